@@ -1,0 +1,222 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// busyTimeout is how long a statement waits for a lock that another process holds.
+const busyTimeout = 5 * time.Second
+
+// Config says which database to open.
+type Config struct {
+	// URL is "sqlite:PATH"; PATH is relative to the working directory.
+	URL string
+}
+
+// Validate reports a URL that Open could not open.
+func (c Config) Validate() error {
+	_, err := c.path()
+	return err
+}
+
+func (c Config) path() (string, error) {
+	if path, ok := strings.CutPrefix(c.URL, "sqlite:"); ok && path != "" {
+		return path, nil
+	}
+	return "", fmt.Errorf("database URL must be sqlite:PATH (this version has no other store)")
+}
+
+// DB is an open database. It is safe for concurrent use.
+type DB struct {
+	// Writes runs one transaction at a time. Every INSERT, UPDATE and DELETE goes here.
+	Writes *sql.DB
+	// Reads serves concurrent queries; a write through it fails.
+	Reads *sql.DB
+}
+
+// Open opens the database, creating it (mode 0600, in a directory of mode 0700) if
+// there is none, and migrates its schema. A database with a newer schema than this
+// program knows is refused.
+func Open(ctx context.Context, c Config) (*DB, error) {
+	path, err := c.path()
+	if err != nil {
+		return nil, err
+	}
+	if err := prepareFile(path); err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	d := &DB{}
+	if d.Writes, err = openSQLite(path, false); err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	d.Writes.SetMaxOpenConns(1)
+	if d.Reads, err = openSQLite(path, true); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening database: %w", err), d.Writes.Close())
+	}
+	d.Reads.SetMaxOpenConns(8)
+	d.Reads.SetMaxIdleConns(8)
+	if err := d.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("migrating database: %w", err), d.Close())
+	}
+	return d, nil
+}
+
+// prepareFile makes sure that path is a regular file that only its owner can read.
+// SQLite gives its journal files the mode of the database file.
+func prepareFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return nil // another process was faster
+		}
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return os.Chmod(path, 0o600)
+	}
+	return nil
+}
+
+func openSQLite(path string, readOnly bool) (*sql.DB, error) {
+	q := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"foreign_keys(ON)",
+		"trusted_schema(OFF)",
+	}}
+	if readOnly {
+		q["_pragma"] = append(q["_pragma"], "query_only(ON)")
+	} else {
+		q.Set("_txlock", "immediate")
+	}
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+}
+
+func (d *DB) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectSQLite3, d.Writes, files)
+	if err != nil {
+		return err
+	}
+	have, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	known := p.ListSources()
+	if newest := known[len(known)-1].Version; have > newest {
+		return fmt.Errorf("schema version %d is newer than this program's %d: use the newer program", have, newest)
+	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// Close closes both handles.
+func (d *DB) Close() error { return errors.Join(d.Reads.Close(), d.Writes.Close()) }
+
+// Tx runs f in a write transaction and commits it if f returns nil.
+func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
+	tx, err := d.Writes.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("beginning transaction: %w", err)
+	}
+	defer tx.Rollback() // no effect once committed
+	if err := f(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("committing: %w", err)
+	}
+	return nil
+}
+
+// Execer is a transaction or [DB.Writes].
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// Affected runs one conditional statement and returns how many rows it changed.
+func Affected(ctx context.Context, e Execer, query string, args ...any) (int64, error) {
+	res, err := e.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return res.RowsAffected()
+}
+
+// RaiseAccessEpoch marks, in the transaction that takes access away, that it did.
+func RaiseAccessEpoch(ctx context.Context, e Execer) error {
+	_, err := e.ExecContext(ctx, `UPDATE epochs SET value = value + 1 WHERE name = 'access'`)
+	return err
+}
+
+// WatchAccess calls f after each rise of the access epoch, whichever process caused
+// it, until ctx ends. It polls; every is the longest delay, apart from a database
+// that does not answer, in which case f is called as well: not knowing must end
+// what runs, not keep it.
+func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
+	last := int64(-1)
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		var now int64
+		err := d.Reads.QueryRowContext(ctx, `SELECT value FROM epochs WHERE name = 'access'`).Scan(&now)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			f()
+		case last >= 0 && now != last:
+			f()
+		}
+		if err == nil {
+			last = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Millis is t as the schema stores it.
+func Millis(t time.Time) int64 { return t.UnixMilli() }
+
+// Time is the reverse of [Millis]; 0 becomes the zero time.
+func Time(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms).UTC()
+}

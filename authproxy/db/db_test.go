@@ -1,0 +1,195 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func open(t *testing.T, path string) *DB {
+	t.Helper()
+	d, err := Open(t.Context(), Config{URL: "sqlite:" + path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { d.Close() })
+	return d
+}
+
+func TestConfigValidate(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"sqlite:data/proxy.db": true, "sqlite:/x y/%41?.db": true,
+		"": false, "sqlite:": false, "postgres://u:secret@h/d": false, "data/proxy.db": false,
+	} {
+		err := Config{URL: url}.Validate()
+		if (err == nil) != ok {
+			t.Errorf("%q: %v", url, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: the error shows the password", url)
+		}
+	}
+}
+
+func TestOpenTwiceKeepsDataAndSettings(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "odd name?&#%41.db")
+	d := open(t, path)
+	if _, err := d.Writes.Exec(`INSERT INTO meta (name, value) VALUES ('x', '1')`); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d = open(t, path)
+	for _, h := range []*sql.DB{d.Writes, d.Reads} {
+		var journal, value string
+		var synchronous, foreignKeys int
+		if err := h.QueryRow(`SELECT value FROM meta WHERE name = 'x'`).Scan(&value); err != nil || value != "1" {
+			t.Errorf("value %q, %v", value, err)
+		}
+		h.QueryRow(`PRAGMA journal_mode`).Scan(&journal)
+		h.QueryRow(`PRAGMA synchronous`).Scan(&synchronous)
+		h.QueryRow(`PRAGMA foreign_keys`).Scan(&foreignKeys)
+		if journal != "wal" || synchronous != 2 || foreignKeys != 1 {
+			t.Errorf("journal %s, synchronous %d, foreign keys %d", journal, synchronous, foreignKeys)
+		}
+	}
+	if _, err := d.Reads.Exec(`DELETE FROM meta`); err == nil {
+		t.Error("the reading handle writes")
+	}
+}
+
+func TestST07FileIsPrivate(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "sub", "proxy.db")
+	d := open(t, path)
+	if _, err := d.Writes.Exec(`INSERT INTO meta (name, value) VALUES ('x', '1')`); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %o", name, info.Mode().Perm())
+		}
+	}
+	link := filepath.Join(dir, "link.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(t.Context(), Config{URL: "sqlite:" + link}); err == nil {
+		t.Error("a symbolic link is opened")
+	}
+}
+
+func TestNewerSchemaIsRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	d := open(t, path)
+	if _, err := d.Writes.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	d.Close()
+	if _, err := Open(t.Context(), Config{URL: "sqlite:" + path}); err == nil || !strings.Contains(err.Error(), "newer") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTxRollsBackAndCommits(t *testing.T) {
+	d := open(t, filepath.Join(t.TempDir(), "p.db"))
+	stop := errors.New("stop")
+	insert := func(name string, result error) error {
+		return d.Tx(t.Context(), func(tx *sql.Tx) error {
+			if _, err := tx.Exec(`INSERT INTO meta (name, value) VALUES ($1, '')`, name); err != nil {
+				return err
+			}
+			return result
+		})
+	}
+	if err := insert("lost", stop); !errors.Is(err, stop) {
+		t.Errorf("got %v", err)
+	}
+	if err := insert("kept", nil); err != nil {
+		t.Error(err)
+	}
+	var names string
+	d.Reads.QueryRow(`SELECT group_concat(name) FROM meta`).Scan(&names)
+	if names != "kept" {
+		t.Errorf("stored %q", names)
+	}
+}
+
+// Two handles play two processes: of many conditional statements one wins, and
+// waiting for the other's lock is not an error.
+func TestOneWinnerAcrossProcesses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	dbs := []*DB{open(t, path), open(t, path)}
+	if _, err := dbs[0].Writes.Exec(`INSERT INTO meta (name, value) VALUES ('seat', '')`); err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	won := 0
+	for i := range 40 {
+		wg.Go(func() {
+			n, err := Affected(t.Context(), dbs[i%2].Writes, `UPDATE meta SET value = $1 WHERE name = 'seat' AND value = ''`, fmt.Sprint(i))
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			won += int(n)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	if won != 1 {
+		t.Errorf("%d winners", won)
+	}
+}
+
+func TestWatchAccessSeesAnotherProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "p.db")
+	watcher, other := open(t, path), open(t, path)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	called := make(chan struct{}, 100)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		watcher.WatchAccess(ctx, 5*time.Millisecond, func() { called <- struct{}{} })
+	}()
+	deadline := time.After(10 * time.Second)
+	for seen := false; !seen; {
+		// Raised again each turn: the watcher may not have read its starting value yet.
+		if err := RaiseAccessEpoch(ctx, other.Writes); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-called:
+			seen = true
+		case <-time.After(20 * time.Millisecond):
+		case <-deadline:
+			t.Fatal("the rise was not seen")
+		}
+	}
+	cancel()
+	<-done
+}
+
+func TestTimes(t *testing.T) {
+	if !Time(0).IsZero() {
+		t.Error("0 is not the zero time")
+	}
+	now := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
+	if got := Time(Millis(now)); !got.Equal(now) {
+		t.Errorf("%v became %v", now, got)
+	}
+}

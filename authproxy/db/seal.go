@@ -1,0 +1,258 @@
+package db
+
+import (
+	"bytes"
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// keySize is that of AES-256.
+const keySize = 32
+
+// ErrSealed says that a sealed value does not open: wrong key, wrong place, or changed.
+var ErrSealed = errors.New("sealed value does not open")
+
+// KeyRing holds the sealing keys. The first seals, all open; so a new key is put in
+// front and an old one stays until nothing needs it.
+type KeyRing struct {
+	keys []sealingKey
+}
+
+type sealingKey struct {
+	id   string
+	root []byte
+}
+
+// Place is where a sealed value lives; it is authenticated with the value
+// (associated data), so that ciphertext moved to another row, user, or column does
+// not open.
+type Place struct {
+	Table, Row, Org, Subject, Purpose string
+}
+
+// A part's length precedes it, so that no two places have the same bytes.
+func (p Place) associatedData() []byte {
+	var b bytes.Buffer
+	for _, s := range []string{"v1", p.Table, p.Row, p.Org, p.Subject, p.Purpose} {
+		fmt.Fprintf(&b, "%d:%s", len(s), s)
+	}
+	return b.Bytes()
+}
+
+// NewKeyLine returns a fresh key as a line of a key file.
+func NewKeyLine() string {
+	key := make([]byte, keySize)
+	rand.Read(key)
+	return "k" + strings.ToLower(rand.Text()[:8]) + " " + base64.RawURLEncoding.EncodeToString(key) + "\n"
+}
+
+// CreateKeyFile writes a key file with one new key, mode 0600. It never replaces a file.
+func CreateKeyFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return fmt.Errorf("creating key file: %w", err)
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("creating key file: %w", err)
+	}
+	_, err = f.WriteString("# sfmcp-proxy sealing keys; the first seals, all open. Keep a copy off this host.\n" + NewKeyLine())
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// RotateKeyFile puts a new key in front of those of the file: it seals from the next
+// start on, and the others still open. The file is replaced in one step.
+func RotateKeyFile(path string) error {
+	if _, err := LoadKeyRing(path); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("rotating key file: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err != nil {
+		return fmt.Errorf("rotating key file: %w", err)
+	}
+	_, err = f.WriteString(NewKeyLine() + string(text))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// LoadKeyRing reads a key file: lines "ID KEY", KEY being 32 bytes in base64url
+// without padding; empty lines and lines that begin with # are skipped. A file that
+// others may read, a short, repeated or patterned key is refused; there is no
+// default key.
+func LoadKeyRing(path string) (*KeyRing, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("key file %s does not exist: create it with 'sfmcp-proxy key generate', once, before the first start", path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
+	}
+	ring := &KeyRing{}
+	seen := map[string]bool{}
+	for n, line := range strings.Split(string(text), "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, err := parseKey(line)
+		if err != nil || seen[key.id] {
+			return nil, fmt.Errorf("key file %s line %d: expected a new id and 32 random bytes in base64url", path, n+1)
+		}
+		seen[key.id] = true
+		ring.keys = append(ring.keys, key)
+	}
+	if len(ring.keys) == 0 {
+		return nil, fmt.Errorf("key file %s holds no key", path)
+	}
+	return ring, nil
+}
+
+func parseKey(line string) (sealingKey, error) {
+	id, text, _ := strings.Cut(line, " ")
+	root, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimSpace(text))
+	if err != nil || id == "" || strings.Contains(id, ".") || len(root) != keySize {
+		return sealingKey{}, errors.New("malformed key")
+	}
+	distinct := map[byte]bool{}
+	for _, b := range root {
+		distinct[b] = true
+	}
+	// 32 random bytes have fewer than 16 distinct values once in about 10^17 keys.
+	if len(distinct) < 16 {
+		return sealingKey{}, errors.New("key is not random")
+	}
+	return sealingKey{id, root}, nil
+}
+
+func (k sealingKey) aead(purpose string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, k.root, nil, "sfmcp-proxy seal "+purpose, keySize)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// Seal encrypts and authenticates plaintext for its place (AES-256-GCM under a key
+// derived for the purpose). The result is text: "v1.KEYID.BASE64URL".
+func (r *KeyRing) Seal(p Place, plaintext []byte) (string, error) {
+	k := r.keys[0]
+	aead, err := k.aead(p.Purpose)
+	if err != nil {
+		return "", fmt.Errorf("sealing: %w", err)
+	}
+	return "v1." + k.id + "." + base64.RawURLEncoding.EncodeToString(aead.Seal(nil, nil, plaintext, p.associatedData())), nil
+}
+
+// Open returns what Seal was given for the same place, or [ErrSealed].
+func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
+	parts := strings.Split(sealed, ".")
+	if len(parts) != 3 || parts[0] != "v1" {
+		return nil, ErrSealed
+	}
+	box, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])
+	if err != nil {
+		return nil, ErrSealed
+	}
+	for _, k := range r.keys {
+		if k.id != parts[1] {
+			continue
+		}
+		aead, err := k.aead(p.Purpose)
+		if err != nil {
+			return nil, ErrSealed
+		}
+		plaintext, err := aead.Open(nil, nil, box, p.associatedData())
+		if err != nil {
+			return nil, ErrSealed
+		}
+		return plaintext, nil
+	}
+	return nil, ErrSealed
+}
+
+// Keys derives one key a purpose from every key of the ring, the sealing one first.
+// Whoever makes lasting MACs (the audit chain) uses the first and verifies with all.
+func (r *KeyRing) Keys(purpose string) ([]DerivedKey, error) {
+	var out []DerivedKey
+	for _, k := range r.keys {
+		key, err := hkdf.Key(sha256.New, k.root, nil, "sfmcp-proxy key "+purpose, keySize)
+		if err != nil {
+			return nil, fmt.Errorf("deriving key: %w", err)
+		}
+		out = append(out, DerivedKey{ID: k.id, Key: key})
+	}
+	return out, nil
+}
+
+// DerivedKey is a 32-byte key for one purpose and the id of the ring key it comes from.
+type DerivedKey struct {
+	ID  string
+	Key []byte
+}
+
+// Claim binds the ring to the database: the first call stores a sealed mark, later
+// ones must open it. It keeps a proxy from starting with a wrong key file over
+// existing data.
+func (r *KeyRing) Claim(ctx context.Context, d *DB) error {
+	place := Place{Table: "meta", Row: "ring", Purpose: "claim"}
+	return d.Tx(ctx, func(tx *sql.Tx) error {
+		mark, err := r.Seal(place, []byte("sfmcp-proxy"))
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx,
+			`INSERT INTO meta (name, value) VALUES ('ring', $1) ON CONFLICT (name) DO NOTHING`, mark); err != nil {
+			return fmt.Errorf("claiming database: %w", err)
+		}
+		var have string
+		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'ring'`).Scan(&have); err != nil {
+			return fmt.Errorf("claiming database: %w", err)
+		}
+		if _, err := r.Open(place, have); err != nil {
+			return errors.New("the key file does not fit this database: its sealing key is another one")
+		}
+		return nil
+	})
+}
+
+// Hash is SHA-256 of a bearer secret in base64url: what the *_hash columns hold. The
+// secrets are random with at least 128 bits, so no salt and no stretching is needed.
+func Hash(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Secret returns prefix and 256 random bits in base64url.
+func Secret(prefix string) string {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return prefix + base64.RawURLEncoding.EncodeToString(b)
+}
