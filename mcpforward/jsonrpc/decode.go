@@ -1,0 +1,217 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+const (
+	// MaxDepth is how deep objects and arrays of a client's message may nest,
+	// the message itself being 1.
+	MaxDepth = 64
+	// MaxAnswerDepth is the same for an answer of Salesforce, whose widget trees
+	// lie deeper than anything that a client has reason to send.
+	MaxAnswerDepth = 256
+)
+
+// Decode parses one message of a client. The error is always an [*Error]:
+// [ParseError] if body is not one JSON value in UTF-8, [InvalidRequest] if the
+// value is not one acceptable message. The result shares no memory with body.
+func Decode(body []byte) (*Message, error) {
+	if err := scan(body, MaxDepth, true); err != nil {
+		return nil, err
+	}
+	top, err := ParseObject(body)
+	if err != nil {
+		return nil, invalid("a message is a JSON object, and batches are not supported")
+	}
+	for _, m := range top.members {
+		if !topLevel[m.name] {
+			return nil, invalid("unknown member in the message")
+		}
+	}
+	m, err := message(top)
+	if err != nil {
+		return nil, err
+	}
+	if m.IsResponse() && len(m.ID) == 0 {
+		return nil, invalid("a response without an id")
+	}
+	if lookalike(m.Params, paramNames) {
+		return nil, invalid("a member name in params resembles a protocol name without being it")
+	}
+	m.ID = m.ID.Clone()
+	m.Params = normal(m.Params)
+	m.Result = normal(m.Result)
+	if m.Error != nil {
+		m.Error.Data = normal(m.Error.Data)
+	}
+	return m, nil
+}
+
+// DecodeAnswer parses one message of Salesforce: a response, or something that
+// comes on the way to it. It is as strict about the text and its structure as
+// [Decode], except that unknown members are dropped, that a null member counts as
+// absent (no answer of MCP is null), and that an error may have the id null. The
+// result shares memory with body.
+func DecodeAnswer(body []byte) (*Message, error) {
+	if err := scan(body, MaxAnswerDepth, false); err != nil {
+		return nil, err
+	}
+	top, err := ParseObject(body)
+	if err != nil {
+		return nil, invalid("a message is a JSON object")
+	}
+	var known Object
+	for _, m := range top.members {
+		if topLevel[m.name] && (m.value.Kind() != 'n' || m.name == "id") {
+			known.members = append(known.members, m)
+		}
+	}
+	if id, ok := known.Get("id"); ok && id.Kind() == 'n' {
+		if _, failed := known.Get("error"); !failed {
+			return nil, invalid("id is null")
+		}
+		known.Delete("id")
+		m, err := message(known)
+		if err == nil {
+			m.ID = id
+		}
+		return m, err
+	}
+	return message(known)
+}
+
+var topLevel = map[string]bool{"jsonrpc": true, "id": true, "method": true, "params": true, "result": true, "error": true}
+
+// message checks the members of a message against each other and takes them over.
+func message(top Object) (*Message, error) {
+	if v, _ := top.String("jsonrpc"); v != "2.0" {
+		return nil, invalid(`jsonrpc is not "2.0"`)
+	}
+	m := &Message{}
+	var hasID, hasMethod, hasParams, hasResult, hasError bool
+	if m.ID, hasID = top.Get("id"); hasID && !isID(m.ID) {
+		return nil, invalid("id is neither a string nor an integer")
+	}
+	if _, hasMethod = top.Get("method"); hasMethod {
+		if m.Method, _ = top.String("method"); m.Method == "" {
+			return nil, invalid("method is not a string with text")
+		}
+	}
+	if m.Params, hasParams = top.Get("params"); hasParams && m.Params.Kind() != '{' {
+		return nil, invalid("params is not an object")
+	}
+	if m.Result, hasResult = top.Get("result"); hasResult && m.Result.Kind() != '{' {
+		return nil, invalid("result is not an object")
+	}
+	raw, hasError := top.Get("error")
+	if hasError {
+		var err error
+		if m.Error, err = failure(raw); err != nil {
+			return nil, err
+		}
+	}
+	switch {
+	case hasMethod && (hasResult || hasError):
+		return nil, invalid("both a request and a response")
+	case hasMethod:
+		return m, nil
+	case hasResult == hasError:
+		return nil, invalid("neither a request nor a response with either result or error")
+	case hasParams:
+		return nil, invalid("a response with params")
+	case hasResult && !hasID:
+		return nil, invalid("a result without an id")
+	}
+	return m, nil
+}
+
+// failure reads the error member of a response.
+func failure(v jsontext.Value) (*Error, error) {
+	o, err := ParseObject(v)
+	if err != nil {
+		return nil, invalid("error is not an object")
+	}
+	raw, _ := o.Get("code")
+	code, err := strconv.ParseInt(string(raw), 10, 32)
+	if err != nil {
+		return nil, invalid("error.code is not an integer")
+	}
+	text, ok := o.String("message")
+	if !ok {
+		return nil, invalid("error.message is not a string")
+	}
+	data, _ := o.Get("data")
+	return &Error{Code: Code(code), Message: text, Data: data}, nil
+}
+
+// isID reports whether v is a string or a number without fraction and exponent:
+// other numbers have no exact echo in readers that keep numbers as floats.
+func isID(v jsontext.Value) bool {
+	switch v.Kind() {
+	case '"':
+		return true
+	case '0':
+		return !bytes.ContainsAny(v, ".eE")
+	}
+	return false
+}
+
+// scan reads all tokens of body once: it is one JSON value, in UTF-8, without
+// duplicate names, not too deep. With client, names must be free of control
+// characters and of invisible ones at their ends.
+func scan(body []byte, depth int, client bool) error {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body))
+	for first := true; ; first = false {
+		token, err := d.ReadToken()
+		switch {
+		case errors.Is(err, jsontext.ErrDuplicateName):
+			return invalid("duplicate member name")
+		case err != nil:
+			return notJSON(err)
+		case d.StackDepth() > depth:
+			return invalid(fmt.Sprintf("nested deeper than %d", depth))
+		case first && token.Kind() != '{':
+			return invalid("a message is a JSON object, and batches are not supported")
+		}
+		if client && token.Kind() == '"' && isName(d) && unprintable(token.String()) {
+			return invalid("control or invisible characters in a member name")
+		}
+		if d.StackDepth() == 0 {
+			return nothingAfter(d, body)
+		}
+	}
+}
+
+// nothingAfter refuses all but white space after the value that d has read.
+func nothingAfter(d *jsontext.Decoder, body []byte) error {
+	if len(bytes.Trim(body[d.InputOffset():], " \t\r\n")) > 0 {
+		return &Error{Code: ParseError, Message: "something follows the JSON value"}
+	}
+	return nil
+}
+
+// isName reports whether the token that d read last is a member name.
+func isName(d *jsontext.Decoder) bool {
+	kind, length := d.StackIndex(d.StackDepth())
+	return kind == '{' && length%2 == 1
+}
+
+// notJSON words a syntax error by its place alone; the decoder's own text quotes
+// the body.
+func notJSON(err error) *Error {
+	text := "not one JSON value in UTF-8"
+	if s, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
+		text += fmt.Sprintf(", at byte %d", s.ByteOffset)
+	}
+	return &Error{Code: ParseError, Message: text}
+}
+
+func invalid(text string) *Error {
+	return &Error{Code: InvalidRequest, Message: "invalid message: " + text}
+}

@@ -1,0 +1,86 @@
+package jsonrpc
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Encode writes m on one line: no white space outside of strings, strings in their
+// shortest form, numbers as written, the id byte for byte. A response without an
+// id gets id null. The values of m come from this package's parse or are built by
+// us, so one that is not valid JSON is a mistake in the program: Encode panics
+// rather than let it out.
+func Encode(m *Message) []byte {
+	b := []byte(`{"jsonrpc":"2.0"`)
+	switch {
+	case len(m.ID) > 0:
+		b = append(append(b, `,"id":`...), m.ID...)
+	case m.IsResponse():
+		b = append(b, `,"id":null`...)
+	}
+	if m.Method != "" {
+		b = append(append(b, `,"method":`...), Quote(m.Method)...)
+	}
+	if m.Params != nil {
+		b = appendNormal(append(b, `,"params":`...), m.Params)
+	}
+	if m.Result != nil {
+		b = appendNormal(append(b, `,"result":`...), m.Result)
+	}
+	if m.Error != nil {
+		b = append(b, `,"error":{"code":`...)
+		b = strconv.AppendInt(b, int64(m.Error.Code), 10)
+		b = append(append(b, `,"message":`...), Quote(m.Error.Message)...)
+		if m.Error.Data != nil {
+			b = appendNormal(append(b, `,"data":`...), m.Error.Data)
+		}
+		b = append(b, '}')
+	}
+	return append(b, '}')
+}
+
+// Canonical returns the form of v that digests are taken of: RFC 8785 (members
+// sorted by the UTF-16 code units of their names, no white space, strings in
+// their shortest form) except that numbers stay as written, because a float
+// would make distinct integers equal. So 1 and 1.0 differ. It refuses what is not
+// one strict JSON value.
+func Canonical(v jsontext.Value) (jsontext.Value, error) {
+	b, err := jsontext.AppendFormat(nil, v, jsontext.ReorderRawObjects(true))
+	if err != nil {
+		return nil, notJSON(err)
+	}
+	return b, nil
+}
+
+// Quote returns s as a JSON string; bytes that are not UTF-8 become U+FFFD.
+func Quote(s string) jsontext.Value {
+	b, _ := jsontext.AppendQuote(nil, s) // the error only says that U+FFFD was put
+	return b
+}
+
+// Unquote returns the text of v if it is a JSON string.
+func Unquote(v jsontext.Value) (string, bool) {
+	if v.Kind() != '"' {
+		return "", false
+	}
+	b, err := jsontext.AppendUnquote(nil, v)
+	return string(b), err == nil
+}
+
+// normal returns v without white space and with strings in their shortest form.
+func normal(v jsontext.Value) jsontext.Value {
+	if v == nil {
+		return nil
+	}
+	return appendNormal(nil, v)
+}
+
+func appendNormal(b []byte, v jsontext.Value) []byte {
+	b, err := jsontext.AppendFormat(b, v)
+	if err != nil {
+		panic(fmt.Sprintf("jsonrpc: value that is not JSON: %v", notJSON(err)))
+	}
+	return b
+}

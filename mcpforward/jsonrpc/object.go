@@ -1,0 +1,134 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Object is a JSON object whose members keep their order and their raw values.
+// The zero Object is empty. A copy of an Object is for reading only.
+type Object struct{ members []member }
+
+type member struct {
+	name  string // unescaped
+	value jsontext.Value
+}
+
+// ParseObject reads the members of v. It refuses what is not one strict JSON
+// object: duplicate names at any depth, invalid UTF-8, anything after it. The
+// values share memory with v.
+func ParseObject(v jsontext.Value) (Object, error) {
+	var o Object
+	err := elements(v, '{', func(name string, value jsontext.Value) {
+		o.members = append(o.members, member{name, value})
+	})
+	return o, err
+}
+
+// ParseArray reads the elements of v, as strictly as [ParseObject].
+func ParseArray(v jsontext.Value) ([]jsontext.Value, error) {
+	var all []jsontext.Value
+	err := elements(v, '[', func(_ string, value jsontext.Value) { all = append(all, value) })
+	return all, err
+}
+
+var errKind = errors.New("not the JSON object or array that is needed here")
+
+// elements calls yield for each member or element of v, which must be of the kind.
+func elements(v jsontext.Value, kind jsontext.Kind, yield func(name string, value jsontext.Value)) error {
+	if v.Kind() != kind {
+		return errKind
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(v))
+	if _, err := d.ReadToken(); err != nil {
+		return notJSON(err)
+	}
+	for d.PeekKind() != kind+2 { // '}' is '{'+2, ']' is '['+2
+		var name string
+		if kind == '{' {
+			token, err := d.ReadToken()
+			if err != nil {
+				return notJSON(err)
+			}
+			name = token.String()
+		}
+		value, err := d.ReadValue()
+		if err != nil {
+			return notJSON(err)
+		}
+		end := int(d.InputOffset())
+		yield(name, v[end-len(value):end:end])
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return notJSON(err)
+	}
+	return nothingAfter(d, v)
+}
+
+// Get returns the raw value of a member.
+func (o Object) Get(name string) (jsontext.Value, bool) {
+	if i := o.index(name); i >= 0 {
+		return o.members[i].value, true
+	}
+	return nil, false
+}
+
+// String returns the text of a member that is a string; false if it is absent or
+// something else.
+func (o Object) String(name string) (string, bool) {
+	v, _ := o.Get(name)
+	return Unquote(v)
+}
+
+// All returns the members in order.
+func (o Object) All() iter.Seq2[string, jsontext.Value] {
+	return func(yield func(string, jsontext.Value) bool) {
+		for _, m := range o.members {
+			if !yield(m.name, m.value) {
+				return
+			}
+		}
+	}
+}
+
+// Len returns the number of members.
+func (o Object) Len() int { return len(o.members) }
+
+// Set replaces the value of a member in its place, or adds the member at the end.
+// The value must be valid JSON.
+func (o *Object) Set(name string, value jsontext.Value) {
+	if i := o.index(name); i >= 0 {
+		o.members[i].value = value
+		return
+	}
+	o.members = append(o.members, member{name, value})
+}
+
+// Delete removes a member if it is there.
+func (o *Object) Delete(name string) {
+	if i := o.index(name); i >= 0 {
+		o.members = slices.Delete(o.members, i, i+1)
+	}
+}
+
+// Encode returns the object without white space, strings in their shortest form,
+// numbers as written.
+func (o Object) Encode() jsontext.Value {
+	b := []byte{'{'}
+	for i, m := range o.members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(b, Quote(m.name)...), ':')
+		b = appendNormal(b, m.value)
+	}
+	return append(b, '}')
+}
+
+func (o Object) index(name string) int {
+	return slices.IndexFunc(o.members, func(m member) bool { return m.name == name })
+}
