@@ -1,0 +1,114 @@
+package approval
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// State of a request.
+type State string
+
+const (
+	Pending  State = "pending"  // waits for a person
+	Approved State = "approved" // may be spent, once
+	Denied   State = "denied"
+	Expired  State = "expired" // nobody decided, or nobody came back, in time
+	Spent    State = "spent"   // the call was forwarded, or is being forwarded
+	Void     State = "void"    // what it rested on ended: user, client or connection
+)
+
+// Outcome of a spent request. Empty: no outcome is recorded yet, so the call may be
+// under way, or was when the proxy stopped.
+type Outcome string
+
+const (
+	Done    Outcome = "done"
+	Failed  Outcome = "failed"  // Salesforce answered that it did not do it
+	Unknown Outcome = "unknown" // the answer was lost; it may have happened
+)
+
+var (
+	// ErrNotFound: there is no request of that name.
+	ErrNotFound = errors.New("no such approval request")
+	// ErrGone: the request can no longer be decided: it is decided, expired or void.
+	ErrGone = errors.New("the approval request can no longer be decided")
+	// ErrNotApproved: there is no unspent approval of exactly this call.
+	ErrNotApproved = errors.New("the call is not approved")
+	// ErrTooMany: the user has as many pending requests as one may have.
+	ErrTooMany = errors.New("too many approval requests are pending")
+	// ErrNotSpent: only a request that was spent, and has no outcome yet, can be
+	// settled or unspent.
+	ErrNotSpent = errors.New("the approval is not being spent")
+)
+
+// Binding is what an approval is good for: exactly this call.
+type Binding struct {
+	Org, Subject   string // requester: Salesforce user id within its org
+	ClientID       string
+	Server, Tool   string
+	DefinitionHash string         // of the tool's definition as Salesforce lists it
+	PolicyVersion  string         // of the policy that asked for a person
+	Arguments      jsontext.Value // canonical
+
+	// GrantID is recorded, so that ending the connection ends the request. It is not
+	// part of what must match: a client that refreshed its consent asks for the same.
+	GrantID string
+}
+
+// hash names the binding. Each part's length precedes it, so that no two bindings
+// have the same bytes.
+func (b Binding) hash() string {
+	h := sha256.New()
+	for _, part := range []string{
+		"v1", b.Org, b.Subject, b.ClientID, b.Server, b.Tool, b.DefinitionHash, b.PolicyVersion, string(b.Arguments),
+	} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// validate refuses a binding with a missing part: what is not named would match too much.
+func (b Binding) validate() error {
+	for name, part := range map[string]string{
+		"org": b.Org, "subject": b.Subject, "client": b.ClientID, "server": b.Server, "tool": b.Tool,
+		"definition": b.DefinitionHash, "policy version": b.PolicyVersion, "arguments": string(b.Arguments),
+	} {
+		if part == "" {
+			return fmt.Errorf("binding has no %s", name)
+		}
+	}
+	return nil
+}
+
+// Digest is the SHA-256 of canonical arguments in hexadecimal: how a person, the
+// audit log and a page name them.
+func Digest(arguments jsontext.Value) string {
+	sum := sha256.Sum256(arguments)
+	return hex.EncodeToString(sum[:])
+}
+
+// Request is one call that waits, or waited, for a person.
+type Request struct {
+	ID      string // apr_…
+	State   State  // as of the moment it was read; expiry included
+	Binding        // Arguments only from Get, Submit, Spend and Decide
+	Class   string // effect class by policy
+	// Approvers says who may decide: "requester" or "role:NAME".
+	Approvers       string
+	ArgumentsDigest string // see [Digest]
+
+	CreatedAt, ExpiresAt, DecidedAt, SpentAt time.Time // zero: not yet
+
+	DecidedBy string
+	Outcome   Outcome
+	Why       string // void: what ended it
+	// Result is what the client was answered, for an identical repeat; nil if there is
+	// none or it was too large to keep. Only from Get and Submit.
+	Result []byte
+}

@@ -1,0 +1,84 @@
+package approval
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Decide approves or denies a pending request, once; by names the person who does.
+// The caller has checked that this person may. Errors: [ErrNotFound]; [ErrGone],
+// then the request is returned as well, to tell what became of it.
+func (s *Store) Decide(ctx context.Context, id string, approve bool, by string) (*Request, error) {
+	if by == "" {
+		return nil, errors.New("deciding approval: nobody decides")
+	}
+	state := Denied
+	if approve {
+		state = Approved
+	}
+	now := db.Millis(s.now())
+	n, err := db.Affected(ctx, s.db.Writes, `
+		UPDATE approvals SET state = $1, decided_at = $2, decided_by = $3
+		WHERE id = $4 AND state = 'pending' AND expires_at > $2`, string(state), now, by, id)
+	if err != nil {
+		return nil, fmt.Errorf("deciding approval: %w", err)
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("deciding approval: %w", err)
+	}
+	if n == 0 {
+		return r, fmt.Errorf("deciding approval: %w", ErrGone)
+	}
+	return r, nil
+}
+
+// VoidFilter selects the requests of what ended; empty fields select all, but not
+// every field may be empty.
+type VoidFilter struct {
+	Org, Subject string
+	ClientID     string
+	GrantID      string
+}
+
+// Void ends the pending and approved requests that f selects, and returns how many.
+// why says what ended: "user revoked". A call that is being forwarded at this moment
+// goes on, but its approval cannot be given back any more.
+func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err error) {
+	if f == (VoidFilter{}) || why == "" {
+		return 0, errors.New("voiding approvals: a selection and a reason are required")
+	}
+	const selected = ` AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)`
+	args := []any{why, f.Org, f.Subject, f.ClientID, f.GrantID}
+	var count int64
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx,
+			`UPDATE approvals SET why = $1 WHERE state = 'spent' AND outcome = ''`+selected, args...); err != nil {
+			return err
+		}
+		var err error
+		count, err = db.Affected(ctx, tx,
+			`UPDATE approvals SET state = 'void', why = $1 WHERE state IN ('pending', 'approved') AND expires_at > $6`+selected,
+			append(args, db.Millis(s.now()))...)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("voiding approvals: %w", err)
+	}
+	return int(count), nil
+}
+
+// Expire writes down what time has already done, so that lists stay cheap, and
+// returns how many requests it concerned. Nothing depends on when it runs.
+func (s *Store) Expire(ctx context.Context) (n int, err error) {
+	count, err := db.Affected(ctx, s.db.Writes,
+		`UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(s.now()))
+	if err != nil {
+		return 0, fmt.Errorf("expiring approvals: %w", err)
+	}
+	return int(count), nil
+}

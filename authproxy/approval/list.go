@@ -1,0 +1,108 @@
+package approval
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
+	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by, spent_at, outcome, sealed_result, why`
+
+// maxListed bounds a list that asks for no bound.
+const maxListed = 1000
+
+// Filter selects requests; an empty field selects all.
+type Filter struct {
+	Org, Subject string
+	State        State
+	Limit        int // 0: 1000
+}
+
+// Get returns a request with its arguments and result, or [ErrNotFound].
+func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
+	r, err := s.one(ctx, s.db.Reads, `WHERE id = $1`, id)
+	if err != nil {
+		return nil, fmt.Errorf("reading approval request: %w", err)
+	}
+	return r, nil
+}
+
+// List returns the requests that match, newest first, without arguments and results.
+func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
+	if f.Limit <= 0 || f.Limit > maxListed {
+		f.Limit = maxListed
+	}
+	rows, err := s.db.Reads.QueryContext(ctx, `
+		SELECT `+columns+` FROM approvals
+		WHERE ($1 = '' OR org = $1) AND ($2 = '' OR subject = $2)
+		  AND ($3 = '' OR $3 = CASE WHEN state IN ('pending', 'approved') AND expires_at <= $4 THEN 'expired' ELSE state END)
+		ORDER BY created_at DESC, id LIMIT $5`,
+		f.Org, f.Subject, string(f.State), db.Millis(s.now()), f.Limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing approval requests: %w", err)
+	}
+	defer rows.Close()
+	var list []Request
+	for rows.Next() {
+		r, err := s.scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("listing approval requests: %w", err)
+		}
+		list = append(list, r.Request)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing approval requests: %w", err)
+	}
+	return list, nil
+}
+
+// querier is a transaction or a handle.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// one reads the request that where selects and opens what is sealed of it.
+func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (*Request, error) {
+	r, err := s.scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM approvals `+where, args...))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	if r.Arguments, err = s.ring.Open(r.place("approval arguments"), r.sealedArguments); err != nil {
+		return nil, fmt.Errorf("arguments of %s: %w", r.ID, err)
+	}
+	if r.sealedResult != "" {
+		if r.Result, err = s.ring.Open(r.place("approval result"), r.sealedResult); err != nil {
+			return nil, fmt.Errorf("result of %s: %w", r.ID, err)
+		}
+	}
+	return &r.Request, nil
+}
+
+// stored is a request as its row has it.
+type stored struct {
+	Request
+	sealedArguments, sealedResult string
+}
+
+func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
+	var r stored
+	var created, expires, decided, spent int64
+	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
+		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Approvers,
+		&created, &expires, &decided, &r.DecidedBy, &spent, &r.Outcome, &r.sealedResult, &r.Why)
+	if err != nil {
+		return nil, err
+	}
+	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
+	if (r.State == Pending || r.State == Approved) && expires <= db.Millis(s.now()) {
+		r.State = Expired
+	}
+	return &r, nil
+}

@@ -1,0 +1,91 @@
+package approval
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// maxResult bounds the answer that is kept for a repeat, in bytes.
+const maxResult = 64 << 10
+
+// Spend takes the approval of exactly this call, if there is one: approved → spent.
+// The caller must have made every other check before, forwards the call at once and
+// then calls [Store.Settle]. Of any number of callers one succeeds; the others get
+// [ErrNotApproved].
+func (s *Store) Spend(ctx context.Context, b Binding) (*Request, error) {
+	if err := b.validate(); err != nil {
+		return nil, fmt.Errorf("spending approval: %w", err)
+	}
+	var r *Request
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		now := db.Millis(s.now())
+		var id string
+		err := tx.QueryRowContext(ctx, `
+			UPDATE approvals SET state = 'spent', spent_at = $1
+			WHERE state = 'approved' AND expires_at > $1
+			  AND id = (SELECT id FROM approvals WHERE binding_hash = $2 AND state = 'approved' AND expires_at > $1 LIMIT 1)
+			RETURNING id`, now, b.hash()).Scan(&id)
+		if errors.Is(err, sql.ErrNoRows) {
+			return ErrNotApproved
+		}
+		if err != nil {
+			return err
+		}
+		r, err = s.one(ctx, tx, `WHERE id = $1`, id)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("spending approval: %w", err)
+	}
+	return r, nil
+}
+
+// Settle records how a spent call ended, and the answer for an identical repeat; an
+// answer above 64 KiB is not kept. It can be called once a spending.
+func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result []byte) error {
+	if outcome != Done && outcome != Failed && outcome != Unknown {
+		return fmt.Errorf("settling approval: no such outcome %q", outcome)
+	}
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		sealed := ""
+		if len(result) > 0 && len(result) <= maxResult {
+			if sealed, err = s.ring.Seal(r.place("approval result"), result); err != nil {
+				return err
+			}
+		}
+		return changed(db.Affected(ctx, tx,
+			`UPDATE approvals SET outcome = $1, sealed_result = $2 WHERE id = $3 AND state = 'spent' AND outcome = ''`,
+			string(outcome), sealed, id))
+	})
+	if err != nil {
+		return fmt.Errorf("settling approval: %w", err)
+	}
+	return nil
+}
+
+// Unspend gives back an approval whose call provably did not leave this process. If
+// [Store.Void] came meanwhile, the request becomes void instead.
+func (s *Store) Unspend(ctx context.Context, id string) error {
+	err := changed(db.Affected(ctx, s.db.Writes, `
+		UPDATE approvals SET state = CASE WHEN why = '' THEN 'approved' ELSE 'void' END, spent_at = 0
+		WHERE id = $1 AND state = 'spent' AND outcome = ''`, id))
+	if err != nil {
+		return fmt.Errorf("giving approval back: %w", err)
+	}
+	return nil
+}
+
+func changed(n int64, err error) error {
+	if err == nil && n != 1 {
+		return ErrNotSpent
+	}
+	return err
+}

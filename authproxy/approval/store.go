@@ -1,0 +1,139 @@
+package approval
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// defaultPendingPerUser keeps a client in a loop from burying a person in requests.
+const defaultPendingPerUser = 10
+
+// Config is what a Store works with.
+type Config struct {
+	DB       *db.DB
+	Ring     *db.KeyRing
+	Lifetime time.Duration    // from submission to expiry, and from spending to forgetting
+	Now      func() time.Time // nil: time.Now
+	// PendingPerUser is how many requests of one user may wait at a time; 0: 10.
+	PendingPerUser int
+}
+
+// Store keeps the requests. It is safe for concurrent use.
+type Store struct {
+	db       *db.DB
+	ring     *db.KeyRing
+	lifetime time.Duration
+	now      func() time.Time
+	perUser  int
+}
+
+// New returns the store in c.DB.
+func New(c Config) (*Store, error) {
+	if c.Lifetime <= 0 {
+		return nil, errors.New("approval lifetime must be positive")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.PendingPerUser == 0 {
+		c.PendingPerUser = defaultPendingPerUser
+	}
+	return &Store{db: c.DB, ring: c.Ring, lifetime: c.Lifetime, now: c.Now, perUser: c.PendingPerUser}, nil
+}
+
+// Submit returns the request that a call with this binding meets: a new pending one,
+// or the one there is (see the package comment); its State tells. Errors:
+// [ErrTooMany].
+func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) (*Request, error) {
+	if err := b.validate(); err != nil {
+		return nil, fmt.Errorf("submitting for approval: %w", err)
+	}
+	if approvers != "requester" && !strings.HasPrefix(approvers, "role:") {
+		return nil, fmt.Errorf("submitting for approval: nobody may approve (approvers %q)", approvers)
+	}
+	var r *Request
+	// One transaction holds the write lock from the look to the insert: two identical
+	// calls at the same time become one request.
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		var err error
+		if r, err = s.standing(ctx, tx, b); err != nil || r != nil {
+			return err
+		}
+		if err := s.admit(ctx, tx, b); err != nil {
+			return err
+		}
+		r, err = s.insert(ctx, tx, b, class, approvers)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("submitting for approval: %w", err)
+	}
+	return r, nil
+}
+
+// standing returns the request that still speaks for b, or nil.
+func (s *Store) standing(ctx context.Context, tx *sql.Tx, b Binding) (*Request, error) {
+	now := s.now()
+	r, err := s.one(ctx, tx, `
+		WHERE binding_hash = $1 AND (
+			state IN ('pending', 'approved', 'denied') AND expires_at > $2
+			OR state = 'spent' AND spent_at > $3)
+		ORDER BY created_at DESC LIMIT 1`,
+		b.hash(), db.Millis(now), db.Millis(now.Add(-s.lifetime)))
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// admit refuses a user who has too many requests waiting.
+func (s *Store) admit(ctx context.Context, tx *sql.Tx, b Binding) error {
+	var waiting int
+	err := tx.QueryRowContext(ctx,
+		`SELECT count(*) FROM approvals WHERE org = $1 AND subject = $2 AND state = 'pending' AND expires_at > $3`,
+		b.Org, b.Subject, db.Millis(s.now())).Scan(&waiting)
+	if err == nil && waiting >= s.perUser {
+		return ErrTooMany
+	}
+	return err
+}
+
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class, approvers string) (*Request, error) {
+	now := s.now().UTC().Truncate(time.Millisecond)
+	r := &Request{
+		ID:              "apr_" + strings.ToLower(rand.Text()), // 130 bits
+		State:           Pending,
+		Binding:         b,
+		Class:           class,
+		Approvers:       approvers,
+		ArgumentsDigest: Digest(b.Arguments),
+		CreatedAt:       now,
+		ExpiresAt:       now.Add(s.lifetime),
+	}
+	sealed, err := s.ring.Seal(r.place("approval arguments"), b.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.ExecContext(ctx, `
+		INSERT INTO approvals (id, binding_hash, state, org, subject, grant_id, client_id, server, tool, class,
+			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at)
+		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+		r.ID, b.hash(), b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, class,
+		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, approvers, db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt))
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// place is where a sealed column of r lies.
+func (r *Request) place(purpose string) db.Place {
+	return db.Place{Table: "approvals", Row: r.ID, Org: r.Org, Subject: r.Subject, Purpose: purpose}
+}

@@ -1,0 +1,272 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// store is a database file that several logs can be opened over, as several
+// processes would.
+type store struct {
+	t        *testing.T
+	dir      string
+	openings int
+}
+
+func newStore(t *testing.T) *store {
+	t.Helper()
+	dir := t.TempDir()
+	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	return &store{t: t, dir: dir}
+}
+
+// open returns a log with its own handles; its clock advances a second an entry.
+func (s *store) open() *Log {
+	s.t.Helper()
+	d, err := db.Open(s.t.Context(), db.Config{URL: "sqlite:" + filepath.Join(s.dir, "proxy.db")})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { d.Close() })
+	ring, err := db.LoadKeyRing(filepath.Join(s.dir, "keys"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	at := start.Add(-time.Second)
+	l, err := New(Config{DB: d, Ring: ring, Now: func() time.Time { at = at.Add(time.Second); return at }})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return l
+}
+
+func entry(action string) Entry { return Entry{Actor: "005A", Action: action, Outcome: OK} }
+
+func appendAll(t *testing.T, l *Log, entries ...Entry) {
+	t.Helper()
+	for _, e := range entries {
+		if _, err := l.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func list(t *testing.T, l *Log, f Filter) []Entry {
+	t.Helper()
+	var all []Entry
+	if err := l.List(t.Context(), f, func(e Entry) error { all = append(all, e); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestAppendKeepsEveryField(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	want := Entry{
+		Actor: "005A", Action: "tool.call", Object: "createSobjectRecord", Outcome: Intent, Source: "192.0.2.7", RequestID: "r1",
+		Org: "acme", Subject: "005A", Username: "rep@acme.example", Client: "chatgpt", Grant: "g1", Server: "sales",
+		Tool: "createSobjectRecord", Class: "create", Decision: "confirm", Rule: "rule 3", ArgumentsDigest: "d", DefinitionHash: "h",
+		PolicyVersion: "v", Approval: "apr_1", Status: "200", Reason: "because", DurationMS: 12, Bytes: 34, IntentSeq: 5,
+		Arguments: json.RawMessage(`{"n":1.0,"big":12345678901234567890}`),
+	}
+	seq, err := l.Append(t.Context(), want)
+	if err != nil || seq != 1 {
+		t.Fatalf("Append = %d, %v", seq, err)
+	}
+	want.Seq, want.At = 1, start
+	if diff := cmp.Diff([]Entry{want}, list(t, l, Filter{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAppendRefusesWhatNamesNobody(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	for _, e := range []Entry{{Action: "a.b", Outcome: OK}, {Actor: "x", Outcome: OK}, {Actor: "x", Action: "a.b"}} {
+		if seq, err := l.Append(t.Context(), e); err == nil || seq != 0 {
+			t.Errorf("Append(%+v) = %d, %v", e, seq, err)
+		}
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := l.Append(ended, entry("a.b")); !errors.Is(err, context.Canceled) {
+		t.Errorf("with an ended context: %v", err)
+	}
+	if n := len(list(t, l, Filter{})); n != 0 {
+		t.Errorf("%d entries were stored", n)
+	}
+}
+
+// Callers in two processes get one total order without a gap, and each gets the
+// number of its own entry.
+func TestAppendFromTwoProcesses(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	logs := []*Log{s.open(), s.open()}
+	const each = 150
+	var wg sync.WaitGroup
+	var got sync.Map
+	for p, l := range logs {
+		for i := range each {
+			wg.Go(func() {
+				e := entry("tool.call")
+				e.Object = fmt.Sprint(p, "/", i)
+				seq, err := l.Append(t.Context(), e)
+				if err != nil {
+					t.Error(err)
+				}
+				if _, twice := got.LoadOrStore(seq, e.Object); twice {
+					t.Errorf("number %d was given twice", seq)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	for i, e := range list(t, logs[0], Filter{}) {
+		if want, _ := got.Load(e.Seq); e.Seq != int64(i+1) || e.Object != want {
+			t.Fatalf("entry %d is %q with number %d, its caller was told %v", i+1, e.Object, e.Seq, want)
+		}
+	}
+	if n, err := logs[1].Verify(t.Context()); n != 2*each || err != nil {
+		t.Errorf("Verify = %d, %v", n, err)
+	}
+}
+
+// When the database refuses, every caller of the group is told, and the log goes on
+// when it recovers.
+func TestAppendReportsAFullDisk(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l, entry("a.a"))
+	exec := func(q string) {
+		if _, err := l.db.Writes.ExecContext(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if seq, err := l.Append(t.Context(), entry("a.b")); err == nil || seq != 0 {
+				t.Errorf("Append = %d, %v on a full disk", seq, err)
+			}
+		})
+	}
+	wg.Wait()
+	exec(`DROP TRIGGER full`)
+	appendAll(t, l, entry("a.c"))
+	if n, err := l.Verify(t.Context()); n != 2 || err != nil {
+		t.Errorf("Verify = %d, %v", n, err)
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l,
+		Entry{Actor: "005A", Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "find", Outcome: Intent}, // 0 s
+		Entry{Actor: "005A", Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "soqlQuery", Outcome: Intent},
+		Entry{Actor: "005B", Subject: "005B", Action: "tool.list", Outcome: OK},
+		Entry{Actor: "operator", Subject: "005B", Action: "user.block", Outcome: OK},
+		Entry{Actor: "005B", Subject: "005B", Action: "toolbox.open", Outcome: OK}, // 4 s
+	)
+	for name, c := range map[string]struct {
+		filter Filter
+		want   []int64
+	}{
+		"all":                  {Filter{}, []int64{1, 2, 3, 4, 5}},
+		"subject":              {Filter{User: "005B"}, []int64{3, 4, 5}},
+		"username":             {Filter{User: "Rep@acme.example"}, []int64{1, 2}},
+		"actor":                {Filter{User: "operator"}, []int64{4}},
+		"nobody":               {Filter{User: "005"}, nil},
+		"tool":                 {Filter{Tool: "find"}, []int64{1}},
+		"action":               {Filter{Action: "tool.list"}, []int64{3}},
+		"action prefix":        {Filter{Action: "tool."}, []int64{1, 2, 3}},
+		"no prefix w/o dot":    {Filter{Action: "tool"}, nil},
+		"since":                {Filter{Since: start.Add(3 * time.Second)}, []int64{4, 5}},
+		"until":                {Filter{Until: start.Add(time.Second)}, []int64{1}},
+		"newest two":           {Filter{Limit: 2}, []int64{4, 5}},
+		"newest two of user":   {Filter{Limit: 2, User: "005A"}, []int64{1, 2}},
+		"combined":             {Filter{User: "005B", Action: "tool.", Since: start}, []int64{3}},
+		"quotes are only text": {Filter{Tool: `' OR '1'='1`}, nil},
+	} {
+		var got []int64
+		for _, e := range list(t, l, c.filter) {
+			got = append(got, e.Seq)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+func TestListCrossesPages(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	const n = 2*pageSize + 7
+	var wg sync.WaitGroup
+	for range n {
+		wg.Go(func() { appendAll(t, l, entry("tool.call")) })
+	}
+	wg.Wait()
+	if got := len(list(t, l, Filter{})); got != n {
+		t.Errorf("listed %d of %d", got, n)
+	}
+	newest := list(t, l, Filter{Limit: pageSize + 3})
+	if len(newest) != pageSize+3 || newest[0].Seq != n-pageSize-2 || newest[len(newest)-1].Seq != n {
+		t.Errorf("newest: %d entries from %d", len(newest), newest[0].Seq)
+	}
+	stop := errors.New("enough")
+	calls := 0
+	err := l.List(t.Context(), Filter{}, func(Entry) error { calls++; return stop })
+	if !errors.Is(err, stop) || calls != 1 {
+		t.Errorf("List went on after an error: %d calls, %v", calls, err)
+	}
+}
+
+func TestExportWritesWhatIsStored(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l, entry("a.a"), Entry{Actor: "x\ny", Action: "a.b", Outcome: OK, Reason: "two\r\nlines"})
+	var out bytes.Buffer
+	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")
+	if len(lines) != 2 {
+		t.Fatalf("%d lines for 2 entries: %q", len(lines), out.String())
+	}
+	former := genesis
+	for i, line := range lines {
+		var parsed struct {
+			Seq int64  `json:"seq"`
+			MAC string `json:"mac"`
+		}
+		if err := json.Unmarshal([]byte(line), &parsed); err != nil || parsed.Seq != int64(i+1) {
+			t.Fatalf("line %d: %q: %v", i+1, line, err)
+		}
+		// A holder of the key can check the exported line by itself.
+		text := strings.TrimSuffix(line, fmt.Sprintf(",\"mac\":%q}", parsed.MAC)) + "}"
+		if !l.fits(parsed.MAC, former, []byte(text)) {
+			t.Errorf("line %d does not fit its MAC", i+1)
+		}
+		former = parsed.MAC
+	}
+}

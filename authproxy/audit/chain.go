@@ -1,0 +1,103 @@
+package audit
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// genesis stands where the first entry has no MAC before it.
+const genesis = "sfmcp-proxy audit log, version 1"
+
+var headPlace = db.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}
+
+// head is the last entry's number and MAC; zero and genesis for an empty log.
+type head struct {
+	Seq int64  `json:"seq"`
+	MAC string `json:"mac"`
+}
+
+// sign returns "KEYID:MAC", the MAC being HMAC-SHA-256 over the former MAC, preceded
+// by its length, and the entry as it is stored.
+func sign(key db.DerivedKey, former string, entry []byte) string {
+	h := hmac.New(sha256.New, key.Key)
+	fmt.Fprintf(h, "%d:%s", len(former), former)
+	h.Write(entry)
+	return key.ID + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+}
+
+// fits reports whether mac is the one that follows former for this entry, under a
+// key of the ring. There is one algorithm; a mac in any other form does not fit.
+func (l *Log) fits(mac, former string, entry []byte) bool {
+	id, _, _ := strings.Cut(mac, ":")
+	for _, key := range l.keys {
+		if key.ID == id {
+			return hmac.Equal([]byte(mac), []byte(sign(key, former, entry)))
+		}
+	}
+	return false
+}
+
+// querier is a transaction or a handle.
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// readHead returns where the log ends by its sealed head, not by its rows: after a
+// cut-off tail the numbers go on behind the gap, which stays to be seen.
+func (l *Log) readHead(ctx context.Context, q querier) (head, error) {
+	var sealed string
+	err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`).Scan(&sealed)
+	if errors.Is(err, sql.ErrNoRows) {
+		return l.emptyHead(ctx, q)
+	}
+	if err != nil {
+		return head{}, fmt.Errorf("reading audit head: %w", err)
+	}
+	text, err := l.ring.Open(headPlace, sealed)
+	if err != nil {
+		return head{}, fmt.Errorf("reading audit head: %w", err)
+	}
+	var h head
+	if err := json.Unmarshal(text, &h); err != nil {
+		return head{}, fmt.Errorf("reading audit head: %w", err)
+	}
+	return h, nil
+}
+
+// emptyHead is the head of a log that was never written to. A log with entries and
+// no head is not one.
+func (l *Log) emptyHead(ctx context.Context, q querier) (head, error) {
+	var n int64
+	if err := q.QueryRowContext(ctx, `SELECT count(*) FROM audit_entries`).Scan(&n); err != nil {
+		return head{}, fmt.Errorf("reading audit head: %w", err)
+	}
+	if n > 0 {
+		return head{}, errNoHead
+	}
+	return head{MAC: genesis}, nil
+}
+
+var errNoHead = errors.New("the audit log has entries, but its head is gone")
+
+func (l *Log) writeHead(ctx context.Context, tx *sql.Tx, h head) error {
+	text, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	sealed, err := l.ring.Seal(headPlace, text)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx,
+		`INSERT INTO meta (name, value) VALUES ('audit_head', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, sealed)
+	return err
+}

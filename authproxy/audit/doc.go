@@ -1,0 +1,24 @@
+// Package audit owns the audit log: who did what, on whose behalf, by which rule,
+// and how it ended. It is a durable stream of its own and not a log level.
+//
+// The log only grows. Entries are numbered from 1 without a gap, and each carries a
+// MAC (HMAC-SHA-256) over the MAC before it and its own stored bytes, under a key
+// derived from the sealing key ring. The number and MAC of the last entry are kept,
+// sealed, in the row "audit_head" of the table meta. So [Log.Verify] notices an
+// entry that was edited, removed, inserted or moved, and a tail that was cut off,
+// by somebody who can write to the database but does not hold the key ring. It does
+// not notice that the whole database was put back to an earlier state; a running
+// [Log] does, because it remembers the last number that it wrote.
+//
+// [Log.Append] returns when the entry is on disk. Callers that append at the same
+// time share one transaction: the first one commits for all that queued up behind
+// it. The head is read inside the write transaction, so several processes may
+// append to one log.
+//
+// Entries are bounded and safe to print: a field that is too long is cut and ends
+// with its length and digest, control and formatting characters are stored as JSON
+// escapes, and anything that looks like a credential is replaced (see [Redact]).
+//
+// The package does not decide what is recorded, does not prune, and does not send
+// entries elsewhere; Export writes the lines that a collector can ship.
+package audit

@@ -1,0 +1,182 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds of what one entry stores, in bytes.
+const (
+	maxText      = 512
+	maxReason    = 2048
+	maxArguments = 16 << 10
+)
+
+// Outcomes of an entry. A call has two entries: its intent before it is forwarded,
+// and how it ended.
+const (
+	Intent   = "intent"          // about to be forwarded
+	OK       = "ok"              // done
+	Failed   = "error"           // answered, with an error
+	Denied   = "denied"          // refused here; nothing was forwarded
+	Held     = "held"            // waits for a person; nothing was forwarded
+	Repeated = "repeated"        // answered from the record of an earlier call; nothing was forwarded
+	Unknown  = "outcome_unknown" // forwarded, and nobody knows whether it took effect
+)
+
+// Entry is one fact of the log. Only Actor, Action and Outcome are always there.
+type Entry struct {
+	Seq     int64     `json:"seq"` // set by Append
+	At      time.Time `json:"at"`  // set by Append; UTC, milliseconds
+	Actor   string    `json:"actor"`
+	Action  string    `json:"action"` // noun.verb: tool.call, grant.create
+	Object  string    `json:"object,omitempty"`
+	Outcome string    `json:"outcome"`
+	Source  string    `json:"source,omitempty"` // network address, or "command line"
+
+	RequestID       string `json:"request_id,omitempty"`
+	Org             string `json:"org,omitempty"`
+	Subject         string `json:"subject,omitempty"`
+	Username        string `json:"username,omitempty"`
+	Client          string `json:"client,omitempty"`
+	Grant           string `json:"grant,omitempty"`
+	Server          string `json:"server,omitempty"`
+	Tool            string `json:"tool,omitempty"`
+	Class           string `json:"class,omitempty"`
+	Decision        string `json:"decision,omitempty"`
+	Rule            string `json:"rule,omitempty"`
+	ArgumentsDigest string `json:"arguments_digest,omitempty"` // of the arguments before redaction
+	DefinitionHash  string `json:"definition_hash,omitempty"`
+	PolicyVersion   string `json:"policy_version,omitempty"`
+	Approval        string `json:"approval,omitempty"`
+	Status          string `json:"status,omitempty"` // HTTP status or JSON-RPC code of the answer
+	Reason          string `json:"reason,omitempty"`
+	DurationMS      int64  `json:"duration_ms,omitempty"`
+	Bytes           int64  `json:"bytes,omitempty"`  // size of the answer
+	IntentSeq       int64  `json:"intent,omitempty"` // number of the entry whose outcome this is
+
+	// Arguments is a JSON value; Append redacts and bounds it.
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+}
+
+// normalised is e as it may be stored: redacted, bounded, valid UTF-8.
+func (e Entry) normalised() Entry {
+	for _, f := range []*string{
+		&e.Actor, &e.Action, &e.Object, &e.Outcome, &e.Source, &e.RequestID, &e.Org, &e.Subject,
+		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, &e.Decision, &e.Rule,
+		&e.ArgumentsDigest, &e.DefinitionHash, &e.PolicyVersion, &e.Approval, &e.Status,
+	} {
+		*f = bounded(*f, maxText)
+	}
+	e.Reason = bounded(e.Reason, maxReason)
+	e.Arguments = boundedArguments(e.Arguments)
+	return e
+}
+
+// bounded redacts s and cuts it to about limit bytes; what was cut is named by its
+// length and digest, so that two long values can still be told apart.
+func bounded(s string, limit int) string {
+	whole := s
+	// Redaction looks at more than is kept, so that a credential does not survive by
+	// being cut in half, and at no more than that, so that its cost is bounded.
+	if len(s) > 4*limit {
+		s = s[:4*limit]
+	}
+	s = Redact(strings.ToValidUTF8(s, "\uFFFD"))
+	if len(whole) <= limit && len(s) <= 2*limit {
+		return s
+	}
+	end := min(limit, len(s))
+	for end > 0 && end < len(s) && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return fmt.Sprintf("%s… (%d bytes, sha256 %s)", s[:end], len(whole), digest([]byte(whole)))
+}
+
+func boundedArguments(v json.RawMessage) json.RawMessage {
+	if len(v) == 0 {
+		return nil
+	}
+	clean, err := redactJSON(v)
+	switch {
+	case err != nil:
+		return stub("malformed", v)
+	case len(clean) > maxArguments:
+		return stub("too_long", v)
+	}
+	return clean
+}
+
+// stub stands for arguments that are not stored themselves.
+func stub(why string, v []byte) json.RawMessage {
+	return fmt.Appendf(nil, `{"not_stored":%q,"bytes":%d,"sha256":%q}`, why, len(v), digest(v))
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// encode is the stored form of an entry: JSON on one line, members in the order of
+// the struct, every character that a terminal or a log collector could act on
+// written as an escape.
+func encode(e Entry) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e); err != nil {
+		return nil, fmt.Errorf("encoding audit entry: %w", err)
+	}
+	return visible(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+}
+
+// visible writes control and formatting characters (C1, bidirectional overrides,
+// zero width) as JSON escapes. In JSON text they can only occur inside strings.
+func visible(text []byte) []byte {
+	if bytes.IndexFunc(text, acting) < 0 {
+		return text
+	}
+	var b bytes.Buffer
+	for _, r := range string(text) {
+		switch {
+		case !acting(r):
+			b.WriteRune(r)
+		case r > 0xFFFF:
+			hi, lo := (r-0x10000)>>10+0xD800, (r-0x10000)&0x3FF+0xDC00
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.Bytes()
+}
+
+func acting(r rune) bool {
+	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+func decode(text string) (Entry, error) {
+	var e Entry
+	if err := json.Unmarshal([]byte(text), &e); err != nil {
+		return Entry{}, fmt.Errorf("decoding audit entry: %w", err)
+	}
+	return e, nil
+}
+
+// column is the form of a field in its index column: what PostgreSQL refuses in
+// TEXT (NUL) and nobody types in a filter is left out.
+func column(s string) string {
+	return strings.Map(func(r rune) rune {
+		if acting(r) {
+			return -1
+		}
+		return r
+	}, s)
+}

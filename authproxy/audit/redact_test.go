@@ -1,0 +1,131 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAU07RedactText(t *testing.T) {
+	t.Parallel()
+	const canary = "Qk9PQ0FOQVJZ"
+	for _, in := range []string{
+		"sfa_" + canary, "sfr_" + canary, "code=sfc_" + canary,
+		"Bearer " + canary, "authorization:bearer   " + canary, "Authorization: Basic " + canary,
+		"00Dxx0000001gPF!" + canary, "sid=00Dxx0000001gPFEAY!AQ." + canary, "00Dxx0000001gPF%21" + canary,
+		"eyJhbGciOiJSUzI1NiJ9." + canary + ".c2ln", "eyJhbGciOiJSUzI1NiJ9." + canary,
+		"5Aep861" + canary, "aPrx" + canary + "%3D%3D",
+		"refresh_token=" + canary, `"client_secret": "` + canary + `"`, "password: " + canary,
+	} {
+		if got := Redact("before " + in + " after"); strings.Contains(got, canary) || !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " after") {
+			t.Errorf("Redact(%q) = %q", in, got)
+		}
+	}
+	for _, in := range []string{"SELECT Id FROM Account WHERE Name = 'Bearer Co'", "001xx000003DGbYAAW", "Basic information", "sfa_"} {
+		if got := Redact(in); got != in {
+			t.Errorf("Redact(%q) = %q", in, got)
+		}
+	}
+}
+
+func TestAU07RedactArguments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ in, want string }{
+		{`{"q":"SELECT Id","n":1.0,"z":null}`, `{"q":"SELECT Id","n":1.0,"z":null}`},
+		{`{ "body" : {"Password__c": "hunter2", "Name":"A"} }`, `{"body":{"Password__c":"[redacted]","Name":"A"}}`},
+		{`{"token":{"a":"x","b":[1,"y",true,null]},"c":"kept"}`, `{"token":{"a":"[redacted]","b":["[redacted]","[redacted]","[redacted]",null]},"c":"kept"}`},
+		{`{"api_key":"x","rows":["Bearer abcdefgh"]}`, `{"api_key":"[redacted]","rows":["Bearer [redacted]"]}`},
+		{`{"sfr_abcdefgh":1}`, `{"sfr_[redacted]":1}`},
+		{`[{"secret":"a"},{"plain":"b"}]`, `[{"secret":"[redacted]"},{"plain":"b"}]`},
+		{`"text"`, `"text"`},
+	} {
+		got, err := redactJSON([]byte(c.in))
+		if err != nil {
+			t.Errorf("%s: %v", c.in, err)
+		}
+		if diff := cmp.Diff(c.want, string(got)); diff != "" {
+			t.Errorf("%s: %s", c.in, diff)
+		}
+	}
+}
+
+func TestAU06ArgumentsThatAreNotStored(t *testing.T) {
+	t.Parallel()
+	for in, why := range map[string]string{
+		`{"a":1} {"b":2}`:  "malformed",
+		`{"a":`:            "malformed",
+		" ":                "malformed",
+		"{\"a\":\"\xff\"}": "malformed",
+		strings.Repeat("[", 5000) + strings.Repeat("]", 5000): "malformed",
+		`{"a":"` + strings.Repeat("x", maxArguments) + `"}`:   "too_long",
+	} {
+		var got struct {
+			Why    string `json:"not_stored"`
+			Bytes  int    `json:"bytes"`
+			SHA256 string `json:"sha256"`
+		}
+		if err := json.Unmarshal(boundedArguments(json.RawMessage(in)), &got); err != nil {
+			t.Fatal(err)
+		}
+		if got.Why != why || got.Bytes != len(in) || got.SHA256 != digest([]byte(in)) {
+			t.Errorf("%.20q: %+v", in, got)
+		}
+	}
+}
+
+// Whatever a client puts in a field, the log holds one event in one printable line.
+func TestAU06Injection(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	hostile := []string{
+		"a\nb\r\nc", `"},{"seq":99`, "\x1b[2J\u009b31m", "nul\x00nul", "bad \xff\xfe utf-8", "rtl \u202e zero\u200bwidth \U000e0041 \u2028",
+		strings.Repeat("é", 1<<19), "' ; DROP TABLE audit_entries --",
+	}
+	for _, s := range hostile {
+		e := Entry{Actor: s, Action: s, Outcome: s, Object: s, Tool: s, Client: s, Username: s, Reason: s}
+		e.Arguments, _ = json.Marshal(map[string]string{"a": s})
+		appendAll(t, l, e)
+	}
+	if n, err := l.Verify(t.Context()); n != int64(len(hostile)) || err != nil {
+		t.Fatalf("Verify = %d, %v", n, err)
+	}
+	var out bytes.Buffer
+	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(out.String(), "\n"); got != len(hostile) {
+		t.Errorf("%d lines for %d entries", got, len(hostile))
+	}
+	if i := strings.IndexFunc(strings.ReplaceAll(out.String(), "\n", ""), acting); i >= 0 || !utf8.Valid(out.Bytes()) {
+		t.Errorf("the export holds a control character at byte %d, or is not UTF-8", i)
+	}
+	all := list(t, l, Filter{})
+	for i, s := range hostile {
+		switch got := all[i].Reason; {
+		case len(s) > maxReason:
+			if len(got) > maxReason+150 || !strings.Contains(got, digest([]byte(s))) {
+				t.Errorf("%d bytes of reason stored, without digest", len(got))
+			}
+		case got != strings.ToValidUTF8(s, "\uFFFD"):
+			t.Errorf("stored %q for %q", got, s)
+		}
+	}
+	if got := list(t, l, Filter{Tool: "nul\x00nul"}); len(got) != 1 {
+		t.Errorf("a tool with NUL is found %d times", len(got))
+	}
+}
+
+// A credential does not survive by lying across the place where a field is cut.
+func TestAU07CutCredential(t *testing.T) {
+	t.Parallel()
+	for shift := range 60 {
+		s := strings.Repeat("x", maxText-50+shift) + " sfr_CANARYCANARYCANARYCANARY " + strings.Repeat("y", 100)
+		if got := bounded(s, maxText); strings.Contains(got, "CANARY") {
+			t.Fatalf("shift %d: %q", shift, got)
+		}
+	}
+}
