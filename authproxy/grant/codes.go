@@ -1,0 +1,120 @@
+package grant
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// maxFailures is how many wrong verifiers a code survives.
+const maxFailures = 5
+
+// Redemption is a token request with a code (RFC 6749 4.1.3, RFC 7636 4.5).
+type Redemption struct {
+	Code, ClientID, RedirectURI, Verifier string
+	// Resource may be empty: then it is the granted one.
+	Resource string
+}
+
+type code struct {
+	hash, challenge, redirectURI string
+	expires, redeemed            int64
+	failures                     int
+}
+
+// Redeem exchanges a code for tokens, in one transaction.
+//
+// [ErrInvalidGrant] and [ErrInvalidTarget] refuse; another client's attempt changes
+// nothing, a wrong verifier is counted and the fifth kills the code. A second
+// presentation with everything right revokes the grant and returns a [*ReplayError].
+func (s *Store) Redeem(ctx context.Context, r Redemption) (*Tokens, error) {
+	if _, known := s.clients[r.ClientID]; !known || !wellFormed(r.Code, codePrefix) {
+		return nil, ErrInvalidGrant
+	}
+	var t *Tokens
+	err := s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
+		t, refused, failed = s.redeem(ctx, tx, r)
+		return refused, failed
+	})
+	if err != nil {
+		return nil, fmt.Errorf("redeeming code: %w", err)
+	}
+	return t, nil
+}
+
+func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens, refused, failed error) {
+	now := s.millis()
+	var c code
+	var blocked int64
+	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, c.code_hash, c.code_challenge, c.redirect_uri,
+		c.expires_at, c.redeemed_at, c.failures, u.blocked_at
+		FROM codes c JOIN grants ON grants.id = c.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
+		WHERE c.code_hash = $1 AND c.client_id = $2`, db.Hash(r.Code), r.ClientID),
+		&c.hash, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &blocked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrInvalidGrant, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case c.failures >= maxFailures || r.RedirectURI != c.redirectURI:
+		return nil, ErrInvalidGrant, nil
+	case r.Resource != "" && r.Resource != g.Resource:
+		return nil, ErrInvalidTarget, nil
+	case !verifies(r.Verifier, c.challenge):
+		_, err := tx.ExecContext(ctx, `UPDATE codes SET failures = failures + 1 WHERE code_hash = $1`, c.hash)
+		return nil, ErrInvalidGrant, err
+	case c.redeemed != 0:
+		refused, failed = s.replayed(ctx, tx, g, "code")
+		return nil, refused, failed
+	case c.expires <= now || blocked != 0 || !g.RevokedAt.IsZero():
+		return nil, ErrInvalidGrant, nil
+	}
+	n, err := db.Affected(ctx, tx, `UPDATE codes SET redeemed_at = $1 WHERE code_hash = $2 AND redeemed_at = 0`, now, c.hash)
+	if err != nil || n != 1 {
+		return nil, ErrInvalidGrant, err
+	}
+	g.ExpiresAt = db.Time(now).Add(s.lifetimes.RefreshAbsolute)
+	n, err = db.Affected(ctx, tx, `UPDATE grants SET activated_at = $1, last_used_at = $1, expires_at = $2
+		WHERE id = $3 AND revoked_at = 0`, now, db.Millis(g.ExpiresAt), g.ID)
+	if err != nil || n != 1 {
+		return nil, ErrInvalidGrant, err
+	}
+	refresh, err := s.issueRefresh(ctx, tx, g)
+	if err != nil {
+		return nil, nil, err
+	}
+	t, failed = s.issue(ctx, tx, g, refresh, g.Scope)
+	return t, nil, failed
+}
+
+// verifies checks a PKCE verifier (RFC 7636 4.1 and 4.6, S256).
+func verifies(verifier, challenge string) bool {
+	if len(verifier) < 43 || len(verifier) > 128 || strings.ContainsFunc(verifier, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || strings.ContainsRune("-._~", r))
+	}) {
+		return false
+	}
+	sum := sha256.Sum256([]byte(verifier))
+	return subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(sum[:])), []byte(challenge)) == 1
+}
+
+// replayed revokes the grant of a spent credential (RFC 9700 4.14.2).
+func (s *Store) replayed(ctx context.Context, tx *sql.Tx, g *Grant, what string) (refused, failed error) {
+	ended, err := s.revoke(ctx, tx, what+" presented again", `grants.id = $3`, g.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, now := range ended {
+		g = &now
+	}
+	return &ReplayError{Grant: *g, Revoked: len(ended) > 0, What: what}, nil
+}

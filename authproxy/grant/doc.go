@@ -1,0 +1,29 @@
+// Package grant keeps what an OAuth authorization server must remember: its clients,
+// the authorization requests that are under way, the grants people gave, and the
+// codes and tokens that stand for a grant. It also knows the users that were seen,
+// which of them are blocked, and the kill switch.
+//
+// A [Grant] is the consent of one user to one client for one MCP endpoint; it is the
+// unit of revocation, and people read it as "connection". Everything that a client
+// holds is random text of 256 bits (prefix sfc_ code, sfa_ access token, sfr_ refresh
+// token) of which the database has the SHA-256 alone; it is good exactly as long as
+// its grant is, so that one UPDATE cuts a client off.
+//
+// An [AuthorizationRequest] goes pending → sent → done, or pending → denied. Each
+// step is one conditional statement, bound to the browser that opened the request
+// (and from sent on to the cookie that was set when the user was sent to Salesforce).
+//
+// A code is redeemed once; a second valid presentation revokes the grant (RFC 9700
+// 2.1.1, OAuth 2.1 4.1.3). A refresh token rotates with each use. Within the grace
+// window its predecessor gets the family's present leaf again, never a second one;
+// outside of it the family, which is the grant, is revoked (RFC 9700 4.14.2). For
+// that the successor lies sealed beside its predecessor, under a key derived from the
+// predecessor itself: neither a copy of the database nor the sealing keys open it.
+//
+// A grant that was made but not yet redeemed expires with its code; redeeming it sets
+// the absolute lifetime. So "live" always means: not revoked, not expired, user not
+// blocked, client still configured.
+//
+// What it does not do: speak HTTP, talk to Salesforce, decide who may connect to
+// which server, or write the audit log.
+package grant

@@ -1,0 +1,199 @@
+package grant
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Kind is what an authorization request ends in.
+type Kind string
+
+// The kinds: a code for a client, or a browser session.
+const (
+	Authorize Kind = "authorize"
+	SignIn    Kind = "signin"
+)
+
+// Status is how far an authorization request got.
+type Status string
+
+// The statuses, in their order; denied follows pending.
+const (
+	Pending Status = "pending"
+	Sent    Status = "sent"
+	Done    Status = "done"
+	Denied  Status = "denied"
+)
+
+// maxOpenRequests bounds what strangers can make the proxy store. Their rate is
+// limited before they get here.
+const maxOpenRequests = 10_000
+
+// AuthorizationRequest is stored between /oauth/authorize or /signin and the code or
+// session that it ends in.
+type AuthorizationRequest struct {
+	// ID is a secret of the page that was shown; set by OpenRequest alone.
+	ID     string
+	Kind   Kind
+	Status Status
+	Org    string
+	// Server is the name of the MCP endpoint, Resource its URL.
+	Server, Resource string
+	ClientID         string
+	RedirectURI      string
+	// State is the client's, to be echoed byte for byte.
+	State string
+	// Scope is what will be granted, already narrowed.
+	Scope string
+	// CodeChallenge is the client's, S256.
+	CodeChallenge string
+	// ReturnTo is the same-origin path that a sign-in ends at.
+	ReturnTo string
+	// GrantID is the id that the grant will get, set by FinishRequest so that it can
+	// be recorded before there is a grant.
+	GrantID              string
+	CreatedAt, ExpiresAt time.Time
+}
+
+// SentRequest is what [Store.SendRequest] made for the way to Salesforce.
+type SentRequest struct {
+	// State goes to Salesforce, Verifier stays here (its challenge goes), Login
+	// becomes a cookie that the callback must bring.
+	State, Verifier, Login string
+	Request                *AuthorizationRequest
+}
+
+const requestColumns = `kind, status, org, server, resource, client_id, redirect_uri, state, scope,
+	code_challenge, return_to, created_at, expires_at`
+
+func scanRequest(row interface{ Scan(...any) error }, more ...any) (*AuthorizationRequest, error) {
+	var r AuthorizationRequest
+	var created, expires int64
+	err := row.Scan(append([]any{&r.Kind, &r.Status, &r.Org, &r.Server, &r.Resource, &r.ClientID, &r.RedirectURI,
+		&r.State, &r.Scope, &r.CodeChallenge, &r.ReturnTo, &created, &expires}, more...)...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNoRequest
+	}
+	if err != nil {
+		return nil, err
+	}
+	r.CreatedAt, r.ExpiresAt = db.Time(created), db.Time(expires)
+	return &r, nil
+}
+
+// OpenRequest stores a pending request for the browser that holds the cookie value
+// browser, and returns its id. r's ID, Status and times are ignored. [ErrTooMany]
+// tells that too many are open.
+func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser string) (id string, err error) {
+	if browser == "" || r.Org == "" || (r.Kind != Authorize && r.Kind != SignIn) {
+		return "", errors.New("opening authorization request: browser, org and kind are required")
+	}
+	if r.Kind == Authorize && (r.ClientID == "" || r.RedirectURI == "" || r.Server == "" || r.Resource == "" || r.CodeChallenge == "") {
+		return "", errors.New("opening authorization request: client, redirect URI, resource and challenge are required")
+	}
+	id = db.Secret("")
+	now := s.now()
+	n, err := db.Affected(ctx, s.db.Writes, `INSERT INTO authorization_requests
+		(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
+		 code_challenge, return_to, browser_hash, created_at, expires_at)
+		SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+		WHERE (SELECT COUNT(*) FROM authorization_requests WHERE expires_at > $13) < $15`,
+		db.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope,
+		r.CodeChallenge, r.ReturnTo, db.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), maxOpenRequests)
+	if err != nil {
+		return "", fmt.Errorf("opening authorization request: %w", err)
+	}
+	if n == 0 {
+		return "", ErrTooMany
+	}
+	return id, nil
+}
+
+// Request returns the pending request of that id, or [ErrNoRequest] when it is
+// unknown, expired, another browser's or no longer pending.
+func (s *Store) Request(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
+	return scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests
+		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3`,
+		db.Hash(id), db.Hash(browser), s.millis()))
+}
+
+// SendRequest takes a pending request on its way to Salesforce, once: it makes the
+// state and the PKCE verifier of that leg and the login cookie. [ErrNoRequest] as for
+// [Store.Request]. From here the time to come back is counted anew.
+func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentRequest, error) {
+	r, err := s.Request(ctx, id, browser)
+	if err != nil {
+		return nil, err
+	}
+	sent := &SentRequest{State: db.Secret(""), Verifier: db.Secret(""), Login: db.Secret("")}
+	sealed, err := s.ring.Seal(verifierPlace(db.Hash(id), r.Org), []byte(sent.Verifier))
+	if err != nil {
+		return nil, fmt.Errorf("sending authorization request: %w", err)
+	}
+	now := s.now()
+	sent.Request, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests
+		SET status = 'sent', upstream_state_hash = $1, login_hash = $2, sealed_verifier = $3, expires_at = $4
+		WHERE request_hash = $5 AND browser_hash = $6 AND status = 'pending' AND expires_at > $7
+		RETURNING `+requestColumns,
+		db.Hash(sent.State), db.Hash(sent.Login), sealed, db.Millis(now.Add(s.lifetimes.Consent)),
+		db.Hash(id), db.Hash(browser), db.Millis(now)))
+	if err != nil {
+		return nil, err
+	}
+	return sent, nil
+}
+
+// DenyRequest ends a pending request, once. [ErrNoRequest] as for [Store.Request].
+func (s *Store) DenyRequest(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
+	return scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'denied'
+		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3
+		RETURNING `+requestColumns, db.Hash(id), db.Hash(browser), s.millis()))
+}
+
+// FinishRequest takes a sent request whose state came back from Salesforce, once. It
+// wants the login cookie of the browser that was sent there (SR-UI-2), and returns the
+// PKCE verifier of that leg. [ErrOtherBrowser] tells of a state that is good but for the
+// cookie, [ErrNoRequest] of everything else that does not match; both change nothing.
+func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *AuthorizationRequest, verifier string, err error) {
+	var hash, sealed string
+	r, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'done'
+		WHERE upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3
+		RETURNING `+requestColumns+`, request_hash, sealed_verifier`,
+		db.Hash(state), db.Hash(login), s.millis()), &hash, &sealed)
+	if errors.Is(err, ErrNoRequest) {
+		return nil, "", s.whyNotFinished(ctx, state)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
+	}
+	plain, err := s.ring.Open(verifierPlace(hash, r.Org), sealed)
+	if err != nil {
+		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
+	}
+	if r.Kind == Authorize {
+		r.GrantID = newGrantID()
+	}
+	return r, string(plain), nil
+}
+
+func (s *Store) whyNotFinished(ctx context.Context, state string) error {
+	var waits bool
+	err := s.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
+		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, db.Hash(state), s.millis()).Scan(&waits)
+	if err != nil {
+		return fmt.Errorf("finishing authorization request: %w", err)
+	}
+	if waits {
+		return ErrOtherBrowser
+	}
+	return ErrNoRequest
+}
+
+func verifierPlace(requestHash, org string) db.Place {
+	return db.Place{Table: "authorization_requests", Row: requestHash, Org: org, Purpose: "verifier"}
+}

@@ -1,0 +1,214 @@
+package grant
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func TestRequestKeepsWhatWasAsked(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	want := authorizeRequest()
+	id, err := f.OpenRequest(t.Context(), want, "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Request(t.Context(), id, "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.Status = Pending
+	if diff := cmp.Diff(&want, got, cmpopts.IgnoreFields(AuthorizationRequest{}, "CreatedAt", "ExpiresAt")); diff != "" {
+		t.Error(diff)
+	}
+	if life := got.ExpiresAt.Sub(got.CreatedAt); life != testLifetimes.Consent {
+		t.Errorf("lives for %s, want %s", life, testLifetimes.Consent)
+	}
+}
+
+func TestUI02RequestSteps(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []struct{ id, browser string }{{id, "other"}, {id, ""}, {"x" + id[1:], "browser"}, {"", "browser"}} {
+		_, err := f.Request(ctx, other.id, other.browser)
+		wantErr(t, err, ErrNoRequest)
+		_, err = f.SendRequest(ctx, other.id, other.browser)
+		wantErr(t, err, ErrNoRequest)
+		_, err = f.DenyRequest(ctx, other.id, other.browser)
+		wantErr(t, err, ErrNoRequest)
+	}
+	_, _, err = f.FinishRequest(ctx, "", "") // before consent, columns are empty
+	wantErr(t, err, ErrNoRequest)
+	sent, err := f.SendRequest(ctx, id, "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.SendRequest(ctx, id, "browser")
+	wantErr(t, err, ErrNoRequest)
+	_, err = f.DenyRequest(ctx, id, "browser")
+	wantErr(t, err, ErrNoRequest)
+	for _, bad := range []struct {
+		state, login string
+		want         error
+	}{
+		{sent.State, "", ErrOtherBrowser}, {sent.State, "x", ErrOtherBrowser}, {"x", sent.Login, ErrNoRequest}, {"", sent.Login, ErrNoRequest}, {sent.Login, sent.State, ErrNoRequest},
+	} {
+		_, _, err := f.FinishRequest(ctx, bad.state, bad.login)
+		wantErr(t, err, bad.want)
+	}
+	r, _, err := f.FinishRequest(ctx, sent.State, sent.Login)
+	if err != nil || r.Status != Done || r.GrantID == "" {
+		t.Fatalf("FinishRequest: %+v, %v", r, err)
+	}
+	_, _, err = f.FinishRequest(ctx, sent.State, sent.Login)
+	wantErr(t, err, ErrNoRequest)
+}
+
+func TestRequestExpires(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	late, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(testLifetimes.Consent - time.Millisecond)
+	sent, err := f.SendRequest(ctx, late, "browser")
+	if err != nil {
+		t.Fatalf("within its time: %v", err)
+	}
+	f.clock.Add(testLifetimes.Consent)
+	_, _, err = f.FinishRequest(ctx, sent.State, sent.Login)
+	wantErr(t, err, ErrNoRequest)
+
+	id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(testLifetimes.Consent)
+	_, err = f.Request(ctx, id, "browser")
+	wantErr(t, err, ErrNoRequest)
+	_, err = f.DenyRequest(ctx, id, "browser")
+	wantErr(t, err, ErrNoRequest)
+	if err := f.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var n int
+	if err := f.db.Reads.QueryRow(`SELECT COUNT(*) FROM authorization_requests`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d requests left (%v)", n, err)
+	}
+}
+
+func TestDeniedRequestIsOver(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := f.DenyRequest(t.Context(), id, "browser")
+	if err != nil || r.Status != Denied {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	_, err = f.SendRequest(t.Context(), id, "browser")
+	wantErr(t, err, ErrNoRequest)
+	_, _, err = f.CreateGrant(t.Context(), r, testSubject)
+	wantErr(t, err, ErrNoRequest)
+}
+
+func TestCL10FinishRace(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sent atomic.Pointer[SentRequest]
+	won := race(t, 50, func() error {
+		s, err := f.SendRequest(t.Context(), id, "browser")
+		if err == nil {
+			sent.Store(s)
+		}
+		return err
+	}, ErrNoRequest)
+	if won != 1 {
+		t.Fatalf("%d of 50 sent it, want 1", won)
+	}
+	won = race(t, 50, func() error {
+		_, _, err := f.FinishRequest(t.Context(), sent.Load().State, sent.Load().Login)
+		return err
+	}, ErrNoRequest)
+	if won != 1 {
+		t.Errorf("%d of 50 finished it, want 1", won)
+	}
+}
+
+func TestOpenRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.db.Writes.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		INSERT INTO authorization_requests (request_hash, kind, status, org, browser_hash, created_at, expires_at)
+		SELECT 'h' || i, 'signin', 'pending', 'acme', 'b', $2, $3 FROM n`, maxOpenRequests, f.millis(), f.millis()+60_000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	wantErr(t, err, ErrTooMany)
+	f.clock.Add(time.Minute)
+	if _, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser"); err != nil {
+		t.Errorf("after they expired: %v", err)
+	}
+}
+
+func TestOpenRequestWantsAll(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	for name, change := range map[string]func(*AuthorizationRequest){
+		"kind": func(r *AuthorizationRequest) { r.Kind = "" }, "org": func(r *AuthorizationRequest) { r.Org = "" },
+		"challenge": func(r *AuthorizationRequest) { r.CodeChallenge = "" }, "client": func(r *AuthorizationRequest) { r.ClientID = "" },
+		"redirect": func(r *AuthorizationRequest) { r.RedirectURI = "" }, "resource": func(r *AuthorizationRequest) { r.Resource = "" },
+	} {
+		r := authorizeRequest()
+		change(&r)
+		if _, err := f.OpenRequest(t.Context(), r, "browser"); err == nil {
+			t.Errorf("opened without %s", name)
+		}
+	}
+	if _, err := f.OpenRequest(t.Context(), authorizeRequest(), ""); err == nil {
+		t.Error("opened without a browser")
+	}
+}
+
+// race runs f n times at once and returns how often it succeeded; every other result
+// must be want.
+func race(t *testing.T, n int, f func() error, want error) int {
+	t.Helper()
+	var wg sync.WaitGroup
+	var won atomic.Int64
+	start := make(chan struct{})
+	for range n {
+		wg.Go(func() {
+			<-start
+			switch err := f(); {
+			case err == nil:
+				won.Add(1)
+			case !errors.Is(err, want):
+				t.Errorf("race: %v, want %v", err, want)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	return int(won.Load())
+}

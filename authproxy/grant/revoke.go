@@ -1,0 +1,97 @@
+package grant
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// revoke ends the live grants for which where holds ($1 and $2 are taken) and, if
+// there were any, raises the access epoch in the same transaction.
+func (s *Store) revoke(ctx context.Context, tx *sql.Tx, why, where string, args ...any) ([]Grant, error) {
+	ended, err := scanGrants(tx.QueryContext(ctx, `UPDATE grants SET revoked_at = $1, revoked_why = $2
+		WHERE grants.revoked_at = 0 AND grants.expires_at > $1 AND `+where+` RETURNING `+grantColumns,
+		append([]any{s.millis(), why}, args...)...))
+	if err != nil || len(ended) == 0 {
+		return nil, err
+	}
+	return ended, db.RaiseAccessEpoch(ctx, tx)
+}
+
+func (s *Store) revokeWhere(ctx context.Context, why, where string, args ...any) (ended []Grant, err error) {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		ended, err = s.revoke(ctx, tx, why, where, args...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("revoking: %w", err)
+	}
+	return ended, nil
+}
+
+// RevokeGrant ends one grant at once. [ErrNotFound] when it is unknown or over.
+func (s *Store) RevokeGrant(ctx context.Context, id, why string) (*Grant, error) {
+	ended, err := s.revokeWhere(ctx, why, `grants.id = $3`, id)
+	if err != nil {
+		return nil, err
+	}
+	if len(ended) == 0 {
+		return nil, ErrNotFound
+	}
+	return &ended[0], nil
+}
+
+// RevokeUser ends all grants of a user at once and returns how many there were.
+func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int, err error) {
+	ended, err := s.revokeWhere(ctx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
+	return len(ended), err
+}
+
+// RevokeClient ends all grants of a client at once and returns them.
+func (s *Store) RevokeClient(ctx context.Context, clientID, why string) ([]Grant, error) {
+	return s.revokeWhere(ctx, why, `grants.client_id = $3`, clientID)
+}
+
+// BlockUser refuses the user from now on and ends all grants, in one transaction, and
+// returns how many there were. The user need not have been seen before.
+func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int, err error) {
+	if org == "" || subject == "" {
+		return 0, errors.New("blocking user: org and subject are required")
+	}
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		now := s.millis()
+		_, err := tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, blocked_at)
+			VALUES ($1, $2, $3, $3, $3)
+			ON CONFLICT (org, subject) DO UPDATE SET blocked_at = $3 WHERE users.blocked_at = 0`, org, subject, now)
+		if err != nil {
+			return err
+		}
+		ended, err := s.revoke(ctx, tx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
+		if err != nil {
+			return err
+		}
+		n = len(ended)
+		return db.RaiseAccessEpoch(ctx, tx)
+	})
+	if err != nil {
+		return 0, fmt.Errorf("blocking user: %w", err)
+	}
+	return n, nil
+}
+
+// UnblockUser lets the user connect again; what was revoked stays so. [ErrNotFound]
+// when the user is not blocked.
+func (s *Store) UnblockUser(ctx context.Context, org, subject string) error {
+	n, err := db.Affected(ctx, s.db.Writes, `UPDATE users SET blocked_at = 0
+		WHERE org = $1 AND subject = $2 AND blocked_at <> 0`, org, subject)
+	if err != nil {
+		return fmt.Errorf("unblocking user: %w", err)
+	}
+	if n == 0 {
+		return ErrNotFound
+	}
+	return nil
+}

@@ -1,0 +1,187 @@
+package grant
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Rotation is a token request with a refresh token (RFC 6749 6).
+type Rotation struct {
+	RefreshToken, ClientID string
+	// Resource and Scope may be empty: then they are the granted ones.
+	Resource, Scope string
+}
+
+type refreshToken struct {
+	hash, sealedSuccessor string
+	idleExpires, rotated  int64
+}
+
+// Rotate exchanges a refresh token for a fresh access token and the next refresh
+// token, in one transaction.
+//
+// A token that was rotated no longer ago than the grace window gets a fresh access
+// token and the family's present leaf: the very refresh token that the first caller
+// got, or, if that was rotated in turn, its successor. Presented later it revokes the
+// grant and returns a [*ReplayError]. Other refusals ([ErrInvalidGrant],
+// [ErrInvalidTarget], [ErrInvalidScope]) change nothing.
+func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
+	if _, known := s.clients[r.ClientID]; !known || !wellFormed(r.RefreshToken, refreshPrefix) {
+		return nil, ErrInvalidGrant
+	}
+	var t *Tokens
+	err := s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
+		t, refused, failed = s.rotate(ctx, tx, r)
+		return refused, failed
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rotating refresh token: %w", err)
+	}
+	return t, nil
+}
+
+func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, refused, failed error) {
+	now := s.millis()
+	var have refreshToken
+	var blocked int64
+	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
+		r.rotated_at, u.blocked_at
+		FROM refresh_tokens r JOIN grants ON grants.id = r.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
+		WHERE r.token_hash = $1 AND grants.client_id = $2`, db.Hash(r.RefreshToken), r.ClientID),
+		&have.hash, &have.sealedSuccessor, &have.idleExpires, &have.rotated, &blocked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrInvalidGrant, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	late := have.rotated != 0 && now-have.rotated >= s.lifetimes.RefreshGrace.Milliseconds()
+	scope, fits := narrow(g.Scope, r.Scope)
+	switch {
+	case late:
+		refused, failed = s.replayed(ctx, tx, g, "refresh token")
+		return nil, refused, failed
+	case !g.Live(db.Time(now)) || blocked != 0 || have.idleExpires <= now:
+		return nil, ErrInvalidGrant, nil
+	case r.Resource != "" && r.Resource != g.Resource:
+		return nil, ErrInvalidTarget, nil
+	case !fits:
+		return nil, ErrInvalidScope, nil
+	}
+	var leaf string
+	if have.rotated == 0 {
+		leaf, failed = s.succeed(ctx, tx, g, r.RefreshToken)
+	} else {
+		leaf, failed = leafOf(ctx, tx, r.RefreshToken, have.sealedSuccessor)
+	}
+	if failed != nil {
+		return nil, nil, failed
+	}
+	t, failed = s.issue(ctx, tx, g, leaf, scope)
+	return t, nil, failed
+}
+
+// succeed rotates predecessor, which has not been rotated.
+func (s *Store) succeed(ctx context.Context, tx *sql.Tx, g *Grant, predecessor string) (string, error) {
+	successor, err := s.issueRefresh(ctx, tx, g)
+	if err != nil {
+		return "", err
+	}
+	sealed, err := sealSuccessor(predecessor, successor)
+	if err != nil {
+		return "", err
+	}
+	now := s.millis()
+	n, err := db.Affected(ctx, tx, `UPDATE refresh_tokens SET rotated_at = $1, sealed_successor = $2
+		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, db.Hash(predecessor))
+	if err != nil {
+		return "", err
+	}
+	if n != 1 {
+		return "", errors.New("another transaction rotated it")
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE grants SET last_used_at = $1 WHERE id = $2`, now, g.ID)
+	return successor, err
+}
+
+// leafOf follows a rotated token to its family's leaf. Each successor is rotated later
+// than its predecessor, so it is within the grace window when the first one is.
+func leafOf(ctx context.Context, tx *sql.Tx, token, sealedSuccessor string) (string, error) {
+	for sealedSuccessor != "" {
+		successor, err := openSuccessor(token, sealedSuccessor)
+		if err != nil {
+			return "", err
+		}
+		token = successor
+		err = tx.QueryRowContext(ctx, `SELECT sealed_successor FROM refresh_tokens WHERE token_hash = $1`,
+			db.Hash(token)).Scan(&sealedSuccessor)
+		if err != nil {
+			return "", err
+		}
+	}
+	return token, nil
+}
+
+// narrow returns the scope that a refresh gets: a subset of the granted one that still
+// opens something (RFC 6749 6: never more than was granted).
+func narrow(granted, wanted string) (string, bool) {
+	if wanted == "" {
+		return granted, true
+	}
+	have, want := strings.Fields(granted), strings.Split(wanted, " ")
+	for _, scope := range want {
+		if !slices.Contains(have, scope) {
+			return "", false
+		}
+	}
+	return wanted, slices.Contains(want, have[0])
+}
+
+// successorBox seals the successor under its predecessor: only whoever presents the
+// predecessor opens it, and the database holds but a hash of that.
+func successorBox(predecessor string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, []byte(predecessor), nil, "sfmcp-proxy refresh token successor", 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+func sealSuccessor(predecessor, successor string) (string, error) {
+	box, err := successorBox(predecessor)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(box.Seal(nil, nil, []byte(successor), nil)), nil
+}
+
+func openSuccessor(predecessor, sealed string) (string, error) {
+	box, err := successorBox(predecessor)
+	if err != nil {
+		return "", err
+	}
+	text, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return "", db.ErrSealed
+	}
+	successor, err := box.Open(nil, nil, text, nil)
+	if err != nil {
+		return "", db.ErrSealed
+	}
+	return string(successor), nil
+}

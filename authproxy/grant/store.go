@@ -1,0 +1,200 @@
+package grant
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Errors that callers branch on. The token endpoint answers the first three with the
+// error codes of RFC 6749 5.2 and RFC 8707 2.
+var (
+	// ErrInvalidGrant: the code or refresh token is unknown, expired, spent, revoked,
+	// another client's, or came with the wrong verifier or redirect URI.
+	ErrInvalidGrant = errors.New("invalid grant")
+	// ErrInvalidTarget: the resource is not the one that was granted.
+	ErrInvalidTarget = errors.New("resource was not granted")
+	// ErrInvalidScope: a refresh asked for more than was granted.
+	ErrInvalidScope = errors.New("scope was not granted")
+	// ErrInvalidToken: the access token does not open this server now.
+	ErrInvalidToken = errors.New("invalid access token")
+	// ErrReplayed matches every [*ReplayError].
+	ErrReplayed = errors.New("spent credential presented again")
+	// ErrNoRequest: no such authorization request for this browser in this state.
+	ErrNoRequest = errors.New("no such authorization request")
+	// ErrOtherBrowser: the request was sent to Salesforce by another browser.
+	ErrOtherBrowser = errors.New("authorization request of another browser")
+	// ErrTooMany: too many authorization requests are open.
+	ErrTooMany = errors.New("too many open authorization requests")
+	// ErrBlocked: the user is blocked.
+	ErrBlocked = errors.New("user is blocked")
+	// ErrNotFound: no such grant or user, or no live one.
+	ErrNotFound = errors.New("not found")
+)
+
+// ReplayError says that a spent code or refresh token was presented again and that
+// its grant was revoked for it.
+type ReplayError struct {
+	// Grant is the revoked grant.
+	Grant Grant
+	// Revoked is false when the grant had ended before.
+	Revoked bool
+	// What is "code" or "refresh token".
+	What string
+}
+
+func (e *ReplayError) Error() string { return "spent " + e.What + " presented again" }
+
+// Is makes a replay match [ErrReplayed] and, as clients see it, [ErrInvalidGrant].
+func (e *ReplayError) Is(target error) bool {
+	return target == ErrReplayed || target == ErrInvalidGrant
+}
+
+// Lifetimes are how long things stay good.
+type Lifetimes struct {
+	// Code: from its issue to its redemption; at most 60s (SR-AS-2).
+	Code time.Duration
+	// AccessToken: at most 15m (SR-AS-7).
+	AccessToken time.Duration
+	// RefreshIdle: a refresh token that is not used for so long is dead.
+	RefreshIdle time.Duration
+	// RefreshAbsolute: from redemption; then the user must consent again.
+	RefreshAbsolute time.Duration
+	// RefreshGrace: how long after a rotation the predecessor still gets the
+	// successor; 0 turns that off.
+	RefreshGrace time.Duration
+	// Consent: from /oauth/authorize to the decision, and again from the decision to
+	// the return from Salesforce.
+	Consent time.Duration
+}
+
+// Validate reports every lifetime that is missing or beyond its limit.
+func (l Lifetimes) Validate() error {
+	var faults []error
+	check := func(name string, have, most time.Duration) {
+		switch {
+		case have <= 0:
+			faults = append(faults, fmt.Errorf("%s: expected a positive duration, found %s", name, have))
+		case most > 0 && have > most:
+			faults = append(faults, fmt.Errorf("%s: expected at most %s, found %s", name, most, have))
+		}
+	}
+	check("code", l.Code, time.Minute)
+	check("access_token", l.AccessToken, 15*time.Minute)
+	check("refresh_idle", l.RefreshIdle, 0)
+	check("refresh_absolute", l.RefreshAbsolute, 0)
+	check("consent", l.Consent, time.Hour)
+	if l.RefreshGrace < 0 || l.RefreshGrace > 10*time.Minute {
+		faults = append(faults, fmt.Errorf("refresh_grace: expected 0 to 10m, found %s", l.RefreshGrace))
+	}
+	if l.RefreshAbsolute < l.RefreshIdle {
+		faults = append(faults, fmt.Errorf("refresh_absolute: expected at least refresh_idle (%s), found %s", l.RefreshIdle, l.RefreshAbsolute))
+	}
+	return errors.Join(faults...)
+}
+
+// Config is what a [Store] needs. All fields but Now are required.
+type Config struct {
+	DB        *db.DB
+	Ring      *db.KeyRing
+	Clients   []Client
+	Lifetimes Lifetimes
+	// PublicURL is the proxy's own URL; no client may be redirected to its origin.
+	PublicURL string
+	// SalesforceHosts are host names that no client may be redirected to.
+	SalesforceHosts []string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// Store is safe for concurrent use, also by several processes on one database.
+type Store struct {
+	db        *db.DB
+	ring      *db.KeyRing
+	clients   map[string]Client
+	lifetimes Lifetimes
+	now       func() time.Time
+
+	mu   sync.Mutex
+	used map[string]int64 // grant id → last use, since the last Sweep
+}
+
+// New checks the lifetimes and every client.
+func New(c Config) (*Store, error) {
+	if c.DB == nil || c.Ring == nil {
+		return nil, errors.New("grant store: database and key ring are required")
+	}
+	faults := []error{c.Lifetimes.Validate()}
+	own, err := url.Parse(c.PublicURL)
+	if err != nil || own.Host == "" {
+		faults = append(faults, errors.New("public URL: expected an absolute URL"))
+		own = &url.URL{}
+	}
+	s := &Store{
+		db: c.DB, ring: c.Ring, lifetimes: c.Lifetimes, now: c.Now,
+		clients: map[string]Client{}, used: map[string]int64{},
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	for _, client := range c.Clients {
+		if err := client.Validate(c.PublicURL, c.SalesforceHosts); err != nil {
+			faults = append(faults, err)
+		}
+		if _, twice := s.clients[client.ID]; twice {
+			faults = append(faults, fmt.Errorf("client %q: id is used twice", client.ID))
+		}
+		client.own = own
+		s.clients[client.ID] = client
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, fmt.Errorf("grant store: %w", err)
+	}
+	return s, nil
+}
+
+// Lifetimes returns the configured lifetimes, for pages that tell people.
+func (s *Store) Lifetimes() Lifetimes { return s.lifetimes }
+
+func (s *Store) millis() int64 { return db.Millis(s.now()) }
+
+// The prefixes let secret scanners and people tell what they found.
+const (
+	codePrefix    = "sfc_"
+	accessPrefix  = "sfa_"
+	refreshPrefix = "sfr_"
+)
+
+// wellFormed says whether text could be a secret of ours: prefix and exactly 43
+// characters that are the one base64url spelling of 32 bytes.
+func wellFormed(text, prefix string) bool {
+	random, ok := strings.CutPrefix(text, prefix)
+	// The decoder skips CR and LF, so the length is checked on what it read.
+	if !ok || len(random) != 43 {
+		return false
+	}
+	decoded, err := base64.RawURLEncoding.Strict().DecodeString(random)
+	return err == nil && len(decoded) == 32
+}
+
+// judge runs f in a transaction. What f changed is kept also when it refuses
+// (counted failures, a revocation), and undone only when it fails.
+func (s *Store) judge(ctx context.Context, f func(*sql.Tx) (refused, failed error)) error {
+	var refused error
+	err := s.db.Tx(ctx, func(tx *sql.Tx) (failed error) {
+		refused, failed = f(tx)
+		return failed
+	})
+	if err != nil {
+		return err
+	}
+	return refused
+}

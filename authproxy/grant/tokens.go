@@ -1,0 +1,128 @@
+package grant
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Tokens are what a token endpoint answers (RFC 6749 5.1).
+type Tokens struct {
+	// Grant is what the tokens stand for.
+	Grant *Grant
+	// AccessToken and RefreshToken are the secrets themselves.
+	AccessToken, RefreshToken string
+	Scope                     string
+	// ExpiresIn is the lifetime of the access token.
+	ExpiresIn time.Duration
+}
+
+// LogValue keeps the secrets out of logs.
+func (t *Tokens) LogValue() slog.Value { return slog.StringValue("tokens of " + t.Grant.ID) }
+
+// String is LogValue for fmt.
+func (t *Tokens) String() string { return t.LogValue().String() }
+
+// issue makes an access token of g to go with refresh.
+func (s *Store) issue(ctx context.Context, tx *sql.Tx, g *Grant, refresh, scope string) (*Tokens, error) {
+	access := db.Secret(accessPrefix)
+	now := s.now()
+	life := min(s.lifetimes.AccessToken, g.ExpiresAt.Sub(now))
+	_, err := tx.ExecContext(ctx, `INSERT INTO access_tokens (token_hash, grant_id, created_at, expires_at)
+		VALUES ($1, $2, $3, $4)`, db.Hash(access), g.ID, db.Millis(now), db.Millis(now.Add(life)))
+	if err != nil {
+		return nil, err
+	}
+	return &Tokens{Grant: g, AccessToken: access, RefreshToken: refresh, Scope: scope, ExpiresIn: life}, nil
+}
+
+// issueRefresh makes a refresh token of g, its family's leaf.
+func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
+	refresh := db.Secret(refreshPrefix)
+	now := s.now()
+	_, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at)
+		VALUES ($1, $2, $3, $4)`, db.Hash(refresh), g.ID, db.Millis(now), db.Millis(now.Add(s.lifetimes.RefreshIdle)))
+	return refresh, err
+}
+
+// Authenticate returns the grant that an access token stands for, if it opens that
+// server now. Everything else is [ErrInvalidToken]: malformed, unknown, expired,
+// revoked, another server's, a blocked user, a client that is no longer configured.
+//
+// The caller must still see that its server fronts the grant's org. It is one indexed
+// read; the time of use is kept in memory until [Store.Sweep].
+func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*Grant, error) {
+	if !wellFormed(accessToken, accessPrefix) || server == "" {
+		return nil, ErrInvalidToken
+	}
+	now := s.millis()
+	g, err := scanGrant(s.db.Reads.QueryRowContext(ctx, `SELECT grants.id, grants.org, grants.subject, grants.client_id, grants.server, grants.resource,
+		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
+		u.username, u.name
+		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
+		WHERE t.token_hash = $1 AND t.expires_at > $2 AND grants.server = $3
+		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, db.Hash(accessToken), now, server))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrInvalidToken
+	}
+	if err != nil {
+		return nil, fmt.Errorf("authenticating: %w", err)
+	}
+	if _, known := s.clients[g.ClientID]; !known {
+		return nil, ErrInvalidToken
+	}
+	s.mu.Lock()
+	s.used[g.ID] = now
+	s.mu.Unlock()
+	return g, nil
+}
+
+// RevokeToken revokes at a client's wish (RFC 7009 2). A refresh token, spent or not,
+// ends its grant; an access token ends alone. It returns the grant (RevokedAt tells
+// whether it ended), or nil when there was nothing to do: unknown, another client's,
+// or over.
+func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant, error) {
+	var g *Grant
+	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		switch {
+		case wellFormed(token, refreshPrefix):
+			g, err = s.revokeByRefresh(ctx, tx, token, clientID)
+		case wellFormed(token, accessPrefix):
+			g, err = s.dropAccess(ctx, tx, token, clientID)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("revoking token: %w", err)
+	}
+	return g, nil
+}
+
+func (s *Store) revokeByRefresh(ctx context.Context, tx *sql.Tx, token, clientID string) (*Grant, error) {
+	ended, err := s.revoke(ctx, tx, "revoked by the client",
+		`grants.client_id = $3 AND grants.id = (SELECT r.grant_id FROM refresh_tokens r WHERE r.token_hash = $4)`, clientID, db.Hash(token))
+	if err != nil || len(ended) == 0 {
+		return nil, err
+	}
+	return &ended[0], nil
+}
+
+func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID string) (*Grant, error) {
+	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM access_tokens t JOIN grants ON grants.id = t.grant_id
+		WHERE t.token_hash = $1 AND grants.client_id = $2`, db.Hash(token), clientID))
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE token_hash = $1`, db.Hash(token)); err != nil {
+		return nil, err
+	}
+	return g, db.RaiseAccessEpoch(ctx, tx)
+}
