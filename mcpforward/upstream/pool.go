@@ -1,0 +1,231 @@
+package upstream
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Config is what a [Pool] runs on. The zero Config works.
+type Config struct {
+	// HTTP reaches Salesforce. Redirects, cookies, environment proxies and
+	// timeouts that would cut a slow answer are switched off in a copy of it.
+	HTTP *http.Client
+	Log  *slog.Logger     // nil: discarded
+	Now  func() time.Time // nil: time.Now
+	// Sleep waits before a request is repeated; nil: with a timer.
+	Sleep func(context.Context, time.Duration) error
+	// Version of this program, sent as User-Agent and clientInfo.
+	Version string
+	// IdleTimeout is how long a session rests before it is opened anew rather
+	// than tried; 0: 25 minutes (Salesforce drops them after about 30).
+	IdleTimeout time.Duration
+	// OpenTimeout bounds what several callers wait for: the opening of a session
+	// and the listing of tools; 0: 2 minutes (Salesforce has taken 45 s to the
+	// first byte of initialize).
+	OpenTimeout time.Duration
+	// ResponseBytes caps one answer; 0: 16 MiB.
+	ResponseBytes int64
+}
+
+// Target is where and as whom a call goes.
+type Target struct {
+	Org, Subject string        // whose session; both needed
+	Server       string        // for logs
+	URL          string        // configured URL of the hosted MCP server
+	Timeout      time.Duration // of the whole call with all its attempts; 0: 60 s
+	UI           bool          // declare the capability io.modelcontextprotocol/ui
+	// Token returns the user's current Salesforce token. An error that wraps
+	// [ErrLoginLost] becomes Kind LoginLost, any other Unavailable.
+	Token func(context.Context) (string, error)
+	// Refused says that Salesforce answered 401 to token and returns the one to
+	// use instead. Errors as for Token.
+	Refused func(ctx context.Context, token string) (string, error)
+}
+
+const defaultTimeout = 60 * time.Second
+
+// Pool holds the sessions with Salesforce. It is safe for concurrent use.
+type Pool struct {
+	cfg    Config
+	client *http.Client
+	lastID atomic.Int64
+
+	ctx    context.Context // ends with Close
+	cancel context.CancelCauseFunc
+
+	mu      sync.Mutex
+	users   map[userKey]*user
+	sweepAt time.Time
+	closed  bool
+	running sync.WaitGroup // goroutines of flights and cancellations
+}
+
+type userKey struct{ org, subject string }
+
+type slotKey struct {
+	url string
+	ui  bool
+}
+
+// user is one user's sessions and, by its context, calls.
+type user struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	slots  map[slotKey]*slot
+}
+
+// slot is the place of one session, which is opened anew now and then. All fields
+// but user are guarded by Pool.mu.
+type slot struct {
+	user    *user
+	session *Session          // nil: to be opened
+	opening *flight[*Session] // nil: nobody is
+	tools   *toolset          // nil: to be listed
+	listing *flight[*toolset]
+	calls   int // that hold the slot
+	used    time.Time
+}
+
+// New returns a pool without sessions.
+func New(cfg Config) *Pool {
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Sleep == nil {
+		cfg.Sleep = sleep
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	if cfg.IdleTimeout == 0 {
+		cfg.IdleTimeout = 25 * time.Minute
+	}
+	if cfg.OpenTimeout == 0 {
+		cfg.OpenTimeout = 2 * time.Minute
+	}
+	if cfg.ResponseBytes == 0 {
+		cfg.ResponseBytes = 16 << 20
+	}
+	p := &Pool{cfg: cfg, client: ownClient(cfg.HTTP), users: map[userKey]*user{}}
+	p.ctx, p.cancel = context.WithCancelCause(context.Background())
+	return p
+}
+
+// Forget drops the sessions of a user and ends the user's calls, whose error is
+// [Canceled] with cause [ErrForgotten]. Later calls start afresh.
+func (p *Pool) Forget(org, subject string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	key := userKey{org, subject}
+	if u := p.users[key]; u != nil {
+		delete(p.users, key)
+		u.cancel(ErrForgotten)
+	}
+}
+
+// Close ends all calls and waits for what they left behind. Later calls fail.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.cancel(ErrClosed)
+	p.running.Wait()
+	p.client.CloseIdleConnections()
+}
+
+// enter returns the slot of a target for one call, which has to leave it.
+func (p *Pool) enter(t Target) *slot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	p.sweep(now)
+	u := p.users[userKey{t.Org, t.Subject}]
+	if u == nil {
+		u = &user{slots: map[slotKey]*slot{}}
+		u.ctx, u.cancel = context.WithCancelCause(p.ctx)
+		p.users[userKey{t.Org, t.Subject}] = u
+	}
+	s := u.slots[slotKey{t.URL, t.UI}]
+	if s == nil {
+		s = &slot{user: u, used: now}
+		u.slots[slotKey{t.URL, t.UI}] = s
+	}
+	if p.idle(s, now) {
+		s.session, s.tools = nil, nil
+	}
+	s.calls++
+	return s
+}
+
+func (p *Pool) leave(s *slot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s.calls--
+	s.used = p.cfg.Now()
+}
+
+func (p *Pool) idle(s *slot, now time.Time) bool {
+	return s.calls == 0 && s.opening == nil && s.listing == nil && now.Sub(s.used) >= p.cfg.IdleTimeout
+}
+
+// sweep removes idle slots, and users without slots, once a minute.
+func (p *Pool) sweep(now time.Time) {
+	if now.Before(p.sweepAt) {
+		return
+	}
+	p.sweepAt = now.Add(time.Minute)
+	for key, u := range p.users {
+		for k, s := range u.slots {
+			if p.idle(s, now) {
+				delete(u.slots, k)
+			}
+		}
+		if len(u.slots) == 0 {
+			delete(p.users, key)
+			u.cancel(nil)
+		}
+	}
+}
+
+// drop forgets a session that Salesforce no longer knows, unless another call
+// has replaced it already.
+func (p *Pool) drop(s *slot, dead *Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s != nil && s.session == dead {
+		s.session, s.tools = nil, nil
+	}
+}
+
+// background runs f outside of any call, unless the pool is closed.
+func (p *Pool) background(f func()) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.backgroundLocked(f)
+}
+
+func (p *Pool) backgroundLocked(f func()) bool {
+	if p.closed {
+		return false
+	}
+	p.running.Go(f)
+	return true
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

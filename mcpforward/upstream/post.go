@@ -1,0 +1,156 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"syscall"
+	"time"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// ownClient returns a client of our own after the given one: no redirects, no
+// cookies, no environment proxy, no timeout but the context's (an initialize may
+// take 45 s), no decompression (a small answer must not grow in here).
+func ownClient(given *http.Client) *http.Client {
+	var rt http.RoundTripper
+	if given != nil {
+		rt = given.Transport
+	}
+	t, ok := rt.(*http.Transport)
+	switch {
+	case ok:
+		t = t.Clone()
+	case rt != nil:
+		return &http.Client{Transport: rt, CheckRedirect: noRedirect}
+	default:
+		t = &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout: 10 * time.Second,
+			ForceAttemptHTTP2:   true,
+		}
+	}
+	t.Proxy = nil
+	t.DisableCompression = true
+	t.ResponseHeaderTimeout = 0
+	t.MaxResponseHeaderBytes = 64 << 10
+	t.MaxIdleConnsPerHost = 64 // all users share one host
+	t.IdleConnTimeout = 30 * time.Second
+	return &http.Client{Transport: t, CheckRedirect: noRedirect}
+}
+
+func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
+// post sends one message. On success the response's body is open.
+func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.Response, *fault) {
+	encoded := jsonrpc.Encode(m)
+	body := &payload{data: bytes.NewReader(encoded)}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.target.URL, body)
+	if err != nil {
+		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
+	}
+	req.ContentLength = int64(len(encoded))
+	req.GetBody = nil // the transport must not send anything twice
+	req.Header = http.Header{
+		"Accept":          {"application/json, text/event-stream"},
+		"Accept-Encoding": {"identity"},
+		"Authorization":   {"Bearer " + c.token},
+		"Content-Type":    {"application/json"},
+		"User-Agent":      {"sfmcp-proxy/" + c.pool.cfg.Version},
+	}
+	if s != nil {
+		req.Header.Set("MCP-Protocol-Version", s.version)
+		if s.id != "" {
+			req.Header.Set("Mcp-Session-Id", s.id)
+		}
+	}
+	resp, err := c.pool.client.Do(req)
+	if err == nil {
+		return resp, nil
+	}
+	sent := !body.neverRead()
+	if ctx.Err() != nil {
+		f := ended(ctx)
+		f.MayHaveHappened = sent
+		return nil, f
+	}
+	return nil, &fault{Error: Error{Kind: Unavailable, MayHaveHappened: sent, Reason: transportReason(err)}, cure: repeat}
+}
+
+// tell sends a notification, which has no answer.
+func (c *call) tell(ctx context.Context, s *Session, m *jsonrpc.Message) *fault {
+	resp, f := c.post(ctx, s, m)
+	if f != nil {
+		return f
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, errorBodyBytes)) // for the connection's reuse
+	if resp.StatusCode/100 != 2 {
+		return c.refusal(resp, nil)
+	}
+	return nil
+}
+
+// transportReason classes an error of the transport. Its text is not used: it may
+// quote what the other side sent, which may quote our token.
+func transportReason(err error) string {
+	var op *net.OpError
+	switch {
+	case isType[*net.DNSError](err):
+		return "host name was not resolved"
+	case isType[*tls.CertificateVerificationError](err):
+		return "certificate was not accepted"
+	case isType[tls.AlertError](err), isType[tls.RecordHeaderError](err):
+		return "TLS failed"
+	case errors.As(err, &op) && op.Op == "dial":
+		return "no connection"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
+		return "connection was lost"
+	}
+	return "HTTP failed"
+}
+
+func isType[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
+// payload is a request body that knows whether any of it was taken to be sent. A
+// request of which no body byte left cannot have been acted on.
+type payload struct {
+	mu           sync.Mutex
+	data         *bytes.Reader
+	read, sealed bool
+}
+
+var errSealed = errors.New("request was given up")
+
+// Read hands out the body, unless neverRead has been called.
+func (b *payload) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sealed {
+		return 0, errSealed
+	}
+	b.read = true
+	return b.data.Read(p)
+}
+
+// Close does nothing: the transport may close a body before it is done with it.
+func (b *payload) Close() error { return nil }
+
+// neverRead reports whether nothing of the body was read, and sees to it that
+// nothing will be: the transport may still be at it when its caller has an error.
+func (b *payload) neverRead() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sealed = true
+	return !b.read
+}

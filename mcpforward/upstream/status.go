@@ -1,0 +1,130 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// errorBodyBytes is how much of an error's body is looked at.
+const errorBodyBytes = 64 << 10
+
+// judge looks at the head of a response. It completes x if that can be an answer;
+// otherwise it closes the body.
+func (c *call) judge(resp *http.Response, x *exchange) *fault {
+	if resp.StatusCode == http.StatusOK {
+		return c.judgeOK(resp, x)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, errorBodyBytes))
+	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusNotFound {
+		// The request itself was refused, in the protocol: that is an answer.
+		m, err := jsonrpc.DecodeAnswer(body)
+		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !bytes.Contains(body, sessionMissing) {
+			x.whole = m
+			return nil
+		}
+	}
+	return c.refusal(resp, body)
+}
+
+// judgeOK sets up x to read the body of a 200.
+func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
+	x.sessionID = resp.Header.Get("Mcp-Session-Id")
+	x.input = &capped{r: resp.Body, left: c.pool.cfg.ResponseBytes}
+	broken := ""
+	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	encoding := resp.Header.Get("Content-Encoding")
+	switch {
+	case encoding != "" && encoding != "identity":
+		broken = "answer is encoded, which was not asked for"
+	case resp.ContentLength == 0:
+		resp.Body.Close()
+		return emptyAnswer(resp.StatusCode)
+	case resp.ContentLength > c.pool.cfg.ResponseBytes:
+		broken = "answer is too large"
+	case err == nil && kind == "application/json":
+	case err == nil && kind == "text/event-stream":
+		x.events = newEventReader(x.input)
+	default:
+		if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n == 0 {
+			resp.Body.Close()
+			return emptyAnswer(resp.StatusCode)
+		}
+		broken = "answer is of the wrong type"
+	}
+	if broken == "" {
+		return nil
+	}
+	resp.Body.Close()
+	return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: broken}}
+}
+
+// emptyAnswer is what Salesforce sends to a session that it does not take for
+// initialized, so what is repeatable gets a new one.
+func emptyAnswer(status int) *fault {
+	return &fault{cure: repeatAnew,
+		Error: Error{Kind: Broken, MayHaveHappened: true, Status: status, Reason: "answer is empty"}}
+}
+
+var (
+	sessionMissing = []byte("Session Key missing")
+	sessionWord    = []byte("session")
+	serverUnknown  = []byte("Server definition not found")
+	limitExceeded  = []byte("REQUEST_LIMIT_EXCEEDED")
+)
+
+// refusal words a status other than 200. Where it says MayHaveHappened false, the
+// status is one by which Salesforce's gateway refuses before a server sees the
+// request.
+func (c *call) refusal(resp *http.Response, body []byte) *fault {
+	f := &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "unexpected status"}}
+	refused := func(kind Kind, reason string, next cure) *fault {
+		f.Kind, f.Reason, f.cure, f.MayHaveHappened = kind, reason, next, false
+		return f
+	}
+	switch code := resp.StatusCode; {
+	case code == http.StatusUnauthorized:
+		return refused(LoginLost, "token was refused", renewToken)
+	case code == http.StatusForbidden && bytes.Contains(body, limitExceeded), code == http.StatusTooManyRequests:
+		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
+		return refused(Limited, "a limit of the org is reached", noCure)
+	case code == http.StatusForbidden:
+		return refused(Forbidden, "the user may not use this server", noCure)
+	case code == http.StatusMethodNotAllowed, code == http.StatusNotFound && bytes.Contains(body, serverUnknown):
+		return refused(ServerInactive, "server is not active", noCure)
+	case code == http.StatusNotFound && c.slot == nil: // seen now and then at initialize
+		return refused(ServerInactive, "server was not found", repeat)
+	case code == http.StatusNotFound:
+		return refused(ServerInactive, "session or server was not found", reopenSession)
+	case code == http.StatusBadRequest && c.slot != nil && bytes.Contains(bytes.ToLower(body), sessionWord):
+		return refused(Unavailable, "session was refused", reopenSession)
+	case code == http.StatusBadRequest: // what else it may mean is known of reads only
+		f.Reason, f.cure = "request was refused", repeatAnew
+	case code == http.StatusNotAcceptable, code == http.StatusUnsupportedMediaType, code == http.StatusRequestEntityTooLarge:
+		return refused(Broken, "request was refused", noCure)
+	case code >= 500:
+		f.Kind, f.Reason, f.cure = Unavailable, "salesforce reported a fault", repeat
+		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
+	case code/100 == 2:
+		f.Reason, f.cure = "answer is empty", repeatAnew
+	}
+	return f
+}
+
+// retryAfter reads Retry-After (RFC 9110 10.2.3), seconds or a date; 0 if there is
+// none, at most a day.
+func retryAfter(value string, now time.Time) time.Duration {
+	var d time.Duration
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		d = time.Duration(seconds) * time.Second
+	} else if at, err := http.ParseTime(value); err == nil {
+		d = at.Sub(now)
+	}
+	return min(max(d, 0), 24*time.Hour)
+}
