@@ -1,0 +1,93 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// account shows who is signed in, and their connections.
+func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) error {
+	grants, err := c.connections(r, v)
+	if err != nil {
+		return err
+	}
+	waiting, err := c.Approvals.List(r.Context(), approval.Filter{Org: v.session.Org, Subject: v.session.Subject, State: approval.Pending})
+	if err != nil {
+		return err
+	}
+	page := ui.AccountPage{Viewer: v.viewer, OrgHost: c.Titles.OrgHost(v.session.Org)}
+	for _, request := range waiting {
+		if ownDecision(&request) {
+			page.Waiting++
+		}
+	}
+	// A fixed text: nothing of the address is shown.
+	if r.URL.RawQuery == "disconnected" {
+		page.Notice = "The client is disconnected. It has no access any more."
+	}
+	now := c.Now()
+	for _, g := range grants {
+		page.Connections = append(page.Connections, ui.Connection{
+			ID:           g.ID,
+			ClientName:   c.clientName(g.ClientID),
+			ClientID:     g.ClientID,
+			ServerTitle:  c.serverTitle(g.Server),
+			RedirectHost: hostOf(g.RedirectURI),
+			Since:        ui.Moment(g.CreatedAt, now),
+			LastUse:      ui.Moment(g.LastUsedAt, now),
+			Until:        ui.Moment(g.ExpiresAt, now),
+		})
+	}
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// disconnect ends one of the viewer's own connections.
+func (c *Console) disconnect(w http.ResponseWriter, r *http.Request, v *visit) error {
+	_, err := c.Disconnect.Disconnect(r.Context(), v.session.Org, v.session.Subject, v.form.Get("grant"))
+	if errors.Is(err, grant.ErrNotFound) {
+		return errNotFound
+	}
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/account?disconnected", http.StatusSeeOther)
+	return nil
+}
+
+// connections are the viewer's live grants. Org and subject come from the session and
+// are never empty, which would select everybody's.
+func (c *Console) connections(r *http.Request, v *visit) ([]grant.Grant, error) {
+	if v.session.Org == "" || v.session.Subject == "" {
+		return nil, errNotFound
+	}
+	return c.Grants.Grants(r.Context(), grant.Filter{Org: v.session.Org, Subject: v.session.Subject})
+}
+
+func (c *Console) clientName(id string) string {
+	if client, ok := c.Grants.Client(id); ok {
+		return client.Name
+	}
+	return id
+}
+
+func (c *Console) serverTitle(name string) string {
+	if title := c.Titles.ServerTitle(name); title != "" {
+		return title
+	}
+	return name
+}
+
+// hostOf is the host of a redirect URI that was checked when it was registered.
+func hostOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

@@ -1,0 +1,122 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// recentApprovals is how many of a person's calls the list looks back at.
+const recentApprovals = 50
+
+// approvals lists the viewer's calls.
+func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
+	mine := approval.Filter{Org: v.session.Org, Subject: v.session.Subject, Limit: recentApprovals}
+	if mine.Org == "" || mine.Subject == "" {
+		return errNotFound
+	}
+	recent, err := c.Approvals.List(r.Context(), mine)
+	if err != nil {
+		return err
+	}
+	mine.State = approval.Pending // the oldest waiting one may be older than the recent ones
+	waiting, err := c.Approvals.List(r.Context(), mine)
+	if err != nil {
+		return err
+	}
+	page := ui.ApprovalsPage{Viewer: v.viewer}
+	for i := range waiting {
+		page.Waiting = append(page.Waiting, c.line(&waiting[i]))
+	}
+	for i := range recent {
+		if recent[i].State != approval.Pending {
+			page.Recent = append(page.Recent, c.line(&recent[i]))
+		}
+	}
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (c *Console) line(a *approval.Request) ui.ApprovalLine {
+	when := "asked " + ui.Moment(a.CreatedAt, c.Now())
+	if !a.DecidedAt.IsZero() {
+		when = "decided " + ui.Moment(a.DecidedAt, c.Now())
+	}
+	return ui.ApprovalLine{
+		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.clientName(a.ClientID), Server: c.serverTitle(a.Server),
+		State: string(a.State), Status: statusInWords(a), When: when,
+	}
+}
+
+// approval shows one call.
+func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) error {
+	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	if err != nil {
+		return err
+	}
+	return c.show(w, r, http.StatusOK, v, a)
+}
+
+// own returns a call of the viewer. Somebody else's does not exist.
+func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Request, error) {
+	a, err := c.Approvals.Get(ctx, id)
+	if errors.Is(err, approval.ErrNotFound) {
+		return nil, errNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	if a.Org != v.session.Org || a.Subject != v.session.Subject {
+		return nil, errNotFound
+	}
+	return a, nil
+}
+
+// ownDecision says whether the requester is the one who decides.
+func ownDecision(a *approval.Request) bool { return a.Approvers == "requester" }
+
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
+	arguments, err := ui.Arguments(a.Arguments)
+	if err != nil {
+		return err // what cannot be shown whole cannot be approved
+	}
+	now := c.Now()
+	page := ui.ApprovalPage{
+		Viewer: v.viewer,
+		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
+		Open:      a.State == approval.Pending && ownDecision(a),
+		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
+		ClientName: c.clientName(a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
+		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
+		Arguments: arguments,
+		Canonical: ui.Visible(string(a.Arguments)),
+		Digest:    approval.Digest(a.Arguments), // of exactly what is shown
+		Asked:     ui.Moment(a.CreatedAt, now),
+		Expires:   ui.Moment(a.ExpiresAt, now),
+	}
+	if !a.DecidedAt.IsZero() {
+		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a)
+	}
+	c.render(w, r, status, page)
+	return nil
+}
+
+// requesterLabel names the viewer, who is the requester of everything they can see.
+func requesterLabel(v ui.Viewer) string {
+	if v.Name != "" && v.Username != "" {
+		return v.Name + " (" + v.Username + ")"
+	}
+	return v.Label()
+}
+
+func deciderLabel(a *approval.Request) string {
+	if a.DecidedBy == actor(a.Subject) {
+		return "you"
+	}
+	return a.DecidedBy
+}

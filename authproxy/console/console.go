@@ -1,0 +1,162 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// Disconnector ends a connection of that user: the grant and its tokens at once, its
+// waiting approvals, and the Salesforce login if no other connection needs it; and
+// records that the user asked for it. What is not the user's, or has ended, is
+// [grant.ErrNotFound].
+type Disconnector interface {
+	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
+}
+
+// Titles tells what the configuration calls things; "" for what it does not know.
+type Titles interface {
+	ServerTitle(server string) string
+	OrgHost(org string) string // host of the org's login page
+}
+
+// Config is what the pages need. All fields are required but Now and Log.
+type Config struct {
+	Sessions   *ui.Sessions
+	Guard      *ui.Guard
+	Grants     *grant.Store
+	Approvals  *approval.Store
+	Audit      *audit.Log
+	Disconnect Disconnector
+	Titles     Titles
+
+	Now func() time.Time // nil: time.Now
+	Log *slog.Logger     // nil: slog.Default
+}
+
+// Console serves the pages.
+type Console struct {
+	Config
+}
+
+// New returns the pages of c, or an error that names what is missing.
+func New(c Config) (*Console, error) {
+	if c.Sessions == nil || c.Guard == nil || c.Grants == nil || c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Titles == nil {
+		return nil, errors.New("console: sessions, guard, grants, approvals, audit, disconnect and titles are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Console{c}, nil
+}
+
+// Mount adds the pages to r.
+func (c *Console) Mount(r *mux.Router) {
+	page := func(path string, f handler) { r.Handle(path, c.signedIn(f)).Methods(http.MethodGet, http.MethodHead) }
+	form := func(path string, f handler) { r.Handle(path, c.signedIn(f)).Methods(http.MethodPost) }
+
+	r.HandleFunc("/", c.landing).Methods(http.MethodGet, http.MethodHead)
+	page("/account", c.account)
+	form("/account/disconnect", c.disconnect)
+	page("/approvals", c.approvals)
+	page("/approvals/{id}", c.approval)
+	form("/approvals/{id}", c.decide)
+}
+
+// visit is one request of a signed-in person.
+type visit struct {
+	session *ui.Session
+	viewer  ui.Viewer
+	form    url.Values // POST only, already checked
+}
+
+// handler serves one request of a signed-in person. Its error becomes a page.
+type handler func(w http.ResponseWriter, r *http.Request, v *visit) error
+
+// signedIn lets f see only requests of a browser session whose user is not blocked
+// and, if they are forms, only forms of ours.
+func (c *Console) signedIn(f handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, err := c.visit(w, r)
+		if errors.Is(err, ui.ErrNoSession) && r.Method != http.MethodPost && r.Header.Get("Authorization") == "" {
+			http.Redirect(w, r, signInPath(r), http.StatusSeeOther)
+			return
+		}
+		if err == nil {
+			err = f(w, r, v)
+		}
+		if err != nil {
+			c.fail(w, r, v, err)
+		}
+	})
+}
+
+func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
+	v := &visit{}
+	var err error
+	if r.Method == http.MethodPost {
+		if v.form, err = c.Guard.Form(w, r); err != nil {
+			return nil, err
+		}
+	}
+	if v.session, err = c.Sessions.Current(r); err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodPost {
+		if err := v.session.CheckCSRF(v.form); err != nil {
+			return nil, err
+		}
+	}
+	v.viewer, err = c.viewer(r.Context(), v.session)
+	return v, err
+}
+
+// viewer says who is signed in. A blocked user is refused although the session lives:
+// a block holds for the next request (D13).
+func (c *Console) viewer(ctx context.Context, s *ui.Session) (ui.Viewer, error) {
+	viewer := ui.Viewer{Subject: s.Subject, OrgName: s.Org, CSRF: s.CSRF}
+	user, err := c.Grants.User(ctx, s.Org, s.Subject)
+	switch {
+	case errors.Is(err, grant.ErrNotFound): // signed in, but never connected a client
+		return viewer, nil
+	case err != nil:
+		return viewer, err
+	case user.Blocked():
+		return viewer, errBlocked
+	}
+	viewer.Name, viewer.Username = user.Name, user.Username
+	return viewer, nil
+}
+
+// signInPath leads back to the page that was asked for.
+func signInPath(r *http.Request) string {
+	return "/signin?return_to=" + url.QueryEscape(ui.SafeReturnTo(r.URL.EscapedPath()))
+}
+
+func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
+	page := ui.LandingPage{}
+	s, err := c.Sessions.Current(r)
+	if err == nil {
+		var viewer ui.Viewer
+		viewer, err = c.viewer(r.Context(), s)
+		page.Viewer = &viewer
+	}
+	if err != nil && !errors.Is(err, ui.ErrNoSession) {
+		c.fail(w, r, nil, err)
+		return
+	}
+	c.render(w, r, http.StatusOK, page)
+}

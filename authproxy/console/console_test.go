@@ -1,0 +1,268 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"html"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// site is the pages on a real server and a real database, with a clock.
+type site struct {
+	t         *testing.T
+	db        *db.DB
+	url       string
+	now       time.Time
+	sessions  *ui.Sessions
+	grants    *grant.Store
+	approvals *approval.Store
+	audit     *audit.Log
+}
+
+// revoker ends connections the way these tests need it.
+type revoker struct{ grants *grant.Store }
+
+func (d revoker) Disconnect(ctx context.Context, org, subject, id string) (*grant.Grant, error) {
+	g, err := d.grants.Grant(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if g.Org != org || g.Subject != subject {
+		return nil, grant.ErrNotFound
+	}
+	return d.grants.RevokeGrant(ctx, id, "user")
+}
+
+type titles struct{}
+
+func (titles) ServerTitle(server string) string {
+	if server == "sales" {
+		return "Sales, confirmed writes"
+	}
+	return ""
+}
+
+func (titles) OrgHost(string) string { return "acme.my.salesforce.com" }
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	dir := t.TempDir()
+	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+		t.Fatal(err)
+	}
+	ring := must[*db.KeyRing](t)(db.LoadKeyRing(filepath.Join(dir, "keys")))
+	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")}))
+	t.Cleanup(func() { d.Close() })
+	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
+	server := httptest.NewServer(router)
+	t.Cleanup(server.Close)
+	s := &site{t: t, db: d, url: server.URL, now: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)}
+	now := func() time.Time { return s.now }
+	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
+	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
+		DB: d, Ring: ring, PublicURL: "https://mcp.example.com", Now: now,
+		Clients: []grant.Client{{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}}},
+		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
+			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
+	}))
+	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
+	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
+	c := must[*Console](t)(New(Config{
+		Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
+		Audit: s.audit, Disconnect: revoker{s.grants}, Titles: titles{}, Now: now, Log: slog.New(slog.DiscardHandler),
+	}))
+	c.Mount(router)
+	return s
+}
+
+// person is a signed-in browser.
+type person struct {
+	*site
+	subject string
+	cookie  *http.Cookie
+	csrf    string
+}
+
+func (s *site) signIn(org, subject string) *person {
+	s.t.Helper()
+	w, r := httptest.NewRecorder(), httptest.NewRequest("GET", "/", nil)
+	if err := s.sessions.Start(w, r, org, subject); err != nil {
+		s.t.Fatal(err)
+	}
+	p := &person{site: s, subject: subject, cookie: w.Result().Cookies()[0]}
+	p.csrf = ui.FormToken(p.cookie.Value)
+	return p
+}
+
+// answer is a response, read.
+type answer struct {
+	status         int
+	location, body string
+	header         http.Header
+}
+
+func (s *site) send(method, path, body string, header http.Header) answer {
+	s.t.Helper()
+	r := must[*http.Request](s.t)(http.NewRequest(method, s.url+path, strings.NewReader(body)))
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	resp := must[*http.Response](s.t)(http.DefaultTransport.RoundTrip(r))
+	defer resp.Body.Close()
+	text := must[[]byte](s.t)(io.ReadAll(resp.Body))
+	return answer{resp.StatusCode, resp.Header.Get("Location"), string(text), resp.Header}
+}
+
+func (p *person) header() http.Header {
+	return http.Header{"Cookie": {p.cookie.Name + "=" + p.cookie.Value}}
+}
+
+func (p *person) get(path string) answer { p.t.Helper(); return p.send("GET", path, "", p.header()) }
+
+// post sends a form with the session's token.
+func (p *person) post(path string, form url.Values) answer {
+	p.t.Helper()
+	form.Set("csrf_token", p.csrf)
+	return p.postRaw(path, form.Encode(), nil)
+}
+
+func (p *person) postRaw(path, body string, more http.Header) answer {
+	p.t.Helper()
+	h := p.header()
+	h.Set("Content-Type", "application/x-www-form-urlencoded")
+	for name, values := range more {
+		h[name] = values
+	}
+	return p.send("POST", path, body, h)
+}
+
+func binding(org, subject, arguments string) approval.Binding {
+	return approval.Binding{
+		Org: org, Subject: subject, ClientID: "chatgpt", Server: "sales", Tool: "createSobjectRecord", DefinitionHash: "def",
+		PolicyVersion: "pol", GrantID: "grt_1", Arguments: []byte(arguments),
+	}
+}
+
+// ask submits a call of the person that waits for approvers.
+func (p *person) ask(arguments, approvers string) *approval.Request {
+	p.t.Helper()
+	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), binding("acme", p.subject, arguments), "create", approvers))
+}
+
+func (s *site) state(id string) approval.State {
+	s.t.Helper()
+	return must[*approval.Request](s.t)(s.approvals.Get(s.t.Context(), id)).State
+}
+
+func (s *site) decisions() (entries []audit.Entry) {
+	s.t.Helper()
+	err := s.audit.List(s.t.Context(), audit.Filter{Action: "approval.decide"}, func(e audit.Entry) error {
+		entries = append(entries, e)
+		return nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return entries
+}
+
+// connect gives the person a connection and returns its id and an access token.
+func (p *person) connect() (id, token string) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	verifier := strings.Repeat("v", 43)
+	request := must[string](p.t)(p.grants.OpenRequest(ctx, grant.AuthorizationRequest{
+		Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: "https://mcp.example.com/mcp/sales", ClientID: "chatgpt",
+		RedirectURI: "https://chatgpt.com/cb", Scope: "mcp", CodeChallenge: challenge(verifier),
+	}, "browser"))
+	sent, err := p.grants.SendRequest(ctx, request, "browser")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	done, _, err := p.grants.FinishRequest(ctx, sent.State, sent.Login)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	id, code, err := p.grants.CreateGrant(ctx, done, p.subject)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	tokens := must[*grant.Tokens](p.t)(p.grants.Redeem(ctx, grant.Redemption{
+		Code: code, ClientID: "chatgpt", RedirectURI: "https://chatgpt.com/cb", Verifier: verifier, Resource: "https://mcp.example.com/mcp/sales",
+	}))
+	return id, tokens.AccessToken
+}
+
+// dump is everything in the database, to see whether anything changed.
+func (s *site) dump() string {
+	s.t.Helper()
+	var b strings.Builder
+	for _, table := range []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "approvals", "audit_entries", "browser_sessions", "meta", "epochs", "stops", "links"} {
+		rows, err := s.db.Reads.Query("SELECT * FROM " + table)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		columns := must[[]string](s.t)(rows.Columns())
+		for rows.Next() {
+			row := make([]any, len(columns))
+			for i := range row {
+				row[i] = new(any)
+			}
+			if err := rows.Scan(row...); err != nil {
+				s.t.Fatal(err)
+			}
+			for _, v := range row {
+				fmt.Fprintf(&b, "%v|", *v.(*any))
+			}
+			fmt.Fprintln(&b, table)
+		}
+		rows.Close()
+	}
+	return b.String()
+}
+
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// text is what a person reads: the page without its markup.
+func (a answer) text() string {
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(a.body, " "))), " ")
+}
+
+func (a answer) want(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("status %d, want %d: %s", a.status, status, a.text())
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.text(), text) {
+			t.Errorf("page lacks %q: %s", text, a.text())
+		}
+	}
+}

@@ -1,0 +1,24 @@
+// Package console owns the pages for people who are signed in: their account with
+// its connections, and the calls that wait for their decision.
+//
+//	GET  /                       what this place is
+//	GET  /account                who I am, and which clients are connected as me
+//	POST /account/disconnect     end one of my connections (field "grant")
+//	GET  /approvals              my calls: waiting, and recent ones
+//	GET  /approvals/{id}         one call, complete
+//	POST /approvals/{id}         decide it (field "decision": approve or deny)
+//
+// Every page needs a browser session; a bearer token is not looked at, so no MCP
+// client can act here. Whoever is not signed in is sent to /signin and comes back.
+// What belongs to somebody else does not exist: 404, the same as for a name that was
+// never given. A POST must come from a page of ours and carry the session's token
+// (see package ui); a GET never changes anything.
+//
+// A decision to approve is in the audit log before it takes effect: if it cannot be
+// recorded, it is not made. A denial is made first and recorded then. Nothing is ever
+// run from here: the client repeats its call, and that spends the approval.
+//
+// Signing in and out belong to package authproxy, and so does ending a connection, which
+// this package asks for through [Disconnector]. Deciding as somebody other than the requester
+// is refused: a request whose approvers are a role shows, and says so.
+package console

@@ -1,0 +1,63 @@
+package console
+
+import (
+	"errors"
+	"net/http"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// problem is an error that the person is told about.
+type problem struct {
+	status      int
+	title, text string
+}
+
+func (p *problem) Error() string { return p.title }
+
+var (
+	errNotFound = &problem{http.StatusNotFound, "Not found",
+		"There is nothing of yours at this address."}
+	errBlocked = &problem{http.StatusForbidden, "Your access is blocked",
+		"Your security team has blocked your access. Ask them if you think that this is a mistake."}
+	errSignedOut = &problem{http.StatusUnauthorized, "You are not signed in",
+		"Nothing was done. Sign in, then try again."}
+	errDecision = &problem{http.StatusBadRequest, "No decision",
+		"The form holds no decision. Nothing was done."}
+	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
+		"You asked for this call, and its policy wants somebody else to approve it. Nothing was done."}
+)
+
+// fail answers with a page that says what went wrong. Only a problem and a refusal
+// are told; of everything else the log knows the cause and the person that it failed.
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
+	page := ui.MessagePage{Title: "Something went wrong", Text: "It is our fault and it is recorded. Try again in a moment."}
+	status := http.StatusInternalServerError
+	page.RequestID = audit.OriginOf(r.Context()).RequestID
+	if v != nil {
+		page.Viewer = &v.viewer
+	}
+	if errors.Is(err, ui.ErrNoSession) {
+		err = errSignedOut
+		page.Links = []ui.Link{{Text: "Sign in", Path: signInPath(r)}}
+	}
+	if p, ok := errors.AsType[*problem](err); ok {
+		status, page.Title, page.Text = p.status, p.title, p.text
+	} else if refusal, ok := errors.AsType[*ui.Refusal](err); ok {
+		status, page.Title, page.Text = refusal.Status, "Nothing was done", refusal.Text
+	} else {
+		c.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
+	}
+	if page.Viewer != nil {
+		page.Links = append(page.Links, ui.Link{Text: "Your account", Path: "/account"})
+	}
+	c.render(w, r, status, page)
+}
+
+// render writes page. When that fails there is nobody left to tell but the log.
+func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, page ui.Page) {
+	if err := ui.Render(w, status, page); err != nil {
+		c.Log.ErrorContext(r.Context(), "page not written", "path", r.URL.Path, "error", err)
+	}
+}

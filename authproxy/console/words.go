@@ -1,0 +1,88 @@
+package console
+
+import (
+	"strings"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/policy"
+)
+
+// classInWords completes "This tool …".
+func classInWords(class string) string {
+	switch policy.Class(class) {
+	case policy.Read:
+		return "reads records"
+	case policy.SideEffect:
+		return "reads, and has an effect besides"
+	case policy.Create:
+		return "creates records"
+	case policy.Update:
+		return "changes records"
+	case policy.Delete:
+		return "deletes records"
+	}
+	return "may change anything"
+}
+
+// statusInWords is the heading of a call that is no longer open, and its label in lists.
+func statusInWords(a *approval.Request) string {
+	switch a.State {
+	case approval.Pending:
+		return "Waiting"
+	case approval.Approved:
+		return "Approved"
+	case approval.Denied:
+		return "Denied"
+	case approval.Expired:
+		return "Expired"
+	case approval.Void:
+		return "Ended"
+	case approval.Spent:
+		switch a.Outcome {
+		case approval.Done:
+			return "Done"
+		case approval.Failed:
+			return "Failed"
+		case approval.Unknown:
+			return "Outcome unknown"
+		}
+		return "Sent to Salesforce"
+	}
+	return "Unknown"
+}
+
+// nextInWords tells the person what this means for them; "" while they decide.
+func nextInWords(a *approval.Request) string {
+	switch a.State {
+	case approval.Pending:
+		if ownDecision(a) {
+			return ""
+		}
+		role := strings.TrimPrefix(a.Approvers, "role:")
+		return "You asked for this call, and its policy wants somebody else (" + role + ") to decide it."
+	case approval.Approved:
+		return "Go back to your chat and ask the assistant to repeat the call. The approval counts once, until " +
+			a.ExpiresAt.UTC().Format("15:04 UTC") + "."
+	case approval.Denied:
+		return "The call will not be made. You can close this page and go back to your chat."
+	case approval.Expired:
+		return "Nobody decided, or the assistant did not come back, in time. If you still want the call, ask the assistant to make it again."
+	case approval.Void:
+		return "The connection that this call came from has ended, so it can no longer be made."
+	case approval.Spent:
+		return spentInWords(a.Outcome)
+	}
+	return ""
+}
+
+func spentInWords(outcome approval.Outcome) string {
+	switch outcome {
+	case approval.Done:
+		return "The assistant repeated the call, and Salesforce did it. There is nothing left to do here."
+	case approval.Failed:
+		return "The assistant repeated the call, and Salesforce answered with an error. Your chat shows which."
+	case approval.Unknown:
+		return "The call was sent, but the answer was lost. It may have happened: look in Salesforce before you ask for it again."
+	}
+	return "The assistant repeated the call, and it is with Salesforce now."
+}

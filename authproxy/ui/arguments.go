@@ -1,0 +1,101 @@
+package ui
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Arguments takes the JSON arguments of a call apart into one line per leaf, in the
+// order they stand there. Numbers keep their spelling. Nil or empty arguments
+// give no line; anything but one valid JSON value is an error.
+func Arguments(canonical []byte) ([]Argument, error) {
+	if len(bytes.TrimSpace(canonical)) == 0 {
+		return nil, nil
+	}
+	w := argumentWalk{decoder: jsontext.NewDecoder(bytes.NewReader(canonical))}
+	if err := w.value(nil); err != nil {
+		return nil, fmt.Errorf("reading arguments: %w", err)
+	}
+	if rest := bytes.TrimSpace(canonical[w.decoder.InputOffset():]); len(rest) > 0 {
+		return nil, fmt.Errorf("reading arguments: more than one value")
+	}
+	return w.lines, nil
+}
+
+type argumentWalk struct {
+	decoder *jsontext.Decoder
+	lines   []Argument
+}
+
+func (w *argumentWalk) value(path []Step) error {
+	switch kind := w.decoder.PeekKind(); kind {
+	case '{', '[':
+		return w.inside(path, kind)
+	default:
+		raw, err := w.decoder.ReadValue()
+		if err != nil {
+			return err
+		}
+		return w.leaf(path, raw)
+	}
+}
+
+// inside walks an object or array. The top-level object, when empty, means that the
+// call has no arguments and gives no line.
+func (w *argumentWalk) inside(path []Step, open jsontext.Kind) error {
+	if _, err := w.decoder.ReadToken(); err != nil {
+		return err
+	}
+	n := 0
+	for ; w.decoder.PeekKind() != '}' && w.decoder.PeekKind() != ']'; n++ {
+		step := Step{Name: strconv.Itoa(n + 1), Index: true}
+		if open == '{' {
+			name, err := w.decoder.ReadToken()
+			if err != nil {
+				return err
+			}
+			step = Step{Name: name.String()}
+		}
+		if err := w.value(append(path[:len(path):len(path)], step)); err != nil {
+			return err
+		}
+	}
+	if n == 0 && len(path) > 0 {
+		kind := "empty list"
+		if open == '{' {
+			kind = "empty object"
+		}
+		w.lines = append(w.lines, Argument{Path: path, Kind: kind, Plain: true})
+	}
+	_, err := w.decoder.ReadToken()
+	return err
+}
+
+func (w *argumentWalk) leaf(path []Step, raw jsontext.Value) error {
+	line := Argument{Path: path, Plain: true}
+	switch raw.Kind() {
+	case '"':
+		text, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			return err
+		}
+		line.Kind, line.Value = "text", Visible(string(text))
+		line.Plain = strings.ReplaceAll(line.Value, "↵\n", "\n") == string(text)
+		line.Mixed = Visible(MixedScripts(string(text)))
+		if line.Value == "" {
+			line.Kind = "empty text"
+		}
+	case '0':
+		line.Kind, line.Value = "number", string(raw)
+	case 'n':
+		line.Kind = "null"
+	default:
+		line.Kind, line.Value = "true or false", string(raw)
+	}
+	w.lines = append(w.lines, line)
+	return nil
+}

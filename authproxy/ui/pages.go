@@ -1,0 +1,229 @@
+package ui
+
+// A Page is one of the page structs of this file; each has its own template.
+type Page interface {
+	// page names the template file, the document's title, and the origins
+	// beyond our own that a form of the page may lead to.
+	page() head
+}
+
+type head struct {
+	Template string // file in templates/, without .html
+	Title    string
+	Targets  []string // for the form-action directive
+	Viewer   *Viewer  // nil: nobody is signed in
+}
+
+// Viewer is the person a signed-in page is shown to; it fills the page's header.
+type Viewer struct {
+	Name     string // display name; empty: Username or Subject is shown
+	Username string // Salesforce username, may be empty while unknown
+	Subject  string // Salesforce user id
+	OrgName  string // the org as the configuration calls it
+	CSRF     string // Session.CSRF: hidden field "csrf_token" of every form
+}
+
+// Label returns the best name there is for the person.
+func (v Viewer) Label() string {
+	switch {
+	case v.Name != "":
+		return v.Name
+	case v.Username != "":
+		return v.Username
+	}
+	return v.Subject
+}
+
+// Link leads to another page of ours.
+type Link struct {
+	Text string
+	Path string // same-origin path, such as /account
+}
+
+// ConsentPage asks whether a client may use one server on the person's behalf.
+// Its form posts "request" and "decision" (allow or deny) to /oauth/consent.
+type ConsentPage struct {
+	RequestID string // secret id of the authorization request: field "request"
+
+	ClientName   string
+	ClientID     string
+	RedirectHost string // host (and port) that receives the code
+	Loopback     bool   // the redirect stays on the person's own computer: any program there could ask
+
+	ServerName        string // as in the endpoint's path
+	ServerTitle       string // empty: ServerName is shown
+	ServerDescription string
+	Resource          string   // URL of the endpoint
+	Scopes            []string // OAuth scopes asked of Salesforce, verbatim
+
+	OrgName string // the org as the configuration calls it
+	OrgHost string // host of its login page
+
+	Can           []string // sentences: what the client may do without asking again
+	NeedsApproval []string // sentences: what a person must approve each time
+	Cannot        []string // sentences: what stays impossible
+
+	AccessLifetime     string // in words, such as "15 minutes"
+	ConnectionLifetime string // in words, such as "90 days"
+
+	// FormTargets are the origins the POST leads through besides our own: the
+	// Salesforce login and the client's redirect URI. Browsers apply
+	// form-action to the whole redirect chain.
+	FormTargets []string
+}
+
+func (p ConsentPage) page() head {
+	return head{Template: "consent", Title: "Connect " + p.ClientName, Targets: p.FormTargets}
+}
+
+// Server is what the page calls the server.
+func (p ConsentPage) Server() string {
+	if p.ServerTitle != "" {
+		return p.ServerTitle
+	}
+	return p.ServerName
+}
+
+// SignInOrg is one org a person may sign in with.
+type SignInOrg struct {
+	Name string // as in the configuration: field "org"
+	Host string // host of its login page
+}
+
+// SignInPage offers the login at Salesforce. Its form posts "org",
+// "return_to" and, where given, "request" and "csrf_token" to /signin.
+type SignInPage struct {
+	Orgs        []SignInOrg
+	ReturnTo    string   // checked with SafeReturnTo
+	RequestID   string   // optional field "request"
+	CSRF        string   // optional field "csrf_token", see FormToken
+	FormTargets []string // login origins of the orgs
+}
+
+func (p SignInPage) page() head {
+	return head{Template: "signin", Title: "Sign in", Targets: p.FormTargets}
+}
+
+// MessagePage says one thing: an error, a refusal, or that something is done.
+type MessagePage struct {
+	Title     string
+	Text      string // one or two plain sentences for the person
+	Detail    string // optional second paragraph, such as what to do next
+	Quote     string // optional text of somebody else's, shown as a quotation
+	RequestID string // optional; what to tell the administrator
+	Links     []Link
+	Viewer    *Viewer // nil: nobody is signed in
+}
+
+func (p MessagePage) page() head {
+	return head{Template: "message", Title: p.Title, Viewer: p.Viewer}
+}
+
+// LandingPage is shown at / and says what this place is.
+type LandingPage struct {
+	Viewer *Viewer
+}
+
+func (p LandingPage) page() head {
+	return head{Template: "landing", Title: "Salesforce for your assistant", Viewer: p.Viewer}
+}
+
+// Connection is one grant as its owner sees it. Times are texts ready to read;
+// empty means never.
+type Connection struct {
+	ID           string // grant id: field "grant"
+	ClientName   string
+	ClientID     string
+	ServerTitle  string
+	RedirectHost string
+	Since        string
+	LastUse      string
+	Until        string
+}
+
+// AccountPage shows the signed-in person and their connections. Each
+// connection has a form posting "grant" to /account/disconnect.
+type AccountPage struct {
+	Viewer      Viewer
+	OrgHost     string
+	Connections []Connection
+	Waiting     int    // approvals that wait for the viewer
+	Notice      string // what just happened; empty: nothing
+}
+
+func (p AccountPage) page() head {
+	return head{Template: "account", Title: "Your account", Viewer: &p.Viewer}
+}
+
+// ApprovalLine is one approval in a list.
+type ApprovalLine struct {
+	ID     string
+	Tool   string
+	Class  string // in words
+	Client string
+	Server string
+	State  string // pending, approved, denied, expired, spent, void
+	Status string // State in words
+	When   string // "asked …" or "decided …"
+}
+
+// ApprovalsPage lists the viewer's approvals.
+type ApprovalsPage struct {
+	Viewer  Viewer
+	Waiting []ApprovalLine
+	Recent  []ApprovalLine
+}
+
+func (p ApprovalsPage) page() head {
+	return head{Template: "approvals", Title: "Approvals", Viewer: &p.Viewer}
+}
+
+// Step is one step into the arguments: a member of an object or an item of a list.
+type Step struct {
+	Name  string // member name, or the item's position from 1
+	Index bool   // an item of a list
+}
+
+// Argument is one leaf of a call's arguments, made by Arguments: Value is complete
+// and has passed Visible. Path has not; its template does that.
+type Argument struct {
+	Path  []Step // outermost first
+	Kind  string // text, empty text, number, true or false, null, empty list, empty object
+	Value string
+	Plain bool   // Value is exactly what was sent: nothing but line breaks had to be made visible
+	Mixed string // a word in Value whose letters come from look-alike alphabets; may be empty
+}
+
+// ApprovalPage shows one call completely. While Open, its form posts
+// "decision" (approve or deny) to /approvals/{ID}.
+type ApprovalPage struct {
+	Viewer Viewer
+
+	ID     string
+	State  string // pending, approved, denied, expired, spent, void
+	Status string // State in words, one sentence
+	Next   string // what the person does now; may be empty
+	Open   bool   // the viewer may decide now
+
+	Requester   string // name and username of who asked
+	RequesterID string
+	ClientName  string
+	ClientID    string
+	OrgName     string
+	ServerName  string
+	ServerTitle string
+	Tool        string
+	Class       string // in words
+
+	Arguments []Argument
+	Canonical string // canonical JSON, passed through Visible
+	Digest    string // SHA-256 of the canonical JSON
+
+	Asked   string
+	Expires string
+	Decided string // when and by whom; empty: not yet
+}
+
+func (p ApprovalPage) page() head {
+	return head{Template: "approval", Title: "Approve a call of " + p.Tool, Viewer: &p.Viewer}
+}

@@ -1,0 +1,109 @@
+package ui
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// pageTemplates holds the layout joined with each page's own file, by the name
+// that Page.page reports.
+var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "approvals", "approval")
+
+// view is what the layout sees; the page's file sees Page.
+type view struct {
+	Title  string
+	Style  string
+	Icon   string
+	Viewer *Viewer
+	Page   Page
+}
+
+func parseTemplates(names ...string) map[string]*template.Template {
+	parsed := make(map[string]*template.Template, len(names))
+	for _, name := range names {
+		parsed[name] = template.Must(template.New("layout.html").
+			Funcs(template.FuncMap{"visible": Visible}).
+			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
+	}
+	return parsed
+}
+
+// Render writes page as HTML with status and every header of [Headers] that does
+// not depend on the deployment. When it fails, nothing has been written.
+func Render(w http.ResponseWriter, status int, page Page) error {
+	h := page.page()
+	policy, err := contentPolicy(h.Targets)
+	if err != nil {
+		return fmt.Errorf("rendering page %s: %w", h.Template, err)
+	}
+	var body bytes.Buffer
+	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page}
+	if err := pageTemplates[h.Template].Execute(&body, v); err != nil {
+		return fmt.Errorf("rendering page %s: %w", h.Template, err)
+	}
+	header := w.Header()
+	setCommonHeaders(header)
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	if _, err := body.WriteTo(w); err != nil {
+		return fmt.Errorf("writing page %s: %w", h.Template, err)
+	}
+	return nil
+}
+
+//go:embed assets/style.css
+var styleSheet []byte
+
+//go:embed assets/icon.svg
+var icon []byte
+
+var (
+	stylePath = assetPath("style", "css", styleSheet)
+	iconPath  = assetPath("icon", "svg", icon)
+)
+
+// assetPath names an asset after its content, so that it may be cached for ever.
+func assetPath(name, ext string, content []byte) string {
+	sum := sha256.Sum256(content)
+	return "/assets/" + name + "-" + hex.EncodeToString(sum[:8]) + "." + ext
+}
+
+// Assets serves /assets/: the style sheet and the icon, each under a name that
+// holds the hash of its content. Every other path is 404.
+func Assets() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		setCommonHeaders(w.Header())
+		var content []byte
+		var kind string
+		switch {
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			w.Header().Set("Allow", "GET, HEAD")
+			http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+			return
+		case r.URL.Path == stylePath:
+			content, kind = styleSheet, "text/css; charset=utf-8"
+		case r.URL.Path == iconPath:
+			content, kind = icon, "image/svg+xml"
+		default:
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", barePolicy)
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+		w.Header().Set("Content-Type", kind)
+		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+		_, _ = w.Write(content) // the reader is gone: nobody to tell
+	})
+}

@@ -1,0 +1,274 @@
+package ui
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite"
+)
+
+// fixture is a session store on SQLite, with the product's own schema and a clock.
+type fixture struct {
+	*Sessions
+	db  *sql.DB
+	now time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	conn, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "proxy.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetMaxOpenConns(1)
+	t.Cleanup(func() { conn.Close() })
+	schema, err := os.ReadFile("../db/migrations/00001_schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, ours, _ := strings.Cut(string(schema), "-- Package ui ")
+	ours, _, _ = strings.Cut(ours, "-- Package ")
+	if _, err := conn.Exec("-- " + ours); err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{db: conn, now: time.UnixMilli(1_800_000_000_000)}
+	f.Sessions = NewSessions(Config{Reads: conn, Writes: conn, Cookies: Cookies{Secure: true}, Now: func() time.Time { return f.now }})
+	return f
+}
+
+// signIn starts a session for a browser with the given cookies, and returns the new one.
+func (f *fixture) signIn(t *testing.T, org, subject string, had ...*http.Cookie) *http.Cookie {
+	t.Helper()
+	w, r := httptest.NewRecorder(), request(had...)
+	if err := f.Start(w, r, org, subject); err != nil {
+		t.Fatal(err)
+	}
+	cookies := w.Result().Cookies()
+	if len(cookies) != 1 {
+		t.Fatalf("signing in set %d cookies", len(cookies))
+	}
+	return cookies[0]
+}
+
+func request(cookies ...*http.Cookie) *http.Request {
+	r := httptest.NewRequest("GET", "/account", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+func (f *fixture) rows(t *testing.T) int {
+	t.Helper()
+	var n int
+	if err := f.db.QueryRow(`SELECT COUNT(*) FROM browser_sessions`).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestSessionLife(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	cookie := f.signIn(t, "acme", "005A")
+	s, err := f.Current(request(cookie))
+	if err != nil || s.Org != "acme" || s.Subject != "005A" || !s.CreatedAt.Equal(f.now) || !s.ExpiresAt.Equal(f.now.Add(12*time.Hour)) {
+		t.Fatalf("session is %+v, %v", s, err)
+	}
+	f.now = f.now.Add(12*time.Hour - time.Millisecond)
+	if _, err := f.Current(request(cookie)); err != nil {
+		t.Errorf("just before its end: %v", err)
+	}
+	f.now = f.now.Add(time.Millisecond)
+	if _, err := f.Current(request(cookie)); !errors.Is(err, ErrNoSession) {
+		t.Errorf("at its end: %v", err)
+	}
+	if n, err := f.Sweep(context.Background()); n != 1 || err != nil || f.rows(t) != 0 {
+		t.Errorf("Sweep = %d, %v; %d rows left", n, err, f.rows(t))
+	}
+}
+
+func TestUI13CookieAttributes(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	w := httptest.NewRecorder()
+	browser := Cookies{Secure: true}.Browser(w, request())
+	Cookies{Secure: true}.SetLogin(w, "state-1", newSecret(), 10*time.Minute)
+	cookies := append(w.Result().Cookies(), f.signIn(t, "acme", "005A"))
+	names := map[string]bool{}
+	for _, c := range cookies {
+		names[c.Name] = true
+		if !strings.HasPrefix(c.Name, "__Host-sfmcp-") || !c.Secure || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" || c.Domain != "" || c.MaxAge <= 0 || len(c.Value) != 43 {
+			t.Errorf("cookie %+v", c)
+		}
+	}
+	if !names["__Host-sfmcp-browser"] || !names["__Host-sfmcp-session"] || len(names) != 3 {
+		t.Errorf("cookies are %v", names)
+	}
+	again := httptest.NewRecorder()
+	if got := (Cookies{Secure: true}).Browser(again, request(cookies...)); got != browser || len(again.Result().Cookies()) != 0 {
+		t.Error("a browser with a name got another")
+	}
+	plain := httptest.NewRecorder()
+	Cookies{}.Browser(plain, request(cookies...))
+	if c := plain.Result().Cookies(); len(c) != 1 || c[0].Name != "sfmcp-browser" || c[0].Secure || !c[0].HttpOnly {
+		t.Errorf("on plain http: %+v", c)
+	}
+}
+
+func TestUI13SessionIDsDiffer(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for range 10_000 {
+		id := newSecret()
+		if seen[id] || len(id) != 43 || !cookieValue(id) {
+			t.Fatalf("id %q", id)
+		}
+		seen[id] = true
+	}
+}
+
+func TestUI13SessionFixation(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	planted := &http.Cookie{Name: "__Host-sfmcp-session", Value: newSecret()}
+	if _, err := f.Current(request(planted)); !errors.Is(err, ErrNoSession) {
+		t.Fatalf("an invented id: %v", err)
+	}
+	first := f.signIn(t, "acme", "005A", planted)
+	second := f.signIn(t, "acme", "005A", first)
+	if first.Value == planted.Value || second.Value == first.Value {
+		t.Error("the id survived a login")
+	}
+	for name, c := range map[string]*http.Cookie{"planted": planted, "former": first} {
+		if _, err := f.Current(request(c)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("the %s id works after the login: %v", name, err)
+		}
+	}
+	if f.rows(t) != 1 {
+		t.Errorf("%d sessions", f.rows(t))
+	}
+}
+
+func TestUI13OddCookies(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	good := f.signIn(t, "acme", "005A")
+	other := &http.Cookie{Name: good.Name, Value: newSecret()}
+	flood := request(good)
+	for range 1000 {
+		flood.Header.Add("Cookie", "a=")
+	}
+	if _, err := f.Current(flood); err != nil {
+		t.Errorf("a thousand other cookies: %v", err)
+	}
+	for name, r := range map[string]*http.Request{
+		"two of the name":   request(other, good),
+		"two, other order":  request(good, other),
+		"without prefix":    request(&http.Cookie{Name: "sfmcp-session", Value: good.Value}),
+		"empty":             request(&http.Cookie{Name: good.Name}),
+		"too long":          request(&http.Cookie{Name: good.Name, Value: strings.Repeat("a", 4096)}),
+		"not base64url":     request(&http.Cookie{Name: good.Name, Value: good.Value[:42] + "'"}),
+		"hash from the row": request(&http.Cookie{Name: good.Name, Value: hash(good.Value)}),
+	} {
+		if _, err := f.Current(r); !errors.Is(err, ErrNoSession) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSessionSecretsAreNotStored(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	cookie := f.signIn(t, "acme", "005A")
+	var sessionHash, csrfHash string
+	if err := f.db.QueryRow(`SELECT session_hash, csrf_hash FROM browser_sessions`).Scan(&sessionHash, &csrfHash); err != nil {
+		t.Fatal(err)
+	}
+	for _, stored := range []string{sessionHash, csrfHash} {
+		if stored == cookie.Value || stored == FormToken(cookie.Value) || stored == "" {
+			t.Errorf("stored %q", stored)
+		}
+	}
+}
+
+func TestUI18SignedOutCookieIsDead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	mine, mineToo, others := f.signIn(t, "acme", "005A"), f.signIn(t, "acme", "005A"), f.signIn(t, "acme", "005B")
+	w := httptest.NewRecorder()
+	if err := f.End(w, request(mine)); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Name != mine.Name {
+		t.Errorf("signing out set %+v", c)
+	}
+	if _, err := f.Current(request(mine)); !errors.Is(err, ErrNoSession) {
+		t.Errorf("after signing out: %v", err)
+	}
+	if err := f.End(httptest.NewRecorder(), request()); err != nil {
+		t.Errorf("signing out twice: %v", err)
+	}
+	if n, err := f.EndUser(context.Background(), "acme", "005A"); n != 1 || err != nil {
+		t.Errorf("EndUser = %d, %v", n, err)
+	}
+	if _, err := f.Current(request(mineToo)); !errors.Is(err, ErrNoSession) {
+		t.Errorf("after EndUser: %v", err)
+	}
+	if s, err := f.Current(request(others)); err != nil || s.Subject != "005B" {
+		t.Errorf("somebody else's session: %+v, %v", s, err)
+	}
+}
+
+func TestUI06TokenOfAnotherSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	mine, err := f.Current(request(f.signIn(t, "acme", "005A")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := f.Current(request(f.signIn(t, "acme", "005A")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := mine.CheckCSRF(url.Values{"csrf_token": {mine.CSRF}}); err != nil {
+		t.Errorf("own token: %v", err)
+	}
+	for name, form := range map[string]url.Values{
+		"none": {}, "empty": {"csrf_token": {""}}, "other session": {"csrf_token": {other.CSRF}}, "stored hash": {"csrf_token": {mine.csrfHash}},
+	} {
+		refusal, ok := errors.AsType[*Refusal](mine.CheckCSRF(form))
+		if !ok || refusal.Status != http.StatusForbidden {
+			t.Errorf("%s: %v", name, refusal)
+		}
+	}
+}
+
+func TestUI07LoginCookiesOfTwoTabs(t *testing.T) {
+	t.Parallel()
+	c := Cookies{Secure: true}
+	one, two := newSecret(), newSecret()
+	w := httptest.NewRecorder()
+	c.SetLogin(w, "state-one", one, time.Minute)
+	c.SetLogin(w, "state-two", two, time.Minute)
+	r := request(w.Result().Cookies()...)
+	for state, want := range map[string]string{"state-one": one, "state-two": two, "state-three": ""} {
+		if got, ok := c.Login(r, state); got != want || ok != (want != "") {
+			t.Errorf("Login(%q) = %q, %v", state, got, ok)
+		}
+	}
+	w = httptest.NewRecorder()
+	c.ClearLogin(w, "state-one")
+	if cleared := w.Result().Cookies(); len(cleared) != 1 || cleared[0].MaxAge >= 0 || !strings.HasPrefix(cleared[0].Name, "__Host-sfmcp-login-") {
+		t.Errorf("ClearLogin set %+v", cleared)
+	}
+}

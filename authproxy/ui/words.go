@@ -1,0 +1,47 @@
+package ui
+
+import (
+	"fmt"
+	"time"
+)
+
+// Span says a duration in words, in its largest sensible unit, rounded down:
+// "15 minutes", "90 days".
+func Span(d time.Duration) string {
+	for _, unit := range []struct {
+		size time.Duration
+		name string
+		from int64 // smaller counts read better in the next unit
+	}{
+		{24 * time.Hour, "day", 2}, {time.Hour, "hour", 2}, {time.Minute, "minute", 1},
+	} {
+		if n := int64(d / unit.size); n >= unit.from {
+			return count(n, unit.name)
+		}
+	}
+	return count(max(int64(d/time.Second), 0), "second")
+}
+
+func count(n int64, name string) string {
+	if n == 1 {
+		return "1 " + name
+	}
+	return fmt.Sprintf("%d %ss", n, name)
+}
+
+// Moment says a point in time, and how far it is from now. Pages have no script
+// that would know the reader's time zone, so it is UTC. The zero time is "".
+func Moment(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	text := t.UTC().Format("2 January 2006, 15:04 UTC")
+	switch d := now.Sub(t); {
+	case d >= time.Minute:
+		return text + " (" + Span(d) + " ago)"
+	case d > -time.Minute:
+		return text + " (now)"
+	default:
+		return text + " (in " + Span(-d) + ")"
+	}
+}

@@ -1,0 +1,273 @@
+package salesforcesim
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The default organisation, its External Client Apps and its people. Nothing here is secret: it exists only in the simulator.
+const (
+	OrgID = "00Dxx0000001gPFEAY" // Salesforce id of the first default org
+
+	PublicClientID       = "3MVG9demoPublicExternalClientApp.sfmcp.0001" // consumer key of the app without a secret
+	ConfidentialClientID = "3MVG9demoSecretExternalClientApp.sfmcp.0002" // consumer key of the app with a secret
+	ConfidentialSecret   = "SIMULATED0CONSUMER0SECRET0002"               // its consumer secret
+
+	RepUsername     = "rep@acme.example"     // sales rep: does not see Secret__c
+	RepPassword     = "simulated-rep"        // password of RepUsername
+	RepID           = "005xx000001Sv6AAAS"   // Salesforce user id of RepUsername
+	ManagerUsername = "manager@acme.example" // sales manager: sees everything
+	ManagerPassword = "simulated-manager"    // password of ManagerUsername
+	ManagerID       = "005xx000001Sv7AAAS"   // Salesforce user id of ManagerUsername
+)
+
+// Config says what Salesforce to simulate. The zero value, with BaseURL, is one production org with two apps and two users.
+type Config struct {
+	// BaseURL is the URL, without a trailing slash, under which Handler is reached: login host, My Domain of the first org
+	// and gateway at once. Listen fills it in from the address when it is empty.
+	BaseURL string
+	// Listen and ControlListen are the addresses of Listen's two listeners; empty is 127.0.0.1 with any free port.
+	Listen, ControlListen string
+	// TLS makes Listen serve the Salesforce side over TLS.
+	TLS *tls.Config
+
+	// Orgs are the simulated organisations; empty: one production org named "acme" with OrgID.
+	Orgs []Org
+	// Users are the users of every org that names none; empty: the sales rep and the manager.
+	Users []User
+	// Callbacks are the callback URLs of every app that names none.
+	Callbacks []string
+	// ActiveServers are the active hosted servers, "platform/sobject-reads"; nil: every server there is. (A real org starts
+	// with all of them off; the simulator starts as though an administrator had been there.)
+	ActiveServers []string
+
+	// AccessTokenLifetime is the JWT timeout of apps that set none; zero: 30 minutes.
+	AccessTokenLifetime time.Duration
+	// Faults are the switches at start and after a reset.
+	Faults Faults
+
+	// StateFile, if set, keeps logins, tokens and signing keys across restarts, so that a demonstration survives one.
+	// Records are not kept.
+	StateFile string
+	// Seed makes every id and token reproducible; zero takes a random seed. Signing keys are random either way.
+	Seed uint64
+	// Now is the clock; nil: time.Now. The skew of the control API comes on top.
+	Now func() time.Time
+	// Log receives a record when the state cannot be saved; nil: slog.Default.
+	Log *slog.Logger
+}
+
+// Org is one simulated organisation.
+type Org struct {
+	Name     string // path prefix /orgs/NAME of every org but the first, and how the control API names it
+	ID       string // 18 characters, 00D…
+	Kind     string // production (default), sandbox, scratch or developer: decides which gateway URLs fit
+	MyDomain string // label in /d/{mydomain}/ URLs; default: Name
+	Instance string // in the token's tnk claim; default: usa1s
+	Users    []User // default: Config.Users
+	Apps     []ECA  // default: a public and a confidential app
+	// DailyAPILimit is the number of calls a day before REQUEST_LIMIT_EXCEEDED; zero: 100,000.
+	DailyAPILimit int
+}
+
+// ECA is one External Client App with the settings that matter here (PKCE is always required).
+type ECA struct {
+	ClientID  string   // consumer key
+	Secret    string   // consumer secret; empty: public client
+	Callbacks []string // exact; default: Config.Callbacks
+	Scopes    []string // default: mcp_api refresh_token
+
+	OpaqueTokens  bool          // isNamedUserJwtEnabled is off: access tokens are opaque, and the gateway refuses them
+	JWTLifetime   time.Duration // namedUserJwtTimeout; default: Config.AccessTokenLifetime
+	NoRotation    bool          // isRefreshTokenRotationEnabled is off
+	RefreshMax    time.Duration // SpecificLifetime of refresh tokens; zero: 365 days
+	RefreshIdle   time.Duration // SpecificInactivity of refresh tokens; zero: none
+	IntrospectAll bool          // isIntrospectAllTokens
+	// PermittedUsers are the usernames that an administrator pre-authorised: only they may sign in, and they see no approval
+	// page. Empty: all users may authorise themselves.
+	PermittedUsers []string
+	// RunAs is the username of client-credentials tokens (only with Faults.ClientCredentials).
+	RunAs string
+}
+
+// DefaultUsers are the two people of the demonstration.
+func DefaultUsers() []User {
+	return []User{
+		{ID: RepID, Username: RepUsername, Password: RepPassword, Name: "Riley Reyes", Email: RepUsername,
+			Profile: "Sales User", Role: "Account Executive", Manager: "Morgan Adeyemi", Timezone: "America/New_York",
+			HiddenObjects: []string{"Secret__c"}},
+		{ID: ManagerID, Username: ManagerUsername, Password: ManagerPassword, Name: "Morgan Adeyemi", Email: ManagerUsername,
+			Profile: "Sales Manager", Role: "VP Sales", Timezone: "America/New_York"},
+	}
+}
+
+// withDefaults is the configuration with every default filled in.
+func (c Config) withDefaults() Config {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.AccessTokenLifetime == 0 {
+		c.AccessTokenLifetime = 30 * time.Minute
+	}
+	if len(c.Orgs) == 0 {
+		c.Orgs = []Org{{Name: "acme", ID: OrgID}}
+	}
+	if len(c.Users) == 0 {
+		c.Users = DefaultUsers()
+	}
+	if c.ActiveServers == nil {
+		c.ActiveServers = serverNames()
+	}
+	c.Orgs = slices.Clone(c.Orgs)
+	for i := range c.Orgs {
+		c.Orgs[i] = c.Orgs[i].withDefaults(c, i)
+	}
+	return c
+}
+
+func (o Org) withDefaults(c Config, position int) Org {
+	if o.Kind == "" {
+		o.Kind = "production"
+	}
+	if o.MyDomain == "" {
+		o.MyDomain = o.Name
+	}
+	if o.Instance == "" {
+		o.Instance = "usa1s"
+	}
+	if o.DailyAPILimit == 0 {
+		o.DailyAPILimit = 100_000
+	}
+	if len(o.Users) == 0 {
+		o.Users = usersOf(c.Users, o.Name, position)
+	}
+	if len(o.Apps) == 0 {
+		o.Apps = appsOf(o.Name, position)
+	}
+	o.Users, o.Apps = slices.Clone(o.Users), slices.Clone(o.Apps)
+	for i := range o.Apps {
+		o.Apps[i] = o.Apps[i].withDefaults(c)
+	}
+	return o
+}
+
+// usersOf copies the users into a further org as Salesforce does for a sandbox: same ids, username with the org's name at the
+// end. Equal ids in two orgs are on purpose: a subject means nothing without its org.
+func usersOf(users []User, org string, position int) []User {
+	users = slices.Clone(users)
+	if position > 0 {
+		for i := range users {
+			users[i].Username += "." + org
+		}
+	}
+	return users
+}
+
+func appsOf(org string, position int) []ECA {
+	public, confidential := ECA{ClientID: PublicClientID}, ECA{ClientID: ConfidentialClientID, Secret: ConfidentialSecret}
+	if position > 0 {
+		public.ClientID += "." + org
+		confidential.ClientID += "." + org
+	}
+	return []ECA{public, confidential}
+}
+
+func (e ECA) withDefaults(c Config) ECA {
+	if e.Callbacks == nil {
+		e.Callbacks = slices.Clone(c.Callbacks)
+	}
+	if len(e.Scopes) == 0 {
+		e.Scopes = []string{"mcp_api", "refresh_token"}
+	}
+	if e.JWTLifetime == 0 {
+		e.JWTLifetime = c.AccessTokenLifetime
+	}
+	if e.RefreshMax == 0 {
+		e.RefreshMax = 365 * 24 * time.Hour
+	}
+	return e
+}
+
+var orgName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+
+// validate reports every fault of a configuration with its defaults.
+func (c Config) validate() error {
+	var faults []error
+	bad := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.HasSuffix(c.BaseURL, "/") {
+		bad("base URL %q: want http(s)://host without a trailing slash", c.BaseURL)
+	}
+	seen := map[string]bool{}
+	once := func(kind, name string) {
+		if seen[kind+" "+name] {
+			bad("%s %q: named twice", kind, name)
+		}
+		seen[kind+" "+name] = true
+	}
+	for _, o := range c.Orgs {
+		once("org", o.Name)
+		once("org id", o.ID)
+		if !orgName.MatchString(o.Name) {
+			bad("org name %q: want lower-case letters, digits and hyphens", o.Name)
+		}
+		if !validID(o.ID, "00D") {
+			bad("org %s: id %q: want 18 characters, 00D…, with the right checksum", o.Name, o.ID)
+		}
+		if !slices.Contains([]string{"production", "sandbox", "scratch", "developer"}, o.Kind) {
+			bad("org %s: kind %q: want production, sandbox, scratch or developer", o.Name, o.Kind)
+		}
+		for _, u := range o.Users {
+			once("username", u.Username)
+			once("user id of "+o.Name, u.ID)
+			if !validID(u.ID, "005") {
+				bad("user %s: id %q: want 18 characters, 005…, with the right checksum", u.Username, u.ID)
+			}
+		}
+		for _, e := range o.Apps {
+			once("client id", e.ClientID)
+			if e.ClientID == "" {
+				bad("org %s: an app without a client id", o.Name)
+			}
+		}
+	}
+	for _, name := range c.ActiveServers {
+		if !slices.Contains(serverNames(), name) {
+			bad("active server %q: no such hosted server", name)
+		}
+	}
+	if err := c.Faults.Validate(); err != nil {
+		bad("faults: %w", err)
+	}
+	return errors.Join(faults...)
+}
+
+// validID says whether id is an 18-character Salesforce id of the prefix, with the right checksum.
+func validID(id, prefix string) bool {
+	return len(id) == 18 && strings.HasPrefix(id, prefix) && id == id[:15]+idSuffix(id[:15])
+}
+
+// idSuffix is the three characters that make an 18-character id of one of 15. They encode which of the first 15 are upper-case
+// letters, five to a character, so that ids differ even where case is lost.
+func idSuffix(id15 string) string {
+	var suffix strings.Builder
+	for chunk := 0; chunk < 15; chunk += 5 {
+		bits := 0
+		for i := range 5 {
+			if c := id15[chunk+i]; 'A' <= c && c <= 'Z' {
+				bits |= 1 << i
+			}
+		}
+		suffix.WriteByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[bits])
+	}
+	return suffix.String()
+}

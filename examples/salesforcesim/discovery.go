@@ -1,0 +1,90 @@
+package salesforcesim
+
+import (
+	"net/http"
+	"strings"
+)
+
+// loginScopes are the scopes that a login host lists.
+var loginScopes = strings.Fields("cdp_ingest_api custom_permissions cdp_segment_api content cdp_api chatbot_api " +
+	"cdp_identityresolution_api interaction_api wave_api einstein_gpt_api cdp_calculated_insight_api chatter_api id api eclair_api " +
+	"pardot_api lightning visualforce cdp_query_api sfap_api openid cdp_profile_api refresh_token user_registration_api " +
+	"pwdless_login_api forgot_password full offline_access profile web email address phone mcp_api scrt_api event_api")
+
+// serveOpenIDConfiguration is the only discovery document of a login host.
+func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o *org) {
+	oauth := o.base + "/services/oauth2/"
+	document := map[string]any{
+		"issuer": o.base, "authorization_endpoint": oauth + "authorize", "token_endpoint": oauth + "token",
+		"revocation_endpoint": oauth + "revoke", "userinfo_endpoint": oauth + "userinfo", "jwks_uri": o.base + "/id/keys",
+		"registration_endpoint": oauth + "register", "introspection_endpoint": oauth + "introspect",
+		"scopes_supported": loginScopes, "response_types_supported": []string{"code", "token", "token id_token"},
+		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
+	}
+	if s.Faults().AdvertiseS256 {
+		document["code_challenge_methods_supported"] = []string{"S256"}
+	}
+	writeJSON(w, http.StatusOK, document)
+}
+
+// serveServerMetadata is the gateway's authorization-server document. Its authorization endpoint has a query already.
+func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
+	faults := s.Faults()
+	if faults.ServerMetadata404 {
+		http.NotFound(w, r)
+		return
+	}
+	login := s.loginHostOf(strings.TrimPrefix(r.URL.Path, serverMetadataPath))
+	authorize := login + "/services/oauth2/authorize"
+	if !faults.AuthorizeWithoutQuery {
+		authorize += "?prompt=select_account"
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"issuer": login, "authorization_endpoint": authorize, "token_endpoint": login + "/services/oauth2/token",
+		"jwks_uri": login + "/id/keys", "response_types_supported": []string{"code"},
+		"grant_types_supported":                 []string{"authorization_code", "refresh_token"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
+		"code_challenge_methods_supported":      []string{"S256"},
+	})
+}
+
+// serveResourceMetadata is the gateway's protected-resource document (RFC 9728). It exists for any name, so that it tells
+// nothing about which servers there are.
+func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
+	faults := s.Faults()
+	path := strings.TrimPrefix(r.URL.Path, resourceMetadataPath)
+	if faults.ResourceMetadata404 {
+		http.NotFound(w, r)
+		return
+	}
+	document := map[string]any{"resource": s.cfg.BaseURL + path, "authorization_servers": []string{s.loginHostOf(path)},
+		"scopes_supported": []string{"mcp_api", "refresh_token"}}
+	if path == "" || path == "/" {
+		document["resource"] = s.cfg.BaseURL
+		document["scopes_supported"] = []string{"api", "sfap_api", "refresh_token", "einstein_gpt_api"}
+	}
+	if path == "" || path == "/" || faults.ResourceNamesItself {
+		document["authorization_servers"] = []string{s.cfg.BaseURL}
+	}
+	writeJSON(w, http.StatusOK, document)
+}
+
+// loginHostOf is the login host that belongs to a gateway path: the org's own for /d/ paths, that of the first sandbox for
+// sandbox paths (the part of test.salesforce.com), the first org's otherwise (that of login.salesforce.com).
+func (s *Sim) loginHostOf(path string) string {
+	at, ok := parseServerPath(strings.TrimPrefix(path, gatewayPrefix))
+	for _, o := range s.orgs {
+		if ok && at.myDomain != "" && o.MyDomain == at.myDomain {
+			return o.base
+		}
+	}
+	if strings.HasPrefix(path, gatewayPrefix+"sandbox/") {
+		for _, o := range s.orgs {
+			if o.Kind == "sandbox" || o.Kind == "scratch" {
+				return o.base
+			}
+		}
+	}
+	return s.cfg.BaseURL
+}

@@ -1,0 +1,126 @@
+package salesforcesim
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+const (
+	gatewayPrefix        = "/platform/mcp/v1/"
+	resourceMetadataPath = "/.well-known/oauth-protected-resource"
+	serverMetadataPath   = "/.well-known/oauth-authorization-server"
+)
+
+// Handler serves every host of the simulated Salesforce: the gateway under /platform/, the login host and My Domain of the
+// first org at the root, those of the other orgs under /orgs/NAME.
+func (s *Sim) Handler() http.Handler { return s.recorded(http.HandlerFunc(s.serve)) }
+
+// serve routes by hand, on the path as it was sent: http.ServeMux would clean a path before the gateway can refuse it.
+func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
+	faults := s.Faults()
+	if faults.Down {
+		htmlError(w, http.StatusServiceUnavailable)
+		return
+	}
+	path := r.URL.EscapedPath()
+	if faults.LenientPaths {
+		path = lenient(path)
+	}
+	if strings.HasPrefix(path, "/platform/") {
+		s.serveGateway(w, r, path)
+		return
+	}
+	o, rest := s.hostOf(path)
+	if o == nil {
+		http.NotFound(w, r)
+		return
+	}
+	s.serveLoginHost(w, r, o, rest)
+}
+
+// hostOf is the org whose host a path is on, and the path there.
+func (s *Sim) hostOf(path string) (*org, string) {
+	rest, ok := strings.CutPrefix(path, "/orgs/")
+	if !ok {
+		return s.orgs[0], path
+	}
+	name, rest, _ := strings.Cut(rest, "/")
+	if o := s.org(name); o != nil && o.prefix != "" {
+		return o, "/" + rest
+	}
+	return nil, ""
+}
+
+func (s *Sim) serveLoginHost(w http.ResponseWriter, r *http.Request, o *org, path string) {
+	switch path {
+	case "/services/oauth2/authorize":
+		s.serveAuthorize(w, r, o)
+	case approvalPath:
+		s.serveApproval(w, r, o)
+	case loginPath:
+		s.serveLogin(w, r, o)
+	case logoutPath:
+		s.serveLogout(w, r, o)
+	case "/services/oauth2/token":
+		s.serveToken(w, r, o)
+	case "/services/oauth2/revoke":
+		s.serveRevoke(w, r, o)
+	case "/services/oauth2/introspect":
+		s.serveIntrospect(w, r, o)
+	case "/services/oauth2/userinfo":
+		s.serveIdentity(w, r, o)
+	case "/services/oauth2/register":
+		s.serveRegister(w, r, o)
+	case "/id/keys":
+		s.serveKeys(w, r, o)
+	case "/.well-known/openid-configuration":
+		s.serveOpenIDConfiguration(w, r, o)
+	case "/":
+		render(w, http.StatusOK, "message", messagePage{Title: "Simulated Salesforce", Lines: []string{"Org " + o.Name + " (" + o.ID + ").",
+			"Login host, My Domain and MCP gateway of a simulation. Sign-in begins at an MCP client."}})
+	default:
+		s.serveOther(w, r, o, path)
+	}
+}
+
+// serveOther serves identity URLs and, on the first org's host, the gateway's discovery documents. The root form of
+// authorization-server metadata is missing, as it is on every login host.
+func (s *Sim) serveOther(w http.ResponseWriter, r *http.Request, o *org, path string) {
+	gateway := o.prefix == ""
+	switch {
+	case strings.HasPrefix(path, "/id/"+o.ID+"/"):
+		s.serveIdentity(w, r, o)
+	case gateway && (path == resourceMetadataPath || strings.HasPrefix(path, resourceMetadataPath+"/")):
+		s.serveResourceMetadata(w, r, o)
+	case gateway && strings.HasPrefix(path, serverMetadataPath+"/"):
+		s.serveServerMetadata(w, r, o)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// lenient is a path as a careless front server would read it: encoded slashes decoded, doubled ones joined, dots resolved,
+// the fixed part in lower case.
+func lenient(path string) string {
+	decoded, err := url.PathUnescape(path)
+	if err != nil {
+		return path
+	}
+	var parts []string
+	for part := range strings.SplitSeq(decoded, "/") {
+		switch part {
+		case "", ".":
+		case "..":
+			parts = parts[:max(0, len(parts)-1)]
+		default:
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) > 2 && strings.EqualFold(parts[0], "platform") {
+		for i := range 3 {
+			parts[i] = strings.ToLower(parts[i])
+		}
+	}
+	return "/" + strings.Join(parts, "/")
+}

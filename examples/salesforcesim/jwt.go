@@ -1,0 +1,130 @@
+package salesforcesim
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// mint makes the access token of a grant, a JWT as Salesforce makes them, spoiled as Faults.HostileToken says; the caller
+// holds mu.
+func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (string, error) {
+	hostile := s.faults.HostileToken
+	if hostile == "other_org" && len(s.orgs) > 1 {
+		// A token that another org issued, right in itself.
+		o = s.orgs[(slices.Index(s.orgs, o)+1)%len(s.orgs)]
+	}
+	key := s.signer(o)
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
+		"iss": o.base, "aud": []string{o.base}, "sub": "uid:" + g.UserID, "scp": g.Scope, "client_id": g.ClientID,
+		"iat": issued.Unix(), "nbf": issued.Unix() - 15, "exp": expires.Unix(),
+		"mty": "oauth", "sfi": id, "roles": []string{}, "hsc": false,
+	})
+	token.Header = map[string]any{"tnk": "core/" + o.Instance + "/" + o.ID, "ver": "1.0", "kid": key.ID,
+		"tty": "sfdc-core-token", "typ": "JWT", "alg": "RS256"}
+	s.spoil(token, hostile, o, g)
+
+	switch hostile {
+	case "alg_none":
+		token.Method, token.Header["alg"] = jwt.SigningMethodNone, "none"
+		return token.SignedString(jwt.UnsafeAllowNoneSignatureType)
+	case "hs256_public_key":
+		token.Method, token.Header["alg"] = jwt.SigningMethodHS256, "HS256"
+		der, err := x509.MarshalPKIXPublicKey(&key.private.PublicKey)
+		if err != nil {
+			return "", err
+		}
+		return token.SignedString(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	case "bad_signature":
+		return token.SignedString(s.state.Keys[o.Name][0].private) // a key of the org, but not the one that kid names
+	}
+	return token.SignedString(key.private)
+}
+
+// spoil changes the one claim or header that a hostile token has wrong.
+func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
+	claims := token.Claims.(jwt.MapClaims)
+	switch hostile {
+	case "unknown_kid":
+		token.Header["kid"] = "CORE_ATJWT." + o.ID[:15] + ".1"
+	case "wrong_tty":
+		token.Header["tty"] = "sfdc-ui-token"
+	case "other_org":
+		if len(s.orgs) == 1 {
+			token.Header["tnk"] = "core/" + o.Instance + "/00Dxx0000009zzZ" + idSuffix("00Dxx0000009zzZ")
+		}
+	case "wrong_iss":
+		claims["iss"] = "https://attacker.my.salesforce.com"
+	case "wrong_aud":
+		claims["aud"] = []string{"https://attacker.my.salesforce.com"}
+	case "wrong_client_id":
+		claims["client_id"] = "3MVG9anotherExternalClientApp"
+	case "missing_scope":
+		claims["scp"] = "refresh_token api"
+	case "other_user":
+		claims["sub"] = "uid:005xx000001Sv9Z" + idSuffix("005xx000001Sv9Z")
+		for _, u := range o.Users {
+			if u.ID != g.UserID {
+				claims["sub"] = "uid:" + u.ID
+			}
+		}
+	case "expired":
+		claims["exp"] = claims["iat"].(int64) - 3600
+	case "not_yet_valid":
+		claims["nbf"] = claims["iat"].(int64) + 3600
+	case "no_exp":
+		delete(claims, "exp")
+	}
+}
+
+var errInvalidToken = errors.New("invalid access token")
+
+// holder is whom a bearer token speaks for at the gateway.
+type holder struct {
+	org   *org
+	user  *User
+	grant string
+}
+
+// bearer verifies an access token as the gateway does. Only JWTs count: an opaque token is invalid here.
+func (s *Sim) bearer(raw string) (*holder, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var o *org
+	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now))
+	token, err := parser.Parse(raw, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		keyOrg, key := s.keyNamed(kid)
+		if key == nil {
+			return nil, errInvalidToken
+		}
+		o = keyOrg
+		return key, nil
+	})
+	if err != nil || token.Header["tty"] != "sfdc-core-token" {
+		return nil, errInvalidToken
+	}
+	claims := token.Claims.(jwt.MapClaims)
+	text := func(name string) string { value, _ := claims[name].(string); return value }
+	audience, _ := claims.GetAudience()
+	appOrg, app := s.app(text("client_id"))
+	user := s.user(o, strings.TrimPrefix(text("sub"), "uid:"))
+	switch {
+	case text("iss") != o.base, !slices.Contains(audience, o.base), app == nil, appOrg != o, user == nil, s.faults.AppDisabled,
+		!slices.Contains(strings.Fields(text("scp")), "mcp_api"):
+		return nil, errInvalidToken
+	}
+	known := s.state.AccessTokens[text("sfi")]
+	if known == nil {
+		return nil, errInvalidToken
+	}
+	if (s.revoked(known) || user.Frozen) && !s.faults.RevocationLag {
+		return nil, errInvalidToken
+	}
+	return &holder{org: o, user: user, grant: known.Grant}, nil
+}
