@@ -1,0 +1,173 @@
+package link
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/salesforce"
+)
+
+// change is what a link becomes at its next version.
+type change struct {
+	state     State
+	access    string
+	expiresAt time.Time
+	// keepAccess leaves the access token and its expiry as they are.
+	keepAccess bool
+	// refresh is the new refresh token; "" in an Active change keeps the old one.
+	refresh   string
+	holdUntil time.Time
+	why       string
+}
+
+// sealedChange has its tokens sealed; access and refresh of change are empty.
+type sealedChange struct{ change }
+
+func (s *Store) seal(l *record, c change) (sealedChange, error) {
+	out := sealedChange{c}
+	if c.keepAccess {
+		out.access, out.expiresAt = l.sealedAccess, l.expiresAt
+	} else {
+		sealed, err := s.Ring.Seal(place(l.org, l.subject, "access"), []byte(c.access))
+		if err != nil {
+			return sealedChange{}, err
+		}
+		out.access = sealed
+	}
+	if c.refresh == "" {
+		out.refresh = l.sealedRefresh
+		return out, nil
+	}
+	sealed, err := s.Ring.Seal(place(l.org, l.subject, "refresh"), []byte(c.refresh))
+	if err != nil {
+		return sealedChange{}, err
+	}
+	out.refresh = sealed
+	return out, nil
+}
+
+// advance moves a link from the version and state in l to the next; false if it has
+// moved already.
+func (s *Store) advance(ctx context.Context, e db.Execer, l *record, c sealedChange) (bool, error) {
+	n, err := db.Affected(ctx, e,
+		`UPDATE links SET state = $1, version = version + 1, sealed_access = $2, access_expires_at = $3, sealed_refresh = $4,
+		lease_until = $5, lease_holder = '', unanswered = 0, why = $6, refreshed_at = $7
+		WHERE org = $8 AND subject = $9 AND version = $10 AND state = $11`,
+		c.state, c.access, millis(c.expiresAt), c.refresh,
+		millis(c.holdUntil), c.why, db.Millis(s.Now()),
+		l.org, l.subject, l.version, l.state)
+	if err != nil {
+		return false, fmt.Errorf("changing link: %w", err)
+	}
+	return n == 1, nil
+}
+
+// millis is [db.Millis] with 0 for the zero time.
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return db.Millis(t)
+}
+
+// errRaced says that a link changed between reading and writing it.
+var errRaced = errors.New("link changed at the same time")
+
+// Replace stores a fresh login of a user as the org's link of that user. The refresh
+// token of a former login is queued for revocation at Salesforce in the same
+// transaction. It wins against a refresh that is under way.
+func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) error {
+	if t.Subject == "" || t.AccessToken == "" || t.RefreshToken == "" {
+		return errors.New("storing Salesforce login: token without subject, access or refresh token")
+	}
+	fresh := &record{org: org, subject: t.Subject}
+	sealed, err := s.seal(fresh, change{state: Active, access: t.AccessToken, expiresAt: t.ExpiresAt, refresh: t.RefreshToken})
+	if err != nil {
+		return fmt.Errorf("storing Salesforce login: %w", err)
+	}
+	err = s.retry(ctx, func(tx *sql.Tx) error {
+		l, err := s.load(ctx, tx, org, t.Subject)
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			return s.insert(ctx, tx, fresh, sealed)
+		}
+		if won, err := s.advance(ctx, tx, l, sealed); err != nil || !won {
+			return errors.Join(err, errRaced)
+		}
+		return s.enqueueFormer(ctx, tx, l, t.RefreshToken)
+	})
+	if err != nil {
+		return fmt.Errorf("storing Salesforce login: %w", err)
+	}
+	s.nudge()
+	return nil
+}
+
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChange) error {
+	now := db.Millis(s.Now())
+	n, err := db.Affected(ctx, tx,
+		`INSERT INTO links (org, subject, state, version, sealed_access, access_expires_at, sealed_refresh, created_at, refreshed_at)
+		VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $7) ON CONFLICT (org, subject) DO NOTHING`,
+		l.org, l.subject, c.state, c.access, millis(c.expiresAt), c.refresh, now)
+	if err == nil && n == 0 {
+		return errRaced
+	}
+	return err
+}
+
+// Revoke ends a link: its tokens are erased here at once, and the refresh token is
+// queued for revocation at Salesforce in the same transaction. No link, or one that is
+// revoked, is no error. It wins against a refresh that is under way.
+func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
+	err := s.retry(ctx, func(tx *sql.Tx) error {
+		l, err := s.load(ctx, tx, org, subject)
+		if err != nil || l == nil || l.state == Revoked {
+			return err
+		}
+		if won, err := s.advance(ctx, tx, l, sealedChange{change{state: Revoked, why: why}}); err != nil || !won {
+			return errors.Join(err, errRaced)
+		}
+		if err := s.enqueueFormer(ctx, tx, l, ""); err != nil {
+			return err
+		}
+		return db.RaiseAccessEpoch(ctx, tx)
+	})
+	if err != nil {
+		return fmt.Errorf("revoking Salesforce login: %w", err)
+	}
+	s.nudge()
+	return nil
+}
+
+// enqueueFormer queues the refresh token that l had. One that does not open any more
+// cannot be revoked by anybody, and must not keep a login from being ended.
+func (s *Store) enqueueFormer(ctx context.Context, tx *sql.Tx, l *record, except string) error {
+	if l.sealedRefresh == "" {
+		return nil
+	}
+	old, err := s.refreshToken(l)
+	if err != nil {
+		s.Log.Error("a refresh token cannot be revoked at Salesforce", "org", l.org, "subject", l.subject, "error", err)
+		return nil
+	}
+	if old == except {
+		return nil
+	}
+	return s.enqueue(ctx, tx, l, old)
+}
+
+// retry runs f in a transaction again while it finds errRaced.
+func (s *Store) retry(ctx context.Context, f func(*sql.Tx) error) error {
+	for range 10 {
+		if err := s.DB.Tx(ctx, f); !errors.Is(err, errRaced) {
+			return err
+		}
+	}
+	return errRaced
+}

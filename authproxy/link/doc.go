@@ -1,0 +1,40 @@
+// Package link keeps a user's Salesforce login: one per org and Salesforce user,
+// shared by the grants of all that user's clients. It owns the tables links and
+// upstream_revocations.
+//
+// A link's tokens are sealed, each for its row. Nothing else in the proxy stores a
+// Salesforce token, and [Store.Token] is the only way to one.
+//
+// # Refreshing
+//
+// Salesforce rotates refresh tokens: an answered refresh ends the token it used, at
+// once. Two refreshes at the same time, or an answer that is lost, therefore end the
+// link. So:
+//
+//   - One refresh per link and version. In the process it is a flight that callers
+//     share and none of them can cancel. Across processes it is a lease in the row,
+//     renewed while its holder lives and free to take 8 s after it died.
+//   - The version is a fencing number. It rises with each change of tokens, and every
+//     statement that ends a refresh names the version it began with. Who finds another
+//     version has lost: its new token is revoked at Salesforce and the winner's is used.
+//   - Taking the lease is the first write. It proves that the database takes writes and
+//     records, before Salesforce is asked, that the token is being sent.
+//   - The new refresh token is committed before the new access token is used.
+//   - The row counts how often its refresh token was sent without an answer. Two such
+//     times is the end: one that was lost or died with its process, and one more try.
+//
+// What ends a refresh decides what follows. A definite no (salesforce.Dead) or an
+// answer that is not believed (salesforce.Refused) makes the link needs_reauth at once,
+// and nothing is sent again. Salesforce being down makes a pause of at least 10 s, noted
+// in the row for all processes; meanwhile the access token is used until it expires.
+// A refresh begins ahead of expiry, while callers go on with the token they have.
+//
+// # Revoking
+//
+// Refresh tokens that are not used any more (replaced, revoked, refused, arrived after
+// the link was revoked) go to a queue in the same transaction. [Store.RunRevocations]
+// tells Salesforce, with backoff, until it has been told. Local effect never waits.
+//
+// The package does not sign people in, does not know grants, and does not write the
+// audit log: Config.OnEvent tells who does.
+package link

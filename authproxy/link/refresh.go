@@ -1,0 +1,225 @@
+package link
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/salesforce"
+)
+
+const (
+	// refreshPause is the least time between two refreshes of a link that fail, or that
+	// a refused access token asks for: at most six a minute.
+	refreshPause = 10 * time.Second
+	// settingPause is longer: a wrong setting does not heal by itself.
+	settingPause = time.Minute
+)
+
+// refresh moves a link beyond a version and returns its access token then. forced: the
+// access token was refused although it has not expired.
+func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string, error) {
+	l, err := s.claim(ctx, key)
+	if errors.Is(err, errMoved) {
+		return s.outcome(l)
+	}
+	if err != nil {
+		return "", err
+	}
+	defer s.keepLease(l)()
+	old, err := s.refreshToken(l)
+	if err != nil {
+		s.pause(l, settingPause, true, err)
+		return "", err
+	}
+	for {
+		t, err := s.Salesforce.Refresh(ctx, l.org, old)
+		if err == nil {
+			return s.settle(ctx, l, t, forced)
+		}
+		fault := salesforceError(err)
+		if !fault.Lost || l.unanswered >= maxUnanswered {
+			return s.settleFailure(ctx, l, fault)
+		}
+		s.Log.Warn("the answer to a refresh was lost; trying once more", "org", l.org, "subject", l.subject, "error", fault)
+		if sleep(ctx, s.RetryDelay) != nil {
+			return "", unavailable(0, fault)
+		}
+		if again, err := s.sendAgain(ctx, l); err != nil || !again {
+			return s.current(ctx, l, err)
+		}
+	}
+}
+
+// salesforceError takes what is no [*salesforce.Error] for the worst: sent, not answered.
+func salesforceError(err error) *salesforce.Error {
+	if e, ok := errors.AsType[*salesforce.Error](err); ok {
+		return e
+	}
+	return &salesforce.Error{Kind: salesforce.Transient, Code: "network", Description: "request failed", Lost: true}
+}
+
+// settle stores the answer and only then returns its access token.
+func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forced bool) (string, error) {
+	if t.Subject != l.subject {
+		fault := &salesforce.Error{Kind: salesforce.Refused, Code: "wrong_subject", Description: "the token is of another user", Received: t}
+		return s.settleFailure(ctx, l, fault)
+	}
+	next := change{state: Active, access: t.AccessToken, expiresAt: t.ExpiresAt, refresh: t.RefreshToken}
+	if now := s.Now(); forced || t.ExpiresAt.Before(now.Add(refreshPause)) {
+		next.holdUntil = now.Add(refreshPause)
+	}
+	won, err := s.store(l, next)
+	if err != nil {
+		// It cannot be kept, so nobody will ever revoke it: try to, now.
+		s.revokeNow(ctx, l.org, t.RefreshToken)
+		return "", unavailable(refreshPause, err)
+	}
+	if !won {
+		return s.current(ctx, l, nil)
+	}
+	s.OnEvent(Event{Org: l.org, Subject: l.subject, Kind: Refreshed})
+	return t.AccessToken, nil
+}
+
+// settleFailure ends a refresh that gave no access token.
+func (s *Store) settleFailure(ctx context.Context, l *record, fault *salesforce.Error) (string, error) {
+	s.Log.Warn("refreshing a Salesforce token failed", "org", l.org, "subject", l.subject, "fault", fault)
+	received := ""
+	if fault.Received != nil {
+		received = fault.Received.RefreshToken
+	}
+	if fault.Kind == salesforce.Dead || fault.Kind == salesforce.Refused || fault.Lost {
+		won, err := s.lose(ctx, l, fault, received)
+		if err != nil {
+			return "", unavailable(refreshPause, err)
+		}
+		if !won {
+			return s.current(ctx, l, nil)
+		}
+		return "", fmt.Errorf("%w: %w", ErrNeedsReauth, fault)
+	}
+	d := max(fault.RetryAfter, refreshPause)
+	if fault.Kind == salesforce.Misconfigured {
+		d = settingPause
+	}
+	d += jitter()
+	if received != "" {
+		// The old refresh token is spent and the new access token cannot be judged now:
+		// keep the new refresh token, and what is left of the access token in use.
+		if _, err := s.store(l, change{state: Active, keepAccess: true, refresh: received, holdUntil: s.Now().Add(d), why: fault.Error()}); err != nil {
+			return "", unavailable(d, err)
+		}
+		return "", unavailable(d, fault)
+	}
+	s.pause(l, d, true, fault)
+	return "", unavailable(d, fault)
+}
+
+// jitter keeps links that failed together from coming back together: below 2 s.
+func jitter() time.Duration {
+	var b [2]byte
+	rand.Read(b[:])
+	return time.Duration(int(b[0])<<8|int(b[1])) * 2 * time.Second >> 16
+}
+
+// store seals and commits the tokens of a refresh. If the link has moved on, it queues
+// the refresh token for revocation and returns false.
+func (s *Store) store(l *record, next change) (won bool, err error) {
+	sealed, err := s.seal(l, next)
+	if err != nil {
+		return false, err
+	}
+	err = s.persist("storing refreshed tokens", func(ctx context.Context) error {
+		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
+			if won, err = s.advance(ctx, tx, l, sealed); err != nil || won {
+				return err
+			}
+			// A commit whose answer was lost has moved the link by itself.
+			now, err := s.load(ctx, tx, l.org, l.subject)
+			if err != nil {
+				return err
+			}
+			if won = now != nil && now.sealedAccess == sealed.access && now.sealedRefresh == sealed.refresh; won {
+				return nil
+			}
+			return s.enqueue(ctx, tx, l, next.refresh)
+		})
+	})
+	if err == nil && !won {
+		s.nudge()
+	}
+	return won, err
+}
+
+// lose makes a link needs_reauth and queues its refresh token, and one that was
+// received but not accepted, for revocation. False: the link has moved on.
+func (s *Store) lose(ctx context.Context, l *record, why error, received string) (won bool, err error) {
+	old, err := s.refreshToken(l)
+	if err != nil {
+		s.Log.Error("a refresh token cannot be revoked at Salesforce", "org", l.org, "subject", l.subject, "error", err)
+	}
+	err = s.persist("noting that a login is lost", func(ctx context.Context) error {
+		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
+			if won, err = s.advance(ctx, tx, l, sealedChange{change: change{state: NeedsReauth, why: why.Error()}}); err != nil {
+				return err
+			}
+			if received != old {
+				if err := s.enqueue(ctx, tx, l, received); err != nil {
+					return err
+				}
+			}
+			if !won {
+				return nil
+			}
+			if err := s.enqueue(ctx, tx, l, old); err != nil {
+				return err
+			}
+			return db.RaiseAccessEpoch(ctx, tx)
+		})
+	})
+	if err == nil {
+		s.nudge()
+		if won {
+			s.OnEvent(Event{Org: l.org, Subject: l.subject, Kind: LoginLost, Err: why})
+		}
+	}
+	return won, err
+}
+
+// current is the outcome for a refresh that another change overtook.
+func (s *Store) current(ctx context.Context, l *record, err error) (string, error) {
+	if err != nil {
+		return "", err
+	}
+	now, err := s.load(ctx, s.DB.Reads, l.org, l.subject)
+	if err != nil {
+		return "", err
+	}
+	return s.outcome(now)
+}
+
+// outcome is what a link gives at its present version, without another refresh.
+func (s *Store) outcome(l *record) (string, error) {
+	switch now := s.Now(); {
+	case l == nil || l.state != Active:
+		return "", needsReauth(l)
+	case !now.Before(l.expiresAt):
+		return "", unavailable(l.leaseUntil.Sub(now), nil)
+	}
+	return s.access(l)
+}
+
+// revokeNow is the last resort for a refresh token that no queue can take.
+func (s *Store) revokeNow(ctx context.Context, org, token string) {
+	if token == "" {
+		return
+	}
+	if err := s.Salesforce.Revoke(context.WithoutCancel(ctx), org, token); err != nil {
+		s.Log.Error("a refresh token could be neither stored nor revoked", "org", org, "error", err)
+	}
+}

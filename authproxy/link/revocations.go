@@ -1,0 +1,182 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+const (
+	// revocationPoll is how soon a running proxy takes what another process queued.
+	revocationPoll = time.Second
+	// revocationClaim keeps other processes away while one asks Salesforce.
+	revocationClaim = 20 * time.Second
+	// Backoff between attempts doubles from the first to the second.
+	minRevocationBackoff = time.Second
+	maxRevocationBackoff = 10 * time.Minute
+	revocationBatch      = 100
+	revocationWorkers    = 4
+)
+
+// revocation is one row of upstream_revocations.
+type revocation struct {
+	id, org, subject, sealed string
+	attempts, nextAt         int64
+}
+
+func (r *revocation) place() db.Place {
+	return db.Place{Table: "upstream_revocations", Row: r.id, Org: r.org, Subject: r.subject, Purpose: "refresh"}
+}
+
+// backoff before the attempt that follows this many.
+func backoff(attempts int64) time.Duration {
+	d := minRevocationBackoff << min(attempts-1, 20)
+	return min(d, maxRevocationBackoff)
+}
+
+// enqueue notes, in the transaction that gives a refresh token up, that Salesforce must
+// be told. An empty token is none.
+func (s *Store) enqueue(ctx context.Context, e db.Execer, l *record, token string) error {
+	if token == "" {
+		return nil
+	}
+	r := &revocation{id: db.Secret("rev_"), org: l.org, subject: l.subject}
+	sealed, err := s.Ring.Seal(r.place(), []byte(token))
+	if err != nil {
+		return err
+	}
+	now := db.Millis(s.Now())
+	_, err = e.ExecContext(ctx,
+		`INSERT INTO upstream_revocations (id, org, subject, sealed_token, next_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)`,
+		r.id, r.org, r.subject, sealed, now)
+	if err != nil {
+		return fmt.Errorf("queueing revocation at Salesforce: %w", err)
+	}
+	return nil
+}
+
+// nudge lets RunRevocations look at once.
+func (s *Store) nudge() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// RunRevocations tells Salesforce of queued revocations until ctx ends. It looks after
+// each change of this process, and each second for those of others.
+func (s *Store) RunRevocations(ctx context.Context) {
+	tick := time.NewTicker(revocationPoll)
+	defer tick.Stop()
+	for {
+		if err := s.revokeDue(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("revoking at Salesforce failed", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-s.wake:
+		}
+	}
+}
+
+// RevokePending tries each revocation that is due once and returns how many are left in
+// the queue: failed just now, waiting after a failure, or in the hands of a running proxy.
+func (s *Store) RevokePending(ctx context.Context) (left int, err error) {
+	if err := s.revokeDue(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.DB.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM upstream_revocations`).Scan(&left); err != nil {
+		return 0, fmt.Errorf("counting revocations: %w", err)
+	}
+	return left, nil
+}
+
+// revokeDue takes batches until one is not full. Rows it fails with are not due again
+// at once, so it ends.
+func (s *Store) revokeDue(ctx context.Context) error {
+	for {
+		batch, err := s.due(ctx)
+		if err != nil {
+			return fmt.Errorf("reading revocations: %w", err)
+		}
+		queue := make(chan revocation)
+		var workers sync.WaitGroup
+		for range min(revocationWorkers, len(batch)) {
+			workers.Go(func() {
+				for r := range queue {
+					s.revokeUpstream(ctx, &r)
+				}
+			})
+		}
+		for _, r := range batch {
+			queue <- r
+		}
+		close(queue)
+		workers.Wait()
+		if len(batch) < revocationBatch || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *Store) due(ctx context.Context) ([]revocation, error) {
+	now := s.Now()
+	// A row far in the future was written by a clock that has been set back.
+	rows, err := s.DB.Reads.QueryContext(ctx,
+		`SELECT id, org, subject, sealed_token, attempts, next_at FROM upstream_revocations
+		WHERE next_at <= $1 OR next_at > $2 ORDER BY next_at LIMIT $3`,
+		db.Millis(now), db.Millis(now.Add(2*maxRevocationBackoff)), revocationBatch)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []revocation
+	for rows.Next() {
+		var r revocation
+		if err := rows.Scan(&r.id, &r.org, &r.subject, &r.sealed, &r.attempts, &r.nextAt); err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// revokeUpstream claims one revocation, so that one process asks, and asks.
+func (s *Store) revokeUpstream(ctx context.Context, r *revocation) {
+	n, err := db.Affected(ctx, s.DB.Writes,
+		`UPDATE upstream_revocations SET attempts = attempts + 1, next_at = $1 WHERE id = $2 AND next_at = $3 AND attempts = $4`,
+		db.Millis(s.Now().Add(revocationClaim)), r.id, r.nextAt, r.attempts)
+	if err != nil || n == 0 {
+		if err != nil {
+			s.Log.Error("claiming a revocation failed", "error", err)
+		}
+		return
+	}
+	r.attempts++
+	token, err := s.Ring.Open(r.place(), r.sealed)
+	if err == nil {
+		err = s.Salesforce.Revoke(ctx, r.org, string(token))
+	}
+	if err != nil && ctx.Err() != nil {
+		return // shutting down; due again when the claim is over
+	}
+	// What Salesforce answered is kept even if the caller has gone meanwhile.
+	ctx = context.WithoutCancel(ctx)
+	event := Event{Org: r.org, Subject: r.subject, Kind: RevokedUpstream}
+	statement, args := `DELETE FROM upstream_revocations WHERE id = $1`, []any{r.id}
+	if err != nil {
+		event.Kind, event.Err = RevokeFailed, err
+		statement, args = `UPDATE upstream_revocations SET next_at = $2 WHERE id = $1`, append(args, db.Millis(s.Now().Add(backoff(r.attempts))))
+		s.Log.Warn("revoking at Salesforce failed", "org", r.org, "subject", r.subject, "attempts", r.attempts, "error", err)
+	}
+	if _, err := s.DB.Writes.ExecContext(ctx, statement, args...); err != nil {
+		s.Log.Error("noting the outcome of a revocation failed", "error", err)
+		return
+	}
+	s.OnEvent(event)
+}

@@ -1,0 +1,58 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Status describes a link without its tokens.
+type Status struct {
+	Org, Subject string
+	// State is "" if there is no such link.
+	State State
+	// ExpiresAt is when the access token expires; zero without one.
+	ExpiresAt time.Time
+	// Why is the last failure of a refresh, or why the link was revoked.
+	Why string
+	// CreatedAt is the first sign-in, RefreshedAt the last change of tokens.
+	CreatedAt, RefreshedAt time.Time
+}
+
+func (l *record) status() Status {
+	return Status{Org: l.org, Subject: l.subject, State: l.state, ExpiresAt: l.expiresAt, Why: l.why,
+		CreatedAt: l.createdAt, RefreshedAt: l.refreshedAt}
+}
+
+// Status of one link. A link that does not exist has State "".
+func (s *Store) Status(ctx context.Context, org, subject string) (Status, error) {
+	l, err := s.load(ctx, s.DB.Reads, org, subject)
+	if err != nil {
+		return Status{}, err
+	}
+	if l == nil {
+		return Status{Org: org, Subject: subject}, nil
+	}
+	return l.status(), nil
+}
+
+// List returns all links, by org and subject.
+func (s *Store) List(ctx context.Context) ([]Status, error) {
+	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT `+recordColumns+` FROM links ORDER BY org, subject`)
+	if err != nil {
+		return nil, fmt.Errorf("listing links: %w", err)
+	}
+	defer rows.Close()
+	var out []Status
+	for rows.Next() {
+		l, err := scanRecord(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("listing links: %w", err)
+		}
+		out = append(out, l.status())
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing links: %w", err)
+	}
+	return out, nil
+}

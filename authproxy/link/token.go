@@ -1,0 +1,166 @@
+package link
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// waitLimit is how long a caller waits for a refresh; the refresh itself goes on. MCP
+// clients give up on a call after about 60 s.
+const waitLimit = 20 * time.Second
+
+// flightLimit ends a refresh whatever happens: two requests, the pause between, and
+// the wait for another process's lease, with room.
+const flightLimit = 5 * time.Minute
+
+// Token returns an access token of the link that has not expired. Shortly before expiry
+// it begins a refresh and returns the token it has; after expiry it waits for the
+// refresh, at most 20 s or until ctx ends. Errors: [ErrNeedsReauth], [ErrUnavailable],
+// ctx's, or a database's.
+func (s *Store) Token(ctx context.Context, org, subject string) (string, error) {
+	l, err := s.usable(ctx, org, subject)
+	if err != nil {
+		return "", err
+	}
+	now := s.Now()
+	switch {
+	case now.Before(s.refreshAt(l)):
+		return s.access(l)
+	case now.Before(l.expiresAt):
+		if !l.held(now) {
+			s.begin(l, false)
+		}
+		return s.access(l)
+	}
+	return s.await(ctx, l, false)
+}
+
+// Refused is what to call when Salesforce answered 401 to an access token although it
+// has not expired: it returns another one. If the link has a newer one, that is it;
+// otherwise the link is refreshed, at most once in 10 s, so that a gateway that refuses
+// every token does not become a stream of refreshes. Errors are those of [Store.Token].
+func (s *Store) Refused(ctx context.Context, org, subject, accessToken string) (string, error) {
+	l, err := s.usable(ctx, org, subject)
+	if err != nil {
+		return "", err
+	}
+	if l.sealedAccess != "" {
+		current, err := s.access(l)
+		if err != nil {
+			return "", err
+		}
+		if current != accessToken {
+			return s.Token(ctx, org, subject)
+		}
+	}
+	return s.await(ctx, l, true)
+}
+
+func (s *Store) usable(ctx context.Context, org, subject string) (*record, error) {
+	l, err := s.load(ctx, s.DB.Reads, org, subject)
+	if err != nil {
+		return nil, err
+	}
+	if l == nil || l.state != Active {
+		return nil, needsReauth(l)
+	}
+	return l, nil
+}
+
+func needsReauth(l *record) error {
+	switch {
+	case l == nil:
+		return fmt.Errorf("%w: no login yet", ErrNeedsReauth)
+	case l.why != "":
+		return fmt.Errorf("%w: %s", ErrNeedsReauth, l.why)
+	}
+	return ErrNeedsReauth
+}
+
+// refreshAt is when to begin a refresh. A token that lives a minute is not renewed on
+// every call because the usual margin is a minute, too.
+func (s *Store) refreshAt(l *record) time.Time {
+	lifetime := max(l.expiresAt.Sub(l.refreshedAt), 0)
+	return l.expiresAt.Add(-min(s.RefreshAhead, lifetime/4))
+}
+
+// A flight is a refresh of one version of a link in this process.
+type flight struct {
+	done   chan struct{}
+	access string
+	err    error
+}
+
+type flightKey struct {
+	org, subject string
+	version      int64
+}
+
+// begin starts a refresh of l's version or joins the one that is under way. Nobody's
+// context ends it: a cancelled leader must not fail its followers, nor leave
+// Salesforce's answer unread.
+func (s *Store) begin(l *record, forced bool) *flight {
+	key := flightKey{l.org, l.subject, l.version}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[key]; f != nil {
+		return f
+	}
+	f := &flight{done: make(chan struct{}), err: unavailable(0, nil)} // stays so if the refresh does not return
+	if s.closed {
+		close(f.done)
+		return f
+	}
+	s.flights[key] = f
+	go func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.flights, key)
+			s.mu.Unlock()
+			close(f.done)
+		}()
+		ctx, cancel := context.WithTimeout(context.Background(), flightLimit)
+		defer cancel()
+		f.access, f.err = s.refresh(ctx, key, forced)
+	}()
+	return f
+}
+
+// await waits for the refresh of l's version and returns what came of it.
+func (s *Store) await(ctx context.Context, l *record, forced bool) (string, error) {
+	if now := s.Now(); l.held(now) && l.leaseHolder == "" {
+		return "", unavailable(l.leaseUntil.Sub(now), nil)
+	}
+	f := s.begin(l, forced)
+	timer := time.NewTimer(waitLimit)
+	defer timer.Stop()
+	select {
+	case <-f.done:
+		return f.access, f.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	case <-timer.C:
+		return "", unavailable(refreshPause, nil)
+	}
+}
+
+// Close refuses new refreshes and waits for those under way, so that a process that
+// ends does not lose an answer; ctx limits the wait.
+func (s *Store) Close(ctx context.Context) error {
+	s.mu.Lock()
+	s.closed = true
+	var running []*flight
+	for _, f := range s.flights {
+		running = append(running, f)
+	}
+	s.mu.Unlock()
+	for _, f := range running {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for refreshes of Salesforce tokens: %w", context.Cause(ctx))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package policy
+
+// Hints are MCP tool annotations, all of them explicit because their defaults
+// differ between clients.
+type Hints struct {
+	ReadOnly    bool // changes nothing
+	Destructive bool // may overwrite or delete; false if it only adds
+	Idempotent  bool // a second identical call changes nothing more
+	OpenWorld   bool // may reach beyond the records of the org
+}
+
+// Annotations returns the hints of a tool by the whole catalogue: the worst case
+// over all its possible arguments. What the upstream declares is not asked.
+func Annotations(tool string) Hints {
+	return hintsOf(lookup("", tool).classes)
+}
+
+// Annotations returns the hints of a tool for who: the worst case over those of
+// its calls that this policy lets pass. With a policy that allows reads only,
+// soqlQuery is read-only, because its clauses with side effects are denied.
+func (p *Policy) Annotations(who Principal, tool string) Hints {
+	passing := p.passing(who, tool)
+	if len(passing) == 0 {
+		passing = lookup(p.hosted, tool).classes
+	}
+	return hintsOf(passing)
+}
+
+func hintsOf(possible []Class) Hints {
+	worst := Read
+	for _, c := range possible {
+		worst = worse(worst, c)
+	}
+	switch worst {
+	case Read:
+		return Hints{ReadOnly: true, Idempotent: true}
+	case SideEffect, Create:
+		return Hints{}
+	case Update, Delete:
+		return Hints{Destructive: true, Idempotent: true}
+	}
+	return Hints{Destructive: true, OpenWorld: true}
+}

@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// arguments are the members of a call's arguments object, in their order.
+type arguments struct {
+	names  []string
+	values map[string]jsontext.Value
+}
+
+// parseArguments reads one strict JSON object: no duplicate names, no invalid
+// UTF-8, nothing after it. nil and empty input are an empty object.
+func parseArguments(raw jsontext.Value) (arguments, *fault) {
+	a := arguments{values: make(map[string]jsontext.Value)}
+	if len(raw) == 0 {
+		return a, nil
+	}
+	unread := refuse("The arguments must be one JSON object without duplicate names.")
+	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	if d.PeekKind() != '{' {
+		return a, unread
+	}
+	if _, err := d.ReadToken(); err != nil {
+		return a, unread
+	}
+	for d.PeekKind() == '"' {
+		name, err := d.ReadToken()
+		if err != nil {
+			return a, unread
+		}
+		key := name.String()
+		value, err := d.ReadValue()
+		if err != nil {
+			return a, unread
+		}
+		a.names = append(a.names, key)
+		a.values[key] = value.Clone()
+	}
+	if _, err := d.ReadToken(); err != nil { // the closing brace
+		return a, unread
+	}
+	if rest := raw[d.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
+		return a, unread
+	}
+	return a, nil
+}
+
+// known refuses parameters that look like one of the given but are spelled
+// differently, and reports whether there are any others. Salesforce might read
+// either kind; the first would be read here as absent.
+func (a arguments) known(parameters ...string) (strange bool, _ *fault) {
+	for _, name := range a.names {
+		if slices.Contains(parameters, name) {
+			continue
+		}
+		strange = true
+		for _, p := range parameters {
+			if squash(name) == squash(p) {
+				return true, refuse("The parameter " + p + " is misspelled; write it exactly so.")
+			}
+		}
+	}
+	return strange, nil
+}
+
+// squash removes what tells spellings of one parameter apart.
+func squash(name string) string {
+	keep := func(r rune) rune {
+		if r == '-' || r == '_' || r <= ' ' {
+			return -1
+		}
+		return r
+	}
+	return strings.Map(keep, strings.ToLower(name))
+}
+
+// text returns a string parameter that may have several spellings. Two spellings
+// with different values are refused: nobody can tell which one Salesforce reads.
+func (a arguments) text(spellings ...string) (value string, ok bool, _ *fault) {
+	for _, name := range spellings {
+		raw, present := a.values[name]
+		if !present {
+			continue
+		}
+		if raw.Kind() != '"' {
+			return "", false, refuse("The parameter " + name + " must be a string.")
+		}
+		unquoted, err := jsontext.AppendUnquote(nil, raw)
+		if err != nil {
+			return "", false, refuse("The parameter " + name + " must be a string.")
+		}
+		if ok && value != string(unquoted) {
+			return "", false, refuse("The parameters " + strings.Join(spellings, " and ") + " have different values; give only one of them.")
+		}
+		value, ok = string(unquoted), true
+	}
+	return value, ok, nil
+}
+
+// required is text for a parameter that must be there and not be empty.
+func (a arguments) required(spellings ...string) (string, *fault) {
+	value, _, fault := a.text(spellings...)
+	if fault == nil && value == "" {
+		fault = refuse("The parameter " + spellings[0] + " is missing.")
+	}
+	return value, fault
+}
+
+// object returns the members of an object parameter.
+func (a arguments) object(name string) (members arguments, ok bool, _ *fault) {
+	raw, present := a.values[name]
+	if !present {
+		return arguments{}, false, nil
+	}
+	if raw.Kind() != '{' {
+		return arguments{}, false, refuse("The parameter " + name + " must be an object.")
+	}
+	members, fault := parseArguments(raw)
+	return members, true, fault
+}

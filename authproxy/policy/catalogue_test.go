@@ -1,0 +1,268 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestCatalogueHasEveryToolOfTheHostedServers(t *testing.T) {
+	t.Parallel()
+	want := map[string]int{
+		"platform/sobject-all": 11, "platform/headless-360": 5, "data/data360": 3, "data/data-cloud-queries": 2,
+		"platform/metadata-experts": 1, "platform/salesforce-api-context": 6, "industries/engagement-interaction": 3,
+		"platform/agentforce-grid": 51, "platform/backup-and-recover": 22, "platform/content-readonly": 22,
+		"platform/content-write": 15, "analytics/tableau-next": 19, "analytics/crma-beta": 10,
+	}
+	got := make(map[string]int)
+	for _, f := range families {
+		for name, known := range f.tools {
+			if sideDoor(name) == "" {
+				got[f.servers[0]]++
+			}
+			if !validName(name) {
+				t.Errorf("%s is not a name", name)
+			}
+			if len(known.classes) == 0 || known.reach == nil && len(known.classes) != 1 {
+				t.Errorf("%s: classes %v", name, known.classes)
+			}
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCatalogueAgreesOnNamesThatSeveralServersUse(t *testing.T) {
+	t.Parallel()
+	seen := make(map[string]Class)
+	for _, f := range families {
+		for name, known := range f.tools {
+			if c, ok := seen[name]; ok && c != known.classes[0] {
+				t.Errorf("%s is %s and %s", name, c, known.classes[0])
+			}
+			seen[name] = known.classes[0]
+		}
+	}
+}
+
+func TestClassOf(t *testing.T) {
+	t.Parallel()
+	id := `"id":"001xx000003DGb1AAG"`
+	tests := []struct {
+		tool, args string
+		want       Class
+	}{
+		{"getObjectSchema", ``, Read},
+		{"getUserInfo", `{}`, Read},
+		{"soqlQuery", `{"q":"SELECT Id FROM Account"}`, Read},
+		{"soqlQuery", `{"query":"SELECT Id FROM Account"}`, Read},
+		{"soqlQuery", `{"q":"SELECT Id FROM Account FOR VIEW"}`, SideEffect},
+		{"soqlQuery", `{}`, Unknown},
+		{"find", `{"search":"FIND {x}"}`, Read},
+		{"createSobjectRecord", create, Create},
+		{"updateSobjectRecord", `{"sobject-name":"Account",` + id + `,"body":{}}`, Update},
+		{"updateRelatedRecord", `{"sobject-name":"Account",` + id + `,"relationship-path":"Owner","body":{}}`, Update},
+		{"deleteSobjectRecord", account, Delete},
+		{"deleteRelatedRecord", `{"sobject-name":"Account",` + id + `,"relationship-path":"Owner"}`, Delete},
+		{"getRelatedRecords", `{"sobject-name":"Account",` + id + `,"relationship-path":"Contacts"}`, Read},
+		{"listRecentSobjectRecords", `{"sobject-name":"Account"}`, Read},
+		{"post_dc_query_sql", `{"sql":"x"}`, Read},
+		{"search_metadata_types", `{}`, Read},
+		{"fetch_engagement_interaction", `{}`, Read},
+		{"create_engagement_interaction", `{}`, Create},
+		{"delete_engagement_interaction", `{}`, Delete},
+		{"grid_list_workbooks", `{}`, Read},
+		{"grid_delete_workbook", `{}`, Delete},
+		{"grid_delete_rows", `{}`, Delete},
+		{"grid_delete_everything", `{}`, Unknown},
+		{"grid_apply_grid", `{}`, Unknown},
+		{"grid_run_worksheet", `{}`, Unknown},
+		{"enqueue_backup", `{}`, Create},
+		{"update_selection_records", `{}`, Update},
+		{"publish_cms_content", `{}`, Update},
+		{"search_electronic_media", `{}`, Read},
+		{"get_or_create_cms_workspace_and_web_app_channel", `{}`, Create},
+		{"analyze_data", `{}`, Read},
+		{"execute_query", `{}`, Read},
+		{"execute", `{"toolName":"d360_segment_delete","paramsJson":"{}"}`, Unknown},
+		{"execute_metadata_action", `{"metadataType":"Flow","actionName":"deploy","parameters":{}}`, Unknown},
+		{"execute_metadata_action", `{"metadataType":"ExperienceSiteLwr","actionName":"getSiteContentMetadata","parameters":{}}`, Read},
+		{"execute_metadata_action", `{"metadataType":"Other","actionName":"getSiteContentMetadata"}`, Unknown},
+		{"prompt:einstein_gpt__revenueReconciliationAnalysis", ``, Read},
+		{"prompt:anything", ``, Unknown},
+		{"resource:ui://widget/x", ``, Read},
+		{"resource:https://example.com", ``, Unknown},
+		{"describeGlobal", ``, Unknown},
+	}
+	for _, tt := range tests {
+		if got := ClassOf(tt.tool, []byte(tt.args)); got != tt.want {
+			t.Errorf("%s %s = %s, want %s", tt.tool, tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestDispatch(t *testing.T) {
+	t.Parallel()
+	const v = "/services/data/v67.0"
+	tests := []struct {
+		method, url, rest string // rest: further arguments
+		class             Class  // "": refused
+		objects           string
+	}{
+		{"GET", v + "/limits", "", Read, "?"},
+		{"GET", v + "/sobjects/Account/001xx000003DGb1AAG", "", Read, "Account"},
+		{"GET", v + "/sobjects/Account/describe", "", Read, "Account ?"},
+		{"GET", v + "/sobjects/Contact/003xx000003DGb1AAG/Account", "", Read, "Account Contact"},
+		{"GET", v + "/sobjects/Contact/003xx000003DGb1AAG/Boss__r", "", Read, "Contact ?"},
+		{"GET", v + "/query?q=SELECT+Id+FROM+Account", "", Read, "Account"},
+		{"GET", v + "/query/?q=SELECT%20Id%20FROM%20User", "", Read, "User"},
+		{"GET", v + "/query", `"queryParams":{"q":"SELECT Id FROM User"}`, Read, "User"},
+		{"GET", v + "/queryAll?q=SELECT+Id+FROM+Account+FOR+VIEW", "", SideEffect, "Account"},
+		{"GET", v + "/tooling/query?q=SELECT+Id+FROM+ApexClass", "", Read, "ApexClass"},
+		{"GET", v + "/search?q=FIND+%7Bx%7D+RETURNING+User", "", Read, "User"},
+		{"GET", v + "/query?explain=SELECT+Id+FROM+User", "", Unknown, "?"},
+		{"GET", v + "/query?q=SELECT+Id+FROM+Account&extra=1", "", Unknown, "?"},
+		{"GET", v + "/Query?q=SELECT+Id+FROM+Account+FOR+VIEW", "", Unknown, "?"},
+		{"GET", v + "/tooling/executeAnonymous?anonymousBody=delete+x", "", Unknown, "?"},
+		{"GET", v + "/tooling/runTestsSynchronous/?classnames=x", "", Unknown, "?"},
+		{"GET", "/services/apexrest/getSomething", "", Unknown, "?"},
+		{"GET", "/id/00D/005", "", Unknown, "?"},
+		{"GET", v + "/limits", `"headers":{"Accept":"application/json"}`, Read, "?"},
+		{"GET", v + "/limits", `"headers":{"X-Whatever":"1"}`, Unknown, "?"},
+		{"GET", v + "/limits", `"body":{"a":1}`, Unknown, "?"},
+		{"GET", v + "/limits", `"surprise":1`, Unknown, "?"},
+		{"POST", v + "/sobjects/Account", `"body":{"Name":"x"}`, Create, "Account"},
+		{"POST", v + "/sobjects/Account", `"body":"{}"`, Create, "Account"},
+		{"PATCH", v + "/sobjects/Account/001xx000003DGb1AAG", `"body":{"Name":"x"}`, Update, "Account"},
+		{"PATCH", v + "/sobjects/Account/Ext__c/7", `"body":{"Name":"x"}`, Unknown, "Account ?"},
+		{"DELETE", v + "/sobjects/Account/001xx000003DGb1AAG", "", Delete, "Account"},
+		{"DELETE", v + "/sobjects/Account/001xx000003DGb1AAG", `"headers":{"X-Odd":"1"}`, Delete, "Account ?"},
+		{"DELETE", v + "/sobjects/Account/Ext__c/7", "", Delete, "Account ?"},
+		{"DELETE", v + "/anything", "", Delete, "?"},
+		{"DELETE", v + "/sobjects/Account", "", Delete, "Account"},
+		{"PATCH", v + "/sobjects/Account", `"body":{}`, Unknown, "Account"},
+		{"GET", v + "/sobjects/Account", "", Read, "Account"},
+		{"GET", v + "/sobjects", "", Read, "?"},
+		{"DELETE", v + "/sobjects/Contact/003xx000003DGb1AAG/Account", "", Delete, "Account Contact"},
+		{"GET", v + "/query", `"queryParams":{"q":"SELECT Id FROM User","pageSize":5}`, Unknown, "?"},
+		{"GET", v + "/sobjects/Account/001xx000003DGb1AAG", `"queryParams":{"fields":"Id","x":true}`, Read, "Account"},
+		{"POST", v + "/sobjects/User/005xx000001Sv6AAAS/password", `"body":{"NewPassword":"x"}`, Unknown, "User"},
+		{"POST", v + "/composite", `"body":{}`, Unknown, "?"},
+		{"POST", v + "/query", `"queryParams":{"q":"SELECT Id FROM User"}`, Unknown, "?"},
+		{"PUT", v + "/sobjects/Account/001xx000003DGb1AAG", "", Unknown, "Account"},
+		{"POST", v + "/connect/archive/run-rtbf", "", Delete, "?"},
+		{"POST", v + "/connect/archive/run-masking", "", Delete, "?"},
+
+		{"get", v + "/limits", "", "", ""},
+		{"TRACE", v + "/limits", "", "", ""},
+		{"GET", "https://evil.example" + v + "/limits", "", "", ""},
+		{"GET", v + "/sobjects/Account/../User", "", "", ""},
+		{"GET", v + "/sobjects/%2e%2e/User", "", "", ""},
+		{"GET", v + "//sobjects/User", "", "", ""},
+		{"GET", v + "/sobjects/Account\\User", "", "", ""},
+		{"GET", v + "/sobjects/Account?_HttpMethod=DELETE", "", "", ""},
+		{"GET", v + "/limits", `"queryParams":{"_HttpMethod":"PATCH"}`, "", ""},
+		{"GET", v + "/limits", `"headers":{"X-HTTP-Method-Override":"DELETE"}`, "", ""},
+		{"GET", v + "/query?q=SELECT+Id+FROM+Account&Q=SELECT+Id+FROM+User", "", "", ""},
+		{"GET", v + "/query?q=SELECT+Id+FROM+Account", `"queryParams":{"q":"SELECT Id FROM User"}`, "", ""},
+		{"GET", v + "/query?q=%zz", "", "", ""},
+		{"GET", v + "/query?q=nonsense", "", "", ""},
+		{"GET", v + "/limits", `"headers":"x"`, "", ""},
+		{"GET", v + "/limits", `"queryParams":{"a":null}`, "", ""},
+		{"GET", v + "/sobjects/Account/003xx000003DGb1AAG", "", "", ""},
+	}
+	for _, tt := range tests {
+		args := `{"method":` + quote(tt.method) + `,"url":` + quote(tt.url)
+		if tt.rest != "" {
+			args += "," + tt.rest
+		}
+		args += "}"
+		f, fault := given().footprint(call("dispatch", args))
+		if tt.class == "" {
+			if fault == nil {
+				t.Errorf("%s: read as %s %v", args, f.class, f.names())
+			}
+			continue
+		}
+		if fault != nil {
+			t.Errorf("%s: refused: %s", args, fault.say)
+			continue
+		}
+		if got := strings.Join(f.names(), " "); f.class != tt.class || got != tt.objects {
+			t.Errorf("%s: %s %s, want %s %s", args, f.class, got, tt.class, tt.objects)
+		}
+		if _, fault := given().footprint(call("dispatch_readonly", args)); (fault == nil) != (tt.method == "GET") {
+			t.Errorf("dispatch_readonly with %s: fault %v", tt.method, fault)
+		}
+	}
+}
+
+func TestAnnotationsAreExplicitAndTheWorstCase(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		tool string
+		want Hints
+	}{
+		{"getUserInfo", Hints{ReadOnly: true, Idempotent: true}},
+		{"soqlQuery", Hints{}},
+		{"createSobjectRecord", Hints{}},
+		{"updateSobjectRecord", Hints{Destructive: true, Idempotent: true}},
+		{"deleteSobjectRecord", Hints{Destructive: true, Idempotent: true}},
+		{"dispatch", Hints{Destructive: true, OpenWorld: true}},
+		{"anything", Hints{Destructive: true, OpenWorld: true}},
+	}
+	for _, tt := range tests {
+		if got := Annotations(tt.tool); got != tt.want {
+			t.Errorf("%s = %+v, want %+v", tt.tool, got, tt.want)
+		}
+	}
+	readOnly := given(allow(class(Read)))
+	for _, name := range []string{"soqlQuery", "find", "dispatch", "dispatch_readonly"} {
+		if got := readOnly.Annotations(rep, name); !got.ReadOnly {
+			t.Errorf("%s under a policy of reads = %+v", name, got)
+		}
+	}
+	if got := given().Annotations(rep, "deleteSobjectRecord"); !got.Destructive {
+		t.Errorf("a denied tool = %+v", got)
+	}
+	if got := given(confirm()).Annotations(rep, "dispatch"); got.ReadOnly || !got.Destructive {
+		t.Errorf("dispatch under confirm = %+v", got)
+	}
+}
+
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	stranger := Principal{Org: "acme", Client: "chatgpt"}
+	tests := []struct {
+		name   string
+		policy *Policy
+		want   []string
+	}{
+		{"nothing", given(), []string{"It may do nothing with your records."}},
+		{"reads", given(allow(class(Read))), []string{"It may read records that you can see in Salesforce."}},
+		{"contract", confirmWrites, []string{
+			"It may read records that you can see in Salesforce.",
+			"It may create records, change records and delete records, each time only after a person agreed.",
+		}},
+		{"deny first", given(deny(class(Delete)), allow(class(Read, Delete))), []string{"It may read records that you can see in Salesforce."}},
+		{"other client", given(allow(clients("cursor"))), []string{"It may do nothing with your records."}},
+		{"any user", given(deny(users("a@b.example")), allow(class(Read), groups("sales"))), []string{"It may read records that you can see in Salesforce."}},
+		{"a tool", given(allow(tools("createSobjectRecord", "prompt:x"), class(Create, Delete))), []string{"It may create records."}},
+	}
+	for _, tt := range tests {
+		if diff := cmp.Diff(tt.want, tt.policy.Summary(stranger).Lines()); diff != "" {
+			t.Errorf("%s: %s", tt.name, diff)
+		}
+	}
+	s := confirmWrites.Summary(stranger)
+	if !s.Reads || !s.ConfirmedWrites || s.FreeWrites || s.Shadow {
+		t.Errorf("contract: %+v", s)
+	}
+	shadow := given(confirm(class(Create)))
+	shadow.Mode = Shadow
+	if s := shadow.Summary(rep); !s.Shadow || !s.FreeWrites || !s.ConfirmedWrites {
+		t.Errorf("shadow: %+v", s)
+	}
+}

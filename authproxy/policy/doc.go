@@ -1,0 +1,42 @@
+// Package policy decides whether a call may pass: allow, confirm or deny.
+//
+// It is pure. It opens nothing, keeps nothing between calls and knows nothing of
+// HTTP; it sees who calls ([Principal]) and what ([Call]) and answers a
+// [Decision] by the rules of one [Policy].
+//
+// # How a call is judged
+//
+//  1. What does it do? Every tool has an effect [Class] from the catalogue in
+//     catalogue.go. A tool that the catalogue does not know is [Unknown], which no
+//     rule for another class covers: write `unknown` to let it pass, and
+//     write it beside `delete` to keep it out. What the upstream says about its
+//     own tools is never asked.
+//  2. What does it reach? Arguments are parsed: SOQL and SOSL with a real parser,
+//     object names and ids against their grammar, meta-tools by method and URL.
+//     The result is a footprint: objects, fields, a bound on the records answered
+//     and, for queries with side-effect clauses, a raised class. Arguments that
+//     cannot be read are refused, whatever the rules say and in every mode.
+//  3. Which rule is first? Rules are read from the top; a rule matches if each of
+//     its keys matches; the first match decides; no match denies.
+//
+// # Absence denies
+//
+// A deny rule with objects or fields also matches a call whose objects cannot be
+// determined; an allow or confirm rule matches only if everything reached is known
+// and listed. A deny rule by user name also matches a user whose name is not known
+// yet. Relations that the tables in schema.go do not know (every custom `__r`
+// among them) reach [UnknownObject]. A call that touches no records at all
+// (getUserInfo) matches neither kind.
+//
+// # Lists
+//
+// [Policy.Visible] answers whether some call of a tool could pass, for filtering
+// lists; it never hides what [Policy.Decide] would let pass. [Decision.Hidden] is
+// its negation, so that a hidden tool and an unknown one get the same answer.
+//
+// # Not here
+//
+// Reading configuration (package config), holding calls for approval (package
+// approval), quarantine of changed definitions and kill switches (mcpforward).
+// Roles of approvers are checked for their syntax only.
+package policy

@@ -1,0 +1,163 @@
+package policy
+
+import (
+	"math"
+	"slices"
+	"strings"
+)
+
+// UnknownObject stands for an object that a call reaches and that cannot be
+// determined from its arguments.
+const UnknownObject = "?"
+
+// unlimited is the bound of an answer that has none.
+const unlimited = math.MaxInt
+
+// wholeRecord is the field of an answer that holds whole records.
+const wholeRecord = "*"
+
+// fault is why arguments are refused: one plain sentence for the caller, which
+// never repeats an argument, so that it may be logged.
+type fault struct{ say string }
+
+func refuse(say string) *fault { return &fault{say} }
+
+// footprint is what one call does and reaches, as far as its arguments tell.
+type footprint struct {
+	class        Class
+	objects      []string       // known objects, distinct, in their usual spelling
+	opaque       bool           // also reaches objects that cannot be determined
+	fields       []field        // fields reached
+	opaqueFields bool           // also reaches fields that cannot be determined
+	rows         int            // most records in the answer of a query; 0 where no query is made
+	seen         map[field]bool // what objects (with name "") and fields hold
+}
+
+// field is a field of an object. object is "" where it cannot be determined,
+// name is wholeRecord for all fields. Both are in lower case.
+type field struct{ object, name string }
+
+// reach adds an object; UnknownObject makes the footprint opaque.
+func (f *footprint) reach(object string) {
+	if object == UnknownObject {
+		f.opaque = true
+		return
+	}
+	if f.first(field{object: strings.ToLower(object)}) {
+		f.objects = append(f.objects, spelling(object))
+	}
+}
+
+// first reports whether something is reached for the first time.
+func (f *footprint) first(at field) bool {
+	if f.seen[at] {
+		return false
+	}
+	if f.seen == nil {
+		f.seen = make(map[field]bool)
+	}
+	f.seen[at] = true
+	return true
+}
+
+// reachField adds a field of an object, which may be UnknownObject.
+func (f *footprint) reachField(object, name string) {
+	at := field{strings.ToLower(object), strings.ToLower(name)}
+	if object == UnknownObject {
+		at.object = ""
+	}
+	if f.first(at) {
+		f.fields = append(f.fields, at)
+	}
+}
+
+// reachWhole adds an object with all its fields.
+func (f *footprint) reachWhole(object string) {
+	f.reach(object)
+	f.reachField(object, wholeRecord)
+}
+
+// names returns the objects for the decision.
+func (f *footprint) names() []string {
+	names := slices.Sorted(slices.Values(f.objects))
+	if f.opaque {
+		names = append(names, UnknownObject)
+	}
+	return names
+}
+
+// anyObject reports whether a deny rule for these objects matches.
+func (f *footprint) anyObject(patterns []string) bool {
+	return f.opaque || slices.ContainsFunc(f.objects, func(o string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return globBare(p, o) })
+	})
+}
+
+// onlyObjects reports whether an allow rule for these objects matches.
+func (f *footprint) onlyObjects(patterns []string) bool {
+	listed := func(o string) bool { return anyGlobFold(patterns, o) }
+	return !f.opaque && len(f.objects) > 0 && !slices.ContainsFunc(f.objects, func(o string) bool { return !listed(o) })
+}
+
+// anyField reports whether a deny rule for these fields matches: whole records
+// contain the field, its compound contains it, or it may be a field of an
+// object that cannot be determined.
+func (f *footprint) anyField(patterns []string) bool {
+	if f.opaqueFields {
+		return true
+	}
+	for _, pattern := range patterns {
+		object, name, _ := strings.Cut(pattern, ".")
+		for _, at := range f.fields {
+			if at.object != "" && !globBare(object, at.object) {
+				continue
+			}
+			if at.name == wholeRecord || globBare(name, at.name) || kin(name, at.name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// onlyFields reports whether an allow rule for these fields matches.
+func (f *footprint) onlyFields(patterns []string) bool {
+	if f.opaqueFields || len(f.fields) == 0 {
+		return false
+	}
+	for _, at := range f.fields {
+		if at.object == "" || !slices.ContainsFunc(patterns, at.listed) {
+			return false
+		}
+	}
+	return true
+}
+
+// listed reports whether an allow pattern covers the field. Only a pattern for
+// every field covers whole records.
+func (at field) listed(pattern string) bool {
+	object, name, _ := strings.Cut(pattern, ".")
+	if at.name == wholeRecord {
+		return name == "*" && globFold(object, at.object)
+	}
+	return globFold(object, at.object) && globFold(name, at.name)
+}
+
+// multiply returns a × b, or unlimited if that is too much.
+func multiply(a, b int) int {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	if a > unlimited/b {
+		return unlimited
+	}
+	return a * b
+}
+
+// add returns a + b, or unlimited if that is too much.
+func add(a, b int) int {
+	if a > unlimited-b {
+		return unlimited
+	}
+	return a + b
+}

@@ -1,0 +1,164 @@
+package policy
+
+import "strings"
+
+// maxQuery is the longest query that is read, in bytes: Salesforce itself takes
+// 100,000 characters.
+const maxQuery = 100_000
+
+// kind is what a token of SOQL or SOSL is.
+type kind uint8
+
+const (
+	endOfQuery kind = iota
+	word            // identifier or keyword
+	number
+	moment // date, time or both
+	quoted // string with its quotes
+	mark   // operator or punctuation
+)
+
+// token is one token. text is a part of the query.
+type token struct {
+	kind kind
+	text string
+}
+
+// lex splits a query into tokens in one pass. Whatever is not plain SOQL outside a
+// string is refused, comments, double quotes,
+// semicolons, control characters and everything that is not ASCII among it, so
+// that no character can be white space to one parser and a letter to the other.
+func lex(src string) ([]token, *fault) {
+	toks := make([]token, 0, len(src)/4+1)
+	for i := 0; i < len(src); {
+		c := src[i]
+		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
+			i++
+			continue
+		}
+		k, n := scan(src[i:])
+		if n == 0 {
+			return nil, refuse("The query has a character or a string that cannot be read.")
+		}
+		toks = append(toks, token{k, src[i : i+n]})
+		i += n
+	}
+	return toks, nil
+}
+
+// scan returns the kind and length of the token at the start of s, length 0 if
+// there is none.
+func scan(s string) (kind, int) {
+	c := s[0]
+	switch {
+	case isLetter(c):
+		return word, run(s, 0, isWordByte)
+	case isDigit(c), (c == '-' || c == '+') && len(s) > 1 && isDigit(s[1]):
+		return scanNumber(s)
+	case c == '\'':
+		return quoted, scanString(s)
+	case strings.HasPrefix(s, "<="), strings.HasPrefix(s, ">="), strings.HasPrefix(s, "!="), strings.HasPrefix(s, "<>"):
+		return mark, 2
+	case strings.IndexByte("(),.=<>:", c) >= 0:
+		return mark, 1
+	}
+	return mark, 0
+}
+
+// run returns the index of the first byte from i on that is not in the class.
+func run(s string, i int, class func(byte) bool) int {
+	for i < len(s) && class(s[i]) {
+		i++
+	}
+	return i
+}
+
+// scanString returns the length of a quoted string, 0 if it does not end or has an
+// escape that SOQL does not know.
+func scanString(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\'':
+			return i + 1
+		case 0:
+			return 0
+		case '\\':
+			i++
+			if i == len(s) || strings.IndexByte(`nNrRtTbBfF"'\_%u`, s[i]) < 0 {
+				return 0
+			}
+		}
+	}
+	return 0
+}
+
+// scanNumber returns the length of a number, a date (2026-01-31), a time or a date
+// with a time (2026-01-31T10:00:00.000Z, …+01:00). What follows must not be a word.
+func scanNumber(s string) (kind, int) {
+	k, n := number, 0
+	switch {
+	case like(s, "####-##-##T##:##:##"):
+		k, n = moment, zone(s, 19)
+	case like(s, "####-##-##"):
+		k, n = moment, 10
+	case like(s, "##:##:##"):
+		k, n = moment, zone(s, 8)
+	default:
+		n = run(s, 1, isDigit)
+		if n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
+			n = run(s, n+1, isDigit)
+		}
+		n = exponent(s, n)
+	}
+	if n < len(s) && isWordByte(s[n]) {
+		return k, 0
+	}
+	return k, n
+}
+
+// exponent returns the end of an optional exponent at i.
+func exponent(s string, i int) int {
+	if i >= len(s) || s[i]|0x20 != 'e' {
+		return i
+	}
+	j := i + 1
+	if j < len(s) && (s[j] == '+' || s[j] == '-') {
+		j++
+	}
+	if j < len(s) && isDigit(s[j]) {
+		return run(s, j, isDigit)
+	}
+	return i
+}
+
+// zone returns the end of optional fractions of a second and of a zone at i.
+func zone(s string, i int) int {
+	if i+1 < len(s) && s[i] == '.' && isDigit(s[i+1]) {
+		i = run(s, i+1, isDigit)
+	}
+	rest := s[i:]
+	switch {
+	case strings.HasPrefix(rest, "Z"), strings.HasPrefix(rest, "z"):
+		return i + 1
+	case like(rest, "+##:##"), like(rest, "-##:##"):
+		return i + 6
+	case like(rest, "+####"), like(rest, "-####"):
+		return i + 5
+	}
+	return i
+}
+
+// like reports whether s begins like the model, in which # is any digit and T may
+// be a small letter.
+func like(s, model string) bool {
+	if len(s) < len(model) {
+		return false
+	}
+	for i := range len(model) {
+		switch m := model[i]; {
+		case m == '#' && !isDigit(s[i]), m == 'T' && s[i]|0x20 != 't', m != '#' && m != 'T' && m != s[i]:
+			return false
+		}
+	}
+	return true
+}

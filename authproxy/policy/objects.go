@@ -1,0 +1,299 @@
+package policy
+
+import (
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// This file reads the arguments of the sObject tools. Both documented spellings of
+// a parameter are read: live servers say q and objects, the documents query,
+// search and object-name.
+
+const sayObject = "The object name must be an API name such as Account or My_Object__c."
+
+// strangers marks a footprint whose call has parameters nobody here knows: what
+// they make the call reach cannot be determined.
+func (f *footprint) strangers(strange bool) {
+	if strange {
+		f.opaque, f.opaqueFields = true, true
+	}
+}
+
+// reachSchema: objects is one name or a comma list; absent asks for the index,
+// which is about every object. A schema holds no field values.
+func reachSchema(a arguments) (footprint, *fault) {
+	f := footprint{class: Read}
+	strange, fault := a.known("objects", "object-name")
+	if fault != nil {
+		return f, fault
+	}
+	f.strangers(strange)
+	list, _, fault := a.text("objects", "object-name")
+	if fault != nil {
+		return f, fault
+	}
+	if list == "" {
+		f.opaque = true
+		return f, nil
+	}
+	const most = 1000
+	if strings.Count(list, ",") >= most {
+		return f, refuse("The list of objects is too long.")
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.Trim(name, " ")
+		if !validObject(name) {
+			return f, refuse(sayObject)
+		}
+		f.reach(name)
+	}
+	return f, nil
+}
+
+func reachSOQL(a arguments) (footprint, *fault) {
+	return reachQuery(a, readSOQL, "q", "query")
+}
+
+func reachSOSL(a arguments) (footprint, *fault) {
+	return reachQuery(a, readSOSL, "q", "search")
+}
+
+func reachQuery(a arguments, read func(string) (footprint, *fault), spellings ...string) (footprint, *fault) {
+	strange, fault := a.known(spellings...)
+	if fault != nil {
+		return footprint{}, fault
+	}
+	text, fault := a.required(spellings...)
+	if fault != nil {
+		return footprint{}, fault
+	}
+	f, fault := read(text)
+	f.strangers(strange)
+	if strange {
+		f.rows = unlimited
+	}
+	return f, fault
+}
+
+// reachRecent: listRecentSobjectRecords answers whole records of one object.
+func reachRecent(a arguments) (footprint, *fault) {
+	f := footprint{class: Read}
+	strange, fault := a.known("sobject-name")
+	if fault != nil {
+		return f, fault
+	}
+	f.strangers(strange)
+	object, fault := a.sobject()
+	if fault != nil {
+		return f, fault
+	}
+	f.reachWhole(object)
+	return f, nil
+}
+
+// reachRecord: createSobjectRecord, updateSobjectRecord, deleteSobjectRecord.
+func reachRecord(c Class) func(arguments) (footprint, *fault) {
+	return func(a arguments) (footprint, *fault) {
+		f := footprint{class: c}
+		strange, fault := a.known("sobject-name", "id", "body")
+		if fault != nil {
+			return f, fault
+		}
+		f.strangers(strange)
+		object, fault := a.sobject()
+		if fault != nil {
+			return f, fault
+		}
+		if c != Create {
+			if fault := a.recordID(object); fault != nil {
+				return f, fault
+			}
+		}
+		return a.write(f, c, []string{object})
+	}
+}
+
+// reachRelated: getRelatedRecords, updateRelatedRecord, deleteRelatedRecord. The
+// call is judged on the record it starts from and on everything along its path.
+func reachRelated(c Class) func(arguments) (footprint, *fault) {
+	return func(a arguments) (footprint, *fault) {
+		f := footprint{class: c}
+		strange, fault := a.known("sobject-name", "id", "relationship-path", "body")
+		if fault != nil {
+			return f, fault
+		}
+		f.strangers(strange)
+		object, fault := a.sobject()
+		if fault != nil {
+			return f, fault
+		}
+		if fault := a.recordID(object); fault != nil {
+			return f, fault
+		}
+		path, fault := a.required("relationship-path")
+		if fault != nil {
+			return f, fault
+		}
+		targets, fault := f.follow(object, path)
+		if fault != nil {
+			return f, fault
+		}
+		if c != Read {
+			return a.write(f, c, targets)
+		}
+		for _, target := range targets {
+			f.reachWhole(target)
+		}
+		return f, nil
+	}
+}
+
+// follow reaches the objects along a relationship path, which may lead to parents
+// and to children, and returns those at its end.
+func (f *footprint) follow(object, path string) ([]string, *fault) {
+	const longest = 10
+	steps := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '.' })
+	if len(steps) == 0 || len(steps) > longest || strings.Join(steps, "/") != strings.ReplaceAll(path, ".", "/") {
+		return nil, refuse("The relationship path must be relationship names joined by / or a dot.")
+	}
+	f.reach(object)
+	at := []string{object}
+	for _, step := range steps {
+		if !validObject(step) {
+			return nil, refuse("The relationship path must be relationship names joined by / or a dot.")
+		}
+		var next []string
+		for _, from := range at {
+			f.reachField(from, foreignKey(step))
+			next = union(next, relatives(from, step))
+		}
+		for _, to := range next {
+			f.reach(to)
+		}
+		at = next
+	}
+	return at, nil
+}
+
+// write adds the fields of body to a write on one of the targets.
+func (a arguments) write(f footprint, c Class, targets []string) (footprint, *fault) {
+	body, given, fault := a.object("body")
+	if fault != nil {
+		return f, fault
+	}
+	if !given && c != Delete {
+		return f, refuse("The parameter body is missing.")
+	}
+	for _, target := range targets {
+		f.reach(target)
+		if c == Delete {
+			f.reachField(target, wholeRecord)
+		}
+		if fault := f.reachBody(target, body, 0); fault != nil {
+			return f, fault
+		}
+	}
+	return f, nil
+}
+
+// reachBody adds the fields that a record in JSON sets. A member that is an object
+// refers to a related record by an external id.
+func (f *footprint) reachBody(object string, body arguments, depth int) *fault {
+	const deepest = 5
+	folded := make(map[string]bool, len(body.names))
+	for _, name := range body.names {
+		if !validObject(name) || folded[strings.ToLower(name)] || depth > deepest {
+			return refuse("The record must be an object of field names, each given once.")
+		}
+		folded[strings.ToLower(name)] = true
+		if strings.EqualFold(name, "attributes") {
+			if fault := sameType(object, body.values[name]); fault != nil {
+				return fault
+			}
+			continue
+		}
+		f.reachField(object, name)
+		switch body.values[name].Kind() {
+		case '[':
+			f.opaque, f.opaqueFields = true, true
+		case '{':
+			inner, fault := parseArguments(body.values[name])
+			if fault != nil {
+				return fault
+			}
+			f.reachField(object, foreignKey(name))
+			for _, target := range relatives(object, name) {
+				f.reach(target)
+				if fault := f.reachBody(target, inner, depth+1); fault != nil {
+					return fault
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// sameType refuses a record that names another type than the call does.
+func sameType(object string, attributes jsontext.Value) *fault {
+	differs := refuse("The attributes of the record name another type than the call.")
+	members, fault := parseArguments(attributes)
+	if fault != nil || len(members.names) != 1 {
+		return differs
+	}
+	named, ok, fault := members.text("type")
+	if fault != nil || !ok || !strings.EqualFold(named, object) {
+		return differs
+	}
+	return nil
+}
+
+// sobject returns the object that the call names.
+func (a arguments) sobject() (string, *fault) {
+	object, fault := a.required("sobject-name")
+	if fault != nil {
+		return "", fault
+	}
+	if !validObject(object) {
+		return "", refuse(sayObject)
+	}
+	return spelling(object), nil
+}
+
+// recordID checks the id parameter against the grammar of ids and, for standard
+// objects, against the key prefix of the object.
+func (a arguments) recordID(object string) *fault {
+	id, fault := a.required("id")
+	if fault != nil {
+		return fault
+	}
+	return checkID(object, id)
+}
+
+func checkID(object, id string) *fault {
+	if !validID(id) {
+		return refuse("The id must be a Salesforce record id of 15 or 18 letters and digits.")
+	}
+	prefix := id[:3]
+	if want := keyPrefix(object); want != "" && want != prefix {
+		return refuse("The id does not belong to a record of that object.")
+	}
+	if owner, ok := keyPrefixes[prefix]; ok && !strings.EqualFold(owner, object) {
+		return refuse("The id does not belong to a record of that object.")
+	}
+	return nil
+}
+
+// union appends the members of more that are not in list.
+func union(list, more []string) []string {
+	for _, s := range more {
+		found := false
+		for _, have := range list {
+			found = found || strings.EqualFold(have, s)
+		}
+		if !found {
+			list = append(list, s)
+		}
+	}
+	return list
+}

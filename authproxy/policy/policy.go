@@ -1,0 +1,154 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Policy is a named list of rules. The first rule that matches a call decides; no
+// match denies, so a policy without rules denies everything. The zero value is
+// such a policy. A Policy must not be changed while it is used.
+type Policy struct {
+	Name  string
+	Mode  Mode // "" is Enforce
+	Rules []Rule
+
+	hosted string // see For; "" believes the whole catalogue
+}
+
+// Call is one request to be judged. Prompts are judged as the tool "prompt:NAME",
+// resources as "resource:URI".
+type Call struct {
+	Tool      string
+	Arguments jsontext.Value // one strict JSON object, or nil for none
+}
+
+// Decision says what happens to a call, and why.
+type Decision struct {
+	// Effect is what happens: allow, confirm or deny.
+	Effect Effect
+	// Rule is the index in Policy.Rules of the rule that decided, -1 if none did.
+	Rule int
+	// Class is the effect class of this very call.
+	Class Class
+	// Objects are the sObjects that the call reaches, sorted, in their usual
+	// spelling; [UnknownObject] stands for those that cannot be determined.
+	Objects []string
+	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
+	// Rules are counted from 1. It never holds arguments.
+	Reason string
+	// Say is one plain sentence that a model can pass on, for denials that are not
+	// Hidden; otherwise "". It tells what the caller can change and nothing of the policy.
+	Say string
+	// Hidden means that no arguments could make the tool pass for this principal:
+	// answer as if the tool did not exist.
+	Hidden bool
+	// Approvers and Quorum, for confirm, say who must agree: "requester" or
+	// "role:NAME", and how many of them (at least 1).
+	Approvers string
+	Quorum    int
+	// Shadow means that the call would be denied and passes because of the mode.
+	Shadow bool
+	// Version is the version of the policy that decided.
+	Version string
+}
+
+// sayDenied is all that a caller learns about a denial by rules.
+const sayDenied = "This call is not allowed with these arguments by the rules of your organization."
+
+// Decide judges one call of who. It never panics and never lets pass what it
+// cannot read; deciding takes at most some milliseconds whatever the arguments.
+func (p *Policy) Decide(who Principal, call Call) Decision {
+	f, fault := p.footprint(call)
+	d := Decision{Effect: Deny, Rule: -1, Class: f.class, Objects: f.names(), Version: p.Version()}
+	if fault != nil {
+		d.Reason = "arguments refused: " + fault.say
+		if d.Hidden = !p.Visible(who, call.Tool); !d.Hidden {
+			d.Say = fault.say
+		}
+		return d
+	}
+	limit := p.walk(who, call.Tool, &f, &d)
+	if d.Effect != Deny {
+		return d
+	}
+	if p.Mode == Shadow {
+		d.Effect, d.Shadow = Allow, true
+		d.Reason = "shadow: would be denied, " + d.Reason
+		return d
+	}
+	if d.Hidden = !p.Visible(who, call.Tool); d.Hidden {
+		return d
+	}
+	d.Say = sayDenied
+	if d.Rule < 0 && limit > 0 {
+		d.Say = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", limit)
+	}
+	return d
+}
+
+// walk finds the rule that decides and writes it into d. It returns the greatest
+// max_rows of the rules that would have matched with a smaller LIMIT, 0 if none.
+func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (limit int) {
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.namesCaller(who) || !r.namesTool(tool) || !r.namesClass(f.class) || !r.namesReach(f) {
+			continue
+		}
+		if !r.withinRows(f) {
+			limit = max(limit, r.MaxRows)
+			continue
+		}
+		d.Rule = i
+		d.Reason = fmt.Sprintf("rule %d (%s)", i+1, r.describe())
+		switch r.Effect {
+		case Allow:
+			d.Effect = Allow
+		case Confirm:
+			d.Effect = Confirm
+			d.Approvers, d.Quorum = r.approvers()
+		}
+		return limit
+	}
+	d.Reason = "no rule matches"
+	if limit > 0 {
+		d.Reason = fmt.Sprintf("no rule matches without LIMIT %d", limit)
+	}
+	return limit
+}
+
+// approvers returns who must agree, with the defaults filled in.
+func (r *Rule) approvers() (string, int) {
+	who := r.Approvers
+	if who == "" {
+		who = "requester"
+	}
+	return who, max(r.Quorum, 1)
+}
+
+// For returns the policy as it holds in front of the hosted server at upstream, an
+// absolute URL or its path. Only the catalogue of that server is believed then: on
+// a custom server every tool is [Unknown], even one that borrows the name of a
+// standard tool, because an administrator there may put any Apex or Flow
+// behind any name.
+func (p *Policy) For(upstream string) *Policy {
+	own := *p
+	own.hosted = hostedName(upstream)
+	return &own
+}
+
+// hostedName returns namespace/server of a hosted server's URL, whose forms are
+// …/v1/NS/NAME, …/v1/sandbox/NS/NAME and, for Data 360, …/v1/NS/sandbox/NAME.
+func hostedName(upstream string) string {
+	parts := strings.Split(strings.TrimSuffix(upstream, "/"), "/")
+	if len(parts) < 2 {
+		return "custom/" + upstream
+	}
+	name, namespace := parts[len(parts)-1], parts[len(parts)-2]
+	if namespace == "sandbox" && len(parts) > 2 {
+		namespace = parts[len(parts)-3]
+	}
+	return namespace + "/" + name
+}

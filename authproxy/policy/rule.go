@@ -1,0 +1,202 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Class is the effect that a call has in Salesforce.
+type Class string
+
+// The effect classes. SideEffect is a query that leaves traces (SOQL FOR VIEW,
+// UPDATE TRACKING); Unknown is everything that is not known to be another class
+// and counts as a write.
+const (
+	Read       Class = "read"
+	SideEffect Class = "side_effect"
+	Create     Class = "create"
+	Update     Class = "update"
+	Delete     Class = "delete"
+	Unknown    Class = "unknown"
+)
+
+// classes lists every class, mildest first: the order of [worse].
+var classes = []Class{Read, SideEffect, Create, Update, Delete, Unknown}
+
+// worse returns the graver of two classes; a class that does not exist is Unknown.
+func worse(a, b Class) Class {
+	i, j := slices.Index(classes, a), slices.Index(classes, b)
+	if i < 0 || j < 0 {
+		return Unknown
+	}
+	return classes[max(i, j)]
+}
+
+// Effect is what a rule does with a call that it matches.
+type Effect string
+
+// The effects of rules and decisions.
+const (
+	Allow   Effect = "allow"   // the call passes
+	Confirm Effect = "confirm" // the call waits for a person
+	Deny    Effect = "deny"    // the call is refused
+)
+
+// Mode says whether denials hold.
+type Mode string
+
+// The modes. In Shadow, what would be denied passes and is marked
+// [Decision.Shadow]; calls to be confirmed are still held, and arguments that
+// cannot be read are still refused. The zero value means Enforce.
+const (
+	Enforce Mode = "enforce"
+	Shadow  Mode = "shadow"
+)
+
+// Rule matches calls by its keys and says what happens to them. A nil key
+// does not restrict; every other key must match. An empty list that is not nil is
+// a mistake: [Policy.Validate] refuses it, and until somebody does, a
+// rule with one matches nothing if it allows and does not restrict if it denies.
+type Rule struct {
+	// Effect is allow, confirm or deny.
+	Effect Effect
+	// Tools are exact tool names, or globs with * and ?. Prompts and resources are
+	// named "prompt:NAME" and "resource:URI"; an allow or confirm pattern
+	// reaches them only if it begins with that prefix, a deny pattern always.
+	Tools []string
+	// Users are Salesforce user ids (15 or 18 characters) or user names.
+	Users []string
+	// Groups are names of configured groups.
+	Groups []string
+	// Clients are OAuth client ids.
+	Clients []string
+	// Classes are effect classes.
+	Classes []Class
+	// Objects are sObject names or globs, in any case. Deny: any object reached is
+	// listed or cannot be determined. Allow, confirm: all are known and listed.
+	Objects []string
+	// Fields are "Object.Field" names or globs, in any case, matched like Objects.
+	// An answer with whole records reaches "Object.*".
+	Fields []string
+	// MaxRows, for allow and confirm, is the most records that a query may return,
+	// its child subqueries included; 0 is no limit. A query without a sufficient
+	// LIMIT does not match, nor does one whose size cannot be determined (other
+	// query languages, tools that are not known). Tools that take no query are not
+	// affected.
+	MaxRows int
+	// Approvers, for confirm, is "requester" (default) or "role:NAME".
+	Approvers string
+	// Quorum, for confirm, is how many approvers must agree; 0 means 1.
+	Quorum int
+}
+
+// Principal is who calls: a Salesforce user of an org through an OAuth client.
+type Principal struct {
+	Org      string   // configured name of the org
+	Subject  string   // Salesforce user id; "" where it is not known yet (see [Policy.Summary])
+	Username string   // Salesforce user name, "" if not known
+	Client   string   // OAuth client id
+	Groups   []string // names of the configured groups that the user is in
+}
+
+// namesCaller reports whether the keys about the caller match.
+func (r *Rule) namesCaller(who Principal) bool {
+	if r.Users != nil && !r.namesUser(who) {
+		return false
+	}
+	member := func(group string) bool { return slices.Contains(who.Groups, group) }
+	if r.Groups != nil && !r.any(r.Groups, member) {
+		return false
+	}
+	return r.Clients == nil || r.any(r.Clients, func(id string) bool { return id == who.Client && id != "" })
+}
+
+func (r *Rule) namesUser(who Principal) bool {
+	return r.any(r.Users, func(user string) bool {
+		if !strings.Contains(user, "@") {
+			return sameID(user, who.Subject)
+		}
+		if who.Username == "" {
+			return r.Effect == Deny // absence denies: the name may be this one
+		}
+		return strings.EqualFold(user, who.Username)
+	})
+}
+
+// any reports whether one of a key's values matches. A key without values denies.
+func (r *Rule) any(values []string, match func(string) bool) bool {
+	return slices.ContainsFunc(values, match) || len(values) == 0 && r.Effect == Deny
+}
+
+// namesTool reports whether the tools key matches.
+func (r *Rule) namesTool(tool string) bool {
+	return r.Tools == nil || r.any(r.Tools, func(pattern string) bool {
+		if side := sideDoor(tool); side != "" && r.Effect != Deny && !strings.HasPrefix(pattern, side) {
+			return false // "*" means tools; prompts and resources are allowed by name
+		}
+		return glob(pattern, tool)
+	})
+}
+
+// namesClass reports whether the classes key matches.
+func (r *Rule) namesClass(c Class) bool {
+	return r.Classes == nil || slices.Contains(r.Classes, c) || len(r.Classes) == 0 && r.Effect == Deny
+}
+
+// judgesArguments reports whether the rule has keys that only arguments can answer.
+func (r *Rule) judgesArguments() bool {
+	return r.Objects != nil || r.Fields != nil || r.MaxRows != 0
+}
+
+// namesReach reports whether the keys about objects and fields match.
+func (r *Rule) namesReach(f *footprint) bool {
+	if r.Effect == Allow || r.Effect == Confirm {
+		return (r.Objects == nil || f.onlyObjects(r.Objects)) && (r.Fields == nil || f.onlyFields(r.Fields))
+	}
+	return (r.Objects == nil || len(r.Objects) == 0 || f.anyObject(r.Objects)) &&
+		(r.Fields == nil || len(r.Fields) == 0 || f.anyField(r.Fields))
+}
+
+// withinRows reports whether the answer stays within max_rows.
+func (r *Rule) withinRows(f *footprint) bool {
+	return r.MaxRows == 0 || r.Effect == Deny || f.rows <= r.MaxRows
+}
+
+// unconditional reports whether the rule matches every call.
+func (r *Rule) unconditional() bool {
+	return r.Tools == nil && r.Users == nil && r.Groups == nil && r.Clients == nil && r.Classes == nil && !r.judgesArguments()
+}
+
+// describe returns the rule in a few words for operators, "deny objects User, Profile".
+func (r *Rule) describe() string {
+	parts := []string{string(r.Effect)}
+	add := func(key string, values []string) {
+		if values != nil {
+			parts = append(parts, key+" "+strings.Join(values, ", "))
+		}
+	}
+	add("tools", r.Tools)
+	add("users", r.Users)
+	add("groups", r.Groups)
+	add("clients", r.Clients)
+	add("classes", classNames(r.Classes))
+	add("objects", r.Objects)
+	add("fields", r.Fields)
+	text := strings.Join(parts, " ")
+	const longest = 200
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "…"
+	}
+	return text
+}
+
+func classNames(cs []Class) []string {
+	if cs == nil {
+		return nil
+	}
+	names := make([]string, len(cs))
+	for i, c := range cs {
+		names[i] = string(c)
+	}
+	return names
+}

@@ -1,0 +1,223 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestSOQLReach(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		query string
+		want  string // objects, sorted, joined by spaces
+	}{
+		{"SELECT Id FROM Account", "Account"},
+		{"select id from account", "Account"},
+		{"SELECT\n\tId\r\nFROM\tAccount", "Account"},
+		{"SELECT Id FROM My_Object__c", "My_Object__c"},
+		{"SELECT Id FROM Group", "Group"},
+		{"SELECT Id FROM Order ORDER BY EffectiveDate", "Order"},
+		{"SELECT a.Name FROM Account a", "Account"},
+		{"SELECT Account.Name FROM Account", "Account"},
+		{"SELECT Account.Name FROM Contact", "Account Contact"},
+		{"SELECT Contact.Account.Owner.Profile.Name FROM Contact", "Account Contact Group Profile User"},
+		{"SELECT Id FROM Contact c, c.Account a WHERE a.Name = 'x'", "Account Contact"},
+		{"SELECT Id FROM Contact AS c", "Contact"},
+		{"SELECT Id FROM Account, User", "Account ?"},
+		{"SELECT Id FROM a.Account", "?"},
+		{"SELECT Id, (SELECT Id FROM b.c.Contacts) FROM Account", "Account ?"},
+		{"SELECT Id, (SELECT Id FROM Feeds), (SELECT Id FROM Plans) FROM Account", "Account AccountFeed ?"},
+		{"SELECT CreatedBy.Manager.Name FROM Lead", "Lead User"},
+		{"SELECT Parent.Name FROM Account", "Account"},
+		{"SELECT Parent.CaseNumber FROM CaseComment", "Case CaseComment"},
+		{"SELECT Parent.Name FROM Attachment", "Attachment ?"},
+		{"SELECT Who.Name FROM Task", "Contact Lead Task"},
+		{"SELECT What.Name FROM Task", "Task ?"},
+		{"SELECT Boss__r.Name FROM Contact", "Contact ?"},
+		{"SELECT Boss__r.Account.Name FROM Contact", "Account Contact ?"},
+		{"SELECT Id, (SELECT Id FROM Contacts), (SELECT Id FROM Opportunities) FROM Account", "Account Contact Opportunity"},
+		{"SELECT Id, (SELECT Contact.LastName FROM Account.Contacts) FROM Account", "Account Contact"},
+		{"SELECT a.Id, (SELECT Id FROM a.Contacts) FROM Account a", "Account Contact"},
+		{"SELECT a.Id, (SELECT Id FROM b.Contacts) FROM Account a", "Account Contact"},
+		{"SELECT Id, (SELECT Id, (SELECT Id FROM CaseComments) FROM Cases) FROM Account", "Account Case CaseComment"},
+		{"SELECT Id, (SELECT Id FROM Histories) FROM Account", "Account AccountHistory"},
+		{"SELECT Id, (SELECT Id FROM Shares) FROM Plan__c", "Plan__Share Plan__c"},
+		{"SELECT Id, (SELECT Id FROM Plans__r) FROM Account", "Account ?"},
+		{"SELECT Id, (SELECT Owner.Email FROM Contacts) FROM Account", "Account Contact Group User"},
+		{"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE Owner.IsActive = true)", "Account Contact Group User"},
+		{"SELECT Id FROM Account WHERE Id NOT IN (SELECT AccountId FROM Opportunity) AND Name != null", "Account Opportunity"},
+		{"SELECT TYPEOF What WHEN Account THEN Phone, Owner.Name WHEN Opportunity THEN Amount END FROM Event", "Account Event Group Opportunity User"},
+		{"SELECT TYPEOF What WHEN Account THEN Phone ELSE Name END FROM Event", "Account Event ?"},
+		{"SELECT TYPEOF Owner WHEN User THEN Profile.Name END FROM Case", "Case Profile User"},
+		{"SELECT COUNT(Id) FROM Account GROUP BY Owner.Name", "Account Group User"},
+		{"SELECT Name FROM Account ORDER BY Owner.Name", "Account Group User"},
+		{"SELECT COUNT(Id) c FROM Account GROUP BY Name HAVING MAX(Owner.Name) > 'A'", "Account Group User"},
+		{"SELECT FORMAT(MIN(Account.AnnualRevenue)) m FROM Contact", "Account Contact"},
+		{"SELECT Owner.Name FROM Account Owner", "Account ?"}, // alias or relation?
+		{"SELECT x__c.Name FROM Account x__c", "Account ?"},
+	}
+	for _, tt := range tests {
+		f, fault := readSOQL(tt.query)
+		if fault != nil {
+			t.Errorf("%s: refused: %s", tt.query, fault.say)
+			continue
+		}
+		if got := strings.Join(f.names(), " "); got != tt.want {
+			t.Errorf("%s\n got %s\nwant %s", tt.query, got, tt.want)
+		}
+		if f.class != Read {
+			t.Errorf("%s: class %s", tt.query, f.class)
+		}
+	}
+}
+
+func TestSOQLFields(t *testing.T) {
+	t.Parallel()
+	f, fault := readSOQL(`SELECT Id, toLabel(Status__c) s, COUNT_DISTINCT(Email), c.Account.Name, (SELECT Subject FROM Cases)
+		FROM Contact c WHERE (NOT Phone LIKE '%1%') AND CALENDAR_YEAR(convertTimezone(CreatedDate)) = 2026
+		AND DISTANCE(Spot__c, GEOLOCATION(37.7,-122.4), 'mi') < 20 AND Id IN (SELECT ContactId FROM Task WHERE Due__c = NEXT_N_DAYS:3)
+		GROUP BY ROLLUP(Region__c) ORDER BY Rank__c DESC NULLS LAST LIMIT 10`)
+	if fault != nil {
+		t.Fatal(fault.say)
+	}
+	var got []string
+	for _, at := range f.fields {
+		got = append(got, at.object+"."+at.name)
+	}
+	slices.Sort(got)
+	want := []string{
+		"account.name", "case.subject", "contact.accountid", "contact.createddate", "contact.email", "contact.id", "contact.phone",
+		"contact.rank__c", "contact.region__c", "contact.spot__c", "contact.status__c", "task.contactid", "task.due__c",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSOQLSideEffects(t *testing.T) {
+	t.Parallel()
+	for _, q := range []string{
+		"SELECT Id FROM Account FOR VIEW",
+		"SELECT Id FROM Account LIMIT 1 for\nreference",
+		"SELECT Id FROM Account FOR VIEW, REFERENCE",
+		"SELECT Id FROM Account FOR UPDATE",
+		"SELECT Title FROM Knowledge__kav UPDATE TRACKING",
+		"SELECT Title FROM Knowledge__kav UPDATE VIEWSTAT, TRACKING",
+		"SELECT Id FROM Account FOR REFERENCE UPDATE VIEWSTAT",
+		"SELECT Id, (SELECT Id FROM Contacts FOR VIEW) FROM Account",
+		"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact FOR VIEW)",
+	} {
+		f, fault := readSOQL(q)
+		if fault != nil || f.class != SideEffect {
+			t.Errorf("%s: class %q, fault %v", q, f.class, fault)
+		}
+	}
+	f, fault := readSOQL("SELECT Id FROM Account WHERE Name = 'FOR VIEW' AND View__c = 'x\\' FOR VIEW'")
+	if fault != nil || f.class != Read {
+		t.Errorf("words in a string: class %q, fault %v", f.class, fault)
+	}
+}
+
+func TestSOQLAcceptsWhatPeopleWrite(t *testing.T) {
+	t.Parallel()
+	for _, q := range []string{
+		"SELECT Id, Name FROM Account WHERE AnnualRevenue > 1000000 AND (Industry = 'Energy' OR Industry = 'Tech') LIMIT 20",
+		"SELECT Id FROM Lead WHERE CreatedDate >= LAST_N_DAYS:30 AND CreatedDate < TODAY",
+		"SELECT Id FROM Lead WHERE CreatedDate = THIS_FISCAL_QUARTER OR CreatedDate = N_DAYS_AGO:3 OR CreatedDate = LAST_90_DAYS",
+		"SELECT Id FROM Lead WHERE CreatedDate > 2026-01-31T10:00:00Z AND CloseDate <= 2026-02-01 AND X__c = 2026-01-31T10:00:00.000+01:00",
+		"SELECT Id FROM Opportunity WHERE Amount > USD5000.50 OR Amount < -1.5e3 OR Start__c = 10:30:00.000Z",
+		"SELECT Id FROM Account WHERE MSP__c INCLUDES ('a;b', 'c') AND T__c EXCLUDES ('d')",
+		"SELECT Id FROM Account WHERE Name IN ('O\\'Brien', 'x\\u0041', '\\%', 'Café ☕', '-- not a comment')",
+		"SELECT Id FROM Account USING SCOPE Mine WHERE IsDeleted = false WITH SECURITY_ENFORCED",
+		"SELECT Id FROM Account WITH USER_MODE ORDER BY Name ASC NULLS FIRST LIMIT 5 OFFSET 10",
+		"SELECT Title FROM Faq__kav WITH DATA CATEGORY Geo__c AT (Usa__c, Uk__c) AND Product__c ABOVE_OR_BELOW Phone__c",
+		"SELECT FIELDS(STANDARD) FROM Account LIMIT 200",
+		"SELECT Name n, COUNT(Id) FROM Account GROUP BY Name HAVING COUNT(Id) > 1",
+		"SELECT COUNT(Id) FROM Lead WHERE A__c = 2026-01-31T10:00:00-0800 GROUP BY Status, CALENDAR_YEAR(CreatedDate)",
+		"SELECT LeadSource, GROUPING(LeadSource) g FROM Lead GROUP BY CUBE(LeadSource, Rating)",
+	} {
+		if _, fault := readSOQL(q); fault != nil {
+			t.Errorf("refused: %s", q)
+		}
+	}
+}
+
+func TestSOQLRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for _, q := range []string{
+		"", " ", "SELECT", "SELECT Id", "SELECT FROM Account", "SELECT Id FROM", "SELECT * FROM Account",
+		"DELETE FROM Account", "SELECT Id FROM Account;", "SELECT Id FROM Account; SELECT Id FROM User",
+		"SELECT Id FROM Account -- x", "SELECT Id /* x */ FROM Account", "SELECT Id FROM Account # x",
+		"SELECT Id FROM Account WHERE Name = \"x\"", "SELECT Id FROM Account WHERE Name = 'x", "SELECT Id FROM Account WHERE Name = 'x\\",
+		"SELECT Id FROM Account WHERE Name = 'x\\q'", "SELECT Id FROM Account WHERE Name = 'x\x00'",
+		"SELECT Id FROM Account WHERE Name = :name", "SELECT Id FROM Account WHERE Name = Industry", "SELECT Id FROM Account WHERE Name",
+		"SELECT Id FROM Account WHERE (Name = 'x'", "SELECT Id FROM Account WHERE Name = 'x')", "SELECT Id FROM Account WHERE Name == 'x'",
+		"SELECT Id FROM Account FOR", "SELECT Id FROM Account FOR EVER", "SELECT Id FROM Account UPDATE", "SELECT Id FROM Account UPDATE Name",
+		"SELECT Id FROM Account FOR VIEW x", "SELECT Id FROM Account FOR VIEW,", "SELECT Id FOR FROM Account", "SELECT For FROM Account",
+		"SELECT Id FROM Account LIMIT", "SELECT Id FROM Account LIMIT x", "SELECT Id FROM Account LIMIT -1", "SELECT Id FROM Account LIMIT 1.5",
+		"SELECT Id FROM Account LIMIT 99999999999", "SELECT Id FROM Account LIMIT 5 LIMIT 6", "SELECT Id FROM Account LIMIT :n",
+		"SELECT Id FROM Account ALL ROWS", "SELECT Id FROM Account WITH SYSTEM_MODE", "SELECT Id FROM Account WITH x = 1",
+		"SELECT FIELDS(EVERYTHING) FROM Account", "SELECT EVAL(Name) FROM Account", "SELECT Id, FROM Account", "SELECT Id Name Phone FROM Account",
+		"SELECT Id FROM Account WHERE Id IN ()", "SELECT Id FROM Account WHERE Id IN (SELECT Id FROM Account", "SELECT (SELECT Id FROM Contacts FROM Account",
+		"SELECT TYPEOF What END FROM Event", "SELECT TYPEOF What WHEN Account THEN Phone FROM Event",
+		"SELECT Id\u00a0FROM Account", "SELECT Id FROM Ac\u200bcount", "SELECT Id FROM Аccount", "SELECT Id FROM Account WHERE A = 5x",
+		"SELECT Id FROM Account/../User", "SELECT Id FROM Account%20", "SELECT _Id FROM Account", "SELECT a.b.c.d.e.f.g.h.i.j.k FROM Account",
+	} {
+		if f, fault := readSOQL(q); fault == nil {
+			t.Errorf("read as %v: %q", f.names(), q)
+		} else if strings.Contains(fault.say, "Account") {
+			t.Errorf("the refusal repeats the query: %s", fault.say)
+		}
+	}
+}
+
+func TestSOSLReach(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ query, want string }{
+		{"FIND {acme} RETURNING Account", "Account"},
+		{"find {acme} in name fields returning account(id, name), Contact(Email)", "Account Contact"},
+		{"FIND {a OR b*} RETURNING Account(Id, Owner.Name WHERE Industry = 'x' ORDER BY Name LIMIT 5 OFFSET 1), User", "Account Group User"},
+		{"FIND {acme} RETURNING Account(Id USING ListView = MyView)", "Account"},
+		{"FIND {acme} RETURNING Account(toLabel(Status__c) s, FORMAT(Amount) a)", "Account"},
+		{"FIND {acme}", "?"},
+		{"FIND {acme} IN EMAIL FIELDS LIMIT 5", "?"},
+		{`FIND {"Acme \} Inc" AND x} RETURNING Account`, "Account"},
+		{"FIND {x RETURNING User} RETURNING Account", "Account"},
+		{"FIND {x} RETURNING Account WITH HIGHLIGHT WITH SNIPPET(target_length=120) WITH SPELL_CORRECTION = false LIMIT 3", "Account"},
+		{"FIND {x} RETURNING Account WITH DIVISION = 'Global' WITH NETWORK IN ('a','b') WITH METADATA = 'LABELS'", "Account"},
+		{"FIND {x} RETURNING Faq__kav WITH DATA CATEGORY Geo__c AT Usa__c", "Faq__kav"},
+	}
+	for _, tt := range tests {
+		f, fault := readSOSL(tt.query)
+		if fault != nil {
+			t.Errorf("%s: refused: %s", tt.query, fault.say)
+			continue
+		}
+		if got := strings.Join(f.names(), " "); got != tt.want || f.class != Read {
+			t.Errorf("%s\n got %s, class %s\nwant %s", tt.query, got, f.class, tt.want)
+		}
+	}
+	for _, q := range []string{"FIND {x} RETURNING Faq__kav UPDATE TRACKING", "FIND {x} LIMIT 1 UPDATE VIEWSTAT, TRACKING"} {
+		if f, fault := readSOSL(q); fault != nil || f.class != SideEffect {
+			t.Errorf("%s: class %q, fault %v", q, f.class, fault)
+		}
+	}
+}
+
+func TestSOSLRefusesWhatItCannotRead(t *testing.T) {
+	t.Parallel()
+	for _, q := range []string{
+		"", "FIND", "FIND x", "FIND 'x' RETURNING Account", "FIND {x", `FIND {x\}`, `FIND {"x} RETURNING User"} RETURNING Account`,
+		"FIND {x{y}} RETURNING Account", "FIND {x} RETURNING", "FIND {x} RETURNING Account(", "FIND {x} RETURNING Account()",
+		"FIND {x} RETURNING Account; FIND {y}", "FIND {x} RETURNING Account FOR VIEW", "FIND {x} IN SECRET FIELDS", "FIND {x} IN ALL",
+		"FIND {x} RETURNING Account WITH EVERYTHING", "FIND {x} RETURNING Account LIMIT x", "FIND {x} RETURNING Account(Id) UPDATE Name",
+		"SELECT Id FROM Account", "FIND {x\x00} RETURNING Account",
+	} {
+		if f, fault := readSOSL(q); fault == nil {
+			t.Errorf("read as %v: %q", f.names(), q)
+		}
+	}
+}

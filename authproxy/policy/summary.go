@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Summary says in general what a policy lets a principal do, for the consent page.
+// It speaks of the most that may happen; single objects, fields and tools may be
+// excepted.
+type Summary struct {
+	Reads           bool // some calls that only read pass
+	ConfirmedWrites bool // some writes pass after a person agreed
+	FreeWrites      bool // some writes pass without asking
+	Shadow          bool // nothing is denied, see [Shadow]
+
+	Free      []Class // classes that pass without asking, mildest first
+	Confirmed []Class // classes that pass after a person agreed and are not in Free
+}
+
+// Summary returns what the policy lets who do. Before sign-in the Subject is "";
+// then every user and group counts as possible.
+func (p *Policy) Summary(who Principal) Summary {
+	s := Summary{Shadow: p.Mode == Shadow}
+	for _, c := range classes {
+		free, confirmed := p.possible(who, c)
+		switch {
+		case free || s.Shadow && !confirmed:
+			s.Free = append(s.Free, c)
+		case confirmed:
+			s.Confirmed = append(s.Confirmed, c)
+		}
+	}
+	s.Reads = slices.Contains(s.Free, Read) || slices.Contains(s.Confirmed, Read)
+	write := func(c Class) bool { return c != Read }
+	s.FreeWrites = slices.ContainsFunc(s.Free, write)
+	s.ConfirmedWrites = slices.ContainsFunc(s.Confirmed, write)
+	return s
+}
+
+// possible reports whether calls of a class may be allowed or confirmed.
+func (p *Policy) possible(who Principal, c Class) (free, confirmed bool) {
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		if !r.namesClass(c) || !p.toolOfClass(r, c) || !r.mayNameCaller(who) {
+			continue
+		}
+		free = free || r.Effect == Allow
+		confirmed = confirmed || r.Effect == Confirm
+		certain := who.Subject != "" || r.Users == nil && r.Groups == nil
+		if certain && r.Tools == nil && !r.judgesArguments() {
+			break // every call of the class ends here
+		}
+	}
+	return free, confirmed
+}
+
+// mayNameCaller is namesCaller where the user may not be known yet.
+func (r *Rule) mayNameCaller(who Principal) bool {
+	if who.Subject != "" {
+		return r.namesCaller(who)
+	}
+	return r.Clients == nil || slices.Contains(r.Clients, who.Client)
+}
+
+// toolOfClass reports whether the tools key of a rule may match a call of a class.
+// Unknown tools may have any name that the catalogue does not have.
+func (p *Policy) toolOfClass(r *Rule, c Class) bool {
+	if r.Tools == nil {
+		return true
+	}
+	if c == Unknown && slices.ContainsFunc(r.Tools, func(pattern string) bool {
+		return strings.ContainsAny(pattern, "*?") || slices.Contains(lookup(p.hosted, pattern).classes, c)
+	}) {
+		return true
+	}
+	for _, f := range families {
+		if p.hosted != "" && !slices.Contains(f.servers, p.hosted) {
+			continue
+		}
+		for name, t := range f.tools {
+			if slices.Contains(t.classes, c) && r.namesTool(name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// words are the classes in words for people.
+var words = map[Class]string{
+	Read:       "read records that you can see in Salesforce",
+	SideEffect: "mark records as viewed",
+	Create:     "create records",
+	Update:     "change records",
+	Delete:     "delete records",
+	Unknown:    "run other actions of your organization",
+}
+
+// Lines returns the summary as sentences, one for what passes without asking and
+// one for what needs a person.
+func (s Summary) Lines() []string {
+	var lines []string
+	if len(s.Free) > 0 {
+		lines = append(lines, "It may "+inWords(s.Free)+".")
+	}
+	if len(s.Confirmed) > 0 {
+		lines = append(lines, "It may "+inWords(s.Confirmed)+", each time only after a person agreed.")
+	}
+	if lines == nil {
+		lines = []string{"It may do nothing with your records."}
+	}
+	return lines
+}
+
+func inWords(cs []Class) string {
+	parts := make([]string, len(cs))
+	for i, c := range cs {
+		parts[i] = words[c]
+	}
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	last := len(parts) - 1
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+}

@@ -1,0 +1,105 @@
+package policy
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestValidateAccepts(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]*Policy{
+		"contract":       confirmWrites,
+		"deny all":       given(deny()),
+		"narrow first":   given(allow(tools("get*")), deny(tools("getUserInfo", "x")), allow()),
+		"mode left out":  {Name: "x", Rules: []Rule{allow()}},
+		"prompts":        given(allow(tools("prompt:*", "resource:ui://*"))),
+		"custom objects": given(deny(objects("ns__My_Object__c", "*__Share"), fields("*.SSN__c", "Contact.*"))),
+		"users":          given(deny(users("005xx000001Sv6A", "a@b.example")), allow()),
+		"rows differ":    given(allow(class(Read), maxRows(10)), confirm(class(Read), maxRows(100)), confirm(class(Read))),
+		"clients":        given(allow(clients("https://chatgpt.com/oauth/client.json"))),
+	} {
+		if err := p.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestValidateNamesEveryFault(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		policy *Policy
+		want   []string
+	}{
+		{"no rules", given(), []string{"rules: empty"}},
+		{"no name", &Policy{Rules: []Rule{allow()}}, []string{"name: empty"}},
+		{"mode", &Policy{Name: "x", Mode: "off", Rules: []Rule{allow()}}, []string{`mode: "off"`}},
+		{"effect", given(rule("permit")), []string{`rules[0].effect: "permit"`}},
+		{"no effect", given(Rule{}), []string{`rules[0].effect: ""`}},
+		{"empty lists", given(allow(tools(), users(), groups(), clients(), class(), objects(), fields())), []string{
+			"rules[0].tools: empty", "rules[0].users: empty", "rules[0].groups: empty", "rules[0].clients: empty",
+			"rules[0].classes: empty", "rules[0].objects: empty", "rules[0].fields: empty",
+		}},
+		{"empty values", given(allow(tools(""), users(""), groups(""), clients(" "), class(""), objects(""), fields(""))), []string{
+			`tools[0]: ""`, `users[0]: ""`, `groups[0]: ""`, `clients[0]: " "`, `classes[0]: ""`, `objects[0]: ""`, `fields[0]: ""`,
+		}},
+		{"class", given(allow(class("write"))), []string{`classes[0]: "write"`}},
+		{"tool", given(allow(tools("get user", "délete"))), []string{"tools[0]", "tools[1]"}},
+		{"user", given(allow(users("bob", "005xx*@x", "@x"))), []string{"users[0]", "users[1]", "users[2]"}},
+		{"object", given(deny(objects("Account/User", "a.b", "1x"))), []string{"objects[0]", "objects[1]", "objects[2]"}},
+		{"field", given(deny(fields("SSN__c", "Contact.a.b", "Contact."))), []string{"fields[0]", "fields[1]", "fields[2]"}},
+		{"twice", given(deny(objects("User", "User"))), []string{"listed twice"}},
+		{"rows", given(allow(maxRows(-1))), []string{"max_rows: -1"}},
+		{"rows on deny", given(deny(maxRows(5))), []string{"max_rows: has no meaning"}},
+		{"approvers on allow", given(allow(approvers("requester"), quorum(1))), []string{"approvers: only", "quorum: only"}},
+		{"approvers", given(confirm(approvers("boss"))), []string{`approvers: "boss"`}},
+		{"role", given(confirm(approvers("role:"))), []string{"names no role"}},
+		{"quorum", given(confirm(quorum(-1))), []string{"quorum: -1"}},
+		{"quorum of one", given(confirm(quorum(2))), []string{"impossible with the requester alone"}},
+		{"after everything", given(allow(), deny(objects("User"))), []string{"rules[1]: can never match, rules[0] (allow)"}},
+		{"same keys", given(allow(class(Read)), deny(class(Read))), []string{"rules[1]: can never match"}},
+		{"narrower", given(allow(class(Read, Create)), confirm(class(Create), tools("create*"))), []string{"rules[1]: can never match"}},
+		{"covered glob", given(deny(tools("get*")), allow(tools("getUserInfo"))), []string{"rules[1]: can never match"}},
+		{"same user", given(deny(users("005xx000001Sv6A")), allow(users("005xx000001Sv6AAAS"))), []string{"rules[1]: can never match"}},
+		{"same objects", given(deny(objects("User", "Profile")), deny(objects("profile", "user"), class(Read))), []string{"rules[1]: can never match"}},
+	}
+	for _, tt := range tests {
+		err := tt.policy.Validate()
+		if err == nil {
+			t.Errorf("%s: no fault", tt.name)
+			continue
+		}
+		for _, want := range tt.want {
+			if !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %q is not in\n%v", tt.name, want, err)
+			}
+		}
+	}
+}
+
+// A rule that is declared dead must be dead.
+func TestValidateNeverCondemnsALiveRule(t *testing.T) {
+	t.Parallel()
+	someone := rep
+	someone.Username = ""
+	live := []struct {
+		name  string
+		rules []Rule
+		who   Principal
+		call  Call
+	}{
+		{"deny by name reaches unknown names", []Rule{allow(users("a@b.example")), deny(users("a@b.example"))}, someone, call("getUserInfo", "")},
+		{"deny star reaches prompts", []Rule{allow(tools("*")), deny(tools("*"))}, rep, call("prompt:x", "")},
+		{"deny objects reaches one of two", []Rule{allow(objects("Account", "User")), deny(objects("User", "Account"))}, rep, soql("SELECT Id, (SELECT Id FROM Contacts) FROM Account")},
+		{"prompt by name", []Rule{allow(tools("*")), allow(tools("prompt:x"))}, rep, call("prompt:x", "")},
+	}
+	for _, tt := range live {
+		p := given(tt.rules...)
+		if d := p.Decide(tt.who, tt.call); d.Rule != 1 {
+			t.Errorf("%s: decided by rule %d", tt.name, d.Rule)
+		}
+		if err := p.Validate(); err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package policy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strconv"
+)
+
+// Version identifies what the policy decides: equal policies have equal versions,
+// whatever the order within a list, and any other change gives another version.
+// It is 32 hexadecimal digits. The name is part of it, comments in the file are not.
+func (p *Policy) Version() string {
+	mode := p.Mode
+	if mode == "" {
+		mode = Enforce
+	}
+	b := make([]byte, 0, 4096)
+	b = appendStrings(b, "policy 1", p.Name, string(mode), p.hosted, strconv.Itoa(len(p.Rules)))
+	for i := range p.Rules {
+		r := &p.Rules[i]
+		who, quorum := r.approvers()
+		b = appendStrings(b, string(r.Effect), strconv.Itoa(r.MaxRows), who, strconv.Itoa(quorum))
+		for _, list := range [...][]string{r.Tools, r.Users, r.Groups, r.Clients, classNames(r.Classes), r.Objects, r.Fields} {
+			b = appendSet(b, list)
+		}
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}
+
+// appendSet appends a list in sorted order; an absent one differs from an empty one.
+func appendSet(b []byte, list []string) []byte {
+	if list == nil {
+		return append(b, '-')
+	}
+	if !slices.IsSorted(list) {
+		list = slices.Sorted(slices.Values(list))
+	}
+	b = strconv.AppendInt(b, int64(len(list)), 10)
+	return appendStrings(append(b, ':'), list...)
+}
+
+// appendStrings appends strings with their lengths, so that no two sequences of
+// them look alike.
+func appendStrings(b []byte, parts ...string) []byte {
+	for _, part := range parts {
+		b = strconv.AppendInt(b, int64(len(part)), 10)
+		b = append(b, ':')
+		b = append(b, part...)
+	}
+	return b
+}
