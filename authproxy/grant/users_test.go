@@ -239,3 +239,22 @@ func TestSweep(t *testing.T) {
 		}
 	}
 }
+
+// Blocking revokes as well; this is about a grant that exists all the same.
+func TestBlockedUserIsRefusedWhateverTheGrantSays(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	tokens := f.tokens(t, testSubject)
+	_, code := f.code(t, testSubject)
+	if _, err := f.db.Writes.Exec(`UPDATE users SET blocked_at = 1 WHERE subject = $1`, testSubject); err != nil {
+		t.Fatal(err)
+	}
+	f.opens(t, tokens, false)
+	_, err := f.Rotate(t.Context(), rotation(tokens.RefreshToken))
+	wantErr(t, err, ErrInvalidGrant)
+	_, err = f.Redeem(t.Context(), redemption(code))
+	wantErr(t, err, ErrInvalidGrant)
+	if alive, err := f.Alive(t.Context(), tokens.Grant.ID); err != nil || alive {
+		t.Errorf("alive: %t, %v", alive, err)
+	}
+}

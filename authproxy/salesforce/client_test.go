@@ -150,14 +150,22 @@ func TestCL04ForeignOrgIsRevoked(t *testing.T) {
 	f.token = func(w http.ResponseWriter, r *http.Request) {
 		f.answer(w, f.tokenAnswer(access))
 	}
-	f.revoke = func(http.ResponseWriter, *http.Request) { cancel() }
+	var aborted bool
+	f.revoke = func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		select {
+		case <-r.Context().Done():
+			aborted = true
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 	_, err := f.client(t).Exchange(ctx, "acme", "code", "verifier")
 	if e := fault(t, err); e.Kind != salesforce.Refused || e.Code != "wrong_org" || e.Hint == "" {
 		t.Errorf("error is %v, hint %q", e, e.Hint)
 	}
 	want := []url.Values{{"token": {"5Aep861newRefreshTokenOfAPlausibleLength"}}}
-	if diff := cmp.Diff(want, f.revokeForms); diff != "" {
-		t.Errorf("revocations (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, f.revokeForms); diff != "" || aborted {
+		t.Errorf("revocation aborted: %t; (-want +got):\n%s", aborted, diff)
 	}
 }
 

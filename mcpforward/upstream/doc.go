@@ -35,5 +35,5 @@
 //
 // The package does not decide, does not read arguments, and keeps no token beyond
 // a call. Neither errors nor logs carry text of Salesforce's, which may echo
-// tokens and records.
+// tokens and records; only the name of a tool that is listed twice is logged.
 package upstream

@@ -1,0 +1,137 @@
+package authproxy
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// authorize opens an authorization request (RFC 6749 4.1.1) and asks the person.
+func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
+	if err := navigated(r); err != nil {
+		return err
+	}
+	q, err := query(r)
+	if err != nil {
+		return badLink("The link that brought you here is broken.", err)
+	}
+	client, redirectURI, err := s.redirectTarget(r.Context(), q)
+	if err != nil {
+		return err // without a redirect: there is nobody to trust with one
+	}
+	req, refused := s.authorizationRequest(q)
+	if refused != nil {
+		return &redirectError{redirectURI, single(q, "state"), refused}
+	}
+	req.ClientID, req.RedirectURI = client.ID, redirectURI
+	id, err := s.Grants.OpenRequest(r.Context(), *req, s.Cookies.Browser(w, r))
+	if errors.Is(err, grant.ErrTooMany) {
+		return &redirectError{redirectURI, req.State, &oauthError{code: temporarilyUnavailable, description: "too many sign-ins are under way", cause: err}}
+	}
+	if err != nil {
+		return &redirectError{redirectURI, req.State, &oauthError{code: serverError, description: "try again later", cause: err}}
+	}
+	s.render(w, r, http.StatusOK, s.consentPage(id, req, client))
+	return nil
+}
+
+func badLink(text string, cause error) *pageError {
+	return &pageError{status: http.StatusBadRequest, title: "This connection cannot be made", text: text,
+		detail: "Start again from the program that you want to connect. If it happens again, tell your administrator.", cause: cause}
+}
+
+// redirectTarget finds the client and checks its redirect URI. Until both are good
+// nothing may be sent to that URI (RFC 6749 4.1.2.1, OAuth 2.1 7.5.2).
+func (s *Server) redirectTarget(ctx context.Context, q url.Values) (grant.Client, string, error) {
+	id, redirectURI := single(q, "client_id"), single(q, "redirect_uri")
+	client, known := s.Grants.Client(id)
+	if !known {
+		return grant.Client{}, "", badLink("The program that sent you here is not known to this proxy (client_id).", errors.New("unknown client"))
+	}
+	if !client.AllowsRedirect(redirectURI) {
+		s.record(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
+		return grant.Client{}, "", badLink("The address to send you back to does not belong to "+client.Name+" (redirect_uri).", errors.New("redirect mismatch"))
+	}
+	return client, redirectURI, nil
+}
+
+// single returns a parameter that occurs exactly once, otherwise "".
+func single(q url.Values, name string) string {
+	if len(q[name]) != 1 {
+		return ""
+	}
+	return q[name][0]
+}
+
+// authorizationRequest checks all but client and redirect URI. Parameters that it does
+// not know are ignored (RFC 6749 3.1), but none may occur twice.
+func (s *Server) authorizationRequest(q url.Values) (*grant.AuthorizationRequest, *oauthError) {
+	server, refused := s.target(q["resource"])
+	if refused != nil {
+		return nil, refused
+	}
+	challenge := q.Get("code_challenge")
+	switch {
+	case repeated(q) != "":
+		return nil, badRequest("a parameter is repeated")
+	case q.Get("response_type") == "":
+		return nil, badRequest("response_type is required")
+	case q.Get("response_type") != "code":
+		return nil, &oauthError{code: unsupportedResponseType, description: "only response_type=code is supported"}
+	case q.Get("response_mode") != "" && q.Get("response_mode") != "query":
+		return nil, badRequest("only response_mode=query is supported")
+	case q.Get("code_challenge_method") != "S256":
+		return nil, badRequest("code_challenge_method=S256 is required (PKCE)")
+	case !isChallenge(challenge):
+		return nil, badRequest("code_challenge must be the S256 challenge, 43 base64url characters")
+	case strings.ContainsFunc(q.Get("state"), func(r rune) bool { return r < ' ' || r > '~' }):
+		return nil, badRequest("state must be printable ASCII (RFC 6749 A.5)")
+	}
+	return &grant.AuthorizationRequest{
+		Kind: grant.Authorize, Org: server.Org, Server: server.Name, Resource: s.Resource(server.Name),
+		State: q.Get("state"), Scope: grantedScope(q.Get("scope")), CodeChallenge: challenge,
+	}, nil
+}
+
+// target finds the endpoint that is asked for (RFC 8707 2.1). Clients that name none
+// get the one there is; where there are several, guessing would grant the wrong one.
+func (s *Server) target(resources []string) (MCPServer, *oauthError) {
+	resources = slices.DeleteFunc(slices.Clone(resources), func(r string) bool { return r == "" })
+	switch {
+	case len(resources) > 1:
+		return MCPServer{}, &oauthError{code: invalidTarget, description: "one resource is granted at a time"}
+	case len(resources) == 0 && len(s.Servers) == 1:
+		return s.Servers[0], nil
+	case len(resources) == 0:
+		return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is required: the URL of the MCP endpoint"}
+	}
+	for _, m := range s.Servers {
+		if s.Resource(m.Name) == resources[0] {
+			return m, nil
+		}
+	}
+	return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is not an MCP endpoint of this proxy"}
+}
+
+// isChallenge: base64url of a SHA-256, in its one spelling (RFC 7636 4.2).
+func isChallenge(text string) bool {
+	sum, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	return err == nil && len(sum) == 32 && len(text) == 43
+}
+
+// grantedScope narrows what was asked for to what there is: always mcp, without which
+// nothing opens, and offline_access where asked for. Unknown scopes are left out, as
+// the answer's scope tells the client (RFC 6749 3.3).
+func grantedScope(asked string) string {
+	if slices.Contains(strings.Split(asked, " "), scopeOffline) {
+		return scopeMCP + " " + scopeOffline
+	}
+	return scopeMCP
+}

@@ -1,0 +1,249 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// Time limits after the return from Salesforce. The whole goes on when the browser is
+// gone: a code that was spent must end in a stored or a revoked login.
+const (
+	callbackLimit = 75 * time.Second
+	profileLimit  = 5 * time.Second
+)
+
+// person is who signed in at Salesforce.
+type person struct{ org, subject, username string }
+
+func (p person) entry(action, outcome, reason string) audit.Entry {
+	return audit.Entry{Actor: "user " + p.subject, Action: action, Outcome: outcome, Reason: reason,
+		Org: p.org, Subject: p.subject, Username: p.username}
+}
+
+// callback takes a person back from Salesforce (RFC 6749 4.1.2 of our leg). Nothing
+// is asked of Salesforce before state and login cookie fit a request that was sent.
+func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil || repeated(q) != "" {
+		return loginOver(http.StatusBadRequest, errors.New("malformed callback"))
+	}
+	state := q.Get("state")
+	login, _ := s.Cookies.Login(r, state)
+	req, verifier, err := s.Grants.FinishRequest(r.Context(), state, login)
+	switch {
+	case errors.Is(err, grant.ErrOtherBrowser): // login CSRF, or a link that was passed on
+		s.record(r.Context(), audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: "other_browser"})
+		return loginOver(http.StatusForbidden, err)
+	case errors.Is(err, grant.ErrNoRequest):
+		return loginOver(http.StatusBadRequest, err)
+	case err != nil:
+		return err
+	}
+	s.Cookies.ClearLogin(w, state)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackLimit)
+	defer cancel()
+	who, refused := s.logIn(ctx, req, q, verifier)
+	if refused == nil && req.Kind == grant.SignIn {
+		return s.finishSignIn(ctx, w, r, req, who)
+	}
+	if refused == nil {
+		refused = s.finishAuthorization(ctx, w, r, req, who)
+	}
+	if refused != nil {
+		return s.tellRefusal(req, refused)
+	}
+	return nil
+}
+
+func loginOver(status int, cause error) *pageError {
+	return &pageError{status: status, title: "This sign-in cannot go on",
+		text:   "It was used already, took too long, or was started in another browser. Nothing was done.",
+		detail: "Start again from the program that you want to connect, or sign in again.", cause: cause}
+}
+
+// tellRefusal goes to the client where there is one, otherwise to the person.
+func (s *Server) tellRefusal(req *grant.AuthorizationRequest, refused *oauthError) error {
+	if req.Kind == grant.Authorize {
+		if err := s.stillStands(req); err != nil {
+			return err
+		}
+		return &redirectError{req.RedirectURI, req.State, refused}
+	}
+	status := http.StatusForbidden
+	if refused.code != accessDenied {
+		status = http.StatusBadGateway
+	}
+	return &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause}
+}
+
+// logIn turns Salesforce's answer into a stored login of an unblocked user.
+func (s *Server) logIn(ctx context.Context, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
+	deny := func(code, description, reason string, cause error) (person, *oauthError) {
+		s.record(ctx, audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: reason,
+			Org: req.Org, Client: req.ClientID, Server: req.Server})
+		return person{}, &oauthError{code: code, description: description, cause: cause}
+	}
+	org := s.orgs[req.Org]
+	switch {
+	case q.Has("iss") && q.Get("iss") != org.Issuer: // RFC 9207 2.4: an answer of another server
+		return deny(accessDenied, "the answer came from another Salesforce org", "issuer_mismatch", nil)
+	case q.Get("error") != "":
+		e := salesforce.ErrorFor(q.Get("error"), q.Get("error_description"))
+		return deny(codeFor(e), describe(e), "salesforce: "+e.Code, e)
+	case q.Get("code") == "":
+		return deny(serverError, "Salesforce sent no code", "no_code", nil)
+	}
+	token, err := s.Salesforce.Exchange(ctx, req.Org, q.Get("code"), verifier)
+	if e, ok := errors.AsType[*salesforce.Error](err); ok {
+		return deny(codeFor(e), describe(e), "salesforce: "+e.Code, e)
+	}
+	if err != nil {
+		return deny(serverError, "Salesforce could not be asked", "exchange", err)
+	}
+	who := person{org: req.Org, subject: token.Subject}
+	refused, err := s.keepLogin(ctx, &who, token)
+	if err != nil {
+		return deny(serverError, "the sign-in could not be stored", "internal", err)
+	}
+	return who, refused
+}
+
+// keepLogin stores the login and learns how people know the user. A blocked user's
+// login is stored too, but only to be revoked at once, with retries.
+func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.Token) (refused *oauthError, err error) {
+	blocked, err := s.Grants.Blocked(ctx, who.org, who.subject)
+	if err == nil && !blocked {
+		_, err = s.Audit.Append(ctx, who.entry("login.finish", audit.OK, ""))
+	}
+	if replaceErr := s.Links.Replace(ctx, who.org, token); replaceErr != nil {
+		// It cannot be kept, so it must not stay alive.
+		revokeErr := s.Salesforce.Revoke(ctx, who.org, token.RefreshToken)
+		return nil, errors.Join(err, replaceErr, revokeErr)
+	}
+	switch {
+	case err != nil:
+		s.dropLink(ctx, *who, "the sign-in could not be recorded")
+		return nil, err
+	case blocked:
+		s.dropLink(ctx, *who, "user is blocked")
+		s.record(ctx, who.entry("login.finish", audit.Denied, "user_blocked"))
+		return &oauthError{code: accessDenied, description: "this user is blocked here"}, nil
+	}
+	if err := s.nameUser(ctx, who); err != nil {
+		s.dropLink(ctx, *who, "the user could not be stored")
+		return nil, err
+	}
+	return nil, nil
+}
+
+// nameUser asks how people know the user; the subject alone decides, so it may fail.
+func (s *Server) nameUser(ctx context.Context, who *person) error {
+	if err := s.Grants.SeeUser(ctx, who.org, who.subject); err != nil {
+		return err
+	}
+	if s.Profiles != nil {
+		asking, cancel := context.WithTimeout(ctx, profileLimit)
+		defer cancel()
+		name, username, err := s.Profiles.Profile(asking, who.org, who.subject)
+		if err == nil && username != "" {
+			err = s.Grants.NameUser(ctx, who.org, who.subject, username, name)
+		}
+		if err != nil {
+			s.Log.WarnContext(ctx, "user's name is not known", "org", who.org, "subject", who.subject, "error", err)
+		}
+	}
+	u, err := s.Grants.User(ctx, who.org, who.subject)
+	if err == nil {
+		who.username = u.Username
+	}
+	return err
+}
+
+// finishAuthorization makes the grant of a user who may have it and takes the code to
+// the client.
+func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) *oauthError {
+	entry := who.entry("grant.create", audit.OK, "")
+	entry.Client, entry.Server, entry.Grant = req.ClientID, req.Server, req.GrantID
+	refuse := func(code, description, reason string, cause error) *oauthError {
+		s.dropLink(ctx, who, description)
+		entry.Outcome, entry.Reason = audit.Denied, reason
+		s.record(ctx, entry)
+		return &oauthError{code: code, description: description, cause: cause}
+	}
+	server := s.servers[req.Server]
+	if err := s.stillStands(req); err != nil {
+		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
+	}
+	if server.Allows == nil || !server.Allows(who.subject, who.username) {
+		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)
+	}
+	if _, err := s.Audit.Append(ctx, entry); err != nil { // first, so that no grant goes unrecorded
+		return refuse(serverError, "try again later", "audit", err)
+	}
+	_, code, err := s.Grants.CreateGrant(ctx, req, who.subject)
+	if errors.Is(err, grant.ErrBlocked) {
+		return refuse(accessDenied, "this user is blocked here", "user_blocked", err)
+	}
+	if err != nil {
+		return refuse(serverError, "try again later", "internal", err)
+	}
+	// The same browser now needs no second login to open an approval.
+	if err := s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject); err != nil {
+		s.Log.WarnContext(ctx, "no browser session after an authorization", "error", err)
+	}
+	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{"code": {code}}, req.State)
+	return nil
+}
+
+// finishSignIn signs the browser in. Only a user with connections keeps a login at
+// Salesforce; for everyone else it has shown who they are, and that is all.
+func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
+	s.dropLink(ctx, who, "no connections")
+	if _, err := s.Audit.Append(ctx, who.entry("session.create", audit.OK, "")); err != nil {
+		return fmt.Errorf("signing in: %w", err)
+	}
+	if err := s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject); err != nil {
+		return err
+	}
+	redirect(w, http.StatusSeeOther, ui.SafeReturnTo(req.ReturnTo))
+	return nil
+}
+
+// dropLink ends the login of a user without live grants.
+func (s *Server) dropLink(ctx context.Context, who person, why string) {
+	if err := s.Cutoff.endUnusedLink(ctx, who.org, who.subject, why); err != nil {
+		s.Log.ErrorContext(ctx, "login not revoked", "org", who.org, "subject", who.subject, "error", err)
+	}
+}
+
+// codeFor is what a client is told of a failure at Salesforce (RFC 6749 4.1.2.1).
+func codeFor(e *salesforce.Error) string {
+	switch e.Kind {
+	case salesforce.Dead, salesforce.Refused:
+		return accessDenied
+	case salesforce.Transient:
+		return temporarilyUnavailable
+	}
+	return serverError
+}
+
+// describe is our own text: what Salesforce wrote goes to log and audit only.
+func describe(e *salesforce.Error) string {
+	switch codeFor(e) {
+	case accessDenied:
+		return "the sign-in at Salesforce was refused"
+	case temporarilyUnavailable:
+		return "Salesforce does not answer at the moment"
+	}
+	return "the connection to Salesforce is not set up correctly"
+}

@@ -1,0 +1,155 @@
+package authproxy
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// consentPage says who asks for what (MCP security considerations, confused deputy):
+// every authorization is asked for anew, none is remembered.
+func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, client grant.Client) ui.ConsentPage {
+	server, org, lives := s.servers[req.Server], s.orgs[req.Org], s.Grants.Lifetimes()
+	page := ui.ConsentPage{
+		RequestID: id, ClientName: client.Name, ClientID: client.ID,
+		RedirectHost: hostOf(req.RedirectURI), Loopback: grant.LoopbackRedirect(req.RedirectURI),
+		ServerName: server.Name, ServerTitle: server.Title, ServerDescription: server.Description, Resource: req.Resource,
+		Scopes: org.Scopes, OrgName: org.Name, OrgHost: hostOf(org.LoginURL),
+		AccessLifetime: ui.Span(lives.AccessToken), ConnectionLifetime: ui.Span(lives.RefreshAbsolute),
+		FormTargets: append(org.formTargets(), req.RedirectURI),
+	}
+	var may policy.Summary
+	if server.Summary != nil {
+		may = server.Summary(client.ID)
+	}
+	for _, can := range abilities {
+		switch {
+		case slices.Contains(may.Free, can.class):
+			page.Can = append(page.Can, can.text)
+		case slices.Contains(may.Confirmed, can.class):
+			page.NeedsApproval = append(page.NeedsApproval, can.text)
+		default:
+			page.Cannot = append(page.Cannot, can.text)
+		}
+	}
+	return page
+}
+
+// abilities are the effect classes as sentences, mildest first.
+var abilities = []struct {
+	class policy.Class
+	text  string
+}{
+	{policy.Read, "Read records that you can see in Salesforce"},
+	{policy.SideEffect, "Mark records as viewed"},
+	{policy.Create, "Create records"},
+	{policy.Update, "Change records"},
+	{policy.Delete, "Delete records"},
+	{policy.Unknown, "Run other actions of your organization"},
+}
+
+// formTargets are where a form may lead that ends at the org's login. Browsers apply
+// form-action to every redirect on the way, and an org with single sign-on redirects to
+// its identity provider, which no one here knows: so any https host.
+func (o Org) formTargets() []string {
+	if strings.HasPrefix(o.LoginURL, "https:") {
+		return []string{"https:"}
+	}
+	return []string{o.LoginURL}
+}
+
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// consent takes the decision. The form holds the secret id of the request, good for
+// the browser whose cookie it was opened with: that is its protection against forgery,
+// next to the check of where the form came from. Everything else comes from the stored
+// request, whatever the form says.
+func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.guard.Form(w, r)
+	if err != nil {
+		return err
+	}
+	browser, _ := s.Cookies.ReadBrowser(r)
+	id := form.Get("request")
+	switch form.Get("decision") {
+	case "allow":
+		return s.allow(w, r, id, browser)
+	case "deny":
+		return s.deny(w, r, id, browser)
+	}
+	return &pageError{status: http.StatusBadRequest, title: "Nothing was done", text: "The form said neither Allow nor Deny."}
+}
+
+func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser string) error {
+	sent, err := s.Grants.SendRequest(r.Context(), id, browser)
+	if err != nil {
+		return consentOver(err)
+	}
+	if refused := s.stillStands(sent.Request); refused != nil {
+		return refused
+	}
+	return s.toSalesforce(w, sent)
+}
+
+// toSalesforce sends the browser to the org's login with the cookie that it must bring
+// back (SR-UI-2: both exist only from here on).
+func (s *Server) toSalesforce(w http.ResponseWriter, sent *grant.SentRequest) error {
+	target, err := s.Salesforce.AuthorizeURL(sent.Request.Org, sent.State, sent.Verifier)
+	if err != nil {
+		return err
+	}
+	s.Cookies.SetLogin(w, sent.State, sent.Login, s.Grants.Lifetimes().Consent)
+	redirect(w, http.StatusSeeOther, target)
+	return nil
+}
+
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string) error {
+	req, err := s.Grants.DenyRequest(r.Context(), id, browser)
+	if err != nil {
+		return consentOver(err)
+	}
+	s.record(r.Context(), audit.Entry{Actor: "browser", Action: "consent.decide", Outcome: audit.Denied,
+		Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
+	if refused := s.stillStands(req); refused != nil {
+		return refused
+	}
+	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{
+		"error": {accessDenied}, "error_description": {"the person denied the connection"},
+	}, req.State)
+	return nil
+}
+
+// stillStands checks a stored request against the configuration of now.
+func (s *Server) stillStands(req *grant.AuthorizationRequest) error {
+	if req.Kind != grant.Authorize {
+		return errors.New("a sign-in has no consent")
+	}
+	client, known := s.Grants.Client(req.ClientID)
+	server, exists := s.servers[req.Server]
+	if !known || !client.AllowsRedirect(req.RedirectURI) || !exists || server.Org != req.Org || s.Resource(server.Name) != req.Resource {
+		return badLink("The setup of this proxy has changed meanwhile.", errors.New("client or server changed"))
+	}
+	return nil
+}
+
+func consentOver(err error) error {
+	if !errors.Is(err, grant.ErrNoRequest) {
+		return err
+	}
+	return &pageError{status: http.StatusForbidden, title: "This question is over",
+		text:   "It was answered, took too long, or was asked in another browser. Nothing was done.",
+		detail: "Start again from the program that you want to connect.", cause: err}
+}

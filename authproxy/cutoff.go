@@ -1,0 +1,198 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// Cutoff takes access away, and gives it back: for the revocation endpoint, the
+// account page, the console and the command line. It needs neither Salesforce nor the
+// network.
+//
+// What takes access away happens first and is recorded afterwards; every step is tried
+// even if one before failed, and the errors are joined. What gives access (unblocking,
+// loosening the stop) is recorded first. A running proxy on the same database follows
+// through the access epoch; what the calling process itself holds in memory ends
+// through Forget.
+type Cutoff struct {
+	// All but Forget are required.
+	Grants    *grant.Store
+	Links     *link.Store
+	Approvals *approval.Store
+	Sessions  *ui.Sessions
+	Audit     *audit.Log
+	// Forget drops what this process holds for a user, such as MCP sessions with
+	// Salesforce; nil: nothing is held.
+	Forget func(org, subject string)
+}
+
+// Act is who takes or gives access, and why, for the audit log.
+type Act struct {
+	// By names a person or program: "user 005…", "command line (alice)".
+	By string
+	// Why is a few words, also kept with what ended: "left the company".
+	Why string
+}
+
+// RevokeUser ends everything that the user has: connections, the login at Salesforce,
+// approvals, browser sessions. It returns how many connections there were.
+func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (int, error) {
+	n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
+	return n, c.userEnded(ctx, org, subject, "user.revoke", act, n, err)
+}
+
+// BlockUser does as RevokeUser and refuses the user until UnblockUser. The user need
+// not have been seen before.
+func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (int, error) {
+	n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
+	return n, c.userEnded(ctx, org, subject, "user.block", act, n, err)
+}
+
+func (c *Cutoff) userEnded(ctx context.Context, org, subject, action string, act Act, n int, err error) error {
+	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
+	_, sessionErr := c.Sessions.EndUser(ctx, org, subject)
+	err = errors.Join(err, voidErr, sessionErr, c.Links.Revoke(ctx, org, subject, act.Why))
+	c.forget(org, subject)
+	return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
+		Org: org, Subject: subject, Username: c.username(ctx, org, subject)}, err)
+}
+
+// UnblockUser lets the user connect again. What was revoked stays so.
+// [grant.ErrNotFound] when the user is not blocked.
+func (c *Cutoff) UnblockUser(ctx context.Context, org, subject string, act Act) error {
+	blocked, err := c.Grants.Blocked(ctx, org, subject)
+	if err != nil {
+		return err
+	}
+	if !blocked {
+		return grant.ErrNotFound
+	}
+	if _, err := c.Audit.Append(ctx, audit.Entry{Actor: act.By, Action: "user.unblock", Outcome: audit.OK, Reason: act.Why,
+		Org: org, Subject: subject, Username: c.username(ctx, org, subject)}); err != nil {
+		return err
+	}
+	return c.Grants.UnblockUser(ctx, org, subject)
+}
+
+// RevokeGrant ends one connection. [grant.ErrNotFound] when it is unknown or over.
+func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (*grant.Grant, error) {
+	g, err := c.Grants.RevokeGrant(ctx, id, act.Why)
+	if err != nil {
+		return nil, err
+	}
+	return g, c.grantEnded(ctx, g, "grant.revoke", act)
+}
+
+// Disconnect ends a connection of that user. Another user's is [grant.ErrNotFound], as
+// one that does not exist.
+func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*grant.Grant, error) {
+	g, err := c.Grants.Grant(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if g.Org != org || g.Subject != subject {
+		return nil, grant.ErrNotFound
+	}
+	return c.RevokeGrant(ctx, id, Act{By: "user " + subject, Why: "disconnected by the user"})
+}
+
+// RevokeClient ends all connections of a client and returns them. A client that is
+// configured may ask for new ones.
+func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
+	ended, err := c.Grants.RevokeClient(ctx, clientID, act.Why)
+	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
+	err = errors.Join(err, voidErr)
+	for _, g := range ended {
+		c.forget(g.Org, g.Subject)
+		err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
+	}
+	return ended, c.record(ctx, audit.Entry{Actor: act.By, Action: "client.revoke", Object: fmt.Sprintf("%d connections", len(ended)),
+		Reason: act.Why, Client: clientID}, err)
+}
+
+// RevokeToken revokes at a client's wish (RFC 7009); what there is nothing to do about
+// is no error.
+func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error {
+	g, err := c.Grants.RevokeToken(ctx, token, clientID)
+	if err != nil || g == nil {
+		return err
+	}
+	act := Act{By: "client " + clientID, Why: "revoked by the client"}
+	if g.RevokedAt.IsZero() { // an access token, the connection goes on
+		return c.record(ctx, grantEntry(g, "token.revoke", act), nil)
+	}
+	return c.grantEnded(ctx, g, "grant.revoke", act)
+}
+
+// Stop sets the kill switch: off, writes, all.
+func (c *Cutoff) Stop(ctx context.Context, mode grant.Stop, act Act) error {
+	severity := map[grant.Stop]int{grant.StopOff: 1, grant.StopWrites: 2, grant.StopAll: 3}
+	if severity[mode] == 0 {
+		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
+	}
+	have, err := c.Grants.StopMode(ctx)
+	entry := audit.Entry{Actor: act.By, Action: "stop.set", Object: string(mode), Outcome: audit.OK, Reason: act.Why}
+	if loosens := err == nil && severity[mode] < severity[have]; loosens {
+		if _, err := c.Audit.Append(ctx, entry); err != nil {
+			return err
+		}
+		return c.Grants.SetStop(ctx, mode, act.By)
+	}
+	return c.record(ctx, entry, c.Grants.SetStop(ctx, mode, act.By))
+}
+
+// grantEnded ends what hangs on a revoked grant: approvals asked for through it, and
+// the login at Salesforce if it was the user's last.
+func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action string, act Act) error {
+	_, err := c.Approvals.Void(ctx, approval.VoidFilter{GrantID: g.ID}, act.Why)
+	c.forget(g.Org, g.Subject)
+	err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
+	return c.record(ctx, grantEntry(g, action, act), err)
+}
+
+// endUnusedLink revokes the login of a user who has no live grant: a refresh token that
+// serves nobody is a risk only.
+func (c *Cutoff) endUnusedLink(ctx context.Context, org, subject, why string) error {
+	n, err := c.Grants.LiveGrants(ctx, org, subject)
+	if err != nil || n > 0 {
+		return err
+	}
+	return c.Links.Revoke(ctx, org, subject, why)
+}
+
+func grantEntry(g *grant.Grant, action string, act Act) audit.Entry {
+	return audit.Entry{Actor: act.By, Action: action, Reason: act.Why, Org: g.Org, Subject: g.Subject, Username: g.Username,
+		Client: g.ClientID, Grant: g.ID, Server: g.Server}
+}
+
+// record appends what was done, with how it went, and returns what failed.
+func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error {
+	e.Outcome = audit.OK
+	if failed != nil {
+		e.Outcome, e.Status = audit.Failed, "incomplete"
+	}
+	_, err := c.Audit.Append(ctx, e)
+	return errors.Join(failed, err)
+}
+
+func (c *Cutoff) forget(org, subject string) {
+	if c.Forget != nil {
+		c.Forget(org, subject)
+	}
+}
+
+// username is for people who read the log; "" when it is not known.
+func (c *Cutoff) username(ctx context.Context, org, subject string) string {
+	u, err := c.Grants.User(ctx, org, subject)
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}

@@ -1,0 +1,200 @@
+package authproxy
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/grant"
+	sim "sfmcp-proxy/examples/salesforcesim"
+)
+
+var byAdmin = Act{By: "command line (alice)", Why: "left the company"}
+
+// connect makes a connection, with an approval that waits.
+func (f *fixture) connect(t *testing.T, username, password string) (grantID string, got tokens) {
+	t.Helper()
+	q := f.logInAs(t, f.browser(), username, password)
+	got = f.tokens(t, f.codeForm(q.Get("code")))
+	g, err := f.Grants.Authenticate(t.Context(), got.access, "sales")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: g.Org, Subject: g.Subject, ClientID: g.ClientID, GrantID: g.ID, Server: "sales",
+		Tool: "createSobjectRecord", DefinitionHash: "d", PolicyVersion: "p", Arguments: jsontext.Value(`{"id":"` + g.ID + `"}`)}, "create", "requester")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g.ID, got
+}
+
+func (f *fixture) wantPending(t *testing.T, want int) {
+	t.Helper()
+	pending, err := f.Cutoff.Approvals.List(t.Context(), approval.Filter{State: approval.Pending})
+	if err != nil || len(pending) != want {
+		t.Errorf("%d approvals wait (%v), want %d", len(pending), err, want)
+	}
+}
+
+func (f *fixture) wantLogin(t *testing.T, subject, want string) {
+	t.Helper()
+	if s, err := f.Links.Status(t.Context(), "acme", subject); err != nil || string(s.State) != want {
+		t.Errorf("login of %s is %v (%v), want %s", subject, s.State, err, want)
+	}
+}
+
+func TestCL11RevokeUser(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	_, again := f.connect(t, sim.RepUsername, sim.RepPassword)
+	_, manager := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	if err := f.sim.SetFaults(sim.Faults{RevokeDown: true}); err != nil {
+		t.Fatal(err)
+	}
+	n, err := f.Cutoff.RevokeUser(t.Context(), "acme", sim.RepID, byAdmin)
+	if err != nil || n != 2 {
+		t.Errorf("ended %d connections (%v), want 2", n, err)
+	}
+	f.opens(t, rep.access, false)
+	f.opens(t, again.access, false)
+	f.opens(t, manager.access, true)
+	f.wantPending(t, 1)
+	f.wantLogin(t, sim.RepID, "revoked")
+	f.wantLogin(t, sim.ManagerID, "active")
+	if n := f.count(t, `SELECT COUNT(*) FROM browser_sessions WHERE subject = '`+sim.RepID+`'`); n != 0 {
+		t.Errorf("%d browser sessions", n)
+	}
+	if len(f.forgot) != 1 || f.forgot[0] != "acme "+sim.RepID {
+		t.Errorf("forgot %v", f.forgot)
+	}
+	f.wantAudited(t, "user.revoke", "ok", "left the company")
+	if left, _ := f.Links.RevokePending(t.Context()); left == 0 {
+		t.Error("nothing is left to revoke at Salesforce while its endpoint is down")
+	}
+	f.connect(t, sim.RepUsername, sim.RepPassword) // revoked is not blocked
+}
+
+func TestCutoffBlock(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	if n, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.RepID, byAdmin); err != nil || n != 1 {
+		t.Errorf("ended %d connections (%v), want 1", n, err)
+	}
+	f.opens(t, rep.access, false)
+	f.wantPending(t, 0)
+	f.wantLogin(t, sim.RepID, "revoked")
+	f.wantAudited(t, "user.block", "ok", "")
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.ManagerID, byAdmin); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("unblocking a user who is not blocked: %v", err)
+	}
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.RepID, byAdmin); err != nil {
+		t.Error(err)
+	}
+	f.wantAudited(t, "user.unblock", "ok", "")
+}
+
+func TestUI16Disconnect(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	first, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	second, again := f.connect(t, sim.RepUsername, sim.RepPassword)
+	for _, stranger := range []struct{ org, subject, id string }{{"acme", sim.ManagerID, first}, {"beta", sim.RepID, first}, {"acme", sim.RepID, "grt_none"}} {
+		if _, err := f.Cutoff.Disconnect(t.Context(), stranger.org, stranger.subject, stranger.id); !errors.Is(err, grant.ErrNotFound) {
+			t.Errorf("%+v: %v", stranger, err)
+		}
+	}
+	f.opens(t, rep.access, true)
+	if _, err := f.Cutoff.Disconnect(t.Context(), "acme", sim.RepID, first); err != nil {
+		t.Error(err)
+	}
+	f.opens(t, rep.access, false)
+	f.opens(t, again.access, true)
+	f.wantPending(t, 1)
+	f.wantLogin(t, sim.RepID, "active")
+	f.wantAudited(t, "grant.revoke", "ok", "disconnected by the user")
+	if _, err := f.Cutoff.RevokeGrant(t.Context(), second, byAdmin); err != nil {
+		t.Error(err)
+	}
+	f.wantLogin(t, sim.RepID, "revoked") // it was the last
+	f.wantPending(t, 0)
+	if _, err := f.Cutoff.RevokeGrant(t.Context(), second, byAdmin); !errors.Is(err, grant.ErrNotFound) {
+		t.Errorf("again: %v", err)
+	}
+}
+
+func TestCutoffRevokeClient(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	_, manager := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	if ended, err := f.Cutoff.RevokeClient(t.Context(), "inspector", byAdmin); err != nil || len(ended) != 0 {
+		t.Errorf("client without connections: %v, %v", ended, err)
+	}
+	f.opens(t, rep.access, true)
+	ended, err := f.Cutoff.RevokeClient(t.Context(), "chatgpt", byAdmin)
+	if err != nil || len(ended) != 2 {
+		t.Errorf("ended %d connections (%v), want 2", len(ended), err)
+	}
+	f.opens(t, rep.access, false)
+	f.opens(t, manager.access, false)
+	f.wantPending(t, 0)
+	f.wantLogin(t, sim.RepID, "revoked")
+	f.wantLogin(t, sim.ManagerID, "revoked")
+	f.wantAudited(t, "client.revoke", "ok", "")
+}
+
+func TestCutoffStop(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	for _, mode := range []grant.Stop{grant.StopAll, grant.StopWrites, grant.StopOff, grant.StopWrites} {
+		if err := f.Cutoff.Stop(t.Context(), mode, byAdmin); err != nil {
+			t.Fatal(err)
+		}
+		if have, err := f.Grants.StopMode(t.Context()); err != nil || have != mode {
+			t.Errorf("stop is %v (%v), want %v", have, err, mode)
+		}
+	}
+	if err := f.Cutoff.Stop(t.Context(), "some", byAdmin); err == nil {
+		t.Error("an unknown position was accepted")
+	}
+	if n := len(f.audited(t, "stop.set")); n != 4 {
+		t.Errorf("%d audit entries, want 4", n)
+	}
+}
+
+func TestCutoffOrderWithoutAudit(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	id, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	if err := f.Cutoff.Stop(t.Context(), grant.StopAll, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	// What takes access away works, and says that it is not recorded.
+	if _, err := f.Cutoff.RevokeGrant(t.Context(), id, byAdmin); err == nil {
+		t.Error("no error for a missing audit entry")
+	}
+	f.opens(t, rep.access, false)
+	// What gives access does not happen.
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err == nil {
+		t.Error("unblocked without an entry")
+	}
+	if blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID); err != nil || !blocked {
+		t.Errorf("blocked: %t, %v", blocked, err)
+	}
+	if err := f.Cutoff.Stop(t.Context(), grant.StopOff, byAdmin); err == nil {
+		t.Error("loosened without an entry")
+	}
+	if mode, err := f.Grants.StopMode(t.Context()); err != nil || mode != grant.StopAll {
+		t.Errorf("stop is %v, %v", mode, err)
+	}
+}

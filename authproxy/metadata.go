@@ -1,0 +1,108 @@
+package authproxy
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/gorilla/mux"
+)
+
+// Scopes: one for the whole endpoint, since the policy decides the rest; and the one
+// by which clients ask for a refresh token, which they get in any case.
+const (
+	scopeMCP     = "mcp"
+	scopeOffline = "offline_access"
+)
+
+// ServerMetadata is the authorization server metadata (RFC 8414 2). It names what
+// works and nothing else.
+type ServerMetadata struct {
+	Issuer                        string   `json:"issuer"`
+	AuthorizationEndpoint         string   `json:"authorization_endpoint"`
+	TokenEndpoint                 string   `json:"token_endpoint"`
+	RevocationEndpoint            string   `json:"revocation_endpoint"`
+	ScopesSupported               []string `json:"scopes_supported"`
+	ResponseTypesSupported        []string `json:"response_types_supported"`
+	ResponseModesSupported        []string `json:"response_modes_supported"`
+	GrantTypesSupported           []string `json:"grant_types_supported"`
+	TokenAuthMethodsSupported     []string `json:"token_endpoint_auth_methods_supported"`
+	RevocationAuthMethods         []string `json:"revocation_endpoint_auth_methods_supported"`
+	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
+	// ResponseIss: RFC 9207 3. ChatGPT's stable redirect URI depends on it.
+	ResponseIss bool `json:"authorization_response_iss_parameter_supported"`
+}
+
+// ResourceMetadata is the protected resource metadata of one endpoint (RFC 9728 2).
+type ResourceMetadata struct {
+	Resource               string   `json:"resource"`
+	AuthorizationServers   []string `json:"authorization_servers"`
+	ScopesSupported        []string `json:"scopes_supported"`
+	BearerMethodsSupported []string `json:"bearer_methods_supported"`
+	ResourceName           string   `json:"resource_name,omitempty"`
+}
+
+func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
+	publish(w, r, ServerMetadata{
+		Issuer:                        s.PublicURL,
+		AuthorizationEndpoint:         s.PublicURL + "/oauth/authorize",
+		TokenEndpoint:                 s.PublicURL + "/oauth/token",
+		RevocationEndpoint:            s.PublicURL + "/oauth/revoke",
+		ScopesSupported:               []string{scopeMCP, scopeOffline},
+		ResponseTypesSupported:        []string{"code"},
+		ResponseModesSupported:        []string{"query"},
+		GrantTypesSupported:           []string{"authorization_code", "refresh_token"},
+		TokenAuthMethodsSupported:     []string{"none"},
+		RevocationAuthMethods:         []string{"none"},
+		CodeChallengeMethodsSupported: []string{"S256"},
+		ResponseIss:                   true,
+	})
+}
+
+func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
+	m, ok := s.servers[mux.Vars(r)["server"]]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	publish(w, r, s.describe(m))
+}
+
+// rootMetadata is for clients that ask for the root form; with several endpoints it
+// would be ambiguous.
+func (s *Server) rootMetadata(w http.ResponseWriter, r *http.Request) {
+	if len(s.Servers) != 1 {
+		http.NotFound(w, r)
+		return
+	}
+	publish(w, r, s.describe(s.Servers[0]))
+}
+
+func (s *Server) describe(m MCPServer) ResourceMetadata {
+	return ResourceMetadata{
+		Resource:               s.Resource(m.Name),
+		AuthorizationServers:   []string{s.PublicURL},
+		ScopesSupported:        []string{scopeMCP},
+		BearerMethodsSupported: []string{"header"},
+		ResourceName:           m.Title,
+	}
+}
+
+// publish answers with a public document that scripts of any site may read, without
+// credentials: clients that run in a browser begin here.
+func publish(w http.ResponseWriter, r *http.Request, document any) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", "*")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+		h.Set("Content-Type", "application/json")
+		h.Set("Cache-Control", "public, max-age=300")
+		_ = json.NewEncoder(w).Encode(document)
+	case http.MethodOptions:
+		h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
+		h.Set("Access-Control-Allow-Headers", "*")
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		h.Set("Allow", "GET, HEAD, OPTIONS")
+		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+	}
+}

@@ -1,0 +1,26 @@
+package authproxy
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+)
+
+// revoke is the revocation endpoint (RFC 7009 2). A token that is unknown, over or
+// another client's is answered like one that was revoked: nothing to learn here. The
+// hint about its type is not needed, the prefix tells.
+func (s *Server) revoke(r *http.Request, form url.Values) (any, error) {
+	if err := s.identify(r, form); err != nil {
+		return nil, err
+	}
+	token, client := form.Get("token"), form.Get("client_id")
+	if token == "" {
+		return nil, badRequest("token is required")
+	}
+	// Goes on when the client hangs up: it wants to be rid of it.
+	ctx := context.WithoutCancel(r.Context())
+	if err := s.Cutoff.RevokeToken(ctx, token, client); err != nil {
+		return nil, &oauthError{status: http.StatusServiceUnavailable, code: temporarilyUnavailable, description: "try again", cause: err}
+	}
+	return nil, nil
+}

@@ -1,0 +1,104 @@
+package authproxy
+
+import (
+	"errors"
+	"net/http"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// signIn: GET offers the orgs, or goes straight to the only one; POST goes to the
+// chosen one.
+func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		s.page(http.MethodPost, s.chooseOrg)(w, r)
+		return
+	}
+	s.page(http.MethodGet, s.offerOrgs)(w, r)
+}
+
+func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
+	if err := navigated(r); err != nil {
+		return err
+	}
+	q, err := query(r)
+	if err != nil {
+		return badLink("The link that brought you here is broken.", err)
+	}
+	returnTo := ui.SafeReturnTo(single(q, "return_to"))
+	if len(s.Orgs) == 1 {
+		return s.startSignIn(w, r, s.Orgs[0].Name, returnTo)
+	}
+	page := ui.SignInPage{ReturnTo: returnTo, CSRF: ui.FormToken(s.Cookies.Browser(w, r))}
+	for _, o := range s.Orgs {
+		page.Orgs = append(page.Orgs, ui.SignInOrg{Name: o.Name, Host: hostOf(o.LoginURL)})
+		page.FormTargets = append(page.FormTargets, o.formTargets()...)
+	}
+	s.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (s *Server) chooseOrg(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.guard.Form(w, r)
+	if err != nil {
+		return err
+	}
+	browser, _ := s.Cookies.ReadBrowser(r)
+	if err := ui.CheckToken(form.Get("csrf_token"), browser); err != nil {
+		return err
+	}
+	return s.startSignIn(w, r, form.Get("org"), ui.SafeReturnTo(form.Get("return_to")))
+}
+
+// startSignIn goes to Salesforce without asking first: no client gets anything.
+func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, returnTo string) error {
+	if _, known := s.orgs[org]; !known {
+		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org."}
+	}
+	browser := s.Cookies.Browser(w, r)
+	id, err := s.Grants.OpenRequest(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo}, browser)
+	if errors.Is(err, grant.ErrTooMany) {
+		return &pageError{status: http.StatusServiceUnavailable, title: "Too many sign-ins", text: "Too many people are signing in. Try again in a few minutes.", cause: err}
+	}
+	if err != nil {
+		return err
+	}
+	sent, err := s.Grants.SendRequest(r.Context(), id, browser)
+	if err != nil {
+		return err
+	}
+	return s.toSalesforce(w, sent)
+}
+
+// signOut ends the browser session: here, not at Salesforce.
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.guard.Form(w, r)
+	if err != nil {
+		return err
+	}
+	session, err := s.Sessions.Current(r)
+	if errors.Is(err, ui.ErrNoSession) {
+		return s.signedOut(w, r)
+	}
+	if err != nil {
+		return err
+	}
+	if err := session.CheckCSRF(form); err != nil {
+		return err
+	}
+	if err := s.Sessions.End(w, r); err != nil {
+		return err
+	}
+	s.record(r.Context(), person{org: session.Org, subject: session.Subject}.entry("session.end", audit.OK, ""))
+	return s.signedOut(w, r)
+}
+
+func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
+	s.render(w, r, http.StatusOK, ui.MessagePage{
+		Title: "You are signed out", Text: "Your connections go on working until you disconnect them.",
+		Links: []ui.Link{{Text: "Sign in again", Path: "/signin"}},
+	})
+	return nil
+}

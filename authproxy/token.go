@@ -1,0 +1,128 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// tokenAnswer is RFC 6749 5.1.
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"` // seconds
+	RefreshToken string `json:"refresh_token"`
+	Scope        string `json:"scope"`
+}
+
+// token is the token endpoint. It never waits for Salesforce (clients give it 10 s).
+func (s *Server) token(r *http.Request, form url.Values) (any, error) {
+	var exchange func(context.Context, url.Values) (*grant.Tokens, error)
+	switch kind := form.Get("grant_type"); {
+	case kind == "authorization_code":
+		exchange = s.redeem
+	case kind == "refresh_token":
+		exchange = s.refresh
+	case !form.Has("grant_type"):
+		return nil, badRequest("grant_type is required")
+	default:
+		return nil, &oauthError{code: unsupportedGrantType, description: "expected authorization_code or refresh_token"}
+	}
+	if err := s.identify(r, form); err != nil {
+		return nil, err
+	}
+	t, err := exchange(r.Context(), form)
+	if err != nil {
+		return nil, err
+	}
+	return tokenAnswer{
+		AccessToken: t.AccessToken, TokenType: "Bearer", ExpiresIn: int64(t.ExpiresIn / time.Second),
+		RefreshToken: t.RefreshToken, Scope: t.Scope,
+	}, nil
+}
+
+// identify finds the client. All clients are public (method none): one that brings a
+// secret believes something else, and is told so rather than humoured.
+func (s *Server) identify(r *http.Request, form url.Values) error {
+	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
+		if form.Get(name) != "" {
+			return &oauthError{status: http.StatusUnauthorized, code: invalidClient, description: "clients here have no secret: use the method none"}
+		}
+	}
+	if r.Header.Get("Authorization") != "" {
+		return &oauthError{status: http.StatusUnauthorized, code: invalidClient, challenge: `Basic realm="sfmcp-proxy"`, // RFC 6749 5.2
+			description: "clients here do not authenticate: send client_id in the form"}
+	}
+	id := form.Get("client_id")
+	if id == "" {
+		return badRequest("client_id is required")
+	}
+	if _, known := s.Grants.Client(id); !known {
+		return &oauthError{status: http.StatusUnauthorized, code: invalidClient, description: "unknown client"}
+	}
+	return nil
+}
+
+// redeem is RFC 6749 4.1.3 with PKCE. The redirect URI must be repeated: it was sent.
+func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, error) {
+	if form.Get("code") == "" {
+		return nil, badRequest("code is required")
+	}
+	t, err := s.Grants.Redeem(ctx, grant.Redemption{
+		Code: form.Get("code"), ClientID: form.Get("client_id"), RedirectURI: form.Get("redirect_uri"),
+		Verifier: form.Get("code_verifier"), Resource: form.Get("resource"),
+	})
+	if err != nil {
+		return nil, s.refuseTokens(ctx, "token.issue", form, err)
+	}
+	g := t.Grant
+	s.record(ctx, audit.Entry{Actor: "client " + g.ClientID, Action: "token.issue", Outcome: audit.OK,
+		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: g.Server})
+	return t, nil
+}
+
+// refresh is RFC 6749 6. That it succeeded is not recorded: it gives nothing new.
+func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, error) {
+	if form.Get("refresh_token") == "" {
+		return nil, badRequest("refresh_token is required")
+	}
+	t, err := s.Grants.Rotate(ctx, grant.Rotation{
+		RefreshToken: form.Get("refresh_token"), ClientID: form.Get("client_id"),
+		Resource: form.Get("resource"), Scope: form.Get("scope"),
+	})
+	if err != nil {
+		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
+	}
+	return t, nil
+}
+
+// refuseTokens records a refusal and makes it one that the client is told (RFC 6749
+// 5.2). A replay has ended its grant already; what hangs on it follows.
+func (s *Server) refuseTokens(ctx context.Context, action string, form url.Values, err error) error {
+	client := form.Get("client_id")
+	if replay, ok := errors.AsType[*grant.ReplayError](err); ok {
+		by := Act{By: "client " + client, Why: replay.What + " presented again"}
+		if endErr := s.Cutoff.grantEnded(context.WithoutCancel(ctx), &replay.Grant, "grant.replay", by); endErr != nil {
+			s.Log.ErrorContext(ctx, "after a replay", "error", endErr)
+		}
+		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}
+	}
+	refused := &oauthError{cause: err}
+	switch {
+	case errors.Is(err, grant.ErrInvalidGrant):
+		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"
+	case errors.Is(err, grant.ErrInvalidTarget):
+		refused.code, refused.description = invalidTarget, "this resource was not granted"
+	case errors.Is(err, grant.ErrInvalidScope):
+		refused.code, refused.description = invalidScope, "this scope was not granted"
+	default:
+		return err
+	}
+	s.record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: refused.code})
+	return refused
+}

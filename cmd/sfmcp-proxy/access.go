@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// upstreamPatience is how long a command waits for Salesforce to revoke a token
+// before it leaves that to the running proxy.
+const upstreamPatience = 5 * time.Second
+
+// withApp adds --config to a command and runs it with the opened parts.
+func withApp(cmd *cobra.Command, run func(a *app, cmd *cobra.Command, args []string) error) *cobra.Command {
+	configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := loadConfig(cmd)
+		if err != nil {
+			return err
+		}
+		a, err := openApp(cmd.Context(), c, quiet(cmd))
+		if err != nil {
+			return err
+		}
+		return errors.Join(run(a, cmd, args), a.close())
+	}
+	return cmd
+}
+
+// operator is who the audit log names for what the command line does.
+func operator() string {
+	if u, err := user.Current(); err == nil {
+		return "operator:" + u.Username
+	}
+	return "operator"
+}
+
+type userRow struct {
+	Org         string `json:"org" col:"ORG"`
+	Subject     string `json:"subject" col:"USER ID"`
+	Username    string `json:"username" col:"USERNAME"`
+	Name        string `json:"name" col:"NAME"`
+	Connections int    `json:"connections" col:"CONNECTIONS"`
+	Salesforce  string `json:"salesforce" col:"SALESFORCE LOGIN"`
+	Blocked     bool   `json:"blocked" col:"BLOCKED"`
+	LastSeen    moment `json:"last_seen" col:"LAST SIGN-IN"`
+}
+
+func (a *app) userRow(ctx context.Context, u grant.User) (userRow, error) {
+	state, err := a.linkState(ctx, u.Org, u.Subject)
+	return userRow{u.Org, u.Subject, u.Username, u.Name, u.Connections, state, !u.BlockedAt.IsZero(), moment{u.LastSeenAt}}, err
+}
+
+func userCommand() *cobra.Command {
+	list := withApp(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			users, err := a.grants.Users(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printUsers(a, cmd, users)
+		})
+	show := withApp(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))},
+		func(a *app, cmd *cobra.Command, args []string) error {
+			users, err := a.findUsers(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if err := printUsers(a, cmd, users); err != nil {
+				return err
+			}
+			var grants []grant.Grant
+			for _, u := range users {
+				of, err := a.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject})
+				if err != nil {
+					return err
+				}
+				grants = append(grants, of...)
+			}
+			return printGrants(cmd, grants)
+		})
+	jsonFlag(list)
+	jsonFlag(show)
+	return group("user", "Users: list, show, cut off",
+		list, show,
+		eachUser("revoke", "End every connection of the user, here and at Salesforce", "revoked", (*app).revokeUser),
+		eachUser("block", "Revoke, and refuse new connections", "blocked", (*app).blockUser),
+		eachUser("unblock", "Let a blocked user connect again", "unblocked", (*app).unblockUser))
+}
+
+func printUsers(a *app, cmd *cobra.Command, users []grant.User) error {
+	rows := make([]userRow, len(users))
+	for i, u := range users {
+		var err error
+		if rows[i], err = a.userRow(cmd.Context(), u); err != nil {
+			return err
+		}
+	}
+	return printRows(cmd, rows)
+}
+
+// eachUser is a command that changes the access of the users whom its argument names.
+func eachUser(verb, short, done string, change func(a *app, ctx context.Context, u grant.User) (connections int, err error)) *cobra.Command {
+	return withApp(&cobra.Command{
+		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
+		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
+	}, func(a *app, cmd *cobra.Command, args []string) error {
+		users, err := a.findUsers(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		for _, u := range users {
+			n, err := change(a, cmd.Context(), u)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s: %d %s ended\n", done, personOf(u), u.Org, n, plural(n, "connection"))
+		}
+		return a.tellSalesforce(cmd)
+	})
+}
+
+func personOf(u grant.User) string {
+	if u.Username != "" {
+		return printable(u.Username) + " (" + u.Subject + ")"
+	}
+	return u.Subject
+}
+
+// findUsers returns the users whom who names. A user id that was never seen is
+// found in every org, so that it can be blocked before it comes.
+func (a *app) findUsers(ctx context.Context, who string) ([]grant.User, error) {
+	users, err := a.grants.FindUsers(ctx, who)
+	if err != nil || len(users) > 0 {
+		return users, err
+	}
+	if id := grant.FullID(who); len(id) == 18 && id[:3] == "005" {
+		for _, org := range a.config.Salesforce.Orgs {
+			users = append(users, grant.User{Org: org.Name, Subject: id})
+		}
+		return users, nil
+	}
+	return nil, fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
+}
+
+// tellSalesforce tries once to have the revoked refresh tokens revoked there too. What
+// cannot be done now stays queued for the running proxy: cutting off here never waits
+// for Salesforce.
+func (a *app) tellSalesforce(cmd *cobra.Command) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), upstreamPatience)
+	defer cancel()
+	left, err := a.links.RevokePending(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce could not be told yet; the running proxy keeps trying")
+	case left > 0:
+		fmt.Fprintf(cmd.OutOrStdout(), "Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying\n", left, plural(left, "token"))
+	}
+	return nil
+}
+
+type grantRow struct {
+	ID       string `json:"id" col:"CONNECTION"`
+	Org      string `json:"org" col:"ORG"`
+	Subject  string `json:"subject" col:"USER ID"`
+	Username string `json:"username" col:"USERNAME"`
+	Client   string `json:"client" col:"CLIENT"`
+	Server   string `json:"server" col:"SERVER"`
+	Created  moment `json:"created" col:"SINCE"`
+	LastUsed moment `json:"last_used" col:"LAST USE"`
+	Revoked  moment `json:"revoked" col:"ENDED"`
+	Why      string `json:"why" col:"WHY"`
+}
+
+func printGrants(cmd *cobra.Command, grants []grant.Grant) error {
+	rows := make([]grantRow, len(grants))
+	for i, g := range grants {
+		rows[i] = grantRow{g.ID, g.Org, g.Subject, g.Username, g.ClientID, g.Server,
+			moment{g.CreatedAt}, moment{g.LastUsedAt}, moment{g.RevokedAt}, g.RevokedWhy}
+	}
+	return printRows(cmd, rows)
+}
+
+func grantCommand() *cobra.Command {
+	list := withApp(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			all, err := cmd.Flags().GetBool("all")
+			if err != nil {
+				return err
+			}
+			grants, err := a.grants.Grants(cmd.Context(), grant.Filter{All: all})
+			if err != nil {
+				return err
+			}
+			return printGrants(cmd, grants)
+		})
+	list.Flags().Bool("all", false, "include those that have ended")
+	jsonFlag(list)
+	revoke := withApp(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
+		func(a *app, cmd *cobra.Command, args []string) error {
+			if err := a.revokeGrant(cmd.Context(), args[0]); errors.Is(err, grant.ErrNotFound) {
+				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
+			} else if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "revoked", args[0])
+			return a.tellSalesforce(cmd)
+		})
+	return group("grant", "Connections: list, end", list, revoke)
+}
+
+type clientRow struct {
+	ID          string `json:"id" col:"CLIENT"`
+	Name        string `json:"name" col:"NAME"`
+	Kind        string `json:"kind" col:"KIND"`
+	Connections int    `json:"connections" col:"CONNECTIONS"`
+}
+
+func clientCommand() *cobra.Command {
+	list := withApp(&cobra.Command{Use: "list", Short: "Registered clients", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			var rows []clientRow
+			for _, c := range a.grants.Clients() {
+				grants, err := a.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
+				if err != nil {
+					return err
+				}
+				rows = append(rows, clientRow{c.ID, c.Name, "user-defined", len(grants)})
+			}
+			return printRows(cmd, rows)
+		})
+	jsonFlag(list)
+	revoke := withApp(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: "End every connection of a client, of all users.\n\nA user-defined client can be connected anew; to keep it out, take it from the\nconfiguration as well."},
+		func(a *app, cmd *cobra.Command, args []string) error {
+			n, err := a.revokeClient(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if _, known := a.grants.Client(args[0]); !known && n == 0 {
+				return fmt.Errorf("no client %q: see 'client list'", args[0])
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", printable(args[0]), n, plural(n, "connection"))
+			return a.tellSalesforce(cmd)
+		})
+	return group("client", "Clients: list, cut off", list, revoke)
+}

@@ -1,0 +1,373 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/ui"
+	"sfmcp-proxy/config"
+	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// closeTime is how long a closing process waits for refreshes under way.
+const closeTime = 5 * time.Second
+
+// app is the product, assembled: for serve all of it, for a command what it needs.
+type app struct {
+	config   *config.Config
+	log      *slog.Logger
+	now      func() time.Time
+	policies map[string]*policy.Policy // by name
+
+	db         *db.DB
+	audit      *audit.Log
+	grants     *grant.Store
+	links      *link.Store
+	approvals  *approval.Store
+	sessions   *ui.Sessions
+	salesforce *salesforce.Client
+	pool       *upstream.Pool
+	cutoff     *authproxy.Cutoff
+
+	authorization *authproxy.Server
+	pages         *console.Console
+	forward       *mcpforward.Handler
+
+	trustedProxies []netip.Prefix
+	sweepers       []func(context.Context) error
+	draining       atomic.Bool
+
+	publicAddress, privateAddress string // once serving
+}
+
+// openApp opens the parts in the order in which they need each other.
+func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
+	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}}
+	for _, p := range c.Policies {
+		a.policies[p.Name] = p.Judge()
+	}
+	for _, cidr := range c.TrustedProxies {
+		network, err := netip.ParsePrefix(cidr)
+		if err != nil {
+			return nil, err
+		}
+		a.trustedProxies = append(a.trustedProxies, network)
+	}
+	ring, err := db.LoadKeyRing(c.KeysFile)
+	if err != nil {
+		return nil, err
+	}
+	if a.db, err = db.Open(ctx, db.Config{URL: c.Database}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.db.Close())
+		}
+	}()
+	if err := ring.Claim(ctx, a.db); err != nil {
+		return nil, err
+	}
+	if err := a.openStores(ring); err != nil {
+		return nil, err
+	}
+	if err := a.openHandlers(); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// openStores opens what remembers.
+func (a *app) openStores(ring *db.KeyRing) (err error) {
+	c := a.config
+	roots, err := trustedRoots(c.TrustedCAFile)
+	if err != nil {
+		return err
+	}
+	client := salesforce.NewHTTPClient(roots)
+	if a.audit, err = audit.New(audit.Config{DB: a.db, Ring: ring, Now: a.now}); err != nil {
+		return err
+	}
+	l := c.Lifetimes
+	if a.grants, err = grant.New(grant.Config{
+		DB: a.db, Ring: ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: a.now,
+		Lifetimes: grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
+			RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent},
+	}); err != nil {
+		return err
+	}
+	if a.salesforce, err = salesforce.New(salesforce.Config{
+		Orgs: orgs(c), HTTP: client, RedirectURI: c.PublicURL + "/oauth/callback", Now: a.now, Log: a.log,
+	}); err != nil {
+		return err
+	}
+	a.links = link.New(link.Config{DB: a.db, Ring: ring, Salesforce: a.salesforce, Now: a.now, Log: a.log, OnEvent: a.linkEvent})
+	if a.approvals, err = approval.New(approval.Config{DB: a.db, Ring: ring, Lifetime: l.Approval, Now: a.now}); err != nil {
+		return err
+	}
+	a.sessions = ui.NewSessions(ui.Config{
+		Reads: a.db.Reads, Writes: a.db.Writes, Cookies: a.cookies(), Lifetime: l.Session, Now: a.now,
+	})
+	a.pool = upstream.New(upstream.Config{
+		HTTP: client, Log: a.log, Now: a.now, Version: version, ResponseBytes: int64(c.Limits.ResponseBytes),
+	})
+	a.cutoff = &authproxy.Cutoff{
+		Grants: a.grants, Links: a.links, Approvals: a.approvals, Sessions: a.sessions, Audit: a.audit, Forget: a.pool.Forget,
+	}
+	a.sweepers = []func(context.Context) error{
+		a.grants.Sweep,
+		func(ctx context.Context) error { _, err := a.approvals.Expire(ctx); return err },
+		func(ctx context.Context) error { _, err := a.sessions.Sweep(ctx); return err },
+	}
+	return nil
+}
+
+func (a *app) cookies() ui.Cookies {
+	return ui.Cookies{Secure: strings.HasPrefix(a.config.PublicURL, "https:")}
+}
+
+// openHandlers joins the parts that face the outside.
+func (a *app) openHandlers() (err error) {
+	c := a.config
+	guard, err := ui.NewGuard(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	if a.authorization, err = authproxy.New(authproxy.Config{
+		PublicURL: c.PublicURL, Orgs: a.authorizationOrgs(), Servers: a.authorizationServers(),
+		Grants: a.grants, Links: a.links, Salesforce: a.salesforce, Sessions: a.sessions, Cookies: a.cookies(),
+		Audit: a.audit, Cutoff: a.cutoff, Profiles: profiles{a}, Log: a.log, Now: a.now,
+	}); err != nil {
+		return err
+	}
+	if a.pages, err = console.New(console.Config{
+		Sessions: a.sessions, Guard: guard, Grants: a.grants, Approvals: a.approvals, Audit: a.audit,
+		Disconnect: a.cutoff, Titles: titles{c}, Now: a.now, Log: a.log,
+	}); err != nil {
+		return err
+	}
+	a.forward, err = mcpforward.New(mcpforward.Config{
+		PublicURL: c.PublicURL, Servers: a.forwardServers(), Version: version, DB: a.db,
+		Grants: a.grants, Links: logins{a.links}, Approvals: a.approvals, Audit: a.audit, Pool: a.pool,
+		Groups: func(_, subject, username string) []string { return a.groupsOf(subject, username) }, Log: a.log, Now: a.now,
+		Limits: mcpforward.Limits{
+			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
+		},
+	})
+	if err == nil {
+		a.sweepers = append(a.sweepers, a.forward.Sweep)
+	}
+	return err
+}
+
+// close waits for what must not be cut in half, such as the refresh of a Salesforce
+// login whose answer is on its way.
+func (a *app) close() error {
+	a.pool.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return errors.Join(a.links.Close(ctx), a.db.Close())
+}
+
+// trustedRoots are the system's certificate authorities and those of the file; nil
+// without one.
+func trustedRoots(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("reading the system's certificates: %w", err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("trusted_ca_file: %w", err)
+	}
+	if !roots.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("trusted_ca_file %s holds no certificate", file)
+	}
+	return roots, nil
+}
+
+func clients(c *config.Config) (out []grant.Client) {
+	for _, cl := range c.Clients {
+		out = append(out, grant.Client{ID: cl.ID, Name: cl.Name, RedirectURIs: cl.RedirectURIs})
+	}
+	return out
+}
+
+func orgs(c *config.Config) (out []salesforce.Org) {
+	for _, o := range c.Salesforce.Orgs {
+		out = append(out, salesforce.Org{Name: o.Name, LoginURL: o.LoginURL, OrgID: o.OrgID, ClientID: o.ClientID,
+			ClientSecret: o.ClientSecret, Scopes: o.Scopes, Issuer: o.Issuer, JWKSURL: o.JWKSURL, InsecureHTTP: o.InsecureHTTP})
+	}
+	return out
+}
+
+func (a *app) authorizationOrgs() (out []authproxy.Org) {
+	for _, o := range a.config.Salesforce.Orgs {
+		out = append(out, authproxy.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
+	}
+	return out
+}
+
+func (a *app) authorizationServers() (out []authproxy.MCPServer) {
+	for _, s := range a.config.Servers {
+		rules := a.policies[s.Policy].For(s.Upstream)
+		out = append(out, authproxy.MCPServer{
+			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
+			Allows: func(subject, username string) bool { return a.mayConnect(s.Name, s.Org, subject, username) },
+			Summary: func(clientID string) policy.Summary {
+				return rules.Summary(policy.Principal{Org: s.Org, Client: clientID})
+			},
+		})
+	}
+	return out
+}
+
+func (a *app) forwardServers() (out []mcpforward.Server) {
+	for _, s := range a.config.Servers {
+		out = append(out, mcpforward.Server{
+			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
+			Policy: a.policies[s.Policy], Groups: s.Groups,
+		})
+	}
+	return out
+}
+
+// serverNamed finds a configured server.
+func (a *app) serverNamed(name string) (config.Server, bool) {
+	i := slices.IndexFunc(a.config.Servers, func(s config.Server) bool { return s.Name == name })
+	if i < 0 {
+		return config.Server{}, false
+	}
+	return a.config.Servers[i], true
+}
+
+// groupsOf are the groups that list the user, by id or by username. A sandbox has the
+// user ids of the org it was copied from, and they mean the same person there.
+func (a *app) groupsOf(subject, username string) (out []string) {
+	for _, g := range a.config.Groups {
+		if slices.ContainsFunc(g.Members, func(m string) bool {
+			return subject != "" && grant.FullID(m) == subject || username != "" && strings.EqualFold(m, username)
+		}) {
+			out = append(out, g.Name)
+		}
+	}
+	return out
+}
+
+// mayConnect says whether a user of the server's org may use the server. A server
+// without groups is nobody's.
+func (a *app) mayConnect(server, org, subject, username string) bool {
+	s, ok := a.serverNamed(server)
+	if !ok || s.Org != org {
+		return false
+	}
+	if slices.Contains(s.Groups, "*") {
+		return true
+	}
+	return slices.ContainsFunc(a.groupsOf(subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
+}
+
+// titles tells pages what the configuration calls things.
+type titles struct{ c *config.Config }
+
+func (t titles) ServerTitle(name string) string {
+	for _, s := range t.c.Servers {
+		if s.Name == name {
+			return s.Title
+		}
+	}
+	return ""
+}
+
+func (t titles) OrgHost(name string) string {
+	for _, o := range t.c.Salesforce.Orgs {
+		if o.Name == name {
+			if u, err := url.Parse(o.LoginURL); err == nil {
+				return u.Host
+			}
+		}
+	}
+	return ""
+}
+
+// accessChanged runs after each change that took access away, whichever process made it.
+func (a *app) accessChanged() { a.forward.Recheck(context.Background()) }
+
+// linkEvent records what happened to a Salesforce login without a caller.
+func (a *app) linkEvent(e link.Event) {
+	action := map[link.EventKind]string{
+		link.Refreshed: "link.refresh", link.LoginLost: "link.lost", link.RevokedUpstream: "link.revoke", link.RevokeFailed: "link.revoke",
+	}[e.Kind]
+	entry := audit.Entry{Actor: "proxy", Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
+	if e.Err != nil {
+		entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := a.audit.Append(ctx, entry); err != nil {
+		a.log.Error("audit entry is lost", "action", action, "error", err)
+	}
+	if e.Kind == link.LoginLost {
+		a.log.Warn("Salesforce login lost", "org", e.Org, "subject", e.Subject, "error", e.Err)
+	}
+}
+
+func (a *app) act(why string) authproxy.Act { return authproxy.Act{By: operator(), Why: why} }
+
+func (a *app) revokeUser(ctx context.Context, u grant.User) (int, error) {
+	return a.cutoff.RevokeUser(ctx, u.Org, u.Subject, a.act("revoked by the security team"))
+}
+
+func (a *app) blockUser(ctx context.Context, u grant.User) (int, error) {
+	return a.cutoff.BlockUser(ctx, u.Org, u.Subject, a.act("blocked by the security team"))
+}
+
+func (a *app) unblockUser(ctx context.Context, u grant.User) (int, error) {
+	err := a.cutoff.UnblockUser(ctx, u.Org, u.Subject, a.act("unblocked"))
+	if errors.Is(err, grant.ErrNotFound) {
+		err = fmt.Errorf("%s is not blocked in org %s", personOf(u), u.Org)
+	}
+	return 0, err
+}
+
+func (a *app) revokeGrant(ctx context.Context, id string) error {
+	_, err := a.cutoff.RevokeGrant(ctx, id, a.act("revoked by the security team"))
+	return err
+}
+
+func (a *app) revokeClient(ctx context.Context, id string) (int, error) {
+	ended, err := a.cutoff.RevokeClient(ctx, id, a.act("client revoked by the security team"))
+	return len(ended), err
+}
+
+func (a *app) stop(ctx context.Context, mode grant.Stop) error {
+	return a.cutoff.Stop(ctx, mode, a.act("kill switch"))
+}
+
+func (a *app) linkState(ctx context.Context, org, subject string) (string, error) {
+	s, err := a.links.Status(ctx, org, subject)
+	return string(s.State), err
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+)
+
+type approvalRow struct {
+	ID        string          `json:"id" col:"APPROVAL"`
+	State     approval.State  `json:"state" col:"STATE"`
+	Org       string          `json:"org" col:"ORG"`
+	Subject   string          `json:"subject" col:"REQUESTER"`
+	Client    string          `json:"client" col:"CLIENT"`
+	Server    string          `json:"server" col:"SERVER"`
+	Tool      string          `json:"tool" col:"TOOL"`
+	Class     string          `json:"class" col:"CLASS"`
+	Approvers string          `json:"approvers" col:"WHO DECIDES"`
+	Created   moment          `json:"created" col:"ASKED"`
+	Expires   moment          `json:"expires" col:"EXPIRES"`
+	DecidedBy string          `json:"decided_by,omitempty"`
+	Outcome   string          `json:"outcome,omitempty"`
+	Digest    string          `json:"arguments_digest"`
+	Arguments json.RawMessage `json:"arguments,omitempty"`
+}
+
+func newApprovalRow(r *approval.Request) approvalRow {
+	return approvalRow{r.ID, r.State, r.Org, r.Subject, r.ClientID, r.Server, r.Tool, r.Class, r.Approvers,
+		moment{r.CreatedAt}, moment{r.ExpiresAt}, r.DecidedBy, string(r.Outcome), r.ArgumentsDigest, json.RawMessage(r.Arguments)}
+}
+
+func approvalCommand() *cobra.Command {
+	list := withApp(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			filter := approval.Filter{State: approval.Pending}
+			if all, _ := cmd.Flags().GetBool("all"); all {
+				filter.State = ""
+			}
+			requests, err := a.approvals.List(cmd.Context(), filter)
+			if err != nil {
+				return err
+			}
+			rows := make([]approvalRow, len(requests))
+			for i := range requests {
+				rows[i] = newApprovalRow(&requests[i])
+			}
+			return printRows(cmd, rows)
+		})
+	list.Flags().Bool("all", false, "include decided and expired ones")
+	jsonFlag(list)
+	show := withApp(&cobra.Command{Use: "show APPROVAL", Short: "One call with all its arguments", Args: usageArgs(cobra.ExactArgs(1))}, showApproval)
+	jsonFlag(show)
+	return group("approval", "Write calls waiting for a person", list, show,
+		decideCommand("approve", "Let exactly this call pass, once", true),
+		decideCommand("deny", "Refuse this call", false))
+}
+
+func showApproval(a *app, cmd *cobra.Command, args []string) error {
+	r, err := a.approvals.Get(cmd.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	row := newApprovalRow(r)
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+		return printRows(cmd, []approvalRow{row})
+	}
+	if err := printTable(cmd.OutOrStdout(), []approvalRow{row}); err != nil {
+		return err
+	}
+	// The canonical form, escaped: what is approved is what stands here.
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, printable(string(r.Arguments)))
+	return err
+}
+
+func decideCommand(verb, short string, approve bool) *cobra.Command {
+	named := func(cmd *cobra.Command, args []string) error {
+		if name, _ := cmd.Flags().GetString("as"); name == "" {
+			return errors.New("--as NAME is required: the audit log names who decided")
+		}
+		return cobra.ExactArgs(1)(cmd, args)
+	}
+	cmd := withApp(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
+		func(a *app, cmd *cobra.Command, args []string) error {
+			name, err := cmd.Flags().GetString("as")
+			if err != nil {
+				return err
+			}
+			return a.decide(cmd, args[0], approve, name)
+		})
+	cmd.Flags().String("as", "", "who decides, for the audit log")
+	return cmd
+}
+
+// decide records an approval before it takes effect, and a denial after: what gives
+// access must not happen unrecorded, what takes it away must not wait.
+func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) error {
+	ctx := cmd.Context()
+	r, err := a.approvals.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	verdict := "denied"
+	if approve {
+		verdict = "approved"
+	}
+	entry := audit.Entry{
+		Actor: name + " (" + operator() + ")", Action: "approval.decide", Object: id, Outcome: audit.OK, Decision: verdict,
+		Org: r.Org, Subject: r.Subject, Client: r.ClientID, Grant: r.GrantID, Server: r.Server, Tool: r.Tool, Class: r.Class,
+		Approval: id, ArgumentsDigest: r.ArgumentsDigest,
+	}
+	record := func() error { _, err := a.audit.Append(ctx, entry); return err }
+	if approve {
+		if r.State != approval.Pending {
+			return fmt.Errorf("%s is %s", id, r.State)
+		}
+		if err := record(); err != nil {
+			return err
+		}
+	}
+	after, err := a.approvals.Decide(ctx, id, approve, name)
+	if errors.Is(err, approval.ErrGone) {
+		return fmt.Errorf("%s is %s", id, after.State)
+	} else if err != nil {
+		return err
+	}
+	if !approve {
+		if err := record(); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", verdict, id)
+	return err
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/audit"
+)
+
+// auditFlags adds the filters of the audit log.
+func auditFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.String("user", "", "only this user: Salesforce user id, username, or actor")
+	f.String("tool", "", "only this tool")
+	f.String("action", "", `only this action, such as tool.call; "tool." for all of that noun`)
+	f.String("since", "", "only from then on: RFC 3339, or an age such as 24h")
+	f.String("until", "", "only before then: RFC 3339, or an age")
+}
+
+func auditFilter(cmd *cobra.Command) (audit.Filter, error) {
+	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
+	filter := audit.Filter{User: text("user"), Tool: text("tool"), Action: text("action")}
+	var err error
+	if filter.Since, err = when(text("since")); err != nil {
+		return filter, usageError{fmt.Errorf("--since: %w", err)}
+	}
+	if filter.Until, err = when(text("until")); err != nil {
+		return filter, usageError{fmt.Errorf("--until: %w", err)}
+	}
+	return filter, nil
+}
+
+// when reads a time, or an age to be counted back from now.
+func when(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	if age, err := time.ParseDuration(s); err == nil {
+		return time.Now().Add(-age), nil
+	}
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		return t, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z nor an age such as 24h", s)
+	}
+	return t, nil
+}
+
+type auditRow struct {
+	At      moment `col:"TIME"`
+	Seq     int64  `col:"SEQ"`
+	Actor   string `col:"ACTOR"`
+	Action  string `col:"ACTION"`
+	Server  string `col:"SERVER"`
+	Tool    string `col:"TOOL"`
+	Outcome string `col:"OUTCOME"`
+	Object  string `col:"OBJECT"`
+	Reason  string `col:"REASON"`
+}
+
+func auditCommand() *cobra.Command {
+	list := withApp(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
+	auditFlags(list)
+	jsonFlag(list)
+	list.Flags().Int("limit", 50, "how many of the newest entries")
+	export := withApp(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			filter, err := auditFilter(cmd)
+			if err != nil {
+				return err
+			}
+			return a.audit.Export(cmd.Context(), filter, cmd.OutOrStdout())
+		})
+	auditFlags(export)
+	jsonFlag(export) // the format is JSON lines anyway
+	verify := withApp(&cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed or reordered", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			n, err := a.audit.Verify(cmd.Context())
+			if broken := (*audit.Broken)(nil); errors.As(err, &broken) {
+				return fmt.Errorf("audit log is broken at entry %d: %s", broken.Seq, broken.Why)
+			} else if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s, all sound\n", n, entries(n))
+			return err
+		})
+	return group("audit", "The audit log", list, export, verify)
+}
+
+func entries(n int64) string {
+	if n == 1 {
+		return "entry"
+	}
+	return "entries"
+}
+
+func listAudit(a *app, cmd *cobra.Command, _ []string) error {
+	filter, err := auditFilter(cmd)
+	if err != nil {
+		return err
+	}
+	if filter.Limit, err = cmd.Flags().GetInt("limit"); err != nil {
+		return err
+	}
+	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
+		enc := json.NewEncoder(cmd.OutOrStdout())
+		enc.SetEscapeHTML(false)
+		return a.audit.List(cmd.Context(), filter, func(e audit.Entry) error { return enc.Encode(e) })
+	}
+	var rows []auditRow
+	err = a.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
+		actor := e.Actor
+		if e.Username != "" {
+			actor = e.Username
+		}
+		rows = append(rows, auditRow{moment{e.At}, e.Seq, actor, e.Action, e.Server, e.Tool, e.Outcome, e.Object, e.Reason})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return printRows(cmd, rows)
+}

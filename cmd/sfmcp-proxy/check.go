@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/config"
+)
+
+const defaultConfig = "sfmcp-proxy.yaml"
+
+// configFlag adds --config to a command.
+func configFlag(cmd *cobra.Command) {
+	cmd.Flags().String("config", defaultConfig, "configuration file")
+}
+
+// loadConfig reads the file that --config names.
+func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(file, os.Environ())
+}
+
+func checkCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "check", Short: "Validate the configuration and print the effective one without secrets",
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			for _, warning := range c.Warnings() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note:", warning)
+			}
+			return c.Write(cmd.OutOrStdout())
+		},
+	}
+	configFlag(cmd)
+	return cmd
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// startProcess runs the demonstration as a process of its own, to be killed.
+func startProcess(t *testing.T, dir, listen, salesforceListen string) (*demo, *exec.Cmd) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "demo", "--json", "--data", dir, "--listen", listen, "--salesforce-listen", salesforceListen)
+	cmd.Env = append(os.Environ(), runAsProgram+"=1")
+	d := &demo{t: t, dir: dir, log: &lockedBuffer{}}
+	cmd.Stderr = d.log
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil || json.Unmarshal(line, &d.demoInfo) != nil {
+		t.Fatalf("the process did not start: %v %s\n%s", err, line, d.log)
+	}
+	return d, cmd
+}
+
+// freePort returns an address that the process can have twice in a row.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// What was acknowledged before kill -9 is there after a restart: the connection, the
+// approval, unspent, the audit log, and the Salesforce login.
+func TestFT05KilledAndRestarted(t *testing.T) {
+	t.Parallel()
+	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
+	d, process := startProcess(t, dir, listen, salesforce)
+	c := d.connect("sobject-all", rep)
+	held := c.call("createSobjectRecord", account("Crash Ltd"))
+	d.decide(d.browser(), d.approvalURL(held), rep, "approve")
+	pending := d.approvalURL(c.call("createSobjectRecord", account("Later Ltd")))
+	before := strings.Count(d.must("audit", "export"), "\n")
+	if err := process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	process.Wait()
+
+	d, _ = startProcess(t, dir, listen, salesforce)
+	c.d = d
+	done := c.call("createSobjectRecord", account("Crash Ltd"))
+	if done.Status != http.StatusOK || done.Result.IsError {
+		t.Errorf("the approved call after the restart: %d %s", done.Status, done.body)
+	}
+	c.call("createSobjectRecord", account("Crash Ltd"))
+	if n := d.named("Account", "Crash Ltd"); n != 1 {
+		t.Errorf("%d records", n)
+	}
+	if again := d.approvalURL(c.call("createSobjectRecord", account("Later Ltd"))); again != pending {
+		t.Errorf("the pending approval was lost: %s is now %s", pending, again)
+	}
+	if after := strings.Count(d.must("audit", "export"), "\n"); after <= before {
+		t.Errorf("%d audit entries before, %d after", before, after)
+	}
+	d.must("audit", "verify")
+	d.must("user", "revoke", rep)
+	eventually(t, 5*time.Second, "Salesforce revokes the login", func() bool { return d.refreshTokens()["live"] == 0 })
+}
+
+// The command line runs in another process; the proxy follows within a second, also
+// with a call that is under way.
+func TestRS10RevokeFromAnotherProcessEndsCallsInFlight(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-reads", rep)
+	d.control("PATCH", "/faults", map[string]any{"answer_delay": "20s"}, nil)
+	type result struct {
+		r    reply
+		took time.Duration
+	}
+	answered := make(chan result, 1)
+	go func() {
+		start := time.Now()
+		r, _ := c.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
+		answered <- result{r, time.Since(start)}
+	}()
+	eventually(t, 10*time.Second, "the call reaches Salesforce", func() bool { return len(d.recorded("tool=getUserInfo")) > 1 })
+
+	revoke := exec.Command(os.Args[0], "user", "revoke", rep, "--config", d.ConfigFile)
+	revoke.Env = append(os.Environ(), runAsProgram+"=1")
+	out, err := revoke.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	revoked := time.Now()
+	select {
+	case got := <-answered:
+		if strings.Contains(got.r.body, rep) {
+			t.Errorf("the result was delivered after the cut: %s", got.r.body)
+		}
+	case <-time.After(2 * time.Second):
+		t.Errorf("the call was still open %v after the revocation", time.Since(revoked))
+	}
+	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
+		t.Errorf("a new call: %d %s", r.Status, r.body)
+	}
+}

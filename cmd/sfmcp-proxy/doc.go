@@ -1,0 +1,37 @@
+// Command sfmcp-proxy is the authorization proxy between MCP clients and Salesforce
+// Hosted MCP.
+//
+// # A tour, bottom up
+//
+// [sfmcp-proxy/authproxy/db] opens the database and seals what may not lie in it in
+// the clear. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
+// [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
+// (read, create, update, delete, …) and whether it is allowed, needs a person, or is
+// denied. [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and believes
+// no token that it has not verified. [sfmcp-proxy/authproxy/ui] draws pages.
+//
+// On these stand the parts that remember: [sfmcp-proxy/authproxy/grant] (who gave
+// which client access, and the tokens that stand for it),
+// [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
+// at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
+// [sfmcp-proxy/authproxy/audit] (what happened, in a chain that shows tampering), and
+// [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, healed when they
+// die).
+//
+// Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
+// for MCP clients: authorize, consent, callback, token, revoke.
+// [sfmcp-proxy/authproxy/console] has the pages of a signed-in person: connections and
+// approvals. [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a
+// call, has it decided, records it, forwards it.
+//
+// [sfmcp-proxy/config] reads the configuration. This package joins everything: app.go
+// opens the parts, web.go holds the URL table and the middleware, serve.go runs until a
+// signal, demo.go puts the whole in front of a simulated Salesforce
+// ([sfmcp-proxy/examples/salesforcesim]), and one file a noun holds the commands.
+//
+// # What to read for a question
+//
+// How a call is handled: mcpforward/call.go, top to bottom. How a user signs in:
+// authproxy/authorize.go, consent.go, callback.go, token.go. How access ends:
+// authproxy/cutoff.go. Why something is as it is: the DESIGN.md beside the code.
+package main

@@ -1,0 +1,456 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// runAsProgram in the environment makes the test binary be the program: for tests
+// that must be able to kill it.
+const runAsProgram = "SFMCP_TEST_RUN_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsProgram) != "" {
+		os.Unsetenv(runAsProgram)
+		main()
+	}
+	testscript.Main(m, map[string]func(){"sfmcp-proxy": main})
+}
+
+// need skips the test, saying why, unless the part is there; with
+// SFMCP_TEST_REQUIRE=browser,node a missing part fails.
+func need(t *testing.T, part string, found bool, how string) {
+	t.Helper()
+	if found {
+		return
+	}
+	if slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), part) {
+		t.Fatalf("%s is required and missing: %s", part, how)
+	}
+	t.Skipf("no %s here: %s", part, how)
+}
+
+// demo is a running demonstration and the ways a test looks at it.
+type demo struct {
+	demoInfo
+	t    *testing.T
+	dir  string
+	stop func() // ends it and waits
+	log  *lockedBuffer
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// startDemo runs the demonstration in this process, so that the race detector sees it.
+func startDemo(t *testing.T, args ...string) *demo {
+	t.Helper()
+	return startDemoIn(t, t.TempDir(), args...)
+}
+
+func startDemoIn(t *testing.T, dir string, args ...string) *demo {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	read, write := io.Pipe()
+	d := &demo{t: t, dir: dir, log: &lockedBuffer{}}
+	ended := make(chan int, 1)
+	all := append([]string{"demo", "--json", "--listen", "127.0.0.1:0", "--salesforce-listen", "127.0.0.1:0", "--data", dir}, args...)
+	go func() {
+		code := run(ctx, all, write, d.log)
+		write.Close()
+		ended <- code
+	}()
+	d.stop = sync.OnceFunc(func() {
+		cancel()
+		go io.Copy(io.Discard, read)
+		if code := <-ended; code != exitDone {
+			t.Errorf("the demonstration ended with status %d:\n%s", code, d.log)
+		}
+	})
+	t.Cleanup(d.stop)
+	line, err := bufio.NewReader(read).ReadBytes('\n')
+	if err != nil {
+		t.Fatalf("the demonstration did not start: %v\n%s", err, d.log)
+	}
+	if err := json.Unmarshal(line, &d.demoInfo); err != nil {
+		t.Fatalf("%v in %s", err, line)
+	}
+	return d
+}
+
+// command runs the program's command line in this process.
+func (d *demo) command(args ...string) (out string, status int) {
+	var b lockedBuffer
+	status = run(context.Background(), append(args, "--config", d.ConfigFile), &b, &b)
+	return b.String(), status
+}
+
+// must runs a command that has to succeed.
+func (d *demo) must(args ...string) string {
+	d.t.Helper()
+	out, status := d.command(args...)
+	if status != exitDone {
+		d.t.Fatalf("%s: status %d\n%s", strings.Join(args, " "), status, out)
+	}
+	return out
+}
+
+// control asks the simulator's control API.
+func (d *demo) control(method, path string, body, into any) {
+	d.t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req, err := http.NewRequest(method, d.ControlURL+path, bytes.NewReader(text))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode >= 300 {
+		d.t.Fatalf("%s %s: %d %s %v", method, path, resp.StatusCode, answer, err)
+	}
+	if into != nil {
+		if err := json.Unmarshal(answer, into); err != nil {
+			d.t.Fatalf("%s %s: %v in %s", method, path, err, answer)
+		}
+	}
+}
+
+// database opens the proxy's database beside it, to look and to let time pass.
+func (d *demo) database() *db.DB {
+	d.t.Helper()
+	store, err := db.Open(d.t.Context(), db.Config{URL: "sqlite:" + filepath.Join(d.dir, "proxy.db")})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { store.Close() })
+	return store
+}
+
+// records are all records of an object at Salesforce, whatever anyone may see.
+func (d *demo) records(object string) (out []map[string]any) {
+	d.t.Helper()
+	d.control("GET", "/records/"+object, nil, &out)
+	return out
+}
+
+func (d *demo) named(object, name string) (n int) {
+	d.t.Helper()
+	for _, r := range d.records(object) {
+		if r["Name"] == name {
+			n++
+		}
+	}
+	return n
+}
+
+// refreshTokens counts Salesforce's refresh tokens by state: live, rotated, revoked.
+func (d *demo) refreshTokens() map[string]int {
+	d.t.Helper()
+	var tokens []struct{ State string }
+	d.control("GET", "/tokens", nil, &tokens)
+	out := map[string]int{}
+	for _, tok := range tokens {
+		out[tok.State]++
+	}
+	return out
+}
+
+// recorded are the requests that reached Salesforce.
+func (d *demo) recorded(query string) (out []map[string]any) {
+	d.t.Helper()
+	d.control("GET", "/requests?"+query, nil, &out)
+	return out
+}
+
+// browser is a person's browser that stops at a client's callback.
+func (d *demo) browser() *salesforcesim.Browser {
+	return salesforcesim.NewBrowser(nil, testCallback)
+}
+
+const testCallback = "http://127.0.0.1:49152/callback"
+
+// client is an MCP client of our own, on bare HTTP: for what ready-made clients do
+// not let a test do.
+type client struct {
+	d               *demo
+	url             string
+	access, refresh string
+	session         string
+	id              int
+}
+
+// connect signs a user in and opens a session.
+func (d *demo) connect(server, username string) *client {
+	d.t.Helper()
+	c := d.authorize(d.browser(), server, username)
+	c.initialize()
+	return c
+}
+
+// authorize walks consent, login and callback and redeems the code.
+func (d *demo) authorize(b *salesforcesim.Browser, server, username string) *client {
+	d.t.Helper()
+	c := &client{d: d, url: d.MCPURLs[server]}
+	verifier := db.Secret("")
+	sum := sha256.Sum256([]byte(verifier))
+	query := url.Values{
+		"response_type": {"code"}, "client_id": {d.ClientID}, "redirect_uri": {testCallback}, "state": {"s t&te"},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "resource": {c.url},
+	}
+	location, err := b.LogIn(d.t.Context(), d.PublicURL+"/oauth/authorize?"+query.Encode(), username, d.password(username))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	back, err := url.Parse(location)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	q := back.Query()
+	if q.Get("code") == "" || q.Get("state") != "s t&te" || q.Get("iss") != d.PublicURL {
+		d.t.Fatalf("callback %s", location)
+	}
+	c.token(url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {testCallback},
+		"client_id": {d.ClientID}, "code_verifier": {verifier}, "resource": {c.url}})
+	return c
+}
+
+func (d *demo) password(username string) string {
+	for _, u := range d.Users {
+		if u.Username == username {
+			return u.Password
+		}
+	}
+	d.t.Fatalf("no user %s", username)
+	return ""
+}
+
+// token posts to the token endpoint and keeps what it answers.
+func (c *client) token(form url.Values) {
+	c.d.t.Helper()
+	resp, err := http.PostForm(c.d.PublicURL+"/oauth/token", form)
+	if err != nil {
+		c.d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(body, &answer) != nil {
+		c.d.t.Fatalf("token endpoint: %d %s %v", resp.StatusCode, body, err)
+	}
+	c.access, c.refresh = answer.AccessToken, answer.RefreshToken
+}
+
+// reply is what an MCP endpoint answered.
+type reply struct {
+	Status int
+	Header http.Header
+	Result struct {
+		IsError bool `json:"isError"`
+		Content []struct {
+			Text string `json:"text"`
+		} `json:"content"`
+		Tools []struct {
+			Name        string         `json:"name"`
+			Annotations map[string]any `json:"annotations"`
+		} `json:"tools"`
+	} `json:"result"`
+	Error *struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+	body string
+}
+
+func (r reply) text() string {
+	var all []string
+	for _, c := range r.Result.Content {
+		all = append(all, c.Text)
+	}
+	return strings.Join(all, "\n")
+}
+
+func (r reply) tools() (names []string) {
+	for _, tool := range r.Result.Tools {
+		names = append(names, tool.Name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// post sends one message; params is marshalled unless it is raw text.
+func (c *client) post(ctx context.Context, method string, params any, notification bool) (reply, error) {
+	message := map[string]any{"jsonrpc": "2.0", "method": method}
+	if params != nil {
+		message["params"] = params
+	}
+	if !notification {
+		c.id++
+		message["id"] = c.id
+	}
+	text, err := json.Marshal(message)
+	if err != nil {
+		return reply{}, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(text))
+	if err != nil {
+		return reply{}, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	req.Header.Set("Authorization", "Bearer "+c.access)
+	if c.session != "" {
+		req.Header.Set("Mcp-Session-Id", c.session)
+		req.Header.Set("MCP-Protocol-Version", "2025-11-25")
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return reply{}, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	r := reply{Status: resp.StatusCode, Header: resp.Header, body: string(body)}
+	if strings.HasPrefix(r.body, `{"jsonrpc"`) {
+		err = json.Unmarshal(body, &r)
+	}
+	return r, err
+}
+
+func (c *client) send(method string, params any) reply {
+	c.d.t.Helper()
+	r, err := c.post(c.d.t.Context(), method, params, false)
+	if err != nil {
+		c.d.t.Fatalf("%s: %v in %q", method, err, r.body)
+	}
+	return r
+}
+
+func (c *client) initialize() {
+	c.d.t.Helper()
+	r := c.send("initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{},
+		"clientInfo": map[string]any{"name": "test", "version": "1"}})
+	c.session = r.Header.Get("Mcp-Session-Id")
+	if r.Status != http.StatusOK || c.session == "" {
+		c.d.t.Fatalf("initialize: %d %s", r.Status, r.body)
+	}
+	if r, err := c.post(c.d.t.Context(), "notifications/initialized", nil, true); err != nil || r.Status != http.StatusAccepted {
+		c.d.t.Fatalf("notifications/initialized: %d %v", r.Status, err)
+	}
+}
+
+// call calls a tool.
+func (c *client) call(tool string, arguments any) reply {
+	c.d.t.Helper()
+	return c.send("tools/call", map[string]any{"name": tool, "arguments": arguments})
+}
+
+// account is a call that creates an account and needs an approval.
+func account(name string) map[string]any {
+	return map[string]any{"sobject-name": "Account", "body": map[string]any{"Name": name}}
+}
+
+// approvalURL finds the link in a held call's answer.
+func (d *demo) approvalURL(r reply) string {
+	d.t.Helper()
+	_, rest, ok := strings.Cut(r.text(), d.PublicURL+"/approvals/")
+	if !r.Result.IsError || !ok {
+		d.t.Fatalf("the call was not held: %d %s", r.Status, r.body)
+	}
+	return d.PublicURL + "/approvals/" + rest[:strings.IndexFunc(rest+" ", func(r rune) bool {
+		return !(r == '_' || r == '-' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z')
+	})]
+}
+
+// decide opens the approval page as a user and clicks.
+func (d *demo) decide(b *salesforcesim.Browser, address, username, decision string) *salesforcesim.Page {
+	d.t.Helper()
+	page, err := b.Get(d.t.Context(), address)
+	for range 4 { // sign-in, if the browser has not
+		if err != nil {
+			d.t.Fatal(err)
+		}
+		login := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return f.Fields.Has("password") })
+		if login < 0 {
+			break
+		}
+		page, err = b.Submit(d.t.Context(), page, page.Forms[login], url.Values{"username": {username}, "password": {d.password(username)}})
+	}
+	if page, err = b.Choose(d.t.Context(), page, "decision", decision); err != nil {
+		d.t.Fatal(err)
+	}
+	return page
+}
+
+// eventually waits for what another process or goroutine does within a bound.
+func eventually(t *testing.T, within time.Duration, what string, done func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(within)
+	for !done() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", within, what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func readAll(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	out := map[string][]byte{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() {
+			text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[e.Name()] = text
+		}
+	}
+	return out
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// layer of every package. A package may import only packages of lower layers, so
+// that each can be read, tested and replaced without its siblings.
+var layer = map[string]int{
+	"cmd/sfmcp-proxy": 4,
+
+	// config knows what every part accepts, and nothing else knows config.
+	"config": 3,
+
+	// Joined in cmd by small interfaces.
+	"authproxy":         3,
+	"authproxy/console": 3,
+	"mcpforward":        3,
+
+	// Each owns its tables or connections.
+	"authproxy/grant":     2,
+	"authproxy/link":      2,
+	"authproxy/approval":  2,
+	"authproxy/audit":     2,
+	"mcpforward/upstream": 2,
+
+	// Import nothing of ours.
+	"authproxy/db":         1,
+	"authproxy/policy":     1,
+	"authproxy/salesforce": 1,
+	"authproxy/ui":         1,
+	"mcpforward/jsonrpc":   1,
+
+	// The simulated Salesforce must not share a mistake with the product.
+	"examples/salesforcesim": 1,
+}
+
+const module = "sfmcp-proxy/"
+
+func TestImportsPointDownward(t *testing.T) {
+	root := filepath.Join("..", "..")
+	seen := map[string]bool{}
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && (strings.HasPrefix(entry.Name(), ".") && file != root || entry.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+			return nil
+		}
+		rel, err := filepath.Rel(root, filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		pkg := filepath.ToSlash(rel)
+		from, known := layer[pkg]
+		if !known {
+			t.Errorf("%s is in no layer: add package %s to the table, with its reason", file, pkg)
+			return nil
+		}
+		seen[pkg] = true
+		checkImports(t, file, pkg, from)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range layer {
+		if !seen[pkg] {
+			t.Errorf("package %s of the table does not exist", pkg)
+		}
+	}
+}
+
+func checkImports(t *testing.T, file, pkg string, from int) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range parsed.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, ours := strings.CutPrefix(imported, module)
+		if !ours {
+			continue
+		}
+		to, known := layer[name]
+		switch {
+		case !known:
+			t.Errorf("%s imports %s, which is in no layer", file, name)
+		case to >= from:
+			t.Errorf("%s (layer %d) imports %s (layer %d): imports point downward only", file, from, name, to)
+		case path.Dir(pkg) != "cmd" && name == "examples/salesforcesim":
+			t.Errorf("%s imports the simulator: only cmd and tests may", file)
+		case strings.HasPrefix(pkg, "authproxy") && strings.HasPrefix(name, "mcpforward"):
+			t.Errorf("%s imports %s: nothing that decides depends on what moves", file, name)
+		}
+	}
+}

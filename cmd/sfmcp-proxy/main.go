@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/config"
+)
+
+// Set by the linker in release builds.
+var (
+	version = "dev"
+	commit  = "unknown"
+)
+
+// Exit statuses, as the contract names them.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	// The first signal asks for an orderly end; a second one is not caught any more.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// usageError is a command that was called wrongly.
+type usageError struct{ error }
+
+// run executes one command and returns its exit status. What a command prints for
+// its caller goes to out; what went wrong, one line each, goes to errOut.
+func run(ctx context.Context, args []string, out, errOut io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(errOut)
+	err := root.ExecuteContext(ctx)
+	var faults config.Faults
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &faults):
+		fmt.Fprintln(errOut, faults)
+		fmt.Fprintf(errOut, "sfmcp-proxy: %d %s in the configuration\n", len(faults), plural(len(faults), "fault"))
+		return exitUsage
+	case errors.As(err, &usage):
+		fmt.Fprintln(errOut, "sfmcp-proxy:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(errOut, "sfmcp-proxy:", err)
+	return exitFailed
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "sfmcp-proxy",
+		Short: "The authorization proxy between MCP clients and Salesforce Hosted MCP",
+		Long: `sfmcp-proxy stands between MCP clients (ChatGPT, Claude, any other) and Salesforce
+Hosted MCP. It signs users in, decides which tool they may call with which
+arguments, asks a person before a write, keeps a record of all of it, and cuts a
+user off at once.
+
+Try it: sfmcp-proxy demo`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return cmd.Help()
+		},
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+	})
+	root.AddCommand(
+		demoCommand(), serveCommand(), checkCommand(),
+		userCommand(), grantCommand(), clientCommand(), approvalCommand(),
+		auditCommand(), policyCommand(), stopCommand(), keyCommand(),
+		salesforceSimCommand(), versionCommand(),
+	)
+	return root
+}
+
+// usageArgs makes a wrong number of arguments a usage error (exit status 2).
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// group is a command that only holds others.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{fmt.Errorf("%s needs a subcommand (see %s --help)", cmd.CommandPath(), cmd.CommandPath())}
+		},
+	}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print version, commit and Go version", Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sfmcp-proxy %s (commit %s, %s)\n", version, commit, runtime.Version())
+			return err
+		},
+	}
+}

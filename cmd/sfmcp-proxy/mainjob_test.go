@@ -1,0 +1,316 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	rep     = "rep@acme.example"
+	manager = "manager@acme.example"
+)
+
+// The main job: sign in, read, be stopped, have a write approved, be cut off.
+func TestMainJob(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+
+	tools := c.send("tools/list", map[string]any{}).tools()
+	want := []string{"createSobjectRecord", "find", "getObjectSchema", "getRelatedRecords", "getUserInfo",
+		"listRecentSobjectRecords", "soqlQuery", "updateRelatedRecord", "updateSobjectRecord"}
+	if !slices.Equal(tools, want) {
+		t.Errorf("listed %v, want %v", tools, want)
+	}
+	read := c.call("soqlQuery", map[string]any{"q": "SELECT Id, Name FROM Account LIMIT 5"})
+	if read.Result.IsError || !strings.Contains(read.text(), `"totalSize"`) {
+		t.Errorf("reading: %s", read.body)
+	}
+	for _, tool := range []string{"deleteSobjectRecord", "noSuchTool"} {
+		r := c.call(tool, map[string]any{"sobject-name": "Account", "id": "001xx0000000001AAA"})
+		if r.Error == nil || r.Error.Code != -32602 || r.Error.Message != "Unknown tool: "+tool {
+			t.Errorf("%s: %s", tool, r.body)
+		}
+	}
+
+	held := c.call("createSobjectRecord", account("Persistent Systems Ltd"))
+	link := d.approvalURL(held)
+	if n := d.named("Account", "Persistent Systems Ltd"); n != 0 {
+		t.Fatalf("%d records before anybody approved", n)
+	}
+	d.decide(d.browser(), link, rep, "approve")
+	if n := d.named("Account", "Persistent Systems Ltd"); n != 0 {
+		t.Fatalf("%d records by the click alone: the proxy must not execute", n)
+	}
+	done := c.call("createSobjectRecord", account("Persistent Systems Ltd"))
+	if done.Result.IsError || !strings.Contains(done.text(), `"success":true`) {
+		t.Errorf("the approved retry: %s", done.body)
+	}
+	again := c.call("createSobjectRecord", account("Persistent Systems Ltd"))
+	if n := d.named("Account", "Persistent Systems Ltd"); n != 1 {
+		t.Errorf("%d records after a second retry (%s)", n, again.body)
+	}
+
+	out := d.must("user", "revoke", rep)
+	if !strings.Contains(out, "1 connection ended") {
+		t.Errorf("revoke says %q", out)
+	}
+	start := time.Now()
+	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
+		t.Errorf("after revoke: %d %s", r.Status, r.body)
+	}
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("the cut-off took %v", took)
+	}
+	eventually(t, 5*time.Second, "Salesforce revokes the refresh token", func() bool { return d.refreshTokens()["live"] == 0 })
+	if out := d.must("audit", "verify"); !strings.Contains(out, "all sound") {
+		t.Errorf("audit verify: %s", out)
+	}
+}
+
+// Order and spacing do not matter to an approval; a value or a type does.
+func TestAP03ApprovalCoversExactlyTheCall(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	create := func(body string) reply {
+		return c.call("createSobjectRecord", json.RawMessage(body))
+	}
+	first := create(`{"sobject-name":"Account","body":{"Name":"Exact Ltd","NumberOfEmployees":7}}`)
+	b := d.browser()
+	d.decide(b, d.approvalURL(first), rep, "approve")
+	for _, other := range []string{
+		`{"sobject-name":"Account","body":{"Name":"Exact Ltd","NumberOfEmployees":"7"}}`,
+		`{"sobject-name":"Account","body":{"Name":"Exact Ltd","NumberOfEmployees":7.0}}`,
+		`{"sobject-name":"Account","body":{"Name":"exact Ltd","NumberOfEmployees":7}}`,
+		`{"sobject-name":"Account","body":{"Name":"Exact Ltd","NumberOfEmployees":7,"Phone":null}}`,
+	} {
+		if link := d.approvalURL(create(other)); link == d.approvalURL(first) {
+			t.Errorf("%s met the approval of another call", other)
+		}
+	}
+	done := create(`{ "body": {"NumberOfEmployees":7, "Name":"Ex\u0061ct Ltd"}, "sobject-name":"Account" }`)
+	if done.Result.IsError {
+		t.Errorf("the same call in another order: %s", done.body)
+	}
+	if n := d.named("Account", "Exact Ltd"); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestDeniedApprovalIsFinal(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	d.decide(d.browser(), d.approvalURL(c.call("createSobjectRecord", account("No Ltd"))), rep, "deny")
+	r := c.call("createSobjectRecord", account("No Ltd"))
+	if !r.Result.IsError || strings.Contains(r.text(), "/approvals/") && d.named("Account", "No Ltd") > 0 {
+		t.Errorf("after the denial: %s", r.body)
+	}
+	if n := d.named("Account", "No Ltd"); n != 0 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// AP-05: a colleague neither sees nor decides another's request.
+func TestAP05ColleagueSeesNothing(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	link := d.approvalURL(c.call("createSobjectRecord", account("Mine Ltd")))
+	b := d.browser()
+	d.authorize(b, "sobject-reads", manager) // also signs the browser in
+	page, err := b.Get(t.Context(), link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page.Status != http.StatusNotFound || strings.Contains(page.Body, "Mine Ltd") {
+		t.Errorf("status %d", page.Status)
+	}
+}
+
+// A token opens one endpoint.
+func TestAS12TokenOfAnotherEndpoint(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-reads", rep)
+	for _, path := range []string{"/mcp/sobject-all", "/mcp/sobject-reads-evil", "/mcp/SOBJECT-READS", "/mcp/sobject%2Dreads",
+		"/mcp/sobject-reads/../sobject-all", "/mcp/sobject-reads/", "//mcp/sobject-reads", "/mcp/sobject-reads;x"} {
+		other := *c
+		other.url = d.PublicURL + path
+		r := other.send("tools/list", map[string]any{})
+		if r.Status != http.StatusUnauthorized && r.Status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", path, r.Status, r.body)
+		}
+	}
+}
+
+// Fifty calls that meet an expired Salesforce token cause one refresh there.
+func TestParallelCallsAtExpiryRefreshOnce(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-reads", rep)
+	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
+		t.Fatal(err)
+	}
+	d.control("DELETE", "/requests", nil, nil)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			mine := *c
+			mine.id = 1000 + i
+			r, err := mine.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
+			if err != nil || r.Status != http.StatusOK || r.Result.IsError {
+				t.Errorf("call %d: %d %s %v", i, r.Status, r.body, err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(d.recorded("path=/services/oauth2/token")); n != 1 {
+		t.Errorf("%d requests to the token endpoint", n)
+	}
+}
+
+func TestCutOffCommands(t *testing.T) {
+	t.Parallel()
+	alive := func(c *client) bool { return c.call("getUserInfo", map[string]any{}).Status == http.StatusOK }
+	t.Run("grant revoke", func(t *testing.T) {
+		t.Parallel()
+		d := startDemo(t)
+		reads, all := d.connect("sobject-reads", rep), d.connect("sobject-all", rep)
+		var grant struct{ ID, Server string }
+		for line := range strings.Lines(d.must("grant", "list", "--json")) {
+			if err := json.Unmarshal([]byte(line), &grant); err != nil {
+				t.Fatal(err)
+			}
+			if grant.Server == "sobject-reads" {
+				break
+			}
+		}
+		d.must("grant", "revoke", grant.ID)
+		if alive(reads) || !alive(all) {
+			t.Error("the wrong connection ended")
+		}
+		if d.refreshTokens()["live"] == 0 {
+			t.Error("the login that another connection needs was revoked")
+		}
+		if _, status := d.command("grant", "revoke", grant.ID); status != exitFailed {
+			t.Errorf("a second revoke: status %d", status)
+		}
+	})
+	t.Run("client revoke", func(t *testing.T) {
+		t.Parallel()
+		d := startDemo(t)
+		a, b := d.connect("sobject-reads", rep), d.connect("sobject-reads", manager)
+		if out := d.must("client", "revoke", d.ClientID); !strings.Contains(out, "2 connections") {
+			t.Errorf("says %q", out)
+		}
+		if alive(a) || alive(b) {
+			t.Error("a connection lives on")
+		}
+	})
+	t.Run("user block", func(t *testing.T) {
+		t.Parallel()
+		d := startDemo(t)
+		c, other := d.connect("sobject-reads", rep), d.connect("sobject-reads", manager)
+		d.must("user", "block", rep)
+		if alive(c) || !alive(other) {
+			t.Error("the wrong user is out")
+		}
+		location, err := d.browser().LogIn(t.Context(), d.authorizeURL("sobject-reads"), rep, d.password(rep))
+		if err == nil && !strings.Contains(location, "error=access_denied") {
+			t.Errorf("the blocked user came back: %s", location)
+		}
+		if n := d.refreshTokens()["live"]; n != 1 {
+			eventually(t, 5*time.Second, "only the other user's refresh token lives", func() bool { return d.refreshTokens()["live"] == 1 })
+		}
+		d.must("user", "unblock", rep)
+		if !alive(d.connect("sobject-reads", rep)) {
+			t.Error("unblocked, but not let in")
+		}
+	})
+	t.Run("stop", func(t *testing.T) {
+		t.Parallel()
+		d := startDemo(t)
+		c := d.connect("sobject-all", rep)
+		held := c.call("createSobjectRecord", account("Stopped Ltd"))
+		d.decide(d.browser(), d.approvalURL(held), rep, "approve")
+		d.must("stop", "writes")
+		if r := c.call("createSobjectRecord", account("Stopped Ltd")); !r.Result.IsError || d.named("Account", "Stopped Ltd") != 0 {
+			t.Errorf("a write while writes are stopped: %s", r.body)
+		}
+		if r := c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Result.IsError {
+			t.Errorf("a read while writes are stopped: %s", r.body)
+		}
+		d.must("stop", "all")
+		if r := c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); !r.Result.IsError && r.Error == nil {
+			t.Errorf("a read while everything is stopped: %s", r.body)
+		}
+		d.must("stop", "off")
+		if r := c.call("createSobjectRecord", account("Stopped Ltd")); r.Result.IsError || d.named("Account", "Stopped Ltd") != 1 {
+			t.Errorf("the approval did not outlive the stop: %s", r.body)
+		}
+	})
+}
+
+// authorizeURL is a correct authorization request whose code nobody redeems.
+func (d *demo) authorizeURL(server string) string {
+	return fmt.Sprintf("%s/oauth/authorize?response_type=code&client_id=%s&redirect_uri=%s&code_challenge=%s&code_challenge_method=S256&state=x&resource=%s",
+		d.PublicURL, d.ClientID, testCallback, strings.Repeat("A", 43), d.MCPURLs[server])
+}
+
+// Every forward has an intent before it and an outcome after; every decision is there.
+func TestAuditTellsTheStory(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"})
+	c.call("deleteSobjectRecord", map[string]any{"sobject-name": "Account", "id": "001xx0000000001AAA"})
+	held := c.call("createSobjectRecord", account("Story Ltd"))
+	d.decide(d.browser(), d.approvalURL(held), rep, "approve")
+	c.call("createSobjectRecord", account("Story Ltd"))
+	d.must("user", "revoke", rep)
+
+	type entry struct {
+		Action, Outcome, Tool, Subject, Client, Source string
+		RequestID                                      string `json:"request_id"`
+		Seq, Intent                                    int64
+		Arguments                                      json.RawMessage
+	}
+	var story []string
+	intents := map[int64]bool{}
+	for line := range strings.Lines(d.must("audit", "export")) {
+		var e entry
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Action == "tool.call" {
+			story = append(story, e.Tool+" "+e.Outcome)
+			if e.Subject == "" || e.Client != d.ClientID || e.Source == "" || e.RequestID == "" {
+				t.Errorf("who or where is missing: %s", line)
+			}
+			if e.Outcome == "intent" {
+				intents[e.Seq] = true
+			} else if e.Intent != 0 && !intents[e.Intent] {
+				t.Errorf("an outcome before its intent: %s", line)
+			}
+		} else {
+			story = append(story, e.Action)
+		}
+	}
+	for _, want := range []string{"soqlQuery intent", "soqlQuery ok", "deleteSobjectRecord denied", "createSobjectRecord held",
+		"approval.decide", "createSobjectRecord intent", "createSobjectRecord ok", "user.revoke", "grant.create"} {
+		if !slices.Contains(story, want) {
+			t.Errorf("%q is missing in %q", want, story)
+		}
+	}
+	if out := d.must("audit", "list", "--user", rep, "--tool", "soqlQuery", "--json"); strings.Count(out, "\n") != 2 {
+		t.Errorf("filtered list:\n%s", out)
+	}
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// jsonFlag adds --json to a listing command.
+func jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("json", false, "print one JSON object a line")
+}
+
+// printRows prints a listing: a table with the fields' col tags as headings, or with
+// --json one object a line. A row is a struct of strings, numbers, booleans and times.
+func printRows[Row any](cmd *cobra.Command, rows []Row) error {
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		enc := json.NewEncoder(cmd.OutOrStdout())
+		enc.SetEscapeHTML(false)
+		for _, row := range rows {
+			if err := enc.Encode(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if len(rows) == 0 {
+		_, err := fmt.Fprintln(cmd.ErrOrStderr(), "none")
+		return err
+	}
+	return printTable(cmd.OutOrStdout(), rows)
+}
+
+func printTable[Row any](w io.Writer, rows []Row) error {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	var headings []string
+	t := reflect.TypeFor[Row]()
+	for i := range t.NumField() {
+		if col := t.Field(i).Tag.Get("col"); col != "" {
+			headings = append(headings, col)
+		}
+	}
+	fmt.Fprintln(tw, strings.Join(headings, "\t"))
+	for _, row := range rows {
+		v := reflect.ValueOf(row)
+		var cells []string
+		for i := range t.NumField() {
+			if t.Field(i).Tag.Get("col") != "" {
+				cells = append(cells, cell(v.Field(i).Interface()))
+			}
+		}
+		fmt.Fprintln(tw, strings.Join(cells, "\t"))
+	}
+	return tw.Flush()
+}
+
+// cell renders one value; control characters are escaped, because names come from
+// clients and from Salesforce and a terminal obeys what it is sent.
+func cell(v any) string {
+	switch x := v.(type) {
+	case moment:
+		if x.IsZero() {
+			return "-"
+		}
+		return x.Local().Format("2006-01-02 15:04:05")
+	case string:
+		if x == "" {
+			return "-"
+		}
+		return printable(x)
+	}
+	return fmt.Sprint(v)
+}
+
+func printable(s string) string {
+	quoted := fmt.Sprintf("%+q", s)
+	if plain := quoted[1 : len(quoted)-1]; plain != s && hasControl(s) {
+		return plain
+	}
+	return s
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool {
+		return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f ||
+			r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0xfeff
+	})
+}
+
+// moment is a time in a listing; JSON has RFC 3339 in UTC, or "" for none.
+type moment struct{ time.Time }
+
+// MarshalText implements encoding.TextMarshaler.
+func (m moment) MarshalText() ([]byte, error) {
+	if m.IsZero() {
+		return nil, nil
+	}
+	return []byte(m.UTC().Format(time.RFC3339Nano)), nil
+}
+
+// MarshalJSON hides time.Time's own method.
+func (m moment) MarshalJSON() ([]byte, error) {
+	text, err := m.MarshalText()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(string(text))
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/grant"
+)
+
+func stopCommand() *cobra.Command {
+	set := func(use, short, done string, mode grant.Stop) *cobra.Command {
+		return withApp(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+			func(a *app, cmd *cobra.Command, _ []string) error {
+				if err := a.stop(cmd.Context(), mode); err != nil {
+					return err
+				}
+				_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
+				return err
+			})
+	}
+	status := withApp(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
+		func(a *app, cmd *cobra.Command, _ []string) error {
+			mode, err := a.grants.StopMode(cmd.Context())
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), mode)
+			return err
+		})
+	return group("stop", "Kill switch for the whole proxy; survives restarts",
+		set("writes", "Refuse every call that is not a read", "writes are stopped", grant.StopWrites),
+		set("all", "Refuse every call", "everything is stopped", grant.StopAll),
+		set("off", "Let calls pass again", "nothing is stopped", grant.StopOff),
+		status)
+}

@@ -1,0 +1,270 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Config is the whole configuration. The tag mapstructure names the key in the
+// file; the tag need says what the file may not leave empty once it names the key.
+type Config struct {
+	PublicURL      string   `mapstructure:"public_url" need:"value"`
+	Listen         string   `mapstructure:"listen" need:"value"`
+	AdminListen    string   `mapstructure:"admin_listen" need:"value"`
+	TLS            TLS      `mapstructure:"tls"`
+	TrustedProxies []string `mapstructure:"trusted_proxies"`
+	TrustedCAFile  string   `mapstructure:"trusted_ca_file"`
+	Database       string   `mapstructure:"database" need:"value"`
+	KeysFile       string   `mapstructure:"keys_file" need:"value"`
+	Production     bool     `mapstructure:"production"`
+
+	Salesforce   Salesforce   `mapstructure:"salesforce"`
+	Servers      []Server     `mapstructure:"servers" need:"value"`
+	Groups       []Group      `mapstructure:"groups"`
+	Policies     []Policy     `mapstructure:"policies" need:"value"`
+	Clients      []Client     `mapstructure:"clients"`
+	Registration Registration `mapstructure:"registration"`
+	Lifetimes    Lifetimes    `mapstructure:"lifetimes"`
+	Limits       Limits       `mapstructure:"limits"`
+	Console      Console      `mapstructure:"console"`
+}
+
+// TLS names the certificate of the public listener; both files or none.
+type TLS struct {
+	CertFile string `mapstructure:"cert_file"`
+	KeyFile  string `mapstructure:"key_file"`
+}
+
+// Salesforce lists the orgs that users may sign in to.
+type Salesforce struct {
+	Orgs []Org `mapstructure:"orgs" need:"value"`
+}
+
+// Org is one Salesforce org and our External Client App in it.
+type Org struct {
+	Name             string   `mapstructure:"name" need:"value"`
+	LoginURL         string   `mapstructure:"login_url" need:"value"`
+	OrgID            string   `mapstructure:"org_id" need:"value"`
+	ClientID         string   `mapstructure:"client_id" need:"value"`
+	ClientSecret     string   `mapstructure:"client_secret" secret:"yes"`
+	ClientSecretFile string   `mapstructure:"client_secret_file"`
+	Scopes           []string `mapstructure:"scopes" need:"value"`
+	Issuer           string   `mapstructure:"issuer"`
+	JWKSURL          string   `mapstructure:"jwks_url"`
+	InsecureHTTP     bool     `mapstructure:"insecure_http"`
+}
+
+// Server is one MCP endpoint of ours in front of one hosted MCP server.
+type Server struct {
+	Name        string        `mapstructure:"name" need:"value"`
+	Title       string        `mapstructure:"title"`
+	Description string        `mapstructure:"description"`
+	Org         string        `mapstructure:"org" need:"value"`
+	Upstream    string        `mapstructure:"upstream" need:"value"`
+	Timeout     time.Duration `mapstructure:"timeout" need:"value"`
+	Policy      string        `mapstructure:"policy" need:"value"`
+	Groups      []string      `mapstructure:"groups"`
+}
+
+// Group names users; Members are Salesforce user ids or usernames.
+type Group struct {
+	Name    string   `mapstructure:"name" need:"value"`
+	Members []string `mapstructure:"members" need:"value"`
+}
+
+// Policy is a list of rules; the first that matches decides, none denies.
+type Policy struct {
+	Name  string `mapstructure:"name" need:"value"`
+	Mode  string `mapstructure:"mode" need:"value"`
+	Rules []Rule `mapstructure:"rules" need:"list"`
+}
+
+// Rule is one line of a policy. A key that is present may not be empty: an empty
+// list would mean "nothing" to its writer and "anything" to a careless reader.
+type Rule struct {
+	Effect    string   `mapstructure:"effect" need:"value"`
+	Tools     []string `mapstructure:"tools" need:"value"`
+	Classes   []string `mapstructure:"classes" need:"value"`
+	Users     []string `mapstructure:"users" need:"value"`
+	Groups    []string `mapstructure:"groups" need:"value"`
+	Clients   []string `mapstructure:"clients" need:"value"`
+	Objects   []string `mapstructure:"objects" need:"value"`
+	Fields    []string `mapstructure:"fields" need:"value"`
+	MaxRows   int      `mapstructure:"max_rows" need:"value"`
+	Approvers string   `mapstructure:"approvers" need:"value"`
+	Quorum    int      `mapstructure:"quorum" need:"value"`
+}
+
+// Client is a user-defined OAuth client.
+type Client struct {
+	ID           string   `mapstructure:"id" need:"value"`
+	Name         string   `mapstructure:"name" need:"value"`
+	RedirectURIs []string `mapstructure:"redirect_uris" need:"value"`
+}
+
+// Registration says which clients may register themselves.
+type Registration struct {
+	MetadataDocuments MetadataDocuments `mapstructure:"metadata_documents"`
+	Dynamic           Dynamic           `mapstructure:"dynamic"`
+}
+
+// MetadataDocuments configures Client ID Metadata Documents.
+type MetadataDocuments struct {
+	AllowHosts     []string `mapstructure:"allow_hosts"`
+	AllowAddresses []string `mapstructure:"allow_addresses"`
+	Resolver       string   `mapstructure:"resolver"`
+}
+
+// Dynamic configures dynamic client registration (RFC 7591).
+type Dynamic struct {
+	Enabled bool `mapstructure:"enabled"`
+}
+
+// Lifetimes of what the proxy issues or keeps.
+type Lifetimes struct {
+	Code            time.Duration `mapstructure:"code" need:"value"`
+	AccessToken     time.Duration `mapstructure:"access_token" need:"value"`
+	RefreshIdle     time.Duration `mapstructure:"refresh_idle" need:"value"`
+	RefreshAbsolute time.Duration `mapstructure:"refresh_absolute" need:"value"`
+	RefreshGrace    time.Duration `mapstructure:"refresh_grace" need:"value"`
+	Consent         time.Duration `mapstructure:"consent" need:"value"`
+	Approval        time.Duration `mapstructure:"approval" need:"value"`
+	Session         time.Duration `mapstructure:"session" need:"value"`
+}
+
+// Limits of one call and of one user.
+type Limits struct {
+	RequestBytes    Bytes `mapstructure:"request_bytes" need:"value"`
+	ResponseBytes   Bytes `mapstructure:"response_bytes" need:"value"`
+	CallsPerMinute  int   `mapstructure:"calls_per_minute" need:"value"`
+	ConcurrentCalls int   `mapstructure:"concurrent_calls" need:"value"`
+}
+
+// Console configures sign-in and roles of the security team.
+type Console struct {
+	OIDC  OIDC   `mapstructure:"oidc"`
+	Roles []Role `mapstructure:"roles"`
+}
+
+// OIDC is the company identity provider.
+type OIDC struct {
+	Issuer           string `mapstructure:"issuer"`
+	ClientID         string `mapstructure:"client_id"`
+	ClientSecret     string `mapstructure:"client_secret" secret:"yes"`
+	ClientSecretFile string `mapstructure:"client_secret_file"`
+}
+
+// Role gives people a role of the console.
+type Role struct {
+	Role     string   `mapstructure:"role" need:"value"`
+	Subjects []string `mapstructure:"subjects" need:"value"`
+}
+
+// Bytes is a size, written with a unit: 512KiB, 1MiB.
+type Bytes int64
+
+var units = []struct {
+	suffix string
+	factor int64
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
+
+// ParseBytes reads a size such as 16MiB.
+func ParseBytes(s string) (Bytes, error) {
+	for _, u := range units {
+		if digits, ok := strings.CutSuffix(s, u.suffix); ok {
+			n, err := strconv.ParseInt(digits, 10, 64)
+			if err != nil || n < 0 || n > (1<<40)/u.factor {
+				break
+			}
+			return Bytes(n * u.factor), nil
+		}
+	}
+	return 0, fmt.Errorf("%q is not a size such as 512KiB or 16MiB", s)
+}
+
+func (b Bytes) String() string {
+	for _, u := range units {
+		if int64(b) >= u.factor && int64(b)%u.factor == 0 {
+			return strconv.FormatInt(int64(b)/u.factor, 10) + u.suffix
+		}
+	}
+	return "0B"
+}
+
+// defaults holds the value of every key that has one. Viper reads an environment
+// variable only for a key it knows, so keys without a default of their own are
+// listed with their zero value.
+var defaults = map[string]any{
+	"public_url":      "",
+	"listen":          "127.0.0.1:8080",
+	"admin_listen":    "127.0.0.1:9090",
+	"tls.cert_file":   "",
+	"tls.key_file":    "",
+	"trusted_proxies": []string{},
+	"trusted_ca_file": "",
+	"database":        "sqlite:data/proxy.db",
+	"keys_file":       "data/keys",
+	"production":      false,
+
+	"registration.metadata_documents.allow_hosts":     []string{},
+	"registration.metadata_documents.allow_addresses": []string{},
+	"registration.metadata_documents.resolver":        "",
+	"registration.dynamic.enabled":                    false,
+
+	"lifetimes.code":             "60s",
+	"lifetimes.access_token":     "15m",
+	"lifetimes.refresh_idle":     "720h",
+	"lifetimes.refresh_absolute": "2160h",
+	"lifetimes.refresh_grace":    "2m",
+	"lifetimes.consent":          "10m",
+	"lifetimes.approval":         "15m",
+	"lifetimes.session":          "12h",
+
+	"limits.request_bytes":    "1MiB",
+	"limits.response_bytes":   "16MiB",
+	"limits.calls_per_minute": 120,
+	"limits.concurrent_calls": 16,
+
+	"console.oidc.issuer":             "",
+	"console.oidc.client_id":          "",
+	"console.oidc.client_secret":      "",
+	"console.oidc.client_secret_file": "",
+}
+
+// Defaults of list members, which viper cannot hold.
+const defaultTimeout = 60 * time.Second
+
+var defaultScopes = []string{"mcp_api", "refresh_token"}
+
+// Warnings are settings that are accepted but have no effect in this version, and
+// settings that a pilot may have and a production system should not.
+func (c *Config) Warnings() []string {
+	var out []string
+	if d := c.Registration.MetadataDocuments; len(d.AllowHosts)+len(d.AllowAddresses) > 0 || d.Resolver != "" {
+		out = append(out, "registration.metadata_documents has no effect yet: this version knows user-defined clients only")
+	}
+	if len(c.Console.Roles) > 0 {
+		out = append(out, "console.roles has no effect on pages yet: approvals for a role are decided with 'approval approve'")
+	}
+	for _, o := range c.Salesforce.Orgs {
+		if o.InsecureHTTP {
+			out = append(out, "salesforce org "+o.Name+" is reached without TLS (insecure_http)")
+		}
+	}
+	for _, p := range c.Policies {
+		if p.Mode == "shadow" {
+			out = append(out, "policy "+p.Name+" only watches (mode shadow): what it would deny passes")
+		}
+	}
+	for _, s := range c.Servers {
+		if len(s.Groups) == 0 {
+			out = append(out, "server "+s.Name+" has no groups: nobody may connect")
+		}
+	}
+	if strings.HasPrefix(c.PublicURL, "http:") {
+		out = append(out, "public_url is http: cookies and tokens cross the wire in the clear")
+	}
+	return out
+}

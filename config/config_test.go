@@ -1,0 +1,308 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// good is the smallest configuration that does something.
+const good = `
+public_url: https://mcp.example.com
+salesforce:
+  orgs:
+    - name: acme
+      login_url: https://acme.my.salesforce.com
+      org_id: 00Dxx0000001gPFEAY
+      client_id: 3MVG9example
+servers:
+  - name: sales
+    org: acme
+    upstream: https://api.salesforce.com/platform/mcp/v1/platform/sobject-reads
+    policy: read-only
+    groups: [pilot]
+groups:
+  - name: pilot
+    members: [005xx000001Sv6AAAS, rep@acme.example]
+policies:
+  - name: read-only
+    mode: enforce
+    rules:
+      - {effect: allow, classes: [read]}
+clients:
+  - id: chatgpt
+    name: ChatGPT
+    redirect_uris: [https://chatgpt.com/connector/oauth/abc123]
+`
+
+func load(t *testing.T, text string, environ ...string) (*Config, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "sfmcp-proxy.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return Load(file, environ)
+}
+
+// with replaces one line, found by its beginning, or appends at the top level.
+func with(old, new string) string {
+	if old == "" {
+		return good + new + "\n"
+	}
+	return strings.Replace(good, old, new, 1)
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := load(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Salesforce.Orgs[0]
+	got := []any{c.Listen, c.AdminListen, c.Lifetimes.Code, c.Lifetimes.RefreshAbsolute, c.Limits.RequestBytes,
+		o.Issuer, o.JWKSURL, o.Scopes, c.Servers[0].Timeout, c.Servers[0].Title}
+	want := []any{"127.0.0.1:8080", "127.0.0.1:9090", time.Minute, 2160 * time.Hour, Bytes(1 << 20),
+		"https://acme.my.salesforce.com", "https://acme.my.salesforce.com/id/keys", []string{"mcp_api", "refresh_token"}, time.Minute, "sales"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !filepath.IsAbs(c.KeysFile) || !filepath.IsAbs(strings.TrimPrefix(c.Database, "sqlite:")) {
+		t.Errorf("paths %q %q depend on the working directory", c.KeysFile, c.Database)
+	}
+}
+
+// The example of the contract, with everything it names, must be accepted.
+func TestEveryDocumentedKeyIsAccepted(t *testing.T) {
+	c, err := load(t, good+`
+listen: 127.0.0.1:8080
+admin_listen: 127.0.0.1:9090
+tls: {cert_file: "", key_file: ""}
+trusted_proxies: []
+trusted_ca_file: ""
+database: sqlite:data/proxy.db
+keys_file: data/keys
+production: false
+registration:
+  metadata_documents:
+    allow_hosts: [chatgpt.com, claude.ai, vscode.dev]
+    allow_addresses: []
+    resolver: ""
+  dynamic: {enabled: false}
+lifetimes: {code: 60s, access_token: 15m, refresh_idle: 720h, refresh_absolute: 2160h, refresh_grace: 2m,
+            consent: 10m, approval: 15m, session: 12h}
+limits: {request_bytes: 1MiB, response_bytes: 16MiB, calls_per_minute: 120, concurrent_calls: 16}
+console:
+  oidc: {issuer: "", client_id: "", client_secret_file: ""}
+  roles:
+    - {role: security, subjects: [alice@acme.example]}
+    - {role: approver, subjects: [bob@acme.example]}
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Warnings()) == 0 {
+		t.Error("settings without effect are accepted in silence")
+	}
+}
+
+// SC-03: every mistake is named with file, line, key, what was found and what is
+// expected, and none opens anything.
+func TestSC03EveryFaultIsNamed(t *testing.T) {
+	for name, c := range map[string]struct{ text, key, says string }{
+		"unknown key":            {with("", "alowed_tools: [x]"), "alowed_tools", "unknown key"},
+		"unknown key in a list":  {with("    policy: read-only", "    policy: read-only\n    polices: x"), "servers[0].polices", "unknown key"},
+		"unknown key in a rule":  {with("classes: [read]", "clases: [read]"), "policies[0].rules[0].clases", "unknown key"},
+		"other case":             {with("public_url", "Public_URL"), "Public_URL", "unknown key"},
+		"duplicate key":          {with("", "public_url: https://other.example"), "public_url", "second time"},
+		"duplicate in a list":    {with("    org: acme", "    org: acme\n    org: acme"), "servers[0].org", "second time"},
+		"mistyped boolean":       {with("", "production: flase"), "production", "true or false"},
+		"text as boolean":        {with("", `production: "false"`), "production", "true or false"},
+		"number as text":         {with("client_id: 3MVG9example", "client_id: 12345"), "salesforce.orgs[0].client_id", "text"},
+		"no duration":            {with("", "lifetimes: {code: 60}"), "lifetimes.code", "duration"},
+		"no size":                {with("", "limits: {request_bytes: 1000}"), "limits.request_bytes", "size"},
+		"list as text":           {with("groups: [pilot]", "groups: pilot"), "servers[0].groups", "a list"},
+		"empty value":            {with("    policy: read-only", "    policy:"), "servers[0].policy", "found nothing"},
+		"empty text":             {with("    policy: read-only", `    policy: ""`), "servers[0].policy", "not empty"},
+		"empty list":             {with("classes: [read]", "classes: []"), "policies[0].rules[0].classes", "empty list"},
+		"no rules":               {with("    rules:\n      - {effect: allow, classes: [read]}", "    rules: []"), "policies[0].rules", "deny everything"},
+		"null rules":             {with("    rules:\n      - {effect: allow, classes: [read]}", "    rules:"), "policies[0].rules", "a list"},
+		"anchor":                 {with("groups: [pilot]", "groups: &a [pilot]"), "servers[0].groups", "anchor"},
+		"unknown effect":         {with("effect: allow", "effect: alow"), "policies[0].rules[0].effect", "alow"},
+		"unknown class":          {with("[read]}", "[reed]}"), "policies[0].rules[0].classes[0]", "reed"},
+		"unknown policy":         {with("    policy: read-only", "    policy: other"), "servers[0].policy", "other"},
+		"unknown org":            {with("    org: acme", "    org: other"), "servers[0].org", "other"},
+		"unknown group":          {with("groups: [pilot]", "groups: [pilots]"), "servers[0].groups[0]", "pilots"},
+		"unknown mode":           {with("mode: enforce", "mode: enforced"), "policies[0].mode", "enforced"},
+		"member is nobody":       {with("005xx000001Sv6AAAS,", "alice,"), "groups[0].members[0]", "alice"},
+		"http issuer":            {with("https://mcp.example.com", "http://mcp.example.com"), "public_url", "https"},
+		"issuer with slash":      {with("https://mcp.example.com", "https://mcp.example.com/"), "public_url", "slash"},
+		"issuer with path":       {with("https://mcp.example.com", "https://mcp.example.com/x"), "public_url", "no path"},
+		"issuer with port 443":   {with("https://mcp.example.com", "https://mcp.example.com:443"), "public_url", "plain form"},
+		"issuer in capitals":     {with("https://mcp.example.com", "https://MCP.example.com"), "public_url", "plain form"},
+		"upstream without TLS":   {with("https://api.salesforce.com", "http://api.salesforce.com"), "servers[0].upstream", "https"},
+		"upstream with dots":     {with("v1/platform", "v1/../platform"), "servers[0].upstream", "'..'"},
+		"http org":               {with("login_url: https", "login_url: http"), "salesforce.orgs[0].login_url", "https"},
+		"org id":                 {with("00Dxx0000001gPFEAY", "001xx0000001gPFEAY"), "salesforce.orgs[0].org_id", "00D"},
+		"scope api":              {with("client_id: 3MVG9example", "client_id: x\n      scopes: [mcp_api, refresh_token, api]"), "salesforce.orgs[0].scopes", "opaque"},
+		"open listener":          {with("", "listen: 0.0.0.0:8080"), "listen", "TLS"},
+		"half TLS":               {with("", "tls: {cert_file: x.pem}"), "tls", "both"},
+		"redirect over http":     {with("https://chatgpt.com/connector/oauth/abc123", "http://chatgpt.com/cb"), "clients[0].redirect_uris[0]", "http"},
+		"redirect to ourselves":  {with("https://chatgpt.com/connector/oauth/abc123", "https://mcp.example.com/account"), "clients[0].redirect_uris[0]", "this proxy"},
+		"redirect to Salesforce": {with("https://chatgpt.com/connector/oauth/abc123", "https://acme.my.salesforce.com/x"), "clients[0].redirect_uris[0]", "Salesforce"},
+		"redirect with script":   {with("https://chatgpt.com/connector/oauth/abc123", "javascript:alert(1)"), "clients[0].redirect_uris[0]", "plain form"},
+		"database with password": {with("", "database: postgres://u:hunter2@h/d"), "database", "sqlite:PATH"},
+		"code lives long":        {with("", "lifetimes: {code: 10m}"), "lifetimes.code", "1m"},
+		"dynamic registration":   {with("", "registration: {dynamic: {enabled: true}}"), "registration.dynamic.enabled", "user-defined"},
+		"quorum of two":          {with("{effect: allow, classes: [read]}", "{effect: confirm, classes: [create], quorum: 2}"), "policies[0].rules[0].quorum", "1"},
+		"role of nobody":         {with("{effect: allow, classes: [read]}", "{effect: confirm, classes: [create], approvers: 'role:approver'}"), "policies[0].rules[0].approvers", "console.roles"},
+		"tab":                    {"public_url:\thttps://x\n\tx: y", "(file)", "line"},
+		"empty file":             {"", "(file)", "empty"},
+		"not a mapping":          {"- a", "(file)", "keys and values"},
+		"missing everything":     {"production: false", "servers", "at least one"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(t, c.text)
+			var faults Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("got %v", err)
+			}
+			i := slices.IndexFunc(faults, func(f Fault) bool { return f.Key == c.key && strings.Contains(f.String(), c.says) })
+			if i < 0 {
+				t.Fatalf("no fault of %s that says %q in:\n%v", c.key, c.says, faults)
+			}
+			if !strings.Contains(faults[i].String(), "sfmcp-proxy.yaml") {
+				t.Errorf("the file is not named: %v", faults[i])
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Error("the fault shows a password")
+			}
+		})
+	}
+}
+
+func TestAllFaultsAtOnceWithTheirLines(t *testing.T) {
+	_, err := load(t, "public_url: 7\nlisten: [a]\nproduction: perhaps\nwhat: ever\n")
+	var faults Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("got %v", err)
+	}
+	var lines []int
+	for _, f := range faults {
+		lines = append(lines, f.Line)
+	}
+	if diff := cmp.Diff([]int{1, 2, 3, 4}, lines); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
+	}
+}
+
+func TestEnvironmentOverrides(t *testing.T) {
+	c, err := load(t, good, "SFMCP_PUBLIC_URL=https://other.example", "SFMCP_LIFETIMES_CODE=30s",
+		"SFMCP_TRUSTED_PROXIES=10.0.0.0/8,192.0.2.0/24", "SFMCP_LIMITS_REQUEST_BYTES=2MiB", "PATH=/bin", "SFMCP_TEST_REQUIRE=browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []any{c.PublicURL, c.Lifetimes.Code, c.TrustedProxies, c.Limits.RequestBytes}
+	want := []any{"https://other.example", 30 * time.Second, []string{"10.0.0.0/8", "192.0.2.0/24"}, Bytes(2 << 20)}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSC03EnvironmentMistakes(t *testing.T) {
+	for env, says := range map[string]string{
+		"SFMCP_PUBLICURL=https://x.example": "SFMCP_PUBLICURL",
+		"SFMCP_PRODUCTION=maybe":            "production",
+		"SFMCP_PUBLIC_URL=http://x.example": "SFMCP_PUBLIC_URL",
+		"SFMCP_LIFETIMES_CODE=soon":         "lifetimes.code",
+	} {
+		if _, err := load(t, good, env); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", env, err)
+		}
+	}
+}
+
+func TestSecretsFromFilesAndNeverShown(t *testing.T) {
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte("canary-7f3a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := load(t, with("client_id: 3MVG9example", "client_id: x\n      client_secret_file: "+secret))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.Salesforce.Orgs[0].ClientSecret; got != "canary-7f3a" {
+		t.Errorf("secret %q", got)
+	}
+	var out strings.Builder
+	if err := c.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "canary") || !strings.Contains(out.String(), "client_secret: (set)") {
+		t.Errorf("printed:\n%s", out.String())
+	}
+	for name, text := range map[string]string{
+		"both":    with("client_id: 3MVG9example", "client_id: x\n      client_secret: canary-7f3a\n      client_secret_file: "+secret),
+		"missing": with("client_id: 3MVG9example", "client_id: x\n      client_secret_file: /nonexistent"),
+		"type":    with("client_id: 3MVG9example", "client_id: x\n      client_secret: [canary-7f3a]"),
+	} {
+		if _, err := load(t, text); err == nil || strings.Contains(err.Error(), "canary") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestEffectiveConfigurationLoadsAgain(t *testing.T) {
+	c, err := load(t, good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	if err := c.Write(&out); err != nil {
+		t.Fatal(err)
+	}
+	again, err := load(t, out.String())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	if diff := cmp.Diff(c.Servers, again.Servers); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(c.Policies, again.Policies); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSC04ProductionRefusesPilotSettings(t *testing.T) {
+	pilot := strings.NewReplacer("https://acme.my.salesforce.com", "http://127.0.0.1:8090",
+		"client_id: 3MVG9example", "client_id: x\n      insecure_http: true",
+		"mode: enforce", "mode: shadow", "https://mcp.example.com", "http://127.0.0.1:8080").Replace(good)
+	if _, err := load(t, pilot); err != nil {
+		t.Fatalf("as a pilot: %v", err)
+	}
+	_, err := load(t, pilot+"production: true\n")
+	for _, key := range []string{"public_url", "salesforce.orgs[0].insecure_http", "policies[0].mode"} {
+		if err == nil || !strings.Contains(err.Error(), key) {
+			t.Errorf("%s is not refused: %v", key, err)
+		}
+	}
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]Bytes{"1B": 1, "512KiB": 512 << 10, "16MiB": 16 << 20, "1GiB": 1 << 30} {
+		got, err := ParseBytes(text)
+		if err != nil || got != want || got.String() != text {
+			t.Errorf("%s: %d %v %s", text, got, err, got)
+		}
+	}
+	for _, text := range []string{"", "1", "MiB", "-1MiB", "1.5MiB", "1 MiB", "99999999999GiB", "1mb"} {
+		if _, err := ParseBytes(text); err == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}

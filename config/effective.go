@@ -1,0 +1,81 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Write prints the configuration in force as YAML, every key with its value,
+// secrets as "(set)".
+func (c *Config) Write(w io.Writer) error {
+	enc := yaml.NewEncoder(w)
+	enc.SetIndent(2)
+	if err := enc.Encode(tree(reflect.ValueOf(*c))); err != nil {
+		return fmt.Errorf("printing configuration: %w", err)
+	}
+	return enc.Close()
+}
+
+// tree turns a value into YAML nodes, in the order of the struct's fields.
+func tree(v reflect.Value) *yaml.Node {
+	switch x := v.Interface().(type) {
+	case time.Duration:
+		return text(shortDuration(x))
+	case Bytes:
+		return text(x.String())
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		n := &yaml.Node{Kind: yaml.MappingNode}
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			value := v.Field(i)
+			child := tree(value)
+			switch {
+			case field.Tag.Get("secret") != "" && value.String() != "":
+				child = text("(set)")
+			case v.Type() == reflect.TypeFor[Rule]() && value.IsZero():
+				continue // an absent key of a rule does not restrict it; printing it empty would say otherwise
+			}
+			n.Content = append(n.Content, text(field.Tag.Get("mapstructure")), child)
+		}
+		return n
+	case reflect.Slice:
+		n := &yaml.Node{Kind: yaml.SequenceNode}
+		for i := range v.Len() {
+			n.Content = append(n.Content, tree(v.Index(i)))
+		}
+		if v.Len() == 0 || v.Type().Elem().Kind() == reflect.String {
+			n.Style = yaml.FlowStyle
+		}
+		return n
+	}
+	n := &yaml.Node{}
+	if err := n.Encode(v.Interface()); err != nil {
+		return text(fmt.Sprint(v.Interface()))
+	}
+	return n
+}
+
+func text(s string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(s)
+	return n
+}
+
+// shortDuration drops the zero units that Duration.String adds: 15m, not 15m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

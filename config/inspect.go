@@ -1,0 +1,173 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// inspect holds the YAML tree of the file against the shape of Config and returns
+// every fault, and the line of every key for later ones.
+func inspect(file string, text []byte) (Faults, map[string]int) {
+	in := &inspector{file: file, lines: map[string]int{}}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		in.fault(nil, "(file)", strings.TrimPrefix(err.Error(), "yaml: "), "YAML")
+		return in.faults, in.lines
+	}
+	if len(doc.Content) == 0 {
+		in.fault(nil, "(file)", "an empty file", "a configuration")
+		return in.faults, in.lines
+	}
+	in.value(doc.Content[0], "", reflect.TypeFor[Config](), "")
+	return in.faults, in.lines
+}
+
+type inspector struct {
+	file   string
+	faults Faults
+	lines  map[string]int
+}
+
+func (in *inspector) fault(n *yaml.Node, key, found, want string) {
+	f := Fault{Source: in.file, Key: key, Found: found, Want: want}
+	if n != nil {
+		f.Line = n.Line
+	}
+	if key == "" {
+		f.Key = "(file)"
+	}
+	in.faults = append(in.faults, f)
+}
+
+// value checks one node against the type that the key decodes into.
+func (in *inspector) value(n *yaml.Node, key string, t reflect.Type, need string) {
+	if n.Kind == yaml.AliasNode || n.Anchor != "" {
+		in.fault(n, key, "a YAML anchor or alias", "the value itself")
+		return
+	}
+	switch {
+	case t.Kind() == reflect.Struct:
+		in.mapping(n, key, t)
+	case t.Kind() == reflect.Slice:
+		in.sequence(n, key, t, need)
+	default:
+		in.scalar(n, key, t, need)
+	}
+}
+
+func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
+	if n.Kind != yaml.MappingNode {
+		in.fault(n, key, describe(n), "keys and values")
+		return
+	}
+	fields := map[string]reflect.StructField{}
+	for i := range t.NumField() {
+		fields[t.Field(i).Tag.Get("mapstructure")] = t.Field(i)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, child := n.Content[i], n.Content[i+1]
+		path := strings.TrimPrefix(key+"."+name.Value, ".")
+		field, known := fields[name.Value]
+		switch {
+		case !known:
+			in.fault(name, path, "an unknown key", "one of "+strings.Join(names(t), ", "))
+		case seen[name.Value]:
+			in.fault(name, path, "the key a second time", "it once")
+		default:
+			in.lines[path] = name.Line
+			in.value(child, path, field.Type, field.Tag.Get("need"))
+		}
+		seen[name.Value] = true
+	}
+}
+
+func (in *inspector) sequence(n *yaml.Node, key string, t reflect.Type, need string) {
+	if n.Kind != yaml.SequenceNode {
+		in.fault(n, key, describe(n), "a list")
+		return
+	}
+	if len(n.Content) == 0 && need == "value" {
+		in.fault(n, key, "an empty list", "at least one entry, or no such key")
+	}
+	for i, child := range n.Content {
+		path := fmt.Sprintf("%s[%d]", key, i)
+		in.lines[path] = child.Line
+		in.value(child, path, t.Elem(), "value")
+	}
+}
+
+func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need string) {
+	want := expected(t)
+	ok := n.Kind == yaml.ScalarNode
+	if ok {
+		switch {
+		case n.Tag == "!!null":
+			ok = false
+		case t == durationType:
+			_, err := time.ParseDuration(n.Value)
+			ok = err == nil
+		case t == reflect.TypeFor[Bytes]():
+			_, err := ParseBytes(n.Value)
+			ok = err == nil
+		case t.Kind() == reflect.Bool:
+			ok = n.Tag == "!!bool"
+		case t.Kind() == reflect.Int:
+			_, err := strconv.Atoi(n.Value)
+			ok = err == nil && n.Tag == "!!int"
+		default:
+			ok = n.Tag == "!!str"
+			if ok && need == "value" && strings.TrimSpace(n.Value) == "" {
+				ok, want = false, "a value that is not empty"
+			}
+		}
+	}
+	if !ok && strings.HasSuffix(key, "_secret") {
+		in.fault(n, key, "a value of another kind (not shown)", want)
+	} else if !ok {
+		in.fault(n, key, describe(n), want)
+	}
+}
+
+func expected(t reflect.Type) string {
+	switch {
+	case t == durationType:
+		return "a duration such as 90s, 15m, 720h"
+	case t == reflect.TypeFor[Bytes]():
+		return "a size such as 512KiB, 1MiB"
+	case t.Kind() == reflect.Bool:
+		return "true or false"
+	case t.Kind() == reflect.Int:
+		return "a whole number"
+	}
+	return "text (in quotes where YAML reads it otherwise)"
+}
+
+func describe(n *yaml.Node) string {
+	switch n.Kind {
+	case yaml.MappingNode:
+		return "keys and values"
+	case yaml.SequenceNode:
+		return "a list"
+	}
+	if n.Tag == "!!null" || n.Value == "" {
+		return "nothing"
+	}
+	if len(n.Value) > 60 {
+		return fmt.Sprintf("%q…", n.Value[:60])
+	}
+	return strconv.Quote(n.Value)
+}
+
+func names(t reflect.Type) []string {
+	var out []string
+	for i := range t.NumField() {
+		out = append(out, t.Field(i).Tag.Get("mapstructure"))
+	}
+	return out
+}

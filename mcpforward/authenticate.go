@@ -1,0 +1,113 @@
+package mcpforward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
+)
+
+// bearer is an Authorization header with one bearer token (RFC 6750 2.1; the scheme
+// in any case, RFC 9110 11.1).
+var bearer = regexp.MustCompile(`^(?i:bearer) +([A-Za-z0-9._~+/-]+=*)$`)
+
+// authenticate finds out who calls. Everything that is wrong gets the same challenge,
+// whether the server exists or not.
+func (x *exchange) authenticate() error {
+	headers := x.r.Header.Values("Authorization")
+	// RFC 6750 2.3 is not offered: a token in a URL is a token in a log.
+	if len(headers) != 1 || x.r.URL.Query().Has("access_token") {
+		return &challenge{}
+	}
+	match := bearer.FindStringSubmatch(headers[0])
+	if match == nil {
+		return &challenge{}
+	}
+	x.token = match[1]
+	return x.authorize(x.r.Context())
+}
+
+// authorize checks the token and everything that hangs on it: audience, expiry,
+// grant, user, client, org, group, scope. It runs when a request comes and again
+// right before it is forwarded (SR-RS-1).
+func (x *exchange) authorize(ctx context.Context) error {
+	server := x.servers[x.name]
+	if server == nil {
+		return &challenge{invalid: true}
+	}
+	g, err := x.Grants.Authenticate(ctx, x.token, x.name)
+	switch {
+	case errors.Is(err, grant.ErrInvalidToken):
+		return &challenge{invalid: true}
+	case err != nil:
+		return unavailable("access could not be checked", err)
+	case g.Org != server.Org || g.Resource != x.resource(x.name):
+		return &challenge{invalid: true} // the configuration has changed since
+	}
+	groups := x.Groups(g.Org, g.Subject, g.Username)
+	x.server, x.grant = server, g
+	x.who = policy.Principal{Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Groups: groups}
+	if !server.admits(groups) {
+		x.denyAccess("the user is in none of the server's groups")
+		return &challenge{invalid: true}
+	}
+	if !slices.Contains(strings.Fields(g.Scope), scope) {
+		x.denyAccess("the token lacks the scope")
+		return &challenge{insufficient: true}
+	}
+	return nil
+}
+
+// denyAccess records that a good token was refused.
+func (x *exchange) denyAccess(reason string) {
+	if !x.budgets.of(x.grant).allow() {
+		return
+	}
+	e := x.entry("server.use", audit.Denied)
+	e.Reason = reason
+	x.record(e)
+}
+
+// challenge is the answer to a request without a good token (RFC 6750 3, RFC 9728 5.1).
+type challenge struct {
+	invalid      bool // a token came and is not good
+	insufficient bool // the token is good and lacks the scope
+}
+
+func (c *challenge) Error() string { return "no access" }
+
+// header is the challenge for the endpoint of that name, which need not exist.
+func (h *Handler) header(c *challenge, server string) string {
+	v := fmt.Sprintf(`Bearer resource_metadata="%s/.well-known/oauth-protected-resource/mcp/%s", scope="%s"`, h.PublicURL, server, scope)
+	switch {
+	case c.insufficient:
+		return v + `, error="insufficient_scope"`
+	case c.invalid:
+		return v + `, error="invalid_token"`
+	}
+	return v
+}
+
+func (c *challenge) status() int {
+	if c.insufficient {
+		return http.StatusForbidden
+	}
+	return http.StatusUnauthorized
+}
+
+func (c *challenge) body() string {
+	switch {
+	case c.insufficient:
+		return `{"error":"insufficient_scope"}`
+	case c.invalid:
+		return `{"error":"invalid_token"}`
+	}
+	return `{"error":"unauthorized"}`
+}

@@ -1,0 +1,52 @@
+// Package mcpforward is the protected resource: it takes MCP requests of clients at
+// /mcp/{server}, has each one decided, and forwards to Salesforce what was decided.
+//
+// What happens to a call is in call.go, top to bottom. In short: authenticate →
+// decode strictly → decide by policy → (hold for a person) → record the intent →
+// check everything once more → forward → record the outcome. One code path serves
+// every method and every protocol version; the methods are an explicit list
+// (methods.go), and what is not on it is refused.
+//
+// # What a client gets
+//
+// A refusal of the transport (no token, wrong type, not one strict message, unknown
+// session) is an HTTP status. Everything after that is HTTP 200 with a JSON-RPC
+// answer, as clients of these protocol versions expect: a call that is denied, held
+// or failed is a tool result with isError and a sentence that a model can pass on.
+// The answer is JSON, or an event stream if progress precedes it. The handler builds
+// every header itself; nothing of Salesforce's headers, challenges or error data
+// passes.
+//
+// # Sessions
+//
+// initialize is answered here and opens a session (table mcp_sessions), named by
+// Mcp-Session-Id, stored as a hash, bound to the grant. It authenticates nothing: it
+// only carries what the client declared. Salesforce's sessions are another thing and
+// belong to package upstream.
+//
+// # Cut-off
+//
+// Every request in flight is registered under its grant. When access was taken away
+// anywhere (see db.DB.WatchAccess), Recheck ends those whose grant is not alive any
+// more; their results are not delivered. Independently, everything is checked again
+// right before a call is forwarded, and that the grant is alive before an answer is
+// delivered.
+//
+// # Protocol versions
+//
+// 2025-06-18 and 2025-11-25. A request of the stateless era (server/discover, a newer
+// MCP-Protocol-Version, protocol fields in _meta) gets HTTP 400, which makes such a
+// client begin with initialize.
+//
+// # Choices
+//
+// Cursors of lists are Salesforce's and pass unchanged: the list behind them is
+// always read with the caller's own Salesforce login, and every page is filtered
+// for the caller, so somebody else's cursor opens nothing.
+//
+// If a client goes away, a read is given up. A write that was forwarded runs to its
+// end, so that its outcome is recorded and a repeat is answered from the record.
+//
+// The package does not issue or refresh tokens, does not parse SOQL, keeps no answer
+// and opens no GET stream.
+package mcpforward

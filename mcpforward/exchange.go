@@ -1,0 +1,125 @@
+package mcpforward
+
+import (
+	"net/http"
+	"time"
+
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// exchange is one HTTP request on its way through the handler. Its steps fill it in
+// from top to bottom.
+type exchange struct {
+	*Handler
+	r       *http.Request
+	reply   *reply
+	started time.Time
+
+	name   string // of the endpoint, as the path has it
+	token  string // the access token that came
+	server *Server
+	grant  *grant.Grant
+	who    policy.Principal
+
+	msg     *jsonrpc.Message
+	params  jsonrpc.Object
+	session *session // nil for initialize
+}
+
+// serve takes the request through the steps that every one takes.
+func (x *exchange) serve() error {
+	if err := x.guard(); err != nil {
+		return err
+	}
+	if err := x.authenticate(); err != nil {
+		return err
+	}
+	switch x.r.Method {
+	case http.MethodPost:
+		return x.post()
+	case http.MethodDelete:
+		return x.closeSession()
+	}
+	x.reply.w.Header().Set("Allow", "POST, DELETE")
+	return &refusal{status: http.StatusMethodNotAllowed, message: "use POST"}
+}
+
+// post handles one message.
+func (x *exchange) post() error {
+	if err := x.read(); err != nil {
+		return err
+	}
+	if err := x.era(); err != nil {
+		return err
+	}
+	m, known := methods[x.msg.Method]
+	if x.msg.Method != "initialize" {
+		if err := x.findSession(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case x.msg.IsResponse():
+		// We never ask a client anything, so there is nothing that it could answer.
+		return badRequest(jsonrpc.InvalidRequest, "no request is waiting for this response")
+	case x.msg.IsNotification() && (!known || !m.notification):
+		return badRequest(jsonrpc.MethodNotFound, "no such notification")
+	case x.msg.IsRequest() && (!known || m.notification):
+		return x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.MethodNotFound, "no such method"))
+	}
+	if m.counted {
+		leave, ok := x.budgets.enter(x.grant)
+		if !ok {
+			return x.overLimit()
+		}
+		defer leave()
+	}
+	return m.handle(x)
+}
+
+// method is how one MCP method is handled.
+type method struct {
+	handle       func(*exchange) error
+	notification bool
+	counted      bool // against the user's limits
+}
+
+// methods is every method that is handled; all others are refused (SR-FW-2). It is
+// filled by init because the handlers lead back to it.
+var methods map[string]method
+
+func init() {
+	methods = map[string]method{
+		"initialize": {handle: (*exchange).initialize, counted: true},
+		"ping":       {handle: (*exchange).ping},
+
+		"notifications/initialized":        {handle: (*exchange).accept, notification: true},
+		"notifications/progress":           {handle: (*exchange).accept, notification: true},
+		"notifications/roots/list_changed": {handle: (*exchange).accept, notification: true},
+		"notifications/cancelled":          {handle: (*exchange).cancelCall, notification: true},
+
+		"tools/list":               {handle: (*exchange).list, counted: true},
+		"tools/call":               {handle: (*exchange).callTool, counted: true},
+		"prompts/list":             {handle: (*exchange).list, counted: true},
+		"prompts/get":              {handle: (*exchange).getPrompt, counted: true},
+		"resources/list":           {handle: (*exchange).list, counted: true},
+		"resources/templates/list": {handle: (*exchange).list, counted: true},
+		"resources/read":           {handle: (*exchange).readResource, counted: true},
+	}
+}
+
+// accept acknowledges a notification that needs nothing done.
+func (x *exchange) accept() error { return x.reply.status(http.StatusAccepted) }
+
+// cancelCall ends the call that the client names, if it is its own (same grant and
+// session). A write that was sent is recorded as of unknown outcome.
+func (x *exchange) cancelCall() error {
+	if id, ok := x.params.Get("requestId"); ok {
+		x.calls.cancel(x.grant.ID, x.session.hash, string(id))
+	}
+	return x.accept()
+}
+
+func (x *exchange) ping() error { return x.result(jsonrpc.Object{}.Encode()) }

@@ -1,0 +1,363 @@
+package mcpforward
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+func TestInitialize(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := &client{world: w, url: w.server.URL + "/mcp/sales"}
+	_, c.token = w.token(salesforcesim.RepID, "chatgpt", "sales")
+	for asked, want := range map[string]string{
+		"2025-06-18": "2025-06-18", "2025-11-25": "2025-11-25", "2024-11-05": "2025-11-25", "2026-07-28": "2025-11-25", "": "2025-11-25",
+	} {
+		a := c.call("initialize", `{"protocolVersion":"`+asked+`","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`)
+		if a.status != http.StatusOK || a.Result.ProtocolVersion != want {
+			t.Errorf("asked for %q: %d %s", asked, a.status, a.body)
+		}
+		if id := a.header.Get(sessionHeader); len(id) < 22 || strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r > 0x7e }) {
+			t.Errorf("session id %q", id)
+		}
+		for _, part := range []string{`"tools":{}`, `"prompts":{}`, `"resources":{}`, `"name":"sfmcp-proxy"`, `"title":"Title of sales"`} {
+			if !strings.Contains(a.body, part) {
+				t.Errorf("initialize lacks %s: %s", part, a.body)
+			}
+		}
+	}
+	if a := c.call("initialize", `{}`); a.Error == nil || a.Error.Code != -32602 {
+		t.Errorf("initialize without a version: %s", a.body)
+	}
+	if n := len(w.sim.Requests(salesforcesim.RequestFilter{Path: "/platform/mcp/"})); n != 0 {
+		t.Errorf("initialize made %d requests to Salesforce", n)
+	}
+}
+
+// A newer client tries the stateless protocol first, by whatever mark, and must be
+// told by HTTP 400 to begin with initialize.
+func TestNewerClientFallsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	header := func(v string) func(*http.Request) {
+		return func(r *http.Request) { r.Header.Set(versionHeader, v) }
+	}
+	for name, a := range map[string]*answer{
+		"discover":      c.call("server/discover", `{}`),
+		"header":        c.call("tools/list", `{}`, header("2026-07-28")),
+		"meta":          c.call("tools/list", `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}`),
+		"older version": c.call("tools/list", `{}`, header("2025-03-26")),
+		"nonsense":      c.call("tools/list", `{}`, header("x")),
+	} {
+		if a.status != http.StatusBadRequest || a.Error == nil || a.Error.Code != -32600 || string(a.ID) == "null" {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := c.call("ping", `{}`, header("2025-11-25")); a.status != http.StatusOK || a.Error != nil {
+		t.Errorf("a version that is spoken: %d %s", a.status, a.body)
+	}
+}
+
+func TestIDsComeBackAsTheyWere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	for _, id := range []string{`0`, `9007199254740993`, `-1`, `"a\u0062\/"`, `""`, `"1"`} {
+		for _, method := range []string{"ping", "tools/list", "no/such"} {
+			a := c.post(`{"jsonrpc":"2.0","id":` + id + `,"method":"` + method + `"}`)
+			if string(a.ID) != id {
+				t.Errorf("%s: id %s came back as %s", method, id, a.ID)
+			}
+		}
+	}
+}
+
+func TestReadAndList(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	a := c.tool("soqlQuery", `{"q":"SELECT Id, Name FROM Account LIMIT 2"}`)
+	if a.failed() || !strings.Contains(a.text(), `"totalSize":2.0`) || a.header.Get("Content-Type") != "application/json" {
+		t.Errorf("soqlQuery: %s", a.body)
+	}
+	if a.Result.Meta["salesforce/toolTags"] == nil {
+		t.Errorf("Salesforce's _meta is gone: %s", a.body)
+	}
+	a = c.call("tools/list", `{}`)
+	want := []string{"createSobjectRecord", "find", "getObjectSchema", "getRelatedRecords", "getUserInfo", "listRecentSobjectRecords",
+		"soqlQuery", "updateRelatedRecord", "updateSobjectRecord"}
+	if diff := cmp.Diff(want, names(a.Result.Tools, "name")); diff != "" {
+		t.Errorf("listed tools (deletes are denied): %s", diff)
+	}
+	a = c.call("prompts/list", `{}`)
+	if diff := cmp.Diff([]string{"accountReviewBriefing", "revenueReconciliationAnalysis"}, names(a.Result.Prompts, "name")); diff != "" {
+		t.Errorf("listed prompts: %s", diff)
+	}
+	// Salesforce has no resources on this server and answers -32601.
+	if a = c.call("resources/list", `{}`); a.Error != nil || a.Result.Resources == nil || len(a.Result.Resources) != 0 {
+		t.Errorf("resources/list: %s", a.body)
+	}
+	if diff := cmp.Diff([]string{audit.Intent, audit.OK}, outcomes(w.entries("tool.call"))); diff != "" {
+		t.Error(diff)
+	}
+	for _, e := range w.entries("") {
+		if e.Outcome != audit.Intent && e.IntentSeq != e.Seq-1 {
+			t.Errorf("entry %d answers intent %d", e.Seq, e.IntentSeq)
+		}
+	}
+}
+
+// Hints are explicit and ours, whatever Salesforce says (FW-21).
+func TestFW21LyingAnnotations(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.faults(func(f *salesforcesim.Faults) { f.Annotations = "lying" })
+	c := rep(w)
+	type hints struct{ readOnly, destructive, idempotent, openWorld any }
+	got := map[string]hints{}
+	for _, tool := range c.call("tools/list", `{}`).Result.Tools {
+		a, _ := tool["annotations"].(map[string]any)
+		got[tool["name"].(string)] = hints{a["readOnlyHint"], a["destructiveHint"], a["idempotentHint"], a["openWorldHint"]}
+	}
+	for name, want := range map[string]hints{
+		"soqlQuery":           {true, false, true, false},
+		"createSobjectRecord": {false, false, false, false},
+		"updateSobjectRecord": {false, true, true, false},
+	} {
+		if got[name] != want {
+			t.Errorf("%s: %v, want %v", name, got[name], want)
+		}
+	}
+	if a := c.tool("createSobjectRecord", createAccount); !strings.Contains(a.text(), "approval") || len(w.forwarded()) > 0 {
+		t.Errorf("a write that is called read-only: %s", a.body)
+	}
+}
+
+func TestPromptsAndResources(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c, custom := rep(w), w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	listed := c.call("prompts/list", `{}`)
+	arguments := map[string]string{}
+	for _, p := range listed.Result.Prompts {
+		list, _ := p["arguments"].([]any)
+		var parts []string
+		for _, a := range list {
+			parts = append(parts, `"`+a.(map[string]any)["name"].(string)+`":"001Hs0000000001IAA"`)
+		}
+		arguments[p["name"].(string)] = "{" + strings.Join(parts, ",") + "}"
+	}
+	if a := c.call("prompts/get", `{"name":"accountReviewBriefing","arguments":`+arguments["accountReviewBriefing"]+`}`); a.Error != nil {
+		t.Errorf("an allowed prompt: %s", a.body)
+	}
+	// FW-29: prompts and resources are judged like tools.
+	if a := c.call("prompts/get", `{"name":"revenueReconciliationAnalysis","arguments":{}}`); a.Error == nil || !strings.Contains(a.text(), "person") {
+		t.Errorf("FW-29: a prompt that needs a person: %s", a.body)
+	}
+	reads := w.connect(salesforcesim.RepID, "chatgpt", "reads")
+	if a := reads.call("prompts/get", `{"name":"accountReviewBriefing"}`); a.Error == nil || a.Error.Message != "Unknown prompt: accountReviewBriefing" {
+		t.Errorf("FW-29: a denied prompt: %s", a.body)
+	}
+	if a := reads.call("resources/read", `{"uri":"file:///etc/passwd"}`); a.Error == nil || a.Error.Code != -32602 || !strings.HasPrefix(a.Error.Message, "Unknown resource: ") {
+		t.Errorf("FW-29: a denied resource: %s", a.body)
+	}
+	if got := len(w.sim.Requests(salesforcesim.RequestFilter{RPC: "prompts/get"})); got != 1 {
+		t.Errorf("%d prompts were asked for", got)
+	}
+	list := custom.call("resources/list", `{}`)
+	if list.Error != nil || len(list.Result.Resources) == 0 {
+		t.Fatalf("resources/list: %s", list.body)
+	}
+	uri := list.Result.Resources[0]["uri"].(string)
+	if a := custom.call("resources/read", `{"uri":"`+uri+`"}`); a.Error != nil || !strings.Contains(a.body, uri) {
+		t.Errorf("resources/read: %.300s", a.body)
+	}
+	if diff := cmp.Diff([]string{audit.Denied, audit.Intent, audit.OK}, outcomes(w.entries("resource.read"))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestProgressIsRelayed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.faults(func(f *salesforcesim.Faults) {
+		f.Framing, f.ProgressNotifications, f.ServerRequest = "sse", 3, "sampling/createMessage"
+	})
+	c := rep(w)
+	params := `{"name":"getUserInfo","arguments":{},"_meta":{"progressToken":"mine"}}`
+	a := c.call("tools/call", params)
+	if a.header.Get("Content-Type") != "text/event-stream" || a.header.Get("X-Accel-Buffering") != "no" || len(a.messages) != 4 {
+		t.Fatalf("%v %q", a.header, a.messages)
+	}
+	for _, m := range a.messages[:3] {
+		if !strings.Contains(m, "notifications/progress") || !strings.Contains(m, `"progressToken":"mine"`) {
+			t.Errorf("event %s", m)
+		}
+	}
+	if a.failed() || string(a.ID) != "1" {
+		t.Errorf("response %s", a.body)
+	}
+	onlyJSON := func(r *http.Request) { r.Header.Set("Accept", "application/json") }
+	if a := c.call("tools/call", params, onlyJSON); a.header.Get("Content-Type") != "application/json" || a.failed() {
+		t.Errorf("a client that takes JSON only: %v %s", a.header, a.body)
+	}
+	onlyStream := func(r *http.Request) { r.Header.Set("Accept", "text/event-stream") }
+	if a := c.call("ping", `{}`, onlyStream); a.header.Get("Content-Type") != "text/event-stream" || len(a.messages) != 1 {
+		t.Errorf("a client that takes event streams only: %v %s", a.header, a.body)
+	}
+	if a := c.call("ping", `{}`, func(r *http.Request) { r.Header.Set("Accept", "text/html") }); a.status != http.StatusNotAcceptable {
+		t.Errorf("a client that takes neither: %d", a.status)
+	}
+}
+
+// What clients put into _meta about their user does not reach Salesforce.
+func TestMetaIsFiltered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	c.call("tools/call", `{"name":"getUserInfo","_meta":{"openai/userLocation":{"city":"CANARY"},"salesforce/x":1,"progressToken":0,"io.modelcontextprotocol/related-task":{"taskId":"t"},"other":"CANARY"}}`)
+	got := w.sim.Requests(salesforcesim.RequestFilter{Tool: "getUserInfo"})
+	if len(got) != 1 || strings.Contains(got[0].Body, "CANARY") || !strings.Contains(got[0].Body, `"salesforce/x":1`) ||
+		!strings.Contains(got[0].Body, "related-task") || !strings.Contains(got[0].Body, `"arguments":{}`) {
+		t.Errorf("sent %+v", got)
+	}
+}
+
+func TestStopModes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	stop := func(s grant.Stop) {
+		if err := w.grants.SetStop(t.Context(), s, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() *answer { return c.tool("getUserInfo", `{}`) }
+	write := func() *answer { return c.tool("createSobjectRecord", createAccount) }
+	stop(grant.StopWrites)
+	if a := write(); !a.failed() || a.text() != sayStopWrites {
+		t.Errorf("stop writes, write: %s", a.body)
+	}
+	if a := read(); a.failed() {
+		t.Errorf("stop writes, read: %s", a.body)
+	}
+	stop(grant.StopAll)
+	before := w.reached()
+	if a := read(); !a.failed() || a.text() != sayStopAll {
+		t.Errorf("stop all, read: %s", a.body)
+	}
+	if a := c.call("tools/list", `{}`); a.Error == nil || a.Error.Message != sayStopAll {
+		t.Errorf("stop all, list: %s", a.body)
+	}
+	if a := c.call("ping", `{}`); a.Error != nil {
+		t.Errorf("stop all, ping: %s", a.body)
+	}
+	c.initialize()
+	if after := w.reached(); after != before {
+		t.Errorf("stopped, and %d requests reached Salesforce", after-before)
+	}
+	stop(grant.StopOff)
+	if a := read(); a.failed() {
+		t.Errorf("stop off: %s", a.body)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 6} })
+	c := rep(w) // one of six: initialize
+	other := w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
+	var held []int
+	for i := range 6 {
+		if a := c.tool("getUserInfo", `{}`); a.failed() {
+			held = append(held, i)
+			if a.text() != sayLimit {
+				t.Errorf("over the limit: %s", a.body)
+			}
+		}
+	}
+	if !slices.Equal(held, []int{5}) {
+		t.Errorf("refused calls: %v", held)
+	}
+	if a := c.call("tools/list", `{}`); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+		t.Errorf("a list over the limit: %d %s", a.status, a.body)
+	}
+	if a := other.tool("getUserInfo", `{}`); a.failed() {
+		t.Errorf("another user pays for it (AV-04): %s", a.body)
+	}
+}
+
+func TestConcurrencyLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits = Limits{ConcurrentCalls: 2} })
+	c := rep(w)
+	c.tool("getUserInfo", `{}`)
+	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(time.Second) })
+	answers := make(chan bool)
+	for i := range 4 {
+		d := *c
+		d.ids = 100 * (i + 1)
+		go func() { answers <- d.tool("getUserInfo", `{}`).failed() }()
+	}
+	refused := 0
+	for range 4 {
+		if <-answers {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d of 4 calls at a time were refused, want 2", refused)
+	}
+	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = 0 })
+	if a := c.tool("getUserInfo", `{}`); a.failed() {
+		t.Errorf("after they ended: %s", a.body)
+	}
+}
+
+func TestCloseSession(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	r := c.request(nil)
+	r.Method = http.MethodDelete
+	if a := c.send(r); a.status != http.StatusNoContent || a.body != "" {
+		t.Errorf("DELETE: %d %s", a.status, a.body)
+	}
+	if a := c.call("ping", `{}`); a.status != http.StatusNotFound {
+		t.Errorf("after DELETE: %d", a.status)
+	}
+	c.initialize()
+	if a := c.call("ping", `{}`); a.status != http.StatusOK {
+		t.Errorf("a new session: %d", a.status)
+	}
+	if _, err := w.db.Writes.ExecContext(t.Context(), `UPDATE mcp_sessions SET expires_at = 1`); err != nil {
+		t.Fatal(err)
+	}
+	if a := c.call("ping", `{}`); a.status != http.StatusNotFound {
+		t.Errorf("an expired session: %d", a.status)
+	}
+	if err := w.handler.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range sessionsPerGrant + 5 {
+		c.session = ""
+		c.initialize()
+	}
+	var n int
+	if err := w.db.Reads.QueryRowContext(t.Context(), `SELECT count(*) FROM mcp_sessions`).Scan(&n); err != nil || n != sessionsPerGrant {
+		t.Errorf("%d sessions are kept, %v", n, err)
+	}
+	if a := c.call("ping", `{}`); a.status != http.StatusOK {
+		t.Errorf("the newest session: %d", a.status)
+	}
+}

@@ -1,0 +1,84 @@
+package mcpforward
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// errCutOff is the cause of a context whose access was taken away; errCancelled, of
+// one that the client cancelled.
+var (
+	errCutOff    = errors.New("access was taken away")
+	errCancelled = errors.New("the client cancelled the call")
+)
+
+// inFlight knows the calls that are being forwarded. The zero value is ready.
+type inFlight struct {
+	mu    sync.Mutex
+	calls map[*flying]struct{}
+}
+
+// flying is one call.
+type flying struct {
+	grant, session, id string
+	end                context.CancelCauseFunc
+}
+
+// enter registers a call and returns its context, which ends when the call is to end.
+func (f *inFlight) enter(ctx context.Context, grantID, session, id string) (context.Context, func()) {
+	ctx, end := context.WithCancelCause(ctx)
+	c := &flying{grantID, session, id, end}
+	f.mu.Lock()
+	if f.calls == nil {
+		f.calls = map[*flying]struct{}{}
+	}
+	f.calls[c] = struct{}{}
+	f.mu.Unlock()
+	return ctx, func() {
+		f.mu.Lock()
+		delete(f.calls, c)
+		f.mu.Unlock()
+		end(nil)
+	}
+}
+
+// grants lists the grants that have calls in flight.
+func (f *inFlight) grants() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	seen := map[string]bool{}
+	var ids []string
+	for c := range f.calls {
+		if !seen[c.grant] {
+			seen[c.grant] = true
+			ids = append(ids, c.grant)
+		}
+	}
+	return ids
+}
+
+// end cuts off the calls of the grants for which cut holds.
+func (f *inFlight) end(cut func(grantID string) bool) {
+	f.each(errCutOff, func(c *flying) bool { return cut(c.grant) })
+}
+
+// cancel ends the call with that id of one session.
+func (f *inFlight) cancel(grantID, session, id string) {
+	f.each(errCancelled, func(c *flying) bool { return c.grant == grantID && c.session == session && c.id == id })
+}
+
+// endSession ends every call of a session.
+func (f *inFlight) endSession(grantID, session string) {
+	f.each(errCancelled, func(c *flying) bool { return c.grant == grantID && c.session == session })
+}
+
+func (f *inFlight) each(cause error, match func(*flying) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.calls {
+		if match(c) {
+			c.end(cause)
+		}
+	}
+}

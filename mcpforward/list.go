@@ -1,0 +1,193 @@
+package mcpforward
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// maxCursor bounds a cursor of Salesforce's on its way back.
+const maxCursor = 4096
+
+// listing says how the answer of one list method is read.
+type listing struct {
+	action string // in the audit log
+	items  string // member of the result
+	key    string // member that names an item
+	prefix string // of the name that policy knows the item by
+}
+
+var listings = map[string]listing{
+	"tools/list":               {"tool.list", "tools", "name", ""},
+	"prompts/list":             {"prompt.list", "prompts", "name", "prompt:"},
+	"resources/list":           {"resource.list", "resources", "uri", "resource:"},
+	"resources/templates/list": {"resource.list", "resourceTemplates", "uriTemplate", "resource:"},
+}
+
+// list forwards one page of a list, filtered by the policy that judges calls.
+func (x *exchange) list() error {
+	for member, value := range x.params.All() {
+		if member == "cursor" && value.Kind() == '"' && len(value) <= maxCursor || member == "_meta" {
+			continue
+		}
+		return x.answer(x.invalid("params may hold a cursor and _meta"))
+	}
+	l := listings[x.msg.Method]
+	c := &call{action: l.action, params: listParams(x.params)}
+	c.shape = func(result jsontext.Value) (jsontext.Value, error) { return x.filter(l, result) }
+	c.decision = x.decide(c)
+	if denied, err := x.deny(c); denied {
+		return err
+	}
+	return x.forward(c)
+}
+
+func listParams(params jsonrpc.Object) jsontext.Value {
+	var out jsonrpc.Object
+	if cursor, ok := params.Get("cursor"); ok { // an empty one is one, too
+		out.Set("cursor", cursor)
+	}
+	if meta, ok := keptMeta(params); ok {
+		out.Set("_meta", meta)
+	}
+	return out.Encode()
+}
+
+var errNoList = errors.New("the answer is not a list")
+
+// filter keeps the items of a page that the caller may use. A page may become empty;
+// its cursor stays. A name that is listed twice means two things and is dropped.
+func (x *exchange) filter(l listing, result jsontext.Value) (jsontext.Value, error) {
+	page, err := jsonrpc.ParseObject(result)
+	if err != nil {
+		return nil, err
+	}
+	raw, _ := page.Get(l.items)
+	items, err := jsonrpc.ParseArray(raw)
+	if err != nil {
+		return nil, errNoList
+	}
+	parsed := make([]jsonrpc.Object, len(items))
+	times := map[string]int{}
+	for i, item := range items {
+		if parsed[i], err = jsonrpc.ParseObject(item); err != nil {
+			return nil, errNoList
+		}
+		name, _ := parsed[i].String(l.key)
+		times[name]++
+	}
+	kept := []jsontext.Value{}
+	for _, item := range parsed {
+		name, ok := item.String(l.key)
+		if !ok || !x.server.Policy.Visible(x.who, l.prefix+name) {
+			continue
+		}
+		if times[name] > 1 {
+			x.Log.WarnContext(x.r.Context(), "salesforce lists a name twice; dropped", "server", x.server.Name, "list", l.items)
+			continue
+		}
+		if l.items == "tools" {
+			annotate(&item, x.server.Policy.Annotations(x.who, name))
+		}
+		kept = append(kept, item.Encode())
+	}
+	page.Set(l.items, array(kept))
+	if cursor, ok := page.Get("nextCursor"); ok && cursor.Kind() != '"' {
+		page.Delete("nextCursor")
+	}
+	return page.Encode(), nil
+}
+
+// annotate replaces what Salesforce says of a tool's effects by what we know
+// (SR-FW-4), all hints explicit because clients differ in their defaults, and takes
+// out what would make a client expect tasks or other credentials.
+func annotate(tool *jsonrpc.Object, h policy.Hints) {
+	old, _ := tool.Get("annotations")
+	before, _ := jsonrpc.ParseObject(old)
+	var hints jsonrpc.Object
+	if title, ok := before.Get("title"); ok && title.Kind() == '"' {
+		hints.Set("title", title)
+	}
+	hints.Set("readOnlyHint", boolean(h.ReadOnly))
+	hints.Set("destructiveHint", boolean(h.Destructive))
+	hints.Set("idempotentHint", boolean(h.Idempotent))
+	hints.Set("openWorldHint", boolean(h.OpenWorld))
+	tool.Set("annotations", hints.Encode())
+	tool.Delete("securitySchemes")
+	without(tool, "execution", "taskSupport")
+	without(tool, "_meta", "securitySchemes")
+}
+
+// without removes a member of a member, and the latter if nothing is left.
+func without(o *jsonrpc.Object, outer, inner string) {
+	raw, _ := o.Get(outer)
+	v, err := jsonrpc.ParseObject(raw)
+	if err != nil {
+		return
+	}
+	if _, ok := v.Get(inner); !ok {
+		return
+	}
+	v.Delete(inner)
+	if v.Len() == 0 {
+		o.Delete(outer)
+		return
+	}
+	o.Set(outer, v.Encode())
+}
+
+// clean takes out of a result what would pass a challenge of Salesforce's on to the
+// client (SR-RS-2). Everything else in _meta passes.
+func clean(result jsontext.Value) (jsontext.Value, error) {
+	o, err := jsonrpc.ParseObject(result)
+	if err != nil {
+		return nil, err
+	}
+	without(&o, "_meta", "mcp/www_authenticate")
+	return o.Encode(), nil
+}
+
+// keptMeta is the part of a request's _meta that concerns Salesforce: progress, its
+// own names and the protocol's. Clients also put things there that are nobody else's
+// business, such as where the user is.
+func keptMeta(params jsonrpc.Object) (jsontext.Value, bool) {
+	raw, _ := params.Get("_meta")
+	all, err := jsonrpc.ParseObject(raw)
+	if err != nil {
+		return nil, false
+	}
+	var kept jsonrpc.Object
+	for name, value := range all.All() {
+		if name == "progressToken" || strings.HasPrefix(name, "salesforce/") || strings.HasPrefix(name, "io.modelcontextprotocol/") {
+			kept.Set(name, value)
+		}
+	}
+	return kept.Encode(), kept.Len() > 0
+}
+
+// emptyList is what a server answers that has nothing to list.
+func emptyList(method string) jsontext.Value {
+	return jsontext.Value(`{"` + listings[method].items + `":[]}`)
+}
+
+func array(items []jsontext.Value) jsontext.Value {
+	out := []byte{'['}
+	for i, item := range items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, item...)
+	}
+	return append(out, ']')
+}
+
+func boolean(b bool) jsontext.Value {
+	if b {
+		return jsontext.Value("true")
+	}
+	return jsontext.Value("false")
+}

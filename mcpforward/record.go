@@ -1,0 +1,84 @@
+package mcpforward
+
+import (
+	"context"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// entry is what every entry of this request says.
+func (x *exchange) entry(action, outcome string) audit.Entry {
+	g := x.grant
+	return audit.Entry{
+		Actor: g.Subject, Action: action, Outcome: outcome,
+		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: x.name,
+	}
+}
+
+// callEntry is an entry about a call that was judged.
+func (x *exchange) callEntry(c *call, outcome string) audit.Entry {
+	e := x.entry(c.action, outcome)
+	e.Object, e.Tool = c.tool, c.tool
+	e.Class, e.Decision, e.Rule = string(c.decision.Class), string(c.decision.Effect), c.decision.Reason
+	e.PolicyVersion, e.DefinitionHash = c.decision.Version, c.definition
+	if c.decision.Shadow {
+		e.Decision += " (shadow)"
+	}
+	if c.arguments != nil {
+		e.ArgumentsDigest, e.Arguments = approval.Digest(c.arguments), []byte(c.arguments)
+	}
+	if c.approval != nil {
+		e.Approval = c.approval.ID
+	}
+	return e
+}
+
+// intend records that the call is about to be forwarded. Without that it is not (D11).
+func (x *exchange) intend(c *call) (seq int64, err error) {
+	return x.Audit.Append(x.r.Context(), x.callEntry(c, audit.Intent))
+}
+
+// conclude records how an intended call ended. The arguments are in the intent.
+func (x *exchange) conclude(c *call, intent int64, end ending) {
+	e := x.callEntry(c, end.outcome)
+	e.Arguments = nil
+	e.IntentSeq, e.Status, e.Reason = intent, end.status, end.reason
+	e.Bytes, e.DurationMS = int64(len(end.result)), x.Now().Sub(x.started).Milliseconds()
+	x.record(e)
+}
+
+// recordDenied records a call that is answered without being forwarded.
+func (x *exchange) recordDenied(c *call, reason string) {
+	e := x.callEntry(c, audit.Denied)
+	e.Reason = reason
+	x.record(e)
+}
+
+// record appends an entry about something that has happened already. It does not end
+// with the client, and a failure changes nothing about what happened.
+func (x *exchange) record(e audit.Entry) {
+	ctx := context.WithoutCancel(x.r.Context())
+	if _, err := x.Audit.Append(ctx, e); err != nil {
+		x.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
+	}
+}
+
+// stopped says why the kill switch refuses the call, or "". If its position is not
+// known, everything is refused (D9).
+func (x *exchange) stopped(c *call) string {
+	mode, err := x.Grants.StopMode(context.WithoutCancel(x.r.Context()))
+	if err != nil {
+		x.Log.ErrorContext(x.r.Context(), "kill switch cannot be read", "error", err)
+	}
+	switch {
+	case mode == grant.StopOff && err == nil:
+		return ""
+	case mode == grant.StopWrites && err == nil && c.reads():
+		return ""
+	case mode == grant.StopWrites && err == nil:
+		return sayStopWrites
+	}
+	return sayStopAll
+}

@@ -1,0 +1,149 @@
+package mcpforward
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// What clients are told, in sentences that a model can pass on to its user.
+const (
+	sayStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
+	sayStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
+	sayLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
+	sayChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
+	sayTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
+	sayNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
+	sayAgain      = "The call was not made. Repeat exactly the same call."
+	sayUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
+	sayCancelled  = "The call was cancelled."
+)
+
+// limitPause is what a client over its limits is asked to wait.
+const limitPause = 5 * time.Second
+
+// sayKind says what went wrong on the way to Salesforce or back.
+func sayKind(e *upstream.Error) string {
+	switch e.Kind {
+	case upstream.ServerInactive:
+		return "This MCP server is not active in Salesforce; an administrator has to activate it."
+	case upstream.Forbidden:
+		return "Salesforce does not allow this user to use this MCP server."
+	case upstream.Limited:
+		return "A limit of the Salesforce org is reached; try again later."
+	case upstream.TimedOut:
+		return "Salesforce did not answer in time."
+	case upstream.Broken:
+		return "Salesforce's answer could not be read."
+	case upstream.Canceled:
+		return "The call was ended."
+	}
+	return "Salesforce cannot be reached at the moment."
+}
+
+// may says whether the call may have been carried out. For a read that does not matter.
+func may(c *call, e *upstream.Error) string {
+	switch {
+	case c.reads():
+		return " Nothing was changed; the call can be repeated."
+	case e != nil && !e.MayHaveHappened:
+		return " The call was not carried out."
+	}
+	return " " + sayUnsure
+}
+
+// unknown is the answer to a name that does not exist or must not be known to.
+func unknown(m *jsonrpc.Message, name string) *jsonrpc.Message {
+	kind := "tool"
+	for prefix, other := range map[string]string{"prompt:": "prompt", "resource:": "resource"} {
+		if m.Method != "tools/call" && strings.HasPrefix(name, prefix) {
+			kind, name = other, strings.TrimPrefix(name, prefix)
+		}
+	}
+	return jsonrpc.Failure(m.ID, jsonrpc.InvalidParams, "Unknown "+kind+": "+shortened(name, 128))
+}
+
+// toolResult is a result of one text.
+func toolResult(text string, failed bool) jsontext.Value {
+	return fmt.Appendf(nil, `{"content":[{"type":"text","text":%s}],"isError":%t}`, jsonrpc.Quote(text), failed)
+}
+
+// withText adds a text to the content of a tool result.
+func withText(result jsonrpc.Object, text string) jsontext.Value {
+	raw, _ := result.Get("content")
+	content, _ := jsonrpc.ParseArray(raw)
+	content = append(content, fmt.Appendf(nil, `{"type":"text","text":%s}`, jsonrpc.Quote(text)))
+	result.Set("content", array(content))
+	return result.Encode()
+}
+
+// approvalResult answers a call that waits for a person, was denied by one, or was
+// carried out before.
+func approvalResult(r *approval.Request, url string) jsontext.Value {
+	var v jsontext.Value
+	switch r.State {
+	case approval.Pending:
+		v = toolResult(fmt.Sprintf("This call was not carried out. It waits for the approval of %s. "+
+			"Ask the user to open %s , where the call is shown in full and can be approved or denied; the request expires at %s. "+
+			"Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way.",
+			approverName(r.Approvers), url, clockTime(r.ExpiresAt)), true)
+	case approval.Denied:
+		v = toolResult(fmt.Sprintf("A person denied this call, so it was not carried out. "+
+			"Tell the user so and do not try another way. The same call is refused until %s.", clockTime(r.ExpiresAt)), true)
+	case approval.Spent:
+		v = repeatResult(r)
+	default:
+		v = toolResult(sayAgain, true)
+	}
+	o, _ := jsonrpc.ParseObject(v)
+	rawMeta, _ := o.Get("_meta")
+	meta, _ := jsonrpc.ParseObject(rawMeta)
+	meta.Set("sfmcp-proxy/approval", fmt.Appendf(nil, `{"id":%s,"state":%s,"url":%s,"expires_at":%s}`,
+		jsonrpc.Quote(r.ID), jsonrpc.Quote(string(r.State)), jsonrpc.Quote(url), jsonrpc.Quote(r.ExpiresAt.UTC().Format(time.RFC3339))))
+	o.Set("_meta", meta.Encode())
+	return o.Encode()
+}
+
+// repeatResult answers a call that was carried out before, from the record: the
+// answer of then, with the remark that nothing was done now.
+func repeatResult(r *approval.Request) jsontext.Value {
+	at := clockTime(r.SpentAt)
+	if o, err := jsonrpc.ParseObject(r.Result); err == nil && r.Outcome != approval.Unknown {
+		return withText(o, fmt.Sprintf("This is the answer to the same call, approved once and made at %s. It was not made again.", at))
+	}
+	switch r.Outcome {
+	case approval.Done:
+		return toolResult(fmt.Sprintf("The same call was approved and carried out at %s. It was not made again; its answer is too large to be kept.", at), false)
+	case approval.Failed:
+		return toolResult(fmt.Sprintf("The same call was approved and made at %s, and Salesforce did not carry it out. It was not made again.", at), true)
+	}
+	return toolResult(fmt.Sprintf("The same call was approved and sent to Salesforce at %s, but there is no answer that says whether it was carried out. "+
+		"It was not sent again. Look in Salesforce before asking for it again.", at), true)
+}
+
+func approverName(approvers string) string {
+	if role, ok := strings.CutPrefix(approvers, "role:"); ok {
+		return "a person with the role " + role
+	}
+	return "the user who is signed in"
+}
+
+func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }
+
+// shortened cuts s to about n bytes, between characters.
+func shortened(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}

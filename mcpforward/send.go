@@ -1,0 +1,203 @@
+package mcpforward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// ending is how a call ended.
+type ending struct {
+	outcome string           // in the audit log
+	settled approval.Outcome // empty: the call did not leave, so its approval is given back
+	reason  string           // for operators; no text of Salesforce's
+	status  string           // of the answer
+	result  jsontext.Value   // what the client gets, if Salesforce gave a result
+	fault   *jsonrpc.Error   // what the client gets, if Salesforce gave an error
+	err     *upstream.Error  // why there is neither
+}
+
+// target is where the caller's calls go: the configured URL, as the user who signed in.
+// Package upstream asks for the token right before it sends, maybe long after a session
+// had to be opened, so that the last look at the grant is there.
+func (x *exchange) target() upstream.Target {
+	org, subject := x.grant.Org, x.grant.Subject
+	return upstream.Target{
+		Org: org, Subject: subject, Server: x.server.Name, URL: x.server.URL, Timeout: x.server.Timeout,
+		UI: x.session != nil && x.session.ui,
+		Token: func(ctx context.Context) (string, error) {
+			token, err := x.Links.Token(ctx, org, subject)
+			if err != nil {
+				return "", loginLost(err)
+			}
+			if alive, err := x.Grants.Alive(ctx, x.grant.ID); err != nil || !alive {
+				return "", errCutOff
+			}
+			return token, nil
+		},
+		Refused: func(ctx context.Context, token string) (string, error) {
+			token, err := x.Links.Refused(ctx, org, subject, token)
+			return token, loginLost(err)
+		},
+	}
+}
+
+// loginLost puts package link's word for it into package upstream's.
+func loginLost(err error) error {
+	if errors.Is(err, link.ErrNeedsReauth) {
+		return fmt.Errorf("%w: %w", upstream.ErrLoginLost, err)
+	}
+	return err
+}
+
+// send forwards the call, passes progress on as it comes, and returns the response.
+func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) {
+	answer, err := x.Pool.Call(ctx, x.target(), jsonrpc.Request(x.msg.ID, x.msg.Method, c.params), c.reads())
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Close()
+	for {
+		m, err := answer.Next(ctx)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "answer has no response"}
+		case err != nil:
+			return nil, err
+		case m.IsResponse():
+			return m, nil
+		}
+		if err := x.reply.notify(m); err != nil {
+			x.Log.DebugContext(ctx, "client went away", "error", err)
+		}
+	}
+}
+
+// judge says how the call ended. A write whose answer is lost, or is one of those that
+// Salesforce also gives when it did what was asked, is of unknown outcome (D11).
+func (x *exchange) judge(c *call, m *jsonrpc.Message, err error) ending {
+	unsure := ending{outcome: audit.Failed, settled: approval.Failed}
+	if !c.reads() {
+		unsure = ending{outcome: audit.Unknown, settled: approval.Unknown}
+	}
+	if err != nil {
+		return lostEnding(unsure, err)
+	}
+	if m.Error != nil {
+		end := unsure
+		if refusedUnread(m.Error.Code) {
+			end = ending{outcome: audit.Failed, settled: approval.Failed}
+		}
+		end.status = fmt.Sprint("error ", int(m.Error.Code))
+		end.fault = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500)}
+		return end
+	}
+	return resultEnding(c, unsure, m.Result)
+}
+
+func lostEnding(unsure ending, err error) ending {
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		e = &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "unexpected failure", Err: err}
+	}
+	end := unsure
+	if !e.MayHaveHappened {
+		end = ending{outcome: audit.Failed}
+	}
+	end.err, end.reason = e, e.Kind.String()+": "+e.Reason
+	if e.Status != 0 {
+		end.status = fmt.Sprint("HTTP ", e.Status)
+	}
+	return end
+}
+
+// refusedUnread are the codes of JSON-RPC by which a request is refused before
+// anything is done.
+func refusedUnread(code jsonrpc.Code) bool {
+	switch code {
+	case jsonrpc.ParseError, jsonrpc.InvalidRequest, jsonrpc.MethodNotFound, jsonrpc.InvalidParams:
+		return true
+	}
+	return false
+}
+
+func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
+	end := ending{outcome: audit.OK, settled: approval.Done, status: "result"}
+	result, err := clean(result)
+	if err == nil && c.shape != nil {
+		result, err = c.shape(result)
+	}
+	if err != nil {
+		end = unsure
+		end.reason = "answer cannot be read"
+		end.err = &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "result cannot be read", Err: err}
+		return end
+	}
+	o, _ := jsonrpc.ParseObject(result)
+	if failed, _ := o.Get("isError"); string(failed) == "true" {
+		end = ending{outcome: audit.Failed, settled: approval.Failed}
+		if !c.reads() && ambiguous(o) {
+			end = unsure
+			result = withText(o, sayUnsure)
+		}
+		end.status = "isError"
+	}
+	end.result = result
+	return end
+}
+
+// ambiguous finds the tool errors after which Salesforce has been seen to have done
+// what was asked: faults of its session and of its platform.
+func ambiguous(result jsonrpc.Object) bool {
+	content, _ := result.Get("content")
+	for _, sign := range []string{"Unexpected error while invoking tool", "UNKNOWN_EXCEPTION"} {
+		if strings.Contains(string(content), sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// deliver answers the client, unless its access ended meanwhile.
+func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
+	cause := context.Cause(ctx)
+	alive, err := x.Grants.Alive(context.WithoutCancel(ctx), x.grant.ID)
+	switch {
+	case err != nil:
+		return unavailable("it cannot be found out whether access still holds, so the answer is withheld", err)
+	case errors.Is(cause, errCutOff) || !alive:
+		return &challenge{invalid: true}
+	case end.result != nil:
+		return x.result(end.result)
+	case end.fault != nil && end.fault.Code == jsonrpc.MethodNotFound && c.tool == "":
+		return x.result(emptyList(x.msg.Method)) // a server without prompts, for instance
+	case end.fault != nil && end.outcome == audit.Unknown:
+		return x.tell(end.fault.Message + " " + sayUnsure)
+	case end.fault != nil:
+		return x.answer(jsonrpc.Failure(x.msg.ID, end.fault.Code, end.fault.Message))
+	case errors.Is(cause, errCancelled):
+		return x.tell(sayCancelled + may(c, end.err))
+	}
+	return x.undelivered(c, end.err)
+}
+
+// undelivered tells the client why there is no answer of Salesforce's. A lost login is
+// a challenge of ours, which makes the client connect again.
+func (x *exchange) undelivered(c *call, e *upstream.Error) error {
+	if e.Kind == upstream.LoginLost {
+		return &challenge{invalid: true}
+	}
+	x.Log.WarnContext(x.r.Context(), "salesforce did not answer", "server", x.server.Name, "method", x.msg.Method,
+		"kind", e.Kind.String(), "reason", e.Reason, "status", e.Status, "may_have_happened", e.MayHaveHappened)
+	return x.tell(sayKind(e) + may(c, e))
+}

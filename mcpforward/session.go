@@ -1,0 +1,119 @@
+package mcpforward
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+const (
+	sessionHeader = "Mcp-Session-Id"
+	// sessionLifetime is fixed, not sliding: a client whose session is over gets 404
+	// and begins anew, which costs it one request a day.
+	sessionLifetime = 24 * time.Hour
+	// sessionsPerGrant bounds what a client that never reuses a session leaves behind;
+	// the oldest goes.
+	sessionsPerGrant = 20
+)
+
+// session is what a client declared at initialize.
+type session struct {
+	hash    string // of its id
+	version string // negotiated protocol version
+	ui      bool   // the client declared the extension io.modelcontextprotocol/ui
+}
+
+// findSession finds the session that the request names. It must be the grant's own;
+// there is no "only session" to fall back to (RS-13).
+func (x *exchange) findSession() error {
+	ids := x.r.Header.Values(sessionHeader)
+	if len(ids) != 1 || ids[0] == "" {
+		return badRequest(jsonrpc.InvalidRequest, sessionHeader+" is missing: begin with initialize")
+	}
+	s, err := x.sessions.find(x.r.Context(), ids[0], x.grant.ID)
+	if errors.Is(err, errNoSession) {
+		return &refusal{status: http.StatusNotFound, code: jsonrpc.InvalidRequest, message: "the session is over: begin with initialize"}
+	}
+	if err != nil {
+		return unavailable("the session could not be read", err)
+	}
+	x.session = s
+	return nil
+}
+
+// closeSession ends the session that the request names, and its calls (DELETE).
+func (x *exchange) closeSession() error {
+	if err := x.findSession(); err != nil {
+		return err
+	}
+	if err := x.sessions.close(x.r.Context(), x.session.hash, x.grant.ID); err != nil {
+		return unavailable("the session could not be closed", err)
+	}
+	x.calls.endSession(x.grant.ID, x.session.hash)
+	return x.reply.status(http.StatusNoContent)
+}
+
+// sessionStore keeps the sessions in the table mcp_sessions.
+type sessionStore struct {
+	db  *db.DB
+	now func() time.Time
+}
+
+var errNoSession = errors.New("no such session")
+
+// open stores a new session of a grant and returns its id.
+func (s sessionStore) open(ctx context.Context, grantID, clientInfo string, like session) (id string, err error) {
+	id = db.Secret("")
+	now := s.now()
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `
+			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, ui, created_at, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			db.Hash(id), grantID, like.version, clientInfo, like.ui, db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `
+			DELETE FROM mcp_sessions WHERE grant_id = $1 AND session_hash NOT IN
+			(SELECT session_hash FROM mcp_sessions WHERE grant_id = $1 ORDER BY created_at DESC, session_hash LIMIT $2)`,
+			grantID, sessionsPerGrant)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("opening session: %w", err)
+	}
+	return id, nil
+}
+
+// find returns the grant's session of that id, or errNoSession.
+func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, error) {
+	found := session{hash: db.Hash(id)}
+	err := s.db.Reads.QueryRowContext(ctx,
+		`SELECT protocol_version, ui FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
+		found.hash, grantID, db.Millis(s.now())).Scan(&found.version, &found.ui)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, errNoSession
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading session: %w", err)
+	}
+	return &found, nil
+}
+
+func (s sessionStore) close(ctx context.Context, hash, grantID string) error {
+	_, err := s.db.Writes.ExecContext(ctx, `DELETE FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2`, hash, grantID)
+	return err
+}
+
+func (s sessionStore) sweep(ctx context.Context) error {
+	_, err := s.db.Writes.ExecContext(ctx, `DELETE FROM mcp_sessions WHERE expires_at <= $1`, db.Millis(s.now()))
+	if err != nil {
+		return fmt.Errorf("removing old sessions: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package mcpforward
+
+import (
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// maxURI bounds the name of a resource.
+const maxURI = 2048
+
+// getPrompt is prompts/get. A prompt can be backed by a Flow or by Apex, so it is
+// judged like a tool, under the name "prompt:NAME".
+func (x *exchange) getPrompt() error {
+	for member := range x.params.All() {
+		if member != "name" && member != "arguments" && member != "_meta" {
+			return x.answer(x.invalid("params may hold name, arguments and _meta"))
+		}
+	}
+	name, ok := x.params.String("name")
+	if !ok || name == "" {
+		return x.answer(x.invalid("name is missing"))
+	}
+	arguments, _ := x.params.Get("arguments")
+	c := &call{action: "prompt.get", tool: "prompt:" + name}
+	var fault *jsonrpc.Message
+	if c.params, c.arguments, fault = x.named("name", name, arguments); fault != nil {
+		return x.answer(fault)
+	}
+	return x.fetch(c)
+}
+
+// readResource is resources/read, judged under the name "resource:URI".
+func (x *exchange) readResource() error {
+	for member := range x.params.All() {
+		if member != "uri" && member != "_meta" {
+			return x.answer(x.invalid("params may hold uri and _meta"))
+		}
+	}
+	uri, ok := x.params.String("uri")
+	if !ok || uri == "" || len(uri) > maxURI {
+		return x.answer(x.invalid("uri is missing or too long"))
+	}
+	c := &call{action: "resource.read", tool: "resource:" + uri}
+	c.params, _, _ = x.named("uri", uri, nil)
+	return x.fetch(c)
+}
+
+// fetch judges and forwards a call that is not one of a tool. There is no way to hold
+// such a call for a person, so one that needs a person is denied.
+func (x *exchange) fetch(c *call) error {
+	c.decision = x.decide(c)
+	if denied, err := x.deny(c); denied {
+		return err
+	}
+	if c.decision.Effect == policy.Confirm {
+		x.recordDenied(c, "only calls of tools can be held for a person")
+		return x.tell(sayNoHold)
+	}
+	return x.forward(c)
+}

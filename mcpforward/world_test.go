@@ -1,0 +1,468 @@
+package mcpforward
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+const (
+	redirectURI      = "https://client.example/callback"
+	approvalLifetime = 15 * time.Minute
+)
+
+// world is a proxy in front of a simulated Salesforce, over real HTTP, with the real
+// stores on a real database.
+type world struct {
+	t         *testing.T
+	sim       *salesforcesim.Running
+	db        *db.DB
+	grants    *grant.Store
+	links     *link.Store
+	approvals *approval.Store
+	audit     *audit.Log
+	handler   *Handler
+	server    *httptest.Server
+	logs      *safeBuffer
+
+	mu     sync.Mutex
+	ahead  time.Duration       // of the approvals' clock
+	groups map[string][]string // by user id
+	signed map[string]bool
+}
+
+// safeBuffer collects what is logged.
+type safeBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *safeBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *safeBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// policies of the world's servers.
+func confirmWrites() *policy.Policy {
+	return &policy.Policy{Name: "confirm-writes", Rules: []policy.Rule{
+		{Effect: policy.Deny, Objects: []string{"User", "Profile"}},
+		{Effect: policy.Allow, Tools: []string{"prompt:accountReviewBriefing"}},
+		{Effect: policy.Confirm, Tools: []string{"prompt:*"}},
+		{Effect: policy.Allow, Classes: []policy.Class{policy.Read}},
+		{Effect: policy.Confirm, Classes: []policy.Class{policy.Create, policy.Update}},
+	}}
+}
+
+func readOnly() *policy.Policy {
+	return &policy.Policy{Name: "read-only", Rules: []policy.Rule{{Effect: policy.Allow, Classes: []policy.Class{policy.Read}}}}
+}
+
+func allowAll() *policy.Policy {
+	return &policy.Policy{Name: "allow-all", Rules: []policy.Rule{
+		{Effect: policy.Allow, Tools: []string{"*"}}, {Effect: policy.Allow, Tools: []string{"prompt:*"}}, {Effect: policy.Allow, Tools: []string{"resource:*"}},
+	}}
+}
+
+// newWorld starts everything; change, if not nil, edits the handler's configuration.
+func newWorld(t *testing.T, change func(*Config)) *world {
+	t.Helper()
+	w := &world{t: t, logs: &safeBuffer{}, groups: map[string][]string{salesforcesim.RepID: {"pilot"}}, signed: map[string]bool{}}
+	check := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	w.server = httptest.NewUnstartedServer(nil)
+	public := "http://" + w.server.Listener.Addr().String()
+	w.sim, err = salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{public + "/oauth/callback"}, Log: slog.New(slog.DiscardHandler)})
+	check(err)
+	t.Cleanup(func() { w.sim.Close() })
+
+	dir := t.TempDir()
+	check(db.CreateKeyFile(filepath.Join(dir, "keys")))
+	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
+	check(err)
+	w.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
+	check(err)
+	t.Cleanup(func() { w.db.Close() })
+
+	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	sf, err := salesforce.New(salesforce.Config{
+		Orgs: []salesforce.Org{{Name: "acme", LoginURL: w.sim.LoginURL("acme"), OrgID: salesforcesim.OrgID,
+			ClientID: salesforcesim.PublicClientID, InsecureHTTP: true}},
+		RedirectURI: public + "/oauth/callback", Log: log,
+	})
+	check(err)
+	w.links = link.New(link.Config{DB: w.db, Ring: ring, Salesforce: sf, Log: log})
+	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, PublicURL: public,
+		Clients: []grant.Client{
+			{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirectURI}}, {ID: "claude", Name: "Claude", RedirectURIs: []string{redirectURI}}},
+		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour, Consent: 10 * time.Minute}})
+	check(err)
+	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now})
+	check(err)
+	w.audit, err = audit.New(audit.Config{DB: w.db, Ring: ring})
+	check(err)
+	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil), Log: log, Version: "test"})
+	t.Cleanup(pool.Close)
+
+	server := func(name, hosted string, p *policy.Policy, groups ...string) Server {
+		return Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: 10 * time.Second, Policy: p, Groups: groups}
+	}
+	c := Config{
+		PublicURL: public, DB: w.db, Grants: w.grants, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
+		Servers: []Server{
+			server("sales", "platform/sobject-all", confirmWrites(), "*"),
+			server("reads", "platform/sobject-reads", readOnly(), "pilot"),
+			server("custom", "custom/AcmeOps", allowAll(), "*"),
+			server("nobody", "platform/sobject-reads", readOnly()),
+		},
+		Groups: func(_, subject, _ string) []string { w.mu.Lock(); defer w.mu.Unlock(); return w.groups[subject] },
+		Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log,
+	}
+	if change != nil {
+		change(&c)
+	}
+	w.handler, err = New(c)
+	check(err)
+	w.server.Config.Handler = w.handler
+	w.server.Start()
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+// now is the approvals' clock.
+func (w *world) now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.ahead)
+}
+
+func (w *world) wait(d time.Duration) { w.mu.Lock(); w.ahead += d; w.mu.Unlock() }
+
+func (w *world) faults(change func(*salesforcesim.Faults)) {
+	w.t.Helper()
+	if err := w.sim.ChangeFaults(change); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// signIn makes a user's Salesforce login, as the callback would.
+func (w *world) signIn(username, password string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	sf := w.links.Salesforce.(*salesforce.Client)
+	verifier := salesforce.NewVerifier()
+	address, err := sf.AuthorizeURL("acme", "state", verifier)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	back, err := salesforcesim.LogIn(ctx, nil, address, username, password)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	u, err := url.Parse(back)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	token, err := sf.Exchange(ctx, "acme", u.Query().Get("code"), verifier)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.links.Replace(ctx, "acme", token); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// token makes a grant of a user for a server and returns it with its access token.
+func (w *world) token(subject, client, server string) (grantID, access string) {
+	w.t.Helper()
+	ctx := w.t.Context()
+	if !w.signed[subject] {
+		w.signed[subject] = true
+		switch subject {
+		case salesforcesim.RepID:
+			w.signIn(salesforcesim.RepUsername, salesforcesim.RepPassword)
+		case salesforcesim.ManagerID:
+			w.signIn(salesforcesim.ManagerUsername, salesforcesim.ManagerPassword)
+		}
+	}
+	verifier := strings.Repeat("v", 43)
+	sum := sha256.Sum256([]byte(verifier))
+	id, err := w.grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server,
+		Resource: w.handler.resource(server), ClientID: client, RedirectURI: redirectURI, Scope: "mcp",
+		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}, "browser")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sent, err := w.grants.SendRequest(ctx, id, "browser")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r, _, err := w.grants.FinishRequest(ctx, sent.State, sent.Login)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, code, err := w.grants.CreateGrant(ctx, r, subject)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	tokens, err := w.grants.Redeem(ctx, grant.Redemption{Code: code, ClientID: client, RedirectURI: redirectURI, Verifier: verifier})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return tokens.Grant.ID, tokens.AccessToken
+}
+
+// client is one MCP client of a user, connected to one server.
+type client struct {
+	*world
+	url, grant, token, session string
+	ids                        int
+}
+
+// connect signs a client in and opens its session.
+func (w *world) connect(subject, clientID, server string) *client {
+	w.t.Helper()
+	c := &client{world: w, url: w.server.URL + "/mcp/" + server}
+	c.grant, c.token = w.token(subject, clientID, server)
+	c.initialize()
+	return c
+}
+
+func (c *client) initialize() {
+	c.t.Helper()
+	a := c.post(`{"jsonrpc":"2.0","id":"init","method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`)
+	if a.status != http.StatusOK || a.header.Get(sessionHeader) == "" {
+		c.t.Fatalf("initialize: %d %s", a.status, a.body)
+	}
+	c.session = a.header.Get(sessionHeader)
+	if a := c.post(`{"jsonrpc":"2.0","method":"notifications/initialized"}`); a.status != http.StatusAccepted {
+		c.t.Fatalf("notifications/initialized: %d %s", a.status, a.body)
+	}
+}
+
+func rep(w *world) *client { return w.connect(salesforcesim.RepID, "chatgpt", "sales") }
+
+// answer is an HTTP response, read.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	// of the last message in the body:
+	ID     json.RawMessage `json:"id"`
+	Result *toolAnswer     `json:"result"`
+	Error  *struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+	messages []string // of an event stream
+}
+
+// toolAnswer has the members that tests look at, of any result.
+type toolAnswer struct {
+	Content []struct {
+		Text string `json:"text"`
+	} `json:"content"`
+	IsError         bool                       `json:"isError"`
+	Meta            map[string]json.RawMessage `json:"_meta"`
+	ProtocolVersion string                     `json:"protocolVersion"`
+	NextCursor      *string                    `json:"nextCursor"`
+	Tools           []map[string]any           `json:"tools"`
+	Prompts         []map[string]any           `json:"prompts"`
+	Resources       []map[string]any           `json:"resources"`
+}
+
+// text is all text of the answer.
+func (a *answer) text() string {
+	var all []string
+	if a.Result != nil {
+		for _, c := range a.Result.Content {
+			all = append(all, c.Text)
+		}
+	}
+	if a.Error != nil {
+		all = append(all, a.Error.Message)
+	}
+	return strings.Join(all, "\n")
+}
+
+func (a *answer) failed() bool { return a.Result == nil || a.Result.IsError }
+
+// request builds a POST of the client.
+func (c *client) request(body io.Reader, change ...func(*http.Request)) *http.Request {
+	r, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url, body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	if c.session != "" {
+		r.Header.Set(sessionHeader, c.session)
+	}
+	for _, f := range change {
+		f(r)
+	}
+	return r
+}
+
+func (c *client) post(body string, change ...func(*http.Request)) *answer {
+	c.t.Helper()
+	return c.send(c.request(strings.NewReader(body), change...))
+}
+
+// send makes a request and reads the answer.
+func (c *client) send(r *http.Request) *answer {
+	c.t.Helper()
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body) // a stream that is cut off has no error to show
+	a := &answer{status: resp.StatusCode, header: resp.Header, body: string(body)}
+	last := a.body
+	if strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+		for scan := bufio.NewScanner(bytes.NewReader(body)); scan.Scan(); {
+			if message, ok := strings.CutPrefix(scan.Text(), "data: "); ok {
+				a.messages = append(a.messages, message)
+				last = message
+			}
+		}
+	}
+	json.Unmarshal([]byte(last), a) // a body that is no message leaves it empty
+	return a
+}
+
+// call makes one request of a method; params is JSON.
+func (c *client) call(method, params string, change ...func(*http.Request)) *answer {
+	c.t.Helper()
+	c.ids++
+	return c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, c.ids, method, params), change...)
+}
+
+func (c *client) tool(name, arguments string, change ...func(*http.Request)) *answer {
+	c.t.Helper()
+	return c.call("tools/call", fmt.Sprintf(`{"name":%q,"arguments":%s}`, name, arguments), change...)
+}
+
+const createAccount = `{"sobject-name":"Account","body":{"Name":"Nimbus","NumberOfEmployees":7}}`
+
+// forwarded lists the tools that reached Salesforce.
+func (w *world) forwarded() []string {
+	var tools []string
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/call"}) {
+		tools = append(tools, r.Tool)
+	}
+	return tools
+}
+
+// reached counts the requests at Salesforce's gateway that act for a client.
+func (w *world) reached() int {
+	n := 0
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{Path: "/platform/mcp/"}) {
+		if r.RPC != "initialize" && r.RPC != "notifications/initialized" {
+			n++
+		}
+	}
+	return n
+}
+
+// entries returns the audit log, or what of it has the action.
+func (w *world) entries(action string) []audit.Entry {
+	w.t.Helper()
+	var all []audit.Entry
+	if err := w.audit.List(context.Background(), audit.Filter{Action: action}, func(e audit.Entry) error { all = append(all, e); return nil }); err != nil {
+		w.t.Fatal(err)
+	}
+	return all
+}
+
+func outcomes(entries []audit.Entry) []string {
+	var all []string
+	for _, e := range entries {
+		all = append(all, e.Outcome)
+	}
+	return all
+}
+
+func (w *world) accounts(name string) int {
+	n := 0
+	for _, r := range w.sim.Records("acme", "Account") {
+		if r["Name"] == name {
+			n++
+		}
+	}
+	return n
+}
+
+// approve decides the one pending request.
+func (w *world) decide(approve bool) *approval.Request {
+	w.t.Helper()
+	pending, err := w.approvals.List(w.t.Context(), approval.Filter{State: approval.Pending})
+	if err != nil || len(pending) != 1 {
+		w.t.Fatalf("%d pending requests, %v", len(pending), err)
+	}
+	r, err := w.approvals.Decide(w.t.Context(), pending[0].ID, approve, "person")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+// wantDenied checks that an answer is a refusal and that nothing was forwarded.
+func (w *world) wantDenied(what string, a *answer) {
+	w.t.Helper()
+	if a.status == http.StatusOK && !a.failed() {
+		w.t.Errorf("%s: allowed: %s", what, a.body)
+	}
+	if got := w.forwarded(); len(got) > 0 {
+		w.t.Errorf("%s: reached Salesforce: %v", what, got)
+	}
+}
+
+func names(items []map[string]any, key string) []string {
+	var all []string
+	for _, item := range items {
+		all = append(all, fmt.Sprint(item[key]))
+	}
+	slices.Sort(all)
+	return all
+}
