@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -8,6 +9,10 @@ import (
 
 	"sfmcp-proxy/authproxy/grant"
 )
+
+// queueTime is how long a call waits for one of its user's other calls to end. Clients
+// send bursts; refusing the seventeenth call of one would teach models to retry.
+const queueTime = 15 * time.Second
 
 // budgets counts what each user asks for, over all clients and servers, so that one
 // user's loop does not use up the org's API calls or the others' time.
@@ -25,8 +30,7 @@ type userKey struct{ org, subject string }
 type budget struct {
 	calls   *rate.Limiter
 	now     func() time.Time
-	mu      *sync.Mutex
-	running int
+	running chan struct{} // holds one value for each call under way
 	used    time.Time
 }
 
@@ -42,7 +46,7 @@ func (b budgets) of(g *grant.Grant) *budget {
 	u := b.users[key]
 	if u == nil {
 		perSecond := rate.Limit(float64(b.limits.CallsPerMinute) / 60)
-		u = &budget{calls: rate.NewLimiter(perSecond, b.limits.CallsPerMinute), now: b.now, mu: b.mu}
+		u = &budget{calls: rate.NewLimiter(perSecond, b.limits.CallsPerMinute), now: b.now, running: make(chan struct{}, b.limits.ConcurrentCalls)}
 		b.users[key] = u
 	}
 	u.used = b.now()
@@ -52,32 +56,31 @@ func (b budgets) of(g *grant.Grant) *budget {
 // allow takes one call from the budget, if there is one left.
 func (u *budget) allow() bool { return u.calls.AllowN(u.now(), 1) }
 
+// enter begins a call: at once, or when one of the user's other calls has ended.
+// leave ends it. It is refused if the user asks too often or the queue does not move.
+func (b budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok bool) {
+	u := b.of(g)
+	if !u.allow() {
+		return nil, false
+	}
+	patience := time.NewTimer(queueTime)
+	defer patience.Stop()
+	select {
+	case u.running <- struct{}{}:
+		return func() { <-u.running }, true
+	case <-patience.C:
+	case <-ctx.Done():
+	}
+	return nil, false
+}
+
 // sweep forgets users whose budget is full again.
 func (b budgets) sweep() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, u := range b.users {
-		if u.running == 0 && b.now().Sub(u.used) > 2*time.Minute {
+		if len(u.running) == 0 && b.now().Sub(u.used) > 2*time.Minute {
 			delete(b.users, key)
 		}
 	}
-}
-
-// enter begins a call, if the user may have one more; leave ends it.
-func (b budgets) enter(g *grant.Grant) (leave func(), ok bool) {
-	u := b.of(g)
-	if !u.allow() {
-		return nil, false
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if u.running >= b.limits.ConcurrentCalls {
-		return nil, false
-	}
-	u.running++
-	return func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		u.running--
-	}, true
 }

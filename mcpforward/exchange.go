@@ -70,7 +70,7 @@ func (x *exchange) post() error {
 		return x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.MethodNotFound, "no such method"))
 	}
 	if m.counted {
-		leave, ok := x.budgets.enter(x.grant)
+		leave, ok := x.budgets.enter(x.r.Context(), x.grant)
 		if !ok {
 			return x.overLimit()
 		}

@@ -54,6 +54,7 @@ type app struct {
 	forward       *mcpforward.Handler
 
 	trustedProxies []netip.Prefix
+	strangers      *strangers
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
 
@@ -62,7 +63,7 @@ type app struct {
 
 // openApp opens the parts in the order in which they need each other.
 func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
-	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}}
+	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers()}
 	for _, p := range c.Policies {
 		a.policies[p.Name] = p.Judge()
 	}
@@ -136,6 +137,7 @@ func (a *app) openStores(ring *db.KeyRing) (err error) {
 	}
 	a.sweepers = []func(context.Context) error{
 		a.grants.Sweep,
+		func(ctx context.Context) error { return a.cutoff.Sweep(ctx, a.now()) },
 		func(ctx context.Context) error { _, err := a.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := a.sessions.Sweep(ctx); return err },
 	}

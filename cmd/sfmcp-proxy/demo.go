@@ -283,10 +283,18 @@ sfmcp-proxy demo: the whole product in front of a simulated Salesforce org.
   ChatGPT needs an https address that it can reach: see README.md, "Connect ChatGPT".
 
   Cut a user off, from another terminal:
-    sfmcp-proxy user revoke {{(index .Info.Users 0).Username}} --config {{.Info.ConfigFile}}
+    {{.Program}} user revoke {{(index .Info.Users 0).Username}} --config {{.Info.ConfigFile}}
 
 Ctrl-C ends it.
 `))
+
+// program is how the reader started this program, to start it again.
+func program() string {
+	if strings.Contains(os.Args[0], "go-build") { // 'go run' removes its binary
+		return "go run ./cmd/sfmcp-proxy"
+	}
+	return os.Args[0]
+}
 
 func pad(width int, s string) string {
 	return s + strings.Repeat(" ", max(2, width-len(s)))
@@ -301,7 +309,7 @@ func (info demoInfo) announce(w io.Writer, asJSON bool) error {
 	}
 	type server struct{ URL, Title string }
 	return announcement.Execute(w, map[string]any{
-		"Info": info, "Writes": info.MCPURLs["sobject-all"],
+		"Info": info, "Program": program(), "Writes": info.MCPURLs["sobject-all"],
 		"Servers": []server{
 			{info.MCPURLs["sobject-reads"], "Sales, read only"},
 			{info.MCPURLs["sobject-all"], "Sales, with approved writes"},

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/mux"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/time/rate"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
@@ -30,6 +32,7 @@ func (a *app) publicHandler() http.Handler {
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
 	r.MethodNotAllowedHandler = message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
+	r.Use(a.limitStrangers)
 	return a.middleware(ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), r))
 }
 
@@ -96,6 +99,57 @@ func loggedPath(r *http.Request) string {
 		return p
 	}
 	return r.URL.EscapedPath()[:most] + "…"
+}
+
+// strangers counts the sign-ins that each address begins. Nobody is known yet at that
+// point, and each leaves a row and perhaps an audit entry behind.
+type strangers struct {
+	limiters *lru.Cache[string, *rate.Limiter]
+}
+
+// One address may begin so many sign-ins, which is less than the store holds open at a
+// time and more than an office behind one address needs.
+const (
+	signInsPerSecond = 10
+	signInBurst      = 300
+	knownAddresses   = 10_000
+)
+
+func newStrangers() *strangers {
+	cache, err := lru.New[string, *rate.Limiter](knownAddresses)
+	if err != nil {
+		panic(err) // the size is a positive constant
+	}
+	return &strangers{cache}
+}
+
+// admits takes one sign-in from the address's budget. An IPv6 host has a whole /64.
+func (s *strangers) admits(source string, now time.Time) bool {
+	if address, err := netip.ParseAddr(source); err == nil && address.Is6() && !address.Is4In6() {
+		if network, err := address.Prefix(64); err == nil {
+			source = network.String()
+		}
+	}
+	fresh := rate.NewLimiter(signInsPerSecond, signInBurst)
+	if known, found, _ := s.limiters.PeekOrAdd(source, fresh); found {
+		fresh = known
+		s.limiters.Get(source) // mark as used
+	}
+	return fresh.AllowN(now, 1)
+}
+
+// limitStrangers refuses an address that begins too many sign-ins.
+func (a *app) limitStrangers(next http.Handler) http.Handler {
+	tooMany := message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begins := r.URL.Path == "/oauth/authorize" || r.URL.Path == "/signin"
+		if begins && !a.strangers.admits(audit.OriginOf(r.Context()).Source, a.now()) {
+			w.Header().Set("Retry-After", "60")
+			tooMany.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // source is the address the request comes from. X-Forwarded-For counts only from a
