@@ -293,6 +293,23 @@ func TestSC04ProductionRefusesPilotSettings(t *testing.T) {
 	}
 }
 
+// RS-23: without a word about it the proxy listens on this machine alone, and a wider
+// address needs TLS here or a named proxy that ends it.
+func TestRS23WildcardListen(t *testing.T) {
+	c, err := load(t, good)
+	if err != nil || !strings.HasPrefix(c.Listen, "127.0.0.1:") || !strings.HasPrefix(c.AdminListen, "127.0.0.1:") {
+		t.Errorf("default %v, %v", c, err)
+	}
+	for _, address := range []string{"0.0.0.0:8080", ":8080", "[::]:8080", "192.0.2.1:8080"} {
+		if _, err := load(t, good+"listen: '"+address+"'\n"); err == nil {
+			t.Errorf("%s is accepted without TLS", address)
+		}
+		if _, err := load(t, good+"listen: '"+address+"'\ntrusted_proxies: [10.0.0.0/8]\n"); err != nil {
+			t.Errorf("%s behind a named proxy: %v", address, err)
+		}
+	}
+}
+
 func TestParseBytes(t *testing.T) {
 	for text, want := range map[string]Bytes{"1B": 1, "512KiB": 512 << 10, "16MiB": 16 << 20, "1GiB": 1 << 30} {
 		got, err := ParseBytes(text)

@@ -55,6 +55,7 @@ type app struct {
 
 	trustedProxies []netip.Prefix
 	strangers      *strangers
+	metrics        *metrics
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
 
@@ -63,7 +64,7 @@ type app struct {
 
 // openApp opens the parts in the order in which they need each other.
 func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
-	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers()}
+	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers(), metrics: newMetrics()}
 	for _, p := range c.Policies {
 		a.policies[p.Name] = p.Judge()
 	}

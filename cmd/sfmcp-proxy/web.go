@@ -51,6 +51,7 @@ func (a *app) privateHandler() http.Handler {
 	m := http.NewServeMux()
 	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	m.HandleFunc("GET /readyz", a.ready)
+	m.Handle("GET /metrics", a.metrics.handler())
 	return m
 }
 
@@ -85,8 +86,10 @@ func (a *app) middleware(next http.Handler) http.Handler {
 					http.Error(rec, "internal error", http.StatusInternalServerError)
 				}
 			}
+			took := a.now().Sub(start)
+			a.metrics.count(r.URL.Path, rec.status, took)
 			a.log.InfoContext(r.Context(), "request", "method", r.Method, "path", loggedPath(r), "status", rec.status,
-				"bytes", rec.bytes, "ms", a.now().Sub(start).Milliseconds())
+				"bytes", rec.bytes, "ms", took.Milliseconds())
 		}()
 		next.ServeHTTP(rec, r)
 	})
