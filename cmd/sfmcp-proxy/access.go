@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,14 +30,6 @@ func withApp(cmd *cobra.Command, run func(a *app, cmd *cobra.Command, args []str
 		return errors.Join(run(a, cmd, args), a.close())
 	}
 	return cmd
-}
-
-// operator is who the audit log names for what the command line does.
-func operator() string {
-	if u, err := user.Current(); err == nil {
-		return "operator:" + u.Username
-	}
-	return "operator"
 }
 
 type userRow struct {

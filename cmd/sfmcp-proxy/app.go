@@ -2,14 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
-	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -171,7 +166,7 @@ func (a *app) openHandlers() (err error) {
 	}
 	a.forward, err = mcpforward.New(mcpforward.Config{
 		PublicURL: c.PublicURL, Servers: a.forwardServers(), Version: version, DB: a.db,
-		Grants: a.grants, Links: logins{a.links}, Approvals: a.approvals, Audit: a.audit, Pool: a.pool,
+		Grants: a.grants, Links: a.links, Approvals: a.approvals, Audit: a.audit, Pool: a.pool,
 		Groups: func(_, subject, username string) []string { return a.groupsOf(subject, username) }, Log: a.log, Now: a.now,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
@@ -190,130 +185,6 @@ func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	return errors.Join(a.links.Close(ctx), a.db.Close())
-}
-
-// trustedRoots are the system's certificate authorities and those of the file; nil
-// without one.
-func trustedRoots(file string) (*x509.CertPool, error) {
-	if file == "" {
-		return nil, nil
-	}
-	roots, err := x509.SystemCertPool()
-	if err != nil {
-		return nil, fmt.Errorf("reading the system's certificates: %w", err)
-	}
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("trusted_ca_file: %w", err)
-	}
-	if !roots.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("trusted_ca_file %s holds no certificate", file)
-	}
-	return roots, nil
-}
-
-func clients(c *config.Config) (out []grant.Client) {
-	for _, cl := range c.Clients {
-		out = append(out, grant.Client{ID: cl.ID, Name: cl.Name, RedirectURIs: cl.RedirectURIs})
-	}
-	return out
-}
-
-func orgs(c *config.Config) (out []salesforce.Org) {
-	for _, o := range c.Salesforce.Orgs {
-		out = append(out, salesforce.Org{Name: o.Name, LoginURL: o.LoginURL, OrgID: o.OrgID, ClientID: o.ClientID,
-			ClientSecret: o.ClientSecret, Scopes: o.Scopes, Issuer: o.Issuer, JWKSURL: o.JWKSURL, InsecureHTTP: o.InsecureHTTP})
-	}
-	return out
-}
-
-func (a *app) authorizationOrgs() (out []authproxy.Org) {
-	for _, o := range a.config.Salesforce.Orgs {
-		out = append(out, authproxy.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
-	}
-	return out
-}
-
-func (a *app) authorizationServers() (out []authproxy.MCPServer) {
-	for _, s := range a.config.Servers {
-		rules := a.policies[s.Policy].For(s.Upstream)
-		out = append(out, authproxy.MCPServer{
-			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
-			Allows: func(subject, username string) bool { return a.mayConnect(s.Name, s.Org, subject, username) },
-			Summary: func(clientID string) policy.Summary {
-				return rules.Summary(policy.Principal{Org: s.Org, Client: clientID})
-			},
-		})
-	}
-	return out
-}
-
-func (a *app) forwardServers() (out []mcpforward.Server) {
-	for _, s := range a.config.Servers {
-		out = append(out, mcpforward.Server{
-			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
-			Policy: a.policies[s.Policy], Groups: s.Groups,
-		})
-	}
-	return out
-}
-
-// serverNamed finds a configured server.
-func (a *app) serverNamed(name string) (config.Server, bool) {
-	i := slices.IndexFunc(a.config.Servers, func(s config.Server) bool { return s.Name == name })
-	if i < 0 {
-		return config.Server{}, false
-	}
-	return a.config.Servers[i], true
-}
-
-// groupsOf are the groups that list the user, by id or by username. A sandbox has the
-// user ids of the org it was copied from, and they mean the same person there.
-func (a *app) groupsOf(subject, username string) (out []string) {
-	for _, g := range a.config.Groups {
-		if slices.ContainsFunc(g.Members, func(m string) bool {
-			return subject != "" && grant.FullID(m) == subject || username != "" && strings.EqualFold(m, username)
-		}) {
-			out = append(out, g.Name)
-		}
-	}
-	return out
-}
-
-// mayConnect says whether a user of the server's org may use the server. A server
-// without groups is nobody's.
-func (a *app) mayConnect(server, org, subject, username string) bool {
-	s, ok := a.serverNamed(server)
-	if !ok || s.Org != org {
-		return false
-	}
-	if slices.Contains(s.Groups, "*") {
-		return true
-	}
-	return slices.ContainsFunc(a.groupsOf(subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
-}
-
-// titles tells pages what the configuration calls things.
-type titles struct{ c *config.Config }
-
-func (t titles) ServerTitle(name string) string {
-	for _, s := range t.c.Servers {
-		if s.Name == name {
-			return s.Title
-		}
-	}
-	return ""
-}
-
-func (t titles) OrgHost(name string) string {
-	for _, o := range t.c.Salesforce.Orgs {
-		if o.Name == name {
-			if u, err := url.Parse(o.LoginURL); err == nil {
-				return u.Host
-			}
-		}
-	}
-	return ""
 }
 
 // accessChanged runs after each change that took access away, whichever process made it.
@@ -336,41 +207,4 @@ func (a *app) linkEvent(e link.Event) {
 	if e.Kind == link.LoginLost {
 		a.log.Warn("Salesforce login lost", "org", e.Org, "subject", e.Subject, "error", e.Err)
 	}
-}
-
-func (a *app) act(why string) authproxy.Act { return authproxy.Act{By: operator(), Why: why} }
-
-func (a *app) revokeUser(ctx context.Context, u grant.User) (int, error) {
-	return a.cutoff.RevokeUser(ctx, u.Org, u.Subject, a.act("revoked by the security team"))
-}
-
-func (a *app) blockUser(ctx context.Context, u grant.User) (int, error) {
-	return a.cutoff.BlockUser(ctx, u.Org, u.Subject, a.act("blocked by the security team"))
-}
-
-func (a *app) unblockUser(ctx context.Context, u grant.User) (int, error) {
-	err := a.cutoff.UnblockUser(ctx, u.Org, u.Subject, a.act("unblocked"))
-	if errors.Is(err, grant.ErrNotFound) {
-		err = fmt.Errorf("%s is not blocked in org %s", personOf(u), u.Org)
-	}
-	return 0, err
-}
-
-func (a *app) revokeGrant(ctx context.Context, id string) error {
-	_, err := a.cutoff.RevokeGrant(ctx, id, a.act("revoked by the security team"))
-	return err
-}
-
-func (a *app) revokeClient(ctx context.Context, id string) (int, error) {
-	ended, err := a.cutoff.RevokeClient(ctx, id, a.act("client revoked by the security team"))
-	return len(ended), err
-}
-
-func (a *app) stop(ctx context.Context, mode grant.Stop) error {
-	return a.cutoff.Stop(ctx, mode, a.act("kill switch"))
-}
-
-func (a *app) linkState(ctx context.Context, org, subject string) (string, error) {
-	s, err := a.links.Status(ctx, org, subject)
-	return string(s.State), err
 }

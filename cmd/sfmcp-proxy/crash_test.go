@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,67 @@ func TestFT05KilledAndRestarted(t *testing.T) {
 	d.must("audit", "verify")
 	d.must("user", "revoke", rep)
 	eventually(t, 5*time.Second, "Salesforce revokes the login", func() bool { return d.refreshTokens()["live"] == 0 })
+}
+
+// FT-10, in small: killed at many points while writes are asked for, approved and
+// made. Nothing that was acknowledged is lost, nothing is written twice, and the audit
+// log is whole each time.
+func TestFT10KilledAtManyPoints(t *testing.T) {
+	t.Parallel()
+	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
+	d, process := startProcess(t, dir, listen, salesforce)
+	c := d.connect("sobject-all", rep)
+	b := d.browser()
+	d.authorize(b, "sobject-reads", rep) // signs the browser in
+	var approved, created []string
+	for round := range 8 {
+		stop := make(chan struct{})
+		time.AfterFunc(time.Duration(20+35*round)*time.Millisecond, func() {
+			process.Process.Kill()
+			close(stop)
+		})
+		for i := 0; ; i++ { // until the process is gone
+			name := fmt.Sprintf("Round %d Account %d Ltd", round, i)
+			held, err := c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account(name)}, false)
+			if err != nil {
+				break
+			}
+			page, err := b.Get(t.Context(), d.approvalURL(held))
+			if err != nil {
+				break
+			}
+			if page, err = b.Choose(t.Context(), page, "decision", "approve"); err != nil || page.Status != http.StatusOK {
+				break
+			}
+			approved = append(approved, name)
+			done, err := c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account(name)}, false)
+			if err != nil {
+				break
+			}
+			if !done.Result.IsError {
+				created = append(created, name)
+			}
+		}
+		<-stop
+		process.Wait()
+		d, process = startProcess(t, dir, listen, salesforce)
+		c.d = d
+		d.must("audit", "verify")
+	}
+	if len(created) == 0 {
+		t.Fatal("no write was made between the kills: the test tests nothing")
+	}
+	for _, name := range approved {
+		c.call("createSobjectRecord", account(name)) // what was approved and not made is made now
+	}
+	for _, name := range approved {
+		c.call("createSobjectRecord", account(name)) // and never again
+		n := d.named("Account", name)
+		if n > 1 || n == 0 && slices.Contains(created, name) {
+			t.Errorf("%s: %d records", name, n)
+		}
+	}
+	t.Logf("%d approvals and %d writes were acknowledged between 8 kills", len(approved), len(created))
 }
 
 // The command line runs in another process; the proxy follows within a second, also

@@ -25,8 +25,9 @@
 // call, has it decided, records it, forwards it.
 //
 // [sfmcp-proxy/config] reads the configuration. This package joins everything: app.go
-// opens the parts, web.go holds the URL table and the middleware, serve.go runs until a
-// signal, demo.go puts the whole in front of a simulated Salesforce
+// opens the parts in order, parts.go puts the configuration into the words of each,
+// web.go holds the URL table and the middleware, serve.go runs until a signal, demo.go
+// puts the whole in front of a simulated Salesforce
 // ([sfmcp-proxy/examples/salesforcesim]), and one file a noun holds the commands.
 //
 // # What to read for a question

@@ -8,19 +8,13 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
-
-// profileTime bounds the one call after a sign-in that asks for the user's name: a
-// person waits, and the name is for reading only.
-const profileTime = 8 * time.Second
 
 // profiles asks Salesforce who a user is, by the tool getUserInfo of a standard
 // server: an mcp_api token opens no other source. What it returns is shown to people
@@ -36,8 +30,6 @@ func (p profiles) Profile(ctx context.Context, org, subject string) (name, usern
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
-	ctx, cancel := context.WithTimeout(ctx, profileTime)
-	defer cancel()
 	answer, err := p.a.pool.Call(ctx, p.a.target(p.a.config.Servers[i], subject),
 		jsonrpc.Request(jsontext.Value(`1`), "tools/call", jsontext.Value(`{"name":"getUserInfo","arguments":{}}`)), true)
 	if err != nil {
@@ -90,33 +82,11 @@ func readProfile(result jsontext.Value) (name, username string, err error) {
 
 // target is a user's session with the hosted server behind s.
 func (a *app) target(s config.Server, subject string) upstream.Target {
-	l := logins{a.links}
 	return upstream.Target{
 		Org: s.Org, Subject: subject, Server: s.Name, URL: s.Upstream, Timeout: s.Timeout,
-		Token: func(ctx context.Context) (string, error) { return l.Token(ctx, s.Org, subject) },
+		Token: func(ctx context.Context) (string, error) { return a.links.Token(ctx, s.Org, subject) },
 		Refused: func(ctx context.Context, token string) (string, error) {
-			return l.Refused(ctx, s.Org, subject, token)
+			return a.links.Refused(ctx, s.Org, subject, token)
 		},
 	}
-}
-
-// logins gives Salesforce tokens to the forwarding side, which knows nothing of links:
-// a login that is lost is told in its words.
-type logins struct{ links *link.Store }
-
-// Token returns the user's current Salesforce token.
-func (l logins) Token(ctx context.Context, org, subject string) (string, error) {
-	return lost(l.links.Token(ctx, org, subject))
-}
-
-// Refused returns the token to use after Salesforce refused that one.
-func (l logins) Refused(ctx context.Context, org, subject, token string) (string, error) {
-	return lost(l.links.Refused(ctx, org, subject, token))
-}
-
-func lost(token string, err error) (string, error) {
-	if errors.Is(err, link.ErrNeedsReauth) {
-		err = fmt.Errorf("%w: %w", upstream.ErrLoginLost, err)
-	}
-	return token, err
 }
