@@ -22,9 +22,8 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // store is a database file that several logs can be opened over, as several
 // processes would.
 type store struct {
-	t        *testing.T
-	dir      string
-	openings int
+	t   *testing.T
+	dir string
 }
 
 func newStore(t *testing.T) *store {

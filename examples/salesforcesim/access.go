@@ -39,16 +39,17 @@ func canSee(u *User, s *objectSchema) bool {
 	return !slices.ContainsFunc(u.HiddenObjects, func(n string) bool { return strings.EqualFold(n, s.Name) })
 }
 
-// canSeeField reports whether field-level security lets the user read the field. HiddenFields names a field as
-// Object.Field, or as Field for every object that has one of this name.
+// canSeeField reports whether field-level security lets the user read the field.
+// HiddenFields names a field as Object.Field, or as Field for every object that has one
+// of this name.
 func canSeeField(u *User, s *objectSchema, f *fieldSchema) bool {
 	return !slices.ContainsFunc(u.HiddenFields, func(n string) bool {
 		return strings.EqualFold(n, s.Name+"."+f.Name) || strings.EqualFold(n, f.Name)
 	})
 }
 
-// visibleObject finds an object that the user may know of. An object that is hidden and one that does not exist
-// are the same to the user.
+// visibleObject finds an object that the user may know of. An object that is hidden and
+// one that does not exist are the same to the user.
 func (d *dataset) visibleObject(u *User, name string) (*objectSchema, *apiError) {
 	if s := d.schema.object(name); s != nil && canSee(u, s) {
 		return s, nil

@@ -7,8 +7,8 @@ import (
 
 const summaryWidget = "ui://widget/lightningType/c__accountSummary"
 
-// acmeTools are the tools of the custom server: an Apex action that writes and one that reads and shows a widget.
-// Their annotations are what the administrator ticked.
+// acmeTools are the tools of the custom server: an Apex action that writes and one that
+// reads and shows a widget. Their annotations are what the administrator ticked.
 func acmeTools() []toolDef {
 	return []toolDef{
 		{Name: "createAccountWithOpportunity", Title: "Create account with opportunity", Tags: []string{"apex", "invocable"},
@@ -40,8 +40,8 @@ func inputsParam(properties object, required ...string) param {
 	}}
 }
 
-// runAction runs an invocable action once for each input. A run that fails says so in its own result, while the
-// call as a whole succeeds.
+// runAction runs an invocable action once for each input. A run that fails says so in
+// its own result, while the call as a whole succeeds.
 func runAction(c *toolCall, run func(input map[string]any) (object, *apiError)) toolAnswer {
 	var inputs []map[string]any
 	if json.Unmarshal(c.args["inputs"], &inputs) != nil || len(inputs) == 0 {
@@ -141,7 +141,8 @@ func (d *dataset) accountSummary(u *User, account *record) object {
 	return summary
 }
 
-// openChildren are the children of a record that are not closed; false means that the user may not see them.
+// openChildren are the children of a record that are not closed; false means that the
+// user may not see them.
 func (d *dataset) openChildren(u *User, r *record, rel string) ([]*record, bool) {
 	c, ok := r.object.child(rel)
 	if !ok || !canSee(u, c.Object) {

@@ -77,7 +77,8 @@ func (x *exchange) send(message json.RawMessage) {
 	x.event(message)
 }
 
-// stream sends what comes before the answer of a tool call, and waits. It reports false when the client is gone.
+// stream sends what comes before the answer of a tool call, and waits. It reports false
+// when the client is gone.
 func (x *exchange) stream(keepAlive bool) bool {
 	if keepAlive {
 		fmt.Fprint(x.w, ": keep-alive\n\n")
@@ -130,7 +131,8 @@ func (x *exchange) event(message json.RawMessage) {
 	http.NewResponseController(x.w).Flush()
 }
 
-// toolFailure is a tool result that says that the tool failed, with Salesforce's list of errors as text.
+// toolFailure is a tool result that says that the tool failed, with Salesforce's list
+// of errors as text.
 func toolFailure(code, message string) json.RawMessage {
 	return toolText(string(encodeJSON([]map[string]string{{"message": message, "errorCode": code}})), true)
 }

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// contextTools are the tools of salesforce-api-context: look-ups in a reference, for clients that write code.
-// They carry no annotations at all.
+// contextTools are the tools of salesforce-api-context: look-ups in a reference, for
+// clients that write code. They carry no annotations at all.
 func contextTools() []toolDef {
 	kind := param{Name: "metadataType", Description: "Name of a metadata type, such as CustomObject."}
 	return []toolDef{

@@ -9,16 +9,17 @@ import (
 	"time"
 )
 
-// Paths of the pages. A request that passed the checks is sent to the first, which is how one sees without a browser that
-// client id and callback are right.
+// Paths of the pages. A request that passed the checks is sent to the first, which is
+// how one sees without a browser that client id and callback are right.
 const (
 	approvalPath = "/setup/secur/RemoteAccessAuthorizationPage.apexp"
 	loginPath    = "/login"
 	logoutPath   = "/secur/logout.jsp"
 )
 
-// authorization is one authorize request that passed the checks. It travels from page to page in the source parameter and is
-// checked again at each, so that the simulator need not remember it.
+// authorization is one authorize request that passed the checks. It travels from page
+// to page in the source parameter and is checked again at each, so that the simulator
+// need not remember it.
 type authorization struct {
 	app         *ECA
 	query       url.Values
@@ -26,8 +27,8 @@ type authorization struct {
 	scope       string
 }
 
-// authorizeFault is why a request gets no code: a page of Salesforce where the callback cannot be trusted, otherwise a
-// redirect to it.
+// authorizeFault is why a request gets no code: a page of Salesforce where the callback
+// cannot be trusted, otherwise a redirect to it.
 type authorizeFault struct {
 	onPage            bool
 	code, description string
@@ -98,7 +99,8 @@ func (s *Sim) serveAuthorize(w http.ResponseWriter, r *http.Request, o *org) {
 	http.Redirect(w, r, o.base+approvalPath+"?source="+sourceOf(q), http.StatusFound)
 }
 
-// serveApproval shows the approval page and takes its answer. Without a login it sends the browser to the login page first.
+// serveApproval shows the approval page and takes its answer. Without a login it sends
+// the browser to the login page first.
 func (s *Sim) serveApproval(w http.ResponseWriter, r *http.Request, o *org) {
 	a, source := s.carried(w, r, o)
 	if a == nil {
@@ -165,8 +167,9 @@ func (s *Sim) serveLogout(w http.ResponseWriter, r *http.Request, o *org) {
 	render(w, http.StatusOK, "message", messagePage{Title: "Logged out", Lines: []string{"You are logged out of the simulated org " + o.Name + "."}})
 }
 
-// carried is the authorize request that a page carries, checked again, and the source that carries it on. It answers the
-// request itself, and returns nil, where there is none.
+// carried is the authorize request that a page carries, checked again, and the source
+// that carries it on. It answers the request itself, and returns nil, where there is
+// none.
 func (s *Sim) carried(w http.ResponseWriter, r *http.Request, o *org) (*authorization, string) {
 	if err := r.ParseForm(); err != nil {
 		s.errorPage(w, &authorizeFault{code: "invalid_request", description: "malformed form"})
@@ -234,7 +237,8 @@ func (s *Sim) mayUse(o *org, a *authorization, user *User) *authorizeFault {
 	return nil
 }
 
-// approved says whether the approval page is skipped: the user answered it before, or an administrator pre-authorised them.
+// approved says whether the approval page is skipped: the user answered it before, or
+// an administrator pre-authorised them.
 func (s *Sim) approved(o *org, a *authorization, user *User) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

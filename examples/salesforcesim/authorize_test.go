@@ -123,7 +123,8 @@ func TestSignInPages(t *testing.T) {
 	}
 }
 
-// TestApprovalAfterRevocation: the approval ends with the last grant of the user for the app, and not before.
+// TestApprovalAfterRevocation: the approval ends with the last grant of the user for
+// the app, and not before.
 func TestApprovalAfterRevocation(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
@@ -190,7 +191,8 @@ func TestUsersWhoMayNot(t *testing.T) {
 	refused("address", signIn(ManagerUsername, ManagerPassword))
 }
 
-// TestOrgsAreApart: the login of one org counts nothing in another, and its users are not known there.
+// TestOrgsAreApart: the login of one org counts nothing in another, and its users are
+// not known there.
 func TestOrgsAreApart(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Orgs: []Org{{Name: "acme", ID: OrgID}, {Name: "sandbox", ID: "00Dxx0000002gPFEAY", Kind: "sandbox"}}})
@@ -237,7 +239,8 @@ func TestLogout(t *testing.T) {
 	}
 }
 
-// TestPagesCarryTheirRequest: a page without a request, or with one that would not pass, does nothing.
+// TestPagesCarryTheirRequest: a page without a request, or with one that would not
+// pass, does nothing.
 func TestPagesCarryTheirRequest(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})

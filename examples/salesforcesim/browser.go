@@ -13,8 +13,9 @@ import (
 	"strings"
 )
 
-// Browser is a person's browser for tests: it keeps cookies, follows redirects and posts forms. It stops before it follows a
-// redirect to one of the URLs it was made for, as a client's callback that nobody serves.
+// Browser is a person's browser for tests: it keeps cookies, follows redirects and
+// posts forms. It stops before it follows a redirect to one of the URLs it was made
+// for, as a client's callback that nobody serves.
 type Browser struct {
 	client *http.Client
 	stops  []string
@@ -39,8 +40,8 @@ type Form struct {
 	Buttons map[string][]string
 }
 
-// NewBrowser makes a browser with the transport of client (nil: the default) that stops at redirects whose URL begins with
-// one of stops.
+// NewBrowser makes a browser with the transport of client (nil: the default) that stops
+// at redirects whose URL begins with one of stops.
 func NewBrowser(client *http.Client, stops ...string) *Browser {
 	if client == nil {
 		client = http.DefaultClient
@@ -67,7 +68,8 @@ func (b *Browser) Get(ctx context.Context, address string) (*Page, error) {
 	return b.open(ctx, http.MethodGet, address, nil)
 }
 
-// Submit posts a form of a page, with fields set over those of the page, and follows redirects up to a page or a stop.
+// Submit posts a form of a page, with fields set over those of the page, and follows
+// redirects up to a page or a stop.
 func (b *Browser) Submit(ctx context.Context, page *Page, form Form, set url.Values) (*Page, error) {
 	values := url.Values{}
 	for _, from := range []url.Values{form.Fields, set} {
@@ -93,8 +95,9 @@ func (b *Browser) Choose(ctx context.Context, page *Page, name, value string) (*
 	return nil, fmt.Errorf("choosing %s=%s: no such button on %s (status %d)", name, value, page.URL, page.Status)
 }
 
-// LogIn opens a URL and does what a willing user does: fills in login forms, and clicks Allow on consent and approval pages,
-// its own and the simulator's. It returns the first redirect to one of the browser's stops.
+// LogIn opens a URL and does what a willing user does: fills in login forms, and clicks
+// Allow on consent and approval pages, its own and the simulator's. It returns the
+// first redirect to one of the browser's stops.
 func (b *Browser) LogIn(ctx context.Context, address, username, password string) (callbackURL string, err error) {
 	page, err := b.Get(ctx, address)
 	// A sign-in has three pages; more mean that it goes round in circles, as a wrong password does.
@@ -126,8 +129,8 @@ func (p *Page) passwordForm() (Form, bool) {
 	return Form{}, false
 }
 
-// LogIn signs in with a new browser at an authorization URL and returns the redirect to its redirect_uri, with code or error.
-// client gives the transport; nil is the default.
+// LogIn signs in with a new browser at an authorization URL and returns the redirect to
+// its redirect_uri, with code or error. client gives the transport; nil is the default.
 func LogIn(ctx context.Context, client *http.Client, authorizeURL, username, password string) (callbackURL string, err error) {
 	u, err := url.Parse(authorizeURL)
 	if err != nil {
@@ -216,7 +219,8 @@ var (
 	attrText = regexp.MustCompile(`(?is)([a-z-]+)\s*=\s*"([^"]*)"`)
 )
 
-// forms reads the forms of a page. It knows the HTML that templates write (quoted attributes), not all of it.
+// forms reads the forms of a page. It knows the HTML that templates write (quoted
+// attributes), not all of it.
 func forms(base *url.URL, body string) []Form {
 	var found []Form
 	for _, match := range formTag.FindAllStringSubmatch(body, -1) {

@@ -64,8 +64,8 @@ type serverDef struct {
 	Drifts  string // the tool that changes when the list drifts
 }
 
-// hostedServers are the servers of an org. An organisation's administrator activates each of them by itself;
-// that is the gateway's concern.
+// hostedServers are the servers of an org. An organisation's administrator activates
+// each of them by itself; that is the gateway's concern.
 var hostedServers = sync.OnceValue(func() []serverDef {
 	reads, writes, deletes := readTools(), writeTools(), deleteTools()
 	servers := []serverDef{
@@ -117,8 +117,8 @@ func serverHas(server, feature string) bool {
 // driftSuffix is what a renamed tool gets at its end.
 const driftSuffix = "V2"
 
-// listTools returns the tool definitions of a server as tools/list shows them; false means that there is no such
-// server.
+// listTools returns the tool definitions of a server as tools/list shows them; false
+// means that there is no such server.
 func listTools(server string, o listOptions) ([]json.RawMessage, bool) {
 	s, known := serverNamed(server)
 	if !known {
@@ -144,8 +144,8 @@ func listTools(server string, o listOptions) ([]json.RawMessage, bool) {
 	return out, true
 }
 
-// tool finds a tool of a server by name, under its drifted name too: a switch that changes between a list and a
-// call must not turn the call into an unknown tool.
+// tool finds a tool of a server by name, under its drifted name too: a switch that
+// changes between a list and a call must not turn the call into an unknown tool.
 func (s serverDef) tool(name string) (toolDef, bool) {
 	if name == s.Drifts+driftSuffix {
 		name = s.Drifts
@@ -176,8 +176,8 @@ func (t toolDef) definition(o listOptions) object {
 	return def
 }
 
-// inputSchema is the JSON Schema of the arguments. In the dialect both, a parameter with two spellings is listed
-// under each of them and neither is required.
+// inputSchema is the JSON Schema of the arguments. In the dialect both, a parameter
+// with two spellings is listed under each of them and neither is required.
 func (t toolDef) inputSchema(dialect string) object {
 	properties, required := object{}, []string{}
 	for _, p := range t.Params {

@@ -12,13 +12,15 @@ import (
 	"time"
 )
 
-// The default organisation, its External Client Apps and its people. Nothing here is secret: it exists only in the simulator.
+// The default organisation, its External Client Apps and its people. Nothing here is
+// secret: it exists only in the simulator.
 const (
 	OrgID = "00Dxx0000001gPFEAY" // Salesforce id of the first default org
 
-	PublicClientID       = "3MVG9demoPublicExternalClientApp.sfmcp.0001" // consumer key of the app without a secret
-	ConfidentialClientID = "3MVG9demoSecretExternalClientApp.sfmcp.0002" // consumer key of the app with a secret
-	ConfidentialSecret   = "SIMULATED0CONSUMER0SECRET0002"               // its consumer secret
+	// Consumer keys of the app without a secret and of the app with one, and that secret.
+	PublicClientID       = "3MVG9demoPublicExternalClientApp.sfmcp.0001"
+	ConfidentialClientID = "3MVG9demoSecretExternalClientApp.sfmcp.0002"
+	ConfidentialSecret   = "SIMULATED0CONSUMER0SECRET0002"
 
 	RepUsername     = "rep@acme.example"     // sales rep: does not see Secret__c
 	RepPassword     = "simulated-rep"        // password of RepUsername
@@ -28,12 +30,15 @@ const (
 	ManagerID       = "005xx000001Sv7AAAS"   // Salesforce user id of ManagerUsername
 )
 
-// Config says what Salesforce to simulate. The zero value, with BaseURL, is one production org with two apps and two users.
+// Config says what Salesforce to simulate. The zero value, with BaseURL, is one
+// production org with two apps and two users.
 type Config struct {
-	// BaseURL is the URL, without a trailing slash, under which Handler is reached: login host, My Domain of the first org
-	// and gateway at once. Listen fills it in from the address when it is empty.
+	// BaseURL is the URL, without a trailing slash, under which Handler is reached:
+	// login host, My Domain of the first org and gateway at once. Listen fills it in
+	// from the address when it is empty.
 	BaseURL string
-	// Listen and ControlListen are the addresses of Listen's two listeners; empty is 127.0.0.1 with any free port.
+	// Listen and ControlListen are the addresses of Listen's two listeners; empty is
+	// 127.0.0.1 with any free port.
 	Listen, ControlListen string
 	// TLS makes Listen serve the Salesforce side over TLS.
 	TLS *tls.Config
@@ -44,8 +49,9 @@ type Config struct {
 	Users []User
 	// Callbacks are the callback URLs of every app that names none.
 	Callbacks []string
-	// ActiveServers are the active hosted servers, "platform/sobject-reads"; nil: every server there is. (A real org starts
-	// with all of them off; the simulator starts as though an administrator had been there.)
+	// ActiveServers are the active hosted servers, "platform/sobject-reads"; nil: every
+	// server there is. (A real org starts with all of them off; the simulator starts as
+	// though an administrator had been there.)
 	ActiveServers []string
 
 	// AccessTokenLifetime is the JWT timeout of apps that set none; zero: 30 minutes.
@@ -53,22 +59,28 @@ type Config struct {
 	// Faults are the switches at start and after a reset.
 	Faults Faults
 
-	// StateFile, if set, keeps logins, tokens and signing keys across restarts, so that a demonstration survives one.
-	// Records are not kept.
+	// StateFile, if set, keeps logins, tokens and signing keys across restarts, and beside
+	// it StateFile.NAME.records the records of each org, Recycle Bin included: a change of
+	// records is in the file before it is answered. Two simulators must not share it.
 	StateFile string
-	// Seed makes every id and token reproducible; zero takes a random seed. Signing keys are random either way.
+	// Seed makes every id and token reproducible; zero takes a random seed. Signing
+	// keys are random either way.
 	Seed uint64
 	// Now is the clock; nil: time.Now. The skew of the control API comes on top.
 	Now func() time.Time
-	// Log receives a record when the state cannot be saved; nil: slog.Default.
+	// Log receives a record when state or records cannot be saved; nil: slog.Default.
 	Log *slog.Logger
 }
 
 // Org is one simulated organisation.
 type Org struct {
-	Name     string // path prefix /orgs/NAME of every org but the first, and how the control API names it
-	ID       string // 18 characters, 00D…
-	Kind     string // production (default), sandbox, scratch or developer: decides which gateway URLs fit
+	// Name is the path prefix /orgs/NAME of every org but the first, and how the control
+	// API names the org.
+	Name string
+	ID   string // 18 characters, 00D…
+	// Kind is production (default), sandbox, scratch or developer. It decides which
+	// gateway URLs fit.
+	Kind     string
 	MyDomain string // label in /d/{mydomain}/ URLs; default: Name
 	Instance string // in the token's tnk claim; default: usa1s
 	Users    []User // default: Config.Users
@@ -84,14 +96,17 @@ type ECA struct {
 	Callbacks []string // exact; default: Config.Callbacks
 	Scopes    []string // default: mcp_api refresh_token
 
-	OpaqueTokens  bool          // isNamedUserJwtEnabled is off: access tokens are opaque, and the gateway refuses them
+	// OpaqueTokens: isNamedUserJwtEnabled is off, access tokens are opaque, and the gateway
+	// refuses them.
+	OpaqueTokens  bool
 	JWTLifetime   time.Duration // namedUserJwtTimeout; default: Config.AccessTokenLifetime
 	NoRotation    bool          // isRefreshTokenRotationEnabled is off
 	RefreshMax    time.Duration // SpecificLifetime of refresh tokens; zero: 365 days
 	RefreshIdle   time.Duration // SpecificInactivity of refresh tokens; zero: none
 	IntrospectAll bool          // isIntrospectAllTokens
-	// PermittedUsers are the usernames that an administrator pre-authorised: only they may sign in, and they see no approval
-	// page. Empty: all users may authorise themselves.
+	// PermittedUsers are the usernames that an administrator pre-authorised: only they
+	// may sign in, and they see no approval page. Empty: all users may authorise
+	// themselves.
 	PermittedUsers []string
 	// RunAs is the username of client-credentials tokens (only with Faults.ClientCredentials).
 	RunAs string
@@ -161,8 +176,9 @@ func (o Org) withDefaults(c Config, position int) Org {
 	return o
 }
 
-// usersOf copies the users into a further org as Salesforce does for a sandbox: same ids, username with the org's name at the
-// end. Equal ids in two orgs are on purpose: a subject means nothing without its org.
+// usersOf copies the users into a further org as Salesforce does for a sandbox: same
+// ids, username with the org's name at the end. Equal ids in two orgs are on purpose: a
+// subject means nothing without its org.
 func usersOf(users []User, org string, position int) []User {
 	users = slices.Clone(users)
 	if position > 0 {
@@ -256,8 +272,9 @@ func validID(id, prefix string) bool {
 	return len(id) == 18 && strings.HasPrefix(id, prefix) && id == id[:15]+idSuffix(id[:15])
 }
 
-// idSuffix is the three characters that make an 18-character id of one of 15. They encode which of the first 15 are upper-case
-// letters, five to a character, so that ids differ even where case is lost.
+// idSuffix is the three characters that make an 18-character id of one of 15. They
+// encode which of the first 15 are upper-case letters, five to a character, so that ids
+// differ even where case is lost.
 func idSuffix(id15 string) string {
 	var suffix strings.Builder
 	for chunk := 0; chunk < 15; chunk += 5 {

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// ControlHandler serves the control API that the package documentation describes. It has no authentication: keep it on a
-// loopback address. Requests that a browser sends from another site are refused.
+// ControlHandler serves the control API that the package documentation describes. It
+// has no authentication: keep it on a loopback address. Requests that a browser sends
+// from another site are refused.
 func (s *Sim) ControlHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })

@@ -188,7 +188,8 @@ func TestControlTheRest(t *testing.T) {
 	}
 }
 
-// TestControlRefusesOtherSites: a web page must not be able to drive the control API of a simulator on this machine.
+// TestControlRefusesOtherSites: a web page must not be able to drive the control API of
+// a simulator on this machine.
 func TestControlRefusesOtherSites(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})

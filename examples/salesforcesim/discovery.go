@@ -28,7 +28,8 @@ func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o
 	writeJSON(w, http.StatusOK, document)
 }
 
-// serveServerMetadata is the gateway's authorization-server document. Its authorization endpoint has a query already.
+// serveServerMetadata is the gateway's authorization-server document. Its authorization
+// endpoint has a query already.
 func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
 	faults := s.Faults()
 	if faults.ServerMetadata404 {
@@ -49,8 +50,8 @@ func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org
 	})
 }
 
-// serveResourceMetadata is the gateway's protected-resource document (RFC 9728). It exists for any name, so that it tells
-// nothing about which servers there are.
+// serveResourceMetadata is the gateway's protected-resource document (RFC 9728). It
+// exists for any name, so that it tells nothing about which servers there are.
 func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
 	faults := s.Faults()
 	path := strings.TrimPrefix(r.URL.Path, resourceMetadataPath)
@@ -70,8 +71,9 @@ func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *o
 	writeJSON(w, http.StatusOK, document)
 }
 
-// loginHostOf is the login host that belongs to a gateway path: the org's own for /d/ paths, that of the first sandbox for
-// sandbox paths (the part of test.salesforce.com), the first org's otherwise (that of login.salesforce.com).
+// loginHostOf is the login host that belongs to a gateway path: the org's own for /d/
+// paths, that of the first sandbox for sandbox paths (the part of test.salesforce.com),
+// the first org's otherwise (that of login.salesforce.com).
 func (s *Sim) loginHostOf(path string) string {
 	at, ok := parseServerPath(strings.TrimPrefix(path, gatewayPrefix))
 	for _, o := range s.orgs {

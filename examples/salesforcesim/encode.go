@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// object is a JSON object that keeps the order of its members: a query answers with the fields in the order
-// of its SELECT list, after "attributes".
+// object is a JSON object that keeps the order of its members: a query answers with the
+// fields in the order of its SELECT list, after "attributes".
 type object []member
 
 type member struct {
@@ -32,8 +32,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// double is a number that is written with a fraction even when it has none. Salesforce writes the totalSize of
-// a query like this: 3.0.
+// double is a number that is written with a fraction even when it has none. Salesforce
+// writes the totalSize of a query like this: 3.0.
 type double float64
 
 // MarshalJSON writes 3 as 3.0.
@@ -44,8 +44,9 @@ func (d double) MarshalJSON() ([]byte, error) {
 	return strconv.AppendFloat(nil, float64(d), 'f', 1, 64), nil
 }
 
-// encodeJSON encodes v without escaping <, > and &, as Salesforce does. Its arguments are made by this package
-// from values that JSON can hold, so a failure is a mistake in the program.
+// encodeJSON encodes v without escaping <, > and &, as Salesforce does. Its arguments
+// are made by this package from values that JSON can hold, so a failure is a mistake in
+// the program.
 func encodeJSON(v any) json.RawMessage {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Faults are the switches that make Salesforce misbehave. The zero value is Salesforce as it is known to behave; the names in
-// JSON are those of the control API. A Count says how often a fault strikes: n the next n times, -1 every time.
+// Faults are the switches that make Salesforce misbehave. The zero value is Salesforce
+// as it is known to behave; the names in JSON are those of the control API. A Count
+// says how often a fault strikes: n the next n times, -1 every time.
 type Faults struct {
 	// Everywhere.
 	Down       bool   `json:"down"`        // every endpoint answers 503 with an HTML page
@@ -35,9 +36,10 @@ type Faults struct {
 	TokenDelay          Duration `json:"token_delay"`           // before the request is looked at
 	RevokeDown          bool     `json:"revoke_down"`           // the revocation endpoint answers 503
 
-	// Access tokens and keys. HostileToken spoils new access tokens: alg_none, hs256_public_key, bad_signature, unknown_kid,
-	// wrong_iss, wrong_aud, wrong_client_id, wrong_tty, missing_scope, other_org, other_user, expired, not_yet_valid, no_exp,
-	// and wrong_instance_url, which spoils the answer around it.
+	// Access tokens and keys. HostileToken spoils new access tokens: alg_none,
+	// hs256_public_key, bad_signature, unknown_kid, wrong_iss, wrong_aud,
+	// wrong_client_id, wrong_tty, missing_scope, other_org, other_user, expired,
+	// not_yet_valid, no_exp, and wrong_instance_url, which spoils the answer around it.
 	HostileToken  string `json:"hostile_token"`
 	KeysDown      bool   `json:"keys_down"`      // /id/keys answers 503
 	RevocationLag bool   `json:"revocation_lag"` // a revoked access token works at the gateway until it expires

@@ -34,7 +34,8 @@ type exchange struct {
 	session *session
 }
 
-// serveGateway is the hosted MCP gateway. The order of its checks is what clients see, so it is kept exactly.
+// serveGateway is the hosted MCP gateway. The order of its checks is what clients see,
+// so it is kept exactly.
 func (s *Sim) serveGateway(w http.ResponseWriter, r *http.Request, path string) {
 	x := &exchange{sim: s, w: w, r: r, faults: s.Faults()}
 	if x.faults.RedirectTo != "" {
@@ -48,7 +49,8 @@ func (s *Sim) serveGateway(w http.ResponseWriter, r *http.Request, path string) 
 	}
 }
 
-// authenticate is steps 1 and 2. It comes before everything else, so that an answer tells a stranger nothing.
+// authenticate is steps 1 and 2. It comes before everything else, so that an answer
+// tells a stranger nothing.
 func (x *exchange) authenticate(at serverPath, shaped bool) bool {
 	token, ok := strings.CutPrefix(x.r.Header.Get("Authorization"), "Bearer ")
 	if !ok || token == "" {
@@ -273,7 +275,7 @@ func (x *exchange) callTool() {
 	if len(bytes.TrimSpace(params.Arguments)) == 0 {
 		params.Arguments = json.RawMessage(`{}`)
 	}
-	result, known := x.holder.org.data.Load().callTool(x.holder.user, x.server, params.Name, params.Arguments, callOptions{
+	result, known := x.holder.org.data.callTool(x.holder.user, x.server, params.Name, params.Arguments, callOptions{
 		Dialect: cmp.Or(x.faults.Dialect, "live"), UpdateAlwaysUnexpected: x.faults.UpdateAlwaysUnexpected,
 		OrgBaseURL: x.holder.org.base, BigAnswer: x.faults.BigAnswer, MalformedTool: x.faults.MalformedTool})
 	switch {
@@ -308,7 +310,7 @@ func (x *exchange) prompts() {
 	case "prompts/list":
 		x.answer(encodeJSON(map[string]any{"prompts": orEmpty(listPrompts(x.server))}))
 	case "prompts/get":
-		if result, known := x.holder.org.data.Load().getPrompt(x.holder.user, x.server, params.Name, params.Arguments); known {
+		if result, known := x.holder.org.data.getPrompt(x.holder.user, x.server, params.Name, params.Arguments); known {
 			x.answer(result)
 			return
 		}

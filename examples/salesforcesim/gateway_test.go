@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestLadder breaks one rung after the other, from the top: each answer shows that the rungs below were not reached.
+// TestLadder breaks one rung after the other, from the top: each answer shows that the
+// rungs below were not reached.
 func TestLadder(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
@@ -253,7 +254,8 @@ func TestServerPaths(t *testing.T) {
 	}
 }
 
-// TestPathTricks: only the exact path reaches a server, unless the switch makes the gateway careless.
+// TestPathTricks: only the exact path reaches a server, unless the switch makes the
+// gateway careless.
 func TestPathTricks(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})

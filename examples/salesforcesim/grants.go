@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// maxApprovals is how many approvals of one user for one app Salesforce keeps; a further one ends the oldest without a word.
+// maxApprovals is how many approvals of one user for one app Salesforce keeps; a
+// further one ends the oldest without a word.
 const maxApprovals = 5
 
 // Grant is one approval of one user for one app, as an administrator sees it.
@@ -83,7 +84,8 @@ func (s *Sim) RefreshTokens(f GrantFilter) []RefreshToken {
 	return tokens
 }
 
-// RevokeGrants ends the live grants that f chooses, as an administrator would in Setup, and returns how many it ended.
+// RevokeGrants ends the live grants that f chooses, as an administrator would in Setup,
+// and returns how many it ended.
 func (s *Sim) RevokeGrants(f GrantFilter) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +100,9 @@ func (s *Sim) RevokeGrants(f GrantFilter) int {
 	return ended
 }
 
-// IssueTokens makes a grant and its tokens as though the user had just signed in with the app, without a browser. The error
-// says that user or app does not exist or that they are not of one org.
+// IssueTokens makes a grant and its tokens as though the user had just signed in with
+// the app, without a browser. The error says that user or app does not exist or that
+// they are not of one org.
 func (s *Sim) IssueTokens(username, clientID string) (accessToken, refreshToken string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -135,7 +138,8 @@ func (s *Sim) usernameOf(g *grant) string {
 	return ""
 }
 
-// newGrant makes a grant and ends the oldest one where the user has too many for the app; the caller holds mu.
+// newGrant makes a grant and ends the oldest one where the user has too many for the
+// app; the caller holds mu.
 func (s *Sim) newGrant(o *org, app *ECA, userID, scope string) *grant {
 	most := cmp.Or(s.faults.MaxApprovals, maxApprovals)
 	live := s.liveGrants(o.Name, userID, app.ClientID)
@@ -161,8 +165,9 @@ func (s *Sim) liveGrants(orgName, userID, clientID string) []*grant {
 	return live
 }
 
-// endGrant revokes a grant with everything made from it. With the last grant of a user for an app goes the approval: the
-// next sign-in shows the approval page again. The caller holds mu.
+// endGrant revokes a grant with everything made from it. With the last grant of a user
+// for an app goes the approval: the next sign-in shows the approval page again. The
+// caller holds mu.
 func (s *Sim) endGrant(g *grant, why string) {
 	g.RevokedAt, g.Why = s.now(), why
 	if len(s.liveGrants(g.Org, g.UserID, g.ClientID)) == 0 {
@@ -200,7 +205,8 @@ type tokenAnswer struct {
 	APIInstanceURL string `json:"api_instance_url"`
 }
 
-// issue makes an access token of a grant, and a refresh token where one is wanted; the caller holds mu.
+// issue makes an access token of a grant, and a refresh token where one is wanted; the
+// caller holds mu.
 func (s *Sim) issue(o *org, app *ECA, g *grant, withRefreshToken bool) (*tokenAnswer, error) {
 	now := s.now()
 	s.forget(now)
@@ -231,7 +237,8 @@ func (s *Sim) issue(o *org, app *ECA, g *grant, withRefreshToken bool) (*tokenAn
 	return answer, nil
 }
 
-// opaque says whether an access token comes out opaque. Asking for api does it, whatever the app's settings are.
+// opaque says whether an access token comes out opaque. Asking for api does it,
+// whatever the app's settings are.
 func (s *Sim) opaque(app *ECA, g *grant) bool {
 	return s.faults.OpaqueTokens || app.OpaqueTokens || hasScope(g.Scope, "api")
 }

@@ -12,11 +12,13 @@ const (
 	serverMetadataPath   = "/.well-known/oauth-authorization-server"
 )
 
-// Handler serves every host of the simulated Salesforce: the gateway under /platform/, the login host and My Domain of the
-// first org at the root, those of the other orgs under /orgs/NAME.
+// Handler serves every host of the simulated Salesforce: the gateway under /platform/,
+// the login host and My Domain of the first org at the root, those of the other orgs
+// under /orgs/NAME.
 func (s *Sim) Handler() http.Handler { return s.recorded(http.HandlerFunc(s.serve)) }
 
-// serve routes by hand, on the path as it was sent: http.ServeMux would clean a path before the gateway can refuse it.
+// serve routes by hand, on the path as it was sent: http.ServeMux would clean a path
+// before the gateway can refuse it.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	faults := s.Faults()
 	if faults.Down {
@@ -84,8 +86,9 @@ func (s *Sim) serveLoginHost(w http.ResponseWriter, r *http.Request, o *org, pat
 	}
 }
 
-// serveOther serves identity URLs and, on the first org's host, the gateway's discovery documents. The root form of
-// authorization-server metadata is missing, as it is on every login host.
+// serveOther serves identity URLs and, on the first org's host, the gateway's discovery
+// documents. The root form of authorization-server metadata is missing, as it is on
+// every login host.
 func (s *Sim) serveOther(w http.ResponseWriter, r *http.Request, o *org, path string) {
 	gateway := o.prefix == ""
 	switch {
@@ -100,8 +103,8 @@ func (s *Sim) serveOther(w http.ResponseWriter, r *http.Request, o *org, path st
 	}
 }
 
-// lenient is a path as a careless front server would read it: encoded slashes decoded, doubled ones joined, dots resolved,
-// the fixed part in lower case.
+// lenient is a path as a careless front server would read it: encoded slashes decoded,
+// doubled ones joined, dots resolved, the fixed part in lower case.
 func lenient(path string) string {
 	decoded, err := url.PathUnescape(path)
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// headlessTools are the tools of headless-360: a catalogue of REST endpoints and two ways to call them.
+// headlessTools are the tools of headless-360: a catalogue of REST endpoints and two
+// ways to call them.
 func headlessTools() []toolDef {
 	urlParam := param{Name: "url", Description: "Path from /services/data/ on, with the version."}
 	queryParams := param{Name: "queryParams", Type: "object", Optional: true, Description: "Query parameters."}

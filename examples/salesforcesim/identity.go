@@ -8,7 +8,8 @@ import (
 
 func identityURL(o *org, userID string) string { return o.base + "/id/" + o.ID + "/" + userID }
 
-// serveIdentity is /services/oauth2/userinfo and /id/{org}/{user}. A token of mcp_api alone does not open it.
+// serveIdentity is /services/oauth2/userinfo and /id/{org}/{user}. A token of mcp_api
+// alone does not open it.
 func (s *Sim) serveIdentity(w http.ResponseWriter, r *http.Request, o *org) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
@@ -43,7 +44,8 @@ func (s *Sim) identified(o *org, token string) *User {
 	return user
 }
 
-// serveRegister answers that nobody may register a client: Salesforce has no open dynamic registration.
+// serveRegister answers that nobody may register a client: Salesforce has no open
+// dynamic registration.
 func (s *Sim) serveRegister(w http.ResponseWriter, _ *http.Request, _ *org) {
 	writeJSON(w, http.StatusUnauthorized, &oauthError{Code: "invalid_client", Description: "invalid client credentials"})
 }

@@ -2,13 +2,15 @@ package salesforcesim
 
 import "strings"
 
-// checksumAlphabet maps five bits to one character of the three-character suffix of an 18-character id.
+// checksumAlphabet maps five bits to one character of the three-character suffix of an
+// 18-character id.
 const checksumAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 const base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
-// recordID returns the 18-character id of the n-th record of the object with this three-character key prefix.
-// It is the same in every run, so that tests and walk-throughs can name records.
+// recordID returns the 18-character id of the n-th record of the object with this
+// three-character key prefix. It is the same in every run, so that tests and
+// walk-throughs can name records.
 func recordID(prefix string, n int) string {
 	id := []byte(prefix + "Hs0000000000")
 	for i := len(id) - 1; n > 0 && i >= 6; i-- {
@@ -18,8 +20,9 @@ func recordID(prefix string, n int) string {
 	return string(id) + idSuffix(string(id))
 }
 
-// normalizeID returns the 18-character form of an id of 15 or 18 characters. The case of an 18-character id is
-// restored from its suffix; false means that the text is no id.
+// normalizeID returns the 18-character form of an id of 15 or 18 characters. The case
+// of an 18-character id is restored from its suffix; false means that the text is no
+// id.
 func normalizeID(id string) (string, bool) {
 	for _, c := range []byte(id) {
 		if strings.IndexByte(base62, c) < 0 {
@@ -35,8 +38,8 @@ func normalizeID(id string) (string, bool) {
 	return "", false
 }
 
-// restoreCase rewrites the first 15 characters of an id as its suffix says. A suffix that marks a digit as a
-// capital is wrong.
+// restoreCase rewrites the first 15 characters of an id as its suffix says. A suffix
+// that marks a digit as a capital is wrong.
 func restoreCase(id string) (string, bool) {
 	lower, suffix := strings.ToLower(id[:15]), strings.ToUpper(id[15:])
 	out := []byte(lower)

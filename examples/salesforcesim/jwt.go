@@ -11,8 +11,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// mint makes the access token of a grant, a JWT as Salesforce makes them, spoiled as Faults.HostileToken says; the caller
-// holds mu.
+// mint makes the access token of a grant, a JWT as Salesforce makes them, spoiled as
+// Faults.HostileToken says; the caller holds mu.
 func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (string, error) {
 	hostile := s.faults.HostileToken
 	if hostile == "other_org" && len(s.orgs) > 1 {
@@ -41,7 +41,8 @@ func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (stri
 		}
 		return token.SignedString(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	case "bad_signature":
-		return token.SignedString(s.state.Keys[o.Name][0].private) // a key of the org, but not the one that kid names
+		// A key of the org, but not the one that kid names.
+		return token.SignedString(s.state.Keys[o.Name][0].private)
 	}
 	return token.SignedString(key.private)
 }
@@ -91,7 +92,8 @@ type holder struct {
 	grant string
 }
 
-// bearer verifies an access token as the gateway does. Only JWTs count: an opaque token is invalid here.
+// bearer verifies an access token as the gateway does. Only JWTs count: an opaque token
+// is invalid here.
 func (s *Sim) bearer(raw string) (*holder, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -116,8 +116,8 @@ func TestKeyRotation(t *testing.T) {
 	}
 }
 
-// TestHostileTokens: each hostile token is wrong in exactly one thing, and the gateway refuses all but those that are right in
-// themselves.
+// TestHostileTokens: each hostile token is wrong in exactly one thing, and the gateway
+// refuses all but those that are right in themselves.
 func TestHostileTokens(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
@@ -154,7 +154,8 @@ func TestHostileTokens(t *testing.T) {
 	}
 }
 
-// TestTokenOfAnotherOrg: with a second org, other_org is that org's own token, which its own keys verify.
+// TestTokenOfAnotherOrg: with a second org, other_org is that org's own token, which
+// its own keys verify.
 func TestTokenOfAnotherOrg(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Faults: Faults{HostileToken: "other_org"},

@@ -19,8 +19,9 @@ type signingKey struct {
 	private *rsa.PrivateKey
 }
 
-// keyPool holds the RSA keys of this process. Making one costs a quarter of a second, so the nth key of every simulator in
-// a process is the same; within one simulator all keys differ, in all its orgs and over all rotations.
+// keyPool holds the RSA keys of this process. Making one costs a quarter of a second,
+// so the nth key of every simulator in a process is the same; within one simulator all
+// keys differ, in all its orgs and over all rotations.
 var keyPool struct {
 	sync.Mutex
 	keys []*rsa.PrivateKey
@@ -32,7 +33,8 @@ func pooledKey(n int) *rsa.PrivateKey {
 	for len(keyPool.keys) <= n {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
-			panic(fmt.Sprintf("making an RSA key: %v", err)) // the system's source of randomness is gone
+			// The system's source of randomness is gone.
+			panic(fmt.Sprintf("making an RSA key: %v", err))
 		}
 		keyPool.keys = append(keyPool.keys, key)
 	}
@@ -47,8 +49,9 @@ func (s *Sim) addKey(o *org) {
 	s.state.Keys[o.Name] = append(s.state.Keys[o.Name], signingKey{ID: id, DER: x509.MarshalPKCS1PrivateKey(private), private: private})
 }
 
-// RotateKeys makes a new signing key for an org, withdraws the oldest one and returns the id of the new one, or "" where
-// there is no such org. The key that signed until now stays published.
+// RotateKeys makes a new signing key for an org, withdraws the oldest one and returns
+// the id of the new one, or "" where there is no such org. The key that signed until
+// now stays published.
 func (s *Sim) RotateKeys(orgName string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -59,7 +59,8 @@ func (r *Running) serve(listener net.Listener, handler http.Handler) {
 	go func() { r.done <- server.Serve(listener) }()
 }
 
-// Wait blocks until ctx ends or a listener fails, then closes the simulator. The error is the listener's.
+// Wait blocks until ctx ends or a listener fails, then closes the simulator. The error
+// is the listener's.
 func (r *Running) Wait(ctx context.Context) error {
 	select {
 	case err := <-r.done:

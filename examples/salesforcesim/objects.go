@@ -1,7 +1,8 @@
 package salesforcesim
 
-// newOrgSchema returns the objects of the simulated org with their system fields and child relationships. It is
-// made anew for each org, since nothing in it may be shared between orgs that run side by side.
+// newOrgSchema returns the objects of the simulated org with their system fields and
+// child relationships. It is made anew for each org, since nothing in it may be shared
+// between orgs that run side by side.
 func newOrgSchema() orgSchema {
 	org := orgSchema{
 		accountSchema(), contactSchema(), opportunitySchema(), caseSchema(), leadSchema(), taskSchema(),

@@ -7,7 +7,8 @@ import (
 	"strings"
 )
 
-// promptDef is one prompt of a server: a template that is filled in with the records that the user may see.
+// promptDef is one prompt of a server: a template that is filled in with the records
+// that the user may see.
 type promptDef struct {
 	Name        string
 	Description string
@@ -49,8 +50,9 @@ func listPrompts(server string) []json.RawMessage {
 	return out
 }
 
-// getPrompt fills in a prompt as the user and returns the result object of prompts/get. False means that there is
-// no such prompt, or that an argument is missing or no text: invalid parameters either way.
+// getPrompt fills in a prompt as the user and returns the result object of prompts/get.
+// False means that there is no such prompt, or that an argument is missing or no text:
+// invalid parameters either way.
 func (d *dataset) getPrompt(u *User, server, name string, args json.RawMessage) (json.RawMessage, bool) {
 	s, _ := serverNamed(server)
 	i := slices.IndexFunc(s.Prompts, func(p promptDef) bool { return p.Name == name })
@@ -69,6 +71,7 @@ func (d *dataset) getPrompt(u *User, server, name string, args json.RawMessage) 
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.save()
 	d.ensureUser(u)
 	message := object{{"role", "user"}, {"content", object{{"type", "text"}, {"text", p.Text(d, u, given)}}}}
 	return encodeJSON(object{{"description", p.Description}, {"messages", []any{message}}}), true
@@ -127,7 +130,8 @@ func listResources(server string) []json.RawMessage {
 	return out
 }
 
-// readResource returns the result object of resources/read; false means that the server has no such resource.
+// readResource returns the result object of resources/read; false means that the server
+// has no such resource.
 func readResource(server, uri string) (json.RawMessage, bool) {
 	s, _ := serverNamed(server)
 	for _, w := range s.Widgets {
@@ -142,7 +146,8 @@ func readResource(server, uri string) (json.RawMessage, bool) {
 // widgetSize is about the size of the runtime that Salesforce sends along with a widget, in bytes.
 const widgetSize = 900_000
 
-// summaryHTML is a card, and as much script as Salesforce's runtime has: who forwards resources must cope with it.
+// summaryHTML is a card, and as much script as Salesforce's runtime has: who forwards
+// resources must cope with it.
 func summaryHTML() string {
 	const line = "// simulated Lightning runtime: nothing to see in this line either\n"
 	return `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Account summary</title></head>` +

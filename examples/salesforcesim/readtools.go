@@ -121,8 +121,8 @@ type relatedTarget struct {
 	many []*record
 }
 
-// related follows a path of parents; its last step may be a child relationship. Steps are separated by a slash
-// or a dot.
+// related follows a path of parents; its last step may be a child relationship. Steps
+// are separated by a slash or a dot.
 func (d *dataset) related(u *User, objectName, id, path string) (relatedTarget, *apiError) {
 	s, refused := d.visibleObject(u, objectName)
 	if refused != nil {

@@ -16,8 +16,8 @@ const (
 	maxRecordedBody = 1 << 20 // bytes of each body that are kept
 )
 
-// Request is one request that reached the simulated Salesforce. It is recorded when it arrives, so that a request that never
-// gets an answer is there too.
+// Request is one request that reached the simulated Salesforce. It is recorded when it
+// arrives, so that a request that never gets an answer is there too.
 type Request struct {
 	Sequence int64     `json:"sequence"` // from 1, without gaps
 	At       time.Time `json:"at"`       // simulated time
@@ -25,16 +25,19 @@ type Request struct {
 	Host     string    `json:"host"`
 	Path     string    `json:"path"` // as sent, escapes included
 	Query    string    `json:"query,omitempty"`
-	// Header has everything but the value of Authorization, which is replaced by the scheme and "sha256:" with the SHA-256 of
-	// the credentials in hexadecimal digits.
+	// Header has everything but the value of Authorization, which is replaced by the
+	// scheme and "sha256:" with the SHA-256 of the credentials in hexadecimal digits.
 	Header http.Header `json:"header"`
-	// RawAuthorization is the Authorization header as sent. The control API shows it only when asked.
+	// RawAuthorization is the Authorization header as sent. The control API shows it
+	// only when asked.
 	RawAuthorization string     `json:"raw_authorization,omitempty"`
 	Form             url.Values `json:"form,omitempty"` // of a form body
 	Body             string     `json:"body,omitempty"` // of any other body
 	RPC              string     `json:"rpc,omitempty"`  // JSON-RPC method, at the gateway
 	Tool             string     `json:"tool,omitempty"` // tool that was called
-	Status           int        `json:"status"`         // of the answer; 0 while there is none, or where the connection was broken
+	// Status is that of the answer; 0 while there is none, or where the connection was
+	// broken.
+	Status int `json:"status"`
 }
 
 // RequestFilter chooses recorded requests; an empty field chooses all.

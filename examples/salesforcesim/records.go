@@ -1,6 +1,7 @@
 package salesforcesim
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -16,8 +17,8 @@ const (
 	binTime = 15 * 24 * time.Hour
 )
 
-// record is one row of an object. Values are string, float64, bool or absent; dates are text in the layouts
-// above, in UTC.
+// record is one row of an object. Values are string, float64, bool or absent; dates are
+// text in the layouts above, in UTC.
 type record struct {
 	object    *objectSchema
 	id        string
@@ -36,8 +37,9 @@ func (r *record) text(field string) string {
 // name is what people call the record by.
 func (r *record) name() string { return r.text(r.object.NameField) }
 
-// dataset is the records of one org. It is safe for concurrent use: callTool, getPrompt and records take the lock
-// for their whole work, everything below them expects it to be held.
+// dataset is the records of one org. It is safe for concurrent use: callTool, getPrompt
+// and records take the lock for their whole work, everything below them expects it to
+// be held.
 type dataset struct {
 	now    func() time.Time
 	schema orgSchema
@@ -48,24 +50,43 @@ type dataset struct {
 	serial  map[string]int // key prefix → last number given
 	writes  int
 	cursors map[string]cursor // query locator → the rest of a long answer
+
+	file    string // where the records are kept; "" for memory alone
+	log     *slog.Logger
+	unsaved bool // something changed since the file was written
 }
 
-// newDataset returns an org with the seeded records. Their dates are relative to the time that now tells.
+// newDataset returns an org with the seeded records. Their dates are relative to the
+// time that now tells.
 func newDataset(now func() time.Time) *dataset {
-	d := &dataset{
-		now:     now,
-		schema:  newOrgSchema(),
-		rows:    map[*objectSchema][]*record{},
-		byID:    map[string]*record{},
-		serial:  map[string]int{},
-		cursors: map[string]cursor{},
-	}
+	d := &dataset{now: now, schema: newOrgSchema()}
+	d.clear()
 	d.seed()
 	return d
 }
 
-// records returns the records of an object that are not deleted, in order of creation: what the control API
-// shows. It answers to no permission; nil means that there is no such object.
+// reset brings the seeded records back. It works in place, so that a call under way
+// cannot write records from before the reset over the file.
+func (d *dataset) reset() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.clear()
+	d.seed()
+	d.save()
+}
+
+// clear forgets every record.
+func (d *dataset) clear() {
+	d.rows = map[*objectSchema][]*record{}
+	d.byID = map[string]*record{}
+	d.serial = map[string]int{}
+	d.writes = 0
+	d.cursors = map[string]cursor{}
+}
+
+// records returns the records of an object that are not deleted, in order of creation:
+// what the control API shows. It answers to no permission; nil means that there is no
+// such object.
 func (d *dataset) records(sobject string) []map[string]any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -150,6 +171,7 @@ func (d *dataset) add(r *record, userID string) {
 func (d *dataset) touch(r *record, userID string) {
 	at := d.now().UTC().Format(dateTimeLayout)
 	d.writes++
+	d.unsaved = true
 	r.changed = d.writes
 	r.values["LastModifiedById"] = orNull(userID)
 	r.values["LastModifiedDate"] = at
@@ -163,8 +185,8 @@ func (d *dataset) recent(s *objectSchema, n int) []*record {
 	return rows[:min(n, len(rows))]
 }
 
-// ensureUser makes sure that a person who calls has a User record that fits the login, with the same profile,
-// role and manager as getUserInfo tells.
+// ensureUser makes sure that a person who calls has a User record that fits the login,
+// with the same profile, role and manager as getUserInfo tells.
 func (d *dataset) ensureUser(u *User) {
 	id, ok := normalizeID(u.ID)
 	if !ok {
@@ -198,7 +220,8 @@ func (d *dataset) userValues(u *User) map[string]any {
 	return values
 }
 
-// named returns the id of the record of a setup object with this name, and makes the record if there is none.
+// named returns the id of the record of a setup object with this name, and makes the
+// record if there is none.
 func (d *dataset) named(object, name string) any {
 	if name == "" {
 		return nil

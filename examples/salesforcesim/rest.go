@@ -101,7 +101,8 @@ func replyOf(body object, refused *apiError) restReply {
 	return restWritten(http.StatusOK, body, refused)
 }
 
-// restWritten is the reply of an endpoint. A refusal by an endpoint is a status inside of a call that worked.
+// restWritten is the reply of an endpoint. A refusal by an endpoint is a status inside
+// of a call that worked.
 func restWritten(status int, body any, refused *apiError) restReply {
 	if refused != nil {
 		return restReply{status: refused.status(), body: []*apiError{refused}}

@@ -24,8 +24,8 @@ func (s *Sim) serveRevoke(w http.ResponseWriter, r *http.Request, _ *org) {
 	w.WriteHeader(http.StatusOK)
 }
 
-// revoke ends an access token alone, or a refresh token with all access tokens made from it. A token that is revoked already
-// is an invalid one.
+// revoke ends an access token alone, or a refresh token with all access tokens made
+// from it. A token that is revoked already is an invalid one.
 func (s *Sim) revoke(token string) *oauthError {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,7 +69,8 @@ func (s *Sim) accessToken(token string) *accessToken {
 	return s.state.AccessTokens[id]
 }
 
-// serveIntrospect is the introspection endpoint (RFC 7662). It needs a client secret, so a public app cannot use it.
+// serveIntrospect is the introspection endpoint (RFC 7662). It needs a client secret,
+// so a public app cannot use it.
 func (s *Sim) serveIntrospect(w http.ResponseWriter, r *http.Request, o *org) {
 	if fault := parseForm(r); fault != nil {
 		writeJSON(w, fault.status, fault)
@@ -87,7 +88,8 @@ func (s *Sim) serveIntrospect(w http.ResponseWriter, r *http.Request, o *org) {
 	writeJSON(w, http.StatusOK, answer)
 }
 
-// introspection describes a token to an app; the caller holds mu. The subject is the identity URL here, unlike in the JWT.
+// introspection describes a token to an app; the caller holds mu. The subject is the
+// identity URL here, unlike in the JWT.
 func (s *Sim) introspection(app *ECA, token string) map[string]any {
 	inactive := map[string]any{"active": false}
 	describe := func(g *grant, kind string) map[string]any {

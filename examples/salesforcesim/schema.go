@@ -47,8 +47,8 @@ type fieldSchema struct {
 	System   bool     // written by the platform only
 	Values   []string // of a picklist, for describe; like standard picklists it accepts others
 
-	// Of a reference: the objects it may point at, the name of the path from here to there, and the name of
-	// the child relationship from there to here.
+	// Of a reference: the objects it may point at, the name of the path from here to
+	// there, and the name of the child relationship from there to here.
 	RefTo    []string
 	Rel      string
 	ChildRel string
@@ -88,7 +88,7 @@ type objectSchema struct {
 	NameField            string // the field that people call the record by
 	Fields               []*fieldSchema
 	Children             []childSchema
-	SetupOnly            bool   // its records are made by the platform, not through the record tools
+	SetupOnly            bool   // its records are made by the platform, not by record tools
 	DuplicateBy          string // a field whose value may occur once: the duplicate rule
 	Guidance             string // the admin's words for agents, part of the describe result
 }

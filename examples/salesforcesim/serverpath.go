@@ -12,8 +12,8 @@ type serverPath struct {
 	server   string   // namespace/name, case kept
 }
 
-// parseServerPath reads what follows /platform/mcp/v1/. It reports false for every shape that is none of Salesforce's, a
-// missing or a further segment among them.
+// parseServerPath reads what follows /platform/mcp/v1/. It reports false for every
+// shape that is none of Salesforce's, a missing or a further segment among them.
 func parseServerPath(path string) (serverPath, bool) {
 	parts := strings.Split(path, "/")
 	if slices.Contains(parts, "") || strings.Contains(path, "%") {

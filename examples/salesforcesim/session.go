@@ -31,7 +31,8 @@ func (s *Sim) openSession(c *holder, server string, ui bool) string {
 	return opened.id
 }
 
-// useSession finds a holder's session. It returns a copy, nil where there is none; expired says that there was one.
+// useSession finds a holder's session. It returns a copy, nil where there is none;
+// expired says that there was one.
 func (s *Sim) useSession(c *holder, server, id string) (found *session, expired bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,8 +64,8 @@ func (s *Sim) closeSession(id string) {
 	delete(s.state.Sessions, id)
 }
 
-// ExpireSessions ends every MCP session, as 30 idle minutes would, and returns how many. Faults.SessionDeath says how the
-// gateway answers to them from now on.
+// ExpireSessions ends every MCP session, as 30 idle minutes would, and returns how
+// many. Faults.SessionDeath says how the gateway answers to them from now on.
 func (s *Sim) ExpireSessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +82,9 @@ func (s *Sim) ExpireSessions() int {
 // propagation is how long the gateway takes to learn that a server was activated.
 const propagation = 2 * time.Minute
 
-// SetServer activates or deactivates a hosted server, "platform/sobject-all", in an org. An activation takes two minutes to
-// reach the gateway unless atOnce is set. It reports false where there is no such org or server.
+// SetServer activates or deactivates a hosted server, "platform/sobject-all", in an
+// org. An activation takes two minutes to reach the gateway unless atOnce is set. It
+// reports false where there is no such org or server.
 func (s *Sim) SetServer(orgName, server string, active, atOnce bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,8 +104,8 @@ func (s *Sim) SetServer(orgName, server string, active, atOnce bool) bool {
 	return true
 }
 
-// activeServer is the canonical name of an active server, "" where it is unknown, inactive or not yet propagated: the gateway
-// does not tell these apart.
+// activeServer is the canonical name of an active server, "" where it is unknown,
+// inactive or not yet propagated: the gateway does not tell these apart.
 func (s *Sim) activeServer(o *org, name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +120,8 @@ func (s *Sim) activeServer(o *org, name string) string {
 	return ""
 }
 
-// countCall counts one API call of the day and reports how many there were, and whether the org may still make it.
+// countCall counts one API call of the day and reports how many there were, and whether
+// the org may still make it.
 func (s *Sim) countCall(o *org) (used int, allowed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -52,7 +52,7 @@ type org struct {
 	prefix string // path prefix: "" for the first org, /orgs/NAME for the others
 	base   string // login URL, My Domain URL and issuer
 	apps   []*ECA
-	data   atomic.Pointer[dataset]
+	data   *dataset
 }
 
 // New makes a simulator. The error joins every fault of the configuration.
@@ -71,7 +71,6 @@ func New(cfg Config) (*Sim, error) {
 		for j := range o.Apps {
 			o.apps = append(o.apps, &o.Apps[j])
 		}
-		o.data.Store(newDataset(s.now))
 		s.orgs = append(s.orgs, o)
 	}
 	s.state = s.freshState()
@@ -82,14 +81,27 @@ func New(cfg Config) (*Sim, error) {
 		for len(s.state.Keys[o.Name]) < 2 {
 			s.addKey(o)
 		}
+		var err error
+		if o.data, err = openDataset(s.now, s.recordFile(o), cfg.Log); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
+}
+
+// recordFile is the file beside Config.StateFile that keeps an org's records, "" for none.
+func (s *Sim) recordFile(o *org) string {
+	if s.cfg.StateFile == "" {
+		return ""
+	}
+	return s.cfg.StateFile + "." + o.Name + ".records"
 }
 
 // now is the simulated time.
 func (s *Sim) now() time.Time { return s.cfg.Now().Add(time.Duration(s.skew.Load())) }
 
-// SetClockSkew makes Salesforce's clock run ahead of the real one by d, or behind it where d is negative.
+// SetClockSkew makes Salesforce's clock run ahead of the real one by d, or behind it
+// where d is negative.
 func (s *Sim) SetClockSkew(d time.Duration) { s.skew.Store(int64(d)) }
 
 // ClockSkew is how far Salesforce's clock is ahead.
@@ -106,7 +118,8 @@ func (s *Sim) LoginURL(orgName string) string {
 	return ""
 }
 
-// ServerURL is the gateway URL of a hosted server such as "platform/sobject-reads" for an org, "" where there is no such org.
+// ServerURL is the gateway URL of a hosted server such as "platform/sobject-reads" for
+// an org, "" where there is no such org.
 func (s *Sim) ServerURL(orgName, server string) string {
 	o := s.org(orgName)
 	if o == nil {
@@ -146,12 +159,13 @@ func (s *Sim) FreezeUser(username string, frozen bool) bool {
 // Records are the records of an object in an org, as an administrator would see them.
 func (s *Sim) Records(orgName, sobject string) []map[string]any {
 	if o := s.org(orgName); o != nil {
-		return o.data.Load().records(sobject)
+		return o.data.records(sobject)
 	}
 	return nil
 }
 
-// SetCallbacks replaces the callback URLs of every app, at once (Salesforce takes up to ten minutes).
+// SetCallbacks replaces the callback URLs of every app, at once (Salesforce takes up to
+// ten minutes).
 func (s *Sim) SetCallbacks(callbacks ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +176,8 @@ func (s *Sim) SetCallbacks(callbacks ...string) {
 	}
 }
 
-// Reset forgets everything that happened: logins, tokens, sessions, records, switches, recorded requests and clock skew.
-// Signing keys and callbacks stay.
+// Reset forgets everything that happened: logins, tokens, sessions, records, switches,
+// recorded requests and clock skew. Signing keys and callbacks stay.
 func (s *Sim) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +188,7 @@ func (s *Sim) Reset() {
 	s.skew.Store(0)
 	s.log.clear(RequestFilter{})
 	for _, o := range s.orgs {
-		o.data.Store(newDataset(s.now))
+		o.data.reset()
 	}
 	s.save()
 }
@@ -257,7 +271,8 @@ func (s *Sim) freshState() state {
 	return st
 }
 
-// random makes ids and tokens. A seed makes them reproducible, which no token of a real system may be.
+// random makes ids and tokens. A seed makes them reproducible, which no token of a real
+// system may be.
 type random struct {
 	mu     sync.Mutex
 	source *mathrand.ChaCha8
@@ -290,7 +305,8 @@ func (r *random) uuid() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// sortedValues are the values of m in the order of less, for answers that do not change from one call to the next.
+// sortedValues are the values of m in the order of less, for answers that do not change
+// from one call to the next.
 func sortedValues[V any](m map[string]V, compare func(a, b V) int) []V {
 	return slices.SortedFunc(maps.Values(m), compare)
 }

@@ -61,8 +61,11 @@ func TestSeed(t *testing.T) {
 	if a, b := first(1), first(1); a != b {
 		t.Errorf("%s and %s", a, b)
 	}
-	if first(1) == first(2) || first(0) == first(0) {
+	if first(1) == first(2) {
 		t.Error("different seeds, same token")
+	}
+	if a, b := first(0), first(0); a == b {
+		t.Errorf("no seed, the same token twice: %s", a)
 	}
 }
 

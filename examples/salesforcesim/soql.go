@@ -36,8 +36,8 @@ type boundOrder struct {
 	descending, nullsLast bool
 }
 
-// outputNode is one member of a record in the answer: a field, a parent with members of its own, or the
-// children of a relationship.
+// outputNode is one member of a record in the answer: a field, a parent with members of
+// its own, or the children of a relationship.
 type outputNode struct {
 	name  string
 	owner *objectSchema
@@ -91,14 +91,15 @@ func (d *dataset) queryFrom(u *User, text string, start int) (object, *apiError)
 	return queryAnswer(len(rows), q.render(rows[start:end]), more), nil
 }
 
-// keepCursor stores what is left of an answer and returns its URL. Old cursors are dropped when there are many:
-// they are a convenience of one conversation.
+// keepCursor stores what is left of an answer and returns its URL. Old cursors are
+// dropped when there are many: they are a convenience of one conversation.
 func (d *dataset) keepCursor(c cursor) string {
 	if len(d.cursors) > 1000 {
 		clear(d.cursors)
 	}
 	const prefix = "01g"
 	d.serial[prefix]++
+	d.unsaved = true
 	locator := fmt.Sprintf("%s-%d", recordID(prefix, d.serial[prefix]), c.start)
 	d.cursors[locator] = c
 	return dataURL("query/" + locator)
@@ -246,7 +247,8 @@ func (q *boundQuery) run(candidates []*record) []*record {
 	return rows[:min(limit, len(rows))]
 }
 
-// compare orders two records by ORDER BY. Null comes first unless NULLS LAST is said, in both directions.
+// compare orders two records by ORDER BY. Null comes first unless NULLS LAST is said,
+// in both directions.
 func (q *boundQuery) compare(a, b *record) int {
 	for _, o := range q.order {
 		x, y := o.column.value(&q.binder, a), o.column.value(&q.binder, b)
@@ -306,7 +308,8 @@ func attributes(r *record) object {
 	return object{{"type", r.object.Name}, {"url", dataURL("sobjects/" + r.object.Name + "/" + r.id)}}
 }
 
-// written is a stored value as Salesforce writes it: 12 of an int field, 12.0 of every other number.
+// written is a stored value as Salesforce writes it: 12 of an int field, 12.0 of every
+// other number.
 func written(f *fieldSchema, v any) any {
 	if n, ok := v.(float64); ok && f.Type != typeInt {
 		return double(n)

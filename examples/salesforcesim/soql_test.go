@@ -9,7 +9,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The text of the answer is compared byte for byte: order of members and the fraction of totalSize are facts.
+// The text of the answer is compared byte for byte: order of members and the fraction
+// of totalSize are facts.
 func TestQueryAnswerText(t *testing.T) {
 	t.Parallel()
 	c := callAs(t, rep())

@@ -20,8 +20,8 @@ type binder struct {
 	alias  string
 }
 
-// relatedName is the object behind a reference that may point at several objects: only what all of them have
-// can be read through it.
+// relatedName is the object behind a reference that may point at several objects: only
+// what all of them have can be read through it.
 var relatedName = &objectSchema{Name: "Name", NameField: "Name", Fields: []*fieldSchema{
 	{Name: "Id", Type: typeID}, {Name: "Name", Type: typeString}, {Name: "Type", Type: typeString},
 }}
@@ -153,7 +153,8 @@ func (n *compareNode) bindLike(b *binder, c column) (test, *apiError) {
 	}, nil
 }
 
-// bindSubquery binds IN (SELECT field FROM object …): the field of every record of the other query, once.
+// bindSubquery binds IN (SELECT field FROM object …): the field of every record of the
+// other query, once.
 func (n *compareNode) bindSubquery(b *binder, c column) (test, *apiError) {
 	if len(n.sub.selects) != 1 || n.sub.selects[0].path == nil || !c.field.Type.isText() {
 		return nil, refuseAt("MALFORMED_QUERY", b.text, n.opAt.at, "a query behind IN selects one field that holds text or an id")
@@ -177,11 +178,14 @@ func (n *compareNode) bindSubquery(b *binder, c column) (test, *apiError) {
 
 // literal is a value of a condition, made to be compared with those of one field.
 type literal struct {
-	null  bool
-	order func(v any) int // where a value that is not null lies: <0 before the literal, 0 at it, >0 behind
+	null bool
+	// order says where a value that is not null lies: <0 before the literal, 0 at it, >0
+	// behind.
+	order func(v any) int
 }
 
-// meets applies an operator. Null is equal to NULL alone, and neither less nor greater than anything.
+// meets applies an operator. Null is equal to NULL alone, and neither less nor greater
+// than anything.
 func meets(op string, v any, literals []literal) bool {
 	equal := func(l literal) bool { return l.null == (v == nil) && (l.null || l.order(v) == 0) }
 	switch op {
@@ -205,8 +209,9 @@ func meets(op string, v any, literals []literal) bool {
 	}
 }
 
-// literal checks that a value is of the type of the field. A number for a text field, or the other way round, is
-// an error in Salesforce, not a condition that nothing meets.
+// literal checks that a value is of the type of the field. A number for a text field,
+// or the other way round, is an error in Salesforce, not a condition that nothing
+// meets.
 func (b *binder) literal(f *fieldSchema, t queryToken, n int) (literal, *apiError) {
 	if t.is("NULL") {
 		return literal{null: true}, nil

@@ -8,8 +8,8 @@ import (
 // timeRange is what a date literal stands for: from, up to but without to.
 type timeRange struct{ from, to time.Time }
 
-// dateWords maps the relative dates of SOQL to their range, given the start of today (UTC) and the n behind a
-// colon.
+// dateWords maps the relative dates of SOQL to their range, given the start of today
+// (UTC) and the n behind a colon.
 var dateWords = map[string]func(today time.Time, n int) timeRange{
 	"YESTERDAY": func(t time.Time, _ int) timeRange { return days(t, -1, 0) },
 	"TODAY":     func(t time.Time, _ int) timeRange { return days(t, 0, 1) },
@@ -44,8 +44,8 @@ func months(today time.Time, width, shift int) timeRange {
 	return timeRange{start, start.AddDate(0, width, 0)}
 }
 
-// rangeOf returns what a date, a date with time or a date word stands for. A date with time is the millisecond
-// that records are stored with.
+// rangeOf returns what a date, a date with time or a date word stands for. A date with
+// time is the millisecond that records are stored with.
 func rangeOf(t queryToken, n int, now time.Time) (timeRange, bool) {
 	switch t.kind {
 	case tokenDate:

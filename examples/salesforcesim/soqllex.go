@@ -51,7 +51,8 @@ var literalPatterns = []struct {
 	{tokenNumber, numberPattern}, {tokenSymbol, symbolPattern},
 }
 
-// lexQuery splits a query into tokens, from the byte offset start on. The last token is always tokenEnd.
+// lexQuery splits a query into tokens, from the byte offset start on. The last token is
+// always tokenEnd.
 func lexQuery(text string, start int) ([]queryToken, *apiError) {
 	if len(text) > maxQuery {
 		return nil, refuse("MALFORMED_QUERY", "query is longer than %d characters", maxQuery)
@@ -132,8 +133,8 @@ func escaped(c byte) byte {
 	return c
 }
 
-// likePattern turns the raw literal of a LIKE into a pattern: % is any text, _ any character, both literal
-// after a backslash.
+// likePattern turns the raw literal of a LIKE into a pattern: % is any text, _ any
+// character, both literal after a backslash.
 func likePattern(raw string) *regexp.Regexp {
 	var b strings.Builder
 	b.WriteString(`(?is)^`)
@@ -156,8 +157,9 @@ func likePattern(raw string) *regexp.Regexp {
 	return regexp.MustCompile(b.String())
 }
 
-// refuseAt is an error of a query as Salesforce shows it: the line, a caret below the place, row and column,
-// and the cause. Rows and columns count from 1, columns in characters.
+// refuseAt is an error of a query as Salesforce shows it: the line, a caret below the
+// place, row and column, and the cause. Rows and columns count from 1, columns in
+// characters.
 func refuseAt(code, text string, at int, cause string) *apiError {
 	lineStart := strings.LastIndexByte(text[:at], '\n') + 1
 	line, _, _ := strings.Cut(text[lineStart:], "\n")

@@ -271,7 +271,8 @@ func (p *queryParser) integer() (int, *apiError) {
 	return n, nil
 }
 
-// condition reads terms joined by AND or by OR. As in Salesforce, the two mix only with parentheses.
+// condition reads terms joined by AND or by OR. As in Salesforce, the two mix only with
+// parentheses.
 func (p *queryParser) condition() (conditionNode, *apiError) {
 	if p.depth++; p.depth > maxNesting {
 		return nil, p.unexpected()

@@ -13,7 +13,8 @@ func TestWhere(t *testing.T) {
 	for _, tt := range []struct{ where, want string }{
 		{"Name = 'helios energy gmbh'", helios},
 		{"Name != 'Helios Energy GmbH' AND Industry = 'Energy'", ""},
-		{"Industry <> 'Logistics'", join(omalley, cascade, helios, meridian)}, // null is not equal to anything
+		// Null is not equal to anything.
+		{"Industry <> 'Logistics'", join(omalley, cascade, helios, meridian)},
 		{"Industry = null", omalley},
 		{"Industry != NULL AND Rating = null", cold},
 		{"AnnualRevenue < 84000000", helios},

@@ -48,7 +48,8 @@ func (d *dataset) search(u *User, text string) (object, *apiError) {
 	return object{{"searchRecords", found[:min(maxFound, len(found))]}}, nil
 }
 
-// parseSearch parses FIND {terms} [IN scope FIELDS] [RETURNING Object(fields WHERE … LIMIT n), …] [LIMIT n].
+// parseSearch parses FIND {terms} [IN scope FIELDS] [RETURNING Object(fields WHERE …
+// LIMIT n), …] [LIMIT n].
 func parseSearch(text string) (*searchNode, *apiError) {
 	m := findPattern.FindStringSubmatch(text)
 	if m == nil {
@@ -145,8 +146,8 @@ func (d *dataset) searchable(u *User, text string) []*queryNode {
 	return out
 }
 
-// parseTerms reads the search text: words and "phrases", all of which must be found; OR separates alternatives;
-// * and ? are wildcards.
+// parseTerms reads the search text: words and "phrases", all of which must be found; OR
+// separates alternatives; * and ? are wildcards.
 func parseTerms(raw string) (searchTerms, *apiError) {
 	terms := searchTerms{nil}
 	for _, t := range termPattern.FindAllString(raw, -1) {
@@ -192,7 +193,8 @@ func wildcardPattern(term string) *regexp.Regexp {
 	return regexp.MustCompile(fmt.Sprintf(`(?i)(^|[^\p{L}\p{N}_])%s([^\p{L}\p{N}_]|$)`, b.String()))
 }
 
-// matching returns the records of the object whose text, as far as the user may see it, holds the terms.
+// matching returns the records of the object whose text, as far as the user may see it,
+// holds the terms.
 func (q *boundQuery) matching(n *searchNode) []*record {
 	var out []*record
 	for _, r := range q.d.live(q.object) {

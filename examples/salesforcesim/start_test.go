@@ -66,7 +66,8 @@ func challengeOf(verifier string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// authorizeQuery is a right authorize request; set changes it, an empty value takes a parameter away.
+// authorizeQuery is a right authorize request; set changes it, an empty value takes a
+// parameter away.
 func authorizeQuery(set ...string) url.Values {
 	q := url.Values{"response_type": {"code"}, "client_id": {PublicClientID}, "redirect_uri": {testCallback}, "state": {"s1"},
 		"scope": {"mcp_api refresh_token"}, "code_challenge": {challengeOf(testVerifier)}, "code_challenge_method": {"S256"}}

@@ -8,18 +8,18 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"time"
 )
 
-// state is everything that Salesforce remembers apart from records. Sim.mu guards it.
+// state is everything that Salesforce remembers apart from records, which each org's
+// dataset keeps. Sim.mu guards it.
 type state struct {
 	Keys          map[string][]signingKey           // by org name; the last one signs
 	Grants        map[string]*grant                 // by id
 	RefreshTokens map[string]*refreshToken          // by token
-	AccessTokens  map[string]*accessToken           // by the JWT's sfi claim, or by the opaque token
+	AccessTokens  map[string]*accessToken           // by the JWT's sfi claim or the opaque token
 	Codes         map[string]*code                  // by code
-	Approvals     map[string]bool                   // by user id and client id: the approval page was answered with Allow
+	Approvals     map[string]bool                   // by org, user and client id: Allow was clicked
 	Logins        map[string]string                 // browser sessions: cookie value to "org user"
 	Frozen        map[string]bool                   // by username
 	Servers       map[string]map[string]serverState // by org name and server name
@@ -29,7 +29,8 @@ type state struct {
 	Used     map[string]int      // API calls by org and day
 }
 
-// grant is one approval of one user for one app: what Salesforce lists as a connected app of that user.
+// grant is one approval of one user for one app: what Salesforce lists as a connected
+// app of that user.
 type grant struct {
 	ID, Org, UserID, ClientID, Scope string
 	Sequence                         int64
@@ -37,7 +38,8 @@ type grant struct {
 	Why                              string // why it was revoked
 }
 
-// refreshToken is one refresh token, kept after its end so that the control API can say what became of it.
+// refreshToken is one refresh token, kept after its end so that the control API can say
+// what became of it.
 type refreshToken struct {
 	Token, Grant         string
 	Sequence             int64
@@ -99,8 +101,9 @@ func (s *Sim) loadState() error {
 	return nil
 }
 
-// save writes Config.StateFile, as a whole or not at all; the caller holds mu. Failure is logged, not answered: the
-// simulator still works, it only forgets at the next restart.
+// save writes Config.StateFile, as a whole or not at all; the caller holds mu. Failure
+// is logged, not answered: the simulator still works, it only forgets at the next
+// restart.
 func (s *Sim) save() {
 	if s.cfg.StateFile == "" {
 		return
@@ -115,14 +118,5 @@ func (s *Sim) writeState() error {
 	if err != nil {
 		return err
 	}
-	file, err := os.CreateTemp(filepath.Dir(s.cfg.StateFile), ".salesforcesim-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(content)
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	return os.Rename(file.Name(), s.cfg.StateFile)
+	return replaceFile(s.cfg.StateFile, content)
 }

@@ -32,8 +32,8 @@ func badRequest(code, description string) *oauthError {
 	return &oauthError{status: http.StatusBadRequest, Code: code, Description: description}
 }
 
-// errDeadToken is what Salesforce says of a refresh token that is revoked, spent, expired, evicted or unknown: a client cannot
-// tell these apart.
+// errDeadToken is what Salesforce says of a refresh token that is revoked, spent,
+// expired, evicted or unknown: a client cannot tell these apart.
 func errDeadToken() *oauthError { return badRequest("invalid_grant", "expired access/refresh token") }
 
 // serveToken is the token endpoint.
@@ -109,8 +109,8 @@ func parseForm(r *http.Request) *oauthError {
 	return nil
 }
 
-// authenticateApp finds the app of a request and checks its secret, sent in the form or by HTTP Basic (RFC 6749 2.3.1); the
-// caller holds mu.
+// authenticateApp finds the app of a request and checks its secret, sent in the form or
+// by HTTP Basic (RFC 6749 2.3.1); the caller holds mu.
 func (s *Sim) authenticateApp(r *http.Request, o *org) (*ECA, *oauthError) {
 	id, secret := r.PostForm.Get("client_id"), r.PostForm.Get("client_secret")
 	if user, password, ok := r.BasicAuth(); ok {
@@ -130,8 +130,8 @@ func (s *Sim) authenticateApp(r *http.Request, o *org) (*ECA, *oauthError) {
 	return app, nil
 }
 
-// redeem turns an authorization code into a grant. A code is spent by the first request that knows it, even a wrong one. The
-// caller holds mu.
+// redeem turns an authorization code into a grant. A code is spent by the first request
+// that knows it, even a wrong one. The caller holds mu.
 func (s *Sim) redeem(o *org, app *ECA, form url.Values) (*grant, *oauthError) {
 	c := s.state.Codes[form.Get("code")]
 	switch {
@@ -160,7 +160,8 @@ func (s *Sim) redeem(o *org, app *ECA, form url.Values) (*grant, *oauthError) {
 	return s.newGrant(o, app, c.UserID, c.Scope), nil
 }
 
-// refresh spends a refresh token. It returns the grant, and whether the answer carries a new refresh token; the caller holds mu.
+// refresh spends a refresh token. It returns the grant, and whether the answer carries
+// a new refresh token; the caller holds mu.
 func (s *Sim) refresh(o *org, app *ECA, presented string) (*grant, bool, *oauthError) {
 	t := s.state.RefreshTokens[presented]
 	if t == nil {
@@ -222,7 +223,8 @@ func (s *Sim) userFault(o *org, userID string) *oauthError {
 	return nil
 }
 
-// joinScopes writes scopes as Salesforce answers them: refresh_token first, offline_access by that name too, none twice.
+// joinScopes writes scopes as Salesforce answers them: refresh_token first,
+// offline_access by that name too, none twice.
 func joinScopes(scopes []string) string {
 	var known []string
 	for _, scope := range scopes {

@@ -191,7 +191,8 @@ func TestRefreshExpiry(t *testing.T) {
 	}
 }
 
-// TestFiveApprovals: the sixth approval of a user for an app ends the oldest, other users and apps do not count.
+// TestFiveApprovals: the sixth approval of a user for an app ends the oldest, other
+// users and apps do not count.
 func TestFiveApprovals(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})

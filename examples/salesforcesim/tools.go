@@ -32,8 +32,9 @@ type toolAnswer struct {
 	widget     any // _meta salesforce/uiMetadata
 }
 
-// callTool runs a tool as the user and returns the result object of the JSON-RPC answer; false means that the
-// server has no tool of this name. Every failure of a known tool is a result with isError.
+// callTool runs a tool as the user and returns the result object of the JSON-RPC
+// answer; false means that the server has no tool of this name. Every failure of a
+// known tool is a result with isError.
 func (d *dataset) callTool(u *User, server, tool string, args json.RawMessage, o callOptions) (json.RawMessage, bool) {
 	s, _ := serverNamed(server)
 	def, known := s.tool(tool)
@@ -42,6 +43,7 @@ func (d *dataset) callTool(u *User, server, tool string, args json.RawMessage, o
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	defer d.save()
 	d.ensureUser(u)
 	c := &toolCall{d: d, u: u, tool: def, o: o}
 	if o.MalformedTool == tool {
@@ -105,8 +107,8 @@ func (c *toolCall) arguments(names ...string) ([]string, *apiError) {
 	return out, nil
 }
 
-// body reads the parameter that holds the fields of a record. Like some clients of Salesforce send it, it may
-// also be an object inside of a string.
+// body reads the parameter that holds the fields of a record. Like some clients of
+// Salesforce send it, it may also be an object inside of a string.
 func (c *toolCall) body() (map[string]any, *apiError) {
 	raw := c.args["body"]
 	var text string

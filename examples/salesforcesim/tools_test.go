@@ -68,7 +68,8 @@ func TestDialects(t *testing.T) {
 			}
 		}
 	}
-	// Without its name the schema tool answers with the index, so a name of the other dialect is overlooked.
+	// Without its name the schema tool answers with the index, so a name of the other
+	// dialect is overlooked.
 	c := callAs(t, rep())
 	if text := c.call("getObjectSchema", `{"object-name":"Account"}`).text(); strings.Contains(text, "childRelationships") {
 		t.Errorf("object-name was understood in the dialect live: %.200s", text)

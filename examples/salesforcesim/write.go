@@ -10,8 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// create makes a record as the user and returns its id. It checks what Salesforce checks, in the same order:
-// object permission, fields, required fields, the validation rule, the duplicate rule.
+// create makes a record as the user and returns its id. It checks what Salesforce
+// checks, in the same order: object permission, fields, required fields, the validation
+// rule, the duplicate rule.
 func (d *dataset) create(u *User, object string, body map[string]any) (string, *apiError) {
 	s, refused := d.visibleObject(u, object)
 	if refused != nil {
@@ -90,7 +91,8 @@ func (d *dataset) clearReferences(r *record) {
 	}
 }
 
-// doomed returns the record and all records that are deleted with it, or the refusal of one that must stay.
+// doomed returns the record and all records that are deleted with it, or the refusal of
+// one that must stay.
 func (d *dataset) doomed(r *record) ([]*record, *apiError) {
 	out := []*record{r}
 	for _, c := range r.object.Children {
@@ -143,8 +145,9 @@ func (d *dataset) forWrite(u *User, object, id string) (*record, *apiError) {
 	return r, writable(u, s)
 }
 
-// changes checks the fields of a body one by one and returns them under their proper names. A field that is
-// hidden from the user is refused in the same words as one that does not exist.
+// changes checks the fields of a body one by one and returns them under their proper
+// names. A field that is hidden from the user is refused in the same words as one that
+// does not exist.
 func (d *dataset) changes(u *User, s *objectSchema, body map[string]any) (map[string]any, *apiError) {
 	out := map[string]any{}
 	for _, name := range slices.Sorted(maps.Keys(body)) {
@@ -218,7 +221,8 @@ func (d *dataset) coerce(s *objectSchema, f *fieldSchema, v any) (any, *apiError
 	return text, nil
 }
 
-// coerceReference checks that an id points at a live record of an object that the field may point at.
+// coerceReference checks that an id points at a live record of an object that the field
+// may point at.
 func (d *dataset) coerceReference(f *fieldSchema, text string) (any, *apiError) {
 	id, ok := normalizeID(text)
 	if !ok {

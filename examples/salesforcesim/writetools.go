@@ -30,7 +30,8 @@ func driftTools() []toolDef {
 	}
 }
 
-// done is the answer of a change that has nothing to tell. The REST call behind it answers without a body.
+// done is the answer of a change that has nothing to tell. The REST call behind it
+// answers without a body.
 var done = object{{"success", true}}
 
 func runCreate(c *toolCall) toolAnswer {
@@ -105,8 +106,8 @@ func runUndelete(c *toolCall) toolAnswer {
 	return answerOf(done, c.d.undelete(c.u, args[0], args[1]))
 }
 
-// relatedParent is the record that a path of parents leads to. REST changes and deletes through a relationship
-// only where it leads to one record.
+// relatedParent is the record that a path of parents leads to. REST changes and deletes
+// through a relationship only where it leads to one record.
 func (c *toolCall) relatedParent() (*record, *apiError) {
 	args, refused := c.arguments("sobject-name", "id", "relationship-path")
 	if refused != nil {
