@@ -3,6 +3,7 @@ package mcpforward
 import (
 	"context"
 	"net/http"
+	"regexp"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -74,8 +75,15 @@ func (x *exchange) forward(c *call) error {
 	return x.deliver(ctx, c, end)
 }
 
+// toolName is what a tool can be called (MCP 2025-11-25, tool names). Policy knows
+// prompts and resources by names with a colon, so a tool must not have one.
+var toolName = regexp.MustCompile(`^[A-Za-z0-9_./-]{1,128}$`)
+
 // decide asks the policy. A list is judged item by item when its answer comes.
 func (x *exchange) decide(c *call) policy.Decision {
+	if x.msg.Method == "tools/call" && !toolName.MatchString(c.tool) {
+		return policy.Decision{Effect: policy.Deny, Rule: -1, Class: policy.Unknown, Hidden: true, Reason: "not the name of a tool", Version: x.server.Policy.Version()}
+	}
 	if c.tool == "" {
 		return policy.Decision{Effect: policy.Allow, Rule: -1, Class: policy.Read, Reason: "lists are filtered", Version: x.server.Policy.Version()}
 	}

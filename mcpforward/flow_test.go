@@ -1,10 +1,12 @@
 package mcpforward
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -165,7 +167,7 @@ func TestPromptsAndResources(t *testing.T) {
 		t.Errorf("FW-29: a prompt that needs a person: %s", a.body)
 	}
 	reads := w.connect(salesforcesim.RepID, "chatgpt", "reads")
-	if a := reads.call("prompts/get", `{"name":"accountReviewBriefing"}`); a.Error == nil || a.Error.Message != "Unknown prompt: accountReviewBriefing" {
+	if a := reads.call("prompts/get", `{"name":"flowBackedPrompt"}`); a.Error == nil || a.Error.Message != "Unknown prompt: flowBackedPrompt" {
 		t.Errorf("FW-29: a denied prompt: %s", a.body)
 	}
 	if a := reads.call("resources/read", `{"uri":"file:///etc/passwd"}`); a.Error == nil || a.Error.Code != -32602 || !strings.HasPrefix(a.Error.Message, "Unknown resource: ") {
@@ -297,31 +299,63 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+// A burst beyond the limit waits its turn: all calls are made, no more than the limit
+// at a time, and other users do not wait.
+// A burst waits for its turn; not more than the limit is ever under way.
 func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits = Limits{ConcurrentCalls: 2} })
 	c := rep(w)
-	c.tool("getUserInfo", `{}`)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(time.Second) })
-	answers := make(chan bool)
-	for i := range 4 {
+	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	answers := make(chan *answer)
+	for i := range 3 {
 		d := *c
-		d.ids = 100 * (i + 1)
-		go func() { answers <- d.tool("getUserInfo", `{}`).failed() }()
+		d.ids = 100 * i
+		go func() { answers <- d.tool("getUserInfo", `{}`) }()
 	}
-	refused := 0
-	for range 4 {
-		if <-answers {
-			refused++
+	waitFor(t, func() bool { return len(w.forwarded()) == 2 })
+	time.Sleep(100 * time.Millisecond) // the third would be there by now
+	if n := len(w.forwarded()); n != 2 {
+		t.Errorf("%d calls are under way", n)
+	}
+	for range 3 {
+		if a := <-answers; a.failed() {
+			t.Errorf("a call of the burst: %s", a.body)
 		}
 	}
-	if refused != 2 {
-		t.Errorf("%d of 4 calls at a time were refused, want 2", refused)
-	}
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = 0 })
-	if a := c.tool("getUserInfo", `{}`); a.failed() {
-		t.Errorf("after they ended: %s", a.body)
-	}
+}
+
+func TestQueueThatDoesNotMove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, time.Now)
+		g := &grant.Grant{Org: "acme", Subject: "005A"}
+		leave, ok := b.enter(t.Context(), g)
+		if !ok {
+			t.Fatal("the first call is refused")
+		}
+		begun := time.Now()
+		if _, ok := b.enter(t.Context(), g); ok || time.Since(begun) != queueTime {
+			t.Errorf("a call behind one that does not end: %t after %s", ok, time.Since(begun))
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, ok := b.enter(gone, g); ok {
+			t.Error("a call whose client has gone is let in")
+		}
+		if _, ok := b.enter(t.Context(), &grant.Grant{Org: "other", Subject: "005A"}); !ok {
+			t.Error("another org's user of the same id waits")
+		}
+		time.AfterFunc(time.Second, leave)
+		begun = time.Now()
+		if _, ok := b.enter(t.Context(), g); !ok || time.Since(begun) != time.Second {
+			t.Errorf("when the call ends: %t after %s", ok, time.Since(begun))
+		}
+		time.Sleep(time.Hour)
+		b.sweep()
+		if len(b.users) != 2 { // both have a call under way
+			t.Errorf("%d users are known", len(b.users))
+		}
+	})
 }
 
 func TestCloseSession(t *testing.T) {

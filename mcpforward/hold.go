@@ -13,6 +13,10 @@ import (
 // exactly this call and it can be forwarded; otherwise it has answered.
 func (x *exchange) hold(c *call) (approved bool, err error) {
 	ctx := x.r.Context()
+	if c.decision.Quorum > 1 { // one decision is all that a request can hold: less than asked for must not do
+		x.recordDenied(c, "more than one approver is required, which is not supported")
+		return false, x.tell(sayNoQuorum)
+	}
 	_, hash, err := x.Pool.Tool(ctx, x.target(), c.tool)
 	if errors.Is(err, upstream.ErrNoTool) {
 		x.recordDenied(c, "salesforce does not list the tool")

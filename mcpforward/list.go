@@ -83,7 +83,7 @@ func (x *exchange) filter(l listing, result jsontext.Value) (jsontext.Value, err
 	kept := []jsontext.Value{}
 	for _, item := range parsed {
 		name, ok := item.String(l.key)
-		if !ok || !x.server.Policy.Visible(x.who, l.prefix+name) {
+		if !ok || l.items == "tools" && !toolName.MatchString(name) || !x.server.Policy.Visible(x.who, l.prefix+name) {
 			continue
 		}
 		if times[name] > 1 {

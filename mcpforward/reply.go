@@ -155,6 +155,8 @@ func (x *exchange) fail(err error) {
 	var e *refusal
 	switch {
 	case errors.As(err, &c):
+	case x.r.Context().Err() != nil: // the client went away: what failed, failed for that
+		e = &refusal{status: http.StatusServiceUnavailable, message: "the client went away"}
 	case errors.As(err, &e):
 		if e.cause != nil {
 			x.Log.ErrorContext(x.r.Context(), "request refused", "why", e.message, "error", e.cause)

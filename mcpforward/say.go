@@ -21,6 +21,7 @@ const (
 	sayChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	sayTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
 	sayNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
+	sayNoQuorum   = "This needs the approval of more than one person, which cannot be given here yet. It was not carried out."
 	sayAgain      = "The call was not made. Repeat exactly the same call."
 	sayUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
 	sayCancelled  = "The call was cancelled."

@@ -1,0 +1,427 @@
+package mcpforward
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// wantMalformed checks HTTP 400 with a JSON-RPC error, and that nothing was forwarded.
+func (c *client) wantMalformed(what, body string, codes ...int) {
+	c.t.Helper()
+	a := c.post(body)
+	if a.status != http.StatusBadRequest || a.Error == nil || !slices.Contains(codes, a.Error.Code) || string(a.ID) != "null" {
+		c.t.Errorf("%s: %d %s", what, a.status, a.body)
+	}
+	if n := c.reached(); n != 0 {
+		c.t.Fatalf("%s: reached Salesforce", what)
+	}
+}
+
+func TestFW01DuplicateMembers(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call","params":{"name":"getUserInfo"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","method":"ping","params":{"name":"getUserInfo"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo"},"params":{"name":"deleteSobjectRecord"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","name":"deleteSobjectRecord"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","n\u0061me":"deleteSobjectRecord"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id FROM Account"},"arguments":{"q":"SELECT Id FROM User"}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id FROM User","q":"SELECT Id FROM Account"}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"createSobjectRecord","arguments":{"body":{"a":[{"b":1,"b":2}]}}}}`,
+	} {
+		c.wantMalformed(body, body, -32700, -32600)
+	}
+	entries := c.entries("request.refuse")
+	if len(entries) != 8 || entries[0].Outcome != audit.Denied || !strings.HasPrefix(entries[0].Reason, "malformed: ") {
+		t.Errorf("recorded %d: %+v", len(entries), entries)
+	}
+}
+
+func TestFW02FW03LookalikeMembers(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	for _, body := range []string{
+		`{"jsonrpc":"2.0","id":1,"method":"ping","Method":"tools/call"}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","PARAMS":{"name":"getUserInfo"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","Name":"deleteSobjectRecord"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","argumentſ":{}}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","ｎame":"x"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","name\u0000":"deleteSobjectRecord"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","method\u0000":"ping","params":{"name":"getUserInfo"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","name ":"x"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","name\ufeff":"x"}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","name\u200b":"x"}}`,
+	} {
+		c.wantMalformed(body, body, -32600)
+	}
+	// A member that resembles nothing is refused as well: what is not judged must not pass.
+	if a := c.call("tools/call", `{"name":"getUserInfo","toolKind":"x"}`); a.Error == nil || a.Error.Code != -32602 || c.reached() != 0 {
+		t.Errorf("an unknown member: %s", a.body)
+	}
+	if a := c.call("tools/call", `{"name":"getUserInfo","task":{"ttl":1}}`); a.Error == nil || a.Error.Code != -32602 || c.reached() != 0 {
+		t.Errorf("a task: %s", a.body)
+	}
+}
+
+func TestFW06StructureBombs(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo"}}`
+	for what, body := range map[string]string{
+		"depth":          `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":{"a":` + strings.Repeat("[", 100_000) + strings.Repeat("]", 100_000) + `}}}`,
+		"invalid UTF-8":  "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"ping\xff\"}",
+		"lone surrogate": `{"jsonrpc":"2.0","id":1,"method":"ping\ud800"}`,
+		"BOM":            "\ufeff" + call,
+		"UTF-16":         "{\x00\"\x00j\x00",
+		"trailing":       call + `{}`,
+		"NDJSON":         call + "\n" + call,
+		"comment":        "/* */" + call,
+		"empty":          "",
+		"number":         "1",
+	} {
+		c.wantMalformed(what, body, -32700, -32600)
+	}
+	if a := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping","params":{"a":"` + strings.Repeat("x", 1<<20) + `"}}`); a.status != http.StatusRequestEntityTooLarge {
+		t.Errorf("above 1 MiB: %d", a.status)
+	}
+	var keys strings.Builder
+	for i := range 60_000 {
+		fmt.Fprintf(&keys, `"k%d":0,`, i)
+	}
+	if a := c.post(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"nope","arguments":{` + strings.TrimSuffix(keys.String(), ",") + `}}}`); a.Error == nil {
+		t.Errorf("many members: %d %.200s", a.status, a.body)
+	}
+	if a := c.post(call, func(r *http.Request) { r.Header.Set("Content-Encoding", "gzip") }); a.status != http.StatusUnsupportedMediaType {
+		t.Errorf("Content-Encoding: %d", a.status)
+	}
+}
+
+func TestFW07Batch(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	call := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo"}}`
+	for _, body := range []string{`[]`, `[` + call + `]`, `[` + call + `,` + call + `]`, " \n\t[" + call + `]`} {
+		c.wantMalformed(body, body, -32600)
+		for _, version := range []string{"2025-03-26", "2025-06-18", "2025-11-25", "2026-07-28"} {
+			if a := c.post(body, func(r *http.Request) { r.Header.Set(versionHeader, version) }); a.status != http.StatusBadRequest {
+				t.Errorf("%s at %s: %d", body, version, a.status)
+			}
+		}
+	}
+}
+
+func TestFW09UnknownMethods(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	for _, method := range []string{
+		"tools/Call", "tools/call\\n", "tools/call ", " tools/call", "rpc.discover", "logging/setLevel", "completion/complete", "tasks/list", "tasks/get",
+		"resources/subscribe", "sampling/createMessage", "elicitation/create", "roots/list", "notifications/initialized", "notifications/cancelled", "x",
+	} {
+		a := c.post(`{"jsonrpc":"2.0","id":7,"method":"` + method + `","params":{"name":"getUserInfo"}}`)
+		if a.status != http.StatusOK || a.Error == nil || a.Error.Code != -32601 || string(a.ID) != "7" {
+			t.Errorf("%s: %d %s", method, a.status, a.body)
+		}
+	}
+	c.wantMalformed("numeric method", `{"jsonrpc":"2.0","id":1,"method":1}`, -32600)
+	for what, body := range map[string]string{
+		"call as notification":     `{"jsonrpc":"2.0","method":"tools/call","params":{"name":"getUserInfo"}}`,
+		"unknown notification":     `{"jsonrpc":"2.0","method":"notifications/elicitation/complete"}`,
+		"uncorrelated result":      `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		"uncorrelated error":       `{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"x"}}`,
+		"elicitation answer (AP)":  `{"jsonrpc":"2.0","id":1,"result":{"action":"accept","content":{"approved":true}}}`,
+		"initialize, notification": `{"jsonrpc":"2.0","method":"initialize","params":{"protocolVersion":"2025-06-18"}}`,
+	} {
+		if a := c.post(body); a.status != http.StatusBadRequest || a.Error == nil {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+	for _, known := range []string{"notifications/initialized", "notifications/cancelled", "notifications/progress", "notifications/roots/list_changed"} {
+		if a := c.post(`{"jsonrpc":"2.0","method":"` + known + `"}`); a.status != http.StatusAccepted || a.body != "" {
+			t.Errorf("%s: %d %s", known, a.status, a.body)
+		}
+	}
+	if n := c.reached(); n != 0 {
+		t.Errorf("%d requests reached Salesforce", n)
+	}
+}
+
+func TestFW10ContentTypes(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	for _, types := range [][]string{
+		{"application/json; charset=utf-16"}, {"application/json; charset=utf-8; x=y"}, {"application/json-rpc"}, {"multipart/form-data; boundary=x"},
+		{"application/json, text/plain"}, {"application/json", "application/json"}, {""}, {}, {"text/json"}, {"application/json;charset"},
+	} {
+		a := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, func(r *http.Request) { r.Header["Content-Type"] = types })
+		if a.status != http.StatusUnsupportedMediaType {
+			t.Errorf("%q: %d", types, a.status)
+		}
+	}
+	for _, good := range []string{"application/json", "application/json; charset=utf-8", `Application/JSON; charset="UTF-8"`} {
+		if a := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, func(r *http.Request) { r.Header.Set("Content-Type", good) }); a.status != http.StatusOK {
+			t.Errorf("%s: %d", good, a.status)
+		}
+	}
+}
+
+// raw sends bytes as they are and returns the status lines that come back.
+func (c *client) raw(request string) []string {
+	c.t.Helper()
+	conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, request); err != nil {
+		c.t.Fatal(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) // some of these connections stay open
+	all, _ := io.ReadAll(conn)
+	var statuses []string
+	for scan := bufio.NewScanner(strings.NewReader(string(all))); scan.Scan(); {
+		if strings.HasPrefix(scan.Text(), "HTTP/1.1 ") {
+			statuses = append(statuses, scan.Text())
+		}
+	}
+	return statuses
+}
+
+func TestFW12Smuggling(t *testing.T) {
+	t.Parallel()
+	c := rep(newWorld(t, nil))
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","arguments":{}}}`
+	head := func(more string) string {
+		return "POST /mcp/sales HTTP/1.1\r\nHost: " + c.server.Listener.Addr().String() + "\r\nAuthorization: Bearer " + c.token +
+			"\r\nMcp-Session-Id: " + c.session + "\r\nContent-Type: application/json\r\n" + more + "\r\n"
+	}
+	for what, request := range map[string]string{
+		"CL and TE":        head(fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n", len(body))) + "0\r\n\r\n" + body,
+		"obfuscated TE":    head("Transfer-Encoding: xchunked\r\n") + body,
+		"duplicate CL":     head(fmt.Sprintf("Content-Length: 5\r\nContent-Length: %d\r\n", len(body))) + body,
+		"bare LF in chunk": head("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x;a\nb\r\n", len(body)) + body + "\r\n0\r\n\r\n",
+		"h2c upgrade":      head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n"),
+	} {
+		for _, status := range c.raw(request) {
+			if !strings.HasPrefix(status, "HTTP/1.1 4") && !strings.HasPrefix(status, "HTTP/1.1 501") {
+				t.Errorf("%s: %s", what, status)
+			}
+		}
+		if got := c.forwarded(); len(got) > 1 {
+			t.Errorf("%s: reached Salesforce %d times", what, len(got))
+		}
+		c.sim.ForgetRequests(salesforcesim.RequestFilter{})
+	}
+}
+
+func TestFW13FW14Headers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	a := c.tool("getUserInfo", `{}`, func(r *http.Request) {
+		for i := range 50 {
+			r.Header.Set(fmt.Sprintf("X-Random-%d", i), "CANARY")
+		}
+		for _, name := range []string{"Cookie", "Proxy-Authorization", "X-Api-Key", "Te", "Traceparent", "X-Request-Id", "Forwarded", "Mcp-Name"} {
+			r.Header.Set(name, "CANARY")
+		}
+		r.Header["Connection"] = []string{"", "close, Authorization, X-Request-Id, Content-Type, Mcp-Session-Id"}
+	})
+	if a.failed() {
+		t.Fatalf("%s", a.body)
+	}
+	allowed := []string{"Accept", "Accept-Encoding", "Authorization", "Content-Length", "Content-Type", "Mcp-Protocol-Version", "Mcp-Session-Id", "User-Agent"}
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{Path: "/platform/mcp/"}) {
+		for name, values := range r.Header {
+			if !slices.Contains(allowed, name) || len(values) != 1 || strings.Contains(values[0], "CANARY") {
+				t.Errorf("header %s: %q reached Salesforce", name, values)
+			}
+		}
+		if strings.Contains(r.RawAuthorization, c.token) || !strings.HasPrefix(r.RawAuthorization, "Bearer ") {
+			t.Errorf("Authorization at Salesforce: %s", r.RawAuthorization)
+		}
+		if r.RPC == "tools/call" && (r.Header.Get(sessionHeader) == "" || r.Header.Get(sessionHeader) == c.session) {
+			t.Errorf("session at Salesforce: %q", r.Header.Get(sessionHeader))
+		}
+	}
+	// Nothing of Salesforce's headers comes back (FW-39).
+	for name := range a.header {
+		if !slices.Contains([]string{"Cache-Control", "Connection", "Content-Length", "Content-Type", "Date", "X-Content-Type-Options"}, name) {
+			t.Errorf("header %s of the answer", name)
+		}
+	}
+}
+
+func TestFW15PathAndQuery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	if a := c.tool("getUserInfo", `{}`, func(r *http.Request) {
+		r.URL.RawQuery = "_HttpMethod=DELETE&path=/../x&" + strings.Repeat("a=b&", 5000)
+	}); a.failed() {
+		t.Errorf("a query string: %d %s", a.status, a.body)
+	}
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{Path: "/platform/mcp/"}) {
+		if r.Path != "/platform/mcp/v1/platform/sobject-all" || r.Query != "" || "http://"+r.Host != w.sim.BaseURL() {
+			t.Errorf("sent to %s%s?%s", r.Host, r.Path, r.Query)
+		}
+	}
+	n := w.reached()
+	for _, line := range []string{"GET http://evil.example/ HTTP/1.1", "POST http://evil.example/mcp/sales HTTP/1.1", "POST /mcp/sales/../../services/data HTTP/1.1"} {
+		for _, status := range c.raw(line + "\r\nHost: " + c.server.Listener.Addr().String() + "\r\nAuthorization: Bearer " + c.token + "\r\nContent-Length: 0\r\n\r\n") {
+			if !strings.HasPrefix(status, "HTTP/1.1 4") {
+				t.Errorf("%s: %s", line, status)
+			}
+		}
+	}
+	if w.reached() != n {
+		t.Error("a path of the client's reached Salesforce")
+	}
+}
+
+// A hidden tool, a denied one, one that does not exist and every other spelling of a
+// name get the same answer.
+func TestFW16FW17HiddenTools(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	tools := []string{
+		"deleteSobjectRecord", "deleteRelatedRecord", "noSuchTool", "soqlquery", "SoqlQuery", " soqlQuery", "soqlQuery ", "soqlQuery\u200b", "ｓoqlQuery",
+		"soqlQuery\u0000", "sales.soqlQuery", "sales/soqlQuery", "soql_query", "sobject-all.soqlQuery", "prompt:accountReviewBriefing", "resource:ui://x", "*", "sóqlQuery", "so\u0301qlQuery",
+	}
+	for _, tool := range tools {
+		name, _ := json.Marshal(tool)
+		a := c.call("tools/call", `{"name":`+string(name)+`,"arguments":{"sobject-name":"Account","id":"001Hs0000000001IAA","q":"SELECT Id FROM Account"}}`)
+		if a.status != http.StatusOK || a.Error == nil || a.Error.Code != -32602 || a.Error.Message != "Unknown tool: "+tool {
+			t.Errorf("%q: %d %s", tool, a.status, a.body)
+		}
+	}
+	if a := c.tool(strings.Repeat("x", 10<<10), `{}`); a.Error == nil || a.Error.Code != -32602 || len(a.body) > 400 {
+		t.Errorf("a long name: %d bytes", len(a.body))
+	}
+	if got := w.forwarded(); len(got) != 0 {
+		t.Errorf("forwarded %v", got)
+	}
+	denied := w.entries("tool.call")
+	if len(denied) != len(tools)+1 {
+		t.Errorf("%d denials are recorded", len(denied))
+	}
+	for _, e := range denied {
+		if e.Outcome != audit.Denied || e.Reason == "" || e.ArgumentsDigest == "" || e.PolicyVersion == "" {
+			t.Errorf("recorded %+v", e)
+		}
+	}
+}
+
+func TestFW16DeniedByArguments(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	a := c.tool("soqlQuery", `{"q":"SELECT Id, Username FROM User LIMIT 1"}`)
+	w.wantDenied("a denied object", a)
+	if a.Error != nil || !a.Result.IsError || a.text() == "" || strings.Contains(a.text(), "rule 3") || strings.Contains(a.text(), "Profile") {
+		t.Errorf("what is told: %s", a.body)
+	}
+	for _, arguments := range []string{`{"q":1}`, `{}`, `{"q":"garbage"}`, `{"q":null}`} {
+		w.wantDenied(arguments, c.tool("soqlQuery", arguments))
+	}
+	for _, params := range []string{`{"name":"soqlQuery","arguments":[]}`, `{"name":"soqlQuery","arguments":null}`, `{"name":"soqlQuery","arguments":"x"}`, `{"name":1}`, `{"name":""}`, `{}`, `{"name":null}`} {
+		if a := c.call("tools/call", params); a.Error == nil || a.Error.Code != -32602 {
+			t.Errorf("%s: %s", params, a.body)
+		}
+	}
+	if got := w.forwarded(); len(got) != 0 {
+		t.Errorf("forwarded %v", got)
+	}
+}
+
+func TestFW18EmptyPolicy(t *testing.T) {
+	t.Parallel()
+	for name, p := range map[string]*policy.Policy{
+		"no rules":       {Name: "empty"},
+		"empty tools":    {Name: "empty", Rules: []policy.Rule{{Effect: policy.Allow, Tools: []string{}}}},
+		"unknown effect": {Name: "odd", Rules: []policy.Rule{{Effect: "permit"}}},
+		"no effect":      {Name: "odd", Rules: []policy.Rule{{}}},
+		"deny first":     {Name: "deny", Rules: []policy.Rule{{Effect: policy.Deny, Tools: []string{"*"}}, {Effect: policy.Allow}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(c *Config) { c.Servers[0].Policy = p })
+			c := rep(w)
+			w.wantDenied("call", c.tool("getUserInfo", `{}`))
+			if a := c.call("tools/list", `{}`); a.Error != nil || len(a.Result.Tools) != 0 {
+				t.Errorf("listed: %s", a.body)
+			}
+		})
+	}
+}
+
+// Two users of one endpoint each see their own list.
+func TestFW33ListsAreNotShared(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) {
+		c.Servers[0].Policy = &policy.Policy{Name: "p", Rules: []policy.Rule{
+			{Effect: policy.Allow, Users: []string{salesforcesim.ManagerID}},
+			{Effect: policy.Allow, Tools: []string{"getUserInfo"}},
+		}}
+	})
+	manager := w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
+	if a := manager.call("tools/list", `{}`); len(a.Result.Tools) < 10 || a.header.Get("Cache-Control") != "no-store" {
+		t.Errorf("the manager's list: %v %s", a.header, a.body)
+	}
+	c := rep(w)
+	for range 2 {
+		if diff := cmp.Diff([]string{"getUserInfo"}, names(c.call("tools/list", `{}`).Result.Tools, "name")); diff != "" {
+			t.Errorf("the rep's list: %s", diff)
+		}
+	}
+}
+
+func TestFW34Cursors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	for _, params := range []string{`{"cursor":1}`, `{"cursor":null}`, `{"cursor":"` + strings.Repeat("x", maxCursor) + `"}`, `{"filter":"x"}`} {
+		if a := c.call("tools/list", params); a.Error == nil || a.Error.Code != -32602 {
+			t.Errorf("%.40s: %.200s", params, a.body)
+		}
+	}
+	if n := w.reached(); n != 0 {
+		t.Errorf("%d requests reached Salesforce", n)
+	}
+	c.call("tools/list", `{"cursor":""}`)
+	got := w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/list"})
+	if len(got) != 1 || !strings.Contains(got[0].Body, `"cursor":""`) {
+		t.Errorf("an empty cursor is one: %+v", got)
+	}
+}
+
+func TestFW40Verbs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPut, http.MethodPatch, http.MethodOptions, http.MethodTrace, "BREW"} {
+		r := c.request(nil)
+		r.Method = method
+		if a := c.send(r); a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST, DELETE" {
+			t.Errorf("%s: %d, Allow %q", method, a.status, a.header.Get("Allow"))
+		}
+	}
+	if n := w.reached(); n != 0 {
+		t.Errorf("%d requests reached Salesforce", n)
+	}
+}
