@@ -9,6 +9,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
 )
 
 // tokenAnswer is RFC 6749 5.1.
@@ -98,7 +99,28 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
 	}
+	if err := s.endWithoutLogin(ctx, t.Grant); err != nil {
+		return nil, err
+	}
 	return t, nil
+}
+
+// endWithoutLogin ends a grant whose user has no Salesforce login any more. Its calls
+// are answered with 401, and a client that went on refreshing would go round in circles;
+// invalid_grant makes it ask for a new authorization, which brings a new login.
+func (s *Server) endWithoutLogin(ctx context.Context, g *grant.Grant) error {
+	login, err := s.Links.Status(ctx, g.Org, g.Subject)
+	if err != nil {
+		return err
+	}
+	if login.State == link.Active {
+		return nil
+	}
+	act := Act{By: "client " + g.ClientID, Why: "the Salesforce login was lost"}
+	if _, err := s.Cutoff.RevokeGrant(context.WithoutCancel(ctx), g.ID, act); err != nil && !errors.Is(err, grant.ErrNotFound) {
+		return err
+	}
+	return &oauthError{code: invalidGrant, description: "the Salesforce login was lost: authorize again"}
 }
 
 // refuseTokens records a refusal and makes it one that the client is told (RFC 6749

@@ -272,10 +272,10 @@ sfmcp-proxy demo: the whole product in front of a simulated Salesforce org.
   Salesforce          {{.Info.SalesforceURL}}   (simulated; control: {{.Info.ControlURL}})
   Configuration       {{.Info.ConfigFile}}
 
-  MCP Inspector (Node 22), from another terminal:
-    MCP_AUTO_OPEN_ENABLED=true npx @modelcontextprotocol/inspector@2.12.0 --cli {{.Writes}} \
-      --transport http --client-id {{.Info.ClientID}} --method tools/call --tool-name soqlQuery \
-      --tool-arg 'q=SELECT Name, Industry FROM Account LIMIT 5'
+  MCP Inspector (Node 22), from another terminal; the first call opens the browser:
+    export MCP_AUTO_OPEN_ENABLED=true MCP_INSPECTOR_SECRET_STORE=file
+    npx @modelcontextprotocol/inspector@2.12.0 --cli {{.Writes}} --transport http --client-id {{.Info.ClientID}} \
+      --method tools/call --tool-name soqlQuery --tool-arg 'q=SELECT Name, Industry FROM Account LIMIT 5'
 
   Claude Code:
     claude mcp add --transport http --client-id {{.Info.ClientID}} salesforce {{.Writes}}

@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -257,6 +259,36 @@ func TestCutOffCommands(t *testing.T) {
 			t.Errorf("the approval did not outlive the stop: %s", r.body)
 		}
 	})
+}
+
+// When the login at Salesforce is gone, the client is led back in and does not go
+// round in circles: 401, then invalid_grant, then a new authorization that works.
+func TestLostLoginLeadsBackIn(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-reads", rep)
+	d.control("POST", "/grants/revoke", map[string]any{}, nil) // an administrator, at Salesforce
+	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
+		t.Fatal(err)
+	}
+	r := c.call("getUserInfo", map[string]any{})
+	if r.Status != http.StatusUnauthorized || !strings.Contains(r.Header.Get("Www-Authenticate"), `error="invalid_token"`) {
+		t.Errorf("with a lost login: %d %s", r.Status, r.body)
+	}
+	resp, err := http.PostForm(d.PublicURL+"/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.refresh}, "client_id": {d.ClientID}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, _ := io.ReadAll(resp.Body); resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "invalid_grant") {
+		t.Errorf("refreshing: %d %s", resp.StatusCode, body)
+	}
+	if r := d.connect("sobject-reads", rep).call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("after a new authorization: %d %s", r.Status, r.body)
+	}
+	if out := d.must("grant", "list", "--json"); strings.Count(out, "\n") != 1 {
+		t.Errorf("a dead connection is still listed:\n%s", out)
+	}
 }
 
 // authorizeURL is a correct authorization request whose code nobody redeems.
