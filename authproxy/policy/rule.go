@@ -153,8 +153,7 @@ func (r *Rule) namesReach(f *footprint) bool {
 	if r.Effect == Allow || r.Effect == Confirm {
 		return (r.Objects == nil || f.onlyObjects(r.Objects)) && (r.Fields == nil || f.onlyFields(r.Fields))
 	}
-	return (r.Objects == nil || len(r.Objects) == 0 || f.anyObject(r.Objects)) &&
-		(r.Fields == nil || len(r.Fields) == 0 || f.anyField(r.Fields))
+	return (len(r.Objects) == 0 || f.anyObject(r.Objects)) && (len(r.Fields) == 0 || f.anyField(r.Fields))
 }
 
 // withinRows reports whether the answer stays within max_rows.
