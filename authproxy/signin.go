@@ -98,7 +98,8 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
 	s.render(w, r, http.StatusOK, ui.MessagePage{
 		Title: "You are signed out", Text: "Your connections go on working until you disconnect them.",
-		Links: []ui.Link{{Text: "Sign in again", Path: "/signin"}},
+		Detail: "This browser may still be logged in to Salesforce. Log out there too if others use it.",
+		Links:  []ui.Link{{Text: "Sign in again", Path: "/signin"}},
 	})
 	return nil
 }

@@ -2,8 +2,11 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -31,7 +34,11 @@ func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	page := ui.ApprovalsPage{Viewer: v.viewer}
 	for i := range waiting {
-		page.Waiting = append(page.Waiting, c.line(&waiting[i]))
+		line := c.line(&waiting[i])
+		if line.Gist, err = c.gist(r.Context(), waiting[i].ID); err != nil {
+			return err
+		}
+		page.Waiting = append(page.Waiting, line)
 	}
 	for i := range recent {
 		if recent[i].State != approval.Pending {
@@ -51,6 +58,42 @@ func (c *Console) line(a *approval.Request) ui.ApprovalLine {
 		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.clientName(a.ClientID), Server: c.serverTitle(a.Server),
 		State: string(a.State), Status: statusInWords(a), When: when,
 	}
+}
+
+// gist tells a waiting call from the others: the object and the record's name or id.
+// It decides nothing; the call's own page shows all of it.
+func (c *Console) gist(ctx context.Context, id string) (string, error) {
+	a, err := c.Approvals.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	var call struct {
+		Object string         `json:"sobject-name"`
+		ID     string         `json:"id"`
+		Body   map[string]any `json:"body"`
+	}
+	if json.Unmarshal(a.Arguments, &call) != nil {
+		return "", nil // another tool's arguments
+	}
+	parts := []string{call.Object}
+	for _, field := range []string{"Name", "LastName", "Subject"} {
+		if name, ok := call.Body[field].(string); ok {
+			parts = append(parts, name)
+			break
+		}
+	}
+	parts = append(parts, call.ID)
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return shortened(strings.Join(parts, " · ")), nil
+}
+
+// shortened cuts what a line of a list has no room for.
+func shortened(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
 }
 
 // approval shows one call.

@@ -20,7 +20,7 @@ func TestApproveAndSpend(t *testing.T) {
 	alice := s.signIn("acme", "005A")
 	waiting := alice.ask(`{"body":{"AnnualRevenue":1250000.00,"Name":"Nordwind"},"sobject-name":"Account"}`, "requester")
 	path := "/approvals/" + waiting.ID
-	alice.get("/approvals").want(t, 200, "createSobjectRecord", "Waiting", "creates records")
+	alice.get("/approvals").want(t, 200, "createSobjectRecord", "Account · Nordwind", "Waiting", "creates records")
 	alice.get(path).want(t, 200, "Approve this call?", "createSobjectRecord", "creates records", "005A", "ChatGPT", "chatgpt", "Sales, confirmed writes", "acme",
 		"AnnualRevenue", "1250000.00", "Nordwind", "sobject-name", "all 3 of them", approval.Digest(waiting.Arguments), "10:15 UTC",
 		`{"body":{"AnnualRevenue":1250000.00`)

@@ -24,12 +24,13 @@ type Cookies struct {
 }
 
 // Browser returns the secret name of the browser that sent r, giving it one when
-// it has none: authorization requests are bound to it.
+// it has none: authorization requests are bound to it. The name lasts from now on, so
+// that it does not run out while a request waits.
 func (c Cookies) Browser(w http.ResponseWriter, r *http.Request) string {
-	if id, ok := c.ReadBrowser(r); ok {
-		return id
+	id, ok := c.ReadBrowser(r)
+	if !ok {
+		id = newSecret()
 	}
-	id := newSecret()
 	c.set(w, "browser", id, browserAge)
 	return id
 }

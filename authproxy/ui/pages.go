@@ -159,6 +159,7 @@ func (p AccountPage) page() head {
 type ApprovalLine struct {
 	ID     string
 	Tool   string
+	Gist   string // what it is about, in a few words; may be empty
 	Class  string // in words
 	Client string
 	Server string
@@ -225,5 +226,9 @@ type ApprovalPage struct {
 }
 
 func (p ApprovalPage) page() head {
-	return head{Template: "approval", Title: "Approve a call of " + p.Tool, Viewer: &p.Viewer}
+	title := p.Status + ": " + p.Tool
+	if p.Open {
+		title = "Approve " + p.Tool + "?"
+	}
+	return head{Template: "approval", Title: title, Viewer: &p.Viewer}
 }

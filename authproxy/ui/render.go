@@ -31,7 +31,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
-			Funcs(template.FuncMap{"visible": Visible}).
+			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords}).
 			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
 	}
 	return parsed

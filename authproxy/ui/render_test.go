@@ -175,7 +175,8 @@ func TestUI15ConsentSaysWhatMatters(t *testing.T) {
 		Cannot: []string{"Delete records."}, AccessLifetime: "15 minutes", ConnectionLifetime: "90 days",
 	}
 	html := rendered(t, page)
-	for _, want := range []string{"Inspector", "insp", "127.0.0.1:33418", "Sales, read only", "Accounts", "acme", "acme.my.salesforce.com", "mcp_api", "refresh_token",
+	for _, want := range []string{"Inspector", "insp", "127.0.0.1:33418", "Sales, read only", "Accounts", "acme", "acme.my.salesforce.com", "sales", "mcp_api", "refresh_token",
+		"servers that Salesforce runs for assistants", "Stay connected",
 		"Read records.", "Change records.", "Delete records.", "15 minutes", "90 days", "runs on a computer", `name="request" value="the-request"`,
 		`name="decision" value="allow"`, `name="decision" value="deny"`, `action="/oauth/consent"`} {
 		if !strings.Contains(html, want) {
@@ -185,6 +186,34 @@ func TestUI15ConsentSaysWhatMatters(t *testing.T) {
 	page.Loopback = false
 	if strings.Contains(rendered(t, page), "runs on a computer") {
 		t.Error("the warning for loopback clients stands on every consent page")
+	}
+}
+
+// The page begins with what the person decides about: the kind of record, then its
+// fields; once it is decided, with what to do next.
+func TestApprovalPageOrder(t *testing.T) {
+	t.Parallel()
+	arguments, err := Arguments([]byte(`{"body":{"Name":"first-in-text"},"sobject-name":"Opportunity"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := ApprovalPage{Tool: "createSobjectRecord", Arguments: arguments, RequesterID: "the-requester", Open: true}
+	inOrder := func(html string, texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			_, rest, ok := strings.Cut(html, text)
+			if !ok {
+				t.Fatalf("%q is missing or too early in %q", text, texts)
+			}
+			html = rest
+		}
+	}
+	inOrder(rendered(t, page), "<title>Approve createSobjectRecord?", "Approve this call?", "Opportunity", "first-in-text", "the-requester", `value="approve"`)
+	page.Open, page.Status, page.Next = false, "Approved", "Go back to your chat"
+	html := rendered(t, page)
+	inOrder(html, "<title>Approved: createSobjectRecord", "<h1>Approved", "Go back to your chat", "asked to run", "Opportunity")
+	if strings.Contains(html, `value="approve"`) {
+		t.Error("a decided call has buttons")
 	}
 }
 

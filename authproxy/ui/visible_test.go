@@ -143,6 +143,7 @@ func TestWords(t *testing.T) {
 	now := time.Date(2026, 5, 1, 12, 0, 0, 0, time.FixedZone("CEST", 7200))
 	for d, want := range map[time.Duration]string{
 		0: "1 May 2026, 10:00 UTC (now)", -5 * time.Minute: "1 May 2026, 09:55 UTC (5 minutes ago)", 48 * time.Hour: "3 May 2026, 10:00 UTC (in 2 days)",
+		15*time.Minute - time.Second: "1 May 2026, 10:14 UTC (in 15 minutes)", time.Minute: "1 May 2026, 10:01 UTC (in 1 minute)",
 	} {
 		if got := Moment(now.Add(d), now); got != want {
 			t.Errorf("Moment(%v) = %q, want %q", d, got, want)

@@ -42,6 +42,24 @@ func Moment(t, now time.Time) string {
 	case d > -time.Minute:
 		return text + " (now)"
 	default:
-		return text + " (in " + Span(-d) + ")"
+		return text + " (in " + Span((-d).Round(time.Minute)) + ")" // as exact as the text: what lasts 15 minutes says so at first
 	}
+}
+
+// scopeInWords says what an OAuth scope of Salesforce is for; "" for one that is not
+// known here.
+func scopeInWords(scope string) string {
+	switch scope {
+	case "mcp_api":
+		return "Use the servers that Salesforce runs for assistants"
+	case "refresh_token", "offline_access":
+		return "Stay connected without a new login each time"
+	case "api":
+		return "Read and change data through Salesforce's interfaces"
+	case "openid", "id", "profile", "email":
+		return "Know who you are"
+	case "full":
+		return "Do everything that you can do"
+	}
+	return ""
 }

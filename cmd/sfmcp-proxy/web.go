@@ -39,7 +39,7 @@ func (a *app) publicHandler() http.Handler {
 // message answers with a page that says one thing.
 func message(status int, title, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		page := ui.MessagePage{Title: title, Text: text, Links: []ui.Link{{Text: "Your connections", Path: "/account"}}}
+		page := ui.MessagePage{Title: title, Text: text, Links: []ui.Link{{Text: "Your account", Path: "/account"}}}
 		if err := ui.Render(w, status, page); err != nil {
 			http.Error(w, title, status)
 		}
@@ -78,18 +78,23 @@ func (a *app) middleware(next http.Handler) http.Handler {
 		rec.Header().Set("X-Request-Id", o.RequestID)
 		r.Body = http.MaxBytesReader(rec, r.Body, int64(a.config.Limits.RequestBytes)+1)
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
 				// The stack goes to the log, its values do not: a panic's text can hold what the
 				// request held.
 				a.log.ErrorContext(r.Context(), "panic in handler", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
 				if rec.status == 0 {
 					http.Error(rec, "internal error", http.StatusInternalServerError)
+					p = nil
 				}
 			}
 			took := a.now().Sub(start)
 			a.metrics.count(r.URL.Path, rec.status, took)
 			a.log.InfoContext(r.Context(), "request", "method", r.Method, "path", loggedPath(r), "status", rec.status,
 				"bytes", rec.bytes, "ms", took.Milliseconds())
+			if p != nil {
+				panic(http.ErrAbortHandler) // an answer that broke off must not look whole
+			}
 		}()
 		next.ServeHTTP(rec, r)
 	})

@@ -128,7 +128,7 @@ func (s *Sim) serveApproval(w http.ResponseWriter, r *http.Request, o *org) {
 		s.sendCode(w, r, o, a, user)
 	default:
 		render(w, http.StatusOK, "approval", approvalPage{Title: "Allow Access?", Org: o.Name, Action: o.base + approvalPath, Source: source,
-			App: a.app.ClientID, Name: user.Name, Username: user.Username, Scopes: strings.Fields(a.scope), SignOut: o.base + logoutPath})
+			App: a.app.ClientID, Name: user.Name, Username: user.Username, Scopes: strings.Fields(a.scope), SignOut: o.base + logoutPath + "?source=" + source})
 	}
 }
 
@@ -155,7 +155,8 @@ func (s *Sim) serveLogin(w http.ResponseWriter, r *http.Request, o *org) {
 	http.Redirect(w, r, o.base+approvalPath+"?source="+source, http.StatusSeeOther)
 }
 
-// serveLogout ends the browser session.
+// serveLogout ends the browser session. From the approval page ("Not you?") it goes on to the login page with the same
+// request, which checks it as always.
 func (s *Sim) serveLogout(w http.ResponseWriter, r *http.Request, o *org) {
 	if cookie, err := r.Cookie(cookieName(o)); err == nil {
 		s.mu.Lock()
@@ -164,6 +165,10 @@ func (s *Sim) serveLogout(w http.ResponseWriter, r *http.Request, o *org) {
 		s.mu.Unlock()
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName(o), Path: o.prefix + "/", MaxAge: -1})
+	if source := r.URL.Query().Get("source"); source != "" {
+		http.Redirect(w, r, o.base+loginPath+"?"+url.Values{"source": {source}}.Encode(), http.StatusSeeOther)
+		return
+	}
 	render(w, http.StatusOK, "message", messagePage{Title: "Logged out", Lines: []string{"You are logged out of the simulated org " + o.Name + "."}})
 }
 

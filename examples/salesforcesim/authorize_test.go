@@ -239,6 +239,34 @@ func TestLogout(t *testing.T) {
 	}
 }
 
+// TestNotYou: who is logged in as somebody else can change that and go on.
+func TestNotYou(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	b := NewBrowser(nil, testCallback)
+	login, err := b.Get(t.Context(), authorizeURL(s.BaseURL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	approval, err := b.Submit(t.Context(), login, login.Forms[0], form("username", RepUsername, "password", RepPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(approval.Body, `<a href="`)
+	link, _, ok := strings.Cut(rest, `">Not you?`)
+	if !ok {
+		t.Fatalf("no link on the page: %s", approval.Body)
+	}
+	login, err = b.Get(t.Context(), link)
+	if err != nil || len(login.Forms) != 1 || !login.Forms[0].Fields.Has("password") {
+		t.Fatalf("the link leads to %+v, %v", login, err)
+	}
+	approval, err = b.Submit(t.Context(), login, login.Forms[0], form("username", ManagerUsername, "password", ManagerPassword))
+	if err != nil || !strings.Contains(approval.Body, ManagerUsername) || strings.Contains(approval.Body, RepUsername) {
+		t.Errorf("the approval page of the other user: %+v, %v", approval, err)
+	}
+}
+
 // TestPagesCarryTheirRequest: a page without a request, or with one that would not
 // pass, does nothing.
 func TestPagesCarryTheirRequest(t *testing.T) {

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+)
+
+// browserLimit bounds one step in a browser. It only decides how long a broken page
+// takes to fail, so it leaves room for a machine that is busy with other tests.
+const browserLimit = 90 * time.Second
+
+// chrome is a person's Chromium with a profile of its own. Whatever its pages complain
+// about fails the test.
+type chrome struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu         sync.Mutex
+	asked      []string // every address that the window asked for, redirects included
+	complaints []string
+}
+
+// view is what a person sees after a step.
+type view struct {
+	Status int
+	URL    string
+	Text   string // as it is laid out
+	Title  string
+}
+
+func startChrome(t *testing.T) *chrome {
+	t.Helper()
+	var executable string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(name); err == nil {
+			executable = path
+			break
+		}
+	}
+	need(t, "browser", executable != "", "install Chromium (Debian: apt-get install chromium)")
+
+	// Chromium's defaults for automation; the allocator gives it a fresh profile and removes it.
+	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(executable), chromedp.NoSandbox,
+		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900))
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	t.Cleanup(end)
+	b := &chrome{t: t}
+	window, closeWindow := chromedp.NewContext(allocator, chromedp.WithListener(b.notice))
+	t.Cleanup(closeWindow)
+	b.ctx = window
+	if err := chromedp.Do(window); err != nil { // the browser lives as long as the context of its first run
+		t.Fatalf("starting %s: %v", executable, err)
+	}
+	t.Cleanup(func() {
+		for _, complaint := range b.complained() {
+			t.Errorf("the browser complains: %s", complaint)
+		}
+	})
+	return b
+}
+
+// notice keeps what the window asks for and what its console says. An error page is
+// itself a line in the console, so failed documents do not count; failed parts of them do.
+func (b *chrome) notice(event any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	complain := func(format string, args ...any) { b.complaints = append(b.complaints, fmt.Sprintf(format, args...)) }
+	switch e := event.(type) {
+	case *network.EventRequestWillBeSent:
+		if e.Type == network.ResourceTypeDocument {
+			b.asked = append(b.asked, e.Request.URL)
+		}
+	case *network.EventLoadingFailed:
+		if e.Type != network.ResourceTypeDocument || e.BlockedReason != "" {
+			complain("%s did not load: %s %s", e.Type, e.ErrorText, e.BlockedReason)
+		}
+	case *log.EventEntryAdded:
+		if e.Entry.Source != log.EntrySourceNetwork || !slices.Contains(b.asked, e.Entry.URL) {
+			complain("%s %s: %s (%s)", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
+		}
+	case *runtime.EventConsoleAPICalled:
+		complain("console.%s", e.Type)
+	case *runtime.EventExceptionThrown:
+		complain("exception: %s", e.ExceptionDetails.Text)
+	}
+}
+
+func (b *chrome) complained() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.complaints)
+}
+
+// askedSince returns what the window asked for after the first n addresses.
+func (b *chrome) askedSince(n int) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.asked[n:])
+}
+
+// do takes steps that stay on the page.
+func (b *chrome) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		b.t.Fatalf("%v; %v", err, b.complained())
+	}
+}
+
+// ask evaluates an expression on the page.
+func ask[T any](b *chrome, expression string) T {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+	defer cancel()
+	answer, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	if err != nil {
+		b.t.Fatalf("%s: %v", expression, err)
+	}
+	return answer
+}
+
+// goes takes a step that leads to another page, and waits until that has loaded.
+func (b *chrome) goes(step chromedp.Action[chromedp.Void]) view {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+	defer cancel()
+	response, err := chromedp.RunResponse(ctx, step)
+	if err != nil {
+		b.t.Fatalf("no new page: %v; %v", err, b.complained())
+	}
+	v := b.look()
+	v.Status = int(response.Status)
+	return v
+}
+
+func (b *chrome) look() view {
+	b.t.Helper()
+	return view{URL: ask[string](b, "location.href"), Text: ask[string](b, "document.body.innerText"), Title: ask[string](b, "document.title")}
+}
+
+func (b *chrome) open(address string) view {
+	b.t.Helper()
+	return b.goes(chromedp.Navigate(address))
+}
+
+func (b *chrome) click(selector string) view {
+	b.t.Helper()
+	return b.goes(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+}
+
+// shows requires texts of the page.
+func (b *chrome) shows(v view, status int, texts ...string) {
+	b.t.Helper()
+	if v.Status != status {
+		b.t.Errorf("%s: status %d, want %d", v.URL, v.Status, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(v.Text, text) {
+			b.t.Errorf("%s does not show %q:\n%s", v.URL, text, v.Text)
+		}
+	}
+}
+
+// back presses the back button and waits until the window has left the address. A page
+// may come back from the browser's memory, without any of the events of loading.
+func (b *chrome) back(from string) {
+	b.t.Helper()
+	b.do(func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		history, err := chromedp.Run(ctx, chromedp.NavigationEntries())
+		if err != nil {
+			return chromedp.Void{}, err
+		}
+		return chromedp.Call(ctx, page.NavigateToHistoryEntry,
+			page.NavigateToHistoryEntryParams{EntryID: history.Entries[history.CurrentIndex-1].ID})
+	})
+	eventually(b.t, browserLimit, "the back button leads away", func() bool {
+		ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+		defer cancel()
+		// Between two pages there is none to ask, which is an error like any other: try again.
+		here, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState == "complete" ? location.href : ""`))
+		return err == nil && here != "" && here != from
+	})
+}
+
+// colourScheme makes the pages believe what the person prefers: light or dark.
+func colourScheme(name string) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		return chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
+	}
+}
