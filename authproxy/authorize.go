@@ -56,7 +56,7 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (grant.Client
 		return grant.Client{}, "", badLink("The program that sent you here is not known to this proxy (client_id).", errors.New("unknown client"))
 	}
 	if !client.AllowsRedirect(redirectURI) {
-		s.record(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
+		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
 		return grant.Client{}, "", badLink("The address to send you back to does not belong to "+client.Name+" (redirect_uri).", errors.New("redirect mismatch"))
 	}
 	return client, redirectURI, nil

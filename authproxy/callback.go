@@ -125,16 +125,14 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	if err == nil && !blocked {
 		_, err = s.Audit.Append(ctx, who.entry("login.finish", audit.OK, ""))
 	}
-	if replaceErr := s.Links.Replace(ctx, who.org, token); replaceErr != nil {
-		// It cannot be kept, so it must not stay alive.
-		revokeErr := s.Salesforce.Revoke(ctx, who.org, token.RefreshToken)
-		return nil, errors.Join(err, replaceErr, revokeErr)
+	if err != nil {
+		// Stored, it would serve the connections that the user has already.
+		return nil, errors.Join(err, s.discard(ctx, who.org, token))
 	}
-	switch {
-	case err != nil:
-		s.dropLink(ctx, *who, "the sign-in could not be recorded")
-		return nil, err
-	case blocked:
+	if err := s.Links.Replace(ctx, who.org, token); err != nil {
+		return nil, errors.Join(err, s.discard(ctx, who.org, token))
+	}
+	if blocked {
 		s.dropLink(ctx, *who, "user is blocked")
 		s.record(ctx, who.entry("login.finish", audit.Denied, "user_blocked"))
 		return &oauthError{code: accessDenied, description: "this user is blocked here"}, nil
@@ -144,6 +142,16 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 		return nil, err
 	}
 	return nil, nil
+}
+
+// discard ends a login that cannot be kept: through the queue, which retries, or at once
+// where not even that can be written.
+func (s *Server) discard(ctx context.Context, org string, token *salesforce.Token) error {
+	err := s.Links.Discard(ctx, org, token)
+	if err != nil {
+		err = errors.Join(err, s.Salesforce.Revoke(ctx, org, token.RefreshToken))
+	}
+	return err
 }
 
 // nameUser asks how people know the user; the subject alone decides, so it may fail.
@@ -198,7 +206,7 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		return refuse(serverError, "try again later", "internal", err)
 	}
 	// The same browser now needs no second login to open an approval.
-	if err := s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject); err != nil {
+	if err := s.startSession(ctx, w, r, who); err != nil {
 		s.Log.WarnContext(ctx, "no browser session after an authorization", "error", err)
 	}
 	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{"code": {code}}, req.State)
@@ -209,14 +217,19 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 // Salesforce; for everyone else it has shown who they are, and that is all.
 func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
 	s.dropLink(ctx, who, "no connections")
-	if _, err := s.Audit.Append(ctx, who.entry("session.create", audit.OK, "")); err != nil {
-		return fmt.Errorf("signing in: %w", err)
-	}
-	if err := s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject); err != nil {
+	if err := s.startSession(ctx, w, r, who); err != nil {
 		return err
 	}
 	redirect(w, http.StatusSeeOther, ui.SafeReturnTo(req.ReturnTo))
 	return nil
+}
+
+// startSession signs the browser in, recorded first: with a session approvals are given.
+func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, who person) error {
+	if _, err := s.Audit.Append(ctx, who.entry("session.create", audit.OK, "")); err != nil {
+		return fmt.Errorf("signing in: %w", err)
+	}
+	return s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject)
 }
 
 // dropLink ends the login of a user without live grants.

@@ -326,3 +326,43 @@ func TestNothingIsGrantedUnrecorded(t *testing.T) {
 		t.Errorf("%v, %v", grants, err)
 	}
 }
+
+// A session that cannot be recorded is not begun; the client gets its code all the same.
+func TestNoUnrecordedSession(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	b, callback := f.atCallback(t)
+	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries WHEN NEW.action = 'session.create' BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if q := f.callbackWith(t, b, callback.Query()).location(t).Query(); !q.Has("code") {
+		t.Errorf("%v", q)
+	}
+	if n := f.count(t, `SELECT COUNT(*) FROM browser_sessions`); n != 0 {
+		t.Errorf("%d browser sessions", n)
+	}
+}
+
+// A login that cannot be recorded does not become the one that the user's connections use.
+func TestNoUnrecordedLogin(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	f.code(t) // a connection, whose login is then lost
+	if _, err := f.db.Writes.Exec(`UPDATE links SET state = 'needs_reauth', version = version + 1`); err != nil {
+		t.Fatal(err)
+	}
+	b, callback := f.atCallback(t)
+	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries WHEN NEW.action = 'login.finish' BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if q := f.callbackWith(t, b, callback.Query()).location(t).Query(); q.Get("error") != "server_error" {
+		t.Errorf("%v", q)
+	}
+	f.wantLogin(t, sim.RepID, "needs_reauth")
+	if left, err := f.Links.RevokePending(t.Context()); err != nil || left != 0 {
+		t.Errorf("%d left (%v)", left, err)
+	}
+	if n := f.upstream("/services/oauth2/revoke"); n != 1 {
+		t.Errorf("%d revocations at Salesforce, want 1", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -17,10 +18,10 @@ import (
 // network.
 //
 // What takes access away happens first and is recorded afterwards; every step is tried
-// even if one before failed, and the errors are joined. What gives access (unblocking,
-// loosening the stop) is recorded first. A running proxy on the same database follows
-// through the access epoch; what the calling process itself holds in memory ends
-// through Forget.
+// even if one before failed or the caller has gone, and the errors are joined. What
+// gives access (unblocking, loosening the stop) is recorded first. A running proxy on
+// the same database follows through the access epoch; what the calling process itself
+// holds in memory ends through Forget.
 type Cutoff struct {
 	// All but Forget are required.
 	Grants    *grant.Store
@@ -56,6 +57,7 @@ func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (i
 }
 
 func (c *Cutoff) userEnded(ctx context.Context, org, subject, action string, act Act, n int, err error) error {
+	ctx = context.WithoutCancel(ctx)
 	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
 	_, sessionErr := c.Sessions.EndUser(ctx, org, subject)
 	err = errors.Join(err, voidErr, sessionErr, c.Links.Revoke(ctx, org, subject, act.Why))
@@ -107,6 +109,7 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 // configured may ask for new ones.
 func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
 	ended, err := c.Grants.RevokeClient(ctx, clientID, act.Why)
+	ctx = context.WithoutCancel(ctx)
 	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
 	err = errors.Join(err, voidErr)
 	for _, g := range ended {
@@ -137,9 +140,9 @@ func (c *Cutoff) Stop(ctx context.Context, mode grant.Stop, act Act) error {
 	if severity[mode] == 0 {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
 	}
-	have, err := c.Grants.StopMode(ctx)
+	have, _ := c.Grants.StopMode(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: "stop.set", Object: string(mode), Outcome: audit.OK, Reason: act.Why}
-	if loosens := err == nil && severity[mode] < severity[have]; loosens {
+	if severity[mode] < severity[have] {
 		if _, err := c.Audit.Append(ctx, entry); err != nil {
 			return err
 		}
@@ -151,6 +154,7 @@ func (c *Cutoff) Stop(ctx context.Context, mode grant.Stop, act Act) error {
 // grantEnded ends what hangs on a revoked grant: approvals asked for through it, and
 // the login at Salesforce if it was the user's last.
 func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action string, act Act) error {
+	ctx = context.WithoutCancel(ctx)
 	_, err := c.Approvals.Void(ctx, approval.VoidFilter{GrantID: g.ID}, act.Why)
 	c.forget(g.Org, g.Subject)
 	err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
@@ -165,6 +169,27 @@ func (c *Cutoff) endUnusedLink(ctx context.Context, org, subject, why string) er
 		return err
 	}
 	return c.Links.Revoke(ctx, org, subject, why)
+}
+
+// unusedFor is how old a login without a grant must be: one that is younger may be on
+// its way from Salesforce to its grant.
+const unusedFor = 10 * time.Minute
+
+// Sweep ends the logins of users whose last connection ran out by time: what
+// grantEnded does for those that somebody ended. Call it once a minute, after the
+// grants' own sweep.
+func (c *Cutoff) Sweep(ctx context.Context, now time.Time) error {
+	links, err := c.Links.List(ctx)
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		if l.State == link.Revoked || now.Sub(l.RefreshedAt) < unusedFor {
+			continue
+		}
+		err = errors.Join(err, c.endUnusedLink(ctx, l.Org, l.Subject, "the last connection ran out"))
+	}
+	return err
 }
 
 func grantEntry(g *grant.Grant, action string, act Act) audit.Entry {

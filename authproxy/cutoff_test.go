@@ -1,8 +1,10 @@
 package authproxy
 
 import (
+	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -195,6 +197,82 @@ func TestCutoffOrderWithoutAudit(t *testing.T) {
 		t.Error("loosened without an entry")
 	}
 	if mode, err := f.Grants.StopMode(t.Context()); err != nil || mode != grant.StopAll {
+		t.Errorf("stop is %v, %v", mode, err)
+	}
+}
+
+func TestCutoffSweep(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	sweep := func() {
+		t.Helper()
+		if err := errors.Join(f.Grants.Sweep(t.Context()), f.Cutoff.Sweep(t.Context(), f.clock.Now())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.code(t) // never redeemed
+	f.clock.Add(9 * time.Minute)
+	sweep()
+	f.wantLogin(t, sim.RepID, "active") // too young to judge
+	f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	f.clock.Add(11 * time.Minute)
+	sweep()
+	f.wantLogin(t, sim.RepID, "revoked")
+	f.wantLogin(t, sim.ManagerID, "active")
+	f.clock.Add(720 * time.Hour) // its refresh token is idle for too long
+	sweep()
+	f.wantLogin(t, sim.ManagerID, "revoked")
+}
+
+// Whoever asked may hang up half way: what hangs on the access ends all the same, and
+// is recorded.
+func TestCutoffOutlivesItsCaller(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	id, _ := f.connect(t, sim.RepUsername, sim.RepPassword)
+	f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	var hangUp func()
+	caller := func() (ctx context.Context) {
+		ctx, hangUp = context.WithCancel(t.Context())
+		t.Cleanup(hangUp)
+		return ctx
+	}
+	f.Cutoff.Forget = func(string, string) { hangUp() }
+	if _, err := f.Cutoff.Disconnect(caller(), "acme", sim.RepID, id); err != nil {
+		t.Error(err)
+	}
+	f.wantLogin(t, sim.RepID, "revoked")
+	f.wantAudited(t, "grant.revoke", "ok", "disconnected by the user")
+
+	if _, err := f.Cutoff.RevokeClient(caller(), "chatgpt", byAdmin); err != nil {
+		t.Error(err)
+	}
+	f.wantLogin(t, sim.ManagerID, "revoked")
+	f.wantAudited(t, "client.revoke", "ok", "")
+
+	f.connect(t, sim.RepUsername, sim.RepPassword)
+	if _, err := f.Cutoff.RevokeUser(caller(), "acme", sim.RepID, byAdmin); err != nil {
+		t.Error(err)
+	}
+	f.wantAudited(t, "user.revoke", "ok", "left the company")
+}
+
+// A kill switch that cannot be read stops everything, so every other position loosens it.
+func TestCutoffStopUnreadable(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	for _, statement := range []string{
+		`UPDATE stops SET value = 'everything'`,
+		`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END`,
+	} {
+		if _, err := f.db.Writes.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Cutoff.Stop(t.Context(), grant.StopOff, byAdmin); err == nil {
+		t.Error("loosened without an entry")
+	}
+	if mode, err := f.Grants.StopMode(t.Context()); err == nil || mode != grant.StopAll {
 		t.Errorf("stop is %v, %v", mode, err)
 	}
 }

@@ -72,9 +72,10 @@ type Config struct {
 // Server is the authorization server.
 type Server struct {
 	Config
-	guard   *ui.Guard
-	orgs    map[string]Org
-	servers map[string]MCPServer
+	guard    *ui.Guard
+	orgs     map[string]Org
+	servers  map[string]MCPServer
+	refusals refusals
 }
 
 var serverName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)

@@ -74,6 +74,7 @@ func TestAuthorizationSignsIn(t *testing.T) {
 	if s := f.session(t, b); s == nil || s.Subject != sim.RepID {
 		t.Errorf("session: %+v", s)
 	}
+	f.wantAudited(t, "session.create", "ok", "") // with it approvals can be given
 	f.signInAt(t, b, "/signin")
 	if status, err := f.Links.Status(t.Context(), "acme", sim.RepID); err != nil || status.State != "active" {
 		t.Errorf("login of a user with a connection: %+v, %v", status, err)

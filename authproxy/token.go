@@ -135,8 +135,10 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}
 	}
 	refused := &oauthError{cause: err}
+	record := s.record
 	switch {
 	case errors.Is(err, grant.ErrInvalidGrant):
+		record = s.recordRefusal // a stranger's guess, for all that is known
 		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"
 	case errors.Is(err, grant.ErrInvalidTarget):
 		refused.code, refused.description = invalidTarget, "this resource was not granted"
@@ -145,6 +147,6 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	default:
 		return err
 	}
-	s.record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: refused.code})
+	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: refused.code})
 	return refused
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -263,4 +264,21 @@ func TestTokenEndpointHidesFailures(t *testing.T) {
 			t.Errorf("the answer tells of %q: %s", word, r.body)
 		}
 	}
+}
+
+// AU-14: refusals of strangers do not fill the audit log; it says how many it left out.
+func TestAU14RefusalsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	const tries = 300
+	for range tries {
+		f.wantError(t, f.post(t, "/oauth/token", refreshForm(db.Secret("sfr_"))), 400, "invalid_grant")
+		f.send(t, "GET", f.authorizePath("redirect_uri", "https://evil.example/"), "")
+	}
+	if n := len(f.audited(t, "token.refresh")) + len(f.audited(t, "authorization.open")); n > 100 {
+		t.Errorf("%d entries for %d refusals", n, 2*tries)
+	}
+	f.clock.Add(time.Hour)
+	f.post(t, "/oauth/token", refreshForm(db.Secret("sfr_")))
+	f.wantAudited(t, "token.refresh", "denied", "not recorded")
 }

@@ -326,6 +326,45 @@ func TestAP11Expiry(t *testing.T) {
 	}
 }
 
+// What is over does not stay for ever, and an answer no longer than somebody can get it.
+func TestExpireErases(t *testing.T) {
+	t.Parallel()
+	s, c := newStore(t)
+	spent := submit(t, s, binding("Acme"))
+	decide(t, s, spent.ID, true)
+	if _, err := s.Spend(t.Context(), binding("Acme")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Settle(t.Context(), spent.ID, Done, []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
+	expire := func() {
+		t.Helper()
+		if _, err := s.Expire(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.add(lifetime - time.Second)
+	expire()
+	if r := submit(t, s, binding("Acme")); r.ID != spent.ID || string(r.Result) != `{}` {
+		t.Errorf("a repeat in time gets %+v", r)
+	}
+	c.add(time.Second)
+	expire()
+	if r, err := s.Get(t.Context(), spent.ID); err != nil || r.Result != nil || r.Outcome != Done {
+		t.Errorf("after the time to repeat: %+v, %v", r, err)
+	}
+	c.add(keepOver)
+	waits := submit(t, s, binding("Globex"))
+	expire()
+	if _, err := s.Get(t.Context(), spent.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a month later: %v", err)
+	}
+	if _, err := s.Get(t.Context(), waits.ID); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAP12Void(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)

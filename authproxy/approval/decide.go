@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -72,11 +73,29 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err 
 	return int(count), nil
 }
 
+// keepOver is how long a request that is over can still be looked at; the audit log
+// keeps it for good.
+const keepOver = 30 * 24 * time.Hour
+
 // Expire writes down what time has already done, so that lists stay cheap, and
-// returns how many requests it concerned. Nothing depends on when it runs.
+// returns how many requests it concerned. It erases the answers that no repeat gets any
+// more, and after 30 days the requests that are over. Nothing depends on when it runs.
 func (s *Store) Expire(ctx context.Context) (n int, err error) {
-	count, err := db.Affected(ctx, s.db.Writes,
-		`UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(s.now()))
+	var count int64
+	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		now := s.now()
+		if count, err = db.Affected(ctx, tx,
+			`UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(now)); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_result = ''
+			WHERE sealed_result <> '' AND spent_at <= $1`, db.Millis(now.Add(-s.lifetime))); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM approvals WHERE state NOT IN ('pending', 'approved') AND expires_at <= $1`,
+			db.Millis(now.Add(-keepOver)))
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("expiring approvals: %w", err)
 	}

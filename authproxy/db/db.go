@@ -129,16 +129,23 @@ func (d *DB) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	have, err := p.GetDBVersion(ctx)
-	if err != nil {
-		return err
-	}
 	known := p.ListSources()
-	if newest := known[len(known)-1].Version; have > newest {
-		return fmt.Errorf("schema version %d is newer than this program's %d: use the newer program", have, newest)
+	newest := known[len(known)-1].Version
+	// The library takes no lock on SQLite. When another process migrates at the same
+	// time, ours fails in its transaction, and finds the work done when it looks again.
+	for end := time.Now().Add(busyTimeout); ; {
+		have, err := p.GetDBVersion(ctx)
+		switch {
+		case err == nil && have > newest:
+			return fmt.Errorf("schema version %d is newer than this program's %d: use the newer program", have, newest)
+		case err == nil:
+			_, err = p.Up(ctx)
+		}
+		if err == nil || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
-	_, err = p.Up(ctx)
-	return err
 }
 
 // Close closes both handles.

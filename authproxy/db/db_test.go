@@ -193,3 +193,32 @@ func TestTimes(t *testing.T) {
 		t.Errorf("%v became %v", now, got)
 	}
 }
+
+// Processes that start at the same time on a new database all start: one migrates, the
+// others find that it has.
+func TestOpenAtTheSameTime(t *testing.T) {
+	for range 2 {
+		path := filepath.Join(t.TempDir(), "proxy.db")
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				d, err := Open(t.Context(), Config{URL: "sqlite:" + path})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if _, err := d.Writes.Exec(`UPDATE epochs SET value = value + 1 WHERE name = 'access'`); err != nil {
+					t.Error(err)
+				}
+				if err := d.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		var n int
+		if err := open(t, path).Reads.QueryRow(`SELECT value FROM epochs WHERE name = 'access'`).Scan(&n); err != nil || n != 6 {
+			t.Errorf("%d of 6 wrote, %v", n, err)
+		}
+	}
+}

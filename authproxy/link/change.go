@@ -145,6 +145,16 @@ func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
 	return nil
 }
 
+// Discard queues the refresh token of a login that is not stored for revocation at
+// Salesforce. The user's link stays what it is.
+func (s *Store) Discard(ctx context.Context, org string, t *salesforce.Token) error {
+	if err := s.enqueue(ctx, s.DB.Writes, &record{org: org, subject: t.Subject}, t.RefreshToken); err != nil {
+		return fmt.Errorf("discarding Salesforce login: %w", err)
+	}
+	s.nudge()
+	return nil
+}
+
 // enqueueFormer queues the refresh token that l had. One that does not open any more
 // cannot be revoked by anybody, and must not keep a login from being ended.
 func (s *Store) enqueueFormer(ctx context.Context, tx *sql.Tx, l *record, except string) error {

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -23,6 +25,7 @@ func withApp(cmd *cobra.Command, run func(a *app, cmd *cobra.Command, args []str
 		if err != nil {
 			return err
 		}
+		cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
 		a, err := openApp(cmd.Context(), c, quiet(cmd))
 		if err != nil {
 			return err
@@ -106,14 +109,17 @@ func eachUser(verb, short, done string, change func(a *app, ctx context.Context,
 		if err != nil {
 			return err
 		}
+		if verb == "block" {
+			users = a.inEveryOrg(users, args[0])
+		}
 		for _, u := range users {
-			n, err := change(a, cmd.Context(), u)
-			if err != nil {
-				return err
+			n, failed := change(a, cmd.Context(), u)
+			if err = errors.Join(err, failed); failed != nil {
+				continue // the others all the same
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s: %d %s ended\n", done, personOf(u), u.Org, n, plural(n, "connection"))
 		}
-		return a.tellSalesforce(cmd)
+		return errors.Join(err, a.tellSalesforce(cmd))
 	})
 }
 
@@ -131,13 +137,25 @@ func (a *app) findUsers(ctx context.Context, who string) ([]grant.User, error) {
 	if err != nil || len(users) > 0 {
 		return users, err
 	}
-	if id := grant.FullID(who); len(id) == 18 && id[:3] == "005" {
-		for _, org := range a.config.Salesforce.Orgs {
-			users = append(users, grant.User{Org: org.Name, Subject: id})
-		}
+	if users = a.inEveryOrg(nil, who); len(users) > 0 {
 		return users, nil
 	}
 	return nil, fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
+}
+
+// inEveryOrg adds to users the orgs where the user of an id was not seen yet: an id is
+// the same person in a sandbox and in the org that it was copied from.
+func (a *app) inEveryOrg(users []grant.User, who string) []grant.User {
+	id := grant.FullID(who)
+	if len(id) != 18 || id[:3] != "005" {
+		return users
+	}
+	for _, org := range a.config.Salesforce.Orgs {
+		if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == org.Name }) {
+			users = append(users, grant.User{Org: org.Name, Subject: id})
+		}
+	}
+	return users
 }
 
 // tellSalesforce tries once to have the revoked refresh tokens revoked there too. What

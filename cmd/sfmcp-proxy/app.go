@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -54,7 +55,8 @@ type app struct {
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
 
-	publicAddress, privateAddress string // once serving
+	listening                     map[string]net.Listener // by address, those that are there already
+	publicAddress, privateAddress string                  // once serving
 }
 
 // openApp opens the parts in the order in which they need each other.

@@ -111,7 +111,7 @@ func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) e
 	entry := audit.Entry{
 		Actor: name + " (" + operator() + ")", Action: "approval.decide", Object: id, Outcome: audit.OK, Decision: verdict,
 		Org: r.Org, Subject: r.Subject, Client: r.ClientID, Grant: r.GrantID, Server: r.Server, Tool: r.Tool, Class: r.Class,
-		Approval: id, ArgumentsDigest: r.ArgumentsDigest,
+		Approval: id, ArgumentsDigest: r.ArgumentsDigest, DefinitionHash: r.DefinitionHash, PolicyVersion: r.PolicyVersion,
 	}
 	record := func() error { _, err := a.audit.Append(ctx, entry); return err }
 	if approve {
@@ -123,6 +123,10 @@ func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) e
 		}
 	}
 	after, err := a.approvals.Decide(ctx, id, approve, name)
+	if err != nil && approve { // what was recorded has not happened
+		entry.Outcome, entry.Reason = audit.Failed, "not approved"
+		err = errors.Join(err, record())
+	}
 	if errors.Is(err, approval.ErrGone) {
 		return fmt.Errorf("%s is %s", id, after.State)
 	} else if err != nil {

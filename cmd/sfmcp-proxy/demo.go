@@ -130,14 +130,16 @@ func runDemo(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, cleanUp()) }()
 
-	listen, err := freeAddress(flag("listen"))
+	public, listen, err := listenNow(flag("listen"))
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
-	adminListen, err := freeAddress("127.0.0.1:0")
+	defer public.Close()
+	private, adminListen, err := listenNow("127.0.0.1:0")
 	if err != nil {
 		return err
 	}
+	defer private.Close()
 	publicURL := "http://" + listen
 	sim, err := salesforcesim.Listen(salesforcesim.Config{
 		Listen: flag("salesforce-listen"), Callbacks: []string{publicURL + "/oauth/callback"},
@@ -164,11 +166,12 @@ func runDemo(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	return serveDemo(cmd, c, newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file))
+	listening := map[string]net.Listener{listen: public, adminListen: private}
+	return serveDemo(cmd, c, listening, newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file))
 }
 
 // serveDemo runs the proxy and announces it once it answers.
-func serveDemo(cmd *cobra.Command, c *config.Config, info demoInfo) error {
+func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Listener, info demoInfo) error {
 	asJSON, err := cmd.Flags().GetBool("json")
 	if err != nil {
 		return err
@@ -181,6 +184,7 @@ func serveDemo(cmd *cobra.Command, c *config.Config, info demoInfo) error {
 	if err != nil {
 		return err
 	}
+	a.listening = listening
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
@@ -213,23 +217,21 @@ func demoFolder(data string) (string, func() error, error) {
 	return dir, func() error { return nil }, os.MkdirAll(dir, 0o700)
 }
 
-// freeAddress replaces port 0 by one that is free, because the port is part of the
-// issuer and must be known before anything starts.
-func freeAddress(address string) (string, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
+// listenNow listens before anything else starts, because the port, which 0 leaves to
+// the system, is part of the issuer; and keeps the port from others until then.
+func listenNow(address string) (l net.Listener, actual string, err error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return "", err
+		return nil, "", err
 	}
 	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return "", fmt.Errorf("%s is not a loopback address: the demonstration's passwords are public", address)
+		return nil, "", fmt.Errorf("%s is not a loopback address: the demonstration's passwords are public", address)
+	}
+	if l, err = net.Listen("tcp", address); err != nil {
+		return nil, "", err
 	}
 	_, port, err := net.SplitHostPort(l.Addr().String())
-	return net.JoinHostPort(host, port), err
+	return l, net.JoinHostPort(host, port), err
 }
 
 func writeDemoConfig(file string, values map[string]string) error {

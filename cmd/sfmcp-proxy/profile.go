@@ -6,11 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -23,6 +26,7 @@ import (
 type profiles struct{ a *app }
 
 // Profile returns the display name and the username of a user who has just signed in.
+// It is a call to Salesforce as that user, so it is recorded like any other.
 func (p profiles) Profile(ctx context.Context, org, subject string) (name, username string, err error) {
 	i := slices.IndexFunc(p.a.config.Servers, func(s config.Server) bool {
 		return s.Org == org && strings.Contains(s.Upstream, "/platform/sobject-")
@@ -30,7 +34,26 @@ func (p profiles) Profile(ctx context.Context, org, subject string) (name, usern
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
-	answer, err := p.a.pool.Call(ctx, p.a.target(p.a.config.Servers[i], subject),
+	server := p.a.config.Servers[i]
+	entry := audit.Entry{Actor: "proxy", Action: "user.lookup", Outcome: audit.Intent, Org: org, Subject: subject,
+		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}
+	if entry.IntentSeq, err = p.a.audit.Append(ctx, entry); err != nil {
+		return "", "", err
+	}
+	name, username, err = p.ask(ctx, server, subject)
+	entry.Outcome = audit.OK
+	if err != nil {
+		entry.Outcome, entry.Reason = audit.Failed, err.Error()
+	}
+	if _, lost := p.a.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
+		p.a.log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
+	}
+	return name, username, err
+}
+
+// ask calls the tool.
+func (p profiles) ask(ctx context.Context, s config.Server, subject string) (name, username string, err error) {
+	answer, err := p.a.pool.Call(ctx, p.a.target(s, subject),
 		jsonrpc.Request(jsontext.Value(`1`), "tools/call", jsontext.Value(`{"name":"getUserInfo","arguments":{}}`)), true)
 	if err != nil {
 		return "", "", fmt.Errorf("asking for the user's name: %w", err)
@@ -65,19 +88,19 @@ func readProfile(result jsontext.Value) (name, username string, err error) {
 	if err := json.Unmarshal([]byte(r.Content[0].Text), &members); err != nil {
 		return "", "", errors.New("asking for the user's name: unreadable answer")
 	}
-	for key, value := range members {
-		text, ok := value.(string)
-		if !ok || len(text) > 255 {
-			continue
+	plain := strings.NewReplacer("_", "", "-", "", " ", "")
+	first := func(spellings ...string) string { // the first that is there, whatever else is
+		for _, spelling := range spellings {
+			for _, key := range slices.Sorted(maps.Keys(members)) {
+				text, ok := members[key].(string)
+				if ok && text != "" && len(text) <= 255 && strings.ToLower(plain.Replace(key)) == spelling {
+					return text
+				}
+			}
 		}
-		switch strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "").Replace(key)) {
-		case "name", "fullname", "displayname":
-			name = text
-		case "username", "preferredusername":
-			username = text
-		}
+		return ""
 	}
-	return name, username, nil
+	return first("name", "fullname", "displayname"), first("username", "preferredusername"), nil
 }
 
 // target is a user's session with the hosted server behind s.

@@ -60,14 +60,14 @@ func quiet(cmd *cobra.Command) *slog.Logger {
 // serve listens, calls ready once both listeners answer, and runs until ctx ends;
 // then it lets calls in flight finish.
 func (a *app) serve(ctx context.Context, ready func()) error {
-	public, err := net.Listen("tcp", a.config.Listen)
+	public, err := a.listen(a.config.Listen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return err
 	}
 	defer public.Close()
-	private, err := net.Listen("tcp", a.config.AdminListen)
+	private, err := a.listen(a.config.AdminListen)
 	if err != nil {
-		return fmt.Errorf("listening: %w", err)
+		return err
 	}
 	defer private.Close()
 	a.publicAddress, a.privateAddress = public.Addr().String(), private.Addr().String()
@@ -77,15 +77,16 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 
+	// A listener that fails ends the rest too: a proxy that answers nothing must not live on.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	var g errgroup.Group
-	g.Go(func() error { return a.run(publicServer, public) })
-	g.Go(func() error { return ignoreClosed(privateServer.Serve(private)) })
+	g.Go(func() error { defer end(); return a.run(publicServer, public) })
+	g.Go(func() error { defer end(); return ignoreClosed(privateServer.Serve(private)) })
 	g.Go(func() error { a.links.RunRevocations(background); return nil })
 	g.Go(func() error { a.db.WatchAccess(background, accessPoll, a.accessChanged); return nil })
 	g.Go(func() error { a.sweepLoop(background); return nil })
-	stopped := make(chan struct{})
 	g.Go(func() error {
-		defer close(stopped)
 		<-ctx.Done()
 		a.draining.Store(true)
 		drain, cancel := context.WithTimeout(context.Background(), drainTime)
@@ -100,6 +101,18 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	})
 	ready()
 	return g.Wait()
+}
+
+// listen listens at address, unless that was done before.
+func (a *app) listen(address string) (net.Listener, error) {
+	if l := a.listening[address]; l != nil {
+		return l, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return l, nil
 }
 
 // run serves the public listener, with TLS where a certificate is configured.

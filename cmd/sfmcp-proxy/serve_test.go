@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/config"
+)
+
+// twoOrgs is a configuration with two orgs that nothing answers for.
+const twoOrgs = `
+public_url: http://127.0.0.1:1
+listen: 127.0.0.1:0
+admin_listen: 127.0.0.1:0
+database: sqlite:proxy.db
+keys_file: keys
+salesforce:
+  orgs:
+    - {name: one, login_url: "http://127.0.0.1:9", org_id: 00Dxx0000001gPFEAY, client_id: key, insecure_http: true}
+    - {name: two, login_url: "http://127.0.0.1:9", org_id: 00Dxx0000002gPGEAY, client_id: key, insecure_http: true}
+servers:
+  - {name: sales, org: one, upstream: "http://127.0.0.1:9/platform/mcp/v1/platform/sobject-reads", policy: read-only, groups: ["*"]}
+policies:
+  - {name: read-only, mode: enforce, rules: [{effect: allow, classes: [read]}]}
+`
+
+// configured writes a configuration and a key file, and opens the product on them.
+func configured(t *testing.T, text string) (*app, string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "sfmcp-proxy.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateKeyFile(c.KeysFile); err != nil {
+		t.Fatal(err)
+	}
+	a, err := openApp(t.Context(), c, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { a.close() })
+	return a, file
+}
+
+// A proxy whose listener fails ends and says why, rather than live on and answer nothing.
+func TestServeEndsWhenAListenerFails(t *testing.T) {
+	t.Parallel()
+	a, _ := configured(t, twoOrgs)
+	a.config.TLS.CertFile, a.config.TLS.KeyFile = "gone.pem", "gone.key"
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := a.serve(ctx, func() {}); err == nil || ctx.Err() != nil {
+		t.Errorf("ended with %v, after it was told to: %v", err, ctx.Err())
+	}
+}
+
+// One user id can be a person in several orgs: what fails in one is still done in the others.
+func TestUserCommandsTryEveryOrg(t *testing.T) {
+	t.Parallel()
+	const id = "005xx000001Sv6AAAS"
+	a, file := configured(t, twoOrgs)
+	if err := a.grants.SeeUser(t.Context(), "one", id); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.blockUser(t.Context(), grant.User{Org: "two", Subject: id}); err != nil {
+		t.Fatal(err)
+	}
+	var out lockedBuffer
+	if status := run(t.Context(), []string{"user", "unblock", id, "--config", file}, &out, &out); status != exitFailed {
+		t.Errorf("status %d, although the user is not blocked in one of the orgs", status)
+	}
+	if blocked, err := a.grants.Blocked(t.Context(), "two", id); err != nil || blocked {
+		t.Errorf("still blocked: %t, %v\n%s", blocked, err, &out)
+	}
+	if status := run(t.Context(), []string{"user", "block", id, "--config", file}, &out, &out); status != exitDone {
+		t.Errorf("blocking: %d\n%s", status, &out)
+	}
+	for _, org := range []string{"one", "two"} {
+		if blocked, err := a.grants.Blocked(t.Context(), org, id); err != nil || !blocked {
+			t.Errorf("blocked in org %s: %t, %v", org, blocked, err)
+		}
+	}
+	if text := out.String(); !strings.Contains(text, "unblocked "+id+" in org two") || !strings.Contains(text, "not blocked in org one") {
+		t.Errorf("says %s", text)
+	}
+}
+
+// A username decides about groups, so the same answer must always give the same one.
+func TestProfileIsReadTheSameWayEveryTime(t *testing.T) {
+	t.Parallel()
+	text := jsontext.Value(`{"content":[{"type":"text","text":"{\"preferred_username\":\"b@x\",\"username\":\"a@x\",\"displayName\":\"B\",\"name\":\"A\"}"}]}`)
+	for range 100 {
+		if name, username, err := readProfile(text); name != "A" || username != "a@x" || err != nil {
+			t.Fatalf("%s %s %v", name, username, err)
+		}
+	}
+}
+
+// A handler that fails when its answer is half sent must not look like one that ended.
+func TestPanicBreaksAHalfSentAnswer(t *testing.T) {
+	t.Parallel()
+	a, _ := configured(t, twoOrgs)
+	for name, value := range map[string]any{"abort": http.ErrAbortHandler, "panic": "boom"} {
+		server := httptest.NewServer(a.middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprint(w, "half")
+			http.NewResponseController(w).Flush()
+			panic(value)
+		})))
+		resp, err := http.Get(server.URL)
+		if err == nil {
+			_, err = io.ReadAll(resp.Body)
+			resp.Body.Close()
+		}
+		if err == nil {
+			t.Errorf("%s: the answer seems whole", name)
+		}
+		server.Close()
+	}
+}
+
+// What the command line does is recorded as done there.
+func TestCommandLineIsTheSource(t *testing.T) {
+	t.Parallel()
+	_, file := configured(t, twoOrgs)
+	var out lockedBuffer
+	for _, args := range [][]string{{"stop", "writes"}, {"audit", "list", "--json"}} {
+		if status := run(t.Context(), append(args, "--config", file), &out, &out); status != exitDone {
+			t.Fatalf("%v: %d %s", args, status, &out)
+		}
+	}
+	if !strings.Contains(out.String(), `"source":"command line"`) {
+		t.Error(out.String())
+	}
+}
