@@ -52,6 +52,9 @@ func (x *exchange) callTool() error {
 
 // forward takes a call that may pass to Salesforce and back.
 func (x *exchange) forward(c *call) error {
+	if !c.reads() {
+		c.params = bare(c.params)
+	}
 	intent, err := x.intend(c)
 	if err != nil {
 		return unavailable("the call could not be recorded, so it was not made", err)

@@ -169,6 +169,24 @@ func keptMeta(params jsonrpc.Object) (jsontext.Value, bool) {
 	return kept.Encode(), kept.Len() > 0
 }
 
+// bare returns params with nothing of _meta but the progress token. Nobody judges or
+// approves what else is there, so it does not go with what changes something.
+func bare(params jsontext.Value) jsontext.Value {
+	o, err := jsonrpc.ParseObject(params)
+	if err != nil {
+		return params
+	}
+	raw, _ := o.Get("_meta")
+	meta, _ := jsonrpc.ParseObject(raw)
+	o.Delete("_meta")
+	if token, ok := meta.Get("progressToken"); ok {
+		var kept jsonrpc.Object
+		kept.Set("progressToken", token)
+		o.Set("_meta", kept.Encode())
+	}
+	return o.Encode()
+}
+
 // emptyList is what a server answers that has nothing to list.
 func emptyList(method string) jsontext.Value {
 	return jsontext.Value(`{"` + listings[method].items + `":[]}`)

@@ -12,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -134,8 +135,12 @@ func refusedUnread(code jsonrpc.Code) bool {
 func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 	end := ending{outcome: audit.OK, settled: approval.Done, status: "result"}
 	result, err := clean(result)
-	if err == nil && c.shape != nil {
+	switch {
+	case err != nil:
+	case c.shape != nil:
 		result, err = c.shape(result)
+	case c.action == "tool.call":
+		err = checkToolResult(result)
 	}
 	if err != nil {
 		end = unsure
@@ -154,6 +159,30 @@ func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 	}
 	end.result = result
 	return end
+}
+
+var errNoToolResult = errors.New("the answer is not the result of a tool")
+
+// checkToolResult refuses what no client can tell success from failure by.
+func checkToolResult(result jsontext.Value) error {
+	o, err := jsonrpc.ParseObject(result)
+	if err != nil {
+		return err
+	}
+	if failed, ok := o.Get("isError"); ok && failed.Kind() != 't' && failed.Kind() != 'f' {
+		return errNoToolResult
+	}
+	content, ok := o.Get("content")
+	if !ok {
+		return nil // some answer with structuredContent alone
+	}
+	blocks, err := jsonrpc.ParseArray(content)
+	for _, b := range blocks {
+		if b.Kind() != '{' {
+			return errNoToolResult
+		}
+	}
+	return err
 }
 
 // ambiguous finds the tool errors after which Salesforce has been seen to have done
@@ -177,6 +206,8 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 		return unavailable("it cannot be found out whether access still holds, so the answer is withheld", err)
 	case errors.Is(cause, errCutOff) || !alive:
 		return &challenge{invalid: true}
+	case x.unlisted(ctx, c, end):
+		return x.answer(unknown(x.msg, c.tool))
 	case end.result != nil:
 		return x.result(end.result)
 	case end.fault != nil && end.fault.Code == jsonrpc.MethodNotFound && c.tool == "":
@@ -189,6 +220,17 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 		return x.tell(sayCancelled + may(c, end.err))
 	}
 	return x.undelivered(c, end.err)
+}
+
+// unlisted reports whether a call failed because Salesforce has no such tool. It may say
+// so in any words, which would tell such a name from one that policy hides.
+func (x *exchange) unlisted(ctx context.Context, c *call, end ending) bool {
+	told := end.fault != nil || end.status == "isError" && c.decision.Class == policy.Unknown
+	if x.msg.Method != "tools/call" || end.outcome != audit.Failed || !told {
+		return false
+	}
+	_, _, err := x.Pool.Tool(ctx, x.target(), c.tool)
+	return errors.Is(err, upstream.ErrNoTool)
 }
 
 // undelivered tells the client why there is no answer of Salesforce's. A lost login is

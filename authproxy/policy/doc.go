@@ -25,7 +25,9 @@
 // determined; an allow or confirm rule matches only if everything reached is known
 // and listed. A deny rule by user name also matches a user whose name is not known
 // yet. Relations that the tables in schema.go do not know (every custom `__r`
-// among them) reach [UnknownObject]. A call that touches no records at all
+// among them) reach [UnknownObject]. A denial also holds where the same records are
+// seen through other objects, histories and lists of recent records for instance
+// (mirrors.go). A call that touches no records at all
 // (getUserInfo) matches neither kind.
 //
 // # Lists

@@ -86,10 +86,14 @@ func (f *footprint) names() []string {
 	return names
 }
 
-// anyObject reports whether a deny rule for these objects matches.
+// anyObject reports whether a deny rule for these objects matches: one is reached,
+// or one that shows its records, or it cannot be determined.
 func (f *footprint) anyObject(patterns []string) bool {
+	denied := func(o string) bool {
+		return o == UnknownObject || slices.ContainsFunc(patterns, func(p string) bool { return globBare(p, o) })
+	}
 	return f.opaque || slices.ContainsFunc(f.objects, func(o string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return globBare(p, o) })
+		return denied(o) || slices.ContainsFunc(mirrorOf(strings.ToLower(o)).of, denied)
 	})
 }
 
@@ -100,24 +104,23 @@ func (f *footprint) onlyObjects(patterns []string) bool {
 }
 
 // anyField reports whether a deny rule for these fields matches: whole records
-// contain the field, its compound contains it, or it may be a field of an
-// object that cannot be determined.
+// contain the field, its compound contains it, its value is shown by another, or it
+// may be a field of an object that cannot be determined.
 func (f *footprint) anyField(patterns []string) bool {
-	if f.opaqueFields {
-		return true
+	return f.opaqueFields || slices.ContainsFunc(f.fields, func(reached field) bool {
+		return slices.ContainsFunc(reached.seenAs(), func(at field) bool {
+			return slices.ContainsFunc(patterns, at.denied)
+		})
+	})
+}
+
+// denied reports whether a deny pattern covers the field.
+func (at field) denied(pattern string) bool {
+	object, name, _ := strings.Cut(pattern, ".")
+	if at.object != "" && !globBare(object, at.object) {
+		return false
 	}
-	for _, pattern := range patterns {
-		object, name, _ := strings.Cut(pattern, ".")
-		for _, at := range f.fields {
-			if at.object != "" && !globBare(object, at.object) {
-				continue
-			}
-			if at.name == wholeRecord || globBare(name, at.name) || kin(name, at.name) {
-				return true
-			}
-		}
-	}
-	return false
+	return at.name == wholeRecord || globBare(name, at.name) || kin(name, at.name)
 }
 
 // onlyFields reports whether an allow rule for these fields matches.

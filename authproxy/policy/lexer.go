@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // maxQuery is the longest query that is read, in bytes: Salesforce itself takes
 // 100,000 characters.
@@ -84,12 +87,22 @@ func scanString(s string) int {
 			return 0
 		case '\\':
 			i++
-			if i == len(s) || strings.IndexByte(`nNrRtTbBfF"'\_%u`, s[i]) < 0 {
+			if i == len(s) || strings.IndexByte(`nNrRtTbBfF"'\_%u`, s[i]) < 0 || s[i] == 'u' && !foreign(s[i+1:]) {
 				return 0
 			}
 		}
 	}
 	return 0
+}
+
+// foreign reports whether s begins with the four digits of a character beyond ASCII.
+// Whether \u0027 ends a string depends on when it is decoded, so it is refused.
+func foreign(s string) bool {
+	if len(s) < 4 {
+		return false
+	}
+	c, err := strconv.ParseUint(s[:4], 16, 16)
+	return err == nil && c > 0x7f
 }
 
 // scanNumber returns the length of a number, a date (2026-01-31), a time or a date

@@ -43,7 +43,21 @@ func (r *request) reach() (footprint, *fault) {
 	}
 	// Salesforce's REST API has no other GET that changes records or settings.
 	f.class = Read
+	if r.leavesTraces() {
+		f.class = SideEffect
+	}
 	return f, nil
+}
+
+// leavesTraces reports whether a GET also counts views, as ui-api with updateMru,
+// parameterizedSearch with updateTracking, and knowledge articles do.
+func (r *request) leavesTraces() bool {
+	for name, value := range r.query {
+		if strings.HasPrefix(strings.ToLower(name), "update") && value != "false" {
+			return true
+		}
+	}
+	return strings.EqualFold(r.path[0], "support")
 }
 
 // misspelled reports whether the path begins like one judged here, in other case.

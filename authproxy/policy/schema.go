@@ -160,6 +160,9 @@ func childOf(object, relation string) string {
 	}
 	switch relation {
 	case "histories":
+		if strings.EqualFold(object, "Opportunity") { // OpportunityHistory is that of its stages
+			return "OpportunityFieldHistory"
+		}
 		return stem + "History"
 	case "shares":
 		return stem + "Share"

@@ -130,7 +130,7 @@ func TestSOQLAcceptsWhatPeopleWrite(t *testing.T) {
 		"SELECT Id FROM Lead WHERE CreatedDate > 2026-01-31T10:00:00Z AND CloseDate <= 2026-02-01 AND X__c = 2026-01-31T10:00:00.000+01:00",
 		"SELECT Id FROM Opportunity WHERE Amount > USD5000.50 OR Amount < -1.5e3 OR Start__c = 10:30:00.000Z",
 		"SELECT Id FROM Account WHERE MSP__c INCLUDES ('a;b', 'c') AND T__c EXCLUDES ('d')",
-		"SELECT Id FROM Account WHERE Name IN ('O\\'Brien', 'x\\u0041', '\\%', 'Café ☕', '-- not a comment')",
+		"SELECT Id FROM Account WHERE Name IN ('O\\'Brien', 'x\\u00e9', '\\%', 'Café ☕', '-- not a comment')",
 		"SELECT Id FROM Account USING SCOPE Mine WHERE IsDeleted = false WITH SECURITY_ENFORCED",
 		"SELECT Id FROM Account WITH USER_MODE ORDER BY Name ASC NULLS FIRST LIMIT 5 OFFSET 10",
 		"SELECT Title FROM Faq__kav WITH DATA CATEGORY Geo__c AT (Usa__c, Uk__c) AND Product__c ABOVE_OR_BELOW Phone__c",

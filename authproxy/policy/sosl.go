@@ -164,11 +164,28 @@ func (f *footprint) search(s *search) {
 		each = add(each, q.limit)
 		f.query(q, nil)
 		object := spelling(q.from[0].path[0])
-		if s.scope == "NAME" {
-			f.reachField(object, "Name")
-		} else {
-			f.reachField(object, wholeRecord)
-		}
+		f.searched(object, s.scope)
 	}
 	f.rows = min(s.limit, each)
+}
+
+// nameFields are the fields that a search IN NAME FIELDS looks into, besides Name.
+// Custom objects have no others.
+var nameFields = map[string][]string{
+	"account": {"Website", "Site"}, "asset": {"SerialNumber"}, "case": {"SuppliedName"},
+	"campaign": nil, "contact": {"AssistantName"}, "event": {"Subject"}, "lead": {"Company"}, "note": {"Title"}, "opportunity": nil,
+	"product2": nil, "report": {"Description"}, "task": {"Subject"}, "user": {"CommunityNickname"},
+}
+
+// searched adds the fields of an object that a search looks into.
+func (f *footprint) searched(object, scope string) {
+	more, known := nameFields[strings.ToLower(object)]
+	if scope != "NAME" || !known && !strings.HasSuffix(strings.ToLower(object), "__c") {
+		f.reachField(object, wholeRecord)
+		return
+	}
+	f.reachField(object, "Name")
+	for _, name := range more {
+		f.reachField(object, name)
+	}
 }

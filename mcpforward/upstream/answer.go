@@ -137,6 +137,7 @@ type exchange struct {
 	whole         *jsonrpc.Message // already read
 	input         *capped
 	events        *eventReader // nil: the body is one JSON message
+	strayed       bool         // a message that belongs elsewhere was reported; more are not
 }
 
 func (x *exchange) close() { x.body.Close() }
@@ -165,14 +166,15 @@ func (x *exchange) next(c *call) (*jsonrpc.Message, *fault) {
 		case m.IsResponse() && bytes.Equal(m.ID, x.id):
 			return m, nil
 		case m.IsNotification():
-			if progress := x.progress(m); progress != nil {
+			if progress := c.progress(x, m); progress != nil {
 				return progress, nil
 			}
 			if m.Method == "notifications/tools/list_changed" {
 				c.pool.forgetTools(c.slot)
 			}
-		default:
-			c.pool.cfg.Log.Warn("salesforce sent a message that does not belong to the request; dropped",
+		case !x.strayed:
+			x.strayed = true
+			c.pool.cfg.Log.Warn("salesforce sent messages that do not belong to the request; dropped",
 				"server", c.target.Server, "request", m.IsRequest())
 		}
 	}

@@ -29,6 +29,8 @@ type call struct {
 	answered *exchange      // whose head has arrived
 	atWork   jsontext.Value // our id of a request that Salesforce may be working on
 	maybe    bool           // some attempt may have acted
+	moved    bool           // progress was passed on,
+	at       float64        // up to here
 
 	renewed, reopened, repeated bool // each cure is tried once
 }

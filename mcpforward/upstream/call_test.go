@@ -129,6 +129,50 @@ func TestProgress(t *testing.T) {
 	}
 }
 
+// Progress never goes back, also where the request is made a second time.
+func TestProgressIncreases(t *testing.T) {
+	t.Parallel()
+	times := 0
+	x := newFixture(t, func(w http.ResponseWriter, _ *http.Request, m *jsonrpc.Message) bool {
+		if m.Method != "tools/call" {
+			return false
+		}
+		times++
+		var all []string
+		for _, at := range []string{"0", "1", "1.0", "0.5", `"2"`, "2"} {
+			all = append(all, `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":`+string(m.ID)+`,"progress":`+at+`}}`)
+		}
+		if times > 1 {
+			all = append(all, `{"jsonrpc":"2.0","id":`+string(m.ID)+`,"result":{}}`)
+		} else {
+			all = all[:2] // and the stream ends
+		}
+		stream(w, all...)
+		return true
+	})
+	a, err := x.Call(t.Context(), x.target, jsonrpc.Request(toolCall.ID, "tools/call", jsontext.Value(`{"name":"a","_meta":{"progressToken":7}}`)), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	var got []string
+	for {
+		m, err := a.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.IsResponse() {
+			break
+		}
+		params, _ := jsonrpc.ParseObject(m.Params)
+		at, _ := params.Get("progress")
+		got = append(got, string(at))
+	}
+	if diff := cmp.Diff([]string{"0", "1", "2"}, got); diff != "" || times != 2 {
+		t.Errorf("%d attempts (-want +got):\n%s", times, diff)
+	}
+}
+
 func TestReplaceProgressToken(t *testing.T) {
 	t.Parallel()
 	for _, tt := range [][3]string{

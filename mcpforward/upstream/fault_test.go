@@ -140,6 +140,20 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// FT-23: a page of something between us and Salesforce does not say that a write was
+// refused, so the write is not sent again.
+func TestFT23PageIsNoRefusalOfAWrite(t *testing.T) {
+	t.Parallel()
+	for code, body := range map[int]string{400: "<html>your session", 401: "<html>", 404: " \n<!doctype html>"} {
+		x := newFixture(t, onCall(status(code, body)))
+		m, err := x.ask(t, false)
+		wants{Broken, true}.check(t, m, err)
+		if got := x.fake.count("tools/call"); got != 1 {
+			t.Errorf("%d: %d calls reached salesforce", code, got)
+		}
+	}
+}
+
 // endless repeats a piece until the other side has enough.
 func endless(kind, piece string) respond {
 	return func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -35,9 +36,10 @@ func replaceProgressToken(params, ours jsontext.Value) (replaced, theirs jsontex
 	return o.Encode(), theirs
 }
 
-// progress returns m with the request's own token if it is progress of this
-// request, else nil.
-func (x *exchange) progress(m *jsonrpc.Message) *jsonrpc.Message {
+// progress returns m with the request's own token if it is progress of this request,
+// else nil. It has to increase (MCP 2025-06-18, progress), also over a repetition of
+// the request, of which the client does not know.
+func (c *call) progress(x *exchange, m *jsonrpc.Message) *jsonrpc.Message {
 	if m.Method != "notifications/progress" || x.progressToken == nil {
 		return nil
 	}
@@ -48,6 +50,12 @@ func (x *exchange) progress(m *jsonrpc.Message) *jsonrpc.Message {
 	if token, _ := params.Get("progressToken"); !bytes.Equal(token, x.id) {
 		return nil
 	}
+	value, _ := params.Get("progress")
+	at, err := strconv.ParseFloat(string(value), 64)
+	if err != nil || c.moved && at <= c.at {
+		return nil
+	}
+	c.moved, c.at = true, at
 	params.Set("progressToken", x.progressToken)
 	return jsonrpc.Request(nil, m.Method, params.Encode())
 }

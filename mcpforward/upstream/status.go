@@ -79,10 +79,25 @@ var (
 	limitExceeded  = []byte("REQUEST_LIMIT_EXCEEDED")
 )
 
-// refusal words a status other than 200. Where it says MayHaveHappened false, the
-// status is one by which Salesforce's gateway refuses before a server sees the
-// request.
+// refusal words a status other than 200. A token or a session is refused by the gateway
+// in JSON or plain text. A page comes from something in between, which may have put it
+// in the place of an answer: it is no reason to send a write again.
 func (c *call) refusal(resp *http.Response, body []byte) *fault {
+	f := c.judgeStatus(resp, body)
+	if (f.cure == renewToken || f.cure == reopenSession) && !c.repeatable && isPage(resp, body) {
+		return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "answer is a web page"}}
+	}
+	return f
+}
+
+func isPage(resp *http.Response, body []byte) bool {
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	return kind == "text/html" || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+}
+
+// judgeStatus takes the status at its word. Where it says MayHaveHappened false, it is
+// one by which Salesforce's gateway refuses before a server sees the request.
+func (c *call) judgeStatus(resp *http.Response, body []byte) *fault {
 	f := &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "unexpected status"}}
 	refused := func(kind Kind, reason string, next cure) *fault {
 		f.Kind, f.Reason, f.cure, f.MayHaveHappened = kind, reason, next, false
