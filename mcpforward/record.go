@@ -12,7 +12,7 @@ import (
 func (x *exchange) entry(action, outcome string) audit.Entry {
 	g := x.grant
 	return audit.Entry{
-		Actor: g.Subject, Action: action, Outcome: outcome,
+		Actor: "user " + g.Subject, Action: action, Outcome: outcome,
 		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: x.name,
 	}
 }

@@ -92,7 +92,7 @@ Try it: sfmcp-proxy demo`,
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		demoCommand(), serveCommand(), checkCommand(),
+		demoCommand(), serveCommand(), checkCommand(), doctorCommand(),
 		userCommand(), grantCommand(), clientCommand(), approvalCommand(),
 		auditCommand(), policyCommand(), stopCommand(), keyCommand(),
 		salesforceSimCommand(), versionCommand(),

@@ -1,0 +1,134 @@
+package salesforce
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// probeLimit is how long a probe waits: a person looks on.
+const probeLimit = 20 * time.Second
+
+// AppSettings is the Setup page of the External Client App, as an operator finds it.
+const AppSettings = setupSettings
+
+const (
+	hintMyDomain = "login_url: use the org's own URL from Setup > My Domain > Current My Domain URL"
+	hintStatus   = "https://status.salesforce.com tells of maintenance; a web filter on the way may answer in Salesforce's place"
+	hintNetwork  = "this host must reach it on port 443 without a proxy: look at DNS, routes and firewall"
+)
+
+// ProbeHost asks the org's login host for anything and returns how far the Date header
+// of its answer (RFC 9110 section 6.6.1, whole seconds) is ahead of this host's clock;
+// dated is false if the answer has none. Errors are [*Error].
+func (c *Client) ProbeHost(ctx context.Context, orgName string) (ahead time.Duration, dated bool, err error) {
+	o, err := c.org(orgName)
+	if err != nil {
+		return 0, false, err
+	}
+	asked := c.now()
+	res, _, err := c.look(ctx, http.MethodGet, o.LoginURL+"/.well-known/openid-configuration")
+	if err != nil {
+		return 0, false, reachable(err, "login_url")
+	}
+	if res.StatusCode >= 500 {
+		return 0, false, &Error{Kind: Transient, Code: "unavailable", Description: http.StatusText(res.StatusCode), Hint: hintStatus, Status: res.StatusCode}
+	}
+	at, err := http.ParseTime(res.Header.Get("Date"))
+	if err != nil {
+		return 0, false, nil
+	}
+	answered := c.now()
+	// The header is cut to the second, and was written somewhere between.
+	return at.Add(time.Second / 2).Sub(asked.Add(answered.Sub(asked) / 2)), true, nil
+}
+
+// ProbeKeys fetches the org's key set and returns how many keys of it can verify a
+// token, and the URL. Errors are [*Error].
+func (c *Client) ProbeKeys(ctx context.Context, orgName string) (usable int, address string, err error) {
+	o, err := c.org(orgName)
+	if err != nil {
+		return 0, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	keys, err := o.keys.get(ctx)
+	for _, key := range keys {
+		if key != nil {
+			usable++
+		}
+	}
+	if err == nil && usable == 0 {
+		err = errors.New("every key id of the key set is there twice")
+	}
+	if err == nil {
+		return usable, o.JWKSURL, nil
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		e = &Error{Kind: Misconfigured, Code: "no_keys", Description: err.Error()}
+	}
+	said := *e
+	said.Hint = "jwks_url: must be reachable from this host, and be issuer + /id/keys, where issuer is the org's URL from Setup > My Domain > Current My Domain URL"
+	if said.Status >= 500 {
+		said.Hint += "; " + hintStatus
+	}
+	return 0, o.JWKSURL, &said
+}
+
+// ProbeGateway asks for an MCP endpoint of Salesforce's without a token. nil means that
+// it refused for want of one, which it does for any name. Errors are [*Error].
+func (c *Client) ProbeGateway(ctx context.Context, address string) error {
+	res, _, err := c.look(ctx, http.MethodPost, address)
+	if err != nil {
+		return reachable(err, "upstream")
+	}
+	e := &Error{Kind: Misconfigured, Code: "no_gateway", Status: res.StatusCode,
+		Hint: "upstream: use the server's URL from Setup > MCP Servers, https://api.salesforce.com/platform/mcp/v1/…"}
+	switch status := res.StatusCode; {
+	case status == http.StatusUnauthorized:
+		return nil
+	case status >= 500:
+		e.Kind, e.Code, e.Description, e.Hint = Transient, "unavailable", http.StatusText(status), hintStatus
+	case status >= 300 && status <= 399:
+		e.Code, e.Description = "redirected", "redirects are not followed"
+	case status >= 200 && status <= 299:
+		e.Description = "it answers without a token, which Salesforce's gateway does not"
+	default:
+		e.Description = "Salesforce's gateway answers 401 without a token"
+	}
+	return e
+}
+
+// look makes one request without credentials and returns the answer as it came.
+func (c *Client) look(ctx context.Context, method, address string) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeLimit)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, nil)
+	if err != nil {
+		return nil, nil, &Error{Kind: Misconfigured, Code: "bad_url", Description: "the URL is not usable"}
+	}
+	req.Header.Set("Accept", "application/json, text/event-stream, text/html")
+	req.Close = true
+	res, err := c.http.Transport.(answers).base.RoundTrip(req) // below what reads OAuth answers and redirects
+	if err != nil {
+		return nil, nil, networkError(err, false)
+	}
+	defer res.Body.Close()
+	body, err := ReadAll(res.Body, answerLimit)
+	if err != nil && !errors.Is(err, ErrTooLarge) {
+		return nil, nil, networkError(err, true)
+	}
+	return res, body, nil
+}
+
+// reachable adds which key of the configuration names the host.
+func reachable(err error, key string) *Error {
+	e := asError(err)
+	if e.Hint == "" {
+		e.Hint = hintNetwork
+	}
+	e.Hint = key + ": " + e.Hint
+	return e
+}

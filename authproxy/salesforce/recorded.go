@@ -1,0 +1,49 @@
+package salesforce
+
+import (
+	"regexp"
+	"slices"
+)
+
+// refusals are the codes with which this package refuses a token, and the setting
+// behind each that has one.
+var refusals = []known{
+	{code: "opaque_token", hint: setupSettings + " > Security: Issue JSON Web Token (JWT)-based access tokens for named users must be on"},
+	{code: "no_refresh_token", hint: setupSettings + " > OAuth Scopes: Perform requests at any time (refresh_token)"},
+	{code: "missing_scope", hint: setupSettings + " > OAuth Scopes: Access Salesforce hosted MCP servers (mcp_api)"},
+	{code: "wider_scope", hint: setupSettings + " > OAuth Scopes: leave no more than the configured scopes"},
+	{code: "wrong_org", hint: "org_id: compare with Setup > Company Information > Organization ID; or the user was signed in to another org in that browser"},
+	{code: "wrong_issuer", hint: "issuer: set it to the org's URL from Setup > My Domain > Current My Domain URL"},
+	{code: "expired", hint: "this host's clock: let it follow a time server"},
+	{code: "not_yet_valid", hint: "this host's clock: let it follow a time server"},
+	{code: "keys_unavailable", kind: Transient, hint: "jwks_url must be reachable from this host"},
+	{code: "unknown_key", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
+	{code: "bad_signature", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
+	{code: "wrong_client"}, {code: "wrong_algorithm"}, {code: "wrong_header"}, {code: "wrong_token_type"}, {code: "wrong_audience"},
+	{code: "wrong_subject"}, {code: "wrong_time"}, {code: "malformed_token"}, {code: "ambiguous_key"},
+}
+
+var recordedError = regexp.MustCompile(`^salesforce: (?:[a-z]+: )?([A-Za-z_]{1,40})(?: \(([^)]*)\))?`)
+
+// ErrorRecorded reads an error back from where its text was recorded: [Error.Error], or
+// "salesforce: CODE". ok is false if the text is none.
+func ErrorRecorded(text string) (e *Error, ok bool) {
+	found := recordedError.FindStringSubmatch(text)
+	if found == nil {
+		return nil, false
+	}
+	code, description := found[1], found[2]
+	i := slices.IndexFunc(refusals, func(k known) bool { return k.code == code })
+	if i >= 0 {
+		e = refused(code, description, refusals[i].hint)
+		if refusals[i].kind != "" {
+			e.Kind = refusals[i].kind
+		}
+		return e, true
+	}
+	switch code {
+	case "network", "dns", "tls", "unavailable", malformedAnswer, emptyAnswer:
+		return &Error{Kind: Transient, Code: code, Description: description}, true
+	}
+	return ErrorFor(code, description), true
+}

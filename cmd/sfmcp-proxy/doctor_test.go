@@ -1,0 +1,381 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// findings runs doctor --json.
+func (d *demo) findings() (out []finding, status int) {
+	d.t.Helper()
+	text, status := d.command("doctor", "--json")
+	return parseFindings(d.t, text), status
+}
+
+func parseFindings(t *testing.T, text string) (out []finding) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, "{") {
+			continue // the number of failed checks
+		}
+		var f finding
+		if err := json.Unmarshal([]byte(line), &f); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		out = append(out, f)
+	}
+	if len(out) == 0 {
+		t.Fatalf("no findings: %s", text)
+	}
+	return out
+}
+
+// expected is one finding that has to be among others; a server of "" is the org's.
+type expected struct {
+	org, server, check string
+	status             grade
+	fix                []string // what its fix contains
+}
+
+func (e expected) in(all []finding) bool {
+	for _, f := range all {
+		if f.Org == e.org && f.Server == e.server && f.Check == e.check && f.Status == e.status {
+			for _, words := range e.fix {
+				if !strings.Contains(f.Fix, words) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return false
+}
+
+func showFindings(all []finding) string {
+	var b strings.Builder
+	for _, f := range all {
+		fmt.Fprintf(&b, "%s %s/%s %s: %s | %s\n", f.Status, f.Org, f.Server, f.Check, f.Found, f.Fix)
+	}
+	return b.String()
+}
+
+// The demonstration is healthy: before a sign-in nothing fails, after it all is well;
+// and the use of a login is recorded, without a token in what is printed.
+func TestDoctorHealthy(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	before, status := d.findings()
+	if status != exitDone || !(expected{"acme", "", "tokens", warn, []string{"sign in once"}}).in(before) ||
+		!(expected{"acme", "sobject-all", "active", warn, []string{"sign in once"}}).in(before) {
+		t.Errorf("before a sign-in: status %d\n%s", status, showFindings(before))
+	}
+	d.connect("sobject-all", rep)
+	after, status := d.findings()
+	if status != exitDone {
+		t.Errorf("status %d", status)
+	}
+	checks := map[string]int{}
+	for _, f := range after {
+		checks[f.Check]++
+		if f.Status != good || f.Fix != "" || f.Found == "" {
+			t.Errorf("%+v", f)
+		}
+	}
+	for check, n := range map[string]int{"host": 1, "clock": 1, "keys": 1, "client_id": 1, "callback": 1, "domain": 1, "scopes": 1, "pkce": 1,
+		"tokens": 1, "gateway": 3, "active": 3} {
+		if checks[check] != n {
+			t.Errorf("%s: %d findings, want %d", check, checks[check], n)
+		}
+	}
+	out := d.must("doctor")
+	if n := strings.Count(out, "ok    org acme"); n != len(after) || strings.Count(out, "\n") != n {
+		t.Errorf("for people:\n%s", out)
+	}
+	if strings.Contains(out, "eyJ") || strings.Contains(out, "5Aep") {
+		t.Errorf("a token is printed:\n%s", out)
+	}
+	if log := d.must("audit", "list"); strings.Count(log, "doctor.list") != 2*2*3 {
+		t.Errorf("use of the login is not recorded:\n%s", log)
+	}
+}
+
+// doctorCase is a way in which Salesforce is not as it should be: the check that fails,
+// and the Setup page and setting, or the key, that its fix names.
+type doctorCase struct {
+	name   string
+	faults map[string]any
+	want   expected
+}
+
+const appSettings = "Setup > External Client App Manager > (the app) > Settings > OAuth Settings"
+
+var doctorCases = []doctorCase{
+	{"down", map[string]any{"down": true}, expected{"acme", "", "host", fail, []string{"status.salesforce.com"}}},
+	{"down, gateway", map[string]any{"down": true}, expected{"acme", "sobject-all", "gateway", fail, []string{"status.salesforce.com"}}},
+	{"keys down", map[string]any{"keys_down": true}, expected{"acme", "", "keys", fail, []string{"jwks_url", "Setup > My Domain"}}},
+	{"app not propagated", map[string]any{"app_not_propagated": true},
+		expected{"acme", "", "client_id", fail, []string{"client_id", appSettings + " > Consumer Key", "30 minutes"}}},
+	{"app disabled", map[string]any{"app_disabled": true},
+		expected{"acme", "", "client_id", fail, []string{"must not be disabled", "Setup > External Client App Manager"}}},
+	{"app disabled, tokens refused", map[string]any{"app_disabled": true},
+		expected{"acme", "sobject-all", "active", fail, []string{"JSON Web Token", "app enabled", "upstream"}}},
+	{"callback not propagated", map[string]any{"callback_not_propagated": true},
+		expected{"acme", "", "callback", fail, []string{appSettings + " > Callback URL", "/oauth/callback", "10 minutes"}}},
+	{"gateway redirects", map[string]any{"redirect_to": "https://elsewhere.example/"}, expected{"acme", "acme-ops", "gateway", fail, []string{"upstream"}}},
+	{"html errors", map[string]any{"html_errors": -1, "method": "*"}, expected{"acme", "sobject-reads", "active", fail, []string{"web filter"}}},
+	{"html errors, 403", map[string]any{"html_errors": -1, "method": "*", "html_status": 403},
+		expected{"acme", "sobject-reads", "active", warn, []string{"Permission Set"}}},
+	{"truncated streams", map[string]any{"truncated_streams": -1, "method": "*"}, expected{"acme", "sobject-reads", "active", fail, []string{"web filter"}}},
+	{"limit", map[string]any{"html_errors": -1, "method": "*", "html_status": 429}, expected{"acme", "sobject-reads", "active", warn, []string{"API Requests"}}},
+}
+
+// Each misconfiguration of the simulator is found, with the Setup page and the setting.
+func TestDoctorFaultSwitches(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	for _, c := range doctorCases {
+		d.control("PUT", "/faults", c.faults, nil)
+		got, status := d.findings()
+		d.control("PUT", "/faults", map[string]any{}, nil)
+		if wantStatus := map[grade]int{fail: exitFailed, warn: exitDone}[c.want.status]; status != wantStatus || !c.want.in(got) {
+			t.Errorf("%s: status %d, want %d and %+v among\n%s", c.name, status, wantStatus, c.want, showFindings(got))
+		}
+	}
+	if got, status := d.findings(); status != exitDone {
+		t.Errorf("with all switches off again: %d\n%s", status, showFindings(got))
+	}
+}
+
+// A server that is off is named as Setup names it, on the page that lists it.
+func TestDoctorInactiveServer(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	for hosted, want := range map[string]expected{
+		"platform/sobject-reads": {"acme", "sobject-reads", "active", fail, []string{"Setup > MCP Servers: activate platform/sobject-reads", "two minutes"}},
+		"custom/AcmeOps":         {"acme", "acme-ops", "active", fail, []string{"Setup > Integration > Salesforce MCP Servers: activate custom/AcmeOps"}},
+	} {
+		for _, inactive405 := range []bool{false, true} {
+			d.control("PUT", "/faults", map[string]any{"inactive_server_405": inactive405}, nil)
+			d.control("POST", "/servers/"+hosted+"/deactivate?org=acme", nil, nil)
+			got, status := d.findings()
+			if status != exitFailed || !want.in(got) || !(expected{"acme", "sobject-all", "active", good, nil}).in(got) {
+				t.Errorf("%s off: status %d\n%s", hosted, status, showFindings(got))
+			}
+		}
+		d.control("POST", "/servers/"+hosted+"/activate?org=acme&at_once=yes", nil, nil)
+	}
+	out, _ := d.command("doctor")
+	if strings.Contains(out, "FAIL") {
+		t.Errorf("with all servers active again:\n%s", out)
+	}
+	d.control("POST", "/servers/platform/sobject-all/deactivate?org=acme", nil, nil)
+	out, _ = d.command("doctor")
+	if !strings.Contains(out, "FAIL  org acme, server sobject-all: platform/sobject-all is not active\n      Setup > MCP Servers: activate") ||
+		!strings.HasSuffix(out, "sfmcp-proxy: 1 check failed\n") {
+		t.Errorf("for people:\n%s", out)
+	}
+}
+
+// With JWT access tokens off nobody can sign in, and nothing of it is stored; the last
+// sign-in tells. A sign-in that works makes it good.
+func TestDoctorOpaqueTokens(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for _, c := range []struct {
+		name   string
+		faults map[string]any
+		want   expected
+	}{
+		{"opaque tokens", map[string]any{"opaque_tokens": true},
+			expected{"acme", "", "tokens", fail, []string{appSettings + " > Security", "JSON Web Token", "sign in once"}}},
+		{"wrong issuer", map[string]any{"hostile_token": "wrong_iss"}, expected{"acme", "", "tokens", fail, []string{"issuer", "Setup > My Domain"}}},
+		{"another scope", map[string]any{"hostile_token": "missing_scope"},
+			expected{"acme", "", "tokens", fail, []string{appSettings + " > OAuth Scopes", "configured scopes"}}},
+		{"other org", map[string]any{"hostile_token": "other_org"}, expected{"acme", "", "tokens", fail, []string{"org_id", "Setup > Company Information"}}},
+		{"clock", map[string]any{"hostile_token": "not_yet_valid"}, expected{"acme", "", "tokens", fail, []string{"clock"}}},
+		{"token endpoint down", map[string]any{"token_errors": 1}, expected{"acme", "", "tokens", warn, nil}},
+	} {
+		d.control("PUT", "/faults", c.faults, nil)
+		d.failSignIn()
+		got, status := d.findings()
+		d.control("PUT", "/faults", map[string]any{}, nil)
+		if wantStatus := map[grade]int{fail: exitFailed, warn: exitDone}[c.want.status]; status != wantStatus || !c.want.in(got) {
+			t.Errorf("%s: status %d, want %+v among\n%s", c.name, status, c.want, showFindings(got))
+		}
+	}
+	d.connect("sobject-all", rep)
+	if got, status := d.findings(); status != exitDone || !(expected{"acme", "", "tokens", good, nil}).in(got) {
+		t.Errorf("after a good sign-in: %d\n%s", status, showFindings(got))
+	}
+}
+
+// failSignIn walks a sign-in to its end, whatever that is.
+func (d *demo) failSignIn() {
+	d.t.Helper()
+	query := url.Values{"response_type": {"code"}, "client_id": {d.ClientID}, "redirect_uri": {testCallback}, "state": {"s"},
+		"code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "code_challenge_method": {"S256"}, "resource": {d.MCPURLs["sobject-all"]}}
+	location, err := d.browser().LogIn(d.t.Context(), d.PublicURL+"/oauth/authorize?"+query.Encode(), rep, d.password(rep))
+	if err == nil && !strings.Contains(location, "error=") {
+		d.t.Errorf("the sign-in succeeded")
+	}
+}
+
+// When the only login is lost at its renewal, that is what is said.
+func TestDoctorLostLogin(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.control("PUT", "/faults", map[string]any{"access_token_lifetime": "1s"}, nil)
+	d.authorize(d.browser(), "sobject-all", rep)
+	d.control("PUT", "/faults", map[string]any{"ip_restricted": true}, nil)
+	time.Sleep(1100 * time.Millisecond) // until the token is over, by Salesforce's clock and ours
+	got, _ := d.findings()
+	if !(expected{"acme", "", "tokens", warn, []string{"IP Relaxation", "Setup > Network Access"}}).in(got) {
+		t.Errorf("found\n%s", showFindings(got))
+	}
+}
+
+// Settings that the simulator is not switched to but set up with: an org each.
+func TestDoctorOrgs(t *testing.T) {
+	t.Parallel()
+	const callback = "https://mcp.example.com/oauth/callback"
+	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{callback},
+		Orgs: []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID}, {Name: "other", ID: "00Dxx0000001gPGEAY"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sim.Close() })
+	untrusted := httptest.NewTLSServer(http.NotFoundHandler())
+	t.Cleanup(untrusted.Close)
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<h1>Welcome</h1>") }))
+	t.Cleanup(web.Close)
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+
+	type org struct {
+		name, login, client, more string
+		want                      expected
+	}
+	orgs := []org{
+		{"late", behind(t, sim.BaseURL(), dated(-45*time.Second)), salesforcesim.PublicClientID, "", expected{"late", "", "clock", warn, []string{"time server"}}},
+		{"later", behind(t, sim.BaseURL(), dated(-5*time.Minute)), salesforcesim.PublicClientID, "", expected{"later", "", "clock", fail, []string{"time server"}}},
+		{"early", behind(t, sim.BaseURL(), dated(5*time.Minute)), salesforcesim.PublicClientID, "", expected{"early", "", "clock", fail, []string{"NTP"}}},
+		{"undated", behind(t, sim.BaseURL(), func(r *http.Response) { r.Header.Set("Date", "soon") }), salesforcesim.PublicClientID, "", expected{"undated", "", "clock", warn, nil}},
+		{"nopkce", behind(t, sim.BaseURL(), withoutPKCE), salesforcesim.PublicClientID, "", expected{"nopkce", "", "pkce", warn, []string{appSettings + " > Security", "Require Proof Key"}}},
+		{"unknown", sim.BaseURL(), "3MVG9unknown", "", expected{"unknown", "", "client_id", fail, []string{appSettings + " > Consumer Key", "login_url"}}},
+		{"wrongdomain", behind(t, sim.LoginURL("other"), func(*http.Response) {}), salesforcesim.PublicClientID, "", expected{"wrongdomain", "", "domain", fail, []string{"login_url", "Setup > My Domain"}}},
+		{"scopes", sim.BaseURL(), salesforcesim.PublicClientID, "scopes: [mcp_api, refresh_token, sfap_api]", expected{"scopes", "", "scopes", fail, []string{appSettings + " > OAuth Scopes"}}},
+		{"jwks", sim.BaseURL(), salesforcesim.PublicClientID, "jwks_url: " + web.URL + "/id/keys", expected{"jwks", "", "keys", fail, []string{"jwks_url"}}},
+		{"website", web.URL, salesforcesim.PublicClientID, "", expected{"website", "", "authorize", fail, []string{"login_url"}}},
+		{"gone", gone.URL, salesforcesim.PublicClientID, "", expected{"gone", "", "host", fail, []string{"login_url", "firewall"}}},
+		{"untrusted", untrusted.URL, salesforcesim.PublicClientID, "", expected{"untrusted", "", "host", fail, []string{"trusted_ca_file"}}},
+		{"nowhere", "https://nowhere.invalid", salesforcesim.PublicClientID, "", expected{"nowhere", "", "host", fail, []string{"login_url", "DNS"}}},
+	}
+	var text strings.Builder
+	text.WriteString("public_url: https://mcp.example.com\ndatabase: sqlite:proxy.db\nkeys_file: keys\nsalesforce:\n  orgs:\n")
+	for i, o := range orgs {
+		fmt.Fprintf(&text, "    - name: %s\n      login_url: %s\n      org_id: 00Dxx00000%05d\n      client_id: %s\n      insecure_http: %t\n      %s\n",
+			o.name, o.login, i, o.client, strings.HasPrefix(o.login, "http:"), o.more)
+	}
+	fmt.Fprintf(&text, "servers:\n  - {name: odd, title: Odd, org: website, upstream: %q, policy: p, groups: [\"*\"]}\n", web.URL+"/platform/mcp/v1/platform/sobject-all")
+	text.WriteString("policies:\n  - {name: p, mode: enforce, rules: [{effect: allow, classes: [read]}]}\n")
+	text.WriteString("clients:\n  - {id: c, name: C, redirect_uris: [\"https://client.example/callback\"]}\n")
+	file := filepath.Join(t.TempDir(), "sfmcp-proxy.yaml")
+	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d := &demo{demoInfo: demoInfo{ConfigFile: file}, t: t}
+	d.must("key", "generate")
+	got, status := d.findings()
+	if status != exitFailed {
+		t.Errorf("status %d", status)
+	}
+	for _, o := range orgs {
+		if !o.want.in(got) {
+			t.Errorf("%+v is missing", o.want)
+		}
+	}
+	for _, also := range []expected{
+		{"website", "odd", "gateway", fail, []string{"upstream"}},
+		{"scopes", "", "callback", good, nil},
+		{"late", "", "pkce", good, nil},
+	} {
+		if !also.in(got) {
+			t.Errorf("%+v is missing", also)
+		}
+	}
+	if t.Failed() {
+		t.Log("\n" + showFindings(got))
+	}
+}
+
+// behind is the simulator as it looks through a server that changes its answers.
+func behind(t *testing.T, address string, change func(*http.Response)) string {
+	t.Helper()
+	target, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		ModifyResponse: func(r *http.Response) error { change(r); return nil },
+	})
+	t.Cleanup(front.Close)
+	return front.URL
+}
+
+func dated(ahead time.Duration) func(*http.Response) {
+	return func(r *http.Response) { r.Header.Set("Date", time.Now().Add(ahead).UTC().Format(http.TimeFormat)) }
+}
+
+// withoutPKCE is an app that does not require PKCE.
+func withoutPKCE(r *http.Response) {
+	if location := r.Header.Get("Location"); strings.Contains(location, "code+challenge") {
+		r.Header.Set("Location", "/setup/secur/RemoteAccessAuthorizationPage.apexp")
+	}
+}
+
+func TestDoctorClock(t *testing.T) {
+	t.Parallel()
+	for ahead, want := range map[time.Duration]grade{
+		0: good, 29 * time.Second: good, -30 * time.Second: good, 31 * time.Second: warn, -60 * time.Second: warn,
+		61 * time.Second: fail, -5 * time.Minute: fail,
+	} {
+		if f := clock("acme", ahead, true); f.Status != want || (want != good) == (f.Fix == "") {
+			t.Errorf("%v: %+v", ahead, f)
+		}
+	}
+	if f := clock("acme", 5*time.Minute, true); !strings.Contains(f.Found, "5m0s behind") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// What an authorize request passed before it failed is said, and no more.
+func TestDoctorFirstWrong(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]wrongness{
+		"invalid_client_id":     {"client_id", 0, ""},
+		"redirect_uri_mismatch": {"callback", 1, ""},
+		"invalid_scope":         {"scopes", 3, ""},
+		salesforce.WrongDomain:  {"domain", 0, ""},
+		"unavailable":           {"authorize", 0, ""},
+	} {
+		got := firstWrong(&salesforce.Error{Code: code})
+		if got.found = ""; got != want {
+			t.Errorf("%s: %+v", code, got)
+		}
+	}
+}
