@@ -246,7 +246,14 @@ func (c *Config) Warnings() []string {
 		out = append(out, "registration.metadata_documents has no effect yet: this version knows user-defined clients only")
 	}
 	if len(c.Console.Roles) > 0 {
-		out = append(out, "console.roles has no effect on pages yet: approvals for a role are decided with 'approval approve'")
+		out = append(out, "console.roles has no effect yet: pages know no roles")
+	}
+	for _, p := range c.Policies {
+		for i, r := range p.Rules {
+			if role, ok := strings.CutPrefix(r.Approvers, "role:"); ok {
+				out = append(out, fmt.Sprintf("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role))
+			}
+		}
 	}
 	for _, o := range c.Salesforce.Orgs {
 		if o.InsecureHTTP {

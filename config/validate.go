@@ -18,7 +18,6 @@ import (
 
 var (
 	serverName = regexp.MustCompile(`^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$`)
-	orgID      = regexp.MustCompile(`^00D[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?$`)
 	userID     = regexp.MustCompile(`^005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?$`)
 	username   = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
 )
@@ -64,8 +63,8 @@ func loopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// origin checks a base URL: https, or http where the host is this machine.
-func (v *validator) origin(key, text string, allowPath, allowHTTP bool) {
+// url checks a base URL: https, or http where the host is this machine.
+func (v *validator) url(key, text string, allowPath, allowHTTP bool) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Contains(text, "#"):
@@ -96,7 +95,7 @@ func quote(s string) string {
 
 func (v *validator) listeners() {
 	c := v.c
-	v.origin("public_url", c.PublicURL, false, true)
+	v.url("public_url", c.PublicURL, false, true)
 	host, _, err := net.SplitHostPort(c.Listen)
 	switch {
 	case err != nil:
@@ -144,24 +143,12 @@ func (v *validator) orgs() {
 	}
 	seen := map[string]bool{}
 	for i, o := range v.c.Salesforce.Orgs {
-		key := func(name string) string { return fmt.Sprintf("salesforce.orgs[%d].%s", i, name) }
-		if !serverName.MatchString(o.Name) || seen[o.Name] {
-			v.add(key("name"), quote(o.Name), "a name of its own: lower-case letters, digits, hyphens")
+		if seen[o.Name] {
+			v.add(fmt.Sprintf("salesforce.orgs[%d].name", i), quote(o.Name), "a name of its own")
 		}
 		seen[o.Name] = true
-		v.origin(key("login_url"), o.LoginURL, true, o.InsecureHTTP)
-		v.origin(key("issuer"), o.Issuer, true, o.InsecureHTTP)
-		v.origin(key("jwks_url"), o.JWKSURL, true, o.InsecureHTTP)
-		if !orgID.MatchString(o.OrgID) {
-			v.add(key("org_id"), quote(o.OrgID), "the org's id, 00D… (15 or 18 characters; Setup, Company Information)")
-		}
-		if o.ClientID == "" {
-			v.add(key("client_id"), "nothing", "the External Client App's consumer key")
-		}
-		if !slices.Contains(o.Scopes, "mcp_api") || !slices.Contains(o.Scopes, "refresh_token") {
-			v.add(key("scopes"), quote(strings.Join(o.Scopes, " ")), "mcp_api and refresh_token")
-		} else if slices.Contains(o.Scopes, "api") {
-			v.add(key("scopes"), `"api"`, "no such scope: with it Salesforce issues opaque tokens that its MCP servers refuse")
+		for _, fault := range o.faults() {
+			v.add(fmt.Sprintf("salesforce.orgs[%d].%s", i, fault.Key), fault.Found, fault.Want)
 		}
 	}
 }
@@ -197,7 +184,7 @@ func (v *validator) policies() {
 		}
 		seen[p.Name] = true
 		for _, fault := range p.faults() {
-			v.add(key+fault.Key, fault.Found, fault.Want)
+			v.add(key+"."+fault.Key, fault.Found, fault.Want)
 		}
 		for j, r := range p.Rules {
 			v.rule(fmt.Sprintf("%s.rules[%d]", key, j), r)
@@ -216,10 +203,6 @@ func (v *validator) rule(key string, r Rule) {
 		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) {
 			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients")
 		}
-	}
-	if role, ok := strings.CutPrefix(r.Approvers, "role:"); ok &&
-		!slices.ContainsFunc(v.c.Console.Roles, func(r Role) bool { return r.Role == role }) {
-		v.add(key+".approvers", quote(r.Approvers), "requester, or role:NAME with NAME under console.roles")
 	}
 	if r.Quorum > 1 {
 		v.add(key+".quorum", fmt.Sprint(r.Quorum), "1 (this version asks one person)")
@@ -241,7 +224,7 @@ func (v *validator) servers() {
 		if org < 0 {
 			v.add(key("org"), quote(s.Org), "the name of an org under salesforce.orgs")
 		}
-		v.origin(key("upstream"), s.Upstream, true, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP)
+		v.url(key("upstream"), s.Upstream, true, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP)
 		if s.Timeout <= 0 || s.Timeout > 10*time.Minute {
 			v.add(key("timeout"), s.Timeout.String(), "more than 0, at most 10m")
 		}

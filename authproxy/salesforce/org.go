@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Scopes that every org must grant: the hosted MCP servers, and a refresh token.
@@ -30,7 +31,7 @@ var orgName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,62}$`)
 type Org struct {
 	// Name is what configuration and database call the org: lower case, digits, hyphens.
 	Name string
-	// LoginURL is the My Domain URL (or the login host) without path and trailing
+	// LoginURL is the My Domain URL (or the login host) without trailing
 	// slash. Authorize, token and revoke endpoints are below it.
 	LoginURL string
 	// OrgID is the org's id, 15 or 18 characters, 00D….
@@ -87,9 +88,9 @@ func (o Org) Validate() error {
 	if !orgName.MatchString(o.Name) {
 		fault("name", fmt.Errorf("found %q, expected lower-case letters, digits and hyphens", o.Name))
 	}
-	fault("login_url", o.validateURL(o.LoginURL, false))
-	fault("issuer", o.validateURL(o.Issuer, true))
-	fault("jwks_url", o.validateURL(o.JWKSURL, true))
+	fault("login_url", o.validateURL(o.LoginURL))
+	fault("issuer", o.validateURL(o.Issuer))
+	fault("jwks_url", o.validateURL(o.JWKSURL))
 	if id, err := NormalizeID(o.OrgID); err != nil {
 		fault("org_id", err)
 	} else if !strings.HasPrefix(id, "00D") {
@@ -103,9 +104,9 @@ func (o Org) Validate() error {
 	return errors.Join(faults...)
 }
 
-// validateURL accepts a plain origin or, with path, an URL below one. Whatever would
-// let two readers disagree on the host is refused.
-func (o Org) validateURL(raw string, path bool) error {
+// validateURL accepts a plain origin or a URL below one. Whatever would let two readers
+// disagree on host or path is refused.
+func (o Org) validateURL(raw string) error {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" || u.Opaque != "" {
 		return fmt.Errorf("found %q, expected an absolute URL such as https://acme.my.salesforce.com", raw)
@@ -123,8 +124,8 @@ func (o Org) validateURL(raw string, path bool) error {
 		return fmt.Errorf("found host %q, expected it in lower case, without trailing dot", host)
 	case strings.HasSuffix(raw, "/"):
 		return fmt.Errorf("found a trailing slash, expected none: issuers are compared byte for byte")
-	case !path && u.Path != "":
-		return fmt.Errorf("found path %q, expected none", u.Path)
+	case strings.ContainsAny(u.EscapedPath(), "%;\\") || strings.Contains(u.Path, "//") || strings.Contains(u.Path, ".."):
+		return fmt.Errorf("found path %q, expected one without '..', '//', '%%' or ';'", u.EscapedPath())
 	}
 	return nil
 }
@@ -138,8 +139,8 @@ func validateCredential(s string) error {
 	if s == "" {
 		return errors.New("is empty")
 	}
-	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return errors.New("has a space, a line end or a character outside ASCII")
+	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }) {
+		return errors.New("has a space, a line end or a control character")
 	}
 	return nil
 }

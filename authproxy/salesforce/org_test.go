@@ -26,7 +26,7 @@ func TestCL08OrgURLs(t *testing.T) {
 	if err := validOrg().Validate(); err != nil {
 		t.Fatal(err)
 	}
-	for _, u := range []string{"", "acme.my.salesforce.com", "https://", "ftp://acme.example", "https://acme.example/", "https://acme.example/path",
+	for _, u := range []string{"", "acme.my.salesforce.com", "https://", "ftp://acme.example", "https://acme.example/", "https://acme.example/path/", "https://acme.example/a/../b", "https://acme.example//a", "https://acme.example/%61",
 		"https://acme.example?x", "https://acme.example#x", "https://acme.example#", "https://acme.example@evil.example", "https://ACME.example",
 		"https://acme.example.", "https://acme%2eexample", "https:acme.example", "http://acme.example", "http://127.0.0.1:8090", "https://acme.example\\.evil"} {
 		o := validOrg()
@@ -36,7 +36,7 @@ func TestCL08OrgURLs(t *testing.T) {
 		}
 	}
 	for u, ok := range map[string]bool{"http://127.0.0.1:8090": true, "http://[::1]:8090": true, "http://localhost:1": true,
-		"http://acme.example": false, "http://127.0.0.1.evil.example": false, "https://acme.example": true} {
+		"http://acme.example": false, "http://127.0.0.1.evil.example": false, "https://acme.example": true, "http://127.0.0.1:8090/orgs/sandbox": true} {
 		o := validOrg()
 		o.LoginURL, o.InsecureHTTP = u, true
 		if err := o.Validate(); (err == nil) != ok {
