@@ -54,11 +54,27 @@ type auditRow struct {
 	Seq     int64  `col:"SEQ"`
 	Actor   string `col:"ACTOR"`
 	Action  string `col:"ACTION"`
+	Client  string `col:"CLIENT"`
 	Server  string `col:"SERVER"`
 	Tool    string `col:"TOOL"`
 	Outcome string `col:"OUTCOME"`
 	Object  string `col:"OBJECT"`
-	Reason  string `col:"REASON"`
+	Reason  string `col:"WHY"`
+}
+
+// newAuditRow makes a line for people: the name they know, and why if there is a why.
+func newAuditRow(e audit.Entry) auditRow {
+	row := auditRow{moment{e.At}, e.Seq, e.Actor, e.Action, e.Client, e.Server, e.Tool, e.Outcome, e.Object, e.Reason}
+	if e.Username != "" && e.Actor == "user "+e.Subject {
+		row.Actor = e.Username
+	}
+	if row.Object == row.Tool {
+		row.Object = ""
+	}
+	if row.Reason == "" {
+		row.Reason = e.Rule
+	}
+	return row
 }
 
 func auditCommand() *cobra.Command {
@@ -112,11 +128,7 @@ func listAudit(a *app, cmd *cobra.Command, _ []string) error {
 	}
 	var rows []auditRow
 	err = a.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
-		actor := e.Actor
-		if e.Username != "" {
-			actor = e.Username
-		}
-		rows = append(rows, auditRow{moment{e.At}, e.Seq, actor, e.Action, e.Server, e.Tool, e.Outcome, e.Object, e.Reason})
+		rows = append(rows, newAuditRow(e))
 		return nil
 	})
 	if err != nil {
