@@ -20,7 +20,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if err != nil {
 		return err
 	}
-	page := ui.AccountPage{Viewer: v.viewer, OrgHost: c.Titles.OrgHost(v.session.Org)}
+	page := ui.AccountPage{Viewer: v.viewer, OrgHost: c.OrgHost(v.session.Org), Servers: c.serverLinks(v)}
 	for _, request := range waiting {
 		if ownDecision(&request) {
 			page.Waiting++
@@ -77,8 +77,8 @@ func (c *Console) clientName(id string) string {
 }
 
 func (c *Console) serverTitle(name string) string {
-	if title := c.Titles.ServerTitle(name); title != "" {
-		return title
+	if s, ok := c.server(name); ok && s.Title != "" {
+		return s.Title
 	}
 	return name
 }

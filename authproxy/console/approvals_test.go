@@ -149,7 +149,7 @@ func TestAP07SafeMethodsNeverDecide(t *testing.T) {
 	before := s.dump()
 	for _, method := range []string{"GET", "HEAD", "OPTIONS", "PROPFIND"} {
 		for _, path := range []string{"/approvals/" + waiting.ID, "/approvals/" + waiting.ID + "?decision=approve&csrf_token=" + alice.csrf, "/approvals", "/account", "/account?grant=" + id,
-			"/account/disconnect?grant=" + id + "&csrf_token=" + alice.csrf, "/"} {
+			"/account/disconnect?grant=" + id + "&csrf_token=" + alice.csrf, "/", "/connect/sales"} {
 			for _, extra := range []http.Header{{}, {"Purpose": {"prefetch"}}, {"Sec-Purpose": {"prefetch;prerender"}}, {"User-Agent": {"Slackbot-LinkExpanding 1.0"}}, {"X-Http-Method-Override": {"POST"}}} {
 				header := alice.header()
 				for name, values := range extra {

@@ -24,21 +24,26 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Titles tells what the configuration calls things; "" for what it does not know.
-type Titles interface {
-	ServerTitle(server string) string
-	OrgHost(org string) string // host of the org's login page
+// Server is one MCP endpoint as people know it.
+type Server struct {
+	Name, Title, Description string // Title and Description may be empty
+	Org                      string
+	// Allows says whether a user of the org may connect to it; username may be empty
+	// while it is unknown.
+	Allows func(subject, username string) bool
 }
 
 // Config is what the pages need. All fields are required but Now and Log.
 type Config struct {
+	PublicURL  string // base of every public URL, without a slash at its end
+	Servers    []Server
+	OrgHost    func(org string) string // host of the org's login page, "" if it is unknown
 	Sessions   *ui.Sessions
 	Guard      *ui.Guard
 	Grants     *grant.Store
 	Approvals  *approval.Store
 	Audit      *audit.Log
 	Disconnect Disconnector
-	Titles     Titles
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default
@@ -51,8 +56,9 @@ type Console struct {
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
-	if c.Sessions == nil || c.Guard == nil || c.Grants == nil || c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Titles == nil {
-		return nil, errors.New("console: sessions, guard, grants, approvals, audit, disconnect and titles are required")
+	if c.PublicURL == "" || len(c.Servers) == 0 || c.OrgHost == nil || c.Sessions == nil || c.Guard == nil || c.Grants == nil ||
+		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil {
+		return nil, errors.New("console: public URL, servers, org host, sessions, guard, grants, approvals, audit and disconnect are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -69,6 +75,7 @@ func (c *Console) Mount(r *mux.Router) {
 	form := func(path string, f handler) { r.Handle(path, c.signedIn(f)).Methods(http.MethodPost) }
 
 	r.HandleFunc("/", c.landing).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/connect/{server}", c.connect).Methods(http.MethodGet, http.MethodHead)
 	page("/account", c.account)
 	form("/account/disconnect", c.disconnect)
 	page("/approvals", c.approvals)
@@ -146,17 +153,24 @@ func signInPath(r *http.Request) string {
 	return "/signin?return_to=" + url.QueryEscape(ui.SafeReturnTo(r.URL.EscapedPath()))
 }
 
-func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
-	page := ui.LandingPage{}
+// visitor says who is signed in on a page that everybody may see; nil is nobody.
+func (c *Console) visitor(r *http.Request) (*ui.Viewer, error) {
 	s, err := c.Sessions.Current(r)
-	if err == nil {
-		var viewer ui.Viewer
-		viewer, err = c.viewer(r.Context(), s)
-		page.Viewer = &viewer
+	if errors.Is(err, ui.ErrNoSession) {
+		return nil, nil
 	}
-	if err != nil && !errors.Is(err, ui.ErrNoSession) {
+	if err != nil {
+		return nil, err
+	}
+	viewer, err := c.viewer(r.Context(), s)
+	return &viewer, err
+}
+
+func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
+	viewer, err := c.visitor(r)
+	if err != nil {
 		c.fail(w, r, nil, err)
 		return
 	}
-	c.render(w, r, http.StatusOK, page)
+	c.render(w, r, http.StatusOK, ui.LandingPage{Viewer: viewer})
 }

@@ -50,17 +50,6 @@ func (d revoker) Disconnect(ctx context.Context, org, subject, id string) (*gran
 	return d.grants.RevokeGrant(ctx, id, "user")
 }
 
-type titles struct{}
-
-func (titles) ServerTitle(server string) string {
-	if server == "sales" {
-		return "Sales, confirmed writes"
-	}
-	return ""
-}
-
-func (titles) OrgHost(string) string { return "acme.my.salesforce.com" }
-
 func must[T any](t *testing.T) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -72,6 +61,11 @@ func must[T any](t *testing.T) func(T, error) T {
 }
 
 func newSite(t *testing.T) *site {
+	t.Helper()
+	return newSiteWith(t, "https://mcp.example.com", grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
+}
+
+func newSiteWith(t *testing.T, publicURL string, clients ...grant.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
 	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
@@ -87,16 +81,21 @@ func newSite(t *testing.T) *site {
 	now := func() time.Time { return s.now }
 	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
-		DB: d, Ring: ring, PublicURL: "https://mcp.example.com", Now: now,
-		Clients: []grant.Client{{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}}},
+		DB: d, Ring: ring, PublicURL: publicURL, Now: now, Clients: clients,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
 	}))
 	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
 	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
 	c := must[*Console](t)(New(Config{
+		PublicURL: publicURL, OrgHost: func(string) string { return "acme.my.salesforce.com" },
+		Servers: []Server{
+			{Name: "sales", Title: "Sales, confirmed writes", Description: "Accounts & contacts", Org: "acme", Allows: func(string, string) bool { return true }},
+			{Name: "plain", Org: "acme", Allows: func(subject, _ string) bool { return subject == "005B" }},
+			{Name: "elsewhere", Org: "other", Allows: func(string, string) bool { return true }},
+		},
 		Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
-		Audit: s.audit, Disconnect: revoker{s.grants}, Titles: titles{}, Now: now, Log: slog.New(slog.DiscardHandler),
+		Audit: s.audit, Disconnect: revoker{s.grants}, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)
 	return s

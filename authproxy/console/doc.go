@@ -1,15 +1,17 @@
-// Package console owns the pages for people who are signed in: their account with
-// its connections, and the calls that wait for their decision.
+// Package console owns the pages for people: how to connect an assistant, their account
+// with its connections, and the calls that wait for their decision.
 //
 //	GET  /                       what this place is
+//	GET  /connect/{server}       how to add a server to ChatGPT, Claude and others
 //	GET  /account                who I am, and which clients are connected as me
 //	POST /account/disconnect     end one of my connections (field "grant")
 //	GET  /approvals              my calls: waiting, and recent ones
 //	GET  /approvals/{id}         one call, complete
 //	POST /approvals/{id}         decide it (field "decision": approve or deny)
 //
-// Every page needs a browser session; a bearer token is not looked at, so no MCP
-// client can act here. Whoever is not signed in is sent to /signin and comes back.
+// The first two are public; every other page needs a browser session. A bearer token is
+// not looked at, so no MCP client can act here. Whoever is not signed in is sent to
+// /signin and comes back.
 // What belongs to somebody else does not exist: 404, the same as for a name that was
 // never given. A POST must come from a page of ours and carry the session's token
 // (see package ui); a GET never changes anything.

@@ -1,6 +1,6 @@
 package ui
 
-// A Page is one of the page structs of this file; each has its own template.
+// A Page is one of the page structs of this package; each has its own template.
 type Page interface {
 	// page names the template file, the document's title, and the origins
 	// beyond our own that a form of the page may lead to.
@@ -147,6 +147,7 @@ type AccountPage struct {
 	Viewer      Viewer
 	OrgHost     string
 	Connections []Connection
+	Servers     []Link // how to connect an assistant to each server that the viewer may use
 	Waiting     int    // approvals that wait for the viewer
 	Notice      string // what just happened; empty: nothing
 }

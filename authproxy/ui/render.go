@@ -16,7 +16,7 @@ var templateFiles embed.FS
 
 // pageTemplates holds the layout joined with each page's own file, by the name
 // that Page.page reports.
-var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "approvals", "approval")
+var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "approvals", "approval", "connect")
 
 // view is what the layout sees; the page's file sees Page.
 type view struct {

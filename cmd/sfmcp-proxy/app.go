@@ -161,8 +161,9 @@ func (a *app) openHandlers() (err error) {
 		return err
 	}
 	if a.pages, err = console.New(console.Config{
+		PublicURL: c.PublicURL, Servers: a.consoleServers(), OrgHost: a.orgHost,
 		Sessions: a.sessions, Guard: guard, Grants: a.grants, Approvals: a.approvals, Audit: a.audit,
-		Disconnect: a.cutoff, Titles: titles{c}, Now: a.now, Log: a.log,
+		Disconnect: a.cutoff, Now: a.now, Log: a.log,
 	}); err != nil {
 		return err
 	}

@@ -223,7 +223,7 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 		for _, width := range []int64{320, 1280} {
 			b.do(chromedp.EmulateViewport(width, 800), colourScheme(scheme))
 			for address, status := range map[string]int{
-				d.PublicURL + "/": 200, d.PublicURL + "/account": 200, d.PublicURL + "/approvals": 200, link: 200,
+				d.PublicURL + "/": 200, d.PublicURL + "/connect/sobject-all": 200, d.PublicURL + "/connect/nothing": 404, d.PublicURL + "/account": 200, d.PublicURL + "/approvals": 200, link: 200,
 				d.PublicURL + "/nothing": 404, d.PublicURL + "/approvals/apr_none": 404,
 				d.PublicURL + "/oauth/authorize?client_id=nobody": 400, d.PublicURL + "/oauth/callback?state=x": 400,
 				p.link(d, "acme-ops"): 200,
@@ -236,6 +236,33 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 					t.Errorf("%s is dark: %v, in the scheme %s", address, dark, scheme)
 				}
 			}
+		}
+	}
+}
+
+// One click on a value of the connect page selects all of it and nothing else, and the
+// printed address of that page is right.
+func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
+	b := startChrome(t)
+	d := startDemo(t)
+	var printed strings.Builder
+	if err := d.announce(&printed, false); err != nil {
+		t.Fatal(err)
+	}
+	address := d.PublicURL + "/connect/sobject-all"
+	if !strings.Contains(printed.String(), address) {
+		t.Errorf("the demo does not announce %s:\n%s", address, printed.String())
+	}
+	b.shows(b.open(address), http.StatusOK, "Sales, with approved writes", "Claude Code", "Not set up yet", "ChatGPT")
+	for selector, want := range map[string]string{
+		"dd code.copy":                      d.MCPURLs["sobject-all"],
+		"li:nth-of-type(1) > pre.copy":      "claude mcp add --transport http --client-id demo sobject-all " + d.MCPURLs["sobject-all"],
+		"section:nth-of-type(3) .copy":      "{\n  \"mcpServers\": {\n    \"sobject-all\": {\n      \"url\": \"" + d.MCPURLs["sobject-all"] + "\",\n      \"auth\": {\n        \"CLIENT_ID\": \"demo\"\n      }\n    }\n  }\n}",
+		"[aria-labelledby=postman] > .copy": "  - id: postman\n    name: Postman\n    redirect_uris:\n      - https://oauth.pstmn.io/v1/callback",
+	} {
+		b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+		if got := ask[string](b, "getSelection().toString()"); got != want {
+			t.Errorf("a click on %s selects %q, want %q", selector, got, want)
 		}
 	}
 }

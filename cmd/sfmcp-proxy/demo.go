@@ -270,6 +270,7 @@ sfmcp-proxy demo: the whole product in front of a simulated Salesforce org.
     {{pad 24 .Username}}{{pad 24 .Password}}{{.Role}}
 {{- end}}
 
+  How to connect      {{.Info.PublicURL}}/connect/sobject-all
   Your connections    {{.Info.ConsoleURL}}
   Salesforce          {{.Info.SalesforceURL}}   (simulated; control: {{.Info.ControlURL}})
   Configuration       {{.Info.ConfigFile}}

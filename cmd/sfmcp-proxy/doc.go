@@ -20,7 +20,7 @@
 //
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.
-// [sfmcp-proxy/authproxy/console] has the pages of a signed-in person: connections and
+// [sfmcp-proxy/authproxy/console] has the pages for people: how to connect, connections,
 // approvals. [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a
 // call, has it decided, records it, forwards it.
 //

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -48,8 +49,7 @@ func clients(c *config.Config) (out []grant.Client) {
 
 func orgs(c *config.Config) (out []salesforce.Org) {
 	for _, o := range c.Salesforce.Orgs {
-		out = append(out, salesforce.Org{Name: o.Name, LoginURL: o.LoginURL, OrgID: o.OrgID, ClientID: o.ClientID,
-			ClientSecret: o.ClientSecret, Scopes: o.Scopes, Issuer: o.Issuer, JWKSURL: o.JWKSURL, InsecureHTTP: o.InsecureHTTP})
+		out = append(out, o.OAuth())
 	}
 	return out
 }
@@ -81,6 +81,14 @@ func (a *app) forwardServers() (out []mcpforward.Server) {
 			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
 			Policy: a.policies[s.Policy], Groups: s.Groups,
 		})
+	}
+	return out
+}
+
+func (a *app) consoleServers() (out []console.Server) {
+	for _, s := range a.config.Servers {
+		out = append(out, console.Server{Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
+			Allows: func(subject, username string) bool { return a.mayConnect(s.Name, s.Org, subject, username) }})
 	}
 	return out
 }
@@ -120,20 +128,9 @@ func (a *app) mayConnect(server, org, subject, username string) bool {
 	return slices.ContainsFunc(a.groupsOf(subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
 }
 
-// titles tells pages what the configuration calls things.
-type titles struct{ c *config.Config }
-
-func (t titles) ServerTitle(name string) string {
-	for _, s := range t.c.Servers {
-		if s.Name == name {
-			return s.Title
-		}
-	}
-	return ""
-}
-
-func (t titles) OrgHost(name string) string {
-	for _, o := range t.c.Salesforce.Orgs {
+// orgHost is the host of the org's login page.
+func (a *app) orgHost(name string) string {
+	for _, o := range a.config.Salesforce.Orgs {
 		if o.Name == name {
 			if u, err := url.Parse(o.LoginURL); err == nil {
 				return u.Host

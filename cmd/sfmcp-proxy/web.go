@@ -27,7 +27,7 @@ import (
 func (a *app) publicHandler() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	a.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
-	a.pages.Mount(r)            // /, /account, /approvals
+	a.pages.Mount(r)            // /, /connect/…, /account, /approvals
 	r.Handle("/mcp/{server}", a.forward)
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")

@@ -1,0 +1,167 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// connect tells how to add a server to the assistants that people use. It is public:
+// all it says is what a client must know before anybody signs in.
+func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
+	viewer, err := c.visitor(r)
+	if err != nil {
+		c.fail(w, r, nil, err)
+		return
+	}
+	server, ok := c.server(mux.Vars(r)["server"])
+	if !ok {
+		c.render(w, r, http.StatusNotFound, ui.MessagePage{Title: "Not found", Viewer: viewer,
+			Text: "There is no server of that name here.", Detail: "Check the address, or ask your administrator which servers there are."})
+		return
+	}
+	page := ui.ConnectPage{Viewer: viewer, ServerName: server.Name, ServerTitle: server.Title,
+		ServerDescription: server.Description, URL: c.PublicURL + "/mcp/" + server.Name}
+	for _, a := range assistants {
+		if client, ok := a.clientAmong(c.Grants.Clients()); ok && (!a.cloud || reachable(c.PublicURL)) {
+			t := target{publicURL: c.PublicURL, url: page.URL, server: server.Name, title: page.Server(), client: client}
+			page.Guides = append(page.Guides, a.guide(t))
+		} else {
+			page.Missing = append(page.Missing, a.missing(ok, c.PublicURL))
+		}
+	}
+	c.render(w, r, http.StatusOK, page)
+}
+
+// server finds a server by its name.
+func (c *Console) server(name string) (Server, bool) {
+	i := slices.IndexFunc(c.Servers, func(s Server) bool { return s.Name == name })
+	if i < 0 {
+		return Server{}, false
+	}
+	return c.Servers[i], true
+}
+
+// clientAmong picks the client as which the assistant can connect: of those that one
+// of its redirect URIs is registered for, the one that bears its name, or the first.
+// (Any loopback client fits any program on the same path; the consent page shows the
+// client's name.)
+func (a assistant) clientAmong(clients []grant.Client) (grant.Client, bool) {
+	var fitting []grant.Client
+	for _, client := range clients {
+		if slices.ContainsFunc(a.redirects, client.AllowsRedirect) || slices.ContainsFunc(client.RedirectURIs, a.madeUp) {
+			fitting = append(fitting, client)
+		}
+	}
+	for _, client := range fitting {
+		if strings.Contains(strings.ToLower(client.Name), strings.ToLower(a.name)) {
+			return client, true
+		}
+	}
+	if len(fitting) == 0 {
+		return grant.Client{}, false
+	}
+	return fitting[0], true
+}
+
+// madeUp says whether uri begins with the assistant's prefix and goes on.
+func (a assistant) madeUp(uri string) bool {
+	return a.prefix != "" && strings.HasPrefix(uri, a.prefix) && len(uri) > len(a.prefix)
+}
+
+func (a assistant) guide(t target) ui.Guide {
+	g := ui.Guide{Name: a.name, Anchor: a.anchor, Steps: a.steps(t)}
+	if a.or != nil {
+		g.Or = a.or(t)
+	}
+	if a.note != nil {
+		g.Note = a.note(t)
+	}
+	return g
+}
+
+// missing says what the administrator has to do before the assistant can be connected.
+func (a assistant) missing(hasClient bool, publicURL string) ui.MissingGuide {
+	m := ui.MissingGuide{Name: a.name, Anchor: a.anchor}
+	var todo []string
+	if a.cloud && !reachable(publicURL) {
+		todo = append(todo, "give the proxy an https address that "+a.name+" can reach over the internet (public_url, now "+publicURL+")")
+	}
+	if !hasClient {
+		address := "its redirect URI"
+		if a.prefix != "" {
+			address = "the callback URL that " + a.name + " shows (Create app, Advanced settings)"
+		}
+		todo = append(todo, "add a client with "+address+" to the configuration, under clients:")
+		m.Block = a.clientEntry()
+	}
+	m.Text = "The administrator has to " + strings.Join(todo, ", and to ")
+	if hasClient {
+		m.Text += "."
+	}
+	return m
+}
+
+// clientEntry is the assistant's entry under clients: in the configuration.
+func (a assistant) clientEntry() string {
+	entry := "  - id: " + a.anchor + "\n    name: " + a.name + "\n    redirect_uris:"
+	if a.prefix != "" {
+		return entry + "\n      - " + a.prefix + "…" // no valid URI: it must be completed
+	}
+	for _, uri := range slices.Concat(a.redirects, a.also) {
+		entry += "\n      - " + uri
+	}
+	return entry
+}
+
+// reachable says whether the internet could reach publicURL, as far as it tells.
+func reachable(publicURL string) bool {
+	u, err := url.Parse(publicURL)
+	if err != nil || u.Scheme != "https" || u.Hostname() == "localhost" {
+		return false
+	}
+	address, err := netip.ParseAddr(u.Hostname())
+	return err != nil || !address.IsLoopback() && !address.IsPrivate()
+}
+
+// shellWord quotes s for the shells of macOS and Linux, where it needs that.
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("@%+=:,./_-", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// settings writes v as JSON for a settings file. The template escapes it for HTML.
+func settings(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		panic(err) // structs and maps of strings always encode
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// serverLinks lead to the connect pages of the servers that the viewer may use.
+func (c *Console) serverLinks(v *visit) (links []ui.Link) {
+	for _, s := range c.Servers {
+		if s.Org == v.session.Org && s.Allows(v.session.Subject, v.viewer.Username) {
+			links = append(links, ui.Link{Text: cmp.Or(s.Title, s.Name), Path: "/connect/" + s.Name})
+		}
+	}
+	return links
+}
