@@ -17,13 +17,39 @@ func (x *exchange) hold(c *call) (approved bool, err error) {
 		x.recordDenied(c, "more than one approver is required, which is not supported")
 		return false, x.tell(sayNoQuorum)
 	}
+	r, err := x.ask(c)
+	if r == nil {
+		return false, err
+	}
+	if r.State == approval.Approved {
+		// The person agreed to the tool as it was listed then. What Salesforce lists at this
+		// moment must be the same, or the call is another one and needs its own approval.
+		x.Pool.Relist(x.target())
+		if r, err = x.ask(c); r == nil {
+			return false, err
+		}
+	}
+	if r.State != approval.Approved {
+		return false, x.held(c, r)
+	}
+	// An approval is not spent on a call that cannot be made.
+	if _, err := x.target().Token(ctx); err != nil {
+		return false, x.noToken(c, err)
+	}
+	return true, nil
+}
+
+// ask returns the approval request that exactly this call meets, with the tool as
+// Salesforce lists it. It returns nil when it has answered.
+func (x *exchange) ask(c *call) (*approval.Request, error) {
+	ctx := x.r.Context()
 	_, hash, err := x.Pool.Tool(ctx, x.target(), c.tool)
 	if errors.Is(err, upstream.ErrNoTool) {
 		x.recordDenied(c, "salesforce does not list the tool")
-		return false, x.answer(unknown(x.msg, c.tool))
+		return nil, x.answer(unknown(x.msg, c.tool))
 	}
 	if err != nil {
-		return false, x.noCall(c, err)
+		return nil, x.noCall(c, err)
 	}
 	c.definition = hash
 	c.binding = approval.Binding{
@@ -33,20 +59,13 @@ func (x *exchange) hold(c *call) (approved bool, err error) {
 	r, err := x.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
 	if errors.Is(err, approval.ErrTooMany) {
 		x.recordDenied(c, "too many approvals are pending")
-		return false, x.tell(sayTooMany)
+		return nil, x.tell(sayTooMany)
 	}
 	if err != nil {
-		return false, unavailable("the call could not be submitted for approval, so it was not made", err)
+		return nil, unavailable("the call could not be submitted for approval, so it was not made", err)
 	}
 	c.approval = r
-	if r.State != approval.Approved {
-		return false, x.held(c, r)
-	}
-	// An approval is not spent on a call that cannot be made.
-	if _, err := x.target().Token(ctx); err != nil {
-		return false, x.noToken(c, err)
-	}
-	return true, nil
+	return r, nil
 }
 
 // held answers a call that is not approved, or was spent.

@@ -53,6 +53,13 @@ func (p *Pool) Tool(ctx context.Context, t Target, name string) (definition json
 	return found.definition, found.hash, nil
 }
 
+// Relist makes the next [Pool.Tool] ask Salesforce, however young the last listing is.
+func (p *Pool) Relist(t Target) {
+	s := p.enter(t)
+	defer p.leave(s)
+	p.forgetTools(s)
+}
+
 // tools returns the current listing and makes one first if there is none.
 func (p *Pool) tools(ctx context.Context, t Target) (*toolset, error) {
 	s := p.enter(t)
