@@ -31,12 +31,15 @@ var layer = map[string]int{
 	"authproxy/audit":     2,
 	"mcpforward/upstream": 2,
 
-	// Import nothing of ours.
-	"authproxy/db":         1,
-	"authproxy/policy":     1,
-	"authproxy/salesforce": 1,
-	"authproxy/ui":         1,
-	"mcpforward/jsonrpc":   1,
+	// Import nothing of ours. clientdoc is apart from salesforce, whose client serves hosts
+	// that the operator chose, because it goes where strangers say.
+	"authproxy/clientdoc":               1,
+	"authproxy/clientdoc/clientdoctest": 1, // for tests
+	"authproxy/db":                      1,
+	"authproxy/policy":                  1,
+	"authproxy/salesforce":              1,
+	"authproxy/ui":                      1,
+	"mcpforward/jsonrpc":                1,
 
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim": 1,
