@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -51,15 +52,47 @@ func badLink(text string, cause error) *pageError {
 // nothing may be sent to that URI (RFC 6749 4.1.2.1, OAuth 2.1 7.5.2).
 func (s *Server) redirectTarget(ctx context.Context, q url.Values) (grant.Client, string, error) {
 	id, redirectURI := single(q, "client_id"), single(q, "redirect_uri")
-	client, known := s.Grants.Client(id)
-	if !known {
-		return grant.Client{}, "", badLink("The program that sent you here is not known to this proxy (client_id).", errors.New("unknown client"))
+	client, err := s.Grants.Client(ctx, id)
+	if errors.Is(err, grant.ErrNoClient) {
+		return grant.Client{}, "", s.unknownClient(ctx, id, err)
+	}
+	if err != nil {
+		return grant.Client{}, "", err
 	}
 	if !client.AllowsRedirect(redirectURI) {
 		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
 		return grant.Client{}, "", badLink("The address to send you back to does not belong to "+client.Name+" (redirect_uri).", errors.New("redirect mismatch"))
 	}
 	return client, redirectURI, nil
+}
+
+// unknownClient tells the person, and the security team where a document was asked for
+// that is not fetched or not good.
+func (s *Server) unknownClient(ctx context.Context, id string, cause error) error {
+	reason, text := "", "The program that sent you here is not known to this proxy (client_id)."
+	switch {
+	case errors.Is(cause, clientdoc.ErrBlocked):
+		reason = "cimd_blocked"
+	case errors.Is(cause, clientdoc.ErrInvalid):
+		reason, text = "cimd_invalid", "The program that sent you here describes itself in a way that is not valid (client_id)."
+	case errors.Is(cause, clientdoc.ErrUnavailable):
+		reason, text = "cimd_unavailable", "The description of the program that sent you here could not be read (client_id)."
+	}
+	if reason != "" {
+		s.recordRefusal(ctx, audit.Entry{Actor: "browser", Action: "authorization.open", Outcome: audit.Denied, Client: shownID(id), Reason: reason})
+	}
+	return badLink(text, cause)
+}
+
+// shownID is what the audit log keeps of a client_id that means nothing to us.
+func shownID(id string) string {
+	const most = 300
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, id[:min(len(id), most)])
 }
 
 // single returns a parameter that occurs exactly once, otherwise "".

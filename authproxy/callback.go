@@ -60,7 +60,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 		refused = s.finishAuthorization(ctx, w, r, req, who)
 	}
 	if refused != nil {
-		return s.tellRefusal(req, refused)
+		return s.tellRefusal(ctx, req, refused)
 	}
 	return nil
 }
@@ -72,9 +72,9 @@ func loginOver(status int, cause error) *pageError {
 }
 
 // tellRefusal goes to the client where there is one, otherwise to the person.
-func (s *Server) tellRefusal(req *grant.AuthorizationRequest, refused *oauthError) error {
+func (s *Server) tellRefusal(ctx context.Context, req *grant.AuthorizationRequest, refused *oauthError) error {
 	if req.Kind == grant.Authorize {
-		if err := s.stillStands(req); err != nil {
+		if err := s.stillStands(ctx, req); err != nil {
 			return err
 		}
 		return &redirectError{req.RedirectURI, req.State, refused}
@@ -189,7 +189,7 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		return &oauthError{code: code, description: description, cause: cause}
 	}
 	server := s.servers[req.Server]
-	if err := s.stillStands(req); err != nil {
+	if err := s.stillStands(ctx, req); err != nil {
 		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
 	}
 	if server.Allows == nil || !server.Allows(who.subject, who.username) {

@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -19,6 +20,7 @@ func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, client 
 	server, org, lives := s.servers[req.Server], s.orgs[req.Org], s.Grants.Lifetimes()
 	page := ui.ConsentPage{
 		RequestID: id, ClientName: client.Name, ClientID: client.ID,
+		VerifiedHost: client.Host, Unverified: client.Kind != grant.Configured,
 		RedirectHost: hostOf(req.RedirectURI), Loopback: grant.LoopbackRedirect(req.RedirectURI),
 		ServerName: server.Name, ServerTitle: server.Title, ServerDescription: server.Description, Resource: req.Resource,
 		Scopes: org.Scopes, OrgName: org.Name, OrgHost: hostOf(org.LoginURL),
@@ -98,7 +100,7 @@ func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser strin
 	if err != nil {
 		return consentOver(err)
 	}
-	if refused := s.stillStands(sent.Request); refused != nil {
+	if refused := s.stillStands(r.Context(), sent.Request); refused != nil {
 		return refused
 	}
 	return s.toSalesforce(w, sent)
@@ -123,7 +125,7 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string
 	}
 	s.record(r.Context(), audit.Entry{Actor: "browser", Action: "consent.decide", Outcome: audit.Denied,
 		Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
-	if refused := s.stillStands(req); refused != nil {
+	if refused := s.stillStands(r.Context(), req); refused != nil {
 		return refused
 	}
 	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{
@@ -133,13 +135,16 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string
 }
 
 // stillStands checks a stored request against the configuration of now.
-func (s *Server) stillStands(req *grant.AuthorizationRequest) error {
+func (s *Server) stillStands(ctx context.Context, req *grant.AuthorizationRequest) error {
 	if req.Kind != grant.Authorize {
 		return errors.New("a sign-in has no consent")
 	}
-	client, known := s.Grants.Client(req.ClientID)
+	client, err := s.Grants.LastKnown(ctx, req.ClientID)
+	if err != nil && !errors.Is(err, grant.ErrNoClient) {
+		return err
+	}
 	server, exists := s.servers[req.Server]
-	if !known || !client.AllowsRedirect(req.RedirectURI) || !exists || server.Org != req.Org || s.Resource(server.Name) != req.Resource {
+	if err != nil || !client.AllowsRedirect(req.RedirectURI) || !exists || server.Org != req.Org || s.Resource(server.Name) != req.Resource {
 		return badLink("The setup of this proxy has changed meanwhile.", errors.New("client or server changed"))
 	}
 	return nil

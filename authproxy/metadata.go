@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/clientdoc"
 )
 
 // Scopes: one for the whole endpoint, since the policy decides the rest; and the one
@@ -21,15 +23,20 @@ type ServerMetadata struct {
 	AuthorizationEndpoint         string   `json:"authorization_endpoint"`
 	TokenEndpoint                 string   `json:"token_endpoint"`
 	RevocationEndpoint            string   `json:"revocation_endpoint"`
+	RegistrationEndpoint          string   `json:"registration_endpoint,omitempty"`
 	ScopesSupported               []string `json:"scopes_supported"`
 	ResponseTypesSupported        []string `json:"response_types_supported"`
 	ResponseModesSupported        []string `json:"response_modes_supported"`
 	GrantTypesSupported           []string `json:"grant_types_supported"`
 	TokenAuthMethodsSupported     []string `json:"token_endpoint_auth_methods_supported"`
+	TokenAuthAlgorithms           []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	RevocationAuthMethods         []string `json:"revocation_endpoint_auth_methods_supported"`
+	RevocationAuthAlgorithms      []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
 	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
 	// ResponseIss: RFC 9207 3. ChatGPT's stable redirect URI depends on it.
 	ResponseIss bool `json:"authorization_response_iss_parameter_supported"`
+	// MetadataDocuments: CIMD, "Authorization Server Metadata".
+	MetadataDocuments bool `json:"client_id_metadata_document_supported,omitempty"`
 }
 
 // ResourceMetadata is the protected resource metadata of one endpoint (RFC 9728 2).
@@ -42,7 +49,7 @@ type ResourceMetadata struct {
 }
 
 func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
-	publish(w, r, ServerMetadata{
+	m := ServerMetadata{
 		Issuer:                        s.PublicURL,
 		AuthorizationEndpoint:         s.PublicURL + "/oauth/authorize",
 		TokenEndpoint:                 s.PublicURL + "/oauth/token",
@@ -51,11 +58,21 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 		ResponseTypesSupported:        []string{"code"},
 		ResponseModesSupported:        []string{"query"},
 		GrantTypesSupported:           []string{"authorization_code", "refresh_token"},
-		TokenAuthMethodsSupported:     []string{"none"},
-		RevocationAuthMethods:         []string{"none"},
+		TokenAuthMethodsSupported:     []string{clientdoc.MethodNone},
+		RevocationAuthMethods:         []string{clientdoc.MethodNone},
 		CodeChallengeMethodsSupported: []string{"S256"},
 		ResponseIss:                   true,
-	})
+	}
+	if s.Grants.AcceptsDocuments() { // they are what brings the keys
+		m.MetadataDocuments = true
+		m.TokenAuthMethodsSupported = []string{clientdoc.MethodNone, clientdoc.MethodPrivateKeyJWT}
+		m.TokenAuthAlgorithms = assertionAlgorithms
+		m.RevocationAuthMethods, m.RevocationAuthAlgorithms = m.TokenAuthMethodsSupported, m.TokenAuthAlgorithms
+	}
+	if s.Grants.AcceptsRegistration() {
+		m.RegistrationEndpoint = s.PublicURL + "/oauth/register"
+	}
+	publish(w, r, m)
 }
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {

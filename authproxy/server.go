@@ -152,6 +152,9 @@ func (s *Server) Register(m *mux.Router) {
 	m.HandleFunc("/oauth/callback", s.page(http.MethodGet, s.callback))
 	m.HandleFunc("/oauth/token", s.endpoint(s.token))
 	m.HandleFunc("/oauth/revoke", s.endpoint(s.revoke))
+	if s.Grants.AcceptsRegistration() {
+		m.HandleFunc("/oauth/register", s.register)
+	}
 	m.HandleFunc("/signin", s.signIn)
 	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))
 }

@@ -60,6 +60,7 @@ type fixture struct {
 	sim      *sim.Running
 	beta     *sim.Running // another org's Salesforce, if wanted
 	db       *db.DB
+	ring     *db.KeyRing
 	clock    *clock
 	http     *http.Client
 	forgot   []string
@@ -70,6 +71,7 @@ type fixture struct {
 type change struct {
 	beta   bool
 	config func(*Config)
+	grants func(*fixture, *grant.Config)
 	tls    bool
 }
 
@@ -149,14 +151,19 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	fatal(db.CreateKeyFile(filepath.Join(dir, "keys")))
 	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
 	fatal(err)
+	f.ring = ring
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	clients := []grant.Client{
 		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect, "https://client.example/other", "https://client.example/q?a=1"}},
 		{ID: "inspector", Name: hostileName, RedirectURIs: []string{"http://127.0.0.1/callback", testRedirect}},
 	}
-	grants, err := grant.New(grant.Config{DB: f.db, Ring: ring, Clients: clients, PublicURL: publicURL, Now: f.clock.Now,
+	grantConfig := grant.Config{DB: f.db, Ring: ring, Clients: clients, PublicURL: publicURL, Now: f.clock.Now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
-			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 2 * time.Minute, Consent: 10 * time.Minute}})
+			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 2 * time.Minute, Consent: 10 * time.Minute}}
+	if ch.grants != nil {
+		ch.grants(f, &grantConfig)
+	}
+	grants, err := grant.New(grantConfig)
 	fatal(err)
 	org := salesforce.Org{Name: "acme", LoginURL: f.sim.LoginURL("acme"), OrgID: sim.OrgID, ClientID: sim.PublicClientID, InsecureHTTP: true}
 	orgs := []salesforce.Org{org}

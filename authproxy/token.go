@@ -47,28 +47,6 @@ func (s *Server) token(r *http.Request, form url.Values) (any, error) {
 	}, nil
 }
 
-// identify finds the client. All clients are public (method none): one that brings a
-// secret believes something else, and is told so rather than humoured.
-func (s *Server) identify(r *http.Request, form url.Values) error {
-	for _, name := range []string{"client_secret", "client_assertion", "client_assertion_type"} {
-		if form.Get(name) != "" {
-			return &oauthError{status: http.StatusUnauthorized, code: invalidClient, description: "clients here have no secret: use the method none"}
-		}
-	}
-	if r.Header.Get("Authorization") != "" {
-		return &oauthError{status: http.StatusUnauthorized, code: invalidClient, challenge: `Basic realm="sfmcp-proxy"`, // RFC 6749 5.2
-			description: "clients here do not authenticate: send client_id in the form"}
-	}
-	id := form.Get("client_id")
-	if id == "" {
-		return badRequest("client_id is required")
-	}
-	if _, known := s.Grants.Client(id); !known {
-		return &oauthError{status: http.StatusUnauthorized, code: invalidClient, description: "unknown client"}
-	}
-	return nil
-}
-
 // redeem is RFC 6749 4.1.3 with PKCE. The redirect URI must be repeated: it was sent.
 func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, error) {
 	if form.Get("code") == "" {

@@ -110,7 +110,9 @@ type Registration struct {
 	Dynamic           Dynamic           `mapstructure:"dynamic"`
 }
 
-// MetadataDocuments configures Client ID Metadata Documents.
+// MetadataDocuments configures Client ID Metadata Documents: the hosts that may publish
+// a client, special-use networks that may be reached for it all the same, and the DNS
+// server to ask (empty: the system's).
 type MetadataDocuments struct {
 	AllowHosts     []string `mapstructure:"allow_hosts"`
 	AllowAddresses []string `mapstructure:"allow_addresses"`
@@ -242,8 +244,11 @@ var defaultScopes = []string{"mcp_api", "refresh_token"}
 // settings that a pilot may have and a production system should not.
 func (c *Config) Warnings() []string {
 	var out []string
-	if d := c.Registration.MetadataDocuments; len(d.AllowHosts)+len(d.AllowAddresses) > 0 || d.Resolver != "" {
-		out = append(out, "registration.metadata_documents has no effect yet: this version knows user-defined clients only")
+	if d := c.Registration.MetadataDocuments; len(d.AllowHosts) == 0 && (len(d.AllowAddresses) > 0 || d.Resolver != "") {
+		out = append(out, "registration.metadata_documents has no effect without allow_hosts")
+	}
+	if c.Registration.Dynamic.Enabled {
+		out = append(out, "registration.dynamic lets any program that reaches this proxy register a client; people see it as unverified")
 	}
 	if len(c.Console.Roles) > 0 {
 		out = append(out, "console.roles has no effect yet: pages know no roles")

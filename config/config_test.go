@@ -123,6 +123,34 @@ func TestDocumentedPolicyIsAccepted(t *testing.T) {
 	}
 }
 
+// Clients that are not under clients are named in rules by their document's URL.
+func TestRegistration(t *testing.T) {
+	t.Parallel()
+	const section = `
+registration:
+  metadata_documents: {allow_hosts: [chatgpt.com, 127.0.0.2], allow_addresses: [127.0.0.2/32, "fd00::/8"], resolver: "127.0.0.1:53"}
+  dynamic: {enabled: true}
+`
+	rule := func(id string) string {
+		return with("classes: [read]", "classes: [read], clients: [\""+id+"\"]")
+	}
+	c, err := load(t, rule("https://chatgpt.com/oauth/client.json")+section)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := strings.Join(c.Warnings(), "\n"); !strings.Contains(w, "unverified") {
+		t.Errorf("warnings: %s", w)
+	}
+	for _, id := range []string{"https://claude.ai/c", "http://chatgpt.com/c", "https://chatgpt.com.evil/c", "other"} {
+		if _, err := load(t, rule(id)+section); err == nil || !strings.Contains(err.Error(), "policies[0].rules[0].clients[0]") {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if c, err = load(t, with("", "registration: {metadata_documents: {allow_addresses: [127.0.0.2/32]}}")); err != nil || !strings.Contains(strings.Join(c.Warnings(), "\n"), "allow_hosts") {
+		t.Errorf("addresses without hosts: %v, %v", err, c.Warnings())
+	}
+}
+
 // SC-03: every mistake is named with file, line, key, what was found and what is
 // expected, and none opens anything.
 func TestSC03EveryFaultIsNamed(t *testing.T) {
@@ -170,7 +198,12 @@ func TestSC03EveryFaultIsNamed(t *testing.T) {
 		"redirect with script":   {with("https://chatgpt.com/connector/oauth/abc123", "javascript:alert(1)"), "clients[0].redirect_uris[0]", "plain form"},
 		"database with password": {with("", "database: postgres://u:hunter2@h/d"), "database", "sqlite:PATH"},
 		"code lives long":        {with("", "lifetimes: {code: 10m}"), "lifetimes.code", "1m"},
-		"dynamic registration":   {with("", "registration: {dynamic: {enabled: true}}"), "registration.dynamic.enabled", "user-defined"},
+		"URL as a host":          {with("", "registration: {metadata_documents: {allow_hosts: [\"https://chatgpt.com\"]}}"), "registration.metadata_documents.allow_hosts[0]", "without scheme"},
+		"wildcard as a host":     {with("", "registration: {metadata_documents: {allow_hosts: [\"*.chatgpt.com\"]}}"), "registration.metadata_documents.allow_hosts[0]", "wildcard"},
+		"address in hexadecimal": {with("", "registration: {metadata_documents: {allow_hosts: [\"0x7f.1\"]}}"), "registration.metadata_documents.allow_hosts[0]", "host name"},
+		"address as a network":   {with("", "registration: {metadata_documents: {allow_addresses: [127.0.0.2]}}"), "registration.metadata_documents.allow_addresses[0]", "a network"},
+		"network with host bits": {with("", "registration: {metadata_documents: {allow_addresses: [127.0.0.2/8]}}"), "registration.metadata_documents.allow_addresses[0]", "a network"},
+		"resolver without port":  {with("", "registration: {metadata_documents: {resolver: 127.0.0.1}}"), "registration.metadata_documents.resolver", "host:port"},
 		"quorum of two":          {with("{effect: allow, classes: [read]}", "{effect: confirm, classes: [create], quorum: 2}"), "policies[0].rules[0].quorum", "1"},
 		"tab":                    {"public_url:\thttps://x\n\tx: y", "(file)", "line"},
 		"empty file":             {"", "(file)", "empty"},

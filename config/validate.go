@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -200,8 +201,8 @@ func (v *validator) rule(key string, r Rule) {
 		}
 	}
 	for k, id := range r.Clients {
-		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) {
-			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients")
+		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) && !v.publishes(id) {
+			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts")
 		}
 	}
 	if r.Quorum > 1 {
@@ -263,19 +264,27 @@ func (v *validator) clients() {
 
 func (v *validator) registration() {
 	r := v.c.Registration
+	for i, host := range r.MetadataDocuments.AllowHosts {
+		if err := clientdoc.ValidHost(host); err != nil {
+			v.add(fmt.Sprintf("registration.metadata_documents.allow_hosts[%d]", i), quote(host), "a host name in lower case, without scheme, port or wildcard, such as chatgpt.com")
+		}
+	}
 	for i, cidr := range r.MetadataDocuments.AllowAddresses {
-		if _, err := netip.ParsePrefix(cidr); err != nil {
+		if network, err := netip.ParsePrefix(cidr); err != nil || network != network.Masked() {
 			v.add(fmt.Sprintf("registration.metadata_documents.allow_addresses[%d]", i), quote(cidr), "a network such as 127.0.0.2/32")
 		}
 	}
 	if res := r.MetadataDocuments.Resolver; res != "" {
-		if _, _, err := net.SplitHostPort(res); err != nil {
+		if host, port, err := net.SplitHostPort(res); err != nil || host == "" || port == "" {
 			v.add("registration.metadata_documents.resolver", quote(res), "host:port of a DNS server")
 		}
 	}
-	if r.Dynamic.Enabled {
-		v.add("registration.dynamic.enabled", "true", "false (this version knows user-defined clients only)")
-	}
+}
+
+// publishes says whether a client id is the URL of a document that may be read.
+func (v *validator) publishes(id string) bool {
+	u, err := url.Parse(id)
+	return err == nil && clientdoc.IsURL(id) && slices.Contains(v.c.Registration.MetadataDocuments.AllowHosts, u.Hostname())
 }
 
 func (v *validator) lifetimes() {

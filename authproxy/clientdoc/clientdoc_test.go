@@ -148,6 +148,7 @@ func TestAS41DocumentShapes(t *testing.T) {
 		"private key":         document(testID, plainTail+`,"jwks":{"keys":[`+strings.Replace(rsaKey, `"kid"`, `"d":"AA","kid"`, 1)+`]}`),
 		"symmetric key":       document(testID, plainTail+`,"jwks":{"keys":[{"kty":"oct","k":"AA"}]}`),
 		"jwks and jwks_uri":   document(testID, plainTail+`,"jwks_uri":"https://client.example/k","jwks":{"keys":[`+rsaKey+`]}`),
+		"jwks_uri itself":     document(testID, plainTail+`,"jwks_uri":"`+testID+`"`),
 		"jwks_uri http":       document(testID, plainTail+`,"jwks_uri":"http://client.example/k"`),
 		"BOM":                 "\ufeff" + document(testID, plainTail),
 		"trailing {}":         document(testID, plainTail) + "{}",

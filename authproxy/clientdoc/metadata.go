@@ -120,6 +120,9 @@ func ParseDocument(id string, body []byte) (*Metadata, error) {
 	if err := o.keys(m); err != nil {
 		return nil, err
 	}
+	if m.JWKSURI == id {
+		return nil, errors.New("jwks_uri is the document itself")
+	}
 	if m.Methods, err = o.methods(m.JWKS != nil || m.JWKSURI != ""); err != nil {
 		return nil, err
 	}

@@ -34,7 +34,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	for _, g := range grants {
 		page.Connections = append(page.Connections, ui.Connection{
 			ID:           g.ID,
-			ClientName:   c.clientName(g.ClientID),
+			ClientName:   c.Grants.ClientName(r.Context(), g.ClientID),
 			ClientID:     g.ClientID,
 			ServerTitle:  c.serverTitle(g.Server),
 			RedirectHost: hostOf(g.RedirectURI),
@@ -67,13 +67,6 @@ func (c *Console) connections(r *http.Request, v *visit) ([]grant.Grant, error) 
 		return nil, errNotFound
 	}
 	return c.Grants.Grants(r.Context(), grant.Filter{Org: v.session.Org, Subject: v.session.Subject})
-}
-
-func (c *Console) clientName(id string) string {
-	if client, ok := c.Grants.Client(id); ok {
-		return client.Name
-	}
-	return id
 }
 
 func (c *Console) serverTitle(name string) string {

@@ -34,7 +34,7 @@ func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	page := ui.ApprovalsPage{Viewer: v.viewer}
 	for i := range waiting {
-		line := c.line(&waiting[i])
+		line := c.line(r.Context(), &waiting[i])
 		if line.Gist, err = c.gist(r.Context(), waiting[i].ID); err != nil {
 			return err
 		}
@@ -42,20 +42,20 @@ func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) er
 	}
 	for i := range recent {
 		if recent[i].State != approval.Pending {
-			page.Recent = append(page.Recent, c.line(&recent[i]))
+			page.Recent = append(page.Recent, c.line(r.Context(), &recent[i]))
 		}
 	}
 	c.render(w, r, http.StatusOK, page)
 	return nil
 }
 
-func (c *Console) line(a *approval.Request) ui.ApprovalLine {
+func (c *Console) line(ctx context.Context, a *approval.Request) ui.ApprovalLine {
 	when := "asked " + ui.Moment(a.CreatedAt, c.Now())
 	if !a.DecidedAt.IsZero() {
 		when = "decided " + ui.Moment(a.DecidedAt, c.Now())
 	}
 	return ui.ApprovalLine{
-		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.clientName(a.ClientID), Server: c.serverTitle(a.Server),
+		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Grants.ClientName(ctx, a.ClientID), Server: c.serverTitle(a.Server),
 		State: string(a.State), Status: statusInWords(a), When: when,
 	}
 }
@@ -134,7 +134,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
 		Open:      a.State == approval.Pending && ownDecision(a),
 		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
-		ClientName: c.clientName(a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
+		ClientName: c.Grants.ClientName(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
 		Arguments: arguments,
 		Canonical: ui.Visible(string(a.Arguments)),

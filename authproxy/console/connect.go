@@ -32,7 +32,8 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 	page := ui.ConnectPage{Viewer: viewer, ServerName: server.Name, ServerTitle: server.Title,
 		ServerDescription: server.Description, URL: c.PublicURL + "/mcp/" + server.Name}
 	for _, a := range assistants {
-		if client, ok := a.clientAmong(c.Grants.Clients()); ok && (!a.cloud || reachable(c.PublicURL)) {
+		// Of the configured ones: a stranger's registration is no advice of ours.
+		if client, ok := a.clientAmong(c.Grants.UserDefined()); ok && (!a.cloud || reachable(c.PublicURL)) {
 			t := target{publicURL: c.PublicURL, url: page.URL, server: server.Name, title: page.Server(), client: client}
 			page.Guides = append(page.Guides, a.guide(t))
 		} else {

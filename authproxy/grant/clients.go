@@ -1,8 +1,10 @@
 package grant
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -10,33 +12,134 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/clientdoc"
 )
 
-// Client is a user-defined OAuth client (RFC 6749 2). It is public: it has no secret,
-// PKCE binds its codes.
+// ClientKind tells how a client came to be known.
+type ClientKind string
+
+const (
+	Configured ClientKind = "user-defined"      // in the configuration
+	Document   ClientKind = "metadata document" // its id is the URL of its Client ID Metadata Document
+	Dynamic    ClientKind = "dynamic"           // registered itself (RFC 7591)
+)
+
+// Client is an OAuth client (RFC 6749 2). User-defined and dynamic ones are public:
+// they have no secret, PKCE binds their codes.
 type Client struct {
-	// ID is the client_id, Name what people read.
+	// ID is the client_id, Name what people read. The name is verified for Configured
+	// ones only.
 	ID, Name string
 	// RedirectURIs are https URLs, or http URLs on 127.0.0.1, [::1] or localhost.
 	RedirectURIs []string
+	// Kind is set by the store.
+	Kind ClientKind
+	// Host is that of a Document client's id, which its document was fetched from.
+	Host string
+	// ReadAt is when a Document client's document was fetched.
+	ReadAt time.Time
 
-	own *url.URL // the proxy's origin
+	methods  []string // of Document clients
+	asserted bool     // it has authenticated with private_key_jwt
+	metadata *clientdoc.Metadata
+	own      *url.URL // the proxy's origin
 }
 
-// Client returns the configured client of that id.
-func (s *Store) Client(id string) (Client, bool) {
-	c, ok := s.clients[id]
-	return c, ok
-}
-
-// Clients returns all configured clients, by id.
-func (s *Store) Clients() []Client {
-	all := make([]Client, 0, len(s.clients))
-	for _, c := range s.clients {
-		all = append(all, c)
+// Allows says whether the client may authenticate with a method at the token endpoint.
+// One that can sign, and once did, may not go on without (SR-AS-8: no downgrade).
+func (c Client) Allows(method string) bool {
+	if c.Kind != Document {
+		return method == clientdoc.MethodNone
 	}
+	if method == clientdoc.MethodNone && c.asserted && slices.Contains(c.methods, clientdoc.MethodPrivateKeyJWT) {
+		return false
+	}
+	return slices.Contains(c.methods, method)
+}
+
+// Client returns the client of that id, or [ErrNoClient], which wraps an error of
+// package clientdoc when the id is the URL of a document that cannot be had: an
+// authorization begins only on a document that is current.
+func (s *Store) Client(ctx context.Context, id string) (Client, error) {
+	return s.lookUp(ctx, id, false)
+}
+
+// LastKnown is [Store.Client] for what goes on, such as a refresh: where a document
+// cannot be had now, the last good one counts.
+func (s *Store) LastKnown(ctx context.Context, id string) (Client, error) {
+	return s.lookUp(ctx, id, true)
+}
+
+func (s *Store) lookUp(ctx context.Context, id string, stale bool) (Client, error) {
+	if c, ok := s.clients[id]; ok {
+		return c, nil
+	}
+	switch {
+	case !s.knows(id):
+		return Client{}, s.unknown(id)
+	case clientdoc.IsURL(id):
+		return s.documentClient(ctx, id, stale)
+	}
+	return s.dynamicClient(ctx, id)
+}
+
+// knows says whether clients of that id may exist under this configuration. It asks
+// nobody: for tokens, whose client was looked up when it got them.
+func (s *Store) knows(id string) bool {
+	_, configured := s.clients[id]
+	switch {
+	case configured:
+		return true
+	case clientdoc.IsURL(id):
+		return s.documents != nil && s.documents.Allowed(id) == nil
+	}
+	return s.dynamic && wellFormed(id, dynamicPrefix)
+}
+
+func (s *Store) unknown(id string) error {
+	if s.documents != nil && clientdoc.IsURL(id) {
+		return fmt.Errorf("%w: %w", ErrNoClient, s.documents.Allowed(id))
+	}
+	return ErrNoClient
+}
+
+// ClientName is what people read for a client, its id where nothing better is known. It
+// asks nobody but the database.
+func (s *Store) ClientName(ctx context.Context, id string) string {
+	if c, ok := s.clients[id]; ok {
+		return c.Name
+	}
+	if r, err := s.registration(ctx, id); err == nil && r != nil {
+		if c, err := s.clientOf(r); err == nil {
+			return c.Name
+		}
+	}
+	return id
+}
+
+// AcceptsDocuments says whether Client ID Metadata Documents are accepted,
+// AcceptsRegistration whether clients may register themselves.
+func (s *Store) AcceptsDocuments() bool    { return s.documents != nil }
+func (s *Store) AcceptsRegistration() bool { return s.dynamic }
+
+// UserDefined returns the clients of the configuration, by id.
+func (s *Store) UserDefined() []Client {
+	all := slices.Collect(maps.Values(s.clients))
 	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
 	return all
+}
+
+// Clients returns all clients that are known now, by id.
+func (s *Store) Clients(ctx context.Context) ([]Client, error) {
+	stored, err := s.registered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := append(s.UserDefined(), stored...)
+	sort.Slice(all, func(i, j int) bool { return all[i].ID < all[j].ID })
+	return all, nil
 }
 
 // Validate reports every fault of the client: an id or name that is missing or not

@@ -9,6 +9,11 @@
 // token) of which the database has the SHA-256 alone; it is good exactly as long as
 // its grant is, so that one UPDATE cuts a client off.
 //
+// A [Client] is configured, or its id is the URL of a document that it publishes, or it
+// has registered itself. The last good document is kept in the database, together with
+// the last good key set: all processes share it, and the grants that exist go on when its
+// host is down. An authorization begins only on a document that is current.
+//
 // An [AuthorizationRequest] goes pending → sent → done, or pending → denied. Each
 // step is one conditional statement, bound to the browser that opened the request
 // (and from sent on to the cookie that was set when the user was sent to Salesforce).
@@ -22,7 +27,7 @@
 //
 // A grant that was made but not yet redeemed expires with its code; redeeming it sets
 // the absolute lifetime. So "live" always means: not revoked, not expired, user not
-// blocked, client still configured.
+// blocked, client still allowed by the configuration.
 //
 // What it does not do: speak HTTP, talk to Salesforce, decide who may connect to
 // which server, or write the audit log.

@@ -164,6 +164,5 @@ func (s *Store) Alive(ctx context.Context, id string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("checking grant: %w", err)
 	}
-	_, known := s.clients[client]
-	return known, nil
+	return s.knows(client), nil
 }

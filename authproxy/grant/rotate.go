@@ -37,7 +37,7 @@ type refreshToken struct {
 // grant and returns a [*ReplayError]. Other refusals ([ErrInvalidGrant],
 // [ErrInvalidTarget], [ErrInvalidScope]) change nothing.
 func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
-	if _, known := s.clients[r.ClientID]; !known || !wellFormed(r.RefreshToken, refreshPrefix) {
+	if !s.knows(r.ClientID) || !wellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
 	var t *Tokens

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
 )
 
@@ -36,6 +37,10 @@ var (
 	ErrTooMany = errors.New("too many open authorization requests")
 	// ErrBlocked: the user is blocked.
 	ErrBlocked = errors.New("user is blocked")
+	// ErrNoClient: no such client, or none that may be used now.
+	ErrNoClient = errors.New("unknown client")
+	// ErrTooManyClients: so many clients have registered that no more may.
+	ErrTooManyClients = errors.New("too many registered clients")
 	// ErrNotFound: no such grant or user, or no live one.
 	ErrNotFound = errors.New("not found")
 )
@@ -101,7 +106,7 @@ func (l Lifetimes) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Config is what a [Store] needs. All fields but Now are required.
+// Config is what a [Store] needs. Documents, Dynamic and Now may be left out.
 type Config struct {
 	DB        *db.DB
 	Ring      *db.KeyRing
@@ -111,6 +116,11 @@ type Config struct {
 	PublicURL string
 	// SalesforceHosts are host names that no client may be redirected to.
 	SalesforceHosts []string
+	// Documents fetches Client ID Metadata Documents; nil: none are accepted.
+	Documents *clientdoc.Fetcher
+	// Dynamic lets clients register themselves. While it is false the clients that did
+	// are unknown; to keep one, configure it under its id.
+	Dynamic bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -122,6 +132,12 @@ type Store struct {
 	clients   map[string]Client
 	lifetimes Lifetimes
 	now       func() time.Time
+
+	documents       *clientdoc.Fetcher
+	dynamic         bool
+	publicURL       string
+	own             *url.URL
+	salesforceHosts []string
 
 	mu   sync.Mutex
 	used map[string]int64 // grant id → last use, since the last Sweep
@@ -141,6 +157,7 @@ func New(c Config) (*Store, error) {
 	s := &Store{
 		db: c.DB, ring: c.Ring, lifetimes: c.Lifetimes, now: c.Now,
 		clients: map[string]Client{}, used: map[string]int64{},
+		documents: c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -152,7 +169,7 @@ func New(c Config) (*Store, error) {
 		if _, twice := s.clients[client.ID]; twice {
 			faults = append(faults, fmt.Errorf("client %q: id is used twice", client.ID))
 		}
-		client.own = own
+		client.own, client.Kind = own, Configured
 		s.clients[client.ID] = client
 	}
 	if err := errors.Join(faults...); err != nil {

@@ -73,7 +73,7 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	if err != nil {
 		return nil, fmt.Errorf("authenticating: %w", err)
 	}
-	if _, known := s.clients[g.ClientID]; !known {
+	if !s.knows(g.ClientID) {
 		return nil, ErrInvalidToken
 	}
 	s.mu.Lock()

@@ -47,6 +47,8 @@ type ConsentPage struct {
 
 	ClientName   string
 	ClientID     string
+	Unverified   bool   // nobody here has checked who the client is: its name is what it says
+	VerifiedHost string // of an unverified client: the host that is known to publish its id; empty: nothing is known
 	RedirectHost string // host (and port) that receives the code
 	Loopback     bool   // the redirect stays on the person's own computer: any program there could ask
 
@@ -82,6 +84,15 @@ func (p ConsentPage) Server() string {
 		return p.ServerTitle
 	}
 	return p.ServerName
+}
+
+// Lookalike is a word in the client's name whose letters come from look-alike alphabets,
+// or "". Names that an administrator wrote are not judged.
+func (p ConsentPage) Lookalike() string {
+	if !p.Unverified {
+		return ""
+	}
+	return MixedScripts(p.ClientName)
 }
 
 // SignInOrg is one org a person may sign in with.

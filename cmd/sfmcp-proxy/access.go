@@ -232,27 +232,35 @@ type clientRow struct {
 }
 
 func clientCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "Registered clients", Args: usageArgs(cobra.NoArgs)},
+	list := withApp(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
 		func(a *app, cmd *cobra.Command, _ []string) error {
 			var rows []clientRow
-			for _, c := range a.grants.Clients() {
+			clients, err := a.grants.Clients(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, c := range clients {
 				grants, err := a.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
 				if err != nil {
 					return err
 				}
-				rows = append(rows, clientRow{c.ID, c.Name, "user-defined", len(grants)})
+				rows = append(rows, clientRow{c.ID, c.Name, string(c.Kind), len(grants)})
 			}
 			return printRows(cmd, rows)
 		})
 	jsonFlag(list)
 	revoke := withApp(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
-		Long: "End every connection of a client, of all users.\n\nA user-defined client can be connected anew; to keep it out, take it from the\nconfiguration as well."},
+		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; to keep it out, take it, or the host of its document,\nfrom the configuration as well."},
 		func(a *app, cmd *cobra.Command, args []string) error {
+			clients, err := a.grants.Clients(cmd.Context())
+			if err != nil {
+				return err
+			}
 			n, err := a.revokeClient(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if _, known := a.grants.Client(args[0]); !known && n == 0 {
+			if n == 0 && !slices.ContainsFunc(clients, func(c grant.Client) bool { return c.ID == args[0] }) {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", printable(args[0]), n, plural(n, "connection"))

@@ -50,7 +50,8 @@ type app struct {
 	forward       *mcpforward.Handler
 
 	trustedProxies []netip.Prefix
-	strangers      *strangers
+	strangers      *strangers // who begin sign-ins
+	registrants    *strangers // who register clients
 	metrics        *metrics
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
@@ -61,16 +62,13 @@ type app struct {
 
 // openApp opens the parts in the order in which they need each other.
 func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
-	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers(), metrics: newMetrics()}
+	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers(signInsPerSecond, signInBurst),
+		registrants: newStrangers(registrationsPerSecond, registrationBurst), metrics: newMetrics()}
 	for _, p := range c.Policies {
 		a.policies[p.Name] = p.Judge()
 	}
-	for _, cidr := range c.TrustedProxies {
-		network, err := netip.ParsePrefix(cidr)
-		if err != nil {
-			return nil, err
-		}
-		a.trustedProxies = append(a.trustedProxies, network)
+	if a.trustedProxies, err = prefixes(c.TrustedProxies); err != nil {
+		return nil, err
 	}
 	ring, err := db.LoadKeyRing(c.KeysFile)
 	if err != nil {
@@ -107,9 +105,14 @@ func (a *app) openStores(ring *db.KeyRing) (err error) {
 	if a.audit, err = audit.New(audit.Config{DB: a.db, Ring: ring, Now: a.now}); err != nil {
 		return err
 	}
+	fetcher, err := documents(c, roots, a.now)
+	if err != nil {
+		return err
+	}
 	l := c.Lifetimes
 	if a.grants, err = grant.New(grant.Config{
 		DB: a.db, Ring: ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: a.now,
+		Documents: fetcher, Dynamic: c.Registration.Dynamic.Enabled,
 		Lifetimes: grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
 			RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent},
 	}); err != nil {

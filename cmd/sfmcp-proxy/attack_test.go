@@ -153,7 +153,7 @@ func TestRS22ForwardedFor(t *testing.T) {
 // AV-03: one address cannot fill the store of open sign-ins, and others go on.
 func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
-	s, now := newStrangers(), time.Now()
+	s, now := newStrangers(signInsPerSecond, signInBurst), time.Now()
 	admitted := 0
 	for range 2 * signInBurst {
 		if s.admits("192.0.2.1", now) {

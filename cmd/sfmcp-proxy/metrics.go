@@ -43,7 +43,7 @@ func (m *metrics) handler() http.Handler {
 func (m *metrics) count(path string, status int, took time.Duration) {
 	part := "other"
 	for _, known := range []string{"/mcp/", "/oauth/authorize", "/oauth/consent", "/oauth/callback", "/oauth/token",
-		"/oauth/revoke", "/.well-known/", "/approvals", "/account", "/connect/", "/signin", "/signout", "/assets/"} {
+		"/oauth/revoke", "/oauth/register", "/.well-known/", "/approvals", "/account", "/connect/", "/signin", "/signout", "/assets/"} {
 		if strings.HasPrefix(path, known) {
 			part = strings.Trim(known, "/.")
 		}

@@ -3,12 +3,15 @@ package main
 import (
 	"crypto/x509"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
@@ -45,6 +48,30 @@ func clients(c *config.Config) (out []grant.Client) {
 		out = append(out, grant.Client{ID: cl.ID, Name: cl.Name, RedirectURIs: cl.RedirectURIs})
 	}
 	return out
+}
+
+// documents is what fetches Client ID Metadata Documents; nil if no host may publish one.
+func documents(c *config.Config, roots *x509.CertPool, now func() time.Time) (*clientdoc.Fetcher, error) {
+	d := c.Registration.MetadataDocuments
+	if len(d.AllowHosts) == 0 {
+		return nil, nil
+	}
+	networks, err := prefixes(d.AllowAddresses)
+	if err != nil {
+		return nil, err
+	}
+	return clientdoc.New(clientdoc.Config{AllowHosts: d.AllowHosts, AllowAddresses: networks, Resolver: d.Resolver, Roots: roots, Now: now}), nil
+}
+
+func prefixes(texts []string) (out []netip.Prefix, err error) {
+	for _, text := range texts {
+		network, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, network)
+	}
+	return out, nil
 }
 
 func orgs(c *config.Config) (out []salesforce.Org) {
