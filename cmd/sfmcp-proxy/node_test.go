@@ -153,6 +153,7 @@ func (p *nodeProcess) signIn(d *demo, username string) {
 type inspector struct {
 	d         *demo
 	url, home string
+	identity  []string // how it says who it is; nil: as the demonstration's client
 }
 
 // What the Inspector's exit status says.
@@ -168,8 +169,12 @@ func (i *inspector) start(args ...string) *nodeProcess {
 	t.Helper()
 	script := filepath.Join(nodePackages(t), "@modelcontextprotocol", "inspector", "clients", "launcher", "build", "index.js")
 	env := []string{"MCP_AUTO_OPEN_ENABLED=true", "MCP_STORAGE_DIR=" + filepath.Join(i.home, "storage"), "MCP_INSPECTOR_SECRET_STORE=file"}
-	return startNode(t, i.home, env, script, append([]string{"--cli", i.url, "--transport", "http", "--client-id", i.d.ClientID,
-		"--callback-url", "http://127.0.0.1:0/oauth/callback", "--format", "json"}, args...)...)
+	identity := i.identity
+	if identity == nil {
+		identity = []string{"--client-id", i.d.ClientID}
+	}
+	return startNode(t, i.home, env, script, slices.Concat([]string{"--cli", i.url, "--transport", "http",
+		"--callback-url", "http://127.0.0.1:0/oauth/callback", "--format", "json"}, identity, args)...)
 }
 
 // end reads what a run prints and its exit status.

@@ -1,0 +1,355 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/config"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// startRegistering runs the demonstration's configuration with a registration section,
+// as 'serve' would.
+func startRegistering(t *testing.T, registration string) *demo {
+	t.Helper()
+	d := &demo{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
+	public, listen, err := listenNow("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, adminListen, err := listenNow("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + listen + "/oauth/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sim.Close() })
+	file := filepath.Join(d.dir, defaultConfig)
+	if err := writeDemoConfig(file, map[string]string{
+		"PublicURL": "http://" + listen, "Listen": listen, "AdminListen": adminListen, "SalesforceURL": sim.BaseURL(),
+		"OrgID": salesforcesim.OrgID, "ConsumerKey": salesforcesim.PublicClientID, "ClientID": demoClientID,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append(text, registration...), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Load(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.CreateKeyFile(c.KeysFile); err != nil {
+		t.Fatal(err)
+	}
+	d.demoInfo = newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file)
+	a, err := openApp(t.Context(), c, slog.New(originHandler{slog.NewTextHandler(d.log, nil)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.listening = map[string]net.Listener{listen: public, adminListen: private}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- a.serve(ctx, func() { close(ready) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		a.close()
+	})
+	<-ready
+	return d
+}
+
+// publisher publishes the documents of the clients that people use, under their own
+// names but for the port.
+type publisher struct {
+	*clientdoctest.Site
+	key *rsa.PrivateKey
+}
+
+func publish(t *testing.T) *publisher {
+	t.Helper()
+	p := &publisher{Site: clientdoctest.Start(t, "chatgpt.com", "claude.ai", "vscode.dev")}
+	var err error
+	if p.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+		t.Fatal(err)
+	}
+	for file, path := range map[string]string{
+		"chatgpt": "/oauth/client.json", "codex": "/oauth/codex/client.json", "claude": "/oauth/mcp-oauth-client-metadata",
+		"claude-code": "/oauth/claude-code-client-metadata", "vscode": "/oauth/client-metadata.json",
+	} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "authproxy", "clientdoc", "testdata", file+".json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := string(text)
+		for _, host := range []string{"chatgpt.com", "claude.ai", "vscode.dev"} {
+			body = strings.ReplaceAll(body, "https://"+host+"/oauth/", p.URL(host, "/oauth/"))
+		}
+		p.Publish(path, body, "Cache-Control", "public, max-age=3600")
+	}
+	p.Publish("/oauth/jwks.json", fmt.Sprintf(`{"keys":[{"kty":"RSA","use":"sig","kid":"2026","alg":"RS256","n":%q,"e":"AQAB"}]}`,
+		base64.RawURLEncoding.EncodeToString(p.key.N.Bytes())))
+	return p
+}
+
+// registration is the section that accepts the publisher's clients.
+func (p *publisher) registration(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, p.CA, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf(`
+trusted_ca_file: %s
+registration:
+  metadata_documents:
+    allow_hosts: [chatgpt.com, claude.ai, vscode.dev]
+    allow_addresses: [%s]
+    resolver: %s
+`, file, clientdoctest.AddressNetwork, p.Resolver)
+}
+
+// sign is what ChatGPT sends where private_key_jwt is advertised.
+func (p *publisher) sign(t *testing.T, clientID, issuer string) url.Values {
+	t.Helper()
+	now := time.Now()
+	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{"iss": clientID, "sub": clientID, "aud": issuer,
+		"iat": now.Unix(), "exp": now.Add(time.Minute).Unix(), "jti": rand.Text()})
+	token.Header["kid"] = "2026"
+	text, err := token.SignedString(p.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {text}}
+}
+
+// walk is the whole flow of a client: consent, login, code, tokens, a session.
+func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *client {
+	d.t.Helper()
+	c := &client{d: d, url: d.MCPURLs["sobject-reads"]}
+	verifier := db.Secret("")
+	sum := sha256.Sum256([]byte(verifier))
+	query := url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"s"}, "resource": {c.url},
+		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+	location, err := salesforcesim.NewBrowser(nil, redirectURI).LogIn(d.t.Context(), d.PublicURL+"/oauth/authorize?"+query.Encode(), rep, d.password(rep))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	back, err := url.Parse(location)
+	if err != nil || back.Query().Get("code") == "" || back.Query().Get("iss") != d.PublicURL {
+		d.t.Fatalf("callback %s, %v", location, err)
+	}
+	form := extra()
+	for name, value := range map[string]string{"grant_type": "authorization_code", "code": back.Query().Get("code"), "redirect_uri": redirectURI,
+		"client_id": clientID, "code_verifier": verifier, "resource": c.url} {
+		form.Set(name, value)
+	}
+	c.token(form)
+	c.initialize()
+	return c
+}
+
+func (c *client) renew(clientID string, extra url.Values) {
+	c.d.t.Helper()
+	for name, value := range map[string]string{"grant_type": "refresh_token", "refresh_token": c.refresh, "client_id": clientID, "resource": c.url} {
+		extra.Set(name, value)
+	}
+	c.token(extra)
+}
+
+// The clients that people use, with the documents that they publish, from the first
+// page to a refresh while the documents' host is down.
+func TestClientsWithDocuments(t *testing.T) {
+	t.Parallel()
+	p := publish(t)
+	d := startRegistering(t, p.registration(t))
+	nothing := func() url.Values { return url.Values{} }
+	signed := func(id string) func() url.Values { return func() url.Values { return p.sign(t, id, d.PublicURL) } }
+	chatgpt := p.URL("chatgpt.com", "/oauth/client.json")
+	code := p.URL("claude.ai", "/oauth/claude-code-client-metadata")
+	walks := []struct {
+		name, id, redirectURI string
+		extra                 func() url.Values
+	}{
+		{"ChatGPT", chatgpt, "https://chatgpt.com/connector_platform_oauth_redirect", signed(chatgpt)},
+		{"Codex", p.URL("chatgpt.com", "/oauth/codex/client.json"), "http://127.0.0.1:49160/callback", nothing},
+		{"Claude", p.URL("claude.ai", "/oauth/mcp-oauth-client-metadata"), "https://claude.ai/api/mcp/auth_callback", nothing},
+		{"Claude Code", code, "http://localhost:49161/callback", nothing},
+		{"VS Code", p.URL("vscode.dev", "/oauth/client-metadata.json"), "http://127.0.0.1:33418/", nothing},
+		{"VS Code on the web", p.URL("vscode.dev", "/oauth/client-metadata.json"), "https://vscode.dev/redirect", nothing},
+		{"VS Code, another port", p.URL("vscode.dev", "/oauth/client-metadata.json"), "http://127.0.0.1:50000/", nothing},
+	}
+	var clients []*client
+	for _, w := range walks {
+		c := d.walk(w.id, w.redirectURI, w.extra)
+		c.renew(w.id, w.extra())
+		if r := c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Result.IsError || r.Error != nil {
+			t.Errorf("%s: %s", w.name, r.body)
+		}
+		clients = append(clients, c)
+	}
+	p.Stop()
+	if _, err := d.database().Writes.Exec(`UPDATE registered_clients SET fresh_until = 1, keys_fresh_until = 1`); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range walks {
+		clients[i].renew(w.id, w.extra())
+		if r := clients[i].call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Status != http.StatusOK {
+			t.Errorf("%s, while the host is down: %d %s", w.name, r.Status, r.body)
+		}
+	}
+	if out := d.must("client", "list"); strings.Count(out, "metadata document") != 5 || strings.Count(out, "user-defined") != 1 || !strings.Contains(out, "Visual Studio Code") {
+		t.Error(out)
+	}
+	if out := d.must("client", "revoke", code); !strings.Contains(out, "1 connection ended") {
+		t.Error(out)
+	}
+	if r, err := clients[3].post(t.Context(), "ping", nil, false); err != nil || r.Status != http.StatusUnauthorized {
+		t.Errorf("after the revocation: %d %v", r.Status, err)
+	}
+}
+
+// mcp-remote knows nothing but the endpoint's URL: it finds the registration endpoint
+// and registers itself.
+func TestMCPRemoteRegistersItself(t *testing.T) {
+	t.Parallel()
+	packages := nodePackages(t)
+	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
+	home := t.TempDir()
+	p := startNode(t, home, []string{"MCP_REMOTE_CONFIG_DIR=" + filepath.Join(home, "remote")},
+		filepath.Join(packages, "mcp-remote", "dist", "proxy.js"), d.MCPURLs["sobject-reads"], callbackPort(t), "--transport", "http-only", "--allow-http", "--host", "127.0.0.1")
+	p.send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"stdio","version":"1"}}}`)
+	p.signIn(d, rep)
+	if r := p.answer(1); r.Error != nil {
+		t.Fatalf("initialize: %s", r.body)
+	}
+	p.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	p.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id, Name FROM Account LIMIT 5"}}}`)
+	if r := p.answer(2); r.Error != nil || r.Result.IsError || !strings.Contains(r.text(), `"totalSize"`) {
+		t.Errorf("reading: %s", r.body)
+	}
+	var id string
+	for line := range strings.Lines(d.must("client", "list", "--json")) {
+		var row struct{ ID, Kind string }
+		if err := json.Unmarshal([]byte(line), &row); err != nil {
+			t.Fatal(err)
+		}
+		if row.Kind == "dynamic" {
+			id = row.ID
+		}
+	}
+	if out := d.must("client", "revoke", id); !strings.Contains(out, "1 connection ended") {
+		t.Error(out)
+	}
+	if out := d.must("client", "list"); strings.Contains(out, "dynamic") {
+		t.Error(out)
+	}
+}
+
+// MCP Inspector, without a client of the configuration: by a document, and by
+// registering itself.
+func TestInspectorRegistersItself(t *testing.T) {
+	t.Parallel()
+	nodePackages(t)
+	p := publish(t)
+	const path = "/oauth/inspector.json"
+	id := p.URL("claude.ai", path)
+	p.Publish(path, fmt.Sprintf(`{"client_id":%q,"client_name":"Inspector","redirect_uris":["http://127.0.0.1/oauth/callback"]}`, id))
+	d := startRegistering(t, p.registration(t)+"  dynamic: {enabled: true}\n")
+	for kind, identity := range map[string][]string{"metadata document": {"--client-metadata-url", id}, "dynamic": {}} {
+		i := &inspector{d: d, url: d.MCPURLs["sobject-reads"], home: t.TempDir(), identity: identity}
+		run := i.start("--method", "tools/list")
+		run.signIn(d, rep)
+		if list, status := i.end(run); status != inspectorDone || !slices.Contains(list.tools(), "soqlQuery") {
+			t.Errorf("%s: status %d\n%s", kind, status, list.body)
+		}
+		if r, status := i.call("getUserInfo", map[string]any{}); status != inspectorDone {
+			t.Errorf("%s, again: status %d\n%s", kind, status, r.body)
+		}
+		if out := d.must("client", "list"); strings.Count(out, kind) != 1 {
+			t.Errorf("%s:\n%s", kind, out)
+		}
+	}
+}
+
+func TestAS35RegistrationFlood(t *testing.T) {
+	t.Parallel()
+	a, _ := configured(t, twoOrgs+"\nregistration: {dynamic: {enabled: true}}\n")
+	h := a.publicHandler()
+	register := func(source string) int {
+		r := httptest.NewRequest("POST", "/oauth/register", strings.NewReader(`{"redirect_uris":["https://client.example/cb"]}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.RemoteAddr = source
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code == http.StatusTooManyRequests && (w.Header().Get("Retry-After") == "" || !json.Valid(w.Body.Bytes())) {
+			t.Errorf("%v %s", w.Header(), w.Body)
+		}
+		return w.Code
+	}
+	var statuses []int
+	for range 200 {
+		statuses = append(statuses, register("192.0.2.1:1000"))
+	}
+	if n := slices.Index(statuses, http.StatusTooManyRequests); n != registrationBurst {
+		t.Errorf("the first refusal is number %d", n)
+	}
+	if status := register("192.0.2.2:1000"); status != http.StatusCreated {
+		t.Errorf("another address: %d", status)
+	}
+	var n int
+	if err := a.db.Reads.QueryRow(`SELECT COUNT(*) FROM registered_clients`).Scan(&n); err != nil || n > registrationBurst+5 {
+		t.Errorf("%d clients, %v", n, err)
+	}
+}
+
+// One address cannot make the proxy ask a document's host at will, nor keep others out.
+func TestAS44DocumentFlood(t *testing.T) {
+	t.Parallel()
+	p := publish(t)
+	d := startRegistering(t, p.registration(t))
+	query := url.Values{"response_type": {"code"}, "redirect_uri": {testCallback}}
+	last := 0
+	for i := range signInBurst + 100 {
+		query.Set("client_id", p.URL(fmt.Sprintf("host%d.example", i), "/c"))
+		resp, err := http.Get(d.PublicURL + "/oauth/authorize?" + query.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		last = resp.StatusCode
+	}
+	if last != http.StatusTooManyRequests || p.Hits("/c") != 0 {
+		t.Errorf("the last answer is %d, the site was asked %d times", last, p.Hits("/c"))
+	}
+}
