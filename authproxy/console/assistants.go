@@ -11,6 +11,9 @@ type assistant struct {
 	anchor string // also the id that a new client for it is suggested
 	cloud  bool   // calls come from its maker's network, not from the person's computer
 
+	documentHost string // publishes its Client ID Metadata Document; "": it has none
+	registers    bool   // it can register itself (RFC 7591)
+
 	// redirects are the redirect URIs that it uses, any port where they are loopback;
 	// one of them is enough to offer it.
 	redirects []string
@@ -30,12 +33,30 @@ type target struct {
 	url       string // of the MCP endpoint
 	server    string // its name
 	title     string // what people call it
-	client    grant.Client
+	way       way
+	client    grant.Client // zero unless way is byClient
+}
+
+// way is how an assistant becomes a client of the proxy.
+type way int
+
+const (
+	noWay          way = iota
+	byDocument         // its id is the URL of its Client ID Metadata Document
+	byRegistration     // it registers itself
+	byClient           // it is given the id of a configured client
+)
+
+// allows says whether the assistant may come back to uri. Those that bring their own
+// redirect URIs may use them all.
+func (t target) allows(uri string) bool {
+	return t.way != byClient || t.client.AllowsRedirect(uri)
 }
 
 var assistants = []assistant{
 	{
 		name: "ChatGPT", anchor: "chatgpt", cloud: true, steps: chatGPTSteps,
+		documentHost: "chatgpt.com", registers: true,
 		redirects: []string{"https://chatgpt.com/connector_platform_oauth_redirect"},
 		prefix:    "https://chatgpt.com/connector/oauth/",
 		note: func(target) string {
@@ -44,6 +65,7 @@ var assistants = []assistant{
 	},
 	{
 		name: "Claude", anchor: "claude", cloud: true, steps: claudeSteps,
+		documentHost: "claude.ai", registers: true,
 		redirects: []string{"https://claude.ai/api/mcp/auth_callback"},
 		also:      []string{"https://claude.com/api/mcp/auth_callback"},
 		note: func(target) string {
@@ -52,18 +74,20 @@ var assistants = []assistant{
 	},
 	{
 		name: "Claude Code", anchor: "claude-code", steps: claudeCodeSteps,
+		documentHost: "claude.ai", registers: true,
 		redirects: []string{"http://localhost/callback"},
 	},
 	{
 		name: "VS Code", anchor: "vs-code", steps: vsCodeSteps, note: vsCodeNote,
+		documentHost: "vscode.dev", registers: true,
 		redirects: []string{"http://127.0.0.1:33418/", "https://vscode.dev/redirect"},
 	},
 	{
-		name: "Cursor", anchor: "cursor", steps: cursorSteps,
+		name: "Cursor", anchor: "cursor", steps: cursorSteps, registers: true,
 		redirects: []string{"http://localhost:8787/callback"},
 	},
 	{
-		name: "MCP Inspector", anchor: "mcp-inspector", steps: inspectorSteps, or: inspectorOr,
+		name: "MCP Inspector", anchor: "mcp-inspector", steps: inspectorSteps, or: inspectorOr, registers: true,
 		redirects: []string{inspectorWeb, inspectorCLI},
 		note:      func(target) string { return "For developers; needs Node 22." },
 	},
@@ -87,32 +111,52 @@ const (
 var logIn = ui.GuideStep{Text: "Your browser opens a page of this proxy. Allow the connection there, then log in at Salesforce."}
 
 func chatGPTSteps(t target) []ui.GuideStep {
+	create := ui.GuideStep{Path: []string{"Settings", "Apps", "Create app"}, Fields: []ui.GuideField{
+		{Label: "Name", Value: t.title}, {Label: "MCP Server URL", Value: t.url}, {Label: "Authentication", Value: "OAuth", Choice: true},
+	}}
+	connect := ui.GuideStep{Path: []string{"Create", "Connect"}, Text: logIn.Text}
+	switch t.way {
+	case byDocument:
+		create.Text = "Leave the advanced settings as they are: the registration method is CIMD by default, and needs no client id. " +
+			"A warning that CIMD is not available means that something is wrong: tell your administrator."
+		return []ui.GuideStep{create, connect}
+	case byRegistration:
+		return []ui.GuideStep{create, {Path: []string{"Advanced settings"}, Text: "No client id is needed. A warning that CIMD is not available does no harm.",
+			Fields: []ui.GuideField{{Label: "Registration method", Value: "Dynamic Client Registration (DCR)", Choice: true}}}, connect}
+	}
 	return []ui.GuideStep{
-		{Path: []string{"Settings", "Apps", "Create app"}, Fields: []ui.GuideField{
-			{Label: "Name", Value: t.title}, {Label: "MCP Server URL", Value: t.url}, {Label: "Authentication", Value: "OAuth", Choice: true},
-		}},
+		create,
 		{Path: []string{"Advanced settings"}, Text: "Leave the client secret empty. A warning that CIMD is not available does no harm.", Fields: []ui.GuideField{
 			{Label: "Registration method", Value: "User-defined OAuth client", Choice: true}, {Label: "OAuth Client ID", Value: t.client.ID},
 		}},
 		{Path: []string{"Callback URL"}, Text: "ChatGPT may show a callback URL of its own for each new app. It has to be registered here: send it to your administrator, " +
 			"who adds it to the redirect_uris of the client " + t.client.ID + ", if it is not there yet."},
-		{Path: []string{"Create", "Connect"}, Text: logIn.Text},
+		connect,
 	}
 }
 
 func claudeSteps(t target) []ui.GuideStep {
-	return []ui.GuideStep{
-		{Path: []string{"Customize", "Connectors", "+", "Add custom connector"}, Fields: []ui.GuideField{
-			{Label: "Name", Value: t.title}, {Label: "Remote MCP server URL", Value: t.url},
-		}},
-		{Path: []string{"Advanced settings"}, Text: "Leave the client secret empty.", Fields: []ui.GuideField{{Label: "OAuth Client ID", Value: t.client.ID}}},
-		{Path: []string{"Add", "Connect"}, Text: logIn.Text},
+	steps := []ui.GuideStep{{Path: []string{"Customize", "Connectors", "+", "Add custom connector"}, Fields: []ui.GuideField{
+		{Label: "Name", Value: t.title}, {Label: "Remote MCP server URL", Value: t.url},
+	}}}
+	if t.way == byClient {
+		steps = append(steps, ui.GuideStep{Path: []string{"Advanced settings"}, Text: "Leave the client secret empty.",
+			Fields: []ui.GuideField{{Label: "OAuth Client ID", Value: t.client.ID}}})
 	}
+	return append(steps, ui.GuideStep{Path: []string{"Add", "Connect"}, Text: logIn.Text})
+}
+
+// clientFlag names the client on a command line, if one is to be named.
+func (t target) clientFlag() string {
+	if t.way != byClient {
+		return ""
+	}
+	return "--client-id " + shellWord(t.client.ID) + " "
 }
 
 func claudeCodeSteps(t target) []ui.GuideStep {
 	return []ui.GuideStep{
-		{Text: "In a terminal:", Block: "claude mcp add --transport http --client-id " + shellWord(t.client.ID) + " " + shellWord(t.server) + " " + shellWord(t.url)},
+		{Text: "In a terminal:", Block: "claude mcp add --transport http " + t.clientFlag() + shellWord(t.server) + " " + shellWord(t.url)},
 		{Text: "In Claude Code, open the list of servers, choose " + t.server + ", then Authenticate:", Block: "/mcp"},
 		logIn,
 	}
@@ -121,7 +165,7 @@ func claudeCodeSteps(t target) []ui.GuideStep {
 // vsCodeNote: VS Code comes back to the person's computer, except from remote windows
 // and in the browser.
 func vsCodeNote(t target) string {
-	switch desktop, web := t.client.AllowsRedirect("http://127.0.0.1:33418/"), t.client.AllowsRedirect("https://vscode.dev/redirect"); {
+	switch desktop, web := t.allows("http://127.0.0.1:33418/"), t.allows("https://vscode.dev/redirect"); {
 	case !desktop:
 		return "In remote windows and in the browser only: for others the redirect URI http://127.0.0.1:33418/ is missing in the client " + t.client.ID + "."
 	case !web:
@@ -137,13 +181,17 @@ func vsCodeSteps(t target) []ui.GuideStep {
 	type server struct {
 		Type  string `json:"type"`
 		URL   string `json:"url"`
-		OAuth oauth  `json:"oauth"`
+		OAuth oauth  `json:"oauth,omitzero"`
+	}
+	start := ui.GuideStep{Path: []string{"Start"}, Text: "Click it above the entry."}
+	if t.way == byClient {
+		start.Text += " An older version asks for the client id: paste it, and leave the client secret empty."
+		start.Fields = []ui.GuideField{{Label: "Client ID", Value: t.client.ID}}
 	}
 	return []ui.GuideStep{
 		{Path: []string{"Command Palette", "MCP: Open User Configuration"}, Text: "Add this server; keep those that are there already.",
 			Block: settings(map[string]any{"servers": map[string]server{t.server: {"http", t.url, oauth{t.client.ID}}}})},
-		{Path: []string{"Start"}, Text: "Click it above the entry. An older version asks for the client id: paste it, and leave the client secret empty.",
-			Fields: []ui.GuideField{{Label: "Client ID", Value: t.client.ID}}},
+		start,
 		logIn,
 	}
 }
@@ -154,7 +202,7 @@ func cursorSteps(t target) []ui.GuideStep {
 	}
 	type server struct {
 		URL  string `json:"url"`
-		Auth auth   `json:"auth"`
+		Auth auth   `json:"auth,omitzero"`
 	}
 	return []ui.GuideStep{
 		{Path: []string{"Cursor Settings", "Tools & MCP", "New MCP Server"}, Text: "The file mcp.json opens. Add this server; keep those that are there already.",
@@ -166,27 +214,27 @@ func cursorSteps(t target) []ui.GuideStep {
 const inspector = "npx @modelcontextprotocol/inspector@2.12.0"
 
 func inspectorSteps(t target) []ui.GuideStep {
-	if !t.client.AllowsRedirect(inspectorWeb) {
+	if !t.allows(inspectorWeb) {
 		return []ui.GuideStep{{Text: "In a terminal:", Block: inspectorCommand(t)}, logIn}
 	}
-	return []ui.GuideStep{
-		{Text: "In a terminal:", Block: inspector + " --transport http --server-url " + shellWord(t.url)},
-		{Path: []string{"Server Settings", "OAuth Settings"}, Text: "In the page that opens, before you connect. Leave the client secret empty.",
-			Fields: []ui.GuideField{{Label: "Client ID", Value: t.client.ID}}},
-		{Path: []string{"Connect"}, Text: logIn.Text},
+	steps := []ui.GuideStep{{Text: "In a terminal:", Block: inspector + " --transport http --server-url " + shellWord(t.url)}}
+	if t.way == byClient {
+		steps = append(steps, ui.GuideStep{Path: []string{"Server Settings", "OAuth Settings"}, Text: "In the page that opens, before you connect. Leave the client secret empty.",
+			Fields: []ui.GuideField{{Label: "Client ID", Value: t.client.ID}}})
 	}
+	return append(steps, ui.GuideStep{Path: []string{"Connect"}, Text: logIn.Text})
 }
 
 // inspectorOr: where both of its redirect URIs are registered, there are two ways.
 func inspectorOr(t target) []ui.GuideStep {
-	if !t.client.AllowsRedirect(inspectorWeb) || !t.client.AllowsRedirect(inspectorCLI) {
+	if !t.allows(inspectorWeb) || !t.allows(inspectorCLI) {
 		return nil
 	}
 	return []ui.GuideStep{{Text: "Or without its page, as one command:", Block: inspectorCommand(t)}}
 }
 
 func inspectorCommand(t target) string {
-	return "MCP_AUTO_OPEN_ENABLED=true " + inspector + " --cli " + shellWord(t.url) + " --transport http --client-id " + shellWord(t.client.ID) + " --method tools/list"
+	return "MCP_AUTO_OPEN_ENABLED=true " + inspector + " --cli " + shellWord(t.url) + " --transport http " + t.clientFlag() + "--method tools/list"
 }
 
 func postmanSteps(t target) []ui.GuideStep {

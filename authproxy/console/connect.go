@@ -32,15 +32,32 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 	page := ui.ConnectPage{Viewer: viewer, ServerName: server.Name, ServerTitle: server.Title,
 		ServerDescription: server.Description, URL: c.PublicURL + "/mcp/" + server.Name}
 	for _, a := range assistants {
-		// Of the configured ones: a stranger's registration is no advice of ours.
-		if client, ok := a.clientAmong(c.Grants.UserDefined()); ok && (!a.cloud || reachable(c.PublicURL)) {
-			t := target{publicURL: c.PublicURL, url: page.URL, server: server.Name, title: page.Server(), client: client}
+		way, client := c.wayOf(a)
+		if way != noWay && (!a.cloud || reachable(c.PublicURL)) {
+			t := target{publicURL: c.PublicURL, url: page.URL, server: server.Name, title: page.Server(), way: way, client: client}
 			page.Guides = append(page.Guides, a.guide(t))
 		} else {
-			page.Missing = append(page.Missing, a.missing(ok, c.PublicURL))
+			page.Missing = append(page.Missing, c.missing(a, way))
 		}
 	}
 	c.render(w, r, http.StatusOK, page)
+}
+
+// wayOf is the simplest way in which the assistant can register, and the client if it is
+// [byClient]. One that has a document sends it wherever documents are accepted at all,
+// and is refused if its host is not among them: it does not go on to register itself.
+func (c *Console) wayOf(a assistant) (way, grant.Client) {
+	switch hasDocument := a.documentHost != ""; {
+	case hasDocument && slices.Contains(c.DocumentHosts, a.documentHost):
+		return byDocument, grant.Client{}
+	case c.Dynamic && a.registers && !(hasDocument && len(c.DocumentHosts) > 0):
+		return byRegistration, grant.Client{}
+	}
+	// Of the configured ones: a stranger's registration is no advice of ours.
+	if client, ok := a.clientAmong(c.Grants.UserDefined()); ok {
+		return byClient, client
+	}
+	return noWay, grant.Client{}
 }
 
 // server finds a server by its name.
@@ -90,23 +107,28 @@ func (a assistant) guide(t target) ui.Guide {
 	return g
 }
 
-// missing says what the administrator has to do before the assistant can be connected.
-func (a assistant) missing(hasClient bool, publicURL string) ui.MissingGuide {
+// missing says what the administrator has to do before the assistant can be connected,
+// whose way is w.
+func (c *Console) missing(a assistant, w way) ui.MissingGuide {
 	m := ui.MissingGuide{Name: a.name, Anchor: a.anchor}
 	var todo []string
-	if a.cloud && !reachable(publicURL) {
-		todo = append(todo, "give the proxy an https address that "+a.name+" can reach over the internet (public_url, now "+publicURL+")")
+	if a.cloud && !reachable(c.PublicURL) {
+		todo = append(todo, "give the proxy an https address that "+a.name+" can reach over the internet (public_url, now "+c.PublicURL+")")
 	}
-	if !hasClient {
+	if w == noWay {
 		address := "its redirect URI"
 		if a.prefix != "" {
 			address = "the callback URL that " + a.name + " shows (Create app, Advanced settings)"
 		}
-		todo = append(todo, "add a client with "+address+" to the configuration, under clients:")
+		add := "add a client with " + address + " to the configuration, under clients:"
+		if a.documentHost != "" && len(c.DocumentHosts) > 0 {
+			add = "add " + a.documentHost + " to registration.metadata_documents.allow_hosts, or " + add
+		}
+		todo = append(todo, add)
 		m.Block = a.clientEntry()
 	}
 	m.Text = "The administrator has to " + strings.Join(todo, ", and to ")
-	if hasClient {
+	if w != noWay {
 		m.Text += "."
 	}
 	return m

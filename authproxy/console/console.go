@@ -33,7 +33,8 @@ type Server struct {
 	Allows func(subject, username string) bool
 }
 
-// Config is what the pages need. All fields are required but Now and Log.
+// Config is what the pages need. All fields are required but DocumentHosts, Dynamic,
+// Now and Log.
 type Config struct {
 	PublicURL  string // base of every public URL, without a slash at its end
 	Servers    []Server
@@ -44,6 +45,11 @@ type Config struct {
 	Approvals  *approval.Store
 	Audit      *audit.Log
 	Disconnect Disconnector
+
+	// DocumentHosts may publish Client ID Metadata Documents, and Dynamic says that clients
+	// may register themselves: who can connect without a configured client.
+	DocumentHosts []string
+	Dynamic       bool
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default

@@ -62,10 +62,11 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return newSiteWith(t, "https://mcp.example.com", grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
+	return newSiteWith(t, Config{PublicURL: "https://mcp.example.com"}, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
 }
 
-func newSiteWith(t *testing.T, publicURL string, clients ...grant.Client) *site {
+// newSiteWith takes the public URL and what may be left out from config.
+func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
 	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
@@ -81,14 +82,14 @@ func newSiteWith(t *testing.T, publicURL string, clients ...grant.Client) *site 
 	now := func() time.Time { return s.now }
 	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
-		DB: d, Ring: ring, PublicURL: publicURL, Now: now, Clients: clients,
+		DB: d, Ring: ring, PublicURL: config.PublicURL, Now: now, Clients: clients,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
 	}))
 	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
 	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
 	c := must[*Console](t)(New(Config{
-		PublicURL: publicURL, OrgHost: func(string) string { return "acme.my.salesforce.com" },
+		PublicURL: config.PublicURL, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic, OrgHost: func(string) string { return "acme.my.salesforce.com" },
 		Servers: []Server{
 			{Name: "sales", Title: "Sales, confirmed writes", Description: "Accounts & contacts", Org: "acme", Allows: func(string, string) bool { return true }},
 			{Name: "plain", Org: "acme", Allows: func(subject, _ string) bool { return subject == "005B" }},

@@ -167,6 +167,7 @@ func (a *app) openHandlers() (err error) {
 		PublicURL: c.PublicURL, Servers: a.consoleServers(), OrgHost: a.orgHost,
 		Sessions: a.sessions, Guard: guard, Grants: a.grants, Approvals: a.approvals, Audit: a.audit,
 		Disconnect: a.cutoff, Now: a.now, Log: a.log,
+		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	}); err != nil {
 		return err
 	}

@@ -133,19 +133,31 @@ func (p *nodeProcess) signIn(d *demo, username string) {
 	case <-time.After(nodeBound):
 		p.t.Fatalf("no authorization URL:\n%s", p.err)
 	}
+	if err := d.finish(link, username); err != nil {
+		p.t.Fatalf("%v\n%s", err, p.err)
+	}
+}
+
+// finish walks an authorization URL in a browser, up to the client's callback page.
+func (d *demo) finish(link, username string) error {
+	d.t.Helper()
 	u, err := url.Parse(link)
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
 	b := salesforcesim.NewBrowser(nil, u.Query().Get("redirect_uri"))
-	location, err := b.LogIn(p.t.Context(), link, username, d.password(username))
+	location, err := b.LogIn(d.t.Context(), link, username, d.password(username))
 	if err != nil {
-		p.t.Fatal(err)
+		return err
 	}
-	page, err := b.Get(p.t.Context(), location)
-	if err != nil || page.Status != http.StatusOK {
-		p.t.Fatalf("the client's callback page: %+v %v\n%s", page, err, p.err)
+	page, err := b.Get(d.t.Context(), location)
+	if err == nil && page.Status != http.StatusOK {
+		err = fmt.Errorf("status %d", page.Status)
 	}
+	if err != nil {
+		return fmt.Errorf("the client's callback page: %w", err)
+	}
+	return nil
 }
 
 // inspector is MCP Inspector's command line with one endpoint and one folder for its

@@ -33,6 +33,12 @@ import (
 // as 'serve' would.
 func startRegistering(t *testing.T, registration string) *demo {
 	t.Helper()
+	return startEdited(t, func(text string) string { return text + registration })
+}
+
+// startEdited runs the demonstration's configuration after an edit, as 'serve' would.
+func startEdited(t *testing.T, edit func(string) string) *demo {
+	t.Helper()
 	d := &demo{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
 	public, listen, err := listenNow("127.0.0.1:0")
 	if err != nil {
@@ -56,7 +62,7 @@ func startRegistering(t *testing.T, registration string) *demo {
 	}
 	text, err := os.ReadFile(file)
 	if err == nil {
-		err = os.WriteFile(file, append(text, registration...), 0o600)
+		err = os.WriteFile(file, []byte(edit(string(text))), 0o600)
 	}
 	if err != nil {
 		t.Fatal(err)
