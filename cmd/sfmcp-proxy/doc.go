@@ -8,7 +8,9 @@
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied. [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and believes
-// no token that it has not verified. [sfmcp-proxy/authproxy/ui] draws pages.
+// no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
+// documents by which MCP clients describe themselves, through a guard of its own.
+// [sfmcp-proxy/authproxy/ui] draws pages.
 //
 // On these stand the parts that remember: [sfmcp-proxy/authproxy/grant] (who gave
 // which client access, and the tokens that stand for it),
