@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // User is a Salesforce user who signed in here, or was blocked before doing so.
@@ -126,22 +127,10 @@ func (s *Store) users(ctx context.Context, where string, args ...any) ([]User, e
 }
 
 // FullID returns the 18-character form of a 15-character Salesforce id; anything else
-// comes back as it is. The three characters that it adds tell which of each five are
-// capitals (bit i for the i-th, in A–Z then 0–5).
+// comes back as it is.
 func FullID(id string) string {
-	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-	if len(id) != 15 {
-		return id
+	if full, err := salesforce.NormalizeID(id); err == nil {
+		return full
 	}
-	full := []byte(id)
-	for chunk := 0; chunk < 15; chunk += 5 {
-		bits := 0
-		for i, c := range []byte(id[chunk : chunk+5]) {
-			if 'A' <= c && c <= 'Z' {
-				bits |= 1 << i
-			}
-		}
-		full = append(full, alphabet[bits])
-	}
-	return string(full)
+	return id
 }

@@ -104,10 +104,11 @@ func (a *app) middleware(next http.Handler) http.Handler {
 // loggedPath is the path without its query, which can hold codes and states.
 func loggedPath(r *http.Request) string {
 	const most = 200
-	if p := r.URL.EscapedPath(); len(p) <= most {
-		return p
+	path := r.URL.EscapedPath()
+	if len(path) <= most {
+		return path
 	}
-	return r.URL.EscapedPath()[:most] + "…"
+	return path[:most] + "…"
 }
 
 // strangers counts what each address begins. Nobody is known yet at that point, and each
