@@ -149,7 +149,13 @@ func parseKey(line string) (sealingKey, error) {
 }
 
 func (k sealingKey) aead(purpose string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, k.root, nil, "sfmcp-proxy seal "+purpose, keySize)
+	return NewAEAD(k.root, "sfmcp-proxy seal "+purpose)
+}
+
+// NewAEAD is AES-256-GCM with random nonces under a key derived from root for what
+// label says (HKDF, SHA-256). root must have at least 128 random bits.
+func NewAEAD(root []byte, label string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, root, nil, label, keySize)
 	if err != nil {
 		return nil, err
 	}

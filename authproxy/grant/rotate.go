@@ -2,10 +2,7 @@ package grant
 
 import (
 	"context"
-	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
-	"crypto/sha256"
 	"database/sql"
 	"encoding/base64"
 	"errors"
@@ -151,15 +148,7 @@ func narrow(granted, wanted string) (string, bool) {
 // successorBox seals the successor under its predecessor: only whoever presents the
 // predecessor opens it, and the database holds but a hash of that.
 func successorBox(predecessor string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(predecessor), nil, "sfmcp-proxy refresh token successor", 32)
-	if err != nil {
-		return nil, err
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, err
-	}
-	return cipher.NewGCMWithRandomNonce(block)
+	return db.NewAEAD([]byte(predecessor), "sfmcp-proxy refresh token successor")
 }
 
 func sealSuccessor(predecessor, successor string) (string, error) {
