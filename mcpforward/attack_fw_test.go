@@ -129,7 +129,7 @@ func TestFW09UnknownMethods(t *testing.T) {
 	t.Parallel()
 	c := rep(newWorld(t, nil))
 	for _, method := range []string{
-		"tools/Call", "tools/call\\n", "tools/call ", " tools/call", "rpc.discover", "logging/setLevel", "completion/complete", "tasks/list", "tasks/get",
+		"tools/Call", "tools/call\\n", "tools/call ", " tools/call", "rpc.discover", "logging/SetLevel", "completion/Complete", "tasks/list", "tasks/get",
 		"resources/subscribe", "sampling/createMessage", "elicitation/create", "roots/list", "notifications/initialized", "notifications/cancelled", "x",
 	} {
 		a := c.post(`{"jsonrpc":"2.0","id":7,"method":"` + method + `","params":{"name":"getUserInfo"}}`)

@@ -27,6 +27,8 @@ type call struct {
 
 	// shape makes of Salesforce's result what the client gets; nil: nothing to do.
 	shape func(jsontext.Value) (jsontext.Value, error)
+	// empty is the result if Salesforce does not know the method; nil: an error.
+	empty jsontext.Value
 }
 
 // reads reports whether the call changes nothing, so that it can be repeated or given up.

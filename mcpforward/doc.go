@@ -5,7 +5,7 @@
 // decode strictly → decide by policy → (hold for a person) → record the intent →
 // check everything once more → forward → record the outcome. One code path serves
 // every method and every protocol version; the methods are an explicit list
-// (methods.go), and what is not on it is refused.
+// (exchange.go), and what is not on it is refused.
 //
 // # What a client gets
 //
@@ -34,9 +34,11 @@
 //
 // # Protocol versions
 //
-// 2025-06-18 and 2025-11-25. A request of the stateless era (server/discover, a newer
-// MCP-Protocol-Version, protocol fields in _meta) gets HTTP 400, which makes such a
-// client begin with initialize.
+// 2026-07-28, which is stateless: each request says its version, its client's
+// capabilities and, in headers, what it is (era.go). 2025-06-18 and 2025-11-25, which
+// begin with initialize. 2025-03-26 is not spoken, and batches are refused in every
+// version. Beyond era.go and welcome.go nothing depends on the era: Salesforce is
+// spoken to in its own sessions in any case.
 //
 // # Choices
 //

@@ -23,9 +23,11 @@ type exchange struct {
 	grant  *grant.Grant
 	who    policy.Principal
 
-	msg     *jsonrpc.Message
-	params  jsonrpc.Object
-	session *session // nil for initialize
+	msg       *jsonrpc.Message
+	params    jsonrpc.Object
+	stateless bool     // it belongs to the era without sessions
+	client    declared // what the client says of itself
+	session   *session // nil in the stateless era and for initialize
 }
 
 // serve takes the request through the steps that every one takes.
@@ -36,10 +38,11 @@ func (x *exchange) serve() error {
 	if err := x.authenticate(); err != nil {
 		return err
 	}
-	switch x.r.Method {
-	case http.MethodPost:
+	sessions := x.r.Header.Get(versionHeader) != statelessVersion
+	switch {
+	case x.r.Method == http.MethodPost:
 		return x.post()
-	case http.MethodDelete:
+	case x.r.Method == http.MethodDelete && sessions:
 		return x.closeSession()
 	}
 	x.reply.w.Header().Set("Allow", "POST, DELETE")
@@ -54,12 +57,13 @@ func (x *exchange) post() error {
 	if err := x.era(); err != nil {
 		return err
 	}
-	m, known := methods[x.msg.Method]
-	if x.msg.Method != "initialize" {
+	if !x.stateless && x.msg.Method != "initialize" {
 		if err := x.findSession(); err != nil {
 			return err
 		}
 	}
+	m, known := methods[x.msg.Method]
+	known = known && (m.era == bothEras || (m.era == statelessEra) == x.stateless)
 	switch {
 	case x.msg.IsResponse():
 		// We never ask a client anything, so there is nothing that it could answer.
@@ -67,7 +71,7 @@ func (x *exchange) post() error {
 	case x.msg.IsNotification() && (!known || !m.notification):
 		return badRequest(jsonrpc.MethodNotFound, "no such notification")
 	case x.msg.IsRequest() && (!known || m.notification):
-		return x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.MethodNotFound, "no such method"))
+		return x.noMethod()
 	}
 	if m.counted {
 		leave, ok := x.budgets.enter(x.r.Context(), x.grant)
@@ -79,12 +83,31 @@ func (x *exchange) post() error {
 	return m.handle(x)
 }
 
+// noMethod answers a request of a method that is not handled. In the stateless era the
+// HTTP status says so, too.
+func (x *exchange) noMethod() error {
+	if x.stateless {
+		return &refusal{status: http.StatusNotFound, code: jsonrpc.MethodNotFound, message: "no such method"}
+	}
+	return x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.MethodNotFound, "no such method"))
+}
+
 // method is how one MCP method is handled.
 type method struct {
 	handle       func(*exchange) error
+	era          era
 	notification bool
 	counted      bool // against the user's limits
 }
+
+// era says in which of the protocol's eras a method exists.
+type era int
+
+const (
+	bothEras era = iota
+	sessionEra
+	statelessEra
+)
 
 // methods is every method that is handled; all others are refused (SR-FW-2). It is
 // filled by init because the handlers lead back to it.
@@ -92,13 +115,16 @@ var methods map[string]method
 
 func init() {
 	methods = map[string]method{
-		"initialize": {handle: (*exchange).initialize, counted: true},
-		"ping":       {handle: (*exchange).ping},
+		"initialize":       {handle: (*exchange).initialize, era: sessionEra, counted: true},
+		"ping":             {handle: (*exchange).ping, era: sessionEra},
+		"logging/setLevel": {handle: (*exchange).setLogLevel, era: sessionEra},
 
-		"notifications/initialized":        {handle: (*exchange).accept, notification: true},
-		"notifications/progress":           {handle: (*exchange).accept, notification: true},
-		"notifications/roots/list_changed": {handle: (*exchange).accept, notification: true},
-		"notifications/cancelled":          {handle: (*exchange).cancelCall, notification: true},
+		"notifications/initialized":        {handle: (*exchange).accept, era: sessionEra, notification: true},
+		"notifications/progress":           {handle: (*exchange).accept, era: sessionEra, notification: true},
+		"notifications/roots/list_changed": {handle: (*exchange).accept, era: sessionEra, notification: true},
+		"notifications/cancelled":          {handle: (*exchange).cancelCall, era: sessionEra, notification: true},
+
+		"server/discover": {handle: (*exchange).discover, era: statelessEra, counted: true},
 
 		"tools/list":               {handle: (*exchange).list, counted: true},
 		"tools/call":               {handle: (*exchange).callTool, counted: true},
@@ -107,6 +133,7 @@ func init() {
 		"resources/list":           {handle: (*exchange).list, counted: true},
 		"resources/templates/list": {handle: (*exchange).list, counted: true},
 		"resources/read":           {handle: (*exchange).readResource, counted: true},
+		"completion/complete":      {handle: (*exchange).completeArgument, counted: true},
 	}
 }
 
@@ -114,7 +141,8 @@ func init() {
 func (x *exchange) accept() error { return x.reply.status(http.StatusAccepted) }
 
 // cancelCall ends the call that the client names, if it is its own (same grant and
-// session). A write that was sent is recorded as of unknown outcome.
+// session). A write that was sent is recorded as of unknown outcome. In the stateless
+// era a client cancels by going away.
 func (x *exchange) cancelCall() error {
 	if id, ok := x.params.Get("requestId"); ok {
 		x.calls.cancel(x.grant.ID, x.session.hash, string(id))

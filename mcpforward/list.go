@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -37,7 +38,7 @@ func (x *exchange) list() error {
 		return x.answer(x.invalid("params may hold a cursor and _meta"))
 	}
 	l := listings[x.msg.Method]
-	c := &call{action: l.action, params: listParams(x.params)}
+	c := &call{action: l.action, params: listParams(x.params), empty: jsontext.Value(`{"` + l.items + `":[]}`)}
 	c.shape = func(result jsontext.Value) (jsontext.Value, error) { return x.filter(l, result) }
 	c.decision = x.decide(c)
 	if denied, err := x.deny(c); denied {
@@ -117,9 +118,31 @@ func annotate(tool *jsonrpc.Object, h policy.Hints) {
 	hints.Set("idempotentHint", boolean(h.Idempotent))
 	hints.Set("openWorldHint", boolean(h.OpenWorld))
 	tool.Set("annotations", hints.Encode())
+	if schema, ok := tool.Get("inputSchema"); ok && bytes.Contains(schema, []byte("x-mcp-header")) {
+		tool.Set("inputSchema", unmirrored(schema))
+	}
 	tool.Delete("securitySchemes")
 	without(tool, "execution", "taskSupport")
 	without(tool, "_meta", "securitySchemes")
+}
+
+// unmirrored takes out of a tool's inputSchema the marks by which a client of the
+// stateless era repeats arguments in HTTP headers (x-mcp-header, MCP 2026-07-28).
+// Nobody behind here reads them, and every log on the way would hold customers' data.
+func unmirrored(schema jsontext.Value) jsontext.Value {
+	o, err := jsonrpc.ParseObject(schema)
+	if err != nil {
+		return schema
+	}
+	o.Delete("x-mcp-header")
+	raw, _ := o.Get("properties")
+	if properties, err := jsonrpc.ParseObject(raw); err == nil {
+		for name, property := range properties.All() {
+			properties.Set(name, unmirrored(property))
+		}
+		o.Set("properties", properties.Encode())
+	}
+	return o.Encode()
 }
 
 // without removes a member of a member, and the latter if nothing is left.
@@ -152,8 +175,9 @@ func clean(result jsontext.Value) (jsontext.Value, error) {
 }
 
 // keptMeta is the part of a request's _meta that concerns Salesforce: progress, its
-// own names and the protocol's. Clients also put things there that are nobody else's
-// business, such as where the user is.
+// own names and those of extensions. What the stateless era says of the client is for
+// us, and clients also put things there that are nobody else's business, such as
+// where the user is.
 func keptMeta(params jsonrpc.Object) (jsontext.Value, bool) {
 	raw, _ := params.Get("_meta")
 	all, err := jsonrpc.ParseObject(raw)
@@ -162,12 +186,16 @@ func keptMeta(params jsonrpc.Object) (jsontext.Value, bool) {
 	}
 	var kept jsonrpc.Object
 	for name, value := range all.All() {
-		if name == "progressToken" || strings.HasPrefix(name, "salesforce/") || strings.HasPrefix(name, "io.modelcontextprotocol/") {
+		if name == "progressToken" || strings.HasPrefix(name, "salesforce/") || strings.HasPrefix(name, protocolPrefix) && !ownMeta[name] {
 			kept.Set(name, value)
 		}
 	}
 	return kept.Encode(), kept.Len() > 0
 }
+
+// ownMeta are the protocol's names in _meta that are between a client and us.
+var ownMeta = map[string]bool{metaVersion: true, metaCapabilities: true, metaClientInfo: true, metaLogLevel: true,
+	protocolPrefix + "subscriptionId": true, protocolPrefix + "related-task": true}
 
 // bare returns params with nothing of _meta but the progress token. Nobody judges or
 // approves what else is there, so it does not go with what changes something.
@@ -185,11 +213,6 @@ func bare(params jsontext.Value) jsontext.Value {
 		o.Set("_meta", kept.Encode())
 	}
 	return o.Encode()
-}
-
-// emptyList is what a server answers that has nothing to list.
-func emptyList(method string) jsontext.Value {
-	return jsontext.Value(`{"` + listings[method].items + `":[]}`)
 }
 
 func array(items []jsontext.Value) jsontext.Value {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,16 +18,22 @@ import (
 // for a whole stream.
 const writeTime = 30 * time.Second
 
+// quietTime is how long an event stream stays without a byte. Load balancers close
+// what is silent for longer, often after a minute.
+const quietTime = 15 * time.Second
+
 // reply is the HTTP response to one request: one JSON message, or an event stream if
-// something precedes the response.
+// something precedes the response. A timer writes to it as well, so it is locked.
 type reply struct {
-	w         http.ResponseWriter
-	control   *http.ResponseController
-	json      bool // the client accepts JSON
-	stream    bool // the client accepts an event stream
-	streaming bool // one has begun
+	w       http.ResponseWriter
+	control *http.ResponseController
+	json    bool // the client accepts JSON
+	stream  bool // the client accepts an event stream
+
+	mu        sync.Mutex
+	streaming bool // an event stream has begun
 	begun     bool // the status is out
-	bytes     int64
+	finished  bool // the response is out, or the client has gone
 }
 
 func newReply(w http.ResponseWriter, r *http.Request) *reply {
@@ -53,30 +60,46 @@ func (p *reply) acceptable() bool { return p.json || p.stream }
 
 // status answers without a body.
 func (p *reply) status(code int) error {
-	p.begun = true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.begun, p.finished = true, true
 	p.w.WriteHeader(code)
 	return nil
 }
 
-// plain answers outside of JSON-RPC.
+// plain answers outside of JSON-RPC, or with a status of its own. Once something is
+// out it does nothing.
 func (p *reply) plain(code int, body string) {
-	p.begun = true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.begun {
+		return
+	}
+	p.begun, p.finished = true, true
 	p.w.Header().Set("Content-Type", "application/json")
 	p.w.WriteHeader(code)
 	p.write([]byte(body))
 }
 
-// notify sends a notification ahead of the response. A client that takes no event
-// stream does without.
+// notify sends a message ahead of the response. A client that takes no event stream
+// does without.
 func (p *reply) notify(m *jsonrpc.Message) error {
 	if !p.stream {
 		return nil
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return p.event(m)
 }
 
 // finish sends the response.
-func (p *reply) finish(status int, m *jsonrpc.Message) error {
+func (p *reply) finish(m *jsonrpc.Message) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.finished {
+		return nil
+	}
+	p.finished = true
 	if p.streaming || !p.json {
 		return p.event(m)
 	}
@@ -84,30 +107,71 @@ func (p *reply) finish(status int, m *jsonrpc.Message) error {
 	p.begun = true
 	p.w.Header().Set("Content-Type", "application/json")
 	p.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	p.w.WriteHeader(status)
+	p.w.WriteHeader(http.StatusOK)
 	return p.write(body)
+}
+
+// keepAlive writes a comment into the event stream every quietTime until stop is
+// called, and so begins one if the response takes its time. A client that takes only
+// JSON has to wait in silence.
+func (p *reply) keepAlive(every time.Duration) (stop func()) {
+	if !p.stream {
+		return func() {}
+	}
+	var timer *time.Timer
+	var ended bool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	timer = time.AfterFunc(every, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if ended || p.finished || p.comment() != nil {
+			return
+		}
+		timer.Reset(every)
+	})
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		ended = true
+		timer.Stop()
+	}
+}
+
+// comment sends what every reader of an event stream skips.
+func (p *reply) comment() error {
+	p.begin()
+	if err := p.write([]byte(": wait\n\n")); err != nil {
+		return err
+	}
+	return ignoreUnsupported(p.control.Flush())
 }
 
 // event sends m as one event; encoded messages hold no line break.
 func (p *reply) event(m *jsonrpc.Message) error {
-	if !p.streaming {
-		p.streaming, p.begun = true, true
-		p.w.Header().Set("Content-Type", "text/event-stream")
-		p.w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
-		p.w.WriteHeader(http.StatusOK)
-	}
+	p.begin()
 	if err := p.write(append(append([]byte("event: message\ndata: "), jsonrpc.Encode(m)...), "\n\n"...)); err != nil {
 		return err
 	}
 	return ignoreUnsupported(p.control.Flush())
 }
 
+// begin begins an event stream.
+func (p *reply) begin() {
+	if p.streaming {
+		return
+	}
+	p.streaming, p.begun = true, true
+	p.w.Header().Set("Content-Type", "text/event-stream")
+	p.w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
+	p.w.WriteHeader(http.StatusOK)
+}
+
 func (p *reply) write(b []byte) error {
 	if err := ignoreUnsupported(p.control.SetWriteDeadline(time.Now().Add(writeTime))); err != nil {
 		return err
 	}
-	n, err := p.w.Write(b)
-	p.bytes += int64(n)
+	_, err := p.w.Write(b)
 	return err
 }
 
@@ -120,21 +184,24 @@ func ignoreUnsupported(err error) error {
 
 // answer sends the response to the request. That a client has gone is not an error.
 func (x *exchange) answer(m *jsonrpc.Message) error {
-	if err := x.reply.finish(http.StatusOK, m); err != nil {
+	if err := x.reply.finish(m); err != nil {
 		x.Log.DebugContext(x.r.Context(), "client went away", "error", err)
 	}
 	return nil
 }
 
-func (x *exchange) result(v jsontext.Value) error { return x.answer(jsonrpc.Reply(x.msg.ID, v)) }
+func (x *exchange) result(v jsontext.Value) error {
+	return x.answer(jsonrpc.Reply(x.msg.ID, x.complete(v)))
+}
 
 // refusal is an answer by HTTP status, before or beside JSON-RPC.
 type refusal struct {
 	status  int
-	code    jsonrpc.Code  // 0: the body is not JSON-RPC
-	message string        // public
-	retry   time.Duration // Retry-After
-	cause   error         // private
+	code    jsonrpc.Code   // 0: the body is not JSON-RPC
+	message string         // public
+	data    jsontext.Value // of the JSON-RPC error; nil: none
+	retry   time.Duration  // Retry-After
+	cause   error          // private
 }
 
 func (e *refusal) Error() string { return e.message }
@@ -166,12 +233,32 @@ func (x *exchange) fail(err error) {
 		e = &refusal{status: http.StatusInternalServerError, code: jsonrpc.InternalError, message: "internal error"}
 	}
 	switch {
-	case x.reply.begun: // too late for a status: the stream just ends
+	case x.reply.late():
+		x.failLate(c, e)
 	case c != nil:
 		x.reply.w.Header().Set("WWW-Authenticate", x.header(c, x.name))
 		x.reply.plain(c.status(), c.body())
 	default:
 		x.refuse(e)
+	}
+}
+
+// late reports whether an event stream has begun, so that there is no status to choose.
+func (p *reply) late() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.streaming
+}
+
+// failLate ends an event stream with an error in the place of the response, so that
+// nobody takes the end of it for a connection that broke.
+func (x *exchange) failLate(c *challenge, e *refusal) {
+	message := sayNoAccess
+	if c == nil {
+		message = e.message
+	}
+	if x.msg != nil && x.msg.IsRequest() {
+		x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.InternalError, message))
 	}
 }
 
@@ -187,5 +274,7 @@ func (x *exchange) refuse(e *refusal) {
 	if x.msg != nil {
 		id = x.msg.ID
 	}
-	x.reply.plain(e.status, string(jsonrpc.Encode(jsonrpc.Failure(id, e.code, e.message))))
+	m := jsonrpc.Failure(id, e.code, e.message)
+	m.Error.Data = e.data
+	x.reply.plain(e.status, string(jsonrpc.Encode(m)))
 }

@@ -24,6 +24,7 @@ const (
 	sayNoQuorum   = "This needs the approval of more than one person, which cannot be given here yet. It was not carried out."
 	sayAgain      = "The call was not made. Repeat exactly the same call."
 	sayUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
+	sayNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
 	sayCancelled  = "The call was cancelled."
 )
 
@@ -68,7 +69,11 @@ func unknown(m *jsonrpc.Message, name string) *jsonrpc.Message {
 			kind, name = other, strings.TrimPrefix(name, prefix)
 		}
 	}
-	return jsonrpc.Failure(m.ID, jsonrpc.InvalidParams, "Unknown "+kind+": "+shortened(name, 128))
+	answer := jsonrpc.Failure(m.ID, jsonrpc.InvalidParams, "Unknown "+kind+": "+shortened(name, 128))
+	if kind == "resource" { // MCP 2026-07-28, resources, error handling
+		answer.Error.Data = fmt.Appendf(nil, `{"uri":%s}`, jsonrpc.Quote(name))
+	}
+	return answer
 }
 
 // toolResult is a result of one text.

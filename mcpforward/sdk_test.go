@@ -31,7 +31,7 @@ func TestOfficialSDK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v := session.InitializeResult().ProtocolVersion; v != newestVersion {
+	if v := session.InitializeResult().ProtocolVersion; v != statelessVersion {
 		t.Errorf("negotiated %s", v)
 	}
 	tools, err := session.ListTools(t.Context(), nil)

@@ -24,7 +24,7 @@ type ending struct {
 	reason  string           // for operators; no text of Salesforce's
 	status  string           // of the answer
 	result  jsontext.Value   // what the client gets, if Salesforce gave a result
-	fault   *jsonrpc.Error   // what the client gets, if Salesforce gave an error
+	fault   *jsonrpc.Error   // Salesforce's error, if it gave one; see pass
 	err     *upstream.Error  // why there is neither
 }
 
@@ -35,7 +35,7 @@ func (x *exchange) target() upstream.Target {
 	org, subject := x.grant.Org, x.grant.Subject
 	return upstream.Target{
 		Org: org, Subject: subject, Server: x.server.Name, URL: x.server.URL, Timeout: x.server.Timeout,
-		UI: x.session != nil && x.session.ui,
+		UI: x.client.capabilities.has(canShowUI),
 		Token: func(ctx context.Context) (string, error) {
 			token, err := x.Links.Token(ctx, org, subject)
 			if err != nil {
@@ -63,6 +63,7 @@ func loginLost(err error) error {
 
 // send forwards the call, passes progress on as it comes, and returns the response.
 func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) {
+	defer x.reply.keepAlive(quietTime)()
 	answer, err := x.Pool.Call(ctx, x.target(), jsonrpc.Request(x.msg.ID, x.msg.Method, c.params), c.reads())
 	if err != nil {
 		return nil, err
@@ -100,7 +101,7 @@ func (x *exchange) judge(c *call, m *jsonrpc.Message, err error) ending {
 			end = ending{outcome: audit.Failed, settled: approval.Failed}
 		}
 		end.status = fmt.Sprint("error ", int(m.Error.Code))
-		end.fault = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500)}
+		end.fault = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500), Data: m.Error.Data}
 		return end
 	}
 	return resultEnding(c, unsure, m.Result)
@@ -122,11 +123,11 @@ func lostEnding(unsure ending, err error) ending {
 	return end
 }
 
-// refusedUnread are the codes of JSON-RPC by which a request is refused before
+// refusedUnread are the codes of JSON-RPC and MCP by which a request is refused before
 // anything is done.
 func refusedUnread(code jsonrpc.Code) bool {
 	switch code {
-	case jsonrpc.ParseError, jsonrpc.InvalidRequest, jsonrpc.MethodNotFound, jsonrpc.InvalidParams:
+	case jsonrpc.ParseError, jsonrpc.InvalidRequest, jsonrpc.MethodNotFound, jsonrpc.InvalidParams, missingCapability:
 		return true
 	}
 	return false
@@ -210,12 +211,12 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 		return x.answer(unknown(x.msg, c.tool))
 	case end.result != nil:
 		return x.result(end.result)
-	case end.fault != nil && end.fault.Code == jsonrpc.MethodNotFound && c.tool == "":
-		return x.result(emptyList(x.msg.Method)) // a server without prompts, for instance
+	case end.fault != nil && end.fault.Code == jsonrpc.MethodNotFound && c.empty != nil:
+		return x.result(c.empty) // a server without prompts, for instance
 	case end.fault != nil && end.outcome == audit.Unknown:
 		return x.tell(end.fault.Message + " " + sayUnsure)
 	case end.fault != nil:
-		return x.answer(jsonrpc.Failure(x.msg.ID, end.fault.Code, end.fault.Message))
+		return x.pass(c, end.fault)
 	case errors.Is(cause, errCancelled):
 		return x.tell(sayCancelled + may(c, end.err))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -26,7 +27,7 @@ const (
 type session struct {
 	hash    string // of its id
 	version string // negotiated protocol version
-	ui      bool   // the client declared the extension io.modelcontextprotocol/ui
+	client  declared
 }
 
 // findSession finds the session that the request names. It must be the grant's own;
@@ -37,14 +38,19 @@ func (x *exchange) findSession() error {
 		return badRequest(jsonrpc.InvalidRequest, sessionHeader+" is missing: begin with initialize")
 	}
 	s, err := x.sessions.find(x.r.Context(), ids[0], x.grant.ID)
+	if err != nil {
+		return sessionFault(err)
+	}
+	x.session, x.client = s, s.client
+	return nil
+}
+
+// sessionFault is the answer when a session is not there or cannot be known.
+func sessionFault(err error) error {
 	if errors.Is(err, errNoSession) {
 		return &refusal{status: http.StatusNotFound, code: jsonrpc.InvalidRequest, message: "the session is over: begin with initialize"}
 	}
-	if err != nil {
-		return unavailable("the session could not be read", err)
-	}
-	x.session = s
-	return nil
+	return unavailable("the session could not be read or changed", err)
 }
 
 // closeSession ends the session that the request names, and its calls (DELETE).
@@ -68,14 +74,14 @@ type sessionStore struct {
 var errNoSession = errors.New("no such session")
 
 // open stores a new session of a grant and returns its id.
-func (s sessionStore) open(ctx context.Context, grantID, clientInfo string, like session) (id string, err error) {
+func (s sessionStore) open(ctx context.Context, grantID string, like session) (id string, err error) {
 	id = db.Secret("")
 	now := s.now()
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, ui, created_at, expires_at)
+			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, capabilities, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			db.Hash(id), grantID, like.version, clientInfo, like.ui, db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
+			db.Hash(id), grantID, like.version, like.client.name, like.client.capabilities.String(), db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
@@ -93,16 +99,31 @@ func (s sessionStore) open(ctx context.Context, grantID, clientInfo string, like
 // find returns the grant's session of that id, or errNoSession.
 func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, error) {
 	found := session{hash: db.Hash(id)}
+	var words string
 	err := s.db.Reads.QueryRowContext(ctx,
-		`SELECT protocol_version, ui FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
-		found.hash, grantID, db.Millis(s.now())).Scan(&found.version, &found.ui)
+		`SELECT protocol_version, client_info, capabilities, log_level FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
+		found.hash, grantID, db.Millis(s.now())).Scan(&found.version, &found.client.name, &words, &found.client.logLevel)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNoSession
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading session: %w", err)
 	}
+	found.client.capabilities = strings.Fields(words)
 	return &found, nil
+}
+
+// setLogLevel changes what log messages a session wants; errNoSession if it is over.
+func (s sessionStore) setLogLevel(ctx context.Context, hash, grantID, level string) error {
+	n, err := db.Affected(ctx, s.db.Writes, `UPDATE mcp_sessions SET log_level = $1 WHERE session_hash = $2 AND grant_id = $3 AND expires_at > $4`,
+		level, hash, grantID, db.Millis(s.now()))
+	if err == nil && n == 0 {
+		return errNoSession
+	}
+	if err != nil {
+		return fmt.Errorf("changing session: %w", err)
+	}
+	return nil
 }
 
 func (s sessionStore) close(ctx context.Context, hash, grantID string) error {

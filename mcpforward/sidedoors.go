@@ -1,6 +1,8 @@
 package mcpforward
 
 import (
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -43,6 +45,49 @@ func (x *exchange) readResource() error {
 	c := &call{action: "resource.read", tool: "resource:" + uri}
 	c.params, _, _ = x.named("uri", uri, nil)
 	return x.fetch(c)
+}
+
+// maxArgument bounds what a completion is asked for.
+const maxArgument = 4096
+
+// completeArgument is completion/complete: what a client could fill in for an argument
+// of a prompt or of a resource template. Its answer shows what is there, so it is
+// judged as getting that prompt or reading that resource would be.
+func (x *exchange) completeArgument() error {
+	var out jsonrpc.Object
+	for member, value := range x.params.All() {
+		switch member {
+		case "ref", "argument", "context":
+			if value.Kind() != '{' || len(value) > maxArgument {
+				return x.answer(x.invalid(member + " is not an object, or too large"))
+			}
+			out.Set(member, value)
+		case "_meta":
+		default:
+			return x.answer(x.invalid("params may hold ref, argument, context and _meta"))
+		}
+	}
+	c := &call{action: "completion.complete", tool: referred(out), params: out.Encode(), empty: jsontext.Value(`{"completion":{"values":[]}}`)}
+	if _, ok := out.Get("argument"); !ok || c.tool == "" {
+		return x.answer(x.invalid("ref must name a prompt or a resource, and argument is needed"))
+	}
+	return x.fetch(c)
+}
+
+// referred is the name by which policy knows what a completion refers to, or "".
+func referred(params jsonrpc.Object) string {
+	raw, _ := params.Get("ref")
+	ref, _ := jsonrpc.ParseObject(raw)
+	kind, _ := ref.String("type")
+	name, _ := ref.String("name")
+	uri, _ := ref.String("uri")
+	switch {
+	case kind == "ref/prompt" && name != "":
+		return "prompt:" + name
+	case kind == "ref/resource" && uri != "" && len(uri) <= maxURI:
+		return "resource:" + uri
+	}
+	return ""
 }
 
 // fetch judges and forwards a call that is not one of a tool. There is no way to hold

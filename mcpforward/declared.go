@@ -1,0 +1,75 @@
+package mcpforward
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// declared is what a client says of itself: once at initialize, which its session
+// keeps, or with every request (2026-07-28). It is self-reported: it decides what the
+// client is offered, never what it may do.
+type declared struct {
+	name         string       // what it calls itself, for people who look for a fault
+	capabilities capabilities // what it can do
+	logLevel     string       // least severity of the log messages that it wants; empty: none
+}
+
+// capabilities are those of a client's capabilities that matter here, by the words
+// under which sessions are stored and servers configured.
+type capabilities []string
+
+const (
+	canShowUI      = "ui"          // extension io.modelcontextprotocol/ui: Salesforce lists more tools for it
+	canSample      = "sampling"    // ask the client's model
+	canBeAsked     = "elicitation" // ask the user, by a form
+	canListRoots   = "roots"       // ask for the folders the client works on
+	uiExtension    = "io.modelcontextprotocol/ui"
+	protocolPrefix = "io.modelcontextprotocol/"
+)
+
+// has reports whether the client declared the capability.
+func (c capabilities) has(name string) bool { return slices.Contains(c, name) }
+
+func (c capabilities) String() string { return strings.Join(c, " ") }
+
+// readCapabilities reads a ClientCapabilities object. A form is what elicitation means
+// unless it names its modes (MCP 2025-11-25, elicitation).
+func readCapabilities(v jsontext.Value) (c capabilities) {
+	all, _ := jsonrpc.ParseObject(v)
+	object := func(in jsonrpc.Object, name string) (jsonrpc.Object, bool) {
+		raw, _ := in.Get(name)
+		o, err := jsonrpc.ParseObject(raw)
+		return o, err == nil
+	}
+	extensions, _ := object(all, "extensions")
+	if _, ok := object(extensions, uiExtension); ok {
+		c = append(c, canShowUI)
+	}
+	if _, ok := object(all, "sampling"); ok {
+		c = append(c, canSample)
+	}
+	if modes, ok := object(all, "elicitation"); ok {
+		if _, form := object(modes, "form"); form || modes.Len() == 0 {
+			c = append(c, canBeAsked)
+		}
+	}
+	if _, ok := object(all, "roots"); ok {
+		c = append(c, canListRoots)
+	}
+	return c
+}
+
+// readClientInfo returns what an Implementation object calls the client.
+func readClientInfo(v jsontext.Value) string {
+	client, _ := jsonrpc.ParseObject(v)
+	name, _ := client.String("name")
+	version, _ := client.String("version")
+	return shortened(strings.Trim(name+" "+version, " "), 200)
+}
+
+// logLevels are the severities of MCP, least first (RFC 5424 6.2.1).
+var logLevels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}
