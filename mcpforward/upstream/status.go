@@ -50,7 +50,7 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 		broken = "answer is too large"
 	case err == nil && kind == "application/json":
 	case err == nil && kind == "text/event-stream":
-		x.events = newEventReader(x.input)
+		x.events = newEventReader(x.input, c.pool.cfg.ResponseBytes)
 	default:
 		if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n == 0 {
 			resp.Body.Close()
