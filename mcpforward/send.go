@@ -35,7 +35,7 @@ func (x *exchange) target() upstream.Target {
 	org, subject := x.grant.Org, x.grant.Subject
 	return upstream.Target{
 		Org: org, Subject: subject, Server: x.server.Name, URL: x.server.URL, Timeout: x.server.Timeout,
-		UI: x.client.capabilities.has(canShowUI),
+		Client: upstream.Declared{UI: x.client.capabilities.has(canShowUI)},
 		Token: func(ctx context.Context) (string, error) {
 			token, err := x.Links.Token(ctx, org, subject)
 			if err != nil {

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -12,17 +11,21 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// Answer is what Salesforce sends to one request. It is not safe for concurrent
-// use. No header of Salesforce's comes with it.
+// Answer is what Salesforce sends to one request. It is not safe for concurrent use,
+// except that Respond may be called while Next waits. No header of Salesforce's comes
+// with it.
 type Answer struct {
 	call *call
 	err  error // after the end
 }
 
-// Next returns the progress notifications of the request as they come, then its
-// response, then io.EOF. Ids and progress tokens are the request's. If the answer
-// breaks off, a repeatable request is sent again in here, once; other errors are
-// [*Error]. The end of ctx ends the whole call.
+// Next returns what Salesforce sends as it comes: progress notifications of the request
+// and, if [Declared], log messages (notifications/message) and requests to the client
+// (sampling/createMessage, elicitation/create, roots/list), which [Answer.Respond]
+// answers. Then it returns the response, then io.EOF. Id and progress token are the
+// request's; the ids of Salesforce's requests are Salesforce's. If the answer breaks off,
+// a repeatable request is sent again in here, once; other errors are [*Error]. The end of
+// ctx ends the whole call.
 func (a *Answer) Next(ctx context.Context) (*jsonrpc.Message, error) {
 	if a.err != nil {
 		return nil, a.err
@@ -72,6 +75,9 @@ func (c *call) only() (*jsonrpc.Message, error) {
 func (c *call) next() (*jsonrpc.Message, *fault) {
 	for {
 		m, f := c.answered.next(c)
+		if f != nil || m.IsResponse() {
+			c.pool.note(c, f)
+		}
 		if f == nil && m.IsResponse() {
 			c.atWork = nil
 			if f = c.unexpected(m); f == nil {
@@ -86,6 +92,7 @@ func (c *call) next() (*jsonrpc.Message, *fault) {
 			return nil, asFault(err)
 		}
 		c.atWork = nil
+		c.questions.clear()
 		if err := c.begin(); err != nil {
 			return nil, asFault(err)
 		}
@@ -105,7 +112,7 @@ func (c *call) unexpected(m *jsonrpc.Message) *fault {
 		return nil
 	}
 	c.pool.drop(c.slot, c.session)
-	if c.repeated || !c.repeatable {
+	if c.repeated || !c.mayRepeat() {
 		return nil
 	}
 	return &fault{cure: repeatAnew, Error: Error{Kind: Broken, MayHaveHappened: true, Reason: "salesforce failed in the tool"}}
@@ -125,119 +132,4 @@ func isUnexpectedError(v jsontext.Value) bool {
 		}
 	}
 	return false
-}
-
-// exchange is the reading side of one attempt.
-type exchange struct {
-	id            jsontext.Value // ours
-	progressToken jsontext.Value // the request's, nil if it had none
-	sessionID     string
-	ctx           context.Context
-	body          io.Closer
-	whole         *jsonrpc.Message // already read
-	input         *capped
-	events        *eventReader // nil: the body is one JSON message
-	strayed       bool         // a message that belongs elsewhere was reported; more are not
-}
-
-func (x *exchange) close() { x.body.Close() }
-
-// next returns the next message that passes: progress of this request, or its
-// response.
-func (x *exchange) next(c *call) (*jsonrpc.Message, *fault) {
-	if x.whole != nil {
-		return x.whole, nil
-	}
-	if x.events == nil {
-		return x.nextWhole()
-	}
-	for {
-		e, err := x.events.next()
-		if err != nil {
-			return nil, x.lost(err)
-		}
-		if len(e.data) == 0 || e.name != "" && e.name != "message" {
-			continue // MCP 2025-11-25 primes a stream with an event without data
-		}
-		m, err := jsonrpc.DecodeAnswer(e.data)
-		switch {
-		case err != nil: // it may have been the response
-			return nil, x.broken("answer has an event that is not a message")
-		case m.IsResponse() && bytes.Equal(m.ID, x.id):
-			return m, nil
-		case m.IsNotification():
-			if progress := c.progress(x, m); progress != nil {
-				return progress, nil
-			}
-			if m.Method == "notifications/tools/list_changed" {
-				c.pool.forgetTools(c.slot)
-			}
-		case !x.strayed:
-			x.strayed = true
-			c.pool.cfg.Log.Warn("salesforce sent messages that do not belong to the request; dropped",
-				"server", c.target.Server, "request", m.IsRequest())
-		}
-	}
-}
-
-// nextWhole reads a body that is one JSON message.
-func (x *exchange) nextWhole() (*jsonrpc.Message, *fault) {
-	body, err := io.ReadAll(x.input)
-	if err != nil {
-		return nil, x.lost(err)
-	}
-	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, emptyAnswer(200)
-	}
-	m, err := jsonrpc.DecodeAnswer(body)
-	switch {
-	case err != nil:
-		return nil, x.broken("answer is not a message")
-	case !m.IsResponse() || !bytes.Equal(m.ID, x.id):
-		return nil, x.broken("answer belongs to another request")
-	}
-	return m, nil
-}
-
-// lost is the fault of a body that ended early.
-func (x *exchange) lost(err error) *fault {
-	switch {
-	case x.ctx.Err() != nil:
-		f := ended(x.ctx)
-		f.MayHaveHappened = true
-		return f
-	case errors.Is(err, errTooLarge):
-		return x.broken("answer is too large")
-	case err == io.EOF && x.input.read == 0:
-		return emptyAnswer(200)
-	}
-	f := x.broken("answer breaks off")
-	f.cure = repeat
-	return f
-}
-
-func (x *exchange) broken(reason string) *fault {
-	return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: 200, Reason: reason}}
-}
-
-var errTooLarge = errors.New("answer is too large")
-
-// capped reads at most left bytes and fails if there are more.
-type capped struct {
-	r          io.Reader
-	left, read int64
-}
-
-// Read fails with errTooLarge instead of going beyond the cap.
-func (c *capped) Read(p []byte) (int, error) {
-	if int64(len(p)) > c.left+1 {
-		p = p[:c.left+1]
-	}
-	n, err := c.r.Read(p)
-	c.left -= int64(n)
-	c.read += int64(n)
-	if c.left < 0 {
-		return 0, errTooLarge
-	}
-	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"io"
 	"math/big"
 	"strconv"
 	"time"
@@ -13,24 +14,31 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
+// drainTimeout is how long a connection is kept for the end of an answer.
+const drainTimeout = time.Second
+
 // call is one request on its way, over all its attempts.
 type call struct {
 	pool       *Pool
 	target     Target
 	request    *jsonrpc.Message
 	repeatable bool
-	slot       *slot // nil: initialize, which needs no session
+	slot       *slot // nil: initialize, and what needs no other session than it has
+	hosted     *hosted
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 	stop       []func()
+	leave      func()
 
-	session  *Session
-	token    string
-	answered *exchange      // whose head has arrived
-	atWork   jsontext.Value // our id of a request that Salesforce may be working on
-	maybe    bool           // some attempt may have acted
-	moved    bool           // progress was passed on,
-	at       float64        // up to here
+	session   *Session
+	token     string
+	questions questions
+	answered  *exchange      // whose head has arrived
+	atWork    jsontext.Value // our id of a request that Salesforce may be working on
+	maybe     bool           // some attempt may have acted
+	moved     bool           // progress was passed on,
+	at        float64        // up to here
+	probe     bool           // this attempt is to show whether the server is up again
 
 	renewed, reopened, repeated bool // each cure is tried once
 }
@@ -40,15 +48,19 @@ type call struct {
 // such a call is sent again after Salesforce may have acted. Errors are [*Error].
 // The answer has to be closed. The end of ctx ends the call, also later on.
 func (p *Pool) Call(ctx context.Context, t Target, req *jsonrpc.Message, repeatable bool) (*Answer, error) {
-	if err := t.check(req); err != nil {
+	if err := t.check(); err != nil {
 		return nil, err
+	}
+	if !req.IsRequest() {
+		return nil, &Error{Kind: Broken, Reason: "message is not a request"}
 	}
 	s := p.enter(t)
 	c := p.newCall(ctx, t, req)
 	c.repeatable = repeatable
 	c.slot = s
 	unlink := context.AfterFunc(s.user.ctx, func() { c.cancel(context.Cause(s.user.ctx)) })
-	c.stop = append(c.stop, func() { unlink(); p.leave(s) })
+	c.stop = append(c.stop, func() { unlink() })
+	c.leave = func() { p.leave(s) }
 	if err := context.Cause(s.user.ctx); err != nil {
 		c.cancel(err) // AfterFunc does it too, but on its own time
 	}
@@ -59,23 +71,9 @@ func (p *Pool) Call(ctx context.Context, t Target, req *jsonrpc.Message, repeata
 	return &Answer{call: c}, nil
 }
 
-// check refuses what would mix up users or has no answer.
-func (t Target) check(req *jsonrpc.Message) error {
-	if t.Org == "" || t.Subject == "" || t.URL == "" || t.Token == nil || t.Refused == nil {
-		return &Error{Kind: Unavailable, Reason: "target is incomplete"}
-	}
-	if !req.IsRequest() {
-		return &Error{Kind: Broken, Reason: "message is not a request"}
-	}
-	return nil
-}
-
 func (p *Pool) newCall(ctx context.Context, t Target, req *jsonrpc.Message) *call {
-	if t.Timeout <= 0 {
-		t.Timeout = defaultTimeout
-	}
-	c := &call{pool: p, target: t, request: req}
-	ctx, stop := context.WithTimeoutCause(ctx, t.Timeout, errTimedOut)
+	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), leave: func() {}}
+	ctx, stop := context.WithTimeoutCause(ctx, t.timeout(), errTimedOut)
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.stop = []func(){stop}
 	return c
@@ -114,6 +112,18 @@ func (c *call) attempt() (*exchange, *fault) {
 			return nil, tokenFault(c.ctx, err)
 		}
 	}
+	if f := c.pool.admit(c); f != nil {
+		return nil, f
+	}
+	x, f := c.exchange()
+	if f != nil {
+		c.pool.note(c, f)
+	}
+	return x, f
+}
+
+// exchange sends the request and waits for the head of an answer.
+func (c *call) exchange() (*exchange, *fault) {
 	id := jsontext.Value(strconv.FormatInt(c.pool.lastID.Add(1), 10))
 	params, token := replaceProgressToken(c.request.Params, id)
 	resp, f := c.post(c.ctx, c.session, jsonrpc.Request(id, c.request.Method, params))
@@ -124,7 +134,7 @@ func (c *call) attempt() (*exchange, *fault) {
 		return nil, f
 	}
 	c.atWork = id
-	x := &exchange{id: id, progressToken: token, ctx: c.ctx, body: resp.Body}
+	x := &exchange{id: id, session: c.session, progressToken: token, ctx: c.ctx, body: resp.Body}
 	if f = c.judge(resp, x); f != nil {
 		c.atWork = nil // Salesforce is done with it
 		return nil, f
@@ -146,7 +156,7 @@ func (c *call) cure(f *fault) error {
 		c.reopened = true
 		c.pool.drop(c.slot, c.session)
 		return nil
-	case (f.cure == repeat || f.cure == repeatAnew) && !c.repeated && (c.repeatable || !c.maybe):
+	case (f.cure == repeat || f.cure == repeatAnew) && !c.repeated && (c.mayRepeat() || !c.maybe):
 		c.repeated = true
 		if f.cure == repeatAnew {
 			c.pool.drop(c.slot, c.session)
@@ -158,6 +168,10 @@ func (c *call) cure(f *fault) error {
 	}
 	return &f.Error
 }
+
+// mayRepeat reports whether it does not matter that the request is made twice. What a
+// person or a model was asked on the way is not asked again.
+func (c *call) mayRepeat() bool { return c.repeatable && !c.questions.any() }
 
 // over is the error of a call that ended, whatever fault came of that.
 func (c *call) over(f *fault) error {
@@ -191,12 +205,22 @@ func jitter() time.Duration {
 // end gives up what the call holds. If err is that the call ended while
 // Salesforce may be working on it, Salesforce is told.
 func (c *call) end(err error) {
-	if c.answered != nil {
-		c.answered.close()
-	}
+	c.questions.clear()
+	c.pool.release(c)
 	e, ok := errors.AsType[*Error](err)
 	if ok && c.slot != nil && c.atWork != nil && (e.Kind == TimedOut || e.Kind == Canceled) {
-		c.tellCancelled()
+		c.later(c.session, jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`)))
+	}
+	c.leave()
+	if c.answered != nil && c.answered.events != nil && err == io.EOF && c.pool.background(c.drain) {
+		return
+	}
+	c.free()
+}
+
+func (c *call) free() {
+	if c.answered != nil {
+		c.answered.close()
 	}
 	c.cancel(nil)
 	for _, stop := range c.stop {
@@ -205,20 +229,29 @@ func (c *call) end(err error) {
 	c.stop = nil
 }
 
-// tellCancelled sends notifications/cancelled: to a server of this era a closed
-// connection alone is not a cancellation. A user who was forgotten has no token
-// any more, so nothing is sent then.
-func (c *call) tellCancelled() {
-	m := jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`))
-	session, owner := c.session, c.slot.user.ctx
+// drain reads what Salesforce may send after a response, which is nothing, so that the
+// connection can be used again, and does not wait for it for long.
+func (c *call) drain() {
+	late := time.AfterFunc(drainTimeout, func() { c.cancel(nil) })
+	defer late.Stop()
+	drain(c.answered.body)
+	c.free()
+}
+
+// later tells Salesforce something beside the call: to a server of this era a closed
+// connection alone is not a cancellation. A user who was forgotten has no token any
+// more, so nothing is sent then.
+func (c *call) later(s *Session, m *jsonrpc.Message) {
+	owner := c.slot.user.ctx
 	if owner.Err() != nil {
 		return
 	}
+	aside := &call{pool: c.pool, target: c.target, slot: c.slot, token: c.token}
 	c.pool.background(func() {
-		ctx, stop := context.WithTimeout(owner, 5*time.Second)
+		ctx, stop := context.WithTimeout(owner, asideTimeout)
 		defer stop()
-		if f := c.tell(ctx, session, m); f != nil {
-			c.pool.cfg.Log.Debug("salesforce was not told of a cancellation", "kind", f.Kind.String())
+		if f := aside.tell(ctx, s, m); f != nil {
+			c.pool.cfg.Log.Debug("salesforce was not told of something", "method", m.Method, "kind", f.Kind.String())
 		}
 	})
 }

@@ -78,7 +78,7 @@ func TestUICapability(t *testing.T) {
 	plain := x.target
 	for _, ui := range []bool{false, true, false, true} {
 		x.target = plain
-		x.target.UI = ui
+		x.target.Client.UI = ui
 		m, err := x.ask(t, false)
 		wants{}.check(t, m, err)
 	}

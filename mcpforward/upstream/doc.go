@@ -3,17 +3,27 @@
 // Salesforce speaks the session protocol of MCP (2025-06-18) over one Streamable
 // HTTP endpoint per server: initialize, then a session id that goes with every
 // request and dies without notice. [Pool] owns these sessions. It keeps one per
-// org, user, server and user-interface capability, opens it when a call needs it,
-// once for all callers that wait for it, and replaces it when Salesforce no longer
-// knows it. Sessions of one key never wait for another key's.
+// org, user, server and [Declared], opens it when a call needs it, once for all
+// callers that wait for it, and replaces it when Salesforce no longer knows it.
+// Sessions of one key never wait for another key's.
 //
-// [Pool.Call] sends one request and returns its [Answer]: the progress
-// notifications of this request, then its response. The HTTP request is built
-// fresh from the parsed message: fixed URL, fixed set of headers, the user's
-// Salesforce token as the only credential, an id and a progress token of ours
-// that are mapped back. Of what Salesforce sends only that response and those
-// notifications pass. Requests that Salesforce makes of a client are dropped and
-// not answered, as are log messages, other ids and second responses.
+// # Calls
+//
+// [Pool.Call] sends one request and returns its [Answer]: what Salesforce sends on
+// the way, then its response. The HTTP request is built fresh from the parsed
+// message: fixed URL, fixed set of headers, the user's Salesforce token as the only
+// credential, an id and a progress token of ours that are mapped back. Of what
+// Salesforce sends, only this passes:
+//
+//   - the response to this request, once;
+//   - progress of this request;
+//   - log messages, of the severity that the client asked for;
+//   - requests to the client that it declared. [Answer.Respond] sends the client's
+//     response back; nobody else's answer can, and it can once.
+//
+// Other requests are refused in the protocol, so that the server does not wait, and a
+// ping is answered. Everything else is dropped. An answer is bounded in bytes, events
+// and requests.
 //
 // A request is sent again only where that cannot do anything twice:
 //
@@ -21,17 +31,50 @@
 //   - session unknown (400, 404): once, on a new session. Likewise.
 //   - nothing of the request's body left this process: once.
 //   - 5xx, lost connections, answers that break off, Salesforce's "Unexpected
-//     error while invoking tool": once, and only what the caller calls repeatable.
+//     error while invoking tool": once, and only what the caller calls repeatable
+//     and has asked nobody anything.
 //
-// The transport itself never repeats a request: it is given no way to rewind the
-// body. Everything else ends in an [*Error] whose MayHaveHappened tells whether
+// The transport itself never repeats a request that has a body: it is given no way to
+// rewind it. Everything else ends in an [*Error] whose MayHaveHappened tells whether
 // Salesforce may have acted.
 //
 // When the caller goes away or the time is up, the connection is closed and
-// Salesforce is told by notifications/cancelled. [Pool.Forget] ends the sessions
-// and calls of one user at once. Sessions are not deleted at Salesforce, which
-// answers DELETE with 405 and lets them expire. There is no GET stream and no
-// resumption, for the same reason.
+// Salesforce is told by notifications/cancelled. [Pool.Forget] ends the sessions,
+// calls and streams of one user at once.
+//
+// # Faults of a server
+//
+// Five faults of one server in a row (no connection, no answer in time, 5xx, answers
+// that break off), whoever's calls they are, open a circuit: nothing is sent to it for
+// 5 s, and calls fail at once with RetryAfter. Then one request passes as a probe; if it
+// fails the rest doubles, up to a minute. A write is not risked: a ping goes before it.
+// A refusal (401, 403, 404, a limit) proves that the server is up. Timeouts of one user
+// count once, so that somebody's slow query cuts off nobody else.
+//
+// # Listening
+//
+// [Pool.Listen] gives the notifications that concern no call, from one GET stream that
+// all listeners of a session share, and from the streams of calls. Salesforce answers GET
+// with 405, which is the Kind [NotOffered] and harms nothing else. Requests on that stream are
+// refused: nobody knows whom they concern, and MCP has since bound them to a call.
+// Nothing is resumed (Last-Event-ID): an answer that breaks off may be made
+// up by nobody, and a list that changed is listed anew after each connection.
+//
+// # Choices
+//
+// The version asked for is 2025-06-18, the newest that Salesforce is known to answer.
+// Clients have asked it for 2025-11-25, but nobody has reported the answer, and there
+// is nothing in it for a client that declares no URL elicitation and no tools in sampling.
+// With one of these it is asked for, because a server of 2025-06-18 cannot know them; by
+// the protocol a server that does not speak it answers with an older one, which is
+// accepted.
+//
+// A session that has rested for 25 minutes is not tried any more. The call that replaces
+// it ends it at Salesforce (DELETE), unless the server has refused that before, as
+// Salesforce is expected to (405). Other ends send no DELETE: a session that is unknown has
+// nothing to end; a forgotten user has no token; and where sessions are swept or the
+// pool closes there is none at hand. To fetch one could make Salesforce rotate a login,
+// on shutdown all of them at once, for sessions that die by themselves.
 //
 // The package does not decide, does not read arguments, and keeps no token beyond
 // a call. Neither errors nor logs carry text of Salesforce's, which may echo

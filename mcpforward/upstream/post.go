@@ -43,6 +43,9 @@ func ownClient(given *http.Client) *http.Client {
 	t.MaxResponseHeaderBytes = 64 << 10
 	t.MaxIdleConnsPerHost = 64 // all users share one host
 	t.IdleConnTimeout = 30 * time.Second
+	if t.HTTP2 == nil { // a stream that is silent for long may have lost its connection
+		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}
+	}
 	return &http.Client{Transport: t, CheckRedirect: noRedirect}
 }
 
@@ -75,13 +78,41 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 	if err == nil {
 		return resp, nil
 	}
-	sent := !body.neverRead()
-	if ctx.Err() != nil {
-		f := ended(ctx)
-		f.MayHaveHappened = sent
-		return nil, f
+	return nil, unanswered(ctx, err, !body.neverRead())
+}
+
+// without sends a request that has no body: GET and DELETE.
+func (c *call) without(ctx context.Context, method string, s *Session) (*http.Response, *fault) {
+	req, err := http.NewRequestWithContext(ctx, method, c.target.URL, nil)
+	if err != nil {
+		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
 	}
-	return nil, &fault{Error: Error{Kind: Unavailable, MayHaveHappened: sent, Reason: transportReason(err)}, cure: repeat}
+	req.Header = http.Header{
+		"Accept":               {"text/event-stream"},
+		"Accept-Encoding":      {"identity"},
+		"Authorization":        {"Bearer " + c.token},
+		"User-Agent":           {"sfmcp-proxy/" + c.pool.cfg.Version},
+		"Mcp-Protocol-Version": {s.version},
+	}
+	if s.id != "" {
+		req.Header.Set("Mcp-Session-Id", s.id)
+	}
+	resp, err := c.pool.client.Do(req)
+	if err == nil {
+		return resp, nil
+	}
+	return nil, unanswered(ctx, err, false)
+}
+
+// unanswered is the fault of a request to which no head of an answer came.
+func unanswered(ctx context.Context, err error, sent bool) *fault {
+	f := &fault{Error: Error{Kind: Unavailable, Reason: transportReason(err)}, cure: repeat, down: true}
+	if ctx.Err() != nil {
+		f = ended(ctx)
+		f.down = f.Kind == TimedOut
+	}
+	f.MayHaveHappened = sent
+	return f
 }
 
 // tell sends a notification, which has no answer.
@@ -90,8 +121,7 @@ func (c *call) tell(ctx context.Context, s *Session, m *jsonrpc.Message) *fault 
 	if f != nil {
 		return f
 	}
-	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, errorBodyBytes)) // for the connection's reuse
+	drain(resp.Body)
 	if resp.StatusCode/100 != 2 {
 		return c.refusal(resp, nil)
 	}

@@ -20,8 +20,7 @@ func (c *call) judge(resp *http.Response, x *exchange) *fault {
 	if resp.StatusCode == http.StatusOK {
 		return c.judgeOK(resp, x)
 	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, errorBodyBytes))
+	body := errorBody(resp)
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusNotFound {
 		// The request itself was refused, in the protocol: that is an answer.
 		m, err := jsonrpc.DecodeAnswer(body)
@@ -31,6 +30,13 @@ func (c *call) judge(resp *http.Response, x *exchange) *fault {
 		}
 	}
 	return c.refusal(resp, body)
+}
+
+// errorBody reads the body of a response that is no answer, as far as it is looked at.
+func errorBody(resp *http.Response) []byte {
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, errorBodyBytes))
+	return body
 }
 
 // judgeOK sets up x to read the body of a 200.
@@ -124,7 +130,7 @@ func (c *call) judgeStatus(resp *http.Response, body []byte) *fault {
 	case code == http.StatusNotAcceptable, code == http.StatusUnsupportedMediaType, code == http.StatusRequestEntityTooLarge:
 		return refused(Broken, "request was refused", noCure)
 	case code >= 500:
-		f.Kind, f.Reason, f.cure = Unavailable, "salesforce reported a fault", repeat
+		f.Kind, f.Reason, f.cure, f.down = Unavailable, "salesforce reported a fault", repeat, true
 		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
 	case code/100 == 2:
 		f.Reason, f.cure = "answer is empty", repeatAnew

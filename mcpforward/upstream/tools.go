@@ -34,13 +34,10 @@ type tool struct {
 // hexadecimal. The error is [ErrNoTool] or an [*Error], which never says that
 // something may have happened.
 func (p *Pool) Tool(ctx context.Context, t Target, name string) (definition jsontext.Value, hash string, err error) {
-	if err := t.check(jsonrpc.Request(jsontext.Value("0"), "tools/list", nil)); err != nil {
+	if err := t.check(); err != nil {
 		return nil, "", err
 	}
-	if t.Timeout <= 0 {
-		t.Timeout = defaultTimeout
-	}
-	ctx, stop := context.WithTimeoutCause(ctx, t.Timeout, errTimedOut)
+	ctx, stop := context.WithTimeoutCause(ctx, t.timeout(), errTimedOut)
 	defer stop()
 	all, err := p.tools(ctx, t)
 	if err != nil {
@@ -128,7 +125,12 @@ func (p *Pool) page(ctx context.Context, t Target, params jsontext.Value) (jsonr
 		return jsonrpc.Object{}, err
 	}
 	defer a.Close()
-	m, err := a.Next(ctx) // no progress was asked for, so this is the response
+	m, err := a.Next(ctx)
+	for ; err == nil && !m.IsResponse(); m, err = a.Next(ctx) {
+		if m.IsRequest() { // the list is made for several callers, who would not know why they are asked
+			_ = a.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "nobody can be asked"))
+		}
+	}
 	if err != nil {
 		return jsonrpc.Object{}, err
 	}

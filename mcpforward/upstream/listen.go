@@ -1,0 +1,156 @@
+package upstream
+
+import (
+	"context"
+	"slices"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// listenerQueue is how many notifications wait for a listener before it is dropped.
+const listenerQueue = 64
+
+// forListeners are the notifications that concern nobody's call.
+var forListeners = map[string]bool{
+	"notifications/tools/list_changed": true, "notifications/prompts/list_changed": true,
+	"notifications/resources/list_changed": true, "notifications/resources/updated": true,
+}
+
+// Stream is what one listener gets of a server's notifications. It is not safe for
+// concurrent use, except that Close may be called at any time.
+type Stream struct {
+	pool   *Pool
+	feed   *feed
+	target Target
+	queue  chan *jsonrpc.Message
+	gone   chan struct{} // closed at the end, after err was set
+	err    error
+	unlink func() bool
+}
+
+// Listen opens a stream of the notifications that concern no call:
+// notifications/tools, prompts and resources/list_changed, notifications/resources/updated
+// and, if [Declared], notifications/message. All listeners of one session share one
+// connection, which lasts as long as there is one. It returns once the server has taken
+// the first; a server without such a stream is an [*Error] of Kind [NotOffered], and
+// other faults are errors, too. After that a connection that ends is made again, and
+// what was sent in between is lost.
+//
+// The end of ctx ends the stream. Otherwise it has to be closed.
+func (p *Pool) Listen(ctx context.Context, t Target) (*Stream, error) {
+	if err := t.check(); err != nil {
+		return nil, err
+	}
+	s := p.enter(t)
+	l := &Stream{pool: p, target: t, queue: make(chan *jsonrpc.Message, listenerQueue), gone: make(chan struct{})}
+	if err := p.join(s, l); err != nil {
+		p.leave(s)
+		return nil, err
+	}
+	l.unlink = context.AfterFunc(ctx, func() { l.end(&ended(ctx).Error) })
+	select {
+	case <-l.feed.up:
+		return l, nil
+	case <-l.gone:
+		l.unlink()
+		return nil, l.err
+	}
+}
+
+// Next returns the next notification. After the end of the stream it returns an
+// [*Error]: Kind Canceled if it was closed, or ended by [Pool.Forget] or [Pool.Close],
+// Broken if the listener was so slow that notifications were lost. The end of ctx ends
+// the waiting alone.
+func (l *Stream) Next(ctx context.Context) (*jsonrpc.Message, error) {
+	select {
+	case m := <-l.queue:
+		return m, nil
+	default:
+	}
+	select {
+	case m := <-l.queue:
+		return m, nil
+	case <-ctx.Done():
+		return nil, &ended(ctx).Error
+	case <-l.gone:
+	}
+	select {
+	case m := <-l.queue: // it came before the end
+		return m, nil
+	default:
+		return nil, l.err
+	}
+}
+
+// Close ends the stream, and the connection if nobody else listens.
+func (l *Stream) Close() {
+	l.unlink()
+	l.end(&Error{Kind: Canceled, Reason: "stream was closed", Err: context.Canceled})
+}
+
+func (l *Stream) end(err *Error) {
+	l.pool.mu.Lock()
+	defer l.pool.mu.Unlock()
+	l.feed.dismiss(l, err)
+}
+
+// join adds a listener to the slot's feed, which it starts if there is none.
+func (p *Pool) join(s *slot, l *Stream) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.feed == nil {
+		f := &feed{pool: p, slot: s, up: make(chan struct{})}
+		f.ctx, f.cancel = context.WithCancelCause(s.user.ctx)
+		if !p.backgroundLocked(f.run) {
+			f.cancel(nil)
+			return &Error{Kind: Canceled, Reason: "stream was ended", Err: ErrClosed}
+		}
+		s.feed = f
+	}
+	l.feed = s.feed
+	l.feed.listeners = append(l.feed.listeners, l)
+	return nil
+}
+
+// dismiss ends a listener, and the feed with the last one. It is called with p.mu held.
+func (f *feed) dismiss(l *Stream, err error) {
+	i := slices.Index(f.listeners, l)
+	if i < 0 {
+		return // it has ended already
+	}
+	f.listeners = slices.Delete(f.listeners, i, i+1)
+	l.err = err
+	close(l.gone)
+	f.pool.leaveLocked(f.slot)
+	if len(f.listeners) > 0 {
+		return
+	}
+	f.cancel(nil)
+	if f.slot.feed == f {
+		f.slot.feed = nil
+	}
+}
+
+// broadcast gives a notification to all who listen on a slot. One who does not keep up
+// is dropped: nobody waits for anybody.
+func (p *Pool) broadcast(s *slot, m *jsonrpc.Message) {
+	if s == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.Method == "notifications/tools/list_changed" {
+		s.tools = nil
+	}
+	if s.feed == nil {
+		return
+	}
+	for _, l := range slices.Clone(s.feed.listeners) {
+		select {
+		case l.queue <- m:
+		default:
+			p.cfg.Log.Warn("listener does not keep up; dropped", "server", l.target.Server)
+			s.feed.dismiss(l, &Error{Kind: Broken, Reason: "listener did not keep up"})
+		}
+	}
+}
