@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -219,15 +220,15 @@ func TestFT30RespondWithRefusedToken(t *testing.T) {
 	x = asker(t, 1, elicit)
 	x.target.Client.Elicitation = true
 	token := x.target.Token
-	lost := false
+	var lost atomic.Bool
 	x.target.Token = func(ctx context.Context) (string, error) {
-		if lost {
+		if lost.Load() {
 			return "", fmt.Errorf("%w: signed out", ErrLoginLost)
 		}
 		return token(ctx)
 	}
 	a, _ = x.open(t, false)
-	lost = true
+	lost.Store(true)
 	err = a.Respond(t.Context(), yes(`"s-1"`))
 	wants{LoginLost, false}.check(t, nil, err)
 	if err := a.Respond(t.Context(), yes(`"s-1"`)); err != ErrNotAsked {
