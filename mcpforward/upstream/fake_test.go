@@ -110,11 +110,16 @@ func stream(w http.ResponseWriter, data ...string) {
 // count returns how many requests of a method came.
 func (f *fake) count(method string) int { return len(f.of(method)) }
 
-func (f *fake) of(method string) []received {
+// all returns what came so far.
+func (f *fake) all() []received {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return slices.Clone(f.seen)
+}
+
+func (f *fake) of(method string) []received {
 	var all []received
-	for _, r := range f.seen {
+	for _, r := range f.all() {
 		if r.message.Method == method {
 			all = append(all, r)
 		}

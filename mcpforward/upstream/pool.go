@@ -163,7 +163,6 @@ func (p *Pool) enter(t Target) *slot {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.cfg.Now()
-	p.sweep(now)
 	u := p.users[userKey{t.Org, t.Subject}]
 	if u == nil {
 		u = &user{slots: map[slotKey]*slot{}}
@@ -179,6 +178,7 @@ func (p *Pool) enter(t Target) *slot {
 		s.rested, s.session, s.tools = s.session, nil, nil
 	}
 	s.calls++
+	p.sweep(now) // not this slot any more, whose rested session can still be ended
 	return s
 }
 

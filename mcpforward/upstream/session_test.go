@@ -321,3 +321,33 @@ func TestClose(t *testing.T) {
 		t.Errorf("err = %v, want ErrClosed", err)
 	}
 }
+
+// TestCL12RestedSessionIsDeleted: by the call that replaces it, with that call's token, and
+// not again at a server that refuses. Neither a dead session nor Close nor Forget
+// sends a DELETE.
+func TestCL12RestedSessionIsDeleted(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[int]int{200: 3, 204: 3, 404: 3, 405: 1, 501: 1} {
+		x := newFixture(t, onMethod(http.MethodDelete, status(code, "")))
+		for range 4 {
+			m, err := x.ask(t, false)
+			wants{}.check(t, m, err)
+			x.running.Wait()
+			x.pass(25 * time.Minute)
+		}
+		deleted := x.fake.of(http.MethodDelete)
+		if len(deleted) != want || deleted[0].header.Get("Mcp-Session-Id") != "session-1" || deleted[0].header.Get("Authorization") != "Bearer token-1" {
+			t.Errorf("%d: deleted %v, want %d", code, deleted, want)
+		}
+		x.fake.kill()
+		_, _ = x.ask(t, false)
+		x.fake.kill()
+		_, _ = x.ask(t, false)
+		n := x.fake.count(http.MethodDelete)
+		x.Forget("acme", "005A")
+		x.Close()
+		if got := x.fake.count(http.MethodDelete); got != n {
+			t.Errorf("%d: %d DELETEs more", code, got-n)
+		}
+	}
+}
