@@ -123,11 +123,14 @@ func (x *exchange) depart(c *call) (context.Context, func()) {
 	if !c.reads() {
 		ctx = context.WithoutCancel(ctx)
 	}
-	session := ""
+	session, id := "", ""
 	if x.session != nil {
 		session = x.session.hash
 	}
-	return x.calls.enter(ctx, x.grant.ID, session, string(x.msg.ID))
+	if x.msg != nil {
+		id = string(x.msg.ID)
+	}
+	return x.calls.enter(ctx, x.grant.ID, session, id)
 }
 
 // repeat makes every check once more, right before the call is forwarded: reading a
@@ -206,7 +209,7 @@ func (x *exchange) tell(text string) error {
 
 // overLimit answers a call beyond the user's limits.
 func (x *exchange) overLimit() error {
-	if x.msg.Method == "tools/call" {
+	if x.msg != nil && x.msg.Method == "tools/call" {
 		return x.tell(sayLimit)
 	}
 	return &refusal{status: http.StatusTooManyRequests, code: jsonrpc.InvalidRequest, retry: limitPause, message: sayLimit}

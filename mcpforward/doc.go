@@ -49,6 +49,8 @@
 // If a client goes away, a read is given up. A write that was forwarded runs to its
 // end, so that its outcome is recorded and a repeat is answered from the record.
 //
-// The package does not issue or refresh tokens, does not parse SOQL, keeps no answer
-// and opens no GET stream.
+// What a hosted server may ask of a client is in ask.go, streams of notifications in
+// listen.go. Both are for custom servers: Salesforce's own use neither today.
+//
+// The package does not issue or refresh tokens, does not parse SOQL and keeps no answer.
 package mcpforward

@@ -42,10 +42,12 @@ func (x *exchange) serve() error {
 	switch {
 	case x.r.Method == http.MethodPost:
 		return x.post()
+	case x.r.Method == http.MethodGet && sessions:
+		return x.openStream()
 	case x.r.Method == http.MethodDelete && sessions:
 		return x.closeSession()
 	}
-	x.reply.w.Header().Set("Allow", "POST, DELETE")
+	x.reply.w.Header().Set("Allow", "POST, GET, DELETE")
 	return &refusal{status: http.StatusMethodNotAllowed, message: "use POST"}
 }
 
@@ -66,8 +68,7 @@ func (x *exchange) post() error {
 	known = known && (m.era == bothEras || (m.era == statelessEra) == x.stateless)
 	switch {
 	case x.msg.IsResponse():
-		// We never ask a client anything, so there is nothing that it could answer.
-		return badRequest(jsonrpc.InvalidRequest, "no request is waiting for this response")
+		return x.takeAnswer()
 	case x.msg.IsNotification() && (!known || !m.notification):
 		return badRequest(jsonrpc.MethodNotFound, "no such notification")
 	case x.msg.IsRequest() && (!known || m.notification):
@@ -124,7 +125,8 @@ func init() {
 		"notifications/roots/list_changed": {handle: (*exchange).accept, era: sessionEra, notification: true},
 		"notifications/cancelled":          {handle: (*exchange).cancelCall, era: sessionEra, notification: true},
 
-		"server/discover": {handle: (*exchange).discover, era: statelessEra, counted: true},
+		"server/discover":      {handle: (*exchange).discover, era: statelessEra, counted: true},
+		"subscriptions/listen": {handle: (*exchange).subscribe, era: statelessEra},
 
 		"tools/list":               {handle: (*exchange).list, counted: true},
 		"tools/call":               {handle: (*exchange).callTool, counted: true},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -32,6 +33,9 @@ type Server struct {
 	Timeout time.Duration  // of one call; 0: 60 s
 	Policy  *policy.Policy // what may be called
 	Groups  []string       // who may use it; "*": every user of the org; empty: nobody
+	// ServerRequests are what the hosted server may ask of a client that can answer, by
+	// capability: sampling, elicitation, roots. Empty: nothing.
+	ServerRequests []string
 }
 
 // Links gives Salesforce tokens. An error that wraps [upstream.ErrLoginLost] says
@@ -70,12 +74,16 @@ type Config struct {
 // Handler serves /mcp/{server} of every configured server. It is safe for concurrent use.
 type Handler struct {
 	Config
-	servers  map[string]*Server
-	origin   string // scheme and host of PublicURL
-	host     string
-	sessions sessionStore
-	calls    inFlight
-	budgets  budgets
+	servers   map[string]*Server
+	origin    string // scheme and host of PublicURL
+	host      string
+	sessions  sessionStore
+	calls     inFlight
+	questions questions
+	streams   streamCount
+	budgets   budgets
+	draining  context.Context // ends with Drain
+	drain     func()
 }
 
 // New returns a handler, or says what c lacks.
@@ -99,9 +107,13 @@ func New(c Config) (*Handler, error) {
 		sessions: sessionStore{db: c.DB, now: c.Now},
 		budgets:  newBudgets(c.Limits, c.Now),
 	}
+	h.draining, h.drain = context.WithCancel(context.Background())
 	for _, s := range c.Servers {
 		if !serverName.MatchString(s.Name) || s.Org == "" || s.URL == "" || s.Policy == nil || h.servers[s.Name] != nil {
 			return nil, fmt.Errorf("forwarding: server %q needs a name of its own, an org, a URL and a policy", s.Name)
+		}
+		if i := slices.IndexFunc(s.ServerRequests, func(name string) bool { return !slices.Contains(slices.Collect(maps.Values(serverRequests)), name) }); i >= 0 {
+			return nil, fmt.Errorf("forwarding: server %q: %q is no request that can be passed", s.Name, s.ServerRequests[i])
 		}
 		s.Policy = s.Policy.For(s.URL)
 		h.servers[s.Name] = &s
@@ -126,6 +138,10 @@ func (l Limits) withDefaults() Limits {
 func (s *Server) admits(groups []string) bool {
 	return slices.Contains(s.Groups, "*") || slices.ContainsFunc(groups, func(g string) bool { return slices.Contains(s.Groups, g) })
 }
+
+// passes reports whether the hosted server may ask a client for what the capability
+// names.
+func (s *Server) passes(capability string) bool { return slices.Contains(s.ServerRequests, capability) }
 
 // resource is the URL of an endpoint, which its tokens are bound to (RFC 8707).
 func (h *Handler) resource(server string) string { return h.PublicURL + "/mcp/" + server }

@@ -138,6 +138,13 @@ func (p *reply) keepAlive(every time.Duration) (stop func()) {
 	}
 }
 
+// open begins an event stream that has nothing to say yet.
+func (p *reply) open() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.comment()
+}
+
 // comment sends what every reader of an event stream skips.
 func (p *reply) comment() error {
 	p.begin()

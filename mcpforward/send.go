@@ -35,7 +35,7 @@ func (x *exchange) target() upstream.Target {
 	org, subject := x.grant.Org, x.grant.Subject
 	return upstream.Target{
 		Org: org, Subject: subject, Server: x.server.Name, URL: x.server.URL, Timeout: x.server.Timeout,
-		Client: upstream.Declared{UI: x.client.capabilities.has(canShowUI)},
+		Client: x.declares(),
 		Token: func(ctx context.Context) (string, error) {
 			token, err := x.Links.Token(ctx, org, subject)
 			if err != nil {
@@ -61,7 +61,7 @@ func loginLost(err error) error {
 	return err
 }
 
-// send forwards the call, passes progress on as it comes, and returns the response.
+// send forwards the call, passes on what comes before the response, and returns that.
 func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) {
 	defer x.reply.keepAlive(quietTime)()
 	answer, err := x.Pool.Call(ctx, x.target(), jsonrpc.Request(x.msg.ID, x.msg.Method, c.params), c.reads())
@@ -69,6 +69,7 @@ func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) 
 		return nil, err
 	}
 	defer answer.Close()
+	defer x.questions.forget(answer)
 	for {
 		m, err := answer.Next(ctx)
 		switch {
@@ -79,8 +80,12 @@ func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) 
 		case m.IsResponse():
 			return m, nil
 		}
-		if err := x.reply.notify(m); err != nil {
-			x.Log.DebugContext(ctx, "client went away", "error", err)
+		pass := x.reply.notify
+		if m.IsRequest() {
+			pass = func(m *jsonrpc.Message) error { return x.pose(ctx, answer, m) }
+		}
+		if err := pass(m); err != nil {
+			x.Log.DebugContext(ctx, "a message was not passed on", "method", m.Method, "error", err)
 		}
 	}
 }

@@ -22,7 +22,8 @@ var paramNames = names{
 	"ref": {"type": nil, "name": nil, "uri": nil}, "argument": {"name": nil, "value": nil}, "context": {"arguments": nil},
 	"level": nil, "task": {"ttl": nil}, "taskId": nil,
 	"requestId": nil, "reason": nil, "progressToken": nil, "progress": nil, "total": nil, "message": nil,
-	"requestState": nil, "inputResponses": nil, "notifications": nil,
+	"requestState": nil, "inputResponses": nil,
+	"notifications": {"toolsListChanged": nil, "promptsListChanged": nil, "resourcesListChanged": nil, "resourceSubscriptions": nil},
 	"_meta": {
 		"progressToken": nil, "traceparent": nil, "tracestate": nil, "baggage": nil,
 		"io.modelcontextprotocol/protocolVersion":    nil,
