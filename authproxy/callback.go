@@ -52,7 +52,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	s.Cookies.ClearLogin(w, state)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackLimit)
 	defer cancel()
-	who, refused := s.logIn(ctx, req, q, verifier)
+	who, refused := s.logIn(ctx, r, req, q, verifier)
 	if refused == nil && req.Kind == grant.SignIn {
 		return s.finishSignIn(ctx, w, r, req, who)
 	}
@@ -83,11 +83,16 @@ func (s *Server) tellRefusal(ctx context.Context, req *grant.AuthorizationReques
 	if refused.code != accessDenied {
 		status = http.StatusBadGateway
 	}
-	return &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause}
+	page := &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause}
+	if errors.Is(refused.cause, errSomebodyElse) {
+		page.title = "Salesforce is open as somebody else"
+		page.detail = "Nothing was changed. Log out of Salesforce in this browser and try again; to change the person, sign out here first."
+	}
+	return page
 }
 
 // logIn turns Salesforce's answer into a stored login of an unblocked user.
-func (s *Server) logIn(ctx context.Context, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
+func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
 	deny := func(code, description, reason string, cause error) (person, *oauthError) {
 		s.record(ctx, audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: reason,
 			Org: req.Org, Client: req.ClientID, Server: req.Server})
@@ -111,12 +116,30 @@ func (s *Server) logIn(ctx context.Context, req *grant.AuthorizationRequest, q u
 		return deny(serverError, "Salesforce could not be asked", "exchange", err)
 	}
 	who := person{org: req.Org, subject: token.Subject}
+	if req.Kind == grant.SignIn && s.somebodyElse(r, who) {
+		s.record(ctx, who.entry("login.finish", audit.Denied, "identity_mismatch"))
+		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
+			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.org, token))}
+	}
 	refused, err := s.keepLogin(ctx, &who, token)
 	if err != nil {
 		return deny(serverError, "the sign-in could not be stored", "internal", err)
 	}
 	return who, refused
 }
+
+// somebodyElse says whether the browser is signed in as another user of the org. Whoever
+// signs in again does so as themselves: a Salesforce that is open as somebody else in
+// the same browser must not change under whose name they decide (CL-04).
+func (s *Server) somebodyElse(r *http.Request, who person) bool {
+	session, err := s.Sessions.Current(r)
+	if err != nil {
+		return !errors.Is(err, ui.ErrNoSession)
+	}
+	return session.Org == who.org && session.Subject != who.subject
+}
+
+var errSomebodyElse = errors.New("the browser is signed in as another user")
 
 // keepLogin stores the login and learns how people know the user. A blocked user's
 // login is stored too, but only to be revoked at once, with retries.

@@ -9,8 +9,8 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// signIn: GET offers the orgs, or goes straight to the only one; POST goes to the
-// chosen one.
+// signIn: GET offers the orgs, or goes straight to the only one or the one that the link
+// names; POST goes to the chosen one.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		s.page(http.MethodPost, s.chooseOrg)(w, r)
@@ -28,8 +28,12 @@ func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
 		return badLink("The link that brought you here is broken.", err)
 	}
 	returnTo := ui.SafeReturnTo(single(q, "return_to"))
-	if len(s.Orgs) == 1 {
-		return s.startSignIn(w, r, s.Orgs[0].Name, returnTo)
+	org := single(q, "org")
+	if len(s.Orgs) == 1 && org == "" {
+		org = s.Orgs[0].Name
+	}
+	if org != "" {
+		return s.startSignIn(w, r, org, returnTo)
 	}
 	page := ui.SignInPage{ReturnTo: returnTo, CSRF: ui.FormToken(s.Cookies.Browser(w, r))}
 	for _, o := range s.Orgs {

@@ -72,33 +72,20 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 	}
 	t, err := s.Grants.Rotate(ctx, grant.Rotation{
 		RefreshToken: form.Get("refresh_token"), ClientID: form.Get("client_id"),
-		Resource: form.Get("resource"), Scope: form.Get("scope"),
+		Resource: form.Get("resource"), Scope: form.Get("scope"), HasLogin: s.hasLogin,
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
 	}
-	if err := s.endWithoutLogin(ctx, t.Grant); err != nil {
-		return nil, err
-	}
 	return t, nil
 }
 
-// endWithoutLogin ends a grant whose user has no Salesforce login any more. Its calls
-// are answered with 401, and a client that went on refreshing would go round in circles;
-// invalid_grant makes it ask for a new authorization, which brings a new login.
-func (s *Server) endWithoutLogin(ctx context.Context, g *grant.Grant) error {
+// hasLogin says whether calls of the grant can reach Salesforce. While they cannot, its
+// access tokens are answered with 401, and a client that got new ones would go round in
+// circles; invalid_grant makes it ask for an authorization, which brings a new login.
+func (s *Server) hasLogin(ctx context.Context, g *grant.Grant) (bool, error) {
 	login, err := s.Links.Status(ctx, g.Org, g.Subject)
-	if err != nil {
-		return err
-	}
-	if login.State == link.Active {
-		return nil
-	}
-	act := Act{By: "client " + g.ClientID, Why: "the Salesforce login was lost"}
-	if _, err := s.Cutoff.RevokeGrant(context.WithoutCancel(ctx), g.ID, act); err != nil && !errors.Is(err, grant.ErrNotFound) {
-		return err
-	}
-	return &oauthError{code: invalidGrant, description: "the Salesforce login was lost: authorize again"}
+	return login.State == link.Active, err
 }
 
 // refuseTokens records a refusal and makes it one that the client is told (RFC 6749
@@ -115,6 +102,9 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	refused := &oauthError{cause: err}
 	record := s.record
 	switch {
+	case errors.Is(err, grant.ErrNoLogin):
+		record = s.recordRefusal // some clients ask on and on
+		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.PublicURL+"/account"
 	case errors.Is(err, grant.ErrInvalidGrant):
 		record = s.recordRefusal // a stranger's guess, for all that is known
 		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"
@@ -125,6 +115,10 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	default:
 		return err
 	}
-	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: refused.code})
+	reason := refused.code
+	if errors.Is(err, grant.ErrNoLogin) {
+		reason = "login_lost"
+	}
+	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: reason})
 	return refused
 }

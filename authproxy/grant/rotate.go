@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -18,7 +19,15 @@ type Rotation struct {
 	RefreshToken, ClientID string
 	// Resource and Scope may be empty: then they are the granted ones.
 	Resource, Scope string
+	// HasLogin says whether the grant's user has a Salesforce login to use; nil: it is
+	// not asked. It is asked last, of a token that is good otherwise.
+	HasLogin func(context.Context, *Grant) (bool, error)
 }
+
+// withoutLogin is how long a refresh token stays good after it was refused for want of
+// a login: a weekend or some days off, for the user to sign in again. A client that
+// asked for a new authorization meanwhile has dropped it, and nobody would end its grant.
+const withoutLogin = 7 * 24 * time.Hour
 
 type refreshToken struct {
 	hash, sealedSuccessor string
@@ -31,8 +40,9 @@ type refreshToken struct {
 // A token that was rotated no longer ago than the grace window gets a fresh access
 // token and the family's present leaf: the very refresh token that the first caller
 // got, or, if that was rotated in turn, its successor. Presented later it revokes the
-// grant and returns a [*ReplayError]. Other refusals ([ErrInvalidGrant],
-// [ErrInvalidTarget], [ErrInvalidScope]) change nothing.
+// grant and returns a [*ReplayError]. [ErrNoLogin] spends nothing, but leaves the grant
+// a week to be refreshed in. Other refusals ([ErrInvalidGrant], [ErrInvalidTarget],
+// [ErrInvalidScope]) change nothing.
 func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	if !s.knows(r.ClientID) || !wellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
@@ -76,6 +86,15 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	case !fits:
 		return nil, ErrInvalidScope, nil
 	}
+	if r.HasLogin != nil {
+		has, err := r.HasLogin(ctx, g)
+		if err != nil {
+			return nil, nil, err
+		}
+		if !has {
+			return nil, ErrNoLogin, s.waitForLogin(ctx, tx, g)
+		}
+	}
 	var leaf string
 	if have.rotated == 0 {
 		leaf, failed = s.succeed(ctx, tx, g, r.RefreshToken)
@@ -87,6 +106,14 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	}
 	t, failed = s.issue(ctx, tx, g, leaf, scope)
 	return t, nil, failed
+}
+
+// waitForLogin bounds how long a grant whose client was refused can still be refreshed.
+// Asking again does not move the bound.
+func (s *Store) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
+	_, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET idle_expires_at = $1
+		WHERE grant_id = $2 AND rotated_at = 0 AND idle_expires_at > $1`, db.Millis(s.now().Add(withoutLogin)), g.ID)
+	return err
 }
 
 // succeed rotates predecessor, which has not been rotated.

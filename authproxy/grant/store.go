@@ -25,6 +25,8 @@ var (
 	ErrInvalidTarget = errors.New("resource was not granted")
 	// ErrInvalidScope: a refresh asked for more than was granted.
 	ErrInvalidScope = errors.New("scope was not granted")
+	// ErrNoLogin: the user's Salesforce login is over; the refresh token is good.
+	ErrNoLogin = errors.New("no Salesforce login")
 	// ErrInvalidToken: the access token does not open this server now.
 	ErrInvalidToken = errors.New("invalid access token")
 	// ErrReplayed matches every [*ReplayError].
