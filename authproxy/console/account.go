@@ -21,6 +21,12 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 		return err
 	}
 	page := ui.AccountPage{Viewer: v.viewer, OrgHost: c.OrgHost(v.session.Org), Servers: c.serverLinks(v)}
+	if len(grants) > 0 {
+		const waits = "Your connections are kept. They work again as soon as you have signed in."
+		if page.Lost, err = c.lostLogin(r, v, waits); err != nil {
+			return err
+		}
+	}
 	for _, request := range waiting {
 		if ownDecision(&request) {
 			page.Waiting++

@@ -142,6 +142,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
 	}
+	if a.State == approval.Pending || a.State == approval.Approved {
+		const waits = "The call cannot be made before you have signed in. An approval is not used up by that."
+		if page.Lost, err = c.lostLogin(r, v, waits); err != nil {
+			return err
+		}
+	}
 	if !a.DecidedAt.IsZero() {
 		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a)
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	Approvals  *approval.Store
 	Audit      *audit.Log
 	Disconnect Disconnector
+	Logins     Logins
 
 	// DocumentHosts may publish Client ID Metadata Documents, and Dynamic says that clients
 	// may register themselves: who can connect without a configured client.
@@ -63,8 +64,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.PublicURL == "" || len(c.Servers) == 0 || c.OrgHost == nil || c.Sessions == nil || c.Guard == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil {
-		return nil, errors.New("console: public URL, servers, org host, sessions, guard, grants, approvals, audit and disconnect are required")
+		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Logins == nil {
+		return nil, errors.New("console: public URL, servers, org host, sessions, guard, grants, approvals, audit, disconnect and logins are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -21,6 +21,8 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -34,6 +36,7 @@ type site struct {
 	grants    *grant.Store
 	approvals *approval.Store
 	audit     *audit.Log
+	links     *link.Store
 }
 
 // revoker ends connections the way these tests need it.
@@ -88,6 +91,7 @@ func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
 	}))
 	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
 	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
+	s.links = link.New(link.Config{DB: d, Ring: ring, Salesforce: must[*salesforce.Client](t)(salesforce.New(salesforce.Config{})), Now: now})
 	c := must[*Console](t)(New(Config{
 		PublicURL: config.PublicURL, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic, OrgHost: func(string) string { return "acme.my.salesforce.com" },
 		Servers: []Server{
@@ -96,7 +100,7 @@ func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
 			{Name: "elsewhere", Org: "other", Allows: func(string, string) bool { return true }},
 		},
 		Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
-		Audit: s.audit, Disconnect: revoker{s.grants}, Now: now, Log: slog.New(slog.DiscardHandler),
+		Audit: s.audit, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)
 	return s

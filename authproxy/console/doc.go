@@ -20,6 +20,9 @@
 // recorded, it is not made. A denial is made first and recorded then. Nothing is ever
 // run from here: the client repeats its call, and that spends the approval.
 //
+// Where a person's Salesforce login is over, their account and the calls that wait for it
+// say so, why, and lead to a sign-in that repairs it.
+//
 // Signing in and out belong to package authproxy, and so does ending a connection, which
 // this package asks for through [Disconnector]. Deciding as somebody other than the requester
 // is refused: a request whose approvers are a role shows, and says so.

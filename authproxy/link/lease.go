@@ -63,7 +63,7 @@ func (s *Store) claim(ctx context.Context, key flightKey) (*record, error) {
 // For a link whose token was sent too often it marks the login as lost.
 func (s *Store) tryClaim(ctx context.Context, l *record, now time.Time) (bool, error) {
 	if l.unanswered >= maxUnanswered {
-		_, err := s.lose(ctx, l, errors.New("the answers to two refreshes were lost"), "")
+		_, err := s.lose(ctx, l, &salesforce.Error{Kind: salesforce.Transient, Code: "network", Description: "the answers to two refreshes were lost", Lost: true}, "")
 		return false, err
 	}
 	err := s.DB.Writes.QueryRowContext(ctx,

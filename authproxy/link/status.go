@@ -13,9 +13,11 @@ type Status struct {
 	State State
 	// ExpiresAt is when the access token expires; zero without one.
 	ExpiresAt time.Time
-	// Why is the last failure of a refresh, or why the link was revoked.
+	// Why is the last failure of a refresh (salesforce.ErrorRecorded reads it), or why the
+	// link was revoked; "" after a success.
 	Why string
-	// CreatedAt is the first sign-in, RefreshedAt the last change of tokens.
+	// CreatedAt is the first sign-in, RefreshedAt the last change of tokens: for a link
+	// that is not active, when that ended.
 	CreatedAt, RefreshedAt time.Time
 }
 

@@ -54,6 +54,9 @@ type Error struct {
 // MaxRetryAfter bounds how long a Retry-After header can keep us away.
 const MaxRetryAfter = 5 * time.Minute
 
+// answerLost ends the text of an error with Lost.
+const answerLost = ", answer lost"
+
 // Error gives kind, code, description and status, never a token.
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -65,7 +68,7 @@ func (e *Error) Error() string {
 		fmt.Fprintf(&b, ", HTTP %d", e.Status)
 	}
 	if e.Lost {
-		b.WriteString(", answer lost")
+		b.WriteString(answerLost)
 	}
 	return b.String()
 }
@@ -83,6 +86,8 @@ const (
 	setupPolicies = "Setup > External Client App Manager > (the app) > Policies > OAuth Policies"
 	setupSettings = "Setup > External Client App Manager > (the app) > Settings > OAuth Settings"
 	signInAgain   = "the user signs in again"
+	loginHistory  = "Setup > Login History"
+	oauthUsage    = "Setup > OAuth Usage"
 )
 
 // known is one error of the token endpoint or the callback. An empty description
@@ -94,23 +99,23 @@ type known struct {
 }
 
 var knownErrors = []known{
-	{"invalid_grant", "expired access/refresh token", Dead, signInAgain + "; if it happens often: " + setupPolicies + " > Refresh Token Policy, and Setup > OAuth Usage: a user's sixth approval of an app ends the oldest"},
-	{"invalid_grant", "expired authorization code", Dead, signInAgain + "; a code is good for 15 minutes and once"},
-	{"invalid_grant", "invalid authorization code", Dead, signInAgain + "; a code is good for 15 minutes and once"},
-	{"invalid_grant", "invalid code verifier", Dead, signInAgain + "; a new External Client App needs up to 30 minutes until it works"},
+	{"invalid_grant", "expired access/refresh token", Dead, signInAgain + "; if it happens often: " + setupPolicies + " > Refresh Token Policy, and " + oauthUsage + ": a user's sixth approval of an app ends the oldest"},
+	{"invalid_grant", "expired authorization code", Dead, signInAgain + "; a code is good for 15 minutes and once, " + loginHistory + " shows the attempt"},
+	{"invalid_grant", "invalid authorization code", Dead, signInAgain + "; a code is good for 15 minutes and once, " + loginHistory + " shows the attempt"},
+	{"invalid_grant", "invalid code verifier", Dead, signInAgain + "; a new External Client App needs up to 30 minutes until it works; " + setupSettings + " > Security: Require Proof Key for Code Exchange (PKCE)"},
 	{"invalid_grant", "ip restricted", Dead, setupPolicies + " > IP Relaxation, or Setup > Network Access: allow the address from which this proxy leaves; then " + signInAgain},
 	{"invalid_grant", "user hasn't approved this consumer", Dead, setupPolicies + " > Permitted Users: give the user the permission set that pre-authorizes the app"},
-	{"invalid_grant", "authentication failure", Dead, "Setup > Login History tells why; then " + signInAgain},
+	{"invalid_grant", "authentication failure", Dead, loginHistory + " tells why; then " + signInAgain},
 	{"invalid_grant", "request not supported on this domain", Misconfigured, "login_url: use the org's own URL from Setup > My Domain > Current My Domain URL"},
 	{"invalid_grant", "no client credentials user enabled", Misconfigured, setupSettings + " > Flow Enablement: the authorization code flow must be enabled"},
-	{"invalid_grant", "login rate exceeded", Transient, "Setup > Login History: too many sign-ins of one user in an hour"},
-	{"invalid_grant", "token request is already being processed", Transient, ""},
-	{"invalid_grant", "", Dead, signInAgain + "; Setup > Login History tells more"},
-	{"inactive_user", "", Dead, "Setup > Users: the user is frozen or inactive"},
+	{"invalid_grant", "login rate exceeded", Transient, loginHistory + ": too many sign-ins of one user in an hour"},
+	{"invalid_grant", "token request is already being processed", Transient, "nothing to change: two requests met, and the next one comes by itself"},
+	{"invalid_grant", "", Dead, signInAgain + "; " + loginHistory + " tells more"},
+	{"inactive_user", "", Dead, "Setup > Users > (the user): the user is frozen or inactive; Unfreeze or Active, then " + signInAgain},
 	{"inactive_org", "", Dead, "the org is locked or gone: Setup > Company Information"},
 	{"access_denied", "", Dead, "the user pressed Deny at Salesforce, or " + setupPolicies + " > Permitted Users does not include the user"},
 	{"OAUTH_APPROVAL_ERROR_GENERIC", "", Dead, setupPolicies + " > Permitted Users and IP Relaxation; a classic connected app is refused, it must be an External Client App"},
-	{"OAUTH_APP_BLOCKED", "", Dead, "Setup > OAuth Usage: the app is blocked, unblock it"},
+	{"OAUTH_APP_BLOCKED", "", Dead, oauthUsage + ": the app is blocked, unblock it"},
 	{"invalid_client_id", "", Misconfigured, "client_id: copy it from " + setupSettings + " > Consumer Key and Secret; a new app needs up to 30 minutes until it works, and login_url must be the org that has the app"},
 	{"invalid_client", "", Misconfigured, "client_secret_file: compare with " + setupSettings + " > Consumer Key and Secret; a public client needs Require Secret for Web Server Flow and for Refresh Token Flow switched off"},
 	{"redirect_uri_mismatch", "", Misconfigured, setupSettings + " > Callback URL: add this proxy's /oauth/callback URL byte for byte; a change needs about 10 minutes"},
@@ -120,10 +125,10 @@ var knownErrors = []known{
 	{"unsupported_response_type", "", Misconfigured, setupSettings + " > Flow Enablement: the authorization code flow must be enabled"},
 	{"invalid_request", "", Misconfigured, setupSettings + " > Security: Require Proof Key for Code Exchange (PKCE)"},
 	{"unauthorized_client", "", Misconfigured, setupSettings + " > Flow Enablement: the authorization code flow must be enabled"},
-	{"server_error", "", Transient, ""},
-	{"temporarily_unavailable", "", Transient, ""},
-	{"server_unavailable", "", Transient, ""},
-	{"unknown_error", "", Transient, ""},
+	{"server_error", "", Transient, hintStatus},
+	{"temporarily_unavailable", "", Transient, hintStatus},
+	{"server_unavailable", "", Transient, hintStatus},
+	{"unknown_error", "", Transient, hintStatus},
 }
 
 // ErrorFor classifies an error that Salesforce named: in a token answer, or in the

@@ -3,6 +3,7 @@ package salesforce
 import (
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // refusals are the codes with which this package refuses a token, and the setting
@@ -28,6 +29,13 @@ var recordedError = regexp.MustCompile(`^salesforce: (?:[a-z]+: )?([A-Za-z_]{1,4
 // ErrorRecorded reads an error back from where its text was recorded: [Error.Error], or
 // "salesforce: CODE". ok is false if the text is none.
 func ErrorRecorded(text string) (e *Error, ok bool) {
+	if e, ok = errorRecorded(text); ok && strings.HasSuffix(text, answerLost) {
+		e.Lost, e.Hint = true, signInAgain+"; if it happens often: the network between this host and login_url loses answers"
+	}
+	return e, ok
+}
+
+func errorRecorded(text string) (e *Error, ok bool) {
 	found := recordedError.FindStringSubmatch(text)
 	if found == nil {
 		return nil, false

@@ -152,6 +152,16 @@ type Connection struct {
 	Until        string
 }
 
+// LostLogin tells that Salesforce gives no tokens for the person any more. Its link leads
+// to a sign-in, which repairs that.
+type LostLogin struct {
+	Org    string // as the configuration calls it
+	Since  string
+	Reason string // a sentence
+	Waits  string // a sentence: what goes on after the sign-in
+	SignIn string // same-origin path
+}
+
 // AccountPage shows the signed-in person and their connections. Each
 // connection has a form posting "grant" to /account/disconnect.
 type AccountPage struct {
@@ -161,6 +171,7 @@ type AccountPage struct {
 	Servers     []Link // how to connect an assistant to each server that the viewer may use
 	Waiting     int    // approvals that wait for the viewer
 	Notice      string // what just happened; empty: nothing
+	Lost        *LostLogin
 }
 
 func (p AccountPage) page() head {
@@ -235,6 +246,8 @@ type ApprovalPage struct {
 	Asked   string
 	Expires string
 	Decided string // when and by whom; empty: not yet
+
+	Lost *LostLogin // of the viewer, when the call needs it
 }
 
 func (p ApprovalPage) page() head {

@@ -14,8 +14,8 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// pageTemplates holds the layout joined with each page's own file, by the name
-// that Page.page reports.
+// pageTemplates holds the layout, and the part that several pages show, joined with each
+// page's own file, by the name that Page.page reports.
 var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "approvals", "approval", "connect")
 
 // view is what the layout sees; the page's file sees Page.
@@ -32,7 +32,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
 			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords}).
-			ParseFS(templateFiles, "templates/layout.html", "templates/"+name+".html"))
+			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/"+name+".html"))
 	}
 	return parsed
 }

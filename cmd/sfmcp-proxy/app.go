@@ -166,7 +166,7 @@ func (a *app) openHandlers() (err error) {
 	if a.pages, err = console.New(console.Config{
 		PublicURL: c.PublicURL, Servers: a.consoleServers(), OrgHost: a.orgHost,
 		Sessions: a.sessions, Guard: guard, Grants: a.grants, Approvals: a.approvals, Audit: a.audit,
-		Disconnect: a.cutoff, Now: a.now, Log: a.log,
+		Disconnect: a.cutoff, Logins: a.links, Now: a.now, Log: a.log,
 		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	}); err != nil {
 		return err

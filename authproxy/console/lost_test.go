@@ -1,0 +1,86 @@
+package console
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/salesforce"
+)
+
+// loseLogin gives the person a Salesforce login that is over since a while, for a reason
+// as package link records it.
+func (p *person) loseLogin(why string) {
+	p.t.Helper()
+	token := &salesforce.Token{AccessToken: "a", RefreshToken: "r", ExpiresAt: p.now, OrgID: "00D", Subject: p.subject}
+	if err := p.links.Replace(p.t.Context(), "acme", token); err != nil {
+		p.t.Fatal(err)
+	}
+	over := p.now.Add(-90 * time.Minute).UnixMilli()
+	if _, err := p.db.Writes.Exec(`UPDATE links SET state = 'needs_reauth', why = $1, refreshed_at = $2`, why, over); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+const backToAccount = `href="/signin?org=acme&amp;return_to=%2Faccount"`
+
+func TestAccountTellsOfALostLogin(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice, bob := s.signIn("acme", "005A"), s.signIn("acme", "005B")
+	alice.loseLogin(salesforce.ErrorFor("invalid_grant", "ip restricted").Error())
+	if page := alice.get("/account"); strings.Contains(page.body, "Sign in to Salesforce again") {
+		t.Error("somebody without connections needs no login")
+	}
+	alice.connect()
+	bob.connect()
+	page := alice.get("/account")
+	page.want(t, 200, "The Salesforce login of org acme is over since 1 May 2026, 08:30 UTC (90 minutes ago)",
+		"Salesforce ended it: ip restricted.", "Your connections are kept", "Sign in to Salesforce again", "Disconnect")
+	if !strings.Contains(page.body, backToAccount) {
+		t.Errorf("no way back in %s", page.body)
+	}
+	if page := bob.get("/account"); strings.Contains(page.body, "Sign in to Salesforce again") {
+		t.Error("somebody else is told")
+	}
+}
+
+// A call that waits, or was approved, needs the login; one that is over does not.
+func TestApprovalTellsOfALostLogin(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.signIn("acme", "005A")
+	waiting, denied := alice.ask(`{"a":1}`, "requester"), alice.ask(`{"a":2}`, "requester")
+	alice.post("/approvals/"+denied.ID, url.Values{"decision": {"deny"}})
+	alice.loseLogin("")
+	page := alice.get("/approvals/" + waiting.ID)
+	page.want(t, 200, "cannot be made before you have signed in", "Approve")
+	if !strings.Contains(page.body, "return_to=%2Fapprovals%2F"+waiting.ID+`"`) {
+		t.Errorf("the sign-in does not lead back in %s", page.body)
+	}
+	alice.post("/approvals/"+waiting.ID, url.Values{"decision": {"approve"}})
+	alice.get("/approvals/"+waiting.ID).want(t, 200, "Approved", "Sign in to Salesforce again")
+	if page := alice.get("/approvals/" + denied.ID); strings.Contains(page.body, "Sign in to Salesforce again") {
+		t.Error("a call that is over asks for a login")
+	}
+}
+
+func TestLossInWords(t *testing.T) {
+	t.Parallel()
+	lost := &salesforce.Error{Kind: salesforce.Transient, Code: "network", Lost: true}
+	refused := &salesforce.Error{Kind: salesforce.Refused, Code: "wrong_org", Description: "the token is of another org"}
+	for why, want := range map[string]string{
+		salesforce.ErrorFor("invalid_grant", "expired access/refresh token").Error(): "Salesforce ended it: expired access/refresh token.",
+		salesforce.ErrorFor("OAUTH_APP_BLOCKED", "").Error():                         "Salesforce ended it: OAUTH_APP_BLOCKED.",
+		lost.Error():    "lost on the way",
+		refused.Error(): "not accepted here (wrong_org)",
+	} {
+		if got := lossInWords(why); !strings.Contains(got, want) {
+			t.Errorf("%s: %q", why, got)
+		}
+	}
+	if got := lossInWords("written by a later version"); got != "" {
+		t.Errorf("an unknown reason is shown: %q", got)
+	}
+}
