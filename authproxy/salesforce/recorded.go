@@ -20,9 +20,15 @@ var refusals = []known{
 	{code: "keys_unavailable", kind: Transient, hint: "jwks_url must be reachable from this host"},
 	{code: "unknown_key", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
 	{code: "bad_signature", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
-	{code: "wrong_client"}, {code: "wrong_algorithm"}, {code: "wrong_header"}, {code: "wrong_token_type"}, {code: "wrong_audience"},
-	{code: "wrong_subject"}, {code: "wrong_time"}, {code: "malformed_token"}, {code: "ambiguous_key"},
+	{code: "wrong_audience", hint: "issuer: set it to the org's URL from Setup > My Domain > Current My Domain URL"},
+	{code: "wrong_client", hint: "client_id: compare with " + setupSettings + " > Consumer Key and Secret"},
+	{code: "wrong_subject", hint: signInAgain + "; Salesforce answered with another user's token"},
+	{code: "wrong_algorithm", hint: hintStranger}, {code: "wrong_header", hint: hintStranger}, {code: "wrong_token_type", hint: hintStranger},
+	{code: "wrong_time", hint: hintStranger}, {code: "malformed_token", hint: hintStranger}, {code: "ambiguous_key", hint: hintStranger},
 }
+
+// hintStranger is for tokens such as Salesforce never makes.
+const hintStranger = "login_url, issuer and jwks_url: no Salesforce known here makes such tokens; see who answers at these URLs (a gateway on the way?)"
 
 var recordedError = regexp.MustCompile(`^salesforce: (?:[a-z]+: )?([A-Za-z_]{1,40})(?: \(([^)]*)\))?`)
 

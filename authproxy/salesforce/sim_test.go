@@ -84,7 +84,7 @@ func TestSignInRefreshRevoke(t *testing.T) {
 func TestRS07HostileTokensOfSimulator(t *testing.T) {
 	t.Parallel()
 	for _, hostile := range []string{"alg_none", "hs256_public_key", "bad_signature", "unknown_kid", "wrong_iss", "wrong_aud",
-		"wrong_client_id", "wrong_tty", "missing_scope", "other_org", "expired", "not_yet_valid", "no_exp", "opaque"} {
+		"wrong_client_id", "wrong_tty", "missing_scope", "wider_scope", "other_org", "expired", "not_yet_valid", "no_exp", "opaque"} {
 		t.Run(hostile, func(t *testing.T) {
 			t.Parallel()
 			sim, c := simulated(t, salesforcesim.PublicClientID, "")

@@ -44,11 +44,16 @@ type userRow struct {
 	Salesforce  string `json:"salesforce" col:"SALESFORCE LOGIN"`
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`
 	LastSeen    moment `json:"last_seen" col:"LAST SIGN-IN"`
+	// What is wrong with the Salesforce login; below the table for people.
+	LoginOver  moment `json:"login_over"`
+	LoginWhy   string `json:"login_why"`
+	LoginClass string `json:"login_class"`
+	LoginFix   string `json:"login_fix"`
 }
 
 func (a *app) userRow(ctx context.Context, u grant.User) (userRow, error) {
-	state, err := a.linkState(ctx, u.Org, u.Subject)
-	return userRow{u.Org, u.Subject, u.Username, u.Name, u.Connections, state, !u.BlockedAt.IsZero(), moment{u.LastSeenAt}}, err
+	l, err := a.login(ctx, u.Org, u.Subject)
+	return userRow{u.Org, u.Subject, u.Username, u.Name, u.Connections, l.State, u.Blocked(), moment{u.LastSeenAt}, l.Since, l.Why, l.Class, l.Fix}, err
 }
 
 func userCommand() *cobra.Command {
@@ -58,7 +63,11 @@ func userCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printUsers(a, cmd, users)
+			rows, err := a.userRows(cmd.Context(), users)
+			if err != nil {
+				return err
+			}
+			return errors.Join(printRows(cmd, rows), printLogins(cmd, rows))
 		})
 	show := withApp(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))},
 		func(a *app, cmd *cobra.Command, args []string) error {
@@ -66,7 +75,11 @@ func userCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := printUsers(a, cmd, users); err != nil {
+			rows, err := a.userRows(cmd.Context(), users)
+			if err != nil {
+				return err
+			}
+			if err := printRows(cmd, rows); err != nil {
 				return err
 			}
 			var grants []grant.Grant
@@ -77,7 +90,7 @@ func userCommand() *cobra.Command {
 				}
 				grants = append(grants, of...)
 			}
-			return printGrants(cmd, grants)
+			return errors.Join(printGrants(cmd, grants), printLogins(cmd, rows))
 		})
 	jsonFlag(list)
 	jsonFlag(show)
@@ -88,15 +101,37 @@ func userCommand() *cobra.Command {
 		eachUser("unblock", "Let a blocked user connect again", "unblocked", (*app).unblockUser))
 }
 
-func printUsers(a *app, cmd *cobra.Command, users []grant.User) error {
+func (a *app) userRows(ctx context.Context, users []grant.User) ([]userRow, error) {
 	rows := make([]userRow, len(users))
 	for i, u := range users {
 		var err error
-		if rows[i], err = a.userRow(cmd.Context(), u); err != nil {
-			return err
+		if rows[i], err = a.userRow(ctx, u); err != nil {
+			return nil, err
 		}
 	}
-	return printRows(cmd, rows)
+	return rows, nil
+}
+
+// printLogins says below the tables which logins fail, and what to change.
+func printLogins(cmd *cobra.Command, rows []userRow) error {
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil || asJSON {
+		return err
+	}
+	for _, row := range rows {
+		if row.LoginClass == "" {
+			continue
+		}
+		how := "Salesforce login fails to be renewed"
+		if !row.LoginOver.IsZero() {
+			how = "Salesforce login over since " + localTime(row.LoginOver.Time)
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "\n%s in org %s: %s: %s\n", personOf(grant.User{Username: row.Username, Subject: row.Subject}), row.Org, how, printable(row.LoginWhy))
+		if row.LoginFix != "" {
+			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", printable(row.LoginFix))
+		}
+	}
+	return nil
 }
 
 // eachUser is a command that changes the access of the users whom its argument names.

@@ -8,6 +8,8 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // operator is who the audit log names for what the command line does.
@@ -50,7 +52,27 @@ func (a *app) stop(ctx context.Context, mode grant.Stop) error {
 	return a.cutoff.Stop(ctx, mode, a.act("kill switch"))
 }
 
-func (a *app) linkState(ctx context.Context, org, subject string) (string, error) {
+// login is a user's Salesforce login as the security team needs it: if it fails, why,
+// and which setting of Salesforce or of the configuration to look at.
+type login struct {
+	State string // active, needs_reauth, revoked; empty: none yet
+	Since moment // of a state that is not active
+	Why   string // empty: the last refresh was answered well
+	Class string // what can be done: see salesforce.Kind; lost: the answer was
+	Fix   string
+}
+
+func (a *app) login(ctx context.Context, org, subject string) (login, error) {
 	s, err := a.links.Status(ctx, org, subject)
-	return string(s.State), err
+	l := login{State: string(s.State), Why: s.Why}
+	if s.State != link.Active {
+		l.Since = moment{s.RefreshedAt}
+	}
+	if e, failed := salesforce.ErrorRecorded(s.Why); failed {
+		l.Why, l.Class, l.Fix = reason(e), string(e.Kind), e.Hint
+		if e.Lost {
+			l.Class = "lost"
+		}
+	}
+	return l, err
 }

@@ -102,7 +102,7 @@
 //     ip_restricted, max_approvals;
 //   - token endpoint: invalid_verifier, no_rotation, refresh_reuse, client_credentials,
 //     access_token_lifetime, opaque_tokens, token_errors with token_status,
-//     token_replies_lost, token_delay, revoke_down;
+//     token_replies_lost, token_refusal, token_delay, revoke_down;
 //   - access tokens and keys: hostile_token, keys_down, revocation_lag;
 //   - discovery: advertise_s256, authorize_without_query, resource_metadata_404,
 //     server_metadata_404, resource_names_itself;

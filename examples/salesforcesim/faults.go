@@ -33,13 +33,14 @@ type Faults struct {
 	TokenErrors         Count    `json:"token_errors"`          // HTML error page instead of an answer; nothing happened
 	TokenStatus         int      `json:"token_status"`          // its status; 0 is 503
 	TokenRepliesLost    Count    `json:"token_replies_lost"`    // the token was issued or rotated, but the connection breaks
+	TokenRefusal        string   `json:"token_refusal"`         // every request is refused so: an error code, or "code: description"
 	TokenDelay          Duration `json:"token_delay"`           // before the request is looked at
 	RevokeDown          bool     `json:"revoke_down"`           // the revocation endpoint answers 503
 
 	// Access tokens and keys. HostileToken spoils new access tokens: alg_none,
 	// hs256_public_key, bad_signature, unknown_kid, wrong_iss, wrong_aud,
-	// wrong_client_id, wrong_tty, missing_scope, other_org, other_user, expired,
-	// not_yet_valid, no_exp, and wrong_instance_url, which spoils the answer around it.
+	// wrong_client_id, wrong_tty, missing_scope, wider_scope, other_org, other_user,
+	// expired, not_yet_valid, no_exp, and wrong_instance_url, which spoils the answer around it.
 	HostileToken  string `json:"hostile_token"`
 	KeysDown      bool   `json:"keys_down"`      // /id/keys answers 503
 	RevocationLag bool   `json:"revocation_lag"` // a revoked access token works at the gateway until it expires
@@ -109,7 +110,7 @@ func (d *Duration) UnmarshalText(text []byte) error {
 }
 
 var hostileTokens = []string{"alg_none", "hs256_public_key", "bad_signature", "unknown_kid", "wrong_iss", "wrong_aud",
-	"wrong_client_id", "wrong_tty", "missing_scope", "other_org", "other_user", "expired", "not_yet_valid", "no_exp",
+	"wrong_client_id", "wrong_tty", "missing_scope", "wider_scope", "other_org", "other_user", "expired", "not_yet_valid", "no_exp",
 	"wrong_instance_url"}
 
 // Validate reports every switch that is set to something unknown.

@@ -67,6 +67,8 @@ func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 		claims["client_id"] = "3MVG9anotherExternalClientApp"
 	case "missing_scope":
 		claims["scp"] = "refresh_token api"
+	case "wider_scope":
+		claims["scp"] = "refresh_token mcp_api api"
 	case "other_user":
 		claims["sub"] = "uid:005xx000001Sv9Z" + idSuffix("005xx000001Sv9Z")
 		for _, u := range o.Users {

@@ -124,9 +124,9 @@ func TestHostileTokens(t *testing.T) {
 	good, _ := issueTokens(t, s)
 	goodHeader, goodClaims := decode(t, good)
 	changed := map[string]string{"alg_none": "alg", "hs256_public_key": "alg", "bad_signature": "", "unknown_kid": "kid", "wrong_iss": "iss",
-		"wrong_aud": "aud", "wrong_client_id": "client_id", "wrong_tty": "tty", "missing_scope": "scp", "other_org": "tnk", "other_user": "sub",
+		"wrong_aud": "aud", "wrong_client_id": "client_id", "wrong_tty": "tty", "missing_scope": "scp", "wider_scope": "scp", "other_org": "tnk", "other_user": "sub",
 		"expired": "exp", "not_yet_valid": "nbf", "no_exp": "exp", "wrong_instance_url": ""}
-	accepted := map[string]bool{"other_org": true, "other_user": true, "wrong_instance_url": true}
+	accepted := map[string]bool{"wider_scope": true, "other_org": true, "other_user": true, "wrong_instance_url": true}
 	if len(changed) != len(hostileTokens) {
 		t.Fatalf("test knows %d hostile tokens of %d", len(changed), len(hostileTokens))
 	}

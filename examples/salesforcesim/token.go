@@ -72,6 +72,10 @@ func (s *Sim) token(r *http.Request, o *org) (*tokenAnswer, *oauthError) {
 	if fault != nil {
 		return nil, fault
 	}
+	if s.faults.TokenRefusal != "" {
+		code, description, _ := strings.Cut(s.faults.TokenRefusal, ": ")
+		return nil, badRequest(code, description)
+	}
 	var g *grant
 	refresh := true
 	switch r.PostForm.Get("grant_type") {
