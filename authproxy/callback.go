@@ -104,13 +104,13 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 		return deny(accessDenied, "the answer came from another Salesforce org", "issuer_mismatch", nil)
 	case q.Get("error") != "":
 		e := salesforce.ErrorFor(q.Get("error"), q.Get("error_description"))
-		return deny(codeFor(e), describe(e), "salesforce: "+e.Code, e)
+		return deny(codeFor(e), describe(e), e.Error(), e)
 	case q.Get("code") == "":
 		return deny(serverError, "Salesforce sent no code", "no_code", nil)
 	}
 	token, err := s.Salesforce.Exchange(ctx, req.Org, q.Get("code"), verifier)
 	if e, ok := errors.AsType[*salesforce.Error](err); ok {
-		return deny(codeFor(e), describe(e), "salesforce: "+e.Code, e)
+		return deny(codeFor(e), describe(e), e.Error(), e)
 	}
 	if err != nil {
 		return deny(serverError, "Salesforce could not be asked", "exchange", err)

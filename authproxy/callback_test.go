@@ -169,7 +169,7 @@ func TestCL03SalesforceErrors(t *testing.T) {
 	if q := f.callbackWith(t, b, url.Values{"state": callback.Query()["state"]}).location(t).Query(); q.Get("error") != "server_error" {
 		t.Errorf("neither code nor error: %v", q)
 	}
-	f.wantAudited(t, "login.finish", "denied", "salesforce: access_denied")
+	f.wantAudited(t, "login.finish", "denied", "salesforce: dead: access_denied")
 	if n := f.upstream(tokenPath); n != 0 {
 		t.Errorf("%d token requests", n)
 	}

@@ -71,6 +71,9 @@ type EventKind string
 const (
 	// Refreshed: new tokens are stored.
 	Refreshed EventKind = "refreshed"
+	// NotRotated: likewise, but the refresh token stays as it was: Salesforce does not
+	// rotate refresh tokens of the app.
+	NotRotated EventKind = "refreshed_not_rotated"
 	// LoginLost: the link became needs_reauth; Err says why.
 	LoginLost EventKind = "needs_reauth"
 	// RevokedUpstream: Salesforce confirmed that a refresh token is revoked.

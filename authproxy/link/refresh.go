@@ -82,7 +82,11 @@ func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forc
 	if !won {
 		return s.current(ctx, l, nil)
 	}
-	s.OnEvent(Event{Org: l.org, Subject: l.subject, Kind: Refreshed})
+	event := Event{Org: l.org, Subject: l.subject, Kind: Refreshed}
+	if t.RefreshToken == "" {
+		event.Kind = NotRotated
+	}
+	s.OnEvent(event)
 	return t.AccessToken, nil
 }
 

@@ -167,6 +167,9 @@ func TestRefreshWithoutRotation(t *testing.T) {
 	if calls, _ := f.counts(); calls != 3 {
 		t.Errorf("%d refreshes, expected 3", calls)
 	}
+	if diff := cmp.Diff([]link.EventKind{link.NotRotated, link.NotRotated, link.NotRotated}, p.seen()); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
 }
 
 // FT-30: a gateway that refuses good tokens causes one refresh, and then one in 10 s.

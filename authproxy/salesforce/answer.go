@@ -93,10 +93,10 @@ func (a answers) failure(res *http.Response, body []byte) error {
 		e = &Error{Kind: Transient, Code: emptyAnswer, Description: "answer is empty"}
 	case status >= 300 && status <= 399:
 		e = &Error{Kind: Misconfigured, Code: "redirected", Description: "redirects are not followed",
-			Hint: "login_url: use the org's own URL from Setup > My Domain > Current My Domain URL"}
+			Hint: hintMyDomain}
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
 		e = &Error{Kind: Misconfigured, Code: "wrong_host", Description: "the host has no such endpoint",
-			Hint: "login_url: use the org's own URL from Setup > My Domain > Current My Domain URL"}
+			Hint: hintMyDomain}
 	default:
 		// A whole page that is no token answer: maintenance, a filter on the way. The
 		// token endpoint did not speak, so nothing says that the token is spent.

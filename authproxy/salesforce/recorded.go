@@ -6,9 +6,11 @@ import (
 	"strings"
 )
 
-// refusals are the codes with which this package refuses a token, and the setting
-// behind each that has one.
-var refusals = []known{
+// ours are the codes that this package gives, and the setting behind each. Those without
+// a kind refuse a token.
+var ours = []known{
+	{code: "redirected", kind: Misconfigured, hint: hintMyDomain},
+	{code: "wrong_host", kind: Misconfigured, hint: hintMyDomain},
 	{code: "opaque_token", hint: setupSettings + " > Security: Issue JSON Web Token (JWT)-based access tokens for named users must be on"},
 	{code: "no_refresh_token", hint: setupSettings + " > OAuth Scopes: Perform requests at any time (refresh_token)"},
 	{code: "missing_scope", hint: setupSettings + " > OAuth Scopes: Access Salesforce hosted MCP servers (mcp_api)"},
@@ -47,11 +49,11 @@ func errorRecorded(text string) (e *Error, ok bool) {
 		return nil, false
 	}
 	code, description := found[1], found[2]
-	i := slices.IndexFunc(refusals, func(k known) bool { return k.code == code })
+	i := slices.IndexFunc(ours, func(k known) bool { return k.code == code })
 	if i >= 0 {
-		e = refused(code, description, refusals[i].hint)
-		if refusals[i].kind != "" {
-			e.Kind = refusals[i].kind
+		e = refused(code, description, ours[i].hint)
+		if ours[i].kind != "" {
+			e.Kind = ours[i].kind
 		}
 		return e, true
 	}

@@ -200,7 +200,7 @@ func (a *app) accessChanged() { a.forward.Recheck(context.Background()) }
 // linkEvent records what happened to a Salesforce login without a caller.
 func (a *app) linkEvent(e link.Event) {
 	action := map[link.EventKind]string{
-		link.Refreshed: "link.refresh", link.LoginLost: "link.lost", link.RevokedUpstream: "link.revoke", link.RevokeFailed: "link.revoke",
+		link.Refreshed: "link.refresh", link.NotRotated: "link.refresh", link.LoginLost: "link.lost", link.RevokedUpstream: "link.revoke", link.RevokeFailed: "link.revoke",
 	}[e.Kind]
 	entry := audit.Entry{Actor: "proxy", Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
 	if e.Err != nil {

@@ -94,7 +94,7 @@ func TestDoctorHealthy(t *testing.T) {
 		}
 	}
 	for check, n := range map[string]int{"host": 1, "clock": 1, "keys": 1, "client_id": 1, "callback": 1, "domain": 1, "scopes": 1, "pkce": 1,
-		"tokens": 1, "gateway": 3, "active": 3} {
+		"tokens": 1, "gateway": 3, "active": 3, "query": 2} {
 		if checks[check] != n {
 			t.Errorf("%s: %d findings, want %d", check, checks[check], n)
 		}
@@ -138,6 +138,10 @@ var doctorCases = []doctorCase{
 	{"html errors, 403", map[string]any{"html_errors": -1, "method": "*", "html_status": 403},
 		expected{"acme", "sobject-reads", "active", warn, []string{"Permission Set"}}},
 	{"truncated streams", map[string]any{"truncated_streams": -1, "method": "*"}, expected{"acme", "sobject-reads", "active", fail, []string{"web filter"}}},
+	{"API access control", map[string]any{"api_access_control": true}, expected{"acme", "sobject-all", "query", fail, []string{"Setup > API Access Control", "External Client App"}}},
+	{"limit of the day", map[string]any{"daily_limit_reached": true}, expected{"acme", "sobject-all", "query", warn, []string{"Setup > Company Information", "API Requests"}}},
+	{"limit of the day, 403", map[string]any{"daily_limit_reached": true, "limit_signal": "403"}, expected{"acme", "sobject-all", "query", warn, []string{"API Requests"}}},
+	{"documented parameters", map[string]any{"dialect": "docs"}, expected{"acme", "sobject-all", "query", good, nil}},
 	{"limit", map[string]any{"html_errors": -1, "method": "*", "html_status": 429}, expected{"acme", "sobject-reads", "active", warn, []string{"API Requests"}}},
 }
 
@@ -150,7 +154,7 @@ func TestDoctorFaultSwitches(t *testing.T) {
 		d.control("PUT", "/faults", c.faults, nil)
 		got, status := d.findings()
 		d.control("PUT", "/faults", map[string]any{}, nil)
-		if wantStatus := map[grade]int{fail: exitFailed, warn: exitDone}[c.want.status]; status != wantStatus || !c.want.in(got) {
+		if wantStatus := map[grade]int{fail: exitFailed, warn: exitDone, good: exitDone}[c.want.status]; status != wantStatus || !c.want.in(got) {
 			t.Errorf("%s: status %d, want %d and %+v among\n%s", c.name, status, wantStatus, c.want, showFindings(got))
 		}
 	}
@@ -207,6 +211,20 @@ func TestDoctorOpaqueTokens(t *testing.T) {
 			expected{"acme", "", "tokens", fail, []string{appSettings + " > OAuth Scopes", "configured scopes"}}},
 		{"other org", map[string]any{"hostile_token": "other_org"}, expected{"acme", "", "tokens", fail, []string{"org_id", "Setup > Company Information"}}},
 		{"clock", map[string]any{"hostile_token": "not_yet_valid"}, expected{"acme", "", "tokens", fail, []string{"clock"}}},
+		{"wider scopes", map[string]any{"hostile_token": "wider_scope"},
+			expected{"acme", "", "tokens", fail, []string{appSettings + " > OAuth Scopes", "configured scopes"}}},
+		{"fresh app", map[string]any{"invalid_verifier": 1}, expected{"acme", "", "tokens", warn, []string{"30 minutes", appSettings + " > Security"}}},
+		{"another secret", map[string]any{"token_refusal": "invalid_client: invalid client credentials"},
+			expected{"acme", "", "tokens", fail, []string{"client_secret_file", appSettings + " > Consumer Key and Secret"}}},
+		{"another host", map[string]any{"token_refusal": "invalid_grant: request not supported on this domain"},
+			expected{"acme", "", "tokens", fail, []string{"login_url", "Setup > My Domain"}}},
+		{"no code flow", map[string]any{"token_refusal": "unsupported_grant_type: grant type not supported"},
+			expected{"acme", "", "tokens", fail, []string{appSettings + " > Flow Enablement"}}},
+		{"not permitted", map[string]any{"token_refusal": "invalid_grant: user hasn't approved this consumer"},
+			expected{"acme", "", "tokens", warn, []string{"OAuth Policies > Permitted Users", "permission set"}}},
+		{"frozen user", map[string]any{"token_refusal": "inactive_user: user is inactive"}, expected{"acme", "", "tokens", warn, []string{"Setup > Users"}}},
+		{"app blocked", map[string]any{"token_refusal": "OAUTH_APP_BLOCKED"}, expected{"acme", "", "tokens", warn, []string{"Setup > OAuth Usage"}}},
+		{"login host redirects", map[string]any{"redirect_to": "https://elsewhere.example/"}, expected{"acme", "", "tokens", fail, []string{"login_url", "Setup > My Domain"}}},
 		{"token endpoint down", map[string]any{"token_errors": 1}, expected{"acme", "", "tokens", warn, nil}},
 	} {
 		d.control("PUT", "/faults", c.faults, nil)
@@ -246,6 +264,26 @@ func TestDoctorLostLogin(t *testing.T) {
 	got, _ := d.findings()
 	if !(expected{"acme", "", "tokens", warn, []string{"IP Relaxation", "Setup > Network Access"}}).in(got) {
 		t.Errorf("found\n%s", showFindings(got))
+	}
+}
+
+// Rotation of refresh tokens is off until a refresh shows that it is on.
+func TestDoctorRotation(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	for _, c := range []struct {
+		off  bool
+		want expected
+	}{
+		{true, expected{"acme", "", "rotation", warn, []string{appSettings + " > Security", "Refresh Token Rotation"}}},
+		{false, expected{"acme", "", "rotation", good, nil}},
+	} {
+		d.control("PUT", "/faults", map[string]any{"no_rotation": c.off}, nil)
+		d.expireLogins()
+		if got, status := d.findings(); status != exitDone || !c.want.in(got) {
+			t.Errorf("switched off: %t: status %d, want %+v among\n%s", c.off, status, c.want, showFindings(got))
+		}
 	}
 }
 

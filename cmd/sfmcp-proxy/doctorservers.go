@@ -4,18 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"time"
-
-	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/config"
-	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -26,6 +21,7 @@ const (
 	// entriesRead is how far back in the audit log a sign-in is looked for.
 	entriesRead = 500
 
+	limitPage  = "Setup > Company Information > API Requests, Last 24 Hours"
 	signInOnce = "sign in once with any MCP client and run doctor again"
 	jwtSetting = salesforce.AppSettings + " > Security: Issue JSON Web Token (JWT)-based access tokens for named users must be on"
 )
@@ -70,7 +66,29 @@ func (d *doctor) logins(ctx context.Context, o config.Org, reached bool) (subjec
 		f.Fix = signInOnce
 	}
 	d.report(f)
-	return subjects, nil
+	return subjects, d.rotation(ctx, o)
+}
+
+// rotation tells whether the last refresh brought a new refresh token; nothing while
+// there was none.
+func (d *doctor) rotation(ctx context.Context, o config.Org) error {
+	var last audit.Entry
+	err := d.audit.List(ctx, audit.Filter{Action: "link.refresh", Limit: entriesRead}, func(e audit.Entry) error {
+		if e.Org == o.Name && e.Seq > last.Seq {
+			last = e
+		}
+		return nil
+	})
+	f := finding{Org: o.Name, Check: "rotation", Status: good, Found: "refresh tokens are rotated"}
+	switch link.EventKind(last.Object) {
+	case link.Refreshed:
+		d.report(f)
+	case link.NotRotated:
+		f.Status, f.Found = warn, "refresh tokens are not rotated: a stolen one would work until it is revoked"
+		f.Fix = salesforce.AppSettings + " > Security: switch on Enable Refresh Token Rotation"
+		d.report(f)
+	}
+	return err
 }
 
 func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
@@ -121,8 +139,8 @@ func (d *doctor) server(ctx context.Context, s config.Server, logins []string) e
 		if err != nil {
 			return err
 		}
-		d.report(active(f, s, tools))
-		return nil
+		d.report(active(f, s, len(tools)))
+		return d.query(ctx, s, subject, tools)
 	}
 	return nil
 }
@@ -154,7 +172,7 @@ func inactive(f finding, s config.Server, e *upstream.Error) finding {
 		f.Fix = "Setup > Users > (the user) > Permission Set Assignments: give them access to the server"
 	case upstream.Limited:
 		f.Status, f.Found = warn, "a limit of the org is reached"
-		f.Fix = "Setup > Company Information > API Requests, Last 24 Hours"
+		f.Fix = limitPage
 	default:
 		f.Fix = "https://status.salesforce.com tells of maintenance; a web filter on the way may answer in Salesforce's place; timeout is " + s.Timeout.String()
 	}
@@ -172,55 +190,4 @@ func setupPage(s config.Server) string {
 		return "Setup > Integration > Salesforce MCP Servers"
 	}
 	return "Setup > MCP Servers"
-}
-
-// tools counts the tools that the server lists to a user; that it lists any takes MCP's
-// initialize. The call is made in the user's name, so it is recorded like any other.
-func (d *doctor) tools(ctx context.Context, s config.Server, subject string) (n int, err error) {
-	entry := audit.Entry{Actor: operator(), Action: "doctor.list", Outcome: audit.Intent, Org: s.Org, Subject: subject,
-		Server: s.Name}
-	if entry.IntentSeq, err = d.audit.Append(ctx, entry); err != nil {
-		return 0, err
-	}
-	n, err = d.listTools(ctx, s, subject)
-	entry.Outcome = audit.OK
-	if err != nil {
-		entry.Outcome, entry.Reason = audit.Failed, err.Error()
-	}
-	if _, lost := d.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
-		return 0, lost
-	}
-	return n, err
-}
-
-func (d *doctor) listTools(ctx context.Context, s config.Server, subject string) (int, error) {
-	target := d.target(s, subject)
-	// A refresh would not tell more, and could cost the user's login.
-	target.Refused = func(context.Context, string) (string, error) { return "", upstream.ErrLoginLost }
-	answer, err := d.pool.Call(ctx, target, jsonrpc.Request(jsontext.Value(`1`), "tools/list", nil), true)
-	if err != nil {
-		return 0, err
-	}
-	defer answer.Close()
-	for {
-		m, err := answer.Next(ctx)
-		if errors.Is(err, io.EOF) {
-			return 0, &upstream.Error{Kind: upstream.Broken, Reason: "no answer to tools/list"}
-		} else if err != nil {
-			return 0, err
-		}
-		if m.IsResponse() {
-			return countTools(m)
-		}
-	}
-}
-
-func countTools(m *jsonrpc.Message) (int, error) {
-	var result struct {
-		Tools []jsontext.Value `json:"tools"`
-	}
-	if m.Error != nil || json.Unmarshal(m.Result, &result) != nil {
-		return 0, &upstream.Error{Kind: upstream.Broken, Reason: "tools/list was answered with no list"}
-	}
-	return len(result.Tools), nil
 }
