@@ -27,7 +27,11 @@
 // answer that is not believed (salesforce.Refused) makes the link needs_reauth at once,
 // and nothing is sent again. Salesforce being down makes a pause of at least 10 s, noted
 // in the row for all processes; meanwhile the access token is used until it expires.
-// A refresh begins ahead of expiry, while callers go on with the token they have.
+// The pause is the breaker: it opens with the first failure, for all callers and all
+// processes, and lets one request through when it is over, so no link is asked for more
+// than six times a minute; up to 2 s of it are random. A key host that lags behind, a
+// wrong clock or a wrong setting is such a pause too: what happens to all users at once
+// must not cost them their logins. A refresh begins ahead of expiry, while callers go on with the token they have.
 //
 // # Revoking
 //

@@ -77,8 +77,13 @@ func (a answers) failure(res *http.Response, body []byte) error {
 	var answer struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
+		// What accept reads: of another type it would count as absent there.
+		AccessToken  string `json:"access_token"`
+		RefreshToken string `json:"refresh_token"`
+		TokenType    string `json:"token_type"`
+		Scope        string `json:"scope"`
 	}
-	// Strict: a duplicate member, invalid UTF-8 or trailing text is an error.
+	// Strict: a duplicate member, another type, invalid UTF-8 or trailing text is an error.
 	parsed := json.Unmarshal(body, &answer) == nil && len(bytes.TrimSpace(body)) > 0 && bytes.TrimSpace(body)[0] == '{'
 	ok := res.StatusCode >= 200 && res.StatusCode <= 299
 	var e *Error

@@ -165,7 +165,10 @@ func (c *Client) Exchange(ctx context.Context, orgName, code, verifier string) (
 
 // Refresh sends a refresh token once and returns the verified answer. If the answer's
 // access token is not accepted, [Error.Received] holds the refresh token that came
-// with it. Errors are [*Error].
+// with it. What a clock or a key host does to all users at once must not cost them their
+// logins: a token whose time is not now is Misconfigured here, and one that is signed with
+// a key that the org does not publish (yet, on every copy of its key set) is Transient.
+// Errors are [*Error].
 func (c *Client) Refresh(ctx context.Context, orgName, refreshToken string) (*Token, error) {
 	o, err := c.org(orgName)
 	if err != nil {
@@ -184,6 +187,12 @@ func (c *Client) Refresh(ctx context.Context, orgName, refreshToken string) (*To
 	t, err := c.accept(ctx, o, answer)
 	if err != nil {
 		e := asError(err)
+		switch e.Code {
+		case unknownKey:
+			e.Kind = Transient
+		case tokenExpired, tokenNotYetValid:
+			e.Kind = Misconfigured
+		}
 		if r := text(answer, "refresh_token"); r != "" && r != refreshToken {
 			e.Received = &Token{RefreshToken: r}
 		}

@@ -20,7 +20,8 @@ const (
 	// keysFresh is how long a fetched key set is used without asking again; a key that
 	// Salesforce removed is refused after it.
 	keysFresh = 15 * time.Minute
-	// keysMaxAge is how long the last good set is used while the key host is down.
+	// keysMaxAge is how long the last good set is used while the key host is down; a key
+	// that was removed meanwhile counts for as long. Then nothing verifies.
 	keysMaxAge = 12 * time.Hour
 	// keysPause is the least time between two fetches that fail or find nothing.
 	keysPause = 30 * time.Second
@@ -53,15 +54,19 @@ type keySet struct {
 	triedErr error
 }
 
+// unknownKey is the code of an error: the org does not publish the key.
+const unknownKey = "unknown_key"
+
 // errPaused says that a fetch is not made because one was made just now.
 var errPaused = errors.New("the key set was asked for less than 30 s ago")
 
 // ready makes sure that there are keys to verify with. The error is Transient.
 func (k *keySet) ready(ctx context.Context) error {
 	k.mu.Lock()
-	have, age := k.keys != nil, k.now().Sub(k.fetchedAt)
+	// A set from the future was fetched before the clock was set back: its age is unknown.
+	have, age := k.keys != nil, k.now().Sub(k.fetchedAt).Abs()
 	k.mu.Unlock()
-	if have && age >= 0 && age < keysFresh {
+	if have && age < keysFresh {
 		return nil
 	}
 	err := k.fetch(ctx, false)
@@ -86,7 +91,7 @@ func (k *keySet) find(ctx context.Context, kid string) (*rsa.PublicKey, error) {
 	}
 	switch {
 	case !known:
-		return nil, refused("unknown_key", "the token is signed with a key that the org does not publish", "")
+		return nil, refused(unknownKey, "the token is signed with a key that the org does not publish", "")
 	case key == nil:
 		return nil, refused("ambiguous_key", "the org publishes two keys under the token's key id", "")
 	}

@@ -17,10 +17,10 @@ var ours = []known{
 	{code: "wider_scope", hint: setupSettings + " > OAuth Scopes: leave no more than the configured scopes"},
 	{code: "wrong_org", hint: "org_id: compare with Setup > Company Information > Organization ID; or the user was signed in to another org in that browser"},
 	{code: "wrong_issuer", hint: "issuer: set it to the org's URL from Setup > My Domain > Current My Domain URL"},
-	{code: "expired", hint: "this host's clock: let it follow a time server"},
-	{code: "not_yet_valid", hint: "this host's clock: let it follow a time server"},
+	{code: tokenExpired, hint: "this host's clock: let it follow a time server"},
+	{code: tokenNotYetValid, hint: "this host's clock: let it follow a time server"},
 	{code: "keys_unavailable", kind: Transient, hint: "jwks_url must be reachable from this host"},
-	{code: "unknown_key", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
+	{code: unknownKey, hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
 	{code: "bad_signature", hint: "jwks_url: must be the key set of this org, issuer + /id/keys"},
 	{code: "wrong_audience", hint: "issuer: set it to the org's URL from Setup > My Domain > Current My Domain URL"},
 	{code: "wrong_client", hint: "client_id: compare with " + setupSettings + " > Consumer Key and Secret"},
@@ -32,34 +32,40 @@ var ours = []known{
 // hintStranger is for tokens such as Salesforce never makes.
 const hintStranger = "login_url, issuer and jwks_url: no Salesforce known here makes such tokens; see who answers at these URLs (a gateway on the way?)"
 
-var recordedError = regexp.MustCompile(`^salesforce: (?:[a-z]+: )?([A-Za-z_]{1,40})(?: \(([^)]*)\))?`)
+var recordedError = regexp.MustCompile(`^salesforce: (?:(dead|transient|misconfigured|refused): )?([A-Za-z_]{1,40})(?: \(([^)]*)\))?`)
 
 // ErrorRecorded reads an error back from where its text was recorded: [Error.Error], or
 // "salesforce: CODE". ok is false if the text is none.
 func ErrorRecorded(text string) (e *Error, ok bool) {
-	if e, ok = errorRecorded(text); ok && strings.HasSuffix(text, answerLost) {
-		e.Lost, e.Hint = true, signInAgain+"; if it happens often: the network between this host and login_url loses answers"
-	}
-	return e, ok
-}
-
-func errorRecorded(text string) (e *Error, ok bool) {
 	found := recordedError.FindStringSubmatch(text)
 	if found == nil {
 		return nil, false
 	}
-	code, description := found[1], found[2]
+	e = errorOf(found[2], found[3])
+	if found[1] != "" {
+		e.Kind = Kind(found[1]) // the same code may be worse at a sign-in than at a refresh
+	}
+	if strings.HasSuffix(text, answerLost) {
+		e.Lost, e.Hint = true, signInAgain+"; if it happens often: the network between this host and login_url loses answers"
+	}
+	return e, true
+}
+
+// errorOf is the error with a code of Salesforce's or of ours.
+func errorOf(code, description string) *Error {
 	i := slices.IndexFunc(ours, func(k known) bool { return k.code == code })
 	if i >= 0 {
-		e = refused(code, description, ours[i].hint)
+		e := refused(code, description, ours[i].hint)
 		if ours[i].kind != "" {
 			e.Kind = ours[i].kind
 		}
-		return e, true
+		return e
 	}
 	switch code {
-	case "network", "dns", "tls", "unavailable", malformedAnswer, emptyAnswer:
-		return &Error{Kind: Transient, Code: code, Description: description}, true
+	case "network", "dns", "tls":
+		return &Error{Kind: Transient, Code: code, Description: description, Hint: "login_url: " + hintNetwork}
+	case "unavailable", malformedAnswer, emptyAnswer:
+		return &Error{Kind: Transient, Code: code, Description: description, Hint: hintStatus}
 	}
-	return ErrorFor(code, description), true
+	return ErrorFor(code, description)
 }

@@ -26,6 +26,12 @@ const (
 	coreTokenType = "sfdc-core-token"
 )
 
+// Codes of errors that a clock makes, ours or Salesforce's.
+const (
+	tokenExpired     = "expired"
+	tokenNotYetValid = "not_yet_valid"
+)
+
 // jwtHeader is the protected header. Members that would bring their own key (jku,
 // jwk, x5u, x5c) have no field: the key comes from the org's set by kid, or not at all.
 type jwtHeader struct {
@@ -116,7 +122,7 @@ func (o *org) checkHeader(h *jwtHeader) error {
 	case h.Type != "JWT" || h.TokenType != coreTokenType:
 		return refused("wrong_token_type", "the token is not an access token of the platform", "")
 	case h.KeyID == "":
-		return refused("unknown_key", "the token names no key", "")
+		return refused("wrong_header", "the token names no key", "")
 	}
 	tenant := strings.Split(h.Tenant, "/") // core/INSTANCE/ORG
 	if len(tenant) != 3 || tenant[0] != "core" {
@@ -180,9 +186,9 @@ func checkTimes(c *jwtClaims, now time.Time) (time.Time, error) {
 	expiresAt, notBefore, issuedAt := times[0], times[1], times[2]
 	switch {
 	case !now.Before(expiresAt.Add(leeway)):
-		return time.Time{}, refused("expired", "the token has expired", "compare this host's clock with the time")
+		return time.Time{}, refused(tokenExpired, "the token has expired", "compare this host's clock with the time")
 	case now.Before(notBefore.Add(-leeway)), now.Before(issuedAt.Add(-leeway)):
-		return time.Time{}, refused("not_yet_valid", "the token is from the future", "compare this host's clock with the time")
+		return time.Time{}, refused(tokenNotYetValid, "the token is from the future", "compare this host's clock with the time")
 	case expiresAt.After(now.Add(maxLifetime)):
 		return time.Time{}, refused("wrong_time", "the token lives longer than Salesforce lets one live", "")
 	}

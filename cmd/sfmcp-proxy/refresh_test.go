@@ -1,0 +1,95 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// FT-16: the token endpoint is broken in every way there is. While the access token is
+// good nobody notices; then the client is told to come back, never to sign in again, and
+// that nothing was done; and it heals by itself.
+func TestFT16TokenEndpointBroken(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	for _, tc := range []struct {
+		name   string
+		faults map[string]any
+	}{
+		{"503", map[string]any{"token_errors": -1}},
+		{"500", map[string]any{"token_errors": -1, "token_status": 500}},
+		{"429", map[string]any{"token_errors": -1, "token_status": 429}},
+		{"page with 200", map[string]any{"token_errors": -1, "token_status": 200}},
+		{"setting", map[string]any{"token_refusal": "invalid_client_id: client identifier invalid"}},
+		{"rate", map[string]any{"token_refusal": "invalid_grant: login rate exceeded"}},
+	} {
+		d.control("PUT", "/faults", tc.faults, nil)
+		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
+			t.Errorf("%s, with a good token: %d %s", tc.name, r.Status, r.body)
+		}
+		d.expireLogins()
+		d.control("DELETE", "/requests", nil, nil)
+		for range 3 {
+			r := c.call("updateSobjectRecord", map[string]any{"sobject-name": "Account", "id": "001xx0000000001AAA", "body": map[string]any{"Name": "x"}})
+			if r.Status != http.StatusOK || !r.Result.IsError && r.Error == nil || strings.Contains(r.body, "/approvals/") {
+				t.Errorf("%s, without one: %d %s", tc.name, r.Status, r.body)
+			}
+			r = c.call("getUserInfo", map[string]any{})
+			if r.Status != http.StatusOK || !r.Result.IsError || !strings.Contains(r.text(), "can be repeated") || strings.Contains(r.body, d.SalesforceURL) {
+				t.Errorf("%s, without one: %d %s", tc.name, r.Status, r.body)
+			}
+		}
+		if n := len(d.recorded("path=/services/oauth2/token")); n != 1 {
+			t.Errorf("%s: Salesforce was asked %d times at once", tc.name, n)
+		}
+		if row := d.user(rep); row.Salesforce != "active" || row.LoginWhy == "" || row.LoginClass == "" || row.LoginFix == "" {
+			t.Errorf("%s: the security team sees %+v", tc.name, row)
+		}
+		d.control("PUT", "/faults", map[string]any{}, nil)
+		if _, err := d.database().Writes.Exec(`UPDATE links SET lease_until = 1`); err != nil { // the pause is over
+			t.Fatal(err)
+		}
+		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
+			t.Errorf("%s, when it is over: %d %s", tc.name, r.Status, r.body)
+		}
+	}
+}
+
+// FT-19: a client refreshes, a call needs a refresh at Salesforce, and the security team
+// revokes the user, all at once. Revoked wins, here and there.
+func TestFT19RevokedWins(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for range 5 {
+		c := d.connect("sobject-reads", rep)
+		d.expireLogins()
+		var all sync.WaitGroup
+		for range 4 {
+			all.Go(func() {
+				mine := *c
+				mine.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
+			})
+			all.Go(func() {
+				resp, err := http.PostForm(d.PublicURL+"/oauth/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.refresh}, "client_id": {d.ClientID}})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+			})
+		}
+		all.Go(func() { d.must("user", "revoke", rep) })
+		all.Wait()
+		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
+			t.Errorf("after the revocation: %d %s", r.Status, r.body)
+		}
+		eventually(t, 10*time.Second, "nothing of the user lives at Salesforce", func() bool { return d.refreshTokens()["live"] == 0 })
+		if out := d.must("grant", "list", "--json"); out != "" {
+			t.Errorf("connections are left: %s", out)
+		}
+	}
+}
