@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // registers the driver "sqlite"
+	"modernc.org/sqlite" // registers the driver "sqlite"
 )
 
 //go:embed migrations/*.sql
@@ -51,8 +51,8 @@ type DB struct {
 }
 
 // Open opens the database, creating it (mode 0600, in a directory of mode 0700) if
-// there is none, and migrates its schema. A database with a newer schema than this
-// program knows is refused.
+// there is none, and migrates its schema. A database whose schema is newer than this
+// program, or other than its migrations make it, is refused.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	path, err := c.path()
 	if err != nil {
@@ -73,6 +73,9 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	d.Reads.SetMaxIdleConns(8)
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrating database: %w", err), d.Close())
+	}
+	if err := checkSchema(ctx, d.Reads); err != nil {
+		return nil, errors.Join(fmt.Errorf("checking database: %w", err), d.Close())
 	}
 	return d, nil
 }
@@ -111,41 +114,87 @@ func openSQLite(path string, readOnly bool) (*sql.DB, error) {
 		"synchronous(FULL)",
 		"foreign_keys(ON)",
 		"trusted_schema(OFF)",
+		"cell_size_check(ON)", // the file may have been anywhere
 	}}
 	if readOnly {
 		q["_pragma"] = append(q["_pragma"], "query_only(ON)")
 	} else {
 		q.Set("_txlock", "immediate")
+		q["_pragma"] = append(q["_pragma"], "secure_delete(ON)")
 	}
 	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 }
 
 func (d *DB) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
+	p, err := migrator(d.Writes)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, d.Writes, files)
+	// The library takes no lock on SQLite. When another process migrates at the same
+	// time, ours fails in its transaction, and finds the work done when it looks again.
+	for end := time.Now().Add(busyTimeout); ; time.Sleep(20 * time.Millisecond) {
+		err := d.migrateOnce(ctx, p)
+		if err == nil || hopeless(err) || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// errUnfit is a database that this program must not touch.
+var errUnfit = errors.New("not a database for this program")
+
+func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
+	others, err := foreign(ctx, d.Writes)
+	if err != nil {
+		return err
+	}
+	if others {
+		return fmt.Errorf("%w: it is another program's", errUnfit)
+	}
+	have, err := p.GetDBVersion(ctx)
 	if err != nil {
 		return err
 	}
 	known := p.ListSources()
-	newest := known[len(known)-1].Version
-	// The library takes no lock on SQLite. When another process migrates at the same
-	// time, ours fails in its transaction, and finds the work done when it looks again.
-	for end := time.Now().Add(busyTimeout); ; {
-		have, err := p.GetDBVersion(ctx)
-		switch {
-		case err == nil && have > newest:
-			return fmt.Errorf("schema version %d is newer than this program's %d: use the newer program", have, newest)
-		case err == nil:
-			_, err = p.Up(ctx)
-		}
-		if err == nil || ctx.Err() != nil || time.Now().After(end) {
-			return err
-		}
-		time.Sleep(20 * time.Millisecond)
+	if newest := known[len(known)-1].Version; have > newest {
+		return fmt.Errorf("%w: schema version %d is newer than %d, use the newer program", errUnfit, have, newest)
 	}
+	_, err = p.Up(ctx)
+	return err
+}
+
+// hopeless says that trying again does not help.
+func hopeless(err error) bool {
+	const corrupt, notADatabase = 11, 26 // SQLite's result codes; the lower byte of extended ones
+	fault, ok := errors.AsType[*sqlite.Error](err)
+	return errors.Is(err, errUnfit) || ok && (fault.Code()&0xff == corrupt || fault.Code()&0xff == notADatabase)
+}
+
+// eraseWait is how long Erase waits for readers, and with it every writer for Erase.
+const eraseWait = 100 * time.Millisecond
+
+// Erase empties the write-ahead log, in which older versions of changed rows lie until
+// it is written over; in the database file itself they are overwritten at once
+// (secure_delete). Call it once a minute: while somebody reads for long, it leaves the
+// log to its next call.
+func (d *DB) Erase(ctx context.Context) (err error) {
+	conn, err := d.Writes.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("erasing deleted rows: %w", err)
+	}
+	defer conn.Close()
+	wait := func(ctx context.Context, d time.Duration) error {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
+		return err
+	}
+	defer func() { err = errors.Join(err, wait(context.WithoutCancel(ctx), busyTimeout)) }()
+	if err := wait(ctx, eraseWait); err != nil {
+		return fmt.Errorf("erasing deleted rows: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`); err != nil {
+		return fmt.Errorf("erasing deleted rows: %w", err)
+	}
+	return nil
 }
 
 // Close closes both handles.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -66,28 +67,50 @@ func TestOpenTwiceKeepsDataAndSettings(t *testing.T) {
 	}
 }
 
+// ST-07: whatever the umask, only the owner reads what is made; a link in the file's
+// place is not followed, whether it leads somewhere or not.
 func TestST07FileIsPrivate(t *testing.T) {
+	defer syscall.Umask(syscall.Umask(0)) // no test runs beside one that is not parallel
 	dir := t.TempDir()
-	path := filepath.Join(dir, "sub", "proxy.db")
+	path, keys := filepath.Join(dir, "sub", "proxy.db"), filepath.Join(dir, "secret", "keys")
 	d := open(t, path)
 	if _, err := d.Writes.Exec(`INSERT INTO meta (name, value) VALUES ('x', '1')`); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+	if err := CreateKeyFile(keys); err != nil {
+		t.Fatal(err)
+	}
+	if err := RotateKeyFile(keys); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]os.FileMode{path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, keys: 0o600,
+		filepath.Dir(path): 0o700, filepath.Dir(keys): 0o700} {
 		info, err := os.Stat(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Mode().Perm()&0o077 != 0 {
-			t.Errorf("%s has mode %o", name, info.Mode().Perm())
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), want)
 		}
 	}
-	link := filepath.Join(dir, "link.db")
-	if err := os.Symlink(path, link); err != nil {
+	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), Config{URL: "sqlite:" + link}); err == nil {
-		t.Error("a symbolic link is opened")
+	open(t, path)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("a file that others could read: %v, %v", info.Mode(), err)
+	}
+	for name, target := range map[string]string{"link.db": path, "dangling.db": filepath.Join(dir, "planted.db"), "dir.db": dir} {
+		link := filepath.Join(dir, name)
+		if err := os.Symlink(target, link); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Open(t.Context(), Config{URL: "sqlite:" + link}); err == nil {
+			t.Errorf("%s is opened", name)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "planted.db")); err == nil {
+		t.Error("a database was made where a link led")
 	}
 }
 

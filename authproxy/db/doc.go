@@ -11,7 +11,9 @@
 // the write lock when they begin (BEGIN IMMEDIATE), so writers queue in the
 // process instead of failing half way; [DB.Reads] has several connections that
 // see the last commit and cannot write. The journal is a WAL with
-// synchronous=FULL: a commit that returned survives a power cut.
+// synchronous=FULL: a commit that returned survives a power cut. What is deleted is
+// overwritten in the file at once, and in the WAL by [DB.Erase]. A file with a table,
+// view or trigger that the migrations do not make is not opened.
 //
 // Another process (the command line next to a running proxy) tells of a change
 // that takes access away by raising the epoch "access" in its own transaction,

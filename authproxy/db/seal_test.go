@@ -122,14 +122,18 @@ func TestST04BadKeyFiles(t *testing.T) {
 		mode os.FileMode
 		want string
 	}{
-		"readable by others": {good, 0o644, "chmod 600"},
-		"empty":              {"# nothing\n", 0o600, "no key"},
-		"short":              {"k1 " + base64.RawURLEncoding.EncodeToString(make([]byte, 16)), 0o600, "line 1"},
-		"all zero":           {zero, 0o600, "line 1"},
-		"repeated pattern":   {"k1 " + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("0123456789"), 4)[:32]), 0o600, "line 1"},
-		"not base64":         {"k1 ????", 0o600, "line 1"},
-		"no id":              {base64.RawURLEncoding.EncodeToString(make([]byte, 32)), 0o600, "line 1"},
-		"same id twice":      {good + good, 0o600, "line 2"},
+		"readable by others":      {good, 0o644, "chmod 600"},
+		"empty":                   {"# nothing\n", 0o600, "no key"},
+		"short":                   {"k1 " + base64.RawURLEncoding.EncodeToString(make([]byte, 16)), 0o600, "line 1"},
+		"all zero":                {zero, 0o600, "line 1"},
+		"repeated pattern":        {"k1 " + base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte("0123456789"), 4)[:32]), 0o600, "line 1"},
+		"counted, as in examples": {"k1 " + base64.RawURLEncoding.EncodeToString(counted(32)), 0o600, "line 1"},
+		"counted down":            {"k1 " + base64.RawURLEncoding.EncodeToString(counted(-32)), 0o600, "line 1"},
+		"a sentence":              {"k1 " + base64.RawURLEncoding.EncodeToString([]byte("change me, I am a secret: 0123456")[:32]), 0o600, "line 1"},
+		"bad line after a good":   {good + "k2 short", 0o600, "line 2"},
+		"not base64":              {"k1 ????", 0o600, "line 1"},
+		"no id":                   {base64.RawURLEncoding.EncodeToString(make([]byte, 32)), 0o600, "line 1"},
+		"same id twice":           {good + good, 0o600, "line 2"},
 	} {
 		path := filepath.Join(t.TempDir(), "keys")
 		if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {
@@ -145,6 +149,92 @@ func TestST04BadKeyFiles(t *testing.T) {
 	}
 	if _, err := LoadKeyRing(filepath.Join(t.TempDir(), "none")); err == nil || !strings.Contains(err.Error(), "key generate") {
 		t.Errorf("missing: %v", err)
+	}
+}
+
+// counted is n, n-1, … or 0, 1, …
+func counted(n int) (key []byte) {
+	for i := range max(n, -n) {
+		if n < 0 {
+			i = -n - i
+		}
+		key = append(key, byte(i))
+	}
+	return key
+}
+
+// ST-07: nobody's link leads a new key, or a rotated one, elsewhere.
+func TestST07PlantedLinkAtKeyPath(t *testing.T) {
+	dir := t.TempDir()
+	path, elsewhere := filepath.Join(dir, "keys"), filepath.Join(dir, "elsewhere")
+	if err := os.Symlink(elsewhere, path); err != nil {
+		t.Fatal(err)
+	}
+	if err := CreateKeyFile(path); err == nil {
+		t.Error("created through a link")
+	}
+	if _, err := os.Stat(elsewhere); err == nil {
+		t.Error("a key lies where the link leads")
+	}
+	if err := os.WriteFile(elsewhere, []byte(NewKeyLine()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadKeyRing(path); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a link to a file that others read: %v", err)
+	}
+}
+
+// ST-05: equal plaintexts never seal to equal text, or under an equal nonce, and no
+// purpose opens what another sealed.
+func TestST05NoncesAndKeysDiffer(t *testing.T) {
+	r := ring(t)
+	rounds := 100_000
+	if testing.Short() {
+		rounds = 2_000
+	}
+	nonces, texts := make(map[[12]byte]bool, rounds), make(map[[16]byte]bool, rounds)
+	for range rounds {
+		sealed, err := r.Seal(place, []byte("the same plaintext"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		box, err := base64.RawURLEncoding.DecodeString(sealed[strings.LastIndex(sealed, ".")+1:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		nonce, text := [12]byte(box), [16]byte(box[12:])
+		if nonces[nonce] || texts[text] {
+			t.Fatal("a nonce or ciphertext came twice")
+		}
+		nonces[nonce], texts[text] = true, true
+	}
+
+	// The purpose is part of the associated data, too: here that is equal.
+	k := r.keys[0]
+	box, err := k.aead("refresh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed := box.Seal(nil, nil, []byte("x"), nil)
+	derived := map[string]bool{string(k.root): true}
+	for _, purpose := range []string{"access", "refresh ", "Refresh", ""} {
+		other, err := k.aead(purpose)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.Open(nil, nil, sealed, nil); err == nil {
+			t.Errorf("the key for %q opens what was sealed for refresh", purpose)
+		}
+		keys, err := r.Keys(purpose)
+		if err != nil || derived[string(keys[0].Key)] {
+			t.Errorf("the MAC key for %q is another purpose's, or the root (%v)", purpose, err)
+		}
+		derived[string(keys[0].Key)] = true
+	}
+	if label, err := NewAEAD(k.root, "refresh"); err != nil {
+		t.Fatal(err)
+	} else if _, err := label.Open(nil, nil, sealed, nil); err == nil {
+		t.Error("a bare label opens what a key ring sealed")
 	}
 }
 
@@ -175,14 +265,34 @@ func TestClaimRefusesAnotherRing(t *testing.T) {
 	}
 }
 
+// ST-12: a million secrets, no two alike in their first 128 bits, each bit as often set
+// as not.
 func TestST12SecretsAreLongAndDistinct(t *testing.T) {
-	seen := map[string]bool{}
-	for range 10000 {
+	rounds := 1_000_000
+	if testing.Short() {
+		rounds = 10_000
+	}
+	seen := make(map[[16]byte]bool, rounds)
+	var set [256]int
+	for range rounds {
 		s := Secret("sfa_")
-		if len(s) != len("sfa_")+43 || seen[s] {
-			t.Fatalf("secret %d characters, repeated %v", len(s), seen[s])
+		bits, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(s, "sfa_"))
+		if err != nil || len(bits) != 32 {
+			t.Fatalf("a secret of %d bytes, %v", len(bits), err)
 		}
-		seen[s] = true
+		if seen[[16]byte(bits)] {
+			t.Fatal("a secret came twice")
+		}
+		seen[[16]byte(bits)] = true
+		for i := range set {
+			set[i] += int(bits[i/8] >> (i % 8) & 1)
+		}
+	}
+	// Six standard deviations; a fair bit is outside once in 10^9.
+	for i, n := range set {
+		if off := n - rounds/2; off*off > 36*rounds/4 {
+			t.Errorf("bit %d is set %d times in %d", i, n, rounds)
+		}
 	}
 	if Hash("a") == Hash("b") || len(Hash("a")) != 43 {
 		t.Error("hash")

@@ -180,7 +180,7 @@ func (a *app) openHandlers() (err error) {
 		},
 	})
 	if err == nil {
-		a.sweepers = append(a.sweepers, a.forward.Sweep)
+		a.sweepers = append(a.sweepers, a.forward.Sweep, a.db.Erase) // last: what the others deleted
 	}
 	return err
 }
