@@ -1,0 +1,131 @@
+package link_test
+
+import (
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// As in package authproxy: so many callers at once, so many times.
+const (
+	raceRounds      = 200
+	raceRoundsShort = 10
+	raceCallers     = 50
+)
+
+// FT-14, FT-19: whenever an access token has run out, callers in two processes make one
+// refresh at a Salesforce that ends a login whose spent token comes again, and all get
+// what it gave. Of the callers in some rounds one ends the login, and afterwards nobody
+// has a token, here or there.
+func TestFT14FT19RaceToRefresh(t *testing.T) {
+	t.Parallel()
+	sim, err := salesforcesim.Listen(salesforcesim.Config{AccessTokenLifetime: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sim.Close() })
+	sf, err := salesforce.New(salesforce.Config{Log: slog.New(slog.DiscardHandler), Orgs: []salesforce.Org{{Name: "acme",
+		LoginURL: sim.LoginURL("acme"), OrgID: salesforcesim.OrgID, ClientID: salesforcesim.PublicClientID, InsecureHTTP: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs := newFiles(t)
+	againstSim := func(cfg *link.Config) { cfg.Salesforce, cfg.Now = sf, time.Now }
+	processes := []*process{fs.start(t, newLogin(t), againstSim), fs.start(t, newLogin(t), againstSim)}
+	signIn := func() {
+		access, refresh, err := sim.IssueTokens(salesforcesim.RepUsername, salesforcesim.PublicClientID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := processes[0].Replace(t.Context(), "acme", &salesforce.Token{AccessToken: access, RefreshToken: refresh,
+			ExpiresAt: time.Now().Add(time.Hour), OrgID: salesforcesim.OrgID, Subject: salesforcesim.RepID}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	signIn()
+	rounds := raceRounds
+	if testing.Short() {
+		rounds = raceRoundsShort
+	}
+	for round := range rounds {
+		if _, err := processes[0].db.Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
+			t.Fatal(err)
+		}
+		before, revoking := tokenRequests(sim), round%5 == 4
+		got := race(t, processes, func(i int, p *process) (string, error) {
+			if revoking && i == raceCallers/2 {
+				return "", p.Revoke(t.Context(), "acme", salesforcesim.RepID, "race")
+			}
+			return p.Token(t.Context(), "acme", salesforcesim.RepID)
+		})
+		refreshes := tokenRequests(sim) - before
+		if revoking {
+			if refreshes > 1 {
+				t.Fatalf("round %d: %d refreshes of a login that was ended meanwhile", round, refreshes)
+			}
+			for _, p := range processes {
+				if access, err := p.Token(t.Context(), "acme", salesforcesim.RepID); err == nil {
+					t.Fatalf("round %d: a revoked login gives a token of %d characters", round, len(access))
+				}
+			}
+			processes[0].drain(t)
+			if live := liveTokens(sim); live != 0 {
+				t.Fatalf("round %d: %d refresh tokens are alive at Salesforce", round, live)
+			}
+			signIn()
+			continue
+		}
+		for _, g := range got {
+			if g.err != nil || g.access != got[0].access || g.access == "" {
+				t.Fatalf("round %d: %v, the token the others got: %t", round, g.err, g.access == got[0].access)
+			}
+		}
+		if refreshes != 1 {
+			t.Fatalf("round %d: %d refreshes", round, refreshes)
+		}
+		if live := liveTokens(sim); live != 1 {
+			t.Fatalf("round %d: %d refresh tokens are alive at Salesforce", round, live)
+		}
+	}
+	for _, token := range sim.RefreshTokens(salesforcesim.GrantFilter{}) {
+		if token.Reused > 0 {
+			t.Errorf("a spent token was presented %d times", token.Reused)
+		}
+	}
+}
+
+type racer struct {
+	access string
+	err    error
+}
+
+// race lets callers loose, in turn on each process.
+func race(t *testing.T, processes []*process, call func(i int, p *process) (string, error)) []racer {
+	t.Helper()
+	got := make([]racer, raceCallers)
+	start := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range got {
+		all.Go(func() {
+			<-start
+			got[i].access, got[i].err = call(i, processes[i%len(processes)])
+		})
+	}
+	close(start)
+	all.Wait()
+	return got
+}
+
+func liveTokens(sim *salesforcesim.Running) (n int) {
+	for _, token := range sim.RefreshTokens(salesforcesim.GrantFilter{}) {
+		if token.State == "live" {
+			n++
+		}
+	}
+	return n
+}
