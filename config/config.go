@@ -66,6 +66,11 @@ type Server struct {
 	Timeout     time.Duration `mapstructure:"timeout" need:"value"`
 	Policy      string        `mapstructure:"policy" need:"value"`
 	Groups      []string      `mapstructure:"groups"`
+	// Of all users together; 0: no limit but that of each user.
+	CallsPerMinute  int `mapstructure:"calls_per_minute"`
+	ConcurrentCalls int `mapstructure:"concurrent_calls"`
+	// What the hosted server may ask of a client: sampling, elicitation, roots.
+	ServerRequests []string `mapstructure:"server_requests"`
 }
 
 // Group names users; Members are Salesforce user ids or usernames.
@@ -136,12 +141,13 @@ type Lifetimes struct {
 	Session         time.Duration `mapstructure:"session" need:"value"`
 }
 
-// Limits of one call and of one user.
+// Limits of one call, of one user, and of the public listener.
 type Limits struct {
 	RequestBytes    Bytes `mapstructure:"request_bytes" need:"value"`
 	ResponseBytes   Bytes `mapstructure:"response_bytes" need:"value"`
 	CallsPerMinute  int   `mapstructure:"calls_per_minute" need:"value"`
 	ConcurrentCalls int   `mapstructure:"concurrent_calls" need:"value"`
+	Connections     int   `mapstructure:"connections" need:"value"`
 }
 
 // Console configures sign-in and roles of the security team.
@@ -228,6 +234,7 @@ var defaults = map[string]any{
 	"limits.response_bytes":   "16MiB",
 	"limits.calls_per_minute": 120,
 	"limits.concurrent_calls": 16,
+	"limits.connections":      4096,
 
 	"console.oidc.issuer":             "",
 	"console.oidc.client_id":          "",

@@ -95,7 +95,7 @@ registration:
   dynamic: {enabled: false}
 lifetimes: {code: 60s, access_token: 15m, refresh_idle: 720h, refresh_absolute: 2160h, refresh_grace: 2m,
             consent: 10m, approval: 15m, session: 12h}
-limits: {request_bytes: 1MiB, response_bytes: 16MiB, calls_per_minute: 120, concurrent_calls: 16}
+limits: {request_bytes: 1MiB, response_bytes: 16MiB, calls_per_minute: 120, concurrent_calls: 16, connections: 4096}
 console:
   oidc: {issuer: "", client_id: "", client_secret_file: ""}
   roles:
@@ -365,6 +365,38 @@ func TestParseBytes(t *testing.T) {
 	for _, text := range []string{"", "1", "MiB", "-1MiB", "1.5MiB", "1 MiB", "99999999999GiB", "1mb"} {
 		if _, err := ParseBytes(text); err == nil {
 			t.Errorf("%q is accepted", text)
+		}
+	}
+}
+
+// What a server has of its own is absent, which is no limit and no request, or valid.
+func TestServerLimits(t *testing.T) {
+	t.Parallel()
+	server := func(lines string) string {
+		return with("    policy: read-only", "    policy: read-only\n    "+lines)
+	}
+	c, err := load(t, server("calls_per_minute: 600\n    concurrent_calls: 0\n    server_requests: [elicitation, roots]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Servers[0]
+	if s.CallsPerMinute != 600 || s.ConcurrentCalls != 0 || !slices.Equal(s.ServerRequests, []string{"elicitation", "roots"}) {
+		t.Errorf("read as %+v", s)
+	}
+	var out strings.Builder
+	if err := c.Write(&out); err != nil || !strings.Contains(out.String(), "server_requests: [elicitation, roots]") {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+	for lines, key := range map[string]string{
+		"calls_per_minute: -1":                  "servers[0].calls_per_minute",
+		"concurrent_calls: -1":                  "servers[0].concurrent_calls",
+		"server_requests: [sampling, sampling]": "servers[0].server_requests[1]",
+		"server_requests: [tools]":              "servers[0].server_requests[0]",
+		"server_requests: elicitation":          "servers[0].server_requests",
+		"server_requests: [\"\"]":               "servers[0].server_requests[0]",
+	} {
+		if _, err := load(t, server(lines)); err == nil || !strings.Contains(err.Error(), key+":") {
+			t.Errorf("%s: %v", lines, err)
 		}
 	}
 }

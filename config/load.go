@@ -162,6 +162,9 @@ func (c *Config) complete(dir string) {
 		if s.Title == "" {
 			s.Title = s.Name
 		}
+		if s.ServerRequests == nil {
+			s.ServerRequests = []string{}
+		}
 	}
 	for i := range c.Salesforce.Orgs {
 		o := &c.Salesforce.Orgs[i]

@@ -237,6 +237,21 @@ func (v *validator) servers() {
 				v.add(fmt.Sprintf("servers[%d].groups[%d]", i, j), quote(g), `the name of a group under groups, or "*"`)
 			}
 		}
+		v.serverLimits(key, s)
+	}
+}
+
+// serverLimits checks what a server may be asked and may ask.
+func (v *validator) serverLimits(key func(string) string, s Server) {
+	for name, n := range map[string]int{"calls_per_minute": s.CallsPerMinute, "concurrent_calls": s.ConcurrentCalls} {
+		if n < 0 {
+			v.add(key(name), fmt.Sprint(n), "at least 1, or 0 for no limit of its own")
+		}
+	}
+	for i, request := range s.ServerRequests {
+		if !slices.Contains([]string{"sampling", "elicitation", "roots"}, request) || slices.Index(s.ServerRequests, request) < i {
+			v.add(key(fmt.Sprintf("server_requests[%d]", i)), quote(request), "sampling, elicitation or roots, each once")
+		}
 	}
 }
 
@@ -322,6 +337,7 @@ func (v *validator) limits() {
 		{"response_bytes", int64(l.ResponseBytes), 2 << 20, 256 << 20}, // Salesforce's widgets are near 1 MiB
 		{"calls_per_minute", int64(l.CallsPerMinute), 1, 1_000_000},
 		{"concurrent_calls", int64(l.ConcurrentCalls), 1, 10_000},
+		{"connections", int64(l.Connections), 16, 1_000_000},
 	} {
 		if b.have < b.min || b.have > b.max {
 			v.add("limits."+b.key, fmt.Sprint(b.have), fmt.Sprintf("%d to %d", b.min, b.max))

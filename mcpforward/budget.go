@@ -2,7 +2,9 @@ package mcpforward
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -10,18 +12,22 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 )
 
-// queueTime is how long a call waits for one of its user's other calls to end. Clients
-// send bursts; refusing the seventeenth call of one would teach models to retry.
+// queueTime is how long a call waits for its turn. Clients send bursts; refusing the
+// seventeenth call of one would teach models to retry.
 const queueTime = 15 * time.Second
 
 // budgets counts what each user asks for, over all clients and servers, so that one
-// user's loop does not use up the org's API calls or the others' time.
+// user's loop does not use up the org's API calls or the others' time; and what all
+// users together ask of a server that has limits of its own.
 type budgets struct {
 	limits Limits
 	now    func() time.Time
 
-	mu    *sync.Mutex
-	users map[userKey]*budget
+	mu      sync.Mutex
+	users   map[userKey]*budget
+	servers map[string]*serverBudget // by name; filled before the first call
+
+	limited struct{ users, servers atomic.Int64 } // calls refused
 }
 
 type userKey struct{ org, subject string }
@@ -34,19 +40,38 @@ type budget struct {
 	used    time.Time
 }
 
-func newBudgets(l Limits, now func() time.Time) budgets {
-	return budgets{limits: l, now: now, mu: &sync.Mutex{}, users: map[userKey]*budget{}}
+// serverBudget is one server's; a nil part is no limit.
+type serverBudget struct {
+	calls *rate.Limiter
+	turns *turns
+}
+
+func newBudgets(l Limits, now func() time.Time) *budgets {
+	return &budgets{limits: l, now: now, users: map[userKey]*budget{}, servers: map[string]*serverBudget{}}
+}
+
+func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
+
+// limitServer gives a server the limits that it has of its own.
+func (b *budgets) limitServer(s *Server) {
+	var limits serverBudget
+	if s.CallsPerMinute > 0 {
+		limits.calls = perMinute(s.CallsPerMinute)
+	}
+	if s.ConcurrentCalls > 0 {
+		limits.turns = &turns{free: s.ConcurrentCalls, running: map[userKey]int{}}
+	}
+	b.servers[s.Name] = &limits
 }
 
 // of returns the budget of a grant's user.
-func (b budgets) of(g *grant.Grant) *budget {
+func (b *budgets) of(g *grant.Grant) *budget {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	key := userKey{g.Org, g.Subject}
 	u := b.users[key]
 	if u == nil {
-		perSecond := rate.Limit(float64(b.limits.CallsPerMinute) / 60)
-		u = &budget{calls: rate.NewLimiter(perSecond, b.limits.CallsPerMinute), now: b.now, running: make(chan struct{}, b.limits.ConcurrentCalls)}
+		u = &budget{calls: perMinute(b.limits.CallsPerMinute), now: b.now, running: make(chan struct{}, b.limits.ConcurrentCalls)}
 		b.users[key] = u
 	}
 	u.used = b.now()
@@ -56,26 +81,53 @@ func (b budgets) of(g *grant.Grant) *budget {
 // allow takes one call from the budget, if there is one left.
 func (u *budget) allow() bool { return u.calls.AllowN(u.now(), 1) }
 
-// enter begins a call: at once, or when one of the user's other calls has ended.
-// leave ends it. It is refused if the user asks too often or the queue does not move.
-func (b budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok bool) {
+// enter begins a call: at once, or when others have ended. leave ends it. It is refused
+// if the user or all users of the server ask too often, or if the queue does not move.
+// A user's own limits come first, so that what is refused there costs the others nothing.
+func (b *budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok bool) {
 	u := b.of(g)
 	if !u.allow() {
+		b.limited.users.Add(1)
 		return nil, false
 	}
-	patience := time.NewTimer(queueTime)
-	defer patience.Stop()
+	ctx, cancel := context.WithTimeout(ctx, queueTime)
+	defer cancel()
 	select {
 	case u.running <- struct{}{}:
-		return func() { <-u.running }, true
-	case <-patience.C:
 	case <-ctx.Done():
+		b.limited.users.Add(1)
+		return nil, false
 	}
-	return nil, false
+	leaveServer, ok := b.enterServer(ctx, g)
+	if !ok {
+		<-u.running
+		b.limited.servers.Add(1)
+		return nil, false
+	}
+	return func() { leaveServer(); <-u.running }, true
+}
+
+// enterServer does the server's part of enter.
+func (b *budgets) enterServer(ctx context.Context, g *grant.Grant) (leave func(), ok bool) {
+	s := b.servers[g.Server]
+	if s == nil {
+		return func() {}, true
+	}
+	if s.calls != nil && !s.calls.AllowN(b.now(), 1) {
+		return nil, false
+	}
+	if s.turns == nil {
+		return func() {}, true
+	}
+	who := userKey{g.Org, g.Subject}
+	if !s.turns.take(ctx, who) {
+		return nil, false
+	}
+	return func() { s.turns.giveBack(who) }, true
 }
 
 // sweep forgets users whose budget is full again.
-func (b budgets) sweep() {
+func (b *budgets) sweep() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for key, u := range b.users {
@@ -83,4 +135,79 @@ func (b budgets) sweep() {
 			delete(b.users, key)
 		}
 	}
+}
+
+// Limited returns how many calls were refused since the start because of the limits of
+// a "user" or of a "server".
+func (h *Handler) Limited(by string) int64 {
+	if by == "server" {
+		return h.budgets.limited.servers.Load()
+	}
+	return h.budgets.limited.users.Load()
+}
+
+// turns hands out the places of a server. A free place goes to the waiting user with the
+// fewest calls under way, so that one user's burst does not keep the others waiting.
+type turns struct {
+	mu      sync.Mutex
+	free    int
+	running map[userKey]int
+	waiting []*turn // in the order in which they came
+}
+
+type turn struct {
+	who   userKey
+	given chan struct{} // closed when it is this one's turn
+}
+
+// take waits for a place, until ctx ends.
+func (t *turns) take(ctx context.Context, who userKey) bool {
+	t.mu.Lock()
+	w := &turn{who, make(chan struct{})}
+	t.waiting = append(t.waiting, w)
+	t.next()
+	t.mu.Unlock()
+	select {
+	case <-w.given:
+		return true
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.waiting, w)
+	if i < 0 {
+		return true // it was given just now
+	}
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	return false
+}
+
+// giveBack ends a call.
+func (t *turns) giveBack(who userKey) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free++
+	if t.running[who]--; t.running[who] == 0 {
+		delete(t.running, who)
+	}
+	t.next()
+}
+
+// next gives a free place to who has waited longest of those with the fewest calls.
+// t.mu is held.
+func (t *turns) next() {
+	if t.free == 0 || len(t.waiting) == 0 {
+		return
+	}
+	first := 0
+	for i, w := range t.waiting {
+		if t.running[w.who] < t.running[t.waiting[first].who] {
+			first = i
+		}
+	}
+	w := t.waiting[first]
+	t.waiting = slices.Delete(t.waiting, first, first+1)
+	t.free--
+	t.running[w.who]++
+	close(w.given)
 }

@@ -36,6 +36,9 @@ type Server struct {
 	// ServerRequests are what the hosted server may ask of a client that can answer, by
 	// capability: sampling, elicitation, roots. Empty: nothing.
 	ServerRequests []string
+
+	CallsPerMinute  int // of all users together; 0: no limit of its own
+	ConcurrentCalls int // of all users together; 0: no limit of its own
 }
 
 // Links gives Salesforce tokens. An error that wraps [upstream.ErrLoginLost] says
@@ -81,7 +84,7 @@ type Handler struct {
 	calls     inFlight
 	questions questions
 	streams   streamCount
-	budgets   budgets
+	budgets   *budgets
 	draining  context.Context // ends with Drain
 	drain     func()
 }
@@ -117,6 +120,7 @@ func New(c Config) (*Handler, error) {
 		}
 		s.Policy = s.Policy.For(s.URL)
 		h.servers[s.Name] = &s
+		h.budgets.limitServer(&s)
 	}
 	return h, nil
 }

@@ -1,0 +1,115 @@
+package mcpforward
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"sfmcp-proxy/authproxy/grant"
+)
+
+func userOf(server, subject string) *grant.Grant {
+	return &grant.Grant{Org: "acme", Subject: subject, Server: server}
+}
+
+// A server's own rate is shared by its users and costs other servers nothing. What a
+// user's own limit refuses does not count there.
+func TestServerRate(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1e9, 0)
+	b := newBudgets(Limits{CallsPerMinute: 4, ConcurrentCalls: 10}, func() time.Time { return now })
+	b.limitServer(&Server{Name: "small", CallsPerMinute: 6})
+	b.limitServer(&Server{Name: "free"})
+	made := func(server, subject string) (n int) {
+		for range 10 {
+			if leave, ok := b.enter(t.Context(), userOf(server, subject)); ok {
+				leave()
+				n++
+			}
+		}
+		return n
+	}
+	if n := made("small", "a"); n != 4 {
+		t.Errorf("the first user made %d calls, want the 4 of its own limit", n)
+	}
+	if n := made("small", "b"); n != 2 {
+		t.Errorf("the second user made %d calls, want the 2 that are left of the server's 6", n)
+	}
+	if n := made("free", "c"); n != 4 {
+		t.Errorf("a user of another server made %d calls", n)
+	}
+	if u, s := b.limited.users.Load(), b.limited.servers.Load(); u != 18 || s != 2 {
+		t.Errorf("refused by the limits of users %d, of servers %d", u, s)
+	}
+}
+
+// AV-04: one user's burst queues behind itself. A user who comes later has its turn as
+// soon as one call has ended.
+func TestAV04TurnsAreFairBetweenUsers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgets(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, time.Now)
+		b.limitServer(&Server{Name: "small", ConcurrentCalls: 2})
+		call := func(subject string, done func(time.Duration)) {
+			begun := time.Now()
+			leave, ok := b.enter(t.Context(), userOf("small", subject))
+			if !ok {
+				t.Error("refused:", subject)
+				return
+			}
+			waited := time.Since(begun)
+			time.Sleep(time.Second)
+			leave()
+			done(waited)
+		}
+		for range 20 {
+			go call("noisy", func(time.Duration) {})
+		}
+		synctest.Wait()
+		for range 3 {
+			time.Sleep(1500 * time.Millisecond)
+			call("quiet", func(waited time.Duration) {
+				if waited > time.Second {
+					t.Errorf("the quiet user waited %s behind the noisy one", waited)
+				}
+			})
+		}
+		time.Sleep(time.Minute)
+		if turns := b.servers["small"].turns; turns.free != 2 || len(turns.running) != 0 || len(turns.waiting) != 0 {
+			t.Errorf("left behind: %+v", turns)
+		}
+	})
+}
+
+// Whoever gives up waiting leaves no trace, and a queue that does not move ends.
+func TestWaitingForATurnEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgets(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, time.Now)
+		b.limitServer(&Server{Name: "small", ConcurrentCalls: 1})
+		leave, ok := b.enter(t.Context(), userOf("small", "a"))
+		if !ok {
+			t.Fatal("the first call is refused")
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		if _, ok := b.enter(gone, userOf("small", "b")); ok {
+			t.Error("a call whose client has gone is let in")
+		}
+		begun := time.Now()
+		if _, ok := b.enter(t.Context(), userOf("small", "c")); ok || time.Since(begun) != queueTime {
+			t.Errorf("behind a call that does not end: %t after %s", ok, time.Since(begun))
+		}
+		leave()
+		if leave, ok := b.enter(t.Context(), userOf("small", "d")); !ok {
+			t.Error("nobody is there any more, and still it is refused")
+		} else {
+			leave()
+		}
+		if turns := b.servers["small"].turns; turns.free != 1 || len(turns.waiting) != 0 {
+			t.Errorf("left behind: %+v", turns)
+		}
+		if n := len(b.of(userOf("small", "b")).running); n != 0 {
+			t.Errorf("%d calls of who gave up are still counted", n)
+		}
+	})
+}
