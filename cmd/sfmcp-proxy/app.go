@@ -25,8 +25,9 @@ import (
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
-// closeTime is how long a closing process waits for refreshes under way.
-const closeTime = 5 * time.Second
+// closeTime is how long a closing process waits for what is under way: the outcomes of
+// calls that were cut off, and refreshes.
+const closeTime = 4 * time.Second
 
 // app is the product, assembled: for serve all of it, for a command what it needs.
 type app struct {
@@ -53,6 +54,10 @@ type app struct {
 	strangers      *strangers // who begin sign-ins
 	registrants    *strangers // who register clients
 	metrics        *metrics
+	ids            requestIDs
+	load           load
+	writeTime      time.Duration // for one write of an answer
+	certificate    *certificate  // nil: without TLS
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
 
@@ -63,7 +68,9 @@ type app struct {
 // openApp opens the parts in the order in which they need each other.
 func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
 	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers(signInsPerSecond, signInBurst),
-		registrants: newStrangers(registrationsPerSecond, registrationBurst), metrics: newMetrics()}
+		registrants: newStrangers(registrationsPerSecond, registrationBurst), metrics: newMetrics(), writeTime: writeTime}
+	a.metrics.observe("sfmcp_http_requests_in_flight", "Requests that are being answered on the public listener.",
+		func() float64 { return float64(a.load.requests.Load()) })
 	for _, p := range c.Policies {
 		a.policies[p.Name] = p.Judge()
 	}
@@ -179,19 +186,31 @@ func (a *app) openHandlers() (err error) {
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
 	})
-	if err == nil {
-		a.sweepers = append(a.sweepers, a.forward.Sweep, a.db.Erase) // last: what the others deleted
+	if err != nil {
+		return err
 	}
-	return err
+	a.sweepers = append(a.sweepers, a.forward.Sweep, a.db.Erase) // last: what the others deleted
+	for _, limit := range []string{"user", "server"} {
+		a.metrics.total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
+			func() float64 { return float64(a.forward.Limited(limit)) }, "limit", limit)
+	}
+	return nil
 }
 
 // close waits for what must not be cut in half, such as the refresh of a Salesforce
-// login whose answer is on its way.
+// login whose answer is on its way, or the record of how a call ended.
 func (a *app) close() error {
 	a.pool.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
+	a.load.wait(ctx)
 	return errors.Join(a.links.Close(ctx), a.db.Close())
+}
+
+// countDropped shows how many log records were dropped.
+func (a *app) countDropped(s *sink) {
+	a.metrics.total("sfmcp_log_records_dropped_total", "Log records that nobody read in time.",
+		func() float64 { return float64(s.dropped.Load()) })
 }
 
 // accessChanged runs after each change that took access away, whichever process made it.

@@ -177,13 +177,16 @@ func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Li
 		return err
 	}
 	log := slog.New(originHandler{slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})})
+	records := newSink(io.Discard)
 	if asJSON {
-		log = logger(cmd.ErrOrStderr())
+		log, records = logTo(cmd.ErrOrStderr())
 	}
+	defer records.close(flushTime)
 	a, err := openApp(cmd.Context(), c, log)
 	if err != nil {
 		return err
 	}
+	a.countDropped(records)
 	a.listening = listening
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(cmd.Context())

@@ -16,23 +16,73 @@ import (
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
-	seconds  *prometheus.HistogramVec
+	seconds  map[string]prometheus.Observer // by part of the URL table
+
+	connections       prometheus.Gauge
+	connectionsEnded  *prometheus.CounterVec
+	limited           *prometheus.CounterVec
+	panics            prometheus.Counter
+	reloads           *prometheus.CounterVec
+	certificateExpiry prometheus.Gauge
+	http2Errors       *prometheus.CounterVec
+}
+
+// parts are the beginnings of paths that requests are counted by, and their names.
+var parts = []struct{ prefix, name string }{
+	{"/mcp/", "mcp"}, {"/oauth/authorize", "oauth/authorize"}, {"/oauth/consent", "oauth/consent"},
+	{"/oauth/callback", "oauth/callback"}, {"/oauth/token", "oauth/token"}, {"/oauth/revoke", "oauth/revoke"},
+	{"/oauth/register", "oauth/register"}, {"/.well-known/", "well-known"}, {"/approvals", "approvals"},
+	{"/account", "account"}, {"/connect/", "connect"}, {"/signin", "signin"}, {"/signout", "signout"}, {"/assets/", "assets"},
+}
+
+const otherPart = "other"
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
 func newMetrics() *metrics {
+	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "sfmcp_http_request_duration_seconds", Help: "Time to answer a request, streams included.",
+		Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15, 60, 300},
+	}, []string{"part"})
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "sfmcp_http_requests_total", Help: "Requests on the public listener, by part of the URL table and status.",
-		}, []string{"part", "status"}),
-		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "sfmcp_http_request_duration_seconds", Help: "Time to answer a request, streams included.",
-			Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15, 60, 300},
-		}, []string{"part"}),
+		requests: counters("sfmcp_http_requests_total", "Requests on the public listener, by part of the URL table and status.", "part", "status"),
+		seconds:  map[string]prometheus.Observer{otherPart: seconds.WithLabelValues(otherPart)},
+		connections: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sfmcp_connections", Help: "Connections that are open on the public listener."}),
+		connectionsEnded: counters("sfmcp_connections_closed_total",
+			"Connections closed for want of room: new ones because all are busy (full) or their address has its share (source), idle ones for a new one.", "why"),
+		limited: counters("sfmcp_http_requests_limited_total",
+			"Requests refused by a limit: load (of this process), sign_in and registration (of an address).", "limit"),
+		panics: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "sfmcp_panics_total", Help: "Panics that were survived: each is a fault of this program."}),
+		reloads: counters("sfmcp_reloads_total", "Files taken into force or refused while running.", "what", "outcome"),
+		certificateExpiry: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sfmcp_certificate_expiry_timestamp_seconds", Help: "When the public listener's certificate ends; 0 without one."}),
+		http2Errors: counters("sfmcp_http2_errors_total", "Violations of HTTP/2 by clients, by the server's word for them.", "kind"),
 	}
-	m.registry.MustRegister(m.requests, m.seconds, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	for _, p := range parts {
+		m.seconds[p.name] = seconds.WithLabelValues(p.name)
+	}
+	m.registry.MustRegister(m.requests, seconds, m.connections, m.connectionsEnded, m.limited, m.panics, m.reloads,
+		m.certificateExpiry, m.http2Errors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// observe adds what is counted elsewhere.
+func (m *metrics) observe(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+}
+
+// total adds what is counted elsewhere and never falls; label is a name and its value, or nothing.
+func (m *metrics) total(name, help string, value func() float64, label ...string) {
+	opts := prometheus.CounterOpts{Name: name, Help: help}
+	if len(label) == 2 {
+		opts.ConstLabels = prometheus.Labels{label[0]: label[1]}
+	}
+	m.registry.MustRegister(prometheus.NewCounterFunc(opts, value))
 }
 
 func (m *metrics) handler() http.Handler {
@@ -41,13 +91,13 @@ func (m *metrics) handler() http.Handler {
 
 // count notes one answered request.
 func (m *metrics) count(path string, status int, took time.Duration) {
-	part := "other"
-	for _, known := range []string{"/mcp/", "/oauth/authorize", "/oauth/consent", "/oauth/callback", "/oauth/token",
-		"/oauth/revoke", "/oauth/register", "/.well-known/", "/approvals", "/account", "/connect/", "/signin", "/signout", "/assets/"} {
-		if strings.HasPrefix(path, known) {
-			part = strings.Trim(known, "/.")
+	part := otherPart
+	for _, p := range parts {
+		if strings.HasPrefix(path, p.prefix) {
+			part = p.name
+			break
 		}
 	}
 	m.requests.WithLabelValues(part, strconv.Itoa(status)).Inc()
-	m.seconds.WithLabelValues(part).Observe(took.Seconds())
+	m.seconds[part].Observe(took.Seconds())
 }

@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +24,9 @@ const (
 	// took away; cutting off must hold within a second.
 	accessPoll = 250 * time.Millisecond
 	sweepEvery = time.Minute
+	// flushTime is how long an ending process waits for the reader of its log. With
+	// drainTime and closeTime it stays below the 30 s that orchestrators give.
+	flushTime = 500 * time.Millisecond
 )
 
 func serveCommand() *cobra.Command {
@@ -31,7 +36,8 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		log := logger(cmd.ErrOrStderr())
+		log, records := logTo(cmd.ErrOrStderr())
+		defer records.close(flushTime)
 		for _, warning := range c.Warnings() {
 			log.Warn(warning)
 		}
@@ -40,6 +46,7 @@ func serveCommand() *cobra.Command {
 			return err
 		}
 		defer a.close()
+		a.countDropped(records)
 		return a.serve(cmd.Context(), func() {
 			log.Info("serving", "version", version, "public_url", c.PublicURL, "listen", a.publicAddress, "admin_listen", a.privateAddress)
 		})
@@ -48,8 +55,10 @@ func serveCommand() *cobra.Command {
 	return cmd
 }
 
-func logger(w io.Writer) *slog.Logger {
-	return slog.New(originHandler{slog.NewJSONHandler(w, nil)})
+// logTo is the logger of a running proxy. Its sink has to be closed at the end.
+func logTo(w io.Writer) (*slog.Logger, *sink) {
+	s := newSink(w)
+	return slog.New(originHandler{slog.NewJSONHandler(s, nil)}), s
 }
 
 // quiet is the logger of commands that print their own result.
@@ -71,8 +80,14 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	}
 	defer private.Close()
 	a.publicAddress, a.privateAddress = public.Addr().String(), private.Addr().String()
-
+	if a.config.TLS.CertFile != "" {
+		if a.certificate, err = a.openCertificate(); err != nil {
+			return err
+		}
+	}
+	bound := a.boundConnections(public, a.mostConnections())
 	publicServer := a.server(a.publicHandler())
+	publicServer.ConnState = bound.watch
 	privateServer := a.server(a.privateHandler())
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
@@ -81,26 +96,55 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	var g errgroup.Group
-	g.Go(func() error { defer end(); return a.run(publicServer, public) })
+	g.Go(func() error { defer end(); return a.run(publicServer, bound) })
 	g.Go(func() error { defer end(); return ignoreClosed(privateServer.Serve(private)) })
-	g.Go(func() error { a.links.RunRevocations(background); return nil })
-	g.Go(func() error { a.db.WatchAccess(background, accessPoll, a.accessChanged); return nil })
-	g.Go(func() error { a.sweepLoop(background); return nil })
+	a.work(background, &g)
 	g.Go(func() error {
 		<-ctx.Done()
-		a.draining.Store(true)
-		drain, cancel := context.WithTimeout(context.Background(), drainTime)
-		defer cancel()
-		err := publicServer.Shutdown(drain)
-		if errors.Is(err, context.DeadlineExceeded) {
-			a.log.Warn("calls still in flight were cut off", "after", drainTime)
-			err = publicServer.Close()
-		}
+		err := a.drain(publicServer)
 		stopBackground()
 		return errors.Join(err, privateServer.Close())
 	})
 	ready()
 	return g.Wait()
+}
+
+// work is what goes on beside requests, until ctx ends.
+func (a *app) work(ctx context.Context, g *errgroup.Group) {
+	g.Go(func() error { a.links.RunRevocations(ctx); return nil })
+	g.Go(func() error { a.db.WatchAccess(ctx, accessPoll, a.accessChanged); return nil })
+	g.Go(func() error { a.sweepLoop(ctx); return nil })
+	g.Go(func() error { a.load.watchMemory(ctx); return nil })
+	g.Go(func() error { a.reloadLoop(ctx); return nil })
+}
+
+// drain says that no more requests are wanted, ends the streams that only listen, and
+// waits for the calls in flight.
+func (a *app) drain(public *http.Server) error {
+	a.draining.Store(true)
+	a.log.Info("draining", "requests", a.load.requests.Load())
+	if listening, ok := any(a.forward).(interface{ Drain() }); ok {
+		listening.Drain()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := public.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.log.Warn("calls still in flight were cut off", "after", drainTime, "requests", a.load.requests.Load())
+		err = public.Close()
+	}
+	return err
+}
+
+// mostConnections leaves half of what the system lets this process open to the
+// database and to connections with Salesforce.
+func (a *app) mostConnections() int {
+	limit := a.config.Limits.Connections
+	if most := max(1, descriptors()/2); most < limit {
+		a.log.Warn("fewer connections than limits.connections allows: the process may open too few files", "connections", most)
+		return most
+	}
+	return limit
 }
 
 // listen listens at address, unless that was done before.
@@ -117,11 +161,11 @@ func (a *app) listen(address string) (net.Listener, error) {
 
 // run serves the public listener, with TLS where a certificate is configured.
 func (a *app) run(s *http.Server, l net.Listener) error {
-	if a.config.TLS.CertFile == "" {
+	if a.certificate == nil {
 		return ignoreClosed(s.Serve(l))
 	}
-	s.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-	return ignoreClosed(s.ServeTLS(l, a.config.TLS.CertFile, a.config.TLS.KeyFile))
+	s.TLSConfig = a.certificate.config()
+	return ignoreClosed(s.ServeTLS(l, "", ""))
 }
 
 func ignoreClosed(err error) error {
@@ -131,8 +175,9 @@ func ignoreClosed(err error) error {
 	return err
 }
 
-// server has no WriteTimeout: event streams live long. The handlers that stream set
-// a deadline for each write instead.
+// server has no WriteTimeout: event streams live long. The middleware gives a deadline
+// to each write instead. ReadTimeout is for a request's header and body; it is over
+// when they were read, however long the answer takes.
 func (a *app) server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           h,
@@ -141,6 +186,13 @@ func (a *app) server(h http.Handler) *http.Server {
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 100,
+			SendPingTimeout:      30 * time.Second, // a peer that is gone is found out
+			PingTimeout:          15 * time.Second,
+			WriteByteTimeout:     writeTime,
+			CountError:           func(kind string) { a.metrics.http2Errors.WithLabelValues(kind).Inc() },
+		},
 	}
 }
 
@@ -150,7 +202,7 @@ func (a *app) sweepLoop(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		for _, s := range a.sweepers {
-			if err := s(ctx); err != nil && ctx.Err() == nil {
+			if err := a.survive(func() error { return s(ctx) }); err != nil && ctx.Err() == nil {
 				a.log.Error("sweeping", "error", err)
 			}
 		}
@@ -158,6 +210,38 @@ func (a *app) sweepLoop(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+// survive makes an error of a panic in background work, which will be tried again.
+func (a *app) survive(work func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.panicked(context.Background(), p)
+			err = errors.New("panic")
+		}
+	}()
+	return work()
+}
+
+// reloadLoop looks at the files that may change while the proxy runs: regularly, and
+// when it is told to by SIGHUP.
+func (a *app) reloadLoop(ctx context.Context) {
+	hangUp := make(chan os.Signal, 1)
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	tick := time.NewTicker(reloadPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-hangUp:
+		}
+		if a.certificate != nil {
+			a.certificate.reload()
 		}
 	}
 }

@@ -38,7 +38,7 @@ policies:
 `
 
 // configured writes a configuration and a key file, and opens the product on them.
-func configured(t *testing.T, text string) (*app, string) {
+func configured(t testing.TB, text string) (*app, string) {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sfmcp-proxy.yaml")

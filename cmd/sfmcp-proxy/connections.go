@@ -1,0 +1,159 @@
+package main
+
+import (
+	"container/list"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+)
+
+// connections is the public listener with an upper bound. A connection that waits for
+// its next request gives way to a new one; if none does, the new one is closed at once,
+// which a client or a load balancer sees, where a full backlog would only be slow.
+type connections struct {
+	net.Listener
+	limit   int // of all
+	share   int // of one source
+	trusted func(netip.Addr) bool
+	metrics *metrics
+
+	mu      sync.Mutex
+	open    int
+	sources map[netip.Prefix]int // open ones; not those of trusted proxies, which carry everybody's
+	idle    list.List            // of *connection, the longest idle first
+}
+
+// connection is one that was let in.
+type connection struct {
+	net.Conn
+	of     *connections
+	source netip.Prefix
+	idle   *list.Element // guarded by of.mu, as is gone
+	gone   bool
+}
+
+// boundConnections lets limit connections in through l, of one source at most a quarter.
+func (a *app) boundConnections(l net.Listener, limit int) *connections {
+	return &connections{Listener: l, limit: limit, share: max(1, limit/4), trusted: a.trusted, metrics: a.metrics,
+		sources: map[netip.Prefix]int{}}
+}
+
+// Accept implements net.Listener.
+func (b *connections) Accept() (net.Conn, error) {
+	for {
+		conn, err := b.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		if c := b.admit(conn); c != nil {
+			return c, nil
+		}
+		conn.Close()
+	}
+}
+
+// admit counts a connection in, or returns nil.
+func (b *connections) admit(conn net.Conn) *connection {
+	c := &connection{Conn: conn, of: b}
+	if address, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil && !b.trusted(address.Addr()) {
+		c.source = hostNetwork(address.Addr())
+	}
+	b.mu.Lock()
+	victim, ok := b.makeRoom(c.source)
+	if ok {
+		b.open++
+		if c.source.IsValid() {
+			b.sources[c.source]++
+		}
+	}
+	b.metrics.connections.Set(float64(b.open))
+	b.mu.Unlock()
+	if victim != nil {
+		victim.Conn.Close() // its server goroutine sees that and ends
+	}
+	if !ok {
+		return nil
+	}
+	return c
+}
+
+// makeRoom says whether one more fits, and which idle one has to go for it. b.mu is held.
+func (b *connections) makeRoom(source netip.Prefix) (victim *connection, ok bool) {
+	crowded := source.IsValid() && b.sources[source] >= b.share
+	if b.open < b.limit && !crowded {
+		return nil, true
+	}
+	for e := b.idle.Front(); e != nil; e = e.Next() {
+		if c := e.Value.(*connection); !crowded || c.source == source {
+			b.forget(c)
+			b.metrics.connectionsEnded.WithLabelValues("idle").Inc()
+			return c, true
+		}
+	}
+	why := "full"
+	if crowded {
+		why = "source"
+	}
+	b.metrics.connectionsEnded.WithLabelValues(why).Inc()
+	return nil, false
+}
+
+// forget counts a connection out, once. b.mu is held.
+func (b *connections) forget(c *connection) {
+	if c.gone {
+		return
+	}
+	c.gone = true
+	b.open--
+	b.rest(c, false)
+	if c.source.IsValid() {
+		if b.sources[c.source]--; b.sources[c.source] == 0 {
+			delete(b.sources, c.source)
+		}
+	}
+	b.metrics.connections.Set(float64(b.open))
+}
+
+// rest notes whether a connection is idle. b.mu is held.
+func (b *connections) rest(c *connection, idle bool) {
+	switch {
+	case idle && c.idle == nil && !c.gone:
+		c.idle = b.idle.PushBack(c)
+	case !idle && c.idle != nil:
+		b.idle.Remove(c.idle)
+		c.idle = nil
+	}
+}
+
+// watch is the server's ConnState hook.
+func (b *connections) watch(conn net.Conn, state http.ConnState) {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	if c, ok := conn.(*connection); ok {
+		b.mu.Lock()
+		b.rest(c, state == http.StateIdle)
+		b.mu.Unlock()
+	}
+}
+
+// Close implements net.Conn.
+func (c *connection) Close() error {
+	c.of.mu.Lock()
+	c.of.forget(c)
+	c.of.mu.Unlock()
+	return c.Conn.Close()
+}
+
+// hostNetwork is what one host has of addresses: all of a /64 in IPv6.
+func hostNetwork(address netip.Addr) netip.Prefix {
+	address = address.Unmap().WithZone("")
+	bits := address.BitLen()
+	if address.Is6() {
+		bits = 64
+	}
+	prefix, _ := address.Prefix(bits) // fails for the zero address, whose prefix is the zero one
+	return prefix
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/binary"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Frame types of RFC 9113 section 6.
+const (
+	frameData, frameHeaders, frameReset, frameSettings = 0x0, 0x1, 0x3, 0x4
+	framePing, frameGoAway, frameContinuation          = 0x6, 0x7, 0x9
+
+	flagEndStream, flagEndHeaders = 0x1, 0x4
+)
+
+// frame is one frame of HTTP/2, as bytes: no library sends what these tests send.
+func frame(kind, flags byte, stream uint32, payload []byte) []byte {
+	b := binary.BigEndian.AppendUint32(nil, uint32(len(payload))<<8|uint32(kind))
+	b = binary.BigEndian.AppendUint32(append(b, flags), stream)
+	return append(b, payload...)
+}
+
+// getRoot is the header block of GET / (RFC 7541): four fields, three of the static table.
+var getRoot = append([]byte{0x82, 0x87, 0x84, 0x41, 1}, 'x')
+
+// postForm is the header block of a POST whose form is awaited.
+var postForm = bytes.Join([][]byte{{0x83, 0x87, 0x44, 12}, []byte("/oauth/token"), {0x41, 1, 'x', 0x5f, 33}, []byte("application/x-www-form-urlencoded")}, nil)
+
+// dialH2 begins a connection of HTTP/2.
+func dialH2(t *testing.T, a *app) net.Conn {
+	t.Helper()
+	conn, err := tls.Dial("tcp", a.publicAddress, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	conn.Write(append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(frameSettings, 0, 0, nil)...))
+	return conn
+}
+
+// h2Client is an ordinary client.
+func h2Client() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{ForceAttemptHTTP2: true, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+}
+
+// outcome counts the frames that the server sends until it closes or the time is over.
+func outcome(conn net.Conn, patience time.Duration) (frames map[byte]int, closed bool) {
+	conn.SetReadDeadline(time.Now().Add(patience))
+	frames = map[byte]int{}
+	for {
+		var head [9]byte
+		if _, err := io.ReadFull(conn, head[:]); err != nil {
+			timeout, ok := err.(net.Error)
+			return frames, !ok || !timeout.Timeout()
+		}
+		frames[head[3]]++
+		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(head[:])>>8)); err != nil {
+			return frames, true
+		}
+	}
+}
+
+// AV-02: floods of HTTP/2 end their own connection; others are answered meanwhile, and
+// nothing of the flood waits for ever.
+func TestAV02HTTP2Floods(t *testing.T) {
+	t.Parallel()
+	text, _ := overTLS(t, time.Now().Add(90*24*time.Hour))
+	a := serving(t, text, nil)
+	var resets, forms []byte
+	for i := range uint32(20_000) {
+		resets = append(append(resets, frame(frameHeaders, flagEndHeaders|flagEndStream, 2*i+1, getRoot)...), frame(frameReset, 0, 2*i+1, []byte{0, 0, 0, 8})...)
+	}
+	for i := range uint32(1000) {
+		forms = append(forms, frame(frameHeaders, flagEndHeaders, 2*i+1, postForm)...)
+	}
+	for name, c := range map[string]struct {
+		send   []byte
+		closed bool // by the server; otherwise the flood is absorbed
+	}{
+		"rapid reset": {resets, true},
+		"continuation": {append(frame(frameHeaders, 0, 1, getRoot),
+			bytes.Repeat(frame(frameContinuation, 0, 1, append([]byte{0x40, 1, 'a', 0x7f, 0x81, 0x7e}, bytes.Repeat([]byte{'b'}, 16_000)...)), 500)...), true},
+		"settings":          {bytes.Repeat(frame(frameSettings, 0, 0, []byte{0, 4, 0, 1, 0, 0}), 50_000), false},
+		"ping":              {bytes.Repeat(frame(framePing, 0, 0, make([]byte, 8)), 50_000), false},
+		"1 000 streams":     {forms, false},
+		"unknown frames":    {bytes.Join([][]byte{frame(0xa, 0, 0, nil), frame(0xb, 0, 0, nil), frame(0xc, 0, 1, nil), frame(0xd, 0, 0, nil), frame(0xe, 0, 0, nil), frame(0xf, 0, 0, nil)}, nil), false},
+		"data on no stream": {frame(frameData, 0, 7, []byte("x")), true},
+		"frame too large":   {frame(frameData, 0, 1, make([]byte, 2<<20)), true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			conn := dialH2(t, a)
+			go conn.Write(c.send) // fails when the server closes
+			patience := 10 * time.Second
+			if !c.closed {
+				patience = time.Second
+			}
+			// Nothing is read while the flood is sent: that makes answers pile up.
+			client := h2Client()
+			for range 20 {
+				begun := time.Now()
+				resp, err := client.Get("https://" + a.publicAddress + "/")
+				if err != nil {
+					t.Fatalf("another client: %v", err)
+				}
+				resp.Body.Close()
+				if took := time.Since(begun); took > 2*time.Second {
+					t.Errorf("another client waited %s", took)
+				}
+			}
+			frames, closed := outcome(conn, patience)
+			if c.closed && !closed {
+				t.Errorf("closed: %t, frames by type %v", closed, frames)
+			}
+			if name == "1 000 streams" && frames[frameReset] != 900 {
+				t.Errorf("%d streams were refused, want all beyond 100", frames[frameReset])
+			}
+		})
+	}
+	t.Cleanup(func() {
+		if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_http2_errors_total") || !strings.Contains(m, "sfmcp_panics_total{} 0") {
+			t.Errorf("metrics:\n%s", m)
+		}
+	})
+}
+
+// AV-01: idle connections give way to new ones, of the same address first, and do not
+// keep anybody out.
+func TestAV01IdleConnectionsGiveWay(t *testing.T) {
+	t.Parallel()
+	a := serving(t, twoOrgs+"limits: {connections: 40}\n", nil)
+	var idle []net.Conn
+	for range 60 { // one address may have ten
+		conn, err := net.Dial("tcp", a.publicAddress)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+		conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+		if _, err := conn.Read(make([]byte, 512)); err != nil {
+			t.Fatalf("connection %d is not answered: %v", len(idle), err)
+		}
+		idle = append(idle, conn)
+		eventually(t, 5*time.Second, "the connection is idle", func() bool {
+			return strings.Contains(a.metrics.text(t), "sfmcp_connections{} ") && speakPlainlyOnce(a.publicAddress)
+		})
+	}
+	m := a.metrics.text(t)
+	if !strings.Contains(m, "sfmcp_connections_closed_total{why=idle}") {
+		t.Errorf("metrics:\n%s", m)
+	}
+	if _, err := io.Copy(io.Discard, idle[0]); err != nil {
+		t.Errorf("the oldest connection is not closed: %v", err)
+	}
+}
+
+// speakPlainlyOnce asks on a connection of its own that is closed afterwards.
+func speakPlainlyOnce(address string) bool {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Get("http://" + address + "/")
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
+}
+
+// AV-01: busy connections of one address are bounded, so that it cannot take all; those
+// through a trusted proxy carry everybody's requests and are bounded only together.
+func TestAV01OneAddressHasAShare(t *testing.T) {
+	t.Parallel()
+	for trusted, want := range map[string]int{"": 10, "trusted_proxies: [127.0.0.0/8]\n": 40} {
+		a := serving(t, twoOrgs+"limits: {connections: 40}\n"+trusted, nil)
+		open := 0
+		for range 60 {
+			conn, err := net.Dial("tcp", a.publicAddress)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			conn.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+			io.WriteString(conn, "GET / HTTP/1.1\r\n") // half a request: not idle
+			if _, err := conn.Read(make([]byte, 1)); err != nil {
+				if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+					open++
+				}
+			}
+		}
+		if open != want {
+			t.Errorf("%q: %d connections are open, want %d", trusted, open, want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	runtimemetrics "runtime/metrics"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// mostRequests is how many requests are answered at a time; further ones are refused
+	// at once, which costs less than to let all of them wait.
+	mostRequests = 4096
+	// memoryPoll is how often live memory is held against the limit (GOMEMLIMIT).
+	memoryPoll = 100 * time.Millisecond
+)
+
+// load is how much this process has to do. The zero value is ready.
+type load struct {
+	requests atomic.Int64
+	short    atomic.Bool // of memory
+}
+
+func (l *load) begin() { l.requests.Add(1) }
+func (l *load) end()   { l.requests.Add(-1) }
+
+// full says that a request should be refused, the one that asks being counted already.
+func (l *load) full() bool { return l.short.Load() || l.requests.Load() > mostRequests }
+
+// wait returns when no request is being answered any more, or ctx ends.
+func (l *load) wait(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for l.requests.Load() > 0 && ctx.Err() == nil {
+		<-tick.C
+	}
+}
+
+// watchMemory refuses requests while three quarters of the memory limit are in use by
+// what is not garbage: beyond that the collector would take all processor time and the
+// system, in the end, the process. Without a limit it has nothing to do.
+func (l *load) watchMemory(ctx context.Context) {
+	limit := debug.SetMemoryLimit(-1) // a negative one only asks
+	if limit > 1<<50 {
+		return
+	}
+	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	tick := time.NewTicker(memoryPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		runtimemetrics.Read(live)
+		l.short.Store(live[0].Value.Uint64() > uint64(limit)/4*3)
+	}
+}
