@@ -89,20 +89,7 @@ func TestGoSDK(t *testing.T) {
 	if err != nil || len(prompts.Prompts) == 0 {
 		t.Errorf("prompts: %+v %v", prompts, err)
 	}
-	held, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "createSobjectRecord", Arguments: account("SDK Ltd")})
-	if err != nil || !held.IsError {
-		t.Fatalf("the write was not held: %+v %v", held, err)
-	}
-	_, rest, _ := strings.Cut(sdkText(held), d.PublicURL)
-	d.decide(d.browser(), d.PublicURL+strings.Fields(rest)[0], rep, "approve")
-	done, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "createSobjectRecord", Arguments: account("SDK Ltd")})
-	if err != nil || done.IsError || d.named("Account", "SDK Ltd") != 1 {
-		t.Errorf("the approved call: %+v %v", done, err)
-	}
-	if _, err := s.CallTool(ctx, &mcp.CallToolParams{Name: "deleteSobjectRecord", Arguments: map[string]any{}}); err == nil ||
-		!strings.Contains(err.Error(), "Unknown tool: deleteSobjectRecord") {
-		t.Errorf("deleting: %v", err)
-	}
+	d.errand(goSDK{t, s}, "SDK Ltd")
 }
 
 func TestGoSDKPromptsAndResources(t *testing.T) {

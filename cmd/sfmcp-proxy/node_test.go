@@ -281,32 +281,11 @@ func callbackPort(t *testing.T) string {
 
 func TestMCPRemote(t *testing.T) {
 	t.Parallel()
-	packages := nodePackages(t)
+	nodePackages(t)
 	d := startDemo(t)
-	home := t.TempDir()
-	p := startNode(t, home, []string{"MCP_REMOTE_CONFIG_DIR=" + filepath.Join(home, "remote")},
-		filepath.Join(packages, "mcp-remote", "dist", "proxy.js"), d.MCPURLs["sobject-all"], callbackPort(t),
-		"--transport", "http-only", "--allow-http", "--host", "127.0.0.1",
-		"--static-oauth-client-info", fmt.Sprintf(`{"client_id":%q}`, d.ClientID))
-
-	p.send(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"stdio","version":"1"}}}`)
-	p.signIn(d, rep)
-	if r := p.answer(1); r.Error != nil || !strings.Contains(r.body, `"protocolVersion":"2025-11-25"`) {
-		t.Fatalf("initialize: %s", r.body)
-	}
-	p.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
-	p.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-	if tools := p.answer(2).tools(); !slices.Contains(tools, "soqlQuery") || slices.Contains(tools, "deleteSobjectRecord") {
-		t.Errorf("listed %v", tools)
-	}
-	p.send(`{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id, Name FROM Account LIMIT 5"}}}`)
-	if r := p.answer(3); r.Error != nil || r.Result.IsError || !strings.Contains(r.text(), `"totalSize"`) {
-		t.Errorf("reading: %s", r.body)
-	}
-	p.send(`{"jsonrpc":"2.0","id":4,"method":"tools/call","params":{"name":"deleteSobjectRecord","arguments":{"sobject-name":"Account","id":"001xx0000000001AAA"}}}`)
-	if r := p.answer(4); r.Error == nil || r.Error.Code != -32602 || !strings.Contains(r.Error.Message, "Unknown tool: deleteSobjectRecord") {
-		t.Errorf("deleting: %s", r.body)
-	}
+	r := startRemote(t, d.MCPURLs["sobject-all"], "--static-oauth-client-info", fmt.Sprintf(`{"client_id":%q}`, d.ClientID))
+	r.handshake(func() { r.signIn(d, rep) })
+	d.errand(r, "Remote Ltd")
 }
 
 // send writes a line to the client's standard input.
