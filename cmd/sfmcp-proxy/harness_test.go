@@ -12,10 +12,13 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -26,15 +29,42 @@ import (
 )
 
 // runAsProgram in the environment makes the test binary be the program: for tests
-// that must be able to kill it.
-const runAsProgram = "SFMCP_TEST_RUN_AS_PROGRAM"
+// that must be able to kill it. cpuProfile then names a file for a CPU profile, which
+// ends with SIGUSR1: the program itself has no such thing.
+const (
+	runAsProgram = "SFMCP_TEST_RUN_AS_PROGRAM"
+	cpuProfile   = "SFMCP_TEST_CPU_PROFILE"
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(runAsProgram) != "" {
-		os.Unsetenv(runAsProgram)
+		profile := os.Getenv(cpuProfile)
+		os.Unsetenv(runAsProgram) // the configuration refuses variables that it does not know
+		os.Unsetenv(cpuProfile)
+		profileUntilSignal(profile)
 		main()
 	}
 	testscript.Main(m, map[string]func(){"sfmcp-proxy": main})
+}
+
+func profileUntilSignal(path string) {
+	if path == "" {
+		return
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = pprof.StartCPUProfile(f)
+	}
+	if err != nil {
+		panic(err)
+	}
+	end := make(chan os.Signal, 1)
+	signal.Notify(end, syscall.SIGUSR1)
+	go func() {
+		<-end
+		pprof.StopCPUProfile()
+		f.Close()
+	}()
 }
 
 // need skips the test, saying why, unless the part is there; with

@@ -15,6 +15,7 @@ import (
 // that each can be read, tested and replaced without its siblings.
 var layer = map[string]int{
 	"cmd/sfmcp-proxy": 4,
+	"examples/bench":  4, // measures the program beside others; a program itself
 
 	// config knows what every part accepts, and nothing else knows config.
 	"config": 3,

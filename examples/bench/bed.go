@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strconv"
+	"time"
+)
+
+// connections is how many clients there are at a time, where not one.
+const connections = 32
+
+// bed is everything that runs for one comparison.
+type bed struct {
+	options
+	dir       string
+	command   string // sfmcp-proxy
+	env       []string
+	upstreams map[string]string // variant to address
+	upstream  *process
+	product   *product
+	parties   []party
+	peers     []*peer
+	bare      *process
+}
+
+// party is one thing to be measured: what is in front of the stub, or the stub itself.
+type party struct {
+	name string
+	pid  int
+	// at says where a variant is: address and path.
+	at func(variant string) (address, path string)
+	// tokens gives so many access tokens for a variant.
+	tokens func(ctx context.Context, n int, variant string) ([]string, error)
+}
+
+// start starts all parties.
+func (b *bed) start(ctx context.Context) (err error) {
+	if b.command, b.env, err = b.build(ctx); err != nil {
+		return err
+	}
+	if b.upstream, err = startRole(ctx, "upstream"); err != nil {
+		return err
+	}
+	if err := b.upstream.read(&b.upstreams); err != nil {
+		return err
+	}
+	b.parties = append(b.parties, party{"upstream alone", b.upstream.cmd.Process.Pid,
+		func(v string) (string, string) { return b.upstreams[v], hostedPath }, anyTokens})
+	known, err := json.Marshal(b.upstreams)
+	if err != nil {
+		return err
+	}
+	if b.bare, err = startRole(ctx, "bare", upstreamsVariable+"="+string(known)); err != nil {
+		return err
+	}
+	var bareAddress string
+	if err := b.bare.read(&bareAddress); err != nil {
+		return err
+	}
+	b.parties = append(b.parties, party{bareName, b.bare.cmd.Process.Pid,
+		func(v string) (string, string) { return bareAddress, "/mcp/" + v }, anyTokens})
+	if b.product, err = startProduct(ctx, b.plan("product", 20, 0)); err != nil {
+		return err
+	}
+	b.parties = append(b.parties, b.product.party(productName))
+	return b.startPeers(ctx)
+}
+
+const (
+	bareName    = "bare Go proxy"
+	productName = "sfmcp-proxy"
+)
+
+func (b *bed) plan(name string, rules, grants int) plan {
+	return plan{command: b.command, env: b.env, dir: filepath.Join(b.dir, name), upstreams: b.upstreams, rules: rules, grants: grants}
+}
+
+func (p *product) party(name string) party {
+	return party{name, p.cmd.Process.Pid, func(v string) (string, string) { return p.address, "/mcp/" + v },
+		func(ctx context.Context, n int, variant string) (all []string, err error) {
+			for i := range n {
+				token, err := p.grantTo(ctx, user(i), variant)
+				if err != nil {
+					return nil, err
+				}
+				all = append(all, token)
+			}
+			return all, nil
+		}}
+}
+
+// anyTokens are for those who do not look.
+func anyTokens(_ context.Context, n int, _ string) ([]string, error) {
+	return make([]string, n), nil
+}
+
+func (b *bed) close() error {
+	err := b.product.close()
+	for _, p := range b.peers {
+		err = errors.Join(err, p.stop())
+	}
+	return errors.Join(err, b.bare.stop(), b.upstream.stop())
+}
+
+// session opens an MCP session and returns the request to repeat on it.
+func session(ctx context.Context, p party, token string, s scenario) ([]byte, error) {
+	address, path := p.at(s.variant)
+	post := func(id, body string) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, nil)
+		if err != nil {
+			return nil, err
+		}
+		req.Body, req.ContentLength = io.NopCloser(stringsReader(body)), int64(len(body))
+		req.Host = publicHost
+		for name, value := range headers(token, id) {
+			req.Header.Set(name, value)
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		if text, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode/100 != 2 {
+			return nil, fmt.Errorf("%s: opening a session: %d %.300s %w", p.name, resp.StatusCode, text, err)
+		}
+		return resp, nil
+	}
+	resp, err := post("", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`)
+	if err != nil {
+		return nil, err
+	}
+	id := resp.Header.Get("Mcp-Session-Id")
+	if _, err := post(id, `{"jsonrpc":"2.0","method":"notifications/initialized"}`); err != nil {
+		return nil, err
+	}
+	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n", path, publicHost)
+	for name, value := range headers(token, id) {
+		request = fmt.Appendf(request, "%s: %s\r\n", name, value)
+	}
+	return fmt.Appendf(request, "Content-Length: %s\r\n\r\n%s", strconv.Itoa(len(s.message)), s.message), nil
+}
+
+func headers(token, session string) map[string]string {
+	h := map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "User-Agent": "bench/1"}
+	if token != "" {
+		h["Authorization"] = "Bearer " + token
+	} else {
+		h["Authorization"] = "Bearer none" // the same number of headers for all
+	}
+	if session != "" {
+		h["Mcp-Session-Id"], h["Mcp-Protocol-Version"] = session, "2025-06-18"
+	}
+	return h
+}
+
+// requests opens n sessions.
+func requests(ctx context.Context, p party, s scenario, n int) (all [][]byte, err error) {
+	tokens, err := p.tokens(ctx, n, s.variant)
+	if err != nil {
+		return nil, err
+	}
+	for _, token := range tokens {
+		request, err := session(ctx, p, token, s)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, request)
+	}
+	return all, nil
+}
+
+// sample is one measurement of one party.
+type sample struct {
+	load
+	perSecond float64
+	cpu       time.Duration // of one request, in the party's process
+	resident  int64
+}
+
+// run lets a load generator do a job and watches the party's process meanwhile.
+func (b *bed) run(ctx context.Context, p party, j job) (s sample, err error) {
+	generator, err := startRole(ctx, "load")
+	if err != nil {
+		return sample{}, err
+	}
+	defer func() { err = errors.Join(err, generator.stop()) }()
+	j.Duration, j.Warmup = b.duration, b.duration/4
+	if err := json.NewEncoder(generator.in).Encode(j); err != nil {
+		return sample{}, err
+	}
+	var warm began
+	if err := generator.read(&warm); err != nil {
+		return sample{}, fmt.Errorf("%s: %w", p.name, err)
+	}
+	before, err := cpu(p.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	if err := generator.read(&s.load); err != nil {
+		return sample{}, fmt.Errorf("%s: %w", p.name, err)
+	}
+	after, err := cpu(p.pid)
+	if err != nil {
+		return sample{}, err
+	}
+	s.perSecond = float64(s.Requests) / s.Elapsed.Seconds()
+	s.cpu = (after - before) / time.Duration(s.Requests)
+	s.resident, err = resident(p.pid)
+	return s, err
+}

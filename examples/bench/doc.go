@@ -1,0 +1,50 @@
+// Command bench measures what a call through sfmcp-proxy costs, beside the cheapest
+// thing that could stand in its place: Go's own httputil.ReverseProxy, which forwards
+// bytes and decides nothing.
+//
+//	go run ./examples/bench            # about five minutes
+//	go run ./examples/bench -quick     # a first look, under a minute
+//
+// # Method
+//
+// Every party is a process of its own on this machine: a stub upstream that speaks
+// Salesforce's MCP session protocol and gives fixed answers, the bare reverse proxy,
+// sfmcp-proxy, and a load generator that writes and reads HTTP/1.1 itself, so that it
+// takes little of the CPU that is measured. sfmcp-proxy is the product as it is served:
+// built from this tree, started with a configuration file, on a SQLite file on disk, with
+// everything on: access tokens, a policy of 20 rules with SOQL read for the objects that
+// they name, two audit entries a call of which the first is on disk before the call is
+// forwarded, limits per user (raised, so that they count and do not refuse), a sealed
+// Salesforce token for every user. Users, Salesforce logins and grants are made through
+// the product's own stores; the tokens of both kinds are real to it.
+//
+// The bare proxy gets the tuned transport that 32 connections need; with Go's default it
+// would keep two connections and lose by far. It is given no pool of buffers, as a proxy
+// of three lines has none.
+//
+// A round measures each party after the other, and rounds repeat, so that what else the
+// machine does meets all of them. A figure is the median of its rounds. CPU is user and
+// system time of the proxy's process alone, from /proc/PID/stat, between the end of the
+// warm-up and the last answer; memory is VmRSS. Latency under load is measured at 70 % of
+// what the bare proxy reaches, with requests sent on a schedule and timed from the moment
+// they were due, so that a slow answer does not hide those that waited behind it.
+//
+// # Reading it
+//
+// "req/s" is the throughput of the whole chain on this machine: load, proxy, upstream. It
+// depends on the machine; the ratio to the bare proxy of the same run much less. "CPU µs"
+// is what one request costs in the proxy's process. Ratios: req/s higher is better, 1.00
+// is as fast as bare; CPU lower is better. On a disk whose fsync is slow, one connection is
+// bound by it (two are never waited for at once), and 32 share each one.
+//
+// "flatness" is the cost of a call with much in the tables divided by that with little:
+// 1.00 says that grants or rules which a call does not concern cost it nothing.
+//
+// # Other proxies
+//
+// SFMCP_BENCH_NGINX and SFMCP_BENCH_HAPROXY name binaries; their configuration is written
+// here. SFMCP_BENCH_TOOLHIVE, SFMCP_BENCH_OPEN_MCP_AUTH_PROXY and SFMCP_BENCH_TBXARK hold
+// a whole command line, in which {listen}, {upstream} and {dir} are replaced by an address
+// to listen at, the URL of the stub and a scratch folder. What is not named is reported as
+// absent.
+package main

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// job is what the load generator does: each request on a connection of its own, over
+// and over.
+type job struct {
+	Address  string
+	Requests [][]byte // whole HTTP/1.1 requests, one a connection
+	Warmup   time.Duration
+	Duration time.Duration
+	Rate     float64 // requests a second over all connections; 0: as fast as they are answered
+}
+
+// load is what came of a job.
+type load struct {
+	Requests int
+	Elapsed  time.Duration
+	P50, P99 time.Duration
+}
+
+// began is the line by which the load generator says that the warm-up is over.
+type began struct{ Began bool }
+
+// runLoad reads a job from its input, prints a line when the warm-up is over, and then
+// what came of the job.
+func runLoad() error {
+	var j job
+	if err := json.NewDecoder(os.Stdin).Decode(&j); err != nil {
+		return err
+	}
+	out := json.NewEncoder(os.Stdout)
+	clients := make([]*connection, len(j.Requests))
+	for i, request := range j.Requests {
+		c, err := dial(j.Address, request)
+		if err != nil {
+			return err
+		}
+		defer c.conn.Close()
+		clients[i] = c
+	}
+	if _, err := drive(clients, j.Warmup, j.Rate); err != nil {
+		return err
+	}
+	if err := out.Encode(began{true}); err != nil {
+		return err
+	}
+	result, err := drive(clients, j.Duration, j.Rate)
+	if err != nil {
+		return err
+	}
+	return out.Encode(result)
+}
+
+// drive lets all connections work for so long.
+func drive(clients []*connection, length time.Duration, rate float64) (load, error) {
+	start := time.Now()
+	var working errgroup.Group
+	for i, c := range clients {
+		working.Go(func() error {
+			if rate == 0 {
+				return c.flood(start.Add(length))
+			}
+			interval := time.Duration(float64(len(clients)) / rate * float64(time.Second))
+			return c.pace(start.Add(interval*time.Duration(i)/time.Duration(len(clients))), interval, start.Add(length))
+		})
+	}
+	if err := working.Wait(); err != nil {
+		return load{}, err
+	}
+	result := load{Elapsed: time.Since(start)}
+	var all []time.Duration
+	for _, c := range clients {
+		all = append(all, c.took...)
+		c.took = c.took[:0]
+	}
+	if len(all) == 0 {
+		return load{}, errors.New("nothing was answered")
+	}
+	slices.Sort(all)
+	result.Requests = len(all)
+	result.P50, result.P99 = all[len(all)/2], all[len(all)*99/100]
+	return result, nil
+}
+
+// connection is one keep-alive connection and the request that it repeats.
+type connection struct {
+	conn    net.Conn
+	in      *bufio.Reader
+	request []byte
+	body    []byte
+	took    []time.Duration
+}
+
+func dial(address string, request []byte) (*connection, error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &connection{conn: conn, in: bufio.NewReaderSize(conn, 32<<10), request: request}, nil
+}
+
+// flood sends the next request when the last one is answered.
+func (c *connection) flood(until time.Time) error {
+	for {
+		sent := time.Now()
+		if sent.After(until) {
+			return nil
+		}
+		if err := c.once(); err != nil {
+			return err
+		}
+		c.took = append(c.took, time.Since(sent))
+	}
+}
+
+// pace sends at fixed times, or as soon after them as the connection is free, and
+// counts from when a request was due.
+func (c *connection) pace(due time.Time, interval time.Duration, until time.Time) error {
+	for ; due.Before(until); due = due.Add(interval) {
+		time.Sleep(time.Until(due))
+		if err := c.once(); err != nil {
+			return err
+		}
+		c.took = append(c.took, time.Since(due))
+	}
+	return nil
+}
+
+// once sends the request and reads its answer, which must be a good one.
+func (c *connection) once() error {
+	if _, err := c.conn.Write(c.request); err != nil {
+		return err
+	}
+	status, err := c.answer()
+	if err != nil {
+		return err
+	}
+	if status != 200 || !bytes.Contains(c.body, []byte(marker)) || bytes.Contains(c.body, []byte(`"isError":true`)) {
+		return fmt.Errorf("answered %d: %.300s", status, c.body)
+	}
+	return nil
+}
+
+// answer reads one HTTP/1.1 response into c.body.
+func (c *connection) answer() (status int, err error) {
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return 0, err
+	}
+	if len(line) < 12 {
+		return 0, fmt.Errorf("not a status line: %q", line)
+	}
+	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
+		return 0, err
+	}
+	length, chunked := 0, false
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return 0, err
+		}
+		line = bytes.TrimSpace(line)
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(": "))
+		switch {
+		case bytes.EqualFold(name, []byte("Content-Length")):
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return 0, err
+			}
+		case bytes.EqualFold(name, []byte("Transfer-Encoding")):
+			chunked = true
+		}
+	}
+	c.body = c.body[:0]
+	if chunked {
+		return status, c.chunks()
+	}
+	return status, c.take(length)
+}
+
+// chunks reads a body in chunked coding.
+func (c *connection) chunks() error {
+	for {
+		line, err := c.in.ReadSlice('\n')
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(string(bytes.TrimSpace(line)), 16, 32)
+		if err != nil {
+			return err
+		}
+		if err := c.take(int(size)); err != nil {
+			return err
+		}
+		if _, err := c.in.ReadSlice('\n'); err != nil {
+			return err
+		}
+		if size == 0 {
+			return nil
+		}
+	}
+}
+
+func (c *connection) take(n int) error {
+	from := len(c.body)
+	c.body = slices.Grow(c.body, n)[:from+n]
+	_, err := io.ReadFull(c.in, c.body[from:])
+	return err
+}

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// scenario is one kind of request.
+type scenario struct {
+	name        string
+	variant     string
+	message     string
+	connections int
+}
+
+const (
+	callMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}}}`
+	listMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/list"}`
+	holdMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id FROM Account ` + holdQuery + `"},"_meta":{"progressToken":"p"}}}`
+)
+
+var scenarios = []scenario{
+	{"call, 1 KiB", "json-1k", callMessage, connections},
+	{"call, 16 KiB", "json-16k", callMessage, connections},
+	{"call, event stream", "stream-1k", callMessage, connections},
+	{"tools/list", "json-1k", listMessage, connections},
+	{"call, 1 connection", "json-1k", callMessage, 1},
+}
+
+func stringsReader(s string) io.Reader { return strings.NewReader(s) }
+
+// measure runs every part of the comparison.
+func (b *bed) measure(ctx context.Context) (*report, error) {
+	r := &report{Rounds: b.rounds, Duration: b.duration.String(), Absent: b.absent()}
+	for i, s := range scenarios {
+		if b.only != "" && b.only != s.name || b.only == "" && b.quick && i > 0 {
+			continue
+		}
+		if err := b.compare(ctx, r, s); err != nil {
+			return nil, err
+		}
+	}
+	if b.cpuProfile != "" {
+		return r, b.product.endProfile()
+	}
+	if b.only != "" {
+		return r, nil
+	}
+	for _, step := range []func(context.Context, *report) error{b.underLoad, b.memory, b.flatness} {
+		if err := step(ctx, r); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// compare measures all parties in interleaved rounds.
+func (b *bed) compare(ctx context.Context, r *report, s scenario) error {
+	parties := b.parties
+	if s.variant != "json-1k" { // peers serve that alone
+		parties = parties[:3]
+	}
+	samples, err := b.interleave(ctx, s, parties)
+	if err != nil {
+		return err
+	}
+	for _, p := range parties {
+		r.add(s.name, p.name, samples[p.name])
+	}
+	return nil
+}
+
+// interleave measures each party once in each round. Tokens are as old as their round:
+// they live 15 minutes.
+func (b *bed) interleave(ctx context.Context, s scenario, parties []party) (map[string][]sample, error) {
+	samples := map[string][]sample{}
+	for round := range b.rounds {
+		for _, p := range parties {
+			all, err := requests(ctx, p, s, s.connections)
+			if err != nil {
+				return nil, err
+			}
+			address, _ := p.at(s.variant)
+			one, err := b.run(ctx, p, job{Address: address, Requests: all})
+			if err != nil {
+				return nil, err
+			}
+			samples[p.name] = append(samples[p.name], one)
+			fmt.Fprintf(os.Stderr, "%-20s round %d  %-16s %8.0f req/s %7.1f µs CPU\n", s.name, round+1, p.name, one.perSecond, micros(one.cpu))
+		}
+	}
+	return samples, nil
+}
+
+// underLoad measures latency at 70 % of what the bare proxy reached.
+func (b *bed) underLoad(ctx context.Context, r *report) error {
+	s := scenarios[0]
+	rate := .7 * r.find(s.name, bareName).PerSecond
+	for _, p := range b.parties[1:] {
+		var p50, p99 []time.Duration
+		for range b.rounds {
+			all, err := requests(ctx, p, s, s.connections)
+			if err != nil {
+				return err
+			}
+			address, _ := p.at(s.variant)
+			one, err := b.run(ctx, p, job{Address: address, Requests: all, Rate: rate})
+			if err != nil {
+				return err
+			}
+			p50, p99 = append(p50, one.P50), append(p99, one.P99)
+		}
+		r.Load = append(r.Load, latency{p.name, rate, micros(median(p50)), micros(median(p99))})
+	}
+	return nil
+}
+
+// memory looks at the product with 1,000 live grants in use, and at it and the bare proxy
+// with 1,000 open streams.
+func (b *bed) memory(ctx context.Context, r *report) error {
+	const many = 1000
+	for _, p := range b.parties[1:3] {
+		before, err := resident(p.pid)
+		if err != nil {
+			return err
+		}
+		all, err := requests(ctx, p, scenario{variant: "json-1k", message: holdMessage}, many)
+		if err != nil {
+			return err
+		}
+		grants, err := resident(p.pid)
+		if err != nil {
+			return err
+		}
+		address, _ := p.at("json-1k")
+		streams, err := openStreams(address, all, p.pid)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		r.Memory = append(r.Memory, memory{p.name, mebibytes(before), mebibytes(grants), mebibytes(streams)})
+	}
+	return nil
+}
+
+// openStreams sends each request, waits for the first byte of each answer, and returns
+// the memory of the process that holds them.
+func openStreams(address string, all [][]byte, pid int) (int64, error) {
+	var open []net.Conn
+	defer func() {
+		for _, c := range open {
+			c.Close()
+		}
+	}()
+	for _, request := range all {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			return 0, err
+		}
+		open = append(open, c)
+		if _, err := c.Write(request); err != nil {
+			return 0, err
+		}
+		head := make([]byte, 15)
+		if _, err := io.ReadFull(c, head); err != nil || string(head) != "HTTP/1.1 200 OK" {
+			return 0, fmt.Errorf("a stream did not open: %q %w", head, err)
+		}
+	}
+	return resident(pid)
+}
+
+// flatness compares products whose tables and policies differ in size.
+func (b *bed) flatness(ctx context.Context, r *report) error {
+	for _, t := range []struct {
+		what             string
+		small, large     plan
+		smallIs, largeIs string
+	}{
+		{"grants", b.plan("few-grants", 20, 10), b.plan("many-grants", 20, b.grants), "10", fmt.Sprint(b.grants)},
+		{"rules", b.plan("one-rule", 1, 0), b.plan("many-rules", 500, 0), "1", "500"},
+	} {
+		pair, err := b.pair(ctx, t.small, t.large)
+		if err != nil {
+			return err
+		}
+		r.Flatness = append(r.Flatness, flat{t.what, t.smallIs, t.largeIs, micros(pair[0]), micros(pair[1]), float64(pair[1]) / float64(pair[0])})
+	}
+	return nil
+}
+
+// pair returns the CPU of a call with two products, measured in turn.
+func (b *bed) pair(ctx context.Context, small, large plan) (out [2]time.Duration, err error) {
+	var parties []party
+	for i, plan := range []plan{small, large} {
+		p, err := startProduct(ctx, plan)
+		if err != nil {
+			return out, err
+		}
+		defer p.close()
+		parties = append(parties, p.party(fmt.Sprintf("product %d", i)))
+	}
+	samples, err := b.interleave(ctx, scenarios[0], parties)
+	if err != nil {
+		return out, err
+	}
+	for i, p := range parties {
+		var costs []time.Duration
+		for _, s := range samples[p.name] {
+			costs = append(costs, s.cpu)
+		}
+		out[i] = median(costs)
+	}
+	return out, nil
+}
+
+func median[T interface{ ~int64 | ~float64 }](all []T) T {
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[len(sorted)/2]
+}
+
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+
+func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

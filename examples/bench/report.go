@@ -1,0 +1,116 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// report is what a run found. CPU and latencies are microseconds, memory is MiB.
+type report struct {
+	Rounds   int       `json:"rounds"`
+	Duration string    `json:"duration"`
+	Rows     []row     `json:"rows"`
+	Load     []latency `json:"latency_at_70_percent_of_bare"`
+	Memory   []memory  `json:"memory"`
+	Flatness []flat    `json:"flatness"`
+	Absent   []string  `json:"absent"`
+}
+
+// row is one party in one scenario: medians, and its ratios to the bare proxy.
+type row struct {
+	Scenario   string  `json:"scenario"`
+	Party      string  `json:"party"`
+	PerSecond  float64 `json:"requests_per_second"`
+	CPU        float64 `json:"cpu_us"`
+	P50        float64 `json:"p50_us"`
+	P99        float64 `json:"p99_us"`
+	Resident   float64 `json:"resident_mib"`
+	RatioSpeed float64 `json:"requests_per_second_to_bare,omitempty"`
+	RatioCPU   float64 `json:"cpu_to_bare,omitempty"`
+}
+
+type latency struct {
+	Party string  `json:"party"`
+	Rate  float64 `json:"requests_per_second"`
+	P50   float64 `json:"p50_us"`
+	P99   float64 `json:"p99_us"`
+}
+
+type memory struct {
+	Party   string  `json:"party"`
+	Before  float64 `json:"before_mib"`
+	Grants  float64 `json:"with_1000_grants_mib"`
+	Streams float64 `json:"with_1000_open_streams_mib"`
+}
+
+type flat struct {
+	What  string  `json:"what"`
+	Small string  `json:"small"`
+	Large string  `json:"large"`
+	CPU   float64 `json:"cpu_us_small"`
+	CPUOf float64 `json:"cpu_us_large"`
+	Ratio float64 `json:"ratio"`
+}
+
+// add adds a party's medians.
+func (r *report) add(scenario, party string, samples []sample) {
+	var speed, size []float64
+	var cpu, p50, p99 []time.Duration
+	for _, s := range samples {
+		speed, size = append(speed, s.perSecond), append(size, mebibytes(s.resident))
+		cpu, p50, p99 = append(cpu, s.cpu), append(p50, s.P50), append(p99, s.P99)
+	}
+	n := row{Scenario: scenario, Party: party, PerSecond: median(speed), CPU: micros(median(cpu)),
+		P50: micros(median(p50)), P99: micros(median(p99)), Resident: median(size)}
+	if bare := r.find(scenario, bareName); bare.PerSecond > 0 {
+		n.RatioSpeed, n.RatioCPU = n.PerSecond/bare.PerSecond, n.CPU/bare.CPU
+	}
+	r.Rows = append(r.Rows, n)
+}
+
+// find returns a row, or an empty one.
+func (r *report) find(scenario, party string) row {
+	for _, n := range r.Rows {
+		if n.Scenario == scenario && n.Party == party {
+			return n
+		}
+	}
+	return row{}
+}
+
+// print writes the report for people.
+func (r *report) print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	line := func(cells ...any) { fmt.Fprintln(t, strings.TrimSuffix(fmt.Sprintln(cells...), "\n")) }
+	cell := func(format string, v float64) string {
+		if v == 0 {
+			return "-"
+		}
+		return fmt.Sprintf(format, v)
+	}
+	line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\treq/s to bare\tCPU to bare\t")
+	for _, n := range r.Rows {
+		line(n.Scenario + "\t" + n.Party + fmt.Sprintf("\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t", n.PerSecond, n.CPU, n.P50, n.P99, n.Resident) +
+			cell("%.2f", n.RatioSpeed) + "\t" + cell("%.2f", n.RatioCPU) + "\t")
+	}
+	for _, l := range r.Load {
+		line("at 70 % of bare\t" + l.Party + fmt.Sprintf("\t%.0f\t\t%.0f\t%.0f\t\t\t\t", l.Rate, l.P50, l.P99))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, m := range r.Memory {
+		fmt.Fprintf(w, "memory  %s: %.0f MiB, with 1,000 grants in use %.0f MiB, with 1,000 open streams %.0f MiB\n", m.Party, m.Before, m.Grants, m.Streams)
+	}
+	for _, f := range r.Flatness {
+		fmt.Fprintf(w, "flatness  %s: %.1f µs at %s, %.1f µs at %s, ratio %.2f\n", f.What, f.CPU, f.Small, f.CPUOf, f.Large, f.Ratio)
+	}
+	if len(r.Absent) > 0 {
+		fmt.Fprintf(w, "absent: %s\n", strings.Join(r.Absent, ", "))
+	}
+	_, err := fmt.Fprintf(w, "medians of %d rounds of %s\n", r.Rounds, r.Duration)
+	return err
+}
