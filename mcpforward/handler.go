@@ -107,7 +107,7 @@ func New(c Config) (*Handler, error) {
 		servers:  map[string]*Server{},
 		origin:   base.Scheme + "://" + hostOf(base.Host, base.Scheme),
 		host:     hostOf(base.Host, base.Scheme),
-		sessions: sessionStore{db: c.DB, now: c.Now},
+		sessions: newSessionStore(c.DB, c.Now),
 		budgets:  newBudgets(c.Limits, c.Now),
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())

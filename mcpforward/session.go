@@ -67,8 +67,24 @@ func (x *exchange) closeSession() error {
 
 // sessionStore keeps the sessions in the table mcp_sessions.
 type sessionStore struct {
-	db  *db.DB
-	now func() time.Time
+	db    *db.DB
+	now   func() time.Time
+	known *db.Cache[sessionKey, knownSession]
+}
+
+// sessionKey binds a session to its grant.
+type sessionKey struct{ hash, grantID string }
+
+type knownSession struct {
+	session
+	until int64 // milliseconds
+}
+
+// knownSessions bounds how many are kept in memory; one has about 300 bytes.
+const knownSessions = 10_000
+
+func newSessionStore(d *db.DB, now func() time.Time) sessionStore {
+	return sessionStore{db: d, now: now, known: db.NewCache[sessionKey, knownSession](d, knownSessions)}
 }
 
 var errNoSession = errors.New("no such session")
@@ -96,27 +112,33 @@ func (s sessionStore) open(ctx context.Context, grantID string, like session) (i
 	return id, nil
 }
 
-// find returns the grant's session of that id, or errNoSession.
+// find returns the grant's session of that id, or errNoSession. It remembers sessions
+// for as long as none was closed and no access taken away, see [db.Cache].
 func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, error) {
-	found := session{hash: db.Hash(id)}
-	var words string
-	err := s.db.Reads.QueryRowContext(ctx,
-		`SELECT protocol_version, client_info, capabilities, log_level FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
-		found.hash, grantID, db.Millis(s.now())).Scan(&found.version, &found.client.name, &words, &found.client.logLevel)
+	hash, now := db.Hash(id), db.Millis(s.now())
+	found, err := s.known.Get(sessionKey{hash, grantID}, func(k knownSession) bool { return k.until > now }, func() (knownSession, error) {
+		k := knownSession{session: session{hash: hash}}
+		var words string
+		err := s.db.Reads.QueryRowContext(ctx, `SELECT protocol_version, client_info, capabilities, log_level, expires_at
+			FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
+			hash, grantID, now).Scan(&k.version, &k.client.name, &words, &k.client.logLevel, &k.until)
+		k.client.capabilities = strings.Fields(words)
+		return k, err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNoSession
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading session: %w", err)
 	}
-	found.client.capabilities = strings.Fields(words)
-	return &found, nil
+	return &found.session, nil
 }
 
 // setLogLevel changes what log messages a session wants; errNoSession if it is over.
 func (s sessionStore) setLogLevel(ctx context.Context, hash, grantID, level string) error {
 	n, err := db.Affected(ctx, s.db.Writes, `UPDATE mcp_sessions SET log_level = $1 WHERE session_hash = $2 AND grant_id = $3 AND expires_at > $4`,
 		level, hash, grantID, db.Millis(s.now()))
+	s.known.Forget(sessionKey{hash, grantID})
 	if err == nil && n == 0 {
 		return errNoSession
 	}
@@ -126,9 +148,14 @@ func (s sessionStore) setLogLevel(ctx context.Context, hash, grantID, level stri
 	return nil
 }
 
+// close ends a session: for the next request here, within a second on other processes.
 func (s sessionStore) close(ctx context.Context, hash, grantID string) error {
-	_, err := s.db.Writes.ExecContext(ctx, `DELETE FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2`, hash, grantID)
-	return err
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2`, hash, grantID); err != nil {
+			return err
+		}
+		return s.db.RaiseAccessEpoch(ctx, tx)
+	})
 }
 
 func (s sessionStore) sweep(ctx context.Context) error {

@@ -27,6 +27,8 @@ const busyTimeout = 5 * time.Second
 type Config struct {
 	// URL is "sqlite:PATH"; PATH is relative to the working directory.
 	URL string
+	// Now is the clock by which a [Cache] is believed; nil means time.Now.
+	Now func() time.Time
 }
 
 // Validate reports a URL that Open could not open.
@@ -48,6 +50,8 @@ type DB struct {
 	Writes *sql.DB
 	// Reads serves concurrent queries; a write through it fails.
 	Reads *sql.DB
+
+	access *accessEpoch
 }
 
 // Open opens the database, creating it (mode 0600, in a directory of mode 0700) if
@@ -61,7 +65,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := prepareFile(path); err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
-	d := &DB{}
+	d := &DB{access: newAccessEpoch(c.Now)}
 	if d.Writes, err = openSQLite(path, false); err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
@@ -206,6 +210,7 @@ func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("beginning transaction: %w", err)
 	}
+	defer d.access.ended(tx)
 	defer tx.Rollback() // no effect once committed
 	if err := f(tx); err != nil {
 		return err
@@ -228,42 +233,6 @@ func Affected(ctx context.Context, e Execer, query string, args ...any) (int64, 
 		return 0, err
 	}
 	return res.RowsAffected()
-}
-
-// RaiseAccessEpoch marks, in the transaction that takes access away, that it did.
-func RaiseAccessEpoch(ctx context.Context, e Execer) error {
-	_, err := e.ExecContext(ctx, `UPDATE epochs SET value = value + 1 WHERE name = 'access'`)
-	return err
-}
-
-// WatchAccess calls f after each rise of the access epoch, whichever process caused
-// it, until ctx ends. It polls; every is the longest delay, apart from a database
-// that does not answer, in which case f is called as well: not knowing must end
-// what runs, not keep it.
-func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
-	last := int64(-1)
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for {
-		var now int64
-		err := d.Reads.QueryRowContext(ctx, `SELECT value FROM epochs WHERE name = 'access'`).Scan(&now)
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err != nil:
-			f()
-		case last >= 0 && now != last:
-			f()
-		}
-		if err == nil {
-			last = now
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // Millis is t as the schema stores it.

@@ -192,7 +192,7 @@ func TestWatchAccessSeesAnotherProcess(t *testing.T) {
 	deadline := time.After(10 * time.Second)
 	for seen := false; !seen; {
 		// Raised again each turn: the watcher may not have read its starting value yet.
-		if err := RaiseAccessEpoch(ctx, other.Writes); err != nil {
+		if err := other.Tx(ctx, func(tx *sql.Tx) error { return other.RaiseAccessEpoch(ctx, tx) }); err != nil {
 			t.Fatal(err)
 		}
 		select {

@@ -17,5 +17,16 @@
 //
 // Another process (the command line next to a running proxy) tells of a change
 // that takes access away by raising the epoch "access" in its own transaction,
-// see [RaiseAccessEpoch]; the running proxy polls it with [DB.WatchAccess].
+// see [DB.RaiseAccessEpoch]; the running proxy polls it with [DB.WatchAccess].
+//
+// # Remembering what decides about access
+//
+// A call asks the same few rows several times. A [Cache] keeps them in memory, under the
+// generation of the access epoch that was current before the row was read, and believes
+// them only while that generation is current. The generation rises when a transaction of
+// this process that raised the epoch ends, before its caller hears of it, so a revocation
+// here holds for the next call; and when the watcher sees that another process raised it.
+// The watcher looks four times a second; what is remembered counts for 750 ms after a look
+// that succeeded, so that a revocation elsewhere holds within a second even if the watcher
+// is stuck: then every call asks the database again. Absence and errors are not remembered.
 package db

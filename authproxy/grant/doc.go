@@ -29,6 +29,11 @@
 // the absolute lifetime. So "live" always means: not revoked, not expired, user not
 // blocked, client still allowed by the configuration.
 //
+// [Store.Authenticate], [Store.Alive] and [Store.StopMode] are asked at every call, most of
+// them twice. They remember what they read (db.Cache), so every method that takes access
+// away, or moves a username, by which groups and rules go, raises the access epoch in its
+// transaction.
+//
 // What it does not do: speak HTTP, talk to Salesforce, decide who may connect to
 // which server, or write the audit log.
 package grant

@@ -152,17 +152,26 @@ func (s *Store) LiveGrants(ctx context.Context, org, subject string) (int, error
 }
 
 // Alive says whether the grant may still be used: for what runs longer than the
-// request that was authenticated.
+// request that was authenticated. It remembers as [Store.Authenticate] does.
 func (s *Store) Alive(ctx context.Context, id string) (bool, error) {
-	var client string
-	err := s.db.Reads.QueryRowContext(ctx, `SELECT grants.client_id FROM grants
-		JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE grants.id = $1 AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, id, s.millis()).Scan(&client)
+	now := s.millis()
+	l, err := s.live.Get(id, func(l liveGrant) bool { return l.until > now }, func() (l liveGrant, err error) {
+		err = s.db.Reads.QueryRowContext(ctx, `SELECT grants.client_id, grants.expires_at FROM grants
+			JOIN users u ON u.org = grants.org AND u.subject = grants.subject
+			WHERE grants.id = $1 AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, id, now).Scan(&l.client, &l.until)
+		return l, err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
 	if err != nil {
 		return false, fmt.Errorf("checking grant: %w", err)
 	}
-	return s.knows(client), nil
+	return s.knows(l.client), nil
+}
+
+// liveGrant is what Alive looks at.
+type liveGrant struct {
+	client string
+	until  int64 // the grant's end, in milliseconds
 }

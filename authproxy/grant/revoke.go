@@ -18,7 +18,7 @@ func (s *Store) revoke(ctx context.Context, tx *sql.Tx, why, where string, args 
 	if err != nil || len(ended) == 0 {
 		return nil, err
 	}
-	return ended, db.RaiseAccessEpoch(ctx, tx)
+	return ended, s.db.RaiseAccessEpoch(ctx, tx)
 }
 
 func (s *Store) revokeWhere(ctx context.Context, why, where string, args ...any) (ended []Grant, err error) {
@@ -85,7 +85,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 			return err
 		}
 		n = len(ended)
-		return db.RaiseAccessEpoch(ctx, tx)
+		return s.db.RaiseAccessEpoch(ctx, tx)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("blocking user: %w", err)

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-
-	"sfmcp-proxy/authproxy/db"
 )
 
 // Stop is the position of the kill switch.
@@ -30,7 +28,7 @@ func (s *Store) SetStop(ctx context.Context, stop Stop, by string) error {
 		if err != nil {
 			return err
 		}
-		return db.RaiseAccessEpoch(ctx, tx)
+		return s.db.RaiseAccessEpoch(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("setting stop: %w", err)
@@ -38,14 +36,17 @@ func (s *Store) SetStop(ctx context.Context, stop Stop, by string) error {
 	return nil
 }
 
-// StopMode reads the kill switch. When it cannot be read, or says what no version
-// ever wrote, the answer is an error and [StopAll]: absence denies.
+// StopMode returns the position of the kill switch. When it cannot be read, or says what
+// no version ever wrote, the answer is an error and [StopAll]: absence denies. It
+// remembers as [Store.Authenticate] does.
 func (s *Store) StopMode(ctx context.Context) (Stop, error) {
-	var stop Stop
-	err := s.db.Reads.QueryRowContext(ctx, `SELECT value FROM stops WHERE name = 'mode'`).Scan(&stop)
-	if err == nil && stop != StopOff && stop != StopWrites && stop != StopAll {
-		err = fmt.Errorf("unknown position %q", string(stop))
-	}
+	stop, err := s.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {
+		err = s.db.Reads.QueryRowContext(ctx, `SELECT value FROM stops WHERE name = 'mode'`).Scan(&stop)
+		if err == nil && stop != StopOff && stop != StopWrites && stop != StopAll {
+			err = fmt.Errorf("unknown position %q", string(stop))
+		}
+		return stop, err
+	})
 	if err != nil {
 		return StopAll, fmt.Errorf("reading stop: %w", err)
 	}

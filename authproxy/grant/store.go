@@ -141,9 +141,17 @@ type Store struct {
 	own             *url.URL
 	salesforceHosts []string
 
+	authenticated *db.Cache[credential, access]
+	live          *db.Cache[string, liveGrant] // by grant id
+	stop          *db.Cache[struct{}, Stop]
+
 	mu   sync.Mutex
 	used map[string]int64 // grant id → last use, since the last Sweep
 }
+
+// remembered bounds how many tokens, and how many grants, are kept in memory: about
+// 10 MiB.
+const remembered = 10_000
 
 // New checks the lifetimes and every client.
 func New(c Config) (*Store, error) {
@@ -159,7 +167,10 @@ func New(c Config) (*Store, error) {
 	s := &Store{
 		db: c.DB, ring: c.Ring, lifetimes: c.Lifetimes, now: c.Now,
 		clients: map[string]Client{}, used: map[string]int64{},
-		documents: c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
+		authenticated: db.NewCache[credential, access](c.DB, remembered),
+		live:          db.NewCache[string, liveGrant](c.DB, remembered),
+		stop:          db.NewCache[struct{}, Stop](c.DB, 1),
+		documents:     c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -54,32 +54,56 @@ func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string,
 // server now. Everything else is [ErrInvalidToken]: malformed, unknown, expired,
 // revoked, another server's, a blocked user, a client that is no longer configured.
 //
-// The caller must still see that its server fronts the grant's org. It is one indexed
-// read; the time of use is kept in memory until [Store.Sweep].
+// The caller must still see that its server fronts the grant's org. What the database
+// said is remembered for as long as nothing takes access away (see [db.Cache]); times are
+// compared at every call. The time of use is kept in memory until [Store.Sweep].
 func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*Grant, error) {
 	if !wellFormed(accessToken, accessPrefix) || server == "" {
 		return nil, ErrInvalidToken
 	}
-	now := s.millis()
-	g, err := scanGrant(s.db.Reads.QueryRowContext(ctx, `SELECT grants.id, grants.org, grants.subject, grants.client_id, grants.server, grants.resource,
-		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
-		u.username, u.name
-		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE t.token_hash = $1 AND t.expires_at > $2 AND grants.server = $3
-		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, db.Hash(accessToken), now, server))
+	hash, now := db.Hash(accessToken), s.millis()
+	a, err := s.authenticated.Get(credential{hash, server},
+		func(a access) bool { return a.until > now },
+		func() (access, error) { return s.readAccess(ctx, hash, server, now) })
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidToken
 	}
 	if err != nil {
 		return nil, fmt.Errorf("authenticating: %w", err)
 	}
-	if !s.knows(g.ClientID) {
+	if !s.knows(a.grant.ClientID) {
 		return nil, ErrInvalidToken
 	}
+	g := a.grant
 	s.mu.Lock()
 	s.used[g.ID] = now
 	s.mu.Unlock()
-	return g, nil
+	return &g, nil
+}
+
+// credential is an access token at the server that it is shown to.
+type credential struct{ hash, server string }
+
+// access is what an access token opens.
+type access struct {
+	grant Grant
+	until int64 // the end of the token or of the grant, in milliseconds
+}
+
+// readAccess is one indexed read; its error for a token that opens nothing is
+// [sql.ErrNoRows].
+func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) (access, error) {
+	var until int64
+	g, err := scanGrant(s.db.Reads.QueryRowContext(ctx, `SELECT grants.id, grants.org, grants.subject, grants.client_id, grants.server, grants.resource,
+		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
+		u.username, u.name, t.expires_at
+		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
+		WHERE t.token_hash = $1 AND t.expires_at > $2 AND grants.server = $3
+		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now, server), &until)
+	if err != nil {
+		return access{}, err
+	}
+	return access{*g, min(until, db.Millis(g.ExpiresAt))}, nil
 }
 
 // RevokeToken revokes at a client's wish (RFC 7009 2). A refresh token, spent or not,
@@ -124,5 +148,5 @@ func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID stri
 	if _, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE token_hash = $1`, db.Hash(token)); err != nil {
 		return nil, err
 	}
-	return g, db.RaiseAccessEpoch(ctx, tx)
+	return g, s.db.RaiseAccessEpoch(ctx, tx)
 }

@@ -46,17 +46,26 @@ func (s *Store) SeeUser(ctx context.Context, org, subject string) error {
 func (s *Store) NameUser(ctx context.Context, org, subject, username, name string) error {
 	username = strings.ToLower(username)
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `UPDATE users SET username = '' WHERE org = $1 AND username = $2 AND subject <> $3`,
+		others, err := db.Affected(ctx, tx, `UPDATE users SET username = '' WHERE org = $1 AND username = $2 AND subject <> $3`,
 			org, username, subject)
 		if err != nil {
 			return err
 		}
-		n, err := db.Affected(ctx, tx, `UPDATE users SET username = $1, name = $2 WHERE org = $3 AND subject = $4`,
-			username, name, org, subject)
-		if err == nil && n == 0 {
-			err = ErrNotFound
+		renamed, err := db.Affected(ctx, tx, `UPDATE users SET username = $1 WHERE org = $2 AND subject = $3 AND username <> $1`,
+			username, org, subject)
+		if err != nil {
+			return err
 		}
-		return err
+		n, err := db.Affected(ctx, tx, `UPDATE users SET name = $1 WHERE org = $2 AND subject = $3`, name, org, subject)
+		switch {
+		case err != nil:
+			return err
+		case n == 0:
+			return ErrNotFound
+		case others+renamed > 0: // groups and rules go by usernames
+			return s.db.RaiseAccessEpoch(ctx, tx)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("naming user: %w", err)

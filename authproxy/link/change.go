@@ -102,6 +102,7 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 		}
 		return s.enqueueFormer(ctx, tx, l, t.RefreshToken)
 	})
+	s.held.Forget(user{org, t.Subject})
 	if err != nil {
 		return fmt.Errorf("storing Salesforce login: %w", err)
 	}
@@ -136,7 +137,7 @@ func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
 		if err := s.enqueueFormer(ctx, tx, l, ""); err != nil {
 			return err
 		}
-		return db.RaiseAccessEpoch(ctx, tx)
+		return s.DB.RaiseAccessEpoch(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("revoking Salesforce login: %w", err)

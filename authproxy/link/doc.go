@@ -3,7 +3,10 @@
 // upstream_revocations.
 //
 // A link's tokens are sealed, each for its row. Nothing else in the proxy stores a
-// Salesforce token, and [Store.Token] is the only way to one.
+// Salesforce token, and [Store.Token] is the only way to one. It remembers an access token,
+// unsealed and in memory only, until a refresh is due: reading and opening it takes longer
+// than all that policy has to say about a call. What ends a link raises the access epoch,
+// which ends that too (db.Cache); [Store.Refused], a refresh and a new login forget it.
 //
 // # Refreshing
 //

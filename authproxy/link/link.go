@@ -112,12 +112,17 @@ type Config struct {
 	Lease time.Duration
 }
 
+// remembered bounds how many access tokens are kept unsealed in memory; Salesforce's
+// have about 1 KiB.
+const remembered = 10_000
+
 // Store keeps links. It is safe for concurrent use, also by several processes on one
 // database.
 type Store struct {
 	Config
 	holder string // this process, in leases
 	wake   chan struct{}
+	held   *db.Cache[user, held] // unsealed, for the next calls
 
 	mu      sync.Mutex
 	flights map[flightKey]*flight
@@ -138,7 +143,8 @@ func New(cfg Config) *Store {
 	cfg.RefreshAhead = cmp.Or(cfg.RefreshAhead, 60*time.Second)
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
-	return &Store{Config: cfg, holder: db.Secret("")[:16], wake: make(chan struct{}, 1), flights: map[flightKey]*flight{}}
+	return &Store{Config: cfg, holder: db.Secret("")[:16], wake: make(chan struct{}, 1),
+		held: db.NewCache[user, held](cfg.DB, remembered), flights: map[flightKey]*flight{}}
 }
 
 // record is one row of links.

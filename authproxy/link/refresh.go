@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -138,6 +137,7 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	defer s.held.Forget(user{l.org, l.subject})
 	err = s.persist("storing refreshed tokens", func(ctx context.Context) error {
 		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
 			if won, err = s.advance(ctx, tx, l, sealed); err != nil || won {
@@ -183,7 +183,7 @@ func (s *Store) lose(ctx context.Context, l *record, why error, received string)
 			if err := s.enqueue(ctx, tx, l, old); err != nil {
 				return err
 			}
-			return db.RaiseAccessEpoch(ctx, tx)
+			return s.DB.RaiseAccessEpoch(ctx, tx)
 		})
 	})
 	if err == nil {

@@ -2,6 +2,7 @@ package link
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -19,14 +20,21 @@ const flightLimit = 5 * time.Minute
 // refresh, at most 20 s or until ctx ends. Errors: [ErrNeedsReauth], [ErrUnavailable],
 // ctx's, or a database's.
 func (s *Store) Token(ctx context.Context, org, subject string) (string, error) {
-	l, err := s.usable(ctx, org, subject)
-	if err != nil {
-		return "", err
-	}
 	now := s.Now()
+	var l *record
+	h, err := s.held.Get(user{org, subject}, func(h held) bool { return now.Before(h.until) }, func() (h held, err error) {
+		if l, err = s.usable(ctx, org, subject); err != nil {
+			return held{}, err
+		}
+		if h.until = s.refreshAt(l); !now.Before(h.until) {
+			return held{}, errDue
+		}
+		h.access, err = s.access(l)
+		return h, err
+	})
 	switch {
-	case now.Before(s.refreshAt(l)):
-		return s.access(l)
+	case !errors.Is(err, errDue):
+		return h.access, err
 	case now.Before(l.expiresAt):
 		if !l.held(now) {
 			s.begin(l, false)
@@ -36,11 +44,23 @@ func (s *Store) Token(ctx context.Context, org, subject string) (string, error) 
 	return s.await(ctx, l, false)
 }
 
+// user is the key of a link.
+type user struct{ org, subject string }
+
+// held is an access token that needs no refresh yet.
+type held struct {
+	access string
+	until  time.Time
+}
+
+var errDue = errors.New("access token is due for a refresh")
+
 // Refused is what to call when Salesforce answered 401 to an access token although it
 // has not expired: it returns another one. If the link has a newer one, that is it;
 // otherwise the link is refreshed, at most once in 10 s, so that a gateway that refuses
 // every token does not become a stream of refreshes. Errors are those of [Store.Token].
 func (s *Store) Refused(ctx context.Context, org, subject, accessToken string) (string, error) {
+	s.held.Forget(user{org, subject})
 	l, err := s.usable(ctx, org, subject)
 	if err != nil {
 		return "", err
