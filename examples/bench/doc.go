@@ -37,6 +37,10 @@
 // is as fast as bare; CPU lower is better. On a disk whose fsync is slow, one connection is
 // bound by it (two are never waited for at once), and 32 share each one.
 //
+// "lost" counts answers that broke off. Go's ReverseProxy streams the request body, and
+// under load an answer that comes before it has read the end of that body is cut off now
+// and then. sfmcp-proxy reads the message whole before it decides, and loses none.
+//
 // "flatness" is the cost of a call with much in the tables divided by that with little:
 // 1.00 says that grants or rules which a call does not concern cost it nothing.
 //

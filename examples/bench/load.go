@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +30,7 @@ type job struct {
 // load is what came of a job.
 type load struct {
 	Requests int
+	Lost     int // answers that broke off; the connection was opened anew
 	Elapsed  time.Duration
 	P50, P99 time.Duration
 }
@@ -86,7 +88,8 @@ func drive(clients []*connection, length time.Duration, rate float64) (load, err
 	var all []time.Duration
 	for _, c := range clients {
 		all = append(all, c.took...)
-		c.took = c.took[:0]
+		result.Lost += c.lost
+		c.took, c.lost = c.took[:0], 0
 	}
 	if len(all) == 0 {
 		return load{}, errors.New("nothing was answered")
@@ -99,11 +102,13 @@ func drive(clients []*connection, length time.Duration, rate float64) (load, err
 
 // connection is one keep-alive connection and the request that it repeats.
 type connection struct {
+	address string
 	conn    net.Conn
 	in      *bufio.Reader
 	request []byte
 	body    []byte
 	took    []time.Duration
+	lost    int
 }
 
 func dial(address string, request []byte) (*connection, error) {
@@ -111,7 +116,7 @@ func dial(address string, request []byte) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &connection{conn: conn, in: bufio.NewReaderSize(conn, 32<<10), request: request}, nil
+	return &connection{address: address, conn: conn, in: bufio.NewReaderSize(conn, 32<<10), request: request}, nil
 }
 
 // flood sends the next request when the last one is answered.
@@ -121,10 +126,9 @@ func (c *connection) flood(until time.Time) error {
 		if sent.After(until) {
 			return nil
 		}
-		if err := c.once(); err != nil {
+		if err := c.count(sent); err != nil {
 			return err
 		}
-		c.took = append(c.took, time.Since(sent))
 	}
 }
 
@@ -133,12 +137,27 @@ func (c *connection) flood(until time.Time) error {
 func (c *connection) pace(due time.Time, interval time.Duration, until time.Time) error {
 	for ; due.Before(until); due = due.Add(interval) {
 		time.Sleep(time.Until(due))
-		if err := c.once(); err != nil {
+		if err := c.count(due); err != nil {
 			return err
 		}
-		c.took = append(c.took, time.Since(due))
 	}
 	return nil
+}
+
+// count makes one request and notes how long its answer took. An answer that breaks off
+// is noted as lost.
+func (c *connection) count(since time.Time) error {
+	err := c.once()
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
+		c.lost++
+		c.conn.Close()
+		if c.conn, err = net.Dial("tcp", c.address); err == nil {
+			c.in.Reset(c.conn)
+		}
+		return err
+	}
+	c.took = append(c.took, time.Since(since))
+	return err
 }
 
 // once sends the request and reads its answer, which must be a good one.

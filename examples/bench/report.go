@@ -28,6 +28,7 @@ type row struct {
 	P50        float64 `json:"p50_us"`
 	P99        float64 `json:"p99_us"`
 	Resident   float64 `json:"resident_mib"`
+	Lost       int     `json:"lost"` // answers that broke off, over all rounds
 	RatioSpeed float64 `json:"requests_per_second_to_bare,omitempty"`
 	RatioCPU   float64 `json:"cpu_to_bare,omitempty"`
 }
@@ -59,12 +60,14 @@ type flat struct {
 func (r *report) add(scenario, party string, samples []sample) {
 	var speed, size []float64
 	var cpu, p50, p99 []time.Duration
+	lost := 0
 	for _, s := range samples {
+		lost += s.Lost
 		speed, size = append(speed, s.perSecond), append(size, mebibytes(s.resident))
 		cpu, p50, p99 = append(cpu, s.cpu), append(p50, s.P50), append(p99, s.P99)
 	}
 	n := row{Scenario: scenario, Party: party, PerSecond: median(speed), CPU: micros(median(cpu)),
-		P50: micros(median(p50)), P99: micros(median(p99)), Resident: median(size)}
+		P50: micros(median(p50)), P99: micros(median(p99)), Resident: median(size), Lost: lost}
 	if bare := r.find(scenario, bareName); bare.PerSecond > 0 {
 		n.RatioSpeed, n.RatioCPU = n.PerSecond/bare.PerSecond, n.CPU/bare.CPU
 	}
@@ -91,13 +94,13 @@ func (r *report) print(w io.Writer) error {
 		}
 		return fmt.Sprintf(format, v)
 	}
-	line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\treq/s to bare\tCPU to bare\t")
+	line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\tlost\treq/s to bare\tCPU to bare\t")
 	for _, n := range r.Rows {
-		line(n.Scenario + "\t" + n.Party + fmt.Sprintf("\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t", n.PerSecond, n.CPU, n.P50, n.P99, n.Resident) +
+		line(n.Scenario + "\t" + n.Party + fmt.Sprintf("\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%d\t", n.PerSecond, n.CPU, n.P50, n.P99, n.Resident, n.Lost) +
 			cell("%.2f", n.RatioSpeed) + "\t" + cell("%.2f", n.RatioCPU) + "\t")
 	}
 	for _, l := range r.Load {
-		line("at 70 % of bare\t" + l.Party + fmt.Sprintf("\t%.0f\t\t%.0f\t%.0f\t\t\t\t", l.Rate, l.P50, l.P99))
+		line("at 70 % of bare\t" + l.Party + fmt.Sprintf("\t%.0f\t\t%.0f\t%.0f\t\t\t\t\t", l.Rate, l.P50, l.P99))
 	}
 	if err := t.Flush(); err != nil {
 		return err
