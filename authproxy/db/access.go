@@ -8,10 +8,14 @@ import (
 	"time"
 )
 
-// accessTrust is how long after a look at the access epoch this process believes that
-// nothing has changed. Cutting off must hold within a second on every process; the rest
-// of it is for the call that is under way.
-const accessTrust = 750 * time.Millisecond
+const (
+	// AccessPoll is how often a process that serves should look at the access epoch.
+	AccessPoll = 50 * time.Millisecond
+	// accessTrust is how long after a look at the access epoch a process believes that
+	// nothing has changed. It is also how long a command has to wait until every process
+	// has seen what it changed.
+	accessTrust = 250 * time.Millisecond
+)
 
 // accessEpoch is what this process knows of the access epoch.
 type accessEpoch struct {
@@ -21,6 +25,7 @@ type accessEpoch struct {
 	generation atomic.Uint64
 	looked     atomic.Pointer[time.Time] // when the watcher began its last good look
 	raising    sync.Map                  // *sql.Tx that have raised the epoch and not ended
+	raised     atomic.Pointer[time.Time] // when the last of them ended
 }
 
 func newAccessEpoch(now func() time.Time) *accessEpoch {
@@ -45,6 +50,8 @@ func (e *accessEpoch) current() (generation uint64, trusted bool) {
 func (e *accessEpoch) ended(tx *sql.Tx) {
 	if _, raised := e.raising.LoadAndDelete(tx); raised {
 		e.generation.Add(1)
+		now := e.now()
+		e.raised.Store(&now)
 	}
 }
 
@@ -54,6 +61,17 @@ func (d *DB) RaiseAccessEpoch(ctx context.Context, tx *sql.Tx) error {
 	d.access.raising.Store(tx, true)
 	_, err := tx.ExecContext(ctx, `UPDATE epochs SET value = value + 1 WHERE name = 'access'`)
 	return err
+}
+
+// AwaitWatchers waits, a quarter of a second at most, until every process that serves
+// goes by what this one has changed about access, also one whose watcher is stuck. A
+// command calls it at its end, so that what it says is so. A process that watches
+// itself has nothing to wait for.
+func (d *DB) AwaitWatchers() {
+	raised := d.access.raised.Load()
+	if raised != nil && d.access.looked.Load() == nil {
+		time.Sleep(accessTrust - min(accessTrust, d.access.now().Sub(*raised)))
+	}
 }
 
 // WatchAccess calls f after each rise of the access epoch, whichever process caused

@@ -26,7 +26,8 @@
 // them only while that generation is current. The generation rises when a transaction of
 // this process that raised the epoch ends, before its caller hears of it, so a revocation
 // here holds for the next call; and when the watcher sees that another process raised it.
-// The watcher looks four times a second; what is remembered counts for 750 ms after a look
-// that succeeded, so that a revocation elsewhere holds within a second even if the watcher
-// is stuck: then every call asks the database again. Absence and errors are not remembered.
+// The watcher looks every 50 ms; what is remembered counts for 250 ms after a look that
+// succeeded, so that a revocation elsewhere holds by then even if the watcher is stuck:
+// every call asks the database again. A command waits that long before it says that it is
+// done. Absence and errors are not remembered.
 package db

@@ -204,7 +204,9 @@ func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 	defer cancel()
 	a.load.wait(ctx)
-	return errors.Join(a.links.Close(ctx), a.db.Close())
+	err := a.links.Close(ctx)
+	a.db.AwaitWatchers() // a command that is done has taken effect
+	return errors.Join(err, a.db.Close())
 }
 
 // countDropped shows how many log records were dropped.

@@ -258,9 +258,7 @@ func TestDoctorLostLogin(t *testing.T) {
 	d := startDemo(t)
 	d.authorize(d.browser(), "sobject-all", rep)
 	d.control("PUT", "/faults", map[string]any{"ip_restricted": true}, nil)
-	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil { // time passes
-		t.Fatal(err)
-	}
+	d.change(`UPDATE links SET access_expires_at = 1`) // time passes
 	got, _ := d.findings()
 	if !(expected{"acme", "", "tokens", warn, []string{"IP Relaxation", "Setup > Network Access"}}).in(got) {
 		t.Errorf("found\n%s", showFindings(got))

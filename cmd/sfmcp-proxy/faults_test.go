@@ -286,9 +286,11 @@ func TestAnswersStayWithTheirUsers(t *testing.T) {
 	group.Wait()
 	d.control("PUT", "/faults", map[string]any{}, nil)
 	for username, c := range clients {
-		if r := c.call("getUserInfo", map[string]any{}); r.Result.IsError || !strings.Contains(r.text(), username) {
-			t.Errorf("%s afterwards: %s", username, r.body)
-		}
+		// After so many faults the server may be spared for a moment.
+		eventually(t, 10*time.Second, username+" is answered afterwards", func() bool {
+			r := c.call("getUserInfo", map[string]any{})
+			return !r.Result.IsError && strings.Contains(r.text(), username)
+		})
 	}
 }
 
@@ -322,7 +324,9 @@ func TestCancelledCallsLeaveNothingBehind(t *testing.T) {
 	before := settled()
 	d.control("PATCH", "/faults", map[string]any{"framing": "keepalive"}, nil)
 	burst()
-	eventually(t, 20*time.Second, "as many goroutines as before", func() bool { return settled() <= before+10 })
+	// Idle connections to Salesforce are kept for a while, at most 64: two goroutines on our
+	// side, one on the simulator's. Calls that stayed would be 250 and more.
+	eventually(t, 20*time.Second, "as many goroutines as before", func() bool { return settled() <= before+3*64 })
 	d.control("PUT", "/faults", map[string]any{}, nil)
 	if r := c.call("getUserInfo", map[string]any{}); r.Result.IsError {
 		t.Errorf("afterwards: %s", r.body)

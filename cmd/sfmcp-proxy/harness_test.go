@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -208,6 +209,23 @@ func (d *demo) database() *db.DB {
 	}
 	d.t.Cleanup(func() { store.Close() })
 	return store
+}
+
+// change changes rows behind the proxy's back, as time and faults would, and returns
+// when it goes by them.
+func (d *demo) change(statement string, args ...any) {
+	d.t.Helper()
+	store := d.database()
+	err := store.Tx(d.t.Context(), func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(d.t.Context(), statement, args...); err != nil {
+			return err
+		}
+		return store.RaiseAccessEpoch(d.t.Context(), tx)
+	})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	store.AwaitWatchers()
 }
 
 // records are all records of an object at Salesforce, whatever anyone may see.

@@ -158,9 +158,7 @@ func TestParallelCallsAtExpiryRefreshOnce(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c := d.connect("sobject-reads", rep)
-	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
-		t.Fatal(err)
-	}
+	d.change(`UPDATE links SET access_expires_at = 1`)
 	d.control("DELETE", "/requests", nil, nil)
 	var wg sync.WaitGroup
 	for i := range 50 {
@@ -268,9 +266,7 @@ func TestLostLoginLeadsBackIn(t *testing.T) {
 	d := startDemo(t)
 	c := d.connect("sobject-reads", rep)
 	d.control("POST", "/grants/revoke", map[string]any{}, nil) // an administrator, at Salesforce
-	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
-		t.Fatal(err)
-	}
+	d.change(`UPDATE links SET access_expires_at = 1`)
 	r := c.call("getUserInfo", map[string]any{})
 	if r.Status != http.StatusUnauthorized || !strings.Contains(r.Header.Get("Www-Authenticate"), `error="invalid_token"`) {
 		t.Errorf("with a lost login: %d %s", r.Status, r.body)

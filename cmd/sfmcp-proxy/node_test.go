@@ -344,9 +344,7 @@ func TestOAuth4webapi(t *testing.T) {
 			p.send(d.refuse(line.Visit))
 		case line.Pass == "grace":
 			back := (2*time.Minute + time.Second).Milliseconds() // the default of lifetimes.refresh_grace
-			if _, err := d.database().Writes.Exec(`UPDATE refresh_tokens SET rotated_at = rotated_at - $1 WHERE rotated_at <> 0`, back); err != nil {
-				t.Fatal(err)
-			}
+			d.change(`UPDATE refresh_tokens SET rotated_at = rotated_at - $1 WHERE rotated_at <> 0`, back)
 			p.send("passed")
 		default:
 			held = append(held, line.Held)

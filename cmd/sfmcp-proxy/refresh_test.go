@@ -50,9 +50,7 @@ func TestFT16TokenEndpointBroken(t *testing.T) {
 			t.Errorf("%s: the security team sees %+v", tc.name, row)
 		}
 		d.control("PUT", "/faults", map[string]any{}, nil)
-		if _, err := d.database().Writes.Exec(`UPDATE links SET lease_until = 1`); err != nil { // the pause is over
-			t.Fatal(err)
-		}
+		d.change(`UPDATE links SET lease_until = 1`) // the pause is over
 		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
 			t.Errorf("%s, when it is over: %d %s", tc.name, r.Status, r.body)
 		}

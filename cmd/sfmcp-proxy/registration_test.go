@@ -224,9 +224,7 @@ func TestClientsWithDocuments(t *testing.T) {
 		clients = append(clients, c)
 	}
 	p.Stop()
-	if _, err := d.database().Writes.Exec(`UPDATE registered_clients SET fresh_until = 1, keys_fresh_until = 1`); err != nil {
-		t.Fatal(err)
-	}
+	d.change(`UPDATE registered_clients SET fresh_until = 1, keys_fresh_until = 1`)
 	for i, w := range walks {
 		clients[i].renew(w.id, w.extra())
 		if r := clients[i].call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Status != http.StatusOK {

@@ -15,9 +15,7 @@ import (
 // expireLogins lets the access tokens of all logins expire.
 func (d *demo) expireLogins() {
 	d.t.Helper()
-	if _, err := d.database().Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
-		d.t.Fatal(err)
-	}
+	d.change(`UPDATE links SET access_expires_at = 1`)
 }
 
 var signInAgain = regexp.MustCompile(`href="(/signin\?[^"]+)">Sign in to Salesforce again`)

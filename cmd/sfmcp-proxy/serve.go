@@ -15,14 +15,13 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 const (
 	// drainTime is how long calls in flight may take after a signal.
-	drainTime = 25 * time.Second
-	// accessPoll is how often a running proxy looks for access that another process
-	// took away; cutting off must hold within a second.
-	accessPoll = 250 * time.Millisecond
+	drainTime  = 25 * time.Second
 	sweepEvery = time.Minute
 	// flushTime is how long an ending process waits for the reader of its log. With
 	// drainTime and closeTime it stays below the 30 s that orchestrators give.
@@ -112,7 +111,7 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 // work is what goes on beside requests, until ctx ends.
 func (a *app) work(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { a.links.RunRevocations(ctx); return nil })
-	g.Go(func() error { a.db.WatchAccess(ctx, accessPoll, a.accessChanged); return nil })
+	g.Go(func() error { a.db.WatchAccess(ctx, db.AccessPoll, a.accessChanged); return nil })
 	g.Go(func() error { a.sweepLoop(ctx); return nil })
 	g.Go(func() error { a.load.watchMemory(ctx); return nil })
 	g.Go(func() error { a.reloadLoop(ctx); return nil })

@@ -10,11 +10,12 @@ import (
 )
 
 const (
-	// faultsToOpen in a row open the circuit.
-	faultsToOpen = 5
-	// firstRest is how long nothing is sent then. It doubles with each probe that
-	// fails, up to longestRest.
-	firstRest, longestRest = 5 * time.Second, time.Minute
+	// faultsToOpen in a row open the circuit: more than a burst of one client meets when
+	// a connection breaks.
+	faultsToOpen = 10
+	// firstRest is how long nothing is sent then: short, because people wait. It doubles
+	// with each probe that fails, up to longestRest.
+	firstRest, longestRest = time.Second, 30 * time.Second
 	// probeRest is what a caller is told while another one's probe is on its way.
 	probeRest = time.Second
 )
