@@ -55,11 +55,8 @@ func TestAS30TokenConfusion(t *testing.T) {
 		bearers["cookie "+cookie.Name] = cookie.Value
 	}
 	for _, r := range d.recorded("raw=1") {
-		header, _ := r["header"].(map[string]any)
-		for name, value := range header {
-			if strings.EqualFold(name, "Authorization") && strings.HasPrefix(flat(value), "Bearer ") {
-				bearers["Salesforce access token"] = strings.TrimPrefix(flat(value), "Bearer ")
-			}
+		if token, ok := strings.CutPrefix(flat(r["raw_authorization"]), "Bearer "); ok {
+			bearers["Salesforce access token"] = token
 		}
 	}
 	if bearers["Salesforce access token"] == "" {

@@ -35,11 +35,8 @@ func TestST01NoSecretAnywhere(t *testing.T) {
 	}
 	// What Salesforce handed out, and the codes and verifiers that went to it.
 	for _, r := range d.recorded("raw=1") {
-		header, _ := r["header"].(map[string]any)
-		for name, value := range header {
-			if text := flat(value); strings.EqualFold(name, "Authorization") && strings.HasPrefix(text, "Bearer ") {
-				secrets["Salesforce access token"] = strings.TrimPrefix(text, "Bearer ")
-			}
+		if token, ok := strings.CutPrefix(flat(r["raw_authorization"]), "Bearer "); ok {
+			secrets["Salesforce access token"] = token
 		}
 		form, _ := r["form"].(map[string]any)
 		for _, name := range []string{"code", "code_verifier", "refresh_token", "token"} {
