@@ -101,6 +101,9 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	} else {
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, have.sealedSuccessor)
 	}
+	if errors.Is(failed, db.ErrSealed) {
+		return nil, ErrInvalidGrant, nil // somebody changed it: nobody gets the successor from here
+	}
 	if failed != nil {
 		return nil, nil, failed
 	}

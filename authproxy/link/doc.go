@@ -34,7 +34,10 @@
 // processes, and lets one request through when it is over, so no link is asked for more
 // than six times a minute; up to 2 s of it are random. A key host that lags behind, a
 // wrong clock or a wrong setting is such a pause too: what happens to all users at once
-// must not cost them their logins. A refresh begins ahead of expiry, while callers go on with the token they have.
+// must not cost them their logins.
+// A refresh begins ahead of expiry, while callers go on with the token they have. A
+// stored access token that does not open is replaced by a refresh; a refresh token that
+// does not open makes the link needs_reauth.
 //
 // # Revoking
 //

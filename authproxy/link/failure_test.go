@@ -302,8 +302,11 @@ func TestWrongKeyRing(t *testing.T) {
 		}
 		cfg.Ring = ring
 	})
-	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, db.ErrSealed) {
+	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrNeedsReauth) {
 		t.Errorf("another key ring: %v", err)
+	}
+	if calls, _ := f.counts(); calls != 0 {
+		t.Errorf("%d requests to Salesforce without a token to send", calls)
 	}
 	if err := p.Revoke(t.Context(), "acme", alice, "test"); err != nil || p.state(t) != link.Revoked {
 		t.Errorf("ending a link does not need its token: %v", err)

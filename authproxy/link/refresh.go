@@ -32,8 +32,8 @@ func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string
 	defer s.keepLease(l)()
 	old, err := s.refreshToken(l)
 	if err != nil {
-		s.pause(l, settingPause, true, err)
-		return "", err
+		// Nobody can use it any more, so waiting does not help: a new sign-in does.
+		return s.settleFailure(ctx, l, &salesforce.Error{Kind: salesforce.Dead, Code: "not_readable", Description: "the stored refresh token does not open"})
 	}
 	for {
 		t, err := s.Salesforce.Refresh(ctx, l.org, old)

@@ -29,19 +29,26 @@ func (s *Store) Token(ctx context.Context, org, subject string) (string, error) 
 		if h.until = s.refreshAt(l); !now.Before(h.until) {
 			return held{}, errDue
 		}
-		h.access, err = s.access(l)
-		return h, err
+		if h.access, err = s.access(l); err != nil {
+			return held{}, errDue
+		}
+		return h, nil
 	})
 	switch {
 	case !errors.Is(err, errDue):
 		return h.access, err
-	case now.Before(l.expiresAt):
-		if !l.held(now) {
-			s.begin(l, false)
-		}
-		return s.access(l)
+	case !now.Before(l.expiresAt):
+		return s.await(ctx, l, false)
 	}
-	return s.await(ctx, l, false)
+	access, err := s.access(l)
+	if err != nil {
+		s.Log.Error("asking for another access token", "org", org, "subject", subject, "error", err)
+		return s.await(ctx, l, true)
+	}
+	if !now.Before(s.refreshAt(l)) && !l.held(now) {
+		s.begin(l, false)
+	}
+	return access, nil
 }
 
 // user is the key of a link.
@@ -53,6 +60,7 @@ type held struct {
 	until  time.Time
 }
 
+// errDue says that a refresh is needed, now or soon.
 var errDue = errors.New("access token is due for a refresh")
 
 // Refused is what to call when Salesforce answered 401 to an access token although it
@@ -65,14 +73,8 @@ func (s *Store) Refused(ctx context.Context, org, subject, accessToken string) (
 	if err != nil {
 		return "", err
 	}
-	if l.sealedAccess != "" {
-		current, err := s.access(l)
-		if err != nil {
-			return "", err
-		}
-		if current != accessToken {
-			return s.Token(ctx, org, subject)
-		}
+	if current, err := s.access(l); err == nil && current != accessToken {
+		return s.Token(ctx, org, subject)
 	}
 	return s.await(ctx, l, true)
 }

@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// stopped is what a proxy leaves that has been used and stopped: its folder, and the
+// client that it served.
+func stopped(t *testing.T) (*demo, *client) {
+	t.Helper()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	d.approvalURL(c.call("createSobjectRecord", account("Backup Ltd")))
+	d.stop()
+	return d, c
+}
+
+// refuses starts the proxy on a folder and expects it to end, with 1 or 2 and one line
+// that says why, having made and changed nothing.
+func refuses(t *testing.T, dir, what, because string) {
+	t.Helper()
+	before := readAll(t, dir)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var out lockedBuffer
+	status := run(ctx, []string{"serve", "--config", filepath.Join(dir, defaultConfig)}, &out, &out)
+	if status == exitDone || ctx.Err() != nil || !strings.Contains(out.String(), because) || strings.Contains(out.String(), "goroutine ") {
+		t.Errorf("%s: status %d, want a refusal with %q:\n%s", what, status, because, out.String())
+	}
+	after := readAll(t, dir)
+	if !bytes.Equal(before["keys"], after["keys"]) {
+		t.Errorf("%s: the key file was written", what)
+	}
+	for _, name := range []string{"keys", "proxy.db"} {
+		if _, was := before[name]; !was && after[name] != nil {
+			t.Errorf("%s: %s was made", what, name)
+		}
+	}
+}
+
+// ST-04: without the key that fits, a proxy with data does not start, whatever lies in
+// the key's place; with it, it does.
+func TestST04StartNeedsTheKey(t *testing.T) {
+	t.Parallel()
+	d, _ := stopped(t)
+	path := filepath.Join(d.dir, "keys")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := func(b []byte) []byte { return []byte("k1 " + base64.RawURLEncoding.EncodeToString(b) + "\n") }
+	for what, c := range map[string]struct {
+		text    []byte
+		mode    os.FileMode
+		because string
+	}{
+		"another key":      {[]byte(db.NewKeyLine()), 0o600, "does not fit this database"},
+		"16 bytes":         {key([]byte("0123456789abcdef")), 0o600, "32 random bytes"},
+		"all zero":         {key(make([]byte, 32)), 0o600, "32 random bytes"},
+		"a text":           {key([]byte("this-is-an-example-key-change-me")), 0o600, "32 random bytes"},
+		"empty":            {nil, 0o600, "holds no key"},
+		"read by everyone": {good, 0o644, "chmod 600"},
+		"read by a group":  {good, 0o640, "chmod 600"},
+	} {
+		if err := os.WriteFile(path, c.text, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, c.mode); err != nil {
+			t.Fatal(err)
+		}
+		refuses(t, d.dir, what, c.because)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, d.dir, "no key", "key generate")
+	if err := os.WriteFile(path, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.must("user", "list")
+}
+
+// ST-14: a copy of the database is of no use without the key. With it, it serves on
+// another host; and what somebody changed in it meanwhile is found: in the audit log by
+// verify, in a sealed value by its login being lost.
+func TestST14Backup(t *testing.T) {
+	t.Parallel()
+	d, c := stopped(t)
+	elsewhere := t.TempDir()
+	if err := os.CopyFS(elsewhere, os.DirFS(d.dir)); err != nil {
+		t.Fatal(err)
+	}
+	keys := filepath.Join(elsewhere, "keys")
+	good, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, elsewhere, "a backup without its key", "key generate")
+	if err := db.CreateKeyFile(keys); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, elsewhere, "a backup with another key", "does not fit this database")
+
+	if err := os.WriteFile(keys, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	restored := startDemoIn(t, elsewhere)
+	c.d, c.url = restored, restored.MCPURLs["sobject-all"]
+	if r := c.send("tools/list", map[string]any{}); r.Status != http.StatusUnauthorized {
+		t.Errorf("under another public URL the tokens of the first are good: %d", r.Status)
+	}
+	if out := restored.must("audit", "verify"); !strings.Contains(out, "all sound") {
+		t.Errorf("verify of a sound backup: %s", out)
+	}
+	store := restored.database()
+	for what, change := range map[string]string{
+		"entry edited":  `UPDATE audit_entries SET entry = replace(entry, '"ok"', '"denied"') WHERE seq = (SELECT MIN(seq) FROM audit_entries WHERE instr(entry, '"ok"'))`,
+		"entry removed": `DELETE FROM audit_entries WHERE seq = 3`,
+	} {
+		if _, err := store.Writes.Exec(change); err != nil {
+			t.Fatal(err)
+		}
+		if out, status := restored.command("audit", "verify"); status != exitFailed {
+			t.Errorf("%s: verify ends with %d: %s", what, status, out)
+		}
+	}
+	again := restored.connect("sobject-all", rep)
+	if _, err := store.Writes.Exec(`UPDATE links SET sealed_access = substr(sealed_access, 1, 40) || 'AAAA' || substr(sealed_access, 45), sealed_refresh = replace(sealed_refresh, 'v1.', 'v1.x')`); err != nil {
+		t.Fatal(err)
+	}
+	if r := again.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
+		t.Errorf("with a login that was changed: %d %s", r.Status, r.body)
+	}
+}
