@@ -60,11 +60,12 @@ func TestAS11Resource(t *testing.T) {
 	for _, resource := range []string{
 		"", "https://other.example/mcp/sales", good + "/", good + "#f", good + "?x", strings.ToUpper(good), "/mcp/sales", "mcp/sales", "javascript:alert(1)",
 		f.PublicURL, f.PublicURL + "/mcp", f.PublicURL + "/mcp/unknown", good + "-evil", f.PublicURL + "/mcp/../mcp/sales", f.PublicURL + "/mcp/%73ales",
-		strings.Replace(good, "http:", "https:", 1), "https://acme.my.salesforce.com",
+		strings.Replace(good, "http:", "https:", 1), strings.Replace(good, "127.0.0.1", "127.0.0.1:1", 1), strings.Replace(good, "/mcp", "1/mcp", 1), "https://acme.my.salesforce.com",
 	} {
 		f.wantRedirect(t, f.send(t, "GET", f.authorizePath("resource", resource), ""), "invalid_target")
 	}
 	f.wantRedirect(t, f.send(t, "GET", f.authorizePath()+strings.Repeat("&resource="+url.QueryEscape(good), 20), ""), "invalid_target")
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath()+"&resource="+url.QueryEscape(f.Resource("all")), ""), "invalid_target")
 }
 
 func TestResourceMayBeAbsentWithOneServer(t *testing.T) {
@@ -81,7 +82,7 @@ func TestAS13RedirectURI(t *testing.T) {
 		"", "https://client.example/cb/", "https://client.example/cb?x=1", "https://client.example/cb#f", "https://client.example:443/cb", "HTTPS://client.example/cb",
 		"https://client.example.evil/cb", "https://client.example@evil/cb", "https://evil/?https://client.example/cb", "https://client.example/cb/../x",
 		"https://client.example/cb%2f..", `https://client.example\cb`, "https://client.example/c\tb", "https://client.example/cb\r\nSet-Cookie: a=b",
-		"https://cli\u0435nt.example/cb", "https://[::1%25client.example]/cb", "javascript:alert(1)", f.PublicURL + "/oauth/callback",
+		"https://client.example/c\nb", "https://client.example/c\rb", "https://cli\u0435nt.example/cb", "https://xn--clint-5of.example/cb", "https://xn--client.example/cb", "https://[::1%25client.example]/cb", "javascript:alert(1)", f.PublicURL + "/oauth/callback",
 	} {
 		r := f.send(t, "GET", f.authorizePath("redirect_uri", uri), "")
 		if r.status != http.StatusBadRequest || r.header.Get("Location") != "" || strings.Contains(r.body, "evil") {

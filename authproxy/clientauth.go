@@ -2,13 +2,17 @@ package authproxy
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/golang-jwt/jwt/v5"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -108,8 +112,8 @@ func (s *Server) verifyAssertion(ctx context.Context, client grant.Client, asser
 	}
 	var failed error // of ours, not of the assertion
 	key := func(t *jwt.Token) (any, error) {
-		if _, critical := t.Header["crit"]; critical { // RFC 7515 4.1.11: none is understood
-			return nil, errors.New("critical header")
+		if err := readOneWay(assertion); err != nil {
+			return nil, err
 		}
 		kid, _ := t.Header["kid"].(string)
 		public, err := s.Grants.ClientKey(ctx, client, kid, t.Method.Alg())
@@ -137,6 +141,34 @@ func (s *Server) verifyAssertion(ctx context.Context, client grant.Client, asser
 	}
 	if !fresh {
 		return unauthorized("client_assertion was used before", nil)
+	}
+	return nil
+}
+
+// readOneWay refuses an assertion that another reader could understand otherwise than the
+// library does, which takes the last of two members and a name in any case (RFC 8725 3.1
+// and 2.4; names are case-sensitive, RFC 7519 2). Of the header it wants a key id that is
+// text, and nothing that changes how the rest is to be read (RFC 7515 4.1.11, RFC 7797).
+func readOneWay(assertion string) error {
+	parts := strings.Split(assertion, ".")
+	for i, names := range [][]string{{"alg", "kid", "crit", "b64"}, {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}} {
+		text, err := base64.RawURLEncoding.DecodeString(parts[i])
+		if err != nil {
+			return err
+		}
+		var members map[string]jsontext.Value
+		if err := json.Unmarshal(text, &members); err != nil { // refuses members that come twice
+			return err
+		}
+		for member, value := range members {
+			known := slices.IndexFunc(names, func(name string) bool { return strings.EqualFold(name, member) })
+			switch {
+			case known >= 0 && names[known] != member, i == 0 && (member == "crit" || member == "b64"):
+				return fmt.Errorf("member %q", member)
+			case i == 0 && member == "kid" && value.Kind() != '"':
+				return errors.New("kid is no text")
+			}
+		}
 	}
 	return nil
 }

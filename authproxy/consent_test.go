@@ -149,9 +149,24 @@ func TestUI07TwoTabs(t *testing.T) {
 	if err != nil || !strings.Contains(location, "state=one") || !strings.Contains(location, "code=") {
 		t.Errorf("first tab: %q, %v", location, err)
 	}
-	third := f.openConsent(t, b, "state", "three")
-	if location := f.decide(t, b, third, "allow").Location; !strings.Contains(location, "state=three") || !strings.Contains(location, "code=") {
-		t.Errorf("third tab: %q", location)
+	third, fourth := f.openConsent(t, b, "state", "three"), f.openConsent(t, b, "state", "four", "client_id", "inspector")
+	if third.Forms[0].Fields.Get("request") == fourth.Forms[0].Fields.Get("request") {
+		t.Error("two pages share the id of their request")
+	}
+	for state, page := range map[string]*sim.Page{"three": third, "four": fourth} {
+		if location := f.decide(t, b, page, "allow").Location; !strings.Contains(location, "state="+state) || !strings.Contains(location, "code=") {
+			t.Errorf("tab %s: %q", state, location)
+		}
+		if again := f.decide(t, b, page, "allow"); again.Status != http.StatusForbidden {
+			t.Errorf("tab %s, again: %d", state, again.Status)
+		}
+	}
+	// A page that the browser fetched ahead stands beside the one that is opened later.
+	ahead, opened := f.openConsent(t, b, "state", "five"), f.openConsent(t, b, "state", "five")
+	for _, page := range []*sim.Page{ahead, opened} {
+		if next := f.decide(t, b, page, "allow"); !strings.Contains(next.Location, "state=five") || !strings.Contains(next.Location, "code=") {
+			t.Errorf("fetched ahead: %d %q", next.Status, next.Location)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package authproxy
 
 import (
 	"encoding/base64"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,17 +11,32 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
 func TestAS04VerifierAtTokenEndpoint(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	code := f.code(t)
-	for _, verifier := range []string{"", "a" + testVerifier[1:], testVerifier[:42], strings.Repeat("a", 129), challengeOf(testVerifier)} {
-		f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "code_verifier", verifier)), 400, "invalid_grant", "invalid_request")
+	bad := []string{"a" + testVerifier[1:], testVerifier[:42], strings.Repeat("a", 129), challengeOf(testVerifier), testVerifier[:43] + "%", testVerifier + "=",
+		testVerifier + " ", testVerifier[:45] + "\u00e9", testVerifier[:45] + "\x00", strings.ToUpper(testVerifier)}
+	try := func(code, verifier string) {
+		t.Helper()
+		form := f.codeForm(code)
+		form.Set("code_verifier", verifier)
+		f.wantError(t, f.post(t, "/oauth/token", form), 400, "invalid_grant", "invalid_request")
 	}
-	f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code)), 400, "invalid_grant")
+	for _, verifier := range append(bad, "") { // each of them, and the code is still good
+		code := f.code(t)
+		try(code, verifier)
+		f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "code_verifier", "")), 400, "invalid_grant", "invalid_request")
+		f.tokens(t, f.codeForm(code))
+	}
+	code := f.code(t)
+	for _, verifier := range bad[:5] {
+		try(code, verifier)
+	}
+	try(code, testVerifier) // five failures ended it
 	f.wantAudited(t, "token.issue", "denied", "invalid_grant")
 }
 
@@ -176,6 +192,17 @@ func TestAS32NoClientAuthentication(t *testing.T) {
 	if !strings.HasPrefix(r.header.Get("WWW-Authenticate"), "Basic ") {
 		t.Error("no Basic challenge")
 	}
+	for what, header := range map[string]string{
+		"no base64": "Basic %%%", "no colon": "Basic " + base64.StdEncoding.EncodeToString([]byte("chatgpt")), "another client": "Basic " + base64.StdEncoding.EncodeToString([]byte("inspector:")),
+		"empty secret": "Basic " + base64.StdEncoding.EncodeToString([]byte("chatgpt:")), "empty": "Basic ", "bearer": "Bearer " + code, "no scheme": "chatgpt:secret",
+	} {
+		r := f.post(t, "/oauth/token", f.codeForm(code), "Authorization", header)
+		if r.status != http.StatusUnauthorized || !strings.HasPrefix(r.header.Get("WWW-Authenticate"), "Basic ") {
+			t.Errorf("%s: %d, WWW-Authenticate %q", what, r.status, r.header.Get("WWW-Authenticate"))
+		}
+	}
+	f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "client_secret", "secret"), "Authorization", basic), 401, "invalid_client") // both
+	f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "client_id", "inspector"), "Authorization", basic), 401, "invalid_client")
 	for _, pairs := range [][]string{{"client_secret", "x"}, {"client_assertion", "x"}, {"client_id", "unknown"}} {
 		f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, pairs...)), 401, "invalid_client")
 		f.wantError(t, f.post(t, "/oauth/revoke", with(url.Values{"token": {"x"}, "client_id": {"chatgpt"}}, pairs...)), 401, "invalid_client")
@@ -206,8 +233,15 @@ func TestAS47Revocation(t *testing.T) {
 	next := f.tokens(t, refreshForm(got.refresh))
 	f.opens(t, next.access, true)
 
+	replica := f.without(t, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect}})
+	if _, err := replica.Authenticate(t.Context(), next.access, "sales"); err != nil {
+		t.Errorf("another process: %v", err)
+	}
 	ok(url.Values{"token": {next.refresh}, "client_id": {"chatgpt"}, "token_type_hint": {"access_token"}})
 	f.opens(t, next.access, false)
+	if _, err := replica.Authenticate(t.Context(), next.access, "sales"); !errors.Is(err, grant.ErrInvalidToken) {
+		t.Errorf("another process: %v", err)
+	}
 	f.wantError(t, f.post(t, "/oauth/token", refreshForm(next.refresh)), 400, "invalid_grant")
 	ok(url.Values{"token": {next.refresh}, "client_id": {"chatgpt"}})
 	f.wantAudited(t, "token.revoke", "ok", "")
