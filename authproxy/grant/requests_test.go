@@ -212,3 +212,27 @@ func race(t *testing.T, n int, f func() error, want error) int {
 	wg.Wait()
 	return int(won.Load())
 }
+
+// CL-01: each of a thousand logins has a state, a verifier and a cookie of its own at
+// Salesforce.
+func TestCL01EveryLoginHasItsOwnSecrets(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	seen := map[string]bool{}
+	for range 1000 {
+		id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+		if err != nil {
+			t.Fatal(err)
+		}
+		sent, err := f.SendRequest(t.Context(), id, "browser")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{id, sent.State, sent.Verifier, sent.Login} {
+			if len(secret) < 43 || seen[secret] {
+				t.Fatalf("a secret of %d characters came twice: %t", len(secret), seen[secret])
+			}
+			seen[secret] = true
+		}
+	}
+}

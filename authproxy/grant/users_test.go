@@ -258,3 +258,41 @@ func TestBlockedUserIsRefusedWhateverTheGrantSays(t *testing.T) {
 		t.Errorf("alive: %t, %v", alive, err)
 	}
 }
+
+// CL-05: a person is org and user id. A username that somebody else has now, or has in
+// another org, or that is written like two, gives nobody's grants away.
+func TestCL05RecycledNames(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	const successor, elsewhere = "005xx000001Sv8AAAS", "beta"
+	first := f.tokens(t, testSubject)
+	second := f.tokens(t, successor)
+	for _, username := range []string{"rep@acme.example", "rep@acme@example.com", "REP@acme.example", "rep@acme.example.sandbox", ""} {
+		for _, who := range []struct{ org, subject string }{{testOrg, testSubject}, {testOrg, successor}} {
+			if err := f.NameUser(t.Context(), who.org, who.subject, username, "Riley"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, owner := range []struct {
+			tokens  *Tokens
+			subject string
+		}{{first, testSubject}, {second, successor}} {
+			g, err := f.Authenticate(t.Context(), owner.tokens.AccessToken, "sales")
+			if err != nil || g.Subject != owner.subject {
+				t.Errorf("%q: the token of %s acts for %v, %v", username, owner.subject, g, err)
+			}
+			grants, err := f.Grants(t.Context(), Filter{Org: testOrg, Subject: owner.subject})
+			if err != nil || len(grants) != 1 || grants[0].ID != owner.tokens.Grant.ID {
+				t.Errorf("%q: %s has the connections %v, %v", username, owner.subject, grants, err)
+			}
+		}
+		if grants, err := f.Grants(t.Context(), Filter{Org: elsewhere, Subject: testSubject}); err != nil || len(grants) != 0 {
+			t.Errorf("%q: the same user id in another org has %v, %v", username, grants, err)
+		}
+	}
+	if n, err := f.RevokeUser(t.Context(), testOrg, successor, "test"); err != nil || n != 1 {
+		t.Errorf("ended %d, %v", n, err)
+	}
+	f.opens(t, first, true)
+	f.opens(t, second, false)
+}

@@ -3,7 +3,6 @@ package salesforce_test
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -225,37 +224,6 @@ func TestRevoke(t *testing.T) {
 			}
 			if diff := cmp.Diff([]url.Values{{"token": {"5AepSecretToken"}}}, f.revokeForms); diff != "" {
 				t.Errorf("request (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-// CL-07: a TLS fault fails closed; nothing is sent.
-func TestCL07TLS(t *testing.T) {
-	t.Parallel()
-	var reached bool
-	server := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
-	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
-	defer server.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(server.Certificate())
-	port := server.URL[strings.LastIndexByte(server.URL, ':'):]
-	for name, tc := range map[string]struct {
-		login string
-		http  *http.Client
-	}{
-		"unknown authority": {server.URL, salesforce.NewHTTPClient(nil)},
-		"wrong host":        {"https://localhost" + port, salesforce.NewHTTPClient(roots)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			c, err := salesforce.New(salesforce.Config{HTTP: tc.http, RedirectURI: redirectURI, Log: slog.New(slog.DiscardHandler),
-				Orgs: []salesforce.Org{{Name: "acme", LoginURL: tc.login, OrgID: orgID, ClientID: clientID}}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := fault(t, c.Revoke(t.Context(), "acme", "5Aep"))
-			if e.Kind != salesforce.Transient || e.Code != "tls" || e.Lost || reached {
-				t.Errorf("error is %+v, reached %t", e, reached)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -92,6 +93,18 @@ func TestRS05KeyID(t *testing.T) {
 				`{"alg":"RS256","typ":"JWT","tty":"sfdc-core-token","tnk":"core/x/`+orgID+`","KID":"k1"}`, `{}`),
 		}
 	})
+}
+
+func TestRS05OddKeyIDs(t *testing.T) {
+	t.Parallel()
+	for name, kid := range map[string]any{"SQL": "k1' OR '1'='1", "NUL": "k1\x00", "path": "./k1", "long": strings.Repeat("k", 4096), "empty": "", "case": "K1"} {
+		f := newFake(t)
+		f.answerWith(f.jwt(map[string]any{"kid": kid}, nil))
+		_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
+		if e := fault(t, err); e.Kind != salesforce.Refused || e.Code != "unknown_key" || f.keyFetches > 2 {
+			t.Errorf("%s: %v after %d fetches", name, e, f.keyFetches)
+		}
+	}
 }
 
 func TestRS06Claims(t *testing.T) {
@@ -217,6 +230,8 @@ func TestRS08HostileKeys(t *testing.T) {
 		"other algorithm":  {with("alg", "RS512")},
 		"octets":           {{"kty": "oct", "kid": "k1", "k": "AAAA"}},
 		"1024 bits":        {jwkOf("k1", small)},
+		"512 bits":         {with("n", b64(strings.Repeat("\xff", 64)))},
+		"even modulus":     {with("n", b64(strings.Repeat("\xff", 255)+"\xfe"))},
 		"64 kbit":          {with("n", strings.Repeat("_", 64<<10/6))},
 		"exponent 1":       {with("e", "AQ")},
 		"exponent 2":       {with("e", "Ag")},
@@ -229,6 +244,29 @@ func TestRS08HostileKeys(t *testing.T) {
 		_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
 		if e := fault(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 {
 			t.Errorf("%s: %v after %d requests; expected keys_unavailable before the token is sent", name, e, len(f.tokenForms))
+		}
+	}
+	for name, body := range map[string]http.HandlerFunc{
+		"10 MB":           status(200, `{"keys":[],"x":"`+strings.Repeat("x", 10<<20)+`"}`, "Content-Type", "application/json"),
+		"10 MB of blanks": status(200, strings.Repeat(" ", 10<<20)+marshal(map[string]any{"keys": []any{jwkOf("k1", signingKey)}}), "Content-Type", "application/json"),
+		"empty object":    status(200, `{}`, "Content-Type", "application/json"),
+		"nothing":         status(200, ``, "Content-Type", "application/json"),
+		"null":            status(200, `{"keys":null}`, "Content-Type", "application/json"),
+		"a page":          status(200, `<html>maintenance</html>`, "Content-Type", "text/html"),
+		"deep":            status(200, `{"keys":`+strings.Repeat("[", 100_000), "Content-Type", "application/json"),
+		"keys twice":      status(200, `{"keys":[],"keys":[`+marshal(jwkOf("k1", signingKey))+`]}`, "Content-Type", "application/json"),
+		"a redirect":      status(302, "", "Location", "https://elsewhere.example/keys"),
+	} {
+		f := newFake(t)
+		f.keys = body
+		start := time.Now()
+		_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
+		if err == nil {
+			t.Errorf("%s: believed", name)
+			continue
+		}
+		if e := fault(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 || time.Since(start) > 5*time.Second {
+			t.Errorf("%s: %v after %d requests and %v", name, e, len(f.tokenForms), time.Since(start))
 		}
 	}
 	f := newFake(t)

@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -125,15 +126,37 @@ func TestUI13CookieAttributes(t *testing.T) {
 	}
 }
 
+// Ten thousand logins: no id comes twice, each is new to the browser, and its bits are
+// set as often as not.
 func TestUI13SessionIDsDiffer(t *testing.T) {
 	t.Parallel()
+	f := newFixture(t)
+	if _, err := f.db.Exec(`PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY`); err != nil { // this is not about power cuts
+		t.Fatal(err)
+	}
+	const logins = 10_000
 	seen := map[string]bool{}
-	for range 10_000 {
-		id := newSecret()
-		if seen[id] || len(id) != 43 || !cookieValue(id) {
-			t.Fatalf("id %q", id)
+	var set [256]int
+	var browser []*http.Cookie
+	for range logins {
+		cookie := f.signIn(t, "acme", "005A", browser...)
+		bits, err := base64.RawURLEncoding.DecodeString(cookie.Value)
+		if err != nil || len(bits) != 32 || seen[cookie.Value] || !cookieValue(cookie.Value) {
+			t.Fatalf("an id of %d bytes, seen before: %t, %v", len(bits), seen[cookie.Value], err)
 		}
-		seen[id] = true
+		seen[cookie.Value] = true
+		browser = []*http.Cookie{cookie}
+		for i := range set {
+			set[i] += int(bits[i/8] >> (i % 8) & 1)
+		}
+	}
+	for i, n := range set { // six standard deviations
+		if off := n - logins/2; off*off > 36*logins/4 {
+			t.Errorf("bit %d is set %d times in %d", i, n, logins)
+		}
+	}
+	if n := f.rows(t); n != 1 {
+		t.Errorf("one browser has %d sessions", n)
 	}
 }
 
