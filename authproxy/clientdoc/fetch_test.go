@@ -202,6 +202,23 @@ func TestAS40SizeAndTime(t *testing.T) {
 	}
 }
 
+// A host that takes the connection and never finishes the TLS handshake holds a fetch no
+// longer than one that does not answer.
+func TestAS40SlowHandshake(t *testing.T) {
+	t.Parallel()
+	site := clientdoctest.Start(t)
+	mute, err := net.Listen("tcp", clientdoctest.Address+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { mute.Close() })
+	start := time.Now()
+	_, _, err = fetcher(site).Document(t.Context(), "https://"+mute.Addr().String()+"/c")
+	if took := time.Since(start); !errors.Is(err, ErrUnavailable) || took > fetchTime+2*time.Second {
+		t.Errorf("%v after %v", err, took)
+	}
+}
+
 // zipped answers with a good document and so many blanks, compressed.
 func zipped(site *clientdoctest.Site, blanks int) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

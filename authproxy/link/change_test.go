@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -135,6 +136,57 @@ func TestCL11RevokeIsRetried(t *testing.T) {
 	}
 	if got := p.seen(); len(got) != attempts || got[0] != link.RevokeFailed {
 		t.Errorf("%d attempts, events %v", attempts, got)
+	}
+}
+
+// CL-11: whatever the revocation endpoint answers, the login is over here at once, and
+// Salesforce is asked until it says that the token is.
+func TestCL11EveryAnswerToARevocation(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		answer http.HandlerFunc
+		told   bool // the answer says that the token is revoked, or was
+	}{
+		"200":               {answer(200, ""), true},
+		"400 unknown token": {answer(400, `{"error":"invalid_token"}`), true},
+		"400 other":         {answer(400, `{"error":"unsupported_token_type"}`), false},
+		"401":               {answer(401, `{"error":"invalid_client"}`), false},
+		"429":               {answer(429, ``), false},
+		"500":               {answer(500, ""), false},
+		"a page with 200":   {answer(200, "<html>maintenance</html>"), false},
+		"cut off":           {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newLogin(t)
+			f.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+			p, token := signedIn(t, f)
+			f.set(func() { f.revoke = tt.answer })
+			start := time.Now()
+			if err := p.Revoke(t.Context(), "acme", alice, "user revoke"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrNeedsReauth) || time.Since(start) > time.Second {
+				t.Errorf("here, after %v: %v", time.Since(start), err)
+			}
+			left, err := p.RevokePending(t.Context())
+			if err != nil || (left == 0) != tt.told {
+				t.Errorf("%d revocations left, %v", left, err)
+			}
+			want := link.RevokeFailed
+			if tt.told {
+				want = link.RevokedUpstream
+			}
+			if diff := cmp.Diff([]link.EventKind{want}, p.seen()); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+			f.set(func() { f.revoke = nil })
+			f.clock.pass(10 * time.Minute)
+			p.drain(t)
+			if !tt.told && !f.isRevoked(token.RefreshToken) {
+				t.Error("Salesforce was not told in the end")
+			}
+		})
 	}
 }
 
