@@ -319,14 +319,18 @@ func (p *nodeProcess) answer(id int) (r reply) {
 	return r
 }
 
-// A strict OAuth client finds everything from the endpoint's URL and is refused what
-// the specifications refuse; testdata/oauth4webapi.mjs says what.
-func TestOAuth4webapi(t *testing.T) {
-	t.Parallel()
+// Strict OAuth clients find everything from the endpoint's URL and are refused what the
+// specifications refuse; testdata/*.mjs say what.
+func TestOAuth4webapi(t *testing.T) { t.Parallel(); strictClient(t, "oauth4webapi", 8) }
+func TestOpenIDClient(t *testing.T) { t.Parallel(); strictClient(t, "openid-client", 8) }
+
+// strictClient runs the script of a library, in which so many checks have to hold.
+func strictClient(t *testing.T, library string, checks int) {
+	t.Helper()
 	packages := nodePackages(t)
 	d := startDemo(t)
-	p := startNode(t, t.TempDir(), nil, filepath.Join("testdata", "oauth4webapi.mjs"),
-		filepath.Join(packages, "oauth4webapi", "build", "index.js"), d.MCPURLs["sobject-reads"], d.ClientID, testCallback)
+	p := startNode(t, t.TempDir(), nil, filepath.Join("testdata", library+".mjs"),
+		filepath.Join(packages, library, "build", "index.js"), d.MCPURLs["sobject-reads"], d.ClientID, testCallback)
 	var held []string
 	for p.out.Scan() {
 		var line struct{ Visit, Decision, Pass, Held string }
@@ -350,7 +354,7 @@ func TestOAuth4webapi(t *testing.T) {
 			held = append(held, line.Held)
 		}
 	}
-	if status := p.wait(); status != 0 || len(held) != 8 {
+	if status := p.wait(); status != 0 || len(held) != checks {
 		t.Errorf("status %d after %q\n%s", status, held, p.err)
 	}
 }
