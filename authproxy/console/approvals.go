@@ -143,7 +143,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		Expires:   ui.Moment(a.ExpiresAt, now),
 	}
 	if a.State == approval.Pending || a.State == approval.Approved {
-		const waits = "The call cannot be made before you have signed in. An approval is not used up by that."
+		const waits = "The call cannot be made until you sign in. Signing in uses up no approval."
 		if page.Lost, err = c.lostLogin(r, v, waits); err != nil {
 			return err
 		}

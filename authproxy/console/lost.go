@@ -30,7 +30,7 @@ func (c *Console) lostLogin(r *http.Request, v *visit, waits string) (*ui.LostLo
 // lossInWords says why a login is over, as far as that helps the person or whoever they
 // ask. The texts of package salesforce are short and plain, whatever Salesforce wrote.
 func lossInWords(why string) string {
-	const ask = " If signing in does not help, tell your administrator so."
+	const ask = " If it ends again after signing in, tell your administrator."
 	e, known := salesforce.ErrorRecorded(why)
 	switch {
 	case known && e.Lost:

@@ -9,7 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
-// loseLogin gives the person a Salesforce login that is over since a while, for a reason
+// loseLogin gives the person a Salesforce login that ended a while ago, for a reason
 // as package link records it.
 func (p *person) loseLogin(why string) {
 	p.t.Helper()
@@ -36,7 +36,7 @@ func TestAccountTellsOfALostLogin(t *testing.T) {
 	alice.connect()
 	bob.connect()
 	page := alice.get("/account")
-	page.want(t, 200, "The Salesforce login of org acme is over since 1 May 2026, 08:30 UTC (90 minutes ago)",
+	page.want(t, 200, "Your Salesforce login for org acme ended on 1 May 2026, 08:30 UTC (90 minutes ago)",
 		"Salesforce ended it: ip restricted.", "Your connections are kept", "Sign in to Salesforce again", "Disconnect")
 	if !strings.Contains(page.body, backToAccount) {
 		t.Errorf("no way back in %s", page.body)
@@ -55,7 +55,7 @@ func TestApprovalTellsOfALostLogin(t *testing.T) {
 	alice.post("/approvals/"+denied.ID, url.Values{"decision": {"deny"}})
 	alice.loseLogin("")
 	page := alice.get("/approvals/" + waiting.ID)
-	page.want(t, 200, "cannot be made before you have signed in", "Approve")
+	page.want(t, 200, "cannot be made until you sign in", "Approve")
 	if !strings.Contains(page.body, "return_to=%2Fapprovals%2F"+waiting.ID+`"`) {
 		t.Errorf("the sign-in does not lead back in %s", page.body)
 	}

@@ -45,7 +45,7 @@ type userRow struct {
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`
 	LastSeen    moment `json:"last_seen" col:"LAST SIGN-IN"`
 	// What is wrong with the Salesforce login; below the table for people.
-	LoginOver  moment `json:"login_over"`
+	LoginEnded moment `json:"login_ended"`
 	LoginWhy   string `json:"login_why"`
 	LoginClass string `json:"login_class"`
 	LoginFix   string `json:"login_fix"`
@@ -123,8 +123,8 @@ func printLogins(cmd *cobra.Command, rows []userRow) error {
 			continue
 		}
 		how := "Salesforce login fails to be renewed"
-		if !row.LoginOver.IsZero() {
-			how = "Salesforce login over since " + localTime(row.LoginOver.Time)
+		if !row.LoginEnded.IsZero() {
+			how = "Salesforce login ended " + localTime(row.LoginEnded.Time)
 		}
 		fmt.Fprintf(cmd.OutOrStdout(), "\n%s in org %s: %s: %s\n", personOf(grant.User{Username: row.Username, Subject: row.Subject}), row.Org, how, printable(row.LoginWhy))
 		if row.LoginFix != "" {

@@ -47,7 +47,7 @@ func (d *demo) repair(b *salesforcesim.Browser, page *salesforcesim.Page, userna
 func (d *demo) user(username string) (row struct {
 	Salesforce, Username string
 	Connections          int
-	LoginOver            string `json:"login_over"`
+	LoginEnded           string `json:"login_ended"`
 	LoginWhy             string `json:"login_why"`
 	LoginClass           string `json:"login_class"`
 	LoginFix             string `json:"login_fix"`
@@ -110,27 +110,27 @@ func TestFT17LostLoginIsToldAndRepaired(t *testing.T) {
 			t.Errorf("%s: Salesforce was asked %d times", tc.name, asked)
 		}
 		row := d.user(rep)
-		if row.Salesforce != "needs_reauth" || row.LoginOver == "" || row.LoginClass != tc.class || !strings.Contains(row.LoginWhy, tc.why) ||
+		if row.Salesforce != "needs_reauth" || row.LoginEnded == "" || row.LoginClass != tc.class || !strings.Contains(row.LoginWhy, tc.why) ||
 			!strings.Contains(row.LoginFix, tc.fix) || row.Connections != 1 {
 			t.Errorf("%s: the security team sees %+v", tc.name, row)
 		}
-		if out := d.must("user", "list"); !strings.Contains(out, rep) || !strings.Contains(out, "Salesforce login over since ") || !strings.Contains(out, tc.fix) {
+		if out := d.must("user", "list"); !strings.Contains(out, rep) || !strings.Contains(out, "Salesforce login ended ") || !strings.Contains(out, tc.fix) {
 			t.Errorf("%s: in words\n%s", tc.name, out)
 		}
 		page, err := b.Get(t.Context(), d.PublicURL+"/account")
-		if err != nil || !strings.Contains(page.Body, html.EscapeString(tc.account)) || !strings.Contains(page.Body, "is over since") {
+		if err != nil || !strings.Contains(page.Body, html.EscapeString(tc.account)) || !strings.Contains(page.Body, "> ended on ") {
 			t.Errorf("%s: the person sees %v\n%s", tc.name, err, page.Body)
 		}
 
 		d.control("PUT", "/faults", map[string]any{}, nil)
 		d.control("POST", "/users/"+rep+"/unfreeze", nil, nil)
-		if end := d.repair(b, page, rep); end.URL != d.PublicURL+"/account" || strings.Contains(end.Body, "is over since") {
+		if end := d.repair(b, page, rep); end.URL != d.PublicURL+"/account" || strings.Contains(end.Body, "> ended on ") {
 			t.Errorf("%s: the repair ends at %s\n%s", tc.name, end.URL, end.Body)
 		}
 		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
 			t.Errorf("%s: after the repair: %d %s", tc.name, r.Status, r.body)
 		}
-		if row := d.user(rep); row.Salesforce != "active" || row.LoginClass != "" || row.LoginOver != "" || row.Connections != 1 {
+		if row := d.user(rep); row.Salesforce != "active" || row.LoginClass != "" || row.LoginEnded != "" || row.Connections != 1 {
 			t.Errorf("%s: after the repair the security team sees %+v", tc.name, row)
 		}
 	}
