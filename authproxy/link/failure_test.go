@@ -15,6 +15,9 @@ func TestFT15LostReply(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
+	if err := p.Replace(t.Context(), "acme", f.signIn(bob)); err != nil {
+		t.Fatal(err)
+	}
 	f.token = func(w http.ResponseWriter, r *http.Request) {
 		f.set(func() { f.token = nil })
 		f.lose(w, r)
@@ -27,6 +30,9 @@ func TestFT15LostReply(t *testing.T) {
 	}
 	if calls, reused := f.counts(); calls != 2 || reused != 1 {
 		t.Errorf("%d calls, %d with the spent token; expected 2 and 1", calls, reused)
+	}
+	if _, err := p.Token(t.Context(), "acme", bob); err != nil {
+		t.Errorf("somebody else's login: %v", err)
 	}
 }
 

@@ -140,3 +140,42 @@ func TestFT17LostLoginIsToldAndRepaired(t *testing.T) {
 		t.Errorf("%d live refresh tokens at Salesforce", live)
 	}
 }
+
+// A client that people use, when the login is lost: once its user has signed in again it
+// goes on with what it has stored; without that, it asks for a sign-in by itself and goes on.
+func TestInspectorWithLostLogin(t *testing.T) {
+	t.Parallel()
+	nodePackages(t)
+	d := startDemo(t)
+	i := &inspector{d: d, url: d.MCPURLs["sobject-reads"], home: t.TempDir()}
+	connect := func() {
+		t.Helper()
+		p := i.start("--method", "tools/call", "--tool-name", "getUserInfo")
+		p.signIn(d, rep)
+		if r, status := i.end(p); status != inspectorDone || !strings.Contains(r.text(), rep) {
+			t.Fatalf("status %d\n%s", status, r.body)
+		}
+	}
+	lose := func() {
+		t.Helper()
+		d.control("POST", "/grants/revoke", map[string]any{}, nil)
+		d.expireLogins()
+	}
+	stored := func() (reply, int) { t.Helper(); return i.call("getUserInfo", map[string]any{}) }
+	connect()
+
+	lose()
+	if r, status := stored(); status != inspectorAuthRequired {
+		t.Errorf("with a lost login: status %d\n%s", status, r.body)
+	}
+	connect()
+
+	lose()
+	// LogIn looks for a client's callback, to which a sign-in from our own pages does not lead.
+	if location, err := d.browser().LogIn(t.Context(), d.PublicURL+"/signin?org=acme", rep, d.password(rep)); err == nil {
+		t.Errorf("the sign-in ended at a client: %s", location)
+	}
+	if r, status := stored(); status != inspectorDone || !strings.Contains(r.text(), rep) {
+		t.Errorf("after its user signed in: status %d\n%s", status, r.body)
+	}
+}
