@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -100,10 +101,10 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}
 	}
 	refused := &oauthError{cause: err}
-	record := s.record
+	record, reason := s.record, ""
 	switch {
 	case errors.Is(err, grant.ErrNoLogin):
-		record = s.recordRefusal // some clients ask on and on
+		record, reason = s.recordRefusal, "login_lost" // some clients ask on and on
 		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.PublicURL+"/account"
 	case errors.Is(err, grant.ErrInvalidGrant):
 		record = s.recordRefusal // a stranger's guess, for all that is known
@@ -115,10 +116,6 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	default:
 		return err
 	}
-	reason := refused.code
-	if errors.Is(err, grant.ErrNoLogin) {
-		reason = "login_lost"
-	}
-	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: reason})
+	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: cmp.Or(reason, refused.code)})
 	return refused
 }

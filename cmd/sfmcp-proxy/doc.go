@@ -37,5 +37,6 @@
 // How a call is handled: mcpforward/call.go, top to bottom. How a user signs in:
 // authproxy/authorize.go, consent.go, callback.go, token.go. How access ends:
 // authproxy/cutoff.go. How a Salesforce login is renewed, lost and found again:
-// authproxy/link/refresh.go, authproxy/console/lost.go, authproxy/signin.go. Why something is as it is: the DESIGN.md beside the code.
+// authproxy/link/refresh.go, authproxy/console/lost.go, authproxy/signin.go. Why something
+// is as it is: the DESIGN.md beside the code.
 package main
