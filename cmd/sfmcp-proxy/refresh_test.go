@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -89,5 +91,49 @@ func TestFT19RevokedWins(t *testing.T) {
 		if out := d.must("grant", "list", "--json"); out != "" {
 			t.Errorf("connections are left: %s", out)
 		}
+	}
+}
+
+// FT-20: a process that renews a login is killed with the request on its way. Another one
+// takes over once the lease has run out, and its caller gets an answer.
+func TestFT20KilledDuringRefresh(t *testing.T) {
+	t.Parallel()
+	d := startEdited(t, func(text string) string { return text })
+	c := d.connect("sobject-reads", rep)
+	d.control("PUT", "/faults", map[string]any{"token_delay": "1h"}, nil)
+	d.control("DELETE", "/requests", nil, nil)
+	d.expireLogins()
+	doomed := exec.Command(os.Args[0], "doctor", "--config", d.ConfigFile) // renews what is due
+	doomed.Env = append(os.Environ(), runAsProgram+"=1")
+	if err := doomed.Start(); err != nil {
+		t.Fatal(err)
+	}
+	asked := func() int { return len(d.recorded("path=/services/oauth2/token")) }
+	eventually(t, 20*time.Second, "the request is on its way", func() bool { return asked() == 1 })
+	if err := doomed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	doomed.Wait()
+	d.control("PUT", "/faults", map[string]any{}, nil)
+
+	killed := time.Now()
+	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("after the kill: %d %s", r.Status, r.body)
+	}
+	if took := time.Since(killed); took > 12*time.Second {
+		t.Errorf("taken over after %s", took)
+	}
+	if n := asked(); n != 2 {
+		t.Errorf("Salesforce was asked %d times", n)
+	}
+	var tokens []struct{ Reused int }
+	d.control("GET", "/tokens", nil, &tokens)
+	for _, token := range tokens {
+		if token.Reused != 0 {
+			t.Errorf("a spent token was presented %d times", token.Reused)
+		}
+	}
+	if row := d.user(rep); row.Salesforce != "active" {
+		t.Errorf("the login is %+v", row)
 	}
 }
