@@ -76,7 +76,7 @@ func TestShortLivedTokens(t *testing.T) {
 	}
 }
 
-// FT-14: 50 calls at expiry, the leader cancelled: one refresh, all others served.
+// FT-14: 100 calls at expiry, the leader cancelled: one refresh, all others served.
 func TestFT14ParallelCallsRefreshOnce(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
@@ -93,7 +93,7 @@ func TestFT14ParallelCallsRefreshOnce(t *testing.T) {
 	}()
 	<-arrived
 	var followers sync.WaitGroup
-	tokens := make([]string, 50)
+	tokens := make([]string, 100)
 	for i := range tokens {
 		followers.Go(func() {
 			var err error
