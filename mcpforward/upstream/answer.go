@@ -92,7 +92,6 @@ func (c *call) next() (*jsonrpc.Message, *fault) {
 			return nil, asFault(err)
 		}
 		c.atWork = nil
-		c.questions.clear()
 		if err := c.begin(); err != nil {
 			return nil, asFault(err)
 		}

@@ -18,16 +18,16 @@ import (
 
 // get is one GET that a server has taken, for the test to play.
 type get struct {
-	t       *testing.T
-	w       http.ResponseWriter
-	r       *http.Request
-	release chan struct{}
+	r   *http.Request
+	out chan string // what is to be sent; closed: the end of the stream
 }
 
-// send writes an event stream as it is.
+// send writes an event stream as it is, unless the client has gone.
 func (g *get) send(text string) {
-	io.WriteString(g.w, text)
-	g.w.(http.Flusher).Flush()
+	select {
+	case g.out <- text:
+	case <-g.r.Context().Done():
+	}
 }
 
 func (g *get) notify(method string) {
@@ -35,7 +35,7 @@ func (g *get) notify(method string) {
 }
 
 // end closes the stream.
-func (g *get) end() { close(g.release) }
+func (g *get) end() { close(g.out) }
 
 func notification(method string) string { return `{"jsonrpc":"2.0","method":"` + method + `"}` }
 
@@ -51,13 +51,20 @@ func listening(t *testing.T, on func(http.ResponseWriter, *http.Request, *jsonrp
 		}
 		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
 		w.(http.Flusher).Flush()
-		g := &get{t, w, r, make(chan struct{})}
+		g := &get{r, make(chan string)}
 		taken <- g
-		select {
-		case <-g.release:
-		case <-r.Context().Done():
+		for {
+			select {
+			case text, more := <-g.out:
+				if !more {
+					return true
+				}
+				io.WriteString(w, text)
+				w.(http.Flusher).Flush()
+			case <-r.Context().Done():
+				return true
+			}
 		}
-		return true
 	})
 	return x, taken
 }
@@ -467,7 +474,7 @@ func TestFW38NotificationIsBounded(t *testing.T) {
 	g := <-taken
 	go g.send("data: " + strings.Repeat("x", 2*notificationBytes))
 	again := <-taken
-	<-g.r.Context().Done()
+	<-g.r.Context().Done() // the connection ended by us
 	again.notify(toolsChanged)
 	l.hears(t, toolsChanged)
 }
