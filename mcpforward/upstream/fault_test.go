@@ -61,74 +61,21 @@ func cut(kind, body string) respond {
 
 const good = `{"jsonrpc":"2.0","id":ID,"result":{"ok":true}}`
 
-// TestFaults: what a fault of Salesforce's becomes, and how often a read and a
-// write reach it (FT-22 to FT-25, FT-31, FW-35, FW-38).
-func TestFaults(t *testing.T) {
+const kindJSON, kindSSE = "application/json", "text/event-stream"
+
+// trouble is one way for a tool call to go wrong.
+type trouble struct {
+	name    string
+	respond respond
+	want    wants
+	reads   int // attempts of a repeatable call; a write is always sent once
+}
+
+// strike lets each strike a write and a read, and counts how often they reach Salesforce.
+func strike(t *testing.T, troubles []trouble) {
+	t.Helper()
 	t.Parallel()
-	const kindJSON, kindSSE = "application/json", "text/event-stream"
-	type row struct {
-		name    string
-		respond respond
-		want    wants
-		reads   int // attempts of a repeatable call; a write is always sent once
-	}
-	rows := []row{
-		{"FT-22 429", status(429, ""), wants{Limited, false}, 1},
-		{"FT-22 403 limit", status(403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED"}]`), wants{Limited, false}, 1},
-		{"FT-31 403 HTML", status(403, "<html>blocked"), wants{Forbidden, false}, 1},
-		{"FT-31 404 deactivated", status(404, "Server definition not found for: sales"), wants{ServerInactive, false}, 1},
-		{"FT-31 405", status(405, ""), wants{ServerInactive, false}, 1},
-		{"406", status(406, ""), wants{Broken, false}, 1},
-		{"redirect", func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
-			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
-		}, wants{Broken, true}, 1},
-		{"redirect to GET", func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
-			http.Redirect(w, r, "/elsewhere", http.StatusFound)
-		}, wants{Broken, true}, 1},
-		{"202", status(202, ""), wants{Broken, true}, 2},
-		{"FT-23 cut in JSON", cut(kindJSON, `{"jsonrpc":"2.0",`), wants{Broken, true}, 2},
-		{"FT-23 cut before body", cut(kindJSON, ""), wants{Broken, true}, 2},
-		{"FT-24 cut in event", cut(kindSSE, "data: {\"jsonrpc\":"), wants{Broken, true}, 2},
-		{"FT-24 ended in event", raw(kindSSE, "data: "+good), wants{Broken, true}, 2},
-		{"FT-24 event not ended by a line", raw(kindSSE, "data: "+good+"\n"), wants{Broken, true}, 2},
-		{"FT-24 ended before response", raw(kindSSE, ": ping\n\n"), wants{Broken, true}, 2},
-		{"FT-25 empty JSON", raw(kindJSON, ""), wants{Broken, true}, 2},
-		{"FT-25 white space", raw(kindJSON, " \n"), wants{Broken, true}, 2},
-		{"FT-25 empty SSE", raw(kindSSE, ""), wants{Broken, true}, 2},
-		{"FT-25 HTML", raw("text/html", "<html>"), wants{Broken, true}, 1},
-		{"FT-25 HTML as JSON", raw(kindJSON, "<html>"), wants{Broken, true}, 1},
-		{"FT-25 HTML as event", raw(kindSSE, "data: <html>\n\n"), wants{Broken, true}, 1},
-		{"FT-25 wrong id", raw(kindJSON, `{"jsonrpc":"2.0","id":0,"result":{}}`), wants{Broken, true}, 1},
-		{"FT-25 id as text", raw(kindJSON, `{"jsonrpc":"2.0","id":"ID","result":{}}`), wants{Broken, true}, 1},
-		{"FT-25 request as answer", raw(kindJSON, `{"jsonrpc":"2.0","id":ID,"method":"sampling/createMessage"}`), wants{Broken, true}, 1},
-		{"FT-25 batch", raw(kindJSON, "["+good+"]"), wants{Broken, true}, 1},
-		{"FT-25 two values", raw(kindJSON, good+good), wants{Broken, true}, 1},
-		{"FT-25 gzip garbage", func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
-			w.Header().Set("Content-Encoding", "gzip")
-			raw(kindJSON, good)(w, r, m)
-		}, wants{Broken, true}, 1},
-		{"FW-35 only another id", raw(kindSSE, "data: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}}\n\n"), wants{Broken, true}, 2},
-		{"FW-38 long JSON", raw(kindJSON, `{"jsonrpc":"2.0","id":ID,"result":{"a":"`+strings.Repeat("x", 2<<20)+`"}}`), wants{Broken, true}, 1},
-		{"FW-38 announced long JSON", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
-			w.Header().Set("Content-Type", kindJSON)
-			w.Header().Set("Content-Length", strconv.Itoa(500<<20))
-			w.WriteHeader(200)
-		}, wants{Broken, true}, 1},
-		{"FW-38 endless event", endless(kindSSE, "data: "), wants{Broken, true}, 1},
-		{"FW-38 tiny events", endless(kindSSE, "data: {\"jsonrpc\":\"2.0\",\"method\":\"m\"}\n\n"), wants{Broken, true}, 1},
-		{"FW-38 endless comments", endless(kindSSE, ": ping\n"), wants{Broken, true}, 1},
-		{"FW-38 gzip bomb", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
-			w.Header().Set("Content-Type", kindJSON)
-			w.Header().Set("Content-Encoding", "gzip")
-			z := gzip.NewWriter(w)
-			_, _ = z.Write(make([]byte, 64<<20))
-			z.Close()
-		}, wants{Broken, true}, 1},
-	}
-	for _, code := range []int{500, 502, 503, 504} {
-		rows = append(rows, row{fmt.Sprintf("FT-23 %d", code), status(code, "<html>"), wants{Unavailable, true}, 2})
-	}
-	for _, tt := range rows {
+	for _, tt := range troubles {
 		for _, repeatable := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s repeatable %v", tt.name, repeatable), func(t *testing.T) {
 				t.Parallel()
@@ -145,6 +92,130 @@ func TestFaults(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestFT22Limits: a limit is told, and nothing is sent again.
+func TestFT22Limits(t *testing.T) {
+	strike(t, []trouble{
+		{"429", status(429, ""), wants{Limited, false}, 1},
+		{"403 limit", status(403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED"}]`), wants{Limited, false}, 1},
+	})
+}
+
+// TestFT23CutAnswers: 5xx and answers that break off: a read is made once more, a write is not.
+func TestFT23CutAnswers(t *testing.T) {
+	strike(t, []trouble{
+		{"cut in JSON", cut(kindJSON, `{"jsonrpc":"2.0",`), wants{Broken, true}, 2},
+		{"cut before body", cut(kindJSON, ""), wants{Broken, true}, 2},
+		{"500", status(500, "<html>"), wants{Unavailable, true}, 2},
+		{"502", status(502, "<html>"), wants{Unavailable, true}, 2},
+		{"503", status(503, "<html>"), wants{Unavailable, true}, 2},
+		{"504", status(504, "<html>"), wants{Unavailable, true}, 2},
+		{"head alone", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
+			w.Header().Set("Content-Type", kindSSE)
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}, wants{Broken, true}, 2},
+	})
+}
+
+// TestFT24CutStreams: a stream that ends before the response is no answer.
+func TestFT24CutStreams(t *testing.T) {
+	strike(t, []trouble{
+		{"cut in event", cut(kindSSE, "data: {\"jsonrpc\":"), wants{Broken, true}, 2},
+		{"ended in event", raw(kindSSE, "data: "+good), wants{Broken, true}, 2},
+		{"event not ended by a line", raw(kindSSE, "data: "+good+"\n"), wants{Broken, true}, 2},
+		{"ended before response", raw(kindSSE, ": ping\n\n"), wants{Broken, true}, 2},
+		{"reset in stream", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
+			stream(w, `{"jsonrpc":"2.0","method":"m"}`)
+			panic(http.ErrAbortHandler)
+		}, wants{Broken, true}, 2},
+		{"ended by CR alone", raw(kindSSE, "data: "+good+"\r"), wants{Broken, true}, 2},
+		{"ended after another's response", raw(kindSSE, "data: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}}\n\n"), wants{Broken, true}, 2},
+	})
+}
+
+// TestFT25NoAnswers: what comes with status 200 and is no answer.
+func TestFT25NoAnswers(t *testing.T) {
+	strike(t, []trouble{
+		{"empty JSON", raw(kindJSON, ""), wants{Broken, true}, 2},
+		{"white space", raw(kindJSON, " \n"), wants{Broken, true}, 2},
+		{"empty SSE", raw(kindSSE, ""), wants{Broken, true}, 2},
+		{"HTML", raw("text/html", "<html>"), wants{Broken, true}, 1},
+		{"HTML as JSON", raw(kindJSON, "<html>"), wants{Broken, true}, 1},
+		{"HTML as event", raw(kindSSE, "data: <html>\n\n"), wants{Broken, true}, 1},
+		{"wrong id", raw(kindJSON, `{"jsonrpc":"2.0","id":0,"result":{}}`), wants{Broken, true}, 1},
+		{"id as text", raw(kindJSON, `{"jsonrpc":"2.0","id":"ID","result":{}}`), wants{Broken, true}, 1},
+		{"request as answer", raw(kindJSON, `{"jsonrpc":"2.0","id":ID,"method":"sampling/createMessage"}`), wants{Broken, true}, 1},
+		{"batch", raw(kindJSON, "["+good+"]"), wants{Broken, true}, 1},
+		{"two values", raw(kindJSON, good+good), wants{Broken, true}, 1},
+		{"gzip garbage", func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
+			w.Header().Set("Content-Encoding", "gzip")
+			raw(kindJSON, good)(w, r, m)
+		}, wants{Broken, true}, 1},
+		{"isError UNKNOWN_EXCEPTION", raw(kindJSON, `{"jsonrpc":"2.0","id":ID,"result":{"isError":true,"content":[{"type":"text","text":"[{\"errorCode\":\"UNKNOWN_EXCEPTION\"}]"}]}}`), wants{}, 1},
+		{"no type", raw("", good), wants{Broken, true}, 1},
+	})
+}
+
+// TestFT31Refusals: of what stands before the server, and of the server itself.
+func TestFT31Refusals(t *testing.T) {
+	strike(t, []trouble{
+		{"403 HTML", status(403, "<html>blocked"), wants{Forbidden, false}, 1},
+		{"404 deactivated", status(404, "Server definition not found for: sales"), wants{ServerInactive, false}, 1},
+		{"405", status(405, ""), wants{ServerInactive, false}, 1},
+	})
+}
+
+// TestFW35OnlyAnotherId: the response to something else is none.
+func TestFW35OnlyAnotherId(t *testing.T) {
+	strike(t, []trouble{
+		{"only another id", raw(kindSSE, "data: {\"jsonrpc\":\"2.0\",\"id\":0,\"result\":{}}\n\n"), wants{Broken, true}, 2},
+	})
+}
+
+// TestFW38OversizedAnswers: an answer is bounded in bytes and events, and never unpacked.
+func TestFW38OversizedAnswers(t *testing.T) {
+	strike(t, []trouble{
+		{"long JSON", raw(kindJSON, `{"jsonrpc":"2.0","id":ID,"result":{"a":"`+strings.Repeat("x", 2<<20)+`"}}`), wants{Broken, true}, 1},
+		{"announced long JSON", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
+			w.Header().Set("Content-Type", kindJSON)
+			w.Header().Set("Content-Length", strconv.Itoa(500<<20))
+			w.WriteHeader(200)
+		}, wants{Broken, true}, 1},
+		{"endless event", endless(kindSSE, "data: "), wants{Broken, true}, 1},
+		{"tiny events", endless(kindSSE, "data: {\"jsonrpc\":\"2.0\",\"method\":\"m\"}\n\n"), wants{Broken, true}, 1},
+		{"endless comments", endless(kindSSE, ": ping\n"), wants{Broken, true}, 1},
+		{"gzip bomb", func(w http.ResponseWriter, _ *http.Request, _ *jsonrpc.Message) {
+			w.Header().Set("Content-Type", kindJSON)
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			_, _ = z.Write(make([]byte, 64<<20))
+			z.Close()
+		}, wants{Broken, true}, 1},
+		{"10 000 events and the response", events(maxEvents, kindSSE), wants{Broken, true}, 1},
+		{"9 999 events and the response", events(maxEvents-1, kindSSE), wants{}, 1},
+		{"many comments and the response", raw(kindSSE, strings.Repeat(":\n", 3*maxEvents)+"data: "+good+"\n\n"), wants{}, 1},
+	})
+}
+
+// TestOtherStatuses: of which nothing is known but that they are no answer.
+func TestOtherStatuses(t *testing.T) {
+	strike(t, []trouble{
+		{"406", status(406, ""), wants{Broken, false}, 1},
+		{"redirect", func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
+			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+		}, wants{Broken, true}, 1},
+		{"redirect to GET", func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+		}, wants{Broken, true}, 1},
+		{"202", status(202, ""), wants{Broken, true}, 2},
+	})
+}
+
+// events sends so many and then the response.
+func events(n int, kind string) respond {
+	return raw(kind, strings.Repeat("data: {\"jsonrpc\":\"2.0\",\"method\":\"m\"}\n\n", n)+"data: "+good+"\n\n")
 }
 
 // FT-23: a page of something between us and Salesforce does not say that a write was
