@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 )
 
 // connections is the public listener with an upper bound. A connection that waits for
@@ -127,7 +128,8 @@ func (b *connections) rest(c *connection, idle bool) {
 	}
 }
 
-// watch is the server's ConnState hook.
+// watch is the server's ConnState hook. The deadline of an answer ends with it: what the
+// server says next, it says without the middleware.
 func (b *connections) watch(conn net.Conn, state http.ConnState) {
 	if t, ok := conn.(*tls.Conn); ok {
 		conn = t.NetConn()
@@ -136,6 +138,9 @@ func (b *connections) watch(conn net.Conn, state http.ConnState) {
 		b.mu.Lock()
 		b.rest(c, state == http.StateIdle)
 		b.mu.Unlock()
+		if state == http.StateIdle {
+			c.Conn.SetWriteDeadline(time.Time{})
+		}
 	}
 }
 

@@ -1,0 +1,299 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// served puts a handler behind the middleware and the server's real settings, with its
+// times cut to a hundredth, over HTTP/1.1 or HTTP/2.
+func served(t *testing.T, a *app, h http.Handler, overHTTP2 bool) (url string, client *http.Client) {
+	t.Helper()
+	settings := a.server(nil)
+	a.writeTime = writeTime / 100
+	s := httptest.NewUnstartedServer(a.middleware(h))
+	s.Config = settings
+	settings.Handler = a.middleware(h)
+	settings.ReadTimeout /= 100
+	settings.ReadHeaderTimeout /= 100
+	settings.IdleTimeout /= 100
+	settings.HTTP2.SendPingTimeout /= 100
+	settings.HTTP2.WriteByteTimeout /= 100
+	s.EnableHTTP2 = overHTTP2
+	if overHTTP2 {
+		s.StartTLS()
+	} else {
+		s.Start()
+	}
+	t.Cleanup(s.Close)
+	return s.URL, s.Client()
+}
+
+var versions = map[string]bool{"HTTP/1.1": false, "HTTP/2": true}
+
+// FT-49: neither an event stream that is quiet for long nor a call that takes long is cut
+// by the server's own times. The real ones are 30 s and 2 minutes; here they are a
+// hundredth, and the handler is quiet for more than either.
+func TestFT49LongAnswersAreNotCut(t *testing.T) {
+	t.Parallel()
+	for name, overHTTP2 := range versions {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a, _ := configured(t, twoOrgs)
+			url, client := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				io.Copy(io.Discard, r.Body)
+				control := http.NewResponseController(w)
+				for i := range 3 {
+					fmt.Fprintf(w, "data: %d\n\n", i)
+					if err := control.Flush(); err != nil {
+						t.Errorf("event %d: %v", i, err)
+					}
+					control.SetWriteDeadline(time.Now().Add(a.writeTime)) // as a handler might, and never lift it
+					select {
+					case <-r.Context().Done():
+						t.Errorf("the request ended after event %d: %v", i, context.Cause(r.Context()))
+						return
+					case <-time.After(1300 * time.Millisecond):
+					}
+				}
+			}), overHTTP2)
+			for range 2 { // the second on a connection that is used already
+				resp, err := client.Post(url, "application/json", strings.NewReader(`{}`))
+				if err != nil {
+					t.Fatal(err)
+				}
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				if want := "data: 0\n\ndata: 1\n\ndata: 2\n\n"; string(body) != want || err != nil || (resp.ProtoMajor == 2) != overHTTP2 {
+					t.Errorf("%s %q, %v", resp.Proto, body, err)
+				}
+			}
+		})
+	}
+}
+
+// AV-01, FT-50: a client that does not read its answer is given up after the time of one
+// write, whatever the answer is, and the handler learns of it.
+func TestFT50SlowReadersAreGivenUp(t *testing.T) {
+	t.Parallel()
+	for name, overHTTP2 := range versions {
+		for kind, write := range map[string]func(http.ResponseWriter) error{
+			"one result": func(w http.ResponseWriter) error {
+				_, err := w.Write(make([]byte, 32<<20))
+				return err
+			},
+			"events": func(w http.ResponseWriter) error {
+				for range 10_000 {
+					if _, err := w.Write(make([]byte, 4000)); err != nil {
+						return err
+					}
+					if err := http.NewResponseController(w).Flush(); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+		} {
+			t.Run(name+", "+kind, func(t *testing.T) {
+				t.Parallel()
+				a, _ := configured(t, twoOrgs)
+				ended := make(chan error, 1)
+				url, _ := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ended <- write(w) }), overHTTP2)
+				conn := slowReader(t, url, overHTTP2)
+				begun := time.Now()
+				select {
+				case err := <-ended:
+					if err == nil {
+						t.Error("all of it was written, with nobody reading: the test tests nothing")
+					}
+					if took := time.Since(begun); took > 20*a.writeTime {
+						t.Errorf("given up after %s, for one write %s", took, a.writeTime)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatal("the handler still waits for a client that does not read")
+				}
+				conn.Close()
+				eventually(t, 5*time.Second, "the request has ended", func() bool { return a.load.requests.Load() == 0 })
+			})
+		}
+	}
+}
+
+// slowReader asks for the answer and reads nothing of it.
+func slowReader(t *testing.T, url string, overHTTP2 bool) net.Conn {
+	t.Helper()
+	address := url[strings.Index(url, "//")+2:]
+	if !overHTTP2 {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.(*net.TCPConn).SetReadBuffer(4096)
+		fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		return conn
+	}
+	conn, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A window as large as can be: it is the connection that stalls, not flow control.
+	conn.Write(append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(frameSettings, 0, 0, []byte{0, 4, 0x7f, 0xff, 0xff, 0xff})...))
+	conn.Write(frame(frameHeaders, flagEndHeaders|flagEndStream, 1, getRoot))
+	return conn
+}
+
+// A deadline of one answer must not reach the next on the same connection, where the
+// server itself answers what it cannot read.
+func TestDeadlineEndsWithItsAnswer(t *testing.T) {
+	t.Parallel()
+	a := serving(t, twoOrgs, func(a *app) { a.writeTime = 100 * time.Millisecond })
+	conn, err := net.Dial("tcp", a.publicAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	read := bufio.NewReader(conn)
+	for i, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"} {
+		time.Sleep(time.Duration(i) * 300 * time.Millisecond)
+		fmt.Fprint(conn, request)
+		resp, err := http.ReadResponse(read, nil)
+		if err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
+		io.Copy(io.Discard, resp.Body)
+	}
+}
+
+// stalled is a reader of the log that does not read until it is let.
+type stalled struct {
+	lockedBuffer
+	let chan struct{}
+}
+
+func (s *stalled) Write(p []byte) (int, error) {
+	<-s.let
+	return s.lockedBuffer.Write(p)
+}
+
+// FT-48: nobody reads the log. Requests are answered as before, what does not fit is
+// counted, and the log says so when it is read again.
+func TestFT48LogThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	out := &stalled{let: make(chan struct{})}
+	log, records := logTo(out)
+	a := serving(t, twoOrgs, func(a *app) { a.log = log; a.countDropped(records) })
+	long := strings.Repeat("x", 20_000)
+	for records.dropped.Load() == 0 { // until the queue is full
+		log.Info(long)
+	}
+	for range 50 {
+		begun := time.Now()
+		if !speakPlainlyOnce(a.publicAddress) || time.Since(begun) > 2*time.Second {
+			t.Fatalf("a request waited %s for the log", time.Since(begun))
+		}
+	}
+	records.mu.Lock()
+	waiting := len(records.waiting)
+	records.mu.Unlock()
+	if waiting > sinkSize {
+		t.Errorf("%d bytes wait", waiting)
+	}
+	if m := a.metrics.text(t); strings.Contains(m, "sfmcp_log_records_dropped_total{} 0\n") || !strings.Contains(m, "sfmcp_log_records_dropped_total") {
+		t.Errorf("metrics do not show the loss:\n%s", m)
+	}
+	close(out.let)
+	eventually(t, 5*time.Second, "the log tells of the loss", func() bool { return strings.Contains(out.String(), "records were dropped") })
+	log.Info("afterwards")
+	records.close(time.Second)
+	if !strings.Contains(out.String(), "afterwards") {
+		t.Error("what was logged last is lost")
+	}
+}
+
+// FT-48: a real pipe of a real process, which nobody reads.
+func TestFT48PipeThatNobodyReads(t *testing.T) {
+	t.Parallel()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	a := serving(t, twoOrgs, func(a *app) { a.log, _ = logTo(write) })
+	for range 1000 { // 1000 records of 300 bytes: the pipe holds 64 KiB
+		if !speakPlainlyOnce(a.publicAddress) {
+			t.Fatal("not answered")
+		}
+	}
+}
+
+// FT-12: a panic costs its own request: in a handler, in a stream that has begun, and in
+// work beside requests. Nobody is told what it said.
+func TestFT12PanicsAreSurvived(t *testing.T) {
+	t.Parallel()
+	const secret = "sfa_canary"
+	var log lockedBuffer
+	a, _ := configured(t, twoOrgs)
+	l, records := logTo(&log)
+	a.log = l
+	for name, overHTTP2 := range versions {
+		url, client := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/stream" {
+				fmt.Fprint(w, "data: 1\n\n")
+				http.NewResponseController(w).Flush()
+			}
+			if r.URL.Path != "/fine" {
+				panic(secret)
+			}
+		}), overHTTP2)
+		resp, err := client.Get(url + "/page")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		if resp.StatusCode != http.StatusInternalServerError || strings.Contains(string(body), secret) || strings.Contains(string(body), ".go:") {
+			t.Errorf("%s: %d %s", name, resp.StatusCode, body)
+		}
+		if resp, err = client.Get(url + "/stream"); err == nil {
+			_, err = io.ReadAll(resp.Body)
+		}
+		if err == nil {
+			t.Errorf("%s: a stream that broke off looks whole", name)
+		}
+		if resp, err = client.Get(url + "/fine"); err != nil || resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: afterwards %v", name, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var swept atomic.Int64
+	a.sweepers = []func(context.Context) error{
+		func(context.Context) error { panic(secret) },
+		func(context.Context) error { swept.Add(1); cancel(); return nil },
+	}
+	a.sweepLoop(ctx)
+	if swept.Load() != 1 {
+		t.Error("one sweeper's panic kept the others from their work")
+	}
+	if err := a.survive(func() error { return errors.New("usual") }); err == nil || err.Error() != "usual" {
+		t.Errorf("an error became %v", err)
+	}
+	records.close(time.Second)
+	if text := log.String(); strings.Contains(text, secret) || strings.Count(text, `"msg":"panic"`) != 5 {
+		t.Errorf("the log: %s", text)
+	}
+	if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_panics_total{} 5") {
+		t.Errorf("metrics:\n%s", m)
+	}
+}
