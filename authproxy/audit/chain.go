@@ -19,6 +19,9 @@ const genesis = "sfmcp-proxy audit log, version 1"
 
 var headPlace = db.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}
 
+// chainPurpose is what the keys are derived for; the first one signs.
+const chainPurpose = "audit chain"
+
 // head is the last entry's number and MAC; zero and genesis for an empty log.
 type head struct {
 	Seq int64  `json:"seq"`
@@ -38,7 +41,11 @@ func sign(key db.DerivedKey, former string, entry []byte) string {
 // key of the ring. There is one algorithm; a mac in any other form does not fit.
 func (l *Log) fits(mac, former string, entry []byte) bool {
 	id, _, _ := strings.Cut(mac, ":")
-	for _, key := range l.keys {
+	keys, err := l.ring.Keys(chainPurpose)
+	if err != nil {
+		return false
+	}
+	for _, key := range keys {
 		if key.ID == id {
 			return hmac.Equal([]byte(mac), []byte(sign(key, former, entry)))
 		}

@@ -29,7 +29,6 @@ type Config struct {
 type Log struct {
 	db   *db.DB
 	ring *db.KeyRing
-	keys []db.DerivedKey // the first one signs
 	now  func() time.Time
 
 	mu      sync.Mutex
@@ -49,14 +48,13 @@ type waiting struct {
 
 // New returns the log in c.DB.
 func New(c Config) (*Log, error) {
-	keys, err := c.Ring.Keys("audit chain")
-	if err != nil {
+	if _, err := c.Ring.Keys(chainPurpose); err != nil {
 		return nil, fmt.Errorf("opening audit log: %w", err)
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Log{db: c.DB, ring: c.Ring, keys: keys, now: c.Now}, nil
+	return &Log{db: c.DB, ring: c.Ring, now: c.Now}, nil
 }
 
 // Append stores e and returns its number once it is durable. Any error means that
@@ -153,7 +151,11 @@ func (l *Log) insert(ctx context.Context, tx *sql.Tx, h head, e Entry) (head, er
 	if err != nil {
 		return head{}, err
 	}
-	next := head{Seq: e.Seq, MAC: sign(l.keys[0], h.MAC, text)}
+	keys, err := l.ring.Keys(chainPurpose)
+	if err != nil {
+		return head{}, err
+	}
+	next := head{Seq: e.Seq, MAC: sign(keys[0], h.MAC, text)}
 	_, err = tx.ExecContext(ctx,
 		`INSERT INTO audit_entries (seq, at, actor, action, tool, entry, mac) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		e.Seq, db.Millis(e.At), column(e.Actor), column(e.Action), column(e.Tool), string(text), next.MAC)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"sfmcp-proxy/authproxy/db"
@@ -75,11 +76,15 @@ func TestAU03RecomputedChain(t *testing.T) {
 	if err := os.Rename(keys, keys+".real"); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CreateKeyFile(keys); err != nil {
+	known, err := real.ring.Keys(chainPurpose)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, forged, _ := strings.Cut(db.NewKeyLine(), " ")
+	if err := os.WriteFile(keys, []byte(known[0].ID+" "+forged), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	forger := s.open()
-	forger.keys[0].ID = real.keys[0].ID
 	for _, q := range []string{`DELETE FROM audit_entries`, `DELETE FROM meta WHERE name = 'audit_head'`} {
 		if _, err := forger.db.Writes.ExecContext(t.Context(), q); err != nil {
 			t.Fatal(err)
@@ -89,7 +94,7 @@ func TestAU03RecomputedChain(t *testing.T) {
 	if n, err := forger.Verify(t.Context()); n != 2 || err != nil {
 		t.Fatalf("the forged chain is not even consistent: %d, %v", n, err)
 	}
-	_, err := real.Verify(t.Context())
+	_, err = real.Verify(t.Context())
 	var broken *Broken
 	if !errors.As(err, &broken) {
 		t.Errorf("Verify of the forged chain = %v", err)
@@ -133,26 +138,34 @@ func TestAppendRefusesARolledBackLog(t *testing.T) {
 }
 
 // After a key rotation the old entries verify with the old key, and new ones use the new.
+// A log that was open before goes on (FT-46).
 func TestVerifyAcrossKeyRotation(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	appendAll(t, s.open(), entry("a.a"))
+	running := s.open()
+	appendAll(t, running, entry("a.a"))
 	keys := filepath.Join(s.dir, "keys")
 	old, err := os.ReadFile(keys)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(keys, append([]byte(db.NewKeyLine()), old...), 0o600); err != nil {
+	fresh := []byte(db.NewKeyLine())
+	if err := os.WriteFile(keys, append(fresh, old...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l := s.open()
 	appendAll(t, l, entry("a.b"))
-	if n, err := l.Verify(t.Context()); n != 2 || err != nil {
-		t.Errorf("Verify = %d, %v", n, err)
+	appendAll(t, running, entry("a.c"))
+	for _, l := range []*Log{l, running} {
+		if n, err := l.Verify(t.Context()); n != 3 || err != nil {
+			t.Errorf("Verify = %d, %v", n, err)
+		}
 	}
-	l.keys = l.keys[:1] // the old key is lost
+	if err := os.WriteFile(keys, fresh, 0o600); err != nil { // the old key is lost
+		t.Fatal(err)
+	}
 	var broken *Broken
-	if _, err := l.Verify(t.Context()); !errors.As(err, &broken) || broken.Seq != 1 {
+	if _, err := s.open().Verify(t.Context()); !errors.As(err, &broken) || broken.Seq != 1 {
 		t.Errorf("Verify without the old key = %v", err)
 	}
 }

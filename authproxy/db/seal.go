@@ -15,7 +15,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
 
 // keySize is that of AES-256.
@@ -25,9 +28,16 @@ const keySize = 32
 var ErrSealed = errors.New("sealed value does not open")
 
 // KeyRing holds the sealing keys. The first seals, all open; so a new key is put in
-// front and an old one stays until nothing needs it.
+// front and an old one stays until nothing needs it. It is safe for concurrent use.
 type KeyRing struct {
-	keys []sealingKey
+	path string
+	now  atomic.Pointer[ringKeys]
+}
+
+// ringKeys is what the file held when it was read last.
+type ringKeys struct {
+	keys    []sealingKey
+	derived sync.Map // purpose to []DerivedKey
 }
 
 type sealingKey struct {
@@ -71,8 +81,8 @@ func CreateKeyFile(path string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// RotateKeyFile puts a new key in front of those of the file: it seals from the next
-// start on, and the others still open. The file is replaced in one step.
+// RotateKeyFile puts a new key in front of those of the file: it seals once the file is
+// read again, and the others still open. The file is replaced in one step.
 func RotateKeyFile(path string) error {
 	if _, err := LoadKeyRing(path); err != nil {
 		return err
@@ -111,7 +121,7 @@ func LoadKeyRing(path string) (*KeyRing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
-	ring := &KeyRing{}
+	var keys []sealingKey
 	seen := map[string]bool{}
 	for n, line := range strings.Split(string(text), "\n") {
 		line = strings.TrimSpace(line)
@@ -123,12 +133,43 @@ func LoadKeyRing(path string) (*KeyRing, error) {
 			return nil, fmt.Errorf("key file %s line %d: expected a new id and 32 random bytes in base64url", path, n+1)
 		}
 		seen[key.id] = true
-		ring.keys = append(ring.keys, key)
+		keys = append(keys, key)
 	}
-	if len(ring.keys) == 0 {
+	if len(keys) == 0 {
 		return nil, fmt.Errorf("key file %s holds no key", path)
 	}
+	ring := &KeyRing{path: path}
+	ring.now.Store(&ringKeys{keys: keys})
 	return ring, nil
+}
+
+// Reload reads the key file again and reports whether it holds other keys than before. A
+// file that cannot be read, or that lacks the key that seals now, leaves the ring as it is.
+func (r *KeyRing) Reload() (changed bool, err error) {
+	fresh, err := LoadKeyRing(r.path)
+	if err != nil {
+		return false, err
+	}
+	former, keys := r.now.Load().keys, fresh.now.Load().keys
+	same := func(a, b sealingKey) bool { return a.id == b.id && bytes.Equal(a.root, b.root) }
+	if slices.EqualFunc(former, keys, same) {
+		return false, nil
+	}
+	if !slices.ContainsFunc(keys, func(k sealingKey) bool { return same(k, former[0]) }) {
+		return false, fmt.Errorf("key file %s lacks the key that seals now", r.path)
+	}
+	r.now.Store(fresh.now.Load())
+	return true, nil
+}
+
+// find returns the key with that id.
+func (r *KeyRing) find(id string) (sealingKey, bool) {
+	keys := r.now.Load().keys
+	i := slices.IndexFunc(keys, func(k sealingKey) bool { return k.id == id })
+	if i < 0 {
+		return sealingKey{}, false
+	}
+	return keys[i], true
 }
 
 func parseKey(line string) (sealingKey, error) {
@@ -179,7 +220,7 @@ func NewAEAD(root []byte, label string) (cipher.AEAD, error) {
 // Seal encrypts and authenticates plaintext for its place (AES-256-GCM under a key
 // derived for the purpose). The result is text: "v1.KEYID.BASE64URL".
 func (r *KeyRing) Seal(p Place, plaintext []byte) (string, error) {
-	k := r.keys[0]
+	k := r.now.Load().keys[0]
 	aead, err := k.aead(p.Purpose)
 	if err != nil {
 		return "", fmt.Errorf("sealing: %w", err)
@@ -187,7 +228,8 @@ func (r *KeyRing) Seal(p Place, plaintext []byte) (string, error) {
 	return "v1." + k.id + "." + base64.RawURLEncoding.EncodeToString(aead.Seal(nil, nil, plaintext, p.associatedData())), nil
 }
 
-// Open returns what Seal was given for the same place, or [ErrSealed].
+// Open returns what Seal was given for the same place, or [ErrSealed]. A key that is not
+// known is looked for in the file: another process may have read it there first.
 func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 	parts := strings.Split(sealed, ".")
 	if len(parts) != 3 || parts[0] != "v1" {
@@ -197,34 +239,43 @@ func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 	if err != nil {
 		return nil, ErrSealed
 	}
-	for _, k := range r.keys {
-		if k.id != parts[1] {
-			continue
-		}
-		aead, err := k.aead(p.Purpose)
-		if err != nil {
+	k, known := r.find(parts[1])
+	if !known {
+		if changed, err := r.Reload(); err != nil || !changed {
 			return nil, ErrSealed
 		}
-		plaintext, err := aead.Open(nil, nil, box, p.associatedData())
-		if err != nil {
+		if k, known = r.find(parts[1]); !known {
 			return nil, ErrSealed
 		}
-		return plaintext, nil
 	}
-	return nil, ErrSealed
+	aead, err := k.aead(p.Purpose)
+	if err != nil {
+		return nil, ErrSealed
+	}
+	plaintext, err := aead.Open(nil, nil, box, p.associatedData())
+	if err != nil {
+		return nil, ErrSealed
+	}
+	return plaintext, nil
 }
 
 // Keys derives one key a purpose from every key of the ring, the sealing one first.
-// Whoever makes lasting MACs (the audit chain) uses the first and verifies with all.
+// Whoever makes lasting MACs (the audit chain) uses the first and verifies with all, and
+// asks each time: the ring may have got a new one.
 func (r *KeyRing) Keys(purpose string) ([]DerivedKey, error) {
+	now := r.now.Load()
+	if known, ok := now.derived.Load(purpose); ok {
+		return known.([]DerivedKey), nil
+	}
 	var out []DerivedKey
-	for _, k := range r.keys {
+	for _, k := range now.keys {
 		key, err := hkdf.Key(sha256.New, k.root, nil, "sfmcp-proxy key "+purpose, keySize)
 		if err != nil {
 			return nil, fmt.Errorf("deriving key: %w", err)
 		}
 		out = append(out, DerivedKey{ID: k.id, Key: key})
 	}
+	now.derived.Store(purpose, out)
 	return out, nil
 }
 

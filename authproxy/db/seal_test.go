@@ -102,7 +102,7 @@ func TestRotationKeepsOldOpenable(t *testing.T) {
 		t.Errorf("old value: %q, %v", got, err)
 	}
 	fresh, _ := both.Seal(place, []byte("y"))
-	if _, err := old.Open(place, fresh); !errors.Is(err, ErrSealed) {
+	if strings.Split(fresh, ".")[1] == strings.Split(sealed, ".")[1] {
 		t.Error("the new value is sealed under the old key")
 	}
 	keys, err := both.Keys("audit")
@@ -296,5 +296,72 @@ func TestST12SecretsAreLongAndDistinct(t *testing.T) {
 	}
 	if Hash("a") == Hash("b") || len(Hash("a")) != 43 {
 		t.Error("hash")
+	}
+}
+
+// FT-46: a ring that is in use takes new keys from its file, also when it meets one first
+// in what another process sealed, and keeps what it has when the file is no good.
+func TestFT46RingIsReloaded(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := CreateKeyFile(path); err != nil {
+		t.Fatal(err)
+	}
+	load := func() *KeyRing {
+		r, err := LoadKeyRing(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	running, place := load(), Place{Table: "t", Row: "1", Purpose: "p"}
+	before, err := running.Seal(place, []byte("before"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := running.Reload(); changed || err != nil {
+		t.Errorf("nothing changed: %t %v", changed, err)
+	}
+	if err := RotateKeyFile(path); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere, err := load().Seal(place, []byte("elsewhere"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for sealed, want := range map[string]string{elsewhere: "elsewhere", before: "before"} {
+		if got, err := running.Open(place, sealed); err != nil || string(got) != want {
+			t.Errorf("%s: %q %v", want, got, err)
+		}
+	}
+	now, err := running.Seal(place, []byte("now"))
+	if err != nil || now[:12] != elsewhere[:12] {
+		t.Errorf("sealed with another key than the new one: %.12s, %.12s, %v", now, elsewhere, err)
+	}
+	if keys, err := running.Keys("chain"); err != nil || len(keys) != 2 {
+		t.Errorf("%d keys, %v", len(keys), err)
+	}
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"empty": "", "half": string(good[:20]), "other keys": NewKeyLine()} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if changed, err := running.Reload(); changed || err == nil {
+			t.Errorf("%s: %t %v", name, changed, err)
+		}
+		if got, err := running.Open(place, now); err != nil || string(got) != "now" {
+			t.Errorf("%s: %q %v", name, got, err)
+		}
+	}
+	if err := os.WriteFile(path, good[:strings.Index(string(good), "\n")+1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := running.Reload(); !changed || err != nil {
+		t.Errorf("the old key was retired: %t %v", changed, err)
+	}
+	if _, err := running.Open(place, before); !errors.Is(err, ErrSealed) {
+		t.Errorf("what the retired key sealed: %v", err)
 	}
 }

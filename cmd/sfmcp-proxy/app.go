@@ -36,6 +36,7 @@ type app struct {
 	now      func() time.Time
 	policies map[string]*policy.Policy // by name
 
+	ring       *db.KeyRing
 	db         *db.DB
 	audit      *audit.Log
 	grants     *grant.Store
@@ -77,8 +78,7 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 	if a.trustedProxies, err = prefixes(c.TrustedProxies); err != nil {
 		return nil, err
 	}
-	ring, err := db.LoadKeyRing(c.KeysFile)
-	if err != nil {
+	if a.ring, err = db.LoadKeyRing(c.KeysFile); err != nil {
 		return nil, err
 	}
 	if a.db, err = db.Open(ctx, db.Config{URL: c.Database}); err != nil {
@@ -89,10 +89,10 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 			err = errors.Join(err, a.db.Close())
 		}
 	}()
-	if err := ring.Claim(ctx, a.db); err != nil {
+	if err := a.ring.Claim(ctx, a.db); err != nil {
 		return nil, err
 	}
-	if err := a.openStores(ring); err != nil {
+	if err := a.openStores(); err != nil {
 		return nil, err
 	}
 	if err := a.openHandlers(); err != nil {
@@ -102,14 +102,14 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 }
 
 // openStores opens what remembers.
-func (a *app) openStores(ring *db.KeyRing) (err error) {
+func (a *app) openStores() (err error) {
 	c := a.config
 	roots, err := trustedRoots(c.TrustedCAFile)
 	if err != nil {
 		return err
 	}
 	client := salesforce.NewHTTPClient(roots)
-	if a.audit, err = audit.New(audit.Config{DB: a.db, Ring: ring, Now: a.now}); err != nil {
+	if a.audit, err = audit.New(audit.Config{DB: a.db, Ring: a.ring, Now: a.now}); err != nil {
 		return err
 	}
 	fetcher, err := documents(c, roots, a.now)
@@ -118,7 +118,7 @@ func (a *app) openStores(ring *db.KeyRing) (err error) {
 	}
 	l := c.Lifetimes
 	if a.grants, err = grant.New(grant.Config{
-		DB: a.db, Ring: ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: a.now,
+		DB: a.db, Ring: a.ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: a.now,
 		Documents: fetcher, Dynamic: c.Registration.Dynamic.Enabled,
 		Lifetimes: grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
 			RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent},
@@ -130,8 +130,8 @@ func (a *app) openStores(ring *db.KeyRing) (err error) {
 	}); err != nil {
 		return err
 	}
-	a.links = link.New(link.Config{DB: a.db, Ring: ring, Salesforce: a.salesforce, Now: a.now, Log: a.log, OnEvent: a.linkEvent})
-	if a.approvals, err = approval.New(approval.Config{DB: a.db, Ring: ring, Lifetime: l.Approval, Now: a.now}); err != nil {
+	a.links = link.New(link.Config{DB: a.db, Ring: a.ring, Salesforce: a.salesforce, Now: a.now, Log: a.log, OnEvent: a.linkEvent})
+	if a.approvals, err = approval.New(approval.Config{DB: a.db, Ring: a.ring, Lifetime: l.Approval, Now: a.now}); err != nil {
 		return err
 	}
 	a.sessions = ui.NewSessions(ui.Config{

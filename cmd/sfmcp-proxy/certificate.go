@@ -12,9 +12,6 @@ import (
 )
 
 const (
-	// reloadPoll is how often files that may change are looked at. Reading small files costs
-	// nothing, and content, unlike times and names, shows every way of replacing them.
-	reloadPoll = 10 * time.Second
 	// expiryAlarm is how long before a certificate's end the log starts to warn, and
 	// alarmEvery how often it repeats that.
 	expiryAlarm = 21 * 24 * time.Hour

@@ -195,3 +195,45 @@ func TestHangUpDoesNotEndTheProxy(t *testing.T) {
 		t.Errorf("ended with status %d\n%s", status, d.log)
 	}
 }
+
+// FT-46: the sealing key is rotated while calls are made and another process seals with
+// the new one first. No call fails, and what was sealed before still opens.
+func TestFT46KeyIsRotatedUnderLoad(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	c, b := d.connect("sobject-all", rep), d.browser()
+	held := d.approvalURL(c.call("createSobjectRecord", account("Rotated Ltd")))
+	var load sync.WaitGroup
+	stop := make(chan struct{})
+	load.Go(func() {
+		own := *c
+		own.id = 10_000
+		for made := 0; ; made++ {
+			select {
+			case <-stop:
+				t.Logf("%d calls were made meanwhile", made)
+				return
+			default:
+			}
+			r, err := own.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
+			if err != nil || r.Status != http.StatusOK || r.Result.IsError {
+				t.Errorf("call %d: %d %s %v", made, r.Status, r.body, err)
+				return
+			}
+		}
+	})
+	for range 2 {
+		d.must("key", "rotate")
+		d.must("stop", "writes") // seals the end of the audit log with the new key
+		d.must("stop", "off")
+		d.must("audit", "verify")
+	}
+	process.Process.Signal(syscall.SIGHUP)
+	d.decide(b, held, rep, "approve")
+	if r := c.call("createSobjectRecord", account("Rotated Ltd")); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("the write that was held before: %d %s", r.Status, r.body)
+	}
+	close(stop)
+	load.Wait()
+	d.must("audit", "verify")
+}

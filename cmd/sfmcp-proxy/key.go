@@ -35,7 +35,7 @@ func keyCommand() *cobra.Command {
 			if err := db.RotateKeyFile(c.KeysFile); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: restart the proxy now, and keep a new copy of the file\n", c.KeysFile)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within 10 seconds; keep a new copy of the file\n", c.KeysFile)
 			return err
 		},
 	}

@@ -8,9 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -222,25 +219,4 @@ func (a *app) survive(work func() error) (err error) {
 		}
 	}()
 	return work()
-}
-
-// reloadLoop looks at the files that may change while the proxy runs: regularly, and
-// when it is told to by SIGHUP.
-func (a *app) reloadLoop(ctx context.Context) {
-	hangUp := make(chan os.Signal, 1)
-	signal.Notify(hangUp, syscall.SIGHUP)
-	defer signal.Stop(hangUp)
-	tick := time.NewTicker(reloadPoll)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-hangUp:
-		}
-		if a.certificate != nil {
-			a.certificate.reload()
-		}
-	}
 }
