@@ -2,11 +2,15 @@ package mcpforward
 
 import (
 	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/examples/salesforcesim"
 )
 
 func userOf(server, subject string) *grant.Grant {
@@ -41,6 +45,57 @@ func TestServerRate(t *testing.T) {
 	}
 	if u, s := b.limited.users.Load(), b.limited.servers.Load(); u != 18 || s != 2 {
 		t.Errorf("refused by the limits of users %d, of servers %d", u, s)
+	}
+}
+
+// AV-04: one user asks as fast as it can. It is told that it has reached its limit; the
+// calls of another are all made, and take about as long as before.
+func TestAV04NoisyNeighbour(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 120, ConcurrentCalls: 4} })
+	noisy, quiet := rep(w), w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
+	median := func() time.Duration {
+		var took []time.Duration
+		for range 25 {
+			begun := time.Now()
+			if a := quiet.tool("getUserInfo", `{}`); a.failed() {
+				t.Errorf("the quiet user: %s", a.body)
+			}
+			took = append(took, time.Since(begun))
+		}
+		slices.Sort(took)
+		return took[len(took)/2]
+	}
+	alone := median()
+	var limited atomic.Int64
+	var flood sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 8 {
+		flood.Go(func() {
+			own := *noisy
+			for own.ids = 1000 * (i + 1); ; {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if a := own.tool("getUserInfo", `{}`); a.failed() && a.text() == sayLimit {
+					limited.Add(1)
+				}
+			}
+		})
+	}
+	waitFor(t, func() bool { return limited.Load() > 100 })
+	beside := median()
+	close(stop)
+	flood.Wait()
+	t.Logf("median of the quiet user alone %s, beside the flood %s; %d calls of the noisy one refused", alone, beside, limited.Load())
+	if got := w.handler.Limited("user"); got != limited.Load() {
+		t.Errorf("%d refusals are counted, %d were told", got, limited.Load())
+	}
+	// Not twice: the flood itself takes the processors on which this test runs.
+	if beside > 10*alone+100*time.Millisecond {
+		t.Errorf("the quiet user waits %s, alone %s", beside, alone)
 	}
 }
 

@@ -17,8 +17,14 @@ import (
 // startProcess runs the demonstration as a process of its own, to be killed.
 func startProcess(t *testing.T, dir, listen, salesforceListen string) (*demo, *exec.Cmd) {
 	t.Helper()
-	cmd := exec.Command(os.Args[0], "demo", "--json", "--data", dir, "--listen", listen, "--salesforce-listen", salesforceListen)
-	cmd.Env = append(os.Environ(), runAsProgram+"=1")
+	return startCommand(t, exec.Command(os.Args[0]), dir, listen, salesforceListen)
+}
+
+// startCommand runs the demonstration by a command that takes its arguments.
+func startCommand(t *testing.T, cmd *exec.Cmd, dir, listen, salesforceListen string, environ ...string) (*demo, *exec.Cmd) {
+	t.Helper()
+	cmd.Args = append(cmd.Args, "demo", "--json", "--data", dir, "--listen", listen, "--salesforce-listen", salesforceListen)
+	cmd.Env = append(append(os.Environ(), runAsProgram+"=1"), environ...)
 	d := &demo{t: t, dir: dir, log: &lockedBuffer{}}
 	cmd.Stderr = d.log
 	out, err := cmd.StdoutPipe()

@@ -302,3 +302,30 @@ func TestAV08LargeHeaders(t *testing.T) {
 		})
 	}
 }
+
+// FW-12, FW-40: what is no request of HTTP/1.1 or HTTP/2 over TLS is not one of ours:
+// another protocol that is asked for, or begun, and methods that lead elsewhere.
+func TestFW12OtherProtocolsAreNotSpoken(t *testing.T) {
+	t.Parallel()
+	a := serving(t, twoOrgs, nil)
+	for name, c := range map[string]struct{ request, want string }{
+		"h2c by upgrade":   {"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", "HTTP/1.1 200 "},
+		"websocket":        {"GET /mcp/sales HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", "HTTP/1.1 4"},
+		"h2c begun":        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + string(frame(frameSettings, 0, 0, nil)), "HTTP/1.1 "},
+		"TRACE":            {"TRACE / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Secret: canary\r\n\r\n", "HTTP/1.1 4"},
+		"CONNECT":          {"CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\nConnection: close\r\n\r\n", "HTTP/1.1 4"},
+		"length and chunk": {"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /admin HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 4"},
+		"two lengths":      {"POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef", "HTTP/1.1 400 "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			answer, err := raw(t, a.publicAddress, c.request, 5*time.Second)
+			if !strings.HasPrefix(answer, c.want) || strings.HasPrefix(answer, "HTTP/1.1 101") || strings.Contains(answer, "canary") {
+				t.Errorf("%.200q, %v", answer, err)
+			}
+			if n := strings.Count(answer, "HTTP/1.1 "); n != 1 {
+				t.Errorf("%d answers", n)
+			}
+		})
+	}
+}

@@ -37,14 +37,13 @@ func (l *load) wait(ctx context.Context) {
 	}
 }
 
-// watchMemory refuses requests while three quarters of the memory limit are in use by
-// what is not garbage: beyond that the collector would take all processor time and the
-// system, in the end, the process. Without a limit it has nothing to do.
-func (l *load) watchMemory(ctx context.Context) {
-	limit := debug.SetMemoryLimit(-1) // a negative one only asks
-	if limit > 1<<50 {
-		return
-	}
+// memoryLimit is GOMEMLIMIT in bytes; without it, more than there is.
+func memoryLimit() int64 { return debug.SetMemoryLimit(-1) } // a negative one only asks
+
+// watchMemory refuses requests while three quarters of limit are in use by what is not
+// garbage: beyond that the collector would take all processor time and the system, in the
+// end, the process.
+func (l *load) watchMemory(ctx context.Context, limit int64) {
 	live := []runtimemetrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	tick := time.NewTicker(memoryPoll)
 	defer tick.Stop()

@@ -28,6 +28,11 @@ func (a *app) middleware(next http.Handler) http.Handler {
 		r = r.WithContext(audit.WithOrigin(r.Context(), o))
 		rec := newRecorder(w, r, a.writeTime)
 		rec.Header().Set("X-Request-Id", o.RequestID)
+		if len(r.TransferEncoding) > 0 {
+			// RFC 9112 6.1: the connection ends with a request that also had a length, which
+			// net/http hides. What follows it might be part of it to a proxy in front.
+			rec.Header().Set("Connection", "close")
+		}
 		r.Body = http.MaxBytesReader(w, r.Body, int64(a.config.Limits.RequestBytes)+1)
 		a.load.begin()
 		defer func() {

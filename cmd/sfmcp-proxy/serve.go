@@ -110,7 +110,7 @@ func (a *app) work(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { a.links.RunRevocations(ctx); return nil })
 	g.Go(func() error { a.db.WatchAccess(ctx, db.AccessPoll, a.accessChanged); return nil })
 	g.Go(func() error { a.sweepLoop(ctx); return nil })
-	g.Go(func() error { a.load.watchMemory(ctx); return nil })
+	g.Go(func() error { a.load.watchMemory(ctx, memoryLimit()); return nil })
 	g.Go(func() error { a.reloadLoop(ctx); return nil })
 }
 

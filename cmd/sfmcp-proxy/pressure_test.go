@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+var (
+	userInfo  = map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}
+	recordsOf = map[string]any{"name": "soqlQuery", "arguments": map[string]any{"q": "SELECT Id, Name FROM Account LIMIT 5"}}
+)
+
+// AV-05: a client whose refresh token is dead and that does not stop asking is told so
+// each time, and nobody behind the same address is refused anything for it.
+func TestAV05DeadClientBehindASharedAddress(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	alive := d.connect("sobject-reads", rep)
+	dead := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {"sfr_" + strings.Repeat("x", 43)}, "client_id": {d.ClientID}}
+	for i := range 500 {
+		req, err := http.NewRequest("POST", d.PublicURL+"/oauth/token", strings.NewReader(dead.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i%250)) // of nobody we trust
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(body), "invalid_grant") {
+			t.Fatalf("attempt %d: %d %s", i, resp.StatusCode, body)
+		}
+	}
+	alive.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {alive.refresh}, "client_id": {d.ClientID}})
+	for range 100 { // as many people sign in from that address
+		if code, _, _ := status(t, "GET", d.authorizeURL("sobject-reads"), nil); code >= 400 {
+			t.Fatalf("a sign-in behind the same address: %d", code)
+		}
+	}
+	d.connect("sobject-reads", salesforcesim.ManagerUsername) // authorization_code
+}
+
+// AV-09: nothing that is sent without a user's token uses up that user's limits or ends
+// what the user has.
+func TestAV09NobodyElseUsesUpAUsersLimits(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	link := d.approvalURL(c.call("createSobjectRecord", account("Victim Ltd")))
+	tokens := []string{"", "sfa_" + strings.Repeat("x", 43), c.access[:len(c.access)-1] + "A", c.session, strings.ToUpper(c.access)}
+	for i := range 300 {
+		other := *c
+		other.access = tokens[i%len(tokens)]
+		if other.access == c.access {
+			continue
+		}
+		if r, err := other.post(t.Context(), "tools/call", userInfo, false); err != nil || r.Status != http.StatusUnauthorized {
+			t.Fatalf("token %d: %d %v", i%len(tokens), r.Status, err)
+		}
+	}
+	b := d.browser()
+	for range 50 { // the approval, without being signed in
+		page, err := b.Get(t.Context(), link)
+		if err != nil || strings.Contains(string(page.Body), "Victim Ltd") {
+			t.Fatalf("%v: the page shows the call to a stranger", err)
+		}
+	}
+	for range 50 { // the refresh token, nearly
+		form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.refresh[:len(c.refresh)-2] + "AA"}, "client_id": {d.ClientID}}
+		if resp, err := http.PostForm(d.PublicURL+"/oauth/token", form); err != nil || resp.StatusCode != http.StatusBadRequest {
+			t.Fatal(resp, err)
+		} else {
+			resp.Body.Close()
+		}
+	}
+	if r := c.send("tools/call", userInfo); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("the user afterwards: %d %s", r.Status, r.body)
+	}
+	c.token(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.refresh}, "client_id": {d.ClientID}})
+	d.decide(d.browser(), link, rep, "approve")
+	if r := c.call("createSobjectRecord", account("Victim Ltd")); r.Result.IsError {
+		t.Errorf("the approved call: %s", r.body)
+	}
+	if n := metricOf(d, `sfmcp_calls_limited_total{limit="user"}`); n != "0" {
+		t.Errorf("%s calls were refused by the user's limits", n)
+	}
+}
+
+// metricOf is one line of the private listener's metrics.
+func metricOf(d *demo, name string) string {
+	_, text := d.private("/metrics")
+	_, rest, _ := strings.Cut(text, "\n"+name+" ")
+	line, _, _ := strings.Cut(rest, "\n")
+	return line
+}
+
+// startLimited runs the demonstration in a process of its own, under a shell's limits.
+func startLimited(t *testing.T, before string, environ ...string) (*demo, *exec.Cmd) {
+	t.Helper()
+	return startCommand(t, exec.Command("/bin/sh", "-c", before+` exec "$0" "$@"`, os.Args[0]), t.TempDir(), freePort(t), freePort(t), environ...)
+}
+
+// FT-47: with few files to open, connections beyond half of them are shed or make idle
+// ones give way; calls are made meanwhile and afterwards, and the process does not spin.
+func TestFT47FewFileDescriptors(t *testing.T) {
+	t.Parallel()
+	d, _ := startLimited(t, "ulimit -n 256;")
+	c := d.connect("sobject-reads", rep)
+	address := strings.TrimPrefix(d.PublicURL, "http://")
+	var open []net.Conn
+	flood := func(from byte, n int, request string) {
+		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, from)}}
+		for range n {
+			conn, err := dialer.Dial("tcp", address)
+			if err != nil {
+				t.Skipf("no such address here: %v", err)
+			}
+			t.Cleanup(func() { conn.Close() })
+			io.WriteString(conn, request)
+			open = append(open, conn)
+		}
+	}
+	flood(2, 200, "GET / HTTP/1.1\r\nHost: x\r\n") // never finished
+	for from := range byte(8) {
+		flood(3+from, 30, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // and then idle
+	}
+	cpu := func() float64 {
+		var seconds float64
+		fmt.Sscan(metricOf(d, "process_cpu_seconds_total"), &seconds)
+		return seconds
+	}
+	before, begun := cpu(), time.Now()
+	for range 20 {
+		if r := c.send("tools/call", recordsOf); r.Status != http.StatusOK || r.Result.IsError {
+			t.Fatalf("a call meanwhile: %d %s", r.Status, r.body)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if used := cpu() - before; used > time.Since(begun).Seconds()*.8 {
+		t.Errorf("%.1f s of processor time in %s", used, time.Since(begun))
+	}
+	for _, conn := range open {
+		conn.Close()
+	}
+	eventually(t, 10*time.Second, "new connections are taken again", func() bool { return speakPlainlyOnce(address) })
+	for _, why := range []string{"source", "idle"} {
+		if n := metricOf(d, `sfmcp_connections_closed_total{why="`+why+`"}`); n == "" {
+			t.Errorf("nothing was shed (%s): the test tests nothing", why)
+		}
+	}
+}
+
+// FT-47: a process that has too much to do, or too little memory left, says so at once,
+// and takes requests again when that is over. The private listener answers all the time.
+func TestFT47LoadIsShed(t *testing.T) {
+	t.Parallel()
+	a := serving(t, twoOrgs, nil)
+	ask := func() int {
+		code, header, _ := status(t, "GET", "http://"+a.publicAddress+"/", nil)
+		if code == http.StatusServiceUnavailable && header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
+		return code
+	}
+	a.load.requests.Add(mostRequests)
+	if code := ask(); code != http.StatusServiceUnavailable {
+		t.Errorf("with %d requests under way: %d", mostRequests, code)
+	}
+	a.load.requests.Add(-mostRequests)
+	var short load
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go short.watchMemory(ctx, 1000) // bytes, of which this test alone uses more
+	eventually(t, 5*time.Second, "memory is short", short.full)
+	a.load.short.Store(true)
+	if code := ask(); code != http.StatusServiceUnavailable {
+		t.Errorf("short of memory: %d", code)
+	}
+	eventually(t, 5*time.Second, "memory is found to be enough", func() bool { return ask() == http.StatusOK })
+	if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_http_requests_limited_total{limit=load}") {
+		t.Errorf("metrics:\n%s", m)
+	}
+}
+
+// FT-47: answers of 2 MB, more at a time than memory holds. Some calls are refused, the
+// process lives, and recovers.
+func TestFT47LittleMemory(t *testing.T) {
+	t.Parallel()
+	d, process := startLimited(t, "", "GOMEMLIMIT=48MiB")
+	c := d.connect("sobject-reads", rep)
+	d.control("PATCH", "/faults", map[string]any{"big_answer": true}, nil)
+	var group sync.WaitGroup
+	var refused, made, other atomic.Int64
+	for i := range 24 {
+		group.Go(func() {
+			own := *c
+			own.id = 1000 * (i + 1)
+			for range 2 {
+				switch r, err := own.post(t.Context(), "tools/call", recordsOf, false); {
+				case err == nil && r.Status == http.StatusServiceUnavailable:
+					refused.Add(1)
+				case err == nil && r.Status == http.StatusOK:
+					made.Add(1)
+				default:
+					other.Add(1)
+					t.Logf("%d %.200s %v", r.Status, r.body, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", process.Process.Pid))
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	_, peak, _ := strings.Cut(string(text), "VmHWM:")
+	peak, _, _ = strings.Cut(peak, "\n")
+	t.Logf("%d made, %d refused, %d otherwise; most memory%s", made.Load(), refused.Load(), other.Load(), peak)
+	var kib int
+	if fmt.Sscan(peak, &kib); kib > 256<<10 {
+		t.Errorf("%d KiB were in use", kib)
+	}
+	if other.Load() > 0 {
+		t.Error("some calls were neither made nor refused")
+	}
+	d.control("PUT", "/faults", map[string]any{}, nil)
+	eventually(t, 10*time.Second, "calls are made again", func() bool {
+		r, err := c.post(t.Context(), "tools/call", userInfo, false)
+		return err == nil && r.Status == http.StatusOK && !r.Result.IsError
+	})
+}
