@@ -28,8 +28,9 @@
 //
 // [sfmcp-proxy/config] reads the configuration. This package joins everything: app.go
 // opens the parts in order, parts.go puts the configuration into the words of each,
-// web.go holds the URL table and the middleware, serve.go runs until a signal, demo.go
-// puts the whole in front of a simulated Salesforce
+// web.go holds the URL table, middleware.go what every request passes, connections.go
+// the bounded listener, certificate.go its certificate, serve.go runs until a signal and
+// drains, demo.go puts the whole in front of a simulated Salesforce
 // ([sfmcp-proxy/examples/salesforcesim]), and one file a noun holds the commands.
 //
 // # What to read for a question
