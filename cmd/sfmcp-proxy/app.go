@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -62,6 +63,12 @@ type app struct {
 	sweepers       []func(context.Context) error
 	draining       atomic.Bool
 
+	current  atomic.Pointer[app]            // what answers: this one, or its successor after a reload
+	reread   func() (*config.Config, error) // reads the configuration again; nil: it is fixed
+	routes   http.Handler                   // once serving
+	own      load                           // the requests that are answered here
+	stopWork context.CancelFunc
+
 	listening                     map[string]net.Listener // by address, those that are there already
 	publicAddress, privateAddress string                  // once serving
 }
@@ -70,8 +77,6 @@ type app struct {
 func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, err error) {
 	a := &app{config: c, log: log, now: time.Now, policies: map[string]*policy.Policy{}, strangers: newStrangers(signInsPerSecond, signInBurst),
 		registrants: newStrangers(registrationsPerSecond, registrationBurst), metrics: newMetrics(), writeTime: writeTime}
-	a.metrics.observe("sfmcp_http_requests_in_flight", "Requests that are being answered on the public listener.",
-		func() float64 { return float64(a.load.requests.Load()) })
 	for _, p := range c.Policies {
 		a.policies[p.Name] = p.Judge()
 	}
@@ -98,6 +103,7 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 	if err := a.openHandlers(); err != nil {
 		return nil, err
 	}
+	a.current.Store(a)
 	return a, nil
 }
 
@@ -190,24 +196,11 @@ func (a *app) openHandlers() (err error) {
 		return err
 	}
 	a.sweepers = append(a.sweepers, a.forward.Sweep, a.db.Erase) // last: what the others deleted
-	for _, limit := range []string{"user", "server"} {
-		a.metrics.total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
-			func() float64 { return float64(a.forward.Limited(limit)) }, "limit", limit)
-	}
 	return nil
 }
 
-// close waits for what must not be cut in half, such as the refresh of a Salesforce
-// login whose answer is on its way, or the record of how a call ended.
-func (a *app) close() error {
-	a.pool.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	a.load.wait(ctx)
-	err := a.links.Close(ctx)
-	a.db.AwaitWatchers() // a command that is done has taken effect
-	return errors.Join(err, a.db.Close())
-}
+// close closes what answers now; what answered before a reload is closed already.
+func (a *app) close() error { return a.current.Load().closeParts() }
 
 // countDropped shows how many log records were dropped.
 func (a *app) countDropped(s *sink) {

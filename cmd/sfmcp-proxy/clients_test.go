@@ -176,7 +176,7 @@ func TestInspectorStateless(t *testing.T) {
 	nodePackages(t)
 	d := startDemo(t)
 	token := d.authorize(d.browser(), "sobject-all", rep).access
-	versions := watch(t, d.MCPURLs["sobject-all"])
+	versions := watchVersions(t, d.MCPURLs["sobject-all"])
 	d.errand(stateless{&inspector{d: d, url: versions.url, home: t.TempDir(), identity: []string{"--header", "Authorization: Bearer " + token}}}, "Inspected Ltd")
 	versions.want("2026-07-28")
 }
@@ -239,7 +239,7 @@ func TestMCPRemoteStateless(t *testing.T) {
 	nodePackages(t)
 	d := startDemo(t)
 	token := d.authorize(d.browser(), "sobject-all", rep).access
-	versions := watch(t, d.MCPURLs["sobject-all"])
+	versions := watchVersions(t, d.MCPURLs["sobject-all"])
 	r := startRemote(t, versions.url, "--protocol", "auto", "--header", "Authorization: Bearer "+token)
 	r.handshake(func() {})
 	d.errand(r, "Remote Ltd")

@@ -188,6 +188,7 @@ func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Li
 	}
 	a.countDropped(records)
 	a.listening = listening
+	a.reread = func() (*config.Config, error) { return config.Load(info.ConfigFile, nil) }
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()

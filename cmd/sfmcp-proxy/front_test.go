@@ -49,17 +49,17 @@ func inFront(t *testing.T, endpoint string, look func(r *http.Request, body []by
 	return "http://" + own + "/"
 }
 
-// versions are the protocol versions in which tools were called through a front.
-type versions struct {
+// spokenVersions are the protocol versions in which tools were called through a front.
+type spokenVersions struct {
 	t    *testing.T
 	url  string
 	mu   sync.Mutex
 	seen []string
 }
 
-func watch(t *testing.T, endpoint string) *versions {
+func watchVersions(t *testing.T, endpoint string) *spokenVersions {
 	t.Helper()
-	v := &versions{t: t}
+	v := &spokenVersions{t: t}
 	v.url = inFront(t, endpoint, func(r *http.Request, body []byte) {
 		if !bytes.Contains(body, []byte(`"tools/call"`)) {
 			return
@@ -72,7 +72,7 @@ func watch(t *testing.T, endpoint string) *versions {
 }
 
 // want checks that every call was made in one version.
-func (v *versions) want(version string) {
+func (v *spokenVersions) want(version string) {
 	v.t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()

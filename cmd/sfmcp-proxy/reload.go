@@ -6,15 +6,18 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // reloadPoll is how often files that may change are looked at. Reading small files costs
 // nothing, and content, unlike times and names, shows every way of replacing them.
 const reloadPoll = 10 * time.Second
 
-// reloadLoop looks at the files that may change while the proxy runs: regularly, and
-// when it is told to by SIGHUP.
-func (a *app) reloadLoop(ctx context.Context) {
+// reloadLoop looks at the files that may change while the proxy runs. Certificate and
+// keys, which programs replace, it reads regularly; the configuration, which people write,
+// only when it is told to by SIGHUP, because half a file may be a whole configuration.
+func (a *app) reloadLoop(ctx context.Context, g *errgroup.Group) {
 	hangUp := make(chan os.Signal, 1)
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
@@ -27,6 +30,9 @@ func (a *app) reloadLoop(ctx context.Context) {
 			return
 		case <-tick.C:
 		case <-hangUp:
+			if a.reread != nil {
+				a.reloadConfig(ctx, g)
+			}
 		}
 		if a.certificate != nil {
 			a.certificate.reload()
@@ -37,7 +43,7 @@ func (a *app) reloadLoop(ctx context.Context) {
 
 // reloadKeys takes new sealing keys into use, and returns what keeps it from that.
 func (a *app) reloadKeys(refused string) string {
-	changed, err := a.ring.Reload()
+	changed, err := a.current.Load().ring.Reload()
 	switch {
 	case err != nil && err.Error() != refused:
 		a.metrics.reloads.WithLabelValues("keys", "failed").Inc()

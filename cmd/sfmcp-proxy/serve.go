@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/config"
 )
 
 const (
@@ -43,6 +43,7 @@ func serveCommand() *cobra.Command {
 		}
 		defer a.close()
 		a.countDropped(records)
+		a.reread = func() (*config.Config, error) { return loadConfig(cmd) }
 		return a.serve(cmd.Context(), func() {
 			log.Info("serving", "version", version, "public_url", c.PublicURL, "listen", a.publicAddress, "admin_listen", a.privateAddress)
 		})
@@ -81,6 +82,7 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 			return err
 		}
 	}
+	a.exposeCounters()
 	bound := a.boundConnections(public, a.mostConnections())
 	publicServer := a.server(a.publicHandler())
 	publicServer.ConnState = bound.watch
@@ -94,6 +96,8 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	var g errgroup.Group
 	g.Go(func() error { defer end(); return a.run(publicServer, bound) })
 	g.Go(func() error { defer end(); return ignoreClosed(privateServer.Serve(private)) })
+	g.Go(func() error { a.load.watchMemory(background, memoryLimit()); return nil })
+	g.Go(func() error { a.reloadLoop(background, &g); return nil })
 	a.work(background, &g)
 	g.Go(func() error {
 		<-ctx.Done()
@@ -105,23 +109,12 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	return g.Wait()
 }
 
-// work is what goes on beside requests, until ctx ends.
-func (a *app) work(ctx context.Context, g *errgroup.Group) {
-	g.Go(func() error { a.links.RunRevocations(ctx); return nil })
-	g.Go(func() error { a.db.WatchAccess(ctx, db.AccessPoll, a.accessChanged); return nil })
-	g.Go(func() error { a.sweepLoop(ctx); return nil })
-	g.Go(func() error { a.load.watchMemory(ctx, memoryLimit()); return nil })
-	g.Go(func() error { a.reloadLoop(ctx); return nil })
-}
-
 // drain says that no more requests are wanted, ends the streams that only listen, and
 // waits for the calls in flight.
 func (a *app) drain(public *http.Server) error {
 	a.draining.Store(true)
 	a.log.Info("draining", "requests", a.load.requests.Load())
-	if listening, ok := any(a.forward).(interface{ Drain() }); ok {
-		listening.Drain()
-	}
+	a.current.Load().endListening()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	err := public.Shutdown(ctx)
@@ -130,6 +123,16 @@ func (a *app) drain(public *http.Server) error {
 		err = public.Close()
 	}
 	return err
+}
+
+// exposeCounters shows what is counted elsewhere.
+func (a *app) exposeCounters() {
+	a.metrics.observe("sfmcp_http_requests_in_flight", "Requests that are being answered on the public listener.",
+		func() float64 { return float64(a.load.requests.Load()) })
+	for _, limit := range []string{"user", "server"} {
+		a.metrics.total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
+			func() float64 { return float64(a.current.Load().forward.Limited(limit)) }, "limit", limit)
+	}
 }
 
 // mostConnections leaves half of what the system lets this process open to the

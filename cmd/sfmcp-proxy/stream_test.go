@@ -41,14 +41,14 @@ func served(t *testing.T, a *app, h http.Handler, overHTTP2 bool) (url string, c
 	return s.URL, s.Client()
 }
 
-var versions = map[string]bool{"HTTP/1.1": false, "HTTP/2": true}
+var httpVersions = map[string]bool{"HTTP/1.1": false, "HTTP/2": true}
 
 // FT-49: neither an event stream that is quiet for long nor a call that takes long is cut
 // by the server's own times. The real ones are 30 s and 2 minutes; here they are a
 // hundredth, and the handler is quiet for more than either.
 func TestFT49LongAnswersAreNotCut(t *testing.T) {
 	t.Parallel()
-	for name, overHTTP2 := range versions {
+	for name, overHTTP2 := range httpVersions {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a, _ := configured(t, twoOrgs)
@@ -88,7 +88,7 @@ func TestFT49LongAnswersAreNotCut(t *testing.T) {
 // write, whatever the answer is, and the handler learns of it.
 func TestFT50SlowReadersAreGivenUp(t *testing.T) {
 	t.Parallel()
-	for name, overHTTP2 := range versions {
+	for name, overHTTP2 := range httpVersions {
 		for kind, write := range map[string]func(http.ResponseWriter) error{
 			"one result": func(w http.ResponseWriter) error {
 				_, err := w.Write(make([]byte, 32<<20))
@@ -248,7 +248,7 @@ func TestFT12PanicsAreSurvived(t *testing.T) {
 	a, _ := configured(t, twoOrgs)
 	l, records := logTo(&log)
 	a.log = l
-	for name, overHTTP2 := range versions {
+	for name, overHTTP2 := range httpVersions {
 		url, client := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/stream" {
 				fmt.Fprint(w, "data: 1\n\n")

@@ -12,11 +12,17 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// publicHandler is the URL table of the public listener.
+// publicHandler is what the public listener answers.
+func (a *app) publicHandler() http.Handler {
+	a.routes = a.table()
+	return a.middleware(http.HandlerFunc(a.dispatch))
+}
+
+// table is the URL table of the public listener.
 //
 // The router neither cleans nor decodes paths: what does not match literally is
 // unknown, so no spelling of a path reaches a handler by another road (RS-16).
-func (a *app) publicHandler() http.Handler {
+func (a *app) table() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	a.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
 	a.pages.Mount(r)            // /, /connect/…, /account, /approvals
@@ -25,7 +31,7 @@ func (a *app) publicHandler() http.Handler {
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
 	r.MethodNotAllowedHandler = message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
 	r.Use(a.limitStrangers)
-	return a.middleware(ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), r))
+	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), r)
 }
 
 // message answers with a page that says one thing.
@@ -52,7 +58,7 @@ func (a *app) privateHandler() http.Handler {
 func (a *app) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	if a.draining.Load() || a.db.Reads.PingContext(ctx) != nil {
+	if a.draining.Load() || a.current.Load().db.Reads.PingContext(ctx) != nil {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
 		return
 	}

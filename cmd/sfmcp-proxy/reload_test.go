@@ -1,0 +1,193 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// reconfigure replaces the configuration file, as an editor does, tells the process, and
+// waits until the log says so.
+func (d *demo) reconfigure(signal func(os.Signal) error, text, says string) {
+	d.t.Helper()
+	before := strings.Count(d.log.String(), says)
+	if err := os.WriteFile(d.ConfigFile, []byte(text), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	if err := signal(syscall.SIGHUP); err != nil {
+		d.t.Fatal(err)
+	}
+	eventually(d.t, 10*time.Second, "the log says "+says, func() bool { return strings.Count(d.log.String(), says) > before })
+}
+
+const saysKept = "configuration cannot be used: the former one stays in force"
+
+// FT-44: whatever is wrong with the new file, the former configuration stays in force,
+// all of it, and the log, the audit log and the metrics say so.
+func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	c := d.connect("sobject-all", rep)
+	bytes, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(bytes)
+	tools := strings.Join(c.send("tools/list", map[string]any{}).tools(), " ")
+	for name, bad := range map[string]string{
+		"syntax":           good + "\n  - [",
+		"unknown key":      good + "allowed_tools: [x]\n",
+		"empty":            "",
+		"empty rules":      strings.Replace(good, "      - {effect: allow, classes: [read]}\n", "", 1),
+		"no policies":      good[:strings.Index(good, "policies:")],
+		"half":             good[:len(good)/2],
+		"missing secret":   strings.Replace(good, "      insecure_http: true", "      client_secret_file: gone\n      insecure_http: true", 1),
+		"another issuer":   strings.Replace(good, "public_url: "+d.PublicURL, "public_url: https://other.example", 1),
+		"another database": strings.Replace(good, "sqlite:proxy.db", "sqlite:other.db", 1),
+	} {
+		d.reconfigure(process.Process.Signal, bad, saysKept)
+		if now := strings.Join(c.send("tools/list", map[string]any{}).tools(), " "); now != tools {
+			t.Errorf("%s: the tools are now %s", name, now)
+		}
+		if r := c.call("deleteSobjectRecord", map[string]any{"sobject-name": "Account", "id": "001xx0000000001AAA"}); r.Error == nil {
+			t.Errorf("%s: what no rule allows is answered %s", name, r.body)
+		}
+	}
+	if err := os.Remove(d.ConfigFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join(d.dir, "nowhere"), d.ConfigFile); err != nil {
+		t.Fatal(err)
+	}
+	process.Process.Signal(syscall.SIGHUP)
+	eventually(t, 10*time.Second, "the file is missed", func() bool { return strings.Contains(d.log.String(), "no such file") })
+	if r := c.send("tools/call", userInfo); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("afterwards: %d %s", r.Status, r.body)
+	}
+	if err := os.Remove(d.ConfigFile); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(d.ConfigFile, bytes, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if n := metricOf(d, `sfmcp_reloads_total{outcome="failed",what="configuration"}`); n != "10" {
+		t.Errorf("%s failures are counted", n)
+	}
+	if out := d.must("audit", "list", "--action", "config.reload", "--json"); strings.Count(out, `"outcome":"error"`) != 10 {
+		t.Errorf("the audit log:\n%s", out)
+	}
+	if !strings.Contains(d.log.String(), "sfmcp-proxy.yaml:") {
+		t.Error("no line of the file is named")
+	}
+}
+
+// FT-45: what a reload takes away is gone for the next call: a tool, a user's group, and
+// what an approval was asked for under other rules. Calls in flight end as they began.
+func TestFT45ReloadTakesAccessAway(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	c, reads, b := d.connect("sobject-all", rep), d.connect("sobject-reads", salesforcesim.ManagerUsername), d.browser()
+	d.decide(b, d.approvalURL(c.call("createSobjectRecord", account("Approved Ltd"))), rep, "approve")
+	pending := d.approvalURL(c.call("createSobjectRecord", account("Pending Ltd")))
+	bytes, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := string(bytes)
+
+	d.control("PATCH", "/faults", map[string]any{"answer_delay": "2s"}, nil)
+	var inFlight sync.WaitGroup
+	inFlight.Go(func() {
+		own := *reads
+		own.id = 900
+		if r, err := own.post(t.Context(), "tools/call", userInfo, false); err != nil || r.Result.IsError {
+			t.Errorf("the call in flight: %d %s %v", r.Status, r.body, err)
+		}
+	})
+	eventually(t, 10*time.Second, "a call is in flight", func() bool { return d.inFlight() == 1 })
+	less := strings.Replace(good, "{effect: confirm, classes: [create, update], approvers: requester}", "{effect: confirm, classes: [update], approvers: requester}", 1)
+	less = strings.Replace(less, `    policy: read-only
+    groups: ["*"]`, `    policy: read-only
+    groups: [nobody]`, 1) + "groups: [{name: nobody, members: [somebody@else.example]}]\n"
+	d.reconfigure(process.Process.Signal, less, "configuration reloaded")
+	if r := c.call("createSobjectRecord", account("Approved Ltd")); r.Error == nil && !r.Result.IsError {
+		t.Errorf("a write that was approved under the former rules: %s", r.body)
+	}
+	if r := c.call("createSobjectRecord", account("New Ltd")); strings.Contains(r.body, "/approvals/") {
+		t.Errorf("a write that no rule allows any more: %s", r.body)
+	}
+	if r := reads.send("tools/call", userInfo); r.Status == http.StatusOK && !r.Result.IsError {
+		t.Errorf("a user who may not use the server any more: %d %s", r.Status, r.body)
+	}
+	inFlight.Wait()
+	if n := d.named("Account", "Approved Ltd") + d.named("Account", "New Ltd"); n != 0 {
+		t.Errorf("%d records were made", n)
+	}
+
+	d.control("PUT", "/faults", map[string]any{}, nil)
+	d.reconfigure(process.Process.Signal, good, "configuration reloaded")
+	if r := reads.send("tools/call", userInfo); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("after it was given back: %d %s", r.Status, r.body)
+	}
+	if got := d.approvalURL(c.call("createSobjectRecord", account("Pending Ltd"))); got != pending {
+		t.Errorf("under the same rules again the pending approval %s is %s", pending, got)
+	}
+	process.Process.Signal(syscall.SIGTERM)
+	if status, _ := ends(t, process, 20*time.Second); status != exitDone {
+		t.Errorf("ended with status %d\n%s", status, d.log)
+	}
+	d.must("audit", "verify")
+}
+
+// A reload under load: no call fails for it, and the apps that were succeeded are closed.
+func TestFT45ReloadUnderLoad(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	c := d.connect("sobject-reads", rep)
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var load sync.WaitGroup
+	stop := make(chan struct{})
+	for i := range 4 {
+		load.Go(func() {
+			own := *c
+			own.id = 1000 * (i + 1)
+			for made := 0; ; made++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				if r, err := own.post(t.Context(), "tools/call", userInfo, false); err != nil || r.Status != http.StatusOK || r.Result.IsError {
+					t.Errorf("call %d: %d %s %v", made, r.Status, r.body, err)
+					return
+				}
+			}
+		})
+	}
+	for i := range 6 {
+		title := "title: Sales, read only " + strings.Repeat("again", i+1)
+		d.reconfigure(process.Process.Signal, strings.Replace(string(text), "title: Sales, read only", title, 1), "configuration reloaded")
+	}
+	close(stop)
+	load.Wait()
+	eventually(t, 10*time.Second, "few files are open", func() bool {
+		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", process.Process.Pid))
+		return err != nil || len(open) < 80
+	})
+	process.Process.Signal(syscall.SIGTERM)
+	if status, _ := ends(t, process, 20*time.Second); status != exitDone {
+		t.Errorf("ended with status %d\n%s", status, d.log)
+	}
+	d.must("audit", "verify")
+}
