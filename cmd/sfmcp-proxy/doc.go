@@ -30,8 +30,9 @@
 // opens the parts in order, parts.go puts the configuration into the words of each,
 // web.go holds the URL table, middleware.go what every request passes, connections.go
 // the bounded listener, certificate.go its certificate, serve.go runs until a signal and
-// drains, generation.go succeeds itself on a new configuration, demo.go puts the whole in front of a simulated Salesforce
-// ([sfmcp-proxy/examples/salesforcesim]), and one file a noun holds the commands.
+// drains, generation.go lets a new configuration succeed it, demo.go puts the whole in
+// front of a simulated Salesforce ([sfmcp-proxy/examples/salesforcesim]), and one file a
+// noun holds the commands.
 //
 // # What to read for a question
 //
