@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -177,7 +178,7 @@ func TestCL17PanicInForward(t *testing.T) {
 	t.Parallel()
 	a, _ := configured(t, twoOrgs)
 	var log lockedBuffer
-	a.log = logger(&log)
+	a.log = slog.New(originHandler{slog.NewJSONHandler(&log, nil)})
 	const token = "00Dxx0000001gPF!CANARY.of.a.token"
 	h := a.middleware(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
