@@ -210,7 +210,7 @@ func TestST05NoncesAndKeysDiffer(t *testing.T) {
 	}
 
 	// The purpose is part of the associated data, too: here that is equal.
-	k := r.keys[0]
+	k := r.now.Load().keys[0]
 	box, err := k.aead("refresh")
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,8 +31,8 @@ func oneServer(t *testing.T) *demo {
 }
 
 // conform runs the authorization part of MCP's conformance suite, does in a browser
-// what it asks, and returns the status of every check by its id.
-func conform(d *demo, args ...string) map[string]string {
+// what it asks, and returns how every check ended.
+func conform(d *demo, args ...string) map[string]checked {
 	t := d.t
 	t.Helper()
 	results := t.TempDir()
@@ -55,25 +56,45 @@ func conform(d *demo, args ...string) map[string]string {
 	if status := p.wait(); status != 0 {
 		t.Errorf("status %d\n%s%s", status, &said, p.err)
 	}
-	files, err := filepath.Glob(filepath.Join(results, "*", "checks.json"))
-	if err != nil {
-		t.Fatal(err)
+	return readChecks(t, results, "authorization-server-")
+}
+
+// checked is how one of the suite's checks ended.
+type checked struct{ Status, ErrorMessage string }
+
+// readChecks reads the results that the suite wrote, by "scenario/check"; the second of
+// one id within a scenario has "#2" at its end. Folders are named as the prefix, the
+// scenario, and the time.
+func readChecks(t *testing.T, results, prefix string) map[string]checked {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(results, prefix+"*", "checks.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no results: %v", err)
 	}
-	statuses := map[string]string{}
+	all := map[string]checked{}
 	for _, file := range files {
-		var checks []struct{ ID, Status, ErrorMessage string }
+		scenario := strings.TrimPrefix(filepath.Base(filepath.Dir(file)), prefix)
+		scenario = scenario[:len(scenario)-len("-2006-01-02T15-04-05-000Z")]
 		text, err := os.ReadFile(file)
-		if err == nil {
-			err = json.Unmarshal(text, &checks)
-		}
 		if err != nil {
 			t.Fatal(err)
 		}
+		var checks []struct {
+			ID string
+			checked
+		}
+		if err := json.Unmarshal(text, &checks); err != nil {
+			t.Fatalf("%v in %s", err, file)
+		}
 		for _, c := range checks {
-			statuses[c.ID] = strings.TrimSpace(c.Status + " " + c.ErrorMessage)
+			name := scenario + "/" + c.ID
+			for n := 2; all[name].Status != ""; n++ {
+				name = fmt.Sprintf("%s/%s#%d", scenario, c.ID, n)
+			}
+			all[name] = c.checked
 		}
 	}
-	return statuses
+	return all
 }
 
 // Everything that the suite demands of an authorization server holds, whether the
@@ -82,10 +103,10 @@ func TestConformanceAuthorization(t *testing.T) {
 	t.Parallel()
 	nodePackages(t)
 	d := oneServer(t)
-	want := map[string]string{
-		"authorization-server-metadata":      "SUCCESS",
-		"authorization-server-metadata-cimd": "SUCCESS",
-		"authorization-code-grant":           "SUCCESS",
+	want := map[string]checked{
+		"authorization-server-metadata-endpoint/authorization-server-metadata":      {Status: "SUCCESS"},
+		"authorization-server-metadata-endpoint/authorization-server-metadata-cimd": {Status: "SUCCESS"},
+		"authorization-code-grant/authorization-code-grant":                         {Status: "SUCCESS"},
 	}
 	for name, args := range map[string][]string{"no resource": nil, "a resource": {"--resource", d.MCPURLs["sobject-reads"]}} {
 		if diff := cmp.Diff(want, conform(d, args...)); diff != "" {

@@ -49,17 +49,17 @@ func inFront(t *testing.T, endpoint string, look func(r *http.Request, body []by
 	return "http://" + own + "/"
 }
 
-// spokenVersions are the protocol versions in which tools were called through a front.
-type spokenVersions struct {
+// callVersions are the protocol versions in which tools were called through a front.
+type callVersions struct {
 	t    *testing.T
 	url  string
 	mu   sync.Mutex
 	seen []string
 }
 
-func watchVersions(t *testing.T, endpoint string) *spokenVersions {
+func watchCalls(t *testing.T, endpoint string) *callVersions {
 	t.Helper()
-	v := &spokenVersions{t: t}
+	v := &callVersions{t: t}
 	v.url = inFront(t, endpoint, func(r *http.Request, body []byte) {
 		if !bytes.Contains(body, []byte(`"tools/call"`)) {
 			return
@@ -72,7 +72,7 @@ func watchVersions(t *testing.T, endpoint string) *spokenVersions {
 }
 
 // want checks that every call was made in one version.
-func (v *spokenVersions) want(version string) {
+func (v *callVersions) want(version string) {
 	v.t.Helper()
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -106,7 +106,7 @@ func (a *app) forwardServers() (out []mcpforward.Server) {
 	for _, s := range a.config.Servers {
 		out = append(out, mcpforward.Server{
 			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
-			Policy: a.policies[s.Policy], Groups: s.Groups, CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
+			Policy: a.policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests, CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
 		})
 	}
 	return out
