@@ -40,12 +40,18 @@ func (x *exchange) intend(c *call) (seq int64, err error) {
 	return x.Audit.Append(x.r.Context(), x.callEntry(c, audit.Intent))
 }
 
-// conclude records how an intended call ended. The arguments are in the intent.
+// conclude records how an intended call ended. The arguments are in the intent. Of a read
+// nothing depends on that, so its client does not wait for the disk; see package audit.
 func (x *exchange) conclude(c *call, intent int64, end ending) {
 	e := x.callEntry(c, end.outcome)
 	e.Arguments = nil
 	e.IntentSeq, e.Status, e.Reason = intent, end.status, end.reason
 	e.Bytes, e.DurationMS = int64(len(end.result)), x.Now().Sub(x.started).Milliseconds()
+	if c.reads() {
+		ctx := context.WithoutCancel(x.r.Context())
+		x.Audit.AppendLater(ctx, e, func(err error) { x.lost(ctx, e, err) })
+		return
+	}
 	x.record(e)
 }
 
@@ -61,8 +67,13 @@ func (x *exchange) recordDenied(c *call, reason string) {
 func (x *exchange) record(e audit.Entry) {
 	ctx := context.WithoutCancel(x.r.Context())
 	if _, err := x.Audit.Append(ctx, e); err != nil {
-		x.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
+		x.lost(ctx, e, err)
 	}
+}
+
+// lost says in the log what the audit log could not take.
+func (x *exchange) lost(ctx context.Context, e audit.Entry, err error) {
+	x.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
 }
 
 // stopped says why the kill switch refuses the call, or "". If its position is not

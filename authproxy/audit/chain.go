@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
+	"strconv"
 	"strings"
 
 	"sfmcp-proxy/authproxy/db"
@@ -28,13 +30,25 @@ type head struct {
 	MAC string `json:"mac"`
 }
 
+// signer makes the MACs of one key. It is not safe for concurrent use.
+type signer struct {
+	id   string
+	hmac hash.Hash
+	sum  []byte
+}
+
+func newSigner(key db.DerivedKey) *signer {
+	return &signer{id: key.ID, hmac: hmac.New(sha256.New, key.Key)}
+}
+
 // sign returns "KEYID:MAC", the MAC being HMAC-SHA-256 over the former MAC, preceded
 // by its length, and the entry as it is stored.
-func sign(key db.DerivedKey, former string, entry []byte) string {
-	h := hmac.New(sha256.New, key.Key)
-	fmt.Fprintf(h, "%d:%s", len(former), former)
-	h.Write(entry)
-	return key.ID + ":" + base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+func (s *signer) sign(former string, entry []byte) string {
+	s.hmac.Reset()
+	s.hmac.Write(append(append(strconv.AppendInt(s.sum[:0], int64(len(former)), 10), ':'), former...))
+	s.hmac.Write(entry)
+	s.sum = s.hmac.Sum(s.sum[:0])
+	return s.id + ":" + base64.RawURLEncoding.EncodeToString(s.sum)
 }
 
 // fits reports whether mac is the one that follows former for this entry, under a
@@ -47,7 +61,7 @@ func (l *Log) fits(mac, former string, entry []byte) bool {
 	}
 	for _, key := range keys {
 		if key.ID == id {
-			return hmac.Equal([]byte(mac), []byte(sign(key, former, entry)))
+			return hmac.Equal([]byte(mac), []byte(newSigner(key).sign(former, entry)))
 		}
 	}
 	return false
@@ -58,16 +72,21 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
+const selectHead = `SELECT value FROM meta WHERE name = 'audit_head'`
+
 // readHead returns where the log ends by its sealed head, not by its rows: after a
 // cut-off tail the numbers go on behind the gap, which stays to be seen.
 func (l *Log) readHead(ctx context.Context, q querier) (head, error) {
 	var sealed string
-	err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`).Scan(&sealed)
+	err := q.QueryRowContext(ctx, selectHead).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return l.emptyHead(ctx, q)
 	}
 	if err != nil {
 		return head{}, fmt.Errorf("reading audit head: %w", err)
+	}
+	if own := l.sealed.Load(); own != nil && own.text == sealed {
+		return own.head, nil
 	}
 	text, err := l.ring.Open(headPlace, sealed)
 	if err != nil {
@@ -80,11 +99,19 @@ func (l *Log) readHead(ctx context.Context, q querier) (head, error) {
 	return h, nil
 }
 
+// sealedHead is a head as this process has sealed it.
+type sealedHead struct {
+	text string
+	head head
+}
+
+const countEntries = `SELECT count(*) FROM audit_entries`
+
 // emptyHead is the head of a log that was never written to. A log with entries and
 // no head is not one.
 func (l *Log) emptyHead(ctx context.Context, q querier) (head, error) {
 	var n int64
-	if err := q.QueryRowContext(ctx, `SELECT count(*) FROM audit_entries`).Scan(&n); err != nil {
+	if err := q.QueryRowContext(ctx, countEntries).Scan(&n); err != nil {
 		return head{}, fmt.Errorf("reading audit head: %w", err)
 	}
 	if n > 0 {
@@ -95,7 +122,9 @@ func (l *Log) emptyHead(ctx context.Context, q querier) (head, error) {
 
 var errNoHead = errors.New("the audit log has entries, but its head is gone")
 
-func (l *Log) writeHead(ctx context.Context, tx *sql.Tx, h head) error {
+const upsertHead = `INSERT INTO meta (name, value) VALUES ('audit_head', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+
+func (l *Log) writeHead(ctx context.Context, tx prepared, h head) error {
 	text, err := json.Marshal(h)
 	if err != nil {
 		return err
@@ -104,7 +133,9 @@ func (l *Log) writeHead(ctx context.Context, tx *sql.Tx, h head) error {
 	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx,
-		`INSERT INTO meta (name, value) VALUES ('audit_head', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, sealed)
-	return err
+	if err := tx.exec(ctx, upsertHead, sealed); err != nil {
+		return err
+	}
+	l.sealed.Store(&sealedHead{sealed, h})
+	return nil
 }

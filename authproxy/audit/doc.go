@@ -15,6 +15,16 @@
 // it. The head is read inside the write transaction, so several processes may
 // append to one log.
 //
+// [Log.AppendLater] does not wait. It is for one kind of entry, how a read ended: the
+// intent of that read was on disk before it was forwarded, nothing in Salesforce depends on
+// how it ended, and waiting would make every answer pay for a second disk write that no
+// decision waits for. A process that is killed within some milliseconds leaves the intent
+// without its outcome, which says what is true: that it is not known. Such an entry keeps
+// its place in the order, is committed with the next group or by itself after 5 ms, is
+// read by every method of the same Log, and is flushed when the program ends; there are at
+// most 256, then callers wait as in Append. How a write ended is appended before its client
+// is answered.
+//
 // Entries are bounded and safe to print: a field that is too long is cut and ends
 // with its length and digest, control and formatting characters are stored as JSON
 // escapes, and anything that looks like a credential is replaced (see [Redact]).

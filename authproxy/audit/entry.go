@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -83,6 +84,9 @@ func (e Entry) normalised() Entry {
 // bounded redacts s and cuts it to about limit bytes; what was cut is named by its
 // length and digest, so that two long values can still be told apart.
 func bounded(s string, limit int) string {
+	if len(s) <= limit && holdsNone(s, credentialSigns) {
+		return s
+	}
 	whole := s
 	// Redaction looks at more than is kept, so that a credential does not survive by
 	// being cut in half, and at no more than that, so that its cost is bounded.
@@ -124,23 +128,10 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// encode is the stored form of an entry: JSON on one line, members in the order of
-// the struct, every character that a terminal or a log collector could act on
-// written as an escape.
-func encode(e Entry) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		return nil, fmt.Errorf("encoding audit entry: %w", err)
-	}
-	return visible(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
-}
-
 // visible writes control and formatting characters (C1, bidirectional overrides,
 // zero width) as JSON escapes. In JSON text they can only occur inside strings.
 func visible(text []byte) []byte {
-	if bytes.IndexFunc(text, acting) < 0 {
+	if !slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c >= 0x7F }) {
 		return text
 	}
 	var b bytes.Buffer
@@ -159,6 +150,9 @@ func visible(text []byte) []byte {
 }
 
 func acting(r rune) bool {
+	if r < utf8.RuneSelf {
+		return r < ' ' || r == 0x7F
+	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
@@ -173,6 +167,9 @@ func decode(text string) (Entry, error) {
 // column is the form of a field in its index column: what PostgreSQL refuses in
 // TEXT (NUL) and nobody types in a filter is left out.
 func column(s string) string {
+	if strings.IndexFunc(s, acting) < 0 {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if acting(r) {
 			return -1

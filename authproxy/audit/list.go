@@ -53,6 +53,7 @@ func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
 
 // selected calls f with the rows that match in full.
 func (l *Log) selected(ctx context.Context, filter Filter, f func(row, Entry) error) error {
+	l.Flush()
 	match := func(r row) error {
 		e, err := decode(r.text)
 		if err != nil {

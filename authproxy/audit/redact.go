@@ -35,16 +35,28 @@ var secretName = regexp.MustCompile(`(?i)passw(or)?d|secret|token|api[-_]?key|au
 
 // Redact replaces everything in s that looks like a credential.
 func Redact(s string) string {
+	if holdsNone(s, credentialSigns) {
+		return s
+	}
 	for _, re := range credentials {
 		s = re.ReplaceAllString(s, "${1}"+redacted)
 	}
 	return s
 }
 
-// redactJSON copies a JSON value token by token, with strings and member names
+// redactJSON returns a JSON value without white space and without what looks like a
+// credential.
+func redactJSON(v []byte) (json.RawMessage, error) {
+	if clean, ok := harmlessJSON(v); ok {
+		return clean, nil
+	}
+	return redactTokens(v)
+}
+
+// redactTokens copies a JSON value token by token, with strings and member names
 // redacted and the values of members with a telling name replaced. Numbers stay as
 // they are written.
-func redactJSON(v []byte) (json.RawMessage, error) {
+func redactTokens(v []byte) (json.RawMessage, error) {
 	var out bytes.Buffer
 	dec := jsontext.NewDecoder(bytes.NewReader(v))
 	// Two names may become equal by redaction; the entry is a record, not a message.

@@ -22,6 +22,7 @@ func (b *Broken) Error() string {
 // [*Broken] if the log was changed, anything else if it could not be read. Entries
 // that are appended meanwhile do no harm.
 func (l *Log) Verify(ctx context.Context) (n int64, err error) {
+	l.Flush()
 	// The head first: what is appended later only makes the log longer than it says.
 	end, err := l.readHead(ctx, l.db.Reads)
 	switch {

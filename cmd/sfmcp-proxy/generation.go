@@ -131,6 +131,7 @@ func (a *app) closeParts() error {
 	defer cancel()
 	a.own.wait(ctx)
 	err := a.links.Close(ctx)
+	a.audit.Flush()
 	a.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, a.db.Close())
 }

@@ -1,0 +1,80 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// The stored form of an entry is JSON on one line, members in the order of the struct,
+// every character that a terminal or a log collector could act on written as an escape.
+// It is what encoding/json makes of the struct, written by hand because two entries a call
+// are made of it. It is made in two parts: who appends encodes all but number and time,
+// and whoever commits puts those in front.
+
+// encodeHead is the first part.
+func encodeHead(b []byte, seq int64, at time.Time) []byte {
+	b = strconv.AppendInt(append(b, `{"seq":`...), seq, 10)
+	return append(at.AppendFormat(append(b, `,"at":"`...), time.RFC3339Nano), '"')
+}
+
+// encodeTail is the second part, of a normalised entry.
+func encodeTail(e *Entry) []byte {
+	b := make([]byte, 0, 512+len(e.Reason)+len(e.Arguments))
+	for _, m := range []struct {
+		name, value string
+		always      bool
+	}{
+		{"actor", e.Actor, true}, {"action", e.Action, true}, {"object", e.Object, false}, {"outcome", e.Outcome, true}, {"source", e.Source, false},
+		{"request_id", e.RequestID, false}, {"org", e.Org, false}, {"subject", e.Subject, false}, {"username", e.Username, false},
+		{"client", e.Client, false}, {"grant", e.Grant, false}, {"server", e.Server, false}, {"tool", e.Tool, false}, {"class", e.Class, false},
+		{"decision", e.Decision, false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
+		{"definition_hash", e.DefinitionHash, false}, {"policy_version", e.PolicyVersion, false}, {"approval", e.Approval, false},
+		{"status", e.Status, false}, {"reason", e.Reason, false},
+	} {
+		if m.always || m.value != "" {
+			b = append(append(append(b, `,"`...), m.name...), `":`...)
+			b = appendString(b, m.value)
+		}
+	}
+	for _, m := range []struct {
+		name  string
+		value int64
+	}{{"duration_ms", e.DurationMS}, {"bytes", e.Bytes}, {"intent", e.IntentSeq}} {
+		if m.value != 0 {
+			b = append(append(append(b, `,"`...), m.name...), `":`...)
+			b = strconv.AppendInt(b, m.value, 10)
+		}
+	}
+	if len(e.Arguments) > 0 {
+		b = append(append(b, `,"arguments":`...), e.Arguments...)
+	}
+	return visible(append(b, '}'))
+}
+
+// appendString writes s as encoding/json does without escaping for HTML.
+func appendString(b []byte, s string) []byte {
+	if plain(s) {
+		return append(append(append(b, '"'), s...), '"')
+	}
+	var quoted bytes.Buffer
+	enc := json.NewEncoder(&quoted)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(s); err != nil {
+		panic(fmt.Sprintf("audit: a string that does not encode: %v", err)) // there is none
+	}
+	return append(b, bytes.TrimSuffix(quoted.Bytes(), []byte("\n"))...)
+}
+
+// plain reports whether s needs no escape.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,123 @@
+package audit
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+)
+
+// What is appended later keeps its place in the order, and is there for whoever asks this
+// log, and for others once it was flushed.
+func TestAppendLaterKeepsTheOrder(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.open()
+	lost := func(err error) { t.Errorf("lost: %v", err) }
+	const n = 3 * maxLater // more than there is room for: some wait
+	for i := range n {
+		e := entry("tool.call")
+		e.Object = fmt.Sprint(i)
+		if i%7 == 0 {
+			appendAll(t, l, e)
+			continue
+		}
+		l.AppendLater(t.Context(), e, lost)
+	}
+	l.Flush()
+	all := list(t, s.open(), Filter{})
+	for i, e := range all {
+		if e.Object != fmt.Sprint(i) {
+			t.Fatalf("entry %d is %q", i, e.Object)
+		}
+	}
+	if got, err := l.Verify(t.Context()); got != n || len(all) != n || err != nil {
+		t.Errorf("%d entries, Verify = %d, %v", len(all), got, err)
+	}
+	l.AppendLater(t.Context(), entry("last"), lost)
+	if got := list(t, l, Filter{Action: "last"}); len(got) != 1 {
+		t.Error("the log does not know what was just appended to it")
+	}
+}
+
+// Nobody has to come by for it.
+func TestAppendLaterIsCommittedByItself(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l, other := s.open(), s.open()
+	l.AppendLater(t.Context(), entry("tool.call"), func(err error) { t.Errorf("lost: %v", err) })
+	for deadline := time.Now().Add(10 * time.Second); len(list(t, other, Filter{})) == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("still not there")
+		}
+	}
+}
+
+// What cannot be stored is told of, one by one, also when nobody waits.
+func TestAppendLaterTellsOfLosses(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l, entry("a.a"))
+	if _, err := l.db.Writes.ExecContext(t.Context(),
+		`CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	lost := 0
+	const n = maxLater + 10
+	for range n {
+		l.AppendLater(t.Context(), entry("tool.call"), func(err error) {
+			mu.Lock()
+			defer mu.Unlock()
+			if lost++; err == nil {
+				t.Error("lost without an error")
+			}
+		})
+	}
+	l.AppendLater(t.Context(), Entry{}, func(err error) { mu.Lock(); defer mu.Unlock(); lost++ })
+	l.Flush()
+	mu.Lock()
+	defer mu.Unlock()
+	if lost != n+1 {
+		t.Errorf("%d of %d losses were told of", lost, n+1)
+	}
+	if _, err := l.db.Writes.ExecContext(t.Context(), `DROP TRIGGER full`); err != nil {
+		t.Fatal(err)
+	}
+	if seq, err := l.Append(t.Context(), entry("a.b")); seq != 2 || err != nil {
+		t.Errorf("afterwards: %d, %v", seq, err)
+	}
+	if l.later != 0 {
+		t.Errorf("%d entries are counted for ever", l.later)
+	}
+}
+
+// A caller that panics while it commits for others leaves nobody waiting.
+func TestAppendAfterAPanic(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l, entry("a.a"))
+	now := l.now
+	l.now = func() time.Time { panic("clock") }
+	var lost error
+	l.AppendLater(t.Context(), entry("a.b"), func(err error) { lost = err })
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("did not panic")
+			}
+		}()
+		l.Append(t.Context(), entry("a.c"))
+	}()
+	if lost == nil {
+		t.Error("nobody was told")
+	}
+	l.now = now
+	if seq, err := l.Append(t.Context(), entry("a.d")); seq != 2 || err != nil {
+		t.Errorf("afterwards: %d, %v", seq, err)
+	}
+	if n, err := l.Verify(t.Context()); n != 2 || err != nil {
+		t.Errorf("Verify = %d, %v", n, errors.Unwrap(err))
+	}
+}
