@@ -31,6 +31,28 @@ type footprint struct {
 	opaqueFields bool           // also reaches fields that cannot be determined
 	rows         int            // most records in the answer of a query; 0 where no query is made
 	seen         map[field]bool // what objects (with name "") and fields hold
+	visible      *visible       // for rules that deny, made when the first asks
+}
+
+// visible is what a call shows: what it reaches, and what of other objects can be seen in
+// that. Every rule that denies is compared with it.
+type visible struct {
+	objects []string
+	fields  []field
+}
+
+// shows returns what the call shows. The footprint must not change afterwards.
+func (f *footprint) shows() *visible {
+	if f.visible == nil {
+		f.visible = &visible{}
+		for _, o := range f.objects {
+			f.visible.objects = append(append(f.visible.objects, o), mirrorOf(strings.ToLower(o)).of...)
+		}
+		for _, at := range f.fields {
+			f.visible.fields = append(f.visible.fields, at.seenAs()...)
+		}
+	}
+	return f.visible
 }
 
 // field is a field of an object. object is "" where it cannot be determined,
@@ -89,11 +111,8 @@ func (f *footprint) names() []string {
 // anyObject reports whether a deny rule for these objects matches: one is reached,
 // or one that shows its records, or it cannot be determined.
 func (f *footprint) anyObject(patterns []string) bool {
-	denied := func(o string) bool {
+	return f.opaque || slices.ContainsFunc(f.shows().objects, func(o string) bool {
 		return o == UnknownObject || slices.ContainsFunc(patterns, func(p string) bool { return globBare(p, o) })
-	}
-	return f.opaque || slices.ContainsFunc(f.objects, func(o string) bool {
-		return denied(o) || slices.ContainsFunc(mirrorOf(strings.ToLower(o)).of, denied)
 	})
 }
 
@@ -107,10 +126,8 @@ func (f *footprint) onlyObjects(patterns []string) bool {
 // contain the field, its compound contains it, its value is shown by another, or it
 // may be a field of an object that cannot be determined.
 func (f *footprint) anyField(patterns []string) bool {
-	return f.opaqueFields || slices.ContainsFunc(f.fields, func(reached field) bool {
-		return slices.ContainsFunc(reached.seenAs(), func(at field) bool {
-			return slices.ContainsFunc(patterns, at.denied)
-		})
+	return f.opaqueFields || slices.ContainsFunc(f.shows().fields, func(at field) bool {
+		return slices.ContainsFunc(patterns, at.denied)
 	})
 }
 

@@ -40,7 +40,7 @@ func glob(pattern, name string) bool {
 // globFold is glob without regard to ASCII case, for names of objects and fields,
 // which Salesforce does not distinguish by case.
 func globFold(pattern, name string) bool {
-	if !strings.ContainsAny(pattern, "*?") {
+	if strings.IndexByte(pattern, '*') < 0 && strings.IndexByte(pattern, '?') < 0 {
 		return strings.EqualFold(pattern, name)
 	}
 	return glob(strings.ToLower(pattern), strings.ToLower(name))
@@ -49,7 +49,11 @@ func globFold(pattern, name string) bool {
 // globBare is globFold that also matches without namespaces: in a packaging org
 // ns__Secret__c and Secret__c are the same object. For denials only.
 func globBare(pattern, name string) bool {
-	return globFold(pattern, name) || globFold(bare(pattern), bare(name))
+	if globFold(pattern, name) {
+		return true
+	}
+	barePattern, bareName := bare(pattern), bare(name)
+	return (len(barePattern) != len(pattern) || len(bareName) != len(name)) && globFold(barePattern, bareName)
 }
 
 // bare returns an API name without its namespace.

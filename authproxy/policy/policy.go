@@ -15,7 +15,9 @@ type Policy struct {
 	Mode  Mode // "" is Enforce
 	Rules []Rule
 
-	hosted string // see For; "" believes the whole catalogue
+	hosted  string   // see For; "" believes the whole catalogue
+	version string   // made by For, as are reasons; "": to be computed
+	reasons []string // of a decision by each rule
 }
 
 // Call is one request to be judged. Prompts are judged as the tool "prompt:NAME",
@@ -102,7 +104,7 @@ func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (li
 			continue
 		}
 		d.Rule = i
-		d.Reason = fmt.Sprintf("rule %d (%s)", i+1, r.describe())
+		d.Reason = p.reason(i)
 		switch r.Effect {
 		case Allow:
 			d.Effect = Allow
@@ -119,6 +121,14 @@ func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (li
 	return limit
 }
 
+// reason says which rule decided.
+func (p *Policy) reason(rule int) string {
+	if p.reasons != nil {
+		return p.reasons[rule]
+	}
+	return fmt.Sprintf("rule %d (%s)", rule+1, p.Rules[rule].describe())
+}
+
 // approvers returns who must agree, with the defaults filled in.
 func (r *Rule) approvers() (string, int) {
 	who := r.Approvers
@@ -132,11 +142,16 @@ func (r *Rule) approvers() (string, int) {
 // absolute URL or its path. Only the catalogue of that server is believed then: on
 // a custom server every tool is [Unknown], even one that borrows the name of a
 // standard tool, because an administrator there may put any Apex or Flow
-// behind any name.
+// behind any name. What every decision says is made here, once.
 func (p *Policy) For(upstream string) *Policy {
-	own := *p
-	own.hosted = hostedName(upstream)
-	return &own
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: hostedName(upstream)}
+	own.version = own.Version()
+	reasons := make([]string, len(own.Rules))
+	for i := range reasons {
+		reasons[i] = own.reason(i)
+	}
+	own.reasons = reasons
+	return own
 }
 
 // hostedName returns namespace/server of a hosted server's URL, whose forms are

@@ -11,6 +11,9 @@ import (
 // whatever the order within a list, and any other change gives another version.
 // It is 32 hexadecimal digits. The name is part of it, comments in the file are not.
 func (p *Policy) Version() string {
+	if p.version != "" {
+		return p.version
+	}
 	mode := p.Mode
 	if mode == "" {
 		mode = Enforce

@@ -1,0 +1,36 @@
+package policy
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// typical is a policy of n rules in front of a hosted server, the last of which lets
+// reads pass.
+func typical(n int) *Policy {
+	p := &Policy{Name: "typical"}
+	for i := range n - 1 {
+		object := fmt.Sprintf("Hidden%d__c", i)
+		p.Rules = append(p.Rules, Rule{Effect: Deny, Objects: []string{object}, Fields: []string{object + ".Secret__c"}})
+	}
+	p.Rules = append(p.Rules, Rule{Effect: Allow, Classes: []Class{Read}, MaxRows: 2000})
+	return p.For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-reads")
+}
+
+var typicalCall = Call{Tool: "soqlQuery", Arguments: jsontext.Value(`{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}`)}
+
+func BenchmarkDecideTypical(b *testing.B) {
+	for _, n := range []int{1, 20, 500} {
+		p := typical(n)
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := p.Decide(Principal{Org: "acme", Subject: "005xx000001Sv6AAAS"}, typicalCall); d.Effect != Allow {
+					b.Fatal(d)
+				}
+			}
+		})
+	}
+}
