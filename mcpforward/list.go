@@ -145,22 +145,24 @@ func unmirrored(schema jsontext.Value) jsontext.Value {
 	return o.Encode()
 }
 
-// without removes a member of a member, and the latter if nothing is left.
-func without(o *jsonrpc.Object, outer, inner string) {
+// without removes a member of a member, and the latter if nothing is left. It reports
+// whether there was one.
+func without(o *jsonrpc.Object, outer, inner string) bool {
 	raw, _ := o.Get(outer)
 	v, err := jsonrpc.ParseObject(raw)
 	if err != nil {
-		return
+		return false
 	}
 	if _, ok := v.Get(inner); !ok {
-		return
+		return false
 	}
 	v.Delete(inner)
 	if v.Len() == 0 {
 		o.Delete(outer)
-		return
+		return true
 	}
 	o.Set(outer, v.Encode())
+	return true
 }
 
 // clean takes out of a result what would pass a challenge of Salesforce's on to the
@@ -170,7 +172,9 @@ func clean(result jsontext.Value) (jsontext.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	without(&o, "_meta", "mcp/www_authenticate")
+	if !without(&o, "_meta", "mcp/www_authenticate") {
+		return result, nil
+	}
 	return o.Encode(), nil
 }
 

@@ -22,12 +22,9 @@ const (
 // [ParseError] if body is not one JSON value in UTF-8, [InvalidRequest] if the
 // value is not one acceptable message. The result shares no memory with body.
 func Decode(body []byte) (*Message, error) {
-	if err := scan(body, MaxDepth, true); err != nil {
-		return nil, err
-	}
-	top, err := ParseObject(body)
+	top, err := scan(body, MaxDepth, true)
 	if err != nil {
-		return nil, invalid("a message is a JSON object, and batches are not supported")
+		return nil, err
 	}
 	for _, m := range top.members {
 		if !topLevel[m.name] {
@@ -59,12 +56,11 @@ func Decode(body []byte) (*Message, error) {
 // absent (no answer of MCP is null), and that an error may have the id null. The
 // result shares memory with body.
 func DecodeAnswer(body []byte) (*Message, error) {
-	if err := scan(body, MaxAnswerDepth, false); err != nil {
-		return nil, err
-	}
 	top, err := ParseObject(body)
-	if err != nil {
-		return nil, invalid("a message is a JSON object")
+	if err != nil || mayNest(body, MaxAnswerDepth) { // token by token, to say what is wrong or to count
+		if top, err = scan(body, MaxAnswerDepth, false); err != nil {
+			return nil, err
+		}
 	}
 	var known Object
 	for _, m := range top.members {
@@ -162,30 +158,68 @@ func isID(v jsontext.Value) bool {
 	return false
 }
 
-// scan reads all tokens of body once: it is one JSON value, in UTF-8, without
-// duplicate names, not too deep. With client, names must be free of control
-// characters and of invisible ones at their ends.
-func scan(body []byte, depth int, client bool) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(body))
+// mayNest reports whether body has so many opening brackets that it could be deeper.
+func mayNest(body []byte, depth int) bool {
+	return bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > depth
+}
+
+// scan reads all tokens of body once and returns the members of its object: it is one
+// JSON value, in UTF-8, without duplicate names, not too deep. With client, names must
+// be free of control characters and of invisible ones at their ends. The values share
+// memory with body.
+func scan(body []byte, depth int, client bool) (Object, error) {
+	d := newReader(body)
+	defer d.free()
+	top := Object{make([]member, 0, 4)}
+	name, begun := "", -1 // of the member that is being read, and where its name ends
 	for first := true; ; first = false {
-		token, err := d.ReadToken()
+		text, err := token(&d.Decoder)
+		at := d.StackDepth()
 		switch {
 		case errors.Is(err, jsontext.ErrDuplicateName):
-			return invalid("duplicate member name")
+			return top, invalid("duplicate member name")
 		case err != nil:
-			return notJSON(err)
-		case d.StackDepth() > depth:
-			return invalid(fmt.Sprintf("nested deeper than %d", depth))
-		case first && token.Kind() != '{':
-			return invalid("a message is a JSON object, and batches are not supported")
+			return top, notJSON(err)
+		case at > depth:
+			return top, invalid(fmt.Sprintf("nested deeper than %d", depth))
+		case first && text.Kind() != '{':
+			return top, invalid("a message is a JSON object, and batches are not supported")
+		case at == 0:
+			return top, nothingAfter(&d.Decoder, body)
 		}
-		if client && token.Kind() == '"' && isName(d) && unprintable(token.String()) {
-			return invalid("control or invisible characters in a member name")
-		}
-		if d.StackDepth() == 0 {
-			return nothingAfter(d, body)
+		switch isName := text.Kind() == '"' && isName(&d.Decoder); {
+		case isName && client && odd(text):
+			return top, invalid("control or invisible characters in a member name")
+		case isName && at == 1:
+			name, _ = Unquote(text)
+			begun = int(d.InputOffset())
+		case at == 1 && begun >= 0:
+			end := int(d.InputOffset())
+			value := bytes.TrimLeft(body[begun:end:end], " \t\r\n:")
+			top.members = append(top.members, member{name, value})
+			begun = -1
 		}
 	}
+}
+
+// token reads a bracket, or a name or value that is none as it is written.
+func token(d *jsontext.Decoder) (jsontext.Value, error) {
+	if i := bytes.IndexByte(brackets, byte(d.PeekKind())); i >= 0 {
+		_, err := d.ReadToken()
+		return brackets[i : i+1 : i+1], err
+	}
+	return d.ReadValue()
+}
+
+var brackets = jsontext.Value("{}[]")
+
+// odd reports whether a name, quoted, has characters that a person cannot see.
+func odd(quoted jsontext.Value) bool {
+	if text := quoted[1 : len(quoted)-1]; plain(text) && (len(text) == 0 || text[0] != ' ' && text[len(text)-1] != ' ') {
+		return false
+	}
+	name, _ := Unquote(quoted)
+	return unprintable(name)
 }
 
 // nothingAfter refuses all but white space after the value that d has read.

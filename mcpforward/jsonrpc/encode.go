@@ -13,7 +13,8 @@ import (
 // us, so one that is not valid JSON is a mistake in the program: Encode panics
 // rather than let it out.
 func Encode(m *Message) []byte {
-	b := []byte(`{"jsonrpc":"2.0"`)
+	size := 128 + len(m.ID) + len(m.Method) + len(m.Params) + len(m.Result)
+	b := append(make([]byte, 0, size), `{"jsonrpc":"2.0"`...)
 	switch {
 	case len(m.ID) > 0:
 		b = append(append(b, `,"id":`...), m.ID...)
@@ -21,7 +22,7 @@ func Encode(m *Message) []byte {
 		b = append(b, `,"id":null`...)
 	}
 	if m.Method != "" {
-		b = append(append(b, `,"method":`...), Quote(m.Method)...)
+		b = appendQuote(append(b, `,"method":`...), m.Method)
 	}
 	if m.Params != nil {
 		b = appendNormal(append(b, `,"params":`...), m.Params)
@@ -32,7 +33,7 @@ func Encode(m *Message) []byte {
 	if m.Error != nil {
 		b = append(b, `,"error":{"code":`...)
 		b = strconv.AppendInt(b, int64(m.Error.Code), 10)
-		b = append(append(b, `,"message":`...), Quote(m.Error.Message)...)
+		b = appendQuote(append(b, `,"message":`...), m.Error.Message)
 		if m.Error.Data != nil {
 			b = appendNormal(append(b, `,"data":`...), m.Error.Data)
 		}
@@ -47,7 +48,7 @@ func Encode(m *Message) []byte {
 // would make distinct integers equal. So 1 and 1.0 differ. It refuses what is not
 // one strict JSON value.
 func Canonical(v jsontext.Value) (jsontext.Value, error) {
-	b, err := jsontext.AppendFormat(nil, v, jsontext.ReorderRawObjects(true))
+	b, err := jsontext.AppendFormat(make([]byte, 0, len(v)), v, jsontext.ReorderRawObjects(true))
 	if err != nil {
 		return nil, notJSON(err)
 	}
@@ -55,8 +56,10 @@ func Canonical(v jsontext.Value) (jsontext.Value, error) {
 }
 
 // Quote returns s as a JSON string; bytes that are not UTF-8 become U+FFFD.
-func Quote(s string) jsontext.Value {
-	b, _ := jsontext.AppendQuote(nil, s) // the error only says that U+FFFD was put
+func Quote(s string) jsontext.Value { return appendQuote(make([]byte, 0, len(s)+2), s) }
+
+func appendQuote(b []byte, s string) []byte {
+	b, _ = jsontext.AppendQuote(b, s) // the error only says that U+FFFD was put
 	return b
 }
 
@@ -65,8 +68,21 @@ func Unquote(v jsontext.Value) (string, bool) {
 	if v.Kind() != '"' {
 		return "", false
 	}
+	if text := v[1:]; len(text) > 0 && plain(text[:len(text)-1]) && text[len(text)-1] == '"' {
+		return string(text[:len(text)-1]), true
+	}
 	b, err := jsontext.AppendUnquote(nil, v)
 	return string(b), err == nil
+}
+
+// plain reports whether text stands for itself inside a JSON string.
+func plain(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // normal returns v without white space and with strings in their shortest form.
@@ -74,7 +90,7 @@ func normal(v jsontext.Value) jsontext.Value {
 	if v == nil {
 		return nil
 	}
-	return appendNormal(nil, v)
+	return appendNormal(make([]byte, 0, len(v)), v)
 }
 
 func appendNormal(b []byte, v jsontext.Value) []byte {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -22,7 +23,7 @@ type member struct {
 // object: duplicate names at any depth, invalid UTF-8, anything after it. The
 // values share memory with v.
 func ParseObject(v jsontext.Value) (Object, error) {
-	var o Object
+	o := Object{make([]member, 0, 4)}
 	err := elements(v, '{', func(name string, value jsontext.Value) {
 		o.members = append(o.members, member{name, value})
 	})
@@ -43,18 +44,19 @@ func elements(v jsontext.Value, kind jsontext.Kind, yield func(name string, valu
 	if v.Kind() != kind {
 		return errKind
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(v))
+	d := newReader(v)
+	defer d.free()
 	if _, err := d.ReadToken(); err != nil {
 		return notJSON(err)
 	}
 	for d.PeekKind() != kind+2 { // '}' is '{'+2, ']' is '['+2
 		var name string
 		if kind == '{' {
-			token, err := d.ReadToken()
+			quoted, err := d.ReadValue()
 			if err != nil {
 				return notJSON(err)
 			}
-			name = token.String()
+			name, _ = Unquote(quoted)
 		}
 		value, err := d.ReadValue()
 		if err != nil {
@@ -66,7 +68,30 @@ func elements(v jsontext.Value, kind jsontext.Kind, yield func(name string, valu
 	if _, err := d.ReadToken(); err != nil {
 		return notJSON(err)
 	}
-	return nothingAfter(d, v)
+	return nothingAfter(&d.Decoder, v)
+}
+
+// reader is a decoder of one text. A text is read several times on its way, and what a
+// decoder needs to find duplicate names is most of its cost, so it is used again.
+type reader struct {
+	jsontext.Decoder
+	text bytes.Buffer
+}
+
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+func newReader(text []byte) *reader {
+	r := readers.Get().(*reader)
+	r.text = *bytes.NewBuffer(text)
+	r.Reset(&r.text)
+	return r
+}
+
+// free gives the reader back; nothing that it returned is used afterwards.
+func (r *reader) free() {
+	r.text = bytes.Buffer{} // keeps no text of anybody
+	r.Reset(&r.text)
+	readers.Put(r)
 }
 
 // Get returns the raw value of a member.
@@ -118,12 +143,16 @@ func (o *Object) Delete(name string) {
 // Encode returns the object without white space, strings in their shortest form,
 // numbers as written.
 func (o Object) Encode() jsontext.Value {
-	b := []byte{'{'}
+	size := 2
+	for _, m := range o.members {
+		size += len(m.name) + len(m.value) + 4 // quotes, colon, comma
+	}
+	b := append(make([]byte, 0, size), '{')
 	for i, m := range o.members {
 		if i > 0 {
 			b = append(b, ',')
 		}
-		b = append(append(b, Quote(m.name)...), ':')
+		b = append(appendQuote(b, m.name), ':')
 		b = appendNormal(b, m.value)
 	}
 	return append(b, '}')
