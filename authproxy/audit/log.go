@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -171,6 +172,7 @@ func (l *Log) append(w *waiting) {
 // lead commits the group at the front of the queue and hands over to whoever came
 // meanwhile. self is in the group; nil: nobody waits for it.
 func (l *Log) lead(self *waiting) {
+	runtime.Gosched() // whoever is about to append comes along
 	l.mu.Lock()
 	n := max(min(len(l.queue), maxGroup), slices.Index(l.queue, self)+1)
 	group := l.queue[:n:n]
