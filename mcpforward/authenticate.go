@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -14,23 +13,29 @@ import (
 	"sfmcp-proxy/authproxy/policy"
 )
 
-// bearer is an Authorization header with one bearer token (RFC 6750 2.1; the scheme
-// in any case, RFC 9110 11.1).
-var bearer = regexp.MustCompile(`^(?i:bearer) +([A-Za-z0-9._~+/-]+=*)$`)
+// bearer returns the token of an Authorization header with one bearer token: the scheme
+// in any case (RFC 9110 11.1), spaces, and a b64token (RFC 6750 2.1), which is
+// [A-Za-z0-9._~+/-]+ and then any number of =.
+func bearer(header string) (token string, ok bool) {
+	scheme, rest, _ := strings.Cut(header, " ")
+	token = strings.TrimLeft(rest, " ")
+	text := strings.TrimRight(token, "=")
+	return token, strings.EqualFold(scheme, "bearer") && text != "" && consistsOf(text, "._~+/-")
+}
 
 // authenticate finds out who calls. Everything that is wrong gets the same challenge,
 // whether the server exists or not.
 func (x *exchange) authenticate() error {
 	headers := x.r.Header.Values("Authorization")
 	// RFC 6750 2.3 is not offered: a token in a URL is a token in a log.
-	if len(headers) != 1 || x.r.URL.Query().Has("access_token") {
+	if len(headers) != 1 || x.r.URL.RawQuery != "" && x.r.URL.Query().Has("access_token") {
 		return &challenge{}
 	}
-	match := bearer.FindStringSubmatch(headers[0])
-	if match == nil {
+	token, ok := bearer(headers[0])
+	if !ok {
 		return &challenge{}
 	}
-	x.token = match[1]
+	x.token = token
 	return x.authorize(x.r.Context())
 }
 

@@ -3,7 +3,6 @@ package mcpforward
 import (
 	"context"
 	"net/http"
-	"regexp"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -80,13 +79,16 @@ func (x *exchange) forward(c *call) error {
 	return x.deliver(ctx, c, end)
 }
 
-// toolName is what a tool can be called (MCP 2025-11-25, tool names). Policy knows
-// prompts and resources by names with a colon, so a tool must not have one.
-var toolName = regexp.MustCompile(`^[A-Za-z0-9_./-]{1,128}$`)
+// isToolName reports whether a tool can be called so (MCP 2025-11-25, tool names:
+// [A-Za-z0-9_./-]{1,128}). Policy knows prompts and resources by names with a colon, so a
+// tool must not have one.
+func isToolName(name string) bool {
+	return name != "" && len(name) <= 128 && consistsOf(name, "_./-")
+}
 
 // decide asks the policy. A list is judged item by item when its answer comes.
 func (x *exchange) decide(c *call) policy.Decision {
-	if x.msg.Method == "tools/call" && !toolName.MatchString(c.tool) {
+	if x.msg.Method == "tools/call" && !isToolName(c.tool) {
 		return policy.Decision{Effect: policy.Deny, Rule: -1, Class: policy.Unknown, Hidden: true, Reason: "not the name of a tool", Version: x.server.Policy.Version()}
 	}
 	if c.tool == "" {
@@ -136,12 +138,15 @@ func (x *exchange) depart(c *call) (context.Context, func()) {
 // repeat makes every check once more, right before the call is forwarded: reading a
 // slow body, waiting for a token and writing the log have taken their time.
 func (x *exchange) repeat(ctx context.Context, c *call) (refused bool, err error) {
+	who, rules := x.who, x.server.Policy
 	if err := x.authorize(ctx); err != nil {
 		return true, err
 	}
-	now := x.decide(c)
-	if now.Effect != c.decision.Effect || now.Version != c.decision.Version {
-		return true, x.tell(sayChanged)
+	// Of the same caller, the same policy says the same of the same call.
+	if !x.who.Equal(who) || x.server.Policy != rules {
+		if now := x.decide(c); now.Effect != c.decision.Effect || now.Version != c.decision.Version {
+			return true, x.tell(sayChanged)
+		}
 	}
 	if stop := x.stopped(c); stop != "" {
 		return true, x.tell(stop)

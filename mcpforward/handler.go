@@ -112,7 +112,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	for _, s := range c.Servers {
-		if !serverName.MatchString(s.Name) || s.Org == "" || s.URL == "" || s.Policy == nil || h.servers[s.Name] != nil {
+		if !isServerName(s.Name) || s.Org == "" || s.URL == "" || s.Policy == nil || h.servers[s.Name] != nil {
 			return nil, fmt.Errorf("forwarding: server %q needs a name of its own, an org, a URL and a policy", s.Name)
 		}
 		if i := slices.IndexFunc(s.ServerRequests, func(name string) bool { return !slices.Contains(slices.Collect(maps.Values(serverRequests)), name) }); i >= 0 {

@@ -84,7 +84,7 @@ func (x *exchange) filter(l listing, result jsontext.Value) (jsontext.Value, err
 	kept := []jsontext.Value{}
 	for _, item := range parsed {
 		name, ok := item.String(l.key)
-		if !ok || l.items == "tools" && !toolName.MatchString(name) || !x.server.Policy.Visible(x.who, l.prefix+name) {
+		if !ok || l.items == "tools" && !isToolName(name) || !x.server.Policy.Visible(x.who, l.prefix+name) {
 			continue
 		}
 		if times[name] > 1 {
@@ -166,16 +166,16 @@ func without(o *jsonrpc.Object, outer, inner string) bool {
 }
 
 // clean takes out of a result what would pass a challenge of Salesforce's on to the
-// client (SR-RS-2). Everything else in _meta passes.
-func clean(result jsontext.Value) (jsontext.Value, error) {
+// client (SR-RS-2). Everything else in _meta passes. It returns the result and its members.
+func clean(result jsontext.Value) (jsontext.Value, jsonrpc.Object, error) {
 	o, err := jsonrpc.ParseObject(result)
 	if err != nil {
-		return nil, err
+		return nil, o, err
 	}
-	if !without(&o, "_meta", "mcp/www_authenticate") {
-		return result, nil
+	if without(&o, "_meta", "mcp/www_authenticate") {
+		result = o.Encode()
 	}
-	return o.Encode(), nil
+	return result, o, nil
 }
 
 // keptMeta is the part of a request's _meta that concerns Salesforce: progress, its

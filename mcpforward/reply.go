@@ -48,6 +48,9 @@ func newReply(w http.ResponseWriter, r *http.Request) *reply {
 func accepts(headers []string, kind string) bool {
 	group, _, _ := strings.Cut(kind, "/")
 	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
+		if part = strings.TrimSpace(part); part == kind {
+			return true
+		}
 		accepted, _, err := mime.ParseMediaType(part)
 		if err == nil && (accepted == kind || accepted == "*/*" || accepted == group+"/*") {
 			return true

@@ -140,13 +140,13 @@ func refusedUnread(code jsonrpc.Code) bool {
 
 func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 	end := ending{outcome: audit.OK, settled: approval.Done, status: "result"}
-	result, err := clean(result)
+	result, o, err := clean(result)
 	switch {
 	case err != nil:
 	case c.shape != nil:
 		result, err = c.shape(result)
 	case c.action == "tool.call":
-		err = checkToolResult(result)
+		err = checkToolResult(o)
 	}
 	if err != nil {
 		end = unsure
@@ -154,7 +154,6 @@ func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 		end.err = &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "result cannot be read", Err: err}
 		return end
 	}
-	o, _ := jsonrpc.ParseObject(result)
 	if failed, _ := o.Get("isError"); string(failed) == "true" {
 		end = ending{outcome: audit.Failed, settled: approval.Failed}
 		if !c.reads() && ambiguous(o) {
@@ -170,11 +169,7 @@ func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 var errNoToolResult = errors.New("the answer is not the result of a tool")
 
 // checkToolResult refuses what no client can tell success from failure by.
-func checkToolResult(result jsontext.Value) error {
-	o, err := jsonrpc.ParseObject(result)
-	if err != nil {
-		return err
-	}
+func checkToolResult(o jsonrpc.Object) error {
 	if failed, ok := o.Get("isError"); ok && failed.Kind() != 't' && failed.Kind() != 'f' {
 		return errNoToolResult
 	}

@@ -5,22 +5,35 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"regexp"
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// serverName is what a server can be called, and so all that a path can name.
-var serverName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+// isServerName reports whether a server can be called so, and a path can name it:
+// [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
+func isServerName(name string) bool {
+	return name != "" && len(name) <= 64 && consistsOf(name[:1], "") && consistsOf(name, "._-")
+}
+
+// consistsOf reports whether s has nothing but ASCII letters, digits and the others.
+func consistsOf(s, others string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte(others, c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
 
 // guard refuses what no MCP client sends: another host (DNS rebinding), a page of
 // another origin (MCP transports, security warning), a path that is no endpoint. The
 // path is compared as it was sent, undecoded.
 func (x *exchange) guard() error {
 	name, ok := strings.CutPrefix(x.r.URL.EscapedPath(), "/mcp/")
-	if !ok || !serverName.MatchString(name) {
+	if !ok || !isServerName(name) {
 		return &refusal{status: http.StatusNotFound, message: "there is nothing at this address"}
 	}
 	x.name = name
@@ -90,6 +103,9 @@ func checkType(h http.Header) error {
 	types := h.Values("Content-Type")
 	if len(types) != 1 || len(h.Values("Content-Encoding")) > 0 {
 		return refuse
+	}
+	if types[0] == "application/json" {
+		return nil
 	}
 	kind, params, err := mime.ParseMediaType(types[0])
 	if err != nil || kind != "application/json" {

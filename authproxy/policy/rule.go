@@ -99,6 +99,12 @@ type Principal struct {
 	Groups   []string // names of the configured groups that the user is in
 }
 
+// Equal reports whether both are the same caller, in the same groups.
+func (who Principal) Equal(other Principal) bool {
+	return who.Org == other.Org && who.Subject == other.Subject && who.Username == other.Username && who.Client == other.Client &&
+		slices.Equal(who.Groups, other.Groups)
+}
+
 // namesCaller reports whether the keys about the caller match.
 func (r *Rule) namesCaller(who Principal) bool {
 	if r.Users != nil && !r.namesUser(who) {
