@@ -1,0 +1,51 @@
+package audit
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// An entry may allocate so often until it is queued, and this often more until it is
+// stored with others: what it did when this was written, and a little.
+const (
+	entryAllocs  = 10
+	appendAllocs = 155
+)
+
+// typical is the intent of a call.
+func typical() Entry {
+	return Entry{
+		Actor: "user 005xx000001Sv6AAAS", Action: "tool.call", Object: "soqlQuery", Outcome: Intent, Source: "192.0.2.7", RequestID: "ABCDEFGHIJKLMNOP",
+		Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Client: "chatgpt", Grant: "grt_abcdefghijklmnop", Server: "sales",
+		Tool: "soqlQuery", Class: "read", Decision: "allow", Rule: "rule 20 (allow classes read)", ArgumentsDigest: strings.Repeat("0123456789abcdef", 4),
+		PolicyVersion: strings.Repeat("0123456789abcdef", 2),
+		Arguments:     json.RawMessage(`{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}`),
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	l := newStore(t).open()
+	e := typical()
+	appendAll(t, l, e)
+	if got := testing.AllocsPerRun(100, func() {
+		if _, err := newWaiting(t.Context(), e); err != nil {
+			t.Error(err)
+		}
+	}); got > entryAllocs {
+		t.Errorf("an entry allocates %v times, at most %d are agreed on", got, entryAllocs)
+	}
+	if got := testing.AllocsPerRun(100, func() { appendAll(t, l, e) }); got > appendAllocs {
+		t.Errorf("to append one entry alone allocates %v times, at most %d are agreed on", got, appendAllocs)
+	}
+}
+
+func BenchmarkEntry(b *testing.B) {
+	e := typical()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := newWaiting(b.Context(), e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
