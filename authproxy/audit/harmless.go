@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -18,35 +19,52 @@ var (
 	secretNameSigns = signsOf("passw", "secret", "token", "api", "authorization", "credential", "private")
 )
 
-// signs are texts by their first byte, in both cases.
-type signs [256][]string
+// signs are texts of at least two characters: by the first, in both cases, and as a set
+// of their first two. Most pairs of characters begin none of them.
+type signs struct {
+	texts [utf8.RuneSelf][]string
+	pairs [utf8.RuneSelf][2]uint64
+}
 
 func signsOf(texts ...string) *signs {
 	var s signs
 	for _, text := range texts {
-		first := text[0]
-		s[first] = append(s[first], text)
-		if upper := first &^ 0x20; 'a' <= first && first <= 'z' {
-			s[upper] = append(s[upper], text)
+		for _, first := range bothCases(text[0]) {
+			s.texts[first] = append(s.texts[first], text)
+			for _, second := range bothCases(text[1]) {
+				s.pairs[first][second>>6] |= 1 << (second & 63)
+			}
 		}
 	}
 	return &s
 }
 
+// bothCases returns c, and the capital if c is a small letter.
+func bothCases(c byte) []byte {
+	if 'a' <= c && c <= 'z' {
+		return []byte{c, c &^ 0x20}
+	}
+	return []byte{c}
+}
+
 // holdsNone reports whether s has none of the signs, in any case. A text that is not
 // ASCII is not judged: there are letters beyond it that count as some of these.
 func holdsNone[T string | []byte](s T, of *signs) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
+	for i := range len(s) - 1 {
+		first, second := s[i], s[i+1]
+		if first|second >= utf8.RuneSelf {
 			return false
 		}
-		for _, sign := range of[s[i]] {
+		if of.pairs[first][second>>6]>>(second&63)&1 == 0 {
+			continue
+		}
+		for _, sign := range of.texts[first] {
 			if beginsWith(s[i:], sign) {
 				return false
 			}
 		}
 	}
-	return true
+	return len(s) != 1 || s[0] < utf8.RuneSelf
 }
 
 // beginsWith compares the case of letters away; sign is in lower case.
