@@ -22,7 +22,7 @@ func parseArguments(raw jsontext.Value) (arguments, *fault) {
 		return a, nil
 	}
 	unread := refuse("The arguments must be one JSON object without duplicate names.")
-	d := jsontext.NewDecoder(bytes.NewReader(raw))
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw)) // which is read in place
 	if d.PeekKind() != '{' {
 		return a, unread
 	}
