@@ -34,6 +34,8 @@ type fake struct {
 	// on answers a request and returns true, or leaves it to the default.
 	on func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool
 
+	forgets bool // does not keep what came: for tests with many requests
+
 	mu       sync.Mutex
 	seen     []received
 	valid    map[string]bool // bearer tokens
@@ -59,7 +61,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.mu.Lock()
-	f.seen = append(f.seen, received{r.Header.Clone(), string(body), m})
+	if !f.forgets {
+		f.seen = append(f.seen, received{r.Header.Clone(), string(body), m})
+	}
 	authorized := f.valid[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 	known := f.sessions[r.Header.Get("Mcp-Session-Id")]
 	f.mu.Unlock()
