@@ -95,31 +95,41 @@ func (p *Pool) pass(c *call, take bool) (probe bool, f *fault) {
 // 500 proves that the server is up, a token or a session that it refuses included.
 // A user's timeouts count once, since a slow query is slow again.
 func (p *Pool) note(c *call, f *fault) {
+	log := p.cfg.Log.With("org", c.target.Org, "server", c.target.Server)
+	up := f == nil || f.Status > 0 && !f.down
+	switch rest := p.record(c, f, up); { // nothing is logged under the lock
+	case rest > 0 && up:
+		log.Info("salesforce server answers again")
+	case rest > 0:
+		log.Warn("salesforce server is spared after faults", "for", rest)
+	}
+}
+
+// record changes the circuit. It returns how long the server is spared if it was opened,
+// and how long it was if it was closed.
+func (p *Pool) record(c *call, f *fault, up bool) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	h, who := c.hosted, userKey{c.target.Org, c.target.Subject}
-	probe := c.probe
+	h, who, probe := c.hosted, userKey{c.target.Org, c.target.Subject}, c.probe
 	p.unprobe(c)
 	switch {
-	case f == nil, f.Status > 0 && !f.down:
-		if h.rest > 0 {
-			p.cfg.Log.Info("salesforce server answers again", "org", c.target.Org, "server", c.target.Server)
-		}
+	case up:
+		rest := h.rest
 		h.faults, h.rest = 0, 0
 		clear(h.slow)
+		return rest
 	case !f.down, h.rest > 0 && !probe, f.Kind == TimedOut && h.slow[who] && !probe:
-	default:
-		if f.Kind == TimedOut {
-			h.slow[who] = true
-		}
-		if h.faults++; h.faults < faultsToOpen {
-			return
-		}
-		h.rest = min(max(2*h.rest, firstRest), longestRest)
-		h.until = p.cfg.Now().Add(max(h.rest, min(f.RetryAfter, longestRest)))
-		p.cfg.Log.Warn("salesforce server is spared after faults", "org", c.target.Org, "server", c.target.Server,
-			"faults", h.faults, "for", h.until.Sub(p.cfg.Now()))
+		return 0
+	case f.Kind == TimedOut:
+		h.slow[who] = true
 	}
+	if h.faults++; h.faults < faultsToOpen {
+		return 0
+	}
+	h.rest = min(max(2*h.rest, firstRest), longestRest)
+	spared := max(h.rest, min(f.RetryAfter, longestRest))
+	h.until = p.cfg.Now().Add(spared)
+	return spared
 }
 
 // release gives the probe back if c is one whose outcome nobody waited for.

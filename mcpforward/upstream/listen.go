@@ -135,7 +135,7 @@ func (f *feed) dismiss(l *Stream, err error) {
 // is dropped: nobody waits for anybody.
 func (p *Pool) broadcast(s *slot, m *jsonrpc.Message) {
 	if s == nil {
-		return
+		return // an opening session has no listeners yet
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -149,7 +149,6 @@ func (p *Pool) broadcast(s *slot, m *jsonrpc.Message) {
 		select {
 		case l.queue <- m:
 		default:
-			p.cfg.Log.Warn("listener does not keep up; dropped", "server", l.target.Server)
 			s.feed.dismiss(l, &Error{Kind: Broken, Reason: "listener did not keep up"})
 		}
 	}

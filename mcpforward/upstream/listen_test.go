@@ -371,6 +371,30 @@ func TestListenFollowsTheSession(t *testing.T) {
 	l.hears(t, toolsChanged)
 }
 
+// TestListenOnASessionThatDiesMeanwhile: a call replaces the session while the server
+// has not answered the GET yet; its answer comes for a session that nobody uses.
+func TestListenOnASessionThatDiesMeanwhile(t *testing.T) {
+	t.Parallel()
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	x := newFixture(t, onMethod(http.MethodGet, func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
+		arrived <- struct{}{}
+		if r.Header.Get("Mcp-Session-Id") == "session-1" {
+			<-release
+			stream(w, notification(promptsChanged))
+		} else {
+			stream(w, notification(toolsChanged))
+		}
+		<-r.Context().Done()
+	}))
+	go func() {
+		<-arrived
+		x.fake.kill()
+		_, _ = x.ask(t, false)
+		close(release)
+	}()
+	x.listen(t).hears(t, toolsChanged)
+}
+
 // TestListenerLosesItsToken: alone. The next connection is made with another's.
 func TestListenerLosesItsToken(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -177,11 +178,14 @@ func TestSlowOpeningDoesNotBlockOthers(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	x := newFixture(t, func(_ http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
-		if m.Method == "initialize" && r.URL.Path == "/slow" {
+		if m.Method == "initialize" && (r.URL.Path == "/slow" || strings.Contains(string(m.Params), "roots")) {
 			<-release
 		}
 		return false
 	})
+	warm := x.target
+	m, err := x.ask(t, false)
+	wants{}.check(t, m, err)
 	done := make(chan error)
 	go func() {
 		target := x.target
@@ -192,14 +196,22 @@ func TestSlowOpeningDoesNotBlockOthers(t *testing.T) {
 		}
 		done <- err
 	}()
-	m, err := x.ask(t, false) // same user, other server
+	go func() { // the same server, for another client of the same user
+		target := warm
+		target.Client.Roots = true
+		_, err := x.Capabilities(t.Context(), target)
+		done <- err
+	}()
+	m, err = x.ask(t, false) // same user, other server
 	wants{}.check(t, m, err)
 	x.target.Subject = "005B"
 	m, err = x.ask(t, false)
 	wants{}.check(t, m, err)
 	close(release)
-	if err := <-done; err != nil {
-		t.Error(err)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -141,6 +141,40 @@ func TestSimulatedRevocationAndDeactivation(t *testing.T) {
 	wants{ServerInactive, false}.check(t, m, err)
 }
 
+// TestSimulatedClientFeatures: what the simulated Salesforce has of them.
+func TestSimulatedClientFeatures(t *testing.T) {
+	t.Parallel()
+	sim, p, target := onSim(t)
+	target.Client = Declared{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, LogLevel: "info"}
+	if err := sim.SetFaults(salesforcesim.Faults{Framing: "keepalive", ServerRequest: "elicitation/create", ProgressNotifications: 1}); err != nil {
+		t.Fatal(err)
+	}
+	capabilities, err := p.Capabilities(t.Context(), target) // of 2025-06-18, although 2025-11-25 was asked for
+	if err != nil || string(capabilities) != `{"prompts":{},"tools":{}}` {
+		t.Errorf("capabilities %s, %v", capabilities, err)
+	}
+	_, err = p.Listen(t.Context(), target)
+	wants{NotOffered, false}.check(t, nil, err)
+	params := `{"name":"getUserInfo","arguments":{}}`
+	a, err := p.Call(t.Context(), target, jsonrpc.Request(jsontext.Value("1"), "tools/call", jsontext.Value(params)), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	if m, err := a.Next(t.Context()); err != nil || m.Method != "notifications/message" {
+		t.Fatalf("%+v, %v; want a log message", m, err)
+	}
+	if m, err := a.Next(t.Context()); err != nil || m.Method != "elicitation/create" {
+		t.Fatalf("%+v, %v; want a request", m, err)
+	}
+	if err := a.Respond(t.Context(), yes(`"salesforce-1"`)); err != nil {
+		t.Error(err)
+	}
+	if m, err := a.Next(t.Context()); err != nil || !m.IsResponse() {
+		t.Errorf("%+v, %v; want the response", m, err)
+	}
+}
+
 func TestSimulatedDrift(t *testing.T) {
 	t.Parallel()
 	sim, p, target := onSim(t)
