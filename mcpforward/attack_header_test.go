@@ -15,21 +15,22 @@ import (
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
-// RS-09: what no token can look like is refused for next to nothing, however long it is
-// and whatever it imitates.
+// RS-09: what no token can look like is refused for next to nothing, whatever it
+// imitates, up to the size of header that the listener takes (cmd/sfmcp-proxy tests that
+// it takes no more).
 func TestRS09BearerOfAnyLength(t *testing.T) { // not parallel: it measures
 	w := newWorld(t, nil)
-	segment := strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 1000)
+	const longest = 64 << 10
+	segment := strings.Repeat("eyJhbGciOiJSUzI1NiJ9", 600)
 	for what, token := range map[string]string{
-		"64 KB":              strings.Repeat("a", 64<<10),
-		"a million dots":     strings.Repeat(".", 1_000_000),
-		"a megabyte":         strings.Repeat("A", 1<<20),
-		"signed, long":       segment + "." + segment + "." + segment,
-		"encrypted, long":    strings.Join([]string{segment, segment, segment, segment, segment}, "."),
-		"a megabyte of ours": "sfa_" + strings.Repeat("A", 1<<20),
-		"padding only":       "sfa_" + strings.Repeat("=", 1<<20),
-		"spaces":             strings.Repeat(" ", 1<<20) + "x",
-		"not a token":        strings.Repeat("\"", 1<<20),
+		"letters":         strings.Repeat("a", longest),
+		"dots":            strings.Repeat(".", longest),
+		"signed, long":    segment + "." + segment + "." + segment,
+		"encrypted, long": strings.Join([]string{segment, segment, segment, segment, segment}, "."),
+		"one of ours":     "sfa_" + strings.Repeat("A", longest),
+		"padding only":    "sfa_" + strings.Repeat("=", longest),
+		"spaces":          strings.Repeat(" ", longest) + "x",
+		"quotes":          strings.Repeat("\"", longest),
 	} {
 		visit := func() int {
 			r := httptest.NewRequest(http.MethodPost, w.server.URL+"/mcp/sales", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
