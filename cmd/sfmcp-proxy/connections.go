@@ -152,6 +152,16 @@ func (c *connection) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends our side of the connection. The server asks for it when it answers a
+// request that it does not read to its end: closing all at once would reset the
+// connection, and the answer might never be seen.
+func (c *connection) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
+
 // hostNetwork is what one host has of addresses: all of a /64 in IPv6.
 func hostNetwork(address netip.Addr) netip.Prefix {
 	address = address.Unmap().WithZone("")

@@ -141,7 +141,7 @@ func (d *demo) raw(t *testing.T, request string) (int, http.Header, string) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%.80q: %v", request, err)
 	}
 	return resp.StatusCode, resp.Header, string(body)
 }

@@ -199,7 +199,7 @@ func TestCL17PanicInForward(t *testing.T) {
 			t.Errorf("%s: %d %s", path, rec.Code, rec.Body)
 		}
 	}
-	if text := log.String(); strings.Contains(text, "CANARY") || strings.Count(text, "panic in handler") != 3 || !strings.Contains(text, "leak_test.go") {
+	if text := log.String(); strings.Contains(text, "CANARY") || strings.Count(text, `"msg":"panic"`) != 3 || !strings.Contains(text, "leak_test.go") {
 		t.Errorf("the log of the panics:\n%s", text)
 	}
 }
