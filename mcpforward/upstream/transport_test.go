@@ -18,6 +18,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -112,6 +113,45 @@ func TestConnectionIsReused(t *testing.T) {
 			if len(from) != 1 {
 				t.Errorf("HTTP/2 %v: connection %d after kind %d", http2, len(from), i)
 				clear(from)
+			}
+		}
+	}
+}
+
+func TestFT26NoTransparentResend(t *testing.T) {
+	t.Parallel()
+	// The server reads the whole write on the connection that opened the session,
+	// and closes it (HTTP/1.1) or resets the stream (HTTP/2) without an answer.
+	for _, http2 := range []bool{false, true} {
+		for _, repeatable := range []bool{false, true} {
+			var mu sync.Mutex
+			var from []string
+			f := &fake{valid: map[string]bool{"token-1": true}, sessions: map[string]bool{}}
+			f.on = func(_ http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
+				mu.Lock()
+				from = append(from, r.RemoteAddr)
+				mu.Unlock()
+				if (r.ProtoMajor == 2) != http2 {
+					t.Errorf("protocol is %s", r.Proto)
+				}
+				if m.Method == "tools/call" {
+					panic(http.ErrAbortHandler)
+				}
+				return false
+			}
+			f.Server = httptest.NewUnstartedServer(f)
+			f.EnableHTTP2 = http2
+			f.StartTLS()
+			t.Cleanup(f.Server.Close)
+			x := fixtureWith(t, f, f.Client())
+			m, err := x.ask(t, repeatable)
+			wants{Unavailable, true}.check(t, m, err)
+			want := map[bool]int{false: 1, true: 2}[repeatable]
+			if got := f.count("tools/call"); got != want {
+				t.Errorf("HTTP/2 %v, repeatable %v: %d calls reached salesforce, want %d", http2, repeatable, got, want)
+			}
+			if from[0] != from[2] {
+				t.Errorf("the connection was not reused: %v", from)
 			}
 		}
 	}
