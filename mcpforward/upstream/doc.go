@@ -55,10 +55,10 @@
 //
 // [Pool.Listen] gives the notifications that concern no call, from one GET stream that
 // all listeners of a session share, and from the streams of calls. Salesforce answers GET
-// with 405, which is the Kind [NotOffered] and harms nothing else. Requests on that stream are
-// refused: nobody knows whom they concern, and MCP has since bound them to a call.
-// Nothing is resumed (Last-Event-ID): an answer that breaks off may be made
-// up by nobody, and a list that changed is listed anew after each connection.
+// with 405, which is the Kind [NotOffered] and harms nothing else. Requests on that
+// stream are refused: nobody knows whom they concern.
+// Nothing is resumed (Last-Event-ID): what an answer has lost stays lost, and tools are
+// listed anew after each connection.
 //
 // # Choices
 //
