@@ -61,7 +61,7 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 	}
 	req.ContentLength = int64(len(encoded))
 	req.GetBody = nil // the transport must not send anything twice
-	req.Header = http.Header{
+	req.Header = http.Header{ // names as net/http writes them
 		"Accept":          {"application/json, text/event-stream"},
 		"Accept-Encoding": {"identity"},
 		"Authorization":   {"Bearer " + c.token},
@@ -69,9 +69,9 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 		"User-Agent":      {"sfmcp-proxy/" + c.pool.cfg.Version},
 	}
 	if s != nil {
-		req.Header.Set("MCP-Protocol-Version", s.version)
+		req.Header["Mcp-Protocol-Version"] = []string{s.version}
 		if s.id != "" {
-			req.Header.Set("Mcp-Session-Id", s.id)
+			req.Header["Mcp-Session-Id"] = []string{s.id}
 		}
 	}
 	resp, err := c.pool.client.Do(req)
