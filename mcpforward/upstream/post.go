@@ -60,7 +60,7 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
 	}
 	req.ContentLength = int64(len(encoded))
-	req.GetBody = nil // the transport must not send anything twice
+	req.GetBody = nil         // the transport must not send anything twice
 	req.Header = http.Header{ // names as net/http writes them
 		"Accept":          {"application/json, text/event-stream"},
 		"Accept-Encoding": {"identity"},

@@ -1,0 +1,24 @@
+//go:build !race
+
+package grant
+
+import "testing"
+
+// authenticateAllocs is what an access token that is remembered may allocate.
+const authenticateAllocs = 8
+
+// The remembered path does not ask the database, and allocates little.
+func TestAuthenticateHitIsCheap(t *testing.T) {
+	f := open(t)
+	f.watch(t)
+	tokens := f.tokens(t, testSubject)
+	f.opens(t, tokens, true)
+	allocs := testing.AllocsPerRun(100, func() {
+		if _, err := f.Authenticate(t.Context(), tokens.AccessToken, "sales"); err != nil {
+			t.Error(err)
+		}
+	})
+	if allocs > authenticateAllocs {
+		t.Errorf("%v allocations, at most %d are agreed on", allocs, authenticateAllocs)
+	}
+}
