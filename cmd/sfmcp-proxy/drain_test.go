@@ -91,7 +91,7 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 	for i := range 3 {
 		pending = append(pending, d.approvalURL(c.call("createSobjectRecord", account(fmt.Sprintf("Waiting %d Ltd", i)))))
 	}
-	d.control("PATCH", "/faults", map[string]any{"framing": "sse", "progress_notifications": 1, "answer_delay": "5s"}, nil)
+	d.control("PATCH", "/faults", map[string]any{"framing": "sse", "progress_notifications": 1, "answer_delay": "15s"}, nil)
 	var calls burst
 	for i := range 100 {
 		if i < 10 {
@@ -101,7 +101,7 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 		}
 		calls.call(other, 2000+i, "soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"})
 	}
-	eventually(t, 10*time.Second, "200 calls are at Salesforce", func() bool {
+	eventually(t, 15*time.Second, "200 calls are at Salesforce", func() bool {
 		return d.inFlight() == 200 && len(d.recorded("tool=createSobjectRecord")) == 10
 	})
 
@@ -205,9 +205,9 @@ func TestFT46KeyIsRotatedUnderLoad(t *testing.T) {
 	held := d.approvalURL(c.call("createSobjectRecord", account("Rotated Ltd")))
 	var load sync.WaitGroup
 	stop := make(chan struct{})
+	own := *c
+	own.id = 10_000
 	load.Go(func() {
-		own := *c
-		own.id = 10_000
 		for made := 0; ; made++ {
 			select {
 			case <-stop:

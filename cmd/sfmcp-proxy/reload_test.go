@@ -105,9 +105,9 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 
 	d.control("PATCH", "/faults", map[string]any{"answer_delay": "2s"}, nil)
 	var inFlight sync.WaitGroup
+	own := *reads
+	own.id = 900
 	inFlight.Go(func() {
-		own := *reads
-		own.id = 900
 		if r, err := own.post(t.Context(), "tools/call", userInfo, false); err != nil || r.Result.IsError {
 			t.Errorf("the call in flight: %d %s %v", r.Status, r.body, err)
 		}
@@ -159,9 +159,9 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 	var load sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 4 {
+		own := *c
+		own.id = 1000 * (i + 1)
 		load.Go(func() {
-			own := *c
-			own.id = 1000 * (i + 1)
 			for made := 0; ; made++ {
 				select {
 				case <-stop:

@@ -103,9 +103,9 @@ func TestFT43RollingRestart(t *testing.T) {
 	var reads, repeated atomic.Int64
 	stop := make(chan struct{})
 	for i := range 3 {
+		own := *client
+		own.id = 10_000 * (i + 1)
 		load.Go(func() {
-			own := *client
-			own.id = 10_000 * (i + 1)
 			for {
 				select {
 				case <-stop:
