@@ -118,8 +118,9 @@ func TestAV04TurnsAreFairBetweenUsers(t *testing.T) {
 			leave()
 			done(waited)
 		}
+		var noisy sync.WaitGroup
 		for range 20 {
-			go call("noisy", func(time.Duration) {})
+			noisy.Go(func() { call("noisy", func(time.Duration) {}) })
 		}
 		synctest.Wait()
 		for range 3 {
@@ -130,7 +131,7 @@ func TestAV04TurnsAreFairBetweenUsers(t *testing.T) {
 				}
 			})
 		}
-		time.Sleep(time.Minute)
+		noisy.Wait()
 		if turns := b.servers["small"].turns; turns.free != 2 || len(turns.running) != 0 || len(turns.waiting) != 0 {
 			t.Errorf("left behind: %+v", turns)
 		}
