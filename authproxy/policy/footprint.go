@@ -37,7 +37,7 @@ type footprint struct {
 // visible is what a call shows: what it reaches, and what of other objects can be seen in
 // that. Every rule that denies is compared with it.
 type visible struct {
-	objects []string
+	objects []apiName
 	fields  []field
 }
 
@@ -46,7 +46,10 @@ func (f *footprint) shows() *visible {
 	if f.visible == nil {
 		f.visible = &visible{}
 		for _, o := range f.objects {
-			f.visible.objects = append(append(f.visible.objects, o), mirrorOf(strings.ToLower(o)).of...)
+			f.visible.objects = append(f.visible.objects, nameOf(o))
+			for _, other := range mirrorOf(strings.ToLower(o)).of {
+				f.visible.objects = append(f.visible.objects, nameOf(other))
+			}
 		}
 		for _, at := range f.fields {
 			f.visible.fields = append(f.visible.fields, at.seenAs()...)
@@ -110,9 +113,9 @@ func (f *footprint) names() []string {
 
 // anyObject reports whether a deny rule for these objects matches: one is reached,
 // or one that shows its records, or it cannot be determined.
-func (f *footprint) anyObject(patterns []string) bool {
-	return f.opaque || slices.ContainsFunc(f.shows().objects, func(o string) bool {
-		return o == UnknownObject || slices.ContainsFunc(patterns, func(p string) bool { return globBare(p, o) })
+func (f *footprint) anyObject(patterns []pattern) bool {
+	return f.opaque || slices.ContainsFunc(f.shows().objects, func(o apiName) bool {
+		return o.full == UnknownObject || slices.ContainsFunc(patterns, func(p pattern) bool { return p.denies(o) })
 	})
 }
 

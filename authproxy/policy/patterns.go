@@ -49,11 +49,35 @@ func globFold(pattern, name string) bool {
 // globBare is globFold that also matches without namespaces: in a packaging org
 // ns__Secret__c and Secret__c are the same object. For denials only.
 func globBare(pattern, name string) bool {
-	if globFold(pattern, name) {
-		return true
+	return globFold(pattern, name) || globFold(bare(pattern), bare(name))
+}
+
+// apiName is an API name, also without its namespace.
+type apiName struct{ full, bare string }
+
+func nameOf(name string) apiName { return apiName{name, bare(name)} }
+
+// pattern is a pattern for API names, taken apart so that a rule which denies costs little
+// where it does not match.
+type pattern struct {
+	apiName
+	wild bool // has * or ?
+}
+
+func patternsOf(texts []string) []pattern {
+	all := make([]pattern, len(texts))
+	for i, text := range texts {
+		all[i] = pattern{nameOf(text), strings.ContainsAny(text, "*?")}
 	}
-	barePattern, bareName := bare(pattern), bare(name)
-	return (len(barePattern) != len(pattern) || len(bareName) != len(name)) && globFold(barePattern, bareName)
+	return all
+}
+
+// denies is globBare.
+func (p pattern) denies(name apiName) bool {
+	if p.wild {
+		return globBare(p.full, name.full)
+	}
+	return strings.EqualFold(p.full, name.full) || strings.EqualFold(p.bare, name.bare)
 }
 
 // bare returns an API name without its namespace.

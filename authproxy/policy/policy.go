@@ -15,9 +15,11 @@ type Policy struct {
 	Mode  Mode // "" is Enforce
 	Rules []Rule
 
-	hosted  string   // see For; "" believes the whole catalogue
-	version string   // made by For, as are reasons; "": to be computed
-	reasons []string // of a decision by each rule
+	hosted string // see For; "" believes the whole catalogue
+	// Made by For; empty: to be made when needed.
+	version string
+	reasons []string    // of a decision by each rule
+	objects [][]pattern // of each rule that denies
 }
 
 // Call is one request to be judged. Prompts are judged as the tool "prompt:NAME",
@@ -96,7 +98,7 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (limit int) {
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		if !r.namesCaller(who) || !r.namesTool(tool) || !r.namesClass(f.class) || !r.namesReach(f) {
+		if !r.namesCaller(who) || !r.namesTool(tool) || !r.namesClass(f.class) || !p.reaches(i, f) {
 			continue
 		}
 		if !r.withinRows(f) {
@@ -119,6 +121,23 @@ func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (li
 		d.Reason = fmt.Sprintf("no rule matches without LIMIT %d", limit)
 	}
 	return limit
+}
+
+// reaches reports whether the keys about objects and fields of a rule match.
+func (p *Policy) reaches(rule int, f *footprint) bool {
+	r := &p.Rules[rule]
+	if r.Effect == Allow || r.Effect == Confirm {
+		return (r.Objects == nil || f.onlyObjects(r.Objects)) && (r.Fields == nil || f.onlyFields(r.Fields))
+	}
+	return (len(r.Objects) == 0 || f.anyObject(p.denied(rule))) && (len(r.Fields) == 0 || f.anyField(r.Fields))
+}
+
+// denied are the objects of a rule that denies.
+func (p *Policy) denied(rule int) []pattern {
+	if p.objects != nil {
+		return p.objects[rule]
+	}
+	return patternsOf(p.Rules[rule].Objects)
 }
 
 // reason says which rule decided.
@@ -146,11 +165,11 @@ func (r *Rule) approvers() (string, int) {
 func (p *Policy) For(upstream string) *Policy {
 	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: hostedName(upstream)}
 	own.version = own.Version()
-	reasons := make([]string, len(own.Rules))
-	for i := range reasons {
-		reasons[i] = own.reason(i)
+	reasons, objects := make([]string, len(own.Rules)), make([][]pattern, len(own.Rules))
+	for i := range own.Rules {
+		reasons[i], objects[i] = own.reason(i), own.denied(i)
 	}
-	own.reasons = reasons
+	own.reasons, own.objects = reasons, objects
 	return own
 }
 

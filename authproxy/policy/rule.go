@@ -154,14 +154,6 @@ func (r *Rule) judgesArguments() bool {
 	return r.Objects != nil || r.Fields != nil || r.MaxRows != 0
 }
 
-// namesReach reports whether the keys about objects and fields match.
-func (r *Rule) namesReach(f *footprint) bool {
-	if r.Effect == Allow || r.Effect == Confirm {
-		return (r.Objects == nil || f.onlyObjects(r.Objects)) && (r.Fields == nil || f.onlyFields(r.Fields))
-	}
-	return (len(r.Objects) == 0 || f.anyObject(r.Objects)) && (len(r.Fields) == 0 || f.anyField(r.Fields))
-}
-
 // withinRows reports whether the answer stays within max_rows.
 func (r *Rule) withinRows(f *footprint) bool {
 	return r.MaxRows == 0 || r.Effect == Deny || f.rows <= r.MaxRows
