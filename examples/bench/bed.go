@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -112,11 +113,10 @@ func (b *bed) close() error {
 func session(ctx context.Context, p party, token string, s scenario) ([]byte, error) {
 	address, path := p.at(s.variant)
 	post := func(id, body string) (*http.Response, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, nil)
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, strings.NewReader(body))
 		if err != nil {
 			return nil, err
 		}
-		req.Body, req.ContentLength = io.NopCloser(stringsReader(body)), int64(len(body))
 		req.Host = publicHost
 		for name, value := range headers(token, id) {
 			req.Header.Set(name, value)

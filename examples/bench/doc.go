@@ -2,8 +2,12 @@
 // thing that could stand in its place: Go's own httputil.ReverseProxy, which forwards
 // bytes and decides nothing.
 //
-//	go run ./examples/bench            # about five minutes
-//	go run ./examples/bench -quick     # a first look, under a minute
+//	go run ./examples/bench            # about ten minutes
+//	go run ./examples/bench -quick     # a first look, about one
+//
+// -only runs one scenario, -binary measures a program that was built before, and
+// -cpuprofile writes a profile of sfmcp-proxy, which is then the test binary: the program
+// itself has no such thing.
 //
 // # Method
 //

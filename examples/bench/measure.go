@@ -7,7 +7,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -32,8 +31,6 @@ var scenarios = []scenario{
 	{"tools/list", "json-1k", listMessage, connections},
 	{"call, 1 connection", "json-1k", callMessage, 1},
 }
-
-func stringsReader(s string) io.Reader { return strings.NewReader(s) }
 
 // measure runs every part of the comparison.
 func (b *bed) measure(ctx context.Context) (*report, error) {

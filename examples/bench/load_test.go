@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// request is a call as the load generator sends it.
+func request(message string) []byte {
+	return fmt.Appendf(nil, "POST / HTTP/1.1\r\nHost: stub\r\nContent-Length: %d\r\n\r\n%s", len(message), message)
+}
+
+// The load generator reads every kind of answer of the stub, and counts it.
+func TestLoadReadsEveryVariant(t *testing.T) {
+	for _, v := range variants {
+		stub := httptest.NewServer(newStub(v))
+		defer stub.Close()
+		for _, message := range []string{callMessage, listMessage} {
+			c, err := dial(stub.Listener.Addr().String(), request(message))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.conn.Close()
+			for range 3 { // on one connection
+				if err := c.once(); err != nil {
+					t.Fatalf("%s: %v", v.name, err)
+				}
+			}
+			if message == callMessage && (len(c.body) < v.bytes || len(c.body) > v.bytes+300) {
+				t.Errorf("%s: an answer has %d bytes", v.name, len(c.body))
+			}
+		}
+		for _, rate := range []float64{0, 500} {
+			c, err := dial(stub.Listener.Addr().String(), request(callMessage))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.conn.Close()
+			got, err := drive([]*connection{c}, 100*time.Millisecond, rate)
+			if err != nil || got.Requests == 0 || got.Lost != 0 || got.P99 < got.P50 || rate > 0 && got.Requests > 51 {
+				t.Errorf("%s at %v a second: %+v, %v", v.name, rate, got, err)
+			}
+		}
+	}
+}
+
+// An answer that breaks off is lost, not fast; a refusal ends the run.
+func TestLoadCountsWhatIsLost(t *testing.T) {
+	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "1000")
+		fmt.Fprint(w, "half")
+	}))
+	defer broken.Close()
+	c, err := dial(broken.Listener.Addr().String(), request(callMessage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { c.conn.Close() }()
+	for range 3 {
+		if err := c.count(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.lost != 3 || len(c.took) != 0 {
+		t.Errorf("%d lost, %d timed", c.lost, len(c.took))
+	}
+	refusing := httptest.NewServer(http.NotFoundHandler())
+	defer refusing.Close()
+	if c, err = dial(refusing.Listener.Addr().String(), request(callMessage)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := drive([]*connection{c}, time.Second, 0); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a refusal: %v", err)
+	}
+}
+
+func TestProcessFigures(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("no /proc here")
+	}
+	for end := time.Now().Add(30 * time.Millisecond); time.Now().Before(end); {
+		_, _ = net.ParseMAC("") // something to do
+	}
+	used, err := cpu(os.Getpid())
+	if err != nil || used <= 0 || used > time.Hour {
+		t.Errorf("cpu %v, %v", used, err)
+	}
+	size, err := resident(os.Getpid())
+	if err != nil || size < 1<<20 || size > 1<<34 {
+		t.Errorf("resident %d, %v", size, err)
+	}
+}
