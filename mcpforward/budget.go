@@ -90,15 +90,20 @@ func (b *budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok b
 		b.limited.users.Add(1)
 		return nil, false
 	}
-	ctx, cancel := context.WithTimeout(ctx, queueTime)
-	defer cancel()
+	until := time.Now().Add(queueTime)
 	select {
-	case u.running <- struct{}{}:
-	case <-ctx.Done():
-		b.limited.users.Add(1)
-		return nil, false
+	case u.running <- struct{}{}: // mostly at once, and without a timer
+	default:
+		waiting, cancel := context.WithDeadline(ctx, until)
+		defer cancel()
+		select {
+		case u.running <- struct{}{}:
+		case <-waiting.Done():
+			b.limited.users.Add(1)
+			return nil, false
+		}
 	}
-	leaveServer, ok := b.enterServer(ctx, g)
+	leaveServer, ok := b.enterServer(ctx, g, until)
 	if !ok {
 		<-u.running
 		b.limited.servers.Add(1)
@@ -108,7 +113,7 @@ func (b *budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok b
 }
 
 // enterServer does the server's part of enter.
-func (b *budgets) enterServer(ctx context.Context, g *grant.Grant) (leave func(), ok bool) {
+func (b *budgets) enterServer(ctx context.Context, g *grant.Grant, until time.Time) (leave func(), ok bool) {
 	s := b.servers[g.Server]
 	if s == nil {
 		return func() {}, true
@@ -120,6 +125,8 @@ func (b *budgets) enterServer(ctx context.Context, g *grant.Grant) (leave func()
 		return func() {}, true
 	}
 	who := userKey{g.Org, g.Subject}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
 	if !s.turns.take(ctx, who) {
 		return nil, false
 	}

@@ -14,10 +14,6 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// writeTime is how long a client may take to accept one message. There is no time
-// for a whole stream.
-const writeTime = 30 * time.Second
-
 // quietTime is how long an event stream stays without a byte. Load balancers close
 // what is silent for longer, often after a minute.
 const quietTime = 15 * time.Second
@@ -177,10 +173,8 @@ func (p *reply) begin() {
 	p.w.WriteHeader(http.StatusOK)
 }
 
+// write sends bytes. How long a client may take for it is the listener's business.
 func (p *reply) write(b []byte) error {
-	if err := ignoreUnsupported(p.control.SetWriteDeadline(time.Now().Add(writeTime))); err != nil {
-		return err
-	}
 	_, err := p.w.Write(b)
 	return err
 }

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -118,6 +119,9 @@ func (c *call) unexpected(m *jsonrpc.Message) *fault {
 }
 
 func isUnexpectedError(v jsontext.Value) bool {
+	if !bytes.Contains(v, []byte("Unexpected error while invoking tool")) { // most are none, and long
+		return false
+	}
 	result, _ := jsonrpc.ParseObject(v)
 	if failed, _ := result.Get("isError"); string(failed) != "true" {
 		return false

@@ -73,9 +73,9 @@ func (p *Pool) Call(ctx context.Context, t Target, req *jsonrpc.Message, repeata
 
 func (p *Pool) newCall(ctx context.Context, t Target, req *jsonrpc.Message) *call {
 	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), leave: func() {}}
-	ctx, stop := context.WithTimeoutCause(ctx, t.timeout(), errTimedOut)
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	c.stop = []func(){stop}
+	timer := time.AfterFunc(t.timeout(), func() { c.cancel(errTimedOut) })
+	c.stop = []func(){func() { timer.Stop() }}
 	return c
 }
 

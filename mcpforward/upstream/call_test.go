@@ -300,7 +300,7 @@ func TestNothingSentIsTriedAgain(t *testing.T) {
 	m, err := x.ask(t, false)
 	wants{}.check(t, m, err)
 	x.fake.Server.Close() // now every connection is refused
-	x.client.CloseIdleConnections()
+	x.wire.(*http.Transport).CloseIdleConnections()
 	m, err = x.ask(t, false)
 	wants{Unavailable, false}.check(t, m, err)
 	if x.slept != 1 {

@@ -25,6 +25,7 @@ type exchange struct {
 	body          io.ReadCloser
 	whole         *jsonrpc.Message // already read
 	input         *capped
+	length        int64        // of the body, if that was told
 	events        *eventReader // nil: the body is one JSON message
 	count, asked  int          // events, and requests among them
 	strayed       bool         // a message that belongs elsewhere was reported; more are not
@@ -102,10 +103,14 @@ func (x *exchange) stray(c *call) {
 
 // nextWhole reads a body that is one JSON message.
 func (x *exchange) nextWhole() (*jsonrpc.Message, *fault) {
-	body, err := io.ReadAll(x.input)
-	if err != nil {
+	body := bytes.NewBuffer(make([]byte, 0, x.length+bytes.MinRead))
+	if _, err := body.ReadFrom(x.input); err != nil {
 		return nil, x.lost(err)
 	}
+	return x.readWhole(body.Bytes())
+}
+
+func (x *exchange) readWhole(body []byte) (*jsonrpc.Message, *fault) {
 	if len(bytes.TrimSpace(body)) == 0 {
 		return nil, emptyAnswer(200)
 	}

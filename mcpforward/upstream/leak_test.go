@@ -81,7 +81,7 @@ func TestAV07AbortedCallsLeaveNothing(t *testing.T) {
 		close(next)
 		workers.Wait()
 		x.running.Wait()
-		x.client.CloseIdleConnections()
+		x.wire.(*http.Transport).CloseIdleConnections()
 		x.fake.CloseClientConnections()
 		if err := goleak.Find(ours); err != nil {
 			t.Errorf("HTTP/2 %v: %v", http2, err)

@@ -66,7 +66,7 @@ func (t Target) timeout() time.Duration {
 // Pool holds the sessions with Salesforce. It is safe for concurrent use.
 type Pool struct {
 	cfg    Config
-	client *http.Client
+	wire   http.RoundTripper
 	lastID atomic.Int64
 
 	ctx    context.Context // ends with Close
@@ -131,7 +131,7 @@ func New(cfg Config) *Pool {
 	if cfg.ResponseBytes == 0 {
 		cfg.ResponseBytes = 16 << 20
 	}
-	p := &Pool{cfg: cfg, client: ownClient(cfg.HTTP), users: map[userKey]*user{}, hosted: map[hostedKey]*hosted{}}
+	p := &Pool{cfg: cfg, wire: ownTransport(cfg.HTTP), users: map[userKey]*user{}, hosted: map[hostedKey]*hosted{}}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }
@@ -155,7 +155,9 @@ func (p *Pool) Close() {
 	p.mu.Unlock()
 	p.cancel(ErrClosed)
 	p.running.Wait()
-	p.client.CloseIdleConnections()
+	if t, ok := p.wire.(*http.Transport); ok {
+		t.CloseIdleConnections()
+	}
 }
 
 // enter returns the slot of a target for one call, which has to leave it.

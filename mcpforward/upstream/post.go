@@ -8,17 +8,21 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// ownClient returns a client of our own after the given one: no redirects, no
-// cookies, no environment proxy, no timeout but the context's (an initialize may
-// take 45 s), no decompression (a small answer must not grow in here).
-func ownClient(given *http.Client) *http.Client {
+// ownTransport returns a transport of our own after the given client's: no environment
+// proxy, no timeout but the context's (an initialize may take 45 s), no decompression (a
+// small answer must not grow in here). It is used bare: a client would only add redirects
+// and cookies.
+func ownTransport(given *http.Client) http.RoundTripper {
 	var rt http.RoundTripper
 	if given != nil {
 		rt = given.Transport
@@ -28,7 +32,7 @@ func ownClient(given *http.Client) *http.Client {
 	case ok:
 		t = t.Clone()
 	case rt != nil:
-		return &http.Client{Transport: rt, CheckRedirect: noRedirect}
+		return rt
 	default:
 		t = &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -41,20 +45,19 @@ func ownClient(given *http.Client) *http.Client {
 	t.DisableCompression = true
 	t.ResponseHeaderTimeout = 0
 	t.MaxResponseHeaderBytes = 64 << 10
-	t.MaxIdleConnsPerHost = 64 // all users share one host
+	t.MaxIdleConnsPerHost, t.MaxIdleConns = 512, 1024 // all users share one host
+	t.ReadBufferSize = 16 << 10                       // many answers come whole
 	t.IdleConnTimeout = 30 * time.Second
 	if t.HTTP2 == nil { // a stream that is silent for long may have lost its connection
 		t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second}
 	}
-	return &http.Client{Transport: t, CheckRedirect: noRedirect}
+	return t
 }
-
-func noRedirect(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 
 // post sends one message. On success the response's body is open.
 func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.Response, *fault) {
 	encoded := jsonrpc.Encode(m)
-	body := &payload{data: bytes.NewReader(encoded)}
+	ctx, body, left := outgoing(ctx, c.target.URL, encoded)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.target.URL, body)
 	if err != nil {
 		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
@@ -74,11 +77,26 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 			req.Header["Mcp-Session-Id"] = []string{s.id}
 		}
 	}
-	resp, err := c.pool.client.Do(req)
+	resp, err := c.pool.wire.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}
-	return nil, unanswered(ctx, err, !body.neverRead())
+	return nil, unanswered(ctx, err, left())
+}
+
+// outgoing returns the body of a request, and whether any of it may have left this
+// process, to be asked when no answer came. Without TLS net/http writes head and body in
+// one go, if it knows the body to be in memory; then what is known is only whether there
+// was a connection. Over TLS the body itself knows better.
+func outgoing(ctx context.Context, url string, encoded []byte) (context.Context, io.ReadCloser, func() bool) {
+	data := bytes.NewReader(encoded)
+	if strings.HasPrefix(url, "https:") {
+		body := &payload{data: data}
+		return ctx, body, func() bool { return !body.neverRead() }
+	}
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+	return ctx, io.NopCloser(data), connected.Load
 }
 
 // without sends a request that has no body: GET and DELETE.
@@ -97,7 +115,7 @@ func (c *call) without(ctx context.Context, method string, s *Session) (*http.Re
 	if s.id != "" {
 		req.Header.Set("Mcp-Session-Id", s.id)
 	}
-	resp, err := c.pool.client.Do(req)
+	resp, err := c.pool.wire.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}

@@ -43,6 +43,7 @@ func errorBody(resp *http.Response) []byte {
 func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 	x.sessionID = resp.Header.Get("Mcp-Session-Id")
 	x.input = &capped{r: resp.Body, left: c.pool.cfg.ResponseBytes}
+	x.length = max(resp.ContentLength, 0)
 	broken := ""
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	encoding := resp.Header.Get("Content-Encoding")

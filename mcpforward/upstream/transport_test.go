@@ -259,9 +259,10 @@ func TestFT26GoawayIsNoReasonToResend(t *testing.T) {
 			x.target.URL = "http://" + l.Addr().String()
 			m, err := x.ask(t, repeatable)
 			wants{Unavailable, true}.check(t, m, err)
-			want := map[bool]int32{false: 1, true: 2}[repeatable]
-			if got := server.further.Load(); got != want {
-				t.Errorf("%s, repeatable %v: %d calls reached the server, want %d", name, repeatable, got, want)
+			// The repetition can meet the connection as it ends, and is not repeated in turn.
+			most := map[bool]int32{false: 1, true: 2}[repeatable]
+			if got := server.further.Load(); got < 1 || got > most {
+				t.Errorf("%s, repeatable %v: %d calls reached the server, want at most %d", name, repeatable, got, most)
 			}
 		}
 	}
@@ -319,7 +320,7 @@ func TestFT28Addresses(t *testing.T) {
 	stranger := over(t, true, nil)
 	x := over(t, true, nil)
 	there := stranger.fake.Listener.Addr().String()
-	x.client.Transport.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+	x.wire.(*http.Transport).DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, there)
 	}
 	x.target.URL = "https://elsewhere.test" // the fake's certificate is for example.com
@@ -428,7 +429,7 @@ func TestFT29Certificate(t *testing.T) {
 		{issue(time.Now().Add(time.Hour), "other.test"), wants{Unavailable, false}}, {good, wants{}},
 	} {
 		current.Store(tt.certificate)
-		x.client.CloseIdleConnections()
+		x.wire.(*http.Transport).CloseIdleConnections()
 		before := f.count("tools/call")
 		m, err := x.ask(t, false)
 		tt.want.check(t, m, err)
