@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,10 +15,7 @@ const reloadPoll = 10 * time.Second
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,
 // only when it is told to by SIGHUP, because half a file may be a whole configuration.
-func (a *app) reloadLoop(ctx context.Context, g *errgroup.Group) {
-	hangUp := make(chan os.Signal, 1)
-	signal.Notify(hangUp, syscall.SIGHUP)
-	defer signal.Stop(hangUp)
+func (a *app) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *errgroup.Group) {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
 	refused := "" // why the key file as it is now is not in force; logged once

@@ -8,6 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,6 +69,9 @@ func quiet(cmd *cobra.Command) *slog.Logger {
 // serve listens, calls ready once both listeners answer, and runs until ctx ends;
 // then it lets calls in flight finish.
 func (a *app) serve(ctx context.Context, ready func()) error {
+	hangUp := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
 	public, err := a.listen(a.config.Listen)
 	if err != nil {
 		return err
@@ -97,7 +103,7 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { defer end(); return a.run(publicServer, bound) })
 	g.Go(func() error { defer end(); return ignoreClosed(privateServer.Serve(private)) })
 	g.Go(func() error { a.load.watchMemory(background, memoryLimit()); return nil })
-	g.Go(func() error { a.reloadLoop(background, &g); return nil })
+	g.Go(func() error { a.reloadLoop(background, hangUp, &g); return nil })
 	a.work(background, &g)
 	g.Go(func() error {
 		<-ctx.Done()
