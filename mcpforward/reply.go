@@ -194,6 +194,14 @@ func (x *exchange) answer(m *jsonrpc.Message) error {
 	return nil
 }
 
+// forwarded sends a result of Salesforce's, which was checked when it came.
+func (x *exchange) forwarded(v jsontext.Value) error {
+	if x.stateless {
+		return x.result(v)
+	}
+	return x.answer(jsonrpc.Forward(x.msg.ID, v))
+}
+
 func (x *exchange) result(v jsontext.Value) error {
 	return x.answer(jsonrpc.Reply(x.msg.ID, x.complete(v)))
 }

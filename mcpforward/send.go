@@ -210,7 +210,7 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 	case x.unlisted(ctx, c, end):
 		return x.answer(unknown(x.msg, c.tool))
 	case end.result != nil:
-		return x.result(end.result)
+		return x.forwarded(end.result)
 	case end.fault != nil && end.fault.Code == jsonrpc.MethodNotFound && c.empty != nil:
 		return x.result(c.empty) // a server without prompts, for instance
 	case end.fault != nil && end.outcome == audit.Unknown:

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"bytes"
 	"fmt"
 	"strconv"
 
@@ -11,7 +12,7 @@ import (
 // shortest form, numbers as written, the id byte for byte. A response without an
 // id gets id null. The values of m come from this package's parse or are built by
 // us, so one that is not valid JSON is a mistake in the program: Encode panics
-// rather than let it out.
+// rather than let it out. Only what [Forward] was given is written unread.
 func Encode(m *Message) []byte {
 	size := 128 + len(m.ID) + len(m.Method) + len(m.Params) + len(m.Result)
 	b := append(make([]byte, 0, size), `{"jsonrpc":"2.0"`...)
@@ -27,7 +28,11 @@ func Encode(m *Message) []byte {
 	if m.Params != nil {
 		b = appendNormal(append(b, `,"params":`...), m.Params)
 	}
-	if m.Result != nil {
+	switch {
+	case m.Result == nil:
+	case m.sound && bytes.IndexByte(m.Result, '\n') < 0 && bytes.IndexByte(m.Result, '\r') < 0:
+		b = append(append(b, `,"result":`...), m.Result...)
+	default:
 		b = appendNormal(append(b, `,"result":`...), m.Result)
 	}
 	if m.Error != nil {

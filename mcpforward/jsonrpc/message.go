@@ -20,6 +20,8 @@ type Message struct {
 	// response, none otherwise.
 	Result jsontext.Value
 	Error  *Error
+
+	sound bool // Result was checked; see Forward
 }
 
 // IsRequest reports whether m expects a response.
@@ -62,6 +64,13 @@ func Request(id jsontext.Value, method string, params jsontext.Value) *Message {
 // Reply returns the response that carries result, an object.
 func Reply(id, result jsontext.Value) *Message {
 	return &Message{ID: id, Result: result}
+}
+
+// Forward returns the response that carries result, which must be one that [DecodeAnswer]
+// returned: Encode writes it as it is, unless it is on several lines, and does not check
+// it a second time.
+func Forward(id, result jsontext.Value) *Message {
+	return &Message{ID: id, Result: result, sound: true}
 }
 
 // Failure returns the response that carries an error. Without an id, because the
