@@ -106,11 +106,12 @@ func differing(a, b *config.Config) (keys []string) {
 	return keys
 }
 
-// retire closes an app when the requests that began there have ended, or ctx ends.
-// Streams that only listen end at once: their clients come back to the next one.
+// retire closes an app when the requests and refreshes that began there have ended, or ctx
+// ends. Streams that only listen end at once: their clients come back to the next one.
 func (a *app) retire(ctx context.Context) error {
 	a.endListening()
 	a.own.wait(ctx)
+	_ = a.links.Close(ctx) // an error is the end of ctx, and closeParts waits once more
 	a.stopWork()
 	return a.closeParts()
 }

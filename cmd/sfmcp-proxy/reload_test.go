@@ -191,3 +191,38 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 	}
 	d.must("audit", "verify")
 }
+
+// A reload under which a Salesforce login is being renewed, without a request that waits
+// for it: the answer, which holds the only refresh token that is left, is stored.
+func TestFT45ReloadDuringARefresh(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	c := d.connect("sobject-reads", rep)
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.control("PUT", "/faults", map[string]any{"token_delay": (closeTime + 4*time.Second).String()}, nil)
+	d.control("DELETE", "/requests", nil, nil)
+	d.change(`UPDATE links SET refreshed_at = 1, access_expires_at = $1`, time.Now().Add(30*time.Second).UnixMilli()) // due, and good still
+	if r := c.send("tools/call", userInfo); r.Status != http.StatusOK || r.Result.IsError {
+		t.Fatalf("the call that begins the refresh: %d %s", r.Status, r.body)
+	}
+	asked := func() int { return len(d.recorded("path=/services/oauth2/token")) }
+	eventually(t, 10*time.Second, "the refresh is on its way", func() bool { return asked() == 1 })
+	d.reconfigure(process.Process.Signal, strings.Replace(string(text), "title: Sales, read only", "title: Other", 1), "configuration reloaded")
+	refreshed := func() bool {
+		return strings.Contains(d.must("audit", "list", "--action", "link.refresh", "--json"), `"outcome":"ok"`)
+	}
+	eventually(t, 20*time.Second, "the new login is stored", refreshed)
+	if row := d.user(rep); row.Salesforce != "active" {
+		t.Errorf("the login is %+v", row)
+	}
+	if n := asked(); n != 1 {
+		t.Errorf("Salesforce was asked %d times", n)
+	}
+	process.Process.Signal(os.Interrupt)
+	if status, _ := ends(t, process, 20*time.Second); status != exitDone {
+		t.Errorf("ended with status %d\n%s", status, d.log)
+	}
+}
