@@ -48,7 +48,6 @@ func (a *app) enter() *app {
 // and the metrics why not.
 func (a *app) reloadConfig(ctx context.Context, g *errgroup.Group) {
 	entry := audit.Entry{Actor: "proxy", Action: "config.reload", Object: "configuration", Outcome: audit.OK}
-	former := a.current.Load()
 	changed, err := a.succeed(ctx, g)
 	switch {
 	case err != nil:
@@ -61,7 +60,8 @@ func (a *app) reloadConfig(ctx context.Context, g *errgroup.Group) {
 		a.metrics.reloads.WithLabelValues("configuration", "ok").Inc()
 		a.log.Info("configuration reloaded")
 	}
-	if _, err := former.audit.Append(ctx, entry); err != nil {
+	// By whoever answers now: the former one may be closed already.
+	if _, err := a.current.Load().audit.Append(ctx, entry); err != nil {
 		a.log.Error("audit entry is lost", "action", entry.Action, "error", err)
 	}
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/config"
+)
+
+// heldLog calls held for each record before anything goes on.
+type heldLog struct {
+	slog.Handler
+	held func(message string)
+}
+
+func (h heldLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h heldLog) Handle(_ context.Context, r slog.Record) error {
+	h.held(r.Message)
+	return nil
+}
+
+// FT-44: a reload is in the audit log, also if what answered before is closed at once.
+func TestFT44ReloadIsRecorded(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var former *app
+	log := slog.New(heldLog{slog.DiscardHandler, func(message string) {
+		if message == "configuration reloaded" {
+			eventually(t, 10*time.Second, "the former app is closed", func() bool { return former.db.Reads.PingContext(t.Context()) != nil })
+		}
+	}})
+	if former, err = openApp(t.Context(), c, log); err != nil {
+		t.Fatal(err)
+	}
+	former.reread = func() (*config.Config, error) {
+		next := *c
+		next.Lifetimes.Approval += time.Minute
+		return &next, nil
+	}
+	var g errgroup.Group
+	ctx, end := context.WithCancel(t.Context())
+	former.work(ctx, &g)
+	former.reloadConfig(ctx, &g)
+	var recorded []string
+	note := func(e audit.Entry) error { recorded = append(recorded, e.Outcome); return nil }
+	if err := former.current.Load().audit.List(t.Context(), audit.Filter{Action: "config.reload"}, note); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{audit.OK}; !slices.Equal(recorded, want) {
+		t.Errorf("recorded: %v, want %v", recorded, want)
+	}
+	end()
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := former.close(); err != nil {
+		t.Error(err)
+	}
+}
