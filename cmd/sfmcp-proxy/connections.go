@@ -15,9 +15,9 @@ import (
 // which a client or a load balancer sees, where a full backlog would only be slow.
 type connections struct {
 	net.Listener
-	limit   int // of all
-	share   int // of one source
-	trusted func(netip.Addr) bool
+	limit   int                              // of all
+	share   int                              // of one source
+	network func(remote string) netip.Prefix // see app.network
 	metrics *metrics
 
 	mu      sync.Mutex
@@ -37,7 +37,7 @@ type connection struct {
 
 // boundConnections lets limit connections in through l, of one source at most a quarter.
 func (a *app) boundConnections(l net.Listener, limit int) *connections {
-	return &connections{Listener: l, limit: limit, share: max(1, limit/4), trusted: a.trusted, metrics: a.metrics,
+	return &connections{Listener: l, limit: limit, share: max(1, limit/4), network: a.network, metrics: a.metrics,
 		sources: map[netip.Prefix]int{}}
 }
 
@@ -57,10 +57,7 @@ func (b *connections) Accept() (net.Conn, error) {
 
 // admit counts a connection in, or returns nil.
 func (b *connections) admit(conn net.Conn) *connection {
-	c := &connection{Conn: conn, of: b}
-	if address, err := netip.ParseAddrPort(conn.RemoteAddr().String()); err == nil && !b.trusted(address.Addr()) {
-		c.source = hostNetwork(address.Addr())
-	}
+	c := &connection{Conn: conn, of: b, source: b.network(conn.RemoteAddr().String())}
 	b.mu.Lock()
 	victim, ok := b.makeRoom(c.source)
 	if ok {

@@ -199,3 +199,38 @@ func TestAV01OneAddressHasAShare(t *testing.T) {
 		}
 	}
 }
+
+// AV-02: a hundred streams a connection do not give one address more requests than its
+// share: others are answered meanwhile.
+func TestAV02OneAddressHasAShareOfTheRequests(t *testing.T) {
+	t.Parallel()
+	text, _ := overTLS(t, time.Now().Add(90*24*time.Hour))
+	a := serving(t, text, nil)
+	var forms []byte
+	for i := range uint32(100) {
+		forms = append(forms, frame(frameHeaders, flagEndHeaders, 2*i+1, postForm)...) // never finished
+	}
+	for range mostRequests/100 + 1 {
+		go io.Copy(io.Discard, func() net.Conn {
+			conn := dialH2(t, a)
+			conn.Write(forms)
+			return conn
+		}())
+	}
+	eventually(t, 10*time.Second, "the share is used up", func() bool { return a.load.requests.Load() >= mostRequests/4 })
+	client := h2Client()
+	elsewhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
+	client.Transport.(*http.Transport).DialContext = elsewhere.DialContext
+	refused := func(client *http.Client) bool {
+		resp, err := client.Get("https://" + a.publicAddress + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusServiceUnavailable
+	}
+	eventually(t, 5*time.Second, "the address has had its share", func() bool { return refused(h2Client()) })
+	if refused(client) {
+		t.Error("another address is refused")
+	}
+}

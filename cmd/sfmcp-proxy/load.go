@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"runtime/debug"
 	runtimemetrics "runtime/metrics"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,6 +14,9 @@ const (
 	// mostRequests is how many requests are answered at a time; further ones are refused
 	// at once, which costs less than to let all of them wait.
 	mostRequests = 4096
+	// sourceRequests is how many of them one network may have: as of the connections, a
+	// quarter. In HTTP/2 few connections make many requests.
+	sourceRequests = mostRequests / 4
 	// memoryPoll is how often live memory is held against the limit (GOMEMLIMIT).
 	memoryPoll = 100 * time.Millisecond
 )
@@ -20,6 +25,9 @@ const (
 type load struct {
 	requests atomic.Int64
 	short    atomic.Bool // of memory
+
+	mu      sync.Mutex
+	sources map[netip.Prefix]int // requests that are let in; see app.network
 }
 
 func (l *load) begin() { l.requests.Add(1) }
@@ -27,6 +35,35 @@ func (l *load) end()   { l.requests.Add(-1) }
 
 // full says that a request should be refused, the one that asks being counted already.
 func (l *load) full() bool { return l.short.Load() || l.requests.Load() > mostRequests }
+
+// admit counts a request of a network in, and refuses it if the network has its share.
+func (l *load) admit(source netip.Prefix) bool {
+	if !source.IsValid() {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sources[source] >= sourceRequests {
+		return false
+	}
+	if l.sources == nil {
+		l.sources = map[netip.Prefix]int{}
+	}
+	l.sources[source]++
+	return true
+}
+
+// release counts a request out that was let in.
+func (l *load) release(source netip.Prefix) {
+	if !source.IsValid() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sources[source]--; l.sources[source] == 0 {
+		delete(l.sources, source)
+	}
+}
 
 // wait returns when no request is being answered any more, or ctx ends.
 func (l *load) wait(ctx context.Context) {

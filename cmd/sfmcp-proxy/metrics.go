@@ -55,7 +55,7 @@ func newMetrics() *metrics {
 		connectionsEnded: counters("sfmcp_connections_closed_total",
 			"Connections closed for want of room: new ones because all are busy (full) or their address has its share (source), idle ones for a new one.", "why"),
 		limited: counters("sfmcp_http_requests_limited_total",
-			"Requests refused by a limit: load (of this process), sign_in and registration (of an address).", "limit"),
+			"Requests refused by a limit: load (of this process), source (of an address), sign_in and registration (of an address).", "limit"),
 		panics: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "sfmcp_panics_total", Help: "Panics that were survived: each is a fault of this program."}),
 		reloads: counters("sfmcp_reloads_total", "Files taken into force or refused while running.", "what", "outcome"),

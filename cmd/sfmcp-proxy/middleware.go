@@ -55,13 +55,24 @@ func (a *app) middleware(next http.Handler) http.Handler {
 			}
 		}()
 		if a.load.full() {
-			a.metrics.limited.WithLabelValues("load").Inc()
-			rec.Header().Set("Retry-After", "1")
-			http.Error(rec, "too much to do at the moment", http.StatusServiceUnavailable)
+			a.refuse(rec, "load")
 			return
 		}
+		network := a.network(r.RemoteAddr)
+		if !a.load.admit(network) {
+			a.refuse(rec, "source")
+			return
+		}
+		defer a.load.release(network)
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// refuse answers a request that there is no room for.
+func (a *app) refuse(w http.ResponseWriter, limit string) {
+	a.metrics.limited.WithLabelValues(limit).Inc()
+	w.Header().Set("Retry-After", "1")
+	http.Error(w, "too much to do at the moment", http.StatusServiceUnavailable)
 }
 
 // panicked notes a panic. The stack goes to the log, its values do not: a panic's text

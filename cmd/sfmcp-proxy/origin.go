@@ -45,6 +45,16 @@ func (a *app) trusted(address netip.Addr) bool {
 	return false
 }
 
+// network is what bounds hold against a peer; none for a trusted proxy, which carries
+// everybody's requests.
+func (a *app) network(remote string) netip.Prefix {
+	peer, err := netip.ParseAddrPort(remote)
+	if err != nil || a.trusted(peer.Addr()) {
+		return netip.Prefix{}
+	}
+	return hostNetwork(peer.Addr())
+}
+
 // originHandler adds request id and source to every record that is logged with a
 // request's context.
 type originHandler struct{ slog.Handler }
