@@ -35,6 +35,8 @@ func lossInWords(why string) string {
 	switch {
 	case known && e.Lost:
 		return "An answer of Salesforce was lost on the way, and the login with it."
+	case known && e.Code == link.NotReadable:
+		return "What was stored here to renew it cannot be read." + ask
 	case known && e.Kind == salesforce.Refused:
 		return "What Salesforce sent to renew it was not accepted here (" + e.Code + ")." + ask
 	case known && e.Description != "":

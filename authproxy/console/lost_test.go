@@ -75,6 +75,7 @@ func TestLossInWords(t *testing.T) {
 		salesforce.ErrorFor("OAUTH_APP_BLOCKED", "").Error():                         "Salesforce ended it: OAUTH_APP_BLOCKED.",
 		lost.Error():    "lost on the way",
 		refused.Error(): "not accepted here (wrong_org)",
+		"salesforce: dead: not_readable (the stored refresh token does not open)": "What was stored here to renew it cannot be read.",
 	} {
 		if got := lossInWords(why); !strings.Contains(got, want) {
 			t.Errorf("%s: %q", why, got)

@@ -19,6 +19,10 @@ const (
 	settingPause = time.Minute
 )
 
+// NotReadable is the code of a login that is over because what is stored of it does not
+// open: Salesforce has not ended it.
+const NotReadable = "not_readable"
+
 // refresh moves a link beyond a version and returns its access token then. forced: the
 // access token was refused although it has not expired.
 func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string, error) {
@@ -33,7 +37,7 @@ func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string
 	old, err := s.refreshToken(l)
 	if err != nil {
 		// Nobody can use it any more, so waiting does not help: a new sign-in does.
-		return s.settleFailure(ctx, l, &salesforce.Error{Kind: salesforce.Dead, Code: "not_readable", Description: "the stored refresh token does not open"})
+		return s.settleFailure(ctx, l, &salesforce.Error{Kind: salesforce.Dead, Code: NotReadable, Description: "the stored refresh token does not open"})
 	}
 	for {
 		t, err := s.Salesforce.Refresh(ctx, l.org, old)

@@ -180,6 +180,7 @@ func TestErrorRecorded(t *testing.T) {
 		"salesforce: opaque_token": {"opaque_token", salesforce.Refused, "JSON Web Token"},
 		"salesforce: refused: opaque_token (the access token is not a JWT)":                  {"opaque_token", salesforce.Refused, "JSON Web Token"},
 		"salesforce: dead: invalid_grant (ip restricted), HTTP 400":                          {"invalid_grant", salesforce.Dead, "IP Relaxation"},
+		"salesforce: dead: not_readable (the stored refresh token does not open)":            {"not_readable", salesforce.Dead, "keys_file"},
 		"salesforce: invalid_client":                                                         {"invalid_client", salesforce.Misconfigured, "client_secret_file"},
 		"salesforce: transient: unavailable (Service Unavailable), HTTP 503":                 {"unavailable", salesforce.Transient, ""},
 		"salesforce: keys_unavailable":                                                       {"keys_unavailable", salesforce.Transient, "jwks_url"},

@@ -25,6 +25,7 @@ var ours = []known{
 	{code: "wrong_audience", hint: "issuer: set it to the org's URL from Setup > My Domain > Current My Domain URL"},
 	{code: "wrong_client", hint: "client_id: compare with " + setupSettings + " > Consumer Key and Secret"},
 	{code: "wrong_subject", hint: signInAgain + "; Salesforce answered with another user's token"},
+	{code: "not_readable", kind: Dead, hint: "keys_file: must hold every key that the database was sealed with, or somebody changed the database; then " + signInAgain},
 	{code: "wrong_algorithm", hint: hintStranger}, {code: "wrong_header", hint: hintStranger}, {code: "wrong_token_type", hint: hintStranger},
 	{code: "wrong_time", hint: hintStranger}, {code: "malformed_token", hint: hintStranger}, {code: "ambiguous_key", hint: hintStranger},
 }
