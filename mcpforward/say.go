@@ -1,7 +1,9 @@
 package mcpforward
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -9,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -48,6 +51,19 @@ func sayKind(e *upstream.Error) string {
 		return "The call was ended."
 	}
 	return "Salesforce cannot be reached at the moment."
+}
+
+// when says when to try again, if that is known: of the hosted server, or of the login
+// that waits for Salesforce's token endpoint.
+func when(e *upstream.Error) string {
+	after := e.RetryAfter
+	if login, ok := errors.AsType[*link.UnavailableError](e.Err); ok {
+		after = max(after, login.RetryAfter)
+	}
+	if after <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" Try again in %d seconds.", int64(math.Ceil(after.Seconds())))
 }
 
 // may says whether the call may have been carried out. For a read that does not matter.

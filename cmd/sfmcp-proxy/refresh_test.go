@@ -41,7 +41,7 @@ func TestFT16TokenEndpointBroken(t *testing.T) {
 				t.Errorf("%s, without one: %d %s", tc.name, r.Status, r.body)
 			}
 			r = c.call("getUserInfo", map[string]any{})
-			if r.Status != http.StatusOK || !r.Result.IsError || !strings.Contains(r.text(), "can be repeated") || strings.Contains(r.body, d.SalesforceURL) {
+			if r.Status != http.StatusOK || !r.Result.IsError || !strings.Contains(r.text(), "can be repeated") || !strings.Contains(r.text(), "Try again in ") || strings.Contains(r.body, d.SalesforceURL) {
 				t.Errorf("%s, without one: %d %s", tc.name, r.Status, r.body)
 			}
 		}
