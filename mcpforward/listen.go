@@ -120,15 +120,19 @@ func (x *exchange) listen(l listener, begin func(offered bool) error) error {
 		return x.overLimit()
 	}
 	defer leave()
-	reading := &call{decision: policy.Decision{Class: policy.Read}}
-	if stop := x.stopped(reading); stop != "" {
-		return &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.InternalError, message: stop}
-	}
 	if _, err := x.Audit.Append(x.r.Context(), x.entry("stream.open", audit.OK)); err != nil {
 		return unavailable("the stream could not be recorded, so it was not opened", err)
 	}
+	reading := &call{decision: policy.Decision{Class: policy.Read}}
+	// From here on Recheck sees the stream; what has ended before is seen by the next steps.
 	ctx, depart := x.depart(reading)
 	defer depart()
+	if err := x.authorize(ctx); err != nil {
+		return err
+	}
+	if stop := x.stopped(reading); stop != "" {
+		return unavailable(stop, nil)
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, streamLife, errStreamOver)
 	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
@@ -136,7 +140,7 @@ func (x *exchange) listen(l listener, begin func(offered bool) error) error {
 
 	next, err := x.notifications(ctx, l)
 	if err != nil {
-		return x.noStream(err)
+		return x.noStream(ctx, err)
 	}
 	if err := begin(next != nil); err != nil {
 		return err
@@ -175,11 +179,15 @@ func (x *exchange) notifications(ctx context.Context, l listener) (func(context.
 	return stream.Next, nil
 }
 
-// noStream answers a client whose stream could not be opened at Salesforce.
-func (x *exchange) noStream(err error) error {
+// noStream answers a client whose stream could not be opened at Salesforce, or was ended
+// from this side before that.
+func (x *exchange) noStream(ctx context.Context, err error) error {
 	var e *upstream.Error
-	if errors.As(err, &e) && e.Kind == upstream.LoginLost {
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, errCutOff), errors.Is(err, errCutOff), errors.As(err, &e) && e.Kind == upstream.LoginLost:
 		return &challenge{invalid: true}
+	case errors.Is(cause, errDraining):
+		return unavailable("the proxy is shutting down", nil)
 	}
 	return &refusal{status: http.StatusBadGateway, code: jsonrpc.InternalError, message: "Salesforce cannot be reached at the moment.", cause: err}
 }
