@@ -48,7 +48,9 @@ type questions struct {
 type question struct {
 	grant, session string // whose it is
 	method         string
-	call           *upstream.Answer // that it belongs to
+	of             *call            // that it belongs to
+	request        jsontext.Value   // id of that call
+	call           *upstream.Answer // the same at the hosted server
 	id             jsontext.Value   // as the hosted server gave it
 }
 
@@ -87,7 +89,7 @@ func (q *questions) forget(call *upstream.Answer) {
 
 // pose passes a request of the hosted server on to the client. Where that is not
 // possible the server is told, so that it does not wait.
-func (x *exchange) pose(ctx context.Context, call *upstream.Answer, m *jsonrpc.Message) error {
+func (x *exchange) pose(ctx context.Context, c *call, call *upstream.Answer, m *jsonrpc.Message) error {
 	capability := serverRequests[m.Method]
 	if capability == "" || x.session == nil || !x.server.passes(capability) || !x.reply.stream {
 		return call.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "the client cannot be asked"))
@@ -99,7 +101,7 @@ func (x *exchange) pose(ctx context.Context, call *upstream.Answer, m *jsonrpc.M
 		return call.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.InternalError, "the client cannot be asked now"))
 	}
 	id := rand.Text()
-	x.questions.put(id, &question{grant: x.grant.ID, session: x.session.hash, method: m.Method, call: call, id: m.ID})
+	x.questions.put(id, &question{grant: x.grant.ID, session: x.session.hash, method: m.Method, of: c, request: x.msg.ID, call: call, id: m.ID})
 	return x.reply.notify(jsonrpc.Request(jsonrpc.Quote(id), m.Method, m.Params))
 }
 
@@ -115,6 +117,12 @@ func (x *exchange) takeAnswer() error {
 	}
 	e := x.entry("server.answer", audit.OK)
 	e.Object = asked.method
+	if stop := x.stopped(asked.of); stop != "" { // the answer could be what a change waits for
+		e.Outcome, e.Reason = audit.Denied, "stopped by the kill switch"
+		x.record(e)
+		x.calls.cancel(asked.grant, asked.session, string(asked.request))
+		return unavailable(stop, nil)
+	}
 	if _, err := x.Audit.Append(x.r.Context(), e); err != nil {
 		return unavailable("the answer could not be recorded, so it was not passed on", err)
 	}

@@ -53,6 +53,27 @@ func (x *exchange) target() upstream.Target {
 	}
 }
 
+// stopError says why the kill switch refuses a call that is about to leave.
+type stopError string
+
+func (e stopError) Error() string { return "stopped by the kill switch" }
+
+// callTarget is the target of one call. Whenever it takes a token it is about to leave,
+// so the kill switch is looked at once more.
+func (x *exchange) callTarget(c *call) upstream.Target {
+	t := x.target()
+	token, refused := t.Token, t.Refused
+	unlessStopped := func(token string, err error) (string, error) {
+		if stop := x.stopped(c); err == nil && stop != "" {
+			return "", stopError(stop)
+		}
+		return token, err
+	}
+	t.Token = func(ctx context.Context) (string, error) { return unlessStopped(token(ctx)) }
+	t.Refused = func(ctx context.Context, old string) (string, error) { return unlessStopped(refused(ctx, old)) }
+	return t
+}
+
 // loginLost puts package link's word for it into package upstream's.
 func loginLost(err error) error {
 	if errors.Is(err, link.ErrNeedsReauth) {
@@ -64,7 +85,7 @@ func loginLost(err error) error {
 // send forwards the call, passes on what comes before the response, and returns that.
 func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) {
 	defer x.reply.keepAlive(quietTime)()
-	answer, err := x.Pool.Call(ctx, x.target(), jsonrpc.Request(x.msg.ID, x.msg.Method, c.params), c.reads())
+	answer, err := x.Pool.Call(ctx, x.callTarget(c), jsonrpc.Request(x.msg.ID, x.msg.Method, c.params), c.reads())
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +103,7 @@ func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) 
 		}
 		pass := x.reply.notify
 		if m.IsRequest() {
-			pass = func(m *jsonrpc.Message) error { return x.pose(ctx, answer, m) }
+			pass = func(m *jsonrpc.Message) error { return x.pose(ctx, c, answer, m) }
 		}
 		if err := pass(m); err != nil {
 			x.Log.DebugContext(ctx, "a message was not passed on", "method", m.Method, "error", err)
@@ -122,6 +143,9 @@ func lostEnding(unsure ending, err error) ending {
 		end = ending{outcome: audit.Failed}
 	}
 	end.err, end.reason = e, e.Kind.String()+": "+e.Reason
+	if stop, stopped := errors.AsType[stopError](e); stopped && !e.MayHaveHappened {
+		end.outcome, end.reason = audit.Denied, stop.Error()
+	}
 	if e.Status != 0 {
 		end.status = fmt.Sprint("HTTP ", e.Status)
 	}
@@ -239,6 +263,9 @@ func (x *exchange) unlisted(ctx context.Context, c *call, end ending) bool {
 func (x *exchange) undelivered(c *call, e *upstream.Error) error {
 	if e.Kind == upstream.LoginLost {
 		return &challenge{invalid: true}
+	}
+	if stop, stopped := errors.AsType[stopError](e); stopped {
+		return x.tell(string(stop))
 	}
 	x.Log.WarnContext(x.r.Context(), "salesforce did not answer", "server", x.server.Name, "method", x.msg.Method,
 		"kind", e.Kind.String(), "reason", e.Reason, "status", e.Status, "may_have_happened", e.MayHaveHappened)
