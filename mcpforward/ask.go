@@ -3,6 +3,7 @@ package mcpforward
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"sync"
 
@@ -105,6 +106,8 @@ func (x *exchange) pose(ctx context.Context, c *call, call *upstream.Answer, m *
 	return x.reply.notify(jsonrpc.Request(jsonrpc.Quote(id), m.Method, m.Params))
 }
 
+var errNoQuestion = badRequest(jsonrpc.InvalidRequest, "no request is waiting for this response")
+
 // takeAnswer takes a client's answer to a question and gives it to the hosted server.
 func (x *exchange) takeAnswer() error {
 	id, _ := jsonrpc.Unquote(x.msg.ID)
@@ -113,7 +116,7 @@ func (x *exchange) takeAnswer() error {
 		asked = x.questions.take(id, x.grant.ID, x.session.hash)
 	}
 	if asked == nil {
-		return badRequest(jsonrpc.InvalidRequest, "no request is waiting for this response")
+		return errNoQuestion
 	}
 	e := x.entry("server.answer", audit.OK)
 	e.Object = asked.method
@@ -130,7 +133,10 @@ func (x *exchange) takeAnswer() error {
 	if x.msg.Error != nil {
 		m.Error = &jsonrpc.Error{Code: x.msg.Error.Code, Message: shortened(x.msg.Error.Message, 500)}
 	}
-	if err := asked.call.Respond(x.r.Context(), m); err != nil {
+	switch err := asked.call.Respond(x.r.Context(), m); {
+	case errors.Is(err, upstream.ErrNotAsked): // withdrawn, or over with its call
+		return errNoQuestion
+	case err != nil:
 		return &refusal{status: http.StatusBadGateway, message: "Salesforce did not take the answer", cause: err}
 	}
 	return x.accept()

@@ -236,7 +236,6 @@ func TestStreamOfNotifications(t *testing.T) {
 	t.Parallel()
 	w, server := withAsking(t)
 	c := w.capable("asking", `{}`)
-	get := func(r *http.Request) { r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0 }
 	stream := c.open(c.request(nil, get))
 	server.changes <- "notifications/tools/list_changed"
 	if m := stream.next(); m == nil || m.Method != "notifications/tools/list_changed" {
@@ -312,7 +311,6 @@ func TestAV04StreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	w, _ := withAsking(t)
 	c := w.capable("asking", `{}`)
-	get := func(r *http.Request) { r.Method, r.Body, r.ContentLength = http.MethodGet, nil, 0 }
 	for range streamsPerUser {
 		c.open(c.request(nil, get))
 	}
@@ -347,3 +345,24 @@ type chanWriter struct {
 func (w chanWriter) Header() http.Header         { return w.header }
 func (w chanWriter) WriteHeader(int)             {}
 func (w chanWriter) Write(b []byte) (int, error) { w.wrote <- string(b); return len(b), nil }
+
+// FW-36: a question that the hosted server has withdrawn takes no answer.
+func TestFW36WithdrawnQuestion(t *testing.T) {
+	t.Parallel()
+	w, server := withAsking(t, "elicitation")
+	c := w.capable("asking", everything)
+	c.ids++
+	stream := c.open(c.request(strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"withdraw","arguments":{},"_meta":{"progressToken":1}}}`)))
+	asked := stream.next()
+	if m := stream.next(); m == nil || m.Method != "notifications/progress" {
+		t.Fatalf("got %+v", m)
+	}
+	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"action":"accept"}}`, asked.ID))
+	if a.status != http.StatusBadRequest || server.got("accept") {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+	if m := stream.next(); m == nil || !strings.Contains(m.raw, "cancelled") {
+		t.Errorf("at the end: %+v", m)
+	}
+}

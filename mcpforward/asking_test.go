@@ -90,7 +90,7 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.level = m.Params.Level
 		reply(`{}`)
 	case m.Method == "tools/list":
-		reply(`{"tools":[{"name":"ask","inputSchema":{"type":"object"}},{"name":"log","inputSchema":{"type":"object"}}]}`)
+		reply(`{"tools":[{"name":"ask","inputSchema":{"type":"object"}},{"name":"log","inputSchema":{"type":"object"}},{"name":"lack","inputSchema":{"type":"object"}},{"name":"withdraw","inputSchema":{"type":"object"}}]}`)
 	case m.Params.Name == "ask":
 		w.Header().Set("Content-Type", "text/event-stream")
 		params := m.Params.Arguments.Params
@@ -104,6 +104,17 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"result\":{\"content\":[{\"type\":\"text\",\"text\":%q}]}}\n\n", m.ID, answer)
 		case <-r.Context().Done():
 		}
+	case m.Params.Name == "withdraw":
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"elicitation/create\",\"params\":{}}\n\n")
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/cancelled\",\"params\":{\"requestId\":1}}\n\n")
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", m.ID)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	case m.Params.Name == "lack":
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":%s,\"progress\":1}}\n\n", m.ID)
+		fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,\"error\":{\"code\":-32021,\"message\":\"no\",\"data\":{\"requiredCapabilities\":{\"elicitation\":{}}}}}\n\n", m.ID)
 	case m.Params.Name == "log":
 		w.Header().Set("Content-Type", "text/event-stream")
 		if s.level != "" {
