@@ -263,3 +263,20 @@ func TestArgumentsAreNotMirrored(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// An error keeps its code and data when an event stream has begun before it.
+func TestErrorInAStreamKeepsItsCode(t *testing.T) {
+	t.Parallel()
+	w, _ := withAsking(t)
+	c := modern(w)
+	c.grant, c.token = w.token(salesforcesim.RepID, "chatgpt", "asking")
+	c.url = w.server.URL + "/mcp/asking"
+	a := c.ask("tools/call", `"name":"lack","arguments":{}`, func(r *http.Request) {
+		body := strings.Replace(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"lack","arguments":{},`+describedMeta+`}}`,
+			`"_meta":{`, `"_meta":{"progressToken":1,`, 1)
+		*r = *c.request(strings.NewReader(body), func(again *http.Request) { again.Header = r.Header })
+	})
+	if len(a.messages) != 2 || a.Error == nil || a.Error.Code != int(missingCapability) || !strings.Contains(a.body, `"data":{"requiredCapabilities":{"elicitation":{}}}`) {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+}

@@ -265,13 +265,16 @@ func (p *reply) late() bool {
 // failLate ends an event stream with an error in the place of the response, so that
 // nobody takes the end of it for a connection that broke.
 func (x *exchange) failLate(c *challenge, e *refusal) {
-	message := sayNoAccess
-	if c == nil {
-		message = e.message
+	if x.msg == nil || !x.msg.IsRequest() {
+		return
 	}
-	if x.msg != nil && x.msg.IsRequest() {
-		x.answer(jsonrpc.Failure(x.msg.ID, jsonrpc.InternalError, message))
+	if c != nil {
+		e = &refusal{message: sayNoAccess}
 	}
+	if e.code == 0 {
+		e.code = jsonrpc.InternalError
+	}
+	x.answer(e.failure(x.msg.ID))
 }
 
 func (x *exchange) refuse(e *refusal) {
@@ -286,7 +289,12 @@ func (x *exchange) refuse(e *refusal) {
 	if x.msg != nil {
 		id = x.msg.ID
 	}
+	x.reply.plain(e.status, string(jsonrpc.Encode(e.failure(id))))
+}
+
+// failure is the refusal as JSON-RPC has it.
+func (e *refusal) failure(id jsontext.Value) *jsonrpc.Message {
 	m := jsonrpc.Failure(id, e.code, e.message)
 	m.Error.Data = e.data
-	x.reply.plain(e.status, string(jsonrpc.Encode(m)))
+	return m
 }
