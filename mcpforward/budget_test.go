@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -169,4 +170,18 @@ func TestWaitingForATurnEnds(t *testing.T) {
 			t.Errorf("%d calls of who gave up are still counted", n)
 		}
 	})
+}
+
+// AV-04: what writes to the database counts against the user's limits.
+func TestAV04LogLevelsAreCounted(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 3} })
+	c := rep(w)
+	last := 0
+	for range 4 {
+		last = c.call("logging/setLevel", `{"level":"info"}`).status
+	}
+	if last != http.StatusTooManyRequests {
+		t.Errorf("beyond the limit: %d", last)
+	}
 }

@@ -118,7 +118,7 @@ func init() {
 	methods = map[string]method{
 		"initialize":       {handle: (*exchange).initialize, era: sessionEra, counted: true},
 		"ping":             {handle: (*exchange).ping, era: sessionEra},
-		"logging/setLevel": {handle: (*exchange).setLogLevel, era: sessionEra},
+		"logging/setLevel": {handle: (*exchange).setLogLevel, era: sessionEra, counted: true},
 
 		"notifications/initialized":        {handle: (*exchange).accept, era: sessionEra, notification: true},
 		"notifications/progress":           {handle: (*exchange).accept, era: sessionEra, notification: true},
