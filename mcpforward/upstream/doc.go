@@ -44,10 +44,10 @@
 //
 // # Faults of a server
 //
-// Five faults of one server in a row (no connection, no answer in time, 5xx, answers
+// Ten faults of one server in a row (no connection, no answer in time, 5xx, answers
 // that break off), whoever's calls they are, open a circuit: nothing is sent to it for
-// 5 s, and calls fail at once with RetryAfter. Then one request passes as a probe; if it
-// fails the rest doubles, up to a minute. A write is not risked: a ping goes before it.
+// 1 s, and calls fail at once with RetryAfter. Then one request passes as a probe; if it
+// fails the rest doubles, up to 30 s. A write is not risked: a ping goes before it.
 // A refusal (401, 403, 404, a limit) proves that the server is up. Timeouts of one user
 // count once, so that somebody's slow query cuts off nobody else.
 //
