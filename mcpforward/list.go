@@ -118,7 +118,8 @@ func annotate(tool *jsonrpc.Object, h policy.Hints) {
 	hints.Set("idempotentHint", boolean(h.Idempotent))
 	hints.Set("openWorldHint", boolean(h.OpenWorld))
 	tool.Set("annotations", hints.Encode())
-	if schema, ok := tool.Get("inputSchema"); ok && bytes.Contains(schema, []byte("x-mcp-header")) {
+	// A backslash may be part of the mark: names can be written with escapes.
+	if schema, ok := tool.Get("inputSchema"); ok && (bytes.Contains(schema, []byte("x-mcp-header")) || bytes.IndexByte(schema, '\\') >= 0) {
 		tool.Set("inputSchema", unmirrored(schema))
 	}
 	tool.Delete("securitySchemes")
