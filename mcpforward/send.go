@@ -228,7 +228,7 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 	alive, err := x.Grants.Alive(context.WithoutCancel(ctx), x.grant.ID)
 	switch {
 	case err != nil:
-		return unavailable("it cannot be found out whether access still holds, so the answer is withheld", err)
+		return unavailable("It cannot be found out whether access still holds, so the answer is withheld."+may(c, end.err), err)
 	case errors.Is(cause, errCutOff) || !alive:
 		return &challenge{invalid: true}
 	case x.unlisted(ctx, c, end):
