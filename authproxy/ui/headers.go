@@ -35,12 +35,12 @@ func Headers(https bool, next http.Handler) http.Handler {
 	})
 }
 
+// setCommonHeaders sets what every answer has, also one that is no page.
 func setCommonHeaders(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
-	h.Set("Permissions-Policy", permissions)
 }
 
 // contentPolicy is the Content-Security-Policy of a page whose forms may lead to

@@ -53,6 +53,7 @@ func Render(w http.ResponseWriter, status int, page Page) error {
 	header := w.Header()
 	setCommonHeaders(header)
 	header.Set("Content-Security-Policy", policy)
+	header.Set("Permissions-Policy", permissions)
 	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Type", "text/html; charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(body.Len()))

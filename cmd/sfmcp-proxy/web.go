@@ -26,12 +26,18 @@ func (a *app) table() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	a.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
 	a.pages.Mount(r)            // /, /connect/…, /account, /approvals
-	r.Handle("/mcp/{server}", a.forward)
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
 	r.MethodNotAllowedHandler = message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
 	r.Use(a.limitStrangers)
-	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), r)
+	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		// /mcp/{server} is asked for more than all else together.
+		if server, ok := strings.CutPrefix(req.URL.EscapedPath(), "/mcp/"); ok && server != "" && !strings.Contains(server, "/") {
+			a.forward.ServeHTTP(w, req)
+			return
+		}
+		r.ServeHTTP(w, req)
+	}))
 }
 
 // message answers with a page that says one thing.

@@ -12,7 +12,7 @@ import (
 // shortest form, numbers as written, the id byte for byte. A response without an
 // id gets id null. The values of m come from this package's parse or are built by
 // us, so one that is not valid JSON is a mistake in the program: Encode panics
-// rather than let it out. Only what [Forward] was given is written unread.
+// rather than let it out. Only what [Forward] and [Relay] were given is written unread.
 func Encode(m *Message) []byte {
 	size := 128 + len(m.ID) + len(m.Method) + len(m.Params) + len(m.Result)
 	b := append(make([]byte, 0, size), `{"jsonrpc":"2.0"`...)
@@ -26,14 +26,10 @@ func Encode(m *Message) []byte {
 		b = appendQuote(append(b, `,"method":`...), m.Method)
 	}
 	if m.Params != nil {
-		b = appendNormal(append(b, `,"params":`...), m.Params)
+		b = m.appendValue(append(b, `,"params":`...), m.Params)
 	}
-	switch {
-	case m.Result == nil:
-	case m.sound && bytes.IndexByte(m.Result, '\n') < 0 && bytes.IndexByte(m.Result, '\r') < 0:
-		b = append(append(b, `,"result":`...), m.Result...)
-	default:
-		b = appendNormal(append(b, `,"result":`...), m.Result)
+	if m.Result != nil {
+		b = m.appendValue(append(b, `,"result":`...), m.Result)
 	}
 	if m.Error != nil {
 		b = append(b, `,"error":{"code":`...)
@@ -45,6 +41,13 @@ func Encode(m *Message) []byte {
 		b = append(b, '}')
 	}
 	return append(b, '}')
+}
+
+func (m *Message) appendValue(b []byte, v jsontext.Value) []byte {
+	if m.sound && bytes.IndexByte(v, '\n') < 0 && bytes.IndexByte(v, '\r') < 0 {
+		return append(b, v...)
+	}
+	return appendNormal(b, v)
 }
 
 // Canonical returns the form of v that digests are taken of: RFC 8785 (members

@@ -21,7 +21,7 @@ type Message struct {
 	Result jsontext.Value
 	Error  *Error
 
-	sound bool // Result was checked; see Forward
+	sound bool // params or result were checked; see Forward and Relay
 }
 
 // IsRequest reports whether m expects a response.
@@ -71,6 +71,18 @@ func Reply(id, result jsontext.Value) *Message {
 // it a second time.
 func Forward(id, result jsontext.Value) *Message {
 	return &Message{ID: id, Result: result, sound: true}
+}
+
+// Relay returns a request whose params are what [Object.Encode] wrote: Encode does not
+// check them a second time.
+func Relay(id jsontext.Value, method string, params jsontext.Value) *Message {
+	return &Message{ID: id, Method: method, Params: params, sound: true}
+}
+
+// Under returns the request m with another id and with params that are m's own or what
+// [Object.Encode] made of them.
+func (m *Message) Under(id, params jsontext.Value) *Message {
+	return &Message{ID: id, Method: m.Method, Params: params, sound: m.sound}
 }
 
 // Failure returns the response that carries an error. Without an id, because the

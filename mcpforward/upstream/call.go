@@ -126,7 +126,7 @@ func (c *call) attempt() (*exchange, *fault) {
 func (c *call) exchange() (*exchange, *fault) {
 	id := jsontext.Value(strconv.FormatInt(c.pool.lastID.Add(1), 10))
 	params, token := replaceProgressToken(c.request.Params, id)
-	resp, f := c.post(c.ctx, c.session, jsonrpc.Request(id, c.request.Method, params))
+	resp, f := c.post(c.ctx, c.session, c.request.Under(id, params))
 	if f != nil {
 		if f.MayHaveHappened {
 			c.atWork = id

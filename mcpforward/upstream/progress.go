@@ -13,6 +13,9 @@ import (
 // returns: tokens must be unique on a session, and several clients of one user
 // share it. A token that is neither string nor number is none and is removed.
 func replaceProgressToken(params, ours jsontext.Value) (replaced, theirs jsontext.Value) {
+	if !bytes.Contains(params, []byte(`"progressToken"`)) { // names are in their shortest form
+		return params, nil
+	}
 	o, err := jsonrpc.ParseObject(params)
 	if err != nil {
 		return params, nil // no params
