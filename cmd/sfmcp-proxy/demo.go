@@ -176,10 +176,9 @@ func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Li
 	if err != nil {
 		return err
 	}
-	log := slog.New(originHandler{slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelWarn})})
-	records := newSink(io.Discard)
-	if asJSON {
-		log, records = logTo(cmd.ErrOrStderr())
+	log, records := logTo(cmd.ErrOrStderr())
+	if !asJSON { // a person is looking
+		log = slog.New(originHandler{slog.NewTextHandler(records, &slog.HandlerOptions{Level: slog.LevelWarn})})
 	}
 	defer records.close(flushTime)
 	a, err := openApp(cmd.Context(), c, log)
