@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -354,6 +356,41 @@ func waitFor(t *testing.T, done func() bool) {
 	for end := time.Now().Add(10 * time.Second); !done(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("it does not happen")
+		}
+	}
+}
+
+// staleLinks give a token that Salesforce refuses, and then a good one.
+type staleLinks struct {
+	Links
+	meanwhile func()
+}
+
+func (staleLinks) Token(context.Context, string, string) (string, error) { return "stale", nil }
+
+func (l staleLinks) Refused(ctx context.Context, org, subject, _ string) (string, error) {
+	l.meanwhile()
+	return l.Links.Token(ctx, org, subject)
+}
+
+// The grant is revoked while Salesforce's token is being renewed for a second attempt.
+func TestRS20RevokedBeforeSendingAgain(t *testing.T) {
+	t.Parallel()
+	var c *client
+	w := newWorld(t, func(conf *Config) {
+		conf.Links = staleLinks{conf.Links, func() {
+			if _, err := c.grants.RevokeGrant(context.Background(), c.grant, "test"); err != nil && !errors.Is(err, grant.ErrNotFound) {
+				t.Error(err)
+			}
+		}}
+	})
+	c = rep(w)
+	if a := c.tool("getUserInfo", `{}`); a.status != http.StatusUnauthorized {
+		t.Errorf("%d %s", a.status, a.body)
+	}
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{Path: "/platform/mcp/"}) {
+		if r.Status != http.StatusUnauthorized {
+			t.Errorf("%s reached Salesforce: %d", r.RPC, r.Status)
 		}
 	}
 }

@@ -33,22 +33,25 @@ type ending struct {
 // had to be opened, so that the last look at the grant is there.
 func (x *exchange) target() upstream.Target {
 	org, subject := x.grant.Org, x.grant.Subject
+	whileAlive := func(ctx context.Context, token string, err error) (string, error) {
+		if err != nil {
+			return "", loginLost(err)
+		}
+		if alive, err := x.Grants.Alive(ctx, x.grant.ID); err != nil || !alive {
+			return "", errCutOff
+		}
+		return token, nil
+	}
 	return upstream.Target{
 		Org: org, Subject: subject, Server: x.server.Name, URL: x.server.URL, Timeout: x.server.Timeout,
 		Client: x.declares(),
 		Token: func(ctx context.Context) (string, error) {
 			token, err := x.Links.Token(ctx, org, subject)
-			if err != nil {
-				return "", loginLost(err)
-			}
-			if alive, err := x.Grants.Alive(ctx, x.grant.ID); err != nil || !alive {
-				return "", errCutOff
-			}
-			return token, nil
+			return whileAlive(ctx, token, err)
 		},
-		Refused: func(ctx context.Context, token string) (string, error) {
-			token, err := x.Links.Refused(ctx, org, subject, token)
-			return token, loginLost(err)
+		Refused: func(ctx context.Context, old string) (string, error) {
+			token, err := x.Links.Refused(ctx, org, subject, old)
+			return whileAlive(ctx, token, err)
 		},
 	}
 }
