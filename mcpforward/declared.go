@@ -70,6 +70,3 @@ func readClientInfo(v jsontext.Value) string {
 	version, _ := client.String("version")
 	return shortened(strings.Trim(name+" "+version, " "), 200)
 }
-
-// logLevels are the severities of MCP, least first (RFC 5424 6.2.1).
-var logLevels = []string{"debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"}

@@ -29,7 +29,7 @@ type reply struct {
 	mu        sync.Mutex
 	streaming bool // an event stream has begun
 	begun     bool // the status is out
-	finished  bool // the response is out, or the client has gone
+	finished  bool // the response is out
 }
 
 func newReply(w http.ResponseWriter, r *http.Request) *reply {

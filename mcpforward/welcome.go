@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/upstream"
 )
 
 // instructions are for the model.
@@ -72,10 +73,5 @@ func (x *exchange) setLogLevel() error {
 
 func readLogLevel(v jsontext.Value) (string, bool) {
 	level, _ := jsonrpc.Unquote(v)
-	for _, known := range logLevels {
-		if level == known {
-			return level, true
-		}
-	}
-	return "", false
+	return level, upstream.IsLogLevel(level)
 }

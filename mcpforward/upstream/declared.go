@@ -91,7 +91,7 @@ func (d Declared) refusal(m *jsonrpc.Message) *jsonrpc.Error {
 	return nil
 }
 
-// severity orders the levels of log messages.
+// severity orders the levels of log messages (RFC 5424 6.2.1, in MCP's words).
 var severity = map[string]int{"debug": 1, "info": 2, "notice": 3, "warning": 4, "error": 5, "critical": 6, "alert": 7, "emergency": 8}
 
 // wants reports whether a log message of Salesforce's passes.
@@ -101,5 +101,8 @@ func (d Declared) wants(m *jsonrpc.Message) bool {
 	return d.LogLevel != "" && severity[level] >= severity[d.LogLevel]
 }
 
+// IsLogLevel reports whether MCP has a level of log messages by that name.
+func IsLogLevel(name string) bool { return severity[name] > 0 }
+
 // valid reports whether the level is one: with a wrong one everything would pass.
-func (d Declared) valid() bool { return d.LogLevel == "" || severity[d.LogLevel] > 0 }
+func (d Declared) valid() bool { return d.LogLevel == "" || IsLogLevel(d.LogLevel) }
