@@ -5,27 +5,19 @@ package mcpforward
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -70,6 +62,7 @@ func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 type costly struct {
 	tb      testing.TB
 	handler *Handler
+	address string
 	header  http.Header
 	body    []byte
 }
@@ -77,33 +70,7 @@ type costly struct {
 const costlyCall = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}}}`
 
 func newCostly(tb testing.TB, answerBytes int) *costly {
-	check := func(err error) {
-		tb.Helper()
-		if err != nil {
-			tb.Fatal(err)
-		}
-	}
-	const public, subject = "http://127.0.0.1:8080", "005xx000001Sv6AAAS"
-	ctx, dir := tb.Context(), tb.TempDir()
-	check(db.CreateKeyFile(filepath.Join(dir, "keys")))
-	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
-	check(err)
-	d, err := db.Open(ctx, db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
-	check(err)
-	watching, stop := context.WithCancel(context.Background())
-	var watchers sync.WaitGroup
-	watchers.Go(func() { d.WatchAccess(watching, 250*time.Millisecond, func() {}) })
-	tb.Cleanup(func() { stop(); watchers.Wait(); d.Close() })
-	grants, err := grant.New(grant.Config{DB: d, Ring: ring, PublicURL: public, Clients: []grant.Client{{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirectURI}}},
-		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour, Consent: 10 * time.Minute}})
-	check(err)
-	links := link.New(link.Config{DB: d, Ring: ring})
-	check(links.Replace(ctx, "acme", &salesforce.Token{AccessToken: "a", RefreshToken: "r", ExpiresAt: time.Now().Add(4 * time.Hour), Subject: subject}))
-	approvals, err := approval.New(approval.Config{DB: d, Ring: ring, Lifetime: approvalLifetime})
-	check(err)
-	log, err := audit.New(audit.Config{DB: d, Ring: ring})
-	check(err)
-	tb.Cleanup(log.Flush)
+	tb.Helper()
 	pool := upstream.New(upstream.Config{HTTP: &http.Client{Transport: loopback{strings.Repeat("x", answerBytes)}}})
 	tb.Cleanup(pool.Close)
 	rules := &policy.Policy{Name: "rules"}
@@ -111,21 +78,21 @@ func newCostly(tb testing.TB, answerBytes int) *costly {
 		rules.Rules = append(rules.Rules, policy.Rule{Effect: policy.Deny, Objects: []string{fmt.Sprintf("Hidden%d__c", i)}})
 	}
 	rules.Rules = append(rules.Rules, policy.Rule{Effect: policy.Allow, Classes: []policy.Class{policy.Read}, MaxRows: 2000})
-	h, err := New(Config{PublicURL: public, DB: d, Grants: grants, Links: links, Approvals: approvals, Audit: log, Pool: pool,
-		Servers: []Server{{Name: "sales", Org: "acme", URL: "http://127.0.0.1:9/platform/mcp/v1/platform/sobject-reads", Policy: rules, Groups: []string{"*"}}},
-		Groups:  func(_, _, _ string) []string { return nil },
-		Limits:  Limits{CallsPerMinute: 1_000_000, ConcurrentCalls: 64}, Log: slog.New(slog.DiscardHandler)})
-	check(err)
+	w := newWorld(tb, func(c *Config) {
+		c.Servers = c.Servers[:1]
+		c.Servers[0].Policy = rules
+		c.Pool, c.Log = pool, slog.New(slog.DiscardHandler)
+		c.Limits.CallsPerMinute = 1_000_000
+	})
+	watching, stop := context.WithCancel(context.Background())
+	var watchers sync.WaitGroup
+	watchers.Go(func() { w.db.WatchAccess(watching, 250*time.Millisecond, func() {}) })
+	tb.Cleanup(func() { stop(); watchers.Wait(); w.audit.Flush() })
 
-	verifier := db.Secret("")
-	sum := sha256.Sum256([]byte(verifier))
-	_, code, err := grants.CreateGrant(ctx, &grant.AuthorizationRequest{Kind: grant.Authorize, Status: grant.Done, Org: "acme", Server: "sales", Resource: public + "/mcp/sales",
-		ClientID: "chatgpt", RedirectURI: redirectURI, Scope: "mcp", GrantID: "grt_costly", CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}, subject)
-	check(err)
-	tokens, err := grants.Redeem(ctx, grant.Redemption{Code: code, ClientID: "chatgpt", RedirectURI: redirectURI, Verifier: verifier})
-	check(err)
-	c := &costly{tb: tb, handler: h, body: []byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`),
-		header: http.Header{"Authorization": {"Bearer " + tokens.AccessToken}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}}
+	_, token := w.token(salesforcesim.RepID, "chatgpt", "sales")
+	c := &costly{tb: tb, handler: w.handler, address: w.server.URL + "/mcp/sales",
+		body:   []byte(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}`),
+		header: http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"}}}
 	c.header.Set(sessionHeader, c.call().Header().Get(sessionHeader))
 	c.header.Set("Mcp-Protocol-Version", "2025-06-18")
 	c.body = []byte(costlyCall)
@@ -133,7 +100,7 @@ func newCostly(tb testing.TB, answerBytes int) *costly {
 }
 
 func (c *costly) call() *httptest.ResponseRecorder {
-	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, "http://127.0.0.1:8080/mcp/sales", bytes.NewReader(c.body))
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.address, bytes.NewReader(c.body))
 	if err != nil {
 		c.tb.Fatal(err)
 	}

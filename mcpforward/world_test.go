@@ -36,7 +36,7 @@ const (
 // world is a proxy in front of a simulated Salesforce, over real HTTP, with the real
 // stores on a real database.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	sim       *salesforcesim.Running
 	db        *db.DB
 	grants    *grant.Store
@@ -93,7 +93,7 @@ func allowAll() *policy.Policy {
 }
 
 // newWorld starts everything; change, if not nil, edits the handler's configuration.
-func newWorld(t *testing.T, change func(*Config)) *world {
+func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, logs: &safeBuffer{}, groups: map[string][]string{salesforcesim.RepID: {"pilot"}}, signed: map[string]bool{}}
 	check := func(err error) {
