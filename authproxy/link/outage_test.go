@@ -3,13 +3,11 @@ package link_test
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"testing"
 	"time"
 
 	"sfmcp-proxy/authproxy/link"
-	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -122,28 +120,12 @@ func TestFT27LaggingKeysLoseNoLogin(t *testing.T) {
 func TestFT18IdleLogin(t *testing.T) {
 	t.Parallel()
 	at := &clock{now: time.Now().Truncate(time.Second)}
-	sim, err := salesforcesim.Listen(salesforcesim.Config{Now: at.Now, Orgs: []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID,
-		Apps: []salesforcesim.ECA{{ClientID: client, RefreshIdle: 30 * 24 * time.Hour}}}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sim.Close() })
-	sf, err := salesforce.New(salesforce.Config{Now: at.Now, Log: slog.New(slog.DiscardHandler), Orgs: []salesforce.Org{{Name: "acme",
-		LoginURL: sim.LoginURL("acme"), OrgID: salesforcesim.OrgID, ClientID: client, InsecureHTTP: true}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := newFiles(t).start(t, newLogin(t), func(cfg *link.Config) { cfg.Salesforce, cfg.Now = sf, at.Now })
+	sim := simulate(t, salesforcesim.Config{Now: at.Now, Orgs: []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID,
+		Apps: []salesforcesim.ECA{{ClientID: client, RefreshIdle: 30 * 24 * time.Hour}}}}}, client)
+	p := sim.process(t)
 	signIn := func() {
 		t.Helper()
-		access, refresh, err := sim.IssueTokens(salesforcesim.RepUsername, client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Replace(t.Context(), "acme", &salesforce.Token{AccessToken: access, RefreshToken: refresh,
-			ExpiresAt: at.Now().Add(30 * time.Minute), OrgID: salesforcesim.OrgID, Subject: salesforcesim.RepID}); err != nil {
-			t.Fatal(err)
-		}
+		sim.signIn(t, p, salesforcesim.RepUsername, salesforcesim.RepID, 30*time.Minute)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -155,9 +137,9 @@ func TestFT18IdleLogin(t *testing.T) {
 		idle time.Duration
 		over bool
 	}{{29 * day, false}, {29 * day, false}, {31 * day, true}, {time.Minute, true}} {
-		before := tokenRequests(sim)
+		before := sim.tokenRequests()
 		at.pass(tc.idle)
-		if n := tokenRequests(sim); n != before {
+		if n := sim.tokenRequests(); n != before {
 			t.Errorf("step %d: %d requests while nobody called", i, n-before)
 		}
 		_, err := p.Token(t.Context(), "acme", salesforcesim.RepID)
@@ -165,7 +147,7 @@ func TestFT18IdleLogin(t *testing.T) {
 			t.Errorf("step %d, idle for %s: %v", i, tc.idle, err)
 		}
 	}
-	if n := tokenRequests(sim); n != 3 {
+	if n := sim.tokenRequests(); n != 3 {
 		t.Errorf("%d requests to the token endpoint, expected 3", n)
 	}
 	signIn()

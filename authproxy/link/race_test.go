@@ -1,13 +1,10 @@
 package link_test
 
 import (
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/link"
-	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -24,29 +21,9 @@ const (
 // has a token, here or there.
 func TestFT14FT19RaceToRefresh(t *testing.T) {
 	t.Parallel()
-	sim, err := salesforcesim.Listen(salesforcesim.Config{AccessTokenLifetime: time.Hour})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sim.Close() })
-	sf, err := salesforce.New(salesforce.Config{Log: slog.New(slog.DiscardHandler), Orgs: []salesforce.Org{{Name: "acme",
-		LoginURL: sim.LoginURL("acme"), OrgID: salesforcesim.OrgID, ClientID: salesforcesim.PublicClientID, InsecureHTTP: true}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	fs := newFiles(t)
-	againstSim := func(cfg *link.Config) { cfg.Salesforce, cfg.Now = sf, time.Now }
-	processes := []*process{fs.start(t, newLogin(t), againstSim), fs.start(t, newLogin(t), againstSim)}
-	signIn := func() {
-		access, refresh, err := sim.IssueTokens(salesforcesim.RepUsername, salesforcesim.PublicClientID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := processes[0].Replace(t.Context(), "acme", &salesforce.Token{AccessToken: access, RefreshToken: refresh,
-			ExpiresAt: time.Now().Add(time.Hour), OrgID: salesforcesim.OrgID, Subject: salesforcesim.RepID}); err != nil {
-			t.Fatal(err)
-		}
-	}
+	sim := simulate(t, salesforcesim.Config{AccessTokenLifetime: time.Hour}, salesforcesim.PublicClientID)
+	processes := []*process{sim.process(t), sim.process(t)}
+	signIn := func() { sim.signIn(t, processes[0], salesforcesim.RepUsername, salesforcesim.RepID, time.Hour) }
 	signIn()
 	rounds := raceRounds
 	if testing.Short() {
@@ -56,14 +33,14 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 		if _, err := processes[0].db.Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
 			t.Fatal(err)
 		}
-		before, revoking := tokenRequests(sim), round%5 == 4
+		before, revoking := sim.tokenRequests(), round%5 == 4
 		got := race(t, processes, func(i int, p *process) (string, error) {
 			if revoking && i == raceCallers/2 {
 				return "", p.Revoke(t.Context(), "acme", salesforcesim.RepID, "race")
 			}
 			return p.Token(t.Context(), "acme", salesforcesim.RepID)
 		})
-		refreshes := tokenRequests(sim) - before
+		refreshes := sim.tokenRequests() - before
 		if revoking {
 			if refreshes > 1 {
 				t.Fatalf("round %d: %d refreshes of a login that was ended meanwhile", round, refreshes)
@@ -74,7 +51,7 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 				}
 			}
 			processes[0].drain(t)
-			if live := liveTokens(sim); live != 0 {
+			if live := sim.liveTokens(); live != 0 {
 				t.Fatalf("round %d: %d refresh tokens are alive at Salesforce", round, live)
 			}
 			signIn()
@@ -88,7 +65,7 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 		if refreshes != 1 {
 			t.Fatalf("round %d: %d refreshes", round, refreshes)
 		}
-		if live := liveTokens(sim); live != 1 {
+		if live := sim.liveTokens(); live != 1 {
 			t.Fatalf("round %d: %d refresh tokens are alive at Salesforce", round, live)
 		}
 	}
@@ -119,13 +96,4 @@ func race(t *testing.T, processes []*process, call func(i int, p *process) (stri
 	close(start)
 	all.Wait()
 	return got
-}
-
-func liveTokens(sim *salesforcesim.Running) (n int) {
-	for _, token := range sim.RefreshTokens(salesforcesim.GrantFilter{}) {
-		if token.State == "live" {
-			n++
-		}
-	}
-	return n
 }

@@ -1,12 +1,9 @@
 package link_test
 
 import (
-	"log/slog"
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/link"
-	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -15,41 +12,13 @@ import (
 // somebody signs in again and again meanwhile. Salesforce's own limit of five is never met.
 func TestReplacementLeavesOneApproval(t *testing.T) {
 	t.Parallel()
-	sim, err := salesforcesim.Listen(salesforcesim.Config{Faults: salesforcesim.Faults{RevokeDown: true}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sim.Close() })
-	sf, err := salesforce.New(salesforce.Config{Log: slog.New(slog.DiscardHandler), Orgs: []salesforce.Org{{Name: "acme",
-		LoginURL: sim.LoginURL("acme"), OrgID: salesforcesim.OrgID, ClientID: salesforcesim.PublicClientID, InsecureHTTP: true}}})
-	if err != nil {
-		t.Fatal(err)
-	}
 	at := &clock{now: time.Now()}
-	fs := newFiles(t)
-	start := func() *process {
-		return fs.start(t, newLogin(t), func(cfg *link.Config) { cfg.Salesforce, cfg.Now = sf, at.Now })
-	}
+	sim := simulate(t, salesforcesim.Config{Now: at.Now, Faults: salesforcesim.Faults{RevokeDown: true}}, salesforcesim.PublicClientID)
 	signIn := func(p *process) {
 		t.Helper()
-		access, refresh, err := sim.IssueTokens(salesforcesim.RepUsername, salesforcesim.PublicClientID)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := p.Replace(t.Context(), "acme", &salesforce.Token{AccessToken: access, RefreshToken: refresh,
-			ExpiresAt: at.Now().Add(time.Hour), OrgID: salesforcesim.OrgID, Subject: salesforcesim.RepID}); err != nil {
-			t.Fatal(err)
-		}
+		sim.signIn(t, p, salesforcesim.RepUsername, salesforcesim.RepID, time.Hour)
 	}
-	live := func() (n int) {
-		for _, token := range sim.RefreshTokens(salesforcesim.GrantFilter{}) {
-			if token.State == "live" {
-				n++
-			}
-		}
-		return n
-	}
-	first := start()
+	first := sim.process(t)
 	for range 3 {
 		signIn(first)
 	}
@@ -63,9 +32,9 @@ func TestReplacementLeavesOneApproval(t *testing.T) {
 		t.Fatal(err)
 	}
 	at.pass(time.Minute)
-	second := start()
+	second := sim.process(t)
 	second.drain(t)
-	if n := live(); n != 1 {
+	if n := sim.liveTokens(); n != 1 {
 		t.Errorf("%d approvals live at Salesforce", n)
 	}
 	for _, g := range sim.Grants(salesforcesim.GrantFilter{}) {
