@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -63,11 +62,21 @@ func (x *exchange) authorize(ctx context.Context) error {
 		x.denyAccess("the user is in none of the server's groups")
 		return &challenge{invalid: true}
 	}
-	if !slices.Contains(strings.Fields(g.Scope), scope) {
+	if !holds(g.Scope, scope) {
 		x.denyAccess("the token lacks the scope")
 		return &challenge{insufficient: true}
 	}
 	return nil
+}
+
+// holds reports whether a list of scopes (RFC 6749 3.3) has one.
+func holds(list, scope string) bool {
+	for s := range strings.SplitSeq(list, " ") {
+		if s == scope {
+			return true
+		}
+	}
+	return false
 }
 
 // denyAccess records that a good token was refused.

@@ -2,7 +2,6 @@ package mcpforward
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -43,13 +42,14 @@ func newReply(w http.ResponseWriter, r *http.Request) *reply {
 // accepts reads Accept leniently: a range that names or covers kind, whatever its weight.
 func accepts(headers []string, kind string) bool {
 	group, _, _ := strings.Cut(kind, "/")
-	for _, part := range strings.Split(strings.Join(headers, ","), ",") {
-		if part = strings.TrimSpace(part); part == kind {
-			return true
-		}
-		accepted, _, err := mime.ParseMediaType(part)
-		if err == nil && (accepted == kind || accepted == "*/*" || accepted == group+"/*") {
-			return true
+	for _, header := range headers {
+		for part := range strings.SplitSeq(header, ",") {
+			accepted, _, _ := strings.Cut(part, ";")
+			accepted = strings.ToLower(strings.TrimSpace(accepted))
+			all, isGroup := strings.CutSuffix(accepted, "/*")
+			if accepted == kind || isGroup && (all == group || all == "*") {
+				return true
+			}
 		}
 	}
 	return false

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -26,7 +27,7 @@ const (
 // https says that the public URL is https, and adds Strict-Transport-Security.
 func Headers(https bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		setCommonHeaders(w.Header())
+		maps.Copy(w.Header(), commonHeaders)
 		w.Header().Set("Content-Security-Policy", barePolicy)
 		if https {
 			w.Header().Set("Strict-Transport-Security", strictTransport)
@@ -35,12 +36,13 @@ func Headers(https bool, next http.Handler) http.Handler {
 	})
 }
 
-// setCommonHeaders sets what every answer has, also one that is no page.
-func setCommonHeaders(h http.Header) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+// commonHeaders is what every answer has, also one that is no page. Its values are shared
+// by all answers: whoever changes one sets another.
+var commonHeaders = http.Header{
+	"X-Content-Type-Options":     {"nosniff"},
+	"X-Frame-Options":            {"DENY"},
+	"Referrer-Policy":            {"no-referrer"},
+	"Cross-Origin-Opener-Policy": {"same-origin"},
 }
 
 // contentPolicy is the Content-Security-Policy of a page whose forms may lead to

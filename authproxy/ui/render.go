@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"strconv"
 )
@@ -51,7 +52,7 @@ func Render(w http.ResponseWriter, status int, page Page) error {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
 	header := w.Header()
-	setCommonHeaders(header)
+	maps.Copy(header, commonHeaders)
 	header.Set("Content-Security-Policy", policy)
 	header.Set("Permissions-Policy", permissions)
 	header.Set("Cache-Control", "no-store")
@@ -85,7 +86,7 @@ func assetPath(name, ext string, content []byte) string {
 // holds the hash of its content. Every other path is 404.
 func Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		setCommonHeaders(w.Header())
+		maps.Copy(w.Header(), commonHeaders)
 		var content []byte
 		var kind string
 		switch {

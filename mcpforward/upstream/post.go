@@ -54,6 +54,13 @@ func ownTransport(given *http.Client) http.RoundTripper {
 	return t
 }
 
+// Header values that all requests share; nobody changes a value in its place.
+var (
+	acceptAnswer = []string{"application/json, text/event-stream"}
+	acceptPlain  = []string{"identity"}
+	sendJSON     = []string{"application/json"}
+)
+
 // post sends one message. On success the response's body is open.
 func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.Response, *fault) {
 	encoded := jsonrpc.Encode(m)
@@ -65,11 +72,11 @@ func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.
 	req.ContentLength = int64(len(encoded))
 	req.GetBody = nil         // the transport must not send anything twice
 	req.Header = http.Header{ // names as net/http writes them
-		"Accept":          {"application/json, text/event-stream"},
-		"Accept-Encoding": {"identity"},
+		"Accept":          acceptAnswer,
+		"Accept-Encoding": acceptPlain,
 		"Authorization":   {"Bearer " + c.token},
-		"Content-Type":    {"application/json"},
-		"User-Agent":      {"sfmcp-proxy/" + c.pool.cfg.Version},
+		"Content-Type":    sendJSON,
+		"User-Agent":      c.pool.userAgent,
 	}
 	if s != nil {
 		req.Header["Mcp-Protocol-Version"] = []string{s.version}
@@ -107,9 +114,9 @@ func (c *call) without(ctx context.Context, method string, s *Session) (*http.Re
 	}
 	req.Header = http.Header{
 		"Accept":               {"text/event-stream"},
-		"Accept-Encoding":      {"identity"},
+		"Accept-Encoding":      acceptPlain,
 		"Authorization":        {"Bearer " + c.token},
-		"User-Agent":           {"sfmcp-proxy/" + c.pool.cfg.Version},
+		"User-Agent":           c.pool.userAgent,
 		"Mcp-Protocol-Version": {s.version},
 	}
 	if s.id != "" {

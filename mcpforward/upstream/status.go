@@ -45,7 +45,7 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 	x.input = &capped{r: resp.Body, left: c.pool.cfg.ResponseBytes}
 	x.length = max(resp.ContentLength, 0)
 	broken := ""
-	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	kind := mediaType(resp.Header.Get("Content-Type"))
 	encoding := resp.Header.Get("Content-Encoding")
 	switch {
 	case encoding != "" && encoding != "identity":
@@ -55,8 +55,8 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 		return emptyAnswer(resp.StatusCode)
 	case resp.ContentLength > c.pool.cfg.ResponseBytes:
 		broken = "answer is too large"
-	case err == nil && kind == "application/json":
-	case err == nil && kind == "text/event-stream":
+	case kind == "application/json":
+	case kind == "text/event-stream":
 		x.events = newEventReader(x.input, c.pool.cfg.ResponseBytes)
 	default:
 		if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n == 0 {
@@ -70,6 +70,18 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 	}
 	resp.Body.Close()
 	return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: broken}}
+}
+
+// mediaType is the type that a Content-Type names, "" if it cannot be read.
+func mediaType(header string) string {
+	if header == "application/json" || header == "text/event-stream" {
+		return header // most are written so
+	}
+	kind, _, err := mime.ParseMediaType(header)
+	if err != nil {
+		return ""
+	}
+	return kind
 }
 
 // emptyAnswer is what Salesforce sends to a session that it does not take for
