@@ -1,7 +1,10 @@
 package config
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"strconv"
 	"strings"
@@ -14,12 +17,20 @@ import (
 // every fault, and the line of every key for later ones.
 func inspect(file string, text []byte) (Faults, map[string]int) {
 	in := &inspector{file: file, lines: map[string]int{}}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(text, &doc); err != nil {
+	var doc, more yaml.Node
+	documents := yaml.NewDecoder(bytes.NewReader(text))
+	err := documents.Decode(&doc)
+	if err == nil {
+		err = documents.Decode(&more)
+	}
+	switch {
+	case len(more.Content) > 0:
+		in.fault(more.Content[0], "(file)", "a second document after ---", "one: what follows would not count")
+		return in.faults, in.lines
+	case err != nil && !errors.Is(err, io.EOF):
 		in.fault(nil, "(file)", strings.TrimPrefix(err.Error(), "yaml: "), "YAML")
 		return in.faults, in.lines
-	}
-	if len(doc.Content) == 0 {
+	case len(doc.Content) == 0:
 		in.fault(nil, "(file)", "an empty file", "a configuration")
 		return in.faults, in.lines
 	}
@@ -118,8 +129,11 @@ func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need strin
 		case t.Kind() == reflect.Bool:
 			ok = n.Tag == "!!bool"
 		case t.Kind() == reflect.Int:
-			_, err := strconv.Atoi(n.Value)
-			ok = err == nil && n.Tag == "!!int"
+			i, err := strconv.Atoi(n.Value)
+			ok = err == nil && n.Tag == "!!int" && strconv.Itoa(i) == n.Value // 010 is eight to YAML
+			if ok && need == "value" && i == 0 {
+				ok, want = false, "at least 1, or no such key" // which would not restrict anything
+			}
 		default:
 			ok = n.Tag == "!!str"
 			if ok && need == "value" && strings.TrimSpace(n.Value) == "" {
