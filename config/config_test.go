@@ -185,6 +185,15 @@ func TestSC03EveryFaultIsNamed(t *testing.T) {
 		"issuer with path":       {with("https://mcp.example.com", "https://mcp.example.com/x"), "public_url", "no path"},
 		"issuer with port 443":   {with("https://mcp.example.com", "https://mcp.example.com:443"), "public_url", "plain form"},
 		"issuer in capitals":     {with("https://mcp.example.com", "https://MCP.example.com"), "public_url", "plain form"},
+		"issuer in Unicode":      {with("https://mcp.example.com", "https://mcp.exämple.com"), "public_url", "xn--"},
+		"issuer with final dot":  {with("https://mcp.example.com", "https://mcp.example.com."), "public_url", "final dot"},
+		"issuer with wildcard":   {with("https://mcp.example.com", "https://*.example.com"), "public_url", "host name"},
+		"issuer with port 80":    {with("https://mcp.example.com", "http://127.0.0.1:80"), "public_url", "default port"},
+		"issuer with odd port":   {with("https://mcp.example.com", "https://mcp.example.com:99999"), "public_url", "65535"},
+		"listener without port":  {with("", "listen: '127.0.0.1:'"), "listen", "host:port"},
+		"listener with odd port": {with("", "listen: 127.0.0.1:99999"), "listen", "host:port"},
+		"private, with odd port": {with("", "admin_listen: 127.0.0.1:x-y"), "admin_listen", "host:port"},
+		"client id with a space": {with("id: chatgpt", "id: chat gpt"), "clients[0].id", "ASCII"},
 		"upstream without TLS":   {with("https://api.salesforce.com", "http://api.salesforce.com"), "servers[0].upstream", "https"},
 		"upstream with dots":     {with("v1/platform", "v1/../platform"), "servers[0].upstream", "'..'"},
 		"http org":               {with("login_url: https", "login_url: http"), "salesforce.orgs[0].login_url", "https"},
@@ -209,7 +218,7 @@ func TestSC03EveryFaultIsNamed(t *testing.T) {
 		"quorum of nobody":       {with("{effect: allow, classes: [read]}", "{effect: confirm, classes: [create], quorum: 0}"), "policies[0].rules[0].quorum", "at least 1"},
 		"octal number":           {with("", "limits: {calls_per_minute: 010}"), "limits.calls_per_minute", "whole number"},
 		"second document":        {with("", "---\nproduction: true"), "(file)", "second document"},
-		"tab":                    {"public_url:\thttps://x\n\tx: y", "(file)", "line"},
+		"tab":                    {"public_url:\thttps://x\n\tx: y", "(file)", "sfmcp-proxy.yaml:2:"},
 		"empty file":             {"", "(file)", "empty"},
 		"not a mapping":          {"- a", "(file)", "keys and values"},
 		"missing everything":     {"production: false", "servers", "at least one"},
@@ -247,6 +256,28 @@ func TestAllFaultsAtOnceWithTheirLines(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{1, 2, 3, 4}, lines); diff != "" {
 		t.Errorf("%s\n%v", diff, err)
+	}
+}
+
+// One mistake is one fault, at the place where it was made.
+func TestOneFaultForOneMistake(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text, env, want string
+	}{
+		"login URL":        {text: with("acme.my.salesforce.com", "acme.my.salesforce.com/"), want: "sfmcp-proxy.yaml:6: salesforce.orgs[0].login_url: found a trailing slash, expected none: issuers are compared byte for byte"},
+		"issuer":           {text: with("client_id: 3MVG9example", "client_id: x\n      issuer: foo"), want: `sfmcp-proxy.yaml:9: salesforce.orgs[0].issuer: found "foo", expected an absolute URL such as https://acme.my.salesforce.com`},
+		"syntax":           {text: with("", "\tx: y"), want: "sfmcp-proxy.yaml:27: (file): found character that cannot start any token, expected YAML"},
+		"duration":         {text: good, env: "SFMCP_LIFETIMES_CODE=soon", want: `environment SFMCP_LIFETIMES_CODE: lifetimes.code: found "soon", expected a duration such as 90s, 15m, 720h`},
+		"boolean":          {text: good, env: "SFMCP_REGISTRATION_DYNAMIC_ENABLED=maybe", want: `environment SFMCP_REGISTRATION_DYNAMIC_ENABLED: registration.dynamic.enabled: found "maybe", expected true or false`},
+		"number":           {text: good, env: "SFMCP_LIMITS_CALLS_PER_MINUTE=", want: "environment SFMCP_LIMITS_CALLS_PER_MINUTE: limits.calls_per_minute: found nothing, expected a whole number"},
+		"size":             {text: good, env: "SFMCP_LIMITS_REQUEST_BYTES=1MB", want: `environment SFMCP_LIMITS_REQUEST_BYTES: limits.request_bytes: found "1MB", expected a size such as 512KiB, 1MiB`},
+		"member of a list": {text: good, env: "SFMCP_TRUSTED_PROXIES=10.0.0.0/8,x", want: `environment SFMCP_TRUSTED_PROXIES: trusted_proxies[1]: found "x", expected a network such as 10.0.0.0/8`},
+	} {
+		_, err := load(t, c.text, c.env)
+		if err == nil || err.Error() != c.want && !strings.HasSuffix(err.Error(), "/"+c.want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v\nwant %s", name, err, c.want)
+		}
 	}
 }
 
@@ -307,7 +338,7 @@ func TestSecretsFromFilesAndNeverShown(t *testing.T) {
 }
 
 func TestEffectiveConfigurationLoadsAgain(t *testing.T) {
-	c, err := load(t, good)
+	c, err := load(t, with("    mode: enforce\n", ""))
 	if err != nil {
 		t.Fatal(err)
 	}

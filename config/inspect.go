@@ -28,7 +28,12 @@ func inspect(file string, text []byte) (Faults, map[string]int) {
 		in.fault(more.Content[0], "(file)", "a second document after ---", "one: what follows would not count")
 		return in.faults, in.lines
 	case err != nil && !errors.Is(err, io.EOF):
-		in.fault(nil, "(file)", strings.TrimPrefix(err.Error(), "yaml: "), "YAML")
+		at := &yaml.Node{}
+		found := strings.TrimPrefix(err.Error(), "yaml: ")
+		if _, err := fmt.Sscanf(found, "line %d:", &at.Line); err == nil {
+			_, found, _ = strings.Cut(found, ": ")
+		}
+		in.fault(at, "(file)", strings.TrimPrefix(found, "found "), "YAML")
 		return in.faults, in.lines
 	case len(doc.Content) == 0:
 		in.fault(nil, "(file)", "an empty file", "a configuration")

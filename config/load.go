@@ -8,11 +8,14 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // envPrefix starts the name of every environment variable of the product.
@@ -104,13 +107,19 @@ func envName(key string) string {
 // would otherwise leave the weaker setting of the file in force, unseen.
 func inspectEnv(environ []string) (faults Faults) {
 	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
+		name, value, _ := strings.Cut(entry, "=")
 		if !strings.HasPrefix(name, envPrefix) || slices.Contains(envElsewhere, name) {
 			continue
 		}
 		known := false
 		for key := range defaults {
-			known = known || envName(key) == name
+			if envName(key) != name {
+				continue
+			}
+			known = true
+			if t := typeOf(key); !readsAs(value, t) {
+				faults = append(faults, Fault{Source: "environment " + name, Key: key, Found: quote(value), Want: expected(t)})
+			}
 		}
 		if !known {
 			faults = append(faults, Fault{Source: "environment", Key: name, Found: "a variable that names no key",
@@ -118,6 +127,36 @@ func inspectEnv(environ []string) (faults Faults) {
 		}
 	}
 	return faults
+}
+
+// typeOf is what a key of defaults decodes into.
+func typeOf(key string) reflect.Type {
+	t := reflect.TypeFor[Config]()
+	for name := range strings.SplitSeq(key, ".") {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("mapstructure") == name {
+				t = f.Type
+				break
+			}
+		}
+	}
+	return t
+}
+
+// readsAs says whether the text of a variable can be decoded.
+func readsAs(text string, t reflect.Type) bool {
+	var err error
+	switch {
+	case t == durationType:
+		_, err = time.ParseDuration(text)
+	case t == reflect.TypeFor[Bytes]():
+		_, err = ParseBytes(text)
+	case t.Kind() == reflect.Bool:
+		_, err = strconv.ParseBool(text)
+	case t.Kind() == reflect.Int:
+		_, err = strconv.Atoi(text)
+	}
+	return err == nil
 }
 
 func decode(text []byte, environ []string) (*Config, error) {
@@ -164,6 +203,11 @@ func (c *Config) complete(dir string) {
 		}
 		if s.ServerRequests == nil {
 			s.ServerRequests = []string{}
+		}
+	}
+	for i := range c.Policies {
+		if c.Policies[i].Mode == "" {
+			c.Policies[i].Mode = string(policy.Enforce)
 		}
 	}
 	for i := range c.Salesforce.Orgs {
@@ -227,12 +271,12 @@ func (c *Config) readSecrets() (faults Faults) {
 // locate finds where a key of the merged configuration was set: its line in the
 // file, or its environment variable, or the nearest enclosing key.
 func locate(file, key string, lines map[string]int, environ []string) (string, int) {
-	for _, entry := range environ {
-		if name, _, _ := strings.Cut(entry, "="); name == envName(key) {
-			return "environment " + name, 0
-		}
-	}
 	for k := key; k != ""; {
+		for _, entry := range environ {
+			if name, _, _ := strings.Cut(entry, "="); name == envName(k) {
+				return "environment " + name, 0
+			}
+		}
 		if line, ok := lines[k]; ok {
 			return file, line
 		}

@@ -76,11 +76,21 @@ func (v *validator) url(key, text string, allowPath, allowHTTP bool) {
 		v.add(key, quote(text), "no trailing slash")
 	case !allowPath && u.Path != "":
 		v.add(key, quote(text), "no path")
-	case u.Host != strings.ToLower(u.Host) || u.Scheme+"://"+u.Host+u.EscapedPath() != text || (u.Scheme == "https" && u.Port() == "443"):
+	case u.Host != strings.ToLower(u.Host) || u.Scheme+"://"+u.Host+u.EscapedPath() != text || (u.Scheme == "https" && u.Port() == "443") || (u.Scheme == "http" && u.Port() == "80"):
 		v.add(key, quote(text), "the URL in its plain form: lower-case host, no default port")
+	case clientdoc.ValidHost(u.Hostname()) != nil: // browsers would name it otherwise, and refuse what names it so
+		v.add(key, quote(text), "a host name in ASCII (xn--… for others) without a final dot, or an address")
+	case u.Port() != "" && !validPort(u.Port()):
+		v.add(key, quote(text), "a port of 1 to 65535")
 	case allowPath && !plainPath(u.EscapedPath()):
 		v.add(key, quote(text), "a path without '..', '//', '%' or ';'")
 	}
+}
+
+// validPort says whether a listener or a URL can have that port.
+func validPort(port string) bool {
+	_, err := net.LookupPort("tcp", port) // "http" is one for a listener, and no URL parses with it
+	return err == nil && port != ""
 }
 
 func plainPath(path string) bool {
@@ -97,14 +107,14 @@ func quote(s string) string {
 func (v *validator) listeners() {
 	c := v.c
 	v.url("public_url", c.PublicURL, false, true)
-	host, _, err := net.SplitHostPort(c.Listen)
+	host, port, err := net.SplitHostPort(c.Listen)
 	switch {
-	case err != nil:
+	case err != nil || !validPort(port):
 		v.add("listen", quote(c.Listen), "host:port")
 	case !loopback(host) && c.TLS.CertFile == "" && len(c.TrustedProxies) == 0:
 		v.add("listen", quote(c.Listen)+" without TLS", "a loopback address, or tls with a certificate, or trusted_proxies naming what ends TLS in front of it")
 	}
-	if _, _, err := net.SplitHostPort(c.AdminListen); err != nil {
+	if _, port, err := net.SplitHostPort(c.AdminListen); err != nil || !validPort(port) {
 		v.add("admin_listen", quote(c.AdminListen), "host:port")
 	} else if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
 		v.add("admin_listen", "the public listener's address", "another address or port")
@@ -148,7 +158,16 @@ func (v *validator) orgs() {
 			v.add(fmt.Sprintf("salesforce.orgs[%d].name", i), quote(o.Name), "a name of its own")
 		}
 		seen[o.Name] = true
-		for _, fault := range o.faults() {
+		faults := o.faults()
+		wrong := func(key string) bool {
+			return slices.ContainsFunc(faults, func(f Fault) bool { return f.Key == key })
+		}
+		for _, fault := range faults {
+			derived := fault.Key == "issuer" && o.Issuer == o.LoginURL && wrong("login_url") ||
+				fault.Key == "jwks_url" && strings.HasPrefix(o.JWKSURL, o.Issuer) && wrong("issuer")
+			if derived {
+				continue // the same mistake
+			}
 			v.add(fmt.Sprintf("salesforce.orgs[%d].%s", i, fault.Key), fault.Found, fault.Want)
 		}
 	}
@@ -259,8 +278,11 @@ func (v *validator) clients() {
 	seen := map[string]bool{}
 	for i, c := range v.c.Clients {
 		key := func(name string) string { return fmt.Sprintf("clients[%d].%s", i, name) }
-		if c.ID == "" || seen[c.ID] || strings.HasPrefix(c.ID, "https://") {
+		switch {
+		case c.ID == "" || seen[c.ID] || strings.HasPrefix(c.ID, "https://"):
 			v.add(key("id"), quote(c.ID), "an id of its own that is no URL")
+		case strings.ContainsFunc(c.ID, func(r rune) bool { return r <= ' ' || r > '~' }):
+			v.add(key("id"), quote(c.ID), "visible ASCII without spaces (RFC 6749 A.1)")
 		}
 		seen[c.ID] = true
 		if c.Name == "" {
