@@ -25,7 +25,7 @@ import (
 // simulated org. It is written to disk, so that every other command can use it.
 var demoConfig = template.Must(template.New("demo").Parse(`# Written by 'sfmcp-proxy demo'. Usable with every command: --config THIS_FILE
 public_url: {{.PublicURL}}
-listen: {{.Listen}}
+listen: "{{.Listen}}"
 admin_listen: {{.AdminListen}}
 database: sqlite:proxy.db
 keys_file: keys
@@ -140,7 +140,7 @@ func runDemo(cmd *cobra.Command) (err error) {
 		return err
 	}
 	defer private.Close()
-	publicURL := "http://" + listen
+	publicURL := "http://" + strings.TrimSuffix(listen, ":80") // as browsers write it
 	sim, err := salesforcesim.Listen(salesforcesim.Config{
 		Listen: flag("salesforce-listen"), Callbacks: []string{publicURL + "/oauth/callback"},
 		StateFile: filepath.Join(dir, "salesforce-sim.json"),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -148,5 +149,20 @@ func TestCommandLineIsTheSource(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), `"source":"command line"`) {
 		t.Error(out.String())
+	}
+}
+
+// The demonstration runs on any loopback address.
+func TestDemoOnIPv6(t *testing.T) {
+	t.Parallel()
+	if l, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skip("no IPv6 here: ", err)
+	} else {
+		l.Close()
+	}
+	d := startDemo(t, "--listen", "[::1]:0")
+	c := d.connect("sobject-reads", rep)
+	if r := c.send("tools/call", userInfo); r.Status != http.StatusOK || r.Result.IsError {
+		t.Errorf("%d %s", r.Status, r.body)
 	}
 }
