@@ -147,9 +147,9 @@ func (s *Server) Register(m *mux.Router) {
 	m.HandleFunc("/.well-known/openid-configuration", s.serverMetadata)
 	m.HandleFunc("/.well-known/oauth-protected-resource", s.rootMetadata)
 	m.HandleFunc("/.well-known/oauth-protected-resource/mcp/{server}", s.resourceMetadata)
-	m.HandleFunc("/oauth/authorize", s.page(http.MethodGet, s.authorize))
-	m.HandleFunc("/oauth/consent", s.page(http.MethodPost, s.consent))
-	m.HandleFunc("/oauth/callback", s.page(http.MethodGet, s.callback))
+	m.HandleFunc("/oauth/authorize", inWindow(s.page(http.MethodGet, s.authorize)))
+	m.HandleFunc("/oauth/consent", inWindow(s.page(http.MethodPost, s.consent)))
+	m.HandleFunc("/oauth/callback", inWindow(s.page(http.MethodGet, s.callback)))
 	m.HandleFunc("/oauth/token", s.endpoint(s.token))
 	m.HandleFunc("/oauth/revoke", s.endpoint(s.revoke))
 	if s.Grants.AcceptsRegistration() {
@@ -157,6 +157,14 @@ func (s *Server) Register(m *mux.Router) {
 	}
 	m.HandleFunc("/signin", s.signIn)
 	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))
+}
+
+// inWindow is for what a client's window goes through.
+func inWindow(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		ui.KeepOpener(w.Header())
+		h(w, r)
+	}
 }
 
 // record appends to the audit log what has happened or was refused; it cannot undo it,

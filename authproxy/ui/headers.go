@@ -27,7 +27,7 @@ const (
 // https says that the public URL is https, and adds Strict-Transport-Security.
 func Headers(https bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), commonHeaders)
+		setCommonHeaders(w.Header())
 		w.Header().Set("Content-Security-Policy", barePolicy)
 		if https {
 			w.Header().Set("Strict-Transport-Security", strictTransport)
@@ -36,14 +36,33 @@ func Headers(https bool, next http.Handler) http.Handler {
 	})
 }
 
-// commonHeaders is what every answer has, also one that is no page. Its values are shared
-// by all answers: whoever changes one sets another.
+// commonHeaders are the same on every answer, which share their values: whoever changes one
+// sets another.
 var commonHeaders = http.Header{
-	"X-Content-Type-Options":     {"nosniff"},
-	"X-Frame-Options":            {"DENY"},
-	"Referrer-Policy":            {"no-referrer"},
-	"Cross-Origin-Opener-Policy": {"same-origin"},
+	"X-Content-Type-Options": {"nosniff"},
+	"X-Frame-Options":        {"DENY"},
+	"Referrer-Policy":        {"no-referrer"},
 }
+
+// setCommonHeaders sets what every answer has, also one that is no page.
+func setCommonHeaders(h http.Header) {
+	maps.Copy(h, commonHeaders)
+	if h.Get(openerPolicy) != keepOpener {
+		h.Set(openerPolicy, "same-origin")
+	}
+}
+
+const (
+	openerPolicy = "Cross-Origin-Opener-Policy"
+	keepOpener   = "unsafe-none"
+)
+
+// KeepOpener is for answers on the way of an authorization: a client on the web may have
+// opened the window and wait for its end. Cut off from it, the window looks closed to
+// the client, which gives up (ChatGPT: "OAuth flow canceled"), and the client's callback
+// finds nobody to tell. The opener can do no more with it than close it or lead it
+// elsewhere.
+func KeepOpener(h http.Header) { h.Set(openerPolicy, keepOpener) }
 
 // contentPolicy is the Content-Security-Policy of a page whose forms may lead to
 // targets, which are URLs, origins or schemes ("https:").

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"strconv"
 )
@@ -52,7 +51,7 @@ func Render(w http.ResponseWriter, status int, page Page) error {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
 	header := w.Header()
-	maps.Copy(header, commonHeaders)
+	setCommonHeaders(header)
 	header.Set("Content-Security-Policy", policy)
 	header.Set("Permissions-Policy", permissions)
 	header.Set("Cache-Control", "no-store")
@@ -86,7 +85,7 @@ func assetPath(name, ext string, content []byte) string {
 // holds the hash of its content. Every other path is 404.
 func Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		maps.Copy(w.Header(), commonHeaders)
+		setCommonHeaders(w.Header())
 		var content []byte
 		var kind string
 		switch {

@@ -128,6 +128,25 @@ func TestUI19HeadersOnEveryAnswer(t *testing.T) {
 	}
 }
 
+// A page whose window a client watches keeps its opener; every other is alone.
+func TestKeepOpener(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{true, false} {
+		w := httptest.NewRecorder()
+		Headers(true, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if keep {
+				KeepOpener(w.Header())
+			}
+			if err := Render(w, http.StatusOK, MessagePage{Title: "x"}); err != nil {
+				t.Error(err)
+			}
+		})).ServeHTTP(w, httptest.NewRequest("GET", "/oauth/authorize", nil))
+		if got := w.Header().Get("Cross-Origin-Opener-Policy"); (got == "unsafe-none") != keep || (got == "same-origin") == keep {
+			t.Errorf("keep %v: %s", keep, got)
+		}
+	}
+}
+
 func TestFormTargets(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{

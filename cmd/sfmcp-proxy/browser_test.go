@@ -290,3 +290,32 @@ func TestBrowserComplaintsAreSeen(t *testing.T) {
 	b.complaints = nil // they were meant
 	b.mu.Unlock()
 }
+
+// A client on the web opens the authorization in a window of its own and waits for
+// its end, as ChatGPT does; a window that is cut off from its opener looks closed.
+func TestBrowserWindowKeepsItsOpener(t *testing.T) {
+	b := startChrome(t)
+	d := startDemo(t)
+	p := startLoopbackClient(t)
+	const opener = `<!doctype html><title>Client</title><link rel="icon" href="data:,">
+<button>Connect</button>
+<script>document.querySelector("button").onclick = () => { w = open(%q, "authorization", "width=800,height=900") }</script>`
+	site := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprintf(w, opener, p.link(d, "sobject-reads"))
+	}))
+	t.Cleanup(site.Close)
+	b.open(site.URL)
+	b.do(chromedp.Click(chromedp.CSS("button")))
+	window := b.opened(p.link(d, "sobject-reads"))
+	if ask[bool](b, "w.closed") {
+		t.Error("the consent page is cut off from the client's window")
+	}
+	window.click(allowButton)
+	window.logIn(d, rep)
+	window.shows(window.click(allowButton), http.StatusOK, "You can close this window.")
+	p.answer(t, d)
+	if !ask[bool](window, "opener !== null") || ask[bool](b, "w.closed") {
+		t.Error("the client's callback is cut off from its window")
+	}
+}

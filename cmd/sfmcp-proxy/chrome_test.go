@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/cdproto/target"
 	"github.com/chromedp/chromedp"
 )
 
@@ -202,4 +203,27 @@ func colourScheme(name string) chromedp.Action[chromedp.Void] {
 		return chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}})
 	}
+}
+
+// opened is the window that a page of this one has opened at an address.
+func (b *chrome) opened(address string) *chrome {
+	b.t.Helper()
+	var id target.ID
+	eventually(b.t, browserLimit, "a window is opened at "+address, func() bool {
+		windows, err := chromedp.Targets(b.ctx)
+		i := slices.IndexFunc(windows, func(w *target.Info) bool { return w.URL == address })
+		if err != nil || i < 0 {
+			return false
+		}
+		id = windows[i].TargetID
+		return true
+	})
+	w := &chrome{t: b.t}
+	window, closeWindow := chromedp.NewContext(b.ctx, chromedp.WithTargetID(id), chromedp.WithListener(w.notice))
+	b.t.Cleanup(closeWindow)
+	w.ctx = window
+	if err := chromedp.Do(window); err != nil {
+		b.t.Fatal(err)
+	}
+	return w
 }
