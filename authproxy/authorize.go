@@ -120,6 +120,10 @@ func (s *Server) authorizationRequest(q url.Values) (*grant.AuthorizationRequest
 		return nil, &oauthError{code: unsupportedResponseType, description: "only response_type=code is supported"}
 	case q.Get("response_mode") != "" && q.Get("response_mode") != "query":
 		return nil, badRequest("only response_mode=query is supported")
+	case q.Get("request") != "": // RFC 9101: what is in there and not here would not count
+		return nil, &oauthError{code: requestNotSupported, description: "request objects are not supported"}
+	case q.Get("request_uri") != "":
+		return nil, &oauthError{code: requestURINotSupported, description: "request objects are not supported"}
 	case q.Get("code_challenge_method") != "S256":
 		return nil, badRequest("code_challenge_method=S256 is required (PKCE)")
 	case !isChallenge(challenge):

@@ -169,6 +169,8 @@ func TestAS22ResponseTypeAndMode(t *testing.T) {
 	for _, mode := range []string{"form_post", "fragment", "web_message", "QUERY"} {
 		f.wantRedirect(t, f.send(t, "GET", f.authorizePath("response_mode", mode), ""), "invalid_request")
 	}
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("request", "e30.e30."), ""), "request_not_supported")
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("request_uri", "https://evil.example/r"), ""), "request_uri_not_supported")
 }
 
 func TestAuthorizationResponse(t *testing.T) {

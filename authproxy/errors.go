@@ -12,7 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// Error codes of RFC 6749 (4.1.2.1, 5.2) and RFC 8707 2.
+// Error codes of RFC 6749 (4.1.2.1, 5.2), RFC 8707 2, and OpenID Connect Core 3.1.2.6.
 const (
 	accessDenied            = "access_denied"
 	invalidClient           = "invalid_client"
@@ -20,6 +20,8 @@ const (
 	invalidRequest          = "invalid_request"
 	invalidScope            = "invalid_scope"
 	invalidTarget           = "invalid_target"
+	requestNotSupported     = "request_not_supported"
+	requestURINotSupported  = "request_uri_not_supported"
 	serverError             = "server_error"
 	temporarilyUnavailable  = "temporarily_unavailable"
 	unsupportedGrantType    = "unsupported_grant_type"

@@ -35,6 +35,8 @@ type ServerMetadata struct {
 	CodeChallengeMethodsSupported []string `json:"code_challenge_methods_supported"`
 	// ResponseIss: RFC 9207 3. ChatGPT's stable redirect URI depends on it.
 	ResponseIss bool `json:"authorization_response_iss_parameter_supported"`
+	// RequestURIs: OpenID Connect Discovery 3 takes a document that does not say so for yes.
+	RequestURIs bool `json:"request_uri_parameter_supported"`
 	// MetadataDocuments: CIMD, "Authorization Server Metadata".
 	MetadataDocuments bool `json:"client_id_metadata_document_supported,omitempty"`
 }

@@ -25,6 +25,7 @@ func TestAS21Metadata(t *testing.T) {
 		"revocation_endpoint_auth_methods_supported":     []any{"none"},
 		"code_challenge_methods_supported":               []any{"S256"},
 		"authorization_response_iss_parameter_supported": true,
+		"request_uri_parameter_supported":                false,
 	}
 	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
 		r := f.send(t, "GET", path, "")
