@@ -150,11 +150,21 @@ func (s *Server) target(resources []string) (MCPServer, *oauthError) {
 		return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is required: the URL of the MCP endpoint"}
 	}
 	for _, m := range s.Servers {
-		if s.Resource(m.Name) == resources[0] {
+		if s.Resource(m.Name) == s.plainResource(resources[0]) {
 			return m, nil
 		}
 	}
 	return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is not an MCP endpoint of this proxy"}
+}
+
+// plainResource writes our own scheme and host in lower case: MCP wants servers to accept
+// them in capitals. The path stays as it is; what is not ours, too.
+func (s *Server) plainResource(resource string) string {
+	n := len(s.PublicURL)
+	if len(resource) > n && strings.EqualFold(resource[:n], s.PublicURL) {
+		return s.PublicURL + resource[n:]
+	}
+	return resource
 }
 
 // isChallenge: base64url of a SHA-256, in its one spelling (RFC 7636 4.2).

@@ -173,6 +173,17 @@ func TestAS22ResponseTypeAndMode(t *testing.T) {
 	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("request_uri", "https://evil.example/r"), ""), "request_uri_not_supported")
 }
 
+// MCP: scheme and host of a resource may be in capitals.
+func TestResourceInCapitals(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	capitals := strings.Replace(f.Resource("sales"), "http:", "HTTP:", 1)
+	got := f.tokens(t, f.codeForm(f.code(t, "resource", capitals), "resource", capitals))
+	f.opens(t, got.access, true)
+	again := f.tokens(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}, "client_id": {"chatgpt"}, "resource": {capitals}})
+	f.opens(t, again.access, true)
+}
+
 func TestAuthorizationResponse(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})

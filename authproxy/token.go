@@ -55,7 +55,7 @@ func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, er
 	}
 	t, err := s.Grants.Redeem(ctx, grant.Redemption{
 		Code: form.Get("code"), ClientID: form.Get("client_id"), RedirectURI: form.Get("redirect_uri"),
-		Verifier: form.Get("code_verifier"), Resource: form.Get("resource"),
+		Verifier: form.Get("code_verifier"), Resource: s.plainResource(form.Get("resource")),
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.issue", form, err)
@@ -73,7 +73,7 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 	}
 	t, err := s.Grants.Rotate(ctx, grant.Rotation{
 		RefreshToken: form.Get("refresh_token"), ClientID: form.Get("client_id"),
-		Resource: form.Get("resource"), Scope: form.Get("scope"), HasLogin: s.hasLogin,
+		Resource: s.plainResource(form.Get("resource")), Scope: form.Get("scope"), HasLogin: s.hasLogin,
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
