@@ -30,7 +30,7 @@ func Visible(s string) string {
 	for i := 0; i < len(s); {
 		r, size := utf8.DecodeRuneInString(s[i:])
 		n := 1
-		if hidden(r) || r == ' ' {
+		if Hidden(r) || r == ' ' {
 			n = runLength(s[i:], s[i:i+size])
 		}
 		switch {
@@ -43,7 +43,7 @@ func Visible(s string) string {
 		case r == ' ' && n <= maxSpaces && i > 0 && i+n < len(s):
 			b.WriteString(s[i : i+n])
 			marks = maxMarks
-		case r == ' ' || hidden(r):
+		case r == ' ' || Hidden(r):
 			writeCode(&b, r, n)
 			marks = maxMarks
 		case unicode.Is(unicode.M, r) && marks >= maxMarks:
@@ -84,9 +84,9 @@ func runLength(s, unit string) int {
 // Braille pattern, the Khmer inherent vowels.
 var blanks = []rune{0x115F, 0x1160, 0x17B4, 0x17B5, 0x2800, 0x3164, 0xFFA0, 0x1D159}
 
-// hidden reports characters that are shown by their number: without a picture, with
+// Hidden reports characters that are shown by their number: without a picture, with
 // an effect on others, or used by Visible itself.
-func hidden(r rune) bool {
+func Hidden(r rune) bool {
 	switch {
 	case r == ' ':
 		return false

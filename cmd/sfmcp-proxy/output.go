@@ -8,8 +8,11 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // jsonFlag adds --json to a listing command.
@@ -82,19 +85,14 @@ func cell(v any) string {
 	return fmt.Sprint(v)
 }
 
+// printable writes a text out in ASCII if a character of it cannot be seen or changes how
+// others are seen: as on the pages, what is approved here is what is read here.
 func printable(s string) string {
-	quoted := fmt.Sprintf("%+q", s)
-	if plain := quoted[1 : len(quoted)-1]; plain != s && hasControl(s) {
-		return plain
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, ui.Hidden) {
+		return s
 	}
-	return s
-}
-
-func hasControl(s string) bool {
-	return strings.ContainsFunc(s, func(r rune) bool {
-		return r < 0x20 || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f ||
-			r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0xfeff
-	})
+	quoted := fmt.Sprintf("%+q", s)
+	return quoted[1 : len(quoted)-1]
 }
 
 // moment is a time in a listing; JSON has RFC 3339 in UTC, or "" for none.
