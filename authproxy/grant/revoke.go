@@ -75,7 +75,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		now := s.millis()
 		_, err := tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, blocked_at)
-			VALUES ($1, $2, $3, $3, $3)
+			VALUES ($1, $2, $3, 0, $3)
 			ON CONFLICT (org, subject) DO UPDATE SET blocked_at = $3 WHERE users.blocked_at = 0`, org, subject, now)
 		if err != nil {
 			return err

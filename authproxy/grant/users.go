@@ -15,7 +15,8 @@ import (
 // User is a Salesforce user who signed in here, or was blocked before doing so.
 type User struct {
 	// Org and Subject (the 18-character user id) are the key; the rest is for people.
-	Org, Subject, Username, Name       string
+	Org, Subject, Username, Name string
+	// LastSeenAt is the last sign-in, zero while there was none.
 	FirstSeenAt, LastSeenAt, BlockedAt time.Time
 	// Connections is the number of live grants.
 	Connections int
