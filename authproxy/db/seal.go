@@ -74,6 +74,9 @@ func CreateKeyFile(path string) error {
 		return fmt.Errorf("creating key file: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("key file %s exists already, and is never replaced: 'key rotate' puts a new key in front", path)
+	}
 	if err != nil {
 		return fmt.Errorf("creating key file: %w", err)
 	}

@@ -152,7 +152,11 @@ func eachUser(verb, short, done string, change func(a *app, ctx context.Context,
 			if err = errors.Join(err, failed); failed != nil {
 				continue // the others all the same
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s: %d %s ended\n", done, personOf(u), u.Org, n, plural(n, "connection"))
+			ended := fmt.Sprintf(": %d %s ended", n, plural(n, "connection"))
+			if verb == "unblock" {
+				ended = ": they can connect again"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, personOf(u), u.Org, ended)
 		}
 		return errors.Join(err, a.tellSalesforce(cmd))
 	})

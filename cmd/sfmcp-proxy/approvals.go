@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -61,7 +62,7 @@ func approvalCommand() *cobra.Command {
 }
 
 func showApproval(a *app, cmd *cobra.Command, args []string) error {
-	r, err := a.approvals.Get(cmd.Context(), args[0])
+	r, err := a.findApproval(cmd.Context(), args[0])
 	if err != nil {
 		return err
 	}
@@ -75,6 +76,14 @@ func showApproval(a *app, cmd *cobra.Command, args []string) error {
 	// The canonical form, escaped: what is approved is what stands here.
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, printable(string(r.Arguments)))
 	return err
+}
+
+func (a *app) findApproval(ctx context.Context, id string) (*approval.Request, error) {
+	r, err := a.approvals.Get(ctx, id)
+	if errors.Is(err, approval.ErrNotFound) {
+		return nil, fmt.Errorf("no approval %q: see 'approval list --all'", id)
+	}
+	return r, err
 }
 
 func decideCommand(verb, short string, approve bool) *cobra.Command {
@@ -100,7 +109,7 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 // access must not happen unrecorded, what takes it away must not wait.
 func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) error {
 	ctx := cmd.Context()
-	r, err := a.approvals.Get(ctx, id)
+	r, err := a.findApproval(ctx, id)
 	if err != nil {
 		return err
 	}
