@@ -190,8 +190,10 @@ func ValidateRedirectURI(uri, publicURL string, salesforceHosts []string) error 
 		return errors.New("http is allowed on 127.0.0.1, [::1] and localhost only")
 	case u.Scheme != "http" && u.Scheme != "https":
 		return errors.New("expected https, or http on a loopback host")
-	case slices.Contains(strings.Split(u.EscapedPath(), "/"), ".."):
-		return errors.New("must not have dot segments")
+	case clientdoc.ValidHost(u.Hostname()) != nil: // 2130706433 is 127.0.0.1 to a browser, and * is nothing
+		return errors.New("expected a host name, or an address in its plain form")
+	case slices.ContainsFunc(strings.Split(u.Path, "/"), func(s string) bool { return s == "." || s == ".." }):
+		return errors.New("must not have dot segments") // %2e is a dot to a browser
 	}
 	if own, err := url.Parse(publicURL); err == nil && sameOrigin(u, own) {
 		return errors.New("must not lead to this proxy")
