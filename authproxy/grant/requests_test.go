@@ -40,7 +40,7 @@ func TestUI02RequestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, other := range []struct{ id, browser string }{{id, "other"}, {id, ""}, {"x" + id[1:], "browser"}, {"", "browser"}} {
+	for _, other := range []struct{ id, browser string }{{id, "other"}, {id, ""}, {"." + id[1:], "browser"}, {"", "browser"}} {
 		_, err := f.Request(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
 		_, err = f.SendRequest(ctx, other.id, other.browser)
