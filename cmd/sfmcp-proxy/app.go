@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"net"
@@ -52,6 +53,7 @@ type app struct {
 	pages         *console.Console
 	forward       *mcpforward.Handler
 
+	roots          *x509.CertPool // nil: the system's
 	trustedProxies []netip.Prefix
 	strangers      *strangers // who begin sign-ins
 	registrants    *strangers // who register clients
@@ -110,15 +112,14 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 // openStores opens what remembers.
 func (a *app) openStores() (err error) {
 	c := a.config
-	roots, err := trustedRoots(c.TrustedCAFile)
-	if err != nil {
+	if a.roots, err = trustedRoots(c.TrustedCAFile); err != nil {
 		return err
 	}
-	client := salesforce.NewHTTPClient(roots)
+	client := salesforce.NewHTTPClient(a.roots)
 	if a.audit, err = audit.New(audit.Config{DB: a.db, Ring: a.ring, Now: a.now}); err != nil {
 		return err
 	}
-	fetcher, err := documents(c, roots, a.now)
+	fetcher, err := documents(c, a.roots, a.now)
 	if err != nil {
 		return err
 	}

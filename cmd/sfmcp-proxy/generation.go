@@ -73,7 +73,11 @@ func (a *app) succeed(ctx context.Context, g *errgroup.Group) (changed bool, err
 	if err != nil {
 		return false, err
 	}
-	if reflect.DeepEqual(c, former.config) {
+	roots, err := trustedRoots(c.TrustedCAFile)
+	if err != nil {
+		return false, err
+	}
+	if reflect.DeepEqual(c, former.config) && roots.Equal(former.roots) { // the configuration has that file's name alone
 		return false, nil
 	}
 	if keys := differing(c, former.config); len(keys) > 0 {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -224,5 +225,45 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 	process.Process.Signal(os.Interrupt)
 	if status, _ := ends(t, process, 20*time.Second); status != exitDone {
 		t.Errorf("ended with status %d\n%s", status, d.log)
+	}
+}
+
+// Certificate authorities that were replaced in their file are trusted after a reload,
+// though the configuration itself is the same.
+func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	documents := publish(t)
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	certified(t, dir, 1, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
+	file := filepath.Join(dir, "cert.pem")
+	edited := string(text) + strings.Replace(documents.registration(t), "trusted_ca_file: ", "trusted_ca_file: "+file+" # ", 1)
+	ask := func() int {
+		query := url.Values{"response_type": {"code"}, "client_id": {documents.URL("chatgpt.com", "/oauth/client.json")}, "resource": {d.MCPURLs["sobject-all"]},
+			"redirect_uri": {"https://chatgpt.com/connector_platform_oauth_redirect"}, "code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}}
+		code, _, _ := status(t, "GET", d.PublicURL+"/oauth/authorize?"+query.Encode(), nil)
+		return code
+	}
+	d.reconfigure(process.Process.Signal, edited, "configuration reloaded")
+	if code := ask(); code != http.StatusBadRequest {
+		t.Errorf("a document from an authority that is not trusted: %d", code)
+	}
+	if err := os.WriteFile(file, documents.CA, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.reconfigure(process.Process.Signal, edited, "configuration reloaded")
+	if code := ask(); code != http.StatusOK {
+		t.Errorf("after the authority was replaced: %d", code)
+	}
+	if err := os.WriteFile(file, []byte("nothing"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.reconfigure(process.Process.Signal, edited, saysKept)
+	if code := ask(); code != http.StatusOK {
+		t.Errorf("after a broken file: %d", code)
 	}
 }
