@@ -39,22 +39,43 @@ func (s *Store) Status(ctx context.Context, org, subject string) (Status, error)
 }
 
 // List returns all links, by org and subject.
-func (s *Store) List(ctx context.Context) ([]Status, error) {
+func (s *Store) List(ctx context.Context) (out []Status, err error) {
+	err = s.each(ctx, func(l *record) { out = append(out, l.status()) })
+	return out, err
+}
+
+// Openable sorts the subjects of an org's active links by whether their refresh token
+// opens with the keys of the ring. Those of closed end at their next refresh.
+func (s *Store) Openable(ctx context.Context, org string) (open, closed []string, err error) {
+	err = s.each(ctx, func(l *record) {
+		if l.org != org || l.state != Active {
+			return
+		}
+		if _, err := s.refreshToken(l); err == nil {
+			open = append(open, l.subject)
+		} else {
+			closed = append(closed, l.subject)
+		}
+	})
+	return open, closed, err
+}
+
+// each reads all links, by org and subject.
+func (s *Store) each(ctx context.Context, read func(*record)) error {
 	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT `+recordColumns+` FROM links ORDER BY org, subject`)
 	if err != nil {
-		return nil, fmt.Errorf("listing links: %w", err)
+		return fmt.Errorf("listing links: %w", err)
 	}
 	defer rows.Close()
-	var out []Status
 	for rows.Next() {
 		l, err := scanRecord(rows.Scan)
 		if err != nil {
-			return nil, fmt.Errorf("listing links: %w", err)
+			return fmt.Errorf("listing links: %w", err)
 		}
-		out = append(out, l.status())
+		read(l)
 	}
 	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing links: %w", err)
+		return fmt.Errorf("listing links: %w", err)
 	}
-	return out, nil
+	return nil
 }

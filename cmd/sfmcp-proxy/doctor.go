@@ -55,7 +55,7 @@ func doctorCommand() *cobra.Command {
 	cmd := withApp(&cobra.Command{
 		Use: "doctor", Short: "Look at Salesforce from here and say which setting to change", Args: usageArgs(cobra.NoArgs),
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
-External Client App, sign-ins, rotation, and whether each hosted server is active and
+External Client App, sealed logins, sign-ins, rotation, and whether each hosted server is active and
 answers a query. What needs a signed-in user is done with a stored login, if there is
 one: the list of tools, and a query for the id of one user. That is in the audit log,
 and the login's token is renewed if that is due. Nothing else is changed. Exit

@@ -29,17 +29,17 @@ const (
 // logins tells how sign-ins to the org end, and returns users with a login that works.
 // The form of the tokens can only be seen in one that was issued.
 func (d *doctor) logins(ctx context.Context, o config.Org, reached bool) (subjects []string, err error) {
-	all, err := d.links.List(ctx)
+	stored, err := d.sealing(ctx, o)
 	if err != nil {
 		return nil, err
 	}
 	var renewal error
-	for _, l := range all {
-		if l.Org != o.Name || l.State != link.Active || len(subjects) == loginsTried {
-			continue
+	for _, subject := range stored {
+		if len(subjects) == loginsTried {
+			break
 		}
-		if _, err := d.links.Token(ctx, l.Org, l.Subject); err == nil {
-			subjects = append(subjects, l.Subject)
+		if _, err := d.links.Token(ctx, o.Name, subject); err == nil {
+			subjects = append(subjects, subject)
 		} else if !errors.Is(err, link.ErrNeedsReauth) {
 			renewal = err
 		}
@@ -67,6 +67,22 @@ func (d *doctor) logins(ctx context.Context, o config.Org, reached bool) (subjec
 	}
 	d.report(f)
 	return subjects, d.rotation(ctx, o)
+}
+
+// sealing tells whether the stored logins open, and returns the users of those that do:
+// to use one of the others would end it, while its key may yet be put back.
+func (d *doctor) sealing(ctx context.Context, o config.Org) (subjects []string, err error) {
+	open, closed, err := d.links.Openable(ctx, o.Name)
+	if err != nil || len(open)+len(closed) == 0 {
+		return nil, err
+	}
+	f := finding{Org: o.Name, Check: "sealing", Status: good, Found: "stored logins open with the keys of " + d.config.KeysFile}
+	if n := len(closed); n > 0 {
+		f.Status, f.Found = fail, fmt.Sprintf("%d of %d stored logins do not open with the keys of %s: their users would have to sign in again", n, n+len(open), d.config.KeysFile)
+		f.Fix = "add the key that was taken from the file below the others, from a copy of it"
+	}
+	d.report(f)
+	return open, nil
 }
 
 // rotation tells whether the last refresh brought a new refresh token; nothing while

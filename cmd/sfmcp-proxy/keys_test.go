@@ -143,3 +143,41 @@ func TestST14Backup(t *testing.T) {
 		t.Errorf("with a login that was changed: %d %s", r.Status, r.body)
 	}
 }
+
+// A key that was taken from the key file while logins need it is told, without ending
+// them: put back, it opens them.
+func TestDoctorMissesASealingKey(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := startDemoIn(t, dir) // whose key the database is bound to
+	first.must("key", "rotate")
+	first.stop()
+	d := startDemoIn(t, dir)
+	d.connect("sobject-all", rep) // sealed with the second key
+	d.must("key", "rotate")
+	d.stop()
+	path := filepath.Join(dir, "keys")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := strings.SplitAfter(string(whole), "\n")
+	if err := os.WriteFile(path, []byte(keys[0]+strings.Join(keys[2:], "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		found, status := d.findings()
+		if status != exitFailed || !(expected{"acme", "", "sealing", fail, []string{"below the others"}}).in(found) {
+			t.Errorf("status %d\n%s", status, showFindings(found))
+		}
+	}
+	if row := d.user(rep); row.Salesforce != "active" {
+		t.Errorf("the login is %s", row.Salesforce)
+	}
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if found, _ := d.findings(); !(expected{"acme", "", "sealing", good, nil}).in(found) {
+		t.Errorf("with the key:\n%s", showFindings(found))
+	}
+}
