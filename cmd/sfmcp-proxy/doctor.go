@@ -55,11 +55,11 @@ func doctorCommand() *cobra.Command {
 	cmd := withApp(&cobra.Command{
 		Use: "doctor", Short: "Look at Salesforce from here and say which setting to change", Args: usageArgs(cobra.NoArgs),
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
-External Client App, sealed logins, sign-ins, rotation, and whether each hosted server is active and
-answers a query. What needs a signed-in user is done with a stored login, if there is
-one: the list of tools, and a query for the id of one user. That is in the audit log,
-and the login's token is renewed if that is due. Nothing else is changed. Exit
-status 1 if a check fails.`,
+External Client App, stored logins, sign-ins, rotation, and whether each hosted server
+is active and answers a query. What needs a signed-in user is done with a stored login,
+if there is one: the list of tools, and a query for the id of one user. That is in the
+audit log, and the login's token is renewed if that is due. Nothing else is changed.
+Exit status 1 if a check fails.`,
 	}, func(a *app, cmd *cobra.Command, _ []string) error {
 		asJSON, err := cmd.Flags().GetBool("json")
 		if err != nil {
