@@ -64,7 +64,7 @@ func (x *exchange) ask(c *call) (*approval.Request, error) {
 	if err != nil {
 		return nil, unavailable("the call could not be submitted for approval, so it was not made", err)
 	}
-	c.approval = r
+	c.approval, c.binding.Role = r, r.Role
 	return r, nil
 }
 

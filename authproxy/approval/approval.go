@@ -55,6 +55,9 @@ type Binding struct {
 	DefinitionHash string         // of the tool's definition as Salesforce lists it
 	PolicyVersion  string         // of the policy that asked for a person
 	Arguments      jsontext.Value // canonical
+	// Role, that of who has to agree, is set by Submit; empty: the requester agrees. What
+	// one of them agreed to is not approved once the other is asked for.
+	Role string
 
 	// GrantID is recorded, so that ending the connection ends the request. It is not
 	// part of what must match: a client that refreshed its consent asks for the same.
@@ -65,9 +68,11 @@ type Binding struct {
 // have the same bytes.
 func (b Binding) hash() string {
 	h := sha256.New()
-	for _, part := range []string{
-		"v1", b.Org, b.Subject, b.ClientID, b.Server, b.Tool, b.DefinitionHash, b.PolicyVersion, string(b.Arguments),
-	} {
+	parts := []string{"v1", b.Org, b.Subject, b.ClientID, b.Server, b.Tool, b.DefinitionHash, b.PolicyVersion, string(b.Arguments)}
+	if b.Role != "" {
+		parts = append(parts, b.Role)
+	}
+	for _, part := range parts {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))

@@ -475,3 +475,27 @@ func TestSealed(t *testing.T) {
 		t.Errorf("moved arguments: %v", err)
 	}
 }
+
+func TestAP12OtherApproverIsAnotherRequest(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	own := submit(t, s, binding("Acme"))
+	decide(t, s, own.ID, true)
+	role, err := s.Submit(t.Context(), binding("Acme"), "create", "role:approver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if role.ID == own.ID || role.State != Pending || role.Role != "approver" {
+		t.Errorf("the role meets %+v", role)
+	}
+	if _, err := s.Spend(t.Context(), role.Binding); !errors.Is(err, ErrNotApproved) {
+		t.Errorf("spending what the requester approved: %v", err)
+	}
+	decide(t, s, role.ID, true)
+	if spent, err := s.Spend(t.Context(), role.Binding); err != nil || spent.ID != role.ID {
+		t.Errorf("spending what the role approved: %v", err)
+	}
+	if _, err := s.Submit(t.Context(), binding("Acme"), "create", "role:"); err == nil {
+		t.Error("a role without a name may approve")
+	}
+}

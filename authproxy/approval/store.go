@@ -55,7 +55,8 @@ func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) 
 	if err := b.validate(); err != nil {
 		return nil, fmt.Errorf("submitting for approval: %w", err)
 	}
-	if approvers != "requester" && !strings.HasPrefix(approvers, "role:") {
+	b.Role = roleOf(approvers)
+	if b.Role == "" && approvers != "requester" {
 		return nil, fmt.Errorf("submitting for approval: nobody may approve (approvers %q)", approvers)
 	}
 	var r *Request
@@ -76,6 +77,15 @@ func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) 
 		return nil, fmt.Errorf("submitting for approval: %w", err)
 	}
 	return r, nil
+}
+
+// roleOf returns the role of "role:NAME", "" for anything else.
+func roleOf(approvers string) string {
+	role, ok := strings.CutPrefix(approvers, "role:")
+	if !ok {
+		return ""
+	}
+	return role
 }
 
 // standing returns the request that still speaks for b, or nil.
