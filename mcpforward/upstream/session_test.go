@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -29,6 +30,14 @@ func TestSessionIsHealed(t *testing.T) {
 		}, wants{}, 2},
 		{"400 unexplained, write", false, func(w http.ResponseWriter, _ *jsonrpc.Message) { http.Error(w, "<html>", 400) }, wants{Broken, true}, 1},
 		{"400 unexplained, read", true, func(w http.ResponseWriter, _ *jsonrpc.Message) { http.Error(w, "<html>", 400) }, wants{}, 2},
+		{"400 in the protocol, write", false, func(w http.ResponseWriter, m *jsonrpc.Message) {
+			w.WriteHeader(400)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32000,"message":"Bad Request: no valid session ID"}}`, m.ID)
+		}, wants{}, 2},
+		{"404 in the protocol, write", false, func(w http.ResponseWriter, m *jsonrpc.Message) {
+			w.WriteHeader(404)
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32001,"message":"Session not found"}}`, m.ID)
+		}, wants{}, 2},
 		{"404 write", false, func(w http.ResponseWriter, _ *jsonrpc.Message) { http.Error(w, "not initialized", 404) }, wants{}, 2},
 		{"isError write", false, func(w http.ResponseWriter, m *jsonrpc.Message) { answer(w, m.ID, unexpected) }, wants{}, 1},
 		{"isError read", true, func(w http.ResponseWriter, m *jsonrpc.Message) { answer(w, m.ID, unexpected) }, wants{}, 2},

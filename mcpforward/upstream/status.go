@@ -24,12 +24,27 @@ func (c *call) judge(resp *http.Response, x *exchange) *fault {
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusNotFound {
 		// The request itself was refused, in the protocol: that is an answer.
 		m, err := jsonrpc.DecodeAnswer(body)
-		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !bytes.Contains(body, sessionMissing) {
+		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !bytes.Contains(body, sessionMissing) && !c.sessionLost(resp.StatusCode, m.Error) {
 			x.whole = m
 			return nil
 		}
 	}
 	return c.refusal(resp, body)
+}
+
+// sessionLost reports whether an error in the protocol says that the session is gone: by
+// 404, as a server should (MCP 2025-06-18, session management), or by 400 in words. Codes
+// that speak of the request are taken at their word, and so is what is said a second time.
+func (c *call) sessionLost(status int, e *jsonrpc.Error) bool {
+	const resourceNotFound jsonrpc.Code = -32002
+	if e == nil || c.slot == nil || c.reopened {
+		return false
+	}
+	switch e.Code {
+	case jsonrpc.MethodNotFound, jsonrpc.InvalidParams, jsonrpc.InternalError, resourceNotFound:
+		return false
+	}
+	return status == http.StatusNotFound || bytes.Contains(bytes.ToLower([]byte(e.Message)), sessionWord)
 }
 
 // errorBody reads the body of a response that is no answer, as far as it is looked at.
