@@ -175,6 +175,16 @@ func (x *exchange) survive() {
 	x.fail(errors.New("panic"))
 }
 
+// Spared returns for each server, by its name, whether its calls are held back because
+// Salesforce failed several times in a row.
+func (h *Handler) Spared() map[string]bool {
+	spared := make(map[string]bool, len(h.servers))
+	for name, s := range h.servers {
+		spared[name] = h.Pool.Spared(s.Org, s.URL)
+	}
+	return spared
+}
+
 // Recheck ends the requests in flight whose grant is not alive any more, or all of
 // them when everything is stopped. Not knowing counts as not alive.
 func (h *Handler) Recheck(ctx context.Context) {

@@ -154,6 +154,31 @@ func (d *demo) lastRequest() int {
 
 // FT-21, FW-45: a client that gives up does not undo a write, and hears of it when it
 // asks again.
+// An operator sees which server is spared after faults, and that it answers again.
+func TestCircuitIsShown(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-reads", rep)
+	shown := func(server string) string { return metricOf(d, fmt.Sprintf("sfmcp_circuit_open{server=%q}", server)) }
+	if got := shown("sobject-reads"); got != "0" {
+		t.Errorf("at first: %q", got)
+	}
+	d.control("PUT", "/faults", map[string]any{"html_errors": -1, "html_status": 503}, nil)
+	for range 10 {
+		c.call("getUserInfo", map[string]any{})
+	}
+	if got, other := shown("sobject-reads"), shown("sobject-all"); got != "1" || other != "0" {
+		t.Errorf("after ten faults: %q, another server %q", got, other)
+	}
+	d.control("PUT", "/faults", map[string]any{}, nil)
+	for deadline := time.Now().Add(20 * time.Second); shown("sobject-reads") != "0" && time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		c.call("getUserInfo", map[string]any{})
+	}
+	if got := shown("sobject-reads"); got != "0" {
+		t.Errorf("after an answer: %q", got)
+	}
+}
+
 func TestAnswerDelay(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // metrics is what the private listener tells about this process. Labels have few
-// values, all from our own tables: never a path, a user or a token.
+// values, all from our own tables and the configuration: never a path, a user or a token.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -83,6 +83,31 @@ func (m *metrics) total(name, help string, value func() float64, label ...string
 		opts.ConstLabels = prometheus.Labels{label[0]: label[1]}
 	}
 	m.registry.MustRegister(prometheus.NewCounterFunc(opts, value))
+}
+
+// perServer adds what is known elsewhere of each server of the configuration of now.
+func (m *metrics) perServer(name, help string, is func() map[string]bool) {
+	m.registry.MustRegister(perServer{prometheus.NewDesc(name, help, []string{"server"}, nil), is})
+}
+
+// perServer is a prometheus.Collector of one gauge a server.
+type perServer struct {
+	desc *prometheus.Desc
+	is   func() map[string]bool
+}
+
+// Describe implements prometheus.Collector.
+func (p perServer) Describe(to chan<- *prometheus.Desc) { to <- p.desc }
+
+// Collect implements prometheus.Collector.
+func (p perServer) Collect(to chan<- prometheus.Metric) {
+	for server, is := range p.is() {
+		value := 0.
+		if is {
+			value = 1
+		}
+		to <- prometheus.MustNewConstMetric(p.desc, prometheus.GaugeValue, value, server)
+	}
 }
 
 func (m *metrics) handler() http.Handler {

@@ -135,6 +135,8 @@ func (a *app) drain(public *http.Server) error {
 func (a *app) exposeCounters() {
 	a.metrics.observe("sfmcp_http_requests_in_flight", "Requests that are being answered on the public listener.",
 		func() float64 { return float64(a.load.requests.Load()) })
+	a.metrics.perServer("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.",
+		func() map[string]bool { return a.current.Load().forward.Spared() })
 	for _, limit := range []string{"user", "server"} {
 		a.metrics.total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
 			func() float64 { return float64(a.current.Load().forward.Limited(limit)) }, "limit", limit)

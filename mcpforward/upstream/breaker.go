@@ -47,6 +47,15 @@ func (p *Pool) hostedOf(t Target) *hosted {
 	return h
 }
 
+// Spared reports whether calls to a hosted server of an org are held back after faults,
+// until one that is let through as a probe is answered.
+func (p *Pool) Spared(org, url string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	h := p.hosted[hostedKey{org, url}]
+	return h != nil && h.rest > 0
+}
+
 // admit lets an attempt of c pass or says why not. A write is not risked as a probe: in
 // its place a ping on its session is.
 func (p *Pool) admit(c *call) *fault {

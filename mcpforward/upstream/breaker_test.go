@@ -291,3 +291,29 @@ func TestFT59RetryAfterIsKept(t *testing.T) {
 	}
 	x.spared(t, true, 30*time.Second)
 }
+
+// TestSpared: what an operator sees is that calls are held back, until one is answered.
+func TestSpared(t *testing.T) {
+	t.Parallel()
+	x, on := ill(t, status(502, ""))
+	seen := func(want bool) {
+		t.Helper()
+		if got := x.Spared("acme", x.fake.URL); got != want {
+			t.Errorf("spared: %t, want %t", got, want)
+		}
+	}
+	seen(false)
+	for range faultsToOpen {
+		_, _ = x.ask(t, false)
+	}
+	seen(true)
+	if x.Spared("other", x.fake.URL) {
+		t.Error("the same server of another org is spared, too")
+	}
+	x.pass(firstRest)
+	seen(true) // a probe is due
+	on.Store(false)
+	m, err := x.ask(t, false)
+	wants{}.check(t, m, err)
+	seen(false)
+}
