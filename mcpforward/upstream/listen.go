@@ -3,12 +3,17 @@ package upstream
 import (
 	"context"
 	"slices"
+	"sync/atomic"
 
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// listenerQueue is how many notifications wait for a listener before it is dropped.
-const listenerQueue = 64
+const (
+	// listenerQueue is how many notifications wait for a listener before it is dropped.
+	listenerQueue = 64
+	// listenerBytes bounds them likewise, but for one that is larger alone.
+	listenerBytes = 1 << 20
+)
 
 // forListeners are the notifications that concern nobody's call.
 var forListeners = map[string]bool{
@@ -23,6 +28,7 @@ type Stream struct {
 	feed   *feed
 	target Target
 	queue  chan *jsonrpc.Message
+	queued atomic.Int64  // bytes in it
 	gone   chan struct{} // closed at the end, after err was set
 	err    error
 	unlink func() bool
@@ -64,22 +70,41 @@ func (p *Pool) Listen(ctx context.Context, t Target) (*Stream, error) {
 func (l *Stream) Next(ctx context.Context) (*jsonrpc.Message, error) {
 	select {
 	case m := <-l.queue:
-		return m, nil
+		return l.took(m), nil
 	default:
 	}
 	select {
 	case m := <-l.queue:
-		return m, nil
+		return l.took(m), nil
 	case <-ctx.Done():
 		return nil, &ended(ctx).Error
 	case <-l.gone:
 	}
 	select {
 	case m := <-l.queue: // it came before the end
-		return m, nil
+		return l.took(m), nil
 	default:
 		return nil, l.err
 	}
+}
+
+func (l *Stream) took(m *jsonrpc.Message) *jsonrpc.Message {
+	l.queued.Add(-int64(len(m.Params)))
+	return m
+}
+
+// offer queues a notification, if there is room.
+func (l *Stream) offer(m *jsonrpc.Message) bool {
+	size := int64(len(m.Params))
+	if queued := l.queued.Add(size); queued == size || queued <= listenerBytes {
+		select {
+		case l.queue <- m:
+			return true
+		default:
+		}
+	}
+	l.queued.Add(-size)
+	return false
 }
 
 // Close ends the stream, and the connection if nobody else listens.
@@ -146,9 +171,7 @@ func (p *Pool) broadcast(s *slot, m *jsonrpc.Message) {
 		return
 	}
 	for _, l := range slices.Clone(s.feed.listeners) {
-		select {
-		case l.queue <- m:
-		default:
+		if !l.offer(m) {
 			s.feed.dismiss(l, &Error{Kind: Broken, Reason: "listener did not keep up"})
 		}
 	}

@@ -230,6 +230,25 @@ func TestSlowListenerIsDropped(t *testing.T) {
 	quick.hears(t, toolsChanged)
 }
 
+// TestSlowListenerIsDroppedForBytes: what waits for one is bounded however few the
+// notifications are. One that is large alone is heard.
+func TestSlowListenerIsDroppedForBytes(t *testing.T) {
+	t.Parallel()
+	x, taken := listening(t, nil)
+	slow, quick := x.listen(t), x.listen(t)
+	g := <-taken
+	const each = listenerBytes/2 + 1<<10
+	large := `{"jsonrpc":"2.0","method":"` + promptsChanged + `","params":{"_meta":{"x":"` + strings.Repeat("x", each) + `"}}}`
+	for range 3 {
+		g.send("data: " + large + "\n\n")
+		quick.hears(t, promptsChanged)
+	}
+	slow.hears(t, promptsChanged)
+	slow.ends(t, Broken)
+	g.notify(toolsChanged)
+	quick.hears(t, toolsChanged)
+}
+
 func TestFT31ListenWhereGETIsNotOffered(t *testing.T) {
 	t.Parallel()
 	for name, respond := range map[string]respond{
