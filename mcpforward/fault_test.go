@@ -232,6 +232,14 @@ func TestRS10CutOffInFlight(t *testing.T) {
 				if time.Since(begun) > 3*time.Second || strings.Contains(a.body, "Riley") || strings.Contains(a.body, "success") {
 					t.Errorf("after %s: %d %s", time.Since(begun), a.status, a.body)
 				}
+				// The kill switch ends calls, not connections: a token that is good is not called bad.
+				stopped := a.status == http.StatusOK && a.failed() && strings.Contains(a.text(), "stopped by an administrator")
+				if stopped != (name == "stop all") || !stopped && a.status != http.StatusUnauthorized {
+					t.Errorf("told %d %s", a.status, a.body)
+				}
+				if stopped && strings.Contains(a.text(), "not made") {
+					t.Errorf("a call that was made is denied: %s", a.body)
+				}
 			}
 			if a := <-bystander; name != "stop all" && a.failed() {
 				t.Errorf("another user's call: %s", a.body)

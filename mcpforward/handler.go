@@ -190,7 +190,7 @@ func (h *Handler) Spared() map[string]bool {
 func (h *Handler) Recheck(ctx context.Context) {
 	if mode, err := h.Grants.StopMode(ctx); mode == grant.StopAll {
 		h.Log.InfoContext(ctx, "ending all calls in flight", "error", err)
-		h.calls.end(func(string) bool { return true })
+		h.calls.stop()
 		return
 	}
 	dead := map[string]bool{}

@@ -6,10 +6,11 @@ import (
 	"sync"
 )
 
-// errCutOff is the cause of a context whose access was taken away; errCancelled, of
-// one that the client cancelled.
+// errCutOff is the cause of a context whose access was taken away; errStopped, of one
+// that the kill switch ended; errCancelled, of one that the client cancelled.
 var (
 	errCutOff    = errors.New("access was taken away")
+	errStopped   = errors.New("everything was stopped")
 	errCancelled = errors.New("the client cancelled the call")
 )
 
@@ -57,6 +58,9 @@ func (f *inFlight) grants() []string {
 	}
 	return ids
 }
+
+// stop ends every call.
+func (f *inFlight) stop() { f.each(errStopped, func(*flying) bool { return true }) }
 
 // end cuts off the calls of the grants for which cut holds.
 func (f *inFlight) end(cut func(grantID string) bool) {

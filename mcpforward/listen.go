@@ -186,6 +186,8 @@ func (x *exchange) noStream(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCutOff), errors.Is(err, errCutOff), errors.As(err, &e) && e.Kind == upstream.LoginLost:
 		return &challenge{invalid: true}
+	case errors.Is(cause, errStopped):
+		return unavailable(sayStopAll, nil)
 	case errors.Is(cause, errDraining):
 		return unavailable("the proxy is shutting down", nil)
 	}
@@ -198,6 +200,8 @@ func (x *exchange) endStream(ctx context.Context, l listener) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCutOff):
 		return &challenge{invalid: true}
+	case errors.Is(cause, errStopped):
+		return unavailable(sayStopAll, nil)
 	case x.r.Context().Err() != nil || l.subscription == nil:
 		return nil
 	}

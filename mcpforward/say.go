@@ -19,6 +19,7 @@ import (
 // What clients are told, in sentences that a model can pass on to its user.
 const (
 	sayStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
+	sayStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
 	sayStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
 	sayLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
 	sayChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
@@ -75,6 +76,15 @@ func may(c *call, e *upstream.Error) string {
 		return " The call was not carried out."
 	}
 	return " " + sayUnsure
+}
+
+// midway says of a call that was stopped what is known of it. Its answer is withheld,
+// also from those who could tell from it what was done.
+func midway(c *call, end ending) string {
+	if end.err == nil && !c.reads() {
+		return " It was sent to Salesforce, and its answer is withheld. Look in Salesforce before repeating it."
+	}
+	return may(c, end.err)
 }
 
 // unknown is the answer to a name that does not exist or must not be known to.

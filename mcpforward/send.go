@@ -234,6 +234,8 @@ func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 		return unavailable("It cannot be found out whether access still holds, so the answer is withheld."+may(c, end.err), err)
 	case errors.Is(cause, errCutOff) || !alive:
 		return &challenge{invalid: true}
+	case errors.Is(cause, errStopped):
+		return x.tell(sayStopNow + midway(c, end))
 	case x.unlisted(ctx, c, end):
 		return x.answer(unknown(x.msg, c.tool))
 	case end.result != nil:
