@@ -2,7 +2,9 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -117,27 +119,51 @@ func (x *exchange) deny(c *call) (denied bool, err error) {
 	return false, nil
 }
 
-// depart registers the call as in flight. A read ends with its client. A write that
-// may already be under way at Salesforce does not: its outcome has to be recorded
-// (SR-FW-9).
-func (x *exchange) depart(c *call) (context.Context, func()) {
-	ctx := x.r.Context()
-	if !c.reads() {
-		ctx = context.WithoutCancel(ctx)
-	}
+// board registers the request as one that can be cut off and cancelled.
+func (x *exchange) board(ctx context.Context) (context.Context, func()) {
 	session, id := "", ""
 	if x.session != nil {
 		session = x.session.hash
 	}
 	if x.msg != nil {
 		id = string(x.msg.ID)
+		if strings.Contains(id, `\`) { // a cancellation names it as params are read: in the shortest form
+			plain, _ := jsonrpc.Canonical(x.msg.ID)
+			id = string(plain)
+		}
 	}
 	return x.calls.enter(ctx, x.grant.ID, session, id)
+}
+
+// depart gives the call the context in which it is forwarded. A read ends with its
+// client. A write that may already be under way at Salesforce does not: its outcome has
+// to be recorded (SR-FW-9).
+func (x *exchange) depart(c *call) (context.Context, func()) {
+	if c.reads() {
+		return x.waiting, func() {}
+	}
+	return x.board(context.WithoutCancel(x.r.Context()))
+}
+
+// interrupted answers a request that ended before it was forwarded.
+func (x *exchange) interrupted() error {
+	switch cause := context.Cause(x.waiting); {
+	case errors.Is(cause, errStopped):
+		return x.tell(sayStopAll)
+	case errors.Is(cause, errCutOff):
+		return &challenge{invalid: true}
+	case errors.Is(cause, errCancelled):
+		return x.tell(sayCancelled + " It was not carried out.")
+	}
+	return unavailable("the client went away", nil)
 }
 
 // repeat makes every check once more, right before the call is forwarded: reading a
 // slow body, waiting for a token and writing the log have taken their time.
 func (x *exchange) repeat(ctx context.Context, c *call) (refused bool, err error) {
+	if x.waiting.Err() != nil {
+		return true, x.interrupted()
+	}
 	who, rules := x.who, x.server.Policy
 	if err := x.authorize(ctx); err != nil {
 		return true, err

@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -28,6 +29,8 @@ type exchange struct {
 	stateless bool     // it belongs to the era without sessions
 	client    declared // what the client says of itself
 	session   *session // nil in the stateless era and for initialize
+
+	waiting context.Context // of a counted request: ends with its client, its access, or when it is cancelled
 }
 
 // serve takes the request through the steps that every one takes.
@@ -75,8 +78,14 @@ func (x *exchange) post() error {
 		return x.noMethod()
 	}
 	if m.counted {
-		leave, ok := x.budgets.enter(x.r.Context(), x.grant)
-		if !ok {
+		var land func()
+		x.waiting, land = x.board(x.r.Context()) // what is cancelled before its turn must not be made later
+		defer land()
+		leave, ok := x.budgets.enter(x.waiting, x.grant)
+		switch {
+		case !ok && x.waiting.Err() != nil:
+			return x.interrupted()
+		case !ok:
 			return x.overLimit()
 		}
 		defer leave()

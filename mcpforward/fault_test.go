@@ -286,6 +286,54 @@ func TestCancelNotification(t *testing.T) {
 	}
 }
 
+// A client may write the id of a call in one way and name it in another.
+func TestCancelNotificationInOtherSpelling(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(3 * time.Second) })
+	answers := make(chan *answer, 1)
+	begun := time.Now()
+	go func() {
+		d := *c
+		answers <- d.post(`{"jsonrpc":"2.0","id":"a\/\u0062","method":"tools/call","params":{"name":"getUserInfo"}}`)
+	}()
+	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
+	c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a/b"}}`)
+	if a := <-answers; !a.failed() || time.Since(begun) > 2*time.Second || string(a.ID) != `"a\/\u0062"` {
+		t.Errorf("after %s: %s", time.Since(begun), a.body)
+	}
+}
+
+// FW-45: a write is cancelled while it waits for its turn. It is not made later.
+func TestFW45CancelledBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) {
+		c.Limits.ConcurrentCalls = 1
+		c.Servers[0].Policy = allowAll()
+	})
+	c := rep(w)
+	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(1500 * time.Millisecond) })
+	slow, queued := make(chan *answer, 1), make(chan *answer, 1)
+	go func() { d := *c; slow <- d.tool("getUserInfo", `{}`) }()
+	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
+	go func() {
+		d := *c
+		queued <- d.post(`{"jsonrpc":"2.0","id":"queued","method":"tools/call","params":{"name":"createSobjectRecord","arguments":` + createAccount + `}}`)
+	}()
+	waitFor(t, func() bool { return w.handler.calls.count() == 2 })
+	c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"queued"}}`)
+	if a := <-queued; !a.failed() || !strings.Contains(a.text(), "cancelled") || !strings.Contains(a.text(), "not carried out") {
+		t.Errorf("the cancelled write: %s", a.body)
+	}
+	if a := <-slow; a.failed() {
+		t.Errorf("the other call: %s", a.body)
+	}
+	if got := w.forwarded(); len(got) != 1 || w.accounts("Nimbus") != 0 {
+		t.Errorf("forwarded %v", got)
+	}
+}
+
 // FW-45: the client goes away while its write is under way. The write runs to its end
 // and a repeat is answered from the record.
 func TestFW45ClientGoesAway(t *testing.T) {

@@ -14,7 +14,8 @@ var (
 	errCancelled = errors.New("the client cancelled the call")
 )
 
-// inFlight knows the calls that are being forwarded. The zero value is ready.
+// inFlight knows the calls that are being forwarded, or wait for their turn. The zero
+// value is ready.
 type inFlight struct {
 	mu    sync.Mutex
 	calls map[*flying]struct{}

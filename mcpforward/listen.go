@@ -125,8 +125,8 @@ func (x *exchange) listen(l listener, begin func(offered bool) error) error {
 	}
 	reading := &call{decision: policy.Decision{Class: policy.Read}}
 	// From here on Recheck sees the stream; what has ended before is seen by the next steps.
-	ctx, depart := x.depart(reading)
-	defer depart()
+	ctx, land := x.board(x.r.Context())
+	defer land()
 	if err := x.authorize(ctx); err != nil {
 		return err
 	}
