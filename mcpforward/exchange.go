@@ -77,6 +77,9 @@ func (x *exchange) post() error {
 	case x.msg.IsRequest() && (!known || m.notification):
 		return x.noMethod()
 	}
+	if m.forwarded { // waits for its turn, for a login, for a session, for the answer
+		defer x.reply.keepAlive(x.quiet)()
+	}
 	if m.counted {
 		var land func()
 		x.waiting, land = x.board(x.r.Context()) // what is cancelled before its turn must not be made later
@@ -108,6 +111,7 @@ type method struct {
 	era          era
 	notification bool
 	counted      bool // against the user's limits
+	forwarded    bool // to Salesforce, so that it can take long from its first step on
 }
 
 // era says in which of the protocol's eras a method exists.
@@ -137,14 +141,14 @@ func init() {
 		"server/discover":      {handle: (*exchange).discover, era: statelessEra, counted: true},
 		"subscriptions/listen": {handle: (*exchange).subscribe, era: statelessEra},
 
-		"tools/list":               {handle: (*exchange).list, counted: true},
-		"tools/call":               {handle: (*exchange).callTool, counted: true},
-		"prompts/list":             {handle: (*exchange).list, counted: true},
-		"prompts/get":              {handle: (*exchange).getPrompt, counted: true},
-		"resources/list":           {handle: (*exchange).list, counted: true},
-		"resources/templates/list": {handle: (*exchange).list, counted: true},
-		"resources/read":           {handle: (*exchange).readResource, counted: true},
-		"completion/complete":      {handle: (*exchange).completeArgument, counted: true},
+		"tools/list":               {handle: (*exchange).list, counted: true, forwarded: true},
+		"tools/call":               {handle: (*exchange).callTool, counted: true, forwarded: true},
+		"prompts/list":             {handle: (*exchange).list, counted: true, forwarded: true},
+		"prompts/get":              {handle: (*exchange).getPrompt, counted: true, forwarded: true},
+		"resources/list":           {handle: (*exchange).list, counted: true, forwarded: true},
+		"resources/templates/list": {handle: (*exchange).list, counted: true, forwarded: true},
+		"resources/read":           {handle: (*exchange).readResource, counted: true, forwarded: true},
+		"completion/complete":      {handle: (*exchange).completeArgument, counted: true, forwarded: true},
 	}
 }
 

@@ -85,6 +85,7 @@ type Handler struct {
 	questions questions
 	streams   streamCount
 	budgets   *budgets
+	quiet     time.Duration   // see quietTime
 	draining  context.Context // ends with Drain
 	drain     func()
 }
@@ -109,6 +110,7 @@ func New(c Config) (*Handler, error) {
 		host:     hostOf(base.Host, base.Scheme),
 		sessions: newSessionStore(c.DB, c.Now),
 		budgets:  newBudgets(c.Limits, c.Now),
+		quiet:    quietTime,
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	for _, s := range c.Servers {

@@ -145,7 +145,7 @@ func (x *exchange) listen(l listener, begin func(offered bool) error) error {
 	if err := begin(next != nil); err != nil {
 		return err
 	}
-	defer x.reply.keepAlive(quietTime)()
+	defer x.reply.keepAlive(x.quiet)()
 	for next != nil {
 		m, err := next(ctx)
 		if err != nil {

@@ -87,7 +87,6 @@ func loginLost(err error) error {
 
 // send forwards the call, passes on what comes before the response, and returns that.
 func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) {
-	defer x.reply.keepAlive(quietTime)()
 	answer, err := x.Pool.Call(ctx, x.callTarget(c), jsonrpc.Relay(x.msg.ID, x.msg.Method, c.params), c.reads())
 	if err != nil {
 		return nil, err
