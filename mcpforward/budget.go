@@ -16,6 +16,14 @@ import (
 // seventeenth call of one would teach models to retry.
 const queueTime = 15 * time.Second
 
+// Of a user's calls that are refused for a limit, refusalsAtOnce are recorded at once and
+// then one in refusalPause, with the number of those in between: a client in a loop must not
+// fill the audit log.
+const (
+	refusalsAtOnce = 10
+	refusalPause   = 10 * time.Second
+)
+
 // budgets counts what each user asks for, over all clients and servers, so that one
 // user's loop does not use up the org's API calls or the others' time; and what all
 // users together ask of a server that has limits of its own.
@@ -38,6 +46,9 @@ type budget struct {
 	now     func() time.Time
 	running chan struct{} // holds one value for each call under way
 	used    time.Time
+
+	refusals   *rate.Limiter // of the audit log
+	unrecorded atomic.Int64  // refusals since the last that was recorded
 }
 
 // serverBudget is one server's; a nil part is no limit.
@@ -71,7 +82,8 @@ func (b *budgets) of(g *grant.Grant) *budget {
 	key := userKey{g.Org, g.Subject}
 	u := b.users[key]
 	if u == nil {
-		u = &budget{calls: perMinute(b.limits.CallsPerMinute), now: b.now, running: make(chan struct{}, b.limits.ConcurrentCalls)}
+		u = &budget{calls: perMinute(b.limits.CallsPerMinute), now: b.now, running: make(chan struct{}, b.limits.ConcurrentCalls),
+			refusals: rate.NewLimiter(rate.Every(refusalPause), refusalsAtOnce)}
 		b.users[key] = u
 	}
 	u.used = b.now()
@@ -80,6 +92,16 @@ func (b *budgets) of(g *grant.Grant) *budget {
 
 // allow takes one call from the budget, if there is one left.
 func (u *budget) allow() bool { return u.calls.AllowN(u.now(), 1) }
+
+// recordRefusal reports whether a call that is refused for a limit is to be recorded, and
+// how many were not since the last one.
+func (u *budget) recordRefusal() (unrecorded int64, ok bool) {
+	if !u.refusals.AllowN(u.now(), 1) {
+		u.unrecorded.Add(1)
+		return 0, false
+	}
+	return u.unrecorded.Swap(0), true
+}
 
 // enter begins a call: at once, or when others have ended. leave ends it. It is refused
 // if the user or all users of the server ask too often, or if the queue does not move.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -46,6 +48,43 @@ func TestServerRate(t *testing.T) {
 	}
 	if u, s := b.limited.users.Load(), b.limited.servers.Load(); u != 18 || s != 2 {
 		t.Errorf("refused by the limits of users %d, of servers %d", u, s)
+	}
+}
+
+// What is refused for a limit is a denial, and recorded as one; a client in a loop does not
+// fill the log with it.
+func TestLimitedCallsAreRecorded(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	w := newWorld(t, func(c *Config) {
+		c.Limits.CallsPerMinute = 3
+		c.Now = func() time.Time { return time.Unix(1_800_000_000, ahead.Load()) }
+	})
+	c := rep(w)
+	for range 2 * refusalsAtOnce {
+		c.tool("soqlQuery", `{"q":"SELECT Id FROM Account"}`)
+	}
+	refused := func() (all []audit.Entry) {
+		for _, e := range w.entries("tool.call") {
+			if e.Outcome == audit.Denied {
+				all = append(all, e)
+			}
+		}
+		return all
+	}
+	all := refused()
+	if len(all) != refusalsAtOnce {
+		t.Fatalf("%d entries of refused calls", len(all))
+	}
+	if e := all[0]; e.Tool != "soqlQuery" || string(e.Arguments) != `{"q":"SELECT Id FROM Account"}` || e.ArgumentsDigest == "" || !strings.Contains(e.Reason, "limit") || e.Subject != salesforcesim.RepID {
+		t.Errorf("recorded %+v", e)
+	}
+	ahead.Add(int64(refusalPause))
+	for range 3 {
+		c.call("tools/list", `{}`)
+	}
+	if got := w.entries("request.refuse"); len(got) != 1 || got[0].Object != "tools/list" || !strings.Contains(got[0].Reason, "more") {
+		t.Errorf("later: %+v", got)
 	}
 }
 

@@ -238,8 +238,9 @@ func (x *exchange) tell(text string) error {
 	return x.result(toolResult(text, true))
 }
 
-// overLimit answers a call beyond the user's limits.
+// overLimit answers a call beyond the user's limits, or those of the server.
 func (x *exchange) overLimit() error {
+	x.recordLimited()
 	if x.msg != nil && x.msg.Method == "tools/call" {
 		return x.tell(sayLimit)
 	}

@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"fmt"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -59,6 +60,29 @@ func (x *exchange) conclude(c *call, intent int64, end ending) {
 func (x *exchange) recordDenied(c *call, reason string) {
 	e := x.callEntry(c, audit.Denied)
 	e.Reason = reason
+	x.record(e)
+}
+
+// recordLimited records a request that is refused for a limit, if it is not one of many.
+func (x *exchange) recordLimited() {
+	unrecorded, ok := x.budgets.of(x.grant).recordRefusal()
+	if !ok {
+		return
+	}
+	e := x.entry("request.refuse", audit.Denied)
+	e.Object = x.r.Method
+	if x.msg != nil {
+		e.Object = x.msg.Method
+	}
+	if e.Object == "tools/call" {
+		if c, fault := x.toolCall(); fault == nil {
+			e = x.callEntry(c, audit.Denied)
+		}
+	}
+	e.Reason = "over a limit of calls"
+	if unrecorded > 0 {
+		e.Reason += fmt.Sprintf("; %d more were refused before without an entry", unrecorded)
+	}
 	x.record(e)
 }
 
