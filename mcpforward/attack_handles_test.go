@@ -283,3 +283,15 @@ func TestFW46RepeatsAfterATimeout(t *testing.T) {
 		t.Errorf("%d repeats are recorded", repeated)
 	}
 }
+
+// What a completion is asked for can hold customers' data like any other argument.
+func TestCompletionIsRecordedWithItsArguments(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	c.call("completion/complete", `{"ref":{"type":"ref/prompt","name":"accountReviewBriefing"},"argument":{"name":"account","value":"Nimb"}}`)
+	const want = `{"argument":{"name":"account","value":"Nimb"},"ref":{"name":"accountReviewBriefing","type":"ref/prompt"}}`
+	if got := w.entries("completion.complete"); len(got) != 2 || string(got[0].Arguments) != want || got[0].ArgumentsDigest == "" || got[1].ArgumentsDigest == "" {
+		t.Errorf("recorded %+v", got)
+	}
+}

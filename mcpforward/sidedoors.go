@@ -71,6 +71,10 @@ func (x *exchange) completeArgument() error {
 	if _, ok := out.Get("argument"); !ok || c.tool == "" {
 		return x.answer(x.invalid("ref must name a prompt or a resource, and argument is needed"))
 	}
+	var err error
+	if c.arguments, err = jsonrpc.Canonical(c.params); err != nil { // for the record: what was typed so far is data
+		return err
+	}
 	return x.fetch(c)
 }
 
