@@ -223,9 +223,14 @@ func badRequest(code jsonrpc.Code, message string) error {
 	return &refusal{status: http.StatusBadRequest, code: code, message: message}
 }
 
-// unavailable refuses because something that must be known cannot be found out.
+// unavailable refuses because something that must be known cannot be found out. If that
+// is for a fault of ours, it may soon be another time.
 func unavailable(message string, cause error) error {
-	return &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.InternalError, message: message, cause: cause}
+	e := &refusal{status: http.StatusServiceUnavailable, code: jsonrpc.InternalError, message: message, cause: cause}
+	if cause != nil {
+		e.retry = faultPause
+	}
+	return e
 }
 
 // fail renders an error. Unknown ones get a generic text.

@@ -35,6 +35,9 @@ const (
 // limitPause is what a client over its limits is asked to wait.
 const limitPause = 5 * time.Second
 
+// faultPause is the same after a fault of ours, such as a database that is locked.
+const faultPause = time.Second
+
 // sayKind says what went wrong on the way to Salesforce or back.
 func sayKind(e *upstream.Error) string {
 	switch e.Kind {
