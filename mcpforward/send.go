@@ -273,5 +273,9 @@ func (x *exchange) undelivered(c *call, e *upstream.Error) error {
 	}
 	x.Log.WarnContext(x.r.Context(), "salesforce did not answer", "server", x.server.Name, "method", x.msg.Method,
 		"kind", e.Kind.String(), "reason", e.Reason, "status", e.Status, "may_have_happened", e.MayHaveHappened)
-	return x.tell(sayKind(e) + may(c, e) + when(e))
+	text := sayKind(e) + may(c, e)
+	if c.reads() || !e.MayHaveHappened { // else it is not to be repeated at all
+		text += when(e)
+	}
+	return x.tell(text)
 }
