@@ -32,7 +32,7 @@
 //   - nothing of the request's body left this process: once.
 //   - 5xx, lost connections, answers that break off, Salesforce's "Unexpected
 //     error while invoking tool": once, and only what the caller calls repeatable
-//     and has asked nobody anything.
+//     and has asked nobody anything. Not if Salesforce says when to come back.
 //
 // The transport itself never repeats a request that has a body: it is given no way to
 // rewind it. Everything else ends in an [*Error] whose MayHaveHappened tells whether

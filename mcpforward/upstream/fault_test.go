@@ -301,6 +301,22 @@ func TestFT22RetryAfter(t *testing.T) {
 	}
 }
 
+// A server that says when it is back is not asked again before.
+func TestFT22RetryAfterOfAFault(t *testing.T) {
+	t.Parallel()
+	x := newFixture(t, onCall(func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
+		w.Header().Set("Retry-After", "30")
+		status(503, "")(w, r, m)
+	}))
+	_, err := x.ask(t, true)
+	if e, ok := errors.AsType[*Error](err); !ok || e.RetryAfter != 30*time.Second || e.Status != 503 {
+		t.Errorf("err = %#v, want RetryAfter 30 s", err)
+	}
+	if n := x.fake.count("tools/call"); n != 1 {
+		t.Errorf("%d calls reached salesforce, want 1", n)
+	}
+}
+
 // TestErrorInTheProtocol: a JSON-RPC error with our id is an answer, whatever the
 // status.
 func TestErrorInTheProtocol(t *testing.T) {

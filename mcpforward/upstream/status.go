@@ -159,7 +159,9 @@ func (c *call) judgeStatus(resp *http.Response, body []byte) *fault {
 		return refused(Broken, "request was refused", noCure)
 	case code >= 500:
 		f.Kind, f.Reason, f.cure, f.down = Unavailable, "salesforce reported a fault", repeat, true
-		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
+		if f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now()); f.RetryAfter > 0 {
+			f.cure = noCure // the time of our own repetition is not what it asks for
+		}
 	case code/100 == 2:
 		f.Reason, f.cure = "answer is empty", repeatAnew
 	}
