@@ -60,7 +60,7 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (grant.Client
 		return grant.Client{}, "", err
 	}
 	if !client.AllowsRedirect(redirectURI) {
-		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
+		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Object: shownID(redirectURI), Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
 		return grant.Client{}, "", badLink("The address to send you back to does not belong to "+client.Name+" (redirect_uri).", errors.New("redirect mismatch"))
 	}
 	return client, redirectURI, nil
@@ -84,7 +84,7 @@ func (s *Server) unknownClient(ctx context.Context, id string, cause error) erro
 	return badLink(text, cause)
 }
 
-// shownID is what the audit log keeps of a client_id that means nothing to us.
+// shownID is what the audit log keeps of a client_id or redirect_uri that means nothing to us.
 func shownID(id string) string {
 	const most = 300
 	return strings.Map(func(r rune) rune {

@@ -4,8 +4,11 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/audit"
 )
 
 // wantRedirect checks an error redirect: to the client's URI, with error, state and iss
@@ -90,6 +93,9 @@ func TestAS13RedirectURI(t *testing.T) {
 		}
 	}
 	f.wantAudited(t, "authorization.open", "denied", "redirect_mismatch")
+	if asked := f.audited(t, "authorization.open"); !slices.ContainsFunc(asked, func(e audit.Entry) bool { return e.Object == "https://client.example/cb??Set-Cookie:?a=b" }) {
+		t.Errorf("the audit log does not say which addresses were asked for: %+v", asked)
+	}
 	for _, id := range []string{"", "unknown", "CHATGPT", "chatgpt ", "https://evil.example/client.json"} {
 		if r := f.send(t, "GET", f.authorizePath("client_id", id), ""); r.status != http.StatusBadRequest || r.header.Get("Location") != "" {
 			t.Errorf("client %q: %d, Location %q", id, r.status, r.header.Get("Location"))
