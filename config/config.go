@@ -267,6 +267,13 @@ func (c *Config) Warnings() []string {
 			}
 		}
 	}
+	for _, cl := range c.Clients {
+		for _, uri := range cl.RedirectURIs {
+			if strings.Contains(uri, "*") {
+				out = append(out, "client "+cl.ID+" has the redirect URI "+uri+": redirect URIs are compared as they are, * stands for nothing else")
+			}
+		}
+	}
 	for _, o := range c.Salesforce.Orgs {
 		if o.InsecureHTTP {
 			out = append(out, "salesforce org "+o.Name+" is reached without TLS (insecure_http)")

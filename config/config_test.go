@@ -110,6 +110,15 @@ console:
 	}
 }
 
+// A * in a path is allowed in a URL, and never what its writer means.
+func TestRedirectWithWildcardIsNoted(t *testing.T) {
+	t.Parallel()
+	c, err := load(t, with("oauth/abc123", "oauth/*"))
+	if err != nil || !strings.Contains(strings.Join(c.Warnings(), "\n"), "client chatgpt has the redirect URI https://chatgpt.com/connector/oauth/*: ") {
+		t.Errorf("%v", err)
+	}
+}
+
 // The example that the documentation shows, placeholders and all, passes the check.
 func TestDocumentedPolicyIsAccepted(t *testing.T) {
 	_, err := load(t, strings.NewReplacer(
