@@ -88,6 +88,9 @@ func openApp(ctx context.Context, c *config.Config, log *slog.Logger) (_ *app, e
 	if a.ring, err = db.LoadKeyRing(c.KeysFile); err != nil {
 		return nil, err
 	}
+	if err := a.ring.Expect(db.Config{URL: c.Database}); err != nil {
+		return nil, err
+	}
 	if a.db, err = db.Open(ctx, db.Config{URL: c.Database}); err != nil {
 		return nil, err
 	}

@@ -181,3 +181,39 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 		t.Errorf("with the key:\n%s", showFindings(found))
 	}
 }
+
+// FT-37: a database that is gone is no reason to begin with an empty one, in which nobody
+// is blocked and nothing is stopped. Commands refuse as well.
+func TestFT37VanishedDatabaseIsMissed(t *testing.T) {
+	t.Parallel()
+	d, _ := stopped(t)
+	d.must("user", "block", rep)
+	aside := filepath.Join(t.TempDir(), "proxy.db")
+	if err := os.Rename(filepath.Join(d.dir, "proxy.db"), aside); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, d.dir, "without its database", "is gone")
+	if err := os.WriteFile(filepath.Join(d.dir, "proxy.db"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		refuses(t, d.dir, "with an empty database", "the database is empty")
+		if out, status := d.command("user", "revoke", rep); status != exitFailed || !strings.Contains(out, "put that one back") {
+			t.Errorf("user revoke: status %d\n%s", status, out)
+		}
+	}
+	if err := os.Rename(aside, filepath.Join(d.dir, "proxy.db")); err != nil {
+		t.Fatal(err)
+	}
+	if out := d.must("user", "list", "--json"); !strings.Contains(out, `"blocked":true`) {
+		t.Errorf("with its database:\n%s", out)
+	}
+	for _, name := range []string{"proxy.db", "keys.in-use"} {
+		if err := os.Remove(filepath.Join(d.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := d.must("user", "list", "--json"); out != "" {
+		t.Errorf("anew:\n%s", out)
+	}
+}
