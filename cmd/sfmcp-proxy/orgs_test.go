@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -282,4 +283,44 @@ func TestBrowserOrgsSideBySide(t *testing.T) {
 		}
 	}
 	wantOrgsApart(t, sim, "acme", "acme-sandbox", "acme-scratch")
+}
+
+// MCP: a client says in both requests which server a token is for. Salesforce ignores it.
+func TestLoginNamesItsResource(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	want := d.SalesforceURL + "/platform/mcp/v1" // what the three servers have in common
+	for _, path := range []string{"/services/oauth2/authorize", "/services/oauth2/token"} {
+		asked := d.recorded("path=" + path)
+		if len(asked) == 0 {
+			t.Fatalf("%s: nothing was asked", path)
+		}
+		text, err := json.Marshal(asked[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(text), "resource="+url.QueryEscape(want)) && !strings.Contains(string(text), `"resource":["`+want+`"]`) {
+			t.Errorf("%s: no resource %s in %s", path, want, text)
+		}
+	}
+	const base = "https://api.salesforce.com/platform/mcp/v1"
+	for want, upstreams := range map[string][]string{
+		base + "/platform/sobject-reads": {base + "/platform/sobject-reads"},
+		base + "/platform":               {base + "/platform/sobject-reads", base + "/platform/sobject-all"},
+		base:                             {base + "/platform/sobject-reads", base + "/platform/sobject-all", base + "/custom/Ops"},
+		"https://api.salesforce.com":     {base, "https://api.salesforce.com/other"},
+		"":                               {base, "https://api.example/platform/mcp/v1"},
+	} {
+		servers := []config.Server{{Org: "other", Upstream: "https://other.example/x"}}
+		for _, u := range upstreams {
+			servers = append(servers, config.Server{Org: "acme", Upstream: u})
+		}
+		if got := resourceOf("acme", servers); got != want {
+			t.Errorf("%q: %s, want %s", upstreams, got, want)
+		}
+	}
+	if got := resourceOf("nobody", nil); got != "" {
+		t.Errorf("without a server: %s", got)
+	}
 }

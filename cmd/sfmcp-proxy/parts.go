@@ -76,9 +76,35 @@ func prefixes(texts []string) (out []netip.Prefix, err error) {
 
 func orgs(c *config.Config) (out []salesforce.Org) {
 	for _, o := range c.Salesforce.Orgs {
-		out = append(out, o.OAuth())
+		org := o.OAuth()
+		org.Resource = resourceOf(o.Name, c.Servers)
+		out = append(out, org)
 	}
 	return out
+}
+
+// resourceOf is what a login of the org is for (RFC 8707 2): its hosted server, or what
+// the addresses of its servers begin with, if that names a host.
+func resourceOf(org string, servers []config.Server) string {
+	var common []string // an address, cut at its slashes
+	for _, s := range servers {
+		if s.Org != org {
+			continue
+		}
+		parts := strings.Split(s.Upstream, "/")
+		if common == nil {
+			common = parts
+		}
+		same := 0
+		for same < min(len(common), len(parts)) && common[same] == parts[same] {
+			same++
+		}
+		common = common[:same]
+	}
+	if len(common) < len([]string{"https:", "", "host"}) {
+		return ""
+	}
+	return strings.Join(common, "/")
 }
 
 func (a *app) authorizationOrgs() (out []authproxy.Org) {
