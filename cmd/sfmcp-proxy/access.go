@@ -203,6 +203,10 @@ func (a *app) inEveryOrg(users []grant.User, who string) []grant.User {
 func (a *app) tellSalesforce(cmd *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), upstreamPatience)
 	defer cancel()
+	if err := a.bindOrgs(ctx); err != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce is not told:", err)
+		return nil
+	}
 	left, err := a.links.RevokePending(ctx)
 	switch {
 	case err != nil:

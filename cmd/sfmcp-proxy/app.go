@@ -162,6 +162,15 @@ func (a *app) openStores() (err error) {
 	return nil
 }
 
+// bindOrgs sees that every name of an org still stands for the org that it did. What
+// brings stored tokens to Salesforce asks first; cutting off here does not need it.
+func (a *app) bindOrgs(ctx context.Context) (err error) {
+	for _, o := range a.config.Salesforce.Orgs {
+		err = errors.Join(err, a.links.Bind(ctx, o.Name, grant.FullID(o.OrgID)))
+	}
+	return err
+}
+
 func (a *app) cookies() ui.Cookies {
 	return ui.Cookies{Secure: strings.HasPrefix(a.config.PublicURL, "https:")}
 }

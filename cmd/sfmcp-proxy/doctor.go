@@ -106,6 +106,9 @@ func (d *doctor) report(f finding) {
 
 // examine makes all checks. The error says how many failed.
 func (d *doctor) examine(ctx context.Context) error {
+	if err := d.bindOrgs(ctx); err != nil {
+		return err
+	}
 	for _, o := range d.config.Salesforce.Orgs {
 		reached := d.host(ctx, o)
 		if reached {

@@ -87,6 +87,9 @@ func (a *app) succeed(ctx context.Context, g *errgroup.Group) (changed bool, err
 	if err != nil {
 		return false, err
 	}
+	if err := next.bindOrgs(ctx); err != nil {
+		return false, errors.Join(err, next.closeParts())
+	}
 	next.metrics, next.strangers, next.registrants = a.metrics, a.strangers, a.registrants
 	next.routes = next.table()
 	next.work(ctx, g)

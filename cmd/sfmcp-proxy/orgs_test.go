@@ -324,3 +324,36 @@ func TestLoginNamesItsResource(t *testing.T) {
 		t.Errorf("without a server: %s", got)
 	}
 }
+
+// CL-09: under the name of an org whose logins are stored another org is not served: it
+// would be sent the first one's tokens. Cutting off goes on.
+func TestCL09AnotherOrgUnderTheSameName(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	d.stop()
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := strings.Replace(string(text), "org_id: "+salesforcesim.OrgID, "org_id: 00Dxx0000002gPGEAY", 1)
+	if err := os.WriteFile(d.ConfigFile, []byte(other), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refuses(t, d.dir, "another org", "give the new one a name of its own")
+	if out, status := d.command("doctor"); status != exitFailed || !strings.Contains(out, "name of its own") {
+		t.Errorf("doctor: status %d\n%s", status, out)
+	}
+	if out := d.must("user", "revoke", rep); !strings.Contains(out, "1 connection ended") || !strings.Contains(out, "Salesforce is not told") {
+		t.Errorf("user revoke:\n%s", out)
+	}
+	refuses(t, d.dir, "another org while a revocation waits", "name of its own")
+
+	// Without them the name may stand for another org.
+	a, _ := configured(t, twoOrgs)
+	for _, id := range []string{"00Dxx0000002gPGEAY", salesforcesim.OrgID} {
+		if err := a.links.Bind(t.Context(), "one", id); err != nil {
+			t.Error(err)
+		}
+	}
+}

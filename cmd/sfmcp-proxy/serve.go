@@ -72,6 +72,9 @@ func (a *app) serve(ctx context.Context, ready func()) error {
 	hangUp := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
 	signal.Notify(hangUp, syscall.SIGHUP)
 	defer signal.Stop(hangUp)
+	if err := a.bindOrgs(ctx); err != nil {
+		return err
+	}
 	public, err := a.listen(a.config.Listen)
 	if err != nil {
 		return err
