@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/config"
 )
 
@@ -34,6 +35,10 @@ func checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			// Before 'key generate' there is none, and one that is there has to be good.
+			if _, err := db.LoadKeyRing(c.KeysFile); err != nil && exists(c.KeysFile) {
+				return config.Faults{{Source: cmd.Flags().Lookup("config").Value.String(), Key: "keys_file", Found: err.Error()}}
+			}
 			for _, warning := range c.Warnings() {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note:", warning)
 			}
@@ -42,4 +47,9 @@ func checkCommand() *cobra.Command {
 	}
 	configFlag(cmd)
 	return cmd
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
