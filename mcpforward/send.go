@@ -167,6 +167,9 @@ func refusedUnread(code jsonrpc.Code) bool {
 func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 	end := ending{outcome: audit.OK, settled: approval.Done, status: "result"}
 	result, o, err := clean(result)
+	if kind, given := o.Get("resultType"); err == nil && given && string(kind) != `"complete"` {
+		err = errNotComplete
+	}
 	switch {
 	case err != nil:
 	case c.shape != nil:
@@ -191,6 +194,10 @@ func resultEnding(c *call, unsure ending, result jsontext.Value) ending {
 	end.result = result
 	return end
 }
+
+// errNotComplete is a result of a kind that nobody asked for (MCP 2026-07-28): one that
+// wants input, or stands for a task.
+var errNotComplete = errors.New("the answer is not a complete result")
 
 var errNoToolResult = errors.New("the answer is not the result of a tool")
 
