@@ -125,6 +125,33 @@ func TestFW07Batch(t *testing.T) {
 	}
 }
 
+// A request with members that are not judged, or of the wrong type, is refused; that it was
+// made is recorded, as for one that is not even a message.
+func TestFW01OddParamsAreRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	odd := []struct{ method, params string }{
+		{"tools/call", `{"name":"getUserInfo","task":{"ttl":1}}`}, {"tools/call", `{"name":["getUserInfo"]}`}, {"tools/call", `{"name":"getUserInfo","arguments":[]}`},
+		{"tools/call", `{"name":"createSobjectRecord","arguments":{},"approved":true}`}, {"tools/list", `{"cursor":1}`},
+		{"prompts/get", `{"name":"x","uri":"y"}`}, {"resources/read", `{"uri":1}`}, {"completion/complete", `{"ref":[]}`},
+	}
+	for _, o := range odd {
+		if a := c.call(o.method, o.params); a.Error == nil || a.Error.Code != -32602 {
+			t.Errorf("%s %s: %s", o.method, o.params, a.body)
+		}
+	}
+	entries := w.entries("request.refuse")
+	if len(entries) != len(odd) || w.reached() != 0 {
+		t.Fatalf("%d entries, %d requests reached Salesforce", len(entries), w.reached())
+	}
+	for i, e := range entries {
+		if e.Object != odd[i].method || e.Outcome != audit.Denied || !strings.HasPrefix(e.Reason, "malformed: ") {
+			t.Errorf("recorded %+v", e)
+		}
+	}
+}
+
 func TestFW09UnknownMethods(t *testing.T) {
 	t.Parallel()
 	c := rep(newWorld(t, nil))

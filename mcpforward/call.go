@@ -39,7 +39,7 @@ func (c *call) reads() bool { return c.decision.Class == policy.Read }
 func (x *exchange) callTool() error {
 	c, fault := x.toolCall()
 	if fault != nil {
-		return x.answer(fault)
+		return x.odd(fault)
 	}
 	c.decision = x.decide(c)
 	if denied, err := x.deny(c); denied {
@@ -227,6 +227,15 @@ func (x *exchange) named(member, name string, arguments jsontext.Value) (params,
 
 func (x *exchange) invalid(message string) *jsonrpc.Message {
 	return jsonrpc.Failure(x.msg.ID, jsonrpc.InvalidParams, message)
+}
+
+// odd answers a request whose params are not what its method takes, and records that, as
+// malformed does.
+func (x *exchange) odd(fault *jsonrpc.Message) error {
+	e := x.entry("request.refuse", audit.Denied)
+	e.Object, e.Reason = x.msg.Method, "malformed: "+fault.Error.Message
+	x.record(e)
+	return x.answer(fault)
 }
 
 // tell answers with a sentence instead of a result: a tool result that a model can

@@ -35,7 +35,7 @@ func (x *exchange) list() error {
 		if member == "cursor" && value.Kind() == '"' && len(value) <= maxCursor || member == "_meta" {
 			continue
 		}
-		return x.answer(x.invalid("params may hold a cursor and _meta"))
+		return x.odd(x.invalid("params may hold a cursor and _meta"))
 	}
 	l := listings[x.msg.Method]
 	c := &call{action: l.action, params: listParams(x.params), empty: jsontext.Value(`{"` + l.items + `":[]}`)}

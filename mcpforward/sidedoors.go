@@ -15,18 +15,18 @@ const maxURI = 2048
 func (x *exchange) getPrompt() error {
 	for member := range x.params.All() {
 		if member != "name" && member != "arguments" && member != "_meta" {
-			return x.answer(x.invalid("params may hold name, arguments and _meta"))
+			return x.odd(x.invalid("params may hold name, arguments and _meta"))
 		}
 	}
 	name, ok := x.params.String("name")
 	if !ok || name == "" {
-		return x.answer(x.invalid("name is missing"))
+		return x.odd(x.invalid("name is missing"))
 	}
 	arguments, _ := x.params.Get("arguments")
 	c := &call{action: "prompt.get", tool: "prompt:" + name}
 	var fault *jsonrpc.Message
 	if c.params, c.arguments, fault = x.named("name", name, arguments); fault != nil {
-		return x.answer(fault)
+		return x.odd(fault)
 	}
 	return x.fetch(c)
 }
@@ -35,12 +35,12 @@ func (x *exchange) getPrompt() error {
 func (x *exchange) readResource() error {
 	for member := range x.params.All() {
 		if member != "uri" && member != "_meta" {
-			return x.answer(x.invalid("params may hold uri and _meta"))
+			return x.odd(x.invalid("params may hold uri and _meta"))
 		}
 	}
 	uri, ok := x.params.String("uri")
 	if !ok || uri == "" || len(uri) > maxURI {
-		return x.answer(x.invalid("uri is missing or too long"))
+		return x.odd(x.invalid("uri is missing or too long"))
 	}
 	c := &call{action: "resource.read", tool: "resource:" + uri}
 	c.params, _, _ = x.named("uri", uri, nil)
@@ -59,17 +59,17 @@ func (x *exchange) completeArgument() error {
 		switch member {
 		case "ref", "argument", "context":
 			if value.Kind() != '{' || len(value) > maxArgument {
-				return x.answer(x.invalid(member + " is not an object, or too large"))
+				return x.odd(x.invalid(member + " is not an object, or too large"))
 			}
 			out.Set(member, value)
 		case "_meta":
 		default:
-			return x.answer(x.invalid("params may hold ref, argument, context and _meta"))
+			return x.odd(x.invalid("params may hold ref, argument, context and _meta"))
 		}
 	}
 	c := &call{action: "completion.complete", tool: referred(out), params: out.Encode(), empty: jsontext.Value(`{"completion":{"values":[]}}`)}
 	if _, ok := out.Get("argument"); !ok || c.tool == "" {
-		return x.answer(x.invalid("ref must name a prompt or a resource, and argument is needed"))
+		return x.odd(x.invalid("ref must name a prompt or a resource, and argument is needed"))
 	}
 	var err error
 	if c.arguments, err = jsonrpc.Canonical(c.params); err != nil { // for the record: what was typed so far is data
