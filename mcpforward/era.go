@@ -178,6 +178,8 @@ func (x *exchange) pass(c *call, fault *jsonrpc.Error) error {
 	switch {
 	case reading && (fault.Code == resourceNotFound || fault.Code == jsonrpc.InvalidParams):
 		return x.answer(unknown(x.msg, c.tool))
+	case (reading || x.msg.Method == "prompts/get") && fault.Code == jsonrpc.MethodNotFound: // the server has none at all
+		return x.answer(unknown(x.msg, c.tool))
 	case x.stateless && fault.Code == missingCapability:
 		return &refusal{status: http.StatusBadRequest, code: fault.Code, message: fault.Message, data: requiredCapabilities(fault.Data)}
 	}

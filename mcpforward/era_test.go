@@ -280,3 +280,20 @@ func TestErrorInAStreamKeepsItsCode(t *testing.T) {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// A hosted server without resources or prompts is one that has none: its capabilities say
+// that there may be some, so the method is not unknown.
+func TestServerWithoutResourcesHasNone(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.Servers[1].Policy = allowAll() })
+	c := w.connect(salesforcesim.RepID, "chatgpt", "reads")
+	for method, params := range map[string]string{"resources/read": `{"uri":"ui://widget/x"}`, "prompts/get": `{"name":"accountReviewBriefing"}`} {
+		a := c.call(method, params)
+		if a.Error == nil || a.Error.Code != -32602 || !strings.HasPrefix(a.Error.Message, "Unknown ") {
+			t.Errorf("%s: %s", method, a.body)
+		}
+	}
+	if n := len(w.entries("resource.read")); n != 2 {
+		t.Errorf("%d entries", n)
+	}
+}
