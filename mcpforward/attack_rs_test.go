@@ -116,6 +116,13 @@ func TestRS03OtherServer(t *testing.T) {
 		t.Errorf("recorded: %+v", denied)
 	}
 
+	// Whose token it is that was shown elsewhere is known, and recorded.
+	misused := w.entries("token.use")
+	if len(misused) != 2 || misused[0].Subject != salesforcesim.RepID || misused[0].Outcome != "denied" || misused[0].Server != "reads" || misused[1].Server != "none" ||
+		!strings.Contains(misused[0].Reason, "sales") || misused[0].Grant != rep.grant {
+		t.Errorf("recorded: %+v", misused)
+	}
+
 	// A member who leaves the group is out at once.
 	member := w.connect(salesforcesim.RepID, "claude", "reads")
 	w.mu.Lock()

@@ -43,15 +43,18 @@ func (x *exchange) authenticate() error {
 // right before it is forwarded (SR-RS-1).
 func (x *exchange) authorize(ctx context.Context) error {
 	server := x.servers[x.name]
-	if server == nil {
-		return &challenge{invalid: true}
-	}
 	g, err := x.Grants.Authenticate(ctx, x.token, x.name)
 	switch {
 	case errors.Is(err, grant.ErrInvalidToken):
+		if foreign, ok := errors.AsType[*grant.ForeignTokenError](err); ok {
+			x.grant = &foreign.Grant
+			x.refuseToken("token.use", "the token is of server "+foreign.Grant.Server)
+		}
 		return &challenge{invalid: true}
 	case err != nil:
 		return unavailable("access could not be checked", err)
+	case server == nil:
+		return &challenge{invalid: true}
 	case g.Org != server.Org || g.Resource != x.resource(x.name):
 		return &challenge{invalid: true} // the configuration has changed since
 	}
@@ -59,11 +62,11 @@ func (x *exchange) authorize(ctx context.Context) error {
 	x.server, x.grant = server, g
 	x.who = policy.Principal{Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Groups: groups}
 	if !server.admits(groups) {
-		x.denyAccess("the user is in none of the server's groups")
+		x.refuseToken("server.use", "the user is in none of the server's groups")
 		return &challenge{invalid: true}
 	}
 	if !holds(g.Scope, scope) {
-		x.denyAccess("the token lacks the scope")
+		x.refuseToken("server.use", "the token lacks the scope")
 		return &challenge{insufficient: true}
 	}
 	return nil
@@ -79,12 +82,12 @@ func holds(list, scope string) bool {
 	return false
 }
 
-// denyAccess records that a good token was refused.
-func (x *exchange) denyAccess(reason string) {
+// refuseToken records that a good token was refused.
+func (x *exchange) refuseToken(action, reason string) {
 	if !x.budgets.of(x.grant).allow() {
 		return
 	}
-	e := x.entry("server.use", audit.Denied)
+	e := x.entry(action, audit.Denied)
 	e.Reason = reason
 	x.record(e)
 }

@@ -52,7 +52,8 @@ func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string,
 
 // Authenticate returns the grant that an access token stands for, if it opens that
 // server now. Everything else is [ErrInvalidToken]: malformed, unknown, expired,
-// revoked, another server's, a blocked user, a client that is no longer configured.
+// revoked, another server's (a [ForeignTokenError]), a blocked user, a client that is no
+// longer configured.
 //
 // The caller must still see that its server fronts the grant's org. What the database
 // said is remembered for as long as nothing takes access away (see [db.Cache]); times are
@@ -68,6 +69,11 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidToken
 	}
+	if foreign, ok := errors.AsType[*ForeignTokenError](err); ok && s.knows(foreign.Grant.ClientID) {
+		return nil, foreign
+	} else if ok {
+		return nil, ErrInvalidToken
+	}
 	if err != nil {
 		return nil, fmt.Errorf("authenticating: %w", err)
 	}
@@ -80,6 +86,16 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	s.mu.Unlock()
 	return &g, nil
 }
+
+// ForeignTokenError is an [ErrInvalidToken] that tells whose token it is: it is good, at
+// another server.
+type ForeignTokenError struct{ Grant Grant }
+
+// Error says what ErrInvalidToken says.
+func (e *ForeignTokenError) Error() string { return ErrInvalidToken.Error() }
+
+// Unwrap returns ErrInvalidToken.
+func (e *ForeignTokenError) Unwrap() error { return ErrInvalidToken }
 
 // credential is an access token at the server that it is shown to.
 type credential struct{ hash, server string }
@@ -98,10 +114,13 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
 		u.username, u.name, t.expires_at
 		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE t.token_hash = $1 AND t.expires_at > $2 AND grants.server = $3
-		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now, server), &until)
-	if err != nil {
+		WHERE t.token_hash = $1 AND t.expires_at > $2
+		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now), &until)
+	switch {
+	case err != nil:
 		return access{}, err
+	case g.Server != server:
+		return access{}, &ForeignTokenError{*g}
 	}
 	return access{*g, min(until, db.Millis(g.ExpiresAt))}, nil
 }
