@@ -195,6 +195,18 @@ func TestStatelessRequestsMustAgree(t *testing.T) {
 	}
 }
 
+// Headers that say something else than the message are a trick on whoever reads only them.
+func TestHeaderMismatchIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := modern(w)
+	c.ask("tools/call", `"name":"createSobjectRecord","arguments":{}`, func(r *http.Request) { r.Header.Set("Mcp-Name", "getUserInfo") })
+	got := w.entries("request.refuse")
+	if len(got) != 1 || got[0].Outcome != "denied" || !strings.Contains(got[0].Reason, "Mcp-Name") || w.reached() != 0 {
+		t.Errorf("recorded %+v", got)
+	}
+}
+
 // Both eras are served at one address, at the same time, to one client.
 func TestBothErasAtOnce(t *testing.T) {
 	t.Parallel()

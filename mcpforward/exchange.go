@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -60,6 +61,9 @@ func (x *exchange) post() error {
 		return err
 	}
 	if err := x.era(); err != nil {
+		if e, ok := errors.AsType[*refusal](err); ok && e.code == headerMismatch { // whoever reads only headers was to see something else
+			x.recordMalformed(e.message)
+		}
 		return err
 	}
 	if !x.stateless && x.msg.Method != "initialize" {

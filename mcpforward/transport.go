@@ -89,12 +89,16 @@ func (x *exchange) malformed(err error) error {
 	if !errors.As(err, &fault) {
 		return err
 	}
+	x.recordMalformed(fault.Message)
+	return badRequest(fault.Code, fault.Message)
+}
+
+func (x *exchange) recordMalformed(how string) {
 	if x.budgets.of(x.grant).allow() {
 		e := x.entry("request.refuse", audit.Denied)
-		e.Reason = "malformed: " + fault.Message
+		e.Reason = "malformed: " + how
 		x.record(e)
 	}
-	return badRequest(fault.Code, fault.Message)
 }
 
 // checkType accepts JSON in UTF-8 as it is, and nothing else (SR-RS-6, SR-FW-1).
