@@ -121,17 +121,24 @@ func (b *budgets) enter(ctx context.Context, g *grant.Grant) (leave func(), ok b
 		select {
 		case u.running <- struct{}{}:
 		case <-waiting.Done():
-			b.limited.users.Add(1)
+			refused(ctx, &b.limited.users)
 			return nil, false
 		}
 	}
 	leaveServer, ok := b.enterServer(ctx, g, until)
 	if !ok {
 		<-u.running
-		b.limited.servers.Add(1)
+		refused(ctx, &b.limited.servers)
 		return nil, false
 	}
 	return func() { leaveServer(); <-u.running }, true
+}
+
+// refused counts a call that got no place, unless it was its client that gave up.
+func refused(ctx context.Context, by *atomic.Int64) {
+	if ctx.Err() == nil {
+		by.Add(1)
+	}
 }
 
 // enterServer does the server's part of enter.

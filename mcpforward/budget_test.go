@@ -51,6 +51,28 @@ func TestServerRate(t *testing.T) {
 	}
 }
 
+// A client that goes away while its call waits was refused by nobody.
+func TestGoneClientsAreNotLimited(t *testing.T) {
+	t.Parallel()
+	b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, time.Now)
+	b.limitServer(&Server{Name: "small", ConcurrentCalls: 1})
+	leave, ok := b.enter(t.Context(), userOf("small", "a"))
+	if !ok {
+		t.Fatal("refused")
+	}
+	defer leave()
+	for _, user := range []string{"a", "b"} { // one waits for a place of the user's, one for the server's
+		gone, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, ok := b.enter(gone, userOf("small", user)); ok {
+			t.Errorf("%s got a place", user)
+		}
+	}
+	if u, s := b.limited.users.Load(), b.limited.servers.Load(); u != 0 || s != 0 {
+		t.Errorf("refused by the limits of users %d, of servers %d", u, s)
+	}
+}
+
 // What is refused for a limit is a denial, and recorded as one; a client in a loop does not
 // fill the log with it.
 func TestLimitedCallsAreRecorded(t *testing.T) {
