@@ -123,7 +123,7 @@ func (x *exchange) takeAnswer() error {
 	if stop := x.stopped(asked.of); stop != "" { // the answer could be what a change waits for
 		e.Outcome, e.Reason = audit.Denied, "stopped by the kill switch"
 		x.record(e)
-		x.calls.cancel(asked.grant, asked.session, string(asked.request))
+		x.calls.cancel(asked.grant, asked.session, idKey(asked.request))
 		return unavailable(stop, nil)
 	}
 	if _, err := x.Audit.Append(x.r.Context(), e); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -126,11 +125,7 @@ func (x *exchange) board(ctx context.Context) (context.Context, func()) {
 		session = x.session.hash
 	}
 	if x.msg != nil {
-		id = string(x.msg.ID)
-		if strings.Contains(id, `\`) { // a cancellation names it as params are read: in the shortest form
-			plain, _ := jsonrpc.Canonical(x.msg.ID)
-			id = string(plain)
-		}
+		id = idKey(x.msg.ID)
 	}
 	return x.calls.enter(ctx, x.grant.ID, session, id)
 }

@@ -1,9 +1,14 @@
 package mcpforward
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // errCutOff is the cause of a context whose access was taken away; errStopped, of one
@@ -25,6 +30,16 @@ type inFlight struct {
 type flying struct {
 	grant, session, id string
 	end                context.CancelCauseFunc
+}
+
+// idKey is the id of a call as a cancellation names it: params are read in the shortest
+// form, an id is kept as it came.
+func idKey(id jsontext.Value) string {
+	if bytes.IndexByte(id, '\\') < 0 {
+		return string(id)
+	}
+	shortest, _ := jsonrpc.Canonical(id) // it was decoded, so it is JSON
+	return string(shortest)
 }
 
 // enter registers a call and returns its context, which ends when the call is to end.
