@@ -2,10 +2,12 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -305,6 +307,53 @@ func TestCancelNotificationInOtherSpelling(t *testing.T) {
 	c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a/b"}}`)
 	if a := <-answers; !a.failed() || time.Since(begun) > 2*time.Second || string(a.ID) != `"a\/\u0062"` {
 		t.Errorf("after %s: %s", time.Since(begun), a.body)
+	}
+}
+
+// A call ends where it began when the configuration is reloaded; its client's cancellation
+// and the end of its access come to the handler that is in force by then.
+func TestFT45CallsOfAFormerHandler(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(*world, *client) error{
+		"cancelled": func(_ *world, c *client) error {
+			a := c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"slow"}}`)
+			if a.status != http.StatusAccepted {
+				return errors.New(a.body)
+			}
+			return nil
+		},
+		"revoked": func(w *world, c *client) error {
+			_, err := w.grants.RevokeGrant(context.Background(), c.grant, "test")
+			w.handler.Recheck(context.Background())
+			return err
+		},
+	} {
+		var handler atomic.Pointer[Handler]
+		w := newWorld(t, nil)
+		handler.Store(w.handler)
+		w.server.Config.Handler = http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) { handler.Load().ServeHTTP(rw, r) })
+		c := rep(w)
+		w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(3 * time.Second) })
+		answers := make(chan *answer, 1)
+		begun := time.Now()
+		go func() {
+			d := *c
+			answers <- d.post(`{"jsonrpc":"2.0","id":"slow","method":"tools/call","params":{"name":"getUserInfo"}}`)
+		}()
+		waitFor(t, func() bool { return len(w.forwarded()) == 1 })
+		next, err := New(w.handler.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Succeed(w.handler)
+		w.handler = next
+		handler.Store(next)
+		if err := end(w, c); err != nil {
+			t.Fatal(err)
+		}
+		if a := <-answers; !a.failed() || time.Since(begun) > 2*time.Second {
+			t.Errorf("%s: after %s: %s", name, time.Since(begun), a.body)
+		}
 	}
 }
 

@@ -81,8 +81,8 @@ type Handler struct {
 	origin    string // scheme and host of PublicURL
 	host      string
 	sessions  sessionStore
-	calls     inFlight
-	questions questions
+	calls     *inFlight
+	questions *questions
 	streams   streamCount
 	budgets   *budgets
 	quiet     time.Duration   // see quietTime
@@ -109,8 +109,9 @@ func New(c Config) (*Handler, error) {
 		origin:   base.Scheme + "://" + hostOf(base.Host, base.Scheme),
 		host:     hostOf(base.Host, base.Scheme),
 		sessions: newSessionStore(c.DB, c.Now),
-		budgets:  newBudgets(c.Limits, c.Now),
-		quiet:    quietTime,
+		calls:    &inFlight{}, questions: &questions{},
+		budgets: newBudgets(c.Limits, c.Now),
+		quiet:   quietTime,
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	for _, s := range c.Servers {
@@ -151,6 +152,10 @@ func (s *Server) passes(capability string) bool { return slices.Contains(s.Serve
 
 // resource is the URL of an endpoint, which its tokens are bound to (RFC 8707).
 func (h *Handler) resource(server string) string { return h.PublicURL + "/mcp/" + server }
+
+// Succeed makes h know the calls that are under way at former, so that clients can cancel
+// them and answer what they ask. It must be called before h is used.
+func (h *Handler) Succeed(former *Handler) { h.calls, h.questions = former.calls, former.questions }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -91,6 +91,7 @@ func (a *app) succeed(ctx context.Context, g *errgroup.Group) (changed bool, err
 		return false, errors.Join(err, next.closeParts())
 	}
 	next.metrics, next.strangers, next.registrants = a.metrics, a.strangers, a.registrants
+	next.forward.Succeed(former.forward)
 	next.routes = next.table()
 	next.work(ctx, g)
 	for _, warning := range c.Warnings() {
