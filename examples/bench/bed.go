@@ -34,6 +34,10 @@ type bed struct {
 type party struct {
 	name string
 	pid  int
+	// tolerant: its wrong answers are counted, where ours would end the run.
+	tolerant bool
+	// takes says of which scenarios it takes part in; nil: all.
+	takes func(scenario) bool
 	// at says where a variant is: address and path.
 	at func(variant string) (address, path string)
 	// tokens gives so many access tokens for a variant.
@@ -51,8 +55,8 @@ func (b *bed) start(ctx context.Context) (err error) {
 	if err := b.upstream.read(&b.upstreams); err != nil {
 		return err
 	}
-	b.parties = append(b.parties, party{"upstream alone", b.upstream.cmd.Process.Pid,
-		func(v string) (string, string) { return b.upstreams[v], hostedPath }, anyTokens})
+	b.parties = append(b.parties, party{name: "upstream alone", pid: b.upstream.cmd.Process.Pid,
+		at: func(v string) (string, string) { return b.upstreams[v], hostedPath }, tokens: anyTokens})
 	known, err := json.Marshal(b.upstreams)
 	if err != nil {
 		return err
@@ -64,8 +68,8 @@ func (b *bed) start(ctx context.Context) (err error) {
 	if err := b.bare.read(&bareAddress); err != nil {
 		return err
 	}
-	b.parties = append(b.parties, party{bareName, b.bare.cmd.Process.Pid,
-		func(v string) (string, string) { return bareAddress, "/mcp/" + v }, anyTokens})
+	b.parties = append(b.parties, party{name: bareName, pid: b.bare.cmd.Process.Pid,
+		at: func(v string) (string, string) { return bareAddress, "/mcp/" + v }, tokens: anyTokens})
 	if b.product, err = startProduct(ctx, b.plan("product", 20, 0)); err != nil {
 		return err
 	}
@@ -83,8 +87,8 @@ func (b *bed) plan(name string, rules, grants int) plan {
 }
 
 func (p *product) party(name string) party {
-	return party{name, p.cmd.Process.Pid, func(v string) (string, string) { return p.address, "/mcp/" + v },
-		func(ctx context.Context, n int, variant string) (all []string, err error) {
+	return party{name: name, pid: p.cmd.Process.Pid, at: func(v string) (string, string) { return p.address, "/mcp/" + v },
+		tokens: func(ctx context.Context, n int, variant string) (all []string, err error) {
 			for i := range n {
 				token, err := p.grantTo(ctx, user(i), variant)
 				if err != nil {
@@ -159,6 +163,16 @@ func headers(token, session string) map[string]string {
 	return h
 }
 
+// of returns the parties of a scenario.
+func (b *bed) of(s scenario) (all []party) {
+	for _, p := range b.parties {
+		if p.takes == nil || p.takes(s) {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
 // requests opens n sessions.
 func requests(ctx context.Context, p party, s scenario, n int) (all [][]byte, err error) {
 	tokens, err := p.tokens(ctx, n, s.variant)
@@ -190,7 +204,7 @@ func (b *bed) run(ctx context.Context, p party, j job) (s sample, err error) {
 		return sample{}, err
 	}
 	defer func() { err = errors.Join(err, generator.stop()) }()
-	j.Duration, j.Warmup = b.duration, b.duration/4
+	j.Duration, j.Warmup, j.Tolerant = b.duration, b.duration/4, p.tolerant
 	if err := json.NewEncoder(generator.in).Encode(j); err != nil {
 		return sample{}, err
 	}

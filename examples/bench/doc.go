@@ -41,7 +41,8 @@
 // is as fast as bare; CPU lower is better. On a disk whose fsync is slow, one connection is
 // bound by it (two are never waited for at once), and 32 share each one.
 //
-// "lost" counts answers that broke off. Go's ReverseProxy streams the request body, and
+// "lost" counts answers that broke off, and of other proxies those that were not the answer
+// to the call: an error, a refusal, something else. One of sfmcp-proxy ends the run. Go's ReverseProxy streams the request body, and
 // under load an answer that comes before it has read the end of that body is cut off now
 // and then. sfmcp-proxy reads the message whole before it decides, and loses none.
 //
@@ -50,9 +51,14 @@
 //
 // # Other proxies
 //
-// SFMCP_BENCH_NGINX and SFMCP_BENCH_HAPROXY name binaries; their configuration is written
-// here. SFMCP_BENCH_TOOLHIVE, SFMCP_BENCH_OPEN_MCP_AUTH_PROXY and SFMCP_BENCH_TBXARK hold
-// a whole command line, in which {listen}, {upstream} and {dir} are replaced by an address
-// to listen at, the URL of the stub and a scratch folder. What is not named is reported as
-// absent.
+// SFMCP_BENCH_NGINX, SFMCP_BENCH_HAPROXY, SFMCP_BENCH_TOOLHIVE (its vmcp),
+// SFMCP_BENCH_OPEN_MCP_AUTH_PROXY and SFMCP_BENCH_TBXARK each name a binary. Their
+// configuration is written in peers.go: as little as they can do, nobody authenticated where
+// that is possible, nothing audited. They forward the same calls to the same stub, and have
+// to answer one well before they are measured. What is not named is reported as absent.
+//
+// They do not do the same work, and the figures say what each costs, not which is the better
+// program. nginx and haproxy forward bytes. ToolHive and mcp-proxy read the messages and make
+// calls of their own; open-mcp-auth-proxy verifies a token and a scope. None of them writes
+// to a disk before it forwards, judges arguments, or seals a user's token of its own.
 package main

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,12 +26,15 @@ type job struct {
 	Warmup   time.Duration
 	Duration time.Duration
 	Rate     float64 // requests a second over all connections; 0: as fast as they are answered
+	Tolerant bool    // a wrong answer is counted, not the end
 }
 
 // load is what came of a job.
 type load struct {
-	Requests int
-	Lost     int // answers that broke off; the connection was opened anew
+	Requests int    // that were answered as they should be
+	Lost     int    // answers that broke off; the connection was opened anew
+	Wrong    int    // answers that came whole and were not what was asked for
+	Example  string // of a wrong one
 	Elapsed  time.Duration
 	P50, P99 time.Duration
 }
@@ -52,7 +56,8 @@ func runLoad() error {
 		if err != nil {
 			return err
 		}
-		defer c.conn.Close()
+		defer func() { c.conn.Close() }() // it may be another one by then
+		c.tolerant = j.Tolerant
 		clients[i] = c
 	}
 	if _, err := drive(clients, j.Warmup, j.Rate); err != nil {
@@ -89,10 +94,12 @@ func drive(clients []*connection, length time.Duration, rate float64) (load, err
 	for _, c := range clients {
 		all = append(all, c.took...)
 		result.Lost += c.lost
-		c.took, c.lost = c.took[:0], 0
+		result.Wrong += c.wrong
+		result.Example = cmp.Or(result.Example, c.example)
+		c.took, c.lost, c.wrong = c.took[:0], 0, 0
 	}
 	if len(all) == 0 {
-		return load{}, errors.New("nothing was answered")
+		return load{}, fmt.Errorf("nothing was answered well: %d lost, %d wrong: %s", result.Lost, result.Wrong, result.Example)
 	}
 	slices.Sort(all)
 	result.Requests = len(all)
@@ -108,8 +115,19 @@ type connection struct {
 	request []byte
 	body    []byte
 	took    []time.Duration
-	lost    int
+
+	lost, wrong int
+	tolerant    bool
+	example     string
 }
+
+// wrongAnswer is one that came whole and is not what was asked for.
+type wrongAnswer struct {
+	status int
+	body   string
+}
+
+func (w *wrongAnswer) Error() string { return fmt.Sprintf("answered %d: %.300s", w.status, w.body) }
 
 func dial(address string, request []byte) (*connection, error) {
 	conn, err := net.Dial("tcp", address)
@@ -145,7 +163,7 @@ func (c *connection) pace(due time.Time, interval time.Duration, until time.Time
 }
 
 // count makes one request and notes how long its answer took. An answer that breaks off
-// is noted as lost.
+// is noted as lost, and a wrong one as wrong where that is tolerated: neither is timed.
 func (c *connection) count(since time.Time) error {
 	err := c.once()
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) {
@@ -155,6 +173,13 @@ func (c *connection) count(since time.Time) error {
 			c.in.Reset(c.conn)
 		}
 		return err
+	}
+	if wrong, ok := errors.AsType[*wrongAnswer](err); ok && c.tolerant {
+		c.wrong++
+		if c.example == "" {
+			c.example = wrong.Error()
+		}
+		return nil
 	}
 	c.took = append(c.took, time.Since(since))
 	return err
@@ -170,7 +195,7 @@ func (c *connection) once() error {
 		return err
 	}
 	if status != 200 || !bytes.Contains(c.body, []byte(marker)) || bytes.Contains(c.body, []byte(`"isError":true`)) {
-		return fmt.Errorf("answered %d: %.300s", status, c.body)
+		return &wrongAnswer{status, string(c.body)}
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestLoadReadsEveryVariant(t *testing.T) {
 	}
 }
 
-// An answer that breaks off is lost, not fast; a refusal ends the run.
+// An answer that breaks off is lost, not fast; a refusal ends the run, or is counted.
 func TestLoadCountsWhatIsLost(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Length", "1000")
@@ -77,6 +77,44 @@ func TestLoadCountsWhatIsLost(t *testing.T) {
 	}
 	if _, err := drive([]*connection{c}, time.Second, 0); err == nil || !strings.Contains(err.Error(), "404") {
 		t.Errorf("a refusal: %v", err)
+	}
+}
+
+// Where wrong answers are tolerated they are counted, and neither timed nor taken for good
+// ones. What repeats the question, or is an error within a good status, is wrong.
+func TestLoadCountsWhatIsWrong(t *testing.T) {
+	good, bad := newStub(variants[0]), []string{
+		`{"jsonrpc":"2.0","id":7,"error":{"code":-32602,"message":"cannot do ` + "SELECT Id FROM Account" + `"}}`,
+		`{"jsonrpc":"2.0","id":7,"result":{"content":[{"type":"text","text":"no Account 7"}],"isError":true}}`,
+		``,
+	}
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked%4 == 0 {
+			good.ServeHTTP(w, r)
+			return
+		}
+		fmt.Fprint(w, bad[asked%4-1])
+	}))
+	defer server.Close()
+	c, err := dial(server.Listener.Addr().String(), request(callMessage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.conn.Close()
+	c.tolerant = true
+	for range 8 {
+		if err := c.count(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.wrong != 6 || len(c.took) != 2 || c.lost != 0 || !strings.Contains(c.example, "cannot do") {
+		t.Errorf("%d wrong, %d timed, %d lost, for example %q", c.wrong, len(c.took), c.lost, c.example)
+	}
+	asked = 0
+	c.tolerant = false
+	if err := c.count(time.Now()); err == nil {
+		t.Error("a wrong answer passed")
 	}
 }
 

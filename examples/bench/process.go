@@ -19,7 +19,7 @@ import (
 // process is a party that runs beside this one.
 type process struct {
 	cmd *exec.Cmd
-	out *bufio.Reader // its standard output
+	out *bufio.Reader // its standard output, unless that goes elsewhere
 	in  io.WriteCloser
 }
 
@@ -41,9 +41,12 @@ func startProcess(cmd *exec.Cmd) (*process, error) {
 	if cmd.Stderr == nil {
 		cmd.Stderr = os.Stderr
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	var out io.Reader
+	if cmd.Stdout == nil {
+		var err error
+		if out, err = cmd.StdoutPipe(); err != nil {
+			return nil, err
+		}
 	}
 	in, err := cmd.StdinPipe()
 	if err != nil {

@@ -28,7 +28,7 @@ type row struct {
 	P50        float64 `json:"p50_us"`
 	P99        float64 `json:"p99_us"`
 	Resident   float64 `json:"resident_mib"`
-	Lost       int     `json:"lost"` // answers that broke off, over all rounds
+	Lost       int     `json:"lost"` // answers that broke off or were wrong, over all rounds
 	RatioSpeed float64 `json:"requests_per_second_to_bare,omitempty"`
 	RatioCPU   float64 `json:"cpu_to_bare,omitempty"`
 }
@@ -62,7 +62,7 @@ func (r *report) add(scenario, party string, samples []sample) {
 	var cpu, p50, p99 []time.Duration
 	lost := 0
 	for _, s := range samples {
-		lost += s.Lost
+		lost += s.Lost + s.Wrong
 		speed, size = append(speed, s.perSecond), append(size, mebibytes(s.resident))
 		cpu, p50, p99 = append(cpu, s.cpu), append(p50, s.P50), append(p99, s.P99)
 	}
@@ -110,6 +110,12 @@ func (r *report) print(w io.Writer) error {
 	}
 	for _, f := range r.Flatness {
 		fmt.Fprintf(w, "flatness  %s: %.1f µs at %s, %.1f µs at %s, ratio %.2f\n", f.What, f.CPU, f.Small, f.CPUOf, f.Large, f.Ratio)
+	}
+	for _, p := range knownPeers {
+		const name = "call, 1 KiB"
+		if ours, theirs := r.find(name, productName), r.find(name, p.name); theirs.PerSecond > 0 {
+			fmt.Fprintf(w, "beside %s: sfmcp-proxy does %.1f times its requests per second, with %.2f of its CPU for one\n", p.name, ours.PerSecond/theirs.PerSecond, ours.CPU/theirs.CPU)
+		}
 	}
 	if len(r.Absent) > 0 {
 		fmt.Fprintf(w, "absent: %s\n", strings.Join(r.Absent, ", "))

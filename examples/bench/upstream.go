@@ -31,8 +31,9 @@ var variants = []variant{
 // hostedPath is where a hosted server of Salesforce answers.
 const hostedPath = "/platform/mcp/v1/platform/sobject-reads"
 
-// marker is in every good answer to a call or a list, and in no refusal.
-const marker = "Account"
+// marker is in every good answer to a call or a list, and in no refusal, even one that
+// repeats the question.
+const marker = "Account 7"
 
 // runUpstream is the stub: it prints its addresses by variant and serves until its input ends.
 func runUpstream() error {
@@ -81,13 +82,18 @@ func newStub(v variant) *stub {
 func toolDefinitions() (all []string) {
 	for _, name := range []string{"soqlQuery", "find", "getObjectSchema", "getUserInfo", "listRecentSobjectRecords", "getRelatedRecords"} {
 		all = append(all, fmt.Sprintf(`{"name":%q,"title":%q,"description":%q,"inputSchema":{"type":"object","properties":{"q":{"type":"string","description":%q}}},"annotations":{"readOnlyHint":true}}`,
-			name, name, strings.Repeat("Reads Account records of the org. ", 8), "what to read"))
+			name, name, strings.Repeat("Reads records such as Account 7. ", 8), "what to read"))
 	}
 	return all
 }
 
-// ServeHTTP speaks the session protocol of 2025-06-18.
+// ServeHTTP speaks the session protocol of 2025-06-18. Other proxies are clients that try
+// more than that, and are told that it is not there.
 func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost { // a stream of notifications, or the end of a session
+		w.WriteHeader(http.StatusMethodNotAllowed)
+		return
+	}
 	body, err := io.ReadAll(r.Body)
 	var m struct {
 		ID     json.RawMessage
@@ -109,8 +115,15 @@ func (s *stub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.answer(w, m.ID, s.call, s.stream)
-	default: // notifications
-		w.WriteHeader(http.StatusAccepted)
+	case "ping":
+		s.answer(w, m.ID, []byte(`{}`), false)
+	default:
+		if m.ID != nil {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"method not found"}}`, m.ID)
+			return
+		}
+		w.WriteHeader(http.StatusAccepted) // a notification
 	}
 }
 
