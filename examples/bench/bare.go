@@ -34,7 +34,7 @@ func runBare() error {
 			r.SetURL(targets[r.In.URL.Path])
 			r.Out.URL.Path = hostedPath
 		},
-		Transport: &http.Transport{MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, IdleConnTimeout: time.Minute},
+		Transport: newTransport(),
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -53,4 +53,9 @@ func runBare() error {
 		return err
 	}
 	return untilInputEnds(&serving)
+}
+
+// newTransport keeps the connections that the clients need; Go's default would keep two.
+func newTransport() *http.Transport {
+	return &http.Transport{MaxIdleConns: 4096, MaxIdleConnsPerHost: 4096, IdleConnTimeout: time.Minute}
 }

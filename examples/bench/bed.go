@@ -28,6 +28,7 @@ type bed struct {
 	parties   []party
 	peers     []*peer
 	bare      *process
+	relay     *process
 }
 
 // party is one thing to be measured: what is in front of the stub, or the stub itself.
@@ -70,6 +71,9 @@ func (b *bed) start(ctx context.Context) (err error) {
 	}
 	b.parties = append(b.parties, party{name: bareName, pid: b.bare.cmd.Process.Pid,
 		at: func(v string) (string, string) { return bareAddress, "/mcp/" + v }, tokens: anyTokens})
+	if err := b.startRelay(ctx, string(known)); err != nil {
+		return err
+	}
 	if b.product, err = startProduct(ctx, b.plan("product", 20, 0)); err != nil {
 		return err
 	}
@@ -79,6 +83,7 @@ func (b *bed) start(ctx context.Context) (err error) {
 
 const (
 	bareName    = "bare Go proxy"
+	relayName   = "relay and audit log"
 	productName = "sfmcp-proxy"
 )
 
@@ -110,7 +115,7 @@ func (b *bed) close() error {
 	for _, p := range b.peers {
 		err = errors.Join(err, p.stop())
 	}
-	return errors.Join(err, b.bare.stop(), b.upstream.stop())
+	return errors.Join(err, b.relay.stop(), b.bare.stop(), b.upstream.stop())
 }
 
 // session opens an MCP session and returns the request to repeat on it.

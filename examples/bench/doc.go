@@ -26,6 +26,11 @@
 // would keep two connections and lose by far. It is given no pool of buffers, as a proxy
 // of three lines has none.
 //
+// Between the two stands a relay that does what sfmcp-proxy cannot do without, and nothing
+// else: it reads a request whole, has the intent on disk with the product's own audit log,
+// sends the request, records the outcome and answers. It knows no tokens, reads no message
+// and has no policy.
+//
 // A round measures each party after the other, and rounds repeat, so that what else the
 // machine does meets all of them. A figure is the median of its rounds. CPU is user and
 // system time of the proxy's process alone, from /proc/PID/stat, between the end of the
@@ -40,6 +45,11 @@
 // is what one request costs in the proxy's process. Ratios: req/s higher is better, 1.00
 // is as fast as bare; CPU lower is better. On a disk whose fsync is slow, one connection is
 // bound by it (two are never waited for at once), and 32 share each one.
+//
+// The relay says what of that is the product's own. Its cost is the price of Go's net/http on
+// both sides and of a durable log, which a program of this kind in Go hardly goes below;
+// what sfmcp-proxy costs more is the price of deciding: token, grant, message, policy,
+// limits, Salesforce's session and token, the request's log line.
 //
 // "lost" counts answers that broke off, and of other proxies those that were not the answer
 // to the call: an error, a refusal, something else. One of sfmcp-proxy ends the run. Go's ReverseProxy streams the request body, and

@@ -28,7 +28,7 @@ type options struct {
 }
 
 func main() {
-	roles := map[string]func() error{"upstream": runUpstream, "bare": runBare, "load": runLoad, "": bench}
+	roles := map[string]func() error{"upstream": runUpstream, "bare": runBare, "relay": runRelay, "load": runLoad, "": bench}
 	run, known := roles[os.Getenv(roleVariable)]
 	if !known {
 		run = func() error { return fmt.Errorf("%s: no such role", roleVariable) }

@@ -19,7 +19,9 @@ type scenario struct {
 }
 
 const (
-	callMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}}}`
+	callArguments = `{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}`
+
+	callMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":` + callArguments + `}}`
 	listMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/list"}`
 	holdMessage = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"soqlQuery","arguments":{"q":"SELECT Id FROM Account ` + holdQuery + `"},"_meta":{"progressToken":"p"}}}`
 )
@@ -100,8 +102,8 @@ func (b *bed) underLoad(ctx context.Context, r *report) error {
 	s := scenarios[0]
 	rate := .7 * r.find(s.name, bareName).PerSecond
 	for _, p := range b.of(s)[1:] {
-		if p.name != productName && r.find(s.name, p.name).PerSecond < rate {
-			continue // a queue that only grows says nothing
+		if p.name == relayName || p.name != productName && r.find(s.name, p.name).PerSecond < rate {
+			continue // a queue that only grows says nothing; the relay is there for its CPU
 		}
 		var p50, p99 []time.Duration
 		for range b.rounds {

@@ -111,8 +111,11 @@ func (r *report) print(w io.Writer) error {
 	for _, f := range r.Flatness {
 		fmt.Fprintf(w, "flatness  %s: %.1f µs at %s, %.1f µs at %s, ratio %.2f\n", f.What, f.CPU, f.Small, f.CPUOf, f.Large, f.Ratio)
 	}
+	const name = "call, 1 KiB"
+	if least, ours := r.find(name, relayName), r.find(name, productName); least.CPU > 0 && ours.CPU > 0 {
+		fmt.Fprintf(w, "of sfmcp-proxy's CPU for a call %.0f %% are what a relay with the same audit log costs, and %.0f %% its deciding\n", 100*least.CPU/ours.CPU, 100-100*least.CPU/ours.CPU)
+	}
 	for _, p := range knownPeers {
-		const name = "call, 1 KiB"
 		if ours, theirs := r.find(name, productName), r.find(name, p.name); theirs.PerSecond > 0 {
 			fmt.Fprintf(w, "beside %s: sfmcp-proxy does %.1f times its requests per second, with %.2f of its CPU for one\n", p.name, ours.PerSecond/theirs.PerSecond, ours.CPU/theirs.CPU)
 		}

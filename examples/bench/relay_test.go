@@ -1,0 +1,45 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// The relay answers as the stub does, and has two entries of a call in its log, as long as
+// the product's.
+func TestRelayRecordsEachCall(t *testing.T) {
+	stub := httptest.NewServer(newStub(variants[0]))
+	defer stub.Close()
+	entries, err := openLog(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := newTransport()
+	defer transport.CloseIdleConnections()
+	server := httptest.NewServer(&relay{stub.URL, transport, entries})
+	defer server.Close()
+	c, err := dial(server.Listener.Addr().String(), request(callMessage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.conn.Close()
+	for range 3 {
+		if err := c.once(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := entries.Verify(t.Context()); n != 6 || err != nil {
+		t.Errorf("%d entries, %v", n, err)
+	}
+	stub.Close()
+	resp, err := http.Post(server.URL, "application/json", strings.NewReader(callMessage))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusBadGateway {
+		t.Errorf("without an upstream: %d", resp.StatusCode)
+	}
+}
