@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +30,7 @@ type bed struct {
 	peers     []*peer
 	bare      *process
 	relay     *process
+	flooders  int // users who have flooded
 }
 
 // party is one thing to be measured: what is in front of the stub, or the stub itself.
@@ -41,8 +43,8 @@ type party struct {
 	takes func(scenario) bool
 	// at says where a variant is: address and path.
 	at func(variant string) (address, path string)
-	// tokens gives so many access tokens for a variant.
-	tokens func(ctx context.Context, n int, variant string) ([]string, error)
+	// tokens gives n users access tokens for a variant, beginning with the user of a number.
+	tokens func(ctx context.Context, first, n int, variant string) ([]string, error)
 }
 
 // start starts all parties.
@@ -88,14 +90,14 @@ const (
 )
 
 func (b *bed) plan(name string, rules, grants int) plan {
-	return plan{command: b.command, env: b.env, dir: filepath.Join(b.dir, name), upstreams: b.upstreams, rules: rules, grants: grants}
+	return plan{limits: raisedLimits, command: b.command, env: b.env, dir: filepath.Join(b.dir, name), upstreams: b.upstreams, rules: rules, grants: grants}
 }
 
 func (p *product) party(name string) party {
 	return party{name: name, pid: p.cmd.Process.Pid, at: func(v string) (string, string) { return p.address, "/mcp/" + v },
-		tokens: func(ctx context.Context, n int, variant string) (all []string, err error) {
+		tokens: func(ctx context.Context, first, n int, variant string) (all []string, err error) {
 			for i := range n {
-				token, err := p.grantTo(ctx, user(i), variant)
+				token, err := p.grantTo(ctx, user(first+i), variant)
 				if err != nil {
 					return nil, err
 				}
@@ -106,7 +108,7 @@ func (p *product) party(name string) party {
 }
 
 // anyTokens are for those who do not look.
-func anyTokens(_ context.Context, n int, _ string) ([]string, error) {
+func anyTokens(_ context.Context, _, n int, _ string) ([]string, error) {
 	return make([]string, n), nil
 }
 
@@ -118,9 +120,9 @@ func (b *bed) close() error {
 	return errors.Join(err, b.relay.stop(), b.bare.stop(), b.upstream.stop())
 }
 
-// session opens an MCP session and returns the request to repeat on it.
-func session(ctx context.Context, p party, token string, s scenario) ([]byte, error) {
-	address, path := p.at(s.variant)
+// handshake opens an MCP session.
+func handshake(ctx context.Context, p party, token, variant string) (session string, err error) {
+	address, path := p.at(variant)
 	post := func(id, body string) (*http.Response, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+path, strings.NewReader(body))
 		if err != nil {
@@ -142,17 +144,21 @@ func session(ctx context.Context, p party, token string, s scenario) ([]byte, er
 	}
 	resp, err := post("", `{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}}`)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
 	id := resp.Header.Get("Mcp-Session-Id")
-	if _, err := post(id, `{"jsonrpc":"2.0","method":"notifications/initialized"}`); err != nil {
-		return nil, err
-	}
+	_, err = post(id, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
+	return id, err
+}
+
+// encode makes the request that is repeated on a session.
+func encode(p party, token, session, variant, message string) []byte {
+	_, path := p.at(variant)
 	request := fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: %s\r\n", path, publicHost)
-	for name, value := range headers(token, id) {
+	for name, value := range headers(token, session) {
 		request = fmt.Appendf(request, "%s: %s\r\n", name, value)
 	}
-	return fmt.Appendf(request, "Content-Length: %s\r\n\r\n%s", strconv.Itoa(len(s.message)), s.message), nil
+	return fmt.Appendf(request, "Content-Length: %s\r\n\r\n%s", strconv.Itoa(len(message)), message)
 }
 
 func headers(token, session string) map[string]string {
@@ -168,6 +174,11 @@ func headers(token, session string) map[string]string {
 	return h
 }
 
+// named returns the party of a name.
+func (b *bed) named(name string) party {
+	return b.parties[slices.IndexFunc(b.parties, func(p party) bool { return p.name == name })]
+}
+
 // of returns the parties of a scenario.
 func (b *bed) of(s scenario) (all []party) {
 	for _, p := range b.parties {
@@ -180,16 +191,16 @@ func (b *bed) of(s scenario) (all []party) {
 
 // requests opens n sessions.
 func requests(ctx context.Context, p party, s scenario, n int) (all [][]byte, err error) {
-	tokens, err := p.tokens(ctx, n, s.variant)
+	tokens, err := p.tokens(ctx, 0, n, s.variant)
 	if err != nil {
 		return nil, err
 	}
 	for _, token := range tokens {
-		request, err := session(ctx, p, token, s)
+		id, err := handshake(ctx, p, token, s.variant)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, request)
+		all = append(all, encode(p, token, id, s.variant, s.message))
 	}
 	return all, nil
 }
@@ -198,9 +209,13 @@ func requests(ctx context.Context, p party, s scenario, n int) (all [][]byte, er
 type sample struct {
 	load
 	perSecond float64
-	cpu       time.Duration // of one request, in the party's process
+	used      time.Duration // CPU of the party's process
+	cpu       time.Duration // of it for one request
 	resident  int64
 }
+
+// busy is how much of a processor the party's process used.
+func (s sample) busy() float64 { return s.used.Seconds() / max(s.Elapsed.Seconds(), 1e-9) }
 
 // run lets a load generator do a job and watches the party's process meanwhile.
 func (b *bed) run(ctx context.Context, p party, j job) (s sample, err error) {
@@ -229,7 +244,8 @@ func (b *bed) run(ctx context.Context, p party, j job) (s sample, err error) {
 		return sample{}, err
 	}
 	s.perSecond = float64(s.Requests) / s.Elapsed.Seconds()
-	s.cpu = (after - before) / time.Duration(s.Requests)
+	s.used = after - before
+	s.cpu = s.used / time.Duration(max(1, s.Requests))
 	s.resident, err = resident(p.pid)
 	return s, err
 }

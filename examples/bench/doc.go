@@ -59,6 +59,22 @@
 // "flatness" is the cost of a call with much in the tables divided by that with little:
 // 1.00 says that grants or rules which a call does not concern cost it nothing.
 //
+// # Others beside a flood
+//
+// 50 users make 100 calls a second together, by the clock, while one more user asks for as
+// much as he can. First of a product with the default limits, so that he is refused: on 64
+// connections as fast as he is answered, at 1,000 calls a second, and with 200 calls at a
+// time that do not end. Then of products that let him: 16 at a time, or all 64. What is
+// measured is how long the others wait, to the same round without him.
+//
+// A flood comes from another machine, so its load generator runs at the lowest priority and
+// takes the CPU that nobody else asks for; but it takes all of that, and so do the stub and
+// what serves him. "elsewhere" tells how much of it is the machine's doing: there he floods
+// the bare proxy while the others use sfmcp-proxy. "proxy's CPU" is of one processor, for him
+// and the others together; "µs for one" is what one of his answers adds to it. The latency
+// of few calls varies much more than what a call costs: the p99 of a short round is its
+// slowest call or two, so judge it only on an idle machine, with -duration 10s.
+//
 // # Other proxies
 //
 // SFMCP_BENCH_NGINX, SFMCP_BENCH_HAPROXY, SFMCP_BENCH_TOOLHIVE (its vmcp),

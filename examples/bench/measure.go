@@ -48,10 +48,13 @@ func (b *bed) measure(ctx context.Context) (*report, error) {
 	if b.cpuProfile != "" {
 		return r, b.product.endProfile()
 	}
+	if b.only == floodName {
+		return r, b.besideFlood(ctx, r)
+	}
 	if b.only != "" {
 		return r, nil
 	}
-	for _, step := range []func(context.Context, *report) error{b.underLoad, b.memory, b.flatness} {
+	for _, step := range []func(context.Context, *report) error{b.underLoad, b.besideFlood, b.memory, b.flatness} {
 		if err := step(ctx, r); err != nil {
 			return nil, err
 		}
@@ -86,6 +89,9 @@ func (b *bed) interleave(ctx context.Context, s scenario, parties []party) (map[
 			one, err := b.run(ctx, p, job{Address: address, Requests: all})
 			if err != nil {
 				return nil, err
+			}
+			if one.Requests == 0 {
+				return nil, fmt.Errorf("%s: no answer was a good one, such as: %s", p.name, one.Example)
 			}
 			samples[p.name] = append(samples[p.name], one)
 			fmt.Fprintf(os.Stderr, "%-20s round %d  %-20s %8.0f req/s %7.1f µs CPU\n", s.name, round+1, p.name, one.perSecond, micros(one.cpu))

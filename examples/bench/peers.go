@@ -250,6 +250,6 @@ func newIssuer() (*issuer, error) {
 }
 
 // tokens gives the same token to everybody.
-func (i *issuer) tokens(_ context.Context, n int, _ string) ([]string, error) {
+func (i *issuer) tokens(_ context.Context, _, n int, _ string) ([]string, error) {
 	return slices.Repeat([]string{i.token}, n), nil
 }

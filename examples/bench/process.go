@@ -25,13 +25,30 @@ type process struct {
 
 // startRole runs this program again in another role.
 func startRole(ctx context.Context, role string, env ...string) (*process, error) {
+	cmd, err := roleCommand(ctx, role, env...)
+	if err != nil {
+		return nil, err
+	}
+	return startProcess(cmd)
+}
+
+func roleCommand(ctx context.Context, role string, env ...string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.CommandContext(ctx, self)
 	cmd.Env = append(append(os.Environ(), roleVariable+"="+role), env...)
-	return startProcess(cmd)
+	return cmd, nil
+}
+
+// yielding makes a command take what CPU the others leave, where there is nice(1).
+func yielding(cmd *exec.Cmd) *exec.Cmd {
+	if nice, err := exec.LookPath("nice"); err == nil {
+		cmd.Args = append([]string{nice, "-n", "19", cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = nice
+	}
+	return cmd
 }
 
 // startProcess starts cmd, which gets SIGTERM when its context ends.

@@ -52,10 +52,13 @@ policies:
       - {effect: deny, objects: [{{.}}], fields: [{{.}}.Secret__c]}
 {{- end}}
       - {effect: allow, classes: [read], max_rows: 2000}
-limits: {calls_per_minute: 1000000, concurrent_calls: 10000}
+{{.Limits}}
 clients:
   - {id: bench, name: Bench, redirect_uris: ["http://127.0.0.1/callback"]}
 `))
+
+// raisedLimits count, and refuse nothing.
+const raisedLimits = "limits: {calls_per_minute: 1000000, concurrent_calls: 10000}"
 
 // lifetimes are those of the product's defaults.
 var lifetimes = grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
@@ -76,6 +79,7 @@ type plan struct {
 	env       []string
 	dir       string
 	upstreams map[string]string // server name to address
+	limits    string            // of the configuration; empty: the default ones
 	rules     int
 	grants    int // that lie in the database beside those that are used
 }
@@ -91,7 +95,7 @@ func startProduct(ctx context.Context, p plan) (_ *product, err error) {
 		denials[i] = fmt.Sprintf("Hidden%d__c", i)
 	}
 	if err := productConfig.Execute(&text, map[string]any{
-		"PublicURL": publicURL, "Upstreams": p.upstreams, "Path": hostedPath, "Denials": denials}); err != nil {
+		"PublicURL": publicURL, "Upstreams": p.upstreams, "Path": hostedPath, "Denials": denials, "Limits": p.limits}); err != nil {
 		return nil, err
 	}
 	file := filepath.Join(p.dir, "sfmcp-proxy.yaml")

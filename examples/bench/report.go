@@ -14,6 +14,7 @@ type report struct {
 	Duration string    `json:"duration"`
 	Rows     []row     `json:"rows"`
 	Load     []latency `json:"latency_at_70_percent_of_bare"`
+	Floods   []fared   `json:"others_beside_a_flood"`
 	Memory   []memory  `json:"memory"`
 	Flatness []flat    `json:"flatness"`
 	Absent   []string  `json:"absent"`
@@ -38,6 +39,20 @@ type latency struct {
 	Rate  float64 `json:"requests_per_second"`
 	P50   float64 `json:"p50_us"`
 	P99   float64 `json:"p99_us"`
+}
+
+// fared is how the others fared beside a flood, their ratios to how they fare without, and
+// what the flood cost the proxy.
+type fared struct {
+	Flood    string  `json:"flood"`
+	P50      float64 `json:"p50_us"`
+	P99      float64 `json:"p99_us"`
+	RatioP50 float64 `json:"p50_to_none"`
+	RatioP99 float64 `json:"p99_to_none"`
+	Served   float64 `json:"served_per_second"` // of the flood
+	Refused  float64 `json:"refused_per_second"`
+	CPU      float64 `json:"cpu_percent"`      // of one processor, for everybody
+	Each     float64 `json:"cpu_us,omitempty"` // for one of the flood's answers
 }
 
 type memory struct {
@@ -74,6 +89,33 @@ func (r *report) add(scenario, party string, samples []sample) {
 	r.Rows = append(r.Rows, n)
 }
 
+// addFlood adds the medians of how the others fared, and the medians of the ratios, each to
+// the same round without a flood.
+func (r *report) addFlood(f flood, with, without []beside) {
+	var p50, p99 []time.Duration
+	var ratio50, ratio99, served, refused, cpu, each []float64
+	for i, m := range with {
+		none := without[i]
+		p50, p99 = append(p50, m.others.P50), append(p99, m.others.P99)
+		ratio50 = append(ratio50, float64(m.others.P50)/float64(none.others.P50))
+		ratio99 = append(ratio99, float64(m.others.P99)/float64(none.others.P99))
+		cpu = append(cpu, 100*m.others.busy())
+		if m.his.Elapsed == 0 { // nobody counted
+			served, refused, each = append(served, 0), append(refused, 0), append(each, 0)
+			continue
+		}
+		seconds := m.his.Elapsed.Seconds()
+		served, refused = append(served, float64(m.his.Requests)/seconds), append(refused, float64(m.his.Wrong)/seconds)
+		each = append(each, 1e6*(m.others.busy()-none.others.busy())*seconds/float64(m.his.Requests+m.his.Wrong))
+	}
+	row := fared{Flood: f.name, P50: micros(median(p50)), P99: micros(median(p99)), RatioP50: median(ratio50), RatioP99: median(ratio99),
+		Served: median(served), Refused: median(refused), CPU: median(cpu)}
+	if !f.elsewhere {
+		row.Each = median(each)
+	}
+	r.Floods = append(r.Floods, row)
+}
+
 // find returns a row, or an empty one.
 func (r *report) find(scenario, party string) row {
 	for _, n := range r.Rows {
@@ -94,7 +136,9 @@ func (r *report) print(w io.Writer) error {
 		}
 		return fmt.Sprintf(format, v)
 	}
-	line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\tlost\treq/s to bare\tCPU to bare\t")
+	if len(r.Rows) > 0 {
+		line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\tlost\treq/s to bare\tCPU to bare\t")
+	}
 	for _, n := range r.Rows {
 		line(n.Scenario + "\t" + n.Party + fmt.Sprintf("\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%d\t", n.PerSecond, n.CPU, n.P50, n.P99, n.Resident, n.Lost) +
 			cell("%.2f", n.RatioSpeed) + "\t" + cell("%.2f", n.RatioCPU) + "\t")
@@ -104,6 +148,17 @@ func (r *report) print(w io.Writer) error {
 	}
 	if err := t.Flush(); err != nil {
 		return err
+	}
+	if len(r.Floods) > 0 {
+		fmt.Fprintf(w, "\n%d users with %d calls a second together, beside one who floods\n", quietUsers, quietRate)
+		line("flood\tothers' p50 µs\tp99 µs\tp50 to none\tp99 to none\tserved/s\trefused/s\tproxy's CPU %\tµs for one\t")
+		for _, f := range r.Floods {
+			line(f.Flood + fmt.Sprintf("\t%.0f\t%.0f\t%.2f\t%.2f\t%.0f\t%.0f\t%.1f\t", f.P50, f.P99, f.RatioP50, f.RatioP99, f.Served, f.Refused, f.CPU) + cell("%.0f", f.Each) + "\t")
+		}
+		if err := t.Flush(); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
 	}
 	for _, m := range r.Memory {
 		fmt.Fprintf(w, "memory  %s: %.0f MiB, with 1,000 grants in use %.0f MiB, with 1,000 open streams %.0f MiB\n", m.Party, m.Before, m.Grants, m.Streams)
