@@ -16,10 +16,16 @@ import (
 // seventeenth call of one would teach models to retry.
 const queueTime = 15 * time.Second
 
-// Of a user's calls that are refused for a limit, refusalsAtOnce are recorded at once and
-// then one in refusalPause, with the number of those in between: a client in a loop must not
-// fill the audit log.
 const (
+	// refusalTime is how long a refusal for a limit is held back. A client that asks again as
+	// soon as it is answered would otherwise get thousands of refusals a second, and everybody
+	// else would wait for the processor.
+	refusalTime = 250 * time.Millisecond
+	// refusalsHeld is how many of a user's refusals are held back at a time; further ones are
+	// given at once. What is held back takes a place among the requests of its address.
+	refusalsHeld = 100
+	// Of a user's refusals refusalsAtOnce are recorded at once and then one in refusalPause,
+	// with the number of those in between: a client in a loop must not fill the audit log.
 	refusalsAtOnce = 10
 	refusalPause   = 10 * time.Second
 )
@@ -47,8 +53,9 @@ type budget struct {
 	running chan struct{} // holds one value for each call under way
 	used    time.Time
 
-	refusals   *rate.Limiter // of the audit log
-	unrecorded atomic.Int64  // refusals since the last that was recorded
+	held       atomic.Int64  // refusals that are about to be given
+	refusals   *rate.Limiter // that are recorded
+	unrecorded atomic.Int64  // since the last that was
 }
 
 // serverBudget is one server's; a nil part is no limit.
@@ -101,6 +108,20 @@ func (u *budget) recordRefusal() (unrecorded int64, ok bool) {
 		return 0, false
 	}
 	return u.unrecorded.Swap(0), true
+}
+
+// holdBack returns when it is time to give a refusal, or when ctx ends.
+func (u *budget) holdBack(ctx context.Context) {
+	defer u.held.Add(-1)
+	if u.held.Add(1) > refusalsHeld {
+		return
+	}
+	timer := time.NewTimer(refusalTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // enter begins a call: at once, or when others have ended. leave ends it. It is refused

@@ -233,6 +233,42 @@ func TestWaitingForATurnEnds(t *testing.T) {
 	})
 }
 
+// AV-04: refusals are given no faster than a client in a loop can be borne with, and what
+// is held back is bounded for each user.
+func TestAV04RefusalsAreHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBudgets(Limits{CallsPerMinute: 1, ConcurrentCalls: 1}, time.Now)
+		var took [refusalsHeld + 50]time.Duration
+		begun := time.Now()
+		var asking sync.WaitGroup
+		for i := range took {
+			asking.Go(func() {
+				b.of(userOf("s", "a")).holdBack(t.Context())
+				took[i] = time.Since(begun)
+			})
+		}
+		synctest.Wait() // those beyond the bound are refused
+		b.of(userOf("s", "b")).holdBack(t.Context())
+		if other := time.Since(begun); other != refusalTime {
+			t.Errorf("another user is refused after %s", other)
+		}
+		asking.Wait()
+		slices.Sort(took[:])
+		if at := [...]time.Duration{took[0], took[49], took[50], took[len(took)-1]}; at != [...]time.Duration{0, 0, refusalTime, refusalTime} {
+			t.Errorf("refused after %v", at)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		begun = time.Now()
+		if b.of(userOf("s", "a")).holdBack(gone); time.Since(begun) != 0 {
+			t.Errorf("a client that has gone is waited for: %s", time.Since(begun))
+		}
+		if n := b.of(userOf("s", "a")).held.Load(); n != 0 {
+			t.Errorf("%d refusals are left behind", n)
+		}
+	})
+}
+
 // AV-04: what writes to the database counts against the user's limits.
 func TestAV04LogLevelsAreCounted(t *testing.T) {
 	t.Parallel()

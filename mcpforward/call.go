@@ -242,9 +242,10 @@ func (x *exchange) tell(text string) error {
 	return x.result(toolResult(text, true))
 }
 
-// overLimit answers a call beyond the user's limits, or those of the server.
+// overLimit answers a call beyond the user's limits, or those of the server, not too fast.
 func (x *exchange) overLimit() error {
 	x.recordLimited()
+	x.budgets.of(x.grant).holdBack(x.r.Context())
 	if x.msg != nil && x.msg.Method == "tools/call" {
 		return x.tell(sayLimit)
 	}
