@@ -63,7 +63,7 @@ func (x *exchange) send(message json.RawMessage) {
 		framing = []string{"json", "sse", "keepalive"}[int(x.sim.random.bytes(1)[0])%3]
 	}
 	if framing != "sse" && framing != "keepalive" {
-		if call && !wait(x.r, x.faults.AnswerDelay) {
+		if call && !x.late(func() {}) {
 			return
 		}
 		x.w.Header().Set("Content-Type", "application/json")
@@ -90,17 +90,25 @@ func (x *exchange) stream(keepAlive bool) bool {
 		x.event(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": "salesforce-1", "method": x.faults.ServerRequest, "params": map[string]any{}}))
 	}
 	http.NewResponseController(x.w).Flush()
+	return x.late(func() {
+		if keepAlive {
+			fmt.Fprint(x.w, ": keep-alive\n\n")
+			http.NewResponseController(x.w).Flush()
+		}
+	})
+}
+
+// late waits for as long as the answer of a tool call is late, and calls pulse now and
+// then. It reports false when the client is gone.
+func (x *exchange) late(pulse func()) bool {
 	const beat = 200 * time.Millisecond
 	for left := time.Duration(x.faults.AnswerDelay); left > 0; left -= beat {
 		if !wait(x.r, Duration(min(left, beat))) {
 			return false
 		}
-		if keepAlive {
-			fmt.Fprint(x.w, ": keep-alive\n\n")
-			http.NewResponseController(x.w).Flush()
-		}
+		pulse()
 	}
-	return true
+	return !x.faults.AnswersHeld || x.sim.released(x.r, beat, pulse)
 }
 
 // progress is a progress notification where the client asked for them, a log message otherwise.

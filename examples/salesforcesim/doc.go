@@ -113,7 +113,8 @@
 //     daily_limit_reached, limit_signal;
 //   - gateway, transport: framing, method, empty_answers, truncated_streams,
 //     dropped_connections, html_errors with html_status, before_effect,
-//     wrong_answer_ids, answer_delay, progress_notifications, server_request;
+//     wrong_answer_ids, answer_delay, answers_held, progress_notifications,
+//     server_request;
 //   - tools: dialect, annotations, drift, api_access_control, unexpected_errors,
 //     update_always_unexpected, big_answer, malformed_tool.
 //

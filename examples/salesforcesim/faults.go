@@ -79,6 +79,7 @@ type Faults struct {
 	BeforeEffect          bool     `json:"before_effect"`          // these four strike before the tool ran; otherwise after it
 	WrongAnswerIDs        Count    `json:"wrong_answer_ids"`       // the answer carries another request's id
 	AnswerDelay           Duration `json:"answer_delay"`           // tools/call: the tool ran, its answer comes late
+	AnswersHeld           bool     `json:"answers_held"`           // tools/call: the tool ran, its answer comes once this is off again
 	ProgressNotifications int      `json:"progress_notifications"` // that many in the stream before the answer of tools/call (streams only)
 	ServerRequest         string   `json:"server_request"`         // a request of this method to the client before the answer (streams only)
 
@@ -159,7 +160,29 @@ func (s *Sim) ChangeFaults(change func(*Faults)) error {
 		return fmt.Errorf("setting faults: %w", err)
 	}
 	s.faults = changed
+	close(s.switched)
+	s.switched = make(chan struct{})
 	return nil
+}
+
+// released waits until answers are not held any more and calls pulse after each beat. It
+// reports false when the client is gone before.
+func (s *Sim) released(r *http.Request, beat time.Duration, pulse func()) bool {
+	for {
+		s.mu.Lock()
+		held, switched := s.faults.AnswersHeld, s.switched
+		s.mu.Unlock()
+		if !held {
+			return true
+		}
+		select {
+		case <-switched:
+		case <-time.After(beat):
+			pulse()
+		case <-r.Context().Done():
+			return false
+		}
+	}
 }
 
 // strikes says whether a counted fault strikes now, and counts it.

@@ -1,6 +1,7 @@
 package salesforcesim
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"reflect"
@@ -203,17 +204,60 @@ func TestGatewaySwitches(t *testing.T) {
 // TestSlowAnswer: the tool has run although its client did not wait.
 func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{AnswerDelay: Duration(time.Minute)}})
-	c := connect(t, s, "platform/sobject-all")
-	client := &http.Client{Timeout: 200 * time.Millisecond}
-	request, _ := http.NewRequest("POST", c.url, strings.NewReader(createAccount("Slow")))
-	request.Header = c.header()
-	if response, err := client.Do(request); err == nil {
-		response.Body.Close()
-		t.Fatal("answered")
+	for _, slow := range []Faults{{AnswerDelay: Duration(time.Hour)}, {AnswersHeld: true}} {
+		s := start(t, Config{Faults: slow})
+		c := connect(t, s, "platform/sobject-all")
+		ctx, leave := context.WithCancel(t.Context())
+		request, _ := http.NewRequestWithContext(ctx, "POST", c.url, strings.NewReader(createAccount("Slow")))
+		request.Header = c.header()
+		gone := make(chan error)
+		go func() {
+			response, err := http.DefaultClient.Do(request)
+			if err == nil {
+				response.Body.Close()
+			}
+			gone <- err
+		}()
+		for deadline := time.Now().Add(time.Minute); accountsNamed(s, "Slow") == 0; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the tool does not run")
+			}
+		}
+		leave()
+		if err := <-gone; err == nil {
+			t.Fatal("answered")
+		}
+		if n := accountsNamed(s, "Slow"); n != 1 {
+			t.Errorf("%d accounts, want 1", n)
+		}
 	}
-	if n := accountsNamed(s, "Slow"); n != 1 {
-		t.Errorf("%d accounts, want 1", n)
+}
+
+// TestAnswersHeld: they come when the switch is off, and not before.
+func TestAnswersHeld(t *testing.T) {
+	t.Parallel()
+	for _, framing := range []string{"json", "sse", "keepalive"} {
+		s := start(t, Config{Faults: Faults{AnswersHeld: true, Framing: framing}})
+		c := connect(t, s, "platform/sobject-all")
+		answers := make(chan reply, 2)
+		for _, name := range []string{"One", "Two"} {
+			go func() { answers <- c.post(createAccount(name)) }()
+		}
+		for deadline := time.Now().Add(time.Minute); accountsNamed(s, "One")+accountsNamed(s, "Two") < 2; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the tools do not run")
+			}
+		}
+		setFaults(t, s, Faults{AnswersHeld: true, Framing: framing, BigAnswer: true}) // another switch
+		if len(answers) > 0 {
+			t.Errorf("%s: answered while answers are held", framing)
+		}
+		setFaults(t, s, Faults{})
+		for range 2 {
+			if a := <-answers; !strings.Contains(a.body, "success") {
+				t.Errorf("%s: %s", framing, a.body)
+			}
+		}
 	}
 }
 

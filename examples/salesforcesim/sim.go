@@ -40,10 +40,11 @@ type Sim struct {
 	skew   atomic.Int64 // nanoseconds that Salesforce's clock is ahead of Config.Now
 	log    recorder
 
-	mu     sync.Mutex
-	faults Faults
-	state  state
-	keys   int // signing keys made so far
+	mu       sync.Mutex
+	faults   Faults
+	switched chan struct{} // closed when faults change
+	state    state
+	keys     int // signing keys made so far
 }
 
 // org is an Org at work.
@@ -61,7 +62,7 @@ func New(cfg Config) (*Sim, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("configuring the simulated Salesforce: %w", err)
 	}
-	s := &Sim{cfg: cfg, random: newRandom(cfg.Seed), faults: cfg.Faults}
+	s := &Sim{cfg: cfg, random: newRandom(cfg.Seed), faults: cfg.Faults, switched: make(chan struct{})}
 	for i, configured := range cfg.Orgs {
 		o := &org{Org: configured, base: cfg.BaseURL}
 		if i > 0 {
