@@ -37,7 +37,7 @@ func TestFT44ReloadIsRecorded(t *testing.T) {
 	var former *app
 	log := slog.New(heldLog{slog.DiscardHandler, func(message string) {
 		if message == "configuration reloaded" {
-			eventually(t, 10*time.Second, "the former app is closed", func() bool { return former.db.Reads.PingContext(t.Context()) != nil })
+			eventually(t, plenty, "the former app is closed", func() bool { return former.db.Reads.PingContext(t.Context()) != nil })
 		}
 	}})
 	if former, err = openApp(t.Context(), c, log); err != nil {

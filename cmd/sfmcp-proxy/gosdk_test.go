@@ -43,7 +43,7 @@ func sdkSession(t *testing.T, d *demo, server, username string, options ...func(
 		t.Fatal(err)
 	}
 	sdk := mcp.NewClient(&mcp.Implementation{Name: "go-sdk", Version: "1"}, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), plenty)
 	defer cancel()
 	session, err := sdk.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: d.MCPURLs[server], OAuthHandler: handler}, nil)
 	if err != nil {

@@ -485,6 +485,11 @@ func (d *demo) decide(b *salesforcesim.Browser, address, username, decision stri
 	return page
 }
 
+// plenty is how long a test waits for what has no bound of its own. It only decides how
+// long a broken program takes to fail, so it leaves room for a machine that is slow and
+// busy.
+const plenty = 2 * time.Minute
+
 // eventually waits for what another process or goroutine does within a bound.
 func eventually(t *testing.T, within time.Duration, what string, done func() bool) {
 	t.Helper()

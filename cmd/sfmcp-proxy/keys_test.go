@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -30,7 +29,7 @@ func stopped(t *testing.T) (*demo, *client) {
 func refuses(t *testing.T, dir, what, because string) {
 	t.Helper()
 	before := readAll(t, dir)
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), plenty)
 	defer cancel()
 	var out lockedBuffer
 	status := run(ctx, []string{"serve", "--config", filepath.Join(dir, defaultConfig)}, &out, &out)

@@ -24,7 +24,7 @@ import (
 )
 
 // nodeBound is how long one run of a client may take, on a machine that does more.
-const nodeBound = 60 * time.Second
+const nodeBound = 5 * time.Minute
 
 // nodePackages is the folder of clients that .ci/node-clients installs.
 func nodePackages(t *testing.T) string {
@@ -71,7 +71,7 @@ func startNode(t *testing.T, home string, env []string, script string, args ...s
 	p := &nodeProcess{t: t, cmd: cmd, err: &lockedBuffer{}, opening: make(chan string, 1)}
 	cmd.Env = append([]string{"HOME=" + home, "PATH=" + bin + ":" + filepath.Dir(node) + ":/usr/bin:/bin",
 		"BROWSER=" + filepath.Join(bin, "browser")}, env...)
-	cmd.WaitDelay = time.Second // something it started may hold its output open
+	cmd.WaitDelay = 10 * time.Second // something it started may hold its output open
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -259,7 +258,7 @@ func TestCL02OrgsSideBySide(t *testing.T) {
 				t.Errorf("%s revoked; %s: %d %s", o.Name, other.Name, r.Status, r.body)
 			}
 		}
-		eventually(t, 10*time.Second, "Salesforce was told", func() bool { return d.refreshTokens()["live"] == len(simulatedOrgs)-1-i })
+		eventually(t, plenty, "Salesforce was told", func() bool { return d.refreshTokens()["live"] == len(simulatedOrgs)-1-i })
 	}
 	wantOrgsApart(t, sim, "acme", "acme-sandbox", "acme-scratch")
 }

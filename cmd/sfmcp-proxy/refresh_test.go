@@ -35,6 +35,7 @@ func TestFT16TokenEndpointBroken(t *testing.T) {
 		}
 		d.expireLogins()
 		d.control("DELETE", "/requests", nil, nil)
+		begun := time.Now()
 		for range 3 {
 			r := c.call("updateSobjectRecord", map[string]any{"sobject-name": "Account", "id": "001xx0000000001AAA", "body": map[string]any{"Name": "x"}})
 			if r.Status != http.StatusOK || !r.Result.IsError && r.Error == nil || strings.Contains(r.body, "/approvals/") {
@@ -45,8 +46,9 @@ func TestFT16TokenEndpointBroken(t *testing.T) {
 				t.Errorf("%s, without one: %d %s", tc.name, r.Status, r.body)
 			}
 		}
-		if n := len(d.recorded("path=/services/oauth2/token")); n != 1 {
-			t.Errorf("%s: Salesforce was asked %d times at once", tc.name, n)
+		// On a slow machine a pause of 10 s may be over meanwhile.
+		if n := len(d.recorded("path=/services/oauth2/token")); n < 1 || n > 1+int(time.Since(begun)/(10*time.Second)) {
+			t.Errorf("%s: Salesforce was asked %d times in %s", tc.name, n, time.Since(begun))
 		}
 		if row := d.user(rep); row.Salesforce != "active" || row.LoginWhy == "" || row.LoginClass == "" || row.LoginFix == "" {
 			t.Errorf("%s: the security team sees %+v", tc.name, row)
@@ -87,7 +89,7 @@ func TestFT19RevokedWins(t *testing.T) {
 		if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
 			t.Errorf("after the revocation: %d %s", r.Status, r.body)
 		}
-		eventually(t, 10*time.Second, "nothing of the user lives at Salesforce", func() bool { return d.refreshTokens()["live"] == 0 })
+		eventually(t, plenty, "nothing of the user lives at Salesforce", func() bool { return d.refreshTokens()["live"] == 0 })
 		if out := d.must("grant", "list", "--json"); out != "" {
 			t.Errorf("connections are left: %s", out)
 		}
@@ -109,7 +111,7 @@ func TestFT20KilledDuringRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := func() int { return len(d.recorded("path=/services/oauth2/token")) }
-	eventually(t, 20*time.Second, "the request is on its way", func() bool { return asked() == 1 })
+	eventually(t, plenty, "the request is on its way", func() bool { return asked() == 1 })
 	if err := doomed.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -120,7 +122,7 @@ func TestFT20KilledDuringRefresh(t *testing.T) {
 	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
 		t.Errorf("after the kill: %d %s", r.Status, r.body)
 	}
-	if took := time.Since(killed); took > 12*time.Second {
+	if took := time.Since(killed); took > 20*time.Second { // the lease lasts 10 s, the request an hour
 		t.Errorf("taken over after %s", took)
 	}
 	if n := asked(); n != 2 {

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -66,7 +65,7 @@ func TestServeEndsWhenAListenerFails(t *testing.T) {
 	t.Parallel()
 	a, _ := configured(t, twoOrgs)
 	a.config.TLS.CertFile, a.config.TLS.KeyFile = "gone.pem", "gone.key"
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), plenty)
 	defer cancel()
 	if err := a.serve(ctx, func() {}); err == nil || ctx.Err() != nil {
 		t.Errorf("ended with %v, after it was told to: %v", err, ctx.Err())
