@@ -14,23 +14,18 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// served puts a handler behind the middleware and the server's real settings, with its
-// times cut to a hundredth, over HTTP/1.1 or HTTP/2.
+// served puts a handler behind the middleware and the server's real settings, over
+// HTTP/1.1 or HTTP/2. The time of one write is the app's.
 func served(t *testing.T, a *app, h http.Handler, overHTTP2 bool) (url string, client *http.Client) {
 	t.Helper()
-	settings := a.server(nil)
-	a.writeTime = writeTime / 100
-	s := httptest.NewUnstartedServer(a.middleware(h))
+	settings := a.server(a.middleware(h))
+	settings.HTTP2.WriteByteTimeout = a.writeTime
+	s := httptest.NewUnstartedServer(nil)
 	s.Config = settings
-	settings.Handler = a.middleware(h)
-	settings.ReadTimeout /= 100
-	settings.ReadHeaderTimeout /= 100
-	settings.IdleTimeout /= 100
-	settings.HTTP2.SendPingTimeout /= 100
-	settings.HTTP2.WriteByteTimeout /= 100
 	s.EnableHTTP2 = overHTTP2
 	if overHTTP2 {
 		s.StartTLS()
@@ -43,43 +38,103 @@ func served(t *testing.T, a *app, h http.Handler, overHTTP2 bool) (url string, c
 
 var httpVersions = map[string]bool{"HTTP/1.1": false, "HTTP/2": true}
 
+// pipes is a listener whose connections are in memory, so that a test can let the time of
+// both sides pass at once (see synctest).
+type pipes struct {
+	net.Listener // nil
+	dialed       chan net.Conn
+	closed       chan struct{}
+}
+
+// onPipes serves a handler as the product's public listener would, until the test ends.
+func onPipes(t *testing.T, a *app, s *http.Server, overHTTP2 bool) *pipes {
+	t.Helper()
+	l := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
+	bound := a.boundConnections(l, a.config.Limits.Connections)
+	s.ConnState = bound.watch
+	ended := make(chan error, 1)
+	if overHTTP2 {
+		dir := t.TempDir()
+		certified(t, dir, 1, time.Now(), time.Now().Add(24*time.Hour))
+		s.TLSConfig = &tls.Config{SessionTicketsDisabled: true} // nobody reads them while the client begins
+		go func() { ended <- s.ServeTLS(bound, dir+"/cert.pem", dir+"/key.pem") }()
+	} else {
+		go func() { ended <- s.Serve(bound) }()
+	}
+	t.Cleanup(func() {
+		s.Close()
+		<-ended
+	})
+	return l
+}
+
+// Dial is the client's side.
+func (l *pipes) Dial(context.Context, string, string) (net.Conn, error) {
+	near, far := net.Pipe()
+	l.dialed <- far
+	return near, nil
+}
+
+func (l *pipes) Accept() (net.Conn, error) {
+	select {
+	case conn := <-l.dialed:
+		return conn, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *pipes) Close() error   { close(l.closed); return nil }
+func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
 // FT-49: neither an event stream that is quiet for long nor a call that takes long is cut
-// by the server's own times. The real ones are 30 s and 2 minutes; here they are a
-// hundredth, and the handler is quiet for more than either.
+// by the server's own times. The handler is quiet for more than any of them.
 func TestFT49LongAnswersAreNotCut(t *testing.T) {
 	t.Parallel()
 	for name, overHTTP2 := range httpVersions {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a, _ := configured(t, twoOrgs)
-			url, client := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				io.Copy(io.Discard, r.Body)
-				control := http.NewResponseController(w)
-				for i := range 3 {
-					fmt.Fprintf(w, "data: %d\n\n", i)
-					if err := control.Flush(); err != nil {
-						t.Errorf("event %d: %v", i, err)
+			synctest.Test(t, func(t *testing.T) {
+				a, _ := configured(t, twoOrgs)
+				settings := a.server(nil)
+				quiet := time.Second + max(settings.ReadTimeout, settings.ReadHeaderTimeout, settings.IdleTimeout, a.writeTime,
+					settings.HTTP2.SendPingTimeout+settings.HTTP2.PingTimeout)
+				settings.Handler = a.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.Copy(io.Discard, r.Body)
+					control := http.NewResponseController(w)
+					for i := range 3 {
+						fmt.Fprintf(w, "data: %d\n\n", i)
+						if err := control.Flush(); err != nil {
+							t.Errorf("event %d: %v", i, err)
+						}
+						control.SetWriteDeadline(time.Now().Add(a.writeTime)) // as a handler might, and never lift it
+						select {
+						case <-r.Context().Done():
+							t.Errorf("the request ended after event %d: %v", i, context.Cause(r.Context()))
+							return
+						case <-time.After(quiet):
+						}
 					}
-					control.SetWriteDeadline(time.Now().Add(a.writeTime)) // as a handler might, and never lift it
-					select {
-					case <-r.Context().Done():
-						t.Errorf("the request ended after event %d: %v", i, context.Cause(r.Context()))
-						return
-					case <-time.After(1300 * time.Millisecond):
+				}))
+				transport := &http.Transport{DialContext: onPipes(t, a, settings, overHTTP2).Dial, ForceAttemptHTTP2: overHTTP2,
+					TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+				defer transport.CloseIdleConnections()
+				client, url := &http.Client{Transport: transport}, "http://x/"
+				if overHTTP2 {
+					url = "https://x/"
+				}
+				for range 2 { // the second on a connection that is used already
+					resp, err := client.Post(url, "application/json", strings.NewReader(`{}`))
+					if err != nil {
+						t.Fatal(err)
+					}
+					body, err := io.ReadAll(resp.Body)
+					resp.Body.Close()
+					if want := "data: 0\n\ndata: 1\n\ndata: 2\n\n"; string(body) != want || err != nil || (resp.ProtoMajor == 2) != overHTTP2 {
+						t.Errorf("%s %q, %v", resp.Proto, body, err)
 					}
 				}
-			}), overHTTP2)
-			for range 2 { // the second on a connection that is used already
-				resp, err := client.Post(url, "application/json", strings.NewReader(`{}`))
-				if err != nil {
-					t.Fatal(err)
-				}
-				body, err := io.ReadAll(resp.Body)
-				resp.Body.Close()
-				if want := "data: 0\n\ndata: 1\n\ndata: 2\n\n"; string(body) != want || err != nil || (resp.ProtoMajor == 2) != overHTTP2 {
-					t.Errorf("%s %q, %v", resp.Proto, body, err)
-				}
-			}
+			})
 		})
 	}
 }
@@ -109,6 +164,7 @@ func TestFT50SlowReadersAreGivenUp(t *testing.T) {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
 				a, _ := configured(t, twoOrgs)
+				a.writeTime = writeTime / 100
 				ended := make(chan error, 1)
 				url, _ := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ended <- write(w) }), overHTTP2)
 				conn := slowReader(t, url, overHTTP2)
@@ -118,14 +174,14 @@ func TestFT50SlowReadersAreGivenUp(t *testing.T) {
 					if err == nil {
 						t.Error("all of it was written, with nobody reading: the test tests nothing")
 					}
-					if took := time.Since(begun); took > 20*a.writeTime {
+					if took := time.Since(begun); took > writeTime {
 						t.Errorf("given up after %s, for one write %s", took, a.writeTime)
 					}
-				case <-time.After(10 * time.Second):
+				case <-time.After(plenty):
 					t.Fatal("the handler still waits for a client that does not read")
 				}
 				conn.Close()
-				eventually(t, 5*time.Second, "the request has ended", func() bool { return a.load.requests.Load() == 0 })
+				eventually(t, plenty, "the request has ended", func() bool { return a.load.requests.Load() == 0 })
 			})
 		}
 	}
@@ -158,22 +214,24 @@ func slowReader(t *testing.T, url string, overHTTP2 bool) net.Conn {
 // server itself answers what it cannot read.
 func TestDeadlineEndsWithItsAnswer(t *testing.T) {
 	t.Parallel()
-	a := serving(t, twoOrgs, func(a *app) { a.writeTime = 100 * time.Millisecond })
-	conn, err := net.Dial("tcp", a.publicAddress)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	read := bufio.NewReader(conn)
-	for i, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"} {
-		time.Sleep(time.Duration(i) * 300 * time.Millisecond)
-		fmt.Fprint(conn, request)
-		resp, err := http.ReadResponse(read, nil)
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := configured(t, twoOrgs)
+		conn, err := onPipes(t, a, a.server(a.publicHandler()), false).Dial(t.Context(), "", "")
 		if err != nil {
-			t.Fatalf("request %d: %v", i, err)
+			t.Fatal(err)
 		}
-		io.Copy(io.Discard, resp.Body)
-	}
+		defer conn.Close()
+		read := bufio.NewReader(conn)
+		for i, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"} {
+			time.Sleep(time.Duration(i) * 2 * a.writeTime)
+			fmt.Fprint(conn, request)
+			resp, err := http.ReadResponse(read, nil)
+			if err != nil {
+				t.Fatalf("request %d: %v", i, err)
+			}
+			io.Copy(io.Discard, resp.Body)
+		}
+	})
 }
 
 // stalled is a reader of the log that does not read until it is let.
@@ -200,23 +258,26 @@ func TestFT48LogThatNobodyReads(t *testing.T) {
 	}
 	for range 50 {
 		begun := time.Now()
-		if !speakPlainlyOnce(a.publicAddress) || time.Since(begun) > 2*time.Second {
+		if !speakPlainlyOnce(a.publicAddress) || time.Since(begun) > plenty { // it would wait for ever
 			t.Fatalf("a request waited %s for the log", time.Since(begun))
 		}
 	}
-	records.mu.Lock()
-	waiting := len(records.waiting)
-	records.mu.Unlock()
-	if waiting > sinkSize {
-		t.Errorf("%d bytes wait", waiting)
+	waiting := func() int {
+		records.mu.Lock()
+		defer records.mu.Unlock()
+		return len(records.waiting)
+	}
+	if n := waiting(); n > sinkSize {
+		t.Errorf("%d bytes wait", n)
 	}
 	if m := a.metrics.text(t); strings.Contains(m, "sfmcp_log_records_dropped_total{} 0\n") || !strings.Contains(m, "sfmcp_log_records_dropped_total") {
 		t.Errorf("metrics do not show the loss:\n%s", m)
 	}
 	close(out.let)
-	eventually(t, 5*time.Second, "the log tells of the loss", func() bool { return strings.Contains(out.String(), "records were dropped") })
+	eventually(t, plenty, "the log tells of the loss", func() bool { return strings.Contains(out.String(), "records were dropped") })
+	eventually(t, plenty, "there is room again", func() bool { return waiting() == 0 })
 	log.Info("afterwards")
-	records.close(time.Second)
+	records.close(plenty)
 	if !strings.Contains(out.String(), "afterwards") {
 		t.Error("what was logged last is lost")
 	}
@@ -289,7 +350,7 @@ func TestFT12PanicsAreSurvived(t *testing.T) {
 	if err := a.survive(func() error { return errors.New("usual") }); err == nil || err.Error() != "usual" {
 		t.Errorf("an error became %v", err)
 	}
-	records.close(time.Second)
+	records.close(plenty)
 	if text := log.String(); strings.Contains(text, secret) || strings.Count(text, `"msg":"panic"`) != 5 {
 		t.Errorf("the log: %s", text)
 	}
