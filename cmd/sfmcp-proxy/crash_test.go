@@ -4,12 +4,12 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -45,12 +45,7 @@ func startCommand(t *testing.T, cmd *exec.Cmd, dir, listen, salesforceListen str
 // freePort returns an address that the process can have twice in a row.
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return "127.0.0.1:" + callbackPort(t)
 }
 
 // What was acknowledged before kill -9 is there after a restart: the connection, the
@@ -87,7 +82,7 @@ func TestFT05KilledAndRestarted(t *testing.T) {
 	}
 	d.must("audit", "verify")
 	d.must("user", "revoke", rep)
-	eventually(t, 5*time.Second, "Salesforce revokes the login", func() bool { return d.refreshTokens()["live"] == 0 })
+	eventually(t, plenty, "Salesforce revokes the login", func() bool { return d.refreshTokens()["live"] == 0 })
 }
 
 // FT-10, in small: killed at many points while writes are asked for, approved and
@@ -103,11 +98,16 @@ func TestFT10KilledAtManyPoints(t *testing.T) {
 	var approved, created []string
 	for round := range 8 {
 		stop := make(chan struct{})
-		time.AfterFunc(time.Duration(20+35*round)*time.Millisecond, func() {
-			process.Process.Kill()
-			close(stop)
+		kill := sync.OnceFunc(func() {
+			time.AfterFunc(time.Duration(20+35*round)*time.Millisecond, func() {
+				process.Process.Kill()
+				close(stop)
+			})
 		})
 		for i := 0; ; i++ { // until the process is gone
+			if i >= round/2 { // so that some writes are made however slow the machine is
+				kill()
+			}
 			name := fmt.Sprintf("Round %d Account %d Ltd", round, i)
 			held, err := c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account(name)}, false)
 			if err != nil {
@@ -129,6 +129,7 @@ func TestFT10KilledAtManyPoints(t *testing.T) {
 				created = append(created, name)
 			}
 		}
+		kill()
 		<-stop
 		process.Wait()
 		d, process = startProcess(t, dir, listen, salesforce)
@@ -157,18 +158,13 @@ func TestRS10RevokeFromAnotherProcessEndsCallsInFlight(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c := d.connect("sobject-reads", rep)
-	d.control("PATCH", "/faults", map[string]any{"answer_delay": "20s"}, nil)
-	type result struct {
-		r    reply
-		took time.Duration
-	}
-	answered := make(chan result, 1)
+	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
+	answered := make(chan reply, 1)
 	go func() {
-		start := time.Now()
 		r, _ := c.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
-		answered <- result{r, time.Since(start)}
+		answered <- r
 	}()
-	eventually(t, 10*time.Second, "the call reaches Salesforce", func() bool { return len(d.recorded("tool=getUserInfo")) > 1 })
+	eventually(t, plenty, "the call reaches Salesforce", func() bool { return len(d.recorded("tool=getUserInfo")) > 1 })
 
 	revoke := exec.Command(os.Args[0], "user", "revoke", rep, "--config", d.ConfigFile)
 	revoke.Env = append(os.Environ(), runAsProgram+"=1")
@@ -176,14 +172,13 @@ func TestRS10RevokeFromAnotherProcessEndsCallsInFlight(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	revoked := time.Now()
 	select {
-	case got := <-answered:
-		if strings.Contains(got.r.body, rep) {
-			t.Errorf("the result was delivered after the cut: %s", got.r.body)
+	case r := <-answered:
+		if strings.Contains(r.body, rep) {
+			t.Errorf("the result was delivered after the cut: %s", r.body)
 		}
-	case <-time.After(2 * time.Second):
-		t.Errorf("the call was still open %v after the revocation", time.Since(revoked))
+	case <-time.After(15 * time.Second): // a busy machine takes longer than a second; uncut, the call would last a minute
+		t.Error("the call is still open long after the revocation")
 	}
 	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
 		t.Errorf("a new call: %d %s", r.Status, r.body)

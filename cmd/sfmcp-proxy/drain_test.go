@@ -91,7 +91,7 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 	for i := range 3 {
 		pending = append(pending, d.approvalURL(c.call("createSobjectRecord", account(fmt.Sprintf("Waiting %d Ltd", i)))))
 	}
-	d.control("PATCH", "/faults", map[string]any{"framing": "sse", "progress_notifications": 1, "answer_delay": "15s"}, nil)
+	d.control("PATCH", "/faults", map[string]any{"framing": "sse", "progress_notifications": 1, "answers_held": true}, nil)
 	var calls burst
 	for i := range 100 {
 		if i < 10 {
@@ -101,23 +101,23 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 		}
 		calls.call(other, 2000+i, "soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"})
 	}
-	eventually(t, 15*time.Second, "200 calls are at Salesforce", func() bool {
+	eventually(t, plenty, "200 calls are at Salesforce", func() bool {
 		return d.inFlight() == 200 && len(d.recorded("tool=createSobjectRecord")) == 10
 	})
 
 	process.Process.Signal(syscall.SIGTERM)
-	told := time.Now()
-	eventually(t, time.Second, "readyz says 503", func() bool { status, _ := d.private("/readyz"); return status == http.StatusServiceUnavailable })
+	eventually(t, drainTime/2, "readyz says 503", func() bool { status, _ := d.private("/readyz"); return status == http.StatusServiceUnavailable })
 	if n := d.inFlight(); n != 200 {
 		t.Errorf("%d requests are in flight after the signal", n)
 	}
 	if speakPlainlyOnce(listen) {
 		t.Error("a new connection is answered")
 	}
-	status, _ := ends(t, process, 30*time.Second)
+	d.control("PATCH", "/faults", map[string]any{"answers_held": false}, nil)
+	status, took := ends(t, process, plenty)
 	calls.group.Wait()
-	if took := time.Since(told); status != exitDone || took > 30*time.Second {
-		t.Errorf("ended with status %d after %s", status, took)
+	if status != exitDone || strings.Contains(d.log.String(), "were cut off") {
+		t.Errorf("ended with status %d, %s after the last answer:\n%s", status, took, d.log)
 	}
 	if n := calls.failed.Load(); n > 0 {
 		t.Errorf("%d of 200 calls failed\n%s", n, d.log)
@@ -151,11 +151,15 @@ func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
 	d, process := startProcess(t, dir, freePort(t), freePort(t))
 	c := d.connect("sobject-all", rep)
 	d.decide(d.browser(), d.approvalURL(c.call("createSobjectRecord", account("Slow Ltd"))), rep, "approve")
-	d.control("PATCH", "/faults", map[string]any{"answer_delay": "2m"}, nil)
+	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
 	go c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account("Slow Ltd")}, false)
-	eventually(t, 10*time.Second, "the call is at Salesforce", func() bool { return len(d.recorded("tool=createSobjectRecord")) == 1 })
+	eventually(t, plenty, "the call is at Salesforce", func() bool { return len(d.recorded("tool=createSobjectRecord")) == 1 })
 	process.Process.Signal(syscall.SIGTERM)
-	if status, took := ends(t, process, 40*time.Second); status != exitDone || took > 30*time.Second {
+	if most := drainTime + closeTime + flushTime; most > 30*time.Second {
+		t.Errorf("ending may take %s", most)
+	}
+	// On a slow machine it takes longer than that; the call itself would last a minute.
+	if status, took := ends(t, process, drainTime+25*time.Second); status != exitDone || took < drainTime-time.Second {
 		t.Errorf("ended with status %d after %s", status, took)
 	}
 	if out := d.must("audit", "export"); !strings.Contains(out, `"outcome":"outcome_unknown"`) && !strings.Contains(out, `"outcome":"unknown"`) {
@@ -168,13 +172,13 @@ func TestFT42SecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
-	d.control("PATCH", "/faults", map[string]any{"answer_delay": "20s"}, nil)
+	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
 	go c.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
-	eventually(t, 10*time.Second, "a call is in flight", func() bool { return d.inFlight() == 1 })
+	eventually(t, plenty, "a call is in flight", func() bool { return d.inFlight() == 1 })
 	process.Process.Signal(syscall.SIGTERM)
-	eventually(t, 5*time.Second, "it drains", func() bool { return strings.Contains(d.log.String(), `"msg":"draining"`) })
+	eventually(t, plenty, "it drains", func() bool { return strings.Contains(d.log.String(), `"msg":"draining"`) })
 	process.Process.Signal(syscall.SIGTERM)
-	if status, took := ends(t, process, 10*time.Second); status == exitDone || took > 2*time.Second {
+	if status, took := ends(t, process, plenty); status == exitDone || took > drainTime/2 {
 		t.Errorf("ended with status %d after %s", status, took)
 	}
 }
@@ -191,7 +195,7 @@ func TestHangUpDoesNotEndTheProxy(t *testing.T) {
 		t.Errorf("readyz: %d", status)
 	}
 	process.Process.Signal(syscall.SIGTERM)
-	if status, _ := ends(t, process, 10*time.Second); status != exitDone {
+	if status, _ := ends(t, process, plenty); status != exitDone {
 		t.Errorf("ended with status %d\n%s", status, d.log)
 	}
 }
