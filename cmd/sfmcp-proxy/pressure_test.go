@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -145,20 +147,21 @@ func TestFT47FewFileDescriptors(t *testing.T) {
 		fmt.Sscan(metricOf(d, "process_cpu_seconds_total"), &seconds)
 		return seconds
 	}
+	// It has nothing to do but these connections: on no machine does that take long.
 	before, begun := cpu(), time.Now()
+	time.Sleep(time.Second)
+	if used := cpu() - before; used > time.Since(begun).Seconds()*.8 {
+		t.Errorf("%.1f s of processor time in %s", used, time.Since(begun))
+	}
 	for range 20 {
 		if r := c.send("tools/call", recordsOf); r.Status != http.StatusOK || r.Result.IsError {
 			t.Fatalf("a call meanwhile: %d %s", r.Status, r.body)
 		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	if used := cpu() - before; used > time.Since(begun).Seconds()*.8 {
-		t.Errorf("%.1f s of processor time in %s", used, time.Since(begun))
 	}
 	for _, conn := range open {
 		conn.Close()
 	}
-	eventually(t, 10*time.Second, "new connections are taken again", func() bool { return speakPlainlyOnce(address) })
+	eventually(t, plenty, "new connections are taken again", func() bool { return speakPlainlyOnce(address) })
 	for _, why := range []string{"source", "idle"} {
 		if n := metricOf(d, `sfmcp_connections_closed_total{why="`+why+`"}`); n == "" {
 			t.Errorf("nothing was shed (%s): the test tests nothing", why)
@@ -187,15 +190,21 @@ func TestFT47LoadIsShed(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go short.watchMemory(ctx, 1000) // bytes, of which this test alone uses more
-	eventually(t, 5*time.Second, "memory is short", short.full)
-	eventually(t, 5*time.Second, "requests are refused while memory is short", func() bool {
+	eventually(t, plenty, "memory is short", short.full)
+	eventually(t, plenty, "requests are refused while memory is short", func() bool {
 		a.load.short.Store(true) // until the next look finds that it is not
 		return ask() == http.StatusServiceUnavailable
 	})
-	eventually(t, 5*time.Second, "memory is found to be enough", func() bool { return ask() == http.StatusOK })
+	eventually(t, plenty, "memory is found to be enough", func() bool { return ask() == http.StatusOK })
 	if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_http_requests_limited_total{limit=load}") {
 		t.Errorf("metrics:\n%s", m)
 	}
+}
+
+// raceDetector says whether the race detector watches, of which the runtime does not tell.
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // FT-47: answers of 2 MB, more at a time than memory holds. Some calls are refused, the
@@ -233,14 +242,18 @@ func TestFT47LittleMemory(t *testing.T) {
 	peak, _, _ = strings.Cut(peak, "\n")
 	t.Logf("%d made, %d refused, %d otherwise; most memory%s", made.Load(), refused.Load(), other.Load(), peak)
 	var kib int
-	if fmt.Sscan(peak, &kib); kib > 256<<10 {
+	most := 256 << 10
+	if raceDetector() { // which remembers every access
+		most *= 2
+	}
+	if fmt.Sscan(peak, &kib); kib > most {
 		t.Errorf("%d KiB were in use", kib)
 	}
 	if other.Load() > 0 {
 		t.Error("some calls were neither made nor refused")
 	}
 	d.control("PUT", "/faults", map[string]any{}, nil)
-	eventually(t, 10*time.Second, "calls are made again", func() bool {
+	eventually(t, plenty, "calls are made again", func() bool {
 		r, err := c.post(t.Context(), "tools/call", userInfo, false)
 		return err == nil && r.Status == http.StatusOK && !r.Result.IsError
 	})
