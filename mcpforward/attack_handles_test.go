@@ -248,11 +248,11 @@ func TestFW41NothingIsMirrored(t *testing.T) {
 // in either era. It is sent once for its approval, and each repeat is told so.
 func TestFW46RepeatsAfterATimeout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 500 * time.Millisecond })
+	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(2 * time.Second) })
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 	params := `"name":"createSobjectRecord","arguments":` + createAccount
 	if a := c.post(`{"jsonrpc":"2.0","id":"same","method":"tools/call","params":{` + params + `}}`); !a.failed() || !strings.Contains(a.text(), "not known") {
 		t.Errorf("the first: %s", a.body)

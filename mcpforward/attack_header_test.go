@@ -40,15 +40,16 @@ func TestRS09BearerOfAnyLength(t *testing.T) { // not parallel: it measures
 			w.handler.ServeHTTP(rec, r)
 			return rec.Code
 		}
+		const bound = 50 * time.Millisecond
 		fastest := time.Hour // other work on the machine only ever makes it slower
-		for range 5 {
+		for i := 0; i < 5 || i < 200 && fastest > bound; i++ {
 			start := time.Now()
 			if status := visit(); status != http.StatusUnauthorized {
 				t.Errorf("%s: %d", what, status)
 			}
 			fastest = min(fastest, time.Since(start))
 		}
-		if fastest > 50*time.Millisecond {
+		if fastest > bound {
 			t.Errorf("%s: takes %v", what, fastest)
 		}
 		if n := testing.AllocsPerRun(3, func() { visit() }); n > 500 {

@@ -46,7 +46,7 @@ func twoOrgs(t *testing.T) (w *world, second *salesforcesim.Running) {
 		}
 		links = link.New(link.Config{DB: c.DB, Ring: first.Ring, Salesforce: client, Log: c.Log})
 		c.Links = links
-		c.Servers = append(c.Servers, Server{Name: sandbox, Title: "Sandbox", Org: sandbox, Timeout: 10 * time.Second, Policy: confirmWrites(),
+		c.Servers = append(c.Servers, Server{Name: sandbox, Title: "Sandbox", Org: sandbox, Timeout: time.Minute, Policy: confirmWrites(),
 			URL: second.ServerURL(sandbox, "platform/sobject-all"), Groups: []string{"*"}})
 	})
 	w.links = links

@@ -89,11 +89,11 @@ func TestSalesforceFaults(t *testing.T) {
 
 func TestSalesforceTooSlow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 300 * time.Millisecond })
+	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(3 * time.Second) })
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 	if a := c.create(createAccount); !a.failed() || !strings.Contains(a.text(), "not answer in time") || !strings.Contains(a.text(), "not known") {
 		t.Errorf("a write: %s", a.body)
 	}
@@ -185,6 +185,10 @@ func TestFW44Panic(t *testing.T) {
 	}
 }
 
+// cutBound is how long a call may last that is cut off, on a machine that is slow and
+// busy. Otherwise it lasts as long as Salesforce may take, which is a minute.
+const cutBound = 20 * time.Second
+
 // RS-10: access is taken away while calls are under way.
 func TestRS10CutOffInFlight(t *testing.T) {
 	t.Parallel()
@@ -215,9 +219,8 @@ func TestRS10CutOffInFlight(t *testing.T) {
 			watch, stop := context.WithCancel(t.Context())
 			defer stop()
 			go w.db.WatchAccess(watch, 100*time.Millisecond, func() { w.handler.Recheck(watch) })
-			w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(4 * time.Second) })
+			w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 			answers := make(chan *answer, 3)
-			begun := time.Now()
 			for i, call := range []string{
 				`{"name":"getUserInfo","arguments":{}}`, `{"name":"getUserInfo","arguments":{},"_meta":{"progressToken":1}}`,
 				`{"name":"createSobjectRecord","arguments":` + createAccount + `}`,
@@ -232,9 +235,10 @@ func TestRS10CutOffInFlight(t *testing.T) {
 			if err := cut(t.Context(), w, c); err != nil {
 				t.Fatal(err)
 			}
+			begun := time.Now()
 			for range 3 {
 				a := <-answers
-				if time.Since(begun) > 3*time.Second || strings.Contains(a.body, "Riley") || strings.Contains(a.body, "success") {
+				if time.Since(begun) > cutBound || strings.Contains(a.body, "Riley") || strings.Contains(a.body, "success") {
 					t.Errorf("after %s: %d %s", time.Since(begun), a.status, a.body)
 				}
 				// The kill switch ends calls, not connections: a token that is good is not called bad.
@@ -246,6 +250,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 					t.Errorf("a call that was made is denied: %s", a.body)
 				}
 			}
+			w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
 			if a := <-bystander; name != "stop all" && a.failed() {
 				t.Errorf("another user's call: %s", a.body)
 			}
@@ -270,7 +275,7 @@ func TestCancelNotification(t *testing.T) {
 	w := newWorld(t, nil)
 	c := rep(w)
 	other := w.connect(salesforcesim.RepID, "claude", "sales")
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(3 * time.Second) })
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 	answers := make(chan *answer, 1)
 	go func() {
 		d := *c
@@ -286,7 +291,7 @@ func TestCancelNotification(t *testing.T) {
 	}
 	begun := time.Now()
 	c.post(cancel)
-	if a := <-answers; !a.failed() || time.Since(begun) > 2*time.Second || !strings.Contains(a.text(), "cancelled") {
+	if a := <-answers; !a.failed() || time.Since(begun) > cutBound || !strings.Contains(a.text(), "cancelled") {
 		t.Errorf("after %s: %s", time.Since(begun), a.body)
 	}
 }
@@ -394,7 +399,7 @@ func TestFW45ClientGoesAway(t *testing.T) {
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 	ctx, leave := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
@@ -410,6 +415,7 @@ func TestFW45ClientGoesAway(t *testing.T) {
 	if err := <-gone; err == nil {
 		t.Fatal("the client got its answer")
 	}
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
 	waitFor(t, func() bool { return slices.Contains(outcomes(w.entries("tool.call")), audit.OK) })
 	if a := c.create(createAccount); a.failed() || !strings.Contains(a.text(), "not made again") || w.accounts("Nimbus") != 1 {
 		t.Errorf("repeated: %s", a.body)

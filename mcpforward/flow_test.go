@@ -274,14 +274,12 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// A burst beyond the limit waits its turn: all calls are made, no more than the limit
-// at a time, and other users do not wait.
 // A burst waits for its turn; not more than the limit is ever under way.
 func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *Config) { c.Limits = Limits{ConcurrentCalls: 2} })
 	c := rep(w)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
 	answers := make(chan *answer)
 	for i := range 3 {
 		d := *c
@@ -293,6 +291,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	if n := len(w.forwarded()); n != 2 {
 		t.Errorf("%d calls are under way", n)
 	}
+	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
 	for range 3 {
 		if a := <-answers; a.failed() {
 			t.Errorf("a call of the burst: %s", a.body)

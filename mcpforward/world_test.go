@@ -138,7 +138,7 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Cleanup(pool.Close)
 
 	server := func(name, hosted string, p *policy.Policy, groups ...string) Server {
-		return Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: 10 * time.Second, Policy: p, Groups: groups}
+		return Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
 	}
 	c := Config{
 		PublicURL: public, DB: w.db, Grants: w.grants, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
