@@ -70,7 +70,7 @@ func TestCircuitOpens(t *testing.T) {
 			x, _ := ill(t, tt.fault)
 			as := func(i int) {
 				if name == "users time out" {
-					x.target.Subject, x.target.Timeout = fmt.Sprint("005", i), 100*time.Millisecond
+					x.target.Subject = fmt.Sprint("005", i)
 				}
 			}
 			for i := range faultsToOpen + 3 { // initialize is answered, which ends a row
@@ -78,6 +78,9 @@ func TestCircuitOpens(t *testing.T) {
 				if _, err := x.Capabilities(t.Context(), x.target); err != nil {
 					t.Fatal(err)
 				}
+			}
+			if name == "users time out" {
+				x.target.Timeout = 100 * time.Millisecond
 			}
 			for i := range faultsToOpen + 3 {
 				as(i)
@@ -91,7 +94,7 @@ func TestCircuitOpens(t *testing.T) {
 				t.Errorf("%d calls reached the server, want %d", n, want)
 			}
 			if tt.opens {
-				x.target.Timeout = 10 * time.Second
+				x.target.Timeout = plenty
 				x.spared(t, false, firstRest)
 				x.spared(t, true, firstRest)
 			}

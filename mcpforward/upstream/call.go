@@ -232,7 +232,7 @@ func (c *call) free() {
 // drain reads what Salesforce may send after a response, which is nothing, so that the
 // connection can be used again, and does not wait for it for long.
 func (c *call) drain() {
-	late := time.AfterFunc(drainTimeout, func() { c.cancel(nil) })
+	late := time.AfterFunc(c.pool.linger, func() { c.cancel(nil) })
 	defer late.Stop()
 	drain(c.answered.body)
 	c.free()

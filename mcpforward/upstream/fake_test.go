@@ -158,6 +158,10 @@ func (f *fake) kill() {
 	clear(f.sessions)
 }
 
+// plenty is how long a test waits for what has no bound of its own, and soon the time of
+// a call that is to run out after it was sent. They leave room for a busy machine.
+const plenty, soon = 2 * time.Minute, 2 * time.Second
+
 // fixture is a pool in front of a fake.
 type fixture struct {
 	*Pool
@@ -200,7 +204,7 @@ func fixtureWith(t *testing.T, f *fake, client *http.Client) *fixture {
 	})
 	t.Cleanup(x.Close)
 	x.target = Target{
-		Org: "acme", Subject: "005A", Server: "sales", URL: f.URL, Timeout: 10 * time.Second,
+		Org: "acme", Subject: "005A", Server: "sales", URL: f.URL, Timeout: plenty,
 		Token: func(context.Context) (string, error) { x.mu.Lock(); defer x.mu.Unlock(); return x.token, nil },
 		Refused: func(_ context.Context, token string) (string, error) {
 			x.mu.Lock()

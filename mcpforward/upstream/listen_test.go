@@ -80,7 +80,7 @@ func (x *fixture) listen(t *testing.T) *Stream {
 // hears checks what comes next.
 func (l *Stream) hears(t *testing.T, methods ...string) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), plenty)
 	defer stop()
 	for _, want := range methods {
 		m, err := l.Next(ctx)
@@ -93,7 +93,7 @@ func (l *Stream) hears(t *testing.T, methods ...string) {
 // ends checks that nothing but the end comes.
 func (l *Stream) ends(t *testing.T, kind Kind) error {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, stop := context.WithTimeout(t.Context(), plenty)
 	defer stop()
 	m, err := l.Next(ctx)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != kind || ctx.Err() != nil {

@@ -69,7 +69,8 @@ type Pool struct {
 	wire   http.RoundTripper
 	lastID atomic.Int64
 
-	userAgent []string // value of that header
+	userAgent []string      // value of that header
+	linger    time.Duration // drainTimeout
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelCauseFunc
@@ -133,7 +134,10 @@ func New(cfg Config) *Pool {
 	if cfg.ResponseBytes == 0 {
 		cfg.ResponseBytes = 16 << 20
 	}
-	p := &Pool{cfg: cfg, wire: ownTransport(cfg.HTTP), userAgent: []string{"sfmcp-proxy/" + cfg.Version}, users: map[userKey]*user{}, hosted: map[hostedKey]*hosted{}}
+	p := &Pool{
+		cfg: cfg, wire: ownTransport(cfg.HTTP), linger: drainTimeout, userAgent: []string{"sfmcp-proxy/" + cfg.Version},
+		users: map[userKey]*user{}, hosted: map[hostedKey]*hosted{},
+	}
 	p.ctx, p.cancel = context.WithCancelCause(context.Background())
 	return p
 }

@@ -32,7 +32,7 @@ func onSim(t *testing.T) (*salesforcesim.Running, *Pool, Target) {
 	p := New(Config{Sleep: func(context.Context, time.Duration) error { return nil }})
 	t.Cleanup(p.Close)
 	return sim, p, Target{
-		Org: "acme", Subject: "005", Server: "all", URL: sim.ServerURL("", "platform/sobject-all"), Timeout: 20 * time.Second,
+		Org: "acme", Subject: "005", Server: "all", URL: sim.ServerURL("", "platform/sobject-all"), Timeout: plenty,
 		Token:   func(context.Context) (string, error) { return first, nil },
 		Refused: func(context.Context, string) (string, error) { return token() },
 	}

@@ -83,6 +83,7 @@ func TestConnectionIsReused(t *testing.T) {
 		from := map[string]bool{}
 		var kinds []respond
 		x := over(t, http2, nil)
+		x.linger = plenty // every answer ends, on a busy machine perhaps late
 		x.fake.on = func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
 			x.fake.mu.Lock()
 			from[r.RemoteAddr] = true
