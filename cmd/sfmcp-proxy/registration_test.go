@@ -309,6 +309,8 @@ func TestInspectorRegistersItself(t *testing.T) {
 func TestAS35RegistrationFlood(t *testing.T) {
 	t.Parallel()
 	a, _ := configured(t, twoOrgs+"\nregistration: {dynamic: {enabled: true}}\n")
+	now := time.Now()
+	a.now = func() time.Time { return now } // in which nothing is earned back
 	h := a.publicHandler()
 	register := func(source string) int {
 		r := httptest.NewRequest("POST", "/oauth/register", strings.NewReader(`{"redirect_uris":["https://client.example/cb"]}`))
@@ -343,8 +345,9 @@ func TestAS44DocumentFlood(t *testing.T) {
 	p := publish(t)
 	d := startRegistering(t, p.registration(t))
 	query := url.Values{"response_type": {"code"}, "redirect_uri": {testCallback}}
-	last := 0
-	for i := range signInBurst + 100 {
+	const all = signInBurst + 100
+	let, begun := 0, time.Now()
+	for i := range all {
 		query.Set("client_id", p.URL(fmt.Sprintf("host%d.example", i), "/c"))
 		resp, err := http.Get(d.PublicURL + "/oauth/authorize?" + query.Encode())
 		if err != nil {
@@ -352,9 +355,12 @@ func TestAS44DocumentFlood(t *testing.T) {
 		}
 		io.Copy(io.Discard, resp.Body)
 		resp.Body.Close()
-		last = resp.StatusCode
+		if resp.StatusCode != http.StatusTooManyRequests {
+			let++
+		}
 	}
-	if last != http.StatusTooManyRequests || p.Hits("/c") != 0 {
-		t.Errorf("the last answer is %d, the site was asked %d times", last, p.Hits("/c"))
+	// Some are let in again while it lasts, so any of them may be, also the last.
+	if most := signInBurst + 1 + int(time.Since(begun).Seconds()*signInsPerSecond); let > most || p.Hits("/c") != 0 {
+		t.Errorf("%d of %d were let in, at most %d may be; the site was asked %d times", let, all, most, p.Hits("/c"))
 	}
 }
