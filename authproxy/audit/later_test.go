@@ -47,7 +47,7 @@ func TestAppendLaterIsCommittedByItself(t *testing.T) {
 	s := newStore(t)
 	l, other := s.open(), s.open()
 	l.AppendLater(t.Context(), entry("tool.call"), func(err error) { t.Errorf("lost: %v", err) })
-	for deadline := time.Now().Add(10 * time.Second); len(list(t, other, Filter{})) == 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); len(list(t, other, Filter{})) == 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("still not there")
 		}

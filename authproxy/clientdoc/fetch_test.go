@@ -157,6 +157,10 @@ func jsonStatus(w http.ResponseWriter, status int, body string) {
 	w.Write([]byte(body))
 }
 
+// fetchBound is how long a fetch may last, on a machine that is slow and busy. Without
+// an end of its own it would last for hours.
+const fetchBound = fetchTime + 30*time.Second
+
 func TestAS40SizeAndTime(t *testing.T) {
 	t.Parallel()
 	site := clientdoctest.Start(t)
@@ -191,7 +195,7 @@ func TestAS40SizeAndTime(t *testing.T) {
 			if !errors.Is(err, tt.want) || tt.want == nil && err != nil {
 				t.Errorf("%s: %v, want %v", path, err, tt.want)
 			}
-			if took := time.Since(start); took > fetchTime+2*time.Second {
+			if took := time.Since(start); took > fetchBound {
 				t.Errorf("%s took %v", path, took)
 			}
 		})
@@ -214,7 +218,7 @@ func TestAS40SlowHandshake(t *testing.T) {
 	t.Cleanup(func() { mute.Close() })
 	start := time.Now()
 	_, _, err = fetcher(site).Document(t.Context(), "https://"+mute.Addr().String()+"/c")
-	if took := time.Since(start); !errors.Is(err, ErrUnavailable) || took > fetchTime+2*time.Second {
+	if took := time.Since(start); !errors.Is(err, ErrUnavailable) || took > fetchBound {
 		t.Errorf("%v after %v", err, took)
 	}
 }

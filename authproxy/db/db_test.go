@@ -189,7 +189,7 @@ func TestWatchAccessSeesAnotherProcess(t *testing.T) {
 		defer close(done)
 		watcher.WatchAccess(ctx, 5*time.Millisecond, func() { called <- struct{}{} })
 	}()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for seen := false; !seen; {
 		// Raised again each turn: the watcher may not have read its starting value yet.
 		if err := other.Tx(ctx, func(tx *sql.Tx) error { return other.RaiseAccessEpoch(ctx, tx) }); err != nil {

@@ -68,7 +68,7 @@ func TestFT16Slow(t *testing.T) {
 	}
 	f.clock.pass(time.Minute)
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		if _, err := p.Token(ctx, "acme", alice); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("after expiry: %v", err)
 		}

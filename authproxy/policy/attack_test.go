@@ -335,14 +335,20 @@ func TestFW43HostileSizesAreDecidedQuickly(t *testing.T) {
 		"many query parameters":   call("dispatch", `{"method":"GET","url":"/services/data/v67.0/limits?`+strings.ReplaceAll(distinct(50_000), ",", "&")+`"}`),
 	}
 	for name, c := range hostile {
-		started := time.Now()
-		p.Decide(rep, c)
 		// The goal is 100 ms; the bound here leaves room for the race detector on
-		// a busy machine and still catches anything that is not linear.
-		if took := time.Since(started); took > 2*time.Second {
-			t.Errorf("%s took %v", name, took)
+		// a slow machine and still catches anything that is not linear. Other work on the
+		// machine only ever makes it slower.
+		const bound = 2 * time.Second
+		fastest := time.Hour
+		for i := 0; i < 10 && fastest > bound; i++ {
+			started := time.Now()
+			p.Decide(rep, c)
+			fastest = min(fastest, time.Since(started))
+		}
+		if fastest > bound {
+			t.Errorf("%s took %v", name, fastest)
 		} else {
-			t.Logf("%s: %v", name, took)
+			t.Logf("%s: %v", name, fastest)
 		}
 	}
 }
