@@ -155,7 +155,7 @@ func (p *product) serve(ctx context.Context, plan plan, file string) error {
 	if p.process, err = startProcess(cmd); err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		text, err := os.ReadFile(path)
 		if err != nil {
 			return err
