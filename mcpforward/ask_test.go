@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -322,18 +323,25 @@ func TestAV04StreamsAreBounded(t *testing.T) {
 // An event stream that says nothing for a while gets comments, which begin it if need be.
 func TestKeepAlive(t *testing.T) {
 	t.Parallel()
-	wrote := make(chan string, 9)
-	p := &reply{w: chanWriter{make(http.Header), wrote}, control: http.NewResponseController(chanWriter{make(http.Header), wrote}), stream: true, json: true}
-	stop := p.keepAlive(time.Millisecond)
-	for range 3 {
-		if got := <-wrote; got != ": wait\n\n" {
-			t.Errorf("wrote %q", got)
+	synctest.Test(t, func(t *testing.T) {
+		wrote := make(chan string, 9)
+		p := &reply{w: chanWriter{make(http.Header), wrote}, control: http.NewResponseController(chanWriter{make(http.Header), wrote}), stream: true, json: true}
+		stop := p.keepAlive(quietTime)
+		for range 3 {
+			begun := time.Now()
+			if got := <-wrote; got != ": wait\n\n" || time.Since(begun) != quietTime {
+				t.Errorf("wrote %q after %s", got, time.Since(begun))
+			}
 		}
-	}
-	stop()
-	if !p.late() {
-		t.Error("no stream has begun")
-	}
+		stop()
+		if !p.late() {
+			t.Error("no stream has begun")
+		}
+		time.Sleep(2 * quietTime)
+		if len(wrote) > 0 {
+			t.Errorf("wrote %q after the end", <-wrote)
+		}
+	})
 }
 
 // A client hears that it is waited for while its call waits for its turn, and while the

@@ -272,7 +272,7 @@ func TestAV04RefusalsAreHeldBack(t *testing.T) {
 // AV-04: what writes to the database counts against the user's limits.
 func TestAV04LogLevelsAreCounted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 3} })
+	w := newWorld(t, func(c *Config) { c.Limits, c.Now = Limits{CallsPerMinute: 3}, standingStill() })
 	c := rep(w)
 	last := 0
 	for range 4 {

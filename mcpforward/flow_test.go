@@ -249,9 +249,15 @@ func TestStopModes(t *testing.T) {
 	}
 }
 
+// standingStill is a clock under which no call is earned back, however slow the machine is.
+func standingStill() func() time.Time {
+	now := time.Now()
+	return func() time.Time { return now }
+}
+
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 6} })
+	w := newWorld(t, func(c *Config) { c.Limits, c.Now = Limits{CallsPerMinute: 6}, standingStill() })
 	c := rep(w) // one of six: initialize
 	other := w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
 	var held []int
