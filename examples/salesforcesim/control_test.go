@@ -2,6 +2,7 @@ package salesforcesim
 
 import (
 	"encoding/json"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -177,6 +178,12 @@ func TestControlTheRest(t *testing.T) {
 	}
 	if got := s.ClockSkew(); got != -5*time.Minute {
 		t.Errorf("skew %v", got)
+	}
+	for _, path := range []string{"/", "/id/keys", "/services/oauth2/token", "/platform/mcp/v1/platform/sobject-all", "/nowhere"} {
+		told, err := http.ParseTime(send(t, "GET", s.BaseURL()+path, nil, "").header.Get("Date"))
+		if ahead := time.Until(told); err != nil || ahead > -4*time.Minute || ahead < -6*time.Minute {
+			t.Errorf("%s tells a time that is %v ahead: %v", path, ahead, err)
+		}
 	}
 	setFaults(t, s, Faults{BigAnswer: true})
 	control[any](t, s, "POST", "/reset", "", 204)

@@ -20,6 +20,7 @@ func (s *Sim) Handler() http.Handler { return s.recorded(http.HandlerFunc(s.serv
 // serve routes by hand, on the path as it was sent: http.ServeMux would clean a path
 // before the gateway can refuse it.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // by its clock, not by that of net/http
 	faults := s.Faults()
 	if faults.Down {
 		htmlError(w, http.StatusServiceUnavailable)
