@@ -218,7 +218,7 @@ func (s *Sim) issue(o *org, app *ECA, g *grant, withRefreshToken bool) (*tokenAn
 		answer.InstanceURL = "https://attacker.my.salesforce.com"
 	}
 
-	token := &accessToken{ID: s.random.text(32), Grant: g.ID, ExpiresAt: now.Add(lifetime)}
+	token := &accessToken{ID: s.random.text(32), Grant: g.ID, IssuedAt: now, ExpiresAt: now.Add(lifetime)}
 	var err error
 	if s.opaque(app, g) {
 		token.ID = o.ID[:15] + "!AQ" + s.random.text(60)

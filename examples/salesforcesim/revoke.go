@@ -111,10 +111,9 @@ func (s *Sim) introspection(app *ECA, token string) map[string]any {
 	if t == nil || s.revoked(t) || now.After(t.ExpiresAt) {
 		return inactive
 	}
-	g := s.state.Grants[t.Grant]
-	answer := describe(g, "access_token")
+	answer := describe(s.state.Grants[t.Grant], "access_token")
 	if answer["active"] == true {
-		answer["exp"], answer["iat"], answer["nbf"] = t.ExpiresAt.Unix(), g.LastUsedAt.Unix(), g.LastUsedAt.Unix()-15
+		answer["exp"], answer["iat"], answer["nbf"] = t.ExpiresAt.Unix(), t.IssuedAt.Unix(), t.IssuedAt.Unix()-15
 	}
 	return answer
 }

@@ -106,6 +106,12 @@ func TestIntrospect(t *testing.T) {
 	if got := ask(refresh); got["active"] != true || got["token_type"] != "refresh_token" {
 		t.Errorf("%v", got)
 	}
+	clock.Advance(time.Minute)
+	confidential := form("grant_type", "refresh_token", "client_id", ConfidentialClientID, "client_secret", ConfidentialSecret, "refresh_token", refresh)
+	refresh = postForm(t, s.tokenURL(), confidential).json(t)["refresh_token"].(string)
+	if diff := cmp.Diff(want, ask(access)); diff != "" {
+		t.Errorf("after a refresh that made another token: %s", diff)
+	}
 	foreign, _ := issueTokens(t, s)
 	s.RevokeGrants(GrantFilter{ClientID: ConfidentialClientID})
 	for name, token := range map[string]string{"another app's": foreign, "revoked": access, "unknown": "x", "revoked refresh": refresh} {

@@ -51,6 +51,7 @@ type refreshToken struct {
 // accessToken is one access token that the gateway may meet again.
 type accessToken struct {
 	ID, Grant string
+	IssuedAt  time.Time
 	ExpiresAt time.Time
 	RevokedAt time.Time
 }
