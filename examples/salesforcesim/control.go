@@ -2,6 +2,7 @@ package salesforcesim
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
@@ -56,7 +57,14 @@ func controlError(w http.ResponseWriter, status int, message string) {
 func readControl(w http.ResponseWriter, r *http.Request, into any) bool {
 	decoder := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil && err != io.EOF {
+	err := decoder.Decode(into)
+	if err == io.EOF {
+		return true
+	}
+	if _, end := decoder.Token(); err == nil && end != io.EOF {
+		err = errors.New("something follows the JSON value")
+	}
+	if err != nil {
 		controlError(w, http.StatusBadRequest, err.Error())
 		return false
 	}
@@ -90,9 +98,23 @@ func (s *Sim) controlRequests(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, requests)
 }
 
+// controlOrg is the org that a request names. It answers the request itself, and returns
+// nil, where there is none of that name.
+func (s *Sim) controlOrg(w http.ResponseWriter, r *http.Request) *org {
+	o := s.org(r.URL.Query().Get("org"))
+	if o == nil {
+		controlError(w, http.StatusNotFound, "no such org")
+	}
+	return o
+}
+
 func (s *Sim) controlUsers(w http.ResponseWriter, r *http.Request) {
+	o := s.controlOrg(w, r)
+	if o == nil {
+		return
+	}
 	users := []map[string]any{}
-	for _, u := range s.Users(r.URL.Query().Get("org")) {
+	for _, u := range s.Users(o.Name) {
 		users = append(users, map[string]any{"id": u.ID, "username": u.Username, "password": u.Password, "name": u.Name,
 			"profile": u.Profile, "frozen": u.Frozen})
 	}
@@ -129,7 +151,11 @@ func (s *Sim) controlRotate(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) controlRecords(w http.ResponseWriter, r *http.Request) {
-	records := s.Records(r.URL.Query().Get("org"), r.PathValue("sobject"))
+	o := s.controlOrg(w, r)
+	if o == nil {
+		return
+	}
+	records := s.Records(o.Name, r.PathValue("sobject"))
 	if records == nil {
 		records = []map[string]any{}
 	}
@@ -137,9 +163,8 @@ func (s *Sim) controlRecords(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Sim) controlServers(w http.ResponseWriter, r *http.Request) {
-	o := s.org(r.URL.Query().Get("org"))
+	o := s.controlOrg(w, r)
 	if o == nil {
-		controlError(w, http.StatusNotFound, "no such org")
 		return
 	}
 	servers := map[string]bool{}

@@ -137,6 +137,21 @@ func TestControlUsersAndGrants(t *testing.T) {
 	}
 }
 
+// TestControlRefuses: an answer for a name that does not exist, or to half a body, would
+// let a test pass that has tested nothing.
+func TestControlRefuses(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{})
+	for _, path := range []string{"/users?org=none", "/records/Account?org=none", "/servers?org=none"} {
+		if got := control[map[string]string](t, s, "GET", path, "", 404); got["error"] == "" {
+			t.Errorf("%s: no reason", path)
+		}
+	}
+	if got := control[map[string]string](t, s, "PUT", "/faults", `{"down":false} {"down":true}`, 400); got["error"] == "" {
+		t.Error("two bodies: no reason")
+	}
+}
+
 func TestControlTheRest(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
