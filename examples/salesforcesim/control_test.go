@@ -137,6 +137,19 @@ func TestControlUsersAndGrants(t *testing.T) {
 	}
 }
 
+func TestControlTellsLastUse(t *testing.T) {
+	t.Parallel()
+	clock := newClock()
+	s := start(t, Config{Now: clock.Now})
+	_, refresh := issueTokens(t, s)
+	clock.Advance(time.Minute)
+	postForm(t, s.tokenURL(), refreshForm(refresh))
+	grants := control[[]map[string]any](t, s, "GET", "/grants", "", 200)
+	if len(grants) != 1 || grants[0]["last_used_at"] != clock.Now().UTC().Format(time.RFC3339Nano) || grants[0]["created_at"] == grants[0]["last_used_at"] {
+		t.Errorf("%v", grants)
+	}
+}
+
 // TestControlRefuses: an answer for a name that does not exist, or to half a body, would
 // let a test pass that has tested nothing.
 func TestControlRefuses(t *testing.T) {

@@ -21,8 +21,10 @@ type Grant struct {
 	ClientID  string    `json:"client_id"`
 	Scope     string    `json:"scope"`
 	CreatedAt time.Time `json:"created_at"`
-	RevokedAt time.Time `json:"revoked_at,omitzero"`
-	Why       string    `json:"why,omitempty"` // why it was revoked
+	// LastUsedAt is when the last token was issued from it.
+	LastUsedAt time.Time `json:"last_used_at"`
+	RevokedAt  time.Time `json:"revoked_at,omitzero"`
+	Why        string    `json:"why,omitempty"` // why it was revoked
 }
 
 // GrantFilter chooses grants; an empty field chooses all.
@@ -51,7 +53,7 @@ func (s *Sim) Grants(f GrantFilter) []Grant {
 	grants := []Grant{}
 	for _, g := range s.chosen(f) {
 		grants = append(grants, Grant{ID: g.ID, Org: g.Org, UserID: g.UserID, Username: s.usernameOf(g), ClientID: g.ClientID,
-			Scope: g.Scope, CreatedAt: g.CreatedAt, RevokedAt: g.RevokedAt, Why: g.Why})
+			Scope: g.Scope, CreatedAt: g.CreatedAt, LastUsedAt: g.LastUsedAt, RevokedAt: g.RevokedAt, Why: g.Why})
 	}
 	return grants
 }
