@@ -229,7 +229,7 @@ func (d *dataset) describe(u *User, s *objectSchema) object {
 func describeField(u *User, s *objectSchema, f *fieldSchema) object {
 	writable := !f.System && writable(u, s) == nil
 	o := object{
-		{"name", f.Name}, {"label", labelOf(f.Name)}, {"type", f.Type}, {"nillable", !f.Required && f.Type != typeBoolean},
+		{"name", f.Name}, {"label", labelOf(f.Name)}, {"type", f.Type}, {"nillable", !f.Required && f.Type != typeBoolean && f.Type != typeID},
 		{"createable", writable}, {"updateable", writable}, {"filterable", f.Type != typeTextArea}, {"sortable", f.Type != typeTextArea},
 	}
 	if f.Type.isText() && f.Type != typeID && f.Type != typeReference {

@@ -125,6 +125,9 @@ func (s *objectSchema) child(rel string) (childSchema, bool) {
 
 // labelOf turns an API name into words: BillingCity becomes Billing City, Secret__c becomes Secret.
 func labelOf(name string) string {
+	if name == "Id" {
+		return "Record ID"
+	}
 	var b strings.Builder
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "__c"), "Id")
 	for i, r := range name {

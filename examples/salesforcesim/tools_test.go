@@ -153,6 +153,12 @@ func TestGetObjectSchema(t *testing.T) {
 	if text := string(encodeJSON(opportunity)); !strings.Contains(text, `"referenceTo":["Account"]`) || !strings.Contains(text, `"picklistValues"`) {
 		t.Errorf("describe lacks references or values: %.300s", text)
 	}
+	for _, each := range opportunity["fields"].([]any) {
+		field := each.(map[string]any)
+		if field["label"] == "" || field["name"] == "Id" && field["nillable"] != false || field["name"] == "AccountId" && field["label"] != "Account" {
+			t.Errorf("field: %v", field)
+		}
+	}
 	if text := c.call("getObjectSchema", `{"objects":"Account"}`).text(); strings.Contains(text, "Secret") {
 		t.Error("child relationship of a hidden object is described")
 	}
