@@ -130,6 +130,11 @@ func runDemo(cmd *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, cleanUp()) }()
 
+	for _, name := range []string{"listen", "salesforce-listen"} {
+		if err := loopbackFlag(cmd, name); err != nil {
+			return err
+		}
+	}
 	public, listen, err := listenNow(flag("listen"))
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
@@ -220,15 +225,21 @@ func demoFolder(data string) (string, func() error, error) {
 	return dir, func() error { return nil }, os.MkdirAll(dir, 0o700)
 }
 
+// loopbackFlag checks a flag of the demonstration that says where to listen.
+func loopbackFlag(cmd *cobra.Command, name string) error {
+	at, err := listenFlag(cmd, name)
+	if err == nil && !at.IP.IsLoopback() {
+		err = usageError{fmt.Errorf("--%s: %s is not a loopback address: the demonstration's passwords are public", name, cmd.Flags().Lookup(name).Value)}
+	}
+	return err
+}
+
 // listenNow listens before anything else starts, because the port, which 0 leaves to
 // the system, is part of the issuer; and keeps the port from others until then.
 func listenNow(address string) (l net.Listener, actual string, err error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, "", err
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return nil, "", fmt.Errorf("%s is not a loopback address: the demonstration's passwords are public", address)
 	}
 	if l, err = net.Listen("tcp", address); err != nil {
 		return nil, "", err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,11 @@ func salesforceSimCommand() *cobra.Command {
 		Use: "salesforce-sim", Short: "Run the simulated Salesforce alone", Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			flag := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
+			for _, name := range []string{"listen", "control"} {
+				if _, err := listenFlag(cmd, name); err != nil {
+					return err
+				}
+			}
 			callbacks, err := cmd.Flags().GetStringSlice("callback")
 			if err != nil {
 				return err
@@ -37,4 +43,14 @@ func salesforceSimCommand() *cobra.Command {
 	f.String("control", "127.0.0.1:8091", "address of the control API")
 	f.StringSlice("callback", []string{"http://127.0.0.1:8080/oauth/callback"}, "callback URL of the External Client App (repeatable)")
 	return cmd
+}
+
+// listenFlag reads a flag that says where to listen. What is no address is wrong usage,
+// unlike an address that is taken.
+func listenFlag(cmd *cobra.Command, name string) (*net.TCPAddr, error) {
+	at, err := net.ResolveTCPAddr("tcp", cmd.Flags().Lookup(name).Value.String())
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--%s: %w", name, err)}
+	}
+	return at, nil
 }
