@@ -309,6 +309,7 @@ func TestSC03EnvironmentMistakes(t *testing.T) {
 		"SFMCP_PRODUCTION=maybe":            "production",
 		"SFMCP_PUBLIC_URL=http://x.example": "SFMCP_PUBLIC_URL",
 		"SFMCP_LIFETIMES_CODE=soon":         "lifetimes.code",
+		"SFMCP_KEYS_FILE=":                  "environment SFMCP_KEYS_FILE: keys_file: found nothing",
 	} {
 		if _, err := load(t, good, env); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", env, err)

@@ -146,6 +146,9 @@ func (v *validator) storage() {
 		scheme, _, _ := strings.Cut(v.c.Database, ":") // a URL may hold a password: show no more than this
 		v.add("database", quote(scheme+":…"), "sqlite:PATH (this version has no other store)")
 	}
+	if v.c.KeysFile == "" {
+		v.add("keys_file", "nothing", "the path of the sealing keys")
+	}
 }
 
 func (v *validator) orgs() {
