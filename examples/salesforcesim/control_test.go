@@ -45,7 +45,7 @@ func TestControlFaults(t *testing.T) {
 	if diff := cmp.Diff(want, control[Faults](t, s, "GET", "/faults", "", 200)); diff != "" {
 		t.Error(diff)
 	}
-	for _, body := range []string{`{"no_such":true}`, `{"framing":"xml"}`, `{"framing":1}`, `[`} {
+	for _, body := range []string{`{"no_such":true}`, `{"framing":"xml"}`, `{"framing":1}`, `{"max_approvals":-1}`, `{"progress_notifications":-1}`, `[`} {
 		if got := control[map[string]string](t, s, "PUT", "/faults", body, 400); got["error"] == "" {
 			t.Errorf("%s: no reason", body)
 		}

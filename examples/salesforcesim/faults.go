@@ -135,6 +135,11 @@ func (f Faults) Validate() error {
 			faults = append(faults, fmt.Errorf("%s %d: want an HTTP status", name, status))
 		}
 	}
+	for name, n := range map[string]int{"max_approvals": f.MaxApprovals, "progress_notifications": f.ProgressNotifications} {
+		if n < 0 {
+			faults = append(faults, fmt.Errorf("%s %d: want 0 or more", name, n))
+		}
+	}
 	return errors.Join(faults...)
 }
 
