@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -28,7 +29,7 @@ func (a *app) table() http.Handler {
 	a.pages.Mount(r)            // /, /connect/…, /account, /approvals
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
-	r.MethodNotAllowedHandler = message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
+	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	r.Use(a.limitStrangers)
 	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// /mcp/{server} is asked for more than all else together.
@@ -38,6 +39,28 @@ func (a *app) table() http.Handler {
 		}
 		r.ServeHTTP(w, req)
 	}))
+}
+
+// methodNotAllowed answers a request whose path has a route, but not for its method. It
+// names those that there are (RFC 9110 section 15.5.6), which the router does not.
+func methodNotAllowed(r *mux.Router) http.Handler {
+	page := message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		var allowed []string
+		err := r.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
+			var match mux.RouteMatch
+			if route.Match(req, &match) || !errors.Is(match.MatchErr, mux.ErrMethodMismatch) {
+				return nil
+			}
+			methods, err := route.GetMethods()
+			allowed = append(allowed, methods...)
+			return err
+		})
+		if err == nil {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+		}
+		page.ServeHTTP(w, req)
+	})
 }
 
 // message answers with a page that says one thing.
