@@ -167,7 +167,7 @@ func (o Org) withDefaults(c Config, position int) Org {
 		o.Users = usersOf(c.Users, o.Name, position)
 	}
 	if len(o.Apps) == 0 {
-		o.Apps = appsOf(o.Name, position)
+		o.Apps = appsOf(o, position)
 	}
 	o.Users, o.Apps = slices.Clone(o.Users), slices.Clone(o.Apps)
 	for i := range o.Apps {
@@ -189,11 +189,14 @@ func usersOf(users []User, org string, position int) []User {
 	return users
 }
 
-func appsOf(org string, position int) []ECA {
-	public, confidential := ECA{ClientID: PublicClientID}, ECA{ClientID: ConfidentialClientID, Secret: ConfidentialSecret}
+// appsOf are the default apps of an org that has its users. The one with a secret runs
+// as the first of them.
+func appsOf(o Org, position int) []ECA {
+	public := ECA{ClientID: PublicClientID}
+	confidential := ECA{ClientID: ConfidentialClientID, Secret: ConfidentialSecret, RunAs: o.Users[0].Username}
 	if position > 0 {
-		public.ClientID += "." + org
-		confidential.ClientID += "." + org
+		public.ClientID += "." + o.Name
+		confidential.ClientID += "." + o.Name
 	}
 	return []ECA{public, confidential}
 }

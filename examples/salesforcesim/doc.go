@@ -28,7 +28,8 @@
 // One production org "acme" (OrgID), a public and a confidential External Client App,
 // two users (DefaultUsers), and all hosted servers active. Callbacks come from
 // Config.Callbacks. A further org without users or apps of its own gets the same ones,
-// with ".NAME" after usernames and consumer keys.
+// with ".NAME" after usernames and consumer keys. The confidential app runs as the first
+// user where client_credentials is on.
 //
 // # Signing in
 //

@@ -309,3 +309,19 @@ func TestClientCredentials(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+// TestClientCredentialsOfDefaultApp: the switch does something in the org that everybody gets.
+func TestClientCredentialsOfDefaultApp(t *testing.T) {
+	t.Parallel()
+	s := start(t, Config{Orgs: []Org{{Name: "acme", ID: OrgID}, {Name: "second", ID: "00Dxx0000002gPFEAY"}}})
+	setFaults(t, s, Faults{ClientCredentials: true})
+	for org, suffix := range map[string]string{"acme": "", "second": ".second"} {
+		f := form("grant_type", "client_credentials", "client_id", ConfidentialClientID+suffix, "client_secret", ConfidentialSecret)
+		if got := postForm(t, s.LoginURL(org)+"/services/oauth2/token", f).json(t); got["access_token"] == nil || got["refresh_token"] != nil {
+			t.Errorf("%s: %v", org, got)
+		}
+		if grants := s.Grants(GrantFilter{Username: RepUsername + suffix}); len(grants) != 1 {
+			t.Errorf("%s: runs as %+v", org, grants)
+		}
+	}
+}
