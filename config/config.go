@@ -63,7 +63,7 @@ type Server struct {
 	Description string        `mapstructure:"description"`
 	Org         string        `mapstructure:"org" need:"value"`
 	Upstream    string        `mapstructure:"upstream" need:"value"`
-	Timeout     time.Duration `mapstructure:"timeout" need:"value"`
+	Timeout     time.Duration `mapstructure:"timeout" need:"time"`
 	Policy      string        `mapstructure:"policy" need:"value"`
 	Groups      []string      `mapstructure:"groups"`
 	// Of all users together; 0: no limit but that of each user.

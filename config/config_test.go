@@ -173,6 +173,7 @@ func TestSC03EveryFaultIsNamed(t *testing.T) {
 		"mistyped boolean":       {with("", "production: flase"), "production", "true or false"},
 		"text as boolean":        {with("", `production: "false"`), "production", "true or false"},
 		"number as text":         {with("client_id: 3MVG9example", "client_id: 12345"), "salesforce.orgs[0].client_id", "text"},
+		"no time at all":         {with("    policy: read-only", "    timeout: 0s\n    policy: read-only"), "servers[0].timeout", "more than 0"},
 		"no duration":            {with("", "lifetimes: {code: 60}"), "lifetimes.code", "duration"},
 		"no size":                {with("", "limits: {request_bytes: 1000}"), "limits.request_bytes", "size"},
 		"list as text":           {with("groups: [pilot]", "groups: pilot"), "servers[0].groups", "a list"},

@@ -126,8 +126,11 @@ func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need strin
 		case n.Tag == "!!null":
 			ok = false
 		case t == durationType:
-			_, err := time.ParseDuration(n.Value)
+			d, err := time.ParseDuration(n.Value)
 			ok = err == nil
+			if ok && need == "time" && d == 0 { // which would come out as the default
+				ok, want = false, "more than 0, or no such key"
+			}
 		case t == reflect.TypeFor[Bytes]():
 			_, err := ParseBytes(n.Value)
 			ok = err == nil
