@@ -284,7 +284,7 @@ func (v *validator) clients() {
 		switch {
 		case c.ID == "" || seen[c.ID] || strings.HasPrefix(c.ID, "https://"):
 			v.add(key("id"), quote(c.ID), "an id of its own that is no URL")
-		case strings.ContainsFunc(c.ID, func(r rune) bool { return r <= ' ' || r > '~' }):
+		case !grant.ValidClientID(c.ID):
 			v.add(key("id"), quote(c.ID), "visible ASCII without spaces (RFC 6749 A.1)")
 		}
 		seen[c.ID] = true

@@ -128,7 +128,7 @@ func approvalResult(r *approval.Request, url string) jsontext.Value {
 		v = toolResult(fmt.Sprintf("This call was not carried out. It waits for the approval of %s. "+
 			"Ask the user to open %s , where the call is shown in full and can be approved or denied; the request expires at %s. "+
 			"Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way.",
-			approverName(r.Approvers), url, clockTime(r.ExpiresAt)), true)
+			approverName(r.Role), url, clockTime(r.ExpiresAt)), true)
 	case approval.Denied:
 		v = toolResult(fmt.Sprintf("A person denied this call, so it was not carried out. "+
 			"Tell the user so and do not try another way. The same call is refused until %s.", clockTime(r.ExpiresAt)), true)
@@ -163,8 +163,8 @@ func repeatResult(r *approval.Request) jsontext.Value {
 		"It was not sent again. Look in Salesforce before asking for it again.", at), true)
 }
 
-func approverName(approvers string) string {
-	if role, ok := strings.CutPrefix(approvers, "role:"); ok {
+func approverName(role string) string {
+	if role != "" {
 		return "a person with the role " + role
 	}
 	return "the user who is signed in"

@@ -1,8 +1,6 @@
 package console
 
 import (
-	"strings"
-
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 )
@@ -58,8 +56,7 @@ func nextInWords(a *approval.Request) string {
 		if ownDecision(a) {
 			return ""
 		}
-		role := strings.TrimPrefix(a.Approvers, "role:")
-		return "You asked for this call, and its policy wants somebody else (" + role + ") to decide it."
+		return "You asked for this call, and its policy wants somebody else (" + a.Role + ") to decide it."
 	case approval.Approved:
 		return "Go back to your chat and ask the assistant to repeat the call. The approval counts once, until " +
 			a.ExpiresAt.UTC().Format("15:04 UTC") + "."

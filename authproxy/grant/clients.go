@@ -149,7 +149,7 @@ func (c Client) Validate(publicURL string, salesforceHosts []string) error {
 	fault := func(format string, args ...any) {
 		faults = append(faults, fmt.Errorf("client %q: "+format, append([]any{c.ID}, args...)...))
 	}
-	if c.ID == "" || strings.ContainsFunc(c.ID, func(r rune) bool { return r <= ' ' || r > '~' }) {
+	if !ValidClientID(c.ID) {
 		fault("id: expected visible ASCII (RFC 6749 A.1)")
 	}
 	if strings.TrimSpace(c.Name) == "" {
@@ -164,6 +164,12 @@ func (c Client) Validate(publicURL string, salesforceHosts []string) error {
 		}
 	}
 	return errors.Join(faults...)
+}
+
+// ValidClientID reports whether a client_id is visible ASCII (RFC 6749 A.1), without the
+// space that the grammar allows and nobody sees.
+func ValidClientID(id string) bool {
+	return id != "" && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // reserved are the names that an authorization response adds (RFC 6749 4.1.2, RFC

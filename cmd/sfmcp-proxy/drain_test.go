@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -54,6 +55,15 @@ func ends(t *testing.T, process *exec.Cmd, within time.Duration) (status int, to
 	case <-time.After(within):
 		t.Fatalf("the process still runs after %s", within)
 		return 0, 0
+	}
+}
+
+// endsWell ends the process and looks that it takes that for an end in order.
+func (d *demo) endsWell(process *exec.Cmd, signal os.Signal) {
+	d.t.Helper()
+	process.Process.Signal(signal)
+	if status, _ := ends(d.t, process, plenty); status != exitDone {
+		d.t.Errorf("ended with status %d\n%s", status, d.log)
 	}
 }
 
@@ -194,10 +204,7 @@ func TestHangUpDoesNotEndTheProxy(t *testing.T) {
 	if status, _ := d.private("/readyz"); status != http.StatusOK {
 		t.Errorf("readyz: %d", status)
 	}
-	process.Process.Signal(syscall.SIGTERM)
-	if status, _ := ends(t, process, plenty); status != exitDone {
-		t.Errorf("ended with status %d\n%s", status, d.log)
-	}
+	d.endsWell(process, syscall.SIGTERM)
 }
 
 // FT-46: the sealing key is rotated while calls are made and another process seals with

@@ -15,6 +15,16 @@ import (
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
+// configuration is the text of the configuration file.
+func (d *demo) configuration() string {
+	d.t.Helper()
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return string(text)
+}
+
 // reconfigure replaces the configuration file, as an editor does, tells the process, and
 // waits until the log says so.
 func (d *demo) reconfigure(signal func(os.Signal) error, text, says string) {
@@ -37,11 +47,7 @@ func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-all", rep)
-	bytes, err := os.ReadFile(d.ConfigFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := string(bytes)
+	good := d.configuration()
 	tools := strings.Join(c.send("tools/list", map[string]any{}).tools(), " ")
 	for name, bad := range map[string]string{
 		"syntax":           good + "\n  - [",
@@ -76,7 +82,7 @@ func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
 	if err := os.Remove(d.ConfigFile); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(d.ConfigFile, bytes, 0o600); err != nil {
+	if err := os.WriteFile(d.ConfigFile, []byte(good), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if n := metricOf(d, `sfmcp_reloads_total{outcome="failed",what="configuration"}`); n != "10" {
@@ -98,11 +104,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 	c, reads, b := d.connect("sobject-all", rep), d.connect("sobject-reads", salesforcesim.ManagerUsername), d.browser()
 	d.decide(b, d.approvalURL(c.call("createSobjectRecord", account("Approved Ltd"))), rep, "approve")
 	pending := d.approvalURL(c.call("createSobjectRecord", account("Pending Ltd")))
-	bytes, err := os.ReadFile(d.ConfigFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	good := string(bytes)
+	good := d.configuration()
 
 	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
 	var inFlight sync.WaitGroup
@@ -144,10 +146,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 	if got := d.approvalURL(c.call("createSobjectRecord", account("Pending Ltd"))); got != pending {
 		t.Errorf("under the same rules again the pending approval %s is %s", pending, got)
 	}
-	process.Process.Signal(syscall.SIGTERM)
-	if status, _ := ends(t, process, plenty); status != exitDone {
-		t.Errorf("ended with status %d\n%s", status, d.log)
-	}
+	d.endsWell(process, syscall.SIGTERM)
 	d.must("audit", "verify")
 }
 
@@ -156,10 +155,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
-	text, err := os.ReadFile(d.ConfigFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := d.configuration()
 	var load sync.WaitGroup
 	stop := make(chan struct{})
 	for i := range 4 {
@@ -181,7 +177,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 	}
 	for i := range 6 {
 		title := "title: Sales, read only " + strings.Repeat("again", i+1)
-		d.reconfigure(process.Process.Signal, strings.Replace(string(text), "title: Sales, read only", title, 1), "configuration reloaded")
+		d.reconfigure(process.Process.Signal, strings.Replace(text, "title: Sales, read only", title, 1), "configuration reloaded")
 	}
 	close(stop)
 	load.Wait()
@@ -189,10 +185,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", process.Process.Pid))
 		return err != nil || len(open) < 80
 	})
-	process.Process.Signal(syscall.SIGTERM)
-	if status, _ := ends(t, process, plenty); status != exitDone {
-		t.Errorf("ended with status %d\n%s", status, d.log)
-	}
+	d.endsWell(process, syscall.SIGTERM)
 	d.must("audit", "verify")
 }
 
@@ -202,10 +195,7 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
-	text, err := os.ReadFile(d.ConfigFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := d.configuration()
 	d.control("PUT", "/faults", map[string]any{"token_delay": (closeTime + 4*time.Second).String()}, nil)
 	d.control("DELETE", "/requests", nil, nil)
 	d.change(`UPDATE links SET refreshed_at = 1, access_expires_at = $1`, time.Now().Add(30*time.Second).UnixMilli()) // due, and good still
@@ -214,7 +204,7 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 	}
 	asked := func() int { return len(d.recorded("path=/services/oauth2/token")) }
 	eventually(t, plenty, "the refresh is on its way", func() bool { return asked() == 1 })
-	d.reconfigure(process.Process.Signal, strings.Replace(string(text), "title: Sales, read only", "title: Other", 1), "configuration reloaded")
+	d.reconfigure(process.Process.Signal, strings.Replace(text, "title: Sales, read only", "title: Other", 1), "configuration reloaded")
 	refreshed := func() bool {
 		return strings.Contains(d.must("audit", "list", "--action", "link.refresh", "--json"), `"outcome":"ok"`)
 	}
@@ -225,10 +215,7 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 	if n := asked(); n != 1 {
 		t.Errorf("Salesforce was asked %d times", n)
 	}
-	process.Process.Signal(os.Interrupt)
-	if status, _ := ends(t, process, plenty); status != exitDone {
-		t.Errorf("ended with status %d\n%s", status, d.log)
-	}
+	d.endsWell(process, os.Interrupt)
 }
 
 // Certificate authorities that were replaced in their file are trusted after a reload,
@@ -237,14 +224,11 @@ func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	documents := publish(t)
-	text, err := os.ReadFile(d.ConfigFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text := d.configuration()
 	dir := t.TempDir()
 	certified(t, dir, 1, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
 	file := filepath.Join(dir, "cert.pem")
-	edited := string(text) + strings.Replace(documents.registration(t), "trusted_ca_file: ", "trusted_ca_file: "+file+" # ", 1)
+	edited := text + strings.Replace(documents.registration(t), "trusted_ca_file: ", "trusted_ca_file: "+file+" # ", 1)
 	ask := func() int {
 		query := url.Values{"response_type": {"code"}, "client_id": {documents.URL("chatgpt.com", "/oauth/client.json")}, "resource": {d.MCPURLs["sobject-all"]},
 			"redirect_uri": {"https://chatgpt.com/connector_platform_oauth_redirect"}, "code_challenge": {strings.Repeat("A", 43)}, "code_challenge_method": {"S256"}}

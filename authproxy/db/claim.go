@@ -1,0 +1,80 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Claim binds the ring to the database: the first call stores a sealed mark, later
+// ones must open it. It keeps a proxy from starting with a wrong key file over
+// existing data; and, by a note beside the key file, from starting over when its
+// database is gone (SR-ST-4): an empty one knows no blocked user and no kill switch.
+func (r *KeyRing) Claim(ctx context.Context, d *DB) error {
+	place := Place{Table: "meta", Row: "ring", Purpose: "claim"}
+	err := d.Tx(ctx, func(tx *sql.Tx) error {
+		mark, err := r.Seal(place, []byte("sfmcp-proxy"))
+		if err != nil {
+			return err
+		}
+		fresh, err := Affected(ctx, tx, `INSERT INTO meta (name, value) VALUES ('ring', $1) ON CONFLICT (name) DO NOTHING`, mark)
+		if err != nil {
+			return fmt.Errorf("claiming database: %w", err)
+		}
+		if fresh > 0 && r.inUse() {
+			return r.vanished("the database is empty")
+		}
+		var have string
+		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'ring'`).Scan(&have); err != nil {
+			return fmt.Errorf("claiming database: %w", err)
+		}
+		if _, err := r.Open(place, have); err != nil {
+			return errors.New("the key file does not fit this database: its sealing key is another one")
+		}
+		return nil
+	})
+	if err == nil {
+		r.writeNote()
+	}
+	return err
+}
+
+// Expect refuses a database whose file is not there though the keys are in use with one:
+// before [Open] makes an empty one.
+func (r *KeyRing) Expect(c Config) error {
+	path, err := c.path()
+	if err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && r.inUse() {
+		return r.vanished("the database " + path + " is gone")
+	}
+	return nil
+}
+
+func (r *KeyRing) vanished(what string) error {
+	return fmt.Errorf("%s, but the keys in %s are in use with one: put that one back; "+
+		"to begin anew, without its blocked users and its audit log, remove %s", what, r.path, r.note())
+}
+
+func (r *KeyRing) inUse() bool {
+	_, err := os.Stat(r.note())
+	return err == nil
+}
+
+// note is the file that says that the keys are in use with a database.
+func (r *KeyRing) note() string { return r.path + ".in-use" }
+
+// writeNote does nothing where it cannot write: the key file may be on a read-only mount,
+// and the database is there.
+func (r *KeyRing) writeNote() {
+	f, err := os.OpenFile(r.note(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	_, _ = f.WriteString("The keys beside this file are in use with a database. Without it sfmcp-proxy does not start while this file is here.\n")
+	_ = f.Close()
+}
