@@ -182,7 +182,7 @@ func TestCL04OrgNotAllowed(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	for _, spoiled := range []string{"other_org", "wrong_iss", "wrong_client_id", "bad_signature", "missing_scope"} {
-		if err := f.sim.SetFaults(sim.Faults{HostileToken: spoiled}); err != nil {
+		if err := f.sim.SetSwitches(sim.Switches{HostileToken: spoiled}); err != nil {
 			t.Fatal(err)
 		}
 		q := f.logIn(t, f.browser())
@@ -293,7 +293,7 @@ func TestSalesforceDownAtExchange(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	b, callback := f.atCallback(t)
-	if err := f.sim.SetFaults(sim.Faults{Down: true}); err != nil {
+	if err := f.sim.SetSwitches(sim.Switches{Down: true}); err != nil {
 		t.Fatal(err)
 	}
 	q := f.callbackWith(t, b, callback.Query()).location(t).Query()

@@ -53,7 +53,7 @@ func TestCL11RevokeUser(t *testing.T) {
 	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
 	_, again := f.connect(t, sim.RepUsername, sim.RepPassword)
 	_, manager := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
-	if err := f.sim.SetFaults(sim.Faults{RevokeDown: true}); err != nil {
+	if err := f.sim.SetSwitches(sim.Switches{RevokeDown: true}); err != nil {
 		t.Fatal(err)
 	}
 	n, err := f.Cutoff.RevokeUser(t.Context(), "acme", sim.RepID, byAdmin)

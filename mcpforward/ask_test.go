@@ -357,16 +357,16 @@ func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
 			t.Errorf("%s: %s", what, a.body)
 		}
 	}
-	w.faults(func(f *salesforcesim.Faults) { f.InitializeDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	w.faults(func(f *salesforcesim.Switches) { f.InitializeDelay = salesforcesim.Duration(500 * time.Millisecond) })
 	held := c.create(createAccount)
 	w.wantHeld("a write", held)
 	waited("while the tool was looked up", held)
 
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
 	slow := make(chan *answer, 1)
 	go func() { d := *c; slow <- d.tool("getUserInfo", `{}`) }()
 	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
-	w.faults(func(f *salesforcesim.Faults) { f.AnswerDelay = 0 })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswerDelay = 0 })
 	waited("while it waited for its turn", c.tool("getUserInfo", `{}`))
 	<-slow
 }

@@ -27,21 +27,21 @@ import (
 func TestSalesforceFaults(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		fault     func(*salesforcesim.Faults)
+		fault     func(*salesforcesim.Switches)
 		say       string // part of what is told of a write
 		unknown   bool   // whether it happened
 		readsHeal bool   // a read succeeds nevertheless
 		created   int    // records
 	}{
-		"dropped after":    {func(f *salesforcesim.Faults) { f.DroppedConnections = 1 }, "not known", true, true, 1},
-		"dropped before":   {func(f *salesforcesim.Faults) { f.DroppedConnections, f.BeforeEffect = 1, true }, "not known", true, true, 0},
-		"truncated stream": {func(f *salesforcesim.Faults) { f.TruncatedStreams = 1 }, "not known", true, true, 1},
-		"empty answer":     {func(f *salesforcesim.Faults) { f.EmptyAnswers = 1 }, "not known", true, true, 1},
-		"HTML error":       {func(f *salesforcesim.Faults) { f.HTMLErrors = 1 }, "not known", true, true, 1},
-		"other id":         {func(f *salesforcesim.Faults) { f.WrongAnswerIDs = 1 }, "not known", true, false, 1},
-		"unexpected error": {func(f *salesforcesim.Faults) { f.UnexpectedErrors = 1 }, "not known", true, true, 0},
-		"limit, 429":       {func(f *salesforcesim.Faults) { f.DailyLimitReached, f.LimitSignal = true, "429" }, "limit of the Salesforce org is reached; try again later. The call was not carried out", false, false, 0},
-		"session lost":     {func(f *salesforcesim.Faults) { f.NotInitialized = 1 }, `"success":true`, false, true, 1},
+		"dropped after":    {func(f *salesforcesim.Switches) { f.DroppedConnections = 1 }, "not known", true, true, 1},
+		"dropped before":   {func(f *salesforcesim.Switches) { f.DroppedConnections, f.BeforeEffect = 1, true }, "not known", true, true, 0},
+		"truncated stream": {func(f *salesforcesim.Switches) { f.TruncatedStreams = 1 }, "not known", true, true, 1},
+		"empty answer":     {func(f *salesforcesim.Switches) { f.EmptyAnswers = 1 }, "not known", true, true, 1},
+		"HTML error":       {func(f *salesforcesim.Switches) { f.HTMLErrors = 1 }, "not known", true, true, 1},
+		"other id":         {func(f *salesforcesim.Switches) { f.WrongAnswerIDs = 1 }, "not known", true, false, 1},
+		"unexpected error": {func(f *salesforcesim.Switches) { f.UnexpectedErrors = 1 }, "not known", true, true, 0},
+		"limit, 429":       {func(f *salesforcesim.Switches) { f.DailyLimitReached, f.LimitSignal = true, "429" }, "limit of the Salesforce org is reached; try again later. The call was not carried out", false, false, 0},
+		"session lost":     {func(f *salesforcesim.Switches) { f.NotInitialized = 1 }, `"success":true`, false, true, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,7 +78,7 @@ func TestSalesforceFaults(t *testing.T) {
 			} else if c.created == 0 && (r.State != approval.Approved || last.Outcome != audit.Failed) {
 				t.Errorf("not sent, but the approval is %s, recorded %s", r.State, last.Outcome)
 			}
-			w.faults(func(f *salesforcesim.Faults) { *f = salesforcesim.Faults{} })
+			w.faults(func(f *salesforcesim.Switches) { *f = salesforcesim.Switches{} })
 			w.faults(c.fault)
 			if read := cl.tool("getUserInfo", `{}`); read.failed() == c.readsHeal {
 				t.Errorf("a read: %s", read.body)
@@ -93,7 +93,7 @@ func TestSalesforceTooSlow(t *testing.T) {
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	if a := c.create(createAccount); !a.failed() || !strings.Contains(a.text(), "not answer in time") || !strings.Contains(a.text(), "not known") {
 		t.Errorf("a write: %s", a.body)
 	}
@@ -124,7 +124,7 @@ func TestLoginLost(t *testing.T) {
 	w := newWorld(t, nil)
 	c := rep(w)
 	w.sim.FreezeUser(salesforcesim.RepUsername, true)
-	w.faults(func(f *salesforcesim.Faults) { f.AppDisabled, f.AuthenticateHeader = true, true })
+	w.faults(func(f *salesforcesim.Switches) { f.AppDisabled, f.AuthenticateHeader = true, true })
 	a := c.tool("getUserInfo", `{}`)
 	if a.status != http.StatusUnauthorized && a.status != http.StatusOK || strings.Contains(a.header.Get("WWW-Authenticate"), "salesforce") ||
 		strings.Contains(a.body, "Invalid token") || !a.failed() {
@@ -219,7 +219,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 			watch, stop := context.WithCancel(t.Context())
 			defer stop()
 			go w.db.WatchAccess(watch, 100*time.Millisecond, func() { w.handler.Recheck(watch) })
-			w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
+			w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 			answers := make(chan *answer, 3)
 			for i, call := range []string{
 				`{"name":"getUserInfo","arguments":{}}`, `{"name":"getUserInfo","arguments":{},"_meta":{"progressToken":1}}`,
@@ -250,7 +250,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 					t.Errorf("a call that was made is denied: %s", a.body)
 				}
 			}
-			w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
+			w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 			if a := <-bystander; name != "stop all" && a.failed() {
 				t.Errorf("another user's call: %s", a.body)
 			}
@@ -274,7 +274,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 // will come.
 func (w *world) underWay(t *testing.T, c *client, id string) <-chan *answer {
 	t.Helper()
-	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	answers := make(chan *answer, 1)
 	go func() {
 		d := *c
@@ -378,7 +378,7 @@ func TestFW45CancelledBeforeItsTurn(t *testing.T) {
 	if a := <-queued; !a.failed() || !strings.Contains(a.text(), "cancelled") || !strings.Contains(a.text(), "not carried out") {
 		t.Errorf("the cancelled write: %s", a.body)
 	}
-	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 	if a := <-slow; a.failed() {
 		t.Errorf("the other call: %s", a.body)
 	}
@@ -395,7 +395,7 @@ func TestFW45ClientGoesAway(t *testing.T) {
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = true })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	ctx, leave := context.WithCancel(t.Context())
 	gone := make(chan error)
 	go func() {
@@ -411,7 +411,7 @@ func TestFW45ClientGoesAway(t *testing.T) {
 	if err := <-gone; err == nil {
 		t.Fatal("the client got its answer")
 	}
-	w.faults(func(f *salesforcesim.Faults) { f.AnswersHeld = false })
+	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 	waitFor(t, func() bool { return slices.Contains(outcomes(w.entries("tool.call")), audit.OK) })
 	if a := c.create(createAccount); a.failed() || !strings.Contains(a.text(), "not made again") || w.accounts("Nimbus") != 1 {
 		t.Errorf("repeated: %s", a.body)
@@ -433,7 +433,7 @@ func TestG1NoSecrets(t *testing.T) {
 	keep(c.create(`{"sobject-name":"Account","body":{"Name":"x","Description":"` + salesforceToken + `","password":"CANARYCANARY"}}`))
 	keep(c.tool("getUserInfo", `{}`))
 	keep(c.call("tools/list", `{}`))
-	w.faults(func(f *salesforcesim.Faults) { f.Down = true })
+	w.faults(func(f *salesforcesim.Switches) { f.Down = true })
 	keep(c.tool("getUserInfo", `{}`))
 	if err := w.audit.Export(t.Context(), audit.Filter{}, &seen); err != nil {
 		t.Fatal(err)

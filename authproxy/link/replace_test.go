@@ -13,7 +13,7 @@ import (
 func TestReplacementLeavesOneApproval(t *testing.T) {
 	t.Parallel()
 	at := &clock{now: time.Now()}
-	sim := simulate(t, salesforcesim.Config{Now: at.Now, Faults: salesforcesim.Faults{RevokeDown: true}}, salesforcesim.PublicClientID)
+	sim := simulate(t, salesforcesim.Config{Now: at.Now, Switches: salesforcesim.Switches{RevokeDown: true}}, salesforcesim.PublicClientID)
 	signIn := func(p *process) {
 		t.Helper()
 		sim.signIn(t, p, salesforcesim.RepUsername, salesforcesim.RepID, time.Hour)
@@ -28,7 +28,7 @@ func TestReplacementLeavesOneApproval(t *testing.T) {
 	signIn(first)
 	first.db.Close() // dies before it told Salesforce anything
 
-	if err := sim.SetFaults(salesforcesim.Faults{}); err != nil {
+	if err := sim.SetSwitches(salesforcesim.Switches{}); err != nil {
 		t.Fatal(err)
 	}
 	at.pass(time.Minute)

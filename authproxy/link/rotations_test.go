@@ -107,7 +107,7 @@ func newLossy(b *testing.B, users int) *lossy {
 	b.Cleanup(server.Close)
 	var err error
 	l.sim, err = salesforcesim.New(salesforcesim.Config{BaseURL: server.URL, Now: l.clock.Now, Users: simulated,
-		Faults: salesforcesim.Faults{RefreshReuse: "revoke_family"}})
+		Switches: salesforcesim.Switches{RefreshReuse: "revoke_family"}})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -83,7 +83,7 @@ func TestLinkAgainstSimulator(t *testing.T) {
 	sim := simulate(t, salesforcesim.Config{AccessTokenLifetime: time.Second}, salesforcesim.PublicClientID)
 	processes := []*process{sim.process(t), sim.process(t)}
 	sim.signIn(t, processes[0], salesforcesim.RepUsername, salesforcesim.RepID, -time.Second)
-	if err := sim.ChangeFaults(func(f *salesforcesim.Faults) {
+	if err := sim.ChangeSwitches(func(f *salesforcesim.Switches) {
 		f.AccessTokenLifetime, f.TokenDelay = salesforcesim.Duration(time.Hour), salesforcesim.Duration(50*time.Millisecond)
 	}); err != nil {
 		t.Fatal(err)
@@ -101,7 +101,7 @@ func TestLinkAgainstSimulator(t *testing.T) {
 		t.Errorf("%d refreshes at Salesforce", got)
 	}
 
-	if err := sim.ChangeFaults(func(f *salesforcesim.Faults) { f.TokenRepliesLost = 1 }); err != nil {
+	if err := sim.ChangeSwitches(func(f *salesforcesim.Switches) { f.TokenRepliesLost = 1 }); err != nil {
 		t.Fatal(err)
 	}
 	current, err := processes[0].Token(t.Context(), "acme", salesforcesim.RepID)

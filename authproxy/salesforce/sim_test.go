@@ -88,7 +88,7 @@ func TestRS07HostileTokensOfSimulator(t *testing.T) {
 		t.Run(hostile, func(t *testing.T) {
 			t.Parallel()
 			sim, c := simulated(t, salesforcesim.PublicClientID, "")
-			if err := sim.ChangeFaults(func(f *salesforcesim.Faults) {
+			if err := sim.ChangeSwitches(func(f *salesforcesim.Switches) {
 				if f.OpaqueTokens = hostile == "opaque"; !f.OpaqueTokens {
 					f.HostileToken = hostile
 				}
@@ -115,7 +115,7 @@ func TestRS07HostileTokensOfSimulator(t *testing.T) {
 func TestInstanceURLIsIgnored(t *testing.T) {
 	t.Parallel()
 	sim, c := simulated(t, salesforcesim.PublicClientID, "")
-	if err := sim.ChangeFaults(func(f *salesforcesim.Faults) { f.HostileToken = "wrong_instance_url" }); err != nil {
+	if err := sim.ChangeSwitches(func(f *salesforcesim.Switches) { f.HostileToken = "wrong_instance_url" }); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := signIn(t, c); err != nil {
@@ -127,16 +127,16 @@ func TestInstanceURLIsIgnored(t *testing.T) {
 func TestSimulatorFaults(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
-		change func(*salesforcesim.Faults)
+		change func(*salesforcesim.Switches)
 		kind   salesforce.Kind
 		lost   bool
 	}{
-		"app not propagated": {func(f *salesforcesim.Faults) { f.AppNotPropagated = true }, salesforce.Misconfigured, false},
-		"ip restricted":      {func(f *salesforcesim.Faults) { f.IPRestricted = true }, salesforce.Dead, false},
-		"down":               {func(f *salesforcesim.Faults) { f.Down = true }, salesforce.Transient, false},
-		"token error page":   {func(f *salesforcesim.Faults) { f.TokenErrors = 1 }, salesforce.Transient, false},
-		"reply lost":         {func(f *salesforcesim.Faults) { f.TokenRepliesLost = 1 }, salesforce.Transient, true},
-		"redirect":           {func(f *salesforcesim.Faults) { f.RedirectTo = "https://elsewhere.example" }, salesforce.Misconfigured, false},
+		"app not propagated": {func(f *salesforcesim.Switches) { f.AppNotPropagated = true }, salesforce.Misconfigured, false},
+		"ip restricted":      {func(f *salesforcesim.Switches) { f.IPRestricted = true }, salesforce.Dead, false},
+		"down":               {func(f *salesforcesim.Switches) { f.Down = true }, salesforce.Transient, false},
+		"token error page":   {func(f *salesforcesim.Switches) { f.TokenErrors = 1 }, salesforce.Transient, false},
+		"reply lost":         {func(f *salesforcesim.Switches) { f.TokenRepliesLost = 1 }, salesforce.Transient, true},
+		"redirect":           {func(f *salesforcesim.Switches) { f.RedirectTo = "https://elsewhere.example" }, salesforce.Misconfigured, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -145,7 +145,7 @@ func TestSimulatorFaults(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := sim.ChangeFaults(tc.change); err != nil {
+			if err := sim.ChangeSwitches(tc.change); err != nil {
 				t.Fatal(err)
 			}
 			_, err = c.Refresh(t.Context(), "acme", token.RefreshToken)

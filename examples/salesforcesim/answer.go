@@ -19,31 +19,31 @@ func (x *exchange) fail(code int, message string) {
 }
 
 func (x *exchange) answerID() any {
-	if x.targeted() && x.sim.strikes(func(f *Faults) *Count { return &f.WrongAnswerIDs }) {
+	if x.targeted() && x.sim.strikes(func(f *Switches) *Count { return &f.WrongAnswerIDs }) {
 		return "not-the-id-of-this-request"
 	}
 	return x.message.ID
 }
 
-// targeted says whether the transport faults strike this request.
+// targeted says whether the transport switches strike this request.
 func (x *exchange) targeted() bool {
-	method := cmp.Or(x.faults.Method, "tools/call")
+	method := cmp.Or(x.switches.Method, "tools/call")
 	return method == "*" || method == x.message.Method
 }
 
-// broken lets a transport fault strike in place of the answer, and says whether one did.
+// broken lets a transport switch strike in place of the answer, and says whether one did.
 func (x *exchange) broken() bool {
 	if !x.targeted() {
 		return false
 	}
 	switch {
-	case x.sim.strikes(func(f *Faults) *Count { return &f.DroppedConnections }):
+	case x.sim.strikes(func(f *Switches) *Count { return &f.DroppedConnections }):
 		panic(http.ErrAbortHandler)
-	case x.sim.strikes(func(f *Faults) *Count { return &f.HTMLErrors }):
-		htmlError(x.w, cmp.Or(x.faults.HTMLStatus, http.StatusBadGateway))
-	case x.sim.strikes(func(f *Faults) *Count { return &f.EmptyAnswers }):
+	case x.sim.strikes(func(f *Switches) *Count { return &f.HTMLErrors }):
+		htmlError(x.w, cmp.Or(x.switches.HTMLStatus, http.StatusBadGateway))
+	case x.sim.strikes(func(f *Switches) *Count { return &f.EmptyAnswers }):
 		x.w.WriteHeader(http.StatusOK)
-	case x.sim.strikes(func(f *Faults) *Count { return &f.TruncatedStreams }):
+	case x.sim.strikes(func(f *Switches) *Count { return &f.TruncatedStreams }):
 		x.startStream()
 		fmt.Fprintf(x.w, "event: message\ndata: {\"jsonrpc\":\"2.0\",\"id\":%s,\"resu", x.message.ID)
 	default:
@@ -54,11 +54,11 @@ func (x *exchange) broken() bool {
 
 // send frames one message as JSON or as an event stream.
 func (x *exchange) send(message json.RawMessage) {
-	if !x.faults.BeforeEffect && x.broken() {
+	if !x.switches.BeforeEffect && x.broken() {
 		return
 	}
 	call := x.message.Method == "tools/call"
-	framing := x.faults.Framing
+	framing := x.switches.Framing
 	if framing == "random" {
 		framing = []string{"json", "sse", "keepalive"}[int(x.sim.random.bytes(1)[0])%3]
 	}
@@ -83,11 +83,11 @@ func (x *exchange) stream(keepAlive bool) bool {
 	if keepAlive {
 		fmt.Fprint(x.w, ": keep-alive\n\n")
 	}
-	for i := range x.faults.ProgressNotifications {
+	for i := range x.switches.ProgressNotifications {
 		x.event(x.progress(i + 1))
 	}
-	if x.faults.ServerRequest != "" {
-		x.event(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": "salesforce-1", "method": x.faults.ServerRequest, "params": map[string]any{}}))
+	if x.switches.ServerRequest != "" {
+		x.event(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": "salesforce-1", "method": x.switches.ServerRequest, "params": map[string]any{}}))
 	}
 	http.NewResponseController(x.w).Flush()
 	return x.late(func() {
@@ -102,13 +102,13 @@ func (x *exchange) stream(keepAlive bool) bool {
 // then. It reports false when the client is gone.
 func (x *exchange) late(pulse func()) bool {
 	const beat = 200 * time.Millisecond
-	for left := time.Duration(x.faults.AnswerDelay); left > 0; left -= beat {
+	for left := time.Duration(x.switches.AnswerDelay); left > 0; left -= beat {
 		if !wait(x.r, Duration(min(left, beat))) {
 			return false
 		}
 		pulse()
 	}
-	return !x.faults.AnswersHeld || x.sim.released(x.r, beat, pulse)
+	return !x.switches.AnswersHeld || x.sim.released(x.r, beat, pulse)
 }
 
 // progress is a progress notification where the client asked for them, a log message otherwise.
@@ -124,7 +124,7 @@ func (x *exchange) progress(n int) json.RawMessage {
 			"params": map[string]any{"level": "info", "data": fmt.Sprintf("step %d", n)}})
 	}
 	return encodeJSON(map[string]any{"jsonrpc": "2.0", "method": "notifications/progress",
-		"params": map[string]any{"progressToken": params.Meta.ProgressToken, "progress": n, "total": x.faults.ProgressNotifications}})
+		"params": map[string]any{"progressToken": params.Meta.ProgressToken, "progress": n, "total": x.switches.ProgressNotifications}})
 }
 
 func (x *exchange) startStream() {

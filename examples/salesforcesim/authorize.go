@@ -27,33 +27,33 @@ type authorization struct {
 	scope       string
 }
 
-// authorizeFault is why a request gets no code: a page of Salesforce where the callback
+// authorizeRefusal is why a request gets no code: a page of Salesforce where the callback
 // cannot be trusted, otherwise a redirect to it.
-type authorizeFault struct {
+type authorizeRefusal struct {
 	onPage            bool
 	code, description string
 }
 
 // checkAuthorize checks an authorize request in Salesforce's order.
-func (s *Sim) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeFault) {
+func (s *Sim) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeRefusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	page := func(code, description string) (*authorization, *authorizeFault) {
-		return nil, &authorizeFault{onPage: true, code: code, description: description}
+	page := func(code, description string) (*authorization, *authorizeRefusal) {
+		return nil, &authorizeRefusal{onPage: true, code: code, description: description}
 	}
 	appOrg, app := s.app(q.Get("client_id"))
-	if app == nil || s.faults.AppNotPropagated || s.faults.AppDisabled {
+	if app == nil || s.switches.AppNotPropagated || s.switches.AppDisabled {
 		return page("invalid_client_id", "client identifier invalid")
 	}
-	if !slices.Contains(app.Callbacks, q.Get("redirect_uri")) || s.faults.CallbackNotPropagated {
+	if !slices.Contains(app.Callbacks, q.Get("redirect_uri")) || s.switches.CallbackNotPropagated {
 		return page("redirect_uri_mismatch", "redirect_uri must match configuration")
 	}
 	if appOrg != o {
 		return page("invalid_request", "request not supported on this domain")
 	}
 	a := &authorization{app: app, query: q, redirectURI: q.Get("redirect_uri")}
-	refuse := func(code, description string) (*authorization, *authorizeFault) {
-		return a, &authorizeFault{code: code, description: description}
+	refuse := func(code, description string) (*authorization, *authorizeRefusal) {
+		return a, &authorizeRefusal{code: code, description: description}
 	}
 	if q.Get("response_type") != "code" {
 		return refuse("unsupported_response_type", "response type not supported")
@@ -76,13 +76,13 @@ func (s *Sim) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeFa
 // serveAuthorize is the authorization endpoint.
 func (s *Sim) serveAuthorize(w http.ResponseWriter, r *http.Request, o *org) {
 	if err := r.ParseForm(); err != nil {
-		s.errorPage(w, &authorizeFault{onPage: true, code: "invalid_request", description: "malformed request"})
+		s.errorPage(w, &authorizeRefusal{onPage: true, code: "invalid_request", description: "malformed request"})
 		return
 	}
 	q := r.Form
-	a, fault := s.checkAuthorize(o, q)
-	if fault != nil {
-		s.refuse(w, r, a, fault)
+	a, refusal := s.checkAuthorize(o, q)
+	if refusal != nil {
+		s.refuse(w, r, a, refusal)
 		return
 	}
 	user := s.signedIn(r, o)
@@ -111,13 +111,13 @@ func (s *Sim) serveApproval(w http.ResponseWriter, r *http.Request, o *org) {
 		http.Redirect(w, r, o.base+loginPath+"?source="+source, http.StatusSeeOther)
 		return
 	}
-	if fault := s.mayUse(o, a, user); fault != nil {
-		s.errorPage(w, fault)
+	if refusal := s.mayUse(o, a, user); refusal != nil {
+		s.errorPage(w, refusal)
 		return
 	}
 	switch decision := r.PostForm.Get("decision"); {
 	case r.Method == http.MethodPost && decision == "deny":
-		s.refuse(w, r, a, &authorizeFault{code: "access_denied", description: "end-user denied authorization"})
+		s.refuse(w, r, a, &authorizeRefusal{code: "access_denied", description: "end-user denied authorization"})
 	case r.Method == http.MethodPost && decision == "allow":
 		s.mu.Lock()
 		s.state.Approvals[approvalKey(o, user.ID, a.app)] = true
@@ -177,7 +177,7 @@ func (s *Sim) serveLogout(w http.ResponseWriter, r *http.Request, o *org) {
 // none.
 func (s *Sim) carried(w http.ResponseWriter, r *http.Request, o *org) (*authorization, string) {
 	if err := r.ParseForm(); err != nil {
-		s.errorPage(w, &authorizeFault{code: "invalid_request", description: "malformed form"})
+		s.errorPage(w, &authorizeRefusal{code: "invalid_request", description: "malformed form"})
 		return nil, ""
 	}
 	source := r.Form.Get("source")
@@ -187,12 +187,12 @@ func (s *Sim) carried(w http.ResponseWriter, r *http.Request, o *org) (*authoriz
 		q, err = url.ParseQuery(string(raw))
 	}
 	if err != nil || source == "" {
-		s.errorPage(w, &authorizeFault{code: "1800", description: "There was a problem in setting up your remote access"})
+		s.errorPage(w, &authorizeRefusal{code: "1800", description: "There was a problem in setting up your remote access"})
 		return nil, ""
 	}
-	a, fault := s.checkAuthorize(o, q)
-	if fault != nil {
-		s.refuse(w, r, a, fault)
+	a, refusal := s.checkAuthorize(o, q)
+	if refusal != nil {
+		s.refuse(w, r, a, refusal)
 		return nil, ""
 	}
 	return a, source
@@ -232,12 +232,12 @@ func (s *Sim) signedIn(r *http.Request, o *org) *User {
 func cookieName(o *org) string { return "salesforcesim_sid_" + o.Name }
 
 // mayUse says why a user who is signed in may not use the app.
-func (s *Sim) mayUse(o *org, a *authorization, user *User) *authorizeFault {
+func (s *Sim) mayUse(o *org, a *authorization, user *User) *authorizeRefusal {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	permitted := len(a.app.PermittedUsers) == 0 || slices.Contains(a.app.PermittedUsers, user.Username)
-	if s.userFault(o, user.ID) != nil || !permitted {
-		return &authorizeFault{onPage: true, code: "OAUTH_APPROVAL_ERROR_GENERIC", description: "An unexpected error has occurred during authentication. Please try again."}
+	if s.userRefusal(o, user.ID) != nil || !permitted {
+		return &authorizeRefusal{onPage: true, code: "OAUTH_APPROVAL_ERROR_GENERIC", description: "An unexpected error has occurred during authentication. Please try again."}
 	}
 	return nil
 }
@@ -264,12 +264,12 @@ func (s *Sim) sendCode(w http.ResponseWriter, r *http.Request, o *org, a *author
 }
 
 // refuse answers a request that gets no code.
-func (s *Sim) refuse(w http.ResponseWriter, r *http.Request, a *authorization, fault *authorizeFault) {
-	if fault.onPage {
-		s.errorPage(w, fault)
+func (s *Sim) refuse(w http.ResponseWriter, r *http.Request, a *authorization, refusal *authorizeRefusal) {
+	if refusal.onPage {
+		s.errorPage(w, refusal)
 		return
 	}
-	redirectBack(w, r, a, url.Values{"error": {fault.code}, "error_description": {fault.description}})
+	redirectBack(w, r, a, url.Values{"error": {refusal.code}, "error_description": {refusal.description}})
 }
 
 func redirectBack(w http.ResponseWriter, r *http.Request, a *authorization, answer url.Values) {
@@ -290,8 +290,8 @@ func redirectBack(w http.ResponseWriter, r *http.Request, a *authorization, answ
 	http.Redirect(w, r, target.String(), http.StatusFound)
 }
 
-func (s *Sim) errorPage(w http.ResponseWriter, fault *authorizeFault) {
+func (s *Sim) errorPage(w http.ResponseWriter, refusal *authorizeRefusal) {
 	render(w, http.StatusBadRequest, "message", messagePage{Title: "We can't authorize you", Lines: []string{
-		"error=" + fault.code, "error_description=" + fault.description,
+		"error=" + refusal.code, "error_description=" + refusal.description,
 		"Because of an OAuth error, this application cannot reach the org. " + s.now().UTC().Format(time.RFC3339)}})
 }

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// TestAuthorizeChecks sends requests with one fault or two: the earlier check must answer.
+// TestAuthorizeChecks sends requests with one mistake or two: the earlier check must answer.
 func TestAuthorizeChecks(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Orgs: []Org{{Name: "acme", ID: OrgID}, {Name: "sandbox", ID: "00Dxx0000002gPFEAY", Kind: "sandbox"}}})
 	tests := []struct {
 		name     string
-		faults   Faults
+		switches Switches
 		set      []string
 		onPage   string // expected on a page with status 400
 		callback string // expected error on the callback
 	}{
 		{name: "unknown client before callback", set: []string{"client_id", "3MVG9nobody", "redirect_uri", "https://evil.example/"}, onPage: "error=invalid_client_id"},
-		{name: "app not propagated", faults: Faults{AppNotPropagated: true}, onPage: "error=invalid_client_id"},
-		{name: "app disabled", faults: Faults{AppDisabled: true}, onPage: "error=invalid_client_id"},
+		{name: "app not propagated", switches: Switches{AppNotPropagated: true}, onPage: "error=invalid_client_id"},
+		{name: "app disabled", switches: Switches{AppDisabled: true}, onPage: "error=invalid_client_id"},
 		{name: "wrong callback before PKCE", set: []string{"redirect_uri", testCallback + "/", "code_challenge", ""}, onPage: "error=redirect_uri_mismatch"},
-		{name: "callback not propagated", faults: Faults{CallbackNotPropagated: true}, onPage: "error=redirect_uri_mismatch"},
+		{name: "callback not propagated", switches: Switches{CallbackNotPropagated: true}, onPage: "error=redirect_uri_mismatch"},
 		{name: "app of another org", set: []string{"client_id", PublicClientID + ".sandbox"}, onPage: "request not supported on this domain"},
 		{name: "response type", set: []string{"response_type", "token"}, callback: "unsupported_response_type"},
 		{name: "no PKCE before scope", set: []string{"code_challenge", "", "scope", "full"}, callback: "invalid_request"},
@@ -31,7 +31,7 @@ func TestAuthorizeChecks(t *testing.T) {
 		{name: "scope that the app lacks", set: []string{"scope", "mcp_api api"}, callback: "invalid_scope"},
 	}
 	for _, test := range tests {
-		setFaults(t, s, test.faults)
+		setSwitches(t, s, test.switches)
 		got := send(t, "GET", authorizeURL(s.BaseURL(), test.set...), nil, "")
 		if test.onPage != "" {
 			if got.status != 400 || !strings.Contains(got.body, test.onPage) || got.header.Get("Location") != "" {
@@ -187,7 +187,7 @@ func TestUsersWhoMayNot(t *testing.T) {
 	s.FreezeUser(ManagerUsername, true)
 	refused("frozen", signIn(ManagerUsername, ManagerPassword))
 	s.FreezeUser(ManagerUsername, false)
-	setFaults(t, s, Faults{IPRestricted: true})
+	setSwitches(t, s, Switches{IPRestricted: true})
 	refused("address", signIn(ManagerUsername, ManagerPassword))
 }
 

@@ -56,8 +56,8 @@ type Config struct {
 
 	// AccessTokenLifetime is the JWT timeout of apps that set none; zero: 30 minutes.
 	AccessTokenLifetime time.Duration
-	// Faults are the switches at start and after a reset.
-	Faults Faults
+	// Switches are the switches at start and after a reset.
+	Switches Switches
 
 	// StateFile, if set, keeps logins, tokens and signing keys across restarts, and beside
 	// it StateFile.NAME.records the records of each org, Recycle Bin included: a change of
@@ -108,7 +108,7 @@ type ECA struct {
 	// may sign in, and they see no approval page. Empty: all users may authorise
 	// themselves.
 	PermittedUsers []string
-	// RunAs is the username of client-credentials tokens (only with Faults.ClientCredentials).
+	// RunAs is the username of client-credentials tokens (only with Switches.ClientCredentials).
 	RunAs string
 }
 
@@ -219,10 +219,10 @@ func (e ECA) withDefaults(c Config) ECA {
 
 var orgName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
-// validate reports every fault of a configuration with its defaults.
+// validate reports every problem of a configuration with its defaults.
 func (c Config) validate() error {
-	var faults []error
-	bad := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	var problems []error
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Errorf(format, args...)) }
 	if u, err := url.Parse(c.BaseURL); err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || strings.HasSuffix(c.BaseURL, "/") {
 		bad("base URL %q: want http(s)://host without a trailing slash", c.BaseURL)
 	}
@@ -264,10 +264,10 @@ func (c Config) validate() error {
 			bad("active server %q: no such hosted server", name)
 		}
 	}
-	if err := c.Faults.Validate(); err != nil {
-		bad("faults: %w", err)
+	if err := c.Switches.Validate(); err != nil {
+		bad("switches: %w", err)
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
 // validID says whether id is an 18-character Salesforce id of the prefix, with the right checksum.

@@ -14,9 +14,9 @@ import (
 // from another site are refused.
 func (s *Sim) ControlHandler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Faults()) })
-	mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { s.controlFaults(w, r, Faults{}) })
-	mux.HandleFunc("PATCH /faults", func(w http.ResponseWriter, r *http.Request) { s.controlFaults(w, r, s.Faults()) })
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Switches()) })
+	mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { s.controlSwitches(w, r, Switches{}) })
+	mux.HandleFunc("PATCH /faults", func(w http.ResponseWriter, r *http.Request) { s.controlSwitches(w, r, s.Switches()) })
 	mux.HandleFunc("GET /requests", s.controlRequests)
 	mux.HandleFunc("DELETE /requests", func(w http.ResponseWriter, r *http.Request) {
 		s.ForgetRequests(requestFilter(r))
@@ -71,15 +71,15 @@ func readControl(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-func (s *Sim) controlFaults(w http.ResponseWriter, r *http.Request, faults Faults) {
-	if !readControl(w, r, &faults) {
+func (s *Sim) controlSwitches(w http.ResponseWriter, r *http.Request, switches Switches) {
+	if !readControl(w, r, &switches) {
 		return
 	}
-	if err := s.SetFaults(faults); err != nil {
+	if err := s.SetSwitches(switches); err != nil {
 		controlError(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	writeJSON(w, http.StatusOK, faults)
+	writeJSON(w, http.StatusOK, switches)
 }
 
 func requestFilter(r *http.Request) RequestFilter {

@@ -36,13 +36,13 @@ func control[T any](t *testing.T, s *Running, method, path, body string, status 
 	return answer
 }
 
-func TestControlFaults(t *testing.T) {
+func TestControlSwitches(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
-	control[Faults](t, s, "PUT", "/faults", `{"framing":"sse","token_errors":2}`, 200)
-	control[Faults](t, s, "PATCH", "/faults", `{"dialect":"docs"}`, 200)
-	want := Faults{Framing: "sse", TokenErrors: 2, Dialect: "docs"}
-	if diff := cmp.Diff(want, control[Faults](t, s, "GET", "/faults", "", 200)); diff != "" {
+	control[Switches](t, s, "PUT", "/faults", `{"framing":"sse","token_errors":2}`, 200)
+	control[Switches](t, s, "PATCH", "/faults", `{"dialect":"docs"}`, 200)
+	want := Switches{Framing: "sse", TokenErrors: 2, Dialect: "docs"}
+	if diff := cmp.Diff(want, control[Switches](t, s, "GET", "/faults", "", 200)); diff != "" {
 		t.Error(diff)
 	}
 	for _, body := range []string{`{"no_such":true}`, `{"framing":"xml"}`, `{"framing":1}`, `{"max_approvals":-1}`, `{"progress_notifications":-1}`, `[`} {
@@ -50,11 +50,11 @@ func TestControlFaults(t *testing.T) {
 			t.Errorf("%s: no reason", body)
 		}
 	}
-	if diff := cmp.Diff(want, s.Faults()); diff != "" {
+	if diff := cmp.Diff(want, s.Switches()); diff != "" {
 		t.Errorf("a refused body changed something: %s", diff)
 	}
-	control[Faults](t, s, "PUT", "/faults", `{}`, 200)
-	if diff := cmp.Diff(Faults{}, s.Faults()); diff != "" {
+	control[Switches](t, s, "PUT", "/faults", `{}`, 200)
+	if diff := cmp.Diff(Switches{}, s.Switches()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -92,7 +92,7 @@ func TestControlRequests(t *testing.T) {
 // TestRecordedOnArrival: a request whose connection breaks is recorded, without status.
 func TestRecordedOnArrival(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{DroppedConnections: 1}})
+	s := start(t, Config{Switches: Switches{DroppedConnections: 1}})
 	c := connect(t, s, "platform/sobject-reads")
 	if got, err := trySend("POST", c.url, c.header(), callUserInfo); err == nil {
 		t.Fatalf("%+v", got)
@@ -213,10 +213,10 @@ func TestControlTheRest(t *testing.T) {
 			t.Errorf("%s tells a time that is %v ahead: %v", path, ahead, err)
 		}
 	}
-	setFaults(t, s, Faults{BigAnswer: true})
+	setSwitches(t, s, Switches{BigAnswer: true})
 	control[any](t, s, "POST", "/reset", "", 204)
-	if n := accountsNamed(s, "Created"); n != 0 || s.ClockSkew() != 0 || s.Faults() != (Faults{}) || len(s.Grants(GrantFilter{})) != 0 || len(s.Requests(RequestFilter{})) != 0 {
-		t.Errorf("reset left something: %d accounts, skew %v, faults %+v", n, s.ClockSkew(), s.Faults())
+	if n := accountsNamed(s, "Created"); n != 0 || s.ClockSkew() != 0 || s.Switches() != (Switches{}) || len(s.Grants(GrantFilter{})) != 0 || len(s.Requests(RequestFilter{})) != 0 {
+		t.Errorf("reset left something: %d accounts, skew %v, switches %+v", n, s.ClockSkew(), s.Switches())
 	}
 	if got := c.post(callUserInfo); got.status != 401 {
 		t.Errorf("token after reset: %d", got.status)

@@ -22,7 +22,7 @@ func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
 	}
-	if s.Faults().AdvertiseS256 {
+	if s.Switches().AdvertiseS256 {
 		document["code_challenge_methods_supported"] = []string{"S256"}
 	}
 	writeJSON(w, http.StatusOK, document)
@@ -31,14 +31,14 @@ func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o
 // serveServerMetadata is the gateway's authorization-server document. Its authorization
 // endpoint has a query already.
 func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
-	faults := s.Faults()
-	if faults.ServerMetadata404 {
+	switches := s.Switches()
+	if switches.ServerMetadata404 {
 		http.NotFound(w, r)
 		return
 	}
 	login := s.loginHostOf(strings.TrimPrefix(r.URL.Path, serverMetadataPath))
 	authorize := login + "/services/oauth2/authorize"
-	if !faults.AuthorizeWithoutQuery {
+	if !switches.AuthorizeWithoutQuery {
 		authorize += "?prompt=select_account"
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
@@ -53,9 +53,9 @@ func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org
 // serveResourceMetadata is the gateway's protected-resource document (RFC 9728). It
 // exists for any name, so that it tells nothing about which servers there are.
 func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
-	faults := s.Faults()
+	switches := s.Switches()
 	path := strings.TrimPrefix(r.URL.Path, resourceMetadataPath)
-	if faults.ResourceMetadata404 {
+	if switches.ResourceMetadata404 {
 		http.NotFound(w, r)
 		return
 	}
@@ -65,7 +65,7 @@ func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *o
 		document["resource"] = s.cfg.BaseURL
 		document["scopes_supported"] = []string{"api", "sfap_api", "refresh_token", "einstein_gpt_api"}
 	}
-	if path == "" || path == "/" || faults.ResourceNamesItself {
+	if path == "" || path == "/" || switches.ResourceNamesItself {
 		document["authorization_servers"] = []string{s.cfg.BaseURL}
 	}
 	writeJSON(w, http.StatusOK, document)

@@ -65,9 +65,9 @@ func TestDiscovery(t *testing.T) {
 	}
 }
 
-func TestDiscoveryFaults(t *testing.T) {
+func TestDiscoverySwitches(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{AdvertiseS256: true, AuthorizeWithoutQuery: true, ResourceNamesItself: true}})
+	s := start(t, Config{Switches: Switches{AdvertiseS256: true, AuthorizeWithoutQuery: true, ResourceNamesItself: true}})
 	const prm, asmd = "/.well-known/oauth-protected-resource/platform/mcp/v1/a/b", "/.well-known/oauth-authorization-server/platform/mcp/v1/a/b"
 	if got := send(t, "GET", s.BaseURL()+"/.well-known/openid-configuration", nil, "").body; !strings.Contains(got, `"S256"`) {
 		t.Error("S256 not advertised")
@@ -75,7 +75,7 @@ func TestDiscoveryFaults(t *testing.T) {
 	if got := send(t, "GET", s.BaseURL()+asmd, nil, "").json(t)["authorization_endpoint"]; got != s.BaseURL()+"/services/oauth2/authorize" {
 		t.Errorf("authorization_endpoint %v", got)
 	}
-	setFaults(t, s, Faults{ResourceMetadata404: true, ServerMetadata404: true})
+	setSwitches(t, s, Switches{ResourceMetadata404: true, ServerMetadata404: true})
 	for _, path := range []string{prm, asmd} {
 		if got := send(t, "GET", s.BaseURL()+path, nil, ""); got.status != 404 {
 			t.Errorf("%s: %d", path, got.status)

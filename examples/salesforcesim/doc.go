@@ -61,7 +61,7 @@
 // {"error": "…"} with status 400 or 404. Every endpoint that concerns one org takes
 // ?org=NAME; without it, it is the first.
 //
-//	GET    /faults                        the switches (type Faults)
+//	GET    /faults                        the switches (type Switches)
 //	PUT    /faults                        replace them: what the body does not name is off
 //	PATCH  /faults                        change those that the body names
 //	GET    /requests?path=&method=&rpc=&tool=&after=
@@ -92,11 +92,11 @@
 //	                                      the real one
 //	PUT    /callbacks                     ["https://…"]: the callbacks of every app
 //	POST   /reset                         forget logins, tokens, sessions, changes of records,
-//	                                      faults, skew and requests
+//	                                      switches, skew and requests
 //
-// # Faults
+// # Switches
 //
-// [Faults] has every switch with its meaning and its name in JSON. By subject:
+// [Switches] has every switch with its meaning and its name in JSON. By subject:
 //
 //   - everywhere: down, redirect_to;
 //   - apps and sign-in: app_not_propagated, app_disabled, callback_not_propagated,

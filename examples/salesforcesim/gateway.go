@@ -24,22 +24,22 @@ type rpc struct {
 
 // exchange is one POST on its way down the gateway's decision ladder.
 type exchange struct {
-	sim     *Sim
-	w       http.ResponseWriter
-	r       *http.Request
-	faults  Faults
-	holder  *holder
-	server  string // namespace/name
-	message rpc
-	session *session
+	sim      *Sim
+	w        http.ResponseWriter
+	r        *http.Request
+	switches Switches
+	holder   *holder
+	server   string // namespace/name
+	message  rpc
+	session  *session
 }
 
 // serveGateway is the hosted MCP gateway. The order of its checks is what clients see,
 // so it is kept exactly.
 func (s *Sim) serveGateway(w http.ResponseWriter, r *http.Request, path string) {
-	x := &exchange{sim: s, w: w, r: r, faults: s.Faults()}
-	if x.faults.RedirectTo != "" {
-		http.Redirect(w, r, x.faults.RedirectTo, http.StatusTemporaryRedirect)
+	x := &exchange{sim: s, w: w, r: r, switches: s.Switches()}
+	if x.switches.RedirectTo != "" {
+		http.Redirect(w, r, x.switches.RedirectTo, http.StatusTemporaryRedirect)
 		return
 	}
 	at, shaped := parseServerPath(strings.TrimPrefix(path, gatewayPrefix))
@@ -65,7 +65,7 @@ func (x *exchange) authenticate(at serverPath, shaped bool) bool {
 }
 
 func (x *exchange) unauthorized(message string) bool {
-	if x.faults.AuthenticateHeader {
+	if x.switches.AuthenticateHeader {
 		x.w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+x.sim.cfg.BaseURL+resourceMetadataPath+x.r.URL.Path+`"`)
 	}
 	writeJSON(x.w, http.StatusUnauthorized, map[string]any{"errors": []map[string]string{{"message": message}}})
@@ -74,7 +74,7 @@ func (x *exchange) unauthorized(message string) bool {
 
 // negotiate is steps 3 and 4.
 func (x *exchange) negotiate() bool {
-	if x.r.Method == http.MethodDelete && x.faults.DeleteAccepted {
+	if x.r.Method == http.MethodDelete && x.switches.DeleteAccepted {
 		x.sim.closeSession(x.r.Header.Get("Mcp-Session-Id"))
 		x.w.WriteHeader(http.StatusOK)
 		return false
@@ -101,7 +101,7 @@ func (x *exchange) findServer(at serverPath, shaped bool) bool {
 		return true
 	}
 	status := http.StatusNotFound
-	if x.faults.InactiveServer405 {
+	if x.switches.InactiveServer405 {
 		status = http.StatusMethodNotAllowed
 	}
 	http.Error(x.w, "Server definition not found for: "+path.Base(x.r.URL.Path), status)
@@ -141,13 +141,13 @@ func (x *exchange) findSession() bool {
 	}
 	held, expired := x.sim.useSession(x.holder, x.server, x.r.Header.Get("Mcp-Session-Id"))
 	switch {
-	case expired && x.faults.SessionDeath == "404":
+	case expired && x.switches.SessionDeath == "404":
 		http.Error(x.w, "Session not found", http.StatusNotFound)
-	case expired && x.faults.SessionDeath == "is_error" && x.message.Method == "tools/call":
+	case expired && x.switches.SessionDeath == "is_error" && x.message.Method == "tools/call":
 		x.answer(toolText("Unexpected error while invoking tool "+x.toolName(), true))
 	case held == nil:
 		x.badRequest("Session Key missing, but it's not an initialize request")
-	case len(x.message.ID) > 0 && x.sim.strikes(func(f *Faults) *Count { return &f.NotInitialized }):
+	case len(x.message.ID) > 0 && x.sim.strikes(func(f *Switches) *Count { return &f.NotInitialized }):
 		http.Error(x.w, "Server not initialized", http.StatusNotFound)
 	default:
 		x.session = held
@@ -165,7 +165,7 @@ func (x *exchange) dispatch() {
 			x.sim.markInitialized(x.session.id)
 		}
 		x.w.WriteHeader(http.StatusAccepted)
-	case x.faults.BeforeEffect && x.broken():
+	case x.switches.BeforeEffect && x.broken():
 	case m.Method == "initialize":
 		x.initialize()
 	case m.Method == "ping":
@@ -194,7 +194,7 @@ func (x *exchange) initialize() {
 		x.fail(-32602, "Invalid params")
 		return
 	}
-	if !wait(x.r, x.faults.InitializeDelay) {
+	if !wait(x.r, x.switches.InitializeDelay) {
 		return
 	}
 	version := "2025-06-18"
@@ -209,7 +209,7 @@ func (x *exchange) initialize() {
 	}
 	_, ui := params.Capabilities.Extensions["io.modelcontextprotocol/ui"]
 	x.w.Header().Set("Mcp-Session-Id", x.sim.openSession(x.holder, x.server, ui))
-	if x.faults.DuplicateSessionHeaders {
+	if x.switches.DuplicateSessionHeaders {
 		x.w.Header().Add("Mcp-Session-Id", x.sim.random.uuid())
 	}
 	x.answer(encodeJSON(map[string]any{"protocolVersion": version, "capabilities": capabilities,
@@ -217,7 +217,7 @@ func (x *exchange) initialize() {
 }
 
 func (x *exchange) listTools() {
-	if !x.session.initialized && !x.faults.ListBeforeInitialized {
+	if !x.session.initialized && !x.switches.ListBeforeInitialized {
 		x.w.WriteHeader(http.StatusOK)
 		return
 	}
@@ -226,8 +226,8 @@ func (x *exchange) listTools() {
 }
 
 func (x *exchange) tools() ([]json.RawMessage, bool) {
-	return listTools(x.server, listOptions{Dialect: cmp.Or(x.faults.Dialect, "live"), Annotations: cmp.Or(x.faults.Annotations, "accurate"),
-		Drift: x.faults.Drift, UI: x.session.ui})
+	return listTools(x.server, listOptions{Dialect: cmp.Or(x.switches.Dialect, "live"), Annotations: cmp.Or(x.switches.Annotations, "accurate"),
+		Drift: x.switches.Drift, UI: x.session.ui})
 }
 
 // offers says whether the list of tools has one of this name.
@@ -264,11 +264,11 @@ func (x *exchange) callTool() {
 		return
 	}
 	standard := strings.HasPrefix(x.server, "platform/")
-	if standard && x.faults.APIAccessControl && slices.Contains([]string{"soqlQuery", "find", "getRelatedRecords"}, params.Name) {
+	if standard && x.switches.APIAccessControl && slices.Contains([]string{"soqlQuery", "find", "getRelatedRecords"}, params.Name) {
 		x.answer(toolFailure("UNKNOWN_EXCEPTION", "An unexpected error occurred. Please include this ErrorId if you contact support: 1042-7 (7)"))
 		return
 	}
-	if x.sim.strikes(func(f *Faults) *Count { return &f.UnexpectedErrors }) {
+	if x.sim.strikes(func(f *Switches) *Count { return &f.UnexpectedErrors }) {
 		x.answer(toolText("Unexpected error while invoking tool "+params.Name, true))
 		return
 	}
@@ -276,12 +276,12 @@ func (x *exchange) callTool() {
 		params.Arguments = json.RawMessage(`{}`)
 	}
 	result, known := x.holder.org.data.callTool(x.holder.user, x.server, params.Name, params.Arguments, callOptions{
-		Dialect: cmp.Or(x.faults.Dialect, "live"), UpdateAlwaysUnexpected: x.faults.UpdateAlwaysUnexpected,
-		OrgBaseURL: x.holder.org.base, BigAnswer: x.faults.BigAnswer, MalformedTool: x.faults.MalformedTool})
+		Dialect: cmp.Or(x.switches.Dialect, "live"), UpdateAlwaysUnexpected: x.switches.UpdateAlwaysUnexpected,
+		OrgBaseURL: x.holder.org.base, BigAnswer: x.switches.BigAnswer, MalformedTool: x.switches.MalformedTool})
 	switch {
 	case known:
 		x.answer(result)
-	case x.faults.UnknownToolIsError:
+	case x.switches.UnknownToolIsError:
 		x.answer(toolText("Unknown tool: "+params.Name, true))
 	default:
 		x.fail(-32602, "Unknown tool: "+params.Name)
@@ -291,7 +291,7 @@ func (x *exchange) callTool() {
 // limited says that the org's API calls of the day are used up. There is no Retry-After.
 func (x *exchange) limited(used int) {
 	const message = "TotalRequests Limit exceeded."
-	status := map[string]int{"403": http.StatusForbidden, "429": http.StatusTooManyRequests}[x.faults.LimitSignal]
+	status := map[string]int{"403": http.StatusForbidden, "429": http.StatusTooManyRequests}[x.switches.LimitSignal]
 	if status == 0 {
 		x.answer(toolFailure("REQUEST_LIMIT_EXCEEDED", message))
 		return

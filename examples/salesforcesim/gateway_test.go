@@ -126,7 +126,7 @@ func TestListBeforeInitialized(t *testing.T) {
 	if got := c.post(list); got.status != 200 || got.body != "" {
 		t.Errorf("%d %q", got.status, got.body)
 	}
-	setFaults(t, s, Faults{ListBeforeInitialized: true})
+	setSwitches(t, s, Switches{ListBeforeInitialized: true})
 	if got := c.post(list); !strings.Contains(got.body, "soqlQuery") {
 		t.Errorf("%d %q", got.status, got.body)
 	}
@@ -162,7 +162,7 @@ func TestSessionDeath(t *testing.T) {
 	}{"": {400, "Session Key missing"}, "400": {400, "Session Key missing"}, "404": {404, "Session not found"},
 		"is_error": {200, "Unexpected error while invoking tool getUserInfo"}} {
 		clock := newClock()
-		s := start(t, Config{Now: clock.Now, AccessTokenLifetime: 12 * time.Hour, Faults: Faults{SessionDeath: death}})
+		s := start(t, Config{Now: clock.Now, AccessTokenLifetime: 12 * time.Hour, Switches: Switches{SessionDeath: death}})
 		c := connect(t, s, "platform/sobject-reads")
 		clock.Advance(29 * time.Minute)
 		if got := c.post(callUserInfo); !strings.Contains(got.body, RepUsername) {
@@ -210,7 +210,7 @@ func TestServerActivation(t *testing.T) {
 	if got := c.post(callUserInfo); got.status != 404 {
 		t.Errorf("deactivated in mid-session: %d", got.status)
 	}
-	setFaults(t, s, Faults{InactiveServer405: true})
+	setSwitches(t, s, Switches{InactiveServer405: true})
 	if got := open(server); got.status != 405 {
 		t.Errorf("switch: %d", got.status)
 	}
@@ -263,7 +263,7 @@ func TestPathTricks(t *testing.T) {
 	tricks := []string{"/platform/mcp/v1//platform/sobject-all", "/platform/mcp/v1/platform%2fsobject-all", "/platform/mcp/v1/platform/SObject-All",
 		"/platform/mcp/v1/platform/x/../sobject-all", "//platform/mcp/v1/platform/sobject-all", "/platform/mcp/v1/platform/sobject%2Dall"}
 	for _, lenientPaths := range []bool{false, true} {
-		setFaults(t, s, Faults{LenientPaths: lenientPaths})
+		setSwitches(t, s, Switches{LenientPaths: lenientPaths})
 		for _, trick := range tricks {
 			c := &mcpClient{t: t, url: s.BaseURL() + trick, token: access}
 			got := c.post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
@@ -316,7 +316,7 @@ func TestDailyLimit(t *testing.T) {
 		t.Errorf("lists count: %s", got.body)
 	}
 	for signal, status := range map[string]int{"403": 403, "429": 429} {
-		setFaults(t, s, Faults{LimitSignal: signal})
+		setSwitches(t, s, Switches{LimitSignal: signal})
 		got := c.post(callUserInfo)
 		if got.status != status || got.header.Get("Sforce-Limit-Info") != "api-usage=2/2" || got.header.Get("Retry-After") != "" {
 			t.Errorf("%s: %d %v", signal, got.status, got.header)
@@ -342,11 +342,11 @@ func TestCutOffAtTheGateway(t *testing.T) {
 		t.Errorf("frozen: %d", got.status)
 	}
 	s.FreezeUser(RepUsername, false)
-	setFaults(t, s, Faults{AppDisabled: true})
+	setSwitches(t, s, Switches{AppDisabled: true})
 	if got := c.post(callUserInfo); got.status != 401 {
 		t.Errorf("app disabled: %d", got.status)
 	}
-	setFaults(t, s, Faults{AuthenticateHeader: true})
+	setSwitches(t, s, Switches{AuthenticateHeader: true})
 	s.RevokeGrants(GrantFilter{})
 	if got := c.post(callUserInfo); got.status != 401 || !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Bearer resource_metadata=") {
 		t.Errorf("revoked: %d %v", got.status, got.header)

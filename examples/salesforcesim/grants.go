@@ -143,7 +143,7 @@ func (s *Sim) usernameOf(g *grant) string {
 // newGrant makes a grant and ends the oldest one where the user has too many for the
 // app; the caller holds mu.
 func (s *Sim) newGrant(o *org, app *ECA, userID, scope string) *grant {
-	most := cmp.Or(s.faults.MaxApprovals, maxApprovals)
+	most := cmp.Or(s.switches.MaxApprovals, maxApprovals)
 	live := s.liveGrants(o.Name, userID, app.ClientID)
 	for len(live) >= most {
 		s.endGrant(live[0], "evicted by a newer approval")
@@ -212,11 +212,11 @@ type tokenAnswer struct {
 func (s *Sim) issue(o *org, app *ECA, g *grant, withRefreshToken bool) (*tokenAnswer, error) {
 	now := s.now()
 	s.forget(now)
-	lifetime := cmp.Or(time.Duration(s.faults.AccessTokenLifetime), app.JWTLifetime)
+	lifetime := cmp.Or(time.Duration(s.switches.AccessTokenLifetime), app.JWTLifetime)
 	answer := &tokenAnswer{TokenFormat: "jwt", Scope: g.Scope, InstanceURL: o.base, ID: identityURL(o, g.UserID),
 		TokenType: "Bearer", IssuedAt: strconv.FormatInt(now.UnixMilli(), 10), APIInstanceURL: s.cfg.BaseURL}
 	answer.Signature = sign(app, answer.ID+answer.IssuedAt)
-	if s.faults.HostileToken == "wrong_instance_url" {
+	if s.switches.HostileToken == "wrong_instance_url" {
 		answer.InstanceURL = "https://attacker.my.salesforce.com"
 	}
 
@@ -242,7 +242,7 @@ func (s *Sim) issue(o *org, app *ECA, g *grant, withRefreshToken bool) (*tokenAn
 // opaque says whether an access token comes out opaque. Asking for api does it,
 // whatever the app's settings are.
 func (s *Sim) opaque(app *ECA, g *grant) bool {
-	return s.faults.OpaqueTokens || app.OpaqueTokens || hasScope(g.Scope, "api")
+	return s.switches.OpaqueTokens || app.OpaqueTokens || hasScope(g.Scope, "api")
 }
 
 // forget drops codes and access tokens that ended long ago; the caller holds mu.

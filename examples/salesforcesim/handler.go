@@ -21,13 +21,13 @@ func (s *Sim) Handler() http.Handler { return s.recorded(http.HandlerFunc(s.serv
 // before the gateway can refuse it.
 func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // by its clock, not by that of net/http
-	faults := s.Faults()
-	if faults.Down {
+	switches := s.Switches()
+	if switches.Down {
 		htmlError(w, http.StatusServiceUnavailable)
 		return
 	}
 	path := r.URL.EscapedPath()
-	if faults.LenientPaths {
+	if switches.LenientPaths {
 		path = lenient(path)
 	}
 	if strings.HasPrefix(path, "/platform/") {

@@ -12,9 +12,9 @@ import (
 )
 
 // mint makes the access token of a grant, a JWT as Salesforce makes them, spoiled as
-// Faults.HostileToken says; the caller holds mu.
+// Switches.HostileToken says; the caller holds mu.
 func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (string, error) {
-	hostile := s.faults.HostileToken
+	hostile := s.switches.HostileToken
 	if hostile == "other_org" && len(s.orgs) > 1 {
 		// A token that another org issued, right in itself.
 		o = s.orgs[(slices.Index(s.orgs, o)+1)%len(s.orgs)]
@@ -119,7 +119,7 @@ func (s *Sim) bearer(raw string) (*holder, error) {
 	appOrg, app := s.app(text("client_id"))
 	user := s.user(o, strings.TrimPrefix(text("sub"), "uid:"))
 	switch {
-	case text("iss") != o.base, !slices.Contains(audience, o.base), app == nil, appOrg != o, user == nil, s.faults.AppDisabled,
+	case text("iss") != o.base, !slices.Contains(audience, o.base), app == nil, appOrg != o, user == nil, s.switches.AppDisabled,
 		!slices.Contains(strings.Fields(text("scp")), "mcp_api"):
 		return nil, errInvalidToken
 	}
@@ -127,7 +127,7 @@ func (s *Sim) bearer(raw string) (*holder, error) {
 	if known == nil {
 		return nil, errInvalidToken
 	}
-	if (s.revoked(known) || user.Frozen) && !s.faults.RevocationLag {
+	if (s.revoked(known) || user.Frozen) && !s.switches.RevocationLag {
 		return nil, errInvalidToken
 	}
 	return &holder{org: o, user: user, grant: known.Grant}, nil

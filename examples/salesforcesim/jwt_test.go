@@ -110,7 +110,7 @@ func TestKeyRotation(t *testing.T) {
 	if err := verifies(before, publishedKeys(t, s.BaseURL()), time.Now()); err == nil {
 		t.Error("a withdrawn key is still published")
 	}
-	setFaults(t, s, Faults{KeysDown: true})
+	setSwitches(t, s, Switches{KeysDown: true})
 	if got := send(t, "GET", s.BaseURL()+"/id/keys", nil, ""); got.status != 503 {
 		t.Errorf("keys down: %d", got.status)
 	}
@@ -131,7 +131,7 @@ func TestHostileTokens(t *testing.T) {
 		t.Fatalf("test knows %d hostile tokens of %d", len(changed), len(hostileTokens))
 	}
 	for _, hostile := range hostileTokens {
-		setFaults(t, s, Faults{HostileToken: hostile})
+		setSwitches(t, s, Switches{HostileToken: hostile})
 		access, _ := issueTokens(t, s)
 		header, claims := decode(t, access)
 		for name, value := range goodHeader {
@@ -158,7 +158,7 @@ func TestHostileTokens(t *testing.T) {
 // its own keys verify.
 func TestTokenOfAnotherOrg(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{HostileToken: "other_org"},
+	s := start(t, Config{Switches: Switches{HostileToken: "other_org"},
 		Orgs: []Org{{Name: "acme", ID: OrgID}, {Name: "sandbox", ID: "00Dxx0000002gPFEAY", Kind: "sandbox"}}})
 	access, _ := issueTokens(t, s)
 	header, claims := decode(t, access)
@@ -175,7 +175,7 @@ func TestTokenOfAnotherOrg(t *testing.T) {
 
 func TestWrongInstanceURL(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{HostileToken: "wrong_instance_url"}})
+	s := start(t, Config{Switches: Switches{HostileToken: "wrong_instance_url"}})
 	got := postForm(t, s.tokenURL(), redeemForm(getCode(t, s, RepUsername, RepPassword))).json(t)
 	if got["instance_url"] == s.BaseURL() {
 		t.Error("instance_url is right")
@@ -185,7 +185,7 @@ func TestWrongInstanceURL(t *testing.T) {
 func TestAccessTokenLifetime(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	s := start(t, Config{Now: clock.Now, Faults: Faults{AccessTokenLifetime: Duration(time.Minute)}})
+	s := start(t, Config{Now: clock.Now, Switches: Switches{AccessTokenLifetime: Duration(time.Minute)}})
 	access, _ := issueTokens(t, s)
 	clock.Advance(59 * time.Second)
 	if _, err := s.bearer(access); err != nil {

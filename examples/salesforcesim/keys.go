@@ -86,7 +86,7 @@ func (s *Sim) keyNamed(id string) (*org, *rsa.PublicKey) {
 // serveKeys answers /id/keys with the org's JSON Web Key Set (RFC 7517).
 func (s *Sim) serveKeys(w http.ResponseWriter, _ *http.Request, o *org) {
 	s.mu.Lock()
-	down := s.faults.KeysDown
+	down := s.switches.KeysDown
 	keys := []map[string]string{}
 	for _, key := range s.state.Keys[o.Name] {
 		var exponent [8]byte

@@ -90,7 +90,7 @@ func scopeInWords(scope string) string {
 	return scope
 }
 
-// render writes a page as a whole, so that a fault in a template never sends half of one.
+// render writes a page as a whole, so that a mistake in a template never sends half of one.
 func render(w http.ResponseWriter, status int, name string, page any) {
 	var body bytes.Buffer
 	if err := pages.ExecuteTemplate(&body, name, page); err != nil {

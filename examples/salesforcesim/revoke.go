@@ -9,7 +9,7 @@ import (
 
 // serveRevoke is the revocation endpoint, by form or by query. It needs no client authentication.
 func (s *Sim) serveRevoke(w http.ResponseWriter, r *http.Request, _ *org) {
-	if s.Faults().RevokeDown {
+	if s.Switches().RevokeDown {
 		htmlError(w, http.StatusServiceUnavailable)
 		return
 	}
@@ -17,8 +17,8 @@ func (s *Sim) serveRevoke(w http.ResponseWriter, r *http.Request, _ *org) {
 		writeJSON(w, http.StatusBadRequest, badRequest("invalid_request", "malformed form"))
 		return
 	}
-	if fault := s.revoke(r.Form.Get("token")); fault != nil {
-		writeJSON(w, fault.status, fault)
+	if refusal := s.revoke(r.Form.Get("token")); refusal != nil {
+		writeJSON(w, refusal.status, refusal)
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -72,13 +72,13 @@ func (s *Sim) accessToken(token string) *accessToken {
 // serveIntrospect is the introspection endpoint (RFC 7662). It needs a client secret,
 // so a public app cannot use it.
 func (s *Sim) serveIntrospect(w http.ResponseWriter, r *http.Request, o *org) {
-	if fault := parseForm(r); fault != nil {
-		writeJSON(w, fault.status, fault)
+	if refusal := parseForm(r); refusal != nil {
+		writeJSON(w, refusal.status, refusal)
 		return
 	}
 	s.mu.Lock()
-	app, fault := s.authenticateApp(r, o)
-	if fault != nil || app.Secret == "" {
+	app, refusal := s.authenticateApp(r, o)
+	if refusal != nil || app.Secret == "" {
 		s.mu.Unlock()
 		writeJSON(w, http.StatusUnauthorized, &oauthError{Code: "invalid_client", Description: "invalid client credentials"})
 		return

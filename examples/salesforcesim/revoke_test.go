@@ -52,7 +52,7 @@ func TestRevoke(t *testing.T) {
 
 func TestRevokeDown(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{RevokeDown: true}})
+	s := start(t, Config{Switches: Switches{RevokeDown: true}})
 	_, refresh := issueTokens(t, s)
 	if got := postForm(t, s.BaseURL()+"/services/oauth2/revoke", form("token", refresh)); got.status != 503 {
 		t.Errorf("%d", got.status)
@@ -66,7 +66,7 @@ func TestRevokeDown(t *testing.T) {
 func TestRevocationLag(t *testing.T) {
 	t.Parallel()
 	clock := newClock()
-	s := start(t, Config{Now: clock.Now, Faults: Faults{RevocationLag: true}})
+	s := start(t, Config{Now: clock.Now, Switches: Switches{RevocationLag: true}})
 	access, _ := issueTokens(t, s)
 	if n := s.RevokeGrants(GrantFilter{Username: RepUsername}); n != 1 {
 		t.Fatalf("%d revoked", n)

@@ -65,7 +65,7 @@ func (s *Sim) closeSession(id string) {
 }
 
 // ExpireSessions ends every MCP session, as 30 idle minutes would, and returns how
-// many. Faults.SessionDeath says how the gateway answers to them from now on.
+// many. Switches.SessionDeath says how the gateway answers to them from now on.
 func (s *Sim) ExpireSessions() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *Sim) activeServer(o *org, name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for known, held := range s.state.Servers[o.Name] {
-		if known != name && !(s.faults.LenientPaths && strings.EqualFold(known, name)) {
+		if known != name && !(s.switches.LenientPaths && strings.EqualFold(known, name)) {
 			continue
 		}
 		if held.Active && (held.ChangedAt.IsZero() || s.now().Sub(held.ChangedAt) >= propagation) {
@@ -126,7 +126,7 @@ func (s *Sim) countCall(o *org) (used int, allowed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	day := o.Name + " " + s.now().UTC().Format(time.DateOnly)
-	if s.faults.DailyLimitReached || s.state.Used[day] >= o.DailyAPILimit {
+	if s.switches.DailyLimitReached || s.state.Used[day] >= o.DailyAPILimit {
 		return o.DailyAPILimit, false
 	}
 	s.state.Used[day]++

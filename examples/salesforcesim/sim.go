@@ -41,8 +41,8 @@ type Sim struct {
 	log    recorder
 
 	mu       sync.Mutex
-	faults   Faults
-	switched chan struct{} // closed when faults change
+	switches Switches
+	switched chan struct{} // closed when switches change
 	state    state
 	keys     int // signing keys made so far
 }
@@ -56,13 +56,13 @@ type org struct {
 	data   *dataset
 }
 
-// New makes a simulator. The error joins every fault of the configuration.
+// New makes a simulator. The error joins every problem of the configuration.
 func New(cfg Config) (*Sim, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
 		return nil, fmt.Errorf("configuring the simulated Salesforce: %w", err)
 	}
-	s := &Sim{cfg: cfg, random: newRandom(cfg.Seed), faults: cfg.Faults, switched: make(chan struct{})}
+	s := &Sim{cfg: cfg, random: newRandom(cfg.Seed), switches: cfg.Switches, switched: make(chan struct{})}
 	for i, configured := range cfg.Orgs {
 		o := &org{Org: configured, base: cfg.BaseURL}
 		if i > 0 {
@@ -185,7 +185,7 @@ func (s *Sim) Reset() {
 	keys := s.state.Keys
 	s.state = s.freshState()
 	s.state.Keys = keys
-	s.faults = s.cfg.Faults
+	s.switches = s.cfg.Switches
 	s.skew.Store(0)
 	s.log.clear(RequestFilter{})
 	for _, o := range s.orgs {

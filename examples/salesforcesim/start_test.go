@@ -54,9 +54,9 @@ func start(t *testing.T, cfg Config) *Running {
 	return r
 }
 
-func setFaults(t *testing.T, s *Running, f Faults) {
+func setSwitches(t *testing.T, s *Running, f Switches) {
 	t.Helper()
-	if err := s.SetFaults(f); err != nil {
+	if err := s.SetSwitches(f); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -39,58 +39,58 @@ func errDeadToken() *oauthError { return badRequest("invalid_grant", "expired ac
 // serveToken is the token endpoint.
 func (s *Sim) serveToken(w http.ResponseWriter, r *http.Request, o *org) {
 	w.Header().Set("Cache-Control", "no-store")
-	faults := s.Faults()
-	if !wait(r, faults.TokenDelay) {
+	switches := s.Switches()
+	if !wait(r, switches.TokenDelay) {
 		return
 	}
-	if faults.RedirectTo != "" {
-		http.Redirect(w, r, faults.RedirectTo, http.StatusTemporaryRedirect)
+	if switches.RedirectTo != "" {
+		http.Redirect(w, r, switches.RedirectTo, http.StatusTemporaryRedirect)
 		return
 	}
-	if s.strikes(func(f *Faults) *Count { return &f.TokenErrors }) {
-		htmlError(w, cmp.Or(faults.TokenStatus, http.StatusServiceUnavailable))
+	if s.strikes(func(f *Switches) *Count { return &f.TokenErrors }) {
+		htmlError(w, cmp.Or(switches.TokenStatus, http.StatusServiceUnavailable))
 		return
 	}
-	answer, fault := s.token(r, o)
-	if s.strikes(func(f *Faults) *Count { return &f.TokenRepliesLost }) {
+	answer, refusal := s.token(r, o)
+	if s.strikes(func(f *Switches) *Count { return &f.TokenRepliesLost }) {
 		panic(http.ErrAbortHandler) // what was done stays done, the client does not learn of it
 	}
-	if fault != nil {
-		writeJSON(w, fault.status, fault)
+	if refusal != nil {
+		writeJSON(w, refusal.status, refusal)
 		return
 	}
 	writeJSON(w, http.StatusOK, answer)
 }
 
 func (s *Sim) token(r *http.Request, o *org) (*tokenAnswer, *oauthError) {
-	if fault := parseForm(r); fault != nil {
-		return nil, fault
+	if refusal := parseForm(r); refusal != nil {
+		return nil, refusal
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	app, fault := s.authenticateApp(r, o)
-	if fault != nil {
-		return nil, fault
+	app, refusal := s.authenticateApp(r, o)
+	if refusal != nil {
+		return nil, refusal
 	}
-	if s.faults.TokenRefusal != "" {
-		code, description, _ := strings.Cut(s.faults.TokenRefusal, ": ")
+	if s.switches.TokenRefusal != "" {
+		code, description, _ := strings.Cut(s.switches.TokenRefusal, ": ")
 		return nil, badRequest(code, description)
 	}
 	var g *grant
 	refresh := true
 	switch r.PostForm.Get("grant_type") {
 	case "authorization_code":
-		g, fault = s.redeem(o, app, r.PostForm)
+		g, refusal = s.redeem(o, app, r.PostForm)
 	case "refresh_token":
-		g, refresh, fault = s.refresh(o, app, r.PostForm.Get("refresh_token"))
+		g, refresh, refusal = s.refresh(o, app, r.PostForm.Get("refresh_token"))
 	case "client_credentials":
-		g, fault = s.runAs(o, app)
+		g, refusal = s.runAs(o, app)
 		refresh = false
 	default:
-		fault = badRequest("unsupported_grant_type", "grant type not supported")
+		refusal = badRequest("unsupported_grant_type", "grant type not supported")
 	}
-	if fault != nil {
-		return nil, fault
+	if refusal != nil {
+		return nil, refusal
 	}
 	answer, err := s.issue(o, app, g, refresh)
 	if err != nil {
@@ -122,7 +122,7 @@ func (s *Sim) authenticateApp(r *http.Request, o *org) (*ECA, *oauthError) {
 		secret, _ = url.QueryUnescape(password)
 	}
 	appOrg, app := s.app(id)
-	if app == nil || s.faults.AppNotPropagated || s.faults.AppDisabled {
+	if app == nil || s.switches.AppNotPropagated || s.switches.AppDisabled {
 		return nil, badRequest("invalid_client_id", "client identifier invalid")
 	}
 	if appOrg != o {
@@ -148,8 +148,8 @@ func (s *Sim) redeem(o *org, app *ECA, form url.Values) (*grant, *oauthError) {
 	if form.Get("redirect_uri") != c.RedirectURI {
 		return nil, badRequest("redirect_uri_mismatch", "redirect_uri must match configuration")
 	}
-	if s.faults.InvalidVerifier != 0 {
-		s.faults.InvalidVerifier = max(s.faults.InvalidVerifier-1, -1)
+	if s.switches.InvalidVerifier != 0 {
+		s.switches.InvalidVerifier = max(s.switches.InvalidVerifier-1, -1)
 		return nil, badRequest("invalid_grant", "invalid code verifier")
 	}
 	verifier := form.Get("code_verifier")
@@ -158,8 +158,8 @@ func (s *Sim) redeem(o *org, app *ECA, form url.Values) (*grant, *oauthError) {
 	if len(verifier) < 43 || len(verifier) > 128 || base64.RawURLEncoding.EncodeToString(sum[:]) != c.Challenge {
 		return nil, badRequest("invalid_grant", "invalid code verifier")
 	}
-	if fault := s.userFault(o, c.UserID); fault != nil {
-		return nil, fault
+	if refusal := s.userRefusal(o, c.UserID); refusal != nil {
+		return nil, refusal
 	}
 	return s.newGrant(o, app, c.UserID, c.Scope), nil
 }
@@ -178,7 +178,7 @@ func (s *Sim) refresh(o *org, app *ECA, presented string) (*grant, bool, *oauthE
 	}
 	if !t.RotatedAt.IsZero() {
 		t.Reused++
-		if s.faults.RefreshReuse == "revoke_family" && g.RevokedAt.IsZero() {
+		if s.switches.RefreshReuse == "revoke_family" && g.RevokedAt.IsZero() {
 			s.endGrant(g, "refresh token reused")
 		}
 		s.save()
@@ -188,11 +188,11 @@ func (s *Sim) refresh(o *org, app *ECA, presented string) (*grant, bool, *oauthE
 		(app.RefreshIdle > 0 && now.After(t.LastUsedAt.Add(app.RefreshIdle))) {
 		return nil, false, errDeadToken()
 	}
-	if fault := s.userFault(o, g.UserID); fault != nil {
-		return nil, false, fault
+	if refusal := s.userRefusal(o, g.UserID); refusal != nil {
+		return nil, false, refusal
 	}
 	t.LastUsedAt = now
-	rotate := !app.NoRotation && !s.faults.NoRotation
+	rotate := !app.NoRotation && !s.switches.NoRotation
 	if rotate {
 		t.RotatedAt = now
 	}
@@ -201,27 +201,27 @@ func (s *Sim) refresh(o *org, app *ECA, presented string) (*grant, bool, *oauthE
 
 // runAs makes a grant of the client-credentials flow; the caller holds mu.
 func (s *Sim) runAs(o *org, app *ECA) (*grant, *oauthError) {
-	if !s.faults.ClientCredentials {
+	if !s.switches.ClientCredentials {
 		return nil, badRequest("unsupported_grant_type", "grant type not supported")
 	}
 	userOrg, user := s.userNamed(app.RunAs)
 	if app.Secret == "" || user == nil || userOrg != o {
 		return nil, badRequest("invalid_grant", "no client credentials user enabled")
 	}
-	if fault := s.userFault(o, user.ID); fault != nil {
-		return nil, fault
+	if refusal := s.userRefusal(o, user.ID); refusal != nil {
+		return nil, refusal
 	}
 	return s.newGrant(o, app, user.ID, joinScopes(slices.DeleteFunc(slices.Clone(app.Scopes), func(scope string) bool {
 		return scope == "refresh_token" || scope == "offline_access"
 	}))), nil
 }
 
-// userFault says why a user gets no token; the caller holds mu.
-func (s *Sim) userFault(o *org, userID string) *oauthError {
+// userRefusal says why a user gets no token; the caller holds mu.
+func (s *Sim) userRefusal(o *org, userID string) *oauthError {
 	if u := s.user(o, userID); u == nil || u.Frozen {
 		return badRequest("inactive_user", "user is inactive")
 	}
-	if s.faults.IPRestricted {
+	if s.switches.IPRestricted {
 		return badRequest("invalid_grant", "ip restricted")
 	}
 	return nil

@@ -139,7 +139,7 @@ func TestConfidentialApp(t *testing.T) {
 func TestRefreshRotation(t *testing.T) {
 	t.Parallel()
 	for _, reuse := range []string{"", "plain", "revoke_family"} {
-		s := start(t, Config{Faults: Faults{RefreshReuse: reuse}})
+		s := start(t, Config{Switches: Switches{RefreshReuse: reuse}})
 		_, first := issueTokens(t, s)
 		second, _ := postForm(t, s.tokenURL(), refreshForm(first)).json(t)["refresh_token"].(string)
 		if second == "" || second == first {
@@ -161,7 +161,7 @@ func TestRefreshRotation(t *testing.T) {
 
 func TestRefreshWithoutRotation(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{NoRotation: true}})
+	s := start(t, Config{Switches: Switches{NoRotation: true}})
 	_, refresh := issueTokens(t, s)
 	for range 2 {
 		got := postForm(t, s.tokenURL(), refreshForm(refresh))
@@ -222,7 +222,7 @@ func TestFiveApprovals(t *testing.T) {
 	if got := postForm(t, s.tokenURL(), refreshForm(tokens[0])).json(t); got["error_description"] != "expired access/refresh token" {
 		t.Errorf("evicted: %v", got)
 	}
-	setFaults(t, s, Faults{MaxApprovals: 1})
+	setSwitches(t, s, Switches{MaxApprovals: 1})
 	issueTokens(t, s)
 	if got := states(); slices.Index(got, "live") != len(got)-1 {
 		t.Errorf("at most one approval: %v", got)
@@ -233,45 +233,45 @@ func TestTokenFaults(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{})
 	_, refresh := issueTokens(t, s)
-	try := func(f Faults) reply {
+	try := func(f Switches) reply {
 		t.Helper()
-		setFaults(t, s, f)
+		setSwitches(t, s, f)
 		return postForm(t, s.tokenURL(), refreshForm(refresh))
 	}
-	if got := try(Faults{TokenErrors: 1, TokenStatus: 502}); got.status != 502 || !strings.Contains(got.body, "<html>") {
+	if got := try(Switches{TokenErrors: 1, TokenStatus: 502}); got.status != 502 || !strings.Contains(got.body, "<html>") {
 		t.Errorf("HTML error: %d %s", got.status, got.body)
 	}
-	if got := try(Faults{RedirectTo: "https://evil.example/"}); got.status != 307 || got.header.Get("Location") != "https://evil.example/" {
+	if got := try(Switches{RedirectTo: "https://evil.example/"}); got.status != 307 || got.header.Get("Location") != "https://evil.example/" {
 		t.Errorf("redirect: %d", got.status)
 	}
-	if got := try(Faults{IPRestricted: true}).json(t); got["error_description"] != "ip restricted" {
+	if got := try(Switches{IPRestricted: true}).json(t); got["error_description"] != "ip restricted" {
 		t.Errorf("address: %v", got)
 	}
-	if got := try(Faults{AppDisabled: true}).json(t); got["error"] != "invalid_client_id" {
+	if got := try(Switches{AppDisabled: true}).json(t); got["error"] != "invalid_client_id" {
 		t.Errorf("app disabled: %v", got)
 	}
 	s.FreezeUser(RepUsername, true)
-	if got := try(Faults{}).json(t); got["error"] != "inactive_user" {
+	if got := try(Switches{}).json(t); got["error"] != "inactive_user" {
 		t.Errorf("frozen: %v", got)
 	}
 	s.FreezeUser(RepUsername, false)
 
 	code := getCode(t, s, RepUsername, RepPassword)
-	setFaults(t, s, Faults{InvalidVerifier: 1})
+	setSwitches(t, s, Switches{InvalidVerifier: 1})
 	if got := postForm(t, s.tokenURL(), redeemForm(code)).json(t); got["error_description"] != "invalid code verifier" {
 		t.Errorf("verifier: %v", got)
 	}
-	if got := s.Faults().InvalidVerifier; got != 0 {
+	if got := s.Switches().InvalidVerifier; got != 0 {
 		t.Errorf("invalid_verifier left: %d", got)
 	}
 
 	// A lost reply: the token is rotated all the same.
-	setFaults(t, s, Faults{TokenRepliesLost: 1})
+	setSwitches(t, s, Switches{TokenRepliesLost: 1})
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	if got, err := trySend("POST", s.tokenURL(), header, refreshForm(refresh).Encode()); err == nil {
 		t.Errorf("answered: %+v", got)
 	}
-	if got := try(Faults{}).json(t); got["error"] != "invalid_grant" {
+	if got := try(Switches{}).json(t); got["error"] != "invalid_grant" {
 		t.Errorf("after a lost reply: %v", got)
 	}
 }
@@ -280,7 +280,7 @@ func TestOpaqueTokens(t *testing.T) {
 	t.Parallel()
 	withAPI := ECA{ClientID: PublicClientID, Scopes: []string{"mcp_api", "refresh_token", "api"}}
 	for name, cfg := range map[string]Config{
-		"switch":    {Faults: Faults{OpaqueTokens: true}},
+		"switch":    {Switches: Switches{OpaqueTokens: true}},
 		"api scope": {Orgs: []Org{{Name: "acme", ID: OrgID, Apps: []ECA{withAPI}}}},
 	} {
 		s := start(t, cfg)
@@ -298,7 +298,7 @@ func TestOpaqueTokens(t *testing.T) {
 func TestClientCredentials(t *testing.T) {
 	t.Parallel()
 	apps := []ECA{{ClientID: "runs", Secret: "s", RunAs: RepUsername}, {ClientID: "does-not", Secret: "s"}}
-	s := start(t, Config{Faults: Faults{ClientCredentials: true}, Orgs: []Org{{Name: "acme", ID: OrgID, Apps: apps}}})
+	s := start(t, Config{Switches: Switches{ClientCredentials: true}, Orgs: []Org{{Name: "acme", ID: OrgID, Apps: apps}}})
 	try := func(id string) map[string]any {
 		return postForm(t, s.tokenURL(), form("grant_type", "client_credentials", "client_id", id, "client_secret", "s")).json(t)
 	}
@@ -314,7 +314,7 @@ func TestClientCredentials(t *testing.T) {
 func TestClientCredentialsOfDefaultApp(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Orgs: []Org{{Name: "acme", ID: OrgID}, {Name: "second", ID: "00Dxx0000002gPFEAY"}}})
-	setFaults(t, s, Faults{ClientCredentials: true})
+	setSwitches(t, s, Switches{ClientCredentials: true})
 	for org, suffix := range map[string]string{"acme": "", "second": ".second"} {
 		f := form("grant_type", "client_credentials", "client_id", ConfidentialClientID+suffix, "client_secret", ConfidentialSecret)
 		if got := postForm(t, s.LoginURL(org)+"/services/oauth2/token", f).json(t); got["access_token"] == nil || got["refresh_token"] != nil {

@@ -141,7 +141,7 @@ func answerOf(v any, refused *apiError) toolAnswer {
 	return success(v)
 }
 
-// unexpected is how Salesforce words a fault of its own.
+// unexpected is how Salesforce words an error of its own.
 func unexpected(tool string) toolAnswer {
 	return toolAnswer{text: "Unexpected error while invoking tool " + tool, failed: true}
 }

@@ -66,29 +66,29 @@ func named(sim *salesforcesim.Running, name string) int {
 func TestSimulatedWrites(t *testing.T) {
 	t.Parallel()
 	for i, tt := range []struct {
-		faults salesforcesim.Faults
+		faults salesforcesim.Switches
 		want   wants
 		made   int
 	}{
-		{salesforcesim.Faults{}, wants{}, 1},
-		{salesforcesim.Faults{Framing: "sse"}, wants{}, 1},
-		{salesforcesim.Faults{Framing: "keepalive", ProgressNotifications: 2, ServerRequest: "elicitation/create"}, wants{}, 1},
-		{salesforcesim.Faults{DuplicateSessionHeaders: true}, wants{}, 1},
-		{salesforcesim.Faults{NotInitialized: 1}, wants{}, 1},
-		{salesforcesim.Faults{DroppedConnections: 1}, wants{Unavailable, true}, 1},
-		{salesforcesim.Faults{DroppedConnections: 1, BeforeEffect: true}, wants{Unavailable, true}, 0},
-		{salesforcesim.Faults{HTMLErrors: 1}, wants{Unavailable, true}, 1},
-		{salesforcesim.Faults{EmptyAnswers: 1}, wants{Broken, true}, 1},
-		{salesforcesim.Faults{TruncatedStreams: 1}, wants{Broken, true}, 1},
-		{salesforcesim.Faults{WrongAnswerIDs: 1}, wants{Broken, true}, 1},
-		{salesforcesim.Faults{DailyLimitReached: true, LimitSignal: "403"}, wants{Limited, false}, 0},
-		{salesforcesim.Faults{DailyLimitReached: true, LimitSignal: "429"}, wants{Limited, false}, 0},
-		{salesforcesim.Faults{Down: true}, wants{Unavailable, false}, 0}, // no session could be opened
+		{salesforcesim.Switches{}, wants{}, 1},
+		{salesforcesim.Switches{Framing: "sse"}, wants{}, 1},
+		{salesforcesim.Switches{Framing: "keepalive", ProgressNotifications: 2, ServerRequest: "elicitation/create"}, wants{}, 1},
+		{salesforcesim.Switches{DuplicateSessionHeaders: true}, wants{}, 1},
+		{salesforcesim.Switches{NotInitialized: 1}, wants{}, 1},
+		{salesforcesim.Switches{DroppedConnections: 1}, wants{Unavailable, true}, 1},
+		{salesforcesim.Switches{DroppedConnections: 1, BeforeEffect: true}, wants{Unavailable, true}, 0},
+		{salesforcesim.Switches{HTMLErrors: 1}, wants{Unavailable, true}, 1},
+		{salesforcesim.Switches{EmptyAnswers: 1}, wants{Broken, true}, 1},
+		{salesforcesim.Switches{TruncatedStreams: 1}, wants{Broken, true}, 1},
+		{salesforcesim.Switches{WrongAnswerIDs: 1}, wants{Broken, true}, 1},
+		{salesforcesim.Switches{DailyLimitReached: true, LimitSignal: "403"}, wants{Limited, false}, 0},
+		{salesforcesim.Switches{DailyLimitReached: true, LimitSignal: "429"}, wants{Limited, false}, 0},
+		{salesforcesim.Switches{Down: true}, wants{Unavailable, false}, 0}, // no session could be opened
 	} {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
 			sim, p, target := onSim(t)
-			if err := sim.SetFaults(tt.faults); err != nil {
+			if err := sim.SetSwitches(tt.faults); err != nil {
 				t.Fatal(err)
 			}
 			m, err := create(t, p, target, "Once Ltd")
@@ -106,7 +106,7 @@ func TestSimulatedSessionDeath(t *testing.T) {
 		t.Run(death, func(t *testing.T) {
 			t.Parallel()
 			sim, p, target := onSim(t)
-			if err := sim.SetFaults(salesforcesim.Faults{SessionDeath: death}); err != nil {
+			if err := sim.SetSwitches(salesforcesim.Switches{SessionDeath: death}); err != nil {
 				t.Fatal(err)
 			}
 			m, err := create(t, p, target, "First Ltd")
@@ -146,7 +146,7 @@ func TestSimulatedClientFeatures(t *testing.T) {
 	t.Parallel()
 	sim, p, target := onSim(t)
 	target.Client = Declared{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, LogLevel: "info"}
-	if err := sim.SetFaults(salesforcesim.Faults{Framing: "keepalive", ServerRequest: "elicitation/create", ProgressNotifications: 1}); err != nil {
+	if err := sim.SetSwitches(salesforcesim.Switches{Framing: "keepalive", ServerRequest: "elicitation/create", ProgressNotifications: 1}); err != nil {
 		t.Fatal(err)
 	}
 	capabilities, err := p.Capabilities(t.Context(), target) // of 2025-06-18, although 2025-11-25 was asked for
@@ -191,7 +191,7 @@ func TestSimulatedDrift(t *testing.T) {
 	if again := hash("soqlQuery"); again != before {
 		t.Error("the hash of an unchanged tool changed")
 	}
-	if err := sim.SetFaults(salesforcesim.Faults{Drift: "describe"}); err != nil {
+	if err := sim.SetSwitches(salesforcesim.Switches{Drift: "describe"}); err != nil {
 		t.Fatal(err)
 	}
 	p.Forget("acme", "005")

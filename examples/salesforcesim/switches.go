@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Faults are the switches that make Salesforce misbehave. The zero value is Salesforce
+// Switches are the switches that make Salesforce misbehave. The zero value is Salesforce
 // as it is known to behave; the names in JSON are those of the control API. A Count
-// says how often a fault strikes: n the next n times, -1 every time.
-type Faults struct {
+// says how often a switch strikes: n the next n times, -1 every time.
+type Switches struct {
 	// Everywhere.
 	Down       bool   `json:"down"`        // every endpoint answers 503 with an HTML page
 	RedirectTo string `json:"redirect_to"` // token endpoint and gateway answer 307 to this URL
@@ -94,7 +94,7 @@ type Faults struct {
 	MalformedTool          string `json:"malformed_tool"`           // the tool of this name answers something that is no tool result
 }
 
-// Count is how often a fault strikes: 0 never, n the next n times, -1 every time.
+// Count is how often a switch strikes: 0 never, n the next n times, -1 every time.
 type Count int
 
 // Duration is a time.Duration that is written "45s" in JSON.
@@ -115,11 +115,11 @@ var hostileTokens = []string{"alg_none", "hs256_public_key", "bad_signature", "u
 	"wrong_instance_url"}
 
 // Validate reports every switch that is set to something unknown.
-func (f Faults) Validate() error {
-	var faults []error
+func (f Switches) Validate() error {
+	var problems []error
 	oneOf := func(name, value string, known ...string) {
 		if value != "" && !slices.Contains(known, value) {
-			faults = append(faults, fmt.Errorf("%s %q: want one of %q", name, value, known))
+			problems = append(problems, fmt.Errorf("%s %q: want one of %q", name, value, known))
 		}
 	}
 	oneOf("refresh_reuse", f.RefreshReuse, "plain", "revoke_family")
@@ -132,39 +132,39 @@ func (f Faults) Validate() error {
 	oneOf("drift", f.Drift, "add", "remove", "rename", "describe")
 	for name, status := range map[string]int{"token_status": f.TokenStatus, "html_status": f.HTMLStatus} {
 		if status != 0 && (status < 200 || status > 599) {
-			faults = append(faults, fmt.Errorf("%s %d: want an HTTP status", name, status))
+			problems = append(problems, fmt.Errorf("%s %d: want an HTTP status", name, status))
 		}
 	}
 	for name, n := range map[string]int{"max_approvals": f.MaxApprovals, "progress_notifications": f.ProgressNotifications} {
 		if n < 0 {
-			faults = append(faults, fmt.Errorf("%s %d: want 0 or more", name, n))
+			problems = append(problems, fmt.Errorf("%s %d: want 0 or more", name, n))
 		}
 	}
-	return errors.Join(faults...)
+	return errors.Join(problems...)
 }
 
-// Faults are the switches as they are now; a Count has what is left of it.
-func (s *Sim) Faults() Faults {
+// Switches are the switches as they are now; a Count has what is left of it.
+func (s *Sim) Switches() Switches {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.faults
+	return s.switches
 }
 
-// SetFaults replaces every switch.
-func (s *Sim) SetFaults(f Faults) error {
-	return s.ChangeFaults(func(old *Faults) { *old = f })
+// SetSwitches replaces every switch.
+func (s *Sim) SetSwitches(f Switches) error {
+	return s.ChangeSwitches(func(old *Switches) { *old = f })
 }
 
-// ChangeFaults changes some switches and leaves the others.
-func (s *Sim) ChangeFaults(change func(*Faults)) error {
+// ChangeSwitches changes some switches and leaves the others.
+func (s *Sim) ChangeSwitches(change func(*Switches)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	changed := s.faults
+	changed := s.switches
 	change(&changed)
 	if err := changed.Validate(); err != nil {
-		return fmt.Errorf("setting faults: %w", err)
+		return fmt.Errorf("changing switches: %w", err)
 	}
-	s.faults = changed
+	s.switches = changed
 	close(s.switched)
 	s.switched = make(chan struct{})
 	return nil
@@ -175,7 +175,7 @@ func (s *Sim) ChangeFaults(change func(*Faults)) error {
 func (s *Sim) released(r *http.Request, beat time.Duration, pulse func()) bool {
 	for {
 		s.mu.Lock()
-		held, switched := s.faults.AnswersHeld, s.switched
+		held, switched := s.switches.AnswersHeld, s.switched
 		s.mu.Unlock()
 		if !held {
 			return true
@@ -190,11 +190,11 @@ func (s *Sim) released(r *http.Request, beat time.Duration, pulse func()) bool {
 	}
 }
 
-// strikes says whether a counted fault strikes now, and counts it.
-func (s *Sim) strikes(which func(*Faults) *Count) bool {
+// strikes says whether a counted switch strikes now, and counts it.
+func (s *Sim) strikes(which func(*Switches) *Count) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	count := which(&s.faults)
+	count := which(&s.switches)
 	if *count > 0 {
 		*count--
 		return true

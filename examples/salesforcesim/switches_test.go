@@ -14,8 +14,8 @@ import (
 
 func TestFaultsValidate(t *testing.T) {
 	t.Parallel()
-	s := start(t, Config{Faults: Faults{BigAnswer: true}})
-	err := s.SetFaults(Faults{Framing: "xml", HostileToken: "all", TokenStatus: 99})
+	s := start(t, Config{Switches: Switches{BigAnswer: true}})
+	err := s.SetSwitches(Switches{Framing: "xml", HostileToken: "all", TokenStatus: 99})
 	if err == nil {
 		t.Fatal("accepted")
 	}
@@ -24,49 +24,49 @@ func TestFaultsValidate(t *testing.T) {
 			t.Errorf("%v does not name %s", err, name)
 		}
 	}
-	if diff := cmp.Diff(Faults{BigAnswer: true}, s.Faults()); diff != "" {
-		t.Errorf("refused faults changed something: %s", diff)
+	if diff := cmp.Diff(Switches{BigAnswer: true}, s.Switches()); diff != "" {
+		t.Errorf("refused switches changed something: %s", diff)
 	}
-	if _, err := New(Config{BaseURL: "http://x", Faults: Faults{Drift: "sideways"}}); err == nil {
-		t.Error("New accepts unknown faults")
+	if _, err := New(Config{BaseURL: "http://x", Switches: Switches{Drift: "sideways"}}); err == nil {
+		t.Error("New accepts unknown switches")
 	}
 }
 
-// TestFaultsAreDocumented keeps the list of switches in the package documentation complete.
-func TestFaultsAreDocumented(t *testing.T) {
+// TestSwitchesAreDocumented keeps the list of switches in the package documentation complete.
+func TestSwitchesAreDocumented(t *testing.T) {
 	t.Parallel()
 	doc := readFile(t, "doc.go")
-	for field := range reflect.TypeFor[Faults]().Fields() {
+	for field := range reflect.TypeFor[Switches]().Fields() {
 		if name := field.Tag.Get("json"); !strings.Contains(doc, name) {
 			t.Errorf("doc.go lacks %s", name)
 		}
 	}
 }
 
-// TestBrokenAnswers: each fault strikes once; after the effect unless told otherwise.
+// TestBrokenAnswers: each switch strikes once; after the effect unless told otherwise.
 func TestBrokenAnswers(t *testing.T) {
 	t.Parallel()
-	faults := map[string]struct {
-		faults Faults
-		check  func(reply, error) bool
+	switches := map[string]struct {
+		switches Switches
+		check    func(reply, error) bool
 	}{
-		"empty":     {Faults{EmptyAnswers: 1}, func(r reply, err error) bool { return err == nil && r.status == 200 && r.body == "" }},
-		"dropped":   {Faults{DroppedConnections: 1}, func(_ reply, err error) bool { return err != nil }},
-		"html":      {Faults{HTMLErrors: 1}, func(r reply, _ error) bool { return r.status == 502 && strings.Contains(r.body, "<html>") }},
-		"html 503":  {Faults{HTMLErrors: 1, HTMLStatus: 503}, func(r reply, _ error) bool { return r.status == 503 }},
-		"truncated": {Faults{TruncatedStreams: 1}, func(r reply, _ error) bool { return strings.HasSuffix(r.body, `"resu`) }},
-		"wrong id":  {Faults{WrongAnswerIDs: 1}, func(r reply, _ error) bool { return strings.Contains(r.body, "not-the-id") }},
+		"empty":     {Switches{EmptyAnswers: 1}, func(r reply, err error) bool { return err == nil && r.status == 200 && r.body == "" }},
+		"dropped":   {Switches{DroppedConnections: 1}, func(_ reply, err error) bool { return err != nil }},
+		"html":      {Switches{HTMLErrors: 1}, func(r reply, _ error) bool { return r.status == 502 && strings.Contains(r.body, "<html>") }},
+		"html 503":  {Switches{HTMLErrors: 1, HTMLStatus: 503}, func(r reply, _ error) bool { return r.status == 503 }},
+		"truncated": {Switches{TruncatedStreams: 1}, func(r reply, _ error) bool { return strings.HasSuffix(r.body, `"resu`) }},
+		"wrong id":  {Switches{WrongAnswerIDs: 1}, func(r reply, _ error) bool { return strings.Contains(r.body, "not-the-id") }},
 	}
 	s := start(t, Config{})
 	c := connect(t, s, "platform/sobject-all")
-	for name, test := range faults {
+	for name, test := range switches {
 		for _, before := range []bool{false, true} {
 			if name == "wrong id" && before {
 				continue
 			}
 			account := strings.ReplaceAll(name, " ", "") + map[bool]string{true: " before", false: " after"}[before]
-			test.faults.BeforeEffect = before
-			setFaults(t, s, test.faults)
+			test.switches.BeforeEffect = before
+			setSwitches(t, s, test.switches)
 			if got := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`); got.status != 200 || !strings.Contains(got.body, `"result":{}`) {
 				t.Errorf("%s: struck another method: %+v", account, got)
 			}
@@ -93,7 +93,7 @@ func TestFaultMethod(t *testing.T) {
 	s := start(t, Config{})
 	c := connect(t, s, "platform/sobject-reads")
 	const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
-	setFaults(t, s, Faults{EmptyAnswers: -1, Method: "tools/list"})
+	setSwitches(t, s, Switches{EmptyAnswers: -1, Method: "tools/list"})
 	for range 2 {
 		if got := c.post(list); got.body != "" {
 			t.Errorf("%s", got.body)
@@ -102,7 +102,7 @@ func TestFaultMethod(t *testing.T) {
 	if got := c.post(callUserInfo); got.body == "" {
 		t.Error("tools/call struck")
 	}
-	setFaults(t, s, Faults{EmptyAnswers: -1, Method: "*"})
+	setSwitches(t, s, Switches{EmptyAnswers: -1, Method: "*"})
 	if got := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`); got.body != "" {
 		t.Error("ping not struck")
 	}
@@ -114,7 +114,7 @@ func TestFraming(t *testing.T) {
 	c := connect(t, s, "platform/sobject-reads")
 	const call = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"getUserInfo","arguments":{},"_meta":{"progressToken":"p"}}}`
 	for _, framing := range []string{"sse", "keepalive"} {
-		setFaults(t, s, Faults{Framing: framing, ProgressNotifications: 2, ServerRequest: "sampling/createMessage", AnswerDelay: Duration(250 * time.Millisecond)})
+		setSwitches(t, s, Switches{Framing: framing, ProgressNotifications: 2, ServerRequest: "sampling/createMessage", AnswerDelay: Duration(250 * time.Millisecond)})
 		began := time.Now()
 		got := c.post(call)
 		data, comments := events(got.body)
@@ -133,7 +133,7 @@ func TestFraming(t *testing.T) {
 			t.Errorf("%s: %s", framing, got.body)
 		}
 	}
-	setFaults(t, s, Faults{Framing: "random"})
+	setSwitches(t, s, Switches{Framing: "random"})
 	kinds := map[string]int{}
 	for range 60 {
 		got := c.post(call)
@@ -156,34 +156,34 @@ func TestGatewaySwitches(t *testing.T) {
 	const unknown = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"no_such"}}`
 	for _, test := range []struct {
 		name     string
-		faults   Faults
+		switches Switches
 		body     string
 		status   int
 		contains string
 	}{
-		{"down", Faults{Down: true}, callUserInfo, 503, "<html>"},
-		{"redirect", Faults{RedirectTo: "https://evil.example/"}, callUserInfo, 307, ""},
-		{"not initialized", Faults{NotInitialized: 1}, callUserInfo, 404, "not initialized"},
-		{"it was intermittent", Faults{}, callUserInfo, 200, RepUsername},
-		{"unexpected", Faults{UnexpectedErrors: 1}, callUserInfo, 200, "Unexpected error while invoking tool getUserInfo"},
-		{"update", Faults{UpdateAlwaysUnexpected: true}, update, 200, "Unexpected error while invoking tool updateSobjectRecord"},
-		{"API access control", Faults{APIAccessControl: true}, query, 200, "UNKNOWN_EXCEPTION"},
-		{"API access control spares the rest", Faults{APIAccessControl: true}, callUserInfo, 200, RepUsername},
-		{"unknown tool", Faults{UnknownToolIsError: true}, unknown, 200, `"isError":true`},
-		{"limit", Faults{DailyLimitReached: true}, callUserInfo, 200, "REQUEST_LIMIT_EXCEEDED"},
+		{"down", Switches{Down: true}, callUserInfo, 503, "<html>"},
+		{"redirect", Switches{RedirectTo: "https://evil.example/"}, callUserInfo, 307, ""},
+		{"not initialized", Switches{NotInitialized: 1}, callUserInfo, 404, "not initialized"},
+		{"it was intermittent", Switches{}, callUserInfo, 200, RepUsername},
+		{"unexpected", Switches{UnexpectedErrors: 1}, callUserInfo, 200, "Unexpected error while invoking tool getUserInfo"},
+		{"update", Switches{UpdateAlwaysUnexpected: true}, update, 200, "Unexpected error while invoking tool updateSobjectRecord"},
+		{"API access control", Switches{APIAccessControl: true}, query, 200, "UNKNOWN_EXCEPTION"},
+		{"API access control spares the rest", Switches{APIAccessControl: true}, callUserInfo, 200, RepUsername},
+		{"unknown tool", Switches{UnknownToolIsError: true}, unknown, 200, `"isError":true`},
+		{"limit", Switches{DailyLimitReached: true}, callUserInfo, 200, "REQUEST_LIMIT_EXCEEDED"},
 	} {
-		setFaults(t, s, test.faults)
+		setSwitches(t, s, test.switches)
 		got := c.post(test.body)
 		if got.status != test.status || !strings.Contains(got.body, test.contains) {
 			t.Errorf("%s: %d %s", test.name, got.status, got.body)
 		}
 	}
 
-	setFaults(t, s, Faults{BigAnswer: true})
+	setSwitches(t, s, Switches{BigAnswer: true})
 	if got := c.post(query); len(got.body) < 1<<20 {
 		t.Errorf("big answer: %d bytes", len(got.body))
 	}
-	setFaults(t, s, Faults{DuplicateSessionHeaders: true, InitializeDelay: Duration(60 * time.Millisecond)})
+	setSwitches(t, s, Switches{DuplicateSessionHeaders: true, InitializeDelay: Duration(60 * time.Millisecond)})
 	began := time.Now()
 	got := c.post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`)
 	if ids := got.header.Values("Mcp-Session-Id"); len(ids) != 2 || ids[0] == ids[1] {
@@ -192,7 +192,7 @@ func TestGatewaySwitches(t *testing.T) {
 	if time.Since(began) < 60*time.Millisecond {
 		t.Error("initialize was not slow")
 	}
-	setFaults(t, s, Faults{DeleteAccepted: true})
+	setSwitches(t, s, Switches{DeleteAccepted: true})
 	if got := send(t, "DELETE", c.url, c.header(), ""); got.status != 200 {
 		t.Errorf("DELETE: %d", got.status)
 	}
@@ -204,8 +204,8 @@ func TestGatewaySwitches(t *testing.T) {
 // TestSlowAnswer: the tool has run although its client did not wait.
 func TestSlowAnswer(t *testing.T) {
 	t.Parallel()
-	for _, slow := range []Faults{{AnswerDelay: Duration(time.Hour)}, {AnswersHeld: true}} {
-		s := start(t, Config{Faults: slow})
+	for _, slow := range []Switches{{AnswerDelay: Duration(time.Hour)}, {AnswersHeld: true}} {
+		s := start(t, Config{Switches: slow})
 		c := connect(t, s, "platform/sobject-all")
 		ctx, leave := context.WithCancel(t.Context())
 		request, _ := http.NewRequestWithContext(ctx, "POST", c.url, strings.NewReader(createAccount("Slow")))
@@ -237,7 +237,7 @@ func TestSlowAnswer(t *testing.T) {
 func TestAnswersHeld(t *testing.T) {
 	t.Parallel()
 	for _, framing := range []string{"json", "sse", "keepalive"} {
-		s := start(t, Config{Faults: Faults{AnswersHeld: true, Framing: framing}})
+		s := start(t, Config{Switches: Switches{AnswersHeld: true, Framing: framing}})
 		c := connect(t, s, "platform/sobject-all")
 		answers := make(chan reply, 2)
 		for _, name := range []string{"One", "Two"} {
@@ -248,11 +248,11 @@ func TestAnswersHeld(t *testing.T) {
 				t.Fatal("the tools do not run")
 			}
 		}
-		setFaults(t, s, Faults{AnswersHeld: true, Framing: framing, BigAnswer: true}) // another switch
+		setSwitches(t, s, Switches{AnswersHeld: true, Framing: framing, BigAnswer: true}) // another switch
 		if len(answers) > 0 {
 			t.Errorf("%s: answered while answers are held", framing)
 		}
-		setFaults(t, s, Faults{})
+		setSwitches(t, s, Switches{})
 		for range 2 {
 			if a := <-answers; !strings.Contains(a.body, "success") {
 				t.Errorf("%s: %s", framing, a.body)
@@ -263,7 +263,7 @@ func TestAnswersHeld(t *testing.T) {
 
 func TestDurationJSON(t *testing.T) {
 	t.Parallel()
-	var f Faults
+	var f Switches
 	if err := json.Unmarshal([]byte(`{"initialize_delay":"45s"}`), &f); err != nil || time.Duration(f.InitializeDelay) != 45*time.Second {
 		t.Errorf("%v %v", f.InitializeDelay, err)
 	}
