@@ -233,8 +233,8 @@ func TestKeys(t *testing.T) {
 		kid, algorithm string
 		want           bool
 	}{{"a", "RS256", true}, {"e", "ES256", true}, {"", "ES256", true}, {"", "RS256", false} /* two */, {"a", "ES256", false}, {"e", "RS256", false}, {"x", "RS256", false}, {"a", "HS256", false}} {
-		if got := set.Find(tt.kid, tt.algorithm) != nil; got != tt.want {
-			t.Errorf("key %q for %s found: %t", tt.kid, tt.algorithm, got)
+		if key, err := set.Find(tt.kid, tt.algorithm); (key != nil) != tt.want || (err == nil) != tt.want {
+			t.Errorf("key %q for %s found: %t, %v", tt.kid, tt.algorithm, key != nil, err)
 		}
 	}
 	for name, body := range map[string]string{

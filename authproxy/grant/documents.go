@@ -218,10 +218,11 @@ func findKey(set, kid, algorithm string) (crypto.PublicKey, error) {
 	if err != nil {
 		return nil, ErrNoClient
 	}
-	if key := keys.Find(kid, algorithm); key != nil {
-		return key, nil
+	key, err := keys.Find(kid, algorithm)
+	if err != nil {
+		return nil, ErrNoClient
 	}
-	return nil, ErrNoClient
+	return key, nil
 }
 
 // SpendAssertion marks the id of a verified client assertion as used, and the client as

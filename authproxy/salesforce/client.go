@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"sfmcp-proxy/authproxy/jwks"
 )
 
 // Time limits of whole requests. A refresh is given long: giving up on it early is
@@ -55,7 +57,7 @@ type Client struct {
 type org struct {
 	Org
 	oauth oauth2.Config
-	keys  *keySet
+	keys  *jwks.Remote
 }
 
 // New checks the orgs and returns a client for them. It makes no request.
@@ -102,7 +104,7 @@ func (c *Client) prepare(o Org, redirectURI string) *org {
 				AuthStyle: oauth2.AuthStyleInParams, // a probe would spend a code
 			},
 		},
-		keys: &keySet{url: o.JWKSURL, http: c.http, now: c.now, log: c.log.With("org", o.Name)},
+		keys: jwks.NewRemote(jwks.Config{URL: o.JWKSURL, HTTP: c.http, Rules: signingKeys, Now: c.now, Log: c.log.With("org", o.Name)}),
 	}
 }
 
@@ -144,7 +146,7 @@ func (c *Client) Exchange(ctx context.Context, orgName, code, verifier string) (
 	ctx, cancel := context.WithTimeout(ctx, exchangeLimit)
 	defer cancel()
 	// A code is good for one use: be able to verify before spending it.
-	if err := o.keys.ready(ctx); err != nil {
+	if err := o.ready(ctx); err != nil {
 		return nil, err
 	}
 	answer, err := o.oauth.Exchange(c.context(ctx), code, o.options(oauth2.VerifierOption(verifier))...)
@@ -177,7 +179,7 @@ func (c *Client) Refresh(ctx context.Context, orgName, refreshToken string) (*To
 	ctx, cancel := context.WithTimeout(ctx, refreshLimit)
 	defer cancel()
 	// The answer may spend the refresh token: be able to verify it before asking.
-	if err := o.keys.ready(ctx); err != nil {
+	if err := o.ready(ctx); err != nil {
 		return nil, err
 	}
 	answer, err := o.oauth.TokenSource(c.context(ctx), &oauth2.Token{RefreshToken: refreshToken}).Token()

@@ -16,10 +16,9 @@
 // and what came with it is revoked: by [Client.Exchange] itself, and after
 // [Client.Refresh] by the caller, who gets it in [Error.Received].
 //
-// The key set is fetched from the configured URL alone and replaced, never merged: at
-// most 15 minutes old while its host answers, at most 12 hours while it does not, then
-// no token verifies and none is asked for. An unknown key id causes one fetch, and not
-// more than one in 30 seconds.
+// The key set is fetched from the configured URL alone (package jwks has its bounds).
+// While no key is to be had no token verifies, and none is asked for. DESIGN.md tells
+// which part of a token is read by whom, and in which order.
 //
 // All failures are [*Error]. Its Kind says what can be done: sign in again, wait,
 // change a setting (Hint says which), or nothing, because the answer was not to be

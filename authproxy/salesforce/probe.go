@@ -53,17 +53,12 @@ func (c *Client) ProbeKeys(ctx context.Context, orgName string) (usable int, add
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeLimit)
 	defer cancel()
-	keys, err := o.keys.get(ctx)
-	for _, key := range keys {
-		if key != nil {
-			usable++
-		}
-	}
-	if err == nil && usable == 0 {
+	keys, err := o.keys.Fetch(ctx)
+	if err == nil && keys.Len() == 0 {
 		err = errors.New("every key id of the key set is there twice")
 	}
 	if err == nil {
-		return usable, o.JWKSURL, nil
+		return keys.Len(), o.JWKSURL, nil
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {

@@ -4,33 +4,25 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/golang-jwt/jwt/v5"
+
+	"sfmcp-proxy/authproxy/jwks"
 )
 
-const (
-	// leeway for clocks that differ (RFC 8725 says a few minutes at most).
-	leeway = 60 * time.Second
-	// maxLifetime is twice what Salesforce can be set to (720 minutes); a token that
-	// claims more is not one of its.
-	maxLifetime = 24 * time.Hour
-	// tokenLimit bounds an access token in bytes before anything of it is decoded.
-	tokenLimit = 16 << 10
-	// coreTokenType is the tty of an access token for named users.
-	coreTokenType = "sfdc-core-token"
-)
+// tokenLimit bounds an access token in bytes before anything of it is decoded.
+const tokenLimit = 16 << 10
 
-// Codes of errors that a clock makes, ours or Salesforce's.
-const (
-	tokenExpired     = "expired"
-	tokenNotYetValid = "not_yet_valid"
-)
+// coreTokenType is the tty of an access token for named users.
+const coreTokenType = "sfdc-core-token"
+
+// signingKeys are the keys that Salesforce signs access tokens with; it publishes a
+// handful.
+var signingKeys = jwks.Rules{Algorithms: []string{jwks.RS256}, MaxKeys: 64, NeedKeyID: true}
 
 // jwtHeader is the protected header. Members that would bring their own key (jku,
 // jwk, x5u, x5c) have no field: the key comes from the org's set by kid, or not at all.
@@ -44,17 +36,6 @@ type jwtHeader struct {
 	Unencoded jsontext.Value `json:"b64"`
 }
 
-type jwtClaims struct {
-	Issuer    string         `json:"iss"`
-	Audience  jsontext.Value `json:"aud"`
-	Subject   string         `json:"sub"`
-	ClientID  string         `json:"client_id"`
-	Scope     string         `json:"scp"`
-	ExpiresAt jsontext.Value `json:"exp"`
-	NotBefore jsontext.Value `json:"nbf"`
-	IssuedAt  jsontext.Value `json:"iat"`
-}
-
 // identity is what a verified access token says.
 type identity struct {
 	subject, scope string
@@ -63,6 +44,10 @@ type identity struct {
 
 // verify checks one access token completely. Errors are Refused, or Transient if the
 // keys to judge it are not to be had now.
+//
+// The order is: our strict reading, the header (it says by which rules the rest is to be
+// read), then go-oidc for signature, issuer, audience and expiry, and last the claims as
+// we read them, which are narrower. See DESIGN.md for why both are needed.
 func (o *org) verify(ctx context.Context, token string, now time.Time) (*identity, error) {
 	header, claims, err := decodeJWT(token)
 	if err != nil {
@@ -71,16 +56,66 @@ func (o *org) verify(ctx context.Context, token string, now time.Time) (*identit
 	if err := o.checkHeader(header); err != nil {
 		return nil, err
 	}
-	key, err := o.keys.find(ctx, header.KeyID)
-	if err != nil {
+	keys := &keysOnce{keys: o.keys}
+	_, unverified := oidc.NewVerifier(o.Issuer, keys, &oidc.Config{
+		ClientID:             o.Issuer, // Salesforce names the org itself as audience
+		SupportedSigningAlgs: signingKeys.Algorithms,
+		Now:                  func() time.Time { return now.Add(-leeway) },
+	}).Verify(ctx, token)
+	if err := keys.refusal(); err != nil {
 		return nil, err
 	}
-	dot := strings.LastIndexByte(token, '.')
-	signature, err := segment(token[dot+1:])
-	if err != nil || jwt.SigningMethodRS256.Verify(token[:dot], signature, key) != nil {
-		return nil, refused("bad_signature", "the token's signature does not fit the org's key", "")
+	who, err := o.checkClaims(claims, now)
+	if err == nil && unverified != nil { // go-oidc read other claims than we did
+		return nil, refused("malformed_token", "the access token's claims can be read in two ways", "")
 	}
-	return o.checkClaims(claims, now)
+	return who, err
+}
+
+// keysOnce is the org's key set for one token. It keeps what the set answered, because
+// go-oidc makes text of it.
+type keysOnce struct {
+	keys  *jwks.Remote
+	asked bool
+	err   error
+}
+
+// VerifySignature implements [oidc.KeySet].
+func (k *keysOnce) VerifySignature(ctx context.Context, token string) (payload []byte, err error) {
+	k.asked = true
+	payload, k.err = k.keys.VerifySignature(ctx, token)
+	return payload, k.err
+}
+
+// refusal says why the signature does not count; nil if it does.
+func (k *keysOnce) refusal() error {
+	switch {
+	case errors.Is(k.err, jwks.ErrUnknownKey):
+		return refused(unknownKey, "the token is signed with a key that the org does not publish", "")
+	case errors.Is(k.err, jwks.ErrAmbiguousKey):
+		return refused("ambiguous_key", "the org publishes two keys under the token's key id", "")
+	case errors.Is(k.err, jwks.ErrUnavailable):
+		return keysUnavailable(k.err)
+	case k.err != nil, !k.asked: // not asked: go-oidc could not read the signature
+		return refused("bad_signature", "the token's signature does not fit the org's key", "")
+	}
+	return nil
+}
+
+// unknownKey is the code of an error: the org does not publish the key.
+const unknownKey = "unknown_key"
+
+// ready makes sure that there are keys to verify with. The error is Transient.
+func (o *org) ready(ctx context.Context) error {
+	if err := o.keys.Ready(ctx); err != nil {
+		return keysUnavailable(err)
+	}
+	return nil
+}
+
+func keysUnavailable(err error) *Error {
+	return &Error{Kind: Transient, Code: "keys_unavailable", Description: "the org's signing keys are not to be had now",
+		Hint: "jwks_url must be reachable from this host", cause: err}
 }
 
 // decodeJWT reads header and claims strictly: a duplicate member at any depth, a wrong
@@ -115,7 +150,7 @@ func segment(s string) ([]byte, error) {
 
 func (o *org) checkHeader(h *jwtHeader) error {
 	switch {
-	case h.Algorithm != jwt.SigningMethodRS256.Alg(): // RFC 8725 section 3.1
+	case h.Algorithm != jwks.RS256: // RFC 8725 section 3.1
 		return refused("wrong_algorithm", "the token is not signed with RS256", "")
 	case h.Critical != nil || h.Unencoded != nil:
 		return refused("wrong_header", "the token's header has an extension", "")
@@ -133,64 +168,4 @@ func (o *org) checkHeader(h *jwtHeader) error {
 			"the user is signed in to another org in this browser; or org_id is not that of login_url: Setup > Company Information > Organization ID")
 	}
 	return nil
-}
-
-func (o *org) checkClaims(c *jwtClaims, now time.Time) (*identity, error) {
-	if c.Issuer != o.Issuer {
-		return nil, refused("wrong_issuer", "the token has another issuer", "issuer: set it to the org's Current My Domain URL from Setup > My Domain")
-	}
-	if !slices.Contains(audience(c.Audience), c.Issuer) {
-		return nil, refused("wrong_audience", "the token is for another audience", "")
-	}
-	if c.ClientID != o.ClientID {
-		return nil, refused("wrong_client", "the token was issued to another client", "")
-	}
-	if err := o.checkScope(c.Scope, true); err != nil {
-		return nil, err
-	}
-	expiresAt, err := checkTimes(c, now)
-	if err != nil {
-		return nil, err
-	}
-	user, isUser := strings.CutPrefix(c.Subject, "uid:")
-	subject, err := NormalizeID(user)
-	if err != nil || !isUser || !strings.HasPrefix(subject, "005") {
-		return nil, refused("wrong_subject", "the token's subject is no user", "")
-	}
-	return &identity{subject: subject, scope: c.Scope, expiresAt: expiresAt}, nil
-}
-
-// audience reads both forms of RFC 7519 section 4.1.3: a string, or a list of them.
-func audience(v jsontext.Value) []string {
-	var one string
-	if json.Unmarshal(v, &one) == nil && v.Kind() == '"' {
-		return []string{one}
-	}
-	var many []string
-	if json.Unmarshal(v, &many) != nil {
-		return nil
-	}
-	return many
-}
-
-func checkTimes(c *jwtClaims, now time.Time) (time.Time, error) {
-	var times [3]time.Time
-	for i, v := range []jsontext.Value{c.ExpiresAt, c.NotBefore, c.IssuedAt} {
-		// Whole seconds alone: "1e300", strings and fractions have readers that differ.
-		seconds, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil || seconds <= 0 || seconds > 1<<40 {
-			return time.Time{}, refused("wrong_time", "the token's exp, nbf or iat is missing or no whole number", "")
-		}
-		times[i] = time.Unix(seconds, 0).UTC()
-	}
-	expiresAt, notBefore, issuedAt := times[0], times[1], times[2]
-	switch {
-	case !now.Before(expiresAt.Add(leeway)):
-		return time.Time{}, refused(tokenExpired, "the token has expired", "compare this host's clock with the time")
-	case now.Before(notBefore.Add(-leeway)), now.Before(issuedAt.Add(-leeway)):
-		return time.Time{}, refused(tokenNotYetValid, "the token is from the future", "compare this host's clock with the time")
-	case expiresAt.After(now.Add(maxLifetime)):
-		return time.Time{}, refused("wrong_time", "the token lives longer than Salesforce lets one live", "")
-	}
-	return expiresAt, nil
 }

@@ -157,6 +157,28 @@ func TestRS06Claims(t *testing.T) {
 	})
 }
 
+// Readers of JSON differ on names in another case: go-oidc takes them. A token that says
+// one thing to it and another to us is refused, whichever of both is what we want to hear.
+func TestClaimsReadInTwoWays(t *testing.T) {
+	t.Parallel()
+	refusals(t, func(f *fake) map[string]string {
+		now := f.now.Unix()
+		beside := func(name string, v any) string { return f.jwt(nil, map[string]any{name: v}) }
+		instead := func(name, other string, v any) string {
+			return f.jwt(nil, map[string]any{name: nil, other: v})
+		}
+		return map[string]string{
+			"iss and iſs => malformed_token": beside("iſs", "https://evil.example"), // sorts behind, so that it is the last
+			"exp and exP => expired":         f.jwt(nil, map[string]any{"exP": now + 1800, "exp": now - 3600}),
+			"nbf of text => wrong_time":      beside("nbf", "1767225600"),
+			"EXP => wrong_time":              instead("exp", "EXP", now+1800),
+			"ISS => wrong_issuer":            instead("iss", "ISS", f.URL),
+			"SUB => wrong_subject":           instead("sub", "SUB", "uid:"+userID),
+			"Client_ID => wrong_client":      instead("client_id", "Client_ID", clientID),
+		}
+	})
+}
+
 func TestRS07TenantScopeClient(t *testing.T) {
 	t.Parallel()
 	refusals(t, func(f *fake) map[string]string {
