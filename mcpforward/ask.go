@@ -92,7 +92,7 @@ func (q *questions) forget(call *upstream.Answer) {
 // possible the server is told, so that it does not wait.
 func (x *exchange) pose(ctx context.Context, c *call, call *upstream.Answer, m *jsonrpc.Message) error {
 	capability := serverRequests[m.Method]
-	if capability == "" || x.session == nil || !x.server.passes(capability) || !x.reply.stream {
+	if capability == "" || x.session == nil || !x.server.passes(capability) || !x.reply.TakesEvents() {
 		return call.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "the client cannot be asked"))
 	}
 	e := x.entry("server.request", audit.OK)
@@ -103,7 +103,7 @@ func (x *exchange) pose(ctx context.Context, c *call, call *upstream.Answer, m *
 	}
 	id := rand.Text()
 	x.questions.put(id, &question{grant: x.grant.ID, session: x.session.hash, method: m.Method, of: c, request: x.msg.ID, call: call, id: m.ID})
-	return x.reply.notify(jsonrpc.Request(jsonrpc.Quote(id), m.Method, m.Params))
+	return x.reply.Notify(jsonrpc.Request(jsonrpc.Quote(id), m.Method, m.Params))
 }
 
 var errNoQuestion = badRequest(jsonrpc.InvalidRequest, "no request is waiting for this response")

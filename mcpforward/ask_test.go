@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/mcpforward/limit"
 )
 
 // events is an event stream that a client reads as it comes.
@@ -312,36 +312,12 @@ func TestAV04StreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	w, _ := withAsking(t)
 	c := w.capable("asking", `{}`)
-	for range streamsPerUser {
+	for range limit.StreamsPerUser {
 		c.open(c.request(nil, get))
 	}
 	if a := c.send(c.request(nil, get)); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
 		t.Errorf("one more: %d %s", a.status, a.body)
 	}
-}
-
-// An event stream that says nothing for a while gets comments, which begin it if need be.
-func TestKeepAlive(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		wrote := make(chan string, 9)
-		p := &reply{w: chanWriter{make(http.Header), wrote}, control: http.NewResponseController(chanWriter{make(http.Header), wrote}), stream: true, json: true}
-		stop := p.keepAlive(quietTime)
-		for range 3 {
-			begun := time.Now()
-			if got := <-wrote; got != ": wait\n\n" || time.Since(begun) != quietTime {
-				t.Errorf("wrote %q after %s", got, time.Since(begun))
-			}
-		}
-		stop()
-		if !p.late() {
-			t.Error("no stream has begun")
-		}
-		time.Sleep(2 * quietTime)
-		if len(wrote) > 0 {
-			t.Errorf("wrote %q after the end", <-wrote)
-		}
-	})
 }
 
 // A client hears that it is waited for while its call waits for its turn, and while the
@@ -370,16 +346,6 @@ func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
 	waited("while it waited for its turn", c.tool("getUserInfo", `{}`))
 	<-slow
 }
-
-// chanWriter is a response that tells what is written to it.
-type chanWriter struct {
-	header http.Header
-	wrote  chan string
-}
-
-func (w chanWriter) Header() http.Header         { return w.header }
-func (w chanWriter) WriteHeader(int)             {}
-func (w chanWriter) Write(b []byte) (int, error) { w.wrote <- string(b); return len(b), nil }
 
 // FW-36: a question that the hosted server has withdrawn takes no answer.
 func TestFW36WithdrawnQuestion(t *testing.T) {

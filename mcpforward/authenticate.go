@@ -84,7 +84,7 @@ func holds(list, scope string) bool {
 
 // refuseToken records that a good token was refused.
 func (x *exchange) refuseToken(action, reason string) {
-	if !x.budgets.of(x.grant).allow() {
+	if !x.budgets.Of(x.user()).Allow() {
 		return
 	}
 	e := x.entry(action, audit.Denied)

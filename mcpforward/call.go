@@ -245,7 +245,7 @@ func (x *exchange) tell(text string) error {
 // overLimit answers a call beyond the user's limits, or those of the server, not too fast.
 func (x *exchange) overLimit() error {
 	x.recordLimited()
-	x.budgets.of(x.grant).holdBack(x.r.Context())
+	x.budgets.Of(x.user()).HoldBack(x.r.Context())
 	if x.msg != nil && x.msg.Method == "tools/call" {
 		return x.tell(sayLimit)
 	}

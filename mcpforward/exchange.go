@@ -9,6 +9,8 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/limit"
+	"sfmcp-proxy/mcpforward/stream"
 )
 
 // exchange is one HTTP request on its way through the handler. Its steps fill it in
@@ -16,7 +18,7 @@ import (
 type exchange struct {
 	*Handler
 	r       *http.Request
-	reply   *reply
+	reply   *stream.Writer
 	started time.Time
 
 	name   string // of the endpoint, as the path has it
@@ -51,7 +53,7 @@ func (x *exchange) serve() error {
 	case x.r.Method == http.MethodDelete && sessions:
 		return x.closeSession()
 	}
-	x.reply.w.Header().Set("Allow", "POST, GET, DELETE")
+	x.reply.Header().Set("Allow", "POST, GET, DELETE")
 	return &refusal{status: http.StatusMethodNotAllowed, message: "use POST"}
 }
 
@@ -82,13 +84,13 @@ func (x *exchange) post() error {
 		return x.noMethod()
 	}
 	if m.forwarded { // waits for its turn, for a login, for a session, for the answer
-		defer x.reply.keepAlive(x.quiet)()
+		defer x.reply.KeepAlive(x.quiet)()
 	}
 	if m.counted {
 		var land func()
 		x.waiting, land = x.board(x.r.Context()) // what is cancelled before its turn must not be made later
 		defer land()
-		leave, ok := x.budgets.enter(x.waiting, x.grant)
+		leave, ok := x.budgets.Enter(x.waiting, x.user(), x.server.Name)
 		switch {
 		case !ok && x.waiting.Err() != nil:
 			return x.interrupted()
@@ -157,7 +159,10 @@ func init() {
 }
 
 // accept acknowledges a notification that needs nothing done.
-func (x *exchange) accept() error { return x.reply.status(http.StatusAccepted) }
+func (x *exchange) accept() error {
+	x.reply.Status(http.StatusAccepted)
+	return nil
+}
 
 // cancelCall ends the call that the client names, if it is its own (same grant and
 // session). A write that was sent is recorded as of unknown outcome. In the stateless
@@ -170,3 +175,6 @@ func (x *exchange) cancelCall() error {
 }
 
 func (x *exchange) ping() error { return x.result(jsonrpc.Object{}.Encode()) }
+
+// user is whose limits the request counts against.
+func (x *exchange) user() limit.User { return limit.User{Org: x.grant.Org, Subject: x.grant.Subject} }

@@ -1,12 +1,10 @@
 package mcpforward
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -303,39 +301,6 @@ func TestConcurrencyLimit(t *testing.T) {
 			t.Errorf("a call of the burst: %s", a.body)
 		}
 	}
-}
-
-func TestQueueThatDoesNotMove(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, time.Now)
-		g := &grant.Grant{Org: "acme", Subject: "005A"}
-		leave, ok := b.enter(t.Context(), g)
-		if !ok {
-			t.Fatal("the first call is refused")
-		}
-		begun := time.Now()
-		if _, ok := b.enter(t.Context(), g); ok || time.Since(begun) != queueTime {
-			t.Errorf("a call behind one that does not end: %t after %s", ok, time.Since(begun))
-		}
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		if _, ok := b.enter(gone, g); ok {
-			t.Error("a call whose client has gone is let in")
-		}
-		if _, ok := b.enter(t.Context(), &grant.Grant{Org: "other", Subject: "005A"}); !ok {
-			t.Error("another org's user of the same id waits")
-		}
-		time.AfterFunc(time.Second, leave)
-		begun = time.Now()
-		if _, ok := b.enter(t.Context(), g); !ok || time.Since(begun) != time.Second {
-			t.Errorf("when the call ends: %t after %s", ok, time.Since(begun))
-		}
-		time.Sleep(time.Hour)
-		b.sweep()
-		if len(b.users) != 2 { // both have a call under way
-			t.Errorf("%d users are known", len(b.users))
-		}
-	})
 }
 
 func TestCloseSession(t *testing.T) {

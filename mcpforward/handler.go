@@ -18,6 +18,8 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/limit"
+	"sfmcp-proxy/mcpforward/stream"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -83,9 +85,9 @@ type Handler struct {
 	sessions  sessionStore
 	calls     *inFlight
 	questions *questions
-	streams   streamCount
-	budgets   *budgets
-	quiet     time.Duration   // see quietTime
+	streams   limit.Streams
+	budgets   *limit.Budgets
+	quiet     time.Duration   // see [stream.QuietTime]
 	draining  context.Context // ends with Drain
 	drain     func()
 }
@@ -110,10 +112,10 @@ func New(c Config) (*Handler, error) {
 		host:     hostOf(base.Host, base.Scheme),
 		sessions: newSessionStore(c.DB, c.Now),
 		calls:    &inFlight{}, questions: &questions{},
-		budgets: newBudgets(c.Limits, c.Now),
-		quiet:   quietTime,
+		quiet: stream.QuietTime,
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
+	limits := map[string]limit.Limits{}
 	for _, s := range c.Servers {
 		if !isServerName(s.Name) || s.Org == "" || s.URL == "" || s.Policy == nil || h.servers[s.Name] != nil {
 			return nil, fmt.Errorf("forwarding: server %q needs a name of its own, an org, a URL and a policy", s.Name)
@@ -123,8 +125,12 @@ func New(c Config) (*Handler, error) {
 		}
 		s.Policy = s.Policy.For(s.URL)
 		h.servers[s.Name] = &s
-		h.budgets.limitServer(&s)
+		limits[s.Name] = limit.Limits{CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls}
 	}
+	h.budgets = limit.New(limit.Config{
+		User:    limit.Limits{CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls},
+		Servers: limits, Now: c.Now,
+	})
 	return h, nil
 }
 
@@ -161,7 +167,7 @@ func (h *Handler) Succeed(former *Handler) { h.calls, h.questions = former.calls
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	x := &exchange{Handler: h, r: r, reply: newReply(w, r), started: h.Now()}
+	x := &exchange{Handler: h, r: r, reply: stream.New(w, r), started: h.Now()}
 	defer x.survive()
 	if err := x.serve(); err != nil {
 		x.fail(err)
@@ -210,6 +216,16 @@ func (h *Handler) Recheck(ctx context.Context) {
 
 // Sweep removes sessions that are over and counters that nobody needs.
 func (h *Handler) Sweep(ctx context.Context) error {
-	h.budgets.sweep()
+	h.budgets.Sweep()
 	return h.sessions.sweep(ctx)
+}
+
+// Limited returns how many calls were refused since the start because of the limits of
+// a "user" or of a "server".
+func (h *Handler) Limited(by string) int64 {
+	user, server := h.budgets.Refused()
+	if by == "server" {
+		return server
+	}
+	return user
 }

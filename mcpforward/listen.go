@@ -5,25 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
-const (
-	// streamLife is how long a stream of notifications lasts. Its client then opens
-	// another, and shows its right to it again.
-	streamLife = time.Hour
-	// streamsPerUser bounds the streams of one user, over all clients and servers.
-	streamsPerUser = 16
-)
+// streamLife is how long a stream of notifications lasts. Its client then opens another,
+// and shows its right to it again.
+const streamLife = time.Hour
 
 // The causes for which a stream ends from this side.
 var (
@@ -48,7 +42,7 @@ var listChanges = map[string]string{
 // openStream is GET of a client with a session: the hosted server's notifications, if
 // it offers any. Salesforce does not (HTTP 405).
 func (x *exchange) openStream() error {
-	if !x.reply.stream {
+	if !x.reply.TakesEvents() {
 		return &refusal{status: http.StatusNotAcceptable, message: "Accept must allow text/event-stream"}
 	}
 	if err := x.findSession(); err != nil {
@@ -60,17 +54,17 @@ func (x *exchange) openStream() error {
 	}
 	return x.listen(l, func(offered bool) error {
 		if !offered {
-			x.reply.w.Header().Set("Allow", "POST, DELETE")
+			x.reply.Header().Set("Allow", "POST, DELETE")
 			return &refusal{status: http.StatusMethodNotAllowed, message: "the hosted server offers no stream"}
 		}
-		return x.reply.open()
+		return x.reply.Open()
 	})
 }
 
 // subscribe is subscriptions/listen. Which of the wanted notifications will come is
 // acknowledged first; those about single resources never do.
 func (x *exchange) subscribe() error {
-	if !x.reply.stream {
+	if !x.reply.TakesEvents() {
 		return &refusal{status: http.StatusNotAcceptable, code: jsonrpc.InvalidRequest, message: "Accept must allow text/event-stream"}
 	}
 	raw, _ := x.params.Get("notifications")
@@ -91,7 +85,7 @@ func (x *exchange) subscribe() error {
 			honoured = jsonrpc.Object{}
 		}
 		params := fmt.Appendf(nil, `{"notifications":%s}`, honoured.Encode())
-		return x.reply.notify(l.mark(jsonrpc.Request(nil, "notifications/subscriptions/acknowledged", params)))
+		return x.reply.Notify(l.mark(jsonrpc.Request(nil, "notifications/subscriptions/acknowledged", params)))
 	})
 }
 
@@ -112,10 +106,10 @@ func (l listener) mark(m *jsonrpc.Message) *jsonrpc.Message {
 // has lasted its time. begin opens the client's stream; it is told whether the hosted
 // server offers notifications at all.
 func (x *exchange) listen(l listener, begin func(offered bool) error) error {
-	if !x.budgets.of(x.grant).allow() {
+	if !x.budgets.Of(x.user()).Allow() {
 		return x.overLimit()
 	}
-	leave, ok := x.streams.enter(x.grant)
+	leave, ok := x.streams.Enter(x.user())
 	if !ok {
 		return x.overLimit()
 	}
@@ -145,13 +139,13 @@ func (x *exchange) listen(l listener, begin func(offered bool) error) error {
 	if err := begin(next != nil); err != nil {
 		return err
 	}
-	defer x.reply.keepAlive(x.quiet)()
+	defer x.reply.KeepAlive(x.quiet)()
 	for next != nil {
 		m, err := next(ctx)
 		if err != nil {
 			break
 		}
-		if l.wants[m.Method] && x.reply.notify(l.mark(m)) != nil {
+		if l.wants[m.Method] && x.reply.Notify(l.mark(m)) != nil {
 			return nil // the client has gone
 		}
 	}
@@ -211,30 +205,3 @@ func (x *exchange) endStream(ctx context.Context, l listener) error {
 // Drain ends the streams of notifications, which would last for an hour. Calls go on
 // to their end.
 func (h *Handler) Drain() { h.drain() }
-
-// streamCount counts the open streams of each user. The zero value is ready.
-type streamCount struct {
-	mu   sync.Mutex
-	open map[userKey]int
-}
-
-// enter counts a stream until leave is called; it is refused beyond the bound.
-func (s *streamCount) enter(g *grant.Grant) (leave func(), ok bool) {
-	key := userKey{g.Org, g.Subject}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open = map[userKey]int{}
-	}
-	if s.open[key] >= streamsPerUser {
-		return nil, false
-	}
-	s.open[key]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		if s.open[key]--; s.open[key] == 0 {
-			delete(s.open, key)
-		}
-	}, true
-}

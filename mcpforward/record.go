@@ -65,7 +65,7 @@ func (x *exchange) recordDenied(c *call, reason string) {
 
 // recordLimited records a request that is refused for a limit, if it is not one of many.
 func (x *exchange) recordLimited() {
-	unrecorded, ok := x.budgets.of(x.grant).recordRefusal()
+	unrecorded, ok := x.budgets.Of(x.user()).RecordRefusal()
 	if !ok {
 		return
 	}

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,182 +11,9 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// quietTime is how long an event stream stays without a byte. Load balancers close
-// what is silent for longer, often after a minute.
-const quietTime = 15 * time.Second
-
-// reply is the HTTP response to one request: one JSON message, or an event stream if
-// something precedes the response. A timer writes to it as well, so it is locked.
-type reply struct {
-	w       http.ResponseWriter
-	control *http.ResponseController
-	json    bool // the client accepts JSON
-	stream  bool // the client accepts an event stream
-
-	mu        sync.Mutex
-	streaming bool // an event stream has begun
-	begun     bool // the status is out
-	finished  bool // the response is out
-}
-
-func newReply(w http.ResponseWriter, r *http.Request) *reply {
-	p := &reply{w: w, control: http.NewResponseController(w)}
-	accept := r.Header.Values("Accept")
-	p.json = len(accept) == 0 || accepts(accept, "application/json")
-	p.stream = accepts(accept, "text/event-stream")
-	return p
-}
-
-// accepts reads Accept leniently: a range that names or covers kind, whatever its weight.
-func accepts(headers []string, kind string) bool {
-	group, _, _ := strings.Cut(kind, "/")
-	for _, header := range headers {
-		for part := range strings.SplitSeq(header, ",") {
-			accepted, _, _ := strings.Cut(part, ";")
-			accepted = strings.ToLower(strings.TrimSpace(accepted))
-			all, isGroup := strings.CutSuffix(accepted, "/*")
-			if accepted == kind || isGroup && (all == group || all == "*") {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (p *reply) acceptable() bool { return p.json || p.stream }
-
-// status answers without a body.
-func (p *reply) status(code int) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.begun, p.finished = true, true
-	p.w.WriteHeader(code)
-	return nil
-}
-
-// plain answers outside of JSON-RPC, or with a status of its own. Once something is
-// out it does nothing.
-func (p *reply) plain(code int, body string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.begun {
-		return
-	}
-	p.begun, p.finished = true, true
-	p.w.Header().Set("Content-Type", "application/json")
-	p.w.WriteHeader(code)
-	p.write([]byte(body))
-}
-
-// notify sends a message ahead of the response. A client that takes no event stream
-// does without.
-func (p *reply) notify(m *jsonrpc.Message) error {
-	if !p.stream {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.event(m)
-}
-
-// finish sends the response.
-func (p *reply) finish(m *jsonrpc.Message) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.finished {
-		return nil
-	}
-	p.finished = true
-	if p.streaming || !p.json {
-		return p.event(m)
-	}
-	body := jsonrpc.Encode(m)
-	p.begun = true
-	p.w.Header().Set("Content-Type", "application/json")
-	p.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	p.w.WriteHeader(http.StatusOK)
-	return p.write(body)
-}
-
-// keepAlive writes a comment into the event stream every quietTime until stop is
-// called, and so begins one if the response takes its time. A client that takes only
-// JSON has to wait in silence.
-func (p *reply) keepAlive(every time.Duration) (stop func()) {
-	if !p.stream {
-		return func() {}
-	}
-	var timer *time.Timer
-	var ended bool
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	timer = time.AfterFunc(every, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if ended || p.finished || p.comment() != nil {
-			return
-		}
-		timer.Reset(every)
-	})
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		ended = true
-		timer.Stop()
-	}
-}
-
-// open begins an event stream that has nothing to say yet.
-func (p *reply) open() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.comment()
-}
-
-// comment sends what every reader of an event stream skips.
-func (p *reply) comment() error {
-	p.begin()
-	if err := p.write([]byte(": wait\n\n")); err != nil {
-		return err
-	}
-	return ignoreUnsupported(p.control.Flush())
-}
-
-// event sends m as one event; encoded messages hold no line break.
-func (p *reply) event(m *jsonrpc.Message) error {
-	p.begin()
-	if err := p.write(append(append([]byte("event: message\ndata: "), jsonrpc.Encode(m)...), "\n\n"...)); err != nil {
-		return err
-	}
-	return ignoreUnsupported(p.control.Flush())
-}
-
-// begin begins an event stream.
-func (p *reply) begin() {
-	if p.streaming {
-		return
-	}
-	p.streaming, p.begun = true, true
-	p.w.Header().Set("Content-Type", "text/event-stream")
-	p.w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
-	p.w.WriteHeader(http.StatusOK)
-}
-
-// write sends bytes. How long a client may take for it is the listener's business.
-func (p *reply) write(b []byte) error {
-	_, err := p.w.Write(b)
-	return err
-}
-
-func ignoreUnsupported(err error) error {
-	if errors.Is(err, http.ErrNotSupported) {
-		return nil
-	}
-	return err
-}
-
 // answer sends the response to the request. That a client has gone is not an error.
 func (x *exchange) answer(m *jsonrpc.Message) error {
-	if err := x.reply.finish(m); err != nil {
+	if err := x.reply.Finish(m); err != nil {
 		x.Log.DebugContext(x.r.Context(), "client went away", "error", err)
 	}
 	return nil
@@ -250,21 +75,14 @@ func (x *exchange) fail(err error) {
 		e = &refusal{status: http.StatusInternalServerError, code: jsonrpc.InternalError, message: "internal error"}
 	}
 	switch {
-	case x.reply.late():
+	case x.reply.Streaming():
 		x.failLate(c, e)
 	case c != nil:
-		x.reply.w.Header().Set("WWW-Authenticate", x.header(c, x.name))
-		x.reply.plain(c.status(), c.body())
+		x.reply.Header().Set("WWW-Authenticate", x.header(c, x.name))
+		x.reply.Plain(c.status(), c.body())
 	default:
 		x.refuse(e)
 	}
-}
-
-// late reports whether an event stream has begun, so that there is no status to choose.
-func (p *reply) late() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.streaming
 }
 
 // failLate ends an event stream with an error in the place of the response, so that
@@ -284,17 +102,17 @@ func (x *exchange) failLate(c *challenge, e *refusal) {
 
 func (x *exchange) refuse(e *refusal) {
 	if e.retry > 0 {
-		x.reply.w.Header().Set("Retry-After", strconv.Itoa(int(e.retry.Seconds())+1))
+		x.reply.Header().Set("Retry-After", strconv.Itoa(int(e.retry.Seconds())+1))
 	}
 	if e.code == 0 {
-		x.reply.plain(e.status, `{"error":`+string(jsonrpc.Quote(e.message))+`}`)
+		x.reply.Plain(e.status, `{"error":`+string(jsonrpc.Quote(e.message))+`}`)
 		return
 	}
 	var id jsontext.Value // null if the message could not be read
 	if x.msg != nil {
 		id = x.msg.ID
 	}
-	x.reply.plain(e.status, string(jsonrpc.Encode(e.failure(id))))
+	x.reply.Plain(e.status, string(jsonrpc.Encode(e.failure(id))))
 }
 
 // failure is the refusal as JSON-RPC has it.

@@ -103,7 +103,7 @@ func (x *exchange) send(ctx context.Context, c *call) (*jsonrpc.Message, error) 
 		case m.IsResponse():
 			return m, nil
 		}
-		pass := x.reply.notify
+		pass := x.reply.Notify
 		if m.IsRequest() {
 			pass = func(m *jsonrpc.Message) error { return x.pose(ctx, c, answer, m) }
 		}

@@ -62,7 +62,8 @@ func (x *exchange) closeSession() error {
 		return unavailable("the session could not be closed", err)
 	}
 	x.calls.endSession(x.grant.ID, x.session.hash)
-	return x.reply.status(http.StatusNoContent)
+	x.reply.Status(http.StatusNoContent)
+	return nil
 }
 
 // sessionStore keeps the sessions in the table mcp_sessions.

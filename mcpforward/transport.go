@@ -63,10 +63,10 @@ func (x *exchange) read() error {
 	if err := checkType(x.r.Header); err != nil {
 		return err
 	}
-	if !x.reply.acceptable() {
+	if !x.reply.Acceptable() {
 		return &refusal{status: http.StatusNotAcceptable, message: "Accept must allow application/json or text/event-stream"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(x.reply.w, x.r.Body, x.Limits.RequestBytes))
+	body, err := io.ReadAll(http.MaxBytesReader(x.reply.HTTP(), x.r.Body, x.Limits.RequestBytes))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
 		return &refusal{status: http.StatusRequestEntityTooLarge, code: jsonrpc.InvalidRequest, message: "the message is too large"}
 	} else if err != nil {
@@ -94,7 +94,7 @@ func (x *exchange) malformed(err error) error {
 }
 
 func (x *exchange) recordMalformed(how string) {
-	if x.budgets.of(x.grant).allow() {
+	if x.budgets.Of(x.user()).Allow() {
 		e := x.entry("request.refuse", audit.Denied)
 		e.Reason = "malformed: " + how
 		x.record(e)

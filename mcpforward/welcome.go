@@ -34,7 +34,7 @@ func (x *exchange) initialize() error {
 	if err != nil {
 		return unavailable("the session could not be opened", err)
 	}
-	x.reply.w.Header().Set(sessionHeader, id)
+	x.reply.Header().Set(sessionHeader, id)
 	return x.result(fmt.Appendf(nil, `{"protocolVersion":%s,"capabilities":%s,"serverInfo":%s,"instructions":%s}`,
 		jsonrpc.Quote(s.version), offered, x.serverInfo(), jsonrpc.Quote(instructions)))
 }

@@ -30,6 +30,8 @@ var layer = map[string]int{
 	"authproxy/link":      2,
 	"authproxy/approval":  2,
 	"authproxy/audit":     2,
+	"mcpforward/limit":    2,
+	"mcpforward/stream":   2,
 	"mcpforward/upstream": 2,
 
 	// Import nothing of ours. clientdoc is apart from salesforce, whose client serves hosts

@@ -1,0 +1,89 @@
+package limit
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+const (
+	// refusalTime is how long a refusal for a limit is held back. A client that asks again as
+	// soon as it is answered would otherwise get thousands of refusals a second, and everybody
+	// else would wait for the processor.
+	refusalTime = 250 * time.Millisecond
+	// refusalsHeld is how many of a user's refusals are held back at a time; further ones are
+	// given at once. What is held back takes a place among the requests of its address.
+	refusalsHeld = 100
+
+	// Of a user's refusals RefusalsAtOnce are recorded at once and then one in RefusalPause,
+	// with the number of those in between: a client in a loop must not fill the audit log.
+	RefusalsAtOnce = 10
+	RefusalPause   = 10 * time.Second
+)
+
+// Budget is one user's. It is safe for concurrent use.
+type Budget struct {
+	calls   *rate.Limiter
+	now     func() time.Time
+	running chan struct{} // holds one value for each call under way
+	used    time.Time     // guarded by the mutex of Budgets
+
+	held       atomic.Int64  // refusals that are about to be given
+	refusals   *rate.Limiter // that are recorded
+	unrecorded atomic.Int64  // since the last that was
+}
+
+func newBudget(l Limits, now func() time.Time) *Budget {
+	return &Budget{
+		calls: perMinute(l.CallsPerMinute), now: now, running: make(chan struct{}, l.ConcurrentCalls),
+		refusals: rate.NewLimiter(rate.Every(RefusalPause), RefusalsAtOnce),
+	}
+}
+
+// Allow takes one call from the budget, if there is one left.
+func (u *Budget) Allow() bool { return u.calls.AllowN(u.now(), 1) }
+
+// begin takes one of the user's places, waiting for one until then or until ctx ends.
+func (u *Budget) begin(ctx context.Context, until time.Time) bool {
+	select {
+	case u.running <- struct{}{}: // mostly at once, and without a timer
+		return true
+	default:
+	}
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	select {
+	case u.running <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (u *Budget) end() { <-u.running }
+
+// RecordRefusal reports whether a call that is refused for a limit is to be recorded, and
+// how many were not since the last one.
+func (u *Budget) RecordRefusal() (unrecorded int64, ok bool) {
+	if !u.refusals.AllowN(u.now(), 1) {
+		u.unrecorded.Add(1)
+		return 0, false
+	}
+	return u.unrecorded.Swap(0), true
+}
+
+// HoldBack returns when it is time to give a refusal, or when ctx ends.
+func (u *Budget) HoldBack(ctx context.Context) {
+	defer u.held.Add(-1)
+	if u.held.Add(1) > refusalsHeld {
+		return
+	}
+	timer := time.NewTimer(refusalTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
