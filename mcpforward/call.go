@@ -110,7 +110,7 @@ func (x *exchange) deny(c *call) (denied bool, err error) {
 		return true, x.answer(unknown(x.msg, c.tool))
 	case !passes:
 		x.recordDenied(c, d.Reason)
-		return true, x.tell(d.Say)
+		return true, x.tell(d.Text)
 	case stop != "":
 		x.recordDenied(c, "stopped by the kill switch")
 		return true, x.tell(stop)

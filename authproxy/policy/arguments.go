@@ -16,7 +16,7 @@ type arguments struct {
 
 // parseArguments reads one strict JSON object: no duplicate names, no invalid
 // UTF-8, nothing after it. nil and empty input are an empty object.
-func parseArguments(raw jsontext.Value) (arguments, *fault) {
+func parseArguments(raw jsontext.Value) (arguments, *refusal) {
 	a := arguments{values: make(map[string]jsontext.Value)}
 	if len(raw) == 0 {
 		return a, nil
@@ -54,19 +54,19 @@ func parseArguments(raw jsontext.Value) (arguments, *fault) {
 // known refuses parameters that look like one of the given but are spelled
 // differently, and reports whether there are any others. Salesforce might read
 // either kind; the first would be read here as absent.
-func (a arguments) known(parameters ...string) (strange bool, _ *fault) {
+func (a arguments) known(parameters ...string) (unknown bool, _ *refusal) {
 	for _, name := range a.names {
 		if slices.Contains(parameters, name) {
 			continue
 		}
-		strange = true
+		unknown = true
 		for _, p := range parameters {
 			if squash(name) == squash(p) {
 				return true, refuse("The parameter " + p + " is misspelled; write it exactly so.")
 			}
 		}
 	}
-	return strange, nil
+	return unknown, nil
 }
 
 // squash removes what tells spellings of one parameter apart.
@@ -82,7 +82,7 @@ func squash(name string) string {
 
 // text returns a string parameter that may have several spellings. Two spellings
 // with different values are refused: nobody can tell which one Salesforce reads.
-func (a arguments) text(spellings ...string) (value string, ok bool, _ *fault) {
+func (a arguments) text(spellings ...string) (value string, ok bool, _ *refusal) {
 	for _, name := range spellings {
 		raw, present := a.values[name]
 		if !present {
@@ -104,16 +104,16 @@ func (a arguments) text(spellings ...string) (value string, ok bool, _ *fault) {
 }
 
 // required is text for a parameter that must be there and not be empty.
-func (a arguments) required(spellings ...string) (string, *fault) {
-	value, _, fault := a.text(spellings...)
-	if fault == nil && value == "" {
-		fault = refuse("The parameter " + spellings[0] + " is missing.")
+func (a arguments) required(spellings ...string) (string, *refusal) {
+	value, _, refused := a.text(spellings...)
+	if refused == nil && value == "" {
+		refused = refuse("The parameter " + spellings[0] + " is missing.")
 	}
-	return value, fault
+	return value, refused
 }
 
 // object returns the members of an object parameter.
-func (a arguments) object(name string) (members arguments, ok bool, _ *fault) {
+func (a arguments) object(name string) (members arguments, ok bool, _ *refusal) {
 	raw, present := a.values[name]
 	if !present {
 		return arguments{}, false, nil
@@ -121,6 +121,6 @@ func (a arguments) object(name string) (members arguments, ok bool, _ *fault) {
 	if raw.Kind() != '{' {
 		return arguments{}, false, refuse("The parameter " + name + " must be an object.")
 	}
-	members, fault := parseArguments(raw)
-	return members, true, fault
+	members, refused := parseArguments(raw)
+	return members, true, refused
 }

@@ -5,16 +5,18 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy/soql"
 )
 
-// The cases of security.md that concern policy, by their ids.
+// The attacks on the decision, by the ids of THREATS.md.
 
 func TestFW16HiddenToolIsDeniedLikeAnUnknownOne(t *testing.T) {
 	t.Parallel()
 	p := given(allow(class(Read)))
 	for _, name := range []string{"deleteSobjectRecord", "sales.deleteSobjectRecord", "sales-getUserInfo", "no_such_tool"} {
 		d := p.Decide(rep, call(name, account))
-		if d.Effect != Deny || !d.Hidden || d.Say != "" {
+		if d.Effect != Deny || !d.Hidden || d.Text != "" {
 			t.Errorf("%s: %+v", name, d)
 		}
 		if p.Visible(rep, name) {
@@ -48,7 +50,7 @@ func TestFW18EmptyAndEdgePolicies(t *testing.T) {
 		given(deny(tools("*")), allow(tools("*"))), given(deny(tools()), allow()), given(deny(class()), allow()), given(deny(objects()), allow()),
 	}
 	for i, p := range denied {
-		if d := p.Decide(rep, soql("SELECT Id FROM Account")); d.Effect != Deny {
+		if d := p.Decide(rep, soqlCall("SELECT Id FROM Account")); d.Effect != Deny {
 			t.Errorf("policy %d: %s by %s", i, d.Effect, d.Reason)
 		}
 		if p.Validate() == nil && len(p.Rules) != 1 {
@@ -80,31 +82,31 @@ func TestFW22ObjectPolicyAgainstSOQLAndSOSL(t *testing.T) {
 	t.Parallel()
 	p := given(deny(objects("User", "Profile", "Secret__c", "OauthToken", "LoginHistory", "SetupAuditTrail")), allow(class(Read)))
 	for _, c := range []Call{
-		soql("SELECT Id FROM User"),
-		soql("sElEcT iD fRoM uSeR"),
-		soql("SELECT\n\tId\n\tFROM\n\tUser"),
-		soql("SELECT Id/**/FROM Account, User"),
-		soql("SELECT Id -- x\nFROM User"),
-		soql("SELECT a.Id FROM Account a, a.Owner u"),
-		soql("SELECT u.Id FROM User u"),
-		soql("SELECT Owner.Profile.Name FROM Account"),
-		soql("SELECT Id, (SELECT Id FROM Users) FROM Account"),
-		soql("SELECT Id, (SELECT Id FROM Secrets__r) FROM Account"),
-		soql("SELECT Secret__r.Code__c FROM Account"),
-		soql("SELECT Id FROM Account WHERE OwnerId IN (SELECT Id FROM User)"),
-		soql("SELECT Id FROM Account WHERE OwnerId NOT IN (SELECT UserId FROM LoginHistory)"),
-		soql("SELECT Id FROM Account ORDER BY CreatedBy.Email"),
-		soql("SELECT COUNT(Id) FROM Account GROUP BY LastModifiedBy.Name"),
-		soql("SELECT TYPEOF Owner WHEN User THEN Email END FROM Case"),
-		soql("SELECT TYPEOF What WHEN Account THEN Phone ELSE Name END FROM Task"),
-		soql("SELECT FIELDS(ALL) FROM User LIMIT 200"),
-		soql("SELECT Id FROM ns__Secret__c"),
-		soql("SELECT Id FROM OauthToken"), soql("SELECT Id FROM LoginHistory"), soql("SELECT Id FROM SetupAuditTrail"),
-		soql("SELECT User.Name FROM Account User"),
-		soql("SELECT Owner.Name FROM Account Owner"),
-		sosl("FIND {x} RETURNING Account, Contact(Id), User(Id, Email)"),
-		sosl("FIND {x} RETURNING Account(Owner.Name)"),
-		sosl("FIND {x}"),
+		soqlCall("SELECT Id FROM User"),
+		soqlCall("sElEcT iD fRoM uSeR"),
+		soqlCall("SELECT\n\tId\n\tFROM\n\tUser"),
+		soqlCall("SELECT Id/**/FROM Account, User"),
+		soqlCall("SELECT Id -- x\nFROM User"),
+		soqlCall("SELECT a.Id FROM Account a, a.Owner u"),
+		soqlCall("SELECT u.Id FROM User u"),
+		soqlCall("SELECT Owner.Profile.Name FROM Account"),
+		soqlCall("SELECT Id, (SELECT Id FROM Users) FROM Account"),
+		soqlCall("SELECT Id, (SELECT Id FROM Secrets__r) FROM Account"),
+		soqlCall("SELECT Secret__r.Code__c FROM Account"),
+		soqlCall("SELECT Id FROM Account WHERE OwnerId IN (SELECT Id FROM User)"),
+		soqlCall("SELECT Id FROM Account WHERE OwnerId NOT IN (SELECT UserId FROM LoginHistory)"),
+		soqlCall("SELECT Id FROM Account ORDER BY CreatedBy.Email"),
+		soqlCall("SELECT COUNT(Id) FROM Account GROUP BY LastModifiedBy.Name"),
+		soqlCall("SELECT TYPEOF Owner WHEN User THEN Email END FROM Case"),
+		soqlCall("SELECT TYPEOF What WHEN Account THEN Phone ELSE Name END FROM Task"),
+		soqlCall("SELECT FIELDS(ALL) FROM User LIMIT 200"),
+		soqlCall("SELECT Id FROM ns__Secret__c"),
+		soqlCall("SELECT Id FROM OauthToken"), soqlCall("SELECT Id FROM LoginHistory"), soqlCall("SELECT Id FROM SetupAuditTrail"),
+		soqlCall("SELECT User.Name FROM Account User"),
+		soqlCall("SELECT Owner.Name FROM Account Owner"),
+		soslCall("FIND {x} RETURNING Account, Contact(Id), User(Id, Email)"),
+		soslCall("FIND {x} RETURNING Account(Owner.Name)"),
+		soslCall("FIND {x}"),
 		call("soqlQuery", `{"query":"SELECT Id FROM User"}`),
 		call("soqlQuery", `{"q":"SELECT Id FROM Account","query":"SELECT Id FROM User"}`),
 		call("soqlQuery", `{"q":"SELECT Id FROM Account","Q":"SELECT Id FROM User"}`),
@@ -131,12 +133,12 @@ func TestFW22SameReadsPassWithoutTheDeniedObjects(t *testing.T) {
 	t.Parallel()
 	p := given(deny(objects("User")), allow(class(Read)))
 	for _, c := range []Call{
-		soql("SELECT Id, Account.Name, (SELECT Id FROM Cases) FROM Contact WHERE AccountId IN (SELECT Id FROM Account)"),
-		sosl("FIND {x} RETURNING Account, Contact(Id)"),
+		soqlCall("SELECT Id, Account.Name, (SELECT Id FROM Cases) FROM Contact WHERE AccountId IN (SELECT Id FROM Account)"),
+		soslCall("FIND {x} RETURNING Account, Contact(Id)"),
 		call("getRelatedRecords", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","relationship-path":"Contacts"}`),
 	} {
 		if d := p.Decide(rep, c); d.Effect != Allow {
-			t.Errorf("%s: %s, %s", c.Arguments, d.Reason, d.Say)
+			t.Errorf("%s: %s, %s", c.Arguments, d.Reason, d.Text)
 		}
 	}
 }
@@ -181,11 +183,11 @@ func TestFW24NamesAndIDsAsPaths(t *testing.T) {
 	for _, good := range []string{id, id[:15]} {
 		args := fmt.Sprintf(`{"sobject-name":"Account","id":%q,"body":{"ns__X__c":1}}`, good)
 		if d := p.Decide(rep, call("updateSobjectRecord", args)); d.Effect != Allow {
-			t.Errorf("id %q: %s %s", good, verdict(d), d.Say)
+			t.Errorf("id %q: %s %s", good, verdict(d), d.Text)
 		}
 	}
 	if d := p.Decide(rep, call("deleteSobjectRecord", `{"sobject-name":"ns__X__c","id":"a01xx000003DGb1AAG"}`)); d.Effect != Allow {
-		t.Errorf("namespaced object: %s", d.Say)
+		t.Errorf("namespaced object: %s", d.Text)
 	}
 }
 
@@ -201,11 +203,11 @@ func TestFW25InjectedLiteralsAreJudgedAsParsed(t *testing.T) {
 	}
 	for _, text := range injected {
 		q := "SELECT Id FROM Account WHERE Name = '" + text
-		if d := p.Decide(rep, soql(q)); verdict(d) != "deny" {
+		if d := p.Decide(rep, soqlCall(q)); verdict(d) != "deny" {
 			t.Errorf("%s: %s", q, verdict(d))
 		}
 	}
-	if d := p.Decide(rep, soql(`SELECT Id FROM Account WHERE Name = 'x\' OR Id != null LIMIT 50000' LIMIT 10`)); d.Effect != Allow {
+	if d := p.Decide(rep, soqlCall(`SELECT Id FROM Account WHERE Name = 'x\' OR Id != null LIMIT 50000' LIMIT 10`)); d.Effect != Allow {
 		t.Errorf("an escaped quote stays in the string: %s", d.Reason)
 	}
 }
@@ -284,8 +286,8 @@ func TestWrongTypesAreRefusedWithASentence(t *testing.T) {
 		if verdict(d) != "deny" || d.Class != Unknown || d.Rule != -1 {
 			t.Errorf("%s %s: %+v", c.Tool, c.Arguments, d)
 		}
-		if !strings.HasSuffix(d.Say, ".") || strings.Count(d.Say, ". ") > 0 {
-			t.Errorf("%s %s: not one sentence: %q", c.Tool, c.Arguments, d.Say)
+		if !strings.HasSuffix(d.Text, ".") || strings.Count(d.Text, ". ") > 0 {
+			t.Errorf("%s %s: not one sentence: %q", c.Tool, c.Arguments, d.Text)
 		}
 	}
 }
@@ -305,7 +307,7 @@ func TestBodyReachesRelatedRecords(t *testing.T) {
 	for _, tt := range tests {
 		d := p.Decide(rep, call("createSobjectRecord", `{"sobject-name":"Contact","body":`+tt.body+`}`))
 		if verdict(d) != tt.want {
-			t.Errorf("%s: %s (%s %s), want %s", tt.body, verdict(d), d.Reason, d.Say, tt.want)
+			t.Errorf("%s: %s (%s %s), want %s", tt.body, verdict(d), d.Reason, d.Text, tt.want)
 		}
 	}
 }
@@ -313,19 +315,19 @@ func TestBodyReachesRelatedRecords(t *testing.T) {
 func TestFW43HostileSizesAreDecidedQuickly(t *testing.T) {
 	t.Parallel()
 	const million = 1 << 20
-	fits := maxQuery - 200
+	fits := soql.MaxLength - 200
 	p := given(deny(tools(strings.Repeat("*a", 100)), class(Delete)), deny(objects("User"), fields("Contact.*a*b*c*d")), allow())
 	hostile := map[string]Call{
-		"nested parentheses":      soql("SELECT Id FROM Account WHERE " + strings.Repeat("(", million) + "Name='x'"),
-		"nested within the cap":   soql("SELECT Id FROM Account WHERE " + strings.Repeat("(", fits)),
-		"100000 OR terms":         soql("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR Name='x'", 100_000)),
-		"OR terms within the cap": soql("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR A='x'", fits/9-10)),
-		"many fields":             soql("SELECT " + distinct(fits/8) + "Id FROM Account"),
-		"many relations":          soql("SELECT " + strings.Repeat("Owner.Owner.Owner.Name,", fits/24) + "Id FROM Case"),
-		"nested subqueries":       soql(strings.Repeat("SELECT Id,(", fits/11) + "SELECT Id FROM Contacts"),
-		"NOT NOT":                 soql("SELECT Id FROM Account WHERE " + strings.Repeat("NOT ", fits/4-20) + "Name='x'"),
-		"open string":             soql("SELECT Id FROM Account WHERE Name = '" + strings.Repeat("\\'", fits/2)),
-		"braces":                  sosl("FIND {" + strings.Repeat("\\}", million)),
+		"nested parentheses":      soqlCall("SELECT Id FROM Account WHERE " + strings.Repeat("(", million) + "Name='x'"),
+		"nested within the cap":   soqlCall("SELECT Id FROM Account WHERE " + strings.Repeat("(", fits)),
+		"100000 OR terms":         soqlCall("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR Name='x'", 100_000)),
+		"OR terms within the cap": soqlCall("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR A='x'", fits/9-10)),
+		"many fields":             soqlCall("SELECT " + distinct(fits/8) + "Id FROM Account"),
+		"many relations":          soqlCall("SELECT " + strings.Repeat("Owner.Owner.Owner.Name,", fits/24) + "Id FROM Case"),
+		"nested subqueries":       soqlCall(strings.Repeat("SELECT Id,(", fits/11) + "SELECT Id FROM Contacts"),
+		"NOT NOT":                 soqlCall("SELECT Id FROM Account WHERE " + strings.Repeat("NOT ", fits/4-20) + "Name='x'"),
+		"open string":             soqlCall("SELECT Id FROM Account WHERE Name = '" + strings.Repeat("\\'", fits/2)),
+		"braces":                  soslCall("FIND {" + strings.Repeat("\\}", million)),
 		"long tool name":          call(strings.Repeat("a", million), "{}"),
 		"deep JSON":               call("createSobjectRecord", `{"sobject-name":"Account","body":`+strings.Repeat(`{"Parent":`, 100_000)+`1`+strings.Repeat("}", 100_001)),
 		"fan out":                 call("createSobjectRecord", `{"sobject-name":"Task","body":`+strings.Repeat(`{"Who":`, 5)+`1`+strings.Repeat("}", 6)),

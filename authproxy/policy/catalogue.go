@@ -23,7 +23,7 @@ type tool struct {
 	// unbounded tells of a query whose number of records cannot be determined.
 	unbounded bool
 	// reach reads the arguments. nil: the above is all there is.
-	reach func(arguments) (footprint, *fault)
+	reach func(arguments) (footprint, *refusal)
 }
 
 // family is the tools of hosted servers that share them.
@@ -145,15 +145,15 @@ func (p *Policy) ClassOf(tool string, args jsontext.Value) Class {
 	return f.class
 }
 
-// footprint reads what a call does and reaches. With a fault the class is Unknown.
-func (p *Policy) footprint(call Call) (footprint, *fault) {
+// footprint reads what a call does and reaches. Where they are refused the class is Unknown.
+func (p *Policy) footprint(call Call) (footprint, *refusal) {
 	unread := footprint{class: Unknown, opaque: true, rows: unlimited}
 	if !validName(call.Tool) {
 		return unread, refuse("The tool name is not valid.")
 	}
-	args, fault := parseArguments(call.Arguments)
-	if fault != nil {
-		return unread, fault
+	args, refused := parseArguments(call.Arguments)
+	if refused != nil {
+		return unread, refused
 	}
 	t := lookup(p.hosted, call.Tool)
 	if t.reach == nil {
@@ -163,9 +163,9 @@ func (p *Policy) footprint(call Call) (footprint, *fault) {
 		}
 		return f, nil
 	}
-	f, fault := t.reach(args)
-	if fault != nil {
-		return unread, fault
+	f, refused := t.reach(args)
+	if refused != nil {
+		return unread, refused
 	}
 	return f, nil
 }

@@ -18,7 +18,7 @@ func TestCatalogueHasEveryToolOfTheHostedServers(t *testing.T) {
 	got := make(map[string]int)
 	for _, f := range families {
 		for name, known := range f.tools {
-			if sideDoor(name) == "" {
+			if otherKind(name) == "" {
 				got[f.servers[0]]++
 			}
 			if !validName(name) {
@@ -179,22 +179,22 @@ func TestDispatch(t *testing.T) {
 			args += "," + tt.rest
 		}
 		args += "}"
-		f, fault := given().footprint(call("dispatch", args))
+		f, refused := given().footprint(call("dispatch", args))
 		if tt.class == "" {
-			if fault == nil {
+			if refused == nil {
 				t.Errorf("%s: read as %s %v", args, f.class, f.names())
 			}
 			continue
 		}
-		if fault != nil {
-			t.Errorf("%s: refused: %s", args, fault.say)
+		if refused != nil {
+			t.Errorf("%s: refused: %s", args, refused.text)
 			continue
 		}
 		if got := strings.Join(f.names(), " "); f.class != tt.class || got != tt.objects {
 			t.Errorf("%s: %s %s, want %s %s", args, f.class, got, tt.class, tt.objects)
 		}
-		if _, fault := given().footprint(call("dispatch_readonly", args)); (fault == nil) != (tt.method == "GET") {
-			t.Errorf("dispatch_readonly with %s: fault %v", tt.method, fault)
+		if _, refused := given().footprint(call("dispatch_readonly", args)); (refused == nil) != (tt.method == "GET") {
+			t.Errorf("dispatch_readonly with %s: refused %v", tt.method, refused)
 		}
 	}
 }
@@ -234,7 +234,7 @@ func TestAnnotationsAreExplicitAndTheWorstCase(t *testing.T) {
 
 func TestSummary(t *testing.T) {
 	t.Parallel()
-	stranger := Principal{Org: "acme", Client: "chatgpt"}
+	newcomer := Principal{Org: "acme", Client: "chatgpt"}
 	tests := []struct {
 		name   string
 		policy *Policy
@@ -252,11 +252,11 @@ func TestSummary(t *testing.T) {
 		{"a tool", given(allow(tools("createSobjectRecord", "prompt:x"), class(Create, Delete))), []string{"It may create records."}},
 	}
 	for _, tt := range tests {
-		if diff := cmp.Diff(tt.want, tt.policy.Summary(stranger).Lines()); diff != "" {
+		if diff := cmp.Diff(tt.want, tt.policy.Summary(newcomer).Lines()); diff != "" {
 			t.Errorf("%s: %s", tt.name, diff)
 		}
 	}
-	s := confirmWrites.Summary(stranger)
+	s := confirmWrites.Summary(newcomer)
 	if !s.Reads || !s.ConfirmedWrites || s.FreeWrites || s.Shadow {
 		t.Errorf("contract: %+v", s)
 	}

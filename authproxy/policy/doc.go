@@ -11,7 +11,7 @@
 //     rule for another class covers: write `unknown` to let it pass, and
 //     write it beside `delete` to keep it out. What the upstream says about its
 //     own tools is never asked.
-//  2. What does it reach? Arguments are parsed: SOQL and SOSL with a real parser,
+//  2. What does it reach? Arguments are parsed: SOQL and SOSL by package soql,
 //     object names and ids against their grammar, meta-tools by method and URL.
 //     The result is a footprint: objects, fields, a bound on the records answered
 //     and, for queries with side-effect clauses, a raised class. Arguments that

@@ -1,9 +1,10 @@
 package policy
 
 import (
-	"math"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/soql"
 )
 
 // UnknownObject stands for an object that a call reaches and that cannot be
@@ -11,16 +12,16 @@ import (
 const UnknownObject = "?"
 
 // unlimited is the bound of an answer that has none.
-const unlimited = math.MaxInt
+const unlimited = soql.Unlimited
 
 // wholeRecord is the field of an answer that holds whole records.
 const wholeRecord = "*"
 
-// fault is why arguments are refused: one plain sentence for the caller, which
+// refusal is why arguments are refused: one plain sentence for the caller, which
 // never repeats an argument, so that it may be logged.
-type fault struct{ say string }
+type refusal struct{ text string }
 
-func refuse(say string) *fault { return &fault{say} }
+func refuse(text string) *refusal { return &refusal{text} }
 
 // footprint is what one call does and reaches, as far as its arguments tell.
 type footprint struct {

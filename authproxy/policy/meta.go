@@ -10,17 +10,17 @@ import (
 // What is not recognised here as something else is Unknown.
 
 // reachExecute: data360 execute runs any Data 360 operation by name. None of them
-// is known to be harmless.
-func reachExecute(a arguments) (footprint, *fault) {
+// is known to be a read.
+func reachExecute(a arguments) (footprint, *refusal) {
 	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
-	if _, fault := a.known("toolName", "paramsJson"); fault != nil {
-		return f, fault
+	if _, refused := a.known("toolName", "paramsJson"); refused != nil {
+		return f, refused
 	}
-	if _, fault := a.required("toolName"); fault != nil {
-		return f, fault
+	if _, refused := a.required("toolName"); refused != nil {
+		return f, refused
 	}
-	_, _, fault := a.text("paramsJson")
-	return f, fault
+	_, _, refused := a.text("paramsJson")
+	return f, refused
 }
 
 // metadataReads are the actions of execute_metadata_action that only read, as
@@ -29,24 +29,24 @@ var metadataReads = map[[2]string]bool{
 	{"ExperienceSiteLwr", "getSiteContentMetadata"}: true,
 }
 
-func reachMetadataAction(a arguments) (footprint, *fault) {
+func reachMetadataAction(a arguments) (footprint, *refusal) {
 	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
-	strange, fault := a.known("metadataType", "actionName", "parameters")
-	if fault != nil {
-		return f, fault
+	unknown, refused := a.known("metadataType", "actionName", "parameters")
+	if refused != nil {
+		return f, refused
 	}
-	kind, fault := a.required("metadataType")
-	if fault != nil {
-		return f, fault
+	kind, refused := a.required("metadataType")
+	if refused != nil {
+		return f, refused
 	}
-	action, fault := a.required("actionName")
-	if fault != nil {
-		return f, fault
+	action, refused := a.required("actionName")
+	if refused != nil {
+		return f, refused
 	}
-	if _, _, fault := a.object("parameters"); fault != nil {
-		return f, fault
+	if _, _, refused := a.object("parameters"); refused != nil {
+		return f, refused
 	}
-	if !strange && metadataReads[[2]string{kind, action}] {
+	if !unknown && metadataReads[[2]string{kind, action}] {
 		f.class = Read
 	}
 	return f, nil
@@ -54,45 +54,45 @@ func reachMetadataAction(a arguments) (footprint, *fault) {
 
 // request is one REST request through dispatch or dispatch_readonly.
 type request struct {
-	method string
-	path   []string          // segments after /services/data/vXX.0
-	rest   bool              // the URL is one of the REST API
-	query  map[string]string // from the URL and from queryParams
-	odd    bool              // has parts that nobody here knows
-	body   arguments
-	record bool // body is an object
+	method  string
+	path    []string          // segments after /services/data/vXX.0
+	rest    bool              // the URL is one of the REST API
+	query   map[string]string // from the URL and from queryParams
+	unknown bool              // has parts that nobody here knows
+	body    arguments
+	record  bool // body is an object
 }
 
 // reachDispatch judges one REST request by method and URL.
-func reachDispatch(readonly bool) func(arguments) (footprint, *fault) {
-	return func(a arguments) (footprint, *fault) {
-		r, fault := a.request(readonly)
-		if fault != nil {
-			return footprint{}, fault
+func reachDispatch(readonly bool) func(arguments) (footprint, *refusal) {
+	return func(a arguments) (footprint, *refusal) {
+		r, refused := a.request(readonly)
+		if refused != nil {
+			return footprint{}, refused
 		}
-		f, fault := r.reach()
-		if r.odd {
+		f, refused := r.reach()
+		if r.unknown {
 			// What looked like a read may be anything; a write stays what it is,
-			// lest an odd header turn a denied delete into something else.
+			// lest an unknown header turn a denied delete into something else.
 			if f.class == Read || f.class == SideEffect {
 				f.class = Unknown
 			}
 			f.rows = unlimited
-			f.strangers(true)
+			f.reachUnknown(true)
 		}
-		return f, fault
+		return f, refused
 	}
 }
 
-func (a arguments) request(readonly bool) (r request, _ *fault) {
-	strange, fault := a.known("url", "method", "headers", "queryParams", "body")
-	if fault != nil {
-		return r, fault
+func (a arguments) request(readonly bool) (r request, _ *refusal) {
+	unknown, refused := a.known("url", "method", "headers", "queryParams", "body")
+	if refused != nil {
+		return r, refused
 	}
-	r.odd = strange
-	method, given, fault := a.text("method")
-	if fault != nil {
-		return r, fault
+	r.unknown = unknown
+	method, given, refused := a.text("method")
+	if refused != nil {
+		return r, refused
 	}
 	if !given && readonly {
 		method = "GET"
@@ -101,28 +101,28 @@ func (a arguments) request(readonly bool) (r request, _ *fault) {
 		return r, refuse("The parameter method is not one that this tool takes.")
 	}
 	r.method = method
-	address, fault := a.required("url")
-	if fault != nil {
-		return r, fault
+	address, refused := a.required("url")
+	if refused != nil {
+		return r, refused
 	}
-	if fault := r.address(address); fault != nil {
-		return r, fault
+	if refused := r.address(address); refused != nil {
+		return r, refused
 	}
-	if fault := r.parameters(a); fault != nil {
-		return r, fault
+	if refused := r.parameters(a); refused != nil {
+		return r, refused
 	}
-	if fault := r.headers(a); fault != nil {
-		return r, fault
+	if refused := r.headers(a); refused != nil {
+		return r, refused
 	}
 	if raw, ok := a.values["body"]; ok && raw.Kind() == '{' {
 		r.record = true
-		r.body, fault = parseArguments(raw)
-		return r, fault
+		r.body, refused = parseArguments(raw)
+		return r, refused
 	}
 	return r, nil
 }
 
-const sayURL = "The url must be a plain path of the Salesforce REST API, /services/data/vXX.0/…, without .., % or //."
+const textURL = "The url must be a plain path of the Salesforce REST API, /services/data/vXX.0/…, without .., % or //."
 
 // Bounds of a request: Salesforce takes no longer URLs.
 const (
@@ -132,17 +132,17 @@ const (
 
 // address reads the URL. Every trick that could make Salesforce see another path
 // than the one judged here is refused.
-func (r *request) address(address string) *fault {
+func (r *request) address(address string) *refusal {
 	path, query, _ := strings.Cut(address, "?")
 	const unreserved = "._~-:,=@+!$"
 	plain := everyByte(path, func(c byte) bool { return isWordByte(c) || c == '/' || strings.IndexByte(unreserved, c) >= 0 })
 	if !plain || !strings.HasPrefix(path, "/") || len(address) > maxAddress {
-		return refuse(sayURL)
+		return refuse(textURL)
 	}
 	segments := strings.Split(strings.TrimSuffix(path[1:], "/"), "/")
 	for _, s := range segments {
 		if s == "" || strings.HasPrefix(s, ".") || strings.HasSuffix(s, ".") {
-			return refuse(sayURL)
+			return refuse(textURL)
 		}
 	}
 	if len(segments) > 3 && segments[0] == "services" && segments[1] == "data" && isVersion(segments[2]) {
@@ -160,8 +160,8 @@ func (r *request) address(address string) *fault {
 		if err != nil || strings.ContainsAny(pair, ";#") {
 			return refuse("The query of the url could not be read.")
 		}
-		if fault := r.parameter(key, decoded); fault != nil {
-			return fault
+		if refused := r.parameter(key, decoded); refused != nil {
+			return refused
 		}
 	}
 	return nil
@@ -169,7 +169,7 @@ func (r *request) address(address string) *fault {
 
 // parameter adds a query parameter. Those with an underscore in front steer
 // Salesforce itself: _HttpMethod turns a GET into a DELETE.
-func (r *request) parameter(key, value string) *fault {
+func (r *request) parameter(key, value string) *refusal {
 	if !validObject(strings.NewReplacer("-", "_", ".", "_").Replace(key)) {
 		return refuse("A query parameter has a name that is not allowed.")
 	}
@@ -182,46 +182,46 @@ func (r *request) parameter(key, value string) *fault {
 	return nil
 }
 
-func (r *request) parameters(a arguments) *fault {
-	members, _, fault := a.object("queryParams")
-	if fault != nil {
-		return fault
+func (r *request) parameters(a arguments) *refusal {
+	members, _, refused := a.object("queryParams")
+	if refused != nil {
+		return refused
 	}
 	for _, name := range members.names {
 		value := string(members.values[name])
 		switch members.values[name].Kind() {
 		case '"':
-			value, _, fault = members.text(name)
-			if fault != nil {
-				return fault
+			value, _, refused = members.text(name)
+			if refused != nil {
+				return refused
 			}
 		case '0', 't', 'f':
 		default:
 			return refuse("The members of queryParams must be strings.")
 		}
-		if fault := r.parameter(name, value); fault != nil {
-			return fault
+		if refused := r.parameter(name, value); refused != nil {
+			return refused
 		}
 	}
 	return nil
 }
 
-// harmlessHeaders change the form of an answer, not what the request does.
-var harmlessHeaders = set("ACCEPT", "ACCEPT-LANGUAGE", "CONTENT-TYPE", "IF-MATCH", "IF-NONE-MATCH", "IF-MODIFIED-SINCE",
-	"IF-UNMODIFIED-SINCE", "SFORCE-QUERY-OPTIONS")
+// formatHeaders change the form of an answer, not what the request does.
+var formatHeaders = []string{"ACCEPT", "ACCEPT-LANGUAGE", "CONTENT-TYPE", "IF-MATCH", "IF-NONE-MATCH", "IF-MODIFIED-SINCE",
+	"IF-UNMODIFIED-SINCE", "SFORCE-QUERY-OPTIONS"}
 
-func (r *request) headers(a arguments) *fault {
-	members, _, fault := a.object("headers")
-	if fault != nil {
-		return fault
+func (r *request) headers(a arguments) *refusal {
+	members, _, refused := a.object("headers")
+	if refused != nil {
+		return refused
 	}
 	for _, name := range members.names {
 		upper := strings.ToUpper(name)
 		if strings.Contains(upper, "METHOD") {
 			return refuse("A header that changes the method is not allowed.")
 		}
-		if !harmlessHeaders[upper] || members.values[name].Kind() != '"' {
-			r.odd = true
+		if !slices.Contains(formatHeaders, upper) || members.values[name].Kind() != '"' {
+			r.unknown = true
 		}
 	}
 	return nil

@@ -10,28 +10,28 @@ import (
 // a parameter are read: live servers say q and objects, the documents query,
 // search and object-name.
 
-const sayObject = "The object name must be an API name such as Account or My_Object__c."
+const textObject = "The object name must be an API name such as Account or My_Object__c."
 
-// strangers marks a footprint whose call has parameters nobody here knows: what
-// they make the call reach cannot be determined.
-func (f *footprint) strangers(strange bool) {
-	if strange {
+// reachUnknown marks a footprint whose call has unknown parameters: what they make
+// the call reach cannot be determined.
+func (f *footprint) reachUnknown(unknown bool) {
+	if unknown {
 		f.opaque, f.opaqueFields = true, true
 	}
 }
 
 // reachSchema: objects is one name or a comma list; absent asks for the index,
 // which is about every object. A schema holds no field values.
-func reachSchema(a arguments) (footprint, *fault) {
+func reachSchema(a arguments) (footprint, *refusal) {
 	f := footprint{class: Read}
-	strange, fault := a.known("objects", "object-name")
-	if fault != nil {
-		return f, fault
+	unknown, refused := a.known("objects", "object-name")
+	if refused != nil {
+		return f, refused
 	}
-	f.strangers(strange)
-	list, _, fault := a.text("objects", "object-name")
-	if fault != nil {
-		return f, fault
+	f.reachUnknown(unknown)
+	list, _, refused := a.text("objects", "object-name")
+	if refused != nil {
+		return f, refused
 	}
 	if list == "" {
 		f.opaque = true
@@ -44,70 +44,70 @@ func reachSchema(a arguments) (footprint, *fault) {
 	for name := range strings.SplitSeq(list, ",") {
 		name = strings.Trim(name, " ")
 		if !validObject(name) {
-			return f, refuse(sayObject)
+			return f, refuse(textObject)
 		}
 		f.reach(name)
 	}
 	return f, nil
 }
 
-func reachSOQL(a arguments) (footprint, *fault) {
+func reachSOQL(a arguments) (footprint, *refusal) {
 	return reachQuery(a, readSOQL, "q", "query")
 }
 
-func reachSOSL(a arguments) (footprint, *fault) {
+func reachSOSL(a arguments) (footprint, *refusal) {
 	return reachQuery(a, readSOSL, "q", "search")
 }
 
-func reachQuery(a arguments, read func(string) (footprint, *fault), spellings ...string) (footprint, *fault) {
-	strange, fault := a.known(spellings...)
-	if fault != nil {
-		return footprint{}, fault
+func reachQuery(a arguments, read func(string) (footprint, *refusal), spellings ...string) (footprint, *refusal) {
+	unknown, refused := a.known(spellings...)
+	if refused != nil {
+		return footprint{}, refused
 	}
-	text, fault := a.required(spellings...)
-	if fault != nil {
-		return footprint{}, fault
+	text, refused := a.required(spellings...)
+	if refused != nil {
+		return footprint{}, refused
 	}
-	f, fault := read(text)
-	f.strangers(strange)
-	if strange {
+	f, refused := read(text)
+	f.reachUnknown(unknown)
+	if unknown {
 		f.rows = unlimited
 	}
-	return f, fault
+	return f, refused
 }
 
 // reachRecent: listRecentSobjectRecords answers whole records of one object.
-func reachRecent(a arguments) (footprint, *fault) {
+func reachRecent(a arguments) (footprint, *refusal) {
 	f := footprint{class: Read}
-	strange, fault := a.known("sobject-name")
-	if fault != nil {
-		return f, fault
+	unknown, refused := a.known("sobject-name")
+	if refused != nil {
+		return f, refused
 	}
-	f.strangers(strange)
-	object, fault := a.sobject()
-	if fault != nil {
-		return f, fault
+	f.reachUnknown(unknown)
+	object, refused := a.sobject()
+	if refused != nil {
+		return f, refused
 	}
 	f.reachWhole(object)
 	return f, nil
 }
 
 // reachRecord: createSobjectRecord, updateSobjectRecord, deleteSobjectRecord.
-func reachRecord(c Class) func(arguments) (footprint, *fault) {
-	return func(a arguments) (footprint, *fault) {
+func reachRecord(c Class) func(arguments) (footprint, *refusal) {
+	return func(a arguments) (footprint, *refusal) {
 		f := footprint{class: c}
-		strange, fault := a.known("sobject-name", "id", "body")
-		if fault != nil {
-			return f, fault
+		unknown, refused := a.known("sobject-name", "id", "body")
+		if refused != nil {
+			return f, refused
 		}
-		f.strangers(strange)
-		object, fault := a.sobject()
-		if fault != nil {
-			return f, fault
+		f.reachUnknown(unknown)
+		object, refused := a.sobject()
+		if refused != nil {
+			return f, refused
 		}
 		if c != Create {
-			if fault := a.recordID(object); fault != nil {
-				return f, fault
+			if refused := a.recordID(object); refused != nil {
+				return f, refused
 			}
 		}
 		return a.write(f, c, []string{object})
@@ -116,28 +116,28 @@ func reachRecord(c Class) func(arguments) (footprint, *fault) {
 
 // reachRelated: getRelatedRecords, updateRelatedRecord, deleteRelatedRecord. The
 // call is judged on the record it starts from and on everything along its path.
-func reachRelated(c Class) func(arguments) (footprint, *fault) {
-	return func(a arguments) (footprint, *fault) {
+func reachRelated(c Class) func(arguments) (footprint, *refusal) {
+	return func(a arguments) (footprint, *refusal) {
 		f := footprint{class: c}
-		strange, fault := a.known("sobject-name", "id", "relationship-path", "body")
-		if fault != nil {
-			return f, fault
+		unknown, refused := a.known("sobject-name", "id", "relationship-path", "body")
+		if refused != nil {
+			return f, refused
 		}
-		f.strangers(strange)
-		object, fault := a.sobject()
-		if fault != nil {
-			return f, fault
+		f.reachUnknown(unknown)
+		object, refused := a.sobject()
+		if refused != nil {
+			return f, refused
 		}
-		if fault := a.recordID(object); fault != nil {
-			return f, fault
+		if refused := a.recordID(object); refused != nil {
+			return f, refused
 		}
-		path, fault := a.required("relationship-path")
-		if fault != nil {
-			return f, fault
+		path, refused := a.required("relationship-path")
+		if refused != nil {
+			return f, refused
 		}
-		targets, fault := f.follow(object, path)
-		if fault != nil {
-			return f, fault
+		targets, refused := f.follow(object, path)
+		if refused != nil {
+			return f, refused
 		}
 		if c != Read {
 			return a.write(f, c, targets)
@@ -151,7 +151,7 @@ func reachRelated(c Class) func(arguments) (footprint, *fault) {
 
 // follow reaches the objects along a relationship path, which may lead to parents
 // and to children, and returns those at its end.
-func (f *footprint) follow(object, path string) ([]string, *fault) {
+func (f *footprint) follow(object, path string) ([]string, *refusal) {
 	const longest = 10
 	steps := strings.FieldsFunc(path, func(r rune) bool { return r == '/' || r == '.' })
 	if len(steps) == 0 || len(steps) > longest || strings.Join(steps, "/") != strings.ReplaceAll(path, ".", "/") {
@@ -177,10 +177,10 @@ func (f *footprint) follow(object, path string) ([]string, *fault) {
 }
 
 // write adds the fields of body to a write on one of the targets.
-func (a arguments) write(f footprint, c Class, targets []string) (footprint, *fault) {
-	body, given, fault := a.object("body")
-	if fault != nil {
-		return f, fault
+func (a arguments) write(f footprint, c Class, targets []string) (footprint, *refusal) {
+	body, given, refused := a.object("body")
+	if refused != nil {
+		return f, refused
 	}
 	if !given && c != Delete {
 		return f, refuse("The parameter body is missing.")
@@ -190,8 +190,8 @@ func (a arguments) write(f footprint, c Class, targets []string) (footprint, *fa
 		if c == Delete {
 			f.reachField(target, wholeRecord)
 		}
-		if fault := f.reachBody(target, body, 0); fault != nil {
-			return f, fault
+		if refused := f.reachBody(target, body, 0); refused != nil {
+			return f, refused
 		}
 	}
 	return f, nil
@@ -199,7 +199,7 @@ func (a arguments) write(f footprint, c Class, targets []string) (footprint, *fa
 
 // reachBody adds the fields that a record in JSON sets. A member that is an object
 // refers to a related record by an external id.
-func (f *footprint) reachBody(object string, body arguments, depth int) *fault {
+func (f *footprint) reachBody(object string, body arguments, depth int) *refusal {
 	const deepest = 5
 	folded := make(map[string]bool, len(body.names))
 	for _, name := range body.names {
@@ -208,8 +208,8 @@ func (f *footprint) reachBody(object string, body arguments, depth int) *fault {
 		}
 		folded[strings.ToLower(name)] = true
 		if strings.EqualFold(name, "attributes") {
-			if fault := sameType(object, body.values[name]); fault != nil {
-				return fault
+			if refused := sameType(object, body.values[name]); refused != nil {
+				return refused
 			}
 			continue
 		}
@@ -218,15 +218,15 @@ func (f *footprint) reachBody(object string, body arguments, depth int) *fault {
 		case '[':
 			f.opaque, f.opaqueFields = true, true
 		case '{':
-			inner, fault := parseArguments(body.values[name])
-			if fault != nil {
-				return fault
+			inner, refused := parseArguments(body.values[name])
+			if refused != nil {
+				return refused
 			}
 			f.reachField(object, foreignKey(name))
 			for _, target := range relatives(object, name) {
 				f.reach(target)
-				if fault := f.reachBody(target, inner, depth+1); fault != nil {
-					return fault
+				if refused := f.reachBody(target, inner, depth+1); refused != nil {
+					return refused
 				}
 			}
 		}
@@ -235,42 +235,42 @@ func (f *footprint) reachBody(object string, body arguments, depth int) *fault {
 }
 
 // sameType refuses a record that names another type than the call does.
-func sameType(object string, attributes jsontext.Value) *fault {
+func sameType(object string, attributes jsontext.Value) *refusal {
 	differs := refuse("The attributes of the record name another type than the call.")
-	members, fault := parseArguments(attributes)
-	if fault != nil || len(members.names) != 1 {
+	members, refused := parseArguments(attributes)
+	if refused != nil || len(members.names) != 1 {
 		return differs
 	}
-	named, ok, fault := members.text("type")
-	if fault != nil || !ok || !strings.EqualFold(named, object) {
+	named, ok, refused := members.text("type")
+	if refused != nil || !ok || !strings.EqualFold(named, object) {
 		return differs
 	}
 	return nil
 }
 
 // sobject returns the object that the call names.
-func (a arguments) sobject() (string, *fault) {
-	object, fault := a.required("sobject-name")
-	if fault != nil {
-		return "", fault
+func (a arguments) sobject() (string, *refusal) {
+	object, refused := a.required("sobject-name")
+	if refused != nil {
+		return "", refused
 	}
 	if !validObject(object) {
-		return "", refuse(sayObject)
+		return "", refuse(textObject)
 	}
 	return spelling(object), nil
 }
 
 // recordID checks the id parameter against the grammar of ids and, for standard
 // objects, against the key prefix of the object.
-func (a arguments) recordID(object string) *fault {
-	id, fault := a.required("id")
-	if fault != nil {
-		return fault
+func (a arguments) recordID(object string) *refusal {
+	id, refused := a.required("id")
+	if refused != nil {
+		return refused
 	}
 	return checkID(object, id)
 }
 
-func checkID(object, id string) *fault {
+func checkID(object, id string) *refusal {
 	if !validID(id) {
 		return refuse("The id must be a Salesforce record id of 15 or 18 letters and digits.")
 	}

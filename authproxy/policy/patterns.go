@@ -104,8 +104,8 @@ const (
 	resourcePrefix = "resource:"
 )
 
-// sideDoor returns the prefix of a name that is not a tool's: prompt or resource.
-func sideDoor(name string) string {
+// otherKind returns the prefix of a name that is not a tool's: prompt or resource.
+func otherKind(name string) string {
 	for _, prefix := range []string{promptPrefix, resourcePrefix} {
 		if strings.HasPrefix(name, prefix) {
 			return prefix

@@ -43,9 +43,9 @@ type Decision struct {
 	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
 	// Rules are counted from 1. It never holds arguments.
 	Reason string
-	// Say is one plain sentence that a model can pass on, for denials that are not
+	// Text is one plain sentence that a model can pass on, for denials that are not
 	// Hidden; otherwise "". It tells what the caller can change and nothing of the policy.
-	Say string
+	Text string
 	// Hidden means that no arguments could make the tool pass for this principal:
 	// answer as if the tool did not exist.
 	Hidden bool
@@ -59,18 +59,18 @@ type Decision struct {
 	Version string
 }
 
-// sayDenied is all that a caller learns about a denial by rules.
-const sayDenied = "This call is not allowed with these arguments by the rules of your organization."
+// textDenied is all that a caller learns about a denial by rules.
+const textDenied = "This call is not allowed with these arguments by the rules of your organization."
 
 // Decide judges one call of who. It never panics and never lets pass what it
 // cannot read; deciding takes at most some milliseconds whatever the arguments.
 func (p *Policy) Decide(who Principal, call Call) Decision {
-	f, fault := p.footprint(call)
+	f, refused := p.footprint(call)
 	d := Decision{Effect: Deny, Rule: -1, Class: f.class, Objects: f.names(), Version: p.Version()}
-	if fault != nil {
-		d.Reason = "arguments refused: " + fault.say
+	if refused != nil {
+		d.Reason = "arguments refused: " + refused.text
 		if d.Hidden = !p.Visible(who, call.Tool); !d.Hidden {
-			d.Say = fault.say
+			d.Text = refused.text
 		}
 		return d
 	}
@@ -86,9 +86,9 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	if d.Hidden = !p.Visible(who, call.Tool); d.Hidden {
 		return d
 	}
-	d.Say = sayDenied
+	d.Text = textDenied
 	if d.Rule < 0 && limit > 0 {
-		d.Say = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", limit)
+		d.Text = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", limit)
 	}
 	return d
 }

@@ -40,8 +40,8 @@ func given(rules ...Rule) *Policy { return &Policy{Name: "test", Mode: Enforce, 
 
 func call(tool, args string) Call { return Call{Tool: tool, Arguments: jsontext.Value(args)} }
 
-func soql(q string) Call { return call("soqlQuery", `{"q":`+quote(q)+`}`) }
-func sosl(q string) Call { return call("find", `{"q":`+quote(q)+`}`) }
+func soqlCall(q string) Call { return call("soqlQuery", `{"q":`+quote(q)+`}`) }
+func soslCall(q string) Call { return call("find", `{"q":`+quote(q)+`}`) }
 
 func quote(s string) string {
 	b, err := jsontext.AppendQuote(nil, s)
@@ -89,12 +89,12 @@ func TestDecide(t *testing.T) {
 	}{
 		{"no rules deny", given(), rep, call("getUserInfo", ""), "hidden"},
 		{"zero policy denies", &Policy{}, rep, call("getUserInfo", "{}"), "hidden"},
-		{"read only reads", readOnly, rep, soql("SELECT Id FROM Account"), "allow"},
+		{"read only reads", readOnly, rep, soqlCall("SELECT Id FROM Account"), "allow"},
 		{"read only hides writes", readOnly, rep, call("createSobjectRecord", create), "hidden"},
-		{"read only denies a query that leaves traces", readOnly, rep, soql("SELECT Id FROM Account FOR VIEW"), "deny"},
+		{"read only denies a query that leaves traces", readOnly, rep, soqlCall("SELECT Id FROM Account FOR VIEW"), "deny"},
 		{"first match decides", given(deny(tools("find")), allow()), rep, call("find", `{"q":"FIND {x} RETURNING Account"}`), "hidden"},
-		{"later rule does not", given(allow(), deny(tools("find"))), rep, sosl("FIND {x}"), "allow"},
-		{"every key must match", given(allow(class(Read), tools("get*"))), rep, soql("SELECT Id FROM Account"), "hidden"},
+		{"later rule does not", given(allow(), deny(tools("find"))), rep, soslCall("FIND {x}"), "allow"},
+		{"every key must match", given(allow(class(Read), tools("get*"))), rep, soqlCall("SELECT Id FROM Account"), "hidden"},
 		{"glob", given(allow(tools("get*"))), rep, call("getUserInfo", ""), "allow"},
 
 		{"user by long id", given(allow(users("005xx000001Sv6AAAS"))), rep, call("getUserInfo", ""), "allow"},
@@ -110,23 +110,23 @@ func TestDecide(t *testing.T) {
 		{"other client", given(allow(clients("cursor"))), rep, call("getUserInfo", ""), "hidden"},
 		{"no client", given(allow(clients(""))), Principal{}, call("getUserInfo", ""), "hidden"},
 
-		{"contract: read within rows", confirmWrites, rep, soql("SELECT Id FROM Account LIMIT 2000"), "allow"},
-		{"contract: read without rows", confirmWrites, rep, soql("SELECT Id FROM Account"), "deny"},
-		{"contract: count", confirmWrites, rep, soql("SELECT COUNT() FROM Account"), "allow"},
-		{"contract: user data", confirmWrites, rep, soql("SELECT Owner.Name FROM Account LIMIT 1"), "deny"},
+		{"contract: read within rows", confirmWrites, rep, soqlCall("SELECT Id FROM Account LIMIT 2000"), "allow"},
+		{"contract: read without rows", confirmWrites, rep, soqlCall("SELECT Id FROM Account"), "deny"},
+		{"contract: count", confirmWrites, rep, soqlCall("SELECT COUNT() FROM Account"), "allow"},
+		{"contract: user data", confirmWrites, rep, soqlCall("SELECT Owner.Name FROM Account LIMIT 1"), "deny"},
 		{"contract: own identity", confirmWrites, rep, call("getUserInfo", ""), "allow"},
 		{"contract: create", confirmWrites, rep, call("createSobjectRecord", create), "confirm"},
 		{"contract: create user", confirmWrites, rep, call("createSobjectRecord", `{"sobject-name":"user","body":{}}`), "deny"},
 		{"contract: delete", confirmWrites, rep, call("deleteSobjectRecord", account), "confirm"},
 		{"contract: related delete is another tool", confirmWrites, rep, call("deleteRelatedRecord", `{}`), "hidden"},
 
-		{"allowed object", given(allow(objects("Account"))), rep, soql("SELECT id FROM ACCOUNT"), "allow"},
-		{"all objects must be listed", given(allow(objects("Account"))), rep, soql("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "deny"},
-		{"all are", given(allow(objects("Account", "Contact"))), rep, soql("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "allow"},
-		{"custom relation is not known", given(allow(objects("*"))), rep, soql("SELECT Plan__r.Name FROM Account"), "deny"},
-		{"custom relation may be denied", given(deny(objects("Secret__c")), allow()), rep, soql("SELECT Plan__r.Name FROM Account"), "deny"},
-		{"object glob", given(deny(objects("*__Share", "*Share")), allow()), rep, soql("SELECT Id FROM AccountShare"), "deny"},
-		{"namespace does not hide", given(deny(objects("Secret__c")), allow()), rep, soql("SELECT Id FROM acme__Secret__c"), "deny"},
+		{"allowed object", given(allow(objects("Account"))), rep, soqlCall("SELECT id FROM ACCOUNT"), "allow"},
+		{"all objects must be listed", given(allow(objects("Account"))), rep, soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "deny"},
+		{"all are", given(allow(objects("Account", "Contact"))), rep, soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Account"), "allow"},
+		{"custom relation is not known", given(allow(objects("*"))), rep, soqlCall("SELECT Plan__r.Name FROM Account"), "deny"},
+		{"custom relation may be denied", given(deny(objects("Secret__c")), allow()), rep, soqlCall("SELECT Plan__r.Name FROM Account"), "deny"},
+		{"object glob", given(deny(objects("*__Share", "*Share")), allow()), rep, soqlCall("SELECT Id FROM AccountShare"), "deny"},
+		{"namespace does not hide", given(deny(objects("Secret__c")), allow()), rep, soqlCall("SELECT Id FROM acme__Secret__c"), "deny"},
 		{"no object, allow objects", given(allow(objects("Account"))), rep, call("getUserInfo", ""), "hidden"},
 		{"no object, deny objects", given(deny(objects("User")), allow()), rep, call("getUserInfo", ""), "allow"},
 		{"index of all objects", given(deny(objects("User")), allow()), rep, call("getObjectSchema", "{}"), "deny"},
@@ -134,29 +134,29 @@ func TestDecide(t *testing.T) {
 		{"schema of several", given(deny(objects("User")), allow()), rep, call("getObjectSchema", `{"object-name":"Account, uSer"}`), "deny"},
 		{"unknown tool may reach anything", given(deny(objects("User")), allow()), rep, call("doSomething", "{}"), "hidden"},
 
-		{"denied field", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT ssn__C FROM contact"), "deny"},
-		{"denied field in a condition", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT Id FROM Contact WHERE SSN__c LIKE '1%'"), "deny"},
-		{"denied field in an order", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT Id FROM Contact ORDER BY SSN__c"), "deny"},
-		{"denied field of a parent", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT Contact.SSN__c FROM Case"), "deny"},
-		{"denied field through an alias", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT c.SSN__c FROM Contact c"), "deny"},
-		{"denied field in an aggregate", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT MAX(SSN__c) FROM Contact"), "deny"},
-		{"denied field behind an unknown relation", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT Owner__r.SSN__c FROM Case"), "deny"},
-		{"other field behind an unknown relation", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT Owner__r.Name FROM Case"), "allow"},
-		{"all fields", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT FIELDS(ALL) FROM Contact LIMIT 200"), "deny"},
-		{"all fields of another object", given(deny(fields("Contact.SSN__c")), allow()), rep, soql("SELECT FIELDS(ALL) FROM Account LIMIT 200"), "allow"},
+		{"denied field", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT ssn__C FROM contact"), "deny"},
+		{"denied field in a condition", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT Id FROM Contact WHERE SSN__c LIKE '1%'"), "deny"},
+		{"denied field in an order", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT Id FROM Contact ORDER BY SSN__c"), "deny"},
+		{"denied field of a parent", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT Contact.SSN__c FROM Case"), "deny"},
+		{"denied field through an alias", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT c.SSN__c FROM Contact c"), "deny"},
+		{"denied field in an aggregate", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT MAX(SSN__c) FROM Contact"), "deny"},
+		{"denied field behind an unknown relation", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT Owner__r.SSN__c FROM Case"), "deny"},
+		{"other field behind an unknown relation", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT Owner__r.Name FROM Case"), "allow"},
+		{"all fields", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT FIELDS(ALL) FROM Contact LIMIT 200"), "deny"},
+		{"all fields of another object", given(deny(fields("Contact.SSN__c")), allow()), rep, soqlCall("SELECT FIELDS(ALL) FROM Account LIMIT 200"), "allow"},
 		{"whole records", given(deny(fields("Contact.SSN__c")), allow()), rep, call("listRecentSobjectRecords", `{"sobject-name":"Contact"}`), "deny"},
-		{"search tells what a field holds", given(deny(fields("Contact.SSN__c")), allow()), rep, sosl("FIND {123} RETURNING Contact(Id)"), "deny"},
-		{"search in names", given(deny(fields("Contact.SSN__c")), allow()), rep, sosl("FIND {Ann} IN NAME FIELDS RETURNING Contact(Id)"), "allow"},
-		{"part of a compound", given(deny(fields("Contact.MailingStreet")), allow()), rep, soql("SELECT MailingAddress FROM Contact"), "deny"},
-		{"compound of a part", given(deny(fields("Contact.MailingAddress")), allow()), rep, soql("SELECT MailingCity FROM Contact"), "deny"},
-		{"name is a compound", given(deny(fields("Contact.LastName")), allow()), rep, soql("SELECT Name FROM Contact"), "deny"},
-		{"id through the relation", given(deny(fields("Contact.AccountId")), allow()), rep, soql("SELECT Account.Id FROM Contact"), "deny"},
+		{"search tells what a field holds", given(deny(fields("Contact.SSN__c")), allow()), rep, soslCall("FIND {123} RETURNING Contact(Id)"), "deny"},
+		{"search in names", given(deny(fields("Contact.SSN__c")), allow()), rep, soslCall("FIND {Ann} IN NAME FIELDS RETURNING Contact(Id)"), "allow"},
+		{"part of a compound", given(deny(fields("Contact.MailingStreet")), allow()), rep, soqlCall("SELECT MailingAddress FROM Contact"), "deny"},
+		{"compound of a part", given(deny(fields("Contact.MailingAddress")), allow()), rep, soqlCall("SELECT MailingCity FROM Contact"), "deny"},
+		{"name is a compound", given(deny(fields("Contact.LastName")), allow()), rep, soqlCall("SELECT Name FROM Contact"), "deny"},
+		{"id through the relation", given(deny(fields("Contact.AccountId")), allow()), rep, soqlCall("SELECT Account.Id FROM Contact"), "deny"},
 		{"field written", given(deny(fields("Contact.SSN__c")), allow()), rep, call("createSobjectRecord", `{"sobject-name":"Contact","body":{"ssn__c":"1"}}`), "deny"},
 		{"schema holds no values", given(deny(fields("Contact.SSN__c")), allow()), rep, call("getObjectSchema", `{"objects":"Contact"}`), "allow"},
-		{"only listed fields", given(allow(fields("Contact.Id", "Contact.LastName"))), rep, soql("SELECT Id, LastName FROM Contact"), "allow"},
-		{"one field too many", given(allow(fields("Contact.Id", "Contact.LastName"))), rep, soql("SELECT Id, Phone FROM Contact"), "deny"},
-		{"whole record is not a list", given(allow(fields("Contact.I*"))), rep, soql("SELECT FIELDS(ALL) FROM Contact"), "deny"},
-		{"every field is", given(allow(fields("Contact.*"))), rep, soql("SELECT FIELDS(ALL) FROM Contact"), "allow"},
+		{"only listed fields", given(allow(fields("Contact.Id", "Contact.LastName"))), rep, soqlCall("SELECT Id, LastName FROM Contact"), "allow"},
+		{"one field too many", given(allow(fields("Contact.Id", "Contact.LastName"))), rep, soqlCall("SELECT Id, Phone FROM Contact"), "deny"},
+		{"whole record is not a list", given(allow(fields("Contact.I*"))), rep, soqlCall("SELECT FIELDS(ALL) FROM Contact"), "deny"},
+		{"every field is", given(allow(fields("Contact.*"))), rep, soqlCall("SELECT FIELDS(ALL) FROM Contact"), "allow"},
 
 		{"known prompt", readOnly, rep, call("prompt:accountReviewBriefing", "{}"), "allow"},
 		{"unknown prompt", readOnly, rep, call("prompt:other", "{}"), "hidden"},
@@ -173,7 +173,7 @@ func TestDecide(t *testing.T) {
 			if got := verdict(d); got != tt.want {
 				t.Errorf("Decide = %s (%s), want %s", got, d.Reason, tt.want)
 			}
-			if d.Effect == Deny && !d.Hidden && d.Say == "" {
+			if d.Effect == Deny && !d.Hidden && d.Text == "" {
 				t.Error("a denial by arguments says nothing")
 			}
 			if d.Hidden == tt.policy.Visible(tt.who, tt.call.Tool) && d.Effect == Deny {
@@ -185,17 +185,17 @@ func TestDecide(t *testing.T) {
 
 func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 	t.Parallel()
-	d := confirmWrites.Decide(rep, soql("SELECT Owner.Profile.Name, LastName FROM Contact WHERE LastName = 'Smith'"))
+	d := confirmWrites.Decide(rep, soqlCall("SELECT Owner.Profile.Name, LastName FROM Contact WHERE LastName = 'Smith'"))
 	want := Decision{
 		Effect: Deny, Rule: 0, Class: Read, Objects: []string{"Contact", "Group", "Profile", "User"},
-		Reason: "rule 1 (deny objects User, Profile)", Say: sayDenied, Version: confirmWrites.Version(),
+		Reason: "rule 1 (deny objects User, Profile)", Text: textDenied, Version: confirmWrites.Version(),
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
 		t.Error(diff)
 	}
 	for _, secret := range []string{"Smith", "Profile", "User", "rule 1"} {
-		if strings.Contains(d.Say, secret) {
-			t.Errorf("Say reveals %s: %s", secret, d.Say)
+		if strings.Contains(d.Text, secret) {
+			t.Errorf("Text reveals %s: %s", secret, d.Text)
 		}
 	}
 
@@ -213,9 +213,9 @@ func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 		t.Errorf("default approvers = %q, quorum %d", d.Approvers, d.Quorum)
 	}
 
-	d = confirmWrites.Decide(rep, soql("SELECT Id FROM Account WHERE Name = 'Smith' LIMIT 5000"))
-	if !strings.Contains(d.Say, "LIMIT 2000 or less") || d.Rule != -1 {
-		t.Errorf("a query that only lacks LIMIT is told so: %q, rule %d", d.Say, d.Rule)
+	d = confirmWrites.Decide(rep, soqlCall("SELECT Id FROM Account WHERE Name = 'Smith' LIMIT 5000"))
+	if !strings.Contains(d.Text, "LIMIT 2000 or less") || d.Rule != -1 {
+		t.Errorf("a query that only lacks LIMIT is told so: %q, rule %d", d.Text, d.Rule)
 	}
 }
 
@@ -226,26 +226,26 @@ func TestMaxRows(t *testing.T) {
 		call Call
 		want string
 	}{
-		{soql("SELECT Id FROM Account LIMIT 100"), "allow"},
-		{soql("SELECT Id FROM Account LIMIT 101"), "deny"},
-		{soql("SELECT Id FROM Account"), "deny"},
-		{soql("SELECT Id FROM Account LIMIT 0"), "allow"},
-		{soql("SELECT Id FROM Account LIMIT 10 OFFSET 5"), "allow"},
-		{soql("SELECT COUNT() FROM Account"), "allow"},
-		{soql("SELECT COUNT(Id), MAX(Amount) FROM Opportunity"), "allow"},
-		{soql("SELECT COUNT(Id), Name FROM Opportunity GROUP BY Name"), "deny"},
-		{soql("SELECT COUNT(Id) FROM Opportunity GROUP BY Name"), "deny"},
-		{soql("SELECT COUNT(Id) n FROM Opportunity GROUP BY Name LIMIT 9"), "allow"},
-		{soql("SELECT Id, (SELECT Id FROM Contacts) FROM Account LIMIT 1"), "deny"},
-		{soql("SELECT Id, (SELECT Id FROM Contacts LIMIT 9) FROM Account LIMIT 10"), "allow"},
-		{soql("SELECT Id, (SELECT Id FROM Contacts LIMIT 10) FROM Account LIMIT 10"), "deny"},
-		{soql("SELECT Id, (SELECT Id FROM Contacts LIMIT 2147483647) FROM Account LIMIT 2147483647"), "deny"},
-		{soql("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) LIMIT 5"), "allow"},
-		{sosl("FIND {x} RETURNING Account"), "deny"},
-		{sosl("FIND {x} RETURNING Account LIMIT 100"), "allow"},
-		{sosl("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id LIMIT 40)"), "allow"},
-		{sosl("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id LIMIT 41)"), "deny"},
-		{sosl("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id) LIMIT 50"), "allow"},
+		{soqlCall("SELECT Id FROM Account LIMIT 100"), "allow"},
+		{soqlCall("SELECT Id FROM Account LIMIT 101"), "deny"},
+		{soqlCall("SELECT Id FROM Account"), "deny"},
+		{soqlCall("SELECT Id FROM Account LIMIT 0"), "allow"},
+		{soqlCall("SELECT Id FROM Account LIMIT 10 OFFSET 5"), "allow"},
+		{soqlCall("SELECT COUNT() FROM Account"), "allow"},
+		{soqlCall("SELECT COUNT(Id), MAX(Amount) FROM Opportunity"), "allow"},
+		{soqlCall("SELECT COUNT(Id), Name FROM Opportunity GROUP BY Name"), "deny"},
+		{soqlCall("SELECT COUNT(Id) FROM Opportunity GROUP BY Name"), "deny"},
+		{soqlCall("SELECT COUNT(Id) n FROM Opportunity GROUP BY Name LIMIT 9"), "allow"},
+		{soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Account LIMIT 1"), "deny"},
+		{soqlCall("SELECT Id, (SELECT Id FROM Contacts LIMIT 9) FROM Account LIMIT 10"), "allow"},
+		{soqlCall("SELECT Id, (SELECT Id FROM Contacts LIMIT 10) FROM Account LIMIT 10"), "deny"},
+		{soqlCall("SELECT Id, (SELECT Id FROM Contacts LIMIT 2147483647) FROM Account LIMIT 2147483647"), "deny"},
+		{soqlCall("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact) LIMIT 5"), "allow"},
+		{soslCall("FIND {x} RETURNING Account"), "deny"},
+		{soslCall("FIND {x} RETURNING Account LIMIT 100"), "allow"},
+		{soslCall("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id LIMIT 40)"), "allow"},
+		{soslCall("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id LIMIT 41)"), "deny"},
+		{soslCall("FIND {x} RETURNING Account(Id LIMIT 60), Contact(Id) LIMIT 50"), "allow"},
 		{call("post_dc_query_sql", `{"sql":"SELECT * FROM x"}`), "hidden"},
 		{call("getUserInfo", ""), "allow"},
 		{call("listRecentSobjectRecords", `{"sobject-name":"Account"}`), "allow"},
@@ -264,19 +264,19 @@ func TestShadowLetsPassWhatWouldBeDenied(t *testing.T) {
 	t.Parallel()
 	p := given(deny(objects("User")), allow(class(Read)), confirm(class(Create)))
 	p.Mode = Shadow
-	if d := p.Decide(rep, soql("SELECT Id FROM User")); d.Effect != Allow || !d.Shadow || !strings.HasPrefix(d.Reason, "shadow: would be denied, rule 1") {
+	if d := p.Decide(rep, soqlCall("SELECT Id FROM User")); d.Effect != Allow || !d.Shadow || !strings.HasPrefix(d.Reason, "shadow: would be denied, rule 1") {
 		t.Errorf("denied by a rule: %+v", d)
 	}
 	if d := p.Decide(rep, call("customTool", "{}")); d.Effect != Allow || !d.Shadow || d.Hidden {
 		t.Errorf("denied by no rule: %+v", d)
 	}
-	if d := p.Decide(rep, soql("SELECT Id FROM Account")); d.Effect != Allow || d.Shadow {
+	if d := p.Decide(rep, soqlCall("SELECT Id FROM Account")); d.Effect != Allow || d.Shadow {
 		t.Errorf("allowed: %+v", d)
 	}
 	if d := p.Decide(rep, call("createSobjectRecord", create)); d.Effect != Confirm || d.Shadow {
 		t.Errorf("confirmed: %+v", d)
 	}
-	if d := p.Decide(rep, soql("SELECT Id FROM Account; DROP")); d.Effect != Deny || d.Shadow || d.Say == "" {
+	if d := p.Decide(rep, soqlCall("SELECT Id FROM Account; DROP")); d.Effect != Deny || d.Shadow || d.Text == "" {
 		t.Errorf("arguments that cannot be read: %+v", d)
 	}
 	if d := p.Decide(rep, call("soql Query", "{}")); d.Effect != Deny || !d.Hidden {

@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/soql"
 )
 
 // scope is what the names in one query stand for.
@@ -14,38 +16,38 @@ type scope struct {
 
 // query adds what a query reaches. outer is the scope around a child subquery, nil
 // for the query itself and for semi-joins, which name an object.
-func (f *footprint) query(q *query, outer *scope) {
+func (f *footprint) query(q *soql.Query, outer *scope) {
 	s := &scope{aliases: make(map[string][]string), outer: outer}
-	for i, src := range q.from {
-		objects := f.source(s, src.path, i == 0)
+	for i, src := range q.From {
+		objects := f.source(s, src.Path, i == 0)
 		if i == 0 {
 			s.base = objects
 		}
-		if src.alias != "" {
-			s.aliases[strings.ToLower(src.alias)] = objects
+		if src.Alias != "" {
+			s.aliases[strings.ToLower(src.Alias)] = objects
 		}
 		for _, o := range objects {
 			f.reach(o)
 		}
 	}
-	for _, path := range q.paths {
+	for _, path := range q.Fields {
 		f.path(s, path)
 	}
-	for _, c := range q.choices {
-		f.choice(s, c)
+	for _, c := range q.TypeOfs {
+		f.typeOf(s, c)
 	}
-	if q.whole {
+	if q.AllFields {
 		for _, o := range s.base {
 			f.reachField(o, wholeRecord)
 		}
 	}
-	if q.sideEffect {
+	if q.Traces {
 		f.class = worse(f.class, SideEffect)
 	}
-	for _, child := range q.children {
+	for _, child := range q.Children {
 		f.query(child, s)
 	}
-	for _, join := range q.semijoins {
+	for _, join := range q.SemiJoins {
 		f.query(join, nil)
 	}
 }
@@ -154,22 +156,22 @@ func known(objects []string) []string {
 	return named
 }
 
-// choice adds a TYPEOF expression: the objects that it names, their fields, and
+// typeOf adds a TYPEOF expression: the objects that it names, their fields, and
 // with ELSE whatever else the relation leads to.
-func (f *footprint) choice(s *scope, c choice) {
-	from, path := f.start(s, c.path)
+func (f *footprint) typeOf(s *scope, c soql.TypeOf) {
+	from, path := f.start(s, c.Path)
 	last := len(path) - 1
 	for _, o := range f.up(from, path[:last]) {
 		f.reachField(o, foreignKey(path[last]))
 	}
-	for _, w := range c.whens {
-		object := spelling(w.object)
+	for _, w := range c.Whens {
+		object := spelling(w.Object)
 		f.reach(object)
-		for _, path := range w.paths {
+		for _, path := range w.Fields {
 			f.path(&scope{base: []string{object}}, path)
 		}
 	}
-	if c.other {
+	if c.Else {
 		f.opaque, f.opaqueFields = true, true
 	}
 }

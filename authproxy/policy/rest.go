@@ -9,7 +9,7 @@ import (
 var irreversible = []string{"run-rtbf", "run-masking", "run-unarchive"}
 
 // reach judges the request by method and path.
-func (r *request) reach() (footprint, *fault) {
+func (r *request) reach() (footprint, *refusal) {
 	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
 	for _, segment := range r.path {
 		if slices.Contains(irreversible, strings.ToLower(segment)) {
@@ -74,7 +74,7 @@ func (r *request) misspelled() bool {
 }
 
 // search judges GET query?q=…, queryAll?q=… and search?q=….
-func (r *request) search(path []string, read func(string) (footprint, *fault)) (footprint, *fault) {
+func (r *request) search(path []string, read func(string) (footprint, *refusal)) (footprint, *refusal) {
 	f := footprint{class: Read, opaque: true, opaqueFields: true, rows: unlimited}
 	text, ok := r.query["q"]
 	if len(path) > 1 && !ok { // the next page of some query, or search settings
@@ -89,11 +89,11 @@ func (r *request) search(path []string, read func(string) (footprint, *fault)) (
 
 // sobjects judges what follows …/sobjects/: Object, Object/id, Object/id/relation
 // and descriptions.
-func (r *request) sobjects(path []string) (footprint, *fault) {
+func (r *request) sobjects(path []string) (footprint, *refusal) {
 	object := spelling(path[0])
 	f := footprint{class: Unknown, opaqueFields: true, rows: unlimited}
 	if !validObject(object) {
-		return f, refuse(sayObject)
+		return f, refuse(textObject)
 	}
 	f.reach(object)
 	switch {
@@ -102,8 +102,8 @@ func (r *request) sobjects(path []string) (footprint, *fault) {
 	case !validID(path[1]):
 		return r.aspect(f)
 	}
-	if fault := checkID(object, path[1]); fault != nil {
-		return f, fault
+	if refused := checkID(object, path[1]); refused != nil {
+		return f, refused
 	}
 	c, ok := map[string]Class{"GET": Read, "PATCH": Update, "DELETE": Delete}[r.method]
 	if !ok || r.record && r.method != "PATCH" {
@@ -112,31 +112,31 @@ func (r *request) sobjects(path []string) (footprint, *fault) {
 	f.class, f.opaqueFields, f.rows = c, false, 0
 	targets := []string{object}
 	if len(path) > 2 {
-		var fault *fault
-		if targets, fault = f.follow(object, strings.Join(path[2:], "/")); fault != nil {
-			return f, fault
+		var refused *refusal
+		if targets, refused = f.follow(object, strings.Join(path[2:], "/")); refused != nil {
+			return f, refused
 		}
 	}
 	return r.touch(f, targets)
 }
 
 // touch adds the fields of the records that the request reads, writes or deletes.
-func (r *request) touch(f footprint, targets []string) (footprint, *fault) {
+func (r *request) touch(f footprint, targets []string) (footprint, *refusal) {
 	for _, target := range targets {
 		f.reach(target)
 		if !r.record {
 			f.reachField(target, wholeRecord)
 			continue
 		}
-		if fault := f.reachBody(target, r.body, 0); fault != nil {
-			return f, fault
+		if refused := f.reachBody(target, r.body, 0); refused != nil {
+			return f, refused
 		}
 	}
 	return f, nil
 }
 
 // collection judges …/sobjects/Object: GET answers recent records, POST creates.
-func (r *request) collection(f footprint, object string) (footprint, *fault) {
+func (r *request) collection(f footprint, object string) (footprint, *refusal) {
 	switch {
 	case r.method == "GET" && !r.record:
 		f.class = Read
@@ -155,7 +155,7 @@ func (r *request) collection(f footprint, object string) (footprint, *fault) {
 // aspect judges …/sobjects/Object/ followed by something that is not an id:
 // descriptions of the object, or records by an external id. PATCH by an external
 // id may create or update.
-func (r *request) aspect(f footprint) (footprint, *fault) {
+func (r *request) aspect(f footprint) (footprint, *refusal) {
 	switch {
 	case r.method == "GET" && !r.record:
 		f.class = Read

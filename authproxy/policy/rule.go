@@ -137,7 +137,7 @@ func (r *Rule) any(values []string, match func(string) bool) bool {
 // namesTool reports whether the tools key matches.
 func (r *Rule) namesTool(tool string) bool {
 	return r.Tools == nil || r.any(r.Tools, func(pattern string) bool {
-		if side := sideDoor(tool); side != "" && r.Effect != Deny && !strings.HasPrefix(pattern, side) {
+		if prefix := otherKind(tool); prefix != "" && r.Effect != Deny && !strings.HasPrefix(pattern, prefix) {
 			return false // "*" means tools; prompts and resources are allowed by name
 		}
 		return glob(pattern, tool)

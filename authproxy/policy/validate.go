@@ -124,14 +124,14 @@ func (r *Rule) covers(other *Rule) bool {
 		return a == b || sameID(a, b) || strings.EqualFold(a, b) && strings.Contains(a, "@")
 	}
 	tool := func(pattern, name string) bool {
-		return pattern == name || !strings.ContainsAny(name, "*?") && sideDoor(name) == "" && glob(pattern, name)
+		return pattern == name || !strings.ContainsAny(name, "*?") && otherKind(name) == "" && glob(pattern, name)
 	}
 	if !includes(r.Tools, other.Tools, tool) || !includes(r.Users, other.Users, sameUser) ||
 		!includes(r.Groups, other.Groups, exact) || !includes(r.Clients, other.Clients, exact) ||
 		!includes(classNames(r.Classes), classNames(other.Classes), exact) {
 		return false
 	}
-	if r.Effect != Deny && other.Effect == Deny && (r.Users != nil || sideDoors(other.Tools)) {
+	if r.Effect != Deny && other.Effect == Deny && (r.Users != nil || reachesOthers(other.Tools)) {
 		return false // a deny rule reaches further: unknown user names, prompts and resources
 	}
 	if !r.judgesArguments() {
@@ -141,8 +141,8 @@ func (r *Rule) covers(other *Rule) bool {
 	return alike && r.MaxRows == other.MaxRows && sameSet(r.Objects, other.Objects) && sameSet(r.Fields, other.Fields)
 }
 
-// sideDoors reports whether patterns on a deny rule may reach prompts or resources.
-func sideDoors(patterns []string) bool {
+// reachesOthers reports whether patterns on a deny rule may reach prompts or resources.
+func reachesOthers(patterns []string) bool {
 	return slices.ContainsFunc(patterns, func(p string) bool { return strings.ContainsAny(p, "*?:") })
 }
 

@@ -90,7 +90,7 @@ func TestValidateNeverCondemnsALiveRule(t *testing.T) {
 	}{
 		{"deny by name reaches unknown names", []Rule{allow(users("a@b.example")), deny(users("a@b.example"))}, someone, call("getUserInfo", "")},
 		{"deny star reaches prompts", []Rule{allow(tools("*")), deny(tools("*"))}, rep, call("prompt:x", "")},
-		{"deny objects reaches one of two", []Rule{allow(objects("Account", "User")), deny(objects("User", "Account"))}, rep, soql("SELECT Id, (SELECT Id FROM Contacts) FROM Account")},
+		{"deny objects reaches one of two", []Rule{allow(objects("Account", "User")), deny(objects("User", "Account"))}, rep, soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Account")},
 		{"prompt by name", []Rule{allow(tools("*")), allow(tools("prompt:x"))}, rep, call("prompt:x", "")},
 	}
 	for _, tt := range live {

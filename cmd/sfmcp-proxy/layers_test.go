@@ -44,8 +44,10 @@ var layer = map[string]int{
 	"authproxy/ui":                      1,
 	"mcpforward/jsonrpc":                1,
 
-	// A leaf for leaves: Salesforce's keys and clients' keys are read by the same rules.
-	"authproxy/jwks": 0,
+	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
+	// query language knows nothing of what its queries may reach.
+	"authproxy/jwks":        0,
+	"authproxy/policy/soql": 0,
 
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim": 1,

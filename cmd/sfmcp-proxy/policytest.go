@@ -60,7 +60,7 @@ func testPolicy(a *app, cmd *cobra.Command, _ []string) error {
 	rules := a.policies[server.Policy]
 	d := rules.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
 	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects,
-		rules.Visible(p, flag("tool")), d.Shadow, d.Say, server.Policy, d.Version}
+		rules.Visible(p, flag("tool")), d.Shadow, d.Text, server.Policy, d.Version}
 	if !a.mayConnect(server.Name, p.Org, p.Subject, p.Username) {
 		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
 		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"

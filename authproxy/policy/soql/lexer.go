@@ -1,38 +1,40 @@
-package policy
+package soql
 
 import (
 	"strconv"
 	"strings"
 )
 
-// maxQuery is the longest query that is read, in bytes: Salesforce itself takes
-// 100,000 characters.
-const maxQuery = 100_000
+// MaxLength is the longest query or search that is read, in bytes. Salesforce itself
+// takes 100,000 characters (SOQL and SOSL Reference, limits).
+const MaxLength = 100_000
 
-// kind is what a token of SOQL or SOSL is.
+// kind is what a lexeme of SOQL or SOSL is.
 type kind uint8
 
 const (
 	endOfQuery kind = iota
 	word            // identifier or keyword
 	number
-	moment // date, time or both
-	quoted // string with its quotes
-	mark   // operator or punctuation
+	instant // date, time or both
+	quoted  // string with its quotes
+	mark    // operator or punctuation
 )
 
-// token is one token. text is a part of the query.
-type token struct {
-	kind kind
-	text string
+// lexeme is one word, value or mark. text is a part of the query, which begins at
+// offset.
+type lexeme struct {
+	kind   kind
+	offset int32
+	text   string
 }
 
-// lex splits a query into tokens in one pass. Whatever is not plain SOQL outside a
-// string is refused, comments, double quotes,
-// semicolons, control characters and everything that is not ASCII among it, so
-// that no character can be white space to one parser and a letter to the other.
-func lex(src string) ([]token, *fault) {
-	toks := make([]token, 0, len(src)/4+1)
+// lex splits a text into lexemes in one pass. Whatever is not plain SOQL outside a
+// string is refused, comments, double quotes, semicolons, control characters and
+// everything that is not ASCII among it, so that no character can be white space to
+// one parser and a letter to the other.
+func lex(src string) ([]lexeme, *Error) {
+	lexemes := make([]lexeme, 0, len(src)/4+1)
 	for i := 0; i < len(src); {
 		c := src[i]
 		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
@@ -41,15 +43,15 @@ func lex(src string) ([]token, *fault) {
 		}
 		k, n := scan(src[i:])
 		if n == 0 {
-			return nil, refuse("The query has a character or a string that cannot be read.")
+			return nil, &Error{Offset: i, Cause: ErrCharacter}
 		}
-		toks = append(toks, token{k, src[i : i+n]})
+		lexemes = append(lexemes, lexeme{k, int32(i), src[i : i+n]})
 		i += n
 	}
-	return toks, nil
+	return lexemes, nil
 }
 
-// scan returns the kind and length of the token at the start of s, length 0 if
+// scan returns the kind and length of the lexeme at the start of s, length 0 if
 // there is none.
 func scan(s string) (kind, int) {
 	c := s[0]
@@ -87,7 +89,7 @@ func scanString(s string) int {
 			return 0
 		case '\\':
 			i++
-			if i == len(s) || strings.IndexByte(`nNrRtTbBfF"'\_%u`, s[i]) < 0 || s[i] == 'u' && !foreign(s[i+1:]) {
+			if i == len(s) || strings.IndexByte(`nNrRtTbBfF"'\_%u`, s[i]) < 0 || s[i] == 'u' && !escapesBeyondASCII(s[i+1:]) {
 				return 0
 			}
 		}
@@ -95,9 +97,10 @@ func scanString(s string) int {
 	return 0
 }
 
-// foreign reports whether s begins with the four digits of a character beyond ASCII.
-// Whether \u0027 ends a string depends on when it is decoded, so it is refused.
-func foreign(s string) bool {
+// escapesBeyondASCII reports whether s begins with the four digits of a character
+// beyond ASCII. Whether \u0027 ends a string depends on when it is decoded, so it is
+// refused.
+func escapesBeyondASCII(s string) bool {
 	if len(s) < 4 {
 		return false
 	}
@@ -110,12 +113,12 @@ func foreign(s string) bool {
 func scanNumber(s string) (kind, int) {
 	k, n := number, 0
 	switch {
-	case like(s, "####-##-##T##:##:##"):
-		k, n = moment, zone(s, 19)
-	case like(s, "####-##-##"):
-		k, n = moment, 10
-	case like(s, "##:##:##"):
-		k, n = moment, zone(s, 8)
+	case hasShape(s, "####-##-##T##:##:##"):
+		k, n = instant, zone(s, 19)
+	case hasShape(s, "####-##-##"):
+		k, n = instant, 10
+	case hasShape(s, "##:##:##"):
+		k, n = instant, zone(s, 8)
 	default:
 		n = run(s, 1, isDigit)
 		if n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
@@ -153,17 +156,17 @@ func zone(s string, i int) int {
 	switch {
 	case strings.HasPrefix(rest, "Z"), strings.HasPrefix(rest, "z"):
 		return i + 1
-	case like(rest, "+##:##"), like(rest, "-##:##"):
+	case hasShape(rest, "+##:##"), hasShape(rest, "-##:##"):
 		return i + 6
-	case like(rest, "+####"), like(rest, "-####"):
+	case hasShape(rest, "+####"), hasShape(rest, "-####"):
 		return i + 5
 	}
 	return i
 }
 
-// like reports whether s begins like the model, in which # is any digit and T may
+// hasShape reports whether s begins like the model, in which # is any digit and T may
 // be a small letter.
-func like(s, model string) bool {
+func hasShape(s, model string) bool {
 	if len(s) < len(model) {
 		return false
 	}
@@ -175,3 +178,7 @@ func like(s, model string) bool {
 	}
 	return true
 }
+
+func isLetter(c byte) bool   { return 'a' <= c|0x20 && c|0x20 <= 'z' }
+func isDigit(c byte) bool    { return '0' <= c && c <= '9' }
+func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }

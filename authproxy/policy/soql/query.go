@@ -1,68 +1,77 @@
-package policy
+package soql
 
-import "strings"
+import (
+	"math"
+	"strings"
+)
 
-// query is what matters of one SOQL query.
-type query struct {
-	from       []source
-	paths      [][]string // fields in every clause
-	choices    []choice   // TYPEOF
-	whole      bool       // FIELDS(…)
-	children   []*query   // subqueries in the field list
-	semijoins  []*query   // subqueries in conditions
-	sideEffect bool       // FOR VIEW, FOR REFERENCE, FOR UPDATE, UPDATE …
-	limit      int        // unlimited if there is none
-	plain      bool       // selects something that is not an aggregate
-	grouped    bool
+// Unlimited is the limit of a query that has none.
+const Unlimited = math.MaxInt
+
+// Query is what one SOQL query names.
+type Query struct {
+	// From are the sources, in their order; there is at least one.
+	From []Source
+	// Fields are the fields named in all clauses, in their order, the parameters of
+	// functions among them; those of TYPEOF and of inner queries are not.
+	Fields []Path
+	// TypeOfs are the TYPEOF expressions of the field list.
+	TypeOfs []TypeOf
+	// AllFields: FIELDS(ALL), FIELDS(STANDARD) or FIELDS(CUSTOM) stands somewhere.
+	AllFields bool
+	// Children are the subqueries of the field list, whose source is a relation.
+	Children []*Query
+	// SemiJoins are the subqueries of conditions: Id IN (SELECT …).
+	SemiJoins []*Query
+	// Limit is the number of LIMIT, or [Unlimited].
+	Limit int
+	// Grouped: there is a GROUP BY.
+	Grouped bool
+	// OnlyAggregates: the field list consists of COUNT, SUM, AVG, MIN and MAX.
+	OnlyAggregates bool
+	// Traces: the query leaves traces or takes locks (FOR VIEW, FOR REFERENCE,
+	// FOR UPDATE, UPDATE TRACKING, UPDATE VIEWSTAT).
+	Traces bool
 }
 
-// source is one item of FROM.
-type source struct {
-	path  []string
-	alias string
+// Path is names joined by dots, as written: relations, and a field at the end. The
+// first may be an alias. It has at least one name.
+type Path []string
+
+// Source is one item of FROM: an object, or a relation from an earlier alias.
+type Source struct {
+	Path  Path
+	Alias string // "" if it has none
 }
 
-// choice is one TYPEOF expression.
-type choice struct {
-	path  []string
-	whens []when
-	other bool // has ELSE, with fields of whatever other object
+// TypeOf is one expression TYPEOF relation WHEN object THEN fields … ELSE fields END.
+type TypeOf struct {
+	Path  Path
+	Whens []When
+	Else  bool // has fields of whatever other object the relation leads to
 }
 
-type when struct {
-	object string
-	paths  [][]string
+// When are the fields that a [TypeOf] answers for one object.
+type When struct {
+	Object string
+	Fields []Path
 }
 
-const sayQuery = "The query could not be read; write one plain SOQL query without comments, bind variables or deep nesting."
-
-// readSOQL returns what a SOQL query does and reaches. The work is linear in the
-// length of the query, which is capped; what the grammar does not know is refused.
-func readSOQL(text string) (footprint, *fault) {
-	f := footprint{class: Read}
-	p, fault := newParser(text)
-	if fault != nil {
-		return f, fault
+// ParseQuery reads one SOQL query. The error is an [*Error].
+func ParseQuery(text string) (*Query, error) {
+	p, mistake := newParser(text)
+	if mistake != nil {
+		return nil, mistake
 	}
 	q := p.query()
-	if p.bad || p.at != len(p.toks) {
-		return f, refuse(sayQuery)
+	if mistake := p.finish(); mistake != nil {
+		return nil, mistake
 	}
-	f.rows = q.rows()
-	f.query(q, nil)
-	return f, nil
+	return q, nil
 }
 
-func newParser(text string) (*parser, *fault) {
-	if len(text) > maxQuery {
-		return nil, refuse("The query is too long.")
-	}
-	toks, fault := lex(text)
-	return &parser{toks: toks}, fault
-}
-
-func (p *parser) query() *query {
-	q := &query{limit: unlimited}
+func (p *parser) query() *Query {
+	q := &Query{Limit: Unlimited, OnlyAggregates: true}
 	p.enter()
 	defer p.leave()
 	p.expect("SELECT")
@@ -80,7 +89,7 @@ func (p *parser) query() *query {
 		p.with()
 	}
 	if p.acceptBoth("GROUP", "BY") {
-		q.grouped = true
+		q.Grouped = true
 		p.list(q)
 		if p.accept("HAVING") {
 			p.condition(q)
@@ -92,19 +101,19 @@ func (p *parser) query() *query {
 }
 
 // items takes the field list.
-func (p *parser) items(q *query) {
+func (p *parser) items(q *Query) {
 	for {
 		switch {
 		case p.acceptMark("("):
-			q.plain = true
-			q.children = append(q.children, p.query())
+			q.OnlyAggregates = false
+			q.Children = append(q.Children, p.query())
 			p.expectMark(")")
 		case p.accept("TYPEOF"):
-			q.plain = true
-			p.choice(q)
+			q.OnlyAggregates = false
+			p.typeOf(q)
 		default:
 			if !p.operand(q) {
-				q.plain = true
+				q.OnlyAggregates = false
 			}
 			p.alias()
 		}
@@ -114,10 +123,10 @@ func (p *parser) items(q *query) {
 	}
 }
 
-// choice takes what follows TYPEOF.
-func (p *parser) choice(q *query) {
-	c := choice{path: p.path()}
-	paths := func() (list [][]string) {
+// typeOf takes what follows TYPEOF.
+func (p *parser) typeOf(q *Query) {
+	c := TypeOf{Path: p.path()}
+	paths := func() (list []Path) {
 		list = append(list, p.path())
 		for p.acceptMark(",") {
 			list = append(list, p.path())
@@ -125,32 +134,32 @@ func (p *parser) choice(q *query) {
 		return list
 	}
 	for p.accept("WHEN") {
-		w := when{object: p.name()}
+		w := When{Object: p.name()}
 		p.expect("THEN")
-		w.paths = paths()
-		c.whens = append(c.whens, w)
+		w.Fields = paths()
+		c.Whens = append(c.Whens, w)
 	}
 	if p.accept("ELSE") {
-		c.other = true
+		c.Else = true
 		paths()
 	}
 	p.expect("END")
-	if len(c.whens) == 0 {
+	if len(c.Whens) == 0 {
 		p.fail()
 	}
-	q.choices = append(q.choices, c)
+	q.TypeOfs = append(q.TypeOfs, c)
 }
 
 // sources takes the list after FROM.
-func (p *parser) sources(q *query) {
+func (p *parser) sources(q *Query) {
 	for {
-		s := source{path: p.path()}
+		s := Source{Path: p.path()}
 		if p.accept("AS") {
-			s.alias = p.name()
+			s.Alias = p.name()
 		} else {
-			s.alias = p.alias()
+			s.Alias = p.alias()
 		}
-		q.from = append(q.from, s)
+		q.From = append(q.From, s)
 		if !p.acceptMark(",") {
 			return
 		}
@@ -168,9 +177,9 @@ var (
 
 // operand takes a field or a function of fields and values, and reports whether it
 // is an aggregate.
-func (p *parser) operand(q *query) (aggregate bool) {
+func (p *parser) operand(q *Query) (aggregate bool) {
 	if t := p.ahead(1); t.kind != mark || t.text != "(" {
-		q.paths = append(q.paths, p.path())
+		q.Fields = append(q.Fields, p.path())
 		return false
 	}
 	name := strings.ToUpper(p.name())
@@ -179,7 +188,7 @@ func (p *parser) operand(q *query) (aggregate bool) {
 	defer p.leave()
 	switch {
 	case name == "FIELDS":
-		q.whole = true
+		q.AllFields = true
 		if p.oneOf("ALL", "STANDARD", "CUSTOM") == "" {
 			p.fail()
 		}
@@ -194,7 +203,7 @@ func (p *parser) operand(q *query) (aggregate bool) {
 }
 
 // parameters takes the parameters of a function.
-func (p *parser) parameters(q *query) {
+func (p *parser) parameters(q *Query) {
 	for {
 		if k := p.peek().kind; k == number || k == quoted {
 			p.literal()
@@ -208,7 +217,7 @@ func (p *parser) parameters(q *query) {
 }
 
 // list takes fields or functions separated by commas.
-func (p *parser) list(q *query) {
+func (p *parser) list(q *Query) {
 	p.operand(q)
 	for p.acceptMark(",") {
 		p.operand(q)
@@ -216,7 +225,7 @@ func (p *parser) list(q *query) {
 }
 
 // condition takes comparisons joined by AND, OR and NOT.
-func (p *parser) condition(q *query) {
+func (p *parser) condition(q *Query) {
 	p.enter()
 	defer p.leave()
 	for {
@@ -236,11 +245,11 @@ func (p *parser) condition(q *query) {
 }
 
 // comparison takes an operator and its right side.
-func (p *parser) comparison(q *query) {
+func (p *parser) comparison(q *Query) {
 	if p.acceptBoth("NOT", "IN") || p.oneOf("IN", "INCLUDES", "EXCLUDES") != "" {
 		p.expectMark("(")
 		if p.is("SELECT") {
-			q.semijoins = append(q.semijoins, p.query())
+			q.SemiJoins = append(q.SemiJoins, p.query())
 		} else {
 			p.literals()
 		}
@@ -250,7 +259,7 @@ func (p *parser) comparison(q *query) {
 	if !p.accept("LIKE") {
 		t := p.next()
 		if t.kind != mark || !comparisons[t.text] {
-			p.fail()
+			p.failAt(t)
 		}
 	}
 	p.literal()
@@ -298,7 +307,7 @@ func (p *parser) categories() {
 }
 
 // order takes ORDER BY, LIMIT and OFFSET, each of which may be absent.
-func (p *parser) order(q *query) {
+func (p *parser) order(q *Query) {
 	if p.acceptBoth("ORDER", "BY") {
 		for {
 			p.operand(q)
@@ -312,7 +321,7 @@ func (p *parser) order(q *query) {
 		}
 	}
 	if p.accept("LIMIT") {
-		q.limit = p.count()
+		q.Limit = p.count()
 	}
 	if p.accept("OFFSET") {
 		p.count()
@@ -320,7 +329,7 @@ func (p *parser) order(q *query) {
 }
 
 // tail takes the clauses that make a query leave traces or take locks.
-func (p *parser) tail(q *query) {
+func (p *parser) tail(q *Query) {
 	for {
 		var targets []string
 		switch {
@@ -331,7 +340,7 @@ func (p *parser) tail(q *query) {
 		default:
 			return
 		}
-		q.sideEffect = true
+		q.Traces = true
 		for {
 			if p.oneOf(targets...) == "" {
 				p.fail()
@@ -341,17 +350,4 @@ func (p *parser) tail(q *query) {
 			}
 		}
 	}
-}
-
-// rows returns the most records that the query can answer: its own, and for each
-// of them those of its child subqueries. Aggregates without GROUP BY answer one.
-func (q *query) rows() int {
-	if !q.plain && !q.whole && !q.grouped {
-		return 1
-	}
-	each := 1
-	for _, child := range q.children {
-		each = add(each, child.rows())
-	}
-	return multiply(q.limit, each)
 }

@@ -1,4 +1,4 @@
-package policy
+package soql
 
 import (
 	"strconv"
@@ -9,30 +9,61 @@ import (
 // itself takes five levels of subqueries.
 const maxDepth = 40
 
-// parser reads tokens from the left, never back, so it takes linear time. The
-// first mistake makes it bad and moves it to the end, where every loop stops.
+// parser reads lexemes from the left, never back, so it takes linear time. The
+// first mistake fails it and moves it to the end, where every loop stops.
 type parser struct {
-	toks  []token
-	at    int
-	depth int
-	bad   bool
+	lexemes []lexeme
+	at      int
+	end     int // length of the text
+	depth   int
+	failed  bool
+	mistake int // offset of the first mistake
 }
 
-func (p *parser) fail() {
-	p.bad = true
-	p.at = len(p.toks)
-}
-
-func (p *parser) peek() token { return p.ahead(0) }
-
-func (p *parser) ahead(n int) token {
-	if p.at+n >= len(p.toks) {
-		return token{}
+// newParser reads the lexemes of text.
+func newParser(text string) (*parser, *Error) {
+	if len(text) > MaxLength {
+		return nil, &Error{Offset: MaxLength, Cause: ErrTooLong}
 	}
-	return p.toks[p.at+n]
+	lexemes, err := lex(text)
+	return &parser{lexemes: lexemes, end: len(text)}, err
 }
 
-func (p *parser) next() token {
+// finish returns the error of what was read, and one if anything is left.
+func (p *parser) finish() *Error {
+	if p.at != len(p.lexemes) {
+		p.fail()
+	}
+	if p.failed {
+		return &Error{Offset: p.mistake, Cause: ErrSyntax}
+	}
+	return nil
+}
+
+// fail refuses the next lexeme.
+func (p *parser) fail() { p.failAt(p.peek()) }
+
+// failAt refuses a lexeme.
+func (p *parser) failAt(l lexeme) {
+	if !p.failed {
+		p.failed, p.mistake = true, int(l.offset)
+		if l.kind == endOfQuery {
+			p.mistake = p.end
+		}
+	}
+	p.at = len(p.lexemes)
+}
+
+func (p *parser) peek() lexeme { return p.ahead(0) }
+
+func (p *parser) ahead(n int) lexeme {
+	if p.at+n >= len(p.lexemes) {
+		return lexeme{}
+	}
+	return p.lexemes[p.at+n]
+}
+
+func (p *parser) next() lexeme {
 	t := p.peek()
 	if t.kind == endOfQuery {
 		p.fail()
@@ -42,13 +73,13 @@ func (p *parser) next() token {
 	return t
 }
 
-// is reports whether the next token is the keyword.
+// is reports whether the next lexeme is the keyword.
 func (p *parser) is(keyword string) bool {
 	t := p.peek()
 	return t.kind == word && strings.EqualFold(t.text, keyword)
 }
 
-// accept takes the next token if it is the keyword.
+// accept takes the next lexeme if it is the keyword.
 func (p *parser) accept(keyword string) bool {
 	if p.is(keyword) {
 		p.at++
@@ -57,7 +88,7 @@ func (p *parser) accept(keyword string) bool {
 	return false
 }
 
-// acceptBoth takes the next two tokens if they are the keywords.
+// acceptBoth takes the next two lexemes if they are the keywords.
 func (p *parser) acceptBoth(first, second string) bool {
 	t := p.ahead(1)
 	if !p.is(first) || t.kind != word || !strings.EqualFold(t.text, second) {
@@ -73,7 +104,7 @@ func (p *parser) expect(keyword string) {
 	}
 }
 
-// oneOf takes the next token if it is one of the keywords and returns that.
+// oneOf takes the next lexeme if it is one of the keywords and returns that.
 func (p *parser) oneOf(keywords ...string) string {
 	for _, k := range keywords {
 		if p.accept(k) {
@@ -132,7 +163,7 @@ func set(words ...string) map[string]bool {
 func (p *parser) name() string {
 	t := p.next()
 	if t.kind != word || reserved[strings.ToUpper(t.text)] {
-		p.fail()
+		p.failAt(t)
 		return ""
 	}
 	return t.text
@@ -150,9 +181,9 @@ func (p *parser) alias() string {
 }
 
 // path takes names joined by dots.
-func (p *parser) path() []string {
+func (p *parser) path() Path {
 	const longest = 10 // five relations up, an alias, a field, and some air
-	path := []string{p.name()}
+	path := Path{p.name()}
 	for p.acceptMark(".") {
 		path = append(path, p.name())
 		if len(path) > longest {
@@ -167,7 +198,7 @@ func (p *parser) count() int {
 	t := p.next()
 	n, err := strconv.ParseUint(t.text, 10, 31)
 	if t.kind != number || err != nil {
-		p.fail()
+		p.failAt(t)
 		return 0
 	}
 	return int(n)
@@ -178,7 +209,7 @@ func (p *parser) count() int {
 func (p *parser) literal() {
 	t := p.next()
 	switch t.kind {
-	case number, moment, quoted:
+	case number, instant, quoted:
 		return
 	case word:
 		upper := strings.ToUpper(t.text)
@@ -196,7 +227,7 @@ func (p *parser) literal() {
 			return
 		}
 	}
-	p.fail()
+	p.failAt(t)
 }
 
 var periods = set("WEEK", "MONTH", "QUARTER", "YEAR", "FISCAL_QUARTER", "FISCAL_YEAR", "90_DAYS")
@@ -224,5 +255,5 @@ func isCountedPeriod(s string) bool {
 
 // isMoney recognises an amount with its currency, USD5000.
 func isMoney(s string) bool {
-	return len(s) > 3 && everyByte(s[:3], isLetter) && everyByte(s[3:], isDigit)
+	return len(s) > 3 && run(s, 0, isLetter) == 3 && run(s, 3, isDigit) == len(s)
 }
