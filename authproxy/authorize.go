@@ -157,12 +157,17 @@ func (s *Server) target(resources []string) (MCPServer, *oauthError) {
 	return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is not an MCP endpoint of this proxy"}
 }
 
-// plainResource writes our own scheme and host in lower case: MCP wants servers to accept
-// them in capitals. The path stays as it is; what is not ours, too.
+// plainResource writes a resource of ours as we name it: clients send scheme and host in
+// capitals, the port that the scheme implies (RFC 3986 6.2.3), and a slash at the end of
+// the path, and all of them mean the endpoint. The rest of the path stays as it is; what
+// is not ours, too.
 func (s *Server) plainResource(resource string) string {
-	n := len(s.PublicURL)
-	if len(resource) > n && strings.EqualFold(resource[:n], s.PublicURL) {
-		return s.PublicURL + resource[n:]
+	scheme, _, _ := strings.Cut(s.PublicURL, ":")
+	for _, base := range []string{s.PublicURL + map[string]string{"https": ":443", "http": ":80"}[scheme], s.PublicURL} {
+		n := len(base)
+		if len(resource) > n && resource[n] == '/' && strings.EqualFold(resource[:n], base) {
+			return s.PublicURL + strings.TrimSuffix(resource[n:], "/")
+		}
 	}
 	return resource
 }

@@ -110,18 +110,44 @@ func (s *Server) describe(m MCPServer) ResourceMetadata {
 // credentials: clients that run in a browser begin here.
 func publish(w http.ResponseWriter, r *http.Request, document any) {
 	h := w.Header()
-	h.Set("Access-Control-Allow-Origin", "*")
+	allowScripts(h)
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
 		_ = json.NewEncoder(w).Encode(document)
 	case http.MethodOptions:
-		h.Set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS")
-		h.Set("Access-Control-Allow-Headers", "*")
-		w.WriteHeader(http.StatusNoContent)
+		answerPreflight(w, "GET, HEAD, OPTIONS")
 	default:
 		h.Set("Allow", "GET, HEAD, OPTIONS")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	}
+}
+
+// openToScripts lets scripts of any site call an endpoint of clients: a client that is a
+// web page redeems its code there. Cookies do not count at these endpoints, and no answer
+// may be read by a script that sent some (AS-52).
+func openToScripts(h http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		allowScripts(w.Header())
+		if r.Method == http.MethodOptions {
+			answerPreflight(w, "POST, OPTIONS")
+			return
+		}
+		h(w, r)
+	}
+}
+
+// allowScripts lets scripts of any site read the answer (Fetch, CORS protocol). Credentials
+// are never allowed with it.
+func allowScripts(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
+
+// answerPreflight answers the question that a browser asks before a script's request. The
+// wildcard for headers does not cover Authorization.
+func answerPreflight(w http.ResponseWriter, methods string) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", "*, Authorization")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
 }

@@ -63,7 +63,7 @@ func (f *fixture) race(t *testing.T, form func(caller int) (path string, v url.V
 			if err != nil || res.StatusCode >= 500 {
 				t.Errorf("%s: %d %s %v", path, res.StatusCode, body, err)
 			}
-			answers[i] = raced{res.StatusCode, string(body), tokens{m.Access, m.Refresh}}
+			answers[i] = raced{res.StatusCode, string(body), tokens{access: m.Access, refresh: m.Refresh}}
 		})
 	}
 	close(start)

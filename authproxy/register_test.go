@@ -222,15 +222,3 @@ func TestAS45SpoofedNames(t *testing.T) {
 	}
 }
 
-func TestAS52RegistrationCORS(t *testing.T) {
-	t.Parallel()
-	f := startDynamic(t)
-	for _, method := range []string{"GET", "POST", "OPTIONS"} {
-		r := f.send(t, method, "/oauth/register", plainRegistration, "Content-Type", "application/json", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST")
-		for name := range r.header {
-			if strings.HasPrefix(name, "Access-Control-") {
-				t.Errorf("%s answers %s", method, name)
-			}
-		}
-	}
-}

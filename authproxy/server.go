@@ -143,17 +143,19 @@ func (s *Server) Resource(server string) string { return s.PublicURL + "/mcp/" +
 // Register mounts all paths of the authorization server on m, which must not clean or
 // decode paths (mux's SkipClean and UseEncodedPath).
 func (s *Server) Register(m *mux.Router) {
-	m.HandleFunc("/.well-known/oauth-authorization-server", s.serverMetadata)
-	m.HandleFunc("/.well-known/openid-configuration", s.serverMetadata)
-	m.HandleFunc("/.well-known/oauth-protected-resource", s.rootMetadata)
-	m.HandleFunc("/.well-known/oauth-protected-resource/mcp/{server}", s.resourceMetadata)
+	for _, end := range []string{"", "/"} { // clients put the well-known part before a path of "/", too
+		m.HandleFunc("/.well-known/oauth-authorization-server"+end, s.serverMetadata)
+		m.HandleFunc("/.well-known/openid-configuration"+end, s.serverMetadata)
+		m.HandleFunc("/.well-known/oauth-protected-resource"+end, s.rootMetadata)
+		m.HandleFunc("/.well-known/oauth-protected-resource/mcp/{server}"+end, s.resourceMetadata)
+	}
 	m.HandleFunc("/oauth/authorize", inWindow(s.page(http.MethodGet, s.authorize)))
 	m.HandleFunc("/oauth/consent", inWindow(s.page(http.MethodPost, s.consent)))
 	m.HandleFunc("/oauth/callback", inWindow(s.page(http.MethodGet, s.callback)))
-	m.HandleFunc("/oauth/token", s.endpoint(s.token))
-	m.HandleFunc("/oauth/revoke", s.endpoint(s.revoke))
+	m.HandleFunc("/oauth/token", openToScripts(s.endpoint(s.token)))
+	m.HandleFunc("/oauth/revoke", openToScripts(s.endpoint(s.revoke)))
 	if s.Grants.AcceptsRegistration() {
-		m.HandleFunc("/oauth/register", s.register)
+		m.HandleFunc("/oauth/register", openToScripts(s.register))
 	}
 	m.HandleFunc("/signin", s.signIn)
 	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))

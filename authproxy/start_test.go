@@ -333,7 +333,7 @@ func refreshForm(token string, pairs ...string) url.Values {
 	return with(url.Values{"grant_type": {"refresh_token"}, "client_id": {"chatgpt"}, "refresh_token": {token}}, pairs...)
 }
 
-type tokens struct{ access, refresh string }
+type tokens struct{ access, refresh, scope string }
 
 func (f *fixture) tokens(t *testing.T, form url.Values) tokens {
 	t.Helper()
@@ -342,7 +342,7 @@ func (f *fixture) tokens(t *testing.T, form url.Values) tokens {
 		t.Fatalf("token endpoint: %d %s", r.status, r.body)
 	}
 	m := r.json(t)
-	return tokens{m["access_token"].(string), m["refresh_token"].(string)}
+	return tokens{m["access_token"].(string), m["refresh_token"].(string), m["scope"].(string)}
 }
 
 // wantToken checks a refusal at the token endpoint.

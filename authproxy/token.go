@@ -71,9 +71,13 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 	if form.Get("refresh_token") == "" {
 		return nil, badRequest("refresh_token is required")
 	}
+	scope := form.Get("scope")
+	if scope != "" { // clients repeat what they authorized with (RFC 6749 6), of which we granted less
+		scope = grantedScope(scope)
+	}
 	t, err := s.Grants.Rotate(ctx, grant.Rotation{
 		RefreshToken: form.Get("refresh_token"), ClientID: form.Get("client_id"),
-		Resource: s.plainResource(form.Get("resource")), Scope: form.Get("scope"), HasLogin: s.hasLogin,
+		Resource: s.plainResource(form.Get("resource")), Scope: scope, HasLogin: s.hasLogin,
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.refresh", form, err)

@@ -237,25 +237,44 @@ func TestRS15Browser(t *testing.T) {
 	}
 }
 
-// Every spelling of a path is either the endpoint itself, with its authentication, or nothing.
+// Every spelling of a path is the endpoint itself, with its authentication, or nothing. The
+// token is good, so that a path which reached the endpoint by another road would show.
 func TestRS16PathConfusion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	for _, path := range []string{
-		"/healthz/../mcp/sales", "/mcp%2fsales", "/mcp%2Fsales", "//mcp/sales", "/mcp//sales", "/mcp/sales/", "/mcp/sales;x", "/MCP/sales",
-		"/mcp/SALES", "/mcp/sales%00", "/mcp/./sales", "/mcp/x/../sales", "/mcp/%73ales", "/mcp/sales%2f..%2fnone", "/mcp/", "/mcp", "/metrics?/mcp/sales",
+	c := rep(w)
+	for path, want := range map[string]int{
+		"/mcp/sales": http.StatusOK, "/mcp/sales/": http.StatusOK, // C9: the same endpoint
+		"/mcp/SALES": http.StatusUnauthorized, "/mcp/SALES/": http.StatusUnauthorized, // an endpoint that does not exist is challenged like one that does
+		"/healthz/../mcp/sales": 404, "/mcp%2fsales": 404, "/mcp%2Fsales": 404, "//mcp/sales": 404, "/mcp//sales": 404, "/mcp/sales;x": 404,
+		"/MCP/sales": 404, "/mcp/sales%00": 404, "/mcp/./sales": 404, "/mcp/x/../sales": 404, "/mcp/%73ales": 404, "/mcp/sales%2f..%2fnone": 404,
+		"/mcp/": 404, "/mcp": 404, "/mcp//": 404, "/metrics?/mcp/sales": 404, "/mcp/sales//": 404, "/mcp/sales/.": 404, "/mcp/sales%2F": 404, "/mcp/sales/x": 404,
 	} {
-		r := httptest.NewRequest(http.MethodPost, w.server.URL+path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/list"}`))
-		r.Header.Set("Content-Type", "application/json")
-		for _, h := range []string{"X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"} {
-			r.Header.Set(h, "/healthz")
-		}
-		r.Header.Set("X-HTTP-Method-Override", "GET")
-		r.Header.Set("User-Agent", "kube-probe/1.30")
-		rec := httptest.NewRecorder()
-		w.handler.ServeHTTP(rec, r)
-		if rec.Code != http.StatusNotFound && rec.Code != http.StatusUnauthorized {
-			t.Errorf("%s: %d", path, rec.Code)
+		for _, bearer := range []string{c.token, ""} {
+			r := httptest.NewRequest(http.MethodPost, w.server.URL+path, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"ping"}`))
+			r.Header.Set("Content-Type", "application/json")
+			r.Header.Set(sessionHeader, c.session)
+			if bearer != "" {
+				r.Header.Set("Authorization", "Bearer "+bearer)
+			}
+			for _, h := range []string{"X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Uri"} {
+				r.Header.Set(h, "/healthz")
+			}
+			r.Header.Set("X-HTTP-Method-Override", "GET")
+			r.Header.Set("User-Agent", "kube-probe/1.30")
+			rec := httptest.NewRecorder()
+			w.handler.ServeHTTP(rec, r)
+			expected := want
+			if bearer == "" && want == http.StatusOK {
+				expected = http.StatusUnauthorized
+			}
+			if rec.Code != expected {
+				t.Errorf("%s, token %t: %d, want %d", path, bearer != "", rec.Code, expected)
+			}
+			if rec.Code == http.StatusUnauthorized && strings.HasPrefix(path, "/mcp/sales") &&
+				!strings.Contains(rec.Header().Get("WWW-Authenticate"), `/.well-known/oauth-protected-resource/mcp/sales"`) {
+				t.Errorf("%s: challenge %q", path, rec.Header().Get("WWW-Authenticate"))
+			}
 		}
 	}
 	if n := w.reached(); n != 0 {

@@ -30,9 +30,10 @@ func consistsOf(s, others string) bool {
 
 // guard refuses what no MCP client sends: another host (DNS rebinding), a page of
 // another origin (MCP transports, security warning), a path that is no endpoint. The
-// path is compared as it was sent, undecoded.
+// path is compared as it was sent, undecoded, but for one slash at its end, which clients
+// add and mean nothing by.
 func (x *exchange) guard() error {
-	name, ok := strings.CutPrefix(x.r.URL.EscapedPath(), "/mcp/")
+	name, ok := strings.CutPrefix(strings.TrimSuffix(x.r.URL.EscapedPath(), "/"), "/mcp/")
 	if !ok || !isServerName(name) {
 		return &refusal{status: http.StatusNotFound, message: "there is nothing at this address"}
 	}

@@ -32,8 +32,8 @@ func (a *app) table() http.Handler {
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
 	r.Use(a.limitStrangers)
 	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		// /mcp/{server} is asked for more than all else together.
-		if server, ok := strings.CutPrefix(req.URL.EscapedPath(), "/mcp/"); ok && server != "" && !strings.Contains(server, "/") {
+		// /mcp/{server} is asked for more than all else together; some clients end it with a slash.
+		if server, ok := strings.CutPrefix(strings.TrimSuffix(req.URL.EscapedPath(), "/"), "/mcp/"); ok && server != "" && !strings.Contains(server, "/") {
 			a.forward.ServeHTTP(w, req)
 			return
 		}

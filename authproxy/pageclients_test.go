@@ -1,0 +1,123 @@
+package authproxy
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// C1: a client that is a web page registers, redeems and revokes from its own origin. The
+// answers are open to every origin, and never with credentials (AS-52).
+func TestC1AS52ScriptsReachTheEndpointsOfClients(t *testing.T) {
+	t.Parallel()
+	f := startDynamic(t)
+	for _, origin := range []string{"https://web.example", "http://localhost:6274", "app://obsidian.md", "tauri://localhost", "vscode-file://vscode-app", "chrome-extension://abc", "null"} {
+		for _, path := range []string{"/oauth/token", "/oauth/revoke", "/oauth/register"} {
+			preflight := f.send(t, "OPTIONS", path, "", "Origin", origin, "Access-Control-Request-Method", "POST", "Access-Control-Request-Headers", "content-type,mcp-protocol-version,authorization")
+			h := preflight.header
+			if preflight.status != http.StatusNoContent || h.Get("Access-Control-Allow-Origin") != "*" ||
+				!strings.Contains(h.Get("Access-Control-Allow-Methods"), "POST") || h.Get("Access-Control-Allow-Headers") != "*, Authorization" {
+				t.Errorf("%s OPTIONS %s: %d %v", origin, path, preflight.status, h)
+			}
+			for _, body := range []string{"", "grant_type=refresh_token&refresh_token=sfr_x&client_id=chatgpt"} { // errors can be read, too
+				r := f.send(t, "POST", path, body, "Origin", origin, "Content-Type", formType)
+				if r.status < 400 || r.header.Get("Access-Control-Allow-Origin") != "*" {
+					t.Errorf("%s POST %s: %d %v", origin, path, r.status, r.header)
+				}
+				if r.header.Get("Access-Control-Allow-Credentials")+h.Get("Access-Control-Allow-Credentials") != "" {
+					t.Errorf("%s %s: credentials are allowed", origin, path)
+				}
+			}
+		}
+	}
+	made := f.send(t, "POST", "/oauth/register", plainRegistration, "Content-Type", "application/json", "Origin", "https://web.example")
+	if made.status != http.StatusCreated || made.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("registration: %d %v", made.status, made.header)
+	}
+	got := f.tokens(t, f.codeForm(f.code(t)))
+	r := f.send(t, "POST", "/oauth/token", refreshForm(got.refresh).Encode(), "Content-Type", formType, "Origin", "https://web.example")
+	if r.status != http.StatusOK || r.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("refresh: %d %v", r.status, r.header)
+	}
+	for _, path := range []string{"/oauth/token", "/oauth/revoke"} { // the rest of the methods is as it was
+		if r := f.send(t, "GET", path, "", "Origin", "https://web.example"); r.status != http.StatusMethodNotAllowed {
+			t.Errorf("GET %s: %d", path, r.status)
+		}
+	}
+}
+
+// C4: what authorize leaves out of the scope, a refresh leaves out alike, and the answer
+// says so.
+func TestC4RefreshRepeatsTheScopeOfTheAuthorization(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	for asked, granted := range map[string]string{
+		"openid offline_access":    "mcp offline_access",
+		"openid profile email":     "mcp",
+		"mcp_api refresh_token":    "mcp",
+		"mcp offline_access":       "mcp offline_access",
+		"offline_access":           "mcp offline_access",
+		"mcp":                      "mcp",
+		"mcp  mcp https://x.test/": "mcp",
+	} {
+		first := f.tokens(t, f.codeForm(f.code(t, "scope", asked)))
+		again := f.tokens(t, refreshForm(first.refresh, "scope", asked))
+		bare := f.tokens(t, refreshForm(again.refresh))
+		if first.scope != granted || again.scope != granted || bare.scope != granted {
+			t.Errorf("%q: %q, then %q and %q, want %q", asked, first.scope, again.scope, bare.scope, granted)
+		}
+		if less := f.tokens(t, refreshForm(bare.refresh, "scope", "mcp")); less.scope != "mcp" {
+			t.Errorf("%q: less was asked for, and %q given", asked, less.scope)
+		}
+	}
+	// What was not granted stays refused.
+	got := f.tokens(t, f.codeForm(f.code(t, "scope", "mcp openid")))
+	f.wantError(t, f.post(t, "/oauth/token", refreshForm(got.refresh, "scope", "openid offline_access")), 400, "invalid_scope")
+}
+
+// C9: a slash at the end, and the port that the scheme implies, mean the same endpoint.
+func TestC9ResourceInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	got := f.tokens(t, f.codeForm(f.code(t, "resource", f.Resource("sales")+"/"), "resource", f.Resource("sales")+"/"))
+	got = f.tokens(t, refreshForm(got.refresh, "resource", f.Resource("sales")))
+	f.tokens(t, refreshForm(got.refresh, "resource", f.Resource("sales")+"/"))
+	for _, path := range []string{"/.well-known/oauth-protected-resource/mcp/sales", "/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
+		plain, slash := f.send(t, "GET", path, ""), f.send(t, "GET", path+"/", "")
+		if plain.status != 200 || slash.status != 200 || slash.body != plain.body {
+			t.Errorf("%s/: %d %s, without the slash %d", path, slash.status, slash.body, plain.status)
+		}
+		for _, other := range []string{"//", "/.", "/x", "%2F"} {
+			if r := f.send(t, "GET", path+other, ""); r.status != 404 {
+				t.Errorf("%s%s: %d", path, other, r.status)
+			}
+		}
+	}
+
+	https, withPort := &Server{Config: Config{PublicURL: "https://mcp.example.com"}}, &Server{Config: Config{PublicURL: "https://mcp.example.com:8443"}}
+	http := &Server{Config: Config{PublicURL: "http://localhost"}}
+	for _, tt := range []struct {
+		server        *Server
+		written, want string
+	}{
+		{https, "https://mcp.example.com/mcp/sales", "https://mcp.example.com/mcp/sales"},
+		{https, "https://mcp.example.com:443/mcp/sales", "https://mcp.example.com/mcp/sales"},
+		{https, "HTTPS://MCP.Example.com:443/mcp/sales/", "https://mcp.example.com/mcp/sales"},
+		{http, "http://localhost:80/mcp/sales/", "http://localhost/mcp/sales"},
+		{withPort, "https://mcp.example.com:8443/mcp/sales/", "https://mcp.example.com:8443/mcp/sales"},
+		// These mean something else, or nothing.
+		{https, "https://mcp.example.com/mcp/sales//", "https://mcp.example.com/mcp/sales/"},
+		{https, "https://mcp.example.com/MCP/sales", "https://mcp.example.com/MCP/sales"},
+		{https, "https://mcp.example.com/mcp/./sales", "https://mcp.example.com/mcp/./sales"},
+		{https, "https://mcp.example.com/mcp/%73ales", "https://mcp.example.com/mcp/%73ales"},
+		{https, "https://mcp.example.com:80/mcp/sales", "https://mcp.example.com:80/mcp/sales"},
+		{https, "http://mcp.example.com/mcp/sales", "http://mcp.example.com/mcp/sales"},
+		{https, "https://mcp.example.com.evil.example/mcp/sales", "https://mcp.example.com.evil.example/mcp/sales"},
+		{https, "https://mcp.example.com:443", "https://mcp.example.com:443"},
+		{withPort, "https://mcp.example.com/mcp/sales", "https://mcp.example.com/mcp/sales"},
+	} {
+		if got := tt.server.plainResource(tt.written); got != tt.want {
+			t.Errorf("%s at %s: %s, want %s", tt.written, tt.server.PublicURL, got, tt.want)
+		}
+	}
+}
