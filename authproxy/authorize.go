@@ -27,17 +27,23 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err // without a redirect: there is nobody to trust with one
 	}
+	refuse := &redirectError{redirectURI: redirectURI, state: single(q, "state")}
+	if client.Kind == grant.Dynamic {
+		refuse.untrusted = &client
+	}
 	req, refused := s.authorizationRequest(q)
 	if refused != nil {
-		return &redirectError{redirectURI, single(q, "state"), refused}
+		refuse.oauthError = refused
+		return refuse
 	}
 	req.ClientID, req.RedirectURI = client.ID, redirectURI
 	id, err := s.Grants.OpenRequest(r.Context(), *req, s.Cookies.Browser(w, r))
-	if errors.Is(err, grant.ErrTooMany) {
-		return &redirectError{redirectURI, req.State, &oauthError{code: temporarilyUnavailable, description: "too many sign-ins are under way", cause: err}}
-	}
 	if err != nil {
-		return &redirectError{redirectURI, req.State, &oauthError{code: serverError, description: "try again later", cause: err}}
+		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
+		if errors.Is(err, grant.ErrTooMany) {
+			refuse.oauthError = &oauthError{code: temporarilyUnavailable, description: "too many sign-ins are under way", cause: err}
+		}
+		return refuse
 	}
 	s.render(w, r, http.StatusOK, s.consentPage(id, req, client))
 	return nil
@@ -47,6 +53,12 @@ func badLink(text string, cause error) *pageError {
 	return &pageError{status: http.StatusBadRequest, title: "This connection cannot be made", text: text,
 		detail: "Start again from the program that you want to connect. If it happens again, tell your administrator.", cause: cause}
 }
+
+// forgottenClient is what a person can do whose program goes on with a registration that
+// is not known here: programs keep one for good, and few ask for another by themselves.
+const forgottenClient = "If it worked before, the program remembers a registration that is no longer there. In the program, remove this server and add it again " +
+	"(Claude Code: /mcp, then Clear authentication; mcp-remote: delete the folder .mcp-auth in your home folder). " +
+	"If it happens again, tell your administrator which program it is."
 
 // redirectTarget finds the client and checks its redirect URI. Until both are good
 // nothing may be sent to that URI (RFC 6749 4.1.2.1, OAuth 2.1 7.5.2).
@@ -81,7 +93,11 @@ func (s *Server) unknownClient(ctx context.Context, id string, cause error) erro
 	if reason != "" {
 		s.recordRefusal(ctx, audit.Entry{Actor: "browser", Action: "authorization.open", Outcome: audit.Denied, Client: shownID(id), Reason: reason})
 	}
-	return badLink(text, cause)
+	page := badLink(text, cause)
+	if reason == "" {
+		page.detail = forgottenClient
+	}
+	return page
 }
 
 // shownID is what the audit log keeps of a client_id or redirect_uri that means nothing to us.

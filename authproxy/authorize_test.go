@@ -61,7 +61,7 @@ func TestAS11Resource(t *testing.T) {
 	f := start(t, change{})
 	good := f.Resource("sales")
 	for _, resource := range []string{
-		"", "https://other.example/mcp/sales", good + "/", good + "#f", good + "?x", strings.ToUpper(good), "/mcp/sales", "mcp/sales", "javascript:alert(1)",
+		"", "https://other.example/mcp/sales", good + "//", good + "#f", good + "?x", strings.ToUpper(good), "/mcp/sales", "mcp/sales", "javascript:alert(1)",
 		f.PublicURL, f.PublicURL + "/mcp", f.PublicURL + "/mcp/unknown", good + "-evil", f.PublicURL + "/mcp/../mcp/sales", f.PublicURL + "/mcp/%73ales",
 		strings.Replace(good, "http:", "https:", 1), strings.Replace(good, "127.0.0.1", "127.0.0.1:1", 1), strings.Replace(good, "/mcp", "1/mcp", 1), "https://acme.my.salesforce.com",
 	} {

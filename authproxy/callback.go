@@ -77,7 +77,7 @@ func (s *Server) tellRefusal(ctx context.Context, req *grant.AuthorizationReques
 		if err := s.stillStands(ctx, req); err != nil {
 			return err
 		}
-		return &redirectError{req.RedirectURI, req.State, refused}
+		return &redirectError{redirectURI: req.RedirectURI, state: req.State, oauthError: refused}
 	}
 	status := http.StatusForbidden
 	if refused.code != accessDenied {

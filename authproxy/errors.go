@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -48,7 +50,19 @@ func badRequest(description string) *oauthError {
 // only after client and redirect URI were found good.
 type redirectError struct {
 	redirectURI, state string
+	// untrusted is a client that nobody has verified, if no person has agreed to anything
+	// yet: the person follows a link instead of being sent on. Otherwise whoever registers a
+	// client could make a link to this proxy lead to any site (RFC 9700 4.11.2).
+	untrusted *grant.Client
 	*oauthError
+}
+
+// untrustedReturn says what went wrong, and leaves it to the person to go back.
+func untrustedReturn(e *redirectError, back string) *pageError {
+	return &pageError{status: http.StatusBadRequest, title: "This connection cannot be made",
+		text:   "A program that calls itself " + cmp.Or(e.untrusted.Name, "nothing") + " asked for something that is not given here: " + e.description + ".",
+		detail: "Nobody has verified this program. Go back only if you have just started it yourself.",
+		links:  []ui.Link{{Text: "Back to " + hostOf(e.redirectURI), Address: back}}}
 }
 
 // pageError is told to the person in front of the browser.
@@ -56,6 +70,7 @@ type pageError struct {
 	status      int
 	title, text string
 	detail      string
+	links       []ui.Link
 	cause       error
 }
 
@@ -85,10 +100,12 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, err error) 
 	switch {
 	case isRedirect:
 		s.Log.InfoContext(ctx, "authorization refused", "code", redirect.code, "description", redirect.description, "cause", redirect.cause)
-		s.respond(w, http.StatusFound, redirect.redirectURI, url.Values{
-			"error": {redirect.code}, "error_description": {redirect.description},
-		}, redirect.state)
-		return
+		params := url.Values{"error": {redirect.code}, "error_description": {redirect.description}}
+		if redirect.untrusted == nil {
+			s.respond(w, http.StatusFound, redirect.redirectURI, params, redirect.state)
+			return
+		}
+		page = untrustedReturn(redirect, s.response(redirect.redirectURI, params, redirect.state))
 	case isRefusal:
 		page = &pageError{status: refusal.Status, title: "Nothing was done", text: refusal.Text}
 	case !isPage:
@@ -100,7 +117,7 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, err error) 
 		s.Log.InfoContext(ctx, "page refused", "path", r.URL.Path, "title", page.title, "cause", page.cause)
 	}
 	s.render(w, r, page.status, ui.MessagePage{
-		Title: page.title, Text: page.text, Detail: page.detail, RequestID: audit.OriginOf(ctx).RequestID,
+		Title: page.title, Text: page.text, Detail: page.detail, Links: page.links, RequestID: audit.OriginOf(ctx).RequestID,
 	})
 }
 
@@ -114,6 +131,11 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, page
 // respond sends an authorization response (RFC 6749 4.1.2) with iss (RFC 9207). The
 // registered redirect URI stays as it is, byte for byte.
 func (s *Server) respond(w http.ResponseWriter, status int, redirectURI string, params url.Values, state string) {
+	redirect(w, status, s.response(redirectURI, params, state))
+}
+
+// response is the URL of an authorization response.
+func (s *Server) response(redirectURI string, params url.Values, state string) string {
 	if state != "" {
 		params.Set("state", state)
 	}
@@ -122,7 +144,7 @@ func (s *Server) respond(w http.ResponseWriter, status int, redirectURI string, 
 	if strings.Contains(redirectURI, "?") {
 		separator = "&"
 	}
-	redirect(w, status, redirectURI+separator+params.Encode())
+	return redirectURI + separator + params.Encode()
 }
 
 // redirect does not use http.Redirect, which repeats the URL, code and all, in a body.

@@ -42,7 +42,7 @@ func TestAS21Metadata(t *testing.T) {
 	for _, path := range []string{
 		"/.well-known/oauth-protected-resource", // ambiguous with several servers
 		"/.well-known/oauth-protected-resource/mcp/unknown", "/.well-known/oauth-protected-resource/mcp/SALES", "/.well-known/oauth-protected-resource/mcp/%73ales",
-		"/.well-known/oauth-protected-resource/mcp/sales/", "/.well-known/oauth-protected-resource/mcp/", "/.well-known/oauth-protected-resource//mcp/sales",
+		"/.well-known/oauth-protected-resource/mcp/sales//", "/.well-known/oauth-protected-resource/mcp/", "/.well-known/oauth-protected-resource//mcp/sales",
 		"/.well-known/oauth-protected-resource/mcp/../mcp/sales", "/.well-known/oauth-authorization-server/mcp/sales",
 	} {
 		if r := f.send(t, "GET", path, ""); r.status != http.StatusNotFound {

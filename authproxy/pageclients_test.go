@@ -1,7 +1,9 @@
 package authproxy
 
 import (
+	"html"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 )
@@ -118,6 +120,59 @@ func TestC9ResourceInOtherSpellings(t *testing.T) {
 	} {
 		if got := tt.server.plainResource(tt.written); got != tt.want {
 			t.Errorf("%s at %s: %s, want %s", tt.written, tt.server.PublicURL, got, tt.want)
+		}
+	}
+}
+
+// S6 (RFC 9700 4.11.2): nobody is sent on to an address that a stranger registered before a
+// person has agreed to anything, whatever is wrong with the request.
+func TestS6ErrorsOfSelfRegisteredClientsAreAPage(t *testing.T) {
+	t.Parallel()
+	f := startDynamic(t)
+	evil := "https://client.example/landing?x=1"
+	id := f.registered(t, `{"client_name":"Salesforce <support>","redirect_uris":["`+evil+`"]}`)
+	for what, pairs := range map[string][]string{
+		"resource":      {"resource", "https://other.example/mcp"},
+		"no challenge":  {"code_challenge", ""},
+		"plain":         {"code_challenge_method", "plain"},
+		"response type": {"response_type", "token"},
+		"response mode": {"response_mode", "fragment"},
+		"state":         {"state", "\x01"},
+		"request":       {"request", "e30."},
+	} {
+		r := f.send(t, "GET", f.authorizePath(append([]string{"client_id", id, "redirect_uri", evil}, pairs...)...), "")
+		body := html.UnescapeString(r.body)
+		if r.status != http.StatusBadRequest || r.header.Get("Location") != "" || !strings.Contains(body, "Nobody has verified this program") {
+			t.Errorf("%s: %d to %q: %s", what, r.status, r.header.Get("Location"), body)
+		}
+		// The person can go back, and the program learns what was wrong (RFC 6749 4.1.2.1).
+		_, link, _ := strings.Cut(body, `href="`+evil+"&")
+		link, _, _ = strings.Cut(link, `"`)
+		if q, err := url.ParseQuery(link); err != nil || q.Get("error") == "" || q.Get("iss") != f.PublicURL {
+			t.Errorf("%s: the link back has %q", what, link)
+		}
+		if strings.Contains(r.body, "<support>") {
+			t.Errorf("%s: the name is not escaped", what)
+		}
+	}
+	// What the configuration names is trusted, and its program told at once.
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("resource", "https://other.example/mcp"), ""), "invalid_target")
+	// Once a person has decided, the answer goes where it belongs.
+	b := f.browser()
+	page := f.openConsent(t, b, "client_id", id, "redirect_uri", evil)
+	if next := f.decide(t, b, page, "deny"); !strings.HasPrefix(next.Location, evil+"&error=access_denied") {
+		t.Errorf("after Deny: %d %q", next.Status, next.Location)
+	}
+}
+
+// C10: a page about a registration that is not known says what to do in the program.
+func TestC10UnknownRegistrationLeadsOn(t *testing.T) {
+	t.Parallel()
+	f := startDynamic(t)
+	r := f.send(t, "GET", f.authorizePath("client_id", "dyn_forgotten"), "")
+	for _, want := range []string{"remove this server and add it again", ".mcp-auth", "Clear authentication"} {
+		if r.status != http.StatusBadRequest || !strings.Contains(r.body, want) {
+			t.Errorf("%d, the page lacks %q: %s", r.status, want, r.body)
 		}
 	}
 }

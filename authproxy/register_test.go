@@ -221,4 +221,3 @@ func TestAS45SpoofedNames(t *testing.T) {
 		}
 	}
 }
-

@@ -38,6 +38,9 @@ func (v Viewer) Label() string {
 type Link struct {
 	Text string
 	Path string // same-origin path, such as /account
+	// Address is where it leads instead if that is another site, or a program with a scheme
+	// of its own; see outside.
+	Address string
 }
 
 // ConsentPage asks whether a client may use one server on the person's behalf.

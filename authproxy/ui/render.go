@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -31,7 +33,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
-			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords}).
+			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords, "outside": outside}).
 			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/"+name+".html"))
 	}
 	return parsed
@@ -107,4 +109,15 @@ func Assets() http.Handler {
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 		_, _ = w.Write(content) // the reader is gone: nobody to tell
 	})
+}
+
+// outside is an address that leaves this site, for a link that a person follows by choice.
+// Programs have schemes that no list here knows; what a browser would run in our own origin,
+// or read from the person's disk, is no link.
+func outside(address string) template.URL {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" && u.Path == "" || slices.Contains([]string{"", "javascript", "data", "vbscript", "file", "blob", "about", "filesystem", "view-source"}, u.Scheme) {
+		return "#"
+	}
+	return template.URL(address)
 }
