@@ -162,7 +162,7 @@ registration:
 
 // SC-03: every mistake is named with file, line, key, what was found and what is
 // expected, and none opens anything.
-func TestSC03EveryFaultIsNamed(t *testing.T) {
+func TestSC03EveryProblemIsNamed(t *testing.T) {
 	for name, c := range map[string]struct{ text, key, says string }{
 		"unknown key":            {with("", "alowed_tools: [x]"), "alowed_tools", "unknown key"},
 		"unknown key in a list":  {with("    policy: read-only", "    policy: read-only\n    polices: x"), "servers[0].polices", "unknown key"},
@@ -236,32 +236,32 @@ func TestSC03EveryFaultIsNamed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := load(t, c.text)
-			var faults Faults
-			if !errors.As(err, &faults) {
+			var problems Problems
+			if !errors.As(err, &problems) {
 				t.Fatalf("got %v", err)
 			}
-			i := slices.IndexFunc(faults, func(f Fault) bool { return f.Key == c.key && strings.Contains(f.String(), c.says) })
+			i := slices.IndexFunc(problems, func(f Problem) bool { return f.Key == c.key && strings.Contains(f.String(), c.says) })
 			if i < 0 {
-				t.Fatalf("no fault of %s that says %q in:\n%v", c.key, c.says, faults)
+				t.Fatalf("no problem of %s that says %q in:\n%v", c.key, c.says, problems)
 			}
-			if !strings.Contains(faults[i].String(), "sfmcp-proxy.yaml") {
-				t.Errorf("the file is not named: %v", faults[i])
+			if !strings.Contains(problems[i].String(), "sfmcp-proxy.yaml") {
+				t.Errorf("the file is not named: %v", problems[i])
 			}
 			if strings.Contains(err.Error(), "hunter2") {
-				t.Error("the fault shows a password")
+				t.Error("the problem shows a password")
 			}
 		})
 	}
 }
 
-func TestAllFaultsAtOnceWithTheirLines(t *testing.T) {
+func TestAllProblemsAtOnceWithTheirLines(t *testing.T) {
 	_, err := load(t, "public_url: 7\nlisten: [a]\nproduction: perhaps\nwhat: ever\n")
-	var faults Faults
-	if !errors.As(err, &faults) {
+	var problems Problems
+	if !errors.As(err, &problems) {
 		t.Fatalf("got %v", err)
 	}
 	var lines []int
-	for _, f := range faults {
+	for _, f := range problems {
 		lines = append(lines, f.Line)
 	}
 	if diff := cmp.Diff([]int{1, 2, 3, 4}, lines); diff != "" {
@@ -269,8 +269,8 @@ func TestAllFaultsAtOnceWithTheirLines(t *testing.T) {
 	}
 }
 
-// One mistake is one fault, at the place where it was made.
-func TestOneFaultForOneMistake(t *testing.T) {
+// One mistake is one problem, at the place where it was made.
+func TestOneProblemForOneMistake(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		text, env, want string

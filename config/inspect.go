@@ -14,8 +14,8 @@ import (
 )
 
 // inspect holds the YAML tree of the file against the shape of Config and returns
-// every fault, and the line of every key for later ones.
-func inspect(file string, text []byte) (Faults, map[string]int) {
+// every problem, and the line of every key for later ones.
+func inspect(file string, text []byte) (Problems, map[string]int) {
 	in := &inspector{file: file, lines: map[string]int{}}
 	var doc, more yaml.Node
 	documents := yaml.NewDecoder(bytes.NewReader(text))
@@ -25,45 +25,45 @@ func inspect(file string, text []byte) (Faults, map[string]int) {
 	}
 	switch {
 	case len(more.Content) > 0:
-		in.fault(more.Content[0], "(file)", "a second document after ---", "one: what follows would not count")
-		return in.faults, in.lines
+		in.problem(more.Content[0], "(file)", "a second document after ---", "one: what follows would not count")
+		return in.problems, in.lines
 	case err != nil && !errors.Is(err, io.EOF):
 		at := &yaml.Node{}
 		found := strings.TrimPrefix(err.Error(), "yaml: ")
 		if _, err := fmt.Sscanf(found, "line %d:", &at.Line); err == nil {
 			_, found, _ = strings.Cut(found, ": ")
 		}
-		in.fault(at, "(file)", strings.TrimPrefix(found, "found "), "YAML")
-		return in.faults, in.lines
+		in.problem(at, "(file)", strings.TrimPrefix(found, "found "), "YAML")
+		return in.problems, in.lines
 	case len(doc.Content) == 0:
-		in.fault(nil, "(file)", "an empty file", "a configuration")
-		return in.faults, in.lines
+		in.problem(nil, "(file)", "an empty file", "a configuration")
+		return in.problems, in.lines
 	}
 	in.value(doc.Content[0], "", reflect.TypeFor[Config](), "")
-	return in.faults, in.lines
+	return in.problems, in.lines
 }
 
 type inspector struct {
-	file   string
-	faults Faults
-	lines  map[string]int
+	file     string
+	problems Problems
+	lines    map[string]int
 }
 
-func (in *inspector) fault(n *yaml.Node, key, found, want string) {
-	f := Fault{Source: in.file, Key: key, Found: found, Want: want}
+func (in *inspector) problem(n *yaml.Node, key, found, want string) {
+	f := Problem{Source: in.file, Key: key, Found: found, Want: want}
 	if n != nil {
 		f.Line = n.Line
 	}
 	if key == "" {
 		f.Key = "(file)"
 	}
-	in.faults = append(in.faults, f)
+	in.problems = append(in.problems, f)
 }
 
 // value checks one node against the type that the key decodes into.
 func (in *inspector) value(n *yaml.Node, key string, t reflect.Type, need string) {
 	if n.Kind == yaml.AliasNode || n.Anchor != "" {
-		in.fault(n, key, "a YAML anchor or alias", "the value itself")
+		in.problem(n, key, "a YAML anchor or alias", "the value itself")
 		return
 	}
 	switch {
@@ -78,7 +78,7 @@ func (in *inspector) value(n *yaml.Node, key string, t reflect.Type, need string
 
 func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 	if n.Kind != yaml.MappingNode {
-		in.fault(n, key, describe(n), "keys and values")
+		in.problem(n, key, describe(n), "keys and values")
 		return
 	}
 	fields := map[string]reflect.StructField{}
@@ -92,9 +92,9 @@ func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 		field, known := fields[name.Value]
 		switch {
 		case !known:
-			in.fault(name, path, "an unknown key", "one of "+strings.Join(names(t), ", "))
+			in.problem(name, path, "an unknown key", "one of "+strings.Join(names(t), ", "))
 		case seen[name.Value]:
-			in.fault(name, path, "the key a second time", "it once")
+			in.problem(name, path, "the key a second time", "it once")
 		default:
 			in.lines[path] = name.Line
 			in.value(child, path, field.Type, field.Tag.Get("need"))
@@ -105,11 +105,11 @@ func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 
 func (in *inspector) sequence(n *yaml.Node, key string, t reflect.Type, need string) {
 	if n.Kind != yaml.SequenceNode {
-		in.fault(n, key, describe(n), "a list")
+		in.problem(n, key, describe(n), "a list")
 		return
 	}
 	if len(n.Content) == 0 && need == "value" {
-		in.fault(n, key, "an empty list", "at least one entry, or no such key")
+		in.problem(n, key, "an empty list", "at least one entry, or no such key")
 	}
 	for i, child := range n.Content {
 		path := fmt.Sprintf("%s[%d]", key, i)
@@ -150,9 +150,9 @@ func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need strin
 		}
 	}
 	if !ok && strings.HasSuffix(key, "_secret") {
-		in.fault(n, key, "a value of another kind (not shown)", want)
+		in.problem(n, key, "a value of another kind (not shown)", want)
 	} else if !ok {
-		in.fault(n, key, describe(n), want)
+		in.problem(n, key, describe(n), want)
 	}
 }
 

@@ -1,8 +1,7 @@
 package config
 
 import (
-	"strings"
-
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 )
@@ -23,16 +22,6 @@ func (p Policy) Judge() *policy.Policy {
 	return out
 }
 
-// faults are what the policy itself finds wrong. Its name is the caller's to check.
-func (p Policy) faults() (faults Faults) {
-	for _, f := range faultLines(p.Judge().Validate()) {
-		if f.Key != "name" {
-			faults = append(faults, f)
-		}
-	}
-	return faults
-}
-
 // OAuth returns the org in the form that package salesforce works with.
 func (o Org) OAuth() salesforce.Org {
 	return salesforce.Org{
@@ -41,17 +30,7 @@ func (o Org) OAuth() salesforce.Org {
 	}
 }
 
-// faults are what the OAuth client itself finds wrong.
-func (o Org) faults() Faults { return faultLines(o.OAuth().Validate()) }
-
-// faultLines reads the joined errors of a part, each "key: what is wrong".
-func faultLines(err error) (faults Faults) {
-	if err == nil {
-		return nil
-	}
-	for line := range strings.Lines(err.Error()) {
-		key, text, _ := strings.Cut(strings.TrimSpace(line), ": ")
-		faults = append(faults, Fault{Key: key, Found: text})
-	}
-	return faults
+// OAuth returns the client in the form that package grant works with.
+func (c Client) OAuth() grant.Client {
+	return grant.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs}
 }

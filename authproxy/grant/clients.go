@@ -142,33 +142,48 @@ func (s *Store) Clients(ctx context.Context) ([]Client, error) {
 	return all, nil
 }
 
-// Validate reports every fault of the client: an id or name that is missing or not
-// plain, no redirect URI, or one that [ValidateRedirectURI] refuses.
-func (c Client) Validate(publicURL string, salesforceHosts []string) error {
-	var faults []error
-	fault := func(format string, args ...any) {
-		faults = append(faults, fmt.Errorf("client %q: "+format, append([]any{c.ID}, args...)...))
-	}
-	if !ValidClientID(c.ID) {
-		fault("id: expected visible ASCII (RFC 6749 A.1)")
-	}
-	if strings.TrimSpace(c.Name) == "" {
-		fault("name: expected what people know the client by")
-	}
-	if len(c.RedirectURIs) == 0 {
-		fault("redirect_uris: expected at least one")
-	}
-	for _, uri := range c.RedirectURIs {
-		if err := ValidateRedirectURI(uri, publicURL, salesforceHosts); err != nil {
-			fault("redirect_uris: %q: %w", uri, err)
-		}
-	}
-	return errors.Join(faults...)
+// ClientProblem is one thing that is wrong with a client of the configuration.
+type ClientProblem struct {
+	// Key is the setting, with the position in a list: name, redirect_uris[0].
+	Key string
+	// Found is what stands there, in a few words.
+	Found string
+	// Want is what was expected; "" where Found says all of it.
+	Want string
 }
 
-// ValidClientID reports whether a client_id is visible ASCII (RFC 6749 A.1), without the
+func (p ClientProblem) String() string {
+	if p.Want == "" {
+		return p.Key + ": " + p.Found
+	}
+	return fmt.Sprintf("%s: found %s, expected %s", p.Key, p.Found, p.Want)
+}
+
+// Validate returns every problem of the client, nil if there is none: an id or name that
+// is missing or not plain, no redirect URI, or one that [ValidateRedirectURI] refuses.
+func (c Client) Validate(publicURL string, salesforceHosts []string) []ClientProblem {
+	var problems []ClientProblem
+	add := func(key, found, want string) { problems = append(problems, ClientProblem{key, found, want}) }
+	if !validClientID(c.ID) {
+		add("id", strconv.Quote(c.ID), "visible ASCII without spaces (RFC 6749 A.1)")
+	}
+	if strings.TrimSpace(c.Name) == "" {
+		add("name", "nothing", "the name that the consent page shows")
+	}
+	if len(c.RedirectURIs) == 0 {
+		add("redirect_uris", "nothing", "at least one redirect URI")
+	}
+	for i, uri := range c.RedirectURIs {
+		if err := ValidateRedirectURI(uri, publicURL, salesforceHosts); err != nil {
+			add(fmt.Sprintf("redirect_uris[%d]", i), err.Error(), "")
+		}
+	}
+	return problems
+}
+
+// validClientID reports whether a client_id is visible ASCII (RFC 6749 A.1), without the
 // space that the grammar allows and nobody sees.
-func ValidClientID(id string) bool {
+func validClientID(id string) bool {
 	return id != "" && !strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 

@@ -85,13 +85,13 @@ type Lifetimes struct {
 
 // Validate reports every lifetime that is missing or beyond its limit.
 func (l Lifetimes) Validate() error {
-	var faults []error
+	var wrong []error
 	check := func(name string, have, most time.Duration) {
 		switch {
 		case have <= 0:
-			faults = append(faults, fmt.Errorf("%s: expected a positive duration, found %s", name, have))
+			wrong = append(wrong, fmt.Errorf("%s: expected a positive duration, found %s", name, have))
 		case most > 0 && have > most:
-			faults = append(faults, fmt.Errorf("%s: expected at most %s, found %s", name, most, have))
+			wrong = append(wrong, fmt.Errorf("%s: expected at most %s, found %s", name, most, have))
 		}
 	}
 	check("code", l.Code, time.Minute)
@@ -100,12 +100,12 @@ func (l Lifetimes) Validate() error {
 	check("refresh_absolute", l.RefreshAbsolute, 0)
 	check("consent", l.Consent, time.Hour)
 	if l.RefreshGrace < 0 || l.RefreshGrace > 10*time.Minute {
-		faults = append(faults, fmt.Errorf("refresh_grace: expected 0 to 10m, found %s", l.RefreshGrace))
+		wrong = append(wrong, fmt.Errorf("refresh_grace: expected 0 to 10m, found %s", l.RefreshGrace))
 	}
 	if l.RefreshAbsolute < l.RefreshIdle {
-		faults = append(faults, fmt.Errorf("refresh_absolute: expected at least refresh_idle (%s), found %s", l.RefreshIdle, l.RefreshAbsolute))
+		wrong = append(wrong, fmt.Errorf("refresh_absolute: expected at least refresh_idle (%s), found %s", l.RefreshIdle, l.RefreshAbsolute))
 	}
-	return errors.Join(faults...)
+	return errors.Join(wrong...)
 }
 
 // Config is what a [Store] needs. Documents, Dynamic and Now may be left out.
@@ -158,10 +158,10 @@ func New(c Config) (*Store, error) {
 	if c.DB == nil || c.Ring == nil {
 		return nil, errors.New("grant store: database and key ring are required")
 	}
-	faults := []error{c.Lifetimes.Validate()}
+	wrong := []error{c.Lifetimes.Validate()}
 	own, err := url.Parse(c.PublicURL)
 	if err != nil || own.Host == "" {
-		faults = append(faults, errors.New("public URL: expected an absolute URL"))
+		wrong = append(wrong, errors.New("public URL: expected an absolute URL"))
 		own = &url.URL{}
 	}
 	s := &Store{
@@ -176,16 +176,16 @@ func New(c Config) (*Store, error) {
 		s.now = time.Now
 	}
 	for _, client := range c.Clients {
-		if err := client.Validate(c.PublicURL, c.SalesforceHosts); err != nil {
-			faults = append(faults, err)
+		for _, p := range client.Validate(c.PublicURL, c.SalesforceHosts) {
+			wrong = append(wrong, fmt.Errorf("client %q: %v", client.ID, p))
 		}
 		if _, twice := s.clients[client.ID]; twice {
-			faults = append(faults, fmt.Errorf("client %q: id is used twice", client.ID))
+			wrong = append(wrong, fmt.Errorf("client %q: id is used twice", client.ID))
 		}
 		client.own, client.Kind = own, Configured
 		s.clients[client.ID] = client
 	}
-	if err := errors.Join(faults...); err != nil {
+	if err := errors.Join(wrong...); err != nil {
 		return nil, fmt.Errorf("grant store: %w", err)
 	}
 	return s, nil

@@ -1,54 +1,91 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// Validate returns every fault of the policy, joined, or nil. It refuses what
-// would be silently different from what was meant: empty lists and
-// values, unknown effects and classes, keys that do not fit the effect, and
-// rules that can never match because an earlier one takes all their calls.
-func (p *Policy) Validate() error {
-	var faults []error
+// Problem is one thing that is wrong with a policy.
+type Problem struct {
+	// Rule is the index in Policy.Rules, -1 where the policy as a whole is meant.
+	Rule int
+	// Key is the key of the rule or of the policy, with the position in a list:
+	// effect, tools[1]; "" where the rule as a whole is meant.
+	Key string
+	// Found is what stands there, in a few words.
+	Found string
+	// Want is what was expected.
+	Want string
+}
+
+// Path is the key as seen from the policy, with rules counted from 0: mode,
+// rules[0].effect, rules[1].
+func (p Problem) Path() string {
+	if p.Rule < 0 {
+		return p.Key
+	}
+	rule := "rules[" + strconv.Itoa(p.Rule) + "]"
+	if p.Key == "" {
+		return rule
+	}
+	return rule + "." + p.Key
+}
+
+func (p Problem) String() string {
+	return fmt.Sprintf("%s: found %s, expected %s", p.Path(), p.Found, p.Want)
+}
+
+// problems collects what is wrong with one rule, or with the policy itself.
+type problems struct {
+	rule int
+	list []Problem
+}
+
+func (c *problems) add(key, found, want string) {
+	c.list = append(c.list, Problem{Rule: c.rule, Key: key, Found: found, Want: want})
+}
+
+// Validate returns every problem of the policy, nil if there is none. It refuses what
+// would be silently different from what was meant: empty lists and values, unknown
+// effects and classes, keys that do not fit the effect, and rules that can never match
+// because an earlier one takes all their calls.
+func (p *Policy) Validate() []Problem {
+	c := &problems{rule: -1}
 	if p.Name == "" {
-		faults = append(faults, errors.New("name: empty; give the policy a name"))
+		c.add("name", "nothing", "a name")
 	}
 	switch p.Mode {
 	case "", Enforce, Shadow:
 	default:
-		faults = append(faults, fmt.Errorf("mode: %q is unknown; use enforce or shadow", p.Mode))
+		c.add("mode", strconv.Quote(string(p.Mode)), "enforce or shadow")
 	}
 	if len(p.Rules) == 0 {
-		faults = append(faults, errors.New("rules: empty; to deny everything write one rule {effect: deny}"))
+		c.add("rules", "nothing", "at least one rule; to deny everything, one rule {effect: deny}")
 	}
 	for i := range p.Rules {
+		c.rule = i
 		r := &p.Rules[i]
-		for _, fault := range r.faults() {
-			faults = append(faults, fmt.Errorf("rules[%d].%w", i, fault))
-		}
+		r.validate(c)
 		for j := range i {
-			if p.Rules[j].covers(r) {
-				faults = append(faults, fmt.Errorf("rules[%d]: can never match, rules[%d] (%s) takes all its calls", i, j, p.Rules[j].describe()))
+			if earlier := &p.Rules[j]; earlier.covers(r) {
+				c.add("", fmt.Sprintf("a rule that can never match: rules[%d] (%s) takes all its calls", j, earlier.describe()), "it before that rule, or not at all")
 				break
 			}
 		}
 	}
-	return errors.Join(faults...)
+	return c.list
 }
 
-// faults returns the faults of one rule, each beginning with the key.
-func (r *Rule) faults() []error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+// validate adds the problems of one rule.
+func (r *Rule) validate(c *problems) {
 	switch r.Effect {
 	case Allow, Confirm, Deny:
 	default:
-		fault("effect: %q is unknown; use allow, confirm or deny", r.Effect)
+		c.add("effect", strconv.Quote(string(r.Effect)), "allow, confirm or deny")
 	}
-	checks := []struct {
+	for _, k := range []struct {
 		key    string
 		values []string
 		ok     func(string) bool
@@ -61,122 +98,53 @@ func (r *Rule) faults() []error {
 		{"classes", classNames(r.Classes), validClass, "read, side_effect, create, update, delete or unknown"},
 		{"objects", r.Objects, validObjectPattern, "an sObject name such as Account or My__c, or a glob"},
 		{"fields", r.Fields, validFieldPattern, "Object.Field, such as Contact.Email, or a glob"},
-	}
-	for _, c := range checks {
-		if c.values != nil && len(c.values) == 0 {
-			fault("%s: empty list; name something or leave the key out", c.key)
+	} {
+		if k.values != nil && len(k.values) == 0 {
+			c.add(k.key, "an empty list", "something named, or no such key")
 		}
-		for i, v := range c.values {
-			if !c.ok(v) {
-				fault("%s[%d]: %q is not %s", c.key, i, v, c.want)
+		for i, v := range k.values {
+			at := fmt.Sprintf("%s[%d]", k.key, i)
+			if !k.ok(v) {
+				c.add(at, strconv.Quote(v), k.want)
 			}
-			if slices.Contains(c.values[:i], v) {
-				fault("%s[%d]: %q is listed twice", c.key, i, v)
+			if slices.Contains(k.values[:i], v) {
+				c.add(at, strconv.Quote(v)+" a second time", "it once")
 			}
 		}
 	}
-	return append(faults, r.effectFaults()...)
+	r.validateEffect(c)
 }
 
-// effectFaults returns the faults of keys that fit only some effects.
-func (r *Rule) effectFaults() []error {
-	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+// validateEffect adds the problems of keys that fit only some effects.
+func (r *Rule) validateEffect(c *problems) {
 	if r.MaxRows < 0 {
-		fault("max_rows: %d is negative; use a number of records, or leave the key out", r.MaxRows)
+		c.add("max_rows", strconv.Itoa(r.MaxRows), "a number of records, or no such key")
 	}
 	if r.MaxRows > 0 && r.Effect == Deny {
-		fault("max_rows: has no meaning for deny; put it on the rule that allows")
+		c.add("max_rows", strconv.Itoa(r.MaxRows)+", which has no meaning for deny", "it on the rule that allows")
 	}
 	if r.Effect != Confirm {
 		if r.Approvers != "" {
-			fault("approvers: only for effect confirm")
+			c.add("approvers", strconv.Quote(r.Approvers), "it only for effect confirm")
 		}
 		if r.Quorum != 0 {
-			fault("quorum: only for effect confirm")
+			c.add("quorum", strconv.Itoa(r.Quorum), "it only for effect confirm")
 		}
-		return faults
+		return
 	}
 	role, isRole := strings.CutPrefix(r.Approvers, "role:")
 	switch {
 	case isRole && !validWord(role):
-		fault("approvers: %q names no role; use role:NAME", r.Approvers)
+		c.add("approvers", strconv.Quote(r.Approvers)+", which names no role", "role:NAME")
 	case !isRole && r.Approvers != "" && r.Approvers != "requester":
-		fault("approvers: %q is unknown; use requester or role:NAME", r.Approvers)
+		c.add("approvers", strconv.Quote(r.Approvers), "requester or role:NAME")
 	}
 	if r.Quorum < 0 {
-		fault("quorum: %d is negative; use 1 or more", r.Quorum)
+		c.add("quorum", strconv.Itoa(r.Quorum), "1 or more")
 	}
 	if r.Quorum > 1 && !isRole {
-		fault("quorum: %d approvals are impossible with the requester alone; use approvers role:NAME", r.Quorum)
+		c.add("quorum", strconv.Itoa(r.Quorum)+", which is impossible with the requester alone", "approvers role:NAME")
 	}
-	return faults
-}
-
-// covers reports whether every call that other matches is matched by r. It errs on
-// the side of false: it may overlook a dead rule but never condemns a live one.
-func (r *Rule) covers(other *Rule) bool {
-	if r.unconditional() {
-		return true
-	}
-	exact := func(a, b string) bool { return a == b }
-	sameUser := func(a, b string) bool {
-		return a == b || sameID(a, b) || strings.EqualFold(a, b) && strings.Contains(a, "@")
-	}
-	tool := func(pattern, name string) bool {
-		return pattern == name || !strings.ContainsAny(name, "*?") && otherKind(name) == "" && glob(pattern, name)
-	}
-	if !includes(r.Tools, other.Tools, tool) || !includes(r.Users, other.Users, sameUser) ||
-		!includes(r.Groups, other.Groups, exact) || !includes(r.Clients, other.Clients, exact) ||
-		!includes(classNames(r.Classes), classNames(other.Classes), exact) {
-		return false
-	}
-	if r.Effect != Deny && other.Effect == Deny && (r.Users != nil || reachesOthers(other.Tools)) {
-		return false // a deny rule reaches further: unknown user names, prompts and resources
-	}
-	if !r.judgesArguments() {
-		return true
-	}
-	alike := (r.Effect == Deny) == (other.Effect == Deny)
-	return alike && r.MaxRows == other.MaxRows && sameSet(r.Objects, other.Objects) && sameSet(r.Fields, other.Fields)
-}
-
-// reachesOthers reports whether patterns on a deny rule may reach prompts or resources.
-func reachesOthers(patterns []string) bool {
-	return slices.ContainsFunc(patterns, func(p string) bool { return strings.ContainsAny(p, "*?:") })
-}
-
-// includes reports whether a key with the values outer matches whenever one with
-// inner does.
-func includes(outer, inner []string, same func(a, b string) bool) bool {
-	if outer == nil {
-		return true
-	}
-	if len(outer) == 0 || len(inner) == 0 {
-		return false
-	}
-	for _, in := range inner {
-		if !slices.ContainsFunc(outer, func(out string) bool { return same(out, in) }) {
-			return false
-		}
-	}
-	return true
-}
-
-// sameSet compares two lists of names without regard to order and case.
-func sameSet(a, b []string) bool {
-	if (a == nil) != (b == nil) || len(a) != len(b) {
-		return false
-	}
-	fold := func(list []string) []string {
-		out := make([]string, len(list))
-		for i, s := range list {
-			out[i] = strings.ToLower(s)
-		}
-		slices.Sort(out)
-		return out
-	}
-	return slices.Equal(fold(a), fold(b))
 }
 
 func validToolPattern(s string) bool {

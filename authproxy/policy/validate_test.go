@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,60 +19,60 @@ func TestValidateAccepts(t *testing.T) {
 		"rows differ":    given(allow(class(Read), maxRows(10)), confirm(class(Read), maxRows(100)), confirm(class(Read))),
 		"clients":        given(allow(clients("https://chatgpt.com/oauth/client.json"))),
 	} {
-		if err := p.Validate(); err != nil {
-			t.Errorf("%s: %v", name, err)
+		if problems := p.Validate(); problems != nil {
+			t.Errorf("%s: %v", name, problems)
 		}
 	}
 }
 
-func TestValidateNamesEveryFault(t *testing.T) {
+func TestValidateNamesEveryProblem(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
 		policy *Policy
 		want   []string
 	}{
-		{"no rules", given(), []string{"rules: empty"}},
-		{"no name", &Policy{Rules: []Rule{allow()}}, []string{"name: empty"}},
-		{"mode", &Policy{Name: "x", Mode: "off", Rules: []Rule{allow()}}, []string{`mode: "off"`}},
-		{"effect", given(rule("permit")), []string{`rules[0].effect: "permit"`}},
-		{"no effect", given(Rule{}), []string{`rules[0].effect: ""`}},
+		{"no rules", given(), []string{"rules: found nothing"}},
+		{"no name", &Policy{Rules: []Rule{allow()}}, []string{"name: found nothing"}},
+		{"mode", &Policy{Name: "x", Mode: "off", Rules: []Rule{allow()}}, []string{`mode: found "off"`}},
+		{"effect", given(rule("permit")), []string{`rules[0].effect: found "permit"`}},
+		{"no effect", given(Rule{}), []string{`rules[0].effect: found ""`}},
 		{"empty lists", given(allow(tools(), users(), groups(), clients(), class(), objects(), fields())), []string{
-			"rules[0].tools: empty", "rules[0].users: empty", "rules[0].groups: empty", "rules[0].clients: empty",
-			"rules[0].classes: empty", "rules[0].objects: empty", "rules[0].fields: empty",
+			"rules[0].tools: found an empty list", "rules[0].users: found an empty list", "rules[0].groups: found an empty list", "rules[0].clients: found an empty list",
+			"rules[0].classes: found an empty list", "rules[0].objects: found an empty list", "rules[0].fields: found an empty list",
 		}},
 		{"empty values", given(allow(tools(""), users(""), groups(""), clients(" "), class(""), objects(""), fields(""))), []string{
-			`tools[0]: ""`, `users[0]: ""`, `groups[0]: ""`, `clients[0]: " "`, `classes[0]: ""`, `objects[0]: ""`, `fields[0]: ""`,
+			`tools[0]: found ""`, `users[0]: found ""`, `groups[0]: found ""`, `clients[0]: found " "`, `classes[0]: found ""`, `objects[0]: found ""`, `fields[0]: found ""`,
 		}},
-		{"class", given(allow(class("write"))), []string{`classes[0]: "write"`}},
+		{"class", given(allow(class("write"))), []string{`classes[0]: found "write"`}},
 		{"tool", given(allow(tools("get user", "délete"))), []string{"tools[0]", "tools[1]"}},
 		{"user", given(allow(users("bob", "005xx*@x", "@x"))), []string{"users[0]", "users[1]", "users[2]"}},
 		{"object", given(deny(objects("Account/User", "a.b", "1x"))), []string{"objects[0]", "objects[1]", "objects[2]"}},
 		{"field", given(deny(fields("SSN__c", "Contact.a.b", "Contact."))), []string{"fields[0]", "fields[1]", "fields[2]"}},
-		{"twice", given(deny(objects("User", "User"))), []string{"listed twice"}},
-		{"rows", given(allow(maxRows(-1))), []string{"max_rows: -1"}},
-		{"rows on deny", given(deny(maxRows(5))), []string{"max_rows: has no meaning"}},
-		{"approvers on allow", given(allow(approvers("requester"), quorum(1))), []string{"approvers: only", "quorum: only"}},
-		{"approvers", given(confirm(approvers("boss"))), []string{`approvers: "boss"`}},
+		{"twice", given(deny(objects("User", "User"))), []string{`objects[1]: found "User" a second time`}},
+		{"rows", given(allow(maxRows(-1))), []string{"max_rows: found -1"}},
+		{"rows on deny", given(deny(maxRows(5))), []string{"max_rows: found 5, which has no meaning"}},
+		{"approvers on allow", given(allow(approvers("requester"), quorum(1))), []string{`approvers: found "requester", expected it only`, "quorum: found 1, expected it only"}},
+		{"approvers", given(confirm(approvers("boss"))), []string{`approvers: found "boss"`}},
 		{"role", given(confirm(approvers("role:"))), []string{"names no role"}},
-		{"quorum", given(confirm(quorum(-1))), []string{"quorum: -1"}},
+		{"quorum", given(confirm(quorum(-1))), []string{"quorum: found -1"}},
 		{"quorum of one", given(confirm(quorum(2))), []string{"impossible with the requester alone"}},
-		{"after everything", given(allow(), deny(objects("User"))), []string{"rules[1]: can never match, rules[0] (allow)"}},
-		{"same keys", given(allow(class(Read)), deny(class(Read))), []string{"rules[1]: can never match"}},
-		{"narrower", given(allow(class(Read, Create)), confirm(class(Create), tools("create*"))), []string{"rules[1]: can never match"}},
-		{"covered glob", given(deny(tools("get*")), allow(tools("getUserInfo"))), []string{"rules[1]: can never match"}},
-		{"same user", given(deny(users("005xx000001Sv6A")), allow(users("005xx000001Sv6AAAS"))), []string{"rules[1]: can never match"}},
-		{"same objects", given(deny(objects("User", "Profile")), deny(objects("profile", "user"), class(Read))), []string{"rules[1]: can never match"}},
+		{"after everything", given(allow(), deny(objects("User"))), []string{"rules[1]: found a rule that can never match: rules[0] (allow)"}},
+		{"same keys", given(allow(class(Read)), deny(class(Read))), []string{"rules[1]: found a rule that can never match"}},
+		{"narrower", given(allow(class(Read, Create)), confirm(class(Create), tools("create*"))), []string{"rules[1]: found a rule that can never match"}},
+		{"covered glob", given(deny(tools("get*")), allow(tools("getUserInfo"))), []string{"rules[1]: found a rule that can never match"}},
+		{"same user", given(deny(users("005xx000001Sv6A")), allow(users("005xx000001Sv6AAAS"))), []string{"rules[1]: found a rule that can never match"}},
+		{"same objects", given(deny(objects("User", "Profile")), deny(objects("profile", "user"), class(Read))), []string{"rules[1]: found a rule that can never match"}},
 	}
 	for _, tt := range tests {
-		err := tt.policy.Validate()
-		if err == nil {
-			t.Errorf("%s: no fault", tt.name)
+		problems := tt.policy.Validate()
+		if problems == nil {
+			t.Errorf("%s: no problem", tt.name)
 			continue
 		}
 		for _, want := range tt.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %q is not in\n%v", tt.name, want, err)
+			if !slices.ContainsFunc(problems, func(p Problem) bool { return strings.Contains(p.String(), want) }) {
+				t.Errorf("%s: %q is not in\n%v", tt.name, want, problems)
 			}
 		}
 	}
@@ -98,8 +99,8 @@ func TestValidateNeverCondemnsALiveRule(t *testing.T) {
 		if d := p.Decide(tt.who, tt.call); d.Rule != 1 {
 			t.Errorf("%s: decided by rule %d", tt.name, d.Rule)
 		}
-		if err := p.Validate(); err != nil {
-			t.Errorf("%s: %v", tt.name, err)
+		if problems := p.Validate(); problems != nil {
+			t.Errorf("%s: %v", tt.name, problems)
 		}
 	}
 }

@@ -78,8 +78,12 @@ func New(cfg Config) (*Client, error) {
 	}
 	c.http = &http.Client{Transport: answers{base, c.now}, CheckRedirect: noRedirect}
 	for _, o := range cfg.Orgs {
-		if err := o.Validate(); err != nil {
-			return nil, fmt.Errorf("creating Salesforce client: org %q: %w", o.Name, err)
+		if problems := o.Validate(); len(problems) > 0 {
+			wrong := make([]error, len(problems))
+			for i, p := range problems {
+				wrong[i] = p
+			}
+			return nil, fmt.Errorf("creating Salesforce client: org %q: %w", o.Name, errors.Join(wrong...))
 		}
 		if c.orgs[o.Name] != nil {
 			return nil, fmt.Errorf("creating Salesforce client: org %q is there twice", o.Name)

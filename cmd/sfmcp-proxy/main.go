@@ -56,14 +56,14 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(errOut)
 	err := root.ExecuteContext(ctx)
-	var faults config.Faults
+	var problems config.Problems
 	var usage usageError
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &faults):
-		fmt.Fprintln(errOut, faults)
-		fmt.Fprintf(errOut, "sfmcp-proxy: %d %s in the configuration\n", len(faults), plural(len(faults), "fault"))
+	case errors.As(err, &problems):
+		fmt.Fprintln(errOut, problems)
+		fmt.Fprintf(errOut, "sfmcp-proxy: %d %s in the configuration\n", len(problems), plural(len(problems), "problem"))
 		return exitUsage
 	case errors.As(err, &usage):
 		fmt.Fprintln(errOut, "sfmcp-proxy:", err)

@@ -45,7 +45,7 @@ func trustedRoots(file string) (*x509.CertPool, error) {
 
 func clients(c *config.Config) (out []grant.Client) {
 	for _, cl := range c.Clients {
-		out = append(out, grant.Client{ID: cl.ID, Name: cl.Name, RedirectURIs: cl.RedirectURIs})
+		out = append(out, cl.OAuth())
 	}
 	return out
 }

@@ -1,0 +1,49 @@
+package config
+
+import (
+	"fmt"
+	"time"
+)
+
+func (v *validator) lifetimes() {
+	l := v.c.Lifetimes
+	for _, b := range []struct {
+		key      string
+		have     time.Duration
+		min, max time.Duration
+	}{
+		{"code", l.Code, time.Second, time.Minute}, // RFC 9700; ASVS 10.4.3
+		{"access_token", l.AccessToken, time.Second, 15 * time.Minute},
+		{"refresh_idle", l.RefreshIdle, time.Second, 365 * 24 * time.Hour},
+		{"refresh_absolute", l.RefreshAbsolute, time.Second, 365 * 24 * time.Hour},
+		{"refresh_grace", l.RefreshGrace, 0, 10 * time.Minute},
+		{"consent", l.Consent, time.Second, 10 * time.Minute},
+		{"approval", l.Approval, time.Second, 24 * time.Hour},
+		{"session", l.Session, time.Second, 24 * time.Hour},
+	} {
+		if b.have < b.min || b.have > b.max {
+			v.add("lifetimes."+b.key, b.have.String(), fmt.Sprintf("%v to %v", b.min, b.max))
+		}
+	}
+	if l.RefreshIdle > l.RefreshAbsolute {
+		v.add("lifetimes.refresh_idle", l.RefreshIdle.String(), "at most lifetimes.refresh_absolute ("+l.RefreshAbsolute.String()+")")
+	}
+}
+
+func (v *validator) limits() {
+	l := v.c.Limits
+	for _, b := range []struct {
+		key            string
+		have, min, max int64
+	}{
+		{"request_bytes", int64(l.RequestBytes), 1 << 10, 64 << 20},
+		{"response_bytes", int64(l.ResponseBytes), 2 << 20, 256 << 20}, // Salesforce's widgets are near 1 MiB
+		{"calls_per_minute", int64(l.CallsPerMinute), 1, 1_000_000},
+		{"concurrent_calls", int64(l.ConcurrentCalls), 1, 10_000},
+		{"connections", int64(l.Connections), 16, 1_000_000},
+	} {
+		if b.have < b.min || b.have > b.max {
+			v.add("limits."+b.key, fmt.Sprint(b.have), fmt.Sprintf("%d to %d", b.min, b.max))
+		}
+	}
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// envPrefix starts the name of every environment variable of the product.
+const envPrefix = "SFMCP_"
+
+// envElsewhere are variables with the prefix that are no configuration keys.
+var envElsewhere = []string{"SFMCP_TEST_REQUIRE"}
+
+// envName is the environment variable of a key.
+func envName(key string) string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// inspectEnv finds variables with our prefix that name no key: a misspelt override
+// would otherwise leave the weaker setting of the file in force, unseen.
+func inspectEnv(environ []string) (problems Problems) {
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, envPrefix) || slices.Contains(envElsewhere, name) {
+			continue
+		}
+		known := false
+		for key := range defaults {
+			if envName(key) != name {
+				continue
+			}
+			known = true
+			if t := typeOf(key); !readsAs(value, t) {
+				problems = append(problems, Problem{Source: "environment " + name, Key: key, Found: quote(value), Want: expected(t)})
+			}
+		}
+		if !known {
+			problems = append(problems, Problem{Source: "environment", Key: name, Found: "a variable that names no key",
+				Want: "the name of a key that is not in a list, such as " + envName("public_url")})
+		}
+	}
+	return problems
+}
+
+// typeOf is what a key of defaults decodes into.
+func typeOf(key string) reflect.Type {
+	t := reflect.TypeFor[Config]()
+	for name := range strings.SplitSeq(key, ".") {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Tag.Get("mapstructure") == name {
+				t = f.Type
+				break
+			}
+		}
+	}
+	return t
+}
+
+// readsAs says whether the text of a variable can be decoded.
+func readsAs(text string, t reflect.Type) bool {
+	var err error
+	switch {
+	case t == durationType:
+		_, err = time.ParseDuration(text)
+	case t == reflect.TypeFor[Bytes]():
+		_, err = ParseBytes(text)
+	case t.Kind() == reflect.Bool:
+		_, err = strconv.ParseBool(text)
+	case t.Kind() == reflect.Int:
+		_, err = strconv.Atoi(text)
+	}
+	return err == nil
+}

@@ -1,0 +1,72 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+)
+
+func (v *validator) listeners() {
+	c := v.c
+	v.url("public_url", c.PublicURL, false, true)
+	host, port, err := net.SplitHostPort(c.Listen)
+	switch {
+	case err != nil || !validPort(port):
+		v.add("listen", quote(c.Listen), "host:port")
+	case !loopback(host) && c.TLS.CertFile == "" && len(c.TrustedProxies) == 0:
+		v.add("listen", quote(c.Listen)+" without TLS", "a loopback address, or tls with a certificate, or trusted_proxies naming what ends TLS in front of it")
+	}
+	if _, port, err := net.SplitHostPort(c.AdminListen); err != nil || !validPort(port) {
+		v.add("admin_listen", quote(c.AdminListen), "host:port")
+	} else if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+		v.add("admin_listen", "the public listener's address", "another address or port")
+	}
+	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
+		v.add("tls", "one of cert_file and key_file", "both or none")
+	} else if c.TLS.CertFile != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLS.CertFile, c.TLS.KeyFile); err != nil {
+			v.add("tls", reason(err), "a readable certificate chain and its private key, both PEM")
+		}
+	}
+	for i, cidr := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			v.add(fmt.Sprintf("trusted_proxies[%d]", i), quote(cidr), "a network such as 10.0.0.0/8")
+		}
+	}
+	if c.TrustedCAFile != "" {
+		if text, err := os.ReadFile(c.TrustedCAFile); err != nil {
+			v.add("trusted_ca_file", reason(err), "a readable file")
+		} else if !x509.NewCertPool().AppendCertsFromPEM(text) {
+			v.add("trusted_ca_file", "no certificate in it", "PEM certificates")
+		}
+	}
+}
+
+func (v *validator) storage() {
+	path, ok := strings.CutPrefix(v.c.Database, "sqlite:")
+	if !ok || path == "" {
+		scheme, _, _ := strings.Cut(v.c.Database, ":") // a URL may hold a password: show no more than this
+		v.add("database", quote(scheme+":…"), "sqlite:PATH (this version has no other store)")
+	}
+	if v.c.KeysFile == "" {
+		v.add("keys_file", "nothing", "the path of the sealing keys")
+	}
+}
+
+func loopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
+
+// validPort says whether a listener or a URL can have that port.
+func validPort(port string) bool {
+	_, err := net.LookupPort("tcp", port) // "http" is one for a listener, and no URL parses with it
+	return err == nil && port != ""
+}

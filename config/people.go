@@ -1,0 +1,39 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+func (v *validator) groups() {
+	seen := map[string]bool{}
+	for i, g := range v.c.Groups {
+		if g.Name == "" || g.Name == everyone || seen[g.Name] {
+			v.add(fmt.Sprintf("groups[%d].name", i), quote(g.Name), "a name of its own, not \"*\"")
+		}
+		seen[g.Name] = true
+		if len(g.Members) == 0 {
+			v.add(fmt.Sprintf("groups[%d].members", i), "nothing", "at least one member")
+		}
+		for j, m := range g.Members {
+			if !userID.MatchString(m) && !username.MatchString(m) {
+				v.add(fmt.Sprintf("groups[%d].members[%d]", i, j), quote(m), "a Salesforce user id (005…) or username (name@company.example)")
+			}
+		}
+	}
+}
+
+func (v *validator) hasGroup(name string) bool {
+	return slices.ContainsFunc(v.c.Groups, func(g Group) bool { return g.Name == name })
+}
+
+func (v *validator) console() {
+	if o := v.c.Console.OIDC; o != (OIDC{}) {
+		v.add("console.oidc", "a company identity provider", "no value (this version has no console sign-in)")
+	}
+	for i, r := range v.c.Console.Roles {
+		if !slices.Contains([]string{"security", "approver", "auditor"}, r.Role) {
+			v.add(fmt.Sprintf("console.roles[%d].role", i), quote(r.Role), "security, approver or auditor")
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+)
+
+func (v *validator) policies() {
+	seen := map[string]bool{}
+	for i, p := range v.c.Policies {
+		key := fmt.Sprintf("policies[%d]", i)
+		if p.Name == "" || seen[p.Name] {
+			v.add(key+".name", quote(p.Name), "a name of its own")
+		}
+		seen[p.Name] = true
+		for _, problem := range p.Judge().Validate() {
+			if problem.Path() != "name" { // checked above, with the others
+				v.add(key+"."+problem.Path(), problem.Found, problem.Want)
+			}
+		}
+		for j, r := range p.Rules {
+			v.rule(fmt.Sprintf("%s.rules[%d]", key, j), r)
+		}
+	}
+}
+
+// rule checks what a rule refers to; its own content is the policy's to judge.
+func (v *validator) rule(key string, r Rule) {
+	for k, g := range r.Groups {
+		if !v.hasGroup(g) {
+			v.add(fmt.Sprintf("%s.groups[%d]", key, k), quote(g), "the name of a group under groups")
+		}
+	}
+	for k, id := range r.Clients {
+		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) && !v.publishes(id) {
+			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts")
+		}
+	}
+	if r.Quorum > 1 {
+		v.add(key+".quorum", fmt.Sprint(r.Quorum), "1 (this version asks one person)")
+	}
+}
