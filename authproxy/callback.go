@@ -94,8 +94,12 @@ func (s *Server) tellRefusal(ctx context.Context, req *grant.AuthorizationReques
 // logIn turns Salesforce's answer into a stored login of an unblocked user.
 func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
 	deny := func(code, description, reason string, cause error) (person, *oauthError) {
-		s.record(ctx, audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: reason,
-			Org: req.Org, Client: req.ClientID, Server: req.Server})
+		entry := audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: reason,
+			Org: req.Org, Client: req.ClientID, Server: req.Server}
+		if e, ok := errors.AsType[*salesforce.Error](cause); ok {
+			entry.Status = e.Case()
+		}
+		s.record(ctx, entry)
 		return person{}, &oauthError{code: code, description: description, cause: cause}
 	}
 	org := s.orgs[req.Org]

@@ -57,7 +57,7 @@ type Entry struct {
 	DefinitionHash  string `json:"definition_hash,omitempty"`
 	PolicyVersion   string `json:"policy_version,omitempty"`
 	Approval        string `json:"approval,omitempty"`
-	Status          string `json:"status,omitempty"` // HTTP status or JSON-RPC code of the answer
+	Status          string `json:"status,omitempty"` // of the answer: HTTP status, JSON-RPC code, or what Salesforce refused a login for (salesforce.CaseOf)
 	Reason          string `json:"reason,omitempty"`
 	DurationMS      int64  `json:"duration_ms,omitempty"`
 	Bytes           int64  `json:"bytes,omitempty"`  // size of the answer

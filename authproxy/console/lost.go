@@ -23,26 +23,25 @@ func (c *Console) lostLogin(r *http.Request, v *visit, waits string) (*ui.LostLo
 		return nil, err
 	}
 	back := url.Values{"org": {v.session.Org}, "return_to": {ui.SafeReturnTo(r.URL.EscapedPath())}}
-	return &ui.LostLogin{Org: v.session.Org, Since: ui.Moment(login.RefreshedAt, c.Now()), Reason: lossInWords(login.Why), Waits: waits,
+	return &ui.LostLogin{Org: v.session.Org, Since: ui.Moment(login.RefreshedAt, c.Now()), Reason: lossInWords(login.Failure), Waits: waits,
 		SignIn: "/signin?" + back.Encode()}, nil
 }
 
 // lossInWords says why a login is over, as far as that helps the person or whoever they
 // ask. The texts of package salesforce are short and plain, whatever Salesforce wrote.
-func lossInWords(why string) string {
+func lossInWords(f link.Failure) string {
 	const ask = " If it ends again after signing in, tell your administrator."
-	e, known := salesforce.ErrorRecorded(why)
 	switch {
-	case known && e.Lost:
+	case f.Kind == "": // noted before there were reasons
+		return ""
+	case f.Lost:
 		return "An answer of Salesforce was lost on the way, and the login with it."
-	case known && e.Code == link.NotReadable:
+	case f.Code == salesforce.NotReadable:
 		return "What was stored here to renew it cannot be read." + ask
-	case known && e.Kind == salesforce.Refused:
-		return "What Salesforce sent to renew it was not accepted here (" + e.Code + ")." + ask
-	case known && e.Description != "":
-		return "Salesforce ended it: " + e.Description + "." + ask
-	case known:
-		return "Salesforce ended it: " + e.Code + "." + ask
+	case f.Kind == salesforce.Refused:
+		return "What Salesforce sent to renew it was not accepted here (" + f.Code + ")." + ask
+	case f.Text != "":
+		return "Salesforce ended it: " + f.Text + "." + ask
 	}
-	return ""
+	return "Salesforce ended it: " + f.Code + "." + ask
 }

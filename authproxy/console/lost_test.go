@@ -6,19 +6,21 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // loseLogin gives the person a Salesforce login that ended a while ago, for a reason
 // as package link records it.
-func (p *person) loseLogin(why string) {
+func (p *person) loseLogin(why link.Failure) {
 	p.t.Helper()
 	token := &salesforce.Token{AccessToken: "a", RefreshToken: "r", ExpiresAt: p.now, OrgID: "00D", Subject: p.subject}
 	if err := p.links.Replace(p.t.Context(), "acme", token); err != nil {
 		p.t.Fatal(err)
 	}
 	over := p.now.Add(-90 * time.Minute).UnixMilli()
-	if _, err := p.db.Writes.Exec(`UPDATE links SET state = 'needs_reauth', why = $1, refreshed_at = $2`, why, over); err != nil {
+	if _, err := p.db.Writes.Exec(`UPDATE links SET state = 'needs_reauth', failure_kind = $1, failure_code = $2, failure_text = $3, refreshed_at = $4`,
+		why.Kind, why.Code, why.Text, over); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -29,7 +31,7 @@ func TestAccountTellsOfALostLogin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice, bob := s.signIn("acme", "005A"), s.signIn("acme", "005B")
-	alice.loseLogin(salesforce.ErrorFor("invalid_grant", "ip restricted").Error())
+	alice.loseLogin(link.Failure{Kind: salesforce.Dead, Code: "invalid_grant", Text: "ip restricted"})
 	if page := alice.get("/account"); strings.Contains(page.body, "Sign in to Salesforce again") {
 		t.Error("somebody without connections needs no login")
 	}
@@ -53,7 +55,7 @@ func TestApprovalTellsOfALostLogin(t *testing.T) {
 	alice := s.signIn("acme", "005A")
 	waiting, denied := alice.ask(`{"a":1}`, "requester"), alice.ask(`{"a":2}`, "requester")
 	alice.post("/approvals/"+denied.ID, url.Values{"decision": {"deny"}})
-	alice.loseLogin("")
+	alice.loseLogin(link.Failure{})
 	page := alice.get("/approvals/" + waiting.ID)
 	page.want(t, 200, "cannot be made until you sign in", "Approve")
 	if !strings.Contains(page.body, "return_to=%2Fapprovals%2F"+waiting.ID+`"`) {
@@ -68,20 +70,18 @@ func TestApprovalTellsOfALostLogin(t *testing.T) {
 
 func TestLossInWords(t *testing.T) {
 	t.Parallel()
-	lost := &salesforce.Error{Kind: salesforce.Transient, Code: "network", Lost: true}
-	refused := &salesforce.Error{Kind: salesforce.Refused, Code: "wrong_org", Description: "the token is of another org"}
-	for why, want := range map[string]string{
-		salesforce.ErrorFor("invalid_grant", "expired access/refresh token").Error(): "Salesforce ended it: expired access/refresh token.",
-		salesforce.ErrorFor("OAUTH_APP_BLOCKED", "").Error():                         "Salesforce ended it: OAUTH_APP_BLOCKED.",
-		lost.Error():    "lost on the way",
-		refused.Error(): "not accepted here (wrong_org)",
-		"salesforce: dead: not_readable (the stored refresh token does not open)": "What was stored here to renew it cannot be read.",
+	for why, want := range map[link.Failure]string{
+		{Kind: salesforce.Dead, Code: "invalid_grant", Text: "expired access/refresh token"}:           "Salesforce ended it: expired access/refresh token.",
+		{Kind: salesforce.Dead, Code: "OAUTH_APP_BLOCKED"}:                                             "Salesforce ended it: OAUTH_APP_BLOCKED.",
+		{Kind: salesforce.Transient, Code: "network", Lost: true}:                                      "lost on the way",
+		{Kind: salesforce.Refused, Code: "wrong_org", Text: "the token is of another org"}:             "not accepted here (wrong_org)",
+		{Kind: salesforce.Dead, Code: salesforce.NotReadable, Text: "the refresh token does not open"}: "What was stored here to renew it cannot be read.",
 	} {
 		if got := lossInWords(why); !strings.Contains(got, want) {
-			t.Errorf("%s: %q", why, got)
+			t.Errorf("%+v: %q", why, got)
 		}
 	}
-	if got := lossInWords("written by a later version"); got != "" {
-		t.Errorf("an unknown reason is shown: %q", got)
+	if got := lossInWords(link.Failure{}); got != "" {
+		t.Errorf("a reason that is not known is shown: %q", got)
 	}
 }

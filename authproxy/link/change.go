@@ -21,7 +21,8 @@ type change struct {
 	// refresh is the new refresh token; "" in an Active change keeps the old one.
 	refresh   string
 	holdUntil time.Time
-	why       string
+	why       string // what ends it here
+	failure   Failure
 }
 
 // sealedChange has its tokens sealed; access and refresh of change are empty.
@@ -55,10 +56,12 @@ func (s *Store) seal(l *record, c change) (sealedChange, error) {
 func (s *Store) advance(ctx context.Context, e db.Execer, l *record, c sealedChange) (bool, error) {
 	n, err := db.Affected(ctx, e,
 		`UPDATE links SET state = $1, version = version + 1, sealed_access = $2, access_expires_at = $3, sealed_refresh = $4,
-		lease_until = $5, lease_holder = '', unanswered = 0, why = $6, refreshed_at = $7
-		WHERE org = $8 AND subject = $9 AND version = $10 AND state = $11`,
+		lease_until = $5, lease_holder = '', unanswered = 0, why = $6, refreshed_at = $7,
+		failure_kind = $8, failure_code = $9, failure_text = $10, failure_hint = $11, failure_lost = $12
+		WHERE org = $13 AND subject = $14 AND version = $15 AND state = $16`,
 		c.state, c.access, millis(c.expiresAt), c.refresh,
 		millis(c.holdUntil), c.why, db.Millis(s.Now()),
+		c.failure.Kind, c.failure.Code, c.failure.Text, c.failure.Hint, c.failure.Lost,
 		l.org, l.subject, l.version, l.state)
 	if err != nil {
 		return false, fmt.Errorf("changing link: %w", err)

@@ -39,6 +39,9 @@
 // stored access token that does not open is replaced by a refresh; a refresh token that
 // does not open makes the link needs_reauth.
 //
+// Why a login is lost, or waits, is kept in the row ([Failure]), for the person's page and
+// the operator's list.
+//
 // # Revoking
 //
 // Refresh tokens that are not used any more (replaced, revoked, refused, arrived after

@@ -63,7 +63,7 @@ func (s *Store) claim(ctx context.Context, key flightKey) (*record, error) {
 // For a link whose token was sent too often it marks the login as lost.
 func (s *Store) tryClaim(ctx context.Context, l *record, now time.Time) (bool, error) {
 	if l.unanswered >= maxUnanswered {
-		_, err := s.lose(ctx, l, &salesforce.Error{Kind: salesforce.Transient, Code: "network", Description: "the answers to two refreshes were lost", Lost: true}, "")
+		_, err := s.lose(ctx, l, salesforce.NewLost("the answers to two refreshes were lost"), "")
 		return false, err
 	}
 	err := s.DB.Writes.QueryRowContext(ctx,
@@ -99,16 +99,18 @@ func (s *Store) sendAgain(ctx context.Context, l *record) (bool, error) {
 
 // pause turns the lease into a pause: no process refreshes this version before it is
 // over. answered says that the sending counted last had a definite answer.
-func (s *Store) pause(l *record, d time.Duration, answered bool, why error) {
+func (s *Store) pause(l *record, d time.Duration, answered bool, failure Failure) {
 	taken := 0
 	if answered {
 		taken = 1
 	}
 	s.persist("noting pause of link", func(ctx context.Context) error {
 		_, err := db.Affected(ctx, s.DB.Writes,
-			`UPDATE links SET lease_until = $1, lease_holder = '', unanswered = unanswered - $2, why = $3
-			WHERE org = $4 AND subject = $5 AND version = $6 AND lease_holder = $7`,
-			db.Millis(s.Now().Add(d)), taken, why.Error(), l.org, l.subject, l.version, s.holder)
+			`UPDATE links SET lease_until = $1, lease_holder = '', unanswered = unanswered - $2, why = '',
+			failure_kind = $3, failure_code = $4, failure_text = $5, failure_hint = $6, failure_lost = $7
+			WHERE org = $8 AND subject = $9 AND version = $10 AND lease_holder = $11`,
+			db.Millis(s.Now().Add(d)), taken, failure.Kind, failure.Code, failure.Text, failure.Hint, failure.Lost,
+			l.org, l.subject, l.version, s.holder)
 		return err
 	})
 }

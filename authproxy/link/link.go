@@ -158,19 +158,21 @@ type record struct {
 	leaseUntil    time.Time
 	leaseHolder   string
 	unanswered    int64
-	why           string
+	why           string // what ended it here
+	failure       Failure
 	createdAt     time.Time
 	refreshedAt   time.Time
 }
 
 const recordColumns = `org, subject, state, version, sealed_access, access_expires_at, sealed_refresh,
-	lease_until, lease_holder, unanswered, why, created_at, refreshed_at`
+	lease_until, lease_holder, unanswered, why, created_at, refreshed_at, ` + failureColumns
 
 func scanRecord(scan func(...any) error) (*record, error) {
 	var l record
 	var expires, lease, created, refreshed int64
 	err := scan(&l.org, &l.subject, &l.state, &l.version, &l.sealedAccess, &expires, &l.sealedRefresh,
-		&lease, &l.leaseHolder, &l.unanswered, &l.why, &created, &refreshed)
+		&lease, &l.leaseHolder, &l.unanswered, &l.why, &created, &refreshed,
+		&l.failure.Kind, &l.failure.Code, &l.failure.Text, &l.failure.Hint, &l.failure.Lost)
 	l.expiresAt, l.leaseUntil = db.Time(expires), db.Time(lease)
 	l.createdAt, l.refreshedAt = db.Time(created), db.Time(refreshed)
 	return &l, err

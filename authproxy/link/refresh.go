@@ -19,10 +19,6 @@ const (
 	settingPause = time.Minute
 )
 
-// NotReadable is the code of a login that is over because what is stored of it does not
-// open: Salesforce has not ended it.
-const NotReadable = "not_readable"
-
 // refresh moves a link beyond a version and returns its access token then. forced: the
 // access token was refused although it has not expired.
 func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string, error) {
@@ -37,20 +33,20 @@ func (s *Store) refresh(ctx context.Context, key flightKey, forced bool) (string
 	old, err := s.refreshToken(l)
 	if err != nil {
 		// Nobody can use it any more, so waiting does not help: a new sign-in does.
-		return s.settleFailure(ctx, l, &salesforce.Error{Kind: salesforce.Dead, Code: NotReadable, Description: "the stored refresh token does not open"})
+		return s.settleFailure(ctx, l, salesforce.NewError(salesforce.NotReadable, "the stored refresh token does not open"))
 	}
 	for {
 		t, err := s.Salesforce.Refresh(ctx, l.org, old)
 		if err == nil {
 			return s.settle(ctx, l, t, forced)
 		}
-		fault := salesforceError(err)
-		if !fault.Lost || l.unanswered >= maxUnanswered {
-			return s.settleFailure(ctx, l, fault)
+		failure := salesforceError(err)
+		if !failure.Lost || l.unanswered >= maxUnanswered {
+			return s.settleFailure(ctx, l, failure)
 		}
-		s.Log.Warn("the answer to a refresh was lost; trying once more", "org", l.org, "subject", l.subject, "error", fault)
+		s.Log.Warn("the answer to a refresh was lost; trying once more", "org", l.org, "subject", l.subject, "error", failure)
 		if sleep(ctx, s.RetryDelay) != nil {
-			return "", unavailable(0, fault)
+			return "", unavailable(0, failure)
 		}
 		if again, err := s.sendAgain(ctx, l); err != nil || !again {
 			return s.current(ctx, l, err)
@@ -63,14 +59,15 @@ func salesforceError(err error) *salesforce.Error {
 	if e, ok := errors.AsType[*salesforce.Error](err); ok {
 		return e
 	}
-	return &salesforce.Error{Kind: salesforce.Transient, Code: "network", Description: "request failed", Lost: true}
+	return salesforce.NewLost("request failed")
 }
 
 // settle stores the answer and only then returns its access token.
 func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forced bool) (string, error) {
 	if t.Subject != l.subject {
-		fault := &salesforce.Error{Kind: salesforce.Refused, Code: "wrong_subject", Description: "the token is of another user", Received: t}
-		return s.settleFailure(ctx, l, fault)
+		e := salesforce.NewError(salesforce.WrongSubject, "the token is of another user")
+		e.Received = t
+		return s.settleFailure(ctx, l, e)
 	}
 	next := change{state: Active, access: t.AccessToken, expiresAt: t.ExpiresAt, refresh: t.RefreshToken}
 	if now := s.Now(); forced || t.ExpiresAt.Before(now.Add(refreshPause)) {
@@ -94,37 +91,37 @@ func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forc
 }
 
 // settleFailure ends a refresh that gave no access token.
-func (s *Store) settleFailure(ctx context.Context, l *record, fault *salesforce.Error) (string, error) {
-	s.Log.Warn("refreshing a Salesforce token failed", "org", l.org, "subject", l.subject, "fault", fault)
+func (s *Store) settleFailure(ctx context.Context, l *record, failure *salesforce.Error) (string, error) {
+	s.Log.Warn("refreshing a Salesforce token failed", "org", l.org, "subject", l.subject, "error", failure)
 	received := ""
-	if fault.Received != nil {
-		received = fault.Received.RefreshToken
+	if failure.Received != nil {
+		received = failure.Received.RefreshToken
 	}
-	if fault.Kind == salesforce.Dead || fault.Kind == salesforce.Refused || fault.Lost {
-		won, err := s.lose(ctx, l, fault, received)
+	if failure.Kind == salesforce.Dead || failure.Kind == salesforce.Refused || failure.Lost {
+		won, err := s.lose(ctx, l, failure, received)
 		if err != nil {
 			return "", unavailable(refreshPause, err)
 		}
 		if !won {
 			return s.current(ctx, l, nil)
 		}
-		return "", fmt.Errorf("%w: %w", ErrNeedsReauth, fault)
+		return "", fmt.Errorf("%w: %w", ErrNeedsReauth, failure)
 	}
-	d := max(fault.RetryAfter, refreshPause)
-	if fault.Kind == salesforce.Misconfigured {
+	d := max(failure.RetryAfter, refreshPause)
+	if failure.Kind == salesforce.Misconfigured {
 		d = settingPause
 	}
 	d += jitter()
 	if received != "" {
 		// The old refresh token is spent and the new access token cannot be judged now:
 		// keep the new refresh token, and what is left of the access token in use.
-		if _, err := s.store(l, change{state: Active, keepAccess: true, refresh: received, holdUntil: s.Now().Add(d), why: fault.Error()}); err != nil {
+		if _, err := s.store(l, change{state: Active, keepAccess: true, refresh: received, holdUntil: s.Now().Add(d), failure: failureOf(failure)}); err != nil {
 			return "", unavailable(d, err)
 		}
-		return "", unavailable(d, fault)
+		return "", unavailable(d, failure)
 	}
-	s.pause(l, d, true, fault)
-	return "", unavailable(d, fault)
+	s.pause(l, d, true, failureOf(failure))
+	return "", unavailable(d, failure)
 }
 
 // jitter keeps links that failed together from coming back together: below 2 s.
@@ -166,14 +163,14 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 
 // lose makes a link needs_reauth and queues its refresh token, and one that was
 // received but not accepted, for revocation. False: the link has moved on.
-func (s *Store) lose(ctx context.Context, l *record, why error, received string) (won bool, err error) {
+func (s *Store) lose(ctx context.Context, l *record, failure *salesforce.Error, received string) (won bool, err error) {
 	old, err := s.refreshToken(l)
 	if err != nil {
 		s.Log.Error("a refresh token cannot be revoked at Salesforce", "org", l.org, "subject", l.subject, "error", err)
 	}
 	err = s.persist("noting that a login is lost", func(ctx context.Context) error {
 		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
-			if won, err = s.advance(ctx, tx, l, sealedChange{change: change{state: NeedsReauth, why: why.Error()}}); err != nil {
+			if won, err = s.advance(ctx, tx, l, sealedChange{change: change{state: NeedsReauth, failure: failureOf(failure)}}); err != nil {
 				return err
 			}
 			if received != old {
@@ -193,7 +190,7 @@ func (s *Store) lose(ctx context.Context, l *record, why error, received string)
 	if err == nil {
 		s.nudge()
 		if won {
-			s.OnEvent(Event{Org: l.org, Subject: l.subject, Kind: LoginLost, Err: why})
+			s.OnEvent(Event{Org: l.org, Subject: l.subject, Kind: LoginLost, Err: failure})
 		}
 	}
 	return won, err

@@ -13,8 +13,11 @@ type Status struct {
 	State State
 	// ExpiresAt is when the access token expires; zero without one.
 	ExpiresAt time.Time
-	// Why is the last failure of a refresh (salesforce.ErrorRecorded reads it), or why the
-	// link was revoked; "" after a success.
+	// Failure is why the login is lost, or why its last refresh failed; the zero value
+	// after a success.
+	Failure Failure
+	// Why is what revoked the link here; of a failure before there was Failure, the sentence
+	// that was written then.
 	Why string
 	// CreatedAt is the first sign-in, RefreshedAt the last change of tokens: for a link
 	// that is not active, when that ended.
@@ -22,7 +25,7 @@ type Status struct {
 }
 
 func (l *record) status() Status {
-	return Status{Org: l.org, Subject: l.subject, State: l.state, ExpiresAt: l.expiresAt, Why: l.why,
+	return Status{Org: l.org, Subject: l.subject, State: l.state, ExpiresAt: l.expiresAt, Failure: l.failure, Why: l.why,
 		CreatedAt: l.createdAt, RefreshedAt: l.refreshedAt}
 }
 

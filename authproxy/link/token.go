@@ -94,6 +94,8 @@ func needsReauth(l *record) error {
 	switch {
 	case l == nil:
 		return fmt.Errorf("%w: no login yet", ErrNeedsReauth)
+	case l.failure.Kind != "":
+		return fmt.Errorf("%w: %s", ErrNeedsReauth, l.failure.Reason())
 	case l.why != "":
 		return fmt.Errorf("%w: %s", ErrNeedsReauth, l.why)
 	}

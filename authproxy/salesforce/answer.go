@@ -21,12 +21,6 @@ import (
 // answerLimit bounds an answer of the login host. A token answer has some 3 kB.
 const answerLimit = 256 << 10
 
-// Codes of answers that came whole and are none.
-const (
-	malformedAnswer = "malformed_answer"
-	emptyAnswer     = "empty_answer"
-)
-
 // answers is the transport below the OAuth library. The library reads answers
 // leniently (any content type, member names in any case, the last duplicate wins, a
 // long body cut short); here an answer is read whole, strictly and once, and every
@@ -58,7 +52,9 @@ func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	res.Body.Close()
 	switch {
 	case errors.Is(err, ErrTooLarge):
-		return nil, &Error{Kind: Transient, Code: malformedAnswer, Description: "answer is too large", Status: res.StatusCode}
+		e := NewError(malformedAnswer, "answer is too large")
+		e.Status = res.StatusCode
+		return nil, e
 	case err != nil:
 		e := networkError(err, true)
 		e.Status = res.StatusCode
@@ -91,21 +87,19 @@ func (a answers) failure(res *http.Response, body []byte) error {
 	case ok && parsed && answer.Error == "":
 		return nil
 	case status >= 500 || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout:
-		e = &Error{Kind: Transient, Code: "unavailable", Description: http.StatusText(status)}
+		e = NewError(unavailable, http.StatusText(status))
 	case parsed && answer.Error != "":
 		e = ErrorFor(answer.Error, answer.Description)
 	case ok && len(body) == 0:
-		e = &Error{Kind: Transient, Code: emptyAnswer, Description: "answer is empty"}
+		e = NewError(emptyAnswer, "answer is empty")
 	case status >= 300 && status <= 399:
-		e = &Error{Kind: Misconfigured, Code: "redirected", Description: "redirects are not followed",
-			Hint: hintMyDomain}
+		e = NewError(redirected, "redirects are not followed")
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		e = &Error{Kind: Misconfigured, Code: "wrong_host", Description: "the host has no such endpoint",
-			Hint: hintMyDomain}
+		e = NewError(wrongHost, "the host has no such endpoint")
 	default:
 		// A whole page that is no token answer: maintenance, a filter on the way. The
 		// token endpoint did not speak, so nothing says that the token is spent.
-		e = &Error{Kind: Transient, Code: malformedAnswer, Description: "answer is not of an OAuth endpoint"}
+		e = NewError(malformedAnswer, "answer is not of an OAuth endpoint")
 	}
 	e.Status = res.StatusCode
 	e.RetryAfter = a.retryAfter(res.Header.Get("Retry-After"))
@@ -126,7 +120,6 @@ func (a answers) retryAfter(value string) time.Duration {
 // networkError names the step that failed. Text of the error below stays out of the
 // description: it may quote a peer.
 func networkError(err error, sent bool) *Error {
-	e := &Error{Kind: Transient, Code: "network", Lost: sent, Description: "connection failed", cause: err}
 	var (
 		dns         *net.DNSError
 		certificate *tls.CertificateVerificationError
@@ -135,18 +128,24 @@ func networkError(err error, sent bool) *Error {
 		record      tls.RecordHeaderError
 		alert       tls.AlertError
 	)
+	code, description := network, "connection failed"
 	switch {
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &host), errors.As(err, &record), errors.As(err, &alert):
-		e.Code, e.Description = "tls", "TLS verification failed"
-		e.Hint = "trusted_ca_file must hold the root of a TLS-inspecting gateway, if there is one"
+		code, description = tlsFailed, "TLS verification failed"
 	case errors.As(err, &dns):
-		e.Code, e.Description = "dns", "host name does not resolve"
+		code, description = nameUnresolved, "host name does not resolve"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		e.Description = "no answer in time"
+		description = "no answer in time"
 	case errors.Is(err, context.Canceled):
-		e.Description = "request was cancelled"
+		description = "request was cancelled"
 	case sent:
-		e.Description = "connection ended before the answer was complete"
+		description = "connection ended before the answer was complete"
 	}
+	e := NewError(code, description)
+	if sent {
+		e = NewLost(description)
+		e.Code = code
+	}
+	e.cause = err
 	return e
 }

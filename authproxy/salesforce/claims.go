@@ -19,12 +19,6 @@ const (
 	maxLifetime = 24 * time.Hour
 )
 
-// Codes of errors that a clock makes, ours or Salesforce's.
-const (
-	tokenExpired     = "expired"
-	tokenNotYetValid = "not_yet_valid"
-)
-
 // jwtClaims are the claims that are read, each under its exact name and in its own type.
 type jwtClaims struct {
 	Issuer    string         `json:"iss"`
@@ -46,31 +40,31 @@ func (o *org) checkClaims(c *jwtClaims, now time.Time) (*identity, error) {
 		jwt.WithTimeFunc(func() time.Time { return now })).Validate(registered)
 	switch {
 	case c.Issuer == "" || errors.Is(err, jwt.ErrTokenInvalidIssuer):
-		return nil, refused("wrong_issuer", "the token has another issuer", "issuer: set it to the org's Current My Domain URL from Setup > My Domain")
+		return nil, NewError(wrongIssuer, "the token has another issuer")
 	case len(registered.Audience) == 0 || errors.Is(err, jwt.ErrTokenInvalidAudience):
-		return nil, refused("wrong_audience", "the token is for another audience", "")
+		return nil, NewError(wrongAudience, "the token is for another audience")
 	case c.ClientID != o.ClientID:
-		return nil, refused("wrong_client", "the token was issued to another client", "")
+		return nil, NewError(wrongClient, "the token was issued to another client")
 	}
 	if err := o.checkScope(c.Scope, true); err != nil {
 		return nil, err
 	}
 	switch {
 	case timesErr != nil:
-		return nil, refused("wrong_time", "the token's exp, nbf or iat is missing or no whole number", "")
+		return nil, NewError(wrongTime, "the token's exp, nbf or iat is missing or no whole number")
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return nil, refused(tokenExpired, "the token has expired", "compare this host's clock with the time")
+		return nil, NewError(expired, "the token has expired")
 	case errors.Is(err, jwt.ErrTokenNotValidYet), errors.Is(err, jwt.ErrTokenUsedBeforeIssued):
-		return nil, refused(tokenNotYetValid, "the token is from the future", "compare this host's clock with the time")
+		return nil, NewError(notYetValid, "the token is from the future")
 	case err != nil:
-		return nil, refused("malformed_token", "the access token is not a well-formed JWT", "")
+		return nil, NewError(malformedToken, "the access token is not a well-formed JWT")
 	case registered.ExpiresAt.After(now.Add(maxLifetime)):
-		return nil, refused("wrong_time", "the token lives longer than Salesforce lets one live", "")
+		return nil, NewError(wrongTime, "the token lives longer than Salesforce lets one live")
 	}
 	user, isUser := strings.CutPrefix(c.Subject, "uid:")
 	subject, err := NormalizeID(user)
 	if err != nil || !isUser || !strings.HasPrefix(subject, "005") {
-		return nil, refused("wrong_subject", "the token's subject is no user", "")
+		return nil, NewError(WrongSubject, "the token's subject is no user")
 	}
 	return &identity{subject: subject, scope: c.Scope, expiresAt: registered.ExpiresAt.UTC()}, nil
 }

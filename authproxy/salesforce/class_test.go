@@ -40,12 +40,7 @@ func TestErrorClassesNameTheSetting(t *testing.T) {
 		{"temporarily_unavailable", "", salesforce.Transient, []string{"status.salesforce.com"}},
 	} {
 		told := salesforce.ErrorFor(tc.code, tc.description)
-		read, ok := salesforce.ErrorRecorded(told.Error())
-		if !ok {
-			t.Errorf("%q is not read back", told.Error())
-			continue
-		}
-		for _, e := range []*salesforce.Error{told, read} {
+		for _, e := range []*salesforce.Error{told, salesforce.CaseOf(told.Case())} {
 			if e.Kind != tc.kind || e.Code != tc.code {
 				t.Errorf("%s %q: %v, want kind %s", tc.code, tc.description, e, tc.kind)
 			}
@@ -64,9 +59,10 @@ func TestRecordedErrorIsLost(t *testing.T) {
 	for _, e := range []*salesforce.Error{
 		{Kind: salesforce.Transient, Code: "network", Description: "no answer in time", Lost: true},
 		{Kind: salesforce.Transient, Code: "network", Lost: true, Status: 200},
+		salesforce.NewLost("no answer in time"),
 	} {
-		if read, ok := salesforce.ErrorRecorded(e.Error()); !ok || !read.Lost || !strings.Contains(read.Hint, "signs in again") {
-			t.Errorf("%q is read back as %+v, %t", e.Error(), read, ok)
+		if read := salesforce.CaseOf(e.Case()); !read.Lost || !strings.Contains(read.Hint, "signs in again") {
+			t.Errorf("%q is read back as %+v", e.Case(), read)
 		}
 	}
 }

@@ -116,7 +116,7 @@ func (c *Client) org(name string) (*org, error) {
 	if o := c.orgs[name]; o != nil {
 		return o, nil
 	}
-	return nil, &Error{Kind: Misconfigured, Code: "unknown_org", Description: "no such org is configured"}
+	return nil, NewError(unknownOrg, "no such org is configured")
 }
 
 // NewVerifier returns a fresh PKCE code verifier (RFC 7636, 256 random bits).
@@ -159,8 +159,7 @@ func (c *Client) Exchange(ctx context.Context, orgName, code, verifier string) (
 	}
 	t, err := c.accept(ctx, o, answer)
 	if err == nil && t.RefreshToken == "" {
-		err = refused("no_refresh_token", "the answer has no refresh token",
-			setupSettings+" > OAuth Scopes: Perform requests at any time (refresh_token)")
+		err = NewError(noRefreshToken, "the answer has no refresh token")
 	}
 	if err != nil {
 		c.discard(ctx, o, answer)
@@ -196,7 +195,7 @@ func (c *Client) Refresh(ctx context.Context, orgName, refreshToken string) (*To
 		switch e.Code {
 		case unknownKey:
 			e.Kind = Transient
-		case tokenExpired, tokenNotYetValid:
+		case expired, notYetValid:
 			e.Kind = Misconfigured
 		}
 		if r := text(answer, "refresh_token"); r != "" && r != refreshToken {
@@ -228,7 +227,7 @@ func (c *Client) Revoke(ctx context.Context, orgName, token string) error {
 		return res.Body.Close()
 	}
 	e := asError(err)
-	if e.Code == emptyAnswer || e.Code == "invalid_token" {
+	if e.Code == emptyAnswer || e.Code == unknownToken {
 		return nil // RFC 7009 section 2.2: an unknown token is no error
 	}
 	return e

@@ -20,9 +20,9 @@
 // While no key is to be had no token verifies, and none is asked for. DESIGN.md tells
 // which part of a token is read by whom, and in which order.
 //
-// All failures are [*Error]. Its Kind says what can be done: sign in again, wait,
-// change a setting (Hint says which), or nothing, because the answer was not to be
-// believed. Its Lost says that the request may have been carried out although no
+// All failures are [*Error]; codes.go has every code there is. Kind says what can be
+// done: sign in again, wait, change a setting (Hint says which), or nothing, because the
+// answer was not to be believed. Its Lost says that the request may have been carried out although no
 // answer arrived; with rotating refresh tokens that is a fact to keep.
 //
 // The package keeps no token. Storing, single flight and retries belong to package

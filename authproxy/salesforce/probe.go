@@ -10,15 +10,6 @@ import (
 // probeLimit is how long a probe waits: a person looks on.
 const probeLimit = 20 * time.Second
 
-// AppSettings is the Setup page of the External Client App, as an operator finds it.
-const AppSettings = setupSettings
-
-const (
-	hintMyDomain = "login_url: use the org's own URL from Setup > My Domain > Current My Domain URL"
-	hintStatus   = "https://status.salesforce.com tells of maintenance; a web filter on the way may answer in Salesforce's place"
-	hintNetwork  = "this host must reach it on port 443 without a proxy: look at DNS, routes and firewall"
-)
-
 // ProbeHost asks the org's login host for anything and returns how far the Date header
 // of its answer (RFC 9110 section 6.6.1, whole seconds) is ahead of this host's clock;
 // dated is false if the answer has none. Errors are [*Error].
@@ -33,7 +24,9 @@ func (c *Client) ProbeHost(ctx context.Context, orgName string) (ahead time.Dura
 		return 0, false, reachable(err, "login_url")
 	}
 	if res.StatusCode >= 500 {
-		return 0, false, &Error{Kind: Transient, Code: "unavailable", Description: http.StatusText(res.StatusCode), Hint: hintStatus, Status: res.StatusCode}
+		e := NewError(unavailable, http.StatusText(res.StatusCode))
+		e.Status = res.StatusCode
+		return 0, false, e
 	}
 	at, err := http.ParseTime(res.Header.Get("Date"))
 	if err != nil {
@@ -62,14 +55,14 @@ func (c *Client) ProbeKeys(ctx context.Context, orgName string) (usable int, add
 	}
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
-		e = &Error{Kind: Misconfigured, Code: "no_keys", Description: err.Error()}
+		e = NewError(unusableKeySet, err.Error())
 	}
-	said := *e
-	said.Hint = "jwks_url: must be reachable from this host, and be issuer + /id/keys, where issuer is the org's URL from Setup > My Domain > Current My Domain URL"
-	if said.Status >= 500 {
-		said.Hint += "; " + hintStatus
+	told := *e
+	told.Hint = hintNoKeys + "; " + hintKeySet + "; " + hintIssuer
+	if told.Status >= 500 {
+		told.Hint += "; " + hintStatus
 	}
-	return 0, o.JWKSURL, &said
+	return 0, o.JWKSURL, &told
 }
 
 // ProbeGateway asks for an MCP endpoint of Salesforce's without a token. nil means that
@@ -79,20 +72,18 @@ func (c *Client) ProbeGateway(ctx context.Context, address string) error {
 	if err != nil {
 		return reachable(err, "upstream")
 	}
-	e := &Error{Kind: Misconfigured, Code: "no_gateway", Status: res.StatusCode,
-		Hint: "upstream: use the server's URL from Setup > MCP Servers, https://api.salesforce.com/platform/mcp/v1/…"}
+	e := NewError(noGateway, "Salesforce's gateway answers 401 without a token")
 	switch status := res.StatusCode; {
 	case status == http.StatusUnauthorized:
 		return nil
 	case status >= 500:
-		e.Kind, e.Code, e.Description, e.Hint = Transient, "unavailable", http.StatusText(status), hintStatus
+		e = NewError(unavailable, http.StatusText(status))
 	case status >= 300 && status <= 399:
-		e.Code, e.Description = "redirected", "redirects are not followed"
+		e.Code, e.Description = redirected, "redirects are not followed"
 	case status >= 200 && status <= 299:
 		e.Description = "it answers without a token, which Salesforce's gateway does not"
-	default:
-		e.Description = "Salesforce's gateway answers 401 without a token"
 	}
+	e.Status = res.StatusCode
 	return e
 }
 
@@ -102,7 +93,7 @@ func (c *Client) look(ctx context.Context, method, address string) (*http.Respon
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, address, nil)
 	if err != nil {
-		return nil, nil, &Error{Kind: Misconfigured, Code: "bad_url", Description: "the URL is not usable"}
+		return nil, nil, NewError(unusableURL, "the URL is not usable")
 	}
 	req.Header.Set("Accept", "application/json, text/event-stream, text/html")
 	req.Close = true
@@ -121,7 +112,7 @@ func (c *Client) look(ctx context.Context, method, address string) (*http.Respon
 // reachable adds which key of the configuration names the host.
 func reachable(err error, key string) *Error {
 	e := asError(err)
-	if e.Hint == "" {
+	if e.Code != tlsFailed {
 		e.Hint = hintNetwork
 	}
 	e.Hint = key + ": " + e.Hint

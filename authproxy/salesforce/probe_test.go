@@ -1,8 +1,6 @@
 package salesforce_test
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -169,48 +167,46 @@ func TestProbeGateway(t *testing.T) {
 	}
 }
 
-// What is recorded of an error, by its text or by its code, tells the setting again.
-func TestErrorRecorded(t *testing.T) {
+// What is recorded of an error, by its case, tells the kind and the setting again.
+func TestCaseOf(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]struct {
+	for name, want := range map[string]struct {
 		code string
 		kind salesforce.Kind
 		hint string
 	}{
-		"salesforce: opaque_token": {"opaque_token", salesforce.Refused, "JSON Web Token"},
-		"salesforce: refused: opaque_token (the access token is not a JWT)":                  {"opaque_token", salesforce.Refused, "JSON Web Token"},
-		"salesforce: dead: invalid_grant (ip restricted), HTTP 400":                          {"invalid_grant", salesforce.Dead, "IP Relaxation"},
-		"salesforce: dead: not_readable (the stored refresh token does not open)":            {"not_readable", salesforce.Dead, "keys_file"},
-		"salesforce: invalid_client":                                                         {"invalid_client", salesforce.Misconfigured, "client_secret_file"},
-		"salesforce: transient: unavailable (Service Unavailable), HTTP 503":                 {"unavailable", salesforce.Transient, ""},
-		"salesforce: keys_unavailable":                                                       {"keys_unavailable", salesforce.Transient, "jwks_url"},
-		(&salesforce.Error{Kind: salesforce.Refused, Code: "wrong_org"}).Error():             {"wrong_org", salesforce.Refused, "org_id"},
-		fmt.Errorf("%w", salesforce.ErrorFor("redirect_uri_mismatch", "must match")).Error(): {"redirect_uri_mismatch", salesforce.Misconfigured, "Callback URL"},
+		"opaque_token":                 {"opaque_token", salesforce.Refused, "JSON Web Token"},
+		"invalid_grant: ip restricted": {"invalid_grant", salesforce.Dead, "IP Relaxation"},
+		"invalid_grant":                {"invalid_grant", salesforce.Dead, "signs in again"},
+		"not_readable":                 {"not_readable", salesforce.Dead, "keys_file"},
+		"invalid_client":               {"invalid_client", salesforce.Misconfigured, "client_secret_file"},
+		"unavailable":                  {"unavailable", salesforce.Transient, ""},
+		"keys_unavailable":             {"keys_unavailable", salesforce.Transient, "jwks_url"},
+		"network":                      {"network", salesforce.Transient, "login_url"},
+		(&salesforce.Error{Kind: salesforce.Refused, Code: "wrong_org"}).Case():                {"wrong_org", salesforce.Refused, "org_id"},
+		salesforce.ErrorFor("redirect_uri_mismatch", "must match").Case():                      {"redirect_uri_mismatch", salesforce.Misconfigured, "Callback URL"},
+		salesforce.ErrorFor("invalid_grant", "Login rate exceeded for this user").Case():       {"invalid_grant", salesforce.Transient, "Login History"},
+		salesforce.NewError(salesforce.NotReadable, "the stored refresh token is none").Case(): {"not_readable", salesforce.Dead, "keys_file"},
+		"written_by_a_later_version": {"written_by_a_later_version", salesforce.Misconfigured, ""},
 	} {
-		e, ok := salesforce.ErrorRecorded(text)
-		if !ok || e.Code != want.code || e.Kind != want.kind || !strings.Contains(e.Hint, want.hint) {
-			t.Errorf("%q: %v %v", text, e, ok)
-		}
-	}
-	for _, text := range []string{"", "user_blocked", "salesforce: ", "not salesforce: opaque_token"} {
-		if e, ok := salesforce.ErrorRecorded(text); ok {
-			t.Errorf("%q: %v", text, e)
+		if e := salesforce.CaseOf(name); e.Code != want.code || e.Kind != want.kind || !strings.Contains(e.Hint, want.hint) || e.Lost || (want.hint == "") != (e.Hint == "") && name != "unavailable" {
+			t.Errorf("%q: %v, hint %q", name, e, e.Hint)
 		}
 	}
 }
 
 // Every code by which a token is refused has its place, so that what is recorded of a
 // sign-in is not taken for an error of Salesforce's.
-func TestErrorRecordedKnowsRefusals(t *testing.T) {
+func TestCaseOfKnowsRefusals(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"opaque_token", "malformed_token", "wrong_algorithm", "wrong_header", "wrong_token_type", "unknown_key",
 		"ambiguous_key", "bad_signature", "wrong_org", "wrong_issuer", "wrong_audience", "wrong_client", "wider_scope", "missing_scope",
 		"wrong_subject", "wrong_time", "expired", "not_yet_valid", "no_refresh_token"} {
-		if e, ok := salesforce.ErrorRecorded("salesforce: " + code); !ok || e.Kind != salesforce.Refused || e.Code != code {
+		if e := salesforce.CaseOf(code); e.Kind != salesforce.Refused || e.Code != code || e.Hint == "" {
 			t.Errorf("%s: %v", code, e)
 		}
-	}
-	if _, ok := salesforce.ErrorRecorded(errors.New("x").Error()); ok {
-		t.Error("x is an error of Salesforce")
+		if e := salesforce.NewError(code, "x"); e.Kind != salesforce.Refused || e.Case() != code || e.Hint == "" {
+			t.Errorf("%s: %v", code, e)
+		}
 	}
 }

@@ -9,14 +9,6 @@ import (
 	"strings"
 )
 
-// Codes of a [Client.ProbeAuthorize] error that are not Salesforce's.
-const (
-	// WrongDomain: the host is Salesforce's, but not that of the org with the app.
-	WrongDomain = "wrong_domain"
-	// NoSignInPage: the answer neither leads to a sign-in page nor names an error.
-	NoSignInPage = "no_sign_in_page"
-)
-
 // Variant is an authorize request of [Client.ProbeAuthorize].
 type Variant int
 
@@ -91,15 +83,15 @@ func (o *org) judgeAuthorize(res *http.Response, body string) *Error {
 	}
 	switch {
 	case redirected && location.Host != res.Request.URL.Host && strings.HasSuffix(location.Path, authorizePath):
-		return &Error{Kind: Misconfigured, Code: WrongDomain, Description: "the host sends sign-ins on to " + plainText(location.Host), Hint: hintMyDomain}
+		return NewError(WrongDomain, "the host sends sign-ins on to "+plainText(location.Host))
 	case redirected && strings.Contains(location.Path, "RemoteAccessErrorPage"):
-		return authorizeError("OAUTH_APPROVAL_ERROR_GENERIC", "")
+		return authorizeError(approvalError, "")
 	case redirected, res.StatusCode == http.StatusOK && isSignIn(body):
 		return nil
 	case res.StatusCode >= 500:
-		return &Error{Kind: Transient, Code: "unavailable", Description: http.StatusText(res.StatusCode), Hint: hintStatus}
+		return NewError(unavailable, http.StatusText(res.StatusCode))
 	}
-	return &Error{Kind: Misconfigured, Code: NoSignInPage, Description: "the answer is no sign-in page of Salesforce", Hint: hintMyDomain}
+	return NewError(NoSignInPage, "the answer is no sign-in page of Salesforce")
 }
 
 func isSignIn(page string) bool {
@@ -109,10 +101,10 @@ func isSignIn(page string) bool {
 func authorizeError(code, description string) *Error {
 	e := ErrorFor(code, description)
 	switch {
-	case strings.Contains(strings.ToLower(e.Description), "not supported on this domain"):
-		e.Kind, e.Code, e.Hint = Misconfigured, WrongDomain, hintMyDomain
-	case e.Code == "invalid_client_id":
-		e.Hint += "; and the app must not be disabled: Setup > External Client App Manager > (the app)"
+	case strings.Contains(strings.ToLower(e.Description), domainWords):
+		return NewError(WrongDomain, e.Description)
+	case e.Code == InvalidClientID:
+		e.Hint += hintDisabled
 	}
 	return e
 }

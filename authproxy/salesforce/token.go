@@ -43,7 +43,7 @@ func (t Token) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 // instance_url, id and api_instance_url are not read: they must not choose anything.
 func (c *Client) accept(ctx context.Context, o *org, answer *oauth2.Token) (*Token, error) {
 	if !strings.EqualFold(text(answer, "token_type"), "Bearer") {
-		return nil, refused("wrong_token_type", "token_type is not Bearer", "")
+		return nil, NewError(wrongType, "token_type is not Bearer")
 	}
 	if err := o.checkScope(text(answer, "scope"), false); err != nil {
 		return nil, err
@@ -68,13 +68,11 @@ func (o *org) checkScope(scope string, needMCP bool) error {
 	granted := strings.Fields(scope)
 	for _, s := range granted {
 		if !slices.Contains(o.Scopes, s) {
-			return refused("wider_scope", "the token has a scope that was not asked for",
-				setupSettings+" > OAuth Scopes: leave no more than the configured scopes")
+			return NewError(widerScope, "the token has a scope that was not asked for")
 		}
 	}
 	if needMCP && !slices.Contains(granted, scopeMCP) {
-		return refused("missing_scope", "the token lacks mcp_api",
-			setupSettings+" > OAuth Scopes: Access Salesforce hosted MCP servers (mcp_api)")
+		return NewError(missingScope, "the token lacks mcp_api")
 	}
 	return nil
 }

@@ -67,7 +67,7 @@ func (o *org) verify(ctx context.Context, token string, now time.Time) (*identit
 	}
 	who, err := o.checkClaims(claims, now)
 	if err == nil && unverified != nil { // go-oidc read other claims than we did
-		return nil, refused("malformed_token", "the access token's claims can be read in two ways", "")
+		return nil, NewError(malformedToken, "the access token's claims can be read in two ways")
 	}
 	return who, err
 }
@@ -91,19 +91,16 @@ func (k *keysOnce) VerifySignature(ctx context.Context, token string) (payload [
 func (k *keysOnce) refusal() error {
 	switch {
 	case errors.Is(k.err, jwks.ErrUnknownKey):
-		return refused(unknownKey, "the token is signed with a key that the org does not publish", "")
+		return NewError(unknownKey, "the token is signed with a key that the org does not publish")
 	case errors.Is(k.err, jwks.ErrAmbiguousKey):
-		return refused("ambiguous_key", "the org publishes two keys under the token's key id", "")
+		return NewError(ambiguousKey, "the org publishes two keys under the token's key id")
 	case errors.Is(k.err, jwks.ErrUnavailable):
 		return keysUnavailable(k.err)
 	case k.err != nil, !k.asked: // not asked: go-oidc could not read the signature
-		return refused("bad_signature", "the token's signature does not fit the org's key", "")
+		return NewError(badSignature, "the token's signature does not fit the org's key")
 	}
 	return nil
 }
-
-// unknownKey is the code of an error: the org does not publish the key.
-const unknownKey = "unknown_key"
 
 // ready makes sure that there are keys to verify with. The error is Transient.
 func (o *org) ready(ctx context.Context) error {
@@ -114,8 +111,9 @@ func (o *org) ready(ctx context.Context) error {
 }
 
 func keysUnavailable(err error) *Error {
-	return &Error{Kind: Transient, Code: "keys_unavailable", Description: "the org's signing keys are not to be had now",
-		Hint: "jwks_url must be reachable from this host", cause: err}
+	e := NewError(noKeys, "the org's signing keys are not to be had now")
+	e.cause = err
+	return e
 }
 
 // decodeJWT reads header and claims strictly: a duplicate member at any depth, a wrong
@@ -124,8 +122,7 @@ func keysUnavailable(err error) *Error {
 func decodeJWT(token string) (*jwtHeader, *jwtClaims, error) {
 	parts := strings.Split(token, ".")
 	if len(token) > tokenLimit || len(parts) != 3 {
-		return nil, nil, refused("opaque_token", "the access token is not a JWT",
-			setupSettings+" > Security: Issue JSON Web Token (JWT)-based access tokens for named users; and scope api must not be asked for")
+		return nil, nil, NewError(opaqueToken, "the access token is not a JWT")
 	}
 	header, claims := &jwtHeader{}, &jwtClaims{}
 	for i, into := range []any{header, claims} {
@@ -134,7 +131,7 @@ func decodeJWT(token string) (*jwtHeader, *jwtClaims, error) {
 			err = json.Unmarshal(raw, into)
 		}
 		if err != nil {
-			return nil, nil, refused("malformed_token", "the access token is not a well-formed JWT", "")
+			return nil, nil, NewError(malformedToken, "the access token is not a well-formed JWT")
 		}
 	}
 	return header, claims, nil
@@ -151,21 +148,20 @@ func segment(s string) ([]byte, error) {
 func (o *org) checkHeader(h *jwtHeader) error {
 	switch {
 	case h.Algorithm != jwks.RS256: // RFC 8725 section 3.1
-		return refused("wrong_algorithm", "the token is not signed with RS256", "")
+		return NewError(wrongAlgorithm, "the token is not signed with RS256")
 	case h.Critical != nil || h.Unencoded != nil:
-		return refused("wrong_header", "the token's header has an extension", "")
+		return NewError(wrongHeader, "the token's header has an extension")
 	case h.Type != "JWT" || h.TokenType != coreTokenType:
-		return refused("wrong_token_type", "the token is not an access token of the platform", "")
+		return NewError(wrongType, "the token is not an access token of the platform")
 	case h.KeyID == "":
-		return refused("wrong_header", "the token names no key", "")
+		return NewError(wrongHeader, "the token names no key")
 	}
 	tenant := strings.Split(h.Tenant, "/") // core/INSTANCE/ORG
 	if len(tenant) != 3 || tenant[0] != "core" {
-		return refused("wrong_org", "the token does not name its org", "")
+		return NewError(wrongOrg, "the token does not name its org")
 	}
 	if id, err := NormalizeID(tenant[2]); err != nil || id != o.OrgID {
-		return refused("wrong_org", "the token is of another org",
-			"the user is signed in to another org in this browser; or org_id is not that of login_url: Setup > Company Information > Organization ID")
+		return NewError(wrongOrg, "the token is of another org")
 	}
 	return nil
 }

@@ -232,6 +232,9 @@ func (a *app) linkEvent(e link.Event) {
 	entry := audit.Entry{Actor: "proxy", Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
 	if e.Err != nil {
 		entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
+		if s, ok := errors.AsType[*salesforce.Error](e.Err); ok {
+			entry.Status = s.Case()
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

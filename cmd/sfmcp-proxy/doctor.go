@@ -228,13 +228,13 @@ func firstWrong(err error) wrongness {
 		code = e.Code
 	}
 	switch code {
-	case "invalid_client_id":
+	case salesforce.InvalidClientID:
 		return wrongness{"client_id", 0, "Salesforce does not know the consumer key"}
-	case "redirect_uri_mismatch":
+	case salesforce.RedirectMismatch:
 		return wrongness{"callback", 1, "the External Client App does not have our callback URL"}
 	case salesforce.WrongDomain:
 		return wrongness{"domain", 0, "login_url is not the host of the org that has the app"}
-	case "invalid_scope", "unsupported_scope":
+	case salesforce.InvalidScope, salesforce.UnsupportedScope:
 		return wrongness{"scopes", 3, "the External Client App does not have the scopes"}
 	}
 	return wrongness{"authorize", 0, "a sign-in would not begin"}
@@ -247,7 +247,7 @@ func (d *doctor) pkce(ctx context.Context, o config.Org) {
 	case err == nil:
 		f.Status, f.Found = warn, "a sign-in without PKCE would begin"
 		f.Fix = salesforce.AppSettings + " > Security: switch on Require Proof Key for Code Exchange (PKCE)"
-	case e == nil || e.Code != "invalid_request":
+	case e == nil || e.Code != salesforce.InvalidRequest:
 		f.Status, f.Found = warn, "whether PKCE is required cannot be seen: "+reason(err)
 	}
 	d.report(f)

@@ -49,10 +49,9 @@ func (d *doctor) logins(ctx context.Context, o config.Org, reached bool) (subjec
 		return nil, err
 	}
 	f := finding{Org: o.Name, Check: "tokens", Status: good, Found: "access tokens are JWTs of this org; the last one came at " + localTime(last.At)}
-	e, failed := salesforce.ErrorRecorded(last.Reason)
-	switch {
-	case last.Outcome != audit.OK && failed:
-		f.Status, f.Found, f.Fix = fail, "the last sign-in failed, at "+localTime(last.At)+": "+reason(e), e.Hint
+	switch e := salesforce.CaseOf(last.Status); {
+	case last.Outcome != audit.OK && last.Status != "":
+		f.Status, f.Found, f.Fix = fail, "the last sign-in failed, at "+localTime(last.At)+": "+last.Reason, e.Hint
 		if e.Kind == salesforce.Dead || e.Kind == salesforce.Transient {
 			f.Status = warn // one user's, or over
 		}
@@ -114,8 +113,7 @@ func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:0
 func (d *doctor) lastSignIn(ctx context.Context, org string) (last audit.Entry, err error) {
 	for _, action := range []string{"login.finish", "link.refresh", "link.lost"} {
 		err := d.audit.List(ctx, audit.Filter{Action: action, Limit: entriesRead}, func(e audit.Entry) error {
-			_, told := salesforce.ErrorRecorded(e.Reason)
-			if e.Org == org && e.Seq > last.Seq && (e.Outcome == audit.OK || told) {
+			if e.Org == org && e.Seq > last.Seq && (e.Outcome == audit.OK || e.Status != "") {
 				last = e
 			}
 			return nil

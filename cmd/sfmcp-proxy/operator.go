@@ -9,7 +9,6 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
-	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // operator is who the audit log names for what the command line does.
@@ -68,9 +67,9 @@ func (a *app) login(ctx context.Context, org, subject string) (login, error) {
 	if s.State != link.Active {
 		l.Since = moment{s.RefreshedAt}
 	}
-	if e, failed := salesforce.ErrorRecorded(s.Why); failed {
-		l.Why, l.Class, l.Fix = reason(e), string(e.Kind), e.Hint
-		if e.Lost {
+	if f := s.Failure; f.Kind != "" {
+		l.Why, l.Class, l.Fix = f.Reason(), string(f.Kind), f.Hint
+		if f.Lost {
 			l.Class = "lost"
 		}
 	}
