@@ -9,31 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 )
 
 // upstreamPatience is how long a command waits for Salesforce to revoke a token
 // before it leaves that to the running proxy.
 const upstreamPatience = 5 * time.Second
-
-// withApp adds --config to a command and runs it with the opened parts.
-func withApp(cmd *cobra.Command, run func(a *app, cmd *cobra.Command, args []string) error) *cobra.Command {
-	configFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := loadConfig(cmd)
-		if err != nil {
-			return err
-		}
-		cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
-		a, err := openApp(cmd.Context(), c, quiet(cmd))
-		if err != nil {
-			return err
-		}
-		return errors.Join(run(a, cmd, args), a.close())
-	}
-	return cmd
-}
 
 type userRow struct {
 	Org         string `json:"org" col:"ORG"`
@@ -51,31 +32,31 @@ type userRow struct {
 	LoginFix   string `json:"login_fix"`
 }
 
-func (a *app) userRow(ctx context.Context, u grant.User) (userRow, error) {
-	l, err := a.login(ctx, u.Org, u.Subject)
+func (s *stores) userRow(ctx context.Context, u grant.User) (userRow, error) {
+	l, err := s.login(ctx, u.Org, u.Subject)
 	return userRow{u.Org, u.Subject, u.Username, u.Name, u.Connections, l.State, u.Blocked(), moment{u.LastSeenAt}, l.Since, l.Why, l.Class, l.Fix}, err
 }
 
 func userCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
-			users, err := a.grants.Users(cmd.Context())
+	list := withStores(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			users, err := s.grants.Users(cmd.Context())
 			if err != nil {
 				return err
 			}
-			rows, err := a.userRows(cmd.Context(), users)
+			rows, err := s.userRows(cmd.Context(), users)
 			if err != nil {
 				return err
 			}
 			return errors.Join(printRows(cmd, rows), printLogins(cmd, rows))
 		})
-	show := withApp(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))},
-		func(a *app, cmd *cobra.Command, args []string) error {
-			users, err := a.findUsers(cmd.Context(), args[0])
+	show := withStores(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			users, err := s.findUsers(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			rows, err := a.userRows(cmd.Context(), users)
+			rows, err := s.userRows(cmd.Context(), users)
 			if err != nil {
 				return err
 			}
@@ -84,7 +65,7 @@ func userCommand() *cobra.Command {
 			}
 			var grants []grant.Grant
 			for _, u := range users {
-				of, err := a.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject})
+				of, err := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject})
 				if err != nil {
 					return err
 				}
@@ -96,16 +77,16 @@ func userCommand() *cobra.Command {
 	jsonFlag(show)
 	return group("user", "Users: list, show, cut off",
 		list, show,
-		eachUser("revoke", "End every connection of the user, here and at Salesforce", "revoked", (*app).revokeUser),
-		eachUser("block", "Revoke, and refuse new connections", "blocked", (*app).blockUser),
-		eachUser("unblock", "Let a blocked user connect again", "unblocked", (*app).unblockUser))
+		eachUser("revoke", "End every connection of the user, here and at Salesforce", "revoked", (*stores).revokeUser),
+		eachUser("block", "Revoke, and refuse new connections", "blocked", (*stores).blockUser),
+		eachUser("unblock", "Let a blocked user connect again", "unblocked", (*stores).unblockUser))
 }
 
-func (a *app) userRows(ctx context.Context, users []grant.User) ([]userRow, error) {
+func (s *stores) userRows(ctx context.Context, users []grant.User) ([]userRow, error) {
 	rows := make([]userRow, len(users))
 	for i, u := range users {
 		var err error
-		if rows[i], err = a.userRow(ctx, u); err != nil {
+		if rows[i], err = s.userRow(ctx, u); err != nil {
 			return nil, err
 		}
 	}
@@ -135,20 +116,20 @@ func printLogins(cmd *cobra.Command, rows []userRow) error {
 }
 
 // eachUser is a command that changes the access of the users whom its argument names.
-func eachUser(verb, short, done string, change func(a *app, ctx context.Context, u grant.User) (connections int, err error)) *cobra.Command {
-	return withApp(&cobra.Command{
+func eachUser(verb, short, done string, change func(s *stores, ctx context.Context, u grant.User) (connections int, err error)) *cobra.Command {
+	return withStores(&cobra.Command{
 		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
 		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
-	}, func(a *app, cmd *cobra.Command, args []string) error {
-		users, err := a.findUsers(cmd.Context(), args[0])
+	}, func(s *stores, cmd *cobra.Command, args []string) error {
+		users, err := s.findUsers(cmd.Context(), args[0])
 		if err != nil {
 			return err
 		}
 		if verb == "block" {
-			users = a.inEveryOrg(users, args[0])
+			users = s.inEveryOrg(users, args[0])
 		}
 		for _, u := range users {
-			n, failed := change(a, cmd.Context(), u)
+			n, failed := change(s, cmd.Context(), u)
 			if err = errors.Join(err, failed); failed != nil {
 				continue // the others all the same
 			}
@@ -158,7 +139,7 @@ func eachUser(verb, short, done string, change func(a *app, ctx context.Context,
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, personOf(u), u.Org, ended)
 		}
-		return errors.Join(err, a.tellSalesforce(cmd))
+		return errors.Join(err, s.tellSalesforce(cmd))
 	})
 }
 
@@ -171,12 +152,12 @@ func personOf(u grant.User) string {
 
 // findUsers returns the users whom who names. A user id that was never seen is
 // found in every org, so that it can be blocked before it comes.
-func (a *app) findUsers(ctx context.Context, who string) ([]grant.User, error) {
-	users, err := a.grants.FindUsers(ctx, who)
+func (s *stores) findUsers(ctx context.Context, who string) ([]grant.User, error) {
+	users, err := s.grants.FindUsers(ctx, who)
 	if err != nil || len(users) > 0 {
 		return users, err
 	}
-	if users = a.inEveryOrg(nil, who); len(users) > 0 {
+	if users = s.inEveryOrg(nil, who); len(users) > 0 {
 		return users, nil
 	}
 	return nil, fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
@@ -184,12 +165,12 @@ func (a *app) findUsers(ctx context.Context, who string) ([]grant.User, error) {
 
 // inEveryOrg adds to users the orgs where the user of an id was not seen yet: an id is
 // the same person in a sandbox and in the org that it was copied from.
-func (a *app) inEveryOrg(users []grant.User, who string) []grant.User {
+func (s *stores) inEveryOrg(users []grant.User, who string) []grant.User {
 	id := grant.FullID(who)
 	if len(id) != 18 || id[:3] != "005" {
 		return users
 	}
-	for _, org := range a.config.Salesforce.Orgs {
+	for _, org := range s.config.Salesforce.Orgs {
 		if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == org.Name }) {
 			users = append(users, grant.User{Org: org.Name, Subject: id})
 		}
@@ -200,14 +181,18 @@ func (a *app) inEveryOrg(users []grant.User, who string) []grant.User {
 // tellSalesforce tries once to have the revoked refresh tokens revoked there too. What
 // cannot be done now stays queued for the running proxy: cutting off here never waits
 // for Salesforce.
-func (a *app) tellSalesforce(cmd *cobra.Command) error {
+func (s *stores) tellSalesforce(cmd *cobra.Command) error {
 	ctx, cancel := context.WithTimeout(cmd.Context(), upstreamPatience)
 	defer cancel()
-	if err := a.bindOrgs(ctx); err != nil {
+	n, err := openOutbound(s.config, s.log)
+	if err == nil {
+		err = s.bindOrgs(ctx)
+	}
+	if err != nil {
 		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce is not told:", err)
 		return nil
 	}
-	left, err := a.links.RevokePending(ctx)
+	left, err := s.linksThrough(n).RevokePending(ctx)
 	switch {
 	case err != nil:
 		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce could not be told yet; the running proxy keeps trying")
@@ -240,13 +225,13 @@ func printGrants(cmd *cobra.Command, grants []grant.Grant) error {
 }
 
 func grantCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
+	list := withStores(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
 			all, err := cmd.Flags().GetBool("all")
 			if err != nil {
 				return err
 			}
-			grants, err := a.grants.Grants(cmd.Context(), grant.Filter{All: all})
+			grants, err := s.grants.Grants(cmd.Context(), grant.Filter{All: all})
 			if err != nil {
 				return err
 			}
@@ -254,15 +239,15 @@ func grantCommand() *cobra.Command {
 		})
 	list.Flags().Bool("all", false, "include those that have ended")
 	jsonFlag(list)
-	revoke := withApp(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
-		func(a *app, cmd *cobra.Command, args []string) error {
-			if err := a.revokeGrant(cmd.Context(), args[0]); errors.Is(err, grant.ErrNotFound) {
+	revoke := withStores(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			if err := s.revokeGrant(cmd.Context(), args[0]); errors.Is(err, grant.ErrNotFound) {
 				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
 			} else if err != nil {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "revoked", args[0])
-			return a.tellSalesforce(cmd)
+			return s.tellSalesforce(cmd)
 		})
 	return group("grant", "Connections: list, end", list, revoke)
 }
@@ -275,15 +260,15 @@ type clientRow struct {
 }
 
 func clientCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
+	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
 			var rows []clientRow
-			clients, err := a.grants.Clients(cmd.Context())
+			clients, err := s.grants.Clients(cmd.Context())
 			if err != nil {
 				return err
 			}
 			for _, c := range clients {
-				grants, err := a.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
+				grants, err := s.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
 				if err != nil {
 					return err
 				}
@@ -292,14 +277,14 @@ func clientCommand() *cobra.Command {
 			return printRows(cmd, rows)
 		})
 	jsonFlag(list)
-	revoke := withApp(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
+	revoke := withStores(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; to keep it out, take it, or the host of its document,\nfrom the configuration as well."},
-		func(a *app, cmd *cobra.Command, args []string) error {
-			clients, err := a.grants.Clients(cmd.Context())
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			clients, err := s.grants.Clients(cmd.Context())
 			if err != nil {
 				return err
 			}
-			n, err := a.revokeClient(cmd.Context(), args[0])
+			n, err := s.revokeClient(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -307,7 +292,7 @@ func clientCommand() *cobra.Command {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", printable(args[0]), n, plural(n, "connection"))
-			return a.tellSalesforce(cmd)
+			return s.tellSalesforce(cmd)
 		})
 	return group("client", "Clients: list, cut off", list, revoke)
 }

@@ -36,13 +36,13 @@ func newApprovalRow(r *approval.Request) approvalRow {
 }
 
 func approvalCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
+	list := withStores(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
 			filter := approval.Filter{State: approval.Pending}
 			if all, _ := cmd.Flags().GetBool("all"); all {
 				filter.State = ""
 			}
-			requests, err := a.approvals.List(cmd.Context(), filter)
+			requests, err := s.approvals.List(cmd.Context(), filter)
 			if err != nil {
 				return err
 			}
@@ -54,15 +54,15 @@ func approvalCommand() *cobra.Command {
 		})
 	list.Flags().Bool("all", false, "include decided and expired ones")
 	jsonFlag(list)
-	show := withApp(&cobra.Command{Use: "show APPROVAL", Short: "One call with all its arguments", Args: usageArgs(cobra.ExactArgs(1))}, showApproval)
+	show := withStores(&cobra.Command{Use: "show APPROVAL", Short: "One call with all its arguments", Args: usageArgs(cobra.ExactArgs(1))}, showApproval)
 	jsonFlag(show)
 	return group("approval", "Write calls waiting for a person", list, show,
 		decideCommand("approve", "Let exactly this call pass, once", true),
 		decideCommand("deny", "Refuse this call", false))
 }
 
-func showApproval(a *app, cmd *cobra.Command, args []string) error {
-	r, err := a.findApproval(cmd.Context(), args[0])
+func showApproval(s *stores, cmd *cobra.Command, args []string) error {
+	r, err := s.findApproval(cmd.Context(), args[0])
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func showApproval(a *app, cmd *cobra.Command, args []string) error {
 	return err
 }
 
-func (a *app) findApproval(ctx context.Context, id string) (*approval.Request, error) {
-	r, err := a.approvals.Get(ctx, id)
+func (s *stores) findApproval(ctx context.Context, id string) (*approval.Request, error) {
+	r, err := s.approvals.Get(ctx, id)
 	if errors.Is(err, approval.ErrNotFound) {
 		return nil, fmt.Errorf("no approval %q: see 'approval list --all'", id)
 	}
@@ -93,13 +93,13 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 		}
 		return cobra.ExactArgs(1)(cmd, args)
 	}
-	cmd := withApp(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
-		func(a *app, cmd *cobra.Command, args []string) error {
+	cmd := withStores(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
+		func(s *stores, cmd *cobra.Command, args []string) error {
 			name, err := cmd.Flags().GetString("as")
 			if err != nil {
 				return err
 			}
-			return a.decide(cmd, args[0], approve, name)
+			return s.decide(cmd, args[0], approve, name)
 		})
 	cmd.Flags().String("as", "", "who decides, for the audit log")
 	return cmd
@@ -107,9 +107,9 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 
 // decide records an approval before it takes effect, and a denial after: what gives
 // access must not happen unrecorded, what takes it away must not wait.
-func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) error {
+func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string) error {
 	ctx := cmd.Context()
-	r, err := a.findApproval(ctx, id)
+	r, err := s.findApproval(ctx, id)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) e
 		Org: r.Org, Subject: r.Subject, Client: r.ClientID, Grant: r.GrantID, Server: r.Server, Tool: r.Tool, Class: r.Class,
 		Approval: id, ArgumentsDigest: r.ArgumentsDigest, DefinitionHash: r.DefinitionHash, PolicyVersion: r.PolicyVersion,
 	}
-	record := func() error { _, err := a.audit.Append(ctx, entry); return err }
+	record := func() error { _, err := s.audit.Append(ctx, entry); return err }
 	if approve {
 		if r.State != approval.Pending {
 			return fmt.Errorf("%s is %s", id, r.State)
@@ -131,7 +131,7 @@ func (a *app) decide(cmd *cobra.Command, id string, approve bool, name string) e
 			return err
 		}
 	}
-	after, err := a.approvals.Decide(ctx, id, approve, name)
+	after, err := s.approvals.Decide(ctx, id, approve, name)
 	if err != nil && approve { // what was recorded has not happened
 		entry.Outcome, entry.Reason = audit.Failed, "not approved"
 		err = errors.Join(err, record())

@@ -3,11 +3,9 @@ package main
 import (
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -124,53 +122,6 @@ func TestRS16ListenersAreSeparate(t *testing.T) {
 	known, _, _ := status(t, "POST", d.PublicURL+"/mcp/sobject-all", nil)
 	if unknown != known || known != http.StatusUnauthorized {
 		t.Errorf("unknown server %d, known %d", unknown, known)
-	}
-}
-
-// RS-22: an address in X-Forwarded-For counts only if a trusted proxy put it there.
-func TestRS22ForwardedFor(t *testing.T) {
-	a := &app{trustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}
-	for name, c := range map[string]struct{ peer, forwarded, want string }{
-		"untrusted peer":         {"192.0.2.1:5", "203.0.113.9", "192.0.2.1"},
-		"trusted peer":           {"10.1.1.1:5", "203.0.113.9", "203.0.113.9"},
-		"client claims one more": {"10.1.1.1:5", "1.2.3.4, 203.0.113.9", "203.0.113.9"},
-		"two trusted hops":       {"10.1.1.1:5", "203.0.113.9, 10.2.2.2", "203.0.113.9"},
-		"rubbish":                {"10.1.1.1:5", "<script>", "10.1.1.1"},
-		"rubbish before":         {"10.1.1.1:5", "<script>, 203.0.113.9", "203.0.113.9"},
-		"none":                   {"10.1.1.1:5", "", "10.1.1.1"},
-		"mapped":                 {"[::ffff:10.1.1.1]:5", "203.0.113.9", "203.0.113.9"},
-	} {
-		r := &http.Request{RemoteAddr: c.peer, Header: http.Header{"X-Forwarded-For": {c.forwarded}}}
-		if got := a.source(r); got != c.want {
-			t.Errorf("%s: %s, want %s", name, got, c.want)
-		}
-	}
-}
-
-// AV-03: one address cannot fill the store of open sign-ins, and others go on.
-func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
-	t.Parallel()
-	s, now := newStrangers(signInsPerSecond, signInBurst), time.Now()
-	admitted := 0
-	for range 2 * signInBurst {
-		if s.admits("192.0.2.1", now) {
-			admitted++
-		}
-	}
-	if admitted != signInBurst {
-		t.Errorf("%d admitted at once, want %d", admitted, signInBurst)
-	}
-	if !s.admits("192.0.2.2", now) {
-		t.Error("another address is refused")
-	}
-	for i := range 2 * signInBurst { // one host has a whole /64
-		s.admits("2001:db8::"+string(rune('a'+i%6)), now)
-	}
-	if s.admits("2001:db8::ffff", now) {
-		t.Error("another address of the same network is admitted")
-	}
-	if !s.admits("192.0.2.1", now.Add(time.Second)) {
-		t.Error("a second later it is still refused")
 	}
 }
 

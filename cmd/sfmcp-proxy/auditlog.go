@@ -78,23 +78,23 @@ func newAuditRow(e audit.Entry) auditRow {
 }
 
 func auditCommand() *cobra.Command {
-	list := withApp(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
+	list := withStores(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
 	auditFlags(list)
 	jsonFlag(list)
 	list.Flags().Int("limit", 50, "how many of the newest entries")
-	export := withApp(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
+	export := withStores(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
 			filter, err := auditFilter(cmd)
 			if err != nil {
 				return err
 			}
-			return a.audit.Export(cmd.Context(), filter, cmd.OutOrStdout())
+			return s.audit.Export(cmd.Context(), filter, cmd.OutOrStdout())
 		})
 	auditFlags(export)
 	jsonFlag(export) // the format is JSON lines anyway
-	verify := withApp(&cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed or reordered", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
-			n, err := a.audit.Verify(cmd.Context())
+	verify := withStores(&cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed or reordered", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			n, err := s.audit.Verify(cmd.Context())
 			if broken := (*audit.Broken)(nil); errors.As(err, &broken) {
 				return fmt.Errorf("audit log is broken at entry %d: %s", broken.Seq, broken.Why)
 			} else if err != nil {
@@ -113,7 +113,7 @@ func entries(n int64) string {
 	return "entries"
 }
 
-func listAudit(a *app, cmd *cobra.Command, _ []string) error {
+func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	filter, err := auditFilter(cmd)
 	if err != nil {
 		return err
@@ -124,10 +124,10 @@ func listAudit(a *app, cmd *cobra.Command, _ []string) error {
 	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
 		enc := json.NewEncoder(cmd.OutOrStdout())
 		enc.SetEscapeHTML(false)
-		return a.audit.List(cmd.Context(), filter, func(e audit.Entry) error { return enc.Encode(e) })
+		return s.audit.List(cmd.Context(), filter, func(e audit.Entry) error { return enc.Encode(e) })
 	}
 	var rows []auditRow
-	err = a.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
+	err = s.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
 		rows = append(rows, newAuditRow(e))
 		return nil
 	})

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -181,25 +182,26 @@ func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Li
 	if err != nil {
 		return err
 	}
-	log, records := logTo(cmd.ErrOrStderr())
+	records := edge.NewLogWriter(cmd.ErrOrStderr())
+	defer records.Close(flushTime)
+	log := slog.New(edge.WithOrigin{Handler: slog.NewJSONHandler(records, nil)})
 	if !asJSON { // a person is looking
-		log = slog.New(originHandler{slog.NewTextHandler(records, &slog.HandlerOptions{Level: slog.LevelWarn})})
+		log = slog.New(edge.WithOrigin{Handler: slog.NewTextHandler(records, &slog.HandlerOptions{Level: slog.LevelWarn})})
 	}
-	defer records.close(flushTime)
-	a, err := openApp(cmd.Context(), c, log)
+	p, err := openProcess(cmd.Context(), c, log)
 	if err != nil {
 		return err
 	}
-	a.countDropped(records)
-	a.listening = listening
-	a.reread = func() (*config.Config, error) { return config.Load(info.ConfigFile, nil) }
+	p.edge.Metrics.CountDropped(records)
+	p.listening = listening
+	p.reread = func() (*config.Config, error) { return config.Load(info.ConfigFile, nil) }
 	var g errgroup.Group
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	ready := make(chan struct{})
 	g.Go(func() error {
 		defer cancel()
-		return a.serve(ctx, func() { close(ready) })
+		return p.serve(ctx, func() { close(ready) })
 	})
 	g.Go(func() error {
 		select {
@@ -209,7 +211,7 @@ func serveDemo(cmd *cobra.Command, c *config.Config, listening map[string]net.Li
 			return info.announce(cmd.OutOrStdout(), asJSON)
 		}
 	})
-	return errors.Join(g.Wait(), a.close())
+	return errors.Join(g.Wait(), p.close())
 }
 
 // demoFolder returns the folder for the demonstration's files and what removes it.

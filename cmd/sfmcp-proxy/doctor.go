@@ -14,6 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/config"
+	"sfmcp-proxy/mcpforward/upstream"
 )
 
 // A clock that is wrong by more than skewFails makes tokens look expired or not yet
@@ -45,14 +46,16 @@ type finding struct {
 // doctor looks at Salesforce as the proxy would, and tells each finding at once: a
 // check may take as long as Salesforce does.
 type doctor struct {
-	*app
-	tell   func(finding) error
-	failed int
-	err    error // of telling
+	*stores
+	outbound *outbound
+	pool     *upstream.Pool
+	tell     func(finding) error
+	failed   int
+	err      error // of telling
 }
 
 func doctorCommand() *cobra.Command {
-	cmd := withApp(&cobra.Command{
+	cmd := withOutbound(&cobra.Command{
 		Use: "doctor", Short: "Look at Salesforce from here and say which setting to change", Args: usageArgs(cobra.NoArgs),
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
 External Client App, stored logins, sign-ins, rotation, and whether each hosted server
@@ -60,12 +63,12 @@ is active and answers a query. What needs a signed-in user is done with a stored
 if there is one: the list of tools, and a query for the id of one user. That is in the
 audit log, and the login's token is renewed if that is due. Nothing else is changed.
 Exit status 1 if a check fails.`,
-	}, func(a *app, cmd *cobra.Command, _ []string) error {
+	}, openOutbound, func(s *stores, n *outbound, cmd *cobra.Command, _ []string) error {
 		asJSON, err := cmd.Flags().GetBool("json")
 		if err != nil {
 			return err
 		}
-		d := &doctor{app: a, tell: findingPrinter(cmd.OutOrStdout(), asJSON)}
+		d := &doctor{stores: s, outbound: n, pool: openPool(s.config, n, s.log), tell: findingPrinter(cmd.OutOrStdout(), asJSON)}
 		return d.examine(cmd.Context())
 	})
 	jsonFlag(cmd)
@@ -139,7 +142,7 @@ func (d *doctor) examine(ctx context.Context) error {
 
 // host tells whether the login host answers, and what its clock says.
 func (d *doctor) host(ctx context.Context, o config.Org) bool {
-	ahead, dated, err := d.salesforce.ProbeHost(ctx, o.Name)
+	ahead, dated, err := d.outbound.salesforce.ProbeHost(ctx, o.Name)
 	if err != nil {
 		d.report(because(finding{Org: o.Name, Check: "host", Found: "login host " + o.LoginURL + " is not reachable"}, err))
 		return false
@@ -173,7 +176,7 @@ func clock(org string, ahead time.Duration, dated bool) finding {
 }
 
 func (d *doctor) keys(ctx context.Context, o config.Org) {
-	usable, address, err := d.salesforce.ProbeKeys(ctx, o.Name)
+	usable, address, err := d.outbound.salesforce.ProbeKeys(ctx, o.Name)
 	if err != nil {
 		d.report(because(finding{Org: o.Name, Check: "keys", Found: "no signing keys at " + address}, err))
 		return
@@ -192,7 +195,7 @@ func (d *doctor) authorize(ctx context.Context, o config.Org) {
 		{Check: "domain", Found: "the app belongs to the org of login_url"},
 		{Check: "scopes", Found: "scopes may be asked for: " + strings.Join(o.Scopes, " ")},
 	}
-	err := d.salesforce.ProbeAuthorize(ctx, o.Name, salesforce.AsConfigured)
+	err := d.outbound.salesforce.ProbeAuthorize(ctx, o.Name, salesforce.AsConfigured)
 	wrong := firstWrong(err)
 	for i, f := range passed {
 		if i == wrong.before {
@@ -242,7 +245,7 @@ func firstWrong(err error) wrongness {
 
 func (d *doctor) pkce(ctx context.Context, o config.Org) {
 	f := finding{Org: o.Name, Check: "pkce", Status: good, Found: "PKCE is required"}
-	err := d.salesforce.ProbeAuthorize(ctx, o.Name, salesforce.WithoutChallenge)
+	err := d.outbound.salesforce.ProbeAuthorize(ctx, o.Name, salesforce.WithoutChallenge)
 	switch e, _ := errors.AsType[*salesforce.Error](err); {
 	case err == nil:
 		f.Status, f.Found = warn, "a sign-in without PKCE would begin"

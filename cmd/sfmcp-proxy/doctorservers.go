@@ -129,7 +129,7 @@ func (d *doctor) lastSignIn(ctx context.Context, org string) (last audit.Entry, 
 // server is active. The error is that of recording the use of the login.
 func (d *doctor) server(ctx context.Context, s config.Server, logins []string) error {
 	f := finding{Org: s.Org, Server: s.Name, Check: "gateway", Status: good, Found: "gateway answers, and asks for a token"}
-	if err := d.salesforce.ProbeGateway(ctx, s.Upstream); err != nil {
+	if err := d.outbound.salesforce.ProbeGateway(ctx, s.Upstream); err != nil {
 		f.Status, f.Found = "", "no answer as of Salesforce's gateway at "+s.Upstream
 		d.report(because(f, err))
 		return nil

@@ -34,27 +34,29 @@ func TestFT44ReloadIsRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var former *app
+	var first *product
 	log := slog.New(heldLog{slog.DiscardHandler, func(message string) {
 		if message == "configuration reloaded" {
-			eventually(t, plenty, "the former app is closed", func() bool { return former.db.Reads.PingContext(t.Context()) != nil })
+			eventually(t, plenty, "the previous product is closed", func() bool { return first.db.Reads.PingContext(t.Context()) != nil })
 		}
 	}})
-	if former, err = openApp(t.Context(), c, log); err != nil {
+	p, err := openProcess(t.Context(), c, log)
+	if err != nil {
 		t.Fatal(err)
 	}
-	former.reread = func() (*config.Config, error) {
+	first = p.current.Load()
+	p.reread = func() (*config.Config, error) {
 		next := *c
 		next.Lifetimes.Approval += time.Minute
 		return &next, nil
 	}
 	var g errgroup.Group
 	ctx, end := context.WithCancel(t.Context())
-	former.work(ctx, &g)
-	former.reloadConfig(ctx, &g)
+	first.work(ctx, &g)
+	p.reloadConfig(ctx, &g)
 	var recorded []string
 	note := func(e audit.Entry) error { recorded = append(recorded, e.Outcome); return nil }
-	if err := former.current.Load().audit.List(t.Context(), audit.Filter{Action: "config.reload"}, note); err != nil {
+	if err := p.current.Load().audit.List(t.Context(), audit.Filter{Action: "config.reload"}, note); err != nil {
 		t.Fatal(err)
 	}
 	if want := []string{audit.OK}; !slices.Equal(recorded, want) {
@@ -64,7 +66,7 @@ func TestFT44ReloadIsRecorded(t *testing.T) {
 	if err := g.Wait(); err != nil {
 		t.Error(err)
 	}
-	if err := former.close(); err != nil {
+	if err := p.close(); err != nil {
 		t.Error(err)
 	}
 }

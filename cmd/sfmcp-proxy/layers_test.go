@@ -14,8 +14,11 @@ import (
 // layer of every package. A package may import only packages of lower layers, so
 // that each can be read, tested and replaced without its siblings.
 var layer = map[string]int{
-	"cmd/sfmcp-proxy": 4,
-	"examples/bench":  4, // measures the program beside others; a program itself
+	"cmd/sfmcp-proxy": 5,
+	"examples/bench":  5, // measures the program beside others; a program itself
+
+	// Serves the command alone, and does not know the product.
+	"cmd/sfmcp-proxy/edge": 4,
 
 	// config knows what every part accepts, and nothing else knows config.
 	"config": 3,

@@ -19,36 +19,36 @@ func operator() string {
 	return "operator"
 }
 
-func (a *app) act(why string) authproxy.Act { return authproxy.Act{By: operator(), Why: why} }
+func (s *stores) act(why string) authproxy.Act { return authproxy.Act{By: operator(), Why: why} }
 
-func (a *app) revokeUser(ctx context.Context, u grant.User) (int, error) {
-	return a.cutoff.RevokeUser(ctx, u.Org, u.Subject, a.act("revoked by the security team"))
+func (s *stores) revokeUser(ctx context.Context, u grant.User) (int, error) {
+	return s.newCutoff(nil).RevokeUser(ctx, u.Org, u.Subject, s.act("revoked by the security team"))
 }
 
-func (a *app) blockUser(ctx context.Context, u grant.User) (int, error) {
-	return a.cutoff.BlockUser(ctx, u.Org, u.Subject, a.act("blocked by the security team"))
+func (s *stores) blockUser(ctx context.Context, u grant.User) (int, error) {
+	return s.newCutoff(nil).BlockUser(ctx, u.Org, u.Subject, s.act("blocked by the security team"))
 }
 
-func (a *app) unblockUser(ctx context.Context, u grant.User) (int, error) {
-	err := a.cutoff.UnblockUser(ctx, u.Org, u.Subject, a.act("unblocked"))
+func (s *stores) unblockUser(ctx context.Context, u grant.User) (int, error) {
+	err := s.newCutoff(nil).UnblockUser(ctx, u.Org, u.Subject, s.act("unblocked"))
 	if errors.Is(err, grant.ErrNotFound) {
 		err = fmt.Errorf("%s is not blocked in org %s", personOf(u), u.Org)
 	}
 	return 0, err
 }
 
-func (a *app) revokeGrant(ctx context.Context, id string) error {
-	_, err := a.cutoff.RevokeGrant(ctx, id, a.act("revoked by the security team"))
+func (s *stores) revokeGrant(ctx context.Context, id string) error {
+	_, err := s.newCutoff(nil).RevokeGrant(ctx, id, s.act("revoked by the security team"))
 	return err
 }
 
-func (a *app) revokeClient(ctx context.Context, id string) (int, error) {
-	ended, err := a.cutoff.RevokeClient(ctx, id, a.act("client revoked by the security team"))
+func (s *stores) revokeClient(ctx context.Context, id string) (int, error) {
+	ended, err := s.newCutoff(nil).RevokeClient(ctx, id, s.act("client revoked by the security team"))
 	return len(ended), err
 }
 
-func (a *app) stop(ctx context.Context, mode grant.Stop) error {
-	return a.cutoff.Stop(ctx, mode, a.act("kill switch"))
+func (s *stores) stop(ctx context.Context, mode grant.Stop) error {
+	return s.newCutoff(nil).Stop(ctx, mode, s.act("kill switch"))
 }
 
 // login is a user's Salesforce login as the security team needs it: if it fails, why,
@@ -61,13 +61,13 @@ type login struct {
 	Fix   string
 }
 
-func (a *app) login(ctx context.Context, org, subject string) (login, error) {
-	s, err := a.links.Status(ctx, org, subject)
-	l := login{State: string(s.State), Why: s.Why}
-	if s.State != link.Active {
-		l.Since = moment{s.RefreshedAt}
+func (s *stores) login(ctx context.Context, org, subject string) (login, error) {
+	status, err := s.links.Status(ctx, org, subject)
+	l := login{State: string(status.State), Why: status.Why}
+	if status.State != link.Active {
+		l.Since = moment{status.RefreshedAt}
 	}
-	if f := s.Failure; f.Kind != "" {
+	if f := status.Failure; f.Kind != "" {
 		l.Why, l.Class, l.Fix = f.Reason(), string(f.Kind), f.Hint
 		if f.Lost {
 			l.Class = "lost"

@@ -64,16 +64,16 @@ func startOrgs(t *testing.T) (*demo, *salesforcesim.Running) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	a, file := configured(t, configOf(t, sim, publicURL, listen, adminListen))
-	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, demoInfo: newDemoInfo(a.config, sim.BaseURL(), sim.ControlURL, file)}
+	p, file := configured(t, configOf(t, sim, publicURL, listen, adminListen))
+	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, demoInfo: newDemoInfo(p.config, sim.BaseURL(), sim.ControlURL, file)}
 	d.Users = nil
 	for _, o := range simulatedOrgs {
 		d.Users = append(d.Users, demoUser{Username: o.username(), Password: salesforcesim.RepPassword})
 	}
-	a.listening = map[string]net.Listener{listen: public, adminListen: private}
+	p.listening = map[string]net.Listener{listen: public, adminListen: private}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- a.serve(ctx, func() { close(ready) }) }()
+	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -349,9 +349,9 @@ func TestCL09AnotherOrgUnderTheSameName(t *testing.T) {
 	refuses(t, d.dir, "another org while a revocation waits", "name of its own")
 
 	// Without them the name may stand for another org.
-	a, _ := configured(t, twoOrgs)
+	p, _ := configured(t, twoOrgs)
 	for _, id := range []string{"00Dxx0000002gPGEAY", salesforcesim.OrgID} {
-		if err := a.links.Bind(t.Context(), "one", id); err != nil {
+		if err := p.current.Load().links.Bind(t.Context(), "one", id); err != nil {
 			t.Error(err)
 		}
 	}

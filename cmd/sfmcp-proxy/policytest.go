@@ -30,7 +30,7 @@ func policyCommand() *cobra.Command {
 		Use: "test --server S --user U --tool T --arguments JSON", Short: "Say what the policy decides for a call, and by which rule",
 		Args: usageArgs(cobra.NoArgs),
 	}
-	withApp(test, testPolicy)
+	withStores(test, testPolicy)
 	f := test.Flags()
 	f.String("server", "", "name of the server")
 	f.String("user", "", "Salesforce user id or username")
@@ -41,7 +41,7 @@ func policyCommand() *cobra.Command {
 	return group("policy", "What the policy decides", test)
 }
 
-func testPolicy(a *app, cmd *cobra.Command, _ []string) error {
+func testPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 	flag := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	for _, name := range []string{"server", "user", "tool"} {
 		if flag(name) == "" {
@@ -52,16 +52,16 @@ func testPolicy(a *app, cmd *cobra.Command, _ []string) error {
 	if !arguments.IsValid() || arguments.Kind() != '{' {
 		return usageError{errors.New("--arguments: expected a JSON object without duplicate names")}
 	}
-	server, ok := a.serverNamed(flag("server"))
+	server, ok := serverNamed(s.config, flag("server"))
 	if !ok {
 		return usageError{fmt.Errorf("no server %q in the configuration", flag("server"))}
 	}
-	p := a.principal(cmd, server.Org, flag("user"), flag("client"))
-	rules := a.policies[server.Policy]
+	p := s.principal(cmd, server.Org, flag("user"), flag("client"))
+	rules := policies(s.config)[server.Policy]
 	d := rules.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
 	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects,
 		rules.Visible(p, flag("tool")), d.Shadow, d.Text, server.Policy, d.Version}
-	if !a.mayConnect(server.Name, p.Org, p.Subject, p.Username) {
+	if !mayConnect(s.config, server.Name, p.Org, p.Subject, p.Username) {
 		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
 		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"
 	}
@@ -81,9 +81,9 @@ func testPolicy(a *app, cmd *cobra.Command, _ []string) error {
 }
 
 // principal is who the policy sees when the user of that id or username calls.
-func (a *app) principal(cmd *cobra.Command, org, who, client string) policy.Principal {
+func (s *stores) principal(cmd *cobra.Command, org, who, client string) policy.Principal {
 	p := policy.Principal{Org: org, Client: client}
-	users, err := a.grants.FindUsers(cmd.Context(), who)
+	users, err := s.grants.FindUsers(cmd.Context(), who)
 	if err == nil {
 		for _, u := range users {
 			if u.Org == org {
@@ -98,6 +98,6 @@ func (a *app) principal(cmd *cobra.Command, org, who, client string) policy.Prin
 			p.Subject = grant.FullID(who)
 		}
 	}
-	p.Groups = a.groupsOf(p.Subject, p.Username)
+	p.Groups = groupsOf(s.config, p.Subject, p.Username)
 	return p
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -166,38 +165,6 @@ func TestFT47FewFileDescriptors(t *testing.T) {
 		if n := metricOf(d, `sfmcp_connections_closed_total{why="`+why+`"}`); n == "" {
 			t.Errorf("nothing was shed (%s): the test tests nothing", why)
 		}
-	}
-}
-
-// FT-47: a process that has too much to do, or too little memory left, says so at once,
-// and takes requests again when that is over. The private listener answers all the time.
-func TestFT47LoadIsShed(t *testing.T) {
-	t.Parallel()
-	a := serving(t, twoOrgs, nil)
-	ask := func() int {
-		code, header, _ := status(t, "GET", "http://"+a.publicAddress+"/", nil)
-		if code == http.StatusServiceUnavailable && header.Get("Retry-After") == "" {
-			t.Error("no Retry-After")
-		}
-		return code
-	}
-	a.load.requests.Add(mostRequests)
-	if code := ask(); code != http.StatusServiceUnavailable {
-		t.Errorf("with %d requests under way: %d", mostRequests, code)
-	}
-	a.load.requests.Add(-mostRequests)
-	var short load
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go short.watchMemory(ctx, 1000) // bytes, of which this test alone uses more
-	eventually(t, plenty, "memory is short", short.full)
-	eventually(t, plenty, "requests are refused while memory is short", func() bool {
-		a.load.short.Store(true) // until the next look finds that it is not
-		return ask() == http.StatusServiceUnavailable
-	})
-	eventually(t, plenty, "memory is found to be enough", func() bool { return ask() == http.StatusOK })
-	if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_http_requests_limited_total{limit=load}") {
-		t.Errorf("metrics:\n%s", m)
 	}
 }
 

@@ -23,21 +23,21 @@ import (
 // server: an mcp_api token opens no other source. What it returns is shown to people
 // and matched with usernames of the configuration; the subject of the verified token
 // stays the key to everything.
-type profiles struct{ a *app }
+type profiles struct{ p *product }
 
 // Profile returns the display name and the username of a user who has just signed in.
 // It is a call to Salesforce as that user, so it is recorded like any other.
 func (p profiles) Profile(ctx context.Context, org, subject string) (name, username string, err error) {
-	i := slices.IndexFunc(p.a.config.Servers, func(s config.Server) bool {
+	i := slices.IndexFunc(p.p.config.Servers, func(s config.Server) bool {
 		return s.Org == org && strings.Contains(s.Upstream, "/platform/sobject-")
 	})
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
-	server := p.a.config.Servers[i]
+	server := p.p.config.Servers[i]
 	entry := audit.Entry{Actor: "proxy", Action: "user.lookup", Outcome: audit.Intent, Org: org, Subject: subject,
 		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}
-	if entry.IntentSeq, err = p.a.audit.Append(ctx, entry); err != nil {
+	if entry.IntentSeq, err = p.p.audit.Append(ctx, entry); err != nil {
 		return "", "", err
 	}
 	name, username, err = p.ask(ctx, server, subject)
@@ -45,15 +45,15 @@ func (p profiles) Profile(ctx context.Context, org, subject string) (name, usern
 	if err != nil {
 		entry.Outcome, entry.Reason = audit.Failed, err.Error()
 	}
-	if _, lost := p.a.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
-		p.a.log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
+	if _, lost := p.p.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
+		p.p.log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
 	}
 	return name, username, err
 }
 
 // ask calls the tool.
 func (p profiles) ask(ctx context.Context, s config.Server, subject string) (name, username string, err error) {
-	answer, err := p.a.pool.Call(ctx, p.a.target(s, subject),
+	answer, err := p.p.pool.Call(ctx, p.p.target(s, subject),
 		jsonrpc.Request(jsontext.Value(`1`), "tools/call", jsontext.Value(`{"name":"getUserInfo","arguments":{}}`)), true)
 	if err != nil {
 		return "", "", fmt.Errorf("asking for the user's name: %w", err)
@@ -104,12 +104,12 @@ func readProfile(result jsontext.Value) (name, username string, err error) {
 }
 
 // target is a user's session with the hosted server behind s.
-func (a *app) target(s config.Server, subject string) upstream.Target {
+func (st *stores) target(s config.Server, subject string) upstream.Target {
 	return upstream.Target{
 		Org: s.Org, Subject: subject, Server: s.Name, URL: s.Upstream, Timeout: s.Timeout,
-		Token: func(ctx context.Context) (string, error) { return a.links.Token(ctx, s.Org, subject) },
+		Token: func(ctx context.Context) (string, error) { return st.links.Token(ctx, s.Org, subject) },
 		Refused: func(ctx context.Context, token string) (string, error) {
-			return a.links.Refused(ctx, s.Org, subject, token)
+			return st.links.Refused(ctx, s.Org, subject, token)
 		},
 	}
 }

@@ -25,6 +25,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -75,20 +76,20 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 		t.Fatal(err)
 	}
 	d.demoInfo = newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file)
-	a, err := openApp(t.Context(), c, slog.New(originHandler{slog.NewTextHandler(d.log, nil)}))
+	p, err := openProcess(t.Context(), c, slog.New(edge.WithOrigin{Handler: slog.NewTextHandler(d.log, nil)}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.listening = map[string]net.Listener{listen: public, adminListen: private}
+	p.listening = map[string]net.Listener{listen: public, adminListen: private}
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- a.serve(ctx, func() { close(ready) }) }()
+	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		a.close()
+		p.close()
 	})
 	<-ready
 	return d
@@ -308,10 +309,10 @@ func TestInspectorRegistersItself(t *testing.T) {
 
 func TestAS35RegistrationFlood(t *testing.T) {
 	t.Parallel()
-	a, _ := configured(t, twoOrgs+"\nregistration: {dynamic: {enabled: true}}\n")
+	p, _ := configured(t, twoOrgs+"\nregistration: {dynamic: {enabled: true}}\n")
 	now := time.Now()
-	a.now = func() time.Time { return now } // in which nothing is earned back
-	h := a.publicHandler()
+	p.edge.Now = func() time.Time { return now } // in which nothing is earned back
+	h := p.publicHandler()
 	register := func(source string) int {
 		r := httptest.NewRequest("POST", "/oauth/register", strings.NewReader(`{"redirect_uris":["https://client.example/cb"]}`))
 		r.Header.Set("Content-Type", "application/json")
@@ -327,14 +328,14 @@ func TestAS35RegistrationFlood(t *testing.T) {
 	for range 200 {
 		statuses = append(statuses, register("192.0.2.1:1000"))
 	}
-	if n := slices.Index(statuses, http.StatusTooManyRequests); n != registrationBurst {
+	if n := slices.Index(statuses, http.StatusTooManyRequests); n != edge.RegistrationBurst {
 		t.Errorf("the first refusal is number %d", n)
 	}
 	if status := register("192.0.2.2:1000"); status != http.StatusCreated {
 		t.Errorf("another address: %d", status)
 	}
 	var n int
-	if err := a.db.Reads.QueryRow(`SELECT COUNT(*) FROM registered_clients`).Scan(&n); err != nil || n > registrationBurst+5 {
+	if err := p.current.Load().db.Reads.QueryRow(`SELECT COUNT(*) FROM registered_clients`).Scan(&n); err != nil || n > edge.RegistrationBurst+5 {
 		t.Errorf("%d clients, %v", n, err)
 	}
 }
@@ -345,7 +346,7 @@ func TestAS44DocumentFlood(t *testing.T) {
 	p := publish(t)
 	d := startRegistering(t, p.registration(t))
 	query := url.Values{"response_type": {"code"}, "redirect_uri": {testCallback}}
-	const all = signInBurst + 100
+	const all = edge.SignInBurst + 100
 	let, begun := 0, time.Now()
 	for i := range all {
 		query.Set("client_id", p.URL(fmt.Sprintf("host%d.example", i), "/c"))
@@ -360,7 +361,7 @@ func TestAS44DocumentFlood(t *testing.T) {
 		}
 	}
 	// Some are let in again while it lasts, so any of them may be, also the last.
-	if most := signInBurst + 1 + int(time.Since(begun).Seconds()*signInsPerSecond); let > most || p.Hits("/c") != 0 {
+	if most := edge.SignInBurst + 1 + int(time.Since(begun).Seconds()*edge.SignInsPerSecond); let > most || p.Hits("/c") != 0 {
 		t.Errorf("%d of %d were let in, at most %d may be; the site was asked %d times", let, all, most, p.Hits("/c"))
 	}
 }

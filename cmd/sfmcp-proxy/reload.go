@@ -2,20 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os"
+	"reflect"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/config"
 )
+
+// A reload opens the whole product a second time, on the new configuration and the same
+// database, as another process would, and then sends new requests there: so nothing is
+// ever half of one configuration and half of another. Requests that have begun end where
+// they began.
 
 // reloadPoll is how often files that may change are looked at. Reading small files costs
 // nothing, and content, unlike times and names, shows every way of replacing them.
 const reloadPoll = 10 * time.Second
 
+// fixed are the keys that the process is built on.
+var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "limits"}
+
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,
 // only when it is told to by SIGHUP, because half a file may be a whole configuration.
-func (a *app) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *errgroup.Group) {
+func (p *process) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *errgroup.Group) {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
 	refused := "" // why the key file as it is now is not in force; logged once
@@ -25,30 +41,97 @@ func (a *app) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *errgro
 			return
 		case <-tick.C:
 		case <-hangUp:
-			if a.reread != nil {
-				a.reloadConfig(ctx, g)
+			if p.reread != nil {
+				p.reloadConfig(ctx, g)
 			}
 		}
-		if a.certificate != nil {
-			a.certificate.reload()
-		}
-		refused = a.reloadKeys(refused)
+		p.certificate.Reload()
+		refused = p.reloadKeys(refused)
 	}
 }
 
 // reloadKeys takes new sealing keys into use, and returns what keeps it from that.
-func (a *app) reloadKeys(refused string) string {
-	changed, err := a.current.Load().ring.Reload()
+func (p *process) reloadKeys(refused string) string {
+	changed, err := p.current.Load().ring.Reload()
 	switch {
 	case err != nil && err.Error() != refused:
-		a.metrics.reloads.WithLabelValues("keys", "failed").Inc()
-		a.log.Error("key file changed and cannot be used: the former keys stay in force", "error", err)
+		p.edge.Metrics.Reloaded("keys", false)
+		p.log.Error("key file changed and cannot be used: the previous keys stay in force", "error", err)
 	case changed:
-		a.metrics.reloads.WithLabelValues("keys", "ok").Inc()
-		a.log.Info("sealing keys reloaded")
+		p.edge.Metrics.Reloaded("keys", true)
+		p.log.Info("sealing keys reloaded")
 	}
 	if err != nil {
 		return err.Error()
 	}
 	return ""
+}
+
+// reloadConfig takes the configuration file into force, or says in the log, the audit log
+// and the metrics why not.
+func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
+	entry := audit.Entry{Actor: "proxy", Action: "config.reload", Object: "configuration", Outcome: audit.OK}
+	changed, err := p.takeOver(ctx, g)
+	switch {
+	case err != nil:
+		entry.Outcome, entry.Reason = audit.Failed, err.Error()
+		p.edge.Metrics.Reloaded("configuration", false)
+		p.log.Error("configuration cannot be used: the previous one stays in force", "error", err)
+	case !changed:
+		return
+	default:
+		p.edge.Metrics.Reloaded("configuration", true)
+		p.log.Info("configuration reloaded")
+	}
+	// By whoever answers now: the previous one may be closed already.
+	if _, err := p.current.Load().audit.Append(ctx, entry); err != nil {
+		p.log.Error("audit entry is lost", "action", entry.Action, "error", err)
+	}
+}
+
+// takeOver puts a product on the configuration file in the place of the current one. Only
+// one goroutine may call it.
+func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool, err error) {
+	previous := p.current.Load()
+	c, err := p.reread()
+	if err != nil {
+		return false, err
+	}
+	roots, err := trustedRoots(c.TrustedCAFile)
+	if err != nil {
+		return false, err
+	}
+	if reflect.DeepEqual(c, previous.config) && roots.Equal(previous.outbound.roots) { // the configuration has that file's name alone
+		return false, nil
+	}
+	if keys := differing(c, previous.config); len(keys) > 0 {
+		return false, fmt.Errorf("changing %s needs a restart", strings.Join(keys, ", "))
+	}
+	next, err := openProduct(ctx, c, p.edge)
+	if err != nil {
+		return false, err
+	}
+	if err := next.bindOrgs(ctx); err != nil {
+		return false, errors.Join(err, next.close())
+	}
+	next.forward.Succeed(previous.forward)
+	next.work(ctx, g)
+	for _, warning := range c.Warnings() {
+		p.log.Warn(warning)
+	}
+	p.current.Store(next)
+	g.Go(func() error { return previous.retire(ctx) })
+	return true, nil
+}
+
+// differing names the fixed keys whose values differ.
+func differing(a, b *config.Config) (keys []string) {
+	x, y := reflect.ValueOf(*a), reflect.ValueOf(*b)
+	for i := range x.NumField() {
+		key := x.Type().Field(i).Tag.Get("mapstructure")
+		if slices.Contains(fixed, key) && !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -39,7 +39,7 @@ func (d *demo) reconfigure(signal func(os.Signal) error, text, says string) {
 	eventually(d.t, plenty, "the log says "+says, func() bool { return strings.Count(d.log.String(), says) > before })
 }
 
-const saysKept = "configuration cannot be used: the former one stays in force"
+const saysKept = "configuration cannot be used: the previous one stays in force"
 
 // FT-44: whatever is wrong with the new file, the former configuration stays in force,
 // all of it, and the log, the audit log and the metrics say so.
@@ -225,9 +225,10 @@ func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	documents := publish(t)
 	text := d.configuration()
-	dir := t.TempDir()
-	certified(t, dir, 1, time.Now().Add(-time.Hour), time.Now().Add(time.Hour))
-	file := filepath.Join(dir, "cert.pem")
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, publish(t).CA, 0o600); err != nil { // of another site
+		t.Fatal(err)
+	}
 	edited := text + strings.Replace(documents.registration(t), "trusted_ca_file: ", "trusted_ca_file: "+file+" # ", 1)
 	ask := func() int {
 		query := url.Values{"response_type": {"code"}, "client_id": {documents.URL("chatgpt.com", "/oauth/client.json")}, "resource": {d.MCPURLs["sobject-all"]},

@@ -10,18 +10,18 @@ import (
 
 func stopCommand() *cobra.Command {
 	set := func(use, short, done string, mode grant.Stop) *cobra.Command {
-		return withApp(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
-			func(a *app, cmd *cobra.Command, _ []string) error {
-				if err := a.stop(cmd.Context(), mode); err != nil {
+		return withStores(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+			func(s *stores, cmd *cobra.Command, _ []string) error {
+				if err := s.stop(cmd.Context(), mode); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
 				return err
 			})
 	}
-	status := withApp(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
-		func(a *app, cmd *cobra.Command, _ []string) error {
-			mode, err := a.grants.StopMode(cmd.Context())
+	status := withStores(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			mode, err := s.grants.StopMode(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -1,40 +1,32 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// publicHandler is what the public listener answers.
-func (a *app) publicHandler() http.Handler {
-	a.routes = a.table()
-	return a.middleware(http.HandlerFunc(a.dispatch))
-}
-
 // table is the URL table of the public listener.
 //
 // The router neither cleans nor decodes paths: what does not match literally is
 // unknown, so no spelling of a path reaches a handler by another road (RS-16).
-func (a *app) table() http.Handler {
+func (p *product) table() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	a.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
-	a.pages.Mount(r)            // /, /connect/…, /account, /approvals
+	p.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
+	p.pages.Mount(r)            // /, /connect/…, /account, /approvals
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
 	r.MethodNotAllowedHandler = methodNotAllowed(r)
-	r.Use(a.limitStrangers)
-	return ui.Headers(strings.HasPrefix(a.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	tooMany := message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
+	r.Use(func(next http.Handler) http.Handler { return p.edge.LimitSources(next, tooMany) })
+	return ui.Headers(strings.HasPrefix(p.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// /mcp/{server} is asked for more than all else together; some clients end it with a slash.
 		if server, ok := strings.CutPrefix(strings.TrimSuffix(req.URL.EscapedPath(), "/"), "/mcp/"); ok && server != "" && !strings.Contains(server, "/") {
-			a.forward.ServeHTTP(w, req)
+			p.forward.ServeHTTP(w, req)
 			return
 		}
 		r.ServeHTTP(w, req)
@@ -71,25 +63,4 @@ func message(status int, title, text string) http.Handler {
 			http.Error(w, title, status)
 		}
 	})
-}
-
-// privateHandler is what the private listener answers, and nothing else.
-func (a *app) privateHandler() http.Handler {
-	m := http.NewServeMux()
-	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
-	m.HandleFunc("GET /readyz", a.ready)
-	m.Handle("GET /metrics", a.metrics.handler())
-	return m
-}
-
-// ready says whether this process should get traffic: its database answers and it
-// is not shutting down.
-func (a *app) ready(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
-	defer cancel()
-	if a.draining.Load() || a.current.Load().db.Reads.PingContext(ctx) != nil {
-		http.Error(w, "not ready", http.StatusServiceUnavailable)
-		return
-	}
-	fmt.Fprintln(w, "ready")
 }

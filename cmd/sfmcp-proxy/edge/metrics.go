@@ -1,4 +1,4 @@
-package main
+package edge
 
 import (
 	"net/http"
@@ -11,10 +11,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics is what the private listener tells about this process. Labels have few
+// Metrics is what the private listener tells about this process. Labels have few
 // values, all from our own tables and the configuration: never a path, a user or a token.
-type metrics struct {
-	registry *prometheus.Registry
+type Metrics struct {
+	// Registry is what Handler shows.
+	Registry *prometheus.Registry
+
 	requests *prometheus.CounterVec
 	seconds  map[string]prometheus.Observer // by part of the URL table
 
@@ -41,13 +43,13 @@ func counters(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-func newMetrics() *metrics {
+func newMetrics() *Metrics {
 	seconds := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "sfmcp_http_request_duration_seconds", Help: "Time to answer a request, streams included.",
 		Buckets: []float64{.001, .005, .025, .1, .5, 1, 5, 15, 60, 300},
 	}, []string{"part"})
-	m := &metrics{
-		registry: prometheus.NewRegistry(),
+	m := &Metrics{
+		Registry: prometheus.NewRegistry(),
 		requests: counters("sfmcp_http_requests_total", "Requests on the public listener, by part of the URL table and status.", "part", "status"),
 		seconds:  map[string]prometheus.Observer{otherPart: seconds.WithLabelValues(otherPart)},
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
@@ -66,28 +68,33 @@ func newMetrics() *metrics {
 	for _, p := range parts {
 		m.seconds[p.name] = seconds.WithLabelValues(p.name)
 	}
-	m.registry.MustRegister(m.requests, seconds, m.connections, m.connectionsEnded, m.limited, m.panics, m.reloads,
+	m.Registry.MustRegister(m.requests, seconds, m.connections, m.connectionsEnded, m.limited, m.panics, m.reloads,
 		m.certificateExpiry, m.http2Errors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
 
-// observe adds what is counted elsewhere.
-func (m *metrics) observe(name, help string, value func() float64) {
-	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+// gauge adds what is counted elsewhere.
+func (m *Metrics) gauge(name, help string, value func() float64) {
+	m.Registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// total adds what is counted elsewhere and never falls; label is a name and its value, or nothing.
-func (m *metrics) total(name, help string, value func() float64, label ...string) {
+// Total adds what is counted elsewhere and never falls; label is a name and its value, or nothing.
+func (m *Metrics) Total(name, help string, value func() float64, label ...string) {
 	opts := prometheus.CounterOpts{Name: name, Help: help}
 	if len(label) == 2 {
 		opts.ConstLabels = prometheus.Labels{label[0]: label[1]}
 	}
-	m.registry.MustRegister(prometheus.NewCounterFunc(opts, value))
+	m.Registry.MustRegister(prometheus.NewCounterFunc(opts, value))
 }
 
-// perServer adds what is known elsewhere of each server of the configuration of now.
-func (m *metrics) perServer(name, help string, is func() map[string]bool) {
-	m.registry.MustRegister(perServer{prometheus.NewDesc(name, help, []string{"server"}, nil), is})
+// CountDropped shows how many records w has dropped.
+func (m *Metrics) CountDropped(w *LogWriter) {
+	m.Total("sfmcp_log_records_dropped_total", "Log records that nobody read in time.", func() float64 { return float64(w.Dropped()) })
+}
+
+// PerServer adds what is known elsewhere of each server of the current configuration.
+func (m *Metrics) PerServer(name, help string, is func() map[string]bool) {
+	m.Registry.MustRegister(perServer{prometheus.NewDesc(name, help, []string{"server"}, nil), is})
 }
 
 // perServer is a prometheus.Collector of one gauge a server.
@@ -110,12 +117,22 @@ func (p perServer) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+// Reloaded counts a file that was taken into force, or refused, while running.
+func (m *Metrics) Reloaded(what string, ok bool) {
+	outcome := "ok"
+	if !ok {
+		outcome = "failed"
+	}
+	m.reloads.WithLabelValues(what, outcome).Inc()
+}
+
+// Handler shows all of it.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.Registry, promhttp.HandlerOpts{})
 }
 
 // count notes one answered request.
-func (m *metrics) count(path string, status int, took time.Duration) {
+func (m *Metrics) count(path string, status int, took time.Duration) {
 	part := otherPart
 	for _, p := range parts {
 		if strings.HasPrefix(path, p.prefix) {

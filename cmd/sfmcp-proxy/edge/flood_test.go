@@ -1,4 +1,4 @@
-package main
+package edge
 
 import (
 	"bytes"
@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -59,9 +60,9 @@ func (l slowLog) Handle(ctx context.Context, r slog.Record) error {
 var postForm = bytes.Join([][]byte{{0x83, 0x87, 0x44, 12}, []byte("/oauth/token"), {0x41, 1, 'x', 0x5f, 33}, []byte("application/x-www-form-urlencoded")}, nil)
 
 // dialH2 begins a connection of HTTP/2.
-func dialH2(t *testing.T, a *app) net.Conn {
+func dialH2(t *testing.T, e *server) net.Conn {
 	t.Helper()
-	conn, err := tls.Dial("tcp", a.publicAddress, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	conn, err := tls.Dial("tcp", e.address, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,12 +102,11 @@ func outcome(conn net.Conn, patience time.Duration, resets int) (frames map[byte
 // nothing of the flood waits for ever.
 func TestAV02HTTP2Floods(t *testing.T) {
 	t.Parallel()
-	text, _ := overTLS(t, time.Now().Add(90*24*time.Hour))
 	// Resets come before the answers only if those take longer.
 	slow := slowLog{let: make(chan struct{})}
-	a := serving(t, text, func(a *app) {
-		slow.Handler = a.log.Handler()
-		a.log = slog.New(slow)
+	e := serving(t, certifiedUntil(t, time.Now().Add(90*24*time.Hour)), func(c *Config) {
+		slow.Handler = c.Log.Handler()
+		c.Log = slog.New(slow)
 	})
 	t.Cleanup(func() { close(slow.let) })
 	var resets, forms []byte
@@ -132,7 +132,7 @@ func TestAV02HTTP2Floods(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			conn := dialH2(t, a)
+			conn := dialH2(t, e)
 			go conn.Write(c.send) // fails when the server closes
 			patience, refused := plenty, 0
 			switch {
@@ -145,7 +145,7 @@ func TestAV02HTTP2Floods(t *testing.T) {
 			client := h2Client()
 			for range 20 {
 				begun := time.Now()
-				resp, err := client.Get("https://" + a.publicAddress + "/")
+				resp, err := client.Get("https://" + e.address + "/")
 				if err != nil {
 					t.Fatalf("another client: %v", err)
 				}
@@ -164,7 +164,7 @@ func TestAV02HTTP2Floods(t *testing.T) {
 		})
 	}
 	t.Cleanup(func() {
-		if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_http2_errors_total") || !strings.Contains(m, "sfmcp_panics_total{} 0") {
+		if m := e.Metrics.text(t); !strings.Contains(m, "sfmcp_http2_errors_total") || !strings.Contains(m, "sfmcp_panics_total{} 0") {
 			t.Errorf("metrics:\n%s", m)
 		}
 	})
@@ -174,10 +174,10 @@ func TestAV02HTTP2Floods(t *testing.T) {
 // keep anybody out.
 func TestAV01IdleConnectionsGiveWay(t *testing.T) {
 	t.Parallel()
-	a := serving(t, twoOrgs+"limits: {connections: 40}\n", nil)
+	e := serving(t, "", func(c *Config) { c.Connections = 40 })
 	var idle []net.Conn
 	for range 60 { // one address may have ten
-		conn, err := net.Dial("tcp", a.publicAddress)
+		conn, err := net.Dial("tcp", e.address)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -189,10 +189,10 @@ func TestAV01IdleConnectionsGiveWay(t *testing.T) {
 		}
 		idle = append(idle, conn)
 		eventually(t, plenty, "the connection is idle", func() bool {
-			return strings.Contains(a.metrics.text(t), "sfmcp_connections{} ") && speakPlainlyOnce(a.publicAddress)
+			return strings.Contains(e.Metrics.text(t), "sfmcp_connections{} ") && speakPlainlyOnce(e.address)
 		})
 	}
-	m := a.metrics.text(t)
+	m := e.Metrics.text(t)
 	if !strings.Contains(m, "sfmcp_connections_closed_total{why=idle}") {
 		t.Errorf("metrics:\n%s", m)
 	}
@@ -202,27 +202,21 @@ func TestAV01IdleConnectionsGiveWay(t *testing.T) {
 	}
 }
 
-// speakPlainlyOnce asks on a connection of its own that is closed afterwards.
-func speakPlainlyOnce(address string) bool {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	resp, err := client.Get("http://" + address + "/")
-	if err != nil {
-		return false
-	}
-	resp.Body.Close()
-	return resp.StatusCode == http.StatusOK
-}
-
 // AV-01: busy connections of one address are bounded, so that it cannot take all; those
 // through a trusted proxy carry everybody's requests and are bounded only together.
 func TestAV01OneAddressHasAShare(t *testing.T) {
 	t.Parallel()
-	for trusted, want := range map[string]int{"": 10, "trusted_proxies: [127.0.0.0/8]\n": 40} {
-		a := serving(t, twoOrgs+"limits: {connections: 40}\n"+trusted, nil)
+	for trusted, want := range map[string]int{"": 10, "127.0.0.0/8": 40} {
+		e := serving(t, "", func(c *Config) {
+			c.Connections = 40
+			if trusted != "" {
+				c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix(trusted)}
+			}
+		})
 		const all = 60
 		var closed atomic.Int64
 		for range all {
-			conn, err := net.Dial("tcp", a.publicAddress)
+			conn, err := net.Dial("tcp", e.address)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -245,25 +239,24 @@ func TestAV01OneAddressHasAShare(t *testing.T) {
 // share: others are answered meanwhile.
 func TestAV02OneAddressHasAShareOfTheRequests(t *testing.T) {
 	t.Parallel()
-	text, _ := overTLS(t, time.Now().Add(90*24*time.Hour))
-	a := serving(t, text, nil)
+	e := serving(t, certifiedUntil(t, time.Now().Add(90*24*time.Hour)), nil)
 	var forms []byte
 	for i := range uint32(100) {
 		forms = append(forms, frame(frameHeaders, flagEndHeaders, 2*i+1, postForm)...) // never finished
 	}
 	for range mostRequests/100 + 1 {
 		go io.Copy(io.Discard, func() net.Conn {
-			conn := dialH2(t, a)
+			conn := dialH2(t, e)
 			conn.Write(forms)
 			return conn
 		}())
 	}
-	eventually(t, plenty, "the share is used up", func() bool { return a.load.requests.Load() >= mostRequests/4 })
+	eventually(t, plenty, "the share is used up", func() bool { return e.Requests() >= mostRequests/4 })
 	client := h2Client()
 	elsewhere := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 2)}}
 	client.Transport.(*http.Transport).DialContext = elsewhere.DialContext
 	refused := func(client *http.Client) bool {
-		resp, err := client.Get("https://" + a.publicAddress + "/")
+		resp, err := client.Get("https://" + e.address + "/")
 		if err != nil {
 			t.Fatal(err)
 		}

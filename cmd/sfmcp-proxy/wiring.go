@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/upstream"
 )
 
 // This file puts the configuration into the words of each part, so that none of them
@@ -41,6 +43,21 @@ func trustedRoots(file string) (*x509.CertPool, error) {
 		return nil, fmt.Errorf("trusted_ca_file %s holds no certificate", file)
 	}
 	return roots, nil
+}
+
+// openPool opens the sessions with Salesforce's hosted servers.
+func openPool(c *config.Config, n *outbound, log *slog.Logger) *upstream.Pool {
+	return upstream.New(upstream.Config{
+		HTTP: n.http, Log: log, Version: version, ResponseBytes: int64(c.Limits.ResponseBytes),
+	})
+}
+
+func policies(c *config.Config) map[string]*policy.Policy {
+	out := map[string]*policy.Policy{}
+	for _, p := range c.Policies {
+		out[p.Name] = p.Judge()
+	}
+	return out
 }
 
 func clients(c *config.Config) (out []grant.Client) {
@@ -107,19 +124,19 @@ func resourceOf(org string, servers []config.Server) string {
 	return strings.Join(common, "/")
 }
 
-func (a *app) authorizationOrgs() (out []authproxy.Org) {
-	for _, o := range a.config.Salesforce.Orgs {
+func authorizationOrgs(c *config.Config) (out []authproxy.Org) {
+	for _, o := range c.Salesforce.Orgs {
 		out = append(out, authproxy.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
 	}
 	return out
 }
 
-func (a *app) authorizationServers() (out []authproxy.MCPServer) {
-	for _, s := range a.config.Servers {
-		rules := a.policies[s.Policy].For(s.Upstream)
+func (p *product) authorizationServers() (out []authproxy.MCPServer) {
+	for _, s := range p.config.Servers {
+		rules := p.policies[s.Policy].For(s.Upstream)
 		out = append(out, authproxy.MCPServer{
 			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
-			Allows: func(subject, username string) bool { return a.mayConnect(s.Name, s.Org, subject, username) },
+			Allows: func(subject, username string) bool { return mayConnect(p.config, s.Name, s.Org, subject, username) },
 			Summary: func(clientID string) policy.Summary {
 				return rules.Summary(policy.Principal{Org: s.Org, Client: clientID})
 			},
@@ -128,37 +145,37 @@ func (a *app) authorizationServers() (out []authproxy.MCPServer) {
 	return out
 }
 
-func (a *app) forwardServers() (out []mcpforward.Server) {
-	for _, s := range a.config.Servers {
+func (p *product) forwardServers() (out []mcpforward.Server) {
+	for _, s := range p.config.Servers {
 		out = append(out, mcpforward.Server{
 			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
-			Policy: a.policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests, CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
+			Policy: p.policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests, CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
 		})
 	}
 	return out
 }
 
-func (a *app) consoleServers() (out []console.Server) {
-	for _, s := range a.config.Servers {
+func (p *product) consoleServers() (out []console.Server) {
+	for _, s := range p.config.Servers {
 		out = append(out, console.Server{Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
-			Allows: func(subject, username string) bool { return a.mayConnect(s.Name, s.Org, subject, username) }})
+			Allows: func(subject, username string) bool { return mayConnect(p.config, s.Name, s.Org, subject, username) }})
 	}
 	return out
 }
 
 // serverNamed finds a configured server.
-func (a *app) serverNamed(name string) (config.Server, bool) {
-	i := slices.IndexFunc(a.config.Servers, func(s config.Server) bool { return s.Name == name })
+func serverNamed(c *config.Config, name string) (config.Server, bool) {
+	i := slices.IndexFunc(c.Servers, func(s config.Server) bool { return s.Name == name })
 	if i < 0 {
 		return config.Server{}, false
 	}
-	return a.config.Servers[i], true
+	return c.Servers[i], true
 }
 
 // groupsOf are the groups that list the user, by id or by username. A sandbox has the
 // user ids of the org it was copied from, and they mean the same person there.
-func (a *app) groupsOf(subject, username string) (out []string) {
-	for _, g := range a.config.Groups {
+func groupsOf(c *config.Config, subject, username string) (out []string) {
+	for _, g := range c.Groups {
 		if slices.ContainsFunc(g.Members, func(m string) bool {
 			return subject != "" && grant.FullID(m) == subject || username != "" && strings.EqualFold(m, username)
 		}) {
@@ -170,20 +187,20 @@ func (a *app) groupsOf(subject, username string) (out []string) {
 
 // mayConnect says whether a user of the server's org may use the server. A server
 // without groups is nobody's.
-func (a *app) mayConnect(server, org, subject, username string) bool {
-	s, ok := a.serverNamed(server)
+func mayConnect(c *config.Config, server, org, subject, username string) bool {
+	s, ok := serverNamed(c, server)
 	if !ok || s.Org != org {
 		return false
 	}
 	if slices.Contains(s.Groups, "*") {
 		return true
 	}
-	return slices.ContainsFunc(a.groupsOf(subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
+	return slices.ContainsFunc(groupsOf(c, subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
 }
 
 // orgHost is the host of the org's login page.
-func (a *app) orgHost(name string) string {
-	for _, o := range a.config.Salesforce.Orgs {
+func (p *product) orgHost(name string) string {
+	for _, o := range p.config.Salesforce.Orgs {
 		if o.Name == name {
 			if u, err := url.Parse(o.LoginURL); err == nil {
 				return u.Host

@@ -1,11 +1,10 @@
-package main
+package edge
 
 import (
 	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"sync/atomic"
 	"time"
@@ -18,24 +17,26 @@ const (
 	alarmEvery  = 24 * time.Hour
 )
 
-// certificate is the public listener's, read anew when its files change. A pair that
-// cannot be used leaves the former one in force.
-type certificate struct {
+// Certificate is the public listener's, read anew when its files change. A pair that
+// cannot be used leaves the previous one in force.
+type Certificate struct {
 	certFile, keyFile string
-	now               func() time.Time
-	log               *slog.Logger
-	metrics           *metrics
+	edge              *Edge
 
 	current atomic.Pointer[tls.Certificate]
-	// Only reload uses these.
+	// Only Reload uses these.
 	loaded  [sha256.Size]byte // of the files' contents
 	refused string            // why the files as they are now are not in force; logged once
 	warned  time.Time
 }
 
-// openCertificate reads the pair for the first time.
-func (a *app) openCertificate() (*certificate, error) {
-	c := &certificate{certFile: a.config.TLS.CertFile, keyFile: a.config.TLS.KeyFile, now: a.now, log: a.log, metrics: a.metrics}
+// Certificate reads the pair for the first time. Without a file there is none, and no
+// error.
+func (e *Edge) Certificate(certFile, keyFile string) (*Certificate, error) {
+	if certFile == "" {
+		return nil, nil
+	}
+	c := &Certificate{certFile: certFile, keyFile: keyFile, edge: e}
 	pair, sum, err := c.read()
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
@@ -45,16 +46,19 @@ func (a *app) openCertificate() (*certificate, error) {
 	return c, nil
 }
 
-// config is what the listener works with: TLS 1.2 at least, and the certificate of now.
-func (c *certificate) config() *tls.Config {
+// Config is what the listener works with: TLS 1.2 at least, and the current certificate.
+func (c *Certificate) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion:     tls.VersionTLS12,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return c.current.Load(), nil },
 	}
 }
 
-// reload puts the files into force if they changed.
-func (c *certificate) reload() {
+// Reload puts the files into force if they changed. It is for one goroutine.
+func (c *Certificate) Reload() {
+	if c == nil {
+		return
+	}
 	defer c.alarm()
 	pair, sum, err := c.read()
 	if err == nil && sum == c.loaded {
@@ -66,18 +70,18 @@ func (c *certificate) reload() {
 	}
 	if err == nil {
 		c.use(pair, sum)
-		c.metrics.reloads.WithLabelValues("certificate", "ok").Inc()
-		c.log.Info("certificate reloaded", "expires", pair.Leaf.NotAfter)
+		c.edge.Metrics.Reloaded("certificate", true)
+		c.edge.Log.Info("certificate reloaded", "expires", pair.Leaf.NotAfter)
 		return
 	}
 	if why := err.Error(); why != c.refused {
 		c.refused = why
-		c.metrics.reloads.WithLabelValues("certificate", "failed").Inc()
-		c.log.Error("certificate files changed and cannot be used: the former certificate stays in force", "error", err)
+		c.edge.Metrics.Reloaded("certificate", false)
+		c.edge.Log.Error("certificate files changed and cannot be used: the previous certificate stays in force", "error", err)
 	}
 }
 
-func (c *certificate) read() (*tls.Certificate, [sha256.Size]byte, error) {
+func (c *Certificate) read() (*tls.Certificate, [sha256.Size]byte, error) {
 	var sum [sha256.Size]byte
 	chain, err := os.ReadFile(c.certFile)
 	if err != nil {
@@ -98,8 +102,8 @@ func (c *certificate) read() (*tls.Certificate, [sha256.Size]byte, error) {
 }
 
 // valid refuses a new certificate that no client would take.
-func (c *certificate) valid(pair *tls.Certificate) error {
-	switch now := c.now(); {
+func (c *Certificate) valid(pair *tls.Certificate) error {
+	switch now := c.edge.Now(); {
 	case now.Before(pair.Leaf.NotBefore):
 		return fmt.Errorf("it is not valid before %s", pair.Leaf.NotBefore.UTC().Format(time.RFC3339))
 	case now.After(pair.Leaf.NotAfter):
@@ -108,17 +112,17 @@ func (c *certificate) valid(pair *tls.Certificate) error {
 	return nil
 }
 
-func (c *certificate) use(pair *tls.Certificate, sum [sha256.Size]byte) {
+func (c *Certificate) use(pair *tls.Certificate, sum [sha256.Size]byte) {
 	c.current.Store(pair)
 	c.loaded, c.refused, c.warned = sum, "", time.Time{}
-	c.metrics.certificateExpiry.Set(float64(pair.Leaf.NotAfter.Unix()))
+	c.edge.Metrics.certificateExpiry.Set(float64(pair.Leaf.NotAfter.Unix()))
 }
 
 // alarm warns of a certificate that ends soon.
-func (c *certificate) alarm() {
-	now, end := c.now(), c.current.Load().Leaf.NotAfter
+func (c *Certificate) alarm() {
+	now, end := c.edge.Now(), c.current.Load().Leaf.NotAfter
 	if left := end.Sub(now); left < expiryAlarm && now.Sub(c.warned) >= alarmEvery {
 		c.warned = now
-		c.log.Warn("the certificate of the public listener ends soon", "expires", end, "days_left", int(left/(24*time.Hour)))
+		c.edge.Log.Warn("the certificate of the public listener ends soon", "expires", end, "days_left", int(left/(24*time.Hour)))
 	}
 }

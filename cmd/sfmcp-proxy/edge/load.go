@@ -1,4 +1,4 @@
-package main
+package edge
 
 import (
 	"context"
@@ -21,20 +21,38 @@ const (
 	memoryPoll = 100 * time.Millisecond
 )
 
+// InFlight counts what is under way. The zero value is ready.
+type InFlight struct{ n atomic.Int64 }
+
+// Begin counts one in.
+func (f *InFlight) Begin() { f.n.Add(1) }
+
+// End counts one out.
+func (f *InFlight) End() { f.n.Add(-1) }
+
+// Count is how many are under way.
+func (f *InFlight) Count() int64 { return f.n.Load() }
+
+// Wait returns when nothing is under way any more, or ctx ends.
+func (f *InFlight) Wait(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for f.Count() > 0 && ctx.Err() == nil {
+		<-tick.C
+	}
+}
+
 // load is how much this process has to do. The zero value is ready.
 type load struct {
-	requests atomic.Int64
+	InFlight             // requests
 	short    atomic.Bool // of memory
 
 	mu      sync.Mutex
-	sources map[netip.Prefix]int // requests that are let in; see app.network
+	sources map[netip.Prefix]int // requests that are let in; see sources.network
 }
 
-func (l *load) begin() { l.requests.Add(1) }
-func (l *load) end()   { l.requests.Add(-1) }
-
 // full says that a request should be refused, the one that asks being counted already.
-func (l *load) full() bool { return l.short.Load() || l.requests.Load() > mostRequests }
+func (l *load) full() bool { return l.short.Load() || l.Count() > mostRequests }
 
 // admit counts a request of a network in, and refuses it if the network has its share.
 func (l *load) admit(source netip.Prefix) bool {
@@ -62,15 +80,6 @@ func (l *load) release(source netip.Prefix) {
 	defer l.mu.Unlock()
 	if l.sources[source]--; l.sources[source] == 0 {
 		delete(l.sources, source)
-	}
-}
-
-// wait returns when no request is being answered any more, or ctx ends.
-func (l *load) wait(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for l.requests.Load() > 0 && ctx.Err() == nil {
-		<-tick.C
 	}
 }
 

@@ -1,4 +1,4 @@
-package main
+package edge
 
 import (
 	"container/list"
@@ -17,8 +17,8 @@ type connections struct {
 	net.Listener
 	limit   int                              // of all
 	share   int                              // of one source
-	network func(remote string) netip.Prefix // see app.network
-	metrics *metrics
+	network func(remote string) netip.Prefix // see sources.network
+	metrics *Metrics
 
 	mu      sync.Mutex
 	open    int
@@ -35,9 +35,9 @@ type connection struct {
 	gone   bool
 }
 
-// boundConnections lets limit connections in through l, of one source at most a quarter.
-func (a *app) boundConnections(l net.Listener, limit int) *connections {
-	return &connections{Listener: l, limit: limit, share: max(1, limit/4), network: a.network, metrics: a.metrics,
+// bound lets limit connections in through l, of one source at most a quarter.
+func (e *Edge) bound(l net.Listener, limit int) *connections {
+	return &connections{Listener: l, limit: limit, share: max(1, limit/4), network: e.sources.network, metrics: e.Metrics,
 		sources: map[netip.Prefix]int{}}
 }
 
@@ -157,15 +157,4 @@ func (c *connection) CloseWrite() error {
 		return half.CloseWrite()
 	}
 	return nil
-}
-
-// hostNetwork is what one host has of addresses: all of a /64 in IPv6.
-func hostNetwork(address netip.Addr) netip.Prefix {
-	address = address.Unmap().WithZone("")
-	bits := address.BitLen()
-	if address.Is6() {
-		bits = 64
-	}
-	prefix, _ := address.Prefix(bits) // fails for the zero address, whose prefix is the zero one
-	return prefix
 }

@@ -1,4 +1,4 @@
-package main
+package edge
 
 import (
 	"bufio"
@@ -7,23 +7,22 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
 // served puts a handler behind the middleware and the server's real settings, over
-// HTTP/1.1 or HTTP/2. The time of one write is the app's.
-func served(t *testing.T, a *app, h http.Handler, overHTTP2 bool) (url string, client *http.Client) {
+// HTTP/1.1 or HTTP/2. The time of one write is the edge's.
+func served(t *testing.T, e *Edge, h http.Handler, overHTTP2 bool) (url string, client *http.Client) {
 	t.Helper()
-	settings := a.server(a.middleware(h))
-	settings.HTTP2.WriteByteTimeout = a.writeTime
+	settings := e.Server(e.Middleware(h))
 	s := httptest.NewUnstartedServer(nil)
 	s.Config = settings
 	s.EnableHTTP2 = overHTTP2
@@ -47,11 +46,10 @@ type pipes struct {
 }
 
 // onPipes serves a handler as the product's public listener would, until the test ends.
-func onPipes(t *testing.T, a *app, s *http.Server, overHTTP2 bool) *pipes {
+func onPipes(t *testing.T, e *Edge, s *http.Server, overHTTP2 bool) *pipes {
 	t.Helper()
 	l := &pipes{dialed: make(chan net.Conn), closed: make(chan struct{})}
-	bound := a.boundConnections(l, a.config.Limits.Connections)
-	s.ConnState = bound.watch
+	bound := e.Bound(s, l)
 	ended := make(chan error, 1)
 	if overHTTP2 {
 		dir := t.TempDir()
@@ -95,11 +93,11 @@ func TestFT49LongAnswersAreNotCut(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				a, _ := configured(t, twoOrgs)
-				settings := a.server(nil)
-				quiet := time.Second + max(settings.ReadTimeout, settings.ReadHeaderTimeout, settings.IdleTimeout, a.writeTime,
+				e := newEdge(t, nil)
+				settings := e.Server(nil)
+				quiet := time.Second + max(settings.ReadTimeout, settings.ReadHeaderTimeout, settings.IdleTimeout, e.WriteTime,
 					settings.HTTP2.SendPingTimeout+settings.HTTP2.PingTimeout)
-				settings.Handler = a.middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				settings.Handler = e.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					io.Copy(io.Discard, r.Body)
 					control := http.NewResponseController(w)
 					for i := range 3 {
@@ -107,7 +105,7 @@ func TestFT49LongAnswersAreNotCut(t *testing.T) {
 						if err := control.Flush(); err != nil {
 							t.Errorf("event %d: %v", i, err)
 						}
-						control.SetWriteDeadline(time.Now().Add(a.writeTime)) // as a handler might, and never lift it
+						control.SetWriteDeadline(time.Now().Add(e.WriteTime)) // as a handler might, and never lift it
 						select {
 						case <-r.Context().Done():
 							t.Errorf("the request ended after event %d: %v", i, context.Cause(r.Context()))
@@ -116,7 +114,7 @@ func TestFT49LongAnswersAreNotCut(t *testing.T) {
 						}
 					}
 				}))
-				transport := &http.Transport{DialContext: onPipes(t, a, settings, overHTTP2).Dial, ForceAttemptHTTP2: overHTTP2,
+				transport := &http.Transport{DialContext: onPipes(t, e, settings, overHTTP2).Dial, ForceAttemptHTTP2: overHTTP2,
 					TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 				defer transport.CloseIdleConnections()
 				client, url := &http.Client{Transport: transport}, "http://x/"
@@ -163,10 +161,9 @@ func TestFT50SlowReadersAreGivenUp(t *testing.T) {
 		} {
 			t.Run(name+", "+kind, func(t *testing.T) {
 				t.Parallel()
-				a, _ := configured(t, twoOrgs)
-				a.writeTime = writeTime / 100
+				e := newEdge(t, func(c *Config) { c.WriteTime = defaultWriteTime / 100 })
 				ended := make(chan error, 1)
-				url, _ := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ended <- write(w) }), overHTTP2)
+				url, _ := served(t, e, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { ended <- write(w) }), overHTTP2)
 				conn := slowReader(t, url, overHTTP2)
 				begun := time.Now()
 				select {
@@ -174,14 +171,14 @@ func TestFT50SlowReadersAreGivenUp(t *testing.T) {
 					if err == nil {
 						t.Error("all of it was written, with nobody reading: the test tests nothing")
 					}
-					if took := time.Since(begun); took > writeTime {
-						t.Errorf("given up after %s, for one write %s", took, a.writeTime)
+					if took := time.Since(begun); took > defaultWriteTime {
+						t.Errorf("given up after %s, for one write %s", took, e.WriteTime)
 					}
 				case <-time.After(plenty):
 					t.Fatal("the handler still waits for a client that does not read")
 				}
 				conn.Close()
-				eventually(t, plenty, "the request has ended", func() bool { return a.load.requests.Load() == 0 })
+				eventually(t, plenty, "the request has ended", func() bool { return e.Requests() == 0 })
 			})
 		}
 	}
@@ -215,15 +212,15 @@ func slowReader(t *testing.T, url string, overHTTP2 bool) net.Conn {
 func TestDeadlineEndsWithItsAnswer(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		a, _ := configured(t, twoOrgs)
-		conn, err := onPipes(t, a, a.server(a.publicHandler()), false).Dial(t.Context(), "", "")
+		e := newEdge(t, nil)
+		conn, err := onPipes(t, e, e.Server(e.Middleware(page)), false).Dial(t.Context(), "", "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer conn.Close()
 		read := bufio.NewReader(conn)
 		for i, request := range []string{"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/9.9\r\n\r\n"} {
-			time.Sleep(time.Duration(i) * 2 * a.writeTime)
+			time.Sleep(time.Duration(i) * 2 * e.WriteTime)
 			fmt.Fprint(conn, request)
 			resp, err := http.ReadResponse(read, nil)
 			if err != nil {
@@ -250,15 +247,17 @@ func (s *stalled) Write(p []byte) (int, error) {
 func TestFT48LogThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	out := &stalled{let: make(chan struct{})}
-	log, records := logTo(out)
-	a := serving(t, twoOrgs, func(a *app) { a.log = log; a.countDropped(records) })
+	records := NewLogWriter(out)
+	log := slog.New(slog.NewJSONHandler(records, nil))
+	e := serving(t, "", func(c *Config) { c.Log = log })
+	e.Metrics.CountDropped(records)
 	long := strings.Repeat("x", 20_000)
-	for records.dropped.Load() == 0 { // until the queue is full
+	for records.Dropped() == 0 { // until the queue is full
 		log.Info(long)
 	}
 	for range 50 {
 		begun := time.Now()
-		if !speakPlainlyOnce(a.publicAddress) || time.Since(begun) > plenty { // it would wait for ever
+		if !speakPlainlyOnce(e.address) || time.Since(begun) > plenty { // it would wait for ever
 			t.Fatalf("a request waited %s for the log", time.Since(begun))
 		}
 	}
@@ -267,17 +266,17 @@ func TestFT48LogThatNobodyReads(t *testing.T) {
 		defer records.mu.Unlock()
 		return len(records.waiting)
 	}
-	if n := waiting(); n > sinkSize {
+	if n := waiting(); n > logSize {
 		t.Errorf("%d bytes wait", n)
 	}
-	if m := a.metrics.text(t); strings.Contains(m, "sfmcp_log_records_dropped_total{} 0\n") || !strings.Contains(m, "sfmcp_log_records_dropped_total") {
+	if m := e.Metrics.text(t); strings.Contains(m, "sfmcp_log_records_dropped_total{} 0\n") || !strings.Contains(m, "sfmcp_log_records_dropped_total") {
 		t.Errorf("metrics do not show the loss:\n%s", m)
 	}
 	close(out.let)
 	eventually(t, plenty, "the log tells of the loss", func() bool { return strings.Contains(out.String(), "records were dropped") })
 	eventually(t, plenty, "there is room again", func() bool { return waiting() == 0 })
 	log.Info("afterwards")
-	records.close(plenty)
+	records.Close(plenty)
 	if !strings.Contains(out.String(), "afterwards") {
 		t.Error("what was logged last is lost")
 	}
@@ -292,9 +291,9 @@ func TestFT48PipeThatNobodyReads(t *testing.T) {
 	}
 	defer read.Close()
 	defer write.Close()
-	a := serving(t, twoOrgs, func(a *app) { a.log, _ = logTo(write) })
+	e := serving(t, "", func(c *Config) { c.Log = slog.New(slog.NewJSONHandler(NewLogWriter(write), nil)) })
 	for range 1000 { // 1000 records of 300 bytes: the pipe holds 64 KiB
-		if !speakPlainlyOnce(a.publicAddress) {
+		if !speakPlainlyOnce(e.address) {
 			t.Fatal("not answered")
 		}
 	}
@@ -306,11 +305,10 @@ func TestFT12PanicsAreSurvived(t *testing.T) {
 	t.Parallel()
 	const secret = "sfa_canary"
 	var log lockedBuffer
-	a, _ := configured(t, twoOrgs)
-	l, records := logTo(&log)
-	a.log = l
+	records := NewLogWriter(&log)
+	e := newEdge(t, func(c *Config) { c.Log = slog.New(slog.NewJSONHandler(records, nil)) })
 	for name, overHTTP2 := range httpVersions {
-		url, client := served(t, a, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		url, client := served(t, e, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/stream" {
 				fmt.Fprint(w, "data: 1\n\n")
 				http.NewResponseController(w).Flush()
@@ -337,24 +335,17 @@ func TestFT12PanicsAreSurvived(t *testing.T) {
 			t.Errorf("%s: afterwards %v", name, err)
 		}
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	var swept atomic.Int64
-	a.sweepers = []func(context.Context) error{
-		func(context.Context) error { panic(secret) },
-		func(context.Context) error { swept.Add(1); cancel(); return nil },
+	if err := e.Survive(func() error { panic(secret) }); err == nil || err.Error() != "panic" {
+		t.Errorf("a panic became %v", err)
 	}
-	a.sweepLoop(ctx)
-	if swept.Load() != 1 {
-		t.Error("one sweeper's panic kept the others from their work")
-	}
-	if err := a.survive(func() error { return errors.New("usual") }); err == nil || err.Error() != "usual" {
+	if err := e.Survive(func() error { return errors.New("usual") }); err == nil || err.Error() != "usual" {
 		t.Errorf("an error became %v", err)
 	}
-	records.close(plenty)
+	records.Close(plenty)
 	if text := log.String(); strings.Contains(text, secret) || strings.Count(text, `"msg":"panic"`) != 5 {
 		t.Errorf("the log: %s", text)
 	}
-	if m := a.metrics.text(t); !strings.Contains(m, "sfmcp_panics_total{} 5") {
+	if m := e.Metrics.text(t); !strings.Contains(m, "sfmcp_panics_total{} 5") {
 		t.Errorf("metrics:\n%s", m)
 	}
 }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package main
+package edge
 
 // descriptors is how many files and connections the system lets this process open.
 func descriptors() int { return 1 << 30 }

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
+	"sfmcp-proxy/config"
+)
+
+const (
+	// drainTime is how long calls in flight may take after a signal.
+	drainTime = 25 * time.Second
+	// flushTime is how long an ending process waits for the reader of its log. With
+	// drainTime and closeTime it stays below the 30 s that orchestrators give.
+	flushTime = 500 * time.Millisecond
+)
+
+// process is what stays through reloads: listeners, middleware, metrics, signals, log. What
+// answers is the current product.
+type process struct {
+	config  *config.Config // that it was started on; of a later one only what fixed does not name counts
+	log     *slog.Logger
+	edge    *edge.Edge
+	current atomic.Pointer[product]
+
+	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
+	certificate *edge.Certificate              // nil: without TLS
+	draining    atomic.Bool
+
+	listening                     map[string]net.Listener // by address, those that are there already
+	publicAddress, privateAddress string                  // once serving
+}
+
+// openProcess opens the first product. Nothing is listened to yet.
+func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*process, error) {
+	trusted, err := prefixes(c.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	p := &process{config: c, log: log, edge: edge.New(edge.Config{
+		TrustedProxies: trusted, RequestBytes: int64(c.Limits.RequestBytes), Connections: c.Limits.Connections, Log: log,
+	})}
+	first, err := openProduct(ctx, c, p.edge)
+	if err != nil {
+		return nil, err
+	}
+	p.current.Store(first)
+	return p, nil
+}
+
+// close closes the current product; the previous ones are closed already.
+func (p *process) close() error { return p.current.Load().close() }
+
+// enter counts a request in where it will be answered.
+func (p *process) enter() *product {
+	for {
+		current := p.current.Load()
+		current.requests.Begin()
+		if p.current.Load() == current {
+			return current
+		}
+		current.requests.End() // another took over in between, and it may be closed already
+	}
+}
+
+// publicHandler is what the public listener answers.
+func (p *process) publicHandler() http.Handler {
+	return p.edge.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		current := p.enter()
+		defer current.requests.End()
+		current.routes.ServeHTTP(w, r)
+	}))
+}
+
+// privateHandler is what the private listener answers, and nothing else.
+func (p *process) privateHandler() http.Handler {
+	m := http.NewServeMux()
+	m.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	m.HandleFunc("GET /readyz", p.ready)
+	m.Handle("GET /metrics", p.edge.Metrics.Handler())
+	return m
+}
+
+// ready says whether this process should get traffic: its database answers and it
+// is not shutting down.
+func (p *process) ready(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+	defer cancel()
+	if p.draining.Load() || p.current.Load().db.Reads.PingContext(ctx) != nil {
+		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+// serve listens, calls ready once both listeners answer, and runs until ctx ends;
+// then it lets calls in flight finish.
+func (p *process) serve(ctx context.Context, ready func()) error {
+	hangUp := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
+	signal.Notify(hangUp, syscall.SIGHUP)
+	defer signal.Stop(hangUp)
+	if err := p.current.Load().bindOrgs(ctx); err != nil {
+		return err
+	}
+	public, err := p.listen(p.config.Listen)
+	if err != nil {
+		return err
+	}
+	defer public.Close()
+	private, err := p.listen(p.config.AdminListen)
+	if err != nil {
+		return err
+	}
+	defer private.Close()
+	p.publicAddress, p.privateAddress = public.Addr().String(), private.Addr().String()
+	if p.certificate, err = p.edge.Certificate(p.config.TLS.CertFile, p.config.TLS.KeyFile); err != nil {
+		return err
+	}
+	p.exposeCounters()
+	publicServer, privateServer := p.edge.Server(p.publicHandler()), p.edge.Server(p.privateHandler())
+	public = p.edge.Bound(publicServer, public)
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+
+	// A listener that fails ends the rest too: a proxy that answers nothing must not live on.
+	ctx, end := context.WithCancel(ctx)
+	defer end()
+	var g errgroup.Group
+	g.Go(func() error { defer end(); return edge.Serve(publicServer, public, p.certificate) })
+	g.Go(func() error { defer end(); return edge.Serve(privateServer, private, nil) })
+	g.Go(func() error { p.edge.WatchMemory(background); return nil })
+	g.Go(func() error { p.reloadLoop(background, hangUp, &g); return nil })
+	p.current.Load().work(background, &g)
+	g.Go(func() error {
+		<-ctx.Done()
+		err := p.drain(publicServer)
+		stopBackground()
+		return errors.Join(err, privateServer.Close())
+	})
+	ready()
+	return g.Wait()
+}
+
+// drain says that no more requests are wanted, ends the streams that only listen, and
+// waits for the calls in flight.
+func (p *process) drain(public *http.Server) error {
+	p.draining.Store(true)
+	p.log.Info("draining", "requests", p.edge.Requests())
+	p.current.Load().forward.Drain()
+	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
+	defer cancel()
+	err := public.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		p.log.Warn("calls still in flight were cut off", "after", drainTime, "requests", p.edge.Requests())
+		err = public.Close()
+	}
+	return err
+}
+
+// exposeCounters shows what the current product counts.
+func (p *process) exposeCounters() {
+	p.edge.Metrics.PerServer("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.",
+		func() map[string]bool { return p.current.Load().forward.Spared() })
+	for _, limit := range []string{"user", "server"} {
+		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
+			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)
+	}
+}
+
+// listen listens at address, unless that was done before.
+func (p *process) listen(address string) (net.Listener, error) {
+	if l := p.listening[address]; l != nil {
+		return l, nil
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listening: %w", err)
+	}
+	return l, nil
+}

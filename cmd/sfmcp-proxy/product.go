@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
+	"sfmcp-proxy/config"
+	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// sweepEvery is how often what can no longer have an effect is deleted.
+const sweepEvery = time.Minute
+
+// product is what answers, on one configuration: stores, handlers and the work beside
+// requests. A reload opens another one and closes this one (see takeOver).
+type product struct {
+	*stores
+	outbound *outbound
+	edge     *edge.Edge // of the process, through all its products
+	policies map[string]*policy.Policy
+
+	pool          *upstream.Pool
+	cutoff        *authproxy.Cutoff
+	authorization *authproxy.Server
+	pages         *console.Console
+	forward       *mcpforward.Handler
+	routes        http.Handler
+
+	requests edge.InFlight // that are answered here
+	sweepers []func(context.Context) error
+	stopWork context.CancelFunc
+}
+
+// openProduct opens the parts in the order in which they need each other. It answers and
+// does nothing by itself yet.
+func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *product, err error) {
+	p := &product{edge: e, policies: policies(c), stopWork: func() {}}
+	if p.outbound, err = openOutbound(c, e.Log); err != nil {
+		return nil, err
+	}
+	if p.stores, err = openStores(ctx, c, e.Log, p.outbound); err != nil {
+		return nil, err
+	}
+	p.pool = openPool(c, p.outbound, e.Log)
+	p.cutoff = p.newCutoff(p.pool.Forget)
+	if err := p.openHandlers(); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	p.routes = p.table()
+	p.sweepers = []func(context.Context) error{
+		p.grants.Sweep,
+		func(ctx context.Context) error { return p.cutoff.Sweep(ctx, p.now()) },
+		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
+		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
+		p.forward.Sweep,
+		p.db.Erase, // last: what the others deleted
+	}
+	return p, nil
+}
+
+// openHandlers joins the parts that face the outside.
+func (p *product) openHandlers() (err error) {
+	c := p.config
+	guard, err := ui.NewGuard(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	if p.authorization, err = authproxy.New(authproxy.Config{
+		PublicURL: c.PublicURL, Orgs: authorizationOrgs(c), Servers: p.authorizationServers(),
+		Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
+		Audit: p.audit, Cutoff: p.cutoff, Profiles: profiles{p}, Log: p.log, Now: p.now,
+	}); err != nil {
+		return err
+	}
+	if p.pages, err = console.New(console.Config{
+		PublicURL: c.PublicURL, Servers: p.consoleServers(), OrgHost: p.orgHost,
+		Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
+		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
+		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
+	}); err != nil {
+		return err
+	}
+	p.forward, err = mcpforward.New(mcpforward.Config{
+		PublicURL: c.PublicURL, Servers: p.forwardServers(), Version: version, DB: p.db,
+		Grants: p.grants, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
+		Groups: func(_, subject, username string) []string { return groupsOf(c, subject, username) }, Log: p.log, Now: p.now,
+		Limits: mcpforward.Limits{
+			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
+		},
+	})
+	return err
+}
+
+// work is what a product does beside requests, until ctx ends or it is told to stop.
+func (p *product) work(ctx context.Context, g *errgroup.Group) {
+	ctx, p.stopWork = context.WithCancel(ctx)
+	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
+	g.Go(func() error { p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged); return nil })
+	g.Go(func() error { p.sweepLoop(ctx); return nil })
+}
+
+// accessChanged runs after each change that took access away, whichever process made it.
+func (p *product) accessChanged() { p.forward.Recheck(context.Background()) }
+
+// sweepLoop deletes what can no longer have an effect.
+func (p *product) sweepLoop(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		for _, sweep := range p.sweepers {
+			if err := p.edge.Survive(func() error { return sweep(ctx) }); err != nil && ctx.Err() == nil {
+				p.log.Error("sweeping", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// retire closes a product when the requests and refreshes that began there have ended, or
+// ctx ends. Streams that only listen end at once: their clients come back to the next one.
+func (p *product) retire(ctx context.Context) error {
+	p.forward.Drain()
+	p.requests.Wait(ctx)
+	_ = p.links.Close(ctx) // an error is the end of ctx, and close waits once more
+	p.stopWork()
+	return p.close()
+}
+
+// close waits for what must not be cut in half, such as the record of how a call ended.
+func (p *product) close() error {
+	p.pool.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	p.requests.Wait(ctx)
+	return p.stores.close(ctx)
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/ui"
+	"sfmcp-proxy/config"
+)
+
+// closeTime is how long whatever closes waits for what is under way: the outcomes of
+// calls that were cut off, and refreshes.
+const closeTime = 4 * time.Second
+
+// stores are what remembers, on one database and one ring of keys. They are all that a
+// command needs that looks at something or takes access away: neither Salesforce nor
+// what leads there has to be in order for that.
+type stores struct {
+	config *config.Config
+	log    *slog.Logger
+	now    func() time.Time
+
+	ring      *db.KeyRing
+	db        *db.DB
+	audit     *audit.Log
+	grants    *grant.Store
+	links     *link.Store
+	approvals *approval.Store
+	sessions  *ui.Sessions
+}
+
+// outbound is the way to Salesforce, and to the hosts of clients' metadata documents.
+type outbound struct {
+	roots      *x509.CertPool // nil: the system's
+	http       *http.Client
+	salesforce *salesforce.Client
+	documents  *clientdoc.Fetcher // nil: no host may publish one
+}
+
+// openStores opens the database, then the stores in the order in which they need each
+// other. Without a way out they hold what they have, and nothing is renewed.
+func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
+	s := &stores{config: c, log: log, now: time.Now}
+	if s.ring, err = db.LoadKeyRing(c.KeysFile); err != nil {
+		return nil, err
+	}
+	if err := s.ring.Expect(db.Config{URL: c.Database}); err != nil {
+		return nil, err
+	}
+	if s.db, err = db.Open(ctx, db.Config{URL: c.Database}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.db.Close())
+		}
+	}()
+	if err := s.ring.Claim(ctx, s.db); err != nil {
+		return nil, err
+	}
+	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now}); err != nil {
+		return nil, err
+	}
+	if n == nil { // which clients there are depends on who may publish them, fetched or not
+		n = &outbound{}
+		if n.documents, err = documents(c, nil, s.now); err != nil {
+			return nil, err
+		}
+	}
+	l := c.Lifetimes
+	if s.grants, err = grant.New(grant.Config{
+		DB: s.db, Ring: s.ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: s.now,
+		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled,
+		Lifetimes: grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
+			RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent},
+	}); err != nil {
+		return nil, err
+	}
+	s.links = s.linksThrough(n)
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: l.Approval, Now: s.now}); err != nil {
+		return nil, err
+	}
+	s.sessions = ui.NewSessions(ui.Config{
+		Reads: s.db.Reads, Writes: s.db.Writes, Cookies: cookies(c), Lifetime: l.Session, Now: s.now,
+	})
+	return s, nil
+}
+
+// linksThrough is the store of Salesforce logins that renews and revokes them through n.
+func (s *stores) linksThrough(n *outbound) *link.Store {
+	c := link.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log, OnEvent: s.linkEvent}
+	if n.salesforce != nil {
+		c.Salesforce = n.salesforce
+	}
+	return link.New(c)
+}
+
+// openOutbound makes no connection yet.
+func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
+	n = &outbound{}
+	if n.roots, err = trustedRoots(c.TrustedCAFile); err != nil {
+		return nil, err
+	}
+	n.http = salesforce.NewHTTPClient(n.roots)
+	if n.documents, err = documents(c, n.roots, time.Now); err != nil {
+		return nil, err
+	}
+	n.salesforce, err = salesforce.New(salesforce.Config{
+		Orgs: orgs(c), HTTP: n.http, RedirectURI: c.PublicURL + "/oauth/callback", Log: log,
+	})
+	return n, err
+}
+
+func cookies(c *config.Config) ui.Cookies {
+	return ui.Cookies{Secure: strings.HasPrefix(c.PublicURL, "https:")}
+}
+
+// bindOrgs sees that every name of an org still stands for the org that it did. What
+// brings stored tokens to Salesforce asks first; cutting off here does not need it.
+func (s *stores) bindOrgs(ctx context.Context) (err error) {
+	for _, o := range s.config.Salesforce.Orgs {
+		err = errors.Join(err, s.links.Bind(ctx, o.Name, grant.FullID(o.OrgID)))
+	}
+	return err
+}
+
+// newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
+// nil: it holds nothing.
+func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
+	return &authproxy.Cutoff{Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
+}
+
+// linkEvent records what happened to a Salesforce login without a caller.
+func (s *stores) linkEvent(e link.Event) {
+	action := map[link.EventKind]string{
+		link.Refreshed: "link.refresh", link.NotRotated: "link.refresh", link.LoginLost: "link.lost", link.RevokedUpstream: "link.revoke", link.RevokeFailed: "link.revoke",
+	}[e.Kind]
+	entry := audit.Entry{Actor: "proxy", Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
+	if e.Err != nil {
+		entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
+		if f, ok := errors.AsType[*salesforce.Error](e.Err); ok {
+			entry.Status = f.Case()
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := s.audit.Append(ctx, entry); err != nil {
+		s.log.Error("audit entry is lost", "action", action, "error", err)
+	}
+	if e.Kind == link.LoginLost {
+		s.log.Warn("Salesforce login lost", "org", e.Org, "subject", e.Subject, "error", e.Err)
+	}
+}
+
+// close waits for what must not be cut in half, such as the refresh of a Salesforce login
+// whose answer is on its way, until ctx ends.
+func (s *stores) close(ctx context.Context) error {
+	err := s.links.Close(ctx)
+	s.audit.Flush()
+	s.db.AwaitWatchers() // a command that is done has taken effect
+	return errors.Join(err, s.db.Close())
+}
