@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -223,12 +222,7 @@ func checkToolResult(o jsonrpc.Object) error {
 // what was asked: faults of its session and of its platform.
 func ambiguous(result jsonrpc.Object) bool {
 	content, _ := result.Get("content")
-	for _, sign := range []string{"Unexpected error while invoking tool", "UNKNOWN_EXCEPTION"} {
-		if strings.Contains(string(content), sign) {
-			return true
-		}
-	}
-	return false
+	return upstream.MayHaveRun(content)
 }
 
 // deliver answers the client, unless its access ended meanwhile.

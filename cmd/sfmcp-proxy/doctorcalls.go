@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -77,12 +76,12 @@ func queried(f finding, result jsontext.Value) finding {
 		return f
 	}
 	f.Status = fail
-	switch text := fmt.Sprint(r.Content); {
-	case strings.Contains(text, "UNKNOWN_EXCEPTION"):
+	switch text := slices.Concat(r.Content...); {
+	case upstream.UnknownException.In(text):
 		f.Found = "tools are listed, and every query fails: UNKNOWN_EXCEPTION"
 		f.Fix = "Setup > API Access Control: allow the External Client App; switched on, it stops queries of apps that are not on its list. If it is off, " +
 			"https://status.salesforce.com tells of incidents"
-	case strings.Contains(text, "REQUEST_LIMIT_EXCEEDED"):
+	case upstream.LimitExceeded.In(text):
 		f.Status, f.Found = warn, "a limit of the org is reached"
 		f.Fix = limitPage
 	default:

@@ -1,11 +1,9 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -119,7 +117,7 @@ func (c *call) unexpected(m *jsonrpc.Message) *fault {
 }
 
 func isUnexpectedError(v jsontext.Value) bool {
-	if !bytes.Contains(v, []byte("Unexpected error while invoking tool")) { // most are none, and long
+	if !ToolFailed.In(v) { // most are none, and long
 		return false
 	}
 	result, _ := jsonrpc.ParseObject(v)
@@ -130,7 +128,7 @@ func isUnexpectedError(v jsontext.Value) bool {
 	blocks, _ := jsonrpc.ParseArray(content)
 	for _, b := range blocks {
 		block, _ := jsonrpc.ParseObject(b)
-		if text, _ := block.String("text"); strings.Contains(text, "Unexpected error while invoking tool") {
+		if text, _ := block.String("text"); ToolFailed.In([]byte(text)) {
 			return true
 		}
 	}

@@ -24,7 +24,7 @@ func (c *call) judge(resp *http.Response, x *exchange) *fault {
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusNotFound {
 		// The request itself was refused, in the protocol: that is an answer.
 		m, err := jsonrpc.DecodeAnswer(body)
-		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !bytes.Contains(body, sessionMissing) && !c.sessionLost(resp.StatusCode, m.Error) {
+		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !sessionMissing.In(body) && !c.sessionLost(resp.StatusCode, m.Error) {
 			x.whole = m
 			return nil
 		}
@@ -44,7 +44,7 @@ func (c *call) sessionLost(status int, e *jsonrpc.Error) bool {
 	case jsonrpc.MethodNotFound, jsonrpc.InvalidParams, jsonrpc.InternalError, resourceNotFound:
 		return false
 	}
-	return status == http.StatusNotFound || bytes.Contains(bytes.ToLower([]byte(e.Message)), sessionWord)
+	return status == http.StatusNotFound || sessionNamed.In([]byte(e.Message))
 }
 
 // errorBody reads the body of a response that is no answer, as far as it is looked at.
@@ -106,13 +106,6 @@ func emptyAnswer(status int) *fault {
 		Error: Error{Kind: Broken, MayHaveHappened: true, Status: status, Reason: "answer is empty"}}
 }
 
-var (
-	sessionMissing = []byte("Session Key missing")
-	sessionWord    = []byte("session")
-	serverUnknown  = []byte("Server definition not found")
-	limitExceeded  = []byte("REQUEST_LIMIT_EXCEEDED")
-)
-
 // refusal words a status other than 200. A token or a session is refused by the gateway
 // in JSON or plain text. A page comes from something in between, which may have put it
 // in the place of an answer: it is no reason to send a write again.
@@ -140,18 +133,18 @@ func (c *call) judgeStatus(resp *http.Response, body []byte) *fault {
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
 		return refused(LoginLost, "token was refused", renewToken)
-	case code == http.StatusForbidden && bytes.Contains(body, limitExceeded), code == http.StatusTooManyRequests:
+	case code == http.StatusForbidden && LimitExceeded.In(body), code == http.StatusTooManyRequests:
 		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
 		return refused(Limited, "a limit of the org is reached", noCure)
 	case code == http.StatusForbidden:
 		return refused(Forbidden, "the user may not use this server", noCure)
-	case code == http.StatusMethodNotAllowed, code == http.StatusNotFound && bytes.Contains(body, serverUnknown):
+	case code == http.StatusMethodNotAllowed, code == http.StatusNotFound && serverUnknown.In(body):
 		return refused(ServerInactive, "server is not active", noCure)
 	case code == http.StatusNotFound && c.slot == nil: // seen now and then at initialize
 		return refused(ServerInactive, "server was not found", repeat)
 	case code == http.StatusNotFound:
 		return refused(ServerInactive, "session or server was not found", reopenSession)
-	case code == http.StatusBadRequest && c.slot != nil && bytes.Contains(bytes.ToLower(body), sessionWord):
+	case code == http.StatusBadRequest && c.slot != nil && sessionNamed.In(body):
 		return refused(Unavailable, "session was refused", reopenSession)
 	case code == http.StatusBadRequest: // what else it may mean is known of reads only
 		f.Reason, f.cure = "request was refused", repeatAnew
