@@ -26,6 +26,7 @@ import (
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -60,7 +61,7 @@ type fixture struct {
 	sim      *sim.Running
 	beta     *sim.Running // another org's Salesforce, if wanted
 	db       *db.DB
-	ring     *db.KeyRing
+	ring     *seal.KeyRing
 	clock    *clock
 	http     *http.Client
 	forgot   []string
@@ -148,8 +149,8 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	f.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
 	fatal(err)
 	t.Cleanup(func() { f.db.Close() })
-	fatal(db.CreateKeyFile(filepath.Join(dir, "keys")))
-	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
+	fatal(seal.CreateKeyFile(filepath.Join(dir, "keys")))
+	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	fatal(err)
 	f.ring = ring
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/seal"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -306,13 +306,13 @@ func TestAU14RefusalsAreBounded(t *testing.T) {
 	f := start(t, change{})
 	const tries = 300
 	for range tries {
-		f.wantError(t, f.post(t, "/oauth/token", refreshForm(db.Secret("sfr_"))), 400, "invalid_grant")
+		f.wantError(t, f.post(t, "/oauth/token", refreshForm(seal.Secret("sfr_"))), 400, "invalid_grant")
 		f.send(t, "GET", f.authorizePath("redirect_uri", "https://evil.example/"), "")
 	}
 	if n := len(f.audited(t, "token.refresh")) + len(f.audited(t, "authorization.open")); n > 100 {
 		t.Errorf("%d entries for %d refusals", n, 2*tries)
 	}
 	f.clock.Add(time.Hour)
-	f.post(t, "/oauth/token", refreshForm(db.Secret("sfr_")))
+	f.post(t, "/oauth/token", refreshForm(seal.Secret("sfr_")))
 	f.wantAudited(t, "token.refresh", "denied", "not recorded")
 }

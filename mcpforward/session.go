@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -92,13 +93,13 @@ var errNoSession = errors.New("no such session")
 
 // open stores a new session of a grant and returns its id.
 func (s sessionStore) open(ctx context.Context, grantID string, like session) (id string, err error) {
-	id = db.Secret("")
+	id = seal.Secret("")
 	now := s.now()
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, capabilities, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			db.Hash(id), grantID, like.version, like.client.name, like.client.capabilities.String(), db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
+			seal.Hash(id), grantID, like.version, like.client.name, like.client.capabilities.String(), db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
@@ -116,7 +117,7 @@ func (s sessionStore) open(ctx context.Context, grantID string, like session) (i
 // find returns the grant's session of that id, or errNoSession. It remembers sessions
 // for as long as none was closed and no access taken away, see [db.Cache].
 func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, error) {
-	hash, now := db.Hash(id), db.Millis(s.now())
+	hash, now := seal.Hash(id), db.Millis(s.now())
 	found, err := s.known.Get(sessionKey{hash, grantID}, func(k knownSession) bool { return k.until > now }, func() (knownSession, error) {
 		k := knownSession{session: session{hash: hash}}
 		var words string

@@ -24,6 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -110,8 +111,8 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	t.Cleanup(func() { w.sim.Close() })
 
 	dir := t.TempDir()
-	check(db.CreateKeyFile(filepath.Join(dir, "keys")))
-	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
+	check(seal.CreateKeyFile(filepath.Join(dir, "keys")))
+	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	check(err)
 	w.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
 	check(err)

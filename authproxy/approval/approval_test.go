@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const lifetime = 15 * time.Minute
@@ -30,10 +31,10 @@ func (c *clock) add(d time.Duration) { c.mu.Lock(); c.at = c.at.Add(d); c.mu.Unl
 func newStore(t *testing.T) (*Store, *clock) {
 	t.Helper()
 	dir := t.TempDir()
-	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := db.LoadKeyRing(filepath.Join(dir, "keys"))
+	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -471,7 +472,7 @@ func TestSealed(t *testing.T) {
 		`UPDATE approvals SET sealed_arguments = (SELECT sealed_arguments FROM approvals WHERE id = $1) WHERE id = $2`, r.ID, victim.ID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get(t.Context(), victim.ID); !errors.Is(err, db.ErrSealed) {
+	if _, err := s.Get(t.Context(), victim.ID); !errors.Is(err, seal.ErrSealed) {
 		t.Errorf("moved arguments: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // defaultPendingPerUser keeps a client in a loop from burying a person in requests.
@@ -18,7 +19,7 @@ const defaultPendingPerUser = 10
 // Config is what a Store works with.
 type Config struct {
 	DB       *db.DB
-	Ring     *db.KeyRing
+	Ring     *seal.KeyRing
 	Lifetime time.Duration    // from submission to expiry, and from spending to forgetting
 	Now      func() time.Time // nil: time.Now
 	// PendingPerUser is how many requests of one user may wait at a time; 0: 10.
@@ -28,7 +29,7 @@ type Config struct {
 // Store keeps the requests. It is safe for concurrent use.
 type Store struct {
 	db       *db.DB
-	ring     *db.KeyRing
+	ring     *seal.KeyRing
 	lifetime time.Duration
 	now      func() time.Time
 	perUser  int
@@ -144,6 +145,6 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class, approv
 }
 
 // place is where a sealed column of r lies.
-func (r *Request) place(purpose string) db.Place {
-	return db.Place{Table: "approvals", Row: r.ID, Org: r.Org, Subject: r.Subject, Purpose: purpose}
+func (r *Request) place(purpose string) seal.Place {
+	return seal.Place{Table: "approvals", Row: r.ID, Org: r.Org, Subject: r.Subject, Purpose: purpose}
 }

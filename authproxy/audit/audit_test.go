@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -29,7 +30,7 @@ type store struct {
 func newStore(t *testing.T) *store {
 	t.Helper()
 	dir := t.TempDir()
-	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
 	return &store{t: t, dir: dir}
@@ -43,7 +44,7 @@ func (s *store) open() *Log {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { d.Close() })
-	ring, err := db.LoadKeyRing(filepath.Join(s.dir, "keys"))
+	ring, err := seal.LoadKeyRing(filepath.Join(s.dir, "keys"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -13,13 +13,13 @@ import (
 	"strconv"
 	"strings"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // genesis stands where the first entry has no MAC before it.
 const genesis = "sfmcp-proxy audit log, version 1"
 
-var headPlace = db.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}
+var headPlace = seal.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}
 
 // chainPurpose is what the keys are derived for; the first one signs.
 const chainPurpose = "audit chain"
@@ -37,7 +37,7 @@ type signer struct {
 	sum  []byte
 }
 
-func newSigner(key db.DerivedKey) *signer {
+func newSigner(key seal.DerivedKey) *signer {
 	return &signer{id: key.ID, hmac: hmac.New(sha256.New, key.Key)}
 }
 

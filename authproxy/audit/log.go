@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -29,14 +30,14 @@ const (
 // Config is what a Log works with; every field must be set, but Now.
 type Config struct {
 	DB   *db.DB
-	Ring *db.KeyRing
+	Ring *seal.KeyRing
 	Now  func() time.Time // nil: time.Now
 }
 
 // Log is the audit log. It is safe for concurrent use.
 type Log struct {
 	db   *db.DB
-	ring *db.KeyRing
+	ring *seal.KeyRing
 	now  func() time.Time
 
 	sealed atomic.Pointer[sealedHead] // the head that this process wrote last

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Broken says where the log stops being what was written.
@@ -28,7 +29,7 @@ func (l *Log) Verify(ctx context.Context) (n int64, err error) {
 	switch {
 	case errors.Is(err, errNoHead):
 		return 0, &Broken{1, "the sealed head is gone"}
-	case errors.Is(err, db.ErrSealed):
+	case errors.Is(err, seal.ErrSealed):
 		return 0, &Broken{1, "the sealed head was changed, or is sealed with another key"}
 	case err != nil:
 		return 0, err

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // An attacker who can write to the database but has no key changes a log of ten
@@ -80,7 +80,7 @@ func TestAU03RecomputedChain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, forged, _ := strings.Cut(db.NewKeyLine(), " ")
+	_, forged, _ := strings.Cut(seal.NewKeyLine(), " ")
 	if err := os.WriteFile(keys, []byte(known[0].ID+" "+forged), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +149,7 @@ func TestVerifyAcrossKeyRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fresh := []byte(db.NewKeyLine())
+	fresh := []byte(seal.NewKeyLine())
 	if err := os.WriteFile(keys, append(fresh, old...), 0o600); err != nil {
 		t.Fatal(err)
 	}

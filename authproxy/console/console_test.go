@@ -23,6 +23,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -72,10 +73,10 @@ func newSite(t *testing.T) *site {
 func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
-	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	ring := must[*db.KeyRing](t)(db.LoadKeyRing(filepath.Join(dir, "keys")))
+	ring := must[*seal.KeyRing](t)(seal.LoadKeyRing(filepath.Join(dir, "keys")))
 	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")}))
 	t.Cleanup(func() { d.Close() })
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()

@@ -7,16 +7,18 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
-// Claim binds the ring to the database: the first call stores a sealed mark, later
+// Claim binds the database to the ring: the first call stores a sealed mark, later
 // ones must open it. It keeps a proxy from starting with a wrong key file over
 // existing data; and, by a note beside the key file, from starting over when its
 // database is gone (SR-ST-4): an empty one knows no blocked user and no kill switch.
-func (r *KeyRing) Claim(ctx context.Context, d *DB) error {
-	place := Place{Table: "meta", Row: "ring", Purpose: "claim"}
+func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
+	place := seal.Place{Table: "meta", Row: "ring", Purpose: "claim"}
 	err := d.Tx(ctx, func(tx *sql.Tx) error {
-		mark, err := r.Seal(place, []byte("sfmcp-proxy"))
+		mark, err := ring.Seal(place, []byte("sfmcp-proxy"))
 		if err != nil {
 			return err
 		}
@@ -24,54 +26,54 @@ func (r *KeyRing) Claim(ctx context.Context, d *DB) error {
 		if err != nil {
 			return fmt.Errorf("claiming database: %w", err)
 		}
-		if fresh > 0 && r.inUse() {
-			return r.vanished("the database is empty")
+		if fresh > 0 && inUse(ring) {
+			return vanished(ring, "the database is empty")
 		}
 		var have string
 		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'ring'`).Scan(&have); err != nil {
 			return fmt.Errorf("claiming database: %w", err)
 		}
-		if _, err := r.Open(place, have); err != nil {
+		if _, err := ring.Open(place, have); err != nil {
 			return errors.New("the key file does not fit this database: its sealing key is another one")
 		}
 		return nil
 	})
 	if err == nil {
-		r.writeNote()
+		writeNote(ring)
 	}
 	return err
 }
 
 // Expect refuses a database whose file is not there though the keys are in use with one:
 // before [Open] makes an empty one.
-func (r *KeyRing) Expect(c Config) error {
+func (c Config) Expect(ring *seal.KeyRing) error {
 	path, err := c.path()
 	if err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && r.inUse() {
-		return r.vanished("the database " + path + " is gone")
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && inUse(ring) {
+		return vanished(ring, "the database "+path+" is gone")
 	}
 	return nil
 }
 
-func (r *KeyRing) vanished(what string) error {
+func vanished(ring *seal.KeyRing, what string) error {
 	return fmt.Errorf("%s, but the keys in %s are in use with one: put that one back; "+
-		"to begin anew, without its blocked users and its audit log, remove %s", what, r.path, r.note())
+		"to begin anew, without its blocked users and its audit log, remove %s", what, ring.Path(), note(ring))
 }
 
-func (r *KeyRing) inUse() bool {
-	_, err := os.Stat(r.note())
+func inUse(ring *seal.KeyRing) bool {
+	_, err := os.Stat(note(ring))
 	return err == nil
 }
 
 // note is the file that says that the keys are in use with a database.
-func (r *KeyRing) note() string { return r.path + ".in-use" }
+func note(ring *seal.KeyRing) string { return ring.Path() + ".in-use" }
 
 // writeNote does nothing where it cannot write: the key file may be on a read-only mount,
 // and the database is there.
-func (r *KeyRing) writeNote() {
-	f, err := os.OpenFile(r.note(), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+func writeNote(ring *seal.KeyRing) {
+	f, err := os.OpenFile(note(ring), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
 func open(t *testing.T, path string) *DB {
@@ -77,10 +79,10 @@ func TestST07FileIsPrivate(t *testing.T) {
 	if _, err := d.Writes.Exec(`INSERT INTO meta (name, value) VALUES ('x', '1')`); err != nil {
 		t.Fatal(err)
 	}
-	if err := CreateKeyFile(keys); err != nil {
+	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
-	if err := RotateKeyFile(keys); err != nil {
+	if err := seal.RotateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]os.FileMode{path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, keys: 0o600,

@@ -1,5 +1,5 @@
-// Package db opens the proxy's database, brings its schema up to date and seals
-// what may not lie in it in the clear.
+// Package db opens the proxy's database, brings its schema up to date and keeps it
+// together with the keys that seal what lies in it ([DB.Claim]).
 //
 // All statements of the product are written by hand beside the method that needs
 // them, in one dialect that SQLite and PostgreSQL share: $1 placeholders,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // watch makes the fixture remember what it reads, and waits until it does.
@@ -192,13 +193,13 @@ func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 	now := db.Millis(f.clock.Now())
 	err := f.db.Tx(t.Context(), func(tx *sql.Tx) error {
 		for i := range secrets {
-			secrets[i] = db.Secret(accessPrefix)
+			secrets[i] = seal.Secret(accessPrefix)
 			id := fmt.Sprintf("grt_%d", i)
 			if _, err := tx.Exec(`INSERT INTO grants (id, org, subject, client_id, server, resource, scope, redirect_uri, created_at, expires_at, activated_at)
 				VALUES ($1, $2, $3, 'chatgpt', 'sales', $4, 'mcp', '', $5, $6, $5)`, id, testOrg, testSubject, testResource, now, now+1e9); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`INSERT INTO access_tokens VALUES ($1, $2, $3, $4)`, db.Hash(secrets[i]), id, now, now+1e6); err != nil {
+			if _, err := tx.Exec(`INSERT INTO access_tokens VALUES ($1, $2, $3, $4)`, seal.Hash(secrets[i]), id, now, now+1e6); err != nil {
 				return err
 			}
 		}

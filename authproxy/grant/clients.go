@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // ClientKind tells how a client came to be known.
@@ -95,7 +96,7 @@ func (s *Store) knows(id string) bool {
 	case clientdoc.IsURL(id):
 		return s.documents != nil && s.documents.Allowed(id) == nil
 	}
-	return s.dynamic && wellFormed(id, dynamicPrefix)
+	return s.dynamic && seal.WellFormed(id, dynamicPrefix)
 }
 
 func (s *Store) unknown(id string) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // maxFailures is how many wrong verifiers a code survives.
@@ -35,7 +36,7 @@ type code struct {
 // nothing, a wrong verifier is counted and the fifth kills the code. A second
 // presentation with everything right revokes the grant and returns a [*ReplayError].
 func (s *Store) Redeem(ctx context.Context, r Redemption) (*Tokens, error) {
-	if !s.knows(r.ClientID) || !wellFormed(r.Code, codePrefix) {
+	if !s.knows(r.ClientID) || !seal.WellFormed(r.Code, codePrefix) {
 		return nil, ErrInvalidGrant
 	}
 	var t *Tokens
@@ -56,7 +57,7 @@ func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, c.code_hash, c.code_challenge, c.redirect_uri,
 		c.expires_at, c.redeemed_at, c.failures, u.blocked_at
 		FROM codes c JOIN grants ON grants.id = c.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE c.code_hash = $1 AND c.client_id = $2`, db.Hash(r.Code), r.ClientID),
+		WHERE c.code_hash = $1 AND c.client_id = $2`, seal.Hash(r.Code), r.ClientID),
 		&c.hash, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &blocked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidGrant, nil

@@ -5,20 +5,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
 func TestRedeem(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	id, code := f.code(t, testSubject)
-	if !strings.HasPrefix(code, "sfc_") || !wellFormed(code, codePrefix) {
+	if !strings.HasPrefix(code, "sfc_") || !seal.WellFormed(code, codePrefix) {
 		t.Errorf("code %q", code)
 	}
 	tokens, err := f.Redeem(t.Context(), redemption(code))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !wellFormed(tokens.AccessToken, "sfa_") || !wellFormed(tokens.RefreshToken, "sfr_") || tokens.Scope != "mcp offline_access" ||
+	if !seal.WellFormed(tokens.AccessToken, "sfa_") || !seal.WellFormed(tokens.RefreshToken, "sfr_") || tokens.Scope != "mcp offline_access" ||
 		tokens.ExpiresIn != testLifetimes.AccessToken || tokens.Grant.ID != id {
 		t.Errorf("tokens: %+v", *tokens)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // keysMaxAge is how long the last good key set of a client counts while a newer one
@@ -232,7 +233,7 @@ func findKey(set, kid, algorithm string) (crypto.PublicKey, error) {
 func (s *Store) SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error) {
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		n, err := db.Affected(ctx, tx, `INSERT INTO client_assertions (client_id, jti_hash, expires_at) VALUES ($1, $2, $3)
-			ON CONFLICT (client_id, jti_hash) DO NOTHING`, clientID, db.Hash(jti), db.Millis(expires))
+			ON CONFLICT (client_id, jti_hash) DO NOTHING`, clientID, seal.Hash(jti), db.Millis(expires))
 		if fresh = n == 1; err != nil || !fresh {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // dynamicPrefix marks the ids of clients that registered themselves. They must not look
@@ -55,7 +56,7 @@ func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registrat
 	if err != nil {
 		return nil, fmt.Errorf("registering client: %w", err)
 	}
-	id, now := db.Secret(dynamicPrefix), s.millis()
+	id, now := seal.Secret(dynamicPrefix), s.millis()
 	n, err := db.Affected(ctx, s.db.Writes, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
 		SELECT $1, $2, $3, $4, $4, 0 WHERE (SELECT COUNT(*) FROM registered_clients WHERE kind = $2) < $5`,
 		id, storedDynamic, string(metadata), now, maxDynamic)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Grant is the consent of one user to one client for one MCP endpoint.
@@ -79,7 +80,7 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	if r.Kind != Authorize || r.Status != Done || subject == "" || r.GrantID == "" {
 		return "", "", ErrNoRequest
 	}
-	id, code = r.GrantID, db.Secret(codePrefix)
+	id, code = r.GrantID, seal.Secret(codePrefix)
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
@@ -100,7 +101,7 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 			return ErrBlocked
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO codes (code_hash, grant_id, client_id, redirect_uri, code_challenge, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6)`, db.Hash(code), id, r.ClientID, r.RedirectURI, r.CodeChallenge, expires)
+			VALUES ($1, $2, $3, $4, $5, $6)`, seal.Hash(code), id, r.ClientID, r.RedirectURI, r.CodeChallenge, expires)
 		return err
 	})
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Kind is what an authorization request ends in.
@@ -96,15 +97,15 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 	if r.Kind == Authorize && (r.ClientID == "" || r.RedirectURI == "" || r.Server == "" || r.Resource == "" || r.CodeChallenge == "") {
 		return "", errors.New("opening authorization request: client, redirect URI, resource and challenge are required")
 	}
-	id = db.Secret("")
+	id = seal.Secret("")
 	now := s.now()
 	n, err := db.Affected(ctx, s.db.Writes, `INSERT INTO authorization_requests
 		(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
 		 code_challenge, return_to, browser_hash, created_at, expires_at)
 		SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 		WHERE (SELECT COUNT(*) FROM authorization_requests WHERE expires_at > $13) < $15`,
-		db.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope,
-		r.CodeChallenge, r.ReturnTo, db.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), maxOpenRequests)
+		seal.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope,
+		r.CodeChallenge, r.ReturnTo, seal.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), maxOpenRequests)
 	if err != nil {
 		return "", fmt.Errorf("opening authorization request: %w", err)
 	}
@@ -119,7 +120,7 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 func (s *Store) Request(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
 	return scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests
 		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3`,
-		db.Hash(id), db.Hash(browser), s.millis()))
+		seal.Hash(id), seal.Hash(browser), s.millis()))
 }
 
 // SendRequest takes a pending request on its way to Salesforce, once: it makes the
@@ -130,8 +131,8 @@ func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentReque
 	if err != nil {
 		return nil, err
 	}
-	sent := &SentRequest{State: db.Secret(""), Verifier: db.Secret(""), Login: db.Secret("")}
-	sealed, err := s.ring.Seal(verifierPlace(db.Hash(id), r.Org), []byte(sent.Verifier))
+	sent := &SentRequest{State: seal.Secret(""), Verifier: seal.Secret(""), Login: seal.Secret("")}
+	sealed, err := s.ring.Seal(verifierPlace(seal.Hash(id), r.Org), []byte(sent.Verifier))
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
@@ -140,8 +141,8 @@ func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentReque
 		SET status = 'sent', upstream_state_hash = $1, login_hash = $2, sealed_verifier = $3, expires_at = $4
 		WHERE request_hash = $5 AND browser_hash = $6 AND status = 'pending' AND expires_at > $7
 		RETURNING `+requestColumns,
-		db.Hash(sent.State), db.Hash(sent.Login), sealed, db.Millis(now.Add(s.lifetimes.Consent)),
-		db.Hash(id), db.Hash(browser), db.Millis(now)))
+		seal.Hash(sent.State), seal.Hash(sent.Login), sealed, db.Millis(now.Add(s.lifetimes.Consent)),
+		seal.Hash(id), seal.Hash(browser), db.Millis(now)))
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentReque
 func (s *Store) DenyRequest(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
 	return scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'denied'
 		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3
-		RETURNING `+requestColumns, db.Hash(id), db.Hash(browser), s.millis()))
+		RETURNING `+requestColumns, seal.Hash(id), seal.Hash(browser), s.millis()))
 }
 
 // FinishRequest takes a sent request whose state came back from Salesforce, once. It
@@ -164,7 +165,7 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 	r, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'done'
 		WHERE upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3
 		RETURNING `+requestColumns+`, request_hash, sealed_verifier`,
-		db.Hash(state), db.Hash(login), s.millis()), &hash, &sealed)
+		seal.Hash(state), seal.Hash(login), s.millis()), &hash, &sealed)
 	if errors.Is(err, ErrNoRequest) {
 		return nil, "", s.whyNotFinished(ctx, state)
 	}
@@ -184,7 +185,7 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 func (s *Store) whyNotFinished(ctx context.Context, state string) error {
 	var waits bool
 	err := s.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
-		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, db.Hash(state), s.millis()).Scan(&waits)
+		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, seal.Hash(state), s.millis()).Scan(&waits)
 	if err != nil {
 		return fmt.Errorf("finishing authorization request: %w", err)
 	}
@@ -194,6 +195,6 @@ func (s *Store) whyNotFinished(ctx context.Context, state string) error {
 	return ErrNoRequest
 }
 
-func verifierPlace(requestHash, org string) db.Place {
-	return db.Place{Table: "authorization_requests", Row: requestHash, Org: org, Purpose: "verifier"}
+func verifierPlace(requestHash, org string) seal.Place {
+	return seal.Place{Table: "authorization_requests", Row: requestHash, Org: org, Purpose: "verifier"}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Rotation is a token request with a refresh token (RFC 6749 6).
@@ -44,7 +45,7 @@ type refreshToken struct {
 // a week to be refreshed in. Other refusals ([ErrInvalidGrant], [ErrInvalidTarget],
 // [ErrInvalidScope]) change nothing.
 func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
-	if !s.knows(r.ClientID) || !wellFormed(r.RefreshToken, refreshPrefix) {
+	if !s.knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
 	var t *Tokens
@@ -65,7 +66,7 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
 		r.rotated_at, u.blocked_at
 		FROM refresh_tokens r JOIN grants ON grants.id = r.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE r.token_hash = $1 AND grants.client_id = $2`, db.Hash(r.RefreshToken), r.ClientID),
+		WHERE r.token_hash = $1 AND grants.client_id = $2`, seal.Hash(r.RefreshToken), r.ClientID),
 		&have.hash, &have.sealedSuccessor, &have.idleExpires, &have.rotated, &blocked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidGrant, nil
@@ -101,7 +102,7 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	} else {
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, have.sealedSuccessor)
 	}
-	if errors.Is(failed, db.ErrSealed) {
+	if errors.Is(failed, seal.ErrSealed) {
 		return nil, ErrInvalidGrant, nil // somebody changed it: nobody gets the successor from here
 	}
 	if failed != nil {
@@ -131,7 +132,7 @@ func (s *Store) succeed(ctx context.Context, tx *sql.Tx, g *Grant, predecessor s
 	}
 	now := s.millis()
 	n, err := db.Affected(ctx, tx, `UPDATE refresh_tokens SET rotated_at = $1, sealed_successor = $2
-		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, db.Hash(predecessor))
+		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, seal.Hash(predecessor))
 	if err != nil {
 		return "", err
 	}
@@ -152,7 +153,7 @@ func leafOf(ctx context.Context, tx *sql.Tx, token, sealedSuccessor string) (str
 		}
 		token = successor
 		err = tx.QueryRowContext(ctx, `SELECT sealed_successor FROM refresh_tokens WHERE token_hash = $1`,
-			db.Hash(token)).Scan(&sealedSuccessor)
+			seal.Hash(token)).Scan(&sealedSuccessor)
 		if err != nil {
 			return "", err
 		}
@@ -178,7 +179,7 @@ func narrow(granted, wanted string) (string, bool) {
 // successorBox seals the successor under its predecessor: only whoever presents the
 // predecessor opens it, and the database holds but a hash of that.
 func successorBox(predecessor string) (cipher.AEAD, error) {
-	return db.NewAEAD([]byte(predecessor), "sfmcp-proxy refresh token successor")
+	return seal.NewAEAD([]byte(predecessor), "sfmcp-proxy refresh token successor")
 }
 
 func sealSuccessor(predecessor, successor string) (string, error) {
@@ -196,11 +197,11 @@ func openSuccessor(predecessor, sealed string) (string, error) {
 	}
 	text, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil {
-		return "", db.ErrSealed
+		return "", seal.ErrSealed
 	}
 	successor, err := box.Open(nil, nil, text, nil)
 	if err != nil {
-		return "", db.ErrSealed
+		return "", seal.ErrSealed
 	}
 	return string(successor), nil
 }

@@ -3,16 +3,15 @@ package grant
 import (
 	"context"
 	"database/sql"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Errors that callers branch on. The token endpoint answers the first three with the
@@ -111,7 +110,7 @@ func (l Lifetimes) Validate() error {
 // Config is what a [Store] needs. Documents, Dynamic and Now may be left out.
 type Config struct {
 	DB        *db.DB
-	Ring      *db.KeyRing
+	Ring      *seal.KeyRing
 	Clients   []Client
 	Lifetimes Lifetimes
 	// PublicURL is the proxy's own URL; no client may be redirected to its origin.
@@ -130,7 +129,7 @@ type Config struct {
 // Store is safe for concurrent use, also by several processes on one database.
 type Store struct {
 	db        *db.DB
-	ring      *db.KeyRing
+	ring      *seal.KeyRing
 	clients   map[string]Client
 	lifetimes Lifetimes
 	now       func() time.Time
@@ -202,18 +201,6 @@ const (
 	accessPrefix  = "sfa_"
 	refreshPrefix = "sfr_"
 )
-
-// wellFormed says whether text could be a secret of ours: prefix and exactly 43
-// characters that are the one base64url spelling of 32 bytes.
-func wellFormed(text, prefix string) bool {
-	random, ok := strings.CutPrefix(text, prefix)
-	// The decoder skips CR and LF, so the length is checked on what it read.
-	if !ok || len(random) != 43 {
-		return false
-	}
-	decoded, err := base64.RawURLEncoding.Strict().DecodeString(random)
-	return err == nil && len(decoded) == 32
-}
 
 // judge runs f in a transaction. What f changed is kept also when it refuses
 // (counted failures, a revocation), and undone only when it fails.

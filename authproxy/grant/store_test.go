@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -60,10 +61,10 @@ func open(t *testing.T) *fixture {
 	}
 	t.Cleanup(func() { d.Close() })
 	keys := filepath.Join(dir, "keys")
-	if err := db.CreateKeyFile(keys); err != nil {
+	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
-	ring, err := db.LoadKeyRing(keys)
+	ring, err := seal.LoadKeyRing(keys)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Tokens are what a token endpoint answers (RFC 6749 5.1).
@@ -30,11 +31,11 @@ func (t *Tokens) String() string { return t.LogValue().String() }
 
 // issue makes an access token of g to go with refresh.
 func (s *Store) issue(ctx context.Context, tx *sql.Tx, g *Grant, refresh, scope string) (*Tokens, error) {
-	access := db.Secret(accessPrefix)
+	access := seal.Secret(accessPrefix)
 	now := s.now()
 	life := min(s.lifetimes.AccessToken, g.ExpiresAt.Sub(now))
 	_, err := tx.ExecContext(ctx, `INSERT INTO access_tokens (token_hash, grant_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4)`, db.Hash(access), g.ID, db.Millis(now), db.Millis(now.Add(life)))
+		VALUES ($1, $2, $3, $4)`, seal.Hash(access), g.ID, db.Millis(now), db.Millis(now.Add(life)))
 	if err != nil {
 		return nil, err
 	}
@@ -43,10 +44,10 @@ func (s *Store) issue(ctx context.Context, tx *sql.Tx, g *Grant, refresh, scope 
 
 // issueRefresh makes a refresh token of g, its family's leaf.
 func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
-	refresh := db.Secret(refreshPrefix)
+	refresh := seal.Secret(refreshPrefix)
 	now := s.now()
 	_, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at)
-		VALUES ($1, $2, $3, $4)`, db.Hash(refresh), g.ID, db.Millis(now), db.Millis(now.Add(s.lifetimes.RefreshIdle)))
+		VALUES ($1, $2, $3, $4)`, seal.Hash(refresh), g.ID, db.Millis(now), db.Millis(now.Add(s.lifetimes.RefreshIdle)))
 	return refresh, err
 }
 
@@ -59,10 +60,10 @@ func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string,
 // said is remembered for as long as nothing takes access away (see [db.Cache]); times are
 // compared at every call. The time of use is kept in memory until [Store.Sweep].
 func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*Grant, error) {
-	if !wellFormed(accessToken, accessPrefix) || server == "" {
+	if !seal.WellFormed(accessToken, accessPrefix) || server == "" {
 		return nil, ErrInvalidToken
 	}
-	hash, now := db.Hash(accessToken), s.millis()
+	hash, now := seal.Hash(accessToken), s.millis()
 	a, err := s.authenticated.Get(credential{hash, server},
 		func(a access) bool { return a.until > now },
 		func() (access, error) { return s.readAccess(ctx, hash, server, now) })
@@ -133,9 +134,9 @@ func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant
 	var g *Grant
 	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
 		switch {
-		case wellFormed(token, refreshPrefix):
+		case seal.WellFormed(token, refreshPrefix):
 			g, err = s.revokeByRefresh(ctx, tx, token, clientID)
-		case wellFormed(token, accessPrefix):
+		case seal.WellFormed(token, accessPrefix):
 			g, err = s.dropAccess(ctx, tx, token, clientID)
 		}
 		return err
@@ -148,7 +149,7 @@ func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant
 
 func (s *Store) revokeByRefresh(ctx context.Context, tx *sql.Tx, token, clientID string) (*Grant, error) {
 	ended, err := s.revoke(ctx, tx, "revoked by the client",
-		`grants.client_id = $3 AND grants.id = (SELECT r.grant_id FROM refresh_tokens r WHERE r.token_hash = $4)`, clientID, db.Hash(token))
+		`grants.client_id = $3 AND grants.id = (SELECT r.grant_id FROM refresh_tokens r WHERE r.token_hash = $4)`, clientID, seal.Hash(token))
 	if err != nil || len(ended) == 0 {
 		return nil, err
 	}
@@ -157,14 +158,14 @@ func (s *Store) revokeByRefresh(ctx context.Context, tx *sql.Tx, token, clientID
 
 func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID string) (*Grant, error) {
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM access_tokens t JOIN grants ON grants.id = t.grant_id
-		WHERE t.token_hash = $1 AND grants.client_id = $2`, db.Hash(token), clientID))
+		WHERE t.token_hash = $1 AND grants.client_id = $2`, seal.Hash(token), clientID))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE token_hash = $1`, db.Hash(token)); err != nil {
+	if _, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE token_hash = $1`, seal.Hash(token)); err != nil {
 		return nil, err
 	}
 	return g, s.db.RaiseAccessEpoch(ctx, tx)

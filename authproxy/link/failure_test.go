@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // FT-15: the answer is lost after Salesforce rotated: one more try, then needs_reauth.
@@ -302,7 +302,7 @@ func TestWrongKeyRing(t *testing.T) {
 	fs.start(t, f, nil).signIn(t, f)
 	other := newFiles(t)
 	p := fs.start(t, f, func(cfg *link.Config) {
-		ring, err := db.LoadKeyRing(other.dir + "/keys")
+		ring, err := seal.LoadKeyRing(other.dir + "/keys")
 		if err != nil {
 			t.Fatal(err)
 		}

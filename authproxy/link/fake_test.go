@@ -20,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -224,7 +225,7 @@ type files struct{ dir string }
 func newFiles(t *testing.T) files {
 	t.Helper()
 	dir := t.TempDir()
-	if err := db.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
+	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
 	return files{dir}
@@ -253,7 +254,7 @@ func (fs files) start(t *testing.T, f *login, change func(*link.Config)) *proces
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	ring, err := db.LoadKeyRing(filepath.Join(fs.dir, "keys"))
+	ring, err := seal.LoadKeyRing(filepath.Join(fs.dir, "keys"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // State of a link.
@@ -92,7 +93,7 @@ type Event struct {
 // Config is what [New] needs. DB, Ring and Salesforce must be set.
 type Config struct {
 	DB         *db.DB
-	Ring       *db.KeyRing
+	Ring       *seal.KeyRing
 	Salesforce Salesforce
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -143,7 +144,7 @@ func New(cfg Config) *Store {
 	cfg.RefreshAhead = cmp.Or(cfg.RefreshAhead, 60*time.Second)
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
-	return &Store{Config: cfg, holder: db.Secret("")[:16], wake: make(chan struct{}, 1),
+	return &Store{Config: cfg, holder: seal.Secret("")[:16], wake: make(chan struct{}, 1),
 		held: db.NewCache[user, held](cfg.DB, remembered), flights: map[flightKey]*flight{}}
 }
 
@@ -196,8 +197,8 @@ func (s *Store) load(ctx context.Context, q querier, org, subject string) (*reco
 	return l, nil
 }
 
-func place(org, subject, purpose string) db.Place {
-	return db.Place{Table: "links", Row: org + "/" + subject, Org: org, Subject: subject, Purpose: purpose}
+func place(org, subject, purpose string) seal.Place {
+	return seal.Place{Table: "links", Row: org + "/" + subject, Org: org, Subject: subject, Purpose: purpose}
 }
 
 // access opens the access token of a link, expired or not.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -27,8 +28,8 @@ type revocation struct {
 	attempts, nextAt         int64
 }
 
-func (r *revocation) place() db.Place {
-	return db.Place{Table: "upstream_revocations", Row: r.id, Org: r.org, Subject: r.subject, Purpose: "refresh"}
+func (r *revocation) place() seal.Place {
+	return seal.Place{Table: "upstream_revocations", Row: r.id, Org: r.org, Subject: r.subject, Purpose: "refresh"}
 }
 
 // backoff before the attempt that follows this many.
@@ -43,7 +44,7 @@ func (s *Store) enqueue(ctx context.Context, e db.Execer, l *record, token strin
 	if token == "" {
 		return nil
 	}
-	r := &revocation{id: db.Secret("rev_"), org: l.org, subject: l.subject}
+	r := &revocation{id: seal.Secret("rev_"), org: l.org, subject: l.subject}
 	sealed, err := s.Ring.Seal(r.place(), []byte(token))
 	if err != nil {
 		return err

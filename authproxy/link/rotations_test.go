@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -128,12 +129,12 @@ func (l *lossy) replica(b *testing.B, dir string) *link.Store {
 	}
 	b.Cleanup(func() { d.Close() })
 	keys := filepath.Join(dir, "keys")
-	ring, err := db.LoadKeyRing(keys)
+	ring, err := seal.LoadKeyRing(keys)
 	if err != nil {
-		if err := db.CreateKeyFile(keys); err != nil {
+		if err := seal.CreateKeyFile(keys); err != nil {
 			b.Fatal(err)
 		}
-		if ring, err = db.LoadKeyRing(keys); err != nil {
+		if ring, err = seal.LoadKeyRing(keys); err != nil {
 			b.Fatal(err)
 		}
 	}

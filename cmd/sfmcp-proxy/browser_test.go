@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // The tests of this file do not run in parallel with each other: each has a whole
@@ -48,7 +48,7 @@ type loopbackClient struct {
 }
 
 func startLoopbackClient(t *testing.T) *loopbackClient {
-	p := &loopbackClient{verifier: db.Secret(""), answers: make(chan url.Values, 4)}
+	p := &loopbackClient{verifier: seal.Secret(""), answers: make(chan url.Values, 4)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /callback", func(w http.ResponseWriter, r *http.Request) {
 		p.answers <- r.URL.Query()

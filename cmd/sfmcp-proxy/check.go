@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
 
@@ -77,7 +77,7 @@ func checkCommand() *cobra.Command {
 				return err
 			}
 			// No part of the configuration, but what the start needs; none is there before 'key generate'.
-			if _, err := db.LoadKeyRing(c.KeysFile); err != nil && exists(c.KeysFile) {
+			if _, err := seal.LoadKeyRing(c.KeysFile); err != nil && exists(c.KeysFile) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note: the proxy will not start:", err)
 			}
 			for _, warning := range c.Warnings() {

@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -168,7 +168,7 @@ func runDemo(cmd *cobra.Command) (err error) {
 		return err
 	}
 	if _, err := os.Stat(c.KeysFile); errors.Is(err, os.ErrNotExist) {
-		if err := db.CreateKeyFile(c.KeysFile); err != nil {
+		if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 			return err
 		}
 	}

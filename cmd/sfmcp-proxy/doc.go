@@ -3,8 +3,8 @@
 //
 // # A tour, bottom up
 //
-// [sfmcp-proxy/authproxy/db] opens the database and seals what may not lie in it in
-// the clear. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
+// [sfmcp-proxy/authproxy/seal] seals what may not lie in the database in the clear, and
+// [sfmcp-proxy/authproxy/db] opens that. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied. [sfmcp-proxy/authproxy/jwks] holds published keys within bounds.

@@ -26,6 +26,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -293,7 +294,7 @@ func (d *demo) connect(server, username string) *client {
 func (d *demo) authorize(b *salesforcesim.Browser, server, username string) *client {
 	d.t.Helper()
 	c := &client{d: d, url: d.MCPURLs[server]}
-	verifier := db.Secret("")
+	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {d.ClientID}, "redirect_uri": {testCallback}, "state": {"s t&te"},

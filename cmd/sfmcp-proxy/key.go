@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 func keyCommand() *cobra.Command {
@@ -17,7 +17,7 @@ func keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := db.CreateKeyFile(c.KeysFile); err != nil {
+			if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "created %s: keep a copy of it apart from the database's backups\n", c.KeysFile)
@@ -32,7 +32,7 @@ func keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := db.RotateKeyFile(c.KeysFile); err != nil {
+			if err := seal.RotateKeyFile(c.KeysFile); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within 10 seconds; keep a new copy of the file\n", c.KeysFile)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // stopped is what a proxy leaves that has been used and stopped: its folder, and the
@@ -63,7 +63,7 @@ func TestST04StartNeedsTheKey(t *testing.T) {
 		mode    os.FileMode
 		because string
 	}{
-		"another key":      {[]byte(db.NewKeyLine()), 0o600, "does not fit this database"},
+		"another key":      {[]byte(seal.NewKeyLine()), 0o600, "does not fit this database"},
 		"16 bytes":         {key([]byte("0123456789abcdef")), 0o600, "32 random bytes"},
 		"all zero":         {key(make([]byte, 32)), 0o600, "32 random bytes"},
 		"a text":           {key([]byte("this-is-an-example-key-change-me")), 0o600, "32 random bytes"},
@@ -108,7 +108,7 @@ func TestST14Backup(t *testing.T) {
 		t.Fatal(err)
 	}
 	refuses(t, elsewhere, "a backup without its key", "key generate")
-	if err := db.CreateKeyFile(keys); err != nil {
+	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
 	refuses(t, elsewhere, "a backup with another key", "does not fit this database")

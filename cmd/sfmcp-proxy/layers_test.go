@@ -48,9 +48,11 @@ var layer = map[string]int{
 	"mcpforward/jsonrpc":                1,
 
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
-	// query language knows nothing of what its queries may reach.
+	// query language knows nothing of what its queries may reach; a database is bound to
+	// the keys that seal what lies in it.
 	"authproxy/jwks":        0,
 	"authproxy/policy/soql": 0,
+	"authproxy/seal":        0,
 
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim": 1,

@@ -24,7 +24,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -72,7 +72,7 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CreateKeyFile(c.KeysFile); err != nil {
+	if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 		t.Fatal(err)
 	}
 	d.demoInfo = newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file)
@@ -163,7 +163,7 @@ func (p *publisher) sign(t *testing.T, clientID, issuer string) url.Values {
 func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *client {
 	d.t.Helper()
 	c := &client{d: d, url: d.MCPURLs["sobject-reads"]}
-	verifier := db.Secret("")
+	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	query := url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"s"}, "resource": {c.url},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}

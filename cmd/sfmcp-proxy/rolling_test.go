@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -88,7 +88,7 @@ func TestFT43RollingRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CreateKeyFile(c.KeysFile); err != nil {
+	if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range replicas {

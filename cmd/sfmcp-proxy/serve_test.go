@@ -13,8 +13,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
 
@@ -47,7 +47,7 @@ func configured(t testing.TB, text string) (*process, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := db.CreateKeyFile(c.KeysFile); err != nil {
+	if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 		t.Fatal(err)
 	}
 	p, err := openProcess(t.Context(), c, slog.New(slog.NewTextHandler(t.Output(), nil)))

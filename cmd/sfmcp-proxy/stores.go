@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/config"
 )
@@ -33,7 +34,7 @@ type stores struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	ring      *db.KeyRing
+	ring      *seal.KeyRing
 	db        *db.DB
 	audit     *audit.Log
 	grants    *grant.Store
@@ -54,13 +55,14 @@ type outbound struct {
 // other. Without a way out they hold what they have, and nothing is renewed.
 func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
 	s := &stores{config: c, log: log, now: time.Now}
-	if s.ring, err = db.LoadKeyRing(c.KeysFile); err != nil {
+	if s.ring, err = seal.LoadKeyRing(c.KeysFile); err != nil {
 		return nil, err
 	}
-	if err := s.ring.Expect(db.Config{URL: c.Database}); err != nil {
+	database := db.Config{URL: c.Database}
+	if err := database.Expect(s.ring); err != nil {
 		return nil, err
 	}
-	if s.db, err = db.Open(ctx, db.Config{URL: c.Database}); err != nil {
+	if s.db, err = db.Open(ctx, database); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -68,7 +70,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			err = errors.Join(err, s.db.Close())
 		}
 	}()
-	if err := s.ring.Claim(ctx, s.db); err != nil {
+	if err := s.db.Claim(ctx, s.ring); err != nil {
 		return nil, err
 	}
 	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now}); err != nil {

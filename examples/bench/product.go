@@ -22,6 +22,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -103,7 +104,7 @@ func startProduct(ctx context.Context, p plan) (_ *product, err error) {
 		return nil, err
 	}
 	keys := filepath.Join(p.dir, "keys")
-	if err := db.CreateKeyFile(keys); err != nil {
+	if err := seal.CreateKeyFile(keys); err != nil {
 		return nil, err
 	}
 	out := &product{}
@@ -126,7 +127,7 @@ func startProduct(ctx context.Context, p plan) (_ *product, err error) {
 
 // open opens the database and the stores that make users, logins and grants.
 func (p *product) open(ctx context.Context, path, keys string) (err error) {
-	ring, err := db.LoadKeyRing(keys)
+	ring, err := seal.LoadKeyRing(keys)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func (p *product) grantTo(ctx context.Context, subject, server string) (accessTo
 		OrgID: "00Dxx0000001gPFEAY", Subject: subject, Scope: "mcp_api"}); err != nil {
 		return "", err
 	}
-	verifier := db.Secret("")
+	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	_, code, err := p.grants.CreateGrant(ctx, &grant.AuthorizationRequest{
 		Kind: grant.Authorize, Status: grant.Done, Org: org, Server: server, Resource: publicURL + "/mcp/" + server,

@@ -18,6 +18,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // directoryVariable tells the relay where to keep its database.
@@ -63,10 +64,10 @@ func openLog(dir string) (*audit.Log, error) {
 		return nil, err
 	}
 	keys := filepath.Join(dir, "keys")
-	if err := db.CreateKeyFile(keys); err != nil {
+	if err := seal.CreateKeyFile(keys); err != nil {
 		return nil, err
 	}
-	ring, err := db.LoadKeyRing(keys)
+	ring, err := seal.LoadKeyRing(keys)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,7 @@
 -- One dialect for SQLite and PostgreSQL: TEXT, BIGINT, BOOLEAN only.
 -- Times (*_at, *_until) are milliseconds since the Unix epoch; 0 means "not yet".
 -- *_hash holds SHA-256 (base64url) of a secret that only its bearer has;
--- sealed_* holds ciphertext of db.KeyRing.Seal.
+-- sealed_* holds ciphertext of seal.KeyRing.Seal.
 
 -- +goose Up
 

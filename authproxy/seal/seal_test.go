@@ -1,4 +1,4 @@
-package db
+package seal
 
 import (
 	"bytes"
@@ -249,19 +249,6 @@ func TestCreateKeyFileNeverReplaces(t *testing.T) {
 	}
 	if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
 		t.Error("the file changed")
-	}
-}
-
-func TestClaimRefusesAnotherRing(t *testing.T) {
-	d := open(t, filepath.Join(t.TempDir(), "p.db"))
-	mine, other := ring(t), ring(t)
-	for range 2 {
-		if err := mine.Claim(t.Context(), d); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := other.Claim(t.Context(), d); err == nil {
-		t.Error("another ring claims the database")
 	}
 }
 

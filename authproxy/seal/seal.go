@@ -1,18 +1,14 @@
-package db
+package seal
 
 import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -59,93 +55,8 @@ func (p Place) associatedData() []byte {
 	return b.Bytes()
 }
 
-// NewKeyLine returns a fresh key as a line of a key file.
-func NewKeyLine() string {
-	key := make([]byte, keySize)
-	rand.Read(key)
-	return "k" + strings.ToLower(rand.Text()[:8]) + " " + base64.RawURLEncoding.EncodeToString(key) + "\n"
-}
-
-// CreateKeyFile writes a key file with one new key, mode 0600. It never replaces a file.
-func CreateKeyFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("creating key file: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("key file %s exists already, and is never replaced: 'key rotate' puts a new key in front", path)
-	}
-	if err != nil {
-		return fmt.Errorf("creating key file: %w", err)
-	}
-	_, err = f.WriteString("# sfmcp-proxy sealing keys; the first seals, all open. Keep a copy off this host.\n" + NewKeyLine())
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
-// RotateKeyFile puts a new key in front of those of the file: it seals once the file is
-// read again, and the others still open. The file is replaced in one step.
-func RotateKeyFile(path string) error {
-	if _, err := LoadKeyRing(path); err != nil {
-		return err
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("rotating key file: %w", err)
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
-	if err != nil {
-		return fmt.Errorf("rotating key file: %w", err)
-	}
-	_, err = f.WriteString(NewKeyLine() + string(text))
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// LoadKeyRing reads a key file: lines "ID KEY", KEY being 32 bytes in base64url
-// without padding; empty lines and lines that begin with # are skipped. A file that
-// others may read, a short, repeated or patterned key is refused; there is no
-// default key.
-func LoadKeyRing(path string) (*KeyRing, error) {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s does not exist: create it with 'sfmcp-proxy key generate', once, before the first start", path)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("key file %s is no file", path)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	var keys []sealingKey
-	seen := map[string]bool{}
-	for n, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		key, err := parseKey(line)
-		if err != nil || seen[key.id] {
-			return nil, fmt.Errorf("key file %s line %d: expected a new id and 32 random bytes in base64url", path, n+1)
-		}
-		seen[key.id] = true
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("key file %s holds no key", path)
-	}
-	ring := &KeyRing{path: path}
-	ring.now.Store(&ringKeys{keys: keys})
-	return ring, nil
-}
+// Path is the key file that the ring was read from.
+func (r *KeyRing) Path() string { return r.path }
 
 // Reload reads the key file again and reports whether it holds other keys than before. A
 // file that cannot be read, or that lacks the key that seals now, leaves the ring as it is.
@@ -174,33 +85,6 @@ func (r *KeyRing) find(id string) (sealingKey, bool) {
 		return sealingKey{}, false
 	}
 	return keys[i], true
-}
-
-func parseKey(line string) (sealingKey, error) {
-	id, text, _ := strings.Cut(line, " ")
-	root, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimSpace(text))
-	if err != nil || id == "" || strings.Contains(id, ".") || len(root) != keySize {
-		return sealingKey{}, errors.New("malformed key")
-	}
-	if !looksRandom(root) {
-		return sealingKey{}, errors.New("key is not random")
-	}
-	return sealingKey{id, root}, nil
-}
-
-// looksRandom recognizes what people write where a key is asked for: zeros and other
-// repetitions, 00 01 02 … as in examples, a sentence. Random keys are refused less than
-// once in 10^13.
-func looksRandom(key []byte) bool {
-	values, steps, printable := map[byte]bool{}, map[byte]bool{}, true
-	for i, b := range key {
-		values[b] = true
-		if i > 0 {
-			steps[b-key[i-1]] = true
-		}
-		printable = printable && b >= ' ' && b <= '~'
-	}
-	return len(values) >= 16 && len(steps) >= 16 && !printable
 }
 
 func (k sealingKey) aead(purpose string) (cipher.AEAD, error) {
@@ -287,21 +171,4 @@ func (r *KeyRing) Keys(purpose string) ([]DerivedKey, error) {
 type DerivedKey struct {
 	ID  string
 	Key []byte
-}
-
-// Hash is SHA-256 of a bearer secret in base64url: what the *_hash columns hold. The
-// secrets are random with at least 128 bits, so no salt and no stretching is needed.
-func Hash(secret string) string {
-	var in [64]byte // every request hashes some, so they stay off the heap
-	var out [43]byte
-	sum := sha256.Sum256(append(in[:0], secret...))
-	base64.RawURLEncoding.Encode(out[:], sum[:])
-	return string(out[:])
-}
-
-// Secret returns prefix and 256 random bits in base64url.
-func Secret(prefix string) string {
-	b := make([]byte, 32)
-	rand.Read(b)
-	return prefix + base64.RawURLEncoding.EncodeToString(b)
 }
