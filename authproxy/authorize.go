@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
@@ -148,44 +149,30 @@ func (s *Server) authorizationRequest(q url.Values) (*grant.AuthorizationRequest
 		return nil, badRequest("state must be printable ASCII (RFC 6749 A.5)")
 	}
 	return &grant.AuthorizationRequest{
-		Kind: grant.Authorize, Org: server.Org, Server: server.Name, Resource: s.Resource(server.Name),
+		Kind: grant.Authorize, Org: server.Org, Server: server.Name, Resource: s.Access.Resource(server.Name),
 		State: q.Get("state"), Scope: grantedScope(q.Get("scope")), CodeChallenge: challenge,
 	}, nil
 }
 
 // target finds the endpoint that is asked for (RFC 8707 2.1). Clients that name none
 // get the one there is; where there are several, guessing would grant the wrong one.
-func (s *Server) target(resources []string) (MCPServer, *oauthError) {
+func (s *Server) target(resources []string) (*access.Server, *oauthError) {
 	resources = slices.DeleteFunc(slices.Clone(resources), func(r string) bool { return r == "" })
+	servers := s.Access.Servers()
 	switch {
 	case len(resources) > 1:
-		return MCPServer{}, &oauthError{code: invalidTarget, description: "one resource is granted at a time"}
-	case len(resources) == 0 && len(s.Servers) == 1:
-		return s.Servers[0], nil
+		return nil, &oauthError{code: invalidTarget, description: "one resource is granted at a time"}
+	case len(resources) == 0 && len(servers) == 1:
+		return servers[0], nil
 	case len(resources) == 0:
-		return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is required: the URL of the MCP endpoint"}
+		return nil, &oauthError{code: invalidTarget, description: "resource is required: the URL of the MCP endpoint"}
 	}
-	for _, m := range s.Servers {
-		if s.Resource(m.Name) == s.plainResource(resources[0]) {
+	for _, m := range servers {
+		if s.Access.Resource(m.Name) == s.Access.InPublicForm(resources[0]) {
 			return m, nil
 		}
 	}
-	return MCPServer{}, &oauthError{code: invalidTarget, description: "resource is not an MCP endpoint of this proxy"}
-}
-
-// plainResource writes a resource of ours as we name it: clients send scheme and host in
-// capitals, the port that the scheme implies (RFC 3986 6.2.3), and a slash at the end of
-// the path, and all of them mean the endpoint. The rest of the path stays as it is; what
-// is not ours, too.
-func (s *Server) plainResource(resource string) string {
-	scheme, _, _ := strings.Cut(s.PublicURL, ":")
-	for _, base := range []string{s.PublicURL + map[string]string{"https": ":443", "http": ":80"}[scheme], s.PublicURL} {
-		n := len(base)
-		if len(resource) > n && resource[n] == '/' && strings.EqualFold(resource[:n], base) {
-			return s.PublicURL + strings.TrimSuffix(resource[n:], "/")
-		}
-	}
-	return resource
+	return nil, &oauthError{code: invalidTarget, description: "resource is not an MCP endpoint of this proxy"}
 }
 
 // isChallenge: base64url of a SHA-256, in its one spelling (RFC 7636 4.2).
@@ -199,7 +186,7 @@ func isChallenge(text string) bool {
 // the answer's scope tells the client (RFC 6749 3.3).
 func grantedScope(asked string) string {
 	if slices.Contains(strings.Split(asked, " "), scopeOffline) {
-		return scopeMCP + " " + scopeOffline
+		return access.Scope + " " + scopeOffline
 	}
-	return scopeMCP
+	return access.Scope
 }

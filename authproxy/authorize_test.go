@@ -4,11 +4,15 @@ import (
 	"html"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // wantRedirect checks an error redirect: to the client's URI, with error, state and iss
@@ -59,7 +63,7 @@ func TestAS03Challenge(t *testing.T) {
 func TestAS11Resource(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	good := f.Resource("sales")
+	good := f.Access.Resource("sales")
 	for _, resource := range []string{
 		"", "https://other.example/mcp/sales", good + "//", good + "#f", good + "?x", strings.ToUpper(good), "/mcp/sales", "mcp/sales", "javascript:alert(1)",
 		f.PublicURL, f.PublicURL + "/mcp", f.PublicURL + "/mcp/unknown", good + "-evil", f.PublicURL + "/mcp/../mcp/sales", f.PublicURL + "/mcp/%73ales",
@@ -68,12 +72,12 @@ func TestAS11Resource(t *testing.T) {
 		f.wantRedirect(t, f.send(t, "GET", f.authorizePath("resource", resource), ""), "invalid_target")
 	}
 	f.wantRedirect(t, f.send(t, "GET", f.authorizePath()+strings.Repeat("&resource="+url.QueryEscape(good), 20), ""), "invalid_target")
-	f.wantRedirect(t, f.send(t, "GET", f.authorizePath()+"&resource="+url.QueryEscape(f.Resource("all")), ""), "invalid_target")
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath()+"&resource="+url.QueryEscape(f.Access.Resource("all")), ""), "invalid_target")
 }
 
 func TestResourceMayBeAbsentWithOneServer(t *testing.T) {
 	t.Parallel()
-	f := start(t, change{config: func(c *Config) { c.Servers = c.Servers[:1] }})
+	f := start(t, change{access: func(c *access.Config) { c.Servers = c.Servers[:1] }})
 	got := f.tokens(t, f.codeForm(f.code(t, "resource", "", "scope", ""), "resource", ""))
 	f.opens(t, got.access, true)
 }
@@ -183,7 +187,7 @@ func TestAS22ResponseTypeAndMode(t *testing.T) {
 func TestResourceInCapitals(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	capitals := strings.Replace(f.Resource("sales"), "http:", "HTTP:", 1)
+	capitals := strings.Replace(f.Access.Resource("sales"), "http:", "HTTP:", 1)
 	got := f.tokens(t, f.codeForm(f.code(t, "resource", capitals), "resource", capitals))
 	f.opens(t, got.access, true)
 	again := f.tokens(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got.refresh}, "client_id": {"chatgpt"}, "resource": {capitals}})
@@ -225,7 +229,16 @@ func FuzzAuthorizeQuery(f *testing.F) {
 	} {
 		f.Add(seed)
 	}
-	s := &Server{Config: Config{PublicURL: "https://proxy.example", Servers: []MCPServer{{Name: "sales", Org: "acme"}, {Name: "all", Org: "acme"}}}}
+	d, err := db.Open(f.Context(), db.Config{URL: "sqlite:" + filepath.Join(f.TempDir(), "proxy.db")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { d.Close() })
+	control, err := access.New(access.Config{DB: d, Grants: &grant.Store{}, PublicURL: "https://proxy.example", Orgs: []access.Org{{Name: "acme"}}, Servers: servers()})
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := &Server{Config: Config{Access: control}}
 	f.Fuzz(func(t *testing.T, text string) {
 		q, err := query(&http.Request{URL: &url.URL{RawQuery: text}})
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -28,6 +29,11 @@ type person struct{ org, subject, username string }
 func (p person) entry(action, outcome, reason string) audit.Entry {
 	return audit.Entry{Actor: "user " + p.subject, Action: action, Outcome: outcome, Reason: reason,
 		Org: p.org, Subject: p.subject, Username: p.username}
+}
+
+// known is the person as package access knows people.
+func (p person) known() access.Person {
+	return access.Person{Org: p.org, Subject: p.subject, Username: p.username}
 }
 
 // callback takes a person back from Salesforce (RFC 6749 4.1.2 of our leg). Nothing
@@ -102,7 +108,7 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 		s.record(ctx, entry)
 		return person{}, &oauthError{code: code, description: description, cause: cause}
 	}
-	org := s.orgs[req.Org]
+	org, _ := s.Access.Org(req.Org)
 	switch {
 	case q.Has("iss") && q.Get("iss") != org.Issuer: // RFC 9207 2.4: an answer of another server
 		return deny(accessDenied, "the answer came from another Salesforce org", "issuer_mismatch", nil)
@@ -148,11 +154,12 @@ var errSomebodyElse = errors.New("the browser is signed in as another user")
 // keepLogin stores the login and learns how people know the user. A blocked user's
 // login is stored too, but only to be revoked at once, with retries.
 func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.Token) (refused *oauthError, err error) {
-	blocked, err := s.Grants.Blocked(ctx, who.org, who.subject)
-	if err == nil && !blocked {
+	_, err = s.Access.Person(ctx, who.org, who.subject)
+	blocked := errors.Is(err, grant.ErrBlocked)
+	if err == nil {
 		_, err = s.Audit.Append(ctx, who.entry("login.finish", audit.OK, ""))
 	}
-	if err != nil {
+	if err != nil && !blocked {
 		// Stored, it would serve the connections that the user has already.
 		return nil, errors.Join(err, s.discard(ctx, who.org, token))
 	}
@@ -215,11 +222,10 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		s.record(ctx, entry)
 		return &oauthError{code: code, description: description, cause: cause}
 	}
-	server := s.servers[req.Server]
 	if err := s.stillStands(ctx, req); err != nil {
 		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
 	}
-	if server.Allows == nil || !server.Allows(who.subject, who.username) {
+	if !s.Access.MayUse(who.known(), req.Server) {
 		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)
 	}
 	if _, err := s.Audit.Append(ctx, entry); err != nil { // first, so that no grant goes unrecorded

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -205,8 +206,8 @@ func TestCL04OrgNotAllowed(t *testing.T) {
 func TestUserOutsideTheGroups(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	all := f.Resource("all")
-	for _, resource := range []string{all, f.Resource("nobody")} {
+	all := f.Access.Resource("all")
+	for _, resource := range []string{all, f.Access.Resource("nobody")} {
 		if q := f.logIn(t, f.browser(), "resource", resource); q.Get("error") != "access_denied" || q.Has("code") {
 			t.Errorf("%s: %v", resource, q)
 		}
@@ -233,7 +234,7 @@ func TestUnknownUsernameIsNoMember(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	f.profiled = false
-	if q := f.logInAs(t, f.browser(), sim.ManagerUsername, sim.ManagerPassword, "resource", f.Resource("all")); q.Get("error") != "access_denied" {
+	if q := f.logInAs(t, f.browser(), sim.ManagerUsername, sim.ManagerPassword, "resource", f.Access.Resource("all")); q.Get("error") != "access_denied" {
 		t.Errorf("%v", q)
 	}
 	if q := f.logIn(t, f.browser()); q.Get("code") == "" { // by user id
@@ -306,7 +307,7 @@ func TestClientRemovedMeanwhile(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	b, callback := f.atCallback(t)
-	delete(f.servers, "sales")
+	f.reconfigure(t, func(c *access.Config) { c.Servers = c.Servers[1:] })
 	if r := f.callbackWith(t, b, callback.Query()); r.status != http.StatusBadRequest || r.header.Get("Location") != "" {
 		t.Errorf("%d %q", r.status, r.header.Get("Location"))
 	}

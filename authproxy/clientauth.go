@@ -179,7 +179,7 @@ func (s *Server) checkClaims(client grant.Client, c jwt.RegisteredClaims, now ti
 	switch {
 	case c.Issuer != client.ID || c.Subject != client.ID:
 		return errors.New("iss and sub must be the client")
-	case len(c.Audience) != 1 || !slices.Contains([]string{s.PublicURL, s.PublicURL + "/oauth/token"}, c.Audience[0]):
+	case len(c.Audience) != 1 || !slices.Contains([]string{s.issuer, s.issuer + "/oauth/token"}, c.Audience[0]):
 		return errors.New("aud must be the issuer or the token endpoint")
 	case c.ExpiresAt.Time.After(now.Add(assertionLife + clockSkew)):
 		return fmt.Errorf("exp must be at most %v ahead", assertionLife)

@@ -177,7 +177,7 @@ func TestAS33Assertions(t *testing.T) {
 		"crit header":       rs256(k.rsa, map[string]any{"kid": "r", "crit": []string{"x"}, "x": 1}, nil),
 		"wrong aud":         rs256(k.rsa, kid, jwt.MapClaims{"aud": "https://other.example"}),
 		"aud with slash":    rs256(k.rsa, kid, jwt.MapClaims{"aud": p.PublicURL + "/"}),
-		"aud is a resource": rs256(k.rsa, kid, jwt.MapClaims{"aud": p.Resource("sales")}),
+		"aud is a resource": rs256(k.rsa, kid, jwt.MapClaims{"aud": p.Access.Resource("sales")}),
 		"two audiences":     rs256(k.rsa, kid, jwt.MapClaims{"aud": []string{p.PublicURL, "https://other.example"}}),
 		"no aud":            rs256(k.rsa, kid, jwt.MapClaims{"aud": nil}),
 		"other iss":         rs256(k.rsa, kid, jwt.MapClaims{"iss": "https://other.example/c"}),

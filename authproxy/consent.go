@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
@@ -17,20 +18,18 @@ import (
 // consentPage says who asks for what (MCP security considerations, confused deputy):
 // every authorization is asked for anew, none is remembered.
 func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, client grant.Client) ui.ConsentPage {
-	server, org, lives := s.servers[req.Server], s.orgs[req.Org], s.Grants.Lifetimes()
+	server, lives := s.Access.Server(req.Server), s.Grants.Lifetimes()
+	org, _ := s.Access.Org(req.Org)
 	page := ui.ConsentPage{
 		RequestID: id, ClientName: client.Name, ClientID: client.ID,
 		VerifiedHost: client.Host, Unverified: client.Kind != grant.Configured,
 		RedirectHost: hostOf(req.RedirectURI), Loopback: grant.LoopbackRedirect(req.RedirectURI),
 		ServerName: server.Name, ServerTitle: server.Title, ServerDescription: server.Description, Resource: req.Resource,
-		Scopes: org.Scopes, OrgName: org.Name, OrgHost: hostOf(org.LoginURL),
+		Scopes: org.Scopes, OrgName: org.Name, OrgHost: org.Host(),
 		AccessLifetime: ui.Span(lives.AccessToken), ConnectionLifetime: ui.Span(lives.RefreshAbsolute),
-		FormTargets: append(org.formTargets(), req.RedirectURI),
+		FormTargets: append(formTargets(org), req.RedirectURI),
 	}
-	var may policy.Summary
-	if server.Summary != nil {
-		may = server.Summary(client.ID)
-	}
+	may := server.Policy.Summary(policy.Principal{Org: req.Org, Client: client.ID}) // the user is not known yet
 	for _, can := range abilities {
 		switch {
 		case slices.Contains(may.Free, can.class):
@@ -60,7 +59,7 @@ var abilities = []struct {
 // formTargets are where a form may lead that ends at the org's login. Browsers apply
 // form-action to every redirect on the way, and an org with single sign-on redirects to
 // its identity provider, which no one here knows: so any https host.
-func (o Org) formTargets() []string {
+func formTargets(o access.Org) []string {
 	if strings.HasPrefix(o.LoginURL, "https:") {
 		return []string{"https:"}
 	}
@@ -134,7 +133,7 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string
 	return nil
 }
 
-// stillStands checks a stored request against the configuration of now.
+// stillStands checks a stored request against the current configuration.
 func (s *Server) stillStands(ctx context.Context, req *grant.AuthorizationRequest) error {
 	if req.Kind != grant.Authorize {
 		return errors.New("a sign-in has no consent")
@@ -143,8 +142,8 @@ func (s *Server) stillStands(ctx context.Context, req *grant.AuthorizationReques
 	if err != nil && !errors.Is(err, grant.ErrNoClient) {
 		return err
 	}
-	server, exists := s.servers[req.Server]
-	if err != nil || !client.AllowsRedirect(req.RedirectURI) || !exists || server.Org != req.Org || s.Resource(server.Name) != req.Resource {
+	server := s.Access.Server(req.Server)
+	if err != nil || !client.AllowsRedirect(req.RedirectURI) || server == nil || server.Org != req.Org || s.Access.Resource(server.Name) != req.Resource {
 		return badLink("The setup of this proxy has changed meanwhile.", errors.New("client or server changed"))
 	}
 	return nil

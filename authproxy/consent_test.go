@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	sim "sfmcp-proxy/examples/salesforcesim"
@@ -142,7 +143,7 @@ func TestUI07TwoTabs(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	b := f.browser()
-	first, second := f.openConsent(t, b, "state", "one"), f.openConsent(t, b, "state", "two", "resource", f.Resource("nobody"))
+	first, second := f.openConsent(t, b, "state", "one"), f.openConsent(t, b, "state", "two", "resource", f.Access.Resource("nobody"))
 	page := f.decide(t, b, first, "allow")
 	f.decide(t, b, second, "deny")
 	location, err := b.LogIn(t.Context(), page.URL, sim.RepUsername, sim.RepPassword)
@@ -177,7 +178,7 @@ func TestUI08TamperedForm(t *testing.T) {
 	page := f.openConsent(t, b)
 	form := page.Forms[0]
 	next, err := b.Submit(t.Context(), page, form, url.Values{"decision": {"allow"}, "client_id": {"inspector"}, "redirect_uri": {"https://evil.example"},
-		"scope": {"admin"}, "resource": {f.Resource("all")}, "server": {"all"}, "org": {"beta"}})
+		"scope": {"admin"}, "resource": {f.Access.Resource("all")}, "server": {"all"}, "org": {"beta"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -345,17 +346,15 @@ func TestUI15ConsentSaysEverything(t *testing.T) {
 	if strings.Contains(web, "Any program on it could pretend") {
 		t.Error("the loopback warning is on the page of a web client")
 	}
-	silent := start(t, change{config: func(c *Config) { c.Servers[0].Summary = nil }})
+	silent := start(t, change{access: func(c *access.Config) { c.Servers[0].Policy = &policy.Policy{Name: "none"} }})
 	says(silent.send(t, "GET", silent.authorizePath(), "").body, "the policy of this server allows no call")
-	free := start(t, change{config: func(c *Config) {
-		c.Servers[0].Summary = func(client string) policy.Summary {
-			if client != "chatgpt" {
-				t.Errorf("asked for client %q", client)
-			}
-			return policy.Summary{Free: []policy.Class{policy.Delete}}
-		}
+	free := start(t, change{access: func(c *access.Config) {
+		c.Servers[0].Policy = &policy.Policy{Name: "free", Rules: []policy.Rule{
+			{Effect: policy.Allow, Classes: []policy.Class{policy.Delete}, Clients: []string{"chatgpt"}}}}
 	}})
 	says(free.send(t, "GET", free.authorizePath(), "").body, "Without asking again", "Delete records")
+	other := free.send(t, "GET", free.authorizePath("client_id", "inspector"), "").body
+	says(other, "the policy of this server allows no call") // to that client
 }
 
 func TestUI17SafeMethodsChangeNothing(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -24,6 +25,7 @@ import (
 // holds in memory ends through Forget.
 type Cutoff struct {
 	// All but Forget are required.
+	Access    *access.Control
 	Grants    *grant.Store
 	Links     *link.Store
 	Approvals *approval.Store
@@ -135,20 +137,20 @@ func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error 
 }
 
 // Stop sets the kill switch: off, writes, all.
-func (c *Cutoff) Stop(ctx context.Context, mode grant.Stop, act Act) error {
-	severity := map[grant.Stop]int{grant.StopOff: 1, grant.StopWrites: 2, grant.StopAll: 3}
+func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
+	severity := map[access.Stop]int{access.StopOff: 1, access.StopWrites: 2, access.StopAll: 3}
 	if severity[mode] == 0 {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
 	}
-	have, _ := c.Grants.StopMode(ctx) // when it cannot be read, it stops everything
+	have, _ := c.Access.StopMode(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: "stop.set", Object: string(mode), Outcome: audit.OK, Reason: act.Why}
 	if severity[mode] < severity[have] {
 		if _, err := c.Audit.Append(ctx, entry); err != nil {
 			return err
 		}
-		return c.Grants.SetStop(ctx, mode, act.By)
+		return c.Access.SetStop(ctx, mode, act.By)
 	}
-	return c.record(ctx, entry, c.Grants.SetStop(ctx, mode, act.By))
+	return c.record(ctx, entry, c.Access.SetStop(ctx, mode, act.By))
 }
 
 // grantEnded ends what hangs on a revoked grant: approvals asked for through it, and

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
@@ -152,11 +153,11 @@ func TestCutoffRevokeClient(t *testing.T) {
 func TestCutoffStop(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	for _, mode := range []grant.Stop{grant.StopAll, grant.StopWrites, grant.StopOff, grant.StopWrites} {
+	for _, mode := range []access.Stop{access.StopAll, access.StopWrites, access.StopOff, access.StopWrites} {
 		if err := f.Cutoff.Stop(t.Context(), mode, byAdmin); err != nil {
 			t.Fatal(err)
 		}
-		if have, err := f.Grants.StopMode(t.Context()); err != nil || have != mode {
+		if have, err := f.Access.StopMode(t.Context()); err != nil || have != mode {
 			t.Errorf("stop is %v (%v), want %v", have, err, mode)
 		}
 	}
@@ -172,7 +173,7 @@ func TestCutoffOrderWithoutAudit(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	id, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
-	if err := f.Cutoff.Stop(t.Context(), grant.StopAll, byAdmin); err != nil {
+	if err := f.Cutoff.Stop(t.Context(), access.StopAll, byAdmin); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
@@ -193,10 +194,10 @@ func TestCutoffOrderWithoutAudit(t *testing.T) {
 	if blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID); err != nil || !blocked {
 		t.Errorf("blocked: %t, %v", blocked, err)
 	}
-	if err := f.Cutoff.Stop(t.Context(), grant.StopOff, byAdmin); err == nil {
+	if err := f.Cutoff.Stop(t.Context(), access.StopOff, byAdmin); err == nil {
 		t.Error("loosened without an entry")
 	}
-	if mode, err := f.Grants.StopMode(t.Context()); err != nil || mode != grant.StopAll {
+	if mode, err := f.Access.StopMode(t.Context()); err != nil || mode != access.StopAll {
 		t.Errorf("stop is %v, %v", mode, err)
 	}
 }
@@ -269,10 +270,10 @@ func TestCutoffStopUnreadable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := f.Cutoff.Stop(t.Context(), grant.StopOff, byAdmin); err == nil {
+	if err := f.Cutoff.Stop(t.Context(), access.StopOff, byAdmin); err == nil {
 		t.Error("loosened without an entry")
 	}
-	if mode, err := f.Grants.StopMode(t.Context()); err == nil || mode != grant.StopAll {
+	if mode, err := f.Access.StopMode(t.Context()); err == nil || mode != access.StopAll {
 		t.Errorf("stop is %v, %v", mode, err)
 	}
 }

@@ -28,5 +28,6 @@
 // recorded before it takes effect.
 //
 // The package keeps no state of its own: grants are package grant's, logins package
-// link's, browser sessions package ui's. It does not serve MCP and decides no call.
+// link's, browser sessions package ui's; who may use which server is package access's to
+// say. It does not serve MCP and decides no call.
 package authproxy

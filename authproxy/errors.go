@@ -139,7 +139,7 @@ func (s *Server) response(redirectURI string, params url.Values, state string) s
 	if state != "" {
 		params.Set("state", state)
 	}
-	params.Set("iss", s.PublicURL)
+	params.Set("iss", s.issuer)
 	separator := "?"
 	if strings.Contains(redirectURI, "?") {
 		separator = "&"

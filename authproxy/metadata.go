@@ -6,15 +6,13 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/clientdoc"
 )
 
-// Scopes: one for the whole endpoint, since the policy decides the rest; and the one
-// by which clients ask for a refresh token, which they get in any case.
-const (
-	scopeMCP     = "mcp"
-	scopeOffline = "offline_access"
-)
+// scopeOffline is the scope by which clients ask for a refresh token, which they get in any
+// case. It stands beside [access.Scope], which opens the endpoint.
+const scopeOffline = "offline_access"
 
 // ServerMetadata is the authorization server metadata (RFC 8414 2). It names what
 // works and nothing else.
@@ -52,11 +50,11 @@ type ResourceMetadata struct {
 
 func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 	m := ServerMetadata{
-		Issuer:                        s.PublicURL,
-		AuthorizationEndpoint:         s.PublicURL + "/oauth/authorize",
-		TokenEndpoint:                 s.PublicURL + "/oauth/token",
-		RevocationEndpoint:            s.PublicURL + "/oauth/revoke",
-		ScopesSupported:               []string{scopeMCP, scopeOffline},
+		Issuer:                        s.issuer,
+		AuthorizationEndpoint:         s.issuer + "/oauth/authorize",
+		TokenEndpoint:                 s.issuer + "/oauth/token",
+		RevocationEndpoint:            s.issuer + "/oauth/revoke",
+		ScopesSupported:               []string{access.Scope, scopeOffline},
 		ResponseTypesSupported:        []string{"code"},
 		ResponseModesSupported:        []string{"query"},
 		GrantTypesSupported:           []string{"authorization_code", "refresh_token"},
@@ -72,14 +70,14 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 		m.RevocationAuthMethods, m.RevocationAuthAlgorithms = m.TokenAuthMethodsSupported, m.TokenAuthAlgorithms
 	}
 	if s.Grants.AcceptsRegistration() {
-		m.RegistrationEndpoint = s.PublicURL + "/oauth/register"
+		m.RegistrationEndpoint = s.issuer + "/oauth/register"
 	}
 	publish(w, r, m)
 }
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
-	m, ok := s.servers[mux.Vars(r)["server"]]
-	if !ok {
+	m := s.Access.Server(mux.Vars(r)["server"])
+	if m == nil {
 		http.NotFound(w, r)
 		return
 	}
@@ -89,18 +87,19 @@ func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
 // rootMetadata is for clients that ask for the root form; with several endpoints it
 // would be ambiguous.
 func (s *Server) rootMetadata(w http.ResponseWriter, r *http.Request) {
-	if len(s.Servers) != 1 {
+	servers := s.Access.Servers()
+	if len(servers) != 1 {
 		http.NotFound(w, r)
 		return
 	}
-	publish(w, r, s.describe(s.Servers[0]))
+	publish(w, r, s.describe(servers[0]))
 }
 
-func (s *Server) describe(m MCPServer) ResourceMetadata {
+func (s *Server) describe(m *access.Server) ResourceMetadata {
 	return ResourceMetadata{
-		Resource:               s.Resource(m.Name),
-		AuthorizationServers:   []string{s.PublicURL},
-		ScopesSupported:        []string{scopeMCP},
+		Resource:               s.Access.Resource(m.Name),
+		AuthorizationServers:   []string{s.issuer},
+		ScopesSupported:        []string{access.Scope},
 		BearerMethodsSupported: []string{"header"},
 		ResourceName:           m.Title,
 	}

@@ -89,7 +89,7 @@ func startRace(t *testing.T) *fixture {
 func (f *fixture) quickCode(t *testing.T) (grantID, code string) {
 	t.Helper()
 	ctx := t.Context()
-	id, err := f.Grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: f.Resource("sales"),
+	id, err := f.Grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: f.Access.Resource("sales"),
 		ClientID: "chatgpt", RedirectURI: testRedirect, Scope: "mcp", CodeChallenge: challengeOf(testVerifier)}, "browser")
 	if err != nil {
 		t.Fatal(err)

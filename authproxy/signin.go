@@ -29,16 +29,17 @@ func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
 	}
 	returnTo := ui.SafeReturnTo(single(q, "return_to"))
 	org := single(q, "org")
-	if len(s.Orgs) == 1 && org == "" {
-		org = s.Orgs[0].Name
+	orgs := s.Access.Orgs()
+	if len(orgs) == 1 && org == "" {
+		org = orgs[0].Name
 	}
 	if org != "" {
 		return s.startSignIn(w, r, org, returnTo)
 	}
 	page := ui.SignInPage{ReturnTo: returnTo, CSRF: ui.FormToken(s.Cookies.Browser(w, r))}
-	for _, o := range s.Orgs {
-		page.Orgs = append(page.Orgs, ui.SignInOrg{Name: o.Name, Host: hostOf(o.LoginURL)})
-		page.FormTargets = append(page.FormTargets, o.formTargets()...)
+	for _, o := range orgs {
+		page.Orgs = append(page.Orgs, ui.SignInOrg{Name: o.Name, Host: o.Host()})
+		page.FormTargets = append(page.FormTargets, formTargets(o)...)
 	}
 	s.render(w, r, http.StatusOK, page)
 	return nil
@@ -58,7 +59,7 @@ func (s *Server) chooseOrg(w http.ResponseWriter, r *http.Request) error {
 
 // startSignIn goes to Salesforce without asking first: no client gets anything.
 func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, returnTo string) error {
-	if _, known := s.orgs[org]; !known {
+	if _, known := s.Access.Org(org); !known {
 		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org."}
 	}
 	browser := s.Cookies.Browser(w, r)

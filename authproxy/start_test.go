@@ -19,6 +19,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
@@ -58,6 +59,9 @@ func (c *clock) Add(d time.Duration) {
 // fixture is an authorization server that listens, in front of a simulated Salesforce.
 type fixture struct {
 	*Server
+	PublicURL string
+	who       access.Config // what Access was made of
+
 	sim      *sim.Running
 	beta     *sim.Running // another org's Salesforce, if wanted
 	db       *db.DB
@@ -71,7 +75,7 @@ type fixture struct {
 // change alters the default set-up before it starts.
 type change struct {
 	beta   bool
-	config func(*Config)
+	access func(*access.Config)
 	grants func(*fixture, *grant.Config)
 	tls    bool
 }
@@ -103,10 +107,8 @@ func start(t *testing.T, ch change) *fixture {
 	if ch.beta {
 		f.beta = f.startSim(t, publicURL, sim.Org{Name: "beta", ID: betaID})
 	}
+	f.PublicURL = publicURL
 	c := f.parts(t, ch, publicURL)
-	if ch.config != nil {
-		ch.config(&c)
-	}
 	var err error
 	if f.Server, err = New(c); err != nil {
 		t.Fatal(err)
@@ -123,6 +125,16 @@ func start(t *testing.T, ch change) *fixture {
 	f.http = listener.Client()
 	f.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return f
+}
+
+// reconfigure changes who may use what, as a new configuration would.
+func (f *fixture) reconfigure(t *testing.T, change func(*access.Config)) {
+	t.Helper()
+	change(&f.who)
+	var err error
+	if f.Access, err = access.New(f.who); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (f *fixture) startSim(t *testing.T, publicURL string, orgs ...sim.Org) *sim.Running {
@@ -181,25 +193,36 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	links := link.New(link.Config{DB: f.db, Ring: ring, Salesforce: upstream, Now: f.clock.Now, Log: log})
 	cookies := ui.Cookies{Secure: ch.tls}
 	sessions := ui.NewSessions(ui.Config{Reads: f.db.Reads, Writes: f.db.Writes, Cookies: cookies, Now: f.clock.Now})
-	c := Config{
-		PublicURL: publicURL, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
-		Profiles: f, Log: log, Now: f.clock.Now,
-		Cutoff: &Cutoff{Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
-			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
-		Servers: []MCPServer{
-			{Name: "sales", Title: "Sales, read only", Description: "Accounts & contacts", Org: "acme",
-				Allows: func(subject, _ string) bool { return subject == sim.RepID || subject == sim.ManagerID },
-				Summary: func(string) policy.Summary {
-					return policy.Summary{Free: []policy.Class{policy.Read}, Confirmed: []policy.Class{policy.Create}}
-				}},
-			{Name: "all", Org: "acme", Allows: func(_, username string) bool { return username == sim.ManagerUsername }},
-			{Name: "nobody", Org: "acme"},
-		},
-	}
+	who := access.Config{DB: f.db, Grants: grants, PublicURL: publicURL, Now: f.clock.Now, Servers: servers(),
+		Groups: []access.Group{{Name: "sellers", Members: []string{sim.RepID, sim.ManagerID}}, {Name: "managers", Members: []string{sim.ManagerUsername}}}}
 	for _, o := range orgs {
-		c.Orgs = append(c.Orgs, Org{Name: o.Name, LoginURL: o.LoginURL, Scopes: salesforce.DefaultScopes()})
+		who.Orgs = append(who.Orgs, access.Org{Name: o.Name, LoginURL: o.LoginURL, Scopes: salesforce.DefaultScopes()})
 	}
-	return c
+	if ch.access != nil {
+		ch.access(&who)
+	}
+	f.who = who
+	control, err := access.New(who)
+	fatal(err)
+	return Config{
+		Access: control, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
+		Profiles: f, Log: log, Now: f.clock.Now,
+		Cutoff: &Cutoff{Access: control, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
+			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
+	}
+}
+
+// servers are those of the fixture, all of the org acme.
+func servers() []access.Server {
+	const hosted = "https://api.salesforce.com/platform/mcp/v1/platform/sobject-all"
+	rules := &policy.Policy{Name: "sales", Rules: []policy.Rule{
+		{Effect: policy.Allow, Classes: []policy.Class{policy.Read}}, {Effect: policy.Confirm, Classes: []policy.Class{policy.Create}},
+	}}
+	return []access.Server{
+		{Name: "sales", Title: "Sales, read only", Description: "Accounts & contacts", Org: "acme", URL: hosted, Policy: rules, Groups: []string{"sellers"}},
+		{Name: "all", Org: "acme", URL: hosted, Policy: rules, Groups: []string{"managers"}},
+		{Name: "nobody", Org: "acme", URL: hosted, Policy: rules},
+	}
 }
 
 const betaID = "00Dxx0000002gPGEAY"
@@ -285,7 +308,7 @@ func challengeOf(verifier string) string {
 func (f *fixture) authorizePath(pairs ...string) string {
 	return "/oauth/authorize?" + with(url.Values{
 		"response_type": {"code"}, "client_id": {"chatgpt"}, "redirect_uri": {testRedirect}, "state": {"s-1"}, "scope": {"mcp"},
-		"code_challenge": {challengeOf(testVerifier)}, "code_challenge_method": {"S256"}, "resource": {f.Resource("sales")},
+		"code_challenge": {challengeOf(testVerifier)}, "code_challenge_method": {"S256"}, "resource": {f.Access.Resource("sales")},
 	}, pairs...).Encode()
 }
 
@@ -326,7 +349,7 @@ func (f *fixture) code(t *testing.T, pairs ...string) string {
 func (f *fixture) codeForm(code string, pairs ...string) url.Values {
 	return with(url.Values{
 		"grant_type": {"authorization_code"}, "client_id": {"chatgpt"}, "code": {code}, "redirect_uri": {testRedirect},
-		"code_verifier": {testVerifier}, "resource": {f.Resource("sales")},
+		"code_verifier": {testVerifier}, "resource": {f.Access.Resource("sales")},
 	}, pairs...)
 }
 

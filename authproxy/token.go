@@ -55,7 +55,7 @@ func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, er
 	}
 	t, err := s.Grants.Redeem(ctx, grant.Redemption{
 		Code: form.Get("code"), ClientID: form.Get("client_id"), RedirectURI: form.Get("redirect_uri"),
-		Verifier: form.Get("code_verifier"), Resource: s.plainResource(form.Get("resource")),
+		Verifier: form.Get("code_verifier"), Resource: s.Access.InPublicForm(form.Get("resource")),
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.issue", form, err)
@@ -77,7 +77,7 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 	}
 	t, err := s.Grants.Rotate(ctx, grant.Rotation{
 		RefreshToken: form.Get("refresh_token"), ClientID: form.Get("client_id"),
-		Resource: s.plainResource(form.Get("resource")), Scope: scope, HasLogin: s.hasLogin,
+		Resource: s.Access.InPublicForm(form.Get("resource")), Scope: scope, HasLogin: s.hasLogin,
 	})
 	if err != nil {
 		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
@@ -109,7 +109,7 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	switch {
 	case errors.Is(err, grant.ErrNoLogin):
 		record, reason = s.recordRefusal, "login_lost" // some clients ask on and on
-		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.PublicURL+"/account"
+		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.issuer+"/account"
 	case errors.Is(err, grant.ErrInvalidGrant):
 		record = s.recordRefusal // a stranger's guess, for all that is known
 		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"

@@ -82,9 +82,9 @@ func TestAS10ResourceAtRedemption(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	code := f.code(t)
-	f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "resource", f.Resource("all"))), 400, "invalid_target")
+	f.wantError(t, f.post(t, "/oauth/token", f.codeForm(code, "resource", f.Access.Resource("all"))), 400, "invalid_target")
 	both := f.codeForm(code)
-	both.Add("resource", f.Resource("all"))
+	both.Add("resource", f.Access.Resource("all"))
 	f.wantError(t, f.post(t, "/oauth/token", both), 400, "invalid_target")
 	got := f.tokens(t, f.codeForm(code, "resource", ""))
 	f.opens(t, got.access, true)
@@ -161,11 +161,11 @@ func TestAS26RefreshMisuse(t *testing.T) {
 	f := start(t, change{})
 	got := f.tokens(t, f.codeForm(f.code(t)))
 	f.wantError(t, f.post(t, "/oauth/token", refreshForm(got.refresh, "client_id", "inspector")), 400, "invalid_grant")
-	f.wantError(t, f.post(t, "/oauth/token", refreshForm(got.refresh, "resource", f.Resource("all"))), 400, "invalid_target")
+	f.wantError(t, f.post(t, "/oauth/token", refreshForm(got.refresh, "resource", f.Access.Resource("all"))), 400, "invalid_target")
 	f.wantError(t, f.post(t, "/oauth/token", refreshForm(got.refresh, "scope", "mcp offline_access")), 400, "invalid_scope")
 	f.wantError(t, f.post(t, "/oauth/token", refreshForm("")), 400, "invalid_request")
 	f.wantAudited(t, "token.refresh", "denied", "invalid_scope")
-	f.tokens(t, refreshForm(got.refresh, "resource", f.Resource("sales"), "scope", "mcp"))
+	f.tokens(t, refreshForm(got.refresh, "resource", f.Access.Resource("sales"), "scope", "mcp"))
 }
 
 func TestAS29AS30WrongTokens(t *testing.T) {

@@ -8,11 +8,15 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+
+	"sfmcp-proxy/authproxy/access"
 )
 
 func (v *validator) listeners() {
 	c := v.c
-	v.url("public_url", c.PublicURL, false, true)
+	if err := access.ValidatePublicURL(c.PublicURL); err != nil {
+		v.add("public_url", quote(c.PublicURL), err.Error())
+	}
 	host, port, err := net.SplitHostPort(c.Listen)
 	switch {
 	case err != nil || !validPort(port):
@@ -65,8 +69,8 @@ func loopback(host string) bool {
 	return err == nil && ip.IsLoopback()
 }
 
-// validPort says whether a listener or a URL can have that port.
+// validPort says whether a listener can have that port, a number or a name such as "http".
 func validPort(port string) bool {
-	_, err := net.LookupPort("tcp", port) // "http" is one for a listener, and no URL parses with it
+	_, err := net.LookupPort("tcp", port)
 	return err == nil && port != ""
 }

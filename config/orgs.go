@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -42,7 +43,7 @@ func (v *validator) servers() {
 	seen := map[string]bool{}
 	for i, s := range v.c.Servers {
 		key := func(name string) string { return fmt.Sprintf("servers[%d].%s", i, name) }
-		if !serverName.MatchString(s.Name) || seen[s.Name] {
+		if !access.ValidServerName(s.Name) || seen[s.Name] {
 			v.add(key("name"), quote(s.Name), "a name of its own: lower-case letters, digits, hyphens")
 		}
 		seen[s.Name] = true
@@ -50,7 +51,9 @@ func (v *validator) servers() {
 		if org < 0 {
 			v.add(key("org"), quote(s.Org), "the name of an org under salesforce.orgs")
 		}
-		v.url(key("upstream"), s.Upstream, true, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP)
+		if err := access.ValidateUpstream(s.Upstream, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP); err != nil {
+			v.add(key("upstream"), quote(s.Upstream), err.Error())
+		}
 		if s.Timeout <= 0 || s.Timeout > 10*time.Minute {
 			v.add(key("timeout"), s.Timeout.String(), "more than 0, at most 10m")
 		}
@@ -58,7 +61,7 @@ func (v *validator) servers() {
 			v.add(key("policy"), quote(s.Policy), "the name of a policy under policies")
 		}
 		for j, g := range s.Groups {
-			if g != everyone && !v.hasGroup(g) {
+			if g != access.Everyone && !v.hasGroup(g) {
 				v.add(fmt.Sprintf("servers[%d].groups[%d]", i, j), quote(g), `the name of a group under groups, or "*"`)
 			}
 		}
@@ -74,7 +77,7 @@ func (v *validator) serverLimits(key func(string) string, s Server) {
 		}
 	}
 	for i, request := range s.ServerRequests {
-		if !slices.Contains([]string{"sampling", "elicitation", "roots"}, request) || slices.Index(s.ServerRequests, request) < i {
+		if !access.ValidServerRequest(request) || slices.Index(s.ServerRequests, request) < i {
 			v.add(key(fmt.Sprintf("server_requests[%d]", i)), quote(request), "sampling, elicitation or roots, each once")
 		}
 	}

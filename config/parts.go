@@ -1,6 +1,7 @@
 package config
 
 import (
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -18,6 +19,29 @@ func (p Policy) Judge() *policy.Policy {
 			rule.Classes = append(rule.Classes, policy.Class(c))
 		}
 		out.Rules = append(out.Rules, rule)
+	}
+	return out
+}
+
+// Access returns what package access needs to know of the configuration.
+func (c *Config) Access() access.Config {
+	out := access.Config{PublicURL: c.PublicURL}
+	for _, o := range c.Salesforce.Orgs {
+		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
+	}
+	policies := map[string]*policy.Policy{}
+	for _, p := range c.Policies {
+		policies[p.Name] = p.Judge()
+	}
+	for _, s := range c.Servers {
+		out.Servers = append(out.Servers, access.Server{
+			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
+			Policy: policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests,
+			CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
+		})
+	}
+	for _, g := range c.Groups {
+		out.Groups = append(out.Groups, access.Group{Name: g.Name, Members: g.Members})
 	}
 	return out
 }

@@ -3,12 +3,14 @@ package config
 import (
 	"fmt"
 	"slices"
+
+	"sfmcp-proxy/authproxy/access"
 )
 
 func (v *validator) groups() {
 	seen := map[string]bool{}
 	for i, g := range v.c.Groups {
-		if g.Name == "" || g.Name == everyone || seen[g.Name] {
+		if g.Name == "" || g.Name == access.Everyone || seen[g.Name] {
 			v.add(fmt.Sprintf("groups[%d].name", i), quote(g.Name), "a name of its own, not \"*\"")
 		}
 		seen[g.Name] = true

@@ -11,9 +11,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -86,7 +86,7 @@ func (w *world) wantHeld(what string, a *answer) {
 
 func TestAP02OtherCallIsHeld(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		other := c.Servers[0]
 		other.Name = "other"
 		c.Servers = append(c.Servers, other)
@@ -166,15 +166,15 @@ func TestAP12ChangedAfterApproval(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*testing.T, *world, *client){
 		"tool denied now": func(_ *testing.T, w *world, _ *client) {
-			w.handler.servers["sales"].Policy = readOnly()
+			w.handler.Access.Server("sales").Policy = readOnly()
 		},
 		"policy changed": func(_ *testing.T, w *world, _ *client) {
 			p := confirmWrites()
 			p.Rules = append(p.Rules, policy.Rule{Effect: policy.Deny, Classes: []policy.Class{policy.Delete}})
-			w.handler.servers["sales"].Policy = p
+			w.handler.Access.Server("sales").Policy = p
 		},
 		"stop writes": func(t *testing.T, w *world, _ *client) {
-			if err := w.grants.SetStop(t.Context(), grant.StopWrites, "test"); err != nil {
+			if err := w.handler.Access.SetStop(t.Context(), access.StopWrites, "test"); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -212,7 +212,7 @@ func TestAP12DefinitionChangedAfterApproval(t *testing.T) {
 	for _, drift := range []string{"describe", "remove", "rename"} {
 		t.Run(drift, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(c *Config) {
+			w := newWorld(t, func(c *setup) {
 				c.Servers[2].Policy = &policy.Policy{Name: "confirm", Rules: []policy.Rule{{Effect: policy.Confirm}}}
 			})
 			c := w.connect(salesforcesim.RepID, "chatgpt", "custom")
@@ -310,7 +310,7 @@ func TestTooManyPending(t *testing.T) {
 // A rule that wants two approvers is not satisfied with one.
 func TestQuorumIsNotWeakened(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Servers[0].Policy = &policy.Policy{Name: "two", Rules: []policy.Rule{{Effect: policy.Confirm, Quorum: 2}}}
 	})
 	a := rep(w).create(createAccount)

@@ -30,7 +30,7 @@ var serverRequests = map[string]string{
 // configuration lets pass.
 func (x *exchange) declares() upstream.Declared {
 	passes := func(name string) bool {
-		return x.session != nil && x.client.capabilities.has(name) && x.server.passes(name)
+		return x.session != nil && x.client.capabilities.has(name) && x.server.MayRequest(name)
 	}
 	return upstream.Declared{
 		UI: x.client.capabilities.has(canShowUI), LogLevel: x.client.logLevel,
@@ -92,7 +92,7 @@ func (q *questions) forget(call *upstream.Answer) {
 // possible the server is told, so that it does not wait.
 func (x *exchange) pose(ctx context.Context, c *call, call *upstream.Answer, m *jsonrpc.Message) error {
 	capability := serverRequests[m.Method]
-	if capability == "" || x.session == nil || !x.server.passes(capability) || !x.reply.TakesEvents() {
+	if capability == "" || x.session == nil || !x.server.MayRequest(capability) || !x.reply.TakesEvents() {
 		return call.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "the client cannot be asked"))
 	}
 	e := x.entry("server.request", audit.OK)

@@ -324,7 +324,7 @@ func TestAV04StreamsAreBounded(t *testing.T) {
 // tool that needs an approval is looked up, not only once the call is sent.
 func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits.ConcurrentCalls = 1 })
+	w := newWorld(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
 	w.handler.quiet = 50 * time.Millisecond
 	c := rep(w)
 	waited := func(what string, a *answer) {

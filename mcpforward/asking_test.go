@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"sfmcp-proxy/authproxy/access"
 )
 
 // asking is a hosted server that does what Salesforce's do not: its tool "ask" asks the
@@ -39,8 +41,8 @@ func newAsking(t *testing.T) *asking {
 // withAsking is a world with the server /mcp/asking in front of it.
 func withAsking(t *testing.T, passed ...string) (*world, *asking) {
 	a := newAsking(t)
-	return newWorld(t, func(c *Config) {
-		c.Servers = append(c.Servers, Server{Name: "asking", Org: "acme", URL: a.URL + "/platform/mcp/v1/custom/Asking", Policy: allowAll(),
+	return newWorld(t, func(c *setup) {
+		c.Servers = append(c.Servers, access.Server{Name: "asking", Org: "acme", URL: a.URL + "/platform/mcp/v1/custom/Asking", Policy: allowAll(),
 			Groups: []string{"*"}, ServerRequests: passed})
 	}), a
 }

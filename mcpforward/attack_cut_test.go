@@ -9,18 +9,18 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 )
 
 // RS-20: changes are stopped while an approved write waits for Salesforce, after every
 // other check. It does not leave, and its approval is not burned.
 func TestRS20StoppedBeforeSending(t *testing.T) {
 	t.Parallel()
-	for _, mode := range []grant.Stop{grant.StopWrites, grant.StopAll} {
+	for _, mode := range []access.Stop{access.StopWrites, access.StopAll} {
 		var meanwhile atomic.Pointer[func()]
-		w := newWorld(t, func(c *Config) {
+		w := newWorld(t, func(c *setup) {
 			c.Links = slowLinks{c.Links, func() {
 				if f := meanwhile.Load(); f != nil {
 					(*f)()
@@ -34,7 +34,7 @@ func TestRS20StoppedBeforeSending(t *testing.T) {
 			if !slices.Contains(outcomes(w.entries("tool.call")), audit.Intent) {
 				return // it is still being judged
 			}
-			if err := w.grants.SetStop(context.Background(), mode, "test"); err != nil {
+			if err := w.handler.Access.SetStop(context.Background(), mode, "test"); err != nil {
 				t.Error(err)
 			}
 		}
@@ -47,7 +47,7 @@ func TestRS20StoppedBeforeSending(t *testing.T) {
 		if got := outcomes(w.entries("tool.call")); got[len(got)-1] != audit.Denied {
 			t.Errorf("%s: recorded %v", mode, got)
 		}
-		if err := w.grants.SetStop(t.Context(), grant.StopOff, "test"); err != nil {
+		if err := w.handler.Access.SetStop(t.Context(), access.StopOff, "test"); err != nil {
 			t.Fatal(err)
 		}
 		if a := c.create(createAccount); a.failed() || w.accounts("Nimbus") != 1 {
@@ -64,7 +64,7 @@ func TestRS20StoppedBeforeTheAnswer(t *testing.T) {
 	c := w.capable("asking", everything)
 	stream := c.open(c.asks("elicitation/create", `{}`))
 	asked := stream.next()
-	if err := w.grants.SetStop(t.Context(), grant.StopWrites, "test"); err != nil {
+	if err := w.handler.Access.SetStop(t.Context(), access.StopWrites, "test"); err != nil {
 		t.Fatal(err)
 	}
 	a := c.post(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"action":"accept"}}`, asked.ID))

@@ -387,7 +387,7 @@ func TestFW18EmptyPolicy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(c *Config) { c.Servers[0].Policy = p })
+			w := newWorld(t, func(c *setup) { c.Servers[0].Policy = p })
 			c := rep(w)
 			w.wantDenied("call", c.tool("getUserInfo", `{}`))
 			if a := c.call("tools/list", `{}`); a.Error != nil || len(a.Result.Tools) != 0 {
@@ -400,7 +400,7 @@ func TestFW18EmptyPolicy(t *testing.T) {
 // Two users of one endpoint each see their own list.
 func TestFW33ListsAreNotShared(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Servers[0].Policy = &policy.Policy{Name: "p", Rules: []policy.Rule{
 			{Effect: policy.Allow, Users: []string{salesforcesim.ManagerID}},
 			{Effect: policy.Allow, Tools: []string{"getUserInfo"}},

@@ -192,7 +192,7 @@ func TestFW39HeadersAreNotRelayed(t *testing.T) {
 // there is nothing to split; what the arguments hold arrives as it is.
 func TestFW41NothingIsMirrored(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].Policy = allowAll() })
+	w := newWorld(t, func(c *setup) { c.Servers[0].Policy = allowAll() })
 	c := modern(w)
 	for _, evil := range []string{"x\r\nX-Evil: 1\r\n\r\nPOST / HTTP/1.1", "x\nX-Evil: 1", "x\x00", "日本\u2028", "x\u0085X-Evil: 1"} {
 		quoted, _ := json.Marshal(evil)
@@ -248,7 +248,7 @@ func TestFW41NothingIsMirrored(t *testing.T) {
 // in either era. It is sent once for its approval, and each repeat is told so.
 func TestFW46RepeatsAfterATimeout(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
+	w := newWorld(t, func(c *setup) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)

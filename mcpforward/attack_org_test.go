@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -27,7 +28,7 @@ const (
 func twoOrgs(t *testing.T) (w *world, second *salesforcesim.Running) {
 	t.Helper()
 	var links *link.Store
-	w = newWorld(t, func(c *Config) {
+	w = newWorld(t, func(c *setup) {
 		var err error
 		second, err = salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{c.PublicURL + "/oauth/callback"}, Log: slog.New(slog.DiscardHandler),
 			Orgs: []salesforcesim.Org{{Name: sandbox, ID: sandboxID}}})
@@ -46,7 +47,7 @@ func twoOrgs(t *testing.T) (w *world, second *salesforcesim.Running) {
 		}
 		links = link.New(link.Config{DB: c.DB, Ring: first.Ring, Salesforce: client, Log: c.Log})
 		c.Links = links
-		c.Servers = append(c.Servers, Server{Name: sandbox, Title: "Sandbox", Org: sandbox, Timeout: time.Minute, Policy: confirmWrites(),
+		c.Servers = append(c.Servers, access.Server{Name: sandbox, Title: "Sandbox", Org: sandbox, Timeout: time.Minute, Policy: confirmWrites(),
 			URL: second.ServerURL(sandbox, "platform/sobject-all"), Groups: []string{"*"}})
 	})
 	w.links = links
@@ -162,7 +163,7 @@ func TestCL07GatewayCertificate(t *testing.T) {
 		"another name":      {strings.Replace(gateway.URL, "127.0.0.1", "localhost", 1), known},
 		"TLS 1.1":           {old.URL, known},
 	} {
-		w := newWorld(t, func(c *Config) {
+		w := newWorld(t, func(c *setup) {
 			pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(tt.roots), Log: c.Log, Version: "test"})
 			t.Cleanup(pool.Close)
 			c.Pool = pool

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -125,9 +126,7 @@ func TestRS03OtherServer(t *testing.T) {
 
 	// A member who leaves the group is out at once.
 	member := w.connect(salesforcesim.RepID, "claude", "reads")
-	w.mu.Lock()
-	w.groups = nil
-	w.mu.Unlock()
+	w.regroup("pilot")
 	wantChallenge(t, w, "user who left the group", member.call("tools/list", `{}`), "reads", "invalid_token")
 
 	// Without a token, an unknown name looks like a known one.
@@ -245,7 +244,8 @@ func TestRS16PathConfusion(t *testing.T) {
 	c := rep(w)
 	for path, want := range map[string]int{
 		"/mcp/sales": http.StatusOK, "/mcp/sales/": http.StatusOK, // C9: the same endpoint
-		"/mcp/SALES": http.StatusUnauthorized, "/mcp/SALES/": http.StatusUnauthorized, // an endpoint that does not exist is challenged like one that does
+		"/mcp/none": http.StatusUnauthorized, "/mcp/none/": http.StatusUnauthorized, // an endpoint that does not exist is challenged like one that does
+		"/mcp/SALES": 404, "/mcp/SALES/": 404, // no server can be called so
 		"/healthz/../mcp/sales": 404, "/mcp%2fsales": 404, "/mcp%2Fsales": 404, "//mcp/sales": 404, "/mcp//sales": 404, "/mcp/sales;x": 404,
 		"/MCP/sales": 404, "/mcp/sales%00": 404, "/mcp/./sales": 404, "/mcp/x/../sales": 404, "/mcp/%73ales": 404, "/mcp/sales%2f..%2fnone": 404,
 		"/mcp/": 404, "/mcp": 404, "/mcp//": 404, "/metrics?/mcp/sales": 404, "/mcp/sales//": 404, "/mcp/sales/.": 404, "/mcp/sales%2F": 404, "/mcp/sales/x": 404,
@@ -314,13 +314,12 @@ func TestRS17IdentityHeaders(t *testing.T) {
 func TestRS20RevokedDuringUpload(t *testing.T) {
 	t.Parallel()
 	var authenticated atomic.Int32
-	w := newWorld(t, func(c *Config) {
-		groups := c.Groups // asked for once a token is found good
-		c.Groups = func(org, subject, username string) []string {
-			authenticated.Add(1)
-			return groups(org, subject, username)
-		}
-	})
+	w := newWorld(t, nil)
+	admit := w.handler.admit
+	w.handler.admit = func(ctx context.Context, token, server string) (access.Caller, error) {
+		defer authenticated.Add(1)
+		return admit(ctx, token, server)
+	}
 	c := rep(w)
 	before := authenticated.Load()
 	body, feed := io.Pipe()
@@ -356,7 +355,7 @@ func (l slowLinks) Token(ctx context.Context, org, subject string) (string, erro
 func TestRS20RevokedBeforeSending(t *testing.T) {
 	t.Parallel()
 	var meanwhile atomic.Pointer[func()]
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Links = slowLinks{c.Links, func() {
 			if f := meanwhile.Swap(nil); f != nil {
 				(*f)()
@@ -404,7 +403,7 @@ func (l staleLinks) Refused(ctx context.Context, org, subject, _ string) (string
 func TestRS20RevokedBeforeSendingAgain(t *testing.T) {
 	t.Parallel()
 	var c *client
-	w := newWorld(t, func(conf *Config) {
+	w := newWorld(t, func(conf *setup) {
 		conf.Links = staleLinks{conf.Links, func() {
 			if _, err := c.grants.RevokeGrant(context.Background(), c.grant, "test"); err != nil && !errors.Is(err, grant.ErrNotFound) {
 				t.Error(err)

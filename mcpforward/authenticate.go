@@ -7,9 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/policy"
 )
 
 // bearer returns the token of an Authorization header with one bearer token: the scheme
@@ -38,57 +37,36 @@ func (x *exchange) authenticate() error {
 	return x.authorize(x.r.Context())
 }
 
-// authorize checks the token and everything that hangs on it: audience, expiry,
-// grant, user, client, org, group, scope. It runs when a request comes and again
-// right before it is forwarded (SR-RS-1).
+// authorize asks whether the token opens the endpoint, and notes who calls. It runs when a
+// request comes and again right before it is forwarded (SR-RS-1).
 func (x *exchange) authorize(ctx context.Context) error {
-	server := x.servers[x.name]
-	g, err := x.Grants.Authenticate(ctx, x.token, x.name)
+	caller, err := x.admit(ctx, x.token, x.name)
+	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
+		x.grant = denied.Caller.Grant
+		x.refuseToken(denied)
+		return &challenge{invalid: denied.Denial != access.ScopeMissing, insufficient: denied.Denial == access.ScopeMissing}
+	}
 	switch {
-	case errors.Is(err, grant.ErrInvalidToken):
-		if foreign, ok := errors.AsType[*grant.ForeignTokenError](err); ok {
-			x.grant = &foreign.Grant
-			x.refuseToken("token.use", "the token is of server "+foreign.Grant.Server)
-		}
+	case errors.Is(err, access.ErrInvalidToken):
 		return &challenge{invalid: true}
 	case err != nil:
 		return unavailable("access could not be checked", err)
-	case server == nil:
-		return &challenge{invalid: true}
-	case g.Org != server.Org || g.Resource != x.resource(x.name):
-		return &challenge{invalid: true} // the configuration has changed since
 	}
-	groups := x.Groups(g.Org, g.Subject, g.Username)
-	x.server, x.grant = server, g
-	x.who = policy.Principal{Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Groups: groups}
-	if !server.admits(groups) {
-		x.refuseToken("server.use", "the user is in none of the server's groups")
-		return &challenge{invalid: true}
-	}
-	if !holds(g.Scope, scope) {
-		x.refuseToken("server.use", "the token lacks the scope")
-		return &challenge{insufficient: true}
-	}
+	x.server, x.grant, x.who = caller.Server, caller.Grant, caller.Principal
 	return nil
 }
 
-// holds reports whether a list of scopes (RFC 6749 3.3) has one.
-func holds(list, scope string) bool {
-	for s := range strings.SplitSeq(list, " ") {
-		if s == scope {
-			return true
-		}
-	}
-	return false
-}
-
 // refuseToken records that a good token was refused.
-func (x *exchange) refuseToken(action, reason string) {
+func (x *exchange) refuseToken(denied *access.DeniedError) {
 	if !x.budgets.Of(x.user()).Allow() {
 		return
 	}
+	action := "server.use"
+	if denied.Denial == access.ForeignToken {
+		action = "token.use"
+	}
 	e := x.entry(action, audit.Denied)
-	e.Reason = reason
+	e.Reason = denied.Error()
 	x.record(e)
 }
 
@@ -102,7 +80,7 @@ func (c *challenge) Error() string { return "no access" }
 
 // header is the challenge for the endpoint of that name, which need not exist.
 func (h *Handler) header(c *challenge, server string) string {
-	v := fmt.Sprintf(`Bearer resource_metadata="%s/.well-known/oauth-protected-resource/mcp/%s", scope="%s"`, h.PublicURL, server, scope)
+	v := fmt.Sprintf(`Bearer resource_metadata="%s/.well-known/oauth-protected-resource/mcp/%s", scope="%s"`, h.Access.PublicURL(), server, access.Scope)
 	switch {
 	case c.insufficient:
 		return v + `, error="insufficient_scope"`

@@ -19,7 +19,7 @@ import (
 func TestLimitedCallsAreRecorded(t *testing.T) {
 	t.Parallel()
 	var ahead atomic.Int64
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Limits.CallsPerMinute = 3
 		c.Now = func() time.Time { return time.Unix(1_800_000_000, ahead.Load()) }
 	})
@@ -55,7 +55,7 @@ func TestLimitedCallsAreRecorded(t *testing.T) {
 // calls of another are all made, and do not queue behind it.
 func TestAV04NoisyNeighbour(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits = Limits{CallsPerMinute: 60, ConcurrentCalls: 4} })
+	w := newWorld(t, func(c *setup) { c.Limits = Limits{CallsPerMinute: 60, ConcurrentCalls: 4} })
 	noisy, quiet := rep(w), w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
 	median := func() time.Duration {
 		var took []time.Duration
@@ -106,7 +106,7 @@ func TestAV04NoisyNeighbour(t *testing.T) {
 // AV-04: what writes to the database counts against the user's limits.
 func TestAV04LogLevelsAreCounted(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits, c.Now = Limits{CallsPerMinute: 3}, standingStill() })
+	w := newWorld(t, func(c *setup) { c.Limits, c.Now = Limits{CallsPerMinute: 3}, standingStill() })
 	c := rep(w)
 	last := 0
 	for range 4 {

@@ -79,7 +79,7 @@ func newCostly(tb testing.TB, answerBytes int) *costly {
 		rules.Rules = append(rules.Rules, policy.Rule{Effect: policy.Deny, Objects: []string{fmt.Sprintf("Hidden%d__c", i)}})
 	}
 	rules.Rules = append(rules.Rules, policy.Rule{Effect: policy.Allow, Classes: []policy.Class{policy.Read}, MaxRows: 2000})
-	w := newWorld(tb, func(c *Config) {
+	w := newWorld(tb, func(c *setup) {
 		c.Servers = c.Servers[:1]
 		c.Servers[0].Policy = rules
 		c.Pool, c.Log = pool, slog.New(slog.DiscardHandler)

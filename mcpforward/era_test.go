@@ -297,7 +297,7 @@ func TestErrorInAStreamKeepsItsCode(t *testing.T) {
 // that there may be some, so the method is not unknown.
 func TestServerWithoutResourcesHasNone(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[1].Policy = allowAll() })
+	w := newWorld(t, func(c *setup) { c.Servers[1].Policy = allowAll() })
 	c := w.connect(salesforcesim.RepID, "chatgpt", "reads")
 	for method, params := range map[string]string{"resources/read": `{"uri":"ui://widget/x"}`, "prompts/get": `{"name":"accountReviewBriefing"}`} {
 		a := c.call(method, params)

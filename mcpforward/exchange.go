@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
@@ -23,7 +24,7 @@ type exchange struct {
 
 	name   string // of the endpoint, as the path has it
 	token  string // the access token that came
-	server *Server
+	server *access.Server
 	grant  *grant.Grant
 	who    policy.Principal
 

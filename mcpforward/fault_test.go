@@ -15,9 +15,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -89,7 +89,7 @@ func TestSalesforceFaults(t *testing.T) {
 
 func TestSalesforceTooSlow(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
+	w := newWorld(t, func(c *setup) { c.Servers[0].Timeout = 2 * time.Second }) // enough to reach Salesforce
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
@@ -107,7 +107,7 @@ func TestSalesforceTooSlow(t *testing.T) {
 
 func TestServerInactive(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Servers[0].URL += "-gone" })
+	w := newWorld(t, func(c *setup) { c.Servers[0].URL += "-gone" })
 	c := rep(w)
 	if a := c.tool("getUserInfo", `{}`); !a.failed() || (a.Error == nil && !strings.Contains(a.text(), "not active")) {
 		t.Errorf("a call: %s", a.body)
@@ -176,7 +176,8 @@ func TestFW44DatabaseGone(t *testing.T) {
 
 func TestFW44Panic(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Groups = func(string, string, string) []string { panic("CANARY " + t.Name()) } })
+	w := newWorld(t, nil)
+	w.handler.admit = func(context.Context, string, string) (access.Caller, error) { panic("CANARY " + t.Name()) }
 	c := &client{world: w, url: w.server.URL + "/mcp/sales"}
 	_, c.token = w.token(salesforcesim.RepID, "chatgpt", "sales")
 	a := c.call("tools/list", `{}`)
@@ -206,7 +207,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 			return err
 		},
 		"stop all": func(ctx context.Context, w *world, c *client) error {
-			return w.grants.SetStop(ctx, grant.StopAll, "test")
+			return w.handler.Access.SetStop(ctx, access.StopAll, "test")
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -363,7 +364,7 @@ func TestFT45CallsOfAFormerHandler(t *testing.T) {
 // FW-45: a write is cancelled while it waits for its turn. It is not made later.
 func TestFW45CancelledBeforeItsTurn(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Limits.ConcurrentCalls = 1
 		c.Servers[0].Policy = allowAll()
 	})

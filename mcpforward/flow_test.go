@@ -9,8 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -212,21 +212,21 @@ func TestStopModes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
-	stop := func(s grant.Stop) {
-		if err := w.grants.SetStop(t.Context(), s, "test"); err != nil {
+	stop := func(s access.Stop) {
+		if err := w.handler.Access.SetStop(t.Context(), s, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
 	read := func() *answer { return c.tool("getUserInfo", `{}`) }
 	write := func() *answer { return c.tool("createSobjectRecord", createAccount) }
-	stop(grant.StopWrites)
+	stop(access.StopWrites)
 	if a := write(); !a.failed() || a.text() != sayStopWrites {
 		t.Errorf("stop writes, write: %s", a.body)
 	}
 	if a := read(); a.failed() {
 		t.Errorf("stop writes, read: %s", a.body)
 	}
-	stop(grant.StopAll)
+	stop(access.StopAll)
 	before := w.reached()
 	if a := read(); !a.failed() || a.text() != sayStopAll {
 		t.Errorf("stop all, read: %s", a.body)
@@ -241,7 +241,7 @@ func TestStopModes(t *testing.T) {
 	if after := w.reached(); after != before {
 		t.Errorf("stopped, and %d requests reached Salesforce", after-before)
 	}
-	stop(grant.StopOff)
+	stop(access.StopOff)
 	if a := read(); a.failed() {
 		t.Errorf("stop off: %s", a.body)
 	}
@@ -255,7 +255,7 @@ func standingStill() func() time.Time {
 
 func TestLimits(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits, c.Now = Limits{CallsPerMinute: 6}, standingStill() })
+	w := newWorld(t, func(c *setup) { c.Limits, c.Now = Limits{CallsPerMinute: 6}, standingStill() })
 	c := rep(w) // one of six: initialize
 	other := w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
 	var held []int
@@ -281,7 +281,7 @@ func TestLimits(t *testing.T) {
 // A burst waits for its turn; not more than the limit is ever under way.
 func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) { c.Limits = Limits{ConcurrentCalls: 2} })
+	w := newWorld(t, func(c *setup) { c.Limits = Limits{ConcurrentCalls: 2} })
 	c := rep(w)
 	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	answers := make(chan *answer)

@@ -78,7 +78,7 @@ func (x *exchange) held(c *call, r *approval.Request) error {
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(r.Outcome)
 	}
 	x.record(e)
-	return x.result(approvalResult(r, x.PublicURL+"/approvals/"+r.ID))
+	return x.result(approvalResult(r, x.Access.PublicURL()+"/approvals/"+r.ID))
 }
 
 // spend takes the approval for this one call. When a repeat of the call was faster,

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -23,10 +24,11 @@ func TestRS10CutOffBeforeTheStream(t *testing.T) {
 	}
 	w, server := withAsking(t)
 	w.handler.Links = slowLinks{w.handler.Links, func() { run(&later) }}
-	groups := w.handler.Groups // asked for once a token is found good
-	w.handler.Groups = func(org, subject, username string) []string {
+	admit := w.handler.admit
+	w.handler.admit = func(ctx context.Context, token, server string) (access.Caller, error) {
+		caller, err := admit(ctx, token, server)
 		run(&atOnce)
-		return groups(org, subject, username)
+		return caller, err
 	}
 	cut := func(c *client) *func() {
 		f := func() {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 )
 
 // entry is what every entry of this request says.
@@ -103,16 +103,16 @@ func (x *exchange) lost(ctx context.Context, e audit.Entry, err error) {
 // stopped says why the kill switch refuses the call, or "". If its position is not
 // known, everything is refused (D9).
 func (x *exchange) stopped(c *call) string {
-	mode, err := x.Grants.StopMode(context.WithoutCancel(x.r.Context()))
+	mode, err := x.Access.StopMode(context.WithoutCancel(x.r.Context()))
 	if err != nil {
 		x.Log.ErrorContext(x.r.Context(), "kill switch cannot be read", "error", err)
 	}
 	switch {
-	case mode == grant.StopOff && err == nil:
+	case mode == access.StopOff && err == nil:
 		return ""
-	case mode == grant.StopWrites && err == nil && c.reads():
+	case mode == access.StopWrites && err == nil && c.reads():
 		return ""
-	case mode == grant.StopWrites && err == nil:
+	case mode == access.StopWrites && err == nil:
 		return sayStopWrites
 	}
 	return sayStopAll

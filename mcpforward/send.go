@@ -36,7 +36,7 @@ func (x *exchange) target() upstream.Target {
 		if err != nil {
 			return "", loginLost(err)
 		}
-		if alive, err := x.Grants.Alive(ctx, x.grant.ID); err != nil || !alive {
+		if alive, err := x.Access.Alive(ctx, x.grant.ID); err != nil || !alive {
 			return "", errCutOff
 		}
 		return token, nil
@@ -228,7 +228,7 @@ func ambiguous(result jsonrpc.Object) bool {
 // deliver answers the client, unless its access ended meanwhile.
 func (x *exchange) deliver(ctx context.Context, c *call, end ending) error {
 	cause := context.Cause(ctx)
-	alive, err := x.Grants.Alive(context.WithoutCancel(ctx), x.grant.ID)
+	alive, err := x.Access.Alive(context.WithoutCancel(ctx), x.grant.ID)
 	switch {
 	case err != nil:
 		return unavailable("It cannot be found out whether access still holds, so the answer is withheld."+may(c, end.err), err)

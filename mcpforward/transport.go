@@ -7,15 +7,10 @@ import (
 	"net/http"
 	"strings"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
-
-// isServerName reports whether a server can be called so, and a path can name it:
-// [A-Za-z0-9][A-Za-z0-9._-]{0,63}.
-func isServerName(name string) bool {
-	return name != "" && len(name) <= 64 && consistsOf(name[:1], "") && consistsOf(name, "._-")
-}
 
 // consistsOf reports whether s has nothing but ASCII letters, digits and the others.
 func consistsOf(s, others string) bool {
@@ -34,7 +29,7 @@ func consistsOf(s, others string) bool {
 // add and mean nothing by.
 func (x *exchange) guard() error {
 	name, ok := strings.CutPrefix(strings.TrimSuffix(x.r.URL.EscapedPath(), "/"), "/mcp/")
-	if !ok || !isServerName(name) {
+	if !ok || !access.ValidServerName(name) {
 		return &refusal{status: http.StatusNotFound, message: "there is nothing at this address"}
 	}
 	x.name = name

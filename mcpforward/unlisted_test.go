@@ -11,7 +11,7 @@ import (
 // same answer, whatever words Salesforce has for it.
 func TestFW16HiddenAndMissingToolsAnswerAlike(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, func(c *Config) {
+	w := newWorld(t, func(c *setup) {
 		c.Servers[2].Policy = &policy.Policy{Name: "most", Rules: []policy.Rule{
 			{Effect: policy.Deny, Tools: []string{"createAccountWithOpportunity"}}, {Effect: policy.Allow, Tools: []string{"*"}}}}
 	})

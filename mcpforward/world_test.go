@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
@@ -48,10 +49,18 @@ type world struct {
 	server    *httptest.Server
 	logs      *safeBuffer
 
+	access access.Config // what the handler's access.Control was made of
+
 	mu     sync.Mutex
-	ahead  time.Duration       // of the approvals' clock
-	groups map[string][]string // by user id
+	ahead  time.Duration // of the approvals' clock
 	signed map[string]bool
+}
+
+// setup is what a test can change before the handler is made.
+type setup struct {
+	Config    // but for Access
+	PublicURL string
+	Servers   []access.Server
 }
 
 // safeBuffer collects what is logged.
@@ -93,10 +102,10 @@ func allowAll() *policy.Policy {
 	}}
 }
 
-// newWorld starts everything; change, if not nil, edits the handler's configuration.
-func newWorld(t testing.TB, change func(*Config)) *world {
+// newWorld starts everything; change, if not nil, edits what the handler is made of.
+func newWorld(t testing.TB, change func(*setup)) *world {
 	t.Helper()
-	w := &world{t: t, logs: &safeBuffer{}, groups: map[string][]string{salesforcesim.RepID: {"pilot"}}, signed: map[string]bool{}}
+	w := &world{t: t, logs: &safeBuffer{}, signed: map[string]bool{}}
 	check := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -138,29 +147,45 @@ func newWorld(t testing.TB, change func(*Config)) *world {
 	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil), Log: log, Version: "test"})
 	t.Cleanup(pool.Close)
 
-	server := func(name, hosted string, p *policy.Policy, groups ...string) Server {
-		return Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
+	server := func(name, hosted string, p *policy.Policy, groups ...string) access.Server {
+		return access.Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
 	}
-	c := Config{
-		PublicURL: public, DB: w.db, Grants: w.grants, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
-		Servers: []Server{
+	c := setup{
+		Config: Config{DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
+			Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log},
+		PublicURL: public,
+		Servers: []access.Server{
 			server("sales", "platform/sobject-all", confirmWrites(), "*"),
 			server("reads", "platform/sobject-reads", readOnly(), "pilot"),
 			server("custom", "custom/AcmeOps", allowAll(), "*"),
 			server("nobody", "platform/sobject-reads", readOnly()),
 		},
-		Groups: func(_, subject, _ string) []string { w.mu.Lock(); defer w.mu.Unlock(); return w.groups[subject] },
-		Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log,
 	}
 	if change != nil {
 		change(&c)
 	}
-	w.handler, err = New(c)
+	w.access = access.Config{DB: w.db, Grants: w.grants, PublicURL: public, Servers: c.Servers,
+		Orgs: []access.Org{{Name: "acme"}, {Name: sandbox}}, Groups: []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}}}
+	c.Access, err = access.New(w.access)
+	check(err)
+	w.handler, err = New(c.Config)
 	check(err)
 	w.server.Config.Handler = w.handler
 	w.server.Start()
 	t.Cleanup(w.server.Close)
 	return w
+}
+
+// regroup makes group the only one there is, with those members, as a new configuration
+// would.
+func (w *world) regroup(group string, members ...string) {
+	w.t.Helper()
+	w.access.Groups = []access.Group{{Name: group, Members: members}}
+	control, err := access.New(w.access)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.handler.admit = control.Admit
 }
 
 // now is the approvals' clock.
@@ -222,7 +247,7 @@ func (w *world) token(subject, client, server string) (grantID, access string) {
 	verifier := strings.Repeat("v", 43)
 	sum := sha256.Sum256([]byte(verifier))
 	id, err := w.grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server,
-		Resource: w.handler.resource(server), ClientID: client, RedirectURI: redirectURI, Scope: "mcp",
+		Resource: w.handler.Access.Resource(server), ClientID: client, RedirectURI: redirectURI, Scope: "mcp",
 		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}, "browser")
 	if err != nil {
 		w.t.Fatal(err)

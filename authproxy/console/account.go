@@ -20,7 +20,8 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if err != nil {
 		return err
 	}
-	page := ui.AccountPage{Viewer: v.viewer, OrgHost: c.OrgHost(v.session.Org), Servers: c.serverLinks(v)}
+	org, _ := c.Access.Org(v.session.Org)
+	page := ui.AccountPage{Viewer: v.viewer, OrgHost: org.Host(), Servers: c.serverLinks(v)}
 	if len(grants) > 0 {
 		const waits = "Your connections are kept. They work again as soon as you have signed in."
 		if page.Lost, err = c.lostLogin(r, v, waits); err != nil {
@@ -76,7 +77,7 @@ func (c *Console) connections(r *http.Request, v *visit) ([]grant.Grant, error) 
 }
 
 func (c *Console) serverTitle(name string) string {
-	if s, ok := c.server(name); ok && s.Title != "" {
+	if s := c.Access.Server(name); s != nil && s.Title != "" {
 		return s.Title
 	}
 	return name

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -23,18 +24,19 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, nil, err)
 		return
 	}
-	server, ok := c.server(mux.Vars(r)["server"])
-	if !ok {
+	server := c.Access.Server(mux.Vars(r)["server"])
+	if server == nil {
 		c.render(w, r, http.StatusNotFound, ui.MessagePage{Title: "Not found", Viewer: viewer,
 			Text: "There is no server of that name here.", Detail: "Check the address, or ask your administrator which servers there are."})
 		return
 	}
 	page := ui.ConnectPage{Viewer: viewer, ServerName: server.Name, ServerTitle: server.Title,
-		ServerDescription: server.Description, URL: c.PublicURL + "/mcp/" + server.Name}
+		ServerDescription: server.Description, URL: c.Access.Resource(server.Name)}
+	publicURL := c.Access.PublicURL()
 	for _, a := range assistants {
 		way, client := c.wayOf(a)
-		if way != noWay && (!a.cloud || reachable(c.PublicURL)) {
-			t := target{publicURL: c.PublicURL, url: page.URL, server: server.Name, title: page.Server(), way: way, client: client}
+		if way != noWay && (!a.cloud || reachable(publicURL)) {
+			t := target{publicURL: publicURL, url: page.URL, server: server.Name, title: page.Server(), way: way, client: client}
 			page.Guides = append(page.Guides, a.guide(t))
 		} else {
 			page.Missing = append(page.Missing, c.missing(a, way))
@@ -58,15 +60,6 @@ func (c *Console) wayOf(a assistant) (way, grant.Client) {
 		return byClient, client
 	}
 	return noWay, grant.Client{}
-}
-
-// server finds a server by its name.
-func (c *Console) server(name string) (Server, bool) {
-	i := slices.IndexFunc(c.Servers, func(s Server) bool { return s.Name == name })
-	if i < 0 {
-		return Server{}, false
-	}
-	return c.Servers[i], true
 }
 
 // clientAmong picks the client as which the assistant can connect: of those that one
@@ -112,8 +105,8 @@ func (a assistant) guide(t target) ui.Guide {
 func (c *Console) missing(a assistant, w way) ui.MissingGuide {
 	m := ui.MissingGuide{Name: a.name, Anchor: a.anchor}
 	var todo []string
-	if a.cloud && !reachable(c.PublicURL) {
-		todo = append(todo, "give the proxy an https address that "+a.name+" can reach over the internet (public_url, now "+c.PublicURL+")")
+	if publicURL := c.Access.PublicURL(); a.cloud && !reachable(publicURL) {
+		todo = append(todo, "give the proxy an https address that "+a.name+" can reach over the internet (public_url, now "+publicURL+")")
 	}
 	if w == noWay {
 		address := "its redirect URI"
@@ -181,10 +174,8 @@ func settings(v any) string {
 
 // serverLinks lead to the connect pages of the servers that the viewer may use.
 func (c *Console) serverLinks(v *visit) (links []ui.Link) {
-	for _, s := range c.Servers {
-		if s.Org == v.session.Org && s.Allows(v.session.Subject, v.viewer.Username) {
-			links = append(links, ui.Link{Text: cmp.Or(s.Title, s.Name), Path: "/connect/" + s.Name})
-		}
+	for _, s := range c.Access.ServersOf(access.Person{Org: v.session.Org, Subject: v.session.Subject, Username: v.viewer.Username}) {
+		links = append(links, ui.Link{Text: cmp.Or(s.Title, s.Name), Path: "/connect/" + s.Name})
 	}
 	return links
 }

@@ -65,7 +65,7 @@ func TestConnectOffersWhatIsRegistered(t *testing.T) {
 		"the one that bears its name": {example, []grant.Client{loopbackClient("aaa", "Anything", "http://localhost/callback"), loopbackClient("bbb", "Our Cursor", "http://localhost/callback"),
 			loopbackClient("zzz", "Claude Code", "http://localhost/callback")}, map[string]string{"claude-code": "zzz", "cursor": "bbb"}},
 	} {
-		s := newSiteWith(t, Config{PublicURL: c.publicURL}, c.clients...)
+		s := newSiteWith(t, c.publicURL, Config{}, c.clients...)
 		page := s.send("GET", "/connect/sales", "", nil)
 		page.want(t, 200, c.publicURL+"/mcp/sales", "Sales, confirmed writes", "Accounts & contacts")
 		guides, missing := page.offered()
@@ -103,29 +103,30 @@ func TestConnectOffersTheSimplestWay(t *testing.T) {
 	all := []string{"chatgpt.com", "claude.ai", "vscode.dev"}
 	const alone, given = "without a client id", "with a client id"
 	for name, c := range map[string]struct {
-		config  Config
-		clients []grant.Client
-		want    map[string]string
-		chatGPT string // what its section says
+		publicURL string
+		config    Config
+		clients   []grant.Client
+		want      map[string]string
+		chatGPT   string // what its section says
 	}{
-		"documents": {Config{PublicURL: example, DocumentHosts: all}, nil,
+		"documents": {example, Config{DocumentHosts: all}, nil,
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone}, "CIMD by default"},
-		"one host's documents": {Config{PublicURL: example, DocumentHosts: []string{"claude.ai"}}, nil,
+		"one host's documents": {example, Config{DocumentHosts: []string{"claude.ai"}}, nil,
 			map[string]string{"claude": alone, "claude-code": alone}, "add chatgpt.com to registration.metadata_documents.allow_hosts, or add a client"},
-		"registration": {Config{PublicURL: example, Dynamic: true}, nil,
+		"registration": {example, Config{Dynamic: true}, nil,
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "Dynamic Client Registration (DCR)"},
-		"registration, and documents that are refused": {Config{PublicURL: example, DocumentHosts: []string{"chatgpt.com.evil.example"}, Dynamic: true}, nil,
+		"registration, and documents that are refused": {example, Config{DocumentHosts: []string{"chatgpt.com.evil.example"}, Dynamic: true}, nil,
 			map[string]string{"cursor": alone, "mcp-inspector": alone}, "allow_hosts"},
-		"clients only": {Config{PublicURL: example}, []grant.Client{everything},
+		"clients only": {example, Config{}, []grant.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": given, "cursor": given, "mcp-inspector": given, "postman": given}, "User-defined OAuth client"},
-		"all ways": {Config{PublicURL: example, DocumentHosts: all, Dynamic: true}, []grant.Client{everything},
+		"all ways": {example, Config{DocumentHosts: all, Dynamic: true}, []grant.Client{everything},
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "CIMD by default"},
-		"a document and clients": {Config{PublicURL: example, DocumentHosts: []string{"vscode.dev"}, Dynamic: true}, []grant.Client{everything},
+		"a document and clients": {example, Config{DocumentHosts: []string{"vscode.dev"}, Dynamic: true}, []grant.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "User-defined OAuth client"},
-		"out of reach": {Config{PublicURL: "http://127.0.0.1:8080", DocumentHosts: all, Dynamic: true}, nil,
+		"out of reach": {"http://127.0.0.1:8080", Config{DocumentHosts: all, Dynamic: true}, nil,
 			map[string]string{"claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "can reach over the internet"},
 	} {
-		guides, missing := newSiteWith(t, c.config, c.clients...).send("GET", "/connect/sales", "", nil).offered()
+		guides, missing := newSiteWith(t, c.publicURL, c.config, c.clients...).send("GET", "/connect/sales", "", nil).offered()
 		got := map[string]string{}
 		for anchor, text := range guides {
 			got[anchor] = alone
@@ -138,7 +139,7 @@ func TestConnectOffersTheSimplestWay(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("%s (-want +got): %s", name, diff)
 		}
-		if text := guides["claude-code"]; got["claude-code"] == alone && !strings.Contains(text, "claude mcp add --transport http sales "+c.config.PublicURL+"/mcp/sales<") {
+		if text := guides["claude-code"]; got["claude-code"] == alone && !strings.Contains(text, "claude mcp add --transport http sales "+c.publicURL+"/mcp/sales<") {
 			t.Errorf("%s: the command is not there: %s", name, text)
 		}
 		if text := guides["chatgpt"] + missing["chatgpt"]; !strings.Contains(text, c.chatGPT) {
@@ -174,7 +175,7 @@ var copied = regexp.MustCompile(`(?s)class="copy">(.*?)</`)
 // What is copied works where it is pasted, whatever the client is called.
 func TestConnectValuesToPaste(t *testing.T) {
 	t.Parallel()
-	s := newSiteWith(t, Config{PublicURL: example}, loopbackClient(`o'c"$(x)&<b>`, "Everything", "https://chatgpt.com/connector/oauth/abc123", "https://claude.ai/api/mcp/auth_callback", "http://localhost/callback",
+	s := newSiteWith(t, example, Config{}, loopbackClient(`o'c"$(x)&<b>`, "Everything", "https://chatgpt.com/connector/oauth/abc123", "https://claude.ai/api/mcp/auth_callback", "http://localhost/callback",
 		"http://127.0.0.1:33418/", inspectorWeb, inspectorCLI, "https://oauth.pstmn.io/v1/callback"))
 	page := s.send("GET", "/connect/plain", "", nil)
 	var values []string

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -24,21 +25,11 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Server is one MCP endpoint as people know it.
-type Server struct {
-	Name, Title, Description string // Title and Description may be empty
-	Org                      string
-	// Allows says whether a user of the org may connect to it; username may be empty
-	// while it is unknown.
-	Allows func(subject, username string) bool
-}
-
 // Config is what the pages need. All fields are required but DocumentHosts, Dynamic,
 // Now and Log.
 type Config struct {
-	PublicURL  string // base of every public URL, without a slash at its end
-	Servers    []Server
-	OrgHost    func(org string) string // host of the org's login page, "" if it is unknown
+	// Access has the public URL, the orgs and the servers.
+	Access     *access.Control
 	Sessions   *ui.Sessions
 	Guard      *ui.Guard
 	Grants     *grant.Store
@@ -63,9 +54,9 @@ type Console struct {
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
-	if c.PublicURL == "" || len(c.Servers) == 0 || c.OrgHost == nil || c.Sessions == nil || c.Guard == nil || c.Grants == nil ||
+	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Grants == nil ||
 		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Logins == nil {
-		return nil, errors.New("console: public URL, servers, org host, sessions, guard, grants, approvals, audit, disconnect and logins are required")
+		return nil, errors.New("console: access, sessions, guard, grants, approvals, audit, disconnect and logins are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -142,17 +133,12 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 // a block holds for the next request (D13).
 func (c *Console) viewer(ctx context.Context, s *ui.Session) (ui.Viewer, error) {
 	viewer := ui.Viewer{Subject: s.Subject, OrgName: s.Org, CSRF: s.CSRF}
-	user, err := c.Grants.User(ctx, s.Org, s.Subject)
-	switch {
-	case errors.Is(err, grant.ErrNotFound): // signed in, but never connected a client
-		return viewer, nil
-	case err != nil:
-		return viewer, err
-	case user.Blocked():
-		return viewer, errBlocked
+	person, err := c.Access.Person(ctx, s.Org, s.Subject)
+	if errors.Is(err, grant.ErrBlocked) {
+		err = errBlocked
 	}
-	viewer.Name, viewer.Username = user.Name, user.Username
-	return viewer, nil
+	viewer.Name, viewer.Username = person.Name, person.Username
+	return viewer, err
 }
 
 // signInPath leads back to the page that was asked for.

@@ -17,11 +17,13 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
@@ -66,11 +68,11 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return newSiteWith(t, Config{PublicURL: "https://mcp.example.com"}, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
+	return newSiteWith(t, "https://mcp.example.com", Config{}, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
 }
 
-// newSiteWith takes the public URL and what may be left out from config.
-func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
+// newSiteWith takes from config what may be left out.
+func newSiteWith(t *testing.T, publicURL string, config Config, clients ...grant.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
 	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
@@ -86,20 +88,26 @@ func newSiteWith(t *testing.T, config Config, clients ...grant.Client) *site {
 	now := func() time.Time { return s.now }
 	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
-		DB: d, Ring: ring, PublicURL: config.PublicURL, Now: now, Clients: clients,
+		DB: d, Ring: ring, PublicURL: publicURL, Now: now, Clients: clients,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
 	}))
 	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
 	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
 	s.links = link.New(link.Config{DB: d, Ring: ring, Salesforce: must[*salesforce.Client](t)(salesforce.New(salesforce.Config{})), Now: now})
-	c := must[*Console](t)(New(Config{
-		PublicURL: config.PublicURL, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic, OrgHost: func(string) string { return "acme.my.salesforce.com" },
-		Servers: []Server{
-			{Name: "sales", Title: "Sales, confirmed writes", Description: "Accounts & contacts", Org: "acme", Allows: func(string, string) bool { return true }},
-			{Name: "plain", Org: "acme", Allows: func(subject, _ string) bool { return subject == "005B" }},
-			{Name: "elsewhere", Org: "other", Allows: func(string, string) bool { return true }},
+	const hosted = "https://api.salesforce.com/platform/mcp/v1/platform/sobject-all"
+	control := must[*access.Control](t)(access.New(access.Config{
+		DB: d, Grants: s.grants, PublicURL: publicURL, Now: now,
+		Orgs: []access.Org{{Name: "acme", LoginURL: "https://acme.my.salesforce.com"}, {Name: "other", LoginURL: "https://other.my.salesforce.com"}},
+		Servers: []access.Server{
+			{Name: "sales", Title: "Sales, confirmed writes", Description: "Accounts & contacts", Org: "acme", URL: hosted, Policy: &policy.Policy{}, Groups: []string{access.Everyone}},
+			{Name: "plain", Org: "acme", URL: hosted, Policy: &policy.Policy{}, Groups: []string{"few"}},
+			{Name: "elsewhere", Org: "other", URL: hosted, Policy: &policy.Policy{}, Groups: []string{access.Everyone}},
 		},
+		Groups: []access.Group{{Name: "few", Members: []string{"005B"}}},
+	}))
+	c := must[*Console](t)(New(Config{
+		Access: control, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic,
 		Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
 		Audit: s.audit, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))

@@ -23,10 +23,11 @@ func (f *fixture) watch(t *testing.T) {
 	watching.Go(func() { f.db.WatchAccess(ctx, 250*time.Millisecond, func() {}) })
 	t.Cleanup(func() { cancel(); watching.Wait() })
 	for remembers := false; !remembers; time.Sleep(time.Millisecond) {
-		if _, err := f.StopMode(ctx); err != nil {
+		good := func(liveGrant) bool { return true }
+		if _, err := f.live.Get("probe", good, func() (liveGrant, error) { return liveGrant{}, nil }); err != nil {
 			t.Fatal(err)
 		}
-		_, err := f.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (Stop, error) { return "", errors.New("asked") })
+		_, err := f.live.Get("probe", good, func() (liveGrant, error) { return liveGrant{}, errors.New("asked") })
 		remembers = err == nil
 	}
 }
@@ -133,13 +134,6 @@ func TestRS10TakingAccessHoldsForOtherProcessesWithinASecond(t *testing.T) {
 			return err == nil
 		})
 	}
-	if _, err := f.StopMode(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := other.SetStop(t.Context(), StopAll, "test"); err != nil {
-		t.Fatal(err)
-	}
-	gone("stop", time.Now(), func() bool { mode, err := f.StopMode(t.Context()); return err != nil || mode != StopAll })
 }
 
 // Times end what is remembered, without anybody's taking it away.

@@ -1,6 +1,8 @@
 package grant
 
-import "testing"
+import (
+	"testing"
+)
 
 // ST-03: a sealed successor that was changed ends in an answer that makes the client
 // authorize again, not in a failure that it would repeat; other grants go on.

@@ -1,7 +1,7 @@
 // Package grant keeps what an OAuth authorization server must remember: its clients,
 // the authorization requests that are under way, the grants people gave, and the
-// codes and tokens that stand for a grant. It also knows the users that were seen,
-// which of them are blocked, and the kill switch.
+// codes and tokens that stand for a grant. It also keeps the users that were seen, and
+// which of them are blocked.
 //
 // A [Grant] is the consent of one user to one client for one MCP endpoint; it is the
 // unit of revocation, and people read it as "connection". Everything that a client
@@ -29,11 +29,11 @@
 // the absolute lifetime. So "live" always means: not revoked, not expired, user not
 // blocked, client still allowed by the configuration.
 //
-// [Store.Authenticate], [Store.Alive] and [Store.StopMode] are asked at every call, most of
-// them twice. They remember what they read (db.Cache), so every method that takes access
+// [Store.Authenticate] and [Store.Alive] are asked at every call, most of the time twice.
+// They remember what they read (db.Cache), so every method that takes access
 // away, or moves a username, by which groups and rules go, raises the access epoch in its
 // transaction.
 //
-// What it does not do: speak HTTP, talk to Salesforce, decide who may connect to
-// which server, or write the audit log.
+// What it does not do: speak HTTP, talk to Salesforce, decide who may use which server
+// (package access), or write the audit log.
 package grant

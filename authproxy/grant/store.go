@@ -142,7 +142,6 @@ type Store struct {
 
 	authenticated *db.Cache[credential, access]
 	live          *db.Cache[string, liveGrant] // by grant id
-	stop          *db.Cache[struct{}, Stop]
 
 	mu   sync.Mutex
 	used map[string]int64 // grant id → last use, since the last Sweep
@@ -168,7 +167,6 @@ func New(c Config) (*Store, error) {
 		clients: map[string]Client{}, used: map[string]int64{},
 		authenticated: db.NewCache[credential, access](c.DB, remembered),
 		live:          db.NewCache[string, liveGrant](c.DB, remembered),
-		stop:          db.NewCache[struct{}, Stop](c.DB, 1),
 		documents:     c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
 	}
 	if s.now == nil {

@@ -252,7 +252,4 @@ func TestFailuresAreNotAnswers(t *testing.T) {
 	if _, err := f.Rotate(cancelled(), rotation(tokens.RefreshToken)); err == nil || errors.Is(err, ErrInvalidGrant) {
 		t.Errorf("Rotate without a database: %v, want another error than ErrInvalidGrant", err)
 	}
-	if stop, err := f.StopMode(cancelled()); err == nil || stop != StopAll {
-		t.Errorf("StopMode without a database: %v, %v; want all and an error", stop, err)
-	}
 }

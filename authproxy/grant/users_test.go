@@ -166,33 +166,6 @@ func TestRevocationWinsEveryRace(t *testing.T) {
 	wantErr(t, err, ErrInvalidGrant)
 }
 
-func TestStop(t *testing.T) {
-	t.Parallel()
-	f := open(t)
-	ctx := t.Context()
-	for _, want := range []Stop{StopOff, StopWrites, StopAll, StopOff} {
-		before := f.epoch(t)
-		if err := f.SetStop(ctx, want, "alice"); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := f.StopMode(ctx); err != nil || got != want {
-			t.Errorf("StopMode = %v, %v; want %v", got, err, want)
-		}
-		if f.epoch(t) == before {
-			t.Error("the access epoch did not rise")
-		}
-	}
-	if err := f.SetStop(ctx, "some", "alice"); err == nil {
-		t.Error("an unknown position was accepted")
-	}
-	if _, err := f.db.Writes.Exec(`DELETE FROM stops`); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := f.StopMode(ctx); err == nil || got != StopAll {
-		t.Errorf("without the row: %v, %v; want all and an error", got, err)
-	}
-}
-
 func TestSweep(t *testing.T) {
 	t.Parallel()
 	f := open(t)

@@ -41,15 +41,11 @@ type Guard struct {
 	protection *http.CrossOriginProtection
 }
 
-// NewGuard returns a guard for the site at publicURL.
-func NewGuard(publicURL string) (*Guard, error) {
-	u, err := url.Parse(publicURL)
-	if err != nil {
-		return nil, fmt.Errorf("making the form guard: %w", err)
-	}
+// NewGuard returns a guard for the site of that origin (RFC 6454), such as the public URL.
+func NewGuard(origin string) (*Guard, error) {
 	g := &Guard{protection: http.NewCrossOriginProtection()}
 	// Behind a reverse proxy the Host header may differ from the public name.
-	if err := g.protection.AddTrustedOrigin(u.Scheme + "://" + u.Host); err != nil {
+	if err := g.protection.AddTrustedOrigin(origin); err != nil {
 		return nil, fmt.Errorf("making the form guard: %w", err)
 	}
 	return g, nil

@@ -104,12 +104,12 @@ func TestFormToken(t *testing.T) {
 
 func TestNewGuardRefusesABrokenURL(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"", "mcp.example.com", "https://", "://x", "https://a b"} {
+	for _, bad := range []string{"", "mcp.example.com", "https://", "://x", "https://a b", "http://127.0.0.1:8080/base/"} {
 		if _, err := NewGuard(bad); err == nil {
 			t.Errorf("NewGuard(%q) works", bad)
 		}
 	}
-	if _, err := NewGuard("http://127.0.0.1:8080/base/"); err != nil {
+	if _, err := NewGuard("http://127.0.0.1:8080"); err != nil {
 		t.Error(err)
 	}
 }

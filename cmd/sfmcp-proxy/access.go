@@ -126,7 +126,7 @@ func eachUser(verb, short, done string, change func(s *stores, ctx context.Conte
 			return err
 		}
 		if verb == "block" {
-			users = s.inEveryOrg(users, args[0])
+			users = s.access.InEveryOrg(users, args[0])
 		}
 		for _, u := range users {
 			n, failed := change(s, cmd.Context(), u)
@@ -150,32 +150,13 @@ func personOf(u grant.User) string {
 	return u.Subject
 }
 
-// findUsers returns the users whom who names. A user id that was never seen is
-// found in every org, so that it can be blocked before it comes.
+// findUsers returns the users whom who names, at least one.
 func (s *stores) findUsers(ctx context.Context, who string) ([]grant.User, error) {
-	users, err := s.grants.FindUsers(ctx, who)
-	if err != nil || len(users) > 0 {
-		return users, err
+	users, err := s.access.FindUsers(ctx, who)
+	if err == nil && len(users) == 0 {
+		err = fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
 	}
-	if users = s.inEveryOrg(nil, who); len(users) > 0 {
-		return users, nil
-	}
-	return nil, fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
-}
-
-// inEveryOrg adds to users the orgs where the user of an id was not seen yet: an id is
-// the same person in a sandbox and in the org that it was copied from.
-func (s *stores) inEveryOrg(users []grant.User, who string) []grant.User {
-	id := grant.FullID(who)
-	if len(id) != 18 || id[:3] != "005" {
-		return users
-	}
-	for _, org := range s.config.Salesforce.Orgs {
-		if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == org.Name }) {
-			users = append(users, grant.User{Org: org.Name, Subject: id})
-		}
-	}
-	return users
+	return users, err
 }
 
 // tellSalesforce tries once to have the revoked refresh tokens revoked there too. What

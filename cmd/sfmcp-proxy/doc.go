@@ -21,6 +21,9 @@
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, healed when they
 // die).
 //
+// [sfmcp-proxy/authproxy/access] knows who may use what: servers, orgs, groups, blocks, the
+// kill switch. Whatever lets somebody in asks it, and nothing else decides that.
+//
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.
 // [sfmcp-proxy/authproxy/console] has the pages for people: how to connect, connections,

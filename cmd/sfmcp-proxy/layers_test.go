@@ -21,12 +21,15 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy/edge": 4,
 
 	// config knows what every part accepts, and nothing else knows config.
-	"config": 3,
+	"config": 4,
 
 	// Joined in cmd by small interfaces.
-	"authproxy":         3,
-	"authproxy/console": 3,
-	"mcpforward":        3,
+	"authproxy":         4,
+	"authproxy/console": 4,
+	"mcpforward":        4,
+
+	// Who may use what, for those above: what it admits is a grant, see its comment.
+	"authproxy/access": 3,
 
 	// Each owns its tables or connections.
 	"authproxy/grant":     2,

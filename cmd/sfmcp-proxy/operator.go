@@ -7,6 +7,7 @@ import (
 	"os/user"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 )
@@ -47,7 +48,7 @@ func (s *stores) revokeClient(ctx context.Context, id string) (int, error) {
 	return len(ended), err
 }
 
-func (s *stores) stop(ctx context.Context, mode grant.Stop) error {
+func (s *stores) stop(ctx context.Context, mode access.Stop) error {
 	return s.newCutoff(nil).Stop(ctx, mode, s.act("kill switch"))
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -52,16 +52,18 @@ func testPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 	if !arguments.IsValid() || arguments.Kind() != '{' {
 		return usageError{errors.New("--arguments: expected a JSON object without duplicate names")}
 	}
-	server, ok := serverNamed(s.config, flag("server"))
-	if !ok {
+	server := s.access.Server(flag("server"))
+	if server == nil {
 		return usageError{fmt.Errorf("no server %q in the configuration", flag("server"))}
 	}
-	p := s.principal(cmd, server.Org, flag("user"), flag("client"))
-	rules := policies(s.config)[server.Policy]
-	d := rules.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
+	p, err := s.access.Principal(cmd.Context(), server.Org, flag("user"), flag("client"))
+	if err != nil {
+		return err
+	}
+	d := server.Policy.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
 	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects,
-		rules.Visible(p, flag("tool")), d.Shadow, d.Text, server.Policy, d.Version}
-	if !mayConnect(s.config, server.Name, p.Org, p.Subject, p.Username) {
+		server.Policy.Visible(p, flag("tool")), d.Shadow, d.Text, server.Policy.Name, d.Version}
+	if !s.access.MayUse(access.Person{Org: p.Org, Subject: p.Subject, Username: p.Username}, server.Name) {
 		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
 		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"
 	}
@@ -78,26 +80,4 @@ func testPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 		fmt.Fprintf(w, "  answer:  %s\n", row.Says)
 	}
 	return nil
-}
-
-// principal is who the policy sees when the user of that id or username calls.
-func (s *stores) principal(cmd *cobra.Command, org, who, client string) policy.Principal {
-	p := policy.Principal{Org: org, Client: client}
-	users, err := s.grants.FindUsers(cmd.Context(), who)
-	if err == nil {
-		for _, u := range users {
-			if u.Org == org {
-				p.Subject, p.Username = u.Subject, u.Username
-			}
-		}
-	}
-	if p.Subject == "" { // never seen: take the word for it
-		if strings.Contains(who, "@") {
-			p.Username = strings.ToLower(who)
-		} else {
-			p.Subject = grant.FullID(who)
-		}
-	}
-	p.Groups = groupsOf(s.config, p.Subject, p.Username)
-	return p
 }

@@ -11,7 +11,6 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
@@ -28,7 +27,6 @@ type product struct {
 	*stores
 	outbound *outbound
 	edge     *edge.Edge // of the process, through all its products
-	policies map[string]*policy.Policy
 
 	pool          *upstream.Pool
 	cutoff        *authproxy.Cutoff
@@ -45,7 +43,7 @@ type product struct {
 // openProduct opens the parts in the order in which they need each other. It answers and
 // does nothing by itself yet.
 func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *product, err error) {
-	p := &product{edge: e, policies: policies(c), stopWork: func() {}}
+	p := &product{edge: e, stopWork: func() {}}
 	if p.outbound, err = openOutbound(c, e.Log); err != nil {
 		return nil, err
 	}
@@ -77,24 +75,21 @@ func (p *product) openHandlers() (err error) {
 		return err
 	}
 	if p.authorization, err = authproxy.New(authproxy.Config{
-		PublicURL: c.PublicURL, Orgs: authorizationOrgs(c), Servers: p.authorizationServers(),
-		Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
+		Access: p.access, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
 		Audit: p.audit, Cutoff: p.cutoff, Profiles: profiles{p}, Log: p.log, Now: p.now,
 	}); err != nil {
 		return err
 	}
 	if p.pages, err = console.New(console.Config{
-		PublicURL: c.PublicURL, Servers: p.consoleServers(), OrgHost: p.orgHost,
-		Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
+		Access: p.access, Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
 		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
 		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	}); err != nil {
 		return err
 	}
 	p.forward, err = mcpforward.New(mcpforward.Config{
-		PublicURL: c.PublicURL, Servers: p.forwardServers(), Version: version, DB: p.db,
-		Grants: p.grants, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
-		Groups: func(_, subject, username string) []string { return groupsOf(c, subject, username) }, Log: p.log, Now: p.now,
+		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
+		Log: p.log, Now: p.now,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},

@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/access"
 )
 
 func stopCommand() *cobra.Command {
-	set := func(use, short, done string, mode grant.Stop) *cobra.Command {
+	set := func(use, short, done string, mode access.Stop) *cobra.Command {
 		return withStores(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				if err := s.stop(cmd.Context(), mode); err != nil {
@@ -21,7 +21,7 @@ func stopCommand() *cobra.Command {
 	}
 	status := withStores(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
-			mode, err := s.grants.StopMode(cmd.Context())
+			mode, err := s.access.StopMode(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -29,8 +29,8 @@ func stopCommand() *cobra.Command {
 			return err
 		})
 	return group("stop", "Kill switch for the whole proxy; survives restarts",
-		set("writes", "Refuse every call that is not a read", "writes are stopped", grant.StopWrites),
-		set("all", "Refuse every call", "everything is stopped", grant.StopAll),
-		set("off", "Let calls pass again", "nothing is stopped", grant.StopOff),
+		set("writes", "Refuse every call that is not a read", "writes are stopped", access.StopWrites),
+		set("all", "Refuse every call", "everything is stopped", access.StopAll),
+		set("off", "Let calls pass again", "nothing is stopped", access.StopOff),
 		status)
 }

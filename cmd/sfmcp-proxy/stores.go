@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/clientdoc"
@@ -38,6 +39,7 @@ type stores struct {
 	db        *db.DB
 	audit     *audit.Log
 	grants    *grant.Store
+	access    *access.Control
 	links     *link.Store
 	approvals *approval.Store
 	sessions  *ui.Sessions
@@ -91,6 +93,11 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	}); err != nil {
 		return nil, err
 	}
+	who := c.Access()
+	who.DB, who.Grants, who.Now = s.db, s.grants, s.now
+	if s.access, err = access.New(who); err != nil {
+		return nil, err
+	}
 	s.links = s.linksThrough(n)
 	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: l.Approval, Now: s.now}); err != nil {
 		return nil, err
@@ -142,7 +149,7 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
-	return &authproxy.Cutoff{Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
+	return &authproxy.Cutoff{Access: s.access, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
 }
 
 // linkEvent records what happened to a Salesforce login without a caller.

@@ -5,20 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
-	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/clientdoc"
-	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/config"
-	"sfmcp-proxy/mcpforward"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -50,14 +44,6 @@ func openPool(c *config.Config, n *outbound, log *slog.Logger) *upstream.Pool {
 	return upstream.New(upstream.Config{
 		HTTP: n.http, Log: log, Version: version, ResponseBytes: int64(c.Limits.ResponseBytes),
 	})
-}
-
-func policies(c *config.Config) map[string]*policy.Policy {
-	out := map[string]*policy.Policy{}
-	for _, p := range c.Policies {
-		out[p.Name] = p.Judge()
-	}
-	return out
 }
 
 func clients(c *config.Config) (out []grant.Client) {
@@ -122,90 +108,4 @@ func resourceOf(org string, servers []config.Server) string {
 		return ""
 	}
 	return strings.Join(common, "/")
-}
-
-func authorizationOrgs(c *config.Config) (out []authproxy.Org) {
-	for _, o := range c.Salesforce.Orgs {
-		out = append(out, authproxy.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
-	}
-	return out
-}
-
-func (p *product) authorizationServers() (out []authproxy.MCPServer) {
-	for _, s := range p.config.Servers {
-		rules := p.policies[s.Policy].For(s.Upstream)
-		out = append(out, authproxy.MCPServer{
-			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
-			Allows: func(subject, username string) bool { return mayConnect(p.config, s.Name, s.Org, subject, username) },
-			Summary: func(clientID string) policy.Summary {
-				return rules.Summary(policy.Principal{Org: s.Org, Client: clientID})
-			},
-		})
-	}
-	return out
-}
-
-func (p *product) forwardServers() (out []mcpforward.Server) {
-	for _, s := range p.config.Servers {
-		out = append(out, mcpforward.Server{
-			Name: s.Name, Title: s.Title, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
-			Policy: p.policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests, CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
-		})
-	}
-	return out
-}
-
-func (p *product) consoleServers() (out []console.Server) {
-	for _, s := range p.config.Servers {
-		out = append(out, console.Server{Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org,
-			Allows: func(subject, username string) bool { return mayConnect(p.config, s.Name, s.Org, subject, username) }})
-	}
-	return out
-}
-
-// serverNamed finds a configured server.
-func serverNamed(c *config.Config, name string) (config.Server, bool) {
-	i := slices.IndexFunc(c.Servers, func(s config.Server) bool { return s.Name == name })
-	if i < 0 {
-		return config.Server{}, false
-	}
-	return c.Servers[i], true
-}
-
-// groupsOf are the groups that list the user, by id or by username. A sandbox has the
-// user ids of the org it was copied from, and they mean the same person there.
-func groupsOf(c *config.Config, subject, username string) (out []string) {
-	for _, g := range c.Groups {
-		if slices.ContainsFunc(g.Members, func(m string) bool {
-			return subject != "" && grant.FullID(m) == subject || username != "" && strings.EqualFold(m, username)
-		}) {
-			out = append(out, g.Name)
-		}
-	}
-	return out
-}
-
-// mayConnect says whether a user of the server's org may use the server. A server
-// without groups is nobody's.
-func mayConnect(c *config.Config, server, org, subject, username string) bool {
-	s, ok := serverNamed(c, server)
-	if !ok || s.Org != org {
-		return false
-	}
-	if slices.Contains(s.Groups, "*") {
-		return true
-	}
-	return slices.ContainsFunc(groupsOf(c, subject, username), func(g string) bool { return slices.Contains(s.Groups, g) })
-}
-
-// orgHost is the host of the org's login page.
-func (p *product) orgHost(name string) string {
-	for _, o := range p.config.Salesforce.Orgs {
-		if o.Name == name {
-			if u, err := url.Parse(o.LoginURL); err == nil {
-				return u.Host
-			}
-		}
-	}
-	return ""
 }

@@ -1,9 +1,11 @@
-package grant
+package access
 
 import (
 	"context"
 	"database/sql"
 	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // Stop is the position of the kill switch.
@@ -18,17 +20,17 @@ const (
 
 // SetStop sets the kill switch. It survives restarts and holds for every process on
 // the database; by says who did it.
-func (s *Store) SetStop(ctx context.Context, stop Stop, by string) error {
+func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 	if stop != StopOff && stop != StopWrites && stop != StopAll {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(stop))
 	}
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO stops (name, value, changed_at, changed_by) VALUES ('mode', $1, $2, $3)
-			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3`, string(stop), s.millis(), by)
+			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3`, string(stop), db.Millis(c.now()), by)
 		if err != nil {
 			return err
 		}
-		return s.db.RaiseAccessEpoch(ctx, tx)
+		return c.db.RaiseAccessEpoch(ctx, tx)
 	})
 	if err != nil {
 		return fmt.Errorf("setting stop: %w", err)
@@ -38,10 +40,10 @@ func (s *Store) SetStop(ctx context.Context, stop Stop, by string) error {
 
 // StopMode returns the position of the kill switch. When it cannot be read, or says what
 // no version ever wrote, the answer is an error and [StopAll]: absence denies. It
-// remembers as [Store.Authenticate] does.
-func (s *Store) StopMode(ctx context.Context) (Stop, error) {
-	stop, err := s.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {
-		err = s.db.Reads.QueryRowContext(ctx, `SELECT value FROM stops WHERE name = 'mode'`).Scan(&stop)
+// remembers as [grant.Store.Authenticate] does.
+func (c *Control) StopMode(ctx context.Context) (Stop, error) {
+	stop, err := c.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {
+		err = c.db.Reads.QueryRowContext(ctx, `SELECT value FROM stops WHERE name = 'mode'`).Scan(&stop)
 		if err == nil && stop != StopOff && stop != StopWrites && stop != StopAll {
 			err = fmt.Errorf("unknown position %q", string(stop))
 		}

@@ -1,0 +1,128 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
+)
+
+func TestMayUse(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	for name, tt := range map[string]struct {
+		person Person
+		want   []string
+	}{
+		"by id":                      {Person{Org: "acme", Subject: alice}, []string{"sales", "pilot"}},
+		"by username":                {Person{Org: "acme", Subject: bob, Username: "bob@acme.example"}, []string{"sales", "pilot"}},
+		"username unknown as yet":    {Person{Org: "acme", Subject: bob}, []string{"sales"}},
+		"in no group":                {Person{Org: "acme", Subject: carol, Username: "carol@acme.example"}, []string{"sales"}},
+		"the same id in the sandbox": {Person{Org: "sandbox", Subject: alice}, []string{"elsewhere"}},
+		"of no org":                  {Person{Org: "beta", Subject: alice}, nil},
+		"of an org without a name":   {Person{Subject: alice}, nil},
+		"nobody":                     {Person{}, nil},
+	} {
+		var got []string
+		for _, s := range f.ServersOf(tt.person) {
+			got = append(got, s.Name)
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s (-want +got): %s", name, diff)
+		}
+		for _, server := range []string{"nobody", "none", ""} {
+			if f.MayUse(tt.person, server) {
+				t.Errorf("%s may use %q", name, server)
+			}
+		}
+	}
+}
+
+// A group's member without a name must not be everybody whose username is unknown.
+func TestEmptyMemberIsNobody(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.reconfigure(t, func(c *Config) { c.Groups = []Group{{Name: "pilot", Members: []string{""}}} })
+	if f.MayUse(Person{Org: "acme", Subject: alice}, "pilot") || f.MayUse(Person{Org: "acme"}, "pilot") {
+		t.Error("a member without a name lets people in")
+	}
+}
+
+func TestPerson(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.name(t, bob, "Bob@acme.example")
+	for subject, want := range map[string]Person{
+		bob:   {Org: "acme", Subject: bob, Username: "bob@acme.example", Name: "Somebody"},
+		alice: {Org: "acme", Subject: alice}, // was never seen
+	} {
+		got, err := f.Person(t.Context(), "acme", subject)
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%s: %v %s", subject, err, diff)
+		}
+	}
+	if _, err := f.grants.BlockUser(t.Context(), "acme", bob, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := f.Person(t.Context(), "acme", bob); !errors.Is(err, grant.ErrBlocked) || p.Name != "" {
+		t.Errorf("blocked: %+v, %v", p, err)
+	}
+	if p, err := f.Person(t.Context(), "sandbox", bob); err != nil {
+		t.Errorf("of another org: %+v, %v", p, err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := f.Person(ended, "acme", alice); err == nil || errors.Is(err, grant.ErrBlocked) {
+		t.Errorf("without a database: %v", err)
+	}
+}
+
+func TestFindUsers(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.name(t, bob, "bob@acme.example")
+	for who, want := range map[string][]string{
+		"BOB@acme.example":    {"acme " + bob},
+		bob[:15]:              {"acme " + bob},
+		alice[:15]:            {"acme " + alice, "sandbox " + alice}, // was never seen: blocked wherever they come
+		"nobody@acme.example": nil,
+		"001xx000003DGb1AAG":  nil, // an account's id
+		"":                    nil,
+	} {
+		users, err := f.FindUsers(t.Context(), who)
+		var got []string
+		for _, u := range users {
+			got = append(got, u.Org+" "+u.Subject)
+		}
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%q: %v (-want +got): %s", who, err, diff)
+		}
+	}
+	if all := f.InEveryOrg([]grant.User{{Org: "acme", Subject: bob}}, bob[:15]); len(all) != 2 || all[1] != (grant.User{Org: "sandbox", Subject: bob}) {
+		t.Errorf("in every org: %+v", all)
+	}
+}
+
+func TestPrincipal(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.name(t, bob, "bob@acme.example")
+	for who, want := range map[string]policy.Principal{
+		bob[:15]:             {Org: "acme", Subject: bob, Username: "bob@acme.example", Client: "c", Groups: []string{"pilot"}},
+		"Bob@acme.example":   {Org: "acme", Subject: bob, Username: "bob@acme.example", Client: "c", Groups: []string{"pilot"}},
+		alice[:15]:           {Org: "acme", Subject: alice, Client: "c", Groups: []string{"pilot"}},
+		"Carol@acme.example": {Org: "acme", Username: "carol@acme.example", Client: "c"},
+	} {
+		got, err := f.Principal(t.Context(), "acme", who, "c")
+		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+			t.Errorf("%q: %v (-want +got): %s", who, err, diff)
+		}
+	}
+	if p, err := f.Principal(t.Context(), "sandbox", bob, "c"); err != nil || p.Username != "" {
+		t.Errorf("of an org where he was not seen: %+v, %v", p, err)
+	}
+}

@@ -1,0 +1,63 @@
+package access
+
+import (
+	"testing"
+	"time"
+)
+
+func TestStop(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	for _, want := range []Stop{StopOff, StopWrites, StopAll, StopOff} {
+		before := f.epoch(t)
+		if err := f.SetStop(ctx, want, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.StopMode(ctx); err != nil || got != want {
+			t.Errorf("StopMode = %v, %v; want %v", got, err, want)
+		}
+		if f.epoch(t) == before {
+			t.Error("the access epoch did not rise")
+		}
+	}
+	if err := f.SetStop(ctx, "some", "alice"); err == nil {
+		t.Error("an unknown position was accepted")
+	}
+	if _, err := f.db.Writes.Exec(`DELETE FROM stops`); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.StopMode(ctx); err == nil || got != StopAll {
+		t.Errorf("without the row: %v, %v; want all and an error", got, err)
+	}
+}
+
+// D13: what another process stops is stopped here within a second, though this one
+// remembers.
+func TestRS10StopHoldsForOtherProcessesWithinASecond(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.remember(t)
+	if err := f.beside(t).SetStop(t.Context(), StopAll, "test"); err != nil {
+		t.Fatal(err)
+	}
+	// What counts is when a call begins; a busy machine may take longer than that for it.
+	for since, begun := time.Now(), time.Duration(0); ; begun = time.Since(since) {
+		if mode, err := f.StopMode(t.Context()); err == nil && mode == StopAll {
+			return
+		}
+		if begun > time.Second {
+			t.Fatalf("not stopped after %v", begun)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+func TestStopWithoutADatabase(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.db.Reads.Close()
+	if stop, err := f.StopMode(t.Context()); err == nil || stop != StopAll {
+		t.Errorf("%v, %v; want all and an error", stop, err)
+	}
+}
