@@ -120,3 +120,13 @@ func MixedScripts(s string) string {
 	}
 	return ""
 }
+
+// Printable writes a text out in ASCII, for a terminal, if a character of it cannot be seen
+// or changes how others are seen: as on the pages, what is approved there is what is read.
+func Printable(s string) string {
+	if utf8.ValidString(s) && !strings.ContainsFunc(s, Hidden) {
+		return s
+	}
+	quoted := fmt.Sprintf("%+q", s)
+	return quoted[1 : len(quoted)-1]
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // upstreamPatience is how long a command waits for Salesforce to revoke a token
@@ -107,9 +108,9 @@ func printLogins(cmd *cobra.Command, rows []userRow) error {
 		if !row.LoginEnded.IsZero() {
 			how = "Salesforce login ended " + localTime(row.LoginEnded.Time)
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "\n%s in org %s: %s: %s\n", personOf(grant.User{Username: row.Username, Subject: row.Subject}), row.Org, how, printable(row.LoginWhy))
+		fmt.Fprintf(cmd.OutOrStdout(), "\n%s in org %s: %s: %s\n", personOf(grant.User{Username: row.Username, Subject: row.Subject}), row.Org, how, ui.Printable(row.LoginWhy))
 		if row.LoginFix != "" {
-			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", printable(row.LoginFix))
+			fmt.Fprintf(cmd.OutOrStdout(), "  %s\n", ui.Printable(row.LoginFix))
 		}
 	}
 	return nil
@@ -145,7 +146,7 @@ func eachUser(verb, short, done string, change func(s *stores, ctx context.Conte
 
 func personOf(u grant.User) string {
 	if u.Username != "" {
-		return printable(u.Username) + " (" + u.Subject + ")"
+		return ui.Printable(u.Username) + " (" + u.Subject + ")"
 	}
 	return u.Subject
 }
@@ -272,7 +273,7 @@ func clientCommand() *cobra.Command {
 			if n == 0 && !slices.ContainsFunc(clients, func(c grant.Client) bool { return c.ID == args[0] }) {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", printable(args[0]), n, plural(n, "connection"))
+			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", ui.Printable(args[0]), n, plural(n, "connection"))
 			return s.tellSalesforce(cmd)
 		})
 	return group("client", "Clients: list, cut off", list, revoke)

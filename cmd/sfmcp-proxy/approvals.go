@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 type approvalRow struct {
@@ -74,7 +75,7 @@ func showApproval(s *stores, cmd *cobra.Command, args []string) error {
 		return err
 	}
 	// The canonical form, escaped: what is approved is what stands here.
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, printable(string(r.Arguments)))
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, ui.Printable(string(r.Arguments)))
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/seal"
+	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
 )
 
 // stopped is what a proxy leaves that has been used and stopped: its folder, and the
@@ -166,7 +167,7 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 	}
 	for range 2 {
 		found, status := d.findings()
-		if status != exitFailed || !(expected{"acme", "", "sealing", fail, []string{"below the others"}}).in(found) {
+		if status != exitFailed || !(expected{"acme", "", "sealing", doctor.Fail, []string{"below the others"}}).in(found) {
 			t.Errorf("status %d\n%s", status, showFindings(found))
 		}
 	}
@@ -176,7 +177,7 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if found, _ := d.findings(); !(expected{"acme", "", "sealing", good, nil}).in(found) {
+	if found, _ := d.findings(); !(expected{"acme", "", "sealing", doctor.Good, nil}).in(found) {
 		t.Errorf("with the key:\n%s", showFindings(found))
 	}
 }

@@ -17,8 +17,9 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy": 5,
 	"examples/bench":  5, // measures the program beside others; a program itself
 
-	// Serves the command alone, and does not know the product.
-	"cmd/sfmcp-proxy/edge": 4,
+	// They serve the command alone, and do not know the product.
+	"cmd/sfmcp-proxy/doctor": 4,
+	"cmd/sfmcp-proxy/edge":   4,
 
 	// config knows what every part accepts, and nothing else knows config.
 	"config": 4,

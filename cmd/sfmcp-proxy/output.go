@@ -8,7 +8,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -75,25 +74,17 @@ func cell(v any) string {
 		if x.IsZero() {
 			return "-"
 		}
-		return x.Local().Format("2006-01-02 15:04:05")
+		return localTime(x.Time)
 	case string:
 		if x == "" {
 			return "-"
 		}
-		return printable(x)
+		return ui.Printable(x)
 	}
 	return fmt.Sprint(v)
 }
 
-// printable writes a text out in ASCII if a character of it cannot be seen or changes how
-// others are seen: as on the pages, what is approved here is what is read here.
-func printable(s string) string {
-	if utf8.ValidString(s) && !strings.ContainsFunc(s, ui.Hidden) {
-		return s
-	}
-	quoted := fmt.Sprintf("%+q", s)
-	return quoted[1 : len(quoted)-1]
-}
+func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:05") }
 
 // moment is a time in a listing; JSON has RFC 3339 in UTC, or "" for none.
 type moment struct{ time.Time }

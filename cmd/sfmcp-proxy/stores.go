@@ -128,7 +128,7 @@ func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 		return nil, err
 	}
 	n.salesforce, err = salesforce.New(salesforce.Config{
-		Orgs: orgs(c), HTTP: n.http, RedirectURI: c.PublicURL + "/oauth/callback", Log: log,
+		Orgs: orgs(c), HTTP: n.http, RedirectURI: callbackURL(c), Log: log,
 	})
 	return n, err
 }

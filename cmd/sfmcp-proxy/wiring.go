@@ -39,6 +39,9 @@ func trustedRoots(file string) (*x509.CertPool, error) {
 	return roots, nil
 }
 
+// callbackURL is where Salesforce sends people back to.
+func callbackURL(c *config.Config) string { return c.PublicURL + "/oauth/callback" }
+
 // openPool opens the sessions with Salesforce's hosted servers.
 func openPool(c *config.Config, n *outbound, log *slog.Logger) *upstream.Pool {
 	return upstream.New(upstream.Config{

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -27,8 +26,8 @@ type hostedTool struct {
 
 // tools are the tools that the server lists to a user; that it lists any takes MCP's
 // initialize.
-func (d *doctor) tools(ctx context.Context, s config.Server, subject string) ([]hostedTool, error) {
-	result, err := d.ask(ctx, s, audit.Entry{Action: "doctor.list", Subject: subject}, jsonrpc.Request(jsontext.Value(`1`), "tools/list", nil))
+func (x *examination) tools(ctx context.Context, s Server, subject string) ([]hostedTool, error) {
+	result, err := x.ask(ctx, s, audit.Entry{Action: "doctor.list", Subject: subject}, jsonrpc.Request(jsontext.Value(`1`), "tools/list", nil))
 	var list struct {
 		Tools []hostedTool `json:"tools"`
 	}
@@ -40,7 +39,7 @@ func (d *doctor) tools(ctx context.Context, s config.Server, subject string) ([]
 
 // query makes the smallest query there is. Two settings let everything work but the
 // calls: lists come, and sign-ins succeed.
-func (d *doctor) query(ctx context.Context, s config.Server, subject string, tools []hostedTool) error {
+func (x *examination) query(ctx context.Context, s Server, subject string, tools []hostedTool) error {
 	const name = "soqlQuery"
 	i := slices.IndexFunc(tools, func(t hostedTool) bool { return t.Name == name })
 	if i < 0 {
@@ -52,22 +51,22 @@ func (d *doctor) query(ctx context.Context, s config.Server, subject string, too
 	}
 	params := fmt.Sprintf(`{"name":%q,"arguments":{%q:"SELECT Id FROM User LIMIT 1"}}`, name, parameter)
 	entry := audit.Entry{Action: "doctor.query", Subject: subject, Tool: name, Class: string(policy.Read)}
-	result, err := d.ask(ctx, s, entry, jsonrpc.Request(jsontext.Value(`2`), "tools/call", jsontext.Value(params)))
-	f := finding{Org: s.Org, Server: s.Name, Check: "query", Status: good, Found: "a query is answered"}
+	result, err := x.ask(ctx, s, entry, jsonrpc.Request(jsontext.Value(`2`), "tools/call", jsontext.Value(params)))
+	f := Finding{Org: s.Org, Server: s.Name, Check: "query", Status: Good, Found: "a query is answered"}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {
-		d.report(inactive(f, s, e))
+		x.report(inactive(f, s, e))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	d.report(queried(f, result))
+	x.report(queried(f, result))
 	return nil
 }
 
 // queried reads what became of a query. Salesforce tells failures in the text of the
 // result, by codes of its own.
-func queried(f finding, result jsontext.Value) finding {
+func queried(f Finding, result jsontext.Value) Finding {
 	var r struct {
 		IsError bool             `json:"isError"`
 		Content []jsontext.Value `json:"content"`
@@ -75,14 +74,14 @@ func queried(f finding, result jsontext.Value) finding {
 	if json.Unmarshal(result, &r) == nil && !r.IsError {
 		return f
 	}
-	f.Status = fail
+	f.Status = Fail
 	switch text := slices.Concat(r.Content...); {
 	case upstream.UnknownException.In(text):
 		f.Found = "tools are listed, and every query fails: UNKNOWN_EXCEPTION"
 		f.Fix = "Setup > API Access Control: allow the External Client App; switched on, it stops queries of apps that are not on its list. If it is off, " +
 			"https://status.salesforce.com tells of incidents"
 	case upstream.LimitExceeded.In(text):
-		f.Status, f.Found = warn, "a limit of the org is reached"
+		f.Status, f.Found = Warn, "a limit of the org is reached"
 		f.Fix = limitPage
 	default:
 		f.Found = "a query of the User object is refused"
@@ -93,27 +92,29 @@ func queried(f finding, result jsontext.Value) finding {
 
 // ask makes one call in a user's name, recorded like any other, and returns its result.
 // Errors other than [*upstream.Error] are those of recording.
-func (d *doctor) ask(ctx context.Context, s config.Server, entry audit.Entry, request *jsonrpc.Message) (result jsontext.Value, err error) {
-	entry.Actor, entry.Outcome, entry.Org, entry.Server = operator(), audit.Intent, s.Org, s.Name
-	if entry.IntentSeq, err = d.audit.Append(ctx, entry); err != nil {
+func (x *examination) ask(ctx context.Context, s Server, entry audit.Entry, request *jsonrpc.Message) (result jsontext.Value, err error) {
+	entry.Actor, entry.Outcome, entry.Org, entry.Server = x.Actor, audit.Intent, s.Org, s.Name
+	if entry.IntentSeq, err = x.Audit.Append(ctx, entry); err != nil {
 		return nil, err
 	}
-	result, err = d.result(ctx, s, entry.Subject, request)
+	result, err = x.result(ctx, s, entry.Subject, request)
 	entry.Outcome = audit.OK
 	if err != nil {
 		entry.Outcome, entry.Reason = audit.Failed, err.Error()
 	}
-	if _, lost := d.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
+	if _, lost := x.Audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
 		return nil, lost
 	}
 	return result, err
 }
 
-func (d *doctor) result(ctx context.Context, s config.Server, subject string, request *jsonrpc.Message) (jsontext.Value, error) {
-	target := d.target(s, subject)
-	// A refresh would not tell more, and could cost the user's login.
-	target.Refused = func(context.Context, string) (string, error) { return "", upstream.ErrLoginLost }
-	answer, err := d.pool.Call(ctx, target, request, true)
+func (x *examination) result(ctx context.Context, s Server, subject string, request *jsonrpc.Message) (jsontext.Value, error) {
+	answer, err := x.Pool.Call(ctx, upstream.Target{
+		Org: s.Org, Subject: subject, Server: s.Name, URL: s.Upstream, Timeout: s.Timeout,
+		Token: func(ctx context.Context) (string, error) { return x.Logins.Token(ctx, s.Org, subject) },
+		// A refresh would not tell more, and could cost the user's login.
+		Refused: func(context.Context, string) (string, error) { return "", upstream.ErrLoginLost },
+	}, request, true)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,139 @@
+// Package doctor looks at Salesforce as the proxy would, and says which setting to change,
+// at Salesforce, in the configuration, or on the way between the two.
+//
+// [Examine] makes the checks of each org (org.go: host, clock, signing keys, External
+// Client App), of the logins that are stored (logins.go: keys, sign-ins, rotation) and of
+// each server (server.go, calls.go: gateway, tools, a query). What needs a signed-in user
+// is done with a stored login and recorded. Nothing but that login's token is changed.
+package doctor
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// Grade is how a check came out.
+type Grade string
+
+// The grades.
+const (
+	Good Grade = "ok"
+	Warn Grade = "warn" // nothing is broken by it, or nothing can be said
+	Fail Grade = "fail"
+)
+
+// Finding is the outcome of one check. Found and Fix hold no token.
+type Finding struct {
+	Org    string `json:"org"`
+	Server string `json:"server"` // empty: about the org
+	Check  string `json:"check"`
+	Status Grade  `json:"status"`
+	Found  string `json:"found"`
+	Fix    string `json:"fix"` // what to change, and where; empty if nothing
+}
+
+// Org is an org to look at; Salesforce knows the rest of it by its name.
+type Org struct {
+	Name, LoginURL string
+	Scopes         []string
+}
+
+// Server is a hosted MCP server to look at.
+type Server struct {
+	Name, Org string
+	Upstream  string        // its URL at Salesforce
+	Timeout   time.Duration // of one call
+}
+
+// Logins are the stored logins: [link.Store].
+type Logins interface {
+	// Openable names the users whose login opens with the keys at hand, and the others.
+	Openable(ctx context.Context, org string) (open, closed []string, err error)
+	Token(ctx context.Context, org, subject string) (string, error)
+}
+
+// Config is what [Examine] needs, all of it.
+type Config struct {
+	Orgs    []Org
+	Servers []Server
+	// CallbackURL is ours, which every External Client App must have.
+	CallbackURL string
+	// KeysFile holds the sealing keys; it is named, not read.
+	KeysFile string
+	// Actor is who looks, for the audit log.
+	Actor string
+
+	Salesforce *salesforce.Client
+	Logins     Logins
+	Audit      *audit.Log
+	Pool       *upstream.Pool
+	// Tell gets each finding at once: a check may take as long as Salesforce does.
+	Tell func(Finding) error
+}
+
+// examination is one look at everything.
+type examination struct {
+	Config
+	failed int
+	err    error // of telling
+}
+
+// Examine makes all checks. The error says how many failed.
+func Examine(ctx context.Context, c Config) error {
+	x := &examination{Config: c}
+	for _, o := range x.Orgs {
+		if err := x.org(ctx, o); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	if x.err == nil && x.failed > 0 {
+		return fmt.Errorf("%d %s failed", x.failed, plural(x.failed, "check"))
+	}
+	return x.err
+}
+
+// org makes the checks of an org and of its servers.
+func (x *examination) org(ctx context.Context, o Org) error {
+	reached := x.host(ctx, o)
+	if reached {
+		x.keys(ctx, o)
+		x.authorize(ctx, o)
+	}
+	logins, err := x.logins(ctx, o, reached)
+	if err != nil {
+		return err
+	}
+	for _, s := range x.Servers {
+		if s.Org != o.Name {
+			continue
+		}
+		if err := x.server(ctx, s, logins); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (x *examination) report(f Finding) {
+	if f.Status == Fail {
+		x.failed++
+	}
+	if err := x.Tell(f); err != nil && x.err == nil {
+		x.err = err
+	}
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
