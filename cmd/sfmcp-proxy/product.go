@@ -74,25 +74,25 @@ func (p *product) openHandlers() (err error) {
 	if err != nil {
 		return err
 	}
-	if p.authorization, err = authproxy.New(authproxy.Config{
-		Access: p.access, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
-		Audit: p.audit, Cutoff: p.cutoff, Profiles: profiles{p}, Log: p.log, Now: p.now,
-	}); err != nil {
-		return err
-	}
-	if p.pages, err = console.New(console.Config{
-		Access: p.access, Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
-		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
-		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
-	}); err != nil {
-		return err
-	}
-	p.forward, err = mcpforward.New(mcpforward.Config{
+	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
 		Log: p.log, Now: p.now,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
+	}); err != nil {
+		return err
+	}
+	if p.authorization, err = authproxy.New(authproxy.Config{
+		Access: p.access, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
+		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Log: p.log, Now: p.now,
+	}); err != nil {
+		return err
+	}
+	p.pages, err = console.New(console.Config{
+		Access: p.access, Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
+		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
+		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	})
 	return err
 }

@@ -1,4 +1,4 @@
-package main
+package mcpforward
 
 import (
 	"context"
@@ -12,49 +12,52 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
-// profiles asks Salesforce who a user is, by the tool getUserInfo of a standard
-// server: an mcp_api token opens no other source. What it returns is shown to people
-// and matched with usernames of the configuration; the subject of the verified token
-// stays the key to everything.
-type profiles struct{ p *product }
-
-// Profile returns the display name and the username of a user who has just signed in.
-// It is a call to Salesforce as that user, so it is recorded like any other.
-func (p profiles) Profile(ctx context.Context, org, subject string) (name, username string, err error) {
-	i := slices.IndexFunc(p.p.config.Servers, func(s config.Server) bool {
-		return s.Org == org && strings.Contains(s.Upstream, "/platform/sobject-")
+// Profile asks Salesforce for the display name and the username of a user who has just
+// signed in, by the tool getUserInfo of a standard server: an mcp_api token opens no other
+// source. What it returns is shown to people and matched with usernames of the
+// configuration; the subject of the verified token stays the key to everything. It is a
+// call to Salesforce as that user, so it is recorded like any other.
+func (h *Handler) Profile(ctx context.Context, org, subject string) (name, username string, err error) {
+	servers := h.Access.Servers()
+	i := slices.IndexFunc(servers, func(s *access.Server) bool {
+		return s.Org == org && strings.Contains(s.URL, "/platform/sobject-")
 	})
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
-	server := p.p.config.Servers[i]
+	server := servers[i]
 	entry := audit.Entry{Actor: "proxy", Action: "user.lookup", Outcome: audit.Intent, Org: org, Subject: subject,
 		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}
-	if entry.IntentSeq, err = p.p.audit.Append(ctx, entry); err != nil {
+	if entry.IntentSeq, err = h.Audit.Append(ctx, entry); err != nil {
 		return "", "", err
 	}
-	name, username, err = p.ask(ctx, server, subject)
+	name, username, err = h.askProfile(ctx, server, subject)
 	entry.Outcome = audit.OK
 	if err != nil {
 		entry.Outcome, entry.Reason = audit.Failed, err.Error()
 	}
-	if _, lost := p.p.audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
-		p.p.log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
+	if _, lost := h.Audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
+		h.Log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
 	}
 	return name, username, err
 }
 
-// ask calls the tool.
-func (p profiles) ask(ctx context.Context, s config.Server, subject string) (name, username string, err error) {
-	answer, err := p.p.pool.Call(ctx, p.p.target(s, subject),
-		jsonrpc.Request(jsontext.Value(`1`), "tools/call", jsontext.Value(`{"name":"getUserInfo","arguments":{}}`)), true)
+// askProfile calls the tool.
+func (h *Handler) askProfile(ctx context.Context, s *access.Server, subject string) (name, username string, err error) {
+	answer, err := h.Pool.Call(ctx, upstream.Target{
+		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout,
+		Token: func(ctx context.Context) (string, error) { return h.Links.Token(ctx, s.Org, subject) },
+		Refused: func(ctx context.Context, token string) (string, error) {
+			return h.Links.Refused(ctx, s.Org, subject, token)
+		},
+	}, jsonrpc.Request(jsontext.Value(`1`), "tools/call", jsontext.Value(`{"name":"getUserInfo","arguments":{}}`)), true)
 	if err != nil {
 		return "", "", fmt.Errorf("asking for the user's name: %w", err)
 	}
@@ -101,15 +104,4 @@ func readProfile(result jsontext.Value) (name, username string, err error) {
 		return ""
 	}
 	return first("name", "fullname", "displayname"), first("username", "preferredusername"), nil
-}
-
-// target is a user's session with the hosted server behind s.
-func (st *stores) target(s config.Server, subject string) upstream.Target {
-	return upstream.Target{
-		Org: s.Org, Subject: subject, Server: s.Name, URL: s.Upstream, Timeout: s.Timeout,
-		Token: func(ctx context.Context) (string, error) { return st.links.Token(ctx, s.Org, subject) },
-		Refused: func(ctx context.Context, token string) (string, error) {
-			return st.links.Refused(ctx, s.Org, subject, token)
-		},
-	}
 }
