@@ -32,7 +32,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if client.Kind == grant.Dynamic {
 		refuse.untrusted = &client
 	}
-	req, refused := s.authorizationRequest(q)
+	req, refused := s.authorizationRequest(q, client.Server)
 	if refused != nil {
 		refuse.oauthError = refused
 		return refuse
@@ -121,9 +121,10 @@ func single(q url.Values, name string) string {
 }
 
 // authorizationRequest checks all but client and redirect URI. Parameters that it does
-// not know are ignored (RFC 6749 3.1), but none may occur twice.
-func (s *Server) authorizationRequest(q url.Values) (*grant.AuthorizationRequest, *oauthError) {
-	server, refused := s.target(q["resource"])
+// not know are ignored (RFC 6749 3.1), but none may occur twice. only names the server that
+// the client is for, if it is for one.
+func (s *Server) authorizationRequest(q url.Values, only string) (*grant.AuthorizationRequest, *oauthError) {
+	server, refused := s.target(q["resource"], only)
 	if refused != nil {
 		return nil, refused
 	}
@@ -154,11 +155,12 @@ func (s *Server) authorizationRequest(q url.Values) (*grant.AuthorizationRequest
 	}, nil
 }
 
-// target finds the endpoint that is asked for (RFC 8707 2.1). Clients that name none
-// get the one there is; where there are several, guessing would grant the wrong one.
-func (s *Server) target(resources []string) (*access.Server, *oauthError) {
+// target finds the endpoint that is asked for (RFC 8707 2.1). Clients that name none get
+// the one that they are for, or the one there is; where there are several, guessing would
+// grant the wrong one.
+func (s *Server) target(resources []string, only string) (*access.Server, *oauthError) {
 	resources = slices.DeleteFunc(slices.Clone(resources), func(r string) bool { return r == "" })
-	servers := s.Access.Servers()
+	servers := slices.DeleteFunc(slices.Clone(s.Access.Servers()), func(m *access.Server) bool { return only != "" && m.Name != only })
 	switch {
 	case len(resources) > 1:
 		return nil, &oauthError{code: invalidTarget, description: "one resource is granted at a time"}

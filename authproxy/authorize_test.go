@@ -244,7 +244,7 @@ func FuzzAuthorizeQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		req, refused := s.authorizationRequest(q)
+		req, refused := s.authorizationRequest(q, "")
 		if refused != nil {
 			if refused.code == "" || strings.ContainsFunc(refused.description, func(r rune) bool { return r < ' ' || r > '~' || r == '"' || r == '\\' }) {
 				t.Fatalf("refusal %+v", refused)

@@ -118,12 +118,14 @@ func (s *Server) toSalesforce(w http.ResponseWriter, sent *grant.SentRequest) er
 }
 
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string) error {
-	req, err := s.Grants.DenyRequest(r.Context(), id, browser)
+	req, again, err := s.Grants.DenyRequest(r.Context(), id, browser)
 	if err != nil {
 		return consentOver(err)
 	}
-	s.record(r.Context(), audit.Entry{Actor: "browser", Action: "consent.decide", Outcome: audit.Denied,
-		Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
+	if !again {
+		s.record(r.Context(), audit.Entry{Actor: "browser", Action: "consent.decide", Outcome: audit.Denied,
+			Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
+	}
 	if refused := s.stillStands(r.Context(), req); refused != nil {
 		return refused
 	}

@@ -130,12 +130,66 @@ func TestUI06ConsentForgery(t *testing.T) {
 			t.Errorf("%s: %d, Location %q; want %d", tt.name, r.status, r.header.Get("Location"), tt.status)
 		}
 	}
-	// Nothing above spent it; and now it is good once.
-	if next := f.decide(t, b, page, "allow"); next.Location != "" || !strings.HasPrefix(next.URL, f.sim.BaseURL()) {
+	// Nothing above spent it; and now it is good for one login.
+	next := f.decide(t, b, page, "allow")
+	if next.Location != "" || !strings.HasPrefix(next.URL, f.sim.BaseURL()) {
 		t.Errorf("after Allow: %q %d", next.URL, next.Status)
+	}
+	if location, err := b.LogIn(t.Context(), next.URL, sim.RepUsername, sim.RepPassword); err != nil || !strings.Contains(location, "code=") {
+		t.Errorf("after the login: %q, %v", location, err)
 	}
 	if next := f.decide(t, b, page, "allow"); next.Status != 403 {
 		t.Errorf("replay: %d", next.Status)
+	}
+}
+
+// C5: the same decision again, from a double click or the back button, leads on to the same
+// place; another decision, or one after the callback, does not.
+func TestC5SecondClick(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	b := f.browser()
+	page := f.openConsent(t, b)
+	form := func(decision string) string {
+		return url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {decision}}.Encode()
+	}
+	click := func(decision string) reply {
+		return f.send(t, "POST", "/oauth/consent", form(decision), "Content-Type", formType, "Cookie", cookieHeader(b, f.PublicURL))
+	}
+	first, second := click("allow"), click("allow")
+	if first.status != 303 || second.status != 303 || first.location(t).String() != second.location(t).String() {
+		t.Fatalf("two clicks: %d %s, then %d %s", first.status, first.location(t), second.status, second.location(t))
+	}
+	if first.header.Get("Set-Cookie") == "" || first.header.Get("Set-Cookie") != second.header.Get("Set-Cookie") {
+		t.Errorf("cookies %q and %q", first.header.Get("Set-Cookie"), second.header.Get("Set-Cookie"))
+	}
+	if r := click("deny"); r.status != 403 {
+		t.Errorf("Deny after Allow: %d", r.status)
+	}
+	stranger := f.browser()
+	f.openConsent(t, stranger)
+	if r := f.send(t, "POST", "/oauth/consent", form("allow"), "Content-Type", formType, "Cookie", cookieHeader(stranger, f.PublicURL)); r.status != 403 {
+		t.Errorf("another browser: %d", r.status)
+	}
+	if next := f.decide(t, b, page, "allow"); !strings.HasPrefix(next.URL, f.sim.BaseURL()) { // the back button
+		t.Errorf("back, and Allow again: %d %q", next.Status, next.URL)
+	} else if location, err := b.LogIn(t.Context(), next.URL, sim.RepUsername, sim.RepPassword); err != nil || !strings.Contains(location, "code=") {
+		t.Errorf("after the login: %q, %v", location, err)
+	}
+	if r := click("allow"); r.status != 403 {
+		t.Errorf("after the callback: %d", r.status)
+	}
+
+	page = f.openConsent(t, b, "state", "denied")
+	first, second = click("deny"), click("deny")
+	if first.status != 303 || first.location(t).String() != second.location(t).String() || first.location(t).Query().Get("error") != accessDenied {
+		t.Errorf("two Denies: %d %s, then %d %s", first.status, first.location(t), second.status, second.location(t))
+	}
+	if r := click("allow"); r.status != 403 {
+		t.Errorf("Allow after Deny: %d", r.status)
+	}
+	if n := len(f.audited(t, "consent.decide")); n != 1 {
+		t.Errorf("%d entries of one decision", n)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // C1: a client that is a web page registers, redeems and revokes from its own origin. The
@@ -148,4 +150,17 @@ func TestC10UnknownRegistrationLeadsOn(t *testing.T) {
 			t.Errorf("%d, the page lacks %q: %s", r.status, want, r.body)
 		}
 	}
+}
+
+// C11: a client that is for one server names no resource, as programs before RFC 8707 do
+// not, and reaches no other.
+func TestC11ClientForOneServer(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{grants: func(_ *fixture, c *grant.Config) { c.Clients[0].Server = "sales" }})
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("resource", f.Access.Resource("all")), ""), "invalid_target")
+	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("client_id", "inspector", "resource", ""), ""), "invalid_target") // for all: as before
+	got := f.tokens(t, f.codeForm(f.code(t, "resource", ""), "resource", ""))
+	f.opens(t, got.access, true)
+	f.tokens(t, refreshForm(got.refresh))
+	f.tokens(t, f.codeForm(f.code(t))) // naming it is as good
 }

@@ -20,6 +20,9 @@ func (v *validator) clients() {
 			v.add(key+"id", quote(c.ID), "an id of its own that is no URL")
 		}
 		seen[c.ID] = true
+		if c.Server != "" && !slices.ContainsFunc(v.c.Servers, func(s Server) bool { return s.Name == c.Server }) {
+			v.add(key+"server", quote(c.Server), "the name of a server, or nothing")
+		}
 		for _, p := range c.OAuth().Validate(v.c.PublicURL, v.c.SalesforceHosts()) {
 			if p.Key != "id" || !taken {
 				v.add(key+p.Key, p.Found, p.Want)

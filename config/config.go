@@ -107,6 +107,9 @@ type Client struct {
 	ID           string   `mapstructure:"id" need:"value"`
 	Name         string   `mapstructure:"name" need:"value"`
 	RedirectURIs []string `mapstructure:"redirect_uris" need:"value"`
+	// Server is the one server that the client is for; empty: it names one with each
+	// authorization (RFC 8707).
+	Server string `mapstructure:"server"`
 }
 
 // Registration says which clients may register themselves.

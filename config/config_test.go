@@ -214,6 +214,7 @@ func TestSC03EveryProblemIsNamed(t *testing.T) {
 		"redirect over http":     {with("https://chatgpt.com/connector/oauth/abc123", "http://chatgpt.com/cb"), "clients[0].redirect_uris[0]", "http"},
 		"redirect to ourselves":  {with("https://chatgpt.com/connector/oauth/abc123", "https://mcp.example.com/account"), "clients[0].redirect_uris[0]", "this proxy"},
 		"redirect to Salesforce": {with("https://chatgpt.com/connector/oauth/abc123", "https://acme.my.salesforce.com/x"), "clients[0].redirect_uris[0]", "Salesforce"},
+		"client of no server":    {with("https://chatgpt.com/connector/oauth/abc123]", "https://chatgpt.com/connector/oauth/abc123]\n    server: sails"), "clients[0].server", "the name of a server"},
 		"redirect with script":   {with("https://chatgpt.com/connector/oauth/abc123", "javascript:alert(1)"), "clients[0].redirect_uris[0]", "plain form"},
 		"database with password": {with("", "database: postgres://u:hunter2@h/d"), "database", "sqlite:PATH"},
 		"code lives long":        {with("", "lifetimes: {code: 10m}"), "lifetimes.code", "1m"},

@@ -56,5 +56,5 @@ func (o Org) OAuth() salesforce.Org {
 
 // OAuth returns the client in the form that package grant works with.
 func (c Client) OAuth() grant.Client {
-	return grant.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs}
+	return grant.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, Server: c.Server}
 }

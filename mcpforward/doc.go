@@ -35,8 +35,9 @@
 // # Protocol versions
 //
 // 2026-07-28, which is stateless: each request says its version, its client's
-// capabilities and, in headers, what it is (era.go). 2025-06-18 and 2025-11-25, which
-// begin with initialize. 2025-03-26 is not spoken, and batches are refused in every
+// capabilities and, in headers, what it is (era.go). 2025-11-25, 2025-06-18, 2025-03-26
+// and 2024-11-05, which begin with initialize, over this one transport: the event-stream
+// transport of 2024-11-05 is not offered. Batches, which 2025-03-26 has, are refused in every
 // version. Beyond era.go and welcome.go nothing depends on the era: Salesforce is
 // spoken to in its own sessions in any case.
 //

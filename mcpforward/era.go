@@ -21,11 +21,13 @@ const (
 	versionHeader = "MCP-Protocol-Version"
 )
 
-// spoken are the versions with sessions. 2025-03-26 is not among them: it has batches.
-var spoken = map[string]bool{"2025-06-18": true, newestVersion: true}
+// spoken are the versions with sessions. Clients of 2025 give up when they are answered
+// another version than they asked for. Of the older two nothing is different here: batches,
+// which 2025-03-26 has, are refused in every version, and its clients need none.
+var spoken = map[string]bool{"2024-11-05": true, "2025-03-26": true, "2025-06-18": true, newestVersion: true}
 
 // supportedVersions is what clients of the stateless era are told.
-const supportedVersions = `["` + statelessVersion + `","` + newestVersion + `","2025-06-18"]`
+const supportedVersions = `["` + statelessVersion + `","` + newestVersion + `","2025-06-18","2025-03-26","2024-11-05"]`
 
 // The members of _meta by which a request of the stateless era describes its client
 // (MCP 2026-07-28, general fields).

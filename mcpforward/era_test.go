@@ -60,7 +60,7 @@ func TestStatelessEra(t *testing.T) {
 		t.Fatal(err)
 	}
 	if discovered.ResultType != "complete" || discovered.CacheScope != "private" || discovered.TTLMs == nil || *discovered.TTLMs < 0 || discovered.Instructions == "" ||
-		!cmp.Equal(discovered.SupportedVersions, []string{"2026-07-28", "2025-11-25", "2025-06-18"}) || discovered.Capabilities["tools"] == nil ||
+		!cmp.Equal(discovered.SupportedVersions, []string{"2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"}) || discovered.Capabilities["tools"] == nil ||
 		discovered.Meta["io.modelcontextprotocol/serverInfo"].Title != "Title of sales" {
 		t.Errorf("server/discover: %s", a.body)
 	}
@@ -169,7 +169,7 @@ func TestStatelessRequestsMustAgree(t *testing.T) {
 		"version a number": {c.call("tools/list", `{"_meta":{"io.modelcontextprotocol/protocolVersion":1}}`, set(versionHeader, statelessVersion)), 400, -32602},
 		"bare discover":    {c.call("server/discover", `{}`), 400, -32602},
 		"future version":   {c.call("server/discover", strings.ReplaceAll(`{`+describedMeta+`}`, "2026-07-28", "2099-01-01"), set(versionHeader, "2099-01-01")), 400, -32022},
-		"older version":    {c.call("tools/list", `{}`, set(versionHeader, "2025-03-26")), 400, -32022},
+		"unknown version":  {c.call("tools/list", `{}`, set(versionHeader, "2025-03-27")), 400, -32022},
 		"no version":       {c.call("tools/list", `{}`, set(versionHeader, "x")), 400, -32022},
 		"bad log level":    {c.call("tools/list", strings.Replace(`{`+describedMeta+`}`, `"_meta":{`, `"_meta":{"io.modelcontextprotocol/logLevel":"loud",`, 1), set(versionHeader, statelessVersion), set("Mcp-Method", "tools/list")), 400, -32602},
 	} {
@@ -180,7 +180,7 @@ func TestStatelessRequestsMustAgree(t *testing.T) {
 		if tc.a.status != tc.status || code != tc.code || string(tc.a.ID) == "null" {
 			t.Errorf("%s: %d %s", name, tc.a.status, tc.a.body)
 		}
-		if tc.code == -32022 && !strings.Contains(tc.a.body, `"data":{"supported":["2026-07-28","2025-11-25","2025-06-18"],"requested":"`) {
+		if tc.code == -32022 && !strings.Contains(tc.a.body, `"data":{"supported":["2026-07-28","2025-11-25","2025-06-18","2025-03-26","2024-11-05"],"requested":"`) {
 			t.Errorf("%s: the versions that are supported are not told: %s", name, tc.a.body)
 		}
 	}

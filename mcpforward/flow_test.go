@@ -20,7 +20,9 @@ func TestInitialize(t *testing.T) {
 	c := &client{world: w, url: w.server.URL + "/mcp/sales"}
 	_, c.token = w.token(salesforcesim.RepID, "chatgpt", "sales")
 	for asked, want := range map[string]string{
-		"2025-06-18": "2025-06-18", "2025-11-25": "2025-11-25", "2024-11-05": "2025-11-25", "2026-07-28": "2025-11-25", "": "2025-11-25",
+		"2025-06-18": "2025-06-18", "2025-11-25": "2025-11-25", "2026-07-28": "2025-11-25", "": "2025-11-25",
+		"2024-11-05": "2024-11-05", "2025-03-26": "2025-03-26", // C2: their clients end a connection that has another version
+		"2024-10-07": "2025-11-25", "2099-01-01": "2025-11-25",
 	} {
 		a := c.call("initialize", `{"protocolVersion":"`+asked+`","capabilities":{},"clientInfo":{"name":"x","version":"1"}}`)
 		if a.status != http.StatusOK || a.Result.ProtocolVersion != want {

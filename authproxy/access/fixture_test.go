@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (

@@ -35,6 +35,9 @@ type Client struct {
 	ID, Name string
 	// RedirectURIs are https URLs, or http URLs on 127.0.0.1, [::1] or localhost.
 	RedirectURIs []string
+	// Server is the name of the one server that the client is for. It need not name a
+	// resource then, as programs before RFC 8707 do not; empty: it is for all servers.
+	Server string
 	// Kind is set by the store.
 	Kind ClientKind
 	// Host is that of a Document client's id, which its document was fetched from.

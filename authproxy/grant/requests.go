@@ -2,7 +2,10 @@ package grant
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"time"
@@ -123,15 +126,31 @@ func (s *Store) Request(ctx context.Context, id, browser string) (*Authorization
 		seal.Hash(id), seal.Hash(browser), s.millis()))
 }
 
-// SendRequest takes a pending request on its way to Salesforce, once: it makes the
-// state and the PKCE verifier of that leg and the login cookie. [ErrNoRequest] as for
-// [Store.Request]. From here the time to come back is counted anew.
+// newSentRequest derives what the way to Salesforce needs from its PKCE verifier, the one
+// secret of it that is kept: whoever sees the state or the cookie learns neither the verifier
+// nor the other.
+func newSentRequest(verifier string) *SentRequest {
+	derived := func(purpose string) string {
+		mac := hmac.New(sha256.New, []byte(verifier))
+		mac.Write([]byte("sfmcp-proxy sign-in " + purpose))
+		return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	return &SentRequest{State: derived("state"), Verifier: verifier, Login: derived("cookie")}
+}
+
+// SendRequest takes a pending request on its way to Salesforce: it makes the state and the
+// PKCE verifier of that leg and the login cookie. From here the time to come back is
+// counted anew. The same again, from a second click or the back button, gets the same way
+// until somebody has come back on it. [ErrNoRequest] as for [Store.Request].
 func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentRequest, error) {
 	r, err := s.Request(ctx, id, browser)
+	if errors.Is(err, ErrNoRequest) {
+		return s.sentBefore(ctx, id, browser)
+	}
 	if err != nil {
 		return nil, err
 	}
-	sent := &SentRequest{State: seal.Secret(""), Verifier: seal.Secret(""), Login: seal.Secret("")}
+	sent := newSentRequest(seal.Secret(""))
 	sealed, err := s.ring.Seal(verifierPlace(seal.Hash(id), r.Org), []byte(sent.Verifier))
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
@@ -143,17 +162,46 @@ func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentReque
 		RETURNING `+requestColumns,
 		seal.Hash(sent.State), seal.Hash(sent.Login), sealed, db.Millis(now.Add(s.lifetimes.Consent)),
 		seal.Hash(id), seal.Hash(browser), db.Millis(now)))
+	if errors.Is(err, ErrNoRequest) { // the other click was faster
+		return s.sentBefore(ctx, id, browser)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return sent, nil
 }
 
-// DenyRequest ends a pending request, once. [ErrNoRequest] as for [Store.Request].
-func (s *Store) DenyRequest(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
-	return scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'denied'
+// sentBefore returns the way of a request that is under way to Salesforce.
+func (s *Store) sentBefore(ctx context.Context, id, browser string) (*SentRequest, error) {
+	var sealed string
+	r, err := scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+`, sealed_verifier FROM authorization_requests
+		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'sent' AND expires_at > $3`,
+		seal.Hash(id), seal.Hash(browser), s.millis()), &sealed)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := s.ring.Open(verifierPlace(seal.Hash(id), r.Org), sealed)
+	if err != nil {
+		return nil, fmt.Errorf("sending authorization request: %w", err)
+	}
+	sent := newSentRequest(string(verifier))
+	sent.Request = r
+	return sent, nil
+}
+
+// DenyRequest ends a pending request; again tells that it had ended so before, by the same
+// browser. [ErrNoRequest] as for [Store.Request].
+func (s *Store) DenyRequest(ctx context.Context, id, browser string) (r *AuthorizationRequest, again bool, err error) {
+	r, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'denied'
 		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3
 		RETURNING `+requestColumns, seal.Hash(id), seal.Hash(browser), s.millis()))
+	if !errors.Is(err, ErrNoRequest) {
+		return r, false, err
+	}
+	r, err = scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests
+		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'denied' AND expires_at > $3`,
+		seal.Hash(id), seal.Hash(browser), s.millis()))
+	return r, true, err
 }
 
 // FinishRequest takes a sent request whose state came back from Salesforce, once. It

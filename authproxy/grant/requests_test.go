@@ -45,7 +45,7 @@ func TestUI02RequestSteps(t *testing.T) {
 		wantErr(t, err, ErrNoRequest)
 		_, err = f.SendRequest(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
-		_, err = f.DenyRequest(ctx, other.id, other.browser)
+		_, _, err = f.DenyRequest(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
 	}
 	_, _, err = f.FinishRequest(ctx, "", "") // before consent, columns are empty
@@ -54,9 +54,13 @@ func TestUI02RequestSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.SendRequest(ctx, id, "browser")
+	again, err := f.SendRequest(ctx, id, "browser") // C5: a second click
+	if err != nil || again.State != sent.State || again.Verifier != sent.Verifier || again.Login != sent.Login || again.Request.ClientID != sent.Request.ClientID {
+		t.Errorf("a second click goes another way: %+v, %v", again, err)
+	}
+	_, err = f.SendRequest(ctx, id, "other")
 	wantErr(t, err, ErrNoRequest)
-	_, err = f.DenyRequest(ctx, id, "browser")
+	_, _, err = f.DenyRequest(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
 	for _, bad := range []struct {
 		state, login string
@@ -99,7 +103,7 @@ func TestRequestExpires(t *testing.T) {
 	f.clock.Add(testLifetimes.Consent)
 	_, err = f.Request(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
-	_, err = f.DenyRequest(ctx, id, "browser")
+	_, _, err = f.DenyRequest(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
 	if err := f.Sweep(ctx); err != nil {
 		t.Fatal(err)
@@ -117,7 +121,7 @@ func TestDeniedRequestIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, err := f.DenyRequest(t.Context(), id, "browser")
+	r, _, err := f.DenyRequest(t.Context(), id, "browser")
 	if err != nil || r.Status != Denied {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -135,15 +139,18 @@ func TestCL10FinishRace(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sent atomic.Pointer[SentRequest]
-	won := race(t, 50, func() error {
+	won := race(t, 50, func() error { // C5: clicks that come together go one way
 		s, err := f.SendRequest(t.Context(), id, "browser")
-		if err == nil {
-			sent.Store(s)
+		if err != nil {
+			return err
 		}
-		return err
+		if !sent.CompareAndSwap(nil, s) && (sent.Load().State != s.State || sent.Load().Login != s.Login || sent.Load().Verifier != s.Verifier) {
+			return errors.New("two clicks go two ways")
+		}
+		return nil
 	}, ErrNoRequest)
-	if won != 1 {
-		t.Fatalf("%d of 50 sent it, want 1", won)
+	if won != 50 {
+		t.Fatalf("%d of 50 clicks were sent on", won)
 	}
 	won = race(t, 50, func() error {
 		_, _, err := f.FinishRequest(t.Context(), sent.Load().State, sent.Load().Login)

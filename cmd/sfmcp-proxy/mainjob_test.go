@@ -139,7 +139,7 @@ func TestAS12TokenOfAnotherEndpoint(t *testing.T) {
 	d := startDemo(t)
 	c := d.connect("sobject-reads", rep)
 	for _, path := range []string{"/mcp/sobject-all", "/mcp/sobject-reads-evil", "/mcp/SOBJECT-READS", "/mcp/sobject%2Dreads",
-		"/mcp/sobject-reads/../sobject-all", "/mcp/sobject-reads/", "//mcp/sobject-reads", "/mcp/sobject-reads;x"} {
+		"/mcp/sobject-reads/../sobject-all", "/mcp/sobject-all/", "/mcp/sobject-reads//", "//mcp/sobject-reads", "/mcp/sobject-reads;x"} {
 		other := *c
 		other.url = d.PublicURL + path
 		r := other.send("tools/list", map[string]any{})

@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,11 +52,16 @@ type nodeProcess struct {
 // authorizeLink is how a client tells a person to sign in.
 var authorizeLink = regexp.MustCompile(`http://[^\s]+/oauth/authorize\?[^\s]+`)
 
-// startNode runs a script with its folder for state as home. Whatever it opens in a
-// browser goes nowhere: the test does what the person would.
+// startNode runs a script of Node's with its folder for state as home.
 func startNode(t *testing.T, home string, env []string, script string, args ...string) *nodeProcess {
 	t.Helper()
-	packages := nodePackages(t)
+	return startClient(t, home, env, filepath.Join(nodePackages(t), "node", "bin", "node"), append([]string{script}, args...)...)
+}
+
+// startClient runs a program with its folder for state as home. Whatever it opens in a
+// browser goes nowhere: the test does what the person would.
+func startClient(t *testing.T, home string, env []string, program string, args ...string) *nodeProcess {
+	t.Helper()
 	bin := filepath.Join(home, "bin")
 	if err := os.MkdirAll(bin, 0o700); err != nil {
 		t.Fatal(err)
@@ -66,10 +72,9 @@ func startNode(t *testing.T, home string, env []string, script string, args ...s
 		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), nodeBound)
-	node := filepath.Join(packages, "node", "bin", "node")
-	cmd := exec.CommandContext(ctx, node, append([]string{script}, args...)...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	p := &nodeProcess{t: t, cmd: cmd, err: &lockedBuffer{}, opening: make(chan string, 1)}
-	cmd.Env = append([]string{"HOME=" + home, "PATH=" + bin + ":" + filepath.Dir(node) + ":/usr/bin:/bin",
+	cmd.Env = append([]string{"HOME=" + home, "PATH=" + bin + ":" + filepath.Dir(program) + ":/usr/bin:/bin",
 		"BROWSER=" + filepath.Join(bin, "browser")}, env...)
 	cmd.WaitDelay = 10 * time.Second // something it started may hold its output open
 	in, err := cmd.StdinPipe()
@@ -151,6 +156,10 @@ func (d *demo) finish(link, username string) error {
 		return err
 	}
 	page, err := b.Get(d.t.Context(), location)
+	for end := time.Now().Add(nodeBound); errors.Is(err, syscall.ECONNREFUSED) && time.Now().Before(end); { // it may still begin to listen
+		time.Sleep(10 * time.Millisecond)
+		page, err = b.Get(d.t.Context(), location)
+	}
 	if err == nil && page.Status != http.StatusOK {
 		err = fmt.Errorf("status %d", page.Status)
 	}
