@@ -1,0 +1,185 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The table of threats and requirements, and the heading of its part about bounds, whose
+// rows have no ids.
+const (
+	threatsFile   = "authproxy/THREATS.md"
+	boundsHeading = "## What one party can make us store"
+)
+
+var (
+	// usedID is an id of the table wherever it stands.
+	usedID = regexp.MustCompile(`\b(?:(?:SR-[A-Z]{2}|M-[A-Z]{2}|AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)-[0-9]+|[DG][0-9]{1,2}a?)\b`)
+	// namedIDs are the ids at the beginning of a test's name: TestUI09UI14PageHeaders.
+	namedIDs = regexp.MustCompile(`^Test((?:(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)[0-9]{2}|[CGS][0-9]{1,2})+)[A-Z]`)
+	oneID    = regexp.MustCompile(`([A-Z]+)([0-9]+)`)
+	// threatRow is a row with an id: id, what, what stops it, test.
+	threatRow = regexp.MustCompile(`(?m)^\| ([A-Z][A-Za-z0-9-]*[0-9]a?) \| (.*) \| (.*) \| (.*) \|$`)
+	namedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)(…?)`")
+	namedFile = regexp.MustCompile("`([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)`")
+	// untested are the ways to say why a row has no test.
+	untested = regexp.MustCompile(`(?:not built|refused|no test): \S`)
+)
+
+// Whoever reads the tree can look up every id in it, and nothing in the table promises what
+// is not there.
+func TestThreatsAreInStep(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(threatsFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, bounds, found := strings.Cut(string(text), boundsHeading)
+	if !found {
+		t.Fatalf("%s has no heading %q", threatsFile, boundsHeading)
+	}
+	tree := readTree(t, root)
+	rows := map[string]string{} // id → tests
+	for _, cells := range threatRow.FindAllStringSubmatch(table, -1) {
+		id, what, stops, tests := cells[1], cells[2], cells[3], cells[4]
+		if _, twice := rows[id]; twice {
+			t.Errorf("%s has two rows", id)
+		}
+		if what == "" {
+			t.Errorf("%s says nothing", id)
+		}
+		rows[id] = tests
+		for _, file := range namedFile.FindAllStringSubmatch(stops, -1) {
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(file[1]))); err != nil {
+				t.Errorf("%s names %s, which does not exist", id, file[1])
+			}
+		}
+		tree.checkTests(t, id, tests)
+	}
+	for id, tests := range rows {
+		for _, other := range usedID.FindAllString(tests, -1) {
+			if _, ok := rows[other]; !ok {
+				t.Errorf("%s is tested by %s, which has no row", id, other)
+			}
+		}
+		if !namedTest.MatchString(tests) && !usedID.MatchString(tests) && !untested.MatchString(tests) {
+			t.Errorf("%s has neither a test nor a reason: %q", id, tests)
+		}
+	}
+	for id, file := range tree.ids {
+		if _, ok := rows[id]; !ok {
+			t.Errorf("%s uses %s, which has no row", file, id)
+		}
+	}
+	for test, ids := range tree.named {
+		for _, id := range ids {
+			if tests, ok := rows[id]; !ok || !names(tests, test) {
+				t.Errorf("%s carries %s, whose row does not name it: %q", test, id, tests)
+			}
+		}
+	}
+	for line := range strings.Lines(bounds) {
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| endpoint") {
+			cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
+			if last := strings.TrimSpace(cells[len(cells)-1]); len(cells) != 6 || last != "no test" && !namedTest.MatchString(last) {
+				t.Errorf("a bound has neither a test nor says that it has none: %s", line)
+			}
+			tree.checkTests(t, "a bound", line)
+		}
+	}
+	if len(rows) < 300 || len(tree.named) < 250 || len(tree.ids) < 100 {
+		t.Errorf("%d rows, %d tests with ids, %d ids in use: they were not read", len(rows), len(tree.named), len(tree.ids))
+	}
+}
+
+// names says whether the cell names the test, in full or by its beginning.
+func names(cell, test string) bool {
+	return slices.ContainsFunc(namedTest.FindAllStringSubmatch(cell, -1), func(n []string) bool {
+		return n[1] == test || n[2] != "" && strings.HasPrefix(test, n[1])
+	})
+}
+
+// tree is what the files of the project say.
+type tree struct {
+	ids   map[string]string   // id → a file that uses it
+	tests []string            // names of all tests and fuzz targets
+	named map[string][]string // test → ids in its name
+}
+
+// checkTests reports tests that a cell names and that do not exist.
+func (tr *tree) checkTests(t *testing.T, row, cell string) {
+	t.Helper()
+	for _, n := range namedTest.FindAllStringSubmatch(cell, -1) {
+		if !slices.ContainsFunc(tr.tests, func(test string) bool { return test == n[1] || n[2] != "" && strings.HasPrefix(test, n[1]) }) {
+			t.Errorf("%s names %s%s, which does not exist", row, n[1], n[2])
+		}
+	}
+}
+
+// readTree reads every Go file and document below root.
+func readTree(t *testing.T, root string) *tree {
+	t.Helper()
+	tr := &tree{ids: map[string]string{}, named: map[string][]string{}}
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := entry.Name()
+		if entry.IsDir() && (strings.HasPrefix(name, ".") && file != root || name == "testdata" || name == "node_modules") {
+			return filepath.SkipDir
+		}
+		if ext := filepath.Ext(name); entry.IsDir() || ext != ".go" && ext != ".md" || file == filepath.Join(root, filepath.FromSlash(threatsFile)) {
+			return nil
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		for _, id := range usedID.FindAllString(string(text), -1) {
+			tr.ids[id] = file
+		}
+		if strings.HasSuffix(name, "_test.go") {
+			return tr.readTests(file, text)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+// readTests collects the tests of a file.
+func (tr *tree) readTests(file string, text []byte) error {
+	f, err := parser.ParseFile(token.NewFileSet(), file, text, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	for _, d := range f.Decls {
+		test, ok := d.(*ast.FuncDecl)
+		if !ok || test.Recv != nil || !strings.HasPrefix(test.Name.Name, "Test") && !strings.HasPrefix(test.Name.Name, "Fuzz") {
+			continue
+		}
+		tr.tests = append(tr.tests, test.Name.Name)
+		ids := namedIDs.FindStringSubmatch(test.Name.Name)
+		if ids == nil {
+			continue
+		}
+		for _, id := range oneID.FindAllStringSubmatch(ids[1], -1) {
+			if len(id[1]) == 2 {
+				tr.named[test.Name.Name] = append(tr.named[test.Name.Name], id[1]+"-"+id[2])
+			} else {
+				tr.named[test.Name.Name] = append(tr.named[test.Name.Name], id[1]+id[2])
+			}
+		}
+	}
+	return nil
+}
