@@ -59,10 +59,14 @@ var layer = map[string]int{
 	"authproxy/seal":        0,
 
 	// The simulated Salesforce must not share a mistake with the product.
-	"examples/salesforcesim": 1,
+	"examples/salesforcesim":         1,
+	"examples/salesforcesim/records": 0,
 }
 
-const module = "sfmcp-proxy/"
+const (
+	module    = "sfmcp-proxy/"
+	simulator = "examples/salesforcesim"
+)
 
 func TestImportsPointDownward(t *testing.T) {
 	root := filepath.Join("..", "..")
@@ -122,8 +126,10 @@ func checkImports(t *testing.T, file, pkg string, from int) {
 			t.Errorf("%s imports %s, which is in no layer", file, name)
 		case to >= from:
 			t.Errorf("%s (layer %d) imports %s (layer %d): imports point downward only", file, from, name, to)
-		case path.Dir(pkg) != "cmd" && name == "examples/salesforcesim":
+		case path.Dir(pkg) != "cmd" && strings.HasPrefix(name, simulator) && !strings.HasPrefix(pkg, simulator):
 			t.Errorf("%s imports the simulator: only cmd and tests may", file)
+		case strings.HasPrefix(pkg, simulator) && !strings.HasPrefix(name, simulator):
+			t.Errorf("%s imports %s: the simulator takes nothing from the product", file, name)
 		case strings.HasPrefix(pkg, "authproxy") && strings.HasPrefix(name, "mcpforward"):
 			t.Errorf("%s imports %s: nothing that decides depends on what moves", file, name)
 		}

@@ -2,7 +2,8 @@ package salesforcesim
 
 import (
 	"encoding/json"
-	"slices"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 const summaryWidget = "ui://widget/lightningType/c__accountSummary"
@@ -42,16 +43,16 @@ func inputsParam(properties object, required ...string) param {
 
 // runAction runs an invocable action once for each input. A run that fails says so in
 // its own result, while the call as a whole succeeds.
-func runAction(c *toolCall, run func(input map[string]any) (object, *apiError)) toolAnswer {
+func runAction(c *toolCall, run func(input map[string]any) (any, *records.Error)) toolAnswer {
 	var inputs []map[string]any
 	if json.Unmarshal(c.args["inputs"], &inputs) != nil || len(inputs) == 0 {
-		return failure(refuse("JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body."))
+		return failure(records.Refuse("JSON_PARSER_ERROR", "The HTTP entity body is required, but this request has no entity body."))
 	}
 	var results []object
 	for _, input := range inputs {
 		result := object{{"actionName", c.tool.Name}}
 		if output, refused := run(input); refused != nil {
-			result = append(result, member{"isSuccess", false}, member{"errors", []*apiError{refused}}, member{"outputValues", nil})
+			result = append(result, member{"isSuccess", false}, member{"errors", []*records.Error{refused}}, member{"outputValues", nil})
 		} else {
 			result = append(result, member{"isSuccess", true}, member{"errors", nil}, member{"outputValues", output})
 		}
@@ -63,8 +64,8 @@ func runAction(c *toolCall, run func(input map[string]any) (object, *apiError)) 
 }
 
 func runCreateAccountWithOpportunity(c *toolCall) toolAnswer {
-	return runAction(c, func(input map[string]any) (object, *apiError) {
-		account, refused := c.d.create(c.u, "Account", filled(map[string]any{"Name": input["accountName"], "Industry": input["industry"]}))
+	return runAction(c, func(input map[string]any) (any, *records.Error) {
+		account, refused := c.v.Create("Account", filled(map[string]any{"Name": input["accountName"], "Industry": input["industry"]}))
 		if refused != nil {
 			return nil, refused
 		}
@@ -72,12 +73,12 @@ func runCreateAccountWithOpportunity(c *toolCall) toolAnswer {
 		if stage == nil {
 			stage = "Prospecting"
 		}
-		opportunity, refused := c.d.create(c.u, "Opportunity", filled(map[string]any{
+		opportunity, refused := c.v.Create("Opportunity", filled(map[string]any{
 			"Name": input["opportunityName"], "AccountId": account, "StageName": stage,
 			"CloseDate": input["closeDate"], "Amount": input["amount"],
 		}))
 		if refused != nil {
-			c.d.rollBack(account)
+			c.v.RollBack(account)
 			return nil, refused
 		}
 		return object{{"accountId", account}, {"opportunityId", opportunity}}, nil
@@ -94,59 +95,20 @@ func filled(values map[string]any) map[string]any {
 	return values
 }
 
-// rollBack removes a record as though it had never been: the transaction that made it has failed.
-func (d *dataset) rollBack(id string) {
-	r := d.byID[id]
-	delete(d.byID, id)
-	d.rows[r.object] = slices.DeleteFunc(d.rows[r.object], func(x *record) bool { return x == r })
-}
-
 func runGetAccountSummary(c *toolCall) toolAnswer {
-	var shown *record
-	a := runAction(c, func(input map[string]any) (object, *apiError) {
-		s, refused := c.d.visibleObject(c.u, "Account")
-		if refused != nil {
-			return nil, refused
-		}
+	var shown *records.Card
+	a := runAction(c, func(input map[string]any) (any, *records.Error) {
 		id, _ := input["accountId"].(string)
-		r, refused := c.d.find(s, id)
+		summary, refused := c.v.AccountSummary(id)
 		if refused != nil {
 			return nil, refused
 		}
-		shown = r
-		return c.d.accountSummary(c.u, r), nil
+		card, refused := c.v.Card(id)
+		shown = &card
+		return summary, refused
 	})
 	if shown != nil {
-		a.widget = widgetOf(c.u, summaryWidget, shown)
+		a.widget = widgetOf(summaryWidget, *shown)
 	}
 	return a
-}
-
-// accountSummary sums up what the user may see of an account. The action runs in user mode.
-func (d *dataset) accountSummary(u *User, account *record) object {
-	summary := object{{"accountId", account.id}, {"name", shownName(u, account)}}
-	if open, ok := d.openChildren(u, account, "Opportunities"); ok {
-		pipeline := 0.0
-		for _, o := range open {
-			if f := visibleField(u, o.object, "Amount"); f != nil {
-				amount, _ := o.values["Amount"].(float64)
-				pipeline += amount
-			}
-		}
-		summary = append(summary, member{"openOpportunities", len(open)}, member{"pipeline", double(pipeline)})
-	}
-	if open, ok := d.openChildren(u, account, "Cases"); ok {
-		summary = append(summary, member{"openCases", len(open)})
-	}
-	return summary
-}
-
-// openChildren are the children of a record that are not closed; false means that the
-// user may not see them.
-func (d *dataset) openChildren(u *User, r *record, rel string) ([]*record, bool) {
-	c, ok := r.object.child(rel)
-	if !ok || !canSee(u, c.Object) {
-		return nil, false
-	}
-	return slices.DeleteFunc(d.children(c, r.id), func(x *record) bool { return x.values["IsClosed"] == true }), true
 }

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 func acme(t *testing.T, u *User) toolClient {
@@ -22,7 +24,7 @@ func TestCreateAccountWithOpportunity(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.text()), &results); err != nil || r.IsError {
 		t.Fatalf("%v: %s", err, r.text())
 	}
-	account, opportunity := recordID("001", 6), recordID("006", 7)
+	account, opportunity := records.RecordID("001", 6), records.RecordID("006", 7)
 	want := []any{map[string]any{"actionName": "createAccountWithOpportunity", "isSuccess": true, "errors": nil,
 		"outputValues": map[string]any{"accountId": account, "opportunityId": opportunity}}}
 	if diff := cmp.Diff(want, results); diff != "" {
@@ -31,7 +33,7 @@ func TestCreateAccountWithOpportunity(t *testing.T) {
 	if diff := cmp.Diff(map[string]any{"results": want}, r.Structured); diff != "" {
 		t.Errorf("structuredContent (-want +got):\n%s", diff)
 	}
-	rows := c.d.records("Opportunity")
+	rows := c.d.All("Opportunity")
 	if got := rows[len(rows)-1]; got["AccountId"] != account || got["StageName"] != "Prospecting" || got["Amount"] != 1200.5 {
 		t.Errorf("opportunity %v", got)
 	}
@@ -49,7 +51,7 @@ func TestActionNeedsWrapper(t *testing.T) {
 			t.Errorf("%s: %s", args, r.text())
 		}
 	}
-	if n := len(c.d.records("Account")); n != 5 {
+	if n := len(c.d.All("Account")); n != 5 {
 		t.Errorf("%d accounts, want 5", n)
 	}
 }
@@ -61,8 +63,8 @@ func TestActionFailsInPayload(t *testing.T) {
 	r := c.call("createAccountWithOpportunity", `{"inputs":[{"accountName":"Half","opportunityName":"x","closeDate":"soon"},
 		{"accountName":"Whole","opportunityName":"y","closeDate":"2026-06-30"},{"opportunityName":"z"}]}`)
 	var results []struct {
-		IsSuccess bool       `json:"isSuccess"`
-		Errors    []apiError `json:"errors"`
+		IsSuccess bool            `json:"isSuccess"`
+		Errors    []records.Error `json:"errors"`
 	}
 	if err := json.Unmarshal([]byte(r.text()), &results); err != nil || r.IsError || len(results) != 3 {
 		t.Fatalf("%v: %s", err, r.text())
@@ -70,7 +72,7 @@ func TestActionFailsInPayload(t *testing.T) {
 	if results[0].IsSuccess || results[0].Errors[0].Code != "JSON_PARSER_ERROR" || !results[1].IsSuccess || results[2].IsSuccess {
 		t.Errorf("results %+v", results)
 	}
-	if got := c.d.records("Account"); len(got) != 6 || got[5]["Name"] != "Whole" {
+	if got := c.d.All("Account"); len(got) != 6 || got[5]["Name"] != "Whole" {
 		t.Errorf("%d accounts, want the one of the run that succeeded", len(got))
 	}
 }

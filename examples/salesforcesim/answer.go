@@ -6,16 +6,18 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // answer sends the result of a request.
 func (x *exchange) answer(result json.RawMessage) {
-	x.send(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": x.answerID(), "result": result}))
+	x.send(records.Encode(map[string]any{"jsonrpc": "2.0", "id": x.answerID(), "result": result}))
 }
 
 // fail sends a JSON-RPC error.
 func (x *exchange) fail(code int, message string) {
-	x.send(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": x.answerID(), "error": map[string]any{"code": code, "message": message}}))
+	x.send(records.Encode(map[string]any{"jsonrpc": "2.0", "id": x.answerID(), "error": map[string]any{"code": code, "message": message}}))
 }
 
 func (x *exchange) answerID() any {
@@ -87,7 +89,7 @@ func (x *exchange) stream(keepAlive bool) bool {
 		x.event(x.progress(i + 1))
 	}
 	if x.switches.ServerRequest != "" {
-		x.event(encodeJSON(map[string]any{"jsonrpc": "2.0", "id": "salesforce-1", "method": x.switches.ServerRequest, "params": map[string]any{}}))
+		x.event(records.Encode(map[string]any{"jsonrpc": "2.0", "id": "salesforce-1", "method": x.switches.ServerRequest, "params": map[string]any{}}))
 	}
 	http.NewResponseController(x.w).Flush()
 	return x.late(func() {
@@ -120,10 +122,10 @@ func (x *exchange) progress(n int) json.RawMessage {
 	}
 	json.Unmarshal(x.message.Params, &params)
 	if len(params.Meta.ProgressToken) == 0 {
-		return encodeJSON(map[string]any{"jsonrpc": "2.0", "method": "notifications/message",
+		return records.Encode(map[string]any{"jsonrpc": "2.0", "method": "notifications/message",
 			"params": map[string]any{"level": "info", "data": fmt.Sprintf("step %d", n)}})
 	}
-	return encodeJSON(map[string]any{"jsonrpc": "2.0", "method": "notifications/progress",
+	return records.Encode(map[string]any{"jsonrpc": "2.0", "method": "notifications/progress",
 		"params": map[string]any{"progressToken": params.Meta.ProgressToken, "progress": n, "total": x.switches.ProgressNotifications}})
 }
 
@@ -142,11 +144,11 @@ func (x *exchange) event(message json.RawMessage) {
 // toolFailure is a tool result that says that the tool failed, with Salesforce's list
 // of errors as text.
 func toolFailure(code, message string) json.RawMessage {
-	return toolText(string(encodeJSON([]map[string]string{{"message": message, "errorCode": code}})), true)
+	return toolText(string(records.Encode([]map[string]string{{"message": message, "errorCode": code}})), true)
 }
 
 func toolText(text string, isError bool) json.RawMessage {
-	return encodeJSON(map[string]any{"content": []map[string]string{{"type": "text", "text": text}}, "isError": isError})
+	return records.Encode(map[string]any{"content": []map[string]string{{"type": "text", "text": text}}, "isError": isError})
 }
 
 func orEmpty(list []json.RawMessage) []json.RawMessage {

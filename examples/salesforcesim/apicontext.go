@@ -3,6 +3,8 @@ package salesforcesim
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // contextTools are the tools of salesforce-api-context: look-ups in a reference, for
@@ -62,7 +64,7 @@ func typeNamed(c *toolCall, answer func(metadataType) object) toolAnswer {
 	}
 	i := slices.IndexFunc(metadataTypes, func(t metadataType) bool { return strings.EqualFold(t.Name, name) })
 	if i < 0 {
-		return failure(refuse("NOT_FOUND", "no metadata type has the name %s", name))
+		return failure(records.Refuse("NOT_FOUND", "no metadata type has the name %s", name))
 	}
 	return success(answer(metadataTypes[i]))
 }
@@ -115,12 +117,12 @@ func runAPIContext(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	s, refused := c.d.visibleObject(c.u, name)
+	s, refused := c.v.Overview(name)
 	if refused != nil {
 		return failure(refused)
 	}
 	return success(object{
-		{"objectName", s.Name}, {"api", "data"}, {"url", dataURL("sobjects/" + s.Name)},
-		{"fields", len(visibleFields(c.u, s))}, {"guidance", orNull(s.Guidance)},
+		{"objectName", s.Name}, {"api", "data"}, {"url", records.DataURL("sobjects/" + s.Name)},
+		{"fields", s.Fields}, {"guidance", orNull(s.Guidance)},
 	})
 }

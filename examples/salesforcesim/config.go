@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // The default organisation, its External Client Apps and its people. Nothing here is
@@ -85,6 +87,9 @@ type Org struct {
 	Instance string // in the token's tnk claim; default: usa1s
 	Users    []User // default: Config.Users
 	Apps     []ECA  // default: a public and a confidential app
+	// Records are those that the org has at first; nil: the demonstration's, a sales
+	// team's customers.
+	Records []records.Seed
 	// DailyAPILimit is the number of calls a day before REQUEST_LIMIT_EXCEEDED; zero: 100,000.
 	DailyAPILimit int
 }
@@ -239,7 +244,7 @@ func (c Config) validate() error {
 		if !orgName.MatchString(o.Name) {
 			bad("org name %q: want lower-case letters, digits and hyphens", o.Name)
 		}
-		if !validID(o.ID, "00D") {
+		if !records.ValidID(o.ID, "00D") {
 			bad("org %s: id %q: want 18 characters, 00D…, with the right checksum", o.Name, o.ID)
 		}
 		if !slices.Contains([]string{"production", "sandbox", "scratch", "developer"}, o.Kind) {
@@ -248,7 +253,7 @@ func (c Config) validate() error {
 		for _, u := range o.Users {
 			once("username", u.Username)
 			once("user id of "+o.Name, u.ID)
-			if !validID(u.ID, "005") {
+			if !records.ValidID(u.ID, "005") {
 				bad("user %s: id %q: want 18 characters, 005…, with the right checksum", u.Username, u.ID)
 			}
 		}
@@ -268,26 +273,4 @@ func (c Config) validate() error {
 		bad("switches: %w", err)
 	}
 	return errors.Join(problems...)
-}
-
-// validID says whether id is an 18-character Salesforce id of the prefix, with the right checksum.
-func validID(id, prefix string) bool {
-	return len(id) == 18 && strings.HasPrefix(id, prefix) && id == id[:15]+idSuffix(id[:15])
-}
-
-// idSuffix is the three characters that make an 18-character id of one of 15. They
-// encode which of the first 15 are upper-case letters, five to a character, so that ids
-// differ even where case is lost.
-func idSuffix(id15 string) string {
-	var suffix strings.Builder
-	for chunk := 0; chunk < 15; chunk += 5 {
-		bits := 0
-		for i := range 5 {
-			if c := id15[chunk+i]; 'A' <= c && c <= 'Z' {
-				bits |= 1 << i
-			}
-		}
-		suffix.WriteByte("ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"[bits])
-	}
-	return suffix.String()
 }

@@ -5,18 +5,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // The seeded records that tests name.
 var (
-	northwindID = recordID("001", 1)
-	cascadeID   = recordID("001", 2)
-	heliosID    = recordID("001", 3)
+	northwindID = records.RecordID("001", 1)
+	cascadeID   = records.RecordID("001", 2)
+	heliosID    = records.RecordID("001", 3)
 )
 
 var testNow = time.Date(2026, time.March, 10, 15, 0, 0, 0, time.UTC)
 
-func testDataset() *dataset { return newDataset(func() time.Time { return testNow }) }
+func testStore() *records.Store { return storeAt(func() time.Time { return testNow }) }
+
+// storeAt is an org with the records of the demonstration.
+func storeAt(now func() time.Time) *records.Store {
+	store, err := records.Open(records.Config{Now: now, Users: people(DefaultUsers())})
+	if err != nil {
+		panic(err)
+	}
+	return store
+}
 
 func rep() *User     { return &DefaultUsers()[0] }
 func manager() *User { return &DefaultUsers()[1] }
@@ -40,7 +51,7 @@ func (r toolReply) code(t *testing.T) string {
 	if !r.IsError {
 		return ""
 	}
-	var list []apiError
+	var list []records.Error
 	if err := json.Unmarshal([]byte(r.text()), &list); err != nil {
 		t.Fatalf("error text is no list of errors: %q", r.text())
 	}
@@ -59,20 +70,20 @@ func (r toolReply) decode(t *testing.T) map[string]any {
 
 type toolClient struct {
 	t       *testing.T
-	d       *dataset
+	d       *records.Store
 	u       *User
 	server  string
 	options callOptions
 }
 
 func callAs(t *testing.T, u *User) toolClient {
-	return toolClient{t: t, d: testDataset(), u: u, server: "platform/sobject-all", options: callOptions{OrgBaseURL: "https://acme.my.salesforce.example"}}
+	return toolClient{t: t, d: testStore(), u: u, server: "platform/sobject-all", options: callOptions{OrgBaseURL: "https://acme.my.salesforce.example"}}
 }
 
 // call runs a tool; args are JSON.
 func (c toolClient) call(tool, args string) toolReply {
 	c.t.Helper()
-	raw, known := c.d.callTool(c.u, c.server, tool, json.RawMessage(args), c.options)
+	raw, known := callTool(c.d, c.u.person(), c.server, tool, json.RawMessage(args), c.options)
 	if !known {
 		c.t.Fatalf("%s has no tool %s", c.server, tool)
 	}
@@ -86,7 +97,7 @@ func (c toolClient) call(tool, args string) toolReply {
 // soql runs a query that must succeed and returns its records.
 func (c toolClient) soql(q string) []any {
 	c.t.Helper()
-	r := c.call("soqlQuery", string(encodeJSON(map[string]any{"q": q})))
+	r := c.call("soqlQuery", string(records.Encode(map[string]any{"q": q})))
 	if r.IsError {
 		c.t.Fatalf("%s: %s", q, r.text())
 	}

@@ -1,7 +1,8 @@
 // Package salesforcesim is a simulated Salesforce: enough of its login hosts, keys,
 // hosted MCP gateway and records that an MCP proxy can be tried and tested against it
 // over real HTTP. It behaves as Salesforce was seen to behave, inconvenience included;
-// what nobody has confirmed is a switch. It imports nothing of the product.
+// what nobody has confirmed is a switch. It imports nothing of the product. The records of
+// an org and the query engine over them are the package records.
 //
 // # Hosts
 //

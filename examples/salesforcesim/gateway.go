@@ -10,6 +10,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // rpc is one JSON-RPC message from a client.
@@ -212,7 +214,7 @@ func (x *exchange) initialize() {
 	if x.switches.DuplicateSessionHeaders {
 		x.w.Header().Add("Mcp-Session-Id", x.sim.random.uuid())
 	}
-	x.answer(encodeJSON(map[string]any{"protocolVersion": version, "capabilities": capabilities,
+	x.answer(records.Encode(map[string]any{"protocolVersion": version, "capabilities": capabilities,
 		"serverInfo": map[string]string{"name": path.Base(x.server), "version": "1.0.0"}}))
 }
 
@@ -222,7 +224,7 @@ func (x *exchange) listTools() {
 		return
 	}
 	tools, _ := x.tools()
-	x.answer(encodeJSON(map[string]any{"tools": orEmpty(tools)}))
+	x.answer(records.Encode(map[string]any{"tools": orEmpty(tools)}))
 }
 
 func (x *exchange) tools() ([]json.RawMessage, bool) {
@@ -275,7 +277,7 @@ func (x *exchange) callTool() {
 	if len(bytes.TrimSpace(params.Arguments)) == 0 {
 		params.Arguments = json.RawMessage(`{}`)
 	}
-	result, known := x.holder.org.data.callTool(x.holder.user, x.server, params.Name, params.Arguments, callOptions{
+	result, known := callTool(x.holder.org.data, x.holder.user.person(), x.server, params.Name, params.Arguments, callOptions{
 		Dialect: cmp.Or(x.switches.Dialect, "live"), UpdateAlwaysUnexpected: x.switches.UpdateAlwaysUnexpected,
 		OrgBaseURL: x.holder.org.base, BigAnswer: x.switches.BigAnswer, MalformedTool: x.switches.MalformedTool})
 	switch {
@@ -308,9 +310,9 @@ func (x *exchange) prompts() {
 	json.Unmarshal(x.message.Params, &params)
 	switch x.message.Method {
 	case "prompts/list":
-		x.answer(encodeJSON(map[string]any{"prompts": orEmpty(listPrompts(x.server))}))
+		x.answer(records.Encode(map[string]any{"prompts": orEmpty(listPrompts(x.server))}))
 	case "prompts/get":
-		if result, known := x.holder.org.data.getPrompt(x.holder.user, x.server, params.Name, params.Arguments); known {
+		if result, known := getPrompt(x.holder.org.data, x.holder.user.person(), x.server, params.Name, params.Arguments); known {
 			x.answer(result)
 			return
 		}
@@ -327,7 +329,7 @@ func (x *exchange) resources() {
 	json.Unmarshal(x.message.Params, &params)
 	switch x.message.Method {
 	case "resources/list":
-		x.answer(encodeJSON(map[string]any{"resources": orEmpty(listResources(x.server))}))
+		x.answer(records.Encode(map[string]any{"resources": orEmpty(listResources(x.server))}))
 	case "resources/read":
 		if result, known := readResource(x.server, params.URI); known {
 			x.answer(result)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // headlessTools are the tools of headless-360: a catalogue of REST endpoints and two
@@ -50,17 +52,17 @@ type endpoint struct {
 }
 
 var endpoints = []endpoint{
-	{"rest-query", "endpoint", "data", "GET", dataURL("query?q={soql}"), "Run a SOQL query"},
-	{"rest-search", "endpoint", "data", "GET", dataURL("search?q={sosl}"), "Search records by SOSL"},
-	{"rest-sobjects", "endpoint", "data", "GET", dataURL("sobjects"), "List the objects of the org"},
-	{"rest-describe", "endpoint", "data", "GET", dataURL("sobjects/{object}/describe"), "Describe the fields of an object"},
-	{"rest-record-get", "endpoint", "data", "GET", dataURL("sobjects/{object}/{id}"), "Read one record"},
-	{"rest-record-create", "endpoint", "data", "POST", dataURL("sobjects/{object}"), "Create one record"},
-	{"rest-record-update", "endpoint", "data", "PATCH", dataURL("sobjects/{object}/{id}"), "Change fields of one record"},
-	{"rest-record-delete", "endpoint", "data", "DELETE", dataURL("sobjects/{object}/{id}"), "Delete one record"},
-	{"rest-limits", "endpoint", "platform", "GET", dataURL("limits"), "Read the limits of the org"},
-	{"analytics-reports", "endpoint", "analytics", "GET", dataURL("analytics/reports"), "List reports (needs a feature that is off)"},
-	{"sor-accounts", "sor", "sales", "GET", dataURL("sobjects/Account"), "Where customer accounts are kept"},
+	{"rest-query", "endpoint", "data", "GET", records.DataURL("query?q={soql}"), "Run a SOQL query"},
+	{"rest-search", "endpoint", "data", "GET", records.DataURL("search?q={sosl}"), "Search records by SOSL"},
+	{"rest-sobjects", "endpoint", "data", "GET", records.DataURL("sobjects"), "List the objects of the org"},
+	{"rest-describe", "endpoint", "data", "GET", records.DataURL("sobjects/{object}/describe"), "Describe the fields of an object"},
+	{"rest-record-get", "endpoint", "data", "GET", records.DataURL("sobjects/{object}/{id}"), "Read one record"},
+	{"rest-record-create", "endpoint", "data", "POST", records.DataURL("sobjects/{object}"), "Create one record"},
+	{"rest-record-update", "endpoint", "data", "PATCH", records.DataURL("sobjects/{object}/{id}"), "Change fields of one record"},
+	{"rest-record-delete", "endpoint", "data", "DELETE", records.DataURL("sobjects/{object}/{id}"), "Delete one record"},
+	{"rest-limits", "endpoint", "platform", "GET", records.DataURL("limits"), "Read the limits of the org"},
+	{"analytics-reports", "endpoint", "analytics", "GET", records.DataURL("analytics/reports"), "List reports (needs a feature that is off)"},
+	{"sor-accounts", "sor", "sales", "GET", records.DataURL("sobjects/Account"), "Where customer accounts are kept"},
 }
 
 func runDiscover(c *toolCall) toolAnswer {
@@ -70,7 +72,7 @@ func runDiscover(c *toolCall) toolAnswer {
 	}
 	limit := 10
 	if raw, given := c.args["limit"]; given && (json.Unmarshal(raw, &limit) != nil || limit < 1 || limit > 50) {
-		return failure(refuse("INVALID_ARGUMENT", "limit is a number from 1 to 50"))
+		return failure(records.Refuse("INVALID_ARGUMENT", "limit is a number from 1 to 50"))
 	}
 	words := strings.Fields(strings.ToLower(args[0]))
 	score := func(e endpoint) int {
@@ -96,7 +98,7 @@ func runDescribe(c *toolCall) toolAnswer {
 	}
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.ID == id })
 	if i < 0 {
-		return failure(refuse("NOT_FOUND", "no endpoint has the id %s", id))
+		return failure(records.Refuse("NOT_FOUND", "no endpoint has the id %s", id))
 	}
 	tool := "dispatch"
 	if endpoints[i].Method == "GET" {
@@ -107,7 +109,7 @@ func runDescribe(c *toolCall) toolAnswer {
 
 func runDispatchReadOnly(c *toolCall) toolAnswer {
 	if method, refused := c.argument("method"); refused != nil || method != "GET" {
-		return failure(refuse("METHOD_NOT_ALLOWED", "this tool calls endpoints by GET only"))
+		return failure(records.Refuse("METHOD_NOT_ALLOWED", "this tool calls endpoints by GET only"))
 	}
 	return runDispatch(c)
 }
@@ -120,20 +122,20 @@ func runDispatch(c *toolCall) toolAnswer {
 	r := restRequest{method: strings.ToUpper(args[1]), url: args[0]}
 	for name, into := range map[string]any{"body": &r.body, "queryParams": &r.params} {
 		if raw, given := c.args[name]; given && json.Unmarshal(raw, into) != nil {
-			return failure(refuse("JSON_PARSER_ERROR", "%s is no JSON object", name))
+			return failure(records.Refuse("JSON_PARSER_ERROR", "%s is no JSON object", name))
 		}
 	}
-	reply := c.d.rest(c.u, r)
+	reply := rest(c.v, r)
 	answer := success(object{{"status_code", reply.status}, {"body", reply.body}, {"url", r.url}})
 	answer.failed = reply.unrouted
 	return answer
 }
 
 // widgetOf is the tree that a client with MCP Apps renders.
-func widgetOf(u *User, resource string, r *record) object {
+func widgetOf(resource string, card records.Card) object {
 	return object{{"resourceUri", resource}, {"tree", object{
 		{"definition", "lightning/recordCard"},
-		{"attributes", object{{"recordId", r.id}, {"objectApiName", r.object.Name}, {"title", shownName(u, r)}}},
+		{"attributes", object{{"recordId", card.ID}, {"objectApiName", card.Object}, {"title", card.Title}}},
 	}}}
 }
 
@@ -142,16 +144,11 @@ func runDisplayWidget(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	full, _ := normalizeID(id)
-	s := c.d.schema.objectOf(full)
-	if full == "" || s == nil || !canSee(c.u, s) {
-		return failure(refuse("NOT_FOUND", "The requested resource does not exist"))
-	}
-	r, refused := c.d.find(s, full)
+	card, refused := c.v.Card(id)
 	if refused != nil {
 		return failure(refused)
 	}
-	a := success(object{{"displayed", true}, {"recordId", r.id}})
-	a.widget = widgetOf(c.u, "ui://widget/lightningType/recordCard", r)
+	a := success(object{{"displayed", true}, {"recordId", card.ID}})
+	a.widget = widgetOf("ui://widget/lightningType/recordCard", card)
 	return a
 }

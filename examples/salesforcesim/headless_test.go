@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 func headless(t *testing.T, u *User) toolClient {
@@ -66,23 +68,23 @@ func TestDispatch(t *testing.T) {
 		{`{"method":"GET","url":"` + data + `sobjects/Account"}`, 200, `"recentItems":[{`},
 		{`{"method":"GET","url":"` + data + `sobjects/Account/describe"}`, 200, `"childRelationships"`},
 		{`{"method":"GET","url":"` + data + `sobjects/Account/` + northwindID + `"}`, 200, "Northwind Logistics"},
-		{`{"method":"GET","url":"` + data + `sobjects/Account/` + recordID("001", 99) + `"}`, 404, "NOT_FOUND"},
+		{`{"method":"GET","url":"` + data + `sobjects/Account/` + records.RecordID("001", 99) + `"}`, 404, "NOT_FOUND"},
 		{`{"method":"GET","url":"` + data + `sobjects/Secret__c/describe"}`, 404, "NOT_FOUND"},
 		{`{"method":"GET","url":"` + data + `limits"}`, 200, "DailyApiRequests"},
 		{`{"method":"POST","url":"` + data + `sobjects/Task","body":{"Subject":"dispatched"}}`, 201, `"success":true`},
 		{`{"method":"POST","url":"` + data + `sobjects/Account","body":{}}`, 400, "REQUIRED_FIELD_MISSING"},
 		{`{"method":"patch","url":"` + data + `sobjects/Account/` + northwindID + `","body":{"Rating":"Cold"}}`, 204, `"body":null`},
 		{`{"method":"POST","url":"` + data + `sobjects/Account/` + northwindID + `?_HttpMethod=PATCH","body":{"Rating":"Warm"}}`, 204, `"body":null`},
-		{`{"method":"DELETE","url":"` + data + `sobjects/Lead/` + recordID("00Q", 2) + `"}`, 204, `"body":null`},
+		{`{"method":"DELETE","url":"` + data + `sobjects/Lead/` + records.RecordID("00Q", 2) + `"}`, 204, `"body":null`},
 		{`{"method":"DELETE","url":"` + data + `sobjects/User/` + RepID + `"}`, 403, "INSUFFICIENT_ACCESS_OR_READONLY"},
 	} {
 		r := c.call("dispatch", tt.args)
 		got := r.decode(t)
-		if got["status_code"] != tt.status || !strings.Contains(string(encodeJSON(got)), tt.says) || r.IsError {
+		if got["status_code"] != tt.status || !strings.Contains(string(records.Encode(got)), tt.says) || r.IsError {
 			t.Errorf("%s\n got %.300s\nwant %v with %s", tt.args, r.text(), tt.status, tt.says)
 		}
 	}
-	if n := len(c.d.records("Lead")); n != 1 {
+	if n := len(c.d.All("Lead")); n != 1 {
 		t.Errorf("%d leads after the delete, want 1", n)
 	}
 }
@@ -103,7 +105,7 @@ func TestDispatchUnrouted(t *testing.T) {
 		{"GET", "%zz", 400, "ROUTE_NOT_FOUND"},
 		{"GET", "/services/data/v67.0/analytics/reports", 403, "FUNCTIONALITY_NOT_ENABLED"},
 	} {
-		r := c.call("dispatch", string(encodeJSON(map[string]any{"method": tt.method, "url": tt.url})))
+		r := c.call("dispatch", string(records.Encode(map[string]any{"method": tt.method, "url": tt.url})))
 		if got := r.decode(t); !r.IsError || got["status_code"] != tt.status || !strings.Contains(r.text(), tt.code) {
 			t.Errorf("%s %s: %s", tt.method, tt.url, r.text())
 		}
@@ -130,7 +132,7 @@ func TestDisplayWidget(t *testing.T) {
 	if ui := string(r.Meta["salesforce/uiMetadata"]); r.IsError || !strings.Contains(ui, "Helios Energy GmbH") || !json.Valid([]byte(ui)) {
 		t.Errorf("widget %s, text %s", ui, r.text())
 	}
-	for _, id := range []string{recordID("a00", 1), recordID("001", 99), "nonsense", recordID("zzz", 1)} {
+	for _, id := range []string{records.RecordID("a00", 1), records.RecordID("001", 99), "nonsense", records.RecordID("zzz", 1)} {
 		if got := c.call("display_widget", `{"recordId":"`+id+`"}`).code(t); got != "NOT_FOUND" {
 			t.Errorf("%s: %q", id, got)
 		}

@@ -57,7 +57,7 @@ func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 		token.Header["tty"] = "sfdc-ui-token"
 	case "other_org":
 		if len(s.orgs) == 1 {
-			token.Header["tnk"] = "core/" + o.Instance + "/00Dxx0000009zzZ" + idSuffix("00Dxx0000009zzZ")
+			token.Header["tnk"] = "core/" + o.Instance + "/00Dxx0000009zzZEAQ"
 		}
 	case "wrong_iss":
 		claims["iss"] = "https://attacker.my.salesforce.com"
@@ -70,7 +70,7 @@ func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 	case "wider_scope":
 		claims["scp"] = "refresh_token mcp_api api"
 	case "other_user":
-		claims["sub"] = "uid:005xx000001Sv9Z" + idSuffix("005xx000001Sv9Z")
+		claims["sub"] = "uid:005xx000001Sv9ZAAS"
 		for _, u := range o.Users {
 			if u.ID != g.UserID {
 				claims["sub"] = "uid:" + u.ID

@@ -1,10 +1,13 @@
 package salesforcesim
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // promptDef is one prompt of a server: a template that is filled in with the records
@@ -13,7 +16,7 @@ type promptDef struct {
 	Name        string
 	Description string
 	Arguments   []promptArgument
-	Text        func(d *dataset, u *User, args map[string]string) string
+	Text        func(v *records.View, args map[string]string) string
 }
 
 type promptArgument struct {
@@ -45,7 +48,7 @@ func listPrompts(server string) []json.RawMessage {
 	s, _ := serverNamed(server)
 	out := []json.RawMessage{}
 	for _, p := range s.Prompts {
-		out = append(out, encodeJSON(object{{"name", p.Name}, {"description", p.Description}, {"arguments", p.Arguments}}))
+		out = append(out, records.Encode(object{{"name", p.Name}, {"description", p.Description}, {"arguments", p.Arguments}}))
 	}
 	return out
 }
@@ -53,7 +56,7 @@ func listPrompts(server string) []json.RawMessage {
 // getPrompt fills in a prompt as the user and returns the result object of prompts/get.
 // False means that there is no such prompt, or that an argument is missing or no text:
 // invalid parameters either way.
-func (d *dataset) getPrompt(u *User, server, name string, args json.RawMessage) (json.RawMessage, bool) {
+func getPrompt(store *records.Store, u *records.User, server, name string, args json.RawMessage) (result json.RawMessage, known bool) {
 	s, _ := serverNamed(server)
 	i := slices.IndexFunc(s.Prompts, func(p promptDef) bool { return p.Name == name })
 	if i < 0 {
@@ -69,45 +72,31 @@ func (d *dataset) getPrompt(u *User, server, name string, args json.RawMessage) 
 			return nil, false
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.save()
-	d.ensureUser(u)
-	message := object{{"role", "user"}, {"content", object{{"type", "text"}, {"text", p.Text(d, u, given)}}}}
-	return encodeJSON(object{{"description", p.Description}, {"messages", []any{message}}}), true
+	store.Do(u, func(v *records.View) {
+		message := object{{"role", "user"}, {"content", object{{"type", "text"}, {"text", p.Text(v, given)}}}}
+		result = records.Encode(object{{"description", p.Description}, {"messages", []any{message}}})
+	})
+	return result, true
 }
 
-func reviewBriefing(d *dataset, u *User, args map[string]string) string {
-	s, refused := d.visibleObject(u, "Account")
+func reviewBriefing(v *records.View, args map[string]string) string {
+	account, refused := v.Read("Account", args["accountId"])
 	if refused != nil {
 		return "The account cannot be read: " + refused.Message
 	}
-	r, refused := d.find(s, args["accountId"])
+	summary, refused := v.AccountSummary(args["accountId"])
 	if refused != nil {
 		return "The account cannot be read: " + refused.Message
 	}
 	return "Write a one-page review of this account for its owner: state, risks, next steps.\n\n" +
-		string(encodeJSON(d.fullRecord(u, r))) + "\n" + string(encodeJSON(d.accountSummary(u, r)))
+		string(records.Encode(account)) + "\n" + string(records.Encode(summary))
 }
 
-func revenueAnalysis(d *dataset, u *User, args map[string]string) string {
-	period := args["period"]
-	if period == "" {
-		period = "this quarter"
-	}
-	s, refused := d.visibleObject(u, "Opportunity")
-	if refused != nil || visibleField(u, s, "Amount") == nil {
+func revenueAnalysis(v *records.View, args map[string]string) string {
+	period := cmp.Or(args["period"], "this quarter")
+	won, open, visible := v.Revenue()
+	if !visible {
 		return "The opportunities cannot be read."
-	}
-	var won, open float64
-	for _, r := range d.live(s) {
-		amount, _ := r.values["Amount"].(float64)
-		switch {
-		case r.values["IsWon"] == true:
-			won += amount
-		case r.values["IsClosed"] != true:
-			open += amount
-		}
 	}
 	return fmt.Sprintf("Compare won and open revenue of %s and explain the difference. Won: %.2f. Open: %.2f.", period, won, open)
 }
@@ -125,7 +114,7 @@ func listResources(server string) []json.RawMessage {
 	s, _ := serverNamed(server)
 	out := []json.RawMessage{}
 	for _, w := range s.Widgets {
-		out = append(out, encodeJSON(object{{"uri", w.URI}, {"name", w.Name}, {"description", w.Description}, {"mimeType", widgetMIME}}))
+		out = append(out, records.Encode(object{{"uri", w.URI}, {"name", w.Name}, {"description", w.Description}, {"mimeType", widgetMIME}}))
 	}
 	return out
 }
@@ -137,7 +126,7 @@ func readResource(server, uri string) (json.RawMessage, bool) {
 	for _, w := range s.Widgets {
 		if w.URI == uri {
 			content := object{{"uri", w.URI}, {"mimeType", widgetMIME}, {"text", w.HTML()}}
-			return encodeJSON(object{{"contents", []any{content}}}), true
+			return records.Encode(object{{"contents", []any{content}}}), true
 		}
 	}
 	return nil, false

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 func TestPrompts(t *testing.T) {
@@ -31,11 +33,11 @@ type promptDefListed struct {
 
 func TestGetPrompt(t *testing.T) {
 	t.Parallel()
-	d := testDataset()
+	d := testStore()
 	u := rep()
 	u.HiddenFields = []string{"Account.AnnualRevenue"}
 	get := func(u *User, name, args string) string {
-		raw, known := d.getPrompt(u, "platform/sobject-all", name, json.RawMessage(args))
+		raw, known := getPrompt(d, u.person(), "platform/sobject-all", name, json.RawMessage(args))
 		if !known {
 			return "unknown"
 		}
@@ -57,7 +59,7 @@ func TestGetPrompt(t *testing.T) {
 	if got := get(u, "revenueReconciliationAnalysis", ``); !strings.Contains(got, "Won: 540000.00. Open: 569000.00.") {
 		t.Errorf("analysis %q", got)
 	}
-	if got := get(u, "accountReviewBriefing", `{"accountId":"`+recordID("001", 99)+`"}`); !strings.Contains(got, "cannot be read") {
+	if got := get(u, "accountReviewBriefing", `{"accountId":"`+records.RecordID("001", 99)+`"}`); !strings.Contains(got, "cannot be read") {
 		t.Errorf("unknown account: %q", got)
 	}
 	u.HiddenFields = []string{"Opportunity.Amount"}

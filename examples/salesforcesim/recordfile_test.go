@@ -3,9 +3,9 @@ package salesforcesim
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // keptConfig is a configuration whose state and records are in a folder of the test.
@@ -38,15 +40,13 @@ func callSim(t *testing.T, s *Sim, org string) toolClient {
 
 // everything is all that an org knows of its records, those in the Recycle Bin included.
 func everything(s *Sim, org string) map[string]any {
-	d := s.org(org).data
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	all := map[string]any{"serial": maps.Clone(d.serial), "writes": d.writes, "ids": len(d.byID)}
-	for object, rows := range d.rows {
-		for i, r := range rows {
-			all[fmt.Sprint(object.Name, i)] = []any{r.id, maps.Clone(r.values), r.changed, r.deletedAt,
-				d.byID[r.id] == r}
-		}
+	content, err := s.org(org).data.Snapshot()
+	if err != nil {
+		panic(err)
+	}
+	var all map[string]any
+	if err := json.Unmarshal(content, &all); err != nil {
+		panic(err)
 	}
 	return all
 }
@@ -121,7 +121,7 @@ func TestSeededRecordsSurviveRestart(t *testing.T) {
 	cfg := keptConfig(t)
 	before := everything(newSim(t, cfg), "")
 	later := newClock()
-	later.Advance(1000 * binTime)
+	later.Advance(1000 * records.BinTime)
 	cfg.Now = later.Now
 	if diff := cmp.Diff(before, everything(newSim(t, cfg), "")); diff != "" {
 		t.Errorf("after a restart (-before +after):\n%s", diff)
@@ -181,9 +181,11 @@ func TestRecordsSurviveKill(t *testing.T) {
 	}
 	d := newSim(t, cfg).orgs[0].data
 	for _, id := range ids {
-		if d.byID[id] == nil {
-			t.Errorf("%s was answered and is lost", id)
-		}
+		d.Do(manager().person(), func(v *records.View) {
+			if _, refused := v.Card(id); refused != nil {
+				t.Errorf("%s was answered and is lost: %v", id, refused)
+			}
+		})
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // User is one Salesforce user.
@@ -30,6 +32,21 @@ type User struct {
 	ReadOnly      bool     // no object may be created, changed or deleted
 	HiddenObjects []string // API names of objects that the user cannot see
 	HiddenFields  []string // "Object.Field" that field-level security hides from the user
+}
+
+// person is the user as the records know people.
+func (u User) person() *records.User {
+	return &records.User{ID: u.ID, Username: u.Username, Name: u.Name, Email: u.Email, Profile: u.Profile, Role: u.Role,
+		Manager: u.Manager, Timezone: u.Timezone, Frozen: u.Frozen,
+		ReadOnly: u.ReadOnly, HiddenObjects: u.HiddenObjects, HiddenFields: u.HiddenFields}
+}
+
+func people(users []User) []records.User {
+	var out []records.User
+	for _, u := range users {
+		out = append(out, *u.person())
+	}
+	return out
 }
 
 // Sim is one simulated Salesforce. It is safe for concurrent use.
@@ -53,7 +70,7 @@ type org struct {
 	prefix string // path prefix: "" for the first org, /orgs/NAME for the others
 	base   string // login URL, My Domain URL and issuer
 	apps   []*ECA
-	data   *dataset
+	data   *records.Store
 }
 
 // New makes a simulator. The error joins every problem of the configuration.
@@ -83,8 +100,9 @@ func New(cfg Config) (*Sim, error) {
 			s.addKey(o)
 		}
 		var err error
-		if o.data, err = openDataset(s.now, s.recordFile(o), cfg.Log); err != nil {
-			return nil, err
+		o.data, err = records.Open(records.Config{Now: s.now, Users: people(o.Users), Records: o.Records, File: s.recordFile(o), Log: cfg.Log})
+		if err != nil {
+			return nil, fmt.Errorf("org %s: %w", o.Name, err)
 		}
 	}
 	return s, nil
@@ -160,7 +178,7 @@ func (s *Sim) FreezeUser(username string, frozen bool) bool {
 // Records are the records of an object in an org, as an administrator would see them.
 func (s *Sim) Records(orgName, sobject string) []map[string]any {
 	if o := s.org(orgName); o != nil {
-		return o.data.records(sobject)
+		return o.data.All(sobject)
 	}
 	return nil
 }
@@ -189,7 +207,7 @@ func (s *Sim) Reset() {
 	s.skew.Store(0)
 	s.log.clear(RequestFilter{})
 	for _, o := range s.orgs {
-		o.data.reset()
+		o.data.Reset()
 	}
 	s.save()
 }

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/examples/salesforcesim/records"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -39,12 +41,12 @@ func TestIDs(t *testing.T) {
 	t.Parallel()
 	// The first is Salesforce's well-known example org id.
 	for _, id := range []string{OrgID, RepID, ManagerID} {
-		if !validID(id, id[:3]) {
+		if !records.ValidID(id, id[:3]) {
 			t.Errorf("%s is not valid", id)
 		}
 	}
 	for _, id := range []string{"", OrgID[:15], "00Dxx0000001gPfEAY", "00dxx0000001gPFEAY"} {
-		if validID(id, "00D") {
+		if records.ValidID(id, "00D") {
 			t.Errorf("%s is valid", id)
 		}
 	}

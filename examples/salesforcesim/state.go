@@ -9,6 +9,8 @@ import (
 	"maps"
 	"os"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // state is everything that Salesforce remembers apart from records, which each org's
@@ -119,5 +121,5 @@ func (s *Sim) writeState() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(s.cfg.StateFile, content)
+	return records.ReplaceFile(s.cfg.StateFile, content)
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"strings"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // callOptions are the switches that change what tools/call answers.
@@ -17,8 +19,8 @@ type callOptions struct {
 
 // toolCall is one call at work.
 type toolCall struct {
-	d    *dataset
-	u    *User
+	v    *records.View
+	u    *records.User
 	tool toolDef
 	args map[string]json.RawMessage
 	o    callOptions
@@ -32,43 +34,43 @@ type toolAnswer struct {
 	widget     any // _meta salesforce/uiMetadata
 }
 
-// callTool runs a tool as the user and returns the result object of the JSON-RPC
-// answer; false means that the server has no tool of this name. Every failure of a
-// known tool is a result with isError.
-func (d *dataset) callTool(u *User, server, tool string, args json.RawMessage, o callOptions) (json.RawMessage, bool) {
+// callTool runs a tool on an org's records as the user and returns the result object of
+// the JSON-RPC answer; false means that the server has no tool of this name. Every failure
+// of a known tool is a result with isError.
+func callTool(store *records.Store, u *records.User, server, tool string, args json.RawMessage, o callOptions) (result json.RawMessage, known bool) {
 	s, _ := serverNamed(server)
 	def, known := s.tool(tool)
 	if !known {
 		return nil, false
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	defer d.save()
-	d.ensureUser(u)
-	c := &toolCall{d: d, u: u, tool: def, o: o}
-	if o.MalformedTool == tool {
-		return encodeJSON(object{{"content", "not a list"}, {"isError", "no"}}), true
-	}
-	var answer toolAnswer
-	if refused := c.readArguments(args); refused != nil {
-		answer = failure(refused)
-	} else {
-		answer = def.Run(c)
-	}
-	return answer.result(c), true
+	store.Do(u, func(v *records.View) {
+		c := &toolCall{v: v, u: u, tool: def, o: o}
+		if o.MalformedTool == tool {
+			result = records.Encode(object{{"content", "not a list"}, {"isError", "no"}})
+			return
+		}
+		var answer toolAnswer
+		if refused := c.readArguments(args); refused != nil {
+			answer = failure(refused)
+		} else {
+			answer = def.Run(c)
+		}
+		result = answer.result(c)
+	})
+	return result, true
 }
 
 // readArguments accepts an object or nothing.
-func (c *toolCall) readArguments(args json.RawMessage) *apiError {
+func (c *toolCall) readArguments(args json.RawMessage) *records.Error {
 	c.args = map[string]json.RawMessage{}
 	if len(bytes.TrimSpace(args)) == 0 || json.Unmarshal(args, &c.args) == nil {
 		return nil
 	}
-	return refuse("JSON_PARSER_ERROR", "arguments are no JSON object")
+	return records.Refuse("JSON_PARSER_ERROR", "arguments are no JSON object")
 }
 
 // argument reads a parameter by the names of the dialect. Absent and null are the empty text.
-func (c *toolCall) argument(name string) (string, *apiError) {
+func (c *toolCall) argument(name string) (string, *records.Error) {
 	var wanted param
 	for _, p := range c.tool.Params {
 		if p.Name == name {
@@ -82,7 +84,7 @@ func (c *toolCall) argument(name string) (string, *apiError) {
 			continue
 		}
 		if err := json.Unmarshal(raw, &text); err != nil {
-			return "", refuse("JSON_PARSER_ERROR", "%s is no text", spelling)
+			return "", records.Refuse("JSON_PARSER_ERROR", "%s is no text", spelling)
 		}
 		if text != nil && *text != "" {
 			return *text, nil
@@ -91,11 +93,11 @@ func (c *toolCall) argument(name string) (string, *apiError) {
 	if wanted.Optional {
 		return "", nil
 	}
-	return "", refuse("MISSING_ARGUMENT", "Missing required argument: %s", wanted.names(c.o.Dialect)[0])
+	return "", records.Refuse("MISSING_ARGUMENT", "Missing required argument: %s", wanted.names(c.o.Dialect)[0])
 }
 
 // arguments reads several required text parameters at once.
-func (c *toolCall) arguments(names ...string) ([]string, *apiError) {
+func (c *toolCall) arguments(names ...string) ([]string, *records.Error) {
 	var out []string
 	for _, name := range names {
 		text, refused := c.argument(name)
@@ -109,7 +111,7 @@ func (c *toolCall) arguments(names ...string) ([]string, *apiError) {
 
 // body reads the parameter that holds the fields of a record. Like some clients of
 // Salesforce send it, it may also be an object inside of a string.
-func (c *toolCall) body() (map[string]any, *apiError) {
+func (c *toolCall) body() (map[string]any, *records.Error) {
 	raw := c.args["body"]
 	var text string
 	if json.Unmarshal(raw, &text) == nil && text != "" {
@@ -117,24 +119,24 @@ func (c *toolCall) body() (map[string]any, *apiError) {
 	}
 	var body map[string]any
 	if raw == nil {
-		return nil, refuse("MISSING_ARGUMENT", "Missing required argument: body")
+		return nil, records.Refuse("MISSING_ARGUMENT", "Missing required argument: body")
 	}
 	if err := json.Unmarshal(raw, &body); err != nil || body == nil {
-		return nil, refuse("JSON_PARSER_ERROR", "body is no JSON object")
+		return nil, records.Refuse("JSON_PARSER_ERROR", "body is no JSON object")
 	}
 	return body, nil
 }
 
 // success answers with a JSON text.
-func success(v any) toolAnswer { return toolAnswer{text: string(encodeJSON(v))} }
+func success(v any) toolAnswer { return toolAnswer{text: string(records.Encode(v))} }
 
 // failure answers with the errors of the REST API: a JSON list.
-func failure(e *apiError) toolAnswer {
-	return toolAnswer{text: string(encodeJSON([]*apiError{e})), failed: true}
+func failure(e *records.Error) toolAnswer {
+	return toolAnswer{text: string(records.Encode([]*records.Error{e})), failed: true}
 }
 
 // answerOf is the answer of a tool that either has a reply or was refused.
-func answerOf(v any, refused *apiError) toolAnswer {
+func answerOf(v any, refused *records.Error) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
@@ -167,5 +169,5 @@ func (a toolAnswer) result(c *toolCall) json.RawMessage {
 	if a.widget != nil {
 		meta = append(meta, member{"salesforce/uiMetadata", a.widget})
 	}
-	return encodeJSON(append(result, member{"isError", a.failed}, member{"_meta", meta}))
+	return records.Encode(append(result, member{"isError", a.failed}, member{"_meta", meta}))
 }

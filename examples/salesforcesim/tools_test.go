@@ -7,12 +7,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // The results that were recorded from a live server: salesforce.md 2.2.
 func TestResultShape(t *testing.T) {
 	t.Parallel()
-	d := testDataset()
+	d := testStore()
 	o := callOptions{OrgBaseURL: "https://acme.my.salesforce.example"}
 	for _, tt := range []struct{ name, args, want string }{
 		{"success", `{"q":"SELECT COUNT() FROM Lead"}`,
@@ -22,7 +24,7 @@ func TestResultShape(t *testing.T) {
 			`{"content":[{"type":"text","text":"[{\"message\":\"\\nSELECT Id FORM Lead\\n          ^\\nERROR at Row:1:Column:11\\nunexpected token: 'FORM'\",\"errorCode\":\"MALFORMED_QUERY\"}]"}],` +
 				`"isError":true,"_meta":{"salesforce/toolTags":["query","soql"]}}`},
 	} {
-		got, known := d.callTool(rep(), "platform/sobject-reads", "soqlQuery", json.RawMessage(tt.args), o)
+		got, known := callTool(d, rep().person(), "platform/sobject-reads", "soqlQuery", json.RawMessage(tt.args), o)
 		if diff := cmp.Diff(tt.want, string(got)); diff != "" || !known {
 			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
 		}
@@ -31,13 +33,13 @@ func TestResultShape(t *testing.T) {
 
 func TestUnknownTool(t *testing.T) {
 	t.Parallel()
-	d := testDataset()
+	d := testStore()
 	for _, tt := range [][2]string{
 		{"platform/sobject-reads", "createSobjectRecord"}, {"platform/sobject-reads", "deleteSobjectRecord"},
 		{"platform/sobject-mutations", "deleteSobjectRecord"}, {"platform/sobject-deletes", "updateSobjectRecord"},
 		{"platform/sobject-all", "soqlquery"}, {"platform/sobject-all", ""}, {"platform/nothing", "soqlQuery"},
 	} {
-		if _, known := d.callTool(rep(), tt[0], tt[1], nil, callOptions{}); known {
+		if _, known := callTool(d, rep().person(), tt[0], tt[1], nil, callOptions{}); known {
 			t.Errorf("%s knows %q", tt[0], tt[1])
 		}
 	}
@@ -100,7 +102,7 @@ func TestBadArguments(t *testing.T) {
 			t.Errorf("%s %s: %q, want %q", tt.tool, tt.args, got, tt.want)
 		}
 	}
-	if n := len(c.d.records("Account")); n != 5 {
+	if n := len(c.d.All("Account")); n != 5 {
 		t.Errorf("%d accounts after refused calls, want 5", n)
 	}
 }
@@ -123,11 +125,11 @@ func TestGetUserInfo(t *testing.T) {
 // People who sign in are found by queries, with what getUserInfo tells of them.
 func TestCallerHasUserRecord(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, &User{ID: recordID("005", 77), Username: "new@acme.example", Name: "Nia New", Email: "nia@acme.example",
+	c := callAs(t, &User{ID: records.RecordID("005", 77), Username: "new@acme.example", Name: "Nia New", Email: "nia@acme.example",
 		Profile: "Standard User", Role: "Intern", Manager: "Riley Reyes"})
 	r := c.soql("SELECT Name, Profile.Name, UserRole.Name, Manager.Name FROM User WHERE Username = 'new@acme.example'")
 	want := `"Profile":{"Name":"Standard User"},"UserRole":{"Name":"Intern"},"Manager":{"Name":"Riley Reyes"}`
-	raw := string(encodeJSON(r[0]))
+	raw := string(records.Encode(r[0]))
 	for part := range strings.SplitSeq(strings.NewReplacer(`"Profile":{`, "", `"UserRole":{`, "", `"Manager":{`, "", "}", "").Replace(want), ",") {
 		if !strings.Contains(raw, part) {
 			t.Errorf("record %s lacks %s", raw, part)
@@ -150,7 +152,7 @@ func TestGetObjectSchema(t *testing.T) {
 	if len(described) != 2 || opportunity["name"] != "Opportunity" || opportunity["keyPrefix"] != "006" || opportunity["guidance"] == nil {
 		t.Errorf("describe: %v", opportunity)
 	}
-	if text := string(encodeJSON(opportunity)); !strings.Contains(text, `"referenceTo":["Account"]`) || !strings.Contains(text, `"picklistValues"`) {
+	if text := string(records.Encode(opportunity)); !strings.Contains(text, `"referenceTo":["Account"]`) || !strings.Contains(text, `"picklistValues"`) {
 		t.Errorf("describe lacks references or values: %.300s", text)
 	}
 	for _, each := range opportunity["fields"].([]any) {
@@ -174,21 +176,21 @@ func TestRelatedAndRecent(t *testing.T) {
 	t.Parallel()
 	c := callAs(t, rep())
 	related := func(object, id, path string) toolReply {
-		return c.call("getRelatedRecords", string(encodeJSON(map[string]any{"sobject-name": object, "id": id, "relationship-path": path})))
+		return c.call("getRelatedRecords", string(records.Encode(map[string]any{"sobject-name": object, "id": id, "relationship-path": path})))
 	}
 	if got := related("Account", northwindID, "Contacts").decode(t); got["totalSize"] != 2.0 {
 		t.Errorf("contacts: %v", got)
 	}
-	if got := related("Contact", recordID("003", 3), "Account").decode(t); got["Name"] != "Cascade Health Partners" {
+	if got := related("Contact", records.RecordID("003", 3), "Account").decode(t); got["Name"] != "Cascade Health Partners" {
 		t.Errorf("account of a contact: %v", got)
 	}
-	if got := related("Contact", recordID("003", 3), "Account/Opportunities").decode(t); got["totalSize"] != 1.0 {
+	if got := related("Contact", records.RecordID("003", 3), "Account/Opportunities").decode(t); got["totalSize"] != 1.0 {
 		t.Errorf("opportunities of the account of a contact: %v", got)
 	}
 	for _, tt := range [][3]string{
 		{"Account", northwindID, "Secrets__r"}, {"Account", northwindID, "Nothing"}, {"Account", northwindID, "Parent"},
 		{"Account", northwindID, "/"}, {"Account", northwindID, "Contacts/Account"},
-		{"Secret__c", recordID("a00", 1), "Account__r"}, {"Account", recordID("001", 99), "Contacts"}, {"Contact", northwindID, "Account"},
+		{"Secret__c", records.RecordID("a00", 1), "Account__r"}, {"Account", records.RecordID("001", 99), "Contacts"}, {"Contact", northwindID, "Account"},
 	} {
 		if got := related(tt[0], tt[1], tt[2]).code(t); got != "NOT_FOUND" {
 			t.Errorf("%v: %q, want NOT_FOUND", tt, got)
@@ -228,7 +230,7 @@ func TestFaultyAnswers(t *testing.T) {
 		t.Error("the big answer is small")
 	}
 	c.options.MalformedTool = "find"
-	raw, known := c.d.callTool(c.u, c.server, "find", nil, c.options)
+	raw, known := callTool(c.d, c.u.person(), c.server, "find", nil, c.options)
 	if json.Unmarshal(raw, &toolReply{}) == nil || !json.Valid(raw) || !known {
 		t.Errorf("the malformed answer reads well: %s", raw)
 	}
@@ -240,9 +242,9 @@ func TestConcurrentCalls(t *testing.T) {
 	var calls sync.WaitGroup
 	for range 20 {
 		calls.Go(func() {
-			c.d.callTool(rep(), c.server, "createSobjectRecord", json.RawMessage(`{"sobject-name":"Task","body":{"Subject":"parallel"}}`), c.options)
-			c.d.callTool(manager(), c.server, "soqlQuery", json.RawMessage(`{"q":"SELECT Id, Owner.Name FROM Task"}`), c.options)
-			c.d.records("Task")
+			callTool(c.d, rep().person(), c.server, "createSobjectRecord", json.RawMessage(`{"sobject-name":"Task","body":{"Subject":"parallel"}}`), c.options)
+			callTool(c.d, manager().person(), c.server, "soqlQuery", json.RawMessage(`{"q":"SELECT Id, Owner.Name FROM Task"}`), c.options)
+			c.d.All("Task")
 		})
 	}
 	calls.Wait()

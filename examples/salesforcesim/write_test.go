@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
 // create runs createSobjectRecord and returns the new id or the errorCode.
@@ -40,7 +42,7 @@ func TestCreate(t *testing.T) {
 	if !strings.HasPrefix(id, "003") {
 		t.Fatalf("id %q", id)
 	}
-	rows := c.d.records("Contact")
+	rows := c.d.All("Contact")
 	got := rows[len(rows)-1]
 	want := map[string]any{
 		"Id": id, "FirstName": "Ada", "LastName": "Byron", "Name": "Ada Byron", "AccountId": northwindID, "OwnerId": RepID, "IsDeleted": false,
@@ -62,9 +64,9 @@ func TestCreateRefused(t *testing.T) {
 	t.Parallel()
 	c := callAs(t, rep())
 	readOnly := c
-	readOnly.u = &User{ID: recordID("005", 9), Username: "ro@acme.example", ReadOnly: true}
+	readOnly.u = &User{ID: records.RecordID("005", 9), Username: "ro@acme.example", ReadOnly: true}
 	noEmail := c
-	noEmail.u = &User{ID: recordID("005", 8), Username: "ne@acme.example", HiddenFields: []string{"Contact.Email"}}
+	noEmail.u = &User{ID: records.RecordID("005", 8), Username: "ne@acme.example", HiddenFields: []string{"Contact.Email"}}
 	for _, tt := range []struct {
 		c                  toolClient
 		object, body, want string
@@ -84,19 +86,19 @@ func TestCreateRefused(t *testing.T) {
 		{c, "Account", `{"Name":"` + strings.Repeat("ö", 256) + `"}`, "STRING_TOO_LONG"},
 		{c, "Contact", `{"LastName":"x","Email":"nowhere"}`, "INVALID_EMAIL_ADDRESS"},
 		{c, "Contact", `{"LastName":"x","AccountId":"nonsense"}`, "MALFORMED_ID"},
-		{c, "Contact", `{"LastName":"x","AccountId":"` + recordID("003", 1) + `"}`, "INVALID_CROSS_REFERENCE_KEY"},
-		{c, "Contact", `{"LastName":"x","AccountId":"` + recordID("001", 999) + `"}`, "INVALID_CROSS_REFERENCE_KEY"},
+		{c, "Contact", `{"LastName":"x","AccountId":"` + records.RecordID("003", 1) + `"}`, "INVALID_CROSS_REFERENCE_KEY"},
+		{c, "Contact", `{"LastName":"x","AccountId":"` + records.RecordID("001", 999) + `"}`, "INVALID_CROSS_REFERENCE_KEY"},
 		{c, "Secret__c", `{"Name":"x"}`, "NOT_FOUND"},
 		{c, "Wombat", `{"Name":"x"}`, "NOT_FOUND"},
 		{c, "User", `{"Name":"x"}`, "INSUFFICIENT_ACCESS_OR_READONLY"},
 		{readOnly, "Account", `{"Name":"x"}`, "INSUFFICIENT_ACCESS_OR_READONLY"},
 		{noEmail, "Contact", `{"LastName":"x","Email":"a@b.example"}`, "INVALID_FIELD"},
 	} {
-		before := len(c.d.records(tt.object))
+		before := len(c.d.All(tt.object))
 		if got := tt.c.create(tt.object, tt.body); got != tt.want {
 			t.Errorf("%s %.90s: %q, want %q", tt.object, tt.body, got, tt.want)
 		}
-		if after := len(c.d.records(tt.object)); after != before {
+		if after := len(c.d.All(tt.object)); after != before {
 			t.Errorf("%s %.90s: refused, but there are %d records instead of %d", tt.object, tt.body, after, before)
 		}
 	}
@@ -109,7 +111,7 @@ func TestCreateRefused(t *testing.T) {
 func TestUpdate(t *testing.T) {
 	t.Parallel()
 	c := callAs(t, manager())
-	opportunity := recordID("006", 1)
+	opportunity := records.RecordID("006", 1)
 	if r := c.call("updateSobjectRecord", `{"sobject-name":"Opportunity","id":"`+opportunity+`","body":{"StageName":"Closed Won"}}`); r.text() != `{"success":true}` {
 		t.Fatalf("update: %s", r.text())
 	}
@@ -125,12 +127,12 @@ func TestUpdate(t *testing.T) {
 		{"Opportunity", opportunity, `{"Amount":null}`, "FIELD_CUSTOM_VALIDATION_EXCEPTION"},
 		{"Opportunity", opportunity, `{"Name":null}`, "REQUIRED_FIELD_MISSING"},
 		{"Opportunity", opportunity, `{"IsWon":false}`, "INVALID_FIELD_FOR_INSERT_UPDATE"},
-		{"Opportunity", recordID("006", 99), `{"Name":"x"}`, "NOT_FOUND"},
+		{"Opportunity", records.RecordID("006", 99), `{"Name":"x"}`, "NOT_FOUND"},
 		{"Opportunity", northwindID, `{"Name":"x"}`, "NOT_FOUND"},
 		{"Opportunity", "'", `{"Name":"x"}`, "MALFORMED_ID"},
-		{"Lead", recordID("00Q", 1), `{"Email":"amara@brightside.example"}`, "DUPLICATES_DETECTED"},
-		{"Lead", recordID("00Q", 1), `{"Email":"NOAH.lindqvist@fjordferries.example"}`, ""},
-		{"Case", recordID("500", 1), `{"Status":"Closed"}`, ""},
+		{"Lead", records.RecordID("00Q", 1), `{"Email":"amara@brightside.example"}`, "DUPLICATES_DETECTED"},
+		{"Lead", records.RecordID("00Q", 1), `{"Email":"NOAH.lindqvist@fjordferries.example"}`, ""},
+		{"Case", records.RecordID("500", 1), `{"Status":"Closed"}`, ""},
 	} {
 		if got := c.update(tt.object, tt.id, tt.body); got != tt.want {
 			t.Errorf("%s %s: %q, want %q", tt.object, tt.body, got, tt.want)
@@ -144,7 +146,7 @@ func TestUpdate(t *testing.T) {
 func TestRelatedWrites(t *testing.T) {
 	t.Parallel()
 	c := callAs(t, rep())
-	contact := recordID("003", 3)
+	contact := records.RecordID("003", 3)
 	args := func(path string) string {
 		return `{"sobject-name":"Contact","id":"` + contact + `","relationship-path":"` + path + `","body":{"Rating":"Hot"}}`
 	}
@@ -162,7 +164,7 @@ func TestRelatedWrites(t *testing.T) {
 			t.Errorf("%s of a user passed", tool)
 		}
 	}
-	if r := c.call("deleteRelatedRecord", `{"sobject-name":"Contact","id":"`+recordID("003", 6)+`","relationship-path":"Account"}`); r.IsError {
+	if r := c.call("deleteRelatedRecord", `{"sobject-name":"Contact","id":"`+records.RecordID("003", 6)+`","relationship-path":"Account"}`); r.IsError {
 		t.Fatalf("delete: %s", r.text())
 	}
 	if got := c.soql("SELECT Id FROM Account WHERE Name = 'Meridian Retail Group'"); len(got) != 0 {
@@ -176,14 +178,14 @@ func TestDelete(t *testing.T) {
 	if got := c.remove("Account", cascadeID); got != "DELETE_FAILED" { // it has cases
 		t.Fatalf("account with cases: %q", got)
 	}
-	if got := c.remove("Case", recordID("500", 2)); got != "" {
+	if got := c.remove("Case", records.RecordID("500", 2)); got != "" {
 		t.Fatalf("case: %q", got)
 	}
 	if got := c.remove("Account", northwindID); got != "" {
 		t.Fatalf("account: %q", got)
 	}
 	for object, want := range map[string]int{"Account": 4, "Contact": 4, "Opportunity": 4, "Task": 2, "Case": 2} {
-		if got := len(c.d.records(object)); got != want {
+		if got := len(c.d.All(object)); got != want {
 			t.Errorf("%d records of %s, want %d", got, object, want)
 		}
 	}
@@ -199,11 +201,11 @@ func TestDelete(t *testing.T) {
 	if got := c.create("Contact", `{"LastName":"x","AccountId":"`+northwindID+`"}`); got != "ENTITY_IS_DELETED" {
 		t.Errorf("reference: %q", got)
 	}
-	if got := c.remove("Secret__c", recordID("a00", 1)); got != "NOT_FOUND" {
+	if got := c.remove("Secret__c", records.RecordID("a00", 1)); got != "NOT_FOUND" {
 		t.Errorf("hidden: %q", got)
 	}
 	readOnly := c
-	readOnly.u = &User{ID: recordID("005", 9), ReadOnly: true}
+	readOnly.u = &User{ID: records.RecordID("005", 9), ReadOnly: true}
 	if got := readOnly.remove("Account", heliosID); got != "INSUFFICIENT_ACCESS_OR_READONLY" {
 		t.Errorf("read only: %q", got)
 	}
@@ -213,24 +215,24 @@ func TestRecycleBin(t *testing.T) {
 	t.Parallel()
 	now := testNow
 	c := callAs(t, rep())
-	c.d = newDataset(func() time.Time { return now })
+	c.d = storeAt(func() time.Time { return now })
 	undelete := func(id string) string {
 		return c.call("undeleteSobjectRecord", `{"sobject-name":"Lead","id":"`+id+`"}`).code(t)
 	}
-	lead := recordID("00Q", 1)
+	lead := records.RecordID("00Q", 1)
 	if got := undelete(lead); got != "UNDELETE_FAILED" {
 		t.Errorf("a record that is not deleted: %q", got)
 	}
 	c.remove("Lead", lead)
-	now = now.Add(binTime)
+	now = now.Add(records.BinTime)
 	if got := undelete(lead); got != "" {
 		t.Errorf("after 15 days: %q", got)
 	}
-	if n := len(c.d.records("Lead")); n != 2 {
+	if n := len(c.d.All("Lead")); n != 2 {
 		t.Errorf("%d leads, want 2", n)
 	}
 	c.remove("Lead", lead)
-	now = now.Add(binTime + time.Second)
+	now = now.Add(records.BinTime + time.Second)
 	if got := undelete(lead); got != "UNDELETE_FAILED" {
 		t.Errorf("after more than 15 days: %q", got)
 	}

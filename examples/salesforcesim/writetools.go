@@ -1,5 +1,7 @@
 package salesforcesim
 
+import "sfmcp-proxy/examples/salesforcesim/records"
+
 // writeTools are the tools that create and change records.
 func writeTools() []toolDef {
 	return []toolDef{
@@ -43,13 +45,13 @@ func runCreate(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(c.d.createReply(c.u, name, body))
+	id, refused := c.v.Create(name, body)
+	return answerOf(createReply(id), refused)
 }
 
-// createReply creates a record and words the reply as REST does.
-func (d *dataset) createReply(u *User, name string, body map[string]any) (object, *apiError) {
-	id, refused := d.create(u, name, body)
-	return object{{"id", id}, {"success", true}, {"errors", []any{}}}, refused
+// createReply is what REST answers to a record that was created.
+func createReply(id string) object {
+	return object{{"id", id}, {"success", true}, {"errors", []any{}}}
 }
 
 func runUpdate(c *toolCall) toolAnswer {
@@ -64,7 +66,7 @@ func runUpdate(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(done, c.d.update(c.u, args[0], args[1], body))
+	return answerOf(done, c.v.Update(args[0], args[1], body))
 }
 
 func runUpdateRelated(c *toolCall) toolAnswer {
@@ -79,7 +81,7 @@ func runUpdateRelated(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(done, c.d.update(c.u, r.object.Name, r.id, body))
+	return answerOf(done, c.v.Update(r.Object, r.ID, body))
 }
 
 func runDelete(c *toolCall) toolAnswer {
@@ -87,7 +89,7 @@ func runDelete(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(done, c.d.delete(c.u, args[0], args[1]))
+	return answerOf(done, c.v.Delete(args[0], args[1]))
 }
 
 func runDeleteRelated(c *toolCall) toolAnswer {
@@ -95,7 +97,7 @@ func runDeleteRelated(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(done, c.d.delete(c.u, r.object.Name, r.id))
+	return answerOf(done, c.v.Delete(r.Object, r.ID))
 }
 
 func runUndelete(c *toolCall) toolAnswer {
@@ -103,22 +105,14 @@ func runUndelete(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
-	return answerOf(done, c.d.undelete(c.u, args[0], args[1]))
+	return answerOf(done, c.v.Undelete(args[0], args[1]))
 }
 
-// relatedParent is the record that a path of parents leads to. REST changes and deletes
-// through a relationship only where it leads to one record.
-func (c *toolCall) relatedParent() (*record, *apiError) {
+// relatedParent is the record that a path of parents leads to.
+func (c *toolCall) relatedParent() (records.Card, *records.Error) {
 	args, refused := c.arguments("sobject-name", "id", "relationship-path")
 	if refused != nil {
-		return nil, refused
+		return records.Card{}, refused
 	}
-	target, refused := c.d.related(c.u, args[0], args[1], args[2])
-	if refused != nil {
-		return nil, refused
-	}
-	if target.one == nil {
-		return nil, refuse("METHOD_NOT_ALLOWED", "HTTP Method not allowed on a relationship to many records. Allowed are GET,HEAD")
-	}
-	return target.one, nil
+	return c.v.RelatedParent(args[0], args[1], args[2])
 }

@@ -1,4 +1,4 @@
-package salesforcesim
+package records
 
 import (
 	"strings"
@@ -12,7 +12,7 @@ func TestNormalizeID(t *testing.T) {
 		{"0013000000Lbkq6AAB", "0013000000Lbkq6AAB"}, // 18 stay
 		{"0013000000LBKQ6AAB", "0013000000Lbkq6AAB"}, // case lost on the way is restored
 		{"0013000000lbkq6aab", "0013000000Lbkq6AAB"},
-		{RepID, RepID},
+		{"005xx000001Sv6AAAS", "005xx000001Sv6AAAS"},
 		{"0013000000Lbkq6AAA", "0013000000lbkq6AAA"}, // another suffix is another id
 		{"0013000000Lbkq6A5B", ""},                   // marks digits as capitals
 		{"0013000000Lbkq6A9B", ""},                   // no suffix character
@@ -20,9 +20,9 @@ func TestNormalizeID(t *testing.T) {
 		{"0013000000Lbkq6'B", ""},
 		{"", ""},
 	} {
-		got, ok := normalizeID(tt.in)
+		got, ok := NormalizeID(tt.in)
 		if got != tt.want && ok || ok != (tt.want != "") {
-			t.Errorf("normalizeID(%q) = %q, %v; want %q", tt.in, got, ok, tt.want)
+			t.Errorf("NormalizeID(%q) = %q, %v; want %q", tt.in, got, ok, tt.want)
 		}
 	}
 }
@@ -31,8 +31,8 @@ func TestRecordIDs(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}
 	for n := range 5000 {
-		id := recordID("00Q", n)
-		if full, ok := normalizeID(id); !ok || full != id || !strings.HasPrefix(id, "00Q") || seen[strings.ToLower(id)] {
+		id := RecordID("00Q", n)
+		if full, ok := NormalizeID(id); !ok || full != id || !strings.HasPrefix(id, "00Q") || seen[strings.ToLower(id)] {
 			t.Fatalf("record %d has the id %q", n, id)
 		}
 		seen[strings.ToLower(id)] = true
@@ -41,11 +41,11 @@ func TestRecordIDs(t *testing.T) {
 
 func TestKeyPrefixes(t *testing.T) {
 	t.Parallel()
-	d := testDataset()
+	d := testStore(t)
 	for object, prefix := range map[string]string{
 		"Account": "001", "Contact": "003", "Opportunity": "006", "Case": "500", "Lead": "00Q", "Task": "00T", "User": "005", "Secret__c": "a00",
 	} {
-		rows := d.records(object)
+		rows := d.All(object)
 		if len(rows) == 0 {
 			t.Errorf("no %s is seeded", object)
 		}
@@ -55,7 +55,7 @@ func TestKeyPrefixes(t *testing.T) {
 			}
 		}
 	}
-	if d.records("Nothing__c") != nil {
+	if d.All("Nothing__c") != nil {
 		t.Error("records of an object that does not exist")
 	}
 }

@@ -1,4 +1,4 @@
-package salesforcesim
+package records
 
 import (
 	"encoding/json"
@@ -13,34 +13,34 @@ import (
 // of totalSize are facts.
 func TestQueryAnswerText(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
+	c := readAs(t, rep())
 	account := fmt.Sprintf(`{"type":"Account","url":"/services/data/v64.0/sobjects/Account/%s"}`, northwindID)
 	for _, tt := range []struct{ q, want string }{
 		{"SELECT COUNT() FROM Account", `{"totalSize":5.0,"done":true,"records":[]}`},
 		{"select name, numberofemployees, ANNUALREVENUE from account where id = '" + northwindID[:15] + "'",
 			`{"totalSize":1.0,"done":true,"records":[{"attributes":` + account + `,"Name":"Northwind Logistics","NumberOfEmployees":620,"AnnualRevenue":84000000.0}]}`},
 		{"SELECT Subject, Account.Name, Account.Owner.Name, Contact.Name FROM Case WHERE CaseNumber = '00001002'",
-			`{"totalSize":1.0,"done":true,"records":[{"attributes":{"type":"Case","url":"/services/data/v64.0/sobjects/Case/` + recordID("500", 2) + `"},` +
+			`{"totalSize":1.0,"done":true,"records":[{"attributes":{"type":"Case","url":"/services/data/v64.0/sobjects/Case/` + RecordID("500", 2) + `"},` +
 				`"Subject":"Invoice shows the old address","Account":{"attributes":` + account + `,"Name":"Northwind Logistics",` +
-				`"Owner":{"attributes":{"type":"User","url":"/services/data/v64.0/sobjects/User/` + RepID + `"},"Name":"Riley Reyes"}},"Contact":null}]}`},
+				`"Owner":{"attributes":{"type":"User","url":"/services/data/v64.0/sobjects/User/` + repID + `"},"Name":"Riley Reyes"}},"Contact":null}]}`},
 		{"SELECT Name, (SELECT LastName FROM Contacts WHERE LastName LIKE 'W%') FROM Account WHERE Name LIKE 'Northwind%' ORDER BY Name DESC",
 			`{"totalSize":2.0,"done":true,"records":[{"attributes":` + account + `,"Name":"Northwind Logistics","Contacts":{"totalSize":1.0,"done":true,"records":[` +
-				`{"attributes":{"type":"Contact","url":"/services/data/v64.0/sobjects/Contact/` + recordID("003", 1) + `"},"LastName":"Whitfield"}]}},` +
-				`{"attributes":{"type":"Account","url":"/services/data/v64.0/sobjects/Account/` + recordID("001", 5) + `"},"Name":"Northwind Cold Storage","Contacts":null}]}`},
+				`{"attributes":{"type":"Contact","url":"/services/data/v64.0/sobjects/Contact/` + RecordID("003", 1) + `"},"LastName":"Whitfield"}]}},` +
+				`{"attributes":{"type":"Account","url":"/services/data/v64.0/sobjects/Account/` + RecordID("001", 5) + `"},"Name":"Northwind Cold Storage","Contacts":null}]}`},
 		{"SELECT What.Name, What.Type, Who.Id FROM Task WHERE Subject LIKE 'Call%'",
-			`{"totalSize":1.0,"done":true,"records":[{"attributes":{"type":"Task","url":"/services/data/v64.0/sobjects/Task/` + recordID("00T", 1) + `"},` +
-				`"What":{"attributes":{"type":"Case","url":"/services/data/v64.0/sobjects/Case/` + recordID("500", 1) + `"},"Name":"00001001","Type":"Case"},"Who":null}]}`},
+			`{"totalSize":1.0,"done":true,"records":[{"attributes":{"type":"Task","url":"/services/data/v64.0/sobjects/Task/` + RecordID("00T", 1) + `"},` +
+				`"What":{"attributes":{"type":"Case","url":"/services/data/v64.0/sobjects/Case/` + RecordID("500", 1) + `"},"Name":"00001001","Type":"Case"},"Who":null}]}`},
 	} {
-		args := string(encodeJSON(map[string]any{"q": tt.q}))
-		if diff := cmp.Diff(tt.want, c.call("soqlQuery", args).text()); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", tt.q, diff)
+		text, refused := c.query(tt.q)
+		if diff := cmp.Diff(tt.want, text); diff != "" || refused != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", tt.q, refused, diff)
 		}
 	}
 }
 
 func TestQueryErrors(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
+	c := readAs(t, rep())
 	for _, tt := range []struct{ q, code, says string }{
 		{"SELECT Id, Name FROM Secret__c", "INVALID_TYPE",
 			"\nSELECT Id, Name FROM Secret__c\n                     ^\nERROR at Row:1:Column:22\nsObject type 'Secret__c' is not supported. If you are attempting to use a custom object, be sure to append the '__c'"},
@@ -76,55 +76,47 @@ func TestQueryErrors(t *testing.T) {
 		{"SELECT Id FROM Account WHERE Name = 'open", "MALFORMED_QUERY", "not closed"},
 		{`SELECT Id FROM Account WHERE Name = 'a\q'`, "MALFORMED_QUERY", "Illegal character sequence"},
 		{"SELECT Id FROM Account WHERE Name = :name", "MALFORMED_QUERY", "unexpected token: ':'"},
-		{"SELECT Id FROM Account GROUP BY Name", "MALFORMED_QUERY", "unexpected token: 'GROUP'"},
-		{"SELECT COUNT(Id) FROM Account", "MALFORMED_QUERY", "unexpected token: '('"},
+		{"SELECT Id FROM Account GROUP BY Name", "MALFORMED_QUERY", "Field must be grouped or aggregated: Id"},
+		{"SELECT COUNTED(Id) FROM Account", "MALFORMED_QUERY", "unexpected token: '('"},
 		{"SELECT Id FROM Account LIMIT -1", "MALFORMED_QUERY", "unexpected token: '-1'"},
 		{"DELETE FROM Account", "MALFORMED_QUERY", "unexpected token: 'DELETE'"},
 		{"SELECT Id FROM Account WHERE " + strings.Repeat("(", 5000) + "Name = 'a'" + strings.Repeat(")", 5000), "MALFORMED_QUERY", "unexpected token"},
 		{"SELECT Id FROM Account WHERE " + strings.Repeat("NOT ", 5000) + "Name = 'a'", "MALFORMED_QUERY", "unexpected token"},
 		{"SELECT Id FROM Account WHERE Name = '" + strings.Repeat("x", maxQuery) + "'", "MALFORMED_QUERY", "longer than"},
-		{"", "MISSING_ARGUMENT", "q"},
+		{"", "MALFORMED_QUERY", "unexpected token: '<EOF>'"},
 	} {
-		r := c.call("soqlQuery", string(encodeJSON(map[string]any{"q": tt.q})))
-		if got := r.code(t); got != tt.code {
-			t.Errorf("%.80s: errorCode %q, want %q\n%.300s", tt.q, got, tt.code, r.text())
-			continue
-		}
-		var list []apiError
-		if err := json.Unmarshal([]byte(r.text()), &list); err != nil || !strings.Contains(list[0].Message, tt.says) {
-			t.Errorf("%.80s: message %q does not say %q", tt.q, list[0].Message, tt.says)
+		text, refused := c.query(tt.q)
+		if refused == nil || refused.Code != tt.code || !strings.Contains(refused.Message, tt.says) {
+			t.Errorf("%.80s: %v %.100s; want %s: … %s", tt.q, refused, text, tt.code, tt.says)
 		}
 	}
 }
 
 func TestQueryMore(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
-	for i := range 2 * queryBatch {
-		if _, refused := c.d.create(c.u, "Task", map[string]any{"Subject": fmt.Sprint("bulk ", i)}); refused != nil {
-			t.Fatal(refused)
-		}
+	c := readAs(t, rep())
+	for i := range 2 * QueryBatch {
+		c.create("Task", map[string]any{"Subject": fmt.Sprint("bulk ", i)})
 	}
-	const q = `{"q":"SELECT Id, Subject FROM Task WHERE Subject LIKE 'bulk %' ORDER BY CreatedDate, Id"}`
-	page := c.call("soqlQuery", q).decode(t)
-	if page["totalSize"] != 4000.0 || page["done"] != false || len(page["records"].([]any)) != queryBatch {
+	page := c.answer("SELECT Id, Subject FROM Task WHERE Subject LIKE 'bulk %' ORDER BY CreatedDate, Id")
+	if page["totalSize"] != 4000.0 || page["done"] != false || len(page["records"].([]any)) != QueryBatch {
 		t.Fatalf("first page: totalSize %v, done %v, %d records", page["totalSize"], page["done"], len(page["records"].([]any)))
 	}
 	more, _ := page["nextRecordsUrl"].(string)
-	if !strings.HasPrefix(more, "/services/data/v64.0/query/01g") || !strings.HasSuffix(more, "-2000") {
+	locator, found := strings.CutPrefix(more, "/services/data/v64.0/query/")
+	if !found || !strings.HasPrefix(locator, "01g") || !strings.HasSuffix(more, "-2000") {
 		t.Fatalf("nextRecordsUrl %q", more)
 	}
-	next := restRequest{method: "GET", url: more}
-	if reply := c.d.rest(manager(), next); reply.status != 400 {
-		t.Errorf("another user's locator answers %d", reply.status)
+	if _, refused := (reader{t, c.d, manager()}).do(func(v *View) (Object, *Error) { return v.QueryMore(locator) }); refused == nil {
+		t.Error("another user's locator is answered")
 	}
-	reply := c.d.rest(c.u, next)
+	text, refused := c.do(func(v *View) (Object, *Error) { return v.QueryMore(locator) })
 	var rest map[string]any
-	if err := json.Unmarshal(encodeJSON(reply.body), &rest); err != nil {
-		t.Fatal(err)
+	if err := json.Unmarshal([]byte(text), &rest); err != nil {
+		t.Fatal(err, refused)
 	}
 	records := rest["records"].([]any)
-	if rest["done"] != true || len(records) != queryBatch || records[0].(map[string]any)["Subject"] != "bulk 2000" {
+	if rest["done"] != true || len(records) != QueryBatch || records[0].(map[string]any)["Subject"] != "bulk 2000" {
 		t.Errorf("second page: done %v, %d records, first %v", rest["done"], len(records), records[0])
 	}
 }
@@ -133,29 +125,28 @@ func TestFieldLevelSecurity(t *testing.T) {
 	t.Parallel()
 	u := rep()
 	u.HiddenFields = []string{"Account.AnnualRevenue", "Case.CaseNumber"}
-	c := callAs(t, u)
+	c := readAs(t, u)
 	for _, q := range []string{
 		"SELECT AnnualRevenue FROM Account", "SELECT Account.AnnualRevenue FROM Contact",
 		"SELECT Id FROM Account WHERE AnnualRevenue > 5", "SELECT Id FROM Account ORDER BY AnnualRevenue",
 		"SELECT Id FROM Contact WHERE Account.AnnualRevenue > 5",
 	} {
-		if code := c.call("soqlQuery", string(encodeJSON(map[string]any{"q": q}))).code(t); code != "INVALID_FIELD" {
+		if code := c.code(q); code != "INVALID_FIELD" {
 			t.Errorf("%s: %q, want INVALID_FIELD", q, code)
 		}
 	}
-	for _, answer := range []toolReply{
-		c.call("soqlQuery", `{"q":"SELECT FIELDS(ALL) FROM Account LIMIT 200"}`),
-		c.call("getObjectSchema", `{"objects":"Account"}`),
-		c.call("getRelatedRecords", `{"sobject-name":"Contact","id":"`+recordID("003", 1)+`","relationship-path":"Account"}`),
+	for name, ask := range map[string]func(*View) (Object, *Error){
+		"FIELDS(ALL)": func(v *View) (Object, *Error) { return v.Query("SELECT FIELDS(ALL) FROM Account LIMIT 200") },
+		"describe":    func(v *View) (Object, *Error) { return v.Describe("Account") },
+		"related":     func(v *View) (Object, *Error) { return v.Related("Contact", RecordID("003", 1), "Account") },
 	} {
-		if answer.IsError || strings.Contains(answer.text(), "AnnualRevenue") || !strings.Contains(answer.text(), "Industry") {
-			t.Errorf("hidden field shown, or nothing: %.200s", answer.text())
+		text, refused := c.do(ask)
+		if refused != nil || strings.Contains(text, "AnnualRevenue") || !strings.Contains(text, "Industry") {
+			t.Errorf("%s: hidden field shown, or nothing: %v %.200s", name, refused, text)
 		}
 	}
-	if got := c.column("SELECT What.Name FROM Task WHERE Subject LIKE 'Call%'", "Name"); got != "" {
-		t.Errorf("name of a related record shown: %q", got)
-	}
-	if text := c.call("soqlQuery", `{"q":"SELECT What.Name FROM Task WHERE Subject LIKE 'Call%'"}`).text(); strings.Contains(text, "00001001") {
-		t.Errorf("hidden name shown through What: %s", text)
+	text, refused := c.query("SELECT What.Name FROM Task WHERE Subject LIKE 'Call%'")
+	if refused != nil || !strings.Contains(text, `"Name":null`) || strings.Contains(text, "00001001") {
+		t.Errorf("hidden name shown through What: %v %s", refused, text)
 	}
 }

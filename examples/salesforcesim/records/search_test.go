@@ -1,20 +1,26 @@
-package salesforcesim
+package records
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 )
 
 // search runs a SOSL statement and says what came back, as Type:Name.
-func (c toolClient) search(q string) string {
+func (c reader) search(q string) string {
 	c.t.Helper()
-	r := c.call("find", string(encodeJSON(map[string]any{"q": q})))
-	if r.IsError {
-		return r.code(c.t)
+	text, refused := c.do(func(v *View) (Object, *Error) { return v.Search(q) })
+	if refused != nil {
+		return refused.Code
+	}
+	var answer struct {
+		SearchRecords []map[string]any `json:"searchRecords"`
+	}
+	if err := json.Unmarshal([]byte(text), &answer); err != nil {
+		c.t.Fatal(err)
 	}
 	var found []string
-	for _, v := range r.decode(c.t)["searchRecords"].([]any) {
-		o := v.(map[string]any)
+	for _, o := range answer.SearchRecords {
 		name, _ := o["Name"].(string)
 		found = append(found, o["attributes"].(map[string]any)["type"].(string)+":"+name)
 	}
@@ -23,7 +29,7 @@ func (c toolClient) search(q string) string {
 
 func TestSearch(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
+	c := readAs(t, rep())
 	for _, tt := range []struct{ q, want string }{
 		{"FIND {Helios} IN ALL FIELDS RETURNING Account(Id, Name), Opportunity(Name)", "Account:Helios Energy GmbH, Opportunity:Helios monitoring pilot"},
 		{"find {hElIoS} returning account(name)", "Account:Helios Energy GmbH"},
@@ -68,10 +74,10 @@ func TestSearchHiddenField(t *testing.T) {
 	t.Parallel()
 	u := rep()
 	u.HiddenFields = []string{"Contact.Email"}
-	if got := callAs(t, u).search("FIND {whitfield AND northwind} RETURNING Contact(Name)"); got != "" {
+	if got := readAs(t, u).search("FIND {whitfield AND northwind} RETURNING Contact(Name)"); got != "" {
 		t.Errorf("found by a hidden field: %q", got)
 	}
-	if got := callAs(t, manager()).search("FIND {149,000}"); got != "Secret__c:" {
+	if got := readAs(t, manager()).search("FIND {149,000}"); got != "Secret__c:" {
 		t.Errorf("the manager finds %q", got)
 	}
 }

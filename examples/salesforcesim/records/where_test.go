@@ -1,11 +1,13 @@
-package salesforcesim
+package records
 
-import "testing"
+import (
+	"testing"
+)
 
 func TestWhere(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, manager())
-	c.call("createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"100% O'Malley \\ Söhne_1","BillingCity":"Cork"}}`)
+	c := readAs(t, manager())
+	c.create("Account", map[string]any{"Name": `100% O'Malley \ Söhne_1`, "BillingCity": "Cork"})
 	const (
 		north, cascade, helios, meridian = "Northwind Logistics", "Cascade Health Partners", "Helios Energy GmbH", "Meridian Retail Group"
 		cold, omalley                    = "Northwind Cold Storage", `100% O'Malley \ Söhne_1`
@@ -72,7 +74,7 @@ func join(names ...string) string {
 // The clock stands at 2026-03-10; opportunities close at +21, +75, +40, +90, -35 and -12 days.
 func TestDates(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
+	c := readAs(t, rep())
 	for _, tt := range []struct {
 		where string
 		want  int
@@ -106,7 +108,7 @@ func TestDates(t *testing.T) {
 
 func TestOrderLimitOffset(t *testing.T) {
 	t.Parallel()
-	c := callAs(t, rep())
+	c := readAs(t, rep())
 	for _, tt := range []struct{ q, want string }{
 		{"SELECT Name FROM Opportunity ORDER BY Amount LIMIT 2", "Helios monitoring pilot, Northwind route planning"},
 		{"SELECT Name FROM Opportunity ORDER BY Amount DESC LIMIT 2", "Helios monitoring pilot, Meridian store rollout"},
@@ -123,26 +125,4 @@ func TestOrderLimitOffset(t *testing.T) {
 			t.Errorf("%s\n got %q\nwant %q", tt.q, got, tt.want)
 		}
 	}
-}
-
-// FuzzQuery holds the parser to its promise that every text is answered and none crashes.
-func FuzzQuery(f *testing.F) {
-	for _, q := range []string{
-		"SELECT Id, Account.Name, (SELECT Id FROM Cases) FROM Contact WHERE Name LIKE 'a\\%_' AND (NOT Id IN ('x')) ORDER BY Name LIMIT 1",
-		"SELECT COUNT() FROM Opportunity WHERE CloseDate = LAST_N_DAYS:3 OR Amount >= -1.5",
-		"SELECT FIELDS(ALL) FROM Account LIMIT 1", "FIND {a* OR \"b c\"} IN ALL FIELDS RETURNING Account(Id WHERE Name = 'x')", "'", "\\", "\xff",
-	} {
-		f.Add(q)
-	}
-	d := testDataset()
-	f.Fuzz(func(t *testing.T, q string) {
-		if o, refused := d.query(rep(), q); refused == nil {
-			encodeJSON(o)
-		} else {
-			encodeJSON(refused)
-		}
-		if o, refused := d.search(rep(), q); refused == nil {
-			encodeJSON(o)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package salesforcesim
+package records
 
 import (
 	"log/slog"
@@ -13,8 +13,8 @@ const (
 	dateLayout     = "2006-01-02"
 	dateTimeLayout = "2006-01-02T15:04:05.000-0700"
 
-	// binTime is how long a deleted record can be brought back.
-	binTime = 15 * 24 * time.Hour
+	// BinTime is how long a deleted record can be brought back.
+	BinTime = 15 * 24 * time.Hour
 )
 
 // record is one row of an object. Values are string, float64, bool or absent; dates are
@@ -25,6 +25,8 @@ type record struct {
 	values    map[string]any
 	changed   int       // rises with every write of the org: the order of the recent items
 	deletedAt time.Time // zero while the record is not in the Recycle Bin
+
+	categories map[string]string // of an article: data category group → category
 }
 
 func (r *record) live() bool { return r.deletedAt.IsZero() }
@@ -34,14 +36,26 @@ func (r *record) text(field string) string {
 	return s
 }
 
-// name is what people call the record by.
-func (r *record) name() string { return r.text(r.object.NameField) }
+// Config says what an org's records are at first and where they are kept.
+type Config struct {
+	// Now is the org's clock; nil: time.Now.
+	Now func() time.Time
+	// Users are the people of the org; each has a User record. The first one owns the
+	// records of the start.
+	Users []User
+	// Records are those of the start; nil: the records of the demonstration.
+	Records []Seed
+	// File keeps the records across restarts, Recycle Bin included: a change is in it
+	// before it is answered. "" keeps them in memory alone. Two stores must not share it.
+	File string
+	// Log receives a record when the file cannot be written; nil: slog.Default.
+	Log *slog.Logger
+}
 
-// dataset is the records of one org. It is safe for concurrent use: callTool, getPrompt
-// and records take the lock for their whole work, everything below them expects it to
-// be held.
-type dataset struct {
-	now    func() time.Time
+// Store is the records of one org. It is safe for concurrent use: Do and All take the
+// lock for their whole work, everything below them expects it to be held.
+type Store struct {
+	cfg    Config
 	schema orgSchema
 
 	mu      sync.Mutex
@@ -50,33 +64,63 @@ type dataset struct {
 	serial  map[string]int // key prefix → last number given
 	writes  int
 	cursors map[string]cursor // query locator → the rest of a long answer
-
-	file    string // where the records are kept; "" for memory alone
-	log     *slog.Logger
-	unsaved bool // something changed since the file was written
+	unsaved bool              // something changed since the file was written
 }
 
-// newDataset returns an org with the seeded records. Their dates are relative to the
-// time that now tells.
-func newDataset(now func() time.Time) *dataset {
-	d := &dataset{now: now, schema: newOrgSchema()}
+// View is the records as one user may see and change them. It is good for the length of
+// one Do.
+type View struct {
+	d *Store
+	u *User
+}
+
+// Open returns the records that Config.File keeps, or those of the start where there is
+// no such file yet.
+func Open(cfg Config) (*Store, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	d := &Store{cfg: cfg, schema: newOrgSchema()}
 	d.clear()
-	d.seed()
-	return d
+	if err := d.start(); err != nil {
+		return nil, err
+	}
+	if cfg.File == "" {
+		return d, nil
+	}
+	return d, d.readFile()
 }
 
-// reset brings the seeded records back. It works in place, so that a call under way
+// Do lets work see and change the records as the user, alone for its whole length. What
+// it changed is in the file when Do returns.
+func (d *Store) Do(u *User, work func(*View)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer d.save()
+	d.ensureUser(u)
+	work(&View{d, u})
+}
+
+// Now is the org's time.
+func (v *View) Now() time.Time { return v.d.cfg.Now() }
+
+// Reset brings the records of the start back. It works in place, so that a call under way
 // cannot write records from before the reset over the file.
-func (d *dataset) reset() {
+func (d *Store) Reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.clear()
-	d.seed()
+	if err := d.start(); err != nil {
+		panic("salesforcesim: records that were good at the start: " + err.Error())
+	}
 	d.save()
 }
 
 // clear forgets every record.
-func (d *dataset) clear() {
+func (d *Store) clear() {
 	d.rows = map[*objectSchema][]*record{}
 	d.byID = map[string]*record{}
 	d.serial = map[string]int{}
@@ -84,10 +128,9 @@ func (d *dataset) clear() {
 	d.cursors = map[string]cursor{}
 }
 
-// records returns the records of an object that are not deleted, in order of creation:
-// what the control API shows. It answers to no permission; nil means that there is no
-// such object.
-func (d *dataset) records(sobject string) []map[string]any {
+// All returns the records of an object that are not deleted, in order of creation. It
+// answers to no permission; nil means that there is no such object.
+func (d *Store) All(sobject string) []map[string]any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.schema.object(sobject)
@@ -96,13 +139,13 @@ func (d *dataset) records(sobject string) []map[string]any {
 	}
 	out := []map[string]any{}
 	for _, r := range d.live(s) {
-		out = append(out, maps.Clone(r.values))
+		out = append(out, d.allValues(r))
 	}
 	return out
 }
 
 // live returns the records of the object that are not in the Recycle Bin.
-func (d *dataset) live(s *objectSchema) []*record {
+func (d *Store) live(s *objectSchema) []*record {
 	var out []*record
 	for _, r := range d.rows[s] {
 		if r.live() {
@@ -113,13 +156,14 @@ func (d *dataset) live(s *objectSchema) []*record {
 }
 
 // children returns the live records that point at the parent through the relationship.
-func (d *dataset) children(c childSchema, parentID string) []*record {
+func (d *Store) children(c childSchema, parentID string) []*record {
 	return slices.DeleteFunc(d.live(c.Object), func(r *record) bool { return r.text(c.Field.Name) != parentID })
 }
 
 // parentOf follows a reference field; nil means that it is empty or that its target is deleted.
-func (d *dataset) parentOf(r *record, f *fieldSchema) *record {
-	p := d.byID[r.text(f.Name)]
+func (d *Store) parentOf(r *record, f *fieldSchema) *record {
+	id, _ := d.value(r, f).(string)
+	p := d.byID[id]
 	if p == nil || !p.live() {
 		return nil
 	}
@@ -127,29 +171,29 @@ func (d *dataset) parentOf(r *record, f *fieldSchema) *record {
 }
 
 // find returns the live record of the object with this id, as REST answers for one that is missing.
-func (d *dataset) find(s *objectSchema, id string) (*record, *apiError) {
-	full, ok := normalizeID(id)
+func (d *Store) find(s *objectSchema, id string) (*record, *Error) {
+	full, ok := NormalizeID(id)
 	if !ok {
-		return nil, refuse("MALFORMED_ID", "%s ID: id value of incorrect type: %s", s.Name, id)
+		return nil, Refuse("MALFORMED_ID", "%s ID: id value of incorrect type: %s", s.Name, id)
 	}
 	r := d.byID[full]
 	if r == nil || r.object != s {
-		return nil, refuse("NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", id)
+		return nil, Refuse("NOT_FOUND", "Provided external ID field does not exist or is not accessible: %s", id)
 	}
 	if !r.live() {
-		return nil, refuse("ENTITY_IS_DELETED", "entity is deleted")
+		return nil, Refuse("ENTITY_IS_DELETED", "entity is deleted")
 	}
 	return r, nil
 }
 
 // insert stores a record that has been checked, and gives it its id and system fields.
-func (d *dataset) insert(s *objectSchema, userID string, values map[string]any) *record {
+func (d *Store) insert(s *objectSchema, userID string, values map[string]any) *record {
 	d.serial[s.Prefix]++
-	r := &record{object: s, id: recordID(s.Prefix, d.serial[s.Prefix]), values: values}
-	if s.Name == "Case" {
-		r.values["CaseNumber"] = caseNumber(d.serial[s.Prefix])
+	r := &record{object: s, id: RecordID(s.Prefix, d.serial[s.Prefix]), values: values}
+	if s.Number != nil {
+		r.values[s.NameField] = s.Number(d.serial[s.Prefix])
 	}
-	if !s.SetupOnly && r.values["OwnerId"] == nil {
+	if s.owned() && r.values["OwnerId"] == nil {
 		r.values["OwnerId"] = userID
 	}
 	d.add(r, userID)
@@ -157,19 +201,19 @@ func (d *dataset) insert(s *objectSchema, userID string, values map[string]any) 
 }
 
 // add stores a record that has its id.
-func (d *dataset) add(r *record, userID string) {
+func (d *Store) add(r *record, userID string) {
 	r.values["Id"] = r.id
 	r.values["IsDeleted"] = false
 	r.values["CreatedById"] = orNull(userID)
-	r.values["CreatedDate"] = d.now().UTC().Format(dateTimeLayout)
+	r.values["CreatedDate"] = d.cfg.Now().UTC().Format(dateTimeLayout)
 	d.touch(r, userID)
 	d.rows[r.object] = append(d.rows[r.object], r)
 	d.byID[r.id] = r
 }
 
 // touch notes who changed the record and when.
-func (d *dataset) touch(r *record, userID string) {
-	at := d.now().UTC().Format(dateTimeLayout)
+func (d *Store) touch(r *record, userID string) {
+	at := d.cfg.Now().UTC().Format(dateTimeLayout)
 	d.writes++
 	d.unsaved = true
 	r.changed = d.writes
@@ -179,7 +223,7 @@ func (d *dataset) touch(r *record, userID string) {
 }
 
 // recent returns the records of the object that were changed last, the latest first, at most n.
-func (d *dataset) recent(s *objectSchema, n int) []*record {
+func (d *Store) recent(s *objectSchema, n int) []*record {
 	rows := d.live(s)
 	slices.SortFunc(rows, func(a, b *record) int { return b.changed - a.changed })
 	return rows[:min(n, len(rows))]
@@ -187,8 +231,8 @@ func (d *dataset) recent(s *objectSchema, n int) []*record {
 
 // ensureUser makes sure that a person who calls has a User record that fits the login,
 // with the same profile, role and manager as getUserInfo tells.
-func (d *dataset) ensureUser(u *User) {
-	id, ok := normalizeID(u.ID)
+func (d *Store) ensureUser(u *User) {
+	id, ok := NormalizeID(u.ID)
 	if !ok {
 		return
 	}
@@ -202,13 +246,13 @@ func (d *dataset) ensureUser(u *User) {
 }
 
 // userValues are the fields of a person's User record.
-func (d *dataset) userValues(u *User) map[string]any {
+func (d *Store) userValues(u *User) map[string]any {
 	values := map[string]any{
 		"Username": u.Username, "Name": u.Name, "Email": u.Email, "IsActive": !u.Frozen, "TimeZoneSidKey": u.Timezone,
 		"ProfileId": d.named("Profile", u.Profile), "UserRoleId": d.named("UserRole", u.Role),
 	}
 	for _, r := range d.live(d.schema.object("User")) {
-		if strings.EqualFold(r.name(), u.Manager) {
+		if strings.EqualFold(d.nameOf(r), u.Manager) {
 			values["ManagerId"] = r.id
 		}
 	}
@@ -222,13 +266,13 @@ func (d *dataset) userValues(u *User) map[string]any {
 
 // named returns the id of the record of a setup object with this name, and makes the
 // record if there is none.
-func (d *dataset) named(object, name string) any {
+func (d *Store) named(object, name string) any {
 	if name == "" {
 		return nil
 	}
 	s := d.schema.object(object)
 	for _, r := range d.live(s) {
-		if r.name() == name {
+		if d.nameOf(r) == name {
 			return r.id
 		}
 	}

@@ -1,4 +1,4 @@
-package salesforcesim
+package records
 
 import (
 	"slices"
@@ -25,6 +25,8 @@ const (
 	typeDate      fieldType = "date"
 	typeDateTime  fieldType = "datetime"
 	typeReference fieldType = "reference"
+	typeMulti     fieldType = "multipicklist" // values in one text, separated by semicolons
+	typeAddress   fieldType = "address"       // compound: read as a whole, filtered by DISTANCE alone
 )
 
 // isNumber reports whether values of the type are numbers.
@@ -34,8 +36,17 @@ func (t fieldType) isNumber() bool {
 
 // isText reports whether values of the type are text that is compared without regard to case.
 func (t fieldType) isText() bool {
-	return !t.isNumber() && t != typeBoolean && t != typeDate && t != typeDateTime
+	return !t.isNumber() && !t.isDate() && t != typeBoolean && t != typeAddress
 }
+
+// isDate reports whether values of the type are dates, with or without a time.
+func (t fieldType) isDate() bool { return t == typeDate || t == typeDateTime }
+
+// isID reports whether values of the type are ids of records.
+func (t fieldType) isID() bool { return t == typeID || t == typeReference }
+
+// comparable reports whether fields of the type can be filtered and sorted by.
+func (t fieldType) comparable() bool { return t != typeTextArea && t != typeAddress }
 
 // fieldSchema describes one field of an object.
 type fieldSchema struct {
@@ -46,6 +57,10 @@ type fieldSchema struct {
 	Default  any      // taken when the creator gives none
 	System   bool     // written by the platform only
 	Values   []string // of a picklist, for describe; like standard picklists it accepts others
+
+	// Compute reads the value of a field that stores none of its own: a copy from another
+	// record, a total, a compound.
+	Compute func(d *Store, r *record) any
 
 	// Of a reference: the objects it may point at, the name of the path from here to
 	// there, and the name of the child relationship from there to here.
@@ -88,13 +103,26 @@ type objectSchema struct {
 	NameField            string // the field that people call the record by
 	Fields               []*fieldSchema
 	Children             []childSchema
-	SetupOnly            bool   // its records are made by the platform, not by record tools
-	DuplicateBy          string // a field whose value may occur once: the duplicate rule
-	Guidance             string // the admin's words for agents, part of the describe result
+	SetupOnly            bool               // its records are made by the platform, not by record tools
+	NoOwner              bool               // its records belong to another record instead of a person
+	Unsearchable         bool               // searches leave it out unless it is named
+	Article              bool               // has data categories, and is queried by publication status
+	Number               func(n int) string // names the n-th record, where people do not
+	DuplicateBy          string             // a field whose value may occur once: the duplicate rule
+	Guidance             string             // the admin's words for agents, part of the describe result
 }
 
+// customSuffixes end the names of what administrators make: objects, big and external
+// ones, metadata types, and the histories and shares of objects.
+var customSuffixes = []string{"__c", "__x", "__mdt", "__History", "__Share"}
+
 // custom reports whether the object was made by the org's administrators.
-func (s *objectSchema) custom() bool { return strings.HasSuffix(s.Name, "__c") }
+func (s *objectSchema) custom() bool {
+	return slices.ContainsFunc(customSuffixes, func(suffix string) bool { return strings.HasSuffix(s.Name, suffix) })
+}
+
+// owned reports whether the object's records have an owner.
+func (s *objectSchema) owned() bool { return !s.SetupOnly && !s.NoOwner }
 
 // field finds a field by its name without regard to case; nil means there is none.
 func (s *objectSchema) field(name string) *fieldSchema {

@@ -1,11 +1,10 @@
-package salesforcesim
+package records
 
 import (
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -25,35 +24,31 @@ type savedRecord struct {
 	Values    map[string]any
 	Changed   int
 	DeletedAt time.Time `json:",omitzero"` // set: it is in the Recycle Bin
+
+	Categories map[string]string `json:",omitempty"` // of an article
 }
 
-// openDataset returns the records that file keeps, or the seeded ones where there is no
-// such file yet. From then on every change is in the file before it is answered. Without
-// a file name, records live in memory alone.
-func openDataset(now func() time.Time, file string, log *slog.Logger) (*dataset, error) {
-	d := newDataset(now)
-	if file == "" {
-		return d, nil
-	}
-	d.file, d.log = file, log
-	content, err := os.ReadFile(file)
+// readFile replaces the records by those of the file, or writes the file where there is
+// none.
+func (d *Store) readFile() error {
+	content, err := os.ReadFile(d.cfg.File)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if err := d.write(); err != nil {
-			return nil, fmt.Errorf("saving the simulator's records: %w", err)
+			return fmt.Errorf("saving the simulator's records: %w", err)
 		}
-		return d, nil
+		return nil
 	case err != nil:
-		return nil, fmt.Errorf("reading the simulator's records: %w", err)
+		return fmt.Errorf("reading the simulator's records: %w", err)
 	}
 	if err := d.load(content); err != nil {
-		return nil, fmt.Errorf("reading the simulator's records %s: %w", file, err)
+		return fmt.Errorf("reading the simulator's records %s: %w", d.cfg.File, err)
 	}
-	return d, nil
+	return nil
 }
 
-// load replaces the records by those of a file. After an error the dataset is of no use.
-func (d *dataset) load(content []byte) error {
+// load replaces the records by those of a file. After an error the Store is of no use.
+func (d *Store) load(content []byte) error {
 	var saved savedRecords
 	if err := json.Unmarshal(content, &saved); err != nil {
 		return err
@@ -68,10 +63,10 @@ func (d *dataset) load(content []byte) error {
 		}
 		for _, x := range records {
 			id, _ := x.Values["Id"].(string)
-			if !validID(id, s.Prefix) || d.byID[id] != nil {
+			if !ValidID(id, s.Prefix) || d.byID[id] != nil {
 				return fmt.Errorf("object %s: id %q: want an id of the object, once", name, id)
 			}
-			r := &record{object: s, id: id, values: x.Values, changed: x.Changed, deletedAt: x.DeletedAt}
+			r := &record{object: s, id: id, values: x.Values, changed: x.Changed, deletedAt: x.DeletedAt, categories: x.Categories}
 			d.rows[s] = append(d.rows[s], r)
 			d.byID[id] = r
 		}
@@ -82,36 +77,47 @@ func (d *dataset) load(content []byte) error {
 // save writes the file where something changed since it was written last; the caller
 // holds mu. Failure is logged, not answered, as for the state: the simulator still works,
 // and the next call tries again.
-func (d *dataset) save() {
-	if d.file == "" || !d.unsaved {
+func (d *Store) save() {
+	if d.cfg.File == "" || !d.unsaved {
 		return
 	}
 	if err := d.write(); err != nil {
-		d.log.Error("saving the simulator's records", "error", err)
+		d.cfg.Log.Error("saving the simulator's records", "error", err)
 	}
 }
 
-func (d *dataset) write() error {
+// Snapshot is the content of the file, as it would be written now.
+func (d *Store) Snapshot() ([]byte, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.encode()
+}
+
+func (d *Store) encode() ([]byte, error) {
 	saved := savedRecords{Serial: d.serial, Writes: d.writes, Records: map[string][]savedRecord{}}
 	for s, rows := range d.rows {
 		for _, r := range rows {
-			saved.Records[s.Name] = append(saved.Records[s.Name], savedRecord{r.values, r.changed, r.deletedAt})
+			saved.Records[s.Name] = append(saved.Records[s.Name], savedRecord{r.values, r.changed, r.deletedAt, r.categories})
 		}
 	}
-	content, err := json.Marshal(saved)
+	return json.Marshal(saved)
+}
+
+func (d *Store) write() error {
+	content, err := d.encode()
 	if err != nil {
 		return err
 	}
-	if err := replaceFile(d.file, content); err != nil {
+	if err := ReplaceFile(d.cfg.File, content); err != nil {
 		return err
 	}
 	d.unsaved = false
 	return nil
 }
 
-// replaceFile writes a file as a whole or not at all, whenever the process or the machine
+// ReplaceFile writes a file as a whole or not at all, whenever the process or the machine
 // stops: until the new content is on disk, the name stands for the old one.
-func replaceFile(name string, content []byte) error {
+func ReplaceFile(name string, content []byte) error {
 	file, err := os.CreateTemp(filepath.Dir(name), ".salesforcesim-*")
 	if err != nil {
 		return err

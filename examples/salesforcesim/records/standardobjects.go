@@ -1,45 +1,4 @@
-package salesforcesim
-
-// newOrgSchema returns the objects of the simulated org with their system fields and
-// child relationships. It is made anew for each org, since nothing in it may be shared
-// between orgs that run side by side.
-func newOrgSchema() orgSchema {
-	org := orgSchema{
-		accountSchema(), contactSchema(), opportunitySchema(), caseSchema(), leadSchema(), taskSchema(),
-		userSchema(), profileSchema(), userRoleSchema(), secretSchema(),
-	}
-	for _, s := range org {
-		s.Fields = append([]*fieldSchema{{Name: "Id", Type: typeID, System: true, Length: 18}}, s.Fields...)
-		s.Fields = append(s.Fields, systemFields(s)...)
-	}
-	for _, s := range org {
-		for _, f := range s.Fields {
-			for _, target := range f.RefTo {
-				if t := org.object(target); f.ChildRel != "" {
-					t.Children = append(t.Children, childSchema{Rel: f.ChildRel, Object: s, Field: f})
-				}
-			}
-		}
-	}
-	return org
-}
-
-// systemFields are those that every object has; records made by people also have an owner.
-func systemFields(s *objectSchema) []*fieldSchema {
-	user := []string{"User"}
-	fields := []*fieldSchema{
-		{Name: "IsDeleted", Type: typeBoolean, System: true},
-		{Name: "CreatedDate", Type: typeDateTime, System: true},
-		{Name: "CreatedById", Type: typeReference, RefTo: user, Rel: "CreatedBy", System: true},
-		{Name: "LastModifiedDate", Type: typeDateTime, System: true},
-		{Name: "LastModifiedById", Type: typeReference, RefTo: user, Rel: "LastModifiedBy", System: true},
-		{Name: "SystemModstamp", Type: typeDateTime, System: true},
-	}
-	if s.SetupOnly {
-		return fields
-	}
-	return append([]*fieldSchema{{Name: "OwnerId", Type: typeReference, RefTo: user, Rel: "Owner"}}, fields...)
-}
+package records
 
 func accountSchema() *objectSchema {
 	return &objectSchema{Name: "Account", Plural: "Accounts", Prefix: "001", NameField: "Name",
@@ -55,6 +14,9 @@ func accountSchema() *objectSchema {
 			{Name: "NumberOfEmployees", Type: typeInt},
 			{Name: "BillingCity", Type: typeString, Length: 40},
 			{Name: "BillingCountry", Type: typeString, Length: 80},
+			{Name: "BillingLatitude", Type: typeDouble},
+			{Name: "BillingLongitude", Type: typeDouble},
+			{Name: "BillingAddress", Type: typeAddress, System: true, Compute: billingAddress},
 			{Name: "Description", Type: typeTextArea},
 			{Name: "ParentId", Type: typeReference, RefTo: []string{"Account"}, Rel: "Parent", ChildRel: "ChildAccounts"},
 		}}
@@ -71,6 +33,9 @@ func contactSchema() *objectSchema {
 			{Name: "Department", Type: typeString, Length: 80},
 			{Name: "Email", Type: typeEmail, Length: 80},
 			{Name: "Phone", Type: typePhone, Length: 40},
+			{Name: "MobilePhone", Type: typePhone, Length: 40},
+			{Name: "Fax", Type: typePhone, Length: 40},
+			{Name: "LeadSource", Type: typePicklist, Values: []string{"Web", "Partner", "Trade Show", "Phone"}},
 			{Name: "Description", Type: typeTextArea},
 		}}
 }
@@ -88,6 +53,7 @@ func opportunitySchema() *objectSchema {
 			{Name: "Type", Type: typePicklist, Values: []string{"New Business", "Renewal", "Expansion"}},
 			{Name: "LeadSource", Type: typePicklist, Values: []string{"Web", "Partner", "Trade Show", "Phone"}},
 			{Name: "NextStep", Type: typeString},
+			{Name: "CampaignId", Type: typeReference, RefTo: []string{"Campaign"}, Rel: "Campaign", ChildRel: "Opportunities"},
 			{Name: "Description", Type: typeTextArea},
 			{Name: "IsClosed", Type: typeBoolean, System: true},
 			{Name: "IsWon", Type: typeBoolean, System: true},
@@ -95,11 +61,15 @@ func opportunitySchema() *objectSchema {
 }
 
 func caseSchema() *objectSchema {
-	return &objectSchema{Name: "Case", Plural: "Cases", Prefix: "500", NameField: "CaseNumber",
+	return &objectSchema{Name: "Case", Plural: "Cases", Prefix: "500", NameField: "CaseNumber", Number: caseNumber,
 		Fields: []*fieldSchema{
 			{Name: "CaseNumber", Type: typeString, Length: 30, System: true},
 			{Name: "AccountId", Type: typeReference, RefTo: []string{"Account"}, Rel: "Account", ChildRel: "Cases", OnDelete: forbidDelete},
 			{Name: "ContactId", Type: typeReference, RefTo: []string{"Contact"}, Rel: "Contact", ChildRel: "Cases"},
+			{Name: "ContactEmail", Type: typeEmail, System: true, Compute: copied("Contact.Email")},
+			{Name: "ContactPhone", Type: typePhone, System: true, Compute: copied("Contact.Phone")},
+			{Name: "ContactMobile", Type: typePhone, System: true, Compute: copied("Contact.MobilePhone")},
+			{Name: "ContactFax", Type: typePhone, System: true, Compute: copied("Contact.Fax")},
 			{Name: "Subject", Type: typeString},
 			{Name: "Status", Type: typePicklist, Default: "New", Values: []string{"New", "Working", "Escalated", "Closed"}},
 			{Name: "Priority", Type: typePicklist, Default: "Medium", Values: []string{"High", "Medium", "Low"}},
@@ -123,10 +93,17 @@ func leadSchema() *objectSchema {
 			{Name: "Status", Type: typePicklist, Default: "Open - Not Contacted", Values: []string{"Open - Not Contacted", "Working - Contacted", "Closed - Not Converted"}},
 			{Name: "LeadSource", Type: typePicklist, Values: []string{"Web", "Partner", "Trade Show", "Phone"}},
 			{Name: "Industry", Type: typePicklist, Values: []string{"Energy", "Healthcare", "Logistics", "Manufacturing", "Retail", "Technology"}},
+			{Name: "AnnualRevenue", Type: typeCurrency},
 			{Name: "Description", Type: typeTextArea},
 			{Name: "IsConverted", Type: typeBoolean, System: true},
+			{Name: "ConvertedAccountId", Type: typeReference, RefTo: []string{"Account"}, Rel: "ConvertedAccount", System: true},
+			{Name: "ConvertedContactId", Type: typeReference, RefTo: []string{"Contact"}, Rel: "ConvertedContact", System: true},
+			{Name: "ConvertedOpportunityId", Type: typeReference, RefTo: []string{"Opportunity"}, Rel: "ConvertedOpportunity", System: true},
 		}}
 }
+
+// activityTargets are the objects that a task or an event can be about.
+var activityTargets = []string{"Account", "Opportunity", "Case", "Campaign", "Contract", "Order", "Product2", "Asset"}
 
 func taskSchema() *objectSchema {
 	return &objectSchema{Name: "Task", Plural: "Tasks", Prefix: "00T", NameField: "Subject",
@@ -135,8 +112,9 @@ func taskSchema() *objectSchema {
 			{Name: "Status", Type: typePicklist, Default: "Not Started", Values: []string{"Not Started", "In Progress", "Completed"}},
 			{Name: "Priority", Type: typePicklist, Default: "Normal", Values: []string{"High", "Normal", "Low"}},
 			{Name: "ActivityDate", Type: typeDate},
-			{Name: "WhatId", Type: typeReference, RefTo: []string{"Account", "Opportunity", "Case"}, Rel: "What", ChildRel: "Tasks", OnDelete: deleteWithIt},
+			{Name: "WhatId", Type: typeReference, RefTo: activityTargets, Rel: "What", ChildRel: "Tasks", OnDelete: deleteWithIt},
 			{Name: "WhoId", Type: typeReference, RefTo: []string{"Contact", "Lead"}, Rel: "Who", ChildRel: "Tasks"},
+			{Name: "AccountId", Type: typeReference, RefTo: []string{"Account"}, Rel: "Account", System: true, Compute: activityAccount},
 			{Name: "Description", Type: typeTextArea},
 			{Name: "IsClosed", Type: typeBoolean, System: true},
 		}}

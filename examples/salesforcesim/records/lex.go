@@ -1,4 +1,4 @@
-package salesforcesim
+package records
 
 import (
 	"fmt"
@@ -17,6 +17,7 @@ const (
 	tokenNumber
 	tokenDate
 	tokenDateTime
+	tokenAmount // a number with its currency before it: EUR5000
 	tokenSymbol
 )
 
@@ -53,9 +54,9 @@ var literalPatterns = []struct {
 
 // lexQuery splits a query into tokens, from the byte offset start on. The last token is
 // always tokenEnd.
-func lexQuery(text string, start int) ([]queryToken, *apiError) {
+func lexQuery(text string, start int) ([]queryToken, *Error) {
 	if len(text) > maxQuery {
-		return nil, refuse("MALFORMED_QUERY", "query is longer than %d characters", maxQuery)
+		return nil, Refuse("MALFORMED_QUERY", "query is longer than %d characters", maxQuery)
 	}
 	var out []queryToken
 	for at := start; ; {
@@ -73,7 +74,7 @@ func lexQuery(text string, start int) ([]queryToken, *apiError) {
 }
 
 // lexOne reads the token at a place and returns how many bytes it takes.
-func lexOne(text string, at int) (queryToken, int, *apiError) {
+func lexOne(text string, at int) (queryToken, int, *Error) {
 	rest := text[at:]
 	if rest[0] == '\'' {
 		return lexString(text, at)
@@ -88,7 +89,7 @@ func lexOne(text string, at int) (queryToken, int, *apiError) {
 }
 
 // lexString reads a quoted string and checks its escapes.
-func lexString(text string, at int) (queryToken, int, *apiError) {
+func lexString(text string, at int) (queryToken, int, *Error) {
 	for i := at + 1; i < len(text); i++ {
 		switch text[i] {
 		case '\\':
@@ -160,12 +161,12 @@ func likePattern(raw string) *regexp.Regexp {
 // refuseAt is an error of a query as Salesforce shows it: the line, a caret below the
 // place, row and column, and the cause. Rows and columns count from 1, columns in
 // characters.
-func refuseAt(code, text string, at int, cause string) *apiError {
+func refuseAt(code, text string, at int, cause string) *Error {
 	lineStart := strings.LastIndexByte(text[:at], '\n') + 1
 	line, _, _ := strings.Cut(text[lineStart:], "\n")
 	row := strings.Count(text[:at], "\n") + 1
 	column := utf8.RuneCountInString(text[lineStart:at]) + 1
-	return refuse(code, "\n%s\n%s^\nERROR at Row:%d:Column:%d\n%s", line, strings.Repeat(" ", column-1), row, column, cause)
+	return Refuse(code, "\n%s\n%s^\nERROR at Row:%d:Column:%d\n%s", line, strings.Repeat(" ", column-1), row, column, cause)
 }
 
 // parseDateTime reads a date and time in one of the forms that Salesforce takes.
