@@ -302,7 +302,7 @@ func TestTooManyPending(t *testing.T) {
 	for i := range 11 {
 		last = c.create(strings.Replace(createAccount, "Nimbus", strings.Repeat("N", i+1), 1))
 	}
-	if !last.failed() || last.text() != sayTooMany {
+	if !last.failed() || last.text() != textTooMany {
 		t.Errorf("the eleventh: %s", last.body)
 	}
 }
@@ -315,7 +315,7 @@ func TestQuorumIsNotWeakened(t *testing.T) {
 	})
 	a := rep(w).create(createAccount)
 	w.wantDenied("a call for two approvers", a)
-	if a.text() != sayNoQuorum {
+	if a.text() != textNoQuorum {
 		t.Errorf("what is told: %s", a.body)
 	}
 }

@@ -23,27 +23,27 @@ func bearer(header string) (token string, ok bool) {
 
 // authenticate finds out who calls. Everything that is wrong gets the same challenge,
 // whether the server exists or not.
-func (x *exchange) authenticate() error {
-	headers := x.r.Header.Values("Authorization")
+func (r *request) authenticate() error {
+	headers := r.http.Header.Values("Authorization")
 	// RFC 6750 2.3 is not offered: a token in a URL is a token in a log.
-	if len(headers) != 1 || x.r.URL.RawQuery != "" && x.r.URL.Query().Has("access_token") {
+	if len(headers) != 1 || r.http.URL.RawQuery != "" && r.http.URL.Query().Has("access_token") {
 		return &challenge{}
 	}
 	token, ok := bearer(headers[0])
 	if !ok {
 		return &challenge{}
 	}
-	x.token = token
-	return x.authorize(x.r.Context())
+	r.token = token
+	return r.authorize(r.http.Context())
 }
 
 // authorize asks whether the token opens the endpoint, and notes who calls. It runs when a
 // request comes and again right before it is forwarded (SR-RS-1).
-func (x *exchange) authorize(ctx context.Context) error {
-	caller, err := x.admit(ctx, x.token, x.name)
+func (r *request) authorize(ctx context.Context) error {
+	caller, err := r.admit(ctx, r.token, r.name)
 	if denied, ok := errors.AsType[*access.DeniedError](err); ok {
-		x.grant = denied.Caller.Grant
-		x.refuseToken(denied)
+		r.grant = denied.Caller.Grant
+		r.refuseToken(denied)
 		return &challenge{invalid: denied.Denial != access.ScopeMissing, insufficient: denied.Denial == access.ScopeMissing}
 	}
 	switch {
@@ -52,22 +52,22 @@ func (x *exchange) authorize(ctx context.Context) error {
 	case err != nil:
 		return unavailable("access could not be checked", err)
 	}
-	x.server, x.grant, x.who = caller.Server, caller.Grant, caller.Principal
+	r.server, r.grant, r.who = caller.Server, caller.Grant, caller.Principal
 	return nil
 }
 
 // refuseToken records that a good token was refused.
-func (x *exchange) refuseToken(denied *access.DeniedError) {
-	if !x.budgets.Of(x.user()).Allow() {
+func (r *request) refuseToken(denied *access.DeniedError) {
+	if !r.budgets.Of(r.user()).Allow() {
 		return
 	}
 	action := "server.use"
 	if denied.Denial == access.ForeignToken {
 		action = "token.use"
 	}
-	e := x.entry(action, audit.Denied)
+	e := r.entry(action, audit.Denied)
 	e.Reason = denied.Error()
-	x.record(e)
+	r.record(e)
 }
 
 // challenge is the answer to a request without a good token (RFC 6750 3, RFC 9728 5.1).

@@ -83,7 +83,7 @@ func TestAV04NoisyNeighbour(t *testing.T) {
 					return
 				default:
 				}
-				if a := own.tool("getUserInfo", `{}`); a.failed() && a.text() == sayLimit {
+				if a := own.tool("getUserInfo", `{}`); a.failed() && a.text() == textLimit {
 					limited.Add(1)
 				}
 			}

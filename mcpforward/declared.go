@@ -13,7 +13,7 @@ import (
 // keeps, or with every request (2026-07-28). It is self-reported: it decides what the
 // client is offered, never what it may do.
 type declared struct {
-	name         string       // what it calls itself, for people who look for a fault
+	name         string       // what it calls itself, for people who look for what is wrong
 	capabilities capabilities // what it can do
 	logLevel     string       // least severity of the log messages that it wants; empty: none
 }
@@ -23,13 +23,16 @@ type declared struct {
 type capabilities []string
 
 const (
-	canShowUI      = "ui"          // extension io.modelcontextprotocol/ui: Salesforce lists more tools for it
-	canSample      = "sampling"    // ask the client's model
-	canBeAsked     = "elicitation" // ask the user, by a form
-	canListRoots   = "roots"       // ask for the folders the client works on
-	uiExtension    = "io.modelcontextprotocol/ui"
-	protocolPrefix = "io.modelcontextprotocol/"
+	canShowUI    = "ui"          // extension io.modelcontextprotocol/ui: Salesforce lists more tools for it
+	canSample    = "sampling"    // ask the client's model
+	canBeAsked   = "elicitation" // ask the user, by a form
+	canListRoots = "roots"       // ask for the folders the client works on
+	uiExtension  = protocolPrefix + "ui"
 )
+
+// passableCapabilities are those by which a server can be configured to pass requests of
+// the hosted server to the client.
+var passableCapabilities = []string{canBeAsked, canListRoots, canSample}
 
 // has reports whether the client declared the capability.
 func (c capabilities) has(name string) bool { return slices.Contains(c, name) }
@@ -40,24 +43,19 @@ func (c capabilities) String() string { return strings.Join(c, " ") }
 // unless it names its modes (MCP 2025-11-25, elicitation).
 func readCapabilities(v jsontext.Value) (c capabilities) {
 	all, _ := jsonrpc.ParseObject(v)
-	object := func(in jsonrpc.Object, name string) (jsonrpc.Object, bool) {
-		raw, _ := in.Get(name)
-		o, err := jsonrpc.ParseObject(raw)
-		return o, err == nil
-	}
-	extensions, _ := object(all, "extensions")
-	if _, ok := object(extensions, uiExtension); ok {
+	extensions, _ := all.Object("extensions")
+	if _, ok := extensions.Object(uiExtension); ok {
 		c = append(c, canShowUI)
 	}
-	if _, ok := object(all, "sampling"); ok {
+	if _, ok := all.Object("sampling"); ok {
 		c = append(c, canSample)
 	}
-	if modes, ok := object(all, "elicitation"); ok {
-		if _, form := object(modes, "form"); form || modes.Len() == 0 {
+	if modes, ok := all.Object("elicitation"); ok {
+		if _, form := modes.Object("form"); form || modes.Len() == 0 {
 			c = append(c, canBeAsked)
 		}
 	}
-	if _, ok := object(all, "roots"); ok {
+	if _, ok := all.Object("roots"); ok {
 		c = append(c, canListRoots)
 	}
 	return c

@@ -1,21 +1,43 @@
 // Package mcpforward is the protected resource: it takes MCP requests of clients at
 // /mcp/{server}, has each one decided, and forwards to Salesforce what was decided.
 //
-// What happens to a call is in call.go, top to bottom. In short: authenticate →
-// decode strictly → decide by policy → (hold for a person) → record the intent →
-// check everything once more → forward → record the outcome. One code path serves
-// every method and every protocol version; the methods are an explicit list
-// (exchange.go), and what is not on it is refused.
+// # Life of a call
+//
+// [Handler.ServeHTTP] takes every request through the steps of request.serve in call.go;
+// each returns an error if the request ends with it:
+//
+//   - transport.go: path, host and origin are those of an endpoint;
+//   - authenticate.go: who calls, checked again right before the call is forwarded;
+//   - decode.go: the body is one strict JSON-RPC message;
+//   - era.go: which protocol version it belongs to, and what its client can do (declared.go);
+//   - session.go: the session that it names;
+//   - methods.go: how its method is handled; what is not there is refused;
+//   - turn.go: the limits of its user and of the server (package limit);
+//   - tools.go, list.go, prompts.go with params.go and meta.go: the call that is to be
+//     judged and sent, built from the parse;
+//   - decide.go: the policy, the kill switch;
+//   - hold.go: a person who has to approve it;
+//   - record.go: the intent, without which nothing is sent;
+//   - recheck.go: everything once more, since the steps above take their time;
+//   - hold.go: the approval is spent;
+//   - send.go: token, Salesforce, what comes before the response; serverrequests.go: what
+//     the hosted server asks of the client meanwhile;
+//   - outcome.go: how it ended, which record.go and hold.go record;
+//   - deliver.go: what of it the client gets.
+//
+// What is not forwarded is answered by initialize.go and notifications.go. Requests that
+// are under way are known to inflight.go.
 //
 // # What a client gets
 //
-// A refusal of the transport (no token, wrong type, not one strict message, unknown
-// session) is an HTTP status. Everything after that is HTTP 200 with a JSON-RPC
-// answer, as clients of these protocol versions expect: a call that is denied, held
-// or failed is a tool result with isError and a sentence that a model can pass on.
-// The answer is JSON, or an event stream if progress precedes it. The handler builds
-// every header itself; nothing of Salesforce's headers, challenges or error data
-// passes.
+// A result, or one of the errors of answers.go, which render.go alone puts on the wire; the
+// sentences are in texts.go. A refusal of the transport (no token, wrong type, not one
+// strict message, unknown session) is an HTTP status. Everything after that is HTTP 200
+// with a JSON-RPC answer, as clients of these protocol versions expect: a call that is
+// denied, held or failed is a tool result with isError and a sentence that a model can
+// pass on. The answer is JSON, or an event stream if progress precedes it (package
+// stream). The handler builds every header itself; nothing of Salesforce's headers,
+// challenges or error data passes.
 //
 // # Sessions
 //
@@ -37,8 +59,8 @@
 // 2026-07-28, which is stateless: each request says its version, its client's
 // capabilities and, in headers, what it is (era.go). 2025-11-25, 2025-06-18, 2025-03-26
 // and 2024-11-05, which begin with initialize, over this one transport: the event-stream
-// transport of 2024-11-05 is not offered. Batches, which 2025-03-26 has, are refused in every
-// version. Beyond era.go and welcome.go nothing depends on the era: Salesforce is
+// transport of 2024-11-05 is not offered. Batches, which 2025-03-26 has, are refused in
+// every version. Beyond era.go, initialize.go and render.go little depends on the era: Salesforce is
 // spoken to in its own sessions in any case.
 //
 // # Choices
@@ -50,8 +72,8 @@
 // If a client goes away, a read is given up. A write that was forwarded runs to its
 // end, so that its outcome is recorded and a repeat is answered from the record.
 //
-// What a hosted server may ask of a client is in ask.go, streams of notifications in
-// listen.go. Both are for custom servers: Salesforce's own use neither today.
+// What a hosted server asks of a client (serverrequests.go) and streams of notifications
+// (notifications.go) are for custom servers: Salesforce's own use neither today.
 //
 // The package does not issue or refresh tokens, does not parse SOQL and keeps no answer.
 package mcpforward

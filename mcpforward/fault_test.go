@@ -13,12 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -346,7 +343,7 @@ func TestFT45CallsOfAFormerHandler(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next.Succeed(w.handler)
+		next.TakeOver(w.handler)
 		w.handler = next
 		handler.Store(next)
 		begun := time.Now()
@@ -495,25 +492,5 @@ func TestAU01Reconcile(t *testing.T) {
 	}
 	if diff := cmp.Diff(sent, counted); diff != "" {
 		t.Errorf("sent and recorded: %s", diff)
-	}
-}
-
-// M-CL-14: a result of another kind is none, whatever it holds. It must not become a
-// complete one on its way to a client of the stateless era.
-func TestResultOfAnotherKind(t *testing.T) {
-	t.Parallel()
-	unsure := ending{outcome: audit.Unknown, settled: approval.Unknown}
-	c := &call{action: "tool.call", decision: policy.Decision{Class: policy.Create}}
-	for result, complete := range map[string]bool{
-		`{"content":[]}`:                         true,
-		`{"content":[],"resultType":"complete"}`: true,
-		`{"content":[],"resultType":null}`:       false,
-		`{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"https://evil.example"}}},"content":[]}`: false,
-		`{"resultType":"task","content":[]}`: false,
-	} {
-		end := resultEnding(c, unsure, jsontext.Value(result))
-		if complete != (end.err == nil) || complete != (end.result != nil) || !complete && end.outcome != audit.Unknown {
-			t.Errorf("%s: %+v", result, end)
-		}
 	}
 }

@@ -222,7 +222,7 @@ func TestStopModes(t *testing.T) {
 	read := func() *answer { return c.tool("getUserInfo", `{}`) }
 	write := func() *answer { return c.tool("createSobjectRecord", createAccount) }
 	stop(access.StopWrites)
-	if a := write(); !a.failed() || a.text() != sayStopWrites {
+	if a := write(); !a.failed() || a.text() != textStopWrites {
 		t.Errorf("stop writes, write: %s", a.body)
 	}
 	if a := read(); a.failed() {
@@ -230,10 +230,10 @@ func TestStopModes(t *testing.T) {
 	}
 	stop(access.StopAll)
 	before := w.reached()
-	if a := read(); !a.failed() || a.text() != sayStopAll {
+	if a := read(); !a.failed() || a.text() != textStopAll {
 		t.Errorf("stop all, read: %s", a.body)
 	}
-	if a := c.call("tools/list", `{}`); a.Error == nil || a.Error.Message != sayStopAll {
+	if a := c.call("tools/list", `{}`); a.Error == nil || a.Error.Message != textStopAll {
 		t.Errorf("stop all, list: %s", a.body)
 	}
 	if a := c.call("ping", `{}`); a.Error != nil {
@@ -264,7 +264,7 @@ func TestLimits(t *testing.T) {
 	for i := range 6 {
 		if a := c.tool("getUserInfo", `{}`); a.failed() {
 			held = append(held, i)
-			if a.text() != sayLimit {
+			if a.text() != textLimit {
 				t.Errorf("over the limit: %s", a.body)
 			}
 		}

@@ -3,10 +3,8 @@ package mcpforward
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -51,17 +49,17 @@ type Config struct {
 // Handler serves /mcp/{server} of every configured server. It is safe for concurrent use.
 type Handler struct {
 	Config
-	admit     func(ctx context.Context, token, server string) (access.Caller, error) // Access.Admit
-	origin    string                                                                 // scheme and host of the public URL
-	host      string
-	sessions  sessionStore
-	calls     *inFlight
-	questions *questions
-	streams   limit.Streams
-	budgets   *limit.Budgets
-	quiet     time.Duration   // see [stream.QuietTime]
-	draining  context.Context // ends with Drain
-	drain     func()
+	admit          func(ctx context.Context, token, server string) (access.Caller, error) // Access.Admit
+	origin         string                                                                 // scheme and host of the public URL
+	host           string
+	sessions       sessionStore
+	calls          *inFlight
+	serverRequests *serverRequests
+	streams        limit.Streams
+	budgets        *limit.Budgets
+	quiet          time.Duration   // see [stream.QuietTime]
+	draining       context.Context // ends with Drain
+	drain          func()
 }
 
 // New returns a handler, or says what c lacks.
@@ -80,7 +78,7 @@ func New(c Config) (*Handler, error) {
 		origin:   c.Access.PublicURL(),
 		host:     hostOf(host, scheme),
 		sessions: newSessionStore(c.DB, c.Now),
-		calls:    &inFlight{}, questions: &questions{},
+		calls:    &inFlight{}, serverRequests: &serverRequests{},
 		quiet: stream.QuietTime,
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
@@ -108,43 +106,30 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
-// Succeed makes h know the calls that are under way at former, so that clients can cancel
+// TakeOver makes h know the calls that are under way at previous, so that clients can cancel
 // them and answer what they ask. It must be called before h is used.
-func (h *Handler) Succeed(former *Handler) { h.calls, h.questions = former.calls, former.questions }
+func (h *Handler) TakeOver(previous *Handler) {
+	h.calls, h.serverRequests = previous.calls, previous.serverRequests
+}
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	x := &exchange{Handler: h, r: r, reply: stream.New(w, r), started: h.Now()}
+	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now()}
+	defer x.done()
 	defer x.survive()
-	if err := x.serve(); err != nil {
-		x.fail(err)
-	}
+	x.render(x.serve())
 }
 
-// survive turns a panic into a generic answer. The log gets the place, not the
-// values, which may hold what the client sent.
-func (x *exchange) survive() {
-	p := recover()
-	if p == nil {
-		return
-	}
-	if p == http.ErrAbortHandler {
-		panic(p)
-	}
-	x.Log.ErrorContext(x.r.Context(), "panic while forwarding", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-	x.fail(errors.New("panic"))
-}
-
-// Spared returns for each server, by its name, whether its calls are held back because
-// Salesforce failed several times in a row.
-func (h *Handler) Spared() map[string]bool {
-	spared := map[string]bool{}
+// CircuitOpen returns for each server, by its name, whether its calls are refused for now
+// because Salesforce failed several times in a row.
+func (h *Handler) CircuitOpen() map[string]bool {
+	open := map[string]bool{}
 	for _, s := range h.Access.Servers() {
-		spared[s.Name] = h.Pool.Spared(s.Org, s.URL)
+		open[s.Name] = h.Pool.Spared(s.Org, s.URL)
 	}
-	return spared
+	return open
 }
 
 // Recheck ends the requests in flight whose grant is not alive any more, or all of

@@ -6,136 +6,143 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
-// hold asks for the person that a call needs. It reports true if one has approved
-// exactly this call and it can be forwarded; otherwise it has answered.
-func (x *exchange) hold(c *call) (approved bool, err error) {
-	ctx := x.r.Context()
-	if c.decision.Quorum > 1 { // one decision is all that a request can hold: less than asked for must not do
-		x.recordDenied(c, "more than one approver is required, which is not supported")
-		return false, x.tell(sayNoQuorum)
+// hold asks for the person that a call needs. It returns nil if none is needed, or if one
+// has approved exactly this call and it can be forwarded.
+func (c *call) hold() error {
+	switch {
+	case c.decision.Effect != policy.Confirm:
+		return nil
+	case !c.isTool(): // there is no result to carry the link
+		c.recordDenied("only calls of tools can be held for a person")
+		return answerText(textNoHold)
+	case c.decision.Quorum > 1: // one decision is all that a request can hold: less than asked for must not do
+		c.recordDenied("more than one approver is required, which is not supported")
+		return answerText(textNoQuorum)
 	}
-	r, err := x.ask(c)
-	if r == nil {
-		return false, err
+	if err := c.submit(); err != nil {
+		return err
 	}
-	if r.State == approval.Approved {
+	if c.approval.State == approval.Approved {
 		// The person agreed to the tool as it was listed then. What Salesforce lists at this
 		// moment must be the same, or the call is another one and needs its own approval.
-		x.Pool.Relist(x.target())
-		if r, err = x.ask(c); r == nil {
-			return false, err
+		c.Pool.Relist(c.target())
+		if err := c.submit(); err != nil {
+			return err
 		}
 	}
-	if r.State != approval.Approved {
-		return false, x.held(c, r)
+	if c.approval.State != approval.Approved {
+		return c.held(c.approval)
 	}
 	// An approval is not spent on a call that cannot be made.
-	if _, err := x.target().Token(ctx); err != nil {
-		return false, x.noToken(c, err)
+	if _, err := c.target().Token(c.http.Context()); err != nil {
+		return c.noToken(err)
 	}
-	return true, nil
+	return nil
 }
 
-// ask returns the approval request that exactly this call meets, with the tool as
-// Salesforce lists it. It returns nil when it has answered.
-func (x *exchange) ask(c *call) (*approval.Request, error) {
-	ctx := x.r.Context()
-	_, hash, err := x.Pool.Tool(ctx, x.target(), c.tool)
+// submit finds the approval request that exactly this call meets, with the tool as
+// Salesforce lists it, and makes one if there is none.
+func (c *call) submit() error {
+	ctx := c.http.Context()
+	_, hash, err := c.Pool.Tool(ctx, c.target(), c.tool)
 	if errors.Is(err, upstream.ErrNoTool) {
-		x.recordDenied(c, "salesforce does not list the tool")
-		return nil, x.answer(unknown(x.msg, c.tool))
+		c.recordDenied("salesforce does not list the tool")
+		return c.noSuchName()
 	}
 	if err != nil {
-		return nil, x.noCall(c, err)
+		return c.noDefinition(err)
 	}
 	c.definition = hash
 	c.binding = approval.Binding{
-		Org: x.grant.Org, Subject: x.grant.Subject, ClientID: x.grant.ClientID, GrantID: x.grant.ID,
-		Server: x.server.Name, Tool: c.tool, DefinitionHash: hash, PolicyVersion: c.decision.Version, Arguments: c.arguments,
+		Org: c.grant.Org, Subject: c.grant.Subject, ClientID: c.grant.ClientID, GrantID: c.grant.ID,
+		Server: c.server.Name, Tool: c.tool, DefinitionHash: hash, PolicyVersion: c.decision.Version, Arguments: c.arguments,
 	}
-	r, err := x.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
+	a, err := c.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
 	if errors.Is(err, approval.ErrTooMany) {
-		x.recordDenied(c, "too many approvals are pending")
-		return nil, x.tell(sayTooMany)
+		c.recordDenied("too many approvals are pending")
+		return answerText(textTooMany)
 	}
 	if err != nil {
-		return nil, unavailable("the call could not be submitted for approval, so it was not made", err)
+		return unavailable("the call could not be submitted for approval, so it was not made", err)
 	}
-	c.approval, c.binding.Role = r, r.Role
-	return r, nil
+	c.approval, c.binding.Role = a, a.Role
+	return nil
 }
 
-// held answers a call that is not approved, or was spent.
-func (x *exchange) held(c *call, r *approval.Request) error {
-	e := x.callEntry(c, audit.Held)
-	switch r.State {
+// held records and answers a call whose approval is not given, or was spent.
+func (c *call) held(a *approval.Request) error {
+	e := c.callEntry(audit.Held)
+	switch a.State {
 	case approval.Denied:
 		e.Outcome, e.Reason = audit.Denied, "denied by a person"
 	case approval.Spent:
-		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(r.Outcome)
+		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
 	}
-	x.record(e)
-	return x.result(approvalResult(r, x.Access.PublicURL()+"/approvals/"+r.ID))
+	c.record(e)
+	return &notApproved{a, c.Access.PublicURL() + "/approvals/" + a.ID}
 }
 
-// spend takes the approval for this one call. When a repeat of the call was faster,
-// it has the approval, and this one is answered from the record.
-func (x *exchange) spend(ctx context.Context, c *call, intent int64) (spent bool, err error) {
-	r, err := x.Approvals.Spend(ctx, c.binding)
+// spend takes the approval, if one is needed, for this one call. When a repeat of the
+// call was faster, it has the approval, and this one is answered from the record.
+func (c *call) spend(ctx context.Context) error {
+	if c.approval == nil {
+		return nil
+	}
+	a, err := c.Approvals.Spend(ctx, c.binding)
 	if err == nil {
-		c.approval = r
-		return true, nil
+		c.approval = a
+		return nil
 	}
-	x.conclude(c, intent, ending{outcome: audit.Denied, reason: "the approval could not be spent"})
+	c.outcome = notForwarded("the approval could not be spent")
 	if !errors.Is(err, approval.ErrNotApproved) {
-		return false, unavailable("the approval could not be spent, so the call was not made", err)
+		return unavailable("the approval could not be spent, so the call was not made", err)
 	}
-	r, err = x.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
-	if err != nil {
-		return false, unavailable("the approval is gone, so the call was not made", err)
+	if a, err = c.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers); err != nil {
+		return unavailable("the approval is gone, so the call was not made", err)
 	}
-	if r.State == approval.Approved { // it was given back in this instant
-		return false, x.tell(sayAgain)
+	if a.State == approval.Approved { // it was given back in this instant
+		return answerText(textAgain)
 	}
-	return false, x.held(c, r)
+	return c.held(a)
 }
 
-// settle records with the approval how its call ended.
-func (x *exchange) settle(c *call, end ending) {
+// settleApproval records with the approval how its call ended.
+func (c *call) settleApproval() {
 	if c.approval == nil {
 		return
 	}
-	ctx := context.WithoutCancel(x.r.Context())
+	ctx := context.WithoutCancel(c.http.Context())
 	var err error
-	if end.settled == "" {
-		err = x.Approvals.Unspend(ctx, c.approval.ID)
+	if c.outcome.approval == "" {
+		err = c.Approvals.Unspend(ctx, c.approval.ID)
 	} else {
-		err = x.Approvals.Settle(ctx, c.approval.ID, end.settled, end.result)
+		err = c.Approvals.Settle(ctx, c.approval.ID, c.outcome.approval, c.outcome.result)
 	}
 	if err != nil {
-		x.Log.ErrorContext(ctx, "how an approved call ended was not recorded with its approval",
-			"approval", c.approval.ID, "outcome", end.outcome, "error", err)
+		c.Log.ErrorContext(ctx, "how an approved call ended was not recorded with its approval",
+			"approval", c.approval.ID, "outcome", c.outcome.recorded, "error", err)
 	}
 }
 
-// noCall answers a call that was not made because Salesforce could not be asked
+// noDefinition answers a call that was not made because Salesforce could not be asked
 // about its tool.
-func (x *exchange) noCall(c *call, err error) error {
-	end := lostEnding(ending{}, err)
-	end.err.MayHaveHappened = false // only a list was asked for
-	x.recordDenied(c, "tool definition: "+end.reason)
-	return x.undelivered(c, end.err)
+func (c *call) noDefinition(err error) error {
+	o := noAnswer(outcome{}, err)
+	o.failure.MayHaveHappened = false // only a list was asked for
+	c.recordDenied("tool definition: " + o.reason)
+	return c.undelivered(o.failure)
 }
 
 // noToken answers a call that was not made for want of a Salesforce token.
-func (x *exchange) noToken(c *call, err error) error {
+func (c *call) noToken(err error) error {
 	kind := upstream.Unavailable
 	if errors.Is(err, upstream.ErrLoginLost) {
 		kind = upstream.LoginLost
 	}
-	x.recordDenied(c, "no salesforce token: "+kind.String())
-	return x.undelivered(c, &upstream.Error{Kind: kind, Reason: "no token", Err: err})
+	c.recordDenied("no salesforce token: " + kind.String())
+	return c.undelivered(&upstream.Error{Kind: kind, Reason: "no token", Err: err})
 }

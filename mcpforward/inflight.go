@@ -23,11 +23,11 @@ var (
 // value is ready.
 type inFlight struct {
 	mu    sync.Mutex
-	calls map[*flying]struct{}
+	calls map[*registration]struct{}
 }
 
-// flying is one call.
-type flying struct {
+// registration is one call.
+type registration struct {
 	grant, session, id string
 	end                context.CancelCauseFunc
 }
@@ -42,13 +42,14 @@ func idKey(id jsontext.Value) string {
 	return string(shortest)
 }
 
-// enter registers a call and returns its context, which ends when the call is to end.
-func (f *inFlight) enter(ctx context.Context, grantID, session, id string) (context.Context, func()) {
+// register makes a call known until unregister is called, and returns its context, which
+// ends when the call is to end.
+func (f *inFlight) register(ctx context.Context, grantID, session, id string) (_ context.Context, unregister func()) {
 	ctx, end := context.WithCancelCause(ctx)
-	c := &flying{grantID, session, id, end}
+	c := &registration{grantID, session, id, end}
 	f.mu.Lock()
 	if f.calls == nil {
-		f.calls = map[*flying]struct{}{}
+		f.calls = map[*registration]struct{}{}
 	}
 	f.calls[c] = struct{}{}
 	f.mu.Unlock()
@@ -76,24 +77,24 @@ func (f *inFlight) grants() []string {
 }
 
 // stop ends every call.
-func (f *inFlight) stop() { f.each(errStopped, func(*flying) bool { return true }) }
+func (f *inFlight) stop() { f.each(errStopped, func(*registration) bool { return true }) }
 
 // end cuts off the calls of the grants for which cut holds.
 func (f *inFlight) end(cut func(grantID string) bool) {
-	f.each(errCutOff, func(c *flying) bool { return cut(c.grant) })
+	f.each(errCutOff, func(c *registration) bool { return cut(c.grant) })
 }
 
 // cancel ends the call with that id of one session.
 func (f *inFlight) cancel(grantID, session, id string) {
-	f.each(errCancelled, func(c *flying) bool { return c.grant == grantID && c.session == session && c.id == id })
+	f.each(errCancelled, func(c *registration) bool { return c.grant == grantID && c.session == session && c.id == id })
 }
 
 // endSession ends every call of a session.
 func (f *inFlight) endSession(grantID, session string) {
-	f.each(errCancelled, func(c *flying) bool { return c.grant == grantID && c.session == session })
+	f.each(errCancelled, func(c *registration) bool { return c.grant == grantID && c.session == session })
 }
 
-func (f *inFlight) each(cause error, match func(*flying) bool) {
+func (f *inFlight) each(cause error, match func(*registration) bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for c := range f.calls {
@@ -101,4 +102,26 @@ func (f *inFlight) each(cause error, match func(*flying) bool) {
 			c.end(cause)
 		}
 	}
+}
+
+// register makes the request one that can be cut off and cancelled.
+func (r *request) register(ctx context.Context) (_ context.Context, unregister func()) {
+	session, id := "", ""
+	if r.session != nil {
+		session = r.session.hash
+	}
+	if r.msg != nil {
+		id = idKey(r.msg.ID)
+	}
+	return r.calls.register(ctx, r.grant.ID, session, id)
+}
+
+// begin gives the call the context in which it is forwarded. A read ends with its
+// client. A write that may already be under way at Salesforce does not: its outcome has
+// to be recorded (SR-FW-9).
+func (c *call) begin() (_ context.Context, unregister func()) {
+	if c.reads() {
+		return c.waiting, func() {}
+	}
+	return c.register(context.WithoutCancel(c.http.Context()))
 }

@@ -4,23 +4,22 @@ import (
 	"context"
 	"fmt"
 
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 )
 
 // entry is what every entry of this request says.
-func (x *exchange) entry(action, outcome string) audit.Entry {
-	g := x.grant
+func (r *request) entry(action, outcome string) audit.Entry {
+	g := r.grant
 	return audit.Entry{
 		Actor: "user " + g.Subject, Action: action, Outcome: outcome,
-		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: x.name,
+		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: r.name,
 	}
 }
 
 // callEntry is an entry about a call that was judged.
-func (x *exchange) callEntry(c *call, outcome string) audit.Entry {
-	e := x.entry(c.action, outcome)
+func (c *call) callEntry(outcome string) audit.Entry {
+	e := c.entry(c.action, outcome)
 	e.Object, e.Tool = c.tool, c.tool
 	e.Class, e.Decision, e.Rule = string(c.decision.Class), string(c.decision.Effect), c.decision.Reason
 	e.PolicyVersion, e.DefinitionHash = c.decision.Version, c.definition
@@ -36,84 +35,83 @@ func (x *exchange) callEntry(c *call, outcome string) audit.Entry {
 	return e
 }
 
-// intend records that the call is about to be forwarded. Without that it is not (D11).
-func (x *exchange) intend(c *call) (seq int64, err error) {
-	return x.Audit.Append(x.r.Context(), x.callEntry(c, audit.Intent))
+// recorded makes the call between its two entries: that it is about to be forwarded, without
+// which it is not (D11), and how it ended, which is c.outcome once attempt returns.
+func (c *call) recorded(attempt func() error) error {
+	intent, err := c.Audit.Append(c.http.Context(), c.callEntry(audit.Intent))
+	if err != nil {
+		return unavailable("the call could not be recorded, so it was not made", err)
+	}
+	err = attempt()
+	c.recordOutcome(intent)
+	return err
 }
 
-// conclude records how an intended call ended. The arguments are in the intent. Of a read
-// nothing depends on that, so its client does not wait for the disk; see package audit.
-func (x *exchange) conclude(c *call, intent int64, end ending) {
-	e := x.callEntry(c, end.outcome)
+// recordOutcome records how an intended call ended. The arguments are in the intent. Of a
+// read nothing depends on that, so its client does not wait for the disk; see package audit.
+func (c *call) recordOutcome(intent int64) {
+	o := &c.outcome
+	e := c.callEntry(o.recorded)
 	e.Arguments = nil
-	e.IntentSeq, e.Status, e.Reason = intent, end.status, end.reason
-	e.Bytes, e.DurationMS = int64(len(end.result)), x.Now().Sub(x.started).Milliseconds()
+	e.IntentSeq, e.Status, e.Reason = intent, o.status, o.reason
+	e.Bytes, e.DurationMS = int64(len(o.result)), c.Now().Sub(c.started).Milliseconds()
 	if c.reads() {
-		ctx := context.WithoutCancel(x.r.Context())
-		x.Audit.AppendLater(ctx, e, func(err error) { x.lost(ctx, e, err) })
+		ctx := context.WithoutCancel(c.http.Context())
+		c.Audit.AppendLater(ctx, e, func(err error) { c.logLost(ctx, e, err) })
 		return
 	}
-	x.record(e)
+	c.record(e)
 }
 
 // recordDenied records a call that is answered without being forwarded.
-func (x *exchange) recordDenied(c *call, reason string) {
-	e := x.callEntry(c, audit.Denied)
+func (c *call) recordDenied(reason string) {
+	e := c.callEntry(audit.Denied)
 	e.Reason = reason
-	x.record(e)
+	c.record(e)
+}
+
+// recordMalformed records a request that is not what the protocol has.
+func (r *request) recordMalformed(how string) {
+	if r.budgets.Of(r.user()).Allow() {
+		e := r.entry("request.refuse", audit.Denied)
+		e.Reason = "malformed: " + how
+		r.record(e)
+	}
 }
 
 // recordLimited records a request that is refused for a limit, if it is not one of many.
-func (x *exchange) recordLimited() {
-	unrecorded, ok := x.budgets.Of(x.user()).RecordRefusal()
+func (r *request) recordLimited() {
+	unrecorded, ok := r.budgets.Of(r.user()).RecordRefusal()
 	if !ok {
 		return
 	}
-	e := x.entry("request.refuse", audit.Denied)
-	e.Object = x.r.Method
-	if x.msg != nil {
-		e.Object = x.msg.Method
+	e := r.entry("request.refuse", audit.Denied)
+	e.Object = r.http.Method
+	if r.msg != nil {
+		e.Object = r.msg.Method
 	}
 	if e.Object == "tools/call" {
-		if c, fault := x.toolCall(); fault == nil {
-			e = x.callEntry(c, audit.Denied)
+		if c, err := r.readToolCall(); err == nil {
+			e = c.callEntry(audit.Denied)
 		}
 	}
 	e.Reason = "over a limit of calls"
 	if unrecorded > 0 {
 		e.Reason += fmt.Sprintf("; %d more were refused before without an entry", unrecorded)
 	}
-	x.record(e)
+	r.record(e)
 }
 
 // record appends an entry about something that has happened already. It does not end
 // with the client, and a failure changes nothing about what happened.
-func (x *exchange) record(e audit.Entry) {
-	ctx := context.WithoutCancel(x.r.Context())
-	if _, err := x.Audit.Append(ctx, e); err != nil {
-		x.lost(ctx, e, err)
+func (r *request) record(e audit.Entry) {
+	ctx := context.WithoutCancel(r.http.Context())
+	if _, err := r.Audit.Append(ctx, e); err != nil {
+		r.logLost(ctx, e, err)
 	}
 }
 
-// lost says in the log what the audit log could not take.
-func (x *exchange) lost(ctx context.Context, e audit.Entry, err error) {
-	x.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
-}
-
-// stopped says why the kill switch refuses the call, or "". If its position is not
-// known, everything is refused (D9).
-func (x *exchange) stopped(c *call) string {
-	mode, err := x.Access.StopMode(context.WithoutCancel(x.r.Context()))
-	if err != nil {
-		x.Log.ErrorContext(x.r.Context(), "kill switch cannot be read", "error", err)
-	}
-	switch {
-	case mode == access.StopOff && err == nil:
-		return ""
-	case mode == access.StopWrites && err == nil && c.reads():
-		return ""
-	case mode == access.StopWrites && err == nil:
-		return sayStopWrites
-	}
-	return sayStopAll
+// logLost says in the log what the audit log could not take.
+func (r *request) logLost(ctx context.Context, e audit.Entry, err error) {
+	r.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
 }

@@ -31,23 +31,26 @@ type session struct {
 	client  declared
 }
 
-// findSession finds the session that the request names. It must be the grant's own;
-// there is no "only session" to fall back to (RS-13).
-func (x *exchange) findSession() error {
-	ids := x.r.Header.Values(sessionHeader)
+// findSession finds the session that the request names, unless it needs none. It must be
+// the grant's own; there is no "only session" to fall back to (RS-13).
+func (r *request) findSession() error {
+	if r.stateless || r.msg != nil && r.msg.Method == "initialize" {
+		return nil
+	}
+	ids := r.http.Header.Values(sessionHeader)
 	if len(ids) != 1 || ids[0] == "" {
 		return badRequest(jsonrpc.InvalidRequest, sessionHeader+" is missing: begin with initialize")
 	}
-	s, err := x.sessions.find(x.r.Context(), ids[0], x.grant.ID)
+	s, err := r.sessions.find(r.http.Context(), ids[0], r.grant.ID)
 	if err != nil {
-		return sessionFault(err)
+		return sessionError(err)
 	}
-	x.session, x.client = s, s.client
+	r.session, r.client = s, s.client
 	return nil
 }
 
-// sessionFault is the answer when a session is not there or cannot be known.
-func sessionFault(err error) error {
+// sessionError is the error when a session is not there or cannot be known.
+func sessionError(err error) error {
 	if errors.Is(err, errNoSession) {
 		return &refusal{status: http.StatusNotFound, code: jsonrpc.InvalidRequest, message: "the session is over: begin with initialize"}
 	}
@@ -55,16 +58,15 @@ func sessionFault(err error) error {
 }
 
 // closeSession ends the session that the request names, and its calls (DELETE).
-func (x *exchange) closeSession() error {
-	if err := x.findSession(); err != nil {
-		return err
+func (r *request) closeSession() (result, error) {
+	if err := r.findSession(); err != nil {
+		return result{}, err
 	}
-	if err := x.sessions.close(x.r.Context(), x.session.hash, x.grant.ID); err != nil {
-		return unavailable("the session could not be closed", err)
+	if err := r.sessions.close(r.http.Context(), r.session.hash, r.grant.ID); err != nil {
+		return result{}, unavailable("the session could not be closed", err)
 	}
-	x.calls.endSession(x.grant.ID, x.session.hash)
-	x.reply.Status(http.StatusNoContent)
-	return nil
+	r.calls.endSession(r.grant.ID, r.session.hash)
+	return result{status: http.StatusNoContent}, nil
 }
 
 // sessionStore keeps the sessions in the table mcp_sessions.

@@ -114,7 +114,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err := next.bindOrgs(ctx); err != nil {
 		return false, errors.Join(err, next.close())
 	}
-	next.forward.Succeed(previous.forward)
+	next.forward.TakeOver(previous.forward)
 	next.work(ctx, g)
 	for _, warning := range c.Warnings() {
 		p.log.Warn(warning)

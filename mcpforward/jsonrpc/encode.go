@@ -71,6 +71,21 @@ func appendQuote(b []byte, s string) []byte {
 	return b
 }
 
+// Bool returns b as JSON.
+func Bool(b bool) jsontext.Value { return strconv.AppendBool(nil, b) }
+
+// Array returns a JSON array of the items.
+func Array(items []jsontext.Value) jsontext.Value {
+	out := []byte{'['}
+	for i, item := range items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = append(out, item...)
+	}
+	return append(out, ']')
+}
+
 // Unquote returns the text of v if it is a JSON string.
 func Unquote(v jsontext.Value) (string, bool) {
 	if v.Kind() != '"' {

@@ -109,6 +109,17 @@ func (o Object) String(name string) (string, bool) {
 	return Unquote(v)
 }
 
+// Object returns the members of a member that is an object; false if it is absent or
+// something else.
+func (o Object) Object(name string) (Object, bool) {
+	v, ok := o.Get(name)
+	if !ok {
+		return Object{}, false
+	}
+	inner, err := ParseObject(v)
+	return inner, err == nil
+}
+
 // All returns the members in order.
 func (o Object) All() iter.Seq2[string, jsontext.Value] {
 	return func(yield func(string, jsontext.Value) bool) {

@@ -19,37 +19,37 @@ const instructions = "Calls run in Salesforce as the signed-in user, within the 
 const offered = `{"tools":{},"prompts":{},"resources":{},"completions":{},"logging":{}}`
 
 // initialize opens a session. Salesforce's own session is opened when a call needs it.
-func (x *exchange) initialize() error {
-	asked, ok := x.params.String("protocolVersion")
+func (r *request) initialize() (result, error) {
+	asked, ok := r.params.String("protocolVersion")
 	if !ok {
-		return x.answer(x.invalid("protocolVersion is missing"))
+		return result{}, invalidParams("protocolVersion is missing")
 	}
-	info, _ := x.params.Get("clientInfo")
-	can, _ := x.params.Get("capabilities")
+	info, _ := r.params.Get("clientInfo")
+	can, _ := r.params.Get("capabilities")
 	s := session{version: newestVersion, client: declared{name: readClientInfo(info), capabilities: readCapabilities(can)}}
-	if spoken[asked] {
+	if hasSessions(asked) {
 		s.version = asked
 	}
-	id, err := x.sessions.open(x.r.Context(), x.grant.ID, s)
+	id, err := r.sessions.open(r.http.Context(), r.grant.ID, s)
 	if err != nil {
-		return unavailable("the session could not be opened", err)
+		return result{}, unavailable("the session could not be opened", err)
 	}
-	x.reply.Header().Set(sessionHeader, id)
-	return x.result(fmt.Appendf(nil, `{"protocolVersion":%s,"capabilities":%s,"serverInfo":%s,"instructions":%s}`,
-		jsonrpc.Quote(s.version), offered, x.serverInfo(), jsonrpc.Quote(instructions)))
+	r.out.Header().Set(sessionHeader, id)
+	return result{value: fmt.Appendf(nil, `{"protocolVersion":%s,"capabilities":%s,"serverInfo":%s,"instructions":%s}`,
+		jsonrpc.Quote(s.version), offered, r.serverInfo(), jsonrpc.Quote(instructions))}, nil
 }
 
 // discover is server/discover, by which clients of the stateless era may begin.
-func (x *exchange) discover() error {
-	return x.result(fmt.Appendf(nil, `{"supportedVersions":%s,"capabilities":%s,"instructions":%s}`,
-		supportedVersions, offered, jsonrpc.Quote(instructions)))
+func (r *request) discover() (result, error) {
+	return result{value: fmt.Appendf(nil, `{"supportedVersions":%s,"capabilities":%s,"instructions":%s}`,
+		supportedVersions, offered, jsonrpc.Quote(instructions))}, nil
 }
 
 // serverInfo names the endpoint. Which hosted server stands behind it is not said.
-func (x *exchange) serverInfo() jsontext.Value {
-	title, program := x.server.Title, x.Version
+func (r *request) serverInfo() jsontext.Value {
+	title, program := r.server.Title, r.Version
 	if title == "" {
-		title = x.server.Name
+		title = r.server.Name
 	}
 	if program == "" {
 		program = "dev"
@@ -59,19 +59,21 @@ func (x *exchange) serverInfo() jsontext.Value {
 
 // setLogLevel is logging/setLevel: from now on the client gets the log messages of
 // that severity which the hosted server sends along with the client's calls.
-func (x *exchange) setLogLevel() error {
-	raw, _ := x.params.Get("level")
+func (r *request) setLogLevel() (result, error) {
+	raw, _ := r.params.Get("level")
 	level, ok := readLogLevel(raw)
 	if !ok {
-		return x.answer(x.invalid("level is not a log level"))
+		return result{}, invalidParams("level is not a log level")
 	}
-	if err := x.sessions.setLogLevel(x.r.Context(), x.session.hash, x.grant.ID, level); err != nil {
-		return sessionFault(err)
+	if err := r.sessions.setLogLevel(r.http.Context(), r.session.hash, r.grant.ID, level); err != nil {
+		return result{}, sessionError(err)
 	}
-	return x.result(jsontext.Value(`{}`))
+	return result{value: jsontext.Value(`{}`)}, nil
 }
 
 func readLogLevel(v jsontext.Value) (string, bool) {
 	level, _ := jsonrpc.Unquote(v)
 	return level, upstream.IsLogLevel(level)
 }
+
+func (r *request) ping() (result, error) { return result{value: jsontext.Value(`{}`)}, nil }

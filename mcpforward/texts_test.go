@@ -19,7 +19,7 @@ func TestWhenToTryAgain(t *testing.T) {
 		" Try again in 60 seconds.": {Kind: upstream.Limited, RetryAfter: time.Minute},
 		" Try again in 10 seconds.": {Kind: upstream.Unavailable, Err: &link.UnavailableError{RetryAfter: 10 * time.Second}},
 	} {
-		if got := when(e); got != want {
+		if got := retryHint(e); got != want {
 			t.Errorf("%+v: %q, want %q", e, got, want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestUnsureWriteIsNotToBeTriedAgain(t *testing.T) {
 	c := w.capable("asking", `{}`)
 	c.tool("log", `{}`)
 	fails.Store(true)
-	if a := c.tool("log", `{}`); !strings.Contains(a.text(), sayUnsure) || strings.Contains(a.text(), "Try again") {
+	if a := c.tool("log", `{}`); !strings.Contains(a.text(), textUnsure) || strings.Contains(a.text(), "Try again") {
 		t.Errorf("a write: %s", a.body)
 	}
 	if a := c.call("tools/list", `{}`); !strings.Contains(a.text(), "Try again in 30 seconds.") {

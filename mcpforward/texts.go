@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,29 +17,29 @@ import (
 
 // What clients are told, in sentences that a model can pass on to its user.
 const (
-	sayStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
-	sayStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
-	sayStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
-	sayLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
-	sayChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
-	sayTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
-	sayNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
-	sayNoQuorum   = "This needs the approval of more than one person, which cannot be given here yet. It was not carried out."
-	sayAgain      = "The call was not made. Repeat exactly the same call."
-	sayUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
-	sayNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
-	sayCancelled  = "The call was cancelled."
+	textStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
+	textStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
+	textStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
+	textLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
+	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
+	textTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
+	textNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
+	textNoQuorum   = "This needs the approval of more than one person, which cannot be given here yet. It was not carried out."
+	textAgain      = "The call was not made. Repeat exactly the same call."
+	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
+	textNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
+	textCancelled  = "The call was cancelled."
 )
 
 // limitPause is what a client over its limits is asked to wait.
 const limitPause = 5 * time.Second
 
-// faultPause is the same after a fault of ours, such as a database that is locked.
-const faultPause = time.Second
+// failurePause is the same after a failure of ours, such as a database that is locked.
+const failurePause = time.Second
 
-// sayKind says what went wrong on the way to Salesforce or back.
-func sayKind(e *upstream.Error) string {
-	switch e.Kind {
+// textFor says what went wrong on the way to Salesforce or back.
+func textFor(kind upstream.Kind) string {
+	switch kind {
 	case upstream.ServerInactive:
 		return "This MCP server is not active in Salesforce; an administrator has to activate it."
 	case upstream.Forbidden:
@@ -57,9 +56,9 @@ func sayKind(e *upstream.Error) string {
 	return "Salesforce cannot be reached at the moment."
 }
 
-// when says when to try again, if that is known: of the hosted server, or of the login
-// that waits for Salesforce's token endpoint.
-func when(e *upstream.Error) string {
+// retryHint says when to try again, if that is known: of the hosted server, or of the
+// login that waits for Salesforce's token endpoint.
+func retryHint(e *upstream.Error) string {
 	after := e.RetryAfter
 	if login, ok := errors.AsType[*link.UnavailableError](e.Err); ok {
 		after = max(after, login.RetryAfter)
@@ -70,53 +69,25 @@ func when(e *upstream.Error) string {
 	return fmt.Sprintf(" Try again in %d seconds.", int64(math.Ceil(after.Seconds())))
 }
 
-// may says whether the call may have been carried out. For a read that does not matter.
-func may(c *call, e *upstream.Error) string {
+// effectHint says whether a call that has no answer, for e or because it was ended, may
+// have been carried out. For a read that does not matter.
+func (c *call) effectHint(e *upstream.Error) string {
 	switch {
 	case c.reads():
 		return " Nothing was changed; the call can be repeated."
 	case e != nil && !e.MayHaveHappened:
 		return " The call was not carried out."
 	}
-	return " " + sayUnsure
+	return " " + textUnsure
 }
 
-// midway says of a call that was stopped what is known of it. Its answer is withheld,
+// withheldHint says of a call that was stopped what is known of it. Its answer is withheld,
 // also from those who could tell from it what was done.
-func midway(c *call, end ending) string {
-	if end.err == nil && !c.reads() {
+func (c *call) withheldHint() string {
+	if c.outcome.failure == nil && !c.reads() {
 		return " It was sent to Salesforce, and its answer is withheld. Look in Salesforce before repeating it."
 	}
-	return may(c, end.err)
-}
-
-// unknown is the answer to a name that does not exist or must not be known to.
-func unknown(m *jsonrpc.Message, name string) *jsonrpc.Message {
-	kind := "tool"
-	for prefix, other := range map[string]string{"prompt:": "prompt", "resource:": "resource"} {
-		if m.Method != "tools/call" && strings.HasPrefix(name, prefix) {
-			kind, name = other, strings.TrimPrefix(name, prefix)
-		}
-	}
-	answer := jsonrpc.Failure(m.ID, jsonrpc.InvalidParams, "Unknown "+kind+": "+shortened(name, 128))
-	if kind == "resource" { // MCP 2026-07-28, resources, error handling
-		answer.Error.Data = fmt.Appendf(nil, `{"uri":%s}`, jsonrpc.Quote(name))
-	}
-	return answer
-}
-
-// toolResult is a result of one text.
-func toolResult(text string, failed bool) jsontext.Value {
-	return fmt.Appendf(nil, `{"content":[{"type":"text","text":%s}],"isError":%t}`, jsonrpc.Quote(text), failed)
-}
-
-// withText adds a text to the content of a tool result.
-func withText(result jsonrpc.Object, text string) jsontext.Value {
-	raw, _ := result.Get("content")
-	content, _ := jsonrpc.ParseArray(raw)
-	content = append(content, fmt.Appendf(nil, `{"type":"text","text":%s}`, jsonrpc.Quote(text)))
-	result.Set("content", array(content))
-	return result.Encode()
+	return c.effectHint(c.outcome.failure)
 }
 
 // approvalResult answers a call that waits for a person, was denied by one, or was
@@ -133,22 +104,21 @@ func approvalResult(r *approval.Request, url string) jsontext.Value {
 		v = toolResult(fmt.Sprintf("A person denied this call, so it was not carried out. "+
 			"Tell the user so and do not try another way. The same call is refused until %s.", clockTime(r.ExpiresAt)), true)
 	case approval.Spent:
-		v = repeatResult(r)
+		v = spentResult(r)
 	default:
-		v = toolResult(sayAgain, true)
+		v = toolResult(textAgain, true)
 	}
 	o, _ := jsonrpc.ParseObject(v)
-	rawMeta, _ := o.Get("_meta")
-	meta, _ := jsonrpc.ParseObject(rawMeta)
+	meta, _ := o.Object("_meta")
 	meta.Set("sfmcp-proxy/approval", fmt.Appendf(nil, `{"id":%s,"state":%s,"url":%s,"expires_at":%s}`,
 		jsonrpc.Quote(r.ID), jsonrpc.Quote(string(r.State)), jsonrpc.Quote(url), jsonrpc.Quote(r.ExpiresAt.UTC().Format(time.RFC3339))))
 	o.Set("_meta", meta.Encode())
 	return o.Encode()
 }
 
-// repeatResult answers a call that was carried out before, from the record: the
-// answer of then, with the remark that nothing was done now.
-func repeatResult(r *approval.Request) jsontext.Value {
+// spentResult answers a call that was carried out before, from the record: the answer
+// that it had, with the remark that it was not made again.
+func spentResult(r *approval.Request) jsontext.Value {
 	at := clockTime(r.SpentAt)
 	if o, err := jsonrpc.ParseObject(r.Result); err == nil && r.Outcome != approval.Unknown {
 		return withText(o, fmt.Sprintf("This is the answer to the same call, approved once and made at %s. It was not made again.", at))

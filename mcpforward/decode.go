@@ -1,0 +1,68 @@
+package mcpforward
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// decode reads the body: one strict JSON-RPC message.
+func (r *request) decode() error {
+	if err := checkType(r.http.Header); err != nil {
+		return err
+	}
+	if !r.out.Acceptable() {
+		return &refusal{status: http.StatusNotAcceptable, message: "Accept must allow application/json or text/event-stream"}
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(r.out.HTTP(), r.http.Body, r.Limits.RequestBytes))
+	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+		return &refusal{status: http.StatusRequestEntityTooLarge, code: jsonrpc.InvalidRequest, message: "the message is too large"}
+	} else if err != nil {
+		return badRequest(jsonrpc.ParseError, "the message did not arrive whole")
+	}
+	if r.msg, err = jsonrpc.Decode(body); err != nil {
+		return r.malformed(err)
+	}
+	if r.msg.Params != nil {
+		r.params, err = jsonrpc.ParseObject(r.msg.Params)
+	}
+	return err
+}
+
+// malformed records a body that is not one strict message: no client sends that by
+// accident. Beyond the user's limit it is refused unrecorded, so that it cannot fill
+// the disk.
+func (r *request) malformed(err error) error {
+	e, ok := errors.AsType[*jsonrpc.Error](err)
+	if !ok {
+		return err
+	}
+	r.recordMalformed(e.Message)
+	return badRequest(e.Code, e.Message)
+}
+
+// checkType accepts JSON in UTF-8 as it is, and nothing else (SR-RS-6, SR-FW-1).
+func checkType(h http.Header) error {
+	refuse := &refusal{status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json, without Content-Encoding"}
+	types := h.Values("Content-Type")
+	if len(types) != 1 || len(h.Values("Content-Encoding")) > 0 {
+		return refuse
+	}
+	if types[0] == "application/json" {
+		return nil
+	}
+	kind, params, err := mime.ParseMediaType(types[0])
+	if err != nil || kind != "application/json" {
+		return refuse
+	}
+	for name, value := range params {
+		if name != "charset" || !strings.EqualFold(value, "utf-8") {
+			return refuse
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package mcpforward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// deliver says what the client gets of the outcome: nothing if its access ended meanwhile.
+func (c *call) deliver(ctx context.Context) (result, error) {
+	o, cause := &c.outcome, context.Cause(ctx)
+	alive, err := c.Access.Alive(context.WithoutCancel(ctx), c.grant.ID)
+	switch {
+	case err != nil:
+		return result{}, unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(o.failure), err)
+	case errors.Is(cause, errCutOff) || !alive:
+		return result{}, &challenge{invalid: true}
+	case errors.Is(cause, errStopped):
+		return result{}, answerText(textStopNow + c.withheldHint())
+	case c.isUnlisted(ctx):
+		return result{}, c.noSuchName()
+	case o.result != nil:
+		return result{value: o.result, forwarded: true}, nil
+	case o.refused != nil && o.refused.Code == jsonrpc.MethodNotFound && c.empty != nil:
+		return result{value: c.empty}, nil // a server without prompts, for instance
+	case o.refused != nil && o.recorded == audit.Unknown:
+		return result{}, answerText(o.refused.Message + " " + textUnsure)
+	case o.refused != nil:
+		return result{}, c.passError(o.refused)
+	case errors.Is(cause, errCancelled):
+		return result{}, answerText(textCancelled + c.effectHint(o.failure))
+	}
+	return result{}, c.undelivered(o.failure)
+}
+
+// isUnlisted reports whether a call failed because Salesforce has no such tool. It may say
+// so in any words, which would tell such a name from one that policy hides.
+func (c *call) isUnlisted(ctx context.Context) bool {
+	o := &c.outcome
+	inWords := o.refused != nil || o.status == "isError" && c.decision.Class == policy.Unknown
+	if !c.isTool() || o.recorded != audit.Failed || !inWords {
+		return false
+	}
+	_, _, err := c.Pool.Tool(ctx, c.target(), c.tool)
+	return errors.Is(err, upstream.ErrNoTool)
+}
+
+// undelivered tells the client why there is no answer of Salesforce's. A lost login is
+// a challenge of ours, which makes the client connect again.
+func (c *call) undelivered(e *upstream.Error) error {
+	if e.Kind == upstream.LoginLost {
+		return &challenge{invalid: true}
+	}
+	if stop, stopped := errors.AsType[stopError](e); stopped {
+		return answerText(stop)
+	}
+	c.Log.WarnContext(c.http.Context(), "salesforce did not answer", "server", c.server.Name, "method", c.msg.Method,
+		"kind", e.Kind.String(), "reason", e.Reason, "status", e.Status, "may_have_happened", e.MayHaveHappened)
+	text := textFor(e.Kind) + c.effectHint(e)
+	if c.reads() || !e.MayHaveHappened { // else it is not to be repeated at all
+		text += retryHint(e)
+	}
+	return answerText(text)
+}
+
+// noSuchName is the answer to a name that does not exist or must not be known to.
+func (c *call) noSuchName() error {
+	kind, name := "tool", c.tool
+	if !c.isTool() {
+		for prefix, other := range map[string]string{promptPrefix: "prompt", resourcePrefix: "resource"} {
+			if without, ok := strings.CutPrefix(c.tool, prefix); ok {
+				kind, name = other, without
+			}
+		}
+	}
+	e := &rpcError{code: jsonrpc.InvalidParams, message: "Unknown " + kind + ": " + shortened(name, 128)}
+	if kind == "resource" { // MCP 2026-07-28, resources, error handling
+		e.data = fmt.Appendf(nil, `{"uri":%s}`, jsonrpc.Quote(name))
+	}
+	return e
+}
+
+// passError answers with an error of Salesforce's, in the words of the client's era. Of
+// its data only what clients need for their next step passes, built anew.
+func (c *call) passError(e *jsonrpc.Error) error {
+	const resourceNotFound jsonrpc.Code = -32002 // until 2025-11-25; later −32602
+	reading := c.msg.Method == "resources/read"
+	switch {
+	case reading && (e.Code == resourceNotFound || e.Code == jsonrpc.InvalidParams):
+		return c.noSuchName()
+	case (reading || c.msg.Method == "prompts/get") && e.Code == jsonrpc.MethodNotFound: // the server has none at all
+		return c.noSuchName()
+	case c.stateless && e.Code == missingCapability:
+		return &refusal{status: http.StatusBadRequest, code: e.Code, message: e.Message, data: requiredCapabilities(e.Data)}
+	}
+	return &rpcError{code: c.passableCode(e.Code), message: e.Message}
+}
+
+// requiredCapabilities rebuilds the data of a missingCapability error.
+func requiredCapabilities(data jsontext.Value) jsontext.Value {
+	o, _ := jsonrpc.ParseObject(data)
+	given, _ := o.Object("requiredCapabilities")
+	var required jsonrpc.Object
+	for _, name := range passableCapabilities {
+		if _, ok := given.Get(name); ok {
+			required.Set(name, jsontext.Value(`{}`))
+		}
+	}
+	return append(append([]byte(`{"requiredCapabilities":`), required.Encode()...), '}')
+}
+
+// passableCode is the code under which an error of Salesforce's reaches the client. Codes
+// between −32000 and −32099 mean what the specification of the client's era says, or
+// nothing: −32042 would send a user to an address that nobody here vouches for.
+func (c *call) passableCode(code jsonrpc.Code) jsonrpc.Code {
+	const elicitationRequired jsonrpc.Code = -32042
+	if code == elicitationRequired || c.stateless && code <= -32000 && code >= -32099 {
+		return jsonrpc.InternalError
+	}
+	return code
+}

@@ -1,0 +1,80 @@
+package mcpforward
+
+import (
+	"net/http"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
+)
+
+// method is how one MCP method is handled: either answer or read is set.
+type method struct {
+	era          era
+	notification bool
+	counted      bool // against the limits; what is forwarded always is
+
+	// answer answers the message here.
+	answer func(*request) (result, error)
+	// read makes of the message the call that is to be judged and forwarded.
+	read func(*request) (*call, error)
+}
+
+// era says in which of the protocol's eras a method exists.
+type era int
+
+const (
+	bothEras era = iota
+	sessionEra
+	statelessEra
+)
+
+// methodNamed is every method that is handled; all others are refused (SR-FW-2).
+func methodNamed(name string) (m method, known bool) {
+	switch name {
+	case "initialize":
+		m = method{answer: (*request).initialize, era: sessionEra, counted: true}
+	case "server/discover":
+		m = method{answer: (*request).discover, era: statelessEra, counted: true}
+	case "ping":
+		m = method{answer: (*request).ping, era: sessionEra}
+	case "logging/setLevel":
+		m = method{answer: (*request).setLogLevel, era: sessionEra, counted: true}
+	case "subscriptions/listen":
+		m = method{answer: (*request).subscribe, era: statelessEra}
+
+	case "notifications/initialized", "notifications/progress", "notifications/roots/list_changed":
+		m = method{answer: (*request).accept, era: sessionEra, notification: true}
+	case "notifications/cancelled":
+		m = method{answer: (*request).cancelCall, era: sessionEra, notification: true}
+
+	case "tools/call":
+		m = method{read: (*request).readToolCall}
+	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
+		m = method{read: (*request).readList}
+	case "prompts/get":
+		m = method{read: (*request).readPrompt}
+	case "resources/read":
+		m = method{read: (*request).readResource}
+	case "completion/complete":
+		m = method{read: (*request).readCompletion}
+	}
+	return m, m.answer != nil || m.read != nil
+}
+
+// method finds how the message is handled. In the stateless era the HTTP status of a
+// request for an unknown method says so, too.
+func (r *request) method() (method, error) {
+	if r.msg.IsResponse() {
+		return method{answer: (*request).receiveResponse}, nil
+	}
+	m, known := methodNamed(r.msg.Method)
+	known = known && (m.era == bothEras || (m.era == statelessEra) == r.stateless)
+	switch {
+	case known && m.notification == r.msg.IsNotification():
+		return m, nil
+	case r.msg.IsNotification():
+		return m, badRequest(jsonrpc.MethodNotFound, "no such notification")
+	case r.stateless:
+		return m, &refusal{status: http.StatusNotFound, code: jsonrpc.MethodNotFound, message: "no such method"}
+	}
+	return m, &rpcError{code: jsonrpc.MethodNotFound, message: "no such method"}
+}

@@ -1,0 +1,135 @@
+package mcpforward
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// outcome is how a call ended.
+type outcome struct {
+	recorded string           // in the audit log
+	approval approval.Outcome // empty: the call did not leave, so its approval is given back
+	reason   string           // for operators; no text of Salesforce's
+	status   string           // of the answer
+
+	// One of these, unless the call was not forwarded:
+	result  jsontext.Value  // what the client gets
+	refused *jsonrpc.Error  // Salesforce's error; see passError
+	failure *upstream.Error // why there is neither
+}
+
+// notForwarded is the outcome of a call that was refused here after its intent was recorded.
+func notForwarded(reason string) outcome { return outcome{recorded: audit.Denied, reason: reason} }
+
+// failed is the outcome of a call of which Salesforce says that it did not do it.
+func failed() outcome { return outcome{recorded: audit.Failed, approval: approval.Failed} }
+
+// unsure is the outcome of a call whose answer is lost. A write of which nobody knows
+// whether it was made is of unknown outcome (D11).
+func (c *call) unsure() outcome {
+	if c.reads() {
+		return failed()
+	}
+	return outcome{recorded: audit.Unknown, approval: approval.Unknown}
+}
+
+// outcomeOf says how the call ended by Salesforce's response, or why there is none. A
+// write whose answer is one of those that Salesforce also gives when it did what was asked
+// is as if it were lost.
+func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
+	switch {
+	case err != nil:
+		return noAnswer(c.unsure(), err)
+	case m.Error != nil:
+		o := c.unsure()
+		if isRefusedUnread(m.Error.Code) {
+			o = failed()
+		}
+		o.status = fmt.Sprint("error ", int(m.Error.Code))
+		o.refused = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500), Data: m.Error.Data}
+		return o
+	}
+	return c.resultOutcome(m.Result)
+}
+
+// noAnswer is the outcome of a call without a response: unsure, unless it is known that
+// nothing happened.
+func noAnswer(unsure outcome, err error) outcome {
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		e = &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "unexpected failure", Err: err}
+	}
+	o := unsure
+	if !e.MayHaveHappened {
+		o = outcome{recorded: audit.Failed}
+	}
+	o.failure, o.reason = e, e.Kind.String()+": "+e.Reason
+	if stop, stopped := errors.AsType[stopError](e); stopped && !e.MayHaveHappened {
+		o.recorded, o.reason = audit.Denied, stop.Error()
+	}
+	if e.Status != 0 {
+		o.status = fmt.Sprint("HTTP ", e.Status)
+	}
+	return o
+}
+
+// isRefusedUnread reports whether a request is refused by that code of JSON-RPC or MCP
+// before anything is done.
+func isRefusedUnread(code jsonrpc.Code) bool {
+	switch code {
+	case jsonrpc.ParseError, jsonrpc.InvalidRequest, jsonrpc.MethodNotFound, jsonrpc.InvalidParams, missingCapability:
+		return true
+	}
+	return false
+}
+
+// resultOutcome is the outcome of a call that Salesforce answered with a result.
+func (c *call) resultOutcome(value jsontext.Value) outcome {
+	value, members, err := c.readResult(value)
+	if err != nil {
+		o := c.unsure()
+		o.reason = "answer cannot be read"
+		o.failure = &upstream.Error{Kind: upstream.Broken, MayHaveHappened: true, Reason: "result cannot be read", Err: err}
+		return o
+	}
+	o := outcome{recorded: audit.OK, approval: approval.Done, status: "result"}
+	if isError, _ := members.Get("isError"); string(isError) == "true" {
+		o = failed()
+		if !c.reads() && isAmbiguous(members) {
+			o = c.unsure()
+			value = withText(members, textUnsure)
+		}
+		o.status = "isError"
+	}
+	o.result = value
+	return o
+}
+
+// errNotComplete is a result of a kind that nobody asked for (MCP 2026-07-28): one that
+// wants input, or stands for a task.
+var errNotComplete = errors.New("the answer is not a complete result")
+
+// readResult checks a result of Salesforce's and takes out what must not reach the client.
+func (c *call) readResult(value jsontext.Value) (jsontext.Value, jsonrpc.Object, error) {
+	value, members, err := withoutChallenge(value)
+	if err != nil {
+		return nil, members, err
+	}
+	if kind, given := members.Get("resultType"); given && string(kind) != `"complete"` {
+		return nil, members, errNotComplete
+	}
+	switch {
+	case c.shape != nil:
+		value, err = c.shape(value)
+	case c.isTool():
+		err = checkToolResult(members)
+	}
+	return value, members, err
+}
