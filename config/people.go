@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/salesforce"
 )
 
 func (v *validator) groups() {
@@ -18,10 +19,19 @@ func (v *validator) groups() {
 			v.add(fmt.Sprintf("groups[%d].members", i), "nothing", "at least one member")
 		}
 		for j, m := range g.Members {
-			if !userID.MatchString(m) && !username.MatchString(m) {
-				v.add(fmt.Sprintf("groups[%d].members[%d]", i, j), quote(m), "a Salesforce user id (005…) or username (name@company.example)")
-			}
+			v.person(fmt.Sprintf("groups[%d].members[%d]", i, j), m)
 		}
+	}
+}
+
+// person checks what names a user. An id whose checksum is wrong is one that was mistyped:
+// it would quietly stand for nobody.
+func (v *validator) person(key, who string) {
+	if username.MatchString(who) {
+		return
+	}
+	if _, err := salesforce.ParseUserID(who); err != nil {
+		v.add(key, quote(who)+" ("+err.Error()+")", "a Salesforce user id (005…, as Salesforce writes it) or username (name@company.example)")
 	}
 }
 

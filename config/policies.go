@@ -31,6 +31,9 @@ func (v *validator) rule(key string, r Rule) {
 			v.add(fmt.Sprintf("%s.groups[%d]", key, k), quote(g), "the name of a group under groups")
 		}
 	}
+	for k, who := range r.Users {
+		v.person(fmt.Sprintf("%s.users[%d]", key, k), who)
+	}
 	for k, id := range r.Clients {
 		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) && !v.publishes(id) {
 			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts")

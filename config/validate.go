@@ -7,7 +7,6 @@ import (
 )
 
 var (
-	userID   = regexp.MustCompile(`^005[A-Za-z0-9]{12}(?:[A-Za-z0-9]{3})?$`)
 	username = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
 )
 

@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,25 +87,67 @@ func TestFindUsers(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	f.name(t, bob, "bob@acme.example")
-	for who, want := range map[string][]string{
-		"BOB@acme.example":    {"acme " + bob},
-		bob[:15]:              {"acme " + bob},
-		alice[:15]:            {"acme " + alice, "sandbox " + alice}, // was never seen: blocked wherever they come
-		"nobody@acme.example": nil,
-		"001xx000003DGb1AAG":  nil, // an account's id
-		"":                    nil,
-	} {
-		users, err := f.FindUsers(t.Context(), who)
-		var got []string
+	found := func(users []grant.User) (got []string) {
 		for _, u := range users {
 			got = append(got, u.Org+" "+u.Subject)
 		}
-		if diff := cmp.Diff(want, got); err != nil || diff != "" {
+		return got
+	}
+	for who, want := range map[string]struct{ here, toCome []string }{
+		"BOB@acme.example": {[]string{"acme " + bob}, []string{"acme " + bob}},
+		bob[:15]:           {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		bob:                {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		alice[:15]:         {nil, []string{"acme " + alice, "sandbox " + alice}}, // was never seen: blocked wherever they come
+	} {
+		users, err := f.FindUsers(t.Context(), who)
+		if diff := cmp.Diff(want.here, found(users)); (err != nil) != (want.here == nil) || diff != "" {
 			t.Errorf("%q: %v (-want +got): %s", who, err, diff)
 		}
+		users, err = f.FindUsersToCome(t.Context(), who)
+		if diff := cmp.Diff(want.toCome, found(users)); err != nil || diff != "" {
+			t.Errorf("%q to come: %v (-want +got): %s", who, err, diff)
+		}
 	}
-	if all := f.InEveryOrg([]grant.User{{Org: "acme", Subject: bob}}, bob[:15]); len(all) != 2 || all[1] != (grant.User{Org: "sandbox", Subject: bob}) {
-		t.Errorf("in every org: %+v", all)
+}
+
+// U1: a name that was mistyped reaches nobody, and says so with whom it may have meant.
+func TestU1MistypedUsers(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.name(t, bob, "bob@acme.example")
+	for who, want := range map[string]string{
+		strings.ToLower(bob):      "checksum",
+		strings.ToLower(bob[:15]): "", // could be an id, but for one that differs in case alone
+		bob[:17] + "X":            "checksum",
+		"O05" + bob[3:15]:         "begin with 005",
+		"001xx000003DGb1AAG":      "begin with 005",
+		"001xx000003DGb1AAM":      "checksum",
+		bob[:14]:                  "neither a Salesforce user id",
+		bob + "x":                 "neither a Salesforce user id",
+		"bob":                     "neither a Salesforce user id",
+		"":                        "neither a Salesforce user id",
+		" " + bob:                 "neither a Salesforce user id",
+		"005xx000001Sv6\u0412":    "",
+		"bob@acme.exmaple":        "",
+		"b0b@acme.example":        "",
+		"nobody@other.example":    "",
+	} {
+		_, err := f.FindUsers(t.Context(), who)
+		unknown, ok := errors.AsType[*UnknownUserError](err)
+		if !ok || !strings.Contains(unknown.Wrong, want) {
+			t.Errorf("%q: %v, want %q", who, err, want)
+			continue
+		}
+		meant := slices.ContainsFunc(unknown.Similar, func(u grant.User) bool { return u.Subject == bob })
+		if far := who == "" || who == "bob" || strings.HasPrefix(who, "001") || strings.HasPrefix(who, "nobody"); meant == far {
+			t.Errorf("%q: similar %+v", who, unknown.Similar)
+		}
+		if users, err := f.FindUsersToCome(t.Context(), who); err == nil {
+			t.Errorf("%q names %+v", who, users)
+		}
+		if _, err := f.Principal(t.Context(), "acme", who, "c"); want != "" && err == nil {
+			t.Errorf("%q has rules", who)
+		}
 	}
 }
 

@@ -27,6 +27,22 @@ func NormalizeID(id string) (string, error) {
 	return full, nil
 }
 
+// ParseUserID is [NormalizeID] for the id of a user: one of another object is refused, so that
+// a slip of the pen names nobody instead of somebody who does not exist.
+func ParseUserID(id string) (string, error) {
+	full, err := NormalizeID(id)
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(full, userPrefix) {
+		return "", fmt.Errorf("salesforce id is of something else: ids of users begin with %s", userPrefix)
+	}
+	return full, nil
+}
+
+// userPrefix is what the ids of users begin with in every org.
+const userPrefix = "005"
+
 func idSuffix(id string) string {
 	var suffix strings.Builder
 	for block := 0; block < len(id); block += 5 {

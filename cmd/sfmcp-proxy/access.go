@@ -53,7 +53,7 @@ func userCommand() *cobra.Command {
 		})
 	show := withStores(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			users, err := s.findUsers(cmd.Context(), args[0])
+			users, err := s.access.FindUsers(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -122,12 +122,13 @@ func eachUser(verb, short, done string, change func(s *stores, ctx context.Conte
 		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
 		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
 	}, func(s *stores, cmd *cobra.Command, args []string) error {
-		users, err := s.findUsers(cmd.Context(), args[0])
+		find := s.access.FindUsers
+		if verb == "block" {
+			find = s.access.FindUsersToCome
+		}
+		users, err := find(cmd.Context(), args[0])
 		if err != nil {
 			return err
-		}
-		if verb == "block" {
-			users = s.access.InEveryOrg(users, args[0])
 		}
 		for _, u := range users {
 			n, failed := change(s, cmd.Context(), u)
@@ -135,8 +136,11 @@ func eachUser(verb, short, done string, change func(s *stores, ctx context.Conte
 				continue // the others all the same
 			}
 			ended := fmt.Sprintf(": %d %s ended", n, plural(n, "connection"))
-			if verb == "unblock" {
+			switch {
+			case verb == "unblock":
 				ended = ": they can connect again"
+			case verb == "block" && u.LastSeenAt.IsZero():
+				ended = ": they have not signed in here yet, and are refused if they do"
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, personOf(u), u.Org, ended)
 		}
@@ -149,15 +153,6 @@ func personOf(u grant.User) string {
 		return ui.Printable(u.Username) + " (" + u.Subject + ")"
 	}
 	return u.Subject
-}
-
-// findUsers returns the users whom who names, at least one.
-func (s *stores) findUsers(ctx context.Context, who string) ([]grant.User, error) {
-	users, err := s.access.FindUsers(ctx, who)
-	if err == nil && len(users) == 0 {
-		err = fmt.Errorf("no user %q has signed in: give the Salesforce user id (005…), or see 'user list'", who)
-	}
-	return users, err
 }
 
 // tellSalesforce tries once to have the revoked refresh tokens revoked there too. What
