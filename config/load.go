@@ -17,8 +17,9 @@ import (
 )
 
 // Load reads the file and the environment (a list of NAME=VALUE). A wrong
-// configuration is returned as [Problems], all of them. Paths in the file are relative
-// to the file's folder.
+// configuration is returned as [Problems], all of them, and comes along with them if it
+// could be read at all: for what must work though some of it is wrong. Paths in the file
+// are relative to the file's folder.
 func Load(file string, environ []string) (*Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -41,7 +42,7 @@ func Load(file string, environ []string) (*Config, error) {
 	}
 	if len(problems) > 0 {
 		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
-		return nil, problems
+		return c, problems
 	}
 	return c, nil
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
@@ -54,7 +56,55 @@ func (o Org) OAuth() salesforce.Org {
 	}
 }
 
+// OAuthOrgs returns all orgs so, each with what a login there is for.
+func (c *Config) OAuthOrgs() (out []salesforce.Org) {
+	for _, o := range c.Salesforce.Orgs {
+		org := o.OAuth()
+		org.Resource = resourceOf(o.Name, c.Servers)
+		out = append(out, org)
+	}
+	return out
+}
+
+// resourceOf is what a login of the org is for (RFC 8707 2): its hosted server, or what
+// the addresses of its servers begin with, if that names a host.
+func resourceOf(org string, servers []Server) string {
+	var common []string // an address, cut at its slashes
+	for _, s := range servers {
+		if s.Org != org {
+			continue
+		}
+		parts := strings.Split(s.Upstream, "/")
+		if common == nil {
+			common = parts
+		}
+		same := 0
+		for same < min(len(common), len(parts)) && common[same] == parts[same] {
+			same++
+		}
+		common = common[:same]
+	}
+	if len(common) < len([]string{"https:", "", "host"}) {
+		return ""
+	}
+	return strings.Join(common, "/")
+}
+
+// OAuthClients returns the configured clients in the form that package grant works with.
+func (c *Config) OAuthClients() (out []grant.Client) {
+	for _, cl := range c.Clients {
+		out = append(out, cl.OAuth())
+	}
+	return out
+}
+
 // OAuth returns the client in the form that package grant works with.
 func (c Client) OAuth() grant.Client {
 	return grant.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, Server: c.Server}
+}
+
+// Grants returns the lifetimes in the form that package grant works with.
+func (l Lifetimes) Grants() grant.Lifetimes {
+	return grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
+		RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -41,6 +42,19 @@ func (ps Problems) Error() string {
 		lines[i] = problem.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// Outside returns the problems of other keys than these and what is below them.
+func (ps Problems) Outside(keys ...string) (out Problems) {
+	for _, p := range ps {
+		if !slices.ContainsFunc(keys, func(key string) bool {
+			rest, below := strings.CutPrefix(p.Key, key)
+			return below && (rest == "" || rest[0] == '.' || rest[0] == '[')
+		}) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func reason(err error) string {

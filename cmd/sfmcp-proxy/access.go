@@ -118,7 +118,11 @@ func printLogins(cmd *cobra.Command, rows []userRow) error {
 
 // eachUser is a command that changes the access of the users whom its argument names.
 func eachUser(verb, short, done string, change func(s *stores, ctx context.Context, u grant.User) (connections int, err error)) *cobra.Command {
-	return withStores(&cobra.Command{
+	with := withStores
+	if verb != "unblock" {
+		with = withCutoff
+	}
+	return with(&cobra.Command{
 		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
 		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
 	}, func(s *stores, cmd *cobra.Command, args []string) error {
@@ -216,7 +220,7 @@ func grantCommand() *cobra.Command {
 		})
 	list.Flags().Bool("all", false, "include those that have ended")
 	jsonFlag(list)
-	revoke := withStores(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
+	revoke := withCutoff(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			if err := s.revokeGrant(cmd.Context(), args[0]); errors.Is(err, grant.ErrNotFound) {
 				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
@@ -254,7 +258,7 @@ func clientCommand() *cobra.Command {
 			return printRows(cmd, rows)
 		})
 	jsonFlag(list)
-	revoke := withStores(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
+	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; to keep it out, take it, or the host of its document,\nfrom the configuration as well."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			clients, err := s.grants.Clients(cmd.Context())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -12,7 +13,7 @@ import (
 )
 
 func doctorCommand() *cobra.Command {
-	cmd := withOutbound(&cobra.Command{
+	cmd := withStores(&cobra.Command{
 		Use: "doctor", Short: "Look at Salesforce from here and say which setting to change", Args: usageArgs(cobra.NoArgs),
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
 External Client App, stored logins, sign-ins, rotation, and whether each hosted server
@@ -20,22 +21,27 @@ is active and answers a query. What needs a signed-in user is done with a stored
 if there is one: the list of tools, and a query for the id of one user. That is in the
 audit log, and the login's token is renewed if that is due. Nothing else is changed.
 Exit status 1 if a check fails.`,
-	}, openOutbound, examine)
+	}, examine)
 	jsonFlag(cmd)
 	return cmd
 }
 
-func examine(s *stores, n *outbound, cmd *cobra.Command, _ []string) error {
+func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	n, err := openOutbound(s.config, s.log)
 	if err != nil {
 		return err
 	}
 	if err := s.bindOrgs(cmd.Context()); err != nil {
 		return err
 	}
+	links := s.linksThrough(n)
 	c := doctor.Config{
 		CallbackURL: callbackURL(s.config), KeysFile: s.config.KeysFile, Actor: operator(),
-		Salesforce: n.salesforce, Logins: s.links, Audit: s.audit, Pool: openPool(s.config, n, s.log),
+		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: openPool(s.config, n, s.log),
 		Tell: findingPrinter(cmd.OutOrStdout(), asJSON),
 	}
 	for _, o := range s.config.Salesforce.Orgs {
@@ -44,8 +50,9 @@ func examine(s *stores, n *outbound, cmd *cobra.Command, _ []string) error {
 	for _, m := range s.config.Servers {
 		c.Servers = append(c.Servers, doctor.Server{Name: m.Name, Org: m.Org, Upstream: m.Upstream, Timeout: m.Timeout})
 	}
-	defer c.Pool.Close()
-	return doctor.Examine(cmd.Context(), c)
+	err = doctor.Examine(cmd.Context(), c)
+	c.Pool.Close()
+	return errors.Join(err, closing(links.Close))
 }
 
 func findingPrinter(w io.Writer, asJSON bool) func(doctor.Finding) error {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -302,25 +301,6 @@ func TestLoginNamesItsResource(t *testing.T) {
 		if !strings.Contains(string(text), "resource="+url.QueryEscape(want)) && !strings.Contains(string(text), `"resource":["`+want+`"]`) {
 			t.Errorf("%s: no resource %s in %s", path, want, text)
 		}
-	}
-	const base = "https://api.salesforce.com/platform/mcp/v1"
-	for want, upstreams := range map[string][]string{
-		base + "/platform/sobject-reads": {base + "/platform/sobject-reads"},
-		base + "/platform":               {base + "/platform/sobject-reads", base + "/platform/sobject-all"},
-		base:                             {base + "/platform/sobject-reads", base + "/platform/sobject-all", base + "/custom/Ops"},
-		"https://api.salesforce.com":     {base, "https://api.salesforce.com/other"},
-		"":                               {base, "https://api.example/platform/mcp/v1"},
-	} {
-		servers := []config.Server{{Org: "other", Upstream: "https://other.example/x"}}
-		for _, u := range upstreams {
-			servers = append(servers, config.Server{Org: "acme", Upstream: u})
-		}
-		if got := resourceOf("acme", servers); got != want {
-			t.Errorf("%q: %s, want %s", upstreams, got, want)
-		}
-	}
-	if got := resourceOf("nobody", nil); got != "" {
-		t.Errorf("without a server: %s", got)
 	}
 }
 

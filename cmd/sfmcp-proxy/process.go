@@ -45,7 +45,7 @@ type process struct {
 
 // openProcess opens the first product. Nothing is listened to yet.
 func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*process, error) {
-	trusted, err := prefixes(c.TrustedProxies)
+	trusted, err := config.Networks(c.TrustedProxies)
 	if err != nil {
 		return nil, err
 	}

@@ -139,8 +139,8 @@ func (p *product) retire(ctx context.Context) error {
 // close waits for what must not be cut in half, such as the record of how a call ended.
 func (p *product) close() error {
 	p.pool.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
-	defer cancel()
-	p.requests.Wait(ctx)
-	return p.stores.close(ctx)
+	return closing(func(ctx context.Context) error {
+		p.requests.Wait(ctx)
+		return p.stores.close(ctx)
+	})
 }

@@ -97,7 +97,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err != nil {
 		return false, err
 	}
-	roots, err := trustedRoots(c.TrustedCAFile)
+	roots, err := c.TrustedRoots()
 	if err != nil {
 		return false, err
 	}

@@ -100,6 +100,46 @@ func TestUserCommandsTryEveryOrg(t *testing.T) {
 	}
 }
 
+// Access is taken away also while Salesforce's settings are wrong, or what leads there; it
+// is not given back so, and nothing starts.
+func TestCuttingOffNeedsNoSalesforce(t *testing.T) {
+	t.Parallel()
+	const id = "005xx000001Sv6AAAS"
+	p, file := configured(t, twoOrgs)
+	grants := p.current.Load().grants
+	if err := grants.SeeUser(t.Context(), "one", id); err != nil {
+		t.Fatal(err)
+	}
+	broken := strings.Replace(twoOrgs, `name: one, login_url: "http://127.0.0.1:9"`, `name: one, client_secret_file: gone, login_url: "https://login.example/?x"`, 1) +
+		"trusted_ca_file: sfmcp-proxy.yaml\ntls: {cert_file: gone.pem, key_file: gone.pem}\n"
+	if err := os.WriteFile(file, []byte(broken), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		command string
+		want    int
+		says    string
+	}{
+		{"serve", exitUsage, "login_url"},
+		{"user revoke " + id, exitDone, "revoked " + id + " in org one"},
+		{"user block " + id, exitDone, "Salesforce is not told"},
+		{"client revoke nobody", exitFailed, "no client"},
+		{"grant revoke nothing", exitFailed, "no live connection"},
+		{"stop all", exitDone, "note: the proxy will not start"},
+		{"stop writes", exitDone, "writes are stopped"},
+		{"stop off", exitUsage, "login_url"},
+		{"user unblock " + id, exitUsage, "client_secret_file"},
+	} {
+		var out lockedBuffer
+		if status := run(t.Context(), append(strings.Fields(c.command), "--config", file), &out, &out); status != c.want || !strings.Contains(out.String(), c.says) {
+			t.Errorf("%s: status %d\n%s", c.command, status, &out)
+		}
+	}
+	if blocked, err := grants.Blocked(t.Context(), "one", id); err != nil || !blocked {
+		t.Errorf("blocked: %t, %v", blocked, err)
+	}
+}
+
 // FT-12: a panic in work beside requests costs that round of it.
 func TestFT12PanicsOfSweepersAreSurvived(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,11 @@ import (
 
 func stopCommand() *cobra.Command {
 	set := func(use, short, done string, mode access.Stop) *cobra.Command {
-		return withStores(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+		with := withCutoff
+		if mode == access.StopOff {
+			with = withStores
+		}
+		return with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				if err := s.stop(cmd.Context(), mode); err != nil {
 					return err

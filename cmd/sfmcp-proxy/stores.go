@@ -84,12 +84,10 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			return nil, err
 		}
 	}
-	l := c.Lifetimes
 	if s.grants, err = grant.New(grant.Config{
-		DB: s.db, Ring: s.ring, Clients: clients(c), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: s.now,
+		DB: s.db, Ring: s.ring, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: s.now,
 		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled,
-		Lifetimes: grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,
-			RefreshAbsolute: l.RefreshAbsolute, RefreshGrace: l.RefreshGrace, Consent: l.Consent},
+		Lifetimes: c.Lifetimes.Grants(),
 	}); err != nil {
 		return nil, err
 	}
@@ -99,11 +97,11 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.links = s.linksThrough(n)
-	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: l.Approval, Now: s.now}); err != nil {
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, Now: s.now}); err != nil {
 		return nil, err
 	}
 	s.sessions = ui.NewSessions(ui.Config{
-		Reads: s.db.Reads, Writes: s.db.Writes, Cookies: cookies(c), Lifetime: l.Session, Now: s.now,
+		Reads: s.db.Reads, Writes: s.db.Writes, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
 	return s, nil
 }
@@ -120,7 +118,7 @@ func (s *stores) linksThrough(n *outbound) *link.Store {
 // openOutbound makes no connection yet.
 func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 	n = &outbound{}
-	if n.roots, err = trustedRoots(c.TrustedCAFile); err != nil {
+	if n.roots, err = c.TrustedRoots(); err != nil {
 		return nil, err
 	}
 	n.http = salesforce.NewHTTPClient(n.roots)
@@ -128,7 +126,7 @@ func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 		return nil, err
 	}
 	n.salesforce, err = salesforce.New(salesforce.Config{
-		Orgs: orgs(c), HTTP: n.http, RedirectURI: callbackURL(c), Log: log,
+		Orgs: c.OAuthOrgs(), HTTP: n.http, RedirectURI: callbackURL(c), Log: log,
 	})
 	return n, err
 }

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/config"
+)
+
+const defaultConfig = "sfmcp-proxy.yaml"
+
+// configFlag adds --config to a command.
+func configFlag(cmd *cobra.Command) {
+	cmd.Flags().String("config", defaultConfig, "configuration file")
+}
+
+// loadConfig reads the file that --config names.
+func loadConfig(cmd *cobra.Command) (*config.Config, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	return config.Load(file, os.Environ())
+}
+
+// notNeeded are the keys that taking access away does without.
+var notNeeded = []string{"salesforce", "trusted_ca_file", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "production"}
+
+// loadForCutoff reads as much of the file as taking access away needs: somebody who has to
+// be cut off is cut off also while Salesforce's settings are being changed.
+func loadForCutoff(cmd *cobra.Command) (*config.Config, error) {
+	c, err := loadConfig(cmd)
+	problems, _ := errors.AsType[config.Problems](err)
+	if err == nil || c == nil || len(problems.Outside(notNeeded...)) > 0 {
+		return c, err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note: the proxy will not start:", p)
+	}
+	return c, nil
+}
+
+// quiet is the logger of commands that print their own result.
+func quiet(cmd *cobra.Command) *slog.Logger {
+	return slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: slog.LevelError}))
+}
+
+// storesCommand is what a command does with what is stored.
+type storesCommand func(s *stores, cmd *cobra.Command, args []string) error
+
+// withStores adds --config to a command and runs it on the stores.
+func withStores(cmd *cobra.Command, run storesCommand) *cobra.Command {
+	return onStores(cmd, loadConfig, run)
+}
+
+// withCutoff does so for a command that takes access away.
+func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
+	return onStores(cmd, loadForCutoff, run)
+}
+
+func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, error), run storesCommand) *cobra.Command {
+	configFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := load(cmd)
+		if err != nil {
+			return err
+		}
+		cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
+		s, err := openStores(cmd.Context(), c, quiet(cmd), nil)
+		if err != nil {
+			return err
+		}
+		err = run(s, cmd, args)
+		return errors.Join(err, closing(s.close))
+	}
+	return cmd
+}
+
+// closing gives what closes its time.
+func closing(close func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return close(ctx)
+}
