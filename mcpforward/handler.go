@@ -127,7 +127,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) CircuitOpen() map[string]bool {
 	open := map[string]bool{}
 	for _, s := range h.Access.Servers() {
-		open[s.Name] = h.Pool.Spared(s.Org, s.URL)
+		open[s.Name] = h.Pool.CircuitOpen(s.Org, s.URL)
 	}
 	return open
 }

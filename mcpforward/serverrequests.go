@@ -36,11 +36,11 @@ func capabilityFor(method string) string {
 
 // declaresToServer is what Salesforce is told of the client: what it declared and the
 // server's configuration lets pass.
-func (r *request) declaresToServer() upstream.Declared {
+func (r *request) declaresToServer() upstream.ClientCapabilities {
 	passes := func(name string) bool {
 		return r.session != nil && r.client.capabilities.has(name) && r.server.MayRequest(name)
 	}
-	return upstream.Declared{
+	return upstream.ClientCapabilities{
 		UI: r.client.capabilities.has(canShowUI), LogLevel: r.client.logLevel,
 		Sampling: passes(canSample), Elicitation: passes(canBeAsked), Roots: passes(canListRoots),
 	}

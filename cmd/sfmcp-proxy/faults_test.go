@@ -154,7 +154,7 @@ func (d *demo) lastRequest() int {
 
 // FT-21, FW-45: a client that gives up does not undo a write, and hears of it when it
 // asks again.
-// An operator sees which server is spared after faults, and that it answers again.
+// An operator sees which server's circuit is open, and that it answers again.
 func TestCircuitIsShown(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
@@ -320,7 +320,7 @@ func TestAnswersStayWithTheirUsers(t *testing.T) {
 	group.Wait()
 	d.control("PUT", "/faults", map[string]any{}, nil)
 	for username, c := range clients {
-		// After so many faults the server may be spared for a moment.
+		// After so many failures the server's circuit may be open for a moment.
 		eventually(t, plenty, username+" is answered afterwards", func() bool {
 			r := c.call("getUserInfo", map[string]any{})
 			return !r.Result.IsError && strings.Contains(r.text(), username)

@@ -2,10 +2,7 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"io"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -19,7 +16,7 @@ type Answer struct {
 }
 
 // Next returns what Salesforce sends as it comes: progress notifications of the request
-// and, if [Declared], log messages (notifications/message) and requests to the client
+// and, if the client can take them ([ClientCapabilities]), log messages (notifications/message) and requests to the client
 // (sampling/createMessage, elicitation/create, roots/list), which [Answer.Respond]
 // answers. Then it returns the response, then io.EOF. Id and progress token are the
 // request's; the ids of Salesforce's requests are Salesforce's. If the answer breaks off,
@@ -71,9 +68,9 @@ func (c *call) only() (*jsonrpc.Message, error) {
 }
 
 // next returns the next message for the caller, through as many attempts as are due.
-func (c *call) next() (*jsonrpc.Message, *fault) {
+func (c *call) next() (*jsonrpc.Message, *failure) {
 	for {
-		m, f := c.answered.next(c)
+		m, f := c.answered.next()
 		if f != nil || m.IsResponse() {
 			c.pool.note(c, f)
 		}
@@ -87,50 +84,26 @@ func (c *call) next() (*jsonrpc.Message, *fault) {
 			return m, nil
 		}
 		c.answered.close()
-		if err := c.cure(f); err != nil {
-			return nil, asFault(err)
+		if err := c.retry(f); err != nil {
+			return nil, asFailure(err)
 		}
 		c.atWork = nil
 		if err := c.begin(); err != nil {
-			return nil, asFault(err)
+			return nil, asFailure(err)
 		}
 	}
 }
 
-func asFault(err error) *fault {
-	e, _ := errors.AsType[*Error](err)
-	return &fault{Error: *e}
-}
-
 // unexpected looks for the way in which Salesforce reports a tool call on a
-// session that it has lost, among other faults. The session is not used again.
+// session that it has lost, among other failures. The session is not used again.
 // What is repeatable is repeated; a write may have happened, so its answer stands.
-func (c *call) unexpected(m *jsonrpc.Message) *fault {
-	if c.request.Method != "tools/call" || !isUnexpectedError(m.Result) {
+func (c *call) unexpected(m *jsonrpc.Message) *failure {
+	if c.request.Method != "tools/call" || !isToolFailure(m.Result) {
 		return nil
 	}
 	c.pool.drop(c.slot, c.session)
 	if c.repeated || !c.mayRepeat() {
 		return nil
 	}
-	return &fault{cure: repeatAnew, Error: Error{Kind: Broken, MayHaveHappened: true, Reason: "salesforce failed in the tool"}}
-}
-
-func isUnexpectedError(v jsontext.Value) bool {
-	if !ToolFailed.In(v) { // most are none, and long
-		return false
-	}
-	result, _ := jsonrpc.ParseObject(v)
-	if failed, _ := result.Get("isError"); string(failed) != "true" {
-		return false
-	}
-	content, _ := result.Get("content")
-	blocks, _ := jsonrpc.ParseArray(content)
-	for _, b := range blocks {
-		block, _ := jsonrpc.ParseObject(b)
-		if text, _ := block.String("text"); ToolFailed.In([]byte(text)) {
-			return true
-		}
-	}
-	return false
+	return &failure{retry: repeatOnNewSession, Error: Error{Kind: Broken, MayHaveHappened: true, Reason: "salesforce failed in the tool"}}
 }

@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	// faultsToOpen in a row open the circuit: more than a burst of one client meets when
+	// failuresToOpen in a row open the circuit: more than a burst of one client meets when
 	// a connection breaks.
-	faultsToOpen = 10
-	// firstRest is how long nothing is sent then: short, because people wait. It doubles
-	// with each probe that fails, up to longestRest.
-	firstRest, longestRest = time.Second, 30 * time.Second
-	// probeRest is what a caller is told while another one's probe is on its way.
-	probeRest = time.Second
+	failuresToOpen = 10
+	// firstOpen is how long nothing is sent then: short, because people wait. It doubles
+	// with each probe that fails, up to longestOpen.
+	firstOpen, longestOpen = time.Second, 30 * time.Second
+	// probeWait is what a caller is told while another one's probe is on its way.
+	probeWait = time.Second
 )
 
 type hostedKey struct{ org, url string }
 
 // hosted is one hosted MCP server, as all users see it: a circuit breaker, and what is
-// known of it. Pool.mu guards it. The circuit is closed while rest is 0, open until
+// known of it. Pool.mu guards it. The circuit is closed while openFor is 0, open until
 // then, and half open after: one request passes as a probe.
 type hosted struct {
-	faults  int              // in a row
-	slow    map[userKey]bool // whose timeout is one of them
-	rest    time.Duration    // of the last opening
-	until   time.Time
-	probing bool
+	failures int              // in a row
+	slow     map[userKey]bool // whose timeout is one of them
+	openFor  time.Duration    // of the last opening
+	until    time.Time
+	probing  bool
 
 	keepsSessions bool // refuses DELETE
 }
@@ -47,18 +47,18 @@ func (p *Pool) hostedOf(t Target) *hosted {
 	return h
 }
 
-// Spared reports whether calls to a hosted server of an org are held back after faults,
-// until one that is let through as a probe is answered.
-func (p *Pool) Spared(org, url string) bool {
+// CircuitOpen reports whether calls to a hosted server of an org are held back after
+// failures, until one that is let through as a probe is answered.
+func (p *Pool) CircuitOpen(org, url string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h := p.hosted[hostedKey{org, url}]
-	return h != nil && h.rest > 0
+	return h != nil && h.openFor > 0
 }
 
 // admit lets an attempt of c pass or says why not. A write is not risked as a probe: in
 // its place a ping on its session is.
-func (p *Pool) admit(c *call) *fault {
+func (p *Pool) admit(c *call) *failure {
 	safe := c.repeatable || c.slot == nil
 	probe, f := p.pass(c, safe)
 	if !probe || safe {
@@ -72,73 +72,73 @@ func (p *Pool) admit(c *call) *fault {
 		return ended(c.ctx)
 	}
 	if probe, f = p.pass(c, false); probe { // the ping was not the one, or ended early
-		f = spared(probeRest)
+		f = circuitOpen(probeWait)
 	}
 	return f
 }
 
-func spared(left time.Duration) *fault {
-	return &fault{Error: Error{Kind: Unavailable, RetryAfter: left, Reason: "server is spared after faults"}}
+func circuitOpen(left time.Duration) *failure {
+	return &failure{Error: Error{Kind: Unavailable, RetryAfter: left, Reason: "circuit of the server is open after failures"}}
 }
 
 // pass reports whether the circuit is half open and a probe is due; if take, c is it.
-func (p *Pool) pass(c *call, take bool) (probe bool, f *fault) {
+func (p *Pool) pass(c *call, take bool) (probe bool, f *failure) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h, left := c.hosted, time.Duration(0)
-	if h.rest > 0 {
+	if h.openFor > 0 {
 		left = h.until.Sub(p.cfg.Now())
 		if left <= 0 && h.probing {
-			left = probeRest
+			left = probeWait
 		}
 	}
 	if left > 0 {
-		return false, spared(left)
+		return false, circuitOpen(left)
 	}
-	c.probe = h.rest > 0 && take
+	c.probe = h.openFor > 0 && take
 	h.probing = h.probing || c.probe
-	return h.rest > 0, nil
+	return h.openFor > 0, nil
 }
 
 // note takes the outcome of an attempt into account: nil is an answer. Any status below
 // 500 proves that the server is up, a token or a session that it refuses included.
 // A user's timeouts count once, since a slow query is slow again.
-func (p *Pool) note(c *call, f *fault) {
+func (p *Pool) note(c *call, f *failure) {
 	log := p.cfg.Log.With("org", c.target.Org, "server", c.target.Server)
 	up := f == nil || f.Status > 0 && !f.down
-	switch rest := p.record(c, f, up); { // nothing is logged under the lock
-	case rest > 0 && up:
+	switch open := p.record(c, f, up); { // nothing is logged under the lock
+	case open > 0 && up:
 		log.Info("salesforce server answers again")
-	case rest > 0:
-		log.Warn("salesforce server is spared after faults", "for", rest)
+	case open > 0:
+		log.Warn("circuit of the salesforce server is open after failures", "for", open)
 	}
 }
 
-// record changes the circuit. It returns how long the server is spared if it was opened,
-// and how long it was if it was closed.
-func (p *Pool) record(c *call, f *fault, up bool) time.Duration {
+// record changes the circuit. It returns for how long it is open if it was opened, and for
+// how long it was if it was closed.
+func (p *Pool) record(c *call, f *failure, up bool) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	h, who, probe := c.hosted, userKey{c.target.Org, c.target.Subject}, c.probe
 	p.unprobe(c)
 	switch {
 	case up:
-		rest := h.rest
-		h.faults, h.rest = 0, 0
+		wasOpen := h.openFor
+		h.failures, h.openFor = 0, 0
 		clear(h.slow)
-		return rest
-	case !f.down, h.rest > 0 && !probe, f.Kind == TimedOut && h.slow[who] && !probe:
+		return wasOpen
+	case !f.down, h.openFor > 0 && !probe, f.Kind == TimedOut && h.slow[who] && !probe:
 		return 0
 	case f.Kind == TimedOut:
 		h.slow[who] = true
 	}
-	if h.faults++; h.faults < faultsToOpen {
+	if h.failures++; h.failures < failuresToOpen {
 		return 0
 	}
-	h.rest = min(max(2*h.rest, firstRest), longestRest)
-	spared := max(h.rest, min(f.RetryAfter, longestRest))
-	h.until = p.cfg.Now().Add(spared)
-	return spared
+	h.openFor = min(max(2*h.openFor, firstOpen), longestOpen)
+	open := max(h.openFor, min(f.RetryAfter, longestOpen))
+	h.until = p.cfg.Now().Add(open)
+	return open
 }
 
 // release gives the probe back if c is one whose outcome nobody waited for.

@@ -13,22 +13,22 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// ill is a fixture whose server fails as fault says while it is on.
-func ill(t *testing.T, fault respond) (*fixture, *atomic.Bool) {
+// ill is a fixture whose server fails as failure says while it is on.
+func ill(t *testing.T, failure respond) (*fixture, *atomic.Bool) {
 	t.Helper()
 	var on atomic.Bool
 	on.Store(true)
 	return newFixture(t, func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
 		if on.Load() && m.IsRequest() && m.Method != "initialize" {
-			fault(w, r, m)
+			failure(w, r, m)
 			return true
 		}
 		return false
 	}), &on
 }
 
-// spared checks that a call fails without reaching the server, and for how long.
-func (x *fixture) spared(t *testing.T, repeatable bool, left time.Duration) {
+// circuitOpen checks that a call fails without reaching the server, and for how long.
+func (x *fixture) circuitOpen(t *testing.T, repeatable bool, left time.Duration) {
 	t.Helper()
 	x.running.Wait() // cancellations are told beside the calls
 	before := len(x.fake.all())
@@ -38,7 +38,7 @@ func (x *fixture) spared(t *testing.T, repeatable bool, left time.Duration) {
 		t.Errorf("RetryAfter %v, want %v", e.RetryAfter, left)
 	}
 	if n := len(x.fake.all()) - before; n != 0 {
-		t.Errorf("%d requests reached a server that is spared", n)
+		t.Errorf("%d requests reached a server whose circuit is open", n)
 	}
 }
 
@@ -46,8 +46,8 @@ func TestCircuitOpens(t *testing.T) {
 	t.Parallel()
 	hang := func(_ http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) { <-r.Context().Done() }
 	for name, tt := range map[string]struct {
-		fault respond
-		opens bool
+		failure respond
+		opens   bool
 	}{
 		"502":            {status(502, ""), true},
 		"503":            {status(503, ""), true},
@@ -67,13 +67,13 @@ func TestCircuitOpens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			x, _ := ill(t, tt.fault)
+			x, _ := ill(t, tt.failure)
 			as := func(i int) {
 				if name == "users time out" {
 					x.target.Subject = fmt.Sprint("005", i)
 				}
 			}
-			for i := range faultsToOpen + 3 { // initialize is answered, which ends a row
+			for i := range failuresToOpen + 3 { // initialize is answered, which ends a row
 				as(i)
 				if _, err := x.Capabilities(t.Context(), x.target); err != nil {
 					t.Fatal(err)
@@ -82,21 +82,21 @@ func TestCircuitOpens(t *testing.T) {
 			if name == "users time out" {
 				x.target.Timeout = 100 * time.Millisecond
 			}
-			for i := range faultsToOpen + 3 {
+			for i := range failuresToOpen + 3 {
 				as(i)
 				_, _ = x.ask(t, false)
 			}
-			want := map[bool]int{true: faultsToOpen, false: faultsToOpen + 3}[tt.opens]
+			want := map[bool]int{true: failuresToOpen, false: failuresToOpen + 3}[tt.opens]
 			if name == "400" || name == "401" {
-				want = x.fake.count("tools/call") // with their cures
+				want = x.fake.count("tools/call") // with their repetitions
 			}
 			if n := x.fake.count("tools/call"); n != want && name != "users time out" { // maybe before they were sent
 				t.Errorf("%d calls reached the server, want %d", n, want)
 			}
 			if tt.opens {
 				x.target.Timeout = plenty
-				x.spared(t, false, firstRest)
-				x.spared(t, true, firstRest)
+				x.circuitOpen(t, false, firstOpen)
+				x.circuitOpen(t, true, firstOpen)
 			}
 		})
 	}
@@ -110,7 +110,7 @@ func TestAV04OneUserOpensNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.target.Timeout = 50 * time.Millisecond
-	for range 2 * faultsToOpen {
+	for range 2 * failuresToOpen {
 		_, err := x.ask(t, false)
 		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != TimedOut {
 			t.Fatalf("err = %v, want timed_out", err)
@@ -119,7 +119,7 @@ func TestAV04OneUserOpensNothing(t *testing.T) {
 	x, _ = ill(t, status(502, ""))
 	cut := x.target
 	cut.Token = func(context.Context) (string, error) { return "", ErrLoginLost }
-	for range 2 * faultsToOpen {
+	for range 2 * failuresToOpen {
 		_, err := x.Call(t.Context(), cut, toolCall, true)
 		wants{LoginLost, false}.check(t, nil, err)
 	}
@@ -138,10 +138,10 @@ func TestCircuitIsOfOneServer(t *testing.T) {
 		w.WriteHeader(http.StatusBadGateway)
 		return true
 	})
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	x.spared(t, false, firstRest)
+	x.circuitOpen(t, false, firstOpen)
 	target := x.target
 	x.target.Org = "other" // session-2
 	m, err := x.ask(t, false)
@@ -152,14 +152,14 @@ func TestCircuitIsOfOneServer(t *testing.T) {
 	wants{}.check(t, m, err)
 	x.target = target
 	x.target.Subject = "005B" // the same server for everybody
-	x.spared(t, false, firstRest)
+	x.circuitOpen(t, false, firstOpen)
 }
 
-func TestCircuitCountsFaultsInARow(t *testing.T) {
+func TestCircuitCountsFailuresInARow(t *testing.T) {
 	t.Parallel()
 	x, on := ill(t, status(502, ""))
 	for range 4 {
-		for range faultsToOpen - 1 {
+		for range failuresToOpen - 1 {
 			_, _ = x.ask(t, false)
 		}
 		on.Store(false)
@@ -172,14 +172,14 @@ func TestCircuitCountsFaultsInARow(t *testing.T) {
 func TestCircuitHalfOpen(t *testing.T) {
 	t.Parallel()
 	x, on := ill(t, status(502, ""))
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	rest := firstRest
-	for range 6 { // each probe that fails doubles the rest
-		x.spared(t, true, rest)
-		x.pass(rest - 1)
-		x.spared(t, true, 1)
+	open := firstOpen
+	for range 6 { // each probe that fails doubles the time
+		x.circuitOpen(t, true, open)
+		x.pass(open - 1)
+		x.circuitOpen(t, true, 1)
 		x.pass(1)
 		before := len(x.fake.all())
 		m, err := x.ask(t, true)
@@ -187,18 +187,18 @@ func TestCircuitHalfOpen(t *testing.T) {
 		if n := len(x.fake.all()) - before; n != 1 {
 			t.Errorf("%d requests reached the server, want the probe", n)
 		}
-		rest = min(2*rest, longestRest)
+		open = min(2*open, longestOpen)
 	}
-	x.spared(t, true, longestRest)
-	x.pass(longestRest)
+	x.circuitOpen(t, true, longestOpen)
+	x.pass(longestOpen)
 	on.Store(false)
-	for range faultsToOpen {
+	for range failuresToOpen {
 		m, err := x.ask(t, true)
 		wants{}.check(t, m, err)
 	}
 	on.Store(true)
 	m, err := x.ask(t, false)
-	wants{Unavailable, true}.check(t, m, err) // the first fault of a new row
+	wants{Unavailable, true}.check(t, m, err) // the first failure of a new row
 	x.pass(0)
 	on.Store(false)
 	m, err = x.ask(t, false)
@@ -209,29 +209,29 @@ func TestCircuitHalfOpen(t *testing.T) {
 func TestAWriteIsNoProbe(t *testing.T) {
 	t.Parallel()
 	x, on := ill(t, status(502, ""))
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	x.pass(firstRest)
+	x.pass(firstOpen)
 	m, err := x.ask(t, false)
 	wants{Unavailable, false}.check(t, m, err)
-	if calls, pings := x.fake.count("tools/call"), x.fake.count("ping"); calls != faultsToOpen || pings != 1 {
-		t.Errorf("%d writes and %d pings, want %d and 1", calls, pings, faultsToOpen)
+	if calls, pings := x.fake.count("tools/call"), x.fake.count("ping"); calls != failuresToOpen || pings != 1 {
+		t.Errorf("%d writes and %d pings, want %d and 1", calls, pings, failuresToOpen)
 	}
-	x.spared(t, false, 2*firstRest)
-	x.pass(2 * firstRest)
+	x.circuitOpen(t, false, 2*firstOpen)
+	x.pass(2 * firstOpen)
 	on.Store(false)
 	m, err = x.ask(t, false)
 	wants{}.check(t, m, err)
-	if calls, pings := x.fake.count("tools/call"), x.fake.count("ping"); calls != faultsToOpen+1 || pings != 2 {
-		t.Errorf("%d writes and %d pings, want %d and 2", calls, pings, faultsToOpen+1)
+	if calls, pings := x.fake.count("tools/call"), x.fake.count("ping"); calls != failuresToOpen+1 || pings != 2 {
+		t.Errorf("%d writes and %d pings, want %d and 2", calls, pings, failuresToOpen+1)
 	}
 
 	x, on = ill(t, status(502, ""))
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	x.pass(firstRest)
+	x.pass(firstOpen)
 	on.Store(false)
 	x.target.Subject = "005B" // who has no session
 	m, err = x.ask(t, false)
@@ -255,10 +255,10 @@ func TestOneProbe(t *testing.T) {
 		arrived <- struct{}{}
 		<-r.Context().Done()
 	}))
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	x.pass(firstRest)
+	x.pass(firstOpen)
 	hang.Store(true)
 	for range 2 {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -269,7 +269,7 @@ func TestOneProbe(t *testing.T) {
 		for range 10 {
 			all.Go(func() {
 				_, err := x.Call(t.Context(), x.target, toolCall, true)
-				if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Unavailable || e.RetryAfter != probeRest {
+				if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Unavailable || e.RetryAfter != probeWait {
 					t.Errorf("beside the probe: %v", err)
 				}
 			})
@@ -278,8 +278,8 @@ func TestOneProbe(t *testing.T) {
 		cancel()
 		wants{Canceled, true}.check(t, nil, <-done)
 	}
-	if n := x.fake.count("tools/call"); n != faultsToOpen+2 {
-		t.Errorf("%d calls reached the server, want %d", n, faultsToOpen+2)
+	if n := x.fake.count("tools/call"); n != failuresToOpen+2 {
+		t.Errorf("%d calls reached the server, want %d", n, failuresToOpen+2)
 	}
 }
 
@@ -289,31 +289,31 @@ func TestFT59RetryAfterIsKept(t *testing.T) {
 		w.Header().Set("Retry-After", "30")
 		status(503, "")(w, r, m)
 	})
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
-	x.spared(t, true, 30*time.Second)
+	x.circuitOpen(t, true, 30*time.Second)
 }
 
 // TestSpared: what an operator sees is that calls are held back, until one is answered.
-func TestSpared(t *testing.T) {
+func TestCircuitOpenIsTold(t *testing.T) {
 	t.Parallel()
 	x, on := ill(t, status(502, ""))
 	seen := func(want bool) {
 		t.Helper()
-		if got := x.Spared("acme", x.fake.URL); got != want {
-			t.Errorf("spared: %t, want %t", got, want)
+		if got := x.CircuitOpen("acme", x.fake.URL); got != want {
+			t.Errorf("circuit open: %t, want %t", got, want)
 		}
 	}
 	seen(false)
-	for range faultsToOpen {
+	for range failuresToOpen {
 		_, _ = x.ask(t, false)
 	}
 	seen(true)
-	if x.Spared("other", x.fake.URL) {
-		t.Error("the same server of another org is spared, too")
+	if x.CircuitOpen("other", x.fake.URL) {
+		t.Error("the same server of another org has an open circuit, too")
 	}
-	x.pass(firstRest)
+	x.pass(firstOpen)
 	seen(true) // a probe is due
 	on.Store(false)
 	m, err := x.ask(t, false)

@@ -23,24 +23,24 @@ type call struct {
 	target     Target
 	request    *jsonrpc.Message
 	repeatable bool
-	slot       *slot // nil: initialize, and what needs no other session than it has
+	slot       *sessionSlot // nil: initialize, and what needs no other session than it has
 	hosted     *hosted
 	ctx        context.Context
 	cancel     context.CancelCauseFunc
 	stop       []func()
 	leave      func()
 
-	session   *Session
-	token     string
-	questions questions
-	answered  *exchange      // whose head has arrived
-	atWork    jsontext.Value // our id of a request that Salesforce may be working on
-	maybe     bool           // some attempt may have acted
-	moved     bool           // progress was passed on,
-	at        float64        // up to here
-	probe     bool           // this attempt is to show whether the server is up again
+	session      *Session
+	token        string
+	requests     serverRequests
+	answered     *attempt       // whose answer has begun to arrive
+	atWork       jsontext.Value // our id of a request that Salesforce may be working on
+	mayHaveActed bool           // some attempt may
+	progressed   bool           // progress was passed on,
+	progress     float64        // up to here
+	probe        bool           // this attempt is to show whether the server is up again
 
-	renewed, reopened, repeated bool // each cure is tried once
+	renewed, reopened, repeated bool // each is tried once
 }
 
 // Call sends req, a request, and returns its answer once Salesforce has begun
@@ -82,83 +82,79 @@ func (p *Pool) newCall(ctx context.Context, t Target, req *jsonrpc.Message) *cal
 // begin makes attempts until the head of an answer has arrived.
 func (c *call) begin() error {
 	for {
-		x, f := c.attempt()
+		a, f := c.try()
 		if f == nil {
-			c.answered = x
+			c.answered = a
 			return nil
 		}
-		if err := c.cure(f); err != nil {
+		if err := c.retry(f); err != nil {
 			return err
 		}
 	}
 }
 
-// attempt sends the request once, with an id of its own: an answer to an earlier
-// attempt must not be taken for one to this.
-func (c *call) attempt() (*exchange, *fault) {
+// try makes one attempt, with an id of its own: an answer to an earlier attempt must not
+// be taken for one to this.
+func (c *call) try() (*attempt, *failure) {
 	if c.ctx.Err() != nil {
 		return nil, ended(c.ctx)
 	}
-	if c.slot != nil {
-		s, err := c.pool.session(c.ctx, c.slot, c.target)
-		if err != nil {
-			return nil, &fault{Error: *harmless(err)}
-		}
-		c.session = s
-	}
-	if c.token == "" {
-		var err error
-		if c.token, err = c.target.Token(c.ctx); err != nil {
-			return nil, tokenFault(c.ctx, err)
-		}
+	if f := c.prepare(); f != nil {
+		return nil, f
 	}
 	if f := c.pool.admit(c); f != nil {
 		return nil, f
 	}
-	x, f := c.exchange()
-	if f != nil {
+	a := c.on(c.session)
+	a.id = jsontext.Value(strconv.FormatInt(c.pool.lastID.Add(1), 10))
+	if f := a.send(); f != nil {
 		c.pool.note(c, f)
+		return nil, f
 	}
-	return x, f
+	return a, nil
 }
 
-// exchange sends the request and waits for the head of an answer.
-func (c *call) exchange() (*exchange, *fault) {
-	id := jsontext.Value(strconv.FormatInt(c.pool.lastID.Add(1), 10))
-	params, token := replaceProgressToken(c.request.Params, id)
-	resp, f := c.post(c.ctx, c.session, c.request.Under(id, params))
-	if f != nil {
-		if f.MayHaveHappened {
-			c.atWork = id
+// prepare sees to it that the call has a token, and a session if it needs one.
+func (c *call) prepare() *failure {
+	if c.slot != nil {
+		s, err := c.pool.session(c.ctx, c.slot, c.target)
+		if err != nil {
+			return &failure{Error: *notExecuted(err)}
 		}
-		return nil, f
+		c.session = s
 	}
-	c.atWork = id
-	x := &exchange{id: id, session: c.session, progressToken: token, ctx: c.ctx, body: resp.Body}
-	if f = c.judge(resp, x); f != nil {
-		c.atWork = nil // Salesforce is done with it
-		return nil, f
+	if c.token != "" {
+		return nil
 	}
-	return x, nil
+	token, err := c.target.Token(c.ctx)
+	if err != nil {
+		return tokenFailure(c.ctx, err)
+	}
+	c.token = token
+	return nil
 }
 
-// cure prepares the next attempt after f; otherwise it returns the call's error.
-func (c *call) cure(f *fault) error {
-	c.maybe = c.maybe || f.MayHaveHappened
-	f.MayHaveHappened = c.maybe
+// on returns an attempt of the call on a session.
+func (c *call) on(s *Session) *attempt { return &attempt{call: c, session: s} }
+
+// retry prepares the next attempt after f, if what f says may be tried and was not tried
+// yet; otherwise it returns the call's error.
+func (c *call) retry(f *failure) error {
+	c.mayHaveActed = c.mayHaveActed || f.MayHaveHappened
+	f.MayHaveHappened = c.mayHaveActed
 	switch {
 	case c.ctx.Err() != nil:
 		return c.over(f)
-	case f.cure == renewToken && !c.renewed:
+	case f.retry == renewToken && !c.renewed:
 		c.renewed = true
 		return c.renew()
-	case f.cure == reopenSession && !c.reopened:
+	case f.retry == reopenSession && !c.reopened:
 		c.reopened = true
 		c.pool.drop(c.slot, c.session)
 		return nil
-	case (f.cure == repeat || f.cure == repeatAnew) && !c.repeated && (c.mayRepeat() || !c.maybe):
+	case (f.retry == repeat || f.retry == repeatOnNewSession) && !c.repeated && (c.mayRepeat() || !c.mayHaveActed):
 		c.repeated = true
-		if f.cure == repeatAnew {
+		if f.retry == repeatOnNewSession {
 			c.pool.drop(c.slot, c.session)
 		}
 		if c.pool.cfg.Sleep(c.ctx, jitter()) != nil {
@@ -171,12 +167,12 @@ func (c *call) cure(f *fault) error {
 
 // mayRepeat reports whether it does not matter that the request is made twice. What a
 // person or a model was asked on the way is not asked again.
-func (c *call) mayRepeat() bool { return c.repeatable && !c.questions.any() }
+func (c *call) mayRepeat() bool { return c.repeatable && !c.requests.any() }
 
-// over is the error of a call that ended, whatever fault came of that.
-func (c *call) over(f *fault) error {
+// over is the error of a call that ended, whatever failure came of that.
+func (c *call) over(f *failure) error {
 	end := ended(c.ctx)
-	end.MayHaveHappened, end.Status = c.maybe, f.Status
+	end.MayHaveHappened, end.Status = c.mayHaveActed, f.Status
 	return &end.Error
 }
 
@@ -184,8 +180,8 @@ func (c *call) over(f *fault) error {
 func (c *call) renew() error {
 	token, err := c.target.Refused(c.ctx, c.token)
 	if err != nil {
-		f := tokenFault(c.ctx, err)
-		f.MayHaveHappened = c.maybe
+		f := tokenFailure(c.ctx, err)
+		f.MayHaveHappened = c.mayHaveActed
 		return &f.Error
 	}
 	c.token = token
@@ -205,11 +201,11 @@ func jitter() time.Duration {
 // end gives up what the call holds. If err is that the call ended while
 // Salesforce may be working on it, Salesforce is told.
 func (c *call) end(err error) {
-	c.questions.clear()
+	c.requests.clear()
 	c.pool.release(c)
 	e, ok := errors.AsType[*Error](err)
 	if ok && c.slot != nil && c.atWork != nil && (e.Kind == TimedOut || e.Kind == Canceled) {
-		c.later(c.session, jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`)))
+		c.sendAside(c.session, jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`)))
 	}
 	c.leave()
 	if c.answered != nil && c.answered.events != nil && err == io.EOF && c.pool.background(c.drain) {
@@ -238,10 +234,10 @@ func (c *call) drain() {
 	c.free()
 }
 
-// later tells Salesforce something beside the call: to a server of this era a closed
+// sendAside sends a message beside the call: to a server of this era a closed
 // connection alone is not a cancellation. A user who was forgotten has no token any
 // more, so nothing is sent then.
-func (c *call) later(s *Session, m *jsonrpc.Message) {
+func (c *call) sendAside(s *Session, m *jsonrpc.Message) {
 	owner := c.slot.user.ctx
 	if owner.Err() != nil {
 		return
@@ -250,8 +246,8 @@ func (c *call) later(s *Session, m *jsonrpc.Message) {
 	c.pool.background(func() {
 		ctx, stop := context.WithTimeout(owner, asideTimeout)
 		defer stop()
-		if f := aside.tell(ctx, s, m); f != nil {
-			c.pool.cfg.Log.Debug("salesforce was not told of something", "method", m.Method, "kind", f.Kind.String())
+		if f := aside.on(s).sendOneWay(ctx, m); f != nil {
+			c.pool.cfg.Log.Debug("a message beside a call did not reach salesforce", "method", m.Method, "kind", f.Kind.String())
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -21,7 +20,7 @@ const (
 	Forbidden
 	// Limited: a limit of the org is reached; see RetryAfter.
 	Limited
-	// Unavailable: Salesforce could not be reached or reported a fault of its own.
+	// Unavailable: Salesforce could not be reached or reported an error of its own.
 	Unavailable
 	// TimedOut: no answer within the time of the call.
 	TimedOut
@@ -68,8 +67,8 @@ type Error struct {
 	MayHaveHappened bool
 	// Status is the HTTP status, 0 if there was none.
 	Status int
-	// RetryAfter is what Salesforce asked for, or for how long the server is spared
-	// after faults; 0: neither.
+	// RetryAfter is what Salesforce asked for, or for how long the circuit of the server
+	// is open; 0: neither.
 	RetryAfter time.Duration
 	// Reason is one of this package's phrases.
 	Reason string
@@ -91,42 +90,3 @@ func (e *Error) Error() string {
 
 // Unwrap returns our own cause.
 func (e *Error) Unwrap() error { return e.Err }
-
-// cure is what may be tried after a fault.
-type cure int
-
-const (
-	noCure        cure = iota
-	renewToken         // refused for the token: also what is not repeatable
-	reopenSession      // refused for the session: likewise
-	repeat             // if repeatable, or if nothing left
-	repeatAnew         // as repeat, on a new session
-)
-
-// fault is an error of one attempt with what may be tried after it.
-type fault struct {
-	Error
-	cure cure
-	down bool // of the server, not of the request: what opens the circuit
-}
-
-// ended returns the fault of a call whose context is done. Whether it may have
-// happened is for the call to say.
-func ended(ctx context.Context) *fault {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, errTimedOut) || errors.Is(cause, context.DeadlineExceeded) {
-		return &fault{Error: Error{Kind: TimedOut, Reason: "no answer in time", Err: context.DeadlineExceeded}}
-	}
-	return &fault{Error: Error{Kind: Canceled, Reason: "call was ended", Err: cause}}
-}
-
-// tokenFault words the failure of a Target's function.
-func tokenFault(ctx context.Context, err error) *fault {
-	switch {
-	case errors.Is(err, ErrLoginLost):
-		return &fault{Error: Error{Kind: LoginLost, Reason: "no token", Err: err}}
-	case ctx.Err() != nil:
-		return ended(ctx)
-	}
-	return &fault{Error: Error{Kind: Unavailable, Reason: "no token", Err: err}}
-}

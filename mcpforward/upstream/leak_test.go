@@ -121,7 +121,7 @@ func TestAV07AbortedCallsLeaveNothing(t *testing.T) {
 		}
 		x.mu.Lock()
 		for key, s := range x.users[userKey{"acme", "005A"}].slots {
-			if s.calls != 0 || s.feed != nil || s.opening != nil {
+			if s.calls != 0 || s.stream != nil || s.opening != nil {
 				t.Errorf("HTTP/2 %v: slot %v is held %d times", http2, key, s.calls)
 			}
 		}

@@ -20,8 +20,8 @@ type Config struct {
 	Sleep func(context.Context, time.Duration) error
 	// Version of this program, sent as User-Agent and clientInfo.
 	Version string
-	// IdleTimeout is how long a session rests before it is opened anew rather
-	// than tried; 0: 25 minutes (Salesforce drops them after about 30).
+	// IdleTimeout is how long a session stays unused before another one is
+	// opened in its place; 0: 25 minutes (Salesforce drops them after about 30).
 	IdleTimeout time.Duration
 	// OpenTimeout bounds what several callers wait for: the opening of a session
 	// and the listing of tools; 0: 2 minutes (Salesforce has taken 45 s to the
@@ -33,11 +33,11 @@ type Config struct {
 
 // Target is where and as whom a call goes.
 type Target struct {
-	Org, Subject string        // whose session; both needed
-	Server       string        // for logs
-	URL          string        // configured URL of the hosted MCP server
-	Timeout      time.Duration // of the whole call with all its attempts; 0: 60 s
-	Client       Declared      // what the client behind the call can do
+	Org, Subject string             // whose session; both needed
+	Server       string             // for logs
+	URL          string             // configured URL of the hosted MCP server
+	Timeout      time.Duration      // of the whole call with all its attempts; 0: 60 s
+	Client       ClientCapabilities // what the client behind the call can do
 	// Token returns the user's current Salesforce token. An error that wraps
 	// [ErrLoginLost] becomes Kind LoginLost, any other Unavailable.
 	Token func(context.Context) (string, error)
@@ -80,35 +80,7 @@ type Pool struct {
 	hosted  map[hostedKey]*hosted
 	sweepAt time.Time
 	closed  bool
-	running sync.WaitGroup // goroutines of flights and cancellations
-}
-
-type userKey struct{ org, subject string }
-
-type slotKey struct {
-	url    string
-	client Declared
-}
-
-// user is one user's sessions and, by its context, calls.
-type user struct {
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	slots  map[slotKey]*slot
-}
-
-// slot is the place of one session, which is opened anew now and then. All fields
-// but user are guarded by Pool.mu.
-type slot struct {
-	user    *user
-	session *Session          // nil: to be opened
-	rested  *Session          // that was given up for its age and may be ended at Salesforce
-	opening *flight[*Session] // nil: nobody is
-	tools   *toolset          // nil: to be listed
-	listing *flight[*toolset]
-	feed    *feed // nil: nobody listens
-	calls   int   // and listeners that hold the slot
-	used    time.Time
+	running sync.WaitGroup // goroutines of shared work and of what is told beside calls
 }
 
 // New returns a pool without sessions.
@@ -163,78 +135,6 @@ func (p *Pool) Close() {
 	p.running.Wait()
 	if t, ok := p.wire.(*http.Transport); ok {
 		t.CloseIdleConnections()
-	}
-}
-
-// enter returns the slot of a target for one call, which has to leave it.
-func (p *Pool) enter(t Target) *slot {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.cfg.Now()
-	u := p.users[userKey{t.Org, t.Subject}]
-	if u == nil {
-		u = &user{slots: map[slotKey]*slot{}}
-		u.ctx, u.cancel = context.WithCancelCause(p.ctx)
-		p.users[userKey{t.Org, t.Subject}] = u
-	}
-	s := u.slots[slotKey{t.URL, t.Client}]
-	if s == nil {
-		s = &slot{user: u, used: now}
-		u.slots[slotKey{t.URL, t.Client}] = s
-	}
-	if p.idle(s, now) {
-		s.rested, s.session, s.tools = s.session, nil, nil
-	}
-	s.calls++
-	p.sweep(now) // not this slot any more, whose rested session can still be ended
-	return s
-}
-
-func (p *Pool) leave(s *slot) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.leaveLocked(s)
-}
-
-func (p *Pool) leaveLocked(s *slot) {
-	s.calls--
-	s.used = p.cfg.Now()
-}
-
-func (p *Pool) idle(s *slot, now time.Time) bool {
-	return s.calls == 0 && s.opening == nil && s.listing == nil && now.Sub(s.used) >= p.cfg.IdleTimeout
-}
-
-// sweep removes idle slots, and users without slots, once a minute.
-func (p *Pool) sweep(now time.Time) {
-	if now.Before(p.sweepAt) {
-		return
-	}
-	p.sweepAt = now.Add(time.Minute)
-	for key, u := range p.users {
-		for k, s := range u.slots {
-			if p.idle(s, now) {
-				delete(u.slots, k)
-			}
-		}
-		if len(u.slots) == 0 {
-			delete(p.users, key)
-			u.cancel(nil)
-		}
-	}
-}
-
-// drop forgets a session that Salesforce no longer knows, unless another call
-// has replaced it already.
-func (p *Pool) drop(s *slot, dead *Session) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if s == nil || s.session != dead {
-		return
-	}
-	s.session, s.tools = nil, nil
-	if s.feed != nil {
-		s.feed.hangUp() // it listens to the dead session
 	}
 }
 

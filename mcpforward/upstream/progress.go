@@ -42,23 +42,24 @@ func replaceProgressToken(params, ours jsontext.Value) (replaced, theirs jsontex
 // progress returns m with the request's own token if it is progress of this request,
 // else nil. It has to increase (MCP 2025-06-18, progress), also over a repetition of
 // the request, of which the client does not know.
-func (c *call) progress(x *exchange, m *jsonrpc.Message) *jsonrpc.Message {
-	if m.Method != "notifications/progress" || x.progressToken == nil {
+func (a *attempt) progress(m *jsonrpc.Message) *jsonrpc.Message {
+	c := a.call
+	if m.Method != "notifications/progress" || a.progressToken == nil {
 		return nil
 	}
 	params, err := jsonrpc.ParseObject(m.Params)
 	if err != nil {
 		return nil
 	}
-	if token, _ := params.Get("progressToken"); !bytes.Equal(token, x.id) {
+	if token, _ := params.Get("progressToken"); !bytes.Equal(token, a.id) {
 		return nil
 	}
 	value, _ := params.Get("progress")
 	at, err := strconv.ParseFloat(string(value), 64)
-	if err != nil || c.moved && at <= c.at {
+	if err != nil || c.progressed && at <= c.progress {
 		return nil
 	}
-	c.moved, c.at = true, at
-	params.Set("progressToken", x.progressToken)
+	c.progressed, c.progress = true, at
+	params.Set("progressToken", a.progressToken)
 	return jsonrpc.Request(nil, m.Method, params.Encode())
 }

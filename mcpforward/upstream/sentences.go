@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // Sentence is something that Salesforce says in the text of an answer and that means
@@ -17,9 +19,9 @@ type Sentence struct {
 // Sentences in the result of a tool.
 var (
 	// ToolFailed is how Salesforce reports a call on a session that it has lost, among
-	// other faults of its own. The tool may have run.
+	// other errors of its own. The tool may have run.
 	ToolFailed = Sentence{text: "Unexpected error while invoking tool"}
-	// UnknownException is Salesforce's code for faults of its platform. The tool may have
+	// UnknownException is Salesforce's code for failures of its platform. The tool may have
 	// run. API Access Control answers every query so, for an app that is not on its list.
 	UnknownException = Sentence{text: "UNKNOWN_EXCEPTION"}
 	// LimitExceeded: the org has used up its API requests. It is also the body of a 403.
@@ -48,4 +50,24 @@ func (s Sentence) In(text []byte) bool {
 // sentences after which Salesforce has been seen to have done what was asked.
 func MayHaveRun(content jsontext.Value) bool {
 	return ToolFailed.In(content) || UnknownException.In(content)
+}
+
+// isToolFailure reports whether the result of a tool is [ToolFailed].
+func isToolFailure(v jsontext.Value) bool {
+	if !ToolFailed.In(v) { // most are none, and long
+		return false
+	}
+	result, _ := jsonrpc.ParseObject(v)
+	if failed, _ := result.Get("isError"); string(failed) != "true" {
+		return false
+	}
+	content, _ := result.Get("content")
+	blocks, _ := jsonrpc.ParseArray(content)
+	for _, b := range blocks {
+		block, _ := jsonrpc.ParseObject(b)
+		if text, _ := block.String("text"); ToolFailed.In([]byte(text)) {
+			return true
+		}
+	}
+	return false
 }

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -36,37 +35,37 @@ func (p *Pool) Capabilities(ctx context.Context, t Target) (jsontext.Value, erro
 	defer p.leave(slot)
 	s, err := p.session(ctx, slot, t)
 	if err != nil {
-		return nil, harmless(err)
+		return nil, notExecuted(err)
 	}
 	return s.capabilities.Clone(), nil
 }
 
 // session returns the session of a call's slot and opens it first if need be.
-func (p *Pool) session(ctx context.Context, s *slot, t Target) (*Session, error) {
+func (p *Pool) session(ctx context.Context, s *sessionSlot, t Target) (*Session, error) {
 	p.mu.Lock()
 	if s.session != nil {
 		defer p.mu.Unlock()
 		return s.session, nil
 	}
-	f := fly(p, &s.opening,
+	opening := share(p, &s.opening,
 		func() (*Session, error) { return p.open(s, t) },
 		func(opened *Session) { s.session = opened })
 	p.mu.Unlock()
-	return f.wait(ctx)
+	return opening.wait(ctx)
 }
 
 // open initializes a session: initialize, its answer with the session id, then
 // notifications/initialized. Without the latter Salesforce answers lists with an
 // empty body. Nothing of this acts on records, so it is repeatable, and its
 // errors are never ones of a call that may have happened.
-func (p *Pool) open(slot *slot, t Target) (*Session, error) {
+func (p *Pool) open(slot *sessionSlot, t Target) (*Session, error) {
 	t.Timeout = p.cfg.OpenTimeout
 	c := p.newCall(slot.user.ctx, t, jsonrpc.Request(jsontext.Value("0"), "initialize", p.initializeParams(t.Client)))
 	c.repeatable = true
 	defer c.end(io.EOF)
 	m, err := c.only()
 	if err != nil {
-		return nil, harmless(err)
+		return nil, notExecuted(err)
 	}
 	if m.Error != nil {
 		return nil, &Error{Kind: Unavailable, Reason: "initialize was refused"}
@@ -75,8 +74,8 @@ func (p *Pool) open(slot *slot, t Target) (*Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := c.tell(c.ctx, s, jsonrpc.Request(nil, "notifications/initialized", nil)); f != nil {
-		return nil, harmless(&f.Error)
+	if f := c.on(s).sendOneWay(c.ctx, jsonrpc.Request(nil, "notifications/initialized", nil)); f != nil {
+		return nil, notExecuted(&f.Error)
 	}
 	p.setLevel(c, s)
 	p.retire(c, slot)
@@ -98,8 +97,8 @@ func newSession(answer jsontext.Value, id string) (*Session, error) {
 	return &Session{id: id, version: version, capabilities: capabilities.Clone()}, nil
 }
 
-func (p *Pool) initializeParams(d Declared) jsontext.Value {
-	return jsontext.Value(`{"protocolVersion":"` + d.version() + `","capabilities":` + string(d.capabilities()) +
+func (p *Pool) initializeParams(c ClientCapabilities) jsontext.Value {
+	return jsontext.Value(`{"protocolVersion":"` + c.version() + `","capabilities":` + string(c.declaration()) +
 		`,"clientInfo":{"name":"sfmcp-proxy","version":` + string(jsonrpc.Quote(p.cfg.Version)) + `}}`)
 }
 
@@ -121,13 +120,13 @@ func (p *Pool) setLevel(opening *call, s *Session) {
 	}
 }
 
-// retire ends the session that rested too long and was replaced just now. This is the
+// retire ends the session that was idle for too long and was replaced just now. This is the
 // one end at which there is a token that costs nothing (see the package's
 // documentation). A server that has refused DELETE is not asked again.
-func (p *Pool) retire(opening *call, slot *slot) {
+func (p *Pool) retire(opening *call, slot *sessionSlot) {
 	p.mu.Lock()
-	old, skip := slot.rested, opening.hosted.keepsSessions
-	slot.rested = nil
+	old, skip := slot.idle, opening.hosted.keepsSessions
+	slot.idle = nil
 	p.mu.Unlock()
 	if old == nil || old.id == "" || skip {
 		return
@@ -136,7 +135,7 @@ func (p *Pool) retire(opening *call, slot *slot) {
 	p.background(func() {
 		ctx, stop := context.WithTimeout(slot.user.ctx, asideTimeout)
 		defer stop()
-		resp, f := c.without(ctx, http.MethodDelete, old)
+		resp, f := c.on(old).without(ctx, http.MethodDelete)
 		if f != nil {
 			return
 		}
@@ -153,15 +152,4 @@ func (p *Pool) retire(opening *call, slot *slot) {
 // that the id can go into a header as it is.
 func validSessionID(id string) bool {
 	return len(id) <= 512 && !strings.ContainsFunc(id, func(r rune) bool { return r < 0x21 || r > 0x7e })
-}
-
-// harmless returns the error of an exchange that acts on nothing.
-func harmless(err error) *Error {
-	e, ok := errors.AsType[*Error](err)
-	if !ok {
-		return &Error{Kind: Unavailable, Reason: "session was not opened", Err: err}
-	}
-	calm := *e
-	calm.MayHaveHappened = false
-	return &calm
 }

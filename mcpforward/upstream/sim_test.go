@@ -145,7 +145,7 @@ func TestSimulatedRevocationAndDeactivation(t *testing.T) {
 func TestSimulatedClientFeatures(t *testing.T) {
 	t.Parallel()
 	sim, p, target := onSim(t)
-	target.Client = Declared{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, LogLevel: "info"}
+	target.Client = ClientCapabilities{Elicitation: true, ElicitationURL: true, Sampling: true, SamplingTools: true, LogLevel: "info"}
 	if err := sim.SetSwitches(salesforcesim.Switches{Framing: "keepalive", ServerRequest: "elicitation/create", ProgressNotifications: 1}); err != nil {
 		t.Fatal(err)
 	}

@@ -14,30 +14,30 @@ import (
 // errorBodyBytes is how much of an error's body is looked at.
 const errorBodyBytes = 64 << 10
 
-// judge looks at the head of a response. It completes x if that can be an answer;
+// judge looks at the head of a response. It completes a if that can be an answer;
 // otherwise it closes the body.
-func (c *call) judge(resp *http.Response, x *exchange) *fault {
+func (a *attempt) judge(resp *http.Response) *failure {
 	if resp.StatusCode == http.StatusOK {
-		return c.judgeOK(resp, x)
+		return a.judgeOK(resp)
 	}
 	body := errorBody(resp)
 	if resp.StatusCode == http.StatusBadRequest || resp.StatusCode == http.StatusNotFound {
 		// The request itself was refused, in the protocol: that is an answer.
 		m, err := jsonrpc.DecodeAnswer(body)
-		if err == nil && m.IsResponse() && bytes.Equal(m.ID, x.id) && !sessionMissing.In(body) && !c.sessionLost(resp.StatusCode, m.Error) {
-			x.whole = m
+		if err == nil && m.IsResponse() && bytes.Equal(m.ID, a.id) && !sessionMissing.In(body) && !a.sessionLost(resp.StatusCode, m.Error) {
+			a.whole = m
 			return nil
 		}
 	}
-	return c.refusal(resp, body)
+	return a.refusal(resp, body)
 }
 
 // sessionLost reports whether an error in the protocol says that the session is gone: by
 // 404, as a server should (MCP 2025-06-18, session management), or by 400 in words. Codes
 // that speak of the request are taken at their word, and so is what is said a second time.
-func (c *call) sessionLost(status int, e *jsonrpc.Error) bool {
+func (a *attempt) sessionLost(status int, e *jsonrpc.Error) bool {
 	const resourceNotFound jsonrpc.Code = -32002
-	if e == nil || c.slot == nil || c.reopened {
+	if e == nil || a.call.slot == nil || a.call.reopened {
 		return false
 	}
 	switch e.Code {
@@ -54,11 +54,11 @@ func errorBody(resp *http.Response) []byte {
 	return body
 }
 
-// judgeOK sets up x to read the body of a 200.
-func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
-	x.sessionID = resp.Header.Get("Mcp-Session-Id")
-	x.input = &capped{r: resp.Body, left: c.pool.cfg.ResponseBytes}
-	x.length = max(resp.ContentLength, 0)
+// judgeOK sets up a to read the body of a 200.
+func (a *attempt) judgeOK(resp *http.Response) *failure {
+	a.sessionID = resp.Header.Get("Mcp-Session-Id")
+	a.input = &capped{r: resp.Body, left: a.call.pool.cfg.ResponseBytes}
+	a.length = max(resp.ContentLength, 0)
 	broken := ""
 	kind := mediaType(resp.Header.Get("Content-Type"))
 	encoding := resp.Header.Get("Content-Encoding")
@@ -68,11 +68,11 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 	case resp.ContentLength == 0:
 		resp.Body.Close()
 		return emptyAnswer(resp.StatusCode)
-	case resp.ContentLength > c.pool.cfg.ResponseBytes:
+	case resp.ContentLength > a.call.pool.cfg.ResponseBytes:
 		broken = "answer is too large"
 	case kind == "application/json":
 	case kind == "text/event-stream":
-		x.events = newEventReader(x.input, c.pool.cfg.ResponseBytes)
+		a.events = newEventReader(a.input, a.call.pool.cfg.ResponseBytes)
 	default:
 		if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n == 0 {
 			resp.Body.Close()
@@ -84,7 +84,7 @@ func (c *call) judgeOK(resp *http.Response, x *exchange) *fault {
 		return nil
 	}
 	resp.Body.Close()
-	return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: broken}}
+	return &failure{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: broken}}
 }
 
 // mediaType is the type that a Content-Type names, "" if it cannot be read.
@@ -101,18 +101,18 @@ func mediaType(header string) string {
 
 // emptyAnswer is what Salesforce sends to a session that it does not take for
 // initialized, so what is repeatable gets a new one.
-func emptyAnswer(status int) *fault {
-	return &fault{cure: repeatAnew,
+func emptyAnswer(status int) *failure {
+	return &failure{retry: repeatOnNewSession,
 		Error: Error{Kind: Broken, MayHaveHappened: true, Status: status, Reason: "answer is empty"}}
 }
 
 // refusal words a status other than 200. A token or a session is refused by the gateway
 // in JSON or plain text. A page comes from something in between, which may have put it
 // in the place of an answer: it is no reason to send a write again.
-func (c *call) refusal(resp *http.Response, body []byte) *fault {
-	f := c.judgeStatus(resp, body)
-	if (f.cure == renewToken || f.cure == reopenSession) && !c.repeatable && isPage(resp, body) {
-		return &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "answer is a web page"}}
+func (a *attempt) refusal(resp *http.Response, body []byte) *failure {
+	f := a.judgeStatus(resp, body)
+	if (f.retry == renewToken || f.retry == reopenSession) && !a.call.repeatable && isPage(resp, body) {
+		return &failure{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "answer is a web page"}}
 	}
 	return f
 }
@@ -124,39 +124,39 @@ func isPage(resp *http.Response, body []byte) bool {
 
 // judgeStatus takes the status at its word. Where it says MayHaveHappened false, it is
 // one by which Salesforce's gateway refuses before a server sees the request.
-func (c *call) judgeStatus(resp *http.Response, body []byte) *fault {
-	f := &fault{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "unexpected status"}}
-	refused := func(kind Kind, reason string, next cure) *fault {
-		f.Kind, f.Reason, f.cure, f.MayHaveHappened = kind, reason, next, false
+func (a *attempt) judgeStatus(resp *http.Response, body []byte) *failure {
+	f := &failure{Error: Error{Kind: Broken, MayHaveHappened: true, Status: resp.StatusCode, Reason: "unexpected status"}}
+	refused := func(kind Kind, reason string, next retry) *failure {
+		f.Kind, f.Reason, f.retry, f.MayHaveHappened = kind, reason, next, false
 		return f
 	}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized:
 		return refused(LoginLost, "token was refused", renewToken)
 	case code == http.StatusForbidden && LimitExceeded.In(body), code == http.StatusTooManyRequests:
-		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now())
-		return refused(Limited, "a limit of the org is reached", noCure)
+		f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), a.call.pool.cfg.Now())
+		return refused(Limited, "a limit of the org is reached", noRetry)
 	case code == http.StatusForbidden:
-		return refused(Forbidden, "the user may not use this server", noCure)
+		return refused(Forbidden, "the user may not use this server", noRetry)
 	case code == http.StatusMethodNotAllowed, code == http.StatusNotFound && serverUnknown.In(body):
-		return refused(ServerInactive, "server is not active", noCure)
-	case code == http.StatusNotFound && c.slot == nil: // seen now and then at initialize
+		return refused(ServerInactive, "server is not active", noRetry)
+	case code == http.StatusNotFound && a.call.slot == nil: // seen now and then at initialize
 		return refused(ServerInactive, "server was not found", repeat)
 	case code == http.StatusNotFound:
 		return refused(ServerInactive, "session or server was not found", reopenSession)
-	case code == http.StatusBadRequest && c.slot != nil && sessionNamed.In(body):
+	case code == http.StatusBadRequest && a.call.slot != nil && sessionNamed.In(body):
 		return refused(Unavailable, "session was refused", reopenSession)
 	case code == http.StatusBadRequest: // what else it may mean is known of reads only
-		f.Reason, f.cure = "request was refused", repeatAnew
+		f.Reason, f.retry = "request was refused", repeatOnNewSession
 	case code == http.StatusNotAcceptable, code == http.StatusUnsupportedMediaType, code == http.StatusRequestEntityTooLarge:
-		return refused(Broken, "request was refused", noCure)
+		return refused(Broken, "request was refused", noRetry)
 	case code >= 500:
-		f.Kind, f.Reason, f.cure, f.down = Unavailable, "salesforce reported a fault", repeat, true
-		if f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), c.pool.cfg.Now()); f.RetryAfter > 0 {
-			f.cure = noCure // the time of our own repetition is not what it asks for
+		f.Kind, f.Reason, f.retry, f.down = Unavailable, "salesforce reported an error of its own", repeat, true
+		if f.RetryAfter = retryAfter(resp.Header.Get("Retry-After"), a.call.pool.cfg.Now()); f.RetryAfter > 0 {
+			f.retry = noRetry // the time of our own repetition is not what it asks for
 		}
 	case code/100 == 2:
-		f.Reason, f.cure = "answer is empty", repeatAnew
+		f.Reason, f.retry = "answer is empty", repeatOnNewSession
 	}
 	return f
 }

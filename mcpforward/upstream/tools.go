@@ -41,7 +41,7 @@ func (p *Pool) Tool(ctx context.Context, t Target, name string) (definition json
 	defer stop()
 	all, err := p.tools(ctx, t)
 	if err != nil {
-		return nil, "", harmless(err)
+		return nil, "", notExecuted(err)
 	}
 	found, ok := all.tool[name]
 	if !ok {
@@ -66,14 +66,14 @@ func (p *Pool) tools(ctx context.Context, t Target) (*toolset, error) {
 		defer p.mu.Unlock()
 		return s.tools, nil
 	}
-	f := fly(p, &s.listing,
+	listing := share(p, &s.listing,
 		func() (*toolset, error) { return p.list(s.user.ctx, t) },
 		func(listed *toolset) { s.tools = listed })
 	p.mu.Unlock()
-	return f.wait(ctx)
+	return listing.wait(ctx)
 }
 
-func (p *Pool) forgetTools(s *slot) {
+func (p *Pool) forgetTools(s *sessionSlot) {
 	if s == nil {
 		return
 	}

@@ -32,12 +32,12 @@ import (
 func TestFT24EventsAreRelayedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
-		heard := make(chan struct{})
+		seen := make(chan struct{})
 		x := over(t, http2, onCall(func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
 			for i := range 100 {
 				stream(w, fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":%s,"progress":%d}}`, m.ID, i))
 				select {
-				case <-heard:
+				case <-seen:
 				case <-r.Context().Done():
 					return
 				}
@@ -54,7 +54,7 @@ func TestFT24EventsAreRelayedAtOnce(t *testing.T) {
 			if m, err := a.Next(t.Context()); err != nil || m.Method != "notifications/progress" {
 				t.Fatalf("%v, %v", m, err)
 			}
-			heard <- struct{}{}
+			seen <- struct{}{}
 		}
 		if m, err := a.Next(t.Context()); err != nil || !m.IsResponse() {
 			t.Fatalf("%v, %v", m, err)

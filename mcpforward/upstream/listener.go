@@ -21,11 +21,11 @@ var forListeners = map[string]bool{
 	"notifications/resources/list_changed": true, "notifications/resources/updated": true,
 }
 
-// Stream is what one listener gets of a server's notifications. It is not safe for
+// Listener gets a server's notifications. It is not safe for
 // concurrent use, except that Close may be called at any time.
-type Stream struct {
+type Listener struct {
 	pool   *Pool
-	feed   *feed
+	stream *notificationStream
 	target Target
 	queue  chan *jsonrpc.Message
 	queued atomic.Int64  // bytes in it
@@ -36,26 +36,26 @@ type Stream struct {
 
 // Listen opens a stream of the notifications that concern no call:
 // notifications/tools, prompts and resources/list_changed, notifications/resources/updated
-// and, if [Declared], notifications/message. All listeners of one session share one
+// and, if the client wants them ([ClientCapabilities]), notifications/message. All listeners of one session share one
 // connection, which lasts as long as there is one. It returns once the server has taken
 // the first; a server without such a stream is an [*Error] of Kind [NotOffered], and
-// other faults are errors, too. After that a connection that ends is made again, and
+// other failures are errors, too. After that a connection that ends is made again, and
 // what was sent in between is lost.
 //
 // The end of ctx ends the stream. Otherwise it has to be closed.
-func (p *Pool) Listen(ctx context.Context, t Target) (*Stream, error) {
+func (p *Pool) Listen(ctx context.Context, t Target) (*Listener, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
 	s := p.enter(t)
-	l := &Stream{pool: p, target: t, queue: make(chan *jsonrpc.Message, listenerQueue), gone: make(chan struct{})}
+	l := &Listener{pool: p, target: t, queue: make(chan *jsonrpc.Message, listenerQueue), gone: make(chan struct{})}
 	if err := p.join(s, l); err != nil {
 		p.leave(s)
 		return nil, err
 	}
 	l.unlink = context.AfterFunc(ctx, func() { l.end(&ended(ctx).Error) })
 	select {
-	case <-l.feed.up:
+	case <-l.stream.connected:
 		return l, nil
 	case <-l.gone:
 		l.unlink()
@@ -67,7 +67,7 @@ func (p *Pool) Listen(ctx context.Context, t Target) (*Stream, error) {
 // [*Error]: Kind Canceled if it was closed, or ended by [Pool.Forget] or [Pool.Close],
 // Broken if the listener was so slow that notifications were lost. The end of ctx ends
 // the waiting alone.
-func (l *Stream) Next(ctx context.Context) (*jsonrpc.Message, error) {
+func (l *Listener) Next(ctx context.Context) (*jsonrpc.Message, error) {
 	select {
 	case m := <-l.queue:
 		return l.took(m), nil
@@ -88,13 +88,13 @@ func (l *Stream) Next(ctx context.Context) (*jsonrpc.Message, error) {
 	}
 }
 
-func (l *Stream) took(m *jsonrpc.Message) *jsonrpc.Message {
+func (l *Listener) took(m *jsonrpc.Message) *jsonrpc.Message {
 	l.queued.Add(-int64(len(m.Params)))
 	return m
 }
 
 // offer queues a notification, if there is room.
-func (l *Stream) offer(m *jsonrpc.Message) bool {
+func (l *Listener) offer(m *jsonrpc.Message) bool {
 	size := int64(len(m.Params))
 	if queued := l.queued.Add(size); queued == size || queued <= listenerBytes {
 		select {
@@ -108,71 +108,71 @@ func (l *Stream) offer(m *jsonrpc.Message) bool {
 }
 
 // Close ends the stream, and the connection if nobody else listens.
-func (l *Stream) Close() {
+func (l *Listener) Close() {
 	l.unlink()
 	l.end(&Error{Kind: Canceled, Reason: "stream was closed", Err: context.Canceled})
 }
 
-func (l *Stream) end(err *Error) {
+func (l *Listener) end(err *Error) {
 	l.pool.mu.Lock()
 	defer l.pool.mu.Unlock()
-	l.feed.dismiss(l, err)
+	l.stream.dismiss(l, err)
 }
 
-// join adds a listener to the slot's feed, which it starts if there is none.
-func (p *Pool) join(s *slot, l *Stream) error {
+// join adds a listener to the slot's stream, which it begins if there is none.
+func (p *Pool) join(slot *sessionSlot, l *Listener) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if s.feed == nil {
-		f := &feed{pool: p, slot: s, up: make(chan struct{})}
-		f.ctx, f.cancel = context.WithCancelCause(s.user.ctx)
-		if !p.backgroundLocked(f.run) {
-			f.cancel(nil)
+	if slot.stream == nil {
+		s := &notificationStream{pool: p, slot: slot, connected: make(chan struct{})}
+		s.ctx, s.cancel = context.WithCancelCause(slot.user.ctx)
+		if !p.backgroundLocked(s.run) {
+			s.cancel(nil)
 			return &Error{Kind: Canceled, Reason: "stream was ended", Err: ErrClosed}
 		}
-		s.feed = f
+		slot.stream = s
 	}
-	l.feed = s.feed
-	l.feed.listeners = append(l.feed.listeners, l)
+	l.stream = slot.stream
+	l.stream.listeners = append(l.stream.listeners, l)
 	return nil
 }
 
-// dismiss ends a listener, and the feed with the last one. It is called with p.mu held.
-func (f *feed) dismiss(l *Stream, err error) {
-	i := slices.Index(f.listeners, l)
+// dismiss ends a listener, and the stream with the last one. It is called with p.mu held.
+func (s *notificationStream) dismiss(l *Listener, err error) {
+	i := slices.Index(s.listeners, l)
 	if i < 0 {
 		return // it has ended already
 	}
-	f.listeners = slices.Delete(f.listeners, i, i+1)
+	s.listeners = slices.Delete(s.listeners, i, i+1)
 	l.err = err
 	close(l.gone)
-	f.pool.leaveLocked(f.slot)
-	if len(f.listeners) > 0 {
+	s.pool.leaveLocked(s.slot)
+	if len(s.listeners) > 0 {
 		return
 	}
-	f.cancel(nil)
-	if f.slot.feed == f {
-		f.slot.feed = nil
+	s.cancel(nil)
+	if s.slot.stream == s {
+		s.slot.stream = nil
 	}
 }
 
 // broadcast gives a notification to all who listen on a slot. One who does not keep up
 // is dropped: nobody waits for anybody.
-func (p *Pool) broadcast(s *slot, m *jsonrpc.Message) {
-	if s == nil {
+func (p *Pool) broadcast(slot *sessionSlot, m *jsonrpc.Message) {
+	if slot == nil {
 		return // an opening session has no listeners yet
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if m.Method == "notifications/tools/list_changed" {
-		s.tools = nil
+		slot.tools = nil
 	}
-	if s.feed == nil {
+	if slot.stream == nil {
 		return
 	}
-	for _, l := range slices.Clone(s.feed.listeners) {
+	for _, l := range slices.Clone(slot.stream.listeners) {
 		if !l.offer(m) {
-			s.feed.dismiss(l, &Error{Kind: Broken, Reason: "listener did not keep up"})
+			slot.stream.dismiss(l, &Error{Kind: Broken, Reason: "listener did not keep up"})
 		}
 	}
 }

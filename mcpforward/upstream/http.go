@@ -20,8 +20,8 @@ import (
 
 // ownTransport returns a transport of our own after the given client's: no environment
 // proxy, no timeout but the context's (an initialize may take 45 s), no decompression (a
-// small answer must not grow in here). It is used bare: a client would only add redirects
-// and cookies.
+// small answer must not grow in here). It is used without a client, which would only add
+// redirects and cookies.
 func ownTransport(given *http.Client) http.RoundTripper {
 	var rt http.RoundTripper
 	if given != nil {
@@ -62,29 +62,29 @@ var (
 )
 
 // post sends one message. On success the response's body is open.
-func (c *call) post(ctx context.Context, s *Session, m *jsonrpc.Message) (*http.Response, *fault) {
+func (a *attempt) post(ctx context.Context, m *jsonrpc.Message) (*http.Response, *failure) {
 	encoded := jsonrpc.Encode(m)
-	ctx, body, left := outgoing(ctx, c.target.URL, encoded)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.target.URL, body)
+	ctx, body, left := outgoing(ctx, a.call.target.URL, encoded)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.call.target.URL, body)
 	if err != nil {
-		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
+		return nil, &failure{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
 	}
 	req.ContentLength = int64(len(encoded))
 	req.GetBody = nil         // the transport must not send anything twice
 	req.Header = http.Header{ // names as net/http writes them
 		"Accept":          acceptAnswer,
 		"Accept-Encoding": acceptPlain,
-		"Authorization":   {"Bearer " + c.token},
+		"Authorization":   {"Bearer " + a.call.token},
 		"Content-Type":    sendJSON,
-		"User-Agent":      c.pool.userAgent,
+		"User-Agent":      a.call.pool.userAgent,
 	}
-	if s != nil {
+	if s := a.session; s != nil {
 		req.Header["Mcp-Protocol-Version"] = []string{s.version}
 		if s.id != "" {
 			req.Header["Mcp-Session-Id"] = []string{s.id}
 		}
 	}
-	resp, err := c.pool.wire.RoundTrip(req)
+	resp, err := a.call.pool.wire.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}
@@ -107,31 +107,31 @@ func outgoing(ctx context.Context, url string, encoded []byte) (context.Context,
 }
 
 // without sends a request that has no body: GET and DELETE.
-func (c *call) without(ctx context.Context, method string, s *Session) (*http.Response, *fault) {
-	req, err := http.NewRequestWithContext(ctx, method, c.target.URL, nil)
+func (a *attempt) without(ctx context.Context, method string) (*http.Response, *failure) {
+	req, err := http.NewRequestWithContext(ctx, method, a.call.target.URL, nil)
 	if err != nil {
-		return nil, &fault{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
+		return nil, &failure{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
 	}
 	req.Header = http.Header{
 		"Accept":               {"text/event-stream"},
 		"Accept-Encoding":      acceptPlain,
-		"Authorization":        {"Bearer " + c.token},
-		"User-Agent":           c.pool.userAgent,
-		"Mcp-Protocol-Version": {s.version},
+		"Authorization":        {"Bearer " + a.call.token},
+		"User-Agent":           a.call.pool.userAgent,
+		"Mcp-Protocol-Version": {a.session.version},
 	}
-	if s.id != "" {
-		req.Header.Set("Mcp-Session-Id", s.id)
+	if id := a.session.id; id != "" {
+		req.Header.Set("Mcp-Session-Id", id)
 	}
-	resp, err := c.pool.wire.RoundTrip(req)
+	resp, err := a.call.pool.wire.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}
 	return nil, unanswered(ctx, err, false)
 }
 
-// unanswered is the fault of a request to which no head of an answer came.
-func unanswered(ctx context.Context, err error, sent bool) *fault {
-	f := &fault{Error: Error{Kind: Unavailable, Reason: transportReason(err)}, cure: repeat, down: true}
+// unanswered is the failure of a request to which no head of an answer came.
+func unanswered(ctx context.Context, err error, sent bool) *failure {
+	f := &failure{Error: Error{Kind: Unavailable, Reason: transportReason(err)}, retry: repeat, down: true}
 	if ctx.Err() != nil {
 		f = ended(ctx)
 		f.down = f.Kind == TimedOut
@@ -140,15 +140,15 @@ func unanswered(ctx context.Context, err error, sent bool) *fault {
 	return f
 }
 
-// tell sends a notification, which has no answer.
-func (c *call) tell(ctx context.Context, s *Session, m *jsonrpc.Message) *fault {
-	resp, f := c.post(ctx, s, m)
+// sendOneWay sends a message that has no answer: a notification, or a response.
+func (a *attempt) sendOneWay(ctx context.Context, m *jsonrpc.Message) *failure {
+	resp, f := a.post(ctx, m)
 	if f != nil {
 		return f
 	}
 	drain(resp.Body)
 	if resp.StatusCode/100 != 2 {
-		return c.refusal(resp, nil)
+		return a.refusal(resp, nil)
 	}
 	return nil
 }

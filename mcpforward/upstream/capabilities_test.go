@@ -13,17 +13,17 @@ import (
 func TestDeclared(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		client        Declared
+		client        ClientCapabilities
 		version, want string
 	}{
-		{Declared{}, "2025-06-18", `{}`},
-		{Declared{LogLevel: "info"}, "2025-06-18", `{}`},
-		{Declared{UI: true}, "2025-06-18", `{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}`},
-		{Declared{Sampling: true, Roots: true}, "2025-06-18", `{"roots":{"listChanged":false},"sampling":{}}`},
-		{Declared{Sampling: true, SamplingTools: true}, "2025-11-25", `{"sampling":{"tools":{}}}`},
-		{Declared{Elicitation: true}, "2025-06-18", `{"elicitation":{}}`},
-		{Declared{ElicitationURL: true}, "2025-11-25", `{"elicitation":{"url":{}}}`},
-		{Declared{Elicitation: true, ElicitationURL: true}, "2025-11-25", `{"elicitation":{"url":{},"form":{}}}`},
+		{ClientCapabilities{}, "2025-06-18", `{}`},
+		{ClientCapabilities{LogLevel: "info"}, "2025-06-18", `{}`},
+		{ClientCapabilities{UI: true}, "2025-06-18", `{"extensions":{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}}`},
+		{ClientCapabilities{Sampling: true, Roots: true}, "2025-06-18", `{"roots":{"listChanged":false},"sampling":{}}`},
+		{ClientCapabilities{Sampling: true, SamplingTools: true}, "2025-11-25", `{"sampling":{"tools":{}}}`},
+		{ClientCapabilities{Elicitation: true}, "2025-06-18", `{"elicitation":{}}`},
+		{ClientCapabilities{ElicitationURL: true}, "2025-11-25", `{"elicitation":{"url":{}}}`},
+		{ClientCapabilities{Elicitation: true, ElicitationURL: true}, "2025-11-25", `{"elicitation":{"url":{},"form":{}}}`},
 	} {
 		x := newFixture(t, nil)
 		x.target.Client = tt.client
@@ -41,9 +41,9 @@ func TestDeclared(t *testing.T) {
 func TestFW35DeclaredIsWhatPasses(t *testing.T) {
 	t.Parallel()
 	const form, url = `{"mode":"form","message":"m"}`, `{"mode":"url","url":"https://evil.example"}`
-	all := Declared{Sampling: true, SamplingTools: true, Elicitation: true, ElicitationURL: true, Roots: true}
+	all := ClientCapabilities{Sampling: true, SamplingTools: true, Elicitation: true, ElicitationURL: true, Roots: true}
 	for _, tt := range []struct {
-		client         Declared
+		client         ClientCapabilities
 		method, params string
 		want           jsonrpc.Code // 0: passes
 	}{
@@ -57,16 +57,16 @@ func TestFW35DeclaredIsWhatPasses(t *testing.T) {
 		{all, "tools/call", `{}`, jsonrpc.MethodNotFound},
 		{all, "initialize", `{}`, jsonrpc.MethodNotFound},
 		{all, "tasks/get", `{}`, jsonrpc.MethodNotFound},
-		{Declared{}, "roots/list", ``, jsonrpc.MethodNotFound},
-		{Declared{}, "sampling/createMessage", ``, jsonrpc.MethodNotFound},
-		{Declared{}, "elicitation/create", form, jsonrpc.MethodNotFound},
-		{Declared{}, "elicitation/create", url, jsonrpc.MethodNotFound},
-		{Declared{SamplingTools: true}, "sampling/createMessage", `{"tools":[]}`, jsonrpc.MethodNotFound},
-		{Declared{Sampling: true}, "sampling/createMessage", `{"tools":[]}`, jsonrpc.InvalidParams},
-		{Declared{Sampling: true}, "sampling/createMessage", `{}`, 0},
-		{Declared{Elicitation: true}, "elicitation/create", url, jsonrpc.InvalidParams},
-		{Declared{ElicitationURL: true}, "elicitation/create", form, jsonrpc.InvalidParams},
-		{Declared{ElicitationURL: true}, "elicitation/create", ``, jsonrpc.InvalidParams},
+		{ClientCapabilities{}, "roots/list", ``, jsonrpc.MethodNotFound},
+		{ClientCapabilities{}, "sampling/createMessage", ``, jsonrpc.MethodNotFound},
+		{ClientCapabilities{}, "elicitation/create", form, jsonrpc.MethodNotFound},
+		{ClientCapabilities{}, "elicitation/create", url, jsonrpc.MethodNotFound},
+		{ClientCapabilities{SamplingTools: true}, "sampling/createMessage", `{"tools":[]}`, jsonrpc.MethodNotFound},
+		{ClientCapabilities{Sampling: true}, "sampling/createMessage", `{"tools":[]}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Sampling: true}, "sampling/createMessage", `{}`, 0},
+		{ClientCapabilities{Elicitation: true}, "elicitation/create", url, jsonrpc.InvalidParams},
+		{ClientCapabilities{ElicitationURL: true}, "elicitation/create", form, jsonrpc.InvalidParams},
+		{ClientCapabilities{ElicitationURL: true}, "elicitation/create", ``, jsonrpc.InvalidParams},
 	} {
 		got := jsonrpc.Code(0)
 		if e := tt.client.refusal(&jsonrpc.Message{ID: []byte("1"), Method: tt.method, Params: []byte(tt.params)}); e != nil {
@@ -88,7 +88,7 @@ func TestDeclaredLogLevel(t *testing.T) {
 		{"debug", "", false}, {"debug", "Info", false}, {"emergency", "alert", false},
 	} {
 		m := jsonrpc.Request(nil, "notifications/message", []byte(`{"level":"`+tt.sent+`","data":{}}`))
-		if got := (Declared{LogLevel: tt.asked}).wants(m); got != tt.want {
+		if got := (ClientCapabilities{LogLevel: tt.asked}).wants(m); got != tt.want {
 			t.Errorf("%q wants %q: %v", tt.asked, tt.sent, got)
 		}
 	}

@@ -107,7 +107,7 @@ func TestQuestionIsShownAndAnswered(t *testing.T) {
 }
 
 // TestFW36ResponseReachesOnlyWhoAsked: not by another answer, of the same user or another,
-// not after the end, and not after the question was withdrawn.
+// not after the end, and not after the request was withdrawn.
 func TestFW36ResponseReachesOnlyWhoAsked(t *testing.T) {
 	t.Parallel()
 	x := asker(t, 1, elicit)
@@ -124,7 +124,7 @@ func TestFW36ResponseReachesOnlyWhoAsked(t *testing.T) {
 		t.Error(err)
 	}
 	if err := first.Respond(t.Context(), yes(`"s-1"`)); err != ErrNotAsked {
-		t.Errorf("the other answer's question was answered: %v", err)
+		t.Errorf("the other answer's request was answered: %v", err)
 	}
 	if err := second.Respond(t.Context(), yes(`"s-1"`)); err != nil {
 		t.Error(err)
@@ -141,7 +141,7 @@ func TestFW36ResponseReachesOnlyWhoAsked(t *testing.T) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	if err := a.Respond(t.Context(), yes(`"s-1"`)); err != ErrNotAsked {
-		t.Errorf("a withdrawn question was answered: %v", err)
+		t.Errorf("a withdrawn request was answered: %v", err)
 	}
 }
 
@@ -175,7 +175,7 @@ func TestFW38QuestionsAreBounded(t *testing.T) {
 		m, err := x.ask(t, true)
 		wants{Broken, true}.check(t, m, err)
 		x.running.Wait()
-		if n := len(x.fake.responses()); n > maxQuestions || kind == "shown" && n > 0 {
+		if n := len(x.fake.responses()); n > maxServerRequests || kind == "shown" && n > 0 {
 			t.Errorf("%s: %d responses", method, n)
 		}
 	}
@@ -232,7 +232,7 @@ func TestFT30RespondWithRefusedToken(t *testing.T) {
 	err = a.Respond(t.Context(), yes(`"s-1"`))
 	wants{LoginLost, false}.check(t, nil, err)
 	if err := a.Respond(t.Context(), yes(`"s-1"`)); err != ErrNotAsked {
-		t.Errorf("the question was open again: %v", err)
+		t.Errorf("the request was open again: %v", err)
 	}
 }
 

@@ -24,65 +24,65 @@ const (
 	steady = 30 * time.Second
 )
 
-// feed is a slot's listening connection (GET), which its listeners share. It uses the
-// token of the oldest listener: each of them has the user's, but may lose it on its own.
-// Pool.mu guards listeners and hangUp's function.
-type feed struct {
-	pool      *Pool
-	slot      *slot
-	ctx       context.Context // ends with the last listener, and with the user
-	cancel    context.CancelCauseFunc
-	up        chan struct{} // closed when the server first took a connection
-	listeners []*Stream     // oldest first
-	hung      context.CancelCauseFunc
+// notificationStream is a slot's listening connection (GET), which its listeners share. It
+// uses the token of the oldest listener: each of them has the user's, but may lose it on
+// its own. Pool.mu guards listeners and disconnect.
+type notificationStream struct {
+	pool       *Pool
+	slot       *sessionSlot
+	ctx        context.Context // ends with the last listener, and with the user
+	cancel     context.CancelCauseFunc
+	connected  chan struct{}           // closed when the server first took a connection
+	listeners  []*Listener             // oldest first
+	disconnect context.CancelCauseFunc // ends the connection; nil: there was none yet
 }
 
 var errSessionReplaced = errors.New("session was replaced")
 
-// hangUp ends the connection, so that another one is made. It is called with p.mu held.
-func (f *feed) hangUp() {
-	if f.hung != nil {
-		f.hung(errSessionReplaced)
+// reconnect ends the connection, so that another one is made. It is called with p.mu held.
+func (s *notificationStream) reconnect() {
+	if s.disconnect != nil {
+		s.disconnect(errSessionReplaced)
 	}
 }
 
 // run makes connections until nobody listens any more.
-func (f *feed) run() {
-	defer f.cancel(nil)
-	for idle := 0; f.ctx.Err() == nil; {
-		l := f.oldest()
+func (s *notificationStream) run() {
+	defer s.cancel(nil)
+	for idle := 0; s.ctx.Err() == nil; {
+		l := s.oldest()
 		if l == nil {
 			break
 		}
-		began := f.pool.cfg.Now()
-		got, err := f.connect(l)
+		began := s.pool.cfg.Now()
+		got, err := s.connect(l)
 		switch {
-		case f.ctx.Err() != nil, err == errSessionReplaced, err != nil && f.fatal(l, err):
+		case s.ctx.Err() != nil, err == errSessionReplaced, err != nil && s.fatal(l, err):
 			continue
 		}
-		if idle++; got.something || err == nil && f.pool.cfg.Now().Sub(began) >= steady {
+		if idle++; got.anything || err == nil && s.pool.cfg.Now().Sub(began) >= steady {
 			idle = 0
 		}
 		pause := min(max(got.retry, shortestPause), longestRetry)
 		pause = max(pause, min(pause<<min(idle, 10), longestPause))
-		_ = f.pool.cfg.Sleep(f.ctx, pause+jitter()) // the loop looks at ctx
+		_ = s.pool.cfg.Sleep(s.ctx, pause+jitter()) // the loop looks at ctx
 	}
-	f.dismissAll(&ended(f.ctx).Error)
+	s.dismissAll(&ended(s.ctx).Error)
 }
 
-func (f *feed) oldest() *Stream {
-	f.pool.mu.Lock()
-	defer f.pool.mu.Unlock()
-	if len(f.listeners) == 0 {
+func (s *notificationStream) oldest() *Listener {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if len(s.listeners) == 0 {
 		return nil
 	}
-	return f.listeners[0]
+	return s.listeners[0]
 }
 
 // fatal dismisses whom an error before the head of an answer concerns, and reports
 // whether there was anybody: everybody if nothing is offered, else the listener whose
 // target was used. A server that was up before is waited for.
-func (f *feed) fatal(l *Stream, err error) bool {
+func (s *notificationStream) fatal(l *Listener, err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	if !ok {
 		e = &Error{Kind: Unavailable, Reason: "stream was not opened", Err: err}
@@ -90,80 +90,74 @@ func (f *feed) fatal(l *Stream, err error) bool {
 	passing := e.Kind == Unavailable || e.Kind == TimedOut || e.Kind == Limited
 	switch {
 	case e.Kind == NotOffered:
-		f.dismissAll(e)
-	case passing && !own(e) && f.isUp():
+		s.dismissAll(e)
+	case passing && !ofTarget(e) && s.isConnected():
 		return false
 	default:
-		f.pool.mu.Lock()
-		defer f.pool.mu.Unlock()
-		f.dismiss(l, e)
+		s.pool.mu.Lock()
+		defer s.pool.mu.Unlock()
+		s.dismiss(l, e)
 	}
 	return true
 }
 
-// own reports whether an error is of a Target's function.
-func own(e *Error) bool { return e.Kind == Unavailable && e.Err != nil }
+// ofTarget reports whether an error is of a Target's function.
+func ofTarget(e *Error) bool { return e.Kind == Unavailable && e.Err != nil }
 
-func (f *feed) isUp() bool {
+func (s *notificationStream) isConnected() bool {
 	select {
-	case <-f.up:
+	case <-s.connected:
 		return true
 	default:
 		return false
 	}
 }
 
-func (f *feed) dismissAll(err *Error) {
-	f.pool.mu.Lock()
-	defer f.pool.mu.Unlock()
-	for len(f.listeners) > 0 {
-		f.dismiss(f.listeners[0], err)
+func (s *notificationStream) dismissAll(err *Error) {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	for len(s.listeners) > 0 {
+		s.dismiss(s.listeners[0], err)
 	}
 }
 
-// heard is what a connection brought.
-type heard struct {
-	retry     time.Duration
-	something bool
+// connection is what one connection brought.
+type connection struct {
+	retry    time.Duration // after which the server wants to be asked again; 0: it did not say
+	anything bool          // an event
 }
 
 // connect makes one connection as a listener and relays what comes until it ends. The
 // error is that there was no connection, or errSessionReplaced.
-func (f *feed) connect(l *Stream) (heard, error) {
-	c := &call{pool: f.pool, target: l.target, slot: f.slot, repeatable: true}
-	c.ctx, c.cancel = context.WithCancelCause(f.ctx)
+func (s *notificationStream) connect(l *Listener) (connection, error) {
+	c := &call{pool: s.pool, target: l.target, slot: s.slot, repeatable: true}
+	c.ctx, c.cancel = context.WithCancelCause(s.ctx)
 	defer c.cancel(nil)
-	late := time.AfterFunc(f.pool.cfg.OpenTimeout, func() { c.cancel(errTimedOut) })
+	late := time.AfterFunc(s.pool.cfg.OpenTimeout, func() { c.cancel(errTimedOut) })
 	defer late.Stop()
 	for {
-		resp, fault := c.listen()
+		resp, f := c.openStream()
 		switch {
-		case fault != nil:
-			if err := c.cure(fault); err != nil {
-				return heard{}, harmless(err)
+		case f != nil:
+			if err := c.retry(f); err != nil {
+				return connection{}, notExecuted(err)
 			}
 		case late.Stop():
-			return f.relay(c, resp)
+			return s.relay(c, resp)
 		default:
 			resp.Body.Close()
-			return heard{}, &ended(c.ctx).Error
+			return connection{}, &ended(c.ctx).Error
 		}
 	}
 }
 
-// listen sends a GET and returns the answer if it is an event stream.
-func (c *call) listen() (*http.Response, *fault) {
-	session, err := c.pool.session(c.ctx, c.slot, c.target)
-	if err != nil {
-		return nil, &fault{Error: *harmless(err)}
+// openStream sends a GET and returns the answer if it is an event stream.
+func (c *call) openStream() (*http.Response, *failure) {
+	if f := c.prepare(); f != nil {
+		return nil, f
 	}
-	c.session = session
-	if c.token == "" {
-		if c.token, err = c.target.Token(c.ctx); err != nil {
-			return nil, tokenFault(c.ctx, err)
-		}
-	}
-	resp, f := c.without(c.ctx, http.MethodGet, session)
+	a := c.on(c.session)
+	resp, f := a.without(c.ctx, http.MethodGet)
 	if f != nil {
 		return nil, f
 	}
@@ -172,7 +166,7 @@ func (c *call) listen() (*http.Response, *fault) {
 		return resp, nil
 	}
 	body := errorBody(resp)
-	f = c.refusal(resp, body)
+	f = a.refusal(resp, body)
 	if code := resp.StatusCode; code/100 == 2 || code == http.StatusNotFound || code == http.StatusMethodNotAllowed ||
 		code == http.StatusNotAcceptable || code == http.StatusNotImplemented {
 		// A session that is not known is 404, too, so another one is tried.
@@ -182,10 +176,10 @@ func (c *call) listen() (*http.Response, *fault) {
 }
 
 // relay passes on what comes until the connection ends.
-func (f *feed) relay(c *call, resp *http.Response) (heard, error) {
-	var got heard
+func (s *notificationStream) relay(c *call, resp *http.Response) (connection, error) {
+	var got connection
 	defer resp.Body.Close()
-	if !f.open(c) {
+	if !s.open(c) {
 		return got, errSessionReplaced
 	}
 	events := newEventReader(resp.Body, notificationBytes)
@@ -201,15 +195,15 @@ func (f *feed) relay(c *call, resp *http.Response) (heard, error) {
 		if len(e.data) == 0 || e.name != "" && e.name != "message" {
 			continue
 		}
-		got.something = true
+		got.anything = true
 		m, err := jsonrpc.DecodeAnswer(e.data)
 		switch {
 		case err != nil, m.IsResponse():
-			f.pool.cfg.Log.Debug("salesforce sent no notification to listeners; dropped", "server", c.target.Server)
+			s.pool.cfg.Log.Debug("salesforce sent no notification to listeners; dropped", "server", c.target.Server)
 		case m.IsRequest():
-			c.unheard(m)
+			c.refuseOutsideCall(m)
 		case forListeners[m.Method], m.Method == "notifications/message" && c.target.Client.wants(m):
-			f.pool.broadcast(f.slot, m)
+			s.pool.broadcast(s.slot, m)
 		}
 	}
 }
@@ -217,29 +211,29 @@ func (f *feed) relay(c *call, resp *http.Response) (heard, error) {
 // open says that the server took a connection, unless its session was replaced
 // meanwhile. What changed while there was none was not told, so the tools are listed
 // anew.
-func (f *feed) open(c *call) bool {
-	f.pool.mu.Lock()
-	defer f.pool.mu.Unlock()
-	if f.slot.session != c.session {
+func (s *notificationStream) open(c *call) bool {
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	if s.slot.session != c.session {
 		return false
 	}
-	f.hung, f.slot.tools = c.cancel, nil
-	if !f.isUp() {
-		close(f.up)
+	s.disconnect, s.slot.tools = c.cancel, nil
+	if !s.isConnected() {
+		close(s.connected)
 	}
 	return true
 }
 
-// unheard answers a request that comes outside of any call: nobody knows whom it
+// refuseOutsideCall answers a request that comes outside of any call: nobody knows whom it
 // concerns, so nobody is asked. It is answered before more is read.
-func (c *call) unheard(m *jsonrpc.Message) {
+func (c *call) refuseOutsideCall(m *jsonrpc.Message) {
 	answer := jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "nothing is asked outside of a call")
 	if m.Method == "ping" {
 		answer = jsonrpc.Reply(m.ID, jsontext.Value(`{}`))
 	}
 	ctx, stop := context.WithTimeout(c.ctx, asideTimeout)
 	defer stop()
-	if f := c.tell(ctx, c.session, answer); f != nil {
+	if f := c.on(c.session).sendOneWay(ctx, answer); f != nil {
 		c.pool.cfg.Log.Debug("salesforce was not answered", "kind", f.Kind.String())
 	}
 }

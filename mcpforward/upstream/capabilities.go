@@ -6,10 +6,10 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// Declared is what the client behind a call can do for Salesforce, as far as the
+// ClientCapabilities is what the client behind a call can do for Salesforce, as far as the
 // server's policy lets it: what initialize declares, and what passes to the client.
 // Sessions are never shared between different ones.
-type Declared struct {
+type ClientCapabilities struct {
 	UI             bool // user interfaces that tools bring along (io.modelcontextprotocol/ui)
 	Sampling       bool // sampling/createMessage
 	SamplingTools  bool // the same with tools, MCP 2025-11-25; nothing without Sampling
@@ -32,35 +32,35 @@ const (
 // of them.
 var spoken = map[string]bool{"2024-11-05": true, "2025-03-26": true, knownVersion: true, newestVersion: true}
 
-func (d Declared) version() string {
-	if d.SamplingTools || d.ElicitationURL {
+func (c ClientCapabilities) version() string {
+	if c.SamplingTools || c.ElicitationURL {
 		return newestVersion
 	}
 	return knownVersion
 }
 
-// capabilities is the member of initialize's params.
-func (d Declared) capabilities() jsontext.Value {
+// declaration is the member capabilities of initialize's params.
+func (c ClientCapabilities) declaration() jsontext.Value {
 	var all, elicitation, sampling jsonrpc.Object
-	if d.Roots {
+	if c.Roots {
 		all.Set("roots", jsontext.Value(`{"listChanged":false}`))
 	}
-	if d.SamplingTools {
+	if c.SamplingTools {
 		sampling.Set("tools", jsontext.Value(`{}`))
 	}
-	if d.Sampling {
+	if c.Sampling {
 		all.Set("sampling", sampling.Encode())
 	}
-	if d.ElicitationURL {
+	if c.ElicitationURL {
 		elicitation.Set("url", jsontext.Value(`{}`))
 	}
-	if d.ElicitationURL && d.Elicitation { // alone it is {}, as in 2025-06-18
+	if c.ElicitationURL && c.Elicitation { // alone it is {}, as in 2025-06-18
 		elicitation.Set("form", jsontext.Value(`{}`))
 	}
-	if d.ElicitationURL || d.Elicitation {
+	if c.ElicitationURL || c.Elicitation {
 		all.Set("elicitation", elicitation.Encode())
 	}
-	if d.UI {
+	if c.UI {
 		all.Set("extensions", jsontext.Value(`{"io.modelcontextprotocol/ui":{"mimeTypes":["text/html;profile=mcp-app"]}}`))
 	}
 	return all.Encode()
@@ -68,19 +68,19 @@ func (d Declared) capabilities() jsontext.Value {
 
 // refusal returns the error that answers a request of Salesforce's which nobody
 // declared; nil: it passes. The codes are those of MCP 2025-11-25 (client features).
-func (d Declared) refusal(m *jsonrpc.Message) *jsonrpc.Error {
+func (c ClientCapabilities) refusal(m *jsonrpc.Message) *jsonrpc.Error {
 	params, _ := jsonrpc.ParseObject(m.Params)
 	declared, also := false, true // the method, and what it is asked with
 	switch m.Method {
 	case "roots/list":
-		declared = d.Roots
+		declared = c.Roots
 	case "sampling/createMessage":
 		_, tools := params.Get("tools")
-		declared, also = d.Sampling, !tools || d.SamplingTools
+		declared, also = c.Sampling, !tools || c.SamplingTools
 	case "elicitation/create":
 		mode, given := params.Get("mode")
-		declared = d.Elicitation || d.ElicitationURL
-		also = d.Elicitation && (!given || string(mode) == `"form"`) || d.ElicitationURL && string(mode) == `"url"`
+		declared = c.Elicitation || c.ElicitationURL
+		also = c.Elicitation && (!given || string(mode) == `"form"`) || c.ElicitationURL && string(mode) == `"url"`
 	}
 	switch {
 	case !declared:
@@ -95,14 +95,14 @@ func (d Declared) refusal(m *jsonrpc.Message) *jsonrpc.Error {
 var severity = map[string]int{"debug": 1, "info": 2, "notice": 3, "warning": 4, "error": 5, "critical": 6, "alert": 7, "emergency": 8}
 
 // wants reports whether a log message of Salesforce's passes.
-func (d Declared) wants(m *jsonrpc.Message) bool {
+func (c ClientCapabilities) wants(m *jsonrpc.Message) bool {
 	params, _ := jsonrpc.ParseObject(m.Params)
 	level, _ := params.String("level")
-	return d.LogLevel != "" && severity[level] >= severity[d.LogLevel]
+	return c.LogLevel != "" && severity[level] >= severity[c.LogLevel]
 }
 
 // IsLogLevel reports whether MCP has a level of log messages by that name.
 func IsLogLevel(name string) bool { return severity[name] > 0 }
 
 // valid reports whether the level is one: with a wrong one everything would pass.
-func (d Declared) valid() bool { return d.LogLevel == "" || IsLogLevel(d.LogLevel) }
+func (c ClientCapabilities) valid() bool { return c.LogLevel == "" || IsLogLevel(c.LogLevel) }

@@ -67,7 +67,7 @@ func listening(t *testing.T, on func(http.ResponseWriter, *http.Request, *jsonrp
 	return x, taken
 }
 
-func (x *fixture) listen(t *testing.T) *Stream {
+func (x *fixture) listen(t *testing.T) *Listener {
 	t.Helper()
 	l, err := x.Listen(t.Context(), x.target)
 	if err != nil {
@@ -78,26 +78,26 @@ func (x *fixture) listen(t *testing.T) *Stream {
 }
 
 // hears checks what comes next.
-func (l *Stream) hears(t *testing.T, methods ...string) {
+func (l *Listener) hears(t *testing.T, methods ...string) {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), plenty)
 	defer stop()
 	for _, want := range methods {
 		m, err := l.Next(ctx)
 		if err != nil || m.Method != want {
-			t.Fatalf("heard %+v, %v; want %s", m, err, want)
+			t.Fatalf("got %+v, %v; want %s", m, err, want)
 		}
 	}
 }
 
 // ends checks that nothing but the end comes.
-func (l *Stream) ends(t *testing.T, kind Kind) error {
+func (l *Listener) ends(t *testing.T, kind Kind) error {
 	t.Helper()
 	ctx, stop := context.WithTimeout(t.Context(), plenty)
 	defer stop()
 	m, err := l.Next(ctx)
 	if e, ok := errors.AsType[*Error](err); !ok || e.Kind != kind || ctx.Err() != nil {
-		t.Fatalf("heard %+v, %v; want the end, %s", m, err, kind)
+		t.Fatalf("got %+v, %v; want the end, %s", m, err, kind)
 	}
 	return err
 }
@@ -145,7 +145,7 @@ func TestListenersShareOneConnection(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	go cancel()
 	if m, err := b.Next(ctx); err == nil {
-		t.Errorf("heard %+v", m)
+		t.Errorf("got %+v", m)
 	}
 	if n := x.fake.count(http.MethodGet); n != 1 {
 		t.Errorf("%d connections, want 1", n)
@@ -231,7 +231,7 @@ func TestSlowListenerIsDropped(t *testing.T) {
 }
 
 // TestSlowListenerIsDroppedForBytes: what waits for one is bounded however few the
-// notifications are. One that is large alone is heard.
+// notifications are. One that is large alone comes.
 func TestSlowListenerIsDroppedForBytes(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)
@@ -352,7 +352,7 @@ func TestFT21ListenEndsWithItsContext(t *testing.T) {
 func TestFW35NothingIsAskedOfListeners(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)
-	x.target.Client = Declared{Elicitation: true, ElicitationURL: true, Sampling: true, Roots: true}
+	x.target.Client = ClientCapabilities{Elicitation: true, ElicitationURL: true, Sampling: true, Roots: true}
 	l := x.listen(t)
 	g := <-taken
 	g.send("data: " + elicit + "\n\n" + `data: {"jsonrpc":"2.0","id":5,"method":"ping"}` + "\n\n")
@@ -379,7 +379,7 @@ func TestFW38NotificationIsBounded(t *testing.T) {
 	l.hears(t, toolsChanged)
 }
 
-// TestListenKeepsItsSlot: while somebody listens, the session does not rest.
+// TestListenKeepsItsSlot: while somebody listens, the session is not idle.
 func TestListenKeepsItsSlot(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)

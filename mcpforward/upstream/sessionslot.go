@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"time"
+)
+
+type userKey struct{ org, subject string }
+
+type sessionSlotKey struct {
+	url    string
+	client ClientCapabilities
+}
+
+// user is one user's sessions and, by its context, calls.
+type user struct {
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	slots  map[sessionSlotKey]*sessionSlot
+}
+
+// sessionSlot is the place of one session, which is opened anew now and then. All fields
+// but user are guarded by Pool.mu.
+type sessionSlot struct {
+	user    *user
+	session *Session          // nil: to be opened
+	idle    *Session          // that was given up for its age and may be ended at Salesforce
+	opening *shared[*Session] // nil: nobody opens one
+	tools   *toolset          // nil: to be listed
+	listing *shared[*toolset]
+	stream  *notificationStream // nil: nobody listens
+	calls   int                 // and listeners that hold the slot
+	used    time.Time
+}
+
+// enter returns the slot of a target for one call, which has to leave it.
+func (p *Pool) enter(t Target) *sessionSlot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.cfg.Now()
+	u := p.users[userKey{t.Org, t.Subject}]
+	if u == nil {
+		u = &user{slots: map[sessionSlotKey]*sessionSlot{}}
+		u.ctx, u.cancel = context.WithCancelCause(p.ctx)
+		p.users[userKey{t.Org, t.Subject}] = u
+	}
+	s := u.slots[sessionSlotKey{t.URL, t.Client}]
+	if s == nil {
+		s = &sessionSlot{user: u, used: now}
+		u.slots[sessionSlotKey{t.URL, t.Client}] = s
+	}
+	if p.isIdle(s, now) {
+		s.idle, s.session, s.tools = s.session, nil, nil
+	}
+	s.calls++
+	p.sweep(now) // not this slot any more, whose idle session can still be ended
+	return s
+}
+
+func (p *Pool) leave(s *sessionSlot) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaveLocked(s)
+}
+
+func (p *Pool) leaveLocked(s *sessionSlot) {
+	s.calls--
+	s.used = p.cfg.Now()
+}
+
+func (p *Pool) isIdle(s *sessionSlot, now time.Time) bool {
+	return s.calls == 0 && s.opening == nil && s.listing == nil && now.Sub(s.used) >= p.cfg.IdleTimeout
+}
+
+// sweep removes idle slots, and users without slots, once a minute.
+func (p *Pool) sweep(now time.Time) {
+	if now.Before(p.sweepAt) {
+		return
+	}
+	p.sweepAt = now.Add(time.Minute)
+	for key, u := range p.users {
+		for k, s := range u.slots {
+			if p.isIdle(s, now) {
+				delete(u.slots, k)
+			}
+		}
+		if len(u.slots) == 0 {
+			delete(p.users, key)
+			u.cancel(nil)
+		}
+	}
+}
+
+// drop forgets a session that Salesforce no longer knows, unless another call
+// has replaced it already.
+func (p *Pool) drop(s *sessionSlot, dead *Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s == nil || s.session != dead {
+		return
+	}
+	s.session, s.tools = nil, nil
+	if s.stream != nil {
+		s.stream.reconnect() // it listens to the dead session
+	}
+}
