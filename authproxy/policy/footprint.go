@@ -138,10 +138,10 @@ func (f *footprint) anyField(patterns []string) bool {
 // denied reports whether a deny pattern covers the field.
 func (at field) denied(pattern string) bool {
 	object, name, _ := strings.Cut(pattern, ".")
-	if at.object != "" && !globBare(object, at.object) {
+	if at.object != "" && !globUnqualified(object, at.object) {
 		return false
 	}
-	return at.name == wholeRecord || globBare(name, at.name) || kin(name, at.name)
+	return at.name == wholeRecord || globUnqualified(name, at.name) || compoundAndPart(name, at.name)
 }
 
 // onlyFields reports whether an allow rule for these fields matches.

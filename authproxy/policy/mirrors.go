@@ -26,10 +26,10 @@ var mirrors = map[string]mirror{
 	"fieldhistoryarchive":     {of: []string{UnknownObject}, values: true},
 }
 
-// companions are the endings of objects that belong to another: ContactHistory to
-// Contact, Secret__Share to Secret__c. Longer endings come first.
+// companions are the suffixes of objects that belong to another: ContactHistory to
+// Contact, Secret__Share to Secret__c. Longer suffixes come first.
 var companions = []struct {
-	ending string
+	suffix string
 	values bool
 }{
 	{"fieldhistory", true}, {"history", true}, {"changeevent", true}, {"share", false}, {"feed", false},
@@ -41,7 +41,7 @@ func mirrorOf(object string) mirror {
 		return m
 	}
 	for _, c := range companions {
-		stem, ok := strings.CutSuffix(object, c.ending)
+		stem, ok := strings.CutSuffix(object, c.suffix)
 		if !ok || stem == "" {
 			continue
 		}

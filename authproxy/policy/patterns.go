@@ -46,16 +46,16 @@ func globFold(pattern, name string) bool {
 	return glob(strings.ToLower(pattern), strings.ToLower(name))
 }
 
-// globBare is globFold that also matches without namespaces: in a packaging org
+// globUnqualified is globFold that also matches without namespaces: in a packaging org
 // ns__Secret__c and Secret__c are the same object. For denials only.
-func globBare(pattern, name string) bool {
-	return globFold(pattern, name) || globFold(bare(pattern), bare(name))
+func globUnqualified(pattern, name string) bool {
+	return globFold(pattern, name) || globFold(unqualified(pattern), unqualified(name))
 }
 
 // apiName is an API name, also without its namespace.
-type apiName struct{ full, bare string }
+type apiName struct{ full, unqualified string }
 
-func nameOf(name string) apiName { return apiName{name, bare(name)} }
+func nameOf(name string) apiName { return apiName{name, unqualified(name)} }
 
 // pattern is a pattern for API names, taken apart so that a rule which denies costs little
 // where it does not match.
@@ -72,16 +72,16 @@ func patternsOf(texts []string) []pattern {
 	return all
 }
 
-// denies is globBare.
+// denies is globUnqualified.
 func (p pattern) denies(name apiName) bool {
 	if p.wild {
-		return globBare(p.full, name.full)
+		return globUnqualified(p.full, name.full)
 	}
-	return strings.EqualFold(p.full, name.full) || strings.EqualFold(p.bare, name.bare)
+	return strings.EqualFold(p.full, name.full) || strings.EqualFold(p.unqualified, name.unqualified)
 }
 
-// bare returns an API name without its namespace.
-func bare(name string) string {
+// unqualified returns an API name without its namespace.
+func unqualified(name string) string {
 	namespace, rest, ok := strings.Cut(name, "__")
 	if ok && namespace != "" && strings.Contains(rest, "__") {
 		return rest

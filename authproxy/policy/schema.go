@@ -208,9 +208,9 @@ var addressParts = []string{"street", "city", "state", "statecode", "postalcode"
 
 var nameParts = []string{"firstname", "lastname", "middlename", "salutation", "suffix"}
 
-// kin reports whether a denied field (a pattern) and a reached field are a compound
+// compoundAndPart reports whether a denied field (a pattern) and a reached field are a compound
 // field and one of its parts, in either order.
-func kin(denied, reached string) bool {
+func compoundAndPart(denied, reached string) bool {
 	denied = strings.ToLower(denied)
 	return partOf(denied, reached) || partOf(reached, denied)
 }
