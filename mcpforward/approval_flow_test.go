@@ -219,7 +219,7 @@ func TestAP12DefinitionChangedAfterApproval(t *testing.T) {
 			create := func() *answer { return c.tool("createAccountWithOpportunity", `{"inputs":[{"accountName":"Nimbus"}]}`) }
 			w.wantHeld("first", create())
 			w.decide(true)
-			w.faults(func(f *salesforcesim.Switches) { f.Drift = drift })
+			w.switches(func(f *salesforcesim.Switches) { f.Drift = drift })
 			a := create()
 			w.wantDenied(drift, a)
 			if drift == "describe" {
@@ -238,7 +238,7 @@ func TestAP16ParallelRepeats(t *testing.T) {
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Switches) { f.AnswerDelay = salesforcesim.Duration(200 * time.Millisecond) })
+	w.switches(func(f *salesforcesim.Switches) { f.AnswerDelay = salesforcesim.Duration(200 * time.Millisecond) })
 	var wg sync.WaitGroup
 	var done atomic.Int32
 	for i := range 20 {

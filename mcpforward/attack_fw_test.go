@@ -2,7 +2,6 @@ package mcpforward
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -11,8 +10,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
@@ -127,26 +124,26 @@ func TestFW07Batch(t *testing.T) {
 
 // A request with members that are not judged, or of the wrong type, is refused; that it was
 // made is recorded, as for one that is not even a message.
-func TestFW01OddParamsAreRecorded(t *testing.T) {
+func TestFW01MalformedParamsAreRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
-	odd := []struct{ method, params string }{
+	malformed := []struct{ method, params string }{
 		{"tools/call", `{"name":"getUserInfo","task":{"ttl":1}}`}, {"tools/call", `{"name":["getUserInfo"]}`}, {"tools/call", `{"name":"getUserInfo","arguments":[]}`},
 		{"tools/call", `{"name":"createSobjectRecord","arguments":{},"approved":true}`}, {"tools/list", `{"cursor":1}`},
 		{"prompts/get", `{"name":"x","uri":"y"}`}, {"resources/read", `{"uri":1}`}, {"completion/complete", `{"ref":[]}`},
 	}
-	for _, o := range odd {
+	for _, o := range malformed {
 		if a := c.call(o.method, o.params); a.Error == nil || a.Error.Code != -32602 {
 			t.Errorf("%s %s: %s", o.method, o.params, a.body)
 		}
 	}
 	entries := w.entries("request.refuse")
-	if len(entries) != len(odd) || w.reached() != 0 {
+	if len(entries) != len(malformed) || w.reached() != 0 {
 		t.Fatalf("%d entries, %d requests reached Salesforce", len(entries), w.reached())
 	}
 	for i, e := range entries {
-		if e.Object != odd[i].method || e.Outcome != audit.Denied || !strings.HasPrefix(e.Reason, "malformed: ") {
+		if e.Object != malformed[i].method || e.Outcome != audit.Denied || !strings.HasPrefix(e.Reason, "malformed: ") {
 			t.Errorf("recorded %+v", e)
 		}
 	}
@@ -320,40 +317,6 @@ func TestFW15PathAndQuery(t *testing.T) {
 	}
 }
 
-// A hidden tool, a denied one, one that does not exist and every other spelling of a
-// name get the same answer.
-func TestFW16FW17HiddenTools(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	c := rep(w)
-	tools := []string{
-		"deleteSobjectRecord", "deleteRelatedRecord", "noSuchTool", "soqlquery", "SoqlQuery", " soqlQuery", "soqlQuery ", "soqlQuery\u200b", "ｓoqlQuery",
-		"soqlQuery\u0000", "sales.soqlQuery", "sales/soqlQuery", "soql_query", "sobject-all.soqlQuery", "prompt:accountReviewBriefing", "resource:ui://x", "*", "sóqlQuery", "so\u0301qlQuery",
-	}
-	for _, tool := range tools {
-		name, _ := json.Marshal(tool)
-		a := c.call("tools/call", `{"name":`+string(name)+`,"arguments":{"sobject-name":"Account","id":"001Hs0000000001IAA","q":"SELECT Id FROM Account"}}`)
-		if a.status != http.StatusOK || a.Error == nil || a.Error.Code != -32602 || a.Error.Message != "Unknown tool: "+tool {
-			t.Errorf("%q: %d %s", tool, a.status, a.body)
-		}
-	}
-	if a := c.tool(strings.Repeat("x", 10<<10), `{}`); a.Error == nil || a.Error.Code != -32602 || len(a.body) > 400 {
-		t.Errorf("a long name: %d bytes", len(a.body))
-	}
-	if got := w.forwarded(); len(got) != 0 {
-		t.Errorf("forwarded %v", got)
-	}
-	denied := w.entries("tool.call")
-	if len(denied) != len(tools)+1 {
-		t.Errorf("%d denials are recorded", len(denied))
-	}
-	for _, e := range denied {
-		if e.Outcome != audit.Denied || e.Reason == "" || e.ArgumentsDigest == "" || e.PolicyVersion == "" {
-			t.Errorf("recorded %+v", e)
-		}
-	}
-}
-
 func TestFW16DeniedByArguments(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
@@ -394,46 +357,6 @@ func TestFW18EmptyPolicy(t *testing.T) {
 				t.Errorf("listed: %s", a.body)
 			}
 		})
-	}
-}
-
-// Two users of one endpoint each see their own list.
-func TestFW33ListsAreNotShared(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(c *setup) {
-		c.Servers[0].Policy = &policy.Policy{Name: "p", Rules: []policy.Rule{
-			{Effect: policy.Allow, Users: []string{salesforcesim.ManagerID}},
-			{Effect: policy.Allow, Tools: []string{"getUserInfo"}},
-		}}
-	})
-	manager := w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
-	if a := manager.call("tools/list", `{}`); len(a.Result.Tools) < 10 || a.header.Get("Cache-Control") != "no-store" {
-		t.Errorf("the manager's list: %v %s", a.header, a.body)
-	}
-	c := rep(w)
-	for range 2 {
-		if diff := cmp.Diff([]string{"getUserInfo"}, names(c.call("tools/list", `{}`).Result.Tools, "name")); diff != "" {
-			t.Errorf("the rep's list: %s", diff)
-		}
-	}
-}
-
-func TestFW34Cursors(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, nil)
-	c := rep(w)
-	for _, params := range []string{`{"cursor":1}`, `{"cursor":null}`, `{"cursor":"` + strings.Repeat("x", maxCursor) + `"}`, `{"filter":"x"}`} {
-		if a := c.call("tools/list", params); a.Error == nil || a.Error.Code != -32602 {
-			t.Errorf("%.40s: %.200s", params, a.body)
-		}
-	}
-	if n := w.reached(); n != 0 {
-		t.Errorf("%d requests reached Salesforce", n)
-	}
-	c.call("tools/list", `{"cursor":""}`)
-	got := w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/list"})
-	if len(got) != 1 || !strings.Contains(got[0].Body, `"cursor":""`) {
-		t.Errorf("an empty cursor is one: %+v", got)
 	}
 }
 

@@ -252,7 +252,7 @@ func TestFW46RepeatsAfterATimeout(t *testing.T) {
 	c := rep(w)
 	w.wantHeld("first", c.create(createAccount))
 	w.decide(true)
-	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
+	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	params := `"name":"createSobjectRecord","arguments":` + createAccount
 	if a := c.post(`{"jsonrpc":"2.0","id":"same","method":"tools/call","params":{` + params + `}}`); !a.failed() || !strings.Contains(a.text(), "not known") {
 		t.Errorf("the first: %s", a.body)

@@ -56,7 +56,7 @@ func (r *request) readEra() error {
 // era finds out which one the request belongs to. The stateless era shows by _meta or by
 // the header; initialize opens the other.
 func (r *request) era() error {
-	version, err := r.oneHeader(versionHeader)
+	version, err := oneHeader(r.http.Header, versionHeader)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (r *request) describe(header string, meta jsonrpc.Object) error {
 // mirrored compares the headers that repeat the method and the name of what is called
 // (MCP 2026-07-28, standard request headers).
 func (r *request) mirrored() error {
-	method, err := r.oneHeader("Mcp-Method")
+	method, err := oneHeader(r.http.Header, "Mcp-Method")
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func (r *request) mirrored() error {
 	default:
 		return nil
 	}
-	name, err := r.oneHeader("Mcp-Name")
+	name, err := oneHeader(r.http.Header, "Mcp-Name")
 	if err != nil {
 		return err
 	}
@@ -130,12 +130,12 @@ func (r *request) mirrored() error {
 }
 
 // oneHeader returns a header that must not be repeated, empty if it is absent.
-func (r *request) oneHeader(name string) (string, error) {
-	values := r.http.Header.Values(name)
+func oneHeader(h http.Header, name string) (string, error) {
+	values := h.Values(name)
 	if len(values) > 1 {
 		return "", mismatch(name)
 	}
-	return r.http.Header.Get(name), nil
+	return h.Get(name), nil
 }
 
 func mismatch(header string) error {

@@ -98,7 +98,7 @@ func TestReadAndList(t *testing.T) {
 func TestFW21LyingAnnotations(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.faults(func(f *salesforcesim.Switches) { f.Annotations = "lying" })
+	w.switches(func(f *salesforcesim.Switches) { f.Annotations = "lying" })
 	c := rep(w)
 	type hints struct{ readOnly, destructive, idempotent, openWorld any }
 	got := map[string]hints{}
@@ -167,7 +167,7 @@ func TestPromptsAndResources(t *testing.T) {
 func TestProgressIsRelayed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.faults(func(f *salesforcesim.Switches) {
+	w.switches(func(f *salesforcesim.Switches) {
 		f.Framing, f.ProgressNotifications, f.ServerRequest = "sse", 3, "sampling/createMessage"
 	})
 	c := rep(w)
@@ -285,7 +285,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *setup) { c.Limits = Limits{ConcurrentCalls: 2} })
 	c := rep(w)
-	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
+	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = true })
 	answers := make(chan *answer)
 	for i := range 3 {
 		d := *c
@@ -297,7 +297,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	if n := len(w.forwarded()); n != 2 {
 		t.Errorf("%d calls are under way", n)
 	}
-	w.faults(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
+	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 	for range 3 {
 		if a := <-answers; a.failed() {
 			t.Errorf("a call of the burst: %s", a.body)

@@ -118,8 +118,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now()}
 	defer x.done()
-	defer x.survive()
-	x.render(x.serve())
+	answer := renderer{x}
+	defer answer.survive()
+	answer.render(x.serve())
 }
 
 // CircuitOpen returns for each server, by its name, whether its calls are refused for now

@@ -19,7 +19,7 @@ const instructions = "Calls run in Salesforce as the signed-in user, within the 
 const offered = `{"tools":{},"prompts":{},"resources":{},"completions":{},"logging":{}}`
 
 // initialize opens a session. Salesforce's own session is opened when a call needs it.
-func (r *request) initialize() (result, error) {
+func initialize(r *request) (result, error) {
 	asked, ok := r.params.String("protocolVersion")
 	if !ok {
 		return result{}, invalidParams("protocolVersion is missing")
@@ -40,7 +40,7 @@ func (r *request) initialize() (result, error) {
 }
 
 // discover is server/discover, by which clients of the stateless era may begin.
-func (r *request) discover() (result, error) {
+func discover(r *request) (result, error) {
 	return result{value: fmt.Appendf(nil, `{"supportedVersions":%s,"capabilities":%s,"instructions":%s}`,
 		supportedVersions, offered, jsonrpc.Quote(instructions))}, nil
 }
@@ -59,7 +59,7 @@ func (r *request) serverInfo() jsontext.Value {
 
 // setLogLevel is logging/setLevel: from now on the client gets the log messages of
 // that severity which the hosted server sends along with the client's calls.
-func (r *request) setLogLevel() (result, error) {
+func setLogLevel(r *request) (result, error) {
 	raw, _ := r.params.Get("level")
 	level, ok := readLogLevel(raw)
 	if !ok {
@@ -76,4 +76,4 @@ func readLogLevel(v jsontext.Value) (string, bool) {
 	return level, upstream.IsLogLevel(level)
 }
 
-func (r *request) ping() (result, error) { return result{value: jsontext.Value(`{}`)}, nil }
+func ping(r *request) (result, error) { return result{value: jsontext.Value(`{}`)}, nil }

@@ -36,7 +36,7 @@ func listingOf(method string) listing {
 
 // readList reads the request for one page of a list, which is filtered by the policy that
 // judges calls.
-func (r *request) readList() (*call, error) {
+func readList(r *request) (*call, error) {
 	var out jsonrpc.Object
 	for member, value := range r.params.All() {
 		switch {
@@ -51,15 +51,16 @@ func (r *request) readList() (*call, error) {
 		out.Set("_meta", meta)
 	}
 	l := listingOf(r.msg.Method)
-	return &call{request: r, action: l.action, params: out.Encode(), empty: jsontext.Value(`{"` + l.items + `":[]}`),
-		shape: func(value jsontext.Value) (jsontext.Value, error) { return r.filter(l, value) }}, nil
+	c := &call{request: r, action: l.action, params: out.Encode(), empty: jsontext.Value(`{"` + l.items + `":[]}`)}
+	c.shape = func(value jsontext.Value) (jsontext.Value, error) { return c.filter(l, value) }
+	return c, nil
 }
 
 var errNoList = errors.New("the answer is not a list")
 
 // filter keeps the items of a page that the caller may use. A page may become empty;
 // its cursor stays. A name that is listed twice means two things and is dropped.
-func (r *request) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
+func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 	page, err := jsonrpc.ParseObject(value)
 	if err != nil {
 		return nil, err
@@ -81,15 +82,15 @@ func (r *request) filter(l listing, value jsontext.Value) (jsontext.Value, error
 	passing := []jsontext.Value{}
 	for _, item := range parsed {
 		name, ok := item.String(l.key)
-		if !ok || l.items == "tools" && !isToolName(name) || !r.server.Policy.Visible(r.who, l.prefix+name) {
+		if !ok || l.items == "tools" && !isToolName(name) || !c.server.Policy.Visible(c.who, l.prefix+name) {
 			continue
 		}
 		if times[name] > 1 {
-			r.Log.WarnContext(r.http.Context(), "salesforce lists a name twice; dropped", "server", r.server.Name, "list", l.items)
+			c.Log.WarnContext(c.http.Context(), "salesforce lists a name twice; dropped", "server", c.server.Name, "list", l.items)
 			continue
 		}
 		if l.items == "tools" {
-			annotate(&item, r.server.Policy.Annotations(r.who, name))
+			annotate(&item, c.server.Policy.Annotations(c.who, name))
 		}
 		passing = append(passing, item.Encode())
 	}

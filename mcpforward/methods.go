@@ -31,31 +31,31 @@ const (
 func methodNamed(name string) (m method, known bool) {
 	switch name {
 	case "initialize":
-		m = method{answer: (*request).initialize, era: sessionEra, counted: true}
+		m = method{answer: initialize, era: sessionEra, counted: true}
 	case "server/discover":
-		m = method{answer: (*request).discover, era: statelessEra, counted: true}
+		m = method{answer: discover, era: statelessEra, counted: true}
 	case "ping":
-		m = method{answer: (*request).ping, era: sessionEra}
+		m = method{answer: ping, era: sessionEra}
 	case "logging/setLevel":
-		m = method{answer: (*request).setLogLevel, era: sessionEra, counted: true}
+		m = method{answer: setLogLevel, era: sessionEra, counted: true}
 	case "subscriptions/listen":
-		m = method{answer: (*request).subscribe, era: statelessEra}
+		m = method{answer: subscribe, era: statelessEra}
 
 	case "notifications/initialized", "notifications/progress", "notifications/roots/list_changed":
-		m = method{answer: (*request).accept, era: sessionEra, notification: true}
+		m = method{answer: accept, era: sessionEra, notification: true}
 	case "notifications/cancelled":
-		m = method{answer: (*request).cancelCall, era: sessionEra, notification: true}
+		m = method{answer: cancelCall, era: sessionEra, notification: true}
 
 	case "tools/call":
-		m = method{read: (*request).readToolCall}
+		m = method{read: readToolCall}
 	case "tools/list", "prompts/list", "resources/list", "resources/templates/list":
-		m = method{read: (*request).readList}
+		m = method{read: readList}
 	case "prompts/get":
-		m = method{read: (*request).readPrompt}
+		m = method{read: readPrompt}
 	case "resources/read":
-		m = method{read: (*request).readResource}
+		m = method{read: readResource}
 	case "completion/complete":
-		m = method{read: (*request).readCompletion}
+		m = method{read: readCompletion}
 	}
 	return m, m.answer != nil || m.read != nil
 }
@@ -64,7 +64,7 @@ func methodNamed(name string) (m method, known bool) {
 // request for an unknown method says so, too.
 func (r *request) method() (method, error) {
 	if r.msg.IsResponse() {
-		return method{answer: (*request).receiveResponse}, nil
+		return method{answer: receiveResponse}, nil
 	}
 	m, known := methodNamed(r.msg.Method)
 	known = known && (m.era == bothEras || (m.era == statelessEra) == r.stateless)

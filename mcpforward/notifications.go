@@ -25,16 +25,16 @@ var (
 )
 
 // accept acknowledges a notification that needs nothing done.
-func (r *request) accept() (result, error) { return result{status: http.StatusAccepted}, nil }
+func accept(r *request) (result, error) { return result{status: http.StatusAccepted}, nil }
 
 // cancelCall ends the call that the client names, if it is its own (same grant and
 // session). A write that was sent is recorded as of unknown outcome. In the stateless
 // era a client cancels by going away.
-func (r *request) cancelCall() (result, error) {
+func cancelCall(r *request) (result, error) {
 	if id, ok := r.params.Get("requestId"); ok {
 		r.calls.cancel(r.grant.ID, r.session.hash, string(id))
 	}
-	return r.accept()
+	return accept(r)
 }
 
 // listener is one client that waits for notifications which belong to no call.
@@ -76,7 +76,7 @@ func (r *request) openStream() (result, error) {
 
 // subscribe is subscriptions/listen. Which of the wanted notifications will come is
 // acknowledged first; those about single resources never do.
-func (r *request) subscribe() (result, error) {
+func subscribe(r *request) (result, error) {
 	if !r.out.TakesEvents() {
 		return result{}, &refusal{status: http.StatusNotAcceptable, code: jsonrpc.InvalidRequest, message: "Accept must allow text/event-stream"}
 	}

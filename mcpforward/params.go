@@ -13,8 +13,8 @@ import (
 
 // onlyMembers refuses params with a member that is not among those named, and _meta: what
 // is not judged must not pass.
-func (r *request) onlyMembers(names ...string) error {
-	for member := range r.params.All() {
+func onlyMembers(params jsonrpc.Object, names ...string) error {
+	for member := range params.All() {
 		if member != "_meta" && !slices.Contains(names, member) {
 			return invalidParams("params may hold " + strings.Join(names, ", ") + " and _meta")
 		}
@@ -22,9 +22,10 @@ func (r *request) onlyMembers(names ...string) error {
 	return nil
 }
 
-// forwardedParams builds the params of a request that names one thing, with arguments or
-// nil, and the canonical form of the arguments.
-func (r *request) forwardedParams(member, name string, arguments jsontext.Value) (params, canonical jsontext.Value, err error) {
+// forwardedParams builds what is sent of params that name one thing: its name, arguments
+// unless they are nil, and what of _meta concerns Salesforce. canonical is the canonical
+// form of the arguments.
+func forwardedParams(given jsonrpc.Object, member, name string, arguments jsontext.Value) (params, canonical jsontext.Value, err error) {
 	var out jsonrpc.Object
 	out.Set(member, jsonrpc.Quote(name))
 	if arguments != nil {
@@ -36,7 +37,7 @@ func (r *request) forwardedParams(member, name string, arguments jsontext.Value)
 		}
 		out.Set("arguments", arguments)
 	}
-	if meta, ok := metaForServer(r.params); ok {
+	if meta, ok := metaForServer(given); ok {
 		out.Set("_meta", meta)
 	}
 	return out.Encode(), canonical, nil

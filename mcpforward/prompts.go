@@ -22,8 +22,8 @@ const (
 
 // readPrompt reads prompts/get. A prompt can be backed by a Flow or by Apex, so it is
 // judged like a tool, under the name "prompt:NAME".
-func (r *request) readPrompt() (*call, error) {
-	if err := r.onlyMembers("name", "arguments"); err != nil {
+func readPrompt(r *request) (*call, error) {
+	if err := onlyMembers(r.params, "name", "arguments"); err != nil {
 		return nil, err
 	}
 	name, ok := r.params.String("name")
@@ -31,28 +31,28 @@ func (r *request) readPrompt() (*call, error) {
 		return nil, invalidParams("name is missing")
 	}
 	arguments, _ := r.params.Get("arguments")
-	params, canonical, err := r.forwardedParams("name", name, arguments)
+	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
 	return &call{request: r, action: "prompt.get", tool: promptPrefix + name, params: params, arguments: canonical}, err
 }
 
 // readResource reads resources/read, judged under the name "resource:URI".
-func (r *request) readResource() (*call, error) {
-	if err := r.onlyMembers("uri"); err != nil {
+func readResource(r *request) (*call, error) {
+	if err := onlyMembers(r.params, "uri"); err != nil {
 		return nil, err
 	}
 	uri, ok := r.params.String("uri")
 	if !ok || uri == "" || len(uri) > maxURI {
 		return nil, invalidParams("uri is missing or too long")
 	}
-	params, _, err := r.forwardedParams("uri", uri, nil)
+	params, _, err := forwardedParams(r.params, "uri", uri, nil)
 	return &call{request: r, action: "resource.read", tool: resourcePrefix + uri, params: params}, err
 }
 
 // readCompletion reads completion/complete: what a client could fill in for an argument
 // of a prompt or of a resource template. Its answer shows what is there, so it is
 // judged as getting that prompt or reading that resource would be.
-func (r *request) readCompletion() (*call, error) {
-	if err := r.onlyMembers("ref", "argument", "context"); err != nil {
+func readCompletion(r *request) (*call, error) {
+	if err := onlyMembers(r.params, "ref", "argument", "context"); err != nil {
 		return nil, err
 	}
 	var out jsonrpc.Object

@@ -91,7 +91,7 @@ func (r *request) recordLimited() {
 		e.Object = r.msg.Method
 	}
 	if e.Object == "tools/call" {
-		if c, err := r.readToolCall(); err == nil {
+		if c, err := readToolCall(r); err == nil {
 			e = c.callEntry(audit.Denied)
 		}
 	}

@@ -12,9 +12,13 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
+// renderer puts the answer to a request on the wire, as JSON or as the end of an event
+// stream, in the form of the client's era.
+type renderer struct{ *request }
+
 // render answers the request with what its steps came to: res, or what err says. It is the
 // only place that does; what precedes a response in an event stream has gone out before.
-func (r *request) render(res result, err error) {
+func (r renderer) render(res result, err error) {
 	switch {
 	case err != nil:
 		r.renderError(err)
@@ -28,7 +32,7 @@ func (r *request) render(res result, err error) {
 	}
 }
 
-func (r *request) renderError(err error) {
+func (r renderer) renderError(err error) {
 	var (
 		c    *challenge
 		rpc  *rpcError
@@ -59,7 +63,7 @@ func (r *request) renderError(err error) {
 }
 
 // renderText puts a sentence in the place of a result.
-func (r *request) renderText(text string) {
+func (r renderer) renderText(text string) {
 	if r.msg.Method == "tools/call" {
 		r.respond(jsonrpc.Reply(r.msg.ID, r.complete(toolResult(text, true))))
 		return
@@ -69,7 +73,7 @@ func (r *request) renderText(text string) {
 
 // renderChallenge demands a good token: by HTTP status, or by an error where an event
 // stream has begun.
-func (r *request) renderChallenge(c *challenge) {
+func (r renderer) renderChallenge(c *challenge) {
 	if r.out.Streaming() {
 		r.renderRefusal(&refusal{code: jsonrpc.InternalError, message: textNoAccess})
 		return
@@ -81,7 +85,7 @@ func (r *request) renderChallenge(c *challenge) {
 // renderRefusal refuses by HTTP status. Where an event stream has begun there is no status
 // to choose: an error in the place of the response ends it, so that nobody takes the end
 // for a connection that broke.
-func (r *request) renderRefusal(e *refusal) {
+func (r renderer) renderRefusal(e *refusal) {
 	var id jsontext.Value // null if the message could not be read
 	if r.msg != nil {
 		id = r.msg.ID
@@ -107,11 +111,11 @@ func (r *request) renderRefusal(e *refusal) {
 }
 
 // respond sends the response to the request. That a client has gone is not an error.
-func (r *request) respond(m *jsonrpc.Message) { r.unread(r.out.Finish(m)) }
+func (r renderer) respond(m *jsonrpc.Message) { r.unread(r.out.Finish(m)) }
 
-func (r *request) plain(status int, body string) { r.unread(r.out.Plain(status, body)) }
+func (r renderer) plain(status int, body string) { r.unread(r.out.Plain(status, body)) }
 
-func (r *request) unread(err error) {
+func (r renderer) unread(err error) {
 	if err != nil {
 		r.Log.DebugContext(r.http.Context(), "client went away", "error", err)
 	}
@@ -119,7 +123,7 @@ func (r *request) unread(err error) {
 
 // survive turns a panic into a generic answer. The log gets the place, not the
 // values, which may hold what the client sent.
-func (r *request) survive() {
+func (r renderer) survive() {
 	p := recover()
 	if p == nil {
 		return
@@ -154,7 +158,7 @@ func freshness(method string) (ms int, said bool) {
 
 // complete adds to a result what the client's era demands of every result. All that
 // can be cached is private: it was filtered for this caller.
-func (r *request) complete(value jsontext.Value) jsontext.Value {
+func (r renderer) complete(value jsontext.Value) jsontext.Value {
 	if !r.stateless {
 		return value
 	}

@@ -24,7 +24,7 @@ func (b bearerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestOfficialSDK(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	w.faults(func(f *salesforcesim.Switches) { f.Framing, f.ProgressNotifications = "sse", 2 })
+	w.switches(func(f *salesforcesim.Switches) { f.Framing, f.ProgressNotifications = "sse", 2 })
 	_, token := w.token(salesforcesim.RepID, "chatgpt", "sales")
 	session, err := mcp.NewClient(&mcp.Implementation{Name: "sdk", Version: "1"}, nil).Connect(t.Context(),
 		&mcp.StreamableClientTransport{Endpoint: w.server.URL + "/mcp/sales", HTTPClient: &http.Client{Transport: bearerTransport{token}}}, nil)

@@ -121,7 +121,7 @@ var errNotAsked = badRequest(jsonrpc.InvalidRequest, "no request is waiting for 
 
 // receiveResponse takes a client's response to a request of the hosted server and gives it
 // to the server.
-func (r *request) receiveResponse() (result, error) {
+func receiveResponse(r *request) (result, error) {
 	id, _ := jsonrpc.Unquote(r.msg.ID)
 	var asked *serverRequest
 	if r.session != nil {
@@ -151,5 +151,5 @@ func (r *request) receiveResponse() (result, error) {
 	case err != nil:
 		return result{}, &refusal{status: http.StatusBadGateway, message: "Salesforce did not take the answer", cause: err}
 	}
-	return r.accept()
+	return accept(r)
 }

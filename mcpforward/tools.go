@@ -19,8 +19,8 @@ func isToolName(name string) bool {
 
 // readToolCall reads tools/call. Members that the protocol does not name, and tasks, are
 // refused.
-func (r *request) readToolCall() (*call, error) {
-	if err := r.onlyMembers("name", "arguments"); err != nil {
+func readToolCall(r *request) (*call, error) {
+	if err := onlyMembers(r.params, "name", "arguments"); err != nil {
 		return nil, err
 	}
 	name, ok := r.params.String("name")
@@ -31,7 +31,7 @@ func (r *request) readToolCall() (*call, error) {
 	if !ok {
 		arguments = jsontext.Value(`{}`)
 	}
-	params, canonical, err := r.forwardedParams("name", name, arguments)
+	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
 	return &call{request: r, action: "tool.call", tool: name, params: params, arguments: canonical}, err
 }
 

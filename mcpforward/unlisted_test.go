@@ -17,7 +17,7 @@ func TestFW16HiddenAndMissingToolsAnswerAlike(t *testing.T) {
 	})
 	c := w.connect(salesforcesim.RepID, "chatgpt", "custom")
 	for _, isError := range []bool{false, true} {
-		w.faults(func(f *salesforcesim.Switches) { f.UnknownToolIsError = isError })
+		w.switches(func(f *salesforcesim.Switches) { f.UnknownToolIsError = isError })
 		for _, name := range []string{"createAccountWithOpportunity", "noSuchTool"} {
 			if a := c.tool(name, `{}`); a.Error == nil || a.Error.Code != -32602 || a.Error.Message != "Unknown tool: "+name {
 				t.Errorf("%s: %s", name, a.body)

@@ -197,7 +197,7 @@ func (w *world) now() time.Time {
 
 func (w *world) wait(d time.Duration) { w.mu.Lock(); w.ahead += d; w.mu.Unlock() }
 
-func (w *world) faults(change func(*salesforcesim.Switches)) {
+func (w *world) switches(change func(*salesforcesim.Switches)) {
 	w.t.Helper()
 	if err := w.sim.ChangeSwitches(change); err != nil {
 		w.t.Fatal(err)

@@ -7,13 +7,11 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/examples/salesforcesim"
-	"sfmcp-proxy/mcpforward/limit"
 )
 
 // events is an event stream that a client reads as it comes.
@@ -177,7 +175,7 @@ func TestServerRequestsAreRefused(t *testing.T) {
 	})
 }
 
-// A question is answered by the session that was asked, and by no other: not of
+// A request is answered by the session that was asked, and by no other: not of
 // another user, another client of the same user, or another session of the same client.
 func TestFW35AnswersOfOthers(t *testing.T) {
 	t.Parallel()
@@ -208,147 +206,14 @@ func TestFW35AnswersOfOthers(t *testing.T) {
 	if result := stream.next(); !strings.Contains(result.raw, "own") || server.got("STOLEN") {
 		t.Errorf("result %s", result.raw)
 	}
-	// With its call the question is over.
+	// With its call the request is over.
 	if a := asked.post(answer); a.status != http.StatusBadRequest {
 		t.Errorf("after the call: %d", a.status)
 	}
 }
 
-// Log messages come to who asked for them, with the call that they belong to.
-func TestLogMessages(t *testing.T) {
-	t.Parallel()
-	w, _ := withAsking(t)
-	quiet, loud := w.capable("asking", `{}`), w.capable("asking", `{}`)
-	if a := loud.call("logging/setLevel", `{"level":"info"}`); a.status != http.StatusOK || !strings.Contains(a.body, `"result":{}`) {
-		t.Fatalf("logging/setLevel: %s", a.body)
-	}
-	if a := loud.call("logging/setLevel", `{"level":"loud"}`); a.Error == nil || a.Error.Code != -32602 {
-		t.Errorf("a level that there is not: %s", a.body)
-	}
-	if a := loud.tool("log", `{}`); len(a.messages) != 2 || !strings.Contains(a.messages[0], "wanted info") {
-		t.Errorf("loud: %s", a.body)
-	}
-	if a := quiet.tool("log", `{}`); strings.Contains(a.body, "notifications/message") {
-		t.Errorf("quiet: %s", a.body)
-	}
-}
-
-func TestStreamOfNotifications(t *testing.T) {
-	t.Parallel()
-	w, server := withAsking(t)
-	c := w.capable("asking", `{}`)
-	stream := c.open(c.request(nil, get))
-	server.changes <- "notifications/tools/list_changed"
-	if m := stream.next(); m == nil || m.Method != "notifications/tools/list_changed" {
-		t.Fatalf("got %+v", m)
-	}
-	// Access that ends takes the stream along.
-	if _, err := w.grants.RevokeGrant(t.Context(), c.grant, "test"); err != nil {
-		t.Fatal(err)
-	}
-	w.handler.Recheck(t.Context())
-	if m := stream.next(); m != nil {
-		t.Errorf("after revocation: %s", m.raw)
-	}
-
-	// Salesforce offers none, and a client without a session gets none.
-	sales := rep(w)
-	if a := sales.send(sales.request(nil, get)); a.status != http.StatusMethodNotAllowed || a.header.Get("Allow") != "POST, DELETE" {
-		t.Errorf("at Salesforce: %d %s", a.status, a.body)
-	}
-	sales.session = "x"
-	if a := sales.send(sales.request(nil, get)); a.status != http.StatusNotFound {
-		t.Errorf("no session: %d", a.status)
-	}
-	if len(w.entries("stream.open")) != 2 {
-		t.Error("streams are not recorded")
-	}
-}
-
-func TestSubscriptions(t *testing.T) {
-	t.Parallel()
-	w, server := withAsking(t)
-	c := modern(w)
-	c.grant, c.token = w.token(salesforcesim.RepID, "chatgpt", "asking")
-	c.url = w.server.URL + "/mcp/asking"
-	listen := func(c *client, filter string) *http.Request {
-		return c.request(strings.NewReader(`{"jsonrpc":"2.0","id":"sub-1","method":"subscriptions/listen","params":{"notifications":`+filter+`,`+describedMeta+`}}`),
-			func(r *http.Request) {
-				r.Header.Set(versionHeader, statelessVersion)
-				r.Header.Set("Mcp-Method", "subscriptions/listen")
-			})
-	}
-	const marked = `"_meta":{"io.modelcontextprotocol/subscriptionId":"sub-1"}`
-	stream := c.open(listen(c, `{"toolsListChanged":true,"promptsListChanged":false,"resourceSubscriptions":["test://x"]}`))
-	if m := stream.next(); m == nil || m.Method != "notifications/subscriptions/acknowledged" ||
-		string(m.Params) != `{"notifications":{"toolsListChanged":true},`+marked+`}` {
-		t.Fatalf("acknowledged: %+v", m)
-	}
-	server.changes <- "notifications/prompts/list_changed" // not asked for
-	server.changes <- "notifications/tools/list_changed"
-	if m := stream.next(); m == nil || m.Method != "notifications/tools/list_changed" || !strings.Contains(string(m.Params), marked) {
-		t.Errorf("notification: %+v", m)
-	}
-	// At Salesforce nothing will come, and that is acknowledged.
-	sales := modern(w)
-	empty := sales.open(listen(sales, `{"toolsListChanged":true}`))
-	if m := empty.next(); m == nil || !strings.HasPrefix(string(m.Params), `{"notifications":{},`) {
-		t.Errorf("at Salesforce: %+v", m)
-	}
-	// A proxy that shuts down ends the stream in good order.
-	w.handler.Drain()
-	for _, s := range []*events{stream, empty} {
-		if m := s.next(); m == nil || string(m.ID) != `"sub-1"` || !strings.Contains(m.raw, `"resultType":"complete"`) || !strings.Contains(m.raw, `"io.modelcontextprotocol/subscriptionId":"sub-1"`) {
-			t.Errorf("at the end: %+v", m)
-		}
-		if m := s.next(); m != nil {
-			t.Errorf("after the end: %+v", m)
-		}
-	}
-}
-
-// One user cannot hold more streams than the bound.
-func TestAV04StreamsAreBounded(t *testing.T) {
-	t.Parallel()
-	w, _ := withAsking(t)
-	c := w.capable("asking", `{}`)
-	for range limit.StreamsPerUser {
-		c.open(c.request(nil, get))
-	}
-	if a := c.send(c.request(nil, get)); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
-		t.Errorf("one more: %d %s", a.status, a.body)
-	}
-}
-
-// A client hears that it is waited for while its call waits for its turn, and while the
-// tool that needs an approval is looked up, not only once the call is sent.
-func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
-	w.handler.quiet = 50 * time.Millisecond
-	c := rep(w)
-	waited := func(what string, a *answer) {
-		t.Helper()
-		if !strings.HasPrefix(a.body, ": wait\n\n") || a.Result == nil {
-			t.Errorf("%s: %s", what, a.body)
-		}
-	}
-	w.faults(func(f *salesforcesim.Switches) { f.InitializeDelay = salesforcesim.Duration(500 * time.Millisecond) })
-	held := c.create(createAccount)
-	w.wantHeld("a write", held)
-	waited("while the tool was looked up", held)
-
-	w.faults(func(f *salesforcesim.Switches) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
-	slow := make(chan *answer, 1)
-	go func() { d := *c; slow <- d.tool("getUserInfo", `{}`) }()
-	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
-	w.faults(func(f *salesforcesim.Switches) { f.AnswerDelay = 0 })
-	waited("while it waited for its turn", c.tool("getUserInfo", `{}`))
-	<-slow
-}
-
-// FW-36: a question that the hosted server has withdrawn takes no answer.
-func TestFW36WithdrawnQuestion(t *testing.T) {
+// FW-36: a request that the hosted server has withdrawn takes no answer.
+func TestFW36WithdrawnRequest(t *testing.T) {
 	t.Parallel()
 	w, server := withAsking(t, "elicitation")
 	c := w.capable("asking", everything)

@@ -116,3 +116,30 @@ func TestAV04LogLevelsAreCounted(t *testing.T) {
 		t.Errorf("beyond the limit: %d", last)
 	}
 }
+
+// A client hears that it is waited for while its call waits for its turn, and while the
+// tool that needs an approval is looked up, not only once the call is sent.
+func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
+	w.handler.quiet = 50 * time.Millisecond
+	c := rep(w)
+	waited := func(what string, a *answer) {
+		t.Helper()
+		if !strings.HasPrefix(a.body, ": wait\n\n") || a.Result == nil {
+			t.Errorf("%s: %s", what, a.body)
+		}
+	}
+	w.switches(func(f *salesforcesim.Switches) { f.InitializeDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	held := c.create(createAccount)
+	w.wantHeld("a write", held)
+	waited("while the tool was looked up", held)
+
+	w.switches(func(f *salesforcesim.Switches) { f.AnswerDelay = salesforcesim.Duration(500 * time.Millisecond) })
+	slow := make(chan *answer, 1)
+	go func() { d := *c; slow <- d.tool("getUserInfo", `{}`) }()
+	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
+	w.switches(func(f *salesforcesim.Switches) { f.AnswerDelay = 0 })
+	waited("while it waited for its turn", c.tool("getUserInfo", `{}`))
+	<-slow
+}
