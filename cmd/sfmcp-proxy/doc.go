@@ -19,7 +19,8 @@
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
 // [sfmcp-proxy/authproxy/audit] (what happened, in a chain that shows tampering), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, healed when they
-// die).
+// die). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for, and
+// [sfmcp-proxy/mcpforward/stream] writes answers as JSON or as an event stream.
 //
 // [sfmcp-proxy/authproxy/access] knows who may use what: servers, orgs, groups, blocks, the
 // kill switch. Whatever lets somebody in asks it, and nothing else decides that.

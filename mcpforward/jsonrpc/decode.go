@@ -188,7 +188,7 @@ func scan(body []byte, depth int, client bool) (Object, error) {
 			return top, nothingAfter(&d.Decoder, body)
 		}
 		switch isName := text.Kind() == '"' && isName(&d.Decoder); {
-		case isName && client && odd(text):
+		case isName && client && isInvisible(text):
 			return top, invalid("control or invisible characters in a member name")
 		case isName && at == 1:
 			name, _ = Unquote(text)
@@ -213,8 +213,8 @@ func token(d *jsontext.Decoder) (jsontext.Value, error) {
 
 var brackets = jsontext.Value("{}[]")
 
-// odd reports whether a name, quoted, has characters that a person cannot see.
-func odd(quoted jsontext.Value) bool {
+// isInvisible reports whether a name, quoted, has characters that a person cannot see.
+func isInvisible(quoted jsontext.Value) bool {
 	if text := quoted[1 : len(quoted)-1]; plain(text) && (len(text) == 0 || text[0] != ' ' && text[len(text)-1] != ' ') {
 		return false
 	}
