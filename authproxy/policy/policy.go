@@ -163,7 +163,7 @@ func (r *Rule) approvers() (string, int) {
 // standard tool, because an administrator there may put any Apex or Flow
 // behind any name. What every decision says is made here, once.
 func (p *Policy) For(upstream string) *Policy {
-	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: hostedName(upstream)}
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: HostedName(upstream)}
 	own.version = own.Version()
 	reasons, objects := make([]string, len(own.Rules)), make([][]pattern, len(own.Rules))
 	for i := range own.Rules {
@@ -173,9 +173,10 @@ func (p *Policy) For(upstream string) *Policy {
 	return own
 }
 
-// hostedName returns namespace/server of a hosted server's URL, whose forms are
+// HostedName returns what Salesforce calls the hosted server at a URL, namespace/name:
+// platform/sobject-all, custom/Sales. The forms of the URL are
 // …/v1/NS/NAME, …/v1/sandbox/NS/NAME and, for Data 360, …/v1/NS/sandbox/NAME.
-func hostedName(upstream string) string {
+func HostedName(upstream string) string {
 	parts := strings.Split(strings.TrimSuffix(upstream, "/"), "/")
 	if len(parts) < 2 {
 		return "custom/" + upstream

@@ -344,3 +344,17 @@ func TestVersion(t *testing.T) {
 		seen[p.Version()] = name
 	}
 }
+
+func TestHostedName(t *testing.T) {
+	t.Parallel()
+	const base = "https://api.salesforce.com/platform/mcp/v1/"
+	for path, want := range map[string]string{
+		"platform/sobject-all": "platform/sobject-all", "platform/sobject-all/": "platform/sobject-all",
+		"sandbox/platform/sobject-reads": "platform/sobject-reads", "data/sandbox/data360": "data/data360",
+		"custom/Sales": "custom/Sales", "sandbox/custom/Sales": "custom/Sales",
+	} {
+		if got := HostedName(base + path); got != want {
+			t.Errorf("%s: %s, expected %s", path, got, want)
+		}
+	}
+}

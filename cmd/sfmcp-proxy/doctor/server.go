@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -83,11 +84,8 @@ func inactive(f Finding, s Server, e *upstream.Error) Finding {
 	return f
 }
 
-// hosted is what Salesforce calls the server: namespace and name.
-func hosted(s Server) string {
-	parts := strings.Split(s.Upstream, "/")
-	return strings.Join(parts[max(0, len(parts)-2):], "/")
-}
+// hosted is what Salesforce calls the server.
+func hosted(s Server) string { return policy.HostedName(s.Upstream) }
 
 func setupPage(s Server) string {
 	if strings.HasPrefix(hosted(s), "custom/") {
