@@ -1,6 +1,7 @@
 package salesforcesim
 
 import (
+	"cmp"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -38,83 +39,83 @@ type Config struct {
 	// BaseURL is the URL, without a trailing slash, under which Handler is reached:
 	// login host, My Domain of the first org and gateway at once. Listen fills it in
 	// from the address when it is empty.
-	BaseURL string
+	BaseURL string `json:"base_url"`
 	// Listen and ControlListen are the addresses of Listen's two listeners; empty is
 	// 127.0.0.1 with any free port.
-	Listen, ControlListen string
+	Listen, ControlListen string `json:"-"`
 	// TLS makes Listen serve the Salesforce side over TLS.
-	TLS *tls.Config
+	TLS *tls.Config `json:"-"`
 
 	// Orgs are the simulated organisations; empty: one production org named "acme" with OrgID.
-	Orgs []Org
+	Orgs []Org `json:"orgs"`
 	// Users are the users of every org that names none; empty: the sales rep and the manager.
-	Users []User
+	Users []User `json:"users"`
 	// Callbacks are the callback URLs of every app that names none.
-	Callbacks []string
+	Callbacks []string `json:"callbacks"`
 	// ActiveServers are the active hosted servers, "platform/sobject-reads"; nil: every
 	// server there is. (A real org starts with all of them off; the simulator starts as
 	// though an administrator had been there.)
-	ActiveServers []string
+	ActiveServers []string `json:"servers"`
 
 	// AccessTokenLifetime is the JWT timeout of apps that set none; zero: 30 minutes.
-	AccessTokenLifetime time.Duration
+	AccessTokenLifetime time.Duration `json:"access_token_lifetime"`
 	// Switches are the switches at start and after a reset.
-	Switches Switches
+	Switches Switches `json:"switches"`
 
 	// StateFile, if set, keeps logins, tokens and signing keys across restarts, and beside
 	// it StateFile.NAME.records the records of each org, Recycle Bin included: a change of
 	// records is in the file before it is answered. Two simulators must not share it.
-	StateFile string
+	StateFile string `json:"-"`
 	// Seed makes every id and token reproducible; zero takes a random seed. Signing
 	// keys are random either way.
-	Seed uint64
+	Seed uint64 `json:"seed"`
 	// Now is the clock; nil: time.Now. The skew of the control API comes on top.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 	// Log receives a record when state or records cannot be saved; nil: slog.Default.
-	Log *slog.Logger
+	Log *slog.Logger `json:"-"`
 }
 
 // Org is one simulated organisation.
 type Org struct {
 	// Name is the path prefix /orgs/NAME of every org but the first, and how the control
 	// API names the org.
-	Name string
-	ID   string // 18 characters, 00D…
+	Name string `json:"name"`
+	ID   string `json:"id"` // 18 characters, 00D…; default: by place
 	// Kind is production (default), sandbox, scratch or developer. It decides which
 	// gateway URLs fit.
-	Kind     string
-	MyDomain string // label in /d/{mydomain}/ URLs; default: Name
-	Instance string // in the token's tnk claim; default: usa1s
-	Users    []User // default: Config.Users
-	Apps     []ECA  // default: a public and a confidential app
+	Kind     string `json:"kind"`
+	MyDomain string `json:"my_domain"` // label in /d/{mydomain}/ URLs; default: Name
+	Instance string `json:"instance"`  // in the token's tnk claim; default: usa1s
+	Users    []User `json:"users"`     // default: Config.Users
+	Apps     []ECA  `json:"apps"`      // default: a public and a confidential app
 	// Records are those that the org has at first; nil: the demonstration's, a sales
 	// team's customers.
-	Records []records.Seed
+	Records []records.Seed `json:"records"`
 	// DailyAPILimit is the number of calls a day before REQUEST_LIMIT_EXCEEDED; zero: 100,000.
-	DailyAPILimit int
+	DailyAPILimit int `json:"daily_api_limit"`
 }
 
 // ECA is one External Client App with the settings that matter here (PKCE is always required).
 type ECA struct {
-	ClientID  string   // consumer key
-	Secret    string   // consumer secret; empty: public client
-	Callbacks []string // exact; default: Config.Callbacks
-	Scopes    []string // default: mcp_api refresh_token
+	ClientID  string   `json:"client_id"`     // consumer key
+	Secret    string   `json:"client_secret"` // consumer secret; empty: public client
+	Callbacks []string `json:"callbacks"`     // exact; default: Config.Callbacks
+	Scopes    []string `json:"scopes"`        // default: mcp_api refresh_token
 
 	// OpaqueTokens: isNamedUserJwtEnabled is off, access tokens are opaque, and the gateway
 	// refuses them.
-	OpaqueTokens  bool
-	JWTLifetime   time.Duration // namedUserJwtTimeout; default: Config.AccessTokenLifetime
-	NoRotation    bool          // isRefreshTokenRotationEnabled is off
-	RefreshMax    time.Duration // SpecificLifetime of refresh tokens; zero: 365 days
-	RefreshIdle   time.Duration // SpecificInactivity of refresh tokens; zero: none
-	IntrospectAll bool          // isIntrospectAllTokens
+	OpaqueTokens  bool          `json:"opaque_tokens"`
+	JWTLifetime   time.Duration `json:"jwt_lifetime"`   // namedUserJwtTimeout; default: Config.AccessTokenLifetime
+	NoRotation    bool          `json:"no_rotation"`    // isRefreshTokenRotationEnabled is off
+	RefreshMax    time.Duration `json:"refresh_max"`    // SpecificLifetime of refresh tokens; zero: 365 days
+	RefreshIdle   time.Duration `json:"refresh_idle"`   // SpecificInactivity of refresh tokens; zero: none
+	IntrospectAll bool          `json:"introspect_all"` // isIntrospectAllTokens
 	// PermittedUsers are the usernames that an administrator pre-authorised: only they
 	// may sign in, and they see no approval page. Empty: all users may authorise
 	// themselves.
-	PermittedUsers []string
+	PermittedUsers []string `json:"permitted_users"`
 	// RunAs is the username of client-credentials tokens (only with Switches.ClientCredentials).
-	RunAs string
+	RunAs string `json:"run_as"`
 }
 
 // DefaultUsers are the two people of the demonstration.
@@ -168,6 +169,9 @@ func (o Org) withDefaults(c Config, position int) Org {
 	if o.DailyAPILimit == 0 {
 		o.DailyAPILimit = 100_000
 	}
+	if o.ID == "" {
+		o.ID = records.RecordID("00D", position+1)
+	}
 	if len(o.Users) == 0 {
 		o.Users = usersOf(c.Users, o.Name, position)
 	}
@@ -175,10 +179,21 @@ func (o Org) withDefaults(c Config, position int) Org {
 		o.Apps = appsOf(o, position)
 	}
 	o.Users, o.Apps = slices.Clone(o.Users), slices.Clone(o.Apps)
+	for i := range o.Users {
+		o.Users[i] = o.Users[i].withDefaults(i)
+	}
 	for i := range o.Apps {
 		o.Apps[i] = o.Apps[i].withDefaults(c)
 	}
 	return o
+}
+
+// withDefaults gives the user at this place of an org's list an id and a name.
+func (u User) withDefaults(position int) User {
+	u.ID = cmp.Or(u.ID, records.RecordID("005", position+1))
+	u.Name = cmp.Or(u.Name, u.Username)
+	u.Email = cmp.Or(u.Email, u.Username)
+	return u
 }
 
 // usersOf copies the users into a further org as Salesforce does for a sandbox: same

@@ -32,6 +32,27 @@
 // with ".NAME" after usernames and consumer keys. The confidential app runs as the first
 // user where client_credentials is on.
 //
+// # Configuration file
+//
+// "sfmcp-proxy salesforce-sim --config FILE" reads a [Config] from YAML or JSON
+// ([ReadConfig]); a key that it does not know is an error:
+//
+//	orgs:
+//	  - name: north
+//	    kind: sandbox
+//	    users:
+//	      - {username: ada@north.example, password: one, role: CEO, hidden_objects: [Secret__c]}
+//	    apps:
+//	      - {client_id: app, callbacks: ["https://proxy.example/oauth/callback"], jwt_lifetime: 5m}
+//	    records:                       # instead of the demonstration's
+//	      - {object: Account, key: first, fields: {Name: First}}
+//	      - {object: Task, fields: {Subject: Call, WhatId: "@first", ActivityDate: TODAY+3}}
+//	servers: [platform/sobject-reads]  # active ones
+//	switches: {advertise_s256: true}   # on from the start and after a reset
+//
+// With --state FILE, what happened survives a restart. Without --insecure-listen it
+// keeps to loopback addresses: its passwords are public, and its control API asks for none.
+//
 // # Signing in
 //
 // authorize checks client, callback, host, response type, PKCE and scope in this order

@@ -26,6 +26,10 @@ func Listen(cfg Config) (*Running, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening as Salesforce: %w", err)
 	}
+	if at, _ := salesforce.Addr().(*net.TCPAddr); cfg.BaseURL == "" && at.IP.IsUnspecified() {
+		salesforce.Close()
+		return nil, fmt.Errorf("listening as Salesforce: %s is every address of this machine: the base URL must say which one clients use", cfg.Listen)
+	}
 	control, err := net.Listen("tcp", cmp.Or(cfg.ControlListen, "127.0.0.1:0"))
 	if err != nil {
 		salesforce.Close()

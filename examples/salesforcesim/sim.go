@@ -18,20 +18,20 @@ import (
 
 // User is one Salesforce user.
 type User struct {
-	ID       string // 18 characters, 005…
-	Username string // looks like an e-mail address, unique across orgs
-	Password string
-	Name     string
-	Email    string
-	Profile  string
-	Role     string
-	Manager  string // the manager's name
-	Timezone string // IANA name
+	ID       string `json:"id"`       // 18 characters, 005…; default: by place in the org
+	Username string `json:"username"` // looks like an e-mail address, unique across orgs
+	Password string `json:"password"`
+	Name     string `json:"name"`
+	Email    string `json:"email"`
+	Profile  string `json:"profile"`
+	Role     string `json:"role"`
+	Manager  string `json:"manager"`  // the manager's name
+	Timezone string `json:"timezone"` // IANA name
 
-	Frozen        bool     // may not sign in, and every token of the user is refused
-	ReadOnly      bool     // no object may be created, changed or deleted
-	HiddenObjects []string // API names of objects that the user cannot see
-	HiddenFields  []string // "Object.Field" that field-level security hides from the user
+	Frozen        bool     `json:"frozen"`         // may not sign in, and every token of the user is refused
+	ReadOnly      bool     `json:"read_only"`      // no object may be created, changed or deleted
+	HiddenObjects []string `json:"hidden_objects"` // API names of objects that the user cannot see
+	HiddenFields  []string `json:"hidden_fields"`  // "Object.Field" that field-level security hides from the user
 }
 
 // person is the user as the records know people.
@@ -148,6 +148,15 @@ func (s *Sim) ServerURL(orgName, server string) string {
 		return s.cfg.BaseURL + gatewayPrefix + "sandbox/" + server
 	}
 	return s.cfg.BaseURL + gatewayPrefix + server
+}
+
+// Orgs are the orgs with their defaults filled in.
+func (s *Sim) Orgs() []Org {
+	var out []Org
+	for _, o := range s.orgs {
+		out = append(out, o.Org)
+	}
+	return out
 }
 
 // Users are the users of an org as they are now.
