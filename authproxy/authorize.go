@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
 )
@@ -24,20 +25,20 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badLink("The link that brought you here is broken.", err)
 	}
-	client, redirectURI, err := s.redirectTarget(r.Context(), q)
+	c, redirectURI, err := s.redirectTarget(r.Context(), q)
 	if err != nil {
 		return err // without a redirect: there is nobody to trust with one
 	}
 	refuse := &redirectError{redirectURI: redirectURI, state: single(q, "state")}
-	if client.Kind == grant.Dynamic {
-		refuse.untrusted = &client
+	if c.Kind == client.Dynamic {
+		refuse.untrusted = &c
 	}
-	req, refused := s.authorizationRequest(q, client.Server)
+	req, refused := s.authorizationRequest(q, c.Server)
 	if refused != nil {
 		refuse.oauthError = refused
 		return refuse
 	}
-	req.ClientID, req.RedirectURI = client.ID, redirectURI
+	req.ClientID, req.RedirectURI = c.ID, redirectURI
 	id, err := s.Grants.OpenRequest(r.Context(), *req, s.Cookies.Browser(w, r))
 	if err != nil {
 		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
@@ -46,7 +47,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		}
 		return refuse
 	}
-	s.render(w, r, http.StatusOK, s.consentPage(id, req, client))
+	s.render(w, r, http.StatusOK, s.consentPage(id, req, c))
 	return nil
 }
 
@@ -63,20 +64,20 @@ const forgottenClient = "If it worked before, the program remembers a registrati
 
 // redirectTarget finds the client and checks its redirect URI. Until both are good
 // nothing may be sent to that URI (RFC 6749 4.1.2.1, OAuth 2.1 7.5.2).
-func (s *Server) redirectTarget(ctx context.Context, q url.Values) (grant.Client, string, error) {
+func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Client, string, error) {
 	id, redirectURI := single(q, "client_id"), single(q, "redirect_uri")
-	client, err := s.Grants.Client(ctx, id)
-	if errors.Is(err, grant.ErrNoClient) {
-		return grant.Client{}, "", s.unknownClient(ctx, id, err)
+	c, err := s.Clients.Current(ctx, id)
+	if errors.Is(err, client.ErrUnknown) {
+		return client.Client{}, "", s.unknownClient(ctx, id, err)
 	}
 	if err != nil {
-		return grant.Client{}, "", err
+		return client.Client{}, "", err
 	}
-	if !client.AllowsRedirect(redirectURI) {
+	if !c.AllowsRedirect(redirectURI) {
 		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Object: shownID(redirectURI), Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
-		return grant.Client{}, "", badLink("The address to send you back to does not belong to "+client.Name+" (redirect_uri).", errors.New("redirect mismatch"))
+		return client.Client{}, "", badLink("The address to send you back to does not belong to "+c.Name+" (redirect_uri).", errors.New("redirect mismatch"))
 	}
-	return client, redirectURI, nil
+	return c, redirectURI, nil
 }
 
 // unknownClient tells the person, and the security team where a document was asked for

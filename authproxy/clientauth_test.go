@@ -24,9 +24,9 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
-	"sfmcp-proxy/authproxy/grant"
 )
 
 // signingKeys are a client's; making an RSA key takes a while.
@@ -75,7 +75,7 @@ const bothMethods = `"token_endpoint_auth_method":"private_key_jwt","token_endpo
 func startPublished(t *testing.T) *published {
 	t.Helper()
 	p := &published{site: clientdoctest.Start(t)}
-	p.fixture = start(t, change{grants: func(f *fixture, c *grant.Config) {
+	p.fixture = start(t, change{clients: func(f *fixture, c *client.Config) {
 		c.Documents = clientdoc.New(clientdoc.Config{AllowHosts: []string{clientdoctest.Address}, Roots: p.site.Roots, Now: f.clock.Now,
 			AllowAddresses: []netip.Prefix{netip.MustParsePrefix(clientdoctest.AddressNetwork)}})
 	}})
@@ -192,7 +192,7 @@ func TestAS33Assertions(t *testing.T) {
 		"no jti":            rs256(k.rsa, kid, jwt.MapClaims{"jti": nil}),
 		"long jti":          rs256(k.rsa, kid, jwt.MapClaims{"jti": strings.Repeat("x", 257)}),
 		"changed":           strings.Replace(p.asserted(t, nil), ".", ".A", 1),
-		"too long":          p.asserted(t, jwt.MapClaims{"x": strings.Repeat("x", maxAssertion)}),
+		"too long":          p.asserted(t, jwt.MapClaims{"x": strings.Repeat("x", 8<<10)}),
 		"nothing":           "", "no JWT": "x", "dots": "..",
 	} {
 		r := p.post(t, "/oauth/token", withAssertion(form, assertion))
@@ -238,9 +238,7 @@ func TestAS33ReplayOnEveryReplica(t *testing.T) {
 		p.wantError(t, r, http.StatusUnauthorized, invalidClient)
 	}
 	p.clock.Add(2 * time.Minute)
-	if err := p.Grants.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	p.sweep(t)
 	if n := p.count(t, `SELECT COUNT(*) FROM client_assertions`); n != 0 {
 		t.Errorf("%d assertions are remembered after they expired", n)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/ui"
@@ -17,19 +18,19 @@ import (
 
 // consentPage says who asks for what (MCP security considerations, confused deputy):
 // every authorization is asked for anew, none is remembered.
-func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, client grant.Client) ui.ConsentPage {
+func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c client.Client) ui.ConsentPage {
 	server, lives := s.Access.Server(req.Server), s.Grants.Lifetimes()
 	org, _ := s.Access.Org(req.Org)
 	page := ui.ConsentPage{
-		RequestID: id, ClientName: client.Name, ClientID: client.ID,
-		VerifiedHost: client.Host, Unverified: client.Kind != grant.Configured,
-		RedirectHost: hostOf(req.RedirectURI), Loopback: grant.LoopbackRedirect(req.RedirectURI),
+		RequestID: id, ClientName: c.Name, ClientID: c.ID,
+		VerifiedHost: c.Host, Unverified: c.Kind != client.Configured,
+		RedirectHost: hostOf(req.RedirectURI), Loopback: client.LoopbackRedirect(req.RedirectURI),
 		ServerName: server.Name, ServerTitle: server.Title, ServerDescription: server.Description, Resource: req.Resource,
 		Scopes: org.Scopes, OrgName: org.Name, OrgHost: org.Host(),
 		AccessLifetime: ui.Span(lives.AccessToken), ConnectionLifetime: ui.Span(lives.RefreshAbsolute),
 		FormTargets: append(formTargets(org), req.RedirectURI),
 	}
-	may := server.Policy.Summary(policy.Principal{Org: req.Org, Client: client.ID}) // the user is not known yet
+	may := server.Policy.Summary(policy.Principal{Org: req.Org, Client: c.ID}) // the user is not known yet
 	for _, can := range abilities {
 		switch {
 		case slices.Contains(may.Free, can.class):
@@ -140,12 +141,12 @@ func (s *Server) stillStands(ctx context.Context, req *grant.AuthorizationReques
 	if req.Kind != grant.Authorize {
 		return errors.New("a sign-in has no consent")
 	}
-	client, err := s.Grants.LastKnown(ctx, req.ClientID)
-	if err != nil && !errors.Is(err, grant.ErrNoClient) {
+	c, err := s.Clients.LastKnown(ctx, req.ClientID)
+	if err != nil && !errors.Is(err, client.ErrUnknown) {
 		return err
 	}
 	server := s.Access.Server(req.Server)
-	if err != nil || !client.AllowsRedirect(req.RedirectURI) || server == nil || server.Org != req.Org || s.Access.Resource(server.Name) != req.Resource {
+	if err != nil || !c.AllowsRedirect(req.RedirectURI) || server == nil || server.Org != req.Org || s.Access.Resource(server.Name) != req.Resource {
 		return badLink("The setup of this proxy has changed meanwhile.", errors.New("client or server changed"))
 	}
 	return nil

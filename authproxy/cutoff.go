@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/ui"
@@ -26,6 +27,7 @@ import (
 type Cutoff struct {
 	// All but Forget are required.
 	Access    *access.Control
+	Clients   *client.Store
 	Grants    *grant.Store
 	Links     *link.Store
 	Approvals *approval.Store
@@ -107,10 +109,13 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 	return c.RevokeGrant(ctx, id, Act{By: "user " + subject, Why: "disconnected by the user"})
 }
 
-// RevokeClient ends all connections of a client and returns them. A client that is
-// configured may ask for new ones.
+// RevokeClient ends all connections of a client and returns them. What is stored of it is
+// forgotten first, so that a registration that is gone begins no new ones meanwhile; a
+// client that is configured may ask for new ones.
 func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
+	forgetErr := c.Clients.Forget(ctx, clientID)
 	ended, err := c.Grants.RevokeClient(ctx, clientID, act.Why)
+	err = errors.Join(err, forgetErr)
 	ctx = context.WithoutCancel(ctx)
 	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
 	err = errors.Join(err, voidErr)

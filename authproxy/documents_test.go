@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/grant"
 )
@@ -154,9 +155,7 @@ func TestDocumentHostDown(t *testing.T) {
 	p.tokens(t, p.redeem(code)) // the code's 60 s are not over
 	for range 3 {
 		p.clock.Add(24 * time.Hour)
-		if err := p.Grants.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		p.sweep(t)
 		have = p.tokens(t, refreshForm(have.refresh, "client_id", p.id))
 		p.opens(t, have.access, true)
 	}
@@ -172,13 +171,17 @@ func TestDocumentHostDown(t *testing.T) {
 
 // without is another process on the same database, where clients cannot come by
 // themselves.
-func (f *fixture) without(t *testing.T, clients ...grant.Client) *grant.Store {
+func (f *fixture) without(t *testing.T, configured ...client.Client) (*client.Store, *grant.Store) {
 	t.Helper()
-	s, err := grant.New(grant.Config{DB: f.db, Ring: f.ring, Clients: clients, PublicURL: f.PublicURL, Lifetimes: f.Grants.Lifetimes(), Now: f.clock.Now})
+	clients, err := client.New(client.Config{DB: f.db, Clients: configured, PublicURL: f.PublicURL, Now: f.clock.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	grants, err := grant.New(grant.Config{DB: f.db, Ring: f.ring, Clients: clients, Lifetimes: f.Grants.Lifetimes(), Now: f.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return clients, grants
 }
 
 // Taking a host from the list ends what its clients have.
@@ -186,8 +189,8 @@ func TestHostNoLongerAllowed(t *testing.T) {
 	t.Parallel()
 	p := startPublished(t)
 	have := p.tokens(t, p.redeem(p.newCode(t)))
-	s := p.without(t)
-	if _, err := s.LastKnown(t.Context(), p.id); !errors.Is(err, grant.ErrNoClient) {
+	clients, s := p.without(t)
+	if _, err := clients.LastKnown(t.Context(), p.id); !errors.Is(err, client.ErrUnknown) {
 		t.Errorf("the client: %v", err)
 	}
 	if _, err := s.Authenticate(t.Context(), have.access, "sales"); !errors.Is(err, grant.ErrInvalidToken) {
@@ -202,7 +205,7 @@ func TestRevokeDocumentClient(t *testing.T) {
 	t.Parallel()
 	p := startPublished(t)
 	have := p.tokens(t, p.redeem(p.newCode(t)))
-	if clients, err := p.Grants.Clients(t.Context()); err != nil || len(clients) != 3 || p.Grants.ClientName(t.Context(), p.id) != "ChatGPT" {
+	if clients, err := p.Clients.All(t.Context()); err != nil || len(clients) != 3 || p.Clients.Name(t.Context(), p.id) != "ChatGPT" {
 		t.Errorf("%v, %v", clients, err)
 	}
 	ended, err := p.Cutoff.RevokeClient(t.Context(), p.id, Act{By: "admin", Why: "x"})
@@ -211,7 +214,7 @@ func TestRevokeDocumentClient(t *testing.T) {
 	}
 	p.opens(t, have.access, false)
 	p.wantError(t, p.post(t, "/oauth/token", refreshForm(have.refresh, "client_id", p.id)), http.StatusUnauthorized, invalidClient)
-	if clients, err := p.Grants.Clients(t.Context()); err != nil || len(clients) != 2 {
+	if clients, err := p.Clients.All(t.Context()); err != nil || len(clients) != 2 {
 		t.Errorf("%v, %v", clients, err)
 	}
 	p.tokens(t, p.redeem(p.newCode(t))) // it may come again while its host is allowed
@@ -222,15 +225,13 @@ func TestUnusedDocumentsAreForgotten(t *testing.T) {
 	p := startPublished(t)
 	p.openConsent(t, p.browser(), "client_id", p.id)
 	for _, want := range []int{1, 0} {
-		if err := p.Grants.Sweep(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		p.sweep(t)
 		if n := p.count(t, `SELECT COUNT(*) FROM registered_clients`); n != want {
 			t.Errorf("%d documents, want %d", n, want)
 		}
 		p.clock.Add(24 * time.Hour)
 	}
-	if c, err := p.Grants.Client(t.Context(), p.id); err != nil || c.Kind != grant.Document {
+	if c, err := p.Clients.Current(t.Context(), p.id); err != nil || c.Kind != client.Document {
 		t.Errorf("%+v, %v", c, err)
 	}
 }

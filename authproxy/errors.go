@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -53,7 +53,7 @@ type redirectError struct {
 	// untrusted is a client that nobody has verified, if no person has agreed to anything
 	// yet: the person follows a link instead of being sent on. Otherwise whoever registers a
 	// client could make a link to this proxy lead to any site (RFC 9700 4.11.2).
-	untrusted *grant.Client
+	untrusted *client.Client
 	*oauthError
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 )
 
@@ -63,13 +64,13 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 		CodeChallengeMethodsSupported: []string{"S256"},
 		ResponseIss:                   true,
 	}
-	if s.Grants.AcceptsDocuments() { // they are what brings the keys
+	if s.Clients.AcceptsDocuments() { // they are what brings the keys
 		m.MetadataDocuments = true
 		m.TokenAuthMethodsSupported = []string{clientdoc.MethodNone, clientdoc.MethodPrivateKeyJWT}
-		m.TokenAuthAlgorithms = assertionAlgorithms
+		m.TokenAuthAlgorithms = client.AssertionAlgorithms
 		m.RevocationAuthMethods, m.RevocationAuthAlgorithms = m.TokenAuthMethodsSupported, m.TokenAuthAlgorithms
 	}
-	if s.Grants.AcceptsRegistration() {
+	if s.Clients.AcceptsRegistration() {
 		m.RegistrationEndpoint = s.issuer + "/oauth/register"
 	}
 	publish(w, r, m)

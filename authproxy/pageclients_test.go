@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/client"
 )
 
 // C1: a client that is a web page registers, redeems and revokes from its own origin. The
@@ -156,7 +156,7 @@ func TestC10UnknownRegistrationLeadsOn(t *testing.T) {
 // not, and reaches no other.
 func TestC11ClientForOneServer(t *testing.T) {
 	t.Parallel()
-	f := start(t, change{grants: func(_ *fixture, c *grant.Config) { c.Clients[0].Server = "sales" }})
+	f := start(t, change{clients: func(_ *fixture, c *client.Config) { c.Clients[0].Server = "sales" }})
 	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("resource", f.Access.Resource("all")), ""), "invalid_target")
 	f.wantRedirect(t, f.send(t, "GET", f.authorizePath("client_id", "inspector", "resource", ""), ""), "invalid_target") // for all: as before
 	got := f.tokens(t, f.codeForm(f.code(t, "resource", ""), "resource", ""))

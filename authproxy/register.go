@@ -7,8 +7,8 @@ import (
 	"net/http"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
-	"sfmcp-proxy/authproxy/grant"
 )
 
 // Error codes of RFC 7591 3.2.2.
@@ -43,7 +43,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		s.writeError(r.Context(), w, err)
 		return
 	}
-	c, err := s.Grants.Register(r.Context(), m)
+	c, err := s.Clients.Register(r.Context(), m)
 	if err != nil {
 		s.writeError(r.Context(), w, registrationError(err))
 		return
@@ -86,10 +86,10 @@ func registrationError(err error) error {
 		return &oauthError{code: invalidRedirectURI, cause: err,
 			description: "expected redirect URIs with https, or with http on 127.0.0.1, [::1] or localhost"}
 	}
-	if errors.Is(err, grant.ErrTooManyClients) {
+	if errors.Is(err, client.ErrTooMany) {
 		return &oauthError{status: http.StatusServiceUnavailable, code: temporarilyUnavailable, description: "too many clients are registered", cause: err}
 	}
-	if errors.Is(err, grant.ErrNoClient) {
+	if errors.Is(err, client.ErrUnknown) {
 		return &oauthError{status: http.StatusForbidden, code: accessDenied, description: "clients cannot register themselves here"}
 	}
 	return err

@@ -11,13 +11,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/grant"
 )
 
 func startDynamic(t *testing.T) *fixture {
 	t.Helper()
-	return start(t, change{grants: func(_ *fixture, c *grant.Config) { c.Dynamic = true }})
+	return start(t, change{clients: func(_ *fixture, c *client.Config) { c.Dynamic = true }})
 }
 
 func (f *fixture) registration(t *testing.T, body string) reply {
@@ -63,7 +64,7 @@ func TestDynamicRegistration(t *testing.T) {
 			t.Errorf("%s refreshes", name)
 		}
 	}
-	clients, err := f.Grants.Clients(t.Context())
+	clients, err := f.Clients.All(t.Context())
 	if err != nil || len(clients) != 3 {
 		t.Fatalf("%v, %v", clients, err)
 	}
@@ -71,7 +72,7 @@ func TestDynamicRegistration(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.opens(t, second.access, false)
-	if _, err := f.Grants.Client(t.Context(), id); !errors.Is(err, grant.ErrNoClient) {
+	if _, err := f.Clients.Current(t.Context(), id); !errors.Is(err, client.ErrUnknown) {
 		t.Errorf("after the revocation: %v", err)
 	}
 }
@@ -145,9 +146,7 @@ func TestAS35RegistrationsAreBounded(t *testing.T) {
 		t.Errorf("%d clients", n)
 	}
 	f.clock.Add(24 * time.Hour)
-	if err := f.Grants.Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	f.sweep(t)
 	if n := f.count(t, `SELECT COUNT(*) FROM registered_clients`); n != 1 {
 		t.Errorf("%d clients after a day, want the one in use", n)
 	}
@@ -163,8 +162,8 @@ func TestAS36RegistrationSwitchedOff(t *testing.T) {
 	f := startDynamic(t)
 	id := f.registered(t, plainRegistration)
 	have := f.tokens(t, f.codeForm(f.code(t, "client_id", id), "client_id", id))
-	s := f.without(t)
-	if _, err := s.Client(t.Context(), id); !errors.Is(err, grant.ErrNoClient) {
+	known, s := f.without(t)
+	if _, err := known.Current(t.Context(), id); !errors.Is(err, client.ErrUnknown) {
 		t.Errorf("the client: %v", err)
 	}
 	if _, err := s.Authenticate(t.Context(), have.access, "sales"); !errors.Is(err, grant.ErrInvalidToken) {
@@ -173,10 +172,10 @@ func TestAS36RegistrationSwitchedOff(t *testing.T) {
 	if _, err := s.Rotate(t.Context(), grant.Rotation{RefreshToken: have.refresh, ClientID: id}); !errors.Is(err, grant.ErrInvalidGrant) {
 		t.Errorf("its refresh token: %v", err)
 	}
-	if clients, err := s.Clients(t.Context()); err != nil || len(clients) != 0 {
+	if clients, err := known.All(t.Context()); err != nil || len(clients) != 0 {
 		t.Errorf("listed: %v, %v", clients, err)
 	}
-	kept := f.without(t, grant.Client{ID: id, Name: "Cursor", RedirectURIs: []string{testRedirect}})
+	_, kept := f.without(t, client.Client{ID: id, Name: "Cursor", RedirectURIs: []string{testRedirect}})
 	if _, err := kept.Authenticate(t.Context(), have.access, "sales"); err != nil {
 		t.Errorf("a client that the administrator kept: %v", err)
 	}

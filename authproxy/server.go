@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -28,6 +29,7 @@ type Profiles interface {
 type Config struct {
 	// Access has the public URL, which is the issuer, the orgs and the servers.
 	Access     *access.Control
+	Clients    *client.Store
 	Grants     *grant.Store
 	Links      *link.Store
 	Salesforce *salesforce.Client
@@ -50,7 +52,7 @@ type Server struct {
 
 // New returns the authorization server, or says what c lacks.
 func New(c Config) (*Server, error) {
-	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Salesforce == nil || c.Sessions == nil || c.Audit == nil || c.Cutoff == nil {
+	if c.Access == nil || c.Clients == nil || c.Grants == nil || c.Links == nil || c.Salesforce == nil || c.Sessions == nil || c.Audit == nil || c.Cutoff == nil {
 		return nil, errors.New("authorization server: a part is missing")
 	}
 	if c.Log == nil {
@@ -80,7 +82,7 @@ func (s *Server) Register(m *mux.Router) {
 	m.HandleFunc("/oauth/callback", inWindow(s.page(http.MethodGet, s.callback)))
 	m.HandleFunc("/oauth/token", openToScripts(s.endpoint(s.token)))
 	m.HandleFunc("/oauth/revoke", openToScripts(s.endpoint(s.revoke)))
-	if s.Grants.AcceptsRegistration() {
+	if s.Clients.AcceptsRegistration() {
 		m.HandleFunc("/oauth/register", openToScripts(s.register))
 	}
 	m.HandleFunc("/signin", s.signIn)

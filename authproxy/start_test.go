@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -22,6 +23,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -74,10 +76,10 @@ type fixture struct {
 
 // change alters the default set-up before it starts.
 type change struct {
-	beta   bool
-	access func(*access.Config)
-	grants func(*fixture, *grant.Config)
-	tls    bool
+	beta    bool
+	access  func(*access.Config)
+	clients func(*fixture, *client.Config)
+	tls     bool
 }
 
 // Profile answers for the product's own MCP call: who a user is, out of the simulator.
@@ -137,6 +139,14 @@ func (f *fixture) reconfigure(t *testing.T, change func(*access.Config)) {
 	}
 }
 
+// sweep deletes what can no longer have an effect, as the program does each minute.
+func (f *fixture) sweep(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(f.Grants.Sweep(t.Context()), f.Clients.Sweep(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (f *fixture) startSim(t *testing.T, publicURL string, orgs ...sim.Org) *sim.Running {
 	t.Helper()
 	s, err := sim.Listen(sim.Config{Callbacks: []string{publicURL + "/oauth/callback"}, Now: f.clock.Now, Orgs: orgs})
@@ -166,17 +176,18 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	fatal(err)
 	f.ring = ring
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	clients := []grant.Client{
+	clientConfig := client.Config{DB: f.db, PublicURL: publicURL, Now: f.clock.Now, Clients: []client.Client{
 		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect, "https://client.example/other", "https://client.example/q?a=1"}},
 		{ID: "inspector", Name: hostileName, RedirectURIs: []string{"http://127.0.0.1/callback", testRedirect}},
+	}}
+	if ch.clients != nil {
+		ch.clients(f, &clientConfig)
 	}
-	grantConfig := grant.Config{DB: f.db, Ring: ring, Clients: clients, PublicURL: publicURL, Now: f.clock.Now,
+	clients, err := client.New(clientConfig)
+	fatal(err)
+	grants, err := grant.New(grant.Config{DB: f.db, Ring: ring, Clients: clients, Now: f.clock.Now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
-			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 2 * time.Minute, Consent: 10 * time.Minute}}
-	if ch.grants != nil {
-		ch.grants(f, &grantConfig)
-	}
-	grants, err := grant.New(grantConfig)
+			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: 2 * time.Minute, Consent: 10 * time.Minute}})
 	fatal(err)
 	org := salesforce.Org{Name: "acme", LoginURL: f.sim.LoginURL("acme"), OrgID: sim.OrgID, ClientID: sim.PublicClientID, InsecureHTTP: true}
 	orgs := []salesforce.Org{org}
@@ -205,9 +216,9 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	control, err := access.New(who)
 	fatal(err)
 	return Config{
-		Access: control, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
+		Access: control, Clients: clients, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
 		Profiles: f, Log: log, Now: f.clock.Now,
-		Cutoff: &Cutoff{Access: control, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
+		Cutoff: &Cutoff{Access: control, Clients: clients, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
 			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
 	}
 }

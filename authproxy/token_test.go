@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/seal"
 	sim "sfmcp-proxy/examples/salesforcesim"
@@ -233,7 +234,7 @@ func TestAS47Revocation(t *testing.T) {
 	next := f.tokens(t, refreshForm(got.refresh))
 	f.opens(t, next.access, true)
 
-	replica := f.without(t, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect}})
+	_, replica := f.without(t, client.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect}})
 	if _, err := replica.Authenticate(t.Context(), next.access, "sales"); err != nil {
 		t.Errorf("another process: %v", err)
 	}

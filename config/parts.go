@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -90,17 +91,17 @@ func resourceOf(org string, servers []Server) string {
 	return strings.Join(common, "/")
 }
 
-// OAuthClients returns the configured clients in the form that package grant works with.
-func (c *Config) OAuthClients() (out []grant.Client) {
+// OAuthClients returns the configured clients in the form that package client works with.
+func (c *Config) OAuthClients() (out []client.Client) {
 	for _, cl := range c.Clients {
 		out = append(out, cl.OAuth())
 	}
 	return out
 }
 
-// OAuth returns the client in the form that package grant works with.
-func (c Client) OAuth() grant.Client {
-	return grant.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, Server: c.Server}
+// OAuth returns the client in the form that package client works with.
+func (c Client) OAuth() client.Client {
+	return client.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, Server: c.Server}
 }
 
 // Grants returns the lifetimes in the form that package grant works with.

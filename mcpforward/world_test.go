@@ -20,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	oauth "sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -135,9 +136,10 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	})
 	check(err)
 	w.links = link.New(link.Config{DB: w.db, Ring: ring, Salesforce: sf, Log: log})
-	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, PublicURL: public,
-		Clients: []grant.Client{
-			{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirectURI}}, {ID: "claude", Name: "Claude", RedirectURIs: []string{redirectURI}}},
+	clients, err := oauth.New(oauth.Config{DB: w.db, PublicURL: public, Clients: []oauth.Client{
+		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirectURI}}, {ID: "claude", Name: "Claude", RedirectURIs: []string{redirectURI}}}})
+	check(err)
+	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, Clients: clients,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour, Consent: 10 * time.Minute}})
 	check(err)
 	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now})

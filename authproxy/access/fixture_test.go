@@ -35,6 +35,11 @@ type fixture struct {
 	clock  *clock
 }
 
+// chatgpt is the only client there is.
+type chatgpt struct{}
+
+func (chatgpt) Knows(id string) bool { return id == "chatgpt" }
+
 type clock struct {
 	mu  sync.Mutex
 	now time.Time
@@ -82,8 +87,7 @@ func (f *fixture) openStores(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { d.Close() })
-	f.grants, err = grant.New(grant.Config{DB: d, Ring: f.ring, PublicURL: publicURL, Now: f.clock.Now,
-		Clients: []grant.Client{{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirect}}},
+	f.grants, err = grant.New(grant.Config{DB: d, Ring: f.ring, Clients: chatgpt{}, Now: f.clock.Now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour,
 			RefreshGrace: time.Minute, Consent: 10 * time.Minute}})
 	if err != nil {

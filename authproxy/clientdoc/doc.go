@@ -3,7 +3,7 @@
 // (RFC 7591 2).
 //
 // A client identifier that is an https URL is a document's address. Whoever starts an
-// authorization chooses it, so [Fetcher] is the guard between strangers and the
+// authorization chooses it, so [Fetcher] is the guard between whoever that is and the
 // networks that this process reaches: a host must be on the operator's list, and the
 // address is checked when it is dialed, after the name was resolved, so that no answer
 // of a name server leads into a special-use network (RFC 6890). Nothing but a 200 with
@@ -17,8 +17,8 @@
 //
 // It is a package of its own because the guard must be usable, and tested, without a
 // database, and because package salesforce's client, which serves configured hosts
-// that may be internal, must not be used for addresses that strangers choose.
+// that may be internal, must not be used for addresses that anybody can choose.
 //
-// What it does not do: keep documents (package grant does), judge redirect URIs, or
-// verify assertions.
+// What it does not do: keep documents, judge redirect URIs, or verify assertions: package
+// client does.
 package clientdoc

@@ -41,7 +41,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	for _, g := range grants {
 		page.Connections = append(page.Connections, ui.Connection{
 			ID:           g.ID,
-			ClientName:   c.Grants.ClientName(r.Context(), g.ClientID),
+			ClientName:   c.Clients.Name(r.Context(), g.ClientID),
 			ClientID:     g.ClientID,
 			ServerTitle:  c.serverTitle(g.Server),
 			RedirectHost: hostOf(g.RedirectURI),

@@ -55,7 +55,7 @@ func (c *Console) line(ctx context.Context, a *approval.Request) ui.ApprovalLine
 		when = "decided " + ui.Moment(a.DecidedAt, c.Now())
 	}
 	return ui.ApprovalLine{
-		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Grants.ClientName(ctx, a.ClientID), Server: c.serverTitle(a.Server),
+		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
 		State: string(a.State), Status: statusInWords(a), When: when,
 	}
 }
@@ -134,7 +134,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
 		Open:      a.State == approval.Pending && ownDecision(a),
 		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
-		ClientName: c.Grants.ClientName(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
+		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
 		Arguments: arguments,
 		Canonical: ui.Visible(string(a.Arguments)),

@@ -1,7 +1,7 @@
 package console
 
 import (
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -34,7 +34,7 @@ type target struct {
 	server    string // its name
 	title     string // what people call it
 	way       way
-	client    grant.Client // zero unless way is byClient
+	client    client.Client // zero unless way is byClient
 }
 
 // way is how an assistant becomes a client of the proxy.

@@ -12,7 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/access"
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -48,38 +48,38 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 // wayOf is the simplest way in which the assistant can register, and the client if it is
 // [byClient]. One that has a document sends it wherever documents are accepted at all,
 // and is refused if its host is not among them: it does not go on to register itself.
-func (c *Console) wayOf(a assistant) (way, grant.Client) {
+func (c *Console) wayOf(a assistant) (way, client.Client) {
 	switch hasDocument := a.documentHost != ""; {
 	case hasDocument && slices.Contains(c.DocumentHosts, a.documentHost):
-		return byDocument, grant.Client{}
+		return byDocument, client.Client{}
 	case c.Dynamic && a.registers && !(hasDocument && len(c.DocumentHosts) > 0):
-		return byRegistration, grant.Client{}
+		return byRegistration, client.Client{}
 	}
-	// Of the configured ones: a stranger's registration is no advice of ours.
-	if client, ok := a.clientAmong(c.Grants.UserDefined()); ok {
-		return byClient, client
+	// Of the configured ones: nobody has verified those that registered themselves.
+	if given, ok := a.clientAmong(c.Clients.UserDefined()); ok {
+		return byClient, given
 	}
-	return noWay, grant.Client{}
+	return noWay, client.Client{}
 }
 
 // clientAmong picks the client as which the assistant can connect: of those that one
 // of its redirect URIs is registered for, the one that bears its name, or the first.
 // (Any loopback client fits any program on the same path; the consent page shows the
 // client's name.)
-func (a assistant) clientAmong(clients []grant.Client) (grant.Client, bool) {
-	var fitting []grant.Client
-	for _, client := range clients {
-		if slices.ContainsFunc(a.redirects, client.AllowsRedirect) || slices.ContainsFunc(client.RedirectURIs, a.madeUp) {
-			fitting = append(fitting, client)
+func (a assistant) clientAmong(clients []client.Client) (client.Client, bool) {
+	var fitting []client.Client
+	for _, c := range clients {
+		if slices.ContainsFunc(a.redirects, c.AllowsRedirect) || slices.ContainsFunc(c.RedirectURIs, a.madeUp) {
+			fitting = append(fitting, c)
 		}
 	}
-	for _, client := range fitting {
-		if strings.Contains(strings.ToLower(client.Name), strings.ToLower(a.name)) {
-			return client, true
+	for _, c := range fitting {
+		if strings.Contains(strings.ToLower(c.Name), strings.ToLower(a.name)) {
+			return c, true
 		}
 	}
 	if len(fitting) == 0 {
-		return grant.Client{}, false
+		return client.Client{}, false
 	}
 	return fitting[0], true
 }

@@ -10,13 +10,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/client"
 )
 
 const example = "https://mcp.example.com"
 
-func loopbackClient(id, name string, uris ...string) grant.Client {
-	return grant.Client{ID: id, Name: name, RedirectURIs: uris}
+func loopbackClient(id, name string, uris ...string) client.Client {
+	return client.Client{ID: id, Name: name, RedirectURIs: uris}
 }
 
 var sections = regexp.MustCompile(`(?s)<section class="card" aria-labelledby="([a-z-]+)">\s*<(h[23]) .*?</section>`)
@@ -42,27 +42,27 @@ func TestConnectOffersWhatIsRegistered(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		publicURL string
-		clients   []grant.Client
+		clients   []client.Client
 		want      map[string]string // anchor: client id
 	}{
 		"nobody": {example, nil, map[string]string{}},
-		"ChatGPT, callback of one app": {example, []grant.Client{loopbackClient("cg", "ChatGPT", "https://chatgpt.com/connector/oauth/abc123")},
+		"ChatGPT, callback of one app": {example, []client.Client{loopbackClient("cg", "ChatGPT", "https://chatgpt.com/connector/oauth/abc123")},
 			map[string]string{"chatgpt": "cg"}},
-		"ChatGPT, stable callback": {example, []grant.Client{loopbackClient("cg", "X", "https://chatgpt.com/connector_platform_oauth_redirect")},
+		"ChatGPT, stable callback": {example, []client.Client{loopbackClient("cg", "X", "https://chatgpt.com/connector_platform_oauth_redirect")},
 			map[string]string{"chatgpt": "cg"}},
-		"almost ChatGPT": {example, []grant.Client{loopbackClient("cg", "ChatGPT", "https://chatgpt.com/connector/oauth/", "https://chatgpt.com.evil.example/connector/oauth/x",
+		"almost ChatGPT": {example, []client.Client{loopbackClient("cg", "ChatGPT", "https://chatgpt.com/connector/oauth/", "https://chatgpt.com.evil.example/connector/oauth/x",
 			"https://chatgpt.com/other")}, map[string]string{}},
-		"Claude": {example, []grant.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback")}, map[string]string{"claude": "c"}},
-		"cloud assistants and no https": {"http://127.0.0.1:8080", []grant.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback"),
+		"Claude": {example, []client.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback")}, map[string]string{"claude": "c"}},
+		"cloud assistants and no https": {"http://127.0.0.1:8080", []client.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback"),
 			loopbackClient("p", "Postman", "https://oauth.pstmn.io/v1/callback")}, map[string]string{"postman": "p"}},
-		"cloud assistants and a private address": {"https://10.0.0.5", []grant.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback")}, map[string]string{}},
-		"loopback, any port": {example, []grant.Client{loopbackClient("d", "Demo", "http://localhost/callback", "http://localhost/oauth/callback")},
+		"cloud assistants and a private address": {"https://10.0.0.5", []client.Client{loopbackClient("c", "Claude", "https://claude.ai/api/mcp/auth_callback")}, map[string]string{}},
+		"loopback, any port": {example, []client.Client{loopbackClient("d", "Demo", "http://localhost/callback", "http://localhost/oauth/callback")},
 			map[string]string{"claude-code": "d", "cursor": "d", "mcp-inspector": "d"}},
-		"loopback, by address": {example, []grant.Client{loopbackClient("d", "Demo", "http://127.0.0.1/callback", "http://127.0.0.1/oauth/callback")},
+		"loopback, by address": {example, []client.Client{loopbackClient("d", "Demo", "http://127.0.0.1/callback", "http://127.0.0.1/oauth/callback")},
 			map[string]string{"mcp-inspector": "d"}},
-		"VS Code at home": {example, []grant.Client{loopbackClient("v", "VS Code", "http://127.0.0.1/")}, map[string]string{"vs-code": "v"}},
-		"VS Code afar":    {example, []grant.Client{loopbackClient("v", "VS Code", "https://vscode.dev/redirect")}, map[string]string{"vs-code": "v"}},
-		"the one that bears its name": {example, []grant.Client{loopbackClient("aaa", "Anything", "http://localhost/callback"), loopbackClient("bbb", "Our Cursor", "http://localhost/callback"),
+		"VS Code at home": {example, []client.Client{loopbackClient("v", "VS Code", "http://127.0.0.1/")}, map[string]string{"vs-code": "v"}},
+		"VS Code afar":    {example, []client.Client{loopbackClient("v", "VS Code", "https://vscode.dev/redirect")}, map[string]string{"vs-code": "v"}},
+		"the one that bears its name": {example, []client.Client{loopbackClient("aaa", "Anything", "http://localhost/callback"), loopbackClient("bbb", "Our Cursor", "http://localhost/callback"),
 			loopbackClient("zzz", "Claude Code", "http://localhost/callback")}, map[string]string{"claude-code": "zzz", "cursor": "bbb"}},
 	} {
 		s := newSiteWith(t, c.publicURL, Config{}, c.clients...)
@@ -105,7 +105,7 @@ func TestConnectOffersTheSimplestWay(t *testing.T) {
 	for name, c := range map[string]struct {
 		publicURL string
 		config    Config
-		clients   []grant.Client
+		clients   []client.Client
 		want      map[string]string
 		chatGPT   string // what its section says
 	}{
@@ -117,11 +117,11 @@ func TestConnectOffersTheSimplestWay(t *testing.T) {
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "Dynamic Client Registration (DCR)"},
 		"registration, and documents that are refused": {example, Config{DocumentHosts: []string{"chatgpt.com.evil.example"}, Dynamic: true}, nil,
 			map[string]string{"cursor": alone, "mcp-inspector": alone}, "allow_hosts"},
-		"clients only": {example, Config{}, []grant.Client{everything},
+		"clients only": {example, Config{}, []client.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": given, "cursor": given, "mcp-inspector": given, "postman": given}, "User-defined OAuth client"},
-		"all ways": {example, Config{DocumentHosts: all, Dynamic: true}, []grant.Client{everything},
+		"all ways": {example, Config{DocumentHosts: all, Dynamic: true}, []client.Client{everything},
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "CIMD by default"},
-		"a document and clients": {example, Config{DocumentHosts: []string{"vscode.dev"}, Dynamic: true}, []grant.Client{everything},
+		"a document and clients": {example, Config{DocumentHosts: []string{"vscode.dev"}, Dynamic: true}, []client.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "User-defined OAuth client"},
 		"out of reach": {"http://127.0.0.1:8080", Config{DocumentHosts: all, Dynamic: true}, nil,
 			map[string]string{"claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "can reach over the internet"},
@@ -155,17 +155,17 @@ func TestConnectSuggestsWhatFits(t *testing.T) {
 		if _, ok := a.clientAmong(nil); ok {
 			t.Errorf("%s is offered without a client", a.name)
 		}
-		client := grant.Client{ID: a.anchor, Name: a.name}
+		given := client.Client{ID: a.anchor, Name: a.name}
 		for line := range strings.SplitSeq(a.clientEntry(), "\n") {
 			if uri, ok := strings.CutPrefix(line, "      - "); ok {
-				client.RedirectURIs = append(client.RedirectURIs, strings.Replace(uri, "…", "abc123", 1))
+				given.RedirectURIs = append(given.RedirectURIs, strings.Replace(uri, "…", "abc123", 1))
 			}
 		}
-		if err := client.Validate(example, nil); err != nil {
+		if err := given.Validate(example, nil); err != nil {
 			t.Errorf("%s: %v", a.name, err)
 		}
-		if got, ok := a.clientAmong([]grant.Client{client}); !ok || got.ID != a.anchor {
-			t.Errorf("%s does not fit %v", a.name, client.RedirectURIs)
+		if got, ok := a.clientAmong([]client.Client{given}); !ok || got.ID != a.anchor {
+			t.Errorf("%s does not fit %v", a.name, given.RedirectURIs)
 		}
 	}
 }

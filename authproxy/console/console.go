@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -32,6 +33,7 @@ type Config struct {
 	Access     *access.Control
 	Sessions   *ui.Sessions
 	Guard      *ui.Guard
+	Clients    *client.Store
 	Grants     *grant.Store
 	Approvals  *approval.Store
 	Audit      *audit.Log
@@ -54,9 +56,9 @@ type Console struct {
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
-	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Grants == nil ||
+	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
 		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Logins == nil {
-		return nil, errors.New("console: access, sessions, guard, grants, approvals, audit, disconnect and logins are required")
+		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, audit, disconnect and logins are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

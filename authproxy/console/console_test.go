@@ -20,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -68,11 +69,11 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return newSiteWith(t, "https://mcp.example.com", Config{}, grant.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
+	return newSiteWith(t, "https://mcp.example.com", Config{}, client.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
 }
 
 // newSiteWith takes from config what may be left out.
-func newSiteWith(t *testing.T, publicURL string, config Config, clients ...grant.Client) *site {
+func newSiteWith(t *testing.T, publicURL string, config Config, clients ...client.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
 	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
@@ -87,8 +88,9 @@ func newSiteWith(t *testing.T, publicURL string, config Config, clients ...grant
 	s := &site{t: t, db: d, url: server.URL, now: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
 	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
+	known := must[*client.Store](t)(client.New(client.Config{DB: d, PublicURL: publicURL, Clients: clients, Now: now}))
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
-		DB: d, Ring: ring, PublicURL: publicURL, Now: now, Clients: clients,
+		DB: d, Ring: ring, Clients: known, Now: now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
 	}))
@@ -108,7 +110,7 @@ func newSiteWith(t *testing.T, publicURL string, config Config, clients ...grant
 	}))
 	c := must[*Console](t)(New(Config{
 		Access: control, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic,
-		Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
+		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
 		Audit: s.audit, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)

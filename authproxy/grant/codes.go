@@ -36,7 +36,7 @@ type code struct {
 // nothing, a wrong verifier is counted and the fifth kills the code. A second
 // presentation with everything right revokes the grant and returns a [*ReplayError].
 func (s *Store) Redeem(ctx context.Context, r Redemption) (*Tokens, error) {
-	if !s.knows(r.ClientID) || !seal.WellFormed(r.Code, codePrefix) {
+	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.Code, codePrefix) {
 		return nil, ErrInvalidGrant
 	}
 	var t *Tokens

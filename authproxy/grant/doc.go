@@ -1,18 +1,12 @@
-// Package grant keeps what an OAuth authorization server must remember: its clients,
-// the authorization requests that are under way, the grants people gave, and the
-// codes and tokens that stand for a grant. It also keeps the users that were seen, and
-// which of them are blocked.
+// Package grant keeps what an OAuth authorization server must remember: the authorization
+// requests that are under way, the grants people gave, and the codes and tokens that stand
+// for a grant. It also keeps the users that were seen, and which of them are blocked.
 //
 // A [Grant] is the consent of one user to one client for one MCP endpoint; it is the
 // unit of revocation, and people read it as "connection". Everything that a client
 // holds is random text of 256 bits (prefix sfc_ code, sfa_ access token, sfr_ refresh
 // token) of which the database has the SHA-256 alone; it is good exactly as long as
 // its grant is, so that one UPDATE cuts a client off.
-//
-// A [Client] is configured, or its id is the URL of a document that it publishes, or it
-// has registered itself. The last good document is kept in the database, together with
-// the last good key set: all processes share it, and the grants that exist go on when its
-// host is down. An authorization begins only on a document that is current.
 //
 // An [AuthorizationRequest] goes pending → sent → done, or pending → denied. Each
 // step is one conditional statement, bound to the browser that opened the request
@@ -27,12 +21,12 @@
 //
 // A grant that was made but not yet redeemed expires with its code; redeeming it sets
 // the absolute lifetime. So "live" always means: not revoked, not expired, user not
-// blocked, client still allowed by the configuration.
+// blocked, client still accepted by the configuration. How a client came to be is package
+// client's; here it is an id, and [Clients] says whether it may exist.
 //
 // [Store.Authenticate] and [Store.Alive] are asked at every call, most of the time twice.
-// They remember what they read (db.Cache), so every method that takes access
-// away, or moves a username, by which groups and rules go, raises the access epoch in its
-// transaction.
+// They remember what they read (db.Cache), so every method that takes access away, or moves
+// a username, by which groups and rules go, raises the access epoch in its transaction.
 //
 // What it does not do: speak HTTP, talk to Salesforce, decide who may use which server
 // (package access), or write the audit log.

@@ -168,7 +168,7 @@ func (s *Store) Alive(ctx context.Context, id string) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("checking grant: %w", err)
 	}
-	return s.knows(l.client), nil
+	return s.clients.Knows(l.client), nil
 }
 
 // liveGrant is what Alive looks at.

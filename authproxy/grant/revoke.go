@@ -50,20 +50,9 @@ func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int
 	return len(ended), err
 }
 
-// RevokeClient ends all grants of a client at once, forgets its registration or its
-// document, and returns the grants.
+// RevokeClient ends all grants of a client at once, and returns them.
 func (s *Store) RevokeClient(ctx context.Context, clientID, why string) (ended []Grant, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		if ended, err = s.revoke(ctx, tx, why, `grants.client_id = $3`, clientID); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE id = $1`, clientID)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("revoking client: %w", err)
-	}
-	return ended, nil
+	return s.revokeWhere(ctx, why, `grants.client_id = $3`, clientID)
 }
 
 // BlockUser refuses the user from now on and ends all grants, in one transaction, and

@@ -45,7 +45,7 @@ type refreshToken struct {
 // a week to be refreshed in. Other refusals ([ErrInvalidGrant], [ErrInvalidTarget],
 // [ErrInvalidScope]) change nothing.
 func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
-	if !s.knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
+	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
 	var t *Tokens

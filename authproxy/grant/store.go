@@ -5,11 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"net/url"
 	"sync"
 	"time"
 
-	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -38,10 +36,6 @@ var (
 	ErrTooMany = errors.New("too many open authorization requests")
 	// ErrBlocked: the user is blocked.
 	ErrBlocked = errors.New("user is blocked")
-	// ErrNoClient: no such client, or none that may be used now.
-	ErrNoClient = errors.New("unknown client")
-	// ErrTooManyClients: so many clients have registered that no more may.
-	ErrTooManyClients = errors.New("too many registered clients")
 	// ErrNotFound: no such grant or user, or no live one.
 	ErrNotFound = errors.New("not found")
 )
@@ -107,21 +101,19 @@ func (l Lifetimes) Validate() error {
 	return errors.Join(wrong...)
 }
 
-// Config is what a [Store] needs. Documents, Dynamic and Now may be left out.
+// Clients says which clients may exist: package client's store.
+type Clients interface {
+	// Knows says whether clients of that id may exist under the configuration. It is asked
+	// at every use of a token, and must ask neither the database nor the network.
+	Knows(id string) bool
+}
+
+// Config is what a [Store] needs. Now may be left out.
 type Config struct {
 	DB        *db.DB
 	Ring      *seal.KeyRing
-	Clients   []Client
+	Clients   Clients
 	Lifetimes Lifetimes
-	// PublicURL is the proxy's own URL; no client may be redirected to its origin.
-	PublicURL string
-	// SalesforceHosts are host names that no client may be redirected to.
-	SalesforceHosts []string
-	// Documents fetches Client ID Metadata Documents; nil: none are accepted.
-	Documents *clientdoc.Fetcher
-	// Dynamic lets clients register themselves. While it is false the clients that did
-	// are unknown; to keep one, configure it under its id.
-	Dynamic bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -130,15 +122,9 @@ type Config struct {
 type Store struct {
 	db        *db.DB
 	ring      *seal.KeyRing
-	clients   map[string]Client
+	clients   Clients
 	lifetimes Lifetimes
 	now       func() time.Time
-
-	documents       *clientdoc.Fetcher
-	dynamic         bool
-	publicURL       string
-	own             *url.URL
-	salesforceHosts []string
 
 	authenticated *db.Cache[credential, access]
 	live          *db.Cache[string, liveGrant] // by grant id
@@ -151,39 +137,22 @@ type Store struct {
 // 10 MiB.
 const remembered = 10_000
 
-// New checks the lifetimes and every client.
+// New checks the lifetimes.
 func New(c Config) (*Store, error) {
-	if c.DB == nil || c.Ring == nil {
-		return nil, errors.New("grant store: database and key ring are required")
+	if c.DB == nil || c.Ring == nil || c.Clients == nil {
+		return nil, errors.New("grant store: database, key ring and clients are required")
 	}
-	wrong := []error{c.Lifetimes.Validate()}
-	own, err := url.Parse(c.PublicURL)
-	if err != nil || own.Host == "" {
-		wrong = append(wrong, errors.New("public URL: expected an absolute URL"))
-		own = &url.URL{}
+	if err := c.Lifetimes.Validate(); err != nil {
+		return nil, fmt.Errorf("grant store: %w", err)
 	}
 	s := &Store{
-		db: c.DB, ring: c.Ring, lifetimes: c.Lifetimes, now: c.Now,
-		clients: map[string]Client{}, used: map[string]int64{},
+		db: c.DB, ring: c.Ring, clients: c.Clients, lifetimes: c.Lifetimes, now: c.Now,
+		used:          map[string]int64{},
 		authenticated: db.NewCache[credential, access](c.DB, remembered),
 		live:          db.NewCache[string, liveGrant](c.DB, remembered),
-		documents:     c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
 	}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	for _, client := range c.Clients {
-		for _, p := range client.Validate(c.PublicURL, c.SalesforceHosts) {
-			wrong = append(wrong, fmt.Errorf("client %q: %v", client.ID, p))
-		}
-		if _, twice := s.clients[client.ID]; twice {
-			wrong = append(wrong, fmt.Errorf("client %q: id is used twice", client.ID))
-		}
-		client.own, client.Kind = own, Configured
-		s.clients[client.ID] = client
-	}
-	if err := errors.Join(wrong...); err != nil {
-		return nil, fmt.Errorf("grant store: %w", err)
 	}
 	return s, nil
 }

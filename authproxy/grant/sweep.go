@@ -58,22 +58,7 @@ func (s *Store) sweep(ctx context.Context, tx *sql.Tx) error {
 		WHERE rotated_at > 0 AND rotated_at <= $1 AND sealed_successor <> ''`, grace); err != nil {
 		return err
 	}
-	if err := s.sweepClients(ctx, tx, now); err != nil {
-		return err
-	}
 	old := now - keepEnded.Milliseconds()
 	_, err := tx.ExecContext(ctx, `DELETE FROM grants WHERE (revoked_at > 0 AND revoked_at <= $1) OR expires_at <= $1`, old)
-	return err
-}
-
-// sweepClients forgets clients that registered themselves, and documents, which no
-// grant refers to: those that nobody uses, and those whose last grant ended keepEnded
-// ago.
-func (s *Store) sweepClients(ctx context.Context, tx *sql.Tx, now int64) error {
-	if _, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE created_at <= $1 AND read_at <= $1
-		AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registered_clients.id)`, now-unusedLifetime.Milliseconds()); err != nil {
-		return err
-	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM client_assertions WHERE expires_at <= $1`, now)
 	return err
 }

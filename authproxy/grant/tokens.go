@@ -70,7 +70,7 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidToken
 	}
-	if foreign, ok := errors.AsType[*ForeignTokenError](err); ok && s.knows(foreign.Grant.ClientID) {
+	if foreign, ok := errors.AsType[*ForeignTokenError](err); ok && s.clients.Knows(foreign.Grant.ClientID) {
 		return nil, foreign
 	} else if ok {
 		return nil, ErrInvalidToken
@@ -78,7 +78,7 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	if err != nil {
 		return nil, fmt.Errorf("authenticating: %w", err)
 	}
-	if !s.knows(a.grant.ClientID) {
+	if !s.clients.Knows(a.grant.ClientID) {
 		return nil, ErrInvalidToken
 	}
 	g := a.grant

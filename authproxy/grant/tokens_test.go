@@ -65,7 +65,7 @@ func TestRemovedClientIsRefused(t *testing.T) {
 	f := open(t)
 	tokens := f.tokens(t, testSubject)
 	c := f.cfg
-	c.Clients = c.Clients[1:]
+	c.Clients = known{"tool"}
 	without, err := New(c)
 	if err != nil {
 		t.Fatal(err)

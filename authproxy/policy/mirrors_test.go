@@ -1,6 +1,8 @@
 package policy
 
-import "testing"
+import (
+	"testing"
+)
 
 // FW-22: records are also seen through other objects: histories, views, lists, person
 // accounts. A denial of the records holds there, too.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -244,7 +245,7 @@ func clientCommand() *cobra.Command {
 	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			var rows []clientRow
-			clients, err := s.grants.Clients(cmd.Context())
+			clients, err := s.clients.All(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -261,7 +262,7 @@ func clientCommand() *cobra.Command {
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; to keep it out, take it, or the host of its document,\nfrom the configuration as well."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			clients, err := s.grants.Clients(cmd.Context())
+			clients, err := s.clients.All(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -269,7 +270,7 @@ func clientCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if n == 0 && !slices.ContainsFunc(clients, func(c grant.Client) bool { return c.ID == args[0] }) {
+			if n == 0 && !slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] }) {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", ui.Printable(args[0]), n, plural(n, "connection"))

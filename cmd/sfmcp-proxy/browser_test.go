@@ -88,7 +88,7 @@ func (p *loopbackClient) answer(t *testing.T, d *demo) url.Values {
 
 // connectIn walks a person who is nowhere signed in from the client's link back to the
 // client, and opens an MCP session with what it got.
-func (d *demo) connectIn(b *chrome, server, username string) *client {
+func (d *demo) connectIn(b *chrome, server, username string) *mcpClient {
 	d.t.Helper()
 	p := startLoopbackClient(d.t)
 	consent := b.open(p.link(d, server))
@@ -99,7 +99,7 @@ func (d *demo) connectIn(b *chrome, server, username string) *client {
 	b.shows(approval, http.StatusOK, "Allow Access?", username)
 	b.shows(b.click(allowButton), http.StatusOK, "You can close this window.")
 	code := p.answer(d.t, d).Get("code")
-	c := &client{d: d, url: d.MCPURLs[server]}
+	c := &mcpClient{d: d, url: d.MCPURLs[server]}
 	c.token(url.Values{"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {p.redirectURI},
 		"client_id": {d.ClientID}, "code_verifier": {p.verifier}, "resource": {c.url}})
 	c.initialize()

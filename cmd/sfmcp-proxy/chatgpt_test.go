@@ -16,7 +16,7 @@ import (
 // what it says over a session and without one, a message a line. What it tells about
 // its user is marked "canary".
 type chatGPT struct {
-	*client
+	*mcpClient
 	version string // of its MCP-Protocol-Version header
 }
 
@@ -128,7 +128,7 @@ func (g *chatGPT) keptPrivate() {
 func TestChatGPTOpening(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	g := &chatGPT{client: d.authorize(d.browser(), "sobject-all", rep), version: "2026-07-28"}
+	g := &chatGPT{mcpClient: d.authorize(d.browser(), "sobject-all", rep), version: "2026-07-28"}
 	messages := script(t, "stateless.jsonl")
 	r := g.say(messages[0])
 	var found struct {
@@ -166,7 +166,7 @@ func TestChatGPTFallsBack(t *testing.T) {
 	t.Parallel()
 	const future = "2099-01-01"
 	d := startDemo(t)
-	g := &chatGPT{client: d.authorize(d.browser(), "sobject-all", rep), version: future}
+	g := &chatGPT{mcpClient: d.authorize(d.browser(), "sobject-all", rep), version: future}
 	r := g.say(strings.ReplaceAll(script(t, "stateless.jsonl")[0], "2026-07-28", future))
 	if r.Status != http.StatusBadRequest || r.Error == nil || !strings.HasPrefix(r.body, `{"jsonrpc":"2.0","id":"openai-mcp-discover","error":`) {
 		t.Fatalf("server/discover: %d %s", r.Status, r.body)

@@ -13,7 +13,8 @@
 // documents by which MCP clients describe themselves, through a guard of its own.
 // [sfmcp-proxy/authproxy/ui] draws pages.
 //
-// On these stand the parts that remember: [sfmcp-proxy/authproxy/grant] (who gave
+// On these stand the parts that remember: [sfmcp-proxy/authproxy/client] (which programs may
+// ask, and how they prove who they are), [sfmcp-proxy/authproxy/grant] (who gave
 // which client access, and the tokens that stand for it),
 // [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),

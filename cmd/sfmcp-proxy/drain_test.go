@@ -73,7 +73,7 @@ type burst struct {
 	failed atomic.Int64
 }
 
-func (b *burst) call(c *client, id int, tool string, arguments any) {
+func (b *burst) call(c *mcpClient, id int, tool string, arguments any) {
 	own := *c
 	own.id = id
 	b.group.Go(func() {

@@ -297,7 +297,7 @@ func TestAP02NothingRidesOnAnApproval(t *testing.T) {
 func TestAnswersStayWithTheirUsers(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	clients := map[string]*client{rep: d.connect("sobject-all", rep), manager: d.connect("sobject-all", manager)}
+	clients := map[string]*mcpClient{rep: d.connect("sobject-all", rep), manager: d.connect("sobject-all", manager)}
 	d.control("PUT", "/faults", map[string]any{"framing": "random", "answer_delay": "5ms", "progress_notifications": 2, "session_death": "404",
 		"wrong_answer_ids": 20, "truncated_streams": 20, "dropped_connections": 20, "empty_answers": 20}, nil)
 	var group sync.WaitGroup

@@ -272,9 +272,9 @@ func (d *demo) browser() *salesforcesim.Browser {
 
 const testCallback = "http://127.0.0.1:49152/callback"
 
-// client is an MCP client of our own, on bare HTTP: for what ready-made clients do
+// mcpClient is an MCP client of our own, on bare HTTP: for what ready-made clients do
 // not let a test do.
-type client struct {
+type mcpClient struct {
 	d               *demo
 	url             string
 	access, refresh string
@@ -283,7 +283,7 @@ type client struct {
 }
 
 // connect signs a user in and opens a session.
-func (d *demo) connect(server, username string) *client {
+func (d *demo) connect(server, username string) *mcpClient {
 	d.t.Helper()
 	c := d.authorize(d.browser(), server, username)
 	c.initialize()
@@ -291,9 +291,9 @@ func (d *demo) connect(server, username string) *client {
 }
 
 // authorize walks consent, login and callback and redeems the code.
-func (d *demo) authorize(b *salesforcesim.Browser, server, username string) *client {
+func (d *demo) authorize(b *salesforcesim.Browser, server, username string) *mcpClient {
 	d.t.Helper()
-	c := &client{d: d, url: d.MCPURLs[server]}
+	c := &mcpClient{d: d, url: d.MCPURLs[server]}
 	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	query := url.Values{
@@ -328,7 +328,7 @@ func (d *demo) password(username string) string {
 }
 
 // token posts to the token endpoint and keeps what it answers.
-func (c *client) token(form url.Values) {
+func (c *mcpClient) token(form url.Values) {
 	c.d.t.Helper()
 	resp, err := http.PostForm(c.d.PublicURL+"/oauth/token", form)
 	if err != nil {
@@ -384,7 +384,7 @@ func (r reply) tools() (names []string) {
 }
 
 // post sends one message; params is marshalled unless it is raw text.
-func (c *client) post(ctx context.Context, method string, params any, notification bool) (reply, error) {
+func (c *mcpClient) post(ctx context.Context, method string, params any, notification bool) (reply, error) {
 	message := map[string]any{"jsonrpc": "2.0", "method": method}
 	if params != nil {
 		message["params"] = params
@@ -421,7 +421,7 @@ func (c *client) post(ctx context.Context, method string, params any, notificati
 	return r, err
 }
 
-func (c *client) send(method string, params any) reply {
+func (c *mcpClient) send(method string, params any) reply {
 	c.d.t.Helper()
 	r, err := c.post(c.d.t.Context(), method, params, false)
 	if err != nil {
@@ -430,7 +430,7 @@ func (c *client) send(method string, params any) reply {
 	return r
 }
 
-func (c *client) initialize() {
+func (c *mcpClient) initialize() {
 	c.d.t.Helper()
 	r := c.send("initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{},
 		"clientInfo": map[string]any{"name": "test", "version": "1"}})
@@ -444,7 +444,7 @@ func (c *client) initialize() {
 }
 
 // call calls a tool.
-func (c *client) call(tool string, arguments any) reply {
+func (c *mcpClient) call(tool string, arguments any) reply {
 	c.d.t.Helper()
 	return c.send("tools/call", map[string]any{"name": tool, "arguments": arguments})
 }

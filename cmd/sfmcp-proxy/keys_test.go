@@ -16,7 +16,7 @@ import (
 
 // stopped is what a proxy leaves that has been used and stopped: its folder, and the
 // client that it served.
-func stopped(t *testing.T) (*demo, *client) {
+func stopped(t *testing.T) (*demo, *mcpClient) {
 	t.Helper()
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)

@@ -33,6 +33,7 @@ var layer = map[string]int{
 	"authproxy/access": 3,
 
 	// Each owns its tables or connections.
+	"authproxy/client":    2,
 	"authproxy/grant":     2,
 	"authproxy/link":      2,
 	"authproxy/approval":  2,
@@ -42,7 +43,7 @@ var layer = map[string]int{
 	"mcpforward/upstream": 2,
 
 	// Import nothing of ours. clientdoc is apart from salesforce, whose client serves hosts
-	// that the operator chose, because it goes where strangers say.
+	// that the operator chose, because it goes where anybody can send it.
 	"authproxy/clientdoc":               1,
 	"authproxy/clientdoc/clientdoctest": 1, // for tests
 	"authproxy/db":                      1,

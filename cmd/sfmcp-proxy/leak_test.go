@@ -154,7 +154,7 @@ func TestCL17DumpsHoldNoToken(t *testing.T) {
 }
 
 // secrets are those of a client and of Salesforce that are in use now.
-func (d *demo) secrets(c *client) map[string]string {
+func (d *demo) secrets(c *mcpClient) map[string]string {
 	d.t.Helper()
 	secrets := map[string]string{"access token": c.access, "refresh token": c.refresh, "MCP session": c.session}
 	for _, r := range d.recorded("raw=1") {

@@ -175,7 +175,7 @@ func TestParallelCallsAtExpiryRefreshOnce(t *testing.T) {
 
 func TestCutOffCommands(t *testing.T) {
 	t.Parallel()
-	alive := func(c *client) bool { return c.call("getUserInfo", map[string]any{}).Status == http.StatusOK }
+	alive := func(c *mcpClient) bool { return c.call("getUserInfo", map[string]any{}).Status == http.StatusOK }
 	t.Run("grant revoke", func(t *testing.T) {
 		t.Parallel()
 		d := startDemo(t)

@@ -217,7 +217,7 @@ func TestCL02OrgsSideBySide(t *testing.T) {
 	t.Parallel()
 	d, sim := startOrgs(t)
 	b := d.browser()
-	clients := map[string]*client{}
+	clients := map[string]*mcpClient{}
 	for _, o := range simulatedOrgs {
 		c := d.authorize(b, o.server, o.username())
 		c.initialize()

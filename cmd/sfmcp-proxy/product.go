@@ -58,6 +58,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 	p.routes = p.table()
 	p.sweepers = []func(context.Context) error{
 		p.grants.Sweep,
+		p.clients.Sweep,
 		func(ctx context.Context) error { return p.cutoff.Sweep(ctx, p.now()) },
 		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
@@ -84,13 +85,13 @@ func (p *product) openHandlers() (err error) {
 		return err
 	}
 	if p.authorization, err = authproxy.New(authproxy.Config{
-		Access: p.access, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
+		Access: p.access, Clients: p.clients, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
 		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Log: p.log, Now: p.now,
 	}); err != nil {
 		return err
 	}
 	p.pages, err = console.New(console.Config{
-		Access: p.access, Sessions: p.sessions, Guard: guard, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
+		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
 		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
 		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	})

@@ -160,9 +160,9 @@ func (p *publisher) sign(t *testing.T, clientID, issuer string) url.Values {
 }
 
 // walk is the whole flow of a client: consent, login, code, tokens, a session.
-func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *client {
+func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *mcpClient {
 	d.t.Helper()
-	c := &client{d: d, url: d.MCPURLs["sobject-reads"]}
+	c := &mcpClient{d: d, url: d.MCPURLs["sobject-reads"]}
 	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	query := url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"s"}, "resource": {c.url},
@@ -185,7 +185,7 @@ func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *clie
 	return c
 }
 
-func (c *client) renew(clientID string, extra url.Values) {
+func (c *mcpClient) renew(clientID string, extra url.Values) {
 	c.d.t.Helper()
 	for name, value := range map[string]string{"grant_type": "refresh_token", "refresh_token": c.refresh, "client_id": clientID, "resource": c.url} {
 		extra.Set(name, value)
@@ -215,7 +215,7 @@ func TestClientsWithDocuments(t *testing.T) {
 		{"VS Code on the web", p.URL("vscode.dev", "/oauth/client-metadata.json"), "https://vscode.dev/redirect", nothing},
 		{"VS Code, another port", p.URL("vscode.dev", "/oauth/client-metadata.json"), "http://127.0.0.1:50000/", nothing},
 	}
-	var clients []*client
+	var clients []*mcpClient
 	for _, w := range walks {
 		c := d.walk(w.id, w.redirectURI, w.extra)
 		c.renew(w.id, w.extra())

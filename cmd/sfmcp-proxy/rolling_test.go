@@ -182,7 +182,7 @@ func (d *demo) insistOnApproval(b *salesforcesim.Browser, link string) {
 }
 
 // insist makes a read and repeats it if it failed, a few times; it returns how often.
-func (c *client) insist(t *testing.T, params any) (tries int) {
+func (c *mcpClient) insist(t *testing.T, params any) (tries int) {
 	for tries = 1; tries <= 4; tries++ {
 		r, err := c.post(t.Context(), "tools/call", params, false)
 		if err == nil && r.Status == http.StatusOK && !r.Result.IsError {

@@ -71,7 +71,7 @@ func tables(t *testing.T, store *db.DB) (names []string) {
 
 // used is a demonstration in which everything that can be stored is: tokens, a code, a
 // request before and after its consent, sessions, an approval that waits, one that is spent.
-func used(t *testing.T) (d *demo, c *client, signedIn string) {
+func used(t *testing.T) (d *demo, c *mcpClient, signedIn string) {
 	t.Helper()
 	d = startDemo(t)
 	b := d.browser()
@@ -172,7 +172,7 @@ func (d *demo) knocks(value string) map[string]func(t *testing.T) int {
 	}
 	list := func(t *testing.T) int {
 		t.Helper()
-		visitor := &client{d: d, url: d.MCPURLs["sobject-all"], access: value}
+		visitor := &mcpClient{d: d, url: d.MCPURLs["sobject-all"], access: value}
 		r, err := visitor.post(t.Context(), "initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{},
 			"clientInfo": map[string]any{"name": "thief", "version": "1"}}, false)
 		if err != nil {

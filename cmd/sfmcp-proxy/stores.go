@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
@@ -38,6 +39,7 @@ type stores struct {
 	ring      *seal.KeyRing
 	db        *db.DB
 	audit     *audit.Log
+	clients   *client.Store
 	grants    *grant.Store
 	access    *access.Control
 	links     *link.Store
@@ -84,9 +86,14 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			return nil, err
 		}
 	}
+	if s.clients, err = client.New(client.Config{
+		DB: s.db, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(),
+		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled, Now: s.now,
+	}); err != nil {
+		return nil, err
+	}
 	if s.grants, err = grant.New(grant.Config{
-		DB: s.db, Ring: s.ring, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(), Now: s.now,
-		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled,
+		DB: s.db, Ring: s.ring, Clients: s.clients, Now: s.now,
 		Lifetimes: c.Lifetimes.Grants(),
 	}); err != nil {
 		return nil, err
@@ -147,7 +154,7 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
-	return &authproxy.Cutoff{Access: s.access, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
+	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
 }
 
 // linkEvent records what happened to a Salesforce login without a caller.

@@ -18,6 +18,7 @@ import (
 	"text/template"
 	"time"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -134,8 +135,12 @@ func (p *product) open(ctx context.Context, path, keys string) (err error) {
 	if p.db, err = db.Open(ctx, db.Config{URL: "sqlite:" + path}); err != nil {
 		return err
 	}
-	if p.grants, err = grant.New(grant.Config{DB: p.db, Ring: ring, PublicURL: publicURL, Lifetimes: lifetimes,
-		Clients: []grant.Client{{ID: clientID, Name: "Bench", RedirectURIs: []string{redirectURI}}}}); err != nil {
+	clients, err := client.New(client.Config{DB: p.db, PublicURL: publicURL,
+		Clients: []client.Client{{ID: clientID, Name: "Bench", RedirectURIs: []string{redirectURI}}}})
+	if err != nil {
+		return err
+	}
+	if p.grants, err = grant.New(grant.Config{DB: p.db, Ring: ring, Clients: clients, Lifetimes: lifetimes}); err != nil {
 		return err
 	}
 	p.links = link.New(link.Config{DB: p.db, Ring: ring})

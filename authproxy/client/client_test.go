@@ -1,4 +1,4 @@
-package grant
+package client
 
 import (
 	"net/url"

@@ -1,8 +1,7 @@
-package grant
+package client
 
 import (
 	"context"
-	"crypto"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -12,17 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/seal"
 )
-
-// keysMaxAge is how long the last good key set of a client counts while a newer one
-// cannot be had: a key that its owner took back must not be good for ever because its
-// host is kept from answering. The document itself has no such limit, for it opens
-// nothing: grants have lifetimes of their own.
-const keysMaxAge = 7 * 24 * time.Hour
-
-// keysPause is the least time between two fetches of a key set for unknown keys.
-const keysPause = 30 * time.Second
 
 // staleWait is how long a token request waits for a newer document or key set where
 // there is an older one: clients give the token endpoint 10 s.
@@ -31,7 +20,7 @@ const staleWait = 2 * time.Second
 // registration is a row of registered_clients.
 type registration struct {
 	id, metadata, keys, keysURI                                string
-	kind                                                       ClientKind
+	kind                                                       Kind
 	readAt, freshUntil, keysReadAt, keysFreshUntil, assertedAt int64
 }
 
@@ -77,7 +66,7 @@ func (s *Store) registered(ctx context.Context) (all []Client, err error) {
 		if err := r.scan(rows); err != nil {
 			return nil, fmt.Errorf("listing clients: %w", err)
 		}
-		if c, err := s.clientOf(&r); err == nil && s.knows(r.id) {
+		if c, err := s.clientOf(&r); err == nil && s.Knows(r.id) {
 			all = append(all, c)
 		}
 	}
@@ -129,7 +118,7 @@ func (s *Store) documentClient(ctx context.Context, id string, stale bool) (Clie
 		}
 	}
 	if stale && have == nil {
-		return Client{}, ErrNoClient // whoever has a grant has been read before
+		return Client{}, ErrUnknown // whoever has a grant has been read before
 	}
 	if stale {
 		patience, cancel := context.WithTimeout(ctx, staleWait)
@@ -143,7 +132,7 @@ func (s *Store) documentClient(ctx context.Context, id string, stale bool) (Clie
 				return c, nil
 			}
 		}
-		return Client{}, fmt.Errorf("%w: %w", ErrNoClient, err)
+		return Client{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
 	return s.keepDocument(context.WithoutCancel(ctx), registration{id: id, kind: Document, metadata: string(body), readAt: now, freshUntil: now + fresh.Milliseconds()})
 }
@@ -152,7 +141,7 @@ func (s *Store) documentClient(ctx context.Context, id string, stale bool) (Clie
 // stored a later one, and returns its client.
 func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error) {
 	if _, err := s.clientOf(&r); err != nil {
-		return Client{}, fmt.Errorf("%w: %w: %w", ErrNoClient, clientdoc.ErrInvalid, err)
+		return Client{}, fmt.Errorf("%w: %w: %w", ErrUnknown, clientdoc.ErrInvalid, err)
 	}
 	row := s.db.Writes.QueryRowContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
 		VALUES ($1, $2, $3, $4, $4, $5)
@@ -162,86 +151,4 @@ func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error
 		return Client{}, fmt.Errorf("storing client document: %w", err)
 	}
 	return s.clientOf(&r)
-}
-
-// ClientKey returns the key that a Document client signs with, by key id and algorithm
-// (RS256, ES256). [ErrNoClient]: there is none.
-//
-// Keys come from the document or from the jwks_uri in it, never from what is signed. A
-// key set is fetched again when it is no longer current or does not have the key; the
-// last good one serves for keysMaxAge while that fails.
-func (s *Store) ClientKey(ctx context.Context, c Client, kid, algorithm string) (crypto.PublicKey, error) {
-	if c.metadata == nil || s.documents == nil {
-		return nil, ErrNoClient
-	}
-	now := s.millis()
-	if c.metadata.JWKSURI == "" {
-		if now-db.Millis(c.ReadAt) > keysMaxAge.Milliseconds() {
-			return nil, ErrNoClient
-		}
-		return findKey(string(c.metadata.JWKS), kid, algorithm)
-	}
-	have, err := s.registration(ctx, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	if have == nil {
-		return nil, ErrNoClient
-	}
-	stored, storedErr := findKey(have.keys, kid, algorithm)
-	if have.keysURI != c.metadata.JWKSURI { // of another place: as if there were none
-		storedErr, have.keysReadAt = ErrNoClient, 0
-	}
-	since := now - have.keysReadAt
-	if now < have.keysFreshUntil && storedErr == nil || storedErr != nil && since < keysPause.Milliseconds() {
-		return stored, storedErr
-	}
-	usable := storedErr == nil && since <= keysMaxAge.Milliseconds()
-	patience, cancel := context.WithTimeout(ctx, 2*staleWait)
-	defer cancel()
-	keys, fresh, err := s.documents.Keys(patience, c.metadata.JWKSURI)
-	if err != nil && usable {
-		return stored, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoClient, err)
-	}
-	_, err = s.db.Writes.ExecContext(ctx, `UPDATE registered_clients SET keys = $1, keys_uri = $2, keys_read_at = $3, keys_fresh_until = $4
-		WHERE id = $5`, string(keys), c.metadata.JWKSURI, now, now+fresh.Milliseconds(), c.ID)
-	if err != nil {
-		return nil, fmt.Errorf("storing client keys: %w", err)
-	}
-	return findKey(string(keys), kid, algorithm)
-}
-
-func findKey(set, kid, algorithm string) (crypto.PublicKey, error) {
-	keys, err := clientdoc.ParseKeys([]byte(set))
-	if err != nil {
-		return nil, ErrNoClient
-	}
-	key, err := keys.Find(kid, algorithm)
-	if err != nil {
-		return nil, ErrNoClient
-	}
-	return key, nil
-}
-
-// SpendAssertion marks the id of a verified client assertion as used, and the client as
-// one that signs. false: the id was used before (RFC 7523 3, item 7). The database
-// remembers, so that it holds for every process; until expires, after which the
-// assertion is no good in any case.
-func (s *Store) SpendAssertion(ctx context.Context, clientID, jti string, expires time.Time) (fresh bool, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		n, err := db.Affected(ctx, tx, `INSERT INTO client_assertions (client_id, jti_hash, expires_at) VALUES ($1, $2, $3)
-			ON CONFLICT (client_id, jti_hash) DO NOTHING`, clientID, seal.Hash(jti), db.Millis(expires))
-		if fresh = n == 1; err != nil || !fresh {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `UPDATE registered_clients SET asserted_at = $1 WHERE id = $2 AND asserted_at = 0`, s.millis(), clientID)
-		return err
-	})
-	if err != nil {
-		return false, fmt.Errorf("spending assertion: %w", err)
-	}
-	return fresh, nil
 }

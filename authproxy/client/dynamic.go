@@ -1,4 +1,4 @@
-package grant
+package client
 
 import (
 	"context"
@@ -17,12 +17,8 @@ import (
 // like the URL of a document (CIMD).
 const dynamicPrefix = "dyn_"
 
-const (
-	// maxDynamic bounds how many clients are registered at a time.
-	maxDynamic = 10_000
-	// unusedLifetime is how long a registration or a document that no grant refers to is kept.
-	unusedLifetime = 24 * time.Hour
-)
+// maxDynamic bounds how many clients are registered at a time.
+const maxDynamic = 10_000
 
 // Registration is a client that has registered itself.
 type Registration struct {
@@ -41,11 +37,11 @@ type registeredMetadata struct {
 }
 
 // Register stores a client that registers itself (RFC 7591 3.1). Every redirect URI
-// must be acceptable ([*clientdoc.RedirectError] otherwise). [ErrTooManyClients]: there
-// is no room; [ErrNoClient]: this is switched off.
+// must be acceptable ([*clientdoc.RedirectError] otherwise). [ErrTooMany]: there
+// is no room; [ErrUnknown]: this is switched off.
 func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registration, error) {
 	if !s.dynamic {
-		return nil, ErrNoClient
+		return nil, ErrUnknown
 	}
 	for _, uri := range m.RedirectURIs {
 		if err := ValidateRedirectURI(uri, s.publicURL, s.salesforceHosts); err != nil {
@@ -64,7 +60,7 @@ func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registrat
 		return nil, fmt.Errorf("registering client: %w", err)
 	}
 	if n == 0 {
-		return nil, ErrTooManyClients
+		return nil, ErrTooMany
 	}
 	return &Registration{id, db.Time(now), m.Name, m.RedirectURIs, m.ApplicationType}, nil
 }
@@ -75,11 +71,11 @@ func (s *Store) dynamicClient(ctx context.Context, id string) (Client, error) {
 		return Client{}, err
 	}
 	if r == nil || r.kind != Dynamic {
-		return Client{}, ErrNoClient
+		return Client{}, ErrUnknown
 	}
 	c, err := s.clientOf(r)
 	if err != nil {
-		return Client{}, errors.Join(ErrNoClient, err)
+		return Client{}, errors.Join(ErrUnknown, err)
 	}
 	return c, nil
 }
