@@ -343,10 +343,10 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestCL12RestedSessionIsDeleted: by the call that replaces it, with that call's token, and
+// TestIdleSessionIsDeleted: by the call that replaces it, with that call's token, and
 // not again at a server that refuses. Neither a dead session nor Close nor Forget
 // sends a DELETE.
-func TestCL12RestedSessionIsDeleted(t *testing.T) {
+func TestIdleSessionIsDeleted(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[int]int{200: 3, 204: 3, 404: 3, 405: 1, 501: 1} {
 		x := newFixture(t, onMethod(http.MethodDelete, status(code, "")))
