@@ -12,7 +12,7 @@ import (
 
 // Every step of a request ends in one of these: a result, or an error that says which
 // other answer the client gets. How they look on the wire is in render.go. Any other
-// error is a failure of ours, which the client is told nothing of.
+// error is a failure of ours, of which the answer says nothing.
 
 // result is what a request is answered with if nothing stands against it. The zero value
 // has nothing to say: a stream of notifications has said everything before.

@@ -10,7 +10,7 @@ import (
 )
 
 // serve is the life of a request, top to bottom. Each step does its part or returns why
-// the request ends here, which render.go tells the client. What is forwarded to Salesforce
+// the request ends here, from which render.go makes the answer. What is forwarded to Salesforce
 // is a call and goes on in [call.forward]; everything else is answered here.
 func (r *request) serve() (result, error) {
 	if err := r.checkAddress(); err != nil { // transport.go: path, host, origin

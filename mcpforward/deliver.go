@@ -54,7 +54,7 @@ func (c *call) isUnlisted(ctx context.Context) bool {
 	return errors.Is(err, upstream.ErrNoTool)
 }
 
-// undelivered tells the client why there is no answer of Salesforce's. A lost login is
+// undelivered says why there is no answer of Salesforce's. A lost login is
 // a challenge of ours, which makes the client connect again.
 func (c *call) undelivered(e *upstream.Error) error {
 	if e.Kind == upstream.LoginLost {

@@ -32,7 +32,7 @@ func hasSessions(version string) bool {
 	return false
 }
 
-// supportedVersions is what clients of the stateless era are told.
+// supportedVersions are the versions that clients of the stateless era can choose from.
 const supportedVersions = `["` + statelessVersion + `","` + newestVersion + `","2025-06-18","2025-03-26","2024-11-05"]`
 
 // The error codes of 2026-07-28.

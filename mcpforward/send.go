@@ -27,7 +27,7 @@ func (r *request) target() upstream.Target {
 	}
 	return upstream.Target{
 		Org: org, Subject: subject, Server: r.server.Name, URL: r.server.URL, Timeout: r.server.Timeout,
-		Client: r.declaresToServer(),
+		Client: r.capabilitiesForServer(),
 		Token: func(ctx context.Context) (string, error) {
 			token, err := r.Links.Token(ctx, org, subject)
 			return whileAlive(ctx, token, err)

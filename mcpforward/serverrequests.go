@@ -34,9 +34,9 @@ func capabilityFor(method string) string {
 	return ""
 }
 
-// declaresToServer is what Salesforce is told of the client: what it declared and the
+// capabilitiesForServer are what Salesforce sees of the client: what it declared and the
 // server's configuration lets pass.
-func (r *request) declaresToServer() upstream.ClientCapabilities {
+func (r *request) capabilitiesForServer() upstream.ClientCapabilities {
 	passes := func(name string) bool {
 		return r.session != nil && r.client.capabilities.has(name) && r.server.MayRequest(name)
 	}
@@ -97,7 +97,7 @@ func (s *serverRequests) forget(answer *upstream.Answer) {
 }
 
 // forwardServerRequest passes a request of the hosted server on to the client. Where that
-// is not possible the server is told, so that it does not wait.
+// is not possible the server gets an error, so that it does not wait.
 func (c *call) forwardServerRequest(ctx context.Context, answer *upstream.Answer, m *jsonrpc.Message) error {
 	capability := capabilityFor(m.Method)
 	if capability == "" || c.session == nil || !c.server.MayRequest(capability) || !c.out.TakesEvents() {

@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -143,3 +144,40 @@ func TestKeepAliveBeforeTheCallIsSent(t *testing.T) {
 	waited("while it waited for its turn", c.tool("getUserInfo", `{}`))
 	<-slow
 }
+
+// D15: a turn is given back when the answer is out. Who reads slowly holds its own place,
+// and with it the number of answers that wait in memory for it is bounded.
+func TestTurnsAreHeldUntilTheAnswerIsOut(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
+	c := rep(w)
+	slow := chanWriter{make(http.Header), make(chan string)}
+	r := c.request(strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"getUserInfo","arguments":{}}}`))
+	var answering sync.WaitGroup
+	answering.Go(func() { w.handler.ServeHTTP(slow, r) })
+	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
+	gone, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, ok := w.handler.budgets.Enter(gone, limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales"); ok {
+		t.Error("another call has the turn of one whose answer nobody has read")
+	}
+	for body := ""; !strings.Contains(body, `"id":1`); { // keep-alives may come first
+		body = <-slow.wrote
+	}
+	answering.Wait()
+	leave, ok := w.handler.budgets.Enter(t.Context(), limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales")
+	if !ok {
+		t.Fatal("the turn is not given back")
+	}
+	leave()
+}
+
+// chanWriter is a response that is read as it is written.
+type chanWriter struct {
+	header http.Header
+	wrote  chan string
+}
+
+func (w chanWriter) Header() http.Header         { return w.header }
+func (w chanWriter) WriteHeader(int)             {}
+func (w chanWriter) Write(b []byte) (int, error) { w.wrote <- string(b); return len(b), nil }
