@@ -14,7 +14,7 @@
 // once. Two refreshes at the same time, or an answer that is lost, therefore end the
 // link. So:
 //
-//   - One refresh per link and version. In the process it is a flight that callers
+//   - One refresh per link and version. In the process it is work that callers
 //     share and none of them can cancel. Across processes it is a lease in the row,
 //     renewed while its holder lives and free to take 8 s after it died.
 //   - The version is a fencing number. It rises with each change of tokens, and every

@@ -33,7 +33,7 @@ var errMoved = errors.New("link has another version")
 // claim takes the lease of a version and counts the refresh token as sent. It waits
 // while another process holds the lease. The record it returns is as claimed; with
 // errMoved it is the current one, perhaps nil.
-func (s *Store) claim(ctx context.Context, key flightKey) (*record, error) {
+func (s *Store) claim(ctx context.Context, key linkVersion) (*record, error) {
 	for {
 		l, err := s.load(ctx, s.DB.Reads, key.org, key.subject)
 		if err != nil {

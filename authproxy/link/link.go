@@ -125,9 +125,9 @@ type Store struct {
 	wake   chan struct{}
 	held   *db.Cache[user, held] // unsealed, for the next calls
 
-	mu      sync.Mutex
-	flights map[flightKey]*flight
-	closed  bool
+	mu       sync.Mutex
+	inFlight map[linkVersion]*sharedRefresh
+	closed   bool
 }
 
 // New returns a store. It starts nothing.
@@ -145,7 +145,7 @@ func New(cfg Config) *Store {
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
 	return &Store{Config: cfg, holder: seal.Secret("")[:16], wake: make(chan struct{}, 1),
-		held: db.NewCache[user, held](cfg.DB, remembered), flights: map[flightKey]*flight{}}
+		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{}}
 }
 
 // record is one row of links.

@@ -11,9 +11,9 @@ import (
 // clients give up on a call after about 60 s.
 const waitLimit = 20 * time.Second
 
-// flightLimit ends a refresh whatever happens: two requests, the pause between, and
+// refreshLimit ends a refresh whatever happens: two requests, the pause between, and
 // the wait for another process's lease, with room.
-const flightLimit = 5 * time.Minute
+const refreshLimit = 5 * time.Minute
 
 // Token returns an access token of the link that has not expired. Shortly before expiry
 // it begins a refresh and returns the token it has; after expiry it waits for the
@@ -109,14 +109,14 @@ func (s *Store) refreshAt(l *record) time.Time {
 	return l.expiresAt.Add(-min(s.RefreshAhead, lifetime/4))
 }
 
-// A flight is a refresh of one version of a link in this process.
-type flight struct {
+// A sharedRefresh is a refresh of one version of a link in this process.
+type sharedRefresh struct {
 	done   chan struct{}
 	access string
 	err    error
 }
 
-type flightKey struct {
+type linkVersion struct {
 	org, subject string
 	version      int64
 }
@@ -124,27 +124,27 @@ type flightKey struct {
 // begin starts a refresh of l's version or joins the one that is under way. Nobody's
 // context ends it: a cancelled leader must not fail its followers, nor leave
 // Salesforce's answer unread.
-func (s *Store) begin(l *record, forced bool) *flight {
-	key := flightKey{l.org, l.subject, l.version}
+func (s *Store) begin(l *record, forced bool) *sharedRefresh {
+	key := linkVersion{l.org, l.subject, l.version}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f := s.flights[key]; f != nil {
+	if f := s.inFlight[key]; f != nil {
 		return f
 	}
-	f := &flight{done: make(chan struct{}), err: unavailable(0, nil)} // stays so if the refresh does not return
+	f := &sharedRefresh{done: make(chan struct{}), err: unavailable(0, nil)} // stays so if the refresh does not return
 	if s.closed {
 		close(f.done)
 		return f
 	}
-	s.flights[key] = f
+	s.inFlight[key] = f
 	go func() {
 		defer func() {
 			s.mu.Lock()
-			delete(s.flights, key)
+			delete(s.inFlight, key)
 			s.mu.Unlock()
 			close(f.done)
 		}()
-		ctx, cancel := context.WithTimeout(context.Background(), flightLimit)
+		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
 		defer cancel()
 		f.access, f.err = s.refresh(ctx, key, forced)
 	}()
@@ -174,8 +174,8 @@ func (s *Store) await(ctx context.Context, l *record, forced bool) (string, erro
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
-	var running []*flight
-	for _, f := range s.flights {
+	var running []*sharedRefresh
+	for _, f := range s.inFlight {
 		running = append(running, f)
 	}
 	s.mu.Unlock()

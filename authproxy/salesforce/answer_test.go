@@ -75,7 +75,7 @@ func TestTokenAnswers(t *testing.T) {
 			f := newFake(t)
 			f.token = tc.answer
 			_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
-			e := fault(t, err)
+			e := failureOf(t, err)
 			if got := (want{e.Kind, e.Code, e.Lost, e.RetryAfter}); got != tc.want {
 				t.Errorf("got %+v, expected %+v", got, tc.want)
 			}
@@ -98,7 +98,7 @@ func TestUnreachableIsNotLost(t *testing.T) {
 	}
 	f.Close()
 	_, err := c.Refresh(t.Context(), "acme", "5Aep1")
-	if e := fault(t, err); e.Kind != salesforce.Transient || e.Lost {
+	if e := failureOf(t, err); e.Kind != salesforce.Transient || e.Lost {
 		t.Errorf("error is %+v", e)
 	}
 }

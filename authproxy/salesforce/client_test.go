@@ -19,7 +19,7 @@ import (
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
-func fault(t *testing.T, err error) *salesforce.Error {
+func failureOf(t *testing.T, err error) *salesforce.Error {
 	t.Helper()
 	e, ok := errors.AsType[*salesforce.Error](err)
 	if !ok {
@@ -115,7 +115,7 @@ func TestCL02OrgsDoNotMix(t *testing.T) {
 	}
 	// b answers with a token of org A's id: it is not believed.
 	_, err := c.Exchange(t.Context(), "other", "codeB", "verifierB")
-	if e := fault(t, err); e.Kind != salesforce.Refused || e.Code != "wrong_org" {
+	if e := failureOf(t, err); e.Kind != salesforce.Refused || e.Code != "wrong_org" {
 		t.Errorf("error is %v", e)
 	}
 	if got := a.tokenForms[0].Get("code_verifier"); len(a.tokenForms) != 1 || got != "verifierA" {
@@ -133,7 +133,7 @@ func TestCL02OrgsDoNotMix(t *testing.T) {
 		func() error { _, err := c.Refresh(t.Context(), "ACME", "r"); return err },
 		func() error { return c.Revoke(t.Context(), "x", "r") },
 	} {
-		if e := fault(t, call()); e.Code != "unknown_org" {
+		if e := failureOf(t, call()); e.Code != "unknown_org" {
 			t.Errorf("unknown org gave %v", e)
 		}
 	}
@@ -159,7 +159,7 @@ func TestCL04ForeignOrgIsRevoked(t *testing.T) {
 		}
 	}
 	_, err := f.client(t).Exchange(ctx, "acme", "code", "verifier")
-	if e := fault(t, err); e.Kind != salesforce.Refused || e.Code != "wrong_org" || e.Hint == "" {
+	if e := failureOf(t, err); e.Kind != salesforce.Refused || e.Code != "wrong_org" || e.Hint == "" {
 		t.Errorf("error is %v, hint %q", e, e.Hint)
 	}
 	want := []url.Values{{"token": {"5Aep861newRefreshTokenOfAPlausibleLength"}}}
@@ -178,7 +178,7 @@ func TestExchangeNeedsRefreshToken(t *testing.T) {
 		f.answer(w, answer)
 	}
 	_, err := f.client(t).Exchange(t.Context(), "acme", "code", "verifier")
-	if e := fault(t, err); e.Code != "no_refresh_token" || !strings.Contains(e.Hint, "refresh_token") {
+	if e := failureOf(t, err); e.Code != "no_refresh_token" || !strings.Contains(e.Hint, "refresh_token") {
 		t.Errorf("error is %v, hint %q", e, e.Hint)
 	}
 	if len(f.revokeForms) != 1 {
@@ -192,7 +192,7 @@ func TestRefreshHandsOverRefusedToken(t *testing.T) {
 	f := newFake(t)
 	f.answerWith(f.jwt(nil, map[string]any{"client_id": "another"}))
 	_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
-	e := fault(t, err)
+	e := failureOf(t, err)
 	if e.Kind != salesforce.Refused || e.Received == nil || e.Received.RefreshToken != "5Aep861newRefreshTokenOfAPlausibleLength" || e.Received.AccessToken != "" {
 		t.Errorf("error is %v with %v", e, e.Received)
 	}
@@ -219,7 +219,7 @@ func TestRevoke(t *testing.T) {
 			f := newFake(t)
 			f.revoke = tc.answer
 			err := f.client(t).Revoke(t.Context(), "acme", "5AepSecretToken")
-			if tc.want == "" && err != nil || tc.want != "" && fault(t, err).Kind != tc.want {
+			if tc.want == "" && err != nil || tc.want != "" && failureOf(t, err).Kind != tc.want {
 				t.Errorf("got %v, expected kind %q", err, tc.want)
 			}
 			if diff := cmp.Diff([]url.Values{{"token": {"5AepSecretToken"}}}, f.revokeForms); diff != "" {

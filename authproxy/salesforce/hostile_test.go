@@ -67,7 +67,7 @@ func TestCL13HostileAnswers(t *testing.T) {
 				if err == nil {
 					t.Fatalf("accepted as %v with refresh token %q", token, token.RefreshToken)
 				}
-				e := fault(t, err)
+				e := failureOf(t, err)
 				if text := fmt.Sprintf("%v %+v %#v %s", e, e, e.Description, e.Hint); strings.Contains(text, secret[:14]) || strings.Contains(text, "eyJ") || len(text) > 2000 {
 					t.Errorf("the error says %q", text)
 				}

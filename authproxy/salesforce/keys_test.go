@@ -30,12 +30,12 @@ func TestFT27KeySetLagsBehind(t *testing.T) {
 	}
 	f.signedBy("k2")
 	_, err := c.Refresh(t.Context(), "acme", "5Aep1")
-	if e := fault(t, err); e.Kind != salesforce.Transient || e.Code != "unknown_key" || e.Received == nil {
+	if e := failureOf(t, err); e.Kind != salesforce.Transient || e.Code != "unknown_key" || e.Received == nil {
 		t.Errorf("a key set that lags: %v with %v", e, e.Received)
 	}
 	// A sign-in has a person who can repeat it; what it brought is not left alive.
 	_, err = c.Exchange(t.Context(), "acme", "code", "verifier")
-	if e := fault(t, err); e.Code != "keys_unavailable" || len(f.revokeForms) != 1 {
+	if e := failureOf(t, err); e.Code != "keys_unavailable" || len(f.revokeForms) != 1 {
 		t.Errorf("a sign-in meanwhile: %v, %d revocations", e, len(f.revokeForms))
 	}
 	f.set(func() {
@@ -68,7 +68,7 @@ func TestFT27BadSetsDoNotReplace(t *testing.T) {
 				f.set(func() { f.now = begin.Add(age) })
 				sent, got := len(f.tokenForms), ""
 				if _, err := c.Refresh(t.Context(), "acme", "5Aep1"); err != nil {
-					got = fault(t, err).Code
+					got = failureOf(t, err).Code
 				}
 				if got != want || (len(f.tokenForms) == sent) != (want != "") {
 					t.Errorf("keys of %s ago: %q, %d tokens sent; want %q", age, got, len(f.tokenForms)-sent, want)
@@ -89,7 +89,7 @@ func TestFT27TwoOrgsRotate(t *testing.T) {
 	c := a.client(t, a.org(), other)
 	refresh := func(org string) string {
 		if _, err := c.Refresh(t.Context(), org, "5Aep1"); err != nil {
-			return fault(t, err).Code
+			return failureOf(t, err).Code
 		}
 		return ""
 	}
@@ -125,7 +125,7 @@ func TestFT32SkewedClocks(t *testing.T) {
 		token, err := c.Refresh(t.Context(), "acme", "5Aep1")
 		got := ""
 		if err != nil {
-			got = fault(t, err).Code
+			got = failureOf(t, err).Code
 		}
 		if got != want {
 			t.Errorf("Salesforce %s ahead: %q, want %q", skew, got, want)

@@ -60,7 +60,7 @@ func TestProbeAuthorize(t *testing.T) {
 				}
 				return
 			}
-			if e := fault(t, err); e.Code != tc.code || !strings.Contains(e.Hint, tc.hint) {
+			if e := failureOf(t, err); e.Code != tc.code || !strings.Contains(e.Hint, tc.hint) {
 				t.Errorf("%v, hint %q", e, e.Hint)
 			}
 		})
@@ -87,10 +87,10 @@ func TestProbeAuthorizeVariants(t *testing.T) {
 	if err := c.ProbeAuthorize(t.Context(), "acme", salesforce.AsConfigured); err != nil {
 		t.Error(err)
 	}
-	if e := fault(t, c.ProbeAuthorize(t.Context(), "acme", salesforce.WithoutChallenge)); e.Code != "invalid_request" {
+	if e := failureOf(t, c.ProbeAuthorize(t.Context(), "acme", salesforce.WithoutChallenge)); e.Code != "invalid_request" {
 		t.Error(e)
 	}
-	if e := fault(t, c.ProbeAuthorize(t.Context(), "nobody", salesforce.AsConfigured)); e.Code != "unknown_org" {
+	if e := failureOf(t, c.ProbeAuthorize(t.Context(), "nobody", salesforce.AsConfigured)); e.Code != "unknown_org" {
 		t.Error(e)
 	}
 }
@@ -117,7 +117,7 @@ func TestProbeHost(t *testing.T) {
 	f := newFake(t)
 	c := f.client(t)
 	f.Close()
-	if _, _, err := c.ProbeHost(t.Context(), "acme"); fault(t, err).Code != "network" || !strings.Contains(fault(t, err).Hint, "login_url") {
+	if _, _, err := c.ProbeHost(t.Context(), "acme"); failureOf(t, err).Code != "network" || !strings.Contains(failureOf(t, err).Hint, "login_url") {
 		t.Errorf("gone: %v", err)
 	}
 }
@@ -143,7 +143,7 @@ func TestProbeKeys(t *testing.T) {
 		if usable != tc.usable || address != f.URL+"/id/keys" || (err == nil) != (tc.code == "") {
 			t.Errorf("%s: %d at %s, %v", name, usable, address, err)
 		}
-		if err != nil && (fault(t, err).Code != tc.code || !strings.Contains(fault(t, err).Hint, "jwks_url")) {
+		if err != nil && (failureOf(t, err).Code != tc.code || !strings.Contains(failureOf(t, err).Hint, "jwks_url")) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -161,7 +161,7 @@ func TestProbeGateway(t *testing.T) {
 		}))
 		err := c.ProbeGateway(t.Context(), gateway.URL+"/platform/mcp/v1/platform/sobject-all")
 		gateway.Close()
-		if (err == nil) != (want == "") || err != nil && (fault(t, err).Code != want || fault(t, err).Hint == "") {
+		if (err == nil) != (want == "") || err != nil && (failureOf(t, err).Code != want || failureOf(t, err).Hint == "") {
 			t.Errorf("%d: %v", code, err)
 		}
 	}

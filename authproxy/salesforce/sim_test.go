@@ -73,7 +73,7 @@ func TestSignInRefreshRevoke(t *testing.T) {
 			}
 		}
 		_, err = c.Refresh(t.Context(), "acme", next.RefreshToken)
-		if e := fault(t, err); e.Kind != salesforce.Dead {
+		if e := failureOf(t, err); e.Kind != salesforce.Dead {
 			t.Errorf("after revocation: %v", e)
 		}
 	}
@@ -99,7 +99,7 @@ func TestRS07HostileTokensOfSimulator(t *testing.T) {
 			if err == nil {
 				t.Fatalf("signed in as %v", token)
 			}
-			if e := fault(t, err); e.Kind != salesforce.Refused {
+			if e := failureOf(t, err); e.Kind != salesforce.Refused {
 				t.Errorf("error is %v", e)
 			}
 			for _, r := range sim.RefreshTokens(salesforcesim.GrantFilter{}) {
@@ -149,7 +149,7 @@ func TestSimulatorFaults(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = c.Refresh(t.Context(), "acme", token.RefreshToken)
-			if e := fault(t, err); e.Kind != tc.kind || e.Lost != tc.lost {
+			if e := failureOf(t, err); e.Kind != tc.kind || e.Lost != tc.lost {
 				t.Errorf("error is %v", e)
 			}
 		})

@@ -75,7 +75,7 @@ func TestCL07TLS(t *testing.T) {
 				"refresh":  func() error { _, err := c.Refresh(t.Context(), "acme", "5Aep"); return err },
 				"revoke":   func() error { return c.Revoke(t.Context(), "acme", "5Aep") },
 			} {
-				e := fault(t, call())
+				e := failureOf(t, call())
 				told := e.Code == "tls" || e.Code == "keys_unavailable" || tc.newest < tls.VersionTLS12 && e.Code == "network" // the alert comes from the other side
 				if e.Kind != salesforce.Transient || !told || e.Lost {
 					t.Errorf("%s: %+v", leg, e)

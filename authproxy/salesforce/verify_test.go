@@ -29,7 +29,7 @@ func refusals(t *testing.T, tokens func(f *fake) map[string]string) {
 			t.Errorf("%s: accepted as %v", name, got)
 			continue
 		}
-		e := fault(t, err)
+		e := failureOf(t, err)
 		kind := salesforce.Refused
 		switch code {
 		case "unknown_key":
@@ -107,7 +107,7 @@ func TestRS05OddKeyIDs(t *testing.T) {
 		if kid == "" {
 			kind, code = salesforce.Refused, "wrong_header"
 		}
-		if e := fault(t, err); e.Kind != kind || e.Code != code || f.keyFetches > 2 {
+		if e := failureOf(t, err); e.Kind != kind || e.Code != code || f.keyFetches > 2 {
 			t.Errorf("%s: %v after %d fetches", name, e, f.keyFetches)
 		}
 	}
@@ -208,7 +208,7 @@ func TestAnswerAroundTheTokenIsChecked(t *testing.T) {
 		answer[member] = v
 		f.token = status(200, marshal(answer))
 		_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
-		if e := fault(t, err); e.Kind != salesforce.Refused {
+		if e := failureOf(t, err); e.Kind != salesforce.Refused {
 			t.Errorf("%s %v: %v", member, v, e)
 		}
 	}
@@ -270,7 +270,7 @@ func TestRS08HostileKeys(t *testing.T) {
 		f := newFake(t)
 		f.keys = serveKeys(keys...)
 		_, err := f.client(t).Refresh(t.Context(), "acme", "5Aep1")
-		if e := fault(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 {
+		if e := failureOf(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 {
 			t.Errorf("%s: %v after %d requests; expected keys_unavailable before the token is sent", name, e, len(f.tokenForms))
 		}
 	}
@@ -293,14 +293,14 @@ func TestRS08HostileKeys(t *testing.T) {
 			t.Errorf("%s: believed", name)
 			continue
 		}
-		if e := fault(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 || time.Since(start) > 9*time.Second { // a second less than keys may take
+		if e := failureOf(t, err); e.Code != "keys_unavailable" || len(f.tokenForms) != 0 || time.Since(start) > 9*time.Second { // a second less than keys may take
 			t.Errorf("%s: %v after %d requests and %v", name, e, len(f.tokenForms), time.Since(start))
 		}
 	}
 	f := newFake(t)
 	f.keys = serveKeys(jwkOf("k1", otherKey), jwkOf("k1", signingKey), jwkOf("k2", signingKey))
 	_, err = f.client(t).Refresh(t.Context(), "acme", "5Aep1")
-	if e := fault(t, err); e.Code != "ambiguous_key" {
+	if e := failureOf(t, err); e.Code != "ambiguous_key" {
 		t.Errorf("one kid for two keys: %v", e)
 	}
 	f.answerWith(f.jwt(map[string]any{"kid": "k2"}, nil))
@@ -330,7 +330,7 @@ func TestFT27KeyRotation(t *testing.T) {
 		t.Helper()
 		got := ""
 		if err != nil {
-			got = fault(t, err).Code
+			got = failureOf(t, err).Code
 		}
 		if got != code || f.keyFetches != fetches {
 			t.Errorf("%s: %q after %d fetches, expected %q after %d", step, got, f.keyFetches, code, fetches)
@@ -344,7 +344,7 @@ func TestFT27KeyRotation(t *testing.T) {
 	f.answerWith(f.jwt(nil, nil))
 	err := refresh()
 	expect("removed key, asked just now", err, "keys_unavailable", 2)
-	if e := fault(t, err); e.Kind != salesforce.Transient || e.Received == nil {
+	if e := failureOf(t, err); e.Kind != salesforce.Transient || e.Received == nil {
 		t.Errorf("the new refresh token must be kept while keys are not to be had: %+v", e)
 	}
 	for i := range 1000 {
