@@ -28,7 +28,7 @@ func (s *Store) Bind(ctx context.Context, org, orgID string) error {
 			return err
 		}
 		if before != "" && stored > 0 {
-			return fmt.Errorf("%q was org %s before and is %s now, while logins of the former are stored: give the new one a name of its own", org, before, orgID)
+			return fmt.Errorf("%q was org %s before and is %s now, while logins of the previous one are stored: give the new one a name of its own", org, before, orgID)
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO meta (name, value) VALUES ($1, $2)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value`, "org:"+org, orgID)

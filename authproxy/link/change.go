@@ -81,7 +81,7 @@ func millis(t time.Time) int64 {
 var errRaced = errors.New("link changed at the same time")
 
 // Replace stores a fresh login of a user as the org's link of that user. The refresh
-// token of a former login is queued for revocation at Salesforce in the same
+// token of a previous login is queued for revocation at Salesforce in the same
 // transaction. It wins against a refresh that is under way.
 func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) error {
 	if t.Subject == "" || t.AccessToken == "" || t.RefreshToken == "" {
@@ -103,7 +103,7 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 		if won, err := s.advance(ctx, tx, l, sealed); err != nil || !won {
 			return errors.Join(err, errRaced)
 		}
-		return s.enqueueFormer(ctx, tx, l, t.RefreshToken)
+		return s.enqueuePrevious(ctx, tx, l, t.RefreshToken)
 	})
 	s.held.Forget(user{org, t.Subject})
 	if err != nil {
@@ -137,7 +137,7 @@ func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
 		if won, err := s.advance(ctx, tx, l, sealedChange{change{state: Revoked, why: why}}); err != nil || !won {
 			return errors.Join(err, errRaced)
 		}
-		if err := s.enqueueFormer(ctx, tx, l, ""); err != nil {
+		if err := s.enqueuePrevious(ctx, tx, l, ""); err != nil {
 			return err
 		}
 		return s.DB.RaiseAccessEpoch(ctx, tx)
@@ -159,9 +159,9 @@ func (s *Store) Discard(ctx context.Context, org string, t *salesforce.Token) er
 	return nil
 }
 
-// enqueueFormer queues the refresh token that l had. One that does not open any more
+// enqueuePrevious queues the refresh token that l had. One that does not open any more
 // cannot be revoked by anybody, and must not keep a login from being ended.
-func (s *Store) enqueueFormer(ctx context.Context, tx *sql.Tx, l *record, except string) error {
+func (s *Store) enqueuePrevious(ctx context.Context, tx *sql.Tx, l *record, except string) error {
 	if l.sealedRefresh == "" {
 		return nil
 	}

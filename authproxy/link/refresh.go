@@ -33,16 +33,16 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 	old, err := s.refreshToken(l)
 	if err != nil {
 		// Nobody can use it any more, so waiting does not help: a new sign-in does.
-		return s.settleFailure(ctx, l, salesforce.NewError(salesforce.NotReadable, "the stored refresh token does not open"))
+		return s.refreshFailed(ctx, l, salesforce.NewError(salesforce.NotReadable, "the stored refresh token does not open"))
 	}
 	for {
 		t, err := s.Salesforce.Refresh(ctx, l.org, old)
 		if err == nil {
-			return s.settle(ctx, l, t, forced)
+			return s.storeAnswer(ctx, l, t, forced)
 		}
 		failure := salesforceError(err)
 		if !failure.Lost || l.unanswered >= maxUnanswered {
-			return s.settleFailure(ctx, l, failure)
+			return s.refreshFailed(ctx, l, failure)
 		}
 		s.Log.Warn("the answer to a refresh was lost; trying once more", "org", l.org, "subject", l.subject, "error", failure)
 		if sleep(ctx, s.RetryDelay) != nil {
@@ -62,12 +62,12 @@ func salesforceError(err error) *salesforce.Error {
 	return salesforce.NewLost("request failed")
 }
 
-// settle stores the answer and only then returns its access token.
-func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forced bool) (string, error) {
+// storeAnswer stores the answer and only then returns its access token.
+func (s *Store) storeAnswer(ctx context.Context, l *record, t *salesforce.Token, forced bool) (string, error) {
 	if t.Subject != l.subject {
 		e := salesforce.NewError(salesforce.WrongSubject, "the token is of another user")
 		e.Received = t
-		return s.settleFailure(ctx, l, e)
+		return s.refreshFailed(ctx, l, e)
 	}
 	next := change{state: Active, access: t.AccessToken, expiresAt: t.ExpiresAt, refresh: t.RefreshToken}
 	if now := s.Now(); forced || t.ExpiresAt.Before(now.Add(refreshPause)) {
@@ -90,8 +90,8 @@ func (s *Store) settle(ctx context.Context, l *record, t *salesforce.Token, forc
 	return t.AccessToken, nil
 }
 
-// settleFailure ends a refresh that gave no access token.
-func (s *Store) settleFailure(ctx context.Context, l *record, failure *salesforce.Error) (string, error) {
+// refreshFailed ends a refresh that gave no access token.
+func (s *Store) refreshFailed(ctx context.Context, l *record, failure *salesforce.Error) (string, error) {
 	s.Log.Warn("refreshing a Salesforce token failed", "org", l.org, "subject", l.subject, "error", failure)
 	received := ""
 	if failure.Received != nil {
