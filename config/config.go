@@ -15,6 +15,7 @@ type Config struct {
 	AdminListen    string   `mapstructure:"admin_listen" need:"value"`
 	TLS            TLS      `mapstructure:"tls"`
 	TrustedProxies []string `mapstructure:"trusted_proxies"`
+	AllowedOrigins []string `mapstructure:"allowed_origins"`
 	TrustedCAFile  string   `mapstructure:"trusted_ca_file"`
 	Database       string   `mapstructure:"database" need:"value"`
 	KeysFile       string   `mapstructure:"keys_file" need:"value"`

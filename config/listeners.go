@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"strings"
 
@@ -36,6 +37,11 @@ func (v *validator) listeners() {
 			v.add("tls", reason(err), "a readable certificate chain and its private key, both PEM")
 		}
 	}
+	for i, origin := range c.AllowedOrigins {
+		if !validOrigin(origin) {
+			v.add(fmt.Sprintf("allowed_origins[%d]", i), quote(origin), "an origin as browsers send it, such as https://app.example.com, app://name or null: scheme and host in lower case, no path, no default port, no wildcard")
+		}
+	}
 	for i, cidr := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
 			v.add(fmt.Sprintf("trusted_proxies[%d]", i), quote(cidr), "a network such as 10.0.0.0/8")
@@ -59,6 +65,18 @@ func (v *validator) storage() {
 	if v.c.KeysFile == "" {
 		v.add("keys_file", "nothing", "the path of the sealing keys")
 	}
+}
+
+// validOrigin says whether a browser could send that in an Origin header (RFC 6454 6.2).
+func validOrigin(text string) bool {
+	u, err := url.Parse(text)
+	switch {
+	case text == "null":
+		return true
+	case err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != text || text != strings.ToLower(text) || strings.Contains(text, "*"):
+		return false
+	}
+	return !(u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80")
 }
 
 func loopback(host string) bool {

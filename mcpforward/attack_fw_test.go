@@ -66,12 +66,8 @@ func TestFW02FW03LookalikeMembers(t *testing.T) {
 	} {
 		c.wantMalformed(body, body, -32600)
 	}
-	// A member that resembles nothing is refused as well: what is not judged must not pass.
-	if a := c.call("tools/call", `{"name":"getUserInfo","toolKind":"x"}`); a.Error == nil || a.Error.Code != -32602 || c.reached() != 0 {
-		t.Errorf("an unknown member: %s", a.body)
-	}
-	if a := c.call("tools/call", `{"name":"getUserInfo","task":{"ttl":1}}`); a.Error == nil || a.Error.Code != -32602 || c.reached() != 0 {
-		t.Errorf("a task: %s", a.body)
+	if c.reached() != 0 {
+		t.Errorf("%d requests reached Salesforce", c.reached())
 	}
 }
 
@@ -122,16 +118,16 @@ func TestFW07Batch(t *testing.T) {
 	}
 }
 
-// A request with members that are not judged, or of the wrong type, is refused; that it was
-// made is recorded, as for one that is not even a message.
+// A request with members of the wrong type, or with input that nobody asked for, is refused;
+// that it was made is recorded, as for one that is not even a message.
 func TestFW01MalformedParamsAreRecorded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
 	malformed := []struct{ method, params string }{
-		{"tools/call", `{"name":"getUserInfo","task":{"ttl":1}}`}, {"tools/call", `{"name":["getUserInfo"]}`}, {"tools/call", `{"name":"getUserInfo","arguments":[]}`},
-		{"tools/call", `{"name":"createSobjectRecord","arguments":{},"approved":true}`}, {"tools/list", `{"cursor":1}`},
-		{"prompts/get", `{"name":"x","uri":"y"}`}, {"resources/read", `{"uri":1}`}, {"completion/complete", `{"ref":[]}`},
+		{"tools/call", `{"name":"getUserInfo","inputResponses":{}}`}, {"tools/call", `{"name":["getUserInfo"]}`}, {"tools/call", `{"name":"getUserInfo","arguments":[]}`},
+		{"tools/call", `{"name":"createSobjectRecord","arguments":{},"requestState":"approved"}`}, {"tools/list", `{"cursor":1}`},
+		{"prompts/get", `{"name":{"x":"y"}}`}, {"resources/read", `{"uri":1}`}, {"completion/complete", `{"ref":[]}`},
 	}
 	for _, o := range malformed {
 		if a := c.call(o.method, o.params); a.Error == nil || a.Error.Code != -32602 {
@@ -329,7 +325,7 @@ func TestFW16DeniedByArguments(t *testing.T) {
 	for _, arguments := range []string{`{"q":1}`, `{}`, `{"q":"garbage"}`, `{"q":null}`} {
 		w.wantDenied(arguments, c.tool("soqlQuery", arguments))
 	}
-	for _, params := range []string{`{"name":"soqlQuery","arguments":[]}`, `{"name":"soqlQuery","arguments":null}`, `{"name":"soqlQuery","arguments":"x"}`, `{"name":1}`, `{"name":""}`, `{}`, `{"name":null}`} {
+	for _, params := range []string{`{"name":"soqlQuery","arguments":[]}`, `{"name":"soqlQuery","arguments":7}`, `{"name":"soqlQuery","arguments":"x"}`, `{"name":1}`, `{"name":""}`, `{}`, `{"name":null}`} {
 		if a := c.call("tools/call", params); a.Error == nil || a.Error.Code != -32602 {
 			t.Errorf("%s: %s", params, a.body)
 		}

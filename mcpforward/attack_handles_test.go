@@ -123,11 +123,6 @@ func TestFW37HandlesOfOthers(t *testing.T) {
 				t.Errorf("%s: stateless %s: %d %s", what, method, a.status, a.body)
 			}
 		}
-		for _, tool := range []string{`"task":{"ttl":1}`, `"task":null`, `"taskId":"sub-1"`} {
-			if a := c.call("tools/call", `{"name":"log",`+tool+`}`); a.Error == nil || a.Error.Code != -32602 {
-				t.Errorf("%s: %s: %d %s", what, tool, a.status, a.body)
-			}
-		}
 		c.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"sub-1"}}`)
 		if a := c.call("resources/unsubscribe", `{"uri":"sub-1"}`); a.Error == nil || a.Error.Code != -32601 {
 			t.Errorf("%s: resources/unsubscribe: %s", what, a.body)

@@ -72,7 +72,7 @@ func TestFW34Cursors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
-	for _, params := range []string{`{"cursor":1}`, `{"cursor":null}`, `{"cursor":"` + strings.Repeat("x", maxCursor) + `"}`, `{"filter":"x"}`} {
+	for _, params := range []string{`{"cursor":1}`, `{"cursor":[]}`, `{"cursor":{}}`, `{"cursor":"` + strings.Repeat("x", maxCursor) + `"}`} {
 		if a := c.call("tools/list", params); a.Error == nil || a.Error.Code != -32602 {
 			t.Errorf("%.40s: %.200s", params, a.body)
 		}

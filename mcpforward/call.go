@@ -16,6 +16,9 @@ func (r *request) serve() (result, error) {
 	if err := r.checkAddress(); err != nil { // transport.go: path, host, origin
 		return result{}, err
 	}
+	if r.isPreflight() {
+		return r.preflight()
+	}
 	if err := r.authenticate(); err != nil { // authenticate.go: who calls
 		return result{}, err
 	}
@@ -44,9 +47,9 @@ func (r *request) serve() (result, error) {
 	if m.answer != nil {
 		return m.answer(r) // initialize.go, notifications.go, serverrequests.go
 	}
-	c, err := m.read(r) // tools.go, list.go, prompts.go: what is sent comes from the parse
+	c, err := r.readCall(m) // params.go, tools.go, list.go, prompts.go: what is sent comes from the parse
 	if err != nil {
-		return result{}, r.malformedParams(err)
+		return result{}, err
 	}
 	if err := c.decide(); err != nil { // decide.go: policy, kill switch
 		return result{}, err

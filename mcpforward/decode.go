@@ -30,6 +30,7 @@ func (r *request) decode() error {
 	if r.msg.Params != nil {
 		r.params, err = jsonrpc.ParseObject(r.msg.Params)
 	}
+	r.params = r.params.WithoutNull() // many clients write what they leave out
 	return err
 }
 

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -31,8 +33,11 @@ type Limits struct {
 	ConcurrentCalls int   // of one user; 0: 16
 }
 
-// Config is what a Handler works with. Every field must be set, but Limits, Now and
-// Version.
+// hostWarningPause is how long the log is spared another warning of a wrong Host header.
+const hostWarningPause = 10 * time.Minute
+
+// Config is what a Handler works with. Every field must be set, but AllowedOrigins, Limits,
+// Now and Version.
 type Config struct {
 	Access    *access.Control
 	DB        *db.DB // holds mcp_sessions
@@ -40,10 +45,14 @@ type Config struct {
 	Approvals *approval.Store
 	Audit     *audit.Log
 	Pool      *upstream.Pool
-	Limits    Limits
-	Version   string // of this program, for initialize
-	Log       *slog.Logger
-	Now       func() time.Time // nil: time.Now
+	// AllowedOrigins are the web origins whose pages may call, as browsers write them in
+	// Origin; empty: none but our own.
+	AllowedOrigins []string
+
+	Limits  Limits
+	Version string // of this program, for initialize
+	Log     *slog.Logger
+	Now     func() time.Time // nil: time.Now
 }
 
 // Handler serves /mcp/{server} of every configured server. It is safe for concurrent use.
@@ -52,6 +61,7 @@ type Handler struct {
 	admit          func(ctx context.Context, token, server string) (access.Caller, error) // Access.Admit
 	origin         string                                                                 // scheme and host of the public URL
 	host           string
+	hostWarnings   *rate.Limiter // of requests for another host
 	sessions       sessionStore
 	calls          *inFlight
 	serverRequests *serverRequests
@@ -79,7 +89,8 @@ func New(c Config) (*Handler, error) {
 		host:     hostOf(host, scheme),
 		sessions: newSessionStore(c.DB, c.Now),
 		calls:    &inFlight{}, serverRequests: &serverRequests{},
-		quiet: stream.QuietTime,
+		hostWarnings: rate.NewLimiter(rate.Every(hostWarningPause), 1),
+		quiet:        stream.QuietTime,
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	limits := map[string]limit.Limits{}

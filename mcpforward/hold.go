@@ -23,16 +23,12 @@ func (c *call) hold() error {
 		c.recordDenied("more than one approver is required, which is not supported")
 		return answerText(textNoQuorum)
 	}
+	// A person is asked about the tool as Salesforce lists it at this moment, and what they
+	// agreed to must be what it lists when the call is made: a listing from before would ask
+	// about a tool that is no more, or not know one that the client has just been shown.
+	c.Pool.Relist(c.target())
 	if err := c.submit(); err != nil {
 		return err
-	}
-	if c.approval.State == approval.Approved {
-		// The person agreed to the tool as it was listed then. What Salesforce lists at this
-		// moment must be the same, or the call is another one and needs its own approval.
-		c.Pool.Relist(c.target())
-		if err := c.submit(); err != nil {
-			return err
-		}
 	}
 	if c.approval.State != approval.Approved {
 		return c.held(c.approval)

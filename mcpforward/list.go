@@ -38,14 +38,11 @@ func listingOf(method string) listing {
 // judges calls.
 func readList(r *request) (*call, error) {
 	var out jsonrpc.Object
-	for member, value := range r.params.All() {
-		switch {
-		case member == "_meta":
-		case member == "cursor" && value.Kind() == '"' && len(value) <= maxCursor: // an empty one is one, too
-			out.Set("cursor", value)
-		default:
-			return nil, invalidParams("params may hold a cursor and _meta")
+	if cursor, ok := r.params.Get("cursor"); ok {
+		if cursor.Kind() != '"' || len(cursor) > maxCursor { // an empty one is one, too
+			return nil, invalidParams("cursor is not a string, or too long")
 		}
+		out.Set("cursor", cursor)
 	}
 	if meta, ok := metaForServer(r.params); ok {
 		out.Set("_meta", meta)

@@ -30,7 +30,7 @@ func metaForServer(params jsonrpc.Object) (jsontext.Value, bool) {
 		return nil, false
 	}
 	var passes jsonrpc.Object
-	for name, value := range all.All() {
+	for name, value := range all.WithoutNull().All() {
 		if name == "progressToken" || strings.HasPrefix(name, "salesforce/") || strings.HasPrefix(name, protocolPrefix) && !isForUs(name) {
 			passes.Set(name, value)
 		}

@@ -2,8 +2,6 @@ package mcpforward
 
 import (
 	"errors"
-	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -11,12 +9,16 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// onlyMembers refuses params with a member that is not among those named, and _meta: what
-// is not judged must not pass.
-func onlyMembers(params jsonrpc.Object, names ...string) error {
-	for member := range params.All() {
-		if member != "_meta" && !slices.Contains(names, member) {
-			return invalidParams("params may hold " + strings.Join(names, ", ") + " and _meta")
+// Of the params of a request only the members that its method reads count, and what is sent
+// to Salesforce is built from these alone. Others are ignored, as MCP has it for extensions
+// and for capabilities that a receiver did not declare, such as tasks.
+
+// refuseInput refuses input for which nobody here has asked the client (MCP 2026-07-28,
+// multi round-trip requests): it would be taken for an answer that a call waits for.
+func refuseInput(params jsonrpc.Object) error {
+	for _, member := range []string{"inputResponses", "requestState"} {
+		if _, ok := params.Get(member); ok {
+			return invalidParams("no input was asked for: " + member)
 		}
 	}
 	return nil
@@ -41,6 +43,19 @@ func forwardedParams(given jsonrpc.Object, member, name string, arguments jsonte
 		out.Set("_meta", meta)
 	}
 	return out.Encode(), canonical, nil
+}
+
+// readCall makes of the params what the method takes them for.
+func (r *request) readCall(m method) (*call, error) {
+	err := refuseInput(r.params)
+	var c *call
+	if err == nil {
+		c, err = m.read(r)
+	}
+	if err != nil {
+		return nil, r.malformedParams(err)
+	}
+	return c, nil
 }
 
 // malformedParams records that params are not what their method takes. It returns err.

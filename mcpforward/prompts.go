@@ -23,9 +23,6 @@ const (
 // readPrompt reads prompts/get. A prompt can be backed by a Flow or by Apex, so it is
 // judged like a tool, under the name "prompt:NAME".
 func readPrompt(r *request) (*call, error) {
-	if err := onlyMembers(r.params, "name", "arguments"); err != nil {
-		return nil, err
-	}
 	name, ok := r.params.String("name")
 	if !ok || name == "" {
 		return nil, invalidParams("name is missing")
@@ -37,9 +34,6 @@ func readPrompt(r *request) (*call, error) {
 
 // readResource reads resources/read, judged under the name "resource:URI".
 func readResource(r *request) (*call, error) {
-	if err := onlyMembers(r.params, "uri"); err != nil {
-		return nil, err
-	}
 	uri, ok := r.params.String("uri")
 	if !ok || uri == "" || len(uri) > maxURI {
 		return nil, invalidParams("uri is missing or too long")
@@ -52,13 +46,11 @@ func readResource(r *request) (*call, error) {
 // of a prompt or of a resource template. Its answer shows what is there, so it is
 // judged as getting that prompt or reading that resource would be.
 func readCompletion(r *request) (*call, error) {
-	if err := onlyMembers(r.params, "ref", "argument", "context"); err != nil {
-		return nil, err
-	}
 	var out jsonrpc.Object
-	for member, value := range r.params.All() {
+	for _, member := range []string{"ref", "argument", "context"} {
+		value, ok := r.params.Get(member)
 		switch {
-		case member == "_meta":
+		case !ok:
 		case value.Kind() != '{' || len(value) > maxArgument:
 			return nil, invalidParams(member + " is not an object, or too large")
 		default:

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -79,7 +81,33 @@ func (r renderer) renderChallenge(c *challenge) {
 		return
 	}
 	r.out.Header().Set("WWW-Authenticate", r.header(c, r.name))
+	if r.isNavigation() {
+		r.renderAddressPage(c)
+		return
+	}
 	r.plain(c.status(), c.body())
+}
+
+// isNavigation reports whether somebody has opened the address in a browser. No client asks
+// for HTML.
+func (r renderer) isNavigation() bool {
+	mode := r.http.Header.Get("Sec-Fetch-Mode")
+	return r.http.Method == http.MethodGet && (mode == "" || mode == "navigate") && strings.Contains(r.http.Header.Get("Accept"), "text/html")
+}
+
+// renderAddressPage says to a person that the address is one for programs. Status and
+// challenge are those that a program gets.
+func (r renderer) renderAddressPage(c *challenge) {
+	err := ui.Render(r.out.HTTP(), c.status(), ui.MessagePage{
+		Title:  "This address is for your assistant",
+		Text:   "Programs such as ChatGPT or Claude use it to reach Salesforce. There is nothing to see here in a browser.",
+		Detail: "Paste it into the program as the URL of an MCP server.",
+		Links:  []ui.Link{{Text: "How to connect, step by step", Path: "/connect/" + r.name}, {Text: "Your account", Path: "/account"}},
+	})
+	if err != nil {
+		r.Log.ErrorContext(r.http.Context(), "page not rendered", "error", err)
+		r.plain(c.status(), c.body())
+	}
 }
 
 // renderRefusal refuses by HTTP status. Where an event stream has begun there is no status

@@ -16,12 +16,15 @@ import (
 
 const (
 	sessionHeader = "Mcp-Session-Id"
-	// sessionLifetime is fixed, not sliding: a client whose session is over gets 404
-	// and begins anew, which costs it one request a day.
+	// sessionLifetime is how long a session is good after its last use. A client whose
+	// session is over gets 404 and begins anew, which some do not do while they run.
 	sessionLifetime = 24 * time.Hour
-	// sessionsPerGrant bounds what a client that never reuses a session leaves behind;
-	// the oldest goes.
-	sessionsPerGrant = 20
+	// prolongAfter is how much of it is gone before a use prolongs it: a use a minute need not
+	// be a write a minute.
+	prolongAfter = 10 * time.Minute
+	// sessionsPerGrant bounds what a client that never reuses a session leaves behind; what
+	// was unused longest goes. No client is known to keep more than a few dozen.
+	sessionsPerGrant = 200
 )
 
 // session is what a client declared at initialize.
@@ -106,7 +109,7 @@ func (s sessionStore) open(ctx context.Context, grantID string, like session) (i
 		}
 		_, err := tx.ExecContext(ctx, `
 			DELETE FROM mcp_sessions WHERE grant_id = $1 AND session_hash NOT IN
-			(SELECT session_hash FROM mcp_sessions WHERE grant_id = $1 ORDER BY created_at DESC, session_hash LIMIT $2)`,
+			(SELECT session_hash FROM mcp_sessions WHERE grant_id = $1 ORDER BY expires_at DESC, session_hash LIMIT $2)`,
 			grantID, sessionsPerGrant)
 		return err
 	})
@@ -132,10 +135,21 @@ func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, e
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, errNoSession
 	}
+	if err == nil && found.until-now < (sessionLifetime-prolongAfter).Milliseconds() {
+		err = s.prolong(ctx, sessionKey{hash, grantID}, now)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading session: %w", err)
 	}
 	return &found.session, nil
+}
+
+// prolong lets a session live on from now.
+func (s sessionStore) prolong(ctx context.Context, key sessionKey, now int64) error {
+	_, err := s.db.Writes.ExecContext(ctx, `UPDATE mcp_sessions SET expires_at = $1 WHERE session_hash = $2 AND grant_id = $3 AND expires_at > $4`,
+		now+sessionLifetime.Milliseconds(), key.hash, key.grantID, now)
+	s.known.Forget(key)
+	return err
 }
 
 // setLogLevel changes what log messages a session wants; errNoSession if it is over.

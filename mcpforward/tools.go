@@ -17,12 +17,8 @@ func isToolName(name string) bool {
 	return name != "" && len(name) <= 128 && consistsOf(name, "_./-")
 }
 
-// readToolCall reads tools/call. Members that the protocol does not name, and tasks, are
-// refused.
+// readToolCall reads tools/call.
 func readToolCall(r *request) (*call, error) {
-	if err := onlyMembers(r.params, "name", "arguments"); err != nil {
-		return nil, err
-	}
 	name, ok := r.params.String("name")
 	if !ok || name == "" {
 		return nil, invalidParams("name is missing")

@@ -77,7 +77,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
-		Log: p.log, Now: p.now,
+		Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},

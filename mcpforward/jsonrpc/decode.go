@@ -26,10 +26,8 @@ func Decode(body []byte) (*Message, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range top.members {
-		if !topLevel[m.name] {
-			return nil, invalid("unknown member in the message")
-		}
+	if top, err = meant(top); err != nil {
+		return nil, err
 	}
 	m, err := message(top)
 	if err != nil {
@@ -48,6 +46,22 @@ func Decode(body []byte) (*Message, error) {
 		m.Error.Data = normal(m.Error.Data)
 	}
 	return m, nil
+}
+
+// meant returns the members that the protocol gives a meaning. Others are ignored, as MCP
+// has it, unless they could be taken for one of these. A null member counts as absent, since
+// many clients write what they leave out; no id is null, though.
+func meant(top Object) (Object, error) {
+	var known Object
+	for _, m := range top.members {
+		switch {
+		case topLevel[m.name] && (m.value.Kind() != 'n' || m.name == "id"):
+			known.members = append(known.members, m)
+		case !topLevel[m.name] && topLevelFolded[fold(m.name)]:
+			return known, invalid("a member name resembles a protocol name without being it")
+		}
+	}
+	return known, nil
 }
 
 // DecodeAnswer parses one message of Salesforce: a response, or something that
@@ -83,6 +97,15 @@ func DecodeAnswer(body []byte) (*Message, error) {
 }
 
 var topLevel = map[string]bool{"jsonrpc": true, "id": true, "method": true, "params": true, "result": true, "error": true}
+
+// topLevelFolded holds what a lookalike of such a name folds to.
+var topLevelFolded = func() map[string]bool {
+	set := map[string]bool{}
+	for name := range topLevel {
+		set[fold(name)] = true
+	}
+	return set
+}()
 
 // message checks the members of a message against each other and takes them over.
 func message(top Object) (*Message, error) {

@@ -86,7 +86,8 @@ func TestFW02NameVariants(t *testing.T) {
 		"top Method":     `{"jsonrpc":"2.0","id":1,"Method":"m"}`,
 		"top both":       `{"jsonrpc":"2.0","id":1,"method":"m","METHOD":"n"}`,
 		"PARAMS":         `{"jsonrpc":"2.0","id":1,"method":"m","PARAMS":{}}`,
-		"unknown":        `{"jsonrpc":"2.0","id":1,"method":"m","extra":1}`,
+		"JSONRPC":        `{"jsonrpc":"2.0","id":1,"method":"m","JSONRPC":"1.0"}`,
+		"Result beside":  `{"jsonrpc":"2.0","id":1,"method":"m","Result":{}}`,
 		"in client info": `{"jsonrpc":"2.0","id":1,"method":"m","params":{"clientInfo":{"name":"a","Name":"b"}}}`,
 		"in meta":        `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"ProgressToken":1}}}`,
 		"in modern meta": `{"jsonrpc":"2.0","id":1,"method":"m","params":{"_meta":{"io.modelcontextprotocol/protocolversion":1}}}`,
@@ -169,11 +170,9 @@ func TestAV06InvalidMessages(t *testing.T) {
 		"numeric method":     `{"jsonrpc":"2.0","id":1,"method":1}`,
 		"null method":        `{"jsonrpc":"2.0","id":1,"method":null}`,
 		"empty method":       `{"jsonrpc":"2.0","id":1,"method":""}`,
-		"null params":        `{"jsonrpc":"2.0","id":1,"method":"m","params":null}`,
 		"array params":       `{"jsonrpc":"2.0","id":1,"method":"m","params":[]}`,
 		"request and result": `{"jsonrpc":"2.0","id":1,"method":"m","result":{}}`,
 		"result and error":   `{"jsonrpc":"2.0","id":1,"result":{},"error":{"code":1,"message":""}}`,
-		"result, error null": `{"jsonrpc":"2.0","id":1,"result":{},"error":null}`,
 		"null result":        `{"jsonrpc":"2.0","id":1,"result":null}`,
 		"result without id":  `{"jsonrpc":"2.0","result":{}}`,
 		"error without id":   `{"jsonrpc":"2.0","error":{"code":1,"message":""}}`,
@@ -219,5 +218,31 @@ func TestDecodeAnswer(t *testing.T) {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// C6, C7: a client's null counts as absent, and what the protocol does not name is ignored.
+func TestC6C7NullAndUnknownMembers(t *testing.T) {
+	for body, want := range map[string]string{
+		`{"jsonrpc":"2.0","id":1,"method":"m","params":null}`:                                    `{"jsonrpc":"2.0","id":1,"method":"m"}`,
+		`{"jsonrpc":"2.0","id":1,"method":"m","result":null,"error":null}`:                       `{"jsonrpc":"2.0","id":1,"method":"m"}`,
+		`{"jsonrpc":"2.0","id":1,"result":{},"error":null}`:                                      `{"jsonrpc":"2.0","id":1,"result":{}}`,
+		`{"jsonrpc":"2.0","id":1,"method":"m","limit":5,"x-vendor":{"a":[1]},"_trace":null}`:     `{"jsonrpc":"2.0","id":1,"method":"m"}`,
+		`{"jsonrpc":"2.0","method":"m","params":{"x":null},"traceparent":"00-ab-cd-01"}`:         `{"jsonrpc":"2.0","method":"m","params":{"x":null}}`,
+		`{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":"m"},"result":null,"vendor":"v"}`: `{"jsonrpc":"2.0","id":"a","error":{"code":1,"message":"m"}}`,
+	} {
+		m, err := Decode([]byte(body))
+		if err != nil || string(Encode(m)) != want {
+			t.Errorf("%s: %+v, %v; want %s", body, m, err, want)
+		}
+	}
+	for _, body := range []string{ // these stay refused
+		`{"jsonrpc":"2.0","id":null,"method":"m"}`, `{"jsonrpc":"2.0","id":1,"method":null}`, `{"jsonrpc":null,"id":1,"method":"m"}`,
+		`{"jsonrpc":"2.0","id":1,"result":null}`, `{"jsonrpc":"2.0","id":1,"method":"m","x":1,"x":2}`, `{"jsonrpc":"2.0","id":1,"method":"m","params":[]}`,
+		`{"jsonrpc":"2.0","id":1,"method":"m","ｐarams":{}}`, `{"jsonrpc":"2.0","id":1,"method":"m","params\u200b":{}}`,
+	} {
+		if m, err := Decode([]byte(body)); err == nil {
+			t.Errorf("%s: %+v", body, m)
+		}
 	}
 }

@@ -131,6 +131,16 @@ func (o Object) All() iter.Seq2[string, jsontext.Value] {
 	}
 }
 
+// WithoutNull returns the object without the members that are null.
+func (o Object) WithoutNull() Object {
+	if !slices.ContainsFunc(o.members, member.isNull) {
+		return o
+	}
+	return Object{slices.DeleteFunc(slices.Clone(o.members), member.isNull)}
+}
+
+func (m member) isNull() bool { return m.value.Kind() == 'n' }
+
 // Len returns the number of members.
 func (o Object) Len() int { return len(o.members) }
 

@@ -19,6 +19,7 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 		start := e.Now()
 		o := audit.Origin{RequestID: e.ids.next(), Source: e.sources.of(r)}
 		r = r.WithContext(audit.WithOrigin(r.Context(), o))
+		r.Host = e.sources.host(r)
 		rec := newRecorder(w, r, e.WriteTime)
 		rec.Header().Set("X-Request-Id", o.RequestID)
 		if len(r.TransferEncoding) > 0 {

@@ -35,6 +35,21 @@ func (s sources) of(r *http.Request) string {
 	return address.String()
 }
 
+// host is the host that the client asked for. X-Forwarded-Host counts only from a trusted
+// proxy: one that writes its own name into Host says there what it was. Of several names
+// the last is that proxy's own.
+func (s sources) host(r *http.Request) string {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil || !s.trusted(peer.Addr()) {
+		return r.Host
+	}
+	names := strings.Split(strings.Join(r.Header.Values("X-Forwarded-Host"), ","), ",")
+	if last := strings.TrimSpace(names[len(names)-1]); last != "" {
+		return last
+	}
+	return r.Host
+}
+
 func (s sources) trusted(address netip.Addr) bool {
 	for _, network := range s {
 		if network.Contains(address.Unmap()) {

@@ -53,3 +53,28 @@ func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
 		t.Error("a second later it is still refused")
 	}
 }
+
+// C8: a trusted proxy that writes its own name into Host says in X-Forwarded-Host what the
+// client asked for; nobody else's word counts.
+func TestC8ForwardedHost(t *testing.T) {
+	trusted := sources{netip.MustParsePrefix("10.0.0.0/8")}
+	for name, c := range map[string]struct {
+		peer      string
+		forwarded []string
+		want      string
+	}{
+		"untrusted peer": {"192.0.2.1:5", []string{"mcp.example.com"}, "backend:8080"},
+		"trusted peer":   {"10.1.1.1:5", []string{"mcp.example.com"}, "mcp.example.com"},
+		"with a port":    {"10.1.1.1:5", []string{"mcp.example.com:8443"}, "mcp.example.com:8443"},
+		"a client's own": {"10.1.1.1:5", []string{"evil.example, mcp.example.com"}, "mcp.example.com"},
+		"two headers":    {"10.1.1.1:5", []string{"evil.example", "mcp.example.com"}, "mcp.example.com"},
+		"empty":          {"10.1.1.1:5", []string{""}, "backend:8080"},
+		"none":           {"10.1.1.1:5", nil, "backend:8080"},
+		"no address":     {"@", []string{"mcp.example.com"}, "backend:8080"},
+	} {
+		r := &http.Request{RemoteAddr: c.peer, Host: "backend:8080", Header: http.Header{"X-Forwarded-Host": c.forwarded}}
+		if got := trusted.host(r); got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
