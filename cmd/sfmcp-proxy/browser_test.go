@@ -246,7 +246,7 @@ func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
 	b := startChrome(t)
 	d := startDemo(t)
 	var printed strings.Builder
-	if err := d.announce(&printed, false); err != nil {
+	if err := d.Announce(&printed, false); err != nil {
 		t.Fatal(err)
 	}
 	address := d.PublicURL + "/connect/sobject-all"

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -334,7 +335,7 @@ func TestDoctorOrgs(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &demo{demoInfo: demoInfo{ConfigFile: file}, t: t}
+	d := &demo{Info: demonstration.Info{ConfigFile: file}, t: t}
 	d.must("key", "generate")
 	got, status := d.findings()
 	if status != exitFailed {

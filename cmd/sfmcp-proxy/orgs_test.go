@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -45,11 +46,11 @@ var simulatedOrgs = []simulatedOrg{
 // startOrgs runs the proxy with one configuration for the three orgs, as 'serve' would.
 func startOrgs(t *testing.T) (*demo, *salesforcesim.Running) {
 	t.Helper()
-	public, listen, err := listenNow("127.0.0.1:0")
+	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, adminListen, err := listenNow("127.0.0.1:0")
+	private, adminListen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,10 +65,10 @@ func startOrgs(t *testing.T) (*demo, *salesforcesim.Running) {
 	}
 	t.Cleanup(func() { sim.Close() })
 	p, file := configured(t, configOf(t, sim, publicURL, listen, adminListen))
-	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, demoInfo: newDemoInfo(p.config, sim.BaseURL(), sim.ControlURL, file)}
+	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Info: infoOf(p.config, sim, file)}
 	d.Users = nil
 	for _, o := range simulatedOrgs {
-		d.Users = append(d.Users, demoUser{Username: o.username(), Password: salesforcesim.RepPassword})
+		d.Users = append(d.Users, demonstration.User{Username: o.username(), Password: salesforcesim.RepPassword})
 	}
 	p.listening = map[string]net.Listener{listen: public, adminListen: private}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -111,7 +112,7 @@ salesforce:
   - {name: read-only, mode: enforce, rules: [{effect: allow, classes: [read]}]}
 clients:
   - {id: %s, name: Demo client, redirect_uris: ["http://127.0.0.1/callback"]}
-`, publicURL, listen, adminListen, &orgs, &servers, demoClientID)
+`, publicURL, listen, adminListen, &orgs, &servers, demonstration.ClientID)
 }
 
 // orgOf says which org a request to Salesforce was for, by where it went.

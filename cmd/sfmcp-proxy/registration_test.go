@@ -25,6 +25,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/seal"
+	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -41,11 +42,11 @@ func startRegistering(t *testing.T, registration string) *demo {
 func startEdited(t *testing.T, edit func(string) string) *demo {
 	t.Helper()
 	d := &demo{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
-	public, listen, err := listenNow("127.0.0.1:0")
+	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	private, adminListen, err := listenNow("127.0.0.1:0")
+	private, adminListen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,9 +56,8 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	}
 	t.Cleanup(func() { sim.Close() })
 	file := filepath.Join(d.dir, defaultConfig)
-	if err := writeDemoConfig(file, map[string]string{
-		"PublicURL": "http://" + listen, "Listen": listen, "AdminListen": adminListen, "SalesforceURL": sim.BaseURL(),
-		"OrgID": salesforcesim.OrgID, "ConsumerKey": salesforcesim.PublicClientID, "ClientID": demoClientID,
+	if err := demonstration.WriteConfig(file, demonstration.Addresses{
+		PublicURL: "http://" + listen, Listen: listen, AdminListen: adminListen, SalesforceURL: sim.BaseURL(),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 		t.Fatal(err)
 	}
-	d.demoInfo = newDemoInfo(c, sim.BaseURL(), sim.ControlURL, file)
+	d.Info = infoOf(c, sim, file)
 	p, err := openProcess(t.Context(), c, slog.New(edge.WithOrigin{Handler: slog.NewTextHandler(d.log, nil)}))
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/seal"
+	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -76,9 +77,8 @@ func TestFT43RollingRestart(t *testing.T) {
 	var replicas []*replica
 	for i := range 2 {
 		r := &replica{t: t, file: filepath.Join(dir, fmt.Sprintf("replica-%d.yaml", i)), listen: freePort(t), adminL: freePort(t)}
-		if err := writeDemoConfig(r.file, map[string]string{
-			"PublicURL": "http://" + public, "Listen": r.listen, "AdminListen": r.adminL, "SalesforceURL": sim.BaseURL(),
-			"OrgID": salesforcesim.OrgID, "ConsumerKey": salesforcesim.PublicClientID, "ClientID": demoClientID,
+		if err := demonstration.WriteConfig(r.file, demonstration.Addresses{
+			PublicURL: "http://" + public, Listen: r.listen, AdminListen: r.adminL, SalesforceURL: sim.BaseURL(),
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestFT43RollingRestart(t *testing.T) {
 		r.start()
 	}
 	balance(t, public, replicas)
-	d := &demo{t: t, dir: dir, demoInfo: newDemoInfo(c, sim.BaseURL(), sim.ControlURL, replicas[0].file)}
+	d := &demo{t: t, dir: dir, Info: infoOf(c, sim, replicas[0].file)}
 	client, b := d.connect("sobject-all", rep), d.browser()
 	d.authorize(b, "sobject-reads", rep) // signs the browser in
 

@@ -1,0 +1,151 @@
+// Package demonstration sets up what 'sfmcp-proxy demo' runs the product in front of: a
+// simulated Salesforce org, a configuration with three servers over it, and the words that
+// tell a person, or a script, how to use them. The configuration is written to disk, so
+// that every other command can be tried on it.
+package demonstration
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/template"
+
+	"sfmcp-proxy/authproxy/seal"
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// ClientID is the user-defined client of the demonstration.
+const ClientID = "demo"
+
+const configFile = "sfmcp-proxy.yaml"
+
+//go:embed sfmcp-proxy.yaml.tmpl
+var configText string
+
+var configTemplate = template.Must(template.New("configuration").Parse(configText))
+
+// Config is where the demonstration runs.
+type Config struct {
+	// Listen and SalesforceListen are the addresses of the proxy and of the simulated
+	// Salesforce; port 0 leaves the port to the system.
+	Listen, SalesforceListen string
+	// Data is a folder that keeps everything over a restart; empty: a temporary one.
+	Data string
+}
+
+// Demonstration is set up and waits for the product.
+type Demonstration struct {
+	Info Info
+	// Listeners are the proxy's, by address: what others might take is held from the start.
+	Listeners map[string]net.Listener
+
+	closers []func() error
+}
+
+// Open sets it up.
+func Open(c Config) (_ *Demonstration, err error) {
+	d := &Demonstration{Listeners: map[string]net.Listener{}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	dir, err := d.folder(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	listen, err := d.listen(c.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("--listen: %w", err)
+	}
+	adminListen, err := d.listen("127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	publicURL := "http://" + strings.TrimSuffix(listen, ":80") // as browsers write it
+	sim, err := salesforcesim.Listen(salesforcesim.Config{
+		Listen: c.SalesforceListen, Callbacks: []string{publicURL + "/oauth/callback"},
+		StateFile: filepath.Join(dir, "salesforce-sim.json"),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("simulated Salesforce: %w", err)
+	}
+	d.closers = append(d.closers, sim.Close)
+	file := filepath.Join(dir, configFile)
+	if err := WriteConfig(file, Addresses{publicURL, listen, adminListen, sim.BaseURL()}); err != nil {
+		return nil, err
+	}
+	keys := filepath.Join(dir, "keys")
+	if _, err := os.Stat(keys); errors.Is(err, os.ErrNotExist) {
+		if err := seal.CreateKeyFile(keys); err != nil {
+			return nil, err
+		}
+	}
+	d.Info = NewInfo(publicURL, sim, file)
+	return d, nil
+}
+
+// Close ends the simulated Salesforce and removes what was temporary.
+func (d *Demonstration) Close() (err error) {
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, d.closers[i]())
+	}
+	return err
+}
+
+// folder returns the folder for the demonstration's files.
+func (d *Demonstration) folder(data string) (string, error) {
+	if data == "" {
+		dir, err := os.MkdirTemp("", "sfmcp-proxy-demo-")
+		d.closers = append(d.closers, func() error { return os.RemoveAll(dir) })
+		return dir, err
+	}
+	dir, err := filepath.Abs(data)
+	if err != nil {
+		return "", err
+	}
+	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// listen holds an address for the proxy.
+func (d *Demonstration) listen(address string) (actual string, err error) {
+	l, actual, err := Listen(address)
+	if err == nil {
+		d.Listeners[actual] = l
+		d.closers = append(d.closers, func() error { l.Close(); return nil }) // served, it is closed already
+	}
+	return actual, err
+}
+
+// Listen listens before anything else starts, because the port, which 0 leaves to
+// the system, is part of the issuer; and keeps the port from others until then.
+func Listen(address string) (l net.Listener, actual string, err error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, "", err
+	}
+	if l, err = net.Listen("tcp", address); err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	return l, net.JoinHostPort(host, port), err
+}
+
+// Addresses are what a configuration of the demonstration has of its own.
+type Addresses struct{ PublicURL, Listen, AdminListen, SalesforceURL string }
+
+// WriteConfig writes the configuration: three servers over one simulated org.
+func WriteConfig(file string, at Addresses) error {
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("writing the demonstration's configuration: %w", err)
+	}
+	return errors.Join(configTemplate.Execute(f, struct {
+		Addresses
+		OrgID, ConsumerKey, ClientID string
+	}{at, salesforcesim.OrgID, salesforcesim.PublicClientID, ClientID}), f.Close())
+}

@@ -1,0 +1,87 @@
+package demonstration
+
+import (
+	_ "embed"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"text/template"
+
+	"sfmcp-proxy/examples/salesforcesim"
+)
+
+// servers are those of the configuration, as the announcement names them.
+var servers = []struct{ name, title string }{
+	{"sobject-reads", "Sales, read only"},
+	{writes, "Sales, with approved writes"},
+	{"acme-ops", "Acme's own tools, each approved"},
+}
+
+const writes = "sobject-all"
+
+// Info is what a person or a script needs to use the demonstration.
+type Info struct {
+	PublicURL     string            `json:"public_url"`
+	MCPURLs       map[string]string `json:"mcp_urls"` // by name of the server
+	ClientID      string            `json:"client_id"`
+	ConsoleURL    string            `json:"console_url"`
+	SalesforceURL string            `json:"salesforce_url"`
+	ControlURL    string            `json:"control_url"`
+	ConfigFile    string            `json:"config_file"`
+	Users         []User            `json:"users"`
+}
+
+// User can sign in to the simulated Salesforce.
+type User struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+	Role     string `json:"role"`
+}
+
+// NewInfo tells of a proxy at publicURL on the configuration file, in front of sim.
+func NewInfo(publicURL string, sim *salesforcesim.Running, file string) Info {
+	info := Info{
+		PublicURL: publicURL, MCPURLs: map[string]string{}, ClientID: ClientID,
+		ConsoleURL: publicURL + "/account", SalesforceURL: sim.BaseURL(), ControlURL: sim.ControlURL, ConfigFile: file,
+	}
+	for _, s := range servers {
+		info.MCPURLs[s.name] = publicURL + "/mcp/" + s.name
+	}
+	for _, u := range salesforcesim.DefaultUsers() {
+		info.Users = append(info.Users, User{u.Username, u.Password, u.Role})
+	}
+	return info
+}
+
+//go:embed announcement.txt.tmpl
+var announcementText string
+
+var announcement = template.Must(template.New("announcement").Funcs(template.FuncMap{"pad": pad}).Parse(announcementText))
+
+// program is how the reader started this program, to start it again.
+func program() string {
+	if strings.Contains(os.Args[0], "go-build") { // 'go run' removes its binary
+		return "go run ./cmd/sfmcp-proxy"
+	}
+	return os.Args[0]
+}
+
+func pad(width int, s string) string {
+	return s + strings.Repeat(" ", max(2, width-len(s)))
+}
+
+// Announce prints where everything is: for a person, or as one line of JSON.
+func (info Info) Announce(w io.Writer, asJSON bool) error {
+	if asJSON {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(info)
+	}
+	type server struct{ URL, Title string }
+	var all []server
+	for _, s := range servers {
+		all = append(all, server{info.MCPURLs[s.name], s.title})
+	}
+	return announcement.Execute(w, map[string]any{"Info": info, "Program": program(), "Writes": info.MCPURLs[writes], "Servers": all})
+}
