@@ -66,7 +66,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 		refused = s.finishAuthorization(ctx, w, r, req, who)
 	}
 	if refused != nil {
-		return s.tellRefusal(ctx, req, refused)
+		return s.refusalOf(ctx, req, refused)
 	}
 	return nil
 }
@@ -77,8 +77,8 @@ func loginOver(status int, cause error) *pageError {
 		detail: "Start again from the program that you want to connect, or sign in again.", cause: cause}
 }
 
-// tellRefusal goes to the client where there is one, otherwise to the person.
-func (s *Server) tellRefusal(ctx context.Context, req *grant.AuthorizationRequest, refused *oauthError) error {
+// refusalOf is an error that goes to the client where there is one, otherwise to the person.
+func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest, refused *oauthError) error {
 	if req.Kind == grant.Authorize {
 		if err := s.stillStands(ctx, req); err != nil {
 			return err

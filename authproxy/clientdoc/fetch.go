@@ -65,7 +65,7 @@ type Config struct {
 type Fetcher struct {
 	config   Config
 	http     *http.Client
-	flight   singleflight.Group
+	shared   singleflight.Group
 	slots    chan struct{}
 	failures *lru.Cache[string, failure]
 }
@@ -173,7 +173,7 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int, check func
 	if err := f.Allowed(address); err != nil {
 		return answer{}, err
 	}
-	done := f.flight.DoChan(address, func() (any, error) {
+	done := f.shared.DoChan(address, func() (any, error) {
 		if last, ok := f.failures.Get(address); ok && f.config.Now().Before(last.until) {
 			return answer{}, last.err
 		}

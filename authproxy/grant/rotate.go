@@ -98,7 +98,7 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	}
 	var leaf string
 	if have.rotated == 0 {
-		leaf, failed = s.succeed(ctx, tx, g, r.RefreshToken)
+		leaf, failed = s.rotateOnce(ctx, tx, g, r.RefreshToken)
 	} else {
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, have.sealedSuccessor)
 	}
@@ -120,8 +120,8 @@ func (s *Store) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
 	return err
 }
 
-// succeed rotates predecessor, which has not been rotated.
-func (s *Store) succeed(ctx context.Context, tx *sql.Tx, g *Grant, predecessor string) (string, error) {
+// rotateOnce rotates predecessor, which has not been rotated, and returns its successor.
+func (s *Store) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant, predecessor string) (string, error) {
 	successor, err := s.issueRefresh(ctx, tx, g)
 	if err != nil {
 		return "", err

@@ -65,12 +65,12 @@ func (r *KeyRing) Reload() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	former, keys := r.now.Load().keys, fresh.now.Load().keys
+	previous, keys := r.now.Load().keys, fresh.now.Load().keys
 	same := func(a, b sealingKey) bool { return a.id == b.id && bytes.Equal(a.root, b.root) }
-	if slices.EqualFunc(former, keys, same) {
+	if slices.EqualFunc(previous, keys, same) {
 		return false, nil
 	}
-	if !slices.ContainsFunc(keys, func(k sealingKey) bool { return same(k, former[0]) }) {
+	if !slices.ContainsFunc(keys, func(k sealingKey) bool { return same(k, previous[0]) }) {
 		return false, fmt.Errorf("key file %s lacks the key that seals now", r.path)
 	}
 	r.now.Store(fresh.now.Load())

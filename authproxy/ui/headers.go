@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// barePolicy is for answers that are no pages.
-	barePolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	// emptyPolicy is for answers that are no pages: nothing may be loaded.
+	emptyPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 	permissions = "accelerometer=(), autoplay=(), camera=(), clipboard-read=(), display-capture=(), encrypted-media=(), " +
 		"fullscreen=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), " +
@@ -28,7 +28,7 @@ const (
 func Headers(https bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setCommonHeaders(w.Header())
-		w.Header().Set("Content-Security-Policy", barePolicy)
+		w.Header().Set("Content-Security-Policy", emptyPolicy)
 		if https {
 			w.Header().Set("Strict-Transport-Security", strictTransport)
 		}

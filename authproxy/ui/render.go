@@ -103,7 +103,7 @@ func Assets() http.Handler {
 			http.NotFound(w, r)
 			return
 		}
-		w.Header().Set("Content-Security-Policy", barePolicy)
+		w.Header().Set("Content-Security-Policy", emptyPolicy)
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		w.Header().Set("Content-Type", kind)
 		w.Header().Set("Content-Length", strconv.Itoa(len(content)))

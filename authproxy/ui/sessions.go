@@ -62,8 +62,8 @@ func NewSessions(c Config) *Sessions {
 // nothing after it.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject string) error {
 	ctx := r.Context()
-	if former, ok := s.cookies.get(r, "session"); ok {
-		if err := s.delete(ctx, former); err != nil {
+	if previous, ok := s.cookies.get(r, "session"); ok {
+		if err := s.delete(ctx, previous); err != nil {
 			return fmt.Errorf("starting session: %w", err)
 		}
 	}

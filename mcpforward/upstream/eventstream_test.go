@@ -202,7 +202,7 @@ func TestCapped(t *testing.T) {
 	}
 }
 
-// FuzzEventStream (F9): a stream means what the reference says, how it is cut into reads
+// FuzzEventStream: a stream means what the reference says, how it is cut into reads
 // does not matter, and what is written as an event is read as that event.
 func FuzzEventStream(f *testing.F) {
 	for _, v := range vectors(f) {
