@@ -20,7 +20,7 @@ func unauthorized(description string, cause error) *oauthError {
 }
 
 // identify finds the client and sees that it authenticates as it must. A client that
-// brings a secret believes that it has one, and is told so rather than humoured. The
+// brings a secret believes that it has one, and is told that it has none. The
 // form has the client's id afterwards, wherever it stood.
 func (s *Server) identify(r *http.Request, form url.Values) error {
 	if form.Get("client_secret") != "" {

@@ -21,8 +21,8 @@ import (
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
-// D2: a new login takes the place of the former one, which is revoked at Salesforce.
-func TestReplaceRevokesFormerLogin(t *testing.T) {
+// D2: a new login takes the place of the previous one, which is revoked at Salesforce.
+func TestReplaceRevokesPreviousLogin(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, old := signedIn(t, f)

@@ -73,7 +73,7 @@ func reachDispatch(readonly bool) func(arguments) (footprint, *refusal) {
 		f, refused := r.reach()
 		if r.unknown {
 			// What looked like a read may be anything; a write stays what it is,
-			// lest an unknown header turn a denied delete into something else.
+			// so that no unknown header turns a denied delete into something else.
 			if f.class == Read || f.class == SideEffect {
 				f.class = Unknown
 			}

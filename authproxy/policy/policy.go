@@ -15,7 +15,7 @@ type Policy struct {
 	Mode  Mode // "" is Enforce
 	Rules []Rule
 
-	hosted string // see For; "" believes the whole catalogue
+	hosted string // see For; "": the whole catalogue counts
 	// Made by For; empty: to be made when needed.
 	version string
 	reasons []string    // of a decision by each rule
@@ -158,7 +158,7 @@ func (r *Rule) approvers() (string, int) {
 }
 
 // For returns the policy as it holds in front of the hosted server at upstream, an
-// absolute URL or its path. Only the catalogue of that server is believed then: on
+// absolute URL or its path. Only the catalogue of that server counts then: on
 // a custom server every tool is [Unknown], even one that borrows the name of a
 // standard tool, because an administrator there may put any Apex or Flow
 // behind any name. What every decision says is made here, once.
