@@ -17,7 +17,7 @@ type Config struct {
 	TrustedProxies []string `mapstructure:"trusted_proxies"`
 	AllowedOrigins []string `mapstructure:"allowed_origins"`
 	TrustedCAFile  string   `mapstructure:"trusted_ca_file"`
-	Database       string   `mapstructure:"database" need:"value"`
+	Database       string   `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
 	KeysFile       string   `mapstructure:"keys_file" need:"value"`
 	Production     bool     `mapstructure:"production"`
 

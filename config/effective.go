@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // Write prints the configuration in force as YAML, every key with its value,
-// secrets as "(set)".
+// secrets as "(set)", a password in a URL as "xxxxx".
 func (c *Config) Write(w io.Writer) error {
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
@@ -37,6 +39,8 @@ func tree(v reflect.Value) *yaml.Node {
 			value := v.Field(i)
 			child := tree(value)
 			switch {
+			case field.Tag.Get("secret") == "password":
+				child = text(db.Config{URL: value.String()}.Redacted())
 			case field.Tag.Get("secret") != "" && value.String() != "":
 				child = text("(set)")
 			case v.Type() == reflect.TypeFor[Rule]() && value.IsZero():

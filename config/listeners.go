@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/db"
 )
 
 func (v *validator) listeners() {
@@ -57,10 +58,10 @@ func (v *validator) listeners() {
 }
 
 func (v *validator) storage() {
-	path, ok := strings.CutPrefix(v.c.Database, "sqlite:")
-	if !ok || path == "" {
+	database := db.Config{URL: v.c.Database}
+	if database.Validate() != nil {
 		scheme, _, _ := strings.Cut(v.c.Database, ":") // a URL may hold a password: show no more than this
-		v.add("database", quote(scheme+":…"), "sqlite:PATH (this version has no other store)")
+		v.add("database", quote(scheme+":…"), "sqlite:PATH or postgres://USER@HOST/DATABASE?sslmode=verify-full")
 	}
 	if v.c.KeysFile == "" {
 		v.add("keys_file", "nothing", "the path of the sealing keys")

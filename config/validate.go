@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 var (
@@ -44,6 +46,9 @@ func (c *Config) Validate() Problems {
 func (v *validator) production() {
 	if strings.HasPrefix(v.c.PublicURL, "http:") {
 		v.add("public_url", quote(v.c.PublicURL), "https, because production is true")
+	}
+	for _, host := range (db.Config{URL: v.c.Database}).Unverified() {
+		v.add("database", "a connection to "+host+" without verified TLS", "sslmode=verify-full, because production is true")
 	}
 	for i, o := range v.c.Salesforce.Orgs {
 		if o.InsecureHTTP {

@@ -101,6 +101,9 @@ func (s sessionStore) open(ctx context.Context, grantID string, like session) (i
 	id = seal.Secret("")
 	now := s.now()
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.db.Lock(ctx, tx, "mcp_sessions of "+grantID); err != nil { // they are counted below
+			return err
+		}
 		if _, err := tx.ExecContext(ctx, `
 			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, capabilities, created_at, expires_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,

@@ -53,24 +53,30 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err 
 	if f == (VoidFilter{}) || why == "" {
 		return 0, errors.New("voiding approvals: a selection and a reason are required")
 	}
-	const selected = ` AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)`
-	args := []any{why, f.Org, f.Subject, f.ClientID, f.GrantID}
-	var count int64
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx,
-			`UPDATE approvals SET why = $1 WHERE state = 'spent' AND outcome = ''`+selected, args...); err != nil {
-			return err
-		}
-		var err error
-		count, err = db.Affected(ctx, tx,
-			`UPDATE approvals SET state = 'void', why = $1 WHERE state IN ('pending', 'approved') AND expires_at > $6`+selected,
-			append(args, db.Millis(s.now()))...)
-		return err
-	})
+	// One statement: of a request that is being spent or given back at this moment, it sees
+	// what became of it.
+	rows, err := s.db.Writes.QueryContext(ctx, `
+		UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END
+		WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
+		  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
+		RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()))
 	if err != nil {
 		return 0, fmt.Errorf("voiding approvals: %w", err)
 	}
-	return int(count), nil
+	defer rows.Close()
+	for rows.Next() {
+		var state State
+		if err := rows.Scan(&state); err != nil {
+			return 0, fmt.Errorf("voiding approvals: %w", err)
+		}
+		if state == Void {
+			n++
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return 0, fmt.Errorf("voiding approvals: %w", err)
+	}
+	return n, nil
 }
 
 // keepOver is how long a request that is over can still be looked at; the audit log

@@ -72,11 +72,12 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 }
 
 // Unspend gives back an approval whose call provably did not leave this process. If
-// [Store.Void] came meanwhile, the request becomes void instead.
+// [Store.Void] came meanwhile, the request becomes void instead; if its time is over,
+// expired.
 func (s *Store) Unspend(ctx context.Context, id string) error {
 	err := changed(db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = CASE WHEN why = '' THEN 'approved' ELSE 'void' END, spent_at = 0
-		WHERE id = $1 AND state = 'spent' AND outcome = ''`, id))
+		UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0
+		WHERE id = $1 AND state = 'spent' AND outcome = ''`, id, db.Millis(s.now())))
 	if err != nil {
 		return fmt.Errorf("giving approval back: %w", err)
 	}

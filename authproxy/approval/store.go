@@ -61,9 +61,12 @@ func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) 
 		return nil, fmt.Errorf("submitting for approval: nobody may approve (approvers %q)", approvers)
 	}
 	var r *Request
-	// One transaction holds the write lock from the look to the insert: two identical
-	// calls at the same time become one request.
+	// Locked from the look to the insert: two identical calls at the same time become one
+	// request, and of a user's requests no more wait than may.
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.db.Lock(ctx, tx, "approvals of "+b.Org+" "+b.Subject); err != nil {
+			return err
+		}
 		var err error
 		if r, err = s.standing(ctx, tx, b); err != nil || r != nil {
 			return err
@@ -129,6 +132,12 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class, approv
 		ExpiresAt:       now.Add(s.lifetime),
 	}
 	sealed, err := s.ring.Seal(r.place("approval arguments"), b.Arguments)
+	if err != nil {
+		return nil, err
+	}
+	// A unique index keeps one call from having two that are live; time alone does not tell it.
+	_, err = tx.ExecContext(ctx, `UPDATE approvals SET state = 'expired'
+		WHERE binding_hash = $1 AND state IN ('pending', 'approved') AND expires_at <= $2`, b.hash(), db.Millis(now))
 	if err != nil {
 		return nil, err
 	}

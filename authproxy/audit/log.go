@@ -236,6 +236,9 @@ func (l *Log) commit(group []*waiting) error {
 	var end head
 	err := l.db.Tx(ctx, func(t *sql.Tx) error {
 		tx := prepared{t, l.statements}
+		if err := l.db.Lock(ctx, t, "audit head"); err != nil { // other processes append, too
+			return err
+		}
 		h, err := l.readHead(ctx, tx)
 		if err != nil {
 			return err

@@ -53,7 +53,7 @@ func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registrat
 		return nil, fmt.Errorf("registering client: %w", err)
 	}
 	id, now := seal.Secret(dynamicPrefix), s.millis()
-	n, err := db.Affected(ctx, s.db.Writes, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
+	n, err := s.db.Bounded(ctx, "registered_clients", `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
 		SELECT $1, $2, $3, $4, $4, 0 WHERE (SELECT COUNT(*) FROM registered_clients WHERE kind = $2) < $5`,
 		id, storedDynamic, string(metadata), now, maxDynamic)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 
 	"sfmcp-proxy/authproxy/seal"
@@ -45,14 +44,14 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 }
 
 // Expect refuses a database whose file is not there though the keys are in use with one:
-// before [Open] makes an empty one.
+// before [Open] makes an empty one. What a PostgreSQL server has is known when it is open:
+// there [DB.Claim] alone tells.
 func (c Config) Expect(ring *seal.KeyRing) error {
-	path, err := c.path()
-	if err != nil {
+	if err := c.Validate(); err != nil {
 		return err
 	}
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) && inUse(ring) {
-		return vanished(ring, "the database "+path+" is gone")
+	if absent := dialectOf(c.URL).absent(c.URL); absent != "" && inUse(ring) {
+		return vanished(ring, absent+" is gone")
 	}
 	return nil
 }

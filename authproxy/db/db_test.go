@@ -29,7 +29,8 @@ func open(t *testing.T, path string) *DB {
 func TestConfigValidate(t *testing.T) {
 	for url, ok := range map[string]bool{
 		"sqlite:data/proxy.db": true, "sqlite:/x y/%41?.db": true,
-		"": false, "sqlite:": false, "postgres://u:secret@h/d": false, "data/proxy.db": false,
+		"postgres://u:secret@h/d": true, "postgresql://u@h/d?sslmode=verify-full": true,
+		"": false, "sqlite:": false, "postgres://u:secret@h:x/d": false, "postgres://u:secret@h/d?sslmode=none": false, "data/proxy.db": false,
 	} {
 		err := Config{URL: url}.Validate()
 		if (err == nil) != ok {

@@ -7,6 +7,8 @@
 // one conditional statement whose row count is checked, so that of two racing
 // callers exactly one wins.
 //
+// What differs between the two is a dialect (dialect.go), one file each.
+//
 // SQLite is opened twice: [DB.Writes] has one connection whose transactions take
 // the write lock when they begin (BEGIN IMMEDIATE), so writers queue in the
 // process instead of failing half way; [DB.Reads] has several connections that
@@ -14,6 +16,14 @@
 // synchronous=FULL: a commit that returned survives a power cut. What is deleted is
 // overwritten in the file at once, and in the WAL by [DB.Erase]. A file with a table,
 // view or trigger that the migrations do not make is not opened.
+//
+// PostgreSQL has many writers. Its transactions are READ COMMITTED, because a conditional
+// statement is right there as it is: whoever comes second waits for the row, looks at the
+// condition again, and changes nothing. Where one statement does not decide, the rows are
+// read with [DB.ForUpdate], or, where a number of rows or the absence of one decides, under
+// [DB.Lock]. [DB.Tx] runs a transaction again that the server has undone for the sake of
+// another. The schema is compared with what the same server makes of the migrations in
+// temporary tables. The sessions of [DB.Reads] are read-only.
 //
 // Another process (the command line next to a running proxy) tells of a change
 // that takes access away by raising the epoch "access" in its own transaction,

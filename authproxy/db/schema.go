@@ -3,50 +3,82 @@ package db
 import (
 	"context"
 	"database/sql"
+	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 )
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+func migrationFiles() fs.FS {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		panic(err) // the name is a constant
+	}
+	return files
+}
+
+// versionTable is the migration library's own.
+const versionTable = "goose_db_version"
+
+// migrateTime is how long opening a database waits for others that open it.
+const migrateTime = 5 * time.Second
+
+// errUnfit is a database that this program must not touch.
+var errUnfit = errors.New("not a database for this program")
+
+// migrate brings the schema up to date. When another process does so at the same time,
+// ours may fail in its transaction, and finds the work done when it looks again.
+func (d *DB) migrate(ctx context.Context) error {
+	p, err := d.dialect.migrator(d.Writes)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(migrateTime); ; time.Sleep(20 * time.Millisecond) {
+		err := d.migrateOnce(ctx, p)
+		if err == nil || errors.Is(err, errUnfit) || d.dialect.hopeless(err) || ctx.Err() != nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
+	have, err := d.dialect.schema(ctx, d.Writes)
+	if err != nil {
+		return err
+	}
+	if have.foreign() {
+		return fmt.Errorf("%w: it is another program's", errUnfit)
+	}
+	at, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	known := p.ListSources()
+	newest := known[len(known)-1].Version
+	if at > newest {
+		return fmt.Errorf("%w: schema version %d is newer than %d, use the newer program", errUnfit, at, newest)
+	}
+	if at < newest {
+		_, err = p.Up(ctx)
+	}
+	return err
+}
 
 // schema is what a database consists of: the SQL of each table, index, view and
 // trigger by "TYPE NAME".
 type schema map[string]string
 
-// expectedSchema is what the migrations make of an empty database.
-var expectedSchema = sync.OnceValues(func() (s schema, err error) {
-	empty, err := sql.Open("sqlite", ":memory:")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, empty.Close()) }()
-	empty.SetMaxOpenConns(1) // each connection would have a memory of its own
-	p, err := migrator(empty)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := p.Up(context.Background()); err != nil {
-		return nil, err
-	}
-	return readSchema(context.Background(), empty)
-})
-
-func migrator(target *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	return goose.NewProvider(goose.DialectSQLite3, target, files)
-}
-
-// readSchema leaves out the tables of ANALYZE, which an administrator may have run, and
-// the text of the migration library's own table, which its next version may word
-// otherwise.
-func readSchema(ctx context.Context, from *sql.DB) (schema, error) {
-	rows, err := from.QueryContext(ctx, `SELECT type || ' ' || name, CASE name WHEN 'goose_db_version' THEN '' ELSE COALESCE(sql, '') END
-		FROM sqlite_schema WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))`)
+// readSchema reads the two columns of a query into a schema.
+func readSchema(ctx context.Context, from interface {
+	QueryContext(context.Context, string, ...any) (*sql.Rows, error)
+}, query string, args ...any) (schema, error) {
+	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -64,21 +96,20 @@ func readSchema(ctx context.Context, from *sql.DB) (schema, error) {
 
 // foreign says whether a database is another program's: not empty, and without what a
 // first migration makes before all else.
-func foreign(ctx context.Context, d *sql.DB) (bool, error) {
-	have, err := readSchema(ctx, d)
-	_, migrated := have["table goose_db_version"]
-	return err == nil && len(have) > 0 && !migrated, err
+func (s schema) foreign() bool {
+	_, migrated := s["table "+versionTable]
+	return len(s) > 0 && !migrated
 }
 
 // checkSchema refuses a database that is not exactly what the migrations make. A
 // trigger or view more could undo a revocation, or show one table as another, behind
 // statements that are right.
-func checkSchema(ctx context.Context, d *sql.DB) error {
-	want, err := expectedSchema()
+func (d *DB) checkSchema(ctx context.Context) error {
+	want, err := d.dialect.expectedSchema(ctx, d)
 	if err != nil {
 		return fmt.Errorf("reading migrations: %w", err)
 	}
-	have, err := readSchema(ctx, d)
+	have, err := d.dialect.schema(ctx, d.Reads)
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, c.code_hash, c.code_challenge, c.redirect_uri,
 		c.expires_at, c.redeemed_at, c.failures, u.blocked_at
 		FROM codes c JOIN grants ON grants.id = c.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE c.code_hash = $1 AND c.client_id = $2`, seal.Hash(r.Code), r.ClientID),
+		WHERE c.code_hash = $1 AND c.client_id = $2`+s.db.ForUpdate("c, grants"), seal.Hash(r.Code), r.ClientID),
 		&c.hash, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &blocked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidGrant, nil

@@ -102,7 +102,7 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 	}
 	id = seal.Secret("")
 	now := s.now()
-	n, err := db.Affected(ctx, s.db.Writes, `INSERT INTO authorization_requests
+	n, err := s.db.Bounded(ctx, "authorization_requests", `INSERT INTO authorization_requests
 		(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
 		 code_challenge, return_to, browser_hash, created_at, expires_at)
 		SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14

@@ -30,9 +30,11 @@ type Rotation struct {
 // asked for a new authorization meanwhile has dropped it, and nobody would end its grant.
 const withoutLogin = 7 * 24 * time.Hour
 
+// refreshToken is a row of refresh_tokens with its grant.
 type refreshToken struct {
-	hash, sealedSuccessor string
-	idleExpires, rotated  int64
+	grant                         *Grant
+	hash, sealedSuccessor         string
+	idleExpires, rotated, blocked int64
 }
 
 // Rotate exchanges a refresh token for a fresh access token and the next refresh
@@ -48,9 +50,13 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
+	hasLogin, err := s.askForLogin(ctx, r)
+	if err != nil {
+		return nil, fmt.Errorf("rotating refresh token: %w", err)
+	}
 	var t *Tokens
-	err := s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
-		t, refused, failed = s.rotate(ctx, tx, r)
+	err = s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
+		t, refused, failed = s.rotate(ctx, tx, r, hasLogin)
 		return refused, failed
 	})
 	if err != nil {
@@ -59,48 +65,84 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	return t, nil
 }
 
-func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, refused, failed error) {
-	now := s.millis()
-	var have refreshToken
-	var blocked int64
-	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
+// askForLogin asks before the transaction, which keeps others waiting. A login that is lost
+// or found between the two is noticed at the next call or refresh.
+func (s *Store) askForLogin(ctx context.Context, r Rotation) (bool, error) {
+	if r.HasLogin == nil {
+		return true, nil
+	}
+	p, err := s.presented(ctx, s.db.Reads, r, "")
+	if err != nil || p == nil {
+		return true, err
+	}
+	if refused := s.refuse(p, r); refused != nil || p.late(s) {
+		return true, nil // for that
+	}
+	return r.HasLogin(ctx, p.grant)
+}
+
+// querier is a transaction or [db.DB.Reads].
+type querier interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// presented reads what a refresh token stands for; nil: nothing that is the client's.
+func (s *Store) presented(ctx context.Context, q querier, r Rotation, lock string) (*refreshToken, error) {
+	var p refreshToken
+	var err error
+	p.grant, err = scanGrant(q.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
 		r.rotated_at, u.blocked_at
 		FROM refresh_tokens r JOIN grants ON grants.id = r.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE r.token_hash = $1 AND grants.client_id = $2`, seal.Hash(r.RefreshToken), r.ClientID),
-		&have.hash, &have.sealedSuccessor, &have.idleExpires, &have.rotated, &blocked)
+		WHERE r.token_hash = $1 AND grants.client_id = $2`+lock, seal.Hash(r.RefreshToken), r.ClientID),
+		&p.hash, &p.sealedSuccessor, &p.idleExpires, &p.rotated, &p.blocked)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrInvalidGrant, nil
+		return nil, nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	late := have.rotated != 0 && now-have.rotated >= s.lifetimes.RefreshGrace.Milliseconds()
-	scope, fits := narrow(g.Scope, r.Scope)
+	return &p, err
+}
+
+// late says that a token was rotated longer ago than a client may not have heard of it.
+func (p *refreshToken) late(s *Store) bool {
+	return p.rotated != 0 && s.millis()-p.rotated >= s.lifetimes.RefreshGrace.Milliseconds()
+}
+
+// refuse says why a token that is not late is no good, whatever the login; nil: it is.
+func (s *Store) refuse(p *refreshToken, r Rotation) error {
+	now := s.millis()
+	_, fits := narrow(p.grant.Scope, r.Scope)
 	switch {
-	case late:
-		refused, failed = s.replayed(ctx, tx, g, "refresh token")
-		return nil, refused, failed
-	case !g.Live(db.Time(now)) || blocked != 0 || have.idleExpires <= now:
-		return nil, ErrInvalidGrant, nil
-	case r.Resource != "" && r.Resource != g.Resource:
-		return nil, ErrInvalidTarget, nil
+	case !p.grant.Live(db.Time(now)) || p.blocked != 0 || p.idleExpires <= now:
+		return ErrInvalidGrant
+	case r.Resource != "" && r.Resource != p.grant.Resource:
+		return ErrInvalidTarget
 	case !fits:
-		return nil, ErrInvalidScope, nil
+		return ErrInvalidScope
 	}
-	if r.HasLogin != nil {
-		has, err := r.HasLogin(ctx, g)
-		if err != nil {
-			return nil, nil, err
-		}
-		if !has {
-			return nil, ErrNoLogin, s.waitForLogin(ctx, tx, g)
-		}
+	return nil
+}
+
+func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation, hasLogin bool) (t *Tokens, refused, failed error) {
+	p, err := s.presented(ctx, tx, r, s.db.ForUpdate("r, grants"))
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case p == nil:
+		return nil, ErrInvalidGrant, nil
+	case p.late(s):
+		refused, failed = s.replayed(ctx, tx, p.grant, "refresh token")
+		return nil, refused, failed
+	}
+	if refused := s.refuse(p, r); refused != nil {
+		return nil, refused, nil
+	}
+	if !hasLogin {
+		return nil, ErrNoLogin, s.waitForLogin(ctx, tx, p.grant)
 	}
 	var leaf string
-	if have.rotated == 0 {
-		leaf, failed = s.rotateOnce(ctx, tx, g, r.RefreshToken)
+	if p.rotated == 0 {
+		leaf, failed = s.rotateOnce(ctx, tx, p.grant, r.RefreshToken)
 	} else {
-		leaf, failed = leafOf(ctx, tx, r.RefreshToken, have.sealedSuccessor)
+		leaf, failed = leafOf(ctx, tx, r.RefreshToken, p.sealedSuccessor)
 	}
 	if errors.Is(failed, seal.ErrSealed) {
 		return nil, ErrInvalidGrant, nil // somebody changed it: nobody gets the successor from here
@@ -108,7 +150,8 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation) (t *Tokens, 
 	if failed != nil {
 		return nil, nil, failed
 	}
-	t, failed = s.issue(ctx, tx, g, leaf, scope)
+	scope, _ := narrow(p.grant.Scope, r.Scope)
+	t, failed = s.issue(ctx, tx, p.grant, leaf, scope)
 	return t, nil, failed
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -20,8 +22,8 @@ func (s *Store) Sweep(ctx context.Context) error {
 	s.used = map[string]int64{}
 	s.mu.Unlock()
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		for id, at := range used {
-			_, err := tx.ExecContext(ctx, `UPDATE grants SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`, at, id)
+		for _, id := range slices.Sorted(maps.Keys(used)) { // in one order: others sweep, too
+			_, err := tx.ExecContext(ctx, `UPDATE grants SET last_used_at = $1 WHERE id = $2 AND last_used_at < $1`, used[id], id)
 			if err != nil {
 				return err
 			}

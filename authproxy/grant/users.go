@@ -47,6 +47,9 @@ func (s *Store) SeeUser(ctx context.Context, org, subject string) error {
 func (s *Store) NameUser(ctx context.Context, org, subject, username, name string) error {
 	username = strings.ToLower(username)
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.db.Lock(ctx, tx, "usernames of "+org); err != nil { // nobody else gets it meanwhile
+			return err
+		}
 		others, err := db.Affected(ctx, tx, `UPDATE users SET username = '' WHERE org = $1 AND username = $2 AND subject <> $3`,
 			org, username, subject)
 		if err != nil {

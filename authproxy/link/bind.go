@@ -13,6 +13,9 @@ import (
 // what people consented to for the one would open the other.
 func (s *Store) Bind(ctx context.Context, org, orgID string) error {
 	err := s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.DB.Lock(ctx, tx, "org "+org); err != nil {
+			return err
+		}
 		var before string
 		err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`, "org:"+org).Scan(&before)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {

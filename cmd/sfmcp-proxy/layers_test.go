@@ -47,6 +47,7 @@ var layer = map[string]int{
 	"authproxy/clientdoc":               1,
 	"authproxy/clientdoc/clientdoctest": 1, // for tests
 	"authproxy/db":                      1,
+	"authproxy/db/dbtest":               2, // for tests
 	"authproxy/policy":                  1,
 	"authproxy/salesforce":              1,
 	"authproxy/ui":                      1,

@@ -1,0 +1,161 @@
+// Package dbtest gives tests a database of their own, on SQLite and on a real PostgreSQL.
+//
+// A package whose tests are all about what it stores has a TestMain that calls [Main]: its
+// tests run on SQLite, then once more on PostgreSQL, and open what [URL] gives them. Single
+// tests use [Each], or [Postgres] alone.
+//
+// Each test binary that needs it starts a PostgreSQL server of its own, from the programs
+// that are installed, as another user where it is root. Where they are not installed, that
+// half is skipped; SFMCP_TEST_REQUIRE=postgres makes that a failure.
+package dbtest
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+var (
+	background = context.Background()
+	count      atomic.Int64
+	started    atomic.Bool
+	// onPostgres says which of its two runs Main is in.
+	onPostgres bool
+)
+
+// missing is what is said where PostgreSQL is not installed.
+const missing = "PostgreSQL (initdb, postgres) is not installed: Debian package postgresql"
+
+func required() bool {
+	return slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "postgres")
+}
+
+// Main runs the tests of a package on SQLite, then on PostgreSQL, and exits. Benchmarks and
+// fuzzing run on SQLite alone.
+func Main(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	for _, other := range []string{"test.bench", "test.fuzz", "test.list"} {
+		if flag.Lookup(other).Value.String() != "" {
+			os.Exit(code)
+		}
+	}
+	if code == 0 {
+		code = runOnPostgres(m)
+	}
+	Close()
+	os.Exit(code)
+}
+
+func runOnPostgres(m *testing.M) int {
+	s, err := startServer()
+	switch {
+	case err != nil:
+		fmt.Println("FAIL:", err)
+		return 1
+	case s == nil && required():
+		fmt.Println("FAIL:", missing)
+		return 1
+	case s == nil:
+		fmt.Println("skipped on PostgreSQL:", missing)
+		return 0
+	}
+	fmt.Println("=== on PostgreSQL")
+	onPostgres = true
+	return m.Run()
+}
+
+func startServer() (*server, error) {
+	started.Store(true)
+	return start()
+}
+
+// Close ends the server of this test binary. A package with a TestMain of its own that uses
+// [Each] or [Postgres] calls it at its end; where nobody does, the server ends with the
+// process and leaves its files to the system's temporary directory.
+func Close() {
+	if !started.Load() {
+		return
+	}
+	if s, err := start(); err == nil && s != nil {
+		s.close()
+	}
+}
+
+// OnPostgres says whether this is the run of [Main] on PostgreSQL, for tests that are about
+// SQLite's file alone.
+func OnPostgres() bool { return onPostgres }
+
+// URL returns the URL of a database of t's own: a SQLite file that is not there yet, or, in
+// the second run of [Main], a PostgreSQL database with the migrations.
+func URL(t testing.TB) string {
+	t.Helper()
+	if onPostgres {
+		t.Log("on PostgreSQL")
+		return Postgres(t)
+	}
+	return "sqlite:" + filepath.Join(t.TempDir(), "proxy.db")
+}
+
+// Open opens a database of [URL] until t ends.
+func Open(t testing.TB) *db.DB {
+	t.Helper()
+	return OpenURL(t, URL(t))
+}
+
+// OpenURL opens a database until t ends: a second time, it is what another process has.
+func OpenURL(t testing.TB, url string) *db.DB {
+	t.Helper()
+	d, err := db.Open(background, db.Config{URL: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d
+}
+
+// Postgres returns the URL of a PostgreSQL database of t's own, with the migrations. Where
+// PostgreSQL is not installed, it skips t, or fails it (see the package comment).
+func Postgres(t testing.TB) string {
+	t.Helper()
+	return installed(t).database(t, "template")
+}
+
+// EmptyPostgres is [Postgres] without the migrations.
+func EmptyPostgres(t testing.TB) string {
+	t.Helper()
+	return installed(t).database(t, "template0")
+}
+
+func installed(t testing.TB) *server {
+	t.Helper()
+	s, err := startServer()
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case s == nil && required():
+		t.Fatal(missing)
+	case s == nil:
+		t.Skip(missing)
+	}
+	return s
+}
+
+// Each runs f as two sub-tests, "sqlite" and "postgres", with the URL of a database of its
+// own each.
+func Each(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "proxy.db")) })
+	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+}

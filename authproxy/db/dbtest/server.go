@@ -1,0 +1,197 @@
+package dbtest
+
+import (
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver "pgx"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// server is the PostgreSQL of one test binary: its own, on a socket of its own, that keeps
+// nothing. It has a database "template" with the migrations.
+type server struct {
+	dir   string
+	admin *sql.DB
+	stop  func()
+}
+
+// programs finds the directory of PostgreSQL's programs, "" if it is not installed: in the
+// PATH, or where Debian puts them, the newest version first.
+func programs() string {
+	if found, err := exec.LookPath("initdb"); err == nil {
+		return filepath.Dir(found)
+	}
+	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/initdb")
+	slices.SortFunc(found, func(a, b string) int { return version(b) - version(a) })
+	if len(found) == 0 {
+		return ""
+	}
+	return filepath.Dir(found[0])
+}
+
+func version(initdb string) int {
+	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(filepath.Dir(initdb))))
+	return n
+}
+
+// start is called once a test binary; nil, nil: PostgreSQL is not installed.
+var start = sync.OnceValues(func() (_ *server, err error) {
+	bin := programs()
+	if bin == "" {
+		return nil, nil
+	}
+	dir, err := os.MkdirTemp(inMemory(), "dbtest-")
+	if err != nil {
+		return nil, err
+	}
+	s := &server{dir: dir, stop: func() {}}
+	defer func() {
+		if err != nil {
+			s.close()
+			err = fmt.Errorf("starting PostgreSQL for tests: %w", err)
+		}
+	}()
+	as, err := unprivileged(dir)
+	if err != nil {
+		return nil, err
+	}
+	files := filepath.Join(dir, "data")
+	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "--locale=C", "-D", files)
+	initdb.Dir, initdb.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	if err := s.run(exec.Command(filepath.Join(bin, "postgres"), "-D", files, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "full_page_writes=off", "-c", "max_connections=400", "-c", "shared_buffers=32MB", "-c", "autovacuum=off"), as); err != nil {
+		return nil, err
+	}
+	return s, s.prepare()
+})
+
+// inMemory is a directory that is kept in memory and has room, where a database is made in
+// a fifth of the time; "" if there is none.
+func inMemory() string {
+	const shared, room = "/dev/shm", 1 << 30
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(shared, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < room {
+		return ""
+	}
+	return shared
+}
+
+// unprivileged gives dir to a user that PostgreSQL runs as, where this one is root, as
+// whom it refuses to.
+func unprivileged(dir string) (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
+	who, err := user.Lookup("postgres")
+	if err != nil {
+		if who, err = user.Lookup("nobody"); err != nil {
+			return nil, err
+		}
+	}
+	uid, err := strconv.ParseUint(who.Uid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	gid, err := strconv.ParseUint(who.Gid, 10, 32)
+	if err != nil {
+		return nil, err
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
+}
+
+// run starts the server. It ends with this process, however that ends.
+func (s *server) run(postgres *exec.Cmd, as *syscall.Credential) error {
+	log, err := os.Create(filepath.Join(s.dir, "log"))
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	postgres.Dir, postgres.Stdout, postgres.Stderr = s.dir, log, log
+	postgres.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
+	started, ended := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // Pdeathsig is for the end of the thread
+		defer close(ended)
+		err := postgres.Start()
+		if started <- err; err == nil {
+			_ = postgres.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return err
+	}
+	s.stop = func() {
+		_ = postgres.Process.Signal(syscall.SIGQUIT) // its immediate shutdown
+		<-ended
+	}
+	return nil
+}
+
+// prepare waits for the server and makes the template.
+func (s *server) prepare() (err error) {
+	if s.admin, err = sql.Open("pgx", s.url("postgres")); err != nil {
+		return err
+	}
+	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		if err = s.admin.Ping(); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			return fmt.Errorf("it does not answer: %w\n%s", err, text)
+		}
+	}
+	s.admin.SetMaxOpenConns(1) // copies of one template come one after the other
+	if _, err := s.admin.Exec(`CREATE DATABASE template`); err != nil {
+		return err
+	}
+	d, err := db.Open(background, db.Config{URL: s.url("template")})
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+func (s *server) url(database string) string {
+	return (&url.URL{Scheme: "postgres", User: url.User("test"), Path: "/" + database, RawQuery: url.Values{"host": {s.dir}}.Encode()}).String()
+}
+
+// database makes one, empty or with the migrations, and drops it at the end of the test.
+func (s *server) database(t testing.TB, template string) string {
+	t.Helper()
+	name := fmt.Sprintf("t%d", count.Add(1))
+	if _, err := s.admin.Exec(`CREATE DATABASE ` + name + ` TEMPLATE ` + template + ` STRATEGY FILE_COPY`); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := s.admin.Exec(`DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.url(name)
+}
+
+func (s *server) close() {
+	if s.admin != nil {
+		_ = s.admin.Close()
+	}
+	s.stop()
+	_ = os.RemoveAll(s.dir)
+}

@@ -1,0 +1,46 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/pressly/goose/v3"
+)
+
+// dialect is everything in which the databases differ; each is one value of it, in the
+// file of its name. What is not here is the same for all, the statements of the stores
+// first of all.
+type dialect interface {
+	// open returns the handles of [DB] without asking the database anything that takes long.
+	open(ctx context.Context, url string) (writes, reads *sql.DB, err error)
+	// absent names what has to be there before open and is not; "": nothing that can be
+	// known before.
+	absent(url string) (what string)
+
+	// migrator applies the migrations to a database.
+	migrator(target *sql.DB) (*goose.Provider, error)
+	// expectedSchema is what the migrations make, as schema reads it.
+	expectedSchema(ctx context.Context, d *DB) (schema, error)
+	// schema reads what a database consists of.
+	schema(ctx context.Context, from *sql.DB) (schema, error)
+	// hopeless says of an error in opening a database that trying again does not help.
+	hopeless(err error) bool
+
+	// undone says of an error that the database has undone the whole transaction for the
+	// sake of another one, and that the same again may well succeed.
+	undone(err error) bool
+	// lock waits for the end of every other transaction that has locked key.
+	lock(ctx context.Context, tx *sql.Tx, key string) error
+	// forUpdate ends a SELECT whose rows of these tables are to stay until the transaction ends.
+	forUpdate(tables string) string
+	// erase overwrites what deleted and changed rows have left behind.
+	erase(ctx context.Context, d *DB) error
+}
+
+// dialectOf returns the dialect of a URL that Config.Validate accepts.
+func dialectOf(url string) dialect {
+	if isPostgres(url) {
+		return postgres{}
+	}
+	return sqlite{}
+}

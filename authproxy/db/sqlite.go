@@ -1,0 +1,173 @@
+package db
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/pressly/goose/v3"
+	driver "modernc.org/sqlite" // registers the driver "sqlite"
+)
+
+// busyTimeout is how long a statement waits for a lock that another process holds.
+const busyTimeout = 5 * time.Second
+
+// sqlite keeps everything in one file. Its writers come one after the other, so nothing
+// has to be locked by name or by row.
+type sqlite struct{}
+
+// sqlitePath returns the file of "sqlite:PATH", "" for any other URL.
+func sqlitePath(url string) string {
+	path, _ := strings.CutPrefix(url, "sqlite:")
+	if path == url {
+		return ""
+	}
+	return path
+}
+
+func (sqlite) absent(url string) string {
+	path := sqlitePath(url)
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+		return "the database " + path
+	}
+	return ""
+}
+
+func (sqlite) open(_ context.Context, url string) (writes, reads *sql.DB, err error) {
+	path := sqlitePath(url)
+	if err := prepareFile(path); err != nil {
+		return nil, nil, err
+	}
+	if writes, err = openSQLite(path, false); err != nil {
+		return nil, nil, err
+	}
+	writes.SetMaxOpenConns(1)
+	if reads, err = openSQLite(path, true); err != nil {
+		return nil, nil, errors.Join(err, writes.Close())
+	}
+	reads.SetMaxOpenConns(readers)
+	reads.SetMaxIdleConns(readers)
+	return writes, reads, nil
+}
+
+// prepareFile makes sure that path is a regular file that only its owner can read.
+// SQLite gives its journal files the mode of the database file.
+func prepareFile(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			return nil // another process was faster
+		}
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("%s is not a regular file", path)
+	case info.Mode().Perm()&0o077 != 0:
+		return os.Chmod(path, 0o600)
+	}
+	return nil
+}
+
+func openSQLite(path string, readOnly bool) (*sql.DB, error) {
+	q := url.Values{"_pragma": {
+		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		"journal_mode(WAL)",
+		"synchronous(FULL)",
+		"foreign_keys(ON)",
+		"trusted_schema(OFF)",
+		"cell_size_check(ON)", // the file may have been anywhere
+	}}
+	if readOnly {
+		q["_pragma"] = append(q["_pragma"], "query_only(ON)")
+	} else {
+		q.Set("_txlock", "immediate")
+		q["_pragma"] = append(q["_pragma"], "secure_delete(ON)")
+	}
+	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+}
+
+// migrator takes no lock, the library has none for SQLite: see [DB.migrate].
+func (sqlite) migrator(target *sql.DB) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectSQLite3, target, migrationFiles())
+}
+
+func (sqlite) expectedSchema(context.Context, *DB) (schema, error) { return expectedSQLite() }
+
+// expectedSQLite is what the migrations make of an empty database.
+var expectedSQLite = sync.OnceValues(func() (s schema, err error) {
+	empty, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, empty.Close()) }()
+	empty.SetMaxOpenConns(1) // each connection would have a memory of its own
+	p, err := sqlite{}.migrator(empty)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := p.Up(context.Background()); err != nil {
+		return nil, err
+	}
+	return sqlite{}.schema(context.Background(), empty)
+})
+
+// schema leaves out the tables of ANALYZE, which an administrator may have run, and the
+// text of the migration library's own table, which its next version may word otherwise.
+func (sqlite) schema(ctx context.Context, from *sql.DB) (schema, error) {
+	return readSchema(ctx, from, `SELECT type || ' ' || name, CASE name WHEN 'goose_db_version' THEN '' ELSE COALESCE(sql, '') END
+		FROM sqlite_schema WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))`)
+}
+
+func (sqlite) hopeless(err error) bool {
+	const corrupt, notADatabase = 11, 26 // SQLite's result codes; the lower byte of extended ones
+	fault, ok := errors.AsType[*driver.Error](err)
+	return ok && (fault.Code()&0xff == corrupt || fault.Code()&0xff == notADatabase)
+}
+
+// undone: a transaction that has begun holds the write lock, nobody ends it for another.
+func (sqlite) undone(error) bool { return false }
+
+func (sqlite) lock(context.Context, *sql.Tx, string) error { return nil }
+
+func (sqlite) forUpdate(string) string { return "" }
+
+// eraseWait is how long erase waits for readers, and with it every writer for erase.
+const eraseWait = 100 * time.Millisecond
+
+// erase empties the write-ahead log, in which older versions of changed rows lie until
+// it is written over; in the database file itself they are overwritten at once
+// (secure_delete). While somebody reads for long, it leaves the log to its next call.
+func (sqlite) erase(ctx context.Context, d *DB) (err error) {
+	conn, err := d.Writes.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	wait := func(ctx context.Context, d time.Duration) error {
+		_, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
+		return err
+	}
+	defer func() { err = errors.Join(err, wait(context.WithoutCancel(ctx), busyTimeout)) }()
+	if err := wait(ctx, eraseWait); err != nil {
+		return err
+	}
+	_, err = conn.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	return err
+}
