@@ -54,6 +54,7 @@ type world struct {
 
 	mu     sync.Mutex
 	ahead  time.Duration // of the approvals' clock
+	aged   time.Duration // of the grants' clock
 	signed map[string]bool
 }
 
@@ -62,6 +63,7 @@ type setup struct {
 	Config    // but for Access
 	PublicURL string
 	Servers   []access.Server
+	Groups    []access.Group
 }
 
 // safeBuffer collects what is logged.
@@ -139,7 +141,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	clients, err := oauth.New(oauth.Config{DB: w.db, PublicURL: public, Clients: []oauth.Client{
 		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{redirectURI}}, {ID: "claude", Name: "Claude", RedirectURIs: []string{redirectURI}}}})
 	check(err)
-	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, Clients: clients,
+	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, Clients: clients, Now: w.grantsNow,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour, Consent: 10 * time.Minute}})
 	check(err)
 	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now})
@@ -156,6 +158,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 		Config: Config{DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
 			Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log},
 		PublicURL: public,
+		Groups:    []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}},
 		Servers: []access.Server{
 			server("sales", "platform/sobject-all", confirmWrites(), "*"),
 			server("reads", "platform/sobject-reads", readOnly(), "pilot"),
@@ -167,7 +170,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 		change(&c)
 	}
 	w.access = access.Config{DB: w.db, Grants: w.grants, PublicURL: public, Servers: c.Servers,
-		Orgs: []access.Org{{Name: "acme"}, {Name: sandbox}}, Groups: []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}}}
+		Orgs: []access.Org{{Name: "acme"}, {Name: sandbox}}, Groups: c.Groups}
 	c.Access, err = access.New(w.access)
 	check(err)
 	w.handler, err = New(c.Config)
@@ -178,11 +181,16 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	return w
 }
 
-// regroup makes group the only one there is, with those members, as a new configuration
-// would.
+// regroup makes group the only one there is, with those members.
 func (w *world) regroup(group string, members ...string) {
 	w.t.Helper()
-	w.access.Groups = []access.Group{{Name: group, Members: members}}
+	w.reconfigure(func(c *access.Config) { c.Groups = []access.Group{{Name: group, Members: members}} })
+}
+
+// reconfigure changes who may use what, as a new configuration would.
+func (w *world) reconfigure(change func(*access.Config)) {
+	w.t.Helper()
+	change(&w.access)
 	control, err := access.New(w.access)
 	if err != nil {
 		w.t.Fatal(err)
@@ -196,6 +204,15 @@ func (w *world) now() time.Time {
 	defer w.mu.Unlock()
 	return time.Now().Add(w.ahead)
 }
+
+// grantsNow is the clock of grants and tokens.
+func (w *world) grantsNow() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Add(w.aged)
+}
+
+func (w *world) age(d time.Duration) { w.mu.Lock(); w.aged += d; w.mu.Unlock() }
 
 func (w *world) wait(d time.Duration) { w.mu.Lock(); w.ahead += d; w.mu.Unlock() }
 
