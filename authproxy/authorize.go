@@ -80,7 +80,7 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Clien
 	return c, redirectURI, nil
 }
 
-// unknownClient tells the person, and the security team where a document was asked for
+// unknownClient is the page for the person, and an entry for the security team where a document was asked for
 // that is not fetched or not good.
 func (s *Server) unknownClient(ctx context.Context, id string, cause error) error {
 	reason, text := "", "The program that sent you here is not known to this proxy (client_id)."

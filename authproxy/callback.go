@@ -48,7 +48,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	req, verifier, err := s.Grants.FinishRequest(r.Context(), state, login)
 	switch {
 	case errors.Is(err, grant.ErrOtherBrowser): // login CSRF, or a link that was passed on
-		s.record(r.Context(), audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: "other_browser"})
+		s.recordRefusal(r.Context(), audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: "other_browser"})
 		return loginOver(http.StatusForbidden, err)
 	case errors.Is(err, grant.ErrNoRequest):
 		return loginOver(http.StatusBadRequest, err)

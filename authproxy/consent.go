@@ -16,7 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// consentPage says who asks for what (MCP security considerations, confused deputy):
+// consentPage shows who asks for what (MCP security considerations, confused deputy):
 // every authorization is asked for anew, none is remembered.
 func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c client.Client) ui.ConsentPage {
 	server, lives := s.Access.Server(req.Server), s.Grants.Lifetimes()

@@ -20,7 +20,7 @@
 // /signin goes the same way without a client and ends in a browser session.
 //
 // Handlers return errors; one adapter per protocol renders them: a page, a redirect to
-// the client, or JSON. What an error says to the outside is written where it is made;
+// the client, or JSON. The text of an error for the outside is written where it is made;
 // its cause goes to the log alone.
 //
 // [Cutoff] takes access away: for the revocation endpoint, the console and the command

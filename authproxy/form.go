@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Bounds of what strangers send. The longest honest parameter is a state of a few
+// Bounds of what anybody can send. The longest parameter in use is a state of a few
 // hundred characters.
 const (
 	maxQuery      = 16 << 10

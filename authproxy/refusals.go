@@ -11,13 +11,13 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 )
 
-// Refusals of one action that are recorded: so many at once, then one in an interval.
+// Refusals of one action that are recorded: refusalBurst at once, then one in an interval.
 const (
 	refusalBurst    = 40
 	refusalInterval = 5 * time.Second
 )
 
-// refusals bounds what strangers can make the audit log hold (AU-14): whoever knows a
+// refusals bounds what anybody can make the audit log hold (AU-14): whoever knows a
 // client's id, which is public, can be refused as often as they like.
 type refusals struct {
 	mu      sync.Mutex

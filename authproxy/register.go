@@ -17,7 +17,7 @@ const (
 	invalidRedirectURI    = "invalid_redirect_uri"
 )
 
-// maxRegistration bounds the body of a registration; honest ones have a few hundred bytes.
+// maxRegistration bounds the body of a registration; those of known programs have a few hundred bytes.
 const maxRegistration = 16 << 10
 
 // registrationAnswer is RFC 7591 3.2.1: what was registered, which can be less than what

@@ -50,7 +50,7 @@ type Server struct {
 	refusals refusals
 }
 
-// New returns the authorization server, or says what c lacks.
+// New returns the authorization server, or an error that names what c lacks.
 func New(c Config) (*Server, error) {
 	if c.Access == nil || c.Clients == nil || c.Grants == nil || c.Links == nil || c.Salesforce == nil || c.Sessions == nil || c.Audit == nil || c.Cutoff == nil {
 		return nil, errors.New("authorization server: a part is missing")

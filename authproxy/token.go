@@ -111,7 +111,7 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 		record, reason = s.recordRefusal, "login_lost" // some clients ask on and on
 		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.issuer+"/account"
 	case errors.Is(err, grant.ErrInvalidGrant):
-		record = s.recordRefusal // a stranger's guess, for all that is known
+		record = s.recordRefusal // perhaps a guess of somebody who has nothing
 		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"
 	case errors.Is(err, grant.ErrInvalidTarget):
 		refused.code, refused.description = invalidTarget, "this resource was not granted"

@@ -313,6 +313,15 @@ func TestAU14RefusalsAreBounded(t *testing.T) {
 	if n := len(f.audited(t, "token.refresh")) + len(f.audited(t, "authorization.open")); n > 100 {
 		t.Errorf("%d entries for %d refusals", n, 2*tries)
 	}
+	_, callback := f.atCallback(t)
+	for range tries { // whoever began a sign-in knows its state, and can repeat it
+		if r := f.callbackWith(t, f.browser(), callback.Query()); r.status != http.StatusForbidden {
+			t.Fatalf("another browser's callback: %d", r.status)
+		}
+	}
+	if n := len(f.audited(t, "login.finish")); n > 50 {
+		t.Errorf("%d entries for %d callbacks", n, tries)
+	}
 	f.clock.Add(time.Hour)
 	f.post(t, "/oauth/token", refreshForm(seal.Secret("sfr_")))
 	f.wantAudited(t, "token.refresh", "denied", "not recorded")

@@ -56,9 +56,9 @@ type Caller struct {
 	Principal policy.Principal
 }
 
-// Admit lets the bearer of an access token call a server, or says why not: with
-// [ErrInvalidToken], or with a [*DeniedError], or with another error when it could not be
-// checked, which is no reason to admit anybody.
+// Admit lets the bearer of an access token call a server, or returns why not:
+// [ErrInvalidToken], a [*DeniedError], or another error when it could not be checked, which
+// is no reason to admit anybody.
 //
 // See the package comment for what is checked. It must be asked when a request comes and
 // again right before what it asks for is done (SR-RS-1).

@@ -19,7 +19,7 @@ const (
 )
 
 // SetStop sets the kill switch. It survives restarts and holds for every process on
-// the database; by says who did it.
+// the database; by is who did it.
 func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 	if stop != StopOff && stop != StopWrites && stop != StopAll {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(stop))
@@ -38,8 +38,8 @@ func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 	return nil
 }
 
-// StopMode returns the position of the kill switch. When it cannot be read, or says what
-// no version ever wrote, the answer is an error and [StopAll]: absence denies. It
+// StopMode returns the position of the kill switch. When it cannot be read, or is at none
+// of the positions, the answer is an error and [StopAll]: absence denies. It
 // remembers as [grant.Store.Authenticate] does.
 func (c *Control) StopMode(ctx context.Context) (Stop, error) {
 	stop, err := c.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {

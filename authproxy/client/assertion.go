@@ -32,7 +32,7 @@ const (
 // that a public key never becomes an HMAC secret (RFC 8725 3.1).
 var AssertionAlgorithms = []string{jwks.RS256, jwks.ES256}
 
-// AssertedBy reads which client an assertion says it is of, "" if none. That is believed once
+// AssertedBy reads which client an assertion names, "" if none. That is believed once
 // [Store.VerifyAssertion] has verified it with that client's key.
 func AssertedBy(assertion string) string {
 	var claims jwt.RegisteredClaims

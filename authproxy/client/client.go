@@ -11,7 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/clientdoc"
 )
 
-// Kind tells how a client came to be known.
+// Kind is how a client came to be known.
 type Kind string
 
 const (

@@ -1,4 +1,4 @@
-// Package clientdoc reads what OAuth clients say about themselves: Client ID Metadata
+// Package clientdoc reads how OAuth clients describe themselves: Client ID Metadata
 // Documents, the key sets that these name, and the metadata of a dynamic registration
 // (RFC 7591 2).
 //

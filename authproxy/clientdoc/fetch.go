@@ -65,7 +65,7 @@ type Config struct {
 type Fetcher struct {
 	config   Config
 	http     *http.Client
-	shared   singleflight.Group
+	shared   singleflight.Group // fetches under way, by address
 	slots    chan struct{}
 	failures *lru.Cache[string, failure]
 }
@@ -132,7 +132,7 @@ func (f *Fetcher) admit(_ context.Context, _, address string, _ syscall.RawConn)
 	return nil
 }
 
-// Allowed says, without asking anyone, what keeps a URL from being fetched: ErrBlocked.
+// Allowed returns, without asking anyone, what keeps a URL from being fetched: ErrBlocked.
 func (f *Fetcher) Allowed(address string) error {
 	u, err := parseURL(address)
 	if err != nil {
@@ -145,7 +145,7 @@ func (f *Fetcher) Allowed(address string) error {
 }
 
 // Document fetches and checks the document of a client. fresh is how long it may be
-// used before it is asked for again: what its Cache-Control says, within 1 min and
+// used before it is asked for again: what its Cache-Control allows, within 1 min and
 // 24 h.
 func (f *Fetcher) Document(ctx context.Context, id string) (body []byte, fresh time.Duration, err error) {
 	a, err := f.get(ctx, id, documentLimit, func(body []byte) error {

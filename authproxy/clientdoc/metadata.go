@@ -23,7 +23,7 @@ const (
 	maxRedirectURI  = 2000
 )
 
-// Metadata is what a client says about itself.
+// Metadata is how a client describes itself.
 type Metadata struct {
 	// Name is client_name, free text that nobody has verified; of a registration it
 	// may be empty.

@@ -34,7 +34,7 @@ const (
 	Denied  Status = "denied"
 )
 
-// maxOpenRequests bounds what strangers can make the proxy store. Their rate is
+// maxOpenRequests bounds what anybody can make the proxy store. Their rate is
 // limited before they get here.
 const maxOpenRequests = 10_000
 

@@ -157,12 +157,12 @@ func New(c Config) (*Store, error) {
 	return s, nil
 }
 
-// Lifetimes returns the configured lifetimes, for pages that tell people.
+// Lifetimes returns the configured lifetimes, for the pages that show them.
 func (s *Store) Lifetimes() Lifetimes { return s.lifetimes }
 
 func (s *Store) millis() int64 { return db.Millis(s.now()) }
 
-// The prefixes let secret scanners and people tell what they found.
+// By the prefixes secret scanners and people know what they found.
 const (
 	codePrefix    = "sfc_"
 	accessPrefix  = "sfa_"

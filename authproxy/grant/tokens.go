@@ -88,11 +88,11 @@ func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*
 	return &g, nil
 }
 
-// ForeignTokenError is an [ErrInvalidToken] that tells whose token it is: it is good, at
+// ForeignTokenError is an [ErrInvalidToken] that names whose token it is: it is good, at
 // another server.
 type ForeignTokenError struct{ Grant Grant }
 
-// Error says what ErrInvalidToken says.
+// Error is the text of ErrInvalidToken.
 func (e *ForeignTokenError) Error() string { return ErrInvalidToken.Error() }
 
 // Unwrap returns ErrInvalidToken.
@@ -127,7 +127,7 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 }
 
 // RevokeToken revokes at a client's wish (RFC 7009 2). A refresh token, spent or not,
-// ends its grant; an access token ends alone. It returns the grant (RevokedAt tells
+// ends its grant; an access token ends alone. It returns the grant (RevokedAt shows
 // whether it ended), or nil when there was nothing to do: unknown, another client's,
 // or over.
 func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant, error) {
