@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -10,31 +9,7 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/ui"
 )
-
-type approvalRow struct {
-	ID        string          `json:"id" col:"APPROVAL"`
-	State     approval.State  `json:"state" col:"STATE"`
-	Org       string          `json:"org" col:"ORG"`
-	Subject   string          `json:"subject" col:"REQUESTER"`
-	Client    string          `json:"client" col:"CLIENT"`
-	Server    string          `json:"server" col:"SERVER"`
-	Tool      string          `json:"tool" col:"TOOL"`
-	Class     string          `json:"class" col:"CLASS"`
-	Approvers string          `json:"approvers" col:"WHO DECIDES"`
-	Created   moment          `json:"created" col:"ASKED"`
-	Expires   moment          `json:"expires" col:"EXPIRES"`
-	DecidedBy string          `json:"decided_by,omitempty"`
-	Outcome   string          `json:"outcome,omitempty"`
-	Digest    string          `json:"arguments_digest"`
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-}
-
-func newApprovalRow(r *approval.Request) approvalRow {
-	return approvalRow{r.ID, r.State, r.Org, r.Subject, r.ClientID, r.Server, r.Tool, r.Class, r.Approvers,
-		moment{r.CreatedAt}, moment{r.ExpiresAt}, r.DecidedBy, string(r.Outcome), r.ArgumentsDigest, json.RawMessage(r.Arguments)}
-}
 
 func approvalCommand() *cobra.Command {
 	list := withStores(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
@@ -47,11 +22,7 @@ func approvalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows := make([]approvalRow, len(requests))
-			for i := range requests {
-				rows[i] = newApprovalRow(&requests[i])
-			}
-			return printRows(cmd, rows)
+			return printer(cmd).Approvals(requests)
 		})
 	list.Flags().Bool("all", false, "include decided and expired ones")
 	jsonFlag(list)
@@ -67,16 +38,7 @@ func showApproval(s *stores, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	row := newApprovalRow(r)
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-		return printRows(cmd, []approvalRow{row})
-	}
-	if err := printTable(cmd.OutOrStdout(), []approvalRow{row}); err != nil {
-		return err
-	}
-	// The canonical form, escaped: what is approved is what stands here.
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, ui.Printable(string(r.Arguments)))
-	return err
+	return printer(cmd).Approval(r)
 }
 
 func (s *stores) findApproval(ctx context.Context, id string) (*approval.Request, error) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -49,34 +48,6 @@ func when(s string) (time.Time, error) {
 	return t, nil
 }
 
-type auditRow struct {
-	At      moment `col:"TIME"`
-	Seq     int64  `col:"SEQ"`
-	Actor   string `col:"ACTOR"`
-	Action  string `col:"ACTION"`
-	Client  string `col:"CLIENT"`
-	Server  string `col:"SERVER"`
-	Tool    string `col:"TOOL"`
-	Outcome string `col:"OUTCOME"`
-	Object  string `col:"OBJECT"`
-	Reason  string `col:"WHY"`
-}
-
-// newAuditRow makes a line for people: the name they know, and why if there is a why.
-func newAuditRow(e audit.Entry) auditRow {
-	row := auditRow{moment{e.At}, e.Seq, e.Actor, e.Action, e.Client, e.Server, e.Tool, e.Outcome, e.Object, e.Reason}
-	if e.Username != "" && e.Actor == "user "+e.Subject {
-		row.Actor = e.Username
-	}
-	if row.Object == row.Tool {
-		row.Object = ""
-	}
-	if row.Reason == "" {
-		row.Reason = e.Rule
-	}
-	return row
-}
-
 func auditCommand() *cobra.Command {
 	list := withStores(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
 	auditFlags(list)
@@ -121,18 +92,7 @@ func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	if filter.Limit, err = cmd.Flags().GetInt("limit"); err != nil {
 		return err
 	}
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetEscapeHTML(false)
-		return s.audit.List(cmd.Context(), filter, func(e audit.Entry) error { return enc.Encode(e) })
-	}
-	var rows []auditRow
-	err = s.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
-		rows = append(rows, newAuditRow(e))
-		return nil
+	return printer(cmd).Entries(func(each func(audit.Entry) error) error {
+		return s.audit.List(cmd.Context(), filter, each)
 	})
-	if err != nil {
-		return err
-	}
-	return printRows(cmd, rows)
 }

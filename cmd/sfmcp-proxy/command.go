@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 	"sfmcp-proxy/config"
 )
 
@@ -44,6 +45,17 @@ func loadForCutoff(cmd *cobra.Command) (*config.Config, error) {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: the proxy will not start:", p)
 	}
 	return c, nil
+}
+
+// jsonFlag adds --json to a listing command.
+func jsonFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("json", false, "print one JSON object a line")
+}
+
+// printer prints what a command lists.
+func printer(cmd *cobra.Command) listing.Printer {
+	asJSON, _ := cmd.Flags().GetBool("json") // an error is that there is no such flag
+	return listing.Printer{Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), JSON: asJSON}
 }
 
 // quiet is the logger of commands that print their own result.

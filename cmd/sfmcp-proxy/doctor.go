@@ -1,14 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
 )
 
@@ -42,7 +38,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	c := doctor.Config{
 		CallbackURL: callbackURL(s.config), KeysFile: s.config.KeysFile, Actor: operator(),
 		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: openPool(s.config, n, s.log),
-		Tell: findingPrinter(cmd.OutOrStdout(), asJSON),
+		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}
 	for _, o := range s.config.Salesforce.Orgs {
 		c.Orgs = append(c.Orgs, doctor.Org{Name: o.Name, LoginURL: o.LoginURL, Scopes: o.Scopes})
@@ -53,27 +49,4 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	err = doctor.Examine(cmd.Context(), c)
 	c.Pool.Close()
 	return errors.Join(err, closing(links.Close))
-}
-
-func findingPrinter(w io.Writer, asJSON bool) func(doctor.Finding) error {
-	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetEscapeHTML(false)
-		return func(f doctor.Finding) error { return enc.Encode(f) }
-	}
-	return func(f doctor.Finding) error {
-		about := "org " + f.Org
-		if f.Server != "" {
-			about += ", server " + f.Server
-		}
-		mark := string(f.Status)
-		if f.Status == doctor.Fail {
-			mark = "FAIL"
-		}
-		_, err := fmt.Fprintf(w, "%-4s  %s: %s\n", mark, about, ui.Printable(f.Found))
-		if f.Fix != "" && err == nil {
-			_, err = fmt.Fprintf(w, "      %s\n", ui.Printable(f.Fix))
-		}
-		return err
-	}
 }

@@ -20,6 +20,7 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy/demonstration": 4,
 	"cmd/sfmcp-proxy/doctor":        4,
 	"cmd/sfmcp-proxy/edge":          4,
+	"cmd/sfmcp-proxy/listing":       4,
 
 	// config knows what every part accepts, and nothing else knows config.
 	"config": 4,

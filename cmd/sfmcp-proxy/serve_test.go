@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
@@ -77,7 +76,7 @@ func TestUserCommandsTryEveryOrg(t *testing.T) {
 	if err := a.grants.SeeUser(t.Context(), "one", id); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.blockUser(t.Context(), grant.User{Org: "two", Subject: id}); err != nil {
+	if _, err := a.cutoff.BlockUser(t.Context(), "two", id, act("blocked")); err != nil {
 		t.Fatal(err)
 	}
 	var out lockedBuffer

@@ -16,7 +16,7 @@ func stopCommand() *cobra.Command {
 		}
 		return with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
-				if err := s.stop(cmd.Context(), mode); err != nil {
+				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, act("kill switch")); err != nil {
 					return err
 				}
 				_, err := fmt.Fprintln(cmd.OutOrStdout(), done)

@@ -72,15 +72,15 @@ type Config struct {
 	Logins     Logins
 	Audit      *audit.Log
 	Pool       *upstream.Pool
-	// Tell gets each finding at once: a check may take as long as Salesforce does.
-	Tell func(Finding) error
+	// Report gets each finding at once: a check may take as long as Salesforce does.
+	Report func(Finding) error
 }
 
 // examination is one look at everything.
 type examination struct {
 	Config
 	failed int
-	err    error // of telling
+	err    error // of reporting
 }
 
 // Examine makes all checks. The error says how many failed.
@@ -126,7 +126,7 @@ func (x *examination) report(f Finding) {
 	if f.Status == Fail {
 		x.failed++
 	}
-	if err := x.Tell(f); err != nil && x.err == nil {
+	if err := x.Report(f); err != nil && x.err == nil {
 		x.err = err
 	}
 }

@@ -63,20 +63,20 @@ func (w *LogWriter) Write(record []byte) (int, error) {
 // reader again. An error of out leaves nobody to tell.
 func (w *LogWriter) run() {
 	defer close(w.ended)
-	var spare []byte
-	var told int64
+	var written []byte // the last batch; its memory takes the next records
+	var reported int64
 	for open := true; open; {
 		open = w.gather()
 		w.mu.Lock()
 		batch := w.waiting
-		w.waiting = spare[:0]
+		w.waiting = written[:0]
 		w.mu.Unlock()
 		w.out.Write(batch)
-		spare = batch
-		if dropped := w.dropped.Load(); dropped > told {
+		written = batch
+		if dropped := w.dropped.Load(); dropped > reported {
 			fmt.Fprintf(w.out, `{"time":%q,"level":"WARN","msg":"log records were dropped: nobody read them in time","records":%d}`+"\n",
-				time.Now().Format(time.RFC3339Nano), dropped-told)
-			told = dropped
+				time.Now().Format(time.RFC3339Nano), dropped-reported)
+			reported = dropped
 		}
 	}
 }

@@ -3,27 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
-
-type decisionRow struct {
-	Effect  string   `json:"effect"`
-	Rule    int      `json:"rule"`
-	Reason  string   `json:"reason"`
-	Class   string   `json:"class"`
-	Objects []string `json:"objects,omitempty"`
-	Listed  bool     `json:"listed"`
-	Shadow  bool     `json:"shadow,omitempty"`
-	Says    string   `json:"says,omitempty"`
-	Policy  string   `json:"policy"`
-	Version string   `json:"policy_version"`
-}
 
 func policyCommand() *cobra.Command {
 	test := &cobra.Command{
@@ -61,23 +48,8 @@ func testPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	d := server.Policy.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
-	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects,
-		server.Policy.Visible(p, flag("tool")), d.Shadow, d.Text, server.Policy.Name, d.Version}
-	if !s.access.MayUse(access.Person{Org: p.Org, Subject: p.Subject, Username: p.Username}, server.Name) {
-		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
-		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"
-	}
-	if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-		return printRows(cmd, []decisionRow{row})
-	}
-	w := cmd.OutOrStdout()
-	fmt.Fprintf(w, "%s\n  reason:  %s\n  class:   %s\n", strings.ToUpper(row.Effect), row.Reason, row.Class)
-	if len(row.Objects) > 0 {
-		fmt.Fprintf(w, "  objects: %s\n", strings.Join(row.Objects, ", "))
-	}
-	fmt.Fprintf(w, "  listed:  %v (whether tools/list shows the tool to this user)\n  policy:  %s, version %s\n", row.Listed, row.Policy, row.Version)
-	if row.Says != "" {
-		fmt.Fprintf(w, "  answer:  %s\n", row.Says)
-	}
-	return nil
+	return printer(cmd).Decision(listing.Decision{
+		Decision: d, Policy: server.Policy.Name, Listed: server.Policy.Visible(p, flag("tool")),
+		Outside: !s.access.MayUse(access.Person{Org: p.Org, Subject: p.Subject, Username: p.Username}, server.Name),
+	})
 }

@@ -1,4 +1,7 @@
-package main
+// Package listing is how the command line shows what is stored: users, connections,
+// clients, approvals, entries of the audit log, decisions. People get tables, programs one
+// JSON object a line; the members of those objects are a contract with scripts.
+package listing
 
 import (
 	"encoding/json"
@@ -9,41 +12,43 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/spf13/cobra"
-
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// jsonFlag adds --json to a listing command.
-func jsonFlag(cmd *cobra.Command) {
-	cmd.Flags().Bool("json", false, "print one JSON object a line")
+// Printer prints for whoever called a command.
+type Printer struct {
+	// Out gets the listing, Notes that there is nothing to list.
+	Out, Notes io.Writer
+	// JSON: one object a line instead of a table.
+	JSON bool
 }
 
-// printRows prints a listing: a table with the fields' col tags as headings, or with
-// --json one object a line. A row is a struct of strings, numbers, booleans and times.
-func printRows[Row any](cmd *cobra.Command, rows []Row) error {
-	asJSON, err := cmd.Flags().GetBool("json")
-	if err != nil {
-		return err
-	}
-	if asJSON {
-		enc := json.NewEncoder(cmd.OutOrStdout())
-		enc.SetEscapeHTML(false)
-		for _, row := range rows {
+// rows prints a listing: a table with the fields' col tags as headings, or one object a
+// line. A row is a struct of strings, numbers, booleans and times.
+func rows[Row any](p Printer, all []Row) error {
+	if p.JSON {
+		enc := p.encoder()
+		for _, row := range all {
 			if err := enc.Encode(row); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if len(rows) == 0 {
-		_, err := fmt.Fprintln(cmd.ErrOrStderr(), "none")
+	if len(all) == 0 {
+		_, err := fmt.Fprintln(p.Notes, "none")
 		return err
 	}
-	return printTable(cmd.OutOrStdout(), rows)
+	return table(p.Out, all)
 }
 
-func printTable[Row any](w io.Writer, rows []Row) error {
+func (p Printer) encoder() *json.Encoder {
+	enc := json.NewEncoder(p.Out)
+	enc.SetEscapeHTML(false)
+	return enc
+}
+
+func table[Row any](w io.Writer, rows []Row) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	var headings []string
 	t := reflect.TypeFor[Row]()

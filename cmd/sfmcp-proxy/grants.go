@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/grant"
+)
+
+func grantCommand() *cobra.Command {
+	list := withStores(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			all, err := cmd.Flags().GetBool("all")
+			if err != nil {
+				return err
+			}
+			grants, err := s.grants.Grants(cmd.Context(), grant.Filter{All: all})
+			if err != nil {
+				return err
+			}
+			return printer(cmd).Grants(grants)
+		})
+	list.Flags().Bool("all", false, "include those that have ended")
+	jsonFlag(list)
+	revoke := withCutoff(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			if _, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], act("revoked by the security team")); errors.Is(err, grant.ErrNotFound) {
+				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
+			} else if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "revoked", args[0])
+			return revokeAtSalesforce(s, cmd)
+		})
+	return group("grant", "Connections: list, end", list, revoke)
+}
+
+// salesforceWait is how long a command waits for Salesforce to revoke a token
+// before it leaves that to the running proxy.
+const salesforceWait = 5 * time.Second
+
+// revokeAtSalesforce tries once to have the revoked refresh tokens revoked there too. What
+// cannot be done now stays queued for the running proxy: cutting off here never waits
+// for Salesforce.
+func revokeAtSalesforce(s *stores, cmd *cobra.Command) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), salesforceWait)
+	defer cancel()
+	n, err := openOutbound(s.config, s.log)
+	if err == nil {
+		err = s.bindOrgs(ctx)
+	}
+	if err != nil {
+		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce is not told:", err)
+		return nil
+	}
+	left, err := s.linksThrough(n).RevokePending(ctx)
+	switch {
+	case err != nil:
+		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce could not be told yet; the running proxy keeps trying")
+	case left > 0:
+		fmt.Fprintf(cmd.OutOrStdout(), "Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying\n", left, plural(left, "token"))
+	}
+	return nil
+}

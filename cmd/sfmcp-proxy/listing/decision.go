@@ -1,0 +1,51 @@
+package listing
+
+import (
+	"fmt"
+	"strings"
+
+	"sfmcp-proxy/authproxy/policy"
+)
+
+type decisionRow struct {
+	Effect  string   `json:"effect"`
+	Rule    int      `json:"rule"`
+	Reason  string   `json:"reason"`
+	Class   string   `json:"class"`
+	Objects []string `json:"objects,omitempty"`
+	Listed  bool     `json:"listed"`
+	Shadow  bool     `json:"shadow,omitempty"`
+	Text    string   `json:"says,omitempty"`
+	Policy  string   `json:"policy"`
+	Version string   `json:"policy_version"`
+}
+
+// Decision is what a policy decides for a user's call.
+type Decision struct {
+	policy.Decision
+	Policy string // its name
+	Listed bool   // whether tools/list shows the tool to this user
+	// Outside: the user may not use the server at all, whatever the policy says.
+	Outside bool
+}
+
+// Decision prints a decision.
+func (p Printer) Decision(d Decision) error {
+	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects, d.Listed, d.Shadow, d.Text, d.Policy, d.Version}
+	if d.Outside {
+		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
+		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"
+	}
+	if p.JSON {
+		return rows(p, []decisionRow{row})
+	}
+	fmt.Fprintf(p.Out, "%s\n  reason:  %s\n  class:   %s\n", strings.ToUpper(row.Effect), row.Reason, row.Class)
+	if len(row.Objects) > 0 {
+		fmt.Fprintf(p.Out, "  objects: %s\n", strings.Join(row.Objects, ", "))
+	}
+	fmt.Fprintf(p.Out, "  listed:  %v (whether tools/list shows the tool to this user)\n  policy:  %s, version %s\n", row.Listed, row.Policy, row.Version)
+	if row.Text != "" {
+		fmt.Fprintf(p.Out, "  answer:  %s\n", row.Text)
+	}
+	return nil
+}

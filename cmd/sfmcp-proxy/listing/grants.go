@@ -1,0 +1,51 @@
+package listing
+
+import (
+	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+type grantRow struct {
+	ID       string `json:"id" col:"CONNECTION"`
+	Org      string `json:"org" col:"ORG"`
+	Subject  string `json:"subject" col:"USER ID"`
+	Username string `json:"username" col:"USERNAME"`
+	Client   string `json:"client" col:"CLIENT"`
+	Server   string `json:"server" col:"SERVER"`
+	Created  moment `json:"created" col:"SINCE"`
+	LastUsed moment `json:"last_used" col:"LAST USE"`
+	Revoked  moment `json:"revoked" col:"ENDED"`
+	Why      string `json:"why" col:"WHY"`
+}
+
+// Grants prints connections.
+func (p Printer) Grants(grants []grant.Grant) error {
+	all := make([]grantRow, len(grants))
+	for i, g := range grants {
+		all[i] = grantRow{g.ID, g.Org, g.Subject, g.Username, g.ClientID, g.Server,
+			moment{g.CreatedAt}, moment{g.LastUsedAt}, moment{g.RevokedAt}, g.RevokedWhy}
+	}
+	return rows(p, all)
+}
+
+type clientRow struct {
+	ID          string `json:"id" col:"CLIENT"`
+	Name        string `json:"name" col:"NAME"`
+	Kind        string `json:"kind" col:"KIND"`
+	Connections int    `json:"connections" col:"CONNECTIONS"`
+}
+
+// Client is a client and how many connections it has.
+type Client struct {
+	client.Client
+	Connections int
+}
+
+// Clients prints clients.
+func (p Printer) Clients(clients []Client) error {
+	all := make([]clientRow, len(clients))
+	for i, c := range clients {
+		all[i] = clientRow{c.ID, c.Name, string(c.Kind), c.Connections}
+	}
+	return rows(p, all)
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
+)
+
+func userCommand() *cobra.Command {
+	list := withStores(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			users, err := s.grants.Users(cmd.Context())
+			if err != nil {
+				return err
+			}
+			listed, err := s.withLogins(cmd.Context(), users)
+			if err != nil {
+				return err
+			}
+			return printer(cmd).Users(listed)
+		})
+	show := withStores(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))}, showUser)
+	jsonFlag(list)
+	jsonFlag(show)
+	return group("user", "Users: list, show, cut off",
+		list, show,
+		eachUser("revoke", "End every connection of the user, here and at Salesforce", "revoked", revokeUser),
+		eachUser("block", "Revoke, and refuse new connections", "blocked", blockUser),
+		eachUser("unblock", "Let a blocked user connect again", "unblocked", unblockUser))
+}
+
+func showUser(s *stores, cmd *cobra.Command, args []string) error {
+	users, err := s.access.FindUsers(cmd.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	listed, err := s.withLogins(cmd.Context(), users)
+	if err != nil {
+		return err
+	}
+	var grants []grant.Grant
+	for _, u := range users {
+		of, err := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject})
+		if err != nil {
+			return err
+		}
+		grants = append(grants, of...)
+	}
+	return printer(cmd).UserWithGrants(listed, grants)
+}
+
+// withLogins adds to users the state of their Salesforce logins.
+func (s *stores) withLogins(ctx context.Context, users []grant.User) ([]listing.User, error) {
+	all := make([]listing.User, len(users))
+	for i, u := range users {
+		login, err := s.links.Status(ctx, u.Org, u.Subject)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = listing.User{User: u, Login: login}
+	}
+	return all, nil
+}
+
+// change gives or takes a user's access, and returns how many connections ended.
+type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error)
+
+func revokeUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+	return c.RevokeUser(ctx, u.Org, u.Subject, act("revoked by the security team"))
+}
+
+func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+	return c.BlockUser(ctx, u.Org, u.Subject, act("blocked by the security team"))
+}
+
+func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+	err := c.UnblockUser(ctx, u.Org, u.Subject, act("unblocked"))
+	if errors.Is(err, grant.ErrNotFound) {
+		err = fmt.Errorf("%s is not blocked in org %s", listing.Person(u.Username, u.Subject), u.Org)
+	}
+	return 0, err
+}
+
+// eachUser is a command that changes the access of the users whom its argument names.
+func eachUser(verb, short, done string, change change) *cobra.Command {
+	with := withStores
+	if verb != "unblock" {
+		with = withCutoff
+	}
+	return with(&cobra.Command{
+		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
+		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
+	}, func(s *stores, cmd *cobra.Command, args []string) error {
+		find := s.access.FindUsers
+		if verb == "block" {
+			find = s.access.FindUsersToCome
+		}
+		users, err := find(cmd.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		cutoff := s.newCutoff(nil)
+		for _, u := range users {
+			n, failed := change(cmd.Context(), cutoff, u)
+			if err = errors.Join(err, failed); failed != nil {
+				continue // the others all the same
+			}
+			ended := fmt.Sprintf(": %d %s ended", n, plural(n, "connection"))
+			switch {
+			case verb == "unblock":
+				ended = ": they can connect again"
+			case verb == "block" && u.LastSeenAt.IsZero():
+				ended = ": they have not signed in here yet, and are refused if they do"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, listing.Person(u.Username, u.Subject), u.Org, ended)
+		}
+		return errors.Join(err, revokeAtSalesforce(s, cmd))
+	})
+}
