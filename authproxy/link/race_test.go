@@ -1,6 +1,9 @@
 package link_test
 
 import (
+	"cmp"
+	"os"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -8,12 +11,18 @@ import (
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
-// As in package authproxy: so many callers at once, so many times.
-const (
-	raceRounds      = 200
-	raceRoundsShort = 10
-	raceCallers     = 50
-)
+// As in package authproxy: so many callers at once, ten times, or as many times as
+// SFMCP_TEST_ROUNDS says.
+const raceCallers = 50
+
+func rounds(t *testing.T) int {
+	t.Helper()
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "10"))
+	if err != nil {
+		t.Fatalf("SFMCP_TEST_ROUNDS: %v", err)
+	}
+	return n
+}
 
 // FT-14, FT-19: whenever an access token has run out, callers in two processes make one
 // refresh at a Salesforce that ends a login whose spent token comes again, and all get
@@ -25,11 +34,7 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 	processes := []*process{sim.process(t), sim.process(t)}
 	signIn := func() { sim.signIn(t, processes[0], salesforcesim.RepUsername, salesforcesim.RepID, time.Hour) }
 	signIn()
-	rounds := raceRounds
-	if testing.Short() {
-		rounds = raceRoundsShort
-	}
-	for round := range rounds {
+	for round := range rounds(t) {
 		if _, err := processes[0].db.Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
 			t.Fatal(err)
 		}

@@ -18,8 +18,8 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// The tests of this file do not run in parallel with each other: each has a whole
-// Chromium, and two of those on a small machine take longer than one after the other.
+// The tests of this file share one Chromium and run side by side: each has cookies and
+// a product of its own.
 
 // The buttons of contract.md.
 const (
@@ -108,6 +108,7 @@ func (d *demo) connectIn(b *chrome, server, username string) *mcpClient {
 
 // A person connects a client and approves a call of it, all in one browser.
 func TestBrowserSignInAndApproval(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-all", rep)
@@ -148,6 +149,7 @@ func TestBrowserSignInAndApproval(t *testing.T) {
 
 // Deny on the consent page tells the client so, and Salesforce never hears of it.
 func TestBrowserDeny(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)
@@ -166,6 +168,7 @@ func TestBrowserDeny(t *testing.T) {
 // The account page disconnects at once (UI-16), and a browser that signed out shows
 // nothing, not even by its back button (UI-18).
 func TestBrowserAccount(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-reads", rep)
@@ -190,6 +193,7 @@ func TestBrowserAccount(t *testing.T) {
 // An approval link opened in a browser that is not signed in leads straight to
 // Salesforce's login, and from there to the approval.
 func TestBrowserApprovalLinkWhenNotSignedIn(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)
@@ -212,6 +216,7 @@ func TestBrowserApprovalLinkWhenNotSignedIn(t *testing.T) {
 // Every page fits a phone in both colour schemes, and no page asks for what its own
 // content policy refuses (startChrome fails the test for that).
 func TestBrowserPagesFitAndAreSilent(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)
@@ -243,6 +248,7 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 // One click on a value of the connect page selects all of it and nothing else, and the
 // printed address of that page is right.
 func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	var printed strings.Builder
@@ -269,6 +275,7 @@ func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
 
 // The complaints that the other tests rely on do arrive.
 func TestBrowserComplaintsAreSeen(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
@@ -294,6 +301,7 @@ func TestBrowserComplaintsAreSeen(t *testing.T) {
 // A client on the web opens the authorization in a window of its own and waits for
 // its end, as ChatGPT does; a window that is cut off from its opener looks closed.
 func TestBrowserWindowKeepsItsOpener(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)

@@ -13,6 +13,7 @@ import (
 // A person whose login Salesforce ended finds the way back on their account and on a call
 // that waits, on a phone and in the dark too; and nobody else's login gets them in.
 func TestBrowserLostLogin(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-all", rep)

@@ -23,8 +23,8 @@ import (
 // takes to fail, so it leaves room for a machine that is busy with other tests.
 const browserLimit = 90 * time.Second
 
-// chrome is a person's Chromium with a profile of its own. Whatever its pages complain
-// about fails the test.
+// chrome is a person's window of Chromium, signed in nowhere else. Whatever its pages
+// complain about fails the test.
 type chrome struct {
 	t   *testing.T
 	ctx context.Context
@@ -42,8 +42,22 @@ type view struct {
 	Title  string
 }
 
-func startChrome(t *testing.T) *chrome {
+// sharedChrome is the Chromium of all tests: starting one takes longer than most of what
+// is done in it. Each test has a browser context of its own, with its own cookies.
+var sharedChrome struct {
+	sync.Mutex
+	browser context.Context
+	end     func()
+}
+
+// openChrome starts the shared Chromium unless it is there.
+func openChrome(t *testing.T) context.Context {
 	t.Helper()
+	sharedChrome.Lock()
+	defer sharedChrome.Unlock()
+	if sharedChrome.browser != nil {
+		return sharedChrome.browser
+	}
 	var executable string
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if path, err := exec.LookPath(name); err == nil {
@@ -57,13 +71,34 @@ func startChrome(t *testing.T) *chrome {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(executable), chromedp.NoSandbox,
 		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(end)
+	browser, closeBrowser := chromedp.NewContext(allocator)
+	if err := chromedp.Do(browser); err != nil { // it lives as long as the context of its first run
+		end()
+		t.Fatalf("starting %s: %v", executable, err)
+	}
+	sharedChrome.browser, sharedChrome.end = browser, func() { closeBrowser(); end() }
+	return browser
+}
+
+// endSharedChrome ends the browser after all tests.
+func endSharedChrome() {
+	sharedChrome.Lock()
+	defer sharedChrome.Unlock()
+	if sharedChrome.end != nil {
+		sharedChrome.end()
+	}
+}
+
+// startChrome opens a window for a person who is nowhere signed in.
+func startChrome(t *testing.T) *chrome {
+	t.Helper()
+	browser := openChrome(t)
 	b := &chrome{t: t}
-	window, closeWindow := chromedp.NewContext(allocator, chromedp.WithListener(b.notice))
+	window, closeWindow := chromedp.NewContext(browser, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.notice))
 	t.Cleanup(closeWindow)
 	b.ctx = window
-	if err := chromedp.Do(window); err != nil { // the browser lives as long as the context of its first run
-		t.Fatalf("starting %s: %v", executable, err)
+	if err := chromedp.Do(window, setFocus); err != nil {
+		t.Fatalf("opening a window: %v", err)
 	}
 	t.Cleanup(func() {
 		for _, complaint := range b.complained() {
@@ -71,6 +106,12 @@ func startChrome(t *testing.T) *chrome {
 		}
 	})
 	return b
+}
+
+// setFocus makes the page believe that it is the one that the person looks at, whatever
+// other tests do in other windows.
+func setFocus(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+	return chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 }
 
 // notice keeps what the window asks for and what its console says. An error page is

@@ -153,23 +153,20 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 // FT-42: what takes longer than the drain is cut off, its outcome is recorded as unknown,
 // and the process ends within 30 s all the same.
 func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes 25 s")
-	}
 	t.Parallel()
-	dir := t.TempDir()
-	d, process := startProcess(t, dir, freePort(t), freePort(t))
+	const drain = 3 * time.Second
+	d, process := startCommand(t, exec.Command(os.Args[0]), t.TempDir(), freePort(t), freePort(t), shortDrain+"="+drain.String())
 	c := d.connect("sobject-all", rep)
 	d.decide(d.browser(), d.approvalURL(c.call("createSobjectRecord", account("Slow Ltd"))), rep, "approve")
 	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
 	go c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account("Slow Ltd")}, false)
 	eventually(t, plenty, "the call is at Salesforce", func() bool { return len(d.recorded("tool=createSobjectRecord")) == 1 })
 	process.Process.Signal(syscall.SIGTERM)
-	if most := drainTime + closeTime + flushTime; most > 30*time.Second {
+	if most := longestDrain + closeTime + flushTime; most > 30*time.Second {
 		t.Errorf("ending may take %s", most)
 	}
-	// On a slow machine it takes longer than that; the call itself would last a minute.
-	if status, took := ends(t, process, drainTime+25*time.Second); status != exitDone || took < drainTime-time.Second {
+	// On a slow machine it takes longer than that; the call itself would never end.
+	if status, took := ends(t, process, plenty); status != exitDone || took < drain-time.Second {
 		t.Errorf("ended with status %d after %s", status, took)
 	}
 	if out := d.must("audit", "export"); !strings.Contains(out, `"outcome":"outcome_unknown"`) && !strings.Contains(out, `"outcome":"unknown"`) {

@@ -8,6 +8,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,8 +16,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,9 +38,11 @@ import (
 // runAsProgram in the environment makes the test binary be the program: for tests
 // that must be able to kill it. cpuProfile then names a file for a CPU profile, which
 // ends with SIGUSR1: the program itself has no such thing.
+// shortDrain is how long it waits for calls in flight when it is ended.
 const (
 	runAsProgram = "SFMCP_TEST_RUN_AS_PROGRAM"
 	cpuProfile   = "SFMCP_TEST_CPU_PROFILE"
+	shortDrain   = "SFMCP_TEST_DRAIN"
 )
 
 func TestMain(m *testing.M) {
@@ -45,10 +50,31 @@ func TestMain(m *testing.M) {
 		profile := os.Getenv(cpuProfile)
 		os.Unsetenv(runAsProgram) // the configuration refuses variables that it does not know
 		os.Unsetenv(cpuProfile)
+		if drain, err := time.ParseDuration(os.Getenv(shortDrain)); err == nil {
+			drainTime = drain
+		}
+		os.Unsetenv(shortDrain)
 		profileUntilSignal(profile)
 		main()
 	}
-	testscript.Main(m, map[string]func(){"sfmcp-proxy": main})
+	testscript.Main(waitingTests{m}, map[string]func(){"sfmcp-proxy": main})
+}
+
+// waitingTests runs the tests of this package: most of their time they wait for
+// another process, the disk or a page, so more of them run at a time than there are
+// processors.
+type waitingTests struct{ *testing.M }
+
+// testsAtATime is how many, where the command line does not say.
+const testsAtATime = 6
+
+// Run runs the tests, and ends the browser that they shared.
+func (m waitingTests) Run() int {
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0))))
+	}
+	defer endSharedChrome()
+	return m.M.Run()
 }
 
 func profileUntilSignal(path string) {

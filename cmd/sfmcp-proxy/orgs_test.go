@@ -265,6 +265,7 @@ func TestCL02OrgsSideBySide(t *testing.T) {
 
 // The same with a person's Chromium, which is signed in to one org after the other.
 func TestBrowserOrgsSideBySide(t *testing.T) {
+	t.Parallel()
 	b := startChrome(t)
 	d, sim := startOrgs(t)
 	for _, o := range simulatedOrgs {

@@ -20,12 +20,15 @@ import (
 )
 
 const (
-	// drainTime is how long calls in flight may take after a signal.
-	drainTime = 25 * time.Second
+	// longestDrain is how long calls in flight may take after a signal.
+	longestDrain = 25 * time.Second
 	// flushTime is how long an ending process waits for the reader of its log. With
-	// drainTime and closeTime it stays below the 30 s that orchestrators give.
+	// longestDrain and closeTime it stays below the 30 s that orchestrators give.
 	flushTime = 500 * time.Millisecond
 )
+
+// drainTime is longestDrain, and less in tests of what happens when it is over.
+var drainTime = longestDrain
 
 // process is what stays through reloads: listeners, middleware, metrics, signals, log. What
 // answers is the current product.

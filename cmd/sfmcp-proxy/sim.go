@@ -36,8 +36,8 @@ func salesforceSimCommand() *cobra.Command {
 	f.String("config", "", "YAML or JSON file with orgs, users, apps, servers, records and switches")
 	f.String("state", "", "file that keeps logins and tokens across restarts, records beside it")
 	f.String("base-url", "", "URL by which clients reach it, where that is not --listen")
-	f.String("tls-cert", "", "certificate chain of login host and gateway (PEM)")
-	f.String("tls-key", "", "private key of --tls-cert (PEM)")
+	f.String("tls-cert", "", "file with the certificate chain of login host and gateway (PEM)")
+	f.String("tls-key", "", "file with the private key of --tls-cert (PEM)")
 	return cmd
 }
 
