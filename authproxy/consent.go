@@ -24,7 +24,7 @@ func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c clien
 	page := ui.ConsentPage{
 		RequestID: id, ClientName: c.Name, ClientID: c.ID,
 		VerifiedHost: c.Host, Unverified: c.Kind != client.Configured,
-		RedirectHost: hostOf(req.RedirectURI), Loopback: client.LoopbackRedirect(req.RedirectURI),
+		RedirectHost: destination(req.RedirectURI), Local: client.LocalRedirect(req.RedirectURI),
 		ServerName: server.Name, ServerTitle: server.Title, ServerDescription: server.Description, Resource: req.Resource,
 		Scopes: org.Scopes, OrgName: org.Name, OrgHost: org.Host(),
 		AccessLifetime: ui.Span(lives.AccessToken), ConnectionLifetime: ui.Span(lives.RefreshAbsolute),
@@ -65,6 +65,15 @@ func formTargets(o access.Org) []string {
 		return []string{"https:"}
 	}
 	return []string{o.LoginURL}
+}
+
+// destination is what a person reads of a redirect URI: the host, or all of it where a
+// program's own scheme says who gets the answer.
+func destination(uri string) string {
+	if u, err := url.Parse(uri); err == nil && u.Scheme != "http" && u.Scheme != "https" {
+		return uri
+	}
+	return hostOf(uri)
 }
 
 func hostOf(text string) string {

@@ -62,7 +62,7 @@ func untrustedReturn(e *redirectError, back string) *pageError {
 	return &pageError{status: http.StatusBadRequest, title: "This connection cannot be made",
 		text:   "A program that calls itself " + cmp.Or(e.untrusted.Name, "nothing") + " asked for something that is not given here: " + e.description + ".",
 		detail: "Nobody has verified this program. Go back only if you have just started it yourself.",
-		links:  []ui.Link{{Text: "Back to " + hostOf(e.redirectURI), Address: back}}}
+		links:  []ui.Link{{Text: "Back to " + destination(e.redirectURI), Address: back}}}
 }
 
 // pageError is told to the person in front of the browser.

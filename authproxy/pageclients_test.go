@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
@@ -163,4 +164,44 @@ func TestC11ClientForOneServer(t *testing.T) {
 	f.opens(t, got.access, true)
 	f.tokens(t, refreshForm(got.refresh))
 	f.tokens(t, f.codeForm(f.code(t))) // naming it is as good
+}
+
+// C3: of several redirect URIs, those with a program's own scheme that are not listed are left
+// out; the listed one is registered, compared exactly, and shown whole to the person.
+func TestC3PrivateUseRedirects(t *testing.T) {
+	t.Parallel()
+	const cursor, mobile = "cursor://anysphere.cursor-mcp/oauth/callback", "com.example.app:/oauth"
+	three := func(own string) string {
+		return `{"client_name":"Cursor","redirect_uris":["https://www.cursor.com/agents/mcp/oauth/callback","` + own + `","http://localhost:8787/callback"]}`
+	}
+	f := startDynamic(t)
+	r := f.registration(t, three(cursor))
+	if got := r.json(t)["redirect_uris"]; r.status != http.StatusCreated || fmt.Sprint(got) != "[https://www.cursor.com/agents/mcp/oauth/callback http://localhost:8787/callback]" {
+		t.Errorf("not listed: %d %s", r.status, r.body)
+	}
+	f.wantError(t, f.registration(t, `{"redirect_uris":["`+cursor+`"]}`), http.StatusBadRequest, invalidRedirectURI)
+
+	f = start(t, change{clients: func(_ *fixture, c *client.Config) { c.Dynamic, c.PrivateUseURIs = true, []string{cursor, mobile} }})
+	for _, own := range []string{cursor, mobile} {
+		id := f.registered(t, three(own))
+		b := f.browser()
+		page := f.openConsent(t, b, "client_id", id, "redirect_uri", own)
+		if !strings.Contains(page.Body, own) || !strings.Contains(page.Body, "Any program on it could pretend") {
+			t.Errorf("the page does not say where %s leads: %s", own, page.Body)
+		}
+		deny := url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {"deny"}}.Encode()
+		answer := f.send(t, "POST", "/oauth/consent", deny, "Content-Type", formType, "Cookie", cookieHeader(b, f.Access.PublicURL()))
+		if !strings.HasPrefix(answer.header.Get("Location"), own+"?error=access_denied") {
+			t.Errorf("after Deny: %d %q", answer.status, answer.header.Get("Location"))
+		}
+		for _, other := range []string{own + "/", own + "?x=1", strings.ToUpper(own), strings.Replace(own, "oauth", "oauth2", 1)} {
+			if r := f.send(t, "GET", f.authorizePath("client_id", id, "redirect_uri", other), ""); r.status != http.StatusBadRequest || r.header.Get("Location") != "" {
+				t.Errorf("%s for %s: %d %q", other, own, r.status, r.header.Get("Location"))
+			}
+		}
+	}
+	// vscode:// is not listed, and others never are a program's own.
+	for _, uri := range []string{"vscode://vscode.example/cb", "javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "http://client.example/cb", "ftp://client.example/cb", "mailto:a@b.example"} {
+		f.wantError(t, f.registration(t, `{"redirect_uris":["`+uri+`"]}`), http.StatusBadRequest, invalidRedirectURI)
+	}
 }

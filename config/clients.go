@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 )
 
@@ -41,6 +42,11 @@ func (v *validator) registration() {
 	for i, cidr := range r.MetadataDocuments.AllowAddresses {
 		if network, err := netip.ParsePrefix(cidr); err != nil || network != network.Masked() {
 			v.add(fmt.Sprintf("registration.metadata_documents.allow_addresses[%d]", i), quote(cidr), "a network such as 127.0.0.2/32")
+		}
+	}
+	for i, uri := range r.Dynamic.PrivateUseURIs {
+		if err := client.ValidatePrivateUseURI(uri); err != nil {
+			v.add(fmt.Sprintf("registration.dynamic.private_use_uris[%d]", i), quote(uri), err.Error())
 		}
 	}
 	if res := r.MetadataDocuments.Resolver; res != "" {

@@ -131,6 +131,9 @@ type MetadataDocuments struct {
 // Dynamic configures dynamic client registration (RFC 7591).
 type Dynamic struct {
 	Enabled bool `mapstructure:"enabled"`
+	// PrivateUseURIs may be registered beside https and loopback URIs, exactly as they are
+	// written here: redirect URIs with a program's own scheme (RFC 8252 7.1).
+	PrivateUseURIs []string `mapstructure:"private_use_uris"`
 }
 
 // Lifetimes of what the proxy issues or keeps.

@@ -72,8 +72,8 @@ func TestLoopbackByNameOnlyWhereRegistered(t *testing.T) {
 		}
 	}
 	for uri, want := range map[string]bool{"http://localhost:1/x": true, "http://[::1]/": true, "https://localhost/x": false, "https://c.example/": false} {
-		if got := LoopbackRedirect(uri); got != want {
-			t.Errorf("LoopbackRedirect(%q) = %t, want %t", uri, got, want)
+		if got := LocalRedirect(uri); got != want {
+			t.Errorf("LocalRedirect(%q) = %t, want %t", uri, got, want)
 		}
 	}
 }

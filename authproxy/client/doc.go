@@ -17,7 +17,8 @@
 // signed may not go on without.
 //
 // What clients can make us store is bounded: 10,000 registrations at a time, each forgotten
-// by [Store.Sweep] a day after it came if it was not used, or when its last grant is deleted.
+// by [Store.Sweep] 30 days after it came if it was not used, or when its last grant is deleted; if
+// there is no room, the oldest of them gives way after a day.
 // The sweep looks at table grants, which package grant owns; nothing else here does.
 //
 // Documents and key sets are fetched and parsed by package clientdoc, which stays apart: it

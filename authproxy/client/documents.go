@@ -93,7 +93,8 @@ func (s *Store) clientOf(r *registration) (Client, error) {
 	// What is no good for us is left out: documents are written for every server there is,
 	// and name schemes of their own beside what works everywhere.
 	c.RedirectURIs = slices.DeleteFunc(slices.Clone(c.metadata.RedirectURIs), func(uri string) bool {
-		return ValidateRedirectURI(uri, s.publicURL, s.salesforceHosts) != nil
+		listed := r.kind == Dynamic && slices.Contains(s.privateUse, uri)
+		return !listed && ValidateRedirectURI(uri, s.publicURL, s.salesforceHosts) != nil
 	})
 	if len(c.RedirectURIs) == 0 {
 		return Client{}, errors.New("has no redirect URI that is allowed here")

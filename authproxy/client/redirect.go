@@ -50,6 +50,11 @@ func ValidateRedirectURI(uri, publicURL string, salesforceHosts []string) error 
 			return errors.New("must not lead to Salesforce")
 		}
 	}
+	return reservedIn(u)
+}
+
+// reservedIn says which of the reserved names a redirect URI carries.
+func reservedIn(u *url.URL) error {
 	query, err := url.ParseQuery(u.RawQuery)
 	if err != nil {
 		return errors.New("its query does not parse")
@@ -60,6 +65,32 @@ func ValidateRedirectURI(uri, publicURL string, salesforceHosts []string) error 
 		}
 	}
 	return nil
+}
+
+// barredSchemes are those that a browser runs, reads or sends by itself, or that are no
+// program's own (RFC 8252 7.1).
+var barredSchemes = []string{"about", "blob", "chrome", "data", "file", "filesystem", "ftp", "http", "https", "intent", "javascript", "jar",
+	"mailto", "sms", "tel", "urn", "vbscript", "view-source", "ws", "wss"}
+
+// ValidatePrivateUseURI says what keeps uri from being a redirect URI with a scheme of a
+// program's own (RFC 8252 7.1), such as cursor://anysphere.cursor-mcp/oauth/callback or
+// com.example.app:/callback. Any program on a computer can claim such a scheme, so each URI
+// has to be configured, exactly.
+func ValidatePrivateUseURI(uri string) error {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`\"<>^{|}*`+"`", r) }):
+		return errors.New("expected a URI of printable ASCII")
+	case u.Scheme == "" || u.Opaque != "" || u.Host == "" && len(u.Path) < 2:
+		return errors.New("expected a scheme and where it leads, such as cursor://anysphere.cursor-mcp/oauth/callback")
+	case !strings.HasPrefix(uri, u.Scheme+":"):
+		return errors.New("expected the scheme in lower case")
+	case slices.Contains(barredSchemes, u.Scheme):
+		return fmt.Errorf("the scheme %s is no program's own", u.Scheme)
+	case u.Fragment != "" || strings.Contains(uri, "#") || u.User != nil:
+		return errors.New("must not have a fragment or a user name")
+	}
+	return reservedIn(u)
 }
 
 // AllowsRedirect says whether uri may be redirected to: byte for byte a registered
@@ -119,11 +150,12 @@ func isLoopbackHost(hostPort string) bool {
 	return false
 }
 
-// LoopbackRedirect says whether uri leads to a program on the user's own machine,
-// which no one can tell from another one there (RFC 8252 8.6).
-func LoopbackRedirect(uri string) bool {
+// LocalRedirect says whether uri leads to a program on the user's own machine, by the
+// loopback interface or by a scheme of its own. No one can tell that from another program
+// there (RFC 8252 8.6).
+func LocalRedirect(uri string) bool {
 	u, err := url.Parse(uri)
-	return err == nil && u.Scheme == "http" && isLoopbackHost(u.Host)
+	return err == nil && u.Scheme != "https" && (u.Scheme != "http" || isLoopbackHost(u.Host))
 }
 
 // sameOrigin compares scheme, host and port; all names of the loopback interface

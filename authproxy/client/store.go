@@ -38,6 +38,9 @@ type Config struct {
 	// Dynamic lets clients register themselves. While it is false the clients that did
 	// are unknown; to keep one, configure it under its id.
 	Dynamic bool
+	// PrivateUseURIs are the redirect URIs with schemes of programs' own that may be
+	// registered, exactly.
+	PrivateUseURIs []string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -50,6 +53,7 @@ type Store struct {
 
 	documents       *clientdoc.Fetcher
 	dynamic         bool
+	privateUse      []string
 	publicURL       string
 	own             *url.URL // publicURL
 	salesforceHosts []string
@@ -66,7 +70,7 @@ func New(c Config) (*Store, error) {
 	}
 	s := &Store{
 		db: c.DB, clients: map[string]Client{}, now: c.Now,
-		documents: c.Documents, dynamic: c.Dynamic, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
+		documents: c.Documents, dynamic: c.Dynamic, privateUse: c.PrivateUseURIs, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -183,8 +187,12 @@ func (s *Store) Forget(ctx context.Context, id string) error {
 	return nil
 }
 
-// unusedLifetime is how long a registration or a document that no grant refers to is kept.
-const unusedLifetime = 24 * time.Hour
+// How long what no grant refers to is kept. Programs keep the id of a registration for good,
+// and few ask for another by themselves; a document can be fetched again.
+const (
+	unusedRegistration = 30 * 24 * time.Hour
+	unusedDocument     = 24 * time.Hour
+)
 
 // Sweep forgets clients that registered themselves, and documents, which no grant refers
 // to: those that nobody uses, and those whose last grant package grant has deleted. Call it
@@ -192,8 +200,9 @@ const unusedLifetime = 24 * time.Hour
 func (s *Store) Sweep(ctx context.Context) error {
 	now := s.millis()
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE created_at <= $1 AND read_at <= $1
-			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registered_clients.id)`, now-unusedLifetime.Milliseconds()); err != nil {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE (kind = $1 AND created_at <= $2 OR kind <> $1 AND read_at <= $3)
+			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registered_clients.id)`,
+			storedDynamic, now-unusedRegistration.Milliseconds(), now-unusedDocument.Milliseconds()); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM client_assertions WHERE expires_at <= $1`, now)

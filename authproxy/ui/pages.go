@@ -52,8 +52,8 @@ type ConsentPage struct {
 	ClientID     string
 	Unverified   bool   // nobody here has checked who the client is: its name is what it says
 	VerifiedHost string // of an unverified client: the host that is known to publish its id; empty: nothing is known
-	RedirectHost string // host (and port) that receives the code
-	Loopback     bool   // the redirect stays on the person's own computer: any program there could ask
+	RedirectHost string // host (and port) that receives the code, or a program's own URI
+	Local        bool   // the redirect stays on the person's own computer: any program there could ask
 
 	ServerName        string // as in the endpoint's path
 	ServerTitle       string // empty: ServerName is shown

@@ -188,7 +188,7 @@ func TestFormTargets(t *testing.T) {
 func TestUI15ConsentSaysWhatMatters(t *testing.T) {
 	t.Parallel()
 	page := ConsentPage{
-		RequestID: "the-request", ClientName: "Inspector", ClientID: "insp", RedirectHost: "127.0.0.1:33418", Loopback: true,
+		RequestID: "the-request", ClientName: "Inspector", ClientID: "insp", RedirectHost: "127.0.0.1:33418", Local: true,
 		ServerName: "sales", ServerTitle: "Sales, read only", ServerDescription: "Accounts", OrgName: "acme", OrgHost: "acme.my.salesforce.com",
 		Scopes: []string{"mcp_api", "refresh_token"}, Can: []string{"Read records."}, NeedsApproval: []string{"Change records."},
 		Cannot: []string{"Delete records."}, AccessLifetime: "15 minutes", ConnectionLifetime: "90 days",
@@ -202,7 +202,7 @@ func TestUI15ConsentSaysWhatMatters(t *testing.T) {
 			t.Errorf("consent page lacks %q", want)
 		}
 	}
-	page.Loopback = false
+	page.Local = false
 	if strings.Contains(rendered(t, page), "runs on a computer") {
 		t.Error("the warning for loopback clients stands on every consent page")
 	}
