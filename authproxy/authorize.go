@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
@@ -74,7 +75,7 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Clien
 		return client.Client{}, "", err
 	}
 	if !c.AllowsRedirect(redirectURI) {
-		s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "authorization.open", Object: shownID(redirectURI), Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
+		s.recordRefusal(ctx, audit.Entry{Actor: actor.Client(id), Action: audit.AuthorizationOpen, Object: shownID(redirectURI), Outcome: audit.Denied, Client: id, Reason: "redirect_mismatch"})
 		return client.Client{}, "", badLink("The address to send you back to does not belong to "+c.Name+" (redirect_uri).", errors.New("redirect mismatch"))
 	}
 	return c, redirectURI, nil
@@ -93,7 +94,7 @@ func (s *Server) unknownClient(ctx context.Context, id string, cause error) erro
 		reason, text = "cimd_unavailable", "The description of the program that sent you here could not be read (client_id)."
 	}
 	if reason != "" {
-		s.recordRefusal(ctx, audit.Entry{Actor: "browser", Action: "authorization.open", Outcome: audit.Denied, Client: shownID(id), Reason: reason})
+		s.recordRefusal(ctx, audit.Entry{Actor: actor.Browser, Action: audit.AuthorizationOpen, Outcome: audit.Denied, Client: shownID(id), Reason: reason})
 	}
 	page := badLink(text, cause)
 	if reason == "" {

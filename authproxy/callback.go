@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/salesforce"
@@ -26,8 +27,8 @@ const (
 // person is who signed in at Salesforce.
 type person struct{ org, subject, username string }
 
-func (p person) entry(action, outcome, reason string) audit.Entry {
-	return audit.Entry{Actor: "user " + p.subject, Action: action, Outcome: outcome, Reason: reason,
+func (p person) entry(action audit.Action, outcome audit.Outcome, reason string) audit.Entry {
+	return audit.Entry{Actor: actor.User(p.subject), Action: action, Outcome: outcome, Reason: reason,
 		Org: p.org, Subject: p.subject, Username: p.username}
 }
 
@@ -48,7 +49,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	req, verifier, err := s.Grants.FinishRequest(r.Context(), state, login)
 	switch {
 	case errors.Is(err, grant.ErrOtherBrowser): // login CSRF, or a link that was passed on
-		s.recordRefusal(r.Context(), audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: "other_browser"})
+		s.recordRefusal(r.Context(), audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: "other_browser"})
 		return loginOver(http.StatusForbidden, err)
 	case errors.Is(err, grant.ErrNoRequest):
 		return loginOver(http.StatusBadRequest, err)
@@ -100,7 +101,7 @@ func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest,
 // logIn turns Salesforce's answer into a stored login of an unblocked user.
 func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
 	deny := func(code, description, reason string, cause error) (person, *oauthError) {
-		entry := audit.Entry{Actor: "browser", Action: "login.finish", Outcome: audit.Denied, Reason: reason,
+		entry := audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: reason,
 			Org: req.Org, Client: req.ClientID, Server: req.Server}
 		if e, ok := errors.AsType[*salesforce.Error](cause); ok {
 			entry.Status = e.Case()
@@ -127,7 +128,7 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 	}
 	who := person{org: req.Org, subject: token.Subject}
 	if req.Kind == grant.SignIn && s.somebodyElse(r, who) {
-		s.record(ctx, who.entry("login.finish", audit.Denied, "identity_mismatch"))
+		s.record(ctx, who.entry(audit.LoginFinish, audit.Denied, "identity_mismatch"))
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
 			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.org, token))}
 	}
@@ -157,7 +158,7 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	_, err = s.Access.Person(ctx, who.org, who.subject)
 	blocked := errors.Is(err, grant.ErrBlocked)
 	if err == nil {
-		_, err = s.Audit.Append(ctx, who.entry("login.finish", audit.OK, ""))
+		_, err = s.Audit.Append(ctx, who.entry(audit.LoginFinish, audit.OK, ""))
 	}
 	if err != nil && !blocked {
 		// Stored, it would serve the connections that the user has already.
@@ -168,7 +169,7 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	}
 	if blocked {
 		s.dropLink(ctx, *who, "user is blocked")
-		s.record(ctx, who.entry("login.finish", audit.Denied, "user_blocked"))
+		s.record(ctx, who.entry(audit.LoginFinish, audit.Denied, "user_blocked"))
 		return &oauthError{code: accessDenied, description: "this user is blocked here"}, nil
 	}
 	if err := s.nameUser(ctx, who); err != nil {
@@ -214,7 +215,7 @@ func (s *Server) nameUser(ctx context.Context, who *person) error {
 // finishAuthorization makes the grant of a user who may have it and takes the code to
 // the client.
 func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) *oauthError {
-	entry := who.entry("grant.create", audit.OK, "")
+	entry := who.entry(audit.GrantCreate, audit.OK, "")
 	entry.Client, entry.Server, entry.Grant = req.ClientID, req.Server, req.GrantID
 	refuse := func(code, description, reason string, cause error) *oauthError {
 		s.dropLink(ctx, who, description)
@@ -259,7 +260,7 @@ func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 
 // startSession signs the browser in, recorded first: with a session approvals are given.
 func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, who person) error {
-	if _, err := s.Audit.Append(ctx, who.entry("session.create", audit.OK, "")); err != nil {
+	if _, err := s.Audit.Append(ctx, who.entry(audit.SessionCreate, audit.OK, "")); err != nil {
 		return fmt.Errorf("signing in: %w", err)
 	}
 	return s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject)

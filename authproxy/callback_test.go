@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -245,7 +246,7 @@ func TestUnknownUsernameIsNoMember(t *testing.T) {
 func TestBlockedUser(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.RepID, Act{By: "test", Why: "left"}); err != nil {
+	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.RepID, Act{By: actor.Operator("test", ""), Why: "left"}); err != nil {
 		t.Fatal(err)
 	}
 	if q := f.logIn(t, f.browser()); q.Get("error") != "access_denied" || q.Has("code") {
@@ -260,7 +261,7 @@ func TestBlockedUser(t *testing.T) {
 			t.Errorf("Salesforce's refresh token is %s", token.State)
 		}
 	}
-	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.RepID, Act{By: "test", Why: "back"}); err != nil {
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.RepID, Act{By: actor.Operator("test", ""), Why: "back"}); err != nil {
 		t.Fatal(err)
 	}
 	f.code(t)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
@@ -64,6 +65,6 @@ func (s *Server) identify(r *http.Request, form url.Values) error {
 
 // refuseClient records that somebody who claims to be the client could not prove it.
 func (s *Server) refuseClient(ctx context.Context, id string, refused *oauthError) error {
-	s.recordRefusal(ctx, audit.Entry{Actor: "client " + id, Action: "client.authenticate", Outcome: audit.Denied, Client: id, Reason: refused.description})
+	s.recordRefusal(ctx, audit.Entry{Actor: actor.Client(id), Action: audit.ClientAuthenticate, Outcome: audit.Denied, Client: id, Reason: refused.description})
 	return refused
 }

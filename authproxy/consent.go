@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
@@ -133,7 +134,7 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string
 		return consentOver(err)
 	}
 	if !again {
-		s.record(r.Context(), audit.Entry{Actor: "browser", Action: "consent.decide", Outcome: audit.Denied,
+		s.record(r.Context(), audit.Entry{Actor: actor.Browser, Action: audit.ConsentDecide, Outcome: audit.Denied,
 			Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
 	}
 	if refused := s.stillStands(r.Context(), req); refused != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -40,8 +41,7 @@ type Cutoff struct {
 
 // Act is who takes or gives access, and why, for the audit log.
 type Act struct {
-	// By names a person or program: "user 005…", "command line (alice)".
-	By string
+	By actor.Actor
 	// Why is a few words, also kept with what ended: "left the company".
 	Why string
 }
@@ -50,17 +50,17 @@ type Act struct {
 // approvals, browser sessions. It returns how many connections there were.
 func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (int, error) {
 	n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
-	return n, c.userEnded(ctx, org, subject, "user.revoke", act, n, err)
+	return n, c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
 }
 
 // BlockUser does as RevokeUser and refuses the user until UnblockUser. The user need
 // not have been seen before.
 func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (int, error) {
 	n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
-	return n, c.userEnded(ctx, org, subject, "user.block", act, n, err)
+	return n, c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
 }
 
-func (c *Cutoff) userEnded(ctx context.Context, org, subject, action string, act Act, n int, err error) error {
+func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) error {
 	ctx = context.WithoutCancel(ctx)
 	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
 	_, sessionErr := c.Sessions.EndUser(ctx, org, subject)
@@ -80,7 +80,7 @@ func (c *Cutoff) UnblockUser(ctx context.Context, org, subject string, act Act) 
 	if !blocked {
 		return grant.ErrNotFound
 	}
-	if _, err := c.Audit.Append(ctx, audit.Entry{Actor: act.By, Action: "user.unblock", Outcome: audit.OK, Reason: act.Why,
+	if _, err := c.Audit.Append(ctx, audit.Entry{Actor: act.By, Action: audit.UserUnblock, Outcome: audit.OK, Reason: act.Why,
 		Org: org, Subject: subject, Username: c.username(ctx, org, subject)}); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (*grant.Gr
 	if err != nil {
 		return nil, err
 	}
-	return g, c.grantEnded(ctx, g, "grant.revoke", act)
+	return g, c.grantEnded(ctx, g, audit.GrantRevoke, act)
 }
 
 // Disconnect ends a connection of that user. Another user's is [grant.ErrNotFound], as
@@ -106,7 +106,7 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 	if g.Org != org || g.Subject != subject {
 		return nil, grant.ErrNotFound
 	}
-	return c.RevokeGrant(ctx, id, Act{By: "user " + subject, Why: "disconnected by the user"})
+	return c.RevokeGrant(ctx, id, Act{By: actor.User(subject), Why: "disconnected by the user"})
 }
 
 // RevokeClient ends all connections of a client and returns them. What is stored of it is
@@ -123,7 +123,7 @@ func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]
 		c.forget(g.Org, g.Subject)
 		err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
 	}
-	return ended, c.record(ctx, audit.Entry{Actor: act.By, Action: "client.revoke", Object: fmt.Sprintf("%d connections", len(ended)),
+	return ended, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ClientRevoke, Object: fmt.Sprintf("%d connections", len(ended)),
 		Reason: act.Why, Client: clientID}, err)
 }
 
@@ -134,11 +134,11 @@ func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error 
 	if err != nil || g == nil {
 		return err
 	}
-	act := Act{By: "client " + clientID, Why: "revoked by the client"}
+	act := Act{By: actor.Client(clientID), Why: "revoked by the client"}
 	if g.RevokedAt.IsZero() { // an access token, the connection goes on
-		return c.record(ctx, grantEntry(g, "token.revoke", act), nil)
+		return c.record(ctx, grantEntry(g, audit.TokenRevoke, act), nil)
 	}
-	return c.grantEnded(ctx, g, "grant.revoke", act)
+	return c.grantEnded(ctx, g, audit.GrantRevoke, act)
 }
 
 // Stop sets the kill switch: off, writes, all.
@@ -148,19 +148,19 @@ func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
 	}
 	have, _ := c.Access.StopMode(ctx) // when it cannot be read, it stops everything
-	entry := audit.Entry{Actor: act.By, Action: "stop.set", Object: string(mode), Outcome: audit.OK, Reason: act.Why}
+	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Outcome: audit.OK, Reason: act.Why}
 	if severity[mode] < severity[have] {
 		if _, err := c.Audit.Append(ctx, entry); err != nil {
 			return err
 		}
-		return c.Access.SetStop(ctx, mode, act.By)
+		return c.Access.SetStop(ctx, mode, act.By.String())
 	}
-	return c.record(ctx, entry, c.Access.SetStop(ctx, mode, act.By))
+	return c.record(ctx, entry, c.Access.SetStop(ctx, mode, act.By.String()))
 }
 
 // grantEnded ends what hangs on a revoked grant: approvals asked for through it, and
 // the login at Salesforce if it was the user's last.
-func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action string, act Act) error {
+func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action audit.Action, act Act) error {
 	ctx = context.WithoutCancel(ctx)
 	_, err := c.Approvals.Void(ctx, approval.VoidFilter{GrantID: g.ID}, act.Why)
 	c.forget(g.Org, g.Subject)
@@ -199,7 +199,7 @@ func (c *Cutoff) Sweep(ctx context.Context, now time.Time) error {
 	return err
 }
 
-func grantEntry(g *grant.Grant, action string, act Act) audit.Entry {
+func grantEntry(g *grant.Grant, action audit.Action, act Act) audit.Entry {
 	return audit.Entry{Actor: act.By, Action: action, Reason: act.Why, Org: g.Org, Subject: g.Subject, Username: g.Username,
 		Client: g.ClientID, Grant: g.ID, Server: g.Server}
 }

@@ -9,12 +9,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
-var byAdmin = Act{By: "command line (alice)", Why: "left the company"}
+var byAdmin = Act{By: actor.Operator("alice", ""), Why: "left the company"}
 
 // connect makes a connection, with an approval that waits.
 func (f *fixture) connect(t *testing.T, username, password string) (grantID string, got tokens) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/grant"
@@ -208,7 +209,7 @@ func TestRevokeDocumentClient(t *testing.T) {
 	if clients, err := p.Clients.All(t.Context()); err != nil || len(clients) != 3 || p.Clients.Name(t.Context(), p.id) != "ChatGPT" {
 		t.Errorf("%v, %v", clients, err)
 	}
-	ended, err := p.Cutoff.RevokeClient(t.Context(), p.id, Act{By: "admin", Why: "x"})
+	ended, err := p.Cutoff.RevokeClient(t.Context(), p.id, Act{By: actor.Operator("admin", ""), Why: "x"})
 	if err != nil || len(ended) != 1 {
 		t.Fatalf("%v, %v", ended, err)
 	}

@@ -21,7 +21,7 @@ const (
 // client's id, which is public, can be refused as often as they like.
 type refusals struct {
 	mu      sync.Mutex
-	actions map[string]*refusalCount
+	actions map[audit.Action]*refusalCount
 }
 
 type refusalCount struct {
@@ -30,11 +30,11 @@ type refusalCount struct {
 }
 
 // admit says whether a refusal is to be recorded, and how many before it were not.
-func (s *refusals) admit(action string, now time.Time) (omitted int, record bool) {
+func (s *refusals) admit(action audit.Action, now time.Time) (omitted int, record bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.actions == nil {
-		s.actions = map[string]*refusalCount{}
+		s.actions = map[audit.Action]*refusalCount{}
 	}
 	c := s.actions[action]
 	if c == nil {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
@@ -49,7 +50,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Bounded like refusals: anybody can do this as often as the rate limit allows.
-	s.recordRefusal(r.Context(), audit.Entry{Actor: "stranger", Action: "client.register", Outcome: audit.OK, Client: c.ID})
+	s.recordRefusal(r.Context(), audit.Entry{Actor: actor.Stranger, Action: audit.ClientRegister, Outcome: audit.OK, Client: c.ID})
 	writeJSON(w, http.StatusCreated, registrationAnswer{
 		ClientID: c.ID, IssuedAt: c.CreatedAt.Unix(), ClientName: c.Name, RedirectURIs: c.RedirectURIs,
 		AuthMethod: clientdoc.MethodNone, GrantTypes: []string{"authorization_code", "refresh_token"}, ResponseTypes: []string{"code"},

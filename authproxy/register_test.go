@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/grant"
@@ -68,7 +69,7 @@ func TestDynamicRegistration(t *testing.T) {
 	if err != nil || len(clients) != 3 {
 		t.Fatalf("%v, %v", clients, err)
 	}
-	if _, err := f.Cutoff.RevokeClient(t.Context(), id, Act{By: "admin", Why: "x"}); err != nil {
+	if _, err := f.Cutoff.RevokeClient(t.Context(), id, Act{By: actor.Operator("admin", ""), Why: "x"}); err != nil {
 		t.Fatal(err)
 	}
 	f.opens(t, second.access, false)

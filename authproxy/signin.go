@@ -96,7 +96,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Sessions.End(w, r); err != nil {
 		return err
 	}
-	s.record(r.Context(), person{org: session.Org, subject: session.Subject}.entry("session.end", audit.OK, ""))
+	s.record(r.Context(), person{org: session.Org, subject: session.Subject}.entry(audit.SessionEnd, audit.OK, ""))
 	return s.signedOut(w, r)
 }
 

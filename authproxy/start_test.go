@@ -409,10 +409,10 @@ func (f *fixture) upstream(path string) int {
 }
 
 // audited returns the entries of one action.
-func (f *fixture) audited(t *testing.T, action string) []audit.Entry {
+func (f *fixture) audited(t *testing.T, action audit.Action) []audit.Entry {
 	t.Helper()
 	var found []audit.Entry
-	err := f.Audit.List(t.Context(), audit.Filter{Action: action}, func(e audit.Entry) error {
+	err := f.Audit.List(t.Context(), audit.Filter{Action: string(action)}, func(e audit.Entry) error {
 		found = append(found, e)
 		return nil
 	})
@@ -422,7 +422,7 @@ func (f *fixture) audited(t *testing.T, action string) []audit.Entry {
 	return found
 }
 
-func (f *fixture) wantAudited(t *testing.T, action, outcome, reason string) {
+func (f *fixture) wantAudited(t *testing.T, action audit.Action, outcome audit.Outcome, reason string) {
 	t.Helper()
 	for _, e := range f.audited(t, action) {
 		if e.Outcome == outcome && strings.Contains(e.Reason, reason) {

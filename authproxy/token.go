@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -58,10 +59,10 @@ func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, er
 		Verifier: form.Get("code_verifier"), Resource: s.Access.InPublicForm(form.Get("resource")),
 	})
 	if err != nil {
-		return nil, s.refuseTokens(ctx, "token.issue", form, err)
+		return nil, s.refuseTokens(ctx, audit.TokenIssue, form, err)
 	}
 	g := t.Grant
-	s.record(ctx, audit.Entry{Actor: "client " + g.ClientID, Action: "token.issue", Outcome: audit.OK,
+	s.record(ctx, audit.Entry{Actor: actor.Client(g.ClientID), Action: audit.TokenIssue, Outcome: audit.OK,
 		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: g.Server})
 	return t, nil
 }
@@ -80,7 +81,7 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 		Resource: s.Access.InPublicForm(form.Get("resource")), Scope: scope, HasLogin: s.hasLogin,
 	})
 	if err != nil {
-		return nil, s.refuseTokens(ctx, "token.refresh", form, err)
+		return nil, s.refuseTokens(ctx, audit.TokenRefresh, form, err)
 	}
 	return t, nil
 }
@@ -95,11 +96,11 @@ func (s *Server) hasLogin(ctx context.Context, g *grant.Grant) (bool, error) {
 
 // refuseTokens records a refusal and makes it one that the client is told (RFC 6749
 // 5.2). A replay has ended its grant already; what hangs on it follows.
-func (s *Server) refuseTokens(ctx context.Context, action string, form url.Values, err error) error {
+func (s *Server) refuseTokens(ctx context.Context, action audit.Action, form url.Values, err error) error {
 	client := form.Get("client_id")
 	if replay, ok := errors.AsType[*grant.ReplayError](err); ok {
-		by := Act{By: "client " + client, Why: replay.What + " presented again"}
-		if endErr := s.Cutoff.grantEnded(context.WithoutCancel(ctx), &replay.Grant, "grant.replay", by); endErr != nil {
+		by := Act{By: actor.Client(client), Why: replay.What + " presented again"}
+		if endErr := s.Cutoff.grantEnded(context.WithoutCancel(ctx), &replay.Grant, audit.GrantReplay, by); endErr != nil {
 			s.Log.ErrorContext(ctx, "after a replay", "error", endErr)
 		}
 		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}
@@ -120,6 +121,6 @@ func (s *Server) refuseTokens(ctx context.Context, action string, form url.Value
 	default:
 		return err
 	}
-	record(ctx, audit.Entry{Actor: "client " + client, Action: action, Outcome: audit.Denied, Client: client, Reason: cmp.Or(reason, refused.code)})
+	record(ctx, audit.Entry{Actor: actor.Client(client), Action: action, Outcome: audit.Denied, Client: client, Reason: cmp.Or(reason, refused.code)})
 	return refused
 }

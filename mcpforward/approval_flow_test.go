@@ -59,7 +59,7 @@ func TestAP01HeldApprovedForwardedOnce(t *testing.T) {
 	if got := w.forwarded(); len(got) != 1 || w.accounts("Nimbus") != 1 {
 		t.Errorf("forwarded %v", got)
 	}
-	want := []string{audit.Held, audit.Held, audit.Intent, audit.OK, audit.Repeated, audit.Repeated, audit.Repeated, audit.Repeated, audit.Repeated}
+	want := []audit.Outcome{audit.Held, audit.Held, audit.Intent, audit.OK, audit.Repeated, audit.Repeated, audit.Repeated, audit.Repeated, audit.Repeated}
 	entries := w.entries("tool.call")
 	if diff := cmp.Diff(want, outcomes(entries)); diff != "" {
 		t.Error(diff)

@@ -61,9 +61,9 @@ func (r *request) refuseToken(denied *access.DeniedError) {
 	if !r.budgets.Of(r.user()).Allow() {
 		return
 	}
-	action := "server.use"
+	action := audit.ServerUse
 	if denied.Denial == access.ForeignToken {
-		action = "token.use"
+		action = audit.TokenUse
 	}
 	e := r.entry(action, audit.Denied)
 	e.Reason = denied.Error()

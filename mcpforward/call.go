@@ -6,6 +6,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -85,7 +86,7 @@ func (c *call) forward() (result, error) {
 // call is one request to Salesforce that is being judged, recorded and forwarded.
 type call struct {
 	*request
-	action    string          // in the audit log
+	action    audit.Action    // in the audit log
 	tool      string          // as policy names it: a tool, "prompt:NAME", "resource:URI"; empty for lists
 	arguments jsontext.Value  // canonical; nil: none
 	params    jsontext.Value  // what is sent, built from the parse (D6)

@@ -230,7 +230,7 @@ func TestAU01Reconcile(t *testing.T) {
 			w.decide(true)
 		}
 	}
-	counted := map[string]int{}
+	counted := map[audit.Action]int{}
 	for _, e := range w.entries("") {
 		if e.Outcome == audit.Intent {
 			counted[e.Action]++
@@ -254,8 +254,8 @@ func TestAU01Reconcile(t *testing.T) {
 	if len(outcomes) != total {
 		t.Errorf("%d intents, %d outcomes", total, len(outcomes))
 	}
-	sent := map[string]int{}
-	for rpc, action := range map[string]string{"tools/call": "tool.call", "resources/list": "resource.list"} {
+	sent := map[audit.Action]int{}
+	for rpc, action := range map[string]audit.Action{"tools/call": "tool.call", "resources/list": "resource.list"} {
 		sent[action] = len(w.sim.Requests(salesforcesim.RequestFilter{RPC: rpc}))
 	}
 	if diff := cmp.Diff(sent, counted); diff != "" {

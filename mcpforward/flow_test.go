@@ -84,7 +84,7 @@ func TestReadAndList(t *testing.T) {
 	if a = c.call("resources/list", `{}`); a.Error != nil || a.Result.Resources == nil || len(a.Result.Resources) != 0 {
 		t.Errorf("resources/list: %s", a.body)
 	}
-	if diff := cmp.Diff([]string{audit.Intent, audit.OK}, outcomes(w.entries("tool.call"))); diff != "" {
+	if diff := cmp.Diff([]audit.Outcome{audit.Intent, audit.OK}, outcomes(w.entries("tool.call"))); diff != "" {
 		t.Error(diff)
 	}
 	for _, e := range w.entries("") {
@@ -159,7 +159,7 @@ func TestPromptsAndResources(t *testing.T) {
 	if a := custom.call("resources/read", `{"uri":"`+uri+`"}`); a.Error != nil || !strings.Contains(a.body, uri) {
 		t.Errorf("resources/read: %.300s", a.body)
 	}
-	if diff := cmp.Diff([]string{audit.Denied, audit.Intent, audit.OK}, outcomes(w.entries("resource.read"))); diff != "" {
+	if diff := cmp.Diff([]audit.Outcome{audit.Denied, audit.Intent, audit.OK}, outcomes(w.entries("resource.read"))); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -94,7 +94,7 @@ func TestRS10CutOffInFlight(t *testing.T) {
 				}
 			}
 			waitFor(t, func() bool {
-				last := map[string]int{}
+				last := map[audit.Outcome]int{}
 				for _, e := range w.entries("tool.call") {
 					last[e.Outcome]++
 				}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -15,23 +16,23 @@ const maxCursor = 4096
 
 // listing says how the answer of one list method is read.
 type listing struct {
-	action string // in the audit log
-	items  string // member of the result
-	key    string // member that names an item
-	prefix string // of the name that policy knows the item by
+	action audit.Action // in the audit log
+	items  string       // member of the result
+	key    string       // member that names an item
+	prefix string       // of the name that policy knows the item by
 }
 
 // listingOf returns how the answer of a list method is read.
 func listingOf(method string) listing {
 	switch method {
 	case "prompts/list":
-		return listing{"prompt.list", "prompts", "name", promptPrefix}
+		return listing{audit.PromptList, "prompts", "name", promptPrefix}
 	case "resources/list":
-		return listing{"resource.list", "resources", "uri", resourcePrefix}
+		return listing{audit.ResourceList, "resources", "uri", resourcePrefix}
 	case "resources/templates/list":
-		return listing{"resource.list", "resourceTemplates", "uriTemplate", resourcePrefix}
+		return listing{audit.ResourceList, "resourceTemplates", "uriTemplate", resourcePrefix}
 	}
-	return listing{"tool.list", "tools", "name", ""}
+	return listing{audit.ToolList, "tools", "name", ""}
 }
 
 // readList reads the request for one page of a list, which is filtered by the policy that

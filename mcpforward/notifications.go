@@ -125,7 +125,7 @@ func (l *listener) listen(begin func(offered bool) error) (result, error) {
 		return result{}, l.overLimit()
 	}
 	defer leave()
-	if _, err := l.Audit.Append(l.http.Context(), l.entry("stream.open", audit.OK)); err != nil {
+	if _, err := l.Audit.Append(l.http.Context(), l.entry(audit.StreamOpen, audit.OK)); err != nil {
 		return result{}, unavailable("the stream could not be recorded, so it was not opened", err)
 	}
 	// From here on Recheck sees the stream; what has ended before is seen by the next steps.

@@ -14,7 +14,7 @@ import (
 
 // outcome is how a call ended.
 type outcome struct {
-	recorded string           // in the audit log
+	recorded audit.Outcome    // in the audit log
 	approval approval.Outcome // empty: the call did not leave, so its approval is given back
 	reason   string           // for operators; no text of Salesforce's
 	status   string           // of the answer

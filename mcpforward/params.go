@@ -61,7 +61,7 @@ func (r *request) readCall(m method) (*call, error) {
 // malformedParams records that params are not what their method takes. It returns err.
 func (r *request) malformedParams(err error) error {
 	if refused, ok := errors.AsType[*rpcError](err); ok {
-		e := r.entry("request.refuse", audit.Denied)
+		e := r.entry(audit.RequestRefuse, audit.Denied)
 		e.Object, e.Reason = r.msg.Method, "malformed: "+refused.message
 		r.record(e)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
@@ -33,7 +34,7 @@ func (h *Handler) Profile(ctx context.Context, org, subject string) (name, usern
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
 	server := servers[i]
-	entry := audit.Entry{Actor: "proxy", Action: "user.lookup", Outcome: audit.Intent, Org: org, Subject: subject,
+	entry := audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Outcome: audit.Intent, Org: org, Subject: subject,
 		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}
 	if entry.IntentSeq, err = h.Audit.Append(ctx, entry); err != nil {
 		return "", "", err

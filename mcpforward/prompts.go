@@ -3,6 +3,7 @@ package mcpforward
 import (
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -29,7 +30,7 @@ func readPrompt(r *request) (*call, error) {
 	}
 	arguments, _ := r.params.Get("arguments")
 	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
-	return &call{request: r, action: "prompt.get", tool: promptPrefix + name, params: params, arguments: canonical}, err
+	return &call{request: r, action: audit.PromptGet, tool: promptPrefix + name, params: params, arguments: canonical}, err
 }
 
 // readResource reads resources/read, judged under the name "resource:URI".
@@ -39,7 +40,7 @@ func readResource(r *request) (*call, error) {
 		return nil, invalidParams("uri is missing or too long")
 	}
 	params, _, err := forwardedParams(r.params, "uri", uri, nil)
-	return &call{request: r, action: "resource.read", tool: resourcePrefix + uri, params: params}, err
+	return &call{request: r, action: audit.ResourceRead, tool: resourcePrefix + uri, params: params}, err
 }
 
 // readCompletion reads completion/complete: what a client could fill in for an argument
@@ -63,7 +64,7 @@ func readCompletion(r *request) (*call, error) {
 	}
 	params := out.Encode()
 	arguments, err := jsonrpc.Canonical(params) // for the record: what was typed so far is data
-	return &call{request: r, action: "completion.complete", tool: name, params: params, arguments: arguments,
+	return &call{request: r, action: audit.CompletionComplete, tool: name, params: params, arguments: arguments,
 		empty: jsontext.Value(`{"completion":{"values":[]}}`)}, err
 }
 

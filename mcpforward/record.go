@@ -4,27 +4,28 @@ import (
 	"context"
 	"fmt"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 )
 
 // entry is what every entry of this request says.
-func (r *request) entry(action, outcome string) audit.Entry {
+func (r *request) entry(action audit.Action, outcome audit.Outcome) audit.Entry {
 	g := r.grant
 	return audit.Entry{
-		Actor: "user " + g.Subject, Action: action, Outcome: outcome,
+		Actor: actor.User(g.Subject), Action: action, Outcome: outcome,
 		Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Grant: g.ID, Server: r.name,
 	}
 }
 
 // callEntry is an entry about a call that was judged.
-func (c *call) callEntry(outcome string) audit.Entry {
+func (c *call) callEntry(outcome audit.Outcome) audit.Entry {
 	e := c.entry(c.action, outcome)
 	e.Object, e.Tool = c.tool, c.tool
-	e.Class, e.Decision, e.Rule = string(c.decision.Class), string(c.decision.Effect), c.decision.Reason
+	e.Class, e.Decision, e.Rule = string(c.decision.Class), audit.Decision(c.decision.Effect), c.decision.Reason
 	e.PolicyVersion, e.DefinitionHash = c.decision.Version, c.definition
 	if c.decision.Shadow {
-		e.Decision += " (shadow)"
+		e.Decision = e.Decision.InShadow()
 	}
 	if c.arguments != nil {
 		e.ArgumentsDigest, e.Arguments = approval.Digest(c.arguments), []byte(c.arguments)
@@ -73,7 +74,7 @@ func (c *call) recordDenied(reason string) {
 // recordMalformed records a request that is not what the protocol has.
 func (r *request) recordMalformed(how string) {
 	if r.budgets.Of(r.user()).Allow() {
-		e := r.entry("request.refuse", audit.Denied)
+		e := r.entry(audit.RequestRefuse, audit.Denied)
 		e.Reason = "malformed: " + how
 		r.record(e)
 	}
@@ -85,7 +86,7 @@ func (r *request) recordLimited() {
 	if !ok {
 		return
 	}
-	e := r.entry("request.refuse", audit.Denied)
+	e := r.entry(audit.RequestRefuse, audit.Denied)
 	e.Object = r.http.Method
 	if r.msg != nil {
 		e.Object = r.msg.Method

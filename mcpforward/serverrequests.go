@@ -103,7 +103,7 @@ func (c *call) forwardServerRequest(ctx context.Context, answer *upstream.Answer
 	if capability == "" || c.session == nil || !c.server.MayRequest(capability) || !c.out.TakesEvents() {
 		return answer.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "the client cannot be asked"))
 	}
-	e := c.entry("server.request", audit.OK)
+	e := c.entry(audit.ServerRequest, audit.OK)
 	e.Object = m.Method
 	if _, err := c.Audit.Append(ctx, e); err != nil {
 		c.Log.ErrorContext(ctx, "a request of the hosted server could not be recorded, so it was refused", "method", m.Method, "error", err)
@@ -130,7 +130,7 @@ func receiveResponse(r *request) (result, error) {
 	if asked == nil {
 		return result{}, errNotAsked
 	}
-	e := r.entry("server.answer", audit.OK)
+	e := r.entry(audit.ServerAnswer, audit.OK)
 	e.Object = asked.method
 	if stop := r.stopped(asked.callReads); stop != "" { // the response could be what a change waits for
 		e.Outcome, e.Reason = audit.Denied, "stopped by the kill switch"

@@ -122,7 +122,7 @@ func TestServerRequestsPass(t *testing.T) {
 	if got := len(w.entries("server.request")); got != 4 {
 		t.Errorf("%d requests of the server are recorded", got)
 	}
-	if got := outcomes(w.entries("server.answer")); !cmp.Equal(got, []string{audit.OK, audit.OK, audit.OK, audit.OK}) {
+	if got := outcomes(w.entries("server.answer")); !cmp.Equal(got, []audit.Outcome{audit.OK, audit.OK, audit.OK, audit.OK}) {
 		t.Errorf("recorded answers: %v", got)
 	}
 }

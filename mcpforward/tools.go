@@ -6,6 +6,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -28,7 +29,7 @@ func readToolCall(r *request) (*call, error) {
 		arguments = jsontext.Value(`{}`)
 	}
 	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
-	return &call{request: r, action: "tool.call", tool: name, params: params, arguments: canonical}, err
+	return &call{request: r, action: audit.ToolCall, tool: name, params: params, arguments: canonical}, err
 }
 
 // toolResult is a result of one text.

@@ -322,8 +322,8 @@ func (w *world) entries(action string) []audit.Entry {
 	return all
 }
 
-func outcomes(entries []audit.Entry) []string {
-	var all []string
+func outcomes(entries []audit.Entry) []audit.Outcome {
+	var all []audit.Outcome
 	for _, e := range entries {
 		all = append(all, e.Outcome)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -56,7 +57,7 @@ func (s *store) open() *Log {
 	return l
 }
 
-func entry(action string) Entry { return Entry{Actor: "005A", Action: action, Outcome: OK} }
+func entry(action Action) Entry { return Entry{Actor: actor.User("005A"), Action: action, Outcome: OK} }
 
 func appendAll(t *testing.T, l *Log, entries ...Entry) {
 	t.Helper()
@@ -80,7 +81,7 @@ func TestAppendKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	want := Entry{
-		Actor: "005A", Action: "tool.call", Object: "createSobjectRecord", Outcome: Intent, Source: "192.0.2.7", RequestID: "r1",
+		Actor: actor.User("005A"), Action: "tool.call", Object: "createSobjectRecord", Outcome: Intent, Source: "192.0.2.7", RequestID: "r1",
 		Org: "acme", Subject: "005A", Username: "rep@acme.example", Client: "chatgpt", Grant: "g1", Server: "sales",
 		Tool: "createSobjectRecord", Class: "create", Decision: "confirm", Rule: "rule 3", ArgumentsDigest: "d", DefinitionHash: "h",
 		PolicyVersion: "v", Approval: "apr_1", Status: "200", Reason: "because", DurationMS: 12, Bytes: 34, IntentSeq: 5,
@@ -99,7 +100,10 @@ func TestAppendKeepsEveryField(t *testing.T) {
 func TestAppendRefusesWhatNamesNobody(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
-	for _, e := range []Entry{{Action: "a.b", Outcome: OK}, {Actor: "x", Outcome: OK}, {Actor: "x", Action: "a.b"}} {
+	for _, e := range []Entry{
+		{Action: "a.b", Outcome: OK}, {Actor: actor.Proxy, Outcome: OK}, {Actor: actor.Proxy, Action: "a.b"}, {Actor: actor.User(""), Action: "a.b", Outcome: OK},
+		{Actor: actor.Parse("somebody"), Action: "a.b", Outcome: OK},
+	} {
 		if seq, err := l.Append(t.Context(), e); err == nil || seq != 0 {
 			t.Errorf("Append(%+v) = %d, %v", e, seq, err)
 		}
@@ -181,11 +185,11 @@ func TestListFilters(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	appendAll(t, l,
-		Entry{Actor: "005A", Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "find", Outcome: Intent}, // 0 s
-		Entry{Actor: "005A", Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "soqlQuery", Outcome: Intent},
-		Entry{Actor: "005B", Subject: "005B", Action: "tool.list", Outcome: OK},
-		Entry{Actor: "operator", Subject: "005B", Action: "user.block", Outcome: OK},
-		Entry{Actor: "005B", Subject: "005B", Action: "toolbox.open", Outcome: OK}, // 4 s
+		Entry{Actor: actor.User("005A"), Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "find", Outcome: Intent}, // 0 s
+		Entry{Actor: actor.User("005A"), Subject: "005A", Username: "rep@acme.example", Action: "tool.call", Tool: "soqlQuery", Outcome: Intent},
+		Entry{Actor: actor.User("005B"), Subject: "005B", Action: "tool.list", Outcome: OK},
+		Entry{Actor: actor.Operator("", ""), Subject: "005B", Action: "user.block", Outcome: OK},
+		Entry{Actor: actor.User("005B"), Subject: "005B", Action: "toolbox.open", Outcome: OK}, // 4 s
 	)
 	for name, c := range map[string]struct {
 		filter Filter
@@ -244,7 +248,7 @@ func TestListCrossesPages(t *testing.T) {
 func TestExportWritesWhatIsStored(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
-	appendAll(t, l, entry("a.a"), Entry{Actor: "x\ny", Action: "a.b", Outcome: OK, Reason: "two\r\nlines"})
+	appendAll(t, l, entry("a.a"), Entry{Actor: actor.Client("x\ny"), Action: "a.b", Outcome: OK, Reason: "two\r\nlines"})
 	var out bytes.Buffer
 	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
 		t.Fatal(err)

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // An entry may allocate so often until it is queued, and this often more until it is
@@ -18,7 +20,7 @@ const (
 // typical is the intent of a call.
 func typical() Entry {
 	return Entry{
-		Actor: "user 005xx000001Sv6AAAS", Action: "tool.call", Object: "soqlQuery", Outcome: Intent, Source: "192.0.2.7", RequestID: "ABCDEFGHIJKLMNOP",
+		Actor: actor.User("005xx000001Sv6AAAS"), Action: "tool.call", Object: "soqlQuery", Outcome: Intent, Source: "192.0.2.7", RequestID: "ABCDEFGHIJKLMNOP",
 		Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Client: "chatgpt", Grant: "grt_abcdefghijklmnop", Server: "sales",
 		Tool: "soqlQuery", Class: "read", Decision: "allow", Rule: "rule 20 (allow classes read)", ArgumentsDigest: strings.Repeat("0123456789abcdef", 4),
 		PolicyVersion: strings.Repeat("0123456789abcdef", 2),

@@ -15,6 +15,10 @@
 // it. The head is read inside the write transaction, so several processes may
 // append to one log.
 //
+// [Log.Call] writes both entries of what is recorded before it happens, its intent and its
+// outcome, so that nobody pairs them by hand. [Actions] lists what is recorded and when;
+// who did it is an [actor.Actor], stored as its text with its kind beside it.
+//
 // [Log.AppendLater] does not wait. It is for one kind of entry, how a read ended: the
 // intent of that read was on disk before it was forwarded, nothing in Salesforce depends on
 // how it ended, and waiting would make every answer pay for a second disk write that no

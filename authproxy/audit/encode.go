@@ -11,8 +11,8 @@ import (
 
 // The stored form of an entry is JSON on one line, members in the order of the struct,
 // every character that a terminal or a log collector could act on written as an escape.
-// It is what encoding/json makes of the struct, written by hand because two entries a call
-// are made of it. It is made in two parts: who appends encodes all but number and time,
+// It is what encoding/json makes of the struct, with the members actor_kind and actor_as
+// besides, written by hand because two entries a call are made of it. It is made in two parts: who appends encodes all but number and time,
 // and whoever commits puts those in front.
 
 // encodeHead is the first part.
@@ -28,10 +28,11 @@ func encodeTail(e *Entry) []byte {
 		name, value string
 		always      bool
 	}{
-		{"actor", e.Actor, true}, {"action", e.Action, true}, {"object", e.Object, false}, {"outcome", e.Outcome, true}, {"source", e.Source, false},
+		{"actor", e.Actor.String(), true}, {"actor_kind", string(e.Actor.Kind), false}, {"actor_as", e.Actor.As, false},
+		{"action", string(e.Action), true}, {"object", e.Object, false}, {"outcome", string(e.Outcome), true}, {"source", e.Source, false},
 		{"request_id", e.RequestID, false}, {"org", e.Org, false}, {"subject", e.Subject, false}, {"username", e.Username, false},
 		{"client", e.Client, false}, {"grant", e.Grant, false}, {"server", e.Server, false}, {"tool", e.Tool, false}, {"class", e.Class, false},
-		{"decision", e.Decision, false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
+		{"decision", string(e.Decision), false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
 		{"definition_hash", e.DefinitionHash, false}, {"policy_version", e.PolicyVersion, false}, {"approval", e.Approval, false},
 		{"status", e.Status, false}, {"reason", e.Reason, false},
 	} {
@@ -53,6 +54,11 @@ func encodeTail(e *Entry) []byte {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
 	}
 	return visible(append(b, '}'))
+}
+
+// MarshalJSON is the stored form.
+func (e Entry) MarshalJSON() ([]byte, error) {
+	return append(encodeHead(nil, e.Seq, e.At), encodeTail(&e)...), nil
 }
 
 // appendString writes s as encoding/json does without escaping for HTML.

@@ -8,18 +8,29 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // reference is the stored form as encoding/json makes it.
 func reference(t *testing.T, e Entry) string {
 	t.Helper()
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e); err != nil {
-		t.Fatal(err)
+	type members Entry // without its own MarshalJSON
+	text := func(v any) string {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+		return strings.TrimSuffix(b.String(), "\n")
 	}
-	return string(visible(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+	by := `"actor":` + text(e.Actor)
+	more := `,"actor_kind":` + text(e.Actor.Kind)
+	if e.Actor.As != "" {
+		more += `,"actor_as":` + text(e.Actor.As)
+	}
+	return string(visible([]byte(strings.Replace(text(members(e)), by, by+more, 1))))
 }
 
 // The form written by hand is the one of the struct: no member is forgotten, and no text
@@ -47,6 +58,7 @@ func TestEncodeIsTheStruct(t *testing.T) {
 			}
 		}
 		e.At = time.UnixMilli(r.Int64N(4e12)).UTC()
+		e.Actor = []actor.Actor{actor.Proxy, actor.User(text()), actor.Client(text()), actor.Operator(text(), text())}[r.IntN(4)]
 		e = e.normalised()
 		got := string(encodeHead(nil, e.Seq, e.At)) + string(encodeTail(&e))
 		if want := reference(t, e); got != want {

@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // Bounds of what one entry stores, in bytes.
@@ -20,48 +22,65 @@ const (
 	maxArguments = 16 << 10
 )
 
-// Outcomes of an entry. A call has two entries: its intent before it is forwarded,
-// and how it ended.
+// Outcome is how what an entry tells of ended. What is recorded before it happens has two
+// entries: its intent, and how it ended; see [Log.Call].
+type Outcome string
+
+// The outcomes.
 const (
-	Intent   = "intent"          // about to be forwarded
-	OK       = "ok"              // done
-	Failed   = "error"           // answered, with an error
-	Denied   = "denied"          // refused here; nothing was forwarded
-	Held     = "held"            // waits for a person; nothing was forwarded
-	Repeated = "repeated"        // answered from the record of an earlier call; nothing was forwarded
-	Unknown  = "outcome_unknown" // forwarded, and nobody knows whether it took effect
+	Intent   Outcome = "intent"          // about to happen
+	OK       Outcome = "ok"              // done
+	Failed   Outcome = "error"           // tried, and answered with an error
+	Denied   Outcome = "denied"          // refused here; nothing was done
+	Held     Outcome = "held"            // waits for a person; nothing was forwarded
+	Repeated Outcome = "repeated"        // answered from the record of an earlier call; nothing was forwarded
+	Unknown  Outcome = "outcome_unknown" // begun, and nobody knows whether it took effect
 )
+
+// Decision is what policy says of a call, or a person of a call that waits for one.
+type Decision string
+
+// The decisions.
+const (
+	Allow   Decision = "allow"   // policy: the call may pass
+	Confirm Decision = "confirm" // policy: the call needs a person
+	Deny    Decision = "deny"    // policy or person: the call must not pass
+	Approve Decision = "approve" // person: the call may pass once
+)
+
+// InShadow marks a decision of policy that was noted and not enforced.
+func (d Decision) InShadow() Decision { return d + " (shadow)" }
 
 // Entry is one fact of the log. Only Actor, Action and Outcome are always there.
 type Entry struct {
-	Seq     int64     `json:"seq"` // set by Append
-	At      time.Time `json:"at"`  // set by Append; UTC, milliseconds
-	Actor   string    `json:"actor"`
-	Action  string    `json:"action"` // noun.verb: tool.call, grant.create
-	Object  string    `json:"object,omitempty"`
-	Outcome string    `json:"outcome"`
-	Source  string    `json:"source,omitempty"` // network address, or "command line"
+	Seq     int64       `json:"seq"`   // set by Append
+	At      time.Time   `json:"at"`    // set by Append; UTC, milliseconds
+	Actor   actor.Actor `json:"actor"` // written as its text; beside it stand actor_kind and actor_as
+	Action  Action      `json:"action"`
+	Object  string      `json:"object,omitempty"`
+	Outcome Outcome     `json:"outcome"`
+	Source  string      `json:"source,omitempty"` // network address, or "command line"
 
-	RequestID       string `json:"request_id,omitempty"`
-	Org             string `json:"org,omitempty"`
-	Subject         string `json:"subject,omitempty"`
-	Username        string `json:"username,omitempty"`
-	Client          string `json:"client,omitempty"`
-	Grant           string `json:"grant,omitempty"`
-	Server          string `json:"server,omitempty"`
-	Tool            string `json:"tool,omitempty"`
-	Class           string `json:"class,omitempty"`
-	Decision        string `json:"decision,omitempty"`
-	Rule            string `json:"rule,omitempty"`
-	ArgumentsDigest string `json:"arguments_digest,omitempty"` // of the arguments before redaction
-	DefinitionHash  string `json:"definition_hash,omitempty"`
-	PolicyVersion   string `json:"policy_version,omitempty"`
-	Approval        string `json:"approval,omitempty"`
-	Status          string `json:"status,omitempty"` // of the answer: HTTP status, JSON-RPC code, or what Salesforce refused a login for (salesforce.CaseOf)
-	Reason          string `json:"reason,omitempty"`
-	DurationMS      int64  `json:"duration_ms,omitempty"`
-	Bytes           int64  `json:"bytes,omitempty"`  // size of the answer
-	IntentSeq       int64  `json:"intent,omitempty"` // number of the entry whose outcome this is
+	RequestID       string   `json:"request_id,omitempty"`
+	Org             string   `json:"org,omitempty"`
+	Subject         string   `json:"subject,omitempty"`
+	Username        string   `json:"username,omitempty"`
+	Client          string   `json:"client,omitempty"`
+	Grant           string   `json:"grant,omitempty"`
+	Server          string   `json:"server,omitempty"`
+	Tool            string   `json:"tool,omitempty"`
+	Class           string   `json:"class,omitempty"`
+	Decision        Decision `json:"decision,omitempty"`
+	Rule            string   `json:"rule,omitempty"`
+	ArgumentsDigest string   `json:"arguments_digest,omitempty"` // of the arguments before redaction
+	DefinitionHash  string   `json:"definition_hash,omitempty"`
+	PolicyVersion   string   `json:"policy_version,omitempty"`
+	Approval        string   `json:"approval,omitempty"`
+	Status          string   `json:"status,omitempty"` // of the answer: HTTP status, JSON-RPC code, or what Salesforce refused a login for (salesforce.CaseOf)
+	Reason          string   `json:"reason,omitempty"`
+	DurationMS      int64    `json:"duration_ms,omitempty"`
+	Bytes           int64    `json:"bytes,omitempty"`  // size of the answer
+	IntentSeq       int64    `json:"intent,omitempty"` // number of the entry whose outcome this is
 
 	// Arguments is a JSON value; Append redacts and bounds it.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
@@ -70,8 +89,8 @@ type Entry struct {
 // normalised is e as it may be stored: redacted, bounded, valid UTF-8.
 func (e Entry) normalised() Entry {
 	for _, f := range []*string{
-		&e.Actor, &e.Action, &e.Object, &e.Outcome, &e.Source, &e.RequestID, &e.Org, &e.Subject,
-		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, &e.Decision, &e.Rule,
+		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Object, (*string)(&e.Outcome), &e.Source, &e.RequestID, &e.Org, &e.Subject,
+		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, (*string)(&e.Decision), &e.Rule,
 		&e.ArgumentsDigest, &e.DefinitionHash, &e.PolicyVersion, &e.Approval, &e.Status,
 	} {
 		*f = bounded(*f, maxText)

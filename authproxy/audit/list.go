@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 )
 
@@ -18,9 +19,9 @@ const pageSize = 500
 
 // Filter selects entries; a zero field selects all.
 type Filter struct {
-	User   string    // subject, username (any case) or actor
+	User   string    // subject, username (any case), or actor as text
 	Tool   string    // exact name
-	Action string    // exact, or a prefix that ends in a dot: "tool."
+	Action string    // an [Action], or its noun and a dot: "tool."
 	Since  time.Time // at or after
 	Until  time.Time // before
 	// Limit, if positive, selects the newest so many of the entries that match.
@@ -28,7 +29,17 @@ type Filter struct {
 }
 
 func (f Filter) matchesUser(e Entry) bool {
-	return f.User == "" || f.User == e.Subject || f.User == e.Actor || strings.EqualFold(f.User, e.Username)
+	if f.User == "" || f.User == e.Subject || strings.EqualFold(f.User, e.Username) {
+		return true
+	}
+	by, who := e.Actor, actor.Parse(f.User)
+	if by.IsUser() && by.ID == f.User {
+		return true
+	}
+	if who.As == "" { // an operator, whoever they named
+		by.As = ""
+	}
+	return who == by
 }
 
 // row is one stored entry.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"slices"
 	"sync"
@@ -27,11 +28,12 @@ const (
 	laterTime = 5 * time.Millisecond
 )
 
-// Config is what a Log works with; every field must be set, but Now.
+// Config is what a Log works with; every field must be set, but Now and Log.
 type Config struct {
 	DB   *db.DB
 	Ring *seal.KeyRing
 	Now  func() time.Time // nil: time.Now
+	Log  *slog.Logger     // hears of entries that are lost; nil: slog.Default
 }
 
 // Log is the audit log. It is safe for concurrent use.
@@ -39,6 +41,7 @@ type Log struct {
 	db   *db.DB
 	ring *seal.KeyRing
 	now  func() time.Time
+	log  *slog.Logger
 
 	sealed atomic.Pointer[sealedHead] // the head that this process wrote last
 
@@ -73,11 +76,14 @@ func New(c Config) (*Log, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Log{db: c.DB, ring: c.Ring, now: c.Now}, nil
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return &Log{db: c.DB, ring: c.Ring, now: c.Now, log: c.Log}, nil
 }
 
 func newWaiting(ctx context.Context, e Entry) (*waiting, error) {
-	if e.Actor == "" || e.Action == "" || e.Outcome == "" {
+	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
 		return nil, errors.New("appending audit entry: actor, action and outcome are required")
 	}
 	w := &waiting{entry: e.from(OriginOf(ctx)).normalised()}

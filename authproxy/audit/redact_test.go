@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 func TestAU07RedactText(t *testing.T) {
@@ -86,7 +88,7 @@ func TestAU06Injection(t *testing.T) {
 		strings.Repeat("é", 1<<19), "' ; DROP TABLE audit_entries --",
 	}
 	for _, s := range hostile {
-		e := Entry{Actor: s, Action: s, Outcome: s, Object: s, Tool: s, Client: s, Username: s, Reason: s}
+		e := Entry{Actor: actor.Client(s), Action: Action(s), Outcome: Outcome(s), Object: s, Tool: s, Client: s, Username: s, Reason: s}
 		e.Arguments, _ = json.Marshal(map[string]string{"a": s})
 		appendAll(t, l, e)
 	}

@@ -91,7 +91,7 @@ func (l *Log) insert(ctx context.Context, tx prepared, h head, group []*waiting)
 			e.Seq, e.At = h.Seq+1, l.now().UTC().Truncate(time.Millisecond)
 			text := append(encodeHead(make([]byte, 0, 64+len(w.tail)), e.Seq, e.At), w.tail...)
 			h = head{Seq: e.Seq, MAC: l.signer.sign(h.MAC, text)}
-			args = append(args, e.Seq, db.Millis(e.At), column(e.Actor), column(e.Action), column(e.Tool), string(text), h.MAC)
+			args = append(args, e.Seq, db.Millis(e.At), column(e.Actor.String()), column(string(e.Action)), column(e.Tool), string(text), h.MAC)
 		}
 		if err := tx.exec(ctx, query, args...); err != nil {
 			return head{}, err

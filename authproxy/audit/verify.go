@@ -2,8 +2,10 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
@@ -60,8 +62,13 @@ func (l *Log) check(at, end head, r row) *Broken {
 	if !l.fits(r.mac, at.MAC, []byte(r.text)) {
 		return &Broken{want, "its content does not fit its MAC"}
 	}
-	e, err := decode(r.text)
-	if err != nil {
+	// The text as it is stored: earlier versions wrote some actors in another way.
+	var e struct {
+		Seq                 int64
+		At                  time.Time
+		Actor, Action, Tool string
+	}
+	if err := json.Unmarshal([]byte(r.text), &e); err != nil {
 		return &Broken{want, "it does not decode"}
 	}
 	same := e.Seq == r.seq && db.Millis(e.At) == r.at &&

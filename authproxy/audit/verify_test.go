@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -47,7 +49,7 @@ func TestAU02ChangedLog(t *testing.T) {
 			t.Parallel()
 			l := newStore(t).open()
 			for i := range 10 {
-				appendAll(t, l, Entry{Actor: "005A", Action: "tool.call", Tool: fmt.Sprint("tool", i), Outcome: OK})
+				appendAll(t, l, Entry{Actor: actor.User("005A"), Action: "tool.call", Tool: fmt.Sprint("tool", i), Outcome: OK})
 			}
 			if n, err := l.Verify(t.Context()); n != 10 || err != nil {
 				t.Fatalf("Verify of the sound log = %d, %v", n, err)
@@ -167,5 +169,61 @@ func TestVerifyAcrossKeyRotation(t *testing.T) {
 	var broken *Broken
 	if _, err := s.open().Verify(t.Context()); !errors.As(err, &broken) || broken.Seq != 1 {
 		t.Errorf("Verify without the old key = %v", err)
+	}
+}
+
+// Entries of earlier versions, with operators in another form, are sound and are read.
+func TestEntriesOfEarlierVersions(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	texts := map[string]actor.Actor{
+		"user 0055g00000ABCDEAA0":                  actor.User("0055g00000ABCDEAA0"),
+		"client chatgpt":                           actor.Client("chatgpt"),
+		"operator:alice":                           actor.Operator("alice", ""),
+		"operator":                                 actor.Operator("", ""),
+		"Bob Miller (operator:alice)":              actor.Operator("alice", "Bob Miller"),
+		"user 0055g00000ABCDEAA0 (operator:alice)": actor.Operator("alice", "user 0055g00000ABCDEAA0"),
+		"browser":                                  actor.Browser,
+		"005A":                                     {ID: "005A"},
+	}
+	for text := range texts { // as they were written: another text, no actor_kind
+		e := entry(ApprovalDecide)
+		e.Object = text
+		w, err := newWaiting(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := `"actor":"user 005A","actor_kind":"user",`
+		if !bytes.Contains(w.tail, []byte(now)) {
+			t.Fatalf("%s", w.tail)
+		}
+		w.tail = bytes.Replace(w.tail, []byte(now), fmt.Appendf(nil, `"actor":%q,`, text), 1)
+		w.entry.Actor = actor.Actor{ID: text} // its column
+		l.append(w)
+		if w.err != nil {
+			t.Fatal(w.err)
+		}
+	}
+	if n, err := l.Verify(t.Context()); n != int64(len(texts)) || err != nil {
+		t.Errorf("Verify = %d, %v", n, err)
+	}
+	for _, e := range list(t, l, Filter{}) {
+		if e.Actor != texts[e.Object] {
+			t.Errorf("%q is read as %#v", e.Object, e.Actor)
+		}
+	}
+	var out bytes.Buffer
+	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
+		t.Fatal(err)
+	}
+	for text := range texts {
+		if !strings.Contains(out.String(), fmt.Sprintf(`"actor":%q,"action"`, text)) {
+			t.Errorf("the export does not hold %q as it was stored", text)
+		}
+	}
+	for user, want := range map[string]int{"operator:alice": 3, `operator:alice as "Bob Miller"`: 1, "Bob Miller (operator:alice)": 1, "0055g00000ABCDEAA0": 1, "client chatgpt": 1} {
+		if got := len(list(t, l, Filter{User: user})); got != want {
+			t.Errorf("%s: %d entries", user, got)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -164,7 +165,7 @@ func requesterLabel(v ui.Viewer) string {
 }
 
 func deciderLabel(a *approval.Request) string {
-	if a.DecidedBy == actor(a.Subject) {
+	if a.DecidedBy == actor.User(a.Subject).String() {
 		return "you"
 	}
 	return a.DecidedBy

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 )
@@ -35,8 +36,8 @@ func TestApproveAndSpend(t *testing.T) {
 		t.Error("a decided call still offers a decision")
 	}
 	want := []audit.Entry{
-		{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.Intent, Decision: "approve"},
-		{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.OK, Decision: "approve", IntentSeq: 1},
+		{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.Intent, Decision: "approve"},
+		{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.OK, Decision: "approve", IntentSeq: 1},
 	}
 	checkDecisions(t, s, want)
 	if _, err := s.approvals.Spend(t.Context(), binding("acme", "005A", `{"body":{"AnnualRevenue":1250000.00,"Name":"Nordwind"},"sobject-name":"Account"}`)); err != nil {
@@ -69,7 +70,7 @@ func TestDeny(t *testing.T) {
 	waiting := alice.ask(`{"a":1}`, "requester")
 	alice.post("/approvals/"+waiting.ID, url.Values{"decision": {"deny"}}).want(t, http.StatusSeeOther)
 	alice.get("/approvals/"+waiting.ID).want(t, 200, "Denied", "will not be made")
-	checkDecisions(t, s, []audit.Entry{{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.OK, Decision: "deny"}})
+	checkDecisions(t, s, []audit.Entry{{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.OK, Decision: "deny"}})
 	if _, err := s.approvals.Spend(t.Context(), binding("acme", "005A", `{"a":1}`)); err == nil {
 		t.Error("a denied call can be spent")
 	}
@@ -89,8 +90,8 @@ func TestUI06ReplayedDecision(t *testing.T) {
 		t.Errorf("the approval is %s", got)
 	}
 	checkDecisions(t, s, []audit.Entry{
-		{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.OK, Decision: "deny"},
-		{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.Denied, Decision: "approve", Reason: "approval_denied"},
+		{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.OK, Decision: "deny"},
+		{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.Denied, Decision: "approve", Reason: "approval_denied"},
 	})
 }
 
@@ -264,7 +265,7 @@ func TestAP11DecisionAfterExpiry(t *testing.T) {
 		if got := s.state(waiting.ID); got != approval.Expired {
 			t.Errorf("the approval is %s", got)
 		}
-		checkDecisions(t, s, []audit.Entry{{Actor: "user 005A", Action: "approval.decide", Object: waiting.ID, Outcome: audit.Denied, Decision: decision, Reason: "approval_expired"}})
+		checkDecisions(t, s, []audit.Entry{{Actor: actor.User("005A"), Action: audit.ApprovalDecide, Object: waiting.ID, Outcome: audit.Denied, Decision: audit.Decision(decision), Reason: "approval_expired"}})
 	}
 	s := newSite(t)
 	alice := s.signIn("acme", "005A")

@@ -198,7 +198,7 @@ func (s *site) state(id string) approval.State {
 
 func (s *site) decisions() (entries []audit.Entry) {
 	s.t.Helper()
-	err := s.audit.List(s.t.Context(), audit.Filter{Action: "approval.decide"}, func(e audit.Entry) error {
+	err := s.audit.List(s.t.Context(), audit.Filter{Action: string(audit.ApprovalDecide)}, func(e audit.Entry) error {
 		entries = append(entries, e)
 		return nil
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 )
@@ -45,14 +46,14 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 // approve records the decision before it takes effect: whatever gives access is in
 // the log first, or is not given.
 func (c *Console) approve(ctx context.Context, v *visit, a *approval.Request) (*approval.Request, error) {
-	e := entry(v, a, "approve", audit.Intent)
+	e := entry(v, a, audit.Approve, audit.Intent)
 	seq, err := c.Audit.Append(ctx, e)
 	if err != nil {
 		return nil, err
 	}
 	// From here on the person's closed tab must not leave the two apart.
 	ctx = context.WithoutCancel(ctx)
-	decided, err := c.Approvals.Decide(ctx, a.ID, true, actor(v.session.Subject))
+	decided, err := c.Approvals.Decide(ctx, a.ID, true, actor.User(v.session.Subject).String())
 	e.IntentSeq, e.Outcome = seq, audit.OK
 	if err != nil {
 		e.Outcome, e.Reason = audit.Failed, "not approved"
@@ -67,11 +68,11 @@ func (c *Console) approve(ctx context.Context, v *visit, a *approval.Request) (*
 // deny takes the decision first: it takes access away, and nothing may stand in its way.
 func (c *Console) deny(ctx context.Context, v *visit, a *approval.Request) (*approval.Request, error) {
 	ctx = context.WithoutCancel(ctx)
-	denied, err := c.Approvals.Decide(ctx, a.ID, false, actor(v.session.Subject))
+	denied, err := c.Approvals.Decide(ctx, a.ID, false, actor.User(v.session.Subject).String())
 	if err != nil {
 		return denied, err
 	}
-	if _, err := c.Audit.Append(ctx, entry(v, a, "deny", audit.OK)); err != nil {
+	if _, err := c.Audit.Append(ctx, entry(v, a, audit.Deny, audit.OK)); err != nil {
 		return nil, err
 	}
 	return denied, nil
@@ -85,7 +86,7 @@ func (c *Console) tooLate(w http.ResponseWriter, r *http.Request, v *visit, a *a
 		c.result(w, r, a)
 		return nil
 	}
-	e := entry(v, a, decision, audit.Denied)
+	e := entry(v, a, audit.Decision(decision), audit.Denied)
 	e.Reason = "approval_" + string(a.State)
 	if _, err := c.Audit.Append(r.Context(), e); err != nil {
 		return err
@@ -95,7 +96,7 @@ func (c *Console) tooLate(w http.ResponseWriter, r *http.Request, v *visit, a *a
 
 // refuse records a decision that the viewer may not take.
 func (c *Console) refuse(ctx context.Context, v *visit, a *approval.Request, decision string, why *problem) error {
-	e := entry(v, a, decision, audit.Denied)
+	e := entry(v, a, audit.Decision(decision), audit.Denied)
 	e.Reason = "approvers are " + a.Approvers
 	if _, err := c.Audit.Append(ctx, e); err != nil {
 		return err
@@ -108,13 +109,10 @@ func (c *Console) result(w http.ResponseWriter, r *http.Request, a *approval.Req
 	http.Redirect(w, r, "/approvals/"+a.ID, http.StatusSeeOther)
 }
 
-// actor is what the audit log and the approval call a Salesforce user who acts.
-func actor(subject string) string { return "user " + subject }
-
 // entry leaves source and request id to the log, which takes them from the context.
-func entry(v *visit, a *approval.Request, decision, outcome string) audit.Entry {
+func entry(v *visit, a *approval.Request, decision audit.Decision, outcome audit.Outcome) audit.Entry {
 	return audit.Entry{
-		Actor: actor(v.session.Subject), Action: "approval.decide", Object: a.ID, Outcome: outcome,
+		Actor: actor.User(v.session.Subject), Action: audit.ApprovalDecide, Object: a.ID, Outcome: outcome,
 		Org: a.Org, Subject: a.Subject, Username: v.viewer.Username, Client: a.ClientID, Grant: a.GrantID,
 		Server: a.Server, Tool: a.Tool, Class: a.Class, Decision: decision, Approval: a.ID,
 		ArgumentsDigest: a.ArgumentsDigest, DefinitionHash: a.DefinitionHash, PolicyVersion: a.PolicyVersion,

@@ -76,12 +76,12 @@ func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string
 	if err != nil {
 		return err
 	}
-	verdict := "denied"
+	verdict, decision := "denied", audit.Deny
 	if approve {
-		verdict = "approved"
+		verdict, decision = "approved", audit.Approve
 	}
 	entry := audit.Entry{
-		Actor: name + " (" + operator() + ")", Action: "approval.decide", Object: id, Outcome: audit.OK, Decision: verdict,
+		Actor: operator(name), Action: audit.ApprovalDecide, Object: id, Outcome: audit.OK, Decision: decision,
 		Org: r.Org, Subject: r.Subject, Client: r.ClientID, Grant: r.GrantID, Server: r.Server, Tool: r.Tool, Class: r.Class,
 		Approval: id, ArgumentsDigest: r.ArgumentsDigest, DefinitionHash: r.DefinitionHash, PolicyVersion: r.PolicyVersion,
 	}

@@ -36,7 +36,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	links := s.linksThrough(n)
 	c := doctor.Config{
-		CallbackURL: callbackURL(s.config), KeysFile: s.config.KeysFile, Actor: operator(),
+		CallbackURL: callbackURL(s.config), KeysFile: s.config.KeysFile, Actor: operator(""),
 		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: openPool(s.config, n, s.log),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}

@@ -54,12 +54,12 @@ func TestFT44ReloadIsRecorded(t *testing.T) {
 	ctx, end := context.WithCancel(t.Context())
 	first.work(ctx, &g)
 	p.reloadConfig(ctx, &g)
-	var recorded []string
+	var recorded []audit.Outcome
 	note := func(e audit.Entry) error { recorded = append(recorded, e.Outcome); return nil }
-	if err := p.current.Load().audit.List(t.Context(), audit.Filter{Action: "config.reload"}, note); err != nil {
+	if err := p.current.Load().audit.List(t.Context(), audit.Filter{Action: string(audit.ConfigReload)}, note); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{audit.OK}; !slices.Equal(recorded, want) {
+	if want := []audit.Outcome{audit.OK}; !slices.Equal(recorded, want) {
 		t.Errorf("recorded: %v, want %v", recorded, want)
 	}
 	end()

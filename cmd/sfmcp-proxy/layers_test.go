@@ -61,6 +61,9 @@ var layer = map[string]int{
 	"authproxy/policy/soql": 0,
 	"authproxy/seal":        0,
 
+	// Who acts, as audit and approval store it and pages compare it.
+	"authproxy/actor": 0,
+
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,
 	"examples/salesforcesim/records": 0,

@@ -4,15 +4,17 @@ import (
 	"os/user"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 )
 
-// operator is who the audit log names for what the command line does.
-func operator() string {
-	if u, err := user.Current(); err == nil {
-		return "operator:" + u.Username
+// operator is who acts at the command line; as is the person whom they name, if they do.
+func operator(as string) actor.Actor {
+	u, err := user.Current()
+	if err != nil {
+		return actor.Operator("", as)
 	}
-	return "operator"
+	return actor.Operator(u.Username, as)
 }
 
 // act is something done at the command line.
-func act(why string) authproxy.Act { return authproxy.Act{By: operator(), Why: why} }
+func act(why string) authproxy.Act { return authproxy.Act{By: operator(""), Why: why} }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/config"
 )
@@ -70,7 +71,7 @@ func (p *process) reloadKeys(refused string) string {
 // reloadConfig takes the configuration file into force, or says in the log, the audit log
 // and the metrics why not.
 func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
-	entry := audit.Entry{Actor: "proxy", Action: "config.reload", Object: "configuration", Outcome: audit.OK}
+	entry := audit.Entry{Actor: actor.Proxy, Action: audit.ConfigReload, Object: "configuration", Outcome: audit.OK}
 	changed, err := p.takeOver(ctx, g)
 	switch {
 	case err != nil:

@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -77,7 +78,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	if err := s.db.Claim(ctx, s.ring); err != nil {
 		return nil, err
 	}
-	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now}); err != nil {
+	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
 		return nil, err
 	}
 	if n == nil { // which clients there are depends on who may publish them, fetched or not
@@ -159,10 +160,10 @@ func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
 
 // linkEvent records what happened to a Salesforce login without a caller.
 func (s *stores) linkEvent(e link.Event) {
-	action := map[link.EventKind]string{
-		link.Refreshed: "link.refresh", link.NotRotated: "link.refresh", link.LoginLost: "link.lost", link.RevokedUpstream: "link.revoke", link.RevokeFailed: "link.revoke",
+	action := map[link.EventKind]audit.Action{
+		link.Refreshed: audit.LinkRefresh, link.NotRotated: audit.LinkRefresh, link.LoginLost: audit.LinkLost, link.RevokedUpstream: audit.LinkRevoke, link.RevokeFailed: audit.LinkRevoke,
 	}[e.Kind]
-	entry := audit.Entry{Actor: "proxy", Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
+	entry := audit.Entry{Actor: actor.Proxy, Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
 	if e.Err != nil {
 		entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
 		if f, ok := errors.AsType[*salesforce.Error](e.Err); ok {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
@@ -127,9 +128,9 @@ func (p *relay) send(r *http.Request, body []byte) (*http.Response, []byte, erro
 }
 
 // callEntry is what the product records of the call, field by field of the same length.
-func callEntry(outcome string) audit.Entry {
+func callEntry(outcome audit.Outcome) audit.Entry {
 	return audit.Entry{
-		Actor: "user 005xx0000000025AAA", Action: "tool.call", Object: "soqlQuery", Outcome: outcome,
+		Actor: actor.User("005xx0000000025AAA"), Action: audit.ToolCall, Object: "soqlQuery", Outcome: outcome,
 		Source: "127.0.0.1", RequestID: "BZDMEAHAFTWQUBIC", Org: org, Subject: "005xx0000000025AAA", Client: clientID, Grant: "grt_pbk6y7adudniilrk",
 		Server: "json-1k", Tool: "soqlQuery", Class: "read", Decision: "allow", Rule: "rule 20 (allow classes read)",
 		ArgumentsDigest: "62a43934a1b4c403c6fd8012ae361ab3d8f47c6716cf7d9618aa894f18fdf67b", PolicyVersion: "f0fa24c3baddda393442efbbe94cc61e",

@@ -27,7 +27,7 @@ type hostedTool struct {
 // tools are the tools that the server lists to a user; that it lists any takes MCP's
 // initialize.
 func (x *examination) tools(ctx context.Context, s Server, subject string) ([]hostedTool, error) {
-	result, err := x.ask(ctx, s, audit.Entry{Action: "doctor.list", Subject: subject}, jsonrpc.Request(jsontext.Value(`1`), "tools/list", nil))
+	result, err := x.ask(ctx, s, audit.Entry{Action: audit.DoctorList, Subject: subject}, jsonrpc.Request(jsontext.Value(`1`), "tools/list", nil))
 	var list struct {
 		Tools []hostedTool `json:"tools"`
 	}
@@ -50,7 +50,7 @@ func (x *examination) query(ctx context.Context, s Server, subject string, tools
 		parameter = "query"
 	}
 	params := fmt.Sprintf(`{"name":%q,"arguments":{%q:"SELECT Id FROM User LIMIT 1"}}`, name, parameter)
-	entry := audit.Entry{Action: "doctor.query", Subject: subject, Tool: name, Class: string(policy.Read)}
+	entry := audit.Entry{Action: audit.DoctorQuery, Subject: subject, Tool: name, Class: string(policy.Read)}
 	result, err := x.ask(ctx, s, entry, jsonrpc.Request(jsontext.Value(`2`), "tools/call", jsontext.Value(params)))
 	f := Finding{Org: s.Org, Server: s.Name, Check: "query", Status: Good, Found: "a query is answered"}
 	if e, ok := errors.AsType[*upstream.Error](err); ok {

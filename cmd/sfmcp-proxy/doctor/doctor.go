@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -66,7 +67,7 @@ type Config struct {
 	// KeysFile holds the sealing keys; it is named, not read.
 	KeysFile string
 	// Actor is who looks, for the audit log.
-	Actor string
+	Actor actor.Actor
 
 	Salesforce *salesforce.Client
 	Logins     Logins

@@ -83,7 +83,7 @@ func (x *examination) sealing(ctx context.Context, o Org) (subjects []string, er
 // there was none.
 func (x *examination) rotation(ctx context.Context, o Org) error {
 	var last audit.Entry
-	err := x.Audit.List(ctx, audit.Filter{Action: "link.refresh", Limit: entriesRead}, func(e audit.Entry) error {
+	err := x.Audit.List(ctx, audit.Filter{Action: string(audit.LinkRefresh), Limit: entriesRead}, func(e audit.Entry) error {
 		if e.Org == o.Name && e.Seq > last.Seq {
 			last = e
 		}
@@ -106,8 +106,8 @@ func localTime(t time.Time) string { return t.Local().Format("2006-01-02 15:04:0
 // lastSignIn is the newest entry that tells how a request for tokens of the org ended;
 // zero without one.
 func (x *examination) lastSignIn(ctx context.Context, org string) (last audit.Entry, err error) {
-	for _, action := range []string{"login.finish", "link.refresh", "link.lost"} {
-		err := x.Audit.List(ctx, audit.Filter{Action: action, Limit: entriesRead}, func(e audit.Entry) error {
+	for _, action := range []audit.Action{audit.LoginFinish, audit.LinkRefresh, audit.LinkLost} {
+		err := x.Audit.List(ctx, audit.Filter{Action: string(action), Limit: entriesRead}, func(e audit.Entry) error {
 			if e.Org == org && e.Seq > last.Seq && (e.Outcome == audit.OK || e.Status != "") {
 				last = e
 			}

@@ -1,6 +1,9 @@
 package listing
 
-import "sfmcp-proxy/authproxy/audit"
+import (
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+)
 
 type auditRow struct {
 	At      moment `col:"TIME"`
@@ -17,8 +20,8 @@ type auditRow struct {
 
 // newAuditRow makes a line for people: the name they know, and why if there is a why.
 func newAuditRow(e audit.Entry) auditRow {
-	row := auditRow{moment{e.At}, e.Seq, e.Actor, e.Action, e.Client, e.Server, e.Tool, e.Outcome, e.Object, e.Reason}
-	if e.Username != "" && e.Actor == "user "+e.Subject {
+	row := auditRow{moment{e.At}, e.Seq, e.Actor.String(), string(e.Action), e.Client, e.Server, e.Tool, string(e.Outcome), e.Object, e.Reason}
+	if e.Username != "" && e.Actor == actor.User(e.Subject) {
 		row.Actor = e.Username
 	}
 	if row.Object == row.Tool {

@@ -1,0 +1,105 @@
+package audit
+
+import "strings"
+
+// Action is what was done, or tried, as noun.verb. [Actions] says when each is written.
+type Action string
+
+// The actions, by noun.
+const (
+	ApprovalDecide     Action = "approval.decide"
+	AuthorizationOpen  Action = "authorization.open"
+	ClientAuthenticate Action = "client.authenticate"
+	ClientRegister     Action = "client.register"
+	ClientRevoke       Action = "client.revoke"
+	CompletionComplete Action = "completion.complete"
+	ConfigReload       Action = "config.reload"
+	ConsentDecide      Action = "consent.decide"
+	DoctorList         Action = "doctor.list"
+	DoctorQuery        Action = "doctor.query"
+	GrantCreate        Action = "grant.create"
+	GrantReplay        Action = "grant.replay"
+	GrantRevoke        Action = "grant.revoke"
+	LinkLost           Action = "link.lost"
+	LinkRefresh        Action = "link.refresh"
+	LinkRevoke         Action = "link.revoke"
+	LoginFinish        Action = "login.finish"
+	PromptGet          Action = "prompt.get"
+	PromptList         Action = "prompt.list"
+	RequestRefuse      Action = "request.refuse"
+	ResourceList       Action = "resource.list"
+	ResourceRead       Action = "resource.read"
+	ServerAnswer       Action = "server.answer"
+	ServerRequest      Action = "server.request"
+	ServerUse          Action = "server.use"
+	SessionCreate      Action = "session.create"
+	SessionEnd         Action = "session.end"
+	StopSet            Action = "stop.set"
+	StreamOpen         Action = "stream.open"
+	TokenIssue         Action = "token.issue"
+	TokenRefresh       Action = "token.refresh"
+	TokenRevoke        Action = "token.revoke"
+	TokenUse           Action = "token.use"
+	ToolCall           Action = "tool.call"
+	ToolList           Action = "tool.list"
+	UserBlock          Action = "user.block"
+	UserLookup         Action = "user.lookup"
+	UserRevoke         Action = "user.revoke"
+	UserUnblock        Action = "user.unblock"
+)
+
+// Described is an action with when it is written.
+type Described struct {
+	Action Action
+	When   string // completes "Written when …"
+}
+
+// Actions lists every action, by name.
+func Actions() []Described {
+	return []Described{
+		{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
+		{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
+		{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},
+		{ClientRegister, "a client registers itself"},
+		{ClientRevoke, "all connections of a client are ended"},
+		{CompletionComplete, "a client asks for completions of an argument"},
+		{ConfigReload, "a changed configuration is taken into force, or is refused"},
+		{ConsentDecide, "a person denies a client the connection that it asks for"},
+		{DoctorList, "the command doctor lists a server's tools as a user"},
+		{DoctorQuery, "the command doctor makes one query as a user"},
+		{GrantCreate, "a person who allowed it and signed in gets a connection, or is refused one"},
+		{GrantReplay, "a code or refresh token that was used up comes again, and its connection is ended"},
+		{GrantRevoke, "one connection is ended: by its user, its client or the security team"},
+		{LinkLost, "a Salesforce login can no longer be refreshed"},
+		{LinkRefresh, "a Salesforce login is refreshed, or that fails"},
+		{LinkRevoke, "a Salesforce login is revoked at Salesforce, or that fails"},
+		{LoginFinish, "a person comes back from Salesforce's login page"},
+		{PromptGet, "a client asks for a prompt"},
+		{PromptList, "a client lists prompts"},
+		{RequestRefuse, "a request of a connected client is malformed or over a limit"},
+		{ResourceList, "a client lists resources or resource templates"},
+		{ResourceRead, "a client reads a resource"},
+		{ServerAnswer, "a client answers a request of the hosted server"},
+		{ServerRequest, "a request of the hosted server is passed on to a client"},
+		{ServerUse, "a good access token is refused at its server"},
+		{SessionCreate, "a browser is signed in"},
+		{SessionEnd, "a person signs a browser out"},
+		{StopSet, "the kill switch is set"},
+		{StreamOpen, "a client opens a stream of notifications"},
+		{TokenIssue, "a client redeems a code, or is refused"},
+		{TokenRefresh, "a client is refused new tokens"},
+		{TokenRevoke, "a client revokes an access token"},
+		{TokenUse, "an access token of one server is used at another"},
+		{ToolCall, "a client calls a tool"},
+		{ToolList, "a client lists tools"},
+		{UserBlock, "a user is blocked"},
+		{UserLookup, "Salesforce is asked for the name of a user who signed in"},
+		{UserRevoke, "everything that a user has is ended"},
+		{UserUnblock, "a user is no longer blocked"},
+	}
+}
+
+// Matches reports whether filter selects a: by its name, or by its noun and a dot.
+func (a Action) Matches(filter string) bool {
+	return string(a) == filter || strings.HasSuffix(filter, ".") && strings.HasPrefix(string(a), filter)
+}

@@ -1,0 +1,108 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// classRead is policy.Read as an entry has it.
+const classRead = "read"
+
+// ErrNoIntent: what was to be done could not be recorded, so it was not begun.
+var ErrNoIntent = errors.New("it could not be recorded, so it was not done")
+
+// Result is how something ended whose intent was recorded. Where a field is empty, the
+// entry of the outcome has what that of the intent had, or nothing.
+type Result struct {
+	// Outcome, if empty, is OK, or Failed after an error.
+	Outcome  Outcome
+	Status   string
+	Reason   string // empty after an error: the error's text
+	Object   string
+	Approval string
+	Bytes    int64
+	Duration time.Duration
+}
+
+// Call does something between its two entries: e with the outcome Intent, which is durable
+// before do runs, and e with how it ended, which says by its member intent what it belongs
+// to. If the intent cannot be recorded, Call returns [ErrNoIntent] and do has not run;
+// otherwise it returns the error of do.
+//
+// The entry of the outcome is durable when Call returns, but for a read (Class "read"),
+// see [Log.AppendLater]. It is written even if ctx has ended by then, and does not repeat
+// the arguments. If it cannot be stored, Config.Log says so: what has happened stays as it
+// is, and the intent is on record. If do panics, a read has failed, and of anything else
+// nobody knows whether it took effect.
+func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Result, error)) (err error) {
+	e.Outcome = Intent
+	intent, err := l.Append(ctx, e)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoIntent, err)
+	}
+	e.IntentSeq, e.Arguments = intent, nil
+	r := Result{Outcome: Unknown, Reason: "interrupted"}
+	if e.Class == classRead {
+		r.Outcome = Failed
+	}
+	defer func() { l.appendOutcome(context.WithoutCancel(ctx), e.ended(r)) }()
+	var result Result
+	if result, err = do(ctx); err != nil {
+		result = result.failed(err)
+	}
+	r = result
+	return err
+}
+
+// failed is r after err.
+func (r Result) failed(err error) Result {
+	if r.Outcome == "" {
+		r.Outcome = Failed
+	}
+	if r.Reason == "" {
+		r.Reason = err.Error()
+	}
+	return r
+}
+
+// ended is the entry of how e ended.
+func (e Entry) ended(r Result) Entry {
+	e.Outcome, e.Status, e.Reason = OK, r.Status, r.Reason
+	if r.Outcome != "" {
+		e.Outcome = r.Outcome
+	}
+	if r.Object != "" {
+		e.Object = r.Object
+	}
+	if r.Approval != "" {
+		e.Approval = r.Approval
+	}
+	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
+	return e
+}
+
+func (l *Log) appendOutcome(ctx context.Context, e Entry) {
+	if e.Class == classRead {
+		l.AppendLater(ctx, e, func(err error) { l.logLost(ctx, e, err) })
+		return
+	}
+	l.Record(ctx, e)
+}
+
+// Record stores e, about something that has happened already or was refused, and returns
+// when it is durable. It does not end with ctx. If e cannot be stored, Config.Log says so:
+// that changes nothing about what happened.
+func (l *Log) Record(ctx context.Context, e Entry) {
+	ctx = context.WithoutCancel(ctx)
+	if _, err := l.Append(ctx, e); err != nil {
+		l.logLost(ctx, e, err)
+	}
+}
+
+func (l *Log) logLost(ctx context.Context, e Entry, err error) {
+	l.log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(e.Action)),
+		slog.String("outcome", string(e.Outcome)), slog.Int64("intent", e.IntentSeq), slog.Any("error", err))
+}
