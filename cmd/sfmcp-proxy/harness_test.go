@@ -541,10 +541,6 @@ func eventually(t *testing.T, within time.Duration, what string, done func() boo
 	}
 }
 
-// followed waits as long as a running proxy may take to follow what a command changed
-// (D13). A call cannot be asked sooner whether it has: it might still be made.
-func followed() { time.Sleep(time.Second) }
-
 func readAll(t *testing.T, dir string) map[string][]byte {
 	t.Helper()
 	out := map[string][]byte{}

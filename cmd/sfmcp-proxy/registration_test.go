@@ -238,7 +238,6 @@ func TestClientsWithDocuments(t *testing.T) {
 	if out := d.must("client", "revoke", code); !strings.Contains(out, "1 connection ended") {
 		t.Error(out)
 	}
-	followed()
 	if r, err := clients[3].post(t.Context(), "ping", nil, false); err != nil || r.Status != http.StatusUnauthorized {
 		t.Errorf("after the revocation: %d %v", r.Status, err)
 	}
