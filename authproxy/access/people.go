@@ -3,13 +3,9 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
-	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // Person is a user of an org.
@@ -86,123 +82,4 @@ func (c *Control) groupsOf(subject, username string) (names []string) {
 		}
 	}
 	return names
-}
-
-// FindUsers returns the users whom who names, at least one: a Salesforce user id of 15 or 18
-// characters, or a username in any case; one name can mean users of several orgs. It
-// returns an [*UnknownUserError] if nobody of that name has signed in or been blocked here.
-func (c *Control) FindUsers(ctx context.Context, who string) ([]grant.User, error) {
-	if err := checkName(who); err != nil {
-		return nil, c.unknown(ctx, who, err.Error())
-	}
-	users, err := c.grants.FindUsers(ctx, who)
-	if err == nil && len(users) == 0 {
-		err = c.unknown(ctx, who, "")
-	}
-	return users, err
-}
-
-// FindUsersToCome is [Control.FindUsers] for what is to hold before a user comes: an id that
-// was never seen names a user of each org. An id is the same person in a sandbox and in the
-// org that it was copied from, so the user of an id is one of every org in any case.
-func (c *Control) FindUsersToCome(ctx context.Context, who string) ([]grant.User, error) {
-	users, err := c.FindUsers(ctx, who)
-	id, idErr := salesforce.ParseUserID(who)
-	if idErr != nil {
-		return users, err
-	}
-	unknown, isUnknown := errors.AsType[*UnknownUserError](err)
-	if err != nil && !isUnknown {
-		return nil, err
-	}
-	// 15 characters carry no checksum: the same letters in another case are a known user's.
-	if isUnknown && slices.ContainsFunc(unknown.Similar, func(u grant.User) bool { return letters(u.Subject) == letters(id) }) {
-		return nil, err
-	}
-	for _, o := range c.orgs {
-		if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == o.Name }) {
-			users = append(users, grant.User{Org: o.Name, Subject: id})
-		}
-	}
-	return users, nil
-}
-
-// checkName says what keeps who from being a user's id or username.
-func checkName(who string) error {
-	if strings.Contains(who, "@") {
-		return nil
-	}
-	if len(who) != 15 && len(who) != 18 {
-		return errors.New("it is neither a Salesforce user id (005…, 15 or 18 characters) nor a username (name@company.example)")
-	}
-	_, err := salesforce.ParseUserID(who)
-	return err
-}
-
-// UnknownUserError says that a name stands for nobody here.
-type UnknownUserError struct {
-	Who string // as it was given
-	// Wrong is what keeps it from being anybody's id or username; "" if it could be one.
-	Wrong string
-	// Similar are those who may have been meant, at most three.
-	Similar []grant.User
-}
-
-func (e *UnknownUserError) Error() string {
-	text := fmt.Sprintf("no user %q has signed in", e.Who)
-	if e.Wrong != "" {
-		text = fmt.Sprintf("%q names nobody: %s", e.Who, e.Wrong)
-	}
-	for i, u := range e.Similar {
-		lead := "; did you mean "
-		if i > 0 {
-			lead = " or "
-		}
-		text += lead + u.Subject
-		if u.Username != "" {
-			text += " (" + u.Username + ")"
-		}
-	}
-	if len(e.Similar) > 0 {
-		return text + "?"
-	}
-	return text + "; 'user list' shows everybody"
-}
-
-// unknown makes the error about who, with those who may have been meant.
-func (c *Control) unknown(ctx context.Context, who, wrong string) error {
-	e := &UnknownUserError{Who: who, Wrong: wrong}
-	users, err := c.grants.Users(ctx)
-	if err != nil {
-		return err
-	}
-	for _, u := range users {
-		if len(e.Similar) < 3 && (alike(who, u.Subject) || u.Username != "" && alike(who, u.Username)) {
-			e.Similar = append(e.Similar, u)
-		}
-	}
-	return e
-}
-
-// Principal is whom a policy sees when the user of that id or username calls a server of
-// the org through a client. A user who was never seen is believed to have what was given;
-// what can be nobody's id or username is an [*UnknownUserError].
-func (c *Control) Principal(ctx context.Context, org, who, client string) (policy.Principal, error) {
-	p := policy.Principal{Org: org, Client: client}
-	if err := checkName(who); err != nil {
-		return p, c.unknown(ctx, who, err.Error())
-	}
-	users, err := c.grants.FindUsers(ctx, who)
-	if err != nil {
-		return p, err
-	}
-	if i := slices.IndexFunc(users, func(u grant.User) bool { return u.Org == org }); i >= 0 {
-		p.Subject, p.Username = users[i].Subject, users[i].Username
-	} else if strings.Contains(who, "@") {
-		p.Username = strings.ToLower(who)
-	} else {
-		p.Subject = grant.FullID(who)
-	}
-	p.Groups = c.groupsOf(p.Subject, p.Username)
-	return p, nil
 }
