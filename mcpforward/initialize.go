@@ -24,9 +24,9 @@ func initialize(r *request) (result, error) {
 	if !ok {
 		return result{}, invalidParams("protocolVersion is missing")
 	}
-	info, _ := r.params.Get("clientInfo")
+	client, _ := r.params.Get("clientInfo")
 	can, _ := r.params.Get("capabilities")
-	s := session{version: newestVersion, client: declared{name: readClientInfo(info), capabilities: readCapabilities(can)}}
+	s := session{version: newestVersion, client: declared{name: readClientInfo(client), capabilities: readCapabilities(can)}}
 	if hasSessions(asked) {
 		s.version = asked
 	}

@@ -64,7 +64,7 @@ func prepareFile(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	info, err := os.Lstat(path)
+	stat, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -77,9 +77,9 @@ func prepareFile(path string) error {
 		return f.Close()
 	case err != nil:
 		return err
-	case !info.Mode().IsRegular():
+	case !stat.Mode().IsRegular():
 		return fmt.Errorf("%s is not a regular file", path)
-	case info.Mode().Perm()&0o077 != 0:
+	case stat.Mode().Perm()&0o077 != 0:
 		return os.Chmod(path, 0o600)
 	}
 	return nil
@@ -137,8 +137,8 @@ func (sqlite) schema(ctx context.Context, from *sql.DB) (schema, error) {
 
 func (sqlite) hopeless(err error) bool {
 	const corrupt, notADatabase = 11, 26 // SQLite's result codes; the lower byte of extended ones
-	fault, ok := errors.AsType[*driver.Error](err)
-	return ok && (fault.Code()&0xff == corrupt || fault.Code()&0xff == notADatabase)
+	failure, ok := errors.AsType[*driver.Error](err)
+	return ok && (failure.Code()&0xff == corrupt || failure.Code()&0xff == notADatabase)
 }
 
 // undone: a transaction that has begun holds the write lock, nobody ends it for another.

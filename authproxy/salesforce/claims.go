@@ -75,11 +75,11 @@ func audience(v jsontext.Value) []string {
 	if json.Unmarshal(v, &one) == nil && v.Kind() == '"' {
 		return []string{one}
 	}
-	var many []string
-	if json.Unmarshal(v, &many) != nil {
+	var several []string
+	if json.Unmarshal(v, &several) != nil {
 		return nil
 	}
-	return many
+	return several
 }
 
 // times reads exp, nbf and iat, which must all be there, into the claims: whole seconds

@@ -60,18 +60,18 @@ func RotateKeyFile(path string) error {
 // others may read, a short, repeated or patterned key is refused; there is no
 // default key.
 func LoadKeyRing(path string) (*KeyRing, error) {
-	info, err := os.Stat(path)
+	stat, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("key file %s does not exist: create it with 'sfmcp-proxy key generate', once, before the first start", path)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("key file: %w", err)
 	}
-	if !info.Mode().IsRegular() {
+	if !stat.Mode().IsRegular() {
 		return nil, fmt.Errorf("key file %s is no file", path)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, info.Mode().Perm())
+	if stat.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, stat.Mode().Perm())
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
