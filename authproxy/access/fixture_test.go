@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/seal"
@@ -29,7 +30,7 @@ const (
 type fixture struct {
 	*Control
 	config Config
-	file   string // the database
+	url    string // of the database
 	grants *grant.Store
 	ring   *seal.KeyRing
 	clock  *clock
@@ -67,7 +68,7 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{file: filepath.Join(dir, "proxy.db"), ring: ring, clock: &clock{now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}}
+	f := &fixture{url: dbtest.URL(t), ring: ring, clock: &clock{now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}}
 	f.openStores(t)
 	return f
 }
@@ -75,18 +76,15 @@ func open(t *testing.T) *fixture {
 // beside is another process on the same database.
 func (f *fixture) beside(t *testing.T) *fixture {
 	t.Helper()
-	other := &fixture{file: f.file, ring: f.ring, clock: f.clock}
+	other := &fixture{url: f.url, ring: f.ring, clock: f.clock}
 	other.openStores(t)
 	return other
 }
 
 func (f *fixture) openStores(t *testing.T) {
 	t.Helper()
-	d, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + f.file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.OpenURL(t, f.url)
+	var err error
 	f.grants, err = grant.New(grant.Config{DB: d, Ring: f.ring, Clients: chatgpt{}, Now: f.clock.Now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour,
 			RefreshGrace: time.Minute, Consent: 10 * time.Minute}})

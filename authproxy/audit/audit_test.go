@@ -15,17 +15,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
 
 var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// store is a database file that several logs can be opened over, as several
+// store is a database that several logs can be opened over, as several
 // processes would.
 type store struct {
 	t   *testing.T
-	dir string
+	dir string // of the keys
+	url string // of the database
 }
 
 func newStore(t *testing.T) *store {
@@ -34,17 +35,13 @@ func newStore(t *testing.T) *store {
 	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	return &store{t: t, dir: dir}
+	return &store{t: t, dir: dir, url: dbtest.URL(t)}
 }
 
 // open returns a log with its own handles; its clock advances a second an entry.
 func (s *store) open() *Log {
 	s.t.Helper()
-	d, err := db.Open(s.t.Context(), db.Config{URL: "sqlite:" + filepath.Join(s.dir, "proxy.db")})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { d.Close() })
+	d := dbtest.OpenURL(s.t, s.url)
 	ring, err := seal.LoadKeyRing(filepath.Join(s.dir, "keys"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -159,12 +156,7 @@ func TestAppendReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	appendAll(t, l, entry("a.a"))
-	exec := func(q string) {
-		if _, err := l.db.Writes.ExecContext(t.Context(), q); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec(`CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`)
+	accept := dbtest.Refuse(t, l.db, "audit_entries")
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -174,7 +166,7 @@ func TestAppendReportsAFullDisk(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	exec(`DROP TRIGGER full`)
+	accept()
 	appendAll(t, l, entry("a.c"))
 	if n, err := l.Verify(t.Context()); n != 2 || err != nil {
 		t.Errorf("Verify = %d, %v", n, err)

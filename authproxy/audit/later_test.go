@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 // What is appended later keeps its place in the order, and is there for whoever asks this
@@ -59,10 +61,7 @@ func TestAppendLaterTellsOfLosses(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	appendAll(t, l, entry("a.a"))
-	if _, err := l.db.Writes.ExecContext(t.Context(),
-		`CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	accept := dbtest.Refuse(t, l.db, "audit_entries")
 	var mu sync.Mutex
 	lost := 0
 	const n = maxLater + 10
@@ -82,9 +81,7 @@ func TestAppendLaterTellsOfLosses(t *testing.T) {
 	if lost != n+1 {
 		t.Errorf("%d of %d losses were told of", lost, n+1)
 	}
-	if _, err := l.db.Writes.ExecContext(t.Context(), `DROP TRIGGER full`); err != nil {
-		t.Fatal(err)
-	}
+	accept()
 	if seq, err := l.Append(t.Context(), entry("a.b")); seq != 2 || err != nil {
 		t.Errorf("afterwards: %d, %v", seq, err)
 	}

@@ -2,23 +2,18 @@ package client
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"sfmcp-proxy/authproxy/clientdoc"
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 const testRedirect = "https://client.example/cb"
 
 func config(t *testing.T) Config {
 	t.Helper()
-	d, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "proxy.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.Open(t)
 	return Config{DB: d, PublicURL: "https://proxy.example", Clients: []Client{{ID: "tool", Name: "Tool", RedirectURIs: []string{testRedirect}}}}
 }
 

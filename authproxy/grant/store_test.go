@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -56,16 +56,14 @@ type fixture struct {
 	*Store
 	clock *clock
 	cfg   Config
+	url   string // of the database
 }
 
 func open(t *testing.T) *fixture {
 	t.Helper()
 	dir := t.TempDir()
-	d, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	url := dbtest.URL(t)
+	d := dbtest.OpenURL(t, url)
 	keys := filepath.Join(dir, "keys")
 	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
@@ -75,7 +73,7 @@ func open(t *testing.T) *fixture {
 		t.Fatal(err)
 	}
 	c := &clock{t: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	f := &fixture{clock: c, cfg: Config{
+	f := &fixture{clock: c, url: url, cfg: Config{
 		DB: d, Ring: ring, Lifetimes: testLifetimes, Now: c.Now, Clients: known{"chatgpt", "tool"},
 	}}
 	if f.Store, err = New(f.cfg); err != nil {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/link"
 )
 
@@ -27,6 +28,9 @@ func TestST03DamagedTokens(t *testing.T) {
 		"another version":    func(now, _ string) string { return "v2" + now[2:] },
 		"no seal at all":     func(string, string) string { return "5Aep861" },
 		"NUL bytes":          func(string, string) string { return "\x00\x00\x00" },
+	}
+	if dbtest.OnPostgres() {
+		delete(damages, "NUL bytes") // no text there
 	}
 	for what, damage := range damages {
 		for _, column := range []string{"sealed_access", "sealed_refresh"} {

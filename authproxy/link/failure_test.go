@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -257,9 +258,7 @@ func TestNoRefreshWithoutWritableStore(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
-	if _, err := p.db.Writes.Exec(`PRAGMA query_only = ON`); err != nil {
-		t.Fatal(err)
-	}
+	accept := dbtest.Refuse(t, p.db, "links")
 	f.clock.pass(time.Hour)
 	if _, err := p.Token(t.Context(), "acme", alice); err == nil || errors.Is(err, link.ErrNeedsReauth) {
 		t.Errorf("got %v", err)
@@ -267,7 +266,7 @@ func TestNoRefreshWithoutWritableStore(t *testing.T) {
 	if calls, _ := f.counts(); calls != 0 {
 		t.Error("Salesforce was asked")
 	}
-	p.db.Writes.Exec(`PRAGMA query_only = OFF`)
+	accept()
 	if _, err := p.Token(t.Context(), "acme", alice); err != nil {
 		t.Errorf("once it is writable: %v", err)
 	}
@@ -281,8 +280,7 @@ func TestAnswerOutlivesShortStoreFailure(t *testing.T) {
 	p := fs.start(t, f, nil)
 	p.signIn(t, f)
 	f.token = func(w http.ResponseWriter, r *http.Request) {
-		p.db.Writes.Exec(`PRAGMA query_only = ON`)
-		time.AfterFunc(200*time.Millisecond, func() { p.db.Writes.Exec(`PRAGMA query_only = OFF`) })
+		time.AfterFunc(200*time.Millisecond, dbtest.Refuse(t, p.db, "links"))
 		f.refresh(w, r)
 	}
 	f.clock.pass(time.Hour)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
@@ -220,7 +221,7 @@ func answer(status int, body string) http.HandlerFunc {
 }
 
 // files are the database and key file of one test; several stores may open them.
-type files struct{ dir string }
+type files struct{ dir, url string }
 
 func newFiles(t *testing.T) files {
 	t.Helper()
@@ -228,7 +229,7 @@ func newFiles(t *testing.T) files {
 	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
 		t.Fatal(err)
 	}
-	return files{dir}
+	return files{dir, dbtest.URL(t)}
 }
 
 // process is a Store with database handles of its own, as in another process.
@@ -249,11 +250,7 @@ func (p *process) seen() []link.EventKind {
 // start opens a process on the files. change, if not nil, alters its configuration.
 func (fs files) start(t *testing.T, f *login, change func(*link.Config)) *process {
 	t.Helper()
-	d, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(fs.dir, "proxy.db")})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { d.Close() })
+	d := dbtest.OpenURL(t, fs.url)
 	ring, err := seal.LoadKeyRing(filepath.Join(fs.dir, "keys"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,9 @@
+package audit
+
+import (
+	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
