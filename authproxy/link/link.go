@@ -121,8 +121,8 @@ const remembered = 10_000
 // database.
 type Store struct {
 	Config
-	holder string // this process, in leases
-	wake   chan struct{}
+	*revocationQueue
+	holder string                // this process, in leases
 	held   *db.Cache[user, held] // unsealed, for the next calls
 
 	mu       sync.Mutex
@@ -144,7 +144,7 @@ func New(cfg Config) *Store {
 	cfg.RefreshAhead = cmp.Or(cfg.RefreshAhead, 60*time.Second)
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
-	return &Store{Config: cfg, holder: seal.Secret("")[:16], wake: make(chan struct{}, 1),
+	return &Store{Config: cfg, holder: seal.Secret("")[:16], revocationQueue: &revocationQueue{cfg: cfg, wake: make(chan struct{}, 1)},
 		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{}}
 }
 

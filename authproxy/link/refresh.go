@@ -218,13 +218,3 @@ func (s *Store) outcome(l *record) (string, error) {
 	}
 	return s.access(l)
 }
-
-// revokeNow is the last resort for a refresh token that no queue can take.
-func (s *Store) revokeNow(ctx context.Context, org, token string) {
-	if token == "" {
-		return
-	}
-	if err := s.Salesforce.Revoke(context.WithoutCancel(ctx), org, token); err != nil {
-		s.Log.Error("a refresh token could be neither stored nor revoked", "org", org, "error", err)
-	}
-}

@@ -22,6 +22,13 @@ const (
 	revocationWorkers    = 4
 )
 
+// revocationQueue has the refresh tokens that Salesforce must still be told to revoke: the
+// table upstream_revocations.
+type revocationQueue struct {
+	cfg  Config
+	wake chan struct{} // something was queued
+}
+
 // revocation is one row of upstream_revocations.
 type revocation struct {
 	id, org, subject, sealed string
@@ -40,16 +47,16 @@ func backoff(attempts int64) time.Duration {
 
 // enqueue notes, in the transaction that gives a refresh token up, that Salesforce must
 // be told. An empty token is none.
-func (s *Store) enqueue(ctx context.Context, e db.Execer, l *record, token string) error {
+func (q *revocationQueue) enqueue(ctx context.Context, e db.Execer, l *record, token string) error {
 	if token == "" {
 		return nil
 	}
 	r := &revocation{id: seal.Secret("rev_"), org: l.org, subject: l.subject}
-	sealed, err := s.Ring.Seal(r.place(), []byte(token))
+	sealed, err := q.cfg.Ring.Seal(r.place(), []byte(token))
 	if err != nil {
 		return err
 	}
-	now := db.Millis(s.Now())
+	now := db.Millis(q.cfg.Now())
 	_, err = e.ExecContext(ctx,
 		`INSERT INTO upstream_revocations (id, org, subject, sealed_token, next_at, created_at) VALUES ($1, $2, $3, $4, $5, $5)`,
 		r.id, r.org, r.subject, sealed, now)
@@ -60,38 +67,38 @@ func (s *Store) enqueue(ctx context.Context, e db.Execer, l *record, token strin
 }
 
 // nudge lets RunRevocations look at once.
-func (s *Store) nudge() {
+func (q *revocationQueue) nudge() {
 	select {
-	case s.wake <- struct{}{}:
+	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
 // RunRevocations tells Salesforce of queued revocations until ctx ends. It looks after
 // each change of this process, and each second for those of others.
-func (s *Store) RunRevocations(ctx context.Context) {
+func (q *revocationQueue) RunRevocations(ctx context.Context) {
 	tick := time.NewTicker(revocationPoll)
 	defer tick.Stop()
 	for {
-		if err := s.revokeDue(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("revoking at Salesforce failed", "error", err)
+		if err := q.revokeDue(ctx); err != nil && ctx.Err() == nil {
+			q.cfg.Log.Error("revoking at Salesforce failed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-s.wake:
+		case <-q.wake:
 		}
 	}
 }
 
 // RevokePending tries each revocation that is due once and returns how many are left in
 // the queue: failed just now, waiting after a failure, or in the hands of a running proxy.
-func (s *Store) RevokePending(ctx context.Context) (left int, err error) {
-	if err := s.revokeDue(ctx); err != nil {
+func (q *revocationQueue) RevokePending(ctx context.Context) (left int, err error) {
+	if err := q.revokeDue(ctx); err != nil {
 		return 0, err
 	}
-	if err := s.DB.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM upstream_revocations`).Scan(&left); err != nil {
+	if err := q.cfg.DB.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM upstream_revocations`).Scan(&left); err != nil {
 		return 0, fmt.Errorf("counting revocations: %w", err)
 	}
 	return left, nil
@@ -99,9 +106,9 @@ func (s *Store) RevokePending(ctx context.Context) (left int, err error) {
 
 // revokeDue takes batches until one is not full. Rows it fails with are not due again
 // at once, so it ends.
-func (s *Store) revokeDue(ctx context.Context) error {
+func (q *revocationQueue) revokeDue(ctx context.Context) error {
 	for {
-		batch, err := s.due(ctx)
+		batch, err := q.due(ctx)
 		if err != nil {
 			return fmt.Errorf("reading revocations: %w", err)
 		}
@@ -110,7 +117,7 @@ func (s *Store) revokeDue(ctx context.Context) error {
 		for range min(revocationWorkers, len(batch)) {
 			workers.Go(func() {
 				for r := range queue {
-					s.revokeUpstream(ctx, &r)
+					q.revokeUpstream(ctx, &r)
 				}
 			})
 		}
@@ -125,10 +132,10 @@ func (s *Store) revokeDue(ctx context.Context) error {
 	}
 }
 
-func (s *Store) due(ctx context.Context) ([]revocation, error) {
-	now := s.Now()
+func (q *revocationQueue) due(ctx context.Context) ([]revocation, error) {
+	now := q.cfg.Now()
 	// A row far in the future was written by a clock that has been set back.
-	rows, err := s.DB.Reads.QueryContext(ctx,
+	rows, err := q.cfg.DB.Reads.QueryContext(ctx,
 		`SELECT id, org, subject, sealed_token, attempts, next_at FROM upstream_revocations
 		WHERE next_at <= $1 OR next_at > $2 ORDER BY next_at LIMIT $3`,
 		db.Millis(now), db.Millis(now.Add(2*maxRevocationBackoff)), revocationBatch)
@@ -148,20 +155,20 @@ func (s *Store) due(ctx context.Context) ([]revocation, error) {
 }
 
 // revokeUpstream claims one revocation, so that one process asks, and asks.
-func (s *Store) revokeUpstream(ctx context.Context, r *revocation) {
-	n, err := db.Affected(ctx, s.DB.Writes,
+func (q *revocationQueue) revokeUpstream(ctx context.Context, r *revocation) {
+	n, err := db.Affected(ctx, q.cfg.DB.Writes,
 		`UPDATE upstream_revocations SET attempts = attempts + 1, next_at = $1 WHERE id = $2 AND next_at = $3 AND attempts = $4`,
-		db.Millis(s.Now().Add(revocationClaim)), r.id, r.nextAt, r.attempts)
+		db.Millis(q.cfg.Now().Add(revocationClaim)), r.id, r.nextAt, r.attempts)
 	if err != nil || n == 0 {
 		if err != nil {
-			s.Log.Error("claiming a revocation failed", "error", err)
+			q.cfg.Log.Error("claiming a revocation failed", "error", err)
 		}
 		return
 	}
 	r.attempts++
-	token, err := s.Ring.Open(r.place(), r.sealed)
+	token, err := q.cfg.Ring.Open(r.place(), r.sealed)
 	if err == nil {
-		err = s.Salesforce.Revoke(ctx, r.org, string(token))
+		err = q.cfg.Salesforce.Revoke(ctx, r.org, string(token))
 	}
 	if err != nil && ctx.Err() != nil {
 		return // shutting down; due again when the claim is over
@@ -172,12 +179,22 @@ func (s *Store) revokeUpstream(ctx context.Context, r *revocation) {
 	statement, args := `DELETE FROM upstream_revocations WHERE id = $1`, []any{r.id}
 	if err != nil {
 		event.Kind, event.Err = RevokeFailed, err
-		statement, args = `UPDATE upstream_revocations SET next_at = $2 WHERE id = $1`, append(args, db.Millis(s.Now().Add(backoff(r.attempts))))
-		s.Log.Warn("revoking at Salesforce failed", "org", r.org, "subject", r.subject, "attempts", r.attempts, "error", err)
+		statement, args = `UPDATE upstream_revocations SET next_at = $2 WHERE id = $1`, append(args, db.Millis(q.cfg.Now().Add(backoff(r.attempts))))
+		q.cfg.Log.Warn("revoking at Salesforce failed", "org", r.org, "subject", r.subject, "attempts", r.attempts, "error", err)
 	}
-	if _, err := s.DB.Writes.ExecContext(ctx, statement, args...); err != nil {
-		s.Log.Error("noting the outcome of a revocation failed", "error", err)
+	if _, err := q.cfg.DB.Writes.ExecContext(ctx, statement, args...); err != nil {
+		q.cfg.Log.Error("noting the outcome of a revocation failed", "error", err)
 		return
 	}
-	s.OnEvent(event)
+	q.cfg.OnEvent(event)
+}
+
+// revokeNow is the last resort for a refresh token that no queue can take.
+func (q *revocationQueue) revokeNow(ctx context.Context, org, token string) {
+	if token == "" {
+		return
+	}
+	if err := q.cfg.Salesforce.Revoke(context.WithoutCancel(ctx), org, token); err != nil {
+		q.cfg.Log.Error("a refresh token could be neither stored nor revoked", "org", org, "error", err)
+	}
 }
