@@ -25,16 +25,11 @@ const (
 )
 
 // person is who signed in at Salesforce.
-type person struct{ org, subject, username string }
+type person struct{ access.Person }
 
 func (p person) entry(action audit.Action, outcome audit.Outcome, reason string) audit.Entry {
-	return audit.Entry{Actor: actor.User(p.subject), Action: action, Outcome: outcome, Reason: reason,
-		Org: p.org, Subject: p.subject, Username: p.username}
-}
-
-// known is the person as package access knows people.
-func (p person) known() access.Person {
-	return access.Person{Org: p.org, Subject: p.subject, Username: p.username}
+	return audit.Entry{Actor: actor.User(p.Subject), Action: action, Outcome: outcome, Reason: reason,
+		Org: p.Org, Subject: p.Subject, Username: p.Username}
 }
 
 // callback takes a person back from Salesforce (RFC 6749 4.1.2 of our leg). Nothing
@@ -126,11 +121,11 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 	if err != nil {
 		return deny(serverError, "Salesforce could not be asked", "exchange", err)
 	}
-	who := person{org: req.Org, subject: token.Subject}
+	who := person{access.Person{Org: req.Org, Subject: token.Subject}}
 	if req.Kind == grant.SignIn && s.somebodyElse(r, who) {
 		s.record(ctx, who.entry(audit.LoginFinish, audit.Denied, "identity_mismatch"))
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
-			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.org, token))}
+			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.Org, token))}
 	}
 	refused, err := s.keepLogin(ctx, &who, token)
 	if err != nil {
@@ -147,7 +142,7 @@ func (s *Server) somebodyElse(r *http.Request, who person) bool {
 	if err != nil {
 		return !errors.Is(err, ui.ErrNoSession)
 	}
-	return session.Org == who.org && session.Subject != who.subject
+	return session.Org == who.Org && session.Subject != who.Subject
 }
 
 var errSomebodyElse = errors.New("the browser is signed in as another user")
@@ -155,17 +150,17 @@ var errSomebodyElse = errors.New("the browser is signed in as another user")
 // keepLogin stores the login and learns how people know the user. A blocked user's
 // login is stored too, but only to be revoked at once, with retries.
 func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.Token) (refused *oauthError, err error) {
-	_, err = s.Access.Person(ctx, who.org, who.subject)
+	_, err = s.Access.Person(ctx, who.Org, who.Subject)
 	blocked := errors.Is(err, grant.ErrBlocked)
 	if err == nil {
 		_, err = s.Audit.Append(ctx, who.entry(audit.LoginFinish, audit.OK, ""))
 	}
 	if err != nil && !blocked {
 		// Stored, it would serve the connections that the user has already.
-		return nil, errors.Join(err, s.discard(ctx, who.org, token))
+		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
 	}
-	if err := s.Links.Replace(ctx, who.org, token); err != nil {
-		return nil, errors.Join(err, s.discard(ctx, who.org, token))
+	if err := s.Links.Replace(ctx, who.Org, token); err != nil {
+		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
 	}
 	if blocked {
 		s.dropLink(ctx, *who, "user is blocked")
@@ -191,23 +186,23 @@ func (s *Server) discard(ctx context.Context, org string, token *salesforce.Toke
 
 // nameUser asks how people know the user; the subject alone decides, so it may fail.
 func (s *Server) nameUser(ctx context.Context, who *person) error {
-	if err := s.Grants.SeeUser(ctx, who.org, who.subject); err != nil {
+	if err := s.Grants.SeeUser(ctx, who.Org, who.Subject); err != nil {
 		return err
 	}
 	if s.Profiles != nil {
 		asking, cancel := context.WithTimeout(ctx, profileLimit)
 		defer cancel()
-		name, username, err := s.Profiles.Profile(asking, who.org, who.subject)
+		name, username, err := s.Profiles.Profile(asking, who.Org, who.Subject)
 		if err == nil && username != "" {
-			err = s.Grants.NameUser(ctx, who.org, who.subject, username, name)
+			err = s.Grants.NameUser(ctx, who.Org, who.Subject, username, name)
 		}
 		if err != nil {
-			s.Log.WarnContext(ctx, "user's name is not known", "org", who.org, "subject", who.subject, "error", err)
+			s.Log.WarnContext(ctx, "user's name is not known", "org", who.Org, "subject", who.Subject, "error", err)
 		}
 	}
-	u, err := s.Grants.User(ctx, who.org, who.subject)
+	u, err := s.Grants.User(ctx, who.Org, who.Subject)
 	if err == nil {
-		who.username = u.Username
+		who.Username = u.Username
 	}
 	return err
 }
@@ -226,13 +221,13 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	if err := s.stillStands(ctx, req); err != nil {
 		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
 	}
-	if !s.Access.MayUse(who.known(), req.Server) {
+	if !s.Access.MayUse(who.Person, req.Server) {
 		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)
 	}
 	if _, err := s.Audit.Append(ctx, entry); err != nil { // first, so that no grant goes unrecorded
 		return refuse(serverError, "try again later", "audit", err)
 	}
-	_, code, err := s.Grants.CreateGrant(ctx, req, who.subject)
+	_, code, err := s.Grants.CreateGrant(ctx, req, who.Subject)
 	if errors.Is(err, grant.ErrBlocked) {
 		return refuse(accessDenied, "this user is blocked here", "user_blocked", err)
 	}
@@ -263,13 +258,13 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 	if _, err := s.Audit.Append(ctx, who.entry(audit.SessionCreate, audit.OK, "")); err != nil {
 		return fmt.Errorf("signing in: %w", err)
 	}
-	return s.Sessions.Start(w, r.WithContext(ctx), who.org, who.subject)
+	return s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
 }
 
 // dropLink ends the login of a user without live grants.
 func (s *Server) dropLink(ctx context.Context, who person, why string) {
-	if err := s.Cutoff.endUnusedLink(ctx, who.org, who.subject, why); err != nil {
-		s.Log.ErrorContext(ctx, "login not revoked", "org", who.org, "subject", who.subject, "error", err)
+	if err := s.Cutoff.endUnusedLink(ctx, who.Org, who.Subject, why); err != nil {
+		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
 	}
 }
 

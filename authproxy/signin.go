@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
@@ -96,7 +97,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Sessions.End(w, r); err != nil {
 		return err
 	}
-	s.record(r.Context(), person{org: session.Org, subject: session.Subject}.entry(audit.SessionEnd, audit.OK, ""))
+	s.record(r.Context(), person{access.Person{Org: session.Org, Subject: session.Subject}}.entry(audit.SessionEnd, audit.OK, ""))
 	return s.signedOut(w, r)
 }
 
