@@ -67,7 +67,7 @@ func (r *request) refuseToken(denied *access.DeniedError) {
 	}
 	e := r.entry(action, audit.Denied)
 	e.Reason = denied.Error()
-	r.record(e)
+	r.Audit.Record(r.http.Context(), e)
 }
 
 // challenge is the answer to a request without a good token (RFC 6750 3, RFC 9728 5.1).

@@ -33,7 +33,7 @@ type Limits struct {
 	ConcurrentCalls int   // of one user; 0: 16
 }
 
-// hostWarningPause is how long the log is spared another warning of a wrong Host header.
+// hostWarningPause is the least time between two warnings of a wrong Host header.
 const hostWarningPause = 10 * time.Minute
 
 // Config is what a Handler works with. Every field must be set, but AllowedOrigins, Limits,

@@ -78,7 +78,7 @@ func (c *call) held(a *approval.Request) error {
 	case approval.Spent:
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
 	}
-	c.record(e)
+	c.Audit.Record(c.http.Context(), e)
 	return &notApproved{a, c.Access.PublicURL() + "/approvals/" + a.ID}
 }
 

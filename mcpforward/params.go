@@ -63,7 +63,7 @@ func (r *request) malformedParams(err error) error {
 	if refused, ok := errors.AsType[*rpcError](err); ok {
 		e := r.entry(audit.RequestRefuse, audit.Denied)
 		e.Object, e.Reason = r.msg.Method, "malformed: "+refused.message
-		r.record(e)
+		r.Audit.Record(r.http.Context(), e)
 	}
 	return err
 }

@@ -34,19 +34,11 @@ func (h *Handler) Profile(ctx context.Context, org, subject string) (name, usern
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
 	server := servers[i]
-	entry := audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Outcome: audit.Intent, Org: org, Subject: subject,
-		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}
-	if entry.IntentSeq, err = h.Audit.Append(ctx, entry); err != nil {
-		return "", "", err
-	}
-	name, username, err = h.askProfile(ctx, server, subject)
-	entry.Outcome = audit.OK
-	if err != nil {
-		entry.Outcome, entry.Reason = audit.Failed, err.Error()
-	}
-	if _, lost := h.Audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
-		h.Log.ErrorContext(ctx, "audit entry is lost", "action", entry.Action, "error", lost)
-	}
+	err = h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Org: org, Subject: subject,
+		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}, func(ctx context.Context) (audit.Result, error) {
+		name, username, err = h.askProfile(ctx, server, subject)
+		return audit.Result{}, err
+	})
 	return name, username, err
 }
 

@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -37,38 +38,27 @@ func (c *call) callEntry(outcome audit.Outcome) audit.Entry {
 }
 
 // recorded makes the call between its two entries: that it is about to be forwarded, without
-// which it is not (D11), and how it ended, which is c.outcome once attempt returns.
+// which it is not (D11), and how it ended, which is c.outcome once attempt returns. Of a
+// read nothing depends on the latter, so its client does not wait for the disk; see
+// [audit.Log.Call].
 func (c *call) recorded(attempt func() error) error {
-	intent, err := c.Audit.Append(c.http.Context(), c.callEntry(audit.Intent))
-	if err != nil {
+	err := c.Audit.Call(c.http.Context(), c.callEntry(audit.Intent), func(context.Context) (audit.Result, error) {
+		err := attempt()
+		o := &c.outcome
+		return audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason,
+			Bytes: int64(len(o.result)), Duration: c.Now().Sub(c.started)}, err
+	})
+	if errors.Is(err, audit.ErrNoIntent) {
 		return unavailable("the call could not be recorded, so it was not made", err)
 	}
-	err = attempt()
-	c.recordOutcome(intent)
 	return err
-}
-
-// recordOutcome records how an intended call ended. The arguments are in the intent. Of a
-// read nothing depends on that, so its client does not wait for the disk; see package audit.
-func (c *call) recordOutcome(intent int64) {
-	o := &c.outcome
-	e := c.callEntry(o.recorded)
-	e.Arguments = nil
-	e.IntentSeq, e.Status, e.Reason = intent, o.status, o.reason
-	e.Bytes, e.DurationMS = int64(len(o.result)), c.Now().Sub(c.started).Milliseconds()
-	if c.reads() {
-		ctx := context.WithoutCancel(c.http.Context())
-		c.Audit.AppendLater(ctx, e, func(err error) { c.logLost(ctx, e, err) })
-		return
-	}
-	c.record(e)
 }
 
 // recordDenied records a call that is answered without being forwarded.
 func (c *call) recordDenied(reason string) {
 	e := c.callEntry(audit.Denied)
 	e.Reason = reason
-	c.record(e)
+	c.Audit.Record(c.http.Context(), e)
 }
 
 // recordMalformed records a request that is not what the protocol has.
@@ -76,7 +66,7 @@ func (r *request) recordMalformed(how string) {
 	if r.budgets.Of(r.user()).Allow() {
 		e := r.entry(audit.RequestRefuse, audit.Denied)
 		e.Reason = "malformed: " + how
-		r.record(e)
+		r.Audit.Record(r.http.Context(), e)
 	}
 }
 
@@ -100,19 +90,5 @@ func (r *request) recordLimited() {
 	if unrecorded > 0 {
 		e.Reason += fmt.Sprintf("; %d more were refused before without an entry", unrecorded)
 	}
-	r.record(e)
-}
-
-// record appends an entry about something that has happened already. It does not end
-// with the client, and a failure changes nothing about what happened.
-func (r *request) record(e audit.Entry) {
-	ctx := context.WithoutCancel(r.http.Context())
-	if _, err := r.Audit.Append(ctx, e); err != nil {
-		r.logLost(ctx, e, err)
-	}
-}
-
-// logLost says in the log what the audit log could not take.
-func (r *request) logLost(ctx context.Context, e audit.Entry, err error) {
-	r.Log.ErrorContext(ctx, "audit entry lost", "action", e.Action, "outcome", e.Outcome, "intent", e.IntentSeq, "error", err)
+	r.Audit.Record(r.http.Context(), e)
 }

@@ -134,7 +134,7 @@ func receiveResponse(r *request) (result, error) {
 	e.Object = asked.method
 	if stop := r.stopped(asked.callReads); stop != "" { // the response could be what a change waits for
 		e.Outcome, e.Reason = audit.Denied, "stopped by the kill switch"
-		r.record(e)
+		r.Audit.Record(r.http.Context(), e)
 		r.calls.cancel(asked.grant, asked.session, idKey(asked.callID))
 		return result{}, unavailable(stop, nil)
 	}

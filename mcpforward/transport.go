@@ -37,8 +37,8 @@ func (r *request) checkAddress() error {
 }
 
 // otherHost refuses a request for another host than ours. Mostly something in front has
-// written its own name into the header, so both names are told; the log has them once in a
-// while, since anybody can send any name.
+// written its own name into the header, so the answer has both names; the log has them
+// once in a while, since anybody can send any name.
 func (r *request) otherHost() error {
 	came := shortened(r.http.Host, 255)
 	if r.hostWarnings.AllowN(r.Now(), 1) {
