@@ -7,7 +7,8 @@
 // [sfmcp-proxy/authproxy/db] opens that. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
-// denied. [sfmcp-proxy/authproxy/jwks] holds published keys within bounds.
+// denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it.
+// [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds published keys within bounds.
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.

@@ -68,3 +68,19 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 		t.Errorf("the documents name %d files: they were not read", len(named))
 	}
 }
+
+// The tour leads to every package of the product.
+func TestTourNamesEveryPackage(t *testing.T) {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range layer {
+		if pkg == "cmd/sfmcp-proxy" || strings.HasPrefix(pkg, "examples/") || strings.HasSuffix(pkg, "test") {
+			continue
+		}
+		if !strings.Contains(string(text), "["+module+pkg+"]") {
+			t.Errorf("doc.go does not name %s", pkg)
+		}
+	}
+}
