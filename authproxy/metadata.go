@@ -77,23 +77,21 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
-	m := s.Access.Server(mux.Vars(r)["server"])
-	if m == nil {
-		http.NotFound(w, r)
+	if m := s.Access.Server(mux.Vars(r)["server"]); m != nil {
+		publish(w, r, s.describe(m))
 		return
 	}
-	publish(w, r, s.describe(m))
+	publish(w, r, nil)
 }
 
 // rootMetadata is for clients that ask for the root form; with several endpoints it
 // would be ambiguous.
 func (s *Server) rootMetadata(w http.ResponseWriter, r *http.Request) {
-	servers := s.Access.Servers()
-	if len(servers) != 1 {
-		http.NotFound(w, r)
+	if servers := s.Access.Servers(); len(servers) == 1 {
+		publish(w, r, s.describe(servers[0]))
 		return
 	}
-	publish(w, r, s.describe(servers[0]))
+	publish(w, r, nil)
 }
 
 func (s *Server) describe(m *access.Server) ResourceMetadata {
@@ -107,12 +105,17 @@ func (s *Server) describe(m *access.Server) ResourceMetadata {
 }
 
 // publish answers with a public document that scripts of any site may read, without
-// credentials: clients that run in a browser begin here.
+// credentials: clients that run in a browser begin here. That there is none (nil) they may
+// read as well, or they take it for a network that is down.
 func publish(w http.ResponseWriter, r *http.Request, document any) {
 	h := w.Header()
 	allowScripts(h)
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
+		if document == nil {
+			http.NotFound(w, r)
+			return
+		}
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
 		_ = json.NewEncoder(w).Encode(document)
