@@ -29,6 +29,7 @@ const (
 // fixture is a Control on real stores, with a clock.
 type fixture struct {
 	*Control
+	db     *db.DB
 	config Config
 	url    string // of the database
 	grants *grant.Store
@@ -91,7 +92,14 @@ func (f *fixture) openStores(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.config = Config{DB: d, Grants: f.grants, PublicURL: publicURL, Now: f.clock.Now,
+	f.db = d
+	f.reset(t)
+}
+
+// reset takes every change of the configuration back.
+func (f *fixture) reset(t *testing.T) {
+	t.Helper()
+	f.config = Config{DB: f.db, Grants: f.grants, PublicURL: publicURL, Now: f.clock.Now,
 		Orgs: []Org{{Name: "acme", LoginURL: "https://acme.my.salesforce.com"}, {Name: "sandbox", LoginURL: "https://acme--dev.sandbox.my.salesforce.com", Issuer: "https://issuer.example"}},
 		Servers: []Server{
 			{Name: "sales", Org: "acme", Groups: []string{Everyone}},
