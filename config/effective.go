@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -82,4 +83,16 @@ func shortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// Differing names those of the keys, at the top of the file, whose values are others in b.
+func (c *Config) Differing(b *Config, keys ...string) (differing []string) {
+	x, y := reflect.ValueOf(*c), reflect.ValueOf(*b)
+	for i := range x.NumField() {
+		key := x.Type().Field(i).Tag.Get("mapstructure")
+		if slices.Contains(keys, key) && !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			differing = append(differing, key)
+		}
+	}
+	return differing
 }

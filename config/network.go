@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+
+	"sfmcp-proxy/authproxy/clientdoc"
 )
 
 // TrustedRoots are the system's certificate authorities and those of trusted_ca_file; nil
@@ -38,4 +40,21 @@ func Networks(texts []string) (out []netip.Prefix, err error) {
 		out = append(out, network)
 	}
 	return out, nil
+}
+
+// CallbackURL is where Salesforce sends people back to.
+func (c *Config) CallbackURL() string { return c.PublicURL + "/oauth/callback" }
+
+// Documents fetches Client ID Metadata Documents, from hosts that roots vouch for (nil: the
+// system's); nil if no host may publish one.
+func (c *Config) Documents(roots *x509.CertPool) (*clientdoc.Fetcher, error) {
+	d := c.Registration.MetadataDocuments
+	if len(d.AllowHosts) == 0 {
+		return nil, nil
+	}
+	networks, err := Networks(d.AllowAddresses)
+	if err != nil {
+		return nil, err
+	}
+	return clientdoc.New(clientdoc.Config{AllowHosts: d.AllowHosts, AllowAddresses: networks, Resolver: d.Resolver, Roots: roots}), nil
 }

@@ -4,7 +4,8 @@
 // # A tour, bottom up
 //
 // [sfmcp-proxy/authproxy/seal] seals what may not lie in the database in the clear, and
-// [sfmcp-proxy/authproxy/db] opens that. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
+// [sfmcp-proxy/authproxy/db] opens that. [sfmcp-proxy/mcpforward/jsonrpc] reads one message
+// strictly, once.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it.
@@ -33,17 +34,24 @@
 // approvals. [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a
 // call, has it decided, records it, forwards it.
 //
-// [sfmcp-proxy/config] reads the configuration. This package joins everything. What belongs
-// to the process stands in process.go (listeners, signals, drain) and reload.go (a new
-// configuration takes over); what belongs to one configuration in product.go (handlers and
-// the work beside requests), stores.go (what commands open, too) and wiring.go (settings in
-// the words of each part). routes.go is the URL table. One file a noun holds the commands.
-// [sfmcp-proxy/cmd/sfmcp-proxy/edge] is what a request passes first: connections, load,
-// limits by address, certificate, log writer, metrics.
-// [sfmcp-proxy/cmd/sfmcp-proxy/doctor] says what is wrong at Salesforce or in front of us,
-// [sfmcp-proxy/cmd/sfmcp-proxy/listing] prints rows and tables, and
-// [sfmcp-proxy/cmd/sfmcp-proxy/demonstration] puts the whole in front of a simulated
-// Salesforce ([sfmcp-proxy/examples/salesforcesim]).
+// [sfmcp-proxy/config] reads the configuration, and says it in the words of each part.
+//
+// Four packages serve the command alone. [sfmcp-proxy/cmd/sfmcp-proxy/edge] is what a
+// request passes on its way in: bounded connections, load, source address, limits by
+// address, certificate, access record, metrics. [sfmcp-proxy/cmd/sfmcp-proxy/doctor] looks
+// at Salesforce from here and says which setting to change.
+// [sfmcp-proxy/cmd/sfmcp-proxy/listing] prints what commands list.
+// [sfmcp-proxy/cmd/sfmcp-proxy/demonstration] sets up what 'demo' runs in front of a
+// simulated Salesforce ([sfmcp-proxy/examples/salesforcesim]).
+//
+// This package joins everything, in three objects. process (process.go, reload.go) is what
+// stays through reloads: listeners, the edge, signals, the drain. product (product.go,
+// routes.go) is what answers on one configuration: handlers, the pool of sessions with
+// Salesforce, work beside requests; a reload opens another one and lets this one end.
+// stores (stores.go) is what remembers, with the way to Salesforce apart from it
+// (outbound.go): commands that look at something, or take access away, open the stores
+// alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
+// approvals.go, auditlog.go, policy.go, stop.go, key.go.
 //
 // # What to read for a question
 //
@@ -51,7 +59,9 @@
 // a user signs in: authproxy/authorize.go, authproxy/consent.go, authproxy/callback.go,
 // authproxy/token.go. How access ends: authproxy/cutoff.go. How a Salesforce login is
 // renewed, lost and repaired: authproxy/link/refresh.go, authproxy/console/lost.go,
-// authproxy/signin.go. More questions: CONTRIBUTING.md, "Where is …". Threats, requirements
+// authproxy/signin.go. How a request reaches a handler: cmd/sfmcp-proxy/edge/middleware.go,
+// then cmd/sfmcp-proxy/routes.go. What happens on SIGHUP: cmd/sfmcp-proxy/reload.go; on
+// SIGTERM: cmd/sfmcp-proxy/process.go. More questions: CONTRIBUTING.md, "Where is …". Threats, requirements
 // and their ids: authproxy/THREATS.md. Why something is as it is: the DESIGN.md beside the
 // code.
 package main

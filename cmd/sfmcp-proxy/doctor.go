@@ -36,8 +36,8 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	links := s.linksThrough(n)
 	c := doctor.Config{
-		CallbackURL: callbackURL(s.config), KeysFile: s.config.KeysFile, Actor: operator(""),
-		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: openPool(s.config, n, s.log),
+		CallbackURL: s.config.CallbackURL(), KeysFile: s.config.KeysFile, Actor: operator(""),
+		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, s.log),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}
 	for _, o := range s.config.Salesforce.Orgs {

@@ -50,7 +50,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 	if p.stores, err = openStores(ctx, c, e.Log, p.outbound); err != nil {
 		return nil, err
 	}
-	p.pool = openPool(c, p.outbound, e.Log)
+	p.pool = p.outbound.openPool(c, e.Log)
 	p.cutoff = p.newCutoff(p.pool.Forget)
 	if err := p.openHandlers(); err != nil {
 		return nil, errors.Join(err, p.close())

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/config"
 )
 
 // A reload opens the whole product a second time, on the new configuration and the same
@@ -105,7 +103,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if reflect.DeepEqual(c, previous.config) && roots.Equal(previous.outbound.roots) { // the configuration has that file's name alone
 		return false, nil
 	}
-	if keys := differing(c, previous.config); len(keys) > 0 {
+	if keys := c.Differing(previous.config, fixed...); len(keys) > 0 {
 		return false, fmt.Errorf("changing %s needs a restart", strings.Join(keys, ", "))
 	}
 	next, err := openProduct(ctx, c, p.edge)
@@ -123,16 +121,4 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	p.current.Store(next)
 	g.Go(func() error { return previous.retire(ctx) })
 	return true, nil
-}
-
-// differing names the fixed keys whose values differ.
-func differing(a, b *config.Config) (keys []string) {
-	x, y := reflect.ValueOf(*a), reflect.ValueOf(*b)
-	for i := range x.NumField() {
-		key := x.Type().Field(i).Tag.Get("mapstructure")
-		if slices.Contains(fixed, key) && !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
-			keys = append(keys, key)
-		}
-	}
-	return keys
 }

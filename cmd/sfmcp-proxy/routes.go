@@ -1,13 +1,13 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/ui"
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 )
 
 // table is the URL table of the public listener.
@@ -20,7 +20,7 @@ func (p *product) table() http.Handler {
 	p.pages.Mount(r)            // /, /connect/…, /account, /approvals
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
-	r.MethodNotAllowedHandler = methodNotAllowed(r)
+	r.MethodNotAllowedHandler = edge.MethodNotAllowed(r, message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request."))
 	tooMany := message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
 	r.Use(func(next http.Handler) http.Handler { return p.edge.LimitSources(next, tooMany) })
 	return ui.Headers(strings.HasPrefix(p.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -31,28 +31,6 @@ func (p *product) table() http.Handler {
 		}
 		r.ServeHTTP(w, req)
 	}))
-}
-
-// methodNotAllowed answers a request whose path has a route, but not for its method. It
-// names those that there are (RFC 9110 section 15.5.6), which the router does not.
-func methodNotAllowed(r *mux.Router) http.Handler {
-	page := message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request.")
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		var allowed []string
-		err := r.Walk(func(route *mux.Route, _ *mux.Router, _ []*mux.Route) error {
-			var match mux.RouteMatch
-			if route.Match(req, &match) || !errors.Is(match.MatchErr, mux.ErrMethodMismatch) {
-				return nil
-			}
-			methods, err := route.GetMethods()
-			allowed = append(allowed, methods...)
-			return err
-		})
-		if err == nil {
-			w.Header().Set("Allow", strings.Join(allowed, ", "))
-		}
-		page.ServeHTTP(w, req)
-	})
 }
 
 // message answers with a page that says one thing.

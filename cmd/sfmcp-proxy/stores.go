@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
@@ -15,7 +13,6 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
-	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -48,14 +45,6 @@ type stores struct {
 	sessions  *ui.Sessions
 }
 
-// outbound is the way to Salesforce, and to the hosts of clients' metadata documents.
-type outbound struct {
-	roots      *x509.CertPool // nil: the system's
-	http       *http.Client
-	salesforce *salesforce.Client
-	documents  *clientdoc.Fetcher // nil: no host may publish one
-}
-
 // openStores opens the database, then the stores in the order in which they need each
 // other. Without a way out they hold what they have, and nothing is renewed.
 func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
@@ -83,7 +72,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	}
 	if n == nil { // which clients there are depends on who may publish them, fetched or not
 		n = &outbound{}
-		if n.documents, err = documents(c, nil, s.now); err != nil {
+		if n.documents, err = c.Documents(nil); err != nil {
 			return nil, err
 		}
 	}
@@ -121,22 +110,6 @@ func (s *stores) linksThrough(n *outbound) *link.Store {
 		c.Salesforce = n.salesforce
 	}
 	return link.New(c)
-}
-
-// openOutbound makes no connection yet.
-func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
-	n = &outbound{}
-	if n.roots, err = c.TrustedRoots(); err != nil {
-		return nil, err
-	}
-	n.http = salesforce.NewHTTPClient(n.roots)
-	if n.documents, err = documents(c, n.roots, time.Now); err != nil {
-		return nil, err
-	}
-	n.salesforce, err = salesforce.New(salesforce.Config{
-		Orgs: c.OAuthOrgs(), HTTP: n.http, RedirectURI: callbackURL(c), Log: log,
-	})
-	return n, err
 }
 
 func cookies(c *config.Config) ui.Cookies {

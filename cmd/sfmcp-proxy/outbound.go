@@ -1,0 +1,41 @@
+package main
+
+import (
+	"crypto/x509"
+	"log/slog"
+	"net/http"
+
+	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/config"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// outbound is the way to Salesforce, and to the hosts of clients' metadata documents.
+type outbound struct {
+	roots      *x509.CertPool // nil: the system's
+	http       *http.Client
+	salesforce *salesforce.Client
+	documents  *clientdoc.Fetcher // nil: no host may publish one
+}
+
+// openOutbound makes no connection yet.
+func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
+	n = &outbound{}
+	if n.roots, err = c.TrustedRoots(); err != nil {
+		return nil, err
+	}
+	n.http = salesforce.NewHTTPClient(n.roots)
+	if n.documents, err = c.Documents(n.roots); err != nil {
+		return nil, err
+	}
+	n.salesforce, err = salesforce.New(salesforce.Config{
+		Orgs: c.OAuthOrgs(), HTTP: n.http, RedirectURI: c.CallbackURL(), Log: log,
+	})
+	return n, err
+}
+
+// openPool opens the sessions with Salesforce's hosted servers.
+func (n *outbound) openPool(c *config.Config, log *slog.Logger) *upstream.Pool {
+	return upstream.New(upstream.Config{HTTP: n.http, Log: log, Version: version, ResponseBytes: int64(c.Limits.ResponseBytes)})
+}
