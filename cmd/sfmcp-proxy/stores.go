@@ -9,14 +9,12 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/access"
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
-	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/config"
@@ -105,7 +103,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 
 // linksThrough is the store of Salesforce logins that renews and revokes them through n.
 func (s *stores) linksThrough(n *outbound) *link.Store {
-	c := link.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log, OnEvent: s.linkEvent}
+	c := link.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log, OnEvent: authproxy.RecordLinkEvents(s.audit, s.log)}
 	if n.salesforce != nil {
 		c.Salesforce = n.salesforce
 	}
@@ -129,28 +127,6 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
 	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
-}
-
-// linkEvent records what happened to a Salesforce login without a caller.
-func (s *stores) linkEvent(e link.Event) {
-	action := map[link.EventKind]audit.Action{
-		link.Refreshed: audit.LinkRefresh, link.NotRotated: audit.LinkRefresh, link.LoginLost: audit.LinkLost, link.RevokedUpstream: audit.LinkRevoke, link.RevokeFailed: audit.LinkRevoke,
-	}[e.Kind]
-	entry := audit.Entry{Actor: actor.Proxy, Action: action, Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
-	if e.Err != nil {
-		entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
-		if f, ok := errors.AsType[*salesforce.Error](e.Err); ok {
-			entry.Status = f.Case()
-		}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	if _, err := s.audit.Append(ctx, entry); err != nil {
-		s.log.Error("audit entry is lost", "action", action, "error", err)
-	}
-	if e.Kind == link.LoginLost {
-		s.log.Warn("Salesforce login lost", "org", e.Org, "subject", e.Subject, "error", e.Err)
-	}
 }
 
 // close waits for what must not be cut in half, such as the refresh of a Salesforce login

@@ -1,0 +1,42 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/salesforce"
+)
+
+// linkActions is what an event of a link is called in the audit log.
+var linkActions = map[link.EventKind]audit.Action{
+	link.Refreshed: audit.LinkRefresh, link.NotRotated: audit.LinkRefresh, link.LoginLost: audit.LinkLost,
+	link.RevokedUpstream: audit.LinkRevoke, link.RevokeFailed: audit.LinkRevoke,
+}
+
+// RecordLinkEvents returns what records in the audit log what happens to Salesforce logins
+// without a caller: [link.Config.OnEvent]. An entry that cannot be written is told to log:
+// what it is about has happened.
+func RecordLinkEvents(to *audit.Log, log *slog.Logger) func(link.Event) {
+	return func(e link.Event) {
+		entry := audit.Entry{Actor: actor.Proxy, Action: linkActions[e.Kind], Object: string(e.Kind), Outcome: audit.OK, Org: e.Org, Subject: e.Subject}
+		if e.Err != nil {
+			entry.Outcome, entry.Reason = audit.Failed, e.Err.Error()
+			if f, ok := errors.AsType[*salesforce.Error](e.Err); ok {
+				entry.Status = f.Case()
+			}
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if _, err := to.Append(ctx, entry); err != nil {
+			log.Error("audit entry is lost", "action", entry.Action, "error", err)
+		}
+		if e.Kind == link.LoginLost {
+			log.Warn("Salesforce login lost", "org", e.Org, "subject", e.Subject, "error", e.Err)
+		}
+	}
+}
