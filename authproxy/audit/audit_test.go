@@ -249,7 +249,7 @@ func TestExportWritesWhatIsStored(t *testing.T) {
 	if len(lines) != 2 {
 		t.Fatalf("%d lines for 2 entries: %q", len(lines), out.String())
 	}
-	former := genesis
+	previous := genesis
 	for i, line := range lines {
 		var parsed struct {
 			Seq int64  `json:"seq"`
@@ -260,9 +260,9 @@ func TestExportWritesWhatIsStored(t *testing.T) {
 		}
 		// A holder of the key can check the exported line by itself.
 		text := strings.TrimSuffix(line, fmt.Sprintf(",\"mac\":%q}", parsed.MAC)) + "}"
-		if !l.fits(parsed.MAC, former, []byte(text)) {
+		if !l.fits(parsed.MAC, previous, []byte(text)) {
 			t.Errorf("line %d does not fit its MAC", i+1)
 		}
-		former = parsed.MAC
+		previous = parsed.MAC
 	}
 }

@@ -41,19 +41,19 @@ func newSigner(key seal.DerivedKey) *signer {
 	return &signer{id: key.ID, hmac: hmac.New(sha256.New, key.Key)}
 }
 
-// sign returns "KEYID:MAC", the MAC being HMAC-SHA-256 over the former MAC, preceded
+// sign returns "KEYID:MAC", the MAC being HMAC-SHA-256 over the previous MAC, preceded
 // by its length, and the entry as it is stored.
-func (s *signer) sign(former string, entry []byte) string {
+func (s *signer) sign(previous string, entry []byte) string {
 	s.hmac.Reset()
-	s.hmac.Write(append(append(strconv.AppendInt(s.sum[:0], int64(len(former)), 10), ':'), former...))
+	s.hmac.Write(append(append(strconv.AppendInt(s.sum[:0], int64(len(previous)), 10), ':'), previous...))
 	s.hmac.Write(entry)
 	s.sum = s.hmac.Sum(s.sum[:0])
 	return s.id + ":" + base64.RawURLEncoding.EncodeToString(s.sum)
 }
 
-// fits reports whether mac is the one that follows former for this entry, under a
+// fits reports whether mac is the one that follows previous for this entry, under a
 // key of the ring. There is one algorithm; a mac in any other form does not fit.
-func (l *Log) fits(mac, former string, entry []byte) bool {
+func (l *Log) fits(mac, previous string, entry []byte) bool {
 	id, _, _ := strings.Cut(mac, ":")
 	keys, err := l.ring.Keys(chainPurpose)
 	if err != nil {
@@ -61,7 +61,7 @@ func (l *Log) fits(mac, former string, entry []byte) bool {
 	}
 	for _, key := range keys {
 		if key.ID == id {
-			return hmac.Equal([]byte(mac), []byte(newSigner(key).sign(former, entry)))
+			return hmac.Equal([]byte(mac), []byte(newSigner(key).sign(previous, entry)))
 		}
 	}
 	return false

@@ -67,7 +67,7 @@ func TestEncodeIsTheStruct(t *testing.T) {
 	}
 }
 
-// redactSlowly is Redact without the search for signs.
+// redactSlowly is Redact without the search for markers.
 func redactSlowly(s string) string {
 	for _, re := range credentials {
 		s = re.ReplaceAllString(s, "${1}"+redacted)
@@ -75,7 +75,7 @@ func redactSlowly(s string) string {
 	return s
 }
 
-// No sign is missing: what an expression matches is found by its signs.
+// No marker is missing: what an expression matches is found by its markers.
 func FuzzRedactIsTheSameAsItsExpressions(f *testing.F) {
 	for _, s := range []string{"sfa_abcd", "x sFr_abcd", "BeArEr abcdef", "authorization: Basic x", "00Dxx0000001gPF!x", "eyJabcd.x", "5Aep861x",
 		"aPrx12345678", "Access_Token=x", "ſecret", "paſſword=hunter", "acceſs_token=x", "Kode_verifier=x", "PASSWD: x", "assertion='x"} {
@@ -85,20 +85,20 @@ func FuzzRedactIsTheSameAsItsExpressions(f *testing.F) {
 		if got, want := Redact(s), redactSlowly(s); got != want {
 			t.Errorf("Redact(%q) = %q, want %q", s, got, want)
 		}
-		if secretName.MatchString(s) && holdsNone(s, secretNameSigns) {
+		if secretName.MatchString(s) && holdsNone(s, secretNameMarkers) {
 			t.Errorf("the name %q has no sign", s)
 		}
 	})
 }
 
 // The short way through arguments gives what the long one does.
-func FuzzHarmlessArgumentsAreTheSame(f *testing.F) {
+func FuzzUnmarkedArgumentsAreTheSame(f *testing.F) {
 	for _, s := range []string{`{"q":"SELECT Id FROM Account"}`, ` { "a" : [ 1.0 , 1e5, -0, null ] } `, `{"a":1,"a":2}`, `{"é":"ü"}`, `{} {}`, ``, `"x"`,
 		`{"n":12345678901234567890.10}`, strings.Repeat("[", 99) + strings.Repeat("]", 99), strings.Repeat("[", 101) + strings.Repeat("]", 101), `{"p":"\u0070assword"}`} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, v []byte) {
-		short, ok := harmlessJSON(v)
+		short, ok := unmarkedJSON(v)
 		if !ok {
 			return
 		}

@@ -103,7 +103,7 @@ func (e Entry) normalised() Entry {
 // bounded redacts s and cuts it to about limit bytes; what was cut is named by its
 // length and digest, so that two long values can still be told apart.
 func bounded(s string, limit int) string {
-	if len(s) <= limit && holdsNone(s, credentialSigns) {
+	if len(s) <= limit && holdsNone(s, credentialMarkers) {
 		return s
 	}
 	whole := s
@@ -127,14 +127,14 @@ func boundedArguments(v json.RawMessage) json.RawMessage {
 	if len(v) == 0 {
 		return nil
 	}
-	clean, err := redactJSON(v)
+	redacted, err := redactJSON(v)
 	switch {
 	case err != nil:
 		return stub("malformed", v)
-	case len(clean) > maxArguments:
+	case len(redacted) > maxArguments:
 		return stub("too_long", v)
 	}
-	return clean
+	return redacted
 }
 
 // stub stands for arguments that are not stored themselves.

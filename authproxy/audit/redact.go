@@ -35,7 +35,7 @@ var secretName = regexp.MustCompile(`(?i)passw(or)?d|secret|token|api[-_]?key|au
 
 // Redact replaces everything in s that looks like a credential.
 func Redact(s string) string {
-	if holdsNone(s, credentialSigns) {
+	if holdsNone(s, credentialMarkers) {
 		return s
 	}
 	for _, re := range credentials {
@@ -47,8 +47,8 @@ func Redact(s string) string {
 // redactJSON returns a JSON value without white space and without what looks like a
 // credential.
 func redactJSON(v []byte) (json.RawMessage, error) {
-	if clean, ok := harmlessJSON(v); ok {
-		return clean, nil
+	if redacted, ok := unmarkedJSON(v); ok {
+		return redacted, nil
 	}
 	return redactTokens(v)
 }
@@ -92,11 +92,11 @@ func redactTokens(v []byte) (json.RawMessage, error) {
 			secret = 0
 		}
 	}
-	clean := jsontext.Value(bytes.TrimSpace(out.Bytes()))
-	if !clean.IsValid(jsontext.AllowDuplicateNames(true)) { // nothing, or more than one value
+	redacted := jsontext.Value(bytes.TrimSpace(out.Bytes()))
+	if !redacted.IsValid(jsontext.AllowDuplicateNames(true)) { // nothing, or more than one value
 		return nil, errors.New("reading arguments: not one JSON value")
 	}
-	return json.RawMessage(clean), nil
+	return json.RawMessage(redacted), nil
 }
 
 // isName reports whether the next token of dec is the name of a member.

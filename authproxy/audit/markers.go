@@ -9,25 +9,25 @@ import (
 )
 
 // Expressions are slow, and next to nothing that is recorded holds a credential. So a
-// text is first searched for the signs without which none of the expressions matches; only
-// a text with one is given to them. Each expression has its signs here, in lower case,
-// because some ignore case; a sign too many costs time, one too few is a leak, which
+// text is first searched for the markers without which none of the expressions matches; only
+// a text with one is given to them. Each expression has its markers here, in lower case,
+// because some ignore case; a marker too many costs time, one too few is a leak, which
 // FuzzRedactIsTheSameAsItsExpressions looks for.
 var (
-	credentialSigns = signsOf("sfa_", "sfr_", "sfc_", "bearer", "authorization", "00d", "eyj", "5aep861", "aprx",
+	credentialMarkers = markersOf("sfa_", "sfr_", "sfc_", "bearer", "authorization", "00d", "eyj", "5aep861", "aprx",
 		"access_token", "refresh_token", "client_secret", "password", "passwd", "assertion", "code_verifier")
-	secretNameSigns = signsOf("passw", "secret", "token", "api", "authorization", "credential", "private")
+	secretNameMarkers = markersOf("passw", "secret", "token", "api", "authorization", "credential", "private")
 )
 
-// signs are texts of at least two characters: by the first, in both cases, and as a set
+// markers are texts of at least two characters: by the first, in both cases, and as a set
 // of their first two. Most pairs of characters begin none of them.
-type signs struct {
+type markers struct {
 	texts [utf8.RuneSelf][]string
 	pairs [utf8.RuneSelf][2]uint64
 }
 
-func signsOf(texts ...string) *signs {
-	var s signs
+func markersOf(texts ...string) *markers {
+	var s markers
 	for _, text := range texts {
 		for _, first := range bothCases(text[0]) {
 			s.texts[first] = append(s.texts[first], text)
@@ -47,9 +47,9 @@ func bothCases(c byte) []byte {
 	return []byte{c}
 }
 
-// holdsNone reports whether s has none of the signs, in any case. A text that is not
+// holdsNone reports whether s has none of the markers, in any case. A text that is not
 // ASCII is not judged: there are letters beyond it that count as some of these.
-func holdsNone[T string | []byte](s T, of *signs) bool {
+func holdsNone[T string | []byte](s T, of *markers) bool {
 	for i := range len(s) - 1 {
 		first, second := s[i], s[i+1]
 		if first|second >= utf8.RuneSelf {
@@ -58,8 +58,8 @@ func holdsNone[T string | []byte](s T, of *signs) bool {
 		if of.pairs[first][second>>6]>>(second&63)&1 == 0 {
 			continue
 		}
-		for _, sign := range of.texts[first] {
-			if beginsWith(s[i:], sign) {
+		for _, marker := range of.texts[first] {
+			if beginsWith(s[i:], marker) {
 				return false
 			}
 		}
@@ -67,30 +67,30 @@ func holdsNone[T string | []byte](s T, of *signs) bool {
 	return len(s) != 1 || s[0] < utf8.RuneSelf
 }
 
-// beginsWith compares the case of letters away; sign is in lower case.
-func beginsWith[T string | []byte](s T, sign string) bool {
-	if len(s) < len(sign) {
+// beginsWith compares the case of letters away; marker is in lower case.
+func beginsWith[T string | []byte](s T, marker string) bool {
+	if len(s) < len(marker) {
 		return false
 	}
-	for i := range len(sign) {
+	for i := range len(marker) {
 		c := s[i]
 		if 'A' <= c && c <= 'Z' {
 			c |= 0x20
 		}
-		if c != sign[i] {
+		if c != marker[i] {
 			return false
 		}
 	}
 	return true
 }
 
-// harmlessJSON returns what redactJSON would, for a value with no sign of a credential, no
+// unmarkedJSON returns what redactJSON would, for a value without a marker of a credential, no
 // escape that could hide one, and no chance to be too deep.
-func harmlessJSON(v []byte) (clean json.RawMessage, ok bool) {
+func unmarkedJSON(v []byte) (redacted json.RawMessage, ok bool) {
 	if bytes.IndexByte(v, '\\') >= 0 || bytes.Count(v, []byte{'{'})+bytes.Count(v, []byte{'['}) >= maxDepth ||
-		!holdsNone(v, credentialSigns) || !holdsNone(v, secretNameSigns) {
+		!holdsNone(v, credentialMarkers) || !holdsNone(v, secretNameMarkers) {
 		return nil, false
 	}
-	clean, err := jsontext.AppendFormat(make([]byte, 0, len(v)), v)
-	return clean, err == nil
+	redacted, err := jsontext.AppendFormat(make([]byte, 0, len(v)), v)
+	return redacted, err == nil
 }
