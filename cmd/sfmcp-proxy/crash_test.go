@@ -36,7 +36,7 @@ func startCommand(t *testing.T, cmd *exec.Cmd, dir, listen, salesforceListen str
 	}
 	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	line, err := bufio.NewReader(out).ReadBytes('\n')
-	if err != nil || json.Unmarshal(line, &d.Info) != nil {
+	if err != nil || json.Unmarshal(line, &d.Setup) != nil {
 		t.Fatalf("the process did not start: %v %s\n%s", err, line, d.log)
 	}
 	return d, cmd

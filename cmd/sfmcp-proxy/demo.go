@@ -34,7 +34,7 @@ func runDemo(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	d, err := demonstration.Open(demonstration.Config{Listen: flag("listen"), SalesforceListen: flag("salesforce-listen"), Data: flag("data")})
+	d, err := demonstration.Open(demonstration.Config{Listen: flag("listen"), SalesforceListen: flag("salesforce-listen"), Folder: flag("data")})
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func serveDemo(cmd *cobra.Command, d *demonstration.Demonstration) error {
 	if err != nil {
 		return err
 	}
-	reread := func() (*config.Config, error) { return config.Load(d.Info.ConfigFile, nil) } // whatever the environment says
+	reread := func() (*config.Config, error) { return config.Load(d.Setup.ConfigFile, nil) } // whatever the environment says
 	c, err := reread()
 	if err != nil {
 		return err
@@ -77,7 +77,7 @@ func serveDemo(cmd *cobra.Command, d *demonstration.Demonstration) error {
 		case <-ctx.Done():
 			return nil
 		case <-ready:
-			return d.Info.Announce(cmd.OutOrStdout(), asJSON)
+			return d.Setup.Announce(cmd.OutOrStdout(), asJSON)
 		}
 	})
 	return errors.Join(g.Wait(), p.close())

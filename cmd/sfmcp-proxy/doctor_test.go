@@ -335,7 +335,7 @@ func TestDoctorOrgs(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	d := &demo{Info: demonstration.Info{ConfigFile: file}, t: t}
+	d := &demo{Setup: demonstration.Setup{ConfigFile: file}, t: t}
 	d.must("key", "generate")
 	got, status := d.findings()
 	if status != exitFailed {

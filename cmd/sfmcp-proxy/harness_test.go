@@ -124,7 +124,7 @@ func tellTerminal(line string) {
 
 // demo is a running demonstration and the ways a test looks at it.
 type demo struct {
-	demonstration.Info
+	demonstration.Setup
 	t    *testing.T
 	dir  string
 	stop func() // ends it and waits
@@ -178,20 +178,20 @@ func startDemoIn(t *testing.T, dir string, args ...string) *demo {
 	if err != nil {
 		t.Fatalf("the demonstration did not start: %v\n%s", err, d.log)
 	}
-	if err := json.Unmarshal(line, &d.Info); err != nil {
+	if err := json.Unmarshal(line, &d.Setup); err != nil {
 		t.Fatalf("%v in %s", err, line)
 	}
 	return d
 }
 
-// infoOf tells of a proxy that runs on a configuration of the test's own.
-func infoOf(c *config.Config, sim *salesforcesim.Running, file string) demonstration.Info {
-	info := demonstration.NewInfo(c.PublicURL, sim, file)
-	info.MCPURLs = map[string]string{}
+// setupOf describes a proxy that runs on a configuration of the test's own.
+func setupOf(c *config.Config, sim *salesforcesim.Running, file string) demonstration.Setup {
+	setup := demonstration.NewSetup(c.PublicURL, sim, file)
+	setup.MCPURLs = map[string]string{}
 	for _, s := range c.Servers {
-		info.MCPURLs[s.Name] = c.PublicURL + "/mcp/" + s.Name
+		setup.MCPURLs[s.Name] = c.PublicURL + "/mcp/" + s.Name
 	}
-	return info
+	return setup
 }
 
 // command runs the program's command line in this process.

@@ -65,7 +65,7 @@ func startOrgs(t *testing.T) (*demo, *salesforcesim.Running) {
 	}
 	t.Cleanup(func() { sim.Close() })
 	p, file := configured(t, configOf(t, sim, publicURL, listen, adminListen))
-	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Info: infoOf(p.config, sim, file)}
+	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
 	d.Users = nil
 	for _, o := range simulatedOrgs {
 		d.Users = append(d.Users, demonstration.User{Username: o.username(), Password: salesforcesim.RepPassword})

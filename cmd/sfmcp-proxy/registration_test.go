@@ -75,7 +75,7 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	if err := seal.CreateKeyFile(c.KeysFile); err != nil {
 		t.Fatal(err)
 	}
-	d.Info = infoOf(c, sim, file)
+	d.Setup = setupOf(c, sim, file)
 	p, err := openProcess(t.Context(), c, slog.New(edge.WithOrigin{Handler: slog.NewTextHandler(d.log, nil)}))
 	if err != nil {
 		t.Fatal(err)

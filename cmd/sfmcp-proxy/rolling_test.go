@@ -95,7 +95,7 @@ func TestFT43RollingRestart(t *testing.T) {
 		r.start()
 	}
 	balance(t, public, replicas)
-	d := &demo{t: t, dir: dir, Info: infoOf(c, sim, replicas[0].file)}
+	d := &demo{t: t, dir: dir, Setup: setupOf(c, sim, replicas[0].file)}
 	client, b := d.connect("sobject-all", rep), d.browser()
 	d.authorize(b, "sobject-reads", rep) // signs the browser in
 

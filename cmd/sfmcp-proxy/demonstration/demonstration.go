@@ -33,13 +33,13 @@ type Config struct {
 	// Listen and SalesforceListen are the addresses of the proxy and of the simulated
 	// Salesforce; port 0 leaves the port to the system.
 	Listen, SalesforceListen string
-	// Data is a folder that keeps everything over a restart; empty: a temporary one.
-	Data string
+	// Folder is a folder that keeps everything over a restart; empty: a temporary one.
+	Folder string
 }
 
 // Demonstration is set up and waits for the product.
 type Demonstration struct {
-	Info Info
+	Setup Setup
 	// Listeners are the proxy's, by address: what others might take is held from the start.
 	Listeners map[string]net.Listener
 
@@ -54,7 +54,7 @@ func Open(c Config) (_ *Demonstration, err error) {
 			err = errors.Join(err, d.Close())
 		}
 	}()
-	dir, err := d.folder(c.Data)
+	dir, err := d.folder(c.Folder)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func Open(c Config) (_ *Demonstration, err error) {
 			return nil, err
 		}
 	}
-	d.Info = NewInfo(publicURL, sim, file)
+	d.Setup = NewSetup(publicURL, sim, file)
 	return d, nil
 }
 

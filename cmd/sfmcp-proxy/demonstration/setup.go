@@ -20,8 +20,8 @@ var servers = []struct{ name, title string }{
 
 const writes = "sobject-all"
 
-// Info is what a person or a script needs to use the demonstration.
-type Info struct {
+// Setup is what a person or a script needs to use the demonstration.
+type Setup struct {
 	PublicURL     string            `json:"public_url"`
 	MCPURLs       map[string]string `json:"mcp_urls"` // by name of the server
 	ClientID      string            `json:"client_id"`
@@ -39,19 +39,19 @@ type User struct {
 	Role     string `json:"role"`
 }
 
-// NewInfo tells of a proxy at publicURL on the configuration file, in front of sim.
-func NewInfo(publicURL string, sim *salesforcesim.Running, file string) Info {
-	info := Info{
+// NewSetup describes a proxy at publicURL on the configuration file, in front of sim.
+func NewSetup(publicURL string, sim *salesforcesim.Running, file string) Setup {
+	setup := Setup{
 		PublicURL: publicURL, MCPURLs: map[string]string{}, ClientID: ClientID,
 		ConsoleURL: publicURL + "/account", SalesforceURL: sim.BaseURL(), ControlURL: sim.ControlURL, ConfigFile: file,
 	}
 	for _, s := range servers {
-		info.MCPURLs[s.name] = publicURL + "/mcp/" + s.name
+		setup.MCPURLs[s.name] = publicURL + "/mcp/" + s.name
 	}
 	for _, u := range salesforcesim.DefaultUsers() {
-		info.Users = append(info.Users, User{u.Username, u.Password, u.Role})
+		setup.Users = append(setup.Users, User{u.Username, u.Password, u.Role})
 	}
-	return info
+	return setup
 }
 
 //go:embed announcement.txt.tmpl
@@ -72,16 +72,16 @@ func pad(width int, s string) string {
 }
 
 // Announce prints where everything is: for a person, or as one line of JSON.
-func (info Info) Announce(w io.Writer, asJSON bool) error {
+func (setup Setup) Announce(w io.Writer, asJSON bool) error {
 	if asJSON {
 		enc := json.NewEncoder(w)
 		enc.SetEscapeHTML(false)
-		return enc.Encode(info)
+		return enc.Encode(setup)
 	}
 	type server struct{ URL, Title string }
 	var all []server
 	for _, s := range servers {
-		all = append(all, server{info.MCPURLs[s.name], s.title})
+		all = append(all, server{setup.MCPURLs[s.name], s.title})
 	}
-	return announcement.Execute(w, map[string]any{"Info": info, "Program": program(), "Writes": info.MCPURLs[writes], "Servers": all})
+	return announcement.Execute(w, map[string]any{"Setup": setup, "Program": program(), "Writes": setup.MCPURLs[writes], "Servers": all})
 }
