@@ -159,6 +159,11 @@ func (s *Store) Name(ctx context.Context, id string) string {
 func (s *Store) AcceptsDocuments() bool    { return s.documents != nil }
 func (s *Store) AcceptsRegistration() bool { return s.dynamic }
 
+// AcceptsDocumentsOf says whether the documents of a host are accepted.
+func (s *Store) AcceptsDocumentsOf(host string) bool {
+	return s.documents != nil && s.documents.AllowsHost(host)
+}
+
 // UserDefined returns the clients of the configuration, by id.
 func (s *Store) UserDefined() []Client {
 	all := slices.Collect(maps.Values(s.clients))

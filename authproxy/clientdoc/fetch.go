@@ -138,11 +138,14 @@ func (f *Fetcher) Allowed(address string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
-	if !slices.Contains(f.config.AllowHosts, u.Hostname()) {
+	if !f.AllowsHost(u.Hostname()) {
 		return fmt.Errorf("%w: host %s is not allowed", ErrBlocked, u.Hostname())
 	}
 	return nil
 }
+
+// AllowsHost reports whether documents may come from a host.
+func (f *Fetcher) AllowsHost(host string) bool { return slices.Contains(f.config.AllowHosts, host) }
 
 // Document fetches and checks the document of a client. fresh is how long it may be
 // used before it is asked for again: what its Cache-Control allows, within 1 min and

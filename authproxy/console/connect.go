@@ -50,9 +50,9 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 // and is refused if its host is not among them: it does not go on to register itself.
 func (c *Console) wayOf(a assistant) (way, client.Client) {
 	switch hasDocument := a.documentHost != ""; {
-	case hasDocument && slices.Contains(c.DocumentHosts, a.documentHost):
+	case hasDocument && c.Clients.AcceptsDocumentsOf(a.documentHost):
 		return byDocument, client.Client{}
-	case c.Dynamic && a.registers && !(hasDocument && len(c.DocumentHosts) > 0):
+	case c.Clients.AcceptsRegistration() && a.registers && !(hasDocument && c.Clients.AcceptsDocuments()):
 		return byRegistration, client.Client{}
 	}
 	// Of the configured ones: nobody has verified those that registered themselves.
@@ -114,7 +114,7 @@ func (c *Console) missing(a assistant, w way) ui.MissingGuide {
 			address = "the callback URL that " + a.name + " shows (Create app, Advanced settings)"
 		}
 		add := "add a client with " + address + " to the configuration, under clients:"
-		if a.documentHost != "" && len(c.DocumentHosts) > 0 {
+		if a.documentHost != "" && c.Clients.AcceptsDocuments() {
 			add = "add " + a.documentHost + " to registration.metadata_documents.allow_hosts, or " + add
 		}
 		todo = append(todo, add)

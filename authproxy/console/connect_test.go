@@ -11,9 +11,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/clientdoc"
 )
 
 const example = "https://mcp.example.com"
+
+func documentsOf(hosts ...string) *clientdoc.Fetcher {
+	return clientdoc.New(clientdoc.Config{AllowHosts: hosts})
+}
 
 func loopbackClient(id, name string, uris ...string) client.Client {
 	return client.Client{ID: id, Name: name, RedirectURIs: uris}
@@ -65,7 +70,7 @@ func TestConnectOffersWhatIsRegistered(t *testing.T) {
 		"the one that bears its name": {example, []client.Client{loopbackClient("aaa", "Anything", "http://localhost/callback"), loopbackClient("bbb", "Our Cursor", "http://localhost/callback"),
 			loopbackClient("zzz", "Claude Code", "http://localhost/callback")}, map[string]string{"claude-code": "zzz", "cursor": "bbb"}},
 	} {
-		s := newSiteWith(t, c.publicURL, Config{}, c.clients...)
+		s := newSiteWith(t, c.publicURL, client.Config{}, c.clients...)
 		page := s.send("GET", "/connect/sales", "", nil)
 		page.want(t, 200, c.publicURL+"/mcp/sales", "Sales, confirmed writes", "Accounts & contacts")
 		guides, missing := page.offered()
@@ -104,26 +109,26 @@ func TestConnectOffersTheSimplestWay(t *testing.T) {
 	const alone, given = "without a client id", "with a client id"
 	for name, c := range map[string]struct {
 		publicURL string
-		config    Config
+		config    client.Config
 		clients   []client.Client
 		want      map[string]string
 		chatGPT   string // what its section says
 	}{
-		"documents": {example, Config{DocumentHosts: all}, nil,
+		"documents": {example, client.Config{Documents: documentsOf(all...)}, nil,
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone}, "CIMD by default"},
-		"one host's documents": {example, Config{DocumentHosts: []string{"claude.ai"}}, nil,
+		"one host's documents": {example, client.Config{Documents: documentsOf("claude.ai")}, nil,
 			map[string]string{"claude": alone, "claude-code": alone}, "add chatgpt.com to registration.metadata_documents.allow_hosts, or add a client"},
-		"registration": {example, Config{Dynamic: true}, nil,
+		"registration": {example, client.Config{Dynamic: true}, nil,
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "Dynamic Client Registration (DCR)"},
-		"registration, and documents that are refused": {example, Config{DocumentHosts: []string{"chatgpt.com.evil.example"}, Dynamic: true}, nil,
+		"registration, and documents that are refused": {example, client.Config{Documents: documentsOf("chatgpt.com.evil.example"), Dynamic: true}, nil,
 			map[string]string{"cursor": alone, "mcp-inspector": alone}, "allow_hosts"},
-		"clients only": {example, Config{}, []client.Client{everything},
+		"clients only": {example, client.Config{}, []client.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": given, "cursor": given, "mcp-inspector": given, "postman": given}, "User-defined OAuth client"},
-		"all ways": {example, Config{DocumentHosts: all, Dynamic: true}, []client.Client{everything},
+		"all ways": {example, client.Config{Documents: documentsOf(all...), Dynamic: true}, []client.Client{everything},
 			map[string]string{"chatgpt": alone, "claude": alone, "claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "CIMD by default"},
-		"a document and clients": {example, Config{DocumentHosts: []string{"vscode.dev"}, Dynamic: true}, []client.Client{everything},
+		"a document and clients": {example, client.Config{Documents: documentsOf("vscode.dev"), Dynamic: true}, []client.Client{everything},
 			map[string]string{"chatgpt": given, "claude": given, "claude-code": given, "vs-code": alone, "cursor": alone, "mcp-inspector": alone, "postman": given}, "User-defined OAuth client"},
-		"out of reach": {"http://127.0.0.1:8080", Config{DocumentHosts: all, Dynamic: true}, nil,
+		"out of reach": {"http://127.0.0.1:8080", client.Config{Documents: documentsOf(all...), Dynamic: true}, nil,
 			map[string]string{"claude-code": alone, "vs-code": alone, "cursor": alone, "mcp-inspector": alone}, "can reach over the internet"},
 	} {
 		guides, missing := newSiteWith(t, c.publicURL, c.config, c.clients...).send("GET", "/connect/sales", "", nil).offered()
@@ -175,7 +180,7 @@ var copied = regexp.MustCompile(`(?s)class="copy">(.*?)</`)
 // What is copied works where it is pasted, whatever the client is called.
 func TestConnectValuesToPaste(t *testing.T) {
 	t.Parallel()
-	s := newSiteWith(t, example, Config{}, loopbackClient(`o'c"$(x)&<b>`, "Everything", "https://chatgpt.com/connector/oauth/abc123", "https://claude.ai/api/mcp/auth_callback", "http://localhost/callback",
+	s := newSiteWith(t, example, client.Config{}, loopbackClient(`o'c"$(x)&<b>`, "Everything", "https://chatgpt.com/connector/oauth/abc123", "https://claude.ai/api/mcp/auth_callback", "http://localhost/callback",
 		"http://127.0.0.1:33418/", inspectorWeb, inspectorCLI, "https://oauth.pstmn.io/v1/callback"))
 	page := s.send("GET", "/connect/plain", "", nil)
 	var values []string

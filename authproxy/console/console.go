@@ -26,8 +26,7 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Config is what the pages need. All fields are required but DocumentHosts, Dynamic,
-// Now and Log.
+// Config is what the pages need. All fields are required but Now and Log.
 type Config struct {
 	// Access has the public URL, the orgs and the servers.
 	Access     *access.Control
@@ -39,11 +38,6 @@ type Config struct {
 	Audit      *audit.Log
 	Disconnect Disconnector
 	Logins     Logins
-
-	// DocumentHosts may publish Client ID Metadata Documents, and Dynamic says that clients
-	// may register themselves: who can connect without a configured client.
-	DocumentHosts []string
-	Dynamic       bool
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default

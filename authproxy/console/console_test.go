@@ -69,11 +69,11 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	return newSiteWith(t, "https://mcp.example.com", Config{}, client.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
+	return newSiteWith(t, "https://mcp.example.com", client.Config{}, client.Client{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{"https://chatgpt.com/cb"}})
 }
 
-// newSiteWith takes from config what may be left out.
-func newSiteWith(t *testing.T, publicURL string, config Config, clients ...client.Client) *site {
+// newSiteWith takes from config which clients may come by themselves.
+func newSiteWith(t *testing.T, publicURL string, config client.Config, clients ...client.Client) *site {
 	t.Helper()
 	dir := t.TempDir()
 	if err := seal.CreateKeyFile(filepath.Join(dir, "keys")); err != nil {
@@ -88,7 +88,8 @@ func newSiteWith(t *testing.T, publicURL string, config Config, clients ...clien
 	s := &site{t: t, db: d, url: server.URL, now: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
 	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
-	known := must[*client.Store](t)(client.New(client.Config{DB: d, PublicURL: publicURL, Clients: clients, Now: now}))
+	config.DB, config.PublicURL, config.Clients, config.Now = d, publicURL, clients, now
+	known := must[*client.Store](t)(client.New(config))
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{
 		DB: d, Ring: ring, Clients: known, Now: now,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: 720 * time.Hour,
@@ -109,7 +110,7 @@ func newSiteWith(t *testing.T, publicURL string, config Config, clients ...clien
 		Groups: []access.Group{{Name: "few", Members: []string{"005B"}}},
 	}))
 	c := must[*Console](t)(New(Config{
-		Access: control, DocumentHosts: config.DocumentHosts, Dynamic: config.Dynamic,
+		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
 		Audit: s.audit, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))

@@ -93,7 +93,6 @@ func (p *product) openHandlers() (err error) {
 	p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
 		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
-		DocumentHosts: c.Registration.MetadataDocuments.AllowHosts, Dynamic: c.Registration.Dynamic.Enabled,
 	})
 	return err
 }
