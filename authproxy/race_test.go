@@ -1,34 +1,22 @@
 package authproxy
 
 import (
-	"cmp"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
 // A race is decided by what the database does between two statements, so it is run
-// often: each of these tests lets raceCallers loose on one thing, ten times, and as many
-// times as SFMCP_TEST_ROUNDS says where it is set.
+// often: each of these tests lets raceCallers loose on one thing, for many rounds.
 const raceCallers = 50
-
-func rounds(t *testing.T) int {
-	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "10"))
-	if err != nil {
-		t.Fatalf("SFMCP_TEST_ROUNDS: %v", err)
-	}
-	return n
-}
 
 // raced is what one of the callers was answered.
 type raced struct {
@@ -116,7 +104,7 @@ func (f *fixture) quickCode(t *testing.T) (grantID, code string) {
 func TestAS05RaceToRedeem(t *testing.T) {
 	t.Parallel()
 	f := startRace(t)
-	for range rounds(t) {
+	for range dbtest.Rounds(t) {
 		id, code := f.quickCode(t)
 		var won []raced
 		for _, a := range f.race(t, func(int) (string, url.Values) { return "/oauth/token", f.codeForm(code) }) {
@@ -143,7 +131,7 @@ func TestAS25RaceToRotate(t *testing.T) {
 	f := startRace(t)
 	id, code := f.quickCode(t)
 	present := f.tokens(t, f.codeForm(code))
-	for range rounds(t) {
+	for range dbtest.Rounds(t) {
 		answers := f.race(t, func(int) (string, url.Values) { return "/oauth/token", refreshForm(present.refresh) })
 		for _, a := range answers {
 			if a.status != http.StatusOK || a.refresh != answers[0].refresh || a.refresh == present.refresh {
@@ -164,7 +152,7 @@ func TestAS25RaceToRotate(t *testing.T) {
 func TestAS47RaceToRevoke(t *testing.T) {
 	t.Parallel()
 	f := startRace(t)
-	for range rounds(t) {
+	for range dbtest.Rounds(t) {
 		id, code := f.quickCode(t)
 		first := f.tokens(t, f.codeForm(code))
 		answers := f.race(t, func(caller int) (string, url.Values) {

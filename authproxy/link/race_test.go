@@ -1,28 +1,16 @@
 package link_test
 
 import (
-	"cmp"
-	"os"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
-// As in package authproxy: so many callers at once, ten times, or as many times as
-// SFMCP_TEST_ROUNDS says.
+// As in package authproxy: so many callers at once, for many rounds.
 const raceCallers = 50
-
-func rounds(t *testing.T) int {
-	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "10"))
-	if err != nil {
-		t.Fatalf("SFMCP_TEST_ROUNDS: %v", err)
-	}
-	return n
-}
 
 // FT-14, FT-19: whenever an access token has run out, callers in two processes make one
 // refresh at a Salesforce that ends a login whose spent token comes again, and all get
@@ -34,7 +22,7 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 	processes := []*process{sim.process(t), sim.process(t)}
 	signIn := func() { sim.signIn(t, processes[0], salesforcesim.RepUsername, salesforcesim.RepID, time.Hour) }
 	signIn()
-	for round := range rounds(t) {
+	for round := range dbtest.Rounds(t) {
 		if _, err := processes[0].db.Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
 			t.Fatal(err)
 		}

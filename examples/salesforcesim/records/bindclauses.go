@@ -116,6 +116,9 @@ func (q *boundQuery) named(n exprNode) *expression {
 // checkGrouping refuses what is neither grouped nor an aggregate in a query of groups, and
 // aggregates everywhere else.
 func (q *boundQuery) checkGrouping(n *queryNode) *Error {
+	if q.count && q.aggregate {
+		return refuseAt("MALFORMED_QUERY", q.text, n.from.at, "COUNT() counts records, not groups")
+	}
 	keys := map[string]bool{}
 	for _, g := range q.groups {
 		keys[g.key] = true

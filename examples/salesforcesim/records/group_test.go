@@ -85,6 +85,7 @@ func TestGroupsRefused(t *testing.T) {
 		{"SELECT Id FROM Account ORDER BY COUNT(Id)", "needs GROUP BY"},
 		{"SELECT COUNT() FROM Account ORDER BY Name", "COUNT() has no order"},
 		{"SELECT COUNT(), Name FROM Account", "unexpected token"},
+		{"SELECT COUNT() FROM Account GROUP BY Industry", "not groups"},
 		{"SELECT Id FROM Account HAVING COUNT(Id) > 1", "unexpected token: 'HAVING'"},
 	} {
 		text, refused := c.query(tt.q)
