@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -249,5 +250,25 @@ func TestC12EndpointInABrowser(t *testing.T) {
 		if a.status != http.StatusUnauthorized || a.header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v", what, a.status, a.header)
 		}
+	}
+}
+
+// S2: what no person can read is not held, and nothing is stored of it.
+func TestS2UnreadableCallsAreNotHeld(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) {
+		c.Servers[2].Policy = &policy.Policy{Name: "confirm", Rules: []policy.Rule{{Effect: policy.Confirm}}}
+	})
+	c := w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	a := c.tool("createAccountWithOpportunity", `{"inputs":[`+strings.Repeat("0,", 300_000)+`0]}`)
+	if !a.failed() || !strings.Contains(a.text(), "more than a person can read") {
+		t.Errorf("%d %.300s", a.status, a.body)
+	}
+	waiting, err := w.handler.Approvals.List(t.Context(), approval.Filter{})
+	if err != nil || len(waiting) != 0 || len(w.forwarded()) != 0 {
+		t.Errorf("%d requests are stored, %v; forwarded %v", len(waiting), err, w.forwarded())
+	}
+	if entries := w.entries("tool.call"); len(entries) != 1 || len(entries[0].Arguments) > 20<<10 {
+		t.Errorf("%d entries", len(entries))
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -22,6 +23,10 @@ func (c *call) hold() error {
 	case c.decision.Quorum > 1: // one decision is all that a request can hold: less than asked for must not do
 		c.recordDenied("more than one approver is required, which is not supported")
 		return answerText(textNoQuorum)
+	}
+	if _, err := ui.Arguments(c.arguments); err != nil { // what nobody can read, nobody is asked
+		c.recordDenied("the arguments are " + err.Error())
+		return answerText(textUnreadable)
 	}
 	// A person is asked about the tool as Salesforce lists it at this moment, and what they
 	// agreed to must be what it lists when the call is made: a listing from before would ask

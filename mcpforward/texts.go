@@ -24,6 +24,7 @@ const (
 	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	textTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
 	textNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
+	textUnreadable = "This needs the approval of a person, and its arguments are more than a person can read on a page. It was not carried out. Make several smaller calls."
 	textNoQuorum   = "This needs the approval of more than one person, which cannot be given here yet. It was not carried out."
 	textAgain      = "The call was not made. Repeat exactly the same call."
 	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,9 +10,21 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Bounds of the arguments that a page shows: so many lines, and so many bytes of their paths
+// and values together, which is more than a request has unless paths repeat. Nobody reads
+// more, and making a page of it would cost far more than the call did.
+const (
+	maxArgumentLines = 2_000
+	maxArgumentBytes = 2 << 20
+)
+
+// ErrUnreadable says that arguments are more than a person can read on a page.
+var ErrUnreadable = errors.New("more than a person can read")
+
 // Arguments takes the JSON arguments of a call apart into one line per leaf, in the
 // order they stand there. Numbers keep their spelling. Nil or empty arguments
-// give no line; anything but one valid JSON value is an error.
+// give no line; anything but one valid JSON value is an error. [ErrUnreadable]: they are too
+// many, or too long.
 func Arguments(canonical []byte) ([]Argument, error) {
 	if len(bytes.TrimSpace(canonical)) == 0 {
 		return nil, nil
@@ -29,6 +42,20 @@ func Arguments(canonical []byte) ([]Argument, error) {
 type argumentWalk struct {
 	decoder *jsontext.Decoder
 	lines   []Argument
+	bytes   int // of all lines, see maxArgumentBytes
+}
+
+// add adds a line whose value is so long in JSON.
+func (w *argumentWalk) add(line Argument, length int) error {
+	for _, step := range line.Path {
+		length += len(step.Name)
+	}
+	w.bytes += length
+	if len(w.lines) == maxArgumentLines || w.bytes > maxArgumentBytes {
+		return ErrUnreadable
+	}
+	w.lines = append(w.lines, line)
+	return nil
 }
 
 func (w *argumentWalk) value(path []Step) error {
@@ -69,7 +96,9 @@ func (w *argumentWalk) inside(path []Step, open jsontext.Kind) error {
 		if open == '{' {
 			kind = "empty object"
 		}
-		w.lines = append(w.lines, Argument{Path: path, Kind: kind, Plain: true})
+		if err := w.add(Argument{Path: path, Kind: kind, Plain: true}, len(kind)); err != nil {
+			return err
+		}
 	}
 	_, err := w.decoder.ReadToken()
 	return err
@@ -77,6 +106,9 @@ func (w *argumentWalk) inside(path []Step, open jsontext.Kind) error {
 
 func (w *argumentWalk) leaf(path []Step, raw jsontext.Value) error {
 	line := Argument{Path: path, Plain: true}
+	if len(raw) > maxArgumentBytes { // before it is unquoted and looked at
+		return ErrUnreadable
+	}
 	switch raw.Kind() {
 	case '"':
 		text, err := jsontext.AppendUnquote(nil, raw)
@@ -96,6 +128,5 @@ func (w *argumentWalk) leaf(path []Step, raw jsontext.Value) error {
 	default:
 		line.Kind, line.Value = "true or false", string(raw)
 	}
-	w.lines = append(w.lines, line)
-	return nil
+	return w.add(line, len(raw))
 }

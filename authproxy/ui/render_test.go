@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -262,5 +263,30 @@ func TestAssets(t *testing.T) {
 	css, err := os.ReadFile("assets/style.css")
 	if err != nil || strings.Contains(string(css), "url(") || strings.Contains(string(css), "@import") {
 		t.Errorf("the style sheet loads something: %v", err)
+	}
+}
+
+// S2: a call of a megabyte does not become a page of a hundred.
+func TestS2ArgumentsAreBounded(t *testing.T) {
+	t.Parallel()
+	for what, arguments := range map[string]string{
+		"leaves":                 `{"body":[` + strings.Repeat(`0,`, 499_999) + `0]}`,
+		"empty lists":            `{"body":[` + strings.Repeat(`[],`, 299_999) + `[]]}`,
+		"one long text":          `{"body":"` + strings.Repeat("x", 3_000_000) + `"}`,
+		"a name that many share": `{"` + strings.Repeat("n", 100_000) + `":[` + strings.Repeat(`1,`, 30) + `1]}`,
+		"deep and wide":          strings.Repeat(`{"`+strings.Repeat("n", 200)+`":`, 60) + `[` + strings.Repeat(`1,`, 1000) + `1]` + strings.Repeat(`}`, 60),
+	} {
+		if lines, err := Arguments([]byte(arguments)); !errors.Is(err, ErrUnreadable) || lines != nil && len(lines) > maxArgumentLines {
+			t.Errorf("%s: %d lines, %v", what, len(lines), err)
+		}
+	}
+	most := `{"body":[` + strings.Repeat(`{"Name":"Acme","Industry":"Energy"},`, maxArgumentLines/2-1) + `{"Name":"Acme","Industry":"Energy"}]}`
+	lines, err := Arguments([]byte(most))
+	if err != nil || len(lines) != maxArgumentLines {
+		t.Fatalf("%d lines, %v", len(lines), err)
+	}
+	w := httptest.NewRecorder()
+	if err := Render(w, http.StatusOK, ApprovalPage{Arguments: lines}); err != nil || w.Body.Len() > 2<<20 {
+		t.Errorf("a page of %d bytes, %v", w.Body.Len(), err)
 	}
 }
