@@ -29,6 +29,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -74,6 +75,7 @@ func (m waitingTests) Run() int {
 		parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0))))
 	}
 	defer endSharedChrome()
+	defer dbtest.Close()
 	return m.M.Run()
 }
 

@@ -20,7 +20,10 @@ const (
 // The main job: sign in, read, be stopped, have a write approved, be cut off.
 func TestMainJob(t *testing.T) {
 	t.Parallel()
-	d := startDemo(t)
+	mainJob(t, startDemo(t))
+}
+
+func mainJob(t *testing.T, d *demo) {
 	c := d.connect("sobject-all", rep)
 
 	tools := c.send("tools/list", map[string]any{}).tools()

@@ -65,12 +65,22 @@ func runOnPostgres(m *testing.M) int {
 		fmt.Println("FAIL:", missing)
 		return 1
 	case s == nil:
-		fmt.Println("skipped on PostgreSQL:", missing)
+		tell("skipped on PostgreSQL: " + missing)
 		return 0
 	}
 	fmt.Println("=== on PostgreSQL")
 	onPostgres = true
 	return m.Run()
+}
+
+// tell prints for go test -v, and to the terminal: the go command shows nothing of a package
+// that passes.
+func tell(line string) {
+	fmt.Println(line)
+	if terminal, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
+		fmt.Fprintln(terminal, filepath.Base(os.Args[0])+": "+line)
+		_ = terminal.Close()
+	}
 }
 
 func startServer() (*server, error) {

@@ -1,0 +1,58 @@
+package mcpforward
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+)
+
+// Two processes that open sessions of one grant at the same time keep no more than may be,
+// and each knows those of the other.
+func TestProcessesKeepTheCapOfSessions(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		now := time.Now()
+		stores := []sessionStore{newSessionStore(dbtest.OpenURL(t, url), func() time.Time { return now }), newSessionStore(dbtest.OpenURL(t, url), func() time.Time { return now })}
+		var all sync.WaitGroup
+		var mu sync.Mutex
+		var ids []string
+		for i := range sessionsPerGrant + 20 {
+			all.Go(func() {
+				id, err := stores[i%2].open(t.Context(), "grt_1", session{version: newestVersion})
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				ids = append(ids, id)
+			})
+		}
+		all.Wait()
+		known := 0
+		for i, id := range ids {
+			s, err := stores[i%2].find(t.Context(), id, "grt_1")
+			if errors.Is(err, errNoSession) {
+				continue
+			}
+			if err != nil || s.version != newestVersion {
+				t.Errorf("%+v, %v", s, err)
+			}
+			known++
+			if _, err := stores[1-i%2].find(t.Context(), id, "grt_2"); !errors.Is(err, errNoSession) {
+				t.Errorf("another grant's: %v", err)
+			}
+			if err := stores[1-i%2].close(t.Context(), s.hash, "grt_1"); err != nil {
+				t.Error(err)
+			}
+			if _, err := stores[i%2].find(t.Context(), id, "grt_1"); !errors.Is(err, errNoSession) {
+				t.Errorf("closed by another process: %v", err)
+			}
+		}
+		if known != sessionsPerGrant {
+			t.Errorf("%d sessions are known, %d may be", known, sessionsPerGrant)
+		}
+	})
+}
