@@ -113,10 +113,10 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 // forgotten first, so that a registration that is gone begins no new ones meanwhile; a
 // client that is configured may ask for new ones.
 func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
+	ctx = context.WithoutCancel(ctx) // nobody may stop it between the two
 	forgetErr := c.Clients.Forget(ctx, clientID)
 	ended, err := c.Grants.RevokeClient(ctx, clientID, act.Why)
 	err = errors.Join(err, forgetErr)
-	ctx = context.WithoutCancel(ctx)
 	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
 	err = errors.Join(err, voidErr)
 	for _, g := range ended {

@@ -11,6 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -224,6 +225,34 @@ func TestCutoffSweep(t *testing.T) {
 	f.clock.Add(720 * time.Hour) // its refresh token is idle for too long
 	sweep()
 	f.wantLogin(t, sim.ManagerID, "revoked")
+}
+
+// A registration that cannot be forgotten does not keep its connections alive, and neither
+// does a caller who has gone: the first is reported.
+func TestCutoffRevokeClientTriesEverything(t *testing.T) {
+	t.Parallel()
+	f := startDynamic(t)
+	id := f.registered(t, plainRegistration)
+	have := f.tokens(t, f.codeForm(f.code(t, "client_id", id), "client_id", id))
+	if _, err := f.db.Writes.Exec(`CREATE TRIGGER kept BEFORE DELETE ON registered_clients BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if ended, err := f.Cutoff.RevokeClient(gone, id, byAdmin); err == nil || len(ended) != 1 {
+		t.Errorf("%d ended, %v", len(ended), err)
+	}
+	f.opens(t, have.access, false)
+	f.wantAudited(t, "client.revoke", "error", "left the company")
+	if _, err := f.db.Writes.Exec(`DROP TRIGGER kept`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Cutoff.RevokeClient(t.Context(), id, byAdmin); err != nil {
+		t.Error(err)
+	}
+	if _, err := f.Clients.LastKnown(t.Context(), id); !errors.Is(err, client.ErrUnknown) {
+		t.Errorf("the registration: %v", err)
+	}
 }
 
 // Whoever asked may hang up half way: what hangs on the access ends all the same, and
