@@ -27,7 +27,7 @@ func (p *person) loseLogin(why link.Failure) {
 
 const backToAccount = `href="/signin?org=acme&amp;return_to=%2Faccount"`
 
-func TestAccountTellsOfALostLogin(t *testing.T) {
+func TestAccountShowsALostLogin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice, bob := s.signIn("acme", "005A"), s.signIn("acme", "005B")
@@ -49,7 +49,7 @@ func TestAccountTellsOfALostLogin(t *testing.T) {
 }
 
 // A call that waits, or was approved, needs the login; one that is over does not.
-func TestApprovalTellsOfALostLogin(t *testing.T) {
+func TestApprovalShowsALostLogin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice := s.signIn("acme", "005A")

@@ -102,7 +102,7 @@ func TestST10ForeignPostgres(t *testing.T) {
 }
 
 // What an administrator does is no attack, and a schema of its own beside others is enough.
-func TestHarmlessPostgresIsAccepted(t *testing.T) {
+func TestPostgresChangesWithoutEffectAreAccepted(t *testing.T) {
 	t.Parallel()
 	url := dbtest.Postgres(t)
 	exec(t, url, `ANALYZE`, `VACUUM FULL`, `REINDEX TABLE grants`, `CREATE EXTENSION IF NOT EXISTS plpgsql`, `ALTER TABLE codes SET (fillfactor = 70)`)

@@ -99,7 +99,7 @@ func write(t *testing.T, path string, text []byte) {
 }
 
 // What an administrator may do is no attack: ANALYZE, VACUUM, another page size.
-func TestHarmlessChangesAreAccepted(t *testing.T) {
+func TestChangesWithoutEffectAreAccepted(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "p.db")
 	open(t, path).Close()

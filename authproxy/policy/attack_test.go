@@ -222,7 +222,7 @@ func TestFW28CustomToolsAreUnknownWhateverTheirName(t *testing.T) {
 	}
 }
 
-func TestFW29OtherDoorsFollowTheSameRules(t *testing.T) {
+func TestFW29PromptsAndResourcesFollowTheSameRules(t *testing.T) {
 	t.Parallel()
 	p := given(allow(class(Read)), confirm(class(Unknown), tools("prompt:flowBacked")))
 	want := map[string]string{
@@ -236,7 +236,7 @@ func TestFW29OtherDoorsFollowTheSameRules(t *testing.T) {
 	}
 }
 
-func TestRS11ReadPolicyCallsNoWriteByAnyDoor(t *testing.T) {
+func TestRS11ReadPolicyCallsNoWriteByAnyMethod(t *testing.T) {
 	t.Parallel()
 	p := given(allow(class(Read)))
 	for _, f := range families {

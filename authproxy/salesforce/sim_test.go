@@ -124,7 +124,7 @@ func TestInstanceURLIsIgnored(t *testing.T) {
 }
 
 // FT-17 and settings: what the simulator can get wrong has its kind and a hint.
-func TestSimulatorFaults(t *testing.T) {
+func TestSimulatorSwitches(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
 		change func(*salesforcesim.Switches)

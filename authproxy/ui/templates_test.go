@@ -50,8 +50,8 @@ func TestTemplateCheckerFindsAMissingField(t *testing.T) {
 		}
 		c := &checker{trees: trees}
 		c.template("x", reflect.TypeFor[MessagePage]())
-		if len(c.faults) == 0 {
-			t.Errorf("%s: no fault found", text)
+		if len(c.problems) == 0 {
+			t.Errorf("%s: no problem found", text)
 		}
 	}
 }
@@ -59,7 +59,7 @@ func TestTemplateCheckerFindsAMissingField(t *testing.T) {
 type checker struct {
 	t      *testing.T
 	trees  map[string]*parse.Tree
-	faults []string
+	problems []string
 }
 
 type scope struct {
@@ -67,8 +67,8 @@ type scope struct {
 	vars map[string]reflect.Type
 }
 
-func (c *checker) fault(format string, args ...any) {
-	c.faults = append(c.faults, fmt.Sprintf(format, args...))
+func (c *checker) problem(format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf(format, args...))
 	if c.t != nil {
 		c.t.Errorf(format, args...)
 	}
@@ -77,7 +77,7 @@ func (c *checker) fault(format string, args ...any) {
 func (c *checker) template(name string, dot reflect.Type) {
 	tree := c.trees[name]
 	if tree == nil {
-		c.fault("template %q is not defined", name)
+		c.problem("template %q is not defined", name)
 		return
 	}
 	c.node(tree.Root, scope{dot: dot, vars: map[string]reflect.Type{"$": dot}})
@@ -108,14 +108,14 @@ func (c *checker) node(n parse.Node, s scope) {
 		c.node(n.List, c.rangeScope(n, s))
 	case *parse.TextNode, *parse.CommentNode:
 	default:
-		c.fault("template uses %T, which this test does not know", n)
+		c.problem("template uses %T, which this test does not know", n)
 	}
 }
 
 func (c *checker) rangeScope(n *parse.RangeNode, s scope) scope {
 	over := c.pipe(n.Pipe, s)
 	if over == nil || over.Kind() != reflect.Slice {
-		c.fault("range over %v", over)
+		c.problem("range over %v", over)
 		return s
 	}
 	inner := scope{dot: over.Elem(), vars: map[string]reflect.Type{}}
@@ -172,12 +172,12 @@ func (c *checker) chain(typ reflect.Type, names []string) reflect.Type {
 			typ = typ.Elem()
 		}
 		if typ.Kind() != reflect.Struct {
-			c.fault("%v has no field %s", typ, name)
+			c.problem("%v has no field %s", typ, name)
 			return nil
 		}
 		f, ok := typ.FieldByName(name)
 		if !ok {
-			c.fault("%v has no field %s", typ, name)
+			c.problem("%v has no field %s", typ, name)
 			return nil
 		}
 		typ = f.Type

@@ -9,14 +9,15 @@
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it.
-// [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds published keys within bounds.
+// [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds
+// published keys within bounds.
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
 // [sfmcp-proxy/authproxy/ui] draws pages.
 //
-// On these stand the parts that store something: [sfmcp-proxy/authproxy/client] (which programs may
-// ask, and how they prove who they are), [sfmcp-proxy/authproxy/grant] (who gave
+// On these stand the parts that store something: [sfmcp-proxy/authproxy/client] (which
+// programs may ask, and how they prove who they are), [sfmcp-proxy/authproxy/grant] (who gave
 // which client access, and the tokens that stand for it),
 // [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
@@ -61,7 +62,7 @@
 // renewed, lost and repaired: authproxy/link/refresh.go, authproxy/console/lost.go,
 // authproxy/signin.go. How a request reaches a handler: cmd/sfmcp-proxy/edge/middleware.go,
 // then cmd/sfmcp-proxy/routes.go. What happens on SIGHUP: cmd/sfmcp-proxy/reload.go; on
-// SIGTERM: cmd/sfmcp-proxy/process.go. More questions: CONTRIBUTING.md, "Where is …". Threats, requirements
-// and their ids: authproxy/THREATS.md. Why something is as it is: the DESIGN.md beside the
+// SIGTERM: cmd/sfmcp-proxy/process.go. More questions: CONTRIBUTING.md, "Where is …".
+// Threats, requirements and their ids: authproxy/THREATS.md. Why something is as it is: the DESIGN.md beside the
 // code.
 package main

@@ -147,7 +147,7 @@ var doctorCases = []doctorCase{
 }
 
 // Each misconfiguration of the simulator is found, with the Setup page and the setting.
-func TestDoctorFaultSwitches(t *testing.T) {
+func TestDoctorSwitches(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	d.connect("sobject-all", rep)

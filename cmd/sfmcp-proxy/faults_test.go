@@ -21,9 +21,9 @@ const (
 	toldFailed = "REQUEST_LIMIT_EXCEEDED"
 )
 
-// faultCase is one way in which Salesforce fails once, right after a write was
+// switchCase is one way in which Salesforce fails once, right after a write was
 // approved, and then while a record is read.
-type faultCase struct {
+type switchCase struct {
 	name   string
 	faults map[string]any
 	strike func(*demo) // besides the switches
@@ -36,20 +36,20 @@ type faultCase struct {
 // webPage is an error page after the record was made. Something between us and Salesforce
 // may send one with any status, also those by which Salesforce refuses a token or a
 // session.
-func webPage(status int, reads bool) faultCase {
-	return faultCase{fmt.Sprint("page ", status), map[string]any{"html_errors": 1, "html_status": status}, nil, toldUnsure, 1, 1, reads}
+func webPage(status int, reads bool) switchCase {
+	return switchCase{fmt.Sprint("page ", status), map[string]any{"html_errors": 1, "html_status": status}, nil, toldUnsure, 1, 1, reads}
 }
 
 // blocked is a page by which something on the way refuses the call.
-func blocked(status int) faultCase {
-	return faultCase{fmt.Sprint("blocked ", status), map[string]any{"html_errors": 1, "html_status": status, "before_effect": true}, nil, toldNot, 0, 1, false}
+func blocked(status int) switchCase {
+	return switchCase{fmt.Sprint("blocked ", status), map[string]any{"html_errors": 1, "html_status": status, "before_effect": true}, nil, toldNot, 0, 1, false}
 }
 
 func expireSessions(d *demo) { d.control("POST", "/sessions/expire", nil, nil) }
 
 // Before an approved write the tool is listed anew; what fails then is healed, or found
 // before anything was sent.
-var faultCases = []faultCase{
+var switchCases = []switchCase{
 	{"session lost, 400", map[string]any{"session_death": "400"}, expireSessions, toldDone, 1, 1, true},
 	{"session lost, 404", map[string]any{"session_death": "404"}, expireSessions, toldDone, 1, 1, true},
 	{"session lost, is_error", map[string]any{"session_death": "is_error"}, expireSessions, toldDone, 1, 1, true},
@@ -81,11 +81,11 @@ var faultCases = []faultCase{
 
 // FT-22 to FT-26, FW-46: whatever Salesforce does, an approved write has one effect at
 // most, what is told of it is true, and repeating it does not do it twice.
-func TestFaultSwitches(t *testing.T) {
+func TestSwitches(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c, b := d.connect("sobject-all", rep), d.browser()
-	for _, f := range faultCases {
+	for _, f := range switchCases {
 		name := "Fault " + f.name
 		d.decide(b, d.approvalURL(c.call("createSobjectRecord", account(name))), rep, "approve")
 		before := d.lastRequest()
@@ -131,7 +131,7 @@ func (d *demo) accounted(tool string) {
 	}
 }
 
-func (d *demo) strike(f faultCase) {
+func (d *demo) strike(f switchCase) {
 	d.t.Helper()
 	if f.strike != nil {
 		f.strike(d)
@@ -258,7 +258,7 @@ func refuseToken(d *demo) {
 func TestTokenRefused(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	for _, f := range []faultCase{
+	for _, f := range []switchCase{
 		{name: rep, strike: refuseToken},
 		{name: manager, faults: map[string]any{"session_death": "404"}, strike: func(d *demo) { refuseToken(d); expireSessions(d) }},
 	} {

@@ -167,9 +167,9 @@ func TestListenersShareOneConnection(t *testing.T) {
 	}
 }
 
-// TestFW35ListenersOfOthersHearNothing: what a server says to one user's session stays
+// TestFW35ListenersOfOthersGetNothing: what a server says to one user's session stays
 // there.
-func TestFW35ListenersOfOthersHearNothing(t *testing.T) {
+func TestFW35ListenersOfOthersGetNothing(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)
 	mine := x.listen(t)
@@ -379,8 +379,8 @@ func TestFW38NotificationIsBounded(t *testing.T) {
 	l.hears(t, toolsChanged)
 }
 
-// TestListenKeepsItsSlot: while somebody listens, the session is not idle.
-func TestListenKeepsItsSlot(t *testing.T) {
+// TestListenKeepsItsSessionSlot: while somebody listens, the session is not idle.
+func TestListenKeepsItsSessionSlot(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)
 	x.listen(t)

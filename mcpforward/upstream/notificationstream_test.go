@@ -54,9 +54,9 @@ func TestListenBacksOff(t *testing.T) {
 	}
 }
 
-// TestListenOutlivesFaults: a server that was up before is waited for, and a dead
+// TestListenOutlivesFailures: a server that was up before is waited for, and a dead
 // session is replaced.
-func TestListenOutlivesFaults(t *testing.T) {
+func TestListenOutlivesFailures(t *testing.T) {
 	t.Parallel()
 	var x *fixture
 	taken := make(chan *get, 10)

@@ -64,7 +64,7 @@ func (x *fixture) open(t *testing.T, repeatable bool) (*Answer, *jsonrpc.Message
 	return a, m
 }
 
-func TestQuestionIsShownAndAnswered(t *testing.T) {
+func TestServerRequestIsForwardedAndAnswered(t *testing.T) {
 	t.Parallel()
 	x := asker(t, 1, elicit)
 	x.target.Client.Elicitation = true
@@ -145,7 +145,7 @@ func TestFW36ResponseReachesOnlyWhoAsked(t *testing.T) {
 	}
 }
 
-func TestUndeclaredQuestionsAreRefused(t *testing.T) {
+func TestUndeclaredServerRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	x := asker(t, 3, `{"jsonrpc":"2.0","id":1,"method":"sampling/createMessage","params":{}}`, `{"jsonrpc":"2.0","id":2,"method":"ping"}`,
 		`{"jsonrpc":"2.0","id":"3","method":"elicitation/create","params":{"mode":"url","url":"https://evil.example"}}`)
@@ -162,7 +162,7 @@ func TestUndeclaredQuestionsAreRefused(t *testing.T) {
 	}
 }
 
-func TestFW38QuestionsAreBounded(t *testing.T) {
+func TestFW38ServerRequestsAreBounded(t *testing.T) {
 	t.Parallel()
 	for method, kind := range map[string]string{"ping": "refused", "roots/list": "shown", "sampling/createMessage": "refused"} {
 		x := newFixture(t, onCall(func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
