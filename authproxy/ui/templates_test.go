@@ -57,8 +57,8 @@ func TestTemplateCheckerFindsAMissingField(t *testing.T) {
 }
 
 type checker struct {
-	t      *testing.T
-	trees  map[string]*parse.Tree
+	t        *testing.T
+	trees    map[string]*parse.Tree
 	problems []string
 }
 
