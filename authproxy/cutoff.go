@@ -67,7 +67,7 @@ func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audi
 	err = errors.Join(err, voidErr, sessionErr, c.Links.Revoke(ctx, org, subject, act.Why))
 	c.forget(org, subject)
 	return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
-		Org: org, Subject: subject, Username: c.username(ctx, org, subject)}, err)
+		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
 }
 
 // UnblockUser lets the user connect again. What was revoked stays so.
@@ -81,7 +81,7 @@ func (c *Cutoff) UnblockUser(ctx context.Context, org, subject string, act Act) 
 		return grant.ErrNotFound
 	}
 	if _, err := c.Audit.Append(ctx, audit.Entry{Actor: act.By, Action: audit.UserUnblock, Outcome: audit.OK, Reason: act.Why,
-		Org: org, Subject: subject, Username: c.username(ctx, org, subject)}); err != nil {
+		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}); err != nil {
 		return err
 	}
 	return c.Grants.UnblockUser(ctx, org, subject)
@@ -218,13 +218,4 @@ func (c *Cutoff) forget(org, subject string) {
 	if c.Forget != nil {
 		c.Forget(org, subject)
 	}
-}
-
-// username is for people who read the log; "" when it is not known.
-func (c *Cutoff) username(ctx context.Context, org, subject string) string {
-	u, err := c.Grants.User(ctx, org, subject)
-	if err != nil {
-		return ""
-	}
-	return u.Username
 }

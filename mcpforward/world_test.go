@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	oauth "sfmcp-proxy/authproxy/client"
@@ -347,7 +348,7 @@ func (w *world) decide(approve bool) *approval.Request {
 	if err != nil || len(pending) != 1 {
 		w.t.Fatalf("%d pending requests, %v", len(pending), err)
 	}
-	r, err := w.approvals.Decide(w.t.Context(), pending[0].ID, approve, "person")
+	r, err := w.approvals.Decide(w.t.Context(), pending[0].ID, approve, actor.User("person"))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // State of a request.
@@ -40,6 +42,10 @@ var (
 	ErrGone = errors.New("the approval request can no longer be decided")
 	// ErrNotApproved: there is no unspent approval of exactly this call.
 	ErrNotApproved = errors.New("the call is not approved")
+	// ErrAlready: the request was decided so before.
+	ErrAlready = errors.New("the approval request was decided so already")
+	// ErrNotApprover: the request is decided by somebody else.
+	ErrNotApprover = errors.New("somebody else must decide")
 	// ErrTooMany: the user has as many pending requests as one may have.
 	ErrTooMany = errors.New("too many approval requests are pending")
 	// ErrNotSpent: only a request that was spent, and has no outcome yet, can be
@@ -91,6 +97,15 @@ func (b Binding) validate() error {
 	return nil
 }
 
+// OfRequester reports whether the requester is the one who decides.
+func (r *Request) OfRequester() bool { return r.Approvers == "requester" }
+
+// Decider is who decides about a request.
+type Decider struct {
+	Actor actor.Actor
+	Org   string // of a Salesforce user
+}
+
 // Digest is the SHA-256 of canonical arguments in hexadecimal: how a person, the
 // audit log and a page name them.
 func Digest(arguments jsontext.Value) string {
@@ -110,7 +125,8 @@ type Request struct {
 
 	CreatedAt, ExpiresAt, DecidedAt, SpentAt time.Time // zero: not yet
 
-	DecidedBy string
+	// DecidedBy has no kind, and the text of an earlier version as its id, if that decided.
+	DecidedBy actor.Actor
 	Outcome   Outcome
 	Why       string // void: what ended it
 	// Result is what the client was answered, for an identical repeat; nil if there is

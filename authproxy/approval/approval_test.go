@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -66,7 +67,7 @@ func submit(t *testing.T, s *Store, b Binding) *Request {
 
 func decide(t *testing.T, s *Store, id string, approve bool) {
 	t.Helper()
-	if _, err := s.Decide(t.Context(), id, approve, "rep"); err != nil {
+	if _, err := s.Decide(t.Context(), id, approve, actor.User("rep")); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -105,7 +106,7 @@ func TestAP01ApproveThenSpendOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.State, want.DecidedBy = Spent, "rep"
+	want.State, want.DecidedBy = Spent, actor.User("rep")
 	want.DecidedAt, want.SpentAt = c.now().Add(-time.Minute), c.now()
 	if diff := cmp.Diff(want, spent); diff != "" {
 		t.Error(diff)
@@ -205,7 +206,7 @@ func TestAP13FloodAndCoolDown(t *testing.T) {
 	if r := submit(t, s, binding("A")); r.ID != first.ID || r.State != Denied {
 		t.Errorf("after a denial: %s", r.State)
 	}
-	if _, err := s.Decide(t.Context(), first.ID, true, "rep"); !errors.Is(err, ErrGone) {
+	if _, err := s.Decide(t.Context(), first.ID, true, actor.User("rep")); !errors.Is(err, ErrGone) {
 		t.Errorf("approving what was denied: %v", err)
 	}
 	c.add(time.Second)
@@ -302,7 +303,7 @@ func TestAP11Expiry(t *testing.T) {
 	approved := submit(t, s, binding("Approved"))
 	decide(t, s, approved.ID, true)
 	c.add(lifetime) // the edge itself is too late
-	got, err := s.Decide(t.Context(), pending.ID, true, "rep")
+	got, err := s.Decide(t.Context(), pending.ID, true, actor.User("rep"))
 	if !errors.Is(err, ErrGone) || got == nil || got.State != Expired {
 		t.Errorf("approving after expiry: %+v, %v", got, err)
 	}
@@ -391,16 +392,16 @@ func TestAP12Void(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	if _, err := s.Decide(t.Context(), "apr_none", true, "rep"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Decide(t.Context(), "apr_none", true, actor.User("rep")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("deciding nothing: %v", err)
 	}
 	r := submit(t, s, binding("A"))
-	if _, err := s.Decide(t.Context(), r.ID, true, ""); err == nil || state(t, s, r.ID) != Pending {
+	if _, err := s.Decide(t.Context(), r.ID, true, actor.User("")); err == nil || state(t, s, r.ID) != Pending {
 		t.Error("nobody approved")
 	}
 	decide(t, s, r.ID, true)
-	got, err := s.Decide(t.Context(), r.ID, false, "late")
-	if !errors.Is(err, ErrGone) || got.State != Approved || got.DecidedBy != "rep" {
+	got, err := s.Decide(t.Context(), r.ID, false, actor.User("late"))
+	if !errors.Is(err, ErrGone) || got.State != Approved || got.DecidedBy != actor.User("rep") {
 		t.Errorf("deciding twice: %+v, %v", got, err)
 	}
 }

@@ -7,14 +7,15 @@ import (
 	"fmt"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 )
 
-// Decide approves or denies a pending request, once; by names the person who does.
-// The caller has checked that this person may. Errors: [ErrNotFound]; [ErrGone],
-// then the request is returned as well, to tell what became of it.
-func (s *Store) Decide(ctx context.Context, id string, approve bool, by string) (*Request, error) {
-	if by == "" {
+// Decide approves or denies a pending request, once, in the name of by. The caller has
+// checked that they may. Errors: [ErrNotFound]; [ErrGone], then the request is returned as
+// well, to tell what became of it.
+func (s *Store) Decide(ctx context.Context, id string, approve bool, by actor.Actor) (*Request, error) {
+	if !by.Known() {
 		return nil, errors.New("deciding approval: nobody decides")
 	}
 	state := Denied
@@ -23,8 +24,8 @@ func (s *Store) Decide(ctx context.Context, id string, approve bool, by string) 
 	}
 	now := db.Millis(s.now())
 	n, err := db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = $1, decided_at = $2, decided_by = $3
-		WHERE id = $4 AND state = 'pending' AND expires_at > $2`, string(state), now, by, id)
+		UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5
+		WHERE id = $6 AND state = 'pending' AND expires_at > $2`, string(state), now, string(by.Kind), by.ID, by.As, id)
 	if err != nil {
 		return nil, fmt.Errorf("deciding approval: %w", err)
 	}

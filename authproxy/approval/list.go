@@ -10,7 +10,8 @@ import (
 )
 
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
-	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by, spent_at, outcome, sealed_result, why`
+	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
+	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why`
 
 // maxListed bounds a list that asks for no bound.
 const maxListed = 1000
@@ -94,11 +95,15 @@ type stored struct {
 func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	var r stored
 	var created, expires, decided, spent int64
+	var untyped string
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
 		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Approvers,
-		&created, &expires, &decided, &r.DecidedBy, &spent, &r.Outcome, &r.sealedResult, &r.Why)
+		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why)
 	if err != nil {
 		return nil, err
+	}
+	if r.DecidedBy.Kind == "" {
+		r.DecidedBy.ID = untyped
 	}
 	r.Role = roleOf(r.Approvers)
 	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)

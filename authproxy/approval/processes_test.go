@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
@@ -82,7 +83,7 @@ func TestProcessesHoldDecideAndSpendOnce(t *testing.T) {
 			}
 		}
 		once("decided", ErrGone, func(i int, s *Store) error {
-			_, err := s.Decide(t.Context(), ids[0], true, fmt.Sprint("person ", i))
+			_, err := s.Decide(t.Context(), ids[0], true, actor.User(fmt.Sprint("person", i)))
 			return err
 		})
 		once("spent", ErrNotApproved, func(_ int, s *Store) error { return second(s.Spend(t.Context(), b)) })
@@ -128,7 +129,7 @@ func TestTwoLiveRequestsOfOneCallCannotBe(t *testing.T) {
 	if _, err := d.Writes.Exec(again, r.ID); err == nil {
 		t.Error("a second one is stored")
 	}
-	if _, err := s.Decide(t.Context(), r.ID, false, "rep"); err != nil {
+	if _, err := s.Decide(t.Context(), r.ID, false, actor.User("rep")); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Writes.Exec(again, r.ID); err != nil {

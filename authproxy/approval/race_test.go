@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // Approve, deny, expire, void and two spenders race for one request. Whatever wins,
@@ -19,8 +21,8 @@ func TestAP16Race(t *testing.T) {
 		r := submit(t, s, b)
 		var spends, approvals, denials, voids, expiries atomic.Int32
 		moves := []func(){
-			func() { count(&approvals, second(s.Decide(t.Context(), r.ID, true, "rep"))) },
-			func() { count(&denials, second(s.Decide(t.Context(), r.ID, false, "rep"))) },
+			func() { count(&approvals, second(s.Decide(t.Context(), r.ID, true, actor.User("rep")))) },
+			func() { count(&denials, second(s.Decide(t.Context(), r.ID, false, actor.User("rep")))) },
 			func() { count(&spends, second(s.Spend(t.Context(), b))) },
 			func() { count(&spends, second(s.Spend(t.Context(), b))) },
 			func() {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -107,8 +108,8 @@ func TestCallWhoseOutcomeIsLost(t *testing.T) {
 		e := entry(ToolCall)
 		e.Class = class
 		err := l.Call(t.Context(), e, func(context.Context) (Result, error) {
-			_, err := l.db.Writes.ExecContext(t.Context(), `CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`)
-			return Result{}, err
+			dbtest.Refuse(t, l.db, "audit_entries")
+			return Result{}, nil
 		})
 		l.Flush()
 		if err != nil || !strings.Contains(log.String(), "audit entry is lost") || !strings.Contains(log.String(), "intent=1") {

@@ -29,7 +29,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 		}
 	}
 	for _, request := range waiting {
-		if ownDecision(&request) {
+		if request.OfRequester() {
 			page.Waiting++
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gorilla/mux"
@@ -121,9 +122,6 @@ func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Reque
 	return a, nil
 }
 
-// ownDecision says whether the requester is the one who decides.
-func ownDecision(a *approval.Request) bool { return a.Approvers == "requester" }
-
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
 	arguments, err := ui.Arguments(a.Arguments)
 	if err != nil {
@@ -133,7 +131,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 	page := ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open:      a.State == approval.Pending && ownDecision(a),
+		Open:      a.State == approval.Pending && a.OfRequester(),
 		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
@@ -164,9 +162,14 @@ func requesterLabel(v ui.Viewer) string {
 	return v.Label()
 }
 
+// deciderLabel names who decided. Only what is stored as the requester is "you": a name
+// that an operator typed, and what earlier versions stored of a name, are marked as such.
 func deciderLabel(a *approval.Request) string {
-	if a.DecidedBy == actor.User(a.Subject).String() {
+	switch {
+	case a.DecidedBy == actor.User(a.Subject):
 		return "you"
+	case a.DecidedBy.Kind == "":
+		return strconv.Quote(a.DecidedBy.ID) + ", as an earlier version of this proxy recorded it"
 	}
-	return a.DecidedBy
+	return a.DecidedBy.String()
 }

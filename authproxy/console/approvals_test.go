@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -349,5 +351,34 @@ func TestWordsForEveryStateAndClass(t *testing.T) {
 			t.Errorf("%s, %s: %q, %q", a.State, a.Outcome, status, next)
 		}
 		seen[status], seen[next] = true, true
+	}
+}
+
+// Only a decision that is stored as the requester's own is "by you"; what an operator
+// typed, now or in an earlier version, is not.
+func TestWhoDecided(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.signIn("acme", "005A")
+	decisions := &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}
+	for i, name := range []string{"user 005A", "005A", "you", "proxy", "مدير", "\x1b[31mred\u202e"} {
+		waiting := alice.ask(fmt.Sprintf(`{"a":%d}`, i), "requester")
+		if _, err := decisions.Approve(t.Context(), approval.Decider{Actor: actor.Operator("root", name)}, waiting.ID); err != nil {
+			t.Fatal(err)
+		}
+		page := alice.get("/approvals/" + waiting.ID)
+		page.want(t, 200, "by operator:root as "+strconv.Quote(name))
+		if strings.Contains(page.text(), "by you") {
+			t.Errorf("%q is taken for the viewer", name)
+		}
+	}
+	for i, text := range []string{"user 005A", "Bob", "you"} { // rows of an earlier version
+		waiting := alice.ask(fmt.Sprintf(`{"b":%d}`, i), "requester")
+		if _, err := s.db.Writes.ExecContext(t.Context(), `UPDATE approvals SET state = 'denied', decided_at = $1, decided_by = $2 WHERE id = $3`,
+			s.now.UnixMilli(), text, waiting.ID); err != nil {
+			t.Fatal(err)
+		}
+		page := alice.get("/approvals/" + waiting.ID)
+		page.want(t, 200, `by "`+text+`", as an earlier version of this proxy recorded it`)
 	}
 }

@@ -12,7 +12,6 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
@@ -35,7 +34,7 @@ type Config struct {
 	Clients    *client.Store
 	Grants     *grant.Store
 	Approvals  *approval.Store
-	Audit      *audit.Log
+	Decisions  Decisions
 	Disconnect Disconnector
 	Logins     Logins
 
@@ -51,8 +50,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Audit == nil || c.Disconnect == nil || c.Logins == nil {
-		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, audit, disconnect and logins are required")
+		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil {
+		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect and logins are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

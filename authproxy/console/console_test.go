@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -112,7 +113,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	c := must[*Console](t)(New(Config{
 		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
-		Audit: s.audit, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
+		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)
 	return s

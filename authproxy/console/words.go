@@ -53,7 +53,7 @@ func statusInWords(a *approval.Request) string {
 func nextInWords(a *approval.Request) string {
 	switch a.State {
 	case approval.Pending:
-		if ownDecision(a) {
+		if a.OfRequester() {
 			return ""
 		}
 		return "You asked for this call, and its policy wants somebody else (" + a.Role + ") to decide it."

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/audit"
 )
 
 func approvalCommand() *cobra.Command {
@@ -34,25 +33,28 @@ func approvalCommand() *cobra.Command {
 }
 
 func showApproval(s *stores, cmd *cobra.Command, args []string) error {
-	r, err := s.findApproval(cmd.Context(), args[0])
+	r, err := s.approvals.Get(cmd.Context(), args[0])
+	if errors.Is(err, approval.ErrNotFound) {
+		return noApproval(args[0])
+	}
 	if err != nil {
 		return err
 	}
 	return printer(cmd).Approval(r)
 }
 
-func (s *stores) findApproval(ctx context.Context, id string) (*approval.Request, error) {
-	r, err := s.approvals.Get(ctx, id)
-	if errors.Is(err, approval.ErrNotFound) {
-		return nil, fmt.Errorf("no approval %q: see 'approval list --all'", id)
-	}
-	return r, err
+func noApproval(id string) error {
+	return fmt.Errorf("no approval %q: see 'approval list --all'", id)
 }
 
 func decideCommand(verb, short string, approve bool) *cobra.Command {
 	named := func(cmd *cobra.Command, args []string) error {
-		if name, _ := cmd.Flags().GetString("as"); name == "" {
+		name, _ := cmd.Flags().GetString("as")
+		if name == "" {
 			return errors.New("--as NAME is required: the audit log names who decided")
+		}
+		if err := actor.CheckName(name); err != nil {
+			return fmt.Errorf("--as: %w", err)
 		}
 		return cobra.ExactArgs(1)(cmd, args)
 	}
@@ -64,51 +66,26 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 			}
 			return s.decide(cmd, args[0], approve, name)
 		})
-	cmd.Flags().String("as", "", "who decides, for the audit log")
+	cmd.Flags().String("as", "", "who decides: a name for the audit log, beside that of the operator")
 	return cmd
 }
 
-// decide records an approval before it takes effect, and a denial after: what gives
-// access must not happen unrecorded, what takes it away must not wait.
+// decide takes an operator's decision, for the person that name says.
 func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string) error {
-	ctx := cmd.Context()
-	r, err := s.findApproval(ctx, id)
-	if err != nil {
+	decisions := s.newDecisions()
+	decide, done := decisions.Deny, "denied"
+	if approve {
+		decide, done = decisions.Approve, "approved"
+	}
+	r, err := decide(cmd.Context(), approval.Decider{Actor: operator(name)}, id)
+	switch {
+	case errors.Is(err, approval.ErrNotFound):
+		return noApproval(id)
+	case errors.Is(err, approval.ErrGone), errors.Is(err, approval.ErrAlready):
+		return fmt.Errorf("%s is %s", id, r.State)
+	case err != nil:
 		return err
 	}
-	verdict, decision := "denied", audit.Deny
-	if approve {
-		verdict, decision = "approved", audit.Approve
-	}
-	entry := audit.Entry{
-		Actor: operator(name), Action: audit.ApprovalDecide, Object: id, Outcome: audit.OK, Decision: decision,
-		Org: r.Org, Subject: r.Subject, Client: r.ClientID, Grant: r.GrantID, Server: r.Server, Tool: r.Tool, Class: r.Class,
-		Approval: id, ArgumentsDigest: r.ArgumentsDigest, DefinitionHash: r.DefinitionHash, PolicyVersion: r.PolicyVersion,
-	}
-	record := func() error { _, err := s.audit.Append(ctx, entry); return err }
-	if approve {
-		if r.State != approval.Pending {
-			return fmt.Errorf("%s is %s", id, r.State)
-		}
-		if err := record(); err != nil {
-			return err
-		}
-	}
-	after, err := s.approvals.Decide(ctx, id, approve, name)
-	if err != nil && approve { // what was recorded has not happened
-		entry.Outcome, entry.Reason = audit.Failed, "not approved"
-		err = errors.Join(err, record())
-	}
-	if errors.Is(err, approval.ErrGone) {
-		return fmt.Errorf("%s is %s", id, after.State)
-	} else if err != nil {
-		return err
-	}
-	if !approve {
-		if err := record(); err != nil {
-			return err
-		}
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", verdict, id)
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", done, id)
 	return err
 }

@@ -91,8 +91,8 @@ func (p *product) openHandlers() (err error) {
 		return err
 	}
 	p.pages, err = console.New(console.Config{
-		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals, Audit: p.audit,
-		Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
+		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
+		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
 	})
 	return err
 }

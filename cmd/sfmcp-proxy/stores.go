@@ -123,6 +123,11 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 	return err
 }
 
+// newDecisions is what takes people's decisions about calls that wait.
+func (s *stores) newDecisions() *authproxy.Decisions {
+	return &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}
+}
+
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {

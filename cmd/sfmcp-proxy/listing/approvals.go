@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -21,6 +22,7 @@ type approvalRow struct {
 	Created   moment          `json:"created" col:"ASKED"`
 	Expires   moment          `json:"expires" col:"EXPIRES"`
 	DecidedBy string          `json:"decided_by,omitempty"`
+	ByKind    actor.Kind      `json:"decided_by_kind,omitempty"` // missing where an earlier version decided
 	Outcome   string          `json:"outcome,omitempty"`
 	Digest    string          `json:"arguments_digest"`
 	Arguments json.RawMessage `json:"arguments,omitempty"`
@@ -28,7 +30,7 @@ type approvalRow struct {
 
 func newApprovalRow(r *approval.Request) approvalRow {
 	return approvalRow{r.ID, r.State, r.Org, r.Subject, r.ClientID, r.Server, r.Tool, r.Class, r.Approvers,
-		moment{r.CreatedAt}, moment{r.ExpiresAt}, r.DecidedBy, string(r.Outcome), r.ArgumentsDigest, json.RawMessage(r.Arguments)}
+		moment{r.CreatedAt}, moment{r.ExpiresAt}, r.DecidedBy.String(), r.DecidedBy.Kind, string(r.Outcome), r.ArgumentsDigest, json.RawMessage(r.Arguments)}
 }
 
 // Approvals prints calls that people decide about.
