@@ -111,9 +111,9 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 // serve listens, calls ready once both listeners answer, and runs until ctx ends;
 // then it lets calls in flight finish.
 func (p *process) serve(ctx context.Context, ready func()) error {
-	hangUp := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
-	signal.Notify(hangUp, syscall.SIGHUP)
-	defer signal.Stop(hangUp)
+	hangup := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
 	if err := p.current.Load().bindOrgs(ctx); err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { defer end(); return edge.Serve(publicServer, public, p.certificate) })
 	g.Go(func() error { defer end(); return edge.Serve(privateServer, private, nil) })
 	g.Go(func() error { p.edge.WatchMemory(background); return nil })
-	g.Go(func() error { p.reloadLoop(background, hangUp, &g); return nil })
+	g.Go(func() error { p.reloadLoop(background, hangup, &g); return nil })
 	p.current.Load().work(background, &g)
 	g.Go(func() error {
 		<-ctx.Done()

@@ -30,7 +30,7 @@ var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_pro
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,
 // only when it is told to by SIGHUP, because half a file may be a whole configuration.
-func (p *process) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *errgroup.Group) {
+func (p *process) reloadLoop(ctx context.Context, hangup <-chan os.Signal, g *errgroup.Group) {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
 	refused := "" // why the key file as it is now is not in force; logged once
@@ -39,7 +39,7 @@ func (p *process) reloadLoop(ctx context.Context, hangUp <-chan os.Signal, g *er
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-hangUp:
+		case <-hangup:
 			if p.reread != nil {
 				p.reloadConfig(ctx, g)
 			}

@@ -41,7 +41,7 @@ func (d *demo) reconfigure(signal func(os.Signal) error, text, says string) {
 
 const saysKept = "configuration cannot be used: the previous one stays in force"
 
-// FT-44: whatever is wrong with the new file, the former configuration stays in force,
+// FT-44: whatever is wrong with the new file, the previous configuration stays in force,
 // all of it, and the log, the audit log and the metrics say so.
 func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
 	t.Parallel()
@@ -127,7 +127,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 	d.control("PUT", "/faults", map[string]any{}, nil)
 	inFlight.Wait()
 	if r := c.call("createSobjectRecord", account("Approved Ltd")); r.Error == nil && !r.Result.IsError {
-		t.Errorf("a write that was approved under the former rules: %s", r.body)
+		t.Errorf("a write that was approved under the previous rules: %s", r.body)
 	}
 	if r := c.call("createSobjectRecord", account("New Ltd")); strings.Contains(r.body, "/approvals/") {
 		t.Errorf("a write that no rule allows any more: %s", r.body)
@@ -150,7 +150,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 	d.must("audit", "verify")
 }
 
-// A reload under load: no call fails for it, and the apps that were succeeded are closed.
+// A reload under load: no call fails for it, and the previous products are closed.
 func TestFT45ReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))

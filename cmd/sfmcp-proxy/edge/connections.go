@@ -105,7 +105,7 @@ func (b *connections) forget(c *connection) {
 	}
 	c.gone = true
 	b.open--
-	b.rest(c, false)
+	b.setIdle(c, false)
 	if c.source.IsValid() {
 		if b.sources[c.source]--; b.sources[c.source] == 0 {
 			delete(b.sources, c.source)
@@ -114,8 +114,8 @@ func (b *connections) forget(c *connection) {
 	b.metrics.connections.Set(float64(b.open))
 }
 
-// rest notes whether a connection is idle. b.mu is held.
-func (b *connections) rest(c *connection, idle bool) {
+// setIdle notes whether a connection is idle. b.mu is held.
+func (b *connections) setIdle(c *connection, idle bool) {
 	switch {
 	case idle && c.idle == nil && !c.gone:
 		c.idle = b.idle.PushBack(c)
@@ -133,7 +133,7 @@ func (b *connections) watch(conn net.Conn, state http.ConnState) {
 	}
 	if c, ok := conn.(*connection); ok {
 		b.mu.Lock()
-		b.rest(c, state == http.StateIdle)
+		b.setIdle(c, state == http.StateIdle)
 		b.mu.Unlock()
 		if state == http.StateIdle {
 			c.Conn.SetWriteDeadline(time.Time{})

@@ -45,27 +45,27 @@ func (r *recorder) Write(p []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
-	r.hurry()
+	r.setDeadline()
 	n, err := r.ResponseWriter.Write(p)
-	r.relax()
+	r.liftDeadline()
 	r.bytes += int64(n)
 	return n, err
 }
 
 // FlushError sends what is buffered; http.ResponseController calls it.
 func (r *recorder) FlushError() error {
-	r.hurry()
-	defer r.relax()
+	r.setDeadline()
+	defer r.liftDeadline()
 	return r.control.Flush()
 }
 
 // finish gives a deadline to what the server sends after the handler.
-func (r *recorder) finish() { r.hurry() }
+func (r *recorder) finish() { r.setDeadline() }
 
 // A response without deadlines is one of a test or a hijacked connection.
-func (r *recorder) hurry() { _ = r.control.SetWriteDeadline(time.Now().Add(r.writeTime)) }
+func (r *recorder) setDeadline() { _ = r.control.SetWriteDeadline(time.Now().Add(r.writeTime)) }
 
-func (r *recorder) relax() {
+func (r *recorder) liftDeadline() {
 	if r.lasting {
 		_ = r.control.SetWriteDeadline(time.Time{})
 	}
