@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +14,43 @@ import (
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 	"sfmcp-proxy/config"
 )
+
+// usageError is a command that was called wrongly.
+type usageError struct{ error }
+
+// usageArgs makes a wrong number of arguments a usage error (exit status 2).
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+		}
+		return nil
+	}
+}
+
+// group is a command that only holds others. Whatever flags it is given, it says which: a
+// complaint about --config would lead away from what is missing.
+func group(use, short string, children ...*cobra.Command) *cobra.Command {
+	var names []string
+	for _, child := range children {
+		names = append(names, child.Name())
+	}
+	cmd := &cobra.Command{
+		Use: use, Short: short, Args: usageArgs(cobra.NoArgs), FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usageError{fmt.Errorf("%s needs one of %s (see %s --help)", cmd.CommandPath(), strings.Join(names, ", "), cmd.CommandPath())}
+		},
+	}
+	cmd.AddCommand(children...)
+	return cmd
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return noun
+	}
+	return noun + "s"
+}
 
 const defaultConfig = "sfmcp-proxy.yaml"
 

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -45,9 +44,6 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// usageError is a command that was called wrongly.
-type usageError struct{ error }
-
 // run executes one command and returns its exit status. What a command prints for
 // its caller goes to out; what went wrong, one line each, goes to errOut.
 func run(ctx context.Context, args []string, out, errOut io.Writer) int {
@@ -71,13 +67,6 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	}
 	fmt.Fprintln(errOut, "sfmcp-proxy:", err)
 	return exitFailed
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
 }
 
 func newRoot() *cobra.Command {
@@ -108,33 +97,6 @@ Try it: sfmcp-proxy demo`,
 		salesforceSimCommand(), versionCommand(),
 	)
 	return root
-}
-
-// usageArgs makes a wrong number of arguments a usage error (exit status 2).
-func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-		}
-		return nil
-	}
-}
-
-// group is a command that only holds others. Whatever flags it is given, it says which: a
-// complaint about --config would lead away from what is missing.
-func group(use, short string, children ...*cobra.Command) *cobra.Command {
-	var names []string
-	for _, child := range children {
-		names = append(names, child.Name())
-	}
-	cmd := &cobra.Command{
-		Use: use, Short: short, Args: usageArgs(cobra.NoArgs), FParseErrWhitelist: cobra.FParseErrWhitelist{UnknownFlags: true},
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usageError{fmt.Errorf("%s needs one of %s (see %s --help)", cmd.CommandPath(), strings.Join(names, ", "), cmd.CommandPath())}
-		},
-	}
-	cmd.AddCommand(children...)
-	return cmd
 }
 
 func versionCommand() *cobra.Command {

@@ -1,0 +1,46 @@
+package demonstration
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+// What is announced is what the configuration has, and a temporary folder does not stay.
+func TestAnnouncementNamesTheConfiguredServers(t *testing.T) {
+	t.Parallel()
+	d, err := Open(Config{Listen: "127.0.0.1:0", SalesforceListen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(d.Setup.ConfigFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var person, program bytes.Buffer
+	if err := errors.Join(d.Setup.Announce(&person, false), d.Setup.Announce(&program, true)); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(text), "upstream:"); n != len(d.Setup.MCPURLs) {
+		t.Errorf("%d servers are configured, %d announced", n, len(d.Setup.MCPURLs))
+	}
+	for name, url := range d.Setup.MCPURLs {
+		if !strings.Contains(string(text), "- name: "+name+"\n") || !strings.Contains(person.String(), url) {
+			t.Errorf("%s is not configured, or %s not announced", name, url)
+		}
+	}
+	var setup Setup
+	if err := json.Unmarshal(program.Bytes(), &setup); err != nil || setup.ConfigFile != d.Setup.ConfigFile || len(setup.Users) == 0 {
+		t.Errorf("%v in %s", err, &program)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(d.Setup.ConfigFile); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the configuration stays: %v", err)
+	}
+}
