@@ -18,11 +18,9 @@ func (r *request) decode() error {
 	if !r.out.Acceptable() {
 		return &refusal{status: http.StatusNotAcceptable, message: "Accept must allow application/json or text/event-stream"}
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(r.out.HTTP(), r.http.Body, r.Limits.RequestBytes))
-	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return &refusal{status: http.StatusRequestEntityTooLarge, code: jsonrpc.InvalidRequest, message: "the message is too large"}
-	} else if err != nil {
-		return badRequest(jsonrpc.ParseError, "the message did not arrive whole")
+	body, err := r.readBody()
+	if err != nil {
+		return err
 	}
 	if r.msg, err = jsonrpc.Decode(body); err != nil {
 		return r.malformed(err)
@@ -32,6 +30,24 @@ func (r *request) decode() error {
 	}
 	r.params = r.params.WithoutNull() // many clients write what they leave out
 	return err
+}
+
+// readBody reads the body whole. Of a user so many are read at a time, from their first byte
+// on: what stalls holds memory like what arrives.
+func (r *request) readBody() ([]byte, error) {
+	end, ok := r.budgets.Of(r.user()).BeginBody(r.http.Context())
+	if !ok {
+		return nil, r.overLimit()
+	}
+	defer end()
+	body, err := io.ReadAll(http.MaxBytesReader(r.out.HTTP(), r.http.Body, r.Limits.RequestBytes))
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return nil, &refusal{status: http.StatusRequestEntityTooLarge, code: jsonrpc.InvalidRequest, message: "the message is too large"}
+	}
+	if err != nil {
+		return nil, badRequest(jsonrpc.ParseError, "the message did not arrive whole")
+	}
+	return body, nil
 }
 
 // malformed records a body that is not one strict message: no client sends that by

@@ -2,6 +2,8 @@ package mcpforward
 
 import (
 	"errors"
+	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/mcpforward/limit"
 )
 
 // What clients send in good faith, written to some revision of the protocol.
@@ -270,5 +273,32 @@ func TestS2UnreadableCallsAreNotHeld(t *testing.T) {
 	}
 	if entries := w.entries("tool.call"); len(entries) != 1 || len(entries[0].Arguments) > 20<<10 {
 		t.Errorf("%d entries", len(entries))
+	}
+}
+
+// S11: of one user's stalled uploads so many are read at a time; the rest wait outside, and
+// others go on.
+func TestS11StalledUploadsAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c, other := rep(w), w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
+	budget := w.handler.budgets.Of(limit.User{Org: "acme", Subject: salesforcesim.RepID})
+	most := 2 * w.handler.Limits.ConcurrentCalls
+	for range 4 * most {
+		conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		fmt.Fprintf(conn, "POST /mcp/sales HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nMcp-Session-Id: %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: 1000000\r\n\r\n{", w.handler.host, c.token, c.session)
+	}
+	for deadline := time.Now().Add(time.Minute); budget.Bodies() < most && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if a := other.call("ping", `{}`); a.status != http.StatusOK {
+		t.Errorf("another user: %d %s", a.status, a.body)
+	}
+	if n := budget.Bodies(); n != most {
+		t.Errorf("%d bodies are read at a time, want %d", n, most)
 	}
 }

@@ -17,6 +17,10 @@ const (
 	// given at once. What is held back takes a place among the requests of its address.
 	refusalsHeld = 100
 
+	// bodiesPerCall is how many bodies of a user may be read at a time for each call that may
+	// be under way: what arrives slowly holds memory, whether or not a call comes of it.
+	bodiesPerCall = 2
+
 	// Of a user's refusals RefusalsAtOnce are recorded at once and then one in RefusalPause,
 	// with the number of those in between: a client in a loop must not fill the audit log.
 	RefusalsAtOnce = 10
@@ -28,6 +32,7 @@ type Budget struct {
 	calls   *rate.Limiter
 	now     func() time.Time
 	running chan struct{} // holds one value for each call under way
+	bodies  chan struct{} // the same for each body that is being read
 	used    time.Time     // guarded by the mutex of Budgets
 
 	held       atomic.Int64  // refusals that are about to be given
@@ -38,6 +43,7 @@ type Budget struct {
 func newBudget(l Limits, now func() time.Time) *Budget {
 	return &Budget{
 		calls: perMinute(l.CallsPerMinute), now: now, running: make(chan struct{}, l.ConcurrentCalls),
+		bodies:   make(chan struct{}, bodiesPerCall*l.ConcurrentCalls),
 		refusals: rate.NewLimiter(rate.Every(RefusalPause), RefusalsAtOnce),
 	}
 }
@@ -45,17 +51,32 @@ func newBudget(l Limits, now func() time.Time) *Budget {
 // Allow takes one call from the budget, if there is one left.
 func (u *Budget) Allow() bool { return u.calls.AllowN(u.now(), 1) }
 
-// begin takes one of the user's places, waiting for one until then or until ctx ends.
-func (u *Budget) begin(ctx context.Context, until time.Time) bool {
+// begin takes one of the user's places for calls, waiting for one until then or until ctx
+// ends.
+func (u *Budget) begin(ctx context.Context, until time.Time) bool { return take(ctx, u.running, until) }
+
+// BeginBody takes one of the user's places for bodies that are being read, from before the
+// first byte is; end gives it back. It waits for [QueueTime], or until ctx ends.
+func (u *Budget) BeginBody(ctx context.Context) (end func(), ok bool) {
+	if !take(ctx, u.bodies, time.Now().Add(QueueTime)) {
+		return nil, false
+	}
+	return func() { <-u.bodies }, true
+}
+
+// Bodies is how many bodies of the user are being read.
+func (u *Budget) Bodies() int { return len(u.bodies) }
+
+func take(ctx context.Context, places chan<- struct{}, until time.Time) bool {
 	select {
-	case u.running <- struct{}{}: // mostly at once, and without a timer
+	case places <- struct{}{}: // mostly at once, and without a timer
 		return true
 	default:
 	}
 	ctx, cancel := context.WithDeadline(ctx, until)
 	defer cancel()
 	select {
-	case u.running <- struct{}{}:
+	case places <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false

@@ -137,7 +137,7 @@ func (b *Budgets) Sweep() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for user, u := range b.users {
-		if len(u.running) == 0 && b.now().Sub(u.used) > 2*time.Minute {
+		if len(u.running)+len(u.bodies) == 0 && b.now().Sub(u.used) > 2*time.Minute {
 			delete(b.users, user)
 		}
 	}
