@@ -78,7 +78,7 @@ func (d *Decisions) open(ctx context.Context, by approval.Decider, id string, wh
 	case errors.Is(err, approval.ErrNotFound):
 		return nil, err
 	case err != nil:
-		return r, d.refuse(ctx, by, r, what, "approvers are "+r.Approvers, err)
+		return r, d.refuse(ctx, by, r, what, "approvers are "+string(r.Approvers), err)
 	}
 	if r.State == approval.Pending {
 		return r, nil

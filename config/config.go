@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // Config is the whole configuration. The tag mapstructure names the key in the
@@ -269,7 +271,7 @@ func (c *Config) Warnings() []string {
 	}
 	for _, p := range c.Policies {
 		for i, r := range p.Rules {
-			if role, ok := strings.CutPrefix(r.Approvers, "role:"); ok {
+			if role := policy.Approvers(r.Approvers).Role(); role != "" {
 				out = append(out, fmt.Sprintf("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role))
 			}
 		}

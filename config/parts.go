@@ -16,7 +16,7 @@ func (p Policy) Judge() *policy.Policy {
 	for _, r := range p.Rules {
 		rule := policy.Rule{
 			Effect: policy.Effect(r.Effect), Tools: r.Tools, Users: r.Users, Groups: r.Groups, Clients: r.Clients,
-			Objects: r.Objects, Fields: r.Fields, MaxRows: r.MaxRows, Approvers: r.Approvers, Quorum: r.Quorum,
+			Objects: r.Objects, Fields: r.Fields, MaxRows: r.MaxRows, Approvers: policy.Approvers(r.Approvers), Quorum: r.Quorum,
 		}
 		for _, c := range r.Classes {
 			rule.Classes = append(rule.Classes, policy.Class(c))

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // State of a request.
@@ -98,7 +99,7 @@ func (b Binding) validate() error {
 }
 
 // OfRequester reports whether the requester is the one who decides.
-func (r *Request) OfRequester() bool { return r.Approvers == "requester" }
+func (r *Request) OfRequester() bool { return r.Approvers == policy.Requester }
 
 // Decider is who decides about a request.
 type Decider struct {
@@ -119,8 +120,8 @@ type Request struct {
 	State   State  // as of the moment it was read; expiry included
 	Binding        // Arguments only from Get, Submit, Spend and Decide
 	Class   string // effect class by policy
-	// Approvers says who may decide: "requester" or "role:NAME".
-	Approvers       string
+	// Approvers says who may decide.
+	Approvers       policy.Approvers
 	ArgumentsDigest string // see [Digest]
 
 	CreatedAt, ExpiresAt, DecidedAt, SpentAt time.Time // zero: not yet

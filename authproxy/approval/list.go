@@ -105,7 +105,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	if r.DecidedBy.Kind == "" {
 		r.DecidedBy.ID = untyped
 	}
-	r.Role = roleOf(r.Approvers)
+	r.Role = r.Approvers.Role()
 	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
 	if (r.State == Pending || r.State == Approved) && expires <= db.Millis(s.now()) {
 		r.State = Expired

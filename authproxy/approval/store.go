@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -52,12 +53,12 @@ func New(c Config) (*Store, error) {
 // Submit returns the request that a call with this binding meets: a new pending one,
 // or the one there is (see the package comment); its State tells. Errors:
 // [ErrTooMany].
-func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) (*Request, error) {
+func (s *Store) Submit(ctx context.Context, b Binding, class string, approvers policy.Approvers) (*Request, error) {
 	if err := b.validate(); err != nil {
 		return nil, fmt.Errorf("submitting for approval: %w", err)
 	}
-	b.Role = roleOf(approvers)
-	if b.Role == "" && approvers != "requester" {
+	b.Role = approvers.Role()
+	if !approvers.Valid() {
 		return nil, fmt.Errorf("submitting for approval: nobody may approve (approvers %q)", approvers)
 	}
 	var r *Request
@@ -81,15 +82,6 @@ func (s *Store) Submit(ctx context.Context, b Binding, class, approvers string) 
 		return nil, fmt.Errorf("submitting for approval: %w", err)
 	}
 	return r, nil
-}
-
-// roleOf returns the role of "role:NAME", "" for anything else.
-func roleOf(approvers string) string {
-	role, ok := strings.CutPrefix(approvers, "role:")
-	if !ok {
-		return ""
-	}
-	return role
 }
 
 // standing returns the request that still speaks for b, or nil.
@@ -119,7 +111,7 @@ func (s *Store) admit(ctx context.Context, tx *sql.Tx, b Binding) error {
 	return err
 }
 
-func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class, approvers string) (*Request, error) {
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class string, approvers policy.Approvers) (*Request, error) {
 	now := s.now().UTC().Truncate(time.Millisecond)
 	r := &Request{
 		ID:              "apr_" + strings.ToLower(rand.Text()), // 130 bits
@@ -146,7 +138,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class, approv
 			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at)
 		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
 		r.ID, b.hash(), b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, class,
-		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, approvers, db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt))
+		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, string(approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt))
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 func TestApproveAndSpend(t *testing.T) {
@@ -124,7 +125,7 @@ func TestApproversOtherThanTheRequester(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	alice := s.signIn("acme", "005A")
-	for i, approvers := range []string{"role:approver", "role:requester"} {
+	for i, approvers := range []policy.Approvers{"role:approver", "role:requester"} {
 		waiting := alice.ask(fmt.Sprintf(`{"a":%d}`, i), approvers)
 		page := alice.get("/approvals/" + waiting.ID)
 		page.want(t, 200, "somebody else")

@@ -188,7 +188,7 @@ func binding(org, subject, arguments string) approval.Binding {
 }
 
 // ask submits a call of the person that waits for approvers.
-func (p *person) ask(arguments, approvers string) *approval.Request {
+func (p *person) ask(arguments string, approvers policy.Approvers) *approval.Request {
 	p.t.Helper()
 	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), binding("acme", p.subject, arguments), "create", approvers))
 }

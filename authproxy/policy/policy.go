@@ -49,9 +49,8 @@ type Decision struct {
 	// Hidden means that no arguments could make the tool pass for this principal:
 	// answer as if the tool did not exist.
 	Hidden bool
-	// Approvers and Quorum, for confirm, say who must agree: "requester" or
-	// "role:NAME", and how many of them (at least 1).
-	Approvers string
+	// Approvers and Quorum, for confirm, say who must agree, and how many of them (at least 1).
+	Approvers Approvers
 	Quorum    int
 	// Shadow means that the call would be denied and passes because of the mode.
 	Shadow bool
@@ -149,10 +148,10 @@ func (p *Policy) reason(rule int) string {
 }
 
 // approvers returns who must agree, with the defaults filled in.
-func (r *Rule) approvers() (string, int) {
+func (r *Rule) approvers() (Approvers, int) {
 	who := r.Approvers
 	if who == "" {
-		who = "requester"
+		who = Requester
 	}
 	return who, max(r.Quorum, 1)
 }

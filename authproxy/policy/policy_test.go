@@ -25,16 +25,16 @@ func allow(keys ...change) Rule   { return rule(Allow, keys...) }
 func confirm(keys ...change) Rule { return rule(Confirm, keys...) }
 func deny(keys ...change) Rule    { return rule(Deny, keys...) }
 
-func tools(s ...string) change   { return func(r *Rule) { r.Tools = append([]string{}, s...) } }
-func users(s ...string) change   { return func(r *Rule) { r.Users = append([]string{}, s...) } }
-func groups(s ...string) change  { return func(r *Rule) { r.Groups = append([]string{}, s...) } }
-func clients(s ...string) change { return func(r *Rule) { r.Clients = append([]string{}, s...) } }
-func class(s ...Class) change    { return func(r *Rule) { r.Classes = append([]Class{}, s...) } }
-func objects(s ...string) change { return func(r *Rule) { r.Objects = append([]string{}, s...) } }
-func fields(s ...string) change  { return func(r *Rule) { r.Fields = append([]string{}, s...) } }
-func maxRows(n int) change       { return func(r *Rule) { r.MaxRows = n } }
-func approvers(s string) change  { return func(r *Rule) { r.Approvers = s } }
-func quorum(n int) change        { return func(r *Rule) { r.Quorum = n } }
+func tools(s ...string) change     { return func(r *Rule) { r.Tools = append([]string{}, s...) } }
+func users(s ...string) change     { return func(r *Rule) { r.Users = append([]string{}, s...) } }
+func groups(s ...string) change    { return func(r *Rule) { r.Groups = append([]string{}, s...) } }
+func clients(s ...string) change   { return func(r *Rule) { r.Clients = append([]string{}, s...) } }
+func class(s ...Class) change      { return func(r *Rule) { r.Classes = append([]Class{}, s...) } }
+func objects(s ...string) change   { return func(r *Rule) { r.Objects = append([]string{}, s...) } }
+func fields(s ...string) change    { return func(r *Rule) { r.Fields = append([]string{}, s...) } }
+func maxRows(n int) change         { return func(r *Rule) { r.MaxRows = n } }
+func approvers(s Approvers) change { return func(r *Rule) { r.Approvers = s } }
+func quorum(n int) change          { return func(r *Rule) { r.Quorum = n } }
 
 func given(rules ...Rule) *Policy { return &Policy{Name: "test", Mode: Enforce, Rules: rules} }
 

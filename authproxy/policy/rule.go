@@ -84,8 +84,8 @@ type Rule struct {
 	// query languages, tools that are not known). Tools that take no query are not
 	// affected.
 	MaxRows int
-	// Approvers, for confirm, is "requester" (default) or "role:NAME".
-	Approvers string
+	// Approvers, for confirm, says who must agree; empty means the requester.
+	Approvers Approvers
 	// Quorum, for confirm, is how many approvers must agree; 0 means 1.
 	Quorum int
 }

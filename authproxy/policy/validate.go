@@ -125,19 +125,19 @@ func (r *Rule) validateEffect(c *problems) {
 	}
 	if r.Effect != Confirm {
 		if r.Approvers != "" {
-			c.add("approvers", strconv.Quote(r.Approvers), "it only for effect confirm")
+			c.add("approvers", strconv.Quote(string(r.Approvers)), "it only for effect confirm")
 		}
 		if r.Quorum != 0 {
 			c.add("quorum", strconv.Itoa(r.Quorum), "it only for effect confirm")
 		}
 		return
 	}
-	role, isRole := strings.CutPrefix(r.Approvers, "role:")
+	isRole := strings.HasPrefix(string(r.Approvers), rolePrefix)
 	switch {
-	case isRole && !validWord(role):
-		c.add("approvers", strconv.Quote(r.Approvers)+", which names no role", "role:NAME")
-	case !isRole && r.Approvers != "" && r.Approvers != "requester":
-		c.add("approvers", strconv.Quote(r.Approvers), "requester or role:NAME")
+	case isRole && r.Approvers.Role() == "":
+		c.add("approvers", strconv.Quote(string(r.Approvers))+", which names no role", "role:NAME")
+	case !isRole && r.Approvers != "" && r.Approvers != Requester:
+		c.add("approvers", strconv.Quote(string(r.Approvers)), "requester or role:NAME")
 	}
 	if r.Quorum < 0 {
 		c.add("quorum", strconv.Itoa(r.Quorum), "1 or more")

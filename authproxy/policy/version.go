@@ -23,7 +23,7 @@ func (p *Policy) Version() string {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		who, quorum := r.approvers()
-		b = appendStrings(b, string(r.Effect), strconv.Itoa(r.MaxRows), who, strconv.Itoa(quorum))
+		b = appendStrings(b, string(r.Effect), strconv.Itoa(r.MaxRows), string(who), strconv.Itoa(quorum))
 		for _, list := range [...][]string{r.Tools, r.Users, r.Groups, r.Clients, classNames(r.Classes), r.Objects, r.Fields} {
 			b = appendSet(b, list)
 		}

@@ -29,7 +29,7 @@ type approvalRow struct {
 }
 
 func newApprovalRow(r *approval.Request) approvalRow {
-	return approvalRow{r.ID, r.State, r.Org, r.Subject, r.ClientID, r.Server, r.Tool, r.Class, r.Approvers,
+	return approvalRow{r.ID, r.State, r.Org, r.Subject, r.ClientID, r.Server, r.Tool, r.Class, string(r.Approvers),
 		moment{r.CreatedAt}, moment{r.ExpiresAt}, r.DecidedBy.String(), r.DecidedBy.Kind, string(r.Outcome), r.ArgumentsDigest, json.RawMessage(r.Arguments)}
 }
 
