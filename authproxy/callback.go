@@ -129,7 +129,7 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 	}
 	refused, err := s.keepLogin(ctx, &who, token)
 	if err != nil {
-		return deny(serverError, "the sign-in could not be stored", "internal", err)
+		return deny(serverError, textNotStored, "internal", err)
 	}
 	return who, refused
 }
@@ -150,16 +150,20 @@ var errSomebodyElse = errors.New("the browser is signed in as another user")
 // keepLogin stores the login and learns how people know the user. A blocked user's
 // login is stored too, but only to be revoked at once, with retries.
 func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.Token) (refused *oauthError, err error) {
+	replace := func(ctx context.Context) (audit.Result, error) {
+		return audit.Result{}, s.Links.Replace(ctx, who.Org, token)
+	}
 	_, err = s.Access.Person(ctx, who.Org, who.Subject)
 	blocked := errors.Is(err, grant.ErrBlocked)
-	if err == nil {
-		_, err = s.Audit.Append(ctx, who.entry(audit.LoginFinish, audit.OK, ""))
+	switch {
+	case blocked:
+		_, err = replace(ctx)
+	case err == nil: // without an entry it is not stored: it would serve the connections that the user has already
+		if err = s.Audit.Call(ctx, who.entry(audit.LoginFinish, audit.Intent, ""), replace); err != nil {
+			return &oauthError{code: serverError, description: textNotStored, cause: errors.Join(err, s.discard(ctx, who.Org, token))}, nil
+		}
 	}
-	if err != nil && !blocked {
-		// Stored, it would serve the connections that the user has already.
-		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
-	}
-	if err := s.Links.Replace(ctx, who.Org, token); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
 	}
 	if blocked {
@@ -173,6 +177,8 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	}
 	return nil, nil
 }
+
+const textNotStored = "the sign-in could not be stored"
 
 // discard ends a login that cannot be kept: through the queue, which retries, or at once
 // where not even that can be written.
@@ -210,13 +216,16 @@ func (s *Server) nameUser(ctx context.Context, who *person) error {
 // finishAuthorization makes the grant of a user who may have it and takes the code to
 // the client.
 func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) *oauthError {
-	entry := who.entry(audit.GrantCreate, audit.OK, "")
+	entry := who.entry(audit.GrantCreate, audit.Intent, "")
 	entry.Client, entry.Server, entry.Grant = req.ClientID, req.Server, req.GrantID
-	refuse := func(code, description, reason string, cause error) *oauthError {
+	drop := func(code, description string, cause error) *oauthError {
 		s.dropLink(ctx, who, description)
+		return &oauthError{code: code, description: description, cause: cause}
+	}
+	refuse := func(code, description, reason string, cause error) *oauthError {
 		entry.Outcome, entry.Reason = audit.Denied, reason
 		s.record(ctx, entry)
-		return &oauthError{code: code, description: description, cause: cause}
+		return drop(code, description, cause)
 	}
 	if err := s.stillStands(ctx, req); err != nil {
 		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
@@ -224,15 +233,12 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	if !s.Access.MayUse(who.Person, req.Server) {
 		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)
 	}
-	if _, err := s.Audit.Append(ctx, entry); err != nil { // first, so that no grant goes unrecorded
-		return refuse(serverError, "try again later", "audit", err)
-	}
-	_, code, err := s.Grants.CreateGrant(ctx, req, who.Subject)
+	code, err := s.createGrant(ctx, entry, req, who)
 	if errors.Is(err, grant.ErrBlocked) {
-		return refuse(accessDenied, "this user is blocked here", "user_blocked", err)
+		return drop(accessDenied, "this user is blocked here", err)
 	}
 	if err != nil {
-		return refuse(serverError, "try again later", "internal", err)
+		return drop(serverError, "try again later", err)
 	}
 	// The same browser now needs no second login to open an approval.
 	if err := s.startSession(ctx, w, r, who); err != nil {
@@ -240,6 +246,19 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	}
 	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{"code": {code}}, req.State)
 	return nil
+}
+
+// createGrant makes the grant and its code, recorded first, so that no grant goes
+// unrecorded.
+func (s *Server) createGrant(ctx context.Context, e audit.Entry, req *grant.AuthorizationRequest, who person) (code string, err error) {
+	err = s.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+		_, code, err = s.Grants.CreateGrant(ctx, req, who.Subject)
+		if errors.Is(err, grant.ErrBlocked) {
+			return audit.Result{Outcome: audit.Denied, Reason: "user_blocked"}, err
+		}
+		return audit.Result{}, err
+	})
+	return code, err
 }
 
 // finishSignIn signs the browser in. Only a user with connections keeps a login at
@@ -255,10 +274,13 @@ func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 
 // startSession signs the browser in, recorded first: with a session approvals are given.
 func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, who person) error {
-	if _, err := s.Audit.Append(ctx, who.entry(audit.SessionCreate, audit.OK, "")); err != nil {
+	err := s.Audit.Call(ctx, who.entry(audit.SessionCreate, audit.Intent, ""), func(ctx context.Context) (audit.Result, error) {
+		return audit.Result{}, s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
+	})
+	if err != nil {
 		return fmt.Errorf("signing in: %w", err)
 	}
-	return s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
+	return nil
 }
 
 // dropLink ends the login of a user without live grants.

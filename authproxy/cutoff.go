@@ -80,11 +80,9 @@ func (c *Cutoff) UnblockUser(ctx context.Context, org, subject string, act Act) 
 	if !blocked {
 		return grant.ErrNotFound
 	}
-	if _, err := c.Audit.Append(ctx, audit.Entry{Actor: act.By, Action: audit.UserUnblock, Outcome: audit.OK, Reason: act.Why,
-		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}); err != nil {
-		return err
-	}
-	return c.Grants.UnblockUser(ctx, org, subject)
+	entry := audit.Entry{Actor: act.By, Action: audit.UserUnblock, Reason: act.Why,
+		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}
+	return c.give(ctx, entry, func(ctx context.Context) error { return c.Grants.UnblockUser(ctx, org, subject) })
 }
 
 // RevokeGrant ends one connection. [grant.ErrNotFound] when it is unknown or over.
@@ -148,12 +146,9 @@ func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
 	}
 	have, _ := c.Access.StopMode(ctx) // when it cannot be read, it stops everything
-	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Outcome: audit.OK, Reason: act.Why}
+	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
 	if severity[mode] < severity[have] {
-		if _, err := c.Audit.Append(ctx, entry); err != nil {
-			return err
-		}
-		return c.Access.SetStop(ctx, mode, act.By.String())
+		return c.give(ctx, entry, func(ctx context.Context) error { return c.Access.SetStop(ctx, mode, act.By.String()) })
 	}
 	return c.record(ctx, entry, c.Access.SetStop(ctx, mode, act.By.String()))
 }
@@ -202,6 +197,16 @@ func (c *Cutoff) Sweep(ctx context.Context, now time.Time) error {
 func grantEntry(g *grant.Grant, action audit.Action, act Act) audit.Entry {
 	return audit.Entry{Actor: act.By, Action: action, Reason: act.Why, Org: g.Org, Subject: g.Subject, Username: g.Username,
 		Client: g.ClientID, Grant: g.ID, Server: g.Server}
+}
+
+// give gives access between the entries of its intent and its outcome.
+func (c *Cutoff) give(ctx context.Context, e audit.Entry, do func(context.Context) error) error {
+	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+		if err := do(ctx); err != nil {
+			return audit.Result{}, err
+		}
+		return audit.Result{Reason: e.Reason}, nil
+	})
 }
 
 // record appends what was done, with how it went, and returns what failed.

@@ -91,20 +91,13 @@ func queried(f Finding, result jsontext.Value) Finding {
 }
 
 // ask makes one call in a user's name, recorded like any other, and returns its result.
-// Errors other than [*upstream.Error] are those of recording.
+// Errors other than [*upstream.Error] are [audit.ErrNoIntent].
 func (x *examination) ask(ctx context.Context, s Server, entry audit.Entry, request *jsonrpc.Message) (result jsontext.Value, err error) {
-	entry.Actor, entry.Outcome, entry.Org, entry.Server = x.Actor, audit.Intent, s.Org, s.Name
-	if entry.IntentSeq, err = x.Audit.Append(ctx, entry); err != nil {
-		return nil, err
-	}
-	result, err = x.result(ctx, s, entry.Subject, request)
-	entry.Outcome = audit.OK
-	if err != nil {
-		entry.Outcome, entry.Reason = audit.Failed, err.Error()
-	}
-	if _, lost := x.Audit.Append(context.WithoutCancel(ctx), entry); lost != nil {
-		return nil, lost
-	}
+	entry.Actor, entry.Org, entry.Server = x.Actor, s.Org, s.Name
+	err = x.Audit.Call(ctx, entry, func(ctx context.Context) (audit.Result, error) {
+		result, err = x.result(ctx, s, entry.Subject, request)
+		return audit.Result{}, err
+	})
 	return result, err
 }
 
