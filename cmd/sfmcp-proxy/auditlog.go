@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,9 @@ func auditFlags(cmd *cobra.Command) {
 func auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	filter := audit.Filter{User: text("user"), Tool: text("tool"), Action: text("action")}
+	if filter.Action != "" && !slices.ContainsFunc(audit.Actions(), func(d audit.Described) bool { return d.Action.Matches(filter.Action) }) {
+		return filter, usageError{fmt.Errorf("--action: no entry has the action %q: %s", filter.Action, actionNames())}
+	}
 	var err error
 	if filter.Since, err = when(text("since")); err != nil {
 		return filter, usageError{fmt.Errorf("--since: %w", err)}
@@ -31,6 +36,15 @@ func auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 		return filter, usageError{fmt.Errorf("--until: %w", err)}
 	}
 	return filter, nil
+}
+
+// actionNames lists what --action can be.
+func actionNames() string {
+	var names []string
+	for _, d := range audit.Actions() {
+		names = append(names, string(d.Action))
+	}
+	return strings.Join(names, ", ")
 }
 
 // when reads a time, or an age to be counted back from now.

@@ -138,6 +138,17 @@ func TestOneEntryForOneFact(t *testing.T) {
 	}
 }
 
+func TestActionFilterIsChecked(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	for _, command := range []string{"list", "export"} {
+		if out, status := d.command("audit", command, "--action", "tool.cal"); status != exitUsage || !strings.Contains(out, "tool.call") {
+			t.Errorf("audit %s: status %d, %s", command, status, out)
+		}
+		d.must("audit", command, "--action", "tool.")
+	}
+}
+
 // Whatever an operator types for a person, nobody is taken for that person, and the
 // operator stays named.
 func TestNamedDeciderIsNotTheUser(t *testing.T) {
