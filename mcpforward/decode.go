@@ -28,8 +28,20 @@ func (r *request) decode() error {
 	if r.msg.Params != nil {
 		r.params, err = jsonrpc.ParseObject(r.msg.Params)
 	}
-	r.params = r.params.WithoutNull() // many clients write what they leave out
+	r.params = withoutNull(r.params)
 	return err
+}
+
+// withoutNull leaves out what is null, as many clients write what they leave out. Input is
+// none of that: a null would answer something (see refuseInput).
+func withoutNull(params jsonrpc.Object) jsonrpc.Object {
+	rest := params.WithoutNull()
+	for _, member := range inputMembers {
+		if v, ok := params.Get(member); ok {
+			rest.Set(member, v)
+		}
+	}
+	return rest
 }
 
 // readBody reads the body whole. Of a user so many are read at a time, from their first byte

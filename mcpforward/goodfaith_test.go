@@ -302,3 +302,18 @@ func TestS11StalledUploadsAreBounded(t *testing.T) {
 		t.Errorf("%d bodies are read at a time, want %d", n, most)
 	}
 }
+
+// Input that nobody asked for is refused, also if it is null: the conformance suite has it.
+func TestInputThatNobodyAskedForIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	c := rep(w)
+	for _, more := range []string{`"inputResponses":{}`, `"inputResponses":null`, `"requestState":null`, `"requestState":"x"`} {
+		if a := c.call("tools/call", `{"name":"getUserInfo",`+more+`}`); a.Error == nil || a.Error.Code != -32602 {
+			t.Errorf("%s: %s", more, a.body)
+		}
+	}
+	if n := w.reached(); n != 0 {
+		t.Errorf("%d requests reached Salesforce", n)
+	}
+}

@@ -13,10 +13,13 @@ import (
 // to Salesforce is built from these alone. Others are ignored, as MCP has it for extensions
 // and for capabilities that a receiver did not declare, such as tasks.
 
+// inputMembers are by which a client answers a request for input.
+var inputMembers = []string{"inputResponses", "requestState"}
+
 // refuseInput refuses input for which nobody here has asked the client (MCP 2026-07-28,
 // multi round-trip requests): it would be taken for an answer that a call waits for.
 func refuseInput(params jsonrpc.Object) error {
-	for _, member := range []string{"inputResponses", "requestState"} {
+	for _, member := range inputMembers {
 		if _, ok := params.Get(member); ok {
 			return invalidParams("no input was asked for: " + member)
 		}
