@@ -90,7 +90,7 @@ func startServer() (*server, error) {
 
 // Close ends the server of this test binary. A package with a TestMain of its own that uses
 // [Each] or [Postgres] calls it at its end; where nobody does, the server ends with the
-// process and leaves its files to the system's temporary directory.
+// process, and the next one that starts removes its files.
 func Close() {
 	if !started.Load() {
 		return

@@ -1,7 +1,9 @@
 package dbtest
 
 import (
+	"cmp"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,6 +13,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -54,7 +57,9 @@ var start = sync.OnceValues(func() (_ *server, err error) {
 	if bin == "" {
 		return nil, nil
 	}
-	dir, err := os.MkdirTemp(inMemory(), "dbtest-")
+	parent := cmp.Or(inMemory(), os.TempDir())
+	removeLeftBehind(parent)
+	dir, err := os.MkdirTemp(parent, fmt.Sprintf("dbtest-%d-", os.Getpid()))
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +96,17 @@ func inMemory() string {
 		return ""
 	}
 	return shared
+}
+
+// removeLeftBehind removes the files of test binaries that were killed.
+func removeLeftBehind(parent string) {
+	dirs, _ := filepath.Glob(filepath.Join(parent, "dbtest-*-*"))
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(strings.Split(filepath.Base(dir), "-")[1])
+		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // unprivileged gives dir to a user that PostgreSQL runs as, where this one is root, as
