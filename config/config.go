@@ -5,8 +5,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"sfmcp-proxy/authproxy/policy"
 )
 
 // Config is the whole configuration. The tag mapstructure names the key in the
@@ -57,6 +55,11 @@ type Org struct {
 	Issuer           string   `mapstructure:"issuer"`
 	JWKSURL          string   `mapstructure:"jwks_url"`
 	InsecureHTTP     bool     `mapstructure:"insecure_http"`
+	// Kind is production, sandbox or scratch; empty: what login_url and upstream say.
+	Kind string `mapstructure:"kind"`
+	// AllowHosts are hosts, with their port if it is not 443, that login_url, issuer, jwks_url
+	// and upstream may name beside Salesforce's own.
+	AllowHosts []string `mapstructure:"allow_hosts"`
 }
 
 // Server is one MCP endpoint of ours in front of one hosted MCP server.
@@ -255,51 +258,3 @@ var defaults = map[string]any{
 const defaultTimeout = 60 * time.Second
 
 var defaultScopes = []string{"mcp_api", "refresh_token"}
-
-// Warnings are settings that are accepted but have no effect in this version, and
-// settings that a pilot may have and a production system should not.
-func (c *Config) Warnings() []string {
-	var out []string
-	if d := c.Registration.MetadataDocuments; len(d.AllowHosts) == 0 && (len(d.AllowAddresses) > 0 || d.Resolver != "") {
-		out = append(out, "registration.metadata_documents has no effect without allow_hosts")
-	}
-	if c.Registration.Dynamic.Enabled {
-		out = append(out, "registration.dynamic lets any program that reaches this proxy register a client; people see it as unverified")
-	}
-	if len(c.Console.Roles) > 0 {
-		out = append(out, "console.roles has no effect yet: pages know no roles")
-	}
-	for _, p := range c.Policies {
-		for i, r := range p.Rules {
-			if role := policy.Approvers(r.Approvers).Role(); role != "" {
-				out = append(out, fmt.Sprintf("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role))
-			}
-		}
-	}
-	for _, cl := range c.Clients {
-		for _, uri := range cl.RedirectURIs {
-			if strings.Contains(uri, "*") {
-				out = append(out, "client "+cl.ID+" has the redirect URI "+uri+": redirect URIs are compared as they are, * stands for nothing else")
-			}
-		}
-	}
-	for _, o := range c.Salesforce.Orgs {
-		if o.InsecureHTTP {
-			out = append(out, "salesforce org "+o.Name+" is reached without TLS (insecure_http)")
-		}
-	}
-	for _, p := range c.Policies {
-		if p.Mode == "shadow" {
-			out = append(out, "policy "+p.Name+" only watches (mode shadow): what it would deny passes")
-		}
-	}
-	for _, s := range c.Servers {
-		if len(s.Groups) == 0 {
-			out = append(out, "server "+s.Name+" has no groups: nobody may connect")
-		}
-	}
-	if strings.HasPrefix(c.PublicURL, "http:") {
-		out = append(out, "public_url is http: cookies and tokens cross the wire in the clear")
-	}
-	return out
-}

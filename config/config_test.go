@@ -105,7 +105,7 @@ console:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Warnings()) == 0 {
+	if len(c.Notes()) == 0 {
 		t.Error("settings without effect are accepted in silence")
 	}
 }
@@ -114,7 +114,7 @@ console:
 func TestRedirectWithWildcardIsNoted(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, with("oauth/abc123", "oauth/*"))
-	if err != nil || !strings.Contains(strings.Join(c.Warnings(), "\n"), "client chatgpt has the redirect URI https://chatgpt.com/connector/oauth/*: ") {
+	if err != nil || !strings.Contains(strings.Join(c.Notes(), "\n"), "client chatgpt has the redirect URI https://chatgpt.com/connector/oauth/*: ") {
 		t.Errorf("%v", err)
 	}
 }
@@ -147,7 +147,7 @@ registration:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w := strings.Join(c.Warnings(), "\n"); !strings.Contains(w, "unverified") {
+	if w := strings.Join(c.Notes(), "\n"); !strings.Contains(w, "unverified") {
 		t.Errorf("warnings: %s", w)
 	}
 	for _, id := range []string{"https://claude.ai/c", "http://chatgpt.com/c", "https://chatgpt.com.evil/c", "other"} {
@@ -155,8 +155,8 @@ registration:
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if c, err = load(t, with("", "registration: {metadata_documents: {allow_addresses: [127.0.0.2/32]}}")); err != nil || !strings.Contains(strings.Join(c.Warnings(), "\n"), "allow_hosts") {
-		t.Errorf("addresses without hosts: %v, %v", err, c.Warnings())
+	if c, err = load(t, with("", "registration: {metadata_documents: {allow_addresses: [127.0.0.2/32]}}")); err != nil || !strings.Contains(strings.Join(c.Notes(), "\n"), "allow_hosts") {
+		t.Errorf("addresses without hosts: %v, %v", err, c.Notes())
 	}
 }
 

@@ -21,6 +21,7 @@ func (v *validator) orgs() {
 			v.add(fmt.Sprintf("salesforce.orgs[%d].name", i), quote(o.Name), "a name of its own")
 		}
 		seen[o.Name] = true
+		v.allowHosts(fmt.Sprintf("salesforce.orgs[%d].", i), o)
 		problems := o.OAuth().Validate()
 		wrong := func(key string) bool {
 			return slices.ContainsFunc(problems, func(p salesforce.Problem) bool { return p.Key == key })

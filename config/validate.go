@@ -55,6 +55,7 @@ func (v *validator) production() {
 			v.add(fmt.Sprintf("salesforce.orgs[%d].insecure_http", i), "true", "false, because production is true")
 		}
 	}
+	v.foreignHosts()
 	for i, p := range v.c.Policies {
 		if p.Mode == "shadow" {
 			v.add(fmt.Sprintf("policies[%d].mode", i), `"shadow"`, "enforce, because production is true")

@@ -22,8 +22,8 @@ func checkCommand() *cobra.Command {
 			if _, err := seal.LoadKeyRing(c.KeysFile); err != nil && exists(c.KeysFile) {
 				fmt.Fprintln(cmd.ErrOrStderr(), "note: the proxy will not start:", err)
 			}
-			for _, warning := range c.Warnings() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "note:", warning)
+			for _, note := range c.Notes() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note:", note)
 			}
 			return c.Write(cmd.OutOrStdout())
 		},

@@ -115,8 +115,8 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	}
 	next.forward.TakeOver(previous.forward)
 	next.work(ctx, g)
-	for _, warning := range c.Warnings() {
-		p.log.Warn(warning)
+	for _, note := range c.Notes() {
+		p.log.Warn(note)
 	}
 	p.current.Store(next)
 	g.Go(func() error { return previous.retire(ctx) })

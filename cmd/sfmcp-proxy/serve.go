@@ -19,8 +19,8 @@ func serveCommand() *cobra.Command {
 		records := edge.NewLogWriter(cmd.ErrOrStderr())
 		defer records.Close(flushTime)
 		log := slog.New(edge.WithOrigin{Handler: slog.NewJSONHandler(records, nil)})
-		for _, warning := range c.Warnings() {
-			log.Warn(warning)
+		for _, note := range c.Notes() {
+			log.Warn(note)
 		}
 		p, err := openProcess(cmd.Context(), c, log)
 		if err != nil {
