@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/party"
 )
 
 // authorize opens an authorization request (RFC 6749 4.1.1) and asks the person.
@@ -39,18 +40,18 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		refuse.oauthError = refused
 		return refuse
 	}
-	req.ClientID, req.RedirectURI = c.ID, redirectURI
+	req.ClientID, req.RedirectURI, req.From = c.ID, redirectURI, from(r.Context())
 	id, err := s.Grants.OpenRequest(r.Context(), *req, s.Cookies.Browser(w, r))
 	if err != nil {
 		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
-		if errors.Is(err, grant.ErrTooMany) {
-			refuse.oauthError = &oauthError{code: temporarilyUnavailable, description: "too many sign-ins are under way", cause: err}
-		}
 		return refuse
 	}
 	s.render(w, r, http.StatusOK, s.consentPage(id, req, c))
 	return nil
 }
+
+// from is whose row it is that a request makes.
+func from(ctx context.Context) party.Sources { return party.SourcesOf(audit.OriginOf(ctx).Source) }
 
 func badLink(text string, cause error) *pageError {
 	return &pageError{status: http.StatusBadRequest, title: "This connection cannot be made", text: text,
@@ -70,6 +71,10 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Clien
 	c, err := s.Clients.Current(ctx, id)
 	if errors.Is(err, client.ErrUnknown) {
 		return client.Client{}, "", s.unknownClient(ctx, id, err)
+	}
+	if errors.Is(err, client.ErrTooMany) {
+		return client.Client{}, "", &pageError{status: http.StatusServiceUnavailable, title: "Too many programs", cause: err,
+			text: "This proxy knows as many programs as it can. Tell your administrator."}
 	}
 	if err != nil {
 		return client.Client{}, "", err

@@ -44,7 +44,7 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) {
 		s.writeError(r.Context(), w, err)
 		return
 	}
-	c, err := s.Clients.Register(r.Context(), m)
+	c, err := s.Clients.Register(r.Context(), m, from(r.Context()))
 	if err != nil {
 		s.writeError(r.Context(), w, registrationError(err))
 		return

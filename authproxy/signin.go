@@ -64,10 +64,7 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, return
 		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org."}
 	}
 	browser := s.Cookies.Browser(w, r)
-	id, err := s.Grants.OpenRequest(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo}, browser)
-	if errors.Is(err, grant.ErrTooMany) {
-		return &pageError{status: http.StatusServiceUnavailable, title: "Too many sign-ins", text: "Too many people are signing in. Try again in a few minutes.", cause: err}
-	}
+	id, err := s.Grants.OpenRequest(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo, From: from(r.Context())}, browser)
 	if err != nil {
 		return err
 	}

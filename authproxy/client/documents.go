@@ -144,11 +144,25 @@ func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error
 	if _, err := s.clientOf(&r); err != nil {
 		return Client{}, fmt.Errorf("%w: %w: %w", ErrUnknown, clientdoc.ErrInvalid, err)
 	}
-	row := s.db.Writes.QueryRowContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
-		VALUES ($1, $2, $3, $4, $4, $5)
-		ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, read_at = excluded.read_at, fresh_until = excluded.fresh_until
-		RETURNING asserted_at`, r.id, storedDocument, r.metadata, r.readAt, r.freshUntil)
-	if err := row.Scan(&r.assertedAt); err != nil {
+	u, err := url.Parse(r.id)
+	if err != nil {
+		return Client{}, err
+	}
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		var known bool
+		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM registered_clients WHERE id = $1)`, r.id).Scan(&known)
+		if err == nil && !known {
+			err = s.makeRoom(ctx, tx, storedDocument, maxDocuments)
+		}
+		if err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, network)
+			VALUES ($1, $2, $3, $4, $4, $5, $6)
+			ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, read_at = excluded.read_at, fresh_until = excluded.fresh_until
+			RETURNING asserted_at`, r.id, storedDocument, r.metadata, r.readAt, r.freshUntil, u.Host).Scan(&r.assertedAt)
+	})
+	if err != nil {
 		return Client{}, fmt.Errorf("storing client document: %w", err)
 	}
 	return s.clientOf(&r)

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -19,8 +20,13 @@ import (
 // like the URL of a document (CIMD).
 const dynamicPrefix = "dyn_"
 
-// maxDynamic bounds how many clients are registered at a time.
-const maxDynamic = 10_000
+// How many clients are known at a time that are not configured. Where there are so many, the
+// oldest that no grant refers to gives way: of registrations the busiest source's, of documents
+// those of the host that most came from, which may answer every path with one.
+const (
+	maxDynamic   = 10_000
+	maxDocuments = 1000
+)
 
 // Registration is a client that has registered itself.
 type Registration struct {
@@ -42,8 +48,8 @@ type registeredMetadata struct {
 // of the program's own that are not listed are left out, which the answer has to say (RFC
 // 7591 3.2.1): programs bring them along beside what works everywhere. Any other that is not
 // acceptable, or none that is, is a [*clientdoc.RedirectError]. [ErrTooMany]: there is no
-// room; [ErrUnknown]: this is switched off.
-func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registration, error) {
+// room, as all that are registered are in use; [ErrUnknown]: this is switched off.
+func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata, from party.Sources) (*Registration, error) {
 	if !s.dynamic {
 		return nil, ErrUnknown
 	}
@@ -65,38 +71,42 @@ func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata) (*Registrat
 		return nil, fmt.Errorf("registering client: %w", err)
 	}
 	id, now := seal.Secret(dynamicPrefix), s.millis()
-	var n int64
-	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		if err := s.makeRoom(ctx, tx, now); err != nil {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.makeRoom(ctx, tx, storedDynamic, maxDynamic); err != nil {
 			return err
 		}
-		n, err = db.Affected(ctx, tx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until)
-			SELECT $1, $2, $3, $4, $4, 0 WHERE (SELECT COUNT(*) FROM registered_clients WHERE kind = $2) < $5`,
-			id, storedDynamic, string(metadata), now, maxDynamic)
+		_, err := tx.ExecContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, network, host)
+			VALUES ($1, $2, $3, $4, $4, 0, $5, $6)`, id, storedDynamic, string(metadata), now, from.Network, from.Host)
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("registering client: %w", err)
 	}
-	if n == 0 {
-		return nil, ErrTooMany
-	}
 	return &Registration{id, db.Time(now), m.Name, uris, m.ApplicationType}, nil
 }
 
-// undisturbed is how long a registration that no grant refers to does not give way.
-const undisturbed = 24 * time.Hour
-
-// makeRoom removes the oldest registration that no grant refers to, if there is no room. A
-// flood is over a day later, and meanwhile throws nobody out who has just registered.
-func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, now int64) error {
-	if err := s.db.Lock(ctx, tx, "registered_clients"); err != nil {
+// makeRoom removes the busiest source's oldest client of that kind that no grant refers to,
+// if there are as many as may be. A flood displaces itself: who has just registered is
+// displaced only where his network has most of all, and then as the last.
+func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, kind string, most int) error {
+	if err := s.db.Lock(ctx, tx, "registered_clients"); err != nil { // they are counted
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE (SELECT COUNT(*) FROM registered_clients WHERE kind = $1) >= $2
-		AND id IN (SELECT r.id FROM registered_clients r WHERE r.kind = $1 AND r.created_at <= $3
-			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = r.id) ORDER BY r.created_at, r.id LIMIT 1)`,
-		storedDynamic, maxDynamic, now-undisturbed.Milliseconds())
+	var have int
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM registered_clients WHERE kind = $1`, kind).Scan(&have)
+	if err != nil || have < most {
+		return err
+	}
+	const unused = `registered_clients WHERE kind = $1 AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registered_clients.id)`
+	network, host, err := db.Busiest(ctx, tx, unused, kind)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrTooMany
+	}
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE id = (SELECT id FROM `+unused+`
+		AND network = $2 AND host = $3 ORDER BY read_at, id LIMIT 1)`, kind, network, host)
 	return err
 }
 

@@ -151,19 +151,6 @@ func (d *DB) Lock(ctx context.Context, tx *sql.Tx, name string) error {
 	return nil
 }
 
-// Bounded runs one statement, which adds a row to a table unless there are too many, while
-// nobody else counts and adds. It returns how many rows were added.
-func (d *DB) Bounded(ctx context.Context, table, statement string, args ...any) (n int64, err error) {
-	err = d.Tx(ctx, func(tx *sql.Tx) (err error) {
-		if err = d.Lock(ctx, tx, table); err != nil {
-			return err
-		}
-		n, err = Affected(ctx, tx, statement, args...)
-		return err
-	})
-	return n, err
-}
-
 // ForUpdate ends a SELECT of a transaction that goes by what it has read of these tables
 // (their names or aliases in the statement, by comma): nobody changes those rows before
 // it ends, and what it reads is what the last change made of them.

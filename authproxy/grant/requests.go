@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -35,7 +36,8 @@ const (
 )
 
 // maxOpenRequests bounds what anybody can make the proxy store. Their rate is
-// limited before they get here.
+// limited before they get here. Where there are so many, the busiest source's oldest gives
+// way: a flood displaces itself, and nobody is locked out by it.
 const maxOpenRequests = 10_000
 
 // AuthorizationRequest is stored between /oauth/authorize or /signin and the code or
@@ -62,6 +64,8 @@ type AuthorizationRequest struct {
 	// be recorded before there is a grant.
 	GrantID              string
 	CreatedAt, ExpiresAt time.Time
+	// From is who began it; it is stored, and not read back.
+	From party.Sources
 }
 
 // SentRequest is what [Store.SendRequest] made for the way to Salesforce.
@@ -91,8 +95,7 @@ func scanRequest(row interface{ Scan(...any) error }, more ...any) (*Authorizati
 }
 
 // OpenRequest stores a pending request for the browser that holds the cookie value
-// browser, and returns its id. r's ID, Status and times are ignored. [ErrTooMany]
-// tells that too many are open.
+// browser, and returns its id. r's ID, Status and times are ignored.
 func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser string) (id string, err error) {
 	if browser == "" || r.Org == "" || (r.Kind != Authorize && r.Kind != SignIn) {
 		return "", errors.New("opening authorization request: browser, org and kind are required")
@@ -102,20 +105,41 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 	}
 	id = seal.Secret("")
 	now := s.now()
-	n, err := s.db.Bounded(ctx, "authorization_requests", `INSERT INTO authorization_requests
-		(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
-		 code_challenge, return_to, browser_hash, created_at, expires_at)
-		SELECT $1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
-		WHERE (SELECT COUNT(*) FROM authorization_requests WHERE expires_at > $13) < $15`,
-		seal.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope,
-		r.CodeChallenge, r.ReturnTo, seal.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), maxOpenRequests)
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.makeRoom(ctx, tx, db.Millis(now)); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO authorization_requests
+			(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
+			 code_challenge, return_to, browser_hash, created_at, expires_at, network, host)
+			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			seal.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope, r.CodeChallenge,
+			r.ReturnTo, seal.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), r.From.Network, r.From.Host)
+		return err
+	})
 	if err != nil {
 		return "", fmt.Errorf("opening authorization request: %w", err)
 	}
-	if n == 0 {
-		return "", ErrTooMany
-	}
 	return id, nil
+}
+
+// makeRoom removes the busiest source's oldest request, if as many are open as may be.
+func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, now int64) error {
+	if err := s.db.Lock(ctx, tx, "authorization_requests"); err != nil { // they are counted
+		return err
+	}
+	var open int
+	err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM authorization_requests WHERE expires_at > $1`, now).Scan(&open)
+	if err != nil || open < maxOpenRequests {
+		return err
+	}
+	network, host, err := db.Busiest(ctx, tx, `authorization_requests WHERE expires_at > $1`, now)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM authorization_requests WHERE request_hash = (SELECT request_hash FROM authorization_requests
+		WHERE expires_at > $1 AND network = $2 AND host = $3 ORDER BY created_at, request_hash LIMIT 1)`, now, network, host)
+	return err
 }
 
 // Request returns the pending request of that id, or [ErrNoRequest] when it is

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/party"
 )
 
 func TestRequestKeepsWhatWasAsked(t *testing.T) {
@@ -163,20 +165,101 @@ func TestCL10FinishRace(t *testing.T) {
 	}
 }
 
-func TestOpenRequestsAreBounded(t *testing.T) {
-	t.Parallel()
-	f := open(t)
+// fill opens that many requests, of sources that the SQL expressions name by i.
+func (f *fixture) fill(t *testing.T, n int, network, host string) {
+	t.Helper()
 	_, err := f.db.Writes.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
-		INSERT INTO authorization_requests (request_hash, kind, status, org, browser_hash, created_at, expires_at)
-		SELECT 'h' || i, 'signin', 'pending', 'acme', 'b', $2, $3 FROM n`, maxOpenRequests, f.millis(), f.millis()+60_000)
+		INSERT INTO authorization_requests (request_hash, kind, status, org, browser_hash, created_at, expires_at, network, host)
+		SELECT 'filler ' || i, 'signin', 'pending', 'acme', '', $2, $3, `+network+`, `+host+` FROM n`, n, f.millis(), f.millis()+600_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = f.OpenRequest(t.Context(), authorizeRequest(), "browser")
-	wantErr(t, err, ErrTooMany)
-	f.clock.Add(time.Minute)
-	if _, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser"); err != nil {
-		t.Errorf("after they expired: %v", err)
+}
+
+// openFrom opens a request of an address.
+func (f *fixture) openFrom(t *testing.T, address string) string {
+	t.Helper()
+	r := authorizeRequest()
+	r.From = party.SourcesOf(address)
+	id, err := f.OpenRequest(t.Context(), r, "browser")
+	if err != nil {
+		t.Fatalf("from %s: %v", address, err)
+	}
+	return id
+}
+
+func (f *fixture) wantOpen(t *testing.T, who, id string, open bool) {
+	t.Helper()
+	if _, err := f.Request(t.Context(), id, "browser"); (err == nil) != open {
+		t.Errorf("%s: %v, open should be %t", who, err, open)
+	}
+}
+
+func (f *fixture) openRequests(t *testing.T) (n int) {
+	t.Helper()
+	if err := f.db.Reads.QueryRow(`SELECT COUNT(*) FROM authorization_requests WHERE expires_at > $1`, f.millis()).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestOpenRequestsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.fill(t, maxOpenRequests, "''", "''")
+	for range 3 {
+		f.openFrom(t, "192.0.2.1")
+	}
+	if n := f.openRequests(t); n != maxOpenRequests {
+		t.Errorf("%d are open", n)
+	}
+}
+
+// S4: a network that fills the table, of whatever addresses, displaces itself; everybody
+// else gets in, and stays in while it goes on.
+func TestS4OneNetworkCannotLockOut(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ network, host, flood string }{
+		"34 networks of /64 in one /48": {"'2001:db8:1::/48'", "'2001:db8:1:' || (i % 34) || '::/64'", "2001:db8:1:%x::1"},
+		"a /24 of IPv4":                 {"'198.51.100.0/24'", "'198.51.100.' || (i % 256) || '/32'", "198.51.100.%d"},
+		"4000 networks of /24":          {"'net ' || (i % 4000)", "'net ' || (i % 4000)", "198.51.100.%d"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := open(t)
+			before := f.openFrom(t, "192.0.2.1") // the oldest of all
+			f.clock.Add(time.Second)
+			f.fill(t, maxOpenRequests-1, c.network, c.host)
+			f.clock.Add(time.Second)
+			during := f.openFrom(t, "2001:db8:2::1")
+			var last string
+			for i := range 100 {
+				last = f.openFrom(t, fmt.Sprintf(c.flood, i%34))
+			}
+			f.wantOpen(t, "who was there before", before, true)
+			f.wantOpen(t, "who came during the flood", during, true)
+			f.wantOpen(t, "the newest of the flood", last, true)
+			if n := f.openRequests(t); n != maxOpenRequests {
+				t.Errorf("%d are open", n)
+			}
+		})
+	}
+}
+
+// S4: in a network that is shared with the flood, the flood's own address gives way.
+func TestS4NeighboursOfAFlood(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	neighbour := f.openFrom(t, "198.51.100.7")
+	f.clock.Add(time.Second)
+	f.fill(t, maxOpenRequests-1, "'198.51.100.0/24'", "'198.51.100.9/32'")
+	f.clock.Add(time.Second)
+	mine := f.openFrom(t, "198.51.100.9")
+	f.openFrom(t, "198.51.100.9")
+	f.wantOpen(t, "the neighbour", neighbour, true)
+	f.wantOpen(t, "the newest of the flood", mine, true)
+	if n := f.openRequests(t); n != maxOpenRequests {
+		t.Errorf("%d are open", n)
 	}
 }
 

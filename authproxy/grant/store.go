@@ -32,8 +32,6 @@ var (
 	ErrNoRequest = errors.New("no such authorization request")
 	// ErrOtherBrowser: the request was sent to Salesforce by another browser.
 	ErrOtherBrowser = errors.New("authorization request of another browser")
-	// ErrTooMany: too many authorization requests are open.
-	ErrTooMany = errors.New("too many open authorization requests")
 	// ErrBlocked: the user is blocked.
 	ErrBlocked = errors.New("user is blocked")
 	// ErrNotFound: no such grant or user, or no live one.

@@ -61,6 +61,9 @@ var layer = map[string]int{
 	"authproxy/policy/soql": 0,
 	"authproxy/seal":        0,
 
+	// Which addresses are one party, for the edge and for tables that strangers fill.
+	"authproxy/party": 0,
+
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,
 

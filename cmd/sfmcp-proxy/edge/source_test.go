@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"testing"
@@ -43,14 +44,109 @@ func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
 	if !s.admits("192.0.2.2", now) {
 		t.Error("another address is refused")
 	}
-	for i := range 2 * SignInBurst { // one host has a whole /64
-		s.admits("2001:db8::"+string(rune('a'+i%6)), now)
+	for i := range 34 * SignInBurst { // one network has 65,536 of these
+		if s.admits(fmt.Sprintf("2001:db8:0:%x::%x", i%34, i), now) != (i < SignInBurst) {
+			t.Fatalf("number %d of a /48 from 34 networks of /64", i)
+		}
 	}
-	if s.admits("2001:db8::ffff", now) {
-		t.Error("another address of the same network is admitted")
+	if !s.admits("2001:db8:1::1", now) {
+		t.Error("another network is refused")
 	}
 	if !s.admits("192.0.2.1", now.Add(time.Second)) {
 		t.Error("a second later it is still refused")
+	}
+}
+
+// S4: however many addresses come, those that flood are not forgotten.
+func TestS4AddressTablesKeepTheBusy(t *testing.T) {
+	t.Parallel()
+	s, now := newSourceLimit(SignInsPerSecond, SignInBurst), time.Now()
+	busy := []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"}
+	for _, source := range busy {
+		for range SignInBurst {
+			s.admits(source, now)
+		}
+	}
+	for i := range 5 * knownParties {
+		if !s.admits(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now) {
+			t.Fatalf("address %d is refused", i)
+		}
+	}
+	for i := range 5 * knownParties {
+		if !s.admits(fmt.Sprintf("2001:db8:%x::1", i+1), now) {
+			t.Fatalf("network %d is refused", i)
+		}
+	}
+	for _, source := range busy {
+		if s.admits(source, now) {
+			t.Errorf("%s was forgotten", source)
+		}
+	}
+	if len(s.limiters) > knownParties {
+		t.Errorf("%d are remembered", len(s.limiters))
+	}
+}
+
+// S4: a forwarded address is read in every form that load balancers write.
+func TestS4ForwardedForms(t *testing.T) {
+	t.Parallel()
+	trusted := sources{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
+	for forwarded, want := range map[string]string{
+		"203.0.113.9:4711":                       "203.0.113.9",
+		"[2001:db8::9]:4711":                     "2001:db8::9",
+		"[2001:db8::9]":                          "2001:db8::9",
+		"2001:db8::9":                            "2001:db8::9",
+		`"[2001:db8::9]:4711"`:                   "2001:db8::9",
+		`"203.0.113.9"`:                          "203.0.113.9",
+		"::ffff:203.0.113.9":                     "203.0.113.9",
+		"[::ffff:203.0.113.9]:80":                "203.0.113.9",
+		"fe80::1%<b>":                            "fe80::1",
+		"203.0.113.9,10.2.2.2:80":                "203.0.113.9",
+		"203.0.113.9:1 , [2001:db8:ffff::1]:443": "203.0.113.9",
+		"unknown":                                "10.1.1.1",
+		"203.0.113.9, unknown":                   "10.1.1.1", // what stands before is anybody's word
+		"unknown, 203.0.113.9":                   "203.0.113.9",
+		"1.2.3.4, unknown, 203.0.113.9":          "203.0.113.9",
+		"203.0.113.9, ":                          "10.1.1.1",
+		"1.2.3.4, , 203.0.113.9:99":              "203.0.113.9",
+		"_hidden":                                "10.1.1.1",
+		"203.0.113.9:4711:1":                     "10.1.1.1",
+		"[203.0.113.9":                           "10.1.1.1",
+		`"`:                                      "10.1.1.1",
+		"203.0.113.999":                          "10.1.1.1",
+		"0x7f.1":                                 "10.1.1.1",
+		"203.0.113.9\x00":                        "10.1.1.1",
+	} {
+		r := &http.Request{RemoteAddr: "10.1.1.1:5", Header: http.Header{"X-Forwarded-For": {forwarded}}}
+		if got := trusted.of(r); got != want {
+			t.Errorf("X-Forwarded-For: %s: %s, want %s", forwarded, got, want)
+		}
+	}
+	for forwarded, want := range map[string]string{
+		"for=203.0.113.9":                              "203.0.113.9",
+		`For="[2001:db8::9]:4711";proto=https`:         "2001:db8::9",
+		"proto=https;host=x;for=203.0.113.9;by=10.1.1": "203.0.113.9",
+		"for=1.2.3.4, for=203.0.113.9":                 "203.0.113.9",
+		"for=203.0.113.9, for=10.2.2.2":                "203.0.113.9",
+		`for="1.2.3.4, for=203.0.113.9`:                "203.0.113.9", // an open quote hides nothing
+		"for=203.0.113.9, for=unknown":                 "10.1.1.1",
+		"for=203.0.113.9, proto=https":                 "10.1.1.1",
+		"for=_gazonk":                                  "10.1.1.1",
+		"203.0.113.9":                                  "10.1.1.1",
+		"for":                                          "10.1.1.1",
+	} {
+		r := &http.Request{RemoteAddr: "10.1.1.1:5", Header: http.Header{"Forwarded": {forwarded}}}
+		if got := trusted.of(r); got != want {
+			t.Errorf("Forwarded: %s: %s, want %s", forwarded, got, want)
+		}
+	}
+	for name, r := range map[string]*http.Request{
+		"untrusted peer":       {RemoteAddr: "192.0.2.1:5", Header: http.Header{"Forwarded": {"for=203.0.113.9"}}},
+		"X-Forwarded-For also": {RemoteAddr: "10.1.1.1:5", Header: http.Header{"Forwarded": {"for=203.0.113.9"}, "X-Forwarded-For": {"192.0.2.1"}}},
+	} {
+		if got := trusted.of(r); got != "192.0.2.1" {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 

@@ -4,23 +4,26 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
-	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/party"
 )
 
-// sourceLimit bounds what each address may begin. Nobody is known yet at that point, and each
-// sign-in or registration leaves a row and perhaps an audit entry behind.
+// sourceLimit bounds what each party (package party) may begin. Nobody is known yet at that
+// point, and each sign-in or registration leaves a row and perhaps an audit entry behind.
 type sourceLimit struct {
 	perSecond rate.Limit
 	burst     int
-	limiters  *lru.Cache[string, *rate.Limiter]
+
+	mu       sync.Mutex
+	limiters map[netip.Prefix]*rate.Limiter
 }
 
-// What one address may begin.
+// What one party may begin.
 const (
 	// SignInsPerSecond and SignInBurst are fewer sign-ins than the store holds open at a
 	// time, and more than an office behind one address needs.
@@ -32,31 +35,51 @@ const (
 	RegistrationsPerSecond = 1. / 12
 	RegistrationBurst      = 30
 
-	knownAddresses = 10_000
+	// knownParties are remembered at a time, a MiB or two. Beyond that the one with most left of
+	// its budget is forgotten, of sampledParties that chance chooses: who floods stays known,
+	// however many others come.
+	knownParties   = 10_000
+	sampledParties = 64
 )
 
 func newSourceLimit(perSecond rate.Limit, burst int) *sourceLimit {
-	cache, err := lru.New[string, *rate.Limiter](knownAddresses)
-	if err != nil {
-		panic(err) // the size is a positive constant
-	}
-	return &sourceLimit{perSecond, burst, cache}
+	return &sourceLimit{perSecond: perSecond, burst: burst, limiters: map[netip.Prefix]*rate.Limiter{}}
 }
 
-// admits takes one from the address's budget. An IPv6 host has a whole /64.
+// admits takes one from the budget of the address's party. What is no address is one party.
 func (s *sourceLimit) admits(source string, now time.Time) bool {
-	if address, err := netip.ParseAddr(source); err == nil && address.Is6() && !address.Is4In6() {
-		source = hostNetwork(address).String()
+	address, _ := netip.ParseAddr(source)
+	of := party.Of(address)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	limiter, known := s.limiters[of]
+	if !known {
+		if len(s.limiters) >= knownParties {
+			s.forgetOne(now)
+		}
+		limiter = rate.NewLimiter(s.perSecond, s.burst)
+		s.limiters[of] = limiter
 	}
-	fresh := rate.NewLimiter(s.perSecond, s.burst)
-	if known, found, _ := s.limiters.PeekOrAdd(source, fresh); found {
-		fresh = known
-		s.limiters.Get(source) // mark as used
-	}
-	return fresh.AllowN(now, 1)
+	return limiter.AllowN(now, 1)
 }
 
-// LimitSources refuses an address that begins too many sign-ins, with the answer tooMany,
+// forgetOne forgets whom it costs least to forget: whoever has all of his budget is admitted
+// as if he had never come. s.mu is held.
+func (s *sourceLimit) forgetOne(now time.Time) {
+	var idlest netip.Prefix
+	most, looked := -1., 0
+	for p, limiter := range s.limiters { // in an order of chance
+		if left := limiter.TokensAt(now); left > most {
+			idlest, most = p, left
+		}
+		if looked++; looked == sampledParties {
+			break
+		}
+	}
+	delete(s.limiters, idlest)
+}
+
+// LimitSources refuses a party that begins too many sign-ins, with the answer tooMany,
 // or registers too many clients (RFC 7591 3.2.2).
 func (e *Edge) LimitSources(next, tooMany http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
