@@ -23,7 +23,7 @@ func unauthorized(description string, cause error) *oauthError {
 // identify finds the client and sees that it authenticates as it must. A client that
 // brings a secret believes that it has one, and is told that it has none. The
 // form has the client's id afterwards, wherever it stood.
-func (s *Server) identify(r *http.Request, form url.Values) error {
+func (s endpoints) identify(r *http.Request, form url.Values) error {
 	if form.Get("client_secret") != "" {
 		return unauthorized("clients here have no secret", nil)
 	}
@@ -64,7 +64,7 @@ func (s *Server) identify(r *http.Request, form url.Values) error {
 }
 
 // refuseClient records that somebody who claims to be the client could not prove it.
-func (s *Server) refuseClient(ctx context.Context, id string, refused *oauthError) error {
+func (s endpoints) refuseClient(ctx context.Context, id string, refused *oauthError) error {
 	s.recordRefusal(ctx, audit.Entry{Actor: actor.Client(id), Action: audit.ClientAuthenticate, Outcome: audit.Denied, Client: id, Reason: refused.description})
 	return refused
 }

@@ -159,7 +159,7 @@ func redirect(w http.ResponseWriter, status int, location string) {
 }
 
 // endpoint adapts a handler that answers a client's form with JSON, or with nothing.
-func (s *Server) endpoint(h func(r *http.Request, form url.Values) (answer any, err error)) http.HandlerFunc {
+func (s endpoints) endpoint(h func(r *http.Request, form url.Values) (answer any, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		form, err := clientForm(w, r)
 		var answer any
@@ -174,7 +174,7 @@ func (s *Server) endpoint(h func(r *http.Request, form url.Values) (answer any, 
 	}
 }
 
-func (s *Server) writeError(ctx context.Context, w http.ResponseWriter, err error) {
+func (s endpoints) writeError(ctx context.Context, w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*oauthError](err)
 	if !ok {
 		s.Log.ErrorContext(ctx, "token endpoint failed", "error", err)

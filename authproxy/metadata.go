@@ -49,7 +49,7 @@ type ResourceMetadata struct {
 	ResourceName           string   `json:"resource_name,omitempty"`
 }
 
-func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
+func (s endpoints) serverMetadata(w http.ResponseWriter, r *http.Request) {
 	m := ServerMetadata{
 		Issuer:                        s.issuer,
 		AuthorizationEndpoint:         s.issuer + "/oauth/authorize",
@@ -76,7 +76,7 @@ func (s *Server) serverMetadata(w http.ResponseWriter, r *http.Request) {
 	publish(w, r, m)
 }
 
-func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
+func (s endpoints) resourceMetadata(w http.ResponseWriter, r *http.Request) {
 	if m := s.Access.Server(mux.Vars(r)["server"]); m != nil {
 		publish(w, r, s.describe(m))
 		return
@@ -86,7 +86,7 @@ func (s *Server) resourceMetadata(w http.ResponseWriter, r *http.Request) {
 
 // rootMetadata is for clients that ask for the root form; with several endpoints it
 // would be ambiguous.
-func (s *Server) rootMetadata(w http.ResponseWriter, r *http.Request) {
+func (s endpoints) rootMetadata(w http.ResponseWriter, r *http.Request) {
 	if servers := s.Access.Servers(); len(servers) == 1 {
 		publish(w, r, s.describe(servers[0]))
 		return
@@ -94,7 +94,7 @@ func (s *Server) rootMetadata(w http.ResponseWriter, r *http.Request) {
 	publish(w, r, nil)
 }
 
-func (s *Server) describe(m *access.Server) ResourceMetadata {
+func (s endpoints) describe(m *access.Server) ResourceMetadata {
 	return ResourceMetadata{
 		Resource:               s.Access.Resource(m.Name),
 		AuthorizationServers:   []string{s.issuer},

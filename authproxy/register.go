@@ -38,7 +38,7 @@ type registrationAnswer struct {
 // configuration says so. What it gives is a name: nothing opens by it before a person
 // has consented, on a page that says that nobody has verified it. Nothing that the
 // request names is fetched.
-func (s *Server) register(w http.ResponseWriter, r *http.Request) {
+func (s endpoints) register(w http.ResponseWriter, r *http.Request) {
 	m, err := registrationRequest(w, r)
 	if err != nil {
 		s.writeError(r.Context(), w, err)

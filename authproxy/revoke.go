@@ -9,7 +9,7 @@ import (
 // revoke is the revocation endpoint (RFC 7009 2). A token that is unknown, over or
 // another client's is answered like one that was revoked: nothing to learn here. The
 // hint about its type is not needed, the prefix shows it.
-func (s *Server) revoke(r *http.Request, form url.Values) (any, error) {
+func (s endpoints) revoke(r *http.Request, form url.Values) (any, error) {
 	if err := s.identify(r, form); err != nil {
 		return nil, err
 	}

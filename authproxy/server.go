@@ -71,23 +71,28 @@ func New(c Config) (*Server, error) {
 // Register mounts all paths of the authorization server on m, which must not clean or
 // decode paths (mux's SkipClean and UseEncodedPath).
 func (s *Server) Register(m *mux.Router) {
+	e := endpoints{s}
 	for _, end := range []string{"", "/"} { // clients put the well-known part before a path of "/", too
-		m.HandleFunc("/.well-known/oauth-authorization-server"+end, s.serverMetadata)
-		m.HandleFunc("/.well-known/openid-configuration"+end, s.serverMetadata)
-		m.HandleFunc("/.well-known/oauth-protected-resource"+end, s.rootMetadata)
-		m.HandleFunc("/.well-known/oauth-protected-resource/mcp/{server}"+end, s.resourceMetadata)
+		m.HandleFunc("/.well-known/oauth-authorization-server"+end, e.serverMetadata)
+		m.HandleFunc("/.well-known/openid-configuration"+end, e.serverMetadata)
+		m.HandleFunc("/.well-known/oauth-protected-resource"+end, e.rootMetadata)
+		m.HandleFunc("/.well-known/oauth-protected-resource/mcp/{server}"+end, e.resourceMetadata)
 	}
 	m.HandleFunc("/oauth/authorize", inWindow(s.page(http.MethodGet, s.authorize)))
 	m.HandleFunc("/oauth/consent", inWindow(s.page(http.MethodPost, s.consent)))
 	m.HandleFunc("/oauth/callback", inWindow(s.page(http.MethodGet, s.callback)))
-	m.HandleFunc("/oauth/token", openToScripts(s.endpoint(s.token)))
-	m.HandleFunc("/oauth/revoke", openToScripts(s.endpoint(s.revoke)))
+	m.HandleFunc("/oauth/token", openToScripts(e.endpoint(e.token)))
+	m.HandleFunc("/oauth/revoke", openToScripts(e.endpoint(e.revoke)))
 	if s.Clients.AcceptsRegistration() {
-		m.HandleFunc("/oauth/register", openToScripts(s.register))
+		m.HandleFunc("/oauth/register", openToScripts(e.register))
 	}
 	m.HandleFunc("/signin", s.signIn)
 	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))
 }
+
+// endpoints are what programs call: metadata, registration, tokens, revocation. The rest of
+// the server is pages, which a person goes through in a browser.
+type endpoints struct{ *Server }
 
 // inWindow is for what a client's window goes through.
 func inWindow(h http.HandlerFunc) http.HandlerFunc {

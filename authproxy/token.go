@@ -24,7 +24,7 @@ type tokenAnswer struct {
 }
 
 // token is the token endpoint. It never waits for Salesforce (clients give it 10 s).
-func (s *Server) token(r *http.Request, form url.Values) (any, error) {
+func (s endpoints) token(r *http.Request, form url.Values) (any, error) {
 	var exchange func(context.Context, url.Values) (*grant.Tokens, error)
 	switch kind := form.Get("grant_type"); {
 	case kind == "authorization_code":
@@ -50,7 +50,7 @@ func (s *Server) token(r *http.Request, form url.Values) (any, error) {
 }
 
 // redeem is RFC 6749 4.1.3 with PKCE. The redirect URI must be repeated: it was sent.
-func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, error) {
+func (s endpoints) redeem(ctx context.Context, form url.Values) (*grant.Tokens, error) {
 	if form.Get("code") == "" {
 		return nil, badRequest("code is required")
 	}
@@ -68,7 +68,7 @@ func (s *Server) redeem(ctx context.Context, form url.Values) (*grant.Tokens, er
 }
 
 // refresh is RFC 6749 6. That it succeeded is not recorded: it gives nothing new.
-func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, error) {
+func (s endpoints) refresh(ctx context.Context, form url.Values) (*grant.Tokens, error) {
 	if form.Get("refresh_token") == "" {
 		return nil, badRequest("refresh_token is required")
 	}
@@ -89,14 +89,14 @@ func (s *Server) refresh(ctx context.Context, form url.Values) (*grant.Tokens, e
 // hasLogin says whether calls of the grant can reach Salesforce. While they cannot, its
 // access tokens are answered with 401, and a client that got new ones would go round in
 // circles; invalid_grant makes it ask for an authorization, which brings a new login.
-func (s *Server) hasLogin(ctx context.Context, g *grant.Grant) (bool, error) {
+func (s endpoints) hasLogin(ctx context.Context, g *grant.Grant) (bool, error) {
 	login, err := s.Links.Status(ctx, g.Org, g.Subject)
 	return login.State == link.Active, err
 }
 
 // refuseTokens records a refusal and makes it one that the client is told (RFC 6749
 // 5.2). A replay has ended its grant already; what hangs on it follows.
-func (s *Server) refuseTokens(ctx context.Context, action audit.Action, form url.Values, err error) error {
+func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form url.Values, err error) error {
 	client := form.Get("client_id")
 	if replay, ok := errors.AsType[*grant.ReplayError](err); ok {
 		by := Act{By: actor.Client(client), Why: replay.What + " presented again"}

@@ -41,7 +41,7 @@ func (s *Store) Redeem(ctx context.Context, r Redemption) (*Tokens, error) {
 	}
 	var t *Tokens
 	err := s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
-		t, refused, failed = s.redeem(ctx, tx, r)
+		t, refused, failed = codeRedemption{s, r}.redeem(ctx, tx)
 		return refused, failed
 	})
 	if err != nil {
@@ -50,14 +50,20 @@ func (s *Store) Redeem(ctx context.Context, r Redemption) (*Tokens, error) {
 	return t, nil
 }
 
-func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens, refused, failed error) {
-	now := s.millis()
+// codeRedemption is one redemption on its way.
+type codeRedemption struct {
+	*Store
+	Redemption
+}
+
+func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refused, failed error) {
+	now := r.millis()
 	var c code
 	var blocked int64
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, c.code_hash, c.code_challenge, c.redirect_uri,
 		c.expires_at, c.redeemed_at, c.failures, u.blocked_at
 		FROM codes c JOIN grants ON grants.id = c.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE c.code_hash = $1 AND c.client_id = $2`+s.db.ForUpdate("c, grants"), seal.Hash(r.Code), r.ClientID),
+		WHERE c.code_hash = $1 AND c.client_id = $2`+r.db.ForUpdate("c, grants"), seal.Hash(r.Code), r.ClientID),
 		&c.hash, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &blocked)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidGrant, nil
@@ -74,7 +80,7 @@ func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens
 		_, err := tx.ExecContext(ctx, `UPDATE codes SET failures = failures + 1 WHERE code_hash = $1`, c.hash)
 		return nil, ErrInvalidGrant, err
 	case c.redeemed != 0:
-		refused, failed = s.replayed(ctx, tx, g, "code")
+		refused, failed = r.replayed(ctx, tx, g, "code")
 		return nil, refused, failed
 	case c.expires <= now || blocked != 0 || !g.RevokedAt.IsZero():
 		return nil, ErrInvalidGrant, nil
@@ -83,17 +89,17 @@ func (s *Store) redeem(ctx context.Context, tx *sql.Tx, r Redemption) (t *Tokens
 	if err != nil || n != 1 {
 		return nil, ErrInvalidGrant, err
 	}
-	g.ExpiresAt = db.Time(now).Add(s.lifetimes.RefreshAbsolute)
+	g.ExpiresAt = db.Time(now).Add(r.lifetimes.RefreshAbsolute)
 	n, err = db.Affected(ctx, tx, `UPDATE grants SET activated_at = $1, last_used_at = $1, expires_at = $2
 		WHERE id = $3 AND revoked_at = 0`, now, db.Millis(g.ExpiresAt), g.ID)
 	if err != nil || n != 1 {
 		return nil, ErrInvalidGrant, err
 	}
-	refresh, err := s.issueRefresh(ctx, tx, g)
+	refresh, err := r.issueRefresh(ctx, tx, g)
 	if err != nil {
 		return nil, nil, err
 	}
-	t, failed = s.issue(ctx, tx, g, refresh, g.Scope)
+	t, failed = r.issue(ctx, tx, g, refresh, g.Scope)
 	return t, nil, failed
 }
 

@@ -239,7 +239,7 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 		RETURNING `+requestColumns+`, request_hash, sealed_verifier`,
 		seal.Hash(state), seal.Hash(login), s.millis()), &hash, &sealed)
 	if errors.Is(err, ErrNoRequest) {
-		return nil, "", s.whyNotFinished(ctx, state)
+		return nil, "", whyNotFinished(ctx, s.db.Reads, state, s.millis())
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
@@ -254,10 +254,10 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 	return r, string(plain), nil
 }
 
-func (s *Store) whyNotFinished(ctx context.Context, state string) error {
+func whyNotFinished(ctx context.Context, q querier, state string, now int64) error {
 	var waits bool
-	err := s.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
-		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, seal.Hash(state), s.millis()).Scan(&waits)
+	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
+		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, seal.Hash(state), now).Scan(&waits)
 	if err != nil {
 		return fmt.Errorf("finishing authorization request: %w", err)
 	}

@@ -50,13 +50,14 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
-	hasLogin, err := s.askForLogin(ctx, r)
+	step := rotation{s, r}
+	hasLogin, err := step.askForLogin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rotating refresh token: %w", err)
 	}
 	var t *Tokens
 	err = s.judge(ctx, func(tx *sql.Tx) (refused, failed error) {
-		t, refused, failed = s.rotate(ctx, tx, r, hasLogin)
+		t, refused, failed = step.rotate(ctx, tx, hasLogin)
 		return refused, failed
 	})
 	if err != nil {
@@ -65,17 +66,23 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	return t, nil
 }
 
+// rotation is one rotation on its way.
+type rotation struct {
+	*Store
+	Rotation
+}
+
 // askForLogin asks before the transaction, which keeps others waiting. A login that is lost
 // or found between the two is noticed at the next call or refresh.
-func (s *Store) askForLogin(ctx context.Context, r Rotation) (bool, error) {
+func (r rotation) askForLogin(ctx context.Context) (bool, error) {
 	if r.HasLogin == nil {
 		return true, nil
 	}
-	p, err := s.presented(ctx, s.db.Reads, r, "")
+	p, err := r.presented(ctx, r.db.Reads, "")
 	if err != nil || p == nil {
 		return true, err
 	}
-	if refused := s.refuse(p, r); refused != nil || p.late(s) {
+	if refused := r.refuse(p); refused != nil || p.late(r.Store) {
 		return true, nil // for that
 	}
 	return r.HasLogin(ctx, p.grant)
@@ -87,7 +94,7 @@ type querier interface {
 }
 
 // presented reads what a refresh token stands for; nil: nothing that is the client's.
-func (s *Store) presented(ctx context.Context, q querier, r Rotation, lock string) (*refreshToken, error) {
+func (r rotation) presented(ctx context.Context, q querier, lock string) (*refreshToken, error) {
 	var p refreshToken
 	var err error
 	p.grant, err = scanGrant(q.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
@@ -107,8 +114,8 @@ func (p *refreshToken) late(s *Store) bool {
 }
 
 // refuse says why a token that is not late is no good, whatever the login; nil: it is.
-func (s *Store) refuse(p *refreshToken, r Rotation) error {
-	now := s.millis()
+func (r rotation) refuse(p *refreshToken) error {
+	now := r.millis()
 	_, fits := narrow(p.grant.Scope, r.Scope)
 	switch {
 	case !p.grant.Live(db.Time(now)) || p.blocked != 0 || p.idleExpires <= now:
@@ -121,26 +128,26 @@ func (s *Store) refuse(p *refreshToken, r Rotation) error {
 	return nil
 }
 
-func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation, hasLogin bool) (t *Tokens, refused, failed error) {
-	p, err := s.presented(ctx, tx, r, s.db.ForUpdate("r, grants"))
+func (r rotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t *Tokens, refused, failed error) {
+	p, err := r.presented(ctx, tx, r.db.ForUpdate("r, grants"))
 	switch {
 	case err != nil:
 		return nil, nil, err
 	case p == nil:
 		return nil, ErrInvalidGrant, nil
-	case p.late(s):
-		refused, failed = s.replayed(ctx, tx, p.grant, "refresh token")
+	case p.late(r.Store):
+		refused, failed = r.replayed(ctx, tx, p.grant, "refresh token")
 		return nil, refused, failed
 	}
-	if refused := s.refuse(p, r); refused != nil {
+	if refused := r.refuse(p); refused != nil {
 		return nil, refused, nil
 	}
 	if !hasLogin {
-		return nil, ErrNoLogin, s.waitForLogin(ctx, tx, p.grant)
+		return nil, ErrNoLogin, r.waitForLogin(ctx, tx, p.grant)
 	}
 	var leaf string
 	if p.rotated == 0 {
-		leaf, failed = s.rotateOnce(ctx, tx, p.grant, r.RefreshToken)
+		leaf, failed = r.rotateOnce(ctx, tx, p.grant)
 	} else {
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, p.sealedSuccessor)
 	}
@@ -151,31 +158,31 @@ func (s *Store) rotate(ctx context.Context, tx *sql.Tx, r Rotation, hasLogin boo
 		return nil, nil, failed
 	}
 	scope, _ := narrow(p.grant.Scope, r.Scope)
-	t, failed = s.issue(ctx, tx, p.grant, leaf, scope)
+	t, failed = r.issue(ctx, tx, p.grant, leaf, scope)
 	return t, nil, failed
 }
 
 // waitForLogin bounds how long a grant whose client was refused can still be refreshed.
 // Asking again does not move the bound.
-func (s *Store) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
+func (r rotation) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
 	_, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET idle_expires_at = $1
-		WHERE grant_id = $2 AND rotated_at = 0 AND idle_expires_at > $1`, db.Millis(s.now().Add(withoutLogin)), g.ID)
+		WHERE grant_id = $2 AND rotated_at = 0 AND idle_expires_at > $1`, db.Millis(r.now().Add(withoutLogin)), g.ID)
 	return err
 }
 
-// rotateOnce rotates predecessor, which has not been rotated, and returns its successor.
-func (s *Store) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant, predecessor string) (string, error) {
-	successor, err := s.issueRefresh(ctx, tx, g)
+// rotateOnce rotates the token, which has not been rotated, and returns its successor.
+func (r rotation) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
+	successor, err := r.issueRefresh(ctx, tx, g)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := sealSuccessor(predecessor, successor)
+	sealed, err := sealSuccessor(r.RefreshToken, successor)
 	if err != nil {
 		return "", err
 	}
-	now := s.millis()
+	now := r.millis()
 	n, err := db.Affected(ctx, tx, `UPDATE refresh_tokens SET rotated_at = $1, sealed_successor = $2
-		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, seal.Hash(predecessor))
+		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, seal.Hash(r.RefreshToken))
 	if err != nil {
 		return "", err
 	}
