@@ -50,7 +50,7 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
 	}
-	step := rotation{s, r}
+	step := tokenRotation{s, r}
 	hasLogin, err := step.askForLogin(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("rotating refresh token: %w", err)
@@ -66,15 +66,15 @@ func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	return t, nil
 }
 
-// rotation is one rotation on its way.
-type rotation struct {
+// tokenRotation is one rotation on its way.
+type tokenRotation struct {
 	*Store
 	Rotation
 }
 
 // askForLogin asks before the transaction, which keeps others waiting. A login that is lost
 // or found between the two is noticed at the next call or refresh.
-func (r rotation) askForLogin(ctx context.Context) (bool, error) {
+func (r tokenRotation) askForLogin(ctx context.Context) (bool, error) {
 	if r.HasLogin == nil {
 		return true, nil
 	}
@@ -94,7 +94,7 @@ type querier interface {
 }
 
 // presented reads what a refresh token stands for; nil: nothing that is the client's.
-func (r rotation) presented(ctx context.Context, q querier, lock string) (*refreshToken, error) {
+func (r tokenRotation) presented(ctx context.Context, q querier, lock string) (*refreshToken, error) {
 	var p refreshToken
 	var err error
 	p.grant, err = scanGrant(q.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
@@ -114,7 +114,7 @@ func (p *refreshToken) late(s *Store) bool {
 }
 
 // refuse says why a token that is not late is no good, whatever the login; nil: it is.
-func (r rotation) refuse(p *refreshToken) error {
+func (r tokenRotation) refuse(p *refreshToken) error {
 	now := r.millis()
 	_, fits := narrow(p.grant.Scope, r.Scope)
 	switch {
@@ -128,7 +128,7 @@ func (r rotation) refuse(p *refreshToken) error {
 	return nil
 }
 
-func (r rotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t *Tokens, refused, failed error) {
+func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t *Tokens, refused, failed error) {
 	p, err := r.presented(ctx, tx, r.db.ForUpdate("r, grants"))
 	switch {
 	case err != nil:
@@ -164,14 +164,14 @@ func (r rotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t *Tok
 
 // waitForLogin bounds how long a grant whose client was refused can still be refreshed.
 // Asking again does not move the bound.
-func (r rotation) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
+func (r tokenRotation) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
 	_, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET idle_expires_at = $1
 		WHERE grant_id = $2 AND rotated_at = 0 AND idle_expires_at > $1`, db.Millis(r.now().Add(withoutLogin)), g.ID)
 	return err
 }
 
 // rotateOnce rotates the token, which has not been rotated, and returns its successor.
-func (r rotation) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
+func (r tokenRotation) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
 	successor, err := r.issueRefresh(ctx, tx, g)
 	if err != nil {
 		return "", err
