@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"strings"
 	"testing"
 
 	"sfmcp-proxy/authproxy/approval"
@@ -34,5 +35,32 @@ func TestAP12OtherApprover(t *testing.T) {
 	}
 	if r, _ := w.approvals.Get(t.Context(), own.ID); r.State != approval.Approved {
 		t.Errorf("the requester's own approval is %s", r.State)
+	}
+}
+
+// What a model is told of a call that waits names who can decide and how: never a page
+// whose reader can decide nothing.
+func TestU8WhoDecidesIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		approvers   policy.Approvers
+		says, never []string
+	}{
+		{"requester", []string{"approval of the user who is signed in", "Ask the user to open https://mcp.example.com/approvals/", "approved or denied"}, []string{"role", "approval approve"}},
+		{"role:approver", []string{"a person with the role approver", "the user who is signed in cannot give it", "approval approve apr_", "read the call in full at https://mcp.example.com/approvals/apr_"},
+			[]string{"approved or denied", "Ask the user to open"}},
+		{"role:requester", []string{"a person with the role requester", "approval approve apr_"}, []string{"approved or denied"}},
+	} {
+		text := approvalResult(&approval.Request{ID: "apr_x", State: approval.Pending, Binding: approval.Binding{Role: tt.approvers.Role()}, Approvers: tt.approvers}, "https://mcp.example.com/approvals/apr_x").String()
+		for _, want := range append(tt.says, "not carried out", "repeat exactly the same call") {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s: %q is missing: %s", tt.approvers, want, text)
+			}
+		}
+		for _, unwanted := range tt.never {
+			if strings.Contains(text, unwanted) {
+				t.Errorf("%s: says %q: %s", tt.approvers, unwanted, text)
+			}
+		}
 	}
 }

@@ -97,10 +97,8 @@ func approvalResult(r *approval.Request, url string) jsontext.Value {
 	var v jsontext.Value
 	switch r.State {
 	case approval.Pending:
-		v = toolResult(fmt.Sprintf("This call was not carried out. It waits for the approval of %s. "+
-			"Ask the user to open %s , where the call is shown in full and can be approved or denied; the request expires at %s. "+
-			"Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way.",
-			approverName(r.Role), url, clockTime(r.ExpiresAt)), true)
+		v = toolResult("This call was not carried out. "+waitsFor(r, url)+
+			" Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way.", true)
 	case approval.Denied:
 		v = toolResult(fmt.Sprintf("A person denied this call, so it was not carried out. "+
 			"Tell the user so and do not try another way. The same call is refused until %s.", clockTime(r.ExpiresAt)), true)
@@ -134,11 +132,19 @@ func spentResult(r *approval.Request) jsontext.Value {
 		"It was not sent again. Look in Salesforce before asking for it again.", at), true)
 }
 
-func approverName(role string) string {
-	if role != "" {
-		return "a person with the role " + role
+// waitsFor says who decides about a call, and how: the user on a page, or somebody with a
+// role. Pages know no roles yet, so the user's own page has no buttons for such a call, and
+// an administrator decides for that somebody.
+func waitsFor(r *approval.Request, url string) string {
+	expires := clockTime(r.ExpiresAt)
+	if r.OfRequester() {
+		return fmt.Sprintf("It waits for the approval of the user who is signed in. "+
+			"Ask the user to open %s , where the call is shown in full and can be approved or denied; the request expires at %s.", url, expires)
 	}
-	return "the user who is signed in"
+	return fmt.Sprintf("It waits for the approval of a person with the role %s; the user who is signed in cannot give it. "+
+		"An administrator of sfmcp-proxy records that person's decision with the command: approval approve %s --as NAME . "+
+		"Tell the user to ask that person or the administrator, and to pass on this id; "+
+		"the user can read the call in full at %s . The request expires at %s.", r.Role, r.ID, url, expires)
 }
 
 func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

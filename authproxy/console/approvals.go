@@ -40,7 +40,11 @@ func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) er
 		if line.Gist, err = c.gist(r.Context(), waiting[i].ID); err != nil {
 			return err
 		}
-		page.Waiting = append(page.Waiting, line)
+		if waiting[i].OfRequester() {
+			page.Waiting = append(page.Waiting, line)
+		} else {
+			page.Elsewhere = append(page.Elsewhere, line)
+		}
 	}
 	for i := range recent {
 		if recent[i].State != approval.Pending {
@@ -111,13 +115,13 @@ func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) err
 func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Request, error) {
 	a, err := c.Approvals.Get(ctx, id)
 	if errors.Is(err, approval.ErrNotFound) {
-		return nil, errNotFound
+		return nil, errNoCall
 	}
 	if err != nil {
 		return nil, err
 	}
 	if a.Org != v.session.Org || a.Subject != v.session.Subject {
-		return nil, errNotFound
+		return nil, errNoCall
 	}
 	return a, nil
 }
@@ -135,6 +139,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
+		Approver: approverInWords(a), Command: commandFor(a),
 		Arguments: arguments,
 		Canonical: ui.Visible(string(a.Arguments)),
 		Digest:    approval.Digest(a.Arguments), // of exactly what is shown

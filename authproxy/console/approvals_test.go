@@ -144,6 +144,39 @@ func TestApproversOtherThanTheRequester(t *testing.T) {
 	}
 }
 
+// Who asked for a call that a role decides about reads who that is and what there is to do;
+// whoever else opens the link reads that it is for somebody else, and nothing of the call.
+func TestU8CallOfARole(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.signIn("acme", "005A")
+	waiting := alice.ask(`{"secret":"nordwind"}`, "role:approver")
+	mine := alice.ask(`{"mine":1}`, "requester")
+	page := alice.get("/approvals/" + waiting.ID)
+	page.want(t, 200, "Waiting", "a person with the role approver", "Nothing is expected of you", "sfmcp-proxy approval approve "+waiting.ID, "asks to run", "Expires", "nordwind")
+	list := alice.get("/approvals")
+	list.want(t, 200, "Waiting for you", "Waiting for somebody else", "Nothing is expected of you")
+	if own, other := strings.Index(list.body, mine.ID), strings.Index(list.body, waiting.ID); own > strings.Index(list.body, "somebody else") || other < own {
+		t.Errorf("the list does not tell them apart: %s", list.text())
+	}
+	for name, colleague := range map[string]*person{"a colleague": s.signIn("acme", "005B"), "of another org": s.signIn("other", "005B"), "same id, another org": s.signIn("other", "005A")} {
+		for _, id := range []string{waiting.ID, mine.ID, "apr_" + strings.Repeat("x", 43), "x"} {
+			got := colleague.get("/approvals/" + id)
+			got.want(t, http.StatusNotFound, "No call waits for you here", "If a colleague sent you the link, it is for them")
+			if strings.Contains(got.body, "nordwind") || strings.Contains(got.body, "createSobjectRecord") || strings.Contains(got.body, "005A") && colleague.subject != "005A" {
+				t.Errorf("%s learns of the call: %s", name, got.text())
+			}
+		}
+	}
+	// Once it is decided, nobody is asked to do anything any more.
+	if _, err := s.approvals.Decide(t.Context(), waiting.ID, true, actor.Operator("root", "carol")); err != nil {
+		t.Fatal(err)
+	}
+	if page := alice.get("/approvals/" + waiting.ID); strings.Contains(page.body, "approval approve") || !strings.Contains(page.text(), "Go back to your chat") {
+		t.Errorf("an approved call: %s", page.text())
+	}
+}
+
 func TestAP07SafeMethodsNeverDecide(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -35,7 +35,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
-		return errNotFound
+		return errNoCall
 	case errors.Is(err, approval.ErrNotApprover):
 		return errOtherApprover
 	case errors.Is(err, approval.ErrGone): // decided otherwise, expired or void

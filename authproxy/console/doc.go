@@ -12,7 +12,7 @@
 // The first two are public; every other page needs a browser session. A bearer token is
 // not looked at, so no MCP client can act here. Whoever is not signed in is sent to
 // /signin and comes back.
-// What belongs to somebody else does not exist: 404, the same as for a name that was
+// What belongs to somebody else does not exist: 404, in the same words as for a name that was
 // never given. A POST must come from a page of ours and carry the session's token
 // (see package ui); a GET never changes anything.
 //
@@ -25,5 +25,5 @@
 //
 // Signing in and out belong to package authproxy, and so does ending a connection, which
 // this package asks for through [Disconnector]. Deciding as somebody other than the requester
-// is refused: a request whose approvers are a role shows, and says so.
+// is refused: a request whose approvers are a role shows, and says who decides and how.
 package console

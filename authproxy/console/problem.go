@@ -19,6 +19,10 @@ func (p *problem) Error() string { return p.title }
 var (
 	errNotFound = &problem{http.StatusNotFound, "Not found",
 		"There is nothing of yours at this address."}
+	// errNoCall is the answer for an id that was never given and for somebody else's call: the
+	// same, so that it tells nobody which of them it is.
+	errNoCall = &problem{http.StatusNotFound, "No call waits for you here",
+		"There is no call of yours at this address. If a colleague sent you the link, it is for them, or for somebody with a role. You cannot see or decide it."}
 	errBlocked = &problem{http.StatusForbidden, "Your access is blocked",
 		"Your security team has blocked your access. Ask them if you think that this is a mistake."}
 	errSignedOut = &problem{http.StatusUnauthorized, "You are not signed in",
@@ -26,7 +30,7 @@ var (
 	errDecision = &problem{http.StatusBadRequest, "No decision",
 		"The form holds no decision. Nothing was done."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
-		"You asked for this call, and its policy wants somebody else to approve it. Nothing was done."}
+		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
 
 // fail answers with a page that says what went wrong. Only a problem and a refusal

@@ -56,7 +56,9 @@ func nextInWords(a *approval.Request) string {
 		if a.OfRequester() {
 			return ""
 		}
-		return "You asked for this call, and its policy wants somebody else (" + a.Role + ") to decide it."
+		return "This call waits for somebody else to decide: a person with the role " + a.Role + ". Nothing is expected of you here. " +
+			"If you are in a hurry, ask that person or your administrator, and give them the command below. " +
+			"When it is approved, ask the assistant to repeat the call; if you do not want it any more, leave it, and nothing happens."
 	case approval.Approved:
 		return "Go back to your chat and ask the assistant to repeat the call. The approval counts once, until " +
 			a.ExpiresAt.UTC().Format("15:04 UTC") + "."
@@ -82,4 +84,21 @@ func spentInWords(outcome approval.Outcome) string {
 		return "The call was sent, but the answer was lost. It may have happened: look in Salesforce before you ask for it again."
 	}
 	return "The assistant repeated the call, and it is with Salesforce now."
+}
+
+// approverInWords names who decides about a call.
+func approverInWords(a *approval.Request) string {
+	if a.OfRequester() {
+		return "the person who asked"
+	}
+	return "a person with the role " + a.Role
+}
+
+// commandFor is what decides about a call that its requester cannot decide about: pages know
+// no roles yet, so an administrator types it. "" where there is nothing left to decide.
+func commandFor(a *approval.Request) string {
+	if a.State != approval.Pending || a.OfRequester() {
+		return ""
+	}
+	return "sfmcp-proxy approval approve " + a.ID + " --as NAME"
 }

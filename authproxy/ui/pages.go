@@ -196,9 +196,10 @@ type ApprovalLine struct {
 
 // ApprovalsPage lists the viewer's approvals.
 type ApprovalsPage struct {
-	Viewer  Viewer
-	Waiting []ApprovalLine
-	Recent  []ApprovalLine
+	Viewer    Viewer
+	Waiting   []ApprovalLine // for the viewer's decision
+	Elsewhere []ApprovalLine // for somebody else's
+	Recent    []ApprovalLine
 }
 
 func (p ApprovalsPage) page() head {
@@ -241,6 +242,9 @@ type ApprovalPage struct {
 	ServerTitle string
 	Tool        string
 	Class       string // in words
+
+	Approver string // who decides, in words
+	Command  string // what an administrator types to decide; empty: the viewer decides, or nobody any more
 
 	Arguments []Argument
 	Canonical string // canonical JSON, passed through Visible
