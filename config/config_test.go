@@ -423,3 +423,12 @@ func TestServerLimits(t *testing.T) {
 		}
 	}
 }
+
+// C16: whoever configures server_requests is told which clients they reach.
+func TestC16ServerRequestsAreExplained(t *testing.T) {
+	c := Config{Servers: []Server{{Name: "sales", ServerRequests: []string{"sampling"}}, {Name: "plain"}}}
+	notes := strings.Join(c.Notes(), "\n")
+	if !strings.Contains(notes, "server sales: server_requests reach clients with sessions") || strings.Contains(notes, "server plain: server_requests") {
+		t.Errorf("%s", notes)
+	}
+}

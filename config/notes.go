@@ -26,6 +26,7 @@ func (c *Config) Notes() []string {
 	n.upstreams()
 	n.policies()
 	n.registration()
+	n.serverRequests()
 	return n.list
 }
 
@@ -49,6 +50,16 @@ func (n *notes) policies() {
 			if role := policy.Approvers(r.Approvers).Role(); role != "" {
 				n.add("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role)
 			}
+		}
+	}
+}
+
+// serverRequests tells whom a hosted server's requests do not reach: a client without a
+// session has no stream for them, and this version does not turn them into input_required.
+func (n *notes) serverRequests() {
+	for _, s := range n.c.Servers {
+		if len(s.ServerRequests) > 0 {
+			n.add("server %s: server_requests reach clients with sessions (up to 2025-11-25); clients of 2026-07-28 are asked nothing, and the hosted server is told so", s.Name)
 		}
 	}
 }
