@@ -27,6 +27,21 @@ const (
 // person is who signed in at Salesforce.
 type person struct{ access.Person }
 
+// personOf is the user of that id, blocked or not, with the username where it is known.
+func (s *Server) personOf(ctx context.Context, org, subject string) person {
+	return person{access.Person{Org: org, Subject: subject, Username: usernameOf(ctx, s.Grants, org, subject)}}
+}
+
+// inBrowser is who is signed in, in that org, in the browser of a request; the zero person if
+// nobody is. It is for the log: it says whose browser it was, not who acted.
+func (s *Server) inBrowser(r *http.Request, org string) person {
+	session, err := s.Sessions.Current(r)
+	if err != nil || session.Org != org {
+		return person{}
+	}
+	return s.personOf(r.Context(), session.Org, session.Subject)
+}
+
 func (p person) entry(action audit.Action, outcome audit.Outcome, reason string) audit.Entry {
 	return audit.Entry{Actor: actor.User(p.Subject), Action: action, Outcome: outcome, Reason: reason,
 		Org: p.Org, Subject: p.Subject, Username: p.Username}
@@ -95,9 +110,10 @@ func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest,
 
 // logIn turns Salesforce's answer into a stored login of an unblocked user.
 func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.AuthorizationRequest, q url.Values, verifier string) (person, *oauthError) {
+	who := s.inBrowser(r, req.Org) // as far as is known before Salesforce says
 	deny := func(code, description, reason string, cause error) (person, *oauthError) {
 		entry := audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: reason,
-			Org: req.Org, Client: req.ClientID, Server: req.Server}
+			Org: req.Org, Subject: who.Subject, Username: who.Username, Client: req.ClientID, Server: req.Server}
 		if e, ok := errors.AsType[*salesforce.Error](cause); ok {
 			entry.Status = e.Case()
 		}
@@ -121,7 +137,7 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 	if err != nil {
 		return deny(serverError, "Salesforce could not be asked", "exchange", err)
 	}
-	who := person{access.Person{Org: req.Org, Subject: token.Subject}}
+	who = s.personOf(ctx, req.Org, token.Subject)
 	if req.Kind == grant.SignIn && s.somebodyElse(r, who) {
 		s.record(ctx, who.entry(audit.LoginFinish, audit.Denied, "identity_mismatch"))
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",

@@ -134,8 +134,9 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string
 		return consentOver(err)
 	}
 	if !again {
+		who := s.inBrowser(r, req.Org)
 		s.record(r.Context(), audit.Entry{Actor: actor.Browser, Action: audit.ConsentDecide, Outcome: audit.Denied,
-			Org: req.Org, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
+			Org: req.Org, Subject: who.Subject, Username: who.Username, Client: req.ClientID, Server: req.Server, Reason: "denied by the person"})
 	}
 	if refused := s.stillStands(r.Context(), req); refused != nil {
 		return refused

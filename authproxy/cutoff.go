@@ -119,7 +119,8 @@ func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]
 	err = errors.Join(err, voidErr)
 	for _, g := range ended {
 		c.forget(g.Org, g.Subject)
-		err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
+		linkErr := c.endUnusedLink(ctx, g.Org, g.Subject, act.Why)
+		err = errors.Join(err, c.record(ctx, grantEntry(&g, audit.GrantRevoke, act), linkErr)) // in the log of each person
 	}
 	return ended, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ClientRevoke, Object: fmt.Sprintf("%d connections", len(ended)),
 		Reason: act.Why, Client: clientID}, err)

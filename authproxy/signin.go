@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
@@ -94,7 +93,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Sessions.End(w, r); err != nil {
 		return err
 	}
-	s.record(r.Context(), person{access.Person{Org: session.Org, Subject: session.Subject}}.entry(audit.SessionEnd, audit.OK, ""))
+	s.record(r.Context(), s.personOf(r.Context(), session.Org, session.Subject).entry(audit.SessionEnd, audit.OK, ""))
 	return s.signedOut(w, r)
 }
 

@@ -121,6 +121,11 @@ func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form u
 	default:
 		return err
 	}
-	record(ctx, audit.Entry{Actor: actor.Client(client), Action: action, Outcome: audit.Denied, Client: client, Reason: cmp.Or(reason, refused.code)})
+	entry := audit.Entry{Actor: actor.Client(client), Action: action, Outcome: audit.Denied, Client: client, Reason: cmp.Or(reason, refused.code)}
+	if of, ok := errors.AsType[*grant.RefusedError](err); ok {
+		g := of.Grant
+		entry.Org, entry.Subject, entry.Username, entry.Grant, entry.Server = g.Org, g.Subject, g.Username, g.ID, g.Server
+	}
+	record(ctx, entry)
 	return refused
 }

@@ -34,10 +34,11 @@ func (h *Handler) Profile(ctx context.Context, org, subject string) (name, usern
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
 	server := servers[i]
-	err = h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Org: org, Subject: subject,
+	known, _ := h.Access.Person(ctx, org, subject) // the name of an earlier sign-in, for the log
+	err = h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Org: org, Subject: subject, Username: known.Username,
 		Server: server.Name, Tool: "getUserInfo", Class: string(policy.Read)}, func(ctx context.Context) (audit.Result, error) {
 		name, username, err = h.askProfile(ctx, server, subject)
-		return audit.Result{}, err
+		return audit.Result{Username: username}, err
 	})
 	return name, username, err
 }

@@ -188,10 +188,13 @@ func TestListFilters(t *testing.T) {
 		want   []int64
 	}{
 		"all":                  {Filter{}, []int64{1, 2, 3, 4, 5}},
-		"subject":              {Filter{User: "005B"}, []int64{3, 4, 5}},
-		"username":             {Filter{User: "Rep@acme.example"}, []int64{1, 2}},
-		"actor":                {Filter{User: "operator"}, []int64{4}},
-		"nobody":               {Filter{User: "005"}, nil},
+		"subject":              {Filter{Person: Person{Subjects: []string{"005B"}}}, []int64{3, 4, 5}},
+		"username beside ids":  {Filter{Person: Person{Usernames: []string{"Rep@acme.example"}}}, nil},
+		"two people":           {Filter{Person: Person{Subjects: []string{"005B", "005A"}}}, []int64{1, 2, 3, 4, 5}},
+		"actor":                {Filter{Actor: "operator"}, []int64{4}},
+		"nobody":               {Filter{Person: Person{Subjects: []string{"005"}}}, nil},
+		"outcome":              {Filter{Outcome: Intent}, []int64{1, 2}},
+		"request":              {Filter{Request: "none"}, nil},
 		"tool":                 {Filter{Tool: "find"}, []int64{1}},
 		"action":               {Filter{Action: "tool.list"}, []int64{3}},
 		"action prefix":        {Filter{Action: "tool."}, []int64{1, 2, 3}},
@@ -199,8 +202,8 @@ func TestListFilters(t *testing.T) {
 		"since":                {Filter{Since: start.Add(3 * time.Second)}, []int64{4, 5}},
 		"until":                {Filter{Until: start.Add(time.Second)}, []int64{1}},
 		"newest two":           {Filter{Limit: 2}, []int64{4, 5}},
-		"newest two of user":   {Filter{Limit: 2, User: "005A"}, []int64{1, 2}},
-		"combined":             {Filter{User: "005B", Action: "tool.", Since: start}, []int64{3}},
+		"newest two of user":   {Filter{Limit: 2, Person: Person{Subjects: []string{"005A"}}}, []int64{1, 2}},
+		"combined":             {Filter{Person: Person{Subjects: []string{"005B"}}, Action: "tool.", Since: start}, []int64{3}},
 		"quotes are only text": {Filter{Tool: `' OR '1'='1`}, nil},
 	} {
 		var got []int64

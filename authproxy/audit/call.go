@@ -23,6 +23,7 @@ type Result struct {
 	Reason   string // empty after an error: the error's text
 	Object   string
 	Approval string
+	Username string // of a person who was known by id alone
 	Bytes    int64
 	Duration time.Duration
 }
@@ -79,6 +80,9 @@ func (e Entry) ended(r Result) Entry {
 	}
 	if r.Approval != "" {
 		e.Approval = r.Approval
+	}
+	if r.Username != "" {
+		e.Username = r.Username
 	}
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
 	return e

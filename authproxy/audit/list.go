@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/db"
 )
 
 // pageSize is how many rows are read at a time: no query stays open while the
@@ -19,23 +18,37 @@ const pageSize = 500
 
 // Filter selects entries; a zero field selects all.
 type Filter struct {
-	User   string    // subject, username (any case), or actor as text
-	Tool   string    // exact name
-	Action string    // an [Action], or its noun and a dot: "tool."
-	Since  time.Time // at or after
-	Until  time.Time // before
+	Person  Person    // whom they concern
+	Actor   string    // who did it, as text; an operator without a person stands for all whom they named
+	Tool    string    // exact name
+	Server  string    // exact name
+	Client  string    // client_id
+	Action  string    // an [Action], or its noun and a dot: "tool."
+	Outcome Outcome   // how it ended
+	Request string    // request id: what an error page prints
+	Since   time.Time // at or after
+	Until   time.Time // before
 	// Limit, if positive, selects the newest so many of the entries that match.
 	Limit int
 }
 
-func (f Filter) matchesUser(e Entry) bool {
-	if f.User == "" || f.User == e.Subject || strings.EqualFold(f.User, e.Username) {
+// inContent says whether the filter asks for more than the columns of the table hold.
+func (f Filter) inContent() bool {
+	return !f.Person.isZero() || f.Actor != "" || f.Server != "" || f.Client != "" || f.Outcome != "" || f.Request != ""
+}
+
+// matches compares what the columns do not hold.
+func (f Filter) matches(e Entry) bool {
+	same := func(want, have string) bool { return want == "" || want == have }
+	return same(f.Server, e.Server) && same(f.Client, e.Client) && same(string(f.Outcome), string(e.Outcome)) && same(f.Request, e.RequestID) &&
+		f.matchesActor(e.Actor) && (f.Person.isZero() || f.Person.concernedBy(e))
+}
+
+func (f Filter) matchesActor(by actor.Actor) bool {
+	if f.Actor == "" {
 		return true
 	}
-	by, who := e.Actor, actor.Parse(f.User)
-	if by.IsUser() && by.ID == f.User {
-		return true
-	}
+	who := actor.Parse(f.Actor)
 	if who.As == "" { // an operator, whoever they named
 		by.As = ""
 	}
@@ -70,7 +83,7 @@ func (l *Log) selected(ctx context.Context, filter Filter, f func(row, Entry) er
 		if err != nil {
 			return fmt.Errorf("audit entry %d: %w", r.seq, err)
 		}
-		if !filter.matchesUser(e) {
+		if !filter.matches(e) {
 			return nil
 		}
 		return f(r, e)
@@ -92,7 +105,7 @@ func (l *Log) newest(ctx context.Context, filter Filter, f func(row) error) erro
 		}
 		for _, r := range page {
 			before = r.seq
-			if e, err := decode(r.text); err == nil && !filter.matchesUser(e) {
+			if e, err := decode(r.text); err == nil && !filter.matches(e) {
 				continue
 			}
 			if found = append(found, r); len(found) == filter.Limit {
@@ -129,44 +142,4 @@ func (l *Log) each(ctx context.Context, filter Filter, f func(row) error) error 
 			return nil
 		}
 	}
-}
-
-// page reads up to pageSize rows between after and before, both exclusive.
-func (l *Log) page(ctx context.Context, f Filter, after, before int64, order string) ([]row, error) {
-	prefix := 0
-	if strings.HasSuffix(f.Action, ".") {
-		prefix = len(f.Action)
-	}
-	until := int64(math.MaxInt64)
-	if !f.Until.IsZero() {
-		until = db.Millis(f.Until)
-	}
-	since := int64(math.MinInt64)
-	if !f.Since.IsZero() {
-		since = db.Millis(f.Since)
-	}
-	rows, err := l.db.Reads.QueryContext(ctx, `
-		SELECT seq, at, actor, action, tool, entry, mac FROM audit_entries
-		WHERE seq > $1 AND seq < $2
-		  AND ($3 = '' OR action = $3 OR ($4 > 0 AND substr(action, 1, $4) = $3))
-		  AND ($5 = '' OR tool = $5)
-		  AND at >= $6 AND at < $7
-		ORDER BY seq `+order+` LIMIT $8`,
-		after, before, f.Action, prefix, column(f.Tool), since, until, pageSize)
-	if err != nil {
-		return nil, fmt.Errorf("reading audit log: %w", err)
-	}
-	defer rows.Close()
-	var page []row
-	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.seq, &r.at, &r.actor, &r.action, &r.tool, &r.text, &r.mac); err != nil {
-			return nil, fmt.Errorf("reading audit log: %w", err)
-		}
-		page = append(page, r)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading audit log: %w", err)
-	}
-	return page, nil
 }

@@ -221,8 +221,8 @@ func TestEntriesOfEarlierVersions(t *testing.T) {
 			t.Errorf("the export does not hold %q as it was stored", text)
 		}
 	}
-	for user, want := range map[string]int{"operator:alice": 3, `operator:alice as "Bob Miller"`: 1, "Bob Miller (operator:alice)": 1, "0055g00000ABCDEAA0": 1, "client chatgpt": 1} {
-		if got := len(list(t, l, Filter{User: user})); got != want {
+	for user, want := range map[string]int{"operator:alice": 3, `operator:alice as "Bob Miller"`: 1, "Bob Miller (operator:alice)": 1, "user 0055g00000ABCDEAA0": 1, "client chatgpt": 1} {
+		if got := len(list(t, l, Filter{Actor: user})); got != want {
 			t.Errorf("%s: %d entries", user, got)
 		}
 	}

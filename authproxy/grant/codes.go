@@ -73,17 +73,17 @@ func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refu
 	}
 	switch {
 	case c.failures >= maxFailures || r.RedirectURI != c.redirectURI:
-		return nil, ErrInvalidGrant, nil
+		return nil, &RefusedError{*g, ErrInvalidGrant}, nil
 	case r.Resource != "" && r.Resource != g.Resource:
-		return nil, ErrInvalidTarget, nil
+		return nil, &RefusedError{*g, ErrInvalidTarget}, nil
 	case !verifies(r.Verifier, c.challenge):
 		_, err := tx.ExecContext(ctx, `UPDATE codes SET failures = failures + 1 WHERE code_hash = $1`, c.hash)
-		return nil, ErrInvalidGrant, err
+		return nil, &RefusedError{*g, ErrInvalidGrant}, err
 	case c.redeemed != 0:
 		refused, failed = r.replayed(ctx, tx, g, "code")
 		return nil, refused, failed
 	case c.expires <= now || blocked != 0 || !g.RevokedAt.IsZero():
-		return nil, ErrInvalidGrant, nil
+		return nil, &RefusedError{*g, ErrInvalidGrant}, nil
 	}
 	n, err := db.Affected(ctx, tx, `UPDATE codes SET redeemed_at = $1 WHERE code_hash = $2 AND redeemed_at = 0`, now, c.hash)
 	if err != nil || n != 1 {

@@ -140,10 +140,10 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 		return nil, refused, failed
 	}
 	if refused := r.refuse(p); refused != nil {
-		return nil, refused, nil
+		return nil, &RefusedError{*p.grant, refused}, nil
 	}
 	if !hasLogin {
-		return nil, ErrNoLogin, r.waitForLogin(ctx, tx, p.grant)
+		return nil, &RefusedError{*p.grant, ErrNoLogin}, r.waitForLogin(ctx, tx, p.grant)
 	}
 	var leaf string
 	if p.rotated == 0 {
@@ -152,7 +152,7 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, p.sealedSuccessor)
 	}
 	if errors.Is(failed, seal.ErrSealed) {
-		return nil, ErrInvalidGrant, nil // somebody changed it: nobody gets the successor from here
+		return nil, &RefusedError{*p.grant, ErrInvalidGrant}, nil // somebody changed it: nobody gets the successor from here
 	}
 	if failed != nil {
 		return nil, nil, failed

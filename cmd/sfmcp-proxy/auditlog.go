@@ -15,20 +15,26 @@ import (
 // auditFlags adds the filters of the audit log.
 func auditFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("user", "", "only this user: Salesforce user id, username, or actor")
+	f.String("user", "", "only what concerns this user, by a Salesforce user id or username: what they did, and what was done about them")
+	f.String("actor", "", `only what this actor did, such as "operator:alice" or "client chatgpt"`)
 	f.String("tool", "", "only this tool")
 	f.String("action", "", `only this action, such as tool.call; "tool." for all of that noun`)
 	f.String("since", "", "only from then on: RFC 3339, or an age such as 24h")
 	f.String("until", "", "only before then: RFC 3339, or an age")
 }
 
-func auditFilter(cmd *cobra.Command) (audit.Filter, error) {
+func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
-	filter := audit.Filter{User: text("user"), Tool: text("tool"), Action: text("action")}
+	filter := audit.Filter{Actor: text("actor"), Tool: text("tool"), Action: text("action")}
 	if filter.Action != "" && !slices.ContainsFunc(audit.Actions(), func(d audit.Described) bool { return d.Action.Matches(filter.Action) }) {
 		return filter, usageError{fmt.Errorf("--action: no entry has the action %q: %s", filter.Action, actionNames())}
 	}
 	var err error
+	if user := text("user"); user != "" {
+		if filter.Person, err = s.personIn(cmd.Context(), user); err != nil {
+			return filter, err
+		}
+	}
 	if filter.Since, err = when(text("since")); err != nil {
 		return filter, usageError{fmt.Errorf("--since: %w", err)}
 	}
@@ -69,7 +75,7 @@ func auditCommand() *cobra.Command {
 	list.Flags().Int("limit", 50, "how many of the newest entries")
 	export := withStores(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
-			filter, err := auditFilter(cmd)
+			filter, err := s.auditFilter(cmd)
 			if err != nil {
 				return err
 			}
@@ -99,7 +105,7 @@ func entries(n int64) string {
 }
 
 func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
-	filter, err := auditFilter(cmd)
+	filter, err := s.auditFilter(cmd)
 	if err != nil {
 		return err
 	}

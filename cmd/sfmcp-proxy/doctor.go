@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 
 	"github.com/spf13/cobra"
@@ -37,6 +38,10 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	links := s.linksThrough(n)
 	c := doctor.Config{
 		CallbackURL: s.config.CallbackURL(), KeysFile: s.config.KeysFile, Actor: operator(""),
+		Username: func(ctx context.Context, org, subject string) string {
+			p, _ := s.access.Person(ctx, org, subject)
+			return p.Username
+		},
 		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, s.log),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}

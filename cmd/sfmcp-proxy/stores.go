@@ -103,7 +103,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 
 // linksThrough is the store of Salesforce logins that renews and revokes them through n.
 func (s *stores) linksThrough(n *outbound) *link.Store {
-	c := link.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log, OnEvent: authproxy.RecordLinkEvents(s.audit, s.log)}
+	c := link.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log, OnEvent: authproxy.RecordLinkEvents(s.audit, s.grants, s.log)}
 	if n.salesforce != nil {
 		c.Salesforce = n.salesforce
 	}

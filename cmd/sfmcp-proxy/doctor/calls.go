@@ -94,6 +94,7 @@ func queried(f Finding, result jsontext.Value) Finding {
 // Errors other than [*upstream.Error] are [audit.ErrNoIntent].
 func (x *examination) ask(ctx context.Context, s Server, entry audit.Entry, request *jsonrpc.Message) (result jsontext.Value, err error) {
 	entry.Actor, entry.Org, entry.Server = x.Actor, s.Org, s.Name
+	entry.Username = x.Username(ctx, s.Org, entry.Subject)
 	err = x.Audit.Call(ctx, entry, func(ctx context.Context) (audit.Result, error) {
 		result, err = x.result(ctx, s, entry.Subject, request)
 		return audit.Result{}, err

@@ -66,6 +66,8 @@ type Config struct {
 	CallbackURL string
 	// KeysFile holds the sealing keys; it is named, not read.
 	KeysFile string
+	// Username is how people know the user of a login, for the audit log; "" if nobody knows.
+	Username func(ctx context.Context, org, subject string) string
 	// Actor is who looks, for the audit log.
 	Actor actor.Actor
 

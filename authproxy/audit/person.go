@@ -1,0 +1,49 @@
+package audit
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// Person is a person in the log: all Salesforce user ids and usernames that are theirs. An
+// id is the same person in every org: no two orgs give the same one to two people, and a
+// sandbox has those of the org that it was copied from.
+type Person struct {
+	Subjects  []string // of 18 characters
+	Usernames []string // any case
+}
+
+func (p Person) isZero() bool { return len(p.Subjects)+len(p.Usernames) == 0 }
+
+// texts are what an entry that concerns p has one of in it.
+func (p Person) texts() []string { return slices.Concat(p.Subjects, p.Usernames) }
+
+// concernedBy says whether e is about p, or tells what p did. A username alone counts where
+// no id is beside it: usernames move from one person to another.
+func (p Person) concernedBy(e Entry) bool {
+	by := e.Actor
+	return slices.Contains(p.Subjects, e.Subject) ||
+		e.Subject == "" && p.hasUsername(e.Username) ||
+		(by.IsUser() || !by.Known()) && (slices.Contains(p.Subjects, by.ID) || p.hasUsername(by.ID)) ||
+		by.As != "" && (slices.Contains(p.Subjects, by.As) || p.hasUsername(by.As))
+}
+
+func (p Person) hasUsername(name string) bool {
+	return name != "" && slices.ContainsFunc(p.Usernames, func(own string) bool { return strings.EqualFold(own, name) })
+}
+
+// SubjectsNamed returns the Salesforce user ids that entries have beside a username, in any
+// case: who had it, now or earlier.
+func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []string, err error) {
+	l.Flush()
+	named := Person{Usernames: []string{username}}
+	err = l.each(ctx, Filter{Person: named}, func(r row) error {
+		e, err := decode(r.text)
+		if err == nil && e.Subject != "" && named.hasUsername(e.Username) && !slices.Contains(subjects, e.Subject) {
+			subjects = append(subjects, e.Subject)
+		}
+		return err
+	})
+	return subjects, err
+}
