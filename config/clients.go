@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/nearest"
 )
 
 func (v *validator) clients() {
@@ -22,7 +23,7 @@ func (v *validator) clients() {
 		}
 		seen[c.ID] = true
 		if c.Server != "" && !slices.ContainsFunc(v.c.Servers, func(s Server) bool { return s.Name == c.Server }) {
-			v.add(key+"server", quote(c.Server), "the name of a server, or nothing")
+			v.add(key+"server", quote(c.Server), "the name of a server, or nothing"+nearest.Question(c.Server, namesOf(v.c.Servers, func(s Server) string { return s.Name })))
 		}
 		for _, p := range c.OAuth().Validate(v.c.PublicURL, v.c.SalesforceHosts()) {
 			if p.Key != "id" || !taken {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/nearest"
 )
 
 // envPrefix starts the name of every environment variable of the product.
@@ -17,6 +19,15 @@ var envElsewhere = []string{"SFMCP_TEST_REQUIRE", "SFMCP_TEST_ROUNDS"}
 // envName is the environment variable of a key.
 func envName(key string) string {
 	return envPrefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// envNames are those of all keys that can come from the environment.
+func envNames() (names []string) {
+	for key := range defaults {
+		names = append(names, envName(key))
+	}
+	slices.Sort(names)
+	return names
 }
 
 // inspectEnv finds variables with our prefix that name no key: a misspelt override
@@ -39,7 +50,7 @@ func inspectEnv(environ []string) (problems Problems) {
 		}
 		if !known {
 			problems = append(problems, Problem{Source: "environment", Key: name, Found: "a variable that names no key",
-				Want: "the name of a key that is not in a list, such as " + envName("public_url")})
+				Want: "the name of a key that is not in a list, such as " + envName("public_url") + nearest.Question(name, envNames())})
 		}
 	}
 	return problems

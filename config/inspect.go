@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"sfmcp-proxy/authproxy/nearest"
 )
 
 // inspect holds the YAML tree of the file against the shape of Config and returns
@@ -92,7 +94,7 @@ func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 		field, known := fields[name.Value]
 		switch {
 		case !known:
-			in.problem(name, path, "an unknown key", "one of "+strings.Join(names(t), ", "))
+			in.problem(name, path, "an unknown key", "one of "+strings.Join(names(t), ", ")+nearest.Question(name.Value, names(t)))
 		case seen[name.Value]:
 			in.problem(name, path, "the key a second time", "it once")
 		default:

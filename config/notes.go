@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -27,6 +30,7 @@ func (c *Config) Notes() []string {
 	n.policies()
 	n.registration()
 	n.serverRequests()
+	n.unused()
 	return n.list
 }
 
@@ -46,10 +50,87 @@ func (n *notes) policies() {
 		if p.Mode == string(policy.Shadow) {
 			n.add("policy %s only watches (mode shadow): what it would deny passes", p.Name)
 		}
+		var upstreams []string
+		for _, s := range n.c.Servers {
+			if s.Policy == p.Name {
+				upstreams = append(upstreams, s.Upstream)
+			}
+		}
+		for _, doubt := range p.Judge().Doubts(upstreams) {
+			n.doubt(p, doubt)
+		}
 		for i, r := range p.Rules {
 			if role := policy.Approvers(r.Approvers).Role(); role != "" {
 				n.add("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role)
 			}
+			for _, who := range r.Users {
+				if meant := n.memberLike(who); meant != "" {
+					n.add("policy %s, rule %d (%s) is about the user %s, who is in no group: did you mean %s?", p.Name, i+1, r.Effect, who, meant)
+				}
+			}
+		}
+	}
+}
+
+// doubt notes what a policy asks about. Rules are counted from 1, as decisions do.
+func (n *notes) doubt(p Policy, d policy.Problem) {
+	text := fmt.Sprintf("policy %s, rule %d (%s)", p.Name, d.Rule+1, p.Rules[d.Rule].Effect)
+	if key, _, _ := strings.Cut(d.Key, "["); key != "" {
+		text += ": " + key
+	}
+	text += ": " + d.Found
+	if d.Want != "" {
+		text += "; expected " + d.Want
+	}
+	n.add("%s", text)
+}
+
+// memberLike returns the member of a group that somebody may have been meant for who is in
+// none; "" if there is none. Ids of one org are all alike: of them only the case of letters is
+// mistyped unseen.
+func (n *notes) memberLike(who string) string {
+	var members []string
+	for _, g := range n.c.Groups {
+		members = append(members, g.Members...)
+	}
+	isName := strings.Contains(who, "@")
+	if slices.ContainsFunc(members, func(m string) bool {
+		return isName && strings.EqualFold(m, who) || grant.FullID(m) == grant.FullID(who)
+	}) {
+		return ""
+	}
+	const letters, typing = 15, 2 // of an id without its checksum; characters that are mistyped
+	for _, m := range members {
+		switch {
+		case strings.Contains(m, "@") != isName:
+		case isName && nearest.Distance(strings.ToLower(m), strings.ToLower(who)) <= typing:
+			return m
+		case !isName && len(m) >= letters && len(who) >= letters && strings.EqualFold(m[:letters], who[:letters]):
+			return m
+		}
+	}
+	return ""
+}
+
+// unused notes what is defined and used nowhere: a name elsewhere may be that of another.
+func (n *notes) unused() {
+	for _, g := range n.c.Groups {
+		used := slices.ContainsFunc(n.c.Servers, func(s Server) bool { return slices.Contains(s.Groups, g.Name) }) ||
+			slices.ContainsFunc(n.c.Policies, func(p Policy) bool {
+				return slices.ContainsFunc(p.Rules, func(r Rule) bool { return slices.Contains(r.Groups, g.Name) })
+			})
+		if !used {
+			n.add("group %s is used by no server and no rule", g.Name)
+		}
+	}
+	for _, p := range n.c.Policies {
+		if !slices.ContainsFunc(n.c.Servers, func(s Server) bool { return s.Policy == p.Name }) {
+			n.add("policy %s is used by no server", p.Name)
+		}
+	}
+	for _, o := range n.c.Salesforce.Orgs {
+		if !slices.ContainsFunc(n.c.Servers, func(s Server) bool { return s.Org == o.Name }) {
+			n.add("salesforce org %s has no server", o.Name)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -50,7 +51,7 @@ func (v *validator) servers() {
 		seen[s.Name] = true
 		org := slices.IndexFunc(v.c.Salesforce.Orgs, func(o Org) bool { return o.Name == s.Org })
 		if org < 0 {
-			v.add(key("org"), quote(s.Org), "the name of an org under salesforce.orgs")
+			v.add(key("org"), quote(s.Org), "the name of an org under salesforce.orgs"+nearest.Question(s.Org, namesOf(v.c.Salesforce.Orgs, func(o Org) string { return o.Name })))
 		}
 		if err := access.ValidateUpstream(s.Upstream, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP); err != nil {
 			v.add(key("upstream"), quote(s.Upstream), err.Error())
@@ -59,15 +60,23 @@ func (v *validator) servers() {
 			v.add(key("timeout"), s.Timeout.String(), "more than 0, at most 10m")
 		}
 		if !slices.ContainsFunc(v.c.Policies, func(p Policy) bool { return p.Name == s.Policy }) {
-			v.add(key("policy"), quote(s.Policy), "the name of a policy under policies")
+			v.add(key("policy"), quote(s.Policy), "the name of a policy under policies"+nearest.Question(s.Policy, namesOf(v.c.Policies, func(p Policy) string { return p.Name })))
 		}
 		for j, g := range s.Groups {
 			if g != access.Everyone && !v.hasGroup(g) {
-				v.add(fmt.Sprintf("servers[%d].groups[%d]", i, j), quote(g), `the name of a group under groups, or "*"`)
+				v.add(fmt.Sprintf("servers[%d].groups[%d]", i, j), quote(g), `the name of a group under groups, or "*"`+nearest.Question(g, namesOf(v.c.Groups, func(g Group) string { return g.Name })))
 			}
 		}
 		v.serverLimits(key, s)
 	}
+}
+
+// namesOf returns what the members of a list are called.
+func namesOf[T any](list []T, name func(T) string) (names []string) {
+	for _, member := range list {
+		names = append(names, name(member))
+	}
+	return names
 }
 
 // serverLimits checks what a server may be asked and may ask.

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"slices"
+
+	"sfmcp-proxy/authproxy/nearest"
 )
 
 func (v *validator) policies() {
@@ -28,7 +30,7 @@ func (v *validator) policies() {
 func (v *validator) rule(key string, r Rule) {
 	for k, g := range r.Groups {
 		if !v.hasGroup(g) {
-			v.add(fmt.Sprintf("%s.groups[%d]", key, k), quote(g), "the name of a group under groups")
+			v.add(fmt.Sprintf("%s.groups[%d]", key, k), quote(g), "the name of a group under groups"+nearest.Question(g, namesOf(v.c.Groups, func(g Group) string { return g.Name })))
 		}
 	}
 	for k, who := range r.Users {
@@ -36,7 +38,7 @@ func (v *validator) rule(key string, r Rule) {
 	}
 	for k, id := range r.Clients {
 		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) && !v.publishes(id) {
-			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts")
+			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts"+nearest.Question(id, namesOf(v.c.Clients, func(c Client) string { return c.ID })))
 		}
 	}
 	if r.Quorum > 1 {

@@ -16,7 +16,7 @@ type Problem struct {
 	Key string
 	// Found is what stands there, in a few words.
 	Found string
-	// Want is what was expected.
+	// Want is what was expected; "" where Found says all of it.
 	Want string
 }
 
@@ -34,6 +34,9 @@ func (p Problem) Path() string {
 }
 
 func (p Problem) String() string {
+	if p.Want == "" {
+		return p.Path() + ": found " + p.Found
+	}
 	return fmt.Sprintf("%s: found %s, expected %s", p.Path(), p.Found, p.Want)
 }
 

@@ -6,6 +6,7 @@
 // [sfmcp-proxy/authproxy/seal] seals what may not lie in the database in the clear, and
 // [sfmcp-proxy/authproxy/db] opens that. [sfmcp-proxy/mcpforward/jsonrpc] reads one message
 // strictly, once.
+// [sfmcp-proxy/authproxy/nearest] finds the name that a mistyped one was meant for.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it.

@@ -64,6 +64,9 @@ var layer = map[string]int{
 	// Which addresses are one party, for the edge and for tables that strangers fill.
 	"authproxy/party": 0,
 
+	// What a mistyped name was meant for: of users, tools, objects, keys.
+	"authproxy/nearest": 0,
+
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,
 

@@ -1,0 +1,140 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"sfmcp-proxy/authproxy/nearest"
+)
+
+// Doubts returns what [Policy.Validate] accepts and what can hardly be meant: names in rules
+// that nothing known has, because a misspelt denial denies nothing; rules whose tools have
+// none of their classes; and denials that come too late. upstreams are the URLs of the hosted
+// servers that the policy stands in front of. Names with "__" are an org's own, and are not
+// known here.
+func (p *Policy) Doubts(upstreams []string) []Problem {
+	d := &doubts{problems: problems{}, ownTools: len(upstreams) == 0}
+	for _, upstream := range upstreams {
+		d.ownTools = d.ownTools || !inCatalogue(HostedName(upstream))
+	}
+	for i := range p.Rules {
+		d.rule = i
+		r := &p.Rules[i]
+		d.names(r)
+		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
+			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
+		}
+		for j := range i {
+			if earlier := &p.Rules[j]; earlier.forestalls(r) {
+				d.add("", fmt.Sprintf("a denial after rule %d (%s), which lets such calls pass", j+1, earlier.describe()), "it before that rule")
+				break
+			}
+		}
+	}
+	return d.list
+}
+
+type doubts struct {
+	problems
+	ownTools bool // a server has tools that are not in the catalogue
+}
+
+// names asks about the names of a rule.
+func (d *doubts) names(r *Rule) {
+	for i, tool := range r.Tools {
+		d.tool(fmt.Sprintf("tools[%d]", i), tool)
+	}
+	for i, object := range r.Objects {
+		d.object(fmt.Sprintf("objects[%d]", i), object)
+	}
+	for i, path := range r.Fields {
+		key := fmt.Sprintf("fields[%d]", i)
+		object, field, _ := strings.Cut(path, ".")
+		if d.object(key, object) {
+			d.field(key, field)
+		}
+	}
+}
+
+// tool asks about one tool or prompt. Servers may have prompts and resources of any name.
+func (d *doubts) tool(key, pattern string) {
+	prompt := strings.HasPrefix(pattern, promptPrefix)
+	names := toolNames(prompt)
+	if strings.HasPrefix(pattern, resourcePrefix) || slices.ContainsFunc(names, func(name string) bool { return glob(pattern, name) }) {
+		return
+	}
+	question := nearest.Question(pattern, names)
+	if question != "" || !prompt && !d.ownTools {
+		d.add(key, strconv.Quote(pattern)+", which is no tool that Salesforce's hosted servers are known to have"+question, "")
+	}
+}
+
+// object asks about one object, and reports whether it is known.
+func (d *doubts) object(key, pattern string) bool {
+	known := strings.Contains(pattern, "__") || slices.ContainsFunc(knownObjects, func(name string) bool { return globFold(pattern, name) }) ||
+		companionKnown(pattern)
+	if known {
+		return true
+	}
+	question := meant(pattern, knownObjects)
+	if object, ok := children[strings.ToLower(pattern)]; ok { // as relations are called: Opportunities
+		question = `, did you mean "` + object + `"?`
+	}
+	if question == "" {
+		if isPattern(pattern) {
+			return true // it may be about custom objects
+		}
+		question = " (custom objects end in __c)"
+	}
+	d.add(key, strconv.Quote(pattern)+", which is no object that is known here"+question, "")
+	return false
+}
+
+func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
+
+// meant asks for the known name that is nearest to what a pattern says.
+func meant(pattern string, names []string) string {
+	return nearest.Question(strings.NewReplacer("*", "", "?", "").Replace(pattern), names)
+}
+
+// companionKnown reports whether a pattern names what belongs to a known object: ContactHistory.
+func companionKnown(pattern string) bool {
+	for _, of := range mirrorOf(strings.ToLower(pattern)).of {
+		if of == UnknownObject || strings.Contains(of, "*") || slices.ContainsFunc(knownObjects, func(name string) bool { return globFold(of, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
+// field asks about one field.
+func (d *doubts) field(key, pattern string) {
+	if strings.Contains(pattern, "__") || slices.ContainsFunc(knownFields, func(name string) bool { return globFold(pattern, name) }) {
+		return
+	}
+	question := meant(pattern, knownFields)
+	if question == "" {
+		if isPattern(pattern) {
+			return
+		}
+		question = " (custom fields end in __c)"
+	}
+	d.add(key, "the field "+strconv.Quote(pattern)+", which is none that is known here"+question, "")
+}
+
+// forestalls reports whether r lets calls pass that a later rule would deny: r is about
+// everybody and everything, but for classes and the number of records. Rules for certain
+// people, tools or objects before a denial are exceptions that somebody wanted.
+func (r *Rule) forestalls(later *Rule) bool {
+	if r.Effect == Deny || later.Effect != Deny || r.Tools != nil || r.Users != nil || r.Groups != nil || r.Clients != nil || r.Objects != nil || r.Fields != nil {
+		return false
+	}
+	for _, c := range classes {
+		if r.namesClass(c) && later.namesClass(c) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
+			return true
+		}
+	}
+	return false
+}
