@@ -1,18 +1,37 @@
-# Build: a static binary. No cgo: the SQLite in it is pure Go.
-FROM golang:1.26 AS build
+# Build: a static binary. No cgo: the SQLite in it is pure Go. The tag nosim leaves the
+# simulated Salesforce out, with the commands that run it (demo, salesforce-sim).
+#
+# Both base images are named by tag, so what a build gets may change under the same name.
+# For builds that must not, name the digests that were looked at, FROM image:tag@sha256:…
+# (docker buildx imagetools inspect IMAGE prints them). None is written here because none
+# of them was verified where this file was written.
+FROM golang:1.26.8 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download && go mod verify
 COPY . .
+# VERSION and COMMIT come from outside, because the sources come without their history:
+# docker build --build-arg VERSION=… --build-arg COMMIT="$(git rev-parse HEAD)" .
 ARG VERSION=dev
 ARG COMMIT=unknown
-RUN CGO_ENABLED=0 go build -trimpath -buildvcs=false \
+RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
       -o /out/sfmcp-proxy ./cmd/sfmcp-proxy \
  && mkdir -p /out/data
 
 # Run: no shell, no package manager, not root. /data holds the database and the
 # key file; mount a volume there and keep the rest of the file system read only.
+#
+# What the configuration must say for a container (relative paths count from the folder
+# of the configuration file, which is read only):
+#   listen: 0.0.0.0:8080            the default, 127.0.0.1:8080, is reached by nobody outside;
+#                                   it needs tls or trusted_proxies, as everywhere
+#   admin_listen: 127.0.0.1:9090    the default serves the check below; metrics and the
+#                                   probes of Kubernetes need 0.0.0.0:9090, never published
+#   database: sqlite:/data/proxy.db
+#   keys_file: /data/keys
+# The image sets none of them by itself: a variable (SFMCP_LISTEN) is stronger than the
+# file, and would open to the network what the file keeps to this machine.
 FROM gcr.io/distroless/static-debian12:nonroot
 COPY --from=build /out/sfmcp-proxy /sfmcp-proxy
 COPY --from=build --chown=65532:65532 /out/data /data
@@ -20,5 +39,7 @@ USER 65532:65532
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080 9090
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["/sfmcp-proxy", "healthcheck", "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml"]
 ENTRYPOINT ["/sfmcp-proxy"]
 CMD ["serve", "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml"]

@@ -7,19 +7,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/config"
-)
-
-// Set by the linker in release builds.
-var (
-	version = "dev"
-	commit  = "unknown"
 )
 
 // Exit statuses, as the contract names them.
@@ -91,20 +84,10 @@ Try it: sfmcp-proxy demo`,
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
-		demoCommand(), serveCommand(), checkCommand(), doctorCommand(),
+		demoCommand(), serveCommand(), checkCommand(), doctorCommand(), healthcheckCommand(),
 		userCommand(), grantCommand(), clientCommand(), approvalCommand(),
 		auditCommand(), policyCommand(), stopCommand(), keyCommand(),
 		salesforceSimCommand(), versionCommand(),
 	)
 	return root
-}
-
-func versionCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "version", Short: "Print version, commit and Go version", Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "sfmcp-proxy %s (commit %s, %s)\n", version, commit, runtime.Version())
-			return err
-		},
-	}
 }
