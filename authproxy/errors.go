@@ -7,7 +7,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -35,7 +37,8 @@ const (
 type oauthError struct {
 	status            int // of the JSON answer; 0 means 400
 	code, description string
-	challenge         string // WWW-Authenticate of the JSON answer, if any
+	challenge         string        // WWW-Authenticate of the JSON answer, if any
+	retry             time.Duration // Retry-After of the JSON answer, if any
 	cause             error
 }
 
@@ -188,6 +191,9 @@ func (s endpoints) writeError(ctx context.Context, w http.ResponseWriter, err er
 	}
 	if e.challenge != "" {
 		w.Header().Set("WWW-Authenticate", e.challenge)
+	}
+	if e.retry > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(e.retry.Seconds())))
 	}
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.description})
 }

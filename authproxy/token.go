@@ -118,6 +118,10 @@ func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form u
 		refused.code, refused.description = invalidTarget, "this resource was not granted"
 	case errors.Is(err, grant.ErrInvalidScope):
 		refused.code, refused.description = invalidScope, "this scope was not granted"
+	case errors.Is(err, grant.ErrTooOften): // of a token that is good: a dead one is told so however often it comes (AV-05)
+		record, reason = s.recordRefusal, "too_often"
+		refused.status, refused.retry = http.StatusTooManyRequests, time.Minute
+		refused.code, refused.description = temporarilyUnavailable, "too many refreshes of this connection: use the access token until it expires"
 	default:
 		return err
 	}

@@ -326,3 +326,29 @@ func TestAU14RefusalsAreBounded(t *testing.T) {
 	f.post(t, "/oauth/token", refreshForm(seal.Secret("sfr_")))
 	f.wantAudited(t, "token.refresh", "denied", "not recorded")
 }
+
+// D15: a client that refreshes in a loop is told to wait, with a token that stays good; AV-05:
+// one whose token is dead is told that it is, before, during and after.
+func TestD15AV05RefreshLoop(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	have := f.tokens(t, f.codeForm(f.code(t)))
+	dead := refreshForm("sfr_" + strings.Repeat("A", 43))
+	var limited reply
+	refreshed := 0
+	f.wantError(t, f.post(t, "/oauth/token", dead), 400, "invalid_grant")
+	for range 600 {
+		if limited = f.post(t, "/oauth/token", refreshForm(have.refresh)); limited.status != 200 {
+			break
+		}
+		have.refresh, refreshed = limited.json(t)["refresh_token"].(string), refreshed+1
+	}
+	f.wantError(t, limited, 429, "temporarily_unavailable")
+	if refreshed != 499 || limited.header.Get("Retry-After") != "60" {
+		t.Errorf("%d refreshes, then %v", refreshed, limited.header)
+	}
+	f.wantError(t, f.post(t, "/oauth/token", dead), 400, "invalid_grant")
+	f.clock.Add(15 * time.Minute)
+	f.tokens(t, refreshForm(have.refresh))
+	f.wantAudited(t, "token.refresh", "denied", "too_often")
+}

@@ -249,6 +249,49 @@ func TestStopModes(t *testing.T) {
 	}
 }
 
+// D15: sessions that are opened and closed in a loop count against the limits of the user,
+// so that nobody makes every process read anew without end whom it lets in.
+func TestD15SessionsOpenedAndClosed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) { c.Limits, c.Now = Limits{CallsPerMinute: 12}, standingStill() })
+	c, other := rep(w), w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
+	epoch := func() (n int) {
+		if err := w.db.Reads.QueryRow(`SELECT value FROM epochs WHERE name = 'access'`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	closing := func(c *client) *answer {
+		r := c.request(nil)
+		r.Method = http.MethodDelete
+		return c.send(r)
+	}
+	kept := *c
+	kept.initialize()
+	before := epoch()
+	for range 12 {
+		closing(c)
+		a := c.post(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"test","version":"1"}}}`)
+		if id := a.header.Get(sessionHeader); id != "" {
+			c.session = id
+		} else if a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+			t.Fatalf("%d %v %s", a.status, a.header, a.body)
+		}
+	}
+	if rises := epoch() - before; rises != 5 { // of twelve, two opened sessions before
+		t.Errorf("the access epoch rose %d times", rises)
+	}
+	if a := closing(&kept); a.status != http.StatusTooManyRequests || a.header.Get("Retry-After") == "" {
+		t.Errorf("closing one more: %d %s", a.status, a.body)
+	}
+	if a := kept.call("ping", `{}`); a.status != http.StatusOK {
+		t.Errorf("a session that was not closed: %d", a.status)
+	}
+	if a := other.tool("getUserInfo", `{}`); a.failed() {
+		t.Errorf("another user pays for it: %s", a.body)
+	}
+}
+
 // standingStill is a clock under which no call is earned back, however slow the machine is.
 func standingStill() func() time.Time {
 	now := time.Now()

@@ -60,10 +60,15 @@ func sessionError(err error) error {
 	return unavailable("the session could not be read or changed", err)
 }
 
-// closeSession ends the session that the request names, and its calls (DELETE).
+// closeSession ends the session that the request names, and its calls (DELETE). It counts
+// against the limits of the user, as opening one does: each makes every process read anew
+// whom it lets in.
 func (r *request) closeSession() (result, error) {
 	if err := r.findSession(); err != nil {
 		return result{}, err
+	}
+	if !r.budgets.Of(r.user()).Allow() {
+		return result{}, r.overLimit()
 	}
 	if err := r.sessions.close(r.http.Context(), r.session.hash, r.grant.ID); err != nil {
 		return result{}, unavailable("the session could not be closed", err)

@@ -19,7 +19,7 @@ import (
 // connect tells how to add a server to the assistants that people use. It is public:
 // all it says is what a client must know before anybody signs in.
 func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
-	viewer, err := c.visitor(r)
+	viewer, err := c.visitor(w, r)
 	if err != nil {
 		c.fail(w, r, nil, err)
 		return

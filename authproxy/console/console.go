@@ -45,6 +45,7 @@ type Config struct {
 // Console serves the pages.
 type Console struct {
 	Config
+	budgets *budgets
 }
 
 // New returns the pages of c, or an error that names what is missing.
@@ -59,7 +60,7 @@ func New(c Config) (*Console, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Console{c}, nil
+	return &Console{Config: c, budgets: newBudgets()}, nil
 }
 
 // Mount adds the pages to r.
@@ -112,7 +113,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 			return nil, err
 		}
 	}
-	if v.session, err = c.Sessions.Current(r); err != nil {
+	if v.session, err = c.current(w, r); err != nil {
 		return nil, err
 	}
 	if r.Method == http.MethodPost {
@@ -122,6 +123,16 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 	}
 	v.viewer, err = c.viewer(r.Context(), v.session)
 	return v, err
+}
+
+// current is the session of the browser, if its user has a page left of his budget.
+func (c *Console) current(w http.ResponseWriter, r *http.Request) (*ui.Session, error) {
+	s, err := c.Sessions.Current(r)
+	if err == nil && !c.budgets.admits(access.Person{Org: s.Org, Subject: s.Subject}, c.Now()) {
+		w.Header().Set("Retry-After", "60")
+		return nil, errTooMany
+	}
+	return s, err
 }
 
 // viewer says who is signed in. A blocked user is refused although the session lives:
@@ -142,8 +153,8 @@ func signInPath(r *http.Request) string {
 }
 
 // visitor says who is signed in on a page that everybody may see; nil is nobody.
-func (c *Console) visitor(r *http.Request) (*ui.Viewer, error) {
-	s, err := c.Sessions.Current(r)
+func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (*ui.Viewer, error) {
+	s, err := c.current(w, r)
 	if errors.Is(err, ui.ErrNoSession) {
 		return nil, nil
 	}
@@ -155,7 +166,7 @@ func (c *Console) visitor(r *http.Request) (*ui.Viewer, error) {
 }
 
 func (c *Console) landing(w http.ResponseWriter, r *http.Request) {
-	viewer, err := c.visitor(r)
+	viewer, err := c.visitor(w, r)
 	if err != nil {
 		c.fail(w, r, nil, err)
 		return

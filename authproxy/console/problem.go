@@ -27,6 +27,8 @@ var (
 		"Your security team has blocked your access. Ask them if you think that this is a mistake."}
 	errSignedOut = &problem{http.StatusUnauthorized, "You are not signed in",
 		"Nothing was done. Sign in, then try again."}
+	errTooMany = &problem{http.StatusTooManyRequests, "Too many pages",
+		"This browser, or another one that you are signed in with, has asked for many pages in a short time. Nothing was done. Wait a minute, then try again."}
 	errDecision = &problem{http.StatusBadRequest, "No decision",
 		"The form holds no decision. Nothing was done."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",

@@ -189,7 +189,7 @@ func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 				VALUES ($1, $2, $3, 'chatgpt', 'sales', $4, 'mcp', '', $5, $6, $5)`, id, testOrg, testSubject, testResource, now, now+1e9); err != nil {
 				return err
 			}
-			if _, err := tx.Exec(`INSERT INTO access_tokens VALUES ($1, $2, $3, $4)`, seal.Hash(secrets[i]), id, now, now+1e6); err != nil {
+			if _, err := tx.Exec(`INSERT INTO access_tokens (token_hash, grant_id, created_at, expires_at) VALUES ($1, $2, $3, $4)`, seal.Hash(secrets[i]), id, now, now+1e6); err != nil {
 				return err
 			}
 		}

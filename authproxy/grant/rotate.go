@@ -30,6 +30,19 @@ type Rotation struct {
 // asked for a new authorization meanwhile has dropped it, and nobody would end its grant.
 const withoutLogin = 7 * 24 * time.Hour
 
+// How often a grant is refreshed: what each refresh leaves behind (an access token until its
+// time is over, a spent refresh token until its family would have been idle for too long),
+// and each access token that is revoked makes every process read anew whom it lets in. Both
+// bounds are far beyond clients that refresh when a token is over, also where many copies of
+// a client share a grant.
+const (
+	// tokensAtATime is how many access tokens a grant gets within the lifetime of one, those
+	// that were revoked included.
+	tokensAtATime = 500
+	// copiesOfAClient may rotate once in each lifetime of an access token, a day long.
+	copiesOfAClient = 20
+)
+
 // refreshToken is a row of refresh_tokens with its grant.
 type refreshToken struct {
 	grant                         *Grant
@@ -45,7 +58,7 @@ type refreshToken struct {
 // got, or, if that was rotated in turn, its successor. Presented later it revokes the
 // grant and returns a [*ReplayError]. [ErrNoLogin] spends nothing, but leaves the grant
 // a week to be refreshed in. Other refusals ([ErrInvalidGrant], [ErrInvalidTarget],
-// [ErrInvalidScope]) change nothing.
+// [ErrInvalidScope], [ErrTooOften]) change nothing.
 func (s *Store) Rotate(ctx context.Context, r Rotation) (*Tokens, error) {
 	if !s.clients.Knows(r.ClientID) || !seal.WellFormed(r.RefreshToken, refreshPrefix) {
 		return nil, ErrInvalidGrant
@@ -145,6 +158,12 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 	if !hasLogin {
 		return nil, &RefusedError{*p.grant, ErrNoLogin}, r.waitForLogin(ctx, tx, p.grant)
 	}
+	switch often, err := r.tooOften(ctx, tx, p.grant.ID); {
+	case err != nil:
+		return nil, nil, err
+	case often:
+		return nil, ErrTooOften, nil
+	}
 	var leaf string
 	if p.rotated == 0 {
 		leaf, failed = r.rotateOnce(ctx, tx, p.grant)
@@ -160,6 +179,17 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 	scope, _ := narrow(p.grant.Scope, r.Scope)
 	t, failed = r.issue(ctx, tx, p.grant, leaf, scope)
 	return t, nil, failed
+}
+
+// tooOften says that a grant has had as many tokens as it gets. Its row is locked.
+func (s *Store) tooOften(ctx context.Context, tx *sql.Tx, grantID string) (bool, error) {
+	const day = 24 * time.Hour
+	var access, refresh int64
+	now := s.now()
+	err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM access_tokens WHERE grant_id = $1 AND expires_at > $2),
+		(SELECT COUNT(*) FROM refresh_tokens WHERE grant_id = $1 AND created_at > $3)`,
+		grantID, db.Millis(now), db.Millis(now.Add(-day))).Scan(&access, &refresh)
+	return access >= tokensAtATime || refresh >= copiesOfAClient*int64(day/s.lifetimes.AccessToken), err
 }
 
 // waitForLogin bounds how long a grant whose client was refused can still be refreshed.

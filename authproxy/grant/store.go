@@ -24,6 +24,9 @@ var (
 	ErrInvalidScope = errors.New("scope was not granted")
 	// ErrNoLogin: the user's Salesforce login is over; the refresh token is good.
 	ErrNoLogin = errors.New("no Salesforce login")
+	// ErrTooOften: the grant has had more tokens in a short time than any client needs; the
+	// refresh token is good.
+	ErrTooOften = errors.New("refreshed too often")
 	// ErrInvalidToken: the access token does not open this server now.
 	ErrInvalidToken = errors.New("invalid access token")
 	// ErrReplayed matches every [*ReplayError].

@@ -115,7 +115,7 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
 		u.username, u.name, t.expires_at
 		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-		WHERE t.token_hash = $1 AND t.expires_at > $2
+		WHERE t.token_hash = $1 AND t.expires_at > $2 AND t.revoked_at = 0
 		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now), &until)
 	switch {
 	case err != nil:
@@ -165,7 +165,8 @@ func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID stri
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.ExecContext(ctx, `DELETE FROM access_tokens WHERE token_hash = $1`, seal.Hash(token)); err != nil {
+	n, err := db.Affected(ctx, tx, `UPDATE access_tokens SET revoked_at = $1 WHERE token_hash = $2 AND revoked_at = 0`, s.millis(), seal.Hash(token))
+	if err != nil || n == 0 {
 		return nil, err
 	}
 	return g, s.db.RaiseAccessEpoch(ctx, tx)

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -284,4 +285,81 @@ func TestAS47RevokeToken(t *testing.T) {
 	if g, err := f.RevokeToken(ctx, second.RefreshToken, "chatgpt"); g != nil || err != nil {
 		t.Errorf("second time: %v, %v; want nothing done", g, err)
 	}
+}
+
+// D15: a grant gets so many access tokens within the lifetime of one, and so many refresh
+// tokens in a day. Nothing is lost by asking too often, and a dead token is told so.
+func TestD15RefreshesAreBounded(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	have, other := f.tokens(t, testSubject), f.tokens(t, testSubject)
+	rotated := 0
+	loop := func() {
+		t.Helper()
+		for {
+			next, err := f.Rotate(t.Context(), rotation(have.RefreshToken))
+			if errors.Is(err, ErrTooOften) {
+				return
+			}
+			if err != nil {
+				t.Fatalf("refresh %d: %v", rotated, err)
+			}
+			have, rotated = next, rotated+1
+		}
+	}
+	loop()
+	if rotated != tokensAtATime-1 { // the first came for the code
+		t.Errorf("%d refreshes at once", rotated)
+	}
+	f.opens(t, have, true)
+	if _, err := f.Rotate(t.Context(), rotation(other.RefreshToken)); err != nil {
+		t.Errorf("another grant of the user: %v", err)
+	}
+	_, err := f.Rotate(t.Context(), rotation("sfr_"+strings.Repeat("A", 43)))
+	wantErr(t, err, ErrInvalidGrant)
+	const perDay = copiesOfAClient * 24 * 4
+	if _, err := f.db.Writes.Exec(`WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < $1)
+		INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at, rotated_at) SELECT 'spent ' || i, $2, $3, $4, $3 FROM n`,
+		perDay-rotated-11, have.Grant.ID, f.millis(), f.millis()+1e9); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(testLifetimes.AccessToken)
+	rotated = 0
+	if loop(); rotated != 10 {
+		t.Errorf("%d refreshes more in that day", rotated)
+	}
+	f.clock.Add(24 * time.Hour)
+	if _, err := f.Rotate(t.Context(), rotation(have.RefreshToken)); err != nil {
+		t.Errorf("the next day: %v", err)
+	}
+}
+
+// D15: a client that revokes each token as it comes makes the access epoch rise no more
+// often than a grant has tokens, and not by revoking again.
+func TestD15RevocationsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	have := f.tokens(t, testSubject)
+	first, before := have.RefreshToken, f.epoch(t)
+	for i := range 3 * tokensAtATime {
+		if _, err := f.RevokeToken(t.Context(), have.AccessToken, "chatgpt"); err != nil {
+			t.Fatal(err)
+		}
+		refresh := have.RefreshToken
+		if i%2 == 0 {
+			refresh = first // within the grace window, which rotates nothing
+		}
+		next, err := f.Rotate(t.Context(), rotation(refresh))
+		if err != nil && !errors.Is(err, ErrTooOften) {
+			t.Fatal(err)
+		}
+		if err == nil {
+			f.opens(t, next, true)
+			have = next
+		}
+	}
+	if rises := f.epoch(t) - before; rises != tokensAtATime {
+		t.Errorf("the access epoch rose %d times", rises)
+	}
+	f.opens(t, have, false)
 }

@@ -17,6 +17,10 @@ var ErrNoSession = errors.New("not signed in")
 // DefaultSessionLifetime is one working day (Config.Lifetime).
 const DefaultSessionLifetime = 12 * time.Hour
 
+// sessionsPerUser is how many browsers a person is signed in with at a time; with one more,
+// the oldest is signed out.
+const sessionsPerUser = 20
+
 // Config is what Sessions need.
 type Config struct {
 	Reads, Writes *sql.DB // hold the table browser_sessions
@@ -72,6 +76,12 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject st
 		INSERT INTO browser_sessions (session_hash, org, subject, csrf_hash, created_at, expires_at)
 		VALUES ($1, $2, $3, $4, $5, $6)`,
 		hash(id), org, subject, hash(FormToken(id)), now.UnixMilli(), now.Add(s.lifetime).UnixMilli())
+	if err == nil {
+		// After the insert: of two at the same time, the later looks at what both have stored.
+		_, err = s.writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
+			AND session_hash NOT IN (SELECT session_hash FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
+				ORDER BY created_at DESC, session_hash LIMIT $4)`, org, subject, hash(id), sessionsPerUser-1)
+	}
 	if err != nil {
 		return fmt.Errorf("starting session: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -279,5 +280,39 @@ func TestUI07LoginCookiesOfTwoTabs(t *testing.T) {
 	c.ClearLogin(w, "state-one")
 	if cleared := w.Result().Cookies(); len(cleared) != 1 || cleared[0].MaxAge >= 0 || !strings.HasPrefix(cleared[0].Name, "__Host-sfmcp-login-") {
 		t.Errorf("ClearLogin set %+v", cleared)
+	}
+}
+
+// D15: a person is signed in with so many browsers; the oldest gives way, of nobody else.
+func TestD15SessionsOfAPersonAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	other := f.signIn(t, "acme", "other")
+	elsewhere := f.signIn(t, "sandbox", "one")
+	var mine []*http.Cookie
+	for i := range 3 * sessionsPerUser {
+		if i%2 == 0 { // some in the same millisecond
+			f.now = f.now.Add(time.Second)
+		}
+		mine = append(mine, f.signIn(t, "acme", "one"))
+	}
+	if n := f.rows(t); n != sessionsPerUser+2 {
+		t.Errorf("%d sessions", n)
+	}
+	for name, c := range map[string]*http.Cookie{"another person": other, "in another org": elsewhere, "the newest": mine[len(mine)-1]} {
+		if _, err := f.Current(request(c)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := f.Current(request(mine[0])); !errors.Is(err, ErrNoSession) {
+		t.Errorf("the oldest: %v", err)
+	}
+	var all sync.WaitGroup
+	for range 10 {
+		all.Go(func() { f.signIn(t, "acme", "one") })
+	}
+	all.Wait()
+	if n := f.rows(t); n != sessionsPerUser+2 {
+		t.Errorf("%d sessions after ten at a time", n)
 	}
 }
