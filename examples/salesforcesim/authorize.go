@@ -1,20 +1,11 @@
 package salesforcesim
 
 import (
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
-)
-
-// Paths of the pages. A request that passed the checks is sent to the first, which is
-// how one sees without a browser that client id and callback are right.
-const (
-	approvalPath = "/setup/secur/RemoteAccessAuthorizationPage.apexp"
-	loginPath    = "/login"
-	logoutPath   = "/secur/logout.jsp"
 )
 
 // authorization is one authorize request that passed the checks. It travels from page
@@ -35,17 +26,17 @@ type authorizeRefusal struct {
 }
 
 // checkAuthorize checks an authorize request in Salesforce's order.
-func (s *Sim) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeRefusal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p loginPages) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeRefusal) {
+	p.sim.mu.Lock()
+	defer p.sim.mu.Unlock()
 	page := func(code, description string) (*authorization, *authorizeRefusal) {
 		return nil, &authorizeRefusal{onPage: true, code: code, description: description}
 	}
-	appOrg, app := s.app(q.Get("client_id"))
-	if app == nil || s.switches.AppNotPropagated || s.switches.AppDisabled {
+	appOrg, app := p.sim.app(q.Get("client_id"))
+	if app == nil || p.sim.switches.AppNotPropagated || p.sim.switches.AppDisabled {
 		return page("invalid_client_id", "client identifier invalid")
 	}
-	if !slices.Contains(app.Callbacks, q.Get("redirect_uri")) || s.switches.CallbackNotPropagated {
+	if !slices.Contains(app.Callbacks, q.Get("redirect_uri")) || p.sim.switches.CallbackNotPropagated {
 		return page("redirect_uri_mismatch", "redirect_uri must match configuration")
 	}
 	if appOrg != o {
@@ -74,169 +65,37 @@ func (s *Sim) checkAuthorize(o *org, q url.Values) (*authorization, *authorizeRe
 }
 
 // serveAuthorize is the authorization endpoint.
-func (s *Sim) serveAuthorize(w http.ResponseWriter, r *http.Request, o *org) {
+func (p loginPages) serveAuthorize(w http.ResponseWriter, r *http.Request, o *org) {
 	if err := r.ParseForm(); err != nil {
-		s.errorPage(w, &authorizeRefusal{onPage: true, code: "invalid_request", description: "malformed request"})
+		p.errorPage(w, &authorizeRefusal{onPage: true, code: "invalid_request", description: "malformed request"})
 		return
 	}
 	q := r.Form
-	a, refusal := s.checkAuthorize(o, q)
+	a, refusal := p.checkAuthorize(o, q)
 	if refusal != nil {
-		s.refuse(w, r, a, refusal)
+		p.refuse(w, r, a, refusal)
 		return
 	}
-	user := s.signedIn(r, o)
+	user := p.signedIn(r, o)
 	switch q.Get("prompt") {
 	case "login", "select_account":
 		user = nil
 		http.SetCookie(w, &http.Cookie{Name: cookieName(o), Path: o.prefix + "/", MaxAge: -1})
 		q.Del("prompt")
 	}
-	if user != nil && s.mayUse(o, a, user) == nil && s.approved(o, a, user) {
-		s.sendCode(w, r, o, a, user)
+	if user != nil && p.mayUse(o, a, user) == nil && p.approved(o, a, user) {
+		p.sendCode(w, r, o, a, user)
 		return
 	}
 	http.Redirect(w, r, o.base+approvalPath+"?source="+sourceOf(q), http.StatusFound)
 }
 
-// serveApproval shows the approval page and takes its answer. Without a login it sends
-// the browser to the login page first.
-func (s *Sim) serveApproval(w http.ResponseWriter, r *http.Request, o *org) {
-	a, source := s.carried(w, r, o)
-	if a == nil {
-		return
-	}
-	user := s.signedIn(r, o)
-	if user == nil {
-		http.Redirect(w, r, o.base+loginPath+"?source="+source, http.StatusSeeOther)
-		return
-	}
-	if refusal := s.mayUse(o, a, user); refusal != nil {
-		s.errorPage(w, refusal)
-		return
-	}
-	switch decision := r.PostForm.Get("decision"); {
-	case r.Method == http.MethodPost && decision == "deny":
-		s.refuse(w, r, a, &authorizeRefusal{code: "access_denied", description: "end-user denied authorization"})
-	case r.Method == http.MethodPost && decision == "allow":
-		s.mu.Lock()
-		s.state.Approvals[approvalKey(o, user.ID, a.app)] = true
-		s.save()
-		s.mu.Unlock()
-		s.sendCode(w, r, o, a, user)
-	case s.approved(o, a, user):
-		s.sendCode(w, r, o, a, user)
-	default:
-		render(w, http.StatusOK, "approval", approvalPage{Title: "Allow Access?", Org: o.Name, Action: o.base + approvalPath, Source: source,
-			App: a.app.ClientID, Name: user.Name, Username: user.Username, Scopes: strings.Fields(a.scope), SignOut: o.base + logoutPath + "?source=" + source})
-	}
-}
-
-// serveLogin shows the login form and takes its answer.
-func (s *Sim) serveLogin(w http.ResponseWriter, r *http.Request, o *org) {
-	a, source := s.carried(w, r, o)
-	if a == nil {
-		return
-	}
-	form := loginPage{Title: "Login", Org: o.Name, Action: o.base + loginPath, Source: source, Username: a.query.Get("login_hint")}
-	if r.Method != http.MethodPost {
-		render(w, http.StatusOK, "login", form)
-		return
-	}
-	form.Username = r.PostForm.Get("username")
-	id, ok := s.signIn(o, form.Username, r.PostForm.Get("password"))
-	if !ok {
-		form.Error = "Please check your username and password."
-		render(w, http.StatusOK, "login", form)
-		return
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName(o), Value: id, Path: o.prefix + "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: strings.HasPrefix(o.base, "https:")})
-	http.Redirect(w, r, o.base+approvalPath+"?source="+source, http.StatusSeeOther)
-}
-
-// serveLogout ends the browser session. From the approval page ("Not you?") it goes on to the login page with the same
-// request, which checks it as always.
-func (s *Sim) serveLogout(w http.ResponseWriter, r *http.Request, o *org) {
-	if cookie, err := r.Cookie(cookieName(o)); err == nil {
-		s.mu.Lock()
-		delete(s.state.Logins, cookie.Value)
-		s.save()
-		s.mu.Unlock()
-	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName(o), Path: o.prefix + "/", MaxAge: -1})
-	if source := r.URL.Query().Get("source"); source != "" {
-		http.Redirect(w, r, o.base+loginPath+"?"+url.Values{"source": {source}}.Encode(), http.StatusSeeOther)
-		return
-	}
-	render(w, http.StatusOK, "message", messagePage{Title: "Logged out", Lines: []string{"You are logged out of the simulated org " + o.Name + "."}})
-}
-
-// carried is the authorize request that a page carries, checked again, and the source
-// that carries it on. It answers the request itself, and returns nil, where there is
-// none.
-func (s *Sim) carried(w http.ResponseWriter, r *http.Request, o *org) (*authorization, string) {
-	if err := r.ParseForm(); err != nil {
-		s.errorPage(w, &authorizeRefusal{code: "invalid_request", description: "malformed form"})
-		return nil, ""
-	}
-	source := r.Form.Get("source")
-	raw, err := base64.RawURLEncoding.DecodeString(source)
-	var q url.Values
-	if err == nil {
-		q, err = url.ParseQuery(string(raw))
-	}
-	if err != nil || source == "" {
-		s.errorPage(w, &authorizeRefusal{code: "1800", description: "There was a problem in setting up your remote access"})
-		return nil, ""
-	}
-	a, refusal := s.checkAuthorize(o, q)
-	if refusal != nil {
-		s.refuse(w, r, a, refusal)
-		return nil, ""
-	}
-	return a, source
-}
-
-func sourceOf(q url.Values) string { return base64.RawURLEncoding.EncodeToString([]byte(q.Encode())) }
-
-// signIn starts a browser session and returns its cookie value.
-func (s *Sim) signIn(o *org, username, password string) (string, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	userOrg, user := s.userNamed(username)
-	if user == nil || userOrg != o || user.Password != password || password == "" {
-		return "", false
-	}
-	id := s.random.text(24)
-	s.state.Logins[id] = o.Name + " " + user.ID
-	s.save()
-	return id, true
-}
-
-// signedIn is the user of the browser session, nil without one.
-func (s *Sim) signedIn(r *http.Request, o *org) *User {
-	cookie, err := r.Cookie(cookieName(o))
-	if err != nil {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	orgName, userID, _ := strings.Cut(s.state.Logins[cookie.Value], " ")
-	if orgName != o.Name {
-		return nil
-	}
-	return s.user(o, userID)
-}
-
-func cookieName(o *org) string { return "salesforcesim_sid_" + o.Name }
-
 // mayUse says why a user who is signed in may not use the app.
-func (s *Sim) mayUse(o *org, a *authorization, user *User) *authorizeRefusal {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p loginPages) mayUse(o *org, a *authorization, user *User) *authorizeRefusal {
+	p.sim.mu.Lock()
+	defer p.sim.mu.Unlock()
 	permitted := len(a.app.PermittedUsers) == 0 || slices.Contains(a.app.PermittedUsers, user.Username)
-	if s.userRefusal(o, user.ID) != nil || !permitted {
+	if p.sim.grants.userRefusal(o, user.ID) != nil || !permitted {
 		return &authorizeRefusal{onPage: true, code: "OAUTH_APPROVAL_ERROR_GENERIC", description: "An unexpected error has occurred during authentication. Please try again."}
 	}
 	return nil
@@ -244,29 +103,29 @@ func (s *Sim) mayUse(o *org, a *authorization, user *User) *authorizeRefusal {
 
 // approved says whether the approval page is skipped: the user answered it before, or
 // an administrator pre-authorised them.
-func (s *Sim) approved(o *org, a *authorization, user *User) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (p loginPages) approved(o *org, a *authorization, user *User) bool {
+	p.sim.mu.Lock()
+	defer p.sim.mu.Unlock()
 	if len(a.app.PermittedUsers) > 0 {
 		return true
 	}
-	return s.state.Approvals[approvalKey(o, user.ID, a.app)] && a.query.Get("prompt") != "consent"
+	return p.sim.state.Approvals[approvalKey(o, user.ID, a.app)] && a.query.Get("prompt") != "consent"
 }
 
-func (s *Sim) sendCode(w http.ResponseWriter, r *http.Request, o *org, a *authorization, user *User) {
-	s.mu.Lock()
-	value := "aPrx" + s.random.text(48) + "=="
-	s.state.Codes[value] = &code{Org: o.Name, UserID: user.ID, ClientID: a.app.ClientID, RedirectURI: a.redirectURI, Scope: a.scope,
-		Challenge: a.query.Get("code_challenge"), ExpiresAt: s.now().Add(codeLifetime)}
-	s.save()
-	s.mu.Unlock()
+func (p loginPages) sendCode(w http.ResponseWriter, r *http.Request, o *org, a *authorization, user *User) {
+	p.sim.mu.Lock()
+	value := "aPrx" + p.sim.random.text(48) + "=="
+	p.sim.state.Codes[value] = &code{Org: o.Name, UserID: user.ID, ClientID: a.app.ClientID, RedirectURI: a.redirectURI, Scope: a.scope,
+		Challenge: a.query.Get("code_challenge"), ExpiresAt: p.sim.now().Add(codeLifetime)}
+	p.sim.save()
+	p.sim.mu.Unlock()
 	redirectBack(w, r, a, url.Values{"code": {value}})
 }
 
 // refuse answers a request that gets no code.
-func (s *Sim) refuse(w http.ResponseWriter, r *http.Request, a *authorization, refusal *authorizeRefusal) {
+func (p loginPages) refuse(w http.ResponseWriter, r *http.Request, a *authorization, refusal *authorizeRefusal) {
 	if refusal.onPage {
-		s.errorPage(w, refusal)
+		p.errorPage(w, refusal)
 		return
 	}
 	redirectBack(w, r, a, url.Values{"error": {refusal.code}, "error_description": {refusal.description}})
@@ -290,8 +149,8 @@ func redirectBack(w http.ResponseWriter, r *http.Request, a *authorization, answ
 	http.Redirect(w, r, target.String(), http.StatusFound)
 }
 
-func (s *Sim) errorPage(w http.ResponseWriter, refusal *authorizeRefusal) {
+func (p loginPages) errorPage(w http.ResponseWriter, refusal *authorizeRefusal) {
 	render(w, http.StatusBadRequest, "message", messagePage{Title: "We can't authorize you", Lines: []string{
 		"error=" + refusal.code, "error_description=" + refusal.description,
-		"Because of an OAuth error, this application cannot reach the org. " + s.now().UTC().Format(time.RFC3339)}})
+		"Because of an OAuth error, this application cannot reach the org. " + p.sim.now().UTC().Format(time.RFC3339)}})
 }

@@ -72,7 +72,7 @@ func TestReadConfig(t *testing.T) {
 	if n := len(s.Records("south", "Account")); n != 0 {
 		t.Errorf("an org with an empty list of records has %d accounts", n)
 	}
-	if o := s.org("north"); s.activeServer(o, "platform/sobject-reads") == "" || s.activeServer(o, "platform/sobject-all") != "" {
+	if o := s.org("north"); s.gateway.activeServer(o, "platform/sobject-reads") == "" || s.gateway.activeServer(o, "platform/sobject-all") != "" {
 		t.Error("other servers are active than the file names")
 	}
 }

@@ -12,37 +12,45 @@ import (
 // ControlHandler serves the control API that the package documentation describes. It
 // has no authentication: keep it on a loopback address. Requests that a browser sends
 // from another site are refused.
-func (s *Sim) ControlHandler() http.Handler {
+func (s *Sim) ControlHandler() http.Handler { return controlAPI{s}.handler() }
+
+// controlAPI answers the control API: what a test or an operator asks of the simulator
+// itself, and no Salesforce has.
+type controlAPI struct{ sim *Sim }
+
+func (c controlAPI) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, s.Switches()) })
-	mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { s.controlSwitches(w, r, Switches{}) })
-	mux.HandleFunc("PATCH /faults", func(w http.ResponseWriter, r *http.Request) { s.controlSwitches(w, r, s.Switches()) })
-	mux.HandleFunc("GET /requests", s.controlRequests)
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, c.sim.Switches()) })
+	mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { c.switches(w, r, Switches{}) })
+	mux.HandleFunc("PATCH /faults", func(w http.ResponseWriter, r *http.Request) { c.switches(w, r, c.sim.Switches()) })
+	mux.HandleFunc("GET /requests", c.requests)
 	mux.HandleFunc("DELETE /requests", func(w http.ResponseWriter, r *http.Request) {
-		s.ForgetRequests(requestFilter(r))
+		c.sim.ForgetRequests(requestFilter(r))
 		w.WriteHeader(http.StatusNoContent)
 	})
-	mux.HandleFunc("GET /users", s.controlUsers)
-	mux.HandleFunc("POST /users/{username}/freeze", func(w http.ResponseWriter, r *http.Request) { s.controlFreeze(w, r, true) })
-	mux.HandleFunc("POST /users/{username}/unfreeze", func(w http.ResponseWriter, r *http.Request) { s.controlFreeze(w, r, false) })
-	mux.HandleFunc("GET /grants", func(w http.ResponseWriter, r *http.Request) { writeJSON(w, http.StatusOK, s.Grants(grantFilter(r))) })
-	mux.HandleFunc("POST /grants/revoke", s.controlRevoke)
+	mux.HandleFunc("GET /users", c.users)
+	mux.HandleFunc("POST /users/{username}/freeze", func(w http.ResponseWriter, r *http.Request) { c.freeze(w, r, true) })
+	mux.HandleFunc("POST /users/{username}/unfreeze", func(w http.ResponseWriter, r *http.Request) { c.freeze(w, r, false) })
+	mux.HandleFunc("GET /grants", func(w http.ResponseWriter, r *http.Request) {
+		writeJSON(w, http.StatusOK, c.sim.Grants(grantFilter(r)))
+	})
+	mux.HandleFunc("POST /grants/revoke", c.revoke)
 	mux.HandleFunc("GET /tokens", func(w http.ResponseWriter, r *http.Request) {
-		writeJSON(w, http.StatusOK, s.RefreshTokens(grantFilter(r)))
+		writeJSON(w, http.StatusOK, c.sim.RefreshTokens(grantFilter(r)))
 	})
-	mux.HandleFunc("POST /keys/rotate", s.controlRotate)
-	mux.HandleFunc("GET /records/{sobject}", s.controlRecords)
-	mux.HandleFunc("GET /servers", s.controlServers)
-	mux.HandleFunc("POST /servers/{namespace}/{name}/activate", func(w http.ResponseWriter, r *http.Request) { s.controlServer(w, r, true) })
-	mux.HandleFunc("POST /servers/{namespace}/{name}/deactivate", func(w http.ResponseWriter, r *http.Request) { s.controlServer(w, r, false) })
+	mux.HandleFunc("POST /keys/rotate", c.rotate)
+	mux.HandleFunc("GET /records/{sobject}", c.records)
+	mux.HandleFunc("GET /servers", c.servers)
+	mux.HandleFunc("POST /servers/{namespace}/{name}/activate", func(w http.ResponseWriter, r *http.Request) { c.server(w, r, true) })
+	mux.HandleFunc("POST /servers/{namespace}/{name}/deactivate", func(w http.ResponseWriter, r *http.Request) { c.server(w, r, false) })
 	mux.HandleFunc("POST /sessions/expire", func(w http.ResponseWriter, _ *http.Request) {
-		writeJSON(w, http.StatusOK, map[string]int{"expired": s.ExpireSessions()})
+		writeJSON(w, http.StatusOK, map[string]int{"expired": c.sim.ExpireSessions()})
 	})
-	mux.HandleFunc("GET /clock", s.controlClock)
-	mux.HandleFunc("POST /clock", s.controlClock)
-	mux.HandleFunc("PUT /callbacks", s.controlCallbacks)
+	mux.HandleFunc("GET /clock", c.clock)
+	mux.HandleFunc("POST /clock", c.clock)
+	mux.HandleFunc("PUT /callbacks", c.callbacks)
 	mux.HandleFunc("POST /reset", func(w http.ResponseWriter, _ *http.Request) {
-		s.Reset()
+		c.sim.Reset()
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return http.NewCrossOriginProtection().Handler(mux)
@@ -71,11 +79,11 @@ func readControl(w http.ResponseWriter, r *http.Request, into any) bool {
 	return true
 }
 
-func (s *Sim) controlSwitches(w http.ResponseWriter, r *http.Request, switches Switches) {
+func (c controlAPI) switches(w http.ResponseWriter, r *http.Request, switches Switches) {
 	if !readControl(w, r, &switches) {
 		return
 	}
-	if err := s.SetSwitches(switches); err != nil {
+	if err := c.sim.SetSwitches(switches); err != nil {
 		controlError(w, http.StatusBadRequest, err.Error())
 		return
 	}
@@ -88,8 +96,8 @@ func requestFilter(r *http.Request) RequestFilter {
 	return RequestFilter{Path: q.Get("path"), Method: q.Get("method"), RPC: q.Get("rpc"), Tool: q.Get("tool"), After: after}
 }
 
-func (s *Sim) controlRequests(w http.ResponseWriter, r *http.Request) {
-	requests := s.Requests(requestFilter(r))
+func (c controlAPI) requests(w http.ResponseWriter, r *http.Request) {
+	requests := c.sim.Requests(requestFilter(r))
 	if r.URL.Query().Get("raw") == "" {
 		for i := range requests {
 			requests[i].RawAuthorization = ""
@@ -98,31 +106,31 @@ func (s *Sim) controlRequests(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, requests)
 }
 
-// controlOrg is the org that a request names. It answers the request itself, and returns
+// org is the org that a request names. It answers the request itself, and returns
 // nil, where there is none of that name.
-func (s *Sim) controlOrg(w http.ResponseWriter, r *http.Request) *org {
-	o := s.org(r.URL.Query().Get("org"))
+func (c controlAPI) org(w http.ResponseWriter, r *http.Request) *org {
+	o := c.sim.org(r.URL.Query().Get("org"))
 	if o == nil {
 		controlError(w, http.StatusNotFound, "no such org")
 	}
 	return o
 }
 
-func (s *Sim) controlUsers(w http.ResponseWriter, r *http.Request) {
-	o := s.controlOrg(w, r)
+func (c controlAPI) users(w http.ResponseWriter, r *http.Request) {
+	o := c.org(w, r)
 	if o == nil {
 		return
 	}
 	users := []map[string]any{}
-	for _, u := range s.Users(o.Name) {
+	for _, u := range c.sim.Users(o.Name) {
 		users = append(users, map[string]any{"id": u.ID, "username": u.Username, "password": u.Password, "name": u.Name,
 			"profile": u.Profile, "frozen": u.Frozen})
 	}
 	writeJSON(w, http.StatusOK, users)
 }
 
-func (s *Sim) controlFreeze(w http.ResponseWriter, r *http.Request, frozen bool) {
-	if !s.FreezeUser(r.PathValue("username"), frozen) {
+func (c controlAPI) freeze(w http.ResponseWriter, r *http.Request, frozen bool) {
+	if !c.sim.FreezeUser(r.PathValue("username"), frozen) {
 		controlError(w, http.StatusNotFound, "no such user")
 		return
 	}
@@ -134,15 +142,15 @@ func grantFilter(r *http.Request) GrantFilter {
 	return GrantFilter{Grant: q.Get("grant"), Username: q.Get("username"), ClientID: q.Get("client_id")}
 }
 
-func (s *Sim) controlRevoke(w http.ResponseWriter, r *http.Request) {
+func (c controlAPI) revoke(w http.ResponseWriter, r *http.Request) {
 	var filter GrantFilter
 	if readControl(w, r, &filter) {
-		writeJSON(w, http.StatusOK, map[string]int{"revoked": s.RevokeGrants(filter)})
+		writeJSON(w, http.StatusOK, map[string]int{"revoked": c.sim.RevokeGrants(filter)})
 	}
 }
 
-func (s *Sim) controlRotate(w http.ResponseWriter, r *http.Request) {
-	kid := s.RotateKeys(r.URL.Query().Get("org"))
+func (c controlAPI) rotate(w http.ResponseWriter, r *http.Request) {
+	kid := c.sim.RotateKeys(r.URL.Query().Get("org"))
 	if kid == "" {
 		controlError(w, http.StatusNotFound, "no such org")
 		return
@@ -150,58 +158,58 @@ func (s *Sim) controlRotate(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"kid": kid})
 }
 
-func (s *Sim) controlRecords(w http.ResponseWriter, r *http.Request) {
-	o := s.controlOrg(w, r)
+func (c controlAPI) records(w http.ResponseWriter, r *http.Request) {
+	o := c.org(w, r)
 	if o == nil {
 		return
 	}
-	records := s.Records(o.Name, r.PathValue("sobject"))
+	records := c.sim.Records(o.Name, r.PathValue("sobject"))
 	if records == nil {
 		records = []map[string]any{}
 	}
 	writeJSON(w, http.StatusOK, records)
 }
 
-func (s *Sim) controlServers(w http.ResponseWriter, r *http.Request) {
-	o := s.controlOrg(w, r)
+func (c controlAPI) servers(w http.ResponseWriter, r *http.Request) {
+	o := c.org(w, r)
 	if o == nil {
 		return
 	}
 	servers := map[string]bool{}
 	for _, name := range serverNames() {
-		servers[name] = s.activeServer(o, name) != ""
+		servers[name] = c.sim.gateway.activeServer(o, name) != ""
 	}
 	writeJSON(w, http.StatusOK, servers)
 }
 
-func (s *Sim) controlServer(w http.ResponseWriter, r *http.Request, active bool) {
+func (c controlAPI) server(w http.ResponseWriter, r *http.Request, active bool) {
 	q := r.URL.Query()
-	if !s.SetServer(q.Get("org"), r.PathValue("namespace")+"/"+r.PathValue("name"), active, q.Get("at_once") != "") {
+	if !c.sim.SetServer(q.Get("org"), r.PathValue("namespace")+"/"+r.PathValue("name"), active, q.Get("at_once") != "") {
 		controlError(w, http.StatusNotFound, "no such org or server")
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)
 }
 
-func (s *Sim) controlClock(w http.ResponseWriter, r *http.Request) {
+func (c controlAPI) clock(w http.ResponseWriter, r *http.Request) {
 	clock := struct {
 		Skew Duration  `json:"skew"`
 		Now  time.Time `json:"now"`
-	}{Skew: Duration(s.ClockSkew())}
+	}{Skew: Duration(c.sim.ClockSkew())}
 	if r.Method == http.MethodPost {
 		if !readControl(w, r, &clock) {
 			return
 		}
-		s.SetClockSkew(time.Duration(clock.Skew))
+		c.sim.SetClockSkew(time.Duration(clock.Skew))
 	}
-	clock.Now = s.now()
+	clock.Now = c.sim.now()
 	writeJSON(w, http.StatusOK, clock)
 }
 
-func (s *Sim) controlCallbacks(w http.ResponseWriter, r *http.Request) {
+func (c controlAPI) callbacks(w http.ResponseWriter, r *http.Request) {
 	var callbacks []string
 	if readControl(w, r, &callbacks) {
-		s.SetCallbacks(callbacks...)
+		c.sim.SetCallbacks(callbacks...)
 		w.WriteHeader(http.StatusNoContent)
 	}
 }

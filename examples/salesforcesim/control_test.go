@@ -115,11 +115,11 @@ func TestControlUsersAndGrants(t *testing.T) {
 	if len(users) != 2 || users[0]["username"] != RepUsername || users[0]["frozen"] != true || users[1]["frozen"] != false {
 		t.Errorf("%v", users)
 	}
-	if _, err := s.bearer(access); err == nil {
+	if _, err := s.gateway.bearer(access); err == nil {
 		t.Error("frozen user's token accepted")
 	}
 	control[any](t, s, "POST", "/users/"+RepUsername+"/unfreeze", "", 204)
-	if _, err := s.bearer(access); err != nil {
+	if _, err := s.gateway.bearer(access); err != nil {
 		t.Error("unfrozen user's token refused")
 	}
 	control[any](t, s, "POST", "/users/nobody/freeze", "", 404)

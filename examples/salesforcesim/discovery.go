@@ -12,7 +12,7 @@ var loginScopes = strings.Fields("cdp_ingest_api custom_permissions cdp_segment_
 	"pwdless_login_api forgot_password full offline_access profile web email address phone mcp_api scrt_api event_api")
 
 // serveOpenIDConfiguration is the only discovery document of a login host.
-func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o *org) {
+func (e oauthEndpoints) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o *org) {
 	oauth := o.base + "/services/oauth2/"
 	document := map[string]any{
 		"issuer": o.base, "authorization_endpoint": oauth + "authorize", "token_endpoint": oauth + "token",
@@ -22,7 +22,7 @@ func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o
 		"subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "client_secret_basic", "private_key_jwt"},
 	}
-	if s.Switches().AdvertiseS256 {
+	if e.sim.Switches().AdvertiseS256 {
 		document["code_challenge_methods_supported"] = []string{"S256"}
 	}
 	writeJSON(w, http.StatusOK, document)
@@ -30,13 +30,13 @@ func (s *Sim) serveOpenIDConfiguration(w http.ResponseWriter, _ *http.Request, o
 
 // serveServerMetadata is the gateway's authorization-server document. Its authorization
 // endpoint has a query already.
-func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
-	switches := s.Switches()
+func (e oauthEndpoints) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
+	switches := e.sim.Switches()
 	if switches.ServerMetadata404 {
 		http.NotFound(w, r)
 		return
 	}
-	login := s.loginHostOf(strings.TrimPrefix(r.URL.Path, serverMetadataPath))
+	login := e.loginHostOf(strings.TrimPrefix(r.URL.Path, serverMetadataPath))
 	authorize := login + "/services/oauth2/authorize"
 	if !switches.AuthorizeWithoutQuery {
 		authorize += "?prompt=select_account"
@@ -52,21 +52,21 @@ func (s *Sim) serveServerMetadata(w http.ResponseWriter, r *http.Request, _ *org
 
 // serveResourceMetadata is the gateway's protected-resource document (RFC 9728). It
 // exists for any name, so that it tells nothing about which servers there are.
-func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
-	switches := s.Switches()
+func (e oauthEndpoints) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *org) {
+	switches := e.sim.Switches()
 	path := strings.TrimPrefix(r.URL.Path, resourceMetadataPath)
 	if switches.ResourceMetadata404 {
 		http.NotFound(w, r)
 		return
 	}
-	document := map[string]any{"resource": s.cfg.BaseURL + path, "authorization_servers": []string{s.loginHostOf(path)},
+	document := map[string]any{"resource": e.sim.cfg.BaseURL + path, "authorization_servers": []string{e.loginHostOf(path)},
 		"scopes_supported": []string{"mcp_api", "refresh_token"}}
 	if path == "" || path == "/" {
-		document["resource"] = s.cfg.BaseURL
+		document["resource"] = e.sim.cfg.BaseURL
 		document["scopes_supported"] = []string{"api", "sfap_api", "refresh_token", "einstein_gpt_api"}
 	}
 	if path == "" || path == "/" || switches.ResourceNamesItself {
-		document["authorization_servers"] = []string{s.cfg.BaseURL}
+		document["authorization_servers"] = []string{e.sim.cfg.BaseURL}
 	}
 	writeJSON(w, http.StatusOK, document)
 }
@@ -74,19 +74,31 @@ func (s *Sim) serveResourceMetadata(w http.ResponseWriter, r *http.Request, _ *o
 // loginHostOf is the login host that belongs to a gateway path: the org's own for /d/
 // paths, that of the first sandbox for sandbox paths (the part of test.salesforce.com),
 // the first org's otherwise (that of login.salesforce.com).
-func (s *Sim) loginHostOf(path string) string {
+func (e oauthEndpoints) loginHostOf(path string) string {
 	at, ok := parseServerPath(strings.TrimPrefix(path, gatewayPrefix))
-	for _, o := range s.orgs {
+	for _, o := range e.sim.orgs {
 		if ok && at.myDomain != "" && o.MyDomain == at.myDomain {
 			return o.base
 		}
 	}
 	if strings.HasPrefix(path, gatewayPrefix+"sandbox/") {
-		for _, o := range s.orgs {
+		for _, o := range e.sim.orgs {
 			if o.Kind == "sandbox" || o.Kind == "scratch" {
 				return o.base
 			}
 		}
 	}
-	return s.cfg.BaseURL
+	return e.sim.cfg.BaseURL
+}
+
+// serveKeys answers /id/keys with the org's JSON Web Key Set (RFC 7517).
+func (e oauthEndpoints) serveKeys(w http.ResponseWriter, _ *http.Request, o *org) {
+	e.sim.mu.Lock()
+	down, keys := e.sim.switches.KeysDown, e.sim.keys.published(o)
+	e.sim.mu.Unlock()
+	if down {
+		htmlError(w, http.StatusServiceUnavailable)
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})
 }

@@ -24,6 +24,24 @@
 // /.well-known/oauth-authorization-server without a further path is 404, as on
 // login.salesforce.com.
 //
+// # Parts
+//
+// [Sim] holds the state and what tests do with it; every other part has its own type:
+//
+//   - hosts (hosts.go) sends a request to the org and the part that its path names;
+//   - loginPages (authorize.go, loginpages.go, pages.go) is what a browser meets:
+//     authorization, login and approval;
+//   - oauthEndpoints (oauthendpoints.go, token.go, revoke.go, introspect.go, identity.go,
+//     discovery.go) is what programs call on a login host, and the discovery documents;
+//   - grantStore (grantstore.go, jwt.go) makes, finds and ends grants and tokens;
+//   - signingKeys (keys.go) makes and finds the keys that sign access tokens;
+//   - gateway (gateway.go, bearer.go, session.go) is the hosted MCP servers; one request
+//     to it is an exchange (gateway.go, answer.go);
+//   - controlAPI (control.go) is the control API;
+//   - recorder (recorder.go) keeps the requests that arrived.
+//
+// The tools of the hosted servers are listed in catalogue.go and run by tools.go.
+//
 // # Default org
 //
 // One production org "acme" (OrgID), a public and a confidential External Client App,

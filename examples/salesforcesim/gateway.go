@@ -24,6 +24,10 @@ type rpc struct {
 	Error   json.RawMessage `json:"error"`
 }
 
+// gateway is api.salesforce.com: the hosted MCP servers with their sessions, their
+// activation and the limit of API calls.
+type gateway struct{ sim *Sim }
+
 // exchange is one POST on its way down the gateway's decision ladder.
 type exchange struct {
 	sim      *Sim
@@ -36,10 +40,10 @@ type exchange struct {
 	session  *session
 }
 
-// serveGateway is the hosted MCP gateway. The order of its checks is what clients see,
+// serve is the hosted MCP gateway. The order of its checks is what clients see,
 // so it is kept exactly.
-func (s *Sim) serveGateway(w http.ResponseWriter, r *http.Request, path string) {
-	x := &exchange{sim: s, w: w, r: r, switches: s.Switches()}
+func (g gateway) serve(w http.ResponseWriter, r *http.Request, path string) {
+	x := &exchange{sim: g.sim, w: w, r: r, switches: g.sim.Switches()}
 	if x.switches.RedirectTo != "" {
 		http.Redirect(w, r, x.switches.RedirectTo, http.StatusTemporaryRedirect)
 		return
@@ -58,7 +62,7 @@ func (x *exchange) authenticate(at serverPath, shaped bool) bool {
 	if !ok || token == "" {
 		return x.unauthorized("JWT Token is required")
 	}
-	c, err := x.sim.bearer(token)
+	c, err := x.sim.gateway.bearer(token)
 	if err != nil || (shaped && !at.fits(c.org)) {
 		return x.unauthorized("Invalid token")
 	}
@@ -77,7 +81,7 @@ func (x *exchange) unauthorized(message string) bool {
 // negotiate is steps 3 and 4.
 func (x *exchange) negotiate() bool {
 	if x.r.Method == http.MethodDelete && x.switches.DeleteAccepted {
-		x.sim.closeSession(x.r.Header.Get("Mcp-Session-Id"))
+		x.sim.gateway.closeSession(x.r.Header.Get("Mcp-Session-Id"))
 		x.w.WriteHeader(http.StatusOK)
 		return false
 	}
@@ -97,7 +101,7 @@ func (x *exchange) negotiate() bool {
 // findServer is step 5.
 func (x *exchange) findServer(at serverPath, shaped bool) bool {
 	if shaped {
-		x.server = x.sim.activeServer(x.holder.org, at.server)
+		x.server = x.sim.gateway.activeServer(x.holder.org, at.server)
 	}
 	if x.server != "" {
 		return true
@@ -141,7 +145,7 @@ func (x *exchange) findSession() bool {
 	if x.message.Method == "initialize" {
 		return true
 	}
-	held, expired := x.sim.useSession(x.holder, x.server, x.r.Header.Get("Mcp-Session-Id"))
+	held, expired := x.sim.gateway.useSession(x.holder, x.server, x.r.Header.Get("Mcp-Session-Id"))
 	switch {
 	case expired && x.switches.SessionDeath == "404":
 		http.Error(x.w, "Session not found", http.StatusNotFound)
@@ -164,7 +168,7 @@ func (x *exchange) dispatch() {
 	switch {
 	case len(m.ID) == 0 || m.Method == "":
 		if m.Method == "notifications/initialized" {
-			x.sim.markInitialized(x.session.id)
+			x.sim.gateway.markInitialized(x.session.id)
 		}
 		x.w.WriteHeader(http.StatusAccepted)
 	case x.switches.BeforeEffect && x.broken():
@@ -210,7 +214,7 @@ func (x *exchange) initialize() {
 		}
 	}
 	_, ui := params.Capabilities.Extensions["io.modelcontextprotocol/ui"]
-	x.w.Header().Set("Mcp-Session-Id", x.sim.openSession(x.holder, x.server, ui))
+	x.w.Header().Set("Mcp-Session-Id", x.sim.gateway.openSession(x.holder, x.server, ui))
 	if x.switches.DuplicateSessionHeaders {
 		x.w.Header().Add("Mcp-Session-Id", x.sim.random.uuid())
 	}
@@ -261,7 +265,7 @@ func (x *exchange) callTool() {
 		return
 	}
 	note(x.r, func(r *Request) { r.Tool = params.Name })
-	if used, allowed := x.sim.countCall(x.holder.org); !allowed && x.offers(params.Name) {
+	if used, allowed := x.sim.gateway.countCall(x.holder.org); !allowed && x.offers(params.Name) {
 		x.limited(used)
 		return
 	}

@@ -10,15 +10,15 @@ func identityURL(o *org, userID string) string { return o.base + "/id/" + o.ID +
 
 // serveIdentity is /services/oauth2/userinfo and /id/{org}/{user}. A token of mcp_api
 // alone does not open it.
-func (s *Sim) serveIdentity(w http.ResponseWriter, r *http.Request, o *org) {
+func (e oauthEndpoints) serveIdentity(w http.ResponseWriter, r *http.Request, o *org) {
 	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok {
 		http.Error(w, "Missing_OAuth_Token", http.StatusForbidden)
 		return
 	}
-	s.mu.Lock()
-	user := s.identified(o, token)
-	s.mu.Unlock()
+	e.sim.mu.Lock()
+	user := e.identified(o, token)
+	e.sim.mu.Unlock()
 	if user == nil {
 		http.Error(w, "Bad_OAuth_Token", http.StatusForbidden)
 		return
@@ -28,16 +28,16 @@ func (s *Sim) serveIdentity(w http.ResponseWriter, r *http.Request, o *org) {
 }
 
 // identified is the user whom a token with a fitting scope speaks for; the caller holds mu.
-func (s *Sim) identified(o *org, token string) *User {
-	t := s.accessToken(token)
-	if t == nil || s.revoked(t) || s.now().After(t.ExpiresAt) {
+func (e oauthEndpoints) identified(o *org, token string) *User {
+	t := e.sim.grants.accessToken(token)
+	if t == nil || e.sim.grants.revoked(t) || e.sim.now().After(t.ExpiresAt) {
 		return nil
 	}
-	g := s.state.Grants[t.Grant]
+	g := e.sim.state.Grants[t.Grant]
 	fitting := slices.ContainsFunc(strings.Fields(g.Scope), func(scope string) bool {
 		return slices.Contains([]string{"id", "profile", "openid", "full", "web", "api"}, scope)
 	})
-	user := s.user(o, g.UserID)
+	user := e.sim.user(o, g.UserID)
 	if g.Org != o.Name || !fitting || user == nil || user.Frozen {
 		return nil
 	}
@@ -46,6 +46,6 @@ func (s *Sim) identified(o *org, token string) *User {
 
 // serveRegister answers that nobody may register a client: Salesforce has no open
 // dynamic registration.
-func (s *Sim) serveRegister(w http.ResponseWriter, _ *http.Request, _ *org) {
+func (e oauthEndpoints) serveRegister(w http.ResponseWriter, _ *http.Request, _ *org) {
 	writeJSON(w, http.StatusUnauthorized, &oauthError{Code: "invalid_client", Description: "invalid client credentials"})
 }

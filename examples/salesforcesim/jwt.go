@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -13,13 +12,13 @@ import (
 
 // mint makes the access token of a grant, a JWT as Salesforce makes them, spoiled as
 // Switches.HostileToken says; the caller holds mu.
-func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (string, error) {
-	hostile := s.switches.HostileToken
-	if hostile == "other_org" && len(s.orgs) > 1 {
+func (gs grantStore) mint(o *org, g *grant, id string, issued, expires time.Time) (string, error) {
+	hostile := gs.sim.switches.HostileToken
+	if hostile == "other_org" && len(gs.sim.orgs) > 1 {
 		// A token that another org issued, right in itself.
-		o = s.orgs[(slices.Index(s.orgs, o)+1)%len(s.orgs)]
+		o = gs.sim.orgs[(slices.Index(gs.sim.orgs, o)+1)%len(gs.sim.orgs)]
 	}
-	key := s.signer(o)
+	key := gs.sim.keys.signer(o)
 	token := jwt.NewWithClaims(jwt.SigningMethodRS256, jwt.MapClaims{
 		"iss": o.base, "aud": []string{o.base}, "sub": "uid:" + g.UserID, "scp": g.Scope, "client_id": g.ClientID,
 		"iat": issued.Unix(), "nbf": issued.Unix() - 15, "exp": expires.Unix(),
@@ -27,7 +26,7 @@ func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (stri
 	})
 	token.Header = map[string]any{"tnk": "core/" + o.Instance + "/" + o.ID, "ver": "1.0", "kid": key.ID,
 		"tty": "sfdc-core-token", "typ": "JWT", "alg": "RS256"}
-	s.spoil(token, hostile, o, g)
+	gs.spoil(token, hostile, o, g)
 
 	switch hostile {
 	case "alg_none":
@@ -42,13 +41,13 @@ func (s *Sim) mint(o *org, g *grant, id string, issued, expires time.Time) (stri
 		return token.SignedString(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	case "bad_signature":
 		// A key of the org, but not the one that kid names.
-		return token.SignedString(s.state.Keys[o.Name][0].private)
+		return token.SignedString(gs.sim.state.Keys[o.Name][0].private)
 	}
 	return token.SignedString(key.private)
 }
 
 // spoil changes the one claim or header that a hostile token has wrong.
-func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
+func (gs grantStore) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 	claims := token.Claims.(jwt.MapClaims)
 	switch hostile {
 	case "unknown_kid":
@@ -56,7 +55,7 @@ func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 	case "wrong_tty":
 		token.Header["tty"] = "sfdc-ui-token"
 	case "other_org":
-		if len(s.orgs) == 1 {
+		if len(gs.sim.orgs) == 1 {
 			token.Header["tnk"] = "core/" + o.Instance + "/00Dxx0000009zzZEAQ"
 		}
 	case "wrong_iss":
@@ -86,49 +85,3 @@ func (s *Sim) spoil(token *jwt.Token, hostile string, o *org, g *grant) {
 }
 
 var errInvalidToken = errors.New("invalid access token")
-
-// holder is whom a bearer token speaks for at the gateway.
-type holder struct {
-	org   *org
-	user  *User
-	grant string
-}
-
-// bearer verifies an access token as the gateway does. Only JWTs count: an opaque token
-// is invalid here.
-func (s *Sim) bearer(raw string) (*holder, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var o *org
-	parser := jwt.NewParser(jwt.WithValidMethods([]string{"RS256"}), jwt.WithExpirationRequired(), jwt.WithTimeFunc(s.now))
-	token, err := parser.Parse(raw, func(t *jwt.Token) (any, error) {
-		kid, _ := t.Header["kid"].(string)
-		keyOrg, key := s.keyNamed(kid)
-		if key == nil {
-			return nil, errInvalidToken
-		}
-		o = keyOrg
-		return key, nil
-	})
-	if err != nil || token.Header["tty"] != "sfdc-core-token" {
-		return nil, errInvalidToken
-	}
-	claims := token.Claims.(jwt.MapClaims)
-	text := func(name string) string { value, _ := claims[name].(string); return value }
-	audience, _ := claims.GetAudience()
-	appOrg, app := s.app(text("client_id"))
-	user := s.user(o, strings.TrimPrefix(text("sub"), "uid:"))
-	switch {
-	case text("iss") != o.base, !slices.Contains(audience, o.base), app == nil, appOrg != o, user == nil, s.switches.AppDisabled,
-		!slices.Contains(strings.Fields(text("scp")), "mcp_api"):
-		return nil, errInvalidToken
-	}
-	known := s.state.AccessTokens[text("sfi")]
-	if known == nil {
-		return nil, errInvalidToken
-	}
-	if (s.revoked(known) || user.Frozen) && !s.switches.RevocationLag {
-		return nil, errInvalidToken
-	}
-	return &holder{org: o, user: user, grant: known.Grant}, nil
-}

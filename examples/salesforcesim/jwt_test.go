@@ -147,7 +147,7 @@ func TestHostileTokens(t *testing.T) {
 				t.Errorf("%s: claim %s: %v", hostile, name, claims[name])
 			}
 		}
-		_, err := s.bearer(access)
+		_, err := s.gateway.bearer(access)
 		if (err == nil) != accepted[hostile] {
 			t.Errorf("%s: gateway: %v", hostile, err)
 		}
@@ -188,11 +188,11 @@ func TestAccessTokenLifetime(t *testing.T) {
 	s := start(t, Config{Now: clock.Now, Switches: Switches{AccessTokenLifetime: Duration(time.Minute)}})
 	access, _ := issueTokens(t, s)
 	clock.Advance(59 * time.Second)
-	if _, err := s.bearer(access); err != nil {
+	if _, err := s.gateway.bearer(access); err != nil {
 		t.Errorf("after 59 s: %v", err)
 	}
 	clock.Advance(2 * time.Second)
-	if _, err := s.bearer(access); err == nil {
+	if _, err := s.gateway.bearer(access); err == nil {
 		t.Error("accepted after 61 s")
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"net/http"
 	"sync"
 )
 
@@ -41,12 +40,18 @@ func pooledKey(n int) *rsa.PrivateKey {
 	return keyPool.keys[n]
 }
 
-// addKey gives an org a new signing key, which signs from now on; the caller holds mu or is New.
-func (s *Sim) addKey(o *org) {
-	private := pooledKey(s.keys)
-	s.keys++
-	id := fmt.Sprintf("CORE_ATJWT.%s.%d", o.ID[:15], s.now().UnixMilli()+int64(s.keys))
-	s.state.Keys[o.Name] = append(s.state.Keys[o.Name], signingKey{ID: id, DER: x509.MarshalPKCS1PrivateKey(private), private: private})
+// signingKeys makes and finds the keys that sign access tokens, which the state holds.
+type signingKeys struct {
+	sim  *Sim
+	made int // so far
+}
+
+// add gives an org a new signing key, which signs from now on; the caller holds mu or is New.
+func (k *signingKeys) add(o *org) {
+	private := pooledKey(k.made)
+	k.made++
+	id := fmt.Sprintf("CORE_ATJWT.%s.%d", o.ID[:15], k.sim.now().UnixMilli()+int64(k.made))
+	k.sim.state.Keys[o.Name] = append(k.sim.state.Keys[o.Name], signingKey{ID: id, DER: x509.MarshalPKCS1PrivateKey(private), private: private})
 }
 
 // RotateKeys makes a new signing key for an org, withdraws the oldest one and returns
@@ -59,22 +64,22 @@ func (s *Sim) RotateKeys(orgName string) string {
 	if o == nil {
 		return ""
 	}
-	s.addKey(o)
+	s.keys.add(o)
 	s.state.Keys[o.Name] = s.state.Keys[o.Name][1:]
 	s.save()
-	return s.signer(o).ID
+	return s.keys.signer(o).ID
 }
 
 // signer is the key that signs; the caller holds mu.
-func (s *Sim) signer(o *org) signingKey {
-	keys := s.state.Keys[o.Name]
+func (k *signingKeys) signer(o *org) signingKey {
+	keys := k.sim.state.Keys[o.Name]
 	return keys[len(keys)-1]
 }
 
-// keyNamed finds the published key of an id, and its org; the caller holds mu.
-func (s *Sim) keyNamed(id string) (*org, *rsa.PublicKey) {
-	for _, o := range s.orgs {
-		for _, key := range s.state.Keys[o.Name] {
+// named finds the published key of an id, and its org; the caller holds mu.
+func (k *signingKeys) named(id string) (*org, *rsa.PublicKey) {
+	for _, o := range k.sim.orgs {
+		for _, key := range k.sim.state.Keys[o.Name] {
 			if key.ID == id {
 				return o, &key.private.PublicKey
 			}
@@ -83,22 +88,15 @@ func (s *Sim) keyNamed(id string) (*org, *rsa.PublicKey) {
 	return nil, nil
 }
 
-// serveKeys answers /id/keys with the org's JSON Web Key Set (RFC 7517).
-func (s *Sim) serveKeys(w http.ResponseWriter, _ *http.Request, o *org) {
-	s.mu.Lock()
-	down := s.switches.KeysDown
+// published are the keys of an org as JSON Web Keys (RFC 7517); the caller holds mu.
+func (k *signingKeys) published(o *org) []map[string]string {
 	keys := []map[string]string{}
-	for _, key := range s.state.Keys[o.Name] {
+	for _, key := range k.sim.state.Keys[o.Name] {
 		var exponent [8]byte
 		binary.BigEndian.PutUint64(exponent[:], uint64(key.private.E))
 		keys = append(keys, map[string]string{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": key.ID,
 			"n": base64.RawURLEncoding.EncodeToString(key.private.N.Bytes()),
 			"e": base64.RawURLEncoding.EncodeToString(bytes.TrimLeft(exponent[:], "\x00"))})
 	}
-	s.mu.Unlock()
-	if down {
-		htmlError(w, http.StatusServiceUnavailable)
-		return
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"keys": keys})
+	return keys
 }

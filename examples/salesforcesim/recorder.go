@@ -119,10 +119,11 @@ func note(r *http.Request, change func(*Request)) {
 	}
 }
 
-// recorded records every request before next sees it, and the status of its answer afterwards.
-func (s *Sim) recorded(next http.Handler) http.Handler {
+// recorded records every request before next sees it, with the time by now, and the
+// status of its answer afterwards.
+func (rec *recorder) recorded(now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		request := &Request{At: s.now(), Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
+		request := &Request{At: now(), Method: r.Method, Host: r.Host, Path: r.URL.EscapedPath(), Query: r.URL.RawQuery,
 			Header: r.Header.Clone()}
 		if raw := r.Header.Get("Authorization"); raw != "" {
 			scheme, credentials, _ := strings.Cut(raw, " ")
@@ -140,8 +141,8 @@ func (s *Sim) recorded(next http.Handler) http.Handler {
 		} else {
 			request.Body = string(body[:min(len(body), maxRecordedBody)])
 		}
-		s.log.add(request)
-		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, recording{&s.log, request}))
+		rec.add(request)
+		r = r.WithContext(context.WithValue(r.Context(), recordKey{}, recording{rec, request}))
 		next.ServeHTTP(&statusWriter{ResponseWriter: w, request: r}, r)
 	})
 }

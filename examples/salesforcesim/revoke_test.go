@@ -19,17 +19,17 @@ func TestRevoke(t *testing.T) {
 	if got := postForm(t, revokeURL, form("token", access)); got.status != 200 || got.body != "" {
 		t.Errorf("access token: %d %q", got.status, got.body)
 	}
-	if _, err := s.bearer(access); err == nil {
+	if _, err := s.gateway.bearer(access); err == nil {
 		t.Error("revoked access token accepted")
 	}
-	if _, err := s.bearer(newAccess); err != nil {
+	if _, err := s.gateway.bearer(newAccess); err != nil {
 		t.Error("the other access token went with it")
 	}
 	// The refresh token takes all access tokens along. GET works too.
 	if got := send(t, "GET", revokeURL+"?token="+newRefresh, nil, ""); got.status != 200 || got.body != "" {
 		t.Errorf("refresh token: %d %q", got.status, got.body)
 	}
-	if _, err := s.bearer(newAccess); err == nil {
+	if _, err := s.gateway.bearer(newAccess); err == nil {
 		t.Error("access token survived its refresh token")
 	}
 	if got := postForm(t, s.tokenURL(), refreshForm(newRefresh)).json(t); got["error_description"] != "expired access/refresh token" {
@@ -71,11 +71,11 @@ func TestRevocationLag(t *testing.T) {
 	if n := s.RevokeGrants(GrantFilter{Username: RepUsername}); n != 1 {
 		t.Fatalf("%d revoked", n)
 	}
-	if _, err := s.bearer(access); err != nil {
+	if _, err := s.gateway.bearer(access); err != nil {
 		t.Error("refused before it expired")
 	}
 	clock.Advance(31 * time.Minute)
-	if _, err := s.bearer(access); err == nil {
+	if _, err := s.gateway.bearer(access); err == nil {
 		t.Error("accepted after it expired")
 	}
 }

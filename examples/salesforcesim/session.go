@@ -17,30 +17,30 @@ type session struct {
 	lastUsed                time.Time
 }
 
-func (s *Sim) openSession(c *holder, server string, ui bool) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	for id, old := range s.state.Sessions {
+func (g gateway) openSession(c *holder, server string, ui bool) string {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	now := g.sim.now()
+	for id, old := range g.sim.state.Sessions {
 		if now.Sub(old.lastUsed) > 24*time.Hour {
-			delete(s.state.Sessions, id)
+			delete(g.sim.state.Sessions, id)
 		}
 	}
-	opened := &session{id: s.random.uuid(), org: c.org.Name, userID: c.user.ID, server: server, ui: ui, lastUsed: now}
-	s.state.Sessions[opened.id] = opened
+	opened := &session{id: g.sim.random.uuid(), org: c.org.Name, userID: c.user.ID, server: server, ui: ui, lastUsed: now}
+	g.sim.state.Sessions[opened.id] = opened
 	return opened.id
 }
 
 // useSession finds a holder's session. It returns a copy, nil where there is none;
 // expired says that there was one.
-func (s *Sim) useSession(c *holder, server, id string) (found *session, expired bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	held := s.state.Sessions[id]
+func (g gateway) useSession(c *holder, server, id string) (found *session, expired bool) {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	held := g.sim.state.Sessions[id]
 	if held == nil || held.org != c.org.Name || held.userID != c.user.ID || held.server != server {
 		return nil, false
 	}
-	now := s.now()
+	now := g.sim.now()
 	if held.expired || now.Sub(held.lastUsed) > sessionIdle {
 		held.expired = true
 		return nil, true
@@ -50,18 +50,18 @@ func (s *Sim) useSession(c *holder, server, id string) (found *session, expired 
 	return &view, false
 }
 
-func (s *Sim) markInitialized(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if held := s.state.Sessions[id]; held != nil {
+func (g gateway) markInitialized(id string) {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	if held := g.sim.state.Sessions[id]; held != nil {
 		held.initialized = true
 	}
 }
 
-func (s *Sim) closeSession(id string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.state.Sessions, id)
+func (g gateway) closeSession(id string) {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	delete(g.sim.state.Sessions, id)
 }
 
 // ExpireSessions ends every MCP session, as 30 idle minutes would, and returns how
@@ -106,14 +106,14 @@ func (s *Sim) SetServer(orgName, server string, active, atOnce bool) bool {
 
 // activeServer is the canonical name of an active server, "" where it is unknown,
 // inactive or not yet propagated: the gateway does not tell these apart.
-func (s *Sim) activeServer(o *org, name string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for known, held := range s.state.Servers[o.Name] {
-		if known != name && !(s.switches.LenientPaths && strings.EqualFold(known, name)) {
+func (g gateway) activeServer(o *org, name string) string {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	for known, held := range g.sim.state.Servers[o.Name] {
+		if known != name && !(g.sim.switches.LenientPaths && strings.EqualFold(known, name)) {
 			continue
 		}
-		if held.Active && (held.ChangedAt.IsZero() || s.now().Sub(held.ChangedAt) >= propagation) {
+		if held.Active && (held.ChangedAt.IsZero() || g.sim.now().Sub(held.ChangedAt) >= propagation) {
 			return known
 		}
 	}
@@ -122,13 +122,13 @@ func (s *Sim) activeServer(o *org, name string) string {
 
 // countCall counts one API call of the day and reports how many there were, and whether
 // the org may still make it.
-func (s *Sim) countCall(o *org) (used int, allowed bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	day := o.Name + " " + s.now().UTC().Format(time.DateOnly)
-	if s.switches.DailyLimitReached || s.state.Used[day] >= o.DailyAPILimit {
+func (g gateway) countCall(o *org) (used int, allowed bool) {
+	g.sim.mu.Lock()
+	defer g.sim.mu.Unlock()
+	day := o.Name + " " + g.sim.now().UTC().Format(time.DateOnly)
+	if g.sim.switches.DailyLimitReached || g.sim.state.Used[day] >= o.DailyAPILimit {
 		return o.DailyAPILimit, false
 	}
-	s.state.Used[day]++
-	return s.state.Used[day], true
+	g.sim.state.Used[day]++
+	return g.sim.state.Used[day], true
 }

@@ -49,7 +49,9 @@ func people(users []User) []records.User {
 	return out
 }
 
-// Sim is one simulated Salesforce. It is safe for concurrent use.
+// Sim is one simulated Salesforce: its orgs, its clock, its switches and what it
+// remembers, with what a test or an administrator does to them. What it answers over HTTP
+// is in its parts, which doc.go names. It is safe for concurrent use.
 type Sim struct {
 	cfg    Config
 	orgs   []*org
@@ -61,7 +63,11 @@ type Sim struct {
 	switches Switches
 	switched chan struct{} // closed when switches change
 	state    state
-	keys     int // signing keys made so far
+
+	// Parts that others need.
+	keys    signingKeys
+	grants  grantStore
+	gateway gateway
 }
 
 // org is an Org at work.
@@ -80,6 +86,7 @@ func New(cfg Config) (*Sim, error) {
 		return nil, fmt.Errorf("configuring the simulated Salesforce: %w", err)
 	}
 	s := &Sim{cfg: cfg, random: newRandom(cfg.Seed), switches: cfg.Switches, switched: make(chan struct{})}
+	s.keys.sim, s.grants.sim, s.gateway.sim = s, s, s
 	for i, configured := range cfg.Orgs {
 		o := &org{Org: configured, base: cfg.BaseURL}
 		if i > 0 {
@@ -91,13 +98,13 @@ func New(cfg Config) (*Sim, error) {
 		}
 		s.orgs = append(s.orgs, o)
 	}
-	s.state = s.freshState()
+	s.state = newState(cfg, s.orgs)
 	if err := s.loadState(); err != nil {
 		return nil, err
 	}
 	for _, o := range s.orgs {
 		for len(s.state.Keys[o.Name]) < 2 {
-			s.addKey(o)
+			s.keys.add(o)
 		}
 		var err error
 		o.data, err = records.Open(records.Config{Now: s.now, Users: people(o.Users), Records: o.Records, File: s.recordFile(o), Log: cfg.Log})
@@ -210,7 +217,7 @@ func (s *Sim) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	keys := s.state.Keys
-	s.state = s.freshState()
+	s.state = newState(s.cfg, s.orgs)
 	s.state.Keys = keys
 	s.switches = s.cfg.Switches
 	s.skew.Store(0)
@@ -279,24 +286,6 @@ func (s *Sim) withFreeze(u User) User {
 	}
 	u.HiddenObjects, u.HiddenFields = slices.Clone(u.HiddenObjects), slices.Clone(u.HiddenFields)
 	return u
-}
-
-// freshState is the state of an org in which nobody has signed in yet.
-func (s *Sim) freshState() state {
-	st := state{
-		Keys: map[string][]signingKey{}, Grants: map[string]*grant{}, RefreshTokens: map[string]*refreshToken{},
-		AccessTokens: map[string]*accessToken{}, Codes: map[string]*code{}, Approvals: map[string]bool{},
-		Logins: map[string]string{}, Frozen: map[string]bool{}, Servers: map[string]map[string]serverState{},
-		Sessions: map[string]*session{}, Used: map[string]int{},
-	}
-	for _, o := range s.orgs {
-		servers := map[string]serverState{}
-		for _, name := range serverNames() {
-			servers[name] = serverState{Active: slices.Contains(s.cfg.ActiveServers, name)}
-		}
-		st.Servers[o.Name] = servers
-	}
-	return st
 }
 
 // random makes ids and tokens. A seed makes them reproducible, which no token of a real

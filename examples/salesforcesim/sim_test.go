@@ -91,10 +91,10 @@ func TestStateFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := again.bearer(access); err != nil {
+	if _, err := again.gateway.bearer(access); err != nil {
 		t.Error("the access token is forgotten")
 	}
-	if again.signer(again.orgs[0]).ID != kid {
+	if again.keys.signer(again.orgs[0]).ID != kid {
 		t.Error("another key signs")
 	}
 	if diff := cmp.Diff(s.RefreshTokens(GrantFilter{}), again.RefreshTokens(GrantFilter{})); diff != "" {
@@ -103,7 +103,7 @@ func TestStateFile(t *testing.T) {
 	if users := again.Users(""); !users[1].Frozen || users[0].Frozen {
 		t.Errorf("%+v", users)
 	}
-	if again.activeServer(again.orgs[0], "platform/sobject-all") != "" || again.activeServer(again.orgs[0], "platform/sobject-reads") == "" {
+	if again.gateway.activeServer(again.orgs[0], "platform/sobject-all") != "" || again.gateway.activeServer(again.orgs[0], "platform/sobject-reads") == "" {
 		t.Error("activation is forgotten")
 	}
 	server := httptest.NewServer(again.Handler())

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"sfmcp-proxy/examples/salesforcesim/records"
@@ -71,6 +72,24 @@ type serverState struct {
 	ChangedAt time.Time // zero: long ago
 }
 
+// newState is the state of an org in which nobody has signed in yet.
+func newState(cfg Config, orgs []*org) state {
+	st := state{
+		Keys: map[string][]signingKey{}, Grants: map[string]*grant{}, RefreshTokens: map[string]*refreshToken{},
+		AccessTokens: map[string]*accessToken{}, Codes: map[string]*code{}, Approvals: map[string]bool{},
+		Logins: map[string]string{}, Frozen: map[string]bool{}, Servers: map[string]map[string]serverState{},
+		Sessions: map[string]*session{}, Used: map[string]int{},
+	}
+	for _, o := range orgs {
+		servers := map[string]serverState{}
+		for _, name := range serverNames() {
+			servers[name] = serverState{Active: slices.Contains(cfg.ActiveServers, name)}
+		}
+		st.Servers[o.Name] = servers
+	}
+	return st
+}
+
 // loadState reads Config.StateFile where there is one.
 func (s *Sim) loadState() error {
 	if s.cfg.StateFile == "" {
@@ -83,12 +102,12 @@ func (s *Sim) loadState() error {
 	if err != nil {
 		return fmt.Errorf("reading the simulator's state: %w", err)
 	}
-	loaded := s.freshState()
+	loaded := newState(s.cfg, s.orgs)
 	if err := json.Unmarshal(content, &loaded); err != nil {
 		return fmt.Errorf("reading the simulator's state %s: %w", s.cfg.StateFile, err)
 	}
 	// Servers that the file does not know keep their activation.
-	servers := s.freshState().Servers
+	servers := newState(s.cfg, s.orgs).Servers
 	for name := range servers {
 		maps.Copy(servers[name], loaded.Servers[name])
 	}
@@ -111,15 +130,11 @@ func (s *Sim) save() {
 	if s.cfg.StateFile == "" {
 		return
 	}
-	if err := s.writeState(); err != nil {
+	content, err := json.Marshal(s.state)
+	if err == nil {
+		err = records.ReplaceFile(s.cfg.StateFile, content)
+	}
+	if err != nil {
 		s.cfg.Log.Error("saving the simulator's state", "error", err)
 	}
-}
-
-func (s *Sim) writeState() error {
-	content, err := json.Marshal(s.state)
-	if err != nil {
-		return err
-	}
-	return records.ReplaceFile(s.cfg.StateFile, content)
 }

@@ -15,13 +15,22 @@ const (
 // Handler serves every host of the simulated Salesforce: the gateway under /platform/,
 // the login host and My Domain of the first org at the root, those of the other orgs
 // under /orgs/NAME.
-func (s *Sim) Handler() http.Handler { return s.recorded(http.HandlerFunc(s.serve)) }
+func (s *Sim) Handler() http.Handler {
+	return s.log.recorded(s.now, hosts{sim: s, pages: loginPages{s}, oauth: oauthEndpoints{s}})
+}
 
-// serve routes by hand, on the path as it was sent: http.ServeMux would clean a path
+// hosts sends each request to the org and the part of Salesforce that its path names.
+type hosts struct {
+	sim   *Sim
+	pages loginPages
+	oauth oauthEndpoints
+}
+
+// ServeHTTP routes by hand, on the path as it was sent: http.ServeMux would clean a path
 // before the gateway can refuse it.
-func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat)) // by its clock, not by that of net/http
-	switches := s.Switches()
+func (h hosts) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Date", h.sim.now().UTC().Format(http.TimeFormat)) // by its clock, not by that of net/http
+	switches := h.sim.Switches()
 	if switches.Down {
 		htmlError(w, http.StatusServiceUnavailable)
 		return
@@ -31,74 +40,75 @@ func (s *Sim) serve(w http.ResponseWriter, r *http.Request) {
 		path = lenient(path)
 	}
 	if strings.HasPrefix(path, "/platform/") {
-		s.serveGateway(w, r, path)
+		h.sim.gateway.serve(w, r, path)
 		return
 	}
-	o, rest := s.hostOf(path)
+	o, rest := h.hostOf(path)
 	if o == nil {
 		http.NotFound(w, r)
 		return
 	}
-	s.serveLoginHost(w, r, o, rest)
+	h.serveOrg(w, r, o, rest)
 }
 
 // hostOf is the org whose host a path is on, and the path there.
-func (s *Sim) hostOf(path string) (*org, string) {
+func (h hosts) hostOf(path string) (*org, string) {
 	rest, ok := strings.CutPrefix(path, "/orgs/")
 	if !ok {
-		return s.orgs[0], path
+		return h.sim.orgs[0], path
 	}
 	name, rest, _ := strings.Cut(rest, "/")
-	if o := s.org(name); o != nil && o.prefix != "" {
+	if o := h.sim.org(name); o != nil && o.prefix != "" {
 		return o, "/" + rest
 	}
 	return nil, ""
 }
 
-func (s *Sim) serveLoginHost(w http.ResponseWriter, r *http.Request, o *org, path string) {
+// serveOrg serves the login host and My Domain of one org.
+func (h hosts) serveOrg(w http.ResponseWriter, r *http.Request, o *org, path string) {
 	switch path {
 	case "/services/oauth2/authorize":
-		s.serveAuthorize(w, r, o)
+		h.pages.serveAuthorize(w, r, o)
 	case approvalPath:
-		s.serveApproval(w, r, o)
+		h.pages.serveApproval(w, r, o)
 	case loginPath:
-		s.serveLogin(w, r, o)
+		h.pages.serveLogin(w, r, o)
 	case logoutPath:
-		s.serveLogout(w, r, o)
+		h.pages.serveLogout(w, r, o)
 	case "/services/oauth2/token":
-		s.serveToken(w, r, o)
+		h.oauth.serveToken(w, r, o)
 	case "/services/oauth2/revoke":
-		s.serveRevoke(w, r, o)
+		h.oauth.serveRevoke(w, r, o)
 	case "/services/oauth2/introspect":
-		s.serveIntrospect(w, r, o)
+		h.oauth.serveIntrospect(w, r, o)
 	case "/services/oauth2/userinfo":
-		s.serveIdentity(w, r, o)
+		h.oauth.serveIdentity(w, r, o)
 	case "/services/oauth2/register":
-		s.serveRegister(w, r, o)
+		h.oauth.serveRegister(w, r, o)
 	case "/id/keys":
-		s.serveKeys(w, r, o)
+		h.oauth.serveKeys(w, r, o)
 	case "/.well-known/openid-configuration":
-		s.serveOpenIDConfiguration(w, r, o)
+		h.oauth.serveOpenIDConfiguration(w, r, o)
 	case "/":
 		render(w, http.StatusOK, "message", messagePage{Title: "Simulated Salesforce", Lines: []string{"Org " + o.Name + " (" + o.ID + ").",
 			"Login host, My Domain and MCP gateway of a simulation. Sign-in begins at an MCP client."}})
 	default:
-		s.serveOther(w, r, o, path)
+		h.serveOther(w, r, o, path)
 	}
 }
 
 // serveOther serves identity URLs and, on the first org's host, the gateway's discovery
 // documents. The root form of authorization-server metadata is missing, as it is on
 // every login host.
-func (s *Sim) serveOther(w http.ResponseWriter, r *http.Request, o *org, path string) {
+func (h hosts) serveOther(w http.ResponseWriter, r *http.Request, o *org, path string) {
 	gateway := o.prefix == ""
 	switch {
 	case strings.HasPrefix(path, "/id/"+o.ID+"/"):
-		s.serveIdentity(w, r, o)
+		h.oauth.serveIdentity(w, r, o)
 	case gateway && (path == resourceMetadataPath || strings.HasPrefix(path, resourceMetadataPath+"/")):
-		s.serveResourceMetadata(w, r, o)
+		h.oauth.serveResourceMetadata(w, r, o)
 	case gateway && strings.HasPrefix(path, serverMetadataPath+"/"):
-		s.serveServerMetadata(w, r, o)
+		h.oauth.serveServerMetadata(w, r, o)
 	default:
 		http.NotFound(w, r)
 	}
