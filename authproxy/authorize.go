@@ -27,6 +27,9 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return badLink("The link that brought you here is broken.", err)
 	}
+	if err := s.whileStopped(r.Context()); err != nil {
+		return err
+	}
 	c, redirectURI, err := s.redirectTarget(r.Context(), q)
 	if err != nil {
 		return err // without a redirect: there is nobody to trust with one

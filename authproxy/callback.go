@@ -69,6 +69,13 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	s.Cookies.ClearLogin(w, state)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackLimit)
 	defer cancel()
+	if req.Kind == grant.Authorize {
+		if err := s.whileStopped(ctx); err != nil {
+			s.recordRefusal(ctx, audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: "stopped",
+				Org: req.Org, Client: req.ClientID, Server: req.Server})
+			return err
+		}
+	}
 	who, refused := s.logIn(ctx, r, req, q, verifier)
 	if refused == nil && req.Kind == grant.SignIn {
 		return s.finishSignIn(ctx, w, r, req, who)
@@ -93,6 +100,9 @@ func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest,
 	if req.Kind == grant.Authorize {
 		if err := s.stillStands(ctx, req); err != nil {
 			return err
+		}
+		if page, ok := errors.AsType[*pageError](refused.cause); ok {
+			return page
 		}
 		return &redirectError{redirectURI: req.RedirectURI, state: req.State, oauthError: refused}
 	}
@@ -245,6 +255,9 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	}
 	if err := s.stillStands(ctx, req); err != nil {
 		return refuse(serverError, "the setup has changed meanwhile", "setup_changed", err)
+	}
+	if err := s.whileStopped(ctx); err != nil { // since the sign-in began
+		return refuse(temporarilyUnavailable, "access is stopped", "stopped", err)
 	}
 	if !s.Access.MayUse(who.Person, req.Server) {
 		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)

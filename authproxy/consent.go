@@ -106,6 +106,9 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser string) error {
+	if err := s.whileStopped(r.Context()); err != nil {
+		return err // the question stays open: it may be over before its time is
+	}
 	sent, err := s.Grants.SendRequest(r.Context(), id, browser)
 	if err != nil {
 		return consentOver(err)

@@ -125,7 +125,7 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, err error) 
 }
 
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, page ui.Page) {
-	if err := ui.Render(w, status, page); err != nil {
+	if err := s.Site.Render(r.Context(), w, status, page); err != nil {
 		s.Log.ErrorContext(r.Context(), "page not rendered", "path", r.URL.Path, "error", err)
 		http.Error(w, "internal error", http.StatusInternalServerError) // no effect once the page is on its way
 	}

@@ -25,7 +25,7 @@ type Profiles interface {
 	Profile(ctx context.Context, org, subject string) (name, username string, err error)
 }
 
-// Config is what a [Server] needs. All fields are required but for Profiles, Log and Now.
+// Config is what a [Server] needs. All fields are required but for Profiles, Site, Log and Now.
 type Config struct {
 	// Access has the public URL, which is the issuer, the orgs and the servers.
 	Access     *access.Control
@@ -38,6 +38,7 @@ type Config struct {
 	Audit      *audit.Log
 	Cutoff     *Cutoff
 	Profiles   Profiles
+	Site       ui.Site // what all pages show
 	Log        *slog.Logger
 	Now        func() time.Time
 }

@@ -19,6 +19,7 @@ type Config struct {
 	TrustedCAFile  string   `mapstructure:"trusted_ca_file"`
 	Database       string   `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
 	KeysFile       string   `mapstructure:"keys_file" need:"value"`
+	Contact        string   `mapstructure:"contact"`
 	Production     bool     `mapstructure:"production"`
 
 	Salesforce   Salesforce   `mapstructure:"salesforce"`
@@ -226,6 +227,7 @@ var defaults = map[string]any{
 	"trusted_ca_file": "",
 	"database":        "sqlite:data/proxy.db",
 	"keys_file":       "data/keys",
+	"contact":         "",
 	"production":      false,
 
 	"registration.metadata_documents.allow_hosts":     []string{},

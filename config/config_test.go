@@ -86,6 +86,7 @@ trusted_proxies: []
 trusted_ca_file: ""
 database: sqlite:data/proxy.db
 keys_file: data/keys
+contact: ""
 production: false
 registration:
   metadata_documents:
@@ -107,6 +108,24 @@ console:
 	}
 	if len(c.Notes()) == 0 {
 		t.Error("settings without effect are accepted in silence")
+	}
+}
+
+// What pages show of whom to ask is one line that can be read.
+func TestU11Contact(t *testing.T) {
+	t.Parallel()
+	for text, valid := range map[string]bool{
+		// What stands in double quotes in YAML, escapes included.
+		"": true, "it-help@acme.example": true, "https://acme.example/help?x=1": true, "Jörg Müller, Raum 4 (☎ 123)": true, strings.Repeat("ü", 200): true,
+		strings.Repeat("ü", 201): false, `a\nb`: false, `a\u0000b`: false, `a\u202eb`: false, `a\u200bb`: false, "  a": false, `a\t`: false,
+	} {
+		c, err := load(t, with("public_url:", `contact: "`+text+"\"\npublic_url:"))
+		if (err == nil) != valid || err != nil && !strings.Contains(err.Error(), "contact: ") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err == nil && c.Contact != text {
+			t.Errorf("%q was read as %q", text, c.Contact)
+		}
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -26,6 +28,7 @@ func (v *validator) add(key, found, want string) {
 func (c *Config) Validate() Problems {
 	v := &validator{c: c}
 	v.listeners()
+	v.contact()
 	v.storage()
 	v.orgs()
 	v.groups()
@@ -40,6 +43,20 @@ func (c *Config) Validate() Problems {
 		v.production()
 	}
 	return v.problems
+}
+
+// longestContact is a line on a page, in characters.
+const longestContact = 200
+
+// contact checks the text that pages show of whom to ask.
+func (v *validator) contact() {
+	text := v.c.Contact
+	if n := utf8.RuneCountInString(text); n > longestContact {
+		v.add("contact", fmt.Sprintf("%d characters", n), fmt.Sprintf("at most %d", longestContact))
+	}
+	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || text != strings.TrimSpace(text) {
+		v.add("contact", quote(text), "one line of printable text, a mail address or an https URL")
+	}
 }
 
 // production refuses what only a pilot or a test may have.

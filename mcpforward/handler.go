@@ -14,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/limit"
 	"sfmcp-proxy/mcpforward/stream"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -36,7 +37,7 @@ type Limits struct {
 // hostWarningPause is the least time between two warnings of a wrong Host header.
 const hostWarningPause = 10 * time.Minute
 
-// Config is what a Handler works with. Every field must be set, but AllowedOrigins, Limits,
+// Config is what a Handler works with. Every field must be set, but AllowedOrigins, Site, Limits,
 // Now and Version.
 type Config struct {
 	Access    *access.Control
@@ -49,6 +50,7 @@ type Config struct {
 	// Origin; empty: none but our own.
 	AllowedOrigins []string
 
+	Site    ui.Site // what pages show
 	Limits  Limits
 	Version string // of this program, for initialize
 	Log     *slog.Logger

@@ -98,7 +98,7 @@ func (r renderer) isNavigation() bool {
 // renderAddressPage says to a person that the address is one for programs. Status and
 // challenge are those that a program gets.
 func (r renderer) renderAddressPage(c *challenge) {
-	err := ui.Render(r.out.HTTP(), c.status(), ui.MessagePage{
+	err := r.Site.Render(r.http.Context(), r.out.HTTP(), c.status(), ui.MessagePage{
 		Title:  "This address is for your assistant",
 		Text:   "Programs such as ChatGPT or Claude use it to reach Salesforce. There is nothing to see here in a browser.",
 		Detail: "Paste it into the program as the URL of an MCP server.",

@@ -25,7 +25,7 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Config is what the pages need. All fields are required but Now and Log.
+// Config is what the pages need. All fields are required but Site, Now and Log.
 type Config struct {
 	// Access has the public URL, the orgs and the servers.
 	Access     *access.Control
@@ -37,6 +37,8 @@ type Config struct {
 	Decisions  Decisions
 	Disconnect Disconnector
 	Logins     Logins
+
+	Site ui.Site // what all pages show
 
 	Now func() time.Time // nil: time.Now
 	Log *slog.Logger     // nil: slog.Default

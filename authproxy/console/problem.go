@@ -63,7 +63,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 
 // render writes page. When that fails there is nobody left to tell but the log.
 func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, page ui.Page) {
-	if err := ui.Render(w, status, page); err != nil {
+	if err := c.Site.Render(r.Context(), w, status, page); err != nil {
 		c.Log.ErrorContext(r.Context(), "page not written", "path", r.URL.Path, "error", err)
 	}
 }

@@ -1,7 +1,7 @@
 // Package ui owns everything a person sees or a browser stores: the pages, their
 // style sheet, the security headers, the cookies and the browser sessions.
 //
-// A handler fills one of the page structs of pages.go and connect.go and calls [Render]; there
+// A handler fills one of the page structs of pages.go and connect.go and calls [Site.Render]; there
 // is no other way to HTML here. Templates are html/template files compiled into
 // the program, one per page, inside one layout. Pages carry no script, load
 // nothing from elsewhere, have no inline style, and work on a narrow phone and

@@ -23,7 +23,7 @@ const (
 )
 
 // Headers sets the security headers on every answer of next, errors included.
-// Answers that [Render] writes replace the content policy by that of their page.
+// Answers that [Site.Render] writes replace the content policy by that of their page.
 // https says that the public URL is https, and adds Strict-Transport-Security.
 func Headers(https bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

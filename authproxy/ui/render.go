@@ -2,6 +2,7 @@ package ui
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -27,6 +28,10 @@ type view struct {
 	Icon   string
 	Viewer *Viewer
 	Page   Page
+
+	Stopped Stopped
+	Contact contact
+	Ask     bool // this page cannot lead on by itself: say whom to ask
 }
 
 func parseTemplates(names ...string) map[string]*template.Template {
@@ -41,14 +46,16 @@ func parseTemplates(names ...string) map[string]*template.Template {
 
 // Render writes page as HTML with status and every header of [Headers] that does
 // not depend on the deployment. When it fails, nothing has been written.
-func Render(w http.ResponseWriter, status int, page Page) error {
+// Beside the page's own content it shows what is stopped, and on an error whom to ask.
+func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, page Page) error {
 	h := page.page()
 	policy, err := contentPolicy(h.Targets)
 	if err != nil {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
 	var body bytes.Buffer
-	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page}
+	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page,
+		Stopped: s.stopped(ctx), Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
 	if err := pageTemplates[h.Template].Execute(&body, v); err != nil {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}

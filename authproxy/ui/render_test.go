@@ -49,7 +49,7 @@ func fill(v reflect.Value, s string) {
 func rendered(t *testing.T, page Page) string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	if err := Render(w, http.StatusOK, page); err != nil {
+	if err := (Site{}).Render(t.Context(), w, http.StatusOK, page); err != nil {
 		t.Fatal(err)
 	}
 	return w.Body.String()
@@ -90,7 +90,7 @@ func TestUI09EveryPageForbidsFraming(t *testing.T) {
 	t.Parallel()
 	for _, page := range allPages {
 		w := httptest.NewRecorder()
-		if err := Render(w, http.StatusForbidden, page); err != nil {
+		if err := (Site{}).Render(t.Context(), w, http.StatusForbidden, page); err != nil {
 			t.Fatal(err)
 		}
 		got := map[string]string{}
@@ -138,7 +138,7 @@ func TestKeepOpener(t *testing.T) {
 			if keep {
 				KeepOpener(w.Header())
 			}
-			if err := Render(w, http.StatusOK, MessagePage{Title: "x"}); err != nil {
+			if err := (Site{}).Render(t.Context(), w, http.StatusOK, MessagePage{Title: "x"}); err != nil {
 				t.Error(err)
 			}
 		})).ServeHTTP(w, httptest.NewRequest("GET", "/oauth/authorize", nil))
@@ -174,14 +174,14 @@ func TestFormTargets(t *testing.T) {
 		}
 	}
 	w := httptest.NewRecorder()
-	if err := Render(w, 200, ConsentPage{FormTargets: []string{"https://a.example/x", "https://a.example/y", "http://127.0.0.1:9/cb"}}); err != nil {
+	if err := (Site{}).Render(t.Context(), w, 200, ConsentPage{FormTargets: []string{"https://a.example/x", "https://a.example/y", "http://127.0.0.1:9/cb"}}); err != nil {
 		t.Fatal(err)
 	}
 	if got := w.Header().Get("Content-Security-Policy"); !strings.Contains(got, "form-action 'self' https://a.example http://127.0.0.1:9;") {
 		t.Errorf("policy is %q", got)
 	}
 	w = httptest.NewRecorder()
-	if err := Render(w, 200, ConsentPage{FormTargets: []string{"https://a.example; script-src *"}}); err == nil || w.Body.Len() > 0 || len(w.Header()) > 0 {
+	if err := (Site{}).Render(t.Context(), w, 200, ConsentPage{FormTargets: []string{"https://a.example; script-src *"}}); err == nil || w.Body.Len() > 0 || len(w.Header()) > 0 {
 		t.Errorf("a broken form target was rendered: %v, %v", err, w.Header())
 	}
 }
@@ -286,7 +286,7 @@ func TestS2ArgumentsAreBounded(t *testing.T) {
 		t.Fatalf("%d lines, %v", len(lines), err)
 	}
 	w := httptest.NewRecorder()
-	if err := Render(w, http.StatusOK, ApprovalPage{Arguments: lines}); err != nil || w.Body.Len() > 2<<20 {
+	if err := (Site{}).Render(t.Context(), w, http.StatusOK, ApprovalPage{Arguments: lines}); err != nil || w.Body.Len() > 2<<20 {
 		t.Errorf("a page of %d bytes, %v", w.Body.Len(), err)
 	}
 }

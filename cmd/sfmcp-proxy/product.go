@@ -77,7 +77,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
-		Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
+		Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
@@ -86,13 +86,13 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.authorization, err = authproxy.New(authproxy.Config{
 		Access: p.access, Clients: p.clients, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
-		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Log: p.log, Now: p.now,
+		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Site: p.site(), Log: p.log, Now: p.now,
 	}); err != nil {
 		return err
 	}
 	p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Now: p.now, Log: p.log,
+		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Site: p.site(), Now: p.now, Log: p.log,
 	})
 	return err
 }

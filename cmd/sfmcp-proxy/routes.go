@@ -19,9 +19,9 @@ func (p *product) table() http.Handler {
 	p.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
 	p.pages.Mount(r)            // /, /connect/…, /account, /approvals
 	r.PathPrefix("/assets/").Handler(ui.Assets())
-	r.NotFoundHandler = message(http.StatusNotFound, "Not found", "There is nothing at this address.")
-	r.MethodNotAllowedHandler = edge.MethodNotAllowed(r, message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request."))
-	tooMany := message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
+	r.NotFoundHandler = p.message(http.StatusNotFound, "Not found", "There is nothing at this address.")
+	r.MethodNotAllowedHandler = edge.MethodNotAllowed(r, p.message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request."))
+	tooMany := p.message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
 	r.Use(func(next http.Handler) http.Handler { return p.edge.LimitSources(next, tooMany) })
 	return ui.Headers(strings.HasPrefix(p.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// /mcp/{server} is asked for more than all else together; some clients end it with a slash.
@@ -31,14 +31,4 @@ func (p *product) table() http.Handler {
 		}
 		r.ServeHTTP(w, req)
 	}))
-}
-
-// message answers with a page that says one thing.
-func message(status int, title, text string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		page := ui.MessagePage{Title: title, Text: text, Links: []ui.Link{{Text: "Your account", Path: "/account"}}}
-		if err := ui.Render(w, status, page); err != nil {
-			http.Error(w, title, status)
-		}
-	})
 }
