@@ -19,16 +19,20 @@ func TestProcessesKeepTheCapOfSessions(t *testing.T) {
 		var all sync.WaitGroup
 		var mu sync.Mutex
 		var ids []string
-		for i := range sessionsPerGrant + 20 {
-			all.Go(func() {
-				id, err := stores[i%2].open(t.Context(), "grt_1", session{version: newestVersion})
-				if err != nil {
-					t.Error(err)
-				}
-				mu.Lock()
-				defer mu.Unlock()
-				ids = append(ids, id)
-			})
+		open := func(store sessionStore) {
+			id, err := store.open(t.Context(), "grt_1", session{version: newestVersion})
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			ids = append(ids, id)
+		}
+		for range sessionsPerGrant - 10 {
+			open(stores[0])
+		}
+		for i := range 30 { // 20 too many
+			all.Go(func() { open(stores[i%2]) })
 		}
 		all.Wait()
 		known := 0

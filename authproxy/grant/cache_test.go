@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -212,11 +213,15 @@ func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 		})
 	}
 	for i, begun := 0, time.Now(); i < iterations; i++ {
-		if time.Since(begun) > 20*time.Second { // the race detector is slow
-			t.Logf("%d iterations in 20 s", i)
+		if time.Since(begun) > 8*time.Second { // a busy machine, the race detector
+			t.Logf("%d iterations in 8 s", i)
 			break
 		}
+		before := passed.Load()
 		at.Store(int64(i))
+		for passed.Load() == before { // the others are at it, however busy the machine is
+			runtime.Gosched()
+		}
 		if _, err := f.Authenticate(ctx, secrets[i], "sales"); err != nil {
 			t.Fatalf("grant %d before its revocation: %v", i, err)
 		}
@@ -229,7 +234,4 @@ func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 	}
 	stop()
 	callers.Wait()
-	if passed.Load() == 0 {
-		t.Error("nobody authenticated meanwhile")
-	}
 }
