@@ -10,9 +10,12 @@ import (
 // Config is the whole configuration. The tag mapstructure names the key in the
 // file; the tag need says what the file may not leave empty once it names the key.
 type Config struct {
-	PublicURL      string   `mapstructure:"public_url" need:"value"`
-	Listen         string   `mapstructure:"listen" need:"value"`
-	AdminListen    string   `mapstructure:"admin_listen" need:"value"`
+	PublicURL   string `mapstructure:"public_url" need:"value"`
+	Listen      string `mapstructure:"listen" need:"value"`
+	AdminListen string `mapstructure:"admin_listen" need:"value"`
+	// AdminListenOpen says that admin_listen may be reached from other machines.
+	AdminListenOpen bool `mapstructure:"admin_listen_open"`
+
 	TLS            TLS      `mapstructure:"tls"`
 	TrustedProxies []string `mapstructure:"trusted_proxies"`
 	AllowedOrigins []string `mapstructure:"allowed_origins"`
@@ -218,17 +221,18 @@ func (b Bytes) String() string {
 // variable only for a key it knows, so keys without a default of their own are
 // listed with their zero value.
 var defaults = map[string]any{
-	"public_url":      "",
-	"listen":          "127.0.0.1:8080",
-	"admin_listen":    "127.0.0.1:9090",
-	"tls.cert_file":   "",
-	"tls.key_file":    "",
-	"trusted_proxies": []string{},
-	"trusted_ca_file": "",
-	"database":        "sqlite:data/proxy.db",
-	"keys_file":       "data/keys",
-	"contact":         "",
-	"production":      false,
+	"public_url":        "",
+	"listen":            "127.0.0.1:8080",
+	"admin_listen":      "127.0.0.1:9090",
+	"admin_listen_open": false,
+	"tls.cert_file":     "",
+	"tls.key_file":      "",
+	"trusted_proxies":   []string{},
+	"trusted_ca_file":   "",
+	"database":          "sqlite:data/proxy.db",
+	"keys_file":         "data/keys",
+	"contact":           "",
+	"production":        false,
 
 	"registration.metadata_documents.allow_hosts":     []string{},
 	"registration.metadata_documents.allow_addresses": []string{},

@@ -80,6 +80,12 @@ func validOrigin(text string) bool {
 	return !(u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80")
 }
 
+// adminOpen reports whether other machines reach the private listener.
+func (c *Config) adminOpen() bool {
+	host, _, err := net.SplitHostPort(c.AdminListen)
+	return err == nil && !loopback(host)
+}
+
 func loopback(host string) bool {
 	if host == "localhost" {
 		return true

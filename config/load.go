@@ -37,6 +37,10 @@ func Load(file string, environ []string) (*Config, error) {
 	c.complete(filepath.Dir(file))
 	problems = c.readSecrets()
 	problems = append(problems, c.Validate()...)
+	if c.Production {
+		inline := c.inlineSecrets(file, func(key string) bool { source, _ := locate(file, key, lines, environ); return source == file })
+		problems = append(problems, exposed(append(c.secretFiles(), inline...))...)
+	}
 	for i := range problems {
 		problems[i].Source, problems[i].Line = locate(file, problems[i].Key, lines, environ)
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -25,6 +26,7 @@ func (n *notes) add(format string, args ...any) {
 func (c *Config) Notes() []string {
 	n := &notes{c: c}
 	n.listeners()
+	n.secrets()
 	n.orgs()
 	n.upstreams()
 	n.policies()
@@ -35,6 +37,22 @@ func (c *Config) Notes() []string {
 }
 
 func (n *notes) listeners() {
+	if n.c.adminOpen() && !n.c.AdminListenOpen {
+		n.add("admin_listen %s can be reached from other machines, which read health and metrics there without a password: production refuses it without admin_listen_open", n.c.AdminListen)
+	}
+	for _, list := range []struct {
+		key, effect string
+		networks    []string
+	}{
+		{"trusted_proxies", "whoever connects says itself which address it has", n.c.TrustedProxies},
+		{"registration.metadata_documents.allow_addresses", "whoever publishes a document can have this proxy ask any address", n.c.Registration.MetadataDocuments.AllowAddresses},
+	} {
+		for _, text := range list.networks {
+			if network, err := netip.ParsePrefix(text); err == nil && network.Bits() == 0 {
+				n.add("%s holds %s, which is every address: %s", list.key, text, list.effect)
+			}
+		}
+	}
 	if strings.HasPrefix(n.c.PublicURL, "http:") {
 		n.add("public_url is http: cookies and tokens cross the wire in the clear")
 	} else if n.c.TLS.CertFile == "" && len(n.c.TrustedProxies) == 0 {

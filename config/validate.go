@@ -72,6 +72,9 @@ func (v *validator) production() {
 			v.add(fmt.Sprintf("salesforce.orgs[%d].insecure_http", i), "true", "false, because production is true")
 		}
 	}
+	if v.c.adminOpen() && !v.c.AdminListenOpen {
+		v.add("admin_listen", quote(v.c.AdminListen)+", where other machines read health and metrics without a password", "a loopback address, or admin_listen_open: true, because production is true")
+	}
 	v.foreignHosts()
 	for i, p := range v.c.Policies {
 		if p.Mode == "shadow" {

@@ -11,7 +11,7 @@ import (
 
 // Doubts returns what [Policy.Validate] accepts and what can hardly be meant: names in rules
 // that nothing known has, because a misspelt denial denies nothing; rules whose tools have
-// none of their classes; and denials that come too late. upstreams are the URLs of the hosted
+// none of their classes; rules that allow everything; and denials that come too late. upstreams are the URLs of the hosted
 // servers that the policy stands in front of. Names with "__" are an org's own, and are not
 // known here.
 func (p *Policy) Doubts(upstreams []string) []Problem {
@@ -25,6 +25,9 @@ func (p *Policy) Doubts(upstreams []string) []Problem {
 		d.names(r)
 		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
 			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
+		}
+		if r.Effect == Allow && r.unconditional() {
+			d.add("", "a rule that lets every call pass that reaches it, writes and tools that nobody knows too, and asks nobody", "")
 		}
 		for j := range i {
 			if earlier := &p.Rules[j]; earlier.forestalls(r) {

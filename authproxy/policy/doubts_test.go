@@ -37,6 +37,7 @@ func TestU7Doubts(t *testing.T) {
 		"tool, own tools":    {Rule{Effect: Deny, Tools: []string{"updateSobjectRecrd"}}, customServer, `did you mean "updateSobjectRecord"?`},
 		"prompt":             {Rule{Effect: Deny, Tools: []string{"prompt:accountReviewBriefings"}}, standardServer, `did you mean "prompt:accountReviewBriefing"?`},
 		"class of no tool":   {Rule{Effect: Deny, Tools: []string{"deleteSobjectRecord"}, Classes: []Class{Update}}, standardServer, "update, which no call of its tools is"},
+		"everything":         {Rule{Effect: Allow}, standardServer, "lets every call pass"},
 		"allow":              {Rule{Effect: Allow, Objects: []string{"Acount"}}, standardServer, `did you mean "Account"?`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestU7WhatIsMeantIsNotAskedAbout(t *testing.T) {
 		"globs":             {[]Rule{{Effect: Deny, Objects: []string{"*", "Live*", "*History", "*Salary*"}, Fields: []string{"*.*", "Contact.Mailing*", "Contact.*Secret*"}, Tools: []string{"*", "delete*", "*SobjectRecord"}}}, standardServer},
 		"tools of our own":  {[]Rule{{Effect: Confirm, Tools: []string{"createAccountWithOpportunity"}}}, customServer},
 		"unknown prompts":   {[]Rule{{Effect: Allow, Tools: []string{"prompt:quarterlyReview", "resource:file://x"}}}, standardServer},
-		"exception first":   {[]Rule{{Effect: Allow, Users: []string{"boss@acme.example"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Allow}}, standardServer},
+		"exception first":   {[]Rule{{Effect: Allow, Users: []string{"boss@acme.example"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
 		"denial of another": {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Classes: []Class{Delete}}, {Effect: Confirm}}, standardServer},
 		"tool of another":   {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Tools: []string{"deleteSobjectRecord"}}, {Effect: Confirm}}, standardServer},
 	} {

@@ -70,8 +70,8 @@ func LoadKeyRing(path string) (*KeyRing, error) {
 	if !stat.Mode().IsRegular() {
 		return nil, fmt.Errorf("key file %s is no file", path)
 	}
-	if stat.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s may be read by others (mode %04o): chmod 600 it", path, stat.Mode().Perm())
+	if err := CheckPrivate(path); err != nil {
+		return nil, fmt.Errorf("key file: %w", err)
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -97,6 +97,22 @@ func LoadKeyRing(path string) (*KeyRing, error) {
 	ring := &KeyRing{path: path}
 	ring.now.Store(&ringKeys{keys: keys})
 	return ring, nil
+}
+
+// ErrNotPrivate means that others than its owner may read or write a file that holds a secret.
+var ErrNotPrivate = errors.New("may be read by others")
+
+// CheckPrivate reports an [ErrNotPrivate] with the mode if a file that holds a secret has a
+// right for its group or for everybody.
+func CheckPrivate(path string) error {
+	stat, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if stat.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s %w (mode %04o): chmod 600 it", path, ErrNotPrivate, stat.Mode().Perm())
+	}
+	return nil
 }
 
 func parseKey(line string) (sealingKey, error) {

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"sfmcp-proxy/authproxy/seal"
+)
+
+// secretFile is a file that holds a secret.
+type secretFile struct {
+	key  string // what a problem is about
+	what string // for people
+	path string
+}
+
+// secretFiles are the files that hold secrets, but for keys_file, which is refused in any
+// case if others may read it, and for the configuration file. What is wrong with a secret of
+// the database is told of production: taking access away does without that key.
+func (c *Config) secretFiles() (all []secretFile) {
+	add := func(key, what, path string) {
+		if path != "" {
+			all = append(all, secretFile{key, what, path})
+		}
+	}
+	for i, o := range c.Salesforce.Orgs {
+		add(fmt.Sprintf("salesforce.orgs[%d].client_secret_file", i), "client_secret_file of org "+o.Name, o.ClientSecretFile)
+	}
+	add("tls.key_file", "tls.key_file", c.TLS.KeyFile)
+	add("console.oidc.client_secret_file", "console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile)
+	if u, err := url.Parse(c.Database); err == nil {
+		add("production", "passfile of database", u.Query().Get("passfile"))
+		add("production", "sslkey of database", u.Query().Get("sslkey"))
+	}
+	return all
+}
+
+// inlineSecrets are the secrets that stand in the configuration file itself. fromFile says
+// whether a key was read from there.
+func (c *Config) inlineSecrets(file string, fromFile func(key string) bool) (all []secretFile) {
+	add := func(key, problem, secret, secretFromFile string) {
+		if secret != "" && secretFromFile == "" && fromFile(key) {
+			all = append(all, secretFile{problem, key, file})
+		}
+	}
+	for i, o := range c.Salesforce.Orgs {
+		key := fmt.Sprintf("salesforce.orgs[%d].client_secret", i)
+		add(key, key, o.ClientSecret, o.ClientSecretFile)
+	}
+	const ofConsole = "console.oidc.client_secret"
+	add(ofConsole, ofConsole, c.Console.OIDC.ClientSecret, c.Console.OIDC.ClientSecretFile)
+	if u, err := url.Parse(c.Database); err == nil {
+		password, _ := u.User.Password()
+		add("database", "production", password+u.Query().Get("password"), "")
+	}
+	return all
+}
+
+// exposed refuses files with secrets that others than their owner may read.
+func exposed(files []secretFile) (problems Problems) {
+	for _, f := range files {
+		if err := seal.CheckPrivate(f.path); errors.Is(err, seal.ErrNotPrivate) {
+			problems = append(problems, Problem{Key: f.key, Found: "a secret (" + f.what + ") in a file that others may read: " + err.Error(), Want: "a file of mode 0600, because production is true"})
+		}
+	}
+	return problems
+}
+
+// secrets notes outside production what production refuses.
+func (n *notes) secrets() {
+	if n.c.Production {
+		return
+	}
+	for _, f := range n.c.secretFiles() {
+		if err := seal.CheckPrivate(f.path); errors.Is(err, seal.ErrNotPrivate) {
+			n.add("%s: %v; production refuses it", f.what, err)
+		}
+	}
+}
