@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
@@ -87,9 +88,13 @@ func serveDemo(cmd *cobra.Command, d *demonstration.Demonstration) error {
 
 // loopbackFlag checks a flag of the demonstration that says where to listen.
 func loopbackFlag(cmd *cobra.Command, name string) error {
-	at, err := listenFlag(cmd, name)
-	if err == nil && !at.IP.IsLoopback() {
-		err = usageError{fmt.Errorf("--%s: %s is not a loopback address: the demonstration's passwords are public", name, cmd.Flags().Lookup(name).Value)}
+	value := cmd.Flags().Lookup(name).Value.String()
+	at, err := net.ResolveTCPAddr("tcp", value)
+	if err != nil {
+		return usageError{fmt.Errorf("--%s: %w", name, err)}
 	}
-	return err
+	if !at.IP.IsLoopback() {
+		return usageError{fmt.Errorf("--%s: %s is not a loopback address: the demonstration's passwords are public", name, value)}
+	}
+	return nil
 }

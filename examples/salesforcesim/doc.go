@@ -70,6 +70,7 @@
 //
 // With --state FILE, what happened survives a restart. Without --insecure-listen it
 // keeps to loopback addresses: its passwords are public, and its control API asks for none.
+// [Flags] has every option of that command.
 //
 // # Signing in
 //

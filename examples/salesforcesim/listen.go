@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -61,6 +62,25 @@ func (r *Running) serve(listener net.Listener, handler http.Handler) {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	r.servers = append(r.servers, server)
 	go func() { r.done <- server.Serve(listener) }()
+}
+
+// Describe writes what a person needs to use the simulator: its URLs, apps and users with
+// their secrets and passwords, which are public.
+func (r *Running) Describe(w io.Writer) {
+	fmt.Fprintf(w, "simulated Salesforce at %s, control at %s\n", r.BaseURL(), r.ControlURL)
+	for _, o := range r.Orgs() {
+		fmt.Fprintf(w, "org %s: login URL %s, org id %s, %s\n", o.Name, r.LoginURL(o.Name), o.ID, o.Kind)
+		for _, app := range o.Apps {
+			client := "public client"
+			if app.Secret != "" {
+				client = "consumer secret " + app.Secret
+			}
+			fmt.Fprintf(w, "  consumer key %s (%s)\n", app.ClientID, client)
+		}
+		for _, u := range o.Users {
+			fmt.Fprintf(w, "  user %s, password %s\n", u.Username, u.Password)
+		}
+	}
 }
 
 // Wait blocks until ctx ends or a listener fails, then closes the simulator. The error
