@@ -92,7 +92,8 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 func loginOver(status int, cause error) *pageError {
 	return &pageError{status: status, title: "This sign-in cannot go on",
 		text:   "It was used already, took too long, or was started in another browser. Nothing was done.",
-		detail: "Start again from the program that you want to connect, or sign in again.", cause: cause}
+		detail: "Start again from the program that you want to connect, or sign in again.",
+		links:  []ui.Link{{Text: "Sign in again", Path: "/signin"}}, cause: cause}
 }
 
 // refusalOf is an error that goes to the client where there is one, otherwise to the person.
@@ -110,7 +111,8 @@ func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest,
 	if refused.code != accessDenied {
 		status = http.StatusBadGateway
 	}
-	page := &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause}
+	page := &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause,
+		links: []ui.Link{{Text: "Try again", Path: "/signin?" + url.Values{"org": {req.Org}, "return_to": {ui.SafeReturnTo(req.ReturnTo)}}.Encode()}}}
 	if errors.Is(refused.cause, errSomebodyElse) {
 		page.title = "Salesforce is open as somebody else"
 		page.detail = "Nothing was changed. Log out of Salesforce in this browser and try again; to change the person, sign out here first."

@@ -102,7 +102,8 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	case "deny":
 		return s.deny(w, r, id, browser)
 	}
-	return &pageError{status: http.StatusBadRequest, title: "Nothing was done", text: "The form said neither Allow nor Deny."}
+	return &pageError{status: http.StatusBadRequest, title: "Nothing was done", text: "The form said neither Allow nor Deny.",
+		detail: "Go back to the question and answer it, or start again from the program that you want to connect."}
 }
 
 func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser string) error {

@@ -120,8 +120,22 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, err error) 
 		s.Log.InfoContext(ctx, "page refused", "path", r.URL.Path, "title", page.title, "cause", page.cause)
 	}
 	s.render(w, r, page.status, ui.MessagePage{
-		Title: page.title, Text: page.text, Detail: page.detail, Links: page.links, RequestID: audit.OriginOf(ctx).RequestID,
+		Title: page.title, Text: page.text, Detail: page.detail, Links: waysOn(r, page), RequestID: audit.OriginOf(ctx).RequestID,
 	})
+}
+
+// waysOn are the links of an error page, which must not be where a person's way ends: back to
+// where it was tried, if asking for it once more does nothing else, and to their account.
+func waysOn(r *http.Request, page *pageError) []ui.Link {
+	links := page.links
+	repeatable := r.URL.Path == "/oauth/authorize" || r.URL.Path == "/signin"
+	switch {
+	case repeatable && page.status >= http.StatusInternalServerError && r.Method == http.MethodGet:
+		links = append(links, ui.Link{Text: "Try again", Path: r.URL.RequestURI()})
+	case r.URL.Path == "/signin":
+		links = append(links, ui.Link{Text: "Sign in", Path: "/signin"})
+	}
+	return append(links, ui.Link{Text: "Your account", Path: "/account"})
 }
 
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, page ui.Page) {

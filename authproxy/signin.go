@@ -60,7 +60,7 @@ func (s *Server) chooseOrg(w http.ResponseWriter, r *http.Request) error {
 // startSignIn goes to Salesforce without asking first: no client gets anything.
 func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, returnTo string) error {
 	if _, known := s.Access.Org(org); !known {
-		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org."}
+		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org. Sign in with one that it knows."}
 	}
 	browser := s.Cookies.Browser(w, r)
 	id, err := s.Grants.OpenRequest(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo, From: from(r.Context())}, browser)

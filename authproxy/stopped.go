@@ -5,7 +5,6 @@ import (
 	"net/http"
 
 	"sfmcp-proxy/authproxy/access"
-	"sfmcp-proxy/authproxy/ui"
 )
 
 // whileStopped refuses to begin an authorization, or to go on with one, while everything is
@@ -23,6 +22,5 @@ func (s *Server) whileStopped(ctx context.Context) error {
 	}
 	return &pageError{status: http.StatusServiceUnavailable, title: "No new connection can be made now",
 		text:   "Your administrator has stopped access to Salesforce through this proxy, for everybody. Nothing was connected.",
-		detail: "When access is open again, start anew from the program that you want to connect.",
-		links:  []ui.Link{{Text: "Your account", Path: "/account"}}}
+		detail: "When access is open again, start anew from the program that you want to connect."}
 }

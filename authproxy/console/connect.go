@@ -12,6 +12,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -27,7 +28,8 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 	server := c.Access.Server(mux.Vars(r)["server"])
 	if server == nil {
 		c.render(w, r, http.StatusNotFound, ui.MessagePage{Title: "Not found", Viewer: viewer,
-			Text: "There is no server of that name here.", Detail: "Check the address, or ask your administrator which servers there are."})
+			Text: "There is no server of that name here.", Detail: "Your account page lists the servers that you may use. Check the address, or ask your administrator.",
+			Links: []ui.Link{{Text: "Your account", Path: "/account"}}, RequestID: audit.OriginOf(r.Context()).RequestID})
 		return
 	}
 	page := ui.ConnectPage{Viewer: viewer, ServerName: server.Name, ServerTitle: server.Title,

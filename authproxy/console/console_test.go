@@ -84,7 +84,9 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")}))
 	t.Cleanup(func() { d.Close() })
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	server := httptest.NewServer(router)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		router.ServeHTTP(w, r.WithContext(audit.WithOrigin(r.Context(), audit.Origin{RequestID: "req_test"})))
+	}))
 	t.Cleanup(server.Close)
 	s := &site{t: t, db: d, url: server.URL, now: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }

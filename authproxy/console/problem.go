@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
@@ -55,10 +56,27 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 	} else {
 		c.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 	}
-	if page.Viewer != nil {
-		page.Links = append(page.Links, ui.Link{Text: "Your account", Path: "/account"})
-	}
+	page.Links = append(page.Links, waysOn(r, status, err)...)
 	c.render(w, r, status, page)
+}
+
+// waysOn are the links of a page that says what went wrong: to what was tried, where opening
+// it does nothing, and to pages that work.
+func waysOn(r *http.Request, status int, err error) (links []ui.Link) {
+	here := ui.SafeReturnTo(r.URL.EscapedPath())
+	_, refused := errors.AsType[*ui.Refusal](err)
+	switch {
+	case errors.Is(err, errBlocked): // every page but this one is closed to them
+		return []ui.Link{{Text: "Sign in as somebody else", Path: "/signin"}}
+	case status >= http.StatusInternalServerError && r.Method != http.MethodPost:
+		links = append(links, ui.Link{Text: "Try again", Path: here})
+	case (refused || errors.Is(err, errDecision)) && strings.HasPrefix(here, "/approvals/"):
+		links = append(links, ui.Link{Text: "Open the call again", Path: here})
+	}
+	if strings.HasPrefix(here, "/approvals/") {
+		links = append(links, ui.Link{Text: "Your approvals", Path: "/approvals"})
+	}
+	return append(links, ui.Link{Text: "Your account", Path: "/account"})
 }
 
 // render writes page. When that fails there is nobody left to tell but the log.

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 )
 
 // The connect page knows which clients the configuration lets in without an entry.
@@ -24,4 +26,32 @@ func TestConnectPageKnowsTheRegistrations(t *testing.T) {
 			t.Errorf("%s: %d, %v, want %s and not %s in %s", name, res.StatusCode, err, c.offered, c.without, page)
 		}
 	}
+}
+
+// Every page of the router's own that says what went wrong leads on and has the request's id.
+func TestU11EveryErrorLeadsOn(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	want := func(what, method, path string, code int, links ...string) {
+		t.Helper()
+		got, header, body := status(t, method, d.PublicURL+path, nil)
+		if got != code || !strings.Contains(body, "<code>"+header.Get("X-Request-Id")+"</code>") || header.Get("X-Request-Id") == "" {
+			t.Errorf("%s: %d, request id %q: %s", what, got, header.Get("X-Request-Id"), body)
+		}
+		for _, link := range links {
+			if !strings.Contains(body, `href="`+link+`"`) {
+				t.Errorf("%s: no link to %s: %s", what, link, body)
+			}
+		}
+	}
+	want("no such page", http.MethodGet, "/nothing", http.StatusNotFound, "/account", "/")
+	want("another method", http.MethodPut, "/account", http.StatusMethodNotAllowed, "/account", "/")
+	want("another method of a form", http.MethodGet, "/signout", http.StatusMethodNotAllowed, "/account")
+	for range edge.SignInBurst { // more cannot come at once
+		status(t, http.MethodGet, d.PublicURL+"/signin?org=nothing", nil)
+	}
+	for range 40 { // what comes meanwhile anew is little
+		status(t, http.MethodGet, d.PublicURL+"/signin?org=nothing", nil)
+	}
+	want("too many", http.MethodGet, "/signin", http.StatusTooManyRequests, "/account", "/signin")
 }

@@ -28,8 +28,11 @@ func (p *product) site() ui.Site {
 // message answers with a page that says one thing and leads on.
 func (p *product) message(status int, title, text string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		page := ui.MessagePage{Title: title, Text: text, Links: []ui.Link{{Text: "Your account", Path: "/account"}, {Text: "What this place is", Path: "/"}},
-			RequestID: audit.OriginOf(r.Context()).RequestID}
+		page := ui.MessagePage{Title: title, Text: text, RequestID: audit.OriginOf(r.Context()).RequestID}
+		if status == http.StatusTooManyRequests && r.Method == http.MethodGet { // it began nothing, so asking again does no more
+			page.Links = append(page.Links, ui.Link{Text: "Try again", Path: r.URL.RequestURI()})
+		}
+		page.Links = append(page.Links, ui.Link{Text: "Your account", Path: "/account"}, ui.Link{Text: "What this place is", Path: "/"})
 		if err := p.site().Render(r.Context(), w, status, page); err != nil {
 			http.Error(w, title, status)
 		}
