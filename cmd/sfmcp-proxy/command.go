@@ -18,6 +18,11 @@ import (
 // usageError is a command that was called wrongly.
 type usageError struct{ error }
 
+// reportedError is the exit status of a command that has said itself what is wrong.
+type reportedError int
+
+func (e reportedError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // usageArgs makes a wrong number of arguments a usage error (exit status 2).
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
@@ -46,8 +51,11 @@ func group(use, short string, children ...*cobra.Command) *cobra.Command {
 }
 
 func plural(n int, noun string) string {
-	if n == 1 {
+	switch {
+	case n == 1:
 		return noun
+	case strings.HasSuffix(noun, "y"):
+		return strings.TrimSuffix(noun, "y") + "ies"
 	}
 	return noun + "s"
 }
@@ -69,7 +77,7 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 }
 
 // notNeeded are the keys that taking access away does without.
-var notNeeded = []string{"salesforce", "trusted_ca_file", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "production"}
+var notNeeded = []string{"salesforce", "trusted_ca_file", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production"}
 
 // loadForCutoff reads as much of the file as taking access away needs: somebody who has to
 // be cut off is cut off also while Salesforce's settings are being changed.

@@ -47,9 +47,12 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	err := root.ExecuteContext(ctx)
 	var problems config.Problems
 	var usage usageError
+	var reported reportedError
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &reported):
+		return int(reported)
 	case errors.As(err, &problems):
 		fmt.Fprintln(errOut, problems)
 		fmt.Fprintf(errOut, "sfmcp-proxy: %d %s in the configuration\n", len(problems), plural(len(problems), "problem"))
