@@ -25,6 +25,9 @@ func (v *validator) lifetimes() {
 			v.add("lifetimes."+b.key, b.have.String(), fmt.Sprintf("%v to %v", b.min, b.max))
 		}
 	}
+	if keep := v.c.Approvals.KeepArguments; keep < 0 || keep > 30*24*time.Hour {
+		v.add("approvals.keep_arguments", keep.String(), "0s to 720h, after which nothing of the call is kept here")
+	}
 	if l.RefreshIdle > l.RefreshAbsolute {
 		v.add("lifetimes.refresh_idle", l.RefreshIdle.String(), "at most lifetimes.refresh_absolute ("+l.RefreshAbsolute.String()+")")
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	Registration Registration `mapstructure:"registration"`
 	Lifetimes    Lifetimes    `mapstructure:"lifetimes"`
 	Limits       Limits       `mapstructure:"limits"`
+	Approvals    Approvals    `mapstructure:"approvals"`
 	Console      Console      `mapstructure:"console"`
 }
 
@@ -157,6 +158,13 @@ type Lifetimes struct {
 	Session         time.Duration `mapstructure:"session" need:"value"`
 }
 
+// Approvals configures calls that wait for a person.
+type Approvals struct {
+	// KeepArguments is how long after a decision the arguments of the call are kept, for
+	// people to look at; 0: as long as anything can come of it.
+	KeepArguments time.Duration `mapstructure:"keep_arguments" need:"value"`
+}
+
 // Limits of one call, of one user, and of the public listener.
 type Limits struct {
 	RequestBytes    Bytes `mapstructure:"request_bytes" need:"value"`
@@ -247,6 +255,7 @@ var defaults = map[string]any{
 	"lifetimes.consent":          "10m",
 	"lifetimes.approval":         "15m",
 	"lifetimes.session":          "12h",
+	"approvals.keep_arguments":   "168h",
 
 	"limits.request_bytes":    "1MiB",
 	"limits.response_bytes":   "16MiB",

@@ -118,7 +118,7 @@ func Digest(arguments jsontext.Value) string {
 type Request struct {
 	ID      string // apr_…
 	State   State  // as of the moment it was read; expiry included
-	Binding        // Arguments only from Get, Submit, Spend and Decide
+	Binding        // Arguments only from Get, Submit, Spend and Decide; nil: they are no longer kept
 	Class   string // effect class by policy
 	// Approvers says who may decide.
 	Approvers       policy.Approvers

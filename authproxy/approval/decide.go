@@ -25,7 +25,7 @@ func (s *Store) Decide(ctx context.Context, id string, approve bool, by actor.Ac
 	now := db.Millis(s.now())
 	n, err := db.Affected(ctx, s.db.Writes, `
 		UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5
-		WHERE id = $6 AND state = 'pending' AND expires_at > $2`, string(state), now, string(by.Kind), by.ID, by.As, id)
+		WHERE id = $6 AND state = 'pending' AND expires_at > $2 AND sealed_arguments <> ''`, string(state), now, string(by.Kind), by.ID, by.As, id)
 	if err != nil {
 		return nil, fmt.Errorf("deciding approval: %w", err)
 	}
@@ -56,25 +56,29 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err 
 	}
 	// One statement: of a request that is being spent or given back at this moment, it sees
 	// what became of it.
-	rows, err := s.db.Writes.QueryContext(ctx, `
-		UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END
-		WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
-		  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
-		RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()))
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		n = 0
+		rows, err := tx.QueryContext(ctx, `
+			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END
+			WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
+			  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
+			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var state State
+			if err := rows.Scan(&state); err != nil {
+				return err
+			}
+			if state == Void {
+				n++
+			}
+		}
+		return rows.Err()
+	})
 	if err != nil {
-		return 0, fmt.Errorf("voiding approvals: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var state State
-		if err := rows.Scan(&state); err != nil {
-			return 0, fmt.Errorf("voiding approvals: %w", err)
-		}
-		if state == Void {
-			n++
-		}
-	}
-	if err := rows.Err(); err != nil {
 		return 0, fmt.Errorf("voiding approvals: %w", err)
 	}
 	return n, nil
@@ -86,7 +90,9 @@ const keepOver = 30 * 24 * time.Hour
 
 // Expire writes down what time has already done, so that lists stay cheap, and
 // returns how many requests it concerned. It erases the answers that no repeat gets any
-// more, and after 30 days the requests that are over. Nothing depends on when it runs.
+// more, the arguments of calls of which nothing can come any more (see
+// [Config.KeepArguments]; their digest stays), and after 30 days the requests that are over.
+// Nothing depends on when it runs.
 func (s *Store) Expire(ctx context.Context) (n int, err error) {
 	var count int64
 	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
@@ -97,6 +103,13 @@ func (s *Store) Expire(ctx context.Context) (n int, err error) {
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_result = ''
 			WHERE sealed_result <> '' AND spent_at <= $1`, db.Millis(now.Add(-s.lifetime))); err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_arguments = ''
+			WHERE sealed_arguments <> '' AND state NOT IN ('pending', 'approved') AND decided_at <= $1
+			AND (state IN ('void', 'expired') OR state = 'denied' AND expires_at <= $3
+				OR state = 'spent' AND spent_at <= $2 AND (outcome <> '' OR expires_at <= $3))`,
+			db.Millis(now.Add(-s.keep)), db.Millis(now.Add(-s.lifetime)), db.Millis(now)); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, `DELETE FROM approvals WHERE state NOT IN ('pending', 'approved') AND expires_at <= $1`,

@@ -75,8 +75,11 @@ func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
-	if r.Arguments, err = s.ring.Open(r.place("approval arguments"), r.sealedArguments); err != nil {
-		return nil, fmt.Errorf("arguments of %s: %w", r.ID, err)
+	// Of a call that may still be made they are never erased by us.
+	if r.sealedArguments != "" || r.State == Pending || r.State == Approved {
+		if r.Arguments, err = s.ring.Open(r.place("approval arguments"), r.sealedArguments); err != nil {
+			return nil, fmt.Errorf("arguments of %s: %w", r.ID, err)
+		}
 	}
 	if r.sealedResult != "" {
 		if r.Result, err = s.ring.Open(r.place("approval result"), r.sealedResult); err != nil {

@@ -21,8 +21,11 @@ const defaultPendingPerUser = 10
 type Config struct {
 	DB       *db.DB
 	Ring     *seal.KeyRing
-	Lifetime time.Duration    // from submission to expiry, and from spending to forgetting
-	Now      func() time.Time // nil: time.Now
+	Lifetime time.Duration // from submission to expiry, and from spending to forgetting
+	// KeepArguments is how long after the decision the arguments are kept of a call of which
+	// nothing can come any more. Of a call that nobody decided they are erased then.
+	KeepArguments time.Duration
+	Now           func() time.Time // nil: time.Now
 	// PendingPerUser is how many requests of one user may wait at a time; 0: 10.
 	PendingPerUser int
 }
@@ -32,6 +35,7 @@ type Store struct {
 	db       *db.DB
 	ring     *seal.KeyRing
 	lifetime time.Duration
+	keep     time.Duration // see Config.KeepArguments
 	now      func() time.Time
 	perUser  int
 }
@@ -47,7 +51,7 @@ func New(c Config) (*Store, error) {
 	if c.PendingPerUser == 0 {
 		c.PendingPerUser = defaultPendingPerUser
 	}
-	return &Store{db: c.DB, ring: c.Ring, lifetime: c.Lifetime, now: c.Now, perUser: c.PendingPerUser}, nil
+	return &Store{db: c.DB, ring: c.Ring, lifetime: c.Lifetime, keep: c.KeepArguments, now: c.Now, perUser: c.PendingPerUser}, nil
 }
 
 // Submit returns the request that a call with this binding meets: a new pending one,

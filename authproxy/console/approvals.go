@@ -127,9 +127,14 @@ func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Reque
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
-	arguments, err := ui.Arguments(a.Arguments)
-	if err != nil {
-		return err // what cannot be shown whole cannot be approved
+	var arguments []ui.Argument
+	var err error
+	digest := a.ArgumentsDigest
+	if a.Arguments != nil {
+		if arguments, err = ui.Arguments(a.Arguments); err != nil {
+			return err // what cannot be shown whole cannot be approved
+		}
+		digest = approval.Digest(a.Arguments) // of exactly what is shown
 	}
 	now := c.Now()
 	page := ui.ApprovalPage{
@@ -140,9 +145,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
 		Approver: approverInWords(a), Command: commandFor(a),
-		Arguments: arguments,
+		Arguments: arguments, Erased: a.Arguments == nil,
 		Canonical: ui.Visible(string(a.Arguments)),
-		Digest:    approval.Digest(a.Arguments), // of exactly what is shown
+		Digest:    digest,
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
 	}

@@ -416,3 +416,27 @@ func TestWhoDecided(t *testing.T) {
 		page.want(t, 200, `by "`+text+`", as an earlier version of this proxy recorded it`)
 	}
 }
+
+// S12: the page of a call whose arguments are no longer kept says so, and names their digest.
+func TestS12PageOfErasedArguments(t *testing.T) {
+	t.Parallel()
+	p := newSite(t).signIn("acme", "005A")
+	asked := p.ask(`{"sobject-name":"Account","body":{"Name":"CANARY"}}`, policy.Requester)
+	path := "/approvals/" + asked.ID
+	if got := p.get(path); !strings.Contains(got.body, "CANARY") || strings.Contains(got.body, "no longer kept") {
+		t.Errorf("while it waits: %s", got.body)
+	}
+	p.now = p.now.Add(15 * time.Minute)
+	if _, err := p.approvals.Expire(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{path, "/approvals"} {
+		if got := p.get(path); got.status != http.StatusOK || strings.Contains(got.body, "CANARY") {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	if got := p.get(path); !strings.Contains(got.body, "They are no longer kept") || !strings.Contains(got.body, asked.ArgumentsDigest) ||
+		strings.Contains(got.body, "no values") {
+		t.Errorf("afterwards: %s", got.body)
+	}
+}

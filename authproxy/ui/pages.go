@@ -247,6 +247,7 @@ type ApprovalPage struct {
 	Command  string // what an administrator types to decide; empty: the viewer decides, or nobody any more
 
 	Arguments []Argument
+	Erased    bool   // the arguments are no longer kept
 	Canonical string // canonical JSON, passed through Visible
 	Digest    string // SHA-256 of the canonical JSON
 

@@ -92,7 +92,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.links = s.linksThrough(n)
-	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, Now: s.now}); err != nil {
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now}); err != nil {
 		return nil, err
 	}
 	s.sessions = ui.NewSessions(ui.Config{

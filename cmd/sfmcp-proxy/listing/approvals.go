@@ -47,6 +47,10 @@ func (p Printer) Approval(r *approval.Request) error {
 	if err := rows(p, []approvalRow{newApprovalRow(r)}); err != nil || p.JSON {
 		return err
 	}
+	if r.Arguments == nil {
+		_, err := fmt.Fprintf(p.Out, "\narguments (sha256 %s): no longer kept\n", r.ArgumentsDigest)
+		return err
+	}
 	// The canonical form, escaped: what is approved is what stands here.
 	_, err := fmt.Fprintf(p.Out, "\narguments (sha256 %s):\n%s\n", r.ArgumentsDigest, ui.Printable(string(r.Arguments)))
 	return err
