@@ -37,6 +37,9 @@ const (
 	Unknown  Outcome = "outcome_unknown" // begun, and nobody knows whether it took effect
 )
 
+// Outcomes are all of them.
+func Outcomes() []Outcome { return []Outcome{Intent, OK, Failed, Denied, Held, Repeated, Unknown} }
+
 // Decision is what policy says of a call, or a person of a call that waits for one.
 type Decision string
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 )
 
@@ -17,55 +19,91 @@ func auditFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.String("user", "", "only what concerns this user, by a Salesforce user id or username: what they did, and what was done about them")
 	f.String("actor", "", `only what this actor did, such as "operator:alice" or "client chatgpt"`)
-	f.String("tool", "", "only this tool")
+	f.String("tool", "", "only calls of this tool")
 	f.String("action", "", `only this action, such as tool.call; "tool." for all of that noun`)
-	f.String("since", "", "only from then on: RFC 3339, or an age such as 24h")
-	f.String("until", "", "only before then: RFC 3339, or an age")
+	f.String("outcome", "", "only what ended so: "+listed(audit.Outcomes()))
+	f.String("request", "", "only this request: the id that an error page, or the header X-Request-Id, shows")
+	f.String("since", "", "only from then on: "+timeForms)
+	f.String("until", "", "only before then; a date means its end")
 }
 
+// auditFilter reads the filters. What can be no entry's is an error that says what can.
 func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
-	filter := audit.Filter{Actor: text("actor"), Tool: text("tool"), Action: text("action")}
-	if filter.Action != "" && !slices.ContainsFunc(audit.Actions(), func(d audit.Described) bool { return d.Action.Matches(filter.Action) }) {
-		return filter, usageError{fmt.Errorf("--action: no entry has the action %q: %s", filter.Action, actionNames())}
+	filter := audit.Filter{Actor: text("actor"), Tool: text("tool"), Action: text("action"), Outcome: audit.Outcome(text("outcome")),
+		Request: strings.ToUpper(text("request"))}
+	if err := checkNames(filter); err != nil {
+		return filter, usageError{err}
 	}
-	var err error
-	if user := text("user"); user != "" {
-		if filter.Person, err = s.personIn(cmd.Context(), user); err != nil {
+	if err := setTimes(&filter, text("since"), text("until"), s.now()); err != nil {
+		return filter, usageError{err}
+	}
+	if filter.Tool != "" {
+		tools, err := s.audit.Tools(cmd.Context())
+		if err == nil && !slices.Contains(tools, filter.Tool) {
+			err = fmt.Errorf("--tool: no entry tells of the tool %q; there are: %s", filter.Tool, cmp.Or(strings.Join(tools, ", "), "none"))
+		}
+		if err != nil {
 			return filter, err
 		}
 	}
-	if filter.Since, err = when(text("since")); err != nil {
-		return filter, usageError{fmt.Errorf("--since: %w", err)}
+	var err error
+	if user := text("user"); user != "" {
+		filter.Person, err = s.personIn(cmd.Context(), user)
 	}
-	if filter.Until, err = when(text("until")); err != nil {
-		return filter, usageError{fmt.Errorf("--until: %w", err)}
-	}
-	return filter, nil
+	return filter, err
 }
 
-// actionNames lists what --action can be.
-func actionNames() string {
+// checkNames checks what has a fixed set of values.
+func checkNames(f audit.Filter) error {
+	if f.Action != "" && !slices.ContainsFunc(audit.Actions(), func(d audit.Described) bool { return d.Action.Matches(f.Action) }) {
+		return fmt.Errorf("--action: no entry has the action %q: %s", f.Action, actionNames())
+	}
+	if f.Outcome != "" && !slices.Contains(audit.Outcomes(), f.Outcome) {
+		return fmt.Errorf("--outcome: no entry has the outcome %q: %s", string(f.Outcome), listed(audit.Outcomes()))
+	}
+	if f.Actor != "" && !actor.Parse(f.Actor).Known() {
+		return fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, f.Actor)
+	}
+	return nil
+}
+
+func setTimes(f *audit.Filter, since, until string, now time.Time) error {
+	for _, flag := range []struct {
+		name, text string
+		set        func(span)
+	}{{"since", since, func(at span) { f.Since = at.begin }}, {"until", until, func(at span) { f.Until = at.end }}} {
+		if flag.text == "" {
+			continue
+		}
+		at, err := when(flag.text, now)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag.name, err)
+		}
+		flag.set(at)
+	}
+	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
+		return fmt.Errorf("--since %s is not before --until %s: nothing can be between", since, until)
+	}
+	return nil
+}
+
+// listed names them all in one line.
+func listed[T ~string](all []T) string {
 	var names []string
-	for _, d := range audit.Actions() {
-		names = append(names, string(d.Action))
+	for _, name := range all {
+		names = append(names, string(name))
 	}
 	return strings.Join(names, ", ")
 }
 
-// when reads a time, or an age to be counted back from now.
-func when(s string) (time.Time, error) {
-	if s == "" {
-		return time.Time{}, nil
+// actionNames lists what --action can be.
+func actionNames() string {
+	var names []audit.Action
+	for _, d := range audit.Actions() {
+		names = append(names, d.Action)
 	}
-	if age, err := time.ParseDuration(s); err == nil {
-		return time.Now().Add(-age), nil
-	}
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return t, fmt.Errorf("%q is neither a time such as 2026-01-31T08:00:00Z nor an age such as 24h", s)
-	}
-	return t, nil
+	return listed(names)
 }
 
 func auditCommand() *cobra.Command {
@@ -73,6 +111,7 @@ func auditCommand() *cobra.Command {
 	auditFlags(list)
 	jsonFlag(list)
 	list.Flags().Int("limit", 50, "how many of the newest entries")
+	list.Flags().Bool("all", false, "all entries that match")
 	export := withStores(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			filter, err := s.auditFilter(cmd)
@@ -112,7 +151,25 @@ func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	if filter.Limit, err = cmd.Flags().GetInt("limit"); err != nil {
 		return err
 	}
-	return printer(cmd).Entries(func(each func(audit.Entry) error) error {
-		return s.audit.List(cmd.Context(), filter, each)
-	})
+	if all, _ := cmd.Flags().GetBool("all"); all && cmd.Flags().Changed("limit") {
+		return usageError{errors.New("--all and --limit exclude each other")}
+	} else if all {
+		filter.Limit = 0
+	} else if filter.Limit <= 0 {
+		return usageError{fmt.Errorf("--limit: expected a number from 1 on, found %d; --all shows every entry", filter.Limit)}
+	}
+	shown, p := 0, printer(cmd)
+	if err := p.Entries(func(each func(audit.Entry) error) error {
+		return s.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
+			shown++
+			return each(e)
+		})
+	}); err != nil || p.JSON || shown < filter.Limit || filter.Limit == 0 {
+		return err
+	}
+	total, err := s.audit.Count(cmd.Context(), filter)
+	if err == nil && total > shown {
+		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "showing the last %d of %d; --all or --limit N shows more\n", shown, total)
+	}
+	return err
 }

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
@@ -101,7 +103,17 @@ func jsonFlag(cmd *cobra.Command) {
 // printer prints what a command lists.
 func printer(cmd *cobra.Command) listing.Printer {
 	asJSON, _ := cmd.Flags().GetBool("json") // an error is that there is no such flag
-	return listing.Printer{Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), JSON: asJSON}
+	return listing.Printer{Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), JSON: asJSON, Width: terminalWidth(cmd.OutOrStdout())}
+}
+
+// terminalWidth is how many characters fit into a line; 0 where no terminal shows it.
+func terminalWidth(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+	}
+	return 0
 }
 
 // quiet is the logger of commands that print their own result.

@@ -12,15 +12,15 @@ import (
 type approvalRow struct {
 	ID        string          `json:"id" col:"APPROVAL"`
 	State     approval.State  `json:"state" col:"STATE"`
-	Org       string          `json:"org" col:"ORG"`
+	Org       string          `json:"org" col:"ORG" fit:"drop"`
 	Subject   string          `json:"subject" col:"REQUESTER"`
-	Client    string          `json:"client" col:"CLIENT"`
-	Server    string          `json:"server" col:"SERVER"`
-	Tool      string          `json:"tool" col:"TOOL"`
-	Class     string          `json:"class" col:"CLASS"`
-	Approvers string          `json:"approvers" col:"WHO DECIDES"`
-	Created   moment          `json:"created" col:"ASKED"`
-	Expires   moment          `json:"expires" col:"EXPIRES"`
+	Client    string          `json:"client" col:"CLIENT" fit:"drop"`
+	Server    string          `json:"server" col:"SERVER" fit:"cut"`
+	Tool      string          `json:"tool" col:"TOOL" fit:"cut"`
+	Class     string          `json:"class" col:"CLASS" fit:"drop"`
+	Approvers string          `json:"approvers" col:"WHO DECIDES" fit:"drop"`
+	Created   moment          `json:"created" col:"ASKED" fit:"drop"`
+	Expires   moment          `json:"expires" col:"EXPIRES" fit:"drop"`
 	DecidedBy string          `json:"decided_by,omitempty"`
 	ByKind    actor.Kind      `json:"decided_by_kind,omitempty"` // missing where an earlier version decided
 	Outcome   string          `json:"outcome,omitempty"`

@@ -1,36 +1,109 @@
 package listing
 
 import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/salesforce"
 )
 
+// auditRow answers who did what to what, what was decided, and how it ended.
 type auditRow struct {
-	At      moment `col:"TIME"`
+	At      string `col:"TIME"`
 	Seq     int64  `col:"SEQ"`
-	Actor   string `col:"ACTOR"`
-	Action  string `col:"ACTION"`
-	Client  string `col:"CLIENT"`
-	Server  string `col:"SERVER"`
-	Tool    string `col:"TOOL"`
-	Outcome string `col:"OUTCOME"`
-	Object  string `col:"OBJECT"`
-	Reason  string `col:"WHY"`
+	Who     string `col:"WHO" fit:"cut"`
+	What    string `col:"WHAT" fit:"cut"`
+	Result  string `col:"RESULT" fit:"cut"`
+	About   string `col:"ABOUT" fit:"cut,id"`
+	Request string `col:"REQUEST"`
+	Why     string `col:"WHY" fit:"cut,drop"`
 }
 
-// newAuditRow makes a line for people: the name they know, and why if there is a why.
+// newAuditRow makes a line for people: the name they know, the record if there is one, and why
+// if there is a why.
 func newAuditRow(e audit.Entry) auditRow {
-	row := auditRow{moment{e.At}, e.Seq, e.Actor.String(), string(e.Action), e.Client, e.Server, e.Tool, string(e.Outcome), e.Object, e.Reason}
+	row := auditRow{shortTime(e.At), e.Seq, e.Actor.String(), string(e.Action), string(e.Outcome), about(e), e.RequestID, cmp.Or(e.Reason, e.Rule)}
 	if e.Username != "" && e.Actor == actor.User(e.Subject) {
-		row.Actor = e.Username
+		row.Who = e.Username
 	}
-	if row.Object == row.Tool {
-		row.Object = ""
+	if e.Tool != "" {
+		row.What = e.Tool
 	}
-	if row.Reason == "" {
-		row.Reason = e.Rule
+	if e.Decision != "" {
+		row.Result = string(e.Decision) + ", " + row.Result
 	}
 	return row
+}
+
+// about is what an entry tells of: the records that a call names, else the person whom
+// somebody else did something to, else its object.
+func about(e audit.Entry) string {
+	if ids := recordsIn(e.Arguments); len(ids) > 0 {
+		return counted(ids)
+	}
+	if e.Subject != "" && e.Actor != actor.User(e.Subject) {
+		return cmp.Or(e.Username, e.Subject)
+	}
+	if e.Object != e.Tool {
+		return e.Object
+	}
+	return ""
+}
+
+func counted(ids []string) string {
+	if len(ids) > 1 {
+		return fmt.Sprintf("%s +%d", ids[0], len(ids)-1)
+	}
+	return ids[0]
+}
+
+// recordsIn are the Salesforce ids that arguments consist of, in the order of their names.
+func recordsIn(arguments json.RawMessage) (ids []string) {
+	var value any
+	if len(arguments) == 0 || json.Unmarshal(arguments, &value) != nil {
+		return nil
+	}
+	var walk func(any)
+	walk = func(v any) {
+		switch x := v.(type) {
+		case string:
+			if id, err := salesforce.NormalizeID(x); err == nil && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		case []any:
+			for _, item := range x {
+				walk(item)
+			}
+		case map[string]any:
+			for _, name := range sortedKeys(x) {
+				walk(x[name])
+			}
+		}
+	}
+	walk(value)
+	return ids
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// shortTime leaves out the year where it is the present one.
+func shortTime(t time.Time) string {
+	if t.Local().Year() == time.Now().Year() {
+		return t.Local().Format("01-02 15:04:05")
+	}
+	return localTime(t)
 }
 
 // Entries prints entries of the audit log; each is one that list gives to its function.

@@ -7,15 +7,15 @@ import (
 
 type grantRow struct {
 	ID       string `json:"id" col:"CONNECTION"`
-	Org      string `json:"org" col:"ORG"`
-	Subject  string `json:"subject" col:"USER ID"`
-	Username string `json:"username" col:"USERNAME"`
-	Client   string `json:"client" col:"CLIENT"`
-	Server   string `json:"server" col:"SERVER"`
-	Created  moment `json:"created" col:"SINCE"`
+	Org      string `json:"org" col:"ORG" fit:"drop"`
+	Subject  string `json:"subject" col:"USER ID" fit:"drop"`
+	Username string `json:"username" col:"USERNAME" fit:"cut"`
+	Client   string `json:"client" col:"CLIENT" fit:"cut"`
+	Server   string `json:"server" col:"SERVER" fit:"cut"`
+	Created  moment `json:"created" col:"SINCE" fit:"drop"`
 	LastUsed moment `json:"last_used" col:"LAST USE"`
-	Revoked  moment `json:"revoked" col:"ENDED"`
-	Why      string `json:"why" col:"WHY"`
+	Revoked  moment `json:"revoked" col:"ENDED" fit:"drop"`
+	Why      string `json:"why" col:"WHY" fit:"cut,drop"`
 }
 
 // Grants prints connections.
@@ -30,7 +30,7 @@ func (p Printer) Grants(grants []grant.Grant) error {
 
 type clientRow struct {
 	ID          string `json:"id" col:"CLIENT"`
-	Name        string `json:"name" col:"NAME"`
+	Name        string `json:"name" col:"NAME" fit:"cut"`
 	Kind        string `json:"kind" col:"KIND"`
 	Connections int    `json:"connections" col:"CONNECTIONS"`
 }

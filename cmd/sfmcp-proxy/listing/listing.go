@@ -4,12 +4,10 @@
 package listing
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
-	"reflect"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"sfmcp-proxy/authproxy/ui"
@@ -21,10 +19,12 @@ type Printer struct {
 	Out, Notes io.Writer
 	// JSON: one object a line instead of a table.
 	JSON bool
+	// Width is how many characters a line of a table has room for; 0: [DefaultWidth].
+	Width int
 }
 
-// rows prints a listing: a table with the fields' col tags as headings, or one object a
-// line. A row is a struct of strings, numbers, booleans and times.
+// rows prints a listing: a table with the fields' col tags as headings, fitted to the width by
+// their fit tags, or one object a line. A row is a struct of strings, numbers, booleans and times.
 func rows[Row any](p Printer, all []Row) error {
 	if p.JSON {
 		enc := p.encoder()
@@ -39,36 +39,13 @@ func rows[Row any](p Printer, all []Row) error {
 		_, err := fmt.Fprintln(p.Notes, "none")
 		return err
 	}
-	return table(p.Out, all)
+	return table(p.Out, all, cmp.Or(p.Width, DefaultWidth))
 }
 
 func (p Printer) encoder() *json.Encoder {
 	enc := json.NewEncoder(p.Out)
 	enc.SetEscapeHTML(false)
 	return enc
-}
-
-func table[Row any](w io.Writer, rows []Row) error {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	var headings []string
-	t := reflect.TypeFor[Row]()
-	for i := range t.NumField() {
-		if col := t.Field(i).Tag.Get("col"); col != "" {
-			headings = append(headings, col)
-		}
-	}
-	fmt.Fprintln(tw, strings.Join(headings, "\t"))
-	for _, row := range rows {
-		v := reflect.ValueOf(row)
-		var cells []string
-		for i := range t.NumField() {
-			if t.Field(i).Tag.Get("col") != "" {
-				cells = append(cells, cell(v.Field(i).Interface()))
-			}
-		}
-		fmt.Fprintln(tw, strings.Join(cells, "\t"))
-	}
-	return tw.Flush()
 }
 
 // cell renders one value; control characters are escaped, because names come from

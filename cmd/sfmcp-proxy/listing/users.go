@@ -9,14 +9,14 @@ import (
 )
 
 type userRow struct {
-	Org         string `json:"org" col:"ORG"`
+	Org         string `json:"org" col:"ORG" fit:"cut"`
 	Subject     string `json:"subject" col:"USER ID"`
 	Username    string `json:"username" col:"USERNAME"`
-	Name        string `json:"name" col:"NAME"`
-	Connections int    `json:"connections" col:"CONNECTIONS"`
-	Salesforce  string `json:"salesforce" col:"SALESFORCE LOGIN"`
+	Name        string `json:"name" col:"NAME" fit:"cut,drop"`
+	Connections int    `json:"connections" col:"CONNECTIONS" fit:"drop"`
+	Salesforce  string `json:"salesforce" col:"SALESFORCE LOGIN" fit:"drop"`
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`
-	LastSeen    moment `json:"last_seen" col:"LAST SIGN-IN"`
+	LastSeen    moment `json:"last_seen" col:"LAST SIGN-IN" fit:"drop"`
 	// What is wrong with the Salesforce login; below the table for people.
 	LoginEnded moment `json:"login_ended"`
 	LoginWhy   string `json:"login_why"`
