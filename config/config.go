@@ -236,6 +236,7 @@ var defaults = map[string]any{
 	"tls.cert_file":     "",
 	"tls.key_file":      "",
 	"trusted_proxies":   []string{},
+	"allowed_origins":   []string{},
 	"trusted_ca_file":   "",
 	"database":          "sqlite:data/proxy.db",
 	"keys_file":         "data/keys",
@@ -246,6 +247,7 @@ var defaults = map[string]any{
 	"registration.metadata_documents.allow_addresses": []string{},
 	"registration.metadata_documents.resolver":        "",
 	"registration.dynamic.enabled":                    false,
+	"registration.dynamic.private_use_uris":           []string{},
 
 	"lifetimes.code":             "60s",
 	"lifetimes.access_token":     "15m",
