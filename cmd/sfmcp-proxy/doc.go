@@ -15,6 +15,7 @@
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
+// [sfmcp-proxy/authproxy/party] says which network addresses are one party.
 // [sfmcp-proxy/authproxy/ui] draws pages.
 //
 // On these stand the parts that store something: [sfmcp-proxy/authproxy/client] (which
