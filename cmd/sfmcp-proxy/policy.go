@@ -3,53 +3,182 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
+	"sfmcp-proxy/config"
 )
 
 func policyCommand() *cobra.Command {
 	test := &cobra.Command{
 		Use: "test --server S --user U --tool T --arguments JSON", Short: "Say what the policy decides for a call, and by which rule",
-		Args: usageArgs(cobra.NoArgs),
+		Long: `test says what the policy decides for a call. With --expect, or for each case of --file,
+another decision than the expected one is said in a sentence, and the exit status is 1.
+
+A file of cases is a YAML list:
+
+  - {server: sales, user: rep@acme.example, tool: soqlQuery, arguments: {q: SELECT Id FROM Account LIMIT 1}, expect: allow}
+  - {server: sales, user: rep@acme.example, client: chatgpt, tool: createSobjectRecord, expect: confirm}
+
+Where neither key file nor database is, as in a build, users are who they are said to be.`,
+		Args: usageArgs(cobra.NoArgs), RunE: testPolicy,
 	}
-	withStores(test, testPolicy)
+	configFlag(test)
 	f := test.Flags()
 	f.String("server", "", "name of the server")
 	f.String("user", "", "Salesforce user id or username")
 	f.String("client", "", "client id")
 	f.String("tool", "", "name of the tool; prompt:NAME and resource:URI for those")
 	f.String("arguments", "{}", "the call's arguments, a JSON object")
+	f.String("expect", "", "the decision that is right: allow, confirm or deny")
+	f.String("file", "", "test every case of this YAML file")
 	jsonFlag(test)
 	return group("policy", "What the policy decides", test)
 }
 
-func testPolicy(s *stores, cmd *cobra.Command, _ []string) error {
-	flag := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
-	for _, name := range []string{"server", "user", "tool"} {
-		if flag(name) == "" {
-			return usageError{fmt.Errorf("--%s is required", name)}
-		}
-	}
-	arguments := jsontext.Value(flag("arguments"))
-	if !arguments.IsValid() || arguments.Kind() != '{' {
-		return usageError{errors.New("--arguments: expected a JSON object without duplicate names")}
-	}
-	server := s.access.Server(flag("server"))
-	if server == nil {
-		return usageError{fmt.Errorf("no server %q in the configuration", flag("server"))}
-	}
-	p, err := s.access.Principal(cmd.Context(), server.Org, flag("user"), flag("client"))
+// testPolicy tests one call, or those of a file.
+func testPolicy(cmd *cobra.Command, _ []string) error {
+	cases, err := casesOf(cmd)
 	if err != nil {
 		return err
 	}
-	d := server.Policy.Decide(p, policy.Call{Tool: flag("tool"), Arguments: arguments})
-	return printer(cmd).Decision(listing.Decision{
-		Decision: d, Policy: server.Policy.Name, Listed: server.Policy.Visible(p, flag("tool")),
+	c, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	c, remove, err := withSomeDatabase(c)
+	if err != nil {
+		return err
+	}
+	cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
+	s, err := openStores(cmd.Context(), c, quiet(cmd), nil)
+	if err != nil {
+		return errors.Join(err, remove())
+	}
+	if cmd.Flags().Changed("file") {
+		err = s.testCases(cmd, cases)
+	} else {
+		err = s.testCase(cmd, cases[0])
+	}
+	return errors.Join(err, closing(s.close), remove())
+}
+
+// withSomeDatabase returns the configuration with an empty database that remove deletes, if
+// there is neither a key file nor a database yet: rules can be tested where nothing runs, and
+// a test leaves nothing behind.
+func withSomeDatabase(c *config.Config) (_ *config.Config, remove func() error, err error) {
+	file, isFile := strings.CutPrefix(c.Database, "sqlite:")
+	if exists(c.KeysFile) || exists(c.KeysFile+".in-use") || isFile && exists(file) {
+		return c, func() error { return nil }, nil
+	}
+	dir, err := os.MkdirTemp("", "sfmcp-proxy-policy-test-")
+	if err != nil {
+		return nil, nil, fmt.Errorf("testing without a database: %w", err)
+	}
+	empty := *c
+	empty.KeysFile, empty.Database = filepath.Join(dir, "keys"), "sqlite:"+filepath.Join(dir, "proxy.db")
+	remove = func() error { return os.RemoveAll(dir) }
+	if err := seal.CreateKeyFile(empty.KeysFile); err != nil {
+		return nil, nil, errors.Join(err, remove())
+	}
+	return &empty, remove, nil
+}
+
+// judge says what is decided about the call of a case.
+func (s *stores) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, err error) {
+	server := s.access.Server(c.Server)
+	if server == nil {
+		return d, usageError{fmt.Errorf("no server %q in the configuration", c.Server)}
+	}
+	p, err := s.access.Principal(cmd.Context(), server.Org, c.User, c.Client)
+	if err != nil {
+		return d, err
+	}
+	return listing.Decision{
+		Decision: server.Policy.Decide(p, policy.Call{Tool: c.Tool, Arguments: c.arguments}),
+		Policy:   server.Policy.Name, Listed: server.Policy.Visible(p, c.Tool),
 		Outside: !s.access.MayUse(access.Person{Org: p.Org, Subject: p.Subject, Username: p.Username}, server.Name),
-	})
+	}, nil
+}
+
+// noteUnseen says that a user has not signed in: a decision is then about whoever will come
+// with that name.
+func (s *stores) noteUnseen(cmd *cobra.Command, c policyCase) error {
+	server := s.access.Server(c.Server)
+	if server == nil {
+		return nil
+	}
+	who, org := c.User, server.Org
+	users, err := s.access.FindUsers(cmd.Context(), who)
+	unknown, isUnknown := errors.AsType[*access.UnknownUserError](err)
+	switch {
+	case isUnknown && unknown.Wrong == "":
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: %v; decided for whoever will come with that name\n", unknown)
+		return nil
+	case err != nil:
+		return err
+	}
+	for _, u := range users {
+		if u.Org == org {
+			return nil
+		}
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "note: user %q has signed in, but not to org %s\n", who, org)
+	return nil
+}
+
+// testCase prints what is decided for one call, and holds it against what is expected.
+func (s *stores) testCase(cmd *cobra.Command, c policyCase) error {
+	d, err := s.judge(cmd, c)
+	if err == nil {
+		err = s.noteUnseen(cmd, c)
+	}
+	if err != nil {
+		return err
+	}
+	if err := printer(cmd).Decision(d); err != nil {
+		return err
+	}
+	if c.Expect != "" && c.Expect != d.InForce() {
+		return fmt.Errorf("%s", c.mismatch(d))
+	}
+	return nil
+}
+
+// testCases prints those cases of a file that are decided otherwise.
+func (s *stores) testCases(cmd *cobra.Command, cases []policyCase) error {
+	failed := 0
+	noted := map[[2]string]bool{} // server and user
+	for i, c := range cases {
+		sentence := ""
+		d, err := s.judge(cmd, c)
+		if user := [2]string{c.Server, c.User}; err == nil && !noted[user] {
+			err, noted[user] = s.noteUnseen(cmd, c), true
+		}
+		switch {
+		case err != nil:
+			sentence = err.Error()
+		case c.Expect != d.InForce():
+			sentence = c.mismatch(d)
+		default:
+			continue
+		}
+		failed++
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "case %d (line %d): %s\n", i+1, c.line, sentence); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d of %s failed", failed, counted(len(cases), "case"))
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s as expected\n", counted(len(cases), "case"))
+	return err
 }

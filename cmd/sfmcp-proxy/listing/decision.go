@@ -29,12 +29,27 @@ type Decision struct {
 	Outside bool
 }
 
+// InForce is what happens to the call: allow, confirm or deny.
+func (d Decision) InForce() string {
+	if d.Outside {
+		return string(policy.Deny)
+	}
+	return string(d.Effect)
+}
+
+// Why says for operators what decided.
+func (d Decision) Why() string {
+	if d.Outside {
+		return "the user is in none of the server's groups: cannot connect to it at all"
+	}
+	return d.Reason
+}
+
 // Decision prints a decision.
 func (p Printer) Decision(d Decision) error {
-	row := decisionRow{string(d.Effect), d.Rule + 1, d.Reason, string(d.Class), d.Objects, d.Listed, d.Shadow, d.Text, d.Policy, d.Version}
+	row := decisionRow{d.InForce(), d.Rule + 1, d.Why(), string(d.Class), d.Objects, d.Listed, d.Shadow, d.Text, d.Policy, d.Version}
 	if d.Outside {
-		row.Effect, row.Rule, row.Listed = string(policy.Deny), 0, false
-		row.Reason = "the user is in none of the server's groups: cannot connect to it at all"
+		row.Rule, row.Listed = 0, false
 	}
 	if p.JSON {
 		return rows(p, []decisionRow{row})
