@@ -24,7 +24,7 @@ Exit status: 0 it is right, with or without notes; 2 it is wrong.`,
 		Args: usageArgs(cobra.NoArgs), RunE: check,
 	}
 	configFlag(cmd)
-	cmd.Flags().Bool("quiet", false, "print the first line and faults alone")
+	cmd.Flags().Bool("quiet", false, "print the first line and problems alone")
 	return cmd
 }
 
@@ -35,7 +35,7 @@ func check(cmd *cobra.Command, _ []string) error {
 	}
 	c, err := loadConfig(cmd)
 	if problems, ok := errors.AsType[config.Problems](err); ok {
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "configuration is wrong: %s\n", counted(len(problems), "fault")); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "configuration is wrong: %s\n", counted(len(problems), "problem")); err != nil {
 			return err
 		}
 		fmt.Fprintln(cmd.ErrOrStderr(), problems)

@@ -33,17 +33,17 @@ func TestCheckSaysFirstWhetherItIsRight(t *testing.T) {
 	wrong := strings.NewReplacer("policy: read-only", "policy: read-onyl", "effect: allow", "effect: alow").Replace(twoOrgs)
 	for _, args := range [][]string{{"check"}, {"check", "--quiet"}} {
 		status, out, errOut = runOn(t, wrong, args...)
-		if status != exitUsage || out != "configuration is wrong: 2 faults\n" || strings.Count(errOut, "\n") != 2 || !strings.Contains(errOut, "servers[0].policy: ") || !strings.Contains(errOut, "policies[0].rules[0].effect: ") {
+		if status != exitUsage || out != "configuration is wrong: 2 problems\n" || strings.Count(errOut, "\n") != 2 || !strings.Contains(errOut, "servers[0].policy: ") || !strings.Contains(errOut, "policies[0].rules[0].effect: ") {
 			t.Errorf("%v, wrong: status %d\n%s%s", args, status, out, errOut)
 		}
 	}
 	for name, text := range map[string]string{"empty": "", "no YAML": "\tx: [", "one unknown key": twoOrgs + "prodution: true\n"} {
-		if status, out, errOut = runOn(t, text, "check"); status != exitUsage || out != "configuration is wrong: 1 fault\n" || strings.Count(errOut, "\n") != 1 {
+		if status, out, errOut = runOn(t, text, "check"); status != exitUsage || out != "configuration is wrong: 1 problem\n" || strings.Count(errOut, "\n") != 1 {
 			t.Errorf("%s: status %d\n%s%s", name, status, out, errOut)
 		}
 	}
 	var stdout, stderr bytes.Buffer
-	if status := run(t.Context(), []string{"check", "--config", "/nonexistent.yaml"}, &stdout, &stderr); status != exitUsage || !strings.HasPrefix(stdout.String(), "configuration is wrong: 1 fault\n") {
+	if status := run(t.Context(), []string{"check", "--config", "/nonexistent.yaml"}, &stdout, &stderr); status != exitUsage || !strings.HasPrefix(stdout.String(), "configuration is wrong: 1 problem\n") {
 		t.Errorf("no file: status %d\n%s%s", status, &stdout, &stderr)
 	}
 	if status, _, _ := runOn(t, twoOrgs, "check", "--quite"); status != exitUsage {

@@ -30,7 +30,7 @@ func (p Printer) Grants(grants []grant.Grant) error {
 
 type clientRow struct {
 	ID          string `json:"id" col:"CLIENT"`
-	Name        string `json:"name" col:"NAME" fit:"cut"`
+	Name        string `json:"name" col:"NAME"`
 	Kind        string `json:"kind" col:"KIND"`
 	Connections int    `json:"connections" col:"CONNECTIONS"`
 }
