@@ -46,27 +46,34 @@ type Act struct {
 	Why string
 }
 
+// Ended is how much of what a user had was ended.
+type Ended struct {
+	Connections int
+	Approvals   int // calls that waited, or were approved and not made yet
+	Sessions    int // browsers that were signed in
+}
+
 // RevokeUser ends everything that the user has: connections, the login at Salesforce,
-// approvals, browser sessions. It returns how many connections there were.
-func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (int, error) {
+// approvals, browser sessions.
+func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
 	n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
-	return n, c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
+	return c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
 }
 
 // BlockUser does as RevokeUser and refuses the user until UnblockUser. The user need
 // not have been seen before.
-func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (int, error) {
+func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
 	n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
-	return n, c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
+	return c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
 }
 
-func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) error {
+func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) (Ended, error) {
 	ctx = context.WithoutCancel(ctx)
-	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
-	_, sessionErr := c.Sessions.EndUser(ctx, org, subject)
+	voided, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
+	sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
 	err = errors.Join(err, voidErr, sessionErr, c.Links.Revoke(ctx, org, subject, act.Why))
 	c.forget(org, subject)
-	return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
+	return Ended{n, voided, sessions}, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
 		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
 }
 

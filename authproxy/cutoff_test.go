@@ -62,8 +62,8 @@ func TestCL11RevokeUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := f.Cutoff.RevokeUser(t.Context(), "acme", sim.RepID, byAdmin)
-	if err != nil || n != 2 {
-		t.Errorf("ended %d connections (%v), want 2", n, err)
+	if err != nil || n.Connections != 2 || n.Approvals != 2 {
+		t.Errorf("ended %+v (%v), want 2 connections", n, err)
 	}
 	f.opens(t, rep.access, false)
 	f.opens(t, again.access, false)
@@ -88,8 +88,8 @@ func TestCutoffBlock(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
-	if n, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.RepID, byAdmin); err != nil || n != 1 {
-		t.Errorf("ended %d connections (%v), want 1", n, err)
+	if n, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.RepID, byAdmin); err != nil || n.Connections != 1 {
+		t.Errorf("ended %+v (%v), want 1 connection", n, err)
 	}
 	f.opens(t, rep.access, false)
 	f.wantPending(t, 0)

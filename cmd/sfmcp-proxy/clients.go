@@ -45,7 +45,8 @@ func clientCommand() *cobra.Command {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", ui.Printable(args[0]), len(ended), plural(len(ended), "connection"))
-			return revokeAtSalesforce(s, cmd)
+			_, err = revokeAtSalesforce(s, cmd)
+			return err
 		})
 	return group("client", "Clients: list, cut off", list, revoke)
 }

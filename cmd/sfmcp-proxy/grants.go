@@ -34,7 +34,8 @@ func grantCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "revoked", args[0])
-			return revokeAtSalesforce(s, cmd)
+			_, err := revokeAtSalesforce(s, cmd)
+			return err
 		})
 	return group("grant", "Connections: list, end", list, revoke)
 }
@@ -43,10 +44,10 @@ func grantCommand() *cobra.Command {
 // before it leaves that to the running proxy.
 const salesforceWait = 5 * time.Second
 
-// revokeAtSalesforce tries once to have the revoked refresh tokens revoked there too. What
-// cannot be done now stays queued for the running proxy: cutting off here never waits
-// for Salesforce.
-func revokeAtSalesforce(s *stores, cmd *cobra.Command) error {
+// revokeAtSalesforce tries to have the revoked refresh tokens revoked there too, and says what
+// it could not: left is why, or empty. What cannot be done now stays queued for the running
+// proxy: cutting off here never waits for Salesforce.
+func revokeAtSalesforce(s *stores, cmd *cobra.Command) (left string, err error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), salesforceWait)
 	defer cancel()
 	n, err := openOutbound(s.config, s.log)
@@ -54,15 +55,15 @@ func revokeAtSalesforce(s *stores, cmd *cobra.Command) error {
 		err = s.bindOrgs(ctx)
 	}
 	if err != nil {
-		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce is not told:", err)
-		return nil
+		left = "Salesforce is not told: " + err.Error()
+	} else if tokens, err := s.linksThrough(n).RevokePending(ctx); err != nil {
+		left = "Salesforce could not be told yet; the running proxy keeps trying"
+	} else if tokens > 0 {
+		left = fmt.Sprintf("Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying", tokens, plural(tokens, "token"))
 	}
-	left, err := s.linksThrough(n).RevokePending(ctx)
-	switch {
-	case err != nil:
-		fmt.Fprintln(cmd.OutOrStdout(), "Salesforce could not be told yet; the running proxy keeps trying")
-	case left > 0:
-		fmt.Fprintf(cmd.OutOrStdout(), "Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying\n", left, plural(left, "token"))
+	if left != "" {
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), left)
+		return left, err
 	}
-	return nil
+	return "", nil
 }

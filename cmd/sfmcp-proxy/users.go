@@ -68,23 +68,23 @@ func (s *stores) withLogins(ctx context.Context, users []grant.User) ([]listing.
 	return all, nil
 }
 
-// change gives or takes a user's access, and returns how many connections ended.
-type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error)
+// change gives or takes a user's access, and returns what ended.
+type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error)
 
-func revokeUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+func revokeUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
 	return c.RevokeUser(ctx, u.Org, u.Subject, act("revoked by the security team"))
 }
 
-func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
 	return c.BlockUser(ctx, u.Org, u.Subject, act("blocked by the security team"))
 }
 
-func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (int, error) {
+func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
 	err := c.UnblockUser(ctx, u.Org, u.Subject, act("unblocked"))
 	if errors.Is(err, grant.ErrNotFound) {
 		err = fmt.Errorf("%s is not blocked in org %s", listing.Person(u.Username, u.Subject), u.Org)
 	}
-	return 0, err
+	return authproxy.Ended{}, err
 }
 
 // eachUser is a command that changes the access of the users whom its argument names.
@@ -93,33 +93,56 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 	if verb != "unblock" {
 		with = withCutoff
 	}
-	return with(&cobra.Command{
-		Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)),
-		Long: short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second.",
-	}, func(s *stores, cmd *cobra.Command, args []string) error {
-		find := s.access.FindUsers
-		if verb == "block" {
-			find = s.access.FindUsersToCome
-		}
-		users, err := find(cmd.Context(), args[0])
-		if err != nil {
-			return err
-		}
-		cutoff := s.newCutoff(nil)
-		for _, u := range users {
-			n, failed := change(cmd.Context(), cutoff, u)
-			if err = errors.Join(err, failed); failed != nil {
-				continue // the others all the same
+	long := short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second."
+	if verb != "unblock" {
+		long += "\n\nWith --evidence, what is known of the user is written into DIR besides: their whole audit\nlog, connections, waiting calls, whether the audit log verifies, and a manifest with the\nSHA-256 of each file. Exit status 1 if a part failed; all others are done all the same."
+	}
+	cmd := with(&cobra.Command{Use: verb + " USER", Short: short, Args: usageArgs(cobra.ExactArgs(1)), Long: long},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			find := s.access.FindUsers
+			if verb == "block" {
+				find = s.access.FindUsersToCome
 			}
-			ended := fmt.Sprintf(": %d %s ended", n, plural(n, "connection"))
-			switch {
-			case verb == "unblock":
-				ended = ": they can connect again"
-			case verb == "block" && u.LastSeenAt.IsZero():
-				ended = ": they have not signed in here yet, and are refused if they do"
+			users, err := find(cmd.Context(), args[0])
+			if err != nil {
+				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, listing.Person(u.Username, u.Subject), u.Org, ended)
+			dir, _ := cmd.Flags().GetString("evidence") // unblock has none
+			if err := freshDirectory(dir); err != nil {
+				return usageError{fmt.Errorf("--evidence: %w; nothing was done", err)}
+			}
+			err = s.changeUsers(cmd, verb, done, users, change)
+			left, tellErr := revokeAtSalesforce(s, cmd)
+			if dir == "" {
+				return errors.Join(err, tellErr)
+			}
+			return errors.Join(err, tellErr, s.writeEvidence(cmd, evidence{dir: dir, did: verb, users: users, atSalesforce: left}))
+		})
+	if verb != "unblock" {
+		cmd.Flags().String("evidence", "", "write what is known of the user into this directory, which must be new or empty")
+	}
+	return cmd
+}
+
+// changeUsers changes the access of each user, and says what was done.
+func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []grant.User, change change) (err error) {
+	cutoff := s.newCutoff(nil)
+	for _, u := range users {
+		n, failed := change(cmd.Context(), cutoff, u)
+		if err = errors.Join(err, failed); failed != nil {
+			continue // the others all the same
 		}
-		return errors.Join(err, revokeAtSalesforce(s, cmd))
-	})
+		ended := fmt.Sprintf(": %d %s ended", n.Connections, plural(n.Connections, "connection"))
+		switch {
+		case verb == "unblock":
+			ended = ": they can connect again"
+		case verb == "block" && u.LastSeenAt.IsZero():
+			ended = ": they have not signed in here yet, and are refused if they do"
+		}
+		fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, listing.Person(u.Username, u.Subject), u.Org, ended)
+		if n.Approvals+n.Sessions > 0 {
+			fmt.Fprintf(cmd.OutOrStdout(), "ended besides: %d waiting %s, %d browser %s\n", n.Approvals, plural(n.Approvals, "call"), n.Sessions, plural(n.Sessions, "session"))
+		}
+	}
+	return err
 }

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
+)
+
+// evidence is what is to be written about users who were cut off.
+type evidence struct {
+	dir, did     string
+	users        []grant.User
+	atSalesforce string // what Salesforce could not be told
+}
+
+// manifest says what a directory of evidence holds, and what it lacks.
+type manifest struct {
+	Created time.Time      `json:"created"`
+	By      actor.Actor    `json:"by"`
+	Did     string         `json:"did"`
+	Version string         `json:"version"`
+	Users   []manifestUser `json:"users"`
+	Files   []manifestFile `json:"files"`
+	Missing []string       `json:"missing"`
+}
+
+type manifestUser struct {
+	Org      string `json:"org"`
+	Subject  string `json:"subject"`
+	Username string `json:"username"`
+}
+
+type manifestFile struct {
+	Name   string `json:"name"`
+	SHA256 string `json:"sha256"`
+	Bytes  int    `json:"bytes"`
+	Lines  int    `json:"lines"`
+}
+
+// freshDirectory says what keeps dir from being written into: it must be new or empty. That it
+// cannot be made is found out later, and keeps nobody from being cut off.
+func freshDirectory(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty", dir)
+	}
+	return nil
+}
+
+// writeEvidence writes every part that it can, says so line by line, and returns what is
+// missing. None of it is secret: no token, no argument of a call but as the audit log has it.
+func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
+	m := manifest{Created: s.now().UTC(), By: operator(""), Did: "user " + e.did, Version: version, Files: []manifestFile{}, Missing: []string{}}
+	if e.atSalesforce != "" {
+		m.Missing = append(m.Missing, "revocation at Salesforce: "+e.atSalesforce)
+	}
+	var person audit.Person
+	for _, u := range e.users {
+		m.Users = append(m.Users, manifestUser{u.Org, u.Subject, u.Username})
+		person.Subjects = append(person.Subjects, u.Subject)
+	}
+	person, personErr := s.everywhere(cmd.Context(), person.Subjects)
+	if err := os.MkdirAll(e.dir, 0o700); err != nil {
+		return fmt.Errorf("the evidence is missing: %w", err)
+	}
+	part := func(name string, write func(io.Writer) error) {
+		var text bytes.Buffer
+		err := write(&text)
+		if err == nil || text.Len() > 0 { // what can be had, with why it is not all
+			err = errors.Join(err, writeNew(filepath.Join(e.dir, name), text.Bytes()))
+		}
+		if err != nil {
+			m.Missing = append(m.Missing, name+": "+err.Error())
+			return
+		}
+		sum := sha256.Sum256(text.Bytes())
+		file := manifestFile{name, hex.EncodeToString(sum[:]), text.Len(), bytes.Count(text.Bytes(), []byte("\n"))}
+		m.Files = append(m.Files, file)
+		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
+	}
+	part("audit.jsonl", func(w io.Writer) error {
+		return errors.Join(personErr, s.audit.Export(cmd.Context(), audit.Filter{Person: person}, w))
+	})
+	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd, e.users, w) })
+	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e.users, w) })
+	part("verification.json", func(w io.Writer) error { return s.verification(cmd, w) })
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err == nil {
+		err = writeNew(filepath.Join(e.dir, "manifest.json"), append(text, '\n'))
+	}
+	if err != nil {
+		m.Missing = append(m.Missing, "manifest.json: "+err.Error())
+	} else {
+		sum := sha256.Sum256(append(text, '\n'))
+		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s: SHA-256 %x\n", filepath.Join(e.dir, "manifest.json"), sum)
+	}
+	var missing error
+	for _, what := range m.Missing {
+		missing = errors.Join(missing, errors.New("missing: "+what))
+	}
+	return missing
+}
+
+func writeNew(path string, text []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func (s *stores) connectionsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
+	for _, u := range users {
+		grants, failed := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject, All: true})
+		err = errors.Join(err, failed, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
+	}
+	return err
+}
+
+// approvalsOf leaves the arguments to the audit log, which has them redacted, under the same digest.
+func (s *stores) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
+	for _, u := range users {
+		requests, failed := s.approvals.List(cmd.Context(), approval.Filter{Org: u.Org, Subject: u.Subject, Limit: math.MaxInt32})
+		for i := range requests {
+			requests[i].Arguments = nil
+		}
+		err = errors.Join(err, failed, listing.Printer{Out: w, Notes: w, JSON: true}.Approvals(requests))
+	}
+	return err
+}
+
+// verification writes whether the audit log is sound; that it is not is an error as well.
+func (s *stores) verification(cmd *cobra.Command, w io.Writer) error {
+	n, err := s.audit.Verify(cmd.Context())
+	result := struct {
+		Sound   bool   `json:"sound"`
+		Entries int64  `json:"sound_entries"`
+		Problem string `json:"problem,omitempty"`
+	}{Sound: err == nil, Entries: n}
+	if err != nil {
+		result.Problem = err.Error()
+	}
+	return errors.Join(err, json.NewEncoder(w).Encode(result))
+}
