@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"sfmcp-proxy/authproxy/seal"
@@ -33,7 +34,7 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 			return fmt.Errorf("claiming database: %w", err)
 		}
 		if _, err := ring.Open(place, have); err != nil {
-			return errors.New("the key file does not fit this database: its sealing key is another one")
+			return errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
 		}
 		return nil
 	})
@@ -56,6 +57,23 @@ func (c Config) Expect(ring *seal.KeyRing) error {
 	return nil
 }
 
+// KeysLost says what is lost, and what can be done, if the key file at path is gone while the
+// database that was made with it is there, or was; nil if nothing speaks for that. A new key
+// would open nothing of it.
+func (c Config) KeysLost(ctx context.Context, path string) error {
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) || c.Validate() != nil {
+		return nil
+	}
+	_, err := os.Stat(noteOf(path))
+	if err != nil && !dialectOf(c.URL).claimed(ctx, c.URL) {
+		return nil
+	}
+	return fmt.Errorf("the sealing keys are lost: key file %s does not exist, and %s was made with it. "+
+		"Put that file back, from its copy; another key opens nothing of what is sealed: everybody's Salesforce login, the arguments of calls that wait, the proof of the audit log. "+
+		"Only if there is no copy: all that is given up, with every connection, block and stop. Set the database and %s aside, "+
+		"revoke the app's tokens in Salesforce (Setup, Connected Apps OAuth Usage), block again who was blocked, and begin as on the first day", path, c.Redacted(), noteOf(path))
+}
+
 func vanished(ring *seal.KeyRing, what string) error {
 	return fmt.Errorf("%s, but the keys in %s are in use with one: put that one back; "+
 		"to begin anew, without its blocked users and its audit log, remove %s", what, ring.Path(), note(ring))
@@ -67,7 +85,9 @@ func inUse(ring *seal.KeyRing) bool {
 }
 
 // note is the file that says that the keys are in use with a database.
-func note(ring *seal.KeyRing) string { return ring.Path() + ".in-use" }
+func note(ring *seal.KeyRing) string { return noteOf(ring.Path()) }
+
+func noteOf(keyFile string) string { return keyFile + ".in-use" }
 
 // writeNote does nothing where it cannot write: the key file may be on a read-only mount,
 // and the database is there.

@@ -16,6 +16,9 @@ type dialect interface {
 	// absent names what has to be there before open and is not; "": nothing that can be
 	// known before.
 	absent(url string) (what string)
+	// claimed reports whether a database is there that was bound to keys, see [DB.Claim], or
+	// may have been. It makes nothing, and is false where that cannot be known.
+	claimed(ctx context.Context, url string) bool
 
 	// migrator applies the migrations to a database.
 	migrator(target *sql.DB) (*goose.Provider, error)

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -72,6 +73,22 @@ func isLoopback(host string) bool {
 
 // absent: what is there is known after open.
 func (postgres) absent(string) string { return "" }
+
+func (d postgres) claimed(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, claimedTimeout)
+	defer cancel()
+	writes, reads, err := d.open(ctx, url)
+	if err != nil {
+		return false
+	}
+	defer writes.Close()
+	defer reads.Close()
+	var one int
+	return reads.QueryRowContext(ctx, `SELECT 1 FROM meta WHERE name = 'ring'`).Scan(&one) == nil
+}
+
+// claimedTimeout is how long a server may take to say what is in it, before a first start.
+const claimedTimeout = 5 * time.Second
 
 func (postgres) open(ctx context.Context, url string) (writes, reads *sql.DB, err error) {
 	c, err := parsePostgres(url)

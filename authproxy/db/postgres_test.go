@@ -322,6 +322,13 @@ func TestClaimOnPostgres(t *testing.T) {
 	if err := d.Claim(t.Context(), ring()); err == nil || !strings.Contains(err.Error(), "does not fit") {
 		t.Errorf("another ring: %v", err)
 	}
+	// The server tells that keys were lost, where no note does.
+	if err := (db.Config{URL: url}).KeysLost(t.Context(), filepath.Join(t.TempDir(), "keys")); err == nil || !strings.Contains(err.Error(), "the sealing keys are lost") {
+		t.Errorf("U15: a database without its keys: %v", err)
+	}
+	if err := (db.Config{URL: dbtest.Postgres(t)}).KeysLost(t.Context(), filepath.Join(t.TempDir(), "keys")); err != nil {
+		t.Errorf("U15: an empty database before the first start: %v", err)
+	}
 	if err := dbtest.OpenURL(t, dbtest.Postgres(t)).Claim(t.Context(), mine); err == nil || !strings.Contains(err.Error(), "put that one back") {
 		t.Errorf("an empty database: %v", err)
 	}

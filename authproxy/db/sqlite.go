@@ -41,6 +41,11 @@ func (sqlite) absent(url string) string {
 	return ""
 }
 
+func (sqlite) claimed(_ context.Context, url string) bool {
+	stat, err := os.Stat(sqlitePath(url))
+	return err == nil && stat.Size() > 0
+}
+
 func (sqlite) open(_ context.Context, url string) (writes, reads *sql.DB, err error) {
 	path := sqlitePath(url)
 	if err := prepareFile(path); err != nil {

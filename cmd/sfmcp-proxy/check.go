@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
@@ -46,7 +47,11 @@ func check(cmd *cobra.Command, _ []string) error {
 	}
 	notes, verdict := c.Notes(), "configuration is right: "+inventory(c)
 	// No part of the configuration, but what the start needs; none is there before 'key generate'.
-	if _, err := seal.LoadKeyRing(c.KeysFile); err != nil && exists(c.KeysFile) {
+	_, err = seal.LoadKeyRing(c.KeysFile)
+	if err != nil && !exists(c.KeysFile) {
+		err = db.Config{URL: c.Database}.KeysLost(cmd.Context(), c.KeysFile)
+	}
+	if err != nil {
 		notes, verdict = append([]string{"the proxy will not start: " + err.Error()}, notes...), verdict+"; the proxy will not start"
 	}
 	if len(notes) > 0 {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -15,6 +16,9 @@ func keyCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := loadConfig(cmd)
 			if err != nil {
+				return err
+			}
+			if err := (db.Config{URL: c.Database}).KeysLost(cmd.Context(), c.KeysFile); err != nil {
 				return err
 			}
 			if err := seal.CreateKeyFile(c.KeysFile); err != nil {

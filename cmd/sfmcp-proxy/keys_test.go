@@ -83,7 +83,7 @@ func TestST04StartNeedsTheKey(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, d.dir, "no key", "key generate")
+	refuses(t, d.dir, "no key", "the sealing keys are lost")
 	if err := os.WriteFile(path, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestST14Backup(t *testing.T) {
 	if err := os.Remove(keys); err != nil {
 		t.Fatal(err)
 	}
-	refuses(t, elsewhere, "a backup without its key", "key generate")
+	refuses(t, elsewhere, "a backup without its key", "the sealing keys are lost")
 	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
@@ -216,4 +216,54 @@ func TestFT37VanishedDatabaseIsMissed(t *testing.T) {
 	if out := d.must("user", "list", "--json"); out != "" {
 		t.Errorf("anew:\n%s", out)
 	}
+}
+
+// U15: whoever lost the key file is not led to make another one.
+func TestU15LostKeyFile(t *testing.T) {
+	t.Parallel()
+	d, _ := stopped(t)
+	keys := filepath.Join(d.dir, "keys")
+	good, err := os.ReadFile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(keys); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(d.dir, defaultConfig)
+	says := func(want int, args ...string) {
+		t.Helper()
+		var out bytes.Buffer
+		status := run(t.Context(), append(args, "--config", file), &out, &out)
+		if status != want || !strings.Contains(out.String(), "the sealing keys are lost: key file "+keys) || !strings.Contains(out.String(), "Put that file back") || strings.Contains(out.String(), "key generate") {
+			t.Errorf("%v: status %d\n%s", args, status, &out)
+		}
+	}
+	for _, note := range []bool{true, false} { // the database alone tells it, too
+		if !note {
+			if err := os.Remove(keys + ".in-use"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		says(exitFailed, "serve")
+		says(exitFailed, "user", "list")
+		says(exitFailed, "key", "generate")
+		says(exitFailed, "policy", "test", "--server", "sobject-all", "--user", "rep@acme.example", "--tool", "find")
+		says(exitDone, "check")
+	}
+	if _, err := os.Stat(keys); err == nil {
+		t.Error("another key was made")
+	}
+	if err := os.WriteFile(keys, good, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.must("user", "list")
+
+	// Without a copy: what was is set aside, and the first day begins.
+	for _, name := range []string{"keys", "keys.in-use", "proxy.db"} {
+		if err := os.Rename(filepath.Join(d.dir, name), filepath.Join(t.TempDir(), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.must("key", "generate")
 }

@@ -47,10 +47,13 @@ type stores struct {
 // other. Without a way out they hold what they have, and nothing is renewed.
 func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
 	s := &stores{config: c, log: log, now: time.Now}
+	database := db.Config{URL: c.Database}
 	if s.ring, err = seal.LoadKeyRing(c.KeysFile); err != nil {
+		if lost := database.KeysLost(ctx, c.KeysFile); lost != nil {
+			return nil, lost
+		}
 		return nil, err
 	}
-	database := db.Config{URL: c.Database}
 	if err := database.Expect(s.ring); err != nil {
 		return nil, err
 	}
