@@ -66,6 +66,7 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 			}
 			return s.decide(cmd, args[0], approve, name)
 		})
+	jsonFlag(cmd)
 	cmd.Flags().String("as", "", "who decides: a name for the audit log, beside that of the operator")
 	return cmd
 }
@@ -86,6 +87,5 @@ func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string
 	case err != nil:
 		return err
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n", done, id)
-	return err
+	return report(cmd, done+" "+id, deed{Did: "approval " + cmd.Name(), Org: r.Org, Subject: r.Subject, Client: r.ClientID, Connection: r.GrantID, Approval: r.ID})
 }

@@ -44,9 +44,18 @@ func clientCommand() *cobra.Command {
 			if len(ended) == 0 && !slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] }) {
 				return fmt.Errorf("no client %q: see 'client list'", args[0])
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "revoked client %s: %d %s ended\n", ui.Printable(args[0]), len(ended), plural(len(ended), "connection"))
+			registered := slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] && c.Kind != client.Configured })
+			if len(ended) == 0 && !registered {
+				return fmt.Errorf("reached nobody: client %s has no connections, and no registration to be forgotten", ui.Printable(args[0]))
+			}
+			n := len(ended)
+			text := fmt.Sprintf("revoked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
+			if err := report(cmd, text, deed{Did: "client revoke", Client: args[0], Connections: &n}); err != nil {
+				return err
+			}
 			_, err = revokeAtSalesforce(s, cmd)
 			return err
 		})
+	jsonFlag(revoke)
 	return group("client", "Clients: list, cut off", list, revoke)
 }

@@ -94,7 +94,7 @@ func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
 		sum := sha256.Sum256(text.Bytes())
 		file := manifestFile{name, hex.EncodeToString(sum[:]), text.Len(), bytes.Count(text.Bytes(), []byte("\n"))}
 		m.Files = append(m.Files, file)
-		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
+		fmt.Fprintf(besides(cmd), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
 	}
 	part("audit.jsonl", func(w io.Writer) error {
 		return errors.Join(personErr, s.audit.Export(cmd.Context(), audit.Filter{Person: person}, w))
@@ -110,7 +110,7 @@ func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
 		m.Missing = append(m.Missing, "manifest.json: "+err.Error())
 	} else {
 		sum := sha256.Sum256(append(text, '\n'))
-		fmt.Fprintf(cmd.OutOrStdout(), "wrote %s: SHA-256 %x\n", filepath.Join(e.dir, "manifest.json"), sum)
+		fmt.Fprintf(besides(cmd), "wrote %s: SHA-256 %x\n", filepath.Join(e.dir, "manifest.json"), sum)
 	}
 	var missing error
 	for _, what := range m.Missing {

@@ -28,15 +28,17 @@ func grantCommand() *cobra.Command {
 	jsonFlag(list)
 	revoke := withCutoff(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			if _, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], act("revoked by the security team")); errors.Is(err, grant.ErrNotFound) {
+			g, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], act("revoked by the security team"))
+			if errors.Is(err, grant.ErrNotFound) {
 				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
 			} else if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "revoked", args[0])
-			_, err := revokeAtSalesforce(s, cmd)
-			return err
+			reported := report(cmd, "revoked "+args[0], deed{Did: "grant revoke", Org: g.Org, Subject: g.Subject, Username: g.Username, Connection: g.ID, Client: g.ClientID})
+			_, err = revokeAtSalesforce(s, cmd)
+			return errors.Join(reported, err)
 		})
+	jsonFlag(revoke)
 	return group("grant", "Connections: list, end", list, revoke)
 }
 
@@ -62,7 +64,7 @@ func revokeAtSalesforce(s *stores, cmd *cobra.Command) (left string, err error) 
 		left = fmt.Sprintf("Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying", tokens, plural(tokens, "token"))
 	}
 	if left != "" {
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), left)
+		_, err = fmt.Fprintln(besides(cmd), left)
 		return left, err
 	}
 	return "", nil

@@ -74,7 +74,10 @@ Hosted MCP. It signs users in, decides which tool they may call with which
 arguments, asks a person before a write, keeps a record of all of it, and cuts a
 user off at once.
 
-Try it: sfmcp-proxy demo`,
+Try it: sfmcp-proxy demo
+
+Exit status: 0 done; 1 it failed, or reached nobody; 2 wrong usage or configuration.`,
+		Version:       versionText(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          usageArgs(cobra.NoArgs),
@@ -83,6 +86,7 @@ Try it: sfmcp-proxy demo`,
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	})
@@ -90,7 +94,7 @@ Try it: sfmcp-proxy demo`,
 		demoCommand(), serveCommand(), checkCommand(), doctorCommand(), healthcheckCommand(),
 		userCommand(), grantCommand(), clientCommand(), approvalCommand(),
 		auditCommand(), policyCommand(), stopCommand(), keyCommand(),
-		salesforceSimCommand(), versionCommand(),
+		salesforceSimCommand(), versionCommand(), completionCommand(),
 	)
 	return root
 }

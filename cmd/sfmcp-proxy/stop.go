@@ -14,14 +14,15 @@ func stopCommand() *cobra.Command {
 		if mode == access.StopOff {
 			with = withStores
 		}
-		return with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+		cmd := with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, act("kill switch")); err != nil {
 					return err
 				}
-				_, err := fmt.Fprintln(cmd.OutOrStdout(), done)
-				return err
+				return report(cmd, done, deed{Did: "stop " + cmd.Name()})
 			})
+		jsonFlag(cmd)
+		return cmd
 	}
 	status := withStores(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {

@@ -118,6 +118,7 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 			}
 			return errors.Join(err, tellErr, s.writeEvidence(cmd, evidence{dir: dir, did: verb, users: users, atSalesforce: left}))
 		})
+	jsonFlag(cmd)
 	if verb != "unblock" {
 		cmd.Flags().String("evidence", "", "write what is known of the user into this directory, which must be new or empty")
 	}
@@ -139,9 +140,13 @@ func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []gran
 		case verb == "block" && u.LastSeenAt.IsZero():
 			ended = ": they have not signed in here yet, and are refused if they do"
 		}
-		fmt.Fprintf(cmd.OutOrStdout(), "%s %s in org %s%s\n", done, listing.Person(u.Username, u.Subject), u.Org, ended)
+		d := deed{Did: "user " + verb, Org: u.Org, Subject: u.Subject, Username: u.Username}
+		if verb != "unblock" {
+			d.Connections, d.Approvals, d.Sessions = &n.Connections, &n.Approvals, &n.Sessions
+		}
+		err = errors.Join(err, report(cmd, fmt.Sprintf("%s %s in org %s%s", done, listing.Person(u.Username, u.Subject), u.Org, ended), d))
 		if n.Approvals+n.Sessions > 0 {
-			fmt.Fprintf(cmd.OutOrStdout(), "ended besides: %d waiting %s, %d browser %s\n", n.Approvals, plural(n.Approvals, "call"), n.Sessions, plural(n.Sessions, "session"))
+			fmt.Fprintf(besides(cmd), "ended besides: %d waiting %s, %d browser %s\n", n.Approvals, plural(n.Approvals, "call"), n.Sessions, plural(n.Sessions, "session"))
 		}
 	}
 	return err

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// deed is what a command did to whom, for programs: one line of JSON. The numbers are there
+// where something could have ended.
+type deed struct {
+	Did         string `json:"did"` // the command's words, such as "user block"
+	Org         string `json:"org,omitempty"`
+	Subject     string `json:"subject,omitempty"`
+	Username    string `json:"username,omitempty"`
+	Connection  string `json:"connection,omitempty"`
+	Client      string `json:"client,omitempty"`
+	Approval    string `json:"approval,omitempty"`
+	Connections *int   `json:"connections_ended,omitempty"`
+	Approvals   *int   `json:"approvals_ended,omitempty"`
+	Sessions    *int   `json:"sessions_ended,omitempty"`
+}
+
+// report says what was done: text to people, d to programs.
+func report(cmd *cobra.Command, text string, d deed) error {
+	if !printer(cmd).JSON {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
+		return err
+	}
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetEscapeHTML(false)
+	return enc.Encode(d)
+}
+
+// besides is where goes what people are told beside that: with --json not among the objects.
+func besides(cmd *cobra.Command) io.Writer {
+	if printer(cmd).JSON {
+		return cmd.ErrOrStderr()
+	}
+	return cmd.OutOrStdout()
+}
