@@ -37,3 +37,21 @@ func TestU2PersonIsConcerned(t *testing.T) {
 		t.Errorf("%v, %v", subjects, err)
 	}
 }
+
+// U3: what is counted is what would be listed, whichever way it is asked.
+func TestU3Count(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	appendAll(t, l, entry("tool.call"), entry("tool.list"),
+		Entry{Actor: actor.Proxy, Subject: "005xx000001Sv6AAAS", Action: ToolCall, Tool: "find", Outcome: OK})
+	for want, filter := range map[int]Filter{
+		3: {Limit: 1}, 2: {Action: "tool.call", Limit: 1}, 1: {Person: Person{Subjects: []string{"005xx000001Sv6AAAS"}}}, 0: {Tool: "none"},
+	} {
+		if n, err := l.Count(t.Context(), filter); n != want || err != nil {
+			t.Errorf("%+v: %d, %v, want %d", filter, n, err, want)
+		}
+	}
+	if tools, err := l.Tools(t.Context()); err != nil || !slices.Contains(tools, "find") {
+		t.Errorf("%v, %v", tools, err)
+	}
+}
