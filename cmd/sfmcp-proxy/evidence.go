@@ -83,11 +83,10 @@ func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
 	}
 	part := func(name string, write func(io.Writer) error) {
 		var text bytes.Buffer
-		err := write(&text)
-		if err == nil || text.Len() > 0 { // what can be had, with why it is not all
-			err = errors.Join(err, writeNew(filepath.Join(e.dir, name), text.Bytes()))
+		if err := write(&text); err != nil { // what can be had is written all the same
+			m.Missing = append(m.Missing, name+": "+err.Error())
 		}
-		if err != nil {
+		if err := writeNew(filepath.Join(e.dir, name), text.Bytes()); err != nil {
 			m.Missing = append(m.Missing, name+": "+err.Error())
 			return
 		}

@@ -52,6 +52,15 @@ func TestU2BlockWithEvidence(t *testing.T) {
 			t.Errorf("%d entries of %d", len(got), len(want))
 		}
 	}
+	// A log that was changed is evidence, too.
+	d.change(`UPDATE audit_entries SET tool = 'other' WHERE seq = 2`)
+	broken := filepath.Join(t.TempDir(), "broken")
+	if out, status := d.command("user", "revoke", rep, "--evidence", broken); status != exitFailed || !strings.Contains(out, "missing: verification.json: audit log is broken at entry 2") {
+		t.Errorf("status %d, %s", status, out)
+	}
+	if files := readAll(t, broken); len(files) != 5 || !strings.Contains(string(files["verification.json"]), `"sound":false`) || !strings.Contains(string(files["manifest.json"]), `"name": "verification.json"`) {
+		t.Errorf("%s%s", files["verification.json"], files["manifest.json"])
+	}
 	// A directory that cannot be made keeps nobody from being cut off.
 	file := filepath.Join(full, "x", "under a file")
 	out, status := d.command("user", "block", manager, "--evidence", file)
