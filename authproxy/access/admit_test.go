@@ -94,7 +94,7 @@ func TestAdmitRefuses(t *testing.T) {
 			return ""
 		}, "invalid"},
 		"user blocked though the grant lives": {"", func(t *testing.T, f *fixture, _, _ string) string {
-			_, err := f.db.Writes.Exec(`UPDATE users SET blocked_at = 1`)
+			_, err := f.db.Writes.Exec(`UPDATE users SET blocked_at = 1 WHERE subject = $1`, alice)
 			must(t, err)
 			return ""
 		}, "invalid"},
