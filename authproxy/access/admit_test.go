@@ -69,6 +69,12 @@ func TestAdmitRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	unblock := func(t *testing.T) {
+		t.Helper()
+		if err := f.grants.UnblockUser(t.Context(), "acme", alice); !errors.Is(err, grant.ErrNotFound) {
+			must(t, err)
+		}
+	}
 	for name, tt := range map[string]struct {
 		server string // "": pilot
 		take   func(t *testing.T, f *fixture, token, grantID string) (other string)
@@ -144,9 +150,7 @@ func TestAdmitRefuses(t *testing.T) {
 		}, "scope"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if err := f.grants.UnblockUser(t.Context(), "acme", alice); err != nil && !errors.Is(err, grant.ErrNotFound) {
-				t.Fatal(err)
-			}
+			unblock(t)
 			f.reset(t)
 			token, id := f.token(t, alice, "pilot")
 			if got := f.denied(t, t.Context(), token, "pilot"); got != "admitted" {
@@ -165,6 +169,8 @@ func TestAdmitRefuses(t *testing.T) {
 			}
 		})
 	}
+	unblock(t)
+	f.reset(t)
 	token, _ := f.token(t, alice, "pilot")
 	f.db.Reads.Close()
 	if got := f.denied(t, t.Context(), token, "pilot"); got != "unchecked" {
