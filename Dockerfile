@@ -27,7 +27,8 @@ RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
 #   listen: 0.0.0.0:8080            the default, 127.0.0.1:8080, is reached by nobody outside;
 #                                   it needs tls or trusted_proxies, as everywhere
 #   admin_listen: 127.0.0.1:9090    the default serves the check below; metrics and the
-#                                   probes of Kubernetes need 0.0.0.0:9090, never published
+#                                   probes of Kubernetes need 0.0.0.0:9090 (in production with
+#                                   admin_listen_open: true), which is never published
 #   database: sqlite:/data/proxy.db
 #   keys_file: /data/keys
 # The image sets none of them by itself: a variable (SFMCP_LISTEN) is stronger than the

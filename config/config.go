@@ -20,10 +20,18 @@ type Config struct {
 	TrustedProxies []string `mapstructure:"trusted_proxies"`
 	AllowedOrigins []string `mapstructure:"allowed_origins"`
 	TrustedCAFile  string   `mapstructure:"trusted_ca_file"`
-	Database       string   `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
-	KeysFile       string   `mapstructure:"keys_file" need:"value"`
-	Contact        string   `mapstructure:"contact"`
-	Production     bool     `mapstructure:"production"`
+
+	// The forward proxy to Salesforce and identity providers, http://USER@HOST:PORT; its
+	// password, which is not part of it; and hosts that are reached without it.
+	OutboundProxy             string   `mapstructure:"outbound_proxy" secret:"password"`
+	OutboundProxyPassword     string   `mapstructure:"outbound_proxy_password" secret:"yes"`
+	OutboundProxyPasswordFile string   `mapstructure:"outbound_proxy_password_file"`
+	OutboundProxyExcept       []string `mapstructure:"outbound_proxy_except"`
+
+	Database   string `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
+	KeysFile   string `mapstructure:"keys_file" need:"value"`
+	Contact    string `mapstructure:"contact"`
+	Production bool   `mapstructure:"production"`
 
 	Salesforce   Salesforce   `mapstructure:"salesforce"`
 	Servers      []Server     `mapstructure:"servers" need:"value"`
@@ -136,6 +144,8 @@ type MetadataDocuments struct {
 	AllowHosts     []string `mapstructure:"allow_hosts"`
 	AllowAddresses []string `mapstructure:"allow_addresses"`
 	Resolver       string   `mapstructure:"resolver"`
+	// UseOutboundProxy fetches them through outbound_proxy, which then resolves their hosts.
+	UseOutboundProxy bool `mapstructure:"use_outbound_proxy"`
 }
 
 // Dynamic configures dynamic client registration (RFC 7591).
@@ -229,25 +239,30 @@ func (b Bytes) String() string {
 // variable only for a key it knows, so keys without a default of their own are
 // listed with their zero value.
 var defaults = map[string]any{
-	"public_url":        "",
-	"listen":            "127.0.0.1:8080",
-	"admin_listen":      "127.0.0.1:9090",
-	"admin_listen_open": false,
-	"tls.cert_file":     "",
-	"tls.key_file":      "",
-	"trusted_proxies":   []string{},
-	"allowed_origins":   []string{},
-	"trusted_ca_file":   "",
-	"database":          "sqlite:data/proxy.db",
-	"keys_file":         "data/keys",
-	"contact":           "",
-	"production":        false,
+	"public_url":                   "",
+	"listen":                       "127.0.0.1:8080",
+	"admin_listen":                 "127.0.0.1:9090",
+	"admin_listen_open":            false,
+	"tls.cert_file":                "",
+	"tls.key_file":                 "",
+	"trusted_proxies":              []string{},
+	"allowed_origins":              []string{},
+	"trusted_ca_file":              "",
+	"outbound_proxy":               "",
+	"outbound_proxy_password":      "",
+	"outbound_proxy_password_file": "",
+	"outbound_proxy_except":        []string{},
+	"database":                     "sqlite:data/proxy.db",
+	"keys_file":                    "data/keys",
+	"contact":                      "",
+	"production":                   false,
 
-	"registration.metadata_documents.allow_hosts":     []string{},
-	"registration.metadata_documents.allow_addresses": []string{},
-	"registration.metadata_documents.resolver":        "",
-	"registration.dynamic.enabled":                    false,
-	"registration.dynamic.private_use_uris":           []string{},
+	"registration.metadata_documents.allow_hosts":        []string{},
+	"registration.metadata_documents.allow_addresses":    []string{},
+	"registration.metadata_documents.resolver":           "",
+	"registration.metadata_documents.use_outbound_proxy": false,
+	"registration.dynamic.enabled":                       false,
+	"registration.dynamic.private_use_uris":              []string{},
 
 	"lifetimes.code":             "60s",
 	"lifetimes.access_token":     "15m",

@@ -41,7 +41,7 @@ func tree(v reflect.Value) *yaml.Node {
 			child := tree(value)
 			switch {
 			case field.Tag.Get("secret") == "password":
-				child = text(db.Config{URL: value.String()}.Redacted())
+				child = text(withoutPassword(value.String()))
 			case field.Tag.Get("secret") != "" && value.String() != "":
 				child = text("(set)")
 			case v.Type() == reflect.TypeFor[Rule]() && value.IsZero():
@@ -65,6 +65,14 @@ func tree(v reflect.Value) *yaml.Node {
 		return text(fmt.Sprint(v.Interface()))
 	}
 	return n
+}
+
+// withoutPassword is a database or a URL as it may be shown.
+func withoutPassword(url string) string {
+	if url == "" {
+		return ""
+	}
+	return db.Config{URL: url}.Redacted()
 }
 
 func text(s string) *yaml.Node {

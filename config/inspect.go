@@ -151,7 +151,7 @@ func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need strin
 			}
 		}
 	}
-	if !ok && strings.HasSuffix(key, "_secret") {
+	if !ok && (strings.HasSuffix(key, "_secret") || strings.HasSuffix(key, "_password") || key == "outbound_proxy") {
 		in.problem(n, key, "a value of another kind (not shown)", want)
 	} else if !ok {
 		in.problem(n, key, describe(n), want)

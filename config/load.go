@@ -119,6 +119,7 @@ func (c *Config) complete(dir string) {
 	c.TLS.CertFile = under(dir, c.TLS.CertFile)
 	c.TLS.KeyFile = under(dir, c.TLS.KeyFile)
 	c.TrustedCAFile = under(dir, c.TrustedCAFile)
+	c.OutboundProxyPasswordFile = under(dir, c.OutboundProxyPasswordFile)
 	c.Console.OIDC.ClientSecretFile = under(dir, c.Console.OIDC.ClientSecretFile)
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && path != "" {
 		c.Database = "sqlite:" + under(dir, path)
@@ -156,6 +157,7 @@ func (c *Config) readSecrets() (problems Problems) {
 		o := &c.Salesforce.Orgs[i]
 		read(fmt.Sprintf("salesforce.orgs[%d].client_secret", i), o.ClientSecretFile, &o.ClientSecret)
 	}
+	read("outbound_proxy_password", c.OutboundProxyPasswordFile, &c.OutboundProxyPassword)
 	read("console.oidc.client_secret", c.Console.OIDC.ClientSecretFile, &c.Console.OIDC.ClientSecret)
 	return problems
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/tunnel"
 )
 
 // TrustedRoots are the system's certificate authorities and those of trusted_ca_file; nil
@@ -46,8 +47,9 @@ func Networks(texts []string) (out []netip.Prefix, err error) {
 func (c *Config) CallbackURL() string { return c.PublicURL + "/oauth/callback" }
 
 // Documents fetches Client ID Metadata Documents, from hosts that roots vouch for (nil: the
-// system's); nil if no host may publish one.
-func (c *Config) Documents(roots *x509.CertPool) (*clientdoc.Fetcher, error) {
+// system's), through the forward proxy of via only where the configuration says that of
+// documents; nil if no host may publish one.
+func (c *Config) Documents(roots *x509.CertPool, via *tunnel.Dialer) (*clientdoc.Fetcher, error) {
 	d := c.Registration.MetadataDocuments
 	if len(d.AllowHosts) == 0 {
 		return nil, nil
@@ -56,5 +58,8 @@ func (c *Config) Documents(roots *x509.CertPool) (*clientdoc.Fetcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clientdoc.New(clientdoc.Config{AllowHosts: d.AllowHosts, AllowAddresses: networks, Resolver: d.Resolver, Roots: roots}), nil
+	if !d.UseOutboundProxy {
+		via = nil
+	}
+	return clientdoc.New(clientdoc.Config{AllowHosts: d.AllowHosts, AllowAddresses: networks, Resolver: d.Resolver, Roots: roots, Via: via}), nil
 }

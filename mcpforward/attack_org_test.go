@@ -164,7 +164,7 @@ func TestCL07GatewayCertificate(t *testing.T) {
 		"TLS 1.1":           {old.URL, known},
 	} {
 		w := newWorld(t, func(c *setup) {
-			pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(tt.roots), Log: c.Log, Version: "test"})
+			pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(tt.roots, nil), Log: c.Log, Version: "test"})
 			t.Cleanup(pool.Close)
 			c.Pool = pool
 			c.Servers[0].URL = tt.url + "/platform/mcp/v1/platform/sobject-all"

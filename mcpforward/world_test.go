@@ -149,7 +149,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	check(err)
 	w.audit, err = audit.New(audit.Config{DB: w.db, Ring: ring})
 	check(err)
-	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil), Log: log, Version: "test"})
+	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil, nil), Log: log, Version: "test"})
 	t.Cleanup(pool.Close)
 
 	server := func(name, hosted string, p *policy.Policy, groups ...string) access.Server {

@@ -8,7 +8,9 @@
 // address is checked when it is dialed, after the name was resolved, so that no answer
 // of a name server leads into a special-use network (RFC 6890). Nothing but a 200 with
 // JSON of a few KiB within a few seconds counts; no redirect is followed, no proxy of
-// the environment is used, nothing is decompressed. Failures are remembered for a
+// the environment is used, and that of the configuration only where it says so for
+// documents (see DESIGN.md of authproxy for what cannot be checked then); nothing is
+// decompressed. Failures are remembered for a
 // minute, the same URL is asked for once at a time, and so are only a few URLs.
 //
 // Documents are parsed strictly ([ParseDocument]): a name that occurs twice, or in

@@ -1,6 +1,7 @@
 package clientdoc
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -19,6 +20,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"sfmcp-proxy/authproxy/tunnel"
 )
 
 // Errors of a fetch; callers tell them apart for the audit log.
@@ -55,6 +58,9 @@ type Config struct {
 	AllowAddresses []netip.Prefix
 	// Resolver is the host:port of the DNS server to ask; "" means the system's.
 	Resolver string
+	// Via connects through the company's forward proxy, but for its exceptions; nil: nothing
+	// does. See [Fetcher.dial] for what of the guard is then left to the forward proxy.
+	Via *tunnel.Dialer
 	// Roots verify TLS; nil means the system's.
 	Roots *x509.CertPool
 	// Now is the clock; nil means time.Now.
@@ -64,6 +70,7 @@ type Config struct {
 // Fetcher gets documents. It is safe for concurrent use.
 type Fetcher struct {
 	config   Config
+	direct   *net.Dialer // guarded
 	http     *http.Client
 	shared   singleflight.Group // fetches under way, by address
 	slots    chan struct{}
@@ -91,12 +98,12 @@ func New(c Config) *Fetcher {
 		panic(err) // the size is a positive constant
 	}
 	f := &Fetcher{config: c, slots: make(chan struct{}, maxFetches), failures: failures}
-	dialer := &net.Dialer{Timeout: fetchTime, Resolver: resolver(c.Resolver), ControlContext: f.admit}
+	f.direct = &net.Dialer{Timeout: fetchTime, Resolver: resolver(c.Resolver), ControlContext: f.admit}
 	f.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            dialer.DialContext,
+			DialContext:            f.dial,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
 			TLSHandshakeTimeout:    fetchTime,
 			DisableKeepAlives:      true, // every fetch dials, and every dial is checked
@@ -105,6 +112,45 @@ func New(c Config) *Fetcher {
 		},
 	}
 	return f
+}
+
+// lookupTime is how long a name is looked up that the forward proxy resolves by itself: in
+// some networks nothing outside has a name.
+const lookupTime = time.Second
+
+// dial connects to host:port. Directly, the address is checked as it is dialed. Through the
+// forward proxy, it is the forward proxy that resolves the name; so every address that the
+// name has here is checked before it is asked, and a name that has none here is good for
+// port 443 alone.
+func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, ErrBlocked
+	}
+	if f.config.Via == nil || f.config.Via.Excepts(host) {
+		return f.direct.DialContext(ctx, network, address)
+	}
+	addresses := f.lookup(ctx, host)
+	for _, ip := range addresses {
+		if err := f.admit(ctx, network, net.JoinHostPort(ip.String(), port), nil); err != nil {
+			return nil, err
+		}
+	}
+	if len(addresses) == 0 && port != "443" {
+		return nil, fmt.Errorf("%w: port %s of a host without an address here", ErrBlocked, port)
+	}
+	return f.config.Via.Connect(ctx, address)
+}
+
+// lookup returns the addresses of a host as seen from here, none if it has none.
+func (f *Fetcher) lookup(ctx context.Context, host string) []netip.Addr {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip}
+	}
+	ctx, cancel := context.WithTimeout(ctx, lookupTime)
+	defer cancel()
+	addresses, _ := cmp.Or(f.direct.Resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host) // an error: none
+	return addresses
 }
 
 func resolver(address string) *net.Resolver {

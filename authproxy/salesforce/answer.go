@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"sfmcp-proxy/authproxy/tunnel"
 )
 
 // answerLimit bounds an answer of the login host. A token answer has some 3 kB.
@@ -127,9 +129,12 @@ func networkError(err error, sent bool) *Error {
 		host        x509.HostnameError
 		record      tls.RecordHeaderError
 		alert       tls.AlertError
+		refused     *tunnel.Error
 	)
 	code, description := network, "connection failed"
 	switch {
+	case errors.As(err, &refused): // before Salesforce had any part in it
+		code, description = outboundProxy, refused.Error()
 	case errors.As(err, &certificate), errors.As(err, &authority), errors.As(err, &host), errors.As(err, &record), errors.As(err, &alert):
 		code, description = tlsFailed, "TLS verification failed"
 	case errors.As(err, &dns):

@@ -34,7 +34,7 @@ const (
 type Config struct {
 	// Orgs, each valid, names distinct.
 	Orgs []Org
-	// HTTP carries the requests; nil means NewHTTPClient(nil).
+	// HTTP carries the requests; nil means NewHTTPClient(nil, nil).
 	HTTP *http.Client
 	// RedirectURI is the proxy's callback, the same for all orgs.
 	RedirectURI string
@@ -70,7 +70,7 @@ func New(cfg Config) (*Client, error) {
 		c.log = slog.Default()
 	}
 	if cfg.HTTP == nil {
-		cfg.HTTP = NewHTTPClient(nil)
+		cfg.HTTP = NewHTTPClient(nil, nil)
 	}
 	base := cfg.HTTP.Transport
 	if base == nil {

@@ -237,7 +237,7 @@ func TestCL14GuardedClient(t *testing.T) {
 	defer target.Close()
 	from := httptest.NewServer(http.RedirectHandler(target.URL, http.StatusTemporaryRedirect))
 	defer from.Close()
-	c := salesforce.NewHTTPClient(nil)
+	c := salesforce.NewHTTPClient(nil, nil)
 	res, err := c.Get(from.URL)
 	if err != nil || res.StatusCode != http.StatusTemporaryRedirect || hits != 0 {
 		t.Errorf("got %v, %v with %d hits; expected the redirect itself", res, err, hits)

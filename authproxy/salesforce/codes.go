@@ -38,7 +38,8 @@ const (
 	network         = "network"
 	nameUnresolved  = "dns"
 	tlsFailed       = "tls"
-	answerLost      = "answer_lost" // names an error with Lost
+	outboundProxy   = "outbound_proxy" // the company's forward proxy, not Salesforce
+	answerLost      = "answer_lost"    // names an error with Lost
 	unavailable     = "unavailable"
 	malformedAnswer = "malformed_answer" // came whole and is none
 	emptyAnswer     = "empty_answer"
@@ -91,11 +92,12 @@ const (
 	hintKeySet    = "jwks_url: must be the key set of this org, issuer + /id/keys"
 	hintClock     = "this host's clock: let it follow a time server"
 	hintStatus    = "https://status.salesforce.com tells of maintenance; a web filter on the way may answer in Salesforce's place"
-	hintNetwork   = "this host must reach it on port 443 without a proxy: look at DNS, routes and firewall"
+	hintNetwork   = "this host must reach it on port 443: look at DNS, routes and firewall, or name the company's forward proxy in outbound_proxy"
 	hintUnlike    = "login_url, issuer and jwks_url: no Salesforce known here makes such tokens; see who answers at these URLs (a gateway on the way?)"
 	hintGateway   = "upstream: use the server's URL from Setup > MCP Servers, https://api.salesforce.com/platform/mcp/v1/…"
 	hintNoKeys    = "jwks_url must be reachable from this host"
 	hintLogin     = "login_url: " + hintNetwork
+	hintOutbound  = "outbound_proxy, outbound_proxy_password_file: this is not Salesforce's answer; the forward proxy must let this host connect there on port 443, or outbound_proxy_except must name what is reached without it"
 	hintInspected = "trusted_ca_file must hold the root of a TLS-inspecting gateway, if there is one"
 )
 
@@ -165,6 +167,7 @@ var found = []known{
 	{code: network, kind: Transient, hint: hintLogin},
 	{code: nameUnresolved, kind: Transient, hint: hintLogin},
 	{code: tlsFailed, kind: Transient, hint: hintInspected},
+	{code: outboundProxy, kind: Transient, hint: hintOutbound},
 	{code: answerLost, kind: Transient, hint: signInAgain + "; if it happens often: the network between this host and login_url loses answers"},
 	{code: unavailable, kind: Transient, hint: hintStatus},
 	{code: malformedAnswer, kind: Transient, hint: hintStatus},

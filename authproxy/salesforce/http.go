@@ -8,23 +8,28 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"sfmcp-proxy/authproxy/tunnel"
 )
 
 // ErrTooLarge says that an answer is longer than its reader allows.
 var ErrTooLarge = errors.New("answer is too large")
 
 // NewHTTPClient returns the client for every request to Salesforce, also those of the
-// MCP leg. It follows no redirect (a token would follow it), takes no proxy from the
-// environment, verifies TLS of at least 1.2 against roots (nil: the system's) and
+// MCP leg. It connects through the forward proxy of via (nil: there is none). It follows
+// no redirect (a token would follow it), takes no proxy from the environment, verifies TLS of at least 1.2 against roots (nil: the system's) and
 // limits each step of a connection. It has no limit for a whole request, since answers
 // may stream: callers bound a request by its context and a body by [ReadAll].
-func NewHTTPClient(roots *x509.CertPool) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+func NewHTTPClient(roots *x509.CertPool, via *tunnel.Dialer) *http.Client {
+	dial := (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	if via != nil {
+		dial = via.DialContext // below TLS: who is reached is verified as without it
+	}
 	return &http.Client{
 		CheckRedirect: noRedirect,
 		Transport: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            dialer.DialContext,
+			DialContext:            dial,
 			ForceAttemptHTTP2:      true,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 			TLSHandshakeTimeout:    10 * time.Second,

@@ -112,6 +112,9 @@ func (c *Client) look(ctx context.Context, method, address string) (*http.Respon
 // reachable adds which key of the configuration names the host.
 func reachable(err error, key string) *Error {
 	e := asError(err)
+	if e.Code == outboundProxy {
+		return e
+	}
 	if e.Code != tlsFailed {
 		e.Hint = hintNetwork
 	}

@@ -65,7 +65,7 @@ func TestCL07TLS(t *testing.T) {
 			if !tc.trusted {
 				roots = nil
 			}
-			c, err := salesforce.New(salesforce.Config{HTTP: salesforce.NewHTTPClient(roots), RedirectURI: redirectURI, Log: slog.New(slog.DiscardHandler),
+			c, err := salesforce.New(salesforce.Config{HTTP: salesforce.NewHTTPClient(roots, nil), RedirectURI: redirectURI, Log: slog.New(slog.DiscardHandler),
 				Orgs: []salesforce.Org{{Name: "acme", LoginURL: strings.Replace(server.URL, "127.0.0.1", tc.host, 1), OrgID: orgID, ClientID: clientID}}})
 			if err != nil {
 				t.Fatal(err)
@@ -94,7 +94,7 @@ func TestCL07TLS(t *testing.T) {
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{own}}
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	c, err := salesforce.New(salesforce.Config{HTTP: salesforce.NewHTTPClient(roots), RedirectURI: redirectURI, Log: slog.New(slog.DiscardHandler),
+	c, err := salesforce.New(salesforce.Config{HTTP: salesforce.NewHTTPClient(roots, nil), RedirectURI: redirectURI, Log: slog.New(slog.DiscardHandler),
 		Orgs: []salesforce.Org{{Name: "acme", LoginURL: server.URL, OrgID: orgID, ClientID: clientID}}})
 	if err != nil {
 		t.Fatal(err)

@@ -79,7 +79,7 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 }
 
 // notNeeded are the keys that taking access away does without.
-var notNeeded = []string{"salesforce", "trusted_ca_file", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production"}
+var notNeeded = []string{"salesforce", "trusted_ca_file", "outbound_proxy", "outbound_proxy_password", "outbound_proxy_password_file", "outbound_proxy_except", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production"}
 
 // loadForCutoff reads as much of the file as taking access away needs: somebody who has to
 // be cut off is cut off also while Salesforce's settings are being changed.

@@ -12,6 +12,7 @@
 // denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds
 // published keys within bounds.
+// [sfmcp-proxy/authproxy/tunnel] connects through a company's forward proxy.
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.

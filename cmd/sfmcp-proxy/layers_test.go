@@ -67,6 +67,10 @@ var layer = map[string]int{
 	// What a mistyped name was meant for: of users, tools, objects, keys.
 	"authproxy/nearest": 0,
 
+	// The way out through a company's forward proxy, for both that make connections.
+	"authproxy/tunnel":            0,
+	"authproxy/tunnel/tunneltest": 0, // for tests
+
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,
 

@@ -25,8 +25,12 @@ func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 	if n.roots, err = c.TrustedRoots(); err != nil {
 		return nil, err
 	}
-	n.http = salesforce.NewHTTPClient(n.roots)
-	if n.documents, err = c.Documents(n.roots); err != nil {
+	via, err := c.Tunnel()
+	if err != nil {
+		return nil, err
+	}
+	n.http = salesforce.NewHTTPClient(n.roots, via)
+	if n.documents, err = c.Documents(n.roots, via); err != nil {
 		return nil, err
 	}
 	n.salesforce, err = salesforce.New(salesforce.Config{

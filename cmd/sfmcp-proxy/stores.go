@@ -73,7 +73,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	}
 	if n == nil { // which clients there are depends on who may publish them, fetched or not
 		n = &outbound{}
-		if n.documents, err = c.Documents(nil); err != nil {
+		if n.documents, err = c.Documents(nil, nil); err != nil {
 			return nil, err
 		}
 	}

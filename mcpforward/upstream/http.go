@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"sfmcp-proxy/authproxy/tunnel"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -157,6 +158,9 @@ func (a *attempt) sendOneWay(ctx context.Context, m *jsonrpc.Message) *failure {
 // quote what the other side sent, which may quote our token.
 func transportReason(err error) string {
 	var op *net.OpError
+	if refused, ok := errors.AsType[*tunnel.Error](err); ok {
+		return refused.Error() // the company's forward proxy: its text quotes nobody
+	}
 	switch {
 	case isType[*net.DNSError](err):
 		return "host name was not resolved"
