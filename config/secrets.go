@@ -29,6 +29,7 @@ func (c *Config) secretFiles() (all []secretFile) {
 	}
 	add("tls.key_file", "tls.key_file", c.TLS.KeyFile)
 	add("console.oidc.client_secret_file", "console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile)
+	add("outbound_proxy_password_file", "outbound_proxy_password_file", c.OutboundProxyPasswordFile)
 	if u, err := url.Parse(c.Database); err == nil {
 		add("production", "passfile of database", u.Query().Get("passfile"))
 		add("production", "sslkey of database", u.Query().Get("sslkey"))
@@ -50,6 +51,8 @@ func (c *Config) inlineSecrets(file string, fromFile func(key string) bool) (all
 	}
 	const ofConsole = "console.oidc.client_secret"
 	add(ofConsole, ofConsole, c.Console.OIDC.ClientSecret, c.Console.OIDC.ClientSecretFile)
+	const ofOutbound = "outbound_proxy_password"
+	add(ofOutbound, ofOutbound, c.OutboundProxyPassword, c.OutboundProxyPasswordFile)
 	if u, err := url.Parse(c.Database); err == nil {
 		password, _ := u.User.Password()
 		add("database", "production", password+u.Query().Get("password"), "")
