@@ -123,7 +123,11 @@ func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser strin
 // toSalesforce sends the browser to the org's login with the cookie that it must bring
 // back (SR-UI-2: both exist only from here on).
 func (s *Server) toSalesforce(w http.ResponseWriter, sent *grant.SentRequest) error {
-	target, err := s.Salesforce.AuthorizeURL(sent.Request.Org, sent.State, sent.Verifier)
+	address := s.Salesforce.AuthorizeURL
+	if sent.Request.Kind == grant.Authorize { // or it would be whoever Salesforce is open as, unnamed
+		address = s.Salesforce.ChooseAccountURL
+	}
+	target, err := address(sent.Request.Org, sent.State, sent.Verifier)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,57 @@ func (f *fixture) decide(t *testing.T, b *sim.Browser, page *sim.Page, decision 
 	return next
 }
 
+// allowAndLogIn allows a connection and chooses the rep's account, back to the client.
+func (f *fixture) allowAndLogIn(t *testing.T, b *sim.Browser, page *sim.Page) string {
+	t.Helper()
+	location, err := b.LogIn(t.Context(), f.decide(t, b, page, "allow").URL, sim.RepUsername, sim.RepPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}
+
+// C13: a browser may be open at Salesforce as somebody else. An authorization lets the person
+// choose the account, so that nobody connects as whoever that is; a sign-in to our own pages,
+// which wants the same person again, does not ask.
+func TestC13AuthorizationLetsChooseTheAccount(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	b := f.browser()
+	f.logIn(t, b) // Salesforce is open as the rep
+	next := f.decide(t, b, f.openConsent(t, b, "state", "again"), "allow")
+	if next.Location != "" || !strings.HasPrefix(next.URL, f.sim.BaseURL()) {
+		t.Fatalf("nobody is asked for the account: %d %q", next.Status, next.Location)
+	}
+	location, err := b.LogIn(t.Context(), next.URL, sim.ManagerUsername, sim.ManagerPassword)
+	if err != nil || !strings.Contains(location, "code=") {
+		t.Errorf("the other account: %q, %v", location, err)
+	}
+	asked := func() (all []string) {
+		for _, r := range f.sim.Requests(sim.RequestFilter{Path: "/services/oauth2/authorize"}) {
+			q, err := url.ParseQuery(r.Query)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, q.Get("prompt"))
+		}
+		return all
+	}
+	before := len(asked())
+	if _, err := b.Get(t.Context(), f.Access.PublicURL()+"/signin"); err != nil {
+		t.Fatal(err)
+	}
+	prompts := asked()
+	for i, prompt := range prompts {
+		if want := map[bool]string{true: "select_account"}[i < before]; prompt != want {
+			t.Errorf("request %d asks with prompt %q, want %q", i, prompt, want)
+		}
+	}
+	if before != 2 || len(prompts) != 3 {
+		t.Errorf("%d authorizations, %d requests", before, len(prompts))
+	}
+}
+
 func cookieHeader(b *sim.Browser, address string) string {
 	var all []string
 	for _, c := range b.Cookies(address) {
@@ -209,7 +260,7 @@ func TestUI07TwoTabs(t *testing.T) {
 		t.Error("two pages share the id of their request")
 	}
 	for state, page := range map[string]*sim.Page{"three": third, "four": fourth} {
-		if location := f.decide(t, b, page, "allow").Location; !strings.Contains(location, "state="+state) || !strings.Contains(location, "code=") {
+		if location := f.allowAndLogIn(t, b, page); !strings.Contains(location, "state="+state) || !strings.Contains(location, "code=") {
 			t.Errorf("tab %s: %q", state, location)
 		}
 		if again := f.decide(t, b, page, "allow"); again.Status != http.StatusForbidden {
@@ -219,8 +270,8 @@ func TestUI07TwoTabs(t *testing.T) {
 	// A page that the browser fetched ahead stands beside the one that is opened later.
 	ahead, opened := f.openConsent(t, b, "state", "five"), f.openConsent(t, b, "state", "five")
 	for _, page := range []*sim.Page{ahead, opened} {
-		if next := f.decide(t, b, page, "allow"); !strings.Contains(next.Location, "state=five") || !strings.Contains(next.Location, "code=") {
-			t.Errorf("fetched ahead: %d %q", next.Status, next.Location)
+		if location := f.allowAndLogIn(t, b, page); !strings.Contains(location, "state=five") || !strings.Contains(location, "code=") {
+			t.Errorf("fetched ahead: %q", location)
 		}
 	}
 }

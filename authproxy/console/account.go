@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/grant"
@@ -67,13 +68,15 @@ func (c *Console) disconnect(w http.ResponseWriter, r *http.Request, v *visit) e
 	return nil
 }
 
-// connections are the viewer's live grants. Org and subject come from the session and
-// are never empty, which would select everybody's.
+// connections are the viewer's live grants, but for those whose code no client has redeemed:
+// nothing has come of these. Org and subject come from the session and are never empty, which
+// would select everybody's.
 func (c *Console) connections(r *http.Request, v *visit) ([]grant.Grant, error) {
 	if v.session.Org == "" || v.session.Subject == "" {
 		return nil, errNotFound
 	}
-	return c.Grants.Grants(r.Context(), grant.Filter{Org: v.session.Org, Subject: v.session.Subject})
+	all, err := c.Grants.Grants(r.Context(), grant.Filter{Org: v.session.Org, Subject: v.session.Subject})
+	return slices.DeleteFunc(all, func(g grant.Grant) bool { return g.ActivatedAt.IsZero() }), err
 }
 
 func (c *Console) serverTitle(name string) string {

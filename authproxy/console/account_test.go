@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -160,5 +161,29 @@ func TestNewNamesNothingMissing(t *testing.T) {
 	t.Parallel()
 	if c, err := New(Config{}); err == nil {
 		t.Errorf("New without anything = %v", c)
+	}
+}
+
+// U14: connections of one client are told apart by those who hear the page, too, and one whose
+// code no client has redeemed is none.
+func TestU14ConnectionsAreToldApart(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.signIn("acme", "005A")
+	alice.connect()
+	alice.connect()
+	alice.connect()
+	never, _ := alice.consent()
+	page := alice.get("/account")
+	if strings.Contains(page.body, never) {
+		t.Error("a connection that was never used is listed")
+	}
+	labels := regexp.MustCompile(`aria-label="(Connection [^"]*)"`).FindAllStringSubmatch(page.body, -1)
+	seen := map[string]bool{}
+	for _, label := range labels {
+		seen[label[1]] = true
+	}
+	if len(labels) != 3 || len(seen) != 3 {
+		t.Errorf("landmarks %v", labels)
 	}
 }

@@ -215,11 +215,23 @@ func (s *site) decisions() (entries []audit.Entry) {
 // connect gives the person a connection and returns its id and an access token.
 func (p *person) connect() (id, token string) {
 	p.t.Helper()
+	id, code := p.consent()
+	tokens := must[*grant.Tokens](p.t)(p.grants.Redeem(p.t.Context(), grant.Redemption{
+		Code: code, ClientID: "chatgpt", RedirectURI: "https://chatgpt.com/cb", Verifier: clientVerifier, Resource: "https://mcp.example.com/mcp/sales",
+	}))
+	return id, tokens.AccessToken
+}
+
+var clientVerifier = strings.Repeat("v", 43)
+
+// consent gives the client a code, which it has not redeemed, and returns the id of the
+// connection that it is for.
+func (p *person) consent() (id, code string) {
+	p.t.Helper()
 	ctx := p.t.Context()
-	verifier := strings.Repeat("v", 43)
 	request := must[string](p.t)(p.grants.OpenRequest(ctx, grant.AuthorizationRequest{
 		Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: "https://mcp.example.com/mcp/sales", ClientID: "chatgpt",
-		RedirectURI: "https://chatgpt.com/cb", Scope: "mcp", CodeChallenge: challenge(verifier),
+		RedirectURI: "https://chatgpt.com/cb", Scope: "mcp", CodeChallenge: challenge(clientVerifier),
 	}, "browser"))
 	sent, err := p.grants.SendRequest(ctx, request, "browser")
 	if err != nil {
@@ -229,14 +241,11 @@ func (p *person) connect() (id, token string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	id, code, err := p.grants.CreateGrant(ctx, done, p.subject)
+	id, code, err = p.grants.CreateGrant(ctx, done, p.subject)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	tokens := must[*grant.Tokens](p.t)(p.grants.Redeem(ctx, grant.Redemption{
-		Code: code, ClientID: "chatgpt", RedirectURI: "https://chatgpt.com/cb", Verifier: verifier, Resource: "https://mcp.example.com/mcp/sales",
-	}))
-	return id, tokens.AccessToken
+	return id, code
 }
 
 // dump is everything in the database, to see whether anything changed.

@@ -132,6 +132,16 @@ func (c *Client) AuthorizeURL(orgName, state, verifier string) (string, error) {
 	return o.oauth.AuthCodeURL(state, o.options(oauth2.S256ChallengeOption(verifier))...), nil
 }
 
+// ChooseAccountURL is [Client.AuthorizeURL] with the wish that Salesforce lets the person
+// choose the account, also where the browser has one open (OpenID Connect Core 3.1.2.1).
+func (c *Client) ChooseAccountURL(orgName, state, verifier string) (string, error) {
+	o, err := c.org(orgName)
+	if err != nil {
+		return "", err
+	}
+	return o.oauth.AuthCodeURL(state, o.options(oauth2.S256ChallengeOption(verifier), oauth2.SetAuthURLParam("prompt", "select_account"))...), nil
+}
+
 func (o *org) options(opts ...oauth2.AuthCodeOption) []oauth2.AuthCodeOption {
 	if o.Resource != "" {
 		opts = append(opts, oauth2.SetAuthURLParam("resource", o.Resource))

@@ -38,7 +38,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	parsed := make(map[string]*template.Template, len(names))
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
-			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords, "outside": outside}).
+			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords, "outside": outside, "number": number}).
 			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/"+name+".html"))
 	}
 	return parsed
@@ -117,6 +117,9 @@ func Assets() http.Handler {
 		_, _ = w.Write(content) // the reader is gone: nobody to tell
 	})
 }
+
+// number is how people count the places of a list.
+func number(i int) int { return i + 1 }
 
 // outside is an address that leaves this site, for a link that a person follows by choice.
 // Programs have schemes that no list here knows; what a browser would run in our own origin,
