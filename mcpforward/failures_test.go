@@ -133,6 +133,11 @@ func TestLoginLost(t *testing.T) {
 	if a = c.call("tools/list", `{}`); a.status != http.StatusUnauthorized {
 		t.Errorf("a list without a login: %d", a.status)
 	}
+	// A stream alone says that there is none: the challenge is the next call's.
+	get := c.send(c.request(nil, func(r *http.Request) { r.Method = http.MethodGet; r.Header.Set("Accept", "text/event-stream") }))
+	if get.status != http.StatusMethodNotAllowed {
+		t.Errorf("a stream without a login: %d %s", get.status, get.body)
+	}
 }
 
 // AU-08, SR-AU-1: without a durable intent nothing is forwarded.

@@ -172,14 +172,16 @@ func (l *listener) pass(ctx context.Context, next nextNotification) (result, err
 type nextNotification func(context.Context) (*jsonrpc.Message, error)
 
 // notifications opens the hosted server's stream; nil: it has none, or nothing that it
-// sends is wanted.
+// sends is wanted. While the Salesforce login is lost there is none for GET either: clients
+// ask for a sign-in when a call is answered with the challenge, and at a stream some give the
+// whole session up (MCP Inspector 2).
 func (l *listener) notifications(ctx context.Context) (nextNotification, error) {
 	if len(l.wants) == 0 {
 		return nil, nil
 	}
 	stream, err := l.Pool.Listen(ctx, l.target())
 	var e *upstream.Error
-	if errors.As(err, &e) && e.Kind == upstream.NotOffered {
+	if errors.As(err, &e) && (e.Kind == upstream.NotOffered || e.Kind == upstream.LoginLost && l.subscription == nil) {
 		return nil, nil
 	}
 	if err != nil {
