@@ -106,7 +106,7 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 	id = seal.Secret("")
 	now := s.now()
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := s.makeRoom(ctx, tx, db.Millis(now)); err != nil {
+		if err := makeRoom(ctx, s.db, tx, db.Millis(now)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO authorization_requests
@@ -124,8 +124,8 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 }
 
 // makeRoom removes the busiest source's oldest request, if as many are open as may be.
-func (s *Store) makeRoom(ctx context.Context, tx *sql.Tx, now int64) error {
-	if err := s.db.Lock(ctx, tx, "authorization_requests"); err != nil { // they are counted
+func makeRoom(ctx context.Context, d *db.DB, tx *sql.Tx, now int64) error {
+	if err := d.Lock(ctx, tx, "authorization_requests"); err != nil { // they are counted
 		return err
 	}
 	var open int

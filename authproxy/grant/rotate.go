@@ -182,14 +182,14 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 }
 
 // tooOften says that a grant has had as many tokens as it gets. Its row is locked.
-func (s *Store) tooOften(ctx context.Context, tx *sql.Tx, grantID string) (bool, error) {
+func (r tokenRotation) tooOften(ctx context.Context, tx *sql.Tx, grantID string) (bool, error) {
 	const day = 24 * time.Hour
 	var access, refresh int64
-	now := s.now()
+	now := r.now()
 	err := tx.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM access_tokens WHERE grant_id = $1 AND expires_at > $2),
 		(SELECT COUNT(*) FROM refresh_tokens WHERE grant_id = $1 AND created_at > $3)`,
 		grantID, db.Millis(now), db.Millis(now.Add(-day))).Scan(&access, &refresh)
-	return access >= tokensAtATime || refresh >= copiesOfAClient*int64(day/s.lifetimes.AccessToken), err
+	return access >= tokensAtATime || refresh >= copiesOfAClient*int64(day/r.lifetimes.AccessToken), err
 }
 
 // waitForLogin bounds how long a grant whose client was refused can still be refreshed.

@@ -47,17 +47,7 @@ type stores struct {
 // other. Without a way out they hold what they have, and nothing is renewed.
 func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
 	s := &stores{config: c, log: log, now: time.Now}
-	database := db.Config{URL: c.Database}
-	if s.ring, err = seal.LoadKeyRing(c.KeysFile); err != nil {
-		if lost := database.KeysLost(ctx, c.KeysFile); lost != nil {
-			return nil, lost
-		}
-		return nil, err
-	}
-	if err := database.Expect(s.ring); err != nil {
-		return nil, err
-	}
-	if s.db, err = db.Open(ctx, database); err != nil {
+	if s.db, s.ring, err = openDatabase(ctx, c); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -65,9 +55,6 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			err = errors.Join(err, s.db.Close())
 		}
 	}()
-	if err := s.db.Claim(ctx, s.ring); err != nil {
-		return nil, err
-	}
 	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
 		return nil, err
 	}
@@ -102,6 +89,30 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		Reads: s.db.Reads, Writes: s.db.Writes, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
 	return s, nil
+}
+
+// openDatabase opens the configuration's database with the key ring that it belongs to,
+// or says that one of the two is not the other's.
+func openDatabase(ctx context.Context, c *config.Config) (*db.DB, *seal.KeyRing, error) {
+	database := db.Config{URL: c.Database}
+	ring, err := seal.LoadKeyRing(c.KeysFile)
+	if err != nil {
+		if lost := database.KeysLost(ctx, c.KeysFile); lost != nil {
+			return nil, nil, lost
+		}
+		return nil, nil, err
+	}
+	if err := database.Expect(ring); err != nil {
+		return nil, nil, err
+	}
+	d, err := db.Open(ctx, database)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.Claim(ctx, ring); err != nil {
+		return nil, nil, errors.Join(err, d.Close())
+	}
+	return d, ring, nil
 }
 
 // linksThrough is the store of Salesforce logins that renews and revokes them through n.
