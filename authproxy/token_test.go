@@ -301,7 +301,7 @@ func TestTokenEndpointHidesFailures(t *testing.T) {
 	}
 }
 
-// AU-14: refusals of strangers do not fill the audit log; it says how many it left out.
+// AU-14: refusals of unknown clients do not fill the audit log; it says how many it left out.
 func TestAU14RefusalsAreBounded(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})

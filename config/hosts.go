@@ -43,10 +43,10 @@ func (c *Config) addresses() (all []address) {
 	return all
 }
 
-// strangers are the addresses on hosts that are neither Salesforce's nor named by their org;
+// foreignAddresses are the addresses on hosts that are neither Salesforce's nor named by their org;
 // of an org's own each host once. Those of a simulated Salesforce on this machine, which
 // insecure_http allows, are not among them: that is told of by itself.
-func (c *Config) strangers() (all []address) {
+func (c *Config) foreignAddresses() (all []address) {
 	for _, a := range c.addresses() {
 		simulated := a.org.InsecureHTTP && loopback(a.url.Hostname())
 		twice := slices.ContainsFunc(all, func(b address) bool { return a.org.Name == b.org.Name && a.url.Host == b.url.Host })
@@ -65,10 +65,10 @@ func (c *Config) org(name string) (Org, bool) {
 	return c.Salesforce.Orgs[i], true
 }
 
-// foreignHosts refuses strangers: whoever runs such a host gets users' tokens, or says who
+// foreignHosts refuses foreign addresses: whoever runs such a host gets users' tokens, or says who
 // they are. What is wrong with an address otherwise has been said.
 func (v *validator) foreignHosts() {
-	for _, a := range v.c.strangers() {
+	for _, a := range v.c.foreignAddresses() {
 		if slices.ContainsFunc(v.problems, func(p Problem) bool { return p.Key == a.key }) {
 			continue
 		}
@@ -115,7 +115,7 @@ func (n *notes) orgs() {
 		}
 	}
 	if !n.c.Production {
-		for _, a := range n.c.strangers() {
+		for _, a := range n.c.foreignAddresses() {
 			n.add("%s is on %s, which is no host of Salesforce's: production refuses it unless allow_hosts of the org names it", a.key, a.url.Host)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	Denied   State = "denied"
 	Expired  State = "expired" // nobody decided, or nobody came back, in time
 	Spent    State = "spent"   // the call was forwarded, or is being forwarded
-	Void     State = "void"    // what it rested on ended: user, client or connection
+	Void     State = "void"    // what it depends on ended: user, client or connection
 )
 
 // Outcome of a spent request. Empty: no outcome is recorded yet, so the call may be

@@ -12,7 +12,7 @@ import (
 )
 
 // D15: what a signed-in person asks for is bounded, over all browsers and pages; others and
-// strangers go on.
+// those without a session go on.
 func TestD15PagesOfAPersonAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)

@@ -1,6 +1,6 @@
 // Package party says which network addresses are one party, where nobody is known by name
-// yet: what a stranger may begin, and what is stored of strangers, is bounded for each
-// party, so that none can use up what the others need.
+// yet: what each party may begin, and what is stored of it, is bounded, so that none can
+// use up what the others need.
 //
 // In IPv6 a party is a /48. That is what a site is given (RFC 6177), and what anybody gets
 // from a tunnel broker or a hoster: it has 65,536 networks of /64, so that a bound for each

@@ -61,7 +61,7 @@ var layer = map[string]int{
 	"authproxy/policy/soql": 0,
 	"authproxy/seal":        0,
 
-	// Which addresses are one party, for the edge and for tables that strangers fill.
+	// Which addresses are one party, for the edge and for tables that anybody can fill.
 	"authproxy/party": 0,
 
 	// What a mistyped name was meant for: of users, tools, objects, keys.
