@@ -244,8 +244,8 @@ func TestCutoffRevokeClientTriesEverything(t *testing.T) {
 	if _, err := f.db.Writes.Exec(`CREATE TRIGGER kept BEFORE DELETE ON registered_clients BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
 		t.Fatal(err)
 	}
-	gone, hangUp := context.WithCancel(t.Context())
-	hangUp()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
 	if ended, err := f.Cutoff.RevokeClient(gone, id, byAdmin); err == nil || len(ended) != 1 {
 		t.Errorf("%d ended, %v", len(ended), err)
 	}
@@ -262,20 +262,20 @@ func TestCutoffRevokeClientTriesEverything(t *testing.T) {
 	}
 }
 
-// Whoever asked may hang up half way: what hangs on the access ends all the same, and
+// Whoever asked may disconnect half way: what depends on the access ends all the same, and
 // is recorded.
 func TestCutoffOutlivesItsCaller(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	id, _ := f.connect(t, sim.RepUsername, sim.RepPassword)
 	f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
-	var hangUp func()
+	var disconnect func()
 	caller := func() (ctx context.Context) {
-		ctx, hangUp = context.WithCancel(t.Context())
-		t.Cleanup(hangUp)
+		ctx, disconnect = context.WithCancel(t.Context())
+		t.Cleanup(disconnect)
 		return ctx
 	}
-	f.Cutoff.Forget = func(string, string) { hangUp() }
+	f.Cutoff.Forget = func(string, string) { disconnect() }
 	if _, err := f.Cutoff.Disconnect(caller(), "acme", sim.RepID, id); err != nil {
 		t.Error(err)
 	}

@@ -76,7 +76,7 @@ func setTimes(f *audit.Filter, since, until string, now time.Time) error {
 		if flag.text == "" {
 			continue
 		}
-		at, err := when(flag.text, now)
+		at, err := parseTime(flag.text, now)
 		if err != nil {
 			return fmt.Errorf("--%s: %w", flag.name, err)
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 // U4: times as people type them.
-func TestU4When(t *testing.T) {
+func TestU4ParseTime(t *testing.T) {
 	t.Parallel()
 	zone := time.FixedZone("CET", 3600)
 	now := time.Date(2026, 11, 28, 3, 4, 5, 0, zone)
@@ -27,7 +27,7 @@ func TestU4When(t *testing.T) {
 		"2026-11-01T08:00:00Z": "2026-11-01T08:00:00Z", "2026-11-01T08:00-05:00": "2026-11-01T08:00:00-05:00", "2026-11-01 08:00:00 +02:00": "2026-11-01T08:00:00+02:00",
 		" 24h ": "2026-11-27T03:04:05+01:00",
 	} {
-		got, err := when(text, now)
+		got, err := parseTime(text, now)
 		if err != nil || !got.begin.Equal(at(want)) {
 			t.Errorf("%q is %v (%v), want %s", text, got.begin, err, want)
 		}
@@ -36,7 +36,7 @@ func TestU4When(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"", "-7d", "7", "d", "7 days", "2026-13-01", "2026-02-30", "01.11.2026", "yesterday", "2026-11-01T25:00", "99999999999d", "-24h"} {
-		if got, err := when(text, now); err == nil {
+		if got, err := parseTime(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}
 	}

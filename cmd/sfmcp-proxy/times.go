@@ -18,9 +18,9 @@ const timeForms = "an age (30m, 24h, 7d, 2w), a date (2026-01-31), or a time (20
 // ageUnits are those that time.ParseDuration lacks.
 var ageUnits = regexp.MustCompile(`^(?:([0-9]{1,4})w)?(?:([0-9]{1,5})d)?(.*)$`)
 
-// when reads a time, or an age to be counted back from now. Without a zone it is that of now,
+// parseTime reads a time, or an age to be counted back from now. Without a zone it is that of now,
 // which is also that of the tables.
-func when(text string, now time.Time) (span, error) {
+func parseTime(text string, now time.Time) (span, error) {
 	text = strings.TrimSpace(text)
 	if age, err := parseAge(text); err == nil {
 		return span{now.Add(-age), now.Add(-age)}, nil
