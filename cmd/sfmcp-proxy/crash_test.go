@@ -42,6 +42,10 @@ func startCommand(t *testing.T, cmd *exec.Cmd, dir, listen, salesforceListen str
 	return d, cmd
 }
 
+// nobodyListens is an address that refuses connections. A port that was free a moment ago
+// may be another test's by now; this one is below those that the system gives away.
+const nobodyListens = "127.0.0.1:1"
+
 // freePort returns an address that the process can have twice in a row.
 func freePort(t *testing.T) string {
 	t.Helper()

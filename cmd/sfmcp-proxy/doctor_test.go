@@ -300,8 +300,6 @@ func TestDoctorOrgs(t *testing.T) {
 	t.Cleanup(untrusted.Close)
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<h1>Welcome</h1>") }))
 	t.Cleanup(web.Close)
-	gone := httptest.NewServer(http.NotFoundHandler())
-	gone.Close()
 
 	type org struct {
 		name, login, client, more string
@@ -318,7 +316,7 @@ func TestDoctorOrgs(t *testing.T) {
 		{"scopes", sim.BaseURL(), salesforcesim.PublicClientID, "scopes: [mcp_api, refresh_token, sfap_api]", expected{"scopes", "", "scopes", doctor.Fail, []string{appSettings + " > OAuth Scopes"}}},
 		{"jwks", sim.BaseURL(), salesforcesim.PublicClientID, "jwks_url: " + web.URL + "/id/keys", expected{"jwks", "", "keys", doctor.Fail, []string{"jwks_url"}}},
 		{"website", web.URL, salesforcesim.PublicClientID, "", expected{"website", "", "authorize", doctor.Fail, []string{"login_url"}}},
-		{"gone", gone.URL, salesforcesim.PublicClientID, "", expected{"gone", "", "host", doctor.Fail, []string{"login_url", "firewall"}}},
+		{"gone", "http://" + nobodyListens, salesforcesim.PublicClientID, "", expected{"gone", "", "host", doctor.Fail, []string{"login_url", "firewall"}}},
 		{"untrusted", untrusted.URL, salesforcesim.PublicClientID, "", expected{"untrusted", "", "host", doctor.Fail, []string{"trusted_ca_file"}}},
 		{"nowhere", "https://nowhere.invalid", salesforcesim.PublicClientID, "", expected{"nowhere", "", "host", doctor.Fail, []string{"login_url", "DNS"}}},
 	}

@@ -35,12 +35,7 @@ func tinyproxy(t *testing.T, user, password string) (address string, log func() 
 	t.Helper()
 	program, err := exec.LookPath("tinyproxy")
 	need(t, "proxy", err == nil, "install tinyproxy (Debian: apt-get install tinyproxy)")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address = l.Addr().String()
-	l.Close()
+	address = freePort(t)
 	dir := t.TempDir()
 	file, logFile := filepath.Join(dir, "tinyproxy.conf"), filepath.Join(dir, "log")
 	text := fmt.Sprintf("Port %s\nListen 127.0.0.1\nTimeout 60\nMaxClients 50\nAllow 127.0.0.1\nLogFile %q\nLogLevel Connect\nPidFile %q\nBasicAuth %s %s\n",
@@ -102,8 +97,6 @@ func TestU19ThroughTinyproxy(t *testing.T) {
 // as if Salesforce had refused; what is excepted is reached all the same.
 func TestU19DoctorNamesTheForwardProxy(t *testing.T) {
 	t.Parallel()
-	// A port that was free a moment ago may be another test's by now; this one is given to nobody.
-	const closed = "127.0.0.1:1"
 	for name, tt := range map[string]struct {
 		proxy    tunneltest.Config
 		absent   bool
@@ -120,7 +113,7 @@ func TestU19DoctorNamesTheForwardProxy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			address := closed
+			address := nobodyListens
 			if !tt.absent {
 				address = tunneltest.Start(t, tt.proxy).Address
 			}
@@ -140,7 +133,7 @@ func TestU19DoctorNamesTheForwardProxy(t *testing.T) {
 	}
 	t.Run("excepted", func(t *testing.T) {
 		t.Parallel()
-		d := startEdited(t, through(t, "", closed, "", "outbound_proxy_except: [127.0.0.1]\n"))
+		d := startEdited(t, through(t, "", nobodyListens, "", "outbound_proxy_except: [127.0.0.1]\n"))
 		if got, status := d.findings(); status != exitDone {
 			t.Errorf("status %d\n%s", status, showFindings(got))
 		}
