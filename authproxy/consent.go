@@ -31,12 +31,12 @@ func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c clien
 		AccessLifetime: ui.Span(lives.AccessToken), ConnectionLifetime: ui.Span(lives.RefreshAbsolute),
 		FormTargets: append(formTargets(org), req.RedirectURI),
 	}
-	may := server.Policy.Summary(policy.Principal{Org: req.Org, Client: c.ID}) // the user is not known yet
+	summary := server.Policy.Summary(policy.Principal{Org: req.Org, Client: c.ID}) // the user is not known yet
 	for _, can := range abilities {
 		switch {
-		case slices.Contains(may.Free, can.class):
+		case slices.Contains(summary.Free, can.class):
 			page.Can = append(page.Can, can.text)
-		case slices.Contains(may.Confirmed, can.class):
+		case slices.Contains(summary.Confirmed, can.class):
 			page.NeedsApproval = append(page.NeedsApproval, can.text)
 		default:
 			page.Cannot = append(page.Cannot, can.text)

@@ -299,10 +299,10 @@ func TestWhoLeavesDoesNotEndTheFetch(t *testing.T) {
 	site := clientdoctest.Start(t)
 	f := fetcher(site)
 	asked, release := make(chan struct{}), make(chan struct{})
-	tell := sync.OnceFunc(func() { close(asked) })
+	reached := sync.OnceFunc(func() { close(asked) })
 	id := site.URL(clientdoctest.Address, "/c")
 	site.Handle("/c", func(w http.ResponseWriter, _ *http.Request) {
-		tell()
+		reached()
 		<-release
 		jsonStatus(w, 200, document(id))
 	})

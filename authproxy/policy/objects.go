@@ -76,15 +76,22 @@ func reachQuery(a arguments, read func(string) (footprint, *refusal), spellings 
 	return f, refused
 }
 
-// reachRecent: listRecentSobjectRecords answers whole records of one object.
-func reachRecent(a arguments) (footprint, *refusal) {
-	f := footprint{class: Read}
-	unknown, refused := a.known("sobject-name")
+// onObject begins the footprint of a call on the object that sobject-name names.
+// The other parameters are those that the tool has besides.
+func (a arguments) onObject(c Class, others ...string) (f footprint, object string, _ *refusal) {
+	f.class = c
+	unknown, refused := a.known(append(others, "sobject-name")...)
 	if refused != nil {
-		return f, refused
+		return f, "", refused
 	}
 	f.reachUnknown(unknown)
-	object, refused := a.sobject()
+	object, refused = a.sobject()
+	return f, object, refused
+}
+
+// reachRecent: listRecentSobjectRecords answers whole records of one object.
+func reachRecent(a arguments) (footprint, *refusal) {
+	f, object, refused := a.onObject(Read)
 	if refused != nil {
 		return f, refused
 	}
@@ -95,13 +102,7 @@ func reachRecent(a arguments) (footprint, *refusal) {
 // reachRecord: createSobjectRecord, updateSobjectRecord, deleteSobjectRecord.
 func reachRecord(c Class) func(arguments) (footprint, *refusal) {
 	return func(a arguments) (footprint, *refusal) {
-		f := footprint{class: c}
-		unknown, refused := a.known("sobject-name", "id", "body")
-		if refused != nil {
-			return f, refused
-		}
-		f.reachUnknown(unknown)
-		object, refused := a.sobject()
+		f, object, refused := a.onObject(c, "id", "body")
 		if refused != nil {
 			return f, refused
 		}
@@ -118,13 +119,7 @@ func reachRecord(c Class) func(arguments) (footprint, *refusal) {
 // call is judged on the record it starts from and on everything along its path.
 func reachRelated(c Class) func(arguments) (footprint, *refusal) {
 	return func(a arguments) (footprint, *refusal) {
-		f := footprint{class: c}
-		unknown, refused := a.known("sobject-name", "id", "relationship-path", "body")
-		if refused != nil {
-			return f, refused
-		}
-		f.reachUnknown(unknown)
-		object, refused := a.sobject()
+		f, object, refused := a.onObject(c, "id", "relationship-path", "body")
 		if refused != nil {
 			return f, refused
 		}

@@ -102,14 +102,14 @@ func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
 	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e.users, w) })
 	part("verification.json", func(w io.Writer) error { return s.verification(cmd, w) })
 	text, err := json.MarshalIndent(m, "", "  ")
+	text = append(text, '\n')
 	if err == nil {
-		err = writeNew(filepath.Join(e.dir, "manifest.json"), append(text, '\n'))
+		err = writeNew(filepath.Join(e.dir, "manifest.json"), text)
 	}
 	if err != nil {
 		m.Missing = append(m.Missing, "manifest.json: "+err.Error())
 	} else {
-		sum := sha256.Sum256(append(text, '\n'))
-		fmt.Fprintf(besides(cmd), "wrote %s: SHA-256 %x\n", filepath.Join(e.dir, "manifest.json"), sum)
+		fmt.Fprintf(besides(cmd), "wrote %s: SHA-256 %x\n", filepath.Join(e.dir, "manifest.json"), sha256.Sum256(text))
 	}
 	var missing error
 	for _, what := range m.Missing {

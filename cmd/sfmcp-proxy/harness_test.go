@@ -109,13 +109,13 @@ func need(t *testing.T, part string, found bool, how string) {
 	if slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), part) {
 		t.Fatalf("%s is required and missing: %s", part, how)
 	}
-	tellTerminal(t.Name() + " is skipped, no " + part + " here: " + how)
+	printToTerminal(t.Name() + " is skipped, no " + part + " here: " + how)
 	t.Skipf("no %s here: %s", part, how)
 }
 
-// tellTerminal writes past the go command, which shows nothing of a package that
+// printToTerminal writes past the go command, which shows nothing of a package that
 // passes: whoever runs 'go test ./...' must see what was not tested.
-func tellTerminal(line string) {
+func printToTerminal(line string) {
 	terminal, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0)
 	if err != nil {
 		return // nobody is looking; go test -v and SFMCP_TEST_REQUIRE tell scripts

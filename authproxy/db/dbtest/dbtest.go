@@ -65,7 +65,7 @@ func runOnPostgres(m *testing.M) int {
 		fmt.Println("FAIL:", missing)
 		return 1
 	case s == nil:
-		tell("skipped on PostgreSQL: " + missing)
+		printToTerminal("skipped on PostgreSQL: " + missing)
 		return 0
 	}
 	fmt.Println("=== on PostgreSQL")
@@ -73,9 +73,9 @@ func runOnPostgres(m *testing.M) int {
 	return m.Run()
 }
 
-// tell prints for go test -v, and to the terminal: the go command shows nothing of a package
+// printToTerminal prints for go test -v, and to the terminal: the go command shows nothing of a package
 // that passes.
-func tell(line string) {
+func printToTerminal(line string) {
 	fmt.Println(line)
 	if terminal, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
 		fmt.Fprintln(terminal, filepath.Base(os.Args[0])+": "+line)
