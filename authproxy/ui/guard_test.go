@@ -130,7 +130,7 @@ func TestUI11OpenRedirect(t *testing.T) {
 		"https://evil.example", "https:///evil.example", "javascript:alert(1)", "data:text/html,x", "//evil.example/..", "/..//evil.example", "/x/..//evil.example", "/./evil.example",
 		"/account/../../x", "/a//evil.example", "/%2e%2e/evil.example", "/%252f%252fevil.example", "/%25%32%66evil.example", "/ /evil.example", " /account", "/account ", "/ａ", "/\u202eevil",
 		"/@evil.example:80/\\", "/x?a=%0d%0aSet-Cookie:x", "/x?a=%zz", "/x%zz", "/x:y", "?return=//evil.example", "#x", "/\x00", "http:account", "/.evil.example/../", "mailto:x@evil.example",
-		"/" + strings.Repeat("a", 2048),
+		"/" + strings.Repeat("a", 2048), "/" + strings.Repeat("}", 700),
 	} {
 		if got := SafeReturnTo(evil); got != Home {
 			t.Errorf("SafeReturnTo(%q) = %q", evil, got)
