@@ -26,6 +26,12 @@ type Result struct {
 	Username string // of a person who was known by id alone
 	Bytes    int64
 	Duration time.Duration
+
+	// What the answer gave away or made; see the fields of [Entry].
+	AnswerDigest string
+	Rows         *int64
+	Records      []Records
+	RecordsTotal int64
 }
 
 // Call does something between its two entries: e with the outcome Intent, which is durable
@@ -85,6 +91,7 @@ func (e Entry) ended(r Result) Entry {
 		e.Username = r.Username
 	}
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
+	e.AnswerDigest, e.Rows, e.Records, e.RecordsTotal = r.AnswerDigest, r.Rows, r.Records, r.RecordsTotal
 	return e
 }
 

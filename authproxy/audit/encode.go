@@ -34,22 +34,21 @@ func encodeTail(e *Entry) []byte {
 		{"client", e.Client, false}, {"grant", e.Grant, false}, {"server", e.Server, false}, {"tool", e.Tool, false}, {"class", e.Class, false},
 		{"decision", string(e.Decision), false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
 		{"definition_hash", e.DefinitionHash, false}, {"policy_version", e.PolicyVersion, false}, {"approval", e.Approval, false},
-		{"status", e.Status, false}, {"reason", e.Reason, false},
+		{"status", e.Status, false}, {"reason", e.Reason, false}, {"answer_digest", e.AnswerDigest, false},
 	} {
 		if m.always || m.value != "" {
 			b = append(append(append(b, `,"`...), m.name...), `":`...)
 			b = appendString(b, m.value)
 		}
 	}
-	for _, m := range []struct {
-		name  string
-		value int64
-	}{{"duration_ms", e.DurationMS}, {"bytes", e.Bytes}, {"intent", e.IntentSeq}} {
-		if m.value != 0 {
-			b = append(append(append(b, `,"`...), m.name...), `":`...)
-			b = strconv.AppendInt(b, m.value, 10)
-		}
+	b = appendNumber(b, "duration_ms", e.DurationMS)
+	b = appendNumber(b, "bytes", e.Bytes)
+	if e.Rows != nil {
+		b = strconv.AppendInt(append(b, `,"rows":`...), *e.Rows, 10)
 	}
+	b = appendNumber(b, "records_total", e.RecordsTotal)
+	b = appendNumber(b, "intent", e.IntentSeq)
+	b = appendRecords(b, e.Records)
 	if len(e.Arguments) > 0 {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
 	}
@@ -59,6 +58,15 @@ func encodeTail(e *Entry) []byte {
 // MarshalJSON is the stored form.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	return append(encodeHead(nil, e.Seq, e.At), encodeTail(&e)...), nil
+}
+
+// appendNumber writes a member that is left out if it is 0.
+func appendNumber(b []byte, name string, n int64) []byte {
+	if n == 0 {
+		return b
+	}
+	b = append(append(append(b, `,"`...), name...), `":`...)
+	return strconv.AppendInt(b, n, 10)
 }
 
 // appendString writes s as encoding/json does without escaping for HTML.

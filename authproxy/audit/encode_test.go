@@ -57,6 +57,12 @@ func TestEncodeIsTheStruct(t *testing.T) {
 				f.SetInt(r.Int64N(5) - 2)
 			}
 		}
+		if r.IntN(2) == 0 {
+			e.Rows = new(r.Int64N(3))
+		}
+		for range r.IntN(3) {
+			e.Records = append(e.Records, Records{Class: text(), Object: text(), IDs: []string{"001xx0000000001", "no id", "001xx0000000001AAA"}[r.IntN(3):]})
+		}
 		e.At = time.UnixMilli(r.Int64N(4e12)).UTC()
 		e.Actor = []actor.Actor{actor.Proxy, actor.User(text()), actor.Client(text()), actor.Operator(text(), text())}[r.IntN(4)]
 		e = e.normalised()

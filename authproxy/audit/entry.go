@@ -81,9 +81,15 @@ type Entry struct {
 	Approval        string   `json:"approval,omitempty"`
 	Status          string   `json:"status,omitempty"` // of the answer: HTTP status, JSON-RPC code, or what Salesforce refused a login for (salesforce.CaseOf)
 	Reason          string   `json:"reason,omitempty"`
+	AnswerDigest    string   `json:"answer_digest,omitempty"` // SHA-256 in hexadecimal of the result that the client got, byte for byte
 	DurationMS      int64    `json:"duration_ms,omitempty"`
-	Bytes           int64    `json:"bytes,omitempty"`  // size of the answer
-	IntentSeq       int64    `json:"intent,omitempty"` // number of the entry whose outcome this is
+	Bytes           int64    `json:"bytes,omitempty"`         // size of the answer
+	Rows            *int64   `json:"rows,omitempty"`          // records in the answer; nil: it has none, or nobody can tell
+	RecordsTotal    int64    `json:"records_total,omitempty"` // how many records there were to name in Records
+	IntentSeq       int64    `json:"intent,omitempty"`        // number of the entry whose outcome this is
+
+	// Records names what was read, made, changed or deleted, if there was anything to name.
+	Records []Records `json:"records,omitempty"`
 
 	// Arguments is a JSON value; Append redacts and bounds it.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
@@ -94,11 +100,12 @@ func (e Entry) normalised() Entry {
 	for _, f := range []*string{
 		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Object, (*string)(&e.Outcome), &e.Source, &e.RequestID, &e.Org, &e.Subject,
 		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, (*string)(&e.Decision), &e.Rule,
-		&e.ArgumentsDigest, &e.DefinitionHash, &e.PolicyVersion, &e.Approval, &e.Status,
+		&e.ArgumentsDigest, &e.DefinitionHash, &e.PolicyVersion, &e.Approval, &e.Status, &e.AnswerDigest,
 	} {
 		*f = bounded(*f, maxText)
 	}
 	e.Reason = bounded(e.Reason, maxReason)
+	e.Records = boundedRecords(e.Records)
 	e.Arguments = boundedArguments(e.Arguments)
 	return e
 }
