@@ -1,0 +1,105 @@
+package logfile
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
+	"strconv"
+)
+
+const (
+	// prefixSize is that of the line before a group: "#BYTES CRC" and a line break.
+	prefixSize = 1 + 8 + 1 + 8 + 1
+	// maxGroup bounds the records of one group, in bytes.
+	maxGroup = 32 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Group is what one Append writes.
+type Group struct {
+	first   int64
+	cut     int64
+	buffer  []byte // the prefix, to be filled in, and the records
+	records []int  // where each begins in buffer
+}
+
+// Next is the number that the record added next will have.
+func (g *Group) Next() int64 { return g.first + int64(len(g.records)) }
+
+// Cut is how many bytes of a group that was not whole were cut off the end of the log since
+// the last group was written; 0: none.
+func (g *Group) Cut() int64 { return g.cut }
+
+// Add appends a record: one line of text without its line break, not empty, and not beginning
+// with #. It is copied.
+func (g *Group) Add(record []byte) {
+	g.records = append(g.records, len(g.buffer))
+	g.buffer = append(append(g.buffer, record...), '\n')
+}
+
+func (g *Group) check() error {
+	if size := len(g.buffer) - prefixSize; size > maxGroup {
+		return fmt.Errorf("%d bytes at once are more than the log takes (%d)", size, maxGroup)
+	}
+	for i := range g.records {
+		if r := g.record(i); len(r) == 0 || r[0] == '#' || bytes.IndexByte(r, '\n') >= 0 {
+			return fmt.Errorf("record %d is not one line of text", g.first+int64(i))
+		}
+	}
+	return nil
+}
+
+// record is the i-th, without its line break.
+func (g *Group) record(i int) []byte {
+	end := len(g.buffer)
+	if i+1 < len(g.records) {
+		end = g.records[i+1]
+	}
+	return g.buffer[g.records[i] : end-1]
+}
+
+// framed is the group as it is written.
+func (g *Group) framed() []byte {
+	payload := g.buffer[prefixSize:]
+	copy(g.buffer, fmt.Appendf(nil, "#%08x %08x\n", len(payload), crc32.Checksum(payload, castagnoli)))
+	return g.buffer
+}
+
+// parsePrefix reads the line before a group.
+func parsePrefix(b []byte) (size int, crc uint32, ok bool) {
+	if len(b) < prefixSize || b[0] != '#' || b[9] != ' ' || b[prefixSize-1] != '\n' {
+		return 0, 0, false
+	}
+	n, err1 := strconv.ParseUint(string(b[1:9]), 16, 32)
+	c, err2 := strconv.ParseUint(string(b[10:18]), 16, 32)
+	return int(n), uint32(c), err1 == nil && err2 == nil && n > 0 && n <= maxGroup
+}
+
+// wholeGroup returns the records of the group at the beginning of b; nil: there is none
+// that is whole.
+func wholeGroup(b []byte) []byte {
+	size, crc, ok := parsePrefix(b)
+	if !ok || len(b)-prefixSize < size {
+		return nil
+	}
+	payload := b[prefixSize : prefixSize+size]
+	if crc32.Checksum(payload, castagnoli) != crc || payload[size-1] != '\n' {
+		return nil
+	}
+	return payload
+}
+
+// holdsWholeGroup says whether a whole group begins anywhere in b.
+func holdsWholeGroup(b []byte) bool {
+	for {
+		at := bytes.IndexByte(b, '#')
+		if at < 0 {
+			return false
+		}
+		if b = b[at:]; wholeGroup(b) != nil {
+			return true
+		}
+		b = b[1:]
+	}
+}
