@@ -74,6 +74,9 @@ var layer = map[string]int{
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,
 
+	// Finds records of the audit log's files; a leaf below the files themselves.
+	"authproxy/audit/postings": 0,
+
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,
 	"examples/salesforcesim/records": 0,

@@ -1,0 +1,159 @@
+package postings
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+)
+
+// Segment says what an index was made of.
+type Segment struct {
+	First   int64    // number of the first record
+	Records uint32   // how many
+	Size    uint32   // bytes up to the end of the last record
+	Last    [32]byte // hash of the last record
+}
+
+// Record is what an index keeps of a record beside its terms.
+type Record struct {
+	Size uint32   // bytes that it takes in the segment
+	At   int64    // time, in Unix milliseconds
+	Hash [32]byte // its leaf hash
+}
+
+// timeBlock is how many records share one time range.
+const timeBlock = 256
+
+// timeRange is the earliest and the latest time of some records.
+type timeRange struct{ first, last int64 }
+
+func (r timeRange) with(at int64) timeRange { return timeRange{min(r.first, at), max(r.last, at)} }
+
+// noTime is the range of no record.
+var noTime = timeRange{math.MaxInt64, math.MinInt64}
+
+// isList is the bit that a term's value lacks when it is the ordinal of the only record
+// that has the term, and has when it is the place of a list.
+const isList = 1 << 31
+
+// Builder is an index in memory. One goroutine may add while others search.
+type Builder struct {
+	first int64
+
+	mu      sync.RWMutex
+	offsets []uint32 // of each record, and the end of the last
+	times   []timeRange
+	whole   timeRange
+	last    [32]byte
+	terms   map[Term]uint32 // to an ordinal, or with isList to the number of a list
+	lists   []list
+}
+
+// NewBuilder is the empty index of a segment whose first record has the number first and
+// begins at byte start.
+func NewBuilder(first int64, start uint32) *Builder {
+	return &Builder{first: first, offsets: []uint32{start}, whole: noTime, terms: map[Term]uint32{}}
+}
+
+// Add adds the next record and returns its ordinal. A term that is named twice counts once.
+// It fails when the segment would grow beyond 4 GiB, and then adds nothing.
+func (b *Builder) Add(r Record, terms ...Term) (uint32, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ordinal := uint32(len(b.offsets) - 1)
+	start := b.offsets[ordinal]
+	if r.Size == 0 || r.Size > math.MaxUint32-start || ordinal == isList-1 {
+		return 0, fmt.Errorf("indexing a record of %d bytes at byte %d: %w", r.Size, start, errSize)
+	}
+	b.offsets = append(b.offsets, start+r.Size)
+	if ordinal%timeBlock == 0 {
+		b.times = append(b.times, noTime)
+	}
+	block := &b.times[len(b.times)-1]
+	*block, b.whole, b.last = block.with(r.At), b.whole.with(r.At), r.Hash
+	for _, t := range terms {
+		b.add(t, ordinal)
+	}
+	return ordinal, nil
+}
+
+var errSize = errors.New("a segment and each of its records have from 1 byte to 4 GiB")
+
+func (b *Builder) add(t Term, ordinal uint32) {
+	value, known := b.terms[t]
+	switch {
+	case !known:
+		b.terms[t] = ordinal
+	case value&isList != 0:
+		if l := &b.lists[value&^isList]; l.last != ordinal {
+			l.add(ordinal)
+		}
+	case value != ordinal:
+		var l list
+		l.add(value)
+		l.add(ordinal)
+		b.terms[t] = isList | uint32(len(b.lists))
+		b.lists = append(b.lists, l)
+	}
+}
+
+// Covers says which records the index has.
+func (b *Builder) Covers() Segment {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.covers()
+}
+
+func (b *Builder) covers() Segment {
+	n := len(b.offsets) - 1
+	return Segment{First: b.first, Records: uint32(n), Size: b.offsets[n], Last: b.last}
+}
+
+// Place returns where a record begins in the segment and where it ends.
+func (b *Builder) Place(ordinal uint32) (start, end uint32, err error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	if int(ordinal) >= len(b.offsets)-1 {
+		return 0, 0, fmt.Errorf("the index has no record %d", ordinal)
+	}
+	return b.offsets[ordinal], b.offsets[ordinal+1], nil
+}
+
+// Search returns the ordinals of the records that may match, in rising order.
+func (b *Builder) Search(q Query) ([]uint32, error) {
+	b.mu.RLock()
+	records := uint32(len(b.offsets) - 1)
+	whole, times := b.whole, slices.Clone(b.times) // the writer still changes the last one
+	b.mu.RUnlock()
+	return q.search(records, whole,
+		func() ([]timeRange, error) { return times, nil },
+		func(t Term) ([]uint32, error) { return b.lookup(t, records) })
+}
+
+// lookup returns the ordinals below records of one term.
+func (b *Builder) lookup(t Term, records uint32) ([]uint32, error) {
+	b.mu.RLock()
+	value, known := b.terms[t]
+	var l list
+	if known && value&isList != 0 {
+		l = b.lists[value&^isList]
+	}
+	all := uint32(len(b.offsets) - 1)
+	b.mu.RUnlock()
+	if !known {
+		return nil, nil
+	}
+	found := []uint32{value}
+	if l.count > 0 {
+		var err error
+		if found, err = l.ordinals(all); err != nil {
+			return nil, err
+		}
+	}
+	for len(found) > 0 && found[len(found)-1] >= records { // added since the search began
+		found = found[:len(found)-1]
+	}
+	return found, nil
+}

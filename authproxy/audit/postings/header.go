@@ -1,0 +1,90 @@
+package postings
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+const (
+	magic = "SFIX0001"
+	// bucketTerms is about how many terms share an entry of the directory, which is kept in
+	// memory: their part of the table is two pages at most.
+	bucketTerms = 256
+	maxBuckets  = 1 << 16
+	termWidth   = 12 // hash and value
+	placeWidth  = 4
+	timeWidth   = 16
+	bucketWidth = 4
+)
+
+// header says what a file holds. The sections follow its page in this order: directory,
+// terms, lists, offsets, times.
+type header struct {
+	segment  Segment
+	whole    timeRange
+	terms    uint32
+	listSize uint32 // bytes
+}
+
+// bucketBits is how many leading bits of a hash select its entry in the directory.
+func (h header) bucketBits() int {
+	if h.terms <= bucketTerms {
+		return 0
+	}
+	return min(bits.Len32((h.terms-1)/bucketTerms), bits.Len32(maxBuckets-1))
+}
+
+type sections struct {
+	directory, terms, lists, places, times section
+	pages                                  int64 // of the whole file
+}
+
+func (h header) sections() sections {
+	var s sections
+	next := int64(1)
+	for _, part := range []struct {
+		to   *section
+		size int64
+	}{
+		{&s.directory, bucketWidth * (1<<h.bucketBits() + 1)},
+		{&s.terms, termWidth * int64(h.terms)},
+		{&s.lists, int64(h.listSize)},
+		{&s.places, placeWidth * (int64(h.segment.Records) + 1)},
+		{&s.times, timeWidth * ((int64(h.segment.Records) + timeBlock - 1) / timeBlock)},
+	} {
+		*part.to = section{page: uint32(next), size: part.size}
+		next += pagesFor(part.size)
+	}
+	s.pages = next
+	return s
+}
+
+func (h header) encode() []byte {
+	b := append(make([]byte, 0, payload), magic...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.segment.First))
+	b = binary.LittleEndian.AppendUint32(b, h.segment.Records)
+	b = binary.LittleEndian.AppendUint32(b, h.segment.Size)
+	b = append(b, h.segment.Last[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.whole.first))
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.whole.last))
+	b = binary.LittleEndian.AppendUint32(b, h.terms)
+	return binary.LittleEndian.AppendUint32(b, h.listSize)
+}
+
+func decodeHeader(b []byte) (header, error) {
+	if string(b[:8]) != magic {
+		return header{}, unusable("it is no index of this version")
+	}
+	h := header{
+		segment: Segment{
+			First:   int64(binary.LittleEndian.Uint64(b[8:])),
+			Records: binary.LittleEndian.Uint32(b[16:]),
+			Size:    binary.LittleEndian.Uint32(b[20:]),
+			Last:    [32]byte(b[24:56]),
+		},
+		whole:    timeRange{int64(binary.LittleEndian.Uint64(b[56:])), int64(binary.LittleEndian.Uint64(b[64:]))},
+		terms:    binary.LittleEndian.Uint32(b[72:]),
+		listSize: binary.LittleEndian.Uint32(b[76:]),
+	}
+	return h, nil
+}
