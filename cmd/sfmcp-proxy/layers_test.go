@@ -77,6 +77,9 @@ var layer = map[string]int{
 	// Finds records of the audit log's files; a leaf below the files themselves.
 	"authproxy/audit/postings": 0,
 
+	// The tree over the audit log, which a reader of the log has without the rest of us.
+	"authproxy/audit/tree": 0,
+
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,
 	"examples/salesforcesim/records": 0,
