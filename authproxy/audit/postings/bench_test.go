@@ -45,14 +45,14 @@ var full = sync.OnceValue(func() [][]field {
 })
 
 func fullBuilder(tb testing.TB) *Builder {
-	b := NewBuilder(1, 0)
+	b := NewBuilder(1)
 	terms := make([]Term, 0, 12)
 	for i, fields := range full() {
 		terms = terms[:0]
 		for _, f := range fields {
 			terms = append(terms, NewTerm(f.name, f.value))
 		}
-		if _, err := b.Add(Record{Size: recordSize, At: int64(i)}, terms...); err != nil {
+		if _, err := b.Add(Record{Offset: int64(i * recordSize), At: int64(i)}, terms...); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -75,7 +75,7 @@ func BenchmarkWrite(b *testing.B) {
 	var content bytes.Buffer
 	for b.Loop() {
 		content.Reset()
-		if err := built.write(&content, []byte("key")); err != nil {
+		if err := built.write(&content, fullRecords*recordSize, []byte("key")); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -88,7 +88,7 @@ func BenchmarkWrite(b *testing.B) {
 func BenchmarkSearch(b *testing.B) {
 	file := File{Path: filepath.Join(b.TempDir(), "index"), Key: []byte("key")}
 	built := fullBuilder(b)
-	if err := file.Write(built); err != nil {
+	if err := file.Write(built, fullRecords*recordSize); err != nil {
 		b.Fatal(err)
 	}
 	some := full()[fullRecords/2]
@@ -104,7 +104,7 @@ func BenchmarkSearch(b *testing.B) {
 		}
 		b.Run("file/"+name, func(b *testing.B) {
 			for b.Loop() {
-				x, err := file.Open(built.Covers())
+				x, err := file.Open(Segment{1, fullRecords, fullRecords * recordSize})
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -127,11 +127,11 @@ func BenchmarkSearch(b *testing.B) {
 // BenchmarkLoad takes a file up again.
 func BenchmarkLoad(b *testing.B) {
 	file := File{Path: filepath.Join(b.TempDir(), "index"), Key: []byte("key")}
-	if err := file.Write(fullBuilder(b)); err != nil {
+	if err := file.Write(fullBuilder(b), fullRecords*recordSize); err != nil {
 		b.Fatal(err)
 	}
 	for b.Loop() {
-		if _, err := file.Load(1); err != nil {
+		if _, _, err := file.Load(1); err != nil {
 			b.Fatal(err)
 		}
 	}

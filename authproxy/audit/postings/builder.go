@@ -1,7 +1,6 @@
 package postings
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -10,17 +9,15 @@ import (
 
 // Segment says what an index was made of.
 type Segment struct {
-	First   int64    // number of the first record
-	Records uint32   // how many
-	Size    uint32   // bytes up to the end of the last record
-	Last    [32]byte // hash of the last record
+	First   int64 // number of the first record
+	Records int   // how many
+	Size    int64 // of the segment's file, in bytes, when it was indexed
 }
 
 // Record is what an index keeps of a record beside its terms.
 type Record struct {
-	Size uint32   // bytes that it takes in the segment
-	At   int64    // time, in Unix milliseconds
-	Hash [32]byte // its leaf hash
+	Offset int64 // where it begins in the segment's file
+	At     int64 // time, in Unix milliseconds
 }
 
 // timeBlock is how many records share one time range.
@@ -43,43 +40,38 @@ type Builder struct {
 	first int64
 
 	mu      sync.RWMutex
-	offsets []uint32 // of each record, and the end of the last
+	offsets []uint32 // of each record
 	times   []timeRange
 	whole   timeRange
-	last    [32]byte
 	terms   map[Term]uint32 // to an ordinal, or with isList to the number of a list
 	lists   []list
 }
 
-// NewBuilder is the empty index of a segment whose first record has the number first and
-// begins at byte start.
-func NewBuilder(first int64, start uint32) *Builder {
-	return &Builder{first: first, offsets: []uint32{start}, whole: noTime, terms: map[Term]uint32{}}
+// NewBuilder is the empty index of a segment whose first record has the number first.
+func NewBuilder(first int64) *Builder {
+	return &Builder{first: first, whole: noTime, terms: map[Term]uint32{}}
 }
 
 // Add adds the next record and returns its ordinal. A term that is named twice counts once.
-// It fails when the segment would grow beyond 4 GiB, and then adds nothing.
+// A record that does not begin after the one before it, or beyond 4 GiB, is not added.
 func (b *Builder) Add(r Record, terms ...Term) (uint32, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	ordinal := uint32(len(b.offsets) - 1)
-	start := b.offsets[ordinal]
-	if r.Size == 0 || r.Size > math.MaxUint32-start || ordinal == isList-1 {
-		return 0, fmt.Errorf("indexing a record of %d bytes at byte %d: %w", r.Size, start, errSize)
+	ordinal := uint32(len(b.offsets))
+	if r.Offset < 0 || r.Offset > math.MaxUint32 || ordinal > 0 && r.Offset <= int64(b.offsets[ordinal-1]) || ordinal == isList-1 {
+		return 0, fmt.Errorf("record %d at byte %d is not in the order of a segment of at most 4 GiB", b.first+int64(ordinal), r.Offset)
 	}
-	b.offsets = append(b.offsets, start+r.Size)
+	b.offsets = append(b.offsets, uint32(r.Offset))
 	if ordinal%timeBlock == 0 {
 		b.times = append(b.times, noTime)
 	}
 	block := &b.times[len(b.times)-1]
-	*block, b.whole, b.last = block.with(r.At), b.whole.with(r.At), r.Hash
+	*block, b.whole = block.with(r.At), b.whole.with(r.At)
 	for _, t := range terms {
 		b.add(t, ordinal)
 	}
 	return ordinal, nil
 }
-
-var errSize = errors.New("a segment and each of its records have from 1 byte to 4 GiB")
 
 func (b *Builder) add(t Term, ordinal uint32) {
 	value, known := b.terms[t]
@@ -99,32 +91,27 @@ func (b *Builder) add(t Term, ordinal uint32) {
 	}
 }
 
-// Covers says which records the index has.
-func (b *Builder) Covers() Segment {
+// Records is how many records the index has.
+func (b *Builder) Records() int {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return b.covers()
+	return len(b.offsets)
 }
 
-func (b *Builder) covers() Segment {
-	n := len(b.offsets) - 1
-	return Segment{First: b.first, Records: uint32(n), Size: b.offsets[n], Last: b.last}
-}
-
-// Place returns where a record begins in the segment and where it ends.
-func (b *Builder) Place(ordinal uint32) (start, end uint32, err error) {
+// Place returns where a record begins in the segment's file.
+func (b *Builder) Place(ordinal uint32) (int64, error) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	if int(ordinal) >= len(b.offsets)-1 {
-		return 0, 0, fmt.Errorf("the index has no record %d", ordinal)
+	if int64(ordinal) >= int64(len(b.offsets)) {
+		return 0, fmt.Errorf("the index has no record %d", ordinal)
 	}
-	return b.offsets[ordinal], b.offsets[ordinal+1], nil
+	return int64(b.offsets[ordinal]), nil
 }
 
 // Search returns the ordinals of the records that may match, in rising order.
 func (b *Builder) Search(q Query) ([]uint32, error) {
 	b.mu.RLock()
-	records := uint32(len(b.offsets) - 1)
+	records := uint32(len(b.offsets))
 	whole, times := b.whole, slices.Clone(b.times) // the writer still changes the last one
 	b.mu.RUnlock()
 	return q.search(records, whole,
@@ -140,7 +127,7 @@ func (b *Builder) lookup(t Term, records uint32) ([]uint32, error) {
 	if known && value&isList != 0 {
 		l = b.lists[value&^isList]
 	}
-	all := uint32(len(b.offsets) - 1)
+	all := uint32(len(b.offsets))
 	b.mu.RUnlock()
 	if !known {
 		return nil, nil

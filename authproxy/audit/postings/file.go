@@ -19,16 +19,16 @@ type File struct {
 	Key []byte
 }
 
-// Write makes the file of what the builder has, in the place of the one that may be there.
-// Another process sees the former or the new one. While terms are copied nothing can be
-// added: some milliseconds.
-func (f File) Write(b *Builder) error {
+// Write makes the file of what the builder has, for a segment's file of that size, in the
+// place of the one that may be there: another process sees the former or the new one. While
+// terms are copied nothing can be added: some milliseconds.
+func (f File) Write(b *Builder, size int64) error {
 	temporary, err := os.CreateTemp(filepath.Dir(f.Path), filepath.Base(f.Path)+".*.tmp") // only its owner may read it
 	if err != nil {
 		return fmt.Errorf("writing the index: %w", err)
 	}
 	buffered := bufio.NewWriterSize(temporary, 1<<18)
-	err = b.write(buffered, f.Key)
+	err = b.write(buffered, size, f.Key)
 	if err = errors.Join(err, buffered.Flush(), temporary.Sync(), temporary.Close()); err == nil {
 		err = os.Rename(temporary.Name(), f.Path)
 	}
@@ -65,7 +65,7 @@ func (b *Builder) snapshot() snapshot {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	s := snapshot{
-		header:  header{segment: b.covers(), whole: b.whole, terms: uint32(len(b.terms))},
+		header:  header{segment: Segment{First: b.first, Records: len(b.offsets)}, whole: b.whole, terms: uint32(len(b.terms))},
 		offsets: b.offsets[:len(b.offsets):len(b.offsets)],
 		times:   slices.Clone(b.times),
 		entries: make([]entry, 0, len(b.terms)),
@@ -77,8 +77,9 @@ func (b *Builder) snapshot() snapshot {
 	return s
 }
 
-func (b *Builder) write(to io.Writer, key []byte) error {
+func (b *Builder) write(to io.Writer, size int64, key []byte) error {
 	s := b.snapshot()
+	s.header.segment.Size = size
 	slices.SortFunc(s.entries, func(a, b entry) int { return cmp.Compare(a.term, b.term) })
 	// A list becomes its length in bytes, its count, and its bytes.
 	var lists []byte

@@ -49,7 +49,7 @@ func (h header) sections() sections {
 		{&s.directory, bucketWidth * (1<<h.bucketBits() + 1)},
 		{&s.terms, termWidth * int64(h.terms)},
 		{&s.lists, int64(h.listSize)},
-		{&s.places, placeWidth * (int64(h.segment.Records) + 1)},
+		{&s.places, placeWidth * int64(h.segment.Records)},
 		{&s.times, timeWidth * ((int64(h.segment.Records) + timeBlock - 1) / timeBlock)},
 	} {
 		*part.to = section{page: uint32(next), size: part.size}
@@ -62,11 +62,10 @@ func (h header) sections() sections {
 func (h header) encode() []byte {
 	b := append(make([]byte, 0, payload), magic...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.segment.First))
-	b = binary.LittleEndian.AppendUint32(b, h.segment.Records)
-	b = binary.LittleEndian.AppendUint32(b, h.segment.Size)
-	b = append(b, h.segment.Last[:]...)
+	b = binary.LittleEndian.AppendUint64(b, uint64(h.segment.Size))
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.whole.first))
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.whole.last))
+	b = binary.LittleEndian.AppendUint32(b, uint32(h.segment.Records))
 	b = binary.LittleEndian.AppendUint32(b, h.terms)
 	return binary.LittleEndian.AppendUint32(b, h.listSize)
 }
@@ -75,16 +74,12 @@ func decodeHeader(b []byte) (header, error) {
 	if string(b[:8]) != magic {
 		return header{}, unusable("it is no index of this version")
 	}
-	h := header{
-		segment: Segment{
-			First:   int64(binary.LittleEndian.Uint64(b[8:])),
-			Records: binary.LittleEndian.Uint32(b[16:]),
-			Size:    binary.LittleEndian.Uint32(b[20:]),
-			Last:    [32]byte(b[24:56]),
-		},
-		whole:    timeRange{int64(binary.LittleEndian.Uint64(b[56:])), int64(binary.LittleEndian.Uint64(b[64:]))},
-		terms:    binary.LittleEndian.Uint32(b[72:]),
-		listSize: binary.LittleEndian.Uint32(b[76:]),
-	}
-	return h, nil
+	wide := func(at int) int64 { return int64(binary.LittleEndian.Uint64(b[at:])) }
+	narrow := func(at int) uint32 { return binary.LittleEndian.Uint32(b[at:]) }
+	return header{
+		segment:  Segment{First: wide(8), Size: wide(16), Records: int(narrow(40))},
+		whole:    timeRange{wide(24), wide(32)},
+		terms:    narrow(44),
+		listSize: narrow(48),
+	}, nil
 }

@@ -19,19 +19,14 @@ type Index struct {
 	directory []uint32
 }
 
-// Open opens the index of the segment. It is refused with [ErrUnusable] if it does not have
-// exactly the records that want names; a want.Last of zero is not compared. It keeps some
-// KiB in memory and one open file.
+// Open opens the index of the segment. It is refused with [ErrUnusable] if it was made of
+// anything else. It keeps some KiB in memory and one open file.
 func (f File) Open(want Segment) (*Index, error) {
 	x, err := f.open()
 	if err != nil {
 		return nil, err
 	}
-	have := x.header.segment
-	if want.Last == [32]byte{} {
-		have.Last = want.Last
-	}
-	if have != want {
+	if x.header.segment != want {
 		return nil, errors.Join(unusable("it is not of this segment as it is now"), x.Close())
 	}
 	return x, nil
@@ -61,19 +56,22 @@ func (f File) open() (*Index, error) {
 // begin reads what is kept in memory and makes sure that the file is as long as it says, so
 // that nothing that is read later needs more memory than the file has bytes.
 func (x *Index) begin(size int64) error {
-	page, err := x.pages.read(0, 1)
+	// The directory of a full segment is on the two pages after the header.
+	head, err := x.pages.read(0, uint32(min(max(size/pageSize, 1), 3)))
 	if err != nil {
 		return err
 	}
-	if x.header, err = decodeHeader(page); err != nil {
+	if x.header, err = decodeHeader(head); err != nil {
 		return err
 	}
 	x.sections = x.header.sections()
 	if x.sections.pages*pageSize != size {
 		return unusable("it is not as long as it says")
 	}
-	raw, err := x.all(x.sections.directory)
-	if err != nil {
+	raw := head[payload:]
+	if d := x.sections.directory; d.size <= int64(len(raw)) {
+		raw = raw[:d.size]
+	} else if raw, err = x.all(d); err != nil {
 		return err
 	}
 	x.directory = uint32s(raw)
@@ -94,28 +92,26 @@ func uint32s(raw []byte) []uint32 {
 // Close closes the file.
 func (x *Index) Close() error { return x.file.Close() }
 
-// Covers says which records the index has.
-func (x *Index) Covers() Segment { return x.header.segment }
-
-// Place returns where a record begins in the segment and where it ends.
-func (x *Index) Place(ordinal uint32) (start, end uint32, err error) {
-	if ordinal >= x.header.segment.Records {
-		return 0, 0, fmt.Errorf("the index has no record %d", ordinal)
+// Place returns where a record begins in the segment's file.
+func (x *Index) Place(ordinal uint32) (int64, error) {
+	if ordinal >= x.records() {
+		return 0, fmt.Errorf("the index has no record %d", ordinal)
 	}
-	raw, err := x.pages.part(x.sections.places, placeWidth*int64(ordinal), 2*placeWidth)
+	raw, err := x.pages.part(x.sections.places, placeWidth*int64(ordinal), placeWidth)
 	if err != nil {
-		return 0, 0, err
+		return 0, err
 	}
-	start, end = binary.LittleEndian.Uint32(raw), binary.LittleEndian.Uint32(raw[placeWidth:])
-	if start >= end || end > x.header.segment.Size {
-		return 0, 0, unusable("a place is outside of the segment")
+	if at := int64(binary.LittleEndian.Uint32(raw)); at < x.header.segment.Size {
+		return at, nil
 	}
-	return start, end, nil
+	return 0, unusable("a place is outside of the segment")
 }
+
+func (x *Index) records() uint32 { return uint32(x.header.segment.Records) }
 
 // Search returns the ordinals of the records that may match, in rising order.
 func (x *Index) Search(q Query) ([]uint32, error) {
-	return q.search(x.header.segment.Records, x.header.whole, x.times, x.lookup)
+	return q.search(x.records(), x.header.whole, x.times, x.lookup)
 }
 
 func (x *Index) times() ([]timeRange, error) {
@@ -153,9 +149,9 @@ func (x *Index) ordinals(value uint32) ([]uint32, error) {
 		if err != nil {
 			return nil, err
 		}
-		return l.ordinals(x.header.segment.Records)
+		return l.ordinals(x.records())
 	}
-	if value >= x.header.segment.Records {
+	if value >= x.records() {
 		return nil, unusable("a term has a record that is not there")
 	}
 	return []uint32{value}, nil

@@ -5,39 +5,36 @@ import (
 	"errors"
 )
 
-// Load reads a whole index of the segment that begins at number first, to add what was
-// written since. It may cover fewer records than the segment has by now: the caller compares
-// [Builder.Covers] with the segment, its last record with the hash there.
-func (f File) Load(first int64) (*Builder, error) {
+// Load reads a whole index of the segment that begins with the record of number first, to add
+// what was written since: it also returns what the index was made of, which the segment must
+// still begin with. It is refused with [ErrUnusable] if it is of another segment.
+func (f File) Load(first int64) (*Builder, Segment, error) {
 	x, err := f.open()
 	if err != nil {
-		return nil, err
+		return nil, Segment{}, err
 	}
 	b, err := x.load()
 	if err == nil && b.first != first {
 		err = unusable("it is of another segment")
 	}
 	if err = errors.Join(err, x.Close()); err != nil {
-		return nil, err
+		return nil, Segment{}, err
 	}
-	return b, nil
+	return b, x.header.segment, nil
 }
 
 func (x *Index) load() (*Builder, error) {
 	h := x.header
-	b := &Builder{first: h.segment.First, whole: h.whole, last: h.segment.Last, terms: make(map[Term]uint32, h.terms)}
+	b := &Builder{first: h.segment.First, whole: h.whole, terms: make(map[Term]uint32, h.terms)}
 	places, err := x.all(x.sections.places)
 	if err != nil {
 		return nil, err
 	}
 	b.offsets = uint32s(places)
-	for i, start := range b.offsets[:h.segment.Records] {
-		if start >= b.offsets[i+1] {
+	for i, at := range b.offsets {
+		if i > 0 && at <= b.offsets[i-1] || int64(at) >= h.segment.Size {
 			return nil, unusable("the places are out of order")
 		}
-	}
-	if b.offsets[h.segment.Records] != h.segment.Size {
-		return nil, unusable("the last place is not the end of the segment")
 	}
 	if b.times, err = x.times(); err != nil {
 		return nil, err
@@ -63,7 +60,7 @@ func (x *Index) loadTerms(b *Builder) error {
 			}
 			value = isList | uint32(len(b.lists))
 			b.lists = append(b.lists, l)
-		} else if value >= x.header.segment.Records {
+		} else if value >= x.records() {
 			return unusable("a term has a record that is not there")
 		}
 		b.terms[t] = value
@@ -77,7 +74,7 @@ func (x *Index) loadList(raw []byte) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
-	ordinals, err := stored.ordinals(x.header.segment.Records)
+	ordinals, err := stored.ordinals(x.records())
 	var l list
 	for _, o := range ordinals {
 		l.add(o)

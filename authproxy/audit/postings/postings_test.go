@@ -18,7 +18,7 @@ import (
 type model struct {
 	records []Record
 	terms   [][]Term
-	start   uint32
+	size    int64
 }
 
 // search is the truth: the records with the terms, of blocks that reach into the time.
@@ -42,13 +42,12 @@ func (m model) search(q Query) []uint32 {
 
 // random is n records whose terms are some common ones, some rare ones, and one of their own.
 func random(r *rand.Rand, n int) model {
-	m := model{start: r.Uint32N(100)}
+	m := model{size: r.Int64N(100)}
 	at := int64(1_800_000_000_000)
 	for i := range n {
 		at += r.Int64N(200) - 20 // clocks are put back
-		rec := Record{Size: 1 + r.Uint32N(2000), At: at}
-		rec.Hash[0], rec.Hash[31] = byte(i), byte(r.Uint32())
-		m.records = append(m.records, rec)
+		m.records = append(m.records, Record{Offset: m.size, At: at})
+		m.size += 1 + r.Int64N(2000)
 		terms := []Term{NewTerm("org", "acme"), NewTerm("request", fmt.Sprint(i/2)), NewTerm("digest", fmt.Sprint(i))}
 		for _, field := range []struct {
 			name   string
@@ -65,7 +64,7 @@ func random(r *rand.Rand, n int) model {
 
 func (m model) build(t testing.TB, from *Builder) *Builder {
 	t.Helper()
-	for i := int(from.Covers().Records); i < len(m.records); i++ {
+	for i := from.Records(); i < len(m.records); i++ {
 		if ordinal, err := from.Add(m.records[i], m.terms[i]...); err != nil || int(ordinal) != i {
 			t.Fatalf("record %d: ordinal %d, %v", i, ordinal, err)
 		}
@@ -76,21 +75,17 @@ func (m model) build(t testing.TB, from *Builder) *Builder {
 // searcher is what a Builder and an Index have in common.
 type searcher interface {
 	Search(Query) ([]uint32, error)
-	Place(uint32) (uint32, uint32, error)
-	Covers() Segment
+	Place(uint32) (int64, error)
 }
 
 func (m model) compare(t *testing.T, r *rand.Rand, name string, have searcher) {
 	t.Helper()
-	end := m.start
 	for i, rec := range m.records {
-		start := end
-		end += rec.Size
-		if s, e, err := have.Place(uint32(i)); s != start || e != end || err != nil {
-			t.Fatalf("%s: record %d lies at %d to %d (%v), want %d to %d", name, i, s, e, err, start, end)
+		if at, err := have.Place(uint32(i)); at != rec.Offset || err != nil {
+			t.Fatalf("%s: record %d begins at %d (%v), want %d", name, i, at, err, rec.Offset)
 		}
 	}
-	if _, _, err := have.Place(uint32(len(m.records))); err == nil {
+	if _, err := have.Place(uint32(len(m.records))); err == nil {
 		t.Errorf("%s: there is a record more", name)
 	}
 	for range 60 {
@@ -130,26 +125,26 @@ func TestFindsWhatIsThere(t *testing.T) {
 			t.Parallel()
 			r := rand.New(rand.NewPCG(1, uint64(n)))
 			m := random(r, n)
-			b := m.build(t, NewBuilder(4711, m.start))
+			b := m.build(t, NewBuilder(4711))
 			m.compare(t, r, "builder", b)
 			f := File{Path: filepath.Join(t.TempDir(), "index"), Key: []byte("key")}
-			if err := f.Write(b); err != nil {
+			if err := f.Write(b, m.size); err != nil {
 				t.Fatal(err)
 			}
-			x, err := f.Open(b.Covers())
+			x, err := f.Open(Segment{4711, n, m.size})
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer x.Close()
 			m.compare(t, r, "file", x)
-			if x.Covers() != b.Covers() {
-				t.Errorf("the file covers %+v, the builder %+v", x.Covers(), b.Covers())
-			}
-			loaded, err := f.Load(4711)
-			if err != nil {
-				t.Fatal(err)
+			loaded, of, err := f.Load(4711)
+			if err != nil || of != (Segment{4711, n, m.size}) {
+				t.Fatal(of, err)
 			}
 			more := random(r, 300)
+			for i := range more.records {
+				more.records[i].Offset += m.size
+			}
 			m.records, m.terms = append(m.records, more.records...), append(m.terms, more.terms...)
 			m.compare(t, r, "loaded and continued", m.build(t, loaded))
 		})
@@ -163,7 +158,7 @@ func TestSameRecordsMakeTheSameFile(t *testing.T) {
 	var files [][]byte
 	for range 2 {
 		f := File{Path: filepath.Join(t.TempDir(), "index")}
-		if err := f.Write(m.build(t, NewBuilder(1, m.start))); err != nil {
+		if err := f.Write(m.build(t, NewBuilder(1)), m.size); err != nil {
 			t.Fatal(err)
 		}
 		content, err := os.ReadFile(f.Path)
@@ -180,20 +175,19 @@ func TestSameRecordsMakeTheSameFile(t *testing.T) {
 func TestRefusesIndexOfAnotherSegment(t *testing.T) {
 	t.Parallel()
 	m := random(rand.New(rand.NewPCG(5, 5)), 500)
-	b := m.build(t, NewBuilder(100, m.start))
+	b := m.build(t, NewBuilder(100))
 	f := File{Path: filepath.Join(t.TempDir(), "index"), Key: []byte("key")}
-	if _, err := f.Open(b.Covers()); !errors.Is(err, fs.ErrNotExist) {
+	right := Segment{100, 500, m.size}
+	if _, err := f.Open(right); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if err := f.Write(b); err != nil {
+	if err := f.Write(b, m.size); err != nil {
 		t.Fatal(err)
 	}
-	right := b.Covers()
 	for name, change := range map[string]func(*Segment){
 		"first":   func(s *Segment) { s.First++ },
 		"records": func(s *Segment) { s.Records-- },
 		"size":    func(s *Segment) { s.Size++ },
-		"last":    func(s *Segment) { s.Last[7]++ },
 	} {
 		want := right
 		change(&want)
@@ -201,14 +195,12 @@ func TestRefusesIndexOfAnotherSegment(t *testing.T) {
 			t.Errorf("%s differs: %v", name, err)
 		}
 	}
-	without := right
-	without.Last = [32]byte{}
-	x, err := f.Open(without)
+	x, err := f.Open(right)
 	if err != nil {
-		t.Fatalf("the last hash is not known: %v", err)
+		t.Fatal(err)
 	}
 	x.Close()
-	if _, err := f.Load(101); !errors.Is(err, ErrUnusable) {
+	if _, _, err := f.Load(101); !errors.Is(err, ErrUnusable) {
 		t.Errorf("loading that of another segment: %v", err)
 	}
 	if _, err := (File{Path: f.Path, Key: []byte("other")}).Open(right); !errors.Is(err, ErrUnusable) {
@@ -221,9 +213,9 @@ func TestRefusesChangedFile(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 7))
 	m := random(r, 2000)
-	b := m.build(t, NewBuilder(1, m.start))
+	b := m.build(t, NewBuilder(1))
 	f := File{Path: filepath.Join(t.TempDir(), "index")}
-	if err := f.Write(b); err != nil {
+	if err := f.Write(b, m.size); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(f.Path)
@@ -236,7 +228,7 @@ func TestRefusesChangedFile(t *testing.T) {
 		if err := os.WriteFile(changed.Path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := changed.Load(1); !errors.Is(err, ErrUnusable) {
+		if _, _, err := changed.Load(1); !errors.Is(err, ErrUnusable) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
@@ -256,17 +248,17 @@ func TestRefusesChangedFile(t *testing.T) {
 
 func TestRefusesRecordThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	b := NewBuilder(1, 0)
-	if _, err := b.Add(Record{}); !errors.Is(err, errSize) {
-		t.Errorf("an empty record: %v", err)
+	b := NewBuilder(1)
+	for _, tt := range []struct {
+		offset int64
+		fits   bool
+	}{{-1, false}, {10, true}, {10, false}, {9, false}, {1<<32 - 1, true}, {1 << 32, false}} {
+		before := b.Records()
+		if _, err := b.Add(Record{Offset: tt.offset}, NewTerm("at", fmt.Sprint(tt.offset))); (err == nil) != tt.fits || (b.Records() > before) != tt.fits {
+			t.Errorf("at %d: %v", tt.offset, err)
+		}
 	}
-	if _, err := b.Add(Record{Size: 1<<32 - 10}); err != nil {
-		t.Error(err)
-	}
-	if _, err := b.Add(Record{Size: 11}, NewTerm("a", "b")); !errors.Is(err, errSize) {
-		t.Errorf("beyond 4 GiB: %v", err)
-	}
-	if got, err := b.Search(Query{All: [][]Term{{NewTerm("a", "b")}}}); len(got) > 0 || err != nil {
+	if got, err := b.Search(Query{All: [][]Term{{NewTerm("at", "9")}}}); len(got) > 0 || err != nil {
 		t.Errorf("a refused record is found: %v %v", got, err)
 	}
 }
@@ -275,7 +267,7 @@ func TestRefusesRecordThatDoesNotFit(t *testing.T) {
 func TestSearchWhileAnotherAdds(t *testing.T) {
 	t.Parallel()
 	const n = 20_000
-	b := NewBuilder(1, 0)
+	b := NewBuilder(1)
 	term := NewTerm("org", "acme")
 	var readers sync.WaitGroup
 	path := filepath.Join(t.TempDir(), "index")
@@ -294,23 +286,23 @@ func TestSearchWhileAnotherAdds(t *testing.T) {
 	readers.Go(func() {
 		for range 5 {
 			f := File{Path: path}
-			if err := f.Write(b); err != nil {
+			if err := f.Write(b, n); err != nil {
 				t.Error(err)
 				return
 			}
-			loaded, err := f.Load(1)
+			loaded, of, err := f.Load(1)
 			if err != nil {
 				t.Error(err)
 				return
 			}
 			found, err := loaded.Search(Query{All: [][]Term{{term}}})
-			if err != nil || checkRow(t, found) != int(loaded.Covers().Records) {
-				t.Errorf("a file has %d of %d records: %v", len(found), loaded.Covers().Records, err)
+			if err != nil || checkRow(t, found) != of.Records {
+				t.Errorf("a file has %d of %d records: %v", len(found), of.Records, err)
 			}
 		}
 	})
 	for i := range n {
-		if _, err := b.Add(Record{Size: 1, At: int64(i + 1)}, term, NewTerm("n", fmt.Sprint(i))); err != nil {
+		if _, err := b.Add(Record{Offset: int64(i), At: int64(i + 1)}, term, NewTerm("n", fmt.Sprint(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
