@@ -41,6 +41,7 @@ type Config struct {
 	Registration Registration `mapstructure:"registration"`
 	Lifetimes    Lifetimes    `mapstructure:"lifetimes"`
 	Limits       Limits       `mapstructure:"limits"`
+	Audit        Audit        `mapstructure:"audit"`
 	Approvals    Approvals    `mapstructure:"approvals"`
 	Console      Console      `mapstructure:"console"`
 }
@@ -168,6 +169,42 @@ type Lifetimes struct {
 	Session         time.Duration `mapstructure:"session" need:"value"`
 }
 
+// Audit configures the audit log of this replica.
+type Audit struct {
+	// Dir is its folder; empty in the file: "audit" beside the file of a SQLite database, or
+	// data/audit.
+	Dir string `mapstructure:"dir" need:"value"`
+	// Keep is how long entries are kept at least.
+	Keep time.Duration `mapstructure:"keep" need:"value"`
+	// Checkpoints are the places to which signed checkpoints go, and CheckpointEvery how often
+	// at least while the log grows.
+	Checkpoints     []Checkpoint  `mapstructure:"checkpoints"`
+	CheckpointEvery time.Duration `mapstructure:"checkpoint_every" need:"value"`
+}
+
+// Checkpoint is one place: exactly one of File, URL, S3 and Witness. A File or URL that ends
+// in a slash is a folder in which each replica has a file of its own.
+type Checkpoint struct {
+	File      string `mapstructure:"file" need:"value"`
+	URL       string `mapstructure:"url" need:"value"`
+	TokenFile string `mapstructure:"token_file" need:"value"` // bearer token for URL
+	S3        S3     `mapstructure:"s3"`
+	Witness   string `mapstructure:"witness" need:"value"`
+	Key       string `mapstructure:"key" need:"value"` // verifier key of Witness
+}
+
+// S3 is a bucket of S3 or of what speaks its protocol.
+type S3 struct {
+	Bucket         string `mapstructure:"bucket" need:"value"`
+	Region         string `mapstructure:"region" need:"value"`
+	Endpoint       string `mapstructure:"endpoint" need:"value"` // empty: Amazon's for Region
+	Prefix         string `mapstructure:"prefix" need:"value"`   // of the objects' names
+	AccessKeyID    string `mapstructure:"access_key_id" need:"value"`
+	SecretKeyFile  string `mapstructure:"secret_key_file" need:"value"`
+	ObjectLock     string `mapstructure:"object_lock" need:"value"` // governance or compliance; empty: as the bucket has it
+	ObjectLockDays int    `mapstructure:"object_lock_days" need:"value"`
+}
+
 // Approvals configures calls that wait for a person.
 type Approvals struct {
 	// KeepArguments is how long after a decision the arguments of the call are kept, for
@@ -273,6 +310,10 @@ var defaults = map[string]any{
 	"lifetimes.approval":         "15m",
 	"lifetimes.session":          "12h",
 	"approvals.keep_arguments":   "168h",
+
+	"audit.dir":              "",
+	"audit.keep":             "9600h",
+	"audit.checkpoint_every": "10s",
 
 	"limits.request_bytes":    "1MiB",
 	"limits.response_bytes":   "16MiB",

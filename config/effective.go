@@ -24,6 +24,11 @@ func (c *Config) Write(w io.Writer) error {
 	return enc.Close()
 }
 
+// absent are the types whose keys say something by being absent: one of a rule does not
+// restrict it, one of a checkpoint is of another kind of place. Printed empty they would say
+// otherwise.
+var absent = []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
+
 // tree turns a value into YAML nodes, in the order of the struct's fields.
 func tree(v reflect.Value) *yaml.Node {
 	switch x := v.Interface().(type) {
@@ -44,8 +49,8 @@ func tree(v reflect.Value) *yaml.Node {
 				child = text(withoutPassword(value.String()))
 			case field.Tag.Get("secret") != "" && value.String() != "":
 				child = text("(set)")
-			case v.Type() == reflect.TypeFor[Rule]() && value.IsZero():
-				continue // an absent key of a rule does not restrict it; printing it empty would say otherwise
+			case value.IsZero() && slices.Contains(absent, v.Type()):
+				continue
 			}
 			n.Content = append(n.Content, text(field.Tag.Get("mapstructure")), child)
 		}

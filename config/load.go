@@ -124,6 +124,7 @@ func (c *Config) complete(dir string) {
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && path != "" {
 		c.Database = "sqlite:" + under(dir, path)
 	}
+	c.completeAudit(dir)
 }
 
 func under(dir, path string) string {

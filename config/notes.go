@@ -31,6 +31,7 @@ func (c *Config) Notes() []string {
 	n.upstreams()
 	n.policies()
 	n.registration()
+	n.checkpoints()
 	n.serverRequests()
 	n.unused()
 	return n.list

@@ -30,6 +30,11 @@ func (c *Config) secretFiles() (all []secretFile) {
 	add("tls.key_file", "tls.key_file", c.TLS.KeyFile)
 	add("console.oidc.client_secret_file", "console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile)
 	add("outbound_proxy_password_file", "outbound_proxy_password_file", c.OutboundProxyPasswordFile)
+	for i, place := range c.Audit.Checkpoints {
+		key := fmt.Sprintf("audit.checkpoints[%d].", i)
+		add(key+"token_file", key+"token_file", place.TokenFile)
+		add(key+"s3.secret_key_file", key+"s3.secret_key_file", place.S3.SecretKeyFile)
+	}
 	if u, err := url.Parse(c.Database); err == nil {
 		add("production", "passfile of database", u.Query().Get("passfile"))
 		add("production", "sslkey of database", u.Query().Get("sslkey"))

@@ -30,6 +30,7 @@ func (c *Config) Validate() Problems {
 	v.listeners()
 	v.contact()
 	v.storage()
+	v.audit()
 	v.outbound()
 	v.orgs()
 	v.groups()

@@ -85,6 +85,7 @@ func withSomeDatabase(c *config.Config) (_ *config.Config, remove func() error, 
 	}
 	empty := *c
 	empty.KeysFile, empty.Database = filepath.Join(dir, "keys"), "sqlite:"+filepath.Join(dir, "proxy.db")
+	empty.Audit.Dir = filepath.Join(dir, "audit")
 	remove = func() error { return os.RemoveAll(dir) }
 	if err := seal.CreateKeyFile(empty.KeysFile); err != nil {
 		return nil, nil, errors.Join(err, remove())

@@ -25,7 +25,7 @@ import (
 const reloadPoll = 10 * time.Second
 
 // fixed are the keys that the process is built on.
-var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "limits"}
+var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "limits", "audit"}
 
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,
