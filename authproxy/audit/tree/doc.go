@@ -12,4 +12,6 @@
 //   - [Checkpoint] says how long the log is and what its root is; [NewSigner] signs it,
 //     [ParseCheckpoint] reads it back by the public key alone.
 //   - [ProveInclusion], [ProveConsistency] and their checks prove one record, and growth.
+//   - [Tiles] writes the tree as files, so that [TileHashes] has the hashes for a proof without
+//     hashing the whole log, and any client of a tiled log can read it (C2SP tlog-tiles).
 package tree
