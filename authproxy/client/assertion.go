@@ -109,6 +109,9 @@ func (s *Store) VerifyAssertion(ctx context.Context, client Client, assertion st
 // and 2.4; names are case-sensitive, RFC 7519 2). Of the header it wants a key id that is
 // text, and nothing that changes how the rest is to be read (RFC 7515 4.1.11, RFC 7797).
 func readOneWay(assertion string) error {
+	if strings.ContainsAny(assertion, "\r\n") {
+		return errors.New("line end in base64url") // which decoders skip, in the signature too
+	}
 	parts := strings.Split(assertion, ".")
 	for i, names := range [][]string{{"alg", "kid", "crit", "b64"}, {"iss", "sub", "aud", "exp", "nbf", "iat", "jti"}} {
 		text, err := base64.RawURLEncoding.DecodeString(parts[i])

@@ -13,7 +13,7 @@ import (
 
 const testRedirect = "https://client.example/cb"
 
-func config(t *testing.T) Config {
+func config(t testing.TB) Config {
 	t.Helper()
 	d := dbtest.Open(t)
 	return Config{DB: d, PublicURL: "https://proxy.example", Clients: []Client{{ID: "tool", Name: "Tool", RedirectURIs: []string{testRedirect}}}}

@@ -124,9 +124,12 @@ func decodeJWT(token string) (*jwtHeader, *jwtClaims, error) {
 	if len(token) > tokenLimit || len(parts) != 3 {
 		return nil, nil, NewError(opaqueToken, "the access token is not a JWT")
 	}
+	if strings.ContainsAny(token, "\r\n") { // which the decoder skips, in the signature too
+		return nil, nil, NewError(malformedToken, "the access token is not a well-formed JWT")
+	}
 	header, claims := &jwtHeader{}, &jwtClaims{}
 	for i, into := range []any{header, claims} {
-		raw, err := segment(parts[i])
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[i])
 		if err == nil {
 			err = json.Unmarshal(raw, into)
 		}
@@ -135,14 +138,6 @@ func decodeJWT(token string) (*jwtHeader, *jwtClaims, error) {
 		}
 	}
 	return header, claims, nil
-}
-
-func segment(s string) ([]byte, error) {
-	// The decoder skips line ends.
-	if strings.ContainsAny(s, "\r\n") {
-		return nil, errors.New("line end in base64url")
-	}
-	return base64.RawURLEncoding.Strict().DecodeString(s)
 }
 
 func (o *org) checkHeader(h *jwtHeader) error {

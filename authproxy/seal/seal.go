@@ -120,7 +120,7 @@ func (r *KeyRing) Seal(p Place, plaintext []byte) (string, error) {
 // known is looked for in the file: another process may have read it there first.
 func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 	parts := strings.Split(sealed, ".")
-	if len(parts) != 3 || parts[0] != "v1" {
+	if len(parts) != 3 || parts[0] != "v1" || strings.ContainsAny(parts[2], "\r\n") { // which the decoder skips
 		return nil, ErrSealed
 	}
 	box, err := base64.RawURLEncoding.Strict().DecodeString(parts[2])

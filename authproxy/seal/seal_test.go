@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func ring(t *testing.T) *KeyRing {
+func ring(t testing.TB) *KeyRing {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "keys")
 	if err := CreateKeyFile(path); err != nil {

@@ -23,7 +23,7 @@ type fixture struct {
 	now time.Time
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	d := dbtest.Open(t)
 	f := &fixture{db: d.Writes, now: time.UnixMilli(1_800_000_000_000)}
@@ -32,7 +32,7 @@ func newFixture(t *testing.T) *fixture {
 }
 
 // signIn starts a session for a browser with the given cookies, and returns the new one.
-func (f *fixture) signIn(t *testing.T, org, subject string, had ...*http.Cookie) *http.Cookie {
+func (f *fixture) signIn(t testing.TB, org, subject string, had ...*http.Cookie) *http.Cookie {
 	t.Helper()
 	w, r := httptest.NewRecorder(), request(had...)
 	if err := f.Start(w, r, org, subject); err != nil {
