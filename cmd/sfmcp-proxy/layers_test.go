@@ -78,7 +78,8 @@ var layer = map[string]int{
 	"authproxy/audit/postings": 0,
 
 	// The tree over the audit log, which a reader of the log has without the rest of us.
-	"authproxy/audit/tree": 0,
+	"authproxy/audit/tree":    0,
+	"authproxy/audit/witness": 1, // asks others to cosign its checkpoints
 
 	// Numbered records in files that only grow, whatever they say.
 	"authproxy/audit/logfile": 0,

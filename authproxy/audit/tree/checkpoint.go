@@ -23,7 +23,7 @@ type Checkpoint struct {
 
 // Text returns what is signed.
 func (c Checkpoint) Text() string {
-	return fmt.Sprintf("%s\n%d\n%s\n%s", c.Origin, c.Size, base64.StdEncoding.EncodeToString(c.Root[:]), c.Extension)
+	return fmt.Sprintf("%s\n%d\n%s\n%s", c.Origin, c.Size, c.Root, c.Extension)
 }
 
 // Sign returns the checkpoint as a signed note.
@@ -83,7 +83,7 @@ func parseText(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
 	var err error
-	if c.Size, err = parseNumber(parts[1]); err != nil {
+	if c.Size, err = ParseSize(parts[1]); err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: size %w", err)
 	}
 	if c.Root, err = parseHash(parts[2]); err != nil {

@@ -76,7 +76,7 @@ func (f *Frontier) MarshalText() ([]byte, error) {
 	text := strconv.AppendInt(nil, f.size, 10)
 	for l := maxLevel; l >= 0; l-- {
 		if f.size>>l&1 == 1 {
-			text = base64.StdEncoding.AppendEncode(append(text, ' '), f.roots[l][:])
+			text = append(append(text, ' '), f.roots[l].String()...)
 		}
 	}
 	return text, nil
@@ -86,7 +86,7 @@ func (f *Frontier) MarshalText() ([]byte, error) {
 // frontier is as it was.
 func (f *Frontier) UnmarshalText(text []byte) error {
 	parts := bytes.Split(text, []byte{' '})
-	size, err := parseNumber(string(parts[0]))
+	size, err := ParseSize(string(parts[0]))
 	if err != nil {
 		return fmt.Errorf("frontier: %w", err)
 	}
@@ -108,8 +108,9 @@ func (f *Frontier) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// parseNumber reads a size or an index: decimal digits without a leading zero, at most [MaxSize].
-func parseNumber(text string) (int64, error) {
+// ParseSize reads a size or an index as the specifications write it: decimal digits without a
+// leading zero, at most [MaxSize].
+func ParseSize(text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > MaxSize || strconv.FormatInt(n, 10) != text {
 		return 0, fmt.Errorf("%.32q is not a number from 0 to %d in digits alone", text, int64(MaxSize))
