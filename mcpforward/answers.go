@@ -18,7 +18,7 @@ import (
 // has nothing to say: a stream of notifications has said everything before.
 type result struct {
 	value     jsontext.Value // of the JSON-RPC response
-	forwarded bool           // value is Salesforce's, and was checked when it came
+	forwarded bool           // value is what request.passed returned
 	status    int            // answers without a body, in the place of value; 0: none
 }
 
@@ -85,7 +85,7 @@ func (e answerText) Error() string { return string(e) }
 // carried out before.
 type notApproved struct {
 	request *approval.Request
-	url     string // of the page where it is decided
+	answer  jsontext.Value // what request.passed returned
 }
 
 // Error names the state of the approval.

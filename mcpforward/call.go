@@ -66,7 +66,7 @@ func (r *request) serve() (result, error) {
 func (c *call) forward() (result, error) {
 	ctx, unregister := c.begin() // inflight.go: can be cut off
 	defer unregister()
-	err := c.recorded(func() error { // record.go: the intent before, the outcome after
+	err := c.recorded(ctx, func() error { // record.go: the intent before, the outcome after
 		if err := c.recheck(ctx); err != nil { // recheck.go: everything again
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -30,7 +31,20 @@ import (
 const callAllocs = 470
 
 // loopback answers in Salesforce's place, in memory.
-type loopback struct{ text string }
+type loopback struct{ text string } // a JSON string
+
+// queryAnswer is the text of a query's answer of about that many bytes.
+func queryAnswer(size int) string {
+	text := `{"totalSize":3.0,"done":true,"records":[`
+	for i := 0; len(text) < size; i++ {
+		if i > 0 {
+			text += ","
+		}
+		id := fmt.Sprintf("001xx%010dAAA", i)
+		text += `{"attributes":{"type":"Account","url":"/services/data/v64.0/sobjects/Account/` + id + `"},"Id":"` + id + `","Name":"Customer","Industry":"Energy"}`
+	}
+	return string(jsonrpc.Quote(text + "]}"))
+}
 
 func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(r.Body)
@@ -45,7 +59,7 @@ func (l loopback) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	answer := &http.Response{StatusCode: http.StatusAccepted, Header: http.Header{}, Body: http.NoBody, ContentLength: -1}
-	result := `{"content":[{"type":"text","text":"` + l.text + `"}],"isError":false}`
+	result := `{"content":[{"type":"text","text":` + l.text + `}],"isError":false}`
 	switch m.Method {
 	case "initialize":
 		answer.Header.Set("Mcp-Session-Id", "loopback")
@@ -72,7 +86,7 @@ const costlyCall = `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"nam
 
 func newCostly(tb testing.TB, answerBytes int) *costly {
 	tb.Helper()
-	pool := upstream.New(upstream.Config{HTTP: &http.Client{Transport: loopback{strings.Repeat("x", answerBytes)}}})
+	pool := upstream.New(upstream.Config{HTTP: &http.Client{Transport: loopback{queryAnswer(answerBytes)}}})
 	tb.Cleanup(pool.Close)
 	rules := &policy.Policy{Name: "rules"}
 	for i := range 19 {

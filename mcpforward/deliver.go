@@ -29,7 +29,7 @@ func (c *call) deliver(ctx context.Context) (result, error) {
 	case c.isUnlisted(ctx):
 		return result{}, c.noSuchName()
 	case o.result != nil:
-		return result{value: o.result, forwarded: true}, nil
+		return result{value: o.answer, forwarded: true}, nil
 	case o.refused != nil && o.refused.Code == jsonrpc.MethodNotFound && c.empty != nil:
 		return result{value: c.empty}, nil // a server without prompts, for instance
 	case o.refused != nil && o.recorded == audit.Unknown:
@@ -40,6 +40,17 @@ func (c *call) deliver(ctx context.Context) (result, error) {
 		return result{}, answerText(textCancelled + c.effectHint(o.failure))
 	}
 	return result{}, c.undelivered(o.failure)
+}
+
+// isWithheld reports whether the client gets nothing of the outcome, as far as is known now:
+// deliver looks again.
+func (c *call) isWithheld(ctx context.Context) bool {
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errCutOff) || errors.Is(cause, errStopped) {
+		return true
+	}
+	alive, err := c.Access.Alive(context.WithoutCancel(ctx), c.grant.ID)
+	return err != nil || !alive
 }
 
 // isUnlisted reports whether a call failed because Salesforce has no such tool. It may say

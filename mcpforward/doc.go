@@ -75,5 +75,7 @@
 // What a hosted server asks of a client (serverrequests.go) and streams of notifications
 // (notifications.go) are for custom servers: Salesforce's own use neither today.
 //
+// What an answer gave away is read by package records, for the entry of how the call ended.
+//
 // The package does not issue or refresh tokens, does not parse SOQL and keeps no answer.
 package mcpforward

@@ -76,15 +76,18 @@ func (c *call) submit() error {
 
 // held records and answers a call whose approval is not given, or was spent.
 func (c *call) held(a *approval.Request) error {
+	answer := c.passed(approvalResult(a, c.Access.PublicURL()+"/approvals/"+a.ID))
 	e := c.callEntry(audit.Held)
 	switch a.State {
 	case approval.Denied:
 		e.Outcome, e.Reason = audit.Denied, "denied by a person"
 	case approval.Spent:
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
+		e.AnswerDigest = answerDigest(answer)
+		e.Rows, e.Records, e.RecordsTotal = said(c.recordsAgain(a))
 	}
 	c.Audit.Record(c.http.Context(), e)
-	return &notApproved{a, c.Access.PublicURL() + "/approvals/" + a.ID}
+	return &notApproved{a, answer}
 }
 
 // spend takes the approval, if one is needed, for this one call. When a repeat of the

@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/records"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -18,9 +19,11 @@ type outcome struct {
 	approval approval.Outcome // empty: the call did not leave, so its approval is given back
 	reason   string           // for operators; no text of Salesforce's
 	status   string           // of the answer
+	found    records.Found    // of records in what was done and answered
 
 	// One of these, unless the call was not forwarded:
-	result  jsontext.Value  // what the client gets
+	result  jsontext.Value  // Salesforce's, as it may be passed on
+	answer  jsontext.Value  // what the client gets of it, byte for byte
 	refused *jsonrpc.Error  // Salesforce's error; see passError
 	failure *upstream.Error // why there is neither
 }
@@ -107,8 +110,10 @@ func (c *call) resultOutcome(value jsontext.Value) outcome {
 			value = withText(members, textUnsure)
 		}
 		o.status = "isError"
+	} else if c.isTool() {
+		o.found = c.recordsIn(members)
 	}
-	o.result = value
+	o.result, o.answer = value, c.passed(value)
 	return o
 }
 

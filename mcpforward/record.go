@@ -2,12 +2,19 @@ package mcpforward
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/records"
 )
 
 // entry is what every entry of this request says.
@@ -41,17 +48,73 @@ func (c *call) callEntry(outcome audit.Outcome) audit.Entry {
 // which it is not (D11), and how it ended, which is c.outcome once attempt returns. Of a
 // read nothing depends on the latter, so its client does not wait for the disk; see
 // [audit.Log.Call].
-func (c *call) recorded(attempt func() error) error {
+func (c *call) recorded(ctx context.Context, attempt func() error) error {
 	err := c.Audit.Call(c.http.Context(), c.callEntry(audit.Intent), func(context.Context) (audit.Result, error) {
 		err := attempt()
-		o := &c.outcome
-		return audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason,
-			Bytes: int64(len(o.result)), Duration: c.Now().Sub(c.started)}, err
+		return c.auditResult(ctx), err
 	})
 	if errors.Is(err, audit.ErrNoIntent) {
 		return unavailable("the call could not be recorded, so it was not made", err)
 	}
 	return err
+}
+
+// auditResult is what the entry says of how the call ended. What is withheld from the client
+// was given to nobody; what was changed was changed.
+func (c *call) auditResult(ctx context.Context) audit.Result {
+	o := &c.outcome
+	r := audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason, Bytes: int64(len(o.answer)), Duration: c.Now().Sub(c.started)}
+	if o.answer == nil {
+		return r
+	}
+	found := o.found
+	if c.isWithheld(ctx) {
+		r.Reason = "the answer is withheld from the client"
+		found = found.Changed()
+	} else {
+		r.AnswerDigest = answerDigest(o.answer)
+	}
+	r.Rows, r.Records, r.RecordsTotal = said(found)
+	return r
+}
+
+// answerDigest is the digest of a result as the client gets it.
+func answerDigest(answer jsontext.Value) string {
+	sum := sha256.Sum256(answer)
+	return hex.EncodeToString(sum[:])
+}
+
+// recordsIn are the records in the result of a tool that did what it was asked for.
+func (c *call) recordsIn(result jsonrpc.Object) records.Found {
+	structured, _ := result.Get("structuredContent")
+	content, _ := result.Get("content")
+	return records.Read(structured, content, records.Call{Class: c.decision.Class, Records: c.decision.Records, Arguments: c.arguments})
+}
+
+// recordsAgain are those in the answer of a call that is given once more.
+func (c *call) recordsAgain(a *approval.Request) records.Found {
+	result, err := jsonrpc.ParseObject(a.Result)
+	if isError, _ := result.Get("isError"); err != nil || a.Outcome != approval.Done || string(isError) == "true" {
+		return records.Found{}
+	}
+	return c.recordsIn(result)
+}
+
+// said puts what was found into the words of an entry: those of one object with which the
+// same was done are one group.
+func said(found records.Found) (rows *int64, named []audit.Records, total int64) {
+	if found.Counted {
+		rows = &found.Rows
+	}
+	for _, r := range found.Named {
+		i := slices.IndexFunc(named, func(g audit.Records) bool { return g.Class == string(r.Class) && g.Object == r.Object })
+		if i < 0 {
+			i = len(named)
+			named = append(named, audit.Records{Class: string(r.Class), Object: r.Object, IDs: make([]string, 0, len(found.Named))})
+		}
+		named[i].IDs = append(named[i].IDs, r.ID)
+	}
+	return rows, named, found.Total
 }
 
 // recordDenied records a call that is answered without being forwarded.

@@ -27,7 +27,7 @@ func (r renderer) render(res result, err error) {
 	case res.status != 0:
 		r.out.Status(res.status)
 	case res.value == nil:
-	case res.forwarded && !r.stateless:
+	case res.forwarded:
 		r.respond(jsonrpc.Forward(r.msg.ID, res.value))
 	default:
 		r.respond(jsonrpc.Reply(r.msg.ID, r.complete(res.value)))
@@ -50,7 +50,7 @@ func (r renderer) renderError(err error) {
 	case errors.As(err, &text):
 		r.renderText(string(text))
 	case errors.As(err, &held):
-		r.respond(jsonrpc.Reply(r.msg.ID, r.complete(approvalResult(held.request, held.url))))
+		r.respond(jsonrpc.Forward(r.msg.ID, held.answer))
 	case r.http.Context().Err() != nil: // what failed, failed for that
 		r.renderRefusal(&refusal{status: http.StatusServiceUnavailable, message: "the client went away"})
 	case errors.As(err, &e):
@@ -186,7 +186,7 @@ func freshness(method string) (ms int, said bool) {
 
 // complete adds to a result what the client's era demands of every result. All that
 // can be cached is private: it was filtered for this caller.
-func (r renderer) complete(value jsontext.Value) jsontext.Value {
+func (r *request) complete(value jsontext.Value) jsontext.Value {
 	if !r.stateless {
 		return value
 	}
@@ -203,4 +203,9 @@ func (r renderer) complete(value jsontext.Value) jsontext.Value {
 	meta.Set(protocolPrefix+"serverInfo", r.serverInfo())
 	o.Set("_meta", meta.Encode())
 	return o.Encode()
+}
+
+// passed is a result as it stands in the response: the audit log has the digest of that.
+func (r *request) passed(value jsontext.Value) jsontext.Value {
+	return jsonrpc.OneLine(r.complete(value))
 }

@@ -29,6 +29,9 @@ func rendered(h *Handler, method string, stateless, streaming bool, res result, 
 		x.out.Open()
 		rec.Body.Reset()
 	}
+	if res.forwarded {
+		res.value = x.passed(res.value)
+	}
 	renderer{x}.render(res, err)
 	return rec
 }
@@ -40,7 +43,8 @@ func TestEveryAnswerIsRenderedInOnePlace(t *testing.T) {
 	h := newWorld(t, nil).handler
 	h.Log = slog.New(slog.DiscardHandler)
 	secret := errors.New("a private cause")
-	held := &notApproved{&approval.Request{ID: "apr_1", State: approval.Pending, ExpiresAt: time.Unix(1_800_000_000, 0)}, "https://proxy.example/approvals/apr_1"}
+	waiting := &approval.Request{ID: "apr_1", State: approval.Pending, ExpiresAt: time.Unix(1_800_000_000, 0)}
+	held := &notApproved{waiting, approvalResult(waiting, "https://proxy.example/approvals/apr_1")}
 	for name, c := range map[string]struct {
 		res       result
 		err       error

@@ -28,6 +28,9 @@ func IsRecordID[T ~string | ~[]byte](s T) bool {
 
 // boundedRecords is what may be stored of all: at most [MaxRecords] ids that are ids.
 func boundedRecords(all []Records) []Records {
+	if areBounded(all) {
+		return all
+	}
 	var kept []Records
 	room := MaxRecords
 	for _, r := range all {
@@ -39,6 +42,19 @@ func boundedRecords(all []Records) []Records {
 		kept = append(kept, Records{Class: bounded(r.Class, maxText), Object: bounded(r.Object, maxText), IDs: ids})
 	}
 	return kept
+}
+
+// areBounded reports whether all may be stored as they are, as most may.
+func areBounded(all []Records) bool {
+	room := MaxRecords
+	for _, r := range all {
+		room -= len(r.IDs)
+		if room < 0 || len(r.IDs) == 0 || bounded(r.Class, maxText) != r.Class || bounded(r.Object, maxText) != r.Object ||
+			slices.ContainsFunc(r.IDs, func(id string) bool { return !IsRecordID(id) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // appendRecords writes the member records, which is left out if there are none.

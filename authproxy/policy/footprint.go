@@ -26,6 +26,7 @@ func refuse(text string) *refusal { return &refusal{text} }
 // footprint is what one call does and reaches, as far as its arguments tell.
 type footprint struct {
 	class        Class
+	records      []Record       // that the arguments name, or that are made
 	objects      []string       // known objects, distinct, in their usual spelling
 	opaque       bool           // also reaches objects that cannot be determined
 	fields       []field        // fields reached
@@ -72,6 +73,11 @@ func (f *footprint) reach(object string) {
 	if f.first(field{object: strings.ToLower(object)}) {
 		f.objects = append(f.objects, spelling(object))
 	}
+}
+
+// record adds a record of an object. One that is made has no id yet.
+func (f *footprint) record(c Class, object, id string) {
+	f.records = append(f.records, Record{c, object, id})
 }
 
 // first reports whether something is reached for the first time.

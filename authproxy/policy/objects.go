@@ -106,11 +106,13 @@ func reachRecord(c Class) func(arguments) (footprint, *refusal) {
 		if refused != nil {
 			return f, refused
 		}
+		id := ""
 		if c != Create {
-			if refused := a.recordID(object); refused != nil {
+			if id, refused = a.recordID(object); refused != nil {
 				return f, refused
 			}
 		}
+		f.record(c, object, id)
 		return a.write(f, c, []string{object})
 	}
 }
@@ -123,9 +125,11 @@ func reachRelated(c Class) func(arguments) (footprint, *refusal) {
 		if refused != nil {
 			return f, refused
 		}
-		if refused := a.recordID(object); refused != nil {
+		id, refused := a.recordID(object)
+		if refused != nil {
 			return f, refused
 		}
+		f.record(Read, object, id)
 		path, refused := a.required("relationship-path")
 		if refused != nil {
 			return f, refused
@@ -255,14 +259,14 @@ func (a arguments) sobject() (string, *refusal) {
 	return spelling(object), nil
 }
 
-// recordID checks the id parameter against the grammar of ids and, for standard
-// objects, against the key prefix of the object.
-func (a arguments) recordID(object string) *refusal {
+// recordID returns the id parameter, checked against the grammar of ids and, for
+// standard objects, against the key prefix of the object.
+func (a arguments) recordID(object string) (string, *refusal) {
 	id, refused := a.required("id")
 	if refused != nil {
-		return refused
+		return "", refused
 	}
-	return checkID(object, id)
+	return id, checkID(object, id)
 }
 
 func checkID(object, id string) *refusal {

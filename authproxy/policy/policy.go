@@ -40,6 +40,8 @@ type Decision struct {
 	// Objects are the sObjects that the call reaches, sorted, in their usual
 	// spelling; [UnknownObject] stands for those that cannot be determined.
 	Objects []string
+	// Records are those of them that the arguments name, and those that the call makes.
+	Records []Record
 	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
 	// Rules are counted from 1. It never holds arguments.
 	Reason string
@@ -58,6 +60,13 @@ type Decision struct {
 	Version string
 }
 
+// Record is one record that a call touches.
+type Record struct {
+	Class  Class  // what is done with it: where a relationship leads from it, it is read
+	Object string // API name
+	ID     string // empty: it is made, and its id is in the answer
+}
+
 // textDenied is all that a caller learns about a denial by rules.
 const textDenied = "This call is not allowed with these arguments by the rules of your organization."
 
@@ -65,7 +74,7 @@ const textDenied = "This call is not allowed with these arguments by the rules o
 // cannot read; deciding takes at most some milliseconds whatever the arguments.
 func (p *Policy) Decide(who Principal, call Call) Decision {
 	f, refused := p.footprint(call)
-	d := Decision{Effect: Deny, Rule: -1, Class: f.class, Objects: f.names(), Version: p.Version()}
+	d := Decision{Effect: Deny, Rule: -1, Class: f.class, Objects: f.names(), Records: f.records, Version: p.Version()}
 	if refused != nil {
 		d.Reason = "arguments refused: " + refused.text
 		if d.Hidden = !p.Visible(who, call.Tool); !d.Hidden {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -201,7 +202,7 @@ func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 
 	d = confirmWrites.Decide(rep, call("deleteSobjectRecord", account))
 	want = Decision{
-		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Approvers: "role:approver", Quorum: 1,
+		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Records: []Record{{Delete, "Account", "001xx000003DGb1AAG"}}, Approvers: "role:approver", Quorum: 1,
 		Reason: "rule 4 (confirm tools deleteSobjectRecord)", Version: confirmWrites.Version(),
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
@@ -355,6 +356,38 @@ func TestHostedName(t *testing.T) {
 	} {
 		if got := HostedName(base + path); got != want {
 			t.Errorf("%s: %s, expected %s", path, got, want)
+		}
+	}
+}
+
+// What a call is asked to change is known before it is made.
+func TestU5DecisionNamesRecords(t *testing.T) {
+	t.Parallel()
+	const id = "001xx000003DGb1AAG"
+	rest := func(method, path string) Call {
+		return call("dispatch", fmt.Sprintf(`{"method":%q,"url":"/services/data/v64.0/%s","body":{}}`, method, path))
+	}
+	for name, c := range map[string]struct {
+		call Call
+		want []Record
+	}{
+		"query":          {soqlCall("SELECT Id FROM Account WHERE Id = '" + id + "'"), nil},
+		"create":         {call("createSobjectRecord", `{"sobject-name":"account","body":{"Name":"A","OwnerId":"005xx000001Sv6AAAS"}}`), []Record{{Create, "Account", ""}}},
+		"update":         {call("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Name":"A"}}`), []Record{{Update, "Account", id}}},
+		"delete":         {call("deleteSobjectRecord", `{"sobject-name":"Account","id":"`+id[:15]+`"}`), []Record{{Delete, "Account", id[:15]}}},
+		"related":        {call("getRelatedRecords", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Contacts"}`), []Record{{Read, "Account", id}}},
+		"update related": {call("updateRelatedRecord", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Owner","body":{"Title":"A"}}`), []Record{{Read, "Account", id}}},
+		"refused":        {call("deleteSobjectRecord", `{"sobject-name":"Contact","id":"`+id+`"}`), nil},
+		"rest read":      {rest("GET", "sobjects/Account/"+id), nil}, // with a body it is nobody knows what
+		"rest create":    {rest("POST", "sobjects/Account"), []Record{{Create, "Account", ""}}},
+		"rest update":    {rest("PATCH", "sobjects/Account/"+id), []Record{{Update, "Account", id}}},
+		"rest related":   {rest("PATCH", "sobjects/Account/"+id+"/Owner"), []Record{{Read, "Account", id}}},
+		"rest delete":    {call("dispatch", `{"method":"DELETE","url":"/services/data/v64.0/sobjects/Account/`+id+`"}`), []Record{{Delete, "Account", id}}},
+		"rest composite": {rest("POST", "composite"), nil},
+		"unknown tool":   {call("closeCase", `{"id":"`+id+`"}`), nil},
+	} {
+		if diff := cmp.Diff(c.want, given(allow()).Decide(rep, c.call).Records); diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
 	}
 }

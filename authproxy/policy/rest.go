@@ -111,7 +111,10 @@ func (r *request) sobjects(path []string) (footprint, *refusal) {
 	}
 	f.class, f.opaqueFields, f.rows = c, false, 0
 	targets := []string{object}
-	if len(path) > 2 {
+	if len(path) == 2 {
+		f.record(c, object, path[1])
+	} else {
+		f.record(Read, object, path[1])
 		var refused *refusal
 		if targets, refused = f.follow(object, strings.Join(path[2:], "/")); refused != nil {
 			return f, refused
@@ -142,6 +145,7 @@ func (r *request) collection(f footprint, object string) (footprint, *refusal) {
 		f.class = Read
 	case r.method == "POST":
 		f.class = Create
+		f.record(Create, object, "")
 	case r.method == "DELETE":
 		f.class = Delete
 		return f, nil

@@ -26,7 +26,8 @@
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
 // [sfmcp-proxy/authproxy/audit] (what happened, in a chain that shows tampering), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
-// end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for, and
+// end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for,
+// [sfmcp-proxy/mcpforward/records] reads for the audit log what an answer gives away, and
 // [sfmcp-proxy/mcpforward/stream] writes answers as JSON or as an event stream.
 //
 // [sfmcp-proxy/authproxy/access] knows who may use what: servers, orgs, groups, blocks, the

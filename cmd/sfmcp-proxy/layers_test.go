@@ -40,6 +40,7 @@ var layer = map[string]int{
 	"authproxy/approval":  2,
 	"authproxy/audit":     2,
 	"mcpforward/limit":    2,
+	"mcpforward/records":  2,
 	"mcpforward/stream":   2,
 	"mcpforward/upstream": 2,
 

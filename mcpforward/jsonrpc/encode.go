@@ -44,10 +44,22 @@ func Encode(m *Message) []byte {
 }
 
 func (m *Message) appendValue(b []byte, v jsontext.Value) []byte {
-	if m.sound && bytes.IndexByte(v, '\n') < 0 && bytes.IndexByte(v, '\r') < 0 {
+	if m.sound && isOneLine(v) {
 		return append(b, v...)
 	}
 	return appendNormal(b, v)
+}
+
+// OneLine returns v as [Encode] writes it in a message of [Forward].
+func OneLine(v jsontext.Value) jsontext.Value {
+	if isOneLine(v) {
+		return v
+	}
+	return normal(v)
+}
+
+func isOneLine(v jsontext.Value) bool {
+	return bytes.IndexByte(v, '\n') < 0 && bytes.IndexByte(v, '\r') < 0
 }
 
 // Canonical returns the form of v that digests are taken of: RFC 8785 (members

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -21,13 +22,17 @@ type auditRow struct {
 	Result  string `col:"RESULT" fit:"cut"`
 	About   string `col:"ABOUT" fit:"cut,id"`
 	Request string `col:"REQUEST"`
+	Rows    string `col:"ROWS" fit:"drop"`
 	Why     string `col:"WHY" fit:"cut,drop"`
 }
 
 // newAuditRow makes a line for people: the name they know, the record if there is one, and why
 // if there is a why.
 func newAuditRow(e audit.Entry) auditRow {
-	row := auditRow{shortTime(e.At), e.Seq, e.Actor.String(), string(e.Action), string(e.Outcome), about(e), e.RequestID, cmp.Or(e.Reason, e.Rule)}
+	row := auditRow{shortTime(e.At), e.Seq, e.Actor.String(), string(e.Action), string(e.Outcome), about(e), e.RequestID, "", cmp.Or(e.Reason, e.Rule)}
+	if e.Rows != nil {
+		row.Rows = strconv.FormatInt(*e.Rows, 10)
+	}
 	if e.Username != "" && e.Actor == actor.User(e.Subject) {
 		row.Who = e.Username
 	}
@@ -40,11 +45,14 @@ func newAuditRow(e audit.Entry) auditRow {
 	return row
 }
 
-// about is what an entry tells of: the records that a call names, else the person whom
-// somebody else did something to, else its object.
+// about is what an entry tells of: the records that were read, made or changed, or that a
+// call names, else the person whom somebody else did something to, else its object.
 func about(e audit.Entry) string {
+	if len(e.Records) > 0 && len(e.Records[0].IDs) > 0 {
+		return counted(e.Records[0].IDs[0], e.RecordsTotal)
+	}
 	if ids := recordsIn(e.Arguments); len(ids) > 0 {
-		return counted(ids)
+		return counted(ids[0], int64(len(ids)))
 	}
 	if e.Subject != "" && e.Actor != actor.User(e.Subject) {
 		return cmp.Or(e.Username, e.Subject)
@@ -55,11 +63,12 @@ func about(e audit.Entry) string {
 	return ""
 }
 
-func counted(ids []string) string {
-	if len(ids) > 1 {
-		return fmt.Sprintf("%s +%d", ids[0], len(ids)-1)
+// counted is the first of so many ids, and how many others there are.
+func counted(first string, all int64) string {
+	if all > 1 {
+		return fmt.Sprintf("%s +%d", first, all-1)
 	}
-	return ids[0]
+	return first
 }
 
 // recordsIn are the Salesforce ids that arguments consist of, in the order of their names.

@@ -3,10 +3,14 @@ package listing
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/policy"
@@ -72,5 +76,30 @@ func TestDecisionOutsideTheServersGroups(t *testing.T) {
 	table, lines := printed(t, func(p Printer) error { return p.Decision(d) })
 	if !strings.HasPrefix(table, "DENY\n") || !strings.Contains(table, "listed:  false") || !strings.Contains(lines, `"rule":0`) {
 		t.Errorf("%s%s", table, lines)
+	}
+}
+
+// What left and what was made stands in the table where there is room, and in JSON always.
+func TestU5EntriesShowRecords(t *testing.T) {
+	t.Parallel()
+	const first, second = "001xx000003DGb1AAG", "003xx000004TmiQAAS"
+	query := audit.Entry{Seq: 7, Actor: actor.User("005xx000001Sv6AAAS"), Action: audit.ToolCall, Tool: "soqlQuery", Outcome: audit.OK, Rows: new(int64(250)), RecordsTotal: 251,
+		AnswerDigest: strings.Repeat("a", 64), Records: []audit.Records{{Class: "read", Object: "Account", IDs: []string{first}}, {Class: "read", Object: "Contact", IDs: []string{second}}}}
+	empty := audit.Entry{Seq: 8, Actor: query.Actor, Action: audit.ToolCall, Tool: "soqlQuery", Outcome: audit.OK, Rows: new(int64(0))}
+	create := audit.Entry{Seq: 9, Actor: query.Actor, Action: audit.ToolCall, Tool: "createSobjectRecord", Outcome: audit.OK, RecordsTotal: 1,
+		Records: []audit.Records{{Class: "create", Object: "Account", IDs: []string{first}}}}
+	table, lines := printed(t, func(p Printer) error {
+		p.Width = 160
+		return p.Entries(func(each func(audit.Entry) error) error { return errors.Join(each(query), each(empty), each(create)) })
+	})
+	for _, want := range []string{`(?m)^TIME .* ABOUT .* ROWS`, `(?m) 7 .* ` + first + ` \+250 .* 250 +-$`, `(?m) 8 .* 0 +-$`, `(?m) 9 .* ` + first + ` +- +- +-$`} {
+		if !regexp.MustCompile(want).MatchString(table) {
+			t.Errorf("no %s in\n%s", want, table)
+		}
+	}
+	for _, want := range []string{`"rows":250`, `"records_total":251`, `"answer_digest":"aaaa`, `"records":[{"class":"read","object":"Account","ids":["` + first + `"]}`, `"rows":0`, `"class":"create"`} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("no %s in %s", want, lines)
+		}
 	}
 }

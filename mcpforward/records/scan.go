@@ -1,0 +1,174 @@
+package records
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// scanner reads the tokens of JSON that somebody has checked, or of JSON inside of a string
+// of such JSON, up to the quote that ends it. Of the latter it refuses what it cannot read
+// without writing it out.
+type scanner struct {
+	b      []byte
+	i      int  // the next byte
+	quoted bool // it stands inside of a string: a quote of the text is \", a backslash \\
+	bad    bool // this cannot be read so
+}
+
+// span is where a token is in b, without its quotes.
+type span struct{ from, to int }
+
+func (s *scanner) text(at span) []byte { return s.b[at.from:at.to] }
+
+func (s *scanner) fail() { s.bad = true }
+
+// peek returns the next byte that is not white space, 0 at the end. A quote is '"' in
+// either form.
+func (s *scanner) peek() byte {
+	for s.i < len(s.b) {
+		switch c := s.b[s.i]; {
+		case c == ' ' || c == '\n' || c == '\t' || c == '\r':
+			s.i++
+		case !s.quoted || c != '\\' && c != '"':
+			return c
+		case c == '"' || s.i+1 == len(s.b):
+			return 0
+		case s.b[s.i+1] == 'n' || s.b[s.i+1] == 't' || s.b[s.i+1] == 'r':
+			s.i += 2
+		case s.b[s.i+1] == '"':
+			return '"'
+		default:
+			return '\\' // not JSON, or written out of the ordinary
+		}
+	}
+	return 0
+}
+
+// take passes over the next byte if it is c.
+func (s *scanner) take(c byte) bool {
+	if s.peek() != c {
+		return false
+	}
+	s.i++
+	return true
+}
+
+// string passes over a string, at whose quote the scanner stands.
+func (s *scanner) string() span {
+	if s.quoted {
+		return s.quotedString()
+	}
+	s.i++
+	begin, quote := s.i, -1
+	for {
+		if quote < s.i { // none, or it was escaped
+			n := bytes.IndexByte(s.b[min(s.i, len(s.b)):], '"')
+			if n < 0 {
+				s.fail()
+				return span{}
+			}
+			quote = s.i + n
+		}
+		n := bytes.IndexByte(s.b[s.i:quote], '\\')
+		if n < 0 {
+			s.i = quote + 1
+			return span{begin, quote}
+		}
+		s.i += n + 2
+	}
+}
+
+// quotedString is the same inside of a string.
+func (s *scanner) quotedString() span {
+	s.i += 2
+	begin := s.i
+	for !s.bad {
+		n := bytes.IndexByte(s.b[s.i:], '\\')
+		if n < 0 || s.i+n+1 >= len(s.b) || bytes.IndexByte(s.b[s.i:s.i+n], '"') >= 0 {
+			s.fail()
+			break
+		}
+		s.i += n + 2
+		switch s.b[s.i-1] {
+		case '"':
+			return span{begin, s.i - 2}
+		case '\\':
+			s.escaped()
+		case '/':
+		case 'u':
+			if s.ordinary() {
+				s.fail()
+			}
+		default: // a control character, which no string has
+			s.fail()
+		}
+	}
+	return span{}
+}
+
+// escaped passes over what a backslash of the text escapes.
+func (s *scanner) escaped() {
+	if s.i < len(s.b) && s.b[s.i] == '\\' {
+		s.i++
+		if s.i < len(s.b) && s.b[s.i] == 'u' {
+			s.fail()
+		}
+	} else if s.i < len(s.b) && s.b[s.i] == '"' { // the text ends here
+		s.fail()
+	}
+	s.i = min(s.i+1, len(s.b))
+}
+
+// ordinary reports whether the four digits that come next stand for a character that would
+// be read otherwise if it were not written so: a quote, a backslash, or what names and ids
+// consist of.
+func (s *scanner) ordinary() bool {
+	if s.i+4 > len(s.b) {
+		return true
+	}
+	r, err := strconv.ParseUint(string(s.b[s.i:s.i+4]), 16, 32)
+	return err != nil || r < ' ' || r == '"' || r == '\\' || r == '/' || r == '_' || r < 0x80 && isAlphanumeric(byte(r))
+}
+
+// word passes over a number, true, false or null.
+func (s *scanner) word() span {
+	begin := s.i
+	for s.i < len(s.b) {
+		if c := s.b[s.i]; !isAlphanumeric(c) && c != '-' && c != '+' && c != '.' {
+			break
+		}
+		s.i++
+	}
+	if s.i == begin {
+		s.fail()
+	}
+	return span{begin, s.i}
+}
+
+// skip passes over the value that comes next, however deep it is.
+func (s *scanner) skip() {
+	for depth := 0; !s.bad; {
+		switch c := s.peek(); c {
+		case '{', '[':
+			depth++
+			s.i++
+		case '}', ']':
+			depth--
+			s.i++
+		case ',', ':':
+			s.i++
+			continue // within an object or array: the scanner stood at a value
+		case '"':
+			s.string()
+		default:
+			s.word()
+		}
+		if depth <= 0 {
+			return
+		}
+	}
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9'
+}
