@@ -21,11 +21,12 @@ const MaxSize = 1 << maxLevel
 
 // Frontier is the right edge of a tree: the roots of the full subtrees that its records
 // make up, from which the root follows and to which records are appended. The zero value is
-// the empty tree. A copy is a tree of its own. It is not safe for concurrent use.
+// the empty tree. A copy is a tree of its own, and two are equal if they are of the same
+// records. It is not safe for concurrent use.
 type Frontier struct {
 	size int64
 	// roots has at l the root of the full subtree of 2^l records that is not yet part of a
-	// larger one. It counts only where bit l of size is set.
+	// larger one: where bit l of size is set. The others are zero.
 	roots [maxLevel + 1]tlog.Hash
 }
 
@@ -37,7 +38,7 @@ func (f *Frontier) AppendHash(hash tlog.Hash) {
 	// Each trailing set bit of the size is a subtree that this record completes.
 	level := bits.TrailingZeros64(^uint64(f.size))
 	for l := range level {
-		hash = tlog.NodeHash(f.roots[l], hash)
+		hash, f.roots[l] = tlog.NodeHash(f.roots[l], hash), tlog.Hash{}
 	}
 	f.roots[level] = hash
 	f.size++
