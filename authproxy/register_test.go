@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +15,6 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/client"
-	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -187,18 +188,44 @@ func TestAS36RegistrationSwitchedOff(t *testing.T) {
 	}
 }
 
-// No address that a registration names is ever asked.
+// No address that a registration names is ever connected to, whoever makes the connection
+// and by whatever protocol: what is counted are connections, not requests that were
+// understood.
 func TestAS37RegistrationFetchesNothing(t *testing.T) {
 	t.Parallel()
-	site := clientdoctest.Start(t)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var connections atomic.Int32
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			connections.Add(1)
+			conn.Close()
+		}
+	}()
 	f := startDynamic(t)
-	u := site.URL(clientdoctest.Address, "/x")
-	id := f.registered(t, strings.ReplaceAll(`{"redirect_uris":["`+testRedirect+`"],"client_name":"C","jwks_uri":"U","logo_uri":"U","client_uri":"U","tos_uri":"U","policy_uri":"U",
-		"sector_identifier_uri":"U","request_uris":["U","http://169.254.169.254/"],"initiate_login_uri":"U","software_statement":"eyJhbGciOiJub25lIn0.e30."}`, "U", u))
-	page := f.openConsent(t, f.browser(), "client_id", id)
-	f.tokens(t, f.codeForm(f.code(t, "client_id", id), "client_id", id))
-	if site.Hits("/x") != 0 || strings.Contains(page.Body, u) {
-		t.Errorf("%d requests; shown: %t", site.Hits("/x"), strings.Contains(page.Body, u))
+	for _, scheme := range []string{"https", "http"} {
+		u := scheme + "://" + listener.Addr().String() + "/x"
+		id := f.registered(t, strings.ReplaceAll(`{"redirect_uris":["`+testRedirect+`"],"client_name":"C","jwks_uri":"U","logo_uri":"U","client_uri":"U","tos_uri":"U","policy_uri":"U",
+			"sector_identifier_uri":"U","request_uris":["U","http://169.254.169.254/"],"initiate_login_uri":"U","backchannel_logout_uri":"U","frontchannel_logout_uri":"U",
+			"backchannel_client_notification_endpoint":"U","software_statement":"eyJhbGciOiJub25lIn0.e30."}`, "U", u))
+		page := f.openConsent(t, f.browser(), "client_id", id)
+		f.tokens(t, f.codeForm(f.code(t, "client_id", id), "client_id", id))
+		if strings.Contains(page.Body, u) {
+			t.Error("an address that nobody looked at is shown")
+		}
+	}
+	listener.Close()
+	<-closed
+	if n := connections.Load(); n != 0 {
+		t.Errorf("%d connections", n)
 	}
 }
 

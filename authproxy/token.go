@@ -95,7 +95,9 @@ func (s endpoints) hasLogin(ctx context.Context, g *grant.Grant) (bool, error) {
 }
 
 // refuseTokens records a refusal and makes it one that the client is told (RFC 6749
-// 5.2). A replay has ended its grant already; what hangs on it follows.
+// 5.2). A replay has ended its grant already; what hangs on it follows. Everything else can
+// be asked for again and again, by guesses of somebody who has nothing and by a client that
+// never stops.
 func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form url.Values, err error) error {
 	client := form.Get("client_id")
 	if replay, ok := errors.AsType[*grant.ReplayError](err); ok {
@@ -106,20 +108,19 @@ func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form u
 		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}
 	}
 	refused := &oauthError{cause: err}
-	record, reason := s.record, ""
+	reason := ""
 	switch {
 	case errors.Is(err, grant.ErrNoLogin):
-		record, reason = s.recordRefusal, "login_lost" // some clients ask on and on
+		reason = "login_lost"
 		refused.code, refused.description = invalidGrant, "the Salesforce login is over: authorize again, or sign in at "+s.issuer+"/account"
 	case errors.Is(err, grant.ErrInvalidGrant):
-		record = s.recordRefusal // perhaps a guess of somebody who has nothing
 		refused.code, refused.description = invalidGrant, "the code or token is not valid for this client: authorize again"
 	case errors.Is(err, grant.ErrInvalidTarget):
 		refused.code, refused.description = invalidTarget, "this resource was not granted"
 	case errors.Is(err, grant.ErrInvalidScope):
 		refused.code, refused.description = invalidScope, "this scope was not granted"
 	case errors.Is(err, grant.ErrTooOften): // of a token that is good: a dead one is told so however often it comes (AV-05)
-		record, reason = s.recordRefusal, "too_often"
+		reason = "too_often"
 		refused.status, refused.retry = http.StatusTooManyRequests, time.Minute
 		refused.code, refused.description = temporarilyUnavailable, "too many refreshes of this connection: use the access token until it expires"
 	default:
@@ -130,6 +131,6 @@ func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form u
 		g := of.Grant
 		entry.Org, entry.Subject, entry.Username, entry.Grant, entry.Server = g.Org, g.Subject, g.Username, g.ID, g.Server
 	}
-	record(ctx, entry)
+	s.recordRefusal(ctx, entry)
 	return refused
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,8 +200,9 @@ func TestFW10ContentTypes(t *testing.T) {
 	}
 }
 
-// raw sends bytes as they are and returns the status lines that come back.
-func (c *client) raw(request string) []string {
+// raw sends bytes as they are and returns the statuses that come back: it waits for as many
+// as are expected, and a moment for more, or until the proxy closes the connection.
+func (c *client) raw(request string, expected int) (statuses []string) {
 	c.t.Helper()
 	conn, err := net.Dial("tcp", c.server.Listener.Addr().String())
 	if err != nil {
@@ -210,17 +212,28 @@ func (c *client) raw(request string) []string {
 	if _, err := io.WriteString(conn, request); err != nil {
 		c.t.Fatal(err)
 	}
-	conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond)) // some of these connections stay open
-	all, _ := io.ReadAll(conn)
-	var statuses []string
-	for scan := bufio.NewScanner(strings.NewReader(string(all))); scan.Scan(); {
-		if strings.HasPrefix(scan.Text(), "HTTP/1.1 ") {
-			statuses = append(statuses, scan.Text())
+	for answers := bufio.NewReader(conn); ; {
+		wait := time.Minute
+		if len(statuses) >= expected {
+			wait = 300 * time.Millisecond
 		}
+		conn.SetReadDeadline(time.Now().Add(wait))
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			return statuses
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			c.t.Errorf("reading the body of an answer: %v", err)
+		}
+		resp.Body.Close()
+		statuses = append(statuses, strconv.Itoa(resp.StatusCode))
 	}
-	return statuses
 }
 
+// FW-12: of every way in which two parsers could see different requests, one is seen or
+// none. A way is refused with exactly these answers and reaches nobody; a connection that is
+// closed without a word would look the same as one that the proxy never read. What follows a
+// body in chunks on the same connection is the edge's to drop (TestFW12OtherProtocols…).
 func TestFW12Smuggling(t *testing.T) {
 	t.Parallel()
 	c := rep(newWorld(t, nil))
@@ -229,22 +242,43 @@ func TestFW12Smuggling(t *testing.T) {
 		return "POST /mcp/sales HTTP/1.1\r\nHost: " + c.server.Listener.Addr().String() + "\r\nAuthorization: Bearer " + c.token +
 			"\r\nMcp-Session-Id: " + c.session + "\r\nContent-Type: application/json\r\n" + more + "\r\n"
 	}
-	for what, request := range map[string]string{
-		"CL and TE":        head(fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n", len(body))) + "0\r\n\r\n" + body,
-		"obfuscated TE":    head("Transfer-Encoding: xchunked\r\n") + body,
-		"duplicate CL":     head(fmt.Sprintf("Content-Length: 5\r\nContent-Length: %d\r\n", len(body))) + body,
-		"bare LF in chunk": head("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x;a\nb\r\n", len(body)) + body + "\r\n0\r\n\r\n",
-		"h2c upgrade":      head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n"),
+	whole := head(fmt.Sprintf("Content-Length: %d\r\n", len(body))) + body
+	chunk := func(extension string) string {
+		return head("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("%x%s\r\n", len(body), extension) + body + "\r\n0\r\n\r\n"
+	}
+	for what, try := range map[string]struct {
+		request string
+		want    string // the statuses, in order
+		reaches int    // calls that reach Salesforce
+	}{
+		"as it should be":      {whole, "200", 1},
+		"in chunks":            {chunk(""), "200", 1},
+		"one after another":    {whole + whole, "200 200", 2},
+		"CL and TE":            {head(fmt.Sprintf("Content-Length: %d\r\nTransfer-Encoding: chunked\r\n", len(body))) + "0\r\n\r\n" + body, "400", 0},
+		"TE and CL":            {head("Transfer-Encoding: chunked\r\nContent-Length: 4\r\n") + fmt.Sprintf("%x\r\n", len(body)) + body + "\r\n0\r\n\r\n", "200", 1}, // the length is not looked at (RFC 9112 6.3)
+		"obfuscated TE":        {head("Transfer-Encoding: xchunked\r\n") + body, "501", 0},
+		"TE with a space":      {head("Transfer-Encoding : chunked\r\n") + body, "400", 0},
+		"two TE":               {head("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n") + body, "501", 0},
+		"TE of several":        {head("Transfer-Encoding: gzip, chunked\r\n") + body, "501", 0},
+		"folded TE":            {strings.Replace(chunk(""), "Encoding: ", "Encoding:\r\n ", 1), "200", 1}, // one line, as of old (RFC 9112 5.2)
+		"duplicate CL":         {head(fmt.Sprintf("Content-Length: 5\r\nContent-Length: %d\r\n", len(body))) + body, "400", 0},
+		"CL with a sign":       {head(fmt.Sprintf("Content-Length: +%d\r\n", len(body))) + body, "400", 0},
+		"CL in a list":         {head(fmt.Sprintf("Content-Length: %d, 5\r\n", len(body))) + body, "400", 0},
+		"short CL":             {head("Content-Length: 5\r\n") + body, "400", 0},
+		"bare LF in chunk":     {chunk(";a\nb"), "400", 0},
+		"chunk of no size":     {head("Transfer-Encoding: chunked\r\n") + "\r\n" + body + "\r\n0\r\n\r\n", "400", 0},
+		"chunk size of a sign": {head("Transfer-Encoding: chunked\r\n") + fmt.Sprintf("+%x\r\n", len(body)) + body + "\r\n0\r\n\r\n", "400", 0},
+		"two hosts":            {strings.Replace(whole, "Host:", "Host: evil.example\r\nHost:", 1), "400", 0},
+		"h2c upgrade":          {head("Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 0\r\n"), "400", 0},
+		"HTTP/2 in the clear":  {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "404", 0},
 	} {
-		for _, status := range c.raw(request) {
-			if !strings.HasPrefix(status, "HTTP/1.1 4") && !strings.HasPrefix(status, "HTTP/1.1 501") {
-				t.Errorf("%s: %s", what, status)
-			}
-		}
-		if got := c.forwarded(); len(got) > 1 {
-			t.Errorf("%s: reached Salesforce %d times", what, len(got))
-		}
 		c.sim.ForgetRequests(salesforcesim.RequestFilter{})
+		if got := strings.Join(c.raw(try.request, len(strings.Fields(try.want))), " "); got != try.want {
+			t.Errorf("%s: answers %q, want %q", what, got, try.want)
+		}
+		if got := c.forwarded(); len(got) != try.reaches {
+			t.Errorf("%s: reached Salesforce %d times, want %d", what, len(got), try.reaches)
+		}
 	}
 }
 
@@ -302,10 +336,9 @@ func TestFW15PathAndQuery(t *testing.T) {
 	}
 	n := w.reached()
 	for _, line := range []string{"GET http://evil.example/ HTTP/1.1", "POST http://evil.example/mcp/sales HTTP/1.1", "POST /mcp/sales/../../services/data HTTP/1.1"} {
-		for _, status := range c.raw(line + "\r\nHost: " + c.server.Listener.Addr().String() + "\r\nAuthorization: Bearer " + c.token + "\r\nContent-Length: 0\r\n\r\n") {
-			if !strings.HasPrefix(status, "HTTP/1.1 4") {
-				t.Errorf("%s: %s", line, status)
-			}
+		request := line + "\r\nHost: " + c.server.Listener.Addr().String() + "\r\nAuthorization: Bearer " + c.token + "\r\nContent-Length: 0\r\n\r\n"
+		if got := c.raw(request, 1); len(got) != 1 || got[0][0] != '4' {
+			t.Errorf("%s: %v", line, got)
 		}
 	}
 	if w.reached() != n {

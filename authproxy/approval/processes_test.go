@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
@@ -13,26 +14,30 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// processes are two stores on one database, as of two replicas, to be asked in turn.
-func processes(t *testing.T) (first *Store, d *db.DB, ask func(n int, f func(i int, s *Store))) {
+// pair is two stores on one database, each with its own handles, as two processes have them.
+func pair(t *testing.T, now func() time.Time) (stores [2]*Store, d *db.DB) {
 	t.Helper()
 	url, keys := dbtest.URL(t), t.TempDir()+"/keys"
 	if err := seal.CreateKeyFile(keys); err != nil {
 		t.Fatal(err)
 	}
-	var stores []*Store
-	for range 2 {
+	for i := range stores {
 		ring, err := seal.LoadKeyRing(keys)
 		if err != nil {
 			t.Fatal(err)
 		}
 		d = dbtest.OpenURL(t, url)
-		s, err := New(Config{DB: d, Ring: ring, Lifetime: lifetime, PendingPerUser: 3})
-		if err != nil {
+		if stores[i], err = New(Config{DB: d, Ring: ring, Lifetime: lifetime, Now: now, PendingPerUser: 3}); err != nil {
 			t.Fatal(err)
 		}
-		stores = append(stores, s)
 	}
+	return stores, d
+}
+
+// processes are two stores on one database, as of two replicas, to be asked in turn.
+func processes(t *testing.T) (first *Store, d *db.DB, ask func(n int, f func(i int, s *Store))) {
+	t.Helper()
+	stores, d := pair(t, nil)
 	return stores[0], d, func(n int, f func(int, *Store)) {
 		var all sync.WaitGroup
 		for i := range n {

@@ -5,28 +5,31 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/actor"
 )
 
-// Approve, deny, expire, void and two spenders race for one request. Whatever wins,
-// the request ends in one state that agrees with what each caller was told, and at
-// most one caller may forward the call.
+// Approve, deny, expire, void and two spenders race for one request, in two processes.
+// Whatever wins, the request ends in one state that agrees with what each caller was told,
+// and at most one caller may forward the call.
 func TestAP16Race(t *testing.T) {
 	t.Parallel()
-	s, c := newStore(t)
+	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	stores, _ := pair(t, c.now)
 	seen := map[State]int{}
 	for round := range 500 {
+		s, other := stores[round%2], stores[1-round%2]
 		b := binding(fmt.Sprint("round ", round))
 		r := submit(t, s, b)
 		var spends, approvals, denials, voids, expiries atomic.Int32
 		moves := []func(){
 			func() { count(&approvals, second(s.Decide(t.Context(), r.ID, true, actor.User("rep")))) },
-			func() { count(&denials, second(s.Decide(t.Context(), r.ID, false, actor.User("rep")))) },
+			func() { count(&denials, second(other.Decide(t.Context(), r.ID, false, actor.User("rep")))) },
 			func() { count(&spends, second(s.Spend(t.Context(), b))) },
-			func() { count(&spends, second(s.Spend(t.Context(), b))) },
+			func() { count(&spends, second(other.Spend(t.Context(), b))) },
 			func() {
-				n, err := s.Void(t.Context(), VoidFilter{GrantID: b.GrantID}, "connection revoked")
+				n, err := other.Void(t.Context(), VoidFilter{GrantID: b.GrantID}, "connection revoked")
 				if err != nil {
 					t.Error(err)
 				}

@@ -24,7 +24,7 @@ var (
 	// usedID is an id of the table wherever it stands.
 	usedID = regexp.MustCompile(`\b(?:(?:SR|M)-[A-Z]{2}-[0-9]{1,2}|(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)-[0-9]{2}|[DG][0-9]{1,2}a?)\b`)
 	// namedIDs are the ids at the beginning of a test's name: TestUI09UI14PageHeaders.
-	namedIDs = regexp.MustCompile(`^Test((?:(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)[0-9]{2}|[CGS][0-9]{1,2})+)[A-Z]`)
+	namedIDs = regexp.MustCompile(`^Test((?:(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)[0-9]{2}|[CGSU][0-9]{1,2})+)[A-Z]`)
 	oneID    = regexp.MustCompile(`([A-Z]+)([0-9]+)`)
 	// threatRow is a row with an id: id, what, what stops it, test.
 	threatRow = regexp.MustCompile(`(?m)^\| ([A-Z][A-Za-z0-9-]*[0-9]a?) \| (.*) \| (.*) \| (.*) \|$`)
