@@ -16,7 +16,6 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy": 5,
 	"examples/bench":  5, // measures the program beside others; a program itself
 
-
 	// They serve the command alone, and do not know the product.
 	"cmd/sfmcp-proxy/demonstration": 4,
 	"cmd/sfmcp-proxy/doctor":        4,
