@@ -53,24 +53,36 @@ func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, pag
 	if err != nil {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
-	var body bytes.Buffer
-	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page,
-		Stopped: s.stopped(ctx), Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
-	if err := pageTemplates[h.Template].Execute(&body, v); err != nil {
-		return fmt.Errorf("rendering page %s: %w", h.Template, err)
+	body, err := s.body(ctx, status, page)
+	if err != nil {
+		return err
 	}
-	header := w.Header()
-	setCommonHeaders(header)
-	header.Set("Content-Security-Policy", policy)
-	header.Set("Permissions-Policy", permissions)
-	header.Set("Cache-Control", "no-store")
-	header.Set("Content-Type", "text/html; charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	setPageHeaders(w.Header(), policy, body.Len())
 	w.WriteHeader(status)
 	if _, err := body.WriteTo(w); err != nil {
 		return fmt.Errorf("writing page %s: %w", h.Template, err)
 	}
 	return nil
+}
+
+// body is a page in the layout.
+func (s Site) body(ctx context.Context, status int, page Page) (*bytes.Buffer, error) {
+	h, body := page.page(), &bytes.Buffer{}
+	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page,
+		Stopped: s.stopped(ctx), Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
+	if err := pageTemplates[h.Template].Execute(body, v); err != nil {
+		return nil, fmt.Errorf("rendering page %s: %w", h.Template, err)
+	}
+	return body, nil
+}
+
+func setPageHeaders(h http.Header, policy string, length int) {
+	setCommonHeaders(h)
+	h.Set("Content-Security-Policy", policy)
+	h.Set("Permissions-Policy", permissions)
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(length))
 }
 
 //go:embed assets/style.css

@@ -52,9 +52,11 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 	if err != nil {
 		return nil, err
 	}
-	p := &process{config: c, log: log, edge: edge.New(edge.Config{
+	p := &process{config: c, log: log}
+	p.edge = edge.New(edge.Config{
 		TrustedProxies: trusted, RequestBytes: int64(c.Limits.RequestBytes), Connections: c.Limits.Connections, Log: log,
-	})}
+		Unable: func(w http.ResponseWriter, r *http.Request, status int) { p.current.Load().unable.answer(w, r, status) },
+	})
 	first, err := openProduct(ctx, c, p.edge)
 	if err != nil {
 		return nil, err

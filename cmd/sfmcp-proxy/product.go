@@ -34,6 +34,7 @@ type product struct {
 	pages         *console.Console
 	forward       *mcpforward.Handler
 	routes        http.Handler
+	unable        *unable
 
 	requests edge.InFlight // that are answered here
 	sweepers []func(context.Context) error
@@ -56,6 +57,9 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		return nil, errors.Join(err, p.close())
 	}
 	p.routes = p.table()
+	if p.unable, err = newUnable(p.site(), p.overTLS()); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
 	p.sweepers = []func(context.Context) error{
 		p.grants.Sweep,
 		p.clients.Sweep,

@@ -23,7 +23,7 @@ func (p *product) table() http.Handler {
 	r.MethodNotAllowedHandler = edge.MethodNotAllowed(r, p.message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request."))
 	tooMany := p.message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
 	r.Use(func(next http.Handler) http.Handler { return p.edge.LimitSources(next, tooMany) })
-	return ui.Headers(strings.HasPrefix(p.config.PublicURL, "https:"), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	return ui.Headers(p.overTLS(), http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		// /mcp/{server} is asked for more than all else together; some clients end it with a slash.
 		if server, ok := strings.CutPrefix(strings.TrimSuffix(req.URL.EscapedPath(), "/"), "/mcp/"); ok && server != "" && !strings.Contains(server, "/") {
 			p.forward.ServeHTTP(w, req)
@@ -32,3 +32,6 @@ func (p *product) table() http.Handler {
 		r.ServeHTTP(w, req)
 	}))
 }
+
+// overTLS says that people and clients reach this place by https alone.
+func (p *product) overTLS() bool { return strings.HasPrefix(p.config.PublicURL, "https:") }

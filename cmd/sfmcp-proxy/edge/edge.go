@@ -23,6 +23,9 @@ type Config struct {
 	// 30 s.
 	WriteTime time.Duration
 	Log       *slog.Logger
+	// Unable answers a request that is refused because there is too much to do (503), or whose
+	// handler panicked (500). It must cost little and ask nothing of others. nil: plain text.
+	Unable func(w http.ResponseWriter, r *http.Request, status int)
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -46,6 +49,11 @@ func New(c Config) *Edge {
 	c.WriteTime = cmp.Or(c.WriteTime, defaultWriteTime)
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Unable == nil {
+		c.Unable = func(w http.ResponseWriter, _ *http.Request, status int) {
+			http.Error(w, http.StatusText(status), status)
+		}
 	}
 	e := &Edge{Config: c, Metrics: newMetrics(), sources: c.TrustedProxies,
 		signIns: newSourceLimit(SignInsPerSecond, SignInBurst), registrations: newSourceLimit(RegistrationsPerSecond, RegistrationBurst)}

@@ -35,7 +35,7 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 			if p != nil && p != http.ErrAbortHandler {
 				e.Panicked(r.Context(), p)
 				if rec.status == 0 {
-					http.Error(rec, "internal error", http.StatusInternalServerError)
+					e.Unable(rec, r, http.StatusInternalServerError)
 					p = nil
 				}
 			}
@@ -49,12 +49,12 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 			}
 		}()
 		if e.load.full() {
-			e.refuse(rec, "load")
+			e.refuse(rec, r, "load")
 			return
 		}
 		network := e.sources.network(r.RemoteAddr)
 		if !e.load.admit(network) {
-			e.refuse(rec, "source")
+			e.refuse(rec, r, "source")
 			return
 		}
 		defer e.load.release(network)
@@ -63,10 +63,10 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 }
 
 // refuse answers a request that there is no room for.
-func (e *Edge) refuse(w http.ResponseWriter, limit string) {
+func (e *Edge) refuse(w http.ResponseWriter, r *http.Request, limit string) {
 	e.Metrics.limited.WithLabelValues(limit).Inc()
 	w.Header().Set("Retry-After", "1")
-	http.Error(w, "too much to do at the moment", http.StatusServiceUnavailable)
+	e.Unable(w, r, http.StatusServiceUnavailable)
 }
 
 // Panicked notes a panic. The stack goes to the log, its values do not: a panic's text
