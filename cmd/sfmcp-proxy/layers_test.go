@@ -16,6 +16,9 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy": 5,
 	"examples/bench":  5, // measures the program beside others; a program itself
 
+	// Checks the audit log for those who do not trust it: imports nothing of ours.
+	"examples/verifier": 0,
+
 	// They serve the command alone, and do not know the product.
 	"cmd/sfmcp-proxy/demonstration": 4,
 	"cmd/sfmcp-proxy/doctor":        4,
