@@ -1,10 +1,6 @@
 package config
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -15,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"sfmcp-proxy/authproxy/audit/tree"
 )
 
 // maxCheckpoints is how many places signed checkpoints may go to.
@@ -89,8 +87,8 @@ func (v *validator) checkpoint(key string, place Checkpoint) {
 		v.s3(key+".s3", place.S3)
 	case "witness":
 		v.remote(key+".witness", place.Witness)
-		if err := witnessKey(place.Key); err != nil {
-			v.add(key+".key", err.Error(), "the witness's verifier key, NAME+HASH+KEY")
+		if _, err := tree.WitnessKey(place.Key); err != nil {
+			v.add(key+".key", quote(place.Key)+" ("+err.Error()+")", "the witness's verifier key, NAME+ID+KEY")
 		}
 	}
 }
@@ -184,27 +182,6 @@ func (v *validator) s3(key string, s S3) {
 	default:
 		v.add(key+".object_lock", quote(s.ObjectLock), "governance or compliance")
 	}
-}
-
-// witnessKey checks a verifier key for cosignatures (C2SP tlog-cosignature: key types 4 and 6).
-func witnessKey(text string) error {
-	name, rest, _ := strings.Cut(text, "+")
-	hash, encoded, _ := strings.Cut(rest, "+")
-	key, err := base64.StdEncoding.DecodeString(encoded)
-	if name == "" || strings.ContainsFunc(name, unicode.IsSpace) || err != nil || len(key) < 33 {
-		return errors.New("no verifier key")
-	}
-	if sum := sha256.Sum256(append([]byte(name+"\n"), key...)); fmt.Sprintf("%08x", binary.BigEndian.Uint32(sum[:])) != hash {
-		return errors.New("a verifier key whose hash is wrong")
-	}
-	switch {
-	case key[0] == 4 && len(key) == 33: // Ed25519
-	case key[0] == 6: // ML-DSA-44: may be asked, cannot be checked here yet
-		return errors.New("a key of ML-DSA-44, which this version cannot check")
-	default:
-		return errors.New("a key that is not for cosignatures")
-	}
-	return nil
 }
 
 // checkpoints notes places that protect less than they seem to.

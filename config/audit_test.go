@@ -79,6 +79,19 @@ func TestCheckpointPlaces(t *testing.T) {
 	if len(c.Audit.Checkpoints) != 7 || c.Audit.Checkpoints[0].File != "/mnt/elsewhere/" || !strings.HasSuffix(c.Audit.Checkpoints[1].File, "/other/checkpoint") || c.Audit.Checkpoints[4].S3.ObjectLockDays != 400 {
 		t.Errorf("%+v", c.Audit.Checkpoints)
 	}
+	all, err := c.Audit.Places(CheckpointParts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var named []string
+	for _, place := range all {
+		named = append(named, place.String())
+	}
+	want := []string{"file /mnt/elsewhere/", "file " + c.Audit.Checkpoints[1].File, "URL https://keep.example.com/checkpoints/", "URL http://127.0.0.1:8081/checkpoint",
+		"bucket audit.acme/proxy/a", "bucket audit", "witness witness.example.com"}
+	if diff := cmp.Diff(want, named); diff != "" {
+		t.Error(diff)
+	}
 	var out strings.Builder
 	if err := c.Write(&out); err != nil {
 		t.Fatal(err)

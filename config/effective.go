@@ -18,7 +18,7 @@ import (
 func (c *Config) Write(w io.Writer) error {
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
-	if err := enc.Encode(tree(reflect.ValueOf(*c))); err != nil {
+	if err := enc.Encode(asYAML(reflect.ValueOf(*c))); err != nil {
 		return fmt.Errorf("printing configuration: %w", err)
 	}
 	return enc.Close()
@@ -29,8 +29,8 @@ func (c *Config) Write(w io.Writer) error {
 // otherwise.
 var absent = []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
 
-// tree turns a value into YAML nodes, in the order of the struct's fields.
-func tree(v reflect.Value) *yaml.Node {
+// asYAML turns a value into YAML nodes, in the order of the struct's fields.
+func asYAML(v reflect.Value) *yaml.Node {
 	switch x := v.Interface().(type) {
 	case time.Duration:
 		return text(shortDuration(x))
@@ -43,7 +43,7 @@ func tree(v reflect.Value) *yaml.Node {
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
 			value := v.Field(i)
-			child := tree(value)
+			child := asYAML(value)
 			switch {
 			case field.Tag.Get("secret") == "password":
 				child = text(withoutPassword(value.String()))
@@ -58,7 +58,7 @@ func tree(v reflect.Value) *yaml.Node {
 	case reflect.Slice:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := range v.Len() {
-			n.Content = append(n.Content, tree(v.Index(i)))
+			n.Content = append(n.Content, asYAML(v.Index(i)))
 		}
 		if v.Len() == 0 || v.Type().Elem().Kind() == reflect.String {
 			n.Style = yaml.FlowStyle

@@ -17,6 +17,11 @@
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
 // [sfmcp-proxy/authproxy/party] says which network addresses are one party.
+// [sfmcp-proxy/authproxy/audit/logfile] keeps numbered records in files that only grow,
+// [sfmcp-proxy/authproxy/audit/postings] finds them again,
+// [sfmcp-proxy/authproxy/audit/tree] proves what is in them, and its signed checkpoints go to
+// places out of reach ([sfmcp-proxy/authproxy/audit/publish]) and to witnesses
+// ([sfmcp-proxy/authproxy/audit/witness]).
 // [sfmcp-proxy/authproxy/ui] draws pages.
 //
 // On these stand the parts that store something: [sfmcp-proxy/authproxy/client] (which

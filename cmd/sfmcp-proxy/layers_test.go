@@ -81,6 +81,9 @@ var layer = map[string]int{
 	// Finds records of the audit log's files; a leaf below the files themselves.
 	"authproxy/audit/postings": 0,
 
+	// Carries checkpoints of the audit log away, whatever they say.
+	"authproxy/audit/publish": 0,
+
 	// The tree over the audit log, which a reader of the log has without the rest of us.
 	"authproxy/audit/tree":    0,
 	"authproxy/audit/witness": 1, // asks others to cosign its checkpoints
