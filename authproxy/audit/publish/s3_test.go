@@ -186,7 +186,7 @@ func motoKey(t *testing.T, address string) (id, secret string) {
 	return made.ID, made.Secret
 }
 
-func TestS3OfOtherPeople(t *testing.T) {
+func TestBucketOfOtherPeople(t *testing.T) {
 	t.Parallel()
 	address, id, secret := moto(t)
 	client := &http.Client{Transport: &http.Transport{}}
