@@ -30,6 +30,12 @@ func TestStop(t *testing.T) {
 	if got, err := f.StopMode(ctx); err == nil || got != StopAll {
 		t.Errorf("without the row: %v, %v; want all and an error", got, err)
 	}
+	if _, err := f.db.Writes.Exec(`INSERT INTO stops (name, value, changed_at, changed_by) VALUES ('other', 'off', 0, '')`); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.StopMode(ctx); err == nil || got != StopAll {
+		t.Errorf("with a row of another name: %v, %v; want all and an error", got, err)
+	}
 }
 
 // D13: what another process stops is stopped here within a second, though this one

@@ -19,6 +19,9 @@ var layer = map[string]int{
 	// Checks the audit log for those who do not trust it: imports nothing of ours.
 	"examples/verifier": 0,
 
+	// Breaks the product to see its tests fail; it reads source and imports none of it.
+	"examples/mutants": 0,
+
 	// They serve the command alone, and do not know the product.
 	"cmd/sfmcp-proxy/demonstration": 4,
 	"cmd/sfmcp-proxy/doctor":        4,

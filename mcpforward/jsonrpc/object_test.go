@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -101,6 +102,18 @@ func TestEncodePanicsOnInvalidValue(t *testing.T) {
 	Encode(Request(jsontext.Value("1"), "m", jsontext.Value(`{"a":secret}`)))
 }
 
+// What goes into an event stream stands in one line, whatever white space it came with.
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[string]string{
+		`{"a":1}`: `{"a":1}`, "{\n\"a\": 1}": `{"a":1}`, "{\r\"a\": \"b c\"}": `{"a":"b c"}`, "[1,\r\n 2]": `[1,2]`, `{ "a" : 1 }`: `{ "a" : 1 }`,
+	} {
+		if got := string(OneLine(jsontext.Value(v))); got != want {
+			t.Errorf("%q: %q, want %q", v, got, want)
+		}
+	}
+}
+
 func TestMessageKinds(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -111,9 +124,10 @@ func TestMessageKinds(t *testing.T) {
 		{Request(nil, "m", nil), "notification"},
 		{Reply(jsontext.Value("1"), jsontext.Value("{}")), "response"},
 		{Failure(nil, ParseError, "no"), "response"},
+		{Failure(jsontext.Value("1"), ParseError, "no"), "response"},
 	} {
 		got := map[bool]string{tt.m.IsRequest(): "request", tt.m.IsNotification(): "notification", tt.m.IsResponse(): "response"}
-		if got[true] != tt.want {
+		if kinds := []bool{tt.m.IsRequest(), tt.m.IsNotification(), tt.m.IsResponse()}; got[true] != tt.want || got[false] == "" || !slices.Equal(kinds, []bool{tt.want == "request", tt.want == "notification", tt.want == "response"}) {
 			t.Errorf("%s is a %s, want %s", Encode(tt.m), got[true], tt.want)
 		}
 	}

@@ -104,7 +104,7 @@ func TestWaitingForATurnEnds(t *testing.T) {
 func TestAV04RefusalsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBudgets(Limits{CallsPerMinute: 1, ConcurrentCalls: 1}, Limits{})
-		var took [refusalsHeld + 50]time.Duration
+		var took [150]time.Duration // 100 of them are held back
 		begun := time.Now()
 		var asking sync.WaitGroup
 		for i := range took {
