@@ -124,7 +124,7 @@ func isLoop(n ast.Node, stack []ast.Node) bool {
 // returned makes the mutants of a return: no error, or the other verdict.
 func (f *finder) returned(n *ast.ReturnStmt, stack []ast.Node) {
 	results := resultsOf(stack)
-	if len(results) != len(n.Results) {
+	if len(results) != len(n.Results) || f.passesOn(stack) {
 		return // named results, or a call with several
 	}
 	for i, x := range n.Results {
@@ -138,6 +138,16 @@ func (f *finder) returned(n *ast.ReturnStmt, stack []ast.Node) {
 			f.add("verdict", x, "true")
 		}
 	}
+}
+
+// passesOn says whether a statement stands in a check that only passes on an error of the
+// machinery.
+func (f *finder) passesOn(stack []ast.Node) bool {
+	if len(stack) < 2 {
+		return false
+	}
+	check, ok := stack[len(stack)-2].(*ast.IfStmt)
+	return ok && f.machineError(check)
 }
 
 // machineCall says whether an expression is a call whose error is one of the machinery.
