@@ -1,14 +1,11 @@
 package console
 
 import (
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
-
-	"sfmcp-proxy/authproxy/access"
 )
 
 // D15: what a signed-in person asks for is bounded, over all browsers and pages; others and
@@ -47,30 +44,5 @@ func TestD15PagesOfAPersonAreBounded(t *testing.T) {
 	s.now = s.now.Add(time.Minute)
 	if got := a.get("/account"); got.status != http.StatusOK {
 		t.Errorf("a minute later: %d", got.status)
-	}
-}
-
-// The people who are known are bounded, and those who ask too often stay known.
-func TestD15BudgetsOfPeopleAreBounded(t *testing.T) {
-	t.Parallel()
-	b, now := newBudgets(), time.Unix(1e9, 0)
-	busy := access.Person{Org: "acme", Subject: "busy"}
-	for range 10 {
-		for i := range knownPeople / 2 {
-			b.admits(access.Person{Org: "acme", Subject: fmt.Sprint(i, now)}, now)
-		}
-		for range pagesAtOnce {
-			b.admits(busy, now)
-		}
-		now = now.Add(time.Second)
-		if len(b.people) > 2*knownPeople {
-			t.Fatalf("%d are known", len(b.people))
-		}
-	}
-	for range pagesPerSecond {
-		b.admits(busy, now)
-	}
-	if b.admits(busy, now) {
-		t.Error("who asks too often was forgotten")
 	}
 }

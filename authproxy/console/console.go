@@ -14,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -44,10 +45,17 @@ type Config struct {
 	Log *slog.Logger     // nil: slog.Default
 }
 
+// What a signed-in person may ask for, over all browsers: a page costs a few reads of the
+// database, and a decision an entry of the audit log. People do not come near it.
+const (
+	pagesAtOnce    = 120
+	pagesPerSecond = 2
+)
+
 // Console serves the pages.
 type Console struct {
 	Config
-	budgets *budgets
+	budgets *party.Budgets[access.Person]
 }
 
 // New returns the pages of c, or an error that names what is missing.
@@ -62,7 +70,7 @@ func New(c Config) (*Console, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Console{Config: c, budgets: newBudgets()}, nil
+	return &Console{Config: c, budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce)}, nil
 }
 
 // Mount adds the pages to r.
@@ -130,7 +138,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 // current is the session of the browser, if its user has a page left of his budget.
 func (c *Console) current(w http.ResponseWriter, r *http.Request) (*ui.Session, error) {
 	s, err := c.Sessions.Current(r)
-	if err == nil && !c.budgets.admits(access.Person{Org: s.Org, Subject: s.Subject}, c.Now()) {
+	if err == nil && !c.budgets.Admits(access.Person{Org: s.Org, Subject: s.Subject}, c.Now()) {
 		w.Header().Set("Retry-After", "60")
 		return nil, errTooMany
 	}

@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"sfmcp-proxy/authproxy/party"
 )
 
 // Config is what [New] needs. Log, RequestBytes and Connections must be set.
@@ -40,8 +42,8 @@ type Edge struct {
 	sources       sources
 	load          load
 	ids           requestIDs
-	signIns       *sourceLimit
-	registrations *sourceLimit
+	signIns       *party.Budgets[netip.Prefix]
+	registrations *party.Budgets[netip.Prefix]
 }
 
 // New returns the way in. It listens to nothing yet.
@@ -56,7 +58,7 @@ func New(c Config) *Edge {
 		}
 	}
 	e := &Edge{Config: c, Metrics: newMetrics(), sources: c.TrustedProxies,
-		signIns: newSourceLimit(SignInsPerSecond, SignInBurst), registrations: newSourceLimit(RegistrationsPerSecond, RegistrationBurst)}
+		signIns: party.NewBudgets[netip.Prefix](SignInsPerSecond, SignInBurst), registrations: party.NewBudgets[netip.Prefix](RegistrationsPerSecond, RegistrationBurst)}
 	e.Metrics.gauge("sfmcp_http_requests_in_flight", "Requests that are being answered on the public listener.",
 		func() float64 { return float64(e.load.Count()) })
 	return e

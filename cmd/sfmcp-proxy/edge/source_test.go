@@ -31,59 +31,29 @@ func TestRS22ForwardedFor(t *testing.T) {
 // AV-03: one address cannot fill the store of open sign-ins, and others go on.
 func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
 	t.Parallel()
-	s, now := newSourceLimit(SignInsPerSecond, SignInBurst), time.Now()
+	e, now := newEdge(t, nil), time.Now()
 	admitted := 0
 	for range 2 * SignInBurst {
-		if s.admits("192.0.2.1", now) {
+		if admits(e.signIns, "192.0.2.1", now) {
 			admitted++
 		}
 	}
 	if admitted != SignInBurst {
 		t.Errorf("%d admitted at once, want %d", admitted, SignInBurst)
 	}
-	if !s.admits("192.0.2.2", now) {
+	if !admits(e.signIns, "192.0.2.2", now) {
 		t.Error("another address is refused")
 	}
 	for i := range 34 * SignInBurst { // one network has 65,536 of these
-		if s.admits(fmt.Sprintf("2001:db8:0:%x::%x", i%34, i), now) != (i < SignInBurst) {
+		if admits(e.signIns, fmt.Sprintf("2001:db8:0:%x::%x", i%34, i), now) != (i < SignInBurst) {
 			t.Fatalf("number %d of a /48 from 34 networks of /64", i)
 		}
 	}
-	if !s.admits("2001:db8:1::1", now) {
+	if !admits(e.signIns, "2001:db8:1::1", now) {
 		t.Error("another network is refused")
 	}
-	if !s.admits("192.0.2.1", now.Add(time.Second)) {
+	if !admits(e.signIns, "192.0.2.1", now.Add(time.Second)) {
 		t.Error("a second later it is still refused")
-	}
-}
-
-// S4: however many addresses come, those that flood are not forgotten.
-func TestS4AddressTablesKeepTheBusy(t *testing.T) {
-	t.Parallel()
-	s, now := newSourceLimit(SignInsPerSecond, SignInBurst), time.Now()
-	busy := []string{"192.0.2.1", "192.0.2.2", "2001:db8::1"}
-	for _, source := range busy {
-		for range SignInBurst {
-			s.admits(source, now)
-		}
-	}
-	for i := range 5 * knownParties {
-		if !s.admits(fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255), now) {
-			t.Fatalf("address %d is refused", i)
-		}
-	}
-	for i := range 5 * knownParties {
-		if !s.admits(fmt.Sprintf("2001:db8:%x::1", i+1), now) {
-			t.Fatalf("network %d is refused", i)
-		}
-	}
-	for _, source := range busy {
-		if s.admits(source, now) {
-			t.Errorf("%s was forgotten", source)
-		}
-	}
-	if len(s.limiters) > knownParties {
-		t.Errorf("%d are remembered", len(s.limiters))
 	}
 }
 

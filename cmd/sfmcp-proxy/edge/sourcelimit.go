@@ -4,24 +4,11 @@ import (
 	"io"
 	"net/http"
 	"net/netip"
-	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/party"
 )
-
-// sourceLimit bounds what each party (package party) may begin. Nobody is known yet at that
-// point, and each sign-in or registration leaves a row and perhaps an audit entry behind.
-type sourceLimit struct {
-	perSecond rate.Limit
-	burst     int
-
-	mu       sync.Mutex
-	limiters map[netip.Prefix]*rate.Limiter
-}
 
 // What one party may begin.
 const (
@@ -34,49 +21,14 @@ const (
 	// unused ones after a day.
 	RegistrationsPerSecond = 1. / 12
 	RegistrationBurst      = 30
-
-	// knownParties are remembered at a time, a MiB or two. Beyond that the one with most left of
-	// its budget is forgotten, of sampledParties that chance chooses: who floods stays known,
-	// however many others come.
-	knownParties   = 10_000
-	sampledParties = 64
 )
 
-func newSourceLimit(perSecond rate.Limit, burst int) *sourceLimit {
-	return &sourceLimit{perSecond: perSecond, burst: burst, limiters: map[netip.Prefix]*rate.Limiter{}}
-}
-
-// admits takes one from the budget of the address's party. What is no address is one party.
-func (s *sourceLimit) admits(source string, now time.Time) bool {
+// admits takes one from the budget of the address's party. Nobody is known yet at that
+// point, and each sign-in or registration leaves a row and perhaps an audit entry behind. What
+// is no address is one party.
+func admits(b *party.Budgets[netip.Prefix], source string, now time.Time) bool {
 	address, _ := netip.ParseAddr(source)
-	of := party.Of(address)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	limiter, known := s.limiters[of]
-	if !known {
-		if len(s.limiters) >= knownParties {
-			s.forgetOne(now)
-		}
-		limiter = rate.NewLimiter(s.perSecond, s.burst)
-		s.limiters[of] = limiter
-	}
-	return limiter.AllowN(now, 1)
-}
-
-// forgetOne forgets whom it costs least to forget: whoever has all of his budget is admitted
-// as if he had never come. s.mu is held.
-func (s *sourceLimit) forgetOne(now time.Time) {
-	var idlest netip.Prefix
-	most, looked := -1., 0
-	for p, limiter := range s.limiters { // in an order of chance
-		if left := limiter.TokensAt(now); left > most {
-			idlest, most = p, left
-		}
-		if looked++; looked == sampledParties {
-			break
-		}
-	}
-	delete(s.limiters, idlest)
+	return b.Admits(party.Of(address), now)
 }
 
 // LimitSources refuses a party that begins too many sign-ins, with the answer tooMany,
@@ -86,7 +38,7 @@ func (e *Edge) LimitSources(next, tooMany http.Handler) http.Handler {
 		source := audit.OriginOf(r.Context()).Source
 		switch r.URL.Path {
 		case "/oauth/register":
-			if !e.registrations.admits(source, e.Now()) {
+			if !admits(e.registrations, source, e.Now()) {
 				e.Metrics.limited.WithLabelValues("registration").Inc()
 				w.Header().Set("Retry-After", "60")
 				w.Header().Set("Content-Type", "application/json")
@@ -95,7 +47,7 @@ func (e *Edge) LimitSources(next, tooMany http.Handler) http.Handler {
 				return
 			}
 		case "/oauth/authorize", "/signin":
-			if !e.signIns.admits(source, e.Now()) {
+			if !admits(e.signIns, source, e.Now()) {
 				e.Metrics.limited.WithLabelValues("sign_in").Inc()
 				w.Header().Set("Retry-After", "60")
 				tooMany.ServeHTTP(w, r)
