@@ -21,6 +21,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
+	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/tunnel"
 )
 
@@ -44,6 +45,7 @@ const (
 	failureTime  = time.Minute
 	maxFailures  = 4096
 	maxFetches   = 8 // at a time, of all hosts
+	partyFetches = 2 // of them for one party that asks, so that none can use up all
 	freshMin     = time.Minute
 	freshDefault = time.Hour
 	freshMax     = 24 * time.Hour
@@ -74,6 +76,7 @@ type Fetcher struct {
 	http     *http.Client
 	shared   singleflight.Group // fetches under way, by address
 	slots    chan struct{}
+	turns    *party.Turns[netip.Prefix]
 	failures *lru.Cache[string, failure]
 }
 
@@ -97,7 +100,7 @@ func New(c Config) *Fetcher {
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	f := &Fetcher{config: c, slots: make(chan struct{}, maxFetches), failures: failures}
+	f := &Fetcher{config: c, slots: make(chan struct{}, maxFetches), turns: party.NewTurns[netip.Prefix](partyFetches), failures: failures}
 	f.direct = &net.Dialer{Timeout: fetchTime, Resolver: resolver(c.Resolver), ControlContext: f.admit}
 	f.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -216,8 +219,35 @@ func (f *Fetcher) Keys(ctx context.Context, uri string) (body []byte, fresh time
 	return a.body, a.fresh, err
 }
 
-// get fetches a URL once for all who ask at the same time. A caller who leaves does
-// not end it for the others.
+type partyKey struct{}
+
+// For returns a context in which documents are fetched for a network address, in its text
+// form. Whatever is none is one party.
+func For(ctx context.Context, source string) context.Context {
+	address, _ := netip.ParseAddr(source)
+	return context.WithValue(ctx, partyKey{}, party.Of(address))
+}
+
+// slot waits until a fetch may begin, for its party, if there is one, and for all. A party
+// waits for its own turn first, so that its waiting takes no place from others.
+func (f *Fetcher) slot(ctx context.Context) (done func(), err error) {
+	turn := func() {}
+	if of, ok := ctx.Value(partyKey{}).(netip.Prefix); ok {
+		if turn, err = f.turns.Take(ctx, of); err != nil {
+			return nil, err
+		}
+	}
+	select {
+	case f.slots <- struct{}{}:
+		return func() { <-f.slots; turn() }, nil
+	case <-ctx.Done():
+		turn()
+		return nil, ctx.Err()
+	}
+}
+
+// get fetches a URL once for all who ask at the same time: it is the party's who asked first.
+// A caller who leaves does not end it for the others.
 func (f *Fetcher) get(ctx context.Context, address string, limit int, check func([]byte) error) (answer, error) {
 	if err := f.Allowed(address); err != nil {
 		return answer{}, err
@@ -228,12 +258,11 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int, check func
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
 		defer cancel()
-		select {
-		case f.slots <- struct{}{}:
-			defer func() { <-f.slots }()
-		case <-ctx.Done():
+		done, err := f.slot(ctx)
+		if err != nil {
 			return answer{}, fmt.Errorf("%w: too many fetches are under way", ErrUnavailable)
 		}
+		defer done()
 		a, err := f.fetch(ctx, address, limit)
 		if err == nil {
 			if bad := check(a.body); bad != nil {

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -291,6 +292,48 @@ func TestAS44FetchesAreBounded(t *testing.T) {
 	wait.Wait()
 	if most != maxFetches {
 		t.Errorf("%d fetches at a time, want at most %d", most, maxFetches)
+	}
+}
+
+// D15: one network, of however many addresses, has two fetches at a time; another one is
+// served beside it.
+func TestD15FetchesOfANetworkAreBounded(t *testing.T) {
+	t.Parallel()
+	site := clientdoctest.Start(t)
+	f := fetcher(site)
+	var now, most atomic.Int64
+	release := make(chan struct{})
+	var wait sync.WaitGroup
+	for i := range 20 {
+		path := fmt.Sprintf("/c%d", i)
+		site.Handle(path, func(w http.ResponseWriter, r *http.Request) {
+			if n := now.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			<-release
+			now.Add(-1)
+			jsonStatus(w, 200, document(site.URL(clientdoctest.Address, r.URL.Path)))
+		})
+		wait.Go(func() {
+			_, _, err := f.Document(For(t.Context(), fmt.Sprintf("2001:db8:1:%x::1", i)), site.URL(clientdoctest.Address, path))
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for now.Load() < partyFetches {
+		time.Sleep(time.Millisecond)
+	}
+	site.Handle("/other", func(w http.ResponseWriter, r *http.Request) {
+		jsonStatus(w, 200, document(site.URL(clientdoctest.Address, r.URL.Path)))
+	})
+	if _, _, err := f.Document(For(t.Context(), "2001:db8:2::1"), site.URL(clientdoctest.Address, "/other")); err != nil {
+		t.Errorf("another network meanwhile: %v", err)
+	}
+	close(release)
+	wait.Wait()
+	if most.Load() != partyFetches {
+		t.Errorf("%d fetches of one network at a time, want %d", most.Load(), partyFetches)
 	}
 }
 

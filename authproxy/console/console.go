@@ -50,12 +50,18 @@ type Config struct {
 const (
 	pagesAtOnce    = 120
 	pagesPerSecond = 2
+
+	// pagesUnderWay is how many are answered at a time; the next ones wait for pageWait. A page
+	// of a large call is a few MiB, which are held until the browser has taken them.
+	pagesUnderWay = 4
+	pageWait      = 10 * time.Second
 )
 
 // Console serves the pages.
 type Console struct {
 	Config
 	budgets *party.Budgets[access.Person]
+	turns   *party.Turns[access.Person]
 }
 
 // New returns the pages of c, or an error that names what is missing.
@@ -70,7 +76,7 @@ func New(c Config) (*Console, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Console{Config: c, budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce)}, nil
+	return &Console{Config: c, budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce), turns: party.NewTurns[access.Person](pagesUnderWay)}, nil
 }
 
 // Mount adds the pages to r.
@@ -107,12 +113,27 @@ func (c *Console) signedIn(f handler) http.Handler {
 			return
 		}
 		if err == nil {
-			err = f(w, r, v)
+			err = c.inTurn(f)(w, r, v)
 		}
 		if err != nil {
 			c.fail(w, r, v, err)
 		}
 	})
+}
+
+// inTurn lets f answer when its person has fewer pages under way than may be.
+func (c *Console) inTurn(f handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		waiting, cancel := context.WithTimeout(r.Context(), pageWait)
+		defer cancel()
+		done, err := c.turns.Take(waiting, access.Person{Org: v.session.Org, Subject: v.session.Subject})
+		if err != nil {
+			w.Header().Set("Retry-After", "10")
+			return errTooMany
+		}
+		defer done()
+		return f(w, r, v)
+	}
 }
 
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {

@@ -11,6 +11,8 @@
 // another matter ([Sources]): there the question is who has most of them. A /24 is what can
 // be rented whole for little, so the /24 with most rows is asked to give way first, and of
 // its addresses again the one with most: a neighbour of the flood keeps what he has.
+//
+// [Budgets] bound what a party begins in a time, [Turns] what it has under way at a time.
 package party
 
 import "net/netip"

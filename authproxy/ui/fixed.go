@@ -2,7 +2,6 @@ package ui
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"html/template"
 	"io"
@@ -24,8 +23,7 @@ const placeOfID = "ID-OF-THIS-REQUEST"
 // Fix renders a page in advance. The page's own request id is not used.
 func (s Site) Fix(status int, page MessagePage) (*Fixed, error) {
 	page.RequestID = placeOfID
-	s.Stopped = nil
-	body, err := s.body(context.Background(), status, page)
+	body, err := s.body(NothingStopped, status, page)
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,14 @@ func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, pag
 	if err != nil {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
-	body, err := s.body(ctx, status, page)
+	stopped := s.stopped(ctx) // which may take time, and needs no turn
+	done, ok := s.slot(ctx)
+	if !ok {
+		refuseRendering(w)
+		return nil
+	}
+	body, err := s.body(stopped, status, page)
+	done()
 	if err != nil {
 		return err
 	}
@@ -66,10 +73,10 @@ func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, pag
 }
 
 // body is a page in the layout.
-func (s Site) body(ctx context.Context, status int, page Page) (*bytes.Buffer, error) {
+func (s Site) body(stopped Stopped, status int, page Page) (*bytes.Buffer, error) {
 	h, body := page.page(), &bytes.Buffer{}
 	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page,
-		Stopped: s.stopped(ctx), Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
+		Stopped: stopped, Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
 	if err := pageTemplates[h.Template].Execute(body, v); err != nil {
 		return nil, fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}

@@ -15,6 +15,8 @@ type Site struct {
 	// Stopped says what the kill switch stops at the moment; nil: nothing. Where that cannot
 	// be found out, it is [NothingStopped]: pages do not claim what is not known.
 	Stopped func(context.Context) Stopped
+
+	turns chan struct{} // to render, in tests; nil: those of the process
 }
 
 // Stopped is what the kill switch stops, as pages tell it.
