@@ -40,7 +40,7 @@ func Read(structured, content jsontext.Value, c Call) Found {
 	r.arguments()
 	if structured != nil {
 		r.w.scanner = scanner{b: structured}
-		r.walk(false)
+		r.walk()
 	}
 	if !r.told {
 		r.blocks(content)
@@ -119,7 +119,7 @@ func (r *reader) block(content []byte, i int) int {
 	r.w.scanner = scanner{b: content, i: i + 1, quoted: true}
 	begins := r.w.peek()
 	isJSON := begins == '{' || begins == '[' || begins == '\\' // or so it may be, once it is written out
-	if isJSON && r.walk(true) {
+	if isJSON && r.walk() {
 		return r.w.i + 1
 	}
 	s := scanner{b: content, i: i}
@@ -127,7 +127,7 @@ func (r *reader) block(content []byte, i int) int {
 	if isJSON {
 		if text, err := jsontext.AppendUnquote(nil, content[i:s.i]); err == nil {
 			r.w.scanner = scanner{b: text}
-			r.walk(false)
+			r.walk()
 		}
 	}
 	return s.i
@@ -135,14 +135,14 @@ func (r *reader) block(content []byte, i int) int {
 
 // walk reads the one value that the walker's text is and takes over what it found. It
 // reports false if the text cannot be read so.
-func (r *reader) walk(quoted bool) bool {
+func (r *reader) walk() bool {
 	w := &r.w
 	w.tally = tally{}
 	if begins := w.peek(); begins != '{' && begins != '[' {
 		return false
 	}
 	w.value(anywhere, 0)
-	if end := w.peek(); w.bad || end != 0 || quoted && (w.i >= len(w.b) || w.b[w.i] != '"') {
+	if w.peek() != 0 || w.bad {
 		return false
 	}
 	r.told = r.told || w.counted || w.names > 0 || w.done > 0 || w.refused > 0

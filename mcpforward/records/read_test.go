@@ -87,9 +87,12 @@ var shapes = map[string]struct {
 	"Data 360":              {`{"data":[["a",1],["b",2]],"rowCount":2,"done":true,"metadata":{}}`, Call{Class: policy.Read}, counted(2)},
 	"data of something":     {`{"data":[["a",1],["b",2]]}`, Call{Class: policy.Read}, Found{}},
 
-	"create":             {`{"id":"` + account + `","success":true,"errors":[]}`, Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Account"}}}, only(named(policy.Create, "Account", account)...)},
-	"create, refused":    {`{"id":null,"success":false,"errors":[{"statusCode":"DUPLICATE_VALUE","message":"","fields":[]}]}`, Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Account"}}}, Found{}},
-	"update":             {`{"success":true}`, Call{Class: policy.Update, Records: named(policy.Update, "Account", account)}, only(named(policy.Update, "Account", account)...)},
+	"create":          {`{"id":"` + account + `","success":true,"errors":[]}`, Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Account"}}}, only(named(policy.Create, "Account", account)...)},
+	"create, refused": {`{"id":null,"success":false,"errors":[{"statusCode":"DUPLICATE_VALUE","message":"","fields":[]}]}`, Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Account"}}}, Found{}},
+	"update":          {`{"success":true}`, Call{Class: policy.Update, Records: named(policy.Update, "Account", account)}, only(named(policy.Update, "Account", account)...)},
+	"update, refused": {`{"success":false,"errors":[]}`, Call{Class: policy.Update, Records: named(policy.Update, "Account", account)}, Found{}},
+	"lookups are not made": {`{"id":"` + contact + `","success":true}`, Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Contact"}},
+		Arguments: []byte(`{"body":{"AccountId":"` + account + `"}}`)}, only(named(policy.Create, "Contact", contact)...)},
 	"update of silence":  {``, Call{Class: policy.Update, Records: named(policy.Update, "Account", account)}, only(named(policy.Update, "Account", account)...)},
 	"delete":             {`{"success":true}`, Call{Class: policy.Delete, Records: named(policy.Delete, "Account", account[:15])}, only(named(policy.Delete, "Account", account)...)},
 	"update and read":    {row("Account", account, ""), Call{Class: policy.Update, Records: named(policy.Update, "Account", account)}, counted(1, named(policy.Update, "Account", account)...)},
@@ -106,10 +109,14 @@ var shapes = map[string]struct {
 		`{"body":{"records":[` + row("Contact", contact, "") + `]},"httpStatusCode":200,"referenceId":"b"},` +
 		`{"body":[{"message":"` + person + `","errorCode":"X"}],"httpStatusCode":400,"referenceId":"c"}]}}`,
 		Call{Class: policy.Unknown}, counted(1, policy.Record{Class: policy.Create, ID: account}, policy.Record{Class: policy.Read, Object: "Contact", ID: contact})},
+	"composite, what failed": {`{"compositeResponse":[{"body":{"records":[` + row("Contact", contact, "") + `]},"httpStatusCode":500},{"body":{"id":"` + account + `","success":true},"httpStatusCode":201}]}`,
+		Call{Class: policy.Unknown}, only(named(policy.Create, "", account)...)},
 	"batch": {`{"hasErrors":true,"results":[{"statusCode":200,"result":{"searchRecords":[` + row("Contact", contact, "") + `]}},{"statusCode":404,"result":[{"errorCode":"X","message":"x"}]}]}`,
 		Call{Class: policy.Unknown}, counted(1, named(policy.Read, "Contact", contact)...)},
 	"an action":         {`[{"actionName":"x","isSuccess":true,"errors":null,"outputValues":{"accountId":"` + account + `","opportunityId":"` + deal + `"}}]`, Call{Class: policy.Unknown, Arguments: []byte(`{"inputs":[{"name":"x"}]}`)}, only(named(policy.Unknown, "", account, deal)...)},
 	"an action, failed": {`[{"actionName":"x","isSuccess":false,"errors":[{"errorCode":"X"}],"outputValues":{"accountId":"` + account + `"}}]`, Call{Class: policy.Unknown, Arguments: []byte(`{"inputs":[{"caseId":"` + account + `"}]}`)}, Found{}},
+	"an action, failed once": {`[{"isSuccess":false,"outputValues":{"made":` + row("Contact", contact, "") + `}},{"isSuccess":true,"outputValues":{"made":` + row("Account", account, "") + `}}]`,
+		Call{Class: policy.Create}, counted(1, named(policy.Read, "Account", account)...)},
 	"named by arguments": {`{"ok":true}`, Call{Class: policy.SideEffect, Arguments: []byte(`{"inputs":[{"caseId":"` + account + `","note":"about ` + contact + `","owner":["` + person + `"]}]}`)},
 		only(named(policy.SideEffect, "", account, person)...)},
 	"user":           {`{"id":"` + person + `","username":"rep@acme.example","name":"Specializations","manager":null}`, Call{Class: policy.Read, Arguments: []byte(`{}`)}, only(named(policy.Read, "", person)...)},
@@ -122,6 +129,7 @@ var shapes = map[string]struct {
 	"a lone bracket": {`{`, Call{Class: policy.Read}, Found{}},
 	"escaped names":  {`{"\u0072ecords":[{}]}`, Call{Class: policy.Read}, Found{}},
 	"no id":          {`{"records":[{"attributes":{"type":"Account"},"Id":"001' OR"},{"attributes":{"type":"Account","url":"/x/\u0000"}}]}`, Call{Class: policy.Read}, counted(2)},
+	"no such object": {`{"records":[{"attributes":{"type":"` + strings.Repeat("A", 81) + `"},"Id":"` + account + `"}]}`, Call{Class: policy.Read}, counted(1, named(policy.Read, "", account)...)},
 	"no object":      {`{"records":[{"attributes":{"type":"Bearer abcdefgh"},"Id":"` + account + `"}]}`, Call{Class: policy.Read}, counted(1, named(policy.Read, "", account)...)},
 }
 
@@ -170,7 +178,10 @@ func TestU5Contents(t *testing.T) {
 		"other blocks": {"", `[{"type":"image","data":"` + account + `"}, {"resource":{"text":"{\"records\":[]}"},"type":"resource"} ,` +
 			`{"type":"text","annotations":{"text":[1,{"a":"\\"}]},"text":` + quote(query("Account", account)) + `}]`, counted(1, both[:1]...)},
 		"no content": {"", "", Found{}},
-		"empty":      {"", "[]", Found{}},
+		"escaped in part": {"", `[{"text":"{\"rec\u006frds\":[{\"attributes\":{\"type\":\"My\u005fObject\u005f\u005fc\"},\"Id\":\"` + account + `\",\"Name\":\"\u003c\u00e9\/\\\"\"}]}"}]`,
+			counted(1, named(policy.Read, "My_Object__c", account)...)},
+		"a text that ends in a string": {"", `[{"text":"{\"records\":[{\"a","annotations":"\":1}]}"}]`, Found{}},
+		"empty":                        {"", "[]", Found{}},
 	} {
 		if diff := cmp.Diff(c.want, Read([]byte(c.structured), []byte(c.content), Call{Class: policy.Read})); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -195,6 +206,7 @@ func TestU5HostileAnswers(t *testing.T) {
 		total int64
 	}{
 		"300,000 records":    {`{"records":[` + rows.String() + `]}`, 300_000, 300_000},
+		"one parent of many": {`{"records":[` + many(1000, row("Contact", contact, `,"Account":`+row("Account", account, ""))) + `]}`, 1000, 2},
 		"1,000,000 rows":     {`{"records":[` + many(1_000_000, "{}") + `]}`, 1_000_000, 0},
 		"1,000,000 lists":    {`[` + many(1_000_000, `{"records":[]}`) + `]`, 0, 0},
 		"an id of 10 MB":     {`{"records":[{"Id":"` + strings.Repeat("0", 10<<20) + `","attributes":{"type":"` + strings.Repeat("A", 1<<20) + `"}}]}`, 1, 0},
@@ -211,9 +223,13 @@ func TestU5HostileAnswers(t *testing.T) {
 		got := Read(nil, b, Call{Class: policy.Read})
 		took := time.Since(begin)
 		runtime.ReadMemStats(&after)
-		if got.Rows != c.rows || got.Total != c.total || len(got.Named) > Max {
+		if got.Rows != c.rows || got.Total != c.total || int64(len(got.Named)) != min(c.total, Max) {
 			t.Errorf("%s: %d rows, %d of %d named", name, got.Rows, len(got.Named), got.Total)
 		}
+		if again := Read([]byte(c.text), nil, Call{Class: policy.Read}); !cmp.Equal(got, again) {
+			t.Errorf("%s, as structuredContent: %s", name, cmp.Diff(got, again))
+		}
+		took = max(took, time.Since(begin))
 		t.Logf("%s: %d bytes in %v, %d allocations", name, len(b), took, after.Mallocs-before.Mallocs)
 		if took > 5*time.Second {
 			t.Errorf("%s: took %v", name, took)
