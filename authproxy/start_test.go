@@ -175,6 +175,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	fatal(err)
 	f.ring = ring
+	fatal(f.db.Claim(t.Context(), ring))
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	clientConfig := client.Config{DB: f.db, PublicURL: publicURL, Now: f.clock.Now, Clients: []client.Client{
 		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect, "https://client.example/other", "https://client.example/q?a=1"}},
@@ -203,7 +204,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	fatal(err)
 	links := link.New(link.Config{DB: f.db, Ring: ring, Salesforce: upstream, Now: f.clock.Now, Log: log})
 	cookies := ui.Cookies{Secure: ch.tls}
-	sessions := ui.NewSessions(ui.Config{Reads: f.db.Reads, Writes: f.db.Writes, Cookies: cookies, Now: f.clock.Now})
+	sessions := ui.NewSessions(ui.Config{DB: f.db, Cookies: cookies, Now: f.clock.Now})
 	who := access.Config{DB: f.db, Grants: grants, PublicURL: publicURL, Now: f.clock.Now, Servers: servers(),
 		Groups: []access.Group{{Name: "sellers", Members: []string{sim.RepID, sim.ManagerID}}, {Name: "managers", Members: []string{sim.ManagerUsername}}}}
 	for _, o := range orgs {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -134,6 +136,7 @@ func TestRS18StepUp(t *testing.T) {
 		if _, err := w.db.Writes.Exec(`UPDATE grants SET scope = $1 WHERE id = $2`, scope, c.grant); err != nil {
 			t.Fatal(err)
 		}
+		dbtest.Sign(t, w.db, db.Grants)
 		before := len(w.entries("server.use"))
 		a := c.tool("getUserInfo", `{}`)
 		want := fmt.Sprintf(`Bearer resource_metadata="%s/.well-known/oauth-protected-resource/mcp/sales", scope="mcp", error="insufficient_scope"`, w.server.URL)
@@ -188,5 +191,6 @@ func TestRS24TokenOfAnotherDeployment(t *testing.T) {
 	if _, err := there.db.Writes.Exec(`UPDATE grants SET resource = $1 WHERE id = $2`, here.server.URL+"/mcp/sales", twin.grant); err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Sign(t, there.db, db.Grants)
 	wantChallenge(t, there, "a grant of another public URL", twin.call("tools/list", `{}`), "sales", "invalid_token")
 }

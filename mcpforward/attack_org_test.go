@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -70,6 +72,7 @@ func TestCL09OrgCrossing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	dbtest.Sign(t, w.db, db.Users, db.Grants)
 	testing.initialize()
 
 	// Without a login there, the one elsewhere does not help.

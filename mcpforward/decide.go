@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/policy"
@@ -44,7 +45,7 @@ func (c *call) judge() policy.Decision {
 // known, everything is refused (D9).
 func (r *request) stopped(reads bool) string {
 	mode, err := r.Access.StopMode(context.WithoutCancel(r.http.Context()))
-	if err != nil {
+	if err != nil && !errors.Is(err, access.ErrStopAltered) { // which is reported once
 		r.Log.ErrorContext(r.http.Context(), "kill switch cannot be read", "error", err)
 	}
 	switch {

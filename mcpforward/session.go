@@ -109,10 +109,11 @@ func (s sessionStore) open(ctx context.Context, grantID string, like session) (i
 		if err := s.db.Lock(ctx, tx, "mcp_sessions of "+grantID); err != nil { // they are counted below
 			return err
 		}
+		row := []any{seal.Hash(id), grantID, like.version, like.client.name, like.client.capabilities.String(), db.Millis(now)}
 		if _, err := tx.ExecContext(ctx, `
-			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, capabilities, created_at, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			seal.Hash(id), grantID, like.version, like.client.name, like.client.capabilities.String(), db.Millis(now), db.Millis(now.Add(sessionLifetime))); err != nil {
+			INSERT INTO mcp_sessions (session_hash, grant_id, protocol_version, client_info, capabilities, created_at, mac, expires_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+			append(row, s.db.MAC(db.MCPSessions, row...), db.Millis(now.Add(sessionLifetime)))...); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `
@@ -133,10 +134,14 @@ func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, e
 	hash, now := seal.Hash(id), db.Millis(s.now())
 	found, err := s.known.Get(sessionKey{hash, grantID}, func(k knownSession) bool { return k.until > now }, func() (knownSession, error) {
 		k := knownSession{session: session{hash: hash}}
-		var words string
-		err := s.db.Reads.QueryRowContext(ctx, `SELECT protocol_version, client_info, capabilities, log_level, expires_at
+		var words, mac string
+		var created int64
+		err := s.db.Reads.QueryRowContext(ctx, `SELECT protocol_version, client_info, capabilities, log_level, created_at, expires_at, mac
 			FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
-			hash, grantID, now).Scan(&k.version, &k.client.name, &words, &k.client.logLevel, &k.until)
+			hash, grantID, now).Scan(&k.version, &k.client.name, &words, &k.client.logLevel, &created, &k.until, &mac)
+		if err == nil && !s.db.Authentic(db.MCPSessions, mac, hash, grantID, k.version, k.client.name, words, created) {
+			err = sql.ErrNoRows
+		}
 		k.client.capabilities = strings.Fields(words)
 		return k, err
 	})

@@ -130,6 +130,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	w.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
 	check(err)
 	t.Cleanup(func() { w.db.Close() })
+	check(w.db.Claim(t.Context(), ring))
 
 	log := slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sf, err := salesforce.New(salesforce.Config{

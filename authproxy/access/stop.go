@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"sfmcp-proxy/authproxy/db"
@@ -25,8 +26,10 @@ func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(stop))
 	}
 	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO stops (name, value, changed_at, changed_by) VALUES ('mode', $1, $2, $3)
-			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3`, string(stop), db.Millis(c.now()), by)
+		now := db.Millis(c.now())
+		_, err := tx.ExecContext(ctx, `INSERT INTO stops (name, value, changed_at, changed_by, mac) VALUES ('mode', $1, $2, $3, $4)
+			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3, mac = $4`,
+			string(stop), now, by, c.db.MAC(db.Stops, "mode", stop, now, by))
 		if err != nil {
 			return err
 		}
@@ -38,16 +41,30 @@ func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 	return nil
 }
 
-// StopMode returns the position of the kill switch. When it cannot be read, or is at none
-// of the positions, the answer is an error and [StopAll]: absence denies. It
-// remembers as [grant.Store.Authenticate] does.
+// ErrStopAltered says that somebody removed or changed the position of the kill switch
+// without the keys.
+var ErrStopAltered = errors.New("the kill switch was removed or changed by something else than the proxy, so everything is stopped: " +
+	"see who can write the database, then set it anew with 'stop off', 'stop writes' or 'stop all'")
+
+// StopMode returns the position of the kill switch. When it cannot be read, was changed
+// ([ErrStopAltered]), or is at none of the positions, the answer is an error and [StopAll]:
+// absence denies. It remembers as [grant.Store.Authenticate] does.
 func (c *Control) StopMode(ctx context.Context) (Stop, error) {
 	stop, err := c.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {
-		err = c.db.Reads.QueryRowContext(ctx, `SELECT value FROM stops WHERE name = 'mode'`).Scan(&stop)
-		if err == nil && stop != StopOff && stop != StopWrites && stop != StopAll {
-			err = fmt.Errorf("unknown position %q", string(stop))
+		var at int64
+		var by, mac string
+		err = c.db.Reads.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac FROM stops WHERE name = 'mode'`).Scan(&stop, &at, &by, &mac)
+		// One that is not there is reported as one without a MAC.
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return stop, err
 		}
-		return stop, err
+		if !c.db.Authentic(db.Stops, mac, "mode", stop, at, by) {
+			return stop, ErrStopAltered
+		}
+		if stop != StopOff && stop != StopWrites && stop != StopAll {
+			return stop, fmt.Errorf("unknown position %q", string(stop))
+		}
+		return stop, nil
 	})
 	if err != nil {
 		return StopAll, fmt.Errorf("reading stop: %w", err)

@@ -18,14 +18,7 @@ func (s *Store) Decide(ctx context.Context, id string, approve bool, by actor.Ac
 	if !by.Known() {
 		return nil, errors.New("deciding approval: nobody decides")
 	}
-	state := Denied
-	if approve {
-		state = Approved
-	}
-	now := db.Millis(s.now())
-	n, err := db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5
-		WHERE id = $6 AND state = 'pending' AND expires_at > $2 AND sealed_arguments <> ''`, string(state), now, string(by.Kind), by.ID, by.As, id)
+	n, err := s.decide(ctx, id, approve, by)
 	if err != nil {
 		return nil, fmt.Errorf("deciding approval: %w", err)
 	}
@@ -37,6 +30,28 @@ func (s *Store) Decide(ctx context.Context, id string, approve bool, by actor.Ac
 		return r, fmt.Errorf("deciding approval: %w", ErrGone)
 	}
 	return r, nil
+}
+
+// decide writes a decision, if the request still waits as it did when it was read.
+func (s *Store) decide(ctx context.Context, id string, approve bool, by actor.Actor) (int64, error) {
+	r, err := s.scan(s.db.Reads.QueryRowContext(ctx, `SELECT `+columns+` FROM approvals WHERE id = $1`, id))
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) || err == nil && r.State != Pending {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	pending, now := r.stateMAC, db.Millis(s.now())
+	r.State, r.DecidedAt, r.DecidedBy = Denied, db.Time(now), by
+	mac := ""
+	if approve {
+		r.State = Approved
+		mac = s.db.MAC(db.ApprovalStates, r.standing()...)
+	}
+	return db.Affected(ctx, s.db.Writes, `
+		UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, state_mac = $6
+		WHERE id = $7 AND state = 'pending' AND state_mac = $8 AND expires_at > $2 AND sealed_arguments <> ''`,
+		string(r.State), now, string(by.Kind), by.ID, by.As, mac, id, pending)
 }
 
 // VoidFilter selects the requests of what ended; empty fields select all, but not
@@ -59,7 +74,8 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err 
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		n = 0
 		rows, err := tx.QueryContext(ctx, `
-			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END
+			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END,
+				state_mac = CASE state WHEN 'spent' THEN state_mac ELSE '' END
 			WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
 			  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
 			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()))
@@ -98,7 +114,7 @@ func (s *Store) Expire(ctx context.Context) (n int, err error) {
 	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
 		now := s.now()
 		if count, err = db.Affected(ctx, tx,
-			`UPDATE approvals SET state = 'expired' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(now)); err != nil {
+			`UPDATE approvals SET state = 'expired', state_mac = '' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(now)); err != nil {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_result = ''

@@ -11,7 +11,7 @@ import (
 
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
 	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
-	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why`
+	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac`
 
 // maxListed bounds a list that asks for no bound.
 const maxListed = 1000
@@ -29,7 +29,7 @@ func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading approval request: %w", err)
 	}
-	return r, nil
+	return &r.Request, nil
 }
 
 // List returns the requests that match, newest first, without arguments and results.
@@ -50,6 +50,9 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
 	var list []Request
 	for rows.Next() {
 		r, err := s.scan(rows)
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
 		if err != nil {
 			return nil, fmt.Errorf("listing approval requests: %w", err)
 		}
@@ -67,7 +70,7 @@ type querier interface {
 }
 
 // one reads the request that where selects and opens what is sealed of it.
-func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (*Request, error) {
+func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (*stored, error) {
 	r, err := s.scan(q.QueryRowContext(ctx, `SELECT `+columns+` FROM approvals `+where, args...))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
@@ -86,30 +89,61 @@ func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (
 			return nil, fmt.Errorf("result of %s: %w", r.ID, err)
 		}
 	}
-	return &r.Request, nil
+	return r, nil
 }
 
 // stored is a request as its row has it.
 type stored struct {
 	Request
+	bindingHash                   string
 	sealedArguments, sealedResult string
+	mac, stateMAC                 string
 }
 
+// covered are the columns of [db.Approvals]: what the call is.
+func (r *stored) covered() []any {
+	return []any{r.ID, r.bindingHash, r.Org, r.Subject, r.GrantID, r.ClientID, r.Server, r.Tool, r.Class, r.PolicyVersion, r.DefinitionHash,
+		r.ArgumentsDigest, string(r.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt)}
+}
+
+// standing are the columns of [db.ApprovalStates]: that it waits for a person, may be made
+// once, or is being made.
+func (r *stored) standing() []any {
+	return []any{r.ID, r.mac, r.State, db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, db.Millis(r.SpentAt)}
+}
+
+// gives says whether a state lets somebody do something.
+func (r *stored) gives() bool {
+	return r.State == Pending || r.State == Approved || r.State == Spent && r.Outcome == ""
+}
+
+// altered is why a request is void whose state somebody changed.
+const altered = "what is stored of it was changed by something else than the proxy"
+
+// scan reads a row. One whose call somebody changed is not there: [ErrNotFound]; one whose
+// state somebody changed to one that gives something is void.
 func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	var r stored
 	var created, expires, decided, spent int64
 	var untyped string
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
 		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Approvers,
-		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why)
+		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why,
+		&r.bindingHash, &r.mac, &r.stateMAC)
 	if err != nil {
 		return nil, err
+	}
+	r.Role = r.Approvers.Role()
+	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
+	if !s.db.Authentic(db.Approvals, r.mac, r.covered()...) {
+		return nil, ErrNotFound
+	}
+	if r.gives() && !s.db.Authentic(db.ApprovalStates, r.stateMAC, r.standing()...) {
+		r.State, r.Why = Void, altered
 	}
 	if r.DecidedBy.Kind == "" {
 		r.DecidedBy.ID = untyped
 	}
-	r.Role = r.Approvers.Role()
-	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
 	if (r.State == Pending || r.State == Approved) && expires <= db.Millis(s.now()) {
 		r.State = Expired
 	}

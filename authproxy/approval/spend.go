@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -20,28 +21,31 @@ func (s *Store) Spend(ctx context.Context, b Binding) (*Request, error) {
 	if err := b.validate(); err != nil {
 		return nil, fmt.Errorf("spending approval: %w", err)
 	}
-	var r *Request
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+	var r *stored
+	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
 		now := db.Millis(s.now())
-		var id string
-		err := tx.QueryRowContext(ctx, `
-			UPDATE approvals SET state = 'spent', spent_at = $1
-			WHERE state = 'approved' AND expires_at > $1
-			  AND id = (SELECT id FROM approvals WHERE binding_hash = $2 AND state = 'approved' AND expires_at > $1 LIMIT 1)
-			RETURNING id`, now, b.hash()).Scan(&id)
-		if errors.Is(err, sql.ErrNoRows) {
+		// A unique index has one call approved once at a time.
+		r, err = s.one(ctx, tx, `WHERE binding_hash = $1 AND state = 'approved' AND expires_at > $2`, b.hash(), now)
+		if errors.Is(err, ErrNotFound) || err == nil && r.State != Approved {
 			return ErrNotApproved
 		}
 		if err != nil {
 			return err
 		}
-		r, err = s.one(ctx, tx, `WHERE id = $1`, id)
+		approved := r.stateMAC
+		r.State, r.SpentAt = Spent, db.Time(now)
+		n, err := db.Affected(ctx, tx, `UPDATE approvals SET state = 'spent', spent_at = $1, state_mac = $2
+			WHERE id = $3 AND state = 'approved' AND state_mac = $4 AND expires_at > $1`,
+			now, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved)
+		if err == nil && n != 1 {
+			return ErrNotApproved
+		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("spending approval: %w", err)
 	}
-	return r, nil
+	return &r.Request, nil
 }
 
 // Settle records how a spent call ended, and the answer for an identical repeat; an
@@ -62,7 +66,7 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 			}
 		}
 		return changed(db.Affected(ctx, tx,
-			`UPDATE approvals SET outcome = $1, sealed_result = $2 WHERE id = $3 AND state = 'spent' AND outcome = ''`,
+			`UPDATE approvals SET outcome = $1, sealed_result = $2, state_mac = '' WHERE id = $3 AND state = 'spent' AND outcome = ''`,
 			string(outcome), sealed, id))
 	})
 	if err != nil {
@@ -75,9 +79,22 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 // [Store.Void] came meanwhile, the request becomes void instead; if its time is over,
 // expired.
 func (s *Store) Unspend(ctx context.Context, id string) error {
-	err := changed(db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0
-		WHERE id = $1 AND state = 'spent' AND outcome = ''`, id, db.Millis(s.now())))
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
+		if err != nil {
+			return err
+		}
+		if r.State != Spent {
+			return ErrNotSpent
+		}
+		spent := r.stateMAC
+		r.State, r.SpentAt = Approved, time.Time{}
+		return changed(db.Affected(ctx, tx, `
+			UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0,
+				state_mac = CASE WHEN why = '' AND expires_at > $2 THEN $3 ELSE '' END
+			WHERE id = $1 AND state = 'spent' AND outcome = '' AND state_mac = $4`,
+			id, db.Millis(s.now()), s.db.MAC(db.ApprovalStates, r.standing()...), spent))
+	})
 	if err != nil {
 		return fmt.Errorf("giving approval back: %w", err)
 	}

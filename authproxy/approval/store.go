@@ -73,7 +73,7 @@ func (s *Store) Submit(ctx context.Context, b Binding, class string, approvers p
 			return err
 		}
 		var err error
-		if r, err = s.standing(ctx, tx, b); err != nil || r != nil {
+		if r, err = s.meets(ctx, tx, b); err != nil || r != nil {
 			return err
 		}
 		if err := s.admit(ctx, tx, b); err != nil {
@@ -88,8 +88,8 @@ func (s *Store) Submit(ctx context.Context, b Binding, class string, approvers p
 	return r, nil
 }
 
-// standing returns the request that still speaks for b, or nil.
-func (s *Store) standing(ctx context.Context, tx *sql.Tx, b Binding) (*Request, error) {
+// meets returns the request that still speaks for b, or nil. One that somebody changed ends.
+func (s *Store) meets(ctx context.Context, tx *sql.Tx, b Binding) (*Request, error) {
 	now := s.now()
 	r, err := s.one(ctx, tx, `
 		WHERE binding_hash = $1 AND (
@@ -97,10 +97,16 @@ func (s *Store) standing(ctx context.Context, tx *sql.Tx, b Binding) (*Request, 
 			OR state = 'spent' AND spent_at > $3)
 		ORDER BY created_at DESC LIMIT 1`,
 		b.hash(), db.Millis(now), db.Millis(now.Add(-s.lifetime)))
-	if errors.Is(err, ErrNotFound) {
-		return nil, nil
+	if errors.Is(err, ErrNotFound) || err == nil && r.State == Void {
+		// There is none, or one that does not count. Of those no other may stand in the way.
+		_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'void', state_mac = '', why = $1
+			WHERE binding_hash = $2 AND state IN ('pending', 'approved') AND expires_at > $3`, altered, b.hash(), db.Millis(now))
+		return nil, err
 	}
-	return r, err
+	if err != nil {
+		return nil, err
+	}
+	return &r.Request, nil
 }
 
 // admit refuses a user who has too many requests waiting.
@@ -131,18 +137,21 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class string,
 	if err != nil {
 		return nil, err
 	}
+	row := &stored{Request: *r, bindingHash: b.hash()}
+	row.mac = s.db.MAC(db.Approvals, row.covered()...)
 	// A unique index keeps one call from having two that are live; time alone does not tell it.
-	_, err = tx.ExecContext(ctx, `UPDATE approvals SET state = 'expired'
+	_, err = tx.ExecContext(ctx, `UPDATE approvals SET state = 'expired', state_mac = ''
 		WHERE binding_hash = $1 AND state IN ('pending', 'approved') AND expires_at <= $2`, b.hash(), db.Millis(now))
 	if err != nil {
 		return nil, err
 	}
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO approvals (id, binding_hash, state, org, subject, grant_id, client_id, server, tool, class,
-			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at)
-		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-		r.ID, b.hash(), b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, class,
-		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, string(approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt))
+			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at, mac, state_mac)
+		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
+		r.ID, row.bindingHash, b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, class,
+		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, string(approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt),
+		row.mac, s.db.MAC(db.ApprovalStates, row.standing()...))
 	if err != nil {
 		return nil, err
 	}

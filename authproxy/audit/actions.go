@@ -35,6 +35,7 @@ const (
 	SessionCreate      Action = "session.create"
 	SessionEnd         Action = "session.end"
 	StopSet            Action = "stop.set"
+	StoreTamper        Action = "store.tamper"
 	StreamOpen         Action = "stream.open"
 	TokenIssue         Action = "token.issue"
 	TokenRefresh       Action = "token.refresh"
@@ -85,6 +86,7 @@ func Actions() []Described {
 		{SessionCreate, "a browser is signed in"},
 		{SessionEnd, "a person signs a browser out"},
 		{StopSet, "the kill switch is set"},
+		{StoreTamper, "a row of the database turns out to be changed by something else than the proxy, and counts as absent"},
 		{StreamOpen, "a client opens a stream of notifications"},
 		{TokenIssue, "a client redeems a code, or is refused"},
 		{TokenRefresh, "a client is refused new tokens"},

@@ -162,11 +162,28 @@ func (s *Store) spendAssertion(ctx context.Context, clientID, jti string, expire
 		if fresh = n == 1; err != nil || !fresh {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE registered_clients SET asserted_at = $1 WHERE id = $2 AND asserted_at = 0`, s.millis(), clientID)
-		return err
+		return s.setAsserted(ctx, tx, clientID)
 	})
 	if err != nil {
 		return false, fmt.Errorf("spending assertion: %w", err)
 	}
 	return fresh, nil
+}
+
+// setAsserted notes that a client signs, once. A row that somebody changed is left alone: it
+// says nothing.
+func (s *Store) setAsserted(ctx context.Context, tx *sql.Tx, clientID string) error {
+	var r registration
+	err := r.scan(tx.QueryRowContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id = $1 AND asserted_at = 0`+
+		s.db.ForUpdate("registered_clients"), clientID))
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.assertedAt = s.millis()
+	_, err = tx.ExecContext(ctx, `UPDATE registered_clients SET asserted_at = $1, mac = $2 WHERE id = $3 AND asserted_at = 0`,
+		r.assertedAt, s.db.MAC(db.RegisteredClients, r.covered()...), clientID)
+	return err
 }

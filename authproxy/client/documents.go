@@ -19,12 +19,27 @@ const staleWait = 2 * time.Second
 
 // registration is a row of registered_clients.
 type registration struct {
-	id, metadata, keys, keysURI                                string
-	kind                                                       Kind
-	readAt, freshUntil, keysReadAt, keysFreshUntil, assertedAt int64
+	id, metadata, keys, keysURI                                           string
+	kind                                                                  Kind
+	createdAt, readAt, freshUntil, keysReadAt, keysFreshUntil, assertedAt int64
+	mac, keysMAC                                                          string
 }
 
-const registrationColumns = `id, kind, metadata, read_at, fresh_until, keys, keys_uri, keys_read_at, keys_fresh_until, asserted_at`
+const registrationColumns = `id, kind, metadata, created_at, read_at, fresh_until, keys, keys_uri, keys_read_at, keys_fresh_until, asserted_at, mac, keys_mac`
+
+// covered are the columns of [db.RegisteredClients].
+func (r *registration) covered() []any {
+	kind := storedDynamic
+	if r.kind == Document {
+		kind = storedDocument
+	}
+	return []any{r.id, kind, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt}
+}
+
+// coveredKeys are those of [db.ClientKeys].
+func (r *registration) coveredKeys() []any {
+	return []any{r.id, r.keys, r.keysURI, r.keysReadAt, r.keysFreshUntil}
+}
 
 // The kinds as the table has them.
 const (
@@ -34,14 +49,15 @@ const (
 
 func (r *registration) scan(row interface{ Scan(...any) error }) error {
 	var kind string
-	err := row.Scan(&r.id, &kind, &r.metadata, &r.readAt, &r.freshUntil, &r.keys, &r.keysURI, &r.keysReadAt, &r.keysFreshUntil, &r.assertedAt)
+	err := row.Scan(&r.id, &kind, &r.metadata, &r.createdAt, &r.readAt, &r.freshUntil, &r.keys, &r.keysURI, &r.keysReadAt, &r.keysFreshUntil, &r.assertedAt,
+		&r.mac, &r.keysMAC)
 	if r.kind = Dynamic; kind == storedDocument {
 		r.kind = Document
 	}
 	return err
 }
 
-// registration reads a row; nil if there is none.
+// registration reads a row; nil if there is none, or one that somebody changed.
 func (s *Store) registration(ctx context.Context, id string) (*registration, error) {
 	var r registration
 	err := r.scan(s.db.Reads.QueryRowContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id = $1`, id))
@@ -50,6 +66,9 @@ func (s *Store) registration(ctx context.Context, id string) (*registration, err
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading client: %w", err)
+	}
+	if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+		return nil, nil
 	}
 	return &r, nil
 }
@@ -65,6 +84,9 @@ func (s *Store) registered(ctx context.Context) (all []Client, err error) {
 		var r registration
 		if err := r.scan(rows); err != nil {
 			return nil, fmt.Errorf("listing clients: %w", err)
+		}
+		if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+			continue
 		}
 		if c, err := s.clientOf(&r); err == nil && s.Knows(r.id) {
 			all = append(all, c)
@@ -149,21 +171,38 @@ func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error
 		return Client{}, err
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		var known bool
-		err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM registered_clients WHERE id = $1)`, r.id).Scan(&known)
-		if err == nil && !known {
-			err = s.makeRoom(ctx, tx, storedDocument, maxDocuments)
-		}
-		if err != nil {
+		if err := s.replaces(ctx, tx, &r); err != nil {
 			return err
 		}
-		return tx.QueryRowContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, network)
-			VALUES ($1, $2, $3, $4, $4, $5, $6)
-			ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, read_at = excluded.read_at, fresh_until = excluded.fresh_until
-			RETURNING asserted_at`, r.id, storedDocument, r.metadata, r.readAt, r.freshUntil, u.Host).Scan(&r.assertedAt)
+		_, err := tx.ExecContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, asserted_at, network, mac)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+			ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, created_at = excluded.created_at, read_at = excluded.read_at,
+				fresh_until = excluded.fresh_until, asserted_at = excluded.asserted_at, mac = excluded.mac`,
+			r.id, storedDocument, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt, u.Host, s.db.MAC(db.RegisteredClients, r.covered()...))
+		return err
 	})
 	if err != nil {
 		return Client{}, fmt.Errorf("storing client document: %w", err)
 	}
 	return s.clientOf(&r)
+}
+
+// replaces gives a document what is known of its client, or makes room for one that is new.
+// Of a client whose row somebody changed it is taken that it has signed, so that the change
+// lets nobody go on without.
+func (s *Store) replaces(ctx context.Context, tx *sql.Tx, r *registration) error {
+	var have registration
+	err := have.scan(tx.QueryRowContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id = $1`+s.db.ForUpdate("registered_clients"), r.id))
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		r.createdAt = r.readAt
+		return s.makeRoom(ctx, tx, storedDocument, maxDocuments)
+	case err != nil:
+		return err
+	case s.db.Authentic(db.RegisteredClients, have.mac, have.covered()...):
+		r.createdAt, r.assertedAt = have.createdAt, have.assertedAt
+	default:
+		r.createdAt, r.assertedAt = r.readAt, r.readAt
+	}
+	return nil
 }

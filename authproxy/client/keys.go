@@ -44,7 +44,8 @@ func (s *Store) key(ctx context.Context, c Client, kid, algorithm string) (crypt
 		return nil, ErrUnknown
 	}
 	stored, storedErr := findKey(have.keys, kid, algorithm)
-	if have.keysURI != c.metadata.JWKSURI { // of another place: as if there were none
+	other := have.keysURI != c.metadata.JWKSURI || !s.db.Authentic(db.ClientKeys, have.keysMAC, have.coveredKeys()...)
+	if other { // of another place, or somebody changed them: as if there were none
 		storedErr, have.keysReadAt = ErrUnknown, 0
 	}
 	since := now - have.keysReadAt
@@ -61,8 +62,9 @@ func (s *Store) key(ctx context.Context, c Client, kid, algorithm string) (crypt
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	_, err = s.db.Writes.ExecContext(ctx, `UPDATE registered_clients SET keys = $1, keys_uri = $2, keys_read_at = $3, keys_fresh_until = $4
-		WHERE id = $5`, string(keys), c.metadata.JWKSURI, now, now+fresh.Milliseconds(), c.ID)
+	have.keys, have.keysURI, have.keysReadAt, have.keysFreshUntil = string(keys), c.metadata.JWKSURI, now, now+fresh.Milliseconds()
+	_, err = s.db.Writes.ExecContext(ctx, `UPDATE registered_clients SET keys = $1, keys_uri = $2, keys_read_at = $3, keys_fresh_until = $4, keys_mac = $5
+		WHERE id = $6`, have.keys, have.keysURI, have.keysReadAt, have.keysFreshUntil, s.db.MAC(db.ClientKeys, have.coveredKeys()...), c.ID)
 	if err != nil {
 		return nil, fmt.Errorf("storing client keys: %w", err)
 	}

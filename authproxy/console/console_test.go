@@ -83,6 +83,9 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	ring := must[*seal.KeyRing](t)(seal.LoadKeyRing(filepath.Join(dir, "keys")))
 	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")}))
 	t.Cleanup(func() { d.Close() })
+	if err := d.Claim(t.Context(), ring); err != nil {
+		t.Fatal(err)
+	}
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		router.ServeHTTP(w, r.WithContext(audit.WithOrigin(r.Context(), audit.Origin{RequestID: "req_test"})))
@@ -90,7 +93,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	t.Cleanup(server.Close)
 	s := &site{t: t, db: d, url: server.URL, now: time.Date(2026, 5, 1, 10, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return s.now }
-	s.sessions = ui.NewSessions(ui.Config{Reads: d.Reads, Writes: d.Writes, Now: now})
+	s.sessions = ui.NewSessions(ui.Config{DB: d, Now: now})
 	config.DB, config.PublicURL, config.Clients, config.Now = d, publicURL, clients, now
 	known := must[*client.Store](t)(client.New(config))
 	s.grants = must[*grant.Store](t)(grant.New(grant.Config{

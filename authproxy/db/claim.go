@@ -7,40 +7,102 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 
 	"sfmcp-proxy/authproxy/seal"
+)
+
+// The mark says that the database belongs to the keys, and since when its rows are
+// authenticated: by the first version that did, or from the start. Whoever lacks the keys
+// cannot make the earlier mark, which alone has all rows signed.
+const (
+	markName          = "ring"
+	markEarlier       = "sfmcp-proxy"
+	markAuthenticated = "sfmcp-proxy, with authentic rows"
 )
 
 // Claim binds the database to the ring: the first call stores a sealed mark, later
 // ones must open it. It keeps a proxy from starting with a wrong key file over
 // existing data; and, by a note beside the key file, from starting over when its
 // database is gone (SR-ST-4): an empty one knows no blocked user and no kill switch.
+//
+// From then on d makes and checks the MACs of rows with the ring (see DESIGN.md). The rows
+// of a database of an earlier version get theirs here, once.
 func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
-	place := seal.Place{Table: "meta", Row: "ring", Purpose: "claim"}
+	place := seal.Place{Table: "meta", Row: markName, Purpose: "claim"}
+	d.ring = ring
 	err := d.Tx(ctx, func(tx *sql.Tx) error {
-		mark, err := ring.Seal(place, []byte("sfmcp-proxy"))
+		mark, err := ring.Seal(place, []byte(markAuthenticated))
 		if err != nil {
 			return err
 		}
-		fresh, err := Affected(ctx, tx, `INSERT INTO meta (name, value) VALUES ('ring', $1) ON CONFLICT (name) DO NOTHING`, mark)
+		fresh, err := Affected(ctx, tx, `INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, markName, mark)
 		if err != nil {
 			return fmt.Errorf("claiming database: %w", err)
 		}
-		if fresh > 0 && inUse(ring) {
-			return vanished(ring, "the database is empty")
+		if fresh > 0 {
+			return d.claimEmpty(ctx, tx)
 		}
 		var have string
-		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'ring'`).Scan(&have); err != nil {
+		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`+d.ForUpdate("meta"), markName).Scan(&have); err != nil {
 			return fmt.Errorf("claiming database: %w", err)
 		}
-		if _, err := ring.Open(place, have); err != nil {
+		text, err := ring.Open(place, have)
+		switch {
+		case err != nil:
 			return errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
+		case string(text) == markAuthenticated:
+			return nil
+		case noteHas(ring, noteAuthenticated):
+			return fmt.Errorf("the database has the mark of an earlier version, but its rows were authenticated before: somebody put an older copy, or its mark, in place. "+
+				"If you did, and all that it gives is to count, remove %s", note(ring))
 		}
-		return nil
+		return d.signAll(ctx, tx, mark)
 	})
-	if err == nil {
-		writeNote(ring)
+	if err != nil {
+		d.ring = nil // nothing is authentic
+		return err
 	}
+	writeNote(ring)
+	return nil
+}
+
+// claimEmpty begins a database: what the migrations have put there counts. One with
+// anything else in it has had a mark.
+func (d *DB) claimEmpty(ctx context.Context, tx *sql.Tx) error {
+	if inUse(d.ring) {
+		return vanished(d.ring, "the database is empty")
+	}
+	for _, g := range Guards() {
+		var found bool
+		if err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM `+g.Table+`)`).Scan(&found); err != nil {
+			return fmt.Errorf("claiming database: %w", err)
+		}
+		if found && g.Table != Stops.Table {
+			return fmt.Errorf("the database has rows in %s and no mark of its keys: somebody else changed it; put a copy back", g.Table)
+		}
+	}
+	if err := d.sign(ctx, tx, Stops); err != nil {
+		return fmt.Errorf("claiming database: %w", err)
+	}
+	return d.WriteBlocked(ctx, tx, Blocked{})
+}
+
+// signAll makes what rows of an earlier version give authentic, and replaces the mark.
+func (d *DB) signAll(ctx context.Context, tx *sql.Tx, mark string) error {
+	for _, g := range Guards() {
+		if err := d.sign(ctx, tx, g); err != nil {
+			return fmt.Errorf("authenticating the rows of %s: %w", g.Table, err)
+		}
+	}
+	blocked, err := BlockedRows(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := d.WriteBlocked(ctx, tx, blocked); err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `UPDATE meta SET value = $1 WHERE name = $2`, mark, markName)
 	return err
 }
 
@@ -89,13 +151,20 @@ func note(ring *seal.KeyRing) string { return noteOf(ring.Path()) }
 
 func noteOf(keyFile string) string { return keyFile + ".in-use" }
 
+// noteAuthenticated is the line of the note that says that no row without a MAC counts.
+const noteAuthenticated = "Its rows are authenticated."
+
+func noteHas(ring *seal.KeyRing, line string) bool {
+	text, err := os.ReadFile(note(ring))
+	return err == nil && strings.Contains(string(text), line)
+}
+
 // writeNote does nothing where it cannot write: the key file may be on a read-only mount,
 // and the database is there.
 func writeNote(ring *seal.KeyRing) {
-	f, err := os.OpenFile(note(ring), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
+	if noteHas(ring, noteAuthenticated) {
 		return
 	}
-	_, _ = f.WriteString("The keys beside this file are in use with a database. Without it sfmcp-proxy does not start while this file is here.\n")
-	_ = f.Close()
+	_ = os.WriteFile(note(ring), []byte("The keys beside this file are in use with a database. Without it sfmcp-proxy does not start while this file is here.\n"+
+		noteAuthenticated+" One with the mark of an earlier version is not opened.\n"), 0o600)
 }

@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // readers is how many queries of [DB.Reads] run at a time.
@@ -67,6 +69,8 @@ type DB struct {
 
 	dialect dialect
 	access  *accessEpoch
+	ring    *seal.KeyRing // set by Claim
+	altered alterations
 }
 
 // Open opens the database and migrates its schema. A file that is not there is created
@@ -170,8 +174,13 @@ func Affected(ctx context.Context, e Execer, query string, args ...any) (int64, 
 	return res.RowsAffected()
 }
 
-// Millis is t as the schema stores it.
-func Millis(t time.Time) int64 { return t.UnixMilli() }
+// Millis is t as the schema stores it; the zero time becomes 0.
+func Millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
 
 // Time is the reverse of [Millis]; 0 becomes the zero time.
 func Time(ms int64) time.Time {

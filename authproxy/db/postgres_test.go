@@ -312,8 +312,16 @@ func TestClaimOnPostgres(t *testing.T) {
 		}
 		return r
 	}
+	open := func(url string) *db.DB {
+		d, err := db.Open(t.Context(), db.Config{URL: url})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = d.Close() })
+		return d
+	}
 	mine, url := ring(), dbtest.Postgres(t)
-	d := dbtest.OpenURL(t, url)
+	d := open(url)
 	for range 2 {
 		if err := errors.Join(db.Config{URL: url}.Expect(mine), d.Claim(t.Context(), mine)); err != nil {
 			t.Fatal(err)
@@ -329,7 +337,7 @@ func TestClaimOnPostgres(t *testing.T) {
 	if err := (db.Config{URL: dbtest.Postgres(t)}).KeysLost(t.Context(), filepath.Join(t.TempDir(), "keys")); err != nil {
 		t.Errorf("U15: an empty database before the first start: %v", err)
 	}
-	if err := dbtest.OpenURL(t, dbtest.Postgres(t)).Claim(t.Context(), mine); err == nil || !strings.Contains(err.Error(), "put that one back") {
+	if err := open(dbtest.Postgres(t)).Claim(t.Context(), mine); err == nil || !strings.Contains(err.Error(), "put that one back") {
 		t.Errorf("an empty database: %v", err)
 	}
 }

@@ -199,6 +199,7 @@ func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Sign(t, f.db, db.Grants, db.AccessTokens)
 	var at atomic.Int64
 	var passed atomic.Int64
 	ctx, stop := context.WithCancel(t.Context())

@@ -25,9 +25,14 @@ type Redemption struct {
 }
 
 type code struct {
-	hash, challenge, redirectURI string
-	expires, redeemed            int64
-	failures                     int
+	hash, grantID, clientID, challenge, redirectURI, mac string
+	expires, redeemed                                    int64
+	failures                                             int
+}
+
+// covered are the columns of [db.Codes].
+func (c *code) covered() []any {
+	return []any{c.hash, c.grantID, c.clientID, c.redirectURI, c.challenge, c.expires}
 }
 
 // Redeem exchanges a code for tokens, in one transaction.
@@ -59,12 +64,11 @@ type codeRedemption struct {
 func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refused, failed error) {
 	now := r.millis()
 	var c code
-	var blocked int64
-	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+`, c.code_hash, c.code_challenge, c.redirect_uri,
-		c.expires_at, c.redeemed_at, c.failures, u.blocked_at
+	g, blocked, err := r.scanAuthentic(ctx, tx.QueryRowContext(ctx, `SELECT `+authenticColumns+`, c.code_hash, c.grant_id, c.client_id, c.code_challenge, c.redirect_uri,
+		c.expires_at, c.redeemed_at, c.failures, c.mac
 		FROM codes c JOIN grants ON grants.id = c.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
 		WHERE c.code_hash = $1 AND c.client_id = $2`+r.db.ForUpdate("c, grants"), seal.Hash(r.Code), r.ClientID),
-		&c.hash, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &blocked)
+		&c.hash, &c.grantID, &c.clientID, &c.challenge, &c.redirectURI, &c.expires, &c.redeemed, &c.failures, &c.mac)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrInvalidGrant, nil
 	}
@@ -72,6 +76,9 @@ func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refu
 		return nil, nil, err
 	}
 	switch {
+	// One that is redeemed has no MAC: that it comes again can only take away.
+	case c.redeemed == 0 && !r.db.Authentic(db.Codes, c.mac, c.covered()...):
+		return nil, ErrInvalidGrant, nil
 	case c.failures >= maxFailures || r.RedirectURI != c.redirectURI:
 		return nil, &RefusedError{*g, ErrInvalidGrant}, nil
 	case r.Resource != "" && r.Resource != g.Resource:
@@ -82,16 +89,16 @@ func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refu
 	case c.redeemed != 0:
 		refused, failed = r.replayed(ctx, tx, g, "code")
 		return nil, refused, failed
-	case c.expires <= now || blocked != 0 || !g.RevokedAt.IsZero():
+	case c.expires <= now || blocked || !g.RevokedAt.IsZero():
 		return nil, &RefusedError{*g, ErrInvalidGrant}, nil
 	}
-	n, err := db.Affected(ctx, tx, `UPDATE codes SET redeemed_at = $1 WHERE code_hash = $2 AND redeemed_at = 0`, now, c.hash)
+	n, err := db.Affected(ctx, tx, `UPDATE codes SET redeemed_at = $1, mac = '' WHERE code_hash = $2 AND redeemed_at = 0`, now, c.hash)
 	if err != nil || n != 1 {
 		return nil, ErrInvalidGrant, err
 	}
-	g.ExpiresAt = db.Time(now).Add(r.lifetimes.RefreshAbsolute)
-	n, err = db.Affected(ctx, tx, `UPDATE grants SET activated_at = $1, last_used_at = $1, expires_at = $2
-		WHERE id = $3 AND revoked_at = 0`, now, db.Millis(g.ExpiresAt), g.ID)
+	g.ActivatedAt, g.ExpiresAt = db.Time(now), db.Time(now).Add(r.lifetimes.RefreshAbsolute)
+	n, err = db.Affected(ctx, tx, `UPDATE grants SET activated_at = $1, last_used_at = $1, expires_at = $2, mac = $3
+		WHERE id = $4 AND revoked_at = 0`, now, db.Millis(g.ExpiresAt), r.db.MAC(db.Grants, g.covered()...), g.ID)
 	if err != nil || n != 1 {
 		return nil, ErrInvalidGrant, err
 	}

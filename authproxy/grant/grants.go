@@ -71,6 +71,39 @@ func scanGrants(rows *sql.Rows, err error) ([]Grant, error) {
 	return all, rows.Err()
 }
 
+// covered are the columns of [db.Grants].
+func (g *Grant) covered() []any {
+	return []any{g.ID, g.Org, g.Subject, g.ClientID, g.Server, g.Resource, g.Scope, g.RedirectURI,
+		db.Millis(g.CreatedAt), db.Millis(g.ExpiresAt), db.Millis(g.ActivatedAt)}
+}
+
+// authenticColumns are those of a grant and of its user, as alias u, with their MACs: what
+// is read where a grant opens something.
+const authenticColumns = `grants.id, grants.org, grants.subject, grants.client_id, grants.server, grants.resource, grants.scope, grants.redirect_uri,
+	grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
+	u.username, u.name, grants.mac, u.blocked_at, u.mac`
+
+// scanAuthentic reads a grant, and whether its user is blocked. A grant that somebody
+// changed, or whose user somebody did, is not there: [sql.ErrNoRows]. One that was revoked
+// has no MAC, and opens nothing.
+func (s *Store) scanAuthentic(ctx context.Context, row interface{ Scan(...any) error }, more ...any) (g *Grant, blocked bool, err error) {
+	var mac, userMAC string
+	var blockedAt int64
+	g, err = scanGrant(row, append([]any{&mac, &blockedAt, &userMAC}, more...)...)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case !s.db.Authentic(db.Users, userMAC, g.Org, g.Subject, g.Username, g.Name, blockedAt):
+		return nil, false, sql.ErrNoRows
+	case g.RevokedAt.IsZero() && !s.db.Authentic(db.Grants, mac, g.covered()...):
+		return nil, false, sql.ErrNoRows
+	case blockedAt != 0:
+		return g, true, nil
+	}
+	blocked, err = s.listed(ctx, g.Org, g.Subject)
+	return g, blocked, err
+}
+
 func newGrantID() string { return "grt_" + strings.ToLower(rand.Text()[:16]) }
 
 // CreateGrant makes the grant that the finished request r asked for, with r.GrantID,
@@ -84,24 +117,29 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {
+		if err := s.see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {
 			return err
 		}
 		// The user's row is written above, so a block either came before it and is
 		// seen here, or comes after this transaction and revokes the grant.
-		n, err := db.Affected(ctx, tx, `INSERT INTO grants
-			(id, org, subject, client_id, server, resource, scope, redirect_uri, created_at, expires_at)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
-			WHERE EXISTS (SELECT 1 FROM users WHERE org = $2 AND subject = $3 AND blocked_at = 0)`,
-			id, r.Org, subject, r.ClientID, r.Server, r.Resource, r.Scope, r.RedirectURI, db.Millis(now), expires)
+		u, err := s.userRow(ctx, tx, r.Org, subject)
 		if err != nil {
 			return err
 		}
-		if n == 0 {
+		if u.Blocked() {
 			return ErrBlocked
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO codes (code_hash, grant_id, client_id, redirect_uri, code_challenge, expires_at)
-			VALUES ($1, $2, $3, $4, $5, $6)`, seal.Hash(code), id, r.ClientID, r.RedirectURI, r.CodeChallenge, expires)
+		g := Grant{ID: id, Org: r.Org, Subject: subject, ClientID: r.ClientID, Server: r.Server, Resource: r.Resource, Scope: r.Scope,
+			RedirectURI: r.RedirectURI, CreatedAt: now, ExpiresAt: now.Add(s.lifetimes.Code)}
+		if _, err := tx.ExecContext(ctx, `INSERT INTO grants
+			(id, org, subject, client_id, server, resource, scope, redirect_uri, created_at, expires_at, mac)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
+			id, r.Org, subject, r.ClientID, r.Server, r.Resource, r.Scope, r.RedirectURI, db.Millis(now), expires, s.db.MAC(db.Grants, g.covered()...)); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `INSERT INTO codes (code_hash, grant_id, client_id, redirect_uri, code_challenge, expires_at, mac)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`, seal.Hash(code), id, r.ClientID, r.RedirectURI, r.CodeChallenge, expires,
+			s.db.MAC(db.Codes, seal.Hash(code), id, r.ClientID, r.RedirectURI, r.CodeChallenge, expires))
 		return err
 	})
 	if err != nil {
@@ -157,10 +195,16 @@ func (s *Store) LiveGrants(ctx context.Context, org, subject string) (int, error
 func (s *Store) Alive(ctx context.Context, id string) (bool, error) {
 	now := s.millis()
 	l, err := s.live.Get(id, func(l liveGrant) bool { return l.until > now }, func() (l liveGrant, err error) {
-		err = s.db.Reads.QueryRowContext(ctx, `SELECT grants.client_id, grants.expires_at FROM grants
+		g, blocked, err := s.scanAuthentic(ctx, s.db.Reads.QueryRowContext(ctx, `SELECT `+authenticColumns+` FROM grants
 			JOIN users u ON u.org = grants.org AND u.subject = grants.subject
-			WHERE grants.id = $1 AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, id, now).Scan(&l.client, &l.until)
-		return l, err
+			WHERE grants.id = $1 AND grants.revoked_at = 0 AND grants.expires_at > $2`, id, now))
+		if err == nil && blocked {
+			err = sql.ErrNoRows
+		}
+		if err != nil {
+			return l, err
+		}
+		return liveGrant{g.ClientID, db.Millis(g.ExpiresAt)}, nil
 	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

@@ -68,6 +68,20 @@ type AuthorizationRequest struct {
 	From party.Sources
 }
 
+// storedRequest is a row of authorization_requests.
+type storedRequest struct {
+	AuthorizationRequest
+	hash, browserHash                    string
+	stateHash, loginHash, sealedVerifier string // of one that was sent
+	mac                                  string
+}
+
+// covered are the columns of [db.Requests].
+func (r *storedRequest) covered() []any {
+	return []any{r.hash, r.Kind, r.Status, r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope, r.CodeChallenge, r.ReturnTo,
+		r.browserHash, r.stateHash, r.loginHash, r.sealedVerifier, db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt)}
+}
+
 // SentRequest is what [Store.SendRequest] made for the way to Salesforce.
 type SentRequest struct {
 	// State goes to Salesforce, Verifier stays here (its challenge goes), Login
@@ -76,14 +90,17 @@ type SentRequest struct {
 	Request                *AuthorizationRequest
 }
 
-const requestColumns = `kind, status, org, server, resource, client_id, redirect_uri, state, scope,
-	code_challenge, return_to, created_at, expires_at`
+const requestColumns = `request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
+	code_challenge, return_to, browser_hash, upstream_state_hash, login_hash, sealed_verifier, created_at, expires_at, mac`
 
-func scanRequest(row interface{ Scan(...any) error }, more ...any) (*AuthorizationRequest, error) {
-	var r AuthorizationRequest
+// readRequest returns the one request for which where holds, or [ErrNoRequest]: also for
+// one that somebody changed.
+func (s *Store) readRequest(ctx context.Context, where string, args ...any) (*storedRequest, error) {
+	var r storedRequest
 	var created, expires int64
-	err := row.Scan(append([]any{&r.Kind, &r.Status, &r.Org, &r.Server, &r.Resource, &r.ClientID, &r.RedirectURI,
-		&r.State, &r.Scope, &r.CodeChallenge, &r.ReturnTo, &created, &expires}, more...)...)
+	err := s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests WHERE `+where, args...).
+		Scan(&r.hash, &r.Kind, &r.Status, &r.Org, &r.Server, &r.Resource, &r.ClientID, &r.RedirectURI, &r.State, &r.Scope,
+			&r.CodeChallenge, &r.ReturnTo, &r.browserHash, &r.stateHash, &r.loginHash, &r.sealedVerifier, &created, &expires, &r.mac)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNoRequest
 	}
@@ -91,7 +108,16 @@ func scanRequest(row interface{ Scan(...any) error }, more ...any) (*Authorizati
 		return nil, err
 	}
 	r.CreatedAt, r.ExpiresAt = db.Time(created), db.Time(expires)
+	if !s.db.Authentic(db.Requests, r.mac, r.covered()...) {
+		return nil, ErrNoRequest
+	}
 	return &r, nil
+}
+
+// requestOf reads a browser's request by its id.
+func (s *Store) requestOf(ctx context.Context, id, browser string, status Status) (*storedRequest, error) {
+	return s.readRequest(ctx, `request_hash = $1 AND browser_hash = $2 AND status = $3 AND expires_at > $4`,
+		seal.Hash(id), seal.Hash(browser), string(status), s.millis())
 }
 
 // OpenRequest stores a pending request for the browser that holds the cookie value
@@ -105,16 +131,18 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 	}
 	id = seal.Secret("")
 	now := s.now()
+	row := storedRequest{AuthorizationRequest: r, hash: seal.Hash(id), browserHash: seal.Hash(browser)}
+	row.Status, row.CreatedAt, row.ExpiresAt = Pending, now, now.Add(s.lifetimes.Consent)
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if err := makeRoom(ctx, s.db, tx, db.Millis(now)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO authorization_requests
 			(request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
-			 code_challenge, return_to, browser_hash, created_at, expires_at, network, host)
-			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
-			seal.Hash(id), string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope, r.CodeChallenge,
-			r.ReturnTo, seal.Hash(browser), db.Millis(now), db.Millis(now.Add(s.lifetimes.Consent)), r.From.Network, r.From.Host)
+			 code_challenge, return_to, browser_hash, created_at, expires_at, network, host, mac)
+			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
+			row.hash, string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope, r.CodeChallenge,
+			r.ReturnTo, row.browserHash, db.Millis(row.CreatedAt), db.Millis(row.ExpiresAt), r.From.Network, r.From.Host, s.db.MAC(db.Requests, row.covered()...))
 		return err
 	})
 	if err != nil {
@@ -145,9 +173,11 @@ func makeRoom(ctx context.Context, d *db.DB, tx *sql.Tx, now int64) error {
 // Request returns the pending request of that id, or [ErrNoRequest] when it is
 // unknown, expired, another browser's or no longer pending.
 func (s *Store) Request(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
-	return scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests
-		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3`,
-		seal.Hash(id), seal.Hash(browser), s.millis()))
+	r, err := s.requestOf(ctx, id, browser, Pending)
+	if err != nil {
+		return nil, err
+	}
+	return &r.AuthorizationRequest, nil
 }
 
 // newSentRequest derives what the way to Salesforce needs from its PKCE verifier, the one
@@ -167,7 +197,7 @@ func newSentRequest(verifier string) *SentRequest {
 // counted anew. The same again, from a second click or the back button, gets the same way
 // until somebody has come back on it. [ErrNoRequest] as for [Store.Request].
 func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentRequest, error) {
-	r, err := s.Request(ctx, id, browser)
+	r, err := s.requestOf(ctx, id, browser, Pending)
 	if errors.Is(err, ErrNoRequest) {
 		return s.sentBefore(ctx, id, browser)
 	}
@@ -175,57 +205,64 @@ func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentReque
 		return nil, err
 	}
 	sent := newSentRequest(seal.Secret(""))
-	sealed, err := s.ring.Seal(verifierPlace(seal.Hash(id), r.Org), []byte(sent.Verifier))
+	if r.sealedVerifier, err = s.ring.Seal(verifierPlace(r.hash, r.Org), []byte(sent.Verifier)); err != nil {
+		return nil, fmt.Errorf("sending authorization request: %w", err)
+	}
+	r.Status, r.stateHash, r.loginHash, r.ExpiresAt = Sent, seal.Hash(sent.State), seal.Hash(sent.Login), s.now().Add(s.lifetimes.Consent)
+	n, err := s.advance(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
-	now := s.now()
-	sent.Request, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests
-		SET status = 'sent', upstream_state_hash = $1, login_hash = $2, sealed_verifier = $3, expires_at = $4
-		WHERE request_hash = $5 AND browser_hash = $6 AND status = 'pending' AND expires_at > $7
-		RETURNING `+requestColumns,
-		seal.Hash(sent.State), seal.Hash(sent.Login), sealed, db.Millis(now.Add(s.lifetimes.Consent)),
-		seal.Hash(id), seal.Hash(browser), db.Millis(now)))
-	if errors.Is(err, ErrNoRequest) { // the other click was faster
+	if n == 0 { // the other click was faster
 		return s.sentBefore(ctx, id, browser)
 	}
-	if err != nil {
-		return nil, err
-	}
+	sent.Request = &r.AuthorizationRequest
 	return sent, nil
+}
+
+// advance writes what became of a request, if it is still what it was with its MAC.
+func (s *Store) advance(ctx context.Context, r *storedRequest) (int64, error) {
+	next := ""
+	if r.Status != Done { // which gives nothing any more
+		next = s.db.MAC(db.Requests, r.covered()...)
+	}
+	return db.Affected(ctx, s.db.Writes, `UPDATE authorization_requests
+		SET status = $1, upstream_state_hash = $2, login_hash = $3, sealed_verifier = $4, expires_at = $5, mac = $6
+		WHERE request_hash = $7 AND mac = $8 AND expires_at > $9`,
+		string(r.Status), r.stateHash, r.loginHash, r.sealedVerifier, db.Millis(r.ExpiresAt), next, r.hash, r.mac, s.millis())
 }
 
 // sentBefore returns the way of a request that is under way to Salesforce.
 func (s *Store) sentBefore(ctx context.Context, id, browser string) (*SentRequest, error) {
-	var sealed string
-	r, err := scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+`, sealed_verifier FROM authorization_requests
-		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'sent' AND expires_at > $3`,
-		seal.Hash(id), seal.Hash(browser), s.millis()), &sealed)
+	r, err := s.requestOf(ctx, id, browser, Sent)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := s.ring.Open(verifierPlace(seal.Hash(id), r.Org), sealed)
+	verifier, err := s.ring.Open(verifierPlace(r.hash, r.Org), r.sealedVerifier)
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
 	sent := newSentRequest(string(verifier))
-	sent.Request = r
+	sent.Request = &r.AuthorizationRequest
 	return sent, nil
 }
 
 // DenyRequest ends a pending request; again tells that it had ended so before, by the same
 // browser. [ErrNoRequest] as for [Store.Request].
 func (s *Store) DenyRequest(ctx context.Context, id, browser string) (r *AuthorizationRequest, again bool, err error) {
-	r, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'denied'
-		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'pending' AND expires_at > $3
-		RETURNING `+requestColumns, seal.Hash(id), seal.Hash(browser), s.millis()))
-	if !errors.Is(err, ErrNoRequest) {
-		return r, false, err
+	row, err := s.requestOf(ctx, id, browser, Pending)
+	if err == nil {
+		row.Status = Denied
+		if n, err := s.advance(ctx, row); err != nil || n == 1 {
+			return &row.AuthorizationRequest, false, err
+		}
+	} else if !errors.Is(err, ErrNoRequest) {
+		return nil, false, err
 	}
-	r, err = scanRequest(s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests
-		WHERE request_hash = $1 AND browser_hash = $2 AND status = 'denied' AND expires_at > $3`,
-		seal.Hash(id), seal.Hash(browser), s.millis()))
-	return r, true, err
+	if row, err = s.requestOf(ctx, id, browser, Denied); err != nil {
+		return nil, true, err
+	}
+	return &row.AuthorizationRequest, true, nil
 }
 
 // FinishRequest takes a sent request whose state came back from Salesforce, once. It
@@ -233,18 +270,24 @@ func (s *Store) DenyRequest(ctx context.Context, id, browser string) (r *Authori
 // PKCE verifier of that leg. [ErrOtherBrowser] tells of a state that is good but for the
 // cookie, [ErrNoRequest] of everything else that does not match; both change nothing.
 func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *AuthorizationRequest, verifier string, err error) {
-	var hash, sealed string
-	r, err = scanRequest(s.db.Writes.QueryRowContext(ctx, `UPDATE authorization_requests SET status = 'done'
-		WHERE upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3
-		RETURNING `+requestColumns+`, request_hash, sealed_verifier`,
-		seal.Hash(state), seal.Hash(login), s.millis()), &hash, &sealed)
+	row, err := s.readRequest(ctx, `upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3`,
+		seal.Hash(state), seal.Hash(login), s.millis())
 	if errors.Is(err, ErrNoRequest) {
-		return nil, "", whyNotFinished(ctx, s.db.Reads, state, s.millis())
+		return nil, "", whyNotFinished(ctx, s.db.Reads, state, login, s.millis())
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
-	plain, err := s.ring.Open(verifierPlace(hash, r.Org), sealed)
+	row.Status = Done
+	n, err := s.advance(ctx, row)
+	if err != nil {
+		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
+	}
+	if n == 0 { // another one was faster
+		return nil, "", ErrNoRequest
+	}
+	r = &row.AuthorizationRequest
+	plain, err := s.ring.Open(verifierPlace(row.hash, r.Org), row.sealedVerifier)
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
@@ -254,10 +297,10 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 	return r, string(plain), nil
 }
 
-func whyNotFinished(ctx context.Context, q querier, state string, now int64) error {
+func whyNotFinished(ctx context.Context, q querier, state, login string, now int64) error {
 	var waits bool
 	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
-		WHERE upstream_state_hash = $1 AND status = 'sent' AND expires_at > $2)`, seal.Hash(state), now).Scan(&waits)
+		WHERE upstream_state_hash = $1 AND login_hash <> $2 AND status = 'sent' AND expires_at > $3)`, seal.Hash(state), seal.Hash(login), now).Scan(&waits)
 	if err != nil {
 		return fmt.Errorf("finishing authorization request: %w", err)
 	}

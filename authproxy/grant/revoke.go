@@ -5,14 +5,12 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-
-	"sfmcp-proxy/authproxy/db"
 )
 
 // revoke ends the live grants for which where holds ($1 and $2 are taken) and, if
 // there were any, raises the access epoch in the same transaction.
 func (s *Store) revoke(ctx context.Context, tx *sql.Tx, why, where string, args ...any) ([]Grant, error) {
-	ended, err := scanGrants(tx.QueryContext(ctx, `UPDATE grants SET revoked_at = $1, revoked_why = $2
+	ended, err := scanGrants(tx.QueryContext(ctx, `UPDATE grants SET revoked_at = $1, revoked_why = $2, mac = ''
 		WHERE grants.revoked_at = 0 AND grants.expires_at > $1 AND `+where+` RETURNING `+grantColumns,
 		append([]any{s.millis(), why}, args...)...))
 	if err != nil || len(ended) == 0 {
@@ -62,11 +60,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 		return 0, errors.New("blocking user: org and subject are required")
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		now := s.millis()
-		_, err := tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, blocked_at)
-			VALUES ($1, $2, $3, 0, $3)
-			ON CONFLICT (org, subject) DO UPDATE SET blocked_at = $3 WHERE users.blocked_at = 0`, org, subject, now)
-		if err != nil {
+		if _, err := s.setBlocked(ctx, tx, org, subject, s.millis()); err != nil {
 			return err
 		}
 		ended, err := s.revoke(ctx, tx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
@@ -85,12 +79,16 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 // UnblockUser lets the user connect again; what was revoked stays so. [ErrNotFound]
 // when the user is not blocked.
 func (s *Store) UnblockUser(ctx context.Context, org, subject string) error {
-	n, err := db.Affected(ctx, s.db.Writes, `UPDATE users SET blocked_at = 0
-		WHERE org = $1 AND subject = $2 AND blocked_at <> 0`, org, subject)
+	var was bool
+	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		was, err = s.setBlocked(ctx, tx, org, subject, 0)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("unblocking user: %w", err)
 	}
-	if n == 0 {
+	s.blocked.Forget(struct{}{})
+	if !was {
 		return ErrNotFound
 	}
 	return nil

@@ -43,11 +43,18 @@ const (
 	copiesOfAClient = 20
 )
 
-// refreshToken is a row of refresh_tokens with its grant.
+// refreshToken is a row of refresh_tokens, with its grant where one is presented.
 type refreshToken struct {
-	grant                         *Grant
-	hash, sealedSuccessor         string
-	idleExpires, rotated, blocked int64
+	hash, grantID, sealedSuccessor, mac string
+	created, idleExpires, rotated       int64
+
+	grant   *Grant
+	blocked bool
+}
+
+// covered are the columns of [db.RefreshTokens].
+func (p *refreshToken) covered() []any {
+	return []any{p.hash, p.grantID, p.created, p.idleExpires, p.rotated, p.sealedSuccessor}
 }
 
 // Rotate exchanges a refresh token for a fresh access token and the next refresh
@@ -110,12 +117,16 @@ type querier interface {
 func (r tokenRotation) presented(ctx context.Context, q querier, lock string) (*refreshToken, error) {
 	var p refreshToken
 	var err error
-	p.grant, err = scanGrant(q.QueryRowContext(ctx, `SELECT `+grantColumns+`, r.token_hash, r.sealed_successor, r.idle_expires_at,
-		r.rotated_at, u.blocked_at
+	p.grant, p.blocked, err = r.scanAuthentic(ctx, q.QueryRowContext(ctx, `SELECT `+authenticColumns+`, r.token_hash, r.grant_id, r.sealed_successor, r.created_at,
+		r.idle_expires_at, r.rotated_at, r.mac
 		FROM refresh_tokens r JOIN grants ON grants.id = r.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
 		WHERE r.token_hash = $1 AND grants.client_id = $2`+lock, seal.Hash(r.RefreshToken), r.ClientID),
-		&p.hash, &p.sealedSuccessor, &p.idleExpires, &p.rotated, &p.blocked)
+		&p.hash, &p.grantID, &p.sealedSuccessor, &p.created, &p.idleExpires, &p.rotated, &p.mac)
 	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	// One that is late has no MAC once it is swept: that it comes again can only take away.
+	if err == nil && !p.late(r.Store) && !r.db.Authentic(db.RefreshTokens, p.mac, p.covered()...) {
 		return nil, nil
 	}
 	return &p, err
@@ -131,7 +142,7 @@ func (r tokenRotation) refuse(p *refreshToken) error {
 	now := r.millis()
 	_, fits := narrow(p.grant.Scope, r.Scope)
 	switch {
-	case !p.grant.Live(db.Time(now)) || p.blocked != 0 || p.idleExpires <= now:
+	case !p.grant.Live(db.Time(now)) || p.blocked || p.idleExpires <= now:
 		return ErrInvalidGrant
 	case r.Resource != "" && r.Resource != p.grant.Resource:
 		return ErrInvalidTarget
@@ -166,7 +177,7 @@ func (r tokenRotation) rotate(ctx context.Context, tx *sql.Tx, hasLogin bool) (t
 	}
 	var leaf string
 	if p.rotated == 0 {
-		leaf, failed = r.rotateOnce(ctx, tx, p.grant)
+		leaf, failed = r.rotateOnce(ctx, tx, p)
 	} else {
 		leaf, failed = leafOf(ctx, tx, r.RefreshToken, p.sealedSuccessor)
 	}
@@ -195,14 +206,26 @@ func (r tokenRotation) tooOften(ctx context.Context, tx *sql.Tx, grantID string)
 // waitForLogin bounds how long a grant whose client was refused can still be refreshed.
 // Asking again does not move the bound.
 func (r tokenRotation) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) error {
-	_, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET idle_expires_at = $1
-		WHERE grant_id = $2 AND rotated_at = 0 AND idle_expires_at > $1`, db.Millis(r.now().Add(withoutLogin)), g.ID)
+	until := db.Millis(r.now().Add(withoutLogin))
+	leaf := refreshToken{grantID: g.ID} // the family has one, and its grant is locked
+	err := tx.QueryRowContext(ctx, `SELECT token_hash, created_at, idle_expires_at, mac FROM refresh_tokens
+		WHERE grant_id = $1 AND rotated_at = 0 AND idle_expires_at > $2 ORDER BY created_at DESC LIMIT 1`, g.ID, until).
+		Scan(&leaf.hash, &leaf.created, &leaf.idleExpires, &leaf.mac)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && !r.db.Authentic(db.RefreshTokens, leaf.mac, leaf.covered()...) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	leaf.idleExpires = until
+	_, err = tx.ExecContext(ctx, `UPDATE refresh_tokens SET idle_expires_at = $1, mac = $2 WHERE token_hash = $3 AND rotated_at = 0`,
+		until, r.db.MAC(db.RefreshTokens, leaf.covered()...), leaf.hash)
 	return err
 }
 
 // rotateOnce rotates the token, which has not been rotated, and returns its successor.
-func (r tokenRotation) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
-	successor, err := r.issueRefresh(ctx, tx, g)
+func (r tokenRotation) rotateOnce(ctx context.Context, tx *sql.Tx, p *refreshToken) (string, error) {
+	successor, err := r.issueRefresh(ctx, tx, p.grant)
 	if err != nil {
 		return "", err
 	}
@@ -211,15 +234,16 @@ func (r tokenRotation) rotateOnce(ctx context.Context, tx *sql.Tx, g *Grant) (st
 		return "", err
 	}
 	now := r.millis()
-	n, err := db.Affected(ctx, tx, `UPDATE refresh_tokens SET rotated_at = $1, sealed_successor = $2
-		WHERE token_hash = $3 AND rotated_at = 0`, now, sealed, seal.Hash(r.RefreshToken))
+	p.rotated, p.sealedSuccessor = now, sealed
+	n, err := db.Affected(ctx, tx, `UPDATE refresh_tokens SET rotated_at = $1, sealed_successor = $2, mac = $3
+		WHERE token_hash = $4 AND rotated_at = 0`, now, sealed, r.db.MAC(db.RefreshTokens, p.covered()...), p.hash)
 	if err != nil {
 		return "", err
 	}
 	if n != 1 {
 		return "", errors.New("another transaction rotated it")
 	}
-	_, err = tx.ExecContext(ctx, `UPDATE grants SET last_used_at = $1 WHERE id = $2`, now, g.ID)
+	_, err = tx.ExecContext(ctx, `UPDATE grants SET last_used_at = $1 WHERE id = $2`, now, p.grant.ID)
 	return successor, err
 }
 

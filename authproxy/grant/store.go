@@ -140,6 +140,7 @@ type Store struct {
 
 	authenticated *db.Cache[credential, access]
 	live          *db.Cache[string, liveGrant] // by grant id
+	blocked       *db.Cache[struct{}, db.Blocked]
 
 	mu   sync.Mutex
 	used map[string]int64 // grant id → last use, since the last Sweep
@@ -162,6 +163,7 @@ func New(c Config) (*Store, error) {
 		used:          map[string]int64{},
 		authenticated: db.NewCache[credential, access](c.DB, remembered),
 		live:          db.NewCache[string, liveGrant](c.DB, remembered),
+		blocked:       db.NewCache[struct{}, db.Blocked](c.DB, 1),
 	}
 	if s.now == nil {
 		s.now = time.Now

@@ -56,7 +56,7 @@ func (s *Store) sweep(ctx context.Context, tx *sql.Tx) error {
 		}
 	}
 	grace := now - s.lifetimes.RefreshGrace.Milliseconds()
-	if _, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET sealed_successor = ''
+	if _, err := tx.ExecContext(ctx, `UPDATE refresh_tokens SET sealed_successor = '', mac = ''
 		WHERE rotated_at > 0 AND rotated_at <= $1 AND sealed_successor <> ''`, grace); err != nil {
 		return err
 	}

@@ -34,8 +34,9 @@ func (s *Store) issue(ctx context.Context, tx *sql.Tx, g *Grant, refresh, scope 
 	access := seal.Secret(accessPrefix)
 	now := s.now()
 	life := min(s.lifetimes.AccessToken, g.ExpiresAt.Sub(now))
-	_, err := tx.ExecContext(ctx, `INSERT INTO access_tokens (token_hash, grant_id, created_at, expires_at)
-		VALUES ($1, $2, $3, $4)`, seal.Hash(access), g.ID, db.Millis(now), db.Millis(now.Add(life)))
+	row := []any{seal.Hash(access), g.ID, db.Millis(now), db.Millis(now.Add(life))}
+	_, err := tx.ExecContext(ctx, `INSERT INTO access_tokens (token_hash, grant_id, created_at, expires_at, mac)
+		VALUES ($1, $2, $3, $4, $5)`, append(row, s.db.MAC(db.AccessTokens, row...))...)
 	if err != nil {
 		return nil, err
 	}
@@ -46,8 +47,9 @@ func (s *Store) issue(ctx context.Context, tx *sql.Tx, g *Grant, refresh, scope 
 func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string, error) {
 	refresh := seal.Secret(refreshPrefix)
 	now := s.now()
-	_, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at)
-		VALUES ($1, $2, $3, $4)`, seal.Hash(refresh), g.ID, db.Millis(now), db.Millis(now.Add(s.lifetimes.RefreshIdle)))
+	r := refreshToken{hash: seal.Hash(refresh), grantID: g.ID, created: db.Millis(now), idleExpires: db.Millis(now.Add(s.lifetimes.RefreshIdle))}
+	_, err := tx.ExecContext(ctx, `INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at, mac)
+		VALUES ($1, $2, $3, $4, $5)`, r.hash, r.grantID, r.created, r.idleExpires, s.db.MAC(db.RefreshTokens, r.covered()...))
 	return refresh, err
 }
 
@@ -110,16 +112,17 @@ type access struct {
 // readAccess is one indexed read; its error for a token that opens nothing is
 // [sql.ErrNoRows].
 func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) (access, error) {
-	var until int64
-	g, err := scanGrant(s.db.Reads.QueryRowContext(ctx, `SELECT grants.id, grants.org, grants.subject, grants.client_id, grants.server, grants.resource,
-		grants.scope, grants.redirect_uri, grants.created_at, grants.expires_at, grants.activated_at, grants.last_used_at, grants.revoked_at, grants.revoked_why,
-		u.username, u.name, t.expires_at
+	var created, until int64
+	var mac string
+	g, blocked, err := s.scanAuthentic(ctx, s.db.Reads.QueryRowContext(ctx, `SELECT `+authenticColumns+`, t.created_at, t.expires_at, t.mac
 		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
 		WHERE t.token_hash = $1 AND t.expires_at > $2 AND t.revoked_at = 0
-		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now), &until)
+		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now), &created, &until, &mac)
 	switch {
 	case err != nil:
 		return access{}, err
+	case blocked || !s.db.Authentic(db.AccessTokens, mac, hash, g.ID, created, until):
+		return access{}, sql.ErrNoRows
 	case g.Server != server:
 		return access{}, &ForeignTokenError{*g}
 	}
@@ -165,7 +168,7 @@ func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID stri
 	if err != nil {
 		return nil, err
 	}
-	n, err := db.Affected(ctx, tx, `UPDATE access_tokens SET revoked_at = $1 WHERE token_hash = $2 AND revoked_at = 0`, s.millis(), seal.Hash(token))
+	n, err := db.Affected(ctx, tx, `UPDATE access_tokens SET revoked_at = $1, mac = '' WHERE token_hash = $2 AND revoked_at = 0`, s.millis(), seal.Hash(token))
 	if err != nil || n == 0 {
 		return nil, err
 	}

@@ -20,23 +20,43 @@ type User struct {
 	FirstSeenAt, LastSeenAt, BlockedAt time.Time
 	// Connections is the number of live grants.
 	Connections int
+	// Altered: somebody changed what is stored of the user without the keys. They count as
+	// blocked until a block or its end writes it anew.
+	Altered bool
 }
 
 // Blocked says whether the user is refused.
-func (u *User) Blocked() bool { return !u.BlockedAt.IsZero() }
+func (u *User) Blocked() bool { return !u.BlockedAt.IsZero() || u.Altered }
 
-func see(ctx context.Context, e db.Execer, org, subject string, now int64) error {
-	_, err := e.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at) VALUES ($1, $2, $3, $3)
-		ON CONFLICT (org, subject) DO UPDATE SET last_seen_at = $3`, org, subject, now)
+// covered are the columns of [db.Users].
+func (u *User) covered() []any {
+	return []any{u.Org, u.Subject, u.Username, u.Name, db.Millis(u.BlockedAt)}
+}
+
+// see records that the user is here. [ErrBlocked] refuses one who has not been here before
+// while nobody can know who is blocked.
+func (s *Store) see(ctx context.Context, tx *sql.Tx, org, subject string, now int64) error {
+	n, err := db.Affected(ctx, tx, `UPDATE users SET last_seen_at = $1 WHERE org = $2 AND subject = $3`, now, org, subject)
+	if err != nil || n > 0 {
+		return err
+	}
+	if _, err := s.db.ReadBlocked(ctx, tx); errors.Is(err, db.ErrBlockedLost) {
+		return ErrBlocked
+	} else if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, mac) VALUES ($1, $2, $3, $3, $4)
+		ON CONFLICT (org, subject) DO UPDATE SET last_seen_at = $3`, org, subject, now, s.db.MAC(db.Users, org, subject, "", "", int64(0)))
 	return err
 }
 
-// SeeUser records that the user signed in now.
+// SeeUser records that the user signed in now. [ErrBlocked] as for a blocked user.
 func (s *Store) SeeUser(ctx context.Context, org, subject string) error {
 	if org == "" || subject == "" {
 		return errors.New("recording user: org and subject are required")
 	}
-	if err := see(ctx, s.db.Writes, org, subject, s.millis()); err != nil {
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.see(ctx, tx, org, subject, s.millis()) })
+	if err != nil {
 		return fmt.Errorf("recording user: %w", err)
 	}
 	return nil
@@ -50,23 +70,23 @@ func (s *Store) NameUser(ctx context.Context, org, subject, username, name strin
 		if err := s.db.Lock(ctx, tx, "usernames of "+org); err != nil { // nobody else gets it meanwhile
 			return err
 		}
-		others, err := db.Affected(ctx, tx, `UPDATE users SET username = '' WHERE org = $1 AND username = $2 AND subject <> $3`,
-			org, username, subject)
+		others, err := s.takeUsername(ctx, tx, org, username, subject)
 		if err != nil {
 			return err
 		}
-		renamed, err := db.Affected(ctx, tx, `UPDATE users SET username = $1 WHERE org = $2 AND subject = $3 AND username <> $1`,
-			username, org, subject)
+		u, err := s.userRow(ctx, tx, org, subject)
 		if err != nil {
 			return err
 		}
-		n, err := db.Affected(ctx, tx, `UPDATE users SET name = $1 WHERE org = $2 AND subject = $3`, name, org, subject)
-		switch {
-		case err != nil:
-			return err
-		case n == 0:
+		if !u.found || u.Altered {
 			return ErrNotFound
-		case others+renamed > 0: // groups and rules go by usernames
+		}
+		renamed := u.Username != username
+		u.Username, u.Name = username, name
+		if err := s.writeUser(ctx, tx, u); err != nil {
+			return err
+		}
+		if others || renamed { // groups and rules go by usernames
 			return s.db.RaiseAccessEpoch(ctx, tx)
 		}
 		return nil
@@ -95,14 +115,22 @@ func (s *Store) User(ctx context.Context, org, subject string) (*User, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
-		return nil, ErrNotFound
+	if len(all) > 0 {
+		return &all[0], nil
 	}
-	return &all[0], nil
+	blocked, err := s.db.ReadBlocked(ctx, s.db.Reads)
+	switch {
+	case errors.Is(err, db.ErrBlockedLost), blocked[db.UserKey{Org: org, Subject: subject}]:
+		return &User{Org: org, Subject: subject, Altered: true}, nil
+	case err != nil:
+		return nil, err
+	}
+	return nil, ErrNotFound
 }
 
 // FindUsers returns the users whom who names: a Salesforce user id of 15 or 18
-// characters, or a username in any case. One name can mean users of several orgs.
+// characters, or a username in any case. One name can mean users of several orgs. The
+// username of one that is [User.Altered] may be a lie: whoever gives access by it sees to that.
 func (s *Store) FindUsers(ctx context.Context, who string) ([]User, error) {
 	if who == "" {
 		return nil, nil
@@ -116,7 +144,11 @@ func (s *Store) Users(ctx context.Context) ([]User, error) {
 }
 
 func (s *Store) users(ctx context.Context, where string, args ...any) ([]User, error) {
-	rows, err := s.db.Reads.QueryContext(ctx, `SELECT u.org, u.subject, u.username, u.name, u.first_seen_at, u.last_seen_at, u.blocked_at,
+	listed, err := s.db.ReadBlocked(ctx, s.db.Reads)
+	if err != nil && !errors.Is(err, db.ErrBlockedLost) { // their rows say it, too
+		return nil, err
+	}
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT u.org, u.subject, u.username, u.name, u.first_seen_at, u.last_seen_at, u.blocked_at, u.mac,
 		(SELECT COUNT(*) FROM grants WHERE grants.org = u.org AND grants.subject = u.subject AND grants.revoked_at = 0 AND grants.expires_at > $1)
 		FROM users u WHERE `+where+` ORDER BY u.org, u.username, u.subject`, append([]any{s.millis()}, args...)...)
 	if err != nil {
@@ -127,10 +159,12 @@ func (s *Store) users(ctx context.Context, where string, args ...any) ([]User, e
 	for rows.Next() {
 		var u User
 		var first, last, blocked int64
-		if err := rows.Scan(&u.Org, &u.Subject, &u.Username, &u.Name, &first, &last, &blocked, &u.Connections); err != nil {
+		var mac string
+		if err := rows.Scan(&u.Org, &u.Subject, &u.Username, &u.Name, &first, &last, &blocked, &mac, &u.Connections); err != nil {
 			return nil, fmt.Errorf("reading users: %w", err)
 		}
 		u.FirstSeenAt, u.LastSeenAt, u.BlockedAt = db.Time(first), db.Time(last), db.Time(blocked)
+		u.Altered = !s.db.Authentic(db.Users, mac, u.covered()...) || blocked == 0 && listed[db.UserKey{Org: u.Org, Subject: u.Subject}]
 		all = append(all, u)
 	}
 	if err := rows.Err(); err != nil {

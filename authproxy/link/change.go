@@ -59,22 +59,14 @@ func (s *Store) advance(ctx context.Context, e db.Execer, l *record, c sealedCha
 		lease_until = $5, lease_holder = '', unanswered = 0, why = $6, refreshed_at = $7,
 		failure_kind = $8, failure_code = $9, failure_text = $10, failure_hint = $11, failure_lost = $12
 		WHERE org = $13 AND subject = $14 AND version = $15 AND state = $16`,
-		c.state, c.access, millis(c.expiresAt), c.refresh,
-		millis(c.holdUntil), c.why, db.Millis(s.Now()),
+		c.state, c.access, db.Millis(c.expiresAt), c.refresh,
+		db.Millis(c.holdUntil), c.why, db.Millis(s.Now()),
 		c.failure.Kind, c.failure.Code, c.failure.Text, c.failure.Hint, c.failure.Lost,
 		l.org, l.subject, l.version, l.state)
 	if err != nil {
 		return false, fmt.Errorf("changing link: %w", err)
 	}
 	return n == 1, nil
-}
-
-// millis is [db.Millis] with 0 for the zero time.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return db.Millis(t)
 }
 
 // errRaced says that a link changed between reading and writing it.
@@ -118,7 +110,7 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChang
 	n, err := db.Affected(ctx, tx,
 		`INSERT INTO links (org, subject, state, version, sealed_access, access_expires_at, sealed_refresh, created_at, refreshed_at)
 		VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $7) ON CONFLICT (org, subject) DO NOTHING`,
-		l.org, l.subject, c.state, c.access, millis(c.expiresAt), c.refresh, now)
+		l.org, l.subject, c.state, c.access, db.Millis(c.expiresAt), c.refresh, now)
 	if err == nil && n == 0 {
 		return errRaced
 	}

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"time"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // ErrNoSession is returned when a request comes from no signed-in browser, for
@@ -23,18 +25,18 @@ const sessionsPerUser = 20
 
 // Config is what Sessions need.
 type Config struct {
-	Reads, Writes *sql.DB // hold the table browser_sessions
-	Cookies       Cookies
-	Lifetime      time.Duration    // absolute, from sign-in; 0: DefaultSessionLifetime
-	Now           func() time.Time // nil: time.Now
+	DB       *db.DB // holds the table browser_sessions
+	Cookies  Cookies
+	Lifetime time.Duration    // absolute, from sign-in; 0: DefaultSessionLifetime
+	Now      func() time.Time // nil: time.Now
 }
 
 // Sessions keeps which browsers are signed in, and as whom.
 type Sessions struct {
-	reads, writes *sql.DB
-	cookies       Cookies
-	lifetime      time.Duration
-	now           func() time.Time
+	db       *db.DB
+	cookies  Cookies
+	lifetime time.Duration
+	now      func() time.Time
 }
 
 // Session is one signed-in browser.
@@ -51,7 +53,7 @@ type Session struct {
 
 // NewSessions returns the sessions in the database of c.
 func NewSessions(c Config) *Sessions {
-	s := &Sessions{reads: c.Reads, writes: c.Writes, cookies: c.Cookies, lifetime: c.Lifetime, now: c.Now}
+	s := &Sessions{db: c.DB, cookies: c.Cookies, lifetime: c.Lifetime, now: c.Now}
 	if s.lifetime <= 0 {
 		s.lifetime = DefaultSessionLifetime
 	}
@@ -72,13 +74,13 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject st
 		}
 	}
 	id, now := newSecret(), s.now()
-	_, err := s.writes.ExecContext(ctx, `
-		INSERT INTO browser_sessions (session_hash, org, subject, csrf_hash, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6)`,
-		hash(id), org, subject, hash(FormToken(id)), now.UnixMilli(), now.Add(s.lifetime).UnixMilli())
+	row := []any{hash(id), org, subject, hash(FormToken(id)), db.Millis(now), db.Millis(now.Add(s.lifetime))}
+	_, err := s.db.Writes.ExecContext(ctx, `
+		INSERT INTO browser_sessions (session_hash, org, subject, csrf_hash, created_at, expires_at, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`, append(row, s.db.MAC(db.BrowserSessions, row...))...)
 	if err == nil {
 		// After the insert: of two at the same time, the later looks at what both have stored.
-		_, err = s.writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
+		_, err = s.db.Writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
 			AND session_hash NOT IN (SELECT session_hash FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
 				ORDER BY created_at DESC, session_hash LIMIT $4)`, org, subject, hash(id), sessionsPerUser-1)
 	}
@@ -89,7 +91,8 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject st
 	return nil
 }
 
-// Current returns the session of the browser that sent r, or ErrNoSession.
+// Current returns the session of the browser that sent r, or ErrNoSession: also for one that
+// somebody changed without the keys.
 func (s *Sessions) Current(r *http.Request) (*Session, error) {
 	id, ok := s.cookies.get(r, "session")
 	if !ok {
@@ -97,17 +100,20 @@ func (s *Sessions) Current(r *http.Request) (*Session, error) {
 	}
 	session := Session{CSRF: FormToken(id)}
 	var created, expires int64
-	err := s.reads.QueryRowContext(r.Context(), `
-		SELECT org, subject, csrf_hash, created_at, expires_at FROM browser_sessions
-		WHERE session_hash = $1 AND expires_at > $2`, hash(id), s.now().UnixMilli()).
-		Scan(&session.Org, &session.Subject, &session.csrfHash, &created, &expires)
+	var mac string
+	err := s.db.Reads.QueryRowContext(r.Context(), `
+		SELECT org, subject, csrf_hash, created_at, expires_at, mac FROM browser_sessions
+		WHERE session_hash = $1 AND expires_at > $2`, hash(id), db.Millis(s.now())).
+		Scan(&session.Org, &session.Subject, &session.csrfHash, &created, &expires, &mac)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, ErrNoSession
 	case err != nil:
 		return nil, fmt.Errorf("reading session: %w", err)
+	case !s.db.Authentic(db.BrowserSessions, mac, hash(id), session.Org, session.Subject, session.csrfHash, created, expires):
+		return nil, ErrNoSession
 	}
-	session.CreatedAt, session.ExpiresAt = time.UnixMilli(created), time.UnixMilli(expires)
+	session.CreatedAt, session.ExpiresAt = db.Time(created), db.Time(expires)
 	return &session, nil
 }
 
@@ -124,7 +130,7 @@ func (s *Sessions) End(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Sessions) delete(ctx context.Context, id string) error {
-	_, err := s.writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE session_hash = $1`, hash(id))
+	_, err := s.db.Writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE session_hash = $1`, hash(id))
 	return err
 }
 
@@ -140,7 +146,7 @@ func (s *Sessions) EndUser(ctx context.Context, org, subject string) (int, error
 // Sweep deletes expired sessions, which nothing accepts any more, and returns how
 // many there were.
 func (s *Sessions) Sweep(ctx context.Context) (int, error) {
-	n, err := s.deleteWhere(ctx, `DELETE FROM browser_sessions WHERE expires_at <= $1`, s.now().UnixMilli())
+	n, err := s.deleteWhere(ctx, `DELETE FROM browser_sessions WHERE expires_at <= $1`, db.Millis(s.now()))
 	if err != nil {
 		return 0, fmt.Errorf("sweeping sessions: %w", err)
 	}
@@ -148,7 +154,7 @@ func (s *Sessions) Sweep(ctx context.Context) (int, error) {
 }
 
 func (s *Sessions) deleteWhere(ctx context.Context, statement string, args ...any) (int, error) {
-	result, err := s.writes.ExecContext(ctx, statement, args...)
+	result, err := s.db.Writes.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return 0, err
 	}

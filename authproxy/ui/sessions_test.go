@@ -27,7 +27,7 @@ func newFixture(t testing.TB) *fixture {
 	t.Helper()
 	d := dbtest.Open(t)
 	f := &fixture{db: d.Writes, now: time.UnixMilli(1_800_000_000_000)}
-	f.Sessions = NewSessions(Config{Reads: d.Reads, Writes: d.Writes, Cookies: Cookies{Secure: true}, Now: func() time.Time { return f.now }})
+	f.Sessions = NewSessions(Config{DB: d, Cookies: Cookies{Secure: true}, Now: func() time.Time { return f.now }})
 	return f
 }
 

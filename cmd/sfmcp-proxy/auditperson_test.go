@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -32,7 +33,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
 	audit.ResourceRead: always, audit.ServerAnswer: always, audit.ServerRequest: always, audit.ServerUse: always,
-	audit.SessionCreate: always, audit.SessionEnd: always, audit.StopSet: never, audit.StreamOpen: always,
+	audit.SessionCreate: always, audit.SessionEnd: always, audit.StopSet: never, audit.StoreTamper: ifKnow, audit.StreamOpen: always,
 	audit.TokenIssue: ifKnow, audit.TokenRefresh: ifKnow, audit.TokenRevoke: always, audit.TokenUse: always,
 	audit.ToolCall: always, audit.ToolList: always, audit.UserBlock: always, audit.UserLookup: always,
 	audit.UserRevoke: always, audit.UserUnblock: always,
@@ -170,6 +171,7 @@ func TestU2PersonOfTheLogAlone(t *testing.T) {
 	d.must("user", "revoke", rep)
 	n := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", rep))))
 	d.change(`UPDATE users SET username = 'renamed@acme.example'`)
+	d.signed(db.Users)
 	for _, who := range []string{"renamed@acme.example", rep} {
 		if got := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))); got != n || n == 0 {
 			t.Errorf("%s: %d entries, want %d", who, got, n)

@@ -269,6 +269,20 @@ func (d *demo) change(statement string, args ...any) {
 	store.AwaitWatchers()
 }
 
+// signed gives rows their MACs after a change of what they cover.
+func (d *demo) signed(guards ...db.Guard) {
+	d.t.Helper()
+	ring, err := seal.LoadKeyRing(filepath.Join(d.dir, "keys"))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	store := d.database()
+	if err := store.Claim(d.t.Context(), ring); err != nil {
+		d.t.Fatal(err)
+	}
+	dbtest.Sign(d.t, store, guards...)
+}
+
 // records are all records of an object at Salesforce, whatever anyone may see.
 func (d *demo) records(object string) (out []map[string]any) {
 	d.t.Helper()

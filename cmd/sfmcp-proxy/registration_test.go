@@ -24,6 +24,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -226,6 +227,7 @@ func TestClientsWithDocuments(t *testing.T) {
 	}
 	p.Stop()
 	d.change(`UPDATE registered_clients SET fresh_until = 1, keys_fresh_until = 1`)
+	d.signed(db.RegisteredClients, db.ClientKeys)
 	for i, w := range walks {
 		clients[i].renew(w.id, w.extra())
 		if r := clients[i].call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Status != http.StatusOK {

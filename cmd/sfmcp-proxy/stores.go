@@ -5,10 +5,12 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -41,6 +43,8 @@ type stores struct {
 	links     *link.Store
 	approvals *approval.Store
 	sessions  *ui.Sessions
+
+	reports sync.WaitGroup // of altered rows, on their way to the log
 }
 
 // openStores opens the database, then the stores in the order in which they need each
@@ -58,6 +62,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
 		return nil, err
 	}
+	s.db.OnAltered(s.altered)
 	if n == nil { // which clients there are depends on who may publish them, fetched or not
 		n = &outbound{}
 		if n.documents, err = c.Documents(nil, nil); err != nil {
@@ -86,7 +91,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.sessions = ui.NewSessions(ui.Config{
-		Reads: s.db.Reads, Writes: s.db.Writes, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
+		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
 	return s, nil
 }
@@ -148,10 +153,22 @@ func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
 	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
 }
 
+// altered tells of a row that somebody changed without the keys. It is called inside
+// transactions, which the entry has to wait for.
+func (s *stores) altered(row db.Altered) {
+	s.log.Error("a row of the database was changed by something else than the proxy, and counts as absent", "table", row.Table, "row", row.Row, "why", row.Why)
+	e := audit.Entry{Actor: actor.Proxy, Action: audit.StoreTamper, Outcome: audit.Denied, Object: row.Table + " " + row.Row, Reason: row.Why}
+	if row.Table == db.Users.Table {
+		e.Org, e.Subject, _ = strings.Cut(row.Row, "/")
+	}
+	s.reports.Go(func() { s.audit.Record(context.Background(), e) })
+}
+
 // close waits for what must not be cut in half, such as the refresh of a Salesforce login
 // whose answer is on its way, until ctx ends.
 func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
+	s.reports.Wait()
 	s.audit.Flush()
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())

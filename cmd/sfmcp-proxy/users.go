@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -106,6 +107,10 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 			users, err := find(cmd.Context(), args[0])
 			if err != nil {
 				return err
+			}
+			if verb == "unblock" && slices.ContainsFunc(users, func(u grant.User) bool { return u.Altered && u.Subject != grant.FullID(args[0]) }) {
+				return fmt.Errorf("what is stored of %s was changed by something else than the proxy, also whose username that is: "+
+					"unblock by the Salesforce user id (005…) that Salesforce shows for the user; nothing was done", args[0])
 			}
 			dir, _ := cmd.Flags().GetString("evidence") // unblock has none
 			if err := freshDirectory(dir); err != nil {

@@ -135,6 +135,9 @@ func (p *product) open(ctx context.Context, path, keys string) (err error) {
 	if p.db, err = db.Open(ctx, db.Config{URL: "sqlite:" + path}); err != nil {
 		return err
 	}
+	if err := p.db.Claim(ctx, ring); err != nil {
+		return err
+	}
 	clients, err := client.New(client.Config{DB: p.db, PublicURL: publicURL,
 		Clients: []client.Client{{ID: clientID, Name: "Bench", RedirectURIs: []string{redirectURI}}}})
 	if err != nil {

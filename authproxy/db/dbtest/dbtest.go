@@ -121,11 +121,15 @@ func Open(t testing.TB) *db.DB {
 	return OpenURL(t, URL(t))
 }
 
-// OpenURL opens a database until t ends: a second time, it is what another process has.
+// OpenURL opens a database until t ends, with the keys of [Ring]: a second time, it is what
+// another process has.
 func OpenURL(t testing.TB, url string) *db.DB {
 	t.Helper()
 	d, err := db.Open(background, db.Config{URL: url})
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Claim(background, Ring(t, url)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

@@ -1,0 +1,142 @@
+package grant
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// userRow is a row of users that a transaction goes by and may write.
+type userRow struct {
+	User
+	found bool
+}
+
+// userRow reads a user's row, which stays as it is until the transaction ends. Of one that
+// somebody changed nothing is believed but whose it is.
+func (s *Store) userRow(ctx context.Context, tx *sql.Tx, org, subject string) (*userRow, error) {
+	u := &userRow{User: User{Org: org, Subject: subject}}
+	var blocked int64
+	var mac string
+	err := tx.QueryRowContext(ctx, `SELECT username, name, blocked_at, mac FROM users WHERE org = $1 AND subject = $2`+s.db.ForUpdate("users"), org, subject).
+		Scan(&u.Username, &u.Name, &blocked, &mac)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return nil, err
+	}
+	if u.found = err == nil; u.found {
+		u.BlockedAt = db.Time(blocked)
+		if !s.db.Authentic(db.Users, mac, u.covered()...) {
+			u.User = User{Org: org, Subject: subject, Altered: true}
+		}
+	}
+	listed, err := s.db.ReadBlocked(ctx, tx)
+	if err != nil && !errors.Is(err, db.ErrBlockedLost) {
+		return nil, err
+	}
+	if u.BlockedAt.IsZero() && listed[db.UserKey{Org: org, Subject: subject}] {
+		u.Altered = true
+	}
+	return u, nil
+}
+
+// writeUser writes what u says, whatever somebody made of its row.
+func (s *Store) writeUser(ctx context.Context, tx *sql.Tx, u *userRow) error {
+	u.Altered = false
+	_, err := tx.ExecContext(ctx, `UPDATE users SET username = $1, name = $2, blocked_at = $3, mac = $4 WHERE org = $5 AND subject = $6`,
+		u.Username, u.Name, db.Millis(u.BlockedAt), s.db.MAC(db.Users, u.covered()...), u.Org, u.Subject)
+	return err
+}
+
+// takeUsername takes a username from everybody else in the org who has it, and reports
+// whether anybody had. The usernames of the org are locked.
+func (s *Store) takeUsername(ctx context.Context, tx *sql.Tx, org, username, subject string) (bool, error) {
+	rows, err := tx.QueryContext(ctx, `SELECT subject FROM users WHERE org = $1 AND username = $2 AND subject <> $3 ORDER BY subject`, org, username, subject)
+	if err != nil {
+		return false, err
+	}
+	defer rows.Close()
+	var others []string
+	for rows.Next() {
+		var other string
+		if err := rows.Scan(&other); err != nil {
+			return false, err
+		}
+		others = append(others, other)
+	}
+	if err := rows.Err(); err != nil {
+		return false, err
+	}
+	for _, other := range others {
+		u, err := s.userRow(ctx, tx, org, other)
+		if err != nil {
+			return false, err
+		}
+		if u.Altered {
+			continue // nobody goes by its username
+		}
+		u.Username = ""
+		if err := s.writeUser(ctx, tx, u); err != nil {
+			return false, err
+		}
+	}
+	return len(others) > 0, nil
+}
+
+// setBlocked writes, in the user's row and in the list, since when a user is blocked, 0: is
+// not, and reports whether they were. A user need not have been seen before to be blocked.
+// A list that is lost begins anew with those whose rows say so.
+func (s *Store) setBlocked(ctx context.Context, tx *sql.Tx, org, subject string, at int64) (was bool, err error) {
+	if err := s.db.Lock(ctx, tx, "blocked users"); err != nil {
+		return false, err
+	}
+	listed, err := s.db.ReadBlocked(ctx, tx)
+	lost := errors.Is(err, db.ErrBlockedLost)
+	if lost {
+		listed, err = db.BlockedRows(ctx, tx)
+	}
+	if err != nil {
+		return false, err
+	}
+	if at != 0 {
+		_, err := tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, mac) VALUES ($1, $2, $3, 0, $4)
+			ON CONFLICT (org, subject) DO NOTHING`, org, subject, at, s.db.MAC(db.Users, org, subject, "", "", int64(0)))
+		if err != nil {
+			return false, err
+		}
+	}
+	u, err := s.userRow(ctx, tx, org, subject)
+	key := db.UserKey{Org: org, Subject: subject}
+	if err != nil {
+		return false, err
+	}
+	was = listed[key] || u.Blocked()
+	inRow := !u.BlockedAt.IsZero()
+	if block := at != 0; !lost && !u.Altered && listed[key] == block && inRow == block {
+		return was, nil
+	}
+	if at == 0 {
+		delete(listed, key)
+		u.BlockedAt = time.Time{}
+	} else if listed[key] = true; !inRow {
+		u.BlockedAt = db.Time(at)
+	}
+	if err := s.db.WriteBlocked(ctx, tx, listed); err != nil {
+		return was, err
+	}
+	return was, s.writeUser(ctx, tx, u)
+}
+
+// listed says whether the list of blocked users has one. While it is lost, the rows of users
+// say it alone. It remembers as [Store.Authenticate] does.
+func (s *Store) listed(ctx context.Context, org, subject string) (bool, error) {
+	all, err := s.blocked.Get(struct{}{}, func(db.Blocked) bool { return true }, func() (db.Blocked, error) {
+		return s.db.ReadBlocked(ctx, s.db.Reads)
+	})
+	if errors.Is(err, db.ErrBlockedLost) {
+		return false, nil
+	}
+	return all[db.UserKey{Org: org, Subject: subject}], err
+}

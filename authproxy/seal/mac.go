@@ -1,0 +1,77 @@
+package seal
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// ErrMAC says that a MAC is not one that the ring made of these fields for this purpose.
+var ErrMAC = errors.New("the MAC does not fit")
+
+// MAC authenticates fields, in this order, for one purpose: "KEYID:BASE64URL", HMAC with
+// SHA-256 under the key that the sealing key gives for the purpose. What one purpose is
+// given for never fits another, and no two lists of fields have the same bytes. Without a
+// key the answer is "", which fits nothing.
+func (r *KeyRing) MAC(purpose string, fields ...string) string {
+	keys, err := r.Keys(purpose)
+	if err != nil || len(keys) == 0 {
+		return ""
+	}
+	return keys[0].ID + ":" + base64.RawURLEncoding.EncodeToString(keys[0].mac(fields))
+}
+
+// CheckMAC returns nil if [KeyRing.MAC] made mac of these fields for this purpose, with
+// whichever key of the ring; else an [ErrMAC] that says why. A key that is not known is
+// looked for in the file, as [KeyRing.Open] does.
+func (r *KeyRing) CheckMAC(mac, purpose string, fields ...string) error {
+	at := strings.LastIndexByte(mac, ':')
+	if at < 0 {
+		return fmt.Errorf("%w: there is none", ErrMAC)
+	}
+	id := mac[:at]
+	have, err := base64.RawURLEncoding.Strict().DecodeString(mac[at+1:])
+	if err != nil {
+		return fmt.Errorf("%w: it is malformed", ErrMAC)
+	}
+	key, known := r.derived(purpose, id)
+	if !known {
+		if changed, err := r.Reload(); err == nil && changed {
+			key, known = r.derived(purpose, id)
+		}
+	}
+	switch {
+	case !known:
+		return fmt.Errorf("%w: it names key %q, which is not in %s", ErrMAC, id, r.path)
+	case !hmac.Equal(have, key.mac(fields)):
+		return ErrMAC
+	}
+	return nil
+}
+
+// derived returns the key for a purpose that comes from the ring key of that id.
+func (r *KeyRing) derived(purpose, id string) (DerivedKey, bool) {
+	keys, err := r.Keys(purpose)
+	i := slices.IndexFunc(keys, func(k DerivedKey) bool { return k.ID == id })
+	if err != nil || i < 0 {
+		return DerivedKey{}, false
+	}
+	return keys[i], true
+}
+
+// A field's length precedes it, and their number all of them.
+func (k DerivedKey) mac(fields []string) []byte {
+	h := hmac.New(sha256.New, k.Key)
+	_, _ = io.WriteString(h, "v1 "+strconv.Itoa(len(fields))+" ") // a hash does not fail
+	for _, field := range fields {
+		_, _ = io.WriteString(h, strconv.Itoa(len(field))+":")
+		_, _ = io.WriteString(h, field)
+	}
+	return h.Sum(nil)
+}
