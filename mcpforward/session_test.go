@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Two processes that open sessions of one grant at the same time keep no more than may be,
@@ -57,6 +58,32 @@ func TestProcessesKeepTheCapOfSessions(t *testing.T) {
 		}
 		if known != sessionsPerGrant {
 			t.Errorf("%d sessions are known, %d may be", known, sessionsPerGrant)
+		}
+	})
+}
+
+// S7: an MCP session that somebody writes into the database without the keys, or whose
+// client he lets declare more, is none.
+func TestS7ForgedMCPSessions(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		d := dbtest.OpenURL(t, url)
+		s := newSessionStore(d, time.Now)
+		for _, change := range []string{`grant_id = 'grt_2'`, `capabilities = 'sampling'`, `protocol_version = '2024-11-05'`, `client_info = 'x'`, `created_at = 1`, `session_hash = '` + seal.Hash("x") + `'`} {
+			id, err := s.open(t.Context(), "grt_1", session{version: newestVersion})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Writes.Exec(`UPDATE mcp_sessions SET `+change+` WHERE session_hash = $1`, seal.Hash(id)); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{id, "x"} {
+				for _, grantID := range []string{"grt_1", "grt_2"} {
+					if found, err := s.find(t.Context(), name, grantID); !errors.Is(err, errNoSession) {
+						t.Errorf("%s: %+v, %v", change, found, err)
+					}
+				}
+			}
 		}
 	})
 }

@@ -316,3 +316,36 @@ func TestD15SessionsOfAPersonAreBounded(t *testing.T) {
 		t.Errorf("%d sessions after ten at a time", n)
 	}
 }
+
+// S7: whoever writes into the database without the keys signs nobody in, not with a session
+// that he makes, nor with one of his own that he changes.
+func TestS7ForgedSessions(t *testing.T) {
+	t.Parallel()
+	for name, statement := range map[string]string{
+		"another's":     `UPDATE browser_sessions SET subject = '005B'`,
+		"another org's": `UPDATE browser_sessions SET org = 'other'`,
+		"prolonged":     `UPDATE browser_sessions SET expires_at = expires_at + 86400000`,
+		"form secret":   `UPDATE browser_sessions SET csrf_hash = 'x'`,
+		"swapped":       `UPDATE browser_sessions SET subject = '005B', mac = (SELECT o.mac FROM browser_sessions o WHERE o.subject = '005B')`,
+		"made": `INSERT INTO browser_sessions (session_hash, org, subject, csrf_hash, created_at, expires_at, mac)
+			SELECT '` + hash("made") + `', org, subject, csrf_hash, created_at, expires_at, mac FROM browser_sessions LIMIT 1`,
+	} {
+		f := newFixture(t)
+		f.signIn(t, "acme", "005B")
+		mine := f.signIn(t, "acme", "005A")
+		if name == "made" {
+			mine.Value = "made"
+		} else {
+			statement += ` WHERE session_hash = '` + hash(mine.Value) + `'`
+		}
+		if _, err := f.db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+		if name == "prolonged" {
+			f.now = f.now.Add(DefaultSessionLifetime + time.Hour)
+		}
+		if session, err := f.Current(request(mine)); !errors.Is(err, ErrNoSession) {
+			t.Errorf("%s: signed in as %+v, %v", name, session, err)
+		}
+	}
+}

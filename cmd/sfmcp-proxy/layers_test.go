@@ -45,6 +45,7 @@ var layer = map[string]int{
 	"authproxy/link":      2,
 	"authproxy/approval":  2,
 	"authproxy/audit":     2,
+	"authproxy/ui":        2,
 	"mcpforward/limit":    2,
 	"mcpforward/records":  2,
 	"mcpforward/stream":   2,
@@ -58,7 +59,6 @@ var layer = map[string]int{
 	"authproxy/db/dbtest":               2, // for tests
 	"authproxy/policy":                  1,
 	"authproxy/salesforce":              1,
-	"authproxy/ui":                      1,
 	"mcpforward/jsonrpc":                1,
 
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a

@@ -1,0 +1,137 @@
+package approval
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/db"
+)
+
+// S7: whoever writes into the database without the keys approves no call: neither one that
+// waits, nor one that was refused, spent, or is another.
+func TestS7ForgedApprovals(t *testing.T) {
+	t.Parallel()
+	const approve = `UPDATE approvals SET state = 'approved', decided_at = created_at, decided_by_kind = 'user', decided_by_id = 'boss' WHERE id = $1`
+	for name, tt := range map[string]struct {
+		before func(s *Store, id string)
+		forge  []string // $1 is the request, $2 one that was approved rightly
+	}{
+		"pending": {nil, []string{approve}},
+		"pending, with the state of an approved one": {nil, []string{approve,
+			`UPDATE approvals SET state_mac = (SELECT o.state_mac FROM approvals o WHERE o.id = $2) WHERE id = $1`}},
+		"denied": {func(s *Store, id string) { decide(t, s, id, false) }, []string{approve}},
+		"void":   {func(s *Store, id string) { s.Void(t.Context(), VoidFilter{Subject: "005A"}, "revoked") }, []string{approve}},
+		"spent": {func(s *Store, id string) {
+			decide(t, s, id, true)
+			if _, err := s.Spend(t.Context(), binding("one")); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Settle(t.Context(), id, Done, []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{`UPDATE approvals SET state = 'approved', spent_at = 0, outcome = '', sealed_result = '' WHERE id = $1`}},
+		"being spent": {func(s *Store, id string) {
+			decide(t, s, id, true)
+			if _, err := s.Spend(t.Context(), binding("one")); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{`UPDATE approvals SET state = 'approved', spent_at = 0 WHERE id = $1`}},
+	} {
+		s, _ := newStore(t)
+		r, other := submit(t, s, binding("one")), submit(t, s, binding("other"))
+		decide(t, s, other.ID, true)
+		if tt.before != nil {
+			tt.before(s, r.ID)
+		}
+		for _, statement := range tt.forge {
+			if _, err := s.db.Writes.Exec(strings.ReplaceAll(strings.ReplaceAll(statement, "$1", "'"+r.ID+"'"), "$2", "'"+other.ID+"'")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
+			t.Errorf("%s: spent %+v, %v", name, got, err)
+		}
+		if got := state(t, s, r.ID); got == Approved || got == Pending {
+			t.Errorf("%s: it is %s", name, got)
+		}
+		if _, err := s.Decide(t.Context(), r.ID, true, actor.User("boss")); !errors.Is(err, ErrGone) {
+			t.Errorf("%s: decided: %v", name, err)
+		}
+		if again, err := s.Submit(t.Context(), binding("one"), "create", "requester"); err != nil || again.State == Approved {
+			t.Errorf("%s: the same call again: %+v, %v", name, again, err)
+		}
+	}
+}
+
+// S7: what a person is shown and decides is what was submitted: each part of it that
+// somebody changes makes the request one that is not there.
+func TestS7ForgedCalls(t *testing.T) {
+	t.Parallel()
+	for _, column := range db.Approvals.Covers[1:] {
+		for _, approved := range []bool{false, true} {
+			s, _ := newStore(t)
+			r := submit(t, s, binding("one"))
+			if approved {
+				decide(t, s, r.ID, true)
+			}
+			value := `'x'`
+			if column[len(column)-3:] == "_at" {
+				value = column + ` + 100000`
+			}
+			if _, err := s.db.Writes.Exec(`UPDATE approvals SET `+column+` = `+value+` WHERE id = $1`, r.ID); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := s.Get(t.Context(), r.ID); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: shown as %+v, %v", column, got, err)
+			}
+			if list, err := s.List(t.Context(), Filter{}); err != nil || len(list) != 0 {
+				t.Errorf("%s: listed %+v, %v", column, list, err)
+			}
+			if _, err := s.Decide(t.Context(), r.ID, true, actor.User("boss")); !errors.Is(err, ErrNotFound) {
+				t.Errorf("%s: decided: %v", column, err)
+			}
+			if got, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
+				t.Errorf("%s: spent %+v, %v", column, got, err)
+			}
+			// The call goes its way with a new request.
+			again, err := s.Submit(t.Context(), binding("one"), "create", "requester")
+			if err != nil || again.ID == r.ID || again.State != Pending {
+				t.Errorf("%s: the same call again: %+v, %v", column, again, err)
+			}
+		}
+	}
+}
+
+// S7: an approval is not made another call's by exchanging what the two are bound to.
+func TestS7SwappedBindings(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	harmless, harmful := submit(t, s, binding("harmless")), binding("harmful").hash()
+	decide(t, s, harmless.ID, true)
+	if _, err := s.db.Writes.Exec(`UPDATE approvals SET binding_hash = $1 WHERE id = $2`, harmful, harmless.ID); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Spend(t.Context(), binding("harmful")); !errors.Is(err, ErrNotApproved) {
+		t.Errorf("spent %+v, %v", got, err)
+	}
+}
+
+// S7: what somebody writes of a call that is being made lets nobody make it again.
+func TestS7ForgedUnspend(t *testing.T) {
+	t.Parallel()
+	s, c := newStore(t)
+	r := submit(t, s, binding("one"))
+	if _, err := s.db.Writes.Exec(`UPDATE approvals SET state = 'spent', spent_at = created_at WHERE id = $1`, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Unspend(t.Context(), r.ID); !errors.Is(err, ErrNotSpent) {
+		t.Errorf("given back: %v", err)
+	}
+	c.add(time.Minute)
+	if got, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
+		t.Errorf("spent %+v, %v", got, err)
+	}
+}
