@@ -99,22 +99,6 @@ func LoadKeyRing(path string) (*KeyRing, error) {
 	return ring, nil
 }
 
-// ErrNotPrivate means that others than its owner may read or write a file that holds a secret.
-var ErrNotPrivate = errors.New("may be read by others")
-
-// CheckPrivate reports an [ErrNotPrivate] with the mode if a file that holds a secret has a
-// right for its group or for everybody.
-func CheckPrivate(path string) error {
-	stat, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if stat.Mode().Perm()&0o077 != 0 {
-		return fmt.Errorf("%s %w (mode %04o): chmod 600 it", path, ErrNotPrivate, stat.Mode().Perm())
-	}
-	return nil
-}
-
 func parseKey(line string) (sealingKey, error) {
 	id, text, _ := strings.Cut(line, " ")
 	root, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimSpace(text))
