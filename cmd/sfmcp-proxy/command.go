@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -25,14 +26,34 @@ type reportedError int
 
 func (e reportedError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// usageArgs makes a wrong number of arguments a usage error (exit status 2).
+// usageArgs makes a wrong number of arguments a usage error (exit status 2), and says which
+// is missing or too much.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+		err := check(cmd, args)
+		if err == nil {
+			return nil
 		}
-		return nil
+		names := argumentNames(cmd.Use)
+		switch {
+		case cmd.HasSubCommands(): // what stands there is no argument, but an unknown command
+		case len(args) < len(names):
+			err = fmt.Errorf("%s needs %s", cmd.CommandPath(), strings.Join(names[len(args):], " "))
+		case len(args) > len(names):
+			err = fmt.Errorf("%s takes no further argument %q", cmd.CommandPath(), args[len(names)])
+		}
+		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	}
+}
+
+// argumentNames are the arguments that a usage line names: what stands between the command
+// and its flags.
+func argumentNames(use string) []string {
+	names := strings.Fields(use)[1:]
+	if i := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, "-") }); i >= 0 {
+		names = names[:i]
+	}
+	return names
 }
 
 // group is a command that only holds others. Whatever flags it is given, it says which: a

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// A command that is given too few or too many arguments says which; the usage line of each
+// names them.
+func TestWrongNumberOfArguments(t *testing.T) {
+	t.Parallel()
+	says := func(args ...string) (string, int) {
+		var out bytes.Buffer
+		status := run(context.Background(), args, &out, &out)
+		return out.String(), status
+	}
+	for line, want := range map[string]string{
+		"user block":                 "sfmcp-proxy user block needs USER (see sfmcp-proxy user block --help)",
+		"user show":                  "sfmcp-proxy user show needs USER",
+		"user revoke a b":            `sfmcp-proxy user revoke takes no further argument "b"`,
+		"user list a":                `sfmcp-proxy user list takes no further argument "a"`,
+		"grant revoke":               "sfmcp-proxy grant revoke needs CONNECTION",
+		"client revoke":              "sfmcp-proxy client revoke needs CLIENT",
+		"approval show":              "sfmcp-proxy approval show needs APPROVAL",
+		"approval approve --as Ann":  "sfmcp-proxy approval approve needs APPROVAL",
+		"approval deny a b --as Ann": `sfmcp-proxy approval deny takes no further argument "b"`,
+		"completion":                 "sfmcp-proxy completion needs bash|zsh|fish",
+		"completion tcsh":            `"tcsh"`,
+		"serve now":                  `sfmcp-proxy serve takes no further argument "now"`,
+		"user blok a":                `unknown command "blok"`,
+	} {
+		if out, status := says(strings.Fields(line)...); status != exitUsage || !strings.Contains(out, want) {
+			t.Errorf("%s: %d %s\nwant %s", line, status, out, want)
+		}
+	}
+}
+
+// Whatever command there is: a usage line names as many arguments as the command takes.
+func TestUsageNamesEveryArgument(t *testing.T) {
+	t.Parallel()
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		for _, child := range cmd.Commands() {
+			walk(child)
+		}
+		if cmd.HasSubCommands() || cmd.DisableFlagParsing || cmd.Name() == "help" || cmd.Args == nil {
+			return
+		}
+		if as := cmd.Flags().Lookup("as"); as != nil {
+			as.Value.Set("Ann")
+		}
+		names := argumentNames(cmd.Use)
+		var args []string
+		for i := range names {
+			args = append(args, fmt.Sprint("a", i))
+		}
+		if len(cmd.ValidArgs) > 0 {
+			args = cmd.ValidArgs[:len(names)]
+		}
+		if err := cmd.Args(cmd, args); err != nil {
+			t.Errorf("%s takes other arguments than it names: %v", cmd.CommandPath(), err)
+		}
+		if cmd.Args(cmd, append(args, "more")) == nil {
+			t.Errorf("%s takes more arguments than it names", cmd.CommandPath())
+		}
+	}
+	walk(newRoot())
+}
