@@ -271,6 +271,9 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	if err != nil {
 		return drop(serverError, "try again later", err)
 	}
+	if err := s.Cutoff.EndSurplus(ctx, who.Org, who.Subject); err != nil { // the next connection ends them
+		s.Log.ErrorContext(ctx, "surplus connections not ended", "org", who.Org, "subject", who.Subject, "error", err)
+	}
 	// The same browser now needs no second login to open an approval.
 	if err := s.startSession(ctx, w, r, who); err != nil {
 		s.Log.WarnContext(ctx, "no browser session after an authorization", "error", err)

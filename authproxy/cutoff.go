@@ -101,6 +101,17 @@ func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (*grant.Gr
 	return g, c.grantEnded(ctx, g, audit.GrantRevoke, act)
 }
 
+// EndSurplus ends those of a user's connections that are more than [grant.MaxLive], the ones
+// unused longest: programs that forget what they were given leave one behind each time.
+func (c *Cutoff) EndSurplus(ctx context.Context, org, subject string) error {
+	act := Act{By: actor.Proxy, Why: fmt.Sprintf("more than %d connections: the one unused longest", grant.MaxLive)}
+	ended, err := c.Grants.EndSurplus(ctx, org, subject, act.Why)
+	for _, g := range ended {
+		err = errors.Join(err, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
+	}
+	return err
+}
+
 // Disconnect ends a connection of that user. Another user's is [grant.ErrNotFound], as
 // one that does not exist.
 func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*grant.Grant, error) {

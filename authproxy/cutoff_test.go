@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/seal"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -312,5 +313,32 @@ func TestCutoffStopUnreadable(t *testing.T) {
 	}
 	if mode, err := f.Access.StopMode(t.Context()); err == nil || mode != access.StopAll {
 		t.Errorf("stop is %v, %v", mode, err)
+	}
+}
+
+// D15: a person's connections are bounded: the one unused longest ends with what hangs on it,
+// which is recorded, and the rest goes on.
+func TestD15ConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	oldest, first := f.connect(t, sim.RepUsername, sim.RepPassword)
+	for range grant.MaxLive - 1 {
+		f.clock.Add(time.Second)
+		r := &grant.AuthorizationRequest{Kind: grant.Authorize, Status: grant.Done, Org: "acme", Server: "sales", Resource: f.PublicURL + "/mcp/sales", ClientID: "chatgpt",
+			RedirectURI: "https://chatgpt.com/cb", Scope: "mcp", CodeChallenge: "x", GrantID: seal.Secret("grt_")}
+		if _, _, err := f.Grants.CreateGrant(t.Context(), r, sim.RepID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.opens(t, first.access, true)
+	f.clock.Add(time.Second)
+	_, last := f.connect(t, sim.RepUsername, sim.RepPassword)
+	f.opens(t, first.access, false)
+	f.opens(t, last.access, true)
+	f.wantPending(t, 1)
+	f.wantLogin(t, sim.RepID, "active")
+	f.wantAudited(t, "grant.revoke", "ok", "more than 50 connections: the one unused longest")
+	if g, err := f.Grants.Grant(t.Context(), oldest); err != nil || g.RevokedAt.IsZero() {
+		t.Errorf("%+v, %v", g, err)
 	}
 }

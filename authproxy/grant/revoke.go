@@ -42,6 +42,19 @@ func (s *Store) RevokeGrant(ctx context.Context, id, why string) (*Grant, error)
 	return &ended[0], nil
 }
 
+// MaxLive is how many live grants a user has; with one more, the one that has been unused
+// longest ends. It is more than anybody's assistants, and few enough to look through.
+const MaxLive = 50
+
+// EndSurplus ends those of a user's live grants that are more than [MaxLive], the ones unused
+// longest, and returns them. One that was made just now is as good as used now.
+func (s *Store) EndSurplus(ctx context.Context, org, subject, why string) (ended []Grant, err error) {
+	return s.revokeWhere(ctx, why, `grants.org = $3 AND grants.subject = $4 AND grants.id NOT IN (SELECT newest.id FROM grants newest
+		WHERE newest.org = $3 AND newest.subject = $4 AND newest.revoked_at = 0 AND newest.expires_at > $1
+		ORDER BY CASE WHEN newest.last_used_at > newest.created_at THEN newest.last_used_at ELSE newest.created_at END DESC, newest.id LIMIT $5)`,
+		org, subject, MaxLive)
+}
+
 // RevokeUser ends all grants of a user at once and returns how many there were.
 func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int, err error) {
 	ended, err := s.revokeWhere(ctx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
