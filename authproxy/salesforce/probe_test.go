@@ -114,9 +114,8 @@ func TestProbeHost(t *testing.T) {
 			t.Errorf("%s: %v %v %v", name, ahead, dated, err)
 		}
 	}
-	f := newFake(t)
-	c := f.client(t)
-	f.Close()
+	gone := salesforce.Org{Name: "acme", LoginURL: "http://127.0.0.1:1", OrgID: orgID, ClientID: clientID, InsecureHTTP: true} // a port that the system gives to no test
+	c := newFake(t).client(t, gone)
 	if _, _, err := c.ProbeHost(t.Context(), "acme"); failureOf(t, err).Code != "network" || !strings.Contains(failureOf(t, err).Hint, "login_url") {
 		t.Errorf("gone: %v", err)
 	}
