@@ -71,7 +71,7 @@ const forgottenClient = "If it worked before, the program remembers a registrati
 // nothing may be sent to that URI (RFC 6749 4.1.2.1, OAuth 2.1 7.5.2).
 func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Client, string, error) {
 	id, redirectURI := single(q, "client_id"), single(q, "redirect_uri")
-	c, err := s.Clients.Current(clientdoc.For(ctx, audit.OriginOf(ctx).Source), id)
+	c, err := s.Clients.Current(ctx, id)
 	if errors.Is(err, client.ErrUnknown) {
 		return client.Client{}, "", s.unknownClient(ctx, id, err)
 	}

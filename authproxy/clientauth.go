@@ -56,7 +56,7 @@ func (s endpoints) identify(r *http.Request, form url.Values) error {
 		}
 		return nil
 	}
-	err = s.Clients.VerifyAssertion(clientdoc.For(r.Context(), audit.OriginOf(r.Context()).Source), c, assertion)
+	err = s.Clients.VerifyAssertion(r.Context(), c, assertion)
 	if refused, ok := errors.AsType[*client.AssertionError](err); ok {
 		return s.refuseClient(r.Context(), id, unauthorized(refused.Description, refused.Cause))
 	}

@@ -2,10 +2,13 @@ package authproxy
 
 import (
 	"errors"
+	"fmt"
 	"html"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -234,5 +237,35 @@ func TestUnusedDocumentsAreForgotten(t *testing.T) {
 	}
 	if c, err := p.Clients.Current(t.Context(), p.id); err != nil || c.Kind != client.Document {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// D15: what a network makes us fetch counts for it: two at a time.
+func TestD15FetchesCountForWhoeverAsks(t *testing.T) {
+	t.Parallel()
+	p := startPublished(t)
+	var now, most atomic.Int64
+	release := make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 6 {
+		path := fmt.Sprintf("/slow%d.json", i)
+		p.site.Handle(path, func(w http.ResponseWriter, r *http.Request) {
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+			<-release
+			now.Add(-1)
+		})
+		all.Go(func() {
+			p.send(t, "GET", p.authorizePath("client_id", p.site.URL(clientdoctest.Address, path)), "")
+		})
+	}
+	for now.Load() < 2 {
+		time.Sleep(time.Millisecond)
+	}
+	close(release)
+	all.Wait()
+	if most.Load() != 2 {
+		t.Errorf("%d fetches at a time", most.Load())
 	}
 }

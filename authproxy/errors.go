@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -80,6 +81,11 @@ type pageError struct {
 func (e *pageError) Error() string { return e.title }
 func (e *pageError) Unwrap() error { return e.cause }
 
+// forItsParty lets what a request makes us fetch count for whoever sent it.
+func forItsParty(r *http.Request) *http.Request {
+	return r.WithContext(clientdoc.For(r.Context(), audit.OriginOf(r.Context()).Source))
+}
+
 // page adapts a handler whose errors are pages or redirects.
 func (s *Server) page(method string, h func(http.ResponseWriter, *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +95,7 @@ func (s *Server) page(method string, h func(http.ResponseWriter, *http.Request) 
 				text: "This address is reached by another kind of request."})
 			return
 		}
-		if err := h(w, r); err != nil {
+		if err := h(w, forItsParty(r)); err != nil {
 			s.renderError(w, r, err)
 		}
 	}
@@ -181,7 +187,7 @@ func (s endpoints) endpoint(h func(r *http.Request, form url.Values) (answer any
 		form, err := clientForm(w, r)
 		var answer any
 		if err == nil {
-			answer, err = h(r, form)
+			answer, err = h(forItsParty(r), form)
 		}
 		if err != nil {
 			s.writeError(r.Context(), w, err)
