@@ -36,11 +36,13 @@ func TestMain(m *testing.M) {
 // verifier runs the program, and returns what it said and whether it was content.
 func verifier(t *testing.T, args ...string) (string, bool) {
 	t.Helper()
-	command := exec.Command(os.Args[0], args...)
+	command := exec.CommandContext(t.Context(), os.Args[0], args...)
 	command.Env = append(os.Environ(), "VERIFIER=yes")
 	out, err := command.CombinedOutput()
 	if content := strings.HasPrefix(string(out), "verified:"); content != (err == nil) {
 		t.Errorf("%v: %v, and said %s", args, err, out)
+	} else if !content && !strings.HasPrefix(string(out), "NOT VERIFIED:") && !strings.HasPrefix(string(out), "invalid value") {
+		t.Errorf("%v: it said %s", args, out)
 	}
 	return string(out), err == nil
 }
@@ -194,6 +196,40 @@ func TestProofOfAnEntry(t *testing.T) {
 	}
 }
 
+// Who has a key can sign what they like with it: it is still of the log whose name it has, and
+// within what can be calculated with.
+func TestCheckpointsThatAKeyShouldNotSign(t *testing.T) {
+	s := newSample(t, 100)
+	entry := file(t, s.records[41])
+	good := string(s.proof(t, 41, 100, ""))
+	head, signed, _ := strings.Cut(good, "\n\n")
+	text := signed[:strings.Index(signed, "\n\n")+1]
+	other, err := tree.NewSigner("other.example.com", [32]byte{9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherKey, err := tree.VerifierKey("other.example.com", [32]byte{9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		signer note.Signer
+		text   string
+	}{
+		"the key of another log": {other, text},
+		"a size without end":     {s.signer, strings.Replace(text, "\n100\n", "\n9223372036854775807\n", 1)},
+		"an origin alone":        {s.signer, origin + "\n"},
+	} {
+		bad, err := note.Sign(&note.Note{Text: c.text}, c.signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out, ok := verifier(t, "-key", s.key, "-key", otherKey, "proof", file(t, []byte(head+"\n\n"+string(bad))), entry); ok {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
 func TestLogAgainstItsCheckpoint(t *testing.T) {
 	s := newSample(t, 300)
 	for _, size := range []int64{0, 1, 63, 64, 299, 300} {
@@ -310,15 +346,18 @@ func TestWitnessMustHaveCosigned(t *testing.T) {
 	// What is said to be the witness's, and is of an older checkpoint.
 	older := string(s.checkpoint(t, 99, one))
 	forged := file(t, append(s.checkpoint(t, 100), older[strings.LastIndex(older, "— "):]...))
+	id := binary.BigEndian.AppendUint32(nil, one.KeyHash())
+	short := "— " + one.Name() + " " + base64.StdEncoding.EncodeToString(append(id, 1)) + "\n"
 	for name, c := range map[string]struct {
 		key, checkpoint string
 		want            bool
 	}{
-		"cosigned":             {one.text(), cosigned, true},
-		"by another":           {other.text(), cosigned, false},
-		"not at all":           {one.text(), file(t, s.checkpoint(t, 100)), false},
-		"another checkpoint":   {one.text(), forged, false},
-		"a key of another use": {s.key, cosigned, false},
+		"a signature of a byte": {one.text(), file(t, append(s.checkpoint(t, 100), short...)), false},
+		"cosigned":              {one.text(), cosigned, true},
+		"by another":            {other.text(), cosigned, false},
+		"not at all":            {one.text(), file(t, s.checkpoint(t, 100)), false},
+		"another checkpoint":    {one.text(), forged, false},
+		"a key of another use":  {s.key, cosigned, false},
 	} {
 		if out, ok := verifier(t, "-key", s.key, "-witness", c.key, "log", s.dir, c.checkpoint); ok != c.want {
 			t.Errorf("%s: %s", name, out)

@@ -37,19 +37,25 @@ func (c Checkpoint) Sign(signers ...note.Signer) ([]byte, error) {
 	if len(signers) == 0 {
 		return nil, errors.New("a checkpoint is signed by at least one key")
 	}
-	return note.Sign(&note.Note{Text: c.Text()}, signers...)
+	signed, err := note.Sign(&note.Note{Text: c.Text()}, signers...)
+	if err == nil && len(signed) > maxCheckpoint {
+		return nil, errLong
+	}
+	return signed, err
 }
 
 // maxCheckpoint bounds a signed checkpoint: 16 signatures of the largest kind that the
 // specification speaks of, and some room.
 const maxCheckpoint = 128 << 10
 
+var errLong = fmt.Errorf("checkpoint: longer than %d bytes", maxCheckpoint)
+
 // ParseCheckpoint reads a signed checkpoint. It must be of the log whose keys these are:
 // each has the origin as its name, and one at least has signed. A log has several after its
 // key was changed. Signatures of other keys, as those of witnesses, are not looked at.
 func ParseCheckpoint(signed []byte, keys ...note.Verifier) (Checkpoint, error) {
 	if len(signed) > maxCheckpoint {
-		return Checkpoint{}, fmt.Errorf("checkpoint: longer than %d bytes", maxCheckpoint)
+		return Checkpoint{}, errLong
 	}
 	opened, err := note.Open(signed, note.VerifierList(keys...))
 	if err != nil {
@@ -92,7 +98,7 @@ func parseText(text string) (Checkpoint, error) {
 	if c.Size == 0 && c.Root != emptyRoot {
 		return Checkpoint{}, errors.New("checkpoint: no records, but not the root of the empty tree")
 	}
-	if c.Extension != "" && (!strings.HasSuffix(c.Extension, "\n") || strings.HasPrefix(c.Extension, "\n") || strings.Contains(c.Extension, "\n\n")) {
+	if strings.HasPrefix(c.Extension, "\n") || strings.Contains(c.Extension, "\n\n") {
 		return Checkpoint{}, errors.New("checkpoint: an empty line after the root")
 	}
 	return c, nil

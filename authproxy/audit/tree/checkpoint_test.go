@@ -199,6 +199,23 @@ func TestCheckpointIsSignedOnlyWhenItCanBeRead(t *testing.T) {
 	}
 }
 
+// However good the signature is: what is longer than any checkpoint is neither made nor read.
+func TestCheckpointIsBounded(t *testing.T) {
+	c := checkpointOf(t, treeOf(t, 20), 20)
+	c.Extension = strings.Repeat("x\n", maxCheckpoint/2)
+	if _, err := c.Sign(signerOf(t, origin, 1)); err != errLong {
+		t.Errorf("signed: %v", err)
+	}
+	w := witnessOf("witness.example/w1", 2, 5)
+	long := must(note.Sign(&note.Note{Text: c.Text()}, signerOf(t, origin, 1), w))(t)
+	if _, err := ParseCheckpoint(long, verifierOf(t, origin, 1)); err != errLong {
+		t.Errorf("read: %v", err)
+	}
+	if _, err := Cosignatures(long, w.verifier(t)); err != errLong {
+		t.Errorf("its cosignatures: %v", err)
+	}
+}
+
 func TestOriginMustBeTheNameOfAKey(t *testing.T) {
 	for _, bad := range []string{"", "a b", "a+b", "a\nb", "a\tb", "a\x7fb", "a\u00a0b", "a\u2028b", "a\xff", strings.Repeat("a", 256)} {
 		if _, err := NewSigner(bad, seed(1)); err == nil {

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -58,9 +57,8 @@ func WitnessKey(text string) (note.Verifier, error) {
 	if len(parts) != 3 {
 		return nil, errWitnessKey
 	}
-	id, err := hex.DecodeString(parts[1])
-	key, err2 := base64.StdEncoding.Strict().DecodeString(parts[2])
-	if err != nil || err2 != nil || len(id) != 4 || len(key) == 0 || checkOrigin(parts[0]) != nil || strings.ContainsAny(parts[2], "\r\n") {
+	key, err := base64.StdEncoding.Strict().DecodeString(parts[2])
+	if err != nil || len(parts[1]) != 8 || len(key) == 0 || checkOrigin(parts[0]) != nil || strings.ContainsAny(parts[2], "\r\n") {
 		return nil, errWitnessKey
 	}
 	switch {
@@ -69,8 +67,8 @@ func WitnessKey(text string) (note.Verifier, error) {
 	case key[0] != cosignatureType || len(key) != 1+ed25519.PublicKeySize:
 		return nil, fmt.Errorf("the key of %s is not one that a witness cosigns with", parts[0])
 	}
-	v := &cosignatureVerifier{name: parts[0], hash: binary.BigEndian.Uint32(id), key: key[1:]}
-	if v.hash != keyID(v.name, cosignatureType, v.key) {
+	v := &cosignatureVerifier{name: parts[0], hash: keyID(parts[0], cosignatureType, key[1:]), key: key[1:]}
+	if fmt.Sprintf("%08x", v.hash) != parts[1] {
 		return nil, fmt.Errorf("the key of the witness %s does not fit its id: part of it was mistyped", v.name)
 	}
 	return v, nil
@@ -83,7 +81,7 @@ var errWitnessKey = errors.New("the public key of a witness looks like witness.e
 // signed are left out.
 func Cosignatures(signed []byte, witnesses ...note.Verifier) ([]Cosignature, error) {
 	if len(signed) > maxCheckpoint {
-		return nil, fmt.Errorf("checkpoint: longer than %d bytes", maxCheckpoint)
+		return nil, errLong
 	}
 	for _, v := range witnesses {
 		if _, ok := v.(*cosignatureVerifier); !ok {

@@ -111,21 +111,37 @@ func TestWitnessKeyIsReadExactly(t *testing.T) {
 	plain := must(VerifierKey(w.name, seed(11)))(t)
 	large := base64.StdEncoding.EncodeToString(append([]byte{mlDSAType}, make([]byte, 1312)...))
 	for name, c := range map[string]struct{ text, want string }{
-		"nothing":       {"", "looks like"},
-		"no parts":      {"witness.example/w1", "looks like"},
-		"no name":       {strings.TrimPrefix(good, w.name), "looks like"},
-		"a space":       {"a b" + strings.TrimPrefix(good, w.name), "looks like"},
-		"another name":  {"w" + good, "does not fit"},
-		"short id":      {key[0] + "+" + key[1][1:] + "+" + strings.Join(key[2:], "+"), "looks like"},
-		"another id":    {key[0] + "+00000000+" + strings.Join(key[2:], "+"), "does not fit"},
-		"no key":        {key[0] + "+" + key[1] + "+", "looks like"},
-		"line break":    {good + "\n", "looks like"},
-		"a log's key":   {plain, "not one that a witness"},
-		"post-quantum":  {key[0] + "+" + key[1] + "+" + large, "ML-DSA-44"},
-		"half of a key": {key[0] + "+" + key[1] + "+BAAA", "not one that a witness"},
+		"nothing":        {"", "looks like"},
+		"no parts":       {"witness.example/w1", "looks like"},
+		"no name":        {strings.TrimPrefix(good, w.name), "looks like"},
+		"a space":        {"a b" + strings.TrimPrefix(good, w.name), "looks like"},
+		"another name":   {"w" + good, "does not fit"},
+		"short id":       {key[0] + "+" + key[1][1:] + "+" + strings.Join(key[2:], "+"), "looks like"},
+		"another id":     {key[0] + "+00000000+" + strings.Join(key[2:], "+"), "does not fit"},
+		"id in capitals": {key[0] + "+" + strings.ToUpper(key[1]) + "+" + strings.Join(key[2:], "+"), "does not fit"},
+		"no key":         {key[0] + "+" + key[1] + "+", "looks like"},
+		"line break":     {good + "\n", "looks like"},
+		"a log's key":    {plain, "not one that a witness"},
+		"post-quantum":   {key[0] + "+" + key[1] + "+" + large, "ML-DSA-44"},
+		"half of a key":  {key[0] + "+" + key[1] + "+BAAA", "not one that a witness"},
 	} {
 		if _, err := WitnessKey(c.text); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 	}
+}
+
+func FuzzWitnessKey(f *testing.F) {
+	f.Add(witnessOf("witness.example/w1", 11, 1).text())
+	f.Fuzz(func(t *testing.T, text string) {
+		v, err := WitnessKey(text)
+		if err != nil {
+			return
+		}
+		// It is the key that the text says, so the text follows from it.
+		again := fmt.Sprintf("%s+%08x+%s", v.Name(), v.KeyHash(), base64.StdEncoding.EncodeToString(append([]byte{cosignatureType}, v.(*cosignatureVerifier).key...)))
+		if again != text {
+			t.Fatalf("%q is the key %q", text, again)
+		}
+	})
 }

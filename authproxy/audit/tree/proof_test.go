@@ -3,6 +3,7 @@ package tree
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -157,6 +158,16 @@ func TestProofIsWrittenOnlyWithinBounds(t *testing.T) {
 	} {
 		if _, err := p.MarshalText(); err == nil {
 			t.Errorf("%s: written", name)
+		}
+	}
+	hash := tlog.Hash{}.String() + "\n"
+	for name, text := range map[string]string{
+		"many hashes": proofHeader + "\nindex 0\n" + strings.Repeat(hash, maxLevel+1) + "\n",
+		"too large":   fmt.Sprintf("%s\nindex %d\n\n", proofHeader, int64(MaxSize)),
+		"checkpoint":  proofHeader + "\nindex 0\n\n" + strings.Repeat("x", 1<<20),
+	} {
+		if err := new(Proof).UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%s: read", name)
 		}
 	}
 	largest := Proof{Index: MaxSize - 1, Hashes: make([]tlog.Hash, maxLevel), Extra: make([]byte, maxExtra), Checkpoint: make([]byte, maxCheckpoint)}

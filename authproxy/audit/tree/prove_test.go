@@ -134,11 +134,12 @@ func TestS1ConsistencyRefusesAFork(t *testing.T) {
 	empty := checkpointOf(t, stored, 0)
 	for name, c := range map[string][2]Checkpoint{
 		"empty with a root":  {{Origin: origin, Root: to.Root}, to},
+		"to less than none":  {empty, {Origin: origin, Size: -1}},
 		"to an empty root":   {empty, {Origin: origin, Root: to.Root}},
 		"negative":           {{Origin: origin, Size: -1}, to},
 		"beyond the largest": {from, {Origin: origin, Size: math.MaxInt64, Root: to.Root}},
 	} {
-		if CheckConsistency(c[0], c[1], nil) == nil {
+		if CheckConsistency(c[0], c[1], nil) == nil || c[0].Size > 0 && CheckConsistency(c[0], c[1], proof) == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}

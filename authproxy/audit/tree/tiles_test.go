@@ -418,7 +418,7 @@ func TestTilesOfOlderCheckpoints(t *testing.T) {
 }
 
 func TestFirstOfABundleThatEndsTooEarly(t *testing.T) {
-	for _, bad := range []string{"", "\x00", "\x00\x05abcd", "\x00\x01a\x00", "\xff\xff"} {
+	for _, bad := range []string{"", "\x00", "\x00\x05abcd", "\x00\x01a\x00", "\x00\x01a\x00\x05b", "\xff\xff"} {
 		if got, err := firstOf([]byte(bad), entriesLevel, tileWidth, 2); err == nil {
 			t.Errorf("%q: %q", bad, got)
 		}

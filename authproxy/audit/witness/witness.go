@@ -188,7 +188,7 @@ func (w Witness) Cosign(ctx context.Context, c tree.Checkpoint, signed []byte, k
 		if conflict.Size > c.Size {
 			return nil, &AheadError{Witness: w.Key.Name(), Here: c.Size, Seen: conflict.Size}
 		}
-		if conflict.Size == older || attempt == maxAttempts {
+		if attempt == maxAttempts {
 			return nil, err
 		}
 		older = conflict.Size

@@ -291,8 +291,12 @@ func TestWitnessThatAnswersWrongly(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", name, lines, err, tc.want)
 		}
 	}
+	w := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("asked with a proof that is too long") }))
+	if _, err := w.AddCheckpoint(t.Context(), 1, make([]tlog.Hash, maxProof+1), signed); err == nil {
+		t.Error("a proof that is too long is sent")
+	}
 	// What is not its own is left out of what is.
-	w := serve(t, answer(200, foreign+good+foreign))
+	w = serve(t, answer(200, foreign+good+foreign))
 	if lines, err := w.Cosign(t.Context(), c, signed, 0, l.prove(20)); err != nil || string(lines) != good {
 		t.Errorf("%q, %v", lines, err)
 	}
