@@ -32,6 +32,9 @@ func FuzzLoad(f *testing.F) {
 		"outbound_proxy: http://u:p@proxy.example:3128", "outbound_proxy: http://u@proxy.example:3128\noutbound_proxy_password: p", "lifetimes: {code: 1h}", "limits: {request_bytes: 0B}",
 		"      - {effect: allow, classes: []}", "      - {effect: allow}", "      - {effect: confirm, classes: [update], approvers: 'role:approver', quorum: 1}", "contact: \"a\\u202eb\"", "x: y",
 		"registration: {dynamic: {enabled: true, private_use_uris: ['a.b:/c']}}", "console: {oidc: {issuer: 'https://id.example', client_id: c, client_secret: s3cret}}",
+		"audit: {keep: 24h, checkpoint_every: 1s, checkpoints: [{file: /mnt/elsewhere/checkpoints/}, {url: 'https://logs.example/checkpoint'}]}", "audit: {checkpoints: [{url: 'http://logs.example/x'}]}",
+		"audit: {checkpoints: [{url: 'https://logs.example/checkpoint', token_file: ''}]}", "audit: {dir: /, checkpoints: [{file: /mnt/x, url: ''}]}",
+		"audit: {checkpoints: [{s3: {endpoint: 'https://s3.example', bucket: log-bucket, region: eu-1, access_key_id: AKIAX, secret_key_file: /etc/hostname}}]}",
 		"allowed_origins: ['*']", "    timeout: 1ns", "    members: ['*']", "    redirect_uris: ['https://*.example/cb']",
 	} {
 		for i := range lines {
