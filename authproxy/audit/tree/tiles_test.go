@@ -406,6 +406,43 @@ func TestAU02TilesThatWereChanged(t *testing.T) {
 	}
 }
 
+// A directory that cannot be written refuses, loses nothing, and heals.
+func TestTilesThatCannotBeWritten(t *testing.T) {
+	stored := treeOf(t, 600)
+	dir := t.TempDir()
+	extend(t, openTiles(t, dir, true), checkpointOf(t, stored, 200))
+	for _, place := range []string{"tile/0/001.p", "tile/1", "tile/entries/000", "tiles", "checkpoint", writing} {
+		// Something else stands where a file or a folder belongs.
+		path := filepath.Join(dir, filepath.FromSlash(place))
+		kept := filepath.Join(t.TempDir(), "kept")
+		had := os.Rename(path, kept) == nil
+		obstacle := filepath.Join(path, "full")
+		if place == "tile/0/001.p" || place == "tile/1" {
+			obstacle = path
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Dir(obstacle), 0o700), os.WriteFile(obstacle, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		tiles, err := OpenTiles(TilesConfig{Dir: dir, Bundles: true})
+		if err == nil {
+			err = tiles.Extend(checkpointOf(t, stored, 300), []byte("x"), from(tiles.Size()))
+		}
+		if err == nil && place != writing {
+			t.Errorf("%s: written", place)
+		}
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if had {
+			if err := os.Rename(kept, path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	extend(t, openTiles(t, dir, true), checkpointOf(t, stored, 600))
+	checkTiles(t, dir, stored, 600, true)
+}
+
 // Partial tiles of older checkpoints are read from wider ones, once those have replaced them.
 func TestTilesOfOlderCheckpoints(t *testing.T) {
 	stored := treeOf(t, 600)
