@@ -321,9 +321,7 @@ func TestNothingIsGrantedUnrecorded(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	b, callback := f.atCallback(t)
-	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries WHEN NEW.action = 'grant.create' BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	f.refuseEntries("grant.create")
 	if q := f.callbackWith(t, b, callback.Query()).location(t).Query(); q.Get("error") != "server_error" || q.Has("code") {
 		t.Errorf("%v", q)
 	}
@@ -337,9 +335,7 @@ func TestNoUnrecordedSession(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	b, callback := f.atCallback(t)
-	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries WHEN NEW.action = 'session.create' BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	f.refuseEntries("session.create")
 	if q := f.callbackWith(t, b, callback.Query()).location(t).Query(); !q.Has("code") {
 		t.Errorf("%v", q)
 	}
@@ -357,9 +353,7 @@ func TestNoUnrecordedLogin(t *testing.T) {
 		t.Fatal(err)
 	}
 	b, callback := f.atCallback(t)
-	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries WHEN NEW.action = 'login.finish' BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	f.refuseEntries("login.finish")
 	if q := f.callbackWith(t, b, callback.Query()).location(t).Query(); q.Get("error") != "server_error" {
 		t.Errorf("%v", q)
 	}

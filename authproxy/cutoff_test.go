@@ -189,9 +189,7 @@ func TestCutoffOrderWithoutAudit(t *testing.T) {
 	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.db.Writes.Exec(`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	f.refuseEntries("")
 	// What takes access away works, and says that it is not recorded.
 	if _, err := f.Cutoff.RevokeGrant(t.Context(), id, byAdmin); err == nil {
 		t.Error("no error for a missing audit entry")
@@ -300,14 +298,10 @@ func TestCutoffOutlivesItsCaller(t *testing.T) {
 func TestCutoffStopUnreadable(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
-	for _, statement := range []string{
-		`UPDATE stops SET value = 'everything'`,
-		`CREATE TRIGGER no_audit BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(ABORT, 'full'); END`,
-	} {
-		if _, err := f.db.Writes.Exec(statement); err != nil {
-			t.Fatal(err)
-		}
+	if _, err := f.db.Writes.Exec(`UPDATE stops SET value = 'everything'`); err != nil {
+		t.Fatal(err)
 	}
+	f.refuseEntries("")
 	if err := f.Cutoff.Stop(t.Context(), access.StopOff, byAdmin); err == nil {
 		t.Error("loosened without an entry")
 	}

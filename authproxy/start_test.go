@@ -198,7 +198,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	}
 	upstream, err := salesforce.New(salesforce.Config{Orgs: orgs, RedirectURI: publicURL + "/oauth/callback", Now: f.clock.Now, Log: log})
 	fatal(err)
-	records, err := audit.New(audit.Config{DB: f.db, Ring: ring, Now: f.clock.Now})
+	records, err := audit.New(audit.Config{Dir: t.TempDir(), DB: f.db, Ring: ring, Now: f.clock.Now})
 	fatal(err)
 	approvals, err := approval.New(approval.Config{DB: f.db, Ring: ring, Lifetime: 15 * time.Minute, Now: f.clock.Now})
 	fatal(err)
@@ -407,6 +407,16 @@ func (f *fixture) opens(t *testing.T, access string, want bool) {
 // sim says how many requests reached a path of Salesforce.
 func (f *fixture) upstream(path string) int {
 	return len(f.sim.Requests(sim.RequestFilter{Path: path}))
+}
+
+// refuseEntries makes the audit log refuse the entries of one action; "": all of them.
+func (f *fixture) refuseEntries(of audit.Action) {
+	f.Audit.Refuse(func(e audit.Entry) error {
+		if of == "" || e.Action == of {
+			return errors.New("disk full")
+		}
+		return nil
+	})
 }
 
 // audited returns the entries of one action.

@@ -2,6 +2,7 @@ package mcpforward
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -145,10 +146,7 @@ func TestAU08NoAuditNoCall(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
-	if _, err := w.db.Writes.ExecContext(t.Context(),
-		`CREATE TRIGGER full BEFORE INSERT ON audit_entries BEGIN SELECT RAISE(FAIL, 'disk full'); END`); err != nil {
-		t.Fatal(err)
-	}
+	w.audit.Refuse(func(audit.Entry) error { return errors.New("disk full") })
 	for _, a := range []*answer{c.tool("getUserInfo", `{}`), c.call("tools/list", `{}`), c.call("prompts/get", `{"name":"accountReviewBriefing"}`)} {
 		if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || a.Error == nil || strings.Contains(a.body, "disk") {
 			t.Errorf("%d %s", a.status, a.body)
@@ -215,8 +213,8 @@ func TestG1NoSecrets(t *testing.T) {
 			t.Errorf("%s is told: …%s…", what, seen.String()[max(0, i-80):i+20])
 		}
 	}
-	if n, err := w.audit.Verify(t.Context()); err != nil || n == 0 {
-		t.Errorf("Verify = %d, %v", n, err)
+	if seen, err := w.audit.Verify(t.Context()); err != nil || seen.Last == 0 {
+		t.Errorf("Verify = %+v, %v", seen, err)
 	}
 }
 

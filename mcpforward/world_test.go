@@ -148,7 +148,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	check(err)
 	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now})
 	check(err)
-	w.audit, err = audit.New(audit.Config{DB: w.db, Ring: ring})
+	w.audit, err = audit.New(audit.Config{Dir: t.TempDir(), DB: w.db, Ring: ring})
 	check(err)
 	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil, nil), Log: log, Version: "test"})
 	t.Cleanup(pool.Close)

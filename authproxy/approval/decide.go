@@ -57,6 +57,7 @@ func (s *Store) decide(ctx context.Context, id string, approve bool, by actor.Ac
 // VoidFilter selects the requests of what ended; empty fields select all, but not
 // every field may be empty.
 type VoidFilter struct {
+	ID           string
 	Org, Subject string
 	ClientID     string
 	GrantID      string
@@ -78,7 +79,8 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err 
 				state_mac = CASE state WHEN 'spent' THEN state_mac ELSE '' END
 			WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
 			  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
-			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()))
+			  AND ($7 = '' OR id = $7)
+			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()), f.ID)
 		if err != nil {
 			return err
 		}

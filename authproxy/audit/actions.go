@@ -23,6 +23,11 @@ const (
 	LinkLost           Action = "link.lost"
 	LinkRefresh        Action = "link.refresh"
 	LinkRevoke         Action = "link.revoke"
+	LogAcknowledge     Action = "log.acknowledge"
+	LogApply           Action = "log.apply"
+	LogCut             Action = "log.cut"
+	LogPrune           Action = "log.prune"
+	LogTakeOver        Action = "log.takeover"
 	LoginFinish        Action = "login.finish"
 	PromptGet          Action = "prompt.get"
 	PromptList         Action = "prompt.list"
@@ -74,6 +79,11 @@ func Actions() []Described {
 		{LinkLost, "a Salesforce login can no longer be refreshed"},
 		{LinkRefresh, "a Salesforce login is refreshed, or that fails"},
 		{LinkRevoke, "a Salesforce login is revoked at Salesforce, or that fails"},
+		{LogAcknowledge, "a person has seen that the log and its checkpoints do not agree, and goes on"},
+		{LogApply, "what the log says was taken away, and a database that was put back does not know, is taken away again"},
+		{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
+		{LogPrune, "entries that are older than they are kept are removed"},
+		{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 		{LoginFinish, "a person comes back from Salesforce's login page"},
 		{PromptGet, "a client asks for a prompt"},
 		{PromptList, "a client lists prompts"},

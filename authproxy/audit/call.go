@@ -114,6 +114,6 @@ func (l *Log) Record(ctx context.Context, e Entry) {
 }
 
 func (l *Log) logLost(ctx context.Context, e Entry, err error) {
-	l.log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(e.Action)),
+	l.config.Log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(e.Action)),
 		slog.String("outcome", string(e.Outcome)), slog.Int64("intent", e.IntentSeq), slog.Any("error", err))
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -102,13 +101,14 @@ func TestCallWithoutIntent(t *testing.T) {
 func TestCallWhoseOutcomeIsLost(t *testing.T) {
 	t.Parallel()
 	for _, class := range []string{classRead, "create"} {
-		l := newStore(t).open()
+		s := newStore(t)
+		l := s.open()
 		var log strings.Builder
-		l.log = slog.New(slog.NewTextHandler(&log, nil))
+		l.config.Log = slog.New(slog.NewTextHandler(&log, nil))
 		e := entry(ToolCall)
 		e.Class = class
 		err := l.Call(t.Context(), e, func(context.Context) (Result, error) {
-			dbtest.Refuse(t, l.db, "audit_entries")
+			s.vanish()
 			return Result{}, nil
 		})
 		l.Flush()

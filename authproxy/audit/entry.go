@@ -185,24 +185,10 @@ func acting(r rune) bool {
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp)
 }
 
-func decode(text string) (Entry, error) {
+func decode(text []byte) (Entry, error) {
 	var e Entry
-	if err := json.Unmarshal([]byte(text), &e); err != nil {
+	if err := json.Unmarshal(text, &e); err != nil {
 		return Entry{}, fmt.Errorf("decoding audit entry: %w", err)
 	}
 	return e, nil
-}
-
-// column is the form of a field in its index column: what PostgreSQL refuses in
-// TEXT (NUL) and nobody types in a filter is left out.
-func column(s string) string {
-	if strings.IndexFunc(s, acting) < 0 {
-		return s
-	}
-	return strings.Map(func(r rune) rune {
-		if acting(r) {
-			return -1
-		}
-		return r
-	}, s)
 }

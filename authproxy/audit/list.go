@@ -2,46 +2,49 @@ package audit
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
-	"math"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit/logfile"
 )
-
-// pageSize is how many rows are read at a time: no query stays open while the
-// caller's function runs.
-const pageSize = 500
 
 // Filter selects entries; a zero field selects all.
 type Filter struct {
-	Person  Person    // whom they concern
-	Actor   string    // who did it, as text; an operator without a person stands for all whom they named
-	Tool    string    // exact name
-	Server  string    // exact name
-	Client  string    // client_id
-	Action  string    // an [Action], or its noun and a dot: "tool."
-	Outcome Outcome   // how it ended
-	Request string    // request id: what an error page prints
-	Since   time.Time // at or after
-	Until   time.Time // before
+	Person   Person    // whom they concern
+	Actor    string    // who did it, as text; an operator without a person stands for all whom they named
+	Tool     string    // exact name
+	Server   string    // exact name
+	Client   string    // client_id
+	Object   string    // exactly what was acted on: a tool, a connection, an approval, …
+	Rule     string    // exact name, as the decision has it
+	Approval string    // id of an approval
+	Action   string    // an [Action], or its noun and a dot: "tool."
+	Outcome  Outcome   // how it ended
+	Request  string    // request id: what an error page prints
+	Since    time.Time // at or after
+	Until    time.Time // before
+	After    int64     // with a higher number
 	// Limit, if positive, selects the newest so many of the entries that match.
 	Limit int
 }
 
-// inContent says whether the filter asks for more than the columns of the table hold.
-func (f Filter) inContent() bool {
-	return !f.Person.isZero() || f.Actor != "" || f.Server != "" || f.Client != "" || f.Outcome != "" || f.Request != ""
-}
-
-// matches compares what the columns do not hold.
+// matches says whether f selects e, whatever Limit.
 func (f Filter) matches(e Entry) bool {
-	same := func(want, have string) bool { return want == "" || want == have }
-	return same(f.Server, e.Server) && same(f.Client, e.Client) && same(string(f.Outcome), string(e.Outcome)) && same(f.Request, e.RequestID) &&
-		f.matchesActor(e.Actor) && (f.Person.isZero() || f.Person.concernedBy(e))
+	for _, same := range [][2]string{
+		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Object, e.Object}, {f.Rule, e.Rule}, {f.Approval, e.Approval},
+		{string(f.Outcome), string(e.Outcome)}, {f.Request, e.RequestID},
+	} {
+		if same[0] != "" && same[0] != same[1] {
+			return false
+		}
+	}
+	return e.Seq > f.After && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
+		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
+		(f.Person.isZero() || f.Person.concernedBy(e))
 }
 
 func (f Filter) matchesActor(by actor.Actor) bool {
@@ -55,91 +58,99 @@ func (f Filter) matchesActor(by actor.Actor) bool {
 	return who == by
 }
 
-// row is one stored entry.
-type row struct {
-	seq, at                        int64
-	actor, action, tool, text, mac string
-}
-
 // List calls f with every entry that matches, oldest first, until f fails.
 func (l *Log) List(ctx context.Context, filter Filter, f func(Entry) error) error {
-	return l.selected(ctx, filter, func(_ row, e Entry) error { return f(e) })
+	return l.selected(ctx, filter, func(_ []byte, e Entry) error { return f(e) })
 }
 
-// Export writes every entry that matches as one line of JSON, oldest first: the
-// stored entry, byte for byte, with the member "mac" added at its end.
+// Export writes every entry that matches as one line of JSON, oldest first: the record of
+// the log, byte for byte. The leaves of the tree are the hashes of these lines without
+// their line breaks.
 func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
-	return l.selected(ctx, filter, func(r row, _ Entry) error {
-		_, err := fmt.Fprintf(w, "%s,\"mac\":%q}\n", strings.TrimSuffix(r.text, "}"), r.mac)
+	return l.selected(ctx, filter, func(text []byte, _ Entry) error {
+		_, err := w.Write(append(text, '\n'))
 		return err
 	})
 }
 
-// selected calls f with the rows that match in full.
-func (l *Log) selected(ctx context.Context, filter Filter, f func(row, Entry) error) error {
-	l.Flush()
-	match := func(r row) error {
-		e, err := decode(r.text)
-		if err != nil {
-			return fmt.Errorf("audit entry %d: %w", r.seq, err)
-		}
-		if !filter.matches(e) {
-			return nil
-		}
-		return f(r, e)
+// selected calls f with the entries that match in full. Of a text that does not decode f
+// hears if there is nothing to compare.
+func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e Entry) error) error {
+	segments, err := l.segments()
+	if err != nil {
+		return err
 	}
-	if filter.Limit <= 0 {
-		return l.each(ctx, filter, match)
+	if filter.Limit > 0 {
+		return l.newest(ctx, segments, filter, f)
 	}
-	return l.newest(ctx, filter, match)
+	return l.each(segments, search{filter.query(), filter.matches, forward, filter.After}, func(text []byte, e Entry) error {
+		return errors.Join(ctx.Err(), f(text, e))
+	})
 }
 
-// newest walks back from the end of the log until it has filter.Limit matches and
-// then calls f with them in order.
-func (l *Log) newest(ctx context.Context, filter Filter, f func(row) error) error {
-	var found []row
-	for before := int64(math.MaxInt64); len(found) < filter.Limit; {
-		page, err := l.page(ctx, filter, math.MinInt64, before, "DESC")
-		if err != nil {
-			return err
+// each calls f with the entries that match, oldest first, until f fails.
+func (l *Log) each(segments []logfile.Segment, q search, f func(text []byte, e Entry) error) error {
+	for i := range segments {
+		if i+1 < len(segments) && segments[i+1].First <= q.after+1 {
+			continue
 		}
-		for _, r := range page {
-			before = r.seq
-			if e, err := decode(r.text); err == nil && !filter.matches(e) {
-				continue
-			}
-			if found = append(found, r); len(found) == filter.Limit {
-				break
-			}
-		}
-		if len(page) < pageSize {
-			break
-		}
-	}
-	slices.Reverse(found)
-	for _, r := range found {
-		if err := f(r); err != nil {
+		if _, err := q.in(l, segments, i, func(text []byte, e Entry) (bool, error) {
+			return false, f(text, e)
+		}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// each calls f with the rows that match by their columns, in order.
-func (l *Log) each(ctx context.Context, filter Filter, f func(row) error) error {
-	for after := int64(math.MinInt64); ; {
-		page, err := l.page(ctx, filter, after, math.MaxInt64, "ASC")
+// newest walks back from the end of the log until it has filter.Limit matches and then
+// calls f with them in order.
+func (l *Log) newest(ctx context.Context, segments []logfile.Segment, filter Filter, f func(text []byte, e Entry) error) error {
+	type found struct {
+		text  []byte
+		entry Entry
+	}
+	var last []found
+	q := search{filter.query(), filter.matches, slices.Reverse[[]uint32], filter.After}
+	for i := len(segments) - 1; i >= 0; i-- {
+		enough, err := q.in(l, segments, i, func(text []byte, e Entry) (bool, error) {
+			last = append(last, found{text, e})
+			return len(last) == filter.Limit, ctx.Err()
+		})
 		if err != nil {
 			return err
 		}
-		for _, r := range page {
-			after = r.seq
-			if err := f(r); err != nil {
-				return err
-			}
-		}
-		if len(page) < pageSize {
-			return nil
+		if enough {
+			break
 		}
 	}
+	for _, one := range slices.Backward(last) {
+		if err := f(one.text, one.entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Count returns how many entries match, whatever filter.Limit.
+func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
+	filter.Limit = 0
+	err = l.List(ctx, filter, func(Entry) error {
+		n++
+		return nil
+	})
+	return n, err
+}
+
+// Tools returns the names of all tools that entries tell of, in order. It reads the whole
+// log: ask for one tool by a [Filter] first.
+func (l *Log) Tools(ctx context.Context) (names []string, err error) {
+	known := map[string]bool{}
+	err = l.List(ctx, Filter{}, func(e Entry) error {
+		if e.Tool != "" {
+			known[e.Tool] = true
+		}
+		return nil
+	})
+	return slices.Sorted(maps.Keys(known)), err
 }

@@ -2,48 +2,50 @@ package audit
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
-	// maxGroup bounds one transaction, and so how long its last caller waits; entries that
-	// nobody waits for may come on top.
+	// maxGroup bounds one write, and so how long its last caller waits; entries that nobody
+	// waits for may come on top.
 	maxGroup = 256
-	// commitTimeout is for one group, waiting for the database included.
-	commitTimeout = 15 * time.Second
 	// maxLater bounds the entries that nobody waits for.
 	maxLater = 256
 	// laterTime is how long such an entry lies in memory if no other takes it along.
 	laterTime = 5 * time.Millisecond
 )
 
-// Config is what a Log works with; every field must be set, but Now and Log.
+// Config is what a Log works with. Dir, DB and Ring must be set.
 type Config struct {
-	DB   *db.DB
-	Ring *seal.KeyRing
+	Dir  string           // of the log's files, see package logfile
+	Name string           // host that the log is named after when it is begun; "": sfmcp-proxy
+	DB   *db.DB           // keeps a checkpoint, and has the entries of versions before 0.9
+	Ring *seal.KeyRing    // its keys sign checkpoints and seal the index; beside its file stands a checkpoint too
 	Now  func() time.Time // nil: time.Now
 	Log  *slog.Logger     // hears of entries that are lost; nil: slog.Default
 }
 
 // Log is the audit log. It is safe for concurrent use.
 type Log struct {
-	db   *db.DB
-	ring *seal.KeyRing
-	now  func() time.Time
-	log  *slog.Logger
-
-	sealed atomic.Pointer[sealedHead] // the head that this process wrote last
+	config Config
+	file   *logfile.Log
+	follow *follower
+	halted atomic.Pointer[Disagreement] // why nothing is appended any more
+	refuse atomic.Pointer[func(Entry) error]
 
 	mu      sync.Mutex
 	queue   []*waiting
@@ -51,10 +53,12 @@ type Log struct {
 	later   int  // entries of the queue that nobody waits for
 	armed   bool // a timer will see to them
 
-	// Of whoever leads:
-	statements map[string]*sql.Stmt
-	signer     *signer
-	last       int64 // highest number that this process has seen committed
+	text []byte // of whoever leads: the entry that is being encoded
+
+	// checkpoints is held by whoever reads or writes the places of checkpoints: else one
+	// that is older could be written over a newer one, or one of them be read before, and
+	// another after they were written.
+	checkpoints *logfile.FileLock
 }
 
 // waiting is one entry on its way.
@@ -68,23 +72,77 @@ type waiting struct {
 	lost func(error) // hears of the error if nobody waits
 }
 
-// New returns the log in c.DB.
+// New opens the log in c.Dir, or begins one. Entries that an earlier version kept in the
+// database are taken over first, see takeOver.
 func New(c Config) (*Log, error) {
-	if _, err := c.Ring.Keys(chainPurpose); err != nil {
-		return nil, fmt.Errorf("opening audit log: %w", err)
-	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Log{db: c.DB, ring: c.Ring, now: c.Now, log: c.Log}, nil
+	l := &Log{config: c}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	var err error
+	if l.checkpoints, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.checkpoints")); err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
+	}
+	if err := l.open(); err != nil {
+		return nil, errors.Join(err, l.checkpoints.Close())
+	}
+	if l.file == nil {
+		return l, nil
+	}
+	if err := l.takeOver(context.Background()); err != nil {
+		return nil, errors.Join(err, l.file.Close(), l.checkpoints.Close())
+	}
+	return l, nil
 }
 
-func newWaiting(ctx context.Context, e Entry) (*waiting, error) {
+// open opens the files. If they are not as they were written, the log can be read as far as
+// it is sound, and appends nothing.
+func (l *Log) open() error {
+	l.follow, l.file = &follower{log: l, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}, nil
+	file, err := logfile.Open(logfile.Config{Dir: l.config.Dir, Origin: l.follow.begun, Follower: l.follow})
+	var lost *Disagreement
+	if errors.As(asDisagreement(err), &lost) {
+		l.halt(lost)
+		return nil
+	}
+	l.file = file
+	return err
+}
+
+// Refuse makes the log refuse each entry for which f returns an error, as a disk would that
+// is full: for tests of whoever must do nothing then.
+func (l *Log) Refuse(f func(Entry) error) { l.refuse.Store(&f) }
+
+// Close stores what is queued and, if this process has appended, a checkpoint, and closes
+// the files.
+func (l *Log) Close(ctx context.Context) error {
+	l.Flush()
+	var err error
+	if l.follow.hasAppended() {
+		err = l.Checkpoint(ctx)
+	}
+	l.follow.indexing.Wait()
+	err = errors.Join(err, l.checkpoints.Close())
+	if l.file == nil {
+		return err
+	}
+	return errors.Join(err, l.file.Close())
+}
+
+func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
 	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
 		return nil, errors.New("appending audit entry: actor, action and outcome are required")
+	}
+	if refuse := l.refuse.Load(); refuse != nil {
+		if err := (*refuse)(e); err != nil {
+			return nil, fmt.Errorf("appending audit entry: %w", err)
+		}
 	}
 	w := &waiting{entry: e.from(OriginOf(ctx)).normalised()}
 	w.tail = encodeTail(&w.entry)
@@ -98,7 +156,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("appending audit entry: %w", err)
 	}
-	w, err := newWaiting(ctx, e)
+	w, err := l.newWaiting(ctx, e)
 	if err != nil {
 		return 0, err
 	}
@@ -112,7 +170,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 // does. What was appended later is there for every method of this Log, and after
 // [Log.Close].
 func (l *Log) AppendLater(ctx context.Context, e Entry, lost func(error)) {
-	w, err := newWaiting(ctx, e)
+	w, err := l.newWaiting(ctx, e)
 	if err != nil {
 		lost(err)
 		return
@@ -227,39 +285,37 @@ func (l *Log) handOver() {
 	}
 }
 
-// commit appends a group in one transaction.
+// commit appends a group.
 func (l *Log) commit(group []*waiting) error {
 	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { return w.tail == nil }) // Flush stores nothing
 	if len(group) == 0 {
 		return nil
 	}
-	// Not the context of one caller: it commits for others as well.
-	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-	defer cancel()
-	if err := l.prepare(ctx); err != nil {
-		return fmt.Errorf("appending audit entry: %w", err)
+	if why := l.halted.Load(); why != nil {
+		return fmt.Errorf("appending audit entry: %w", why)
 	}
-	var end head
-	err := l.db.Tx(ctx, func(t *sql.Tx) error {
-		tx := prepared{t, l.statements}
-		if err := l.db.Lock(ctx, t, "audit head"); err != nil { // other processes append, too
-			return err
+	err := l.file.Append(func(g *logfile.Group) {
+		l.follow.group = group
+		if n := g.Cut(); n > 0 {
+			l.follow.group = slices.Insert(group, 0, l.cutOff(n))
 		}
-		h, err := l.readHead(ctx, tx)
-		if err != nil {
-			return err
+		at := l.config.Now().UTC().Truncate(time.Millisecond)
+		for _, w := range l.follow.group {
+			w.entry.Seq, w.entry.At = g.Next(), at
+			l.text = append(encodeHead(l.text[:0], w.entry.Seq, at), w.tail...)
+			g.Add(l.text)
 		}
-		if h.Seq < l.last {
-			return fmt.Errorf("the log ends at entry %d, but entry %d was written: the database was put back", h.Seq, l.last)
-		}
-		if end, err = l.insert(ctx, tx, h, group); err != nil {
-			return err
-		}
-		return l.writeHead(ctx, tx, end)
 	})
+	l.follow.group = nil
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}
-	l.last = end.Seq // only the leader is here
 	return nil
+}
+
+// cutOff is the entry that says what a crash left and nobody was told of.
+func (l *Log) cutOff(bytes int64) *waiting {
+	e := Entry{Actor: actor.Proxy, Action: LogCut, Outcome: OK, Source: "audit log", Bytes: bytes,
+		Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"}.normalised()
+	return &waiting{entry: e, tail: encodeTail(&e)}
 }

@@ -36,14 +36,17 @@ func (p Person) hasUsername(name string) bool {
 // SubjectsNamed returns the Salesforce user ids that entries have beside a username, in any
 // case: who had it, now or earlier.
 func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []string, err error) {
-	l.Flush()
-	named := Person{Usernames: []string{username}}
-	err = l.each(ctx, Filter{Person: named}, func(r row) error {
-		e, err := decode(r.text)
-		if err == nil && e.Subject != "" && named.hasUsername(e.Username) && !slices.Contains(subjects, e.Subject) {
+	named := Filter{Person: Person{Usernames: []string{username}}}
+	segments, err := l.segments()
+	if err != nil {
+		return nil, err
+	}
+	has := func(e Entry) bool { return e.Subject != "" && named.Person.hasUsername(e.Username) }
+	err = l.each(segments, search{named.query(), has, forward, 0}, func(_ []byte, e Entry) error {
+		if !slices.Contains(subjects, e.Subject) {
 			subjects = append(subjects, e.Subject)
 		}
-		return err
+		return ctx.Err()
 	})
 	return subjects, err
 }

@@ -2,228 +2,496 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// An attacker who can write to the database but has no key changes a log of ten
-// entries; Verify names the first one that is wrong.
+// ten makes a log of ten entries, each in a group of its own, with a checkpoint.
+func (s *store) ten() *Log {
+	s.t.Helper()
+	l := s.open()
+	for i := range 10 {
+		appendAll(s.t, l, Entry{Actor: actor.User("005A"), Action: ToolCall, Tool: fmt.Sprint("tool", i), Outcome: OK})
+	}
+	if err := l.Checkpoint(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	sound(s.t, l, 10)
+	return l
+}
+
+// rewrite writes the log's files anew with other records, as somebody would who knows the
+// format and has no key: the first line stays as it was.
+func (s *store) rewrite(change func(records [][]byte) [][]byte) {
+	s.t.Helper()
+	var records [][]byte
+	if err := logfile.Scan(s.log(), 1, func(r logfile.Record) error {
+		records = append(records, bytes.Clone(r.Text))
+		return nil
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+	segment := filepath.Join(s.log(), logfile.SegmentName(1))
+	head, err := logfile.ReadHead(logfile.Segment{First: 1, Path: segment})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Remove(segment); err != nil {
+		s.t.Fatal(err)
+	}
+	l, err := logfile.Open(logfile.Config{Dir: s.log(), Origin: head.Origin, Follower: stateOf(head.State)})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Append(func(g *logfile.Group) {
+		for _, r := range change(records) {
+			g.Add(r)
+		}
+	}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// stateOf is a follower that begins a segment with a given state.
+type stateOf string
+
+func (s stateOf) Begin(logfile.Head) error { return nil }
+func (s stateOf) Record(logfile.Record)    {}
+func (s stateOf) State() string            { return string(s) }
+
+// renumbered gives records the numbers that they now have.
+func renumbered(records [][]byte) [][]byte {
+	for i, r := range records {
+		_, rest, _ := bytes.Cut(r, []byte(","))
+		records[i] = append(fmt.Appendf(nil, `{"seq":%d,`, i+1), rest...)
+	}
+	return records
+}
+
+// Somebody who can write the files, but has no key, changes a log of ten entries and makes it
+// look as one does. An edit of bytes is found where it is; of a log that was written anew it is
+// said up to which checkpoint it is sound.
 func TestAU02ChangedLog(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		change []string
-		first  int64
-	}{
-		"edited byte":       {[]string{`UPDATE audit_entries SET entry = replace(entry, '"ok"', '"Ok"') WHERE seq = 4`}, 4},
-		"edited actor":      {[]string{`UPDATE audit_entries SET actor = 'else' WHERE seq = 5`}, 5},
-		"edited tool":       {[]string{`UPDATE audit_entries SET tool = '' WHERE seq = 5`}, 5},
-		"edited time":       {[]string{`UPDATE audit_entries SET at = at + 1 WHERE seq = 6`}, 6},
-		"edited MAC":        {[]string{`UPDATE audit_entries SET mac = mac || 'A' WHERE seq = 7`}, 7},
-		"other algorithm":   {[]string{`UPDATE audit_entries SET mac = 'none:' WHERE seq = 7`}, 7},
-		"MAC of nobody":     {[]string{`UPDATE audit_entries SET mac = '' WHERE seq = 2`}, 2},
-		"first deleted":     {[]string{`DELETE FROM audit_entries WHERE seq = 1`}, 1},
-		"middle deleted":    {[]string{`DELETE FROM audit_entries WHERE seq = 5`}, 5},
-		"deleted, closed":   {[]string{`DELETE FROM audit_entries WHERE seq = 5`, `UPDATE audit_entries SET seq = seq - 1 WHERE seq > 5`}, 5},
-		"tail cut off":      {[]string{`DELETE FROM audit_entries WHERE seq > 8`}, 9},
-		"all cut off":       {[]string{`DELETE FROM audit_entries`}, 1},
-		"all and head gone": {[]string{`DELETE FROM audit_entries WHERE seq > 1`, `DELETE FROM meta WHERE name = 'audit_head'`}, 1},
-		"head edited":       {[]string{`UPDATE meta SET value = value || 'A' WHERE name = 'audit_head'`}, 1},
-		"two swapped": {[]string{
-			`UPDATE audit_entries SET seq = -1 WHERE seq = 3`, `UPDATE audit_entries SET seq = 3 WHERE seq = 4`,
-			`UPDATE audit_entries SET seq = 4 WHERE seq = -1`}, 3},
-		"contents swapped": {[]string{
-			`UPDATE audit_entries SET entry = (SELECT entry FROM audit_entries WHERE seq = 9), mac = (SELECT mac FROM audit_entries WHERE seq = 9) WHERE seq = 8`}, 8},
-		"forged at the end": {[]string{
-			`INSERT INTO audit_entries (seq, at, actor, action, tool, entry, mac) SELECT 11, at, actor, action, tool, replace(entry, '"seq":10', '"seq":11'), mac FROM audit_entries WHERE seq = 10`}, 11},
-		"forged before the first": {[]string{
-			`INSERT INTO audit_entries (seq, at, actor, action, tool, entry, mac) SELECT 0, at, actor, action, tool, entry, mac FROM audit_entries WHERE seq = 1`}, 1},
+	for name, change := range map[string]func([][]byte) [][]byte{
+		"edited": func(r [][]byte) [][]byte {
+			r[3] = bytes.Replace(r[3], []byte(`"ok"`), []byte(`"denied"`), 1)
+			return r
+		},
+		"first deleted":     func(r [][]byte) [][]byte { return r[1:] },
+		"deleted, closed":   func(r [][]byte) [][]byte { return renumbered(append(r[:4], r[5:]...)) },
+		"inserted":          func(r [][]byte) [][]byte { return renumbered(append(r[:4], append([][]byte{r[2]}, r[4:]...)...)) },
+		"two swapped":       func(r [][]byte) [][]byte { r[3], r[4] = r[4], r[3]; return r },
+		"swapped, closed":   func(r [][]byte) [][]byte { r[3], r[4] = r[4], r[3]; return renumbered(r) },
+		"tail cut off":      func(r [][]byte) [][]byte { return r[:8] },
+		"forked":            func(r [][]byte) [][]byte { return renumbered(append(r[:8], r[0], r[1], r[2])) },
+		"another beginning": func(r [][]byte) [][]byte { return renumbered([][]byte{r[5]}) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newStore(t).open()
-			for i := range 10 {
-				appendAll(t, l, Entry{Actor: actor.User("005A"), Action: "tool.call", Tool: fmt.Sprint("tool", i), Outcome: OK})
-			}
-			if n, err := l.Verify(t.Context()); n != 10 || err != nil {
-				t.Fatalf("Verify of the sound log = %d, %v", n, err)
-			}
-			for _, q := range c.change {
-				if _, err := l.db.Writes.ExecContext(t.Context(), q); err != nil {
-					t.Fatal(err)
-				}
-			}
+			s := newStore(t)
+			s.ten()
+			s.rewrite(change)
+			l := s.open()
 			_, err := l.Verify(t.Context())
 			var broken *Broken
-			if !errors.As(err, &broken) || broken.Seq != c.first {
-				t.Errorf("Verify = %v, want a break at %d", err, c.first)
+			if !errors.As(err, &broken) || broken.Seq < 1 || broken.Seq > 10 {
+				t.Errorf("Verify = %v", err)
+			}
+			key, kept := publicKey(t, l), checkpointIn(t, s.keys()+".checkpoint")
+			if _, err := VerifyFiles(t.Context(), s.log(), key, kept); !errors.As(err, &broken) {
+				t.Errorf("with the public key alone: %v", err)
+			}
+			var d *Disagreement
+			if err := l.Agree(t.Context()); !errors.As(err, &d) {
+				t.Errorf("at start: %v", err)
 			}
 		})
 	}
 }
 
-// The whole chain recomputed, with another key under the same id.
-func TestAU03RecomputedChain(t *testing.T) {
-	t.Parallel()
-	s := newStore(t)
-	real := s.open()
-	appendAll(t, real, entry("user.block"), entry("tool.call"))
-	keys := filepath.Join(s.dir, "keys")
-	if err := os.Rename(keys, keys+".real"); err != nil {
-		t.Fatal(err)
-	}
-	known, err := real.ring.Keys(chainPurpose)
+func publicKey(t *testing.T, l *Log) string {
+	t.Helper()
+	keys, err := l.Keys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, forged, _ := strings.Cut(seal.NewKeyLine(), " ")
-	if err := os.WriteFile(keys, []byte(known[0].ID+" "+forged), 0o600); err != nil {
+	return keys[0]
+}
+
+func checkpointIn(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
 		t.Fatal(err)
 	}
-	forger := s.open()
-	for _, q := range []string{`DELETE FROM audit_entries`, `DELETE FROM meta WHERE name = 'audit_head'`} {
-		if _, err := forger.db.Writes.ExecContext(t.Context(), q); err != nil {
+	return text
+}
+
+// Every byte of the file, changed alone, is noticed, and the entry is named.
+func TestAU02EditedBytes(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.ten()
+	path := filepath.Join(s.log(), logfile.SegmentName(1))
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := publicKey(t, s.open())
+	starts := map[int]int64{} // byte at which a group begins: number of its entry
+	at, seq := bytes.IndexByte(before, '\n')+1, int64(1)
+	for at < len(before) {
+		starts[at] = seq
+		at, seq = at+19+bytes.IndexByte(before[at+19:], '\n')+1, seq+1
+	}
+	want := int64(1)
+	for i := range before {
+		if seq, begins := starts[i]; begins {
+			want = seq
+		}
+		if i%3 != 0 {
+			continue
+		}
+		changed := bytes.Clone(before)
+		changed[i] ^= 1
+		if err := os.WriteFile(path, changed, 0o600); err != nil {
 			t.Fatal(err)
 		}
-	}
-	appendAll(t, forger, entry("tool.call"), entry("tool.call"))
-	if n, err := forger.Verify(t.Context()); n != 2 || err != nil {
-		t.Fatalf("the forged chain is not even consistent: %d, %v", n, err)
-	}
-	_, err = real.Verify(t.Context())
-	var broken *Broken
-	if !errors.As(err, &broken) {
-		t.Errorf("Verify of the forged chain = %v", err)
+		_, err := VerifyFiles(t.Context(), s.log(), key)
+		var broken *Broken
+		if !errors.As(err, &broken) && err == nil || broken != nil && broken.Seq != want {
+			t.Errorf("byte %d changed: %v, want entry %d", i, err, want)
+		}
 	}
 }
 
-// A cut-off tail stays visible after the log was appended to.
-func TestAU02CutTailIsNotGrownOver(t *testing.T) {
+// The findings of who holds the database and the log's directory, but not the keys.
+func TestS1CutAndRollback(t *testing.T) {
 	t.Parallel()
-	l := newStore(t).open()
-	appendAll(t, l, entry("a.a"), entry("a.b"), entry("a.c"))
-	if _, err := l.db.Writes.ExecContext(t.Context(), `DELETE FROM audit_entries WHERE seq = 3`); err != nil {
-		t.Fatal(err)
-	}
-	appendAll(t, l, entry("a.d"))
-	_, err := l.Verify(t.Context())
-	var broken *Broken
-	if !errors.As(err, &broken) || broken.Seq != 3 {
-		t.Errorf("Verify = %v, want a break at 3", err)
+	for name, attack := range map[string]func(*testing.T, *store, *Log){
+		"A: everything is deleted": func(t *testing.T, s *store, l *Log) {
+			remove(t, s.log())
+			exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`)
+		},
+		"B: an older state is put back": func(t *testing.T, s *store, l *Log) {
+			restore := s.keep(l)
+			appendAll(t, l, entry("user.block"))
+			if err := l.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			restore()
+		},
+		"only the files are deleted": func(t *testing.T, s *store, _ *Log) { remove(t, s.log()) },
+		"only the database forgets":  func(t *testing.T, _ *store, l *Log) { exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`) },
+		"the database is of another time": func(t *testing.T, s *store, l *Log) {
+			var old string
+			if err := l.config.DB.Reads.QueryRowContext(t.Context(), `SELECT value FROM meta WHERE name LIKE 'audit_checkpoint %'`).Scan(&old); err != nil {
+				t.Fatal(err)
+			}
+			appendAll(t, l, entry("user.block"))
+			if err := l.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := l.config.DB.Writes.ExecContext(t.Context(), `UPDATE meta SET value = $1 WHERE name LIKE 'audit_checkpoint %'`, old); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"another log is put there": func(t *testing.T, s *store, _ *Log) {
+			other := newStore(t)
+			other.ten()
+			remove(t, s.log())
+			if err := os.CopyFS(s.log(), os.DirFS(other.log())); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"its checkpoint is edited": func(t *testing.T, s *store, _ *Log) {
+			path := filepath.Join(s.log(), checkpointFile)
+			text := checkpointIn(t, path)
+			if err := os.WriteFile(path, bytes.Replace(text, []byte("\n10\n"), []byte("\n11\n"), 1), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			l := s.ten()
+			attack(t, s, l)
+			l = s.open()
+			var d *Disagreement
+			if err := l.Agree(t.Context()); !errors.As(err, &d) {
+				t.Fatalf("at start: %v", err)
+			}
+			if _, err := l.Verify(t.Context()); err == nil {
+				t.Error("it verifies")
+			}
+			// A person has looked, and it goes on: with a record of it, and not silently.
+			what, err := l.Acknowledge(t.Context(), actor.Operator("alice", ""))
+			if err != nil || what == nil {
+				t.Fatalf("Acknowledge = %v, %v", what, err)
+			}
+			if err := l.Agree(t.Context()); err != nil {
+				t.Errorf("afterwards: %v", err)
+			}
+			got := list(t, l, Filter{Action: string(LogAcknowledge)})
+			if len(got) != 1 || got[0].Actor != actor.Operator("alice", "") || !strings.HasPrefix(got[0].Reason, what.Why) {
+				t.Errorf("the record of it: %+v", got)
+			}
+			if again, err := l.Acknowledge(t.Context(), actor.Operator("alice", "")); again != nil || err != nil {
+				t.Errorf("a second time: %v, %v", again, err)
+			}
+			if _, err := s.open().Verify(t.Context()); err != nil {
+				t.Errorf("the log that goes on: %v", err)
+			}
+		})
 	}
 }
 
-// A database that was put back under a running proxy is not written to.
-func TestAppendRefusesARolledBackLog(t *testing.T) {
-	t.Parallel()
-	l := newStore(t).open()
-	appendAll(t, l, entry("a.a"))
+// keep returns what puts the log's directory and what the database knows of it back.
+func (s *store) keep(l *Log) (restore func()) {
+	s.t.Helper()
+	copied := s.t.TempDir()
+	if err := os.CopyFS(copied, os.DirFS(s.log())); err != nil {
+		s.t.Fatal(err)
+	}
 	var old string
-	if err := l.db.Reads.QueryRowContext(t.Context(), `SELECT value FROM meta WHERE name = 'audit_head'`).Scan(&old); err != nil {
-		t.Fatal(err)
+	if err := l.config.DB.Reads.QueryRowContext(s.t.Context(), `SELECT value FROM meta WHERE name LIKE 'audit_checkpoint %'`).Scan(&old); err != nil {
+		s.t.Fatal(err)
 	}
-	appendAll(t, l, entry("a.b"))
-	for _, q := range []string{`DELETE FROM audit_entries WHERE seq = 2`, `UPDATE meta SET value = '` + old + `' WHERE name = 'audit_head'`} {
-		if _, err := l.db.Writes.ExecContext(t.Context(), q); err != nil {
-			t.Fatal(err)
+	return func() {
+		remove(s.t, s.log())
+		if err := os.CopyFS(s.log(), os.DirFS(copied)); err != nil {
+			s.t.Fatal(err)
 		}
-	}
-	if seq, err := l.Append(t.Context(), entry("a.c")); err == nil {
-		t.Errorf("entry %d was appended to a log that was put back", seq)
+		if _, err := l.config.DB.Writes.ExecContext(s.t.Context(), `UPDATE meta SET value = $1 WHERE name LIKE 'audit_checkpoint %'`, old); err != nil {
+			s.t.Fatal(err)
+		}
 	}
 }
 
-// After a key rotation the old entries verify with the old key, and new ones use the new.
-// A log that was open before goes on (FT-46).
+func remove(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func exec(t *testing.T, l *Log, query string) {
+	t.Helper()
+	if _, err := l.config.DB.Writes.ExecContext(t.Context(), query); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// What is put back under a running proxy is noticed by it, and nothing more is appended.
+func TestSRST4RollbackUnderARunningProxy(t *testing.T) {
+	t.Parallel()
+	for name, attack := range map[string]func(*testing.T, *store, *Log, func()){
+		"all of it": func(_ *testing.T, _ *store, _ *Log, restore func()) { restore() },
+		"only the database": func(t *testing.T, _ *store, l *Log, _ func()) {
+			exec(t, l, `UPDATE meta SET value = 'x' WHERE name LIKE 'audit_checkpoint %'`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStore(t)
+			l := s.ten()
+			restore := s.keep(l)
+			appendAll(t, l, entry("a.a"))
+			if err := l.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			attack(t, s, l, restore)
+			appendLate := func() error { _, err := l.Append(context.Background(), entry("a.b")); return err }
+			if appendLate() == nil {
+				if err := l.Checkpoint(t.Context()); err == nil {
+					t.Error("the checkpoint was stored over it")
+				}
+				if appendLate() == nil {
+					t.Error("it goes on appending")
+				}
+			}
+		})
+	}
+}
+
+// After a key rotation the log verifies with the old public key and the new one, as long as
+// the ring has both. A log that was open before goes on (FT-46).
 func TestVerifyAcrossKeyRotation(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	running := s.open()
 	appendAll(t, running, entry("a.a"))
-	keys := filepath.Join(s.dir, "keys")
-	old, err := os.ReadFile(keys)
+	oldKey := publicKey(t, running)
+	old, err := os.ReadFile(s.keys())
 	if err != nil {
 		t.Fatal(err)
 	}
 	fresh := []byte(seal.NewKeyLine())
-	if err := os.WriteFile(keys, append(fresh, old...), 0o600); err != nil {
+	if err := os.WriteFile(s.keys(), append(fresh, old...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l := s.open()
 	appendAll(t, l, entry("a.b"))
 	appendAll(t, running, entry("a.c"))
 	for _, l := range []*Log{l, running} {
-		if n, err := l.Verify(t.Context()); n != 3 || err != nil {
-			t.Errorf("Verify = %d, %v", n, err)
-		}
+		sound(t, l, 3)
 	}
-	if err := os.WriteFile(keys, fresh, 0o600); err != nil { // the old key is lost
+	if err := l.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	var broken *Broken
-	if _, err := s.open().Verify(t.Context()); !errors.As(err, &broken) || broken.Seq != 1 {
-		t.Errorf("Verify without the old key = %v", err)
+	newKey := publicKey(t, l)
+	if newKey == oldKey {
+		t.Error("the public key stays the same")
+	}
+	if seen, err := VerifyFiles(t.Context(), s.log(), oldKey); err != nil || seen.Last != 3 {
+		t.Errorf("with the old public key: %+v, %v", seen, err)
+	}
+	if err := os.WriteFile(s.keys(), fresh, 0o600); err != nil { // the old key is lost
+		t.Fatal(err)
+	}
+	if _, err := s.open().Verify(t.Context()); err == nil {
+		t.Error("it verifies without the old key, which signed the beginning")
 	}
 }
 
-// Entries of earlier versions, with operators in another form, are sound and are read.
-func TestEntriesOfEarlierVersions(t *testing.T) {
+// A key that somebody made up signs nothing that verifies.
+func TestAU03ExchangedKey(t *testing.T) {
 	t.Parallel()
-	l := newStore(t).open()
-	texts := map[string]actor.Actor{
-		"user 0055g00000ABCDEAA0":                  actor.User("0055g00000ABCDEAA0"),
-		"client chatgpt":                           actor.Client("chatgpt"),
-		"operator:alice":                           actor.Operator("alice", ""),
-		"operator":                                 actor.Operator("", ""),
-		"Bob Miller (operator:alice)":              actor.Operator("alice", "Bob Miller"),
-		"user 0055g00000ABCDEAA0 (operator:alice)": actor.Operator("alice", "user 0055g00000ABCDEAA0"),
-		"browser":                                  actor.Browser,
-		"005A":                                     {ID: "005A"},
-	}
-	for text := range texts { // as they were written: another text, no actor_kind
-		e := entry(ApprovalDecide)
-		e.Object = text
-		w, err := newWaiting(t.Context(), e)
-		if err != nil {
-			t.Fatal(err)
-		}
-		now := `"actor":"user 005A","actor_kind":"user",`
-		if !bytes.Contains(w.tail, []byte(now)) {
-			t.Fatalf("%s", w.tail)
-		}
-		w.tail = bytes.Replace(w.tail, []byte(now), fmt.Appendf(nil, `"actor":%q,`, text), 1)
-		w.entry.Actor = actor.Actor{ID: text} // its column
-		l.append(w)
-		if w.err != nil {
-			t.Fatal(w.err)
-		}
-	}
-	if n, err := l.Verify(t.Context()); n != int64(len(texts)) || err != nil {
-		t.Errorf("Verify = %d, %v", n, err)
-	}
-	for _, e := range list(t, l, Filter{}) {
-		if e.Actor != texts[e.Object] {
-			t.Errorf("%q is read as %#v", e.Object, e.Actor)
-		}
-	}
-	var out bytes.Buffer
-	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
+	s := newStore(t)
+	real := s.ten()
+	forger := newStore(t)
+	forged := forger.ten()
+	if err := os.WriteFile(filepath.Join(s.log(), checkpointFile), checkpointIn(t, filepath.Join(forger.log(), checkpointFile)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for text := range texts {
-		if !strings.Contains(out.String(), fmt.Sprintf(`"actor":%q,"action"`, text)) {
-			t.Errorf("the export does not hold %q as it was stored", text)
+	if err := real.Agree(t.Context()); err == nil {
+		t.Error("the checkpoint of another key is taken")
+	}
+	if _, err := VerifyFiles(t.Context(), s.log(), publicKey(t, forged)); err == nil {
+		t.Error("the log verifies with another key")
+	}
+}
+
+// A log that was damaged can be read as far as it is sound, and appends nothing until a
+// person has acknowledged it: then it is ended, and another one begins.
+func TestDamagedLogIsReadAndNotWritten(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.ten().Close(t.Context())
+	path := filepath.Join(s.log(), logfile.SegmentName(1))
+	content := checkpointIn(t, path)
+	at := bytes.Index(content, []byte(`"tool5"`))
+	content[at+1] = 'T'
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := s.open()
+	if _, err := l.Append(t.Context(), entry("a.a")); err == nil {
+		t.Error("it is appended to")
+	}
+	if got := list(t, l, Filter{}); len(got) != 5 {
+		t.Errorf("%d entries can be read", len(got))
+	}
+	if err := l.Agree(t.Context()); err == nil {
+		t.Error("it agrees")
+	}
+	what, err := l.Acknowledge(t.Context(), actor.Operator("alice", ""))
+	if err != nil || what == nil {
+		t.Fatalf("Acknowledge = %v, %v", what, err)
+	}
+	got := list(t, l, Filter{})
+	if len(got) != 1 || got[0].Action != LogAcknowledge || !strings.Contains(got[0].Reason, "its files are in") {
+		t.Errorf("the new log: %+v", got)
+	}
+	ended, err := filepath.Glob(filepath.Join(s.log(), "ended-*", "*.log"))
+	if err != nil || len(ended) != 1 {
+		t.Fatalf("the ended log: %v, %v", ended, err)
+	}
+	if kept := checkpointIn(t, ended[0]); !bytes.Equal(kept, content) {
+		t.Error("its files were changed")
+	}
+	appendAll(t, l, entry("a.a"))
+	sound(t, l, 2)
+}
+
+// A copy of the files on another machine verifies with the public key and a checkpoint that was
+// kept elsewhere, without database, key file or configuration; and with nothing less.
+func TestAU10VerifiedElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.ten()
+	key, kept := publicKey(t, l), checkpointIn(t, s.keys()+".checkpoint")
+	elsewhere := t.TempDir()
+	if err := os.CopyFS(elsewhere, os.DirFS(s.log())); err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := VerifyFiles(t.Context(), elsewhere, key, kept); err != nil || seen.Last != 10 || seen.Checkpoints < 3 {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	for name, c := range map[string]struct {
+		key        string
+		checkpoint []byte
+	}{
+		"no key":                 {"", kept},
+		"a key of another kind":  {strings.Replace(key, "+A", "+B", 1), kept},
+		"a key of another log":   {publicKey(t, newStore(t).ten()), kept},
+		"a foreign checkpoint":   {key, checkpointIn(t, func() string { s := newStore(t); s.ten(); return s.keys() + ".checkpoint" }())},
+		"an unsigned checkpoint": {key, kept[:bytes.Index(kept, []byte("\n\n"))+2]},
+		"an edited checkpoint":   {key, bytes.Replace(kept, []byte("\n10\n"), []byte("\n9\n"), 1)},
+		"no checkpoint at all":   {key, []byte{}},
+	} {
+		if seen, err := VerifyFiles(t.Context(), elsewhere, c.key, c.checkpoint); err == nil {
+			t.Errorf("%s: %+v", name, seen)
 		}
 	}
-	for user, want := range map[string]int{"operator:alice": 3, `operator:alice as "Bob Miller"`: 1, "Bob Miller (operator:alice)": 1, "user 0055g00000ABCDEAA0": 1, "client chatgpt": 1} {
-		if got := len(list(t, l, Filter{Actor: user})); got != want {
-			t.Errorf("%s: %d entries", user, got)
+	// The log has grown since the checkpoint was kept.
+	appendAll(t, l, entry("a.a"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if seen, err := VerifyFiles(t.Context(), s.log(), key, kept); err != nil || seen.Last != 11 {
+		t.Errorf("later: %+v, %v", seen, err)
+	}
+}
+
+// Several processes store checkpoints at the same time, and one looks: nobody sees an older one
+// where a newer one was.
+func TestCheckpointsOfSeveralProcesses(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	var wg sync.WaitGroup
+	for range 3 {
+		l := s.open()
+		wg.Go(func() {
+			for range 15 {
+				if _, err := l.Append(context.Background(), entry("a.a")); err != nil {
+					t.Error(err)
+				}
+				if err := l.Checkpoint(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	looking := s.open()
+	for range 30 {
+		if err := looking.Agree(t.Context()); err != nil {
+			t.Error(err)
 		}
 	}
+	wg.Wait()
+	sound(t, looking, 45)
 }

@@ -102,7 +102,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 			RefreshAbsolute: 2160 * time.Hour, RefreshGrace: time.Minute, Consent: 10 * time.Minute},
 	}))
 	s.approvals = must[*approval.Store](t)(approval.New(approval.Config{DB: d, Ring: ring, Lifetime: 15 * time.Minute, Now: now}))
-	s.audit = must[*audit.Log](t)(audit.New(audit.Config{DB: d, Ring: ring, Now: now}))
+	s.audit = must[*audit.Log](t)(audit.New(audit.Config{Dir: t.TempDir(), DB: d, Ring: ring, Now: now}))
 	s.links = link.New(link.Config{DB: d, Ring: ring, Salesforce: must[*salesforce.Client](t)(salesforce.New(salesforce.Config{})), Now: now})
 	const hosted = "https://api.salesforce.com/platform/mcp/v1/platform/sobject-all"
 	control := must[*access.Control](t)(access.New(access.Config{
@@ -255,7 +255,7 @@ func (p *person) consent() (id, code string) {
 func (s *site) dump() string {
 	s.t.Helper()
 	var b strings.Builder
-	for _, table := range []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "approvals", "audit_entries", "browser_sessions", "meta", "epochs", "stops", "links"} {
+	for _, table := range []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "approvals", "browser_sessions", "meta", "epochs", "stops", "links"} {
 		rows, err := s.db.Reads.Query("SELECT * FROM " + table)
 		if err != nil {
 			s.t.Fatal(err)

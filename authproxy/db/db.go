@@ -155,6 +155,9 @@ func (d *DB) Lock(ctx context.Context, tx *sql.Tx, name string) error {
 	return nil
 }
 
+// Shared reports whether programs on other machines may use the same database.
+func (d *DB) Shared() bool { return d.dialect.shared() }
+
 // ForUpdate ends a SELECT of a transaction that goes by what it has read of these tables
 // (their names or aliases in the statement, by comma): nobody changes those rows before
 // it ends, and what it reads is what the last change made of them.

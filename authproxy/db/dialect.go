@@ -36,6 +36,8 @@ type dialect interface {
 	lock(ctx context.Context, tx *sql.Tx, key string) error
 	// forUpdate ends a SELECT whose rows of these tables are to stay until the transaction ends.
 	forUpdate(tables string) string
+	// shared reports whether programs on other machines may use the database.
+	shared() bool
 	// erase overwrites what deleted and changed rows have left behind.
 	erase(ctx context.Context, d *DB) error
 }

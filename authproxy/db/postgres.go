@@ -178,6 +178,8 @@ func (postgres) lock(ctx context.Context, tx *sql.Tx, key string) error {
 	return err
 }
 
+func (postgres) shared() bool { return true }
+
 func (postgres) forUpdate(tables string) string { return " FOR UPDATE OF " + tables }
 
 // erase has nothing to do: rows that are gone stay in pages until VACUUM, and in the

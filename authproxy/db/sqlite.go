@@ -151,6 +151,8 @@ func (sqlite) undone(error) bool { return false }
 
 func (sqlite) lock(context.Context, *sql.Tx, string) error { return nil }
 
+func (sqlite) shared() bool { return false }
+
 func (sqlite) forUpdate(string) string { return "" }
 
 // eraseWait is how long erase waits for readers, and with it every writer for erase.

@@ -30,6 +30,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.ClientRevoke:       never, // each of its connections has an entry of its own
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
+	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
 	audit.ResourceRead: always, audit.ServerAnswer: always, audit.ServerRequest: always, audit.ServerUse: always,

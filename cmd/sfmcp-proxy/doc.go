@@ -29,7 +29,8 @@
 // which client access, and the tokens that stand for it),
 // [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
-// [sfmcp-proxy/authproxy/audit] (what happened, in a chain that shows tampering), and
+// [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell
+// that nothing was changed), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
 // end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for,
 // [sfmcp-proxy/mcpforward/records] reads for the audit log what an answer gives away, and

@@ -149,12 +149,12 @@ func (s *stores) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer
 
 // verification writes whether the audit log is sound; that it is not is an error as well.
 func (s *stores) verification(cmd *cobra.Command, w io.Writer) error {
-	n, err := s.audit.Verify(cmd.Context())
+	seen, err := s.audit.Verify(cmd.Context())
 	result := struct {
 		Sound   bool   `json:"sound"`
 		Entries int64  `json:"sound_entries"`
 		Problem string `json:"problem,omitempty"`
-	}{Sound: err == nil, Entries: n}
+	}{Sound: err == nil, Entries: seen.Last}
 	if err != nil {
 		result.Problem = err.Error()
 	}

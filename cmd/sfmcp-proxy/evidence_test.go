@@ -53,7 +53,7 @@ func TestU2BlockWithEvidence(t *testing.T) {
 		}
 	}
 	// A log that was changed is evidence, too.
-	d.change(`UPDATE audit_entries SET tool = 'other' WHERE seq = 2`)
+	d.tamper(func(segment []byte) []byte { return changeIn(t, segment, `{"seq":2,`, `"outcome"`) })
 	broken := filepath.Join(t.TempDir(), "broken")
 	if out, status := d.command("user", "revoke", rep, "--evidence", broken); status != exitFailed || !strings.Contains(out, "missing: verification.json: audit log is broken at entry 2") {
 		t.Errorf("status %d, %s", status, out)

@@ -28,6 +28,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
@@ -250,6 +251,37 @@ func (d *demo) database() *db.DB {
 	}
 	d.t.Cleanup(func() { store.Close() })
 	return store
+}
+
+// tamper changes the first segment of the audit log, as somebody could who can write its file,
+// and returns what puts it back.
+func (d *demo) tamper(change func([]byte) []byte) (restore func()) {
+	d.t.Helper()
+	path := filepath.Join(d.dir, "audit", logfile.SegmentName(1))
+	before, err := os.ReadFile(path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	write := func(content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	write(change(before))
+	return func() { write(before) }
+}
+
+// changeIn changes the first letter of part in the record that begins with record.
+func changeIn(t *testing.T, segment []byte, record, part string) []byte {
+	t.Helper()
+	at := bytes.Index(segment, []byte(record))
+	in := bytes.Index(segment[max(at, 0):], []byte(part))
+	if at < 0 || in < 0 {
+		t.Fatalf("the log has no %s with %s", record, part)
+	}
+	changed := bytes.Clone(segment)
+	changed[at+in+1] ^= 0x20
+	return changed
 }
 
 // change changes rows behind the proxy's back, as time and faults would, and returns

@@ -242,7 +242,7 @@ func TestST13SecretsStayInTheirFiles(t *testing.T) {
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			for _, word := range []string{"secret", "token", "password", "key", "code", "cookie"} {
-				if strings.Contains(f.Name, word) && f.Name != "tls-key" { // the name of a file
+				if strings.Contains(f.Name, word) && f.Name != "tls-key" && cmd.CommandPath()+" "+f.Name != "sfmcp-proxy audit verify key" { // the name of a file, a public key
 					t.Errorf("%s --%s takes a secret on the command line", cmd.CommandPath(), f.Name)
 				}
 			}

@@ -98,13 +98,18 @@ func (p *process) privateHandler() http.Handler {
 	return m
 }
 
-// ready says whether this process should get traffic: its database answers and it
-// is not shutting down.
+// ready says whether this process should get traffic: its database answers, its audit
+// log can be written, and it is not shutting down.
 func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
-	if p.draining.Load() || p.current.Load().db.Reads.PingContext(ctx) != nil {
+	current := p.current.Load()
+	if p.draining.Load() || current.db.Reads.PingContext(ctx) != nil {
 		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		return
+	}
+	if err := current.audit.Halted(); err != nil {
+		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready")
@@ -116,7 +121,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	hangup := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	if err := p.current.Load().bindOrgs(ctx); err != nil {
+	if err := p.current.Load().prepare(ctx); err != nil {
 		return err
 	}
 	public, err := p.listen(p.config.Listen)

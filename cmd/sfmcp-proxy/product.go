@@ -106,6 +106,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	ctx, p.stopWork = context.WithCancel(ctx)
 	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
 	g.Go(func() error { p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged); return nil })
+	g.Go(func() error { p.audit.Run(ctx, p.config.Audit.CheckpointEvery, p.config.Audit.Keep); return nil })
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
 }
 

@@ -110,7 +110,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err != nil {
 		return false, err
 	}
-	if err := next.bindOrgs(ctx); err != nil {
+	if err := next.prepare(ctx); err != nil {
 		return false, errors.Join(err, next.close())
 	}
 	next.forward.TakeOver(previous.forward)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -59,7 +60,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			err = errors.Join(err, s.db.Close())
 		}
 	}()
-	if s.audit, err = audit.New(audit.Config{DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
+	if s.audit, err = audit.New(audit.Config{Dir: c.Audit.Dir, Name: hostOf(c.PublicURL), DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
 		return nil, err
 	}
 	s.db.OnAltered(s.altered)
@@ -129,6 +130,15 @@ func (s *stores) linksThrough(n *outbound) *link.Store {
 	return link.New(c)
 }
 
+// hostOf is the host of a URL that the configuration has checked.
+func hostOf(publicURL string) string {
+	u, err := url.Parse(publicURL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
 func cookies(c *config.Config) ui.Cookies {
 	return ui.Cookies{Secure: strings.HasPrefix(c.PublicURL, "https:")}
 }
@@ -169,7 +179,7 @@ func (s *stores) altered(row db.Altered) {
 func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
 	s.reports.Wait()
-	s.audit.Flush()
+	err = errors.Join(err, s.audit.Close(ctx))
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())
 }

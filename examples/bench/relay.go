@@ -59,7 +59,7 @@ func runRelay() error {
 	return untilInputEnds(&serving)
 }
 
-// openLog opens an audit log as the product does, in a database of its own.
+// openLog opens an audit log as the product does.
 func openLog(dir string) (*audit.Log, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func openLog(dir string) (*audit.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	return audit.New(audit.Config{DB: d, Ring: ring})
+	return audit.New(audit.Config{Dir: filepath.Join(dir, "audit"), DB: d, Ring: ring})
 }
 
 // ServeHTTP sends one request and its answer on, both in one piece.

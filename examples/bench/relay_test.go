@@ -30,8 +30,8 @@ func TestRelayRecordsEachCall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := entries.Verify(t.Context()); n != 6 || err != nil {
-		t.Errorf("%d entries, %v", n, err)
+	if seen, err := entries.Verify(t.Context()); seen.Last != 6 || err != nil {
+		t.Errorf("%+v, %v", seen, err)
 	}
 	alone := httptest.NewServer(&relay{"http://127.0.0.1:1", transport, entries}) // a port that the system gives to no test
 	defer alone.Close()

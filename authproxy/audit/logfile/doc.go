@@ -4,7 +4,7 @@
 // # On disk
 //
 // A directory holds the segments of one log, each named after the number of its first record
-// (20 digits and ".log"), and the file "lock". A segment begins with one line,
+// (20 digits and ".log"), and the files "lock" and "lock.next". A segment begins with one line,
 //
 //	#segment 1 ORIGIN FIRST STATE
 //
@@ -18,7 +18,7 @@
 //
 // A group is written with one write and one fdatasync (fsync where there is none); only then
 // does [Log.Append] return. Several processes may append to one log: each group is
-// written under an exclusive lock on the file "lock", after whatever other processes have
+// written under an exclusive lock, which processes get in turn, after whatever other processes have
 // appended has been read and given to the Follower. A full segment is synced, and the next one
 // appears whole, by a rename.
 //

@@ -12,7 +12,7 @@ import (
 
 // segmentSize is from how many bytes on a segment is full: the last one is read whole
 // whenever a log is opened, and of every other one the index is asked.
-const segmentSize = 16 << 20
+const segmentSize = 8 << 20
 
 // Follower hears of every record of the log, in order, whoever wrote it: at [Open] from the
 // beginning of the last segment, later when other processes have appended, and after each
@@ -32,14 +32,14 @@ type Config struct {
 	Dir    string
 	Origin string // names the log if it is begun; one that is there keeps its name
 	Follower
-	SegmentSize int64                // bytes from which on a segment is full; 0: 16 MiB
+	SegmentSize int64                // bytes from which on a segment is full; 0: 8 MiB
 	Sync        func(*os.File) error // nil: fdatasync where there is one
 }
 
 // Log is open for appending. It is safe for concurrent use.
 type Log struct {
 	config Config
-	lock   *os.File
+	lock   lock
 
 	mu      sync.Mutex
 	origin  string
@@ -72,7 +72,7 @@ func Open(c Config) (*Log, error) {
 	if network := networkFileSystem(c.Dir); network != "" {
 		return nil, fmt.Errorf("opening the audit log: %s is on a network file system (%s), where a lock and a sync do not hold; expected a local disk", c.Dir, network)
 	}
-	lock, err := os.OpenFile(filepath.Join(c.Dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	lock, err := openLock(c.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
@@ -87,7 +87,7 @@ func Open(c Config) (*Log, error) {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.lock.Close()
+	err := l.lock.close()
 	if l.file != nil {
 		err = errors.Join(err, l.file.Close())
 	}
@@ -142,10 +142,10 @@ func (l *Log) Append(fill func(*Group)) error {
 func (l *Log) locked(f func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := lockFile(l.lock); err != nil {
+	if err := l.lock.take(); err != nil {
 		return fmt.Errorf("locking the audit log: %w", err)
 	}
-	return errors.Join(f(), unlockFile(l.lock))
+	return errors.Join(f(), l.lock.giveBack())
 }
 
 // write appends b to the segment. After an error the segment is as it was, if it could be cut

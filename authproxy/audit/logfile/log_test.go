@@ -405,3 +405,38 @@ func TestScanSeesMissingSegments(t *testing.T) {
 		t.Errorf("scanning: %v", err)
 	}
 }
+
+// A process that writes without a pause does not keep another one out.
+func TestWritersTakeTurns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	busy, _ := open(t, Config{Dir: dir})
+	stop := make(chan struct{})
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if err := add(busy, "{}"); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			}
+		})
+	}
+	const turns = 50
+	other, _ := open(t, Config{Dir: dir})
+	for range turns {
+		mustAdd(t, other, `{"other":true}`)
+	}
+	close(stop)
+	wait.Wait()
+	// Between two turns of one the other has had few: it did not wait for a lucky moment.
+	if n := len(all(t, dir)); n > 20*turns {
+		t.Errorf("%d records were written while one process wrote %d", n, turns)
+	}
+}

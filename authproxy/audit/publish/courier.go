@@ -2,9 +2,10 @@ package publish
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -68,7 +69,7 @@ func (k *courier) run(ctx context.Context) {
 			wait, pause = k.config.Every, 0
 		} else {
 			pause = pauseAfter(pause)
-			wait = pause/2 + rand.N(pause/2+1) // neither all replicas nor all places try at the same moment
+			wait = pause/2 + upTo(pause/2) // neither all replicas nor all places try at the same moment
 		}
 	}
 }
@@ -153,4 +154,11 @@ func (k *courier) wait(ctx context.Context) error {
 			return fmt.Errorf("%s lacks the checkpoint of %d records: %s", k.place, next.Size, failed)
 		}
 	}
+}
+
+// upTo is a random time from 0 to most.
+func upTo(most time.Duration) time.Duration {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return time.Duration(binary.NativeEndian.Uint64(b[:]) % uint64(most+1))
 }

@@ -1,0 +1,166 @@
+package audit
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+
+	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/audit/postings"
+	"sfmcp-proxy/authproxy/audit/tree"
+	"sfmcp-proxy/authproxy/db"
+)
+
+// follower hears of every record of the log. It keeps the right edge of the tree over all of
+// them, from which checkpoints are made, and the index of the segment that is being written.
+type follower struct {
+	log *Log
+	// group is what this process is writing: entries that need not be decoded. It belongs to
+	// whoever has the lock of the file.
+	group []*waiting
+
+	mu       sync.RWMutex
+	head     logfile.Head // of the last segment; zero: there is none
+	edge     tree.Frontier
+	index    *postings.Builder // of the last segment
+	begun    string            // name of the log if this process begins it
+	appended bool              // this process has written something
+	stored   int64             // size of the tree in the checkpoint that was stored last
+	due      chan struct{}     // told when enough was appended for another checkpoint
+
+	indexing sync.WaitGroup // index files that are being written
+}
+
+// segmentState is what the first line of a segment keeps of all entries before it: the signed
+// checkpoint of them, and the right edge of the tree, from which the checkpoint follows.
+type segmentState struct {
+	checkpoint []byte
+	edge       tree.Frontier
+}
+
+func (s segmentState) String() string {
+	edge, err := s.edge.MarshalText()
+	if err != nil {
+		panic(fmt.Sprintf("audit: the edge of a tree that does not encode: %v", err)) // there is none
+	}
+	return base64.StdEncoding.EncodeToString(s.checkpoint) + " " + string(edge)
+}
+
+func parseSegmentState(text string) (s segmentState, err error) {
+	checkpoint, edge, _ := strings.Cut(text, " ")
+	if s.checkpoint, err = base64.StdEncoding.Strict().DecodeString(checkpoint); err != nil {
+		return s, fmt.Errorf("reading the checkpoint of a segment: %w", err)
+	}
+	if err := s.edge.UnmarshalText([]byte(edge)); err != nil {
+		return s, fmt.Errorf("reading the state of a segment: %w", err)
+	}
+	return s, nil
+}
+
+// State is the [segmentState] of all records so far.
+func (f *follower) State() string {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	checkpoint, err := f.log.sign(f.origin(), &f.edge)
+	if err != nil { // the ring has a key, or it would not have opened: the segment is refused by Begin
+		f.log.config.Log.Error("signing the checkpoint of a segment", "error", err)
+	}
+	return segmentState{checkpoint, f.edge}.String()
+}
+
+// Begin starts with a segment. Its first line must fit what was heard before.
+func (f *follower) Begin(h logfile.Head) error {
+	s, err := parseSegmentState(h.State)
+	if err != nil {
+		return &Broken{h.First, "the first line of its segment was changed"}
+	}
+	if err := f.log.signedHere(h.Origin, s); err != nil {
+		return &Broken{h.First, "the first line of its segment is not signed by a key of the key file: " + err.Error()}
+	}
+	if s.edge.Size() != h.First-1 {
+		return &Broken{h.First, fmt.Sprintf("the first line of its segment is of a log of %d entries", s.edge.Size())}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.index != nil {
+		if f.edge != s.edge {
+			return &Broken{h.First, "the first line of its segment does not fit the entries before it"}
+		}
+		f.writeIndex(f.head.First, f.index)
+	}
+	f.head, f.edge, f.index = h, s.edge, postings.NewBuilder(h.First)
+	return nil
+}
+
+// Record adds a record to the tree and the index.
+func (f *follower) Record(r logfile.Record) {
+	entry, own := f.own(r.Seq)
+	if !own {
+		// What does not decode cannot be found by its content, and is found by number.
+		_ = json.Unmarshal(r.Text, &entry)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.edge.Append(r.Text)
+	f.appended = f.appended || own
+	if f.edge.Size()-f.stored >= checkpointAfter {
+		select {
+		case f.due <- struct{}{}:
+		default: // it was told
+		}
+	}
+	if _, err := f.index.Add(postings.Record{Offset: r.At.Offset, At: db.Millis(entry.At)}, termsOf(&entry)...); err != nil {
+		f.log.config.Log.Error("indexing an audit entry", "entry", r.Seq, "error", err)
+	}
+}
+
+// own is the entry with that number, if this process is writing it.
+func (f *follower) own(seq int64) (Entry, bool) {
+	if len(f.group) == 0 {
+		return Entry{}, false
+	}
+	if i := seq - f.group[0].entry.Seq; f.group[0].entry.Seq > 0 && i >= 0 && i < int64(len(f.group)) {
+		return f.group[i].entry, true
+	}
+	return Entry{}, false
+}
+
+// origin is the log's name. It is called with mu held.
+func (f *follower) origin() string { return cmp.Or(f.head.Origin, f.begun) }
+
+// size is how many entries the log has, as far as this process has heard.
+func (f *follower) size() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.edge.Size()
+}
+
+// now is the edge of the tree, and the log's name.
+func (f *follower) now() (edge tree.Frontier, origin string) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.edge, f.origin()
+}
+
+// hasAppended says whether this process has written to the log.
+func (f *follower) hasAppended() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.appended
+}
+
+// storedSize is the size of the tree in the checkpoint that this process stored last.
+func (f *follower) storedSize() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.stored
+}
+
+func (f *follower) setStored(size int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.stored = size
+}

@@ -1,0 +1,111 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit/logfile"
+)
+
+const (
+	// checkpointAfter is after how many entries a checkpoint is stored, if its time has not
+	// come before.
+	checkpointAfter = 1000
+	// pruneEvery is how often segments that are old enough are looked for.
+	pruneEvery = time.Hour
+)
+
+// Run stores a checkpoint every so often, and after every 1,000 entries, and removes the segments
+// whose entries are all older than keep (0: none), until ctx ends.
+func (l *Log) Run(ctx context.Context, every, keep time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	var said string
+	var pruned time.Time
+	for {
+		err := l.Checkpoint(ctx)
+		if err != nil && ctx.Err() == nil && err.Error() != said { // once, and not every few seconds
+			l.config.Log.Error("storing a checkpoint of the audit log", "error", err)
+		}
+		if said = ""; err != nil {
+			said = err.Error()
+		}
+		if now := l.config.Now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
+			if err := l.Prune(ctx, now.Add(-keep)); err != nil && ctx.Err() == nil {
+				l.config.Log.Error("removing old segments of the audit log", "error", err)
+			}
+			pruned = now
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-l.follow.due:
+		}
+	}
+}
+
+// Halted is why this process appends nothing any more; nil: it does.
+func (l *Log) Halted() error {
+	if why := l.halted.Load(); why != nil {
+		return why
+	}
+	return nil
+}
+
+// Prune removes the segments whose entries are all from before a time, and their indexes. The
+// tree goes on over them: what is left verifies by the signed checkpoint in its first line. That
+// is recorded first.
+func (l *Log) Prune(ctx context.Context, before time.Time) error {
+	segments, err := l.segments()
+	if err != nil {
+		return err
+	}
+	var old []logfile.Segment
+	for i := range segments[:max(len(segments)-1, 0)] { // never the one that is being written
+		first, err := l.firstOf(segments[i+1])
+		if err != nil {
+			return err
+		}
+		if !first.At.Before(before) {
+			break
+		}
+		old = append(old, segments[i])
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	last := segments[len(old)].First - 1
+	return l.Call(ctx, Entry{Actor: actor.Proxy, Action: LogPrune, Source: "audit log", Object: fmt.Sprintf("entries %d to %d", old[0].First, last),
+		Reason: "all of them are from before " + before.UTC().Format(time.RFC3339)}, func(context.Context) (Result, error) {
+		for _, s := range old {
+			if err := os.Remove(s.Path); err != nil {
+				return Result{}, fmt.Errorf("removing a segment of the audit log: %w", err)
+			}
+			index := strings.TrimSuffix(s.Path, ".log") + ".idx"
+			if err := os.Remove(index); err != nil && !os.IsNotExist(err) {
+				l.config.Log.Warn("removing the index of a segment", slog.String("file", index), slog.Any("error", err))
+			}
+		}
+		return Result{}, nil
+	})
+}
+
+// firstOf is the first entry of a segment.
+func (l *Log) firstOf(s logfile.Segment) (e Entry, err error) {
+	_, err = logfile.ScanSegment(s, func(r logfile.Record) error {
+		if e, err = decode(r.Text); err != nil {
+			return fmt.Errorf("audit entry %d: %w", r.Seq, err)
+		}
+		return errEnough
+	})
+	if err == errEnough {
+		err = nil
+	}
+	return e, err
+}

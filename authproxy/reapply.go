@@ -1,0 +1,155 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// Reapply takes away again what the audit log says was taken away, of the entries behind
+// number after, and the database does not know any more because it was put back to an earlier
+// state: blocks and unblocks, the kill switch, connections, clients, and approvals that were
+// denied or spent. It returns how many things it had to change, which it records. What was
+// given after an entry stays: a connection that is younger than the revocation is another one.
+func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
+	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}}
+	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error { return r.entry(ctx, e) }); err != nil {
+		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+	}
+	for who, e := range r.blocks {
+		if err := r.block(ctx, who, e); err != nil {
+			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+		}
+	}
+	if r.stop != "" {
+		if err := r.setStop(ctx); err != nil {
+			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+		}
+	}
+	if r.changed == 0 {
+		return 0, nil
+	}
+	_, err = c.Audit.Append(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.LogApply, Outcome: audit.OK, Source: "audit log",
+		Object: fmt.Sprintf("%d changes", r.changed), Reason: fmt.Sprintf("the database lacked what entries behind number %d say was taken away", after)})
+	return r.changed, err
+}
+
+// subject is a person by the Salesforce user id.
+type subject struct{ org, id string }
+
+// reapplication is one pass over the log.
+type reapplication struct {
+	*Cutoff
+	changed int
+	blocks  map[subject]audit.Entry // the last block or unblock of each
+	stop    access.Stop             // the last position of the kill switch; "": none
+}
+
+// again is the reason that is kept with what is ended anew.
+const again = "taken away again after the database was put back"
+
+// entry applies one entry, or notes it where a later one may change it.
+func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
+	switch e.Action {
+	case audit.UserBlock, audit.UserUnblock:
+		if e.Outcome != audit.Intent {
+			r.blocks[subject{e.Org, e.Subject}] = e
+		}
+	case audit.StopSet:
+		if e.Outcome == audit.OK {
+			r.stop = access.Stop(e.Object)
+		}
+	case audit.UserRevoke:
+		return r.endConnections(ctx, subject{e.Org, e.Subject}, e)
+	case audit.GrantRevoke, audit.GrantReplay:
+		return r.endGrant(ctx, e.Grant)
+	case audit.ClientRevoke:
+		return r.Clients.Forget(ctx, e.Client)
+	case audit.SessionEnd:
+		n, err := r.Sessions.EndUser(ctx, e.Org, e.Subject)
+		r.changed += n
+		return err
+	case audit.ApprovalDecide:
+		if e.Decision == audit.Deny {
+			return r.endApproval(ctx, e.Approval)
+		}
+	case audit.ToolCall:
+		if e.Outcome == audit.Intent { // about to leave: the approval is spent
+			return r.endApproval(ctx, e.Approval)
+		}
+	}
+	return nil
+}
+
+// endConnections ends those of a person that are older than an entry.
+func (r *reapplication) endConnections(ctx context.Context, who subject, e audit.Entry) error {
+	grants, err := r.Grants.Grants(ctx, grant.Filter{Org: who.org, Subject: who.id})
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if g.CreatedAt.Before(e.At) {
+			err = errors.Join(err, r.endGrant(ctx, g.ID))
+		}
+	}
+	return err
+}
+
+func (r *reapplication) endGrant(ctx context.Context, id string) error {
+	g, err := r.Grants.RevokeGrant(ctx, id, again)
+	if errors.Is(err, grant.ErrNotFound) {
+		return nil // it has ended, or this database has never had it
+	}
+	if err != nil {
+		return err
+	}
+	r.changed++
+	_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{GrantID: id}, again)
+	return errors.Join(voidErr, r.endUnusedLink(ctx, g.Org, g.Subject, again))
+}
+
+func (r *reapplication) endApproval(ctx context.Context, id string) error {
+	if id == "" {
+		return nil
+	}
+	n, err := r.Approvals.Void(ctx, approval.VoidFilter{ID: id}, again)
+	r.changed += n
+	return err
+}
+
+// block brings a person to what the last entry about them says.
+func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) error {
+	blocked, err := r.Grants.Blocked(ctx, who.org, who.id)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.Action == audit.UserUnblock && blocked && e.Outcome == audit.OK:
+		r.changed++
+		return r.Grants.UnblockUser(ctx, who.org, who.id)
+	case e.Action == audit.UserBlock && !blocked:
+		r.changed++
+		if _, err := r.Grants.BlockUser(ctx, who.org, who.id, again); err != nil {
+			return err
+		}
+		_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: who.org, Subject: who.id}, again)
+		_, sessionErr := r.Sessions.EndUser(ctx, who.org, who.id)
+		return errors.Join(voidErr, sessionErr, r.Links.Revoke(ctx, who.org, who.id, again))
+	}
+	return nil
+}
+
+func (r *reapplication) setStop(ctx context.Context) error {
+	have, err := r.Access.StopMode(ctx)
+	if err == nil && have == r.stop {
+		return nil
+	}
+	r.changed++
+	return r.Access.SetStop(ctx, r.stop, actor.Proxy.String())
+}
