@@ -23,6 +23,9 @@
 //     so that a client that lost the answer does not do the same thing twice;
 //   - after that, or when the request is void or expired: a new request.
 //
+// What a request is, and that it is pending, approved or being made, is authentic or does not
+// count (db.Approvals, db.ApprovalStates): a row that somebody else changed is not there, or void.
+//
 // The identifier of a request (apr_…) is a name and opens nothing. Who may see or
 // decide a request is checked by the pages; policy, grant and stop are checked again
 // by the caller at the moment of spending.

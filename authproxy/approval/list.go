@@ -5,7 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 )
 
@@ -117,8 +119,8 @@ func (r *stored) gives() bool {
 	return r.State == Pending || r.State == Approved || r.State == Spent && r.Outcome == ""
 }
 
-// altered is why a request is void whose state somebody changed.
-const altered = "what is stored of it was changed by something else than the proxy"
+// Altered is why a request is void whose state somebody changed.
+const Altered = "what is stored of it was changed by something else than the proxy"
 
 // scan reads a row. One whose call somebody changed is not there: [ErrNotFound]; one whose
 // state somebody changed to one that gives something is void.
@@ -139,7 +141,9 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 		return nil, ErrNotFound
 	}
 	if r.gives() && !s.db.Authentic(db.ApprovalStates, r.stateMAC, r.standing()...) {
-		r.State, r.Why = Void, altered
+		r.State, r.Why = Void, Altered
+		r.DecidedAt, r.DecidedBy, untyped = time.Time{}, actor.Actor{}, "" // which may be a lie
+		r.DecidedAt, r.DecidedBy, untyped = time.Time{}, actor.Actor{}, ""
 	}
 	if r.DecidedBy.Kind == "" {
 		r.DecidedBy.ID = untyped

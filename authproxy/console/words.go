@@ -67,6 +67,10 @@ func nextInWords(a *approval.Request) string {
 	case approval.Expired:
 		return "Nobody decided, or the assistant did not come back, in time. If you still want the call, ask the assistant to make it again."
 	case approval.Void:
+		if a.Why == approval.Altered {
+			return "What is stored of this call was changed by something else than the proxy, so it can no longer be made. " +
+				"Tell your administrator. If you still want the call, ask the assistant to make it again."
+		}
 		return "The connection that this call came from has ended, so it can no longer be made."
 	case approval.Spent:
 		return spentInWords(a.Outcome)

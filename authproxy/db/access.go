@@ -35,13 +35,14 @@ func newAccessEpoch(now func() time.Time) *accessEpoch {
 	return &accessEpoch{now: now}
 }
 
-// current returns the generation, and whether it can be relied on now: the watcher has
-// looked a moment ago. A process without a watcher never relies on it.
-func (e *accessEpoch) current() (generation uint64, trusted bool) {
+// current returns the generation, the time, and whether the one can be relied on at the
+// other: the watcher has looked a moment ago. A process without a watcher never relies on it.
+func (e *accessEpoch) current() (generation uint64, now time.Time, trusted bool) {
 	// In this order: what is seen after the time was read is at least as new as that.
 	looked := e.looked.Load()
 	generation = e.generation.Load()
-	return generation, looked != nil && e.now().Sub(*looked) < accessTrust
+	now = e.now()
+	return generation, now, looked != nil && now.Sub(*looked) < accessTrust
 }
 
 // ended follows the end of a transaction, before its caller hears of it: what was

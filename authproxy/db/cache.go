@@ -2,12 +2,18 @@ package db
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
+// believed is how long a row is remembered at most: whoever can write the database, and
+// holds the access epoch back, does not keep alive for longer what was taken away.
+const believed = 10 * time.Second
+
 // Cache remembers what rows said that decide about access, at most size of them, for as
-// long as the access epoch says that nothing has taken access away (see [DB.WatchAccess]).
+// long as the access epoch says that nothing has taken access away (see [DB.WatchAccess]),
+// and for ten seconds.
 // A change in this process holds for the next Get, one of another process within a second;
 // if the epoch could not be read for a moment, nothing is believed and every Get reads.
 // What ends by time is for the caller to see.
@@ -22,6 +28,7 @@ type Cache[K comparable, V any] struct {
 type cached[V any] struct {
 	value      V
 	generation uint64
+	read       time.Time
 }
 
 // NewCache returns an empty cache of what is read from d. size must be positive.
@@ -38,7 +45,7 @@ func NewCache[K comparable, V any](d *DB, size int) *Cache[K, V] {
 func (c *Cache[K, V]) Get(key K, good func(V) bool, read func() (V, error)) (V, error) {
 	// The generation is read before the row: what is taken away while the row is read
 	// raises it, and the row, which may be older, is never believed.
-	generation, trusted := c.access.current()
+	generation, now, trusted := c.access.current()
 	if !trusted {
 		return read()
 	}
@@ -46,7 +53,7 @@ func (c *Cache[K, V]) Get(key K, good func(V) bool, read func() (V, error)) (V, 
 	row, found := c.rows.Get(key)
 	forgotten := c.forgotten
 	c.mu.Unlock()
-	if found && row.generation == generation && good(row.value) {
+	if age := now.Sub(row.read); found && row.generation == generation && age >= 0 && age < believed && good(row.value) {
 		return row.value, nil
 	}
 	value, err := read()
@@ -56,7 +63,7 @@ func (c *Cache[K, V]) Get(key K, good func(V) bool, read func() (V, error)) (V, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forgotten == forgotten { // else the row may be the one that was to be forgotten
-		c.rows.Add(key, cached[V]{value, generation})
+		c.rows.Add(key, cached[V]{value, generation, now})
 	}
 	return value, nil
 }

@@ -129,3 +129,19 @@ func TestCacheForgetsErrorsWhatIsOverAndTheOldest(t *testing.T) {
 		t.Errorf("%d rows are kept", c.rows.Len())
 	}
 }
+
+// S7: whoever can write the database holds the access epoch back; what a process remembers
+// is read again all the same.
+func TestS7HeldBackEpoch(t *testing.T) {
+	d, clock := watched(t)
+	get, reads := counting(NewCache[string, int](d, 10))
+	get()
+	for _, after := range []struct{ elapsed, reads int }{{9_000, 1}, {9_999, 1}, {10_000, 2}, {19_999, 2}, {20_000, 3}, {-1, 4}} {
+		clock.Store(int64(after.elapsed))
+		now := time.UnixMilli(clock.Load())
+		d.access.looked.Store(&now) // the watcher sees the epoch that is held back
+		if get(); *reads != after.reads {
+			t.Errorf("after %d ms: read %d times, want %d", after.elapsed, *reads, after.reads)
+		}
+	}
+}

@@ -39,5 +39,11 @@
 // The watcher looks every 50 ms; what is remembered counts for 250 ms after a look that
 // succeeded, so that a revocation elsewhere holds by then even if the watcher is stuck:
 // every call asks the database again. A command waits that long before it says that it is
-// done. Absence and errors are not remembered.
+// done. Absence and errors are not remembered, and nothing is for longer than ten seconds.
+//
+// # Rows that give something
+//
+// Whoever can write the database without the keys must not be able to give anything by it:
+// rows that give something carry a MAC under the key ring, and one whose MAC does not fit is
+// as good as absent. See [Guard], [DB.Authentic] and DESIGN.md.
 package db

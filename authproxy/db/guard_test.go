@@ -13,7 +13,7 @@ import (
 var uncovered = map[string]map[string]string{
 	"goose_db_version": {"": "the migration library's: a wrong version makes a start fail, and signs nothing"},
 	"meta":             {"": "its values are sealed; org:NAME is compared with the configuration, and another value refuses"},
-	"epochs":           {"": "a change makes processes read anew; holding it back is in DESIGN.md"},
+	"epochs":           {"": "a change makes processes read anew; held back, they do so after ten seconds"},
 	"audit_entries":    {"": "has a chain of its own"},
 	"client_assertions": {"": "a row refuses; without it an assertion can come again within 5.5 minutes, by whoever has " +
 		"it and the code or refresh token that it came with"},

@@ -28,6 +28,9 @@
 // They remember what they read (db.Cache), so every method that takes access away, or moves
 // a username, by which groups and rules go, raises the access epoch in its transaction.
 //
+// Rows that open something are authentic or do not count (db.Guard): each type of row has one
+// function covered, which the writer and the reader of its MAC share.
+//
 // What it does not do: speak HTTP, talk to Salesforce, decide who may use which server
 // (package access), or write the audit log.
 package grant

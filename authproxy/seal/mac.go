@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,11 +62,15 @@ func (r *KeyRing) derived(purpose, id string) (DerivedKey, bool) {
 
 // A field's length precedes it, and their number all of them.
 func (k DerivedKey) mac(fields []string) string {
-	h := hmac.New(sha256.New, k.Key)
-	_, _ = io.WriteString(h, "v1 "+strconv.Itoa(len(fields))+" ") // a hash does not fail
+	text := append(make([]byte, 0, 512), "v1 "...)
+	text = strconv.AppendInt(text, int64(len(fields)), 10)
 	for _, field := range fields {
-		_, _ = io.WriteString(h, strconv.Itoa(len(field))+":")
-		_, _ = io.WriteString(h, field)
+		text = append(text, ' ')
+		text = strconv.AppendInt(text, int64(len(field)), 10)
+		text = append(text, ':')
+		text = append(text, field...)
 	}
+	h := hmac.New(sha256.New, k.Key)
+	h.Write(text) // a hash does not fail
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
