@@ -69,6 +69,11 @@ func TestPublicURL(t *testing.T) {
 			t.Errorf("%q is accepted", bad)
 		}
 	}
+	for _, more := range []string{"?", "?a=b", "#", "#a"} { // what is wrong is named, not only that the form is another
+		if err := ValidatePublicURL("https://proxy.example" + more); err == nil || !strings.Contains(err.Error(), "without user, query or fragment") {
+			t.Errorf("with %s: %v", more, err)
+		}
+	}
 	if ValidateUpstream("https://api.salesforce.com/platform/mcp/v1/x", false) != nil || ValidateUpstream("http://127.0.0.1:1/x", true) != nil {
 		t.Error("the URL of a hosted server is refused")
 	}

@@ -73,6 +73,11 @@ func TestU7WhatIsMeantIsNotAskedAbout(t *testing.T) {
 		"tools of our own":  {[]Rule{{Effect: Confirm, Tools: []string{"createAccountWithOpportunity"}}}, customServer},
 		"unknown prompts":   {[]Rule{{Effect: Allow, Tools: []string{"prompt:quarterlyReview", "resource:file://x"}}}, standardServer},
 		"exception first":   {[]Rule{{Effect: Allow, Users: []string{"boss@acme.example"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
+		"of a group":        {[]Rule{{Effect: Allow, Groups: []string{"pilot"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
+		"of a client":       {[]Rule{{Effect: Allow, Clients: []string{"chatgpt"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
+		"of objects":        {[]Rule{{Effect: Allow, Objects: []string{"Account"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
+		"of fields":         {[]Rule{{Effect: Allow, Fields: []string{"Account.Name"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
+		"of tools":          {[]Rule{{Effect: Allow, Tools: []string{"soqlQuery"}}, {Effect: Deny, Objects: []string{"User"}}, {Effect: Confirm}}, standardServer},
 		"denial of another": {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Classes: []Class{Delete}}, {Effect: Confirm}}, standardServer},
 		"tool of another":   {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Tools: []string{"deleteSobjectRecord"}}, {Effect: Confirm}}, standardServer},
 	} {

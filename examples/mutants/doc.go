@@ -5,7 +5,7 @@
 //	go run ./examples/mutants -n 12                    # a glance
 //	go run ./examples/mutants -packages authproxy/grant -n 60
 //	go run ./examples/mutants -run authproxy/grant/codes.go:redeem:operand:2
-//	go run ./examples/mutants -list                    # every mutant there is, without running any
+//	go run ./examples/mutants -list -n 100000          # every mutant there is, without running any
 //
 // -seed draws other mutants; the same seed draws the same ones as long as the source is the
 // same. The command fails where less than 97 % are killed.

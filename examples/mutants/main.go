@@ -50,7 +50,7 @@ func parseOptions() options {
 	flag.Uint64Var(&o.seed, "seed", 1, "which ones are drawn")
 	flag.StringVar(&packages, "packages", strings.Join(deciding, ","), "the packages to break, with commas")
 	flag.StringVar(&run, "run", "", "run these mutants alone: their ids with commas, or @FILE with one a line")
-	flag.BoolVar(&o.list, "list", false, "list every mutant there is")
+	flag.BoolVar(&o.list, "list", false, "list the mutants that would run")
 	flag.BoolVar(&o.own, "own", false, "ask only the tests of a mutant's own package")
 	flag.IntVar(&o.parallel, "parallel", min(2, runtime.NumCPU()), "how many run at a time")
 	flag.Parse()
@@ -76,12 +76,6 @@ func mutate(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	if o.list {
-		for _, m := range all {
-			fmt.Printf("%s\t%d\t%s\n", m.id, m.line, m.after())
-		}
-		return nil
-	}
 	known, err := readEquivalents(equivalentText)
 	if err != nil {
 		return err
@@ -89,6 +83,12 @@ func mutate(ctx context.Context, o options) error {
 	chosen, spare, err := choose(all, o)
 	if err != nil {
 		return err
+	}
+	if o.list {
+		for _, m := range chosen {
+			fmt.Printf("%s\t%d\t%s\n", m.id, m.line, m.after())
+		}
+		return nil
 	}
 	r, err := newRunner(ctx, o)
 	if err != nil {

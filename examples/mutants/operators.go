@@ -127,7 +127,11 @@ func (f *finder) returned(n *ast.ReturnStmt, stack []ast.Node) {
 	if len(results) != len(n.Results) || f.passesOn(stack) {
 		return // named results, or a call with several
 	}
+	last := len(results) - 1
 	for i, x := range n.Results {
+		if results[i] == "bool" && results[last] == "error" && f.textOf(n.Results[last]) != "nil" {
+			continue // beside an error the other results mean nothing
+		}
 		text := f.textOf(x)
 		switch {
 		case results[i] == "error" && text != "nil" && text != "err" && !machineCall(x):

@@ -46,3 +46,32 @@ func TestBounds(t *testing.T) {
 		t.Errorf("a search of 100001: %v", err)
 	}
 }
+
+// FW-25: an escape that stands for an ASCII character could end the string for whoever
+// decodes it first, so only others are read; and what looks like a value is one whole.
+func TestFW25EscapesAndValues(t *testing.T) {
+	where := func(value string) string { return "SELECT Id FROM Account WHERE Name = " + value }
+	for _, value := range []string{`'x\u0080'`, `'x\u00e9'`, `'x\uFFFD'`, `'x\u20ACy'`, `USD5000`, `eur1`, `'it\'s'`} {
+		if _, err := ParseQuery(where(value)); err != nil {
+			t.Errorf("%s is refused: %v", value, err)
+		}
+	}
+	for _, value := range []string{
+		`'x\u0027'`, `'x\u007f'`, `'x\u0000'`, `'x\u00zz'`, `'x\uzzzz'`, `'x\u00'`, `'x\u'`, `'x\u 0e9'`, `'x\u+0e9'`, `'x\u0_e9'`,
+		`USD`, `US5`, `USDX5`, `USD5x`, `USD5.`, `5USD`,
+	} {
+		if _, err := ParseQuery(where(value)); err == nil {
+			t.Errorf("%s is read", value)
+		}
+	}
+	for _, search := range []string{"FIND{a}", "find {a}", "FIND\t{a}"} {
+		if _, err := ParseSearch(search); err != nil {
+			t.Errorf("%s is refused: %v", search, err)
+		}
+	}
+	for _, search := range []string{"FIN", "FIND", "FIND{", "FINDER {a}", "FOND {a}"} {
+		if _, err := ParseSearch(search); err == nil {
+			t.Errorf("%s is read", search)
+		}
+	}
+}

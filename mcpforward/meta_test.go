@@ -1,0 +1,26 @@
+package mcpforward
+
+import (
+	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// A result without a challenge passes as it was written, byte for byte; one with a challenge
+// loses that and nothing else.
+func TestWithoutChallenge(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		`{ "content" : [ ], "n": 1.0 }`:                                 `{ "content" : [ ], "n": 1.0 }`,
+		`{"_meta": {"a": 1.00}, "content":[]}`:                          `{"_meta": {"a": 1.00}, "content":[]}`,
+		`{"_meta":{"mcp/www_authenticate":["x"]},"content":[]}`:         `{"content":[]}`,
+		`{"_meta":{"mcp/www_authenticate":null,"a":1.00},"content":[]}`: `{"_meta":{"a":1.00},"content":[]}`,
+		`{"_meta":"mcp/www_authenticate","content":[]}`:                 `{"_meta":"mcp/www_authenticate","content":[]}`,
+		`{"content":[{"_meta":{"mcp/www_authenticate":"as data"}}]}`:    `{"content":[{"_meta":{"mcp/www_authenticate":"as data"}}]}`,
+	} {
+		got, _, err := withoutChallenge(jsontext.Value(value))
+		if err != nil || string(got) != want {
+			t.Errorf("%s became %s, %v; want %s", value, got, err, want)
+		}
+	}
+}
