@@ -36,6 +36,12 @@ func TestStop(t *testing.T) {
 	if got, err := f.StopMode(ctx); err == nil || got != StopAll {
 		t.Errorf("with a row of another name: %v, %v; want all and an error", got, err)
 	}
+	if err := f.SetStop(ctx, StopOff, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := f.StopMode(ctx); err != nil || got != StopOff {
+		t.Errorf("beside a row of another name: %v, %v", got, err)
+	}
 }
 
 // D13: what another process stops is stopped here within a second, though this one

@@ -352,7 +352,7 @@ func TestExpireErases(t *testing.T) {
 	if r, err := s.Get(t.Context(), spent.ID); err != nil || r.Result != nil || r.Outcome != Done {
 		t.Errorf("after the time to repeat: %+v, %v", r, err)
 	}
-	c.add(keepOver)
+	c.add(30 * 24 * time.Hour)
 	waits := submit(t, s, binding("Globex"))
 	expire()
 	if _, err := s.Get(t.Context(), spent.ID); !errors.Is(err, ErrNotFound) {

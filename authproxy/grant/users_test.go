@@ -201,7 +201,14 @@ func TestSweep(t *testing.T) {
 	if g, err := f.Grant(ctx, idle.Grant.ID); err != nil || g.RevokedWhy != "idle" {
 		t.Errorf("idle grant: %+v, %v", g, err)
 	}
-	f.clock.Add(keepEnded)
+	f.clock.Add(30*24*time.Hour - time.Millisecond)
+	if err := f.Sweep(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Grant(ctx, idle.Grant.ID); err != nil {
+		t.Errorf("an ended grant within 30 days: %v", err)
+	}
+	f.clock.Add(time.Millisecond)
 	if err := f.Sweep(ctx); err != nil {
 		t.Fatal(err)
 	}
