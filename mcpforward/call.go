@@ -98,7 +98,8 @@ type call struct {
 
 	outcome outcome // how it ended
 
-	// shape makes of Salesforce's result what the client gets; nil: nothing to do.
+	// shape makes of Salesforce's page of a list what the client gets; nil: it is none.
+	// What it makes is remembered, see pages.go.
 	shape func(jsontext.Value) (jsontext.Value, error)
 	// empty is the result if Salesforce does not know the method; nil: an error.
 	empty jsontext.Value

@@ -68,6 +68,7 @@ type Handler struct {
 	calls          *inFlight
 	serverRequests *serverRequests
 	streams        limit.Streams
+	pages          *pages
 	budgets        *limit.Budgets
 	quiet          time.Duration   // see [stream.QuietTime]
 	draining       context.Context // ends with Drain
@@ -93,6 +94,7 @@ func New(c Config) (*Handler, error) {
 		calls:    &inFlight{}, serverRequests: &serverRequests{},
 		hostWarnings: rate.NewLimiter(rate.Every(hostWarningPause), 1),
 		quiet:        stream.QuietTime,
+		pages:        newPages(),
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	limits := map[string]limit.Limits{}

@@ -56,7 +56,10 @@ func readList(r *request) (*call, error) {
 
 var errNoList = errors.New("the answer is not a list")
 
-// filter keeps the items of a page that the caller may use. A page may become empty;
+// filter is a function of the page, of the server, and of the rules of its policy that name
+// the caller: what it returns is remembered for others (pages.go).
+//
+// It keeps the items of a page that the caller may use. A page may become empty;
 // its cursor stays. A name that is listed twice means two things and is dropped.
 func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 	page, err := jsonrpc.ParseObject(value)

@@ -24,6 +24,7 @@ type outcome struct {
 	// One of these, unless the call was not forwarded:
 	result  jsontext.Value  // Salesforce's, as it may be passed on
 	answer  jsontext.Value  // what the client gets of it, byte for byte
+	digest  string          // of answer
 	refused *jsonrpc.Error  // Salesforce's error; see passError
 	failure *upstream.Error // why there is neither
 }
@@ -58,6 +59,9 @@ func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
 		o.status = fmt.Sprint("error ", int(m.Error.Code))
 		o.refused = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500), Data: m.Error.Data}
 		return o
+	}
+	if c.shape != nil {
+		return c.pages.outcomeOf(c, m.Result, c.resultOutcome)
 	}
 	return c.resultOutcome(m.Result)
 }
@@ -114,6 +118,7 @@ func (c *call) resultOutcome(value jsontext.Value) outcome {
 		o.found = c.recordsIn(members)
 	}
 	o.result, o.answer = value, c.passed(value)
+	o.digest = answerDigest(o.answer)
 	return o
 }
 

@@ -72,7 +72,7 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 		r.Reason = "the answer is withheld from the client"
 		found = found.Changed()
 	} else {
-		r.AnswerDigest = answerDigest(o.answer)
+		r.AnswerDigest = o.digest
 	}
 	r.Rows, r.Records, r.RecordsTotal = said(found)
 	return r

@@ -205,3 +205,30 @@ func BenchmarkDecide(b *testing.B) {
 	bench("soqlQuery", soqlCall("SELECT Id, Name, Account.Name, (SELECT Id FROM Cases LIMIT 5) FROM Contact WHERE LastName LIKE 'A%' LIMIT 20"))
 	bench("soqlQuery 100 kB", soqlCall("SELECT Id FROM Account WHERE Name='x'"+strings.Repeat(" OR A='x'", 11_000)+" LIMIT 9"))
 }
+
+// Whom the same rules name, the same is decided for: what is remembered of one holds for the
+// other.
+func TestNamingTellsCallersApart(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(7, 8))
+	apart := 0
+	for range 800 {
+		p := randomPolicy(r)
+		for _, one := range callers {
+			for _, other := range callers {
+				if p.Naming(one) != p.Naming(other) {
+					apart++
+					continue
+				}
+				for _, c := range calls {
+					if p.Visible(one, c.Tool) != p.Visible(other, c.Tool) || p.Annotations(one, c.Tool) != p.Annotations(other, c.Tool) {
+						t.Fatalf("%s: %+v and %+v are not told apart in %+v", c.Tool, one, other, p.Rules)
+					}
+				}
+			}
+		}
+	}
+	if apart == 0 {
+		t.Error("nobody was told apart")
+	}
+}

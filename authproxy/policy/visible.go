@@ -13,6 +13,22 @@ func (p *Policy) Visible(who Principal, tool string) bool {
 	return len(p.passing(who, tool)) > 0
 }
 
+// Naming says which rules name who, of those that name somebody: whom the same rules name,
+// the same tools are visible to, with the same annotations.
+func (p *Policy) Naming(who Principal) string {
+	var naming []byte
+	for i := range p.Rules {
+		if r := &p.Rules[i]; r.Users == nil && r.Groups == nil && r.Clients == nil {
+			continue
+		} else if r.namesCaller(who) {
+			naming = append(naming, '1')
+		} else {
+			naming = append(naming, '0')
+		}
+	}
+	return string(naming)
+}
+
 // passing returns the classes of calls of the tool that could pass.
 func (p *Policy) passing(who Principal, tool string) []Class {
 	if !validName(tool) {

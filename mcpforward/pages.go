@@ -1,0 +1,65 @@
+package mcpforward
+
+import (
+	"bytes"
+	"hash/maphash"
+
+	"github.com/go-json-experiment/json/jsontext"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"sfmcp-proxy/authproxy/access"
+)
+
+const (
+	// maxPages is how many pages are remembered, the most recently used.
+	maxPages = 128
+	// maxPage is the length of one, as Salesforce sent it. A list of a hosted server has
+	// some thousand bytes.
+	maxPage = 128 << 10
+)
+
+// pages remembers what was made of pages of lists. What that is follows from the page, the
+// endpoint with its policy, the rules that name the caller, and the era, so it is the same
+// for all whom the same rules name. The pages are asked for each time, as the caller.
+type pages struct {
+	seed  maphash.Seed
+	known *lru.Cache[pageKey, page]
+}
+
+// pageKey is what the outcome of a page follows from. The page itself stands for its hash.
+type pageKey struct {
+	server    *access.Server // does not change: a new configuration has new ones
+	method    string
+	naming    string // see [policy.Policy.Naming]
+	stateless bool
+	hash      uint64
+}
+
+type page struct {
+	from    jsontext.Value // as Salesforce sent it
+	outcome outcome
+}
+
+func newPages() *pages {
+	known, err := lru.New[pageKey, page](maxPages)
+	if err != nil {
+		panic(err) // the size is a constant
+	}
+	return &pages{maphash.MakeSeed(), known}
+}
+
+// outcomeOf returns what read makes of a page that Salesforce sent to c.
+func (p *pages) outcomeOf(c *call, from jsontext.Value, read func(jsontext.Value) outcome) outcome {
+	if len(from) > maxPage {
+		return read(from)
+	}
+	key := pageKey{c.server, c.msg.Method, c.server.Policy.Naming(c.who), c.stateless, maphash.Bytes(p.seed, from)}
+	if known, ok := p.known.Get(key); ok && bytes.Equal(known.from, from) {
+		return known.outcome
+	}
+	o := read(from)
+	if o.answer != nil {
+		p.known.Add(key, page{from.Clone(), o})
+	}
+	return o
+}
