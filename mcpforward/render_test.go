@@ -59,6 +59,7 @@ func TestEveryAnswerIsRenderedInOnePlace(t *testing.T) {
 		"stateless result":  {res: result{value: jsontext.Value(`{"a":1}`)}, stateless: true, status: 200, json: `"result":{"a":1,"resultType":"complete","_meta":`},
 		"forwarded":         {res: result{value: jsontext.Value(`{"a": 1}`), forwarded: true}, status: 200, json: `"result":{"a": 1}`},
 		"fresh list":        {res: result{value: jsontext.Value(`{}`), forwarded: true}, method: "tools/list", stateless: true, status: 200, json: `"ttlMs":60000,"cacheScope":"private"`},
+		"fresh discovery":   {res: result{value: jsontext.Value(`{}`)}, method: "server/discover", stateless: true, status: 200, json: `"ttlMs":300000,"cacheScope":"private"`},
 		"text of a tool":    {err: answerText("No."), status: 200, json: `"result":{"content":[{"type":"text","text":"No."}],"isError":true}`},
 		"text of a list":    {err: answerText("No."), method: "tools/list", status: 200, json: `"error":{"code":-32603,"message":"No."}`},
 		"JSON-RPC error":    {err: &rpcError{code: -32602, message: "bad", data: jsontext.Value(`{"uri":"x"}`)}, status: 200, json: `"error":{"code":-32602,"message":"bad","data":{"uri":"x"}}`},
