@@ -4,6 +4,10 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // D15: the sessions of a connection are bounded by themselves: another connection that opens
@@ -39,5 +43,45 @@ func TestD15SessionsOfOthersStay(t *testing.T) {
 	}
 	if _, err := s.find(t.Context(), mine, "grt_other"); !errors.Is(err, errNoSession) {
 		t.Errorf("a session of another connection: %v", err)
+	}
+}
+
+// Codes that mean something to a client of the stateless era are not Salesforce's to give,
+// to the last of their range; the one that sends a user to an address, to no client.
+func TestPassableCodes(t *testing.T) {
+	t.Parallel()
+	for code, reserved := range map[jsonrpc.Code]bool{
+		-32000: true, -32001: true, -32050: true, -32099: true, -31999: false, -32100: false, -32602: false, -32700: false, 0: false, 7: false,
+	} {
+		for stateless, want := range map[bool]jsonrpc.Code{false: code, true: code} {
+			if stateless && reserved {
+				want = jsonrpc.InternalError
+			}
+			c := &call{request: &request{stateless: stateless}}
+			if got := c.passableCode(code); got != want {
+				t.Errorf("stateless %t: %d becomes %d, want %d", stateless, code, got, want)
+			}
+		}
+	}
+	for _, stateless := range []bool{false, true} {
+		if got := (&call{request: &request{stateless: stateless}}).passableCode(-32042); got != jsonrpc.InternalError {
+			t.Errorf("stateless %t: a client is sent to an address, by %d", stateless, got)
+		}
+	}
+}
+
+// FW-01: what has no canonical form has no digest that a decision could be bound to, and is
+// not sent.
+func TestFW01ArgumentsWithoutACanonicalForm(t *testing.T) {
+	t.Parallel()
+	for _, arguments := range []string{`{"a":1,"a":2}`, `{"a":{"b":1,"\u0062":2}}`, "{\"a\":\"\xff\"}", `{"a":1}x`, `{`, `[]`, `null`, `"x"`, `7`} {
+		params, canonical, err := forwardedParams(jsonrpc.Object{}, "name", "soqlQuery", jsontext.Value(arguments))
+		if err == nil || params != nil || canonical != nil {
+			t.Errorf("%q: sent as %s, %v", arguments, params, err)
+		}
+	}
+	params, canonical, err := forwardedParams(jsonrpc.Object{}, "name", "soqlQuery", jsontext.Value(`{"b":1.0,"a":2}`))
+	if err != nil || string(canonical) != `{"a":2,"b":1.0}` || string(params) != `{"name":"soqlQuery","arguments":{"b":1.0,"a":2}}` {
+		t.Errorf("%s, %s, %v", params, canonical, err)
 	}
 }
