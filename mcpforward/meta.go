@@ -66,17 +66,12 @@ func metaForWrites(params jsontext.Value) jsontext.Value {
 }
 
 // withoutChallenge takes out of a result what would pass a challenge of Salesforce's on to
-// the client (SR-RS-2). Everything else in _meta passes. It returns the result and its
-// members.
-func withoutChallenge(value jsontext.Value) (jsontext.Value, jsonrpc.Object, error) {
-	o, err := jsonrpc.ParseObject(value)
-	if err != nil {
-		return nil, o, err
+// the client (SR-RS-2). Everything else in _meta passes. members are those of the result.
+func withoutChallenge(value jsontext.Value, members *jsonrpc.Object) jsontext.Value {
+	if remove(members, "_meta", "mcp/www_authenticate") {
+		return members.Encode()
 	}
-	if remove(&o, "_meta", "mcp/www_authenticate") {
-		value = o.Encode()
-	}
-	return value, o, nil
+	return value
 }
 
 // remove removes a member of a member, and the latter if nothing is left. It reports

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // A result without a challenge passes as it was written, byte for byte; one with a challenge
@@ -18,7 +20,8 @@ func TestWithoutChallenge(t *testing.T) {
 		`{"_meta":"mcp/www_authenticate","content":[]}`:                 `{"_meta":"mcp/www_authenticate","content":[]}`,
 		`{"content":[{"_meta":{"mcp/www_authenticate":"as data"}}]}`:    `{"content":[{"_meta":{"mcp/www_authenticate":"as data"}}]}`,
 	} {
-		got, _, err := withoutChallenge(jsontext.Value(value))
+		members, err := jsonrpc.ParseObject(jsontext.Value(value))
+		got := withoutChallenge(jsontext.Value(value), &members)
 		if err != nil || string(got) != want {
 			t.Errorf("%s became %s, %v; want %s", value, got, err, want)
 		}

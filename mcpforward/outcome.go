@@ -61,9 +61,9 @@ func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
 		return o
 	}
 	if c.shape != nil {
-		return c.pages.outcomeOf(c, m.Result, c.resultOutcome)
+		return c.pages.outcomeOf(c, m, c.resultOutcome)
 	}
-	return c.resultOutcome(m.Result)
+	return c.resultOutcome(m)
 }
 
 // noAnswer is the outcome of a call without a response: unsure, unless it is known that
@@ -98,8 +98,8 @@ func isRefusedUnread(code jsonrpc.Code) bool {
 }
 
 // resultOutcome is the outcome of a call that Salesforce answered with a result.
-func (c *call) resultOutcome(value jsontext.Value) outcome {
-	value, members, err := c.readResult(value)
+func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
+	value, reading, err := c.readResult(m)
 	if err != nil {
 		o := c.unsure()
 		o.reason = "answer cannot be read"
@@ -107,15 +107,15 @@ func (c *call) resultOutcome(value jsontext.Value) outcome {
 		return o
 	}
 	o := outcome{recorded: audit.OK, approval: approval.Done, status: "result"}
-	if isError, _ := members.Get("isError"); string(isError) == "true" {
+	if isError, _ := reading.Members.Get("isError"); string(isError) == "true" {
 		o = failed()
-		if !c.reads() && isAmbiguous(members) {
+		if !c.reads() && isAmbiguous(reading.Members) {
 			o = c.unsure()
-			value = withText(members, textUnsure)
+			value = withText(reading.Members, textUnsure)
 		}
 		o.status = "isError"
 	} else if c.isTool() {
-		o.found = c.recordsIn(members)
+		o.found = c.recordsIn(reading)
 	}
 	o.result, o.answer = value, c.passed(value)
 	o.digest = answerDigest(o.answer)
@@ -127,19 +127,20 @@ func (c *call) resultOutcome(value jsontext.Value) outcome {
 var errNotComplete = errors.New("the answer is not a complete result")
 
 // readResult checks a result of Salesforce's and takes out what must not reach the client.
-func (c *call) readResult(value jsontext.Value) (jsontext.Value, jsonrpc.Object, error) {
-	value, members, err := withoutChallenge(value)
+func (c *call) readResult(m *jsonrpc.Message) (jsontext.Value, jsonrpc.Reading, error) {
+	reading, err := m.Reading()
 	if err != nil {
-		return nil, members, err
+		return nil, reading, err
 	}
-	if kind, given := members.Get("resultType"); given && string(kind) != `"complete"` {
-		return nil, members, errNotComplete
+	value := withoutChallenge(m.Result, &reading.Members)
+	if kind, given := reading.Members.Get("resultType"); given && string(kind) != `"complete"` {
+		return nil, reading, errNotComplete
 	}
 	switch {
 	case c.shape != nil:
 		value, err = c.shape(value)
 	case c.isTool():
-		err = checkToolResult(members)
+		err = checkToolResult(reading)
 	}
-	return value, members, err
+	return value, reading, err
 }

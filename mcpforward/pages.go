@@ -8,6 +8,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 const (
@@ -48,16 +49,17 @@ func newPages() *pages {
 	return &pages{maphash.MakeSeed(), known}
 }
 
-// outcomeOf returns what read makes of a page that Salesforce sent to c.
-func (p *pages) outcomeOf(c *call, from jsontext.Value, read func(jsontext.Value) outcome) outcome {
+// outcomeOf returns what read makes of the response to c, a page.
+func (p *pages) outcomeOf(c *call, m *jsonrpc.Message, read func(*jsonrpc.Message) outcome) outcome {
+	from := m.Result
 	if len(from) > maxPage {
-		return read(from)
+		return read(m)
 	}
 	key := pageKey{c.server, c.msg.Method, c.server.Policy.Naming(c.who), c.stateless, maphash.Bytes(p.seed, from)}
 	if known, ok := p.known.Get(key); ok && bytes.Equal(known.from, from) {
 		return known.outcome
 	}
-	o := read(from)
+	o := read(m)
 	if o.answer != nil {
 		p.known.Add(key, page{from.Clone(), o})
 	}

@@ -85,16 +85,15 @@ func answerDigest(answer jsontext.Value) string {
 }
 
 // recordsIn are the records in the result of a tool that did what it was asked for.
-func (c *call) recordsIn(result jsonrpc.Object) records.Found {
-	structured, _ := result.Get("structuredContent")
-	content, _ := result.Get("content")
-	return records.Read(structured, content, records.Call{Class: c.decision.Class, Records: c.decision.Records, Arguments: c.arguments})
+func (c *call) recordsIn(result jsonrpc.Reading) records.Found {
+	structured, _ := result.Members.Get("structuredContent")
+	return records.Read(structured, result.Texts, records.Call{Class: c.decision.Class, Records: c.decision.Records, Arguments: c.arguments})
 }
 
 // recordsAgain are those in the answer of a call that is given once more.
 func (c *call) recordsAgain(a *approval.Request) records.Found {
-	result, err := jsonrpc.ParseObject(a.Result)
-	if isError, _ := result.Get("isError"); err != nil || a.Outcome != approval.Done || string(isError) == "true" {
+	result, err := jsonrpc.Reply(nil, a.Result).Reading()
+	if isError, _ := result.Members.Get("isError"); err != nil || a.Outcome != approval.Done || string(isError) == "true" {
 		return records.Found{}
 	}
 	return c.recordsIn(result)

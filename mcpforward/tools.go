@@ -48,22 +48,14 @@ func withText(result jsonrpc.Object, text string) jsontext.Value {
 
 var errNoToolResult = errors.New("the answer is not the result of a tool")
 
-// checkToolResult refuses what no client can tell success from failure by.
-func checkToolResult(o jsonrpc.Object) error {
-	if failed, ok := o.Get("isError"); ok && failed.Kind() != 't' && failed.Kind() != 'f' {
+// checkToolResult refuses what no client can tell success from failure by. Some tools
+// answer with structuredContent alone.
+func checkToolResult(r jsonrpc.Reading) error {
+	failed, ok := r.Members.Get("isError")
+	if ok && failed.Kind() != 't' && failed.Kind() != 'f' || r.NoBlocks {
 		return errNoToolResult
 	}
-	content, ok := o.Get("content")
-	if !ok {
-		return nil // some answer with structuredContent alone
-	}
-	blocks, err := jsonrpc.ParseArray(content)
-	for _, b := range blocks {
-		if b.Kind() != '{' {
-			return errNoToolResult
-		}
-	}
-	return err
+	return nil
 }
 
 // isAmbiguous finds the tool errors after which Salesforce has been seen to have done

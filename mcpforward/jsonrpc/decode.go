@@ -70,8 +70,9 @@ func meant(top Object) (Object, error) {
 // absent (no answer of MCP is null), and that an error may have the id null. The
 // result shares memory with body.
 func DecodeAnswer(body []byte) (*Message, error) {
-	top, err := ParseObject(body)
-	if err != nil || mayNest(body, MaxAnswerDepth) { // token by token, to say what is wrong or to count
+	top, reading, err := readAnswer(body)
+	if err != nil { // token by token, to say what is wrong or to count
+		reading = nil
 		if top, err = scan(body, MaxAnswerDepth, false); err != nil {
 			return nil, err
 		}
@@ -93,7 +94,11 @@ func DecodeAnswer(body []byte) (*Message, error) {
 		}
 		return m, err
 	}
-	return message(known)
+	m, err := message(known)
+	if err == nil && m.Result != nil {
+		m.reading = reading
+	}
+	return m, err
 }
 
 var topLevel = map[string]bool{"jsonrpc": true, "id": true, "method": true, "params": true, "result": true, "error": true}
@@ -179,11 +184,6 @@ func isID(v jsontext.Value) bool {
 		return !bytes.ContainsAny(v, ".eE")
 	}
 	return false
-}
-
-// mayNest reports whether body has so many opening brackets that it could be deeper.
-func mayNest(body []byte, depth int) bool {
-	return bytes.Count(body, []byte{'{'})+bytes.Count(body, []byte{'['}) > depth
 }
 
 // scan reads all tokens of body once and returns the members of its object: it is one

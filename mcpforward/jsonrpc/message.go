@@ -21,7 +21,8 @@ type Message struct {
 	Result jsontext.Value
 	Error  *Error
 
-	sound bool // params or result were checked; see Forward and Relay
+	reading *Reading // of the result, if it was read; see Reading
+	sound   bool     // params or result were checked; see Forward and Relay
 }
 
 // IsRequest reports whether m expects a response.

@@ -32,10 +32,10 @@ type Call struct {
 	Arguments jsontext.Value  // nil: none
 }
 
-// Read reads the result of a tool that did what it was asked for: its structuredContent and
-// its content, each JSON or nil. Where Salesforce says in the answer that nothing was done,
+// Read reads the result of a tool that did what it was asked for: its structuredContent, nil
+// if there is none, and the texts of its content, JSON strings with their quotes. Where Salesforce says in the answer that nothing was done,
 // nothing is found.
-func Read(structured, content jsontext.Value, c Call) Found {
+func Read(structured jsontext.Value, texts []jsontext.Value, c Call) Found {
 	r := reader{call: c}
 	r.arguments()
 	if structured != nil {
@@ -43,7 +43,9 @@ func Read(structured, content jsontext.Value, c Call) Found {
 		r.walk()
 	}
 	if !r.told {
-		r.blocks(content)
+		for _, text := range texts {
+			r.read(text)
+		}
 	}
 	if r.refused > 0 && r.done == 0 && !r.counted {
 		return Found{}
@@ -90,47 +92,21 @@ func (r *reader) found() Found {
 	return f
 }
 
-// blocks reads the texts of content blocks.
-func (r *reader) blocks(content jsontext.Value) {
-	s := scanner{b: content}
-	if !s.take('[') {
+// read reads a text, a JSON string: as it stands, or written out where that does not do.
+func (r *reader) read(text jsontext.Value) {
+	r.w.scanner = scanner{b: text[1 : len(text)-1], quoted: true}
+	switch r.w.peek() {
+	case '{', '[', '\\': // or so it may be, once it is written out
+	default:
 		return
 	}
-	for !s.bad && s.peek() == '{' {
-		s.i++
-		for !s.bad && s.peek() == '"' {
-			name := s.string()
-			s.take(':')
-			if string(s.text(name)) == "text" && s.peek() == '"' {
-				s.i = r.block(content, s.i)
-			} else {
-				s.skip()
-			}
-			s.take(',')
-		}
-		s.take('}')
-		s.take(',')
+	if r.walk() || !r.w.unread {
+		return
 	}
-}
-
-// block reads the text of a block, whose quote is at i, and returns where what follows it
-// begins.
-func (r *reader) block(content []byte, i int) int {
-	r.w.scanner = scanner{b: content, i: i + 1, quoted: true}
-	begins := r.w.peek()
-	isJSON := begins == '{' || begins == '[' || begins == '\\' // or so it may be, once it is written out
-	if isJSON && r.walk() {
-		return r.w.i + 1
+	if out, err := jsontext.AppendUnquote(nil, text); err == nil {
+		r.w.scanner = scanner{b: out}
+		r.walk()
 	}
-	s := scanner{b: content, i: i}
-	s.string()
-	if isJSON {
-		if text, err := jsontext.AppendUnquote(nil, content[i:s.i]); err == nil {
-			r.w.scanner = scanner{b: text}
-			r.walk()
-		}
-	}
-	return s.i
 }
 
 // walk reads the one value that the walker's text is and takes over what it found. It

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/policy"
@@ -37,6 +38,25 @@ func content(texts ...string) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// textsOf are the texts of content blocks as they stand.
+func textsOf(content []byte) (texts []jsontext.Value) {
+	var blocks []struct{ Text json.RawMessage }
+	json.Unmarshal(content, &blocks)
+	for _, b := range blocks {
+		if len(b.Text) > 0 {
+			texts = append(texts, jsontext.Value(b.Text))
+		}
+	}
+	return texts
+}
+
+func read(structured string, content []byte, c Call) Found {
+	if structured == "" {
+		return Read(nil, textsOf(content), c)
+	}
+	return Read(jsontext.Value(structured), textsOf(content), c)
 }
 
 // row is a record as a query answers it.
@@ -136,18 +156,18 @@ var shapes = map[string]struct {
 func TestU5Shapes(t *testing.T) {
 	t.Parallel()
 	for name, s := range shapes {
-		if diff := cmp.Diff(s.want, Read(nil, content(s.text), s.call)); diff != "" {
+		if diff := cmp.Diff(s.want, read("", content(s.text), s.call)); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 		if s.text == "" || !json.Valid([]byte(s.text)) {
 			continue
 		}
-		if diff := cmp.Diff(s.want, Read([]byte(s.text), nil, s.call)); diff != "" {
+		if diff := cmp.Diff(s.want, read(s.text, nil, s.call)); diff != "" {
 			t.Errorf("%s, as structuredContent: %s", name, diff)
 		}
 		// However the text is escaped, it is the same text.
 		all := `[{"text":"` + everyByteEscaped(s.text) + `","type":"text"}]`
-		if diff := cmp.Diff(s.want, Read(nil, []byte(all), s.call)); diff != "" {
+		if diff := cmp.Diff(s.want, read("", []byte(all), s.call)); diff != "" {
 			t.Errorf("%s, all escaped: %s", name, diff)
 		}
 	}
@@ -183,7 +203,7 @@ func TestU5Contents(t *testing.T) {
 		"a text that ends in a string": {"", `[{"text":"{\"records\":[{\"a","annotations":"\":1}]}"}]`, Found{}},
 		"empty":                        {"", "[]", Found{}},
 	} {
-		if diff := cmp.Diff(c.want, Read([]byte(c.structured), []byte(c.content), Call{Class: policy.Read})); diff != "" {
+		if diff := cmp.Diff(c.want, read(c.structured, []byte(c.content), Call{Class: policy.Read})); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
@@ -217,10 +237,11 @@ func TestU5HostileAnswers(t *testing.T) {
 		"refusals in others": {strings.Repeat(`{"success":false,"a":`, 400_000) + "1" + strings.Repeat("}", 400_000), 0, 0},
 	} {
 		b := content(c.text)
+		texts := textsOf(b)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		begin := time.Now()
-		got := Read(nil, b, Call{Class: policy.Read})
+		got := Read(nil, texts, Call{Class: policy.Read})
 		took := time.Since(begin)
 		runtime.ReadMemStats(&after)
 		if got.Rows != c.rows || got.Total != c.total || int64(len(got.Named)) != min(c.total, Max) {
@@ -248,7 +269,7 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		c := Call{Class: policy.Create, Records: []policy.Record{{Class: policy.Create, Object: "Account"}}, Arguments: []byte(`{}`)}
 		quoted := content(text)
-		got := Read(nil, quoted, c)
+		got := read("", quoted, c)
 		if int64(len(got.Named)) > got.Total || len(got.Named) > Max {
 			t.Errorf("%d of %d named", len(got.Named), got.Total)
 		}
@@ -256,7 +277,7 @@ func FuzzRead(f *testing.F) {
 		if err := json.Unmarshal(quoted, &blocks); err != nil {
 			t.Fatal(err)
 		}
-		if diff := cmp.Diff(Read(nil, []byte(`[{"text":"`+everyByteEscaped16(blocks[0].Text)+`"}]`), c), got); diff != "" {
+		if diff := cmp.Diff(read("", []byte(`[{"text":"`+everyByteEscaped16(blocks[0].Text)+`"}]`), c), got); diff != "" {
 			t.Errorf("%q: %s", text, diff)
 		}
 	})
@@ -283,10 +304,11 @@ func BenchmarkRead(b *testing.B) {
 		}
 		answer := content(`{"totalSize":5.0,"done":true,"records":[` + strings.Join(rows, ",") + `]}`)
 		b.Run(fmt.Sprint(len(answer), " bytes"), func(b *testing.B) {
+			texts := textsOf(answer)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(answer)))
 			for b.Loop() {
-				if got := Read(nil, answer, Call{Class: policy.Read}); got.Rows != int64(n) {
+				if got := Read(nil, texts, Call{Class: policy.Read}); got.Rows != int64(n) {
 					b.Fatal(got)
 				}
 			}

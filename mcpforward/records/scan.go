@@ -6,13 +6,13 @@ import (
 )
 
 // scanner reads the tokens of JSON that somebody has checked, or of JSON inside of a string
-// of such JSON, up to the quote that ends it. Of the latter it refuses what it cannot read
-// without writing it out.
+// of such JSON. Of the latter it refuses what it cannot read without writing it out.
 type scanner struct {
 	b      []byte
 	i      int  // the next byte
 	quoted bool // it stands inside of a string: a quote of the text is \", a backslash \\
-	bad    bool // this cannot be read so
+	bad    bool // this cannot be read so,
+	unread bool // but maybe once it is written out
 }
 
 // span is where a token is in b, without its quotes.
@@ -22,6 +22,9 @@ func (s *scanner) text(at span) []byte { return s.b[at.from:at.to] }
 
 func (s *scanner) fail() { s.bad = true }
 
+// leave says that what comes next has to be written out.
+func (s *scanner) leave() { s.bad, s.unread = true, true }
+
 // peek returns the next byte that is not white space, 0 at the end. A quote is '"' in
 // either form.
 func (s *scanner) peek() byte {
@@ -29,16 +32,17 @@ func (s *scanner) peek() byte {
 		switch c := s.b[s.i]; {
 		case c == ' ' || c == '\n' || c == '\t' || c == '\r':
 			s.i++
-		case !s.quoted || c != '\\' && c != '"':
+		case !s.quoted || c != '\\':
 			return c
-		case c == '"' || s.i+1 == len(s.b):
+		case s.i+1 == len(s.b):
 			return 0
 		case s.b[s.i+1] == 'n' || s.b[s.i+1] == 't' || s.b[s.i+1] == 'r':
 			s.i += 2
 		case s.b[s.i+1] == '"':
 			return '"'
-		default:
-			return '\\' // not JSON, or written out of the ordinary
+		default: // not JSON, or written out of the ordinary
+			s.unread = true
+			return c
 		}
 	}
 	return 0
@@ -84,7 +88,7 @@ func (s *scanner) quotedString() span {
 	begin := s.i
 	for !s.bad {
 		n := bytes.IndexByte(s.b[s.i:], '\\')
-		if n < 0 || s.i+n+1 >= len(s.b) || bytes.IndexByte(s.b[s.i:s.i+n], '"') >= 0 {
+		if n < 0 || s.i+n+1 >= len(s.b) {
 			s.fail()
 			break
 		}
@@ -97,10 +101,10 @@ func (s *scanner) quotedString() span {
 		case '/':
 		case 'u':
 			if s.ordinary() {
-				s.fail()
+				s.leave()
 			}
 		default: // a control character, which no string has
-			s.fail()
+			s.leave()
 		}
 	}
 	return span{}
@@ -111,10 +115,8 @@ func (s *scanner) escaped() {
 	if s.i < len(s.b) && s.b[s.i] == '\\' {
 		s.i++
 		if s.i < len(s.b) && s.b[s.i] == 'u' {
-			s.fail()
+			s.leave()
 		}
-	} else if s.i < len(s.b) && s.b[s.i] == '"' { // the text ends here
-		s.fail()
 	}
 	s.i = min(s.i+1, len(s.b))
 }

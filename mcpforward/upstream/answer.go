@@ -77,7 +77,7 @@ func (c *call) next() (*jsonrpc.Message, *failure) {
 		if f == nil && m.IsResponse() {
 			c.atWork = nil
 			if f = c.unexpected(m); f == nil {
-				return &jsonrpc.Message{ID: c.request.ID, Result: m.Result, Error: m.Error}, nil
+				return m.Answering(c.request.ID), nil
 			}
 		}
 		if f == nil {
