@@ -30,8 +30,8 @@ func (d *Disagreement) Error() string {
 		"`sfmcp-proxy audit verify` says what is sound; `sfmcp-proxy audit acknowledge` records that it was seen, and goes on", d.Place, d.Why)
 }
 
-// halt ends appending in this process.
-func (l *Log) halt(d *Disagreement) {
+// Halt ends appending in this process.
+func (l *Log) Halt(d *Disagreement) {
 	if l.halted.CompareAndSwap(nil, d) {
 		l.config.Log.Error("the audit log has stopped", slog.Any("error", d))
 	}
@@ -184,33 +184,27 @@ func (l *Log) otherLogs(ctx context.Context) error {
 	return rows.Err()
 }
 
-// Acknowledge records that by has seen that the log and its checkpoints do not agree, and why,
-// and makes the log as it is now the one that counts. It returns what did not agree; nil: there
-// was nothing to acknowledge. A log that is not what it was is ended: its files stay in a
-// directory of their own, and a new one begins with the record of this.
-func (l *Log) Acknowledge(ctx context.Context, by actor.Actor) (*Disagreement, error) {
-	var what *Disagreement
-	if err := l.Agree(ctx); err == nil {
-		return nil, nil
-	} else if !errors.As(err, &what) {
-		return nil, err
-	}
+// Acknowledge records that by has seen what does not agree, which [Log.Agree] or
+// [Log.AgreeWith] has returned, and makes the log as it is now the one that counts. A log that
+// is not what it was is ended: its files stay in a directory of their own, and a new one
+// begins with the record of this.
+func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Actor) error {
 	e := Entry{Actor: by, Action: LogAcknowledge, Outcome: OK, Source: "command line", Object: what.Place, Reason: what.Why}
 	if what.lost {
 		aside, err := l.begin()
 		if err != nil {
-			return what, err
+			return err
 		}
 		e.Reason += "; the log was ended, its files are in " + aside
 	}
 	l.halted.Store(nil)
 	if _, err := l.Append(ctx, e); err != nil {
-		return what, err
+		return err
 	}
 	if err := l.forgetOtherLogs(ctx); err != nil {
-		return what, err
+		return err
 	}
-	return what, l.checkpoints.With(func() error { return l.overwrite(ctx) })
+	return l.checkpoints.With(func() error { return l.overwrite(ctx) })
 }
 
 // overwrite puts the checkpoint of the log as it is in every place, whatever is there.

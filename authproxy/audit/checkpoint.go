@@ -70,7 +70,11 @@ func (l *Log) sign(origin string, edge *tree.Frontier) ([]byte, error) {
 // Keys are the public keys that the log's checkpoints verify with, the one in force
 // first, as "ORIGIN+ID+KEY" (C2SP signed-note).
 func (l *Log) Keys() (keys []string, err error) {
-	_, origin := l.follow.now()
+	l.catchUp()
+	edge, origin := l.follow.now()
+	if edge.Size() == 0 {
+		return nil, errors.New("the audit log has no entry yet: it gets its name, which is part of the key, with the first one")
+	}
 	seeds, err := l.seeds()
 	if err != nil {
 		return nil, err
@@ -173,6 +177,7 @@ func (r checkpointRow) write(ctx context.Context, checkpoint []byte) error {
 // Applied is up to which entry the database is known to be as the log says: that of the
 // checkpoint that it has. A database that was put back has an older one; 0: it has none.
 func (l *Log) Applied(ctx context.Context) (int64, error) {
+	l.catchUp()
 	_, origin := l.follow.now()
 	text, err := checkpointRow{l.config.DB, "audit_checkpoint " + origin}.read(ctx)
 	if err != nil {
@@ -236,9 +241,9 @@ func (l *Log) hasNewer(ctx context.Context, p place, size int64) (bool, error) {
 	stored := l.follow.storedSize()
 	switch {
 	case err != nil && stored > 0:
-		l.halt(&Disagreement{Place: p.name, Why: "its checkpoint was changed: " + err.Error()})
+		l.Halt(&Disagreement{Place: p.name, Why: "its checkpoint was changed: " + err.Error()})
 	case err == nil && c.Size < stored:
-		l.halt(&Disagreement{Place: p.name, Why: fmt.Sprintf("its checkpoint is of %d entries, and one of %d was stored there: it was put back", c.Size, stored)})
+		l.Halt(&Disagreement{Place: p.name, Why: fmt.Sprintf("its checkpoint is of %d entries, and one of %d was stored there: it was put back", c.Size, stored)})
 	}
 	if why := l.halted.Load(); why != nil {
 		return false, why

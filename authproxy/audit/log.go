@@ -59,6 +59,7 @@ type Log struct {
 	// that is older could be written over a newer one, or one of them be read before, and
 	// another after they were written.
 	checkpoints *logfile.FileLock
+	tilesLock   *logfile.FileLock // held by whoever writes the tiles
 }
 
 // waiting is one entry on its way.
@@ -89,14 +90,17 @@ func New(c Config) (*Log, error) {
 	if l.checkpoints, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.checkpoints")); err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
+	if l.tilesLock, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.tiles")); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the audit log: %w", err), l.checkpoints.Close())
+	}
 	if err := l.open(); err != nil {
-		return nil, errors.Join(err, l.checkpoints.Close())
+		return nil, errors.Join(err, l.closeLocks())
 	}
 	if l.file == nil {
 		return l, nil
 	}
 	if err := l.takeOver(context.Background()); err != nil {
-		return nil, errors.Join(err, l.file.Close(), l.checkpoints.Close())
+		return nil, errors.Join(err, l.file.Close(), l.closeLocks())
 	}
 	return l, nil
 }
@@ -108,7 +112,7 @@ func (l *Log) open() error {
 	file, err := logfile.Open(logfile.Config{Dir: l.config.Dir, Origin: l.follow.begun, Follower: l.follow})
 	var lost *Disagreement
 	if errors.As(asDisagreement(err), &lost) {
-		l.halt(lost)
+		l.Halt(lost)
 		return nil
 	}
 	l.file = file
@@ -128,12 +132,14 @@ func (l *Log) Close(ctx context.Context) error {
 		err = l.Checkpoint(ctx)
 	}
 	l.follow.indexing.Wait()
-	err = errors.Join(err, l.checkpoints.Close())
+	err = errors.Join(err, l.closeLocks())
 	if l.file == nil {
 		return err
 	}
 	return errors.Join(err, l.file.Close())
 }
+
+func (l *Log) closeLocks() error { return errors.Join(l.checkpoints.Close(), l.tilesLock.Close()) }
 
 func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
 	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {

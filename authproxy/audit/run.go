@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/audit/publish"
 )
 
 const (
@@ -20,23 +21,31 @@ const (
 	pruneEvery = time.Hour
 )
 
-// Run stores a checkpoint every so often, and after every 1,000 entries, and removes the segments
-// whose entries are all older than keep (0: none), until ctx ends.
-func (l *Log) Run(ctx context.Context, every, keep time.Duration) {
-	tick := time.NewTicker(every)
+// Upkeep is what [Log.Run] does.
+type Upkeep struct {
+	Every     time.Duration      // between checkpoints
+	Keep      time.Duration      // of entries; 0: for ever
+	Publisher *publish.Publisher // carries checkpoints elsewhere; nil: nobody does
+}
+
+// Run stores a checkpoint every so often, and after every 1,000 entries, writes the tiles up to
+// it and gives it to the publisher, and removes the segments whose entries are all too old,
+// until ctx ends.
+func (l *Log) Run(ctx context.Context, u Upkeep) {
+	tick := time.NewTicker(u.Every)
 	defer tick.Stop()
 	var said string
 	var pruned time.Time
 	for {
-		err := l.Checkpoint(ctx)
+		err := l.checkpointAndTell(ctx, u.Publisher)
 		if err != nil && ctx.Err() == nil && err.Error() != said { // once, and not every few seconds
 			l.config.Log.Error("storing a checkpoint of the audit log", "error", err)
 		}
 		if said = ""; err != nil {
 			said = err.Error()
 		}
-		if now := l.config.Now(); keep > 0 && now.Sub(pruned) >= pruneEvery {
-			if err := l.Prune(ctx, now.Add(-keep)); err != nil && ctx.Err() == nil {
+		if now := l.config.Now(); u.Keep > 0 && now.Sub(pruned) >= pruneEvery {
+			if err := l.Prune(ctx, now.Add(-u.Keep)); err != nil && ctx.Err() == nil {
 				l.config.Log.Error("removing old segments of the audit log", "error", err)
 			}
 			pruned = now
@@ -48,6 +57,26 @@ func (l *Log) Run(ctx context.Context, every, keep time.Duration) {
 		case <-l.follow.due:
 		}
 	}
+}
+
+// checkpointAndTell stores a checkpoint, and goes on to tiles and publisher if it is another one
+// than the last.
+func (l *Log) checkpointAndTell(ctx context.Context, to *publish.Publisher) error {
+	before := l.follow.storedSize()
+	if err := l.Checkpoint(ctx); err != nil || l.follow.storedSize() == before {
+		return err
+	}
+	c, signed, err := l.newestCheckpoint()
+	if err != nil {
+		return err
+	}
+	if err = l.WriteTiles(c, signed); err != nil {
+		err = fmt.Errorf("writing the tiles of the audit log: %w", err)
+	}
+	if to != nil {
+		to.Publish(publish.Checkpoint{Origin: c.Origin, Size: c.Size, Signed: signed})
+	}
+	return err
 }
 
 // Halted is why this process appends nothing any more; nil: it does.

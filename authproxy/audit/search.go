@@ -126,14 +126,21 @@ func (l *Log) Reindex() (n int, err error) {
 	return n + 1, nil
 }
 
+// catchUp hears of everything that was appended before, by this process or another. What is
+// there can be read even if that fails.
+func (l *Log) catchUp() {
+	l.Flush()
+	if l.file == nil {
+		return
+	}
+	if err := l.file.CatchUp(); err != nil {
+		l.config.Log.Warn("reading the audit log", "error", err)
+	}
+}
+
 // segments are those of the log, after everything that was appended before can be read.
 func (l *Log) segments() ([]logfile.Segment, error) {
-	l.Flush()
-	if l.file != nil {
-		if err := l.file.CatchUp(); err != nil { // what is there can be read all the same
-			l.config.Log.Warn("reading the audit log", "error", err)
-		}
-	}
+	l.catchUp()
 	return logfile.Segments(l.config.Dir)
 }
 

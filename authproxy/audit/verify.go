@@ -35,7 +35,7 @@ type Verified struct {
 // changed, a [*Disagreement] if a checkpoint says something else, anything else if it could not be
 // read. Entries that are appended meanwhile do no harm.
 func (l *Log) Verify(ctx context.Context) (Verified, error) {
-	l.Flush()
+	l.catchUp()
 	_, origin := l.follow.now()
 	keys, err := l.verifiers(origin)
 	if err != nil {

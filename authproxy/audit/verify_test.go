@@ -238,19 +238,15 @@ func TestS1CutAndRollback(t *testing.T) {
 				t.Error("it verifies")
 			}
 			// A person has looked, and it goes on: with a record of it, and not silently.
-			what, err := l.Acknowledge(t.Context(), actor.Operator("alice", ""))
-			if err != nil || what == nil {
-				t.Fatalf("Acknowledge = %v, %v", what, err)
+			if err := l.Acknowledge(t.Context(), d, actor.Operator("alice", "")); err != nil {
+				t.Fatalf("Acknowledge = %v", err)
 			}
 			if err := l.Agree(t.Context()); err != nil {
 				t.Errorf("afterwards: %v", err)
 			}
 			got := list(t, l, Filter{Action: string(LogAcknowledge)})
-			if len(got) != 1 || got[0].Actor != actor.Operator("alice", "") || !strings.HasPrefix(got[0].Reason, what.Why) {
+			if len(got) != 1 || got[0].Actor != actor.Operator("alice", "") || !strings.HasPrefix(got[0].Reason, d.Why) {
 				t.Errorf("the record of it: %+v", got)
-			}
-			if again, err := l.Acknowledge(t.Context(), actor.Operator("alice", "")); again != nil || err != nil {
-				t.Errorf("a second time: %v, %v", again, err)
 			}
 			if _, err := s.open().Verify(t.Context()); err != nil {
 				t.Errorf("the log that goes on: %v", err)
@@ -405,12 +401,12 @@ func TestDamagedLogIsReadAndNotWritten(t *testing.T) {
 	if got := list(t, l, Filter{}); len(got) != 5 {
 		t.Errorf("%d entries can be read", len(got))
 	}
-	if err := l.Agree(t.Context()); err == nil {
-		t.Error("it agrees")
+	var what *Disagreement
+	if err := l.Agree(t.Context()); !errors.As(err, &what) {
+		t.Fatalf("Agree = %v", err)
 	}
-	what, err := l.Acknowledge(t.Context(), actor.Operator("alice", ""))
-	if err != nil || what == nil {
-		t.Fatalf("Acknowledge = %v, %v", what, err)
+	if err := l.Acknowledge(t.Context(), what, actor.Operator("alice", "")); err != nil {
+		t.Fatalf("Acknowledge = %v", err)
 	}
 	got := list(t, l, Filter{})
 	if len(got) != 1 || got[0].Action != LogAcknowledge || !strings.Contains(got[0].Reason, "its files are in") {

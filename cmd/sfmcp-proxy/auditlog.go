@@ -132,7 +132,7 @@ func auditCommand() *cobra.Command {
 		})
 	auditFlags(export)
 	jsonFlag(export) // the format is JSON lines anyway
-	return group("audit", "The audit log", list, export, auditVerifyCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand())
+	return group("audit", "The audit log", list, auditShowCommand(), export, auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand())
 }
 
 func entries(n int64) string {

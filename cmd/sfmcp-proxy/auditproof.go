@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/publish"
 )
 
 // auditVerifyCommand verifies the log of the configuration, or with --log any copy of a log by
@@ -101,23 +105,39 @@ func auditKeyCommand() *cobra.Command {
 func auditAcknowledgeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "acknowledge", Short: "Record that somebody has seen why the log and its checkpoints disagree, and go on", Args: usageArgs(cobra.NoArgs)}
 	withCutoff(cmd, func(s *stores, cmd *cobra.Command, _ []string) error {
-		if err := s.audit.Agree(cmd.Context()); err == nil {
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the log and its checkpoints agree: there is nothing to acknowledge")
+		n, err := openOutbound(s.config, s.log)
+		if err != nil {
 			return err
 		}
-		// First what the log can still tell, because it may be ended.
-		n, reapplyErr := s.newCutoff(nil).Reapply(cmd.Context(), 0)
-		what, err := s.audit.Acknowledge(cmd.Context(), operator(""))
-		if err = errors.Join(err, reapplyErr); err != nil || what == nil {
+		places, err := s.publisher(n)
+		if err != nil {
 			return err
 		}
-		if n > 0 {
-			fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %d things were taken away again\n", n)
-		}
-		_, err = fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\n", what.Place, what.Why)
-		return err
+		err = s.acknowledge(cmd, places)
+		return errors.Join(err, closing(func(ctx context.Context) error { return closePublisher(ctx, places, s.audit.Newest()) }))
 	})
 	return cmd
+}
+
+func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) error {
+	var what *audit.Disagreement
+	switch err := s.agree(cmd.Context(), places); {
+	case err == nil:
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "the log and its checkpoints agree: there is nothing to acknowledge")
+		return err
+	case !errors.As(err, &what):
+		return err
+	}
+	// First what the log can still tell, because it may be ended.
+	n, reapplyErr := s.newCutoff(nil).Reapply(cmd.Context(), 0)
+	if err := s.audit.Acknowledge(cmd.Context(), what, operator("")); err != nil {
+		return errors.Join(err, reapplyErr)
+	}
+	if n > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %d changes were made again\n", n)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
+	return reapplyErr
 }
 
 // auditReindexCommand makes the indexes anew.
@@ -126,31 +146,75 @@ func auditReindexCommand() *cobra.Command {
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			n, err := s.audit.Reindex()
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d segments\n", n)
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, map[bool]string{true: "segment", false: "segments"}[n == 1])
 			}
 			return err
 		})
 }
 
-// prepare is what comes before anything is served: every org is the one that it was, the audit
-// log and its checkpoints agree, and what the log says was taken away is taken away.
-func (s *stores) prepare(ctx context.Context) error {
-	if err := s.bindOrgs(ctx); err != nil {
+// auditShowCommand prints one entry.
+func auditShowCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "show ENTRY", Short: "One entry, by its number", Args: usageArgs(cobra.ExactArgs(1))}
+	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+		seq, err := entryNumber(args[0])
+		if err != nil {
+			return err
+		}
+		_, line, err := s.audit.Entry(cmd.Context(), seq)
+		if err != nil {
+			return err
+		}
+		if asJSON, _ := cmd.Flags().GetBool("json"); asJSON { // the line of the log, byte for byte
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
+			return err
+		}
+		var indented bytes.Buffer
+		if err := json.Indent(&indented, line, "", "  "); err != nil {
+			return fmt.Errorf("entry %d: %w", seq, err)
+		}
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), indented.String())
 		return err
-	}
-	applied, err := s.audit.Applied(ctx)
-	if err != nil {
+	})
+	jsonFlag(cmd)
+	return cmd
+}
+
+// auditProveCommand writes the proof of one entry.
+func auditProveCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "prove ENTRY", Short: "Proof that an entry is in the log, to be checked with the public key alone", Args: usageArgs(cobra.ExactArgs(1))}
+	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+		seq, err := entryNumber(args[0])
+		if err != nil {
+			return err
+		}
+		proof, err := s.audit.Prove(cmd.Context(), seq)
+		if err != nil {
+			return err
+		}
+		_, err = cmd.OutOrStdout().Write(proof)
 		return err
+	})
+	cmd.Long = cmd.Short + ".\n\nThe proof goes to standard output (a .tlog-proof file of C2SP). Whoever checks it needs besides it the entry,\n" +
+		"`audit show ENTRY --json`, and the public key, `audit key`."
+	return cmd
+}
+
+// auditTilesCommand writes the log as any client of a tiled log reads it.
+func auditTilesCommand() *cobra.Command {
+	return withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			n, err := s.audit.ExportTiles(cmd.Context(), args[0])
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))
+			}
+			return err
+		})
+}
+
+func entryNumber(text string) (int64, error) {
+	seq, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || seq < 1 {
+		return 0, usageError{fmt.Errorf("expected the number of an entry, from 1 on, found %q: `audit list` shows them", text)}
 	}
-	if err := s.audit.Agree(ctx); err != nil {
-		return err
-	}
-	n, err := s.newCutoff(nil).Reapply(ctx, applied)
-	if err != nil {
-		return err
-	}
-	if n > 0 {
-		s.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", n)
-	}
-	return nil
+	return seq, nil
 }

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
@@ -36,7 +38,9 @@ type product struct {
 	routes        http.Handler
 	unable        *unable
 
-	requests edge.InFlight // that are answered here
+	requests    edge.InFlight      // that are answered here
+	checkpoints *publish.Publisher // carries those of the audit log elsewhere; nil: nobody does
+
 	sweepers []func(context.Context) error
 	stopWork context.CancelFunc
 }
@@ -50,6 +54,9 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 	}
 	if p.stores, err = openStores(ctx, c, e.Log, p.outbound); err != nil {
 		return nil, err
+	}
+	if p.checkpoints, err = p.publisher(p.outbound); err != nil {
+		return nil, errors.Join(err, closing(p.stores.close))
 	}
 	p.pool = p.outbound.openPool(c, e.Log)
 	p.cutoff = p.newCutoff(p.pool.Forget)
@@ -106,7 +113,10 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	ctx, p.stopWork = context.WithCancel(ctx)
 	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
 	g.Go(func() error { p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged); return nil })
-	g.Go(func() error { p.audit.Run(ctx, p.config.Audit.CheckpointEvery, p.config.Audit.Keep); return nil })
+	g.Go(func() error {
+		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
+		return nil
+	})
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
 }
 
@@ -146,6 +156,6 @@ func (p *product) close() error {
 	p.pool.Close()
 	return closing(func(ctx context.Context) error {
 		p.requests.Wait(ctx)
-		return p.stores.close(ctx)
+		return errors.Join(p.stores.close(ctx), closePublisher(ctx, p.checkpoints, p.audit.Newest()))
 	})
 }

@@ -103,7 +103,7 @@ type publisher struct {
 	key *rsa.PrivateKey
 }
 
-func publish(t *testing.T) *publisher {
+func publishDocuments(t *testing.T) *publisher {
 	t.Helper()
 	p := &publisher{Site: clientdoctest.Start(t, "chatgpt.com", "claude.ai", "vscode.dev")}
 	var err error
@@ -198,7 +198,7 @@ func (c *mcpClient) renew(clientID string, extra url.Values) {
 // page to a refresh while the documents' host is down.
 func TestClientsWithDocuments(t *testing.T) {
 	t.Parallel()
-	p := publish(t)
+	p := publishDocuments(t)
 	d := startRegistering(t, p.registration(t))
 	nothing := func() url.Values { return url.Values{} }
 	signed := func(id string) func() url.Values { return func() url.Values { return p.sign(t, id, d.PublicURL) } }
@@ -287,7 +287,7 @@ func TestMCPRemoteRegistersItself(t *testing.T) {
 func TestInspectorRegistersItself(t *testing.T) {
 	t.Parallel()
 	nodePackages(t)
-	p := publish(t)
+	p := publishDocuments(t)
 	const path = "/oauth/inspector.json"
 	id := p.URL("claude.ai", path)
 	p.Publish(path, fmt.Sprintf(`{"client_id":%q,"client_name":"Inspector","redirect_uris":["http://127.0.0.1/oauth/callback"]}`, id))
@@ -344,7 +344,7 @@ func TestAS35RegistrationFlood(t *testing.T) {
 // One address cannot make the proxy ask a document's host at will, nor keep others out.
 func TestAS44DocumentFlood(t *testing.T) {
 	t.Parallel()
-	p := publish(t)
+	p := publishDocuments(t)
 	d := startRegistering(t, p.registration(t))
 	query := url.Values{"response_type": {"code"}, "redirect_uri": {testCallback}}
 	const all = edge.SignInBurst + 100

@@ -223,10 +223,10 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
-	documents := publish(t)
+	documents := publishDocuments(t)
 	text := d.configuration()
 	file := filepath.Join(t.TempDir(), "ca.pem")
-	if err := os.WriteFile(file, publish(t).CA, 0o600); err != nil { // of another site
+	if err := os.WriteFile(file, publishDocuments(t).CA, 0o600); err != nil { // of another site
 		t.Fatal(err)
 	}
 	edited := text + strings.Replace(documents.registration(t), "trusted_ca_file: ", "trusted_ca_file: "+file+" # ", 1)

@@ -1,0 +1,204 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/audit/publish"
+	"sfmcp-proxy/authproxy/audit/tree"
+)
+
+const (
+	// tilesDirectory has the hashes of the tree as tiles, in the log's directory.
+	tilesDirectory = "tiles"
+	// cosignedFile is the newest checkpoint that a witness has signed too.
+	cosignedFile = "checkpoint.cosigned"
+)
+
+// ErrNoEntry is that the log has no entry of that number.
+var ErrNoEntry = errors.New("there is no such entry")
+
+// Entry returns the entry of a number, and the line that is a leaf of the tree. [ErrNoEntry]
+func (l *Log) Entry(ctx context.Context, seq int64) (e Entry, line []byte, err error) {
+	err = l.selected(ctx, Filter{After: seq - 1}, func(text []byte, found Entry) error {
+		if found.Seq != seq {
+			return errEnough
+		}
+		e, line = found, text
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if err == nil && line == nil {
+		err = fmt.Errorf("entry %d: %w; the log ends at entry %d", seq, ErrNoEntry, l.follow.size())
+	}
+	return e, line, err
+}
+
+// Prove returns the proof that an entry is in the log, as the content of a .tlog-proof file
+// (C2SP tlog-proof): with the public key and the entry's line anybody can check it. The checkpoint
+// in it is one that a witness has signed, if there is one that covers the entry. [ErrNoEntry]
+func (l *Log) Prove(ctx context.Context, seq int64) ([]byte, error) {
+	if _, _, err := l.Entry(ctx, seq); err != nil {
+		return nil, err
+	}
+	if err := l.Checkpoint(ctx); err != nil {
+		return nil, err
+	}
+	c, signed, err := l.newestCheckpoint()
+	if err != nil {
+		return nil, err
+	}
+	if err := l.WriteTiles(c, signed); err != nil {
+		return nil, err
+	}
+	if cosigned, err := readCheckpoint(filepath.Join(l.config.Dir, cosignedFile)); err == nil && cosigned != nil {
+		if older, err := l.parse(cosigned); err == nil && older.Size >= seq {
+			c, signed = older, cosigned
+		}
+	}
+	hashes, err := tree.ProveInclusion(seq-1, c.Size, tree.TileHashes(l.tiles(), c))
+	if err != nil {
+		return nil, fmt.Errorf("proving entry %d: %w", seq, err)
+	}
+	return tree.Proof{Index: seq - 1, Hashes: hashes, Checkpoint: signed}.MarshalText()
+}
+
+func (l *Log) tiles() string { return filepath.Join(l.config.Dir, tilesDirectory) }
+
+// newestCheckpoint is the one in the log's directory.
+func (l *Log) newestCheckpoint() (c tree.Checkpoint, signed []byte, err error) {
+	signed, err = readCheckpoint(filepath.Join(l.config.Dir, checkpointFile))
+	if err == nil && signed == nil {
+		err = errors.New("there is no checkpoint yet")
+	}
+	if err == nil {
+		c, err = l.parse(signed)
+	}
+	if err != nil {
+		return c, nil, fmt.Errorf("reading the newest checkpoint of the audit log: %w", err)
+	}
+	return c, signed, nil
+}
+
+// WriteTiles brings the tiles of the tree's hashes up to a checkpoint. They have nothing that
+// does not follow from the log, and are made again from it if they are gone or damaged.
+func (l *Log) WriteTiles(c tree.Checkpoint, signed []byte) error {
+	return l.tilesLock.With(func() error {
+		err := l.extend(l.tiles(), false, c, signed)
+		if err == nil {
+			return nil
+		}
+		if removeErr := os.RemoveAll(l.tiles()); removeErr != nil {
+			return errors.Join(err, removeErr)
+		}
+		return l.extend(l.tiles(), false, c, signed)
+	})
+}
+
+// ExportTiles writes the whole log to a directory as any client of a tiled log reads it (C2SP
+// tlog-tiles): hashes, entries and checkpoint. A directory that has it up to an earlier entry is
+// brought up to date.
+func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err error) {
+	if err := l.Checkpoint(ctx); err != nil {
+		return 0, err
+	}
+	c, signed, err := l.newestCheckpoint()
+	if err != nil {
+		return 0, err
+	}
+	return c.Size, l.extend(dir, true, c, signed)
+}
+
+func (l *Log) extend(dir string, bundles bool, c tree.Checkpoint, signed []byte) error {
+	tiles, err := tree.OpenTiles(tree.TilesConfig{Dir: dir, Bundles: bundles})
+	if err != nil {
+		return err
+	}
+	if tiles.Size() >= c.Size {
+		return nil
+	}
+	return tiles.Extend(c, signed, l.lines(tiles.Size()+1))
+}
+
+// lines are the records from a number on.
+func (l *Log) lines(from int64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		next := from
+		err := logfile.Scan(l.config.Dir, from, func(r logfile.Record) error {
+			if r.Seq != next {
+				return fmt.Errorf("the log begins with entry %d: the tiles of what was removed are gone", r.Seq)
+			}
+			next++
+			if !yield(r.Text, nil) {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(nil, err)
+		}
+	}
+}
+
+// ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
+// ones: what a witness asks for. The tiles must have been written up to newer.
+func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
+	c, _, err := l.newestCheckpoint()
+	if err != nil {
+		return nil, err
+	}
+	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles(), c))
+	if err != nil {
+		return nil, fmt.Errorf("proving that the log has grown: %w", err)
+	}
+	return tree.ProveConsistency(older, newer, tree.TileHashes(l.tiles(), tree.Checkpoint{Origin: c.Origin, Size: newer, Root: root}))
+}
+
+// KeepCosigned keeps a checkpoint with the signatures of a witness, for the proofs that are
+// made from then on.
+func (l *Log) KeepCosigned(c publish.Checkpoint, lines []byte) error {
+	return writeFile(filepath.Join(l.config.Dir, cosignedFile), append(append([]byte(nil), c.Signed...), lines...))
+}
+
+// Newest is the newest checkpoint as places elsewhere get it. Its size is 0 if there is none.
+func (l *Log) Newest() publish.Checkpoint {
+	_, origin := l.follow.now()
+	c, signed, err := l.newestCheckpoint()
+	if err != nil {
+		return publish.Checkpoint{Origin: origin}
+	}
+	return publish.Checkpoint{Origin: c.Origin, Size: c.Size, Signed: signed}
+}
+
+// AgreeWith compares the log with what places elsewhere have of it, as [Log.Agree] does with
+// those that are here. A place that cannot be reached is logged: it is no reason not to serve.
+func (l *Log) AgreeWith(found []publish.Found) error {
+	for _, f := range found {
+		switch {
+		case errors.Is(f.Err, publish.ErrNone):
+			continue
+		case errors.Is(f.Err, publish.ErrContradicted):
+			return &Disagreement{Place: f.Place, Why: f.Err.Error(), lost: true}
+		case f.Err != nil:
+			l.config.Log.Warn("a place of checkpoints cannot be read: the log was not compared with it", "place", f.Place, "error", f.Err)
+			continue
+		}
+		c, err := l.parse(f.Signed)
+		if err != nil {
+			return &Disagreement{Place: f.Place, Why: l.foreign(f.Signed, err)}
+		}
+		if err := l.compare(f.Place, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"sfmcp-proxy/authproxy/audit/publish"
+	"sfmcp-proxy/authproxy/audit/tree"
+)
+
+// What is proven is checked with the line of the entry and the public key alone, and no other
+// line fits.
+func TestProofOfOneEntry(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.ten()
+	appendAll(t, l, entry("a.a")) // behind the last checkpoint
+	key, err := note.NewVerifier(publicKey(t, l))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, seq := range []int64{1, 5, 10, 11} {
+		text, err := l.Prove(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, line, err := l.Entry(t.Context(), seq)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var proof tree.Proof
+		if err := proof.UnmarshalText(text); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := proof.Verify(line, key); err != nil || c.Size != 11 {
+			t.Errorf("entry %d: %+v, %v", seq, c, err)
+		}
+		if _, err := proof.Verify(append(bytes.Clone(line), ' '), key); err == nil {
+			t.Errorf("entry %d: another line is proven", seq)
+		}
+	}
+	for _, seq := range []int64{0, -1, 12} {
+		if _, err := l.Prove(t.Context(), seq); !errors.Is(err, ErrNoEntry) {
+			t.Errorf("entry %d: %v", seq, err)
+		}
+	}
+	// Tiles that are gone or damaged are made again from the log.
+	for name, change := range map[string]func() error{
+		"gone":    func() error { return os.RemoveAll(l.tiles()) },
+		"damaged": func() error { return os.WriteFile(filepath.Join(l.tiles(), "checkpoint"), []byte("x"), 0o600) },
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		appendAll(t, l, entry("a.a"))
+		if _, err := l.Prove(t.Context(), 3); err != nil {
+			t.Errorf("tiles are %s: %v", name, err)
+		}
+	}
+}
+
+// The log agrees with places elsewhere that have what it had or nothing, and with no other.
+func TestAgreeWithPlacesElsewhere(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.ten()
+	kept := l.Newest()
+	appendAll(t, l, entry("a.a"))
+	for name, c := range map[string]struct {
+		found publish.Found
+		agree bool
+	}{
+		"older":        {publish.Found{Signed: kept.Signed}, true},
+		"nothing":      {publish.Found{Err: publish.ErrNone}, true},
+		"unreachable":  {publish.Found{Err: errors.New("connection refused")}, true},
+		"knows better": {publish.Found{Err: publish.ErrContradicted}, false},
+		"junk":         {publish.Found{Signed: []byte("junk")}, false},
+		"of another":   {publish.Found{Signed: newStore(t).ten().Newest().Signed}, false},
+	} {
+		err := l.AgreeWith([]publish.Found{{Place: "first", Err: publish.ErrNone}, c.found})
+		var d *Disagreement
+		if c.agree && err != nil || !c.agree && !errors.As(err, &d) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	// All that is here was put back to before the checkpoint that is there.
+	restored := newStore(t)
+	if err := os.Rename(s.keys(), restored.keys()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(restored.log(), os.DirFS(s.log())); err != nil {
+		t.Fatal(err)
+	}
+	later := l.Newest
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	old := restored.open()
+	if err := old.AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); err != nil {
+		t.Errorf("the whole log: %v", err) // the copy has the entry, and no checkpoint of it
+	}
+	appendAll(t, l, entry("a.b"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var d *Disagreement
+	if err := old.AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); !errors.As(err, &d) {
+		t.Errorf("a log that was put back: %v", err)
+	}
+}

@@ -1,0 +1,92 @@
+package authproxy
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit"
+	sim "sfmcp-proxy/examples/salesforcesim"
+)
+
+// SR-ST-4: a database that was put back to before somebody was cut off gives nothing back.
+func TestSRST4PutBackDatabaseRevivesNothing(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	id, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	_, manager := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	restore := f.keepDatabase(t)
+
+	f.clock.Add(time.Second)
+	if _, err := f.Cutoff.RevokeGrant(t.Context(), id, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Cutoff.Stop(t.Context(), access.StopWrites, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	f.opens(t, rep.access, false)
+	restore()
+	f.opens(t, rep.access, true)
+	f.opens(t, manager.access, true)
+
+	n, err := f.Cutoff.Reapply(t.Context(), 0)
+	if err != nil || n != 3 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	f.opens(t, rep.access, false)
+	f.opens(t, manager.access, false)
+	if blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID); err != nil || !blocked {
+		t.Errorf("blocked: %t, %v", blocked, err)
+	}
+	if mode, err := f.Access.StopMode(t.Context()); err != nil || mode != access.StopWrites {
+		t.Errorf("stop is %v, %v", mode, err)
+	}
+	if got := f.audited(t, audit.LogApply); len(got) != 1 || got[0].Object != "3 changes" {
+		t.Errorf("the record of it: %+v", got)
+	}
+	// A second time there is nothing to do; and who was let in again since stays in.
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Cutoff.Stop(t.Context(), access.StopOff, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(time.Second)
+	_, again := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+		t.Errorf("a second time: %d, %v", n, err)
+	}
+	f.opens(t, again.access, true)
+}
+
+// keepDatabase returns what puts the rows that give access back as they are now.
+func (f *fixture) keepDatabase(t *testing.T) (restore func()) {
+	t.Helper()
+	tables := []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "stops", "links", "approvals", "meta"}
+	for _, table := range tables {
+		if _, err := f.db.Writes.Exec(`CREATE TABLE kept_` + table + ` AS SELECT * FROM ` + table); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		t.Helper()
+		for _, table := range slices.Backward(tables) {
+			if _, err := f.db.Writes.Exec(`DELETE FROM ` + table); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, table := range tables {
+			if _, err := f.db.Writes.Exec(`INSERT INTO ` + table + ` SELECT * FROM kept_` + table); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := f.db.Writes.Exec(`UPDATE epochs SET value = value + 1 WHERE name = 'access'`); err != nil {
+			t.Fatal(err)
+		}
+		f.db.AwaitWatchers()
+	}
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// S1, SR-ST-4: a database of before somebody was blocked is put in the place of the one that
+// knows it. The proxy does not start; a person acknowledges it, and the block is there.
+func TestS1RestoredDatabaseRevivesNothing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := startDemoIn(t, dir)
+	first.connect("sobject-all", rep)
+	first.stop()
+	backup := readFiles(t, dir, "proxy.db*")
+	second := startDemoIn(t, dir)
+	second.must("user", "block", rep)
+	second.stop()
+	for _, path := range globbed(t, dir, "proxy.db*") {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range backup {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuses(t, dir, "an older database", "audit acknowledge")
+	// Whoever must cut somebody off meanwhile can.
+	if out, status := second.command("user", "revoke", manager); status == exitDone {
+		t.Errorf("a user who was never seen is revoked: %s", out)
+	}
+	if out := second.must("audit", "acknowledge"); !strings.Contains(out, "changes were made again") || !strings.Contains(out, "acknowledged and recorded") {
+		t.Errorf("acknowledging says %s", out)
+	}
+	if out := second.must("audit", "acknowledge"); !strings.Contains(out, "nothing to acknowledge") {
+		t.Errorf("a second time: %s", out)
+	}
+	third := startDemoIn(t, dir)
+	if out := third.must("user", "show", rep, "--json"); !strings.Contains(out, `"blocked":true`) {
+		t.Errorf("the user is not blocked any more: %s", out)
+	}
+	for _, want := range []string{`"action":"log.acknowledge"`, `"action":"log.apply"`} {
+		if out := third.must("audit", "export"); !strings.Contains(out, want) {
+			t.Errorf("the log does not say %s", want)
+		}
+	}
+	if out := third.must("audit", "verify"); !strings.Contains(out, "all sound") {
+		t.Errorf("verify: %s", out)
+	}
+}
+
+// AU-10: what an auditor needs, by the commands that they are given.
+func TestAU10ProofByCommand(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c := d.connect("sobject-all", rep)
+	c.call("getUserInfo", map[string]any{})
+	key := strings.TrimSpace(d.must("audit", "key"))
+	d.must("audit", "verify")
+	checkpoint := filepath.Join(d.dir, "keys.checkpoint")
+	proof, line := d.must("audit", "prove", "2"), d.must("audit", "show", "2", "--json")
+	if !strings.HasPrefix(proof, "c2sp.org/tlog-proof@v1\n") || !strings.HasPrefix(line, `{"seq":2,`) {
+		t.Errorf("proof %s of %s", proof, line)
+	}
+	// Elsewhere: no configuration, no key file, no database.
+	elsewhere := t.TempDir()
+	if err := os.CopyFS(elsewhere, os.DirFS(filepath.Join(d.dir, "audit"))); err != nil {
+		t.Fatal(err)
+	}
+	program := func(args ...string) (string, int) {
+		var out strings.Builder
+		status := run(t.Context(), args, &out, &out)
+		return out.String(), status
+	}
+	if out, status := program("audit", "verify", "--log", elsewhere, "--key", key, "--checkpoint", checkpoint); status != exitDone || !strings.Contains(out, "all sound") {
+		t.Errorf("elsewhere: status %d, %s", status, out)
+	}
+	for name, args := range map[string][]string{
+		"no key":              {"--log", elsewhere},
+		"a key and no log":    {"--key", key},
+		"no directory":        {"--log", filepath.Join(elsewhere, "none"), "--key", key},
+		"no key that is one":  {"--log", elsewhere, "--key", "hello"},
+		"no checkpoint there": {"--log", elsewhere, "--key", key, "--checkpoint", filepath.Join(elsewhere, "none")},
+	} {
+		if out, status := program(append([]string{"audit", "verify"}, args...)...); status == exitDone || strings.Count(strings.TrimSpace(out), "\n") > 3 {
+			t.Errorf("%s: status %d, %s", name, status, out)
+		}
+	}
+	for _, args := range [][]string{{"audit", "show", "0"}, {"audit", "show", "x"}, {"audit", "prove", "99999"}} {
+		if out, status := d.command(args...); status == exitDone {
+			t.Errorf("%v: %s", args, out)
+		}
+	}
+	tiles := filepath.Join(t.TempDir(), "tiles")
+	if out := d.must("audit", "tiles", tiles); !strings.Contains(out, "entries") {
+		t.Errorf("tiles: %s", out)
+	}
+	if _, err := os.Stat(filepath.Join(tiles, "checkpoint")); err != nil {
+		t.Error(err)
+	}
+	if out := d.must("audit", "reindex"); out != "1 segment\n" {
+		t.Errorf("reindex: %q", out)
+	}
+}
+
+func globbed(t *testing.T, dir, pattern string) []string {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, pattern))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, paths, err)
+	}
+	return paths
+}
+
+// readFiles returns the files that match, by name.
+func readFiles(t *testing.T, dir, pattern string) map[string][]byte {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, path := range globbed(t, dir, pattern) {
+		content, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Base(path)] = content
+	}
+	return files
+}

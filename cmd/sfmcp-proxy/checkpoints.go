@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/publish"
+	"sfmcp-proxy/config"
+)
+
+// publisher carries the checkpoints of the audit log to the places of the configuration; nil:
+// there are none.
+func (s *stores) publisher(n *outbound) (*publish.Publisher, error) {
+	places, err := s.config.Audit.Places(config.CheckpointParts{HTTP: n.http, Now: time.Now, Prove: s.audit.ProveGrowth, Cosigned: s.audit.KeepCosigned})
+	if err != nil || len(places) == 0 {
+		return nil, err
+	}
+	return publish.Start(publish.Config{Places: places, Every: s.config.Audit.CheckpointEvery, Log: s.log, Now: s.now, Contradicted: func(place string, err error) {
+		s.audit.Halt(&audit.Disagreement{Place: place, Why: err.Error()})
+	}}), nil
+}
+
+// closePublisher gives the places the last checkpoint, if they can be reached.
+func closePublisher(ctx context.Context, p *publish.Publisher, last publish.Checkpoint) error {
+	if p == nil {
+		return nil
+	}
+	if last.Size > 0 {
+		p.Publish(last)
+		_ = p.Flush(ctx) // whoever is behind gets a later one
+	}
+	return p.Close(ctx)
+}
+
+// agree says whether the audit log agrees with its checkpoints here and, where a publisher
+// knows such places, elsewhere.
+func (s *stores) agree(ctx context.Context, p *publish.Publisher) error {
+	if err := s.audit.Agree(ctx); err != nil || p == nil {
+		return err
+	}
+	return s.audit.AgreeWith(p.Latest(ctx, s.audit.Newest()))
+}
+
+// prepare is what comes before anything is served: every org is the one that it was, the audit
+// log and its checkpoints agree, and what the log says was taken away is taken away.
+func (p *product) prepare(ctx context.Context) error {
+	if err := p.bindOrgs(ctx); err != nil {
+		return err
+	}
+	applied, err := p.audit.Applied(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.agree(ctx, p.checkpoints); err != nil {
+		return err
+	}
+	n, err := p.cutoff.Reapply(ctx, applied)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", n)
+	}
+	return nil
+}
