@@ -1,0 +1,33 @@
+package authproxy
+
+import (
+	"errors"
+	"testing"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	sim "sfmcp-proxy/examples/salesforcesim"
+)
+
+// AP-05: about a request that does not exist nobody decides, an operator no more than a
+// user, and nothing is recorded as decided.
+func TestAP05DecisionsAboutNothing(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	d := &Decisions{Approvals: f.Cutoff.Approvals, Grants: f.Grants, Audit: f.Audit}
+	for name, by := range map[string]approval.Decider{
+		"a user": {Actor: actor.User(sim.RepID), Org: "acme"}, "an operator": {Actor: actor.Operator("root", "")}, "nobody": {},
+	} {
+		for _, id := range []string{"apr_none", "", "' OR 1=1 --"} {
+			if r, err := d.Approve(t.Context(), by, id); r != nil || !errors.Is(err, approval.ErrNotFound) {
+				t.Errorf("%s approves %q: %+v, %v", name, id, r, err)
+			}
+			if r, err := d.Deny(t.Context(), by, id); r != nil || !errors.Is(err, approval.ErrNotFound) {
+				t.Errorf("%s denies %q: %+v, %v", name, id, r, err)
+			}
+		}
+	}
+	if entries := f.audited(t, "approval.decide"); len(entries) != 0 {
+		t.Errorf("recorded: %+v", entries)
+	}
+}
