@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,9 +14,12 @@ import (
 // id gets id null. The values of m come from this package's parse or are built by
 // us, so one that is not valid JSON is a mistake in the program: Encode panics
 // rather than let it out. Only what [Forward] and [Relay] were given is written unread.
-func Encode(m *Message) []byte {
-	size := 128 + len(m.ID) + len(m.Method) + len(m.Params) + len(m.Result)
-	b := append(make([]byte, 0, size), `{"jsonrpc":"2.0"`...)
+func Encode(m *Message) []byte { return AppendEncode(nil, m) }
+
+// AppendEncode appends to b what [Encode] returns.
+func AppendEncode(b []byte, m *Message) []byte {
+	b = slices.Grow(b, 128+len(m.ID)+len(m.Method)+len(m.Params)+len(m.Result))
+	b = append(b, `{"jsonrpc":"2.0"`...)
 	switch {
 	case len(m.ID) > 0:
 		b = append(append(b, `,"id":`...), m.ID...)

@@ -64,7 +64,7 @@ func (p *Writer) comment() error {
 // event sends m as one event; encoded messages hold no line break. p.mu is held.
 func (p *Writer) event(m *jsonrpc.Message) error {
 	p.begin()
-	if err := p.write(append(append([]byte("event: message\ndata: "), jsonrpc.Encode(m)...), "\n\n"...)); err != nil {
+	if err := p.writeBuffer(encoded(m, "event: message\ndata: ", "\n\n")); err != nil {
 		return err
 	}
 	return ignoreUnsupported(p.control.Flush())

@@ -91,12 +91,22 @@ func (p *Writer) Finish(m *jsonrpc.Message) error {
 	if p.streaming || !p.takesJSON {
 		return p.event(m)
 	}
-	body := jsonrpc.Encode(m)
+	body := encoded(m, "", "")
 	p.begun = true
 	p.w.Header().Set("Content-Type", "application/json")
-	p.w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	p.w.Header().Set("Content-Length", strconv.Itoa(len(*body)))
 	p.w.WriteHeader(http.StatusOK)
-	return p.write(body)
+	return p.writeBuffer(body)
+}
+
+// writeBuffer sends a message and gives its buffer back. After an error the server may still
+// be at it (golang.org/issue/20704), so that buffer is not used again.
+func (p *Writer) writeBuffer(b *buffer) error {
+	err := p.write(*b)
+	if err == nil {
+		b.free()
+	}
+	return err
 }
 
 // write sends bytes.
