@@ -70,8 +70,10 @@ type stub struct {
 }
 
 func newStub(v variant) *stub {
-	const record = `{\"Id\":\"001xx000003DGb2AAG\",\"Name\":\"Account 7\",\"Industry\":\"Energy\"},`
-	text := strings.Repeat(record, v.bytes/len(record))
+	const record = `{\"attributes\":{\"type\":\"Account\",\"url\":\"/services/data/v64.0/sobjects/Account/001xx000003DGb2AAG\"},` +
+		`\"Id\":\"001xx000003DGb2AAG\",\"Name\":\"Account 7\",\"Industry\":\"Energy\"}`
+	n := v.bytes / len(record)
+	text := fmt.Sprintf(`{\"totalSize\":%d.0,\"done\":true,\"records\":[%s]}`, n, strings.TrimSuffix(strings.Repeat(record+",", n), ","))
 	return &stub{
 		call: []byte(`{"content":[{"type":"text","text":"` + text + `"}],"isError":false}`),
 		list: []byte(`{"tools":[` + strings.Join(toolDefinitions(), ",") + `]}`), stream: v.stream,
