@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/url"
@@ -18,15 +19,15 @@ import (
 // maxCheckpoints is how many places signed checkpoints may go to.
 const maxCheckpoints = 16
 
-// completeAudit fills in the folder of the log and makes paths absolute.
+// completeAudit fills in the folder of the log, beside a database whose path is complete, and
+// has paths seen from the folder of the configuration's file.
 func (c *Config) completeAudit(dir string) {
 	a := &c.Audit
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); a.Dir == "" && ok && path != "" {
 		a.Dir = filepath.Join(filepath.Dir(path), "audit")
-	} else if a.Dir == "" {
-		a.Dir = "data/audit"
+	} else {
+		a.Dir = under(dir, cmp.Or(a.Dir, "data/audit"))
 	}
-	a.Dir = under(dir, a.Dir)
 	for i := range a.Checkpoints {
 		place := &a.Checkpoints[i]
 		folder := strings.HasSuffix(place.File, "/")

@@ -49,6 +49,28 @@ func TestAuditDirectoryIsBesideTheDatabase(t *testing.T) {
 	}
 }
 
+// Whether the file is named from here or from the root, a command and the proxy mean the same log.
+func TestAuditDirectoryOfARelativeFile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := os.Mkdir("etc", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("etc", "sfmcp-proxy.yaml")
+	for lines, want := range map[string]string{
+		"database: sqlite:proxy.db\n":                                         "etc/audit",
+		"database: sqlite:data/proxy.db\n":                                    "etc/data/audit",
+		"database: postgres://u@db.example.com/d?sslmode=verify-full\n":       "etc/data/audit",
+		"audit: {dir: elsewhere}\ndatabase: sqlite:/var/lib/proxy/proxy.db\n": "etc/elsewhere",
+	} {
+		if err := os.WriteFile(file, []byte(good+lines), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := Load(file, nil); err != nil || c.Audit.Dir != filepath.FromSlash(want) {
+			t.Errorf("%s: %s, %v, want %s", lines, c.Audit.Dir, err, want)
+		}
+	}
+}
+
 func TestAuditFromTheEnvironment(t *testing.T) {
 	t.Parallel()
 	c, err := load(t, good, "SFMCP_AUDIT_DIR=/var/log/proxy", "SFMCP_AUDIT_KEEP=240h", "SFMCP_AUDIT_CHECKPOINT_EVERY=30s")
