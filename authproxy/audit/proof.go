@@ -150,10 +150,13 @@ func (l *Log) lines(from int64) iter.Seq2[[]byte, error] {
 }
 
 // ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
-// ones: what a witness asks for. The tiles must have been written up to newer.
+// ones: what a witness asks for.
 func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
-	c, _, err := l.newestCheckpoint()
+	c, signed, err := l.newestCheckpoint()
 	if err != nil {
+		return nil, err
+	}
+	if err := l.WriteTiles(c, signed); err != nil {
 		return nil, err
 	}
 	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles(), c))

@@ -17,6 +17,12 @@ const (
 	// checkpointAfter is after how many entries a checkpoint is stored, if its time has not
 	// come before.
 	checkpointAfter = 1000
+	// checkpointPause is how long the next one waits even then: each costs some syncs of the
+	// disk that the log is on.
+	checkpointPause = time.Second
+	// tilesEvery is how often the tiles are brought up to date. Whoever proves something before
+	// does it first.
+	tilesEvery = time.Minute
 	// pruneEvery is how often segments that are old enough are looked for.
 	pruneEvery = time.Hour
 )
@@ -28,55 +34,77 @@ type Upkeep struct {
 	Publisher *publish.Publisher // carries checkpoints elsewhere; nil: nobody does
 }
 
-// Run stores a checkpoint every so often, and after every 1,000 entries, writes the tiles up to
-// it and gives it to the publisher, and removes the segments whose entries are all too old,
-// until ctx ends.
+// Run stores a checkpoint every so often, and after every 1,000 entries, and gives it to the
+// publisher; it brings the tiles up to date, and removes the segments whose entries are all too
+// old; until ctx ends.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
-	tick := time.NewTicker(u.Every)
-	defer tick.Stop()
 	var said string
-	var pruned time.Time
+	failed := func(what string, err error) { // said once, and not every few seconds
+		if text := fmt.Sprint(what, err); err != nil && ctx.Err() == nil && text != said {
+			said = text
+			l.config.Log.Error(what, "error", err)
+		}
+	}
+	var tiled, pruned time.Time
 	for {
-		err := l.checkpointAndTell(ctx, u.Publisher)
-		if err != nil && ctx.Err() == nil && err.Error() != said { // once, and not every few seconds
-			l.config.Log.Error("storing a checkpoint of the audit log", "error", err)
+		failed("storing a checkpoint of the audit log", l.checkpointAndTell(ctx, u.Publisher))
+		now := l.config.Now()
+		if now.Sub(tiled) >= tilesEvery {
+			failed("writing the tiles of the audit log", l.bringTilesUpToDate())
+			tiled = now
 		}
-		if said = ""; err != nil {
-			said = err.Error()
-		}
-		if now := l.config.Now(); u.Keep > 0 && now.Sub(pruned) >= pruneEvery {
-			if err := l.Prune(ctx, now.Add(-u.Keep)); err != nil && ctx.Err() == nil {
-				l.config.Log.Error("removing old segments of the audit log", "error", err)
-			}
+		if u.Keep > 0 && now.Sub(pruned) >= pruneEvery {
+			failed("removing old segments of the audit log", l.Prune(ctx, now.Add(-u.Keep)))
 			pruned = now
 		}
-		select {
-		case <-ctx.Done():
+		if !l.rest(ctx, u.Every) {
 			return
-		case <-tick.C:
-		case <-l.follow.due:
 		}
 	}
 }
 
-// checkpointAndTell stores a checkpoint, and goes on to tiles and publisher if it is another one
-// than the last.
+// rest waits until the next checkpoint is due, and says whether to go on.
+func (l *Log) rest(ctx context.Context, every time.Duration) bool {
+	pause, tick := time.NewTimer(min(checkpointPause, every)), time.NewTimer(every)
+	defer pause.Stop()
+	defer tick.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-pause.C:
+	}
+	select {
+	case <-ctx.Done():
+		return false
+	case <-tick.C:
+	case <-l.follow.due:
+	}
+	return true
+}
+
+// checkpointAndTell stores a checkpoint, and gives it to the publisher if it is another one than
+// the last.
 func (l *Log) checkpointAndTell(ctx context.Context, to *publish.Publisher) error {
 	before := l.follow.storedSize()
-	if err := l.Checkpoint(ctx); err != nil || l.follow.storedSize() == before {
+	if err := l.Checkpoint(ctx); err != nil || to == nil || l.follow.storedSize() == before {
 		return err
+	}
+	if newest := l.Newest(); newest.Size > 0 {
+		to.Publish(newest)
+	}
+	return nil
+}
+
+// bringTilesUpToDate writes the tiles up to the newest checkpoint, if there is one.
+func (l *Log) bringTilesUpToDate() error {
+	if l.Newest().Size == 0 {
+		return nil
 	}
 	c, signed, err := l.newestCheckpoint()
 	if err != nil {
 		return err
 	}
-	if err = l.WriteTiles(c, signed); err != nil {
-		err = fmt.Errorf("writing the tiles of the audit log: %w", err)
-	}
-	if to != nil {
-		to.Publish(publish.Checkpoint{Origin: c.Origin, Size: c.Size, Signed: signed})
-	}
-	return err
+	return l.WriteTiles(c, signed)
 }
 
 // Halted is why this process appends nothing any more; nil: it does.
