@@ -27,7 +27,7 @@ var start = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // store is a directory and a database that several logs can be opened over, as several
 // processes would.
 type store struct {
-	t   *testing.T
+	t   testing.TB
 	dir string // of the keys, and of the log in its directory audit
 	url string // of the database
 }
@@ -35,7 +35,7 @@ type store struct {
 func (s *store) keys() string { return filepath.Join(s.dir, "keys") }
 func (s *store) log() string  { return filepath.Join(s.dir, "audit") }
 
-func newStore(t *testing.T) *store {
+func newStore(t testing.TB) *store {
 	t.Helper()
 	dir := t.TempDir()
 	s := &store{t: t, dir: dir, url: dbtest.URL(t)}
@@ -82,7 +82,7 @@ func (s *store) vanish() (bringBack func()) {
 }
 
 // sound fails the test unless the log verifies with n entries.
-func sound(t *testing.T, l *Log, n int64) {
+func sound(t testing.TB, l *Log, n int64) {
 	t.Helper()
 	if seen, err := l.Verify(t.Context()); err != nil || seen.Last != n {
 		t.Errorf("Verify = %+v, %v, want %d entries", seen, err, n)
@@ -91,7 +91,7 @@ func sound(t *testing.T, l *Log, n int64) {
 
 func entry(action Action) Entry { return Entry{Actor: actor.User("005A"), Action: action, Outcome: OK} }
 
-func appendAll(t *testing.T, l *Log, entries ...Entry) {
+func appendAll(t testing.TB, l *Log, entries ...Entry) {
 	t.Helper()
 	for _, e := range entries {
 		if _, err := l.Append(t.Context(), e); err != nil {

@@ -3,6 +3,7 @@
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -52,4 +53,22 @@ func BenchmarkEntry(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkCall is both entries of a read, by many callers at the same time.
+func BenchmarkCall(b *testing.B) {
+	l := newStore(b).open()
+	e := typical()
+	digest := strings.Repeat("0123456789abcdef", 4)
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := l.Call(b.Context(), e, func(context.Context) (Result, error) {
+				return Result{Status: "200", Bytes: 1024, AnswerDigest: digest}, nil
+			}); err != nil {
+				b.Error(err)
+			}
+		}
+	})
 }

@@ -277,7 +277,7 @@ func (s *store) keep(l *Log) (restore func()) {
 	}
 }
 
-func remove(t *testing.T, dir string) {
+func remove(t testing.TB, dir string) {
 	t.Helper()
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
