@@ -104,12 +104,15 @@ func (p *Pool) pass(c *call, take bool) (probe bool, f *failure) {
 // 500 proves that the server is up, a token or a session that it refuses included.
 // A user's timeouts count once, since a slow query is slow again.
 func (p *Pool) note(c *call, f *failure) {
-	log := p.cfg.Log.With("org", c.target.Org, "server", c.target.Server)
 	up := f == nil || f.Status > 0 && !f.down
-	switch open := p.record(c, f, up); { // nothing is logged under the lock
-	case open > 0 && up:
+	open := p.record(c, f, up)
+	if open == 0 {
+		return
+	}
+	log := p.cfg.Log.With("org", c.target.Org, "server", c.target.Server) // not under the lock, and not for every call
+	if up {
 		log.Info("salesforce server answers again")
-	case open > 0:
+	} else {
 		log.Warn("circuit of the salesforce server is open after failures", "for", open)
 	}
 }
