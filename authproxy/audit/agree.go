@@ -83,7 +83,11 @@ func (l *Log) agree(ctx context.Context) error {
 			}
 		}
 	}
-	return l.otherLogs(ctx)
+	if err := l.otherLogs(ctx); err != nil {
+		return err
+	}
+	l.agreed = true
+	return nil
 }
 
 // foreign says what is wrong with a checkpoint that is not one of ours.
@@ -220,6 +224,7 @@ func (l *Log) overwrite(ctx context.Context) error {
 		}
 	}
 	l.follow.setStored(edge.Size())
+	l.agreed = true
 	return nil
 }
 

@@ -191,7 +191,8 @@ func (l *Log) Applied(ctx context.Context) (int64, error) {
 }
 
 // Checkpoint signs what the log holds and stores that in every place, unless it has not grown since
-// the last one. An error names the places that did not take it.
+// the last one. An error names the places that did not take it; it is a [*Disagreement], and nothing
+// is stored, if the log does not agree with the checkpoints that are there.
 func (l *Log) Checkpoint(ctx context.Context) error {
 	l.Flush()
 	return l.checkpoints.With(func() error { return l.checkpoint(ctx) })
@@ -202,6 +203,11 @@ func (l *Log) checkpoint(ctx context.Context) error {
 	edge, origin := l.follow.now()
 	if edge.Size() == 0 || edge.Size() == l.follow.storedSize() {
 		return nil
+	}
+	if !l.agreed { // a newer checkpoint would hide what does not agree
+		if err := l.agree(ctx); err != nil {
+			return err
+		}
 	}
 	signed, err := l.sign(origin, &edge)
 	if err != nil {

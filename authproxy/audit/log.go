@@ -59,6 +59,7 @@ type Log struct {
 	// that is older could be written over a newer one, or one of them be read before, and
 	// another after they were written.
 	checkpoints *logfile.FileLock
+	agreed      bool              // this process has seen that log and checkpoints agree; with the lock
 	tilesLock   *logfile.FileLock // held by whoever writes the tiles
 }
 
@@ -130,6 +131,10 @@ func (l *Log) Close(ctx context.Context) error {
 	var err error
 	if l.follow.hasAppended() {
 		err = l.Checkpoint(ctx)
+	}
+	if disagrees := (*Disagreement)(nil); errors.As(err, &disagrees) { // what was to be done is done
+		l.config.Log.Error("no checkpoint was stored", "error", err)
+		err = nil
 	}
 	l.follow.indexing.Wait()
 	err = errors.Join(err, l.closeLocks())

@@ -237,6 +237,16 @@ func TestS1CutAndRollback(t *testing.T) {
 			if _, err := l.Verify(t.Context()); err == nil {
 				t.Error("it verifies")
 			}
+			// Whoever must cut somebody off meanwhile can, and hides nothing by it.
+			if _, err := l.Append(t.Context(), entry("user.block")); err == nil {
+				if err := l.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+				l = s.open()
+			}
+			if err := l.Agree(t.Context()); !errors.As(err, &d) {
+				t.Fatalf("after somebody else has appended: %v", err)
+			}
 			// A person has looked, and it goes on: with a record of it, and not silently.
 			if err := l.Acknowledge(t.Context(), d, actor.Operator("alice", "")); err != nil {
 				t.Fatalf("Acknowledge = %v", err)
