@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -40,6 +41,19 @@ func TestD15SessionsOfOthersStay(t *testing.T) {
 	var n int
 	if err := w.db.Reads.QueryRow(`SELECT COUNT(*) FROM mcp_sessions WHERE grant_id = 'grt_other'`).Scan(&n); err != nil || n != 200 {
 		t.Errorf("the other has %d, %v", n, err)
+	}
+	expires := func() (at int64) {
+		if err := w.db.Reads.QueryRow(`SELECT expires_at FROM mcp_sessions WHERE session_hash = $1`, seal.Hash(mine)).Scan(&at); err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	before := expires()
+	if err := s.prolong(t.Context(), sessionKey{seal.Hash(mine), "grt_other"}, now.UnixMilli()); err != nil || expires() != before {
+		t.Errorf("another connection prolongs a session: %v", err)
+	}
+	if err := s.prolong(t.Context(), sessionKey{seal.Hash(mine), "grt_mine"}, now.UnixMilli()); err != nil || expires() <= before {
+		t.Errorf("its own does not: %v", err)
 	}
 	if _, err := s.find(t.Context(), mine, "grt_other"); !errors.Is(err, errNoSession) {
 		t.Errorf("a session of another connection: %v", err)

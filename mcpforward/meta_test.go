@@ -27,3 +27,18 @@ func TestWithoutChallenge(t *testing.T) {
 		}
 	}
 }
+
+// Of what stands in the _meta of a write nothing but the progress token is anybody's
+// business, with a token or without one.
+func TestMetaForWrites(t *testing.T) {
+	t.Parallel()
+	for params, want := range map[string]string{
+		`{"name":"a","_meta":{"x":1,"progressToken":7}}`: `{"name":"a","_meta":{"progressToken":7}}`,
+		`{"name":"a","_meta":{"x":1}}`:                   `{"name":"a"}`,
+		`{"name":"a"}`:                                   `{"name":"a"}`,
+	} {
+		if got := string(metaForWrites(jsontext.Value(params))); got != want {
+			t.Errorf("%s became %s, want %s", params, got, want)
+		}
+	}
+}

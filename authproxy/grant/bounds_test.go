@@ -2,6 +2,7 @@ package grant
 
 import (
 	"testing"
+	"time"
 )
 
 // To block somebody without saying whom, or in which org, is a mistake, and
@@ -45,5 +46,26 @@ func TestSendRequestThatDoesNotOpen(t *testing.T) {
 	}
 	if sent, err := f.SendRequest(t.Context(), id, "browser"); err == nil || sent != nil {
 		t.Errorf("sent as %+v, %v", sent, err)
+	}
+}
+
+// A blocked user who was seen is listed as they are, with the time since when.
+func TestBlockedUserAsListed(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.tokens(t, testSubject)
+	if _, err := f.BlockUser(t.Context(), testOrg, testSubject, "test"); err != nil {
+		t.Fatal(err)
+	}
+	since := f.clock.Now()
+	f.clock.Add(time.Hour)
+	if u, err := f.User(t.Context(), testOrg, testSubject); err != nil || u.Altered || !u.Blocked() || !u.BlockedAt.Equal(since) {
+		t.Errorf("%+v, %v; want blocked since %s", u, err, since)
+	}
+	if _, err := f.BlockUser(t.Context(), testOrg, testSubject, "again"); err != nil {
+		t.Fatal(err)
+	}
+	if u, err := f.User(t.Context(), testOrg, testSubject); err != nil || !u.BlockedAt.Equal(since) {
+		t.Errorf("blocked again: %+v, %v; want blocked since %s", u, err, since)
 	}
 }
