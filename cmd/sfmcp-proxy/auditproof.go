@@ -114,7 +114,7 @@ func auditAcknowledgeCommand() *cobra.Command {
 			return err
 		}
 		err = s.acknowledge(cmd, places)
-		return errors.Join(err, closing(func(ctx context.Context) error { return closePublisher(ctx, places, s.audit.Newest()) }))
+		return errors.Join(err, closing(func(ctx context.Context) error { return s.closePublisher(ctx, places, err == nil) }))
 	})
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,6 +52,70 @@ func TestS1RestoredDatabaseRevivesNothing(t *testing.T) {
 	}
 	if out := third.must("audit", "verify"); !strings.Contains(out, "all sound") {
 		t.Errorf("verify: %s", out)
+	}
+}
+
+// S1: log, database and key file's folder are put back together, and a checkpoint that was kept
+// elsewhere tells. It is not lost by the start that it stops.
+func TestS1CheckpointElsewhereOutlivesTheStartThatItStops(t *testing.T) {
+	t.Parallel()
+	dir, folder := t.TempDir(), t.TempDir()+"/"
+	first := startDemoIn(t, dir)
+	first.connect("sobject-all", rep)
+	first.stop()
+	backup := filepath.Join(t.TempDir(), "backup")
+	if err := os.CopyFS(backup, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	first.must("user", "block", rep)
+	file, err := os.OpenFile(filepath.Join(dir, defaultConfig), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = file.WriteString("audit: {checkpoints: [{file: " + folder + "}]}\n")
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	first.must("audit", "acknowledge") // there is nothing, and the place gets the checkpoint
+	elsewhere := strings.TrimSuffix(globbed(t, folder, "*.history")[0], ".history")
+	kept, err := os.ReadFile(elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pattern := range []string{"proxy.db*", "audit/*.*", "audit/checkpoint", "keys.checkpoint"} {
+		for _, path := range globbed(t, dir, pattern) {
+			if err := os.Remove(path); err != nil && !strings.HasSuffix(path, ".tiles") {
+				t.Fatal(err)
+			}
+		}
+		paths, _ := filepath.Glob(filepath.Join(backup, pattern))
+		for _, path := range paths {
+			name, _ := filepath.Rel(backup, path)
+			content, err := os.ReadFile(path)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if out := first.must("audit", "verify"); !strings.Contains(out, "all sound") {
+		t.Fatalf("what was put back does not fit together: %s", out)
+	}
+	for _, time := range []string{"the first time", "the second time"} {
+		refuses(t, dir, time, "file "+folder+" disagree")
+		if now, err := os.ReadFile(elsewhere); err != nil || string(now) != string(kept) {
+			t.Errorf("%s: the checkpoint was %s, and is %s, %v", time, kept, now, err)
+		}
+	}
+	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "acknowledged and recorded: file "+folder) {
+		t.Errorf("acknowledging says %s", out)
+	}
+	if all := globbed(t, folder, "*.history"); len(all) != 2 {
+		t.Errorf("of the ended log and the new one the place has %v", all)
+	}
+	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "nothing to acknowledge") {
+		t.Errorf("a second time: %s", out)
 	}
 }
 

@@ -21,12 +21,13 @@ func (s *stores) publisher(n *outbound) (*publish.Publisher, error) {
 	}}), nil
 }
 
-// closePublisher gives the places the last checkpoint, if they can be reached.
-func closePublisher(ctx context.Context, p *publish.Publisher, last publish.Checkpoint) error {
+// closePublisher gives the places the last checkpoint, if they can be reached. Of a log that did
+// not agree with them they get none: what they have is how the next start finds out.
+func (s *stores) closePublisher(ctx context.Context, p *publish.Publisher, agreed bool) error {
 	if p == nil {
 		return nil
 	}
-	if last.Size > 0 {
+	if last := s.audit.Newest(); agreed && s.audit.Halted() == nil && last.Size > 0 {
 		p.Publish(last)
 		_ = p.Flush(ctx) // whoever is behind gets a later one
 	}
@@ -55,6 +56,7 @@ func (p *product) prepare(ctx context.Context) error {
 	if err := p.agree(ctx, p.checkpoints); err != nil {
 		return err
 	}
+	p.agreed = true
 	n, err := p.cutoff.Reapply(ctx, applied)
 	if err != nil {
 		return err

@@ -40,6 +40,7 @@ type product struct {
 
 	requests    edge.InFlight      // that are answered here
 	checkpoints *publish.Publisher // carries those of the audit log elsewhere; nil: nobody does
+	agreed      bool               // the log has agreed with all of them
 
 	sweepers []func(context.Context) error
 	stopWork context.CancelFunc
@@ -156,6 +157,6 @@ func (p *product) close() error {
 	p.pool.Close()
 	return closing(func(ctx context.Context) error {
 		p.requests.Wait(ctx)
-		return errors.Join(p.stores.close(ctx), closePublisher(ctx, p.checkpoints, p.audit.Newest()))
+		return errors.Join(p.stores.close(ctx), p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
 }
