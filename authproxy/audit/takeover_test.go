@@ -101,6 +101,7 @@ func TestTakingOverGoesOn(t *testing.T) {
 	texts := s.earlier(slices.Repeat([]string{"operator:alice"}, takenAtOnce+3)...)
 	l := s.open()
 	remove(t, s.log())
+	remove(t, s.keys()+".checkpoint")
 	exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`)
 	for i, text := range texts { // again as it was
 		if _, err := l.config.DB.Writes.Exec(`INSERT INTO audit_entries (seq, at, actor, action, tool, entry, mac) VALUES ($1, 0, '', '', '', $2, '')`, i+1, text); err != nil {
