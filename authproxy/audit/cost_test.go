@@ -34,7 +34,7 @@ func TestAllocations(t *testing.T) {
 	e := typical()
 	appendAll(t, l, e)
 	if got := testing.AllocsPerRun(100, func() {
-		if _, err := (&Log{}).newWaiting(t.Context(), e); err != nil {
+		if _, err := newWaiting(t.Context(), e, nil); err != nil {
 			t.Error(err)
 		}
 	}); got > entryAllocs {
@@ -49,7 +49,7 @@ func BenchmarkEntry(b *testing.B) {
 	e := typical()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := (&Log{}).newWaiting(b.Context(), e); err != nil {
+		if _, err := newWaiting(b.Context(), e, nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -5,19 +5,21 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/postings"
 	"sfmcp-proxy/authproxy/audit/tree"
-	"sfmcp-proxy/authproxy/db"
 )
 
 // follower hears of every record of the log. It keeps the right edge of the tree over all of
 // them, from which checkpoints are made, and the index of the segment that is being written.
 type follower struct {
-	log *Log
+	signing signing
+	indexes *indexes
+	log     *slog.Logger
 	// group is what this process is writing: entries that need not be decoded. It belongs to
 	// whoever has the lock of the file.
 	group []*waiting
@@ -30,8 +32,6 @@ type follower struct {
 	appended bool              // this process has written something
 	stored   int64             // size of the tree in the checkpoint that was stored last
 	due      chan struct{}     // told when enough was appended for another checkpoint
-
-	indexing sync.WaitGroup // index files that are being written
 }
 
 // segmentState is what the first line of a segment keeps of all entries before it: the signed
@@ -64,9 +64,9 @@ func parseSegmentState(text string) (s segmentState, err error) {
 func (f *follower) State() string {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	checkpoint, err := f.log.sign(f.origin(), &f.edge)
+	checkpoint, err := f.signing.sign(f.origin(), &f.edge)
 	if err != nil { // the ring has a key, or it would not have opened: the segment is refused by Begin
-		f.log.config.Log.Error("signing the checkpoint of a segment", "error", err)
+		f.log.Error("signing the checkpoint of a segment", "error", err)
 	}
 	return segmentState{checkpoint, f.edge}.String()
 }
@@ -77,7 +77,7 @@ func (f *follower) Begin(h logfile.Head) error {
 	if err != nil {
 		return &Broken{h.First, "the first line of its segment was changed"}
 	}
-	if err := f.log.signedHere(h.Origin, s); err != nil {
+	if err := f.signing.checkState(h.Origin, s); err != nil {
 		return &Broken{h.First, "the first line of its segment is not signed by a key of the key file: " + err.Error()}
 	}
 	if s.edge.Size() != h.First-1 {
@@ -89,7 +89,7 @@ func (f *follower) Begin(h logfile.Head) error {
 		if f.edge != s.edge {
 			return &Broken{h.First, "the first line of its segment does not fit the entries before it"}
 		}
-		f.writeIndex(f.head.First, f.index)
+		f.indexes.storeLater(f.head.First, f.index)
 	}
 	f.head, f.edge, f.index = h, s.edge, postings.NewBuilder(h.First)
 	return nil
@@ -112,9 +112,20 @@ func (f *follower) Record(r logfile.Record) {
 		default: // it was told
 		}
 	}
-	if _, err := f.index.Add(postings.Record{Offset: r.At.Offset, At: db.Millis(entry.At)}, termsOf(&entry)...); err != nil {
-		f.log.config.Log.Error("indexing an audit entry", "entry", r.Seq, "error", err)
+	if err := addToIndex(f.index, r, &entry); err != nil {
+		f.log.Error("an entry cannot be found by its content", "error", err)
 	}
+}
+
+// indexOf is the index of the segment that is being written, if that is the one which begins
+// with number first; otherwise nil.
+func (f *follower) indexOf(first int64) *postings.Builder {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.index == nil || f.head.First != first {
+		return nil
+	}
+	return f.index
 }
 
 // own is the entry with that number, if this process is writing it.

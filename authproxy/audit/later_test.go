@@ -84,8 +84,8 @@ func TestAppendLaterTellsOfLosses(t *testing.T) {
 	if seq, err := l.Append(t.Context(), entry("a.b")); seq != 2 || err != nil {
 		t.Errorf("afterwards: %d, %v", seq, err)
 	}
-	if l.later != 0 {
-		t.Errorf("%d entries are counted for ever", l.later)
+	if l.queue.unawaited != 0 {
+		t.Errorf("%d entries are counted for ever", l.queue.unawaited)
 	}
 }
 

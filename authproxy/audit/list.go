@@ -81,15 +81,15 @@ func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e
 		return err
 	}
 	if filter.Limit > 0 {
-		return l.newest(ctx, segments, filter, f)
+		return search{filter.query(), filter.matches, slices.Reverse[[]uint32], filter.After}.newest(ctx, l, segments, filter.Limit, f)
 	}
-	return l.each(segments, search{filter.query(), filter.matches, forward, filter.After}, func(text []byte, e Entry) error {
+	return search{filter.query(), filter.matches, forward, filter.After}.each(l, segments, func(text []byte, e Entry) error {
 		return errors.Join(ctx.Err(), f(text, e))
 	})
 }
 
 // each calls f with the entries that match, oldest first, until f fails.
-func (l *Log) each(segments []logfile.Segment, q search, f func(text []byte, e Entry) error) error {
+func (q search) each(l *Log, segments []logfile.Segment, f func(text []byte, e Entry) error) error {
 	for i := range segments {
 		if i+1 < len(segments) && segments[i+1].First <= q.after+1 {
 			continue
@@ -103,19 +103,18 @@ func (l *Log) each(segments []logfile.Segment, q search, f func(text []byte, e E
 	return nil
 }
 
-// newest walks back from the end of the log until it has filter.Limit matches and then
+// newest walks back from the end of the log until it has limit matches and then
 // calls f with them in order.
-func (l *Log) newest(ctx context.Context, segments []logfile.Segment, filter Filter, f func(text []byte, e Entry) error) error {
+func (q search) newest(ctx context.Context, l *Log, segments []logfile.Segment, limit int, f func(text []byte, e Entry) error) error {
 	type found struct {
 		text  []byte
 		entry Entry
 	}
 	var last []found
-	q := search{filter.query(), filter.matches, slices.Reverse[[]uint32], filter.After}
 	for i := len(segments) - 1; i >= 0; i-- {
 		enough, err := q.in(l, segments, i, func(text []byte, e Entry) (bool, error) {
 			last = append(last, found{text, e})
-			return len(last) == filter.Limit, ctx.Err()
+			return len(last) == limit, ctx.Err()
 		})
 		if err != nil {
 			return err

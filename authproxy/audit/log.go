@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -17,16 +15,6 @@ import (
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
-)
-
-const (
-	// maxGroup bounds one write, and so how long its last caller waits; entries that nobody
-	// waits for may come on top.
-	maxGroup = 256
-	// maxLater bounds the entries that nobody waits for.
-	maxLater = 256
-	// laterTime is how long such an entry lies in memory if no other takes it along.
-	laterTime = 5 * time.Millisecond
 )
 
 // Config is what a Log works with. Dir, DB and Ring must be set.
@@ -42,66 +30,58 @@ type Config struct {
 // Log is the audit log. It is safe for concurrent use.
 type Log struct {
 	config Config
-	file   *logfile.Log
+	file   *logfile.Log // nil: it was found damaged, and is only read
 	follow *follower
-	halted atomic.Pointer[Disagreement] // why nothing is appended any more
-	refuse atomic.Pointer[func(Entry) error]
+	queue  queue
+	text   []byte // of whoever writes a group: the entry that is being encoded
 
-	mu      sync.Mutex
-	queue   []*waiting
-	leading bool // somebody commits
-	later   int  // entries of the queue that nobody waits for
-	armed   bool // a timer will see to them
-
-	text []byte // of whoever leads: the entry that is being encoded
-
-	// checkpoints is held by whoever reads or writes the places of checkpoints: else one
-	// that is older could be written over a newer one, or one of them be read before, and
-	// another after they were written.
-	checkpoints *logfile.FileLock
-	agreed      bool              // this process has seen that log and checkpoints agree; with the lock
-	tilesLock   *logfile.FileLock // held by whoever writes the tiles
-}
-
-// waiting is one entry on its way.
-type waiting struct {
-	entry Entry
-	tail  []byte // its stored form, but for number and time
-	err   error
-	// turn tells a queued caller to go on: true, it leads the next group; false, its
-	// entry was committed, or err says why not. nil: nobody waits.
-	turn chan bool
-	lost func(error) // hears of the error if nobody waits
+	checkpoints checkpoints
+	tiles       tiles
+	indexes     *indexes
+	halted      halt
+	refuse      atomic.Pointer[func(Entry) error]
 }
 
 // New opens the log in c.Dir, or begins one. Entries that an earlier version kept in the
-// database are taken over first, see takeOver.
+// database are taken over first, see [takeover].
 func New(c Config) (*Log, error) {
+	l, err := openLog(c)
+	if err != nil || l.file == nil {
+		return l, err
+	}
+	if err := (takeover{l}).run(context.Background()); err != nil {
+		return nil, errors.Join(err, l.closeFiles())
+	}
+	return l, nil
+}
+
+// openLog does so without taking anything over.
+func openLog(c Config) (_ *Log, err error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	l := &Log{config: c}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	var err error
-	if l.checkpoints, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.checkpoints")); err != nil {
-		return nil, fmt.Errorf("opening the audit log: %w", err)
-	}
-	if l.tilesLock, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.tiles")); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the audit log: %w", err), l.checkpoints.Close())
+	l := &Log{config: c, indexes: &indexes{ring: c.Ring, dir: c.Dir, log: c.Log}, tiles: tiles{log: c.Dir}}
+	l.halted.log = c.Log
+	l.checkpoints = checkpoints{signing: signing{c.Ring}, dir: c.Dir, db: c.DB, halted: &l.halted}
+	l.queue.write = l.commit
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.closeFiles())
+		}
+	}()
+	for name, lock := range map[string]**logfile.FileLock{"lock.checkpoints": &l.checkpoints.lock, "lock.tiles": &l.tiles.lock} {
+		if *lock, err = logfile.OpenFileLock(filepath.Join(c.Dir, name)); err != nil {
+			return nil, fmt.Errorf("opening the audit log: %w", err)
+		}
 	}
 	if err := l.open(); err != nil {
-		return nil, errors.Join(err, l.closeLocks())
-	}
-	if l.file == nil {
-		return l, nil
-	}
-	if err := l.takeOver(context.Background()); err != nil {
-		return nil, errors.Join(err, l.file.Close(), l.closeLocks())
+		return nil, err
 	}
 	return l, nil
 }
@@ -109,7 +89,8 @@ func New(c Config) (*Log, error) {
 // open opens the files. If they are not as they were written, the log can be read as far as
 // it is sound, and appends nothing.
 func (l *Log) open() error {
-	l.follow, l.file = &follower{log: l, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}, nil
+	l.follow = &follower{signing: l.checkpoints.signing, indexes: l.indexes, log: l.config.Log, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}
+	l.checkpoints.follow, l.file = l.follow, nil
 	file, err := logfile.Open(logfile.Config{Dir: l.config.Dir, Origin: l.follow.begun, Follower: l.follow})
 	var lost *Disagreement
 	if errors.As(asDisagreement(err), &lost) {
@@ -136,21 +117,28 @@ func (l *Log) Close(ctx context.Context) error {
 		l.config.Log.Error("no checkpoint was stored", "error", err)
 		err = nil
 	}
-	l.follow.indexing.Wait()
-	err = errors.Join(err, l.closeLocks())
-	if l.file == nil {
-		return err
-	}
-	return errors.Join(err, l.file.Close())
+	l.indexes.writing.Wait()
+	return errors.Join(err, l.closeFiles())
 }
 
-func (l *Log) closeLocks() error { return errors.Join(l.checkpoints.Close(), l.tilesLock.Close()) }
+func (l *Log) closeFiles() (err error) {
+	for _, lock := range []*logfile.FileLock{l.checkpoints.lock, l.tiles.lock} {
+		if lock != nil {
+			err = errors.Join(err, lock.Close())
+		}
+	}
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	return err
+}
 
-func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
+// newWaiting encodes an entry, unless refuse refuses it; nil: nothing does.
+func newWaiting(ctx context.Context, e Entry, refuse *func(Entry) error) (*waiting, error) {
 	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
 		return nil, errors.New("appending audit entry: actor, action and outcome are required")
 	}
-	if refuse := l.refuse.Load(); refuse != nil {
+	if refuse != nil {
 		if err := (*refuse)(e); err != nil {
 			return nil, fmt.Errorf("appending audit entry: %w", err)
 		}
@@ -167,11 +155,11 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("appending audit entry: %w", err)
 	}
-	w, err := l.newWaiting(ctx, e)
+	w, err := newWaiting(ctx, e, l.refuse.Load())
 	if err != nil {
 		return 0, err
 	}
-	l.append(w)
+	l.queue.append(w)
 	return w.entry.Seq, w.err
 }
 
@@ -181,134 +169,35 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 // does. What was appended later is there for every method of this Log, and after
 // [Log.Close].
 func (l *Log) AppendLater(ctx context.Context, e Entry, lost func(error)) {
-	w, err := l.newWaiting(ctx, e)
+	w, err := newWaiting(ctx, e, l.refuse.Load())
 	if err != nil {
 		lost(err)
 		return
 	}
-	if !l.enqueueLater(w, lost) {
-		if l.append(w); w.err != nil {
+	if !l.queue.later(w, lost) {
+		if l.queue.append(w); w.err != nil {
 			lost(w.err)
 		}
 	}
 }
 
-// enqueueLater reports whether there was room.
-func (l *Log) enqueueLater(w *waiting, lost func(error)) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.later == maxLater {
-		return false
-	}
-	w.lost = lost
-	l.later++
-	l.queue = append(l.queue, w)
-	if !l.leading {
-		l.arm()
-	}
-	return true
-}
-
-// arm sees to it that what is queued is committed if nobody comes who waits for it.
-// It is called with mu held.
-func (l *Log) arm() {
-	if l.armed {
-		return
-	}
-	l.armed = true
-	time.AfterFunc(laterTime, func() {
-		l.mu.Lock()
-		l.armed = false
-		lead := !l.leading && len(l.queue) > 0
-		l.leading = l.leading || lead
-		l.mu.Unlock()
-		if lead {
-			l.lead(nil)
-		}
-	})
-}
-
 // Flush returns when everything that was appended before, by any method, is durable or
 // lost.
-func (l *Log) Flush() { l.append(&waiting{}) }
+func (l *Log) Flush() { l.queue.flush() }
 
-// append commits w and whatever is queued before it, or waits until somebody has.
-func (l *Log) append(w *waiting) {
-	w.turn = make(chan bool, 1)
-	l.mu.Lock()
-	l.queue = append(l.queue, w)
-	lead := !l.leading
-	l.leading = true
-	l.mu.Unlock()
-	if lead || <-w.turn {
-		l.lead(w)
-	}
-}
-
-// lead commits the group at the front of the queue and hands over to whoever came
-// meanwhile. self is in the group; nil: nobody waits for it.
-func (l *Log) lead(self *waiting) {
-	runtime.Gosched() // whoever is about to append comes along
-	l.mu.Lock()
-	n := max(min(len(l.queue), maxGroup), slices.Index(l.queue, self)+1)
-	group := l.queue[:n:n]
-	l.queue = l.queue[n:]
-	l.mu.Unlock()
-
-	err := errors.New("appending audit entry: interrupted")
-	defer func() { // also when commit panics: nobody may wait for ever
-		for _, w := range group {
-			w.ended(err, self)
-		}
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for _, w := range group {
-			if w.turn == nil {
-				l.later--
-			}
-		}
-		l.handOver()
-	}()
-	err = l.commit(group)
-}
-
-// ended tells whoever cares how it went.
-func (w *waiting) ended(err error, leader *waiting) {
-	if err != nil {
-		w.err, w.entry.Seq = err, 0
-	}
-	switch {
-	case w.turn == nil && err != nil:
-		w.lost(err)
-	case w.turn != nil && w != leader:
-		w.turn <- false
-	}
-}
-
-// handOver makes the first caller that waits lead, and a timer if there is none. It is
-// called with mu held.
-func (l *Log) handOver() {
-	next := slices.IndexFunc(l.queue, func(w *waiting) bool { return w.turn != nil })
-	if l.leading = next >= 0; l.leading {
-		l.queue[next].turn <- true
-	} else if len(l.queue) > 0 {
-		l.arm()
-	}
-}
-
-// commit appends a group.
+// commit writes a group.
 func (l *Log) commit(group []*waiting) error {
 	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { return w.tail == nil }) // Flush stores nothing
 	if len(group) == 0 {
 		return nil
 	}
-	if why := l.halted.Load(); why != nil {
-		return fmt.Errorf("appending audit entry: %w", why)
+	if err := l.halted.err(); err != nil {
+		return fmt.Errorf("appending audit entry: %w", err)
 	}
 	err := l.file.Append(func(g *logfile.Group) {
 		l.follow.group = group
 		if n := g.Cut(); n > 0 {
-			l.follow.group = slices.Insert(group, 0, l.cutOff(n))
+			l.follow.group = slices.Insert(group, 0, cutOff(n))
 		}
 		at := l.config.Now().UTC().Truncate(time.Millisecond)
 		for _, w := range l.follow.group {
@@ -325,7 +214,7 @@ func (l *Log) commit(group []*waiting) error {
 }
 
 // cutOff is the entry that says what a crash left and nobody was told of.
-func (l *Log) cutOff(bytes int64) *waiting {
+func cutOff(bytes int64) *waiting {
 	e := Entry{Actor: actor.Proxy, Action: LogCut, Outcome: OK, Source: "audit log", Bytes: bytes,
 		Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"}.normalised()
 	return &waiting{entry: e, tail: encodeTail(&e)}

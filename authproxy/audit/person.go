@@ -42,7 +42,7 @@ func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []st
 		return nil, err
 	}
 	has := func(e Entry) bool { return e.Subject != "" && named.Person.hasUsername(e.Username) }
-	err = l.each(segments, search{named.query(), has, forward, 0}, func(_ []byte, e Entry) error {
+	err = search{named.query(), has, forward, 0}.each(l, segments, func(_ []byte, e Entry) error {
 		if !slices.Contains(subjects, e.Subject) {
 			subjects = append(subjects, e.Subject)
 		}

@@ -4,23 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/mod/sumdb/tlog"
 
-	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/audit/tree"
 )
 
-const (
-	// tilesDirectory has the hashes of the tree as tiles, in the log's directory.
-	tilesDirectory = "tiles"
-	// cosignedFile is the newest checkpoint that a witness has signed too.
-	cosignedFile = "checkpoint.cosigned"
-)
+// cosignedFile is the newest checkpoint that a witness has signed too, in the log's directory.
+const cosignedFile = "checkpoint.cosigned"
 
 // ErrNoEntry is that the log has no entry of that number.
 var ErrNoEntry = errors.New("there is no such entry")
@@ -53,55 +46,23 @@ func (l *Log) Prove(ctx context.Context, seq int64) ([]byte, error) {
 	if err := l.Checkpoint(ctx); err != nil {
 		return nil, err
 	}
-	c, signed, err := l.newestCheckpoint()
+	c, signed, err := l.checkpoints.newest()
 	if err != nil {
 		return nil, err
 	}
-	if err := l.WriteTiles(c, signed); err != nil {
+	if err := l.tiles.bringUpTo(c, signed); err != nil {
 		return nil, err
 	}
 	if cosigned, err := readCheckpoint(filepath.Join(l.config.Dir, cosignedFile)); err == nil && cosigned != nil {
-		if older, err := l.parse(cosigned); err == nil && older.Size >= seq {
+		if older, err := l.checkpoints.parse(cosigned); err == nil && older.Size >= seq {
 			c, signed = older, cosigned
 		}
 	}
-	hashes, err := tree.ProveInclusion(seq-1, c.Size, tree.TileHashes(l.tiles(), c))
+	hashes, err := tree.ProveInclusion(seq-1, c.Size, tree.TileHashes(l.tiles.dir(), c))
 	if err != nil {
 		return nil, fmt.Errorf("proving entry %d: %w", seq, err)
 	}
 	return tree.Proof{Index: seq - 1, Hashes: hashes, Checkpoint: signed}.MarshalText()
-}
-
-func (l *Log) tiles() string { return filepath.Join(l.config.Dir, tilesDirectory) }
-
-// newestCheckpoint is the one in the log's directory.
-func (l *Log) newestCheckpoint() (c tree.Checkpoint, signed []byte, err error) {
-	signed, err = readCheckpoint(filepath.Join(l.config.Dir, checkpointFile))
-	if err == nil && signed == nil {
-		err = errors.New("there is no checkpoint yet")
-	}
-	if err == nil {
-		c, err = l.parse(signed)
-	}
-	if err != nil {
-		return c, nil, fmt.Errorf("reading the newest checkpoint of the audit log: %w", err)
-	}
-	return c, signed, nil
-}
-
-// WriteTiles brings the tiles of the tree's hashes up to a checkpoint. They have nothing that
-// does not follow from the log, and are made again from it if they are gone or damaged.
-func (l *Log) WriteTiles(c tree.Checkpoint, signed []byte) error {
-	return l.tilesLock.With(func() error {
-		err := l.extend(l.tiles(), false, c, signed)
-		if err == nil {
-			return nil
-		}
-		if removeErr := os.RemoveAll(l.tiles()); removeErr != nil {
-			return errors.Join(err, removeErr)
-		}
-		return l.extend(l.tiles(), false, c, signed)
-	})
 }
 
 // ExportTiles writes the whole log to a directory as any client of a tiled log reads it (C2SP
@@ -111,59 +72,28 @@ func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err erro
 	if err := l.Checkpoint(ctx); err != nil {
 		return 0, err
 	}
-	c, signed, err := l.newestCheckpoint()
+	c, signed, err := l.checkpoints.newest()
 	if err != nil {
 		return 0, err
 	}
-	return c.Size, l.extend(dir, true, c, signed)
-}
-
-func (l *Log) extend(dir string, bundles bool, c tree.Checkpoint, signed []byte) error {
-	tiles, err := tree.OpenTiles(tree.TilesConfig{Dir: dir, Bundles: bundles})
-	if err != nil {
-		return err
-	}
-	if tiles.Size() >= c.Size {
-		return nil
-	}
-	return tiles.Extend(c, signed, l.lines(tiles.Size()+1))
-}
-
-// lines are the records from a number on.
-func (l *Log) lines(from int64) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
-		next := from
-		err := logfile.Scan(l.config.Dir, from, func(r logfile.Record) error {
-			if r.Seq != next {
-				return fmt.Errorf("the log begins with entry %d: the tiles of what was removed are gone", r.Seq)
-			}
-			next++
-			if !yield(r.Text, nil) {
-				return errEnough
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errEnough) {
-			yield(nil, err)
-		}
-	}
+	return c.Size, l.tiles.extend(tree.TilesConfig{Dir: dir, Bundles: true}, c, signed)
 }
 
 // ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
 // ones: what a witness asks for.
 func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
-	c, signed, err := l.newestCheckpoint()
+	c, signed, err := l.checkpoints.newest()
 	if err != nil {
 		return nil, err
 	}
-	if err := l.WriteTiles(c, signed); err != nil {
+	if err := l.tiles.bringUpTo(c, signed); err != nil {
 		return nil, err
 	}
-	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles(), c))
+	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles.dir(), c))
 	if err != nil {
 		return nil, fmt.Errorf("proving that the log has grown: %w", err)
 	}
-	return tree.ProveConsistency(older, newer, tree.TileHashes(l.tiles(), tree.Checkpoint{Origin: c.Origin, Size: newer, Root: root}))
+	return tree.ProveConsistency(older, newer, tree.TileHashes(l.tiles.dir(), tree.Checkpoint{Origin: c.Origin, Size: newer, Root: root}))
 }
 
 // KeepCosigned keeps a checkpoint with the signatures of a witness, for the proofs that are
@@ -175,7 +105,7 @@ func (l *Log) KeepCosigned(c publish.Checkpoint, lines []byte) error {
 // Newest is the newest checkpoint as places elsewhere get it. Its size is 0 if there is none.
 func (l *Log) Newest() publish.Checkpoint {
 	_, origin := l.follow.now()
-	c, signed, err := l.newestCheckpoint()
+	c, signed, err := l.checkpoints.newest()
 	if err != nil {
 		return publish.Checkpoint{Origin: origin}
 	}
@@ -195,11 +125,7 @@ func (l *Log) AgreeWith(found []publish.Found) error {
 			l.config.Log.Warn("a place of checkpoints cannot be read: the log was not compared with it", "place", f.Place, "error", f.Err)
 			continue
 		}
-		c, err := l.parse(f.Signed)
-		if err != nil {
-			return &Disagreement{Place: f.Place, Why: l.foreign(f.Signed, err)}
-		}
-		if err := l.compare(f.Place, c); err != nil {
+		if _, err := l.checkpoints.check(f.Place, f.Signed); err != nil {
 			return err
 		}
 	}

@@ -51,8 +51,8 @@ func TestProofOfOneEntry(t *testing.T) {
 	}
 	// Tiles that are gone or damaged are made again from the log.
 	for name, change := range map[string]func() error{
-		"gone":    func() error { return os.RemoveAll(l.tiles()) },
-		"damaged": func() error { return os.WriteFile(filepath.Join(l.tiles(), "checkpoint"), []byte("x"), 0o600) },
+		"gone":    func() error { return os.RemoveAll(l.tiles.dir()) },
+		"damaged": func() error { return os.WriteFile(filepath.Join(l.tiles.dir(), "checkpoint"), []byte("x"), 0o600) },
 	} {
 		if err := change(); err != nil {
 			t.Fatal(err)

@@ -19,14 +19,14 @@ func (s *store) long() (*Log, []logfile.Segment) {
 	big := strings.Repeat("x", maxReason)
 	for range 5 {
 		for range 1200 {
-			w, err := l.newWaiting(s.t.Context(), Entry{Actor: actor.User("005A"), Subject: "005A", Action: ToolCall, Outcome: OK, Reason: big})
+			w, err := newWaiting(s.t.Context(), Entry{Actor: actor.User("005A"), Subject: "005A", Action: ToolCall, Outcome: OK, Reason: big}, nil)
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			w.turn = make(chan bool, 1)
-			l.mu.Lock()
-			l.queue = append(l.queue, w)
-			l.mu.Unlock()
+			l.queue.mu.Lock()
+			l.queue.waiting = append(l.queue.waiting, w)
+			l.queue.mu.Unlock()
 		}
 		l.Flush()
 	}
@@ -45,7 +45,7 @@ func TestAU11PrunedLogVerifies(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	l, segments := s.long()
-	second, err := l.firstOf(segments[1])
+	second, err := firstOf(segments[1])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestIndexFiles(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	l, segments := s.long()
-	l.follow.indexing.Wait()
+	l.indexes.writing.Wait()
 	index := strings.TrimSuffix(segments[0].Path, ".log") + ".idx"
 	whole, err := os.ReadFile(index)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -47,25 +46,25 @@ func (l *Log) Run(ctx context.Context, u Upkeep) {
 	}
 	var tiled, pruned time.Time
 	for {
-		failed("storing a checkpoint of the audit log", l.checkpointAndTell(ctx, u.Publisher))
+		failed("storing a checkpoint of the audit log", u.checkpoint(ctx, l))
 		now := l.config.Now()
 		if now.Sub(tiled) >= tilesEvery {
-			failed("writing the tiles of the audit log", l.bringTilesUpToDate())
+			failed("writing the tiles of the audit log", u.tiles(l))
 			tiled = now
 		}
 		if u.Keep > 0 && now.Sub(pruned) >= pruneEvery {
 			failed("removing old segments of the audit log", l.Prune(ctx, now.Add(-u.Keep)))
 			pruned = now
 		}
-		if !l.rest(ctx, u.Every) {
+		if !u.rest(ctx, l.follow.due) {
 			return
 		}
 	}
 }
 
 // rest waits until the next checkpoint is due, and says whether to go on.
-func (l *Log) rest(ctx context.Context, every time.Duration) bool {
-	pause, tick := time.NewTimer(min(checkpointPause, every)), time.NewTimer(every)
+func (u Upkeep) rest(ctx context.Context, due <-chan struct{}) bool {
+	pause, tick := time.NewTimer(min(checkpointPause, u.Every)), time.NewTimer(u.Every)
 	defer pause.Stop()
 	defer tick.Stop()
 	select {
@@ -77,42 +76,34 @@ func (l *Log) rest(ctx context.Context, every time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	case <-tick.C:
-	case <-l.follow.due:
+	case <-due:
 	}
 	return true
 }
 
-// checkpointAndTell stores a checkpoint, and gives it to the publisher if it is another one than
-// the last.
-func (l *Log) checkpointAndTell(ctx context.Context, to *publish.Publisher) error {
+// checkpoint stores a checkpoint, and gives it to the publisher if it is another one than the
+// last.
+func (u Upkeep) checkpoint(ctx context.Context, l *Log) error {
 	before := l.follow.storedSize()
-	if err := l.Checkpoint(ctx); err != nil || to == nil || l.follow.storedSize() == before {
+	if err := l.Checkpoint(ctx); err != nil || u.Publisher == nil || l.follow.storedSize() == before {
 		return err
 	}
 	if newest := l.Newest(); newest.Size > 0 {
-		to.Publish(newest)
+		u.Publisher.Publish(newest)
 	}
 	return nil
 }
 
-// bringTilesUpToDate writes the tiles up to the newest checkpoint, if there is one.
-func (l *Log) bringTilesUpToDate() error {
+// tiles brings the tiles up to the newest checkpoint, if there is one.
+func (u Upkeep) tiles(l *Log) error {
 	if l.Newest().Size == 0 {
 		return nil
 	}
-	c, signed, err := l.newestCheckpoint()
+	c, signed, err := l.checkpoints.newest()
 	if err != nil {
 		return err
 	}
-	return l.WriteTiles(c, signed)
-}
-
-// Halted is why this process appends nothing any more; nil: it does.
-func (l *Log) Halted() error {
-	if why := l.halted.Load(); why != nil {
-		return why
-	}
-	return nil
+	return l.tiles.bringUpTo(c, signed)
 }
 
 // Prune removes the segments whose entries are all from before a time, and their indexes. The
@@ -125,7 +116,7 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 	}
 	var old []logfile.Segment
 	for i := range segments[:max(len(segments)-1, 0)] { // never the one that is being written
-		first, err := l.firstOf(segments[i+1])
+		first, err := firstOf(segments[i+1])
 		if err != nil {
 			return err
 		}
@@ -144,7 +135,7 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 			if err := os.Remove(s.Path); err != nil {
 				return Result{}, fmt.Errorf("removing a segment of the audit log: %w", err)
 			}
-			index := strings.TrimSuffix(s.Path, ".log") + ".idx"
+			index := indexPath(s.Path)
 			if err := os.Remove(index); err != nil && !os.IsNotExist(err) {
 				l.config.Log.Warn("removing the index of a segment", slog.String("file", index), slog.Any("error", err))
 			}
@@ -154,7 +145,7 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 }
 
 // firstOf is the first entry of a segment.
-func (l *Log) firstOf(s logfile.Segment) (e Entry, err error) {
+func firstOf(s logfile.Segment) (e Entry, err error) {
 	_, err = logfile.ScanSegment(s, func(r logfile.Record) error {
 		if e, err = decode(r.Text); err != nil {
 			return fmt.Errorf("audit entry %d: %w", r.Seq, err)

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,9 +10,12 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/postings"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // indexKey is what the keys that seal index files are derived for.
@@ -23,27 +27,31 @@ type segmentIndex interface {
 	Place(ordinal uint32) (offset int64, err error)
 }
 
-// indexFile is the index beside a segment.
-func (l *Log) indexFile(segment string) (postings.File, error) {
-	keys, err := l.config.Ring.Keys(indexKey)
+// indexes are the index files beside the segments.
+type indexes struct {
+	ring    *seal.KeyRing
+	dir     string // of the segments
+	log     *slog.Logger
+	writing sync.WaitGroup // those of segments that have just become full
+}
+
+// file is the index beside a segment.
+func (x *indexes) file(segment string) (postings.File, error) {
+	keys, err := x.ring.Keys(indexKey)
 	if err != nil {
 		return postings.File{}, fmt.Errorf("opening an index of the audit log: %w", err)
 	}
-	return postings.File{Path: strings.TrimSuffix(segment, filepath.Ext(segment)) + ".idx", Key: keys[0].Key}, nil
+	return postings.File{Path: indexPath(segment), Key: keys[0].Key}, nil
 }
 
-// writeIndex makes the file of a segment that is full, beside whoever appends.
-func (f *follower) writeIndex(first int64, index *postings.Builder) {
-	path := filepath.Join(f.log.config.Dir, logfile.SegmentName(first))
-	f.indexing.Go(func() {
-		if err := f.log.storeIndex(path, index); err != nil {
-			f.log.config.Log.Warn("the index of a segment could not be written: it is made again when it is asked for", "error", err)
-		}
-	})
+// indexPath is the name of the index beside a segment.
+func indexPath(segment string) string {
+	return strings.TrimSuffix(segment, filepath.Ext(segment)) + ".idx"
 }
 
-func (l *Log) storeIndex(segment string, index *postings.Builder) error {
-	file, err := l.indexFile(segment)
+// store makes the file of an index that is whole.
+func (x *indexes) store(segment string, index *postings.Builder) error {
+	file, err := x.file(segment)
 	if err != nil {
 		return err
 	}
@@ -54,57 +62,79 @@ func (l *Log) storeIndex(segment string, index *postings.Builder) error {
 	return file.Write(index, state.Size())
 }
 
-// indexOf returns the index of a segment; next is the one behind it, nil: it is the last.
-// One that is missing, or was made for something else, is made from the segment.
-func (l *Log) indexOf(s logfile.Segment, next *logfile.Segment) (index segmentIndex, closing func() error, err error) {
-	nothing := func() error { return nil }
-	if next == nil {
-		l.follow.mu.RLock()
-		defer l.follow.mu.RUnlock()
-		if l.follow.index != nil && l.follow.head.First == s.First {
-			return l.follow.index, nothing, nil
+// storeLater does so beside whoever appends.
+func (x *indexes) storeLater(first int64, index *postings.Builder) {
+	path := filepath.Join(x.dir, logfile.SegmentName(first))
+	x.writing.Go(func() {
+		if err := x.store(path, index); err != nil {
+			x.log.Warn("the index of a segment could not be written: it is made again when it is asked for", "error", err)
 		}
-	} else {
-		state, err := os.Stat(s.Path)
-		if err != nil {
-			return nil, nil, fmt.Errorf("reading the audit log: %w", err)
-		}
-		file, err := l.indexFile(s.Path)
-		if err != nil {
-			return nil, nil, err
-		}
-		index, err := file.Open(postings.Segment{First: s.First, Records: int(next.First - s.First), Size: state.Size()})
-		if err == nil {
-			return index, index.Close, nil
-		}
-		if !errors.Is(err, postings.ErrUnusable) && !errors.Is(err, fs.ErrNotExist) {
-			l.config.Log.Warn("the index of a segment cannot be read", slog.String("segment", s.Path), slog.Any("error", err))
-		}
+	})
+}
+
+// open opens the index of a segment that is full; next is the number behind it. One that is
+// missing, or was made for something else, is made from the segment.
+func (x *indexes) open(s logfile.Segment, next int64) (index segmentIndex, closing func() error, err error) {
+	state, err := os.Stat(s.Path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the audit log: %w", err)
+	}
+	file, err := x.file(s.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	there, err := file.Open(postings.Segment{First: s.First, Records: int(next - s.First), Size: state.Size()})
+	if err == nil {
+		return there, there.Close, nil
+	}
+	if !errors.Is(err, postings.ErrUnusable) && !errors.Is(err, fs.ErrNotExist) {
+		x.log.Warn("the index of a segment cannot be read", slog.String("segment", s.Path), slog.Any("error", err))
 	}
 	built, err := buildIndex(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	if next != nil {
-		if err := l.storeIndex(s.Path, built); err != nil { // it serves this once
-			l.config.Log.Warn("the index of a segment could not be written", slog.String("segment", s.Path), slog.Any("error", err))
-		}
+	if err := x.store(s.Path, built); err != nil { // it serves this once
+		x.log.Warn("the index of a segment could not be written", slog.String("segment", s.Path), slog.Any("error", err))
 	}
-	return built, nothing, nil
+	return built, noClosing, nil
 }
+
+func noClosing() error { return nil }
 
 // buildIndex makes the index of a segment from its records, as far as they can be read.
 func buildIndex(s logfile.Segment) (*postings.Builder, error) {
-	index := &follower{index: postings.NewBuilder(s.First), log: &Log{config: Config{Log: slog.Default()}}}
+	index := postings.NewBuilder(s.First)
 	_, err := logfile.ScanSegment(s, func(r logfile.Record) error {
-		index.Record(r)
-		return nil
+		var entry Entry
+		_ = json.Unmarshal(r.Text, &entry) // what does not decode is found by number alone
+		return addToIndex(index, r, &entry)
 	})
 	var damage *logfile.Damage
 	if err != nil && !errors.As(err, &damage) {
 		return nil, err
 	}
-	return index.index, nil
+	return index, nil
+}
+
+// addToIndex adds a record to the index of its segment.
+func addToIndex(index *postings.Builder, r logfile.Record, entry *Entry) error {
+	if _, err := index.Add(postings.Record{Offset: r.At.Offset, At: db.Millis(entry.At)}, termsOf(entry)...); err != nil {
+		return fmt.Errorf("indexing audit entry %d: %w", r.Seq, err)
+	}
+	return nil
+}
+
+// indexOf returns the index of segment i.
+func indexOf(l *Log, segments []logfile.Segment, i int) (index segmentIndex, closing func() error, err error) {
+	if i+1 < len(segments) {
+		return l.indexes.open(segments[i], segments[i+1].First)
+	}
+	if last := l.follow.indexOf(segments[i].First); last != nil {
+		return last, noClosing, nil
+	}
+	built, err := buildIndex(segments[i])
+	return built, noClosing, err
 }
 
 // Reindex makes the index of every segment anew, and returns how many segments there are.
@@ -116,7 +146,7 @@ func (l *Log) Reindex() (n int, err error) {
 	for _, s := range segments[:len(segments)-1] { // the last one's is in memory
 		index, err := buildIndex(s)
 		if err == nil {
-			err = l.storeIndex(s.Path, index)
+			err = l.indexes.store(s.Path, index)
 		}
 		if err != nil {
 			return n, err
@@ -158,11 +188,8 @@ type search struct {
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
 // keep the text.
 func (q search) in(l *Log, segments []logfile.Segment, i int, f func(text []byte, e Entry) (enough bool, err error)) (enough bool, err error) {
-	s, next := segments[i], (*logfile.Segment)(nil)
-	if i+1 < len(segments) {
-		next = &segments[i+1]
-	}
-	index, closing, err := l.indexOf(s, next)
+	s := segments[i]
+	index, closing, err := indexOf(l, segments, i)
 	if err != nil {
 		return false, err
 	}

@@ -29,46 +29,49 @@ const (
 	takenAtOnce  = 256
 )
 
+// takeover moves the log of an earlier version from the database into the files.
+type takeover struct{ log *Log }
+
 // chainEnd is the last entry of the chain as its sealed head has it.
 type chainEnd struct {
 	Seq int64  `json:"seq"`
 	MAC string `json:"mac"`
 }
 
-// takeOver moves the entries of an earlier version into the log. Begun and not ended, it is
+// run moves the entries of an earlier version into the log. Begun and not ended, it is
 // gone on with; several processes may do it at the same time. Entries that are not sound
 // stay where they are, and the log says so.
-func (l *Log) takeOver(ctx context.Context) error {
+func (t takeover) run(ctx context.Context) error {
 	var last sql.NullInt64
-	if err := l.config.DB.Reads.QueryRowContext(ctx, `SELECT MAX(seq) FROM audit_entries`).Scan(&last); err != nil {
+	if err := t.log.config.DB.Reads.QueryRowContext(ctx, `SELECT MAX(seq) FROM audit_entries`).Scan(&last); err != nil {
 		return fmt.Errorf("looking for the audit log of an earlier version: %w", err)
 	}
 	if !last.Valid {
 		return nil
 	}
-	if l.follow.size() == 0 {
-		if err := l.verifyChain(ctx); err != nil {
+	if t.log.follow.size() == 0 {
+		if err := t.verifyChain(ctx); err != nil {
 			if broken := (*Broken)(nil); !errors.As(err, &broken) {
 				return err
 			}
-			return l.leaveBehind(ctx, last.Int64, err)
+			return t.leaveBehind(ctx, last.Int64, err)
 		}
-	} else if begun, err := l.begunWithOld(ctx); err != nil || !begun {
+	} else if begun, err := t.begunWithOld(ctx); err != nil || !begun {
 		return err
 	}
-	for l.follow.size() < last.Int64 {
-		if err := l.takeGroup(ctx); err != nil {
+	for t.log.follow.size() < last.Int64 {
+		if err := t.takeGroup(ctx); err != nil {
 			return fmt.Errorf("taking over the audit log of an earlier version: %w", err)
 		}
 	}
-	return l.tookOver(ctx, last.Int64)
+	return t.tookOver(ctx, last.Int64)
 }
 
 // begunWithOld says whether the log begins as the one in the table does: it was being taken
 // over when a process died.
-func (l *Log) begunWithOld(ctx context.Context) (same bool, err error) {
-	err = l.eachOld(ctx, 1, func(_ int64, text, _ string) error {
-		if err := logfile.Scan(l.config.Dir, 1, func(r logfile.Record) error {
+func (t takeover) begunWithOld(ctx context.Context) (same bool, err error) {
+	err = t.eachOld(ctx, 1, func(_ int64, text, _ string) error {
+		if err := logfile.Scan(t.log.config.Dir, 1, func(r logfile.Record) error {
 			same = string(r.Text) == text
 			return errEnough
 		}); !errors.Is(err, errEnough) {
@@ -83,10 +86,10 @@ func (l *Log) begunWithOld(ctx context.Context) (same bool, err error) {
 }
 
 // takeGroup appends the entries that follow the last one of the log.
-func (l *Log) takeGroup(ctx context.Context) error {
-	next := l.follow.size() + 1
+func (t takeover) takeGroup(ctx context.Context) error {
+	next := t.log.follow.size() + 1
 	var texts []string
-	err := l.eachOld(ctx, next, func(seq int64, text, _ string) error {
+	err := t.eachOld(ctx, next, func(seq int64, text, _ string) error {
 		if texts = append(texts, text); len(texts) == takenAtOnce {
 			return errEnough
 		}
@@ -98,7 +101,7 @@ func (l *Log) takeGroup(ctx context.Context) error {
 	if len(texts) == 0 {
 		return fmt.Errorf("entry %d is missing in the database", next)
 	}
-	return l.file.Append(func(g *logfile.Group) {
+	return t.log.file.Append(func(g *logfile.Group) {
 		if g.Next() != next { // another process has just taken them
 			return
 		}
@@ -110,43 +113,46 @@ func (l *Log) takeGroup(ctx context.Context) error {
 
 // tookOver records what was taken over and empties the table. A checkpoint comes first: from
 // then on the database says that it is the log's.
-func (l *Log) tookOver(ctx context.Context, last int64) error {
-	if l.follow.size() == last {
+func (t takeover) tookOver(ctx context.Context, last int64) error {
+	if t.log.follow.size() == last {
 		e := Entry{Actor: actor.Proxy, Action: LogTakeOver, Outcome: OK, Source: "audit log",
 			Reason: fmt.Sprintf("entries 1 to %d were kept in the database by an earlier version; their chain was sound", last)}
-		if _, err := l.Append(ctx, e); err != nil {
+		if _, err := t.log.Append(ctx, e); err != nil {
 			return err
 		}
-		if err := l.Checkpoint(ctx); err != nil {
+		if err := t.log.Checkpoint(ctx); err != nil {
+			if disagrees := (*Disagreement)(nil); errors.As(err, &disagrees) {
+				return nil // whoever serves is told; the table stays
+			}
 			return err
 		}
 	}
-	if _, err := l.config.DB.Writes.ExecContext(ctx, `DELETE FROM audit_entries WHERE seq <= $1`, last); err != nil {
+	if _, err := t.log.config.DB.Writes.ExecContext(ctx, `DELETE FROM audit_entries WHERE seq <= $1`, last); err != nil {
 		return fmt.Errorf("emptying the table of the earlier audit log: %w", err)
 	}
 	return nil
 }
 
 // leaveBehind begins the log with the record that the earlier one is not sound.
-func (l *Log) leaveBehind(ctx context.Context, last int64, why error) error {
-	l.config.Log.Error("the audit log of an earlier version is not sound: its entries stay in the table audit_entries", "error", why)
-	_, err := l.Append(ctx, Entry{Actor: actor.Proxy, Action: LogTakeOver, Outcome: Failed, Source: "audit log",
+func (t takeover) leaveBehind(ctx context.Context, last int64, why error) error {
+	t.log.config.Log.Error("the audit log of an earlier version is not sound: its entries stay in the table audit_entries", "error", why)
+	_, err := t.log.Append(ctx, Entry{Actor: actor.Proxy, Action: LogTakeOver, Outcome: Failed, Source: "audit log",
 		Reason: fmt.Sprintf("the log that an earlier version kept in the database, up to entry %d, is not sound and stays in the table audit_entries: %v", last, why)})
 	return err
 }
 
 // verifyChain checks the entries in the table as the earlier version did.
-func (l *Log) verifyChain(ctx context.Context) error {
-	end, err := l.chainEnd(ctx)
+func (t takeover) verifyChain(ctx context.Context) error {
+	end, err := t.chainEnd(ctx)
 	if err != nil {
 		return err
 	}
-	keys, err := l.config.Ring.Keys(chainKey)
+	keys, err := t.log.config.Ring.Keys(chainKey)
 	if err != nil {
 		return err
 	}
 	at := chainEnd{MAC: chainGenesis}
-	if err := l.eachOld(ctx, 1, func(seq int64, text, mac string) error {
+	if err := t.eachOld(ctx, 1, func(seq int64, text, mac string) error {
 		if seq != at.Seq+1 {
 			return &Broken{at.Seq + 1, "it is missing"}
 		}
@@ -164,16 +170,16 @@ func (l *Log) verifyChain(ctx context.Context) error {
 	return nil
 }
 
-func (l *Log) chainEnd(ctx context.Context) (end chainEnd, err error) {
+func (t takeover) chainEnd(ctx context.Context) (end chainEnd, err error) {
 	var sealed string
-	err = l.config.DB.Reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`).Scan(&sealed)
+	err = t.log.config.DB.Reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = 'audit_head'`).Scan(&sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return end, &Broken{1, "the sealed head is gone"}
 	}
 	if err != nil {
 		return end, fmt.Errorf("reading the head of the earlier audit log: %w", err)
 	}
-	text, err := l.config.Ring.Open(seal.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}, sealed)
+	text, err := t.log.config.Ring.Open(seal.Place{Table: "meta", Row: "audit_head", Purpose: "audit head"}, sealed)
 	if err == nil {
 		err = json.Unmarshal(text, &end)
 	}
@@ -198,8 +204,8 @@ func fitsChain(keys []seal.DerivedKey, mac, previous, text string) bool {
 }
 
 // eachOld calls f with every row of the table from number from on, in order, until f fails.
-func (l *Log) eachOld(ctx context.Context, from int64, f func(seq int64, text, mac string) error) error {
-	rows, err := l.config.DB.Reads.QueryContext(ctx, `SELECT seq, entry, mac FROM audit_entries WHERE seq >= $1 ORDER BY seq`, from)
+func (t takeover) eachOld(ctx context.Context, from int64, f func(seq int64, text, mac string) error) error {
+	rows, err := t.log.config.DB.Reads.QueryContext(ctx, `SELECT seq, entry, mac FROM audit_entries WHERE seq >= $1 ORDER BY seq`, from)
 	if err != nil {
 		return fmt.Errorf("reading the audit log of an earlier version: %w", err)
 	}

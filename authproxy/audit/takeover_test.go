@@ -108,14 +108,14 @@ func TestTakingOverGoesOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	half := &Log{config: l.config}
-	if err := half.open(); err != nil {
+	half, err := openLog(l.config)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := half.takeGroup(t.Context()); err != nil { // and dies
+	if err := (takeover{half}).takeGroup(t.Context()); err != nil { // and dies
 		t.Fatal(err)
 	}
-	if err := half.file.Close(); err != nil {
+	if err := half.closeFiles(); err != nil {
 		t.Fatal(err)
 	}
 	if lines := exported(t, s.open()); len(lines) != len(texts)+1 || lines[takenAtOnce] != texts[takenAtOnce]+"\n" {

@@ -37,14 +37,14 @@ type Verified struct {
 func (l *Log) Verify(ctx context.Context) (Verified, error) {
 	l.catchUp()
 	_, origin := l.follow.now()
-	keys, err := l.verifiers(origin)
+	keys, err := l.checkpoints.verifiers(origin)
 	if err != nil {
 		return Verified{}, err
 	}
 	v := verification{keys: keys}
 	var unread error
-	if err := l.checkpoints.With(func() error {
-		v.signed, unread = l.stored(ctx)
+	if err := l.checkpoints.lock.With(func() error {
+		v.signed, unread = l.checkpoints.all(ctx)
 		return nil
 	}); err != nil {
 		return Verified{}, err
@@ -57,20 +57,6 @@ func (l *Log) Verify(ctx context.Context) (Verified, error) {
 		return seen, err
 	}
 	return seen, nil
-}
-
-// stored are the checkpoints of all places that can be read; the error is about the others.
-func (l *Log) stored(ctx context.Context) (all []namedCheckpoint, unread error) {
-	for _, p := range l.places() {
-		text, err := p.read(ctx)
-		switch {
-		case err != nil:
-			unread = errors.Join(unread, fmt.Errorf("reading the checkpoint in %s: %w", p.name, err))
-		case text != nil:
-			all = append(all, namedCheckpoint{p.name, text})
-		}
-	}
-	return all, unread
 }
 
 // VerifyFiles verifies the log in dir by its public key alone: with the checkpoints of its

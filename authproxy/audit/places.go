@@ -1,0 +1,94 @@
+package audit
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+const (
+	// checkpointFile is the name of the newest checkpoint in the log's directory, as in C2SP
+	// tlog-tiles.
+	checkpointFile = "checkpoint"
+	// maxCheckpoint bounds a checkpoint that is read, in bytes.
+	maxCheckpoint = 64 << 10
+)
+
+// checkpointRows begins the names of the rows of the table meta that have checkpoints.
+const checkpointRows = "audit_checkpoint "
+
+// place is where a checkpoint is kept.
+type place struct {
+	name  string
+	read  func(context.Context) ([]byte, error) // nil: there is none
+	write func(ctx context.Context, checkpoint []byte) error
+}
+
+func filePlace(name, path string) place {
+	return place{name + " (" + path + ")",
+		func(context.Context) ([]byte, error) { return readCheckpoint(path) },
+		func(_ context.Context, checkpoint []byte) error { return writeFile(path, checkpoint) },
+	}
+}
+
+// readCheckpoint reads a file that may not be there.
+func readCheckpoint(path string) ([]byte, error) {
+	state, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err == nil && state.Size() > maxCheckpoint {
+		err = fmt.Errorf("%s: %d bytes are not a checkpoint", path, state.Size())
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+}
+
+// writeFile puts a file in the place of the one that may be there: at any time it is one or
+// the other, whole.
+func writeFile(path string, content []byte) (err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // only its owner may read it
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(content)
+	if err == nil {
+		err = file.Sync()
+	}
+	if err = errors.Join(err, file.Close()); err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(file.Name()))
+	}
+	return nil
+}
+
+// checkpointRow keeps a checkpoint in the table meta.
+type checkpointRow struct {
+	db   *db.DB
+	name string
+}
+
+func (r checkpointRow) read(ctx context.Context) ([]byte, error) {
+	var text string
+	err := r.db.Reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`, r.name).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return []byte(text), err
+}
+
+func (r checkpointRow) write(ctx context.Context, checkpoint []byte) error {
+	_, err := r.db.Writes.ExecContext(ctx, `
+		INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, r.name, string(checkpoint))
+	return err
+}
