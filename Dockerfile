@@ -19,8 +19,9 @@ RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
       -o /out/sfmcp-proxy ./cmd/sfmcp-proxy \
  && mkdir -p /out/data
 
-# Run: no shell, no package manager, not root. /data holds the database and the
-# key file; mount a volume there and keep the rest of the file system read only.
+# Run: no shell, no package manager, not root. /data holds the database, the audit log
+# and the key file; mount a volume there that lasts and is no network file system, and keep
+# the rest of the file system read only.
 #
 # What the configuration must say for a container (relative paths count from the folder
 # of the configuration file, which is read only):
@@ -31,6 +32,8 @@ RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
 #                                   admin_listen_open: true), which is never published
 #   database: sqlite:/data/proxy.db
 #   keys_file: /data/keys
+#   audit: {dir: /data/audit}       the default beside that database; with PostgreSQL it has to be
+#                                   said, and each container needs such a volume of its own
 # The image sets none of them by itself: a variable (SFMCP_LISTEN) is stronger than the
 # file, and would open to the network what the file keeps to this machine.
 FROM gcr.io/distroless/static-debian12:nonroot
