@@ -113,31 +113,36 @@ func auditAcknowledgeCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		err = s.acknowledge(cmd, places)
-		return errors.Join(err, closing(func(ctx context.Context) error { return s.closePublisher(ctx, places, err == nil) }))
+		what, err := s.acknowledge(cmd, places)
+		return errors.Join(err, closing(func(ctx context.Context) error {
+			if what == nil || err != nil {
+				return s.closePublisher(ctx, places, err == nil)
+			}
+			return s.replaceElsewhere(ctx, places)
+		}))
 	})
 	return cmd
 }
 
-func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) error {
-	var what *audit.Disagreement
+// acknowledge returns what there was to acknowledge; nil: nothing.
+func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (what *audit.Disagreement, err error) {
 	switch err := s.agree(cmd.Context(), places); {
 	case err == nil:
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), "the log and its checkpoints agree: there is nothing to acknowledge")
-		return err
+		return nil, err
 	case !errors.As(err, &what):
-		return err
+		return nil, err
 	}
 	// First what the log can still tell, because it may be ended.
 	n, reapplyErr := s.newCutoff(nil).Reapply(cmd.Context(), 0)
 	if err := s.audit.Acknowledge(cmd.Context(), what, operator("")); err != nil {
-		return errors.Join(err, reapplyErr)
+		return what, errors.Join(err, reapplyErr)
 	}
 	if n > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %d changes were made again\n", n)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
-	return reapplyErr
+	return what, reapplyErr
 }
 
 // auditReindexCommand makes the indexes anew.

@@ -59,6 +59,14 @@ func TestS1RestoredDatabaseRevivesNothing(t *testing.T) {
 // elsewhere tells. It is not lost by the start that it stops.
 func TestS1CheckpointElsewhereOutlivesTheStartThatItStops(t *testing.T) {
 	t.Parallel()
+	t.Run("a folder with one file a log", func(t *testing.T) { checkpointElsewhere(t, "", 2) })
+	t.Run("one file", func(t *testing.T) { checkpointElsewhere(t, "newest", 1) })
+}
+
+// checkpointElsewhere does so with a place in a folder, which afterwards has the histories of so
+// many logs.
+func checkpointElsewhere(t *testing.T, name string, histories int) {
+	t.Parallel()
 	dir, folder := t.TempDir(), t.TempDir()+"/"
 	first := startDemoIn(t, dir)
 	first.connect("sobject-all", rep)
@@ -70,7 +78,7 @@ func TestS1CheckpointElsewhereOutlivesTheStartThatItStops(t *testing.T) {
 	first.must("user", "block", rep)
 	file, err := os.OpenFile(filepath.Join(dir, defaultConfig), os.O_APPEND|os.O_WRONLY, 0)
 	if err == nil {
-		_, err = file.WriteString("audit: {checkpoints: [{file: " + folder + "}]}\n")
+		_, err = file.WriteString("audit: {checkpoints: [{file: " + folder + name + "}]}\n")
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		t.Fatal(err)
@@ -103,15 +111,15 @@ func TestS1CheckpointElsewhereOutlivesTheStartThatItStops(t *testing.T) {
 		t.Fatalf("what was put back does not fit together: %s", out)
 	}
 	for _, time := range []string{"the first time", "the second time"} {
-		refuses(t, dir, time, "file "+folder+" disagree")
+		refuses(t, dir, time, "file "+folder+name+" disagree")
 		if now, err := os.ReadFile(elsewhere); err != nil || string(now) != string(kept) {
 			t.Errorf("%s: the checkpoint was %s, and is %s, %v", time, kept, now, err)
 		}
 	}
-	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "acknowledged and recorded: file "+folder) {
+	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "acknowledged and recorded: file "+folder+name) {
 		t.Errorf("acknowledging says %s", out)
 	}
-	if all := globbed(t, folder, "*.history"); len(all) != 2 {
+	if all := globbed(t, folder, "*.history"); len(all) != histories {
 		t.Errorf("of the ended log and the new one the place has %v", all)
 	}
 	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "nothing to acknowledge") {

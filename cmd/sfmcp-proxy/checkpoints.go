@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -16,9 +17,19 @@ func (s *stores) publisher(n *outbound) (*publish.Publisher, error) {
 	if err != nil || len(places) == 0 {
 		return nil, err
 	}
-	return publish.Start(publish.Config{Places: places, Every: s.config.Audit.CheckpointEvery, Log: s.log, Now: s.now, Contradicted: func(place string, err error) {
-		s.audit.Halt(&audit.Disagreement{Place: place, Why: err.Error()})
-	}}), nil
+	return publish.Start(publish.Config{
+		Places: places, Every: s.config.Audit.CheckpointEvery, Log: s.log, Now: s.now,
+		Check:        func(found publish.Found) error { return s.audit.AgreeWith([]publish.Found{found}) },
+		Contradicted: func(place string, err error) { s.audit.Halt(disagreementAt(place, err)) },
+	}), nil
+}
+
+// disagreementAt is what a place says that knows better than the log.
+func disagreementAt(place string, err error) *audit.Disagreement {
+	if d := (*audit.Disagreement)(nil); errors.As(err, &d) {
+		return d
+	}
+	return &audit.Disagreement{Place: place, Why: err.Error()}
 }
 
 // closePublisher gives the places the last checkpoint, if they can be reached. Of a log that did
@@ -32,6 +43,18 @@ func (s *stores) closePublisher(ctx context.Context, p *publish.Publisher, agree
 		_ = p.Flush(ctx) // whoever is behind gets a later one
 	}
 	return p.Close(ctx)
+}
+
+// replaceElsewhere gives the places the newest checkpoint instead of what they have, after a
+// person has acknowledged that.
+func (s *stores) replaceElsewhere(ctx context.Context, p *publish.Publisher) error {
+	if p == nil {
+		return nil
+	}
+	last := s.audit.Newest()
+	last.Instead = true
+	p.Publish(last)
+	return errors.Join(p.Flush(ctx), p.Close(ctx))
 }
 
 // agree says whether the audit log agrees with its checkpoints here and, where a publisher

@@ -32,6 +32,7 @@ type courier struct {
 	config  *Config
 	offered chan struct{} // there is something to send
 	hurry   chan struct{} // do not pause
+	checked bool          // what the place had was judged; of the goroutine that sends
 
 	mu    sync.Mutex
 	next  *Checkpoint   // nil: nothing is to be sent
@@ -105,7 +106,26 @@ func pauseAfter(pause time.Duration) time.Duration {
 func (k *courier) send(ctx context.Context, c Checkpoint) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
+	if err := k.check(ctx, c); err != nil {
+		return err
+	}
 	return k.place.Publish(ctx, c)
+}
+
+// check has judged what the place has, unless that was done or c comes instead.
+func (k *courier) check(ctx context.Context, c Checkpoint) error {
+	if k.checked || c.Instead || k.config.Check == nil {
+		return nil
+	}
+	signed, err := k.place.Latest(ctx, c)
+	if err != nil && !errors.Is(err, ErrNone) && !errors.Is(err, ErrContradicted) {
+		return fmt.Errorf("looking at what is there: %w", err)
+	}
+	if err := k.config.Check(Found{Place: k.place.String(), Signed: signed, Err: err}); err != nil {
+		return fmt.Errorf("%w: %w", ErrContradicted, err)
+	}
+	k.checked = true
+	return nil
 }
 
 // note keeps how an attempt to send that checkpoint ended, and tells of changes.

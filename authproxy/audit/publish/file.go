@@ -34,7 +34,7 @@ func (f file) Publish(_ context.Context, c Checkpoint) error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
-	case originOf(before) != c.Origin:
+	case originOf(before) != c.Origin && !c.Instead:
 		return fmt.Errorf("%s has the checkpoint of another log, %q: each log needs a file of its own", path, originOf(before))
 	}
 	if err := appendHistory(path+".history", c.Signed); err != nil {

@@ -11,6 +11,9 @@ type Checkpoint struct {
 	Origin string // which log
 	Size   int64  // how many records
 	Signed []byte // the whole signed note
+	// Instead says that a person has acknowledged whatever the place has: it may be the
+	// checkpoint of a longer log, or of another one, and is replaced.
+	Instead bool
 }
 
 // maxCheckpoint bounds what is read back: more than any signed checkpoint has.

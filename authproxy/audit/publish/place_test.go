@@ -68,6 +68,11 @@ func TestFileOfAnotherLog(t *testing.T) {
 	if content, err := os.ReadFile(path); string(content) != "other\n1\n" || err != nil {
 		t.Errorf("%q %v", content, err)
 	}
+	acknowledged := signed(1)
+	acknowledged.Instead = true
+	if err := NewFile(path).Publish(t.Context(), acknowledged); err != nil {
+		t.Errorf("a log that a person says comes instead: %v", err)
+	}
 }
 
 // A mount that is missing is no place without checkpoints, and no folder is made for it.

@@ -23,6 +23,10 @@ type Config struct {
 	Every time.Duration
 	Log   *slog.Logger
 	Now   func() time.Time
+	// Check, if there is one, judges what a place has when it is reached for the first time,
+	// before anything is sent there: an error says that this log cannot have followed it. Then
+	// nothing is sent. So a place that was out of reach at start is not written over.
+	Check func(Found) error
 	// Contradicted, if there is one, is called when a place says that it knows better than
 	// this log ([ErrContradicted]).
 	Contradicted func(place string, err error)

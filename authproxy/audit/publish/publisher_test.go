@@ -234,3 +234,45 @@ func TestContradictionIsTold(t *testing.T) {
 		end(t, p)
 	})
 }
+
+// What a place has is judged when it is reached for the first time, also when that is long after
+// the start, and nothing is written over it that cannot have followed; unless a person said so.
+func TestPlaceIsJudgedBeforeItIsWrittenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		longer := errors.New("the log has 1 entry, and 9 were there")
+		place := &fake{err: errors.New("no route to host")}
+		var judged, told int
+		p := Start(Config{
+			Places: []Place{place}, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+			Check: func(f Found) error {
+				if judged++; string(f.Signed) != "checkpoint" || f.Err != nil {
+					t.Errorf("judged is %+v", f)
+				}
+				return longer
+			},
+			Contradicted: func(_ string, err error) {
+				if told++; !errors.Is(err, longer) {
+					t.Errorf("told is %v", err)
+				}
+			},
+		})
+		p.Publish(Checkpoint{Size: 1})
+		synctest.Wait()
+		if judged != 0 || told != 0 {
+			t.Errorf("judged %d times, told %d times while it is out of reach", judged, told)
+		}
+		place.set(nil, false)
+		time.Sleep(2 * longPause)
+		synctest.Wait()
+		if judged == 0 || told == 0 || len(place.got) != 0 {
+			t.Errorf("judged %d times, told %d times, and got %v", judged, told, place.got)
+		}
+		p.Publish(Checkpoint{Size: 2, Instead: true})
+		time.Sleep(2 * longPause)
+		synctest.Wait()
+		if len(place.got) != 1 || place.got[0] != 2 {
+			t.Errorf("got %v", place.got)
+		}
+		end(t, p)
+	})
+}
