@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -59,15 +60,22 @@ func (l *Log) Verify(ctx context.Context) (Verified, error) {
 	return seen, nil
 }
 
-// VerifyFiles verifies the log in dir by its public key alone: with the checkpoints of its
-// segments, the newest one beside them, and signed, which somebody kept elsewhere. It
-// needs no database and no secret. The errors are those of [Log.Verify].
+// VerifyFiles verifies the log in dir by its public key alone, or after rotations by several of
+// them, one a line: with the checkpoints of its segments, the newest one beside them, and signed,
+// which somebody kept elsewhere. It needs no database and no secret. The errors are those of
+// [Log.Verify].
 func VerifyFiles(ctx context.Context, dir, key string, signed ...[]byte) (Verified, error) {
-	verifier, err := note.NewVerifier(key)
-	if err != nil {
-		return Verified{}, fmt.Errorf("reading the public key: %w; expected what `sfmcp-proxy audit key` printed", err)
+	var v verification
+	for line := range strings.SplitSeq(strings.TrimSpace(key), "\n") {
+		verifier, err := note.NewVerifier(strings.TrimSpace(line))
+		if err == nil && len(v.keys) > 0 && verifier.Name() != v.keys[0].Name() {
+			err = errors.New("it is of another log than the one before it")
+		}
+		if err != nil {
+			return Verified{}, fmt.Errorf("reading the public key: %w; expected what `sfmcp-proxy audit key` printed", err)
+		}
+		v.keys = append(v.keys, verifier)
 	}
-	v := verification{keys: []note.Verifier{verifier}}
 	beside, err := readCheckpoint(dir + "/" + checkpointFile)
 	if err != nil {
 		return Verified{}, err

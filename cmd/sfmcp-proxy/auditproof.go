@@ -28,7 +28,7 @@ func auditVerifyCommand() *cobra.Command {
 	own := cmd.RunE
 	f := cmd.Flags()
 	f.String("log", "", "verify the log in this directory, without configuration, database or secret; needs --key")
-	f.String("key", "", "the log's public key, or a file that holds it: what `audit key` printed")
+	f.String("key", "", "the log's public key, or a file that holds it, after rotations all of them: what `audit key` printed")
 	f.StringSlice("checkpoint", nil, "a checkpoint that was kept elsewhere, to compare with as well; may be given several times")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir, key := f.Lookup("log").Value.String(), f.Lookup("key").Value.String()
@@ -67,7 +67,7 @@ func verifyFiles(cmd *cobra.Command, dir, key string) error {
 		}
 		checkpoints = append(checkpoints, text)
 	}
-	seen, err := audit.VerifyFiles(cmd.Context(), dir, strings.TrimSpace(strings.Split(key, "\n")[0]), checkpoints...)
+	seen, err := audit.VerifyFiles(cmd.Context(), dir, key, checkpoints...)
 	return tellVerified(cmd, seen, err)
 }
 

@@ -164,6 +164,21 @@ func TestAU10ProofByCommand(t *testing.T) {
 			t.Errorf("%s: status %d, %s", name, status, out)
 		}
 	}
+	// After a rotation either key, or both of them as they were printed.
+	d.must("key", "rotate")
+	d.must("stop", "off")
+	both := filepath.Join(t.TempDir(), "log.key")
+	if err := os.WriteFile(both, []byte(d.must("audit", "key")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []string{key, both} {
+		if out, status := program("audit", "verify", "--log", filepath.Join(d.dir, "audit"), "--key", of, "--checkpoint", checkpoint); status != exitDone {
+			t.Errorf("after a rotation, by %s: status %d, %s", of, status, out)
+		}
+	}
+	if out, status := program("audit", "verify", "--log", elsewhere, "--key", key+"\nexample.com/audit/1+"+strings.SplitN(key, "+", 2)[1]); status == exitDone {
+		t.Errorf("by the keys of two logs: %s", out)
+	}
 	for _, args := range [][]string{{"audit", "show", "0"}, {"audit", "show", "x"}, {"audit", "prove", "99999"}} {
 		if out, status := d.command(args...); status == exitDone {
 			t.Errorf("%v: %s", args, out)
