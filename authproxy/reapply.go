@@ -66,15 +66,13 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 			r.stop = access.Stop(e.Object)
 		}
 	case audit.UserRevoke:
-		return r.endConnections(ctx, subject{e.Org, e.Subject}, e)
+		return errors.Join(r.endConnections(ctx, subject{e.Org, e.Subject}, e), r.endSessions(ctx, e))
 	case audit.GrantRevoke, audit.GrantReplay:
 		return r.endGrant(ctx, e.Grant)
 	case audit.ClientRevoke:
 		return r.Clients.Forget(ctx, e.Client)
 	case audit.SessionEnd:
-		n, err := r.Sessions.EndUser(ctx, e.Org, e.Subject)
-		r.changed += n
-		return err
+		return r.endSessions(ctx, e)
 	case audit.ApprovalDecide:
 		if e.Decision == audit.Deny {
 			return r.endApproval(ctx, e.Approval)
@@ -85,6 +83,13 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		}
 	}
 	return nil
+}
+
+// endSessions signs a person out where they had signed in before an entry.
+func (r *reapplication) endSessions(ctx context.Context, e audit.Entry) error {
+	n, err := r.Sessions.EndBegunBefore(ctx, e.Org, e.Subject, e.At)
+	r.changed += n
+	return err
 }
 
 // endConnections ends those of a person that are older than an entry.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
@@ -28,6 +29,8 @@ type checkpoints struct {
 	// written.
 	lock   *logfile.FileLock
 	agreed bool // this process has seen that the log and the places agree; with the lock
+
+	unwritable sync.Once // says that a place cannot be written
 }
 
 // halt is why this process appends nothing any more.
@@ -54,10 +57,12 @@ func (h *halt) err() error {
 func (k *checkpoints) places() []place {
 	all := []place{
 		filePlace("the log's directory", filepath.Join(k.dir, checkpointFile)),
-		{"the database", k.row().read, k.row().write},
+		{name: "the database", read: k.row().read, write: k.row().write},
 	}
 	if path := k.ring.Path(); path != "" {
-		all = append(all, filePlace("the directory of the key file", path+"."+checkpointFile))
+		beside := filePlace("the directory of the key file", path+"."+checkpointFile)
+		beside.optional = true
+		all = append(all, beside)
 	}
 	return all
 }
@@ -123,7 +128,7 @@ func (k *checkpoints) store(ctx context.Context) error {
 	for _, p := range k.places() {
 		newer, err := k.hasNewer(ctx, p, edge.Size())
 		if err == nil && !newer { // or it got that one from another process
-			err = p.write(ctx, signed)
+			err = k.write(ctx, p, signed)
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err))
@@ -133,6 +138,18 @@ func (k *checkpoints) store(ctx context.Context) error {
 		return err
 	}
 	k.follow.setStored(edge.Size())
+	return nil
+}
+
+// write stores a checkpoint in a place. One that cannot be written and need not be is logged once.
+func (k *checkpoints) write(ctx context.Context, p place, signed []byte) error {
+	err := p.write(ctx, signed)
+	if err == nil || !p.optional || !isReadOnly(err) {
+		return err
+	}
+	k.unwritable.Do(func() {
+		k.halted.log.Warn("no checkpoint of the audit log is kept in a place that cannot be written", "place", p.name, "error", err)
+	})
 	return nil
 }
 
@@ -169,7 +186,7 @@ func (k *checkpoints) overwrite(ctx context.Context) error {
 		return err
 	}
 	for _, p := range k.places() {
-		if err := p.write(ctx, signed); err != nil {
+		if err := k.write(ctx, p, signed); err != nil {
 			return fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -28,12 +29,21 @@ type place struct {
 	name  string
 	read  func(context.Context) ([]byte, error) // nil: there is none
 	write func(ctx context.Context, checkpoint []byte) error
+	// optional: it may be one that nobody can write, such as a folder of secrets that is mounted
+	// read-only. The others count then.
+	optional bool
+}
+
+// isReadOnly says of an error in writing a file that this process may not, and never could.
+func isReadOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 func filePlace(name, path string) place {
-	return place{name + " (" + path + ")",
-		func(context.Context) ([]byte, error) { return readCheckpoint(path) },
-		func(_ context.Context, checkpoint []byte) error { return writeFile(path, checkpoint) },
+	return place{
+		name:  name + " (" + path + ")",
+		read:  func(context.Context) ([]byte, error) { return readCheckpoint(path) },
+		write: func(_ context.Context, checkpoint []byte) error { return writeFile(path, checkpoint) },
 	}
 }
 

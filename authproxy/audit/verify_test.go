@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -500,4 +502,35 @@ func TestCheckpointsOfSeveralProcesses(t *testing.T) {
 	}
 	wg.Wait()
 	sound(t, looking, 45)
+}
+
+// A folder of secrets is often mounted read-only. Then the log and the database have checkpoints,
+// and no command fails for it.
+func TestCheckpointWithoutTheKeyFolder(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.open()
+	path := s.keys() + "." + checkpointFile
+	for _, refusal := range []error{fs.ErrPermission, syscall.EROFS} {
+		p := filePlace("the directory of the key file", path)
+		p.optional = true
+		p.write = func(context.Context, []byte) error { return &fs.PathError{Op: "open", Path: path, Err: refusal} }
+		if err := l.checkpoints.write(t.Context(), p, []byte("x")); err != nil {
+			t.Errorf("%v: %v", refusal, err)
+		}
+		p.optional = false
+		if err := l.checkpoints.write(t.Context(), p, []byte("x")); err == nil {
+			t.Errorf("%v in a place that must be there is no error", refusal)
+		}
+	}
+	appendAll(t, l, entry("a.a"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.open().Agree(t.Context()); err != nil {
+		t.Errorf("without the one beside the key file: %v", err)
+	}
 }

@@ -143,6 +143,16 @@ func (s *Sessions) EndUser(ctx context.Context, org, subject string) (int, error
 	return n, nil
 }
 
+// EndBegunBefore signs a person out of every browser that was signed in before a time, and returns
+// how many there were.
+func (s *Sessions) EndBegunBefore(ctx context.Context, org, subject string, before time.Time) (int, error) {
+	n, err := s.deleteWhere(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND created_at < $3`, org, subject, db.Millis(before))
+	if err != nil {
+		return 0, fmt.Errorf("ending the earlier sessions of a user: %w", err)
+	}
+	return n, nil
+}
+
 // Sweep deletes expired sessions, which nothing accepts any more, and returns how
 // many there were.
 func (s *Sessions) Sweep(ctx context.Context) (int, error) {

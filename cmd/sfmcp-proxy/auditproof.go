@@ -76,10 +76,11 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 	if err != nil {
 		return err
 	}
-	n := seen.Last - max(seen.First, 1) + 1
 	if seen.Last == 0 {
-		n = 0
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), "0 entries: the log has not begun")
+		return err
 	}
+	n := seen.Last - max(seen.First, 1) + 1
 	text := fmt.Sprintf("%d %s, all sound", n, entries(n))
 	if seen.First > 1 {
 		text += fmt.Sprintf("; entries 1 to %d were removed by age", seen.First-1)
@@ -139,7 +140,7 @@ func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (wha
 		return what, errors.Join(err, reapplyErr)
 	}
 	if n > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %d changes were made again\n", n)
+		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %s made again\n", counted(n, "change"))
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
 	return what, reapplyErr
@@ -151,7 +152,7 @@ func auditReindexCommand() *cobra.Command {
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			n, err := s.audit.Reindex()
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, map[bool]string{true: "segment", false: "segments"}[n == 1])
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), counted(n, "segment"))
 			}
 			return err
 		})
