@@ -19,14 +19,7 @@ func (s *store) long() (*Log, []logfile.Segment) {
 	big := strings.Repeat("x", maxReason)
 	for range 5 {
 		for range 1200 {
-			w, err := newWaiting(s.t.Context(), Entry{Actor: actor.User("005A"), Subject: "005A", Action: ToolCall, Outcome: OK, Reason: big}, nil)
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			w.turn = make(chan bool, 1)
-			l.queue.mu.Lock()
-			l.queue.waiting = append(l.queue.waiting, w)
-			l.queue.mu.Unlock()
+			s.enqueue(l, Entry{Actor: actor.User("005A"), Subject: "005A", Action: ToolCall, Outcome: OK, Reason: big})
 		}
 		l.Flush()
 	}

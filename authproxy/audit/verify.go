@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +17,15 @@ import (
 )
 
 // Broken says where the log stops being what was written.
+//
+// How near it can tell depends on what was done. An entry that is missing, or stands where
+// another one should, and a group that does not fit its checksum are named themselves. Of
+// entries that were written anew, with numbers and checksums that fit, only the tree knows: then
+// the tiles of its hashes say which one is the first, as far as they are there and fit their
+// own checkpoint; without them it is known that all entries up to a checkpoint are sound, and
+// Seq is the one behind it. There is a checkpoint in the first line of each segment, and wherever
+// one was kept. A first line that was changed is told as its first entry. Why says so if an
+// entry before Seq may be wrong too, because no checkpoint tells of it.
 type Broken struct {
 	Seq int64  // first entry that is wrong or missing, or before which nothing can be told
 	Why string // one clause
@@ -28,6 +39,7 @@ func (b *Broken) Error() string {
 type Verified struct {
 	Origin      string
 	First, Last int64 // entries; First is above 1 where older ones were pruned
+	Signed      int64 // last entry that a checkpoint covers: what follows was not signed yet
 	Checkpoints int   // signed checkpoints that fit
 }
 
@@ -107,6 +119,7 @@ type verification struct {
 	edge tree.Frontier
 	fits int64 // entries up to here fit a checkpoint
 	said bool  // an entry says that the first entries were removed
+	torn bool  // the log ends with a group that is not whole
 	seen Verified
 }
 
@@ -127,18 +140,25 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 		return v.seen, err
 	}
 	for i, s := range segments {
-		if err := errors.Join(ctx.Err(), v.segment(s, i == 0, i+1 == len(segments))); err != nil {
+		if err := ctx.Err(); err != nil {
 			return v.seen, err
+		}
+		if err := v.segment(s, i == 0, i+1 == len(segments)); err != nil {
+			return v.seen, v.nearer(dir, err)
 		}
 	}
 	if v.seen.First > 1 && !v.said {
 		return v.seen, &Broken{1, fmt.Sprintf("it and what follows, up to entry %d, are gone, and no entry says that they were removed by age", v.seen.First-1)}
 	}
-	for size, of := range v.want {
-		if size > v.edge.Size() {
-			return v.seen, &Broken{v.edge.Size() + 1, fmt.Sprintf("it and what follows, up to entry %d, are gone, or as many before: %s has them", size, of[0].name)}
+	if size := slices.Max(append(slices.Collect(maps.Keys(v.want)), 0)); size > v.edge.Size() {
+		gone := &Broken{v.edge.Size() + 1, fmt.Sprintf("it and what follows, up to entry %d, are gone: %s has them", size, v.want[size][0].name)}
+		if v.torn {
+			gone.Why = "a group is not whole; " + gone.Why
+			return v.seen, v.nearer(dir, gone)
 		}
+		return v.seen, v.nearer(dir, v.unsound(gone))
 	}
+	v.seen.Signed = v.fits
 	return v.seen, nil
 }
 
@@ -168,38 +188,56 @@ func (v *verification) segment(s logfile.Segment, first, last bool) error {
 	})
 	var damage *logfile.Damage
 	if errors.As(err, &damage) {
-		if damage.Last && last {
-			return nil // a write under way, or a crash: what is missing, a checkpoint tells
+		if damage.Last && last { // a write under way, or a crash: what is missing, a checkpoint tells
+			v.torn = true
+			return nil
 		}
 		return &Broken{damage.Seq, damage.Why}
 	}
 	return err
 }
 
-// begin verifies the first line of a segment.
+// begin verifies the first line of a segment: the log's name, and that what the line says of
+// all entries before it fits its checkpoint and these entries.
 func (v *verification) begin(s logfile.Segment, first bool) error {
+	next := v.edge.Size() + 1
+	switch {
+	case !first && s.First > next:
+		return v.unsound(&Broken{next, fmt.Sprintf("it is missing: the next segment begins with entry %d", s.First)})
+	case !first && s.First < next:
+		return v.unsound(&Broken{s.First, fmt.Sprintf("it is there twice: a segment begins with it, and the one before goes on to entry %d", next-1)})
+	}
 	head, err := logfile.ReadHead(s)
 	if err != nil {
 		return &Broken{s.First, err.Error()}
+	}
+	if first { // what was before was pruned, and its checkpoint tells what it was
+		v.seen.Origin, v.seen.First = head.Origin, head.First
+	}
+	if head.Origin != v.seen.Origin || head.Origin != v.keys[0].Name() {
+		return &Broken{s.First, "its segment is of another log, " + head.Origin}
 	}
 	state, err := parseSegmentState(head.State)
 	if err != nil {
 		return &Broken{s.First, "the first line of its segment was changed"}
 	}
-	if first { // what was before was pruned, and its checkpoint tells what it was
-		v.edge, v.seen.Origin, v.seen.First = state.edge, head.Origin, head.First
-	}
-	switch {
-	case head.Origin != v.seen.Origin || head.Origin != v.keys[0].Name():
-		return &Broken{s.First, "its segment is of another log, " + head.Origin}
-	case s.First != v.edge.Size()+1:
-		return &Broken{v.edge.Size() + 1, fmt.Sprintf("it is missing: the next segment begins with entry %d", s.First)}
-	case state.edge != v.edge:
-		return v.changed("the first line of the next segment")
-	}
-	if err := v.expect(namedCheckpoint{"the checkpoint in the first line of the next segment", state.checkpoint}); err != nil {
+	c, err := tree.ParseCheckpoint(state.checkpoint, v.keys...)
+	if err != nil || c.Size != s.First-1 {
 		return &Broken{s.First, "the checkpoint in the first line of its segment was changed, or signed by another key"}
 	}
+	if first {
+		v.edge = state.edge
+	}
+	switch {
+	case first && (v.edge.Size() != c.Size || v.edge.Root() != c.Root):
+		return &Broken{s.First, "the first line of its segment was changed: it does not fit its checkpoint"}
+	case v.edge.Root() != c.Root:
+		return v.changed("the checkpoint in the first line of the next segment")
+	case v.edge != state.edge:
+		return &Broken{s.First, "the first line of its segment was changed: it does not fit the entries before it"}
+	}
+	v.seen.Checkpoints++
+	v.fits = c.Size
 	return v.compare()
 }
 
@@ -218,11 +256,6 @@ func (v *verification) compare() error {
 	v.fits = v.edge.Size()
 	delete(v.want, v.fits)
 	return nil
-}
-
-// changed is that the entries since the last checkpoint that fits are not those of the next.
-func (v *verification) changed(by string) *Broken {
-	return &Broken{v.fits + 1, fmt.Sprintf("it, or one up to entry %d, was changed: they do not fit %s", v.edge.Size(), by)}
 }
 
 // saysPruned says whether an entry tells of the removal of all entries up to a number.

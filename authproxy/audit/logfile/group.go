@@ -66,9 +66,9 @@ func (g *Group) framed() []byte {
 	return g.buffer
 }
 
-// parsePrefix reads the line before a group.
+// parsePrefix reads the line before a group, in its one spelling.
 func parsePrefix(b []byte) (size int, crc uint32, ok bool) {
-	if len(b) < prefixSize || b[0] != '#' || b[9] != ' ' || b[prefixSize-1] != '\n' {
+	if len(b) < prefixSize || b[0] != '#' || b[9] != ' ' || b[prefixSize-1] != '\n' || bytes.ContainsAny(b[:prefixSize], "ABCDEF") {
 		return 0, 0, false
 	}
 	n, err1 := strconv.ParseUint(string(b[1:9]), 16, 32)
