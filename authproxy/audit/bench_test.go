@@ -2,7 +2,10 @@ package audit
 
 import (
 	"fmt"
+	"os"
+	"strconv"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/actor"
 )
@@ -70,4 +73,49 @@ func BenchmarkVerifyFiles(b *testing.B) {
 		}
 	}
 	b.ReportMetric(n*float64(b.N)/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkQuery lists the newest 50 entries that match and
+// counts all.
+func BenchmarkQuery(b *testing.B) {
+	s := newStore(b)
+	n := 200_000
+	if more, err := strconv.Atoi(os.Getenv("SFMCP_BENCH_ENTRIES")); err == nil {
+		n = more
+	}
+	l := s.open()
+	s.fill(l, n)
+	l.Flush()
+	at := numbered(n - 10)
+	for name, f := range map[string]Filter{
+		"all": {}, "user": {Person: Person{Subjects: []string{at.Subject}, Usernames: []string{at.Username}}}, "client": {Client: at.Client}, "server": {Server: at.Server},
+		"tool": {Tool: at.Tool}, "object": {Object: at.Object}, "outcome": {Outcome: OK}, "rule": {Rule: at.Rule}, "approval": {Approval: "apr_1"},
+		"request": {Request: at.RequestID}, "old request": {Request: numbered(10).RequestID}, "since": {Since: start.Add(time.Duration(n/400) * time.Second)},
+		"user and outcome": {Person: Person{Subjects: []string{at.Subject}}, Outcome: OK},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				newest := f
+				newest.Limit = 50
+				if err := l.List(b.Context(), newest, func(Entry) error { return nil }); err != nil {
+					b.Fatal(err)
+				}
+				counted, err := l.Count(b.Context(), f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.ReportMetric(float64(counted), "matches")
+			}
+		})
+	}
+}
+
+// BenchmarkOpen opens a log whose last segment is nearly full.
+func BenchmarkOpen(b *testing.B) {
+	s := newStore(b)
+	s.fill(s.open(), 12_000)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.open()
+	}
 }

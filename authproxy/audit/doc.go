@@ -53,7 +53,8 @@
 // [Log.List], [Log.Export] and [Log.Count] ask an index
 // ([sfmcp-proxy/authproxy/audit/postings]): that of the segment that is being written is in
 // memory, those of full segments lie beside them. An index is never the truth: what it finds is
-// read and compared, and one that is missing or does not fit is made again from its segment.
+// read and compared before it is shown (Count only counts it), and one that is missing or does not
+// fit is made again from its segment.
 // A log that is damaged is read as far as it is sound.
 //
 // Segments whose entries are all older than they are kept are removed ([Log.Prune]); what is left

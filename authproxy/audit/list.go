@@ -131,16 +131,6 @@ func (q search) newest(ctx context.Context, l *Log, segments []logfile.Segment, 
 	return nil
 }
 
-// Count returns how many entries match, whatever filter.Limit.
-func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
-	filter.Limit = 0
-	err = l.List(ctx, filter, func(Entry) error {
-		n++
-		return nil
-	})
-	return n, err
-}
-
 // Tools returns the names of all tools that entries tell of, in order. It reads the whole
 // log: ask for one tool by a [Filter] first.
 func (l *Log) Tools(ctx context.Context) (names []string, err error) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/audit/postings"
 )
 
 // Person is a person in the log: all Salesforce user ids and usernames that are theirs. An
@@ -15,9 +17,6 @@ type Person struct {
 }
 
 func (p Person) isZero() bool { return len(p.Subjects)+len(p.Usernames) == 0 }
-
-// texts are what an entry that concerns p has one of in it.
-func (p Person) texts() []string { return slices.Concat(p.Subjects, p.Usernames) }
 
 // concernedBy says whether e is about p, or tells what p did. A username alone counts where
 // no id is beside it: usernames move from one person to another.
@@ -42,7 +41,8 @@ func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []st
 		return nil, err
 	}
 	has := func(e Entry) bool { return e.Subject != "" && named.Person.hasUsername(e.Username) }
-	err = search{named.query(), has, forward, 0}.each(l, segments, func(_ []byte, e Entry) error {
+	query := postings.Query{All: [][]postings.Term{{postings.NewTerm("username", folded(username))}}}
+	err = search{query, has, forward, 0}.each(l, segments, func(_ []byte, e Entry) error {
 		if !slices.Contains(subjects, e.Subject) {
 			subjects = append(subjects, e.Subject)
 		}

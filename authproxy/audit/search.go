@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 
@@ -188,18 +189,32 @@ type search struct {
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
 // keep the text.
 func (q search) in(l *Log, segments []logfile.Segment, i int, f func(text []byte, e Entry) (enough bool, err error)) (enough bool, err error) {
-	s := segments[i]
 	index, closing, err := indexOf(l, segments, i)
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, closing()) }()
-	ordinals, err := index.Search(q.query)
-	if err != nil || len(ordinals) == 0 {
+	ordinals, err := q.found(index, segments[i])
+	if err != nil {
 		return false, err
 	}
 	ordinals = slices.Clone(ordinals)
 	q.order(ordinals)
+	return q.read(index, segments[i], ordinals, f)
+}
+
+// found are the records of a segment that may match, in rising order.
+func (q search) found(index segmentIndex, s logfile.Segment) ([]uint32, error) {
+	ordinals, err := index.Search(q.query)
+	before := sort.Search(len(ordinals), func(i int) bool { return s.First+int64(ordinals[i]) > q.after })
+	return ordinals[before:], err
+}
+
+// read calls f with those of the records that match.
+func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f func(text []byte, e Entry) (enough bool, err error)) (enough bool, err error) {
+	if len(ordinals) == 0 {
+		return false, nil
+	}
 	file, err := os.Open(s.Path)
 	if err != nil {
 		return false, fmt.Errorf("reading the audit log: %w", err)

@@ -2,14 +2,17 @@ package audit
 
 import (
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/postings"
 	"sfmcp-proxy/authproxy/db"
 )
 
-// termsOf are what e can be found by. Whoever finds an entry by a term still asks
-// [Filter.matches].
+// termsOf are what e can be found by. An entry has the terms of a [Filter] if that selects
+// it, and only then, but for an actor who named a person, and times; so entries can be counted
+// without being read. Whoever finds an entry by a term still asks [Filter.matches].
 func termsOf(e *Entry) []postings.Term {
 	terms := make([]postings.Term, 0, 16)
 	add := func(field, value string) {
@@ -17,9 +20,10 @@ func termsOf(e *Entry) []postings.Term {
 			terms = append(terms, postings.NewTerm(field, value))
 		}
 	}
-	noun, _, _ := strings.Cut(string(e.Action), ".")
 	add("action", string(e.Action))
-	add("noun", noun)
+	if noun, _, has := strings.Cut(string(e.Action), "."); has {
+		add("noun", noun)
+	}
 	add("outcome", string(e.Outcome))
 	add("actor", actorTerm(e.Actor))
 	add("request", e.RequestID)
@@ -29,13 +33,35 @@ func termsOf(e *Entry) []postings.Term {
 	add("object", e.Object)
 	add("rule", e.Rule)
 	add("approval", e.Approval)
-	for _, name := range []string{e.Subject, e.Username, e.Actor.As} {
-		add("person", strings.ToLower(name))
+	add("username", folded(e.Username))
+	add("concerns id", e.Subject)
+	if e.Subject == "" {
+		add("concerns name", folded(e.Username))
 	}
+	by := []string{e.Actor.As}
 	if e.Actor.IsUser() || !e.Actor.Known() {
-		add("person", strings.ToLower(e.Actor.ID))
+		by = append(by, e.Actor.ID)
+	}
+	for _, who := range by {
+		add("concerns id", who)
+		add("concerns name", folded(who))
 	}
 	return terms
+}
+
+// folded is a name in the case that all names have that strings.EqualFold takes for the same:
+// some letters have a third case beyond ASCII, as k has the sign for kelvin.
+func folded(name string) string {
+	if strings.IndexFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) < 0 {
+		return strings.ToLower(name)
+	}
+	return strings.Map(func(r rune) rune {
+		least := r
+		for next := unicode.SimpleFold(r); next != r; next = unicode.SimpleFold(next) {
+			least = min(least, next)
+		}
+		return unicode.ToLower(least)
+	}, name)
 }
 
 // actorTerm is an actor without the person whom an operator names.
@@ -70,16 +96,14 @@ func (f Filter) query() postings.Query {
 	one("approval", f.Approval)
 	if !f.Person.isZero() {
 		var names []postings.Term
-		for _, name := range f.Person.texts() {
-			names = append(names, postings.NewTerm("person", strings.ToLower(name)))
+		for _, id := range f.Person.Subjects {
+			names = append(names, postings.NewTerm("concerns id", id))
+		}
+		for _, name := range f.Person.Usernames {
+			names = append(names, postings.NewTerm("concerns name", folded(name)))
 		}
 		q.All = append(q.All, names)
 	}
-	if !f.Since.IsZero() {
-		q.From = db.Millis(f.Since)
-	}
-	if !f.Until.IsZero() {
-		q.Until = db.Millis(f.Until)
-	}
+	q.From, q.Until = db.Millis(f.Since), millisUp(f.Until)
 	return q
 }

@@ -17,7 +17,7 @@ const (
 	pageSize = 4096
 	macSize  = 16
 	payload  = pageSize - macSize // a multiple of every width in the file, so that nothing straddles pages
-	domain   = "sfmcp-proxy audit index 1"
+	domain   = "sfmcp-proxy audit index 2"
 )
 
 // ErrUnusable is that an index is of no use for the segment: it was made for another one or
