@@ -309,9 +309,9 @@ var tamperings = map[string]func(*forger) int64{
 // checkpoint before.
 func TestAU02Tampering(t *testing.T) {
 	t.Parallel()
-	rounds, entries := 10*dbtest.Rounds(t), 25_000
-	if rounds >= 1000 {
-		entries = 100_000
+	rounds, entries := 4*dbtest.Rounds(t), 20_000 // each kind with the tiles and without them
+	if rounds >= 400 {
+		rounds, entries = 1000, 100_000
 	}
 	s, other := newStore(t), newStore(t)
 	l := s.open()
