@@ -91,6 +91,17 @@ func sound(t testing.TB, l *Log, n int64) {
 
 func entry(action Action) Entry { return Entry{Actor: actor.User("005A"), Action: action, Outcome: OK} }
 
+// typical is the intent of a call.
+func typical() Entry {
+	return Entry{
+		Actor: actor.User("005xx000001Sv6AAAS"), Action: "tool.call", Object: "soqlQuery", Outcome: Intent, Source: "192.0.2.7", RequestID: "ABCDEFGHIJKLMNOP",
+		Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Client: "chatgpt", Grant: "grt_abcdefghijklmnop", Server: "sales",
+		Tool: "soqlQuery", Class: "read", Decision: "allow", Rule: "rule 20 (allow classes read)", ArgumentsDigest: strings.Repeat("0123456789abcdef", 4),
+		PolicyVersion: strings.Repeat("0123456789abcdef", 2),
+		Arguments:     json.RawMessage(`{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}`),
+	}
+}
+
 func appendAll(t testing.TB, l *Log, entries ...Entry) {
 	t.Helper()
 	for _, e := range entries {

@@ -4,11 +4,9 @@ package audit
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/actor"
 )
 
 // An entry may allocate so often until it is queued, and this often more until it is
@@ -17,17 +15,6 @@ const (
 	entryAllocs  = 10
 	appendAllocs = 155
 )
-
-// typical is the intent of a call.
-func typical() Entry {
-	return Entry{
-		Actor: actor.User("005xx000001Sv6AAAS"), Action: "tool.call", Object: "soqlQuery", Outcome: Intent, Source: "192.0.2.7", RequestID: "ABCDEFGHIJKLMNOP",
-		Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Client: "chatgpt", Grant: "grt_abcdefghijklmnop", Server: "sales",
-		Tool: "soqlQuery", Class: "read", Decision: "allow", Rule: "rule 20 (allow classes read)", ArgumentsDigest: strings.Repeat("0123456789abcdef", 4),
-		PolicyVersion: strings.Repeat("0123456789abcdef", 2),
-		Arguments:     json.RawMessage(`{"q":"SELECT Id, Name, Industry FROM Account WHERE Industry = 'Energy' ORDER BY Name LIMIT 50"}`),
-	}
-}
 
 func TestAllocations(t *testing.T) {
 	l := newStore(t).open()

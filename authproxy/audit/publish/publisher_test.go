@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,13 @@ func (f *fake) set(err error, hang bool) {
 	f.mu.Lock()
 	f.err, f.hang = err, hang
 	f.mu.Unlock()
+}
+
+// received are the sizes of the checkpoints that it took.
+func (f *fake) received() []int64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.got)
 }
 
 func (f *fake) Publish(ctx context.Context, c Checkpoint) error {
@@ -93,16 +101,16 @@ func TestEachPlaceGetsTheNewest(t *testing.T) {
 			synctest.Wait()
 		}
 		states := p.States()
-		if states[0].Size != 4 || !states[0].Behind.IsZero() || len(quick.got) != 5 {
-			t.Errorf("the quick place: %+v, %v", states[0], quick.got)
+		if states[0].Size != 4 || !states[0].Behind.IsZero() || len(quick.received()) != 5 {
+			t.Errorf("the quick place: %+v, %v", states[0], quick.received())
 		}
 		if states[1].Size != -1 || states[1].Behind.IsZero() {
 			t.Errorf("the slow place: %+v", states[1])
 		}
 		close(slow.stuck)
 		synctest.Wait()
-		if s := p.States()[1]; s.Size != 4 || !s.Behind.IsZero() || fmt.Sprint(slow.got) != "[0 4]" {
-			t.Errorf("the slow place at last: %+v, %v", s, slow.got)
+		if s := p.States()[1]; s.Size != 4 || !s.Behind.IsZero() || fmt.Sprint(slow.received()) != "[0 4]" {
+			t.Errorf("the slow place at last: %+v, %v", s, slow.received())
 		}
 		end(t, p)
 	})
@@ -116,11 +124,11 @@ func TestPlaceIsLeftAloneBetween(t *testing.T) {
 			p.Publish(Checkpoint{Size: size})
 			time.Sleep(time.Second)
 		}
-		if n := len(place.got); n < 10 || n > 12 {
-			t.Errorf("%d checkpoints in 100 s: %v", n, place.got)
+		if n := len(place.received()); n < 10 || n > 12 {
+			t.Errorf("%d checkpoints in 100 s: %v", n, place.received())
 		}
-		if err := p.Flush(t.Context()); err != nil || place.got[len(place.got)-1] != 100 {
-			t.Errorf("flushed: %v %v", place.got, err)
+		if err := p.Flush(t.Context()); err != nil || place.received()[len(place.received())-1] != 100 {
+			t.Errorf("flushed: %v %v", place.received(), err)
 		}
 		end(t, p)
 	})
@@ -144,8 +152,8 @@ func TestPlaceThatIsDown(t *testing.T) {
 		}
 		place.set(nil, false)
 		time.Sleep(longPause)
-		if s := p.States()[0]; s.Size != 2 || !s.Behind.IsZero() || s.Failed != "" || s.Failures != 0 || fmt.Sprint(place.got) != "[2]" {
-			t.Errorf("when it is back: %+v, %v", s, place.got)
+		if s := p.States()[0]; s.Size != 2 || !s.Behind.IsZero() || s.Failed != "" || s.Failures != 0 || fmt.Sprint(place.received()) != "[2]" {
+			t.Errorf("when it is back: %+v, %v", s, place.received())
 		}
 		end(t, p)
 		if strings.Count(log.String(), "level=WARN") != 1 || strings.Count(log.String(), "level=INFO") != 1 {
@@ -209,8 +217,8 @@ func TestFlushTriesAtOnce(t *testing.T) {
 		if err := p.Flush(t.Context()); err != nil || time.Since(began) > 0 {
 			t.Errorf("%v after %v", err, time.Since(began))
 		}
-		if fmt.Sprint(place.got) != "[7]" {
-			t.Errorf("got %v", place.got)
+		if fmt.Sprint(place.received()) != "[7]" {
+			t.Errorf("got %v", place.received())
 		}
 		if err := p.Flush(t.Context()); err != nil {
 			t.Errorf("with nothing to send: %v", err)
@@ -264,14 +272,14 @@ func TestPlaceIsJudgedBeforeItIsWrittenOver(t *testing.T) {
 		place.set(nil, false)
 		time.Sleep(2 * longPause)
 		synctest.Wait()
-		if judged == 0 || told == 0 || len(place.got) != 0 {
-			t.Errorf("judged %d times, told %d times, and got %v", judged, told, place.got)
+		if judged == 0 || told == 0 || len(place.received()) != 0 {
+			t.Errorf("judged %d times, told %d times, and got %v", judged, told, place.received())
 		}
 		p.Publish(Checkpoint{Size: 2, Instead: true})
 		time.Sleep(2 * longPause)
 		synctest.Wait()
-		if len(place.got) != 1 || place.got[0] != 2 {
-			t.Errorf("got %v", place.got)
+		if len(place.received()) != 1 || place.received()[0] != 2 {
+			t.Errorf("got %v", place.received())
 		}
 		end(t, p)
 	})
