@@ -72,7 +72,7 @@ func Actions() []Described {
 		{ConfigReload, "a changed configuration is taken into force, or is refused"},
 		{ConsentDecide, "a person denies a client the connection that it asks for"},
 		{DoctorList, "the command doctor lists a server's tools as a user"},
-		{DoctorQuery, "the command doctor makes one query as a user"},
+		{DoctorQuery, "the command doctor makes one query as a user, or asks for the schema of an object that rules name"},
 		{GrantCreate, "a person who allowed it and signed in gets a connection, or is refused one"},
 		{GrantReplay, "a code or refresh token that was used up comes again, and its connection is ended"},
 		{GrantRevoke, "one connection is ended: by its user, its client or the security team"},

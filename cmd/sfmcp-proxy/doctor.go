@@ -14,9 +14,10 @@ func doctorCommand() *cobra.Command {
 		Use: "doctor", Short: "Look at Salesforce from here and say which setting to change", Args: usageArgs(cobra.NoArgs),
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
 External Client App, stored logins, sign-ins, rotation, and whether each hosted server
-is active and answers a query. What needs a signed-in user is done with a stored login,
-if there is one: the list of tools, and a query for the id of one user. That is in the
-audit log, and the login's token is renewed if that is due. Nothing else is changed.
+is active and answers a query; and whether the tools, objects and fields that rules name
+are there. What needs a signed-in user is done with a stored login, if there is one: the
+list of tools, a query for the id of one user, and up to 21 questions to an org for the
+schema of the objects that rules name. That is in the audit log, and the login's token is renewed if that is due. Nothing else is changed.
 Exit status 1 if a check fails.`,
 	}, examine)
 	jsonFlag(cmd)
@@ -48,8 +49,8 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 	for _, o := range s.config.Salesforce.Orgs {
 		c.Orgs = append(c.Orgs, doctor.Org{Name: o.Name, LoginURL: o.LoginURL, Scopes: o.Scopes})
 	}
-	for _, m := range s.config.Servers {
-		c.Servers = append(c.Servers, doctor.Server{Name: m.Name, Org: m.Org, Upstream: m.Upstream, Timeout: m.Timeout})
+	for _, m := range s.config.Access().Servers {
+		c.Servers = append(c.Servers, doctor.Server{Name: m.Name, Org: m.Org, Upstream: m.URL, Timeout: m.Timeout, Policy: m.Policy})
 	}
 	err = doctor.Examine(cmd.Context(), c)
 	c.Pool.Close()

@@ -3,7 +3,8 @@
 //
 // [Examine] makes the checks of each org (org.go: host, clock, signing keys, External
 // Client App), of the logins that are stored (logins.go: keys, sign-ins, rotation) and of
-// each server (server.go, calls.go: gateway, tools, a query). What needs a signed-in user
+// each server (server.go, calls.go: gateway, tools, a query), and compares the names in rules
+// with what the org shows (rules.go). What needs a signed-in user
 // is done with a stored login and recorded. Nothing but that login's token is changed.
 package doctor
 
@@ -14,6 +15,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -47,8 +49,9 @@ type Org struct {
 // Server is a hosted MCP server to look at.
 type Server struct {
 	Name, Org string
-	Upstream  string        // its URL at Salesforce
-	Timeout   time.Duration // of one call
+	Upstream  string         // its URL at Salesforce
+	Timeout   time.Duration  // of one call
+	Policy    *policy.Policy // one for all servers that share it
 }
 
 // Logins are the stored logins: [link.Store].
@@ -114,15 +117,20 @@ func (x *examination) org(ctx context.Context, o Org) error {
 	if err != nil {
 		return err
 	}
+	var lists []listed
 	for _, s := range x.Servers {
 		if s.Org != o.Name {
 			continue
 		}
-		if err := x.server(ctx, s, logins); err != nil {
+		list, err := x.server(ctx, s, logins)
+		if err != nil {
 			return err
 		}
+		if list.subject != "" {
+			lists = append(lists, list)
+		}
 	}
-	return nil
+	return x.rules(ctx, o, lists)
 }
 
 func (x *examination) report(f Finding) {

@@ -17,20 +17,20 @@ const (
 )
 
 // server tells whether the gateway answers, and with a user's login whether the hosted
-// server is active. The error is that of recording the use of the login.
-func (x *examination) server(ctx context.Context, s Server, logins []string) error {
+// server is active, and returns what it listed. The error is that of recording the use of the login.
+func (x *examination) server(ctx context.Context, s Server, logins []string) (listed, error) {
 	f := Finding{Org: s.Org, Server: s.Name, Check: "gateway", Status: Good, Found: "gateway answers, and asks for a token"}
 	if err := x.Salesforce.ProbeGateway(ctx, s.Upstream); err != nil {
 		f.Status, f.Found = "", "no answer as of Salesforce's gateway at "+s.Upstream
 		x.report(because(f, err))
-		return nil
+		return listed{}, nil
 	}
 	x.report(f)
 	f.Check = "active"
 	if len(logins) == 0 {
 		f.Status, f.Found, f.Fix = Warn, "no stored login: whether "+hosted(s)+" is active cannot be seen", signInOnce
 		x.report(f)
-		return nil
+		return listed{}, nil
 	}
 	for i, subject := range logins {
 		tools, err := x.tools(ctx, s, subject)
@@ -39,15 +39,15 @@ func (x *examination) server(ctx context.Context, s Server, logins []string) err
 				continue
 			}
 			x.report(inactive(f, s, e))
-			return nil
+			return listed{}, nil
 		}
 		if err != nil {
-			return err
+			return listed{}, err
 		}
 		x.report(active(f, s, len(tools)))
-		return x.query(ctx, s, subject, tools)
+		return listed{s, subject, tools}, x.query(ctx, s, subject, tools)
 	}
-	return nil
+	return listed{}, nil
 }
 
 func active(f Finding, s Server, tools int) Finding {

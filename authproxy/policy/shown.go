@@ -1,0 +1,88 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Shown is what an org shows one user. What is nil is not compared.
+type Shown struct {
+	Tools   []string            // of all servers that the policy stands in front of
+	Objects []string            // API names
+	Fields  map[string][]string // API names, by that of their object in lower case
+}
+
+// NamedObjects returns the objects that rules name without a pattern, each once, in lower
+// case, and those of them whose fields rules name.
+func (p *Policy) NamedObjects() (all, ofFields []string) {
+	add := func(list []string, object string) []string {
+		if object = strings.ToLower(object); isPattern(object) || slices.Contains(list, object) {
+			return list
+		}
+		return append(list, object)
+	}
+	for i := range p.Rules {
+		for _, object := range p.Rules[i].Objects {
+			all = add(all, object)
+		}
+		for _, path := range p.Rules[i].Fields {
+			object, field, _ := strings.Cut(path, ".")
+			all = add(all, object)
+			if !isPattern(field) {
+				ofFields = add(ofFields, object)
+			}
+		}
+	}
+	return all, ofFields
+}
+
+// Unshown returns the names in rules that the org does not show, each with the shown name
+// that is nearest. A tool that the catalogue knows may be denied before a server has it. A
+// pattern for objects or fields may be about what comes later, so it is returned only if it
+// resembles a name that is shown.
+func (p *Policy) Unshown(s Shown) []Problem {
+	c := &problems{}
+	for i := range p.Rules {
+		c.rule = i
+		r := &p.Rules[i]
+		for k, tool := range r.Tools {
+			c.unlisted(fmt.Sprintf("tools[%d]", k), tool, s.Tools)
+		}
+		for k, object := range r.Objects {
+			c.unshown(fmt.Sprintf("objects[%d]", k), object, object, s.Objects)
+		}
+		for k, path := range r.Fields {
+			key := fmt.Sprintf("fields[%d]", k)
+			object, field, _ := strings.Cut(path, ".")
+			if !c.unshown(key, path, object, s.Objects) {
+				c.unshown(key, path, field, s.Fields[strings.ToLower(object)])
+			}
+		}
+	}
+	return c.list
+}
+
+// unlisted adds a tool that no server lists. Prompts and resources are in other lists.
+func (c *problems) unlisted(key, pattern string, listed []string) {
+	matches := func(name string) bool { return glob(pattern, name) }
+	if listed == nil || otherKind(pattern) != "" || slices.ContainsFunc(listed, matches) || slices.ContainsFunc(toolNames(false), matches) {
+		return
+	}
+	c.add(key, strconv.Quote(pattern), meant(pattern, listed))
+}
+
+// unshown adds a path whose part, an object or a field, is not among the names, and
+// reports whether it did.
+func (c *problems) unshown(key, path, part string, names []string) bool {
+	if names == nil || slices.ContainsFunc(names, func(name string) bool { return globFold(part, name) }) {
+		return false
+	}
+	question := meant(part, names)
+	if question == "" && isPattern(part) {
+		return false
+	}
+	c.add(key, strconv.Quote(path), question)
+	return true
+}
