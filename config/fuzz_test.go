@@ -28,7 +28,7 @@ func FuzzLoad(f *testing.F) {
 		"admin_listen: '[::ffff:127.0.0.1]:9090'", "admin_listen: localhost:9090\nadmin_listen_open: true", "      login_url: http://127.0.0.1:8090\n      insecure_http: true",
 		"      login_url: https://evil.example", "      login_url: https://acme.my.salesforce.com\n      jwks_url: https://evil.example/keys\n      allow_hosts: [evil.example]",
 		"      login_url: https://acme.my.salesforce.com@evil.example", "    upstream: http://api.salesforce.com/platform/mcp/v1/x", "    mode: shadow", "    mode: \"\"", "    mode: Shadow",
-		"database: postgres://u:p4ssw0rd@db.example/x?sslmode=require", "database: postgres://u@db.example/x?sslmode=verify-full", "database: postgres://u@%2Ftmp/x", "database: 'sqlite:'",
+		"database: postgres://u:p4ssw0rd@db.example/x?sslmode=require", "database: postgres://u@db.example/x?sslmode=verify-full", "database: postgres://u@%2Ftmp/x", "database: postgres://", "database: postgres://a.example,b.example:5432/x", "database: 'sqlite:'",
 		"outbound_proxy: http://u:p@proxy.example:3128", "outbound_proxy: http://u@proxy.example:3128\noutbound_proxy_password: p", "lifetimes: {code: 1h}", "limits: {request_bytes: 0B}",
 		"      - {effect: allow, classes: []}", "      - {effect: allow}", "      - {effect: confirm, classes: [update], approvers: 'role:approver', quorum: 1}", "contact: \"a\\u202eb\"", "x: y",
 		"registration: {dynamic: {enabled: true, private_use_uris: ['a.b:/c']}}", "console: {oidc: {issuer: 'https://id.example', client_id: c, client_secret: s3cret}}",
@@ -97,16 +97,13 @@ func (c *Config) print(t *testing.T) string {
 // insecure says which setting production may not have, read from its text; "" if none.
 func insecure(c *Config) string {
 	https := func(text string) bool { return strings.HasPrefix(text, "https://") }
-	postgres := strings.HasPrefix(c.Database, "postgres://") || strings.HasPrefix(c.Database, "postgresql://")
-	local := strings.Contains(c.Database, "localhost") || strings.Contains(c.Database, "127.") || strings.Contains(c.Database, "::1") || strings.Contains(c.Database, "%2F") ||
-		strings.Contains(c.Database, "%2f") || strings.Contains(c.Database, "///") || strings.Contains(c.Database, "host=")
 	listensHere := strings.HasPrefix(c.AdminListen, "127.") || strings.HasPrefix(c.AdminListen, "localhost:") || strings.HasPrefix(c.AdminListen, "[")
 	switch {
 	case !https(c.PublicURL):
 		return "a public_url without TLS"
 	case !listensHere && !c.AdminListenOpen:
 		return "an admin_listen that others reach"
-	case postgres && !local && !strings.Contains(c.Database, "verify-full"):
+	case remoteDatabase(c.Database) && !strings.Contains(c.Database, "verify-full"):
 		return "a database without verified TLS"
 	}
 	for _, o := range c.Salesforce.Orgs {
@@ -125,4 +122,24 @@ func insecure(c *Config) string {
 		return "a policy that is not enforced"
 	}
 	return ""
+}
+
+// remoteDatabase says whether a URL of PostgreSQL names a host that is not this one, before
+// its path; without any it is this one.
+func remoteDatabase(database string) bool {
+	scheme, rest, _ := strings.Cut(database, "://")
+	if scheme != "postgres" && scheme != "postgresql" || strings.Contains(rest, "host=") {
+		return false
+	}
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
+	}
+	for host := range strings.SplitSeq(authority[strings.LastIndexByte(authority, '@')+1:], ",") {
+		here := host == "" || host[0] == ':' || host[0] == '%' || strings.HasPrefix(host, "localhost") || strings.HasPrefix(host, "127.") || strings.HasPrefix(host, "[")
+		if !here {
+			return true
+		}
+	}
+	return false
 }
