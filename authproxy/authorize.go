@@ -44,7 +44,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return refuse
 	}
 	req.ClientID, req.RedirectURI, req.From = c.ID, redirectURI, from(r.Context())
-	id, err := s.Grants.OpenRequest(r.Context(), *req, s.Cookies.Browser(w, r))
+	id, err := s.Grants.Requests.Open(r.Context(), *req, s.Cookies.Browser(w, r))
 	if err != nil {
 		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
 		return refuse

@@ -56,7 +56,7 @@ func (s *Server) callback(w http.ResponseWriter, r *http.Request) error {
 	}
 	state := q.Get("state")
 	login, _ := s.Cookies.Login(r, state)
-	req, verifier, err := s.Grants.FinishRequest(r.Context(), state, login)
+	req, verifier, err := s.Grants.Requests.Finish(r.Context(), state, login)
 	switch {
 	case errors.Is(err, grant.ErrOtherBrowser): // login CSRF, or a link that was passed on
 		s.recordRefusal(r.Context(), audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: "other_browser"})

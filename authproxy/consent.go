@@ -110,7 +110,7 @@ func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser strin
 	if err := s.whileStopped(r.Context()); err != nil {
 		return err // the question stays open: it may be over before its time is
 	}
-	sent, err := s.Grants.SendRequest(r.Context(), id, browser)
+	sent, err := s.Grants.Requests.Send(r.Context(), id, browser)
 	if err != nil {
 		return consentOver(err)
 	}
@@ -137,7 +137,7 @@ func (s *Server) toSalesforce(w http.ResponseWriter, sent *grant.SentRequest) er
 }
 
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, id, browser string) error {
-	req, again, err := s.Grants.DenyRequest(r.Context(), id, browser)
+	req, again, err := s.Grants.Requests.Deny(r.Context(), id, browser)
 	if err != nil {
 		return consentOver(err)
 	}

@@ -79,16 +79,16 @@ func startRace(t *testing.T) *fixture {
 func (f *fixture) quickCode(t *testing.T) (grantID, code string) {
 	t.Helper()
 	ctx := t.Context()
-	id, err := f.Grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: f.Access.Resource("sales"),
+	id, err := f.Grants.Requests.Open(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: f.Access.Resource("sales"),
 		ClientID: "chatgpt", RedirectURI: testRedirect, Scope: "mcp", CodeChallenge: challengeOf(testVerifier)}, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := f.Grants.SendRequest(ctx, id, "browser")
+	sent, err := f.Grants.Requests.Send(ctx, id, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, _, err := f.Grants.FinishRequest(ctx, sent.State, sent.Login)
+	r, _, err := f.Grants.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -63,11 +63,11 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, return
 		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org. Sign in with one that it knows."}
 	}
 	browser := s.Cookies.Browser(w, r)
-	id, err := s.Grants.OpenRequest(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo, From: from(r.Context())}, browser)
+	id, err := s.Grants.Requests.Open(r.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: org, ReturnTo: returnTo, From: from(r.Context())}, browser)
 	if err != nil {
 		return err
 	}
-	sent, err := s.Grants.SendRequest(r.Context(), id, browser)
+	sent, err := s.Grants.Requests.Send(r.Context(), id, browser)
 	if err != nil {
 		return err
 	}

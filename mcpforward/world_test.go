@@ -267,17 +267,17 @@ func (w *world) token(subject, client, server string) (grantID, access string) {
 	}
 	verifier := strings.Repeat("v", 43)
 	sum := sha256.Sum256([]byte(verifier))
-	id, err := w.grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server,
+	id, err := w.grants.Requests.Open(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server,
 		Resource: w.handler.Access.Resource(server), ClientID: client, RedirectURI: redirectURI, Scope: "mcp",
 		CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}, "browser")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	sent, err := w.grants.SendRequest(ctx, id, "browser")
+	sent, err := w.grants.Requests.Send(ctx, id, "browser")
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r, _, err := w.grants.FinishRequest(ctx, sent.State, sent.Login)
+	r, _, err := w.grants.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -152,16 +152,16 @@ func (f *fixture) scoped(t *testing.T, subject, server, scope string) (token, gr
 	t.Helper()
 	ctx, verifier := t.Context(), strings.Repeat("v", 43)
 	sum := sha256.Sum256([]byte(verifier))
-	id, err := f.grants.OpenRequest(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server, Resource: f.Resource(server),
+	id, err := f.grants.Requests.Open(ctx, grant.AuthorizationRequest{Kind: grant.Authorize, Org: "acme", Server: server, Resource: f.Resource(server),
 		ClientID: "chatgpt", RedirectURI: redirect, Scope: scope, CodeChallenge: base64.RawURLEncoding.EncodeToString(sum[:])}, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := f.grants.SendRequest(ctx, id, "browser")
+	sent, err := f.grants.Requests.Send(ctx, id, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, _, err := f.grants.FinishRequest(ctx, sent.State, sent.Login)
+	r, _, err := f.grants.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil {
 		t.Fatal(err)
 	}

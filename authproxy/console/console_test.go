@@ -232,15 +232,15 @@ var clientVerifier = strings.Repeat("v", 43)
 func (p *person) consent() (id, code string) {
 	p.t.Helper()
 	ctx := p.t.Context()
-	request := must[string](p.t)(p.grants.OpenRequest(ctx, grant.AuthorizationRequest{
+	request := must[string](p.t)(p.grants.Requests.Open(ctx, grant.AuthorizationRequest{
 		Kind: grant.Authorize, Org: "acme", Server: "sales", Resource: "https://mcp.example.com/mcp/sales", ClientID: "chatgpt",
 		RedirectURI: "https://chatgpt.com/cb", Scope: "mcp", CodeChallenge: challenge(clientVerifier),
 	}, "browser"))
-	sent, err := p.grants.SendRequest(ctx, request, "browser")
+	sent, err := p.grants.Requests.Send(ctx, request, "browser")
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	done, _, err := p.grants.FinishRequest(ctx, sent.State, sent.Login)
+	done, _, err := p.grants.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -27,24 +27,24 @@ func TestBlockUserWantsBothNames(t *testing.T) {
 func TestSendRequestThatDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	id, err := f.Requests.Open(t.Context(), authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.SendRequest(t.Context(), id, "browser"); err != nil {
+	if _, err := f.Requests.Send(t.Context(), id, "browser"); err != nil {
 		t.Fatal(err)
 	}
-	row, err := f.requestOf(t.Context(), id, "browser", Sent)
+	row, err := f.Requests.of(t.Context(), id, "browser", Sent)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if row.sealedVerifier, err = f.ring.Seal(verifierPlace(row.hash, "another org"), []byte("verifier")); err != nil {
+	if row.sealedVerifier, err = f.Requests.ring.Seal(verifierPlace(row.hash, "another org"), []byte("verifier")); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := f.advance(t.Context(), row); err != nil || n != 1 {
+	if n, err := f.Requests.advance(t.Context(), row); err != nil || n != 1 {
 		t.Fatalf("%d rows, %v", n, err)
 	}
-	if sent, err := f.SendRequest(t.Context(), id, "browser"); err == nil || sent != nil {
+	if sent, err := f.Requests.Send(t.Context(), id, "browser"); err == nil || sent != nil {
 		t.Errorf("sent as %+v, %v", sent, err)
 	}
 }

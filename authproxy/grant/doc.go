@@ -31,6 +31,11 @@
 // Rows that open something are authentic or do not count (db.Guard): each type of row has one
 // function covered, which the writer and the reader of its MAC share.
 //
+// A [Store] is the grants with their codes and tokens. The authorization requests are a
+// type of their own, [Requests]: a table that nothing else but [Store.Sweep] touches, and steps
+// that end before there is a grant. So are the rows of users with the list of the blocked
+// (userRows), which a block, a sign-in and a new grant write in their own transactions.
+//
 // What it does not do: speak HTTP, talk to Salesforce, decide who may use which server
 // (package access), or write the audit log.
 package grant

@@ -263,11 +263,11 @@ func TestS7ForgedRequests(t *testing.T) {
 		if column == "status" || column == "upstream_state_hash" || column == "login_hash" {
 			continue // by these it is found
 		}
-		id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+		id, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 		if err != nil {
 			t.Fatal(err)
 		}
-		sent, err := f.SendRequest(ctx, id, "browser")
+		sent, err := f.Requests.Send(ctx, id, "browser")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,43 +276,43 @@ func TestS7ForgedRequests(t *testing.T) {
 			value = column + ` + 1000`
 		}
 		f.exec(t, `UPDATE authorization_requests SET `+column+` = `+value+` WHERE request_hash = $1`, seal.Hash(id))
-		if r, _, err := f.FinishRequest(ctx, sent.State, sent.Login); !errors.Is(err, ErrNoRequest) {
+		if r, _, err := f.Requests.Finish(ctx, sent.State, sent.Login); !errors.Is(err, ErrNoRequest) {
 			t.Errorf("%s: %+v, %v", column, r, err)
 		}
 	}
 	for name, status := range map[string]Status{"denied": Denied, "done": Done, "pending": Pending} {
-		id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+		id, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 		if err != nil {
 			t.Fatal(err)
 		}
 		switch status {
 		case Denied:
-			if _, _, err := f.DenyRequest(ctx, id, "browser"); err != nil {
+			if _, _, err := f.Requests.Deny(ctx, id, "browser"); err != nil {
 				t.Fatal(err)
 			}
 		case Done:
-			sent, err := f.SendRequest(ctx, id, "browser")
+			sent, err := f.Requests.Send(ctx, id, "browser")
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := f.FinishRequest(ctx, sent.State, sent.Login); err != nil {
+			if _, _, err := f.Requests.Finish(ctx, sent.State, sent.Login); err != nil {
 				t.Fatal(err)
 			}
 		}
 		f.exec(t, `UPDATE authorization_requests SET status = 'sent', upstream_state_hash = $1, login_hash = $2 WHERE request_hash = $3`,
 			seal.Hash("state"), seal.Hash("login"), seal.Hash(id))
-		if _, _, err := f.FinishRequest(ctx, "state", "login"); !errors.Is(err, ErrNoRequest) {
+		if _, _, err := f.Requests.Finish(ctx, "state", "login"); !errors.Is(err, ErrNoRequest) {
 			t.Errorf("%s as sent: %v", name, err)
 		}
 		f.exec(t, `UPDATE authorization_requests SET status = 'pending', redirect_uri = 'https://evil.example/' WHERE request_hash = $1`, seal.Hash(id))
-		if r, err := f.Request(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
+		if r, err := f.Requests.Pending(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
 			t.Errorf("%s as pending: %+v, %v", name, r, err)
 		}
-		if _, err := f.SendRequest(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
+		if _, err := f.Requests.Send(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
 			t.Errorf("%s as pending: %v", name, err)
 		}
 		f.exec(t, `UPDATE authorization_requests SET status = 'denied' WHERE request_hash = $1`, seal.Hash(id))
-		if r, _, err := f.DenyRequest(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
+		if r, _, err := f.Requests.Deny(ctx, id, "browser"); !errors.Is(err, ErrNoRequest) {
 			t.Errorf("%s as denied: %+v, %v", name, r, err)
 		}
 	}

@@ -100,7 +100,7 @@ func (s *Store) scanAuthentic(ctx context.Context, row interface{ Scan(...any) e
 	case blockedAt != 0:
 		return g, true, nil
 	}
-	blocked, err = s.listed(ctx, g.Org, g.Subject)
+	blocked, err = s.users.listed(ctx, g.Org, g.Subject)
 	return g, blocked, err
 }
 
@@ -117,12 +117,12 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := s.see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {
+		if err := s.users.see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {
 			return err
 		}
 		// The user's row is written above, so a block either came before it and is
 		// seen here, or comes after this transaction and revokes the grant.
-		u, err := s.userRow(ctx, tx, r.Org, subject)
+		u, err := s.users.read(ctx, tx, r.Org, subject)
 		if err != nil {
 			return err
 		}

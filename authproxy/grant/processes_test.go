@@ -104,7 +104,7 @@ func TestProcessesKeepTheCapOfRequests(t *testing.T) {
 	f, ask := processes(t)
 	f.fill(t, maxOpenRequests-3, "''", "''")
 	ask(20, func(s *Store) {
-		if _, err := s.OpenRequest(t.Context(), authorizeRequest(), "browser"); err != nil {
+		if _, err := s.Requests.Open(t.Context(), authorizeRequest(), "browser"); err != nil {
 			t.Error(err)
 		}
 	})

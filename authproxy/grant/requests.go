@@ -43,7 +43,7 @@ const maxOpenRequests = 10_000
 // AuthorizationRequest is stored between /oauth/authorize or /signin and the code or
 // session that it ends in.
 type AuthorizationRequest struct {
-	// ID is a secret of the page that was shown; set by OpenRequest alone.
+	// ID is a secret of the page that was shown; set by [Requests.Open] alone.
 	ID     string
 	Kind   Kind
 	Status Status
@@ -60,12 +60,22 @@ type AuthorizationRequest struct {
 	CodeChallenge string
 	// ReturnTo is the same-origin path that a sign-in ends at.
 	ReturnTo string
-	// GrantID is the id that the grant will get, set by FinishRequest so that it can
+	// GrantID is the id that the grant will get, set by [Requests.Finish] so that it can
 	// be recorded before there is a grant.
 	GrantID              string
 	CreatedAt, ExpiresAt time.Time
 	// From is who began it; it is stored, and not read back.
 	From party.Sources
+}
+
+// Requests are the authorization requests of a [Store], from the page that asks for consent
+// to the return from Salesforce. What one ends in is not theirs: [Store.CreateGrant] takes a
+// finished one.
+type Requests struct {
+	db   *db.DB
+	ring *seal.KeyRing
+	life time.Duration // [Lifetimes.Consent]
+	now  func() time.Time
 }
 
 // storedRequest is a row of authorization_requests.
@@ -82,7 +92,7 @@ func (r *storedRequest) covered() []any {
 		r.browserHash, r.stateHash, r.loginHash, r.sealedVerifier, db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt)}
 }
 
-// SentRequest is what [Store.SendRequest] made for the way to Salesforce.
+// SentRequest is what [Requests.Send] made for the way to Salesforce.
 type SentRequest struct {
 	// State goes to Salesforce, Verifier stays here (its challenge goes), Login
 	// becomes a cookie that the callback must bring.
@@ -93,12 +103,12 @@ type SentRequest struct {
 const requestColumns = `request_hash, kind, status, org, server, resource, client_id, redirect_uri, state, scope,
 	code_challenge, return_to, browser_hash, upstream_state_hash, login_hash, sealed_verifier, created_at, expires_at, mac`
 
-// readRequest returns the one request for which where holds, or [ErrNoRequest]: also for
+// read returns the one request for which where holds, or [ErrNoRequest]: also for
 // one that somebody changed.
-func (s *Store) readRequest(ctx context.Context, where string, args ...any) (*storedRequest, error) {
+func (q *Requests) read(ctx context.Context, where string, args ...any) (*storedRequest, error) {
 	var r storedRequest
 	var created, expires int64
-	err := s.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests WHERE `+where, args...).
+	err := q.db.Reads.QueryRowContext(ctx, `SELECT `+requestColumns+` FROM authorization_requests WHERE `+where, args...).
 		Scan(&r.hash, &r.Kind, &r.Status, &r.Org, &r.Server, &r.Resource, &r.ClientID, &r.RedirectURI, &r.State, &r.Scope,
 			&r.CodeChallenge, &r.ReturnTo, &r.browserHash, &r.stateHash, &r.loginHash, &r.sealedVerifier, &created, &expires, &r.mac)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -108,21 +118,21 @@ func (s *Store) readRequest(ctx context.Context, where string, args ...any) (*st
 		return nil, err
 	}
 	r.CreatedAt, r.ExpiresAt = db.Time(created), db.Time(expires)
-	if !s.db.Authentic(db.Requests, r.mac, r.covered()...) {
+	if !q.db.Authentic(db.Requests, r.mac, r.covered()...) {
 		return nil, ErrNoRequest
 	}
 	return &r, nil
 }
 
-// requestOf reads a browser's request by its id.
-func (s *Store) requestOf(ctx context.Context, id, browser string, status Status) (*storedRequest, error) {
-	return s.readRequest(ctx, `request_hash = $1 AND browser_hash = $2 AND status = $3 AND expires_at > $4`,
-		seal.Hash(id), seal.Hash(browser), string(status), s.millis())
+// of reads a browser's request by its id.
+func (q *Requests) of(ctx context.Context, id, browser string, status Status) (*storedRequest, error) {
+	return q.read(ctx, `request_hash = $1 AND browser_hash = $2 AND status = $3 AND expires_at > $4`,
+		seal.Hash(id), seal.Hash(browser), string(status), db.Millis(q.now()))
 }
 
-// OpenRequest stores a pending request for the browser that holds the cookie value
+// Open stores a pending request for the browser that holds the cookie value
 // browser, and returns its id. r's ID, Status and times are ignored.
-func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser string) (id string, err error) {
+func (q *Requests) Open(ctx context.Context, r AuthorizationRequest, browser string) (id string, err error) {
 	if browser == "" || r.Org == "" || (r.Kind != Authorize && r.Kind != SignIn) {
 		return "", errors.New("opening authorization request: browser, org and kind are required")
 	}
@@ -130,11 +140,11 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 		return "", errors.New("opening authorization request: client, redirect URI, resource and challenge are required")
 	}
 	id = seal.Secret("")
-	now := s.now()
+	now := q.now()
 	row := storedRequest{AuthorizationRequest: r, hash: seal.Hash(id), browserHash: seal.Hash(browser)}
-	row.Status, row.CreatedAt, row.ExpiresAt = Pending, now, now.Add(s.lifetimes.Consent)
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := makeRoom(ctx, s.db, tx, db.Millis(now)); err != nil {
+	row.Status, row.CreatedAt, row.ExpiresAt = Pending, now, now.Add(q.life)
+	err = q.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := makeRoom(ctx, q.db, tx, db.Millis(now)); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO authorization_requests
@@ -142,7 +152,7 @@ func (s *Store) OpenRequest(ctx context.Context, r AuthorizationRequest, browser
 			 code_challenge, return_to, browser_hash, created_at, expires_at, network, host, mac)
 			VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 			row.hash, string(r.Kind), r.Org, r.Server, r.Resource, r.ClientID, r.RedirectURI, r.State, r.Scope, r.CodeChallenge,
-			r.ReturnTo, row.browserHash, db.Millis(row.CreatedAt), db.Millis(row.ExpiresAt), r.From.Network, r.From.Host, s.db.MAC(db.Requests, row.covered()...))
+			r.ReturnTo, row.browserHash, db.Millis(row.CreatedAt), db.Millis(row.ExpiresAt), r.From.Network, r.From.Host, q.db.MAC(db.Requests, row.covered()...))
 		return err
 	})
 	if err != nil {
@@ -170,10 +180,10 @@ func makeRoom(ctx context.Context, d *db.DB, tx *sql.Tx, now int64) error {
 	return err
 }
 
-// Request returns the pending request of that id, or [ErrNoRequest] when it is
+// Pending returns the request of that id, or [ErrNoRequest] when it is
 // unknown, expired, another browser's or no longer pending.
-func (s *Store) Request(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
-	r, err := s.requestOf(ctx, id, browser, Pending)
+func (q *Requests) Pending(ctx context.Context, id, browser string) (*AuthorizationRequest, error) {
+	r, err := q.of(ctx, id, browser, Pending)
 	if err != nil {
 		return nil, err
 	}
@@ -192,53 +202,53 @@ func newSentRequest(verifier string) *SentRequest {
 	return &SentRequest{State: derived("state"), Verifier: verifier, Login: derived("cookie")}
 }
 
-// SendRequest takes a pending request on its way to Salesforce: it makes the state and the
+// Send takes a pending request on its way to Salesforce: it makes the state and the
 // PKCE verifier of that leg and the login cookie. From here the time to come back is
 // counted anew. The same again, from a second click or the back button, gets the same way
-// until somebody has come back on it. [ErrNoRequest] as for [Store.Request].
-func (s *Store) SendRequest(ctx context.Context, id, browser string) (*SentRequest, error) {
-	r, err := s.requestOf(ctx, id, browser, Pending)
+// until somebody has come back on it. [ErrNoRequest] as for [Requests.Pending].
+func (q *Requests) Send(ctx context.Context, id, browser string) (*SentRequest, error) {
+	r, err := q.of(ctx, id, browser, Pending)
 	if errors.Is(err, ErrNoRequest) {
-		return s.sentBefore(ctx, id, browser)
+		return q.sentBefore(ctx, id, browser)
 	}
 	if err != nil {
 		return nil, err
 	}
 	sent := newSentRequest(seal.Secret(""))
-	if r.sealedVerifier, err = s.ring.Seal(verifierPlace(r.hash, r.Org), []byte(sent.Verifier)); err != nil {
+	if r.sealedVerifier, err = q.ring.Seal(verifierPlace(r.hash, r.Org), []byte(sent.Verifier)); err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
-	r.Status, r.stateHash, r.loginHash, r.ExpiresAt = Sent, seal.Hash(sent.State), seal.Hash(sent.Login), s.now().Add(s.lifetimes.Consent)
-	n, err := s.advance(ctx, r)
+	r.Status, r.stateHash, r.loginHash, r.ExpiresAt = Sent, seal.Hash(sent.State), seal.Hash(sent.Login), q.now().Add(q.life)
+	n, err := q.advance(ctx, r)
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
 	if n == 0 { // the other click was faster
-		return s.sentBefore(ctx, id, browser)
+		return q.sentBefore(ctx, id, browser)
 	}
 	sent.Request = &r.AuthorizationRequest
 	return sent, nil
 }
 
 // advance writes what became of a request, if it is still what it was with its MAC.
-func (s *Store) advance(ctx context.Context, r *storedRequest) (int64, error) {
+func (q *Requests) advance(ctx context.Context, r *storedRequest) (int64, error) {
 	next := ""
 	if r.Status != Done { // which gives nothing any more
-		next = s.db.MAC(db.Requests, r.covered()...)
+		next = q.db.MAC(db.Requests, r.covered()...)
 	}
-	return db.Affected(ctx, s.db.Writes, `UPDATE authorization_requests
+	return db.Affected(ctx, q.db.Writes, `UPDATE authorization_requests
 		SET status = $1, upstream_state_hash = $2, login_hash = $3, sealed_verifier = $4, expires_at = $5, mac = $6
 		WHERE request_hash = $7 AND mac = $8 AND expires_at > $9`,
-		string(r.Status), r.stateHash, r.loginHash, r.sealedVerifier, db.Millis(r.ExpiresAt), next, r.hash, r.mac, s.millis())
+		string(r.Status), r.stateHash, r.loginHash, r.sealedVerifier, db.Millis(r.ExpiresAt), next, r.hash, r.mac, db.Millis(q.now()))
 }
 
 // sentBefore returns the way of a request that is under way to Salesforce.
-func (s *Store) sentBefore(ctx context.Context, id, browser string) (*SentRequest, error) {
-	r, err := s.requestOf(ctx, id, browser, Sent)
+func (q *Requests) sentBefore(ctx context.Context, id, browser string) (*SentRequest, error) {
+	r, err := q.of(ctx, id, browser, Sent)
 	if err != nil {
 		return nil, err
 	}
-	verifier, err := s.ring.Open(verifierPlace(r.hash, r.Org), r.sealedVerifier)
+	verifier, err := q.ring.Open(verifierPlace(r.hash, r.Org), r.sealedVerifier)
 	if err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
@@ -247,39 +257,39 @@ func (s *Store) sentBefore(ctx context.Context, id, browser string) (*SentReques
 	return sent, nil
 }
 
-// DenyRequest ends a pending request; again tells that it had ended so before, by the same
-// browser. [ErrNoRequest] as for [Store.Request].
-func (s *Store) DenyRequest(ctx context.Context, id, browser string) (r *AuthorizationRequest, again bool, err error) {
-	row, err := s.requestOf(ctx, id, browser, Pending)
+// Deny ends a pending request; again tells that it had ended so before, by the same
+// browser. [ErrNoRequest] as for [Requests.Pending].
+func (q *Requests) Deny(ctx context.Context, id, browser string) (r *AuthorizationRequest, again bool, err error) {
+	row, err := q.of(ctx, id, browser, Pending)
 	if err == nil {
 		row.Status = Denied
-		if n, err := s.advance(ctx, row); err != nil || n == 1 {
+		if n, err := q.advance(ctx, row); err != nil || n == 1 {
 			return &row.AuthorizationRequest, false, err
 		}
 	} else if !errors.Is(err, ErrNoRequest) {
 		return nil, false, err
 	}
-	if row, err = s.requestOf(ctx, id, browser, Denied); err != nil {
+	if row, err = q.of(ctx, id, browser, Denied); err != nil {
 		return nil, true, err
 	}
 	return &row.AuthorizationRequest, true, nil
 }
 
-// FinishRequest takes a sent request whose state came back from Salesforce, once. It
+// Finish takes a sent request whose state came back from Salesforce, once. It
 // wants the login cookie of the browser that was sent there (SR-UI-2), and returns the
 // PKCE verifier of that leg. [ErrOtherBrowser] tells of a state that is good but for the
 // cookie, [ErrNoRequest] of everything else that does not match; both change nothing.
-func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *AuthorizationRequest, verifier string, err error) {
-	row, err := s.readRequest(ctx, `upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3`,
-		seal.Hash(state), seal.Hash(login), s.millis())
+func (q *Requests) Finish(ctx context.Context, state, login string) (r *AuthorizationRequest, verifier string, err error) {
+	row, err := q.read(ctx, `upstream_state_hash = $1 AND login_hash = $2 AND status = 'sent' AND expires_at > $3`,
+		seal.Hash(state), seal.Hash(login), db.Millis(q.now()))
 	if errors.Is(err, ErrNoRequest) {
-		return nil, "", whyNotFinished(ctx, s.db.Reads, state, login, s.millis())
+		return nil, "", whyNotFinished(ctx, q.db.Reads, state, login, db.Millis(q.now()))
 	}
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
 	row.Status = Done
-	n, err := s.advance(ctx, row)
+	n, err := q.advance(ctx, row)
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
@@ -287,7 +297,7 @@ func (s *Store) FinishRequest(ctx context.Context, state, login string) (r *Auth
 		return nil, "", ErrNoRequest
 	}
 	r = &row.AuthorizationRequest
-	plain, err := s.ring.Open(verifierPlace(row.hash, r.Org), row.sealedVerifier)
+	plain, err := q.ring.Open(verifierPlace(row.hash, r.Org), row.sealedVerifier)
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}

@@ -19,11 +19,11 @@ func TestRequestKeepsWhatWasAsked(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	want := authorizeRequest()
-	id, err := f.OpenRequest(t.Context(), want, "browser")
+	id, err := f.Requests.Open(t.Context(), want, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := f.Request(t.Context(), id, "browser")
+	got, err := f.Requests.Pending(t.Context(), id, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,31 +40,31 @@ func TestUI02RequestSteps(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	ctx := t.Context()
-	id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	id, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, other := range []struct{ id, browser string }{{id, "other"}, {id, ""}, {"." + id[1:], "browser"}, {"", "browser"}} {
-		_, err := f.Request(ctx, other.id, other.browser)
+		_, err := f.Requests.Pending(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
-		_, err = f.SendRequest(ctx, other.id, other.browser)
+		_, err = f.Requests.Send(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
-		_, _, err = f.DenyRequest(ctx, other.id, other.browser)
+		_, _, err = f.Requests.Deny(ctx, other.id, other.browser)
 		wantErr(t, err, ErrNoRequest)
 	}
-	_, _, err = f.FinishRequest(ctx, "", "") // before consent, columns are empty
+	_, _, err = f.Requests.Finish(ctx, "", "") // before consent, columns are empty
 	wantErr(t, err, ErrNoRequest)
-	sent, err := f.SendRequest(ctx, id, "browser")
+	sent, err := f.Requests.Send(ctx, id, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := f.SendRequest(ctx, id, "browser") // C5: a second click
+	again, err := f.Requests.Send(ctx, id, "browser") // C5: a second click
 	if err != nil || again.State != sent.State || again.Verifier != sent.Verifier || again.Login != sent.Login || again.Request.ClientID != sent.Request.ClientID {
 		t.Errorf("a second click goes another way: %+v, %v", again, err)
 	}
-	_, err = f.SendRequest(ctx, id, "other")
+	_, err = f.Requests.Send(ctx, id, "other")
 	wantErr(t, err, ErrNoRequest)
-	_, _, err = f.DenyRequest(ctx, id, "browser")
+	_, _, err = f.Requests.Deny(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
 	for _, bad := range []struct {
 		state, login string
@@ -72,14 +72,14 @@ func TestUI02RequestSteps(t *testing.T) {
 	}{
 		{sent.State, "", ErrOtherBrowser}, {sent.State, "x", ErrOtherBrowser}, {"x", sent.Login, ErrNoRequest}, {"", sent.Login, ErrNoRequest}, {sent.Login, sent.State, ErrNoRequest},
 	} {
-		_, _, err := f.FinishRequest(ctx, bad.state, bad.login)
+		_, _, err := f.Requests.Finish(ctx, bad.state, bad.login)
 		wantErr(t, err, bad.want)
 	}
-	r, _, err := f.FinishRequest(ctx, sent.State, sent.Login)
+	r, _, err := f.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil || r.Status != Done || r.GrantID == "" {
 		t.Fatalf("FinishRequest: %+v, %v", r, err)
 	}
-	_, _, err = f.FinishRequest(ctx, sent.State, sent.Login)
+	_, _, err = f.Requests.Finish(ctx, sent.State, sent.Login)
 	wantErr(t, err, ErrNoRequest)
 }
 
@@ -87,27 +87,27 @@ func TestRequestExpires(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	ctx := t.Context()
-	late, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	late, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.clock.Add(testLifetimes.Consent - time.Millisecond)
-	sent, err := f.SendRequest(ctx, late, "browser")
+	sent, err := f.Requests.Send(ctx, late, "browser")
 	if err != nil {
 		t.Fatalf("within its time: %v", err)
 	}
 	f.clock.Add(testLifetimes.Consent)
-	_, _, err = f.FinishRequest(ctx, sent.State, sent.Login)
+	_, _, err = f.Requests.Finish(ctx, sent.State, sent.Login)
 	wantErr(t, err, ErrNoRequest)
 
-	id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	id, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.clock.Add(testLifetimes.Consent)
-	_, err = f.Request(ctx, id, "browser")
+	_, err = f.Requests.Pending(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
-	_, _, err = f.DenyRequest(ctx, id, "browser")
+	_, _, err = f.Requests.Deny(ctx, id, "browser")
 	wantErr(t, err, ErrNoRequest)
 	if err := f.Sweep(ctx); err != nil {
 		t.Fatal(err)
@@ -121,15 +121,15 @@ func TestRequestExpires(t *testing.T) {
 func TestDeniedRequestIsOver(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	id, err := f.Requests.Open(t.Context(), authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, _, err := f.DenyRequest(t.Context(), id, "browser")
+	r, _, err := f.Requests.Deny(t.Context(), id, "browser")
 	if err != nil || r.Status != Denied {
 		t.Fatalf("%+v, %v", r, err)
 	}
-	_, err = f.SendRequest(t.Context(), id, "browser")
+	_, err = f.Requests.Send(t.Context(), id, "browser")
 	wantErr(t, err, ErrNoRequest)
 	_, _, err = f.CreateGrant(t.Context(), r, testSubject)
 	wantErr(t, err, ErrNoRequest)
@@ -138,13 +138,13 @@ func TestDeniedRequestIsOver(t *testing.T) {
 func TestCL10FinishRace(t *testing.T) {
 	t.Parallel()
 	f := open(t)
-	id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+	id, err := f.Requests.Open(t.Context(), authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var sent atomic.Pointer[SentRequest]
 	won := race(t, 50, func() error { // C5: clicks that come together go one way
-		s, err := f.SendRequest(t.Context(), id, "browser")
+		s, err := f.Requests.Send(t.Context(), id, "browser")
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func TestCL10FinishRace(t *testing.T) {
 		t.Fatalf("%d of 50 clicks were sent on", won)
 	}
 	won = race(t, 50, func() error {
-		_, _, err := f.FinishRequest(t.Context(), sent.Load().State, sent.Load().Login)
+		_, _, err := f.Requests.Finish(t.Context(), sent.Load().State, sent.Load().Login)
 		return err
 	}, ErrNoRequest)
 	if won != 1 {
@@ -181,7 +181,7 @@ func (f *fixture) openFrom(t *testing.T, address string) string {
 	t.Helper()
 	r := authorizeRequest()
 	r.From = party.SourcesOf(address)
-	id, err := f.OpenRequest(t.Context(), r, "browser")
+	id, err := f.Requests.Open(t.Context(), r, "browser")
 	if err != nil {
 		t.Fatalf("from %s: %v", address, err)
 	}
@@ -190,7 +190,7 @@ func (f *fixture) openFrom(t *testing.T, address string) string {
 
 func (f *fixture) wantOpen(t *testing.T, who, id string, open bool) {
 	t.Helper()
-	if _, err := f.Request(t.Context(), id, "browser"); (err == nil) != open {
+	if _, err := f.Requests.Pending(t.Context(), id, "browser"); (err == nil) != open {
 		t.Errorf("%s: %v, open should be %t", who, err, open)
 	}
 }
@@ -273,11 +273,11 @@ func TestOpenRequestWantsAll(t *testing.T) {
 	} {
 		r := authorizeRequest()
 		change(&r)
-		if _, err := f.OpenRequest(t.Context(), r, "browser"); err == nil {
+		if _, err := f.Requests.Open(t.Context(), r, "browser"); err == nil {
 			t.Errorf("opened without %s", name)
 		}
 	}
-	if _, err := f.OpenRequest(t.Context(), authorizeRequest(), ""); err == nil {
+	if _, err := f.Requests.Open(t.Context(), authorizeRequest(), ""); err == nil {
 		t.Error("opened without a browser")
 	}
 }
@@ -317,11 +317,11 @@ func TestCL01EveryLoginHasItsOwnSecrets(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for range 1000 {
-		id, err := f.OpenRequest(t.Context(), authorizeRequest(), "browser")
+		id, err := f.Requests.Open(t.Context(), authorizeRequest(), "browser")
 		if err != nil {
 			t.Fatal(err)
 		}
-		sent, err := f.SendRequest(t.Context(), id, "browser")
+		sent, err := f.Requests.Send(t.Context(), id, "browser")
 		if err != nil {
 			t.Fatal(err)
 		}

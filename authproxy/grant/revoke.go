@@ -73,7 +73,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 		return 0, errors.New("blocking user: org and subject are required")
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := s.setBlocked(ctx, tx, org, subject, s.millis()); err != nil {
+		if _, err := s.users.setBlocked(ctx, tx, org, subject, s.millis()); err != nil {
 			return err
 		}
 		ended, err := s.revoke(ctx, tx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
@@ -94,13 +94,13 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 func (s *Store) UnblockUser(ctx context.Context, org, subject string) error {
 	var was bool
 	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		was, err = s.setBlocked(ctx, tx, org, subject, 0)
+		was, err = s.users.setBlocked(ctx, tx, org, subject, 0)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("unblocking user: %w", err)
 	}
-	s.blocked.Forget(struct{}{})
+	s.users.blocked.Forget(struct{}{})
 	if !was {
 		return ErrNotFound
 	}

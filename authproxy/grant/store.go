@@ -132,15 +132,17 @@ type Config struct {
 
 // Store is safe for concurrent use, also by several processes on one database.
 type Store struct {
+	// Requests are the authorization requests that are under way.
+	Requests *Requests
+
 	db        *db.DB
-	ring      *seal.KeyRing
 	clients   Clients
 	lifetimes Lifetimes
 	now       func() time.Time
+	users     *userRows
 
 	authenticated *db.Cache[credential, access]
 	live          *db.Cache[string, liveGrant] // by grant id
-	blocked       *db.Cache[struct{}, db.Blocked]
 
 	mu   sync.Mutex
 	used map[string]int64 // grant id → last use, since the last Sweep
@@ -158,17 +160,17 @@ func New(c Config) (*Store, error) {
 	if err := c.Lifetimes.Validate(); err != nil {
 		return nil, fmt.Errorf("grant store: %w", err)
 	}
-	s := &Store{
-		db: c.DB, ring: c.Ring, clients: c.Clients, lifetimes: c.Lifetimes, now: c.Now,
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Store{
+		Requests: &Requests{db: c.DB, ring: c.Ring, life: c.Lifetimes.Consent, now: c.Now},
+		db:       c.DB, clients: c.Clients, lifetimes: c.Lifetimes, now: c.Now,
+		users:         &userRows{c.DB, db.NewCache[struct{}, db.Blocked](c.DB, 1)},
 		used:          map[string]int64{},
 		authenticated: db.NewCache[credential, access](c.DB, remembered),
 		live:          db.NewCache[string, liveGrant](c.DB, remembered),
-		blocked:       db.NewCache[struct{}, db.Blocked](c.DB, 1),
-	}
-	if s.now == nil {
-		s.now = time.Now
-	}
-	return s, nil
+	}, nil
 }
 
 // Lifetimes returns the configured lifetimes, for the pages that show them.

@@ -98,15 +98,15 @@ func authorizeRequest() AuthorizationRequest {
 func (f *fixture) code(t *testing.T, subject string) (grantID, code string) {
 	t.Helper()
 	ctx := t.Context()
-	id, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	id, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := f.SendRequest(ctx, id, "browser")
+	sent, err := f.Requests.Send(ctx, id, "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
-	r, verifier, err := f.FinishRequest(ctx, sent.State, sent.Login)
+	r, verifier, err := f.Requests.Finish(ctx, sent.State, sent.Login)
 	if err != nil || verifier != sent.Verifier {
 		t.Fatalf("FinishRequest: %v, verifier as sent: %t", err, verifier == sent.Verifier)
 	}

@@ -29,7 +29,7 @@ func TestUpgradeKeepsConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, code := f.code(t, otherSubject)
-	pending, err := f.OpenRequest(ctx, authorizeRequest(), "browser")
+	pending, err := f.Requests.Open(ctx, authorizeRequest(), "browser")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,7 +76,7 @@ func TestUpgradeKeepsConnections(t *testing.T) {
 	if _, err := f.Redeem(ctx, redemption(code)); !errors.Is(err, ErrInvalidGrant) { // its minute is over
 		t.Error(err)
 	}
-	if _, err := f.SendRequest(ctx, pending, "browser"); err != nil {
+	if _, err := f.Requests.Send(ctx, pending, "browser"); err != nil {
 		t.Errorf("a sign-in under way: %v", err)
 	}
 	if blocked, err := f.Blocked(ctx, testOrg, third); err != nil || !blocked {

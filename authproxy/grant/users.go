@@ -33,29 +33,12 @@ func (u *User) covered() []any {
 	return []any{u.Org, u.Subject, u.Username, u.Name, db.Millis(u.BlockedAt)}
 }
 
-// see records that the user is here. [ErrBlocked] refuses one who has not been here before
-// while nobody can know who is blocked.
-func (s *Store) see(ctx context.Context, tx *sql.Tx, org, subject string, now int64) error {
-	n, err := db.Affected(ctx, tx, `UPDATE users SET last_seen_at = $1 WHERE org = $2 AND subject = $3`, now, org, subject)
-	if err != nil || n > 0 {
-		return err
-	}
-	if _, err := s.db.ReadBlocked(ctx, tx); errors.Is(err, db.ErrBlockedLost) {
-		return ErrBlocked
-	} else if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO users (org, subject, first_seen_at, last_seen_at, mac) VALUES ($1, $2, $3, $3, $4)
-		ON CONFLICT (org, subject) DO UPDATE SET last_seen_at = $3`, org, subject, now, s.db.MAC(db.Users, org, subject, "", "", int64(0)))
-	return err
-}
-
 // SeeUser records that the user signed in now. [ErrBlocked] as for a blocked user.
 func (s *Store) SeeUser(ctx context.Context, org, subject string) error {
 	if org == "" || subject == "" {
 		return errors.New("recording user: org and subject are required")
 	}
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.see(ctx, tx, org, subject, s.millis()) })
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error { return s.users.see(ctx, tx, org, subject, s.millis()) })
 	if err != nil {
 		return fmt.Errorf("recording user: %w", err)
 	}
@@ -70,11 +53,11 @@ func (s *Store) NameUser(ctx context.Context, org, subject, username, name strin
 		if err := s.db.Lock(ctx, tx, "usernames of "+org); err != nil { // nobody else gets it meanwhile
 			return err
 		}
-		others, err := s.takeUsername(ctx, tx, org, username, subject)
+		others, err := s.users.takeUsername(ctx, tx, org, username, subject)
 		if err != nil {
 			return err
 		}
-		u, err := s.userRow(ctx, tx, org, subject)
+		u, err := s.users.read(ctx, tx, org, subject)
 		if err != nil {
 			return err
 		}
@@ -83,7 +66,7 @@ func (s *Store) NameUser(ctx context.Context, org, subject, username, name strin
 		}
 		renamed := u.Username != username
 		u.Username, u.Name = username, name
-		if err := s.writeUser(ctx, tx, u); err != nil {
+		if err := s.users.write(ctx, tx, u); err != nil {
 			return err
 		}
 		if others || renamed { // groups and rules go by usernames
@@ -111,7 +94,7 @@ func (s *Store) Blocked(ctx context.Context, org, subject string) (bool, error) 
 
 // User returns one user, or [ErrNotFound].
 func (s *Store) User(ctx context.Context, org, subject string) (*User, error) {
-	all, err := s.users(ctx, `org = $2 AND subject = $3`, org, subject)
+	all, err := s.readUsers(ctx, `org = $2 AND subject = $3`, org, subject)
 	if err != nil {
 		return nil, err
 	}
@@ -135,15 +118,15 @@ func (s *Store) FindUsers(ctx context.Context, who string) ([]User, error) {
 	if who == "" {
 		return nil, nil
 	}
-	return s.users(ctx, `subject = $2 OR username = $3`, FullID(who), strings.ToLower(who))
+	return s.readUsers(ctx, `subject = $2 OR username = $3`, FullID(who), strings.ToLower(who))
 }
 
 // Users returns all users, by org and username.
 func (s *Store) Users(ctx context.Context) ([]User, error) {
-	return s.users(ctx, `$2 = ''`, "")
+	return s.readUsers(ctx, `$2 = ''`, "")
 }
 
-func (s *Store) users(ctx context.Context, where string, args ...any) ([]User, error) {
+func (s *Store) readUsers(ctx context.Context, where string, args ...any) ([]User, error) {
 	listed, err := s.db.ReadBlocked(ctx, s.db.Reads)
 	if err != nil && !errors.Is(err, db.ErrBlockedLost) { // their rows say it, too
 		return nil, err
