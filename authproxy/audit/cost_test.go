@@ -6,7 +6,6 @@ import (
 	"context"
 	"strings"
 	"testing"
-
 )
 
 // An entry may allocate so often until it is queued, and this often more until it is
