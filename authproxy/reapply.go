@@ -57,8 +57,10 @@ const again = "taken away again after the database was put back"
 // entry applies one entry, or notes it where a later one may change it.
 func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	switch e.Action {
-	case audit.UserBlock, audit.UserUnblock:
-		if e.Outcome != audit.Intent {
+	case audit.UserBlock:
+		r.blocks[subject{e.Org, e.Subject}] = e
+	case audit.UserUnblock:
+		if e.Outcome == audit.OK { // one that failed leaves the block
 			r.blocks[subject{e.Org, e.Subject}] = e
 		}
 	case audit.StopSet:
@@ -74,7 +76,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	case audit.SessionEnd:
 		return r.endSessions(ctx, e)
 	case audit.ApprovalDecide:
-		if e.Decision == audit.Deny {
+		if e.Decision == audit.Deny && e.Outcome == audit.OK { // a refused one decided nothing
 			return r.endApproval(ctx, e.Approval)
 		}
 	case audit.ToolCall:
@@ -135,7 +137,7 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 		return err
 	}
 	switch {
-	case e.Action == audit.UserUnblock && blocked && e.Outcome == audit.OK:
+	case e.Action == audit.UserUnblock && blocked:
 		r.changed++
 		return r.Grants.UnblockUser(ctx, who.org, who.id)
 	case e.Action == audit.UserBlock && !blocked:

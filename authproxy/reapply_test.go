@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -88,5 +90,42 @@ func (f *fixture) keepDatabase(t *testing.T) (restore func()) {
 			t.Fatal(err)
 		}
 		f.db.AwaitWatchers()
+	}
+}
+
+// What did not happen is not applied: a decision that was refused, and an unblock that failed.
+func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	id, _ := f.connect(t, sim.RepUsername, sim.RepPassword)
+	g, err := f.Grants.Grant(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	held, err := f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: g.Org, Subject: g.Subject, ClientID: g.ClientID, GrantID: g.ID, Server: "sales",
+		Tool: "createSobjectRecord", PolicyVersion: "v", DefinitionHash: "h", Arguments: []byte(`{}`)}, "create", "role:approver")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &Decisions{Approvals: f.Cutoff.Approvals, Grants: f.Grants, Audit: f.Audit}
+	if _, err := d.Deny(t.Context(), approval.Decider{Actor: actor.User(sim.RepID), Org: "acme"}, held.ID); err == nil {
+		t.Fatal("the requester decided what a role decides")
+	}
+	restore := f.keepDatabase(t)
+	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: actor.Operator("root", ""), Action: audit.UserUnblock, Outcome: audit.Failed, Org: "acme", Subject: sim.ManagerID}); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	if blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID); err != nil || !blocked {
+		t.Errorf("blocked: %t, %v", blocked, err)
+	}
+	if r, err := f.Cutoff.Approvals.Get(t.Context(), held.ID); err != nil || r.State != approval.Pending {
+		t.Errorf("a call that somebody may not decide about: %+v, %v", r, err)
 	}
 }
