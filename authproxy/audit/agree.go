@@ -147,5 +147,8 @@ func (l *Log) begin() (aside string, err error) {
 			}
 		}
 	}
+	if err := os.RemoveAll(l.tiles.dir()); err != nil { // they are the old log's, and follow from it
+		return "", fmt.Errorf("ending the audit log: %w", err)
+	}
 	return aside, l.open()
 }

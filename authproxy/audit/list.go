@@ -73,8 +73,8 @@ func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
 	})
 }
 
-// selected calls f with the entries that match in full. Of a text that does not decode f
-// hears if there is nothing to compare.
+// selected calls f with the entries that match, with their lines. A line that does not decode is
+// an error.
 func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e Entry) error) error {
 	segments, err := l.segments()
 	if err != nil {

@@ -46,11 +46,8 @@ func (l *Log) Prove(ctx context.Context, seq int64) ([]byte, error) {
 	if err := l.Checkpoint(ctx); err != nil {
 		return nil, err
 	}
-	c, signed, err := l.checkpoints.newest()
+	c, signed, err := l.tiles.newest(&l.checkpoints)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.tiles.bringUpTo(c, signed); err != nil {
 		return nil, err
 	}
 	if cosigned, err := readCheckpoint(filepath.Join(l.config.Dir, cosignedFile)); err == nil && cosigned != nil {
@@ -82,11 +79,8 @@ func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err erro
 // ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
 // ones: what a witness asks for.
 func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
-	c, signed, err := l.checkpoints.newest()
+	c, _, err := l.tiles.newest(&l.checkpoints)
 	if err != nil {
-		return nil, err
-	}
-	if err := l.tiles.bringUpTo(c, signed); err != nil {
 		return nil, err
 	}
 	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles.dir(), c))

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/audit/tree"
 )
@@ -111,5 +112,23 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 	var d *Disagreement
 	if err := old.AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); !errors.As(err, &d) {
 		t.Errorf("a log that was put back: %v", err)
+	}
+}
+
+// What the tiles had of a log that was ended proves nothing of the next one, and is in nobody's way.
+func TestProofAfterALogWasEnded(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.ten()
+	if _, err := l.Prove(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	lost := &Disagreement{Place: "elsewhere", Why: "it was cut", lost: true}
+	if err := l.Acknowledge(t.Context(), lost, actor.Operator("alice", "")); err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, l, entry("a.a"), entry("a.b"), entry("a.c"))
+	if _, err := l.Prove(t.Context(), 2); err != nil {
+		t.Errorf("an entry of the new log, which is shorter than the tiles of the one before: %v", err)
 	}
 }

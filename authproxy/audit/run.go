@@ -99,11 +99,8 @@ func (u Upkeep) tiles(l *Log) error {
 	if l.Newest().Size == 0 {
 		return nil
 	}
-	c, signed, err := l.checkpoints.newest()
-	if err != nil {
-		return err
-	}
-	return l.tiles.bringUpTo(c, signed)
+	_, _, err := l.tiles.newest(&l.checkpoints)
+	return err
 }
 
 // Prune removes the segments whose entries are all from before a time, and their indexes. The

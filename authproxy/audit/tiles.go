@@ -37,6 +37,14 @@ func (t tiles) bringUpTo(c tree.Checkpoint, signed []byte) error {
 	})
 }
 
+// newest brings the tiles up to the newest checkpoint and returns that.
+func (t tiles) newest(of *checkpoints) (c tree.Checkpoint, signed []byte, err error) {
+	if c, signed, err = of.newest(); err == nil {
+		err = t.bringUpTo(c, signed)
+	}
+	return c, signed, err
+}
+
 // extend writes tiles to a directory, from where it has them up to a checkpoint.
 func (t tiles) extend(to tree.TilesConfig, c tree.Checkpoint, signed []byte) error {
 	written, err := tree.OpenTiles(to)
