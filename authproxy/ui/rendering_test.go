@@ -49,6 +49,7 @@ func TestD15PagesAtATimeAreBounded(t *testing.T) {
 				}
 			})
 		}
+		synctest.Wait() // every turn is taken before the one who gives up comes
 		gone, leave := context.WithCancel(t.Context())
 		all.Go(func() {
 			synctest.Wait()
