@@ -22,11 +22,15 @@ const (
 // [ParseError] if body is not one JSON value in UTF-8, [InvalidRequest] if the
 // value is not one acceptable message. The result shares no memory with body.
 func Decode(body []byte) (*Message, error) {
-	top, err := scan(body, MaxDepth, true)
-	if err != nil {
-		return nil, err
+	top, text, ok := plainObject(body)
+	if !ok || text.unusual {
+		var err error
+		if top, err = scan(body, MaxDepth, true); err != nil {
+			return nil, err
+		}
 	}
-	if top, err = meant(top); err != nil {
+	top, err := meant(top)
+	if err != nil {
 		return nil, err
 	}
 	m, err := message(top)
@@ -52,7 +56,7 @@ func Decode(body []byte) (*Message, error) {
 // has it, unless they could be taken for one of these. A null member counts as absent, since
 // many clients write what they leave out; no id is null, though.
 func meant(top Object) (Object, error) {
-	var known Object
+	known := Object{top.members[:0]}
 	for _, m := range top.members {
 		switch {
 		case topLevel[m.name] && (m.value.Kind() != 'n' || m.name == "id"):
@@ -70,14 +74,18 @@ func meant(top Object) (Object, error) {
 // absent (no answer of MCP is null), and that an error may have the id null. The
 // result shares memory with body.
 func DecodeAnswer(body []byte) (*Message, error) {
-	top, reading, err := readAnswer(body)
+	top, reading, ok := plainAnswer(body)
+	var err error
+	if !ok {
+		top, reading, err = readAnswer(body)
+	}
 	if err != nil { // token by token, to say what is wrong or to count
 		reading = nil
 		if top, err = scan(body, MaxAnswerDepth, false); err != nil {
 			return nil, err
 		}
 	}
-	var known Object
+	known := Object{top.members[:0]}
 	for _, m := range top.members {
 		if topLevel[m.name] && (m.value.Kind() != 'n' || m.name == "id") {
 			known.members = append(known.members, m)

@@ -18,6 +18,10 @@
 // approval, audit and the bytes that [Encode] writes for Salesforce all come from
 // it. Only the id keeps its bytes as received, because it is echoed.
 //
+// Nearly every text is plain, and read in one pass over its bytes (plain.go). Whatever is
+// not, is read by package jsontext, which alone decides what is refused; a fuzz test holds the
+// two together.
+//
 // [Object] reads and changes the members of one object in order, without decoding
 // what it does not touch. [Canonical] is the form under digests.
 //

@@ -71,7 +71,11 @@ func isOneLine(v jsontext.Value) bool {
 // their shortest form) except that numbers stay as written, because a float
 // would make distinct integers equal. So 1 and 1.0 differ. It refuses what is not
 // one strict JSON value.
+// The result may share memory with v.
 func Canonical(v jsontext.Value) (jsontext.Value, error) {
+	if p, ok := readPlain(v); ok && p.isCanonical() {
+		return v[:len(v):len(v)], nil
+	}
 	b, err := jsontext.AppendFormat(make([]byte, 0, len(v)), v, jsontext.ReorderRawObjects(true))
 	if err != nil {
 		return nil, notJSON(err)
@@ -129,10 +133,16 @@ func normal(v jsontext.Value) jsontext.Value {
 	if v == nil {
 		return nil
 	}
+	if p, ok := readPlain(v); ok && p.isNormal() {
+		return v.Clone()
+	}
 	return appendNormal(make([]byte, 0, len(v)), v)
 }
 
 func appendNormal(b []byte, v jsontext.Value) []byte {
+	if p, ok := readPlain(v); ok && p.isNormal() {
+		return append(b, v...)
+	}
 	b, err := jsontext.AppendFormat(b, v)
 	if err != nil {
 		panic(fmt.Sprintf("jsonrpc: value that is not JSON: %v", notJSON(err)))

@@ -23,7 +23,11 @@ type member struct {
 // object: duplicate names at any depth, invalid UTF-8, anything after it. The
 // values share memory with v.
 func ParseObject(v jsontext.Value) (Object, error) {
-	o := Object{make([]member, 0, 4)}
+	o, _, ok := plainObject(v)
+	if ok {
+		return o, nil
+	}
+	o.members = o.members[:0]
 	err := elements(v, '{', func(name string, value jsontext.Value) {
 		o.members = append(o.members, member{name, value})
 	})
@@ -32,7 +36,11 @@ func ParseObject(v jsontext.Value) (Object, error) {
 
 // ParseArray reads the elements of v, as strictly as [ParseObject].
 func ParseArray(v jsontext.Value) ([]jsontext.Value, error) {
-	var all []jsontext.Value
+	all, ok := plainArray(v)
+	if ok {
+		return all, nil
+	}
+	all = all[:0]
 	err := elements(v, '[', func(_ string, value jsontext.Value) { all = append(all, value) })
 	return all, err
 }

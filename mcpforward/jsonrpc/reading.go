@@ -41,6 +41,58 @@ func (m *Message) Answering(id jsontext.Value) *Message {
 	return &Message{ID: id, Result: m.Result, Error: m.Error, reading: m.reading}
 }
 
+// plainAnswer reads the members of a message, and its result along with them, if it is plain.
+func plainAnswer(body []byte) (top Object, r *Reading, ok bool) {
+	p := plainText{text: body}
+	all := make([]member, 0, 4)
+	ok = p.whole(func(name []byte) bool {
+		begin, ok := p.at, false
+		if string(name) == "result" && p.next() == '{' {
+			r = &Reading{}
+			ok = p.result(r)
+		} else {
+			ok = p.value(1)
+		}
+		all = append(all, member{known(name), p.taken(begin)})
+		return ok
+	})
+	return Object{all}, r, ok
+}
+
+// result reads the object that comes next, a result, into r.
+func (p *plainText) result(r *Reading) bool {
+	r.Members.members = make([]member, 0, 4)
+	return p.object(1, func(name []byte) bool {
+		begin, ok := p.at, false
+		if string(name) == "content" && p.next() == '[' {
+			ok = p.content(r)
+		} else {
+			r.NoBlocks = r.NoBlocks || string(name) == "content"
+			ok = p.value(2)
+		}
+		r.Members.members = append(r.Members.members, member{known(name), p.taken(begin)})
+		return ok
+	})
+}
+
+// content reads the array of blocks that comes next.
+func (p *plainText) content(r *Reading) bool {
+	return p.array(2, func() bool {
+		if p.next() != '{' {
+			r.NoBlocks = true
+			return p.value(3)
+		}
+		return p.object(3, func(name []byte) bool {
+			begin, isText := p.at, p.next() == '"' && string(name) == "text"
+			ok := p.value(4)
+			if ok && isText {
+				r.Texts = append(r.Texts, p.taken(begin))
+			}
+			return ok
+		})
+	})
+}
+
 // answerReader reads one text from its beginning to its end, once.
 type answerReader struct {
 	*reader
