@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // Config is the whole configuration. The tag mapstructure names the key in the
@@ -99,27 +101,13 @@ type Group struct {
 	Members []string `mapstructure:"members" need:"value"`
 }
 
-// Policy is a list of rules; the first that matches decides, none denies.
+// Policy is a list of rules; the first that matches decides, none denies. A key of a rule
+// that is present may not be empty: an empty list would mean "nothing" to its writer and
+// "anything" to a careless reader.
 type Policy struct {
-	Name  string `mapstructure:"name" need:"value"`
-	Mode  string `mapstructure:"mode" need:"value"`
-	Rules []Rule `mapstructure:"rules" need:"list"`
-}
-
-// Rule is one line of a policy. A key that is present may not be empty: an empty
-// list would mean "nothing" to its writer and "anything" to a careless reader.
-type Rule struct {
-	Effect    string   `mapstructure:"effect" need:"value"`
-	Tools     []string `mapstructure:"tools" need:"value"`
-	Classes   []string `mapstructure:"classes" need:"value"`
-	Users     []string `mapstructure:"users" need:"value"`
-	Groups    []string `mapstructure:"groups" need:"value"`
-	Clients   []string `mapstructure:"clients" need:"value"`
-	Objects   []string `mapstructure:"objects" need:"value"`
-	Fields    []string `mapstructure:"fields" need:"value"`
-	MaxRows   int      `mapstructure:"max_rows" need:"value"`
-	Approvers string   `mapstructure:"approvers" need:"value"`
-	Quorum    int      `mapstructure:"quorum" need:"value"`
+	Name  string        `mapstructure:"name" need:"value"`
+	Mode  string        `mapstructure:"mode" need:"value"`
+	Rules []policy.Rule `mapstructure:"rules" need:"list"`
 }
 
 // Client is a user-defined OAuth client.

@@ -79,7 +79,7 @@ func (n *notes) policies() {
 			n.doubt(p, doubt)
 		}
 		for i, r := range p.Rules {
-			if role := policy.Approvers(r.Approvers).Role(); role != "" {
+			if role := r.Approvers.Role(); role != "" {
 				n.add("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role)
 			}
 			for _, who := range r.Users {
@@ -136,7 +136,7 @@ func (n *notes) unused() {
 	for _, g := range n.c.Groups {
 		used := slices.ContainsFunc(n.c.Servers, func(s Server) bool { return slices.Contains(s.Groups, g.Name) }) ||
 			slices.ContainsFunc(n.c.Policies, func(p Policy) bool {
-				return slices.ContainsFunc(p.Rules, func(r Rule) bool { return slices.Contains(r.Groups, g.Name) })
+				return slices.ContainsFunc(p.Rules, func(r policy.Rule) bool { return slices.Contains(r.Groups, g.Name) })
 			})
 		if !used {
 			n.add("group %s is used by no server and no rule", g.Name)

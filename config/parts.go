@@ -12,18 +12,7 @@ import (
 
 // Judge returns the policy in the form that package policy judges by.
 func (p Policy) Judge() *policy.Policy {
-	out := &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode)}
-	for _, r := range p.Rules {
-		rule := policy.Rule{
-			Effect: policy.Effect(r.Effect), Tools: r.Tools, Users: r.Users, Groups: r.Groups, Clients: r.Clients,
-			Objects: r.Objects, Fields: r.Fields, MaxRows: r.MaxRows, Approvers: policy.Approvers(r.Approvers), Quorum: r.Quorum,
-		}
-		for _, c := range r.Classes {
-			rule.Classes = append(rule.Classes, policy.Class(c))
-		}
-		out.Rules = append(out.Rules, rule)
-	}
-	return out
+	return &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode), Rules: p.Rules}
 }
 
 // Access returns what package access needs to know of the configuration.

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 func (v *validator) policies() {
@@ -27,7 +28,7 @@ func (v *validator) policies() {
 }
 
 // rule checks what a rule refers to; its own content is the policy's to judge.
-func (v *validator) rule(key string, r Rule) {
+func (v *validator) rule(key string, r policy.Rule) {
 	for k, g := range r.Groups {
 		if !v.hasGroup(g) {
 			v.add(fmt.Sprintf("%s.groups[%d]", key, k), quote(g), "the name of a group under groups"+nearest.Question(g, namesOf(v.c.Groups, func(g Group) string { return g.Name })))

@@ -20,6 +20,7 @@ const (
 	textStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
 	textStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
 	textStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
+	textNotAsAsked = "The rules of your organization ask for an answer that this server cannot make yet. The call was not made."
 	textLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
 	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	textTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."

@@ -8,29 +8,32 @@ import (
 // covers reports whether every call that other matches is matched by r. It errs on
 // the side of false: it may overlook a dead rule but never condemns a live one.
 func (r *Rule) covers(other *Rule) bool {
-	if r.unconditional() {
+	if !r.has(aboutCall) {
 		return true
 	}
-	exact := func(a, b string) bool { return a == b }
-	sameUser := func(a, b string) bool {
-		return a == b || sameID(a, b) || strings.EqualFold(a, b) && strings.Contains(a, "@")
+	if r.has(aboutMoment) {
+		return false // it may miss the call that other matches
 	}
-	tool := func(pattern, name string) bool {
-		return pattern == name || !strings.ContainsAny(name, "*?") && otherKind(name) == "" && glob(pattern, name)
-	}
-	if !includes(r.Tools, other.Tools, tool) || !includes(r.Users, other.Users, sameUser) ||
-		!includes(r.Groups, other.Groups, exact) || !includes(r.Clients, other.Clients, exact) ||
-		!includes(classNames(r.Classes), classNames(other.Classes), exact) {
-		return false
+	for i := range keys {
+		if k := &keys[i]; k.within != nil && k.set(r) && !includes(k.values(r), k.values(other), k.within) {
+			return false
+		}
 	}
 	if r.Effect != Deny && other.Effect == Deny && (r.Users != nil || reachesOthers(other.Tools)) {
 		return false // a deny rule reaches further: unknown user names, prompts and resources
 	}
-	if !r.judgesArguments() {
+	if !r.has(aboutArguments) {
 		return true
 	}
-	alike := (r.Effect == Deny) == (other.Effect == Deny)
-	return alike && r.MaxRows == other.MaxRows && sameSet(r.Objects, other.Objects) && sameSet(r.Fields, other.Fields)
+	if (r.Effect == Deny) != (other.Effect == Deny) {
+		return false
+	}
+	for i := range keys {
+		if k := &keys[i]; k.about&aboutArguments != 0 && !(k.set(r) == k.set(other) && (!k.set(r) || sameSet(k.values(r), k.values(other)))) {
+			return false
+		}
+	}
+	return true
 }
 
 // reachesOthers reports whether patterns on a deny rule may reach prompts or resources.
@@ -41,9 +44,6 @@ func reachesOthers(patterns []string) bool {
 // includes reports whether a key with the values outer matches whenever one with
 // inner does.
 func includes(outer, inner []string, same func(a, b string) bool) bool {
-	if outer == nil {
-		return true
-	}
 	if len(outer) == 0 || len(inner) == 0 {
 		return false
 	}
@@ -57,7 +57,7 @@ func includes(outer, inner []string, same func(a, b string) bool) bool {
 
 // sameSet compares two lists of names without regard to order and case.
 func sameSet(a, b []string) bool {
-	if (a == nil) != (b == nil) || len(a) != len(b) {
+	if len(a) != len(b) {
 		return false
 	}
 	fold := func(list []string) []string {

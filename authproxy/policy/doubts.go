@@ -26,7 +26,7 @@ func (p *Policy) Doubts(upstreams []string) []Problem {
 		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
 			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
 		}
-		if r.Effect == Allow && r.unconditional() {
+		if r.Effect == Allow && !r.has(aboutCall) {
 			d.add("", "a rule that lets every call pass that reaches it, writes and tools that nobody knows too, and asks nobody", "")
 		}
 		for j := range i {
@@ -46,17 +46,24 @@ type doubts struct {
 
 // names asks about the names of a rule.
 func (d *doubts) names(r *Rule) {
-	for i, tool := range r.Tools {
-		d.tool(fmt.Sprintf("tools[%d]", i), tool)
-	}
-	for i, object := range r.Objects {
-		d.object(fmt.Sprintf("objects[%d]", i), object)
-	}
-	for i, path := range r.Fields {
-		key := fmt.Sprintf("fields[%d]", i)
-		object, field, _ := strings.Cut(path, ".")
-		if d.object(key, object) {
-			d.field(key, field)
+	for i := range keys {
+		k := &keys[i]
+		if k.names == kindOther {
+			continue
+		}
+		for j, value := range k.values(r) {
+			at := fmt.Sprintf("%s[%d]", k.name, j)
+			switch k.names {
+			case kindTools:
+				d.tool(at, value)
+			case kindObjects:
+				d.object(at, value)
+			case kindFields:
+				object, field, _ := strings.Cut(value, ".")
+				if d.object(at, object) {
+					d.field(at, field)
+				}
+			}
 		}
 	}
 }
@@ -131,11 +138,11 @@ func (d *doubts) field(key, pattern string) {
 // everybody and everything, but for classes and the number of records. Rules for certain
 // people, tools or objects before a denial are exceptions that somebody wanted.
 func (r *Rule) forestalls(later *Rule) bool {
-	if r.Effect == Deny || later.Effect != Deny || r.Tools != nil || r.Users != nil || r.Groups != nil || r.Clients != nil || r.Objects != nil || r.Fields != nil {
+	if r.Effect == Deny || later.Effect != Deny || r.has(aboutCall&^(aboutClass|aboutRows)) {
 		return false
 	}
 	for _, c := range classes {
-		if r.namesClass(c) && later.namesClass(c) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
+		if (r.Classes == nil || r.namesClass(c)) && (later.Classes == nil || later.namesClass(c)) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
 			return true
 		}
 	}

@@ -32,6 +32,7 @@ type footprint struct {
 	fields       []field        // fields reached
 	opaqueFields bool           // also reaches fields that cannot be determined
 	rows         int            // most records in the answer of a query; 0 where no query is made
+	each         int            // records for each one that its LIMIT counts; 0 where a LIMIT cannot bound it
 	seen         map[field]bool // what objects (with name "") and fields hold
 	visible      *visible       // for rules that deny, made when the first asks
 }
@@ -171,6 +172,15 @@ func (at field) listed(pattern string) bool {
 		return name == "*" && globFold(object, at.object)
 	}
 	return globFold(object, at.object) && globFold(name, at.name)
+}
+
+// limitFor returns the LIMIT with which the query answers at most so many records; 0 if none
+// does.
+func (f *footprint) limitFor(rows int) int {
+	if f.each == 0 {
+		return 0
+	}
+	return rows / f.each
 }
 
 // multiply returns a × b, or unlimited if that is too much.

@@ -71,7 +71,7 @@ func reachQuery(a arguments, read func(string) (footprint, *refusal), spellings 
 	f, refused := read(text)
 	f.reachUnknown(unknown)
 	if unknown {
-		f.rows = unlimited
+		f.rows, f.each = unlimited, 0
 	}
 	return f, refused
 }

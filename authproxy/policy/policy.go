@@ -18,8 +18,7 @@ type Policy struct {
 	hosted string // see For; "": the whole catalogue counts
 	// Made by For; empty: to be made when needed.
 	version string
-	reasons []string    // of a decision by each rule
-	objects [][]pattern // of each rule that denies
+	ready   []ready
 }
 
 // Call is one request to be judged. Prompts are judged as the tool "prompt:NAME",
@@ -51,6 +50,8 @@ type Decision struct {
 	// Hidden means that no arguments could make the tool pass for this principal:
 	// answer as if the tool did not exist.
 	Hidden bool
+	// Obligations are what must happen besides when the call passes.
+	Obligations Obligations
 	// Approvers and Quorum, for confirm, say who must agree, and how many of them (at least 1).
 	Approvers Approvers
 	Quorum    int
@@ -58,6 +59,24 @@ type Decision struct {
 	Shadow bool
 	// Version is the version of the policy that decided.
 	Version string
+}
+
+// Obligations are what must happen besides when a call passes. Whoever forwards the call
+// either does all of it or does not pass the answer on. The zero value asks for nothing.
+type Obligations struct {
+	// Mask and Drop are the fields whose values are replaced in the answer, and those that
+	// are taken out of it: names and globs as rules have them ("Contact.SSN__c",
+	// "*.Birthdate"), sorted, each once. They are collected over every rule that lets calls
+	// pass and that this call touches, not only from the one that decided. What is in both
+	// is taken out.
+	Mask, Drop []string
+	// Rows is the most records that the answer may hold (max_rows); 0 is no bound. That of
+	// a query is bounded by its LIMIT already, that of other tools is not.
+	Rows int
+	// Limit is the LIMIT that the query must be given before it is sent, in place of its
+	// own or because it has none, for its answer to hold at most Rows records, those of its
+	// child subqueries included; 0: the query stays as it is.
+	Limit int
 }
 
 // Record is one record that a call touches.
@@ -104,23 +123,23 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 // walk finds the rule that decides and writes it into d. It returns the greatest
 // max_rows of the rules that would have matched with a smaller LIMIT, 0 if none.
 func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (limit int) {
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if !r.namesCaller(who) || !r.namesTool(tool) || !r.namesClass(f.class) || !p.reaches(i, f) {
+	q := &question{who, tool, f}
+	rules := p.readyRules()
+	for i := range rules {
+		c := &rules[i]
+		if missed := c.asks(aboutCall, q); missed != nil {
+			if missed.about == aboutRows {
+				limit = max(limit, c.MaxRows)
+			}
 			continue
 		}
-		if !r.withinRows(f) {
-			limit = max(limit, r.MaxRows)
-			continue
+		d.Rule, d.Reason = i, c.reason
+		if c.passes() {
+			d.Effect = c.Effect
+			d.Obligations = obligations(rules, c, q)
 		}
-		d.Rule = i
-		d.Reason = p.reason(i)
-		switch r.Effect {
-		case Allow:
-			d.Effect = Allow
-		case Confirm:
-			d.Effect = Confirm
-			d.Approvers, d.Quorum = r.approvers()
+		if c.Effect == Confirm {
+			d.Approvers, d.Quorum = c.approvers()
 		}
 		return limit
 	}
@@ -131,30 +150,8 @@ func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (li
 	return limit
 }
 
-// reaches reports whether the keys about objects and fields of a rule match.
-func (p *Policy) reaches(rule int, f *footprint) bool {
-	r := &p.Rules[rule]
-	if r.Effect == Allow || r.Effect == Confirm {
-		return (r.Objects == nil || f.onlyObjects(r.Objects)) && (r.Fields == nil || f.onlyFields(r.Fields))
-	}
-	return (len(r.Objects) == 0 || f.anyObject(p.denied(rule))) && (len(r.Fields) == 0 || f.anyField(r.Fields))
-}
-
-// denied are the objects of a rule that denies.
-func (p *Policy) denied(rule int) []pattern {
-	if p.objects != nil {
-		return p.objects[rule]
-	}
-	return patternsOf(p.Rules[rule].Objects)
-}
-
-// reason says which rule decided.
-func (p *Policy) reason(rule int) string {
-	if p.reasons != nil {
-		return p.reasons[rule]
-	}
-	return fmt.Sprintf("rule %d (%s)", rule+1, p.Rules[rule].describe())
-}
+// reason says that the rule decided. Rules are counted from 1.
+func (r *Rule) reason(index int) string { return fmt.Sprintf("rule %d (%s)", index+1, r.describe()) }
 
 // approvers returns who must agree, with the defaults filled in.
 func (r *Rule) approvers() (Approvers, int) {
@@ -172,12 +169,7 @@ func (r *Rule) approvers() (Approvers, int) {
 // behind any name. What every decision says is made here, once.
 func (p *Policy) For(upstream string) *Policy {
 	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: HostedName(upstream)}
-	own.version = own.Version()
-	reasons, objects := make([]string, len(own.Rules)), make([][]pattern, len(own.Rules))
-	for i := range own.Rules {
-		reasons[i], objects[i] = own.reason(i), own.denied(i)
-	}
-	own.reasons, own.objects = reasons, objects
+	own.version, own.ready = own.Version(), own.readyRules()
 	return own
 }
 

@@ -27,6 +27,7 @@ func readSOQL(text string) (footprint, *refusal) {
 		return f, refuse(textQuery)
 	}
 	f.rows = rowsOf(q)
+	f.each = rowsOfEach(q)
 	f.query(q, nil)
 	return f, nil
 }
@@ -37,11 +38,17 @@ func rowsOf(q *soql.Query) int {
 	if q.OnlyAggregates && !q.AllFields && !q.Grouped {
 		return 1
 	}
+	return multiply(q.Limit, rowsOfEach(q))
+}
+
+// rowsOfEach returns how many records there are for each of the query's own, at most: itself
+// and those of its child subqueries.
+func rowsOfEach(q *soql.Query) int {
 	each := 1
 	for _, child := range q.Children {
 		each = add(each, rowsOf(child))
 	}
-	return multiply(q.Limit, each)
+	return each
 }
 
 // readSOSL returns what a SOSL query does and reaches. A search looks into fields:
@@ -65,7 +72,7 @@ func (f *footprint) search(s *soql.Search) {
 	if s.Traces {
 		f.class = SideEffect
 	}
-	f.rows = s.Limit
+	f.rows, f.each = s.Limit, 1
 	if len(s.Returning) == 0 { // ids of every searchable object
 		f.opaque, f.opaqueFields = true, true
 		return

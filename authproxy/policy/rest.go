@@ -84,7 +84,9 @@ func (r *request) search(path []string, read func(string) (footprint, *refusal))
 		f.class = Unknown
 		return f, nil
 	}
-	return read(text)
+	f, refused := read(text)
+	f.each = 0 // a query within a URL stays as it is
+	return f, refused
 }
 
 // sobjects judges what follows …/sobjects/: Object, Object/id, Object/id/relation

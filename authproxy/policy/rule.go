@@ -32,6 +32,9 @@ func worse(a, b Class) Class {
 	return classes[max(i, j)]
 }
 
+// classList is classes for the text of a problem.
+const classList = "read, side_effect, create, update, delete or unknown"
+
 // Effect is what a rule does with a call that it matches.
 type Effect string
 
@@ -57,37 +60,47 @@ const (
 // does not restrict; every other key must match. An empty list that is not nil is
 // a mistake: [Policy.Validate] refuses it, and until somebody does, a
 // rule with one matches nothing if it allows and does not restrict if it denies.
+//
+// A key is a field here, named as in policy files by its tag, and a row of the table
+// in keys.go.
 type Rule struct {
 	// Effect is allow, confirm or deny.
-	Effect Effect
+	Effect Effect `mapstructure:"effect" need:"value"`
 	// Tools are exact tool names, or globs with * and ?. Prompts and resources are
 	// named "prompt:NAME" and "resource:URI"; an allow or confirm pattern
 	// reaches them only if it begins with that prefix, a deny pattern always.
-	Tools []string
-	// Users are Salesforce user ids (15 or 18 characters) or user names.
-	Users []string
-	// Groups are names of configured groups.
-	Groups []string
-	// Clients are OAuth client ids.
-	Clients []string
+	Tools []string `mapstructure:"tools" need:"value"`
 	// Classes are effect classes.
-	Classes []Class
+	Classes []Class `mapstructure:"classes" need:"value"`
+	// Users are Salesforce user ids (15 or 18 characters) or user names.
+	Users []string `mapstructure:"users" need:"value"`
+	// Groups are names of configured groups.
+	Groups []string `mapstructure:"groups" need:"value"`
+	// Clients are OAuth client ids.
+	Clients []string `mapstructure:"clients" need:"value"`
 	// Objects are sObject names or globs, in any case. Deny: any object reached is
 	// listed or cannot be determined. Allow, confirm: all are known and listed.
-	Objects []string
+	Objects []string `mapstructure:"objects" need:"value"`
 	// Fields are "Object.Field" names or globs, in any case, matched like Objects.
 	// An answer with whole records reaches "Object.*".
-	Fields []string
+	Fields []string `mapstructure:"fields" need:"value"`
 	// MaxRows, for allow and confirm, is the most records that a query may return,
 	// its child subqueries included; 0 is no limit. A query without a sufficient
 	// LIMIT does not match, nor does one whose size cannot be determined (other
 	// query languages, tools that are not known). Tools that take no query are not
 	// affected.
-	MaxRows int
+	MaxRows int `mapstructure:"max_rows" need:"value"`
+	// Rewrite, beside MaxRows, lets a query match that says no sufficient LIMIT, and
+	// has its LIMIT lowered or added: see [Obligations.Rewrite].
+	Rewrite bool `mapstructure:"rewrite"`
+	// Mask and Drop, for allow and confirm, are "Object.Field" names or globs whose
+	// values are hidden in answers, or taken out of them: see [Obligations].
+	Mask []string `mapstructure:"mask" need:"value"`
+	Drop []string `mapstructure:"drop" need:"value"`
 	// Approvers, for confirm, says who must agree; empty means the requester.
-	Approvers Approvers
+	Approvers Approvers `mapstructure:"approvers" need:"value"`
 	// Quorum, for confirm, is how many approvers must agree; 0 means 1.
-	Quorum int
+	Quorum int `mapstructure:"quorum" need:"value"`
 }
 
 // Principal is who calls: a Salesforce user of an org through an OAuth client.
@@ -105,27 +118,16 @@ func (who Principal) Equal(other Principal) bool {
 		slices.Equal(who.Groups, other.Groups)
 }
 
-// namesCaller reports whether the keys about the caller match.
-func (r *Rule) namesCaller(who Principal) bool {
-	if r.Users != nil && !r.namesUser(who) {
-		return false
-	}
-	member := func(group string) bool { return slices.Contains(who.Groups, group) }
-	if r.Groups != nil && !r.any(r.Groups, member) {
-		return false
-	}
-	return r.Clients == nil || r.any(r.Clients, func(id string) bool { return id == who.Client && id != "" })
-}
-
-func (r *Rule) namesUser(who Principal) bool {
+// namesUser reports whether the users key matches.
+func (r *Rule) namesUser(q *question) bool {
 	return r.any(r.Users, func(user string) bool {
 		if !strings.Contains(user, "@") {
-			return sameID(user, who.Subject)
+			return sameID(user, q.who.Subject)
 		}
-		if who.Username == "" {
+		if q.who.Username == "" {
 			return r.Effect == Deny // absence denies: the name may be this one
 		}
-		return strings.EqualFold(user, who.Username)
+		return strings.EqualFold(user, q.who.Username)
 	})
 }
 
@@ -136,7 +138,7 @@ func (r *Rule) any(values []string, match func(string) bool) bool {
 
 // namesTool reports whether the tools key matches.
 func (r *Rule) namesTool(tool string) bool {
-	return r.Tools == nil || r.any(r.Tools, func(pattern string) bool {
+	return r.any(r.Tools, func(pattern string) bool {
 		if prefix := otherKind(tool); prefix != "" && r.Effect != Deny && !strings.HasPrefix(pattern, prefix) {
 			return false // "*" means tools; prompts and resources are allowed by name
 		}
@@ -146,39 +148,20 @@ func (r *Rule) namesTool(tool string) bool {
 
 // namesClass reports whether the classes key matches.
 func (r *Rule) namesClass(c Class) bool {
-	return r.Classes == nil || slices.Contains(r.Classes, c) || len(r.Classes) == 0 && r.Effect == Deny
+	return slices.Contains(r.Classes, c) || len(r.Classes) == 0 && r.Effect == Deny
 }
 
-// judgesArguments reports whether the rule has keys that only arguments can answer.
-func (r *Rule) judgesArguments() bool {
-	return r.Objects != nil || r.Fields != nil || r.MaxRows != 0
-}
-
-// withinRows reports whether the answer stays within max_rows.
-func (r *Rule) withinRows(f *footprint) bool {
-	return r.MaxRows == 0 || r.Effect == Deny || f.rows <= r.MaxRows
-}
-
-// unconditional reports whether the rule matches every call.
-func (r *Rule) unconditional() bool {
-	return r.Tools == nil && r.Users == nil && r.Groups == nil && r.Clients == nil && r.Classes == nil && !r.judgesArguments()
-}
+// passes reports whether the rule is one by which calls pass: only allow and confirm are.
+func (r *Rule) passes() bool { return r.Effect == Allow || r.Effect == Confirm }
 
 // describe returns the rule in a few words for operators, "deny objects User, Profile".
 func (r *Rule) describe() string {
 	parts := []string{string(r.Effect)}
-	add := func(key string, values []string) {
-		if values != nil {
-			parts = append(parts, key+" "+strings.Join(values, ", "))
+	for i := range keys {
+		if k := &keys[i]; k.described && k.set(r) {
+			parts = append(parts, k.name+" "+strings.Join(k.values(r), ", "))
 		}
 	}
-	add("tools", r.Tools)
-	add("users", r.Users)
-	add("groups", r.Groups)
-	add("clients", r.Clients)
-	add("classes", classNames(r.Classes))
-	add("objects", r.Objects)
-	add("fields", r.Fields)
 	text := strings.Join(parts, " ")
 	const longest = 200
 	if len(text) > longest {

@@ -24,14 +24,17 @@ func (p *Policy) NamedObjects() (all, ofFields []string) {
 		return append(list, object)
 	}
 	for i := range p.Rules {
-		for _, object := range p.Rules[i].Objects {
-			all = add(all, object)
-		}
-		for _, path := range p.Rules[i].Fields {
-			object, field, _ := strings.Cut(path, ".")
-			all = add(all, object)
-			if !isPattern(field) {
-				ofFields = add(ofFields, object)
+		for j := range keys {
+			k := &keys[j]
+			if k.names != kindObjects && k.names != kindFields {
+				continue
+			}
+			for _, value := range k.values(&p.Rules[i]) {
+				object, field, _ := strings.Cut(value, ".")
+				all = add(all, object)
+				if k.names == kindFields && !isPattern(field) {
+					ofFields = add(ofFields, object)
+				}
 			}
 		}
 	}
@@ -46,22 +49,32 @@ func (p *Policy) Unshown(s Shown) []Problem {
 	c := &problems{}
 	for i := range p.Rules {
 		c.rule = i
-		r := &p.Rules[i]
-		for k, tool := range r.Tools {
-			c.unlisted(fmt.Sprintf("tools[%d]", k), tool, s.Tools)
-		}
-		for k, object := range r.Objects {
-			c.unshown(fmt.Sprintf("objects[%d]", k), object, object, s.Objects)
-		}
-		for k, path := range r.Fields {
-			key := fmt.Sprintf("fields[%d]", k)
-			object, field, _ := strings.Cut(path, ".")
-			if !c.unshown(key, path, object, s.Objects) {
-				c.unshown(key, path, field, s.Fields[strings.ToLower(object)])
-			}
+		for j := range keys {
+			c.compare(&keys[j], &p.Rules[i], s)
 		}
 	}
 	return c.list
+}
+
+// compare adds the names in one key of a rule that are not shown.
+func (c *problems) compare(k *key, r *Rule, s Shown) {
+	if k.names == kindOther {
+		return
+	}
+	for i, value := range k.values(r) {
+		at := fmt.Sprintf("%s[%d]", k.name, i)
+		switch k.names {
+		case kindTools:
+			c.unlisted(at, value, s.Tools)
+		case kindObjects:
+			c.unshown(at, value, value, s.Objects)
+		case kindFields:
+			object, field, _ := strings.Cut(value, ".")
+			if !c.unshown(at, value, object, s.Objects) {
+				c.unshown(at, value, field, s.Fields[strings.ToLower(object)])
+			}
+		}
+	}
 }
 
 // unlisted adds a tool that no server lists. Prompts and resources are in other lists.

@@ -40,27 +40,24 @@ func (p *Policy) Summary(who Principal) Summary {
 
 // possible reports whether calls of a class may be allowed or confirmed.
 func (p *Policy) possible(who Principal, c Class) (free, confirmed bool) {
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if !r.namesClass(c) || !p.toolOfClass(r, c) || !r.mayNameCaller(who) {
+	asked := aboutClass | aboutClient
+	if who.Subject != "" {
+		asked |= aboutUser
+	}
+	q := &question{who: who, f: &footprint{class: c}}
+	rules := p.readyRules()
+	for i := range rules {
+		r := &rules[i]
+		if !p.toolOfClass(r.Rule, c) || r.asks(asked, q) != nil {
 			continue
 		}
 		free = free || r.Effect == Allow
 		confirmed = confirmed || r.Effect == Confirm
-		certain := who.Subject != "" || r.Users == nil && r.Groups == nil
-		if certain && r.Tools == nil && !r.judgesArguments() {
+		if !r.has(aboutCall &^ (asked)) {
 			break // every call of the class ends here
 		}
 	}
 	return free, confirmed
-}
-
-// mayNameCaller is namesCaller where the user may not be known yet.
-func (r *Rule) mayNameCaller(who Principal) bool {
-	if who.Subject != "" {
-		return r.namesCaller(who)
-	}
-	return r.Clients == nil || slices.Contains(r.Clients, who.Client)
 }
 
 // toolOfClass reports whether the tools key of a rule may match a call of a class.

@@ -83,72 +83,15 @@ func (p *Policy) Validate() []Problem {
 
 // validate adds the problems of one rule.
 func (r *Rule) validate(c *problems) {
-	switch r.Effect {
-	case Allow, Confirm, Deny:
-	default:
+	if !validEffect(r.Effect) {
 		c.add("effect", strconv.Quote(string(r.Effect)), "allow, confirm or deny")
 	}
-	for _, k := range []struct {
-		key    string
-		values []string
-		ok     func(string) bool
-		want   string
-	}{
-		{"tools", r.Tools, validToolPattern, "a tool name or a glob with * and ?"},
-		{"users", r.Users, validUser, "a Salesforce user id (15 or 18 characters) or a user name with @"},
-		{"groups", r.Groups, validWord, "the name of a group"},
-		{"clients", r.Clients, validWord, "a client id"},
-		{"classes", classNames(r.Classes), validClass, "read, side_effect, create, update, delete or unknown"},
-		{"objects", r.Objects, validObjectPattern, "an sObject name such as Account or My__c, or a glob"},
-		{"fields", r.Fields, validFieldPattern, "Object.Field, such as Contact.Email, or a glob"},
-	} {
-		if k.values != nil && len(k.values) == 0 {
-			c.add(k.key, "an empty list", "something named, or no such key")
-		}
-		for i, v := range k.values {
-			at := fmt.Sprintf("%s[%d]", k.key, i)
-			if !k.ok(v) {
-				c.add(at, strconv.Quote(v), k.want)
-			}
-			if slices.Contains(k.values[:i], v) {
-				c.add(at, strconv.Quote(v)+" a second time", "it once")
-			}
-		}
+	for i := range keys {
+		keys[i].validate(r, c)
 	}
-	r.validateEffect(c)
 }
 
-// validateEffect adds the problems of keys that fit only some effects.
-func (r *Rule) validateEffect(c *problems) {
-	if r.MaxRows < 0 {
-		c.add("max_rows", strconv.Itoa(r.MaxRows), "a number of records, or no such key")
-	}
-	if r.MaxRows > 0 && r.Effect == Deny {
-		c.add("max_rows", strconv.Itoa(r.MaxRows)+", which has no meaning for deny", "it on the rule that allows")
-	}
-	if r.Effect != Confirm {
-		if r.Approvers != "" {
-			c.add("approvers", strconv.Quote(string(r.Approvers)), "it only for effect confirm")
-		}
-		if r.Quorum != 0 {
-			c.add("quorum", strconv.Itoa(r.Quorum), "it only for effect confirm")
-		}
-		return
-	}
-	isRole := strings.HasPrefix(string(r.Approvers), rolePrefix)
-	switch {
-	case isRole && r.Approvers.Role() == "":
-		c.add("approvers", strconv.Quote(string(r.Approvers))+", which names no role", "role:NAME")
-	case !isRole && r.Approvers != "" && r.Approvers != Requester:
-		c.add("approvers", strconv.Quote(string(r.Approvers)), "requester or role:NAME")
-	}
-	if r.Quorum < 0 {
-		c.add("quorum", strconv.Itoa(r.Quorum), "1 or more")
-	}
-	if r.Quorum > 1 && !isRole {
-		c.add("quorum", strconv.Itoa(r.Quorum)+", which is impossible with the requester alone", "approvers role:NAME")
-	}
-}
+func validEffect(e Effect) bool { return e == Allow || e == Confirm || e == Deny }
 
 func validToolPattern(s string) bool {
 	if len(s) > maxPattern {

@@ -19,24 +19,27 @@ func (p *Policy) Version() string {
 		mode = Enforce
 	}
 	b := make([]byte, 0, 4096)
-	b = appendStrings(b, "policy 1", p.Name, string(mode), p.hosted, strconv.Itoa(len(p.Rules)))
+	b = appendStrings(b, "policy 2", p.Name, string(mode), p.hosted, strconv.Itoa(len(p.Rules)))
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		who, quorum := r.approvers()
-		b = appendStrings(b, string(r.Effect), strconv.Itoa(r.MaxRows), string(who), strconv.Itoa(quorum))
-		for _, list := range [...][]string{r.Tools, r.Users, r.Groups, r.Clients, classNames(r.Classes), r.Objects, r.Fields} {
-			b = appendSet(b, list)
+		b = append(appendStrings(b, string(r.Effect)), '{')
+		for j := range keys {
+			k := &keys[j]
+			if !k.set(r) {
+				continue
+			}
+			if values := k.values(r); k.implied == "" || len(values) != 1 || values[0] != k.implied {
+				b = appendSet(appendStrings(b, k.name), values)
+			}
 		}
+		b = append(b, '}')
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }
 
-// appendSet appends a list in sorted order; an absent one differs from an empty one.
+// appendSet appends a list in sorted order.
 func appendSet(b []byte, list []string) []byte {
-	if list == nil {
-		return append(b, '-')
-	}
 	if !slices.IsSorted(list) {
 		list = slices.Sorted(slices.Values(list))
 	}

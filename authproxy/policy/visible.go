@@ -17,12 +17,14 @@ func (p *Policy) Visible(who Principal, tool string) bool {
 // the same tools are visible to, with the same annotations.
 func (p *Policy) Naming(who Principal) string {
 	var naming []byte
-	for i := range p.Rules {
-		if r := &p.Rules[i]; r.Users == nil && r.Groups == nil && r.Clients == nil {
-			continue
-		} else if r.namesCaller(who) {
+	q := &question{who: who}
+	rules := p.readyRules()
+	for i := range rules {
+		switch c := &rules[i]; {
+		case !c.has(aboutCaller):
+		case c.asks(aboutCaller, q) == nil:
 			naming = append(naming, '1')
-		} else {
+		default:
 			naming = append(naming, '0')
 		}
 	}
@@ -51,19 +53,21 @@ func (p *Policy) passing(who Principal, tool string) []Class {
 // the rules as a call would, with the arguments still open.
 func (p *Policy) passes(who Principal, name string, t tool, c Class) bool {
 	var denied []string // objects that earlier rules deny whatever else is asked for
-	for i := range p.Rules {
-		r := &p.Rules[i]
-		if !r.namesCaller(who) || !r.namesTool(name) || !r.namesClass(c) {
+	q := &question{who, name, &footprint{class: c}}
+	rules := p.readyRules()
+	for i := range rules {
+		r := &rules[i]
+		if r.asks(aboutCall&^aboutArguments, q) != nil {
 			continue
 		}
 		switch {
-		case r.Effect == Allow || r.Effect == Confirm:
+		case r.passes():
 			if r.attainable(t, denied) {
 				return true
 			}
 		case r.inescapable(t):
 			return false
-		case r.Fields == nil:
+		case r.Fields == nil && !r.has(aboutMoment):
 			denied = append(denied, r.Objects...)
 		}
 	}
@@ -73,7 +77,7 @@ func (p *Policy) passes(who Principal, name string, t tool, c Class) bool {
 // attainable reports whether arguments exist with which an allow or confirm rule
 // matches a call of the tool.
 func (r *Rule) attainable(t tool, denied []string) bool {
-	if r.MaxRows > 0 && t.unbounded {
+	if r.MaxRows > 0 && t.unbounded { // which no LIMIT helps, ours neither
 		return false
 	}
 	if r.Objects == nil && r.Fields == nil {
@@ -93,6 +97,9 @@ func (r *Rule) attainable(t tool, denied []string) bool {
 
 // inescapable reports whether a deny rule matches every call of the tool.
 func (r *Rule) inescapable(t tool) bool {
+	if r.has(aboutMoment) {
+		return false
+	}
 	if t.touch == touchOpaque {
 		return true
 	}
