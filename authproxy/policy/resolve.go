@@ -30,8 +30,8 @@ func (f *footprint) query(q *soql.Query, outer *scope) {
 			f.reach(o)
 		}
 	}
-	for _, path := range q.Fields {
-		f.path(s, path)
+	for _, named := range q.Fields {
+		f.path(s, named.Path)
 	}
 	for _, c := range q.TypeOfs {
 		f.typeOf(s, c)

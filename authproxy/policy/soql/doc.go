@@ -8,11 +8,15 @@
 // # The tree
 //
 // [ParseQuery] returns a [Query]: its sources, every field that one of its clauses
-// names, and the queries inside it. What a condition compares with (values,
+// names, with the clause, the functions around it and its alias, and the queries inside
+// it. What a condition compares with (values,
 // operators, AND and OR) is checked and not kept: it changes which records are
 // answered, never which objects and fields are read, and a tree of it would cost an
 // allocation for each of up to 100,000 bytes of conditions. [ParseSearch] returns a
 // [Search], whose returned objects have the form of queries.
+//
+// [WithLimit] and [SearchWithLimit] give a text another LIMIT and read it once more, to
+// prove that nothing else of it has changed.
 //
 // # What is refused
 //

@@ -37,6 +37,7 @@ func FuzzParse(f *testing.F) {
 			if !anyTraces(q) && sideEffects.MatchString(stringLiteral.ReplaceAllString(text, "''")) {
 				t.Fatalf("a side effect is overlooked: %q", text)
 			}
+			checkLimit(t, text)
 			if len(q.From) == 0 || len(q.From[0].Path) == 0 {
 				t.Fatalf("no source: %q", text)
 			}
@@ -51,6 +52,18 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("a search of no fields: %q", text)
 		}
 	})
+}
+
+// checkLimit gives a query that can be read another LIMIT.
+func checkLimit(t *testing.T, text string) {
+	t.Helper()
+	out, err := WithLimit(text, 7)
+	if err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if q, err := ParseQuery(out); err != nil || q.Limit != 7 || len(q.Children) > 0 && !strings.Contains(out, "(") {
+		t.Fatalf("%q becomes %q: %v", text, out, err)
+	}
 }
 
 // checkOffset fails the test unless the error points into the text.

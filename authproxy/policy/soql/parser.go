@@ -18,6 +18,10 @@ type parser struct {
 	depth   int
 	failed  bool
 	mistake int // offset of the first mistake
+
+	before    int      // bytes of the text that are not in lexemes, before them
+	clause    Clause   // in which the next lexeme stands
+	functions []string // around it, the outermost first
 }
 
 // newParser reads the lexemes of text.
@@ -71,6 +75,26 @@ func (p *parser) next() lexeme {
 	}
 	p.at++
 	return t
+}
+
+// position is where the next lexeme stands in the text.
+func (p *parser) position() int { return p.before + int(p.peek().offset) }
+
+// ended is where the lexeme before the next one ends.
+func (p *parser) ended() int {
+	if p.at == 0 {
+		return p.before
+	}
+	l := p.lexemes[p.at-1]
+	return p.before + int(l.offset) + len(l.text)
+}
+
+// inClause begins a query in the clause and outside of functions, and returns what goes back
+// to those around the query.
+func (p *parser) inClause(c Clause) (back func()) {
+	clause, functions := p.clause, p.functions
+	p.clause, p.functions = c, nil
+	return func() { p.clause, p.functions = clause, functions }
 }
 
 // is reports whether the next lexeme is the keyword.

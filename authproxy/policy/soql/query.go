@@ -14,7 +14,7 @@ type Query struct {
 	From []Source
 	// Fields are the fields named in all clauses, in their order, the parameters of
 	// functions among them; those of TYPEOF and of inner queries are not.
-	Fields []Path
+	Fields []Field
 	// TypeOfs are the TYPEOF expressions of the field list.
 	TypeOfs []TypeOf
 	// AllFields: FIELDS(ALL), FIELDS(STANDARD) or FIELDS(CUSTOM) stands somewhere.
@@ -25,6 +25,9 @@ type Query struct {
 	SemiJoins []*Query
 	// Limit is the number of LIMIT, or [Unlimited].
 	Limit int
+	// LimitAt is where that number stands in the text, as offsets in bytes. Of a query
+	// without LIMIT both are where its clause would begin.
+	LimitAt [2]int
 	// Grouped: there is a GROUP BY.
 	Grouped bool
 	// OnlyAggregates: the field list consists of COUNT, SUM, AVG, MIN and MAX.
@@ -32,6 +35,32 @@ type Query struct {
 	// Traces: the query leaves traces or takes locks (FOR VIEW, FOR REFERENCE,
 	// FOR UPDATE, UPDATE TRACKING, UPDATE VIEWSTAT).
 	Traces bool
+}
+
+// Clause is a part of a query.
+type Clause uint8
+
+// The clauses in which fields stand. Select is the field list.
+const (
+	Select Clause = iota
+	Where
+	GroupBy
+	Having
+	OrderBy
+)
+
+// Field is one field as a query names it.
+type Field struct {
+	Path   Path
+	Clause Clause
+	// Functions are those around the field, in capitals, the outermost first; nil if there
+	// are none.
+	Functions []string
+	// Alias is the name that the field, or the function around it, has in the answer; ""
+	// if the query gives it none.
+	Alias string
+	// Offset is where the field stands in the text, in bytes.
+	Offset int
 }
 
 // Path is names joined by dots, as written: relations, and a field at the end. The
@@ -74,6 +103,7 @@ func (p *parser) query() *Query {
 	q := &Query{Limit: Unlimited, OnlyAggregates: true}
 	p.enter()
 	defer p.leave()
+	defer p.inClause(Select)()
 	p.expect("SELECT")
 	p.items(q)
 	p.expect("FROM")
@@ -83,6 +113,7 @@ func (p *parser) query() *Query {
 		p.name()
 	}
 	if p.accept("WHERE") {
+		p.clause = Where
 		p.condition(q)
 	}
 	if p.accept("WITH") {
@@ -90,8 +121,10 @@ func (p *parser) query() *Query {
 	}
 	if p.acceptBoth("GROUP", "BY") {
 		q.Grouped = true
+		p.clause = GroupBy
 		p.list(q)
 		if p.accept("HAVING") {
+			p.clause = Having
 			p.condition(q)
 		}
 	}
@@ -112,15 +145,26 @@ func (p *parser) items(q *Query) {
 			q.OnlyAggregates = false
 			p.typeOf(q)
 		default:
-			if !p.operand(q) {
+			if !p.item(q) {
 				q.OnlyAggregates = false
 			}
-			p.alias()
 		}
 		if !p.acceptMark(",") {
 			return
 		}
 	}
+}
+
+// item takes a field or a function with its alias, and reports whether it is an aggregate.
+func (p *parser) item(q *Query) (aggregate bool) {
+	before := len(q.Fields)
+	aggregate = p.operand(q)
+	if alias := p.alias(); alias != "" {
+		for i := range q.Fields[before:] {
+			q.Fields[before+i].Alias = alias
+		}
+	}
+	return aggregate
 }
 
 // typeOf takes what follows TYPEOF.
@@ -179,13 +223,16 @@ var (
 // is an aggregate.
 func (p *parser) operand(q *Query) (aggregate bool) {
 	if t := p.ahead(1); t.kind != mark || t.text != "(" {
-		q.Fields = append(q.Fields, p.path())
+		offset := p.position()
+		q.Fields = append(q.Fields, Field{Path: p.path(), Clause: p.clause, Functions: append([]string(nil), p.functions...), Offset: offset})
 		return false
 	}
 	name := strings.ToUpper(p.name())
 	p.expectMark("(")
 	p.enter()
 	defer p.leave()
+	p.functions = append(p.functions, name)
+	defer func() { p.functions = p.functions[:len(p.functions)-1] }()
 	switch {
 	case name == "FIELDS":
 		q.AllFields = true
@@ -309,6 +356,7 @@ func (p *parser) categories() {
 // order takes ORDER BY, LIMIT and OFFSET, each of which may be absent.
 func (p *parser) order(q *Query) {
 	if p.acceptBoth("ORDER", "BY") {
+		p.clause = OrderBy
 		for {
 			p.operand(q)
 			p.oneOf("ASC", "DESC")
@@ -320,12 +368,21 @@ func (p *parser) order(q *Query) {
 			}
 		}
 	}
-	if p.accept("LIMIT") {
-		q.Limit = p.count()
-	}
+	q.Limit, q.LimitAt = p.limit()
 	if p.accept("OFFSET") {
 		p.count()
 	}
+}
+
+// limit takes LIMIT, which may be absent, and returns its number and where that stands.
+func (p *parser) limit() (n int, at [2]int) {
+	if !p.accept("LIMIT") {
+		end := p.ended()
+		return Unlimited, [2]int{end, end}
+	}
+	begin := p.position()
+	n = p.count()
+	return n, [2]int{begin, p.ended()}
 }
 
 // tail takes the clauses that make a query leave traces or take locks.

@@ -10,8 +10,9 @@ type Search struct {
 	// fields and conditions stand in the parentheses. Empty: every object that can be
 	// searched is returned, by its id.
 	Returning []*Query
-	// Limit is the number of LIMIT, or [Unlimited].
-	Limit int
+	// Limit is the number of LIMIT, or [Unlimited], and LimitAt where it stands, see [Query].
+	Limit   int
+	LimitAt [2]int
 	// Traces: the search counts views (UPDATE TRACKING, UPDATE VIEWSTAT).
 	Traces bool
 }
@@ -32,6 +33,7 @@ func ParseSearch(text string) (*Search, error) {
 		mistake.Offset += before
 		return nil, mistake
 	}
+	p.before = before
 	s := p.search()
 	if mistake := p.finish(); mistake != nil {
 		mistake.Offset += before
@@ -88,9 +90,7 @@ func (p *parser) search() *Search {
 	for p.accept("WITH") {
 		p.searchWith()
 	}
-	if p.accept("LIMIT") {
-		s.Limit = p.count()
-	}
+	s.Limit, s.LimitAt = p.limit()
 	if p.accept("OFFSET") {
 		p.count()
 	}
@@ -105,12 +105,12 @@ func (p *parser) search() *Search {
 // returned takes one object after RETURNING, with its fields and conditions.
 func (p *parser) returned() *Query {
 	q := &Query{Limit: Unlimited, From: []Source{{Path: Path{p.name()}}}}
+	defer p.inClause(Select)()
 	if !p.acceptMark("(") {
 		return q
 	}
 	for {
-		p.operand(q)
-		p.alias()
+		p.item(q)
 		if !p.acceptMark(",") {
 			break
 		}
@@ -121,6 +121,7 @@ func (p *parser) returned() *Query {
 		p.name()
 	}
 	if p.accept("WHERE") {
+		p.clause = Where
 		p.condition(q)
 	}
 	p.order(q)

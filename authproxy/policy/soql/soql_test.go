@@ -2,11 +2,59 @@ package soql
 
 import (
 	"errors"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
+
+// anyPlace compares what was read and not where it stands.
+var anyPlace = cmp.Options{cmpopts.IgnoreFields(Field{}, "Offset"), cmpopts.IgnoreFields(Query{}, "LimitAt"), cmpopts.IgnoreFields(Search{}, "LimitAt")}
+
+// checkPlaces fails the test unless the fields and the limit of a query, and of those inside of
+// it, stand in the text where it says.
+func checkPlaces(t *testing.T, text string, q *Query) {
+	t.Helper()
+	for _, f := range q.Fields {
+		if !strings.HasPrefix(text[f.Offset:], f.Path[0]) {
+			t.Errorf("%v does not stand at %d of %q", f.Path, f.Offset, text)
+		}
+	}
+	checkLimitPlace(t, text, q.Limit, q.LimitAt)
+	for _, inner := range slices.Concat(q.Children, q.SemiJoins) {
+		checkPlaces(t, text, inner)
+	}
+}
+
+func checkLimitPlace(t *testing.T, text string, limit int, at [2]int) {
+	t.Helper()
+	if number := text[at[0]:at[1]]; limit == Unlimited && number != "" || limit != Unlimited && number != strconv.Itoa(limit) {
+		t.Errorf("the limit is not %q in %q", number, text)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	const query = `SELECT Id, MAX(Amount) m, (SELECT Id FROM Contacts ORDER BY Name LIMIT 5) FROM Account
+		WHERE Id IN (SELECT AccountId FROM Case WHERE Status = 'x') GROUP BY Rating HAVING MAX(Amount) > 7 LIMIT 12 FOR VIEW`
+	q, err := ParseQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkPlaces(t, query, q)
+	const search = " FIND {a} IN ALL FIELDS RETURNING Account(Id, Name WHERE Rating = 'x' LIMIT 3), Contact(Name) LIMIT 20"
+	s, err := ParseSearch(search)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range s.Returning {
+		checkPlaces(t, search, q)
+	}
+	checkLimitPlace(t, search, s.Limit, s.LimitAt)
+}
 
 func TestParseQuery(t *testing.T) {
 	t.Parallel()
@@ -19,18 +67,24 @@ func TestParseQuery(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Query{
-		From:    []Source{{Path: Path{"Contact"}, Alias: "c"}, {Path: Path{"c", "Account"}, Alias: "a"}},
-		Fields:  []Path{{"Id"}, {"Status__c"}, {"c", "Account", "Name"}, {"Phone"}, {"Spot__c"}, {"Id"}, {"Region__c"}, {"Rank__c"}},
+		From: []Source{{Path: Path{"Contact"}, Alias: "c"}, {Path: Path{"c", "Account"}, Alias: "a"}},
+		Fields: []Field{
+			{Path: Path{"Id"}}, {Path: Path{"Status__c"}, Functions: []string{"TOLABEL"}, Alias: "s"}, {Path: Path{"c", "Account", "Name"}},
+			{Path: Path{"Phone"}, Clause: Where}, {Path: Path{"Spot__c"}, Clause: Where, Functions: []string{"DISTANCE"}},
+			{Path: Path{"Id"}, Clause: Where},
+			{Path: Path{"Region__c"}, Clause: GroupBy, Functions: []string{"ROLLUP"}}, {Path: Path{"Rank__c"}, Clause: OrderBy},
+		},
 		TypeOfs: []TypeOf{{Path: Path{"What"}, Whens: []When{{Object: "Account", Fields: []Path{{"Phone"}, {"Owner", "Name"}}}}, Else: true}},
 		Children: []*Query{
-			{From: []Source{{Path: Path{"c", "Cases"}}}, Fields: []Path{{"Subject"}}, Limit: 5},
+			{From: []Source{{Path: Path{"c", "Cases"}}}, Fields: []Field{{Path: Path{"Subject"}}}, Limit: 5},
 		},
 		SemiJoins: []*Query{
-			{From: []Source{{Path: Path{"Task"}}}, Fields: []Path{{"ContactId"}, {"Due__c"}}, Limit: Unlimited},
+			{From: []Source{{Path: Path{"Task"}}}, Fields: []Field{{Path: Path{"ContactId"}}, {Path: Path{"Due__c"}, Clause: Where}},
+				Limit: Unlimited},
 		},
 		Limit: 10, Grouped: true, Traces: true,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, anyPlace); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -61,12 +115,13 @@ func TestParseSearch(t *testing.T) {
 	want := &Search{
 		Scope: "NAME",
 		Returning: []*Query{
-			{From: []Source{{Path: Path{"Account"}}}, Fields: []Path{{"Id"}, {"Owner", "Name"}, {"Industry"}}, Limit: 5},
+			{From: []Source{{Path: Path{"Account"}}}, Fields: []Field{{Path: Path{"Id"}}, {Path: Path{"Owner", "Name"}}, {Path: Path{"Industry"}, Clause: Where}},
+				Limit: 5},
 			{From: []Source{{Path: Path{"User"}}}, Limit: Unlimited},
 		},
 		Limit: 7, Traces: true,
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, anyPlace); diff != "" {
 		t.Error(diff)
 	}
 }
