@@ -14,51 +14,58 @@ import (
 // target is where the caller's calls go: the configured URL, as the user who signed in.
 // Package upstream asks for the token right before it sends, maybe long after a session
 // had to be opened, so that the last look at the grant is there.
-func (r *request) target() upstream.Target {
-	org, subject := r.grant.Org, r.grant.Subject
-	whileAlive := func(ctx context.Context, token string, err error) (string, error) {
-		if err != nil {
-			return "", loginLost(err)
-		}
-		if alive, err := r.Access.Alive(ctx, r.grant.ID); err != nil || !alive {
-			return "", errCutOff
-		}
+func (r *request) target() upstream.Target { return r.targetOf(nil) }
+
+// callTarget is the target of one call. Whenever it takes a token it is about to leave,
+// so the kill switch is looked at once more.
+func (c *call) callTarget() upstream.Target { return c.targetOf(c) }
+
+func (r *request) targetOf(c *call) upstream.Target {
+	t := &tokens{r, c}
+	return upstream.Target{
+		Org: r.grant.Org, Subject: r.grant.Subject, Server: r.server.Name, URL: r.server.URL, Timeout: r.server.Timeout,
+		Client: r.capabilitiesForServer(), Token: t.current, Refused: t.refused,
+	}
+}
+
+// tokens gives the caller's Salesforce tokens, while access holds.
+type tokens struct {
+	*request
+	call *call // that takes one to leave; nil: something else does
+}
+
+func (t *tokens) current(ctx context.Context) (string, error) {
+	token, err := t.Links.Token(ctx, t.grant.Org, t.grant.Subject)
+	return t.checked(ctx, token, err)
+}
+
+// refused returns another token than old, which Salesforce refused.
+func (t *tokens) refused(ctx context.Context, old string) (string, error) {
+	token, err := t.Links.Refused(ctx, t.grant.Org, t.grant.Subject, old)
+	return t.checked(ctx, token, err)
+}
+
+// checked is what is given of token, err.
+func (t *tokens) checked(ctx context.Context, token string, err error) (string, error) {
+	if err != nil {
+		return "", loginLost(err)
+	}
+	if alive, err := t.Access.Alive(ctx, t.grant.ID); err != nil || !alive {
+		return "", errCutOff
+	}
+	if t.call == nil {
 		return token, nil
 	}
-	return upstream.Target{
-		Org: org, Subject: subject, Server: r.server.Name, URL: r.server.URL, Timeout: r.server.Timeout,
-		Client: r.capabilitiesForServer(),
-		Token: func(ctx context.Context) (string, error) {
-			token, err := r.Links.Token(ctx, org, subject)
-			return whileAlive(ctx, token, err)
-		},
-		Refused: func(ctx context.Context, old string) (string, error) {
-			token, err := r.Links.Refused(ctx, org, subject, old)
-			return whileAlive(ctx, token, err)
-		},
+	if stop := t.stopped(t.call.reads()); stop != "" {
+		return "", stopError(stop)
 	}
+	return token, nil
 }
 
 // stopError says why the kill switch refuses a call that is about to leave.
 type stopError string
 
 func (e stopError) Error() string { return "stopped by the kill switch" }
-
-// callTarget is the target of one call. Whenever it takes a token it is about to leave,
-// so the kill switch is looked at once more.
-func (c *call) callTarget() upstream.Target {
-	t := c.target()
-	token, refused := t.Token, t.Refused
-	unlessStopped := func(token string, err error) (string, error) {
-		if stop := c.stopped(c.reads()); err == nil && stop != "" {
-			return "", stopError(stop)
-		}
-		return token, err
-	}
-	t.Token = func(ctx context.Context) (string, error) { return unlessStopped(token(ctx)) }
-	t.Refused = func(ctx context.Context, old string) (string, error) { return unlessStopped(refused(ctx, old)) }
-	return t
-}
 
 // loginLost puts package link's word for it into package upstream's.
 func loginLost(err error) error {

@@ -26,8 +26,10 @@ func (a *Answer) Next(ctx context.Context) (*jsonrpc.Message, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	stop := context.AfterFunc(ctx, func() { a.call.cancel(context.Cause(ctx)) })
-	defer stop()
+	if ctx != a.call.caller { // whose end is the call's already
+		stop := context.AfterFunc(ctx, func() { a.call.cancel(context.Cause(ctx)) })
+		defer stop()
+	}
 	m, f := a.call.next()
 	switch {
 	case f != nil:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -23,7 +24,7 @@ type attempt struct {
 	sessionID     string           // that the answer gave
 	body          io.ReadCloser    // of the answer
 	whole         *jsonrpc.Message // the answer, if it is read already
-	input         *capped
+	input         capped
 	length        int64        // of the body, if that was told
 	events        *eventReader // nil: the body is one JSON message
 	count         int          // of events
@@ -52,6 +53,9 @@ func (a *attempt) send() *failure {
 }
 
 func (a *attempt) close() { a.body.Close() }
+
+// isRead reports whether the body was read to its end, as one JSON message always is.
+func (a *attempt) isRead() bool { return a.events == nil || a.events.err == io.EOF }
 
 // next returns the next message that passes: what concerns this request and is wanted,
 // or its response.
@@ -124,12 +128,31 @@ func (a *attempt) stray() {
 
 // nextWhole reads a body that is one JSON message.
 func (a *attempt) nextWhole() (*jsonrpc.Message, *failure) {
-	body := bytes.NewBuffer(make([]byte, 0, a.length+bytes.MinRead))
-	if _, err := body.ReadFrom(a.input); err != nil {
+	if a.length > 0 { // what is read is the message: its parts share the memory
+		body := bytes.NewBuffer(make([]byte, 0, a.length+bytes.MinRead))
+		if _, err := body.ReadFrom(&a.input); err != nil {
+			return nil, a.lost(err)
+		}
+		return a.readWhole(body.Bytes())
+	}
+	body := bodies.Get().(*bytes.Buffer)
+	defer func() {
+		if body.Cap() <= maxKept {
+			body.Reset()
+			bodies.Put(body)
+		}
+	}()
+	if _, err := body.ReadFrom(&a.input); err != nil {
 		return nil, a.lost(err)
 	}
-	return a.readWhole(body.Bytes())
+	return a.readWhole(bytes.Clone(body.Bytes()))
 }
+
+// bodies take bodies whose length was not told, until they are read to the end: what grew to
+// hold them would be thrown away otherwise. One of more than maxKept bytes is.
+var bodies = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+const maxKept = 256 << 10
 
 func (a *attempt) readWhole(body []byte) (*jsonrpc.Message, *failure) {
 	if len(bytes.TrimSpace(body)) == 0 {

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"io"
+	"net/http"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -33,6 +34,8 @@ type hosted struct {
 	probing  bool
 
 	keepsSessions bool // refuses DELETE
+
+	request *http.Request // see requestTo; does not change
 }
 
 func (p *Pool) hostedOf(t Target) *hosted {
@@ -41,7 +44,7 @@ func (p *Pool) hostedOf(t Target) *hosted {
 	key := hostedKey{t.Org, t.URL}
 	h := p.hosted[key]
 	if h == nil {
-		h = &hosted{slow: map[userKey]bool{}}
+		h = &hosted{slow: map[userKey]bool{}, request: requestTo(t.URL)}
 		p.hosted[key] = h
 	}
 	return h
@@ -142,13 +145,6 @@ func (p *Pool) record(c *call, f *failure, up bool) time.Duration {
 	open := max(h.openFor, min(f.RetryAfter, longestOpen))
 	h.until = p.cfg.Now().Add(open)
 	return open
-}
-
-// release gives the probe back if c is one whose outcome nobody waited for.
-func (p *Pool) release(c *call) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unprobe(c)
 }
 
 func (p *Pool) unprobe(c *call) {

@@ -24,16 +24,18 @@ type call struct {
 	request    *jsonrpc.Message
 	repeatable bool
 	slot       *sessionSlot // nil: initialize, and what needs no other session than it has
+	counted    bool         // it is one of the calls of its slot and user
 	hosted     *hosted
-	ctx        context.Context
+	caller     context.Context // of whoever waits for the answer
+	ctx        context.Context // ends with caller, with the user, after the target's time, or by cancel
 	cancel     context.CancelCauseFunc
-	stop       []func()
-	leave      func()
+	timer      *time.Timer
 
 	session      *Session
 	token        string
 	requests     serverRequests
-	answered     *attempt       // whose answer has begun to arrive
+	answered     *attempt // whose answer has begun to arrive
+	answer       Answer
 	atWork       jsontext.Value // our id of a request that Salesforce may be working on
 	mayHaveActed bool           // some attempt may
 	progressed   bool           // progress was passed on,
@@ -54,28 +56,21 @@ func (p *Pool) Call(ctx context.Context, t Target, req *jsonrpc.Message, repeata
 	if !req.IsRequest() {
 		return nil, &Error{Kind: Broken, Reason: "message is not a request"}
 	}
-	s := p.enter(t)
 	c := p.newCall(ctx, t, req)
 	c.repeatable = repeatable
-	c.slot = s
-	unlink := context.AfterFunc(s.user.ctx, func() { c.cancel(context.Cause(s.user.ctx)) })
-	c.stop = append(c.stop, func() { unlink() })
-	c.leave = func() { p.leave(s) }
-	if err := context.Cause(s.user.ctx); err != nil {
-		c.cancel(err) // AfterFunc does it too, but on its own time
-	}
+	p.enterCall(c)
 	if err := c.begin(); err != nil {
 		c.end(err)
 		return nil, err
 	}
-	return &Answer{call: c}, nil
+	c.answer.call = c
+	return &c.answer, nil
 }
 
 func (p *Pool) newCall(ctx context.Context, t Target, req *jsonrpc.Message) *call {
-	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), leave: func() {}}
+	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), caller: ctx}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
-	timer := time.AfterFunc(t.timeout(), func() { c.cancel(errTimedOut) })
-	c.stop = []func(){func() { timer.Stop() }}
+	c.timer = time.AfterFunc(t.timeout(), func() { c.cancel(errTimedOut) })
 	return c
 }
 
@@ -202,13 +197,12 @@ func jitter() time.Duration {
 // Salesforce may be working on it, Salesforce is told.
 func (c *call) end(err error) {
 	c.requests.clear()
-	c.pool.release(c)
 	e, ok := errors.AsType[*Error](err)
 	if ok && c.slot != nil && c.atWork != nil && (e.Kind == TimedOut || e.Kind == Canceled) {
 		c.sendAside(c.session, jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`)))
 	}
-	c.leave()
-	if c.answered != nil && c.answered.events != nil && err == io.EOF && c.pool.background(c.drain) {
+	c.pool.leaveCall(c)
+	if c.answered != nil && !c.answered.isRead() && err == io.EOF && c.pool.background(c.drain) {
 		return
 	}
 	c.free()
@@ -219,10 +213,7 @@ func (c *call) free() {
 		c.answered.close()
 	}
 	c.cancel(nil)
-	for _, stop := range c.stop {
-		stop()
-	}
-	c.stop = nil
+	c.timer.Stop()
 }
 
 // drain reads what Salesforce may send after a response, which is nothing, so that the
@@ -242,7 +233,7 @@ func (c *call) sendAside(s *Session, m *jsonrpc.Message) {
 	if owner.Err() != nil {
 		return
 	}
-	aside := &call{pool: c.pool, target: c.target, slot: c.slot, token: c.token}
+	aside := &call{pool: c.pool, target: c.target, hosted: c.hosted, slot: c.slot, token: c.token}
 	c.pool.background(func() {
 		ctx, stop := context.WithTimeout(owner, asideTimeout)
 		defer stop()

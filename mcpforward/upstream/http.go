@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -64,14 +63,14 @@ var (
 
 // post sends one message. On success the response's body is open.
 func (a *attempt) post(ctx context.Context, m *jsonrpc.Message) (*http.Response, *failure) {
-	encoded := jsonrpc.Encode(m)
-	ctx, body, left := outgoing(ctx, a.call.target.URL, encoded)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.call.target.URL, body)
-	if err != nil {
+	if a.call.hosted.request == nil {
 		return nil, &failure{Error: Error{Kind: Unavailable, Reason: "configured URL is not usable"}}
 	}
+	encoded := jsonrpc.Encode(m)
+	out := &outgoing{tls: a.call.hosted.request.URL.Scheme == "https"}
+	req := a.call.hosted.request.WithContext(out.begin(ctx, encoded))
+	req.Body = out.body()
 	req.ContentLength = int64(len(encoded))
-	req.GetBody = nil         // the transport must not send anything twice
 	req.Header = http.Header{ // names as net/http writes them
 		"Accept":          acceptAnswer,
 		"Accept-Encoding": acceptPlain,
@@ -80,31 +79,65 @@ func (a *attempt) post(ctx context.Context, m *jsonrpc.Message) (*http.Response,
 		"User-Agent":      a.call.pool.userAgent,
 	}
 	if s := a.session; s != nil {
-		req.Header["Mcp-Protocol-Version"] = []string{s.version}
+		req.Header["Mcp-Protocol-Version"] = s.versionHeader
 		if s.id != "" {
-			req.Header["Mcp-Session-Id"] = []string{s.id}
+			req.Header["Mcp-Session-Id"] = s.idHeader
 		}
 	}
 	resp, err := a.call.pool.wire.RoundTrip(req)
 	if err == nil {
 		return resp, nil
 	}
-	return nil, unanswered(ctx, err, left())
+	return nil, unanswered(ctx, err, out.left())
 }
 
-// outgoing returns the body of a request, and whether any of it may have left this
-// process, to be asked when no answer came. Without TLS net/http writes head and body in
-// one go, if it knows the body to be in memory; then what is known is only whether there
-// was a connection. Over TLS the body itself knows better.
-func outgoing(ctx context.Context, url string, encoded []byte) (context.Context, io.ReadCloser, func() bool) {
-	data := bytes.NewReader(encoded)
-	if strings.HasPrefix(url, "https:") {
-		body := &payload{data: data}
-		return ctx, body, func() bool { return !body.neverRead() }
+// requestTo returns the request that all to url are copies of, without header and body; nil:
+// url is not usable. It has no GetBody: the transport must not send anything twice.
+func requestTo(url string) *http.Request {
+	req, err := http.NewRequest(http.MethodPost, url, nil)
+	if err != nil {
+		return nil
 	}
-	var connected atomic.Bool
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
-	return ctx, io.NopCloser(data), connected.Load
+	return req
+}
+
+// outgoing is the body of a request, and knows whether any of it may have left this process,
+// to be asked when no answer came. Without TLS net/http writes head and body in one go, if it
+// knows the body to be in memory; then what is known is only whether there was a connection.
+// Over TLS the body itself knows better.
+type outgoing struct {
+	tls       bool
+	data      bytes.Reader
+	payload   payload
+	trace     httptrace.ClientTrace
+	connected atomic.Bool
+}
+
+// begin takes the body and returns the context of its request.
+func (o *outgoing) begin(ctx context.Context, encoded []byte) context.Context {
+	o.data.Reset(encoded)
+	if o.tls {
+		o.payload.data = &o.data
+		return ctx
+	}
+	o.trace.GotConn = func(httptrace.GotConnInfo) { o.connected.Store(true) }
+	return httptrace.WithClientTrace(ctx, &o.trace)
+}
+
+func (o *outgoing) body() io.ReadCloser {
+	if o.tls {
+		return &o.payload
+	}
+	return io.NopCloser(&o.data)
+}
+
+// left reports whether any of the body may have left, and sees to it that nothing will where
+// that is in our hands.
+func (o *outgoing) left() bool {
+	if o.tls {
+		return !o.payload.neverRead()
+	}
+	return o.connected.Load()
 }
 
 // without sends a request that has no body: GET and DELETE.

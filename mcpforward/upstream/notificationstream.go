@@ -130,7 +130,7 @@ type connection struct {
 // connect makes one connection as a listener and relays what comes until it ends. The
 // error is that there was no connection, or errSessionReplaced.
 func (s *notificationStream) connect(l *Listener) (connection, error) {
-	c := &call{pool: s.pool, target: l.target, slot: s.slot, repeatable: true}
+	c := &call{pool: s.pool, target: l.target, hosted: s.pool.hostedOf(l.target), slot: s.slot, repeatable: true}
 	c.ctx, c.cancel = context.WithCancelCause(s.ctx)
 	defer c.cancel(nil)
 	late := time.AfterFunc(s.pool.cfg.OpenTimeout, func() { c.cancel(errTimedOut) })

@@ -122,7 +122,7 @@ func (p *Pool) Forget(org, subject string) {
 	key := userKey{org, subject}
 	if u := p.users[key]; u != nil {
 		delete(p.users, key)
-		u.cancel(ErrForgotten)
+		u.end(ErrForgotten)
 	}
 }
 
@@ -130,8 +130,11 @@ func (p *Pool) Forget(org, subject string) {
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
-	p.mu.Unlock()
 	p.cancel(ErrClosed)
+	for _, u := range p.users {
+		u.end(ErrClosed)
+	}
+	p.mu.Unlock()
 	p.running.Wait()
 	if t, ok := p.wire.(*http.Transport); ok {
 		t.CloseIdleConnections()

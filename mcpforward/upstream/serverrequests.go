@@ -122,7 +122,7 @@ func (a *Answer) Respond(ctx context.Context, m *jsonrpc.Message) error {
 		return &tokenFailure(ctx, err).Error
 	}
 	// A call of its own: Next may be at work with the other.
-	d := &call{pool: c.pool, target: c.target, slot: c.slot, ctx: ctx, session: asked.session, token: token}
+	d := &call{pool: c.pool, target: c.target, hosted: c.hosted, slot: c.slot, ctx: ctx, session: asked.session, token: token}
 	for {
 		f := d.on(asked.session).sendOneWay(ctx, &jsonrpc.Message{ID: asked.id, Result: m.Result, Error: m.Error})
 		if f == nil {

@@ -17,6 +17,8 @@ type Session struct {
 	id           string // Mcp-Session-Id; empty: Salesforce gave none
 	version      string // negotiated protocol version
 	capabilities jsontext.Value
+
+	idHeader, versionHeader []string // values of headers, which nobody changes
 }
 
 // asideTimeout bounds what is told to Salesforce beside a call, and what an opened
@@ -94,7 +96,8 @@ func newSession(answer jsontext.Value, id string) (*Session, error) {
 	if !spoken[version] || !validSessionID(id) {
 		return nil, &Error{Kind: Broken, Reason: "initialize was answered with an unusable version or session id"}
 	}
-	return &Session{id: id, version: version, capabilities: capabilities.Clone()}, nil
+	return &Session{id: id, version: version, capabilities: capabilities.Clone(),
+		idHeader: []string{id}, versionHeader: []string{version}}, nil
 }
 
 func (p *Pool) initializeParams(c ClientCapabilities) jsontext.Value {

@@ -17,6 +17,7 @@ type user struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	slots  map[sessionSlotKey]*sessionSlot
+	calls  map[*call]struct{} // of [Pool.Call], which end with the user
 }
 
 // sessionSlot is the place of one session, which is opened anew now and then. All fields
@@ -40,7 +41,7 @@ func (p *Pool) enter(t Target) *sessionSlot {
 	now := p.cfg.Now()
 	u := p.users[userKey{t.Org, t.Subject}]
 	if u == nil {
-		u = &user{slots: map[sessionSlotKey]*sessionSlot{}}
+		u = &user{slots: map[sessionSlotKey]*sessionSlot{}, calls: map[*call]struct{}{}}
 		u.ctx, u.cancel = context.WithCancelCause(p.ctx)
 		p.users[userKey{t.Org, t.Subject}] = u
 	}
@@ -55,6 +56,39 @@ func (p *Pool) enter(t Target) *sessionSlot {
 	s.calls++
 	p.sweep(now) // not this slot any more, whose idle session can still be ended
 	return s
+}
+
+// enterCall does so for a call, which ends when its user is forgotten.
+func (p *Pool) enterCall(c *call) {
+	c.slot, c.counted = p.enter(c.target), true
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := context.Cause(c.slot.user.ctx); err != nil { // forgotten in this instant
+		c.cancel(err)
+		return
+	}
+	c.slot.user.calls[c] = struct{}{}
+}
+
+// leaveCall gives back what a call holds here, its probe included if it is one whose outcome
+// nobody waited for.
+func (p *Pool) leaveCall(c *call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unprobe(c)
+	if c.slot != nil && c.counted {
+		c.counted = false
+		delete(c.slot.user.calls, c)
+		p.leaveLocked(c.slot)
+	}
+}
+
+// end ends a user's sessions, streams and calls. p.mu is held.
+func (u *user) end(cause error) {
+	u.cancel(cause)
+	for c := range u.calls {
+		c.cancel(cause)
+	}
 }
 
 func (p *Pool) leave(s *sessionSlot) {

@@ -57,7 +57,7 @@ func errorBody(resp *http.Response) []byte {
 // judgeOK sets up a to read the body of a 200.
 func (a *attempt) judgeOK(resp *http.Response) *failure {
 	a.sessionID = resp.Header.Get("Mcp-Session-Id")
-	a.input = &capped{r: resp.Body, left: a.call.pool.cfg.ResponseBytes}
+	a.input = capped{r: resp.Body, left: a.call.pool.cfg.ResponseBytes}
 	a.length = max(resp.ContentLength, 0)
 	broken := ""
 	kind := mediaType(resp.Header.Get("Content-Type"))
@@ -72,7 +72,7 @@ func (a *attempt) judgeOK(resp *http.Response) *failure {
 		broken = "answer is too large"
 	case kind == "application/json":
 	case kind == "text/event-stream":
-		a.events = newEventReader(a.input, a.call.pool.cfg.ResponseBytes)
+		a.events = newEventReader(&a.input, a.call.pool.cfg.ResponseBytes)
 	default:
 		if n, _ := io.ReadFull(resp.Body, make([]byte, 1)); n == 0 {
 			resp.Body.Close()
