@@ -40,6 +40,9 @@ var layer = map[string]int{
 	// Who may use what, for those above: what it admits is a grant, see its comment.
 	"authproxy/access": 3,
 
+	// Says what rules mean before any call; asks the policy, and nobody decides by it.
+	"authproxy/policy/analysis": 2,
+
 	// Each owns its tables or connections.
 	"authproxy/client":    2,
 	"authproxy/grant":     2,

@@ -1,0 +1,47 @@
+package analysis
+
+import (
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/policy"
+)
+
+// Possible is a group of calls that may pass.
+type Possible struct {
+	Calls
+	Ways Ways
+}
+
+// WhoCan returns who may make calls of a class that reach an object, and how. An empty
+// object stands for all, an empty class too.
+func WhoCan(s Server, people People, class policy.Class, object string) []Possible {
+	c := casesOf(s, people, s.Policy)
+	if object != "" && !slices.ContainsFunc(c.targets.named, func(t target) bool { return reaches(t, object) }) {
+		c.targets.add([]string{object}, nil, nil)
+	}
+	wanted := func(group tools, t target) bool {
+		if class != "" && group.class != class || !single(group, t) {
+			return false
+		}
+		return object == "" || reaches(t, object) || slices.Contains(t.Objects, policy.UnknownObject)
+	}
+	var ways []Ways
+	grouped := c.group(wanted, func(who policy.Principal, tool string, t target) (string, int) {
+		w := decide(s.Policy, who, tool, t.Reached)
+		if w.most() == 0 {
+			return "", 0
+		}
+		ways = append(ways, w)
+		return w.String(), len(ways) - 1
+	})
+	all := make([]Possible, len(grouped))
+	for i, f := range grouped {
+		all[i] = Possible{f.Calls, ways[f.of]}
+	}
+	return all
+}
+
+func reaches(t target, object string) bool {
+	return len(t.Objects) == 1 && strings.EqualFold(t.Objects[0], object)
+}

@@ -1,0 +1,131 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// Outcome is what one rule makes of a call that it matches.
+type Outcome struct {
+	// Rule is the index in Policy.Rules of the rule that decides, -1 where none matches.
+	Rule   int
+	Effect Effect
+	// Conditional says that the rule decides only in some moments: it has a condition, or
+	// asks for what was answered before. The next outcome is what happens otherwise.
+	Conditional bool
+	Obligations Obligations
+	Approvers   Approvers // for confirm, as in [Decision]
+	Quorum      int
+}
+
+// Reached is what a call does and reaches, said by hand instead of read from arguments.
+type Reached struct {
+	Class   Class
+	Objects []string // API names; [UnknownObject]: objects that cannot be determined
+	Fields  []string // Object.Field; Object.* for whole records
+	Rows    int      // most records in the answer of a query, [Unlimited], or 0 where no query is made
+}
+
+// Unlimited is the number of records of a query without a bound.
+const Unlimited = unlimited
+
+// Outcomes returns what every rule that matches a call of who that reaches this would make of
+// it, in their order. The first that is not conditional decides, unless a conditional one does
+// before; the last says what happens where no rule matches. Nothing of the mode is in it.
+func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Outcome) {
+	f := footprint{class: reached.Class, rows: reached.Rows}
+	for _, object := range reached.Objects {
+		f.reach(object)
+	}
+	for _, path := range reached.Fields {
+		object, name, _ := strings.Cut(path, ".")
+		f.reachField(object, name)
+		f.opaqueFields = f.opaqueFields || object == UnknownObject
+	}
+	q := &question{who, tool, &f}
+	rules := p.readyRules()
+	for i := range rules {
+		c := &rules[i]
+		if c.asks(aboutCall&^aboutMoment, q) != nil {
+			continue
+		}
+		o := Outcome{Rule: i, Effect: Deny, Conditional: c.has(aboutMoment)}
+		if c.passes() {
+			o.Effect, o.Obligations = c.Effect, obligations(rules, c, q)
+		}
+		if c.Effect == Confirm {
+			o.Approvers, o.Quorum = c.approvers()
+		}
+		out = append(out, o)
+	}
+	return append(out, Outcome{Rule: -1, Effect: Deny})
+}
+
+// Words returns the rule in the few words by which operators know it, "rule 2 (deny objects
+// User)"; "no rule" for -1.
+func (p *Policy) Words(rule int) string {
+	if rule < 0 {
+		return "no rule"
+	}
+	return p.readyRules()[rule].reason
+}
+
+// Shape is what the catalogue knows of a tool: what a call of it can be and reach.
+type Shape struct {
+	Classes []Class // that calls can have, the graver last
+	Names   bool    // its arguments name the objects that it reaches
+	Opaque  bool    // it reaches objects that its arguments do not name
+	Queries bool    // it answers a query, the records of which a LIMIT bounds
+}
+
+// ShapeOf returns what the catalogue of the policy's server knows of a tool.
+func (p *Policy) ShapeOf(tool string) Shape {
+	t := lookup(p.hosted, tool)
+	return Shape{
+		Classes: t.classes, Names: t.touch == touchNamed, Opaque: t.touch == touchOpaque,
+		Queries: t.touch == touchNamed && slices.Contains(t.classes, SideEffect),
+	}
+}
+
+// Tools returns the tools and prompts that the catalogue has for the policy's server, sorted,
+// and whether that server may have others.
+func (p *Policy) Tools() (names []string, others bool) {
+	for _, f := range families {
+		if p.hosted != "" && !slices.Contains(f.servers, p.hosted) {
+			continue
+		}
+		for name := range f.tools {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names), p.hosted == "" || !inCatalogue(p.hosted)
+}
+
+// NamingTool says which rules name a tool, of those that name tools: tools that the same
+// rules name, and of the same shape, no rule tells apart.
+func (p *Policy) NamingTool(tool string) string {
+	return p.naming(aboutTool, &question{tool: tool})
+}
+
+// naming says which rules match what they are asked, of those that ask for it.
+func (p *Policy) naming(these about, q *question) string {
+	var naming []byte
+	rules := p.readyRules()
+	for i := range rules {
+		switch c := &rules[i]; {
+		case !c.has(these):
+		case c.asks(these, q) == nil:
+			naming = append(naming, '1')
+		default:
+			naming = append(naming, '0')
+		}
+	}
+	return string(naming)
+}
+
+// Classes returns every effect class, mildest first.
+func Classes() []Class { return slices.Clone(classes) }
+
+// Matches reports whether the pattern of a rule for objects or fields matches a name.
+func Matches(pattern, name string) bool { return globFold(pattern, name) }
