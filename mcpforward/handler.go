@@ -127,10 +127,12 @@ func (h *Handler) TakeOver(previous *Handler) {
 	h.calls, h.serverRequests = previous.calls, previous.serverRequests
 }
 
+// Values of headers that answers share; nobody changes a value in its place.
+var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
+
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header()["Cache-Control"], w.Header()["X-Content-Type-Options"] = noStore, noSniff
 	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now()}
 	defer x.done()
 	answer := renderer{x}

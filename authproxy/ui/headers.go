@@ -28,27 +28,31 @@ const (
 func Headers(https bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		setCommonHeaders(w.Header())
-		w.Header().Set("Content-Security-Policy", emptyPolicy)
+		w.Header()["Content-Security-Policy"] = emptyPolicyValue
 		if https {
-			w.Header().Set("Strict-Transport-Security", strictTransport)
+			w.Header()["Strict-Transport-Security"] = strictTransportValue
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// commonHeaders are the same on every answer, which share their values: whoever changes one
-// sets another.
-var commonHeaders = http.Header{
-	"X-Content-Type-Options": {"nosniff"},
-	"X-Frame-Options":        {"DENY"},
-	"Referrer-Policy":        {"no-referrer"},
-}
+// Most answers share the values of these headers: whoever changes one sets another.
+var (
+	commonHeaders = http.Header{
+		"X-Content-Type-Options": {"nosniff"},
+		"X-Frame-Options":        {"DENY"},
+		"Referrer-Policy":        {"no-referrer"},
+	}
+	sameOrigin           = []string{"same-origin"}
+	emptyPolicyValue     = []string{emptyPolicy}
+	strictTransportValue = []string{strictTransport}
+)
 
 // setCommonHeaders sets what every answer has, also one that is no page.
 func setCommonHeaders(h http.Header) {
 	maps.Copy(h, commonHeaders)
 	if h.Get(openerPolicy) != keepOpener {
-		h.Set(openerPolicy, "same-origin")
+		h[openerPolicy] = sameOrigin
 	}
 }
 

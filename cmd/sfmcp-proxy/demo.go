@@ -57,7 +57,7 @@ func serveDemo(cmd *cobra.Command, d *demonstration.Demonstration) error {
 	}
 	records := edge.NewLogWriter(cmd.ErrOrStderr())
 	defer records.Close(flushTime)
-	log := slog.New(edge.WithOrigin{Handler: slog.NewJSONHandler(records, nil)})
+	log := edge.NewLog(records)
 	if !asJSON { // a person is looking
 		log = slog.New(edge.WithOrigin{Handler: slog.NewTextHandler(records, &slog.HandlerOptions{Level: slog.LevelWarn})})
 	}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"log/slog"
-
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -18,7 +16,7 @@ func serveCommand() *cobra.Command {
 		}
 		records := edge.NewLogWriter(cmd.ErrOrStderr())
 		defer records.Close(flushTime)
-		log := slog.New(edge.WithOrigin{Handler: slog.NewJSONHandler(records, nil)})
+		log := edge.NewLog(records)
 		for _, note := range c.Notes() {
 			log.Warn(note)
 		}

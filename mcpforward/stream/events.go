@@ -70,13 +70,15 @@ func (p *Writer) event(m *jsonrpc.Message) error {
 	return ignoreUnsupported(p.control.Flush())
 }
 
+var contentEvents, unbuffered = []string{"text/event-stream"}, []string{"no"}
+
 // begin begins an event stream. p.mu is held.
 func (p *Writer) begin() {
 	if p.streaming {
 		return
 	}
 	p.streaming, p.begun = true, true
-	p.w.Header().Set("Content-Type", "text/event-stream")
-	p.w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
+	p.w.Header()["Content-Type"] = contentEvents
+	p.w.Header()["X-Accel-Buffering"] = unbuffered // else nginx holds events back
 	p.w.WriteHeader(http.StatusOK)
 }

@@ -80,6 +80,9 @@ func (p *Writer) Plain(code int, body string) error {
 	return p.write([]byte(body))
 }
 
+// contentJSON is the value of a header that answers share.
+var contentJSON = []string{"application/json"}
+
 // Finish sends the response, unless one is out.
 func (p *Writer) Finish(m *jsonrpc.Message) error {
 	p.mu.Lock()
@@ -93,8 +96,8 @@ func (p *Writer) Finish(m *jsonrpc.Message) error {
 	}
 	body := encoded(m, "", "")
 	p.begun = true
-	p.w.Header().Set("Content-Type", "application/json")
-	p.w.Header().Set("Content-Length", strconv.Itoa(len(*body)))
+	p.w.Header()["Content-Type"] = contentJSON
+	p.w.Header()["Content-Length"] = []string{strconv.Itoa(len(*body))}
 	p.w.WriteHeader(http.StatusOK)
 	return p.writeBuffer(body)
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,7 +19,8 @@ type Metrics struct {
 	Registry *prometheus.Registry
 
 	requests *prometheus.CounterVec
-	seconds  map[string]prometheus.Observer // by part of the URL table
+	answered map[string]*atomic.Pointer[prometheus.Counter] // requests with status 200, by part; nil until the first
+	seconds  map[string]prometheus.Observer                 // by part of the URL table
 
 	connections       prometheus.Gauge
 	connectionsEnded  *prometheus.CounterVec
@@ -51,6 +53,7 @@ func newMetrics() *Metrics {
 	m := &Metrics{
 		Registry: prometheus.NewRegistry(),
 		requests: counters("sfmcp_http_requests_total", "Requests on the public listener, by part of the URL table and status.", "part", "status"),
+		answered: map[string]*atomic.Pointer[prometheus.Counter]{otherPart: {}},
 		seconds:  map[string]prometheus.Observer{otherPart: seconds.WithLabelValues(otherPart)},
 		connections: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "sfmcp_connections", Help: "Connections that are open on the public listener."}),
@@ -67,6 +70,7 @@ func newMetrics() *Metrics {
 	}
 	for _, p := range parts {
 		m.seconds[p.name] = seconds.WithLabelValues(p.name)
+		m.answered[p.name] = new(atomic.Pointer[prometheus.Counter])
 	}
 	m.Registry.MustRegister(m.requests, seconds, m.connections, m.connectionsEnded, m.limited, m.panics, m.reloads,
 		m.certificateExpiry, m.http2Errors, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -140,6 +144,20 @@ func (m *Metrics) count(path string, status int, took time.Duration) {
 			break
 		}
 	}
-	m.requests.WithLabelValues(part, strconv.Itoa(status)).Inc()
+	m.counter(part, status).Inc()
 	m.seconds[part].Observe(took.Seconds())
+}
+
+// counter is that of a part and a status. The one of most requests is looked up once.
+func (m *Metrics) counter(part string, status int) prometheus.Counter {
+	if status != http.StatusOK {
+		return m.requests.WithLabelValues(part, strconv.Itoa(status))
+	}
+	known := m.answered[part]
+	if c := known.Load(); c != nil {
+		return *c
+	}
+	c := m.requests.WithLabelValues(part, strconv.Itoa(status))
+	known.Store(&c)
+	return c
 }

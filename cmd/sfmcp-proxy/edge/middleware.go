@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"runtime/debug"
 
@@ -42,8 +41,7 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 			rec.finish()
 			took := e.Now().Sub(start)
 			e.Metrics.count(r.URL.Path, rec.status, took)
-			e.Log.LogAttrs(r.Context(), slog.LevelInfo, "request", slog.String("method", r.Method), slog.String("path", loggedPath(r)),
-				slog.Int("status", rec.status), slog.Int64("bytes", rec.bytes), slog.Int64("ms", took.Milliseconds()))
+			e.logRequest(r, o, requestLine{r.Method, loggedPath(r), rec.status, rec.bytes, took})
 			if p != nil {
 				panic(http.ErrAbortHandler) // an answer that broke off must not look whole
 			}

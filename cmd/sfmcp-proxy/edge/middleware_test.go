@@ -22,7 +22,7 @@ func (w nowhere) Write(p []byte) (int, error)      { return len(p), nil }
 // BenchmarkMiddleware is what every request costs before and after its handler: the
 // router, the headers, the access record and the metrics.
 func BenchmarkMiddleware(b *testing.B) {
-	e := newEdge(b, func(c *Config) { c.Log = slog.New(WithOrigin{slog.NewJSONHandler(NewLogWriter(io.Discard), nil)}) })
+	e := newEdge(b, func(c *Config) { c.Log = NewLog(NewLogWriter(io.Discard)) })
 	r := httptest.NewRequest("POST", "/mcp/sales", nil)
 	h := e.Middleware(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "{}") }))
 	b.ReportAllocs()
