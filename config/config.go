@@ -76,6 +76,9 @@ type Org struct {
 	// AllowHosts are hosts, with their port if it is not 443, that login_url, issuer, jwks_url
 	// and upstream may name beside Salesforce's own.
 	AllowHosts []string `mapstructure:"allow_hosts"`
+	// DailyCalls is how many requests of clients are sent there in a day (UTC) at most; 0: no
+	// limit but Salesforce's.
+	DailyCalls int `mapstructure:"daily_calls"`
 }
 
 // Server is one MCP endpoint of ours in front of one hosted MCP server.
@@ -105,9 +108,10 @@ type Group struct {
 // that is present may not be empty: an empty list would mean "nothing" to its writer and
 // "anything" to a careless reader.
 type Policy struct {
-	Name  string        `mapstructure:"name" need:"value"`
-	Mode  string        `mapstructure:"mode" need:"value"`
-	Rules []policy.Rule `mapstructure:"rules" need:"list"`
+	Name    string          `mapstructure:"name" need:"value"`
+	Mode    string          `mapstructure:"mode" need:"value"`
+	Rules   []policy.Rule   `mapstructure:"rules" need:"list"`
+	Budgets []policy.Budget `mapstructure:"budgets"`
 }
 
 // Client is a user-defined OAuth client.

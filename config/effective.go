@@ -25,10 +25,10 @@ func (c *Config) Write(w io.Writer) error {
 	return enc.Close()
 }
 
-// absent are the types whose keys say something by being absent: one of a rule does not
-// restrict it, one of a checkpoint is of another kind of place. Printed empty they would say
+// absent are the types whose keys say something by being absent: one of a rule or budget does
+// not restrict it, one of a checkpoint is of another kind of place. Printed empty they would say
 // otherwise.
-var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
+var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
 
 // asYAML turns a value into YAML nodes, in the order of the struct's fields.
 func asYAML(v reflect.Value) *yaml.Node {

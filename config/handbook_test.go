@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"sfmcp-proxy/authproxy/policy"
 	"strconv"
 	"strings"
 	"testing"
@@ -23,6 +24,10 @@ func keysOf(t reflect.Type, prefix string, keys map[string]string) {
 			keys[key] = "duration"
 		case f.Type == reflect.TypeFor[Bytes]():
 			keys[key] = "size"
+		case f.Type == reflect.TypeFor[policy.Amount]():
+			keys[key] = "number or size"
+		case f.Type.Kind() == reflect.Float64:
+			keys[key] = "part"
 		case f.Type.Kind() == reflect.Struct:
 			keysOf(f.Type, key+".", keys)
 		case f.Type.Kind() == reflect.Slice:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"sfmcp-proxy/authproxy/policy"
 	"strconv"
 	"strings"
 	"time"
@@ -136,6 +137,12 @@ func (in *inspector) scalar(n *yaml.Node, key string, t reflect.Type, need strin
 		case t == reflect.TypeFor[Bytes]():
 			_, err := ParseBytes(n.Value)
 			ok = err == nil
+		case t == reflect.TypeFor[policy.Amount]():
+			a, err := ParseAmount(n.Value)
+			ok = err == nil && a > 0
+		case t.Kind() == reflect.Float64:
+			part, err := strconv.ParseFloat(n.Value, 64)
+			ok = err == nil && (n.Tag == "!!float" || n.Tag == "!!int") && part > 0 && part <= 1
 		case t.Kind() == reflect.Bool:
 			ok = n.Tag == "!!bool"
 		case t.Kind() == reflect.Int:
@@ -164,6 +171,10 @@ func expected(t reflect.Type) string {
 		return "a duration such as 90s, 15m, 720h"
 	case t == reflect.TypeFor[Bytes]():
 		return "a size such as 512KiB, 1MiB"
+	case t == reflect.TypeFor[policy.Amount]():
+		return "a whole number of at least 1, or a size such as 50MiB"
+	case t.Kind() == reflect.Float64:
+		return "a part of the whole, more than 0 and at most 1, such as 0.8"
 	case t.Kind() == reflect.Bool:
 		return "true or false"
 	case t.Kind() == reflect.Int:

@@ -75,6 +75,8 @@ func decode(text []byte, environ []string) (*Config, error) {
 		func(from, to reflect.Type, value any) (any, error) {
 			if s, ok := value.(string); ok && to == reflect.TypeFor[Bytes]() {
 				return ParseBytes(s)
+			} else if ok && to == reflect.TypeFor[policy.Amount]() {
+				return ParseAmount(s)
 			}
 			return value, nil
 		},
@@ -100,6 +102,9 @@ func (c *Config) complete(dir string) {
 	for i := range c.Policies {
 		if c.Policies[i].Mode == "" {
 			c.Policies[i].Mode = string(policy.Enforce)
+		}
+		if c.Policies[i].Budgets == nil {
+			c.Policies[i].Budgets = []policy.Budget{}
 		}
 	}
 	for i := range c.Salesforce.Orgs {

@@ -23,6 +23,9 @@ func (v *validator) orgs() {
 		}
 		seen[o.Name] = true
 		v.allowHosts(fmt.Sprintf("salesforce.orgs[%d].", i), o)
+		if o.DailyCalls < 0 {
+			v.add(fmt.Sprintf("salesforce.orgs[%d].daily_calls", i), fmt.Sprint(o.DailyCalls), "at least 1, or 0 for no limit of its own")
+		}
 		problems := o.OAuth().Validate()
 		wrong := func(key string) bool {
 			return slices.ContainsFunc(problems, func(p salesforce.Problem) bool { return p.Key == key })

@@ -7,6 +7,7 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -55,7 +56,13 @@ func (r *request) serve() (result, error) {
 	if err := c.decide(); err != nil { // decide.go: policy, kill switch
 		return result{}, err
 	}
+	if err := c.checkBudgets(); err != nil { // budget.go: nobody is asked about what cannot be made
+		return result{}, err
+	}
 	if err := c.hold(); err != nil { // hold.go: a person
+		return result{}, err
+	}
+	if err := c.takeBudgets(); err != nil { // budget.go: how much may be done in a time
 		return result{}, err
 	}
 	return c.forward()
@@ -73,10 +80,12 @@ func (c *call) forward() (result, error) {
 		if err := c.spend(ctx); err != nil { // hold.go: the approval
 			return err
 		}
-		c.send(ctx) // send.go: token, session, Salesforce; outcome.go: how it ended
+		c.send(ctx)        // send.go: token, session, Salesforce; outcome.go: how it ended
+		c.countAnswer(ctx) // budget.go: what the answer holds
 		c.settleApproval()
 		return nil
 	})
+	c.returnBudgets() // of a call that did not leave
 	if err != nil {
 		return result{}, err
 	}
@@ -95,6 +104,7 @@ type call struct {
 	approval   *approval.Request // that it needs, nil: none
 	binding    approval.Binding  // of that approval
 	definition string            // hash of the tool's definition; empty if nobody asked
+	taking     budget.Taking     // of budgets
 
 	outcome outcome // how it ended
 

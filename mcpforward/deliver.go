@@ -28,6 +28,8 @@ func (c *call) deliver(ctx context.Context) (result, error) {
 		return result{}, answerText(textStopNow + c.withheldHint())
 	case c.isUnlisted(ctx):
 		return result{}, c.noSuchName()
+	case o.withheld != "":
+		return result{}, answerText(string(o.withheld) + c.withheldHint())
 	case o.result != nil:
 		return result{value: o.answer, forwarded: true}, nil
 	case o.refused != nil && o.refused.Code == jsonrpc.MethodNotFound && c.empty != nil:

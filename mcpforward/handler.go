@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/limit"
@@ -38,7 +39,7 @@ type Limits struct {
 const hostWarningPause = 10 * time.Minute
 
 // Config is what a Handler works with. Every field must be set, but AllowedOrigins, Site, Limits,
-// Now and Version.
+// Counters, Now and Version.
 type Config struct {
 	Access    *access.Control
 	DB        *db.DB // holds mcp_sessions
@@ -46,6 +47,10 @@ type Config struct {
 	Approvals *approval.Store
 	Audit     *audit.Log
 	Pool      *upstream.Pool
+	// Budgets counts for Counters, those of each server by its name; a server without any is
+	// not asked about.
+	Budgets  *budget.Store
+	Counters map[string][]*budget.Counter
 	// AllowedOrigins are the web origins whose pages may call, as browsers write them in
 	// Origin; empty: none but our own.
 	AllowedOrigins []string
@@ -77,7 +82,7 @@ type Handler struct {
 
 // New returns a handler, or says what c lacks.
 func New(c Config) (*Handler, error) {
-	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Pool == nil || c.Log == nil {
+	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Pool == nil || c.Budgets == nil || c.Log == nil {
 		return nil, errors.New("forwarding: a dependency is missing")
 	}
 	scheme, host, _ := strings.Cut(c.Access.PublicURL(), "://")

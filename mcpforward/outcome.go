@@ -20,6 +20,7 @@ type outcome struct {
 	reason   string           // for operators; no text of Salesforce's
 	status   string           // of the answer
 	found    records.Found    // of records in what was done and answered
+	withheld answerText       // why the client does not get the answer; empty: nothing stands against it
 
 	// One of these, unless the call was not forwarded:
 	result  jsontext.Value  // Salesforce's, as it may be passed on

@@ -68,7 +68,9 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 		return r
 	}
 	found := o.found
-	if c.isWithheld(ctx) {
+	if o.withheld != "" {
+		found = found.Changed()
+	} else if c.isWithheld(ctx) {
 		r.Reason = "the answer is withheld from the client"
 		found = found.Changed()
 	} else {

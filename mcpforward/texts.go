@@ -30,6 +30,7 @@ const (
 	textAgain      = "The call was not made. Repeat exactly the same call."
 	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
 	textNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
+	textUncounted  = "The answer is withheld, because it could not be counted."
 	textCancelled  = "The call was cancelled."
 )
 

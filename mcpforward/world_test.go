@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	oauth "sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
@@ -150,6 +151,8 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	check(err)
 	w.audit, err = audit.New(audit.Config{Dir: t.TempDir(), DB: w.db, Ring: ring})
 	check(err)
+	budgets, err := budget.New(budget.Config{DB: w.db})
+	check(err)
 	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil, nil), Log: log, Version: "test"})
 	t.Cleanup(pool.Close)
 
@@ -157,7 +160,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 		return access.Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
 	}
 	c := setup{
-		Config: Config{DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
+		Config: Config{Budgets: budgets, DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
 			Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log},
 		PublicURL: public,
 		Groups:    []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}},

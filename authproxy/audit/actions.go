@@ -9,6 +9,7 @@ type Action string
 const (
 	ApprovalDecide     Action = "approval.decide"
 	AuthorizationOpen  Action = "authorization.open"
+	BudgetAlarm        Action = "budget.alarm"
 	ClientAuthenticate Action = "client.authenticate"
 	ClientRegister     Action = "client.register"
 	ClientRevoke       Action = "client.revoke"
@@ -65,6 +66,7 @@ func Actions() []Described {
 	return []Described{
 		{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
 		{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
+		{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 		{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},
 		{ClientRegister, "a client registers itself"},
 		{ClientRevoke, "all connections of a client are ended"},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,6 +35,9 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 			page.Waiting++
 		}
 	}
+	if page.Budgets, err = c.budgetLines(r, v); err != nil {
+		return err
+	}
 	// A fixed text: nothing of the address is shown.
 	if r.URL.RawQuery == "disconnected" {
 		page.Notice = "The client is disconnected. It has no access any more."
@@ -53,6 +57,18 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	c.render(w, r, http.StatusOK, page)
 	return nil
+}
+
+// budgetLines are what the viewer has used of budgets. Org and subject come from the session.
+func (c *Console) budgetLines(r *http.Request, v *visit) (lines []ui.BudgetLine, err error) {
+	used, err := c.Budgets(r.Context(), v.session.Org, v.session.Subject)
+	for _, u := range used {
+		taken := min(u.Taken, u.Limit)
+		lines = append(lines, ui.BudgetLine{
+			What: u.Name, Used: fmt.Sprintf("%d of %d", taken, u.Limit), Gone: taken == u.Limit, Renews: ui.Moment(u.Renews, c.Now()),
+		})
+	}
+	return lines, err
 }
 
 // disconnect ends one of the viewer's own connections.

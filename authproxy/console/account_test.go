@@ -187,3 +187,20 @@ func TestU14ConnectionsAreToldApart(t *testing.T) {
 		t.Errorf("landmarks %v", labels)
 	}
 }
+
+// FW-30: people see what they have used of budgets, and nobody else's.
+func TestFW30AccountShowsBudgets(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.used = map[[2]string]int64{{"acme", "005A"}: 3, {"acme", "005B"}: 7, {"other", "005C"}: 1}
+	alice, bob, carol := s.signIn("acme", "005A"), s.signIn("acme", "005B"), s.signIn("acme", "005C")
+	page := alice.get("/account")
+	page.want(t, http.StatusOK, "deletes of each user a day, of objects Account", "3 of 5 used", "2 May 2026, 00:00 UTC")
+	if strings.Contains(page.text(), "nothing is left") {
+		t.Error("something is left")
+	}
+	bob.get("/account").want(t, http.StatusOK, "5 of 5 used, nothing is left")
+	if text := carol.get("/account").text(); strings.Contains(text, "Limits of your organization") {
+		t.Errorf("who has used nothing: %s", text)
+	}
+}

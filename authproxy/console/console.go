@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/party"
@@ -38,6 +39,8 @@ type Config struct {
 	Decisions  Decisions
 	Disconnect Disconnector
 	Logins     Logins
+	// Budgets returns what the user has used of budgets of each user.
+	Budgets func(ctx context.Context, org, subject string) ([]budget.Count, error)
 
 	Site ui.Site // what all pages show
 
@@ -67,8 +70,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil {
-		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect and logins are required")
+		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil {
+		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect, logins and budgets are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
@@ -33,6 +34,7 @@ import (
 
 // site is the pages on a real server and a real database, with a clock.
 type site struct {
+	used      map[[2]string]int64 // of budgets, by org and subject
 	t         *testing.T
 	db        *db.DB
 	url       string
@@ -118,10 +120,20 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	c := must[*Console](t)(New(Config{
 		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
-		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Now: now, Log: slog.New(slog.DiscardHandler),
+		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)
 	return s
+}
+
+// budgetsOf is what users have used of the site's one budget.
+func (s *site) budgetsOf(_ context.Context, org, subject string) ([]budget.Count, error) {
+	counter := budget.NewCounter(budget.PolicyScope("p"), policy.Budget{Who: policy.EachUser, What: policy.Deletes, Window: policy.Day, Limit: 5, Objects: []string{"Account"}})
+	taken := s.used[[2]string{org, subject}]
+	if taken == 0 {
+		return nil, nil
+	}
+	return []budget.Count{{Counter: counter, Org: org, Party: subject, Taken: taken, Renews: s.now.Add(14 * time.Hour)}}, nil
 }
 
 // person is a signed-in browser.

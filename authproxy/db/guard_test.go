@@ -29,6 +29,7 @@ var uncovered = map[string]map[string]string{
 	"approvals": {"sealed_arguments": "sealed for its row, and its digest is covered", "sealed_result": "sealed for its row",
 		"outcome": "ends what could be given back; a repeat is answered by it and not made", "why": "ends what could be given back, or is shown",
 		"decided_by": "of earlier versions: shown, and nothing follows from it"},
+	"budget_counts":      {"": "who can write it can do more than a budget allows, by deleting a row too, which no MAC shows; no more than the policy does, and the audit log has each call"},
 	"mcp_sessions":       {"expires_at": "a session opens nothing without its grant's token", "log_level": "which log messages a client gets"},
 	"registered_clients": {"network": "who makes room", "host": "who makes room"},
 }

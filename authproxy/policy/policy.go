@@ -14,6 +14,8 @@ type Policy struct {
 	Name  string
 	Mode  Mode // "" is Enforce
 	Rules []Rule
+	// Budgets bound how much may be done in a time; see package budget, which counts.
+	Budgets []Budget
 
 	hosted string // see For; "": the whole catalogue counts
 	// Made by For; empty: to be made when needed.
@@ -168,7 +170,7 @@ func (r *Rule) approvers() (Approvers, int) {
 // standard tool, because an administrator there may put any Apex or Flow
 // behind any name. What every decision says is made here, once.
 func (p *Policy) For(upstream string) *Policy {
-	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, hosted: HostedName(upstream)}
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, hosted: HostedName(upstream)}
 	own.version, own.ready = own.Version(), own.readyRules()
 	return own
 }

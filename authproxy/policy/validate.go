@@ -78,6 +78,8 @@ func (p *Policy) Validate() []Problem {
 			}
 		}
 	}
+	c.rule = -1
+	p.validateBudgets(c)
 	return c.list
 }
 

@@ -34,6 +34,7 @@ func (p *Policy) Version() string {
 		}
 		b = append(b, '}')
 	}
+	b = p.appendBudgets(b)
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }

@@ -173,8 +173,17 @@ type AccountPage struct {
 	Connections []Connection
 	Servers     []Link // how to connect an assistant to each server that the viewer may use
 	Waiting     int    // approvals that wait for the viewer
+	Budgets     []BudgetLine
 	Notice      string // what just happened; empty: nothing
 	Lost        *LostLogin
+}
+
+// BudgetLine is a budget of the viewer of which something is used.
+type BudgetLine struct {
+	What   string // what is counted, in words
+	Used   string // "3 of 5"
+	Renews string // when the count begins anew
+	Gone   bool   // nothing is left
 }
 
 func (p AccountPage) page() head {

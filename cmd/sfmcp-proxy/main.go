@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
+	_ "time/tzdata" // budgets name time zones, also where the system knows none
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +93,7 @@ Exit status: 0 done; 1 it failed, or reached nobody; 2 wrong usage or configurat
 	})
 	root.AddCommand(
 		demoCommand(), serveCommand(), checkCommand(), doctorCommand(), healthcheckCommand(),
-		userCommand(), grantCommand(), clientCommand(), approvalCommand(),
+		userCommand(), grantCommand(), clientCommand(), approvalCommand(), budgetCommand(),
 		auditCommand(), policyCommand(), stopCommand(), keyCommand(),
 		salesforceSimCommand(), versionCommand(), completionCommand(),
 	)

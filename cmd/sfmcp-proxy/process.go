@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
 )
@@ -186,6 +187,10 @@ func (p *process) exposeCounters() {
 	for _, limit := range []string{"user", "server"} {
 		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
 			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)
+	}
+	for _, what := range policy.Measures() {
+		p.edge.Metrics.Total("sfmcp_budget_refused_total", "Calls refused because a budget of a policy or an org is used up, by what it counts.",
+			func() float64 { return float64(p.current.Load().budgets.Refused(what)) }, "what", string(what))
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
@@ -43,6 +44,7 @@ type stores struct {
 	access    *access.Control
 	links     *link.Store
 	approvals *approval.Store
+	budgets   *budget.Store
 	sessions  *ui.Sessions
 
 	reports sync.WaitGroup // of altered rows, on their way to the log
@@ -89,6 +91,9 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	}
 	s.links = s.linksThrough(n)
 	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now}); err != nil {
+		return nil, err
+	}
+	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
 		return nil, err
 	}
 	s.sessions = ui.NewSessions(ui.Config{
@@ -179,7 +184,7 @@ func (s *stores) altered(row db.Altered) {
 func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
 	s.reports.Wait()
-	err = errors.Join(err, s.audit.Close(ctx))
+	err = errors.Join(err, s.budgets.Close(ctx), s.audit.Close(ctx))
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())
 }

@@ -1,0 +1,85 @@
+package budget
+
+import (
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/policy"
+)
+
+// FW-30: there is one alarm at the level, and one at the limit, in each window, however many
+// processes come so far.
+func TestFW30AlarmsOnce(t *testing.T) {
+	url := dbtest.URL(t)
+	c := newClock(noon)
+	var alarms []Alarm
+	a, b := open(t, dbtest.OpenURL(t, url), c, &alarms), open(t, dbtest.OpenURL(t, url), c, &alarms)
+	calls := counter(policy.Calls, policy.Hour, 10)
+	levels := func() (all []Level) {
+		for _, alarm := range alarms {
+			all = append(all, alarm.Level)
+		}
+		alarms = nil
+		return all
+	}
+	for i := range 7 {
+		take(t, []*Store{a, b}[i%2], calls, alice, 1)
+	}
+	if got := levels(); got != nil {
+		t.Errorf("7 of 10: %v", got)
+	}
+	take(t, a, calls, alice, 1)
+	take(t, b, calls, alice, 1)
+	if got := levels(); len(got) != 1 || got[0] != LevelReached {
+		t.Errorf("9 of 10: %v, want one of the level", got)
+	}
+	for i := range 9 {
+		take(t, []*Store{a, b}[i%2], calls, alice, 1)
+	}
+	if len(alarms) != 1 || alarms[0].Level != LimitReached || alarms[0].Party != alice.Subject || alarms[0].Org != "prod" ||
+		!alarms[0].Renews.Equal(noon.Truncate(time.Hour).Add(time.Hour)) {
+		t.Errorf("over the limit: %+v, want one that names the user and the next hour", alarms)
+	}
+	alarms = nil
+	c.set(noon.Add(time.Hour))
+	takeAll(t, open(t, dbtest.OpenURL(t, url), c, &alarms), calls, alice)
+	if got := levels(); len(got) != 2 {
+		t.Errorf("in the next hour: %v, want both", got)
+	}
+}
+
+// People see what is used, and only of budgets that there are.
+func TestList(t *testing.T) {
+	s := open(t, dbtest.Open(t), newClock(noon))
+	calls, gone := counter(policy.Calls, policy.Hour, 3), counter(policy.Rows, policy.Hour, 3)
+	takeAll(t, s, calls, alice)
+	takeAll(t, s, gone, alice)
+	bob := alice
+	bob.Subject = "005000000000002AAA"
+	take(t, s, calls, bob, 1)
+	all, err := s.List(t.Context(), []*Counter{calls}, Filter{})
+	if err != nil || len(all) != 2 || all[0].Party != alice.Subject || all[0].Taken != 3 || all[1].Taken != 1 {
+		t.Errorf("all: %+v, %v", all, err)
+	}
+	own, err := s.List(t.Context(), []*Counter{calls, gone}, Filter{Org: "prod", Party: bob.Subject})
+	if err != nil || len(own) != 1 || own[0].Party != bob.Subject {
+		t.Errorf("of one user: %+v, %v", own, err)
+	}
+}
+
+// What a call pays that two budgets count.
+func BenchmarkTake(b *testing.B) {
+	s := open(b, dbtest.Open(b), newClock(noon))
+	charges := []Charge{{counter(policy.Calls, policy.Day, 1<<40), 1}, {counter(policy.Bytes, policy.Day, 1<<50), 0}}
+	b.ReportAllocs()
+	for b.Loop() {
+		taking, err := s.Take(b.Context(), alice, charges)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := taking.Add(b.Context(), func(*Counter) int64 { return 16 << 10 }); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

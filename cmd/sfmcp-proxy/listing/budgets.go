@@ -1,0 +1,22 @@
+package listing
+
+import "sfmcp-proxy/authproxy/budget"
+
+type budgetRow struct {
+	Scope  string `json:"scope" col:"OF"`
+	Budget string `json:"budget" col:"BUDGET"`
+	Org    string `json:"org,omitempty" col:"ORG" fit:"drop"`
+	Party  string `json:"party,omitempty" col:"PARTY"`
+	Used   int64  `json:"used" col:"USED"`
+	Limit  int64  `json:"limit" col:"LIMIT"`
+	Renews moment `json:"renews" col:"BEGINS ANEW" fit:"drop"`
+}
+
+// Budgets prints how much of budgets is used.
+func (p Printer) Budgets(counts []budget.Count) error {
+	all := make([]budgetRow, len(counts))
+	for i, c := range counts {
+		all[i] = budgetRow{c.Scope, c.Name, c.Org, c.Party, c.Taken, c.Limit, moment{c.Renews}}
+	}
+	return rows(p, all)
+}
