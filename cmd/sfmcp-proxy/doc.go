@@ -10,7 +10,8 @@
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it;
-// [sfmcp-proxy/authproxy/policy/analysis] says what rules mean before any call.
+// [sfmcp-proxy/authproxy/policy/analysis] says what rules mean before any call;
+// [sfmcp-proxy/authproxy/policy/mask] hides fields in answers, as a decision asks for.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds
 // published keys within bounds.
 // [sfmcp-proxy/authproxy/tunnel] connects through a company's forward proxy.

@@ -43,6 +43,9 @@ var layer = map[string]int{
 	// Says what rules mean before any call; asks the policy, and nobody decides by it.
 	"authproxy/policy/analysis": 2,
 
+	// Hides in answers what a decision says; the policy knows nothing of answers.
+	"authproxy/policy/mask": 2,
+
 	// Each owns its tables or connections.
 	"authproxy/client":    2,
 	"authproxy/grant":     2,

@@ -1,0 +1,106 @@
+package mask
+
+import "strings"
+
+// nameParts are the fields of which Salesforce makes the Name of a person.
+var nameParts = []string{"firstname", "lastname", "middlename", "salutation", "suffix"}
+
+// addressParts are the parts of an address as its compound has them, in lower case.
+// MailingAddress.street is MailingStreet.
+var addressParts = []string{"street", "city", "state", "statecode", "postalcode", "country", "countrycode", "latitude", "longitude", "geocodeaccuracy"}
+
+// stem is what the names of a compound field and of its parts have in common.
+type stem struct {
+	text   string
+	custom bool
+}
+
+// compoundStem returns the stem of a field that can be a compound: MailingAddress, Spot__c.
+func compoundStem(name string) (stem, bool) {
+	if text, ok := strings.CutSuffix(name, "address"); ok {
+		return stem{text: text}, true
+	}
+	if text, ok := strings.CutSuffix(name, "__c"); ok {
+		return stem{text, true}, true
+	}
+	return stem{}, false
+}
+
+// part is the field that a member of the compound shows.
+func (s stem) part(member string) string {
+	if s.custom {
+		return s.text + "__" + member + "__s"
+	}
+	return s.text + member
+}
+
+// parts are the fields of which the compound consists.
+func (s stem) parts() []string {
+	all := make([]string, len(addressParts))
+	for i, member := range addressParts {
+		all[i] = s.part(member)
+	}
+	return all
+}
+
+// compoundOf returns the compound that a field can be a part of: MailingAddress of
+// MailingStreet, Spot__c of Spot__Latitude__s.
+func compoundOf(name string) (string, bool) {
+	if text, ok := strings.CutSuffix(name, "__s"); ok {
+		for _, part := range addressParts {
+			if stem, ok := strings.CutSuffix(text, "__"+part); ok {
+				return stem + "__c", true
+			}
+		}
+		return "", false
+	}
+	for _, part := range addressParts {
+		if stem, ok := strings.CutSuffix(name, part); ok {
+			return stem + "address", true
+		}
+	}
+	return "", false
+}
+
+// isAddressPart reports whether a member of an answer can be a part of an address.
+func isAddressPart(member []byte) bool {
+	for _, part := range addressParts {
+		if len(part) == len(member) && strings.EqualFold(part, string(member)) {
+			return true
+		}
+	}
+	return false
+}
+
+// unqualified returns an API name without its namespace: in a packaging org ns__SSN__c and
+// SSN__c are the same field.
+func unqualified(name string) string {
+	namespace, rest, ok := strings.Cut(name, "__")
+	if ok && namespace != "" && strings.Contains(rest, "__") && !strings.HasSuffix(name, "__s") {
+		return rest
+	}
+	return name
+}
+
+// glob reports whether name matches a pattern in which * stands for any bytes and ? for one,
+// in at most len(pattern) × len(name) steps.
+func glob(pattern, name string) bool {
+	p, n := 0, 0
+	star, resume := -1, 0
+	for n < len(name) {
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, resume = p, n
+			p++
+		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
+			p++
+			n++
+		case star >= 0: // let the last star take one byte more
+			resume++
+			p, n = star+1, resume
+		default:
+			return false
+		}
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
