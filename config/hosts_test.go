@@ -122,7 +122,7 @@ func TestU6Notes(t *testing.T) {
 		"scratch":              strings.NewReplacer("acme.my", "acme.scratch.my", "v1/platform", "v1/sandbox/platform").Replace(good),
 		"scratch, by test":     strings.NewReplacer("acme.my", "test", "v1/platform", "v1/sandbox/platform", "client_id: 3MVG9example", "client_id: x\n      kind: scratch").Replace(good),
 		"Developer Edition":    strings.NewReplacer("acme.my", "acme.develop.my", "v1/platform", "v1/d/acme/develop/platform").Replace(good),
-		"custom":               strings.NewReplacer("platform/sobject-reads", "custom/Ops").Replace(good),
+		"custom":               strings.NewReplacer("platform/sobject-reads", "custom/Ops", "[read]", "[read, unknown]").Replace(good),
 		"pilot with simulator": strings.NewReplacer("https://acme.my.salesforce.com", "http://127.0.0.1:8090", "https://api.salesforce.com", "http://127.0.0.1:8090", "client_id: 3MVG9example", "client_id: x\n      insecure_http: true").Replace(good),
 	} {
 		c, err := load(t, text+quiet)

@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
 )
 
 // notes collects what is worth knowing of a configuration that is accepted.
@@ -65,6 +66,7 @@ func (n *notes) policies() {
 	if len(n.c.Console.Roles) > 0 {
 		n.add("console.roles has no effect yet: pages know no roles")
 	}
+	servers, people := n.c.Analysed()
 	for _, p := range n.c.Policies {
 		if p.Mode == string(policy.Shadow) {
 			n.add("policy %s only watches (mode shadow): what it would deny passes", p.Name)
@@ -75,8 +77,13 @@ func (n *notes) policies() {
 				upstreams = append(upstreams, s.Upstream)
 			}
 		}
-		for _, doubt := range p.Judge().Doubts(upstreams) {
+		doubts := p.Judge().Doubts(upstreams)
+		for _, doubt := range doubts {
 			n.doubt(p, doubt)
+		}
+		said := map[int]bool{}
+		for _, doubt := range doubts {
+			said[doubt.Rule] = true
 		}
 		for i, r := range p.Rules {
 			if role := r.Approvers.Role(); role != "" {
@@ -85,8 +92,33 @@ func (n *notes) policies() {
 			for _, who := range r.Users {
 				if meant := n.memberLike(who); meant != "" {
 					n.add("policy %s, rule %d (%s) is about the user %s, who is in no group: did you mean %s?", p.Name, i+1, r.Effect, who, meant)
+					said[i] = true
 				}
 			}
+		}
+		n.rules(p, servers, people, said)
+	}
+}
+
+// PolicyNotes are those of the notes that are about policies.
+func (c *Config) PolicyNotes() []string {
+	n := &notes{c: c}
+	n.policies()
+	return n.list
+}
+
+// rules notes what is found out about the rules of a policy in front of its servers. What is
+// already said of a rule is not said in other words.
+func (n *notes) rules(p Policy, servers []analysis.Server, people analysis.People, said map[int]bool) {
+	var own []analysis.Server
+	for _, s := range servers {
+		if s.Policy.Name == p.Name {
+			own = append(own, s)
+		}
+	}
+	for _, finding := range analysis.Check(own, people) {
+		if !said[finding.Rule] {
+			n.add("policy %s, rule %d (%s): %s", p.Name, finding.Rule+1, p.Rules[finding.Rule].Effect, finding.Text)
 		}
 	}
 }

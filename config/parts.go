@@ -7,6 +7,7 @@ import (
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -36,6 +37,26 @@ func (c *Config) Access() access.Config {
 		out.Groups = append(out.Groups, access.Group{Name: g.Name, Members: g.Members})
 	}
 	return out
+}
+
+// Analysed returns the servers and the people in the form that package analysis works with.
+func (c *Config) Analysed() (servers []analysis.Server, people analysis.People) {
+	policies := map[string]*policy.Policy{}
+	for _, p := range c.Policies {
+		policies[p.Name] = p.Judge()
+	}
+	for _, s := range c.Servers {
+		if p := policies[s.Policy]; p != nil {
+			servers = append(servers, analysis.Server{Name: s.Name, Policy: p.For(s.Upstream), Groups: s.Groups})
+		}
+	}
+	for _, g := range c.Groups {
+		people.Groups = append(people.Groups, analysis.Group{Name: g.Name, Members: g.Members})
+	}
+	for _, cl := range c.Clients {
+		people.Clients = append(people.Clients, cl.ID)
+	}
+	return servers, people
 }
 
 // OAuth returns the org in the form that package salesforce works with.

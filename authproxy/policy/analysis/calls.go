@@ -137,8 +137,12 @@ func targetsOf(policies ...*policy.Policy) (t targets) {
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
 	if len(bounds) > 0 {
-		for _, most := range bounds {
-			t.rows = append(t.rows, rows{fmt.Sprintf("at most %d records", most), most})
+		for i, most := range bounds {
+			label := fmt.Sprintf("at most %d records", most)
+			if i > 0 {
+				label = fmt.Sprintf("%d to %d records", bounds[i-1]+1, most)
+			}
+			t.rows = append(t.rows, rows{label, most})
 		}
 		t.rows = append(t.rows, rows{fmt.Sprintf("more than %d records", bounds[len(bounds)-1]), policy.Unlimited})
 	} else {

@@ -16,8 +16,8 @@ type Gap struct {
 
 // Coverage returns what passes without a person, and which parts of the configuration stand
 // alone: groups without members, groups and policies that no server uses, users who have
-// signed in and may use nothing. policies are the names of all, seen the users who have signed in.
-func Coverage(servers []Server, policies []string, people People, seen []string) (gaps []Gap) {
+// signed in and may use nothing. policies are the names of all, outside those users.
+func Coverage(servers []Server, policies []string, people People, outside []string) (gaps []Gap) {
 	add := func(about, format string, args ...any) {
 		gaps = append(gaps, Gap{about, fmt.Sprintf(format, args...)})
 	}
@@ -48,11 +48,8 @@ func Coverage(servers []Server, policies []string, people People, seen []string)
 			add("policy "+name, "stands in front of no server")
 		}
 	}
-	for _, who := range seen {
-		groups := groupsOf(people, who)
-		if !slices.ContainsFunc(servers, func(s Server) bool { return s.admits(groups) }) {
-			add("user "+who, "has signed in and may use no server")
-		}
+	for _, who := range outside {
+		add("user "+who, "has signed in and may use no server")
 	}
 	return gaps
 }
@@ -69,7 +66,7 @@ func unasked(s Server, people People, tell func(string)) {
 		ways = append(ways, w)
 		return w.key(), len(ways) - 1
 	}) {
-		tell(fmt.Sprintf("without a person: %s may %s (%s)", f.Who(), f.What(), ways[f.of].rules()))
+		tell(fmt.Sprintf("without a person: %s may %s (%s)", f.Who(), f.What(), ways[f.of].Rules()))
 	}
 }
 

@@ -107,8 +107,8 @@ func (ways Ways) key() string {
 	return strings.Join(parts, ", otherwise ")
 }
 
-// rules names the rules that decide, each once.
-func (ways Ways) rules() string {
+// Rules names the rules that decide, each once.
+func (ways Ways) Rules() string {
 	var names []string
 	for _, w := range ways {
 		name, _, _ := strings.Cut(w.Words, " (")
