@@ -52,8 +52,18 @@ func (r *request) authorize(ctx context.Context) error {
 	case err != nil:
 		return unavailable("access could not be checked", err)
 	}
+	r.admitted = caller
 	r.server, r.grant, r.who = caller.Server, caller.Grant, caller.Principal
 	return nil
+}
+
+// alive reports whether the grant still holds: without a look at the database if nothing was
+// taken from anybody since the caller was admitted.
+func (r *request) alive(ctx context.Context) (bool, error) {
+	if r.Access.StillAdmits(r.admitted) {
+		return true, nil
+	}
+	return r.Access.Alive(ctx, r.grant.ID)
 }
 
 // refuseToken records that a good token was refused.

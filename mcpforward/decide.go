@@ -1,7 +1,6 @@
 package mcpforward
 
 import (
-	"context"
 	"errors"
 
 	"sfmcp-proxy/authproxy/access"
@@ -47,7 +46,7 @@ func (c *call) judge() policy.Decision {
 // stopped says why the kill switch refuses a request, or "". If its position is not
 // known, everything is refused (D9).
 func (r *request) stopped(reads bool) string {
-	mode, err := r.Access.StopMode(context.WithoutCancel(r.http.Context()))
+	mode, err := r.Access.StopMode(r.lasting)
 	if err != nil && !errors.Is(err, access.ErrStopAltered) { // which is reported once
 		r.Log.ErrorContext(r.http.Context(), "kill switch cannot be read", "error", err)
 	}

@@ -18,7 +18,7 @@ import (
 // deliver says what the client gets of the outcome: nothing if its access ended meanwhile.
 func (c *call) deliver(ctx context.Context) (result, error) {
 	o, cause := &c.outcome, context.Cause(ctx)
-	alive, err := c.Access.Alive(context.WithoutCancel(ctx), c.grant.ID)
+	alive, err := c.alive(c.lasting)
 	switch {
 	case err != nil:
 		return result{}, unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(o.failure), err)
@@ -51,7 +51,7 @@ func (c *call) isWithheld(ctx context.Context) bool {
 	if errors.Is(cause, errCutOff) || errors.Is(cause, errStopped) {
 		return true
 	}
-	alive, err := c.Access.Alive(context.WithoutCancel(ctx), c.grant.ID)
+	alive, err := c.alive(c.lasting)
 	return err != nil || !alive
 }
 

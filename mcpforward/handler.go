@@ -138,7 +138,7 @@ var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Cache-Control"], w.Header()["X-Content-Type-Options"] = noStore, noSniff
-	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now()}
+	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now(), lasting: context.WithoutCancel(r.Context())}
 	defer x.done()
 	answer := renderer{x}
 	defer answer.survive()

@@ -9,18 +9,29 @@ func (c *call) recheck(ctx context.Context) error {
 	if c.waiting.Err() != nil {
 		return c.interrupted()
 	}
-	who, rules := c.who, c.server.Policy
-	if err := c.authorize(ctx); err != nil {
-		return err
-	}
-	// Of the same caller, the same policy says the same of the same call.
-	if !c.who.Equal(who) || c.server.Policy != rules {
-		if now := c.judge(); now.Effect != c.decision.Effect || now.Version != c.decision.Version {
-			return answerText(textChanged)
+	if !c.Access.StillAdmits(c.admitted) {
+		if err := c.readmit(ctx); err != nil {
+			return err
 		}
 	}
 	if stop := c.stopped(c.reads()); stop != "" {
 		return answerText(stop)
+	}
+	return nil
+}
+
+// readmit asks again whether the token opens the endpoint, and whether policy says the same of
+// the call if its caller or its policy is another one by now.
+func (c *call) readmit(ctx context.Context) error {
+	who, rules := c.who, c.server.Policy
+	if err := c.authorize(ctx); err != nil {
+		return err
+	}
+	if c.who.Equal(who) && c.server.Policy == rules {
+		return nil
+	}
+	if now := c.judge(); now.Effect != c.decision.Effect || now.Version != c.decision.Version {
+		return answerText(textChanged)
 	}
 	return nil
 }

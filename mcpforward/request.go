@@ -20,12 +20,14 @@ type request struct {
 	http    *http.Request
 	out     *stream.Writer
 	started time.Time
+	lasting context.Context // of the request without its end: for what is to be known however it ends
 
-	name   string // of the endpoint, as the path has it
-	token  string // the access token that came
-	server *access.Server
-	grant  *grant.Grant
-	who    policy.Principal
+	name     string // of the endpoint, as the path has it
+	token    string // the access token that came
+	admitted access.Caller
+	server   *access.Server // these are the caller's
+	grant    *grant.Grant
+	who      policy.Principal
 
 	msg       *jsonrpc.Message
 	params    jsonrpc.Object

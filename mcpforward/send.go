@@ -50,7 +50,7 @@ func (t *tokens) checked(ctx context.Context, token string, err error) (string, 
 	if err != nil {
 		return "", loginLost(err)
 	}
-	if alive, err := t.Access.Alive(ctx, t.grant.ID); err != nil || !alive {
+	if alive, err := t.alive(ctx); err != nil || !alive {
 		return "", errCutOff
 	}
 	if t.call == nil {

@@ -54,6 +54,8 @@ type Caller struct {
 	Grant  *grant.Grant
 	// Principal is the caller as the server's policy sees it.
 	Principal policy.Principal
+	// Authenticated is what [Control.StillAdmits] goes by.
+	Authenticated grant.Authenticated
 }
 
 // Admit lets the bearer of an access token call a server, or returns why not:
@@ -63,7 +65,8 @@ type Caller struct {
 // See the package comment for what is checked. It must be asked when a request comes and
 // again right before what it asks for is done (SR-RS-1).
 func (c *Control) Admit(ctx context.Context, token, server string) (Caller, error) {
-	g, err := c.grants.Authenticate(ctx, token, server)
+	authenticated, err := c.grants.Authenticate(ctx, token, server)
+	g := authenticated.Grant
 	if foreign, ok := errors.AsType[*grant.ForeignTokenError](err); ok {
 		return Caller{}, &DeniedError{ForeignToken, Caller{Grant: &foreign.Grant}}
 	}
@@ -79,7 +82,7 @@ func (c *Control) Admit(ctx context.Context, token, server string) (Caller, erro
 		return Caller{}, ErrInvalidToken
 	}
 	groups := c.groupsOf(g.Subject, g.Username)
-	caller := Caller{s, g, policy.Principal{Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Groups: groups}}
+	caller := Caller{s, g, policy.Principal{Org: g.Org, Subject: g.Subject, Username: g.Username, Client: g.ClientID, Groups: groups}, authenticated}
 	switch {
 	case !s.admits(groups):
 		return Caller{}, &DeniedError{NotInGroups, caller}
@@ -88,6 +91,11 @@ func (c *Control) Admit(ctx context.Context, token, server string) (Caller, erro
 	}
 	return caller, nil
 }
+
+// StillAdmits reports that [Control.Admit] would return caller once more, as far as this can
+// be told without asking the database: nothing was taken from anybody since, and the token has
+// not expired. false says nothing.
+func (c *Control) StillAdmits(caller Caller) bool { return c.grants.StillGood(caller.Authenticated) }
 
 // Alive reports whether a grant may still be used: for what runs longer than the request
 // that was admitted. An error means that it could not be checked, which is no reason to go

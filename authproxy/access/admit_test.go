@@ -232,3 +232,57 @@ func TestAdmitReadsNothing(t *testing.T) {
 		f.StopMode(t.Context())
 	}
 }
+
+// RS-20: that a caller is still admitted is not said any more once anything may have ended it.
+func TestRS20StillAdmitted(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(t *testing.T, f *fixture, id string) error{
+		"the grant is revoked": func(t *testing.T, f *fixture, id string) error {
+			_, err := f.grants.RevokeGrant(t.Context(), id, "test")
+			return err
+		},
+		"the user is blocked": func(t *testing.T, f *fixture, _ string) error {
+			_, err := f.grants.BlockUser(t.Context(), "acme", alice, "test")
+			return err
+		},
+		"everything is stopped": func(t *testing.T, f *fixture, _ string) error { return f.SetStop(t.Context(), StopAll, "test") },
+		"the username moved": func(t *testing.T, f *fixture, _ string) error {
+			f.name(t, bob, "alice@acme.example")
+			f.name(t, bob, "moved@acme.example")
+			return nil
+		},
+		"the token expired": func(_ *testing.T, f *fixture, _ string) error { f.clock.add(15 * time.Minute); return nil },
+	} {
+		f := open(t)
+		f.remember(t)
+		token, id := f.token(t, alice, "pilot")
+		var caller Caller
+		eventually(t, func() bool { // on a busy machine the watcher is late now and then
+			var err error
+			if caller, err = f.Admit(t.Context(), token, "pilot"); err != nil {
+				t.Fatal(name, err)
+			}
+			return f.StillAdmits(caller)
+		})
+		if err := lose(t, f, id); err != nil {
+			t.Fatal(name, err)
+		}
+		if f.StillAdmits(caller) {
+			t.Errorf("%s, and the caller is said to be admitted still", name)
+		}
+	}
+	if open(t).StillAdmits(Caller{}) {
+		t.Error("nobody is said to be admitted")
+	}
+}
+
+func eventually(t *testing.T, is func() bool) {
+	t.Helper()
+	for range 10_000 {
+		if is() {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Fatal("it did not come about")
+}

@@ -39,7 +39,7 @@ type Control struct {
 	servers   []*Server
 	byName    map[string]*Server
 	groups    []group
-	stop      *db.Cache[struct{}, Stop]
+	stop      *db.Row[Stop]
 }
 
 // New checks the configuration and reports everything that is wrong with it. Of each
@@ -50,7 +50,7 @@ func New(c Config) (*Control, error) {
 	}
 	a := &Control{
 		db: c.DB, grants: c.Grants, now: c.Now, publicURL: c.PublicURL,
-		byName: map[string]*Server{}, groups: newGroups(c.Groups), stop: db.NewCache[struct{}, Stop](c.DB, 1),
+		byName: map[string]*Server{}, groups: newGroups(c.Groups), stop: db.NewRow[Stop](c.DB),
 	}
 	if a.now == nil {
 		a.now = time.Now

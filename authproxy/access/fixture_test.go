@@ -137,7 +137,7 @@ func (f *fixture) remember(t *testing.T) {
 		if _, err := f.StopMode(ctx); err != nil {
 			t.Fatal(err)
 		}
-		_, err := f.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (Stop, error) { return "", errors.New("asked") })
+		_, err := f.stop.Get(func() (Stop, error) { return "", errors.New("asked") })
 		remembers = err == nil
 	}
 }

@@ -50,7 +50,7 @@ var ErrStopAltered = errors.New("the kill switch was removed or changed by somet
 // ([ErrStopAltered]), or is at none of the positions, the answer is an error and [StopAll]:
 // absence denies. It remembers as [grant.Store.Authenticate] does.
 func (c *Control) StopMode(ctx context.Context) (Stop, error) {
-	stop, err := c.stop.Get(struct{}{}, func(Stop) bool { return true }, func() (stop Stop, err error) {
+	stop, err := c.stop.Get(func() (stop Stop, err error) {
 		var at int64
 		var by, mac string
 		err = c.db.Reads.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac FROM stops WHERE name = 'mode'`).Scan(&stop, &at, &by, &mac)

@@ -130,6 +130,61 @@ func TestCacheForgetsErrorsWhatIsOverAndTheOldest(t *testing.T) {
 	}
 }
 
+// One row is remembered as many are, and a Look holds for as long as what was read at it.
+func TestRowAndLookHoldAsLongAsACache(t *testing.T) {
+	d, clock := watched(t)
+	row, reads := NewRow[int](d), 0
+	get := func() (int, error) { return row.Get(func() (int, error) { reads++; return reads, nil }) }
+	cache := NewCache[string, int](d, 1)
+	good := func(int) bool { return true }
+	look := func() Look {
+		_, l, err := cache.Look("key", good, func() (int, error) { return 1, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	seeNow := func() { now := time.UnixMilli(clock.Load()); d.access.looked.Store(&now) }
+	for what, change := range map[string]func(){
+		"access was taken away": func() {
+			if err := d.Tx(t.Context(), func(tx *sql.Tx) error { return d.RaiseAccessEpoch(t.Context(), tx) }); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"ten seconds passed":        func() { clock.Add(believed.Milliseconds()); seeNow() },
+		"the clock was turned back": func() { clock.Add(-1); seeNow() },
+		"the watcher is stuck":      func() { clock.Add(accessTrust.Milliseconds()) },
+	} {
+		seeNow()
+		before, err := get()
+		l := look()
+		if again, _ := get(); err != nil || again != before || !d.Holds(l) || look() != l {
+			t.Fatalf("%s: not remembered before", what)
+		}
+		if change(); d.Holds(l) {
+			t.Errorf("%s: a look holds", what)
+		}
+		if after, _ := get(); after == before {
+			t.Errorf("%s: a row is believed", what)
+		}
+	}
+	seeNow()
+	failing := NewRow[int](d)
+	if _, err := failing.Get(func() (int, error) { return 7, errors.New("no") }); err == nil {
+		t.Error("no error")
+	}
+	if v, err := failing.Get(func() (int, error) { return 8, nil }); v != 8 || err != nil {
+		t.Errorf("an error was remembered: %d %v", v, err)
+	}
+	if d.Holds(Look{}) {
+		t.Error("no look at all holds")
+	}
+	unwatched := open(t, filepath.Join(t.TempDir(), "p.db"))
+	if _, l, _ := NewCache[string, int](unwatched, 1).Look("key", good, func() (int, error) { return 1, nil }); unwatched.Holds(l) {
+		t.Error("a look holds in a process without a watcher")
+	}
+}
+
 // S7: whoever can write the database holds the access epoch back; what a process remembers
 // is read again all the same.
 func TestS7HeldBackEpoch(t *testing.T) {

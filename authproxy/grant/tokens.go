@@ -61,33 +61,45 @@ func (s *Store) issueRefresh(ctx context.Context, tx *sql.Tx, g *Grant) (string,
 // The caller must still see that its server fronts the grant's org. What the database
 // said is remembered for as long as nothing takes access away (see [db.Cache]); times are
 // compared at every call. The time of use is kept in memory until [Store.Sweep].
-func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (*Grant, error) {
+func (s *Store) Authenticate(ctx context.Context, accessToken, server string) (Authenticated, error) {
 	if !seal.WellFormed(accessToken, accessPrefix) || server == "" {
-		return nil, ErrInvalidToken
+		return Authenticated{}, ErrInvalidToken
 	}
 	hash, now := seal.Hash(accessToken), s.millis()
-	a, err := s.authenticated.Get(credential{hash, server},
+	a, look, err := s.authenticated.Look(credential{hash, server},
 		func(a access) bool { return a.until > now },
 		func() (access, error) { return s.readAccess(ctx, hash, server, now) })
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, ErrInvalidToken
+		return Authenticated{}, ErrInvalidToken
 	}
 	if foreign, ok := errors.AsType[*ForeignTokenError](err); ok && s.clients.Knows(foreign.Grant.ClientID) {
-		return nil, foreign
+		return Authenticated{}, foreign
 	} else if ok {
-		return nil, ErrInvalidToken
+		return Authenticated{}, ErrInvalidToken
 	}
 	if err != nil {
-		return nil, fmt.Errorf("authenticating: %w", err)
+		return Authenticated{}, fmt.Errorf("authenticating: %w", err)
 	}
 	if !s.clients.Knows(a.grant.ClientID) {
-		return nil, ErrInvalidToken
+		return Authenticated{}, ErrInvalidToken
 	}
-	g := a.grant
 	s.mu.Lock()
-	s.used[g.ID] = now
+	s.used[a.grant.ID] = now
 	s.mu.Unlock()
-	return &g, nil
+	return Authenticated{a.grant, a.until, look}, nil
+}
+
+// Authenticated is what [Store.Authenticate] says of an access token.
+type Authenticated struct {
+	*Grant         // shared with others: it must not be changed
+	Until  int64   // the end of the token or of the grant, in Unix milliseconds
+	Look   db.Look // at the database
+}
+
+// StillGood reports that a token which opened a server opens it now, as far as this can be told
+// without asking the database; false says nothing.
+func (s *Store) StillGood(a Authenticated) bool {
+	return s.db.Holds(a.Look) && a.Until > s.millis() && s.clients.Knows(a.ClientID)
 }
 
 // ForeignTokenError is an [ErrInvalidToken] that names whose token it is: it is good, at
@@ -105,7 +117,7 @@ type credential struct{ hash, server string }
 
 // access is what an access token opens.
 type access struct {
-	grant Grant
+	grant *Grant
 	until int64 // the end of the token or of the grant, in milliseconds
 }
 
@@ -126,7 +138,7 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 	case g.Server != server:
 		return access{}, &ForeignTokenError{*g}
 	}
-	return access{*g, min(until, db.Millis(g.ExpiresAt))}, nil
+	return access{g, min(until, db.Millis(g.ExpiresAt))}, nil
 }
 
 // RevokeToken revokes at a client's wish (RFC 7009 2). A refresh token, spent or not,
