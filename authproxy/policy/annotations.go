@@ -1,5 +1,7 @@
 package policy
 
+import "sfmcp-proxy/authproxy/policy/reach"
+
 // Hints are MCP tool annotations, all of them explicit because their defaults
 // differ between clients.
 type Hints struct {
@@ -12,7 +14,7 @@ type Hints struct {
 // Annotations returns the hints of a tool by the whole catalogue: the worst case
 // over all its possible arguments. What the upstream declares is not asked.
 func Annotations(tool string) Hints {
-	return hintsOf(lookup("", tool).classes)
+	return hintsOf((reach.Catalogue{}).Tool(tool).Classes)
 }
 
 // Annotations returns the hints of a tool for who: the worst case over those of
@@ -21,7 +23,7 @@ func Annotations(tool string) Hints {
 func (p *Policy) Annotations(who Principal, tool string) Hints {
 	passing := p.passing(who, tool)
 	if len(passing) == 0 {
-		passing = lookup(p.hosted, tool).classes
+		passing = p.catalogue.Tool(tool).Classes
 	}
 	return hintsOf(passing)
 }
@@ -29,7 +31,7 @@ func (p *Policy) Annotations(who Principal, tool string) Hints {
 func hintsOf(possible []Class) Hints {
 	worst := Read
 	for _, c := range possible {
-		worst = worse(worst, c)
+		worst = reach.Worse(worst, c)
 	}
 	switch worst {
 	case Read:

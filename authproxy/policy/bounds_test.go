@@ -1,6 +1,10 @@
 package policy
 
-import "testing"
+import (
+	"testing"
+
+	"sfmcp-proxy/authproxy/policy/reach"
+)
 
 // The name of a hosted server, by which its tools are known, in every form of its URL.
 func TestHostedNames(t *testing.T) {
@@ -13,26 +17,6 @@ func TestHostedNames(t *testing.T) {
 	} {
 		if got := HostedName(upstream); got != want {
 			t.Errorf("%q is %q, want %q", upstream, got, want)
-		}
-	}
-}
-
-// How many records a query can read is counted exactly until it cannot be told any more.
-func TestCountsOfRows(t *testing.T) {
-	t.Parallel()
-	half := unlimited / 2
-	for _, tt := range []struct{ a, b, want int }{
-		{0, unlimited, 0}, {unlimited, 0, 0}, {3, 4, 12}, {half, 2, half * 2}, {2, half, half * 2}, {half + 1, 2, unlimited}, {unlimited, 1, unlimited}, {unlimited, 2, unlimited},
-	} {
-		if got := multiply(tt.a, tt.b); got != tt.want {
-			t.Errorf("%d times %d is %d, want %d", tt.a, tt.b, got, tt.want)
-		}
-	}
-	for _, tt := range []struct{ a, b, want int }{
-		{0, 0, 0}, {unlimited, 0, unlimited}, {unlimited - 1, 1, unlimited}, {unlimited, 1, unlimited}, {unlimited, unlimited, unlimited}, {unlimited - 2, 1, unlimited - 1},
-	} {
-		if got := add(tt.a, tt.b); got != tt.want {
-			t.Errorf("%d and %d are %d, want %d", tt.a, tt.b, got, tt.want)
 		}
 	}
 }
@@ -50,7 +34,10 @@ func TestFW22PartsOfFields(t *testing.T) {
 		{"BillingCity", "billing", false}, {"billing", "billingcity", false}, {"City", "", false}, {"ShippingCity", "billingaddress", false},
 		{"BillingCity", "billingcountry", false}, {"Phone", "name", false}, {"Home__City__s", "home", false}, {"Other__City__s", "home__c", false},
 	} {
-		if got := compoundAndPart(tt.denied, tt.reached); got != tt.want {
+		x, hit := newIndex(1), newBits(1)
+		x.addField(newLike("Account"), newLike(tt.denied), 0, 1)
+		x.hitField(hit, reach.Ref{Object: "account", Name: tt.reached})
+		if got := hit.has(0); got != tt.want {
 			t.Errorf("%s denied, %s reached: %t", tt.denied, tt.reached, got)
 		}
 	}
@@ -69,12 +56,12 @@ func TestFW22SourcesOfQueries(t *testing.T) {
 		"SELECT Id FROM Contact.Account":                    "?",
 		"SELECT Id, (SELECT Id FROM Contacts) FROM Account": "Account Contact",
 	} {
-		f, refused := given().footprint(soqlCall(query))
+		f, refused := read(soqlCall(query))
 		if refused != nil {
 			continue // what is not read is refused, which is as good
 		}
 		got := ""
-		for i, name := range f.names() {
+		for i, name := range f.ObjectNames() {
 			if i > 0 {
 				got += " "
 			}
@@ -91,12 +78,12 @@ func TestFW24PathsThatEndEarly(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"tooling", "tooling/", "sobjects", "composite", "query", "search", "queryAll", "", "/"} {
 		for _, method := range []string{"GET", "POST", "PATCH", "DELETE"} {
-			f, refused := given().footprint(call("dispatch", `{"method":"`+method+`","url":"/services/data/v67.0/`+path+`"}`))
-			if refused == nil && !f.opaque && f.class == Read && path != "sobjects" {
-				t.Errorf("%s %s is read as %s of %v", method, path, f.class, f.names())
+			f, refused := read(call("dispatch", `{"method":"`+method+`","url":"/services/data/v67.0/`+path+`"}`))
+			if refused == nil && !f.Opaque && f.Class == Read && path != "sobjects" {
+				t.Errorf("%s %s is read as %s of %v", method, path, f.Class, f.ObjectNames())
 			}
-			if refused == nil && method == "DELETE" && f.class != Delete {
-				t.Errorf("DELETE %s is %s", path, f.class)
+			if refused == nil && method == "DELETE" && f.Class != Delete {
+				t.Errorf("DELETE %s is %s", path, f.Class)
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Party says for whom a budget counts.
@@ -118,9 +120,8 @@ func (d *Decision) ReachesUnknown() bool { return slices.Contains(d.Objects, Unk
 // namesObject reports whether a call that reaches object is counted for it, by the words of
 // rules that deny: also where records of a named object are seen through another one.
 func (b *Budget) namesObject(object string) bool {
-	seen := append(slices.Clone(mirrorOf(strings.ToLower(object)).of), object)
-	return slices.ContainsFunc(seen, func(o string) bool {
-		return o == UnknownObject || slices.ContainsFunc(b.Objects, func(p string) bool { return globUnqualified(p, o) })
+	return slices.ContainsFunc(reach.AppendShownObjects(nil, object), func(o string) bool {
+		return o == UnknownObject || slices.ContainsFunc(b.Objects, func(p string) bool { return Denies(p, o) })
 	})
 }
 

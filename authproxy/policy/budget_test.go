@@ -49,10 +49,10 @@ func TestFW30Spans(t *testing.T) {
 
 // What a budget counts of a call, and how much is taken before the call is made.
 func TestFW30WhatIsCounted(t *testing.T) {
-	deletion := Decision{Class: Delete, Objects: []string{"Account"}, Records: []Record{{Delete, "Account", "001000000000001AAA"}}}
+	deletion := Decision{Class: Delete, Objects: []string{"Account"}, Records: []Record{{Class: Delete, Object: "Account", ID: "001000000000001AAA"}}}
 	query := Decision{Class: Read, Objects: []string{"Contact"}}
 	several := Decision{Class: Delete, Objects: []string{"Account", "Contact"}, Records: []Record{
-		{Delete, "Account", "001000000000001AAA"}, {Update, "Contact", "003000000000001AAA"}, {Read, "Contact", "003000000000002AAA"}, {Delete, "Account", "001000000000002AAA"}}}
+		{Class: Delete, Object: "Account", ID: "001000000000001AAA"}, {Class: Update, Object: "Contact", ID: "003000000000001AAA"}, {Class: Read, Object: "Contact", ID: "003000000000002AAA"}, {Class: Delete, Object: "Account", ID: "001000000000002AAA"}}}
 	apex := Decision{Class: Unknown, Objects: []string{UnknownObject}}
 	history := Decision{Class: Read, Objects: []string{"ContactHistory"}}
 	marked := Decision{Class: SideEffect, Objects: []string{"Contact"}}

@@ -7,46 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestCatalogueHasEveryToolOfTheHostedServers(t *testing.T) {
-	t.Parallel()
-	want := map[string]int{
-		"platform/sobject-all": 11, "platform/headless-360": 5, "data/data360": 3, "data/data-cloud-queries": 2,
-		"platform/metadata-experts": 1, "platform/salesforce-api-context": 6, "industries/engagement-interaction": 3,
-		"platform/agentforce-grid": 51, "platform/backup-and-recover": 22, "platform/content-readonly": 22,
-		"platform/content-write": 15, "analytics/tableau-next": 19, "analytics/crma-beta": 10,
-	}
-	got := make(map[string]int)
-	for _, f := range families {
-		for name, known := range f.tools {
-			if otherKind(name) == "" {
-				got[f.servers[0]]++
-			}
-			if !validName(name) {
-				t.Errorf("%s is not a name", name)
-			}
-			if len(known.classes) == 0 || known.reach == nil && len(known.classes) != 1 {
-				t.Errorf("%s: classes %v", name, known.classes)
-			}
-		}
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
-func TestCatalogueAgreesOnNamesThatSeveralServersUse(t *testing.T) {
-	t.Parallel()
-	seen := make(map[string]Class)
-	for _, f := range families {
-		for name, known := range f.tools {
-			if c, ok := seen[name]; ok && c != known.classes[0] {
-				t.Errorf("%s is %s and %s", name, c, known.classes[0])
-			}
-			seen[name] = known.classes[0]
-		}
-	}
-}
-
 func TestClassOf(t *testing.T) {
 	t.Parallel()
 	id := `"id":"001xx000003DGb1AAG"`
@@ -179,21 +139,21 @@ func TestDispatch(t *testing.T) {
 			args += "," + tt.rest
 		}
 		args += "}"
-		f, refused := given().footprint(call("dispatch", args))
+		f, refused := read(call("dispatch", args))
 		if tt.class == "" {
 			if refused == nil {
-				t.Errorf("%s: read as %s %v", args, f.class, f.names())
+				t.Errorf("%s: read as %s %v", args, f.Class, f.ObjectNames())
 			}
 			continue
 		}
 		if refused != nil {
-			t.Errorf("%s: refused: %s", args, refused.text)
+			t.Errorf("%s: refused: %s", args, refused.Text)
 			continue
 		}
-		if got := strings.Join(f.names(), " "); f.class != tt.class || got != tt.objects {
-			t.Errorf("%s: %s %s, want %s %s", args, f.class, got, tt.class, tt.objects)
+		if got := strings.Join(f.ObjectNames(), " "); f.Class != tt.class || got != tt.objects {
+			t.Errorf("%s: %s %s, want %s %s", args, f.Class, got, tt.class, tt.objects)
 		}
-		if _, refused := given().footprint(call("dispatch_readonly", args)); (refused == nil) != (tt.method == "GET") {
+		if _, refused := read(call("dispatch_readonly", args)); (refused == nil) != (tt.method == "GET") {
 			t.Errorf("dispatch_readonly with %s: refused %v", tt.method, refused)
 		}
 	}

@@ -6,28 +6,29 @@
 //
 // # How a call is judged
 //
-//  1. What does it do? Every tool has an effect [Class] from the catalogue in
-//     catalogue.go. A tool that the catalogue does not know is [Unknown], which no
-//     rule for another class covers: write `unknown` to let it pass, and
-//     write it beside `delete` to keep it out. What the upstream says about its
-//     own tools is never asked.
-//  2. What does it reach? Arguments are parsed: SOQL and SOSL by package soql,
-//     object names and ids against their grammar, meta-tools by method and URL.
-//     The result is a footprint: objects, fields, a bound on the records answered
-//     and, for queries with side-effect clauses, a raised class. Arguments that
-//     cannot be read are refused, whatever the rules say and in every mode.
+//  1. What does it do, and what does it reach? Package reach reads that from the tool's
+//     name and the arguments, as a value: the effect [Class], objects and fields with
+//     their places in the call, and a bound on the records answered. A tool that the
+//     catalogue does not know is [Unknown], which no rule for another class covers: write
+//     `unknown` to let it pass, and write it beside `delete` to keep it out. What
+//     the upstream says about its own tools is never asked. Arguments that cannot be read
+//     are refused, whatever the rules say and in every mode.
+//  2. Which of its keys does a rule have? They are rows of the table in keys.go.
 //  3. Which rule is first? Rules are read from the top; a rule matches if each of
-//     its keys matches; the first match decides; no match denies.
+//     its keys matches; the first match decides; no match denies. All rules are compiled
+//     into one index of objects and fields (index.go), so that what a call reaches is
+//     looked up, and not compared with every rule.
+//  4. What must happen besides? [Obligations] are collected over all rules that the call
+//     touches, so that the order of rules never shows what one of them hides.
 //
 // # Absence denies
 //
 // A deny rule with objects or fields also matches a call whose objects cannot be
 // determined; an allow or confirm rule matches only if everything reached is known
 // and listed. A deny rule by user name also matches a user whose name is not known
-// yet. Relations that the tables in schema.go do not know (every custom `__r`
-// among them) reach [UnknownObject]. A denial also holds where the same records are
+// yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
 // seen through other objects, histories and lists of recent records for instance
-// (mirrors.go). A call that touches no records at all
+// ([reach.AppendShown]). A call that touches no records at all
 // (getUserInfo) matches neither kind.
 //
 // # Lists

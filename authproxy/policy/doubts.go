@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Doubts returns what [Policy.Validate] accepts and what can hardly be meant: names in rules
@@ -17,7 +18,7 @@ import (
 func (p *Policy) Doubts(upstreams []string) []Problem {
 	d := &doubts{problems: problems{}, ownTools: len(upstreams) == 0}
 	for _, upstream := range upstreams {
-		d.ownTools = d.ownTools || !inCatalogue(HostedName(upstream))
+		d.ownTools = d.ownTools || !reach.Catalogue{Hosted: HostedName(upstream)}.Knows()
 	}
 	for i := range p.Rules {
 		d.rule = i
@@ -70,9 +71,9 @@ func (d *doubts) names(r *Rule) {
 
 // tool asks about one tool or prompt. Servers may have prompts and resources of any name.
 func (d *doubts) tool(key, pattern string) {
-	prompt := strings.HasPrefix(pattern, promptPrefix)
+	prompt := strings.HasPrefix(pattern, reach.PromptPrefix)
 	names := toolNames(prompt)
-	if strings.HasPrefix(pattern, resourcePrefix) || slices.ContainsFunc(names, func(name string) bool { return glob(pattern, name) }) {
+	if strings.HasPrefix(pattern, reach.ResourcePrefix) || slices.ContainsFunc(names, func(name string) bool { return glob(pattern, name) }) {
 		return
 	}
 	question := nearest.Question(pattern, names)
@@ -89,7 +90,7 @@ func (d *doubts) object(key, pattern string) bool {
 		return true
 	}
 	question := meant(pattern, knownObjects)
-	if object, ok := children[strings.ToLower(pattern)]; ok { // as relations are called: Opportunities
+	if object := reach.RelationTo(pattern); object != "" { // as relations are called: Opportunities
 		question = `, did you mean "` + object + `"?`
 	}
 	if question == "" {
@@ -111,8 +112,8 @@ func meant(pattern string, names []string) string {
 
 // companionKnown reports whether a pattern names what belongs to a known object: ContactHistory.
 func companionKnown(pattern string) bool {
-	for _, of := range mirrorOf(strings.ToLower(pattern)).of {
-		if of == UnknownObject || strings.Contains(of, "*") || slices.ContainsFunc(knownObjects, func(name string) bool { return globFold(of, name) }) {
+	for _, of := range reach.AppendShownObjects(nil, pattern)[1:] {
+		if of == reach.UnknownObject || isPattern(of) || slices.ContainsFunc(knownObjects, func(name string) bool { return globFold(of, name) }) {
 			return true
 		}
 	}
@@ -141,7 +142,7 @@ func (r *Rule) forestalls(later *Rule) bool {
 	if r.Effect == Deny || later.Effect != Deny || r.has(aboutCall&^(aboutClass|aboutRows)) {
 		return false
 	}
-	for _, c := range classes {
+	for _, c := range reach.Classes {
 		if (r.Classes == nil || r.namesClass(c)) && (later.Classes == nil || later.namesClass(c)) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
 			return true
 		}

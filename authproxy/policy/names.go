@@ -1,15 +1,16 @@
 package policy
 
 import (
-	"maps"
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // This file holds names of Salesforce's standard schema to hold the names in rules against.
 // Nothing is decided by them: what they lack is asked about, and passes.
 
-// furtherObjects are standard objects beside [standardObjects] that rules may speak of.
+// furtherObjects are standard objects beside [reach.StandardObjects] that rules may speak of.
 var furtherObjects = strings.Fields(`
 	AcceptedEventRelation AccountBrand AccountCleanInfo AccountInsight AccountPlan AccountRelationship Address AgentWork
 	AggregateResult AIApplication AIInsightValue AlternativePaymentMethod Announcement ApexComponent ApexLog ApexPage ApexTestResult
@@ -96,25 +97,18 @@ var knownFields = strings.Fields(`
 
 // knownObjects are the names of all standard objects that are known here.
 var knownObjects = func() []string {
-	all := append(slices.Collect(maps.Values(standardObjects)), furtherObjects...)
+	all := append(reach.StandardObjects(), furtherObjects...)
 	slices.Sort(all)
 	return slices.Compact(all)
 }()
 
 // toolNames are the names of the catalogue's tools, or of its prompts.
 func toolNames(prompts bool) (all []string) {
-	for _, f := range families {
-		for name := range f.tools {
-			if (otherKind(name) != "") == prompts {
-				all = append(all, name)
-			}
+	for name := range (reach.Catalogue{}).Tools() {
+		if (reach.OtherKind(name) != "") == prompts {
+			all = append(all, name)
 		}
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// inCatalogue reports whether the tools of a hosted server, namespace/name, are known.
-func inCatalogue(hosted string) bool {
-	return slices.ContainsFunc(families, func(f family) bool { return slices.Contains(f.servers, hosted) })
 }

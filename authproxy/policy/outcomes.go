@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Outcome is what one rule makes of a call that it matches.
@@ -26,24 +28,40 @@ type Reached struct {
 	Rows    int      // most records in the answer of a query, [Unlimited], or 0 where no query is made
 }
 
-// Unlimited is the number of records of a query without a bound.
-const Unlimited = unlimited
+// Unlimited is the number of records of a query without a bound, UnknownObject the name of
+// objects that cannot be determined.
+const (
+	Unlimited     = reach.Unlimited
+	UnknownObject = reach.UnknownObject
+)
+
+// value returns what a call reaches that is said by hand.
+func (r Reached) value() *reach.Value {
+	v := &reach.Value{Class: r.Class, Rows: r.Rows}
+	for _, object := range r.Objects {
+		if object == UnknownObject {
+			v.Opaque = true
+		} else {
+			v.Objects = append(v.Objects, reach.Object{Name: object})
+		}
+	}
+	for _, path := range r.Fields {
+		object, name, _ := strings.Cut(path, ".")
+		if object == UnknownObject {
+			v.OpaqueFields, object = true, ""
+		}
+		v.Fields = append(v.Fields, reach.Field{Object: object, Name: name})
+	}
+	return v
+}
 
 // Outcomes returns what every rule that matches a call of who that reaches this would make of
 // it, in their order. The first that is not conditional decides, unless a conditional one does
 // before; the last says what happens where no rule matches. Nothing of the mode is in it.
 func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Outcome) {
-	f := footprint{class: reached.Class, rows: reached.Rows}
-	for _, object := range reached.Objects {
-		f.reach(object)
-	}
-	for _, path := range reached.Fields {
-		object, name, _ := strings.Cut(path, ".")
-		f.reachField(object, name)
-		f.opaqueFields = f.opaqueFields || object == UnknownObject
-	}
-	q := &question{who, tool, &f}
-	rules := p.readyRules()
+	compiled := p.compile()
+	rules := compiled.rules
+	q := &question{who: who, tool: tool, reach: reached.value(), index: compiled.index}
 	for i := range rules {
 		c := &rules[i]
 		if c.asks(aboutCall&^aboutMoment, q) != nil {
@@ -67,7 +85,7 @@ func (p *Policy) Words(rule int) string {
 	if rule < 0 {
 		return "no rule"
 	}
-	return p.readyRules()[rule].reason
+	return p.compile().rules[rule].reason
 }
 
 // Shape is what the catalogue knows of a tool: what a call of it can be and reach.
@@ -80,26 +98,21 @@ type Shape struct {
 
 // ShapeOf returns what the catalogue of the policy's server knows of a tool.
 func (p *Policy) ShapeOf(tool string) Shape {
-	t := lookup(p.hosted, tool)
+	t := p.catalogue.Tool(tool)
 	return Shape{
-		Classes: t.classes, Names: t.touch == touchNamed, Opaque: t.touch == touchOpaque,
-		Queries: t.touch == touchNamed && slices.Contains(t.classes, SideEffect),
+		Classes: t.Classes, Names: t.Touch == reach.TouchNamed, Opaque: t.Touch == reach.TouchOpaque,
+		Queries: t.Touch == reach.TouchNamed && slices.Contains(t.Classes, SideEffect),
 	}
 }
 
 // Tools returns the tools and prompts that the catalogue has for the policy's server, sorted,
 // and whether that server may have others.
 func (p *Policy) Tools() (names []string, others bool) {
-	for _, f := range families {
-		if p.hosted != "" && !slices.Contains(f.servers, p.hosted) {
-			continue
-		}
-		for name := range f.tools {
-			names = append(names, name)
-		}
+	for name := range p.catalogue.Tools() {
+		names = append(names, name)
 	}
 	slices.Sort(names)
-	return slices.Compact(names), p.hosted == "" || !inCatalogue(p.hosted)
+	return slices.Compact(names), p.catalogue.Hosted == "" || !p.catalogue.Knows()
 }
 
 // NamingTool says which rules name a tool, of those that name tools: tools that the same
@@ -111,7 +124,7 @@ func (p *Policy) NamingTool(tool string) string {
 // naming says which rules match what they are asked, of those that ask for it.
 func (p *Policy) naming(these about, q *question) string {
 	var naming []byte
-	rules := p.readyRules()
+	rules := p.compile().rules
 	for i := range rules {
 		switch c := &rules[i]; {
 		case !c.has(these):
@@ -125,7 +138,7 @@ func (p *Policy) naming(these about, q *question) string {
 }
 
 // Classes returns every effect class, mildest first.
-func Classes() []Class { return slices.Clone(classes) }
+func Classes() []Class { return slices.Clone(reach.Classes) }
 
 // Matches reports whether the pattern of a rule for objects or fields matches a name.
 func Matches(pattern, name string) bool { return globFold(pattern, name) }

@@ -2,18 +2,14 @@ package policy
 
 import "strings"
 
-// The longest pattern and the longest tool name. They bound the work of [glob].
-const (
-	maxPattern  = 256
-	maxToolName = 128
-	maxURI      = 2048
-)
+// maxPattern is the longest pattern, in bytes. It bounds the work of [glob].
+const maxPattern = 256
 
 // glob reports whether name matches pattern, where * stands for any run of bytes
 // and ? for exactly one. It compares bytes: no case folding and no Unicode
 // normalisation that could widen a rule. It never tries more than one star at a
 // time, so it takes at most len(pattern) × len(name) steps and no memory.
-func glob(pattern, name string) bool {
+func glob[N ~string | ~[]byte](pattern string, name N) bool {
 	p, n := 0, 0
 	star, resume := -1, 0 // last * seen, and where in name it stops matching
 	for n < len(name) {
@@ -46,103 +42,90 @@ func globFold(pattern, name string) bool {
 	return glob(strings.ToLower(pattern), strings.ToLower(name))
 }
 
-// globUnqualified is globFold that also matches without namespaces: in a packaging org
-// ns__Secret__c and Secret__c are the same object. For denials only.
-func globUnqualified(pattern, name string) bool {
-	return globFold(pattern, name) || globFold(unqualified(pattern), unqualified(name))
+// like is a pattern for API names, in lower case, taken apart so that it costs little where
+// it does not match.
+type like struct {
+	full, unqualified string
+	wild              bool   // has * or ?
+	prefix, suffix    string // of full, before the first and after the last * or ?
 }
 
-// apiName is an API name, also without its namespace.
-type apiName struct{ full, unqualified string }
-
-func nameOf(name string) apiName { return apiName{name, unqualified(name)} }
-
-// pattern is a pattern for API names, taken apart so that a rule which denies costs little
-// where it does not match.
-type pattern struct {
-	apiName
-	wild bool // has * or ?
-}
-
-func patternsOf(texts []string) []pattern {
-	all := make([]pattern, len(texts))
-	for i, text := range texts {
-		all[i] = pattern{nameOf(text), strings.ContainsAny(text, "*?")}
+func newLike(pattern string) like {
+	pattern = strings.ToLower(pattern)
+	l := like{full: pattern, unqualified: unqualified(pattern), wild: isPattern(pattern)}
+	if l.wild {
+		l.prefix = pattern[:strings.IndexAny(pattern, "*?")]
+		l.suffix = pattern[strings.LastIndexAny(pattern, "*?")+1:]
 	}
-	return all
+	return l
 }
 
-// denies is globUnqualified.
-func (p pattern) denies(name apiName) bool {
-	if p.wild {
-		return globUnqualified(p.full, name.full)
+// every reports whether the pattern matches every name.
+func (l like) every() bool { return l.full == "*" }
+
+// matchesExactly reports whether a name in lower case matches as it is.
+func (l like) matchesExactly(name []byte) bool {
+	if !l.wild {
+		return l.full == string(name)
 	}
-	return strings.EqualFold(p.full, name.full) || strings.EqualFold(p.unqualified, name.unqualified)
-}
-
-// unqualified returns an API name without its namespace.
-func unqualified(name string) string {
-	namespace, rest, ok := strings.Cut(name, "__")
-	if ok && namespace != "" && strings.Contains(rest, "__") {
-		return rest
+	if len(name) < len(l.prefix)+len(l.suffix) || string(name[:len(l.prefix)]) != l.prefix || string(name[len(name)-len(l.suffix):]) != l.suffix {
+		return false
 	}
-	return name
+	return glob(l.full, name)
 }
 
-// anyGlobFold reports whether one of the patterns matches name.
-func anyGlobFold(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if globFold(pattern, name) {
-			return true
+// matches reports whether a name in lower case matches, also without namespaces. For denials
+// only.
+func (l like) matches(name []byte) bool {
+	if l.matchesExactly(name) {
+		return true
+	}
+	plain := unqualified(name)
+	if !l.wild {
+		return l.unqualified == string(plain)
+	}
+	return (len(plain) != len(name) || l.unqualified != l.full) && glob(l.unqualified, plain)
+}
+
+// Denies reports whether the pattern of a rule that denies, for objects, speaks of one: also
+// without namespaces, for in a packaging org ns__Secret__c and Secret__c are the same object.
+func Denies(pattern, object string) bool { return newLike(pattern).matches(lower(nil, object)) }
+
+// lower appends a name in lower case. Names are ASCII; others are compared as they are.
+func lower(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
 		}
+		b = append(b, c)
 	}
-	return false
+	return b
 }
 
-const (
-	promptPrefix   = "prompt:"
-	resourcePrefix = "resource:"
-)
-
-// otherKind returns the prefix of a name that is not a tool's: prompt or resource.
-func otherKind(name string) string {
-	for _, prefix := range []string{promptPrefix, resourcePrefix} {
-		if strings.HasPrefix(name, prefix) {
-			return prefix
+// unqualified returns an API name without its namespace: Secret__c for ns__Secret__c,
+// Home__City__s for ns__Home__City__s.
+func unqualified[N ~string | ~[]byte](name N) N {
+	ends := 1 // of the name proper: __c, __r, __History
+	if n := len(name); n > 3 && name[n-3] == '_' && name[n-2] == '_' && name[n-1]|0x20 == 's' {
+		ends = 2 // a part of a compound field
+	}
+	first, seen := -1, 0
+	for i := 1; i+1 < len(name); i++ { // a namespace is not empty
+		if name[i] != '_' || name[i+1] != '_' {
+			continue
 		}
+		if first < 0 {
+			first = i + 2
+		} else {
+			seen++
+		}
+		i++
 	}
-	return ""
-}
-
-// validName reports whether name can be a tool, prompt or resource. Tool names
-// outside the recommended ASCII set of MCP (letters, digits, _ - . and 128 bytes)
-// are refused rather than normalised: what looks alike must not match alike.
-func validName(name string) bool {
-	if uri, ok := strings.CutPrefix(name, resourcePrefix); ok {
-		return uri != "" && len(uri) <= maxURI && everyByte(uri, func(c byte) bool { return c > ' ' && c < 0x7f })
+	if seen < ends {
+		return name
 	}
-	name = strings.TrimPrefix(name, promptPrefix)
-	return name != "" && len(name) <= maxToolName && everyByte(name, func(c byte) bool {
-		return isWordByte(c) || c == '-' || c == '.'
-	})
-}
-
-// validObject reports whether name has the form of an sObject's or a field's API
-// name: ^[A-Za-z][A-Za-z0-9_]*$, so that it can never be read as a path.
-func validObject(name string) bool {
-	return name != "" && len(name) <= 255 && isLetter(name[0]) && everyByte(name, isWordByte)
-}
-
-// validID reports whether id has the form of a Salesforce record id.
-func validID(id string) bool {
-	return (len(id) == 15 || len(id) == 18) &&
-		everyByte(id, func(c byte) bool { return isLetter(c) || isDigit(c) })
-}
-
-// sameID compares two record ids in either length; the last three characters of
-// the long form only repeat the case of the first fifteen.
-func sameID(a, b string) bool {
-	return validID(a) && validID(b) && a[:15] == b[:15]
+	return name[first:]
 }
 
 func everyByte(s string, ok func(byte) bool) bool {
@@ -153,7 +136,3 @@ func everyByte(s string, ok func(byte) bool) bool {
 	}
 	return true
 }
-
-func isLetter(c byte) bool   { return 'a' <= c|0x20 && c|0x20 <= 'z' }
-func isDigit(c byte) bool    { return '0' <= c && c <= '9' }
-func isWordByte(c byte) bool { return isLetter(c) || isDigit(c) || c == '_' }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Policy is a named list of rules. The first rule that matches a call decides; no
@@ -17,10 +19,10 @@ type Policy struct {
 	// Budgets bound how much may be done in a time; see package budget, which counts.
 	Budgets []Budget
 
-	hosted string // see For; "": the whole catalogue counts
+	catalogue reach.Catalogue // see For; the zero value: the whole catalogue counts
 	// Made by For; empty: to be made when needed.
-	version string
-	ready   []ready
+	version  string
+	compiled *compiled
 }
 
 // Call is one request to be judged. Prompts are judged as the tool "prompt:NAME",
@@ -38,11 +40,13 @@ type Decision struct {
 	Rule int
 	// Class is the effect class of this very call.
 	Class Class
+	// Reach is all that the call does and reaches.
+	Reach *reach.Value
 	// Objects are the sObjects that the call reaches, sorted, in their usual
-	// spelling; [UnknownObject] stands for those that cannot be determined.
+	// spelling; [reach.UnknownObject] stands for those that cannot be determined.
 	Objects []string
 	// Records are those of them that the arguments name, and those that the call makes.
-	Records []Record
+	Records []reach.Record
 	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
 	// Rules are counted from 1. It never holds arguments.
 	Reason string
@@ -81,29 +85,24 @@ type Obligations struct {
 	Limit int
 }
 
-// Record is one record that a call touches.
-type Record struct {
-	Class  Class  // what is done with it: where a relationship leads from it, it is read
-	Object string // API name
-	ID     string // empty: it is made, and its id is in the answer
-}
-
-// textDenied is all that a caller learns about a denial by rules.
-const textDenied = "This call is not allowed with these arguments by the rules of your organization."
+// Record is one record that a call touches, see [reach.Record].
+type Record = reach.Record
 
 // Decide judges one call of who. It never panics and never lets pass what it
 // cannot read; deciding takes at most some milliseconds whatever the arguments.
 func (p *Policy) Decide(who Principal, call Call) Decision {
-	f, refused := p.footprint(call)
-	d := Decision{Effect: Deny, Rule: -1, Class: f.class, Objects: f.names(), Records: f.records, Version: p.Version()}
+	v, refused := p.catalogue.Read(call.Tool, call.Arguments)
+	d := Decision{Effect: Deny, Rule: -1, Class: v.Class, Reach: v, Objects: v.ObjectNames(), Records: v.Records, Version: p.Version()}
 	if refused != nil {
-		d.Reason = "arguments refused: " + refused.text
+		d.Reason = refused.Error()
 		if d.Hidden = !p.Visible(who, call.Tool); !d.Hidden {
-			d.Text = refused.text
+			d.Text = refused.Text
 		}
 		return d
 	}
-	limit := p.walk(who, call.Tool, &f, &d)
+	c := p.compile()
+	q := &question{who: who, tool: call.Tool, reach: v, index: c.index}
+	missed := c.walk(q, &d)
 	if d.Effect != Deny {
 		return d
 	}
@@ -115,41 +114,53 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	if d.Hidden = !p.Visible(who, call.Tool); d.Hidden {
 		return d
 	}
-	d.Text = textDenied
-	if d.Rule < 0 && limit > 0 {
-		d.Text = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", limit)
+	switch {
+	case d.Rule >= 0:
+		d.Text = c.rules[d.Rule].partDenied(q)
+	case missed.rows > 0:
+		d.Text = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", missed.rows)
+	case missed.reach != nil:
+		d.Text = missed.reach.partUnlisted(q)
+	default:
+		d.Text = textDenied
 	}
 	return d
 }
 
-// walk finds the rule that decides and writes it into d. It returns the greatest
-// max_rows of the rules that would have matched with a smaller LIMIT, 0 if none.
-func (p *Policy) walk(who Principal, tool string, f *footprint, d *Decision) (limit int) {
-	q := &question{who, tool, f}
-	rules := p.readyRules()
-	for i := range rules {
-		c := &rules[i]
-		if missed := c.asks(aboutCall, q); missed != nil {
-			if missed.about == aboutRows {
-				limit = max(limit, c.MaxRows)
+// misses are why rules that let calls pass did not match, where the caller can change that.
+type misses struct {
+	rows  int    // the greatest max_rows of those that would have matched with a smaller LIMIT
+	reach *ready // the first that would have matched had the call reached less
+}
+
+// walk finds the rule that decides and writes it into d.
+func (c *compiled) walk(q *question, d *Decision) (m misses) {
+	for i := range c.rules {
+		r := &c.rules[i]
+		if missed := r.asks(aboutCall, q); missed != nil {
+			switch {
+			case missed.about == aboutRows:
+				m.rows = max(m.rows, r.MaxRows)
+			case missed.about == aboutReach && m.reach == nil && r.passes():
+				m.reach = r
 			}
 			continue
 		}
-		d.Rule, d.Reason = i, c.reason
-		if c.passes() {
-			d.Effect = c.Effect
-			d.Obligations = obligations(rules, c, q)
+		d.Rule, d.Reason = i, r.reason
+		if r.passes() {
+			d.Effect = r.Effect
+			d.Obligations = obligations(c.rules, r, q)
 		}
-		if c.Effect == Confirm {
-			d.Approvers, d.Quorum = c.approvers()
+		if r.Effect == Confirm {
+			d.Approvers, d.Quorum = r.approvers()
 		}
-		return limit
+		return m
 	}
 	d.Reason = "no rule matches"
-	if limit > 0 {
-		d.Reason = fmt.Sprintf("no rule matches without LIMIT %d", limit)
+	if m.rows > 0 {
+		d.Reason = fmt.Sprintf("no rule matches without LIMIT %d", m.rows)
 	}
-	return limit
+	return m
 }
 
 // reason says that the rule decided. Rules are counted from 1.
@@ -165,14 +176,34 @@ func (r *Rule) approvers() (Approvers, int) {
 }
 
 // For returns the policy as it holds in front of the hosted server at upstream, an
-// absolute URL or its path. Only the catalogue of that server counts then: on
-// a custom server every tool is [Unknown], even one that borrows the name of a
-// standard tool, because an administrator there may put any Apex or Flow
-// behind any name. What every decision says is made here, once.
+// absolute URL or its path: only the catalogue of that server counts then, see
+// [reach.Catalogue]. What every decision needs is made here, once.
 func (p *Policy) For(upstream string) *Policy {
-	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, hosted: HostedName(upstream)}
-	own.version, own.ready = own.Version(), own.readyRules()
+	return p.in(reach.Catalogue{Hosted: HostedName(upstream), Schema: p.catalogue.Schema})
+}
+
+// WithSchema returns the policy as it holds in an org whose schema is known so far.
+func (p *Policy) WithSchema(schema *reach.Schema) *Policy {
+	return p.in(reach.Catalogue{Hosted: p.catalogue.Hosted, Schema: schema})
+}
+
+func (p *Policy) in(c reach.Catalogue) *Policy {
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, catalogue: c}
+	own.version, own.compiled = own.Version(), own.compile()
 	return own
+}
+
+// ClassOf returns the effect class of one call by the whole catalogue. Arguments
+// that cannot be read make it Unknown.
+func ClassOf(tool string, args jsontext.Value) Class {
+	return (&Policy{}).ClassOf(tool, args)
+}
+
+// ClassOf is the function ClassOf with the part of the catalogue that the policy
+// believes, see [Policy.For].
+func (p *Policy) ClassOf(tool string, args jsontext.Value) Class {
+	v, _ := p.catalogue.Read(tool, args)
+	return v.Class
 }
 
 // HostedName returns what Salesforce calls the hosted server at a URL, namespace/name:

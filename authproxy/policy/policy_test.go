@@ -7,6 +7,9 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // The tables below read as prose: given(rules…) is a policy, call("tool", `{…}`) a
@@ -186,12 +189,12 @@ func TestDecide(t *testing.T) {
 
 func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 	t.Parallel()
-	d := confirmWrites.Decide(rep, soqlCall("SELECT Owner.Profile.Name, LastName FROM Contact WHERE LastName = 'Smith'"))
+	d := confirmWrites.Decide(rep, soqlCall("SELECT LastName, Owner.Title FROM Contact WHERE LastName = 'Smith'"))
 	want := Decision{
-		Effect: Deny, Rule: 0, Class: Read, Objects: []string{"Contact", "Group", "Profile", "User"},
-		Reason: "rule 1 (deny objects User, Profile)", Text: textDenied, Version: confirmWrites.Version(),
+		Effect: Deny, Rule: 0, Class: Read, Objects: []string{"Contact", "Group", "User"}, Reach: d.Reach,
+		Reason: "rule 1 (deny objects User, Profile)", Text: textAbout + "Owner.Title in the field list (character 18) cannot pass.", Version: confirmWrites.Version(),
 	}
-	if diff := cmp.Diff(want, d); diff != "" {
+	if diff := cmp.Diff(want, d, cmpopts.IgnoreUnexported(reach.Value{})); diff != "" {
 		t.Error(diff)
 	}
 	for _, secret := range []string{"Smith", "Profile", "User", "rule 1"} {
@@ -202,10 +205,10 @@ func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 
 	d = confirmWrites.Decide(rep, call("deleteSobjectRecord", account))
 	want = Decision{
-		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Records: []Record{{Delete, "Account", "001xx000003DGb1AAG"}}, Approvers: "role:approver", Quorum: 1,
+		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Reach: d.Reach, Records: []Record{{Class: Delete, Object: "Account", ID: "001xx000003DGb1AAG"}}, Approvers: "role:approver", Quorum: 1,
 		Reason: "rule 4 (confirm tools deleteSobjectRecord)", Version: confirmWrites.Version(),
 	}
-	if diff := cmp.Diff(want, d); diff != "" {
+	if diff := cmp.Diff(want, d, cmpopts.IgnoreUnexported(reach.Value{})); diff != "" {
 		t.Error(diff)
 	}
 
@@ -372,17 +375,17 @@ func TestU5DecisionNamesRecords(t *testing.T) {
 		want []Record
 	}{
 		"query":          {soqlCall("SELECT Id FROM Account WHERE Id = '" + id + "'"), nil},
-		"create":         {call("createSobjectRecord", `{"sobject-name":"account","body":{"Name":"A","OwnerId":"005xx000001Sv6AAAS"}}`), []Record{{Create, "Account", ""}}},
-		"update":         {call("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Name":"A"}}`), []Record{{Update, "Account", id}}},
-		"delete":         {call("deleteSobjectRecord", `{"sobject-name":"Account","id":"`+id[:15]+`"}`), []Record{{Delete, "Account", id[:15]}}},
-		"related":        {call("getRelatedRecords", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Contacts"}`), []Record{{Read, "Account", id}}},
-		"update related": {call("updateRelatedRecord", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Owner","body":{"Title":"A"}}`), []Record{{Read, "Account", id}}},
+		"create":         {call("createSobjectRecord", `{"sobject-name":"account","body":{"Name":"A","OwnerId":"005xx000001Sv6AAAS"}}`), []Record{{Class: Create, Object: "Account", ID: ""}}},
+		"update":         {call("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Name":"A"}}`), []Record{{Class: Update, Object: "Account", ID: id}}},
+		"delete":         {call("deleteSobjectRecord", `{"sobject-name":"Account","id":"`+id[:15]+`"}`), []Record{{Class: Delete, Object: "Account", ID: id[:15]}}},
+		"related":        {call("getRelatedRecords", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Contacts"}`), []Record{{Class: Read, Object: "Account", ID: id}}},
+		"update related": {call("updateRelatedRecord", `{"sobject-name":"Account","id":"`+id+`","relationship-path":"Owner","body":{"Title":"A"}}`), []Record{{Class: Read, Object: "Account", ID: id}}},
 		"refused":        {call("deleteSobjectRecord", `{"sobject-name":"Contact","id":"`+id+`"}`), nil},
 		"rest read":      {rest("GET", "sobjects/Account/"+id), nil}, // with a body it is nobody knows what
-		"rest create":    {rest("POST", "sobjects/Account"), []Record{{Create, "Account", ""}}},
-		"rest update":    {rest("PATCH", "sobjects/Account/"+id), []Record{{Update, "Account", id}}},
-		"rest related":   {rest("PATCH", "sobjects/Account/"+id+"/Owner"), []Record{{Read, "Account", id}}},
-		"rest delete":    {call("dispatch", `{"method":"DELETE","url":"/services/data/v64.0/sobjects/Account/`+id+`"}`), []Record{{Delete, "Account", id}}},
+		"rest create":    {rest("POST", "sobjects/Account"), []Record{{Class: Create, Object: "Account", ID: ""}}},
+		"rest update":    {rest("PATCH", "sobjects/Account/"+id), []Record{{Class: Update, Object: "Account", ID: id}}},
+		"rest related":   {rest("PATCH", "sobjects/Account/"+id+"/Owner"), []Record{{Class: Read, Object: "Account", ID: id}}},
+		"rest delete":    {call("dispatch", `{"method":"DELETE","url":"/services/data/v64.0/sobjects/Account/`+id+`"}`), []Record{{Class: Delete, Object: "Account", ID: id}}},
 		"rest composite": {rest("POST", "composite"), nil},
 		"unknown tool":   {call("closeCase", `{"id":"`+id+`"}`), nil},
 	} {
@@ -390,4 +393,9 @@ func TestU5DecisionNamesRecords(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
+}
+
+// read reads a call with the tools of all servers.
+func read(c Call) (*reach.Value, *reach.Refusal) {
+	return reach.Catalogue{}.Read(c.Tool, c.Arguments)
 }

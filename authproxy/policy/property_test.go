@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // calls are of every kind that rules can tell apart.
@@ -134,18 +136,18 @@ func FuzzDecideQuery(f *testing.F) {
 	}
 	readOnly := given(allow(class(Read)))
 	f.Fuzz(func(t *testing.T, q string) {
-		got, refused := readSOQL(q)
-		if refused != nil && refused.text == "" {
+		got, refused := read(soqlCall(q))
+		if refused != nil && refused.Text == "" {
 			t.Fatal("refused without a sentence")
 		}
-		if refused == nil && len(got.objects) == 0 && !got.opaque {
+		if refused == nil && len(got.Objects) == 0 && !got.Opaque {
 			t.Fatalf("reaches nothing: %q", q)
 		}
-		if got, refused := readSOSL(q); refused == nil && got.class == Read && !got.opaque && len(got.objects) == 0 {
+		if got, refused := read(soslCall(q)); refused == nil && got.Class == Read && !got.Opaque && len(got.Objects) == 0 {
 			t.Fatalf("search reaches nothing: %q", q)
 		}
 		if utf8.ValidString(q) {
-			if d := readOnly.Decide(rep, soqlCall(q)); d.Effect == Allow && (refused != nil || got.class != Read) {
+			if d := readOnly.Decide(rep, soqlCall(q)); d.Effect == Allow && (refused != nil || got.Class != Read) {
 				t.Fatalf("allowed although it is no read: %q", q)
 			}
 		}
@@ -167,7 +169,7 @@ func FuzzPattern(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, pattern, name string) {
-		if len(pattern) > maxPattern || len(name) > maxURI {
+		if len(pattern) > maxPattern || len(name) > 2048 {
 			return
 		}
 		got := glob(pattern, name)
@@ -179,7 +181,7 @@ func FuzzPattern(f *testing.F) {
 			t.Fatalf("exact %q matches %q: %v", pattern, name, got)
 		}
 		p := given(allow(tools(pattern)))
-		if d := p.Decide(rep, Call{Tool: name}); d.Effect == Allow && !validName(name) {
+		if d := p.Decide(rep, Call{Tool: name}); d.Effect == Allow && !reach.ValidName(name) {
 			t.Fatalf("the name %q passes", name)
 		}
 	})

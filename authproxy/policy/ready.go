@@ -3,39 +3,59 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
-// ready is a rule made ready for being asked: what does not depend on the call is made once.
+// compiled is a policy made ready for being asked: what does not depend on the call is made
+// once.
+type compiled struct {
+	rules []ready
+	index *index // what rules say of objects and fields that any call may reach
+}
+
+// ready is a rule made ready for being asked.
 type ready struct {
 	*Rule
-	keys    []*key    // those that restrict it, in the order of the table
-	objects []pattern // of a rule that denies
-	reason  string    // of a decision by it
+	number  int     // its index among the rules
+	keys    []*key  // those that restrict it, in the order of the table
+	objects allowed // of a rule that lets pass
+	fields  allowed
+	reason  string // of a decision by it
 }
 
-// question is what a rule is asked about.
+// question is what rules are asked about.
 type question struct {
-	who  Principal
-	tool string
-	f    *footprint
+	who   Principal
+	tool  string
+	reach *reach.Value
+	index *index
+
+	hitObjects, hitFields bits // rules that speak of what is reached; made when the first asks
 }
 
-// readyRules returns the rules ready for being asked.
-func (p *Policy) readyRules() []ready {
-	if p.ready != nil {
-		return p.ready
+// compile returns the policy ready for being asked.
+func (p *Policy) compile() *compiled {
+	if p.compiled != nil {
+		return p.compiled
 	}
-	rules := make([]ready, len(p.Rules))
+	c := &compiled{rules: make([]ready, len(p.Rules)), index: newIndex(len(p.Rules))}
 	for i := range p.Rules {
 		r := &p.Rules[i]
-		rules[i] = ready{Rule: r, objects: patternsOf(r.Objects), reason: r.reason(i)}
+		c.rules[i] = ready{Rule: r, number: i, reason: r.reason(i)}
 		for j := range keys {
 			if keys[j].matches != nil && keys[j].set(r) {
-				rules[i].keys = append(rules[i].keys, &keys[j])
+				c.rules[i].keys = append(c.rules[i].keys, &keys[j])
 			}
 		}
+		if r.passes() {
+			c.rules[i].objects, c.rules[i].fields = newAllowed(r.Objects), newAllowed(r.Fields)
+		}
+		if !r.passes() || r.hides() {
+			c.index.add(r, i, len(p.Rules))
+		}
 	}
-	return rules
+	return c
 }
 
 // asks reports whether those of the rule's keys match that are about these. missed is the
@@ -49,43 +69,106 @@ func (c *ready) asks(these about, q *question) (missed *key) {
 	return nil
 }
 
+// hides reports whether the rule hides anything in answers.
+func (r *Rule) hides() bool { return r.Mask != nil || r.Drop != nil }
+
 // reachesObjects reports whether the objects key matches.
 func (c *ready) reachesObjects(q *question) bool {
-	if c.passes() {
-		return q.f.onlyObjects(c.Objects)
+	if !c.passes() {
+		return len(c.Objects) == 0 || q.anyObject(c)
 	}
-	return len(c.Objects) == 0 || q.f.anyObject(c.objects)
+	v := q.reach
+	return !v.Opaque && len(v.Objects) > 0 && c.unlistedObject(v) < 0
+}
+
+// unlistedObject returns the index of the first object that the rule does not list, -1 if it
+// lists all.
+func (c *ready) unlistedObject(v *reach.Value) int {
+	return slices.IndexFunc(v.Objects, func(o reach.Object) bool { return !c.objects.listsObject(o.Name) })
 }
 
 // reachesFields reports whether the fields key matches.
 func (c *ready) reachesFields(q *question) bool {
-	if c.passes() {
-		return q.f.onlyFields(c.Fields)
+	if !c.passes() {
+		return len(c.Fields) == 0 || q.anyField(c)
 	}
-	return len(c.Fields) == 0 || q.f.anyField(c.Fields)
+	v := q.reach
+	switch {
+	case v.OpaqueFields:
+		return false
+	case len(v.Fields) == 0: // COUNT() of records whose fields are listed
+		return v.Query != nil && !v.Opaque && !slices.ContainsFunc(v.Objects, func(o reach.Object) bool { return !c.fields.listsFieldOf(o.Name) })
+	}
+	return c.unlistedField(v) < 0
+}
+
+// unlistedField returns the index of the first field that the rule does not list, -1 if it
+// lists all.
+func (c *ready) unlistedField(v *reach.Value) int {
+	return slices.IndexFunc(v.Fields, func(f reach.Field) bool { return f.Object == "" || !c.fields.listsField(f.Object, f.Name) })
 }
 
 // withinRows reports whether the answer stays within max_rows, or can be made to.
 func (c *ready) withinRows(q *question) bool {
-	return c.Effect == Deny || q.f.rows <= c.MaxRows || c.Rewrite && q.f.limitFor(c.MaxRows) > 0
+	return c.Effect == Deny || q.reach.Rows <= c.MaxRows || c.Rewrite && q.reach.LimitFor(c.MaxRows) > 0
 }
 
 // touches reports whether the call reaches anything that the rule is about, whatever else it
 // reaches: then what the rule hides in answers is hidden in that of the call.
 func (c *ready) touches(q *question) bool {
 	return c.asks(aboutCaller|aboutTool|aboutClass, q) == nil &&
-		(c.Objects == nil || q.f.anyObject(c.objects)) && (c.Fields == nil || q.f.anyField(c.Fields))
+		(c.Objects == nil || q.anyObject(c)) && (c.Fields == nil || q.anyField(c))
+}
+
+// anyObject reports whether a rule speaks of an object that the call reaches, or that shows
+// its records, or that cannot be determined.
+func (q *question) anyObject(c *ready) bool {
+	if q.reach.Opaque {
+		return true
+	}
+	if q.hitObjects == nil {
+		q.hitObjects = make(bits, len(q.index.allOf))
+		var shown []string
+		for _, o := range q.reach.Objects {
+			shown = reach.AppendShownObjects(shown[:0], o.Name)
+			for _, name := range shown {
+				q.index.hitObject(q.hitObjects, name)
+			}
+		}
+	}
+	return q.hitObjects.has(c.number)
+}
+
+// anyField reports whether a rule speaks of a field that the call reaches: whole records
+// contain the field, its compound contains it, its value is shown by another, or it may be a
+// field of an object that cannot be determined.
+func (q *question) anyField(c *ready) bool {
+	if q.reach.OpaqueFields {
+		return true
+	}
+	if q.hitFields == nil {
+		q.hitFields = make(bits, len(q.index.allFields))
+		var shown []reach.Ref
+		for i := range q.reach.Fields {
+			f := &q.reach.Fields[i]
+			shown = reach.AppendShown(shown[:0], f.Object, f.Name)
+			for _, at := range shown {
+				q.index.hitField(q.hitFields, at)
+			}
+		}
+	}
+	return q.hitFields.has(c.number)
 }
 
 // same reports whether a value matches only what the other matches.
 func same(outer, inner string) bool { return outer == inner }
 
 func sameUser(outer, inner string) bool {
-	return outer == inner || sameID(outer, inner) || strings.EqualFold(outer, inner) && strings.Contains(outer, "@")
+	return outer == inner || reach.SameID(outer, inner) || strings.EqualFold(outer, inner) && strings.Contains(outer, "@")
 }
 
 func includesTool(pattern, name string) bool {
-	return pattern == name || !strings.ContainsAny(name, "*?") && otherKind(name) == "" && glob(pattern, name)
+	return pattern == name || !strings.ContainsAny(name, "*?") && reach.OtherKind(name) == "" && glob(pattern, name)
 }
 
 // obligations collects what must happen when a call passes by a rule. What is hidden is
@@ -93,12 +176,12 @@ func includesTool(pattern, name string) bool {
 // order of rules never shows what one of them hides.
 func obligations(rules []ready, by *ready, q *question) (o Obligations) {
 	o.Rows = by.MaxRows
-	if by.MaxRows > 0 && q.f.rows > by.MaxRows {
-		o.Limit = q.f.limitFor(by.MaxRows)
+	if by.MaxRows > 0 && q.reach.Rows > by.MaxRows {
+		o.Limit = q.reach.LimitFor(by.MaxRows)
 	}
 	for i := range rules {
 		c := &rules[i]
-		if (c.Mask != nil || c.Drop != nil) && c.passes() && c.touches(q) {
+		if c.hides() && c.passes() && c.touches(q) {
 			o.Mask, o.Drop = append(o.Mask, c.Mask...), append(o.Drop, c.Drop...)
 		}
 	}

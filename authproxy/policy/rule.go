@@ -3,34 +3,22 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
-// Class is the effect that a call has in Salesforce.
-type Class string
+// Class is the effect that a call has in Salesforce, see [reach.Class].
+type Class = reach.Class
 
-// The effect classes. SideEffect is a query that leaves traces (SOQL FOR VIEW,
-// UPDATE TRACKING); Unknown is everything that is not known to be another class
-// and counts as a write.
+// The effect classes.
 const (
-	Read       Class = "read"
-	SideEffect Class = "side_effect"
-	Create     Class = "create"
-	Update     Class = "update"
-	Delete     Class = "delete"
-	Unknown    Class = "unknown"
+	Read       = reach.Read
+	SideEffect = reach.SideEffect
+	Create     = reach.Create
+	Update     = reach.Update
+	Delete     = reach.Delete
+	Unknown    = reach.Unknown
 )
-
-// classes lists every class, mildest first: the order of [worse].
-var classes = []Class{Read, SideEffect, Create, Update, Delete, Unknown}
-
-// worse returns the graver of two classes; a class that does not exist is Unknown.
-func worse(a, b Class) Class {
-	i, j := slices.Index(classes, a), slices.Index(classes, b)
-	if i < 0 || j < 0 {
-		return Unknown
-	}
-	return classes[max(i, j)]
-}
 
 // classList is classes for the text of a problem.
 const classList = "read, side_effect, create, update, delete or unknown"
@@ -122,7 +110,7 @@ func (who Principal) Equal(other Principal) bool {
 func (r *Rule) namesUser(q *question) bool {
 	return r.any(r.Users, func(user string) bool {
 		if !strings.Contains(user, "@") {
-			return sameID(user, q.who.Subject)
+			return reach.SameID(user, q.who.Subject)
 		}
 		if q.who.Username == "" {
 			return r.Effect == Deny // absence denies: the name may be this one
@@ -139,7 +127,7 @@ func (r *Rule) any(values []string, match func(string) bool) bool {
 // namesTool reports whether the tools key matches.
 func (r *Rule) namesTool(tool string) bool {
 	return r.any(r.Tools, func(pattern string) bool {
-		if prefix := otherKind(tool); prefix != "" && r.Effect != Deny && !strings.HasPrefix(pattern, prefix) {
+		if prefix := reach.OtherKind(tool); prefix != "" && r.Effect != Deny && !strings.HasPrefix(pattern, prefix) {
 			return false // "*" means tools; prompts and resources are allowed by name
 		}
 		return glob(pattern, tool)

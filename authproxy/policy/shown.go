@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Shown is what an org shows one user. What is nil is not compared.
@@ -80,7 +82,7 @@ func (c *problems) compare(k *key, r *Rule, s Shown) {
 // unlisted adds a tool that no server lists. Prompts and resources are in other lists.
 func (c *problems) unlisted(key, pattern string, listed []string) {
 	matches := func(name string) bool { return glob(pattern, name) }
-	if listed == nil || otherKind(pattern) != "" || slices.ContainsFunc(listed, matches) || slices.ContainsFunc(toolNames(false), matches) {
+	if listed == nil || reach.OtherKind(pattern) != "" || slices.ContainsFunc(listed, matches) || slices.ContainsFunc(toolNames(false), matches) {
 		return
 	}
 	c.add(key, strconv.Quote(pattern), meant(pattern, listed))

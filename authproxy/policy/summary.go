@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Summary says in general what a policy lets a principal do, for the consent page.
@@ -22,7 +24,7 @@ type Summary struct {
 // then every user and group counts as possible.
 func (p *Policy) Summary(who Principal) Summary {
 	s := Summary{Shadow: p.Mode == Shadow}
-	for _, c := range classes {
+	for _, c := range reach.Classes {
 		free, confirmed := p.possible(who, c)
 		switch {
 		case free || s.Shadow && !confirmed:
@@ -44,8 +46,8 @@ func (p *Policy) possible(who Principal, c Class) (free, confirmed bool) {
 	if who.Subject != "" {
 		asked |= aboutUser
 	}
-	q := &question{who: who, f: &footprint{class: c}}
-	rules := p.readyRules()
+	q := &question{who: who, reach: &reach.Value{Class: c}}
+	rules := p.compile().rules
 	for i := range rules {
 		r := &rules[i]
 		if !p.toolOfClass(r.Rule, c) || r.asks(asked, q) != nil {
@@ -67,18 +69,13 @@ func (p *Policy) toolOfClass(r *Rule, c Class) bool {
 		return true
 	}
 	if c == Unknown && slices.ContainsFunc(r.Tools, func(pattern string) bool {
-		return strings.ContainsAny(pattern, "*?") || slices.Contains(lookup(p.hosted, pattern).classes, c)
+		return strings.ContainsAny(pattern, "*?") || slices.Contains(p.catalogue.Tool(pattern).Classes, c)
 	}) {
 		return true
 	}
-	for _, f := range families {
-		if p.hosted != "" && !slices.Contains(f.servers, p.hosted) {
-			continue
-		}
-		for name, t := range f.tools {
-			if slices.Contains(t.classes, c) && r.namesTool(name) {
-				return true
-			}
+	for name, t := range p.catalogue.Tools() {
+		if slices.Contains(t.Classes, c) && r.namesTool(name) {
+			return true
 		}
 	}
 	return false

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Problem is one thing that is wrong with a policy.
@@ -100,14 +102,14 @@ func validToolPattern(s string) bool {
 		return false
 	}
 	plain := strings.NewReplacer("*", "a", "?", "a").Replace(s)
-	return validName(plain)
+	return reach.ValidName(plain)
 }
 
 func validUser(s string) bool {
 	if strings.Contains(s, "@") {
 		return validWord(s) && !strings.HasPrefix(s, "@") && !strings.HasSuffix(s, "@") && !strings.ContainsAny(s, "*?")
 	}
-	return validID(s)
+	return reach.ValidID(s)
 }
 
 // validWord accepts any name without white space or control characters.
@@ -115,10 +117,10 @@ func validWord(s string) bool {
 	return s != "" && everyByte(s, func(c byte) bool { return c > ' ' && c != 0x7f })
 }
 
-func validClass(s string) bool { return slices.Contains(classes, Class(s)) }
+func validClass(s string) bool { return slices.Contains(reach.Classes, Class(s)) }
 
 func validObjectPattern(s string) bool {
-	return s != "" && len(s) <= maxPattern && validObject(strings.NewReplacer("*", "a", "?", "a").Replace(s))
+	return s != "" && len(s) <= maxPattern && reach.ValidObject(strings.NewReplacer("*", "a", "?", "a").Replace(s))
 }
 
 func validFieldPattern(s string) bool {

@@ -19,7 +19,7 @@ func (p *Policy) Version() string {
 		mode = Enforce
 	}
 	b := make([]byte, 0, 4096)
-	b = appendStrings(b, "policy 2", p.Name, string(mode), p.hosted, strconv.Itoa(len(p.Rules)))
+	b = appendStrings(b, "policy 2", p.Name, string(mode), p.catalogue.Hosted, strconv.Itoa(len(p.Rules)))
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		b = append(appendStrings(b, string(r.Effect)), '{')

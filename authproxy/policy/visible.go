@@ -3,6 +3,8 @@ package policy
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Visible reports whether some call of the tool could be allowed or confirmed for
@@ -16,32 +18,20 @@ func (p *Policy) Visible(who Principal, tool string) bool {
 // Naming says which rules name who, of those that name somebody: whom the same rules name,
 // the same tools are visible to, with the same annotations.
 func (p *Policy) Naming(who Principal) string {
-	var naming []byte
-	q := &question{who: who}
-	rules := p.readyRules()
-	for i := range rules {
-		switch c := &rules[i]; {
-		case !c.has(aboutCaller):
-		case c.asks(aboutCaller, q) == nil:
-			naming = append(naming, '1')
-		default:
-			naming = append(naming, '0')
-		}
-	}
-	return string(naming)
+	return p.naming(aboutCaller, &question{who: who})
 }
 
 // passing returns the classes of calls of the tool that could pass.
 func (p *Policy) passing(who Principal, tool string) []Class {
-	if !validName(tool) {
+	if !reach.ValidName(tool) {
 		return nil
 	}
-	t := lookup(p.hosted, tool)
+	t := p.catalogue.Tool(tool)
 	if p.Mode == Shadow {
-		return t.classes
+		return t.Classes
 	}
 	var passing []Class
-	for _, c := range t.classes {
+	for _, c := range t.Classes {
 		if p.passes(who, tool, t, c) {
 			passing = append(passing, c)
 		}
@@ -51,10 +41,10 @@ func (p *Policy) passing(who Principal, tool string) []Class {
 
 // passes reports whether some call of the tool in the class could pass. It walks
 // the rules as a call would, with the arguments still open.
-func (p *Policy) passes(who Principal, name string, t tool, c Class) bool {
+func (p *Policy) passes(who Principal, name string, t reach.Tool, c Class) bool {
 	var denied []string // objects that earlier rules deny whatever else is asked for
-	q := &question{who, name, &footprint{class: c}}
-	rules := p.readyRules()
+	q := &question{who: who, tool: name, reach: &reach.Value{Class: c}}
+	rules := p.compile().rules
 	for i := range rules {
 		r := &rules[i]
 		if r.asks(aboutCall&^aboutArguments, q) != nil {
@@ -76,14 +66,14 @@ func (p *Policy) passes(who Principal, name string, t tool, c Class) bool {
 
 // attainable reports whether arguments exist with which an allow or confirm rule
 // matches a call of the tool.
-func (r *Rule) attainable(t tool, denied []string) bool {
-	if r.MaxRows > 0 && t.unbounded { // which no LIMIT helps, ours neither
+func (r *Rule) attainable(t reach.Tool, denied []string) bool {
+	if r.MaxRows > 0 && t.Unbounded { // which no LIMIT helps, ours neither
 		return false
 	}
 	if r.Objects == nil && r.Fields == nil {
 		return true
 	}
-	if t.touch != touchNamed {
+	if t.Touch != reach.TouchNamed {
 		return false
 	}
 	open := func(object string) bool {
@@ -96,13 +86,13 @@ func (r *Rule) attainable(t tool, denied []string) bool {
 }
 
 // inescapable reports whether a deny rule matches every call of the tool.
-func (r *Rule) inescapable(t tool) bool {
+func (r *Rule) inescapable(t reach.Tool) bool {
 	if r.has(aboutMoment) {
 		return false
 	}
-	if t.touch == touchOpaque {
+	if t.Touch == reach.TouchOpaque {
 		return true
 	}
-	objects := r.Objects == nil || t.touch == touchNamed && slices.Contains(r.Objects, "*")
+	objects := r.Objects == nil || t.Touch == reach.TouchNamed && slices.Contains(r.Objects, "*")
 	return objects && r.Fields == nil
 }

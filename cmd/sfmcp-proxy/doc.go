@@ -9,7 +9,8 @@
 // [sfmcp-proxy/authproxy/nearest] finds the name that a mistyped one was meant for.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
-// denied; [sfmcp-proxy/authproxy/policy/soql] parses queries for it;
+// denied; [sfmcp-proxy/authproxy/policy/reach] reads what a call reaches for it, and
+// [sfmcp-proxy/authproxy/policy/soql] parses queries;
 // [sfmcp-proxy/authproxy/policy/analysis] says what rules mean before any call;
 // [sfmcp-proxy/authproxy/policy/mask] hides fields in answers, as a decision asks for.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds

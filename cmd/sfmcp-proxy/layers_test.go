@@ -72,9 +72,13 @@ var layer = map[string]int{
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
 	// query language knows nothing of what its queries may reach; a database is bound to
 	// the keys that seal what lies in it.
-	"authproxy/jwks":        0,
-	"authproxy/policy/soql": 0,
-	"authproxy/seal":        0,
+	"authproxy/jwks": 0,
+	"authproxy/seal": 0,
+
+	// What a call reaches is read from its query, and is what rules, conditions and masks are
+	// about; conditions have their place between it and the rules.
+	"authproxy/policy/soql":  -2,
+	"authproxy/policy/reach": -1,
 
 	// Which addresses are one party, for the edge and for tables that anybody can fill.
 	"authproxy/party": 0,

@@ -29,13 +29,13 @@ type lexeme struct {
 	text   string
 }
 
-// lex splits a text into lexemes in one pass. Whatever is not plain SOQL outside a
+// lex splits a text, from one byte on, into lexemes in one pass. Whatever is not plain SOQL outside a
 // string is refused, comments, double quotes, semicolons, control characters and
 // everything that is not ASCII among it, so that no character can be white space to
 // one parser and a letter to the other.
-func lex(src string) ([]lexeme, *Error) {
-	lexemes := make([]lexeme, 0, len(src)/4+1)
-	for i := 0; i < len(src); {
+func lex(src string, from int) ([]lexeme, *Error) {
+	lexemes := make([]lexeme, 0, (len(src)-from)/4+1)
+	for i := from; i < len(src); {
 		c := src[i]
 		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {
 			i++
@@ -58,7 +58,7 @@ func scan(s string) (kind, int) {
 	switch {
 	case isLetter(c):
 		return word, run(s, 0, isWordByte)
-	case isDigit(c), (c == '-' || c == '+') && len(s) > 1 && isDigit(s[1]):
+	case isDigit(c), startsFraction(s), (c == '-' || c == '+') && len(s) > 1 && (isDigit(s[1]) || startsFraction(s[1:])):
 		return scanNumber(s)
 	case c == '\'':
 		return quoted, scanString(s)
@@ -120,7 +120,9 @@ func scanNumber(s string) (kind, int) {
 	case hasShape(s, "##:##:##"):
 		k, n = instant, zone(s, 8)
 	default:
-		n = run(s, 1, isDigit)
+		if !startsFraction(s) {
+			n = run(s, 1, isDigit)
+		}
 		if n+1 < len(s) && s[n] == '.' && isDigit(s[n+1]) {
 			n = run(s, n+1, isDigit)
 		}
@@ -131,6 +133,9 @@ func scanNumber(s string) (kind, int) {
 	}
 	return k, n
 }
+
+// startsFraction recognises the start of .5
+func startsFraction(s string) bool { return len(s) > 1 && s[0] == '.' && isDigit(s[1]) }
 
 // exponent returns the end of an optional exponent at i.
 func exponent(s string, i int) int {

@@ -14,22 +14,22 @@ const maxDepth = 40
 type parser struct {
 	lexemes []lexeme
 	at      int
-	end     int // length of the text
+	end     int      // where the text ends
+	names   []string // of paths, which are parts of it
 	depth   int
 	failed  bool
 	mistake int // offset of the first mistake
 
-	before    int      // bytes of the text that are not in lexemes, before them
 	clause    Clause   // in which the next lexeme stands
 	functions []string // around it, the outermost first
 }
 
-// newParser reads the lexemes of text.
-func newParser(text string) (*parser, *Error) {
+// newParser reads the lexemes of text from one byte on.
+func newParser(text string, from int) (*parser, *Error) {
 	if len(text) > MaxLength {
 		return nil, &Error{Offset: MaxLength, Cause: ErrTooLong}
 	}
-	lexemes, err := lex(text)
+	lexemes, err := lex(text, from)
 	return &parser{lexemes: lexemes, end: len(text)}, err
 }
 
@@ -67,6 +67,23 @@ func (p *parser) ahead(n int) lexeme {
 	return p.lexemes[p.at+n]
 }
 
+// offset is the position of the next lexeme.
+func (p *parser) offset() int {
+	if p.at >= len(p.lexemes) {
+		return p.end
+	}
+	return int(p.lexemes[p.at].offset)
+}
+
+// lastEnd is the position after the last lexeme that was taken.
+func (p *parser) lastEnd() int {
+	if p.at == 0 || p.failed {
+		return p.end
+	}
+	t := p.lexemes[p.at-1]
+	return int(t.offset) + len(t.text)
+}
+
 func (p *parser) next() lexeme {
 	t := p.peek()
 	if t.kind == endOfQuery {
@@ -75,26 +92,6 @@ func (p *parser) next() lexeme {
 	}
 	p.at++
 	return t
-}
-
-// position is where the next lexeme stands in the text.
-func (p *parser) position() int { return p.before + int(p.peek().offset) }
-
-// ended is where the lexeme before the next one ends.
-func (p *parser) ended() int {
-	if p.at == 0 {
-		return p.before
-	}
-	l := p.lexemes[p.at-1]
-	return p.before + int(l.offset) + len(l.text)
-}
-
-// inClause begins a query in the clause and outside of functions, and returns what goes back
-// to those around the query.
-func (p *parser) inClause(c Clause) (back func()) {
-	clause, functions := p.clause, p.functions
-	p.clause, p.functions = c, nil
-	return func() { p.clause, p.functions = clause, functions }
 }
 
 // is reports whether the next lexeme is the keyword.
@@ -207,14 +204,15 @@ func (p *parser) alias() string {
 // path takes names joined by dots.
 func (p *parser) path() Path {
 	const longest = 10 // five relations up, an alias, a field, and some air
-	path := Path{p.name()}
+	first := len(p.names)
+	p.names = append(p.names, p.name())
 	for p.acceptMark(".") {
-		path = append(path, p.name())
-		if len(path) > longest {
+		p.names = append(p.names, p.name())
+		if len(p.names)-first > longest {
 			p.fail()
 		}
 	}
-	return path
+	return Path(p.names[first:len(p.names):len(p.names)])
 }
 
 // count takes a whole number.
@@ -245,8 +243,8 @@ func (p *parser) literal() {
 			p.count()
 			return
 		case isMoney(upper):
-			if p.acceptMark(".") {
-				p.count()
+			if t := p.peek(); t.kind == number && t.text[0] == '.' && int(t.offset) == p.lastEnd() {
+				p.at++
 			}
 			return
 		}

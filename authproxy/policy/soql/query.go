@@ -15,6 +15,8 @@ type Query struct {
 	// Fields are the fields named in all clauses, in their order, the parameters of
 	// functions among them; those of TYPEOF and of inner queries are not.
 	Fields []Field
+	// Items are what the field list consists of, but for TYPEOF and child subqueries.
+	Items []Item
 	// TypeOfs are the TYPEOF expressions of the field list.
 	TypeOfs []TypeOf
 	// AllFields: FIELDS(ALL), FIELDS(STANDARD) or FIELDS(CUSTOM) stands somewhere.
@@ -37,30 +39,39 @@ type Query struct {
 	Traces bool
 }
 
-// Clause is a part of a query.
-type Clause uint8
+// Clause is the part of a query in which something stands.
+type Clause string
 
-// The clauses in which fields stand. Select is the field list.
+// The clauses that name fields.
 const (
-	Select Clause = iota
-	Where
-	GroupBy
-	Having
-	OrderBy
+	Select  Clause = "select"
+	From    Clause = "from"
+	Where   Clause = "where"
+	GroupBy Clause = "group by"
+	Having  Clause = "having"
+	OrderBy Clause = "order by"
 )
 
-// Field is one field as a query names it.
+// Field is a field that a query names.
 type Field struct {
 	Path   Path
 	Clause Clause
 	// Functions are those around the field, in capitals, the outermost first; nil if there
 	// are none.
 	Functions []string
-	// Alias is the name that the field, or the function around it, has in the answer; ""
-	// if the query gives it none.
+	Offset    int // of its first byte in the text
+}
+
+// Item is one item of a field list.
+type Item struct {
+	// Function is the outermost function, in capitals; "" for a plain field. FIELDS(…)
+	// names no field and answers all.
+	Function string
+	// First and End are the range of [Query.Fields] that the item names: one for a plain
+	// field, none for COUNT() and FIELDS(…).
+	First, End int
+	// Alias is the name that the answer gives it; "" if it has none.
 	Alias string
-	// Offset is where the field stands in the text, in bytes.
-	Offset int
 }
 
 // Path is names joined by dots, as written: relations, and a field at the end. The
@@ -69,26 +80,28 @@ type Path []string
 
 // Source is one item of FROM: an object, or a relation from an earlier alias.
 type Source struct {
-	Path  Path
-	Alias string // "" if it has none
+	Path   Path
+	Offset int    // of its first byte in the text
+	Alias  string // "" if it has none
 }
 
 // TypeOf is one expression TYPEOF relation WHEN object THEN fields … ELSE fields END.
 type TypeOf struct {
-	Path  Path
-	Whens []When
-	Else  bool // has fields of whatever other object the relation leads to
+	Path   Path
+	Offset int // of the relation's first byte in the text
+	Whens  []When
+	Else   bool // has fields of whatever other object the relation leads to
 }
 
 // When are the fields that a [TypeOf] answers for one object.
 type When struct {
 	Object string
-	Fields []Path
+	Fields []Field
 }
 
 // ParseQuery reads one SOQL query. The error is an [*Error].
 func ParseQuery(text string) (*Query, error) {
-	p, mistake := newParser(text)
+	p, mistake := newParser(text, 0)
 	if mistake != nil {
 		return nil, mistake
 	}
@@ -103,9 +116,12 @@ func (p *parser) query() *Query {
 	q := &Query{Limit: Unlimited, OnlyAggregates: true}
 	p.enter()
 	defer p.leave()
-	defer p.inClause(Select)()
+	clause, functions := p.clause, p.functions
+	defer func() { p.clause, p.functions = clause, functions }()
+	p.clause, p.functions = Select, nil
 	p.expect("SELECT")
 	p.items(q)
+	p.clause = From
 	p.expect("FROM")
 	p.sources(q)
 	if p.accept("USING") {
@@ -116,7 +132,7 @@ func (p *parser) query() *Query {
 		p.clause = Where
 		p.condition(q)
 	}
-	if p.accept("WITH") {
+	for p.accept("WITH") {
 		p.with()
 	}
 	if p.acceptBoth("GROUP", "BY") {
@@ -145,9 +161,7 @@ func (p *parser) items(q *Query) {
 			q.OnlyAggregates = false
 			p.typeOf(q)
 		default:
-			if !p.item(q) {
-				q.OnlyAggregates = false
-			}
+			q.OnlyAggregates = p.item(q) && q.OnlyAggregates
 		}
 		if !p.acceptMark(",") {
 			return
@@ -155,25 +169,28 @@ func (p *parser) items(q *Query) {
 	}
 }
 
-// item takes a field or a function with its alias, and reports whether it is an aggregate.
+// item takes one field or function with its alias, and reports whether it is an aggregate.
 func (p *parser) item(q *Query) (aggregate bool) {
-	before := len(q.Fields)
-	aggregate = p.operand(q)
-	if alias := p.alias(); alias != "" {
-		for i := range q.Fields[before:] {
-			q.Fields[before+i].Alias = alias
-		}
+	if q.Items == nil {
+		q.Items, q.Fields = make([]Item, 0, 8), make([]Field, 0, 12)
 	}
+	item := Item{First: len(q.Fields)}
+	if t := p.ahead(1); t.kind == mark && t.text == "(" {
+		item.Function = strings.ToUpper(p.peek().text)
+	}
+	aggregate = p.operand(q)
+	item.End, item.Alias = len(q.Fields), p.alias()
+	q.Items = append(q.Items, item)
 	return aggregate
 }
 
 // typeOf takes what follows TYPEOF.
 func (p *parser) typeOf(q *Query) {
-	c := TypeOf{Path: p.path()}
-	paths := func() (list []Path) {
-		list = append(list, p.path())
+	c := TypeOf{Offset: p.offset(), Path: p.path()}
+	paths := func() (list []Field) {
+		list = append(list, p.field())
 		for p.acceptMark(",") {
-			list = append(list, p.path())
+			list = append(list, p.field())
 		}
 		return list
 	}
@@ -194,10 +211,15 @@ func (p *parser) typeOf(q *Query) {
 	q.TypeOfs = append(q.TypeOfs, c)
 }
 
+// field takes a path in the present clause.
+func (p *parser) field() Field {
+	return Field{Offset: p.offset(), Clause: p.clause, Functions: append([]string(nil), p.functions...), Path: p.path()}
+}
+
 // sources takes the list after FROM.
 func (p *parser) sources(q *Query) {
 	for {
-		s := Source{Path: p.path()}
+		s := Source{Offset: p.offset(), Path: p.path()}
 		if p.accept("AS") {
 			s.Alias = p.name()
 		} else {
@@ -223,8 +245,7 @@ var (
 // is an aggregate.
 func (p *parser) operand(q *Query) (aggregate bool) {
 	if t := p.ahead(1); t.kind != mark || t.text != "(" {
-		offset := p.position()
-		q.Fields = append(q.Fields, Field{Path: p.path(), Clause: p.clause, Functions: append([]string(nil), p.functions...), Offset: offset})
+		q.Fields = append(q.Fields, p.field())
 		return false
 	}
 	name := strings.ToUpper(p.name())
@@ -241,24 +262,27 @@ func (p *parser) operand(q *Query) (aggregate bool) {
 		}
 	case name == "COUNT" && p.isMark(")"):
 	case aggregates[name], functions[name], groupings[name]:
-		p.parameters(q)
+		if p.parameters(q) && name == "FORMAT" { // of one value for many
+			aggregate = true
+		}
 	default:
 		p.fail()
 	}
 	p.expectMark(")")
-	return aggregates[name]
+	return aggregate || aggregates[name]
 }
 
-// parameters takes the parameters of a function.
-func (p *parser) parameters(q *Query) {
+// parameters takes the parameters of a function, and reports whether all are aggregates.
+func (p *parser) parameters(q *Query) (aggregate bool) {
+	aggregate = true
 	for {
 		if k := p.peek().kind; k == number || k == quoted {
 			p.literal()
 		} else {
-			p.operand(q)
+			aggregate = p.operand(q) && aggregate
 		}
 		if !p.acceptMark(",") {
-			return
+			return aggregate
 		}
 	}
 }
@@ -377,12 +401,12 @@ func (p *parser) order(q *Query) {
 // limit takes LIMIT, which may be absent, and returns its number and where that stands.
 func (p *parser) limit() (n int, at [2]int) {
 	if !p.accept("LIMIT") {
-		end := p.ended()
+		end := p.lastEnd()
 		return Unlimited, [2]int{end, end}
 	}
-	begin := p.position()
+	begin := p.offset()
 	n = p.count()
-	return n, [2]int{begin, p.ended()}
+	return n, [2]int{begin, p.lastEnd()}
 }
 
 // tail takes the clauses that make a query leave traces or take locks.

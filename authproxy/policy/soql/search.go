@@ -13,6 +13,8 @@ type Search struct {
 	// Limit is the number of LIMIT, or [Unlimited], and LimitAt where it stands, see [Query].
 	Limit   int
 	LimitAt [2]int
+	// Snippets: the answer quotes text of the records found (WITH SNIPPET).
+	Snippets bool
 	// Traces: the search counts views (UPDATE TRACKING, UPDATE VIEWSTAT).
 	Traces bool
 }
@@ -27,16 +29,12 @@ func ParseSearch(text string) (*Search, error) {
 	if !ok {
 		return nil, &Error{Cause: ErrSyntax}
 	}
-	before := len(text) - len(rest)
-	p, mistake := newParser(rest)
+	p, mistake := newParser(text, len(text)-len(rest))
 	if mistake != nil {
-		mistake.Offset += before
 		return nil, mistake
 	}
-	p.before = before
 	s := p.search()
 	if mistake := p.finish(); mistake != nil {
-		mistake.Offset += before
 		return nil, mistake
 	}
 	return s, nil
@@ -88,7 +86,7 @@ func (p *parser) search() *Search {
 		}
 	}
 	for p.accept("WITH") {
-		p.searchWith()
+		p.searchWith(s)
 	}
 	s.Limit, s.LimitAt = p.limit()
 	if p.accept("OFFSET") {
@@ -104,8 +102,9 @@ func (p *parser) search() *Search {
 
 // returned takes one object after RETURNING, with its fields and conditions.
 func (p *parser) returned() *Query {
-	q := &Query{Limit: Unlimited, From: []Source{{Path: Path{p.name()}}}}
-	defer p.inClause(Select)()
+	q := &Query{Limit: Unlimited, From: []Source{{Offset: p.offset(), Path: Path{p.name()}}}}
+	q.LimitAt = [2]int{p.lastEnd(), p.lastEnd()}
+	p.clause, p.functions = Select, nil
 	if !p.acceptMark("(") {
 		return q
 	}
@@ -130,10 +129,11 @@ func (p *parser) returned() *Query {
 }
 
 // searchWith takes one WITH clause. None of them widens what is returned.
-func (p *parser) searchWith() {
+func (p *parser) searchWith(s *Search) {
 	switch {
 	case p.accept("HIGHLIGHT"):
 	case p.accept("SNIPPET"):
+		s.Snippets = true
 		if p.acceptMark("(") {
 			p.expect("target_length")
 			p.expectMark("=")

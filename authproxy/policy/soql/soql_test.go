@@ -8,11 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 )
-
-// anyPlace compares what was read and not where it stands.
-var anyPlace = cmp.Options{cmpopts.IgnoreFields(Field{}, "Offset"), cmpopts.IgnoreFields(Query{}, "LimitAt"), cmpopts.IgnoreFields(Search{}, "LimitAt")}
 
 // checkPlaces fails the test unless the fields and the limit of a query, and of those inside of
 // it, stand in the text where it says.
@@ -58,33 +54,42 @@ func TestPlaces(t *testing.T) {
 
 func TestParseQuery(t *testing.T) {
 	t.Parallel()
-	got, err := ParseQuery(`SELECT Id, toLabel(Status__c) s, c.Account.Name, TYPEOF What WHEN Account THEN Phone, Owner.Name ELSE Id END,
+	const text = `SELECT Id, toLabel(Status__c) s, c.Account.Name, TYPEOF What WHEN Account THEN Phone, Owner.Name ELSE Id END,
 		(SELECT Subject FROM c.Cases LIMIT 5) FROM Contact AS c, c.Account a
 		WHERE (NOT Phone LIKE '%1%') AND DISTANCE(Spot__c, GEOLOCATION(37.7,-122.4), 'mi') < 20
 		AND Id IN (SELECT ContactId FROM Task WHERE Due__c = NEXT_N_DAYS:3)
-		GROUP BY ROLLUP(Region__c) ORDER BY Rank__c DESC NULLS LAST LIMIT 10 FOR VIEW`)
+		GROUP BY ROLLUP(Region__c) ORDER BY Rank__c DESC NULLS LAST LIMIT 10 FOR VIEW`
+	got, err := ParseQuery(text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &Query{
-		From: []Source{{Path: Path{"Contact"}, Alias: "c"}, {Path: Path{"c", "Account"}, Alias: "a"}},
-		Fields: []Field{
-			{Path: Path{"Id"}}, {Path: Path{"Status__c"}, Functions: []string{"TOLABEL"}, Alias: "s"}, {Path: Path{"c", "Account", "Name"}},
-			{Path: Path{"Phone"}, Clause: Where}, {Path: Path{"Spot__c"}, Clause: Where, Functions: []string{"DISTANCE"}},
-			{Path: Path{"Id"}, Clause: Where},
-			{Path: Path{"Region__c"}, Clause: GroupBy, Functions: []string{"ROLLUP"}}, {Path: Path{"Rank__c"}, Clause: OrderBy},
-		},
-		TypeOfs: []TypeOf{{Path: Path{"What"}, Whens: []When{{Object: "Account", Fields: []Path{{"Phone"}, {"Owner", "Name"}}}}, Else: true}},
-		Children: []*Query{
-			{From: []Source{{Path: Path{"c", "Cases"}}}, Fields: []Field{{Path: Path{"Subject"}}}, Limit: 5},
-		},
-		SemiJoins: []*Query{
-			{From: []Source{{Path: Path{"Task"}}}, Fields: []Field{{Path: Path{"ContactId"}}, {Path: Path{"Due__c"}, Clause: Where}},
-				Limit: Unlimited},
-		},
-		Limit: 10, Grouped: true, Traces: true,
+	at := func(name string) int { return strings.Index(text, name) }
+	field := func(clause Clause, dotted string, functions ...string) Field {
+		return Field{Path: strings.Split(dotted, "."), Clause: clause, Functions: functions, Offset: at(dotted)}
 	}
-	if diff := cmp.Diff(want, got, anyPlace); diff != "" {
+	want := &Query{
+		From: []Source{{Path: Path{"Contact"}, Offset: at("Contact AS"), Alias: "c"}, {Path: Path{"c", "Account"}, Offset: at("c.Account a"), Alias: "a"}},
+		Fields: []Field{
+			field(Select, "Id"), field(Select, "Status__c", "TOLABEL"), field(Select, "c.Account.Name"),
+			{Path: Path{"Phone"}, Clause: Where, Offset: at("Phone LIKE")}, field(Where, "Spot__c", "DISTANCE"),
+			{Path: Path{"Id"}, Clause: Where, Offset: at("Id IN")}, field(GroupBy, "Region__c", "ROLLUP"), field(OrderBy, "Rank__c"),
+		},
+		Items: []Item{{First: 0, End: 1}, {Function: "TOLABEL", First: 1, End: 2, Alias: "s"}, {First: 2, End: 3}},
+		TypeOfs: []TypeOf{{
+			Path: Path{"What"}, Offset: at("What WHEN"), Else: true,
+			Whens: []When{{Object: "Account", Fields: []Field{{Path: Path{"Phone"}, Clause: Select, Offset: at("Phone, Owner")}, field(Select, "Owner.Name")}}},
+		}},
+		Children: []*Query{{
+			From: []Source{{Path: Path{"c", "Cases"}, Offset: at("c.Cases")}}, Fields: []Field{field(Select, "Subject")}, Items: []Item{{End: 1}},
+			Limit: 5, LimitAt: [2]int{at("LIMIT 5") + 6, at("LIMIT 5") + 7},
+		}},
+		SemiJoins: []*Query{{
+			From: []Source{{Path: Path{"Task"}, Offset: at("Task")}}, Fields: []Field{field(Select, "ContactId"), field(Where, "Due__c")}, Items: []Item{{End: 1}},
+			Limit: Unlimited, LimitAt: [2]int{at(":3") + 2, at(":3") + 2},
+		}},
+		Limit: 10, LimitAt: [2]int{at("LIMIT 10") + 6, at("LIMIT 10") + 8}, Grouped: true, Traces: true,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -96,7 +101,8 @@ func TestParseQueryAggregates(t *testing.T) {
 		"SELECT COUNT(Id), MAX(Owner.Name) FROM Account":        true,
 		"SELECT COUNT(Id) FROM Account GROUP BY Name":           true,
 		"SELECT COUNT(Id), Name FROM Account GROUP BY Name":     false,
-		"SELECT FORMAT(MIN(Amount)) FROM Opportunity":           false,
+		"SELECT FORMAT(MIN(Amount)) FROM Opportunity":           true, // of the one value
+		"SELECT FORMAT(Amount), MAX(Amount) FROM Opportunity":   false,
 		"SELECT COUNT(Id), (SELECT Id FROM Cases) FROM Account": false,
 	} {
 		q, err := ParseQuery(text)
@@ -108,20 +114,25 @@ func TestParseQueryAggregates(t *testing.T) {
 
 func TestParseSearch(t *testing.T) {
 	t.Parallel()
-	got, err := ParseSearch("find {a OR \\} b*} IN name FIELDS RETURNING Account(Id, Owner.Name WHERE Industry = 'x' LIMIT 5), User LIMIT 7 UPDATE TRACKING")
+	const text = "find {a OR \\} b*} IN name FIELDS RETURNING Account(Id, Owner.Name n WHERE Industry = 'x' LIMIT 5), User WITH SNIPPET LIMIT 7 UPDATE TRACKING"
+	got, err := ParseSearch(text)
 	if err != nil {
 		t.Fatal(err)
 	}
+	at := func(name string) int { return strings.Index(text, name) }
 	want := &Search{
 		Scope: "NAME",
 		Returning: []*Query{
-			{From: []Source{{Path: Path{"Account"}}}, Fields: []Field{{Path: Path{"Id"}}, {Path: Path{"Owner", "Name"}}, {Path: Path{"Industry"}, Clause: Where}},
-				Limit: 5},
-			{From: []Source{{Path: Path{"User"}}}, Limit: Unlimited},
+			{
+				From: []Source{{Path: Path{"Account"}, Offset: at("Account")}}, Limit: 5, LimitAt: [2]int{at("LIMIT 5") + 6, at("LIMIT 5") + 7},
+				Fields: []Field{{Path: Path{"Id"}, Clause: Select, Offset: at("Id,")}, {Path: Path{"Owner", "Name"}, Clause: Select, Offset: at("Owner")}, {Path: Path{"Industry"}, Clause: Where, Offset: at("Industry")}},
+				Items:  []Item{{End: 1}, {First: 1, End: 2, Alias: "n"}},
+			},
+			{From: []Source{{Path: Path{"User"}, Offset: at("User")}}, Limit: Unlimited, LimitAt: [2]int{at("User") + 4, at("User") + 4}},
 		},
-		Limit: 7, Traces: true,
+		Limit: 7, LimitAt: [2]int{at("LIMIT 7") + 6, at("LIMIT 7") + 7}, Snippets: true, Traces: true,
 	}
-	if diff := cmp.Diff(want, got, anyPlace); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -192,6 +203,8 @@ func TestParseQueryAcceptsWhatPeopleWrite(t *testing.T) {
 		"SELECT FIELDS(STANDARD) FROM Account LIMIT 200",
 		"SELECT Name n, COUNT(Id) FROM Account GROUP BY Name HAVING COUNT(Id) > 1",
 		"SELECT COUNT(Id) FROM Lead WHERE A__c = 2026-01-31T10:00:00-0800 GROUP BY Status, CALENDAR_YEAR(CreatedDate)",
+		"SELECT Id FROM Account WHERE A__c > .5 AND B__c < -.5 AND C__c = USD5.25",
+		"SELECT Title FROM Faq__kav WITH SECURITY_ENFORCED WITH DATA CATEGORY Geo__c AT Usa__c",
 		"SELECT LeadSource, GROUPING(LeadSource) g FROM Lead GROUP BY CUBE(LeadSource, Rating)",
 	} {
 		if _, err := ParseQuery(q); err != nil {

@@ -1,4 +1,4 @@
-package policy
+package reach
 
 import (
 	"slices"
@@ -8,45 +8,49 @@ import (
 // irreversible are the archive operations that a dispatch can start.
 var irreversible = []string{"run-rtbf", "run-masking", "run-unarchive"}
 
-// reach judges the request by method and path.
-func (r *request) reach() (footprint, *refusal) {
-	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
+// read judges the request by method and path. f is opaque and Unknown until more is known.
+func (r *request) read(f *reading) *Refusal {
 	for _, segment := range r.path {
 		if slices.Contains(irreversible, strings.ToLower(segment)) {
-			f.class = Delete
-			return f, nil
+			f.Class = Delete
+			return nil
 		}
 	}
 	if r.method == "DELETE" {
-		f.class = Delete
+		f.Class = Delete
 	}
 	if !r.rest || r.misspelled() {
-		return f, nil
+		return nil
 	}
 	path := r.path
 	if path[0] == "tooling" && len(path) > 1 {
 		path = path[1:]
 		// GET tooling/executeAnonymous runs Apex, runTests… runs tests.
 		if !slices.Contains([]string{"query", "search", "sobjects"}, path[0]) {
-			return f, nil
+			return nil
 		}
 	}
 	switch {
 	case path[0] == "sobjects" && len(path) > 1:
-		return r.sobjects(path[1:])
+		return r.sobjects(f, path[1:])
 	case r.method != "GET" || r.record || path[0] == "tooling":
-		return f, nil
+		return nil
 	case path[0] == "query" || path[0] == "queryAll":
-		return r.search(path, readSOQL)
+		return r.search(f, path, f.readSOQL)
 	case path[0] == "search":
-		return r.search(path, readSOSL)
+		return r.search(f, path, f.readSOSL)
 	}
 	// Salesforce's REST API has no other GET that changes records or settings.
-	f.class = Read
+	f.Class = Read
 	if r.leavesTraces() {
-		f.class = SideEffect
+		f.Class = SideEffect
 	}
-	return f, nil
+	return nil
+}
+
+// known makes of an opaque reading one of what is added from here on.
+func (f *reading) known(c Class) {
+	f.Class, f.Opaque, f.OpaqueFields, f.Rows = c, false, false, 0
 }
 
 // leavesTraces reports whether a GET also counts views, as ui-api with updateMru,
@@ -74,100 +78,99 @@ func (r *request) misspelled() bool {
 }
 
 // search judges GET query?q=…, queryAll?q=… and search?q=….
-func (r *request) search(path []string, read func(string) (footprint, *refusal)) (footprint, *refusal) {
-	f := footprint{class: Read, opaque: true, opaqueFields: true, rows: unlimited}
+func (r *request) search(f *reading, path []string, read func(string) *Refusal) *Refusal {
 	text, ok := r.query["q"]
 	if len(path) > 1 && !ok { // the next page of some query, or search settings
-		return f, nil
+		f.Class = Read
+		return nil
 	}
 	if len(path) > 1 || !ok || len(r.query) > 1 {
-		f.class = Unknown
-		return f, nil
+		return nil
 	}
-	f, refused := read(text)
-	f.each = 0 // a query within a URL stays as it is
-	return f, refused
+	f.known(Read)
+	return read(text)
 }
 
 // sobjects judges what follows …/sobjects/: Object, Object/id, Object/id/relation
 // and descriptions.
-func (r *request) sobjects(path []string) (footprint, *refusal) {
+func (r *request) sobjects(f *reading, path []string) *Refusal {
 	object := spelling(path[0])
-	f := footprint{class: Unknown, opaqueFields: true, rows: unlimited}
-	if !validObject(object) {
-		return f, refuse(textObject)
+	if !ValidObject(object) {
+		return refuse(textObject)
 	}
+	class := f.Class
+	f.known(Unknown)
+	f.OpaqueFields, f.Rows = true, Unlimited
+	f.in(Named, "url", nowhere, object)
 	f.reach(object)
 	switch {
 	case len(path) == 1:
 		return r.collection(f, object)
-	case !validID(path[1]):
+	case !ValidID(path[1]):
+		f.Class = class
 		return r.aspect(f)
 	}
 	if refused := checkID(object, path[1]); refused != nil {
-		return f, refused
+		return refused
 	}
 	c, ok := map[string]Class{"GET": Read, "PATCH": Update, "DELETE": Delete}[r.method]
 	if !ok || r.record && r.method != "PATCH" {
-		return f, nil
+		return nil
 	}
-	f.class, f.opaqueFields, f.rows = c, false, 0
+	f.known(c)
 	targets := []string{object}
 	if len(path) == 2 {
 		f.record(c, object, path[1])
 	} else {
 		f.record(Read, object, path[1])
-		var refused *refusal
-		if targets, refused = f.follow(object, strings.Join(path[2:], "/")); refused != nil {
-			return f, refused
+		var refused *Refusal
+		if targets, refused = f.follow(object, strings.Join(path[2:], "/"), "url"); refused != nil {
+			return refused
 		}
 	}
 	return r.touch(f, targets)
 }
 
 // touch adds the fields of the records that the request reads, writes or deletes.
-func (r *request) touch(f footprint, targets []string) (footprint, *refusal) {
+func (r *request) touch(f *reading, targets []string) *Refusal {
 	for _, target := range targets {
 		f.reach(target)
 		if !r.record {
-			f.reachField(target, wholeRecord)
+			f.reachField(target, Whole)
 			continue
 		}
-		if refused := f.reachBody(target, r.body, 0); refused != nil {
-			return f, refused
+		if refused := f.reachBody(target, r.body, nil); refused != nil {
+			return refused
 		}
 	}
-	return f, nil
+	return nil
 }
 
 // collection judges …/sobjects/Object: GET answers recent records, POST creates.
-func (r *request) collection(f footprint, object string) (footprint, *refusal) {
+func (r *request) collection(f *reading, object string) *Refusal {
 	switch {
 	case r.method == "GET" && !r.record:
-		f.class = Read
+		f.known(Read)
 	case r.method == "POST":
-		f.class = Create
+		f.known(Create)
 		f.record(Create, object, "")
 	case r.method == "DELETE":
-		f.class = Delete
-		return f, nil
+		f.Class = Delete
+		return nil
 	default:
-		return f, nil
+		return nil
 	}
-	f.opaqueFields, f.rows = false, 0
 	return r.touch(f, []string{object})
 }
 
 // aspect judges …/sobjects/Object/ followed by something that is not an id:
 // descriptions of the object, or records by an external id. PATCH by an external
 // id may create or update.
-func (r *request) aspect(f footprint) (footprint, *refusal) {
-	switch {
-	case r.method == "GET" && !r.record:
-		f.class = Read
-	case r.method == "DELETE":
-		f.class = Delete
+func (r *request) aspect(f *reading) *Refusal {
+	if r.method == "GET" && !r.record {
+		f.Class = Read
 	}
-	f.opaque = true
-	return f, nil
+	f.in(Path, "url", nowhere)
+	f.unknown(true)
+	return nil
 }

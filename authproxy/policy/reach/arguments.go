@@ -1,4 +1,4 @@
-package policy
+package reach
 
 import (
 	"bytes"
@@ -11,13 +11,21 @@ import (
 // arguments are the members of a call's arguments object, in their order.
 type arguments struct {
 	names  []string
-	values map[string]jsontext.Value
+	values []jsontext.Value
+}
+
+// get returns a member.
+func (a arguments) get(name string) (jsontext.Value, bool) {
+	if i := slices.Index(a.names, name); i >= 0 {
+		return a.values[i], true
+	}
+	return nil, false
 }
 
 // parseArguments reads one strict JSON object: no duplicate names, no invalid
 // UTF-8, nothing after it. nil and empty input are an empty object.
-func parseArguments(raw jsontext.Value) (arguments, *refusal) {
-	a := arguments{values: make(map[string]jsontext.Value)}
+func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
+	var a arguments
 	if len(raw) == 0 {
 		return a, nil
 	}
@@ -30,6 +38,9 @@ func parseArguments(raw jsontext.Value) (arguments, *refusal) {
 		return a, unread
 	}
 	for d.PeekKind() == '"' {
+		if len(a.names) >= most {
+			return a, tooManyMembers
+		}
 		name, err := d.ReadToken()
 		if err != nil {
 			return a, unread
@@ -40,7 +51,8 @@ func parseArguments(raw jsontext.Value) (arguments, *refusal) {
 			return a, unread
 		}
 		a.names = append(a.names, key)
-		a.values[key] = value.Clone()
+		end := d.InputOffset()
+		a.values = append(a.values, raw[end-int64(len(value)):end])
 	}
 	if _, err := d.ReadToken(); err != nil { // the closing brace
 		return a, unread
@@ -54,7 +66,7 @@ func parseArguments(raw jsontext.Value) (arguments, *refusal) {
 // known refuses parameters that look like one of the given but are spelled
 // differently, and reports whether there are any others. Salesforce might read
 // either kind; the first would be read here as absent.
-func (a arguments) known(parameters ...string) (unknown bool, _ *refusal) {
+func (a arguments) known(parameters ...string) (unknown bool, _ *Refusal) {
 	for _, name := range a.names {
 		if slices.Contains(parameters, name) {
 			continue
@@ -82,9 +94,9 @@ func squash(name string) string {
 
 // text returns a string parameter that may have several spellings. Two spellings
 // with different values are refused: nobody can tell which one Salesforce reads.
-func (a arguments) text(spellings ...string) (value string, ok bool, _ *refusal) {
+func (a arguments) text(spellings ...string) (value string, ok bool, _ *Refusal) {
 	for _, name := range spellings {
-		raw, present := a.values[name]
+		raw, present := a.get(name)
 		if !present {
 			continue
 		}
@@ -104,7 +116,7 @@ func (a arguments) text(spellings ...string) (value string, ok bool, _ *refusal)
 }
 
 // required is text for a parameter that must be there and not be empty.
-func (a arguments) required(spellings ...string) (string, *refusal) {
+func (a arguments) required(spellings ...string) (string, *Refusal) {
 	value, _, refused := a.text(spellings...)
 	if refused == nil && value == "" {
 		refused = refuse("The parameter " + spellings[0] + " is missing.")
@@ -113,8 +125,8 @@ func (a arguments) required(spellings ...string) (string, *refusal) {
 }
 
 // object returns the members of an object parameter.
-func (a arguments) object(name string) (members arguments, ok bool, _ *refusal) {
-	raw, present := a.values[name]
+func (a arguments) object(name string) (members arguments, ok bool, _ *Refusal) {
+	raw, present := a.get(name)
 	if !present {
 		return arguments{}, false, nil
 	}

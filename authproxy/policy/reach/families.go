@@ -1,26 +1,26 @@
-package policy
+package reach
 
 // reads makes tools that only read records which their arguments do not name.
-func reads(names ...string) map[string]tool { return all(tool{classes: []Class{Read}}, names) }
+func reads(names ...string) map[string]Tool { return all(Tool{Classes: []Class{Read}}, names) }
 
 // docs makes tools that read documentation and touch no records.
-func docs(names ...string) map[string]tool {
-	return all(tool{classes: []Class{Read}, touch: touchNothing}, names)
+func docs(names ...string) map[string]Tool {
+	return all(Tool{Classes: []Class{Read}, Touch: TouchNothing}, names)
 }
 
 // writes makes tools of one class whose arguments name no records.
-func writes(c Class, names ...string) map[string]tool { return all(tool{classes: []Class{c}}, names) }
+func writes(c Class, names ...string) map[string]Tool { return all(Tool{Classes: []Class{c}}, names) }
 
-func all(t tool, names []string) map[string]tool {
-	tools := make(map[string]tool, len(names))
+func all(t Tool, names []string) map[string]Tool {
+	tools := make(map[string]Tool, len(names))
 	for _, name := range names {
 		tools[name] = t
 	}
 	return tools
 }
 
-func merge(parts ...map[string]tool) map[string]tool {
-	tools := make(map[string]tool)
+func merge(parts ...map[string]Tool) map[string]Tool {
+	tools := make(map[string]Tool)
 	for _, part := range parts {
 		for name, t := range part {
 			tools[name] = t
@@ -91,5 +91,5 @@ var tableauTools = reads("analyze_data", "list_dashboards", "get_dashboard", "li
 var analyticsTools = merge(
 	reads("list_folders", "get_folder", "list_datasets", "get_dataset", "get_xmd", "list_dashboards", "get_dashboard",
 		"list_lenses", "get_lens"),
-	map[string]tool{"execute_query": {classes: []Class{Read}, unbounded: true}},
+	map[string]Tool{"execute_query": {Classes: []Class{Read}, Unbounded: true}},
 )

@@ -1,14 +1,27 @@
-package policy
+package reach
 
 import (
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/policy/soql"
 )
+
+// readSOQL and readSOSL read what soqlQuery and find are given.
+func readSOQL(text string) (*Value, *Refusal) { return Catalogue{}.Read("soqlQuery", queryOf(text)) }
+func readSOSL(text string) (*Value, *Refusal) { return Catalogue{}.Read("find", queryOf(text)) }
+
+func queryOf(text string) jsontext.Value {
+	quoted, err := jsontext.AppendQuote([]byte(`{"q":`), text)
+	if err != nil {
+		panic(err)
+	}
+	return append(quoted, '}')
+}
 
 func TestSOQLReach(t *testing.T) {
 	t.Parallel()
@@ -64,14 +77,14 @@ func TestSOQLReach(t *testing.T) {
 	for _, tt := range tests {
 		f, refused := readSOQL(tt.query)
 		if refused != nil {
-			t.Errorf("%s: refused: %s", tt.query, refused.text)
+			t.Errorf("%s: refused: %s", tt.query, refused.Text)
 			continue
 		}
-		if got := strings.Join(f.names(), " "); got != tt.want {
+		if got := strings.Join(f.ObjectNames(), " "); got != tt.want {
 			t.Errorf("%s\n got %s\nwant %s", tt.query, got, tt.want)
 		}
-		if f.class != Read {
-			t.Errorf("%s: class %s", tt.query, f.class)
+		if f.Class != Read {
+			t.Errorf("%s: class %s", tt.query, f.Class)
 		}
 	}
 }
@@ -83,13 +96,14 @@ func TestSOQLFields(t *testing.T) {
 		AND DISTANCE(Spot__c, GEOLOCATION(37.7,-122.4), 'mi') < 20 AND Id IN (SELECT ContactId FROM Task WHERE Due__c = NEXT_N_DAYS:3)
 		GROUP BY ROLLUP(Region__c) ORDER BY Rank__c DESC NULLS LAST LIMIT 10`)
 	if refused != nil {
-		t.Fatal(refused.text)
+		t.Fatal(refused.Text)
 	}
 	var got []string
-	for _, at := range f.fields {
-		got = append(got, at.object+"."+at.name)
+	for _, at := range f.Fields {
+		got = append(got, strings.ToLower(at.Object+"."+at.Name))
 	}
 	slices.Sort(got)
+	got = slices.Compact(got) // several clauses name the id
 	want := []string{
 		"account.name", "case.subject", "contact.accountid", "contact.createddate", "contact.email", "contact.id", "contact.phone",
 		"contact.rank__c", "contact.region__c", "contact.spot__c", "contact.status__c", "task.contactid", "task.due__c",
@@ -113,13 +127,13 @@ func TestSOQLSideEffects(t *testing.T) {
 		"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact FOR VIEW)",
 	} {
 		f, refused := readSOQL(q)
-		if refused != nil || f.class != SideEffect {
-			t.Errorf("%s: class %q, refused %v", q, f.class, refused)
+		if refused != nil || f.Class != SideEffect {
+			t.Errorf("%s: class %q, refused %v", q, f.Class, refused)
 		}
 	}
 	f, refused := readSOQL("SELECT Id FROM Account WHERE Name = 'FOR VIEW' AND View__c = 'x\\' FOR VIEW'")
-	if refused != nil || f.class != Read {
-		t.Errorf("words in a string: class %q, refused %v", f.class, refused)
+	if refused != nil || f.Class != Read {
+		t.Errorf("words in a string: class %q, refused %v", f.Class, refused)
 	}
 }
 
@@ -142,16 +156,16 @@ func TestSOSLReach(t *testing.T) {
 	for _, tt := range tests {
 		f, refused := readSOSL(tt.query)
 		if refused != nil {
-			t.Errorf("%s: refused: %s", tt.query, refused.text)
+			t.Errorf("%s: refused: %s", tt.query, refused.Text)
 			continue
 		}
-		if got := strings.Join(f.names(), " "); got != tt.want || f.class != Read {
-			t.Errorf("%s\n got %s, class %s\nwant %s", tt.query, got, f.class, tt.want)
+		if got := strings.Join(f.ObjectNames(), " "); got != tt.want || f.Class != Read {
+			t.Errorf("%s\n got %s, class %s\nwant %s", tt.query, got, f.Class, tt.want)
 		}
 	}
 	for _, q := range []string{"FIND {x} RETURNING Faq__kav UPDATE TRACKING", "FIND {x} LIMIT 1 UPDATE VIEWSTAT, TRACKING"} {
-		if f, refused := readSOSL(q); refused != nil || f.class != SideEffect {
-			t.Errorf("%s: class %q, refused %v", q, f.class, refused)
+		if f, refused := readSOSL(q); refused != nil || f.Class != SideEffect {
+			t.Errorf("%s: class %q, refused %v", q, f.Class, refused)
 		}
 	}
 }
@@ -160,7 +174,7 @@ func TestSOSLReach(t *testing.T) {
 func TestQueriesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		read func(string) (footprint, *refusal)
+		read func(string) (*Value, *Refusal)
 		text string
 		want string
 	}{
@@ -172,8 +186,8 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 		{readSOSL, "FIND {x}" + strings.Repeat(" ", soql.MaxLength), textTooLong},
 	} {
 		f, refused := tt.read(tt.text)
-		if refused == nil || refused.text != tt.want || strings.Contains(refused.text, "Account") {
-			t.Errorf("%.60s: %v, reaches %v", tt.text, refused, f.names())
+		if refused == nil || refused.Text != tt.want || strings.Contains(refused.Text, "Account") {
+			t.Errorf("%.60s: %v, reaches %v", tt.text, refused, f.ObjectNames())
 		}
 	}
 }

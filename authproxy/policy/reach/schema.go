@@ -1,6 +1,10 @@
-package policy
+package reach
 
-import "strings"
+import (
+	"maps"
+	"slices"
+	"strings"
+)
 
 // This file holds what is known of Salesforce's standard schema: which objects a
 // relation leads to. It only has to be right where it answers; every relation that
@@ -32,7 +36,7 @@ var namesakes = byLower(
 )
 
 // anyParent are further relations that lead to the same objects from anywhere.
-var anyParent = map[string][]string{
+var anyParent = withNamesakes(map[string][]string{
 	"createdby":            {"User"},
 	"lastmodifiedby":       {"User"},
 	"owner":                {"User", "Group"},
@@ -47,6 +51,14 @@ var anyParent = map[string][]string{
 	"syncedquote":          {"Quote"},
 	"who":                  {"Contact", "Lead"},
 	"leadorcontact":        {"Contact", "Lead"},
+})
+
+// withNamesakes adds the relations that are called as the object they lead to.
+func withNamesakes(to map[string][]string) map[string][]string {
+	for relation, object := range namesakes {
+		to[relation] = []string{object}
+	}
+	return to
 }
 
 // parents are relations that lead elsewhere on each object, "object.relation".
@@ -117,42 +129,65 @@ func byLower(names ...string) map[string]string {
 	return m
 }
 
+// lower appends a name in lower case, ASCII only, to look it up without an allocation.
+func lower(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
 // spelling returns the usual spelling of an object's name, or the name itself.
 func spelling(object string) string {
-	if usual, ok := standardObjects[strings.ToLower(object)]; ok {
+	var b [64]byte
+	if usual, ok := standardObjects[string(lower(b[:0], object))]; ok {
 		return usual
 	}
 	return object
 }
 
 // keyPrefix returns the key prefix of a standard object, "" if it is not known.
-func keyPrefix(object string) string { return prefixOf[strings.ToLower(object)] }
+func keyPrefix(object string) string {
+	var b [64]byte
+	return prefixOf[string(lower(b[:0], object))]
+}
+
+// StandardObjects are the names of the standard objects that are known here.
+func StandardObjects() []string { return slices.Collect(maps.Values(standardObjects)) }
+
+// RelationTo returns the object to which a child relation of that name leads, "" if it is not
+// known: Opportunity for Opportunities.
+func RelationTo(relation string) string { return children[strings.ToLower(relation)] }
+
+// Schema is what is known of the schema of one org: Salesforce's standard objects, and what
+// the org answered about its own. The zero value and nil know the standard objects.
+type Schema struct{}
 
 // parentsOf returns the objects to which a relation of object leads upwards, nil
 // if it is not known.
-func parentsOf(object, relation string) []string {
-	relation = strings.ToLower(relation)
-	if to, ok := parents[strings.ToLower(object)+"."+relation]; ok {
+func (*Schema) parentsOf(object, relation string) []string {
+	var b [128]byte
+	key := lower(append(lower(b[:0], object), '.'), relation)
+	if to, ok := parents[string(key)]; ok {
 		return to
 	}
-	if to, ok := anyParent[relation]; ok {
-		return to
-	}
-	if to, ok := namesakes[relation]; ok {
-		return []string{to}
-	}
-	return nil
+	key = lower(b[:0], relation)
+	return anyParent[string(key)]
 }
 
-// childOf returns the object to which a relation of object leads downwards, ""
+// childrenOf returns the objects to which a relation of object leads downwards, nil
 // if it is not known.
-func childOf(object, relation string) string {
+func (*Schema) childrenOf(object, relation string) []string {
 	relation = strings.ToLower(relation)
 	if to, ok := children[relation]; ok {
-		return to
+		return []string{to}
 	}
 	if object == UnknownObject {
-		return ""
+		return nil
 	}
 	stem, custom := strings.CutSuffix(object, "__c")
 	if custom {
@@ -161,23 +196,20 @@ func childOf(object, relation string) string {
 	switch relation {
 	case "histories":
 		if strings.EqualFold(object, "Opportunity") { // OpportunityHistory is that of its stages
-			return "OpportunityFieldHistory"
+			return []string{"OpportunityFieldHistory"}
 		}
-		return stem + "History"
+		return []string{stem + "History"}
 	case "shares":
-		return stem + "Share"
+		return []string{stem + "Share"}
 	case "feeds":
-		return stem + "Feed"
+		return []string{stem + "Feed"}
 	}
-	return ""
+	return nil
 }
 
 // relatives returns the objects to which a relation leads in either direction.
-func relatives(object, relation string) []string {
-	to := parentsOf(object, relation)
-	if child := childOf(object, relation); child != "" {
-		to = union(append([]string(nil), to...), []string{child})
-	}
+func (c *Schema) relatives(object, relation string) []string {
+	to := union(c.parentsOf(object, relation), c.childrenOf(object, relation))
 	if len(to) == 0 {
 		return []string{UnknownObject}
 	}
@@ -186,10 +218,10 @@ func relatives(object, relation string) []string {
 
 // isRelation reports whether a name is that of a known relation or object, which
 // makes it ambiguous as an alias.
-func isRelation(name string) bool {
+func (c *Schema) isRelation(name string) bool {
 	name = strings.ToLower(name)
 	_, object := standardObjects[name]
-	return object || parentsOf("", name) != nil || children[name] != "" || strings.Contains(name, "__") ||
+	return object || c.parentsOf("", name) != nil || children[name] != "" || strings.Contains(name, "__") ||
 		name == "parent" || name == "masterrecord" || name == "manager" || name == "product" || name == "what"
 }
 
@@ -200,44 +232,4 @@ func foreignKey(relation string) string {
 		return stem + "__c"
 	}
 	return relation + "Id"
-}
-
-// addressParts are the parts of a compound address by the suffix that replaces the
-// compound's own: MailingAddress has MailingStreet.
-var addressParts = []string{"street", "city", "state", "statecode", "postalcode", "country", "countrycode", "latitude", "longitude", "geocodeaccuracy"}
-
-var nameParts = []string{"firstname", "lastname", "middlename", "salutation", "suffix"}
-
-// compoundAndPart reports whether a denied field (a pattern) and a reached field are a compound
-// field and one of its parts, in either order.
-func compoundAndPart(denied, reached string) bool {
-	denied = strings.ToLower(denied)
-	return partOf(denied, reached) || partOf(reached, denied)
-}
-
-// partOf reports whether part, which may be a pattern, is a part of a compound.
-func partOf(part, compound string) bool {
-	if compound == "name" {
-		for _, p := range nameParts {
-			if glob(part, p) {
-				return true
-			}
-		}
-		return false
-	}
-	if stem, ok := strings.CutSuffix(compound, "__c"); ok {
-		return glob(part, stem+"__latitude__s") || glob(part, stem+"__longitude__s") ||
-			glob(part, stem+"__street__s") || glob(part, stem+"__city__s") || glob(part, stem+"__postalcode__s") ||
-			glob(part, stem+"__statecode__s") || glob(part, stem+"__countrycode__s")
-	}
-	stem, ok := strings.CutSuffix(compound, "address")
-	if !ok {
-		return false
-	}
-	for _, p := range addressParts {
-		if glob(part, stem+p) {
-			return true
-		}
-	}
-	return false
 }

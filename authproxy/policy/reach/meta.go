@@ -1,4 +1,4 @@
-package policy
+package reach
 
 import (
 	"net/url"
@@ -9,18 +9,23 @@ import (
 // This file judges the meta-tools, which hide every operation behind one name.
 // What is not recognised here as something else is Unknown.
 
-// reachExecute: data360 execute runs any Data 360 operation by name. None of them
+// opaque makes a call that may reach anything, of the class Unknown until more is known.
+func (f *reading) opaque() {
+	f.Class, f.Opaque, f.OpaqueFields, f.Rows = Unknown, true, true, Unlimited
+}
+
+// readExecute: data360 execute runs any Data 360 operation by name. None of them
 // is known to be a read.
-func reachExecute(a arguments) (footprint, *refusal) {
-	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
+func readExecute(f *reading, a arguments) *Refusal {
+	f.opaque()
 	if _, refused := a.known("toolName", "paramsJson"); refused != nil {
-		return f, refused
+		return refused
 	}
 	if _, refused := a.required("toolName"); refused != nil {
-		return f, refused
+		return refused
 	}
 	_, _, refused := a.text("paramsJson")
-	return f, refused
+	return refused
 }
 
 // metadataReads are the actions of execute_metadata_action that only read, as
@@ -29,27 +34,27 @@ var metadataReads = map[[2]string]bool{
 	{"ExperienceSiteLwr", "getSiteContentMetadata"}: true,
 }
 
-func reachMetadataAction(a arguments) (footprint, *refusal) {
-	f := footprint{class: Unknown, opaque: true, opaqueFields: true, rows: unlimited}
+func readMetadataAction(f *reading, a arguments) *Refusal {
+	f.opaque()
 	unknown, refused := a.known("metadataType", "actionName", "parameters")
 	if refused != nil {
-		return f, refused
+		return refused
 	}
 	kind, refused := a.required("metadataType")
 	if refused != nil {
-		return f, refused
+		return refused
 	}
 	action, refused := a.required("actionName")
 	if refused != nil {
-		return f, refused
+		return refused
 	}
 	if _, _, refused := a.object("parameters"); refused != nil {
-		return f, refused
+		return refused
 	}
 	if !unknown && metadataReads[[2]string{kind, action}] {
-		f.class = Read
+		f.Class = Read
 	}
-	return f, nil
+	return nil
 }
 
 // request is one REST request through dispatch or dispatch_readonly.
@@ -63,28 +68,32 @@ type request struct {
 	record  bool // body is an object
 }
 
-// reachDispatch judges one REST request by method and URL.
-func reachDispatch(readonly bool) func(arguments) (footprint, *refusal) {
-	return func(a arguments) (footprint, *refusal) {
+// readDispatch judges one REST request by method and URL.
+func readDispatch(readonly bool) func(*reading, arguments) *Refusal {
+	return func(f *reading, a arguments) *Refusal {
 		r, refused := a.request(readonly)
 		if refused != nil {
-			return footprint{}, refused
+			return refused
 		}
-		f, refused := r.reach()
+		f.opaque()
+		f.Argument = "url"
+		f.in(Path, "url", nowhere)
+		refused = r.read(f)
 		if r.unknown {
 			// What looked like a read may be anything; a write stays what it is,
 			// so that no unknown header turns a denied delete into something else.
-			if f.class == Read || f.class == SideEffect {
-				f.class = Unknown
+			if f.Class == Read || f.Class == SideEffect {
+				f.Class = Unknown
 			}
-			f.rows = unlimited
-			f.reachUnknown(true)
+			f.Rows = Unlimited
+			f.unknownParameters(true)
 		}
-		return f, refused
+		f.Each = 0 // a query within a URL stays as it is
+		return refused
 	}
 }
 
-func (a arguments) request(readonly bool) (r request, _ *refusal) {
+func (a arguments) request(readonly bool) (r request, _ *Refusal) {
 	unknown, refused := a.known("url", "method", "headers", "queryParams", "body")
 	if refused != nil {
 		return r, refused
@@ -114,7 +123,7 @@ func (a arguments) request(readonly bool) (r request, _ *refusal) {
 	if refused := r.headers(a); refused != nil {
 		return r, refused
 	}
-	if raw, ok := a.values["body"]; ok && raw.Kind() == '{' {
+	if raw, ok := a.get("body"); ok && raw.Kind() == '{' {
 		r.record = true
 		r.body, refused = parseArguments(raw)
 		return r, refused
@@ -132,7 +141,7 @@ const (
 
 // address reads the URL. Every trick that could make Salesforce see another path
 // than the one judged here is refused.
-func (r *request) address(address string) *refusal {
+func (r *request) address(address string) *Refusal {
 	path, query, _ := strings.Cut(address, "?")
 	const unreserved = "._~-:,=@+!$"
 	plain := everyByte(path, func(c byte) bool { return isWordByte(c) || c == '/' || strings.IndexByte(unreserved, c) >= 0 })
@@ -169,8 +178,8 @@ func (r *request) address(address string) *refusal {
 
 // parameter adds a query parameter. Those with an underscore in front steer
 // Salesforce itself: _HttpMethod turns a GET into a DELETE.
-func (r *request) parameter(key, value string) *refusal {
-	if !validObject(strings.NewReplacer("-", "_", ".", "_").Replace(key)) {
+func (r *request) parameter(key, value string) *Refusal {
+	if !ValidObject(strings.NewReplacer("-", "_", ".", "_").Replace(key)) {
 		return refuse("A query parameter has a name that is not allowed.")
 	}
 	for have := range r.query {
@@ -182,14 +191,14 @@ func (r *request) parameter(key, value string) *refusal {
 	return nil
 }
 
-func (r *request) parameters(a arguments) *refusal {
+func (r *request) parameters(a arguments) *Refusal {
 	members, _, refused := a.object("queryParams")
 	if refused != nil {
 		return refused
 	}
-	for _, name := range members.names {
-		value := string(members.values[name])
-		switch members.values[name].Kind() {
+	for i, name := range members.names {
+		value := string(members.values[i])
+		switch members.values[i].Kind() {
 		case '"':
 			value, _, refused = members.text(name)
 			if refused != nil {
@@ -210,17 +219,17 @@ func (r *request) parameters(a arguments) *refusal {
 var formatHeaders = []string{"ACCEPT", "ACCEPT-LANGUAGE", "CONTENT-TYPE", "IF-MATCH", "IF-NONE-MATCH", "IF-MODIFIED-SINCE",
 	"IF-UNMODIFIED-SINCE", "SFORCE-QUERY-OPTIONS"}
 
-func (r *request) headers(a arguments) *refusal {
+func (r *request) headers(a arguments) *Refusal {
 	members, _, refused := a.object("headers")
 	if refused != nil {
 		return refused
 	}
-	for _, name := range members.names {
+	for i, name := range members.names {
 		upper := strings.ToUpper(name)
 		if strings.Contains(upper, "METHOD") {
 			return refuse("A header that changes the method is not allowed.")
 		}
-		if !slices.Contains(formatHeaders, upper) || members.values[name].Kind() != '"' {
+		if !slices.Contains(formatHeaders, upper) || members.values[i].Kind() != '"' {
 			r.unknown = true
 		}
 	}

@@ -1,4 +1,4 @@
-package policy
+package reach
 
 import (
 	"errors"
@@ -14,22 +14,21 @@ const (
 	textSearch    = "The search could not be read; write one plain SOSL query: FIND {words} RETURNING Object(Field, …)."
 )
 
-// readSOQL returns what a SOQL query does and reaches.
-func readSOQL(text string) (footprint, *refusal) {
-	f := footprint{class: Read}
+// readSOQL adds what a SOQL query does and reaches.
+func (f *reading) readSOQL(text string) *Refusal {
 	q, err := soql.ParseQuery(text)
 	switch {
 	case errors.Is(err, soql.ErrTooLong):
-		return f, refuse(textTooLong)
+		return refuse(textTooLong)
 	case errors.Is(err, soql.ErrCharacter):
-		return f, refuse(textCharacter)
+		return refuse(textCharacter)
 	case err != nil:
-		return f, refuse(textQuery)
+		return refuse(textQuery)
 	}
-	f.rows = rowsOf(q)
-	f.each = rowsOfEach(q)
-	f.query(q, nil)
-	return f, nil
+	f.Class, f.Query, f.Text = Read, q, text
+	f.Rows, f.Each = rowsOf(q), rowsOfEach(q)
+	f.query(q, nil, From)
+	return nil
 }
 
 // rowsOf returns the most records that the query can answer: its own, and for each
@@ -51,40 +50,37 @@ func rowsOfEach(q *soql.Query) int {
 	return each
 }
 
-// readSOSL returns what a SOSL query does and reaches. A search looks into fields:
+// readSOSL adds what a SOSL query does and reaches. A search looks into fields:
 // unless it is IN NAME FIELDS, it reaches every field of the objects that it
-// returns, for a hit tells what a field holds.
-func readSOSL(text string) (footprint, *refusal) {
-	f := footprint{class: Read}
+// returns, for a hit tells what a field holds. So does one with snippets, which quote the
+// text around a hit wherever it is.
+func (f *reading) readSOSL(text string) *Refusal {
 	s, err := soql.ParseSearch(text)
 	switch {
 	case errors.Is(err, soql.ErrTooLong):
-		return f, refuse(textTooLong)
+		return refuse(textTooLong)
 	case err != nil:
-		return f, refuse(textSearch)
+		return refuse(textSearch)
 	}
-	f.search(s)
-	return f, nil
-}
-
-// search adds what a search reaches.
-func (f *footprint) search(s *soql.Search) {
+	f.Class, f.Search, f.Text = Read, s, text
 	if s.Traces {
-		f.class = SideEffect
+		f.Class = SideEffect
 	}
-	f.rows, f.each = s.Limit, 1
+	f.Rows, f.Each = s.Limit, 1
+	f.in(Find, f.Argument, 0)
 	if len(s.Returning) == 0 { // ids of every searchable object
-		f.opaque, f.opaqueFields = true, true
-		return
+		f.unknown(true)
+		return nil
 	}
 	each := 0
 	for _, q := range s.Returning {
 		each = add(each, q.Limit)
-		f.query(q, nil)
-		object := spelling(q.From[0].Path[0])
-		f.searched(object, s.Scope)
+		f.query(q, nil, Returning)
+		f.in(Find, f.Argument, q.From[0].Offset, q.From[0].Path...)
+		f.searched(spelling(q.From[0].Path[0]), s)
 	}
-	f.rows = min(s.Limit, each)
+	f.Rows = min(s.Limit, each)
+	return nil
 }
 
 // nameFields are the fields that a search IN NAME FIELDS looks into, besides Name.
@@ -96,10 +92,10 @@ var nameFields = map[string][]string{
 }
 
 // searched adds the fields of an object that a search looks into.
-func (f *footprint) searched(object, scope string) {
+func (f *reading) searched(object string, s *soql.Search) {
 	more, known := nameFields[strings.ToLower(object)]
-	if scope != "NAME" || !known && !strings.HasSuffix(strings.ToLower(object), "__c") {
-		f.reachField(object, wholeRecord)
+	if s.Scope != "NAME" || s.Snippets || !known && !strings.HasSuffix(strings.ToLower(object), "__c") {
+		f.reachField(object, Whole)
 		return
 	}
 	f.reachField(object, "Name")

@@ -1,0 +1,251 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
+)
+
+// What rules say of objects and fields is taken apart once, so that a call is held against
+// all rules at once: for each object and field that it reaches some look-ups, however many
+// rules there are. Only patterns with * or ? within a name are compared one by one.
+
+// bits is a set of rules.
+type bits []uint64
+
+func (b bits) has(rule int) bool { return b[rule/64]&(1<<(rule%64)) != 0 }
+func (b bits) add(rule int)      { b[rule/64] |= 1 << (rule % 64) }
+
+// or adds those of another set, which may be nil.
+func (b bits) or(other bits) {
+	for i := range other {
+		b[i] |= other[i]
+	}
+}
+
+// table finds sets of rules by a name in lower case.
+type table map[string]bits
+
+func (t table) add(name string, rule, rules int) {
+	set, ok := t[name]
+	if !ok {
+		set = newBits(rules)
+		t[name] = set
+	}
+	set.add(rule)
+}
+
+func newBits(rules int) bits { return make(bits, (rules+63)/64) }
+
+// index is what rules say of objects and fields, for "any of them is reached". Names are in
+// lower case and without their namespace: in a packaging org ns__Secret__c and Secret__c are
+// the same object.
+type index struct {
+	objects   table      // by name
+	anyObject bits       // every object
+	like      []likeRule // by pattern
+	allOf     bits       // rules that speak of objects
+	fields    table      // by object.name
+	named     table      // by name: *.name
+	of        table      // by object: object.*
+	anyField  bits       // *.*
+	likeField []likeRule // by patterns of either
+	parts     fieldParts // by object or name alone, whatever stands beside it
+	allFields bits       // rules that speak of fields
+}
+
+// fieldParts are the rules with a pattern that has this object, or this name: for records
+// that are answered whole, and for fields of objects that cannot be determined.
+type fieldParts struct {
+	objects, names     table
+	anyObject, anyName bits
+}
+
+// likeRule is a pattern of a rule with * or ? within a name.
+type likeRule struct {
+	object, name like
+	rule         int
+}
+
+func newIndex(rules int) *index {
+	return &index{
+		objects: table{}, fields: table{}, named: table{}, of: table{}, parts: fieldParts{table{}, table{}, newBits(rules), newBits(rules)},
+		anyObject: newBits(rules), allOf: newBits(rules), anyField: newBits(rules), allFields: newBits(rules),
+	}
+}
+
+// add takes in what one rule says.
+func (x *index) add(r *Rule, rule, rules int) {
+	for _, pattern := range r.Objects {
+		x.allOf.add(rule)
+		switch p := newLike(pattern); {
+		case p.every():
+			x.anyObject.add(rule)
+		case p.wild:
+			x.like = append(x.like, likeRule{object: p, rule: rule})
+		default:
+			x.objects.add(p.unqualified, rule, rules)
+		}
+	}
+	for _, pattern := range r.Fields {
+		x.allFields.add(rule)
+		object, name, _ := strings.Cut(pattern, ".")
+		x.addField(newLike(object), newLike(name), rule, rules)
+	}
+}
+
+func (x *index) addField(object, name like, rule, rules int) {
+	switch {
+	case object.every():
+		x.parts.anyObject.add(rule)
+	case !object.wild:
+		x.parts.objects.add(object.unqualified, rule, rules)
+	}
+	switch {
+	case name.every():
+		x.parts.anyName.add(rule)
+	case !name.wild:
+		x.parts.names.add(name.unqualified, rule, rules)
+	}
+	switch {
+	case object.wild && !object.every() || name.wild && !name.every():
+		x.likeField = append(x.likeField, likeRule{object, name, rule})
+	case object.every() && name.every():
+		x.anyField.add(rule)
+	case object.every():
+		x.named.add(name.unqualified, rule, rules)
+	case name.every():
+		x.of.add(object.unqualified, rule, rules)
+	default:
+		x.fields.add(object.unqualified+"."+name.unqualified, rule, rules)
+	}
+}
+
+// longestName bounds the names that are looked up without an allocation.
+const longestName = 96
+
+// hitObject adds the rules that speak of an object.
+func (x *index) hitObject(hit bits, object string) {
+	if object == reach.UnknownObject {
+		hit.or(x.allOf)
+		return
+	}
+	var b [longestName]byte
+	full := lower(b[:0], object)
+	hit.or(x.anyObject)
+	hit.or(x.objects[string(unqualified(full))])
+	for i := range x.like {
+		if x.like[i].object.matches(full) {
+			hit.add(x.like[i].rule)
+		}
+	}
+}
+
+// hitField adds the rules that speak of a field, of the compound that it is part of, or of
+// one of its parts.
+func (x *index) hitField(hit bits, at reach.Ref) {
+	var objectSpace, nameSpace [longestName]byte
+	object, name := lower(objectSpace[:0], at.Object), lower(nameSpace[:0], at.Name)
+	if at.Name == reach.Whole {
+		x.hitWhole(hit, object)
+		return
+	}
+	x.hitName(hit, object, name)
+	stem, ends := reach.Compound(string(unqualified(name)))
+	for _, end := range ends {
+		x.hitName(hit, object, append(append(nameSpace[:0], stem...), end...))
+	}
+}
+
+// hitName adds the rules that speak of a field. Without an object it may be one of any.
+func (x *index) hitName(hit bits, object, name []byte) {
+	plain := unqualified(name)
+	if len(object) == 0 {
+		hit.or(x.parts.anyName)
+		hit.or(x.parts.names[string(plain)])
+	} else {
+		var b [2*longestName + 1]byte
+		of := unqualified(object)
+		hit.or(x.anyField)
+		hit.or(x.named[string(plain)])
+		hit.or(x.of[string(of)])
+		hit.or(x.fields[string(append(append(append(b[:0], of...), '.'), plain...))])
+	}
+	for i := range x.likeField {
+		l := &x.likeField[i]
+		if (len(object) == 0 || l.object.matches(object)) && l.name.matches(name) {
+			hit.add(l.rule)
+		}
+	}
+}
+
+// hitWhole adds the rules that speak of any field of an object.
+func (x *index) hitWhole(hit bits, object []byte) {
+	if len(object) == 0 {
+		hit.or(x.allFields)
+		return
+	}
+	hit.or(x.parts.anyObject)
+	hit.or(x.parts.objects[string(unqualified(object))])
+	for i := range x.likeField {
+		if x.likeField[i].object.matches(object) {
+			hit.add(x.likeField[i].rule)
+		}
+	}
+}
+
+// allowed is what an allow or confirm rule says of objects or fields, for "all that is
+// reached is listed". Namespaces count.
+type allowed struct {
+	exact map[string]bool // in lower case; object, or object.name
+	like  []likeRule
+}
+
+func newAllowed(patterns []string) allowed {
+	a := allowed{exact: make(map[string]bool, len(patterns))}
+	for _, pattern := range patterns {
+		object, name, _ := strings.Cut(pattern, ".")
+		if isPattern(pattern) {
+			a.like = append(a.like, likeRule{object: newLike(object), name: newLike(name)})
+		} else {
+			a.exact[strings.ToLower(pattern)] = true
+		}
+	}
+	return a
+}
+
+// listsObject reports whether an object is listed.
+func (a *allowed) listsObject(object string) bool {
+	var b [longestName]byte
+	name := lower(b[:0], object)
+	return a.exact[string(name)] || slices.ContainsFunc(a.like, func(l likeRule) bool { return l.object.matchesExactly(name) })
+}
+
+// listsField reports whether a field is listed. Only a pattern for every field lists whole
+// records.
+func (a *allowed) listsField(object, name string) bool {
+	var b [2*longestName + 1]byte
+	both := append(lower(b[:0], object), '.')
+	of := both[:len(both)-1]
+	both = lower(both, name)
+	field := both[len(of)+1:]
+	if name != reach.Whole && a.exact[string(both)] {
+		return true
+	}
+	return slices.ContainsFunc(a.like, func(l likeRule) bool {
+		return l.object.matchesExactly(of) && (name != reach.Whole && l.name.matchesExactly(field) || l.name.every())
+	})
+}
+
+// listsFieldOf reports whether any field of an object is listed.
+func (a *allowed) listsFieldOf(object string) bool {
+	for exact := range a.exact {
+		if of, _, _ := strings.Cut(exact, "."); strings.EqualFold(of, object) {
+			return true
+		}
+	}
+	var b [longestName]byte
+	name := lower(b[:0], object)
+	return slices.ContainsFunc(a.like, func(l likeRule) bool { return l.object.matchesExactly(name) })
+}

@@ -1,0 +1,156 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file knows where the values of records can be seen without naming their object. It is
+// for denials only: what is allowed for Contact is not allowed for ContactHistory.
+
+// mirror says of an object what its records show of others.
+type mirror struct {
+	of     []string // objects; UnknownObject: any
+	values bool     // its fields hold the values of all of theirs
+	fields bool     // it has fields of the same name with the same values
+}
+
+// mirrors are standard objects that show records of others.
+var mirrors = map[string]mirror{
+	"activityhistory":         {of: []string{"task", "event", "emailmessage"}, fields: true},
+	"openactivity":            {of: []string{"task", "event", "emailmessage"}, fields: true},
+	"lookedupfromactivity":    {of: []string{"task", "event", "emailmessage"}, fields: true},
+	"noteandattachment":       {of: []string{"note", "attachment", "contentdocument"}, fields: true},
+	"combinedattachment":      {of: []string{"note", "attachment", "contentdocument"}, fields: true},
+	"attachedcontentdocument": {of: []string{"contentdocument"}, fields: true},
+	"ownedcontentdocument":    {of: []string{"contentdocument"}, fields: true},
+	"recentlyviewed":          {of: []string{UnknownObject}, values: true},
+	"feedtrackedchange":       {of: []string{UnknownObject}, values: true},
+	"fieldhistoryarchive":     {of: []string{UnknownObject}, values: true},
+}
+
+// companions are the suffixes of objects that belong to another: ContactHistory to
+// Contact, Secret__Share to Secret__c. Longer suffixes come first.
+var companions = []struct {
+	suffix string
+	values bool
+}{
+	{"fieldhistory", true}, {"history", true}, {"changeevent", true}, {"share", false}, {"feed", false},
+}
+
+// mirrorOf returns what an object shows of others.
+func mirrorOf(object string) mirror {
+	var b [64]byte
+	if m, ok := mirrors[string(lower(b[:0], object))]; ok {
+		return m
+	}
+	for _, c := range companions {
+		cut := len(object) - len(c.suffix)
+		if cut <= 0 || !strings.EqualFold(object[cut:], c.suffix) {
+			continue
+		}
+		stem := object[:cut]
+		if strings.HasSuffix(stem, "__") {
+			stem += "c"
+		}
+		return mirror{of: []string{stem}, values: c.values}
+	}
+	return mirror{}
+}
+
+// Ref names a field of an object. Object is "" where it cannot be determined; Name is
+// [Whole] for all fields.
+type Ref struct{ Object, Name string }
+
+// AppendShownObjects appends the objects of which records can be seen in those of an object:
+// itself, and [UnknownObject] if they may be of any.
+func AppendShownObjects(list []string, object string) []string {
+	return append(append(list, object), mirrorOf(object).of...)
+}
+
+// AppendShown appends the fields of which a field shows the values: itself, and those of
+// other objects, in any case of letters.
+func AppendShown(list []Ref, object, name string) []Ref {
+	list = append(list, Ref{object, name})
+	if object == "" {
+		return list
+	}
+	if twin, ok := personTwin(object, name); ok {
+		list = append(list, twin)
+	}
+	m := mirrorOf(object)
+	for _, of := range m.of {
+		if of == UnknownObject {
+			of = ""
+		}
+		switch {
+		case m.values:
+			list = append(list, Ref{of, Whole})
+		case m.fields:
+			list = append(list, Ref{of, name})
+		}
+	}
+	return list
+}
+
+// personTwin returns the field that holds the same value in an org with person
+// accounts, where a person is an Account and a Contact: Account.PersonEmail is
+// Contact.Email, Account.SSN__pc is Contact.SSN__c.
+func personTwin(object, name string) (Ref, bool) {
+	const person = "person"
+	custom := len(name) - len("__c")
+	switch {
+	case strings.EqualFold(object, "Account"):
+		if stem := len(name) - len("__pc"); stem > 0 && strings.EqualFold(name[stem:], "__pc") {
+			return Ref{"Contact", name[:stem] + "__c"}, true
+		}
+		if len(name) > len(person) && strings.EqualFold(name[:len(person)], person) {
+			return Ref{"Contact", name[len(person):]}, true
+		}
+	case strings.EqualFold(object, "Contact"):
+		if custom > 0 && strings.EqualFold(name[custom:], "__c") {
+			return Ref{"Account", name[:custom] + "__pc"}, true
+		}
+		if name != Whole {
+			return Ref{"Account", person + name}, true
+		}
+	}
+	return Ref{}, false
+}
+
+// The parts of compound fields, by what replaces the end of the compound's own name:
+// MailingAddress has MailingStreet, Home__c has Home__Latitude__s.
+var (
+	addressParts = []string{"street", "city", "state", "statecode", "postalcode", "country", "countrycode", "latitude", "longitude", "geocodeaccuracy"}
+	nameParts    = []string{"firstname", "lastname", "middlename", "salutation", "suffix"}
+	customParts  = []string{"__latitude__s", "__longitude__s", "__street__s", "__city__s", "__postalcode__s", "__statecode__s", "__countrycode__s"}
+)
+
+// Compound returns the names of fields that hold a field's value, or parts of it, within the
+// same record, as a stem with several ends: of a compound field its parts, of a part the
+// compound. The name must be in lower case; without ends there are none.
+func Compound(name string) (stem string, ends []string) {
+	if name == "name" {
+		return "", nameParts
+	}
+	if slices.Contains(nameParts, name) {
+		return "", []string{"name"}
+	}
+	if stem, ok := strings.CutSuffix(name, "__c"); ok {
+		return stem, customParts
+	}
+	if stem, ok := strings.CutSuffix(name, "address"); ok {
+		return stem, addressParts
+	}
+	for _, part := range customParts {
+		if stem, ok := strings.CutSuffix(name, part); ok {
+			return stem, []string{"__c"}
+		}
+	}
+	for _, part := range addressParts {
+		if stem, ok := strings.CutSuffix(name, part); ok {
+			return stem, []string{"address"}
+		}
+	}
+	return "", nil
+}
