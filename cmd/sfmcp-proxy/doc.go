@@ -11,6 +11,7 @@
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is
 // denied; [sfmcp-proxy/authproxy/policy/reach] reads what a call reaches for it, and
 // [sfmcp-proxy/authproxy/policy/soql] parses queries;
+// [sfmcp-proxy/authproxy/policy/condition] evaluates the conditions of rules;
 // [sfmcp-proxy/authproxy/policy/analysis] says what rules mean before any call;
 // [sfmcp-proxy/authproxy/policy/mask] hides fields in answers, as a decision asks for.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds

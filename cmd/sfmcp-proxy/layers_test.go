@@ -77,8 +77,9 @@ var layer = map[string]int{
 
 	// What a call reaches is read from its query, and is what rules, conditions and masks are
 	// about; conditions have their place between it and the rules.
-	"authproxy/policy/soql":  -2,
-	"authproxy/policy/reach": -1,
+	"authproxy/policy/soql":      -2,
+	"authproxy/policy/reach":     -1,
+	"authproxy/policy/condition": 0,
 
 	// Which addresses are one party, for the edge and for tables that anybody can fill.
 	"authproxy/party": 0,

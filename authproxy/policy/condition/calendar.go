@@ -1,0 +1,178 @@
+package condition
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Calendar is a named set of times, for during("name"): weekly hours and dated spans. The zero
+// value holds no time.
+type Calendar struct {
+	Name     string
+	location *time.Location
+	weekly   []weekly
+	dated    []span
+}
+
+// weekly is a span of one day of the week, in minutes of its wall clock; an end that is not
+// after its start is of the next day.
+type weekly struct {
+	day        time.Weekday
+	start, end int
+}
+
+// span is a time from start, up to and without end.
+type span struct{ start, end time.Time }
+
+// ParseCalendar reads a calendar. zone is an IANA name, Europe/Berlin. A weekly entry is a day
+// or a range of days and a range of hours: "Mon-Fri 08:00-18:00", "Sat 22:00-06:00" (until
+// Sunday), "Sun 00:00-24:00". A dated one is two days, the last included, or two moments:
+// "2026-12-20 to 2027-01-06", "2026-12-20 18:00 to 2026-12-27 08:00". Every fault is in the
+// error.
+func ParseCalendar(name, zone string, weekly, dated []string) (*Calendar, error) {
+	c := &Calendar{Name: name}
+	var faults []error
+	var err error
+	if c.location, err = time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
+		return nil, fmt.Errorf("time_zone: found %q, expected the name of a time zone, such as Europe/Berlin or UTC", zone)
+	}
+	for i, text := range weekly {
+		if err := c.addWeekly(text); err != nil {
+			faults = append(faults, fmt.Errorf("weekly[%d]: found %q, expected %w", i, text, err))
+		}
+	}
+	for i, text := range dated {
+		if err := c.addDated(text); err != nil {
+			faults = append(faults, fmt.Errorf("dated[%d]: found %q, expected %w", i, text, err))
+		}
+	}
+	if len(weekly)+len(dated) == 0 {
+		faults = append(faults, errors.New("found neither weekly nor dated times, expected some"))
+	}
+	return c, errors.Join(faults...)
+}
+
+var (
+	errWeekly = errors.New("days and hours, such as Mon-Fri 08:00-18:00")
+	errDated  = errors.New("two days or two moments, such as 2026-12-20 to 2027-01-06 or 2026-12-20 18:00 to 2026-12-27 08:00")
+	errOrder  = errors.New("an end after the start")
+)
+
+// days are the days of the week as calendars name them.
+var days = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
+
+const minutesOfDay = 24 * 60
+
+func (c *Calendar) addWeekly(text string) error {
+	dayPart, hours, ok := strings.Cut(text, " ")
+	first, last, isRange := strings.Cut(strings.ToLower(dayPart), "-")
+	if !isRange {
+		last = first
+	}
+	from, until := slices.Index(days, first), slices.Index(days, last)
+	begins, ends, isHours := strings.Cut(hours, "-")
+	start, startOK := minutes(begins)
+	end, endOK := minutes(ends)
+	if !ok || from < 0 || until < 0 || !isHours || !startOK || !endOK || start == minutesOfDay || start == end {
+		return errWeekly
+	}
+	for day := from; ; day = (day + 1) % len(days) {
+		c.weekly = append(c.weekly, weekly{time.Weekday(day), start, end})
+		if day == until {
+			return nil
+		}
+	}
+}
+
+// minutes reads 08:00; 24:00 is the end of a day.
+func minutes(text string) (int, bool) {
+	hour, minute, ok := strings.Cut(text, ":")
+	h, err := strconv.Atoi(hour)
+	m, err2 := strconv.Atoi(minute)
+	valid := ok && err == nil && err2 == nil && len(hour) == 2 && len(minute) == 2 && h >= 0 && m >= 0 && m < 60 && h*60+m <= minutesOfDay
+	return h*60 + m, valid
+}
+
+func (c *Calendar) addDated(text string) error {
+	first, last, ok := strings.Cut(text, " to ")
+	if !ok {
+		return errDated
+	}
+	start, wholeStart, err := c.moment(first)
+	end, wholeEnd, err2 := c.moment(last)
+	if err != nil || err2 != nil || wholeStart != wholeEnd {
+		return errDated
+	}
+	if wholeEnd {
+		end = time.Date(end.Year(), end.Month(), end.Day()+1, 0, 0, 0, 0, c.location)
+	}
+	if !end.After(start) {
+		return errOrder
+	}
+	c.dated = append(c.dated, span{start, end})
+	return nil
+}
+
+// moment reads a day, then whole is true, or a moment.
+func (c *Calendar) moment(text string) (at time.Time, whole bool, err error) {
+	if at, err = time.ParseInLocation(time.DateOnly, text, c.location); err == nil {
+		return at, true, nil
+	}
+	at, err = time.ParseInLocation("2006-01-02 15:04", text, c.location)
+	return at, false, err
+}
+
+// Holds reports whether a moment is in the calendar.
+func (c *Calendar) Holds(at time.Time) bool {
+	local := at.In(c.location)
+	minute := local.Hour()*60 + local.Minute()
+	day := local.Weekday()
+	before := (day + 6) % 7
+	for _, w := range c.weekly {
+		overnight := w.end <= w.start
+		switch {
+		case w.day == day && minute >= w.start && (overnight || minute < w.end):
+			return true
+		case w.day == before && overnight && minute < w.end:
+			return true
+		}
+	}
+	return slices.ContainsFunc(c.dated, func(s span) bool { return !at.Before(s.start) && at.Before(s.end) })
+}
+
+// Next returns the first moment after at when Holds becomes otherwise, in the zone of the
+// calendar; zero if there is none.
+func (c *Calendar) Next(at time.Time) time.Time {
+	var bounds []time.Time
+	local := at.In(c.location)
+	for ahead := -1; ahead <= 8; ahead++ {
+		day := time.Date(local.Year(), local.Month(), local.Day()+ahead, 0, 0, 0, 0, c.location)
+		for _, w := range c.weekly {
+			if w.day != day.Weekday() {
+				continue
+			}
+			end := w.end
+			if end <= w.start {
+				end += minutesOfDay
+			}
+			for _, minute := range []int{w.start, end} {
+				bounds = append(bounds, time.Date(day.Year(), day.Month(), day.Day(), 0, minute, 0, 0, c.location))
+			}
+		}
+	}
+	for _, s := range c.dated {
+		bounds = append(bounds, s.start, s.end)
+	}
+	slices.SortFunc(bounds, time.Time.Compare)
+	held := c.Holds(at)
+	for _, b := range bounds {
+		if b.After(at) && c.Holds(b) != held {
+			return b.In(c.location)
+		}
+	}
+	return time.Time{}
+}

@@ -1,0 +1,32 @@
+// Package condition evaluates the `when` of rules: one expression in CEL (the Common Expression
+// Language, cel.dev) about a call and the moment at which it is made.
+//
+//	when: principal.username.endsWith("@acme.example") && source.in_network("10.0.0.0/8")
+//	when: class == "update" && !during("change-freeze")
+//	when: reaches("Opportunity") && rows > 200
+//
+// # What an expression may speak of
+//
+//   - principal.org, principal.subject, principal.username, principal.client: strings;
+//     principal.groups: a list of strings
+//   - source: the network address of the client, a string; source.in_network("CIDR")
+//   - server, tool, class: strings; rows: the most records that the call may answer, an int
+//   - arguments: a map of the call's arguments; has(arguments.NAME) asks whether one is there
+//   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin")
+//   - reaches("OBJECT"), field("OBJECT.FIELD"): whether the call reaches an object or a field,
+//     by name or glob; they take the place of loops over what a call reaches
+//   - during("CALENDAR"): whether now is in a calendar of the configuration
+//
+// # Bounds
+//
+// Types are checked and the cost is bounded when a policy is read, with sizes that are ours
+// (64 groups, 1 MiB of arguments): what has no bound, or one above [MaxCost], is refused then,
+// so that evaluating needs no counter. Names of calendars, networks, objects and fields are
+// literals and are checked then, too.
+//
+// # Errors
+//
+// What cannot be evaluated (an argument that is not there, an object that cannot be
+// determined) is an error, and the call is denied: no further rule is asked. An error names
+// no values.
+package condition
