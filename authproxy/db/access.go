@@ -80,13 +80,14 @@ func (d *DB) AwaitWatchers() {
 // that does not answer, in which case f is called as well: not knowing must end
 // what runs, not keep it. While it runs, every [Cache] of d may be believed.
 func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
+	epoch := epochReader{db: d}
+	defer epoch.close()
 	last := int64(-1)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		began := d.access.now()
-		var now int64
-		err := d.Reads.QueryRowContext(ctx, `SELECT value FROM epochs WHERE name = 'access'`).Scan(&now)
+		now, err := epoch.read(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -107,5 +108,35 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
 			return
 		case <-tick.C:
 		}
+	}
+}
+
+// epochReader reads the access epoch again and again. SQLite compiles a statement each time
+// that it is not prepared, which takes longer than to run this one. PostgreSQL's driver keeps
+// its own, unless something in between does not allow it.
+type epochReader struct {
+	db       *DB
+	prepared *sql.Stmt // nil: it is not, or not yet
+}
+
+const readEpoch = `SELECT value FROM epochs WHERE name = 'access'`
+
+func (r *epochReader) read(ctx context.Context) (value int64, err error) {
+	if r.db.dialect.shared() {
+		err = r.db.Reads.QueryRowContext(ctx, readEpoch).Scan(&value)
+		return value, err
+	}
+	if r.prepared == nil {
+		if r.prepared, err = r.db.Reads.PrepareContext(ctx, readEpoch); err != nil {
+			return 0, err
+		}
+	}
+	err = r.prepared.QueryRowContext(ctx).Scan(&value)
+	return value, err
+}
+
+func (r *epochReader) close() {
+	if r.prepared != nil {
+		r.prepared.Close()
 	}
 }
