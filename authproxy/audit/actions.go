@@ -43,6 +43,7 @@ const (
 	StopSet            Action = "stop.set"
 	StoreTamper        Action = "store.tamper"
 	StreamOpen         Action = "stream.open"
+	SubjectErase       Action = "subject.erase"
 	TokenIssue         Action = "token.issue"
 	TokenRefresh       Action = "token.refresh"
 	TokenRevoke        Action = "token.revoke"
@@ -100,6 +101,7 @@ func Actions() []Described {
 		{StopSet, "the kill switch is set"},
 		{StoreTamper, "a row of the database turns out to be changed by something else than the proxy, and counts as absent"},
 		{StreamOpen, "a client opens a stream of notifications"},
+		{SubjectErase, "what the log and the database have about a person is erased"},
 		{TokenIssue, "a client redeems a code, or is refused"},
 		{TokenRefresh, "a client is refused new tokens"},
 		{TokenRevoke, "a client revokes an access token"},

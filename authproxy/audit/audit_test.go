@@ -283,12 +283,12 @@ func TestListGoesOnUntilItIsTold(t *testing.T) {
 	}
 }
 
-func TestExportWritesWhatIsStored(t *testing.T) {
+func TestExportRecordsWritesWhatIsStored(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	appendAll(t, l, entry("a.a"), Entry{Actor: actor.Client("x\ny"), Action: "a.b", Outcome: OK, Reason: "two\r\nlines"})
 	var out bytes.Buffer
-	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
+	if err := l.ExportRecords(t.Context(), Filter{}, &out); err != nil {
 		t.Fatal(err)
 	}
 	lines := strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n")

@@ -20,7 +20,7 @@ func TestAllocations(t *testing.T) {
 	e := typical()
 	appendAll(t, l, e)
 	if got := testing.AllocsPerRun(100, func() {
-		if _, err := newWaiting(t.Context(), e, nil); err != nil {
+		if _, err := l.newWaiting(t.Context(), e); err != nil {
 			t.Error(err)
 		}
 	}); got > entryAllocs {
@@ -32,10 +32,11 @@ func TestAllocations(t *testing.T) {
 }
 
 func BenchmarkEntry(b *testing.B) {
+	l := newStore(b).open()
 	e := typical()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := newWaiting(b.Context(), e, nil); err != nil {
+		if _, err := l.newWaiting(b.Context(), e); err != nil {
 			b.Fatal(err)
 		}
 	}

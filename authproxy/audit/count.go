@@ -21,7 +21,11 @@ func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	q := search{filter.query(), filter.matches, forward, filter.After}
+	asked, err := l.ask(ctx, filter)
+	if err != nil {
+		return 0, err
+	}
+	q := l.search(ctx, asked.query(), asked.matches, forward, filter.After)
 	for i := range segments {
 		if i+1 < len(segments) && segments[i+1].First <= q.after+1 {
 			continue

@@ -23,11 +23,8 @@ func encodeHead(b []byte, seq int64, at time.Time) []byte {
 
 // encodeTail is the second part, of a normalised entry.
 func encodeTail(e *Entry) []byte {
-	b := make([]byte, 0, 512+len(e.Reason)+len(e.Arguments))
-	for _, m := range []struct {
-		name, value string
-		always      bool
-	}{
+	b := make([]byte, 0, 512+len(e.Reason)+len(e.Arguments)+len(e.Sealed))
+	b = appendTexts(b, []member{
 		{"actor", e.Actor.String(), true}, {"actor_kind", string(e.Actor.Kind), false}, {"actor_as", e.Actor.As, false},
 		{"action", string(e.Action), true}, {"object", e.Object, false}, {"outcome", string(e.Outcome), true}, {"source", e.Source, false},
 		{"request_id", e.RequestID, false}, {"org", e.Org, false}, {"subject", e.Subject, false}, {"username", e.Username, false},
@@ -35,12 +32,7 @@ func encodeTail(e *Entry) []byte {
 		{"decision", string(e.Decision), false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
 		{"definition_hash", e.DefinitionHash, false}, {"policy_version", e.PolicyVersion, false}, {"approval", e.Approval, false},
 		{"status", e.Status, false}, {"reason", e.Reason, false}, {"answer_digest", e.AnswerDigest, false},
-	} {
-		if m.always || m.value != "" {
-			b = append(append(append(b, `,"`...), m.name...), `":`...)
-			b = appendString(b, m.value)
-		}
-	}
+	})
 	b = appendNumber(b, "duration_ms", e.DurationMS)
 	b = appendNumber(b, "bytes", e.Bytes)
 	if e.Rows != nil {
@@ -52,12 +44,29 @@ func encodeTail(e *Entry) []byte {
 	if len(e.Arguments) > 0 {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
 	}
+	b = appendTexts(b, []member{{"personal", e.Personal, false}, {"sealed", e.Sealed, false}})
 	return visible(append(b, '}'))
 }
 
 // MarshalJSON is the stored form.
 func (e Entry) MarshalJSON() ([]byte, error) {
 	return append(encodeHead(nil, e.Seq, e.At), encodeTail(&e)...), nil
+}
+
+// member is a member whose value is a text.
+type member struct {
+	name, value string
+	always      bool // also if it is empty
+}
+
+func appendTexts(b []byte, all []member) []byte {
+	for _, m := range all {
+		if m.always || m.value != "" {
+			b = append(append(append(b, `,"`...), m.name...), `":`...)
+			b = appendString(b, m.value)
+		}
+	}
+	return b
 }
 
 // appendNumber writes a member that is left out if it is 0.

@@ -93,6 +93,13 @@ type Entry struct {
 
 	// Arguments is a JSON value; Append redacts and bounds it.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
+
+	// Personal says why what the entry said about a person cannot be read: [Erased], [KeyMissing]; then
+	// Subject, Username and the id of a user who acted are pseudonyms. Empty: it can be read.
+	Personal string `json:"personal,omitempty"`
+	// Sealed is what the record says about a person, encrypted, where it cannot be read. Append
+	// ignores both.
+	Sealed string `json:"sealed,omitempty"`
 }
 
 // normalised is e as it may be stored: redacted, bounded, valid UTF-8.
@@ -107,6 +114,7 @@ func (e Entry) normalised() Entry {
 	e.Reason = bounded(e.Reason, maxReason)
 	e.Records = boundedRecords(e.Records)
 	e.Arguments = boundedArguments(e.Arguments)
+	e.Personal, e.Sealed = "", ""
 	return e
 }
 

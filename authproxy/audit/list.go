@@ -32,8 +32,37 @@ type Filter struct {
 	Limit int
 }
 
-// matches says whether f selects e, whatever Limit.
-func (f Filter) matches(e Entry) bool {
+// question is a filter with the pseudonyms of whom it names.
+type question struct {
+	Filter
+	persons []string // of Person.Subjects
+	names   []string // of Person.Usernames
+	actors  []string // of the user who is Actor
+}
+
+// ask looks up whom f names.
+func (l *Log) ask(ctx context.Context, f Filter) (q question, err error) {
+	q.Filter = f
+	if len(f.Person.Subjects) > 0 {
+		if q.persons, err = l.persons.everywhere(ctx, f.Person.Subjects); err != nil {
+			return q, err
+		}
+	}
+	for _, username := range f.Person.Usernames {
+		names, err := l.persons.names(username)
+		if err != nil {
+			return q, err
+		}
+		q.names = append(q.names, names...)
+	}
+	if by := actor.Parse(f.Actor); by.IsUser() {
+		q.actors, err = l.persons.everywhere(ctx, []string{by.ID})
+	}
+	return q, err
+}
+
+// matches says whether f selects e, whatever Limit. An entry that cannot be read has pseudonyms.
+func (f question) matches(e Entry) bool {
 	for _, same := range [][2]string{
 		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Object, e.Object}, {f.Rule, e.Rule}, {f.Approval, e.Approval},
 		{string(f.Outcome), string(e.Outcome)}, {f.Request, e.RequestID},
@@ -44,11 +73,16 @@ func (f Filter) matches(e Entry) bool {
 	}
 	return e.Seq > f.After && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
 		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
-		(f.Person.isZero() || f.Person.concernedBy(e))
+		(f.Person.isZero() || f.concernedBy(e))
 }
 
-func (f Filter) matchesActor(by actor.Actor) bool {
-	if f.Actor == "" {
+// concernedBy says whether e is about the person who is asked for.
+func (f question) concernedBy(e Entry) bool {
+	return f.Person.concernedBy(e) || e.Personal != "" && (slices.Contains(f.persons, e.Subject) || e.Actor.IsUser() && slices.Contains(f.persons, e.Actor.ID))
+}
+
+func (f question) matchesActor(by actor.Actor) bool {
+	if f.Actor == "" || by.IsUser() && slices.Contains(f.actors, by.ID) {
 		return true
 	}
 	who := actor.Parse(f.Actor)
@@ -63,10 +97,24 @@ func (l *Log) List(ctx context.Context, filter Filter, f func(Entry) error) erro
 	return l.selected(ctx, filter, func(_ []byte, e Entry) error { return f(e) })
 }
 
-// Export writes every entry that matches as one line of JSON, oldest first: the record of
-// the log, byte for byte. The leaves of the tree are the hashes of these lines without
-// their line breaks.
+// Export writes every entry that matches as one line of JSON, oldest first, with what it says about
+// people as far as that can be read.
 func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
+	return l.selected(ctx, filter, func(text []byte, e Entry) error {
+		var err error
+		if namesPersons(text) { // others are written as they stand
+			if text, err = e.MarshalJSON(); err != nil {
+				return err
+			}
+		}
+		_, err = w.Write(append(text, '\n'))
+		return err
+	})
+}
+
+// ExportRecords writes the records of the log that match, byte for byte. The leaves of the tree are
+// the hashes of these lines without their line breaks.
+func (l *Log) ExportRecords(ctx context.Context, filter Filter, w io.Writer) error {
 	return l.selected(ctx, filter, func(text []byte, _ Entry) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
@@ -80,10 +128,14 @@ func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e
 	if err != nil {
 		return err
 	}
-	if filter.Limit > 0 {
-		return search{filter.query(), filter.matches, slices.Reverse[[]uint32], filter.After}.newest(ctx, l, segments, filter.Limit, f)
+	asked, err := l.ask(ctx, filter)
+	if err != nil {
+		return err
 	}
-	return search{filter.query(), filter.matches, forward, filter.After}.each(l, segments, func(text []byte, e Entry) error {
+	if filter.Limit > 0 {
+		return l.search(ctx, asked.query(), asked.matches, slices.Reverse[[]uint32], filter.After).newest(ctx, l, segments, filter.Limit, f)
+	}
+	return l.search(ctx, asked.query(), asked.matches, forward, filter.After).each(l, segments, func(text []byte, e Entry) error {
 		return errors.Join(ctx.Err(), f(text, e))
 	})
 }

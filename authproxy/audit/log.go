@@ -36,6 +36,7 @@ type Log struct {
 	text   []byte // of whoever writes a group: the entry that is being encoded
 
 	checkpoints checkpoints
+	persons     *persons
 	tiles       tiles
 	indexes     *indexes
 	halted      halt
@@ -66,7 +67,7 @@ func openLog(c Config) (_ *Log, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
-	l := &Log{config: c, indexes: &indexes{ring: c.Ring, dir: c.Dir, log: c.Log}, tiles: tiles{log: c.Dir}}
+	l := &Log{config: c, persons: newPersons(c), indexes: &indexes{ring: c.Ring, dir: c.Dir, log: c.Log}, tiles: tiles{log: c.Dir}}
 	l.halted.log = c.Log
 	l.checkpoints = checkpoints{signing: signing{c.Ring}, dir: c.Dir, db: c.DB, halted: &l.halted}
 	l.queue.write = l.commit
@@ -133,17 +134,21 @@ func (l *Log) closeFiles() (err error) {
 	return err
 }
 
-// newWaiting encodes an entry, unless refuse refuses it; nil: nothing does.
-func newWaiting(ctx context.Context, e Entry, refuse *func(Entry) error) (*waiting, error) {
+// newWaiting encodes an entry.
+func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
 	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
 		return nil, errors.New("appending audit entry: actor, action and outcome are required")
 	}
-	if refuse != nil {
+	if refuse := l.refuse.Load(); refuse != nil {
 		if err := (*refuse)(e); err != nil {
 			return nil, fmt.Errorf("appending audit entry: %w", err)
 		}
 	}
-	w := &waiting{entry: e.from(OriginOf(ctx)).normalised()}
+	stored, err := l.persons.hide(context.WithoutCancel(ctx), e.from(OriginOf(ctx)).normalised())
+	if err != nil {
+		return nil, fmt.Errorf("appending audit entry: %w", err)
+	}
+	w := &waiting{entry: stored}
 	w.tail = encodeTail(&w.entry)
 	return w, nil
 }
@@ -155,7 +160,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, fmt.Errorf("appending audit entry: %w", err)
 	}
-	w, err := newWaiting(ctx, e, l.refuse.Load())
+	w, err := l.newWaiting(ctx, e)
 	if err != nil {
 		return 0, err
 	}
@@ -169,7 +174,7 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 // does. What was appended later is there for every method of this Log, and after
 // [Log.Close].
 func (l *Log) AppendLater(ctx context.Context, e Entry, lost func(error)) {
-	w, err := newWaiting(ctx, e, l.refuse.Load())
+	w, err := l.newWaiting(ctx, e)
 	if err != nil {
 		lost(err)
 		return

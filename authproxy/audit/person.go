@@ -35,14 +35,20 @@ func (p Person) hasUsername(name string) bool {
 // SubjectsNamed returns the Salesforce user ids that entries have beside a username, in any
 // case: who had it, now or earlier.
 func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []string, err error) {
-	named := Filter{Person: Person{Usernames: []string{username}}}
+	named, err := l.ask(ctx, Filter{Person: Person{Usernames: []string{username}}})
+	if err != nil {
+		return nil, err
+	}
 	segments, err := l.segments()
 	if err != nil {
 		return nil, err
 	}
-	has := func(e Entry) bool { return e.Subject != "" && named.Person.hasUsername(e.Username) }
-	query := postings.Query{All: [][]postings.Term{{postings.NewTerm("username", folded(username))}}}
-	err = search{query, has, forward, 0}.each(l, segments, func(_ []byte, e Entry) error {
+	has := func(e Entry) bool { return e.Subject != "" && e.Personal == "" && named.Person.hasUsername(e.Username) }
+	terms := []postings.Term{postings.NewTerm("username", folded(username))}
+	for _, name := range named.names {
+		terms = append(terms, postings.NewTerm("username", name))
+	}
+	err = l.search(ctx, postings.Query{All: [][]postings.Term{terms}}, has, forward, 0).each(l, segments, func(_ []byte, e Entry) error {
 		if !slices.Contains(subjects, e.Subject) {
 			subjects = append(subjects, e.Subject)
 		}

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -184,6 +185,13 @@ type search struct {
 	matches func(Entry) bool // of those that the index gives, because it may give too many
 	order   func([]uint32)   // brings the ordinals of a segment into the order that is wanted
 	after   int64            // number behind which entries count
+	reveal  func(*Entry) error
+}
+
+// search is one whose entries can be read as far as the keys of people are there.
+func (l *Log) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), after int64) search {
+	r := l.persons.revealer()
+	return search{query, matches, order, after, func(e *Entry) error { return r.reveal(ctx, e) }}
 }
 
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
@@ -232,6 +240,9 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 		e, err := decode(text)
 		if err != nil {
 			return false, fmt.Errorf("audit entry %d: %w", s.First+int64(ordinal), err)
+		}
+		if err := q.reveal(&e); err != nil {
+			return false, err
 		}
 		if !q.matches(e) {
 			continue

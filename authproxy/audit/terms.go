@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,8 +11,8 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
-// termsOf are what e can be found by. An entry has the terms of a [Filter] if that selects
-// it, and only then, but for an actor who named a person, and times; so entries can be counted
+// termsOf are what e, as it is stored, can be found by: people by their pseudonyms. An entry has the terms of a [Filter] if that selects
+// it, and only then, but for an actor who named a person, a person who was erased, and times; so entries can be counted
 // without being read. Whoever finds an entry by a term still asks [Filter.matches].
 func termsOf(e *Entry) []postings.Term {
 	terms := make([]postings.Term, 0, 16)
@@ -71,7 +72,7 @@ func actorTerm(a actor.Actor) string {
 }
 
 // query is what f asks of an index.
-func (f Filter) query() postings.Query {
+func (f question) query() postings.Query {
 	var q postings.Query
 	one := func(field, value string) {
 		if value != "" {
@@ -85,7 +86,11 @@ func (f Filter) query() postings.Query {
 	}
 	one("outcome", string(f.Outcome))
 	if f.Actor != "" {
-		one("actor", actorTerm(actor.Parse(f.Actor)))
+		who := []postings.Term{postings.NewTerm("actor", actorTerm(actor.Parse(f.Actor)))}
+		for _, pseudonym := range f.actors {
+			who = append(who, postings.NewTerm("actor", actorTerm(actor.User(pseudonym))))
+		}
+		q.All = append(q.All, who)
 	}
 	one("request", f.Request)
 	one("client", f.Client)
@@ -99,7 +104,10 @@ func (f Filter) query() postings.Query {
 		for _, id := range f.Person.Subjects {
 			names = append(names, postings.NewTerm("concerns id", id))
 		}
-		for _, name := range f.Person.Usernames {
+		for _, pseudonym := range f.persons {
+			names = append(names, postings.NewTerm("concerns id", pseudonym))
+		}
+		for _, name := range append(slices.Clone(f.Person.Usernames), f.names...) {
 			names = append(names, postings.NewTerm("concerns name", folded(name)))
 		}
 		q.All = append(q.All, names)

@@ -128,11 +128,20 @@ func auditCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if raw, _ := cmd.Flags().GetBool("raw"); raw {
+				return s.audit.ExportRecords(cmd.Context(), filter, cmd.OutOrStdout())
+			}
 			return s.audit.Export(cmd.Context(), filter, cmd.OutOrStdout())
 		})
 	auditFlags(export)
 	jsonFlag(export) // the format is JSON lines anyway
+	rawFlag(export)
 	return group("audit", "The audit log", list, auditShowCommand(), export, auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand())
+}
+
+// rawFlag adds --raw to a command that prints entries.
+func rawFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool("raw", false, "the record byte for byte as the log has it: what proofs are of; what is about people is encrypted in it")
 }
 
 func entries(n int64) string {

@@ -35,7 +35,8 @@ var personOfAction = map[audit.Action]carries{
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
 	audit.ResourceRead: always, audit.ServerAnswer: always, audit.ServerRequest: always, audit.ServerUse: always,
 	audit.SessionCreate: always, audit.SessionEnd: always, audit.StopSet: never, audit.StoreTamper: ifKnow, audit.StreamOpen: always,
-	audit.TokenIssue: ifKnow, audit.TokenRefresh: ifKnow, audit.TokenRevoke: always, audit.TokenUse: always,
+	audit.SubjectErase: always, // under the pseudonym
+	audit.TokenIssue:   ifKnow, audit.TokenRefresh: ifKnow, audit.TokenRevoke: always, audit.TokenUse: always,
 	audit.ToolCall: always, audit.ToolList: always, audit.UserBlock: always, audit.UserLookup: always,
 	audit.UserRevoke: always, audit.UserUnblock: always,
 }

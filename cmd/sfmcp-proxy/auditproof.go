@@ -166,11 +166,17 @@ func auditShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, line, err := s.audit.Entry(cmd.Context(), seq)
+		e, line, err := s.audit.Entry(cmd.Context(), seq)
 		if err != nil {
 			return err
 		}
-		if asJSON, _ := cmd.Flags().GetBool("json"); asJSON { // the line of the log, byte for byte
+		raw, _ := cmd.Flags().GetBool("raw")
+		if !raw {
+			if line, err = e.MarshalJSON(); err != nil {
+				return err
+			}
+		}
+		if asJSON, _ := cmd.Flags().GetBool("json"); asJSON || raw {
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\n", line)
 			return err
 		}
@@ -182,6 +188,7 @@ func auditShowCommand() *cobra.Command {
 		return err
 	})
 	jsonFlag(cmd)
+	rawFlag(cmd)
 	return cmd
 }
 
@@ -201,7 +208,7 @@ func auditProveCommand() *cobra.Command {
 		return err
 	})
 	cmd.Long = cmd.Short + ".\n\nThe proof goes to standard output (a .tlog-proof file of C2SP). Whoever checks it needs besides it the entry,\n" +
-		"`audit show ENTRY --json`, and the public key, `audit key`."
+		"`audit show ENTRY --raw`, and the public key, `audit key`."
 	return cmd
 }
 

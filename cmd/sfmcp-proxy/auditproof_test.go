@@ -136,7 +136,7 @@ func TestAU10ProofByCommand(t *testing.T) {
 	key := strings.TrimSpace(d.must("audit", "key"))
 	d.must("audit", "verify")
 	checkpoint := filepath.Join(d.dir, "keys.checkpoint")
-	proof, line := d.must("audit", "prove", "2"), d.must("audit", "show", "2", "--json")
+	proof, line := d.must("audit", "prove", "2"), d.must("audit", "show", "2", "--raw")
 	if !strings.HasPrefix(proof, "c2sp.org/tlog-proof@v1\n") || !strings.HasPrefix(line, `{"seq":2,`) {
 		t.Errorf("proof %s of %s", proof, line)
 	}

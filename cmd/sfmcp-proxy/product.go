@@ -123,7 +123,10 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 }
 
 // accessChanged runs after each change that took access away, whichever process made it.
-func (p *product) accessChanged() { p.forward.Recheck(context.Background()) }
+func (p *product) accessChanged() {
+	p.audit.ForgetPersons()
+	p.forward.Recheck(context.Background())
+}
 
 // sweepLoop deletes what can no longer have an effect.
 func (p *product) sweepLoop(ctx context.Context) {

@@ -1,0 +1,139 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base32"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const (
+	// pseudonymKey is what the keys of pseudonyms are derived for.
+	pseudonymKey = "audit pseudonym"
+	// maxLives bounds how often one person is looked for who was erased and came back.
+	maxLives = 1000
+)
+
+// unused are the pseudonyms of a person in the first life in which nobody has erased them, and the
+// one under which they were erased last.
+func (p *persons) unused(ctx context.Context, id personID) (unused []string, erased string, err error) {
+	for life := range maxLives {
+		unused, err = p.pseudonyms(id, life)
+		if err != nil {
+			return nil, "", err
+		}
+		was := ""
+		for _, pseudonym := range unused {
+			has := func(string) { was = pseudonym }
+			if err := p.each(ctx, has, `SELECT pseudonym FROM audit_persons WHERE org = $1 AND pseudonym = $2 AND subject = ''`, id.org, pseudonym); err != nil {
+				return nil, "", err
+			}
+		}
+		if was == "" {
+			return unused, erased, nil
+		}
+		erased = was
+	}
+	return nil, "", fmt.Errorf("a person was erased %d times", maxLives)
+}
+
+// pseudonyms are what a person is called in one life, by every key of the ring, the one that seals
+// first.
+func (p *persons) pseudonyms(id personID, life int) ([]string, error) {
+	return p.aliases("person", id.org, id.subject, strconv.Itoa(life))
+}
+
+// names are the pseudonyms of a username.
+func (p *persons) names(username string) ([]string, error) {
+	return p.aliases("name", folded(username))
+}
+
+// aliases are what stands for a list of fields, by every key of the ring, the one that seals first:
+// "KIND-" and 128 bits of an HMAC with SHA-256.
+func (p *persons) aliases(kind string, fields ...string) ([]string, error) {
+	keys, err := p.ring.Keys(pseudonymKey)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]string, len(keys))
+	for i, key := range keys {
+		h := hmac.New(sha256.New, key.Key)
+		fmt.Fprintf(h, "%d:%s", len(kind), kind)
+		for _, field := range fields {
+			fmt.Fprintf(h, "%d:%s", len(field), field)
+		}
+		all[i] = kind + "-" + aliasText.EncodeToString(h.Sum(nil)[:16])
+	}
+	return all, nil
+}
+
+// aliasText is lower case, so that a pseudonym is the same in any case that it is compared in.
+var aliasText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
+
+// isPseudonym says whether an id is that of a person in an entry.
+func isPseudonym(id string) bool { return strings.HasPrefix(id, "person-") }
+
+// namesPersons says whether a record may have pseudonyms of people.
+func namesPersons(record []byte) bool { return bytes.Contains(record, []byte("person-")) }
+
+// called is the pseudonym of a username, which one person seldom changes.
+func (p *persons) called(who *person, username string) (string, error) {
+	if username == "" {
+		return "", nil
+	}
+	if last := who.named.Load(); last != nil && last.username == username {
+		return last.pseudonym, nil
+	}
+	all, err := p.names(username)
+	if err != nil {
+		return "", err
+	}
+	who.named.Store(&named{username, all[0]})
+	return all[0], nil
+}
+
+// everywhere are all pseudonyms that people of those ids have or would get, in any org.
+func (p *persons) everywhere(ctx context.Context, subjects []string) (all []string, err error) {
+	var orgs []string
+	if err := p.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons UNION SELECT org FROM users`); err != nil {
+		return nil, err
+	}
+	for _, subject := range subjects {
+		if isPseudonym(subject) {
+			all = append(all, subject)
+			continue
+		}
+		if err := p.each(ctx, func(has string) { all = append(all, has) }, `SELECT pseudonym FROM audit_persons WHERE subject = $1`, subject); err != nil {
+			return nil, err
+		}
+		for _, org := range orgs {
+			unused, _, err := p.unused(ctx, personID{org, subject})
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, unused...)
+		}
+	}
+	return all, nil
+}
+
+// each calls f with every text that a query gives.
+func (p *persons) each(ctx context.Context, f func(string), query string, args ...any) error {
+	rows, err := p.db.Reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("reading the persons of the audit log: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			return fmt.Errorf("reading the persons of the audit log: %w", err)
+		}
+		f(text)
+	}
+	return rows.Err()
+}
