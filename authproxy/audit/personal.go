@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"sfmcp-proxy/authproxy/actor"
 )
@@ -56,7 +57,7 @@ func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
 		e.Actor.ID = by.pseudonym
 	}
 	if who.box != nil {
-		e.Sealed = base64.StdEncoding.EncodeToString(who.box.Seal(nil, nil, e.personal(), []byte(who.pseudonym)))
+		e.Sealed = who.sealed(&e)
 	}
 	if e.Username, err = p.called(who, e.Username); err != nil || who.box == nil {
 		e.Username = ""
@@ -71,20 +72,32 @@ func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
 	return e, err
 }
 
-// personal is what e says about its owner, as a JSON object with members of e.
-func (e *Entry) personal() []byte {
+// scratch holds buffers of what is encrypted: the text, what it becomes, and that as text.
+var scratch = sync.Pool{New: func() any { return new([3][]byte) }}
+
+// sealed is what e says about its owner, encrypted.
+func (who *person) sealed(e *Entry) string {
+	b := scratch.Get().(*[3][]byte)
+	defer scratch.Put(b)
+	b[0] = e.appendPersonal(b[0][:0])
+	b[1] = who.box.Seal(b[1][:0], nil, b[0], who.data)
+	b[2] = base64.StdEncoding.AppendEncode(b[2][:0], b[1])
+	return string(b[2])
+}
+
+// appendPersonal writes what e says about its owner, as a JSON object with members of e.
+func (e *Entry) appendPersonal(b []byte) []byte {
 	own := Entry{Username: e.Username, Reason: e.Reason, ArgumentsDigest: e.ArgumentsDigest, AnswerDigest: e.AnswerDigest}
 	if isAddress(e.Source) {
 		own.Source = e.Source
 	}
-	b := make([]byte, 0, 512+len(e.Reason)+len(e.Arguments))
 	b = appendTexts(b, own.personalTexts())
 	b = appendRecords(b, e.Records)
 	if len(e.Arguments) > 0 {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
 	}
 	if len(b) == 0 {
-		return []byte("{}")
+		return append(b, "{}"...)
 	}
 	b[0] = '{' // in place of the first comma
 	return append(b, '}')

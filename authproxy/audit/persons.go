@@ -37,6 +37,7 @@ type personID struct{ org, subject string }
 // person is a person as entries have them.
 type person struct {
 	pseudonym string
+	data      []byte      // that is authenticated with each entry: the pseudonym
 	box       cipher.AEAD // nil: the person was erased, and nothing about them is stored
 	named     atomic.Pointer[named]
 }
@@ -91,7 +92,11 @@ func (p *persons) read(ctx context.Context, id personID) (*person, error) {
 		return nil, err
 	}
 	box, err := p.open(ctx, id, pseudonym, sealed)
-	return &person{pseudonym: pseudonym, box: box}, err
+	return newPerson(pseudonym, box), err
+}
+
+func newPerson(pseudonym string, box cipher.AEAD) *person {
+	return &person{pseudonym: pseudonym, data: []byte(pseudonym), box: box}
 }
 
 // open opens the key of a person. One that an earlier key of the ring has sealed is sealed anew.
@@ -135,7 +140,7 @@ func (p *persons) begin(ctx context.Context, id personID, back bool) (*person, e
 	}
 	pseudonym := unused[0]
 	if erased != "" && !back {
-		return &person{pseudonym: erased}, nil
+		return newPerson(erased, nil), nil
 	}
 	root := make([]byte, 32)
 	_, _ = rand.Read(root) // never fails
@@ -149,5 +154,5 @@ func (p *persons) begin(ctx context.Context, id personID, back bool) (*person, e
 		return nil, err
 	}
 	box, err := newBox(root)
-	return &person{pseudonym: pseudonym, box: box}, err
+	return newPerson(pseudonym, box), err
 }
