@@ -112,6 +112,8 @@ type Policy struct {
 	Mode    string          `mapstructure:"mode" need:"value"`
 	Rules   []policy.Rule   `mapstructure:"rules" need:"list"`
 	Budgets []policy.Budget `mapstructure:"budgets"`
+	// Taint is how long rules with after match.
+	Taint time.Duration `mapstructure:"taint" need:"time"`
 }
 
 // Client is a user-defined OAuth client.

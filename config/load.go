@@ -103,6 +103,9 @@ func (c *Config) complete(dir string) {
 		if c.Policies[i].Mode == "" {
 			c.Policies[i].Mode = string(policy.Enforce)
 		}
+		if c.Policies[i].Taint == 0 {
+			c.Policies[i].Taint = policy.DefaultTaint
+		}
 		if c.Policies[i].Budgets == nil {
 			c.Policies[i].Budgets = []policy.Budget{}
 		}

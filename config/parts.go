@@ -13,7 +13,7 @@ import (
 
 // Judge returns the policy in the form that package policy judges by.
 func (p Policy) Judge() *policy.Policy {
-	return &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode), Rules: p.Rules, Budgets: p.Budgets}
+	return &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode), Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint}
 }
 
 // Access returns what package access needs to know of the configuration.

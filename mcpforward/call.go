@@ -81,7 +81,8 @@ func (c *call) forward() (result, error) {
 			return err
 		}
 		c.send(ctx)        // send.go: token, session, Salesforce; outcome.go: how it ended
-		c.countAnswer(ctx) // budget.go: what the answer holds
+		c.countAnswer(ctx) // budget.go: how much the answer holds
+		c.noteOutside(ctx) // outside.go: that others may have written it
 		c.settleApproval()
 		return nil
 	})
@@ -105,6 +106,8 @@ type call struct {
 	binding    approval.Binding  // of that approval
 	definition string            // hash of the tool's definition; empty if nobody asked
 	taking     budget.Taking     // of budgets
+
+	outsideAsked *bool // whether outside text was given to the caller; nil: not asked yet
 
 	outcome outcome // how it ended
 

@@ -40,7 +40,7 @@ func (c *call) judge() policy.Decision {
 	case c.tool == "":
 		return policy.Decision{Effect: policy.Allow, Rule: -1, Class: policy.Read, Reason: "lists are filtered", Version: rules.Version()}
 	}
-	return rules.Decide(c.who, policy.Call{Tool: c.tool, Arguments: c.arguments})
+	return rules.Decide(c.who, policy.Call{Tool: c.tool, Arguments: c.arguments, OutsideText: c.outsideText})
 }
 
 // stopped says why the kill switch refuses a request, or "". If its position is not

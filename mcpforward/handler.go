@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/limit"
 	"sfmcp-proxy/mcpforward/stream"
@@ -51,6 +52,7 @@ type Config struct {
 	// not asked about.
 	Budgets  *budget.Store
 	Counters map[string][]*budget.Counter
+	Outside  *outside.Store
 	// AllowedOrigins are the web origins whose pages may call, as browsers write them in
 	// Origin; empty: none but our own.
 	AllowedOrigins []string
@@ -75,6 +77,7 @@ type Handler struct {
 	streams        limit.Streams
 	pages          *pages
 	budgets        *limit.Budgets
+	watchOutside   map[string]bool // by org
 	quiet          time.Duration   // see [stream.QuietTime]
 	draining       context.Context // ends with Drain
 	drain          func()
@@ -82,7 +85,7 @@ type Handler struct {
 
 // New returns a handler, or says what c lacks.
 func New(c Config) (*Handler, error) {
-	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Pool == nil || c.Budgets == nil || c.Log == nil {
+	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Pool == nil || c.Budgets == nil || c.Outside == nil || c.Log == nil {
 		return nil, errors.New("forwarding: a dependency is missing")
 	}
 	scheme, host, _ := strings.Cut(c.Access.PublicURL(), "://")
@@ -100,6 +103,7 @@ func New(c Config) (*Handler, error) {
 		hostWarnings: rate.NewLimiter(rate.Every(hostWarningPause), 1),
 		quiet:        stream.QuietTime,
 		pages:        newPages(),
+		watchOutside: watchOutside(c),
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	limits := map[string]limit.Limits{}

@@ -31,6 +31,7 @@ const (
 	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
 	textNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
 	textUncounted  = "The answer is withheld, because it could not be counted."
+	textUnnoted    = "The answer is withheld, because it could not be noted that others may have written it."
 	textCancelled  = "The call was cancelled."
 )
 

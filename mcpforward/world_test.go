@@ -26,6 +26,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
@@ -160,7 +161,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 		return access.Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
 	}
 	c := setup{
-		Config: Config{Budgets: budgets, DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
+		Config: Config{Budgets: budgets, Outside: outside.New(w.db, nil), DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
 			Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log},
 		PublicURL: public,
 		Groups:    []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}},

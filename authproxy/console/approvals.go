@@ -157,6 +157,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 			return err
 		}
 	}
+	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
+		return err
+	}
 	if !a.DecidedAt.IsZero() {
 		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a)
 	}

@@ -16,6 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -437,5 +438,33 @@ func TestS12PageOfErasedArguments(t *testing.T) {
 	if got := p.get(path); !strings.Contains(got.body, "They are no longer kept") || !strings.Contains(got.body, asked.ArgumentsDigest) ||
 		strings.Contains(got.body, "no values") {
 		t.Errorf("afterwards: %s", got.body)
+	}
+}
+
+// FW-32: the page of a call says which outside text its client was given before, as text.
+func TestFW32PageNamesOutsideText(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	alice := s.signIn("acme", "005A")
+	before := alice.ask(`{"sobject-name":"Account","body":{"Name":"before"}}`, policy.Requester)
+	if text := alice.get("/approvals/" + before.ID).text(); strings.Contains(text, "people outside your organization") {
+		t.Error("said though nothing was given")
+	}
+	reader := outside.Reader{Org: before.Org, Subject: before.Subject, Client: before.ClientID}
+	if err := s.outside.Note(t.Context(), reader, []outside.Source{
+		{Tool: "soqlQuery", Object: "Case", ID: "500000000000001AAA"}, {Tool: "getAccountSummary"}, {Tool: "find", ID: "<script>alert(1)</script>"},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	after := alice.ask(`{"sobject-name":"Account","body":{"Name":"after"}}`, policy.Requester)
+	page := alice.get("/approvals/" + after.ID)
+	page.want(t, http.StatusOK, "text that people outside your organization can write", "Case 500000000000001AAA", "read by soqlQuery", "an answer, read by getAccountSummary")
+	if strings.Contains(page.body, "<script>alert") {
+		t.Error("a source is no text")
+	}
+	s.now = s.now.Add(25 * time.Hour)
+	later := alice.ask(`{"sobject-name":"Account","body":{"Name":"later"}}`, policy.Requester)
+	if a := s.signIn("acme", "005A").get("/approvals/" + later.ID); strings.Contains(a.text(), "people outside your organization") {
+		t.Error("said of the day before")
 	}
 }

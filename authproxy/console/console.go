@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -41,6 +42,7 @@ type Config struct {
 	Logins     Logins
 	// Budgets returns what the user has used of budgets of each user.
 	Budgets func(ctx context.Context, org, subject string) ([]budget.Count, error)
+	Outside *outside.Store
 
 	Site ui.Site // what all pages show
 
@@ -70,8 +72,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil {
-		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect, logins and budgets are required")
+		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
+		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect, logins, budgets and outside are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

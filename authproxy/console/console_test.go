@@ -26,6 +26,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
@@ -34,6 +35,7 @@ import (
 
 // site is the pages on a real server and a real database, with a clock.
 type site struct {
+	outside   *outside.Store
 	used      map[[2]string]int64 // of budgets, by org and subject
 	t         *testing.T
 	db        *db.DB
@@ -117,10 +119,11 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 		},
 		Groups: []access.Group{{Name: "few", Members: []string{"005B"}}},
 	}))
+	s.outside = outside.New(d, now)
 	c := must[*Console](t)(New(Config{
 		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
-		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Now: now, Log: slog.New(slog.DiscardHandler),
+		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	c.Mount(router)
 	return s

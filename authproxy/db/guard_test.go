@@ -32,6 +32,7 @@ var uncovered = map[string]map[string]string{
 		"outcome": "ends what could be given back; a repeat is answered by it and not made", "why": "ends what could be given back, or is shown",
 		"decided_by": "of earlier versions: shown, and nothing follows from it"},
 	"budget_counts":      {"": "who can write it can do more than a budget allows, by deleting a row too, which no MAC shows; no more than the policy does, and the audit log has each call"},
+	"outside_text":       {"": "a row restricts; without it a write passes that a rule would hold because of what its client has read, which the policy allows at other times"},
 	"mcp_sessions":       {"expires_at": "a session opens nothing without its grant's token", "log_level": "which log messages a client gets"},
 	"registered_clients": {"network": "who makes room", "host": "who makes room"},
 }

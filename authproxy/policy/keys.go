@@ -100,6 +100,12 @@ var keys = []key{
 		name: "rewrite", about: aboutRows, effects: passing, check: checkRewrite,
 		set: func(r *Rule) bool { return r.Rewrite }, values: func(r *Rule) []string { return []string{strconv.FormatBool(r.Rewrite)} },
 	},
+	{
+		name: "after", about: aboutMoment, effects: []Effect{Confirm, Deny}, described: true,
+		set: func(r *Rule) bool { return r.After != "" }, values: func(r *Rule) []string { return []string{r.After} },
+		valid: func(value string) bool { return value == OutsideText }, want: OutsideText,
+		matches: func(_ *ready, q *question) bool { return q.outside != nil && q.outside() },
+	},
 	listKey("mask", aboutAnswer, func(r *Rule) []string { return r.Mask }, validFieldPattern,
 		"Object.Field, such as Contact.SSN__c or *.Birthdate").on(passing...).naming(kindFields),
 	listKey("drop", aboutAnswer, func(r *Rule) []string { return r.Drop }, validFieldPattern,
@@ -147,8 +153,10 @@ func (k *key) validate(r *Rule, c *problems) {
 	case k.effects == nil || slices.Contains(k.effects, r.Effect) || !validEffect(r.Effect):
 	case len(k.effects) == 1:
 		c.add(k.name, k.shown(values), "it only for effect "+string(k.effects[0]))
-	default:
+	case slices.Contains(k.effects, Allow):
 		c.add(k.name, k.shown(values)+", which has no meaning for "+string(r.Effect), "it on the rule that allows")
+	default:
+		c.add(k.name, k.shown(values)+", which has no meaning for "+string(r.Effect), "it on a rule that confirms or denies")
 	}
 	if k.check != nil {
 		k.check(r, c)

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -18,6 +19,8 @@ type Policy struct {
 	Rules []Rule
 	// Budgets bound how much may be done in a time; see package budget, which counts.
 	Budgets []Budget
+	// Taint is how long rules with after match; 0: [DefaultTaint].
+	Taint time.Duration
 
 	catalogue reach.Catalogue // see For; the zero value: the whole catalogue counts
 	// Made by For; empty: to be made when needed.
@@ -30,6 +33,10 @@ type Policy struct {
 type Call struct {
 	Tool      string
 	Arguments jsontext.Value // one strict JSON object, or nil for none
+	// OutsideText reports whether outside text was given to the caller within
+	// [Policy.TaintTime]. It is asked only where a rule depends on it, once for each such
+	// rule; nil: it was not.
+	OutsideText func() bool
 }
 
 // Decision says what happens to a call, and why.
@@ -47,6 +54,8 @@ type Decision struct {
 	Objects []string
 	// Records are those of them that the arguments name, and those that the call makes.
 	Records []reach.Record
+	// OutsideText says that the answer may hold text that people outside the company write.
+	OutsideText bool
 	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
 	// Rules are counted from 1. It never holds arguments.
 	Reason string
@@ -100,8 +109,9 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 		}
 		return d
 	}
+	d.OutsideText = holdsOutside(p.catalogue.Tool(call.Tool), v)
 	c := p.compile()
-	q := &question{who: who, tool: call.Tool, reach: v, index: c.index}
+	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, outside: call.OutsideText}
 	missed := c.walk(q, &d)
 	if d.Effect != Deny {
 		return d
@@ -188,7 +198,7 @@ func (p *Policy) WithSchema(schema *reach.Schema) *Policy {
 }
 
 func (p *Policy) in(c reach.Catalogue) *Policy {
-	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, catalogue: c}
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint, catalogue: c}
 	own.version, own.compiled = own.Version(), own.compile()
 	return own
 }

@@ -30,6 +30,8 @@ type question struct {
 	tool  string
 	reach *reach.Value
 	index *index
+	// outside reports whether outside text was given; nil: it was not.
+	outside func() bool
 
 	hitObjects, hitFields bits // rules that speak of what is reached; made when the first asks
 }

@@ -81,6 +81,9 @@ type Rule struct {
 	// Rewrite, beside MaxRows, lets a query match that says no sufficient LIMIT, and
 	// has its LIMIT lowered or added: see [Obligations.Rewrite].
 	Rewrite bool `mapstructure:"rewrite"`
+	// After, for confirm and deny, is [OutsideText]: the rule matches only while
+	// [Call.OutsideText] says so.
+	After string `mapstructure:"after" need:"value"`
 	// Mask and Drop, for allow and confirm, are "Object.Field" names or globs whose
 	// values are hidden in answers, or taken out of them: see [Obligations].
 	Mask []string `mapstructure:"mask" need:"value"`

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/policy/reach"
 )
@@ -82,6 +83,9 @@ func (p *Policy) Validate() []Problem {
 	}
 	c.rule = -1
 	p.validateBudgets(c)
+	if t := p.TaintTime(); t < time.Minute || t > MaxTaint {
+		c.add("taint", t.String(), "1m to 24h")
+	}
 	return c.list
 }
 

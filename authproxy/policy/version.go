@@ -35,6 +35,9 @@ func (p *Policy) Version() string {
 		b = append(b, '}')
 	}
 	b = p.appendBudgets(b)
+	if p.AsksOutside() {
+		b = appendStrings(b, "taint", p.TaintTime().String())
+	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
 }

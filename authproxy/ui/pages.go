@@ -265,7 +265,12 @@ type ApprovalPage struct {
 	Decided string // when and by whom; empty: not yet
 
 	Lost *LostLogin // of the viewer, when the call needs it
+
+	Outside []Source // of text from outside that the client was given before; empty: none
 }
+
+// Source is where text came from: a record, or a tool where none is known.
+type Source struct{ Tool, Object, ID string }
 
 func (p ApprovalPage) page() head {
 	title := p.Status + ": " + p.Tool

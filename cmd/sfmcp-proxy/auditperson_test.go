@@ -26,7 +26,7 @@ const (
 
 // U2: what each action's entries say of the person. A new action needs a line.
 var personOfAction = map[audit.Action]carries{
-	audit.ApprovalDecide: always, audit.AuthorizationOpen: never, audit.ClientAuthenticate: never, audit.ClientRegister: never,
+	audit.ApprovalDecide: always, audit.AuthorizationOpen: never, audit.BudgetAlarm: ifKnow, audit.ClientAuthenticate: never, audit.ClientRegister: never,
 	audit.ClientRevoke:       never, // each of its connections has an entry of its own
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,

@@ -34,6 +34,7 @@
 // [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
 // [sfmcp-proxy/authproxy/budget] (how much of what was done in a time),
+// [sfmcp-proxy/authproxy/outside] (who was given text that outsiders wrote),
 // [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell
 // that nothing was changed), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they

@@ -76,6 +76,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
 		p.forward.Sweep,
 		p.budgets.Sweep,
+		p.outside.Sweep,
 		p.db.Erase, // last: what the others deleted
 	}
 	return p, nil
@@ -90,7 +91,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
-		Budgets: p.budgets, Counters: c.Counters(), Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
+		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
@@ -105,7 +106,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Site: p.site(), Now: p.now, Log: p.log,
+		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
 	})
 	return err
 }

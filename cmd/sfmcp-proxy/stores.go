@@ -19,6 +19,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/config"
@@ -45,6 +46,7 @@ type stores struct {
 	links     *link.Store
 	approvals *approval.Store
 	budgets   *budget.Store
+	outside   *outside.Store
 	sessions  *ui.Sessions
 
 	reports sync.WaitGroup // of altered rows, on their way to the log
@@ -96,6 +98,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
 		return nil, err
 	}
+	s.outside = outside.New(s.db, s.now)
 	s.sessions = ui.NewSessions(ui.Config{
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
