@@ -34,6 +34,8 @@ type Config struct {
 	KeysFile   string `mapstructure:"keys_file" need:"value"`
 	Contact    string `mapstructure:"contact"`
 	Production bool   `mapstructure:"production"`
+	// Definitions says what becomes of a hosted server's first list: [AcceptFirst] or [Review].
+	Definitions string `mapstructure:"definitions" need:"value"`
 
 	Salesforce   Salesforce   `mapstructure:"salesforce"`
 	Servers      []Server     `mapstructure:"servers" need:"value"`
@@ -47,6 +49,12 @@ type Config struct {
 	Approvals    Approvals    `mapstructure:"approvals"`
 	Console      Console      `mapstructure:"console"`
 }
+
+// What becomes of what a hosted server lists first. Later changes wait for a person.
+const (
+	AcceptFirst = "accept_first" // it is accepted
+	Review      = "review"       // it waits for a person, too
+)
 
 // TLS names the certificate of the public listener; both files or none.
 type TLS struct {
@@ -287,6 +295,7 @@ var defaults = map[string]any{
 	"keys_file":                    "data/keys",
 	"contact":                      "",
 	"production":                   false,
+	"definitions":                  AcceptFirst,
 
 	"registration.metadata_documents.allow_hosts":        []string{},
 	"registration.metadata_documents.allow_addresses":    []string{},

@@ -88,6 +88,7 @@ database: sqlite:data/proxy.db
 keys_file: data/keys
 contact: ""
 production: false
+definitions: accept_first
 registration:
   metadata_documents:
     allow_hosts: [chatgpt.com, claude.ai, vscode.dev]

@@ -29,6 +29,7 @@ func (c *Config) Validate() Problems {
 	v := &validator{c: c}
 	v.listeners()
 	v.contact()
+	v.definitions()
 	v.storage()
 	v.audit()
 	v.outbound()
@@ -58,6 +59,12 @@ func (v *validator) contact() {
 	}
 	if !utf8.ValidString(text) || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) || text != strings.TrimSpace(text) {
 		v.add("contact", quote(text), "one line of printable text, a mail address or an https URL")
+	}
+}
+
+func (v *validator) definitions() {
+	if v.c.Definitions != AcceptFirst && v.c.Definitions != Review {
+		v.add("definitions", quote(v.c.Definitions), AcceptFirst+" or "+Review)
 	}
 }
 

@@ -223,7 +223,9 @@ func TestAP12DefinitionChangedAfterApproval(t *testing.T) {
 			a := create()
 			w.wantDenied(drift, a)
 			if drift == "describe" {
-				w.wantHeld("the new definition", a)
+				w.wantQuarantined("the new definition", a)
+				w.acceptAll("custom")
+				w.wantHeld("the new definition, once it is accepted", create())
 			} else if a.Error == nil || a.Error.Message != "Unknown tool: createAccountWithOpportunity" {
 				t.Errorf("what is told: %s", a.body)
 			}

@@ -80,8 +80,10 @@ func TestFW34Cursors(t *testing.T) {
 	if n := w.reached(); n != 0 {
 		t.Errorf("%d requests reached Salesforce", n)
 	}
+	c.call("tools/list", `{}`)
+	before := w.sim.Requests(salesforcesim.RequestFilter{})
 	c.call("tools/list", `{"cursor":""}`)
-	got := w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/list"})
+	got := w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/list", After: before[len(before)-1].Sequence})
 	if len(got) != 1 || !strings.Contains(got[0].Body, `"cursor":""`) {
 		t.Errorf("an empty cursor is one: %+v", got)
 	}

@@ -77,6 +77,9 @@ func (c *call) forward() (result, error) {
 		if err := c.recheck(ctx); err != nil { // recheck.go: everything again
 			return err
 		}
+		if known, err := c.define(ctx); !known { // definitions.go: what the call means
+			return err
+		}
 		if err := c.spend(ctx); err != nil { // hold.go: the approval
 			return err
 		}
@@ -104,13 +107,15 @@ type call struct {
 
 	approval   *approval.Request // that it needs, nil: none
 	binding    approval.Binding  // of that approval
-	definition string            // hash of the tool's definition; empty if nobody asked
+	definition string            // digest of the definition that it is made under; empty: it has none
 	taking     budget.Taking     // of budgets
 
 	outsideAsked *bool // whether outside text was given to the caller; nil: not asked yet
+	compared     int   // how many lists were compared with what is accepted, for it
 
 	outcome outcome // how it ended
 
+	list *listAnswer // of a list, see definitions.go; nil: it is none
 	// shape makes of Salesforce's page of a list what the client gets; nil: it is none.
 	// What it makes is remembered, see pages.go.
 	shape func(jsontext.Value) (jsontext.Value, error)

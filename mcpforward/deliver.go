@@ -63,8 +63,13 @@ func (c *call) isUnlisted(ctx context.Context) bool {
 	if !c.isTool() || o.recorded != audit.Failed || !inWords {
 		return false
 	}
-	_, _, err := c.Pool.Tool(ctx, c.target(), c.tool)
-	return errors.Is(err, upstream.ErrNoTool)
+	c.Pool.Relist(c.target()) // it was listed a moment ago
+	list, err := c.Pool.List(ctx, c.target(), "tools/list", 0)
+	if err != nil {
+		return false
+	}
+	listed, ok := list.Named(c.tool)
+	return !ok || listed.Twice
 }
 
 // undelivered says why there is no answer of Salesforce's. A lost login is

@@ -19,6 +19,7 @@
 //   - hold.go: a person who has to approve it;
 //   - record.go: the intent, without which nothing is sent;
 //   - recheck.go: everything once more, since the steps above take their time;
+//   - definitions.go and seen.go: what the call means, and whether that is accepted;
 //   - hold.go: the approval is spent;
 //   - send.go: token, Salesforce, what comes before the response; serverrequests.go: what
 //     the hosted server asks of the client meanwhile;

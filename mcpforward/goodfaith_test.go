@@ -79,7 +79,8 @@ func TestC6C7NullAndUnknownParams(t *testing.T) {
 }
 
 // C14: a tool that Salesforce has just begun to list, or lists otherwise, is asked about as
-// it is, at the first call: it is not unknown, and nobody approves it twice.
+// it is, at the first call after a person has accepted that: it is not unknown, and nobody
+// approves it twice.
 func TestC14ToolsThatChangeBetweenListings(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *setup) {
@@ -95,12 +96,16 @@ func TestC14ToolsThatChangeBetweenListings(t *testing.T) {
 		t.Fatalf("a tool that is not listed: %s", a.body)
 	}
 	drift("") // brought back
+	w.wantQuarantined("a tool that is listed again", create("Listed Ltd"))
+	w.acceptAll("custom")
 	w.wantHeld("a tool that is listed again", create("Listed Ltd"))
 	w.decide(true)
 	if a := create("Listed Ltd"); a.failed() || w.accounts("Listed Ltd") != 1 {
 		t.Fatalf("approved: %s", a.body)
 	}
 	drift("describe")
+	w.wantQuarantined("a tool that changed", create("Changed Ltd"))
+	w.acceptAll("custom")
 	w.wantHeld("a tool that changed before anybody was asked", create("Changed Ltd"))
 	w.decide(true)
 	if a := create("Changed Ltd"); a.failed() || w.accounts("Changed Ltd") != 1 {

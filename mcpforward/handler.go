@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 
 	"sfmcp-proxy/authproxy/access"
@@ -15,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/limit"
@@ -47,7 +50,9 @@ type Config struct {
 	Links     Links
 	Approvals *approval.Store
 	Audit     *audit.Log
-	Pool      *upstream.Pool
+	// Definitions says under which definitions calls may pass.
+	Definitions *definition.Store
+	Pool        *upstream.Pool
 	// Budgets counts for Counters, those of each server by its name; a server without any is
 	// not asked about.
 	Budgets  *budget.Store
@@ -76,16 +81,19 @@ type Handler struct {
 	serverRequests *serverRequests
 	streams        limit.Streams
 	pages          *pages
-	budgets        *limit.Budgets
-	watchOutside   map[string]bool // by org
-	quiet          time.Duration   // see [stream.QuietTime]
-	draining       context.Context // ends with Drain
-	drain          func()
+	// seen are lists with what was accepted when they were compared with that.
+	seen             *lru.Cache[*upstream.List, *definition.Pins]
+	quarantinedCalls atomic.Int64
+	budgets          *limit.Budgets
+	watchOutside     map[string]bool // by org
+	quiet            time.Duration   // see [stream.QuietTime]
+	draining         context.Context // ends with Drain
+	drain            func()
 }
 
 // New returns a handler, or says what c lacks.
 func New(c Config) (*Handler, error) {
-	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Pool == nil || c.Budgets == nil || c.Outside == nil || c.Log == nil {
+	if c.Access == nil || c.DB == nil || c.Links == nil || c.Approvals == nil || c.Audit == nil || c.Definitions == nil || c.Pool == nil || c.Budgets == nil || c.Outside == nil || c.Log == nil {
 		return nil, errors.New("forwarding: a dependency is missing")
 	}
 	scheme, host, _ := strings.Cut(c.Access.PublicURL(), "://")
@@ -104,6 +112,10 @@ func New(c Config) (*Handler, error) {
 		quiet:        stream.QuietTime,
 		pages:        newPages(),
 		watchOutside: watchOutside(c),
+	}
+	var err error
+	if h.seen, err = lru.New[*upstream.List, *definition.Pins](seenLists); err != nil {
+		return nil, err
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())
 	limits := map[string]limit.Limits{}

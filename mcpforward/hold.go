@@ -28,10 +28,6 @@ func (c *call) hold() error {
 		c.recordDenied("the arguments are " + err.Error())
 		return answerText(textUnreadable)
 	}
-	// A person is asked about the tool as Salesforce lists it at this moment, and what they
-	// agreed to must be what it lists when the call is made: a listing from before would ask
-	// about a tool that is no more, or not know one that the client has just been shown.
-	c.Pool.Relist(c.target())
 	if err := c.submit(); err != nil {
 		return err
 	}
@@ -49,18 +45,12 @@ func (c *call) hold() error {
 // Salesforce lists it, and makes one if there is none.
 func (c *call) submit() error {
 	ctx := c.http.Context()
-	_, hash, err := c.Pool.Tool(ctx, c.target(), c.tool)
-	if errors.Is(err, upstream.ErrNoTool) {
-		c.recordDenied("salesforce does not list the tool")
-		return c.noSuchName()
+	if err := c.defineNow(c.waiting); err != nil {
+		return err
 	}
-	if err != nil {
-		return c.noDefinition(err)
-	}
-	c.definition = hash
 	c.binding = approval.Binding{
 		Org: c.grant.Org, Subject: c.grant.Subject, ClientID: c.grant.ClientID, GrantID: c.grant.ID,
-		Server: c.server.Name, Tool: c.tool, DefinitionHash: hash, PolicyVersion: c.decision.Version, Arguments: c.arguments,
+		Server: c.server.Name, Tool: c.tool, DefinitionHash: c.definition, PolicyVersion: c.decision.Version, Arguments: c.arguments,
 	}
 	a, err := c.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
 	if errors.Is(err, approval.ErrTooMany) {
@@ -130,15 +120,6 @@ func (c *call) settleApproval() {
 		c.Log.ErrorContext(ctx, "how an approved call ended was not recorded with its approval",
 			"approval", c.approval.ID, "outcome", c.outcome.recorded, "error", err)
 	}
-}
-
-// noDefinition answers a call that was not made because Salesforce could not be asked
-// about its tool.
-func (c *call) noDefinition(err error) error {
-	o := noAnswer(outcome{}, err)
-	o.failure.MayHaveHappened = false // only a list was asked for
-	c.recordDenied("tool definition: " + o.reason)
-	return c.undelivered(o.failure)
 }
 
 // noToken answers a call that was not made for want of a Salesforce token.

@@ -50,14 +50,18 @@ func readList(r *request) (*call, error) {
 	}
 	l := listingOf(r.msg.Method)
 	c := &call{request: r, action: l.action, params: out.Encode(), empty: jsontext.Value(`{"` + l.items + `":[]}`)}
+	c.list = &listAnswer{}
+	_, paged := out.Get("cursor")
+	c.list.fromStart = !paged
 	c.shape = func(value jsontext.Value) (jsontext.Value, error) { return c.filter(l, value) }
 	return c, nil
 }
 
 var errNoList = errors.New("the answer is not a list")
 
-// filter is a function of the page, of the server, and of the rules of its policy that name
-// the caller: what it returns is remembered for others (pages.go).
+// filter is a function of the page, of the server, of the rules of its policy that name the
+// caller, and of what definitions are accepted: what it returns is remembered for others
+// (pages.go).
 //
 // It keeps the items of a page that the caller may use. A page may become empty;
 // its cursor stays. A name that is listed twice means two things and is dropped.
@@ -88,6 +92,9 @@ func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 		}
 		if times[name] > 1 {
 			c.Log.WarnContext(c.http.Context(), "salesforce lists a name twice; dropped", "server", c.server.Name, "list", l.items)
+			continue
+		}
+		if !c.list.shows(name) {
 			continue
 		}
 		if l.items == "tools" {

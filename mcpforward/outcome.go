@@ -61,10 +61,22 @@ func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
 		o.refused = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500), Data: m.Error.Data}
 		return o
 	}
-	if c.shape != nil {
-		return c.pages.outcomeOf(c, m, c.resultOutcome)
+	if c.list != nil {
+		return c.listOutcome(m)
 	}
 	return c.resultOutcome(m)
+}
+
+// listOutcome is that of a page of a list, once what it defines is known.
+func (c *call) listOutcome(m *jsonrpc.Message) outcome {
+	if c.list.kind != "" {
+		if err := c.seePage(c.waiting, c.pages, m.Result); err != nil {
+			o := noAnswer(failed(), err)
+			o.failure.MayHaveHappened = false
+			return o
+		}
+	}
+	return c.pages.outcomeOf(c, m, c.resultOutcome)
 }
 
 // noAnswer is the outcome of a call without a response: unsure, unless it is known that

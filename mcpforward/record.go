@@ -63,7 +63,7 @@ func (c *call) recorded(ctx context.Context, attempt func() error) error {
 // was given to nobody; what was changed was changed.
 func (c *call) auditResult(ctx context.Context) audit.Result {
 	o := &c.outcome
-	r := audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason, Bytes: int64(len(o.answer)), Duration: c.Now().Sub(c.started)}
+	r := audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason, DefinitionHash: c.definition, Bytes: int64(len(o.answer)), Duration: c.Now().Sub(c.started)}
 	if o.answer == nil {
 		return r
 	}

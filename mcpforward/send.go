@@ -77,6 +77,7 @@ func loginLost(err error) error {
 
 // send forwards the call and says how it ended.
 func (c *call) send(ctx context.Context) {
+	c.expectList(ctx)
 	m, err := c.roundTrip(ctx)
 	c.outcome = c.outcomeOf(m, err)
 }

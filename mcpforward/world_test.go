@@ -24,6 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/budget"
 	oauth "sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/outside"
@@ -154,6 +155,8 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	check(err)
 	budgets, err := budget.New(budget.Config{DB: w.db})
 	check(err)
+	definitions, err := definition.New(definition.Config{DB: w.db})
+	check(err)
 	pool := upstream.New(upstream.Config{HTTP: salesforce.NewHTTPClient(nil, nil), Log: log, Version: "test"})
 	t.Cleanup(pool.Close)
 
@@ -161,7 +164,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 		return access.Server{Name: name, Title: "Title of " + name, Org: "acme", URL: w.sim.ServerURL("acme", hosted), Timeout: time.Minute, Policy: p, Groups: groups}
 	}
 	c := setup{
-		Config: Config{Budgets: budgets, Outside: outside.New(w.db, nil), DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Pool: pool,
+		Config: Config{Budgets: budgets, Outside: outside.New(w.db, nil), DB: w.db, Links: w.links, Approvals: w.approvals, Audit: w.audit, Definitions: definitions, Pool: pool,
 			Limits: Limits{CallsPerMinute: 100_000, ConcurrentCalls: 64}, Version: "test", Log: log},
 		PublicURL: public,
 		Groups:    []access.Group{{Name: "pilot", Members: []string{salesforcesim.RepID}}},

@@ -24,8 +24,10 @@ type Result struct {
 	Object   string
 	Approval string
 	Username string // of a person who was known by id alone
-	Bytes    int64
-	Duration time.Duration
+	// DefinitionHash is of the definition under which a call was made.
+	DefinitionHash string
+	Bytes          int64
+	Duration       time.Duration
 
 	// What the answer gave away or made; see the fields of [Entry].
 	AnswerDigest string
@@ -89,6 +91,9 @@ func (e Entry) ended(r Result) Entry {
 	}
 	if r.Username != "" {
 		e.Username = r.Username
+	}
+	if r.DefinitionHash != "" {
+		e.DefinitionHash = r.DefinitionHash
 	}
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
 	e.AnswerDigest, e.Rows, e.Records, e.RecordsTotal = r.AnswerDigest, r.Rows, r.Records, r.RecordsTotal

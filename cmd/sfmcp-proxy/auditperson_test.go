@@ -27,7 +27,9 @@ const (
 // U2: what each action's entries say of the person. A new action needs a line.
 var personOfAction = map[audit.Action]carries{
 	audit.ApprovalDecide: always, audit.AuthorizationOpen: never, audit.BudgetAlarm: ifKnow, audit.ClientAuthenticate: never, audit.ClientRegister: never,
-	audit.ClientRevoke:       never, // each of its connections has an entry of its own
+	audit.ClientRevoke: never, // each of its connections has an entry of its own
+	// In whose session the list was seen; what is decided about a definition is about nobody.
+	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogTakeOver: never,

@@ -18,6 +18,9 @@ type deed struct {
 	Connection  string `json:"connection,omitempty"`
 	Client      string `json:"client,omitempty"`
 	Approval    string `json:"approval,omitempty"`
+	Server      string `json:"server,omitempty"`
+	Tool        string `json:"tool,omitempty"`
+	Digest      string `json:"digest,omitempty"`
 	Connections *int   `json:"connections_ended,omitempty"`
 	Approvals   *int   `json:"approvals_ended,omitempty"`
 	Sessions    *int   `json:"sessions_ended,omitempty"`

@@ -35,6 +35,8 @@
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
 // [sfmcp-proxy/authproxy/budget] (how much of what was done in a time),
 // [sfmcp-proxy/authproxy/outside] (who was given text that outsiders wrote),
+// [sfmcp-proxy/authproxy/definition] (what hosted servers say of their tools, and who accepted
+// it),
 // [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell
 // that nothing was changed), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
@@ -68,7 +70,7 @@
 // stores (stores.go) is what remembers, with the way to Salesforce apart from it
 // (outbound.go): commands that look at something, or take access away, open the stores
 // alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
-// approvals.go, auditlog.go, policy.go, stop.go, key.go.
+// approvals.go, tools.go, auditlog.go, policy.go, stop.go, key.go.
 //
 // # What to read for a question
 //

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
 )
 
@@ -42,6 +43,14 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 		Username: func(ctx context.Context, org, subject string) string {
 			p, _ := s.access.Person(ctx, org, subject)
 			return p.Username
+		},
+		Quarantined: func(ctx context.Context, server doctor.Server) (int, error) {
+			pins, err := s.definitions.Pins(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
+			if err != nil {
+				return 0, err
+			}
+			waiting, _ := pins.Quarantined()
+			return waiting, nil
 		},
 		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, s.log),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),

@@ -47,18 +47,19 @@ var layer = map[string]int{
 	"authproxy/policy/mask": 2,
 
 	// Each owns its tables or connections.
-	"authproxy/client":    2,
-	"authproxy/grant":     2,
-	"authproxy/link":      2,
-	"authproxy/approval":  2,
-	"authproxy/audit":     2,
-	"authproxy/budget":    2,
-	"authproxy/outside":   2,
-	"authproxy/ui":        2,
-	"mcpforward/limit":    2,
-	"mcpforward/records":  2,
-	"mcpforward/stream":   2,
-	"mcpforward/upstream": 2,
+	"authproxy/client":     2,
+	"authproxy/grant":      2,
+	"authproxy/link":       2,
+	"authproxy/approval":   2,
+	"authproxy/audit":      2,
+	"authproxy/budget":     2,
+	"authproxy/outside":    2,
+	"authproxy/ui":         2,
+	"mcpforward/limit":     2,
+	"mcpforward/records":   2,
+	"mcpforward/stream":    2,
+	"mcpforward/upstream":  2,
+	"authproxy/definition": 2,
 
 	// Import nothing of ours. clientdoc is apart from salesforce, whose client serves hosts
 	// that the operator chose, because it goes where anybody can send it.

@@ -184,6 +184,10 @@ func (p *process) drain(public *http.Server) error {
 func (p *process) exposeCounters() {
 	p.edge.Metrics.PerServer("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.",
 		func() map[string]bool { return p.current.Load().forward.CircuitOpen() })
+	p.edge.Metrics.PerServer("sfmcp_definitions_waiting", "Whether definitions of a hosted server wait for a person: 1 until each is accepted or rejected.",
+		func() map[string]bool { return p.current.Load().forward.DefinitionsWaiting() })
+	p.edge.Metrics.Total("sfmcp_calls_quarantined_total", "Calls refused because their definition is not accepted.",
+		func() float64 { return float64(p.current.Load().forward.QuarantinedCalls()) })
 	for _, limit := range []string{"user", "server"} {
 		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
 			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)

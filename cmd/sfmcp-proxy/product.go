@@ -90,7 +90,7 @@ func (p *product) openHandlers() (err error) {
 		return err
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
-		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Pool: p.pool,
+		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Definitions: p.definitions, Pool: p.pool,
 		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,

@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/outside"
@@ -37,17 +38,18 @@ type stores struct {
 	log    *slog.Logger
 	now    func() time.Time
 
-	ring      *seal.KeyRing
-	db        *db.DB
-	audit     *audit.Log
-	clients   *client.Store
-	grants    *grant.Store
-	access    *access.Control
-	links     *link.Store
-	approvals *approval.Store
-	budgets   *budget.Store
-	outside   *outside.Store
-	sessions  *ui.Sessions
+	ring        *seal.KeyRing
+	db          *db.DB
+	audit       *audit.Log
+	clients     *client.Store
+	grants      *grant.Store
+	access      *access.Control
+	links       *link.Store
+	approvals   *approval.Store
+	budgets     *budget.Store
+	outside     *outside.Store
+	sessions    *ui.Sessions
+	definitions *definition.Store
 
 	reports sync.WaitGroup // of altered rows, on their way to the log
 }
@@ -99,6 +101,9 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.outside = outside.New(s.db, s.now)
+	if s.definitions, err = definition.New(definition.Config{DB: s.db, Review: c.Definitions == config.Review, Now: s.now}); err != nil {
+		return nil, err
+	}
 	s.sessions = ui.NewSessions(ui.Config{
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})

@@ -23,6 +23,7 @@ func (c controlAPI) handler() http.Handler {
 	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, http.StatusOK, c.sim.Switches()) })
 	mux.HandleFunc("PUT /faults", func(w http.ResponseWriter, r *http.Request) { c.switches(w, r, Switches{}) })
 	mux.HandleFunc("PATCH /faults", func(w http.ResponseWriter, r *http.Request) { c.switches(w, r, c.sim.Switches()) })
+	mux.HandleFunc("PUT /definitions", c.definitions)
 	mux.HandleFunc("GET /requests", c.requests)
 	mux.HandleFunc("DELETE /requests", func(w http.ResponseWriter, r *http.Request) {
 		c.sim.ForgetRequests(requestFilter(r))

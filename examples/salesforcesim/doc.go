@@ -132,8 +132,9 @@
 //	POST   /clock                         {"skew":"-5m"}: Salesforce's clock is that far ahead of
 //	                                      the real one
 //	PUT    /callbacks                     ["https://…"]: the callbacks of every app
-//	POST   /reset                         forget logins, tokens, sessions, changes of records,
-//	                                      switches, skew and requests
+//	PUT    /definitions                   [Definitions]: what hosted servers list in another way
+//	POST   /reset                         forget logins, tokens, sessions, changes of records and
+//	                                      definitions, switches, skew and requests
 //
 // # Switches
 //

@@ -228,7 +228,7 @@ func (x *exchange) listTools() {
 		return
 	}
 	tools, _ := x.tools()
-	x.answer(records.Encode(map[string]any{"tools": orEmpty(tools)}))
+	x.answer(x.listed("tools", tools))
 }
 
 func (x *exchange) tools() ([]json.RawMessage, bool) {
@@ -283,7 +283,7 @@ func (x *exchange) callTool() {
 	}
 	result, known := callTool(x.holder.org.data, x.holder.user.person(), x.server, params.Name, params.Arguments, callOptions{
 		Dialect: cmp.Or(x.switches.Dialect, "live"), UpdateAlwaysUnexpected: x.switches.UpdateAlwaysUnexpected,
-		OrgBaseURL: x.holder.org.base, BigAnswer: x.switches.BigAnswer, MalformedTool: x.switches.MalformedTool})
+		OrgBaseURL: x.holder.org.base, Endpoints: x.changedOperations(), BigAnswer: x.switches.BigAnswer, MalformedTool: x.switches.MalformedTool})
 	switch {
 	case known:
 		x.answer(result)
@@ -314,7 +314,7 @@ func (x *exchange) prompts() {
 	json.Unmarshal(x.message.Params, &params)
 	switch x.message.Method {
 	case "prompts/list":
-		x.answer(records.Encode(map[string]any{"prompts": orEmpty(listPrompts(x.server))}))
+		x.answer(x.listed("prompts", listPrompts(x.server)))
 	case "prompts/get":
 		if result, known := getPrompt(x.holder.org.data, x.holder.user.person(), x.server, params.Name, params.Arguments); known {
 			x.answer(result)
@@ -334,6 +334,8 @@ func (x *exchange) resources() {
 	switch x.message.Method {
 	case "resources/list":
 		x.answer(records.Encode(map[string]any{"resources": orEmpty(listResources(x.server))}))
+	case "resources/templates/list":
+		x.answer(x.listed("resourceTemplates", nil))
 	case "resources/read":
 		if result, known := readResource(x.server, params.URI); known {
 			x.answer(result)

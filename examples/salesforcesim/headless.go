@@ -65,6 +65,14 @@ var endpoints = []endpoint{
 	{"sor-accounts", "sor", "sales", "GET", records.DataURL("sobjects/Account"), "Where customer accounts are kept"},
 }
 
+// endpoints is the catalogue as it is now.
+func (c *toolCall) endpoints() []endpoint {
+	if c.o.Endpoints != nil {
+		return c.o.Endpoints
+	}
+	return endpoints
+}
+
 func runDiscover(c *toolCall) toolAnswer {
 	args, refused := c.arguments("query", "domain", "resultType")
 	if refused != nil {
@@ -84,7 +92,7 @@ func runDiscover(c *toolCall) toolAnswer {
 		}
 		return n
 	}
-	found := slices.DeleteFunc(slices.Clone(endpoints), func(e endpoint) bool {
+	found := slices.DeleteFunc(slices.Clone(c.endpoints()), func(e endpoint) bool {
 		return score(e) == 0 || (args[1] != "" && e.Domain != args[1]) || (args[2] != "" && e.Type != args[2])
 	})
 	slices.SortStableFunc(found, func(a, b endpoint) int { return cmp.Compare(score(b), score(a)) })
@@ -96,6 +104,7 @@ func runDescribe(c *toolCall) toolAnswer {
 	if refused != nil {
 		return failure(refused)
 	}
+	endpoints := c.endpoints()
 	i := slices.IndexFunc(endpoints, func(e endpoint) bool { return e.ID == id })
 	if i < 0 {
 		return failure(records.Refuse("NOT_FOUND", "no endpoint has the id %s", id))

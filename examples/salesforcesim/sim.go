@@ -59,10 +59,11 @@ type Sim struct {
 	skew   atomic.Int64 // nanoseconds that Salesforce's clock is ahead of Config.Now
 	log    recorder
 
-	mu       sync.Mutex
-	switches Switches
-	switched chan struct{} // closed when switches change
-	state    state
+	mu          sync.Mutex
+	switches    Switches
+	definitions Definitions   // changes of what servers list
+	switched    chan struct{} // closed when switches change
+	state       state
 
 	// Parts that others need.
 	keys    signingKeys
@@ -219,7 +220,7 @@ func (s *Sim) Reset() {
 	keys := s.state.Keys
 	s.state = newState(s.cfg, s.orgs)
 	s.state.Keys = keys
-	s.switches = s.cfg.Switches
+	s.switches, s.definitions = s.cfg.Switches, Definitions{}
 	s.skew.Store(0)
 	s.log.clear(RequestFilter{})
 	for _, o := range s.orgs {

@@ -10,11 +10,12 @@ import (
 
 // callOptions are the switches that change what tools/call answers.
 type callOptions struct {
-	Dialect                string // names of parameters: live (also ""), docs or both
-	UpdateAlwaysUnexpected bool   // every update fails without effect, as one org has seen
-	OrgBaseURL             string // of _meta
-	BigAnswer              bool   // answers are padded to more than 2 MB
-	MalformedTool          string // name of a tool whose answer is no tool result
+	Dialect                string     // names of parameters: live (also ""), docs or both
+	UpdateAlwaysUnexpected bool       // every update fails without effect, as one org has seen
+	OrgBaseURL             string     // of _meta
+	BigAnswer              bool       // answers are padded to more than 2 MB
+	Endpoints              []endpoint // of headless-360; nil: as they are
+	MalformedTool          string     // name of a tool whose answer is no tool result
 }
 
 // toolCall is one call at work.

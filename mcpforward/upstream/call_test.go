@@ -200,8 +200,8 @@ func TestIncompleteTarget(t *testing.T) {
 		if _, err := x.Call(t.Context(), target, toolCall, true); err == nil {
 			t.Errorf("call without %s succeeded", name)
 		}
-		if _, _, err := x.Tool(t.Context(), target, "a"); err == nil {
-			t.Errorf("tool without %s succeeded", name)
+		if _, err := x.List(t.Context(), target, "tools/list", 0); err == nil {
+			t.Errorf("list without %s succeeded", name)
 		}
 	}
 	if _, err := x.Call(t.Context(), x.target, jsonrpc.Request(nil, "notifications/x", nil), true); err == nil {

@@ -47,8 +47,6 @@ var (
 	// ErrLoginLost is what the functions of a [Target] wrap to say that there is
 	// no token and none can be had without the user.
 	ErrLoginLost = errors.New("salesforce login lost")
-	// ErrNoTool: Salesforce does not list the tool, or lists its name twice.
-	ErrNoTool = errors.New("no such tool at salesforce")
 	// ErrNotAsked: the answer has no open request of that id.
 	ErrNotAsked = errors.New("salesforce did not ask this, or it has been answered")
 	// ErrForgotten is the cause of a call ended by [Pool.Forget].

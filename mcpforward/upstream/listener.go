@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"sfmcp-proxy/mcpforward/jsonrpc"
@@ -164,8 +165,8 @@ func (p *Pool) broadcast(slot *sessionSlot, m *jsonrpc.Message) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m.Method == "notifications/tools/list_changed" {
-		slot.tools = nil
+	if strings.HasSuffix(m.Method, "/list_changed") {
+		slot.forgetLists()
 	}
 	if slot.stream == nil {
 		return

@@ -200,7 +200,7 @@ func TestCallsReachListeners(t *testing.T) {
 	<-taken
 	list := func(want int) {
 		t.Helper()
-		if _, _, err := x.Tool(t.Context(), x.target, "a"); err != nil || x.fake.count("tools/list") != want {
+		if _, err := x.List(t.Context(), x.target, "tools/list", 0); err != nil || x.fake.count("tools/list") != want {
 			t.Errorf("listed %d times, want %d: %v", x.fake.count("tools/list"), want, err)
 		}
 	}

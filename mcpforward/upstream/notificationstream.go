@@ -217,7 +217,8 @@ func (s *notificationStream) open(c *call) bool {
 	if s.slot.session != c.session {
 		return false
 	}
-	s.disconnect, s.slot.tools = c.cancel, nil
+	s.disconnect = c.cancel
+	s.slot.forgetLists()
 	if !s.isConnected() {
 		close(s.connected)
 	}

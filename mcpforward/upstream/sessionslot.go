@@ -24,14 +24,51 @@ type user struct {
 // but user are guarded by Pool.mu.
 type sessionSlot struct {
 	user    *user
-	session *Session          // nil: to be opened
-	idle    *Session          // that was given up for its age and may be ended at Salesforce
-	opening *shared[*Session] // nil: nobody opens one
-	tools   *toolset          // nil: to be listed
-	listing *shared[*toolset]
-	stream  *notificationStream // nil: nobody listens
-	calls   int                 // and listeners that hold the slot
-	used    time.Time
+	session *Session             // nil: to be opened
+	idle    *Session             // that was given up for its age and may be ended at Salesforce
+	opening *shared[*Session]    // nil: nobody opens one
+	lists   map[string]*slotList // by method
+	// forgotten counts how often the lists were given up.
+	forgotten int
+	stream    *notificationStream // nil: nobody listens
+	calls     int                 // and listeners that hold the slot
+	used      time.Time
+}
+
+// slotList is what Salesforce listed last in answer to one method.
+type slotList struct {
+	kept    *List // nil: to be listed
+	at      time.Time
+	listing *shared[*List] // nil: nobody lists
+}
+
+// listOf returns the place of a list. It is called with p.mu held.
+func (s *sessionSlot) listOf(method string) *slotList {
+	if s.lists == nil {
+		s.lists = map[string]*slotList{}
+	}
+	if s.lists[method] == nil {
+		s.lists[method] = &slotList{}
+	}
+	return s.lists[method]
+}
+
+// forgetLists is called with p.mu held.
+func (s *sessionSlot) forgetLists() {
+	s.forgotten++
+	for _, of := range s.lists {
+		of.kept = nil
+	}
+}
+
+// isListing is called with p.mu held.
+func (s *sessionSlot) isListing() bool {
+	for _, of := range s.lists {
+		if of.listing != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // enter returns the slot of a target for one call, which has to leave it.
@@ -51,7 +88,8 @@ func (p *Pool) enter(t Target) *sessionSlot {
 		u.slots[sessionSlotKey{t.URL, t.Client}] = s
 	}
 	if p.isIdle(s, now) {
-		s.idle, s.session, s.tools = s.session, nil, nil
+		s.idle, s.session = s.session, nil
+		s.forgetLists()
 	}
 	s.calls++
 	p.sweep(now) // not this slot any more, whose idle session can still be ended
@@ -103,7 +141,7 @@ func (p *Pool) leaveLocked(s *sessionSlot) {
 }
 
 func (p *Pool) isIdle(s *sessionSlot, now time.Time) bool {
-	return s.calls == 0 && s.opening == nil && s.listing == nil && now.Sub(s.used) >= p.cfg.IdleTimeout
+	return s.calls == 0 && s.opening == nil && !s.isListing() && now.Sub(s.used) >= p.cfg.IdleTimeout
 }
 
 // sweep removes idle slots, and users without slots, once a minute.
@@ -133,7 +171,8 @@ func (p *Pool) drop(s *sessionSlot, dead *Session) {
 	if s == nil || s.session != dead {
 		return
 	}
-	s.session, s.tools = nil, nil
+	s.session = nil
+	s.forgetLists()
 	if s.stream != nil {
 		s.stream.reconnect() // it listens to the dead session
 	}

@@ -180,11 +180,12 @@ func TestSimulatedDrift(t *testing.T) {
 	sim, p, target := onSim(t)
 	hash := func(tool string) string {
 		t.Helper()
-		_, hash, err := p.Tool(t.Context(), target, tool)
+		l, err := p.List(t.Context(), target, "tools/list", 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return hash
+		listed, _ := l.Named(tool)
+		return listed.Digest
 	}
 	before := hash("soqlQuery")
 	p.Forget("acme", "005")

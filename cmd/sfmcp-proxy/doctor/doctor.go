@@ -3,7 +3,7 @@
 //
 // [Examine] makes the checks of each org (org.go: host, clock, signing keys, External
 // Client App), of the logins that are stored (logins.go: keys, sign-ins, rotation) and of
-// each server (server.go, calls.go: gateway, tools, a query), and compares the names in rules
+// each server (server.go, calls.go: gateway, tools, a query, definitions that wait), and compares the names in rules
 // with what the org shows (rules.go). What needs a signed-in user
 // is done with a stored login and recorded. Nothing but that login's token is changed.
 package doctor
@@ -71,6 +71,8 @@ type Config struct {
 	KeysFile string
 	// Username is how people know the user of a login, for the audit log; "" if nobody knows.
 	Username func(ctx context.Context, org, subject string) string
+	// Quarantined is how many definitions of a server wait for a person.
+	Quarantined func(context.Context, Server) (int, error)
 	// Actor is who looks, for the audit log.
 	Actor actor.Actor
 
@@ -122,6 +124,7 @@ func (x *examination) org(ctx context.Context, o Org) error {
 		if s.Org != o.Name {
 			continue
 		}
+		x.definitions(ctx, s)
 		list, err := x.server(ctx, s, logins)
 		if err != nil {
 			return err

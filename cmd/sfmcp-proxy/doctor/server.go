@@ -50,6 +50,22 @@ func (x *examination) server(ctx context.Context, s Server, logins []string) (li
 	return listed{}, nil
 }
 
+// definitions tells of definitions that wait for a person, if there are any.
+func (x *examination) definitions(ctx context.Context, s Server) {
+	f := Finding{Org: s.Org, Server: s.Name, Check: "definitions", Status: Warn}
+	n, err := x.Quarantined(ctx, s)
+	switch {
+	case err != nil:
+		f.Found = "whether definitions wait for a person cannot be seen: " + err.Error()
+	case n > 0:
+		f.Found = fmt.Sprintf("%d %s for a person, and cannot be used", n, map[bool]string{true: "definition waits", false: "definitions wait"}[n == 1])
+		f.Fix = "sfmcp-proxy tools list --quarantined, then tools diff and tools accept or tools reject"
+	default:
+		return
+	}
+	x.report(f)
+}
+
 func active(f Finding, s Server, tools int) Finding {
 	f.Found = fmt.Sprintf("%s is active, with %d %s", hosted(s), tools, plural(tools, "tool"))
 	if tools == 0 {

@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/go-cmp/cmp"
+
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -29,33 +32,38 @@ func lists(pages map[string]string) func(http.ResponseWriter, *http.Request, *js
 	}
 }
 
-func TestTool(t *testing.T) {
+func TestList(t *testing.T) {
 	t.Parallel()
 	x := newFixture(t, lists(map[string]string{
 		"":     `{"tools":[{"name":"a","x":1.0},{"description":"d", "name":"b"},{"name":"twice"}],"nextCursor":""}`,
 		"at ":  `{"tools":[{"name":"twice","x":1}],"nextCursor":"2"}`,
 		"at 2": `{"tools":[{"name":"c"}]}`,
 	}))
-	definition, hash, err := x.Tool(t.Context(), x.target, "b")
-	const want = `{"description":"d","name":"b"}`
-	sum := sha256.Sum256([]byte(want))
-	if string(definition) != want || hash != hex.EncodeToString(sum[:]) || err != nil {
-		t.Errorf("Tool(b) = %s, %s, %v", definition, hash, err)
+	l, err := x.List(t.Context(), x.target, "tools/list", 0)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if definition, _, err := x.Tool(t.Context(), x.target, "c"); string(definition) != `{"name":"c"}` || err != nil {
-		t.Errorf("Tool(c) = %s, %v", definition, err)
-	}
-	for _, name := range []string{"A", "absent", "", "twice"} {
-		if _, _, err := x.Tool(t.Context(), x.target, name); err != ErrNoTool {
-			t.Errorf("Tool(%q): %v, want ErrNoTool", name, err)
+	for name, want := range map[string]string{"b": `{"description":"d","name":"b"}`, "c": `{"name":"c"}`, "twice": `[{"name":"twice","x":1},{"name":"twice"}]`} {
+		sum := sha256.Sum256([]byte(want))
+		got, ok := l.Named(name)
+		if diff := cmp.Diff(Listed{jsontext.Value(want), hex.EncodeToString(sum[:]), name == "twice"}, got); !ok || diff != "" {
+			t.Errorf("%s: %s", name, diff)
 		}
+	}
+	for _, name := range []string{"A", "absent", ""} {
+		if got, ok := l.Named(name); ok {
+			t.Errorf("%q is listed: %+v", name, got)
+		}
+	}
+	if l.Twice() != "twice" {
+		t.Errorf("listed twice: %q", l.Twice())
 	}
 	if n := x.fake.count("tools/list"); n != 3 {
 		t.Errorf("tools/list came %d times, want 3", n)
 	}
 }
 
-func TestToolIsListedAgain(t *testing.T) {
+func TestListIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	x := newFixture(t, func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
 		if m.Method == "tools/call" {
@@ -64,9 +72,10 @@ func TestToolIsListedAgain(t *testing.T) {
 		}
 		return lists(map[string]string{"": `{"tools":[{"name":"a"}]}`})(w, r, m)
 	})
+	mark := int64(0)
 	listed := func(want int) {
 		t.Helper()
-		if _, _, err := x.Tool(t.Context(), x.target, "a"); err != nil {
+		if _, err := x.List(t.Context(), x.target, "tools/list", mark); err != nil {
 			t.Fatal(err)
 		}
 		if n := x.fake.count("tools/list"); n != want {
@@ -83,9 +92,46 @@ func TestToolIsListedAgain(t *testing.T) {
 	x.fake.kill() // a new session lists anew
 	_, _ = x.ask(t, false)
 	listed(4)
+	mark++
+	listed(5)
+	listed(5)
+	mark--
+	listed(5)
+
+	// What was listed for a client counts, unless the list has changed meanwhile.
+	l, whole, err := ReadList("tools/list", jsontext.Value(`{"tools":[{"name":"of a client"}]}`))
+	if !whole || err != nil {
+		t.Fatal(whole, err)
+	}
+	x.Listing(x.target, "tools/list", 7)(l)
+	mark = 7
+	listed(5)
+	keep := x.Listing(x.target, "tools/list", 8)
+	_, _ = x.ask(t, false) // says that the list changed
+	keep(l)
+	listed(6)
+	if got, err := x.List(t.Context(), x.target, "tools/list", mark); err != nil || len(got.items) != 1 || got.items["a"].Digest == "" {
+		t.Errorf("kept %+v, %v", got, err)
+	}
 }
 
-func TestToolIsListedOnceForAll(t *testing.T) {
+// A server that has no prompts has an empty list of them.
+func TestNoSuchList(t *testing.T) {
+	t.Parallel()
+	x := newFixture(t, func(w http.ResponseWriter, _ *http.Request, m *jsonrpc.Message) bool {
+		if m.Method != "prompts/list" {
+			return false
+		}
+		stream(w, fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"no"}}`, m.ID))
+		return true
+	})
+	l, err := x.List(t.Context(), x.target, "prompts/list", 0)
+	if err != nil || len(l.items) != 0 {
+		t.Errorf("%+v, %v", l, err)
+	}
+}
+
+func TestListIsMadeOnceForAll(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})
 	x := newFixture(t, func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {
@@ -97,14 +143,14 @@ func TestToolIsListedOnceForAll(t *testing.T) {
 	var all sync.WaitGroup
 	for range 10 {
 		all.Go(func() {
-			if _, _, err := x.Tool(t.Context(), x.target, "a"); err != nil {
+			if _, err := x.List(t.Context(), x.target, "tools/list", 0); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	impatient := x.target
 	impatient.Timeout = 50 * time.Millisecond
-	_, _, err := x.Tool(t.Context(), impatient, "a")
+	_, err := x.List(t.Context(), impatient, "tools/list", 0)
 	wants{TimedOut, false}.check(t, nil, err)
 	close(release)
 	all.Wait()
@@ -113,7 +159,7 @@ func TestToolIsListedOnceForAll(t *testing.T) {
 	}
 }
 
-func TestUnusableToolList(t *testing.T) {
+func TestUnusableList(t *testing.T) {
 	t.Parallel()
 	for name, page := range map[string]string{
 		"no tools":       `{}`,
@@ -124,14 +170,14 @@ func TestUnusableToolList(t *testing.T) {
 		"numeric cursor": `{"tools":[{"name":"a"}],"nextCursor":1}`,
 	} {
 		x := newFixture(t, lists(map[string]string{"": page}))
-		_, _, err := x.Tool(t.Context(), x.target, "a")
+		_, err := x.List(t.Context(), x.target, "tools/list", 0)
 		if e, ok := errors.AsType[*Error](err); !ok || e.Kind != Broken || e.MayHaveHappened {
 			t.Errorf("%s: %v, want Broken", name, err)
 		}
 	}
 	endless := `{"tools":[{"name":"a"}],"nextCursor":"x"}`
 	x := newFixture(t, lists(map[string]string{"": endless, "at x": endless}))
-	_, _, err := x.Tool(t.Context(), x.target, "a")
+	_, err := x.List(t.Context(), x.target, "tools/list", 0)
 	wants{Broken, false}.check(t, nil, err)
 	if n := x.fake.count("tools/list"); n != 50 {
 		t.Errorf("%d pages were read, want 50", n)

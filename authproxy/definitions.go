@@ -1,0 +1,56 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
+)
+
+// Definitions takes the decisions of people about definitions of hosted servers. As with
+// [Decisions], what gives is recorded first and what takes away takes effect first.
+type Definitions struct {
+	Store *definition.Store
+	Audit *audit.Log
+}
+
+// Accept lets that definition pass, in the name of by, and no other under its name. server
+// is the endpoint that people know the hosted server by. Errors are those of
+// [definition.Store.Accept].
+func (d *Definitions) Accept(ctx context.Context, by actor.Actor, server string, p definition.Pinned) error {
+	return d.Audit.Call(ctx, d.entry(audit.DefinitionAccept, by, server, p), func(ctx context.Context) (audit.Result, error) {
+		err := d.Store.Accept(context.WithoutCancel(ctx), p.Server, p.Kind, p.Name, p.Digest, by)
+		return audit.Result{Outcome: decided(err)}, err
+	})
+}
+
+// Reject keeps that definition from passing, also if it was accepted. Errors are those of
+// [definition.Store.Reject].
+func (d *Definitions) Reject(ctx context.Context, by actor.Actor, server string, p definition.Pinned) error {
+	ctx = context.WithoutCancel(ctx)
+	err := d.Store.Reject(ctx, p.Server, p.Kind, p.Name, p.Digest, by)
+	if errors.Is(err, definition.ErrAlready) {
+		return err
+	}
+	e := d.entry(audit.DefinitionReject, by, server, p)
+	if e.Outcome = audit.OK; err != nil {
+		e.Outcome, e.Reason = audit.Failed, err.Error()
+	}
+	_, recordErr := d.Audit.Append(ctx, e)
+	return errors.Join(err, recordErr)
+}
+
+// decided is the outcome of a decision: "" is done.
+func decided(err error) audit.Outcome {
+	if errors.Is(err, definition.ErrAlready) {
+		return audit.Repeated
+	}
+	return ""
+}
+
+func (d *Definitions) entry(action audit.Action, by actor.Actor, server string, p definition.Pinned) audit.Entry {
+	called := definition.Called(p.Kind, p.Name)
+	return audit.Entry{Actor: by, Action: action, Object: called, Org: p.Org, Server: server, Tool: called, DefinitionHash: p.Digest}
+}
