@@ -34,7 +34,7 @@ func TestBudgets(t *testing.T) {
 	}; !slices.Equal(got, want) {
 		t.Errorf("counted: %q", got)
 	}
-	if limit := c.Policies[0].Judge().Budgets[1].Limit; limit != 50<<20 {
+	if limit := c.Policies[0].Judge(nil).Budgets[1].Limit; limit != 50<<20 {
 		t.Errorf("50MiB are %d bytes", limit)
 	}
 	var out strings.Builder

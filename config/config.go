@@ -37,10 +37,14 @@ type Config struct {
 	// Definitions says what becomes of a hosted server's first list: [AcceptFirst] or [Review].
 	Definitions string `mapstructure:"definitions" need:"value"`
 
-	Salesforce   Salesforce   `mapstructure:"salesforce"`
-	Servers      []Server     `mapstructure:"servers" need:"value"`
-	Groups       []Group      `mapstructure:"groups"`
-	Policies     []Policy     `mapstructure:"policies" need:"value"`
+	Salesforce Salesforce `mapstructure:"salesforce"`
+	Servers    []Server   `mapstructure:"servers" need:"value"`
+	Groups     []Group    `mapstructure:"groups"`
+	Policies   []Policy   `mapstructure:"policies" need:"value"`
+	// PoliciesDir is a folder of policies beside these, each in a file NAME.yaml of its own;
+	// once the configuration is read, Policies holds them all.
+	PoliciesDir  string       `mapstructure:"policies_dir"`
+	Calendars    []Calendar   `mapstructure:"calendars"`
 	Clients      []Client     `mapstructure:"clients"`
 	Registration Registration `mapstructure:"registration"`
 	Lifetimes    Lifetimes    `mapstructure:"lifetimes"`
@@ -122,6 +126,14 @@ type Policy struct {
 	Budgets []policy.Budget `mapstructure:"budgets"`
 	// Taint is how long rules with after match.
 	Taint time.Duration `mapstructure:"taint" need:"time"`
+}
+
+// Calendar names times, for during("NAME") in the condition of a rule.
+type Calendar struct {
+	Name     string   `mapstructure:"name" need:"value"`
+	TimeZone string   `mapstructure:"time_zone" need:"value"`
+	Weekly   []string `mapstructure:"weekly" need:"value"` // "Mon-Fri 08:00-18:00"
+	Dated    []string `mapstructure:"dated" need:"value"`  // "2026-12-20 to 2027-01-06"
 }
 
 // Client is a user-defined OAuth client.
@@ -296,6 +308,7 @@ var defaults = map[string]any{
 	"contact":                      "",
 	"production":                   false,
 	"definitions":                  AcceptFirst,
+	"policies_dir":                 "",
 
 	"registration.metadata_documents.allow_hosts":        []string{},
 	"registration.metadata_documents.allow_addresses":    []string{},

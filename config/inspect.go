@@ -16,9 +16,9 @@ import (
 	"sfmcp-proxy/authproxy/nearest"
 )
 
-// inspect holds the YAML tree of the file against the shape of Config and returns
+// inspect holds the YAML tree of a file against the shape of a type and returns
 // every problem, and the line of every key for later ones.
-func inspect(file string, text []byte) (Problems, map[string]int) {
+func inspect(file string, text []byte, shape reflect.Type) (Problems, map[string]int) {
 	in := &inspector{file: file, lines: map[string]int{}}
 	var doc, more yaml.Node
 	documents := yaml.NewDecoder(bytes.NewReader(text))
@@ -42,7 +42,7 @@ func inspect(file string, text []byte) (Problems, map[string]int) {
 		in.problem(nil, "(file)", "an empty file", "a configuration")
 		return in.problems, in.lines
 	}
-	in.value(doc.Content[0], "", reflect.TypeFor[Config](), "")
+	in.value(doc.Content[0], "", shape, "")
 	return in.problems, in.lines
 }
 

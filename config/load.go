@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func Load(file string, environ []string) (*Config, error) {
 	if err != nil {
 		return nil, Problems{{Source: file, Key: "(file)", Found: reason(err), Want: "a readable configuration file"}}
 	}
-	problems, lines := inspect(file, text)
+	problems, lines := inspect(file, text, reflect.TypeFor[Config]())
 	problems = append(problems, inspectEnv(environ)...)
 	if len(problems) > 0 {
 		return nil, problems
@@ -36,16 +37,25 @@ func Load(file string, environ []string) (*Config, error) {
 	}
 	c.complete(filepath.Dir(file))
 	problems = c.readSecrets()
+	policyFiles, wrongPolicies := c.readPolicies()
 	problems = append(problems, c.Validate()...)
 	if c.Production {
 		inline := c.inlineSecrets(file, func(key string) bool { source, _ := locate(file, key, lines, environ); return source == file })
 		problems = append(problems, exposed(append(c.secretFiles(), inline...))...)
 	}
 	for i := range problems {
-		problems[i].Source, problems[i].Line = locate(file, problems[i].Key, lines, environ)
+		if !problems[i].inPolicyFile(policyFiles) {
+			problems[i].Source, problems[i].Line = locate(file, problems[i].Key, lines, environ)
+		}
+	}
+	for _, problem := range wrongPolicies {
+		if problem.Source == "" {
+			problem.Source, problem.Line = locate(file, problem.Key, lines, environ)
+		}
+		problems = append(problems, problem)
 	}
 	if len(problems) > 0 {
-		slices.SortStableFunc(problems, func(a, b Problem) int { return a.Line - b.Line })
+		slices.SortStableFunc(problems, func(a, b Problem) int { return cmp.Or(strings.Compare(a.Source, b.Source), a.Line-b.Line) })
 		return c, problems
 	}
 	return c, nil
@@ -69,7 +79,12 @@ func decode(text []byte, environ []string) (*Config, error) {
 		}
 	}
 	c := &Config{}
-	err := v.UnmarshalExact(c, viper.DecodeHook(mapstructure.ComposeDecodeHookFunc(
+	return c, v.UnmarshalExact(c, viper.DecodeHook(decodeHooks()))
+}
+
+// decodeHooks read values that YAML has as text.
+func decodeHooks() mapstructure.DecodeHookFunc {
+	return mapstructure.ComposeDecodeHookFunc(
 		mapstructure.StringToTimeDurationHookFunc(),
 		mapstructure.StringToSliceHookFunc(","),
 		func(from, to reflect.Type, value any) (any, error) {
@@ -80,8 +95,7 @@ func decode(text []byte, environ []string) (*Config, error) {
 			}
 			return value, nil
 		},
-	)))
-	return c, err
+	)
 }
 
 // complete fills in what list members leave out and makes paths absolute, seen from
@@ -124,6 +138,7 @@ func (c *Config) complete(dir string) {
 		o.ClientSecretFile = under(dir, o.ClientSecretFile)
 	}
 	c.KeysFile = under(dir, c.KeysFile)
+	c.PoliciesDir = under(dir, c.PoliciesDir)
 	c.TLS.CertFile = under(dir, c.TLS.CertFile)
 	c.TLS.KeyFile = under(dir, c.TLS.KeyFile)
 	c.TrustedCAFile = under(dir, c.TrustedCAFile)

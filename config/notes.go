@@ -67,6 +67,7 @@ func (n *notes) policies() {
 		n.add("console.roles has no effect yet: pages know no roles")
 	}
 	servers, people := n.c.Analysed()
+	judged := n.c.Judged()
 	for _, p := range n.c.Policies {
 		if p.Mode == string(policy.Shadow) {
 			n.add("policy %s only watches (mode shadow): what it would deny passes", p.Name)
@@ -77,7 +78,7 @@ func (n *notes) policies() {
 				upstreams = append(upstreams, s.Upstream)
 			}
 		}
-		doubts := p.Judge().Doubts(upstreams)
+		doubts := judged[p.Name].Doubts(upstreams)
 		for _, doubt := range doubts {
 			n.doubt(p, doubt)
 		}

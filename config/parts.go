@@ -8,12 +8,33 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/authproxy/policy/condition"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
-// Judge returns the policy in the form that package policy judges by.
-func (p Policy) Judge() *policy.Policy {
-	return &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode), Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint}
+// Judge returns the policy in the form that package policy judges by. Its conditions may name
+// these calendars.
+func (p Policy) Judge(calendars []*condition.Calendar) *policy.Policy {
+	return &policy.Policy{Name: p.Name, Mode: policy.Mode(p.Mode), Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint, Calendars: calendars}
+}
+
+// Judged returns all policies so, by name.
+func (c *Config) Judged() map[string]*policy.Policy {
+	calendars, policies := c.calendars(), map[string]*policy.Policy{}
+	for _, p := range c.Policies {
+		policies[p.Name] = p.Judge(calendars)
+	}
+	return policies
+}
+
+// calendars returns those that can be read; [Config.Validate] tells of the others.
+func (c *Config) calendars() (all []*condition.Calendar) {
+	for _, k := range c.Calendars {
+		if calendar, faults := condition.ParseCalendar(k.Name, k.TimeZone, k.Weekly, k.Dated); faults == nil {
+			all = append(all, calendar)
+		}
+	}
+	return all
 }
 
 // Access returns what package access needs to know of the configuration.
@@ -22,10 +43,7 @@ func (c *Config) Access() access.Config {
 	for _, o := range c.Salesforce.Orgs {
 		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
 	}
-	policies := map[string]*policy.Policy{}
-	for _, p := range c.Policies {
-		policies[p.Name] = p.Judge()
-	}
+	policies := c.Judged()
 	for _, s := range c.Servers {
 		out.Servers = append(out.Servers, access.Server{
 			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
@@ -41,10 +59,7 @@ func (c *Config) Access() access.Config {
 
 // Analysed returns the servers and the people in the form that package analysis works with.
 func (c *Config) Analysed() (servers []analysis.Server, people analysis.People) {
-	policies := map[string]*policy.Policy{}
-	for _, p := range c.Policies {
-		policies[p.Name] = p.Judge()
-	}
+	policies := c.Judged()
 	for _, s := range c.Servers {
 		if p := policies[s.Policy]; p != nil {
 			servers = append(servers, analysis.Server{Name: s.Name, Policy: p.For(s.Upstream), Groups: s.Groups})

@@ -3,20 +3,23 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/condition"
 )
 
 func (v *validator) policies() {
 	seen := map[string]bool{}
+	calendars := v.calendars()
 	for i, p := range v.c.Policies {
 		key := fmt.Sprintf("policies[%d]", i)
 		if p.Name == "" || seen[p.Name] {
 			v.add(key+".name", quote(p.Name), "a name of its own")
 		}
 		seen[p.Name] = true
-		for _, problem := range p.Judge().Validate() {
+		for _, problem := range p.Judge(calendars).Validate() {
 			if problem.Path() != "name" { // checked above, with the others
 				v.add(key+"."+problem.Path(), problem.Found, problem.Want)
 			}
@@ -25,6 +28,23 @@ func (v *validator) policies() {
 			v.rule(fmt.Sprintf("%s.rules[%d]", key, j), r)
 		}
 	}
+}
+
+// calendars checks the calendars and returns those that can be read.
+func (v *validator) calendars() []*condition.Calendar {
+	seen := map[string]bool{}
+	for i, k := range v.c.Calendars {
+		key := fmt.Sprintf("calendars[%d]", i)
+		if k.Name == "" || seen[k.Name] {
+			v.add(key+".name", quote(k.Name), "a name of its own")
+		}
+		seen[k.Name] = true
+		_, faults := condition.ParseCalendar(k.Name, k.TimeZone, k.Weekly, k.Dated)
+		for _, f := range faults {
+			v.add(strings.TrimSuffix(key+"."+f.Key, "."), f.Found, f.Want)
+		}
+	}
+	return v.c.calendars()
 }
 
 // rule checks what a rule refers to; its own content is the policy's to judge.

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -40,7 +41,10 @@ func (c *call) judge() policy.Decision {
 	case c.tool == "":
 		return policy.Decision{Effect: policy.Allow, Rule: -1, Class: policy.Read, Reason: "lists are filtered", Version: rules.Version()}
 	}
-	return rules.Decide(c.who, policy.Call{Tool: c.tool, Arguments: c.arguments, OutsideText: c.outsideText})
+	return rules.Decide(c.who, policy.Call{
+		Tool: c.tool, Arguments: c.arguments, OutsideText: c.outsideText,
+		Server: c.name, Source: audit.OriginOf(c.http.Context()).Source, Now: c.Now(),
+	})
 }
 
 // stopped says why the kill switch refuses a request, or "". If its position is not

@@ -101,6 +101,11 @@ var keys = []key{
 		set: func(r *Rule) bool { return r.Rewrite }, values: func(r *Rule) []string { return []string{strconv.FormatBool(r.Rewrite)} },
 	},
 	{
+		name: "when", about: aboutMoment, check: checkWhen, described: true,
+		set: func(r *Rule) bool { return r.When != "" }, values: func(r *Rule) []string { return []string{r.When} },
+		matches: (*ready).holds,
+	},
+	{
 		name: "after", about: aboutMoment, effects: []Effect{Confirm, Deny}, described: true,
 		set: func(r *Rule) bool { return r.After != "" }, values: func(r *Rule) []string { return []string{r.After} },
 		valid: func(value string) bool { return value == OutsideText }, want: OutsideText,

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/policy/condition"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -21,6 +22,8 @@ type Policy struct {
 	Budgets []Budget
 	// Taint is how long rules with after match; 0: [DefaultTaint].
 	Taint time.Duration
+	// Calendars are those that conditions of rules may name.
+	Calendars []*condition.Calendar
 
 	catalogue reach.Catalogue // see For; the zero value: the whole catalogue counts
 	// Made by For; empty: to be made when needed.
@@ -37,6 +40,11 @@ type Call struct {
 	// [Policy.TaintTime]. It is asked only where a rule depends on it, once for each such
 	// rule; nil: it was not.
 	OutsideText func() bool
+
+	// The moment at which the call is made, for conditions of rules.
+	Server string // name of the server
+	Source string // network address of the client; "" where it is not known
+	Now    time.Time
 }
 
 // Decision says what happens to a call, and why.
@@ -111,7 +119,7 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	}
 	d.OutsideText = holdsOutside(p.catalogue.Tool(call.Tool), v)
 	c := p.compile()
-	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, outside: call.OutsideText}
+	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText}
 	missed := c.walk(q, &d)
 	if d.Effect != Deny {
 		return d
@@ -124,7 +132,11 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	if d.Hidden = !p.Visible(who, call.Tool); d.Hidden {
 		return d
 	}
-	switch {
+	switch until := c.until(q, d.Rule, missed.moment); {
+	case !until.IsZero():
+		d.Text = "This call is not allowed at this time by the rules of your organization. It may be from " + momentInWords(until) + "."
+	case q.failed != nil:
+		d.Text = textDenied
 	case d.Rule >= 0:
 		d.Text = c.rules[d.Rule].partDenied(q)
 	case missed.rows > 0:
@@ -141,14 +153,23 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 type misses struct {
 	rows  int    // the greatest max_rows of those that would have matched with a smaller LIMIT
 	reach *ready // the first that would have matched had the call reached less
+	// moment are those that would match if their condition were true.
+	moment []*ready
 }
 
 // walk finds the rule that decides and writes it into d.
 func (c *compiled) walk(q *question, d *Decision) (m misses) {
 	for i := range c.rules {
 		r := &c.rules[i]
-		if missed := r.asks(aboutCall, q); missed != nil {
+		missed := r.asks(aboutCall, q)
+		if q.failed != nil { // whatever the rule is for, nobody knows whether it is meant
+			d.Rule, d.Reason = i, fmt.Sprintf("%s: its condition cannot be evaluated: %v", r.reason, q.failed)
+			return m
+		}
+		if missed != nil {
 			switch {
+			case missed.name == "when" && r.passes():
+				m.moment = append(m.moment, r)
 			case missed.about == aboutRows:
 				m.rows = max(m.rows, r.MaxRows)
 			case missed.about == aboutReach && m.reach == nil && r.passes():
@@ -198,7 +219,7 @@ func (p *Policy) WithSchema(schema *reach.Schema) *Policy {
 }
 
 func (p *Policy) in(c reach.Catalogue) *Policy {
-	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint, catalogue: c}
+	own := &Policy{Name: p.Name, Mode: p.Mode, Rules: p.Rules, Budgets: p.Budgets, Taint: p.Taint, Calendars: p.Calendars, catalogue: c}
 	own.version, own.compiled = own.Version(), own.compile()
 	return own
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/policy/condition"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -12,6 +13,7 @@ import (
 type compiled struct {
 	rules []ready
 	index *index // what rules say of objects and fields that any call may reach
+	asked asked  // what conditions ask about them
 }
 
 // ready is a rule made ready for being asked.
@@ -22,6 +24,8 @@ type ready struct {
 	objects allowed // of a rule that lets pass
 	fields  allowed
 	reason  string // of a decision by it
+	when    *condition.Condition
+	failed  error // why there is no condition though the rule has one; nil if there is
 }
 
 // question is what rules are asked about.
@@ -34,6 +38,13 @@ type question struct {
 	outside func() bool
 
 	hitObjects, hitFields bits // rules that speak of what is reached; made when the first asks
+
+	// For conditions; nil where only the other keys are asked.
+	call     *Call
+	compiled *compiled
+	moment   *condition.Call // the call as conditions see it, made when the first asks
+	literals *question       // the same call, asked about what conditions name
+	failed   error           // why a condition was neither true nor false
 }
 
 // compile returns the policy ready for being asked.
@@ -45,6 +56,9 @@ func (p *Policy) compile() *compiled {
 	for i := range p.Rules {
 		r := &p.Rules[i]
 		c.rules[i] = ready{Rule: r, number: i, reason: r.reason(i)}
+		if r.When != "" {
+			c.rules[i].when, c.rules[i].failed = c.asked.compile(r.When, p.Calendars)
+		}
 		for j := range keys {
 			if keys[j].matches != nil && keys[j].set(r) {
 				c.rules[i].keys = append(c.rules[i].keys, &keys[j])
@@ -57,6 +71,7 @@ func (p *Policy) compile() *compiled {
 			c.index.add(r, i, len(p.Rules))
 		}
 	}
+	c.asked.makeIndex()
 	return c
 }
 
@@ -124,10 +139,10 @@ func (c *ready) touches(q *question) bool {
 
 // anyObject reports whether a rule speaks of an object that the call reaches, or that shows
 // its records, or that cannot be determined.
-func (q *question) anyObject(c *ready) bool {
-	if q.reach.Opaque {
-		return true
-	}
+func (q *question) anyObject(c *ready) bool { return q.reach.Opaque || q.objects().has(c.number) }
+
+// objects are the rules that speak of an object that is reached or shown.
+func (q *question) objects() bits {
 	if q.hitObjects == nil {
 		q.hitObjects = make(bits, len(q.index.allOf))
 		var shown []string
@@ -138,16 +153,16 @@ func (q *question) anyObject(c *ready) bool {
 			}
 		}
 	}
-	return q.hitObjects.has(c.number)
+	return q.hitObjects
 }
 
 // anyField reports whether a rule speaks of a field that the call reaches: whole records
 // contain the field, its compound contains it, its value is shown by another, or it may be a
 // field of an object that cannot be determined.
-func (q *question) anyField(c *ready) bool {
-	if q.reach.OpaqueFields {
-		return true
-	}
+func (q *question) anyField(c *ready) bool { return q.reach.OpaqueFields || q.fields().has(c.number) }
+
+// fields are the rules that speak of a field that is reached or shown.
+func (q *question) fields() bits {
 	if q.hitFields == nil {
 		q.hitFields = make(bits, len(q.index.allFields))
 		var shown []reach.Ref
@@ -159,7 +174,7 @@ func (q *question) anyField(c *ready) bool {
 			}
 		}
 	}
-	return q.hitFields.has(c.number)
+	return q.hitFields
 }
 
 // same reports whether a value matches only what the other matches.

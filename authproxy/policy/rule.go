@@ -81,6 +81,9 @@ type Rule struct {
 	// Rewrite, beside MaxRows, lets a query match that says no sufficient LIMIT, and
 	// has its LIMIT lowered or added: see [Obligations.Rewrite].
 	Rewrite bool `mapstructure:"rewrite"`
+	// When is a condition, an expression of package condition: the rule matches only where
+	// it is true. Where it can be neither true nor false, the call is denied.
+	When string `mapstructure:"when" need:"value"`
 	// After, for confirm and deny, is [OutsideText]: the rule matches only while
 	// [Call.OutsideText] says so.
 	After string `mapstructure:"after" need:"value"`

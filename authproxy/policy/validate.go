@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/policy/condition"
+
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -45,8 +47,9 @@ func (p Problem) String() string {
 
 // problems collects what is wrong with one rule, or with the policy itself.
 type problems struct {
-	rule int
-	list []Problem
+	rule      int
+	list      []Problem
+	calendars []*condition.Calendar // that conditions may name
 }
 
 func (c *problems) add(key, found, want string) {
@@ -58,7 +61,7 @@ func (c *problems) add(key, found, want string) {
 // effects and classes, keys that do not fit the effect, and rules that can never match
 // because an earlier one takes all their calls.
 func (p *Policy) Validate() []Problem {
-	c := &problems{rule: -1}
+	c := &problems{rule: -1, calendars: p.Calendars}
 	if p.Name == "" {
 		c.add("name", "nothing", "a name")
 	}

@@ -34,7 +34,7 @@ func (p *Policy) Version() string {
 		}
 		b = append(b, '}')
 	}
-	b = p.appendBudgets(b)
+	b = p.appendCalendars(p.appendBudgets(b))
 	if p.AsksOutside() {
 		b = appendStrings(b, "taint", p.TaintTime().String())
 	}

@@ -11,7 +11,6 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 	"sfmcp-proxy/config"
@@ -38,6 +37,9 @@ Where neither key file nor database is, as in a build, users are who they are sa
 	f.String("client", "", "client id")
 	f.String("tool", "", "name of the tool; prompt:NAME and resource:URI for those")
 	f.String("arguments", "{}", "the call's arguments, a JSON object")
+	f.String("source", "", "network address of the client, for conditions")
+	f.String("at", "", "moment of the call, for conditions, as 2026-12-24T18:00:00+01:00 (default now)")
+	f.String("after", "", "outside_text: such text was given to the user's client shortly before")
 	f.String("expect", "", "the decision that is right: allow, confirm or deny")
 	f.String("file", "", "test every case of this YAML file")
 	jsonFlag(test)
@@ -104,7 +106,7 @@ func (s *stores) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, er
 		return d, err
 	}
 	return listing.Decision{
-		Decision: server.Policy.Decide(p, policy.Call{Tool: c.Tool, Arguments: c.arguments}),
+		Decision: server.Policy.Decide(p, c.call(s.now())),
 		Policy:   server.Policy.Name, Listed: server.Policy.Visible(p, c.Tool),
 		Outside: !s.access.MayUse(access.Person{Org: p.Org, Subject: p.Subject, Username: p.Username}, server.Name),
 	}, nil

@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,12 +15,14 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
 
 // policyCase is a call and what should be decided about it; "" in Expect: anything.
 type policyCase struct {
 	Server, User, Client, Tool, Expect string
+	Source, At, After                  string // network address; RFC 3339, "": now; outside_text or ""
 
 	arguments jsontext.Value
 	line      int // in the file
@@ -27,7 +31,7 @@ type policyCase struct {
 // The effects that can be expected, and the keys of a case.
 var (
 	effects  = []string{"allow", "confirm", "deny"}
-	caseKeys = []string{"server", "user", "client", "tool", "arguments", "expect"}
+	caseKeys = []string{"server", "user", "client", "tool", "arguments", "source", "at", "after", "expect"}
 )
 
 // mismatch says that the decision is another one than expected.
@@ -45,10 +49,28 @@ func (c policyCase) validate(expected bool) error {
 	if (expected || c.Expect != "") && !slices.Contains(effects, c.Expect) {
 		return fmt.Errorf("expect: found %q, expected allow, confirm or deny%s", c.Expect, nearest.Question(c.Expect, effects))
 	}
+	if _, err := time.Parse(time.RFC3339, c.At); err != nil && c.At != "" {
+		return fmt.Errorf("at: found %q, expected a moment such as 2026-12-24T18:00:00+01:00", c.At)
+	}
+	if _, err := netip.ParseAddr(c.Source); err != nil && c.Source != "" {
+		return fmt.Errorf("source: found %q, expected a network address such as 10.0.0.1", c.Source)
+	}
+	if c.After != "" && c.After != policy.OutsideText {
+		return fmt.Errorf("after: found %q, expected %s", c.After, policy.OutsideText)
+	}
 	if !c.arguments.IsValid() || c.arguments.Kind() != '{' {
 		return errors.New("arguments: expected a JSON object without duplicate names")
 	}
 	return nil
+}
+
+// call is the call of a case, made now if the case says no moment.
+func (c policyCase) call(now time.Time) policy.Call {
+	if at, err := time.Parse(time.RFC3339, c.At); err == nil {
+		now = at
+	}
+	return policy.Call{Tool: c.Tool, Arguments: c.arguments, Server: c.Server, Source: c.Source, Now: now,
+		OutsideText: func() bool { return c.After == policy.OutsideText }}
 }
 
 // casesOf reads the case that the flags describe, or those of --file.
@@ -56,7 +78,8 @@ func casesOf(cmd *cobra.Command) ([]policyCase, error) {
 	flags := cmd.Flags()
 	flag := func(name string) string { return flags.Lookup(name).Value.String() }
 	if !flags.Changed("file") {
-		c := policyCase{Server: flag("server"), User: flag("user"), Client: flag("client"), Tool: flag("tool"), Expect: flag("expect"), arguments: jsontext.Value(flag("arguments"))}
+		c := policyCase{Server: flag("server"), User: flag("user"), Client: flag("client"), Tool: flag("tool"), Expect: flag("expect"),
+			Source: flag("source"), At: flag("at"), After: flag("after"), arguments: jsontext.Value(flag("arguments"))}
 		if err := c.validate(flags.Changed("expect")); err != nil {
 			return nil, usageError{fmt.Errorf("--%w", err)}
 		}
@@ -113,12 +136,14 @@ func parseCase(n *yaml.Node) (policyCase, error) {
 	}
 	var values struct {
 		Server, User, Client, Tool, Expect string
+		Source, At, After                  string
 		Arguments                          any
 	}
 	if err := n.Decode(&values); err != nil { // a key that stands there twice among them
 		return c, errors.New(strings.ReplaceAll(strings.TrimPrefix(err.Error(), "yaml: "), "\n", " "))
 	}
 	c.Server, c.User, c.Client, c.Tool, c.Expect = values.Server, values.User, values.Client, values.Tool, values.Expect
+	c.Source, c.At, c.After = values.Source, values.At, values.After
 	switch arguments := values.Arguments.(type) {
 	case nil:
 	case string:

@@ -1,7 +1,6 @@
 package condition
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -12,7 +11,10 @@ import (
 // Calendar is a named set of times, for during("name"): weekly hours and dated spans. The zero
 // value holds no time.
 type Calendar struct {
-	Name     string
+	// As they were read by [ParseCalendar].
+	Name, Zone    string
+	Weekly, Dated []string
+
 	location *time.Location
 	weekly   []weekly
 	dated    []span
@@ -28,46 +30,53 @@ type weekly struct {
 // span is a time from start, up to and without end.
 type span struct{ start, end time.Time }
 
+// Fault is one thing that is wrong with a calendar.
+type Fault struct {
+	Key   string // time_zone, weekly[0], dated[1]; "": the calendar as a whole
+	Found string // what stands there
+	Want  string // what was expected
+}
+
+func (f Fault) String() string { return f.Key + ": found " + f.Found + ", expected " + f.Want }
+
 // ParseCalendar reads a calendar. zone is an IANA name, Europe/Berlin. A weekly entry is a day
 // or a range of days and a range of hours: "Mon-Fri 08:00-18:00", "Sat 22:00-06:00" (until
 // Sunday), "Sun 00:00-24:00". A dated one is two days, the last included, or two moments:
-// "2026-12-20 to 2027-01-06", "2026-12-20 18:00 to 2026-12-27 08:00". Every fault is in the
-// error.
-func ParseCalendar(name, zone string, weekly, dated []string) (*Calendar, error) {
-	c := &Calendar{Name: name}
-	var faults []error
+// "2026-12-20 to 2027-01-06", "2026-12-20 18:00 to 2026-12-27 08:00". With any fault there is
+// no calendar.
+func ParseCalendar(name, zone string, weekly, dated []string) (*Calendar, []Fault) {
+	c := &Calendar{Name: name, Zone: zone, Weekly: weekly, Dated: dated}
 	var err error
 	if c.location, err = time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
-		return nil, fmt.Errorf("time_zone: found %q, expected the name of a time zone, such as Europe/Berlin or UTC", zone)
+		return nil, []Fault{{"time_zone", strconv.Quote(zone), "the name of a time zone, such as Europe/Berlin or UTC"}}
 	}
+	var faults []Fault
 	for i, text := range weekly {
-		if err := c.addWeekly(text); err != nil {
-			faults = append(faults, fmt.Errorf("weekly[%d]: found %q, expected %w", i, text, err))
+		if !c.addWeekly(text) {
+			faults = append(faults, Fault{fmt.Sprintf("weekly[%d]", i), strconv.Quote(text), "days and hours, such as Mon-Fri 08:00-18:00"})
 		}
 	}
 	for i, text := range dated {
-		if err := c.addDated(text); err != nil {
-			faults = append(faults, fmt.Errorf("dated[%d]: found %q, expected %w", i, text, err))
+		if want := c.addDated(text); want != "" {
+			faults = append(faults, Fault{fmt.Sprintf("dated[%d]", i), strconv.Quote(text), want})
 		}
 	}
 	if len(weekly)+len(dated) == 0 {
-		faults = append(faults, errors.New("found neither weekly nor dated times, expected some"))
+		faults = append(faults, Fault{"", "neither weekly nor dated times", "some of either"})
 	}
-	return c, errors.Join(faults...)
+	if faults != nil {
+		return nil, faults
+	}
+	return c, nil
 }
-
-var (
-	errWeekly = errors.New("days and hours, such as Mon-Fri 08:00-18:00")
-	errDated  = errors.New("two days or two moments, such as 2026-12-20 to 2027-01-06 or 2026-12-20 18:00 to 2026-12-27 08:00")
-	errOrder  = errors.New("an end after the start")
-)
 
 // days are the days of the week as calendars name them.
 var days = []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 const minutesOfDay = 24 * 60
 
-func (c *Calendar) addWeekly(text string) error {
+// addWeekly adds an entry, if it is one.
+func (c *Calendar) addWeekly(text string) bool {
 	dayPart, hours, ok := strings.Cut(text, " ")
 	first, last, isRange := strings.Cut(strings.ToLower(dayPart), "-")
 	if !isRange {
@@ -78,12 +87,12 @@ func (c *Calendar) addWeekly(text string) error {
 	start, startOK := minutes(begins)
 	end, endOK := minutes(ends)
 	if !ok || from < 0 || until < 0 || !isHours || !startOK || !endOK || start == minutesOfDay || start == end {
-		return errWeekly
+		return false
 	}
 	for day := from; ; day = (day + 1) % len(days) {
 		c.weekly = append(c.weekly, weekly{time.Weekday(day), start, end})
 		if day == until {
-			return nil
+			return true
 		}
 	}
 }
@@ -97,24 +106,23 @@ func minutes(text string) (int, bool) {
 	return h*60 + m, valid
 }
 
-func (c *Calendar) addDated(text string) error {
+// addDated adds an entry, or says what one is.
+func (c *Calendar) addDated(text string) (want string) {
+	const form = "two days or two moments, such as 2026-12-20 to 2027-01-06 or 2026-12-20 18:00 to 2026-12-27 08:00"
 	first, last, ok := strings.Cut(text, " to ")
-	if !ok {
-		return errDated
-	}
 	start, wholeStart, err := c.moment(first)
 	end, wholeEnd, err2 := c.moment(last)
-	if err != nil || err2 != nil || wholeStart != wholeEnd {
-		return errDated
+	if !ok || err != nil || err2 != nil || wholeStart != wholeEnd {
+		return form
 	}
 	if wholeEnd {
 		end = time.Date(end.Year(), end.Month(), end.Day()+1, 0, 0, 0, 0, c.location)
 	}
 	if !end.After(start) {
-		return errOrder
+		return "an end after the start"
 	}
 	c.dated = append(c.dated, span{start, end})
-	return nil
+	return ""
 }
 
 // moment reads a day, then whole is true, or a moment.

@@ -2,7 +2,6 @@ package condition
 
 import (
 	"errors"
-	"net/netip"
 	"reflect"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 type Call struct {
 	Org, Subject, Username, Client string
 	Groups                         []string
-	Source                         netip.Addr // of the client; zero where it is not known
+	Source                         string // network address of the client; "" where it is not known
 	Server, Tool, Class            string
 	Rows                           int
 	Arguments                      jsontext.Value // one strict JSON object, or nil for none
@@ -60,10 +59,10 @@ func (c *Call) ResolveName(name string) (any, bool) {
 	case nameGroups:
 		return types.NewStringList(types.DefaultTypeAdapter, c.Groups), true
 	case nameSource:
-		if !c.Source.IsValid() {
+		if c.Source == "" {
 			return types.NewErr("the address of the client is not known"), true
 		}
-		return types.String(c.Source.String()), true
+		return types.String(c.Source), true
 	case nameServer:
 		return types.String(c.Server), true
 	case nameTool:

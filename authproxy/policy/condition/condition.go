@@ -92,7 +92,7 @@ func (c *Condition) Holds(call *Call) (bool, error) {
 // evaluationError keeps what is known to hold no value of the call.
 func evaluationError(err error) error {
 	text := err.Error()
-	for _, plain := range []string{"the address of the client is not known", "the arguments cannot be read", "cannot be determined", "no such overload", "no such key"} {
+	for _, plain := range []string{"the address of the client is not known", "the arguments cannot be read", "what the call reaches cannot be determined", "no such overload", "no such key"} {
 		if strings.Contains(text, plain) {
 			return errors.New(plain)
 		}
@@ -104,6 +104,9 @@ func evaluationError(err error) error {
 func (c *Condition) Asks(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(c.names, name) })
 }
+
+// Calendars are those that the expression asks for.
+func (c *Condition) Calendars() []*Calendar { return c.calendars }
 
 // Until returns when a calendar of the expression changes next after a moment; zero if none
 // does, or it has none.

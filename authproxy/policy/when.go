@@ -1,0 +1,168 @@
+package policy
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/policy/condition"
+)
+
+// asked are the objects and fields that conditions ask about. They stand in an index of
+// their own, each as a rule that speaks of it alone.
+type asked struct {
+	objects, fields []string // patterns, in any case
+	index           *index
+}
+
+// compile reads a condition and collects what it asks about.
+func (a *asked) compile(source string, calendars []*condition.Calendar) (*condition.Condition, error) {
+	note := func(list *[]string, valid func(string) bool) func(string) bool {
+		return func(pattern string) bool {
+			if valid(pattern) && !slices.Contains(*list, pattern) {
+				*list = append(*list, pattern)
+			}
+			return valid(pattern)
+		}
+	}
+	return condition.Compile(source, condition.Names{
+		Calendars: calendars, Object: note(&a.objects, validObjectPattern), Field: note(&a.fields, validFieldPattern),
+	})
+}
+
+// makeIndex takes in all that was collected.
+func (a *asked) makeIndex() {
+	all := len(a.objects) + len(a.fields)
+	if all == 0 {
+		return
+	}
+	a.index = newIndex(all)
+	for i, pattern := range a.objects {
+		a.index.add(&Rule{Objects: []string{pattern}}, i, all)
+	}
+	for i, pattern := range a.fields {
+		a.index.add(&Rule{Fields: []string{pattern}}, len(a.objects)+i, all)
+	}
+}
+
+// checkWhen adds what is wrong with a condition.
+func checkWhen(r *Rule, c *problems) {
+	if r.When == "" {
+		return
+	}
+	if _, err := new(asked).compile(r.When, c.calendars); err != nil {
+		const longest = 80
+		found := r.When
+		if len(found) > longest {
+			found = strings.ToValidUTF8(found[:longest], "") + "…"
+		}
+		c.add("when", strconv.Quote(found), "a condition: "+err.Error())
+	}
+}
+
+// holds reports whether the condition of the rule is true. Where it is neither true nor false,
+// the question has failed, and nothing that is asked afterwards matters.
+func (c *ready) holds(q *question) bool {
+	if c.failed != nil {
+		q.failed = errors.New("it is not valid")
+		return false
+	}
+	is, err := c.when.Holds(q.atMoment())
+	q.failed = err
+	return is
+}
+
+// atMoment returns the call as conditions see it.
+func (q *question) atMoment() *condition.Call {
+	if q.moment != nil {
+		return q.moment
+	}
+	who, v := q.who, q.reach
+	q.moment = &condition.Call{
+		Org: who.Org, Subject: who.Subject, Username: who.Username, Client: who.Client, Groups: who.Groups,
+		Tool: q.tool, Class: string(v.Class), Rows: v.Rows, Reaches: q.reachesNamed, Field: q.fieldNamed,
+	}
+	if q.call != nil {
+		q.moment.Server, q.moment.Source, q.moment.Now, q.moment.Arguments = q.call.Server, q.call.Source, q.call.Now, q.call.Arguments
+	}
+	return q.moment
+}
+
+var errUndetermined = errors.New("what the call reaches cannot be determined")
+
+// reachesNamed reports whether the call reaches an object that a condition names, or one that
+// shows its records.
+func (q *question) reachesNamed(pattern string) (bool, error) {
+	return q.named(slices.Index(q.compiled.asked.objects, pattern), (*question).objects, q.reach.Opaque)
+}
+
+// fieldNamed is reachesNamed for a field.
+func (q *question) fieldNamed(pattern string) (bool, error) {
+	a := q.compiled.asked
+	return q.named(len(a.objects)+slices.Index(a.fields, pattern), (*question).fields, q.reach.OpaqueFields)
+}
+
+func (q *question) named(number int, hits func(*question) bits, opaque bool) (bool, error) {
+	if q.literals == nil {
+		q.literals = &question{reach: q.reach, index: q.compiled.asked.index}
+	}
+	is := hits(q.literals).has(number)
+	if !is && opaque {
+		return false, errUndetermined
+	}
+	return is, nil
+}
+
+// until returns when a call that is denied now may be decided otherwise, because a calendar
+// changes then: that of the rule that denied it, or of one that would let it pass. Zero if
+// none does.
+func (c *compiled) until(q *question, by int, missed []*ready) (first time.Time) {
+	if q.failed != nil || q.call == nil {
+		return first
+	}
+	if by >= 0 {
+		missed = []*ready{&c.rules[by]}
+	}
+	now := *q.atMoment()
+	for _, r := range missed {
+		if r.when == nil {
+			continue
+		}
+		then := now
+		then.Now = r.when.Until(now.Now)
+		if then.Now.IsZero() || !first.IsZero() && !then.Now.Before(first) {
+			continue
+		}
+		if is, err := r.when.Holds(&then); err == nil && is == r.passes() {
+			first = then.Now
+		}
+	}
+	return first
+}
+
+// momentInWords is a moment as a sentence has it, in the time zone of the calendar.
+func momentInWords(at time.Time) string {
+	return at.Format("Monday, 2 January 2006, 15:04") + " (" + at.Location().String() + ")"
+}
+
+// appendCalendars appends what the conditions of a policy mean by their calendars.
+func (p *Policy) appendCalendars(b []byte) []byte {
+	var used []*condition.Calendar
+	for i := range p.Rules {
+		if p.Rules[i].When == "" {
+			continue
+		}
+		if when, err := new(asked).compile(p.Rules[i].When, p.Calendars); err == nil {
+			used = append(used, when.Calendars()...)
+		}
+	}
+	for _, calendar := range p.Calendars {
+		if slices.Contains(used, calendar) {
+			b = appendStrings(b, "calendar", calendar.Name, calendar.Zone)
+			b = appendSet(appendSet(b, calendar.Weekly), calendar.Dated)
+		}
+	}
+	return b
+}
