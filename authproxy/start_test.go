@@ -25,6 +25,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/policy"
@@ -168,7 +169,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 		}
 	}
 	var err error
-	f.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
+	f.db, err = db.Open(t.Context(), db.Config{URL: dbtest.SQLite(t, dir)})
 	fatal(err)
 	t.Cleanup(func() { f.db.Close() })
 	fatal(seal.CreateKeyFile(filepath.Join(dir, "keys")))

@@ -7,8 +7,4 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	dbtest.Close()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }

@@ -24,6 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/budget"
 	oauth "sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -130,7 +131,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	check(seal.CreateKeyFile(filepath.Join(dir, "keys")))
 	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	check(err)
-	w.db, err = db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")})
+	w.db, err = db.Open(t.Context(), db.Config{URL: dbtest.SQLite(t, dir)})
 	check(err)
 	t.Cleanup(func() { w.db.Close() })
 	check(w.db.Claim(t.Context(), ring))

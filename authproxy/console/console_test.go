@@ -24,6 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/outside"
@@ -85,7 +86,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 		t.Fatal(err)
 	}
 	ring := must[*seal.KeyRing](t)(seal.LoadKeyRing(filepath.Join(dir, "keys")))
-	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "proxy.db")}))
+	d := must[*db.DB](t)(db.Open(t.Context(), db.Config{URL: dbtest.SQLite(t, dir)}))
 	t.Cleanup(func() { d.Close() })
 	if err := d.Claim(t.Context(), ring); err != nil {
 		t.Fatal(err)

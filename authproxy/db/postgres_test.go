@@ -17,11 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	dbtest.Close()
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
 // exec changes a PostgreSQL database behind the product's back.
 func exec(t *testing.T, url string, statements ...string) {

@@ -168,9 +168,9 @@ func TestRenamingHoldsForTheNextCall(t *testing.T) {
 // RS-20: whoever authenticates while a grant is revoked, nothing remembers it afterwards.
 func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 	t.Parallel()
-	iterations := 100 * dbtest.Rounds(t)
+	iterations := 20 * dbtest.Rounds(t)
 	if dbtest.OnPostgres() {
-		iterations /= 10 // what is remembered is the same, reading takes longer
+		iterations /= 4 // what is remembered is the same, reading takes longer
 	}
 	f := open(t)
 	f.watch(t)

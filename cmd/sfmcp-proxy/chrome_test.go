@@ -172,13 +172,19 @@ func (b *chrome) do(steps ...chromedp.Action[chromedp.Void]) {
 // ask evaluates an expression on the page.
 func ask[T any](b *chrome, expression string) T {
 	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
-	defer cancel()
-	answer, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression))
+	answer, err := try[T](b, expression)
 	if err != nil {
 		b.t.Fatalf("%s: %v", expression, err)
 	}
 	return answer
+}
+
+// try is [ask] while the window may be on its way: between two pages there is none to ask,
+// which is an error like any other, so whoever waits for a page asks again.
+func try[T any](b *chrome, expression string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](expression))
 }
 
 // goes takes a step that leads to another page, and waits until that has loaded.
@@ -236,10 +242,7 @@ func (b *chrome) back(from string) {
 			page.NavigateToHistoryEntryParams{EntryID: history.Entries[history.CurrentIndex-1].ID})
 	})
 	eventually(b.t, browserLimit, "the back button leads away", func() bool {
-		ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
-		defer cancel()
-		// Between two pages there is none to ask, which is an error like any other: try again.
-		here, err := chromedp.Run(ctx, chromedp.Evaluate[string](`document.readyState == "complete" ? location.href : ""`))
+		here, err := try[string](b, `document.readyState == "complete" ? location.href : ""`)
 		return err == nil && here != "" && here != from
 	})
 }

@@ -76,8 +76,7 @@ func (m waitingTests) Run() int {
 		parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0))))
 	}
 	defer endSharedChrome()
-	defer dbtest.Close()
-	return m.M.Run()
+	return dbtest.Run(m.M)
 }
 
 func profileUntilSignal(path string) {

@@ -56,8 +56,9 @@ func TestC1InspectorWeb(t *testing.T) {
 func (b *chrome) press(label string) {
 	b.t.Helper()
 	eventually(b.t, browserLimit, "there is a button "+label, func() bool {
-		return ask[bool](b, fmt.Sprintf(`(() => { const button = [...document.querySelectorAll("button")].find(b => b.innerText.trim() === %q && !b.disabled)
+		found, err := try[bool](b, fmt.Sprintf(`(() => { const button = [...document.querySelectorAll("button")].find(b => b.innerText.trim() === %q && !b.disabled)
 			button?.dispatchEvent(new MouseEvent("mousedown", { bubbles: true })); button?.click(); return button !== undefined })()`, label))
+		return err == nil && found
 	})
 }
 
@@ -65,7 +66,8 @@ func (b *chrome) press(label string) {
 func (b *chrome) reaches(prefix string) {
 	b.t.Helper()
 	eventually(b.t, browserLimit, "the window reaches "+prefix, func() bool {
-		return strings.HasPrefix(ask[string](b, "location.href"), prefix) && ask[string](b, "document.readyState") == "complete"
+		here, err := try[string](b, `document.readyState == "complete" ? location.href : ""`)
+		return err == nil && strings.HasPrefix(here, prefix)
 	})
 }
 

@@ -217,7 +217,7 @@ func TestRunner(t *testing.T) {
 	spare := map[string][]*mutant{"p": {pick("p/p.go:Allowed:let:1")}}
 	excused := pick("p/p.go:Allowed:bound:1")
 	known := []known{{excused.id, excused.after(), "0 is no number of anything"}}
-	r.takes["p"], r.takes["q"], r.grace = time.Second, time.Second, 0
+	r.takes["p"], r.takes["q"], r.grace = time.Second/4, time.Second/4, 0
 	results := r.all(t.Context(), []*mutant{&broken, pick("p/p.go:Allowed:bound:2"), pick("p/p.go:Allowed:equality:1"), excused}, spare, known)
 	got := map[string]string{}
 	for _, res := range results {

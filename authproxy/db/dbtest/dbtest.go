@@ -42,17 +42,34 @@ func required() bool {
 // fuzzing run on SQLite alone.
 func Main(m *testing.M) {
 	flag.Parse()
-	code := m.Run()
+	again := true
 	for _, other := range []string{"test.bench", "test.fuzz", "test.list"} {
-		if flag.Lookup(other).Value.String() != "" {
-			os.Exit(code)
+		again = again && flag.Lookup(other).Value.String() == ""
+	}
+	os.Exit(Run(runs(func() int {
+		code := m.Run()
+		if code == 0 && again {
+			code = runOnPostgres(m)
 		}
+		return code
+	})))
+}
+
+type runs func() int
+
+func (r runs) Run() int { return r() }
+
+// Run runs the tests of a package once, for one with a TestMain of its own: with their
+// files in memory (see [InMemory]), and the server of [Each] and [Postgres] ended.
+func Run(tests interface{ Run() int }) (code int) {
+	remove, err := InMemory()
+	if err != nil {
+		fmt.Println("FAIL:", err)
+		return 1
 	}
-	if code == 0 {
-		code = runOnPostgres(m)
-	}
-	Close()
-	os.Exit(code)
+	defer remove()
+	defer Close()
+	return tests.Run()
 }
 
 func runOnPostgres(m *testing.M) int {
@@ -88,9 +105,8 @@ func startServer() (*server, error) {
 	return start()
 }
 
-// Close ends the server of this test binary. A package with a TestMain of its own that uses
-// [Each] or [Postgres] calls it at its end; where nobody does, the server ends with the
-// process, and the next one that starts removes its files.
+// Close ends the server of this test binary, which [Run] and [Main] do at its end; where nobody
+// does, the server ends with the process, and the next one that starts removes its files.
 func Close() {
 	if !started.Load() {
 		return
@@ -104,15 +120,15 @@ func Close() {
 // SQLite's file alone.
 func OnPostgres() bool { return onPostgres }
 
-// URL returns the URL of a database of t's own: a SQLite file that is not there yet, or, in
-// the second run of [Main], a PostgreSQL database with the migrations.
+// URL returns the URL of a database of t's own with the migrations: a SQLite file, or, in
+// the second run of [Main], a PostgreSQL database.
 func URL(t testing.TB) string {
 	t.Helper()
 	if onPostgres {
 		t.Log("on PostgreSQL")
 		return Postgres(t)
 	}
-	return "sqlite:" + filepath.Join(t.TempDir(), "proxy.db")
+	return SQLite(t, t.TempDir())
 }
 
 // Open opens a database of [URL] until t ends.
@@ -170,6 +186,6 @@ func installed(t testing.TB) *server {
 // Each runs f as two sub-tests, "sqlite" and "postgres", with the URL of a database of its
 // own each.
 func Each(t *testing.T, f func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "proxy.db")) })
+	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t, t.TempDir())) })
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
 }

@@ -1,9 +1,7 @@
 package dbtest
 
 import (
-	"cmp"
 	"database/sql"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -13,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -57,9 +54,7 @@ var start = sync.OnceValues(func() (_ *server, err error) {
 	if bin == "" {
 		return nil, nil
 	}
-	parent := cmp.Or(inMemory(), os.TempDir())
-	removeLeftBehind(parent)
-	dir, err := os.MkdirTemp(parent, fmt.Sprintf("dbtest-%d-", os.Getpid()))
+	dir, err := makeDir(parentDir())
 	if err != nil {
 		return nil, err
 	}
@@ -86,28 +81,6 @@ var start = sync.OnceValues(func() (_ *server, err error) {
 	}
 	return s, s.prepare()
 })
-
-// inMemory is a directory that is kept in memory and has room, where a database is made in
-// a fifth of the time; "" if there is none.
-func inMemory() string {
-	const shared, room = "/dev/shm", 1 << 30
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(shared, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < room {
-		return ""
-	}
-	return shared
-}
-
-// removeLeftBehind removes the files of test binaries that were killed.
-func removeLeftBehind(parent string) {
-	dirs, _ := filepath.Glob(filepath.Join(parent, "dbtest-*-*"))
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(strings.Split(filepath.Base(dir), "-")[1])
-		if err == nil && errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
-			_ = os.RemoveAll(dir)
-		}
-	}
-}
 
 // unprivileged gives dir to a user that PostgreSQL runs as, where this one is root, as
 // whom it refuses to.
