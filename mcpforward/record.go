@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -40,6 +41,9 @@ func (c *call) callEntry(outcome audit.Outcome) audit.Entry {
 	}
 	if c.approval != nil {
 		e.Approval = c.approval.ID
+	}
+	if len(c.decision.Observed) > 0 {
+		e.Reason = "would have been decided by " + strings.Join(c.decision.Observed, ", ")
 	}
 	return e
 }
@@ -121,7 +125,7 @@ func said(found records.Found) (rows *int64, named []audit.Records, total int64)
 // recordDenied records a call that is answered without being forwarded.
 func (c *call) recordDenied(reason string) {
 	e := c.callEntry(audit.Denied)
-	e.Reason = reason
+	e.Reason = strings.TrimSuffix(reason+"; "+e.Reason, "; ")
 	c.Audit.Record(c.http.Context(), e)
 }
 

@@ -111,6 +111,10 @@ var keys = []key{
 		valid: func(value string) bool { return value == OutsideText }, want: OutsideText,
 		matches: func(_ *ready, q *question) bool { return q.outside != nil && q.outside() },
 	},
+	{
+		name: "observe", about: aboutMoment, described: true,
+		set: func(r *Rule) bool { return r.Observe }, values: func(r *Rule) []string { return []string{strconv.FormatBool(r.Observe)} },
+	},
 	listKey("mask", aboutAnswer, func(r *Rule) []string { return r.Mask }, validFieldPattern,
 		"Object.Field, such as Contact.SSN__c or *.Birthdate").on(passing...).naming(kindFields),
 	listKey("drop", aboutAnswer, func(r *Rule) []string { return r.Drop }, validFieldPattern,

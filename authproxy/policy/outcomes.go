@@ -57,14 +57,15 @@ func (r Reached) value() *reach.Value {
 
 // Outcomes returns what every rule that matches a call of who that reaches this would make of
 // it, in their order. The first that is not conditional decides, unless a conditional one does
-// before; the last says what happens where no rule matches. Nothing of the mode is in it.
+// before; the last says what happens where no rule matches. Nothing of the mode is in it, and no rule that only
+// observes.
 func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Outcome) {
 	compiled := p.compile()
 	rules := compiled.rules
 	q := &question{who: who, tool: tool, reach: reached.value(), index: compiled.index}
 	for i := range rules {
 		c := &rules[i]
-		if c.asks(aboutCall&^aboutMoment, q) != nil {
+		if c.Observe || c.asks(aboutCall&^aboutMoment, q) != nil {
 			continue
 		}
 		o := Outcome{Rule: i, Effect: Deny, Conditional: c.has(aboutMoment)}

@@ -67,6 +67,9 @@ type Decision struct {
 	// Reason is for operators and the audit log: "rule 2 (confirm classes create)".
 	// Rules are counted from 1. It never holds arguments.
 	Reason string
+	// Observed are the rules that only observe and would have decided before that one, as in
+	// Reason, at most [MaxObserved].
+	Observed []string
 	// Text is one plain sentence that a model can pass on, for denials that are not
 	// Hidden; otherwise "". It tells what the caller can change and nothing of the policy.
 	Text string
@@ -83,6 +86,9 @@ type Decision struct {
 	// Version is the version of the policy that decided.
 	Version string
 }
+
+// MaxObserved bounds [Decision.Observed].
+const MaxObserved = 5
 
 // Obligations are what must happen besides when a call passes. Whoever forwards the call
 // either does all of it or does not pass the answer on. The zero value asks for nothing.
@@ -174,6 +180,12 @@ func (c *compiled) walk(q *question, d *Decision) (m misses) {
 				m.rows = max(m.rows, r.MaxRows)
 			case missed.about == aboutReach && m.reach == nil && r.passes():
 				m.reach = r
+			}
+			continue
+		}
+		if r.Observe {
+			if len(d.Observed) < MaxObserved {
+				d.Observed = append(d.Observed, r.reason)
 			}
 			continue
 		}

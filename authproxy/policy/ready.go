@@ -198,7 +198,7 @@ func obligations(rules []ready, by *ready, q *question) (o Obligations) {
 	}
 	for i := range rules {
 		c := &rules[i]
-		if c.hides() && c.passes() && c.touches(q) {
+		if c.hides() && c.passes() && !c.Observe && c.touches(q) {
 			o.Mask, o.Drop = append(o.Mask, c.Mask...), append(o.Drop, c.Drop...)
 		}
 	}

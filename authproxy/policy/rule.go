@@ -54,6 +54,9 @@ const (
 type Rule struct {
 	// Effect is allow, confirm or deny.
 	Effect Effect `mapstructure:"effect" need:"value"`
+	// Observe: the rule decides nothing. That it would have decided is noted, see
+	// [Decision.Observed], and the next rule is asked.
+	Observe bool `mapstructure:"observe"`
 	// Tools are exact tool names, or globs with * and ?. Prompts and resources are
 	// named "prompt:NAME" and "resource:URI"; an allow or confirm pattern
 	// reaches them only if it begins with that prefix, a deny pattern always.

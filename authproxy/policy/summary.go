@@ -50,7 +50,7 @@ func (p *Policy) possible(who Principal, c Class) (free, confirmed bool) {
 	rules := p.compile().rules
 	for i := range rules {
 		r := &rules[i]
-		if !p.toolOfClass(r.Rule, c) || r.asks(asked, q) != nil {
+		if r.Observe || !p.toolOfClass(r.Rule, c) || r.asks(asked, q) != nil {
 			continue
 		}
 		free = free || r.Effect == Allow

@@ -47,7 +47,7 @@ func (p *Policy) passes(who Principal, name string, t reach.Tool, c Class) bool 
 	rules := p.compile().rules
 	for i := range rules {
 		r := &rules[i]
-		if r.asks(aboutCall&^aboutArguments, q) != nil {
+		if r.Observe || r.asks(aboutCall&^aboutArguments, q) != nil {
 			continue
 		}
 		switch {

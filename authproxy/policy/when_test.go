@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +104,43 @@ func TestVersionHasCalendars(t *testing.T) {
 	const asks, other = `during("hours")`, `rows > 1`
 	if version("Mon 08:00-18:00", asks) == version("Mon 08:00-19:00", asks) || version("Mon 08:00-18:00", other) != version("Mon 08:00-19:00", other) {
 		t.Error("the version has not what conditions mean by calendars, or more")
+	}
+}
+
+// A rule that observes decides nothing, hides nothing and shows nothing: it is named.
+func TestObserve(t *testing.T) {
+	who := Principal{Subject: "005xx000001Sv6AAAS"}
+	query := Call{Tool: "soqlQuery", Arguments: []byte(`{"q":"SELECT Name FROM Contact LIMIT 5"}`)}
+	observe := func(r Rule) Rule { r.Observe = true; return r }
+	for name, c := range map[string]struct {
+		rules    []Rule
+		effect   Effect
+		rule     int
+		observed []string
+	}{
+		"a denial":           {[]Rule{observe(Rule{Effect: Deny, Objects: []string{"Contact"}}), {Effect: Allow}}, Allow, 1, []string{"rule 1 (deny objects Contact observe true)"}},
+		"an allowance":       {[]Rule{observe(Rule{Effect: Allow}), {Effect: Deny}}, Deny, 1, []string{"rule 1 (allow observe true)"}},
+		"not matched":        {[]Rule{observe(Rule{Effect: Deny, Objects: []string{"Account"}}), {Effect: Allow}}, Allow, 1, nil},
+		"nothing else":       {[]Rule{observe(Rule{Effect: Allow})}, Deny, -1, []string{"rule 1 (allow observe true)"}},
+		"after the decision": {[]Rule{{Effect: Allow}, observe(Rule{Effect: Deny})}, Allow, 0, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &Policy{Name: "p", Rules: c.rules}
+			d := p.Decide(who, query)
+			if d.Effect != c.effect || d.Rule != c.rule || !slices.Equal(d.Observed, c.observed) {
+				t.Errorf("%s by rule %d, observed %q", d.Effect, d.Rule, d.Observed)
+			}
+			if d.Effect == Deny && p.Visible(who, "soqlQuery") {
+				t.Error("a tool is shown by a rule that observes")
+			}
+		})
+	}
+	hides := &Policy{Name: "p", Rules: []Rule{observe(Rule{Effect: Allow, Mask: []string{"Contact.Name"}}), {Effect: Allow}}}
+	if d := hides.Decide(who, query); len(d.Obligations.Mask) > 0 {
+		t.Error("a rule that observes hides")
+	}
+	many := &Policy{Name: "p", Rules: append(slices.Repeat([]Rule{observe(Rule{Effect: Deny})}, 20), Rule{Effect: Allow})}
+	if d := many.Decide(who, query); len(d.Observed) != MaxObserved {
+		t.Errorf("%d observed", len(d.Observed))
 	}
 }

@@ -99,6 +99,7 @@ func mark[K comparable](set *map[K]bool, key K) {
 func (u use) finding(r *policy.Rule) string {
 	hides := len(r.Mask)+len(r.Drop) > 0 // which a rule does for calls that others decide, too
 	switch {
+	case r.Observe: // decides nothing, as somebody wants it
 	case !u.matches:
 		return "matches no call: none of its servers has such a tool, class or user"
 	case !u.decides && !hides:
