@@ -34,6 +34,7 @@ const (
 	LogPrune             Action = "log.prune"
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
+	PolicyChange         Action = "policy.change"
 	PromptGet            Action = "prompt.get"
 	PromptList           Action = "prompt.list"
 	RequestRefuse        Action = "request.refuse"
@@ -96,6 +97,7 @@ func Actions() []Described {
 		{LogPrune, "entries that are older than they are kept are removed"},
 		{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 		{LoginFinish, "a person comes back from Salesforce's login page"},
+		{PolicyChange, "a changed configuration decides calls on a server otherwise; it says which"},
 		{PromptGet, "a client asks for a prompt"},
 		{PromptList, "a client lists prompts"},
 		{RequestRefuse, "a request of a connected client is malformed or over a limit"},

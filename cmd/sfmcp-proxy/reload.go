@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/config"
 )
 
 // A reload opens the whole product a second time, on the new configuration and the same
@@ -69,6 +73,7 @@ func (p *process) reloadKeys(refused string) string {
 // reloadConfig takes the configuration file into force, or says in the log, the audit log
 // and the metrics why not.
 func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
+	previous := p.current.Load().config
 	entry := audit.Entry{Actor: actor.Proxy, Action: audit.ConfigReload, Object: "configuration", Outcome: audit.OK}
 	changed, err := p.takeOver(ctx, g)
 	switch {
@@ -83,9 +88,42 @@ func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
 		p.log.Info("configuration reloaded")
 	}
 	// By whoever answers now: the previous one may be closed already.
-	if _, err := p.current.Load().audit.Append(ctx, entry); err != nil {
-		p.log.Error("audit entry is lost", "action", entry.Action, "error", err)
+	now := p.current.Load()
+	for _, e := range append([]audit.Entry{entry}, policyChanges(previous, now.config)...) {
+		if _, err := now.audit.Append(ctx, e); err != nil {
+			p.log.Error("audit entry is lost", "action", e.Action, "error", err)
+		}
 	}
+}
+
+// policyChanges are the entries about servers whose calls are decided otherwise by the
+// configuration after: what changes for whom, as far as an entry has room. A server that is new
+// has no policy before.
+func policyChanges(before, after *config.Config) (entries []audit.Entry) {
+	previous, _ := before.Analysed()
+	servers, people := after.Analysed()
+	for _, s := range servers {
+		old := s
+		old.Policy = (&policy.Policy{}).For("")
+		if i := slices.IndexFunc(previous, func(p analysis.Server) bool { return p.Name == s.Name }); i >= 0 {
+			old.Policy = previous[i].Policy
+		}
+		if old.Policy.Version() == s.Policy.Version() {
+			continue
+		}
+		var lines []string
+		for _, change := range analysis.Diff(old, s.Policy, people) {
+			lines = append(lines, change.String())
+		}
+		if lines == nil {
+			lines = []string{"no call that was analysed is decided otherwise"}
+		}
+		entries = append(entries, audit.Entry{
+			Actor: actor.Proxy, Action: audit.PolicyChange, Object: s.Policy.Name, Server: s.Name, Outcome: audit.OK,
+			PolicyVersion: s.Policy.Version(), Reason: strings.Join(lines, "; "),
+		})
+	}
+	return entries
 }
 
 // takeOver puts a product on the configuration file in the place of the current one. Only

@@ -88,7 +88,7 @@ func TestCheckAsksAllServers(t *testing.T) {
 // lines are changes as people read them.
 func lines(changes []Change) (out []string) {
 	for _, c := range changes {
-		out = append(out, fmt.Sprintf("%+d %s: %s: %s → %s", c.More(), c.Who(), c.What(), c.Before, c.After))
+		out = append(out, fmt.Sprintf("%+d %s", c.More(), c))
 	}
 	return out
 }

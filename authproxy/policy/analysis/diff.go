@@ -28,6 +28,11 @@ func (c Change) More() int {
 	return 0
 }
 
+// String is the change in one line.
+func (c Change) String() string {
+	return c.Who() + ": " + c.What() + ": " + c.Before.String() + " → " + c.After.String()
+}
+
 // Diff returns what changes on a server if its policy becomes after, what lets more pass
 // first. Numbers of rules are no change.
 func Diff(s Server, after *policy.Policy, people People) []Change {
