@@ -36,7 +36,7 @@ func (c Change) String() string {
 // Diff returns what changes on a server if its policy becomes after, what lets more pass
 // first. Numbers of rules are no change.
 func Diff(s Server, after *policy.Policy, people People) []Change {
-	c := casesOf(s, people, s.Policy, after)
+	c := casesOf(s, people, after, s.Policy)
 	var ways []Change
 	grouped := c.group(single, func(who policy.Principal, tool string, t target) (string, int) {
 		change := Change{Before: decide(s.Policy, who, tool, t.Reached), After: decide(after, who, tool, t.Reached)}
