@@ -93,7 +93,7 @@ func (c *call) countAnswer(ctx context.Context) {
 	}
 	err := c.taking.Add(ctx, func(k *budget.Counter) int64 {
 		if k.What == policy.Bytes {
-			return int64(len(o.answer))
+			return int64(len(o.answer)) + c.messageBytes
 		}
 		return c.rows()
 	})

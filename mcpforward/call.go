@@ -110,8 +110,10 @@ type call struct {
 	definition string            // digest of the definition that it is made under; empty: it has none
 	taking     budget.Taking     // of budgets
 
-	outsideAsked *bool // whether outside text was given to the caller; nil: not asked yet
-	compared     int   // how many lists were compared with what is accepted, for it
+	messageBytes  int64 // of what came before the answer
+	messagesNoted bool  // as outside text
+	outsideAsked  *bool // whether outside text was given to the caller; nil: not asked yet
+	compared      int   // how many lists were compared with what is accepted, for it
 
 	outcome outcome // how it ended
 

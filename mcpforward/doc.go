@@ -17,6 +17,8 @@
 //     judged and sent, built from the parse;
 //   - decide.go: the policy, the kill switch;
 //   - hold.go: a person who has to approve it;
+//   - budget.go: what it uses of budgets, before it is made and by its answer; outside.go:
+//     that the answer holds text which people outside wrote;
 //   - record.go: the intent, without which nothing is sent;
 //   - recheck.go: everything once more, since the steps above take their time;
 //   - definitions.go and seen.go: what the call means, and whether that is accepted;

@@ -42,6 +42,17 @@ func (c *call) noteOutside(ctx context.Context) {
 	}
 }
 
+// noteMessage does so for what a hosted server says before the answer, which may not come:
+// once, before the client is given the first of it.
+func (c *call) noteMessage(ctx context.Context) error {
+	if c.messagesNoted || c.tool == "" || !c.decision.OutsideText || !c.watchOutside[c.grant.Org] {
+		return nil
+	}
+	err := c.Outside.Note(ctx, c.reader(), []outside.Source{{Tool: c.tool}})
+	c.messagesNoted = err == nil
+	return err
+}
+
 // givesOutside reports whether the client is about to get such text.
 func (c *call) givesOutside() bool {
 	o := &c.outcome

@@ -22,13 +22,16 @@ func holdAfter() *policy.Policy {
 }
 
 // outsideWorld has such a policy at the server sales. The clock goes on with forward.
-func outsideWorld(t *testing.T) (w *world, forward func(time.Duration)) {
+func outsideWorld(t *testing.T, change ...func(*setup)) (w *world, forward func(time.Duration)) {
 	t.Helper()
 	var ahead atomic.Int64
 	now := func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	w = newWorld(t, func(c *setup) {
 		c.Servers[0].Policy = holdAfter()
 		c.Now, c.Outside = now, outside.New(c.DB, now)
+		for _, f := range change {
+			f(c)
+		}
 	})
 	return w, func(d time.Duration) { ahead.Add(int64(d)) }
 }
@@ -177,4 +180,19 @@ func TestFW32TextApprovesNothing(t *testing.T) {
 	for _, e := range w.entries("approval.decide") {
 		t.Errorf("decided: %+v", e)
 	}
+}
+
+// FW-32: what a hosted server says before its answer may be such text too; a call whose
+// answer never comes, or is given up, is no way to read it unmarked.
+func TestFW32MessagesBeforeTheAnswer(t *testing.T) {
+	t.Parallel()
+	w, _ := outsideWorld(t, func(c *setup) { c.Servers[2].Timeout = time.Second })
+	c, custom := rep(w), w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	w.switches(func(f *salesforcesim.Switches) { f.Framing, f.ProgressNotifications, f.AnswersHeld = "sse", 2, true })
+	a := custom.call("tools/call", `{"name":"getAccountSummary","arguments":{},"_meta":{"progressToken":"mine"}}`)
+	w.switches(func(f *salesforcesim.Switches) { *f = salesforcesim.Switches{} })
+	if len(a.messages) != 3 || !a.failed() {
+		t.Fatalf("want two messages and a failure: %s", a.body)
+	}
+	w.wantHeld("after messages", c.create(createAccount))
 }

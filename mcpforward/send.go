@@ -103,13 +103,21 @@ func (c *call) roundTrip(ctx context.Context) (*jsonrpc.Message, error) {
 			return nil, err
 		case m.IsResponse():
 			return m, nil
-		case m.IsRequest():
-			err = c.forwardServerRequest(ctx, answer, m)
-		default:
-			err = c.out.Notify(m)
 		}
-		if err != nil {
+		if err := c.passOn(ctx, answer, m); err != nil {
 			c.Log.DebugContext(ctx, "a message was not passed on", "method", m.Method, "error", err)
 		}
 	}
+}
+
+// passOn gives the client what comes before the response.
+func (c *call) passOn(ctx context.Context, answer *upstream.Answer, m *jsonrpc.Message) error {
+	c.messageBytes += int64(len(m.Params))     // budget.go
+	if err := c.noteMessage(ctx); err != nil { // outside.go
+		return err
+	}
+	if m.IsRequest() {
+		return c.forwardServerRequest(ctx, answer, m)
+	}
+	return c.out.Notify(m)
 }
