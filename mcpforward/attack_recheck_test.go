@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -109,6 +110,28 @@ func TestRS20AccessEndsBeforeItsTurn(t *testing.T) {
 		if got := w.forwarded(); slices.Contains(got, "createSobjectRecord") || w.accounts("Nimbus") != 0 {
 			t.Errorf("%s: forwarded %v", name, got)
 		}
+	}
+}
+
+// RS-20: who is cut off while a call waits for its turn has lost that call, whatever is true
+// when its turn would have come.
+func TestRS20CutOffBeforeItsTurn(t *testing.T) {
+	t.Parallel()
+	w, c, _ := losing(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
+	slow, queued := w.underWay(t, c, `"slow"`), make(chan *answer, 1)
+	go func() {
+		d := *c
+		queued <- d.create(createAccount)
+	}()
+	waitFor(t, func() bool { return w.handler.calls.count() == 2 })
+	w.handler.calls.end(func(string) bool { return true }) // and the grant opens something again at once
+	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
+	<-slow
+	if a := <-queued; a.status != http.StatusUnauthorized || !strings.Contains(a.header.Get("WWW-Authenticate"), "invalid_token") {
+		t.Errorf("the queued call: %d %s", a.status, a.body)
+	}
+	if got := w.forwarded(); slices.Contains(got, "createSobjectRecord") || w.accounts("Nimbus") != 0 {
+		t.Errorf("forwarded %v", got)
 	}
 }
 

@@ -269,8 +269,8 @@ func encodedHeader(text string) string {
 func TestArgumentsAreNotMirrored(t *testing.T) {
 	t.Parallel()
 	const schema = `{"type":"object","properties":{"region":{"type":"string","x-mcp-header":"Region"},"x-mcp-header":{"type":"string"},
-		"deep":{"type":"object","properties":{"id":{"type":"integer","x-mcp-header":"Id"}}}}}`
-	const want = `{"type":"object","properties":{"region":{"type":"string"},"x-mcp-header":{"type":"string"},"deep":{"type":"object","properties":{"id":{"type":"integer"}}}}}`
+		"deep":{"type":"object","properties":{"id":{"type":"integer","x-mcp-header":"Id"}}},"anything":true}}`
+	const want = `{"type":"object","properties":{"region":{"type":"string"},"x-mcp-header":{"type":"string"},"deep":{"type":"object","properties":{"id":{"type":"integer"}}},"anything":true}}`
 	if got := string(withoutHeaderMarks([]byte(schema))); got != want {
 		t.Errorf("got %s", got)
 	}

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -215,6 +216,9 @@ func TestC8WrongHostIsNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c := rep(w)
+	begun, passed := time.Now(), atomic.Int64{}
+	w.handler.Now = func() time.Time { return begun.Add(time.Duration(passed.Load())) }
+	warnings := func() int { return strings.Count(w.logs.String(), "names another host") }
 	for range 3 {
 		a := c.post(`{"jsonrpc":"2.0","id":1,"method":"ping"}`, func(r *http.Request) { r.Host = "backend:8080" })
 		if a.status != http.StatusMisdirectedRequest || !strings.Contains(a.body, "backend:8080") || !strings.Contains(a.body, w.handler.host) {
@@ -224,6 +228,16 @@ func TestC8WrongHostIsNamed(t *testing.T) {
 	a := c.post(`{}`, func(r *http.Request) { r.Host = strings.Repeat("x", 4000) })
 	if a.status != http.StatusMisdirectedRequest || len(a.body) > 500 {
 		t.Errorf("%d, %d bytes", a.status, len(a.body))
+	}
+	for _, later := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {9 * time.Minute, 1}, {10 * time.Minute, 2}} {
+		passed.Store(int64(later.after))
+		c.post(`{}`, func(r *http.Request) { r.Host = "backend:8080" })
+		if n := warnings(); n != later.want {
+			t.Errorf("%d warnings after %v, want %d", n, later.after, later.want)
+		}
 	}
 }
 

@@ -62,6 +62,21 @@ func TestAS04Verifier(t *testing.T) {
 	}
 }
 
+// FT-03: a store that fails is no wrong code: the client is not told to throw it away.
+func TestFT03StoreFailsAtRedemption(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, code := f.code(t, testSubject)
+	f.exec(t, `ALTER TABLE codes RENAME COLUMN failures TO gone`)
+	if _, err := f.Redeem(t.Context(), redemption(code)); err == nil || errors.Is(err, ErrInvalidGrant) {
+		t.Errorf("without the column: %v", err)
+	}
+	f.exec(t, `ALTER TABLE codes RENAME COLUMN gone TO failures`)
+	if _, err := f.Redeem(t.Context(), redemption(code)); err != nil {
+		t.Errorf("once it is there again: %v", err)
+	}
+}
+
 func TestAS05CodeReplay(t *testing.T) {
 	t.Parallel()
 	f := open(t)

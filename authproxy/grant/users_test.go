@@ -4,6 +4,9 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 const otherSubject = "005xx000001Sv6BAAS"
@@ -275,4 +278,20 @@ func TestCL05RecycledNames(t *testing.T) {
 	}
 	f.opens(t, first, true)
 	f.opens(t, second, false)
+}
+
+// RS-11: the row of a user that says blocked is enough, also where the list of the blocked was
+// lost and the grant is what it was.
+func TestRS11BlockedRowAlone(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, code := f.code(t, testSubject)
+	tokens := f.tokens(t, testSubject)
+	f.exec(t, `UPDATE users SET blocked_at = 1 WHERE subject = $1`, testSubject)
+	dbtest.Sign(t, f.db, db.Users)
+	_, err := f.Redeem(t.Context(), redemption(code))
+	wantErr(t, err, ErrInvalidGrant)
+	_, err = f.Rotate(t.Context(), rotation(tokens.RefreshToken))
+	wantErr(t, err, ErrInvalidGrant)
+	f.opens(t, tokens, false)
 }

@@ -293,6 +293,28 @@ func TestAnswerOutlivesShortStoreFailure(t *testing.T) {
 	}
 }
 
+// SR-CL-4: an answer that can be kept nowhere, not even in the queue of revocations, is
+// revoked at once: nobody would ever do it later.
+func TestAnswerThatCannotBeKeptIsRevoked(t *testing.T) {
+	t.Parallel()
+	f := newLogin(t)
+	p := newFiles(t).start(t, f, func(c *link.Config) { c.PersistFor = 100 * time.Millisecond })
+	p.signIn(t, f)
+	f.token = func(w http.ResponseWriter, r *http.Request) {
+		dbtest.Refuse(t, p.db, "links")
+		f.refresh(w, r)
+	}
+	f.clock.pass(time.Hour)
+	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+	f.set(func() {
+		if len(f.revoked) != 1 || len(f.live) != 0 {
+			t.Errorf("%d revoked, %d alive", len(f.revoked), len(f.live))
+		}
+	})
+}
+
 func TestWrongKeyRing(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)

@@ -135,13 +135,10 @@ func (s *Store) keepLease(l *record) (stop func()) {
 	return func() { cancel(); <-done }
 }
 
-// persistLimit is how long a write is tried whose loss would lose a refresh token.
-const persistLimit = 30 * time.Second
-
 // persist repeats f while the database refuses. It has its own context: the request
 // that it follows has been answered, and the answer must be kept.
 func (s *Store) persist(doing string, f func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.Background(), persistLimit)
+	ctx, cancel := context.WithTimeout(context.Background(), s.PersistFor)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := f(ctx)

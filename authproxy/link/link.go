@@ -111,6 +111,9 @@ type Config struct {
 	// Lease is how long after its last sign of life a refresh of another process is
 	// taken over; 0 means 8 s.
 	Lease time.Duration
+	// PersistFor is how long a write is tried whose loss would lose a refresh token; 0 means
+	// 30 s.
+	PersistFor time.Duration
 }
 
 // remembered bounds how many access tokens are kept unsealed in memory; Salesforce's
@@ -144,6 +147,7 @@ func New(cfg Config) *Store {
 	cfg.RefreshAhead = cmp.Or(cfg.RefreshAhead, 60*time.Second)
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
+	cfg.PersistFor = cmp.Or(cfg.PersistFor, 30*time.Second)
 	return &Store{Config: cfg, holder: seal.Secret("")[:16], revocationQueue: &revocationQueue{cfg: cfg, wake: make(chan struct{}, 1)},
 		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{}}
 }

@@ -1,11 +1,13 @@
 package link_test
 
 import (
+	"errors"
 	"sync"
 	"testing"
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -89,4 +91,40 @@ func race(t *testing.T, processes []*process, call func(i int, p *process) (stri
 	close(start)
 	all.Wait()
 	return got
+}
+
+// FT-19: the link moves on between Revoke's look and its change, as it can where a database
+// has several writers. Revoke looks again.
+func TestFT19RevokeLooksAgain(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		return // one writer at a time
+	}
+	f := newLogin(t)
+	p, _ := signedIn(t, f)
+	other, err := p.db.Writes.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Rollback()
+	if _, err := other.Exec(`UPDATE links SET version = version + 1`); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- p.Revoke(t.Context(), "acme", alice, "test") }()
+	for waiting := 0; waiting == 0; time.Sleep(5 * time.Millisecond) { // until it waits for the row
+		if err := p.db.Reads.QueryRow(`SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+			WHERE NOT l.granted AND a.datname = current_database()`).Scan(&waiting); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if access, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrNeedsReauth) {
+		t.Errorf("a revoked login gives a token of %d characters, %v", len(access), err)
+	}
 }
