@@ -18,6 +18,8 @@ func classInWords(class string) string {
 		return "changes records"
 	case policy.Delete:
 		return "deletes records"
+	case policy.Admin:
+		return "administers the organization: users, permissions, metadata or code"
 	}
 	return "may change anything"
 }

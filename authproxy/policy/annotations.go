@@ -1,6 +1,10 @@
 package policy
 
-import "sfmcp-proxy/authproxy/policy/reach"
+import (
+	"slices"
+
+	"sfmcp-proxy/authproxy/policy/reach"
+)
 
 // Hints are MCP tool annotations, all of them explicit because their defaults
 // differ between clients.
@@ -31,7 +35,12 @@ func (p *Policy) Annotations(who Principal, tool string) Hints {
 func hintsOf(possible []Class) Hints {
 	worst := Read
 	for _, c := range possible {
-		worst = reach.Worse(worst, c)
+		if c != Admin { // says of what, not what is done
+			worst = reach.Worse(worst, c)
+		}
+	}
+	if slices.Contains(possible, Admin) && (worst == Read || worst == SideEffect) {
+		worst = Unknown
 	}
 	switch worst {
 	case Read:

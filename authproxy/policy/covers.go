@@ -8,6 +8,9 @@ import (
 // covers reports whether every call that other matches is matched by r. It errs on
 // the side of false: it may overlook a dead rule but never condemns a live one.
 func (r *Rule) covers(other *Rule) bool {
+	if slices.Contains(other.Classes, Admin) && !r.takesUnnamed(Admin) {
+		return false
+	}
 	if !r.has(aboutCall) {
 		return true
 	}

@@ -143,7 +143,7 @@ func (r *Rule) forestalls(later *Rule) bool {
 		return false
 	}
 	for _, c := range reach.Classes {
-		if (r.Classes == nil || r.namesClass(c)) && (later.Classes == nil || later.namesClass(c)) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
+		if r.takesClass(c) && later.takesClass(c) && (later.Tools == nil || (&Policy{}).toolOfClass(later, c)) {
 			return true
 		}
 	}

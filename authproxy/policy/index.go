@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 
@@ -134,6 +135,10 @@ func (x *index) hitObject(hit bits, object string) {
 	var b [longestName]byte
 	full := lower(b[:0], object)
 	hit.or(x.anyObject)
+	if suffix, several := strings.CutPrefix(object, "*"); several {
+		x.hitEnding(hit, suffix)
+		return
+	}
 	hit.or(x.objects[string(unqualified(full))])
 	for i := range x.like {
 		if x.like[i].object.matches(full) {
@@ -142,42 +147,87 @@ func (x *index) hitObject(hit bits, object string) {
 	}
 }
 
+// hitEnding adds the rules that speak of any object whose name ends so.
+func (x *index) hitEnding(hit bits, suffix string) {
+	for name, rules := range x.objects {
+		if strings.HasSuffix(name, suffix) {
+			hit.or(rules)
+		}
+	}
+	for i := range x.like {
+		if l := x.like[i].object; strings.HasSuffix(suffix, l.suffix) || strings.HasSuffix(l.suffix, suffix) {
+			hit.add(x.like[i].rule)
+		}
+	}
+}
+
 // hitField adds the rules that speak of a field, of the compound that it is part of, or of
 // one of its parts.
 func (x *index) hitField(hit bits, at reach.Ref) {
-	var objectSpace, nameSpace [longestName]byte
-	object, name := lower(objectSpace[:0], at.Object), lower(nameSpace[:0], at.Name)
+	var objectSpace [longestName]byte
+	var space [1024]byte
+	object := lower(objectSpace[:0], at.Object)
 	if at.Name == reach.Whole {
 		x.hitWhole(hit, object)
 		return
 	}
-	x.hitName(hit, object, name)
-	stem, ends := reach.Compound(string(unqualified(name)))
-	for _, end := range ends {
-		x.hitName(hit, object, append(append(nameSpace[:0], stem...), end...))
+	var ends [16]int
+	names, ended := related(space[:0], ends[:0], at.Name)
+	begin := 0
+	for _, end := range ended {
+		x.hitName(hit, object, names[begin:end])
+		begin = end + 1
+	}
+	for i := range x.likeField {
+		l := &x.likeField[i]
+		within := names[:ended[0]]
+		if l.name.ofParts {
+			within = names
+		}
+		if !bytes.Contains(within, l.name.literal) || len(object) > 0 && !l.object.matches(object) || hit.has(l.rule) {
+			continue
+		}
+		begin = 0
+		for _, end := range ended {
+			if l.name.matches(names[begin:end]) {
+				hit.add(l.rule)
+				break
+			}
+			begin = end + 1
+		}
 	}
 }
 
-// hitName adds the rules that speak of a field. Without an object it may be one of any.
+// related appends the names, in lower case, of a field and of those that hold its value or
+// parts of it, with a dot after each, and where each ends.
+func related(names []byte, ends []int, field string) ([]byte, []int) {
+	names = lower(names, field)
+	ends = append(ends, len(names))
+	stem, others := reach.Compound(string(unqualified(names)))
+	names = append(names, '.')
+	for _, other := range others {
+		names = append(append(names, stem...), other...)
+		ends = append(ends, len(names))
+		names = append(names, '.')
+	}
+	return names, ends
+}
+
+// hitName adds the rules that speak of a field by its name. Without an object it may be one of
+// any.
 func (x *index) hitName(hit bits, object, name []byte) {
 	plain := unqualified(name)
 	if len(object) == 0 {
 		hit.or(x.parts.anyName)
 		hit.or(x.parts.names[string(plain)])
-	} else {
-		var b [2*longestName + 1]byte
-		of := unqualified(object)
-		hit.or(x.anyField)
-		hit.or(x.named[string(plain)])
-		hit.or(x.of[string(of)])
-		hit.or(x.fields[string(append(append(append(b[:0], of...), '.'), plain...))])
+		return
 	}
-	for i := range x.likeField {
-		l := &x.likeField[i]
-		if (len(object) == 0 || l.object.matches(object)) && l.name.matches(name) {
-			hit.add(l.rule)
-		}
-	}
+	var b [2*longestName + 1]byte
+	of := unqualified(object)
+	hit.or(x.anyField)
+	hit.or(x.named[string(plain)])
+	hit.or(x.of[string(of)])
+	hit.or(x.fields[string(append(append(append(b[:0], of...), '.'), plain...))])
 }
 
 // hitWhole adds the rules that speak of any field of an object.

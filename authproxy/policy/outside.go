@@ -118,7 +118,7 @@ func WrittenOutside(object string) bool { return outsideFieldsOf(strings.ToLower
 // determined may; what a call writes is not answered, and a tool that only makes, changes or
 // deletes records answers none.
 func holdsOutside(t reach.Tool, v *reach.Value) bool {
-	if t.Touch == reach.TouchNamed && !slices.ContainsFunc(t.Classes, func(c Class) bool { return c != Create && c != Update && c != Delete }) {
+	if t.Touch == reach.TouchNamed && !slices.ContainsFunc(t.Classes, func(c Class) bool { return c != Create && c != Update && c != Delete && c != Admin }) {
 		return false
 	}
 	if v.Opaque || v.OpaqueFields {

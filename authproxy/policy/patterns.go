@@ -1,6 +1,11 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
+)
 
 // maxPattern is the longest pattern, in bytes. It bounds the work of [glob].
 const maxPattern = 256
@@ -48,6 +53,8 @@ type like struct {
 	full, unqualified string
 	wild              bool   // has * or ?
 	prefix, suffix    string // of full, before the first and after the last * or ?
+	literal           []byte // the longest part of unqualified without * and ?, which every match has
+	ofParts           bool   // literal can reach into what tells the parts of compound fields apart
 }
 
 func newLike(pattern string) like {
@@ -57,7 +64,26 @@ func newLike(pattern string) like {
 		l.prefix = pattern[:strings.IndexAny(pattern, "*?")]
 		l.suffix = pattern[strings.LastIndexAny(pattern, "*?")+1:]
 	}
+	for part := range strings.FieldsFuncSeq(l.unqualified, func(r rune) bool { return r == '*' || r == '?' }) {
+		if len(part) > len(l.literal) {
+			l.literal = []byte(part)
+		}
+	}
+	l.ofParts = slices.ContainsFunc(reach.CompoundEnds, func(end string) bool { return reachesInto(string(l.literal), end) })
 	return l
+}
+
+// reachesInto reports whether a text can stand in a name that ends so and touch that end.
+func reachesInto(text, end string) bool {
+	if strings.Contains(end, text) {
+		return true
+	}
+	for n := 1; n <= min(len(text), len(end)); n++ {
+		if strings.HasSuffix(text, end[:n]) {
+			return true
+		}
+	}
+	return false
 }
 
 // every reports whether the pattern matches every name.

@@ -75,9 +75,16 @@ func (p *Policy) compile() *compiled {
 	return c
 }
 
+// adminUnnamed stands for the classes key of a rule that has none and is asked about a call of
+// the class admin.
+var adminUnnamed = key{name: "classes", about: aboutClass}
+
 // asks reports whether those of the rule's keys match that are about these. missed is the
 // first that does not.
 func (c *ready) asks(these about, q *question) (missed *key) {
+	if these&aboutClass != 0 && !c.takesUnnamed(q.reach.Class) {
+		return &adminUnnamed
+	}
 	for _, k := range c.keys {
 		if k.about&these != 0 && !k.matches(c, q) {
 			return k
@@ -152,8 +159,22 @@ func (q *question) objects() bits {
 				q.index.hitObject(q.hitObjects, name)
 			}
 		}
+		for i := range q.reach.Fields {
+			for _, copied := range copiesIn(q.reach, i) {
+				q.index.hitObject(q.hitObjects, copied.Object)
+			}
+		}
 	}
 	return q.hitObjects
+}
+
+// copiesIn returns the fields of other objects of which the call shows a copy in one of its
+// fields. The answer to a write shows none.
+func copiesIn(v *reach.Value, field int) []reach.Ref {
+	if v.Class == Create || v.Class == Update || v.Class == Delete || v.Class == Admin {
+		return nil
+	}
+	return reach.Copies(v.Fields[field].Object, v.Fields[field].Name)
 }
 
 // anyField reports whether a rule speaks of a field that the call reaches: whole records

@@ -18,10 +18,11 @@ const (
 	Update     = reach.Update
 	Delete     = reach.Delete
 	Unknown    = reach.Unknown
+	Admin      = reach.Admin
 )
 
 // classList is classes for the text of a problem.
-const classList = "read, side_effect, create, update, delete or unknown"
+const classList = "read, side_effect, create, update, delete, unknown or admin"
 
 // Effect is what a rule does with a call that it matches.
 type Effect string
@@ -61,7 +62,8 @@ type Rule struct {
 	// named "prompt:NAME" and "resource:URI"; an allow or confirm pattern
 	// reaches them only if it begins with that prefix, a deny pattern always.
 	Tools []string `mapstructure:"tools" need:"value"`
-	// Classes are effect classes.
+	// Classes are effect classes. A rule that lets calls pass is about calls of the class
+	// admin only if it names that class here.
 	Classes []Class `mapstructure:"classes" need:"value"`
 	// Users are Salesforce user ids (15 or 18 characters) or user names.
 	Users []string `mapstructure:"users" need:"value"`
@@ -146,6 +148,15 @@ func (r *Rule) namesTool(tool string) bool {
 // namesClass reports whether the classes key matches.
 func (r *Rule) namesClass(c Class) bool {
 	return slices.Contains(r.Classes, c) || len(r.Classes) == 0 && r.Effect == Deny
+}
+
+// takesUnnamed reports whether calls of a class are what the rule is about if it names no
+// class. Those of the class admin must be named where they pass.
+func (r *Rule) takesUnnamed(c Class) bool { return c != Admin || r.Classes != nil || !r.passes() }
+
+// takesClass reports whether the rule is about calls of a class.
+func (r *Rule) takesClass(c Class) bool {
+	return r.takesUnnamed(c) && (r.Classes == nil || r.namesClass(c))
 }
 
 // passes reports whether the rule is one by which calls pass: only allow and confirm are.

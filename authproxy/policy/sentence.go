@@ -26,6 +26,13 @@ func (c *ready) partDenied(q *question) string {
 				return textAbout + part(o.At) + cannotPass
 			}
 		}
+		for i := range v.Fields {
+			for _, copied := range copiesIn(v, i) {
+				if c.speaksOf([]string{copied.Object}) {
+					return textAbout + part(v.Fields[i].At) + cannotPass
+				}
+			}
+		}
 		if text := partUnknown(v); text != "" {
 			return text
 		}
@@ -48,7 +55,7 @@ func (c *ready) partDenied(q *question) string {
 // speaksOf reports whether the rule names one of the objects.
 func (c *ready) speaksOf(objects []string) bool {
 	return slices.ContainsFunc(objects, func(object string) bool {
-		return object == reach.UnknownObject ||
+		return object == reach.UnknownObject || strings.HasPrefix(object, "*") ||
 			slices.ContainsFunc(c.Objects, func(pattern string) bool { return Denies(pattern, object) })
 	})
 }

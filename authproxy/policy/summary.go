@@ -89,6 +89,7 @@ var words = map[Class]string{
 	Update:     "change records",
 	Delete:     "delete records",
 	Unknown:    "run other actions of your organization",
+	Admin:      "administer your organization (users, permissions, metadata, code)",
 }
 
 // Lines returns the summary as sentences, one for what passes without asking and

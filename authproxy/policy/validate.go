@@ -78,7 +78,7 @@ func (p *Policy) Validate() []Problem {
 		r := &p.Rules[i]
 		r.validate(c)
 		for j := range i {
-			if earlier := &p.Rules[j]; earlier.covers(r) {
+			if earlier := &p.Rules[j]; earlier.covers(r) && !p.deniesAdmin(earlier, i) {
 				c.add("", fmt.Sprintf("a rule that can never match: rules[%d] (%s) takes all its calls", j, earlier.describe()), "it before that rule, or not at all")
 				break
 			}
@@ -90,6 +90,13 @@ func (p *Policy) Validate() []Problem {
 		c.add("taint", t.String(), "1m to 24h")
 	}
 	return c.list
+}
+
+// deniesAdmin reports whether a rule is not dead behind one that covers it, because it keeps
+// calls of the class admin, which that one leaves, from a later rule that lets them pass.
+func (p *Policy) deniesAdmin(earlier *Rule, rule int) bool {
+	return !earlier.takesUnnamed(Admin) && p.Rules[rule].takesClass(Admin) &&
+		slices.ContainsFunc(p.Rules[rule:], func(later Rule) bool { return later.passes() && slices.Contains(later.Classes, Admin) })
 }
 
 // validate adds the problems of one rule.

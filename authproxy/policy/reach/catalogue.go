@@ -47,11 +47,11 @@ var families = []family{
 			"getUserInfo":              {Classes: []Class{Read}, Touch: TouchNothing},
 			"listRecentSobjectRecords": {Classes: []Class{Read}, Touch: TouchNamed, read: readRecent},
 			"getRelatedRecords":        {Classes: []Class{Read}, Touch: TouchNamed, read: readRelated(Read)},
-			"createSobjectRecord":      {Classes: []Class{Create}, Touch: TouchNamed, read: readRecord(Create)},
-			"updateSobjectRecord":      {Classes: []Class{Update}, Touch: TouchNamed, read: readRecord(Update)},
-			"updateRelatedRecord":      {Classes: []Class{Update}, Touch: TouchNamed, read: readRelated(Update)},
-			"deleteSobjectRecord":      {Classes: []Class{Delete}, Touch: TouchNamed, read: readRecord(Delete)},
-			"deleteRelatedRecord":      {Classes: []Class{Delete}, Touch: TouchNamed, read: readRelated(Delete)},
+			"createSobjectRecord":      {Classes: []Class{Create, Admin}, Touch: TouchNamed, read: readRecord(Create)},
+			"updateSobjectRecord":      {Classes: []Class{Update, Admin}, Touch: TouchNamed, read: readRecord(Update)},
+			"updateRelatedRecord":      {Classes: []Class{Update, Admin}, Touch: TouchNamed, read: readRelated(Update)},
+			"deleteSobjectRecord":      {Classes: []Class{Delete, Admin}, Touch: TouchNamed, read: readRecord(Delete)},
+			"deleteRelatedRecord":      {Classes: []Class{Delete, Admin}, Touch: TouchNamed, read: readRelated(Delete)},
 			// The two prompts that sobject-all publishes, in both spellings.
 			PromptPrefix + "accountReviewBriefing":                       {Classes: []Class{Read}},
 			PromptPrefix + "revenueReconciliationAnalysis":               {Classes: []Class{Read}},
@@ -65,8 +65,8 @@ var families = []family{
 			"discover":          {Classes: []Class{Read}, Touch: TouchNothing},
 			"describe":          {Classes: []Class{Read}, Touch: TouchNothing},
 			"display_widget":    {Classes: []Class{Read}},
-			"dispatch_readonly": {Classes: []Class{Read, SideEffect, Unknown}, Touch: TouchNamed, read: readDispatch(true)},
-			"dispatch":          {Classes: []Class{Read, SideEffect, Create, Update, Delete, Unknown}, Touch: TouchNamed, read: readDispatch(false)},
+			"dispatch_readonly": {Classes: []Class{Read, SideEffect, Unknown, Admin}, Touch: TouchNamed, read: readDispatch(true)},
+			"dispatch":          {Classes: []Class{Read, SideEffect, Create, Update, Delete, Unknown, Admin}, Touch: TouchNamed, read: readDispatch(false)},
 		},
 	},
 	{
@@ -87,7 +87,7 @@ var families = []family{
 	{
 		servers: []string{"platform/metadata-experts"},
 		tools: map[string]Tool{
-			"execute_metadata_action": {Classes: []Class{Read, Unknown}, Unbounded: true, read: readMetadataAction},
+			"execute_metadata_action": {Classes: []Class{Read, Admin}, Unbounded: true, read: readMetadataAction},
 		},
 	},
 	{

@@ -7,7 +7,8 @@ type Class string
 
 // The effect classes. SideEffect is a query that leaves traces (SOQL FOR VIEW,
 // UPDATE TRACKING); Unknown is everything that is not known to be another class
-// and counts as a write.
+// and counts as a write; Admin is what changes users, permissions, metadata, code or
+// credentials, whatever else it is.
 const (
 	Read       Class = "read"
 	SideEffect Class = "side_effect"
@@ -15,10 +16,11 @@ const (
 	Update     Class = "update"
 	Delete     Class = "delete"
 	Unknown    Class = "unknown"
+	Admin      Class = "admin"
 )
 
 // Classes lists every class, mildest first: the order of [Worse].
-var Classes = []Class{Read, SideEffect, Create, Update, Delete, Unknown}
+var Classes = []Class{Read, SideEffect, Create, Update, Delete, Unknown, Admin}
 
 // Worse returns the graver of two classes; a class that does not exist is Unknown.
 func Worse(a, b Class) Class {

@@ -36,6 +36,7 @@ var metadataReads = map[[2]string]bool{
 
 func readMetadataAction(f *reading, a arguments) *Refusal {
 	f.opaque()
+	f.Class = Admin
 	unknown, refused := a.known("metadataType", "actionName", "parameters")
 	if refused != nil {
 		return refused
@@ -123,15 +124,13 @@ func (a arguments) request(readonly bool) (r request, _ *Refusal) {
 	if refused := r.headers(a); refused != nil {
 		return r, refused
 	}
-	if raw, ok := a.get("body"); ok && raw.Kind() == '{' {
-		r.record = true
-		r.body, refused = parseArguments(raw)
-		return r, refused
-	}
-	return r, nil
+	r.body, r.record, refused = a.object("body") // a string or an array may hold anything
+	return r, refused
 }
 
 const textURL = "The url must be a plain path of the Salesforce REST API, /services/data/vXX.0/…, without .., % or //."
+
+const textSegment = "A part of the url has a character that is not taken here; write it without a suffix such as .json."
 
 // Bounds of a request: Salesforce takes no longer URLs.
 const (
@@ -156,6 +155,11 @@ func (r *request) address(address string) *Refusal {
 	}
 	if len(segments) > 3 && segments[0] == "services" && segments[1] == "data" && isVersion(segments[2]) {
 		r.rest, r.path = true, segments[3:]
+		for i, s := range r.path {
+			if isValue := r.path[0] == "sobjects" && i > 2; !isValue && !everyByte(s, func(c byte) bool { return isWordByte(c) || c == '-' }) {
+				return refuse(textSegment)
+			}
+		}
 	} else {
 		r.path = segments
 	}

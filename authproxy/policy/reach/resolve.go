@@ -118,9 +118,21 @@ func (s *scope) isBase(name string) bool {
 func (f *reading) path(s *scope, field *soql.Field, in Clause) {
 	f.in(in, f.Argument, field.Offset, field.Path...)
 	from, path := f.start(s, field.Path)
+	if last := len(path) - 1; last > 0 && strings.EqualFold(path[last], "Type") && isPolymorphic(path[last-1]) {
+		for _, o := range f.up(from, path[:last-1]) { // what kind of record it is, and nothing of the record
+			f.reachField(o, foreignKey(path[last-1]))
+		}
+		return
+	}
 	for _, o := range f.up(from, path[:len(path)-1]) {
 		f.reachField(o, path[len(path)-1])
 	}
+}
+
+// isPolymorphic reports whether a relation leads to records of several objects, of which Type
+// says the object (SOQL and SOSL Reference, polymorphic relationships).
+func isPolymorphic(relation string) bool {
+	return strings.EqualFold(relation, "Owner") || strings.EqualFold(relation, "Who") || strings.EqualFold(relation, "What")
 }
 
 // start resolves an alias or the name of the query's own object at the head of a

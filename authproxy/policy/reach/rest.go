@@ -8,6 +8,17 @@ import (
 // irreversible are the archive operations that a dispatch can start.
 var irreversible = []string{"run-rtbf", "run-masking", "run-unarchive"}
 
+// routes are the first parts of paths below which a GET only reads, by the resource list of the
+// REST API Developer Guide, v67. query, queryAll, search and sobjects are read further. Below
+// others a GET may be anything: named queries run what an administrator stored.
+var routes = map[string]Class{
+	"limits": Read, "sobjects": Read, "recent": Read, "tabs": Read, "theme": Read, "appMenu": Read, "quickActions": Read,
+	"actions": Read, "analytics": Read, "wave": Read, "folders": Read, "chatter": Read, "connect": Read, "ui-api": Read,
+	"parameterizedSearch": Read, "knowledgeManagement": Read, "process": Read, "jobs": Read, "consent": Read, "compactLayouts": Read,
+	"dedupe": Read, "licensing": Read, "nouns": Read, "eclair": Read, "scheduling": Read, "smartdatadiscovery": Read,
+	"support": SideEffect, // counts views of knowledge articles
+}
+
 // read judges the request by method and path. f is opaque and Unknown until more is known.
 func (r *request) read(f *reading) *Refusal {
 	for _, segment := range r.path {
@@ -23,27 +34,31 @@ func (r *request) read(f *reading) *Refusal {
 		return nil
 	}
 	path := r.path
-	if path[0] == "tooling" && len(path) > 1 {
-		path = path[1:]
+	if len(path) > 1 && (path[0] == "tooling" || path[0] == "metadata") { // the org's metadata and code
+		if r.method != "GET" || r.record || strings.HasPrefix(strings.ToLower(path[1]), "execute") || strings.HasPrefix(path[1], "runTests") {
+			f.Class = Admin
+		}
 		// GET tooling/executeAnonymous runs Apex, runTests… runs tests.
-		if !slices.Contains([]string{"query", "search", "sobjects"}, path[0]) {
+		if path[0] == "metadata" || !slices.Contains([]string{"query", "search", "sobjects"}, path[1]) {
 			return nil
 		}
+		path = path[1:]
 	}
 	switch {
 	case path[0] == "sobjects" && len(path) > 1:
 		return r.sobjects(f, path[1:])
-	case r.method != "GET" || r.record || path[0] == "tooling":
+	case r.method != "GET" || r.record || r.path[0] == "tooling" && path[0] == "sobjects":
 		return nil
 	case path[0] == "query" || path[0] == "queryAll":
 		return r.search(f, path, f.readSOQL)
 	case path[0] == "search":
 		return r.search(f, path, f.readSOSL)
 	}
-	// Salesforce's REST API has no other GET that changes records or settings.
-	f.Class = Read
-	if r.leavesTraces() {
-		f.Class = SideEffect
+	if class, known := routes[path[0]]; known {
+		f.Class = class
+		if r.leavesTraces() {
+			f.Class = SideEffect
+		}
 	}
 	return nil
 }
@@ -53,15 +68,15 @@ func (f *reading) known(c Class) {
 	f.Class, f.Opaque, f.OpaqueFields, f.Rows = c, false, false, 0
 }
 
-// leavesTraces reports whether a GET also counts views, as ui-api with updateMru,
-// parameterizedSearch with updateTracking, and knowledge articles do.
+// leavesTraces reports whether a GET also counts views, as ui-api with updateMru and
+// parameterizedSearch with updateTracking.
 func (r *request) leavesTraces() bool {
 	for name, value := range r.query {
 		if strings.HasPrefix(strings.ToLower(name), "update") && value != "false" {
 			return true
 		}
 	}
-	return strings.EqualFold(r.path[0], "support")
+	return routes[r.path[0]] == SideEffect
 }
 
 // misspelled reports whether the path begins like one judged here, in other case.
@@ -99,15 +114,14 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 		return refuse(textObject)
 	}
 	class := f.Class
-	f.known(Unknown)
+	f.known(class)
 	f.OpaqueFields, f.Rows = true, Unlimited
 	f.in(Named, "url", nowhere, object)
 	f.reach(object)
 	switch {
 	case len(path) == 1:
 		return r.collection(f, object)
-	case !ValidID(path[1]):
-		f.Class = class
+	case !ValidID(path[1]) || path[1] == "approvalLayouts":
 		return r.aspect(f)
 	}
 	if refused := checkID(object, path[1]); refused != nil {
@@ -115,9 +129,13 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 	}
 	c, ok := map[string]Class{"GET": Read, "PATCH": Update, "DELETE": Delete}[r.method]
 	if !ok || r.record && r.method != "PATCH" {
+		f.raise(object)
 		return nil
 	}
 	f.known(c)
+	if class == Admin {
+		f.Class = Admin
+	}
 	targets := []string{object}
 	if len(path) == 2 {
 		f.record(c, object, path[1])
@@ -134,6 +152,7 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 // touch adds the fields of the records that the request reads, writes or deletes.
 func (r *request) touch(f *reading, targets []string) *Refusal {
 	for _, target := range targets {
+		f.raise(target)
 		f.reach(target)
 		if !r.record {
 			f.reachField(target, Whole)
@@ -148,17 +167,19 @@ func (r *request) touch(f *reading, targets []string) *Refusal {
 
 // collection judges …/sobjects/Object: GET answers recent records, POST creates.
 func (r *request) collection(f *reading, object string) *Refusal {
+	class := f.Class
 	switch {
 	case r.method == "GET" && !r.record:
 		f.known(Read)
 	case r.method == "POST":
 		f.known(Create)
 		f.record(Create, object, "")
-	case r.method == "DELETE":
-		f.Class = Delete
-		return nil
 	default:
+		f.raise(object)
 		return nil
+	}
+	if class == Admin {
+		f.Class = Admin
 	}
 	return r.touch(f, []string{object})
 }
@@ -169,6 +190,9 @@ func (r *request) collection(f *reading, object string) *Refusal {
 func (r *request) aspect(f *reading) *Refusal {
 	if r.method == "GET" && !r.record {
 		f.Class = Read
+	}
+	for _, o := range f.Objects {
+		f.raise(o.Name)
 	}
 	f.in(Path, "url", nowhere)
 	f.unknown(true)

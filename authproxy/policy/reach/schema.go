@@ -1,6 +1,7 @@
 package reach
 
 import (
+	_ "embed" // the names of relations
 	"maps"
 	"slices"
 	"strings"
@@ -77,6 +78,30 @@ var parents = map[string][]string{
 	"emailmessage.parent":                    {"Case"},
 	"lead.masterrecord":                      {"Lead"},
 	"user.manager":                           {"User"},
+
+	// What elsewhere leads to one object leads to several here.
+	"analyticsassetaction.asset":                   nil,
+	"analyticsworkspaceasset.asset":                nil,
+	"floworchestrationworkitem.assignee":           nil,
+	"persondisability.individual":                  nil,
+	"personlanguage.individual":                    nil,
+	"personlanguagechangeevent.individual":         nil,
+	"sustainabilitystakeholder.contact":            nil,
+	"sustainabilitystakeholderchangeevent.contact": nil,
+	"transactionusageentitlement.orderitem":        nil,
+	"visitor.assignee":                             nil,
+	"webcart.account":                              nil,
+	"webcartchangeevent.account":                   nil,
+}
+
+// otherChildren are child relations that lead elsewhere from one parent, "parent.relation".
+var otherChildren = map[string]string{
+	"asset.assets":                    "CustomerProperty",
+	"collaborationgroup.groupmembers": "CollaborationGroupMember",
+	"contact.contacts":                "ContactProfile",
+	"orderitem.orderitems":            "TransactionJournal",
+	"scope3emssnsrc.childassets":      "Scope3EmssnSrc",
+	"stnryassetenvrsrc.childassets":   "StnryAssetEnvrSrc",
 }
 
 // children are child relations that lead to the same object from any parent.
@@ -183,6 +208,9 @@ func (*Schema) parentsOf(object, relation string) []string {
 // if it is not known.
 func (*Schema) childrenOf(object, relation string) []string {
 	relation = strings.ToLower(relation)
+	if to, ok := otherChildren[strings.ToLower(object)+"."+relation]; ok {
+		return []string{to}
+	}
 	if to, ok := children[relation]; ok {
 		return []string{to}
 	}
@@ -216,13 +244,26 @@ func (c *Schema) relatives(object, relation string) []string {
 	return to
 }
 
-// isRelation reports whether a name is that of a known relation or object, which
-// makes it ambiguous as an alias.
+// relationNames are the names of all relations to parents that any of Salesforce's own objects
+// has, in lower case: of 4818 objects, by github.com/apex-dev-tools/sobject-types.
+//
+//go:embed relations.txt
+var relationNames string
+
+var platformRelations = func() map[string]bool {
+	names := make(map[string]bool)
+	for _, name := range strings.Fields(relationNames) {
+		names[name] = true
+	}
+	return names
+}()
+
+// isRelation reports whether a name is that of any relation or object of the platform, or may
+// be one of the org's, which makes it ambiguous as an alias.
 func (c *Schema) isRelation(name string) bool {
 	name = strings.ToLower(name)
 	_, object := standardObjects[name]
-	return object || c.parentsOf("", name) != nil || children[name] != "" || strings.Contains(name, "__") ||
-		name == "parent" || name == "masterrecord" || name == "manager" || name == "product" || name == "what"
+	return object || platformRelations[name] || c.parentsOf("", name) != nil || children[name] != "" || strings.Contains(name, "__")
 }
 
 // foreignKey returns the field that holds the id to which a relation leads. Who

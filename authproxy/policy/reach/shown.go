@@ -1,6 +1,7 @@
 package reach
 
 import (
+	_ "embed" // what is copied
 	"slices"
 	"strings"
 )
@@ -24,10 +25,25 @@ var mirrors = map[string]mirror{
 	"combinedattachment":      {of: []string{"note", "attachment", "contentdocument"}, fields: true},
 	"attachedcontentdocument": {of: []string{"contentdocument"}, fields: true},
 	"ownedcontentdocument":    {of: []string{"contentdocument"}, fields: true},
+	"accountcleaninfo":        {of: []string{"account"}, fields: true},
+	"contactcleaninfo":        {of: []string{"contact"}, fields: true},
+	"leadcleaninfo":           {of: []string{"lead"}, fields: true},
+	"contentdocument":         {of: []string{"contentversion"}, fields: true},
+	"contentversion":          {of: []string{"contentdocument"}, fields: true},
+	"knowledgearticleversion": {of: []string{anyArticle}, fields: true},
+	"permissionset":           {of: []string{"profile"}, fields: true},
+	"feeditem":                {of: []string{UnknownObject}},
+	"feedcomment":             {of: []string{UnknownObject}},
+	"feedrevision":            {of: []string{UnknownObject}},
+	"newsfeed":                {of: []string{UnknownObject}},
+	"userprofilefeed":         {of: []string{UnknownObject}},
 	"recentlyviewed":          {of: []string{UnknownObject}, values: true},
 	"feedtrackedchange":       {of: []string{UnknownObject}, values: true},
 	"fieldhistoryarchive":     {of: []string{UnknownObject}, values: true},
 }
+
+// anyArticle stands for every object that holds knowledge articles.
+const anyArticle = "*__kav"
 
 // companions are the suffixes of objects that belong to another: ContactHistory to
 // Contact, Secret__Share to Secret__c. Longer suffixes come first.
@@ -35,7 +51,7 @@ var companions = []struct {
 	suffix string
 	values bool
 }{
-	{"fieldhistory", true}, {"history", true}, {"changeevent", true}, {"share", false}, {"feed", false},
+	{"fieldhistory", true}, {"history", true}, {"changeevent", true}, {"share", false}, {"feed", false}, {"__kav", false},
 }
 
 // mirrorOf returns what an object shows of others.
@@ -50,6 +66,9 @@ func mirrorOf(object string) mirror {
 			continue
 		}
 		stem := object[:cut]
+		if c.suffix == "__kav" {
+			return mirror{of: []string{"KnowledgeArticleVersion"}, fields: true}
+		}
 		if strings.HasSuffix(stem, "__") {
 			stem += "c"
 		}
@@ -62,8 +81,37 @@ func mirrorOf(object string) mirror {
 // [Whole] for all fields.
 type Ref struct{ Object, Name string }
 
+// copies are the fields that hold a copy of a value of another object, by "object.field" in
+// lower case, and all of an object by "object.*".
+//
+//go:embed copies.txt
+var copiesText string
+
+var copies = func() map[string][]Ref {
+	of := make(map[string][]Ref)
+	for line := range strings.Lines(copiesText) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		field, from, _ := strings.Cut(strings.TrimSpace(line), " ")
+		object, _, _ := strings.Cut(strings.ToLower(field), ".")
+		copied, name, _ := strings.Cut(from, ".")
+		ref := Ref{copied, name}
+		of[strings.ToLower(field)] = append(of[strings.ToLower(field)], ref)
+		of[object+".*"] = append(of[object+".*"], ref)
+	}
+	return of
+}()
+
+// Copies returns the fields of other objects of which a field holds a copy. Formulas, code and
+// flows of the org copy what they like: they are not known here.
+func Copies(object, name string) []Ref {
+	var b [128]byte
+	return copies[string(lower(append(lower(b[:0], object), '.'), name))]
+}
+
 // AppendShownObjects appends the objects of which records can be seen in those of an object:
-// itself, and [UnknownObject] if they may be of any.
+// itself, [UnknownObject] if they may be of any, and patterns such as *__kav for several.
 func AppendShownObjects(list []string, object string) []string {
 	return append(append(list, object), mirrorOf(object).of...)
 }
@@ -78,9 +126,10 @@ func AppendShown(list []Ref, object, name string) []Ref {
 	if twin, ok := personTwin(object, name); ok {
 		list = append(list, twin)
 	}
+	list = append(list, Copies(object, name)...)
 	m := mirrorOf(object)
 	for _, of := range m.of {
-		if of == UnknownObject {
+		if of == UnknownObject || of == anyArticle {
 			of = ""
 		}
 		switch {
@@ -125,6 +174,9 @@ var (
 	nameParts    = []string{"firstname", "lastname", "middlename", "salutation", "suffix"}
 	customParts  = []string{"__latitude__s", "__longitude__s", "__street__s", "__city__s", "__postalcode__s", "__statecode__s", "__countrycode__s"}
 )
+
+// CompoundEnds are all ends by which compound fields and their parts are told apart.
+var CompoundEnds = slices.Concat(addressParts, nameParts, customParts, []string{"name", "address", "__c"})
 
 // Compound returns the names of fields that hold a field's value, or parts of it, within the
 // same record, as a stem with several ends: of a compound field its parts, of a part the

@@ -1,0 +1,48 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// hostile are 500 rules about fields, each by name, by object, by name alone and by patterns.
+func hostile() *Policy {
+	var rules []Rule
+	for i := range 500 {
+		rules = append(rules, deny(fields(fmt.Sprintf("Account.Secret%d__c", i), fmt.Sprintf("*.Hidden%d__c", i), fmt.Sprintf("Contact%d__c.*", i),
+			fmt.Sprintf("Account.Prefix%d*", i), fmt.Sprintf("*.*Inner%d*", i))))
+	}
+	return given(append(rules, allow(class(Read, Create)))...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
+}
+
+// BenchmarkDecideHostile is what calls made to cost much do cost: at most 30 ms each.
+func BenchmarkDecideHostile(b *testing.B) {
+	list := func(format string, n int) string {
+		var names strings.Builder
+		for i := range n {
+			fmt.Fprintf(&names, format, i)
+		}
+		return names.String()[1:]
+	}
+	p := hostile()
+	for _, bench := range []struct {
+		name string
+		call Call
+		want Effect
+	}{
+		{"1900 fields", soqlCall("SELECT " + list(",Field%d__c", 1900) + " FROM Account"), Allow},
+		{"99 kB of fields", soqlCall("SELECT " + list(",f%d", 14_500) + " FROM Account"), Deny},
+		{"1 MB of members", call("createSobjectRecord", `{"sobject-name":"Account","body":{`+list(`,"F%d":1`, 90_000)+`}}`), Deny},
+		{"100 kB of conditions", soqlCall("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR A='x'", 11_000)), Allow},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := p.Decide(rep, bench.call); d.Effect != bench.want {
+					b.Fatal(d.Effect, d.Reason, d.Text)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,258 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Ways around a denial, or of making one costly, that were found once. Each ends as a kind.
+
+const restBase = "/services/data/v67.0"
+
+func dispatch(method, path, rest string) Call {
+	args := `{"method":"` + method + `","url":"` + restBase + path + `"`
+	if rest != "" {
+		args += "," + rest
+	}
+	return call("dispatch", args+"}")
+}
+
+// decided fails the test unless each call is decided as it stands there.
+func decided(t *testing.T, p *Policy, want string, calls ...Call) {
+	t.Helper()
+	for _, c := range calls {
+		if d := p.Decide(rep, c); verdict(d) != want {
+			t.Errorf("%s %s: %s (%s %s), want %s", c.Tool, c.Arguments, verdict(d), d.Reason, d.Text, want)
+		}
+	}
+}
+
+func TestP1BodiesAreObjectsOrAbsent(t *testing.T) {
+	t.Parallel()
+	p := given(deny(objects("User")), allow(class(Read, Create, Update, Delete, Unknown)))
+	for _, body := range []string{`"{\"Owner\":{\"Username\":\"a@b.example\"}}"`, `[{"Owner":{"Username":"a@b.example"}}]`, `null`, `1`, `true`, `""`, `[]`} {
+		for _, method := range []string{"GET", "POST", "PATCH", "PUT", "DELETE"} {
+			d := p.Decide(rep, dispatch(method, "/sobjects/Account", `"body":`+body))
+			if d.Effect != Deny || !strings.Contains(d.Text, "body must be an object") {
+				t.Errorf("%s with body %s: %s %s", method, body, d.Effect, d.Text)
+			}
+		}
+	}
+	decided(t, p, "deny", dispatch("POST", "/sobjects/Account", `"body":{"Name":"x","Owner":{"Username":"a@b.example"}}`))
+	decided(t, p, "allow", dispatch("POST", "/sobjects/Account", `"body":{"Name":"x"}`))
+}
+
+func TestP2OnlyKnownRoutesAreReads(t *testing.T) {
+	t.Parallel()
+	p := given(allow(class(Read)))
+	decided(t, p, "deny",
+		dispatch("GET", "/query.json?q=SELECT+Id+FROM+Account+FOR+VIEW", ""), dispatch("GET", "/query.xml?q=SELECT+Id+FROM+Account", ""),
+		dispatch("GET", "/queryAll.json?q=SELECT+Id+FROM+Account", ""), dispatch("GET", "/search.json?q=FIND+%7Bx%7D", ""),
+		dispatch("GET", "/named/query/myQuery", ""), dispatch("GET", "/einstein/x", ""), dispatch("GET", "/nobodyKnows", ""),
+		dispatch("GET", "/limits;x", ""), dispatch("GET", "/limits@x", ""), dispatch("GET", "/sobjects/Account.json", ""),
+		dispatch("GET", "/sobjects/Account/001xx000003DGb1AAG.json", ""), dispatch("GET", "/LIMITS", ""), dispatch("GET", "/composite", ""))
+	decided(t, p, "allow",
+		dispatch("GET", "/limits", ""), dispatch("GET", "/recent", ""), dispatch("GET", "/analytics/reports/00Oxx0000000001", ""),
+		dispatch("GET", "/query?q=SELECT+Id+FROM+Account", ""), dispatch("GET", "/sobjects/Account/describe", ""))
+}
+
+func TestP3ChildRelationsHaveTheirParents(t *testing.T) {
+	t.Parallel()
+	p := given(allow(class(Read), objects("CollaborationGroup", "GroupMember", "Contact", "Asset", "OrderItem", "Account")))
+	decided(t, p, "deny", soqlCall("SELECT Id, (SELECT Id FROM GroupMembers) FROM CollaborationGroup"), soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Contact"),
+		soqlCall("SELECT Id, (SELECT Id FROM Assets) FROM Asset"), soqlCall("SELECT Id, (SELECT Id FROM OrderItems) FROM OrderItem"))
+	decided(t, p, "allow", soqlCall("SELECT Id, (SELECT Id FROM Contacts) FROM Account"))
+}
+
+func TestP4CopiesOfDeniedValues(t *testing.T) {
+	t.Parallel()
+	for denied, queries := range map[string][]string{
+		"Contact": {"SELECT ContactEmail FROM Case", "SELECT Id FROM Case WHERE ContactPhone LIKE '1%'", "SELECT Email FROM CampaignMember", "SELECT Email FROM ContactCleanInfo",
+			"SELECT FIELDS(ALL) FROM Case LIMIT 5", "SELECT Body FROM FeedItem"},
+		"Account":                 {"SELECT Phone FROM AccountCleanInfo", "SELECT CompanyOrAccount FROM CampaignMember", "SELECT Body FROM FeedItem"},
+		"User":                    {"SELECT Name FROM OpportunityTeamMember"},
+		"Profile":                 {"SELECT Label FROM PermissionSet"},
+		"Knowledge__kav":          {"SELECT Title FROM KnowledgeArticleVersion"},
+		"Faq*":                    {"SELECT Title FROM KnowledgeArticleVersion"},
+		"KnowledgeArticleVersion": {"SELECT Title FROM Faq__kav"},
+		"ContentDocument":         {"SELECT Title FROM ContentVersion"},
+		"ContentVersion":          {"SELECT Title FROM ContentDocument"},
+	} {
+		for _, q := range queries {
+			decided(t, given(deny(objects(denied)), allow()), "deny", soqlCall(q))
+		}
+	}
+	decided(t, given(deny(fields("Contact.Email")), allow()), "deny", soqlCall("SELECT ContactEmail FROM Case"), soqlCall("SELECT Email FROM CampaignMember"), soqlCall("SELECT Email FROM ContactCleanInfo"))
+	decided(t, given(deny(fields("Contact.Email")), allow()), "allow", soqlCall("SELECT ContactPhone FROM Case"))
+	decided(t, given(deny(objects("Contact", "User")), allow()), "allow", soqlCall("SELECT Id, Subject FROM Case"), soqlCall("SELECT CampaignId FROM CampaignMember"),
+		soqlCall("SELECT TeamMemberRole FROM OpportunityTeamMember"), call("updateSobjectRecord", `{"sobject-name":"Case","id":"500xx000000BZd1AAG","body":{"Status":"New"}}`))
+}
+
+// P5: what a call may cost does not grow with the size of the call times that of the policy.
+func TestP5HostileCallsCostLittle(t *testing.T) {
+	t.Parallel()
+	var members, names, distinct strings.Builder
+	for i := range 90_000 {
+		fmt.Fprintf(&members, `,"F%d":1`, i)
+	}
+	for i := range 14_000 {
+		fmt.Fprintf(&names, ",f%d", i)
+	}
+	for i := range 1_900 {
+		fmt.Fprintf(&distinct, ",Field%d__c", i)
+	}
+	body := `{` + members.String()[1:] + `}`
+	refused := map[string]Call{
+		"a record of 140000 members": call("createSobjectRecord", `{"sobject-name":"Account","body":`+body+`}`),
+		"the same by REST":           dispatch("POST", "/sobjects/Account", `"body":`+body),
+		"140000 arguments":           call("soqlQuery", body),
+		"a list of 14000 fields":     soqlCall("SELECT " + names.String()[1:] + " FROM Account"),
+	}
+	var rules []Rule
+	for i := range 500 {
+		rules = append(rules, deny(fields(fmt.Sprintf("Account.Secret%d__c", i), fmt.Sprintf("*.Hidden%d__c", i), fmt.Sprintf("Contact%d__c.*", i), fmt.Sprintf("Account.Prefix%d*", i), fmt.Sprintf("*.*Inner%d*", i))))
+	}
+	p := given(append(rules, allow())...)
+	for name, c := range refused {
+		if d := p.Decide(rep, c); d.Effect != Deny || d.Rule >= 0 || d.Text == "" {
+			t.Errorf("%s: %s by %s", name, d.Effect, d.Reason)
+		}
+	}
+	wide := soqlCall("SELECT " + distinct.String()[1:] + " FROM Account")
+	standard := given(append(rules, allow())...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
+	if d := standard.Decide(rep, wide); d.Effect != Allow {
+		t.Fatalf("1900 fields: %s", d.Reason)
+	}
+	for name, c := range map[string]Call{"1900 fields": wide, "140000 members": refused["a record of 140000 members"], "14000 fields": refused["a list of 14000 fields"]} {
+		begin := time.Now()
+		standard.Decide(rep, c)
+		// BenchmarkDecideHostile says how long it takes; it was 4 seconds when the cost grew with both.
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("%s against 500 rules take %v", name, took)
+		}
+	}
+}
+
+func TestP6AnswersWithoutALimitAreBounded(t *testing.T) {
+	t.Parallel()
+	p := given(allow(class(Read), maxRows(1)))
+	for _, c := range []Call{
+		call("getRelatedRecords", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","relationship-path":"Contacts"}`),
+		call("listRecentSobjectRecords", `{"sobject-name":"Account"}`), dispatch("GET", "/sobjects/Account/001xx000003DGb1AAG/Contacts", ""),
+	} {
+		if d := p.Decide(rep, c); d.Effect != Allow || d.Obligations.Rows != 1 {
+			t.Errorf("%s: %s, %+v", c.Tool, d.Effect, d.Obligations)
+		}
+	}
+}
+
+func TestP7SnippetsQuoteTheWholeRecord(t *testing.T) {
+	t.Parallel()
+	p := given(deny(fields("Case.Description")), allow())
+	decided(t, p, "deny", soslCall("FIND {secret} IN NAME FIELDS RETURNING Case(Id) WITH SNIPPET"), soslCall("FIND {secret} IN NAME FIELDS RETURNING Case(Id) WITH SNIPPET(target_length=120)"))
+	decided(t, p, "allow", soslCall("FIND {secret} IN NAME FIELDS RETURNING Case(Id)"))
+}
+
+// P9: a refusal names the part of the call that cannot pass, and nothing of the rules.
+func TestP9RefusalsNameThePartOfTheCall(t *testing.T) {
+	t.Parallel()
+	p := given(deny(objects("User", "Secret__c"), class(Read)), deny(fields("Contact.SSN__c", "Case.Description")), allow(objects("Account", "Contact", "Case")))
+	for _, tt := range []struct {
+		call Call
+		want string
+	}{
+		{soqlCall("SELECT Id, Owner.Name FROM Account"), "Owner.Name in the field list (character 12) cannot pass."},
+		{soqlCall("SELECT Id FROM Account WHERE Owner.Name = 'x'"), "Owner.Name in WHERE (character 30) cannot pass."},
+		{soqlCall("SELECT Id FROM Account ORDER BY CreatedBy.Name"), "CreatedBy.Name in ORDER BY (character 33) cannot pass."},
+		{soqlCall("SELECT Plan__r.Name FROM Account"), "where Plan__r.Name in the field list (character 8) leads to is not known."},
+		{soqlCall("SELECT Id FROM Contact WHERE SSN__c = '1'"), "SSN__c in WHERE (character 30) cannot pass."},
+		{soqlCall("SELECT Id, (SELECT SSN__c FROM Contacts) FROM Account"), "SSN__c in the field list (character 20) cannot pass."},
+		{soqlCall("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Opportunity)"), "Opportunity in WHERE (character 59) cannot pass."},
+		{soqlCall("SELECT COUNT(Id) FROM Contact GROUP BY SSN__c"), "SSN__c in GROUP BY (character 40) cannot pass."},
+		{soqlCall("SELECT Id FROM Lead"), "Lead in FROM (character 16) cannot pass."},
+		{soslCall("FIND {x} RETURNING Account, User(Id)"), "User in RETURNING (character 29) cannot pass."},
+		{soslCall("FIND {x} RETURNING Case(Id)"), "Case in what the search looks into (character 20) cannot pass."},
+		{call("getRelatedRecords", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","relationship-path":"Contacts/Owner"}`), "Contacts.Owner in the relationship path cannot pass."},
+		{call("createSobjectRecord", `{"sobject-name":"Contact","body":{"SSN__c":"1"}}`), "SSN__c in the record in body cannot pass."},
+		{call("createSobjectRecord", `{"sobject-name":"Lead","body":{"LastName":"1"}}`), "Lead in the arguments cannot pass."},
+		{call("listRecentSobjectRecords", `{"sobject-name":"User"}`), "User in the arguments cannot pass."},
+		{call("soqlQuery", `{"q":"SELECT Id FROM Account","more":1}`), "where a parameter that is not known here leads to is not known."},
+		{dispatch("GET", "/limits", ""), "what it reaches cannot be told from its arguments."},
+	} {
+		d := p.Decide(rep, tt.call)
+		if want := textAbout + tt.want; d.Effect != Deny || d.Text != want {
+			t.Errorf("%s\n got %s %q\nwant %q", tt.call.Arguments, d.Effect, d.Text, want)
+		}
+		if strings.Contains(d.Text, "rule 1") || strings.Contains(d.Text, "Description") {
+			t.Errorf("the sentence tells of the rules: %s", d.Text)
+		}
+	}
+}
+
+func TestP10AliasesHideNoRelation(t *testing.T) {
+	t.Parallel()
+	p := given(deny(objects("User")), allow())
+	decided(t, p, "deny", soqlCall("SELECT OriginalActor.Name FROM ProcessInstanceStep OriginalActor"), soqlCall("SELECT Actor.Name FROM ProcessInstanceWorkitem Actor"))
+	decided(t, p, "allow", soqlCall("SELECT x.Name FROM Account x"))
+}
+
+func TestP11WhatIsReadIsNotRefused(t *testing.T) {
+	t.Parallel()
+	p := given(deny(objects("User")), allow(class(Read), maxRows(10)), allow(class(Create)))
+	decided(t, p, "allow",
+		soqlCall("SELECT Id FROM Opportunity WHERE Probability > .5 LIMIT 5"),
+		soqlCall("SELECT Title FROM Faq__kav WITH SECURITY_ENFORCED WITH DATA CATEGORY Geo__c AT Usa__c LIMIT 5"),
+		soqlCall("SELECT FORMAT(MAX(Amount)) FROM Opportunity"),
+		soqlCall("SELECT Id, Owner.Type FROM Case LIMIT 5"), soqlCall("SELECT What.Type, Who.Type FROM Task LIMIT 5"),
+		call("createSobjectRecord", `{"sobject-name":"Task","body":{"Subject":"x","Who":{"attributes":{"type":"Contact"},"Ext__c":"7"}}}`))
+	decided(t, given(allow(class(Read))), "allow", dispatch("GET", "/sobjects/Account/approvalLayouts", ""), dispatch("GET", "/sobjects/Account/describe/approvalLayouts", ""))
+	listed := given(allow(fields("Account.Name")))
+	decided(t, listed, "allow", soqlCall("SELECT COUNT() FROM Account"), soqlCall("SELECT COUNT() FROM Account WHERE Name = 'x'"))
+	decided(t, listed, "deny", soqlCall("SELECT COUNT() FROM Contact"), soqlCall("SELECT COUNT() FROM Account WHERE Phone = 'x'"), call("getObjectSchema", `{"objects":"Account"}`))
+	decided(t, given(deny(objects("User")), allow()), "deny", soqlCall("SELECT Owner.Name FROM Case"),
+		call("createSobjectRecord", `{"sobject-name":"Task","body":{"Owner":{"attributes":{"type":"User"},"Username":"a@b.example"}}}`))
+}
+
+// What administers the org passes by no rule that does not name it.
+func TestAdminIsNamedOrDenied(t *testing.T) {
+	t.Parallel()
+	admin := []Call{
+		call("createSobjectRecord", `{"sobject-name":"User","body":{"Username":"a@b.example"}}`),
+		call("updateSobjectRecord", `{"sobject-name":"PermissionSetAssignment","id":"0Paxx0000000001AAA","body":{"IsActive":true}}`),
+		call("deleteSobjectRecord", `{"sobject-name":"AccountShare","id":"00rxx0000000001AAA"}`),
+		call("updateRelatedRecord", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","relationship-path":"Owner","body":{"IsActive":false}}`),
+		dispatch("POST", "/sobjects/PermissionSet", `"body":{"Label":"x"}`), dispatch("PATCH", "/sobjects/User/005xx000001Sv6AAAS", `"body":{"IsActive":false}`),
+		dispatch("POST", "/sobjects/User/005xx000001Sv6AAAS/password", `"body":{"NewPassword":"x"}`), dispatch("DELETE", "/sobjects/User/Ext__c/7", ""),
+		dispatch("POST", "/tooling/sobjects/ApexClass", `"body":{"Name":"x"}`), dispatch("DELETE", "/tooling/sobjects/ApexClass/01pxx0000000001AAA", ""),
+		dispatch("GET", "/tooling/executeAnonymous?anonymousBody=x", ""), dispatch("POST", "/metadata/deployRequest", `"body":{"a":1}`),
+		dispatch("POST", "/tooling/sobjects/ApexClass", `"body":{"Name":"x"},"headers":{"X-Odd":"1"}`),
+		call("execute_metadata_action", `{"metadataType":"Flow","actionName":"deploy","parameters":{}}`),
+	}
+	for _, c := range admin {
+		if got := ClassOf(c.Tool, c.Arguments); got != Admin {
+			t.Errorf("%s %s is %s", c.Tool, c.Arguments, got)
+		}
+	}
+	everything := given(allow())
+	named := given(allow(class(Admin)))
+	for _, c := range admin {
+		if d := everything.Decide(rep, c); d.Effect != Deny {
+			t.Errorf("%s passes by a rule for everything", c.Arguments)
+		}
+		if d := given(confirm(class(Create, Update, Delete, Unknown))).Decide(rep, c); d.Effect != Deny {
+			t.Errorf("%s passes by a rule for writes", c.Arguments)
+		}
+	}
+	decided(t, named, "allow", admin...)
+	decided(t, given(deny(objects("Nothing__c")), allow(class(Admin))), "allow", admin[0])
+	decided(t, given(deny(tools("*")), allow(class(Admin))), "hidden", admin[0])
+	decided(t, everything, "allow", call("createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"x"}}`), soqlCall("SELECT Id FROM User"), dispatch("GET", "/tooling/query?q=SELECT+Id+FROM+ApexClass", ""))
+	if problems := given(allow(), deny(objects("User")), allow(class(Admin))).Validate(); problems != nil {
+		t.Errorf("a denial of administration is said to be dead: %v", problems)
+	}
+	if problems := given(allow(), allow(class(Admin))).Validate(); problems != nil {
+		t.Errorf("what the first rule leaves is said to be dead: %v", problems)
+	}
+}
