@@ -181,6 +181,9 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	replace := func(ctx context.Context) (audit.Result, error) {
 		return audit.Result{}, s.Links.Replace(ctx, who.Org, token)
 	}
+	if err := s.blockedByPseudonym(ctx, who.Org, who.Subject); err != nil {
+		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
+	}
 	_, err = s.Access.Person(ctx, who.Org, who.Subject)
 	blocked := errors.Is(err, grant.ErrBlocked)
 	switch {
@@ -204,6 +207,29 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 		return nil, err
 	}
 	return nil, nil
+}
+
+// blockedByPseudonym blocks a user whom the audit log says was blocked, and who could not be told from the
+// log when the database was put back to before they were seen ([Cutoff.Reapply]).
+func (s *Server) blockedByPseudonym(ctx context.Context, org, subject string) error {
+	pseudonyms, err := s.Audit.Pseudonyms(ctx, org, subject)
+	if err != nil {
+		return err
+	}
+	for _, pseudonym := range pseudonyms {
+		blocked, err := s.Grants.Blocked(ctx, org, pseudonym)
+		if err != nil {
+			return err
+		}
+		if !blocked {
+			continue
+		}
+		if _, err := s.Grants.BlockUser(ctx, org, subject, again); err != nil {
+			return err
+		}
+		return errors.Join(s.Grants.UnblockUser(ctx, org, pseudonym), s.Grants.EraseUser(ctx, org, pseudonym))
+	}
+	return nil
 }
 
 const textNotStored = "the sign-in could not be stored"

@@ -15,11 +15,14 @@ import (
 // Reapply takes away again what the audit log says was taken away, of the entries behind
 // number after, and the database does not know any more because it was put back to an earlier
 // state: blocks and unblocks, the kill switch, connections, clients, and approvals that were
-// denied or spent. It returns how many things it had to change, which it records. What was
+// denied or spent, and people who were erased. It returns how many things it had to change, which it records. What was
 // given after an entry stays: a connection that is younger than the revocation is another one.
 func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
 	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}}
-	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error { return r.entry(ctx, e) }); err != nil {
+	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error {
+		err := r.identify(ctx, &e)
+		return errors.Join(err, r.entry(ctx, e))
+	}); err != nil {
 		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
 	}
 	for who, e := range r.blocks {
@@ -49,6 +52,35 @@ type reapplication struct {
 	changed int
 	blocks  map[subject]audit.Entry // the last block or unblock of each
 	stop    access.Stop             // the last position of the kill switch; "": none
+	users   map[subject]string      // ids of the users of the database by the pseudonyms of entries; nil: nobody has asked
+}
+
+// identify finds out whom an entry is about whose key the database does not have, because it
+// was put back to before that was made: a user whom it knows. Else the pseudonym stays.
+func (r *reapplication) identify(ctx context.Context, e *audit.Entry) error {
+	if e.Personal != audit.KeyMissing {
+		return nil
+	}
+	if r.users == nil {
+		all, err := r.Grants.Users(ctx)
+		if err != nil {
+			return err
+		}
+		r.users = map[subject]string{}
+		for _, u := range all {
+			pseudonyms, err := r.Audit.Pseudonyms(ctx, u.Org, u.Subject)
+			if err != nil {
+				return err
+			}
+			for _, pseudonym := range pseudonyms {
+				r.users[subject{u.Org, pseudonym}] = u.Subject
+			}
+		}
+	}
+	if id := r.users[subject{e.Org, e.Subject}]; id != "" {
+		e.Subject = id
+	}
+	return nil
 }
 
 // again is the reason that is kept with what is ended anew.
@@ -56,6 +88,9 @@ const again = "taken away again after the database was put back"
 
 // entry applies one entry, or notes it where a later one may change it.
 func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
+	if e.Personal == audit.Erased && e.Action != audit.SubjectErase {
+		return nil // what they had was deleted with them, and this database knows that
+	}
 	switch e.Action {
 	case audit.UserBlock:
 		r.blocks[subject{e.Org, e.Subject}] = e
@@ -73,6 +108,10 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return r.endGrant(ctx, e.Grant)
 	case audit.ClientRevoke:
 		return r.Clients.Forget(ctx, e.Client)
+	case audit.SubjectErase:
+		if e.Outcome == audit.Intent { // begun: what is not known to have been done is done
+			return r.erase(ctx, e)
+		}
 	case audit.SessionEnd:
 		return r.endSessions(ctx, e)
 	case audit.ApprovalDecide:
@@ -85,6 +124,25 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		}
 	}
 	return nil
+}
+
+// erase erases somebody whom the database has again.
+func (r *reapplication) erase(ctx context.Context, e audit.Entry) error {
+	id, changed, err := r.Audit.EraseAgain(ctx, e.Org, e.Object)
+	if err != nil || !changed {
+		return err
+	}
+	r.changed++
+	if id == "" && e.Subject != e.Object { // without a key: the database was put back to before it was made
+		id = e.Subject
+	}
+	if id == "" {
+		return nil
+	}
+	_, revokeErr := r.Grants.RevokeUser(ctx, e.Org, id, again)
+	_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: e.Org, Subject: id}, again)
+	_, sessionErr := r.Sessions.EndUser(ctx, e.Org, id)
+	return errors.Join(revokeErr, voidErr, sessionErr, r.Links.Revoke(ctx, e.Org, id, again), r.deleteRows(ctx, e.Org, id))
 }
 
 // endSessions signs a person out where they had signed in before an entry.

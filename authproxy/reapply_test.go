@@ -65,10 +65,11 @@ func TestSRST4PutBackDatabaseRevivesNothing(t *testing.T) {
 	f.opens(t, again.access, true)
 }
 
-// keepDatabase returns what puts the rows that give access back as they are now.
-func (f *fixture) keepDatabase(t *testing.T) (restore func()) {
+// keepDatabase returns what puts the rows that give access back as they are now, and those of other tables.
+func (f *fixture) keepDatabase(t *testing.T, besides ...string) (restore func()) {
 	t.Helper()
 	tables := []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "stops", "links", "approvals", "meta"}
+	tables = append(tables, besides...)
 	for _, table := range tables {
 		if _, err := f.db.Writes.Exec(`CREATE TABLE kept_` + table + ` AS SELECT * FROM ` + table); err != nil {
 			t.Fatal(err)

@@ -25,10 +25,10 @@ type ErasedPerson struct {
 	Entries   int    // that cannot be read any more, but for what is about nobody
 }
 
-// Erase deletes the key of a person, which nobody can make again: what entries say about them
+// Erase has besides delete what others store of a person, and deletes the key of a person, which nobody can make again: what entries say about them
 // can be read by nobody any more, and the log verifies as before. It is recorded before and
 // after, under the pseudonym. [ErrUnknownPerson]
-func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure) (ErasedPerson, error) {
+func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure, besides func(context.Context) error) (ErasedPerson, error) {
 	who, err := l.persons.read(ctx, personID{org, subject})
 	if err == nil && who == nil {
 		err = ErrUnknownPerson
@@ -40,8 +40,11 @@ func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure) (Erase
 	if done.Entries, err = l.Count(ctx, Filter{Person: Person{Subjects: []string{who.pseudonym}}}); err != nil {
 		return done, err
 	}
-	e := Entry{Actor: by.By, Action: SubjectErase, Org: org, Subject: who.pseudonym, Object: fmt.Sprintf("%d entries", done.Entries), Reason: by.Why}
+	e := Entry{Actor: by.By, Action: SubjectErase, Org: org, Subject: who.pseudonym, Object: who.pseudonym, Reason: by.Why}
 	err = l.Call(ctx, e, func(ctx context.Context) (Result, error) {
+		if err := besides(ctx); err != nil {
+			return Result{}, err
+		}
 		_, changed, err := l.EraseAgain(ctx, org, who.pseudonym)
 		if err == nil && !changed { // another process was quicker
 			err = ErrUnknownPerson

@@ -68,6 +68,7 @@ func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
 	if isAddress(e.Source) {
 		e.Source = ""
 	}
+	e.Object = strings.ReplaceAll(e.Object, owner, who.pseudonym) // a row of theirs
 	e.Reason, e.ArgumentsDigest, e.AnswerDigest, e.Records, e.Arguments = "", "", "", nil, nil
 	return e, err
 }
@@ -91,6 +92,9 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 	if isAddress(e.Source) {
 		own.Source = e.Source
 	}
+	if strings.Contains(e.Object, e.owner()) {
+		own.Object = e.Object
+	}
 	b = appendTexts(b, own.personalTexts())
 	b = appendRecords(b, e.Records)
 	if len(e.Arguments) > 0 {
@@ -105,7 +109,7 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 
 func (e *Entry) personalTexts() []member {
 	return []member{
-		{"source", e.Source, false}, {"username", e.Username, false}, {"arguments_digest", e.ArgumentsDigest, false},
+		{"object", e.Object, false}, {"source", e.Source, false}, {"username", e.Username, false}, {"arguments_digest", e.ArgumentsDigest, false},
 		{"reason", e.Reason, false}, {"answer_digest", e.AnswerDigest, false},
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base32"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,20 +22,30 @@ const (
 // unused are the pseudonyms of a person in the first life in which nobody has erased them, and the
 // one under which they were erased last.
 func (p *persons) unused(ctx context.Context, id personID) (unused []string, erased string, err error) {
+	lives, erased, err := p.lives(ctx, id)
+	if err != nil {
+		return nil, "", err
+	}
+	return lives[len(lives)-1], erased, nil
+}
+
+// lives are the pseudonyms of a person in each life, of which the last one has not been erased, and
+// the one under which they were erased last.
+func (p *persons) lives(ctx context.Context, id personID) (all [][]string, erased string, err error) {
 	for life := range maxLives {
-		unused, err = p.pseudonyms(id, life)
+		pseudonyms, err := p.pseudonyms(id, life)
 		if err != nil {
 			return nil, "", err
 		}
 		was := ""
-		for _, pseudonym := range unused {
+		for _, pseudonym := range pseudonyms {
 			has := func(string) { was = pseudonym }
 			if err := p.each(ctx, has, `SELECT pseudonym FROM audit_persons WHERE org = $1 AND pseudonym = $2 AND subject = ''`, id.org, pseudonym); err != nil {
 				return nil, "", err
 			}
 		}
-		if was == "" {
-			return unused, erased, nil
+		if all = append(all, pseudonyms); was == "" {
+			return all, erased, nil
 		}
 		erased = was
 	}
@@ -119,6 +130,19 @@ func (p *persons) everywhere(ctx context.Context, subjects []string) (all []stri
 		}
 	}
 	return all, nil
+}
+
+// Pseudonyms are what entries may call a user of whom the database has no key, also as somebody who
+// was erased: by every key of the key file.
+func (l *Log) Pseudonyms(ctx context.Context, org, subject string) (all []string, err error) {
+	lives, _, err := l.persons.lives(ctx, personID{org, subject})
+	return slices.Concat(lives...), err
+}
+
+// OrgsOf are the orgs in which the log has a user under a key.
+func (l *Log) OrgsOf(ctx context.Context, subject string) (orgs []string, err error) {
+	err = l.persons.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons WHERE subject = $1 AND subject <> '' ORDER BY org`, subject)
+	return orgs, err
 }
 
 // each calls f with every text that a query gives.

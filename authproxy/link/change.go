@@ -105,11 +105,13 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 	return nil
 }
 
+// insert stores the first link of a user. Its version is the time: a refresh of a link of theirs that
+// was erased has another one, and cannot be taken for one of this.
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChange) error {
 	now := db.Millis(s.Now())
 	n, err := db.Affected(ctx, tx,
 		`INSERT INTO links (org, subject, state, version, sealed_access, access_expires_at, sealed_refresh, created_at, refreshed_at)
-		VALUES ($1, $2, $3, 1, $4, $5, $6, $7, $7) ON CONFLICT (org, subject) DO NOTHING`,
+		VALUES ($1, $2, $3, $7, $4, $5, $6, $7, $7) ON CONFLICT (org, subject) DO NOTHING`,
 		l.org, l.subject, c.state, c.access, db.Millis(c.expiresAt), c.refresh, now)
 	if err == nil && n == 0 {
 		return errRaced

@@ -24,6 +24,8 @@ type deed struct {
 	Connections *int   `json:"connections_ended,omitempty"`
 	Approvals   *int   `json:"approvals_ended,omitempty"`
 	Sessions    *int   `json:"sessions_ended,omitempty"`
+	Pseudonym   string `json:"pseudonym,omitempty"` // of who was erased, in the audit log
+	Entries     *int   `json:"entries_erased,omitempty"`
 }
 
 // report says what was done: text to people, d to programs.

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
+)
+
+func eraseCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "subject USER", Short: "End what a user has, and erase what is stored about them; it cannot be taken back", Args: usageArgs(cobra.ExactArgs(1))}
+	cmd.Long = cmd.Short + `.
+
+USER is a Salesforce user id (005…, 15 or 18 characters) or a username. Connections, waiting
+calls and sessions end, as with 'user revoke'. The rows about the user are deleted, and so is the key
+under which the audit log has what is about them: their entries stay, verify as before, and
+have a pseudonym in place of the person. Somebody who is blocked stays blocked, by the id alone.
+
+Export first what must be kept: 'audit export --user USER'.`
+	withCutoff(cmd, eraseSubject)
+	cmd.Flags().String("org", "", "only what is about the user in this org; default: in every org")
+	cmd.Flags().String("why", "erased on request", "kept in the audit log for good, so it should not say whom")
+	jsonFlag(cmd)
+	return group("erase", "Erase what is stored about a person", cmd)
+}
+
+func eraseSubject(s *stores, cmd *cobra.Command, args []string) (err error) {
+	users, err := s.usersToErase(cmd.Context(), args[0])
+	if err != nil {
+		return err
+	}
+	org, why := cmd.Flags().Lookup("org").Value.String(), cmd.Flags().Lookup("why").Value.String()
+	if org != "" {
+		if users = slices.DeleteFunc(users, func(u grant.User) bool { return u.Org != org }); len(users) == 0 {
+			return fmt.Errorf("--org: nothing is stored about %s in the org %q", args[0], org)
+		}
+	}
+	for _, u := range users {
+		done, failed := s.newCutoff(nil).EraseSubject(cmd.Context(), u.Org, u.Subject, act(why))
+		if err = errors.Join(err, failed); failed != nil {
+			continue // the others all the same
+		}
+		text := fmt.Sprintf("erased %s in org %s: %s ended; %s of the audit log can be read no more, and %s %s", listing.Person(u.Username, u.Subject), u.Org,
+			counted(done.Connections, "connection"), counted(done.Entries, "entry"), map[bool]string{true: "has", false: "have"}[done.Entries == 1], done.Pseudonym)
+		d := deed{Did: "erase subject", Org: u.Org, Subject: u.Subject, Username: u.Username, Pseudonym: done.Pseudonym,
+			Connections: &done.Connections, Approvals: &done.Approvals, Sessions: &done.Sessions, Entries: &done.Entries}
+		err = errors.Join(err, report(cmd, text, d), s.tellReadable(cmd, u))
+	}
+	_, tellErr := revokeAtSalesforce(s, cmd)
+	return errors.Join(err, tellErr)
+}
+
+// usersToErase are those whom who names: users, and those of whom the audit log alone knows.
+func (s *stores) usersToErase(ctx context.Context, who string) ([]grant.User, error) {
+	users, err := s.access.FindUsers(ctx, who)
+	if unknown, isUnknown := errors.AsType[*access.UnknownUserError](err); err != nil && (!isUnknown || unknown.Wrong != "") {
+		return nil, err
+	}
+	unknown := err
+	subjects := []string{grant.FullID(who)}
+	for _, u := range users {
+		subjects = append(subjects, u.Subject)
+	}
+	named, err := s.audit.SubjectsNamed(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	if len(users) == 0 { // else a username is theirs who have it now
+		subjects = append(subjects, named...)
+	}
+	slices.Sort(subjects)
+	for _, subject := range slices.Compact(subjects) {
+		orgs, err := s.audit.OrgsOf(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		for _, org := range orgs {
+			if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == org && u.Subject == subject }) {
+				users = append(users, grant.User{Org: org, Subject: subject})
+			}
+		}
+	}
+	if len(users) == 0 {
+		return nil, unknown
+	}
+	return users, nil
+}
+
+// tellReadable says how many entries an earlier version wrote about a user: they are plain.
+func (s *stores) tellReadable(cmd *cobra.Command, u grant.User) error {
+	n, err := s.audit.Count(cmd.Context(), audit.Filter{Person: audit.Person{Subjects: []string{u.Subject}}})
+	if err != nil || n == 0 {
+		return err
+	}
+	_, err = fmt.Fprintf(besides(cmd), "%s about %s can still be read: of other orgs, or written by a version before 0.10; these go when they are older than audit.keep\n",
+		counted(n, "entry"), u.Subject)
+	return err
+}
