@@ -43,15 +43,18 @@ type Config struct {
 	Policies   []Policy   `mapstructure:"policies" need:"value"`
 	// PoliciesDir is a folder of policies beside these, each in a file NAME.yaml of its own;
 	// once the configuration is read, Policies holds them all.
-	PoliciesDir  string       `mapstructure:"policies_dir"`
-	Calendars    []Calendar   `mapstructure:"calendars"`
-	Clients      []Client     `mapstructure:"clients"`
-	Registration Registration `mapstructure:"registration"`
-	Lifetimes    Lifetimes    `mapstructure:"lifetimes"`
-	Limits       Limits       `mapstructure:"limits"`
-	Audit        Audit        `mapstructure:"audit"`
-	Approvals    Approvals    `mapstructure:"approvals"`
-	Console      Console      `mapstructure:"console"`
+	PoliciesDir string `mapstructure:"policies_dir"`
+	// PoliciesNeedReplay: a reload takes another policy into force only after 'policy replay'
+	// has held it against the log.
+	PoliciesNeedReplay bool         `mapstructure:"policies_need_replay"`
+	Calendars          []Calendar   `mapstructure:"calendars"`
+	Clients            []Client     `mapstructure:"clients"`
+	Registration       Registration `mapstructure:"registration"`
+	Lifetimes          Lifetimes    `mapstructure:"lifetimes"`
+	Limits             Limits       `mapstructure:"limits"`
+	Audit              Audit        `mapstructure:"audit"`
+	Approvals          Approvals    `mapstructure:"approvals"`
+	Console            Console      `mapstructure:"console"`
 }
 
 // What becomes of what a hosted server lists first. Later changes wait for a person.
@@ -309,6 +312,7 @@ var defaults = map[string]any{
 	"production":                   false,
 	"definitions":                  AcceptFirst,
 	"policies_dir":                 "",
+	"policies_need_replay":         false,
 
 	"registration.metadata_documents.allow_hosts":        []string{},
 	"registration.metadata_documents.allow_addresses":    []string{},

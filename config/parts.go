@@ -20,15 +20,15 @@ func (p Policy) Judge(calendars []*condition.Calendar) *policy.Policy {
 
 // Judged returns all policies so, by name.
 func (c *Config) Judged() map[string]*policy.Policy {
-	calendars, policies := c.calendars(), map[string]*policy.Policy{}
+	calendars, policies := c.CalendarsRead(), map[string]*policy.Policy{}
 	for _, p := range c.Policies {
 		policies[p.Name] = p.Judge(calendars)
 	}
 	return policies
 }
 
-// calendars returns those that can be read; [Config.Validate] tells of the others.
-func (c *Config) calendars() (all []*condition.Calendar) {
+// CalendarsRead returns the calendars that can be read; [Config.Validate] tells of the others.
+func (c *Config) CalendarsRead() (all []*condition.Calendar) {
 	for _, k := range c.Calendars {
 		if calendar, faults := condition.ParseCalendar(k.Name, k.TimeZone, k.Weekly, k.Dated); faults == nil {
 			all = append(all, calendar)

@@ -44,7 +44,7 @@ func (v *validator) calendars() []*condition.Calendar {
 			v.add(strings.TrimSuffix(key+"."+f.Key, "."), f.Found, f.Want)
 		}
 	}
-	return v.c.calendars()
+	return v.c.CalendarsRead()
 }
 
 // rule checks what a rule refers to; its own content is the policy's to judge.

@@ -35,6 +35,7 @@ const (
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
 	PolicyChange         Action = "policy.change"
+	PolicyReplay         Action = "policy.replay"
 	PromptGet            Action = "prompt.get"
 	PromptList           Action = "prompt.list"
 	RequestRefuse        Action = "request.refuse"
@@ -98,6 +99,7 @@ func Actions() []Described {
 		{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 		{LoginFinish, "a person comes back from Salesforce's login page"},
 		{PolicyChange, "a changed configuration decides calls on a server otherwise; it says which"},
+		{PolicyReplay, "recorded calls are judged by a draft of a policy"},
 		{PromptGet, "a client asks for a prompt"},
 		{PromptList, "a client lists prompts"},
 		{RequestRefuse, "a request of a connected client is malformed or over a limit"},

@@ -1,6 +1,9 @@
 package policy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -143,3 +146,18 @@ func Classes() []Class { return slices.Clone(reach.Classes) }
 
 // Matches reports whether the pattern of a rule for objects or fields matches a name.
 func Matches(pattern, name string) bool { return globFold(pattern, name) }
+
+// CatalogueDigest identifies what is known of the tools of hosted servers: what their calls
+// do, and what they can reach. It is 32 hexadecimal digits.
+func CatalogueDigest() string {
+	all := &Policy{}
+	names, _ := all.Tools()
+	var b []byte
+	for _, name := range names {
+		shape := all.ShapeOf(name)
+		b = appendStrings(b, name, fmt.Sprint(shape.Names, shape.Opaque, shape.Queries))
+		b = appendStrings(b, classNames(shape.Classes)...)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:16])
+}

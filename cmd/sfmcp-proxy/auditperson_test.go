@@ -30,7 +30,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.ClientRevoke: never, // each of its connections has an entry of its own
 	// In whose session the list was seen; what is decided about a definition is about nobody.
 	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,
-	audit.CompletionComplete: always, audit.ConfigReload: never, audit.PolicyChange: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
+	audit.CompletionComplete: always, audit.ConfigReload: never, audit.PolicyChange: never, audit.PolicyReplay: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,

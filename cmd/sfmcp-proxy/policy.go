@@ -43,7 +43,7 @@ Where neither key file nor database is, as in a build, users are who they are sa
 	f.String("expect", "", "the decision that is right: allow, confirm or deny")
 	f.String("file", "", "test every case of this YAML file")
 	jsonFlag(test)
-	return group("policy", "What policies decide, and what they mean", test, policyCheckCommand(), whoCanCommand(), policyDiffCommand(), coverageCommand())
+	return group("policy", "What policies decide, and what they mean", test, policyCheckCommand(), whoCanCommand(), policyDiffCommand(), coverageCommand(), policyReplayCommand())
 }
 
 // testPolicy tests one call, or those of a file.

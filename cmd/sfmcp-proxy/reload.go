@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -96,6 +97,49 @@ func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
 	}
 }
 
+// replayFresh is how long a replay of a policy lets it be taken into force.
+const replayFresh = 24 * time.Hour
+
+// replayed returns an error if the configuration after puts a policy in front of a server that
+// would have to be replayed first: none of these rules and this catalogue was, lately.
+func (p *product) replayed(ctx context.Context, after *config.Config) error {
+	if !p.config.PoliciesNeedReplay && !after.PoliciesNeedReplay {
+		return nil
+	}
+	inForce, coming := p.config.Judged(), after.Judged()
+	var missing []string
+	for _, s := range after.Servers {
+		draft := coming[s.Policy]
+		if old := inForce[s.Policy]; slices.Contains(missing, s.Policy) || old != nil && old.Version() == draft.Version() {
+			continue
+		}
+		is, err := p.hasReplay(ctx, draft)
+		if err != nil {
+			return err
+		}
+		if !is {
+			missing = append(missing, s.Policy)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("policies_need_replay: no replay of the last %s judged calls by the policy %s as it is now; run 'sfmcp-proxy policy replay --policy FILE' and reload again",
+			replayFresh, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// hasReplay reports whether the log has a fresh replay of a policy.
+func (p *product) hasReplay(ctx context.Context, draft *policy.Policy) (is bool, err error) {
+	filter := audit.Filter{Action: string(audit.PolicyReplay), Object: draft.Name, Since: p.now().Add(-replayFresh)}
+	err = p.audit.List(ctx, filter, func(e audit.Entry) error {
+		var about struct{ Catalogue string }
+		is = is || e.Outcome == audit.OK && e.PolicyVersion == draft.Version() &&
+			json.Unmarshal(e.Arguments, &about) == nil && about.Catalogue == policy.CatalogueDigest()
+		return nil
+	})
+	return is, err
+}
+
 // policyChanges are the entries about servers whose calls are decided otherwise by the
 // configuration after: what changes for whom, as far as an entry has room. A server that is new
 // has no policy before.
@@ -143,6 +187,9 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	}
 	if keys := c.Differing(previous.config, fixed...); len(keys) > 0 {
 		return false, fmt.Errorf("changing %s needs a restart", strings.Join(keys, ", "))
+	}
+	if err := previous.replayed(ctx, c); err != nil {
+		return false, err
 	}
 	next, err := openProduct(ctx, c, p.edge)
 	if err != nil {

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/config"
+)
+
+func policyReplayCommand() *cobra.Command {
+	cmd := withStores(&cobra.Command{
+		Use: "replay --policy FILE", Short: "Say what a draft would have decided about the calls of the last days",
+		Long: `replay judges the calls of the audit log by a draft: one policy in a file of its own (as in
+policies_dir; its name is that of the file), or a whole configuration. It says which calls
+would be decided otherwise, by user, tool and rule, and how many cannot be judged any more.
+Groups are those of today. Rules with after are judged as if nobody had been given text of
+outsiders.
+
+--out writes the result to a file that names the draft, the catalogue and the range of the log
+by their digests. That there was a replay is in the audit log; with policies_need_replay a
+reload takes no other policy into force.`,
+		Args: usageArgs(cobra.NoArgs)}, replayPolicy)
+	f := cmd.Flags()
+	f.String("policy", "", "the draft: a policy in a file of its own, or a configuration")
+	f.String("since", "7d", "from then on: "+timeForms)
+	f.String("until", "", "up to then: "+timeForms)
+	f.String("out", "", "write the result, JSON, to this new file")
+	jsonFlag(cmd)
+	return cmd
+}
+
+func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
+	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
+	if text("policy") == "" {
+		return usageError{fmt.Errorf("--policy is required: a policy in a file of its own, or a configuration")}
+	}
+	drafts, err := s.drafts(text("policy"))
+	if err != nil {
+		return err
+	}
+	filter := audit.Filter{}
+	if err := setTimes(&filter, text("since"), text("until"), s.now()); err != nil {
+		return usageError{err}
+	}
+	if filter.Until.IsZero() {
+		filter.Until = s.now()
+	}
+	var replays []*analysis.Replay
+	for _, draft := range drafts {
+		replay, err := s.replay(cmd.Context(), draft, filter)
+		if err != nil {
+			return err
+		}
+		replays = append(replays, replay)
+	}
+	result, err := json.MarshalIndent(replays, "", "  ")
+	if err != nil {
+		return err
+	}
+	if out := text("out"); out != "" {
+		if err := writeNew(out, append(result, '\n')); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+	}
+	for _, r := range replays {
+		if err := s.recordReplay(cmd, r, result); err != nil {
+			return err
+		}
+	}
+	return printer(cmd).Replays(replays)
+}
+
+// drafts reads what is to be replayed: one policy, or those of a configuration.
+func (s *stores) drafts(file string) ([]*policy.Policy, error) {
+	one, err := config.ReadPolicy(file)
+	if err != nil {
+		c, loadErr := config.Load(file, nil)
+		if loadErr != nil {
+			if text, readErr := os.ReadFile(file); readErr == nil && strings.Contains(string(text), "\nservers:") {
+				err = loadErr
+			}
+			return nil, usageError{err}
+		}
+		var all []*policy.Policy
+		judged := c.Judged()
+		for _, p := range c.Policies {
+			all = append(all, judged[p.Name])
+		}
+		return all, nil
+	}
+	draft := one.Judge(s.config.CalendarsRead())
+	if problems := draft.Validate(); len(problems) > 0 {
+		return nil, usageError{fmt.Errorf("%s: %s", file, problems[0])}
+	}
+	return []*policy.Policy{draft}, nil
+}
+
+// replay judges the calls of the log on servers that have a policy of the draft's name.
+func (s *stores) replay(ctx context.Context, draft *policy.Policy, filter audit.Filter) (*analysis.Replay, error) {
+	r := &analysis.Replay{Policy: draft.Name, Version: draft.Version(), Catalogue: policy.CatalogueDigest(), Since: filter.Since.UTC(), Until: filter.Until.UTC()}
+	servers := map[string]*policy.Policy{}
+	for _, server := range s.config.Servers {
+		if server.Policy == draft.Name {
+			servers[server.Name] = draft.For(server.Upstream)
+		}
+	}
+	if len(servers) == 0 {
+		return nil, usageError{fmt.Errorf("no server has a policy %q: a draft has the name of the policy that it is to replace", draft.Name)}
+	}
+	people := map[[3]string]policy.Principal{} // by org, subject and client
+	err := s.audit.List(ctx, filter, func(e audit.Entry) error {
+		p := servers[e.Server]
+		if p == nil || !decidedCall(e) {
+			return nil
+		}
+		call, err := s.recorded(ctx, e, people)
+		if err == nil {
+			r.Add(call, p)
+		}
+		return err
+	})
+	r.Sort()
+	return r, err
+}
+
+// decidedCall reports whether an entry is the first about a call: that it was decided.
+func decidedCall(e audit.Entry) bool {
+	call := e.Action == audit.ToolCall || e.Action == audit.PromptGet || e.Action == audit.ResourceRead
+	return call && e.Tool != "" && e.Decision != "" && (e.Outcome == audit.Intent || e.Outcome == audit.Denied || e.Outcome == audit.Held)
+}
+
+// recorded makes the call of an entry again.
+func (s *stores) recorded(ctx context.Context, e audit.Entry, people map[[3]string]policy.Principal) (analysis.Recorded, error) {
+	effect, _, _ := strings.Cut(string(e.Decision), " ") // "allow (shadow)" let it pass
+	call := analysis.Recorded{
+		Seq: e.Seq, Server: e.Server, Effect: policy.Effect(effect), Unjudged: unjudged(e),
+		Call: policy.Call{Tool: e.Tool, Arguments: []byte(e.Arguments), Server: e.Server, Source: e.Source, Now: e.At},
+	}
+	key := [3]string{e.Org, e.Subject, e.Client}
+	who, known := people[key]
+	if !known && call.Unjudged == "" {
+		var err error
+		if who, err = s.access.Principal(ctx, e.Org, e.Subject, e.Client); err != nil {
+			return call, err
+		}
+		people[key] = who
+	}
+	call.Who = who
+	return call, nil
+}
+
+// unjudged says why the arguments of an entry are not those of the call; "" if they are.
+func unjudged(e audit.Entry) string {
+	switch {
+	case e.Personal != "":
+		return e.Personal
+	case e.ArgumentsDigest == "" && len(e.Arguments) == 0:
+		return ""
+	case len(e.Arguments) > 0 && approval.Digest(jsontext.Value(e.Arguments)) == e.ArgumentsDigest:
+		return ""
+	case strings.Contains(string(e.Arguments), `"not_stored"`):
+		return "arguments too long to be kept"
+	}
+	return "a credential was taken out of the arguments"
+}
+
+// recordReplay notes that there was a replay, and of what.
+func (s *stores) recordReplay(cmd *cobra.Command, r *analysis.Replay, result []byte) error {
+	sum := sha256.Sum256(result)
+	about, err := json.Marshal(map[string]any{"catalogue": r.Catalogue, "first": r.First, "last": r.Last, "calls": r.Calls, "judged": r.Judged, "changed": r.Changed})
+	if err != nil {
+		return err
+	}
+	_, err = s.audit.Append(cmd.Context(), audit.Entry{
+		Actor: operator(""), Action: audit.PolicyReplay, Object: r.Policy, Outcome: audit.OK, PolicyVersion: r.Version,
+		Reason: "result sha256 " + hex.EncodeToString(sum[:]), Arguments: about,
+	})
+	return err
+}
