@@ -46,6 +46,9 @@ func (r *request) serve() (result, error) {
 	if err := r.takeTurn(m); err != nil { // turn.go: limits
 		return result{}, err
 	}
+	if err := r.refuseInput(m); err != nil { // params.go
+		return result{}, err
+	}
 	if m.answer != nil {
 		return m.answer(r) // initialize.go, notifications.go, serverrequests.go
 	}

@@ -322,14 +322,37 @@ func TestS11StalledUploadsAreBounded(t *testing.T) {
 	}
 }
 
-// Input that nobody asked for is refused, also if it is null: the conformance suite has it.
-func TestInputThatNobodyAskedForIsRefused(t *testing.T) {
+// C7, FW-36: an answer to a question that nobody asked is refused whatever it holds (also null:
+// the conformance suite has it), by one rule for every method of both eras, and nothing is sent.
+// It is no member that is not known.
+func TestC7FW36InputThatNobodyAskedFor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
-	c := rep(w)
-	for _, more := range []string{`"inputResponses":{}`, `"inputResponses":null`, `"requestState":null`, `"requestState":"x"`} {
-		if a := c.call("tools/call", `{"name":"getUserInfo",`+more+`}`); a.Error == nil || a.Error.Code != -32602 {
-			t.Errorf("%s: %s", more, a.body)
+	old, stateless := rep(w), modern(w)
+	for _, input := range []string{`"inputResponses":{}`, `"inputResponses":null`, `"inputResponses":{"a":{"action":"accept"}}`, `"requestState":null`, `"requestState":"x"`,
+		`"requestState":"x","inputResponses":{}`} {
+		both := map[string]string{
+			"tools/call": `"name":"getUserInfo",`, "tools/list": ``, "prompts/list": ``, "resources/list": ``, "resources/templates/list": ``,
+			"prompts/get": `"name":"accountReviewBriefing",`, "resources/read": `"uri":"ui://x",`,
+			"completion/complete": `"ref":{"type":"ref/prompt","name":"x"},"argument":{"name":"a","value":"b"},`,
+		}
+		sessions := map[string]string{"ping": ``, "logging/setLevel": `"level":"info",`, "initialize": `"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"x","version":"1"},`}
+		newer := map[string]string{"server/discover": ``, "subscriptions/listen": `"notifications":{"toolsListChanged":true},`}
+		for _, try := range []struct {
+			methods map[string]string
+			ask     func(method, params string) *answer
+		}{
+			{both, func(m, p string) *answer { return old.call(m, `{`+p+`}`) }}, {sessions, func(m, p string) *answer { return old.call(m, `{`+p+`}`) }},
+			{both, func(m, p string) *answer { return stateless.ask(m, p) }}, {newer, func(m, p string) *answer { return stateless.ask(m, p) }},
+		} {
+			for method, params := range try.methods {
+				if a := try.ask(method, params+input); a.Error == nil || a.Error.Code != -32602 || !strings.Contains(a.Error.Message, "no input was asked for") {
+					t.Errorf("%s with %s: %d %s", method, input, a.status, a.body)
+				}
+			}
+		}
+		if a := old.post(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"x",` + input + `}}`); a.status != http.StatusAccepted {
+			t.Errorf("a notification with %s: %d %s", input, a.status, a.body)
 		}
 	}
 	if n := w.reached(); n != 0 {

@@ -18,6 +18,9 @@ type method struct {
 	read func(*request) (*call, error)
 }
 
+// limited says whether the method counts against the limits of its user.
+func (m method) limited() bool { return m.counted || m.read != nil }
+
 // era says in which of the protocol's eras a method exists.
 type era int
 

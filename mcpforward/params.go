@@ -17,12 +17,22 @@ import (
 var inputMembers = []string{"inputResponses", "requestState"}
 
 // refuseInput refuses input for which nobody here has asked the client (MCP 2026-07-28,
-// multi round-trip requests): it would be taken for an answer that a call waits for.
-func refuseInput(params jsonrpc.Object) error {
+// multi round-trip requests): it would be taken for an answer that a call waits for. We ask for
+// none, so that holds for every method and version, whether the method could be answered
+// with a request for input or not. A notification has no answer, and nothing reads it there.
+func (r *request) refuseInput(m method) error {
+	if m.notification || r.msg.IsResponse() {
+		return nil
+	}
 	for _, member := range inputMembers {
-		if _, ok := params.Get(member); ok {
-			return invalidParams("no input was asked for: " + member)
+		if _, ok := r.params.Get(member); !ok {
+			continue
 		}
+		err := invalidParams("no input was asked for: " + member)
+		if m.limited() {
+			return r.malformedParams(err)
+		}
+		return err // who may ask without limit must not fill the audit log
 	}
 	return nil
 }
@@ -50,11 +60,7 @@ func forwardedParams(given jsonrpc.Object, member, name string, arguments jsonte
 
 // readCall makes of the params what the method takes them for.
 func (r *request) readCall(m method) (*call, error) {
-	err := refuseInput(r.params)
-	var c *call
-	if err == nil {
-		c, err = m.read(r)
-	}
+	c, err := m.read(r)
 	if err != nil {
 		return nil, r.malformedParams(err)
 	}

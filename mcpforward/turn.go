@@ -13,7 +13,7 @@ import (
 // cancelled before its turn must not be made later. The turn is given back when the answer
 // is out, so that who reads slowly keeps nobody's place but its own.
 func (r *request) takeTurn(m method) error {
-	if !m.counted && m.read == nil {
+	if !m.limited() {
 		return nil
 	}
 	waiting, unregister := r.register(r.http.Context())
