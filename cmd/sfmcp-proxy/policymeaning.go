@@ -58,7 +58,7 @@ func checkPolicies(cmd *cobra.Command, _ []string) error {
 
 func whoCanCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "who-can [--class C] [--object O] [--server S]", Short: "Say who may do what, and how",
+		Use: "who-can --class C --object O", Short: "Say who may do what, and how",
 		Long: `who-can says who may make calls of a class that reach an object, through which clients and
 tools, whether a person is asked, and by which rule.
 
