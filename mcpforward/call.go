@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/mask"
 )
 
 // serve is the life of a request, top to bottom. Each step does its part or returns why
@@ -106,7 +107,9 @@ type call struct {
 	tool      string          // as policy names it: a tool, "prompt:NAME", "resource:URI"; empty for lists
 	arguments jsontext.Value  // canonical; nil: none
 	params    jsontext.Value  // what is sent, built from the parse (D6)
+	sent      jsontext.Value  // the arguments in params, if the rules made others of arguments; nil: the same
 	decision  policy.Decision // by which it may pass
+	hiding    *mask.Hiding    // of fields in the answer; nil: nothing is hidden
 
 	approval   *approval.Request // that it needs, nil: none
 	binding    approval.Binding  // of that approval

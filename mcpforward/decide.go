@@ -22,14 +22,11 @@ func (c *call) decide() error {
 	case !passes:
 		c.recordDenied(d.Reason)
 		return answerText(d.Text)
-	case len(d.Obligations.Mask)+len(d.Obligations.Drop)+d.Obligations.Limit > 0:
-		c.recordDenied("the rules ask for another query or answer, which is not made here")
-		return answerText(textNotAsAsked)
 	case stop != "":
 		c.recordDenied("stopped by the kill switch")
 		return answerText(stop)
 	}
-	return nil
+	return c.comply()
 }
 
 // judge asks the policy. A list is judged item by item when its answer comes.

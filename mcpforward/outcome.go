@@ -20,7 +20,9 @@ type outcome struct {
 	reason   string           // for operators; no text of Salesforce's
 	status   string           // of the answer
 	found    records.Found    // of records in what was done and answered
-	withheld answerText       // why the client does not get the answer; empty: nothing stands against it
+
+	hidden, cut int64      // values that were hidden in the answer, and records that were left out
+	withheld    answerText // why the client does not get the answer; empty: nothing stands against it
 
 	// One of these, unless the call was not forwarded:
 	result  jsontext.Value  // Salesforce's, as it may be passed on
@@ -120,15 +122,26 @@ func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
 		return o
 	}
 	o := outcome{recorded: audit.OK, approval: approval.Done, status: "result"}
-	if isError, _ := reading.Members.Get("isError"); string(isError) == "true" {
+	isError, _ := reading.Members.Get("isError")
+	toolFailed, unsure := string(isError) == "true", false
+	if toolFailed {
 		o = failed()
-		if !c.reads() && isAmbiguous(reading.Members) {
+		if unsure = !c.reads() && isAmbiguous(reading.Members); unsure {
 			o = c.unsure()
-			value = withText(reading.Members, textUnsure)
 		}
 		o.status = "isError"
-	} else if c.isTool() {
+	}
+	given, passed := reading, true
+	if c.obliged() {
+		value, reading, passed = c.hideIn(reading, toolFailed, &o) // hide.go
+	}
+	switch {
+	case unsure:
+		value = withText(reading.Members, textUnsure)
+	case c.isTool() && !toolFailed && passed:
 		o.found = c.recordsIn(reading)
+	case c.isTool() && !toolFailed:
+		o.found = c.recordsIn(given).Changed()
 	}
 	o.result, o.answer = value, c.passed(value)
 	o.digest = answerDigest(o.answer)

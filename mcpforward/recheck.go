@@ -30,7 +30,8 @@ func (c *call) readmit(ctx context.Context) error {
 	if c.who.Equal(who) && c.server.Policy == rules {
 		return nil
 	}
-	if now := c.judge(); now.Effect != c.decision.Effect || now.Version != c.decision.Version {
+	now := c.judge()
+	if now.Effect != c.decision.Effect || now.Version != c.decision.Version || !sameObligations(now.Obligations, c.decision.Obligations) {
 		return answerText(textChanged)
 	}
 	return nil

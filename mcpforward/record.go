@@ -39,6 +39,9 @@ func (c *call) callEntry(outcome audit.Outcome) audit.Entry {
 	if c.arguments != nil {
 		e.ArgumentsDigest, e.Arguments = approval.Digest(c.arguments), []byte(c.arguments)
 	}
+	if c.sent != nil {
+		e.Sent = []byte(c.sent)
+	}
 	if c.approval != nil {
 		e.Approval = c.approval.ID
 	}
@@ -72,6 +75,7 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 		return r
 	}
 	found := o.found
+	r.Hidden, r.Cut = o.hidden, o.cut
 	if o.withheld != "" {
 		found = found.Changed()
 	} else if c.isWithheld(ctx) {

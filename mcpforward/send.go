@@ -119,5 +119,8 @@ func (c *call) passOn(ctx context.Context, answer *upstream.Answer, m *jsonrpc.M
 	if m.IsRequest() {
 		return c.forwardServerRequest(ctx, answer, m)
 	}
+	if m = c.passedWhileHiding(m); m == nil { // hide.go
+		return nil
+	}
 	return c.out.Notify(m)
 }

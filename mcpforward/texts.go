@@ -20,7 +20,6 @@ const (
 	textStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
 	textStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
 	textStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
-	textNotAsAsked = "The rules of your organization ask for an answer that this server cannot make yet. The call was not made."
 	textLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
 	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	textTooMany    = "Too many calls of this user are waiting for approval. The call was not made; have the waiting ones decided first."
@@ -33,6 +32,17 @@ const (
 	textUncounted  = "The answer is withheld, because it could not be counted."
 	textUnnoted    = "The answer is withheld, because it could not be noted that others may have written it."
 	textCancelled  = "The call was cancelled."
+)
+
+// What they are told where their organization hides fields, or bounds the records of answers.
+const (
+	textNoFields     = "Your organization hides fields in answers of this kind, and in this one they cannot be told apart. The call was not made; use a query for the records instead."
+	textUnreadAnswer = "Your organization hides fields in this answer, and it has a form in which they cannot be told apart, so it is withheld."
+	textErrorHidden  = "The tool failed. Its message is withheld, because it may quote fields that your organization hides."
+	textTooManyRows  = "The answer is withheld: your organization allows at most %d records in it. Ask for fewer."
+	textAddLimit     = "The call was not made. Add LIMIT %d or less to the query, counting the records of child subqueries too."
+	textRewritten    = "Your organization bounds the records of an answer, so the query was made with LIMIT %d. There may be more records."
+	textCut          = "Your organization allows at most %d records in this answer; %d more were left out."
 )
 
 // limitPause is what a client over its limits is asked to wait.

@@ -34,6 +34,7 @@ type Result struct {
 	Rows         *int64
 	Records      []Records
 	RecordsTotal int64
+	Hidden, Cut  int64
 }
 
 // Call does something between its two entries: e with the outcome Intent, which is durable
@@ -52,7 +53,7 @@ func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Resul
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoIntent, err)
 	}
-	e.IntentSeq, e.Arguments = intent, nil
+	e.IntentSeq, e.Arguments, e.Sent = intent, nil, nil
 	r := Result{Outcome: Unknown, Reason: "interrupted"}
 	if e.Class == classRead {
 		r.Outcome = Failed
@@ -97,6 +98,7 @@ func (e Entry) ended(r Result) Entry {
 	}
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
 	e.AnswerDigest, e.Rows, e.Records, e.RecordsTotal = r.AnswerDigest, r.Rows, r.Records, r.RecordsTotal
+	e.Hidden, e.Cut = r.Hidden, r.Cut
 	return e
 }
 

@@ -39,10 +39,15 @@ func encodeTail(e *Entry) []byte {
 		b = strconv.AppendInt(append(b, `,"rows":`...), *e.Rows, 10)
 	}
 	b = appendNumber(b, "records_total", e.RecordsTotal)
+	b = appendNumber(b, "hidden", e.Hidden)
+	b = appendNumber(b, "cut", e.Cut)
 	b = appendNumber(b, "intent", e.IntentSeq)
 	b = appendRecords(b, e.Records)
 	if len(e.Arguments) > 0 {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
+	}
+	if len(e.Sent) > 0 {
+		b = append(append(b, `,"sent":`...), e.Sent...)
 	}
 	b = appendTexts(b, []member{{"personal", e.Personal, false}, {"sealed", e.Sealed, false}})
 	return visible(append(b, '}'))

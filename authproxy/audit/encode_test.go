@@ -47,7 +47,7 @@ func TestEncodeIsTheStruct(t *testing.T) {
 			}
 			return s
 		}
-		e := Entry{Arguments: json.RawMessage(arguments[r.IntN(len(arguments))])}
+		e := Entry{Arguments: json.RawMessage(arguments[r.IntN(len(arguments))]), Sent: json.RawMessage(arguments[r.IntN(len(arguments))])}
 		v := reflect.ValueOf(&e).Elem()
 		for i := range v.NumField() {
 			switch f := v.Field(i); f.Kind() {

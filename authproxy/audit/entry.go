@@ -86,6 +86,8 @@ type Entry struct {
 	Bytes           int64    `json:"bytes,omitempty"`         // size of the answer
 	Rows            *int64   `json:"rows,omitempty"`          // records in the answer; nil: it has none, or nobody can tell
 	RecordsTotal    int64    `json:"records_total,omitempty"` // how many records there were to name in Records
+	Hidden          int64    `json:"hidden,omitempty"`        // values that were hidden in the answer
+	Cut             int64    `json:"cut,omitempty"`           // records that were left out of the answer
 	IntentSeq       int64    `json:"intent,omitempty"`        // number of the entry whose outcome this is
 
 	// Records names what was read, made, changed or deleted, if there was anything to name.
@@ -93,6 +95,10 @@ type Entry struct {
 
 	// Arguments is a JSON value; Append redacts and bounds it.
 	Arguments json.RawMessage `json:"arguments,omitempty"`
+
+	// Sent is what was sent in the place of Arguments, if that is not the same; Append treats
+	// it alike.
+	Sent json.RawMessage `json:"sent,omitempty"`
 
 	// Personal says why what the entry said about a person cannot be read: [Erased], [KeyMissing]; then
 	// Subject, Username and the id of a user who acted are pseudonyms. Empty: it can be read.
@@ -113,7 +119,7 @@ func (e Entry) normalised() Entry {
 	}
 	e.Reason = bounded(e.Reason, maxReason)
 	e.Records = boundedRecords(e.Records)
-	e.Arguments = boundedArguments(e.Arguments)
+	e.Arguments, e.Sent = boundedArguments(e.Arguments), boundedArguments(e.Sent)
 	e.Personal, e.Sealed = "", ""
 	return e
 }

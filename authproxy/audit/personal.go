@@ -69,7 +69,7 @@ func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
 		e.Source = ""
 	}
 	e.Object = strings.ReplaceAll(e.Object, owner, who.pseudonym) // a row of theirs
-	e.Reason, e.ArgumentsDigest, e.AnswerDigest, e.Records, e.Arguments = "", "", "", nil, nil
+	e.Reason, e.ArgumentsDigest, e.AnswerDigest, e.Records, e.Arguments, e.Sent = "", "", "", nil, nil, nil
 	return e, err
 }
 
@@ -99,6 +99,9 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 	b = appendRecords(b, e.Records)
 	if len(e.Arguments) > 0 {
 		b = append(append(b, `,"arguments":`...), e.Arguments...)
+	}
+	if len(e.Sent) > 0 {
+		b = append(append(b, `,"sent":`...), e.Sent...)
 	}
 	if len(b) == 0 {
 		return append(b, "{}"...)

@@ -39,6 +39,7 @@ func personal() Entry {
 	e.Reason, e.AnswerDigest = "because of Smith", strings.Repeat("fedcba9876543210", 4)
 	e.Records, e.RecordsTotal = []Records{{Class: "read", Object: "Contact", IDs: []string{"003xx0000000001AAA"}}}, 1
 	e.Arguments = json.RawMessage(`{"q":"SELECT Id FROM Contact WHERE Name = 'Smith'"}`)
+	e.Sent = json.RawMessage(`{"q":"SELECT Id FROM Contact WHERE Name = 'Smith' LIMIT 5"}`)
 	return e
 }
 

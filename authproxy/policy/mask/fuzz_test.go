@@ -28,7 +28,7 @@ func FuzzMask(f *testing.F) {
 		f.Add(seed, uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, text string, rows uint8) {
-		h := New([]string{"Contact.SSN__c", "*.Birthdate"}, []string{"Contact.Email", "Account.BillingStreet"}, nil)
+		h := New([]string{"Contact.SSN__c", "*.Birthdate"}, []string{"Contact.Email", "Account.BillingStreet"})
 		r := h.NewReader(Asked{Rows: int64(rows)})
 		out, err := r.Value(jsontext.Value(text))
 		if err != nil {

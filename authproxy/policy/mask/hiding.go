@@ -3,6 +3,8 @@ package mask
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Action is what happens to a value in an answer.
@@ -15,20 +17,12 @@ const (
 	Dropped               // its member is taken out
 )
 
-// Field is a field of an object by its API names.
-type Field struct{ Object, Name string }
-
-// Every is the name of a [Field] that stands for all fields of the object.
-const Every = "*"
-
-// Copies says of which other fields a field shows the values: ContactHistory.NewValue those
-// of every field of Contact, Account.PersonEmail that of Contact.Email. An empty object
-// stands for any.
-type Copies func(Field) []Field
+// Field is a field of an object by its API names. An object of "" may be any; a name of
+// [reach.Whole] stands for all fields.
+type Field = reach.Ref
 
 // Hiding says which fields are hidden in answers. It may be used by several at a time.
 type Hiding struct {
-	copies  Copies
 	exact   map[Field]Action // in lower case, with and without namespaces
 	globs   []globbed
 	objects map[string]Action // objects of which any field is hidden by its exact name
@@ -44,9 +38,8 @@ type globbed struct {
 
 // New returns what hides the fields of these patterns, "Contact.SSN__c" or globs like
 // "*.Birthdate", without regard to case and namespaces. What is in both lists is dropped.
-// copies may be nil.
-func New(masked, dropped []string, copies Copies) *Hiding {
-	h := &Hiding{copies: copies, exact: map[Field]Action{}, objects: map[string]Action{}}
+func New(masked, dropped []string) *Hiding {
+	h := &Hiding{exact: map[Field]Action{}, objects: map[string]Action{}}
 	h.loose.init()
 	for _, pattern := range masked {
 		h.add(pattern, Masked)
@@ -66,10 +59,10 @@ func (h *Hiding) add(pattern string, a Action) {
 	_, part := compoundOf(name)
 	h.partly = h.partly || part || strings.ContainsAny(name, "*?")
 	if strings.ContainsAny(pattern, "*?") {
-		h.globs = append(h.globs, globbed{Field{object, name}, a})
+		h.globs = append(h.globs, globbed{Field{Object: object, Name: name}, a})
 		return
 	}
-	for _, f := range []Field{{object, name}, {unqualified(object), unqualified(name)}} {
+	for _, f := range []Field{{Object: object, Name: name}, {Object: unqualified(object), Name: unqualified(name)}} {
 		h.exact[f] = max(h.exact[f], a)
 		h.objects[f.Object] = max(h.objects[f.Object], a)
 	}
@@ -77,48 +70,48 @@ func (h *Hiding) add(pattern string, a Action) {
 
 // Of says what happens to the values of a field. What shows the value of a hidden field is
 // hidden with it: a part of a hidden compound, the name of a person of whom a part of the name
-// is hidden and the reverse, and copies in other objects. A compound of which only a part is
-// hidden is not; see [Hiding.part].
-func (h *Hiding) Of(f Field) Action {
-	f = Field{strings.ToLower(f.Object), strings.ToLower(f.Name)}
-	a := h.itself(f)
-	if h.copies == nil || a == Dropped {
-		return a
-	}
-	for _, other := range h.copies(f) {
-		other = Field{strings.ToLower(other.Object), strings.ToLower(other.Name)}
-		a = max(a, h.itself(other))
-		if other.Name == Every {
-			a = max(a, h.itself(Field{other.Object, f.Name}))
+// is hidden and the reverse, and copies in other objects ([reach.AppendShown]). A compound of
+// which only a part is hidden is not.
+func (h *Hiding) Of(f Field) (a Action) {
+	f = lower(f)
+	for _, shown := range reach.AppendShown(nil, f.Object, f.Name) {
+		shown = lower(shown)
+		if shown.Name != reach.Whole {
+			a = max(a, h.itself(shown))
+			continue
 		}
-		if other.Name == Every && (f.Name == "oldvalue" || f.Name == "newvalue") {
-			a = max(a, h.any(other.Object))
+		// One of all fields of another object: the one of that name, or the old or new value
+		// of any.
+		a = max(a, h.itself(Field{Object: shown.Object, Name: f.Name}))
+		if f.Name == "oldvalue" || f.Name == "newvalue" {
+			a = max(a, h.any(shown.Object))
 		}
 	}
 	return a
 }
 
 // Reaches says of a field by which a call chooses, sorts or counts records what is hidden of
-// it, which is more than of one that is answered: of a compound each part counts, and of
-// [Every] field of an object each that is hidden.
-func (h *Hiding) Reaches(f Field) Action {
-	f = Field{strings.ToLower(f.Object), strings.ToLower(f.Name)}
-	if f.Name == Every {
-		a := h.any(f.Object)
-		if h.copies != nil {
-			for _, other := range h.copies(f) {
-				a = max(a, h.any(strings.ToLower(other.Object)))
-			}
+// it, which is more than of one that is answered: of a compound each part counts, and of all
+// fields of an object each that is hidden.
+func (h *Hiding) Reaches(f Field) (a Action) {
+	f = lower(f)
+	if f.Name == reach.Whole {
+		for _, shown := range reach.AppendShown(nil, f.Object, f.Name) {
+			a = max(a, h.any(strings.ToLower(shown.Object)))
 		}
 		return a
 	}
-	a := h.Of(f)
+	a = h.Of(f)
 	if stem, ok := compoundStem(f.Name); ok {
 		for _, part := range stem.parts() {
-			a = max(a, h.Of(Field{f.Object, part}))
+			a = max(a, h.Of(Field{Object: f.Object, Name: part}))
 		}
 	}
 	return a
+}
+
+func lower(f Field) Field {
+	return Field{Object: strings.ToLower(f.Object), Name: strings.ToLower(f.Name)}
 }
 
 // itself is what happens to a field for its own sake, without copies.
@@ -127,13 +120,13 @@ func (h *Hiding) itself(f Field) Action {
 	switch {
 	case f.Name == "name":
 		for _, part := range nameParts {
-			a = max(a, h.direct(Field{f.Object, part}))
+			a = max(a, h.direct(Field{Object: f.Object, Name: part}))
 		}
 	case slices.Contains(nameParts, f.Name):
-		a = max(a, h.direct(Field{f.Object, "name"}))
+		a = max(a, h.direct(Field{Object: f.Object, Name: "name"}))
 	}
 	if compound, ok := compoundOf(f.Name); ok {
-		a = max(a, h.direct(Field{f.Object, compound}))
+		a = max(a, h.direct(Field{Object: f.Object, Name: compound}))
 	}
 	return a
 }
@@ -149,7 +142,7 @@ func (h *Hiding) direct(f Field) (a Action) {
 		}
 		f.Object = ""
 	} else if a = h.exact[f]; a != Dropped {
-		a = max(a, h.exact[Field{unqualified(f.Object), unqualified(f.Name)}])
+		a = max(a, h.exact[Field{Object: unqualified(f.Object), Name: unqualified(f.Name)}])
 	}
 	for _, g := range h.globs {
 		if g.action > a && g.matches(f) {

@@ -178,10 +178,10 @@ func (r *Reader) of(p *plan, name []byte) member {
 	}
 	m := member{action: r.named(string(name))}
 	for _, object := range p.objects {
-		m.action = max(m.action, r.hiding.Of(Field{object, string(name)}))
+		m.action = max(m.action, r.hiding.Of(Field{Object: object, Name: string(name)}))
 		if stem, ok := compoundStem(strings.ToLower(string(name))); ok && r.hiding.partly {
 			for _, part := range addressParts {
-				if a := r.hiding.Of(Field{object, stem.part(part)}); a > Shown {
+				if a := r.hiding.Of(Field{Object: object, Name: stem.part(part)}); a > Shown {
 					if m.parts == nil {
 						m.parts = map[string]Action{}
 					}

@@ -82,9 +82,9 @@ func (w *walker) description(parts []part) {
 		switch {
 		case p.kind != '[':
 		case string(p.name) == "fields":
-			w.undescribed(p, func(said map[string]string) Field { return Field{object, said["name"]} })
+			w.undescribed(p, func(said map[string]string) Field { return Field{Object: object, Name: said["name"]} })
 		case string(p.name) == "childRelationships":
-			w.undescribed(p, func(said map[string]string) Field { return Field{said["childSObject"], said["field"]} })
+			w.undescribed(p, func(said map[string]string) Field { return Field{Object: said["childSObject"], Name: said["field"]} })
 		}
 	}
 }
