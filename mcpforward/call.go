@@ -87,9 +87,10 @@ func (c *call) forward() (result, error) {
 		if err := c.spend(ctx); err != nil { // hold.go: the approval
 			return err
 		}
-		c.send(ctx)        // send.go: token, session, Salesforce; outcome.go: how it ended
-		c.countAnswer(ctx) // budget.go: how much the answer holds
-		c.noteOutside(ctx) // outside.go: that others may have written it
+		c.send(ctx)          // send.go: token, session, Salesforce; outcome.go: how it ended
+		c.seeOperations(ctx) // operations.go: what it tells of operations
+		c.countAnswer(ctx)   // budget.go: how much the answer holds
+		c.noteOutside(ctx)   // outside.go: that others may have written it
 		c.settleApproval()
 		return nil
 	})

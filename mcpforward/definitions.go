@@ -112,7 +112,7 @@ func (c *call) findDefinition(ctx context.Context) (reason string, err error) {
 	}
 	c.definition = listed.Digest
 	if !listed.Twice && pins.Accepts(kind, name, listed.Digest) {
-		return "", nil
+		return c.checkOperation(ctx, pins) // dispatch.go
 	}
 	return c.quarantined(pins, kind, name, listed)
 }
@@ -152,7 +152,7 @@ func (c *call) listed(ctx context.Context, kind definition.Kind) (*definition.Pi
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := c.Pool.List(ctx, c.target(), listMethod[kind], pins.Changes())
+	list, err := c.Pool.List(ctx, c.target(), listMethod[kind], pins.Changes(kind))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -178,7 +178,7 @@ func (c *call) expectList(ctx context.Context) {
 	}
 	c.list.kind = kind
 	if pins, err := c.Definitions.Pins(ctx, c.hostedServer()); err == nil { // else asked for again, see seePage
-		c.list.pins, c.list.keep = pins, c.Pool.Listing(c.target(), c.msg.Method, pins.Changes())
+		c.list.pins, c.list.keep = pins, c.Pool.Listing(c.target(), c.msg.Method, pins.Changes(kind))
 	}
 }
 

@@ -22,6 +22,7 @@
 //   - record.go: the intent, without which nothing is sent;
 //   - recheck.go: everything once more, since the steps above take their time;
 //   - definitions.go and seen.go: what the call means, and whether that is accepted;
+//     dispatch.go and operations.go: the same of operations behind a meta-tool;
 //   - hold.go: the approval is spent;
 //   - send.go: token, Salesforce, what comes before the response; serverrequests.go: what
 //     the hosted server asks of the client meanwhile;

@@ -84,11 +84,13 @@ type Handler struct {
 	// seen are lists with what was accepted when they were compared with that.
 	seen             *lru.Cache[*upstream.List, *definition.Pins]
 	quarantinedCalls atomic.Int64
-	budgets          *limit.Budgets
-	watchOutside     map[string]bool // by org
-	quiet            time.Duration   // see [stream.QuietTime]
-	draining         context.Context // ends with Drain
-	drain            func()
+	// asked are questions for operations with the names of what was found.
+	asked        *lru.Cache[string, map[string]bool]
+	budgets      *limit.Budgets
+	watchOutside map[string]bool // by org
+	quiet        time.Duration   // see [stream.QuietTime]
+	draining     context.Context // ends with Drain
+	drain        func()
 }
 
 // New returns a handler, or says what c lacks.
@@ -115,6 +117,9 @@ func New(c Config) (*Handler, error) {
 	}
 	var err error
 	if h.seen, err = lru.New[*upstream.List, *definition.Pins](seenLists); err != nil {
+		return nil, err
+	}
+	if h.asked, err = lru.New[string, map[string]bool](askedQuestions); err != nil {
 		return nil, err
 	}
 	h.draining, h.drain = context.WithCancel(context.Background())

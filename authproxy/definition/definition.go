@@ -31,6 +31,10 @@ const (
 	flapping = 10 * time.Minute
 )
 
+// LearningTime is how long after the first answer operations that nobody knew are accepted as
+// those of a first list are: there is no list of all, only searches.
+const LearningTime = 24 * time.Hour
+
 // Server is a hosted server: the org and the URL that it is reached at.
 type Server struct{ Org, URL string }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -71,11 +72,11 @@ func (d *Pinned) unclear() {
 }
 
 // Learn accepts definitions of names that have none, as [Store.Begin] does: for a list that
-// comes piece by piece, while that is allowed. What has another definition is left alone. It
+// comes piece by piece, while that is allowed. Names of which anything is recorded are left alone. It
 // returns those that were recorded.
 func (s *Store) Learn(ctx context.Context, server Server, found []Definition) (learned []Pinned, err error) {
-	return s.record(ctx, server, found, func(d *Pinned, accepted string) bool {
-		if accepted != "" || d.Why == ListedTwice || d.Why == TooLong {
+	return s.record(ctx, server, found, func(d *Pinned, known bool) bool {
+		if known || d.Why == ListedTwice || d.Why == TooLong {
 			return false
 		}
 		d.Why = FirstList
@@ -90,11 +91,11 @@ func (s *Store) Learn(ctx context.Context, server Server, found []Definition) (l
 // them, and returns those that were not recorded before. It must not be asked about what is
 // accepted. Not all are recorded of what changes all the time.
 func (s *Store) Quarantine(ctx context.Context, server Server, found []Definition) ([]Pinned, error) {
-	return s.record(ctx, server, found, func(*Pinned, string) bool { return true })
+	return s.record(ctx, server, found, func(*Pinned, bool) bool { return true })
 }
 
 // record inserts what is not there yet, in the state that judge gives it.
-func (s *Store) record(ctx context.Context, server Server, found []Definition, judge func(d *Pinned, accepted string) bool) (fresh []Pinned, err error) {
+func (s *Store) record(ctx context.Context, server Server, found []Definition, judge func(d *Pinned, known bool) bool) (fresh []Pinned, err error) {
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
 		fresh = nil
 		if err := s.lock(ctx, tx, server); err != nil {
@@ -116,7 +117,7 @@ func (s *Store) record(ctx context.Context, server Server, found []Definition, j
 				d.Why = NewText
 			}
 			d.unclear()
-			if !judge(d, accepted) {
+			if !judge(d, accepted != "" || have.names[name{f.Kind, f.Name}]) {
 				continue
 			}
 			room, err := s.makeRoom(ctx, tx, d, rows)
@@ -129,7 +130,7 @@ func (s *Store) record(ctx context.Context, server Server, found []Definition, j
 			if err := s.insert(ctx, tx, d); err != nil {
 				return err
 			}
-			have.recorded[text{name{d.Kind, d.Name}, d.Digest}] = d.State
+			have.note(name{d.Kind, d.Name}, d.Digest, d.State)
 			rows++
 			fresh = append(fresh, *d)
 		}
@@ -141,10 +142,14 @@ func (s *Store) record(ctx context.Context, server Server, found []Definition, j
 	return fresh, nil
 }
 
-// noteChanges makes every process list anew before it forwards a call.
+// noteChanges makes every process list anew before it forwards a call, if anything waits.
+// What was recorded at a time is of one kind.
 func (s *Store) noteChanges(ctx context.Context, tx *sql.Tx, server Server, fresh []Pinned) error {
 	if len(fresh) == 0 {
 		return nil
+	}
+	if !slices.ContainsFunc(fresh, func(d Pinned) bool { return d.State != Accepted }) {
+		return s.db.RaiseAccessEpoch(ctx, tx)
 	}
 	_, err := tx.ExecContext(ctx, `INSERT INTO definition_lists (org, upstream, kind, begun_at, changes) VALUES ($1, $2, $3, $4, 1)
 		ON CONFLICT (org, upstream, kind) DO UPDATE SET changes = definition_lists.changes + 1`,

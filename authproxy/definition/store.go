@@ -48,7 +48,8 @@ type Pins struct {
 	begun    map[Kind]time.Time
 	accepted map[name]string // its digest
 	recorded map[text]State  // of what waits or is rejected
-	changes  int64
+	names    map[name]bool   // of these
+	changes  map[Kind]int64
 	version  string
 }
 
@@ -60,6 +61,10 @@ type name struct {
 type text struct {
 	name
 	digest string
+}
+
+func (p *Pins) note(of name, digest string, state State) {
+	p.recorded[text{of, digest}], p.names[of] = state, true
 }
 
 // Accepts reports whether that definition is accepted.
@@ -100,9 +105,9 @@ func (p *Pins) Quarantined() (waiting, rejected int) {
 	return waiting, rejected
 }
 
-// Changes rises whenever anybody has seen another definition than before: what was listed
-// at a lower number has to be listed again.
-func (p *Pins) Changes() int64 { return p.changes }
+// Changes of a kind rises whenever anybody has seen another definition than before: what was
+// listed at a lower number has to be listed again.
+func (p *Pins) Changes(kind Kind) int64 { return p.changes[kind] }
 
 // Version names what is accepted: the same version accepts the same.
 func (p *Pins) Version() string { return p.version }
@@ -123,7 +128,7 @@ type querier interface {
 }
 
 func (s *Store) read(ctx context.Context, q querier, server Server) (*Pins, error) {
-	p := &Pins{begun: map[Kind]time.Time{}, accepted: map[name]string{}, recorded: map[text]State{}}
+	p := &Pins{begun: map[Kind]time.Time{}, changes: map[Kind]int64{}, accepted: map[name]string{}, recorded: map[text]State{}, names: map[name]bool{}}
 	if err := p.readLists(ctx, q, server); err != nil {
 		return nil, err
 	}
@@ -131,7 +136,7 @@ func (s *Store) read(ctx context.Context, q querier, server Server) (*Pins, erro
 	err := s.each(ctx, q, `WHERE org = $1 AND upstream = $2 ORDER BY kind, name, digest`, []any{server.Org, server.URL}, func(d *Pinned) error {
 		key := name{d.Kind, d.Name}
 		if d.State != Accepted {
-			p.recorded[text{key, d.Digest}] = d.State
+			p.note(key, d.Digest, d.State)
 			return nil
 		}
 		p.accepted[key] = d.Digest
@@ -155,7 +160,7 @@ func (p *Pins) readLists(ctx context.Context, q querier, server Server) error {
 			return err
 		}
 		p.begun[kind] = db.Time(begun)
-		p.changes += changes
+		p.changes[kind] = changes
 	}
 	return rows.Err()
 }

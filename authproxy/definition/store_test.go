@@ -140,8 +140,8 @@ func TestFW20ChangesWaitForAPerson(t *testing.T) {
 		t.Errorf("recorded once more: %+v", again)
 	}
 	after, _ := s.Pins(t.Context(), sales)
-	if after.Changes() <= before.Changes() || after.Version() != before.Version() {
-		t.Errorf("changes %d → %d, version %s → %s", before.Changes(), after.Changes(), before.Version(), after.Version())
+	if after.Changes(Tool) <= before.Changes(Tool) || after.Version() != before.Version() {
+		t.Errorf("changes %d → %d, version %s → %s", before.Changes(Tool), after.Changes(Tool), before.Version(), after.Version())
 	}
 	if !accepts(t, s, was) || accepts(t, s, is) || accepts(t, s, tool("added", "New.")) {
 		t.Error("what waits passes, or what is accepted does not")
