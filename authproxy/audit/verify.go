@@ -41,23 +41,34 @@ type Verified struct {
 	First, Last int64 // entries; First is above 1 where older ones were pruned
 	Signed      int64 // last entry that a checkpoint covers: what follows was not signed yet
 	Checkpoints int   // signed checkpoints that fit
+
+	// Before is what an earlier verification has seen and this one has not read again; its zero value: nothing.
+	Before Earlier
 }
 
 // Verify reads the whole log and compares it with the checkpoint of each of its segments and
-// with those of every place that can be reached. The error is a [*Broken] if the log was
+// with those of every place on this machine that can be reached. The error is a [*Broken] if the log was
 // changed, a [*Disagreement] if a checkpoint says something else, anything else if it could not be
-// read. Entries that are appended meanwhile do no harm.
-func (l *Log) Verify(ctx context.Context) (Verified, error) {
+// read. Entries that are appended meanwhile do no harm. What was verified is kept for
+// [Log.VerifyNew].
+func (l *Log) Verify(ctx context.Context) (Verified, error) { return l.verify(ctx, Earlier{}) }
+
+func (l *Log) verify(ctx context.Context, before Earlier) (Verified, error) {
 	l.catchUp()
 	_, origin := l.follow.now()
 	keys, err := l.checkpoints.verifiers(origin)
 	if err != nil {
 		return Verified{}, err
 	}
-	v := verification{keys: keys}
+	v := verification{keys: keys, before: before}
+	if before.Size > 0 {
+		v.signed = append(v.signed, namedCheckpoint{"what was verified before", before.Checkpoint})
+	}
 	var unread error
 	if err := l.checkpoints.lock.With(func() error {
-		v.signed, unread = l.checkpoints.all(ctx)
+		var here []namedCheckpoint
+		here, unread = l.checkpoints.all(ctx)
+		v.signed = append(v.signed, here...)
 		return nil
 	}); err != nil {
 		return Verified{}, err
@@ -69,7 +80,7 @@ func (l *Log) Verify(ctx context.Context) (Verified, error) {
 	if err := errors.Join(l.Agree(ctx), unread); err != nil {
 		return seen, err
 	}
-	return seen, nil
+	return seen, l.keepVerified(ctx, seen)
 }
 
 // VerifyFiles verifies the log in dir by its public key alone, or after rotations by several of
@@ -114,6 +125,7 @@ type namedCheckpoint struct {
 type verification struct {
 	keys   []note.Verifier
 	signed []namedCheckpoint
+	before Earlier // what need not be read
 
 	want map[int64][]parsedCheckpoint // by size
 	edge tree.Frontier
@@ -139,6 +151,7 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 	if err != nil {
 		return v.seen, err
 	}
+	segments = v.before.unread(segments)
 	for i, s := range segments {
 		if err := ctx.Err(); err != nil {
 			return v.seen, err
@@ -147,7 +160,7 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 			return v.seen, v.nearer(dir, err)
 		}
 	}
-	if v.seen.First > 1 && !v.said {
+	if v.seen.Before = v.before; v.seen.First > 1 && !v.said && v.before.Size == 0 {
 		return v.seen, &Broken{1, fmt.Sprintf("it and what follows, up to entry %d, are gone, and no entry says that they were removed by age", v.seen.First-1)}
 	}
 	if size := slices.Max(append(slices.Collect(maps.Keys(v.want)), 0)); size > v.edge.Size() {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,13 +23,25 @@ import (
 func auditVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed, reordered, cut off or put back", Args: usageArgs(cobra.NoArgs)}
 	withStores(cmd, func(s *stores, cmd *cobra.Command, _ []string) error {
-		seen, err := s.audit.Verify(cmd.Context())
-		return tellVerified(cmd, seen, err)
+		verify := s.audit.Verify
+		if only, _ := cmd.Flags().GetBool("new"); only {
+			verify = s.audit.VerifyNew
+		}
+		seen, err := verify(cmd.Context())
+		if err := tellVerified(cmd, seen, err); err != nil {
+			return err
+		}
+		if ask, _ := cmd.Flags().GetBool("places"); ask {
+			return s.verifyPlaces(cmd)
+		}
+		return nil
 	})
 	own := cmd.RunE
 	f := cmd.Flags()
 	f.String("log", "", "verify the log in this directory, without configuration, database or secret; needs --key")
 	f.String("key", "", "the log's public key, or a file that holds it, after rotations all of them: what `audit key` printed")
+	f.Bool("new", false, "read only what came since the last verification here that found everything sound; of what is older nothing is said")
+	f.Bool("places", false, "compare also with what each place of audit.checkpoints has; one that cannot be asked is a failure")
 	f.StringSlice("checkpoint", nil, "a checkpoint that was kept elsewhere, to compare with as well; may be given several times")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		dir, key := f.Lookup("log").Value.String(), f.Lookup("key").Value.String()
@@ -37,6 +50,9 @@ func auditVerifyCommand() *cobra.Command {
 				return usageError{errors.New("--key and --checkpoint go with --log DIRECTORY; without it the log of the configuration is verified, with the keys of its key file")}
 			}
 			return own(cmd, args)
+		}
+		if f.Changed("new") || f.Changed("places") {
+			return usageError{errors.New("--new and --places are about the log of the configuration, and do not go with --log")}
 		}
 		return verifyFiles(cmd, dir, key)
 	}
@@ -82,10 +98,17 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 	}
 	n := seen.Last - max(seen.First, 1) + 1
 	text := fmt.Sprintf("%d %s, all sound", n, entries(n))
-	if seen.First > 1 {
+	if seen.Before.Size > 0 {
+		text = fmt.Sprintf("entries %d to %d, all sound; those up to %d were verified at %s, and older segments were not read again",
+			seen.First, seen.Last, seen.Before.Size, seen.Before.At.Format(time.RFC3339))
+	} else if seen.First > 1 {
 		text += fmt.Sprintf("; entries 1 to %d were removed by age", seen.First-1)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; log %s, %d signed checkpoints fit\n", text, seen.Origin, seen.Checkpoints)
+	text += fmt.Sprintf("; log %s, %d signed checkpoints fit", seen.Origin, seen.Checkpoints)
+	if unsigned := seen.Last - seen.Signed; unsigned > 0 {
+		text += fmt.Sprintf("; nobody has signed the last %d yet", unsigned)
+	}
+	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
 	return err
 }
 

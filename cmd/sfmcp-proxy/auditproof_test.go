@@ -110,6 +110,9 @@ func checkpointElsewhere(t *testing.T, name string, histories int) {
 	if out := first.must("audit", "verify"); !strings.Contains(out, "all sound") {
 		t.Fatalf("what was put back does not fit together: %s", out)
 	}
+	if out, status := first.command("audit", "verify", "--places"); status != exitFailed || !strings.Contains(out, "file "+folder+name+" disagree") {
+		t.Errorf("verify --places: status %d, %s", status, out)
+	}
 	for _, time := range []string{"the first time", "the second time"} {
 		refuses(t, dir, time, "file "+folder+name+" disagree")
 		if now, err := os.ReadFile(elsewhere); err != nil || string(now) != string(kept) {
@@ -124,6 +127,9 @@ func checkpointElsewhere(t *testing.T, name string, histories int) {
 	}
 	if out := first.must("audit", "acknowledge"); !strings.Contains(out, "nothing to acknowledge") {
 		t.Errorf("a second time: %s", out)
+	}
+	if out := first.must("audit", "verify", "--places"); !strings.Contains(out, "its checkpoint fits") {
+		t.Errorf("verify --places: %s", out)
 	}
 }
 
@@ -190,6 +196,13 @@ func TestAU10ProofByCommand(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(tiles, "checkpoint")); err != nil {
 		t.Error(err)
+	}
+	d.must("audit", "verify") // there is a checkpoint by now
+	if out := d.must("audit", "verify", "--new"); !strings.Contains(out, "all sound") || !strings.Contains(out, "were verified at") {
+		t.Errorf("verify --new: %s", out)
+	}
+	if out, status := d.command("audit", "verify", "--places"); status != exitFailed || !strings.Contains(out, "audit.checkpoints names none") {
+		t.Errorf("verify --places: status %d, %s", status, out)
 	}
 	if out := d.must("audit", "reindex"); out != "1 segment\n" {
 		t.Errorf("reindex: %q", out)

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/publish"
@@ -43,6 +46,41 @@ func (s *stores) closePublisher(ctx context.Context, p *publish.Publisher, agree
 		_ = p.Flush(ctx) // whoever is behind gets a later one
 	}
 	return p.Close(ctx)
+}
+
+// verifyPlaces compares the audit log with what each place of audit.checkpoints has of it.
+func (s *stores) verifyPlaces(cmd *cobra.Command) error {
+	n, err := openOutbound(s.config, s.log)
+	if err != nil {
+		return err
+	}
+	p, err := s.publisher(n)
+	if err != nil {
+		return err
+	}
+	if p == nil {
+		return errors.New("--places: audit.checkpoints names none")
+	}
+	var failed error
+	for _, found := range p.Latest(cmd.Context(), s.audit.Newest()) {
+		said := "has no checkpoint of this log yet"
+		switch {
+		case errors.Is(found.Err, publish.ErrNone):
+		case found.Err != nil && !errors.Is(found.Err, publish.ErrContradicted):
+			failed = errors.Join(failed, fmt.Errorf("%s cannot be asked: %w", found.Place, found.Err))
+			continue
+		default:
+			if err := s.audit.AgreeWith([]publish.Found{found}); err != nil {
+				failed = errors.Join(failed, err)
+				continue
+			}
+			said = "its checkpoint fits"
+		}
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", found.Place, said); err != nil {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return errors.Join(failed, closing(p.Close))
 }
 
 // replaceElsewhere gives the places the newest checkpoint instead of what they have, after a
