@@ -98,13 +98,15 @@ type Shape struct {
 	Names   bool    // its arguments name the objects that it reaches
 	Opaque  bool    // it reaches objects that its arguments do not name
 	Queries bool    // it answers a query, the records of which a LIMIT bounds
+	// Unbounded: it answers a query the records of which nobody can bound.
+	Unbounded bool
 }
 
 // ShapeOf returns what the catalogue of the policy's server knows of a tool.
 func (p *Policy) ShapeOf(tool string) Shape {
 	t := p.catalogue.Tool(tool)
 	return Shape{
-		Classes: t.Classes, Names: t.Touch == reach.TouchNamed, Opaque: t.Touch == reach.TouchOpaque,
+		Classes: t.Classes, Names: t.Touch == reach.TouchNamed, Opaque: t.Touch == reach.TouchOpaque, Unbounded: t.Unbounded,
 		Queries: t.Touch == reach.TouchNamed && slices.Contains(t.Classes, SideEffect),
 	}
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -148,41 +150,86 @@ func coverage(s *stores, cmd *cobra.Command, _ []string) error {
 
 func policyDiffCommand() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "diff OLD NEW", Short: "Say who may do what in one configuration that could not in another",
-		Long: `diff compares two configurations by what they mean: for each server that both have, who may
-now make which calls that could not before, and the reverse. Another order or number of rules
-is no difference, unless it changes what happens to a call.`,
+		Use: "diff OLD NEW", Short: "Say who may do what by one file that could not by another",
+		Long: `diff compares two configurations by what they mean: for each server, who may now make which
+calls that could not before, and the reverse. Members of groups and groups of servers count.
+Another order or number of rules is no difference, unless it changes what happens to a call.
+
+OLD and NEW may also be policies in files of their own (as in policies_dir). They are compared
+in front of the servers of --config that have the policy of that name: --policy, or what NEW is
+called.`,
 		Args: usageArgs(cobra.ExactArgs(2)), RunE: diffPolicies,
 	}
+	configFlag(cmd)
+	cmd.Flags().String("policy", "", "the policy that both files are versions of")
 	jsonFlag(cmd)
 	return cmd
 }
 
-func diffPolicies(cmd *cobra.Command, args []string) error {
-	before, err := config.Load(args[0], nil)
-	if err != nil {
-		return err
-	}
-	after, err := config.Load(args[1], nil)
-	if err != nil {
-		return err
-	}
-	return printDiff(cmd, before, after)
+// stand is a configuration as it is analysed.
+type stand struct {
+	servers []analysis.Server
+	people  analysis.People
 }
 
-// printDiff prints what changes on every server, by the groups of the newer configuration.
-func printDiff(cmd *cobra.Command, before, after *config.Config) error {
-	servers, _ := before.Analysed()
-	newer, people := after.Analysed()
+func diffPolicies(cmd *cobra.Command, args []string) error {
+	var stands [2]stand
+	for i, file := range args {
+		c, err := config.Load(file, nil)
+		if err == nil {
+			stands[i].servers, stands[i].people = c.Analysed()
+			continue
+		}
+		draft, draftErr := config.ReadPolicy(file)
+		if draftErr != nil {
+			return usageError{nearer(file, err, draftErr)}
+		}
+		if stands[i], err = inPlace(cmd, draft, args[1]); err != nil {
+			return err
+		}
+	}
+	return printDiff(cmd, stands[0], stands[1])
+}
+
+// nearer is what is wrong with a file that is neither a configuration nor a policy: the errors
+// of that which it is more like.
+func nearer(file string, asConfiguration, asPolicy error) error {
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains("\n"+string(text), "\nservers:") {
+		return asPolicy
+	}
+	return asConfiguration
+}
+
+// inPlace puts a draft in the place of the policy that it is a version of.
+func inPlace(cmd *cobra.Command, draft config.Policy, newer string) (s stand, err error) {
+	c, err := loadConfig(cmd)
+	if err != nil {
+		return s, err
+	}
+	name := cmp.Or(cmd.Flag("policy").Value.String(), strings.TrimSuffix(filepath.Base(newer), filepath.Ext(newer)))
+	i := slices.IndexFunc(c.Policies, func(p config.Policy) bool { return p.Name == name })
+	if i < 0 {
+		return s, usageError{fmt.Errorf("no policy %q in the configuration: name with --policy the one that the files are versions of", name)}
+	}
+	draft.Name = name
+	c.Policies[i] = draft
+	if problems := draft.Judge(c.CalendarsRead()).Validate(); len(problems) > 0 {
+		return s, usageError{fmt.Errorf("policy %s: %s", name, problems[0])}
+	}
+	s.servers, s.people = c.Analysed()
+	return s, nil
+}
+
+// printDiff prints what changes on every server that both have.
+func printDiff(cmd *cobra.Command, before, after stand) error {
 	same := true
-	for _, s := range newer {
-		i := slices.IndexFunc(servers, func(old analysis.Server) bool { return old.Name == s.Name })
+	for _, s := range after.servers {
+		i := slices.IndexFunc(before.servers, func(old analysis.Server) bool { return old.Name == s.Name })
 		if i < 0 {
 			continue
 		}
-		old := servers[i]
-		old.Groups = s.Groups
-		changes := analysis.Diff(old, s.Policy, people)
+		changes := analysis.Diff(before.servers[i], before.people, s, after.people)
 		same = same && len(changes) == 0
 		if err := printer(cmd).Changes(s.Name, changes); err != nil {
 			return err

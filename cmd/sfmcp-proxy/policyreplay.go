@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -88,10 +87,7 @@ func (s *stores) drafts(file string) ([]*policy.Policy, error) {
 	if err != nil {
 		c, loadErr := config.Load(file, nil)
 		if loadErr != nil {
-			if text, readErr := os.ReadFile(file); readErr == nil && strings.Contains(string(text), "\nservers:") {
-				err = loadErr
-			}
-			return nil, usageError{err}
+			return nil, usageError{nearer(file, loadErr, err)}
 		}
 		var all []*policy.Policy
 		judged := c.Judged()

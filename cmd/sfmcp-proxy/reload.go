@@ -144,19 +144,19 @@ func (p *product) hasReplay(ctx context.Context, draft *policy.Policy) (is bool,
 // configuration after: what changes for whom, as far as an entry has room. A server that is new
 // has no policy before.
 func policyChanges(before, after *config.Config) (entries []audit.Entry) {
-	previous, _ := before.Analysed()
-	servers, people := after.Analysed()
+	previous, then := before.Analysed()
+	servers, now := after.Analysed()
 	for _, s := range servers {
-		old := s
-		old.Policy = (&policy.Policy{}).For("")
+		old := analysis.Server{Name: s.Name, Policy: (&policy.Policy{}).For("")}
 		if i := slices.IndexFunc(previous, func(p analysis.Server) bool { return p.Name == s.Name }); i >= 0 {
-			old.Policy = previous[i].Policy
+			old = previous[i]
 		}
-		if old.Policy.Version() == s.Policy.Version() {
+		changes := analysis.Diff(old, then, s, now)
+		if len(changes) == 0 && old.Policy.Version() == s.Policy.Version() {
 			continue
 		}
 		var lines []string
-		for _, change := range analysis.Diff(old, s.Policy, people) {
+		for _, change := range changes {
 			lines = append(lines, change.String())
 		}
 		if lines == nil {

@@ -123,11 +123,33 @@ func TestDiff(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := &policy.Policy{Name: "pilot-policy", Rules: c.after}
-			got := lines(Diff(before, after.For(sobjectAll), people))
+			got := lines(Diff(before, people, Server{before.Name, after.For(sobjectAll), before.Groups}, people))
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// Another member of a group, and another group of a server, are changes too.
+func TestDiffOfPeople(t *testing.T) {
+	server := at(sobjectAll, allow(policy.Rule{Classes: reads}), allow(policy.Rule{Classes: writes, Groups: []string{"leads"}}))
+	promoted := People{Groups: []Group{{"pilot", []string{rep, lead, "new@acme.example"}}, {"leads", []string{lead, rep}}}, Clients: people.Clients}
+	want := []string{
+		"+1 rep@acme.example: create every object with createSobjectRecord: denied → allowed",
+		"+1 rep@acme.example: update every object with updateRelatedRecord and updateSobjectRecord: denied → allowed",
+		"+1 new@acme.example: read every object with find, soqlQuery, getObjectSchema, getRelatedRecords and listRecentSobjectRecords: denied → allowed",
+		"+1 new@acme.example: read with getUserInfo, prompt:accountReviewBriefing, prompt:einstein_gpt__accountReviewBriefing, prompt:einstein_gpt__revenueReconciliationAnalysis and prompt:revenueReconciliationAnalysis: denied → allowed",
+	}
+	if got := lines(Diff(server, people, server, promoted)); !sameNames(want, got) {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+	closed := server
+	closed.Groups = []string{"leads"}
+	for _, change := range Diff(server, people, closed, people) {
+		if change.More() != -1 || change.Who() != rep || change.After[0].Words != "not in the server's groups" {
+			t.Errorf("%s", change)
+		}
 	}
 }
 
@@ -233,7 +255,7 @@ func TestDiffOverlooksNothing(t *testing.T) {
 		if first == "" {
 			continue
 		}
-		if different++; len(Diff(Server{"sales", before, []string{"pilot"}}, after, people)) == 0 {
+		if different++; len(Diff(Server{"sales", before, []string{"pilot"}}, people, Server{"sales", after, []string{"pilot"}}, people)) == 0 {
 			t.Fatalf("%s, and Diff says nothing\n%+v\n%+v", first, before.Rules, after.Rules)
 		}
 	}

@@ -197,7 +197,10 @@ func (t *targets) of(group tools) (all []target) {
 	none := target{Reached: policy.Reached{Class: group.class}}
 	switch {
 	case group.shape.Opaque:
-		none.Objects, none.Fields, none.Rows = []string{policy.UnknownObject}, []string{policy.UnknownObject + ".*"}, policy.Unlimited
+		none.Objects, none.Fields = []string{policy.UnknownObject}, []string{policy.UnknownObject + ".*"}
+		if group.shape.Unbounded {
+			none.Rows = policy.Unlimited
+		}
 		return []target{none}
 	case !group.shape.Names:
 		return []target{none}

@@ -22,7 +22,7 @@ func Check(servers []Server, people People) (findings []Finding) {
 	}
 	rules := make([]use, len(servers[0].Policy.Rules))
 	for _, s := range servers {
-		c := casesOf(s, people, s.Policy)
+		c := casesOf(s, people)
 		c.each(func(who policy.Principal, group tools, t target) {
 			count(rules, s.Policy, s.Policy.Outcomes(who, group.names[0], t.Reached), group)
 		})
@@ -49,7 +49,7 @@ type use struct {
 func (c *cases) each(f func(who policy.Principal, group tools, t target)) {
 	for _, u := range c.users {
 		for _, cl := range c.clients {
-			who := u.who
+			who := u.now.Principal
 			who.Client = cl.id
 			for _, group := range c.tools {
 				for _, t := range c.targets.of(group) {

@@ -56,10 +56,10 @@ func Coverage(servers []Server, policies []string, people People, outside []stri
 
 // unasked tells of every group of writes that pass without a person.
 func unasked(s Server, people People, tell func(string)) {
-	c := casesOf(s, people, s.Policy)
+	c := casesOf(s, people)
 	var ways []Ways
-	for _, f := range c.group(single, func(who policy.Principal, tool string, t target) (string, int) {
-		w := decide(s.Policy, who, tool, t.Reached)
+	for _, f := range c.group(single, func(u Users, tool string, t target) (string, int) {
+		w := decide(s.Policy, u.now.Principal, tool, t.Reached)
 		if t.Class == policy.Read || t.Class == policy.SideEffect || w.most() < 2 || w[0].Shadow {
 			return "", 0
 		}

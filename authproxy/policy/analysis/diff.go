@@ -33,13 +33,13 @@ func (c Change) String() string {
 	return c.Who() + ": " + c.What() + ": " + c.Before.String() + " → " + c.After.String()
 }
 
-// Diff returns what changes on a server if its policy becomes after, what lets more pass
-// first. Numbers of rules are no change.
-func Diff(s Server, after *policy.Policy, people People) []Change {
-	c := casesOf(s, people, after, s.Policy)
+// Diff returns what changes on a server for whom, if it and its people become what they are
+// afterwards; what lets more pass comes first. Numbers of rules are no change.
+func Diff(before Server, then People, after Server, now People) []Change {
+	c := casesBetween(side{before, then}, side{after, now})
 	var ways []Change
-	grouped := c.group(single, func(who policy.Principal, tool string, t target) (string, int) {
-		change := Change{Before: decide(s.Policy, who, tool, t.Reached), After: decide(after, who, tool, t.Reached)}
+	grouped := c.group(single, func(u Users, tool string, t target) (string, int) {
+		change := Change{Before: u.before.decided(before, tool, t.Reached), After: u.now.decided(after, tool, t.Reached)}
 		from, to := change.Before.key(), change.After.key()
 		if from == to {
 			return "", 0
@@ -55,6 +55,15 @@ func Diff(s Server, after *policy.Policy, people People) []Change {
 		return cmp.Or(cmp.Compare(b.More(), a.More()), cmp.Compare(b.After.most(), a.After.most()))
 	})
 	return changes
+}
+
+// decided returns the ways in which calls of the user are decided. Who may not use the server
+// is denied before any rule is asked.
+func (c caller) decided(s Server, tool string, reached policy.Reached) Ways {
+	if !c.admitted {
+		return Ways{{Effect: policy.Deny, Rule: -1, Words: "not in the server's groups"}}
+	}
+	return decide(s.Policy, c.Principal, tool, reached)
 }
 
 // single leaves calls on several objects out: what happens to them follows from each.

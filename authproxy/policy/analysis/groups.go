@@ -33,25 +33,33 @@ type cases struct {
 	targets targets
 }
 
-func casesOf(s Server, people People, policies ...*policy.Policy) cases {
-	c := cases{server: s, users: usersOf(s, people, policies...), tools: toolsOf(policies...), targets: targetsOf(policies...)}
-	c.clients = clientsOf(people, c.users, policies...)
+// casesOf are those of one server.
+func casesOf(s Server, people People) cases {
+	one := side{s, people}
+	return casesBetween(one, one)
+}
+
+// casesBetween are those that a server tells apart before or after a change.
+func casesBetween(before, now side) cases {
+	policies := []*policy.Policy{now.Policy, before.Policy}
+	c := cases{server: now.Server, users: usersOf(before, now), tools: toolsOf(policies...), targets: targetsOf(policies...)}
+	c.clients = clientsOf(now.People, c.users, policies...)
 	return c
 }
 
 // group finds out what happens in every case and joins those in which the same does. what
 // returns it as a text to compare by, with an index of the caller's own; "" leaves the case
 // out.
-func (c *cases) group(wanted func(tools, target) bool, what func(who policy.Principal, tool string, t target) (key string, of int)) []found {
+func (c *cases) group(wanted func(tools, target) bool, what func(u Users, tool string, t target) (key string, of int)) []found {
 	var all []found
 	for _, u := range c.users {
 		for _, cl := range c.clients {
-			who := u.who
-			who.Client = cl.id
+			u := u
+			u.now.Client, u.before.Client = cl.id, cl.id
 			for _, group := range c.tools {
 				targets := slices.DeleteFunc(c.targets.of(group), func(t target) bool { return !wanted(group, t) })
 				base := Calls{Users: []string{u.Label}, Clients: []string{cl.Label}, Class: group.class, Tools: labelsOf(group.names)}
-				all = append(all, overTargets(base, targets, func(t target) (string, int) { return what(who, group.names[0], t) })...)
+				all = append(all, overTargets(base, targets, func(t target) (string, int) { return what(u, group.names[0], t) })...)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package analysis
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -32,44 +34,65 @@ type Group struct {
 // Users is a group of users whom no rule tells apart.
 type Users struct {
 	Label string // "every user", "group sales-pilot", or names
-	who   policy.Principal
+	// Who they are, and who they were before a change: other groups may open other servers.
+	now, before caller
 }
 
-// user is one user, or all who are not known.
-type user struct {
-	label string
-	who   policy.Principal
+// caller is a user as rules see them.
+type caller struct {
+	policy.Principal
+	admitted bool // may use the server
 }
 
-// usersOf returns those who may use a server, split by what the rules of the policies tell
-// apart.
-func usersOf(s Server, people People, policies ...*policy.Policy) []Users {
-	var users []user
-	for _, name := range known(people, policies) {
-		u := user{name, policy.Principal{Groups: groupsOf(people, name)}}
-		if strings.Contains(name, "@") {
-			u.who.Username, u.who.Subject = name, unlistedUser
-		} else {
-			u.who.Subject, u.who.Username = name, "nobody@unlisted.invalid"
-		}
-		if s.admits(u.who.Groups) {
-			users = append(users, u)
-		}
+// side is a server and its people, before or after a change.
+type side struct {
+	Server
+	People
+}
+
+// caller returns the user of a name; "" is one whom nobody has named.
+func (s side) caller(name string) caller {
+	c := caller{Principal: policy.Principal{Subject: unlistedUser, Username: unlistedName}}
+	switch {
+	case strings.Contains(name, "@"):
+		c.Username = name
+	case name != "":
+		c.Subject = name
 	}
-	if slices.Contains(s.Groups, Everyone) {
-		users = append(users, user{otherUsers, policy.Principal{Subject: unlistedUser, Username: "nobody@unlisted.invalid"}})
+	if name != "" {
+		c.Groups = groupsOf(s.People, name)
 	}
-	ids := clientIDs(people, policies)
+	c.admitted = s.admits(c.Groups)
+	return c
+}
+
+// usersOf returns those who may use a server before or after a change, split by what the
+// rules tell apart.
+func usersOf(before, now side) []Users {
+	policies := []*policy.Policy{now.Policy, before.Policy}
+	ids := clientIDs(now.People, policies)
 	var all []Users
-	for _, alike := range split(users, func(u user) string { return row(u.who, ids, policies) }) {
-		all = append(all, Users{labelUsers(alike, len(alike) == len(users), s, namedGroups(s, people, policies)), alike[0].who})
+	for _, name := range append(known(append(slices.Clone(now.People.Groups), before.People.Groups...), policies), "") {
+		u := Users{cmp.Or(name, otherUsers), now.caller(name), before.caller(name)}
+		if u.now.admitted || u.before.admitted {
+			all = append(all, u)
+		}
 	}
-	return all
+	var groups []Users
+	for _, alike := range split(all, func(u Users) string {
+		return fmt.Sprint(u.now.admitted, u.before.admitted, row(u.now.Principal, ids, policies[:1]), row(u.before.Principal, ids, policies[1:]))
+	}) {
+		u := alike[0]
+		u.Label = labelUsers(alike, len(alike) == len(all), now.Server, namedGroups(now.Server, now.People, policies))
+		groups = append(groups, u)
+	}
+	return groups
 }
 
 const (
 	otherUsers   = "every other user"
 	unlistedUser = "005000000000000AAA" // the id of nobody, in the form that ids have
+	unlistedName = "nobody@unlisted.invalid"
 )
 
 func (s Server) admits(groups []string) bool {
@@ -77,8 +100,8 @@ func (s Server) admits(groups []string) bool {
 }
 
 // known returns the users that groups or rules name, each once.
-func known(people People, policies []*policy.Policy) (names []string) {
-	for _, g := range people.Groups {
+func known(groups []Group, policies []*policy.Policy) (names []string) {
+	for _, g := range groups {
 		names = append(names, g.Members...)
 	}
 	for _, p := range policies {
@@ -111,13 +134,13 @@ func row(who policy.Principal, clients []string, policies []*policy.Policy) stri
 }
 
 // labelUsers says whom no rule tells apart, in few words.
-func labelUsers(alike []user, all bool, s Server, groups []Group) string {
+func labelUsers(alike []Users, all bool, s Server, groups []Group) string {
 	if all {
 		return s.everybody()
 	}
 	var names []string
 	for _, u := range alike {
-		names = append(names, u.label)
+		names = append(names, u.Label)
 	}
 	for _, g := range groups {
 		if sameNames(g.Members, names) {
@@ -178,7 +201,7 @@ func clientsOf(people People, users []Users, policies ...*policy.Policy) (all []
 	for _, alike := range split(ids, func(id string) string {
 		var column []string
 		for _, u := range users {
-			column = append(column, row(u.who, []string{id}, policies))
+			column = append(column, row(u.now.Principal, []string{id}, policies), row(u.before.Principal, []string{id}, policies))
 		}
 		return strings.Join(column, ";")
 	}) {

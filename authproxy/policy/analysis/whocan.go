@@ -16,7 +16,7 @@ type Possible struct {
 // WhoCan returns who may make calls of a class that reach an object, and how. An empty
 // object stands for all, an empty class too.
 func WhoCan(s Server, people People, class policy.Class, object string) []Possible {
-	c := casesOf(s, people, s.Policy)
+	c := casesOf(s, people)
 	if object != "" && !slices.ContainsFunc(c.targets.named, func(t target) bool { return reaches(t, object) }) {
 		c.targets.add([]string{object}, nil, nil)
 	}
@@ -27,8 +27,8 @@ func WhoCan(s Server, people People, class policy.Class, object string) []Possib
 		return object == "" || reaches(t, object) || slices.Contains(t.Objects, policy.UnknownObject)
 	}
 	var ways []Ways
-	grouped := c.group(wanted, func(who policy.Principal, tool string, t target) (string, int) {
-		w := decide(s.Policy, who, tool, t.Reached)
+	grouped := c.group(wanted, func(u Users, tool string, t target) (string, int) {
+		w := decide(s.Policy, u.now.Principal, tool, t.Reached)
 		if w.most() == 0 {
 			return "", 0
 		}
