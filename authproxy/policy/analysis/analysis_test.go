@@ -113,6 +113,7 @@ func TestDiff(t *testing.T) {
 		"a denial dropped": {before.Policy.Rules[1:], []string{
 			"+1 everybody who may use sales: read User and objects that cannot be determined (at most 2000 records) with find and soqlQuery: denied → allowed",
 			"+1 everybody who may use sales: read User and objects that cannot be determined with getObjectSchema, getRelatedRecords and listRecentSobjectRecords: denied → allowed",
+			"+1 everybody who may use sales: read with prompt:accountReviewBriefing, prompt:einstein_gpt__accountReviewBriefing, prompt:einstein_gpt__revenueReconciliationAnalysis and prompt:revenueReconciliationAnalysis: denied → allowed",
 			"+1 everybody who may use sales: create User and objects that cannot be determined with createSobjectRecord: denied → held for requester",
 			"+1 everybody who may use sales: update User and objects that cannot be determined with updateRelatedRecord and updateSobjectRecord: denied → held for requester",
 		}},
