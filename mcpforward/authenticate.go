@@ -68,7 +68,7 @@ func (r *request) alive(ctx context.Context) (bool, error) {
 
 // refuseToken records that a good token was refused.
 func (r *request) refuseToken(denied *access.DeniedError) {
-	if !r.budgets.Of(r.user()).Allow() {
+	if !r.allowances.Of(r.user()).Allow() {
 		return
 	}
 	action := audit.ServerUse

@@ -47,7 +47,7 @@ func withoutNull(params jsonrpc.Object) jsonrpc.Object {
 // readBody reads the body whole. Of a user so many are read at a time, from their first byte
 // on: what stalls holds memory like what arrives.
 func (r *request) readBody() ([]byte, error) {
-	end, ok := r.budgets.Of(r.user()).BeginBody(r.http.Context())
+	end, ok := r.allowances.Of(r.user()).BeginBody(r.http.Context())
 	if !ok {
 		return nil, r.overLimit()
 	}

@@ -301,7 +301,7 @@ func TestS11StalledUploadsAreBounded(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c, other := rep(w), w.connect(salesforcesim.ManagerID, "chatgpt", "sales")
-	budget := w.handler.budgets.Of(limit.User{Org: "acme", Subject: salesforcesim.RepID})
+	allowance := w.handler.allowances.Of(limit.User{Org: "acme", Subject: salesforcesim.RepID})
 	most := 2 * w.handler.Limits.ConcurrentCalls
 	for range 4 * most {
 		conn, err := net.Dial("tcp", w.server.Listener.Addr().String())
@@ -311,13 +311,13 @@ func TestS11StalledUploadsAreBounded(t *testing.T) {
 		defer conn.Close()
 		fmt.Fprintf(conn, "POST /mcp/sales HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nMcp-Session-Id: %s\r\nContent-Type: application/json\r\nAccept: application/json, text/event-stream\r\nContent-Length: 1000000\r\n\r\n{", w.handler.host, c.token, c.session)
 	}
-	for deadline := time.Now().Add(time.Minute); budget.Bodies() < most && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); allowance.Bodies() < most && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if a := other.call("ping", `{}`); a.status != http.StatusOK {
 		t.Errorf("another user: %d %s", a.status, a.body)
 	}
-	if n := budget.Bodies(); n != most {
+	if n := allowance.Bodies(); n != most {
 		t.Errorf("%d bodies are read at a time, want %d", n, most)
 	}
 }

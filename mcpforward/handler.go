@@ -86,7 +86,7 @@ type Handler struct {
 	quarantinedCalls atomic.Int64
 	// asked are questions for operations with the names of what was found.
 	asked        *lru.Cache[string, map[string]bool]
-	budgets      *limit.Budgets
+	allowances   *limit.Allowances
 	watchOutside map[string]bool // by org
 	quiet        time.Duration   // see [stream.QuietTime]
 	draining     context.Context // ends with Drain
@@ -127,7 +127,7 @@ func New(c Config) (*Handler, error) {
 	for _, s := range c.Access.Servers() {
 		limits[s.Name] = limit.Limits{CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls}
 	}
-	h.budgets = limit.New(limit.Config{
+	h.allowances = limit.New(limit.Config{
 		User:    limit.Limits{CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls},
 		Servers: limits, Now: c.Now,
 	})
@@ -194,14 +194,14 @@ func (h *Handler) Recheck(ctx context.Context) {
 
 // Sweep removes sessions that are over and counters that nobody needs.
 func (h *Handler) Sweep(ctx context.Context) error {
-	h.budgets.Sweep()
+	h.allowances.Sweep()
 	return h.sessions.sweep(ctx)
 }
 
 // Limited returns how many calls were refused since the start because of the limits of
 // a "user" or of a "server".
 func (h *Handler) Limited(by string) int64 {
-	user, server := h.budgets.Refused()
+	user, server := h.allowances.Refused()
 	if by == "server" {
 		return server
 	}

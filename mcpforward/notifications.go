@@ -117,7 +117,7 @@ func (l *listener) mark(m *jsonrpc.Message) *jsonrpc.Message {
 // has lasted its time. begin opens the client's stream; it is told whether the hosted
 // server offers notifications at all.
 func (l *listener) listen(begin func(offered bool) error) (result, error) {
-	if !l.budgets.Of(l.user()).Allow() {
+	if !l.allowances.Of(l.user()).Allow() {
 		return result{}, l.overLimit()
 	}
 	leave, ok := l.streams.Enter(l.user())

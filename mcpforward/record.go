@@ -135,7 +135,7 @@ func (c *call) recordDenied(reason string) {
 
 // recordMalformed records a request that is not what the protocol has.
 func (r *request) recordMalformed(how string) {
-	if r.budgets.Of(r.user()).Allow() {
+	if r.allowances.Of(r.user()).Allow() {
 		e := r.entry(audit.RequestRefuse, audit.Denied)
 		e.Reason = "malformed: " + how
 		r.Audit.Record(r.http.Context(), e)
@@ -144,7 +144,7 @@ func (r *request) recordMalformed(how string) {
 
 // recordLimited records a request that is refused for a limit, if it is not one of many.
 func (r *request) recordLimited() {
-	unrecorded, ok := r.budgets.Of(r.user()).RecordRefusal()
+	unrecorded, ok := r.allowances.Of(r.user()).RecordRefusal()
 	if !ok {
 		return
 	}

@@ -67,7 +67,7 @@ func (r *request) closeSession() (result, error) {
 	if err := r.findSession(); err != nil {
 		return result{}, err
 	}
-	if !r.budgets.Of(r.user()).Allow() {
+	if !r.allowances.Of(r.user()).Allow() {
 		return result{}, r.overLimit()
 	}
 	if err := r.sessions.close(r.http.Context(), r.session.hash, r.grant.ID); err != nil {

@@ -18,7 +18,7 @@ func (r *request) takeTurn(m method) error {
 	}
 	waiting, unregister := r.register(r.http.Context())
 	r.waiting, r.leave = waiting, unregister
-	leave, ok := r.budgets.Enter(waiting, r.user(), r.server.Name)
+	leave, ok := r.allowances.Enter(waiting, r.user(), r.server.Name)
 	switch {
 	case ok:
 		r.leave = func() { leave(); unregister() }
@@ -46,7 +46,7 @@ func (r *request) interrupted() error {
 // fast.
 func (r *request) overLimit() error {
 	r.recordLimited()
-	r.budgets.Of(r.user()).HoldBack(r.http.Context())
+	r.allowances.Of(r.user()).HoldBack(r.http.Context())
 	if r.msg != nil && r.msg.Method == "tools/call" {
 		return answerText(textLimit)
 	}

@@ -158,14 +158,14 @@ func TestTurnsAreHeldUntilTheAnswerIsOut(t *testing.T) {
 	waitFor(t, func() bool { return len(w.forwarded()) == 1 })
 	gone, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, ok := w.handler.budgets.Enter(gone, limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales"); ok {
+	if _, ok := w.handler.allowances.Enter(gone, limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales"); ok {
 		t.Error("another call has the turn of one whose answer nobody has read")
 	}
 	for body := ""; !strings.Contains(body, `"id":1`); { // keep-alives may come first
 		body = <-slow.wrote
 	}
 	answering.Wait()
-	leave, ok := w.handler.budgets.Enter(t.Context(), limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales")
+	leave, ok := w.handler.allowances.Enter(t.Context(), limit.User{Org: "acme", Subject: salesforcesim.RepID}, "sales")
 	if !ok {
 		t.Fatal("the turn is not given back")
 	}

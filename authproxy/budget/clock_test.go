@@ -67,8 +67,8 @@ func TestFW30ClocksApart(t *testing.T) {
 	}
 }
 
-// Counts are kept for a week after their window, for a clock that is put back, and then go.
-func TestSweep(t *testing.T) {
+// D15: counts are kept for a week after their window, for a clock that is put back, and then go.
+func TestD15CountsGo(t *testing.T) {
 	d, c := dbtest.Open(t), newClock(noon)
 	s := open(t, d, c)
 	calls := counter(policy.Calls, policy.Hour, 3)

@@ -60,14 +60,21 @@ func TestFW32MarkIsShared(t *testing.T) {
 			t.Errorf("%s process: %+v", name, m)
 		}
 	}
-	bob := alice
-	bob.Subject = "005000000000002AAA"
-	other := alice
-	other.Client = "claude"
-	for _, r := range []Reader{bob, other} {
+	bob, other, elsewhere := alice, alice, alice
+	bob.Subject, other.Client, elsewhere.Org = "005000000000002AAA", "claude", "sandbox"
+	for i, r := range []Reader{bob, other, elsewhere} {
 		if last(t, b, r).Within(taint, noon) {
 			t.Errorf("%v is marked", r)
 		}
+		note(t, b, r, source(2+i))
+	}
+	for i, r := range []Reader{bob, other, elsewhere} {
+		if m := last(t, a, r); !slices.Equal(m.Sources, []Source{source(2 + i)}) {
+			t.Errorf("%v: %v", r, m.Sources)
+		}
+	}
+	if m := last(t, a, alice); !slices.Equal(m.Sources, []Source{source(1)}) {
+		t.Errorf("what others were given is %v's: %v", alice, m.Sources)
 	}
 }
 
@@ -129,8 +136,8 @@ func TestSourcesOfTwoProcesses(t *testing.T) {
 	}
 }
 
-// Marks stay for as long as a policy can ask for them.
-func TestSweep(t *testing.T) {
+// D15: marks stay for as long as a policy can ask for them, and then go.
+func TestD15MarksGo(t *testing.T) {
 	d, c := dbtest.Open(t), &clock{noon}
 	s := New(d, c.now)
 	note(t, s, alice, source(1))

@@ -10,7 +10,7 @@ import (
 // refused when nothing moves. Another user's do not count.
 func TestS11BodiesOfAUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 1000, ConcurrentCalls: 3}, Limits{})
+		b := newAllowances(Limits{CallsPerMinute: 1000, ConcurrentCalls: 3}, Limits{})
 		var ends []func()
 		for range 6 {
 			end, ok := b.Of(userOf("a")).BeginBody(t.Context())
@@ -46,7 +46,7 @@ func TestS11BodiesOfAUser(t *testing.T) {
 // A server without limits of its own, named or not, has none.
 func TestServersWithoutLimits(t *testing.T) {
 	t.Parallel()
-	b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 100}, Limits{ConcurrentCalls: 1})
+	b := newAllowances(Limits{CallsPerMinute: 100, ConcurrentCalls: 100}, Limits{ConcurrentCalls: 1})
 	for _, server := range []string{"free", "not in the table"} {
 		for range 20 {
 			if _, ok := b.Enter(t.Context(), userOf("a"), server); !ok {

@@ -27,37 +27,39 @@ const (
 	RefusalPause   = 10 * time.Second
 )
 
-// Budget is one user's. It is safe for concurrent use.
-type Budget struct {
+// Allowance is one user's. It is safe for concurrent use.
+type Allowance struct {
 	calls   *rate.Limiter
 	now     func() time.Time
 	running chan struct{} // holds one value for each call under way
 	bodies  chan struct{} // the same for each body that is being read
-	used    time.Time     // guarded by the mutex of Budgets
+	used    time.Time     // guarded by the mutex of Allowances
 
 	held       atomic.Int64  // refusals that are about to be given
 	refusals   *rate.Limiter // that are recorded
 	unrecorded atomic.Int64  // since the last that was
 }
 
-func newBudget(l Limits, now func() time.Time) *Budget {
-	return &Budget{
+func newAllowance(l Limits, now func() time.Time) *Allowance {
+	return &Allowance{
 		calls: perMinute(l.CallsPerMinute), now: now, running: make(chan struct{}, l.ConcurrentCalls),
 		bodies:   make(chan struct{}, bodiesPerCall*l.ConcurrentCalls),
 		refusals: rate.NewLimiter(rate.Every(RefusalPause), RefusalsAtOnce),
 	}
 }
 
-// Allow takes one call from the budget, if there is one left.
-func (u *Budget) Allow() bool { return u.calls.AllowN(u.now(), 1) }
+// Allow takes one call from the allowance, if there is one left.
+func (u *Allowance) Allow() bool { return u.calls.AllowN(u.now(), 1) }
 
 // begin takes one of the user's places for calls, waiting for one until then or until ctx
 // ends.
-func (u *Budget) begin(ctx context.Context, until time.Time) bool { return take(ctx, u.running, until) }
+func (u *Allowance) begin(ctx context.Context, until time.Time) bool {
+	return take(ctx, u.running, until)
+}
 
 // BeginBody takes one of the user's places for bodies that are being read, from before the
 // first byte is; end gives it back. It waits for [QueueTime], or until ctx ends.
-func (u *Budget) BeginBody(ctx context.Context) (end func(), ok bool) {
+func (u *Allowance) BeginBody(ctx context.Context) (end func(), ok bool) {
 	if !take(ctx, u.bodies, time.Now().Add(QueueTime)) {
 		return nil, false
 	}
@@ -65,7 +67,7 @@ func (u *Budget) BeginBody(ctx context.Context) (end func(), ok bool) {
 }
 
 // Bodies is how many bodies of the user are being read.
-func (u *Budget) Bodies() int { return len(u.bodies) }
+func (u *Allowance) Bodies() int { return len(u.bodies) }
 
 func take(ctx context.Context, places chan<- struct{}, until time.Time) bool {
 	select {
@@ -83,11 +85,11 @@ func take(ctx context.Context, places chan<- struct{}, until time.Time) bool {
 	}
 }
 
-func (u *Budget) end() { <-u.running }
+func (u *Allowance) end() { <-u.running }
 
 // RecordRefusal reports whether a call that is refused for a limit is to be recorded, and
 // how many were not since the last one.
-func (u *Budget) RecordRefusal() (unrecorded int64, ok bool) {
+func (u *Allowance) RecordRefusal() (unrecorded int64, ok bool) {
 	if !u.refusals.AllowN(u.now(), 1) {
 		u.unrecorded.Add(1)
 		return 0, false
@@ -96,7 +98,7 @@ func (u *Budget) RecordRefusal() (unrecorded int64, ok bool) {
 }
 
 // HoldBack returns when it is time to give a refusal, or when ctx ends.
-func (u *Budget) HoldBack(ctx context.Context) {
+func (u *Allowance) HoldBack(ctx context.Context) {
 	defer u.held.Add(-1)
 	if u.held.Add(1) > refusalsHeld {
 		return

@@ -22,39 +22,39 @@ type Limits struct {
 	ConcurrentCalls int
 }
 
-// Config is what Budgets works with; every field must be set.
+// Config is what Allowances works with; every field must be set.
 type Config struct {
 	User    Limits            // of each user; both must be limited
 	Servers map[string]Limits // of all users of a server together, by its name
 	Now     func() time.Time
 }
 
-// Budgets counts what each user asks for, over all clients and servers, so that one
+// Allowances counts what each user asks for, over all clients and servers, so that one
 // user's loop does not use up the org's API calls or the others' time; and what all
 // users together ask of a server that has limits of its own. It is safe for concurrent
 // use.
-type Budgets struct {
+type Allowances struct {
 	limits  Limits
 	now     func() time.Time
-	servers map[string]*serverBudget // by name
+	servers map[string]*serverAllowance // by name
 
 	mu    sync.Mutex
-	users map[User]*Budget
+	users map[User]*Allowance
 
 	refused struct{ user, server atomic.Int64 } // calls, by whose limits
 }
 
-// serverBudget is one server's; a nil part is no limit.
-type serverBudget struct {
+// serverAllowance is one server's; a nil part is no limit.
+type serverAllowance struct {
 	calls *rate.Limiter
 	turns *turns
 }
 
-// New returns budgets of which nothing is used yet.
-func New(c Config) *Budgets {
-	b := &Budgets{limits: c.User, now: c.Now, servers: map[string]*serverBudget{}, users: map[User]*Budget{}}
+// New returns allowances of which nothing is used yet.
+func New(c Config) *Allowances {
+	b := &Allowances{limits: c.User, now: c.Now, servers: map[string]*serverAllowance{}, users: map[User]*Allowance{}}
 	for name, l := range c.Servers {
-		var s serverBudget
+		var s serverAllowance
 		if l.CallsPerMinute > 0 {
 			s.calls = perMinute(l.CallsPerMinute)
 		}
@@ -68,13 +68,13 @@ func New(c Config) *Budgets {
 
 func perMinute(n int) *rate.Limiter { return rate.NewLimiter(rate.Limit(float64(n)/60), n) }
 
-// Of returns the budget of a user.
-func (b *Budgets) Of(user User) *Budget {
+// Of returns the allowance of a user.
+func (b *Allowances) Of(user User) *Allowance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	u := b.users[user]
 	if u == nil {
-		u = newBudget(b.limits, b.now)
+		u = newAllowance(b.limits, b.now)
 		b.users[user] = u
 	}
 	u.used = b.now()
@@ -85,7 +85,7 @@ func (b *Budgets) Of(user User) *Budget {
 // it. It is refused if the user or all users of the server ask too often, if the queue
 // does not move for [QueueTime], or if ctx ends. A user's own limits come first, so that
 // what is refused there costs the others nothing.
-func (b *Budgets) Enter(ctx context.Context, user User, server string) (leave func(), ok bool) {
+func (b *Allowances) Enter(ctx context.Context, user User, server string) (leave func(), ok bool) {
 	u := b.Of(user)
 	if !u.Allow() {
 		b.refused.user.Add(1)
@@ -113,7 +113,7 @@ func count(ctx context.Context, refused *atomic.Int64) {
 }
 
 // enterServer does the server's part of Enter.
-func (b *Budgets) enterServer(ctx context.Context, user User, server string, until time.Time) (leave func(), ok bool) {
+func (b *Allowances) enterServer(ctx context.Context, user User, server string, until time.Time) (leave func(), ok bool) {
 	s := b.servers[server]
 	if s == nil {
 		return func() {}, true
@@ -132,8 +132,8 @@ func (b *Budgets) enterServer(ctx context.Context, user User, server string, unt
 	return func() { s.turns.giveBack(user) }, true
 }
 
-// Sweep forgets users whose budget is full again.
-func (b *Budgets) Sweep() {
+// Sweep forgets users whose allowance is full again.
+func (b *Allowances) Sweep() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for user, u := range b.users {
@@ -145,6 +145,6 @@ func (b *Budgets) Sweep() {
 
 // Refused returns how many calls were refused since the start because of the limits of
 // a user, and because of those of a server.
-func (b *Budgets) Refused() (byUser, byServer int64) {
+func (b *Allowances) Refused() (byUser, byServer int64) {
 	return b.refused.user.Load(), b.refused.server.Load()
 }

@@ -11,8 +11,8 @@ import (
 
 func userOf(subject string) User { return User{Org: "acme", Subject: subject} }
 
-// newBudgets are those of users with these limits, and of one server.
-func newBudgets(user, small Limits) *Budgets {
+// newAllowances are those of users with these limits, and of one server.
+func newAllowances(user, small Limits) *Allowances {
 	return New(Config{User: user, Servers: map[string]Limits{"small": small, "free": {}}, Now: time.Now})
 }
 
@@ -21,7 +21,7 @@ func newBudgets(user, small Limits) *Budgets {
 func TestServerRate(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
-	b := newBudgets(Limits{CallsPerMinute: 4, ConcurrentCalls: 10}, Limits{CallsPerMinute: 6})
+	b := newAllowances(Limits{CallsPerMinute: 4, ConcurrentCalls: 10}, Limits{CallsPerMinute: 6})
 	b.now = func() time.Time { return now }
 	made := func(server, subject string) (n int) {
 		for range 10 {
@@ -49,7 +49,7 @@ func TestServerRate(t *testing.T) {
 // A client that goes away while its call waits was refused by nobody.
 func TestGoneClientsAreNotLimited(t *testing.T) {
 	t.Parallel()
-	b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, Limits{ConcurrentCalls: 1})
+	b := newAllowances(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, Limits{ConcurrentCalls: 1})
 	leave, ok := b.Enter(t.Context(), userOf("a"), "small")
 	if !ok {
 		t.Fatal("refused")
@@ -70,7 +70,7 @@ func TestGoneClientsAreNotLimited(t *testing.T) {
 // Whoever gives up waiting leaves no trace, and a queue that does not move ends.
 func TestWaitingForATurnEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, Limits{ConcurrentCalls: 1})
+		b := newAllowances(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, Limits{ConcurrentCalls: 1})
 		leave, ok := b.Enter(t.Context(), userOf("a"), "small")
 		if !ok {
 			t.Fatal("the first call is refused")
@@ -103,7 +103,7 @@ func TestWaitingForATurnEnds(t *testing.T) {
 // is held back is bounded for each user.
 func TestAV04RefusalsAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 1, ConcurrentCalls: 1}, Limits{})
+		b := newAllowances(Limits{CallsPerMinute: 1, ConcurrentCalls: 1}, Limits{})
 		var took [150]time.Duration // 100 of them are held back
 		begun := time.Now()
 		var asking sync.WaitGroup
@@ -139,7 +139,7 @@ func TestAV04RefusalsAreHeldBack(t *testing.T) {
 // soon as one call has ended.
 func TestAV04TurnsAreFairBetweenUsers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, Limits{ConcurrentCalls: 2})
+		b := newAllowances(Limits{CallsPerMinute: 1000, ConcurrentCalls: 20}, Limits{ConcurrentCalls: 2})
 		call := func(subject string, done func(time.Duration)) {
 			begun := time.Now()
 			leave, ok := b.Enter(t.Context(), userOf(subject), "small")
@@ -174,7 +174,7 @@ func TestAV04TurnsAreFairBetweenUsers(t *testing.T) {
 
 func TestQueueThatDoesNotMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBudgets(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, Limits{})
+		b := newAllowances(Limits{CallsPerMinute: 100, ConcurrentCalls: 1}, Limits{})
 		user := userOf("005A")
 		leave, ok := b.Enter(t.Context(), user, "free")
 		if !ok {
