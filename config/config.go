@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Config is the whole configuration. The tag mapstructure names the key in the
@@ -109,6 +110,8 @@ type Server struct {
 	// Of all users together; 0: no limit but that of each user.
 	CallsPerMinute  int `mapstructure:"calls_per_minute"`
 	ConcurrentCalls int `mapstructure:"concurrent_calls"`
+	// What tools of a custom server do, whose names say nothing.
+	Declare []reach.Declaration `mapstructure:"declare"`
 	// What the hosted server may ask of a client: sampling, elicitation, roots.
 	ServerRequests []string `mapstructure:"server_requests"`
 }

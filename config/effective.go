@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Write prints the configuration in force as YAML, every key with its value,
@@ -28,7 +29,7 @@ func (c *Config) Write(w io.Writer) error {
 // absent are the types whose keys say something by being absent: one of a rule or budget does
 // not restrict it, one of a checkpoint is of another kind of place. Printed empty they would say
 // otherwise.
-var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
+var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[reach.Declaration](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
 
 // asYAML turns a value into YAML nodes, in the order of the struct's fields.
 func asYAML(v reflect.Value) *yaml.Node {

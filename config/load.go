@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/viper"
 
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Load reads the file and the environment (a list of NAME=VALUE). A wrong
@@ -111,6 +112,9 @@ func (c *Config) complete(dir string) {
 		}
 		if s.ServerRequests == nil {
 			s.ServerRequests = []string{}
+		}
+		if s.Declare == nil {
+			s.Declare = []reach.Declaration{}
 		}
 	}
 	for i := range c.Policies {

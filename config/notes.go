@@ -72,13 +72,13 @@ func (n *notes) policies() {
 		if p.Mode == string(policy.Shadow) {
 			n.add("policy %s only watches (mode shadow): what it would deny passes", p.Name)
 		}
-		var upstreams []string
+		var fronts []policy.Front
 		for _, s := range n.c.Servers {
 			if s.Policy == p.Name {
-				upstreams = append(upstreams, s.Upstream)
+				fronts = append(fronts, policy.Front{Upstream: s.Upstream, Declared: s.Declare})
 			}
 		}
-		doubts := judged[p.Name].Doubts(upstreams)
+		doubts := judged[p.Name].Doubts(fronts)
 		for _, doubt := range doubts {
 			n.doubt(p, doubt)
 		}

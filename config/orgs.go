@@ -9,6 +9,8 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -68,6 +70,14 @@ func (v *validator) servers() {
 		for j, g := range s.Groups {
 			if g != access.Everyone && !v.hasGroup(g) {
 				v.add(fmt.Sprintf("servers[%d].groups[%d]", i, j), quote(g), `the name of a group under groups, or "*"`+nearest.Question(g, namesOf(v.c.Groups, func(g Group) string { return g.Name })))
+			}
+		}
+		for j, d := range s.Declare {
+			for _, wrong := range d.Validate(policy.HostedName(s.Upstream)) {
+				v.add(fmt.Sprintf("servers[%d].declare[%d].%s", i, j, wrong[0]), wrong[1], wrong[2])
+			}
+			if slices.ContainsFunc(s.Declare[:j], func(earlier reach.Declaration) bool { return earlier.Tool == d.Tool }) {
+				v.add(fmt.Sprintf("servers[%d].declare[%d].tool", i, j), quote(d.Tool)+" a second time", "it once")
 			}
 		}
 		v.serverLimits(key, s)

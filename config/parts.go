@@ -47,7 +47,7 @@ func (c *Config) Access() access.Config {
 	for _, s := range c.Servers {
 		out.Servers = append(out.Servers, access.Server{
 			Name: s.Name, Title: s.Title, Description: s.Description, Org: s.Org, URL: s.Upstream, Timeout: s.Timeout,
-			Policy: policies[s.Policy], Groups: s.Groups, ServerRequests: s.ServerRequests,
+			Policy: policies[s.Policy], Declared: s.Declare, Groups: s.Groups, ServerRequests: s.ServerRequests,
 			CallsPerMinute: s.CallsPerMinute, ConcurrentCalls: s.ConcurrentCalls,
 		})
 	}
@@ -62,7 +62,7 @@ func (c *Config) Analysed() (servers []analysis.Server, people analysis.People) 
 	policies := c.Judged()
 	for _, s := range c.Servers {
 		if p := policies[s.Policy]; p != nil {
-			servers = append(servers, analysis.Server{Name: s.Name, Policy: p.For(s.Upstream), Groups: s.Groups})
+			servers = append(servers, analysis.Server{Name: s.Name, Policy: p.For(s.Upstream, s.Declare...), Groups: s.Groups})
 		}
 	}
 	for _, g := range c.Groups {

@@ -86,7 +86,7 @@ func (c *Control) add(s Server) error {
 		err = errors.Join(err, fmt.Errorf("server %q: org %q is not configured", s.Name, s.Org))
 	}
 	if err == nil {
-		s.Policy = s.Policy.For(s.URL)
+		s.Policy = s.Policy.For(s.URL, s.Declared...)
 		c.servers, c.byName[s.Name] = append(c.servers, &s), &s
 	}
 	return err

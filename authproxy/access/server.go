@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Scope is the one scope that opens an MCP endpoint. What may be done there is the
@@ -40,13 +41,14 @@ func (o Org) Host() string {
 // Server is one MCP endpoint of ours, a protected resource, in front of one hosted MCP
 // server of Salesforce.
 type Server struct {
-	Name               string         // last path segment: /mcp/NAME; see [ValidServerName]
-	Title, Description string         // for people; may be empty
-	Org                string         // name of the org it belongs to
-	URL                string         // of the hosted MCP server
-	Timeout            time.Duration  // of one call; 0: 60 s
-	Policy             *policy.Policy // what may be called
-	Groups             []string       // who may use it; [Everyone]: every user of the org; empty: nobody
+	Name               string              // last path segment: /mcp/NAME; see [ValidServerName]
+	Title, Description string              // for people; may be empty
+	Org                string              // name of the org it belongs to
+	URL                string              // of the hosted MCP server
+	Timeout            time.Duration       // of one call; 0: 60 s
+	Policy             *policy.Policy      // what may be called
+	Declared           []reach.Declaration // what the operator says of tools that nobody else knows
+	Groups             []string            // who may use it; [Everyone]: every user of the org; empty: nobody
 	// ServerRequests are what the hosted server may ask of a client that can answer, by
 	// capability: see [ValidServerRequest]. Empty: nothing.
 	ServerRequests []string

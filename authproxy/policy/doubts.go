@@ -12,18 +12,19 @@ import (
 
 // Doubts returns what [Policy.Validate] accepts and what can hardly be meant: names in rules
 // that nothing known has, because a misspelt denial denies nothing; rules whose tools have
-// none of their classes; rules that allow everything; and denials that come too late. upstreams are the URLs of the hosted
-// servers that the policy stands in front of. Names with "__" are an org's own, and are not
-// known here.
-func (p *Policy) Doubts(upstreams []string) []Problem {
-	d := &doubts{problems: problems{}, ownTools: len(upstreams) == 0}
-	for _, upstream := range upstreams {
-		d.ownTools = d.ownTools || !reach.Catalogue{Hosted: HostedName(upstream)}.Knows()
+// none of their classes; rules that allow everything; denials that come too late, and those by
+// which a tool of its own rule can never pass. fronts are the hosted servers that the policy
+// stands in front of. Names with "__" are an org's own, and are not known here.
+func (p *Policy) Doubts(fronts []Front) []Problem {
+	d := &doubts{problems: problems{}, ownTools: len(fronts) == 0}
+	for _, front := range fronts {
+		d.ownTools = d.ownTools || !reach.Catalogue{Hosted: HostedName(front.Upstream)}.Knows()
 	}
 	for i := range p.Rules {
 		d.rule = i
 		r := &p.Rules[i]
 		d.names(r)
+		d.dead(p, r, fronts)
 		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
 			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
 		}
@@ -38,6 +39,49 @@ func (p *Policy) Doubts(upstreams []string) []Problem {
 		}
 	}
 	return d.list
+}
+
+// Front is a hosted server that a policy stands in front of.
+type Front struct {
+	Upstream string              // its URL
+	Declared []reach.Declaration // of its tools
+}
+
+// dead asks about tools that a rule lets pass by name, and that an earlier denial takes from it
+// whatever their arguments are, because what they reach is not known.
+func (d *doubts) dead(p *Policy, r *Rule, fronts []Front) {
+	if !r.passes() {
+		return
+	}
+	for k, tool := range r.Tools {
+		if isPattern(tool) {
+			continue
+		}
+		by := -1
+		for _, front := range fronts {
+			if by = p.For(front.Upstream, front.Declared...).inescapably(tool, d.rule); by < 0 {
+				break
+			}
+		}
+		if by >= 0 {
+			d.add(fmt.Sprintf("tools[%d]", k), fmt.Sprintf("%q, which can never pass: rule %d denies it, because what it reaches is not known", tool, by+1),
+				"it declared under servers[].declare, or its rule before that one")
+		}
+	}
+}
+
+// inescapably returns the rule before another that denies every call of a tool by what it may
+// reach, -1 if none does.
+func (p *Policy) inescapably(tool string, before int) int {
+	t := p.catalogue.Tool(tool)
+	for i := range p.Rules[:before] {
+		r := &p.Rules[i]
+		if r.Effect == Deny && !r.has(aboutCaller|aboutMoment) && r.has(aboutReach) && (r.Tools == nil || r.namesTool(tool)) &&
+			!slices.ContainsFunc(t.Classes, func(c Class) bool { return !r.takesClass(c) }) && r.inescapable(t) {
+			return i
+		}
+	}
+	return -1
 }
 
 type doubts struct {

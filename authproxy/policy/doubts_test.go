@@ -46,7 +46,7 @@ func TestU7Doubts(t *testing.T) {
 			if problems := p.Validate(); len(problems) > 0 {
 				t.Fatal(problems)
 			}
-			doubts := p.Doubts([]string{c.upstream})
+			doubts := p.Doubts([]Front{{Upstream: c.upstream}})
 			if c.says == "" && len(doubts) == 0 {
 				return
 			}
@@ -81,7 +81,7 @@ func TestU7WhatIsMeantIsNotAskedAbout(t *testing.T) {
 		"denial of another": {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Classes: []Class{Delete}}, {Effect: Confirm}}, standardServer},
 		"tool of another":   {[]Rule{{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Tools: []string{"deleteSobjectRecord"}}, {Effect: Confirm}}, standardServer},
 	} {
-		if doubts := (&Policy{Name: "p", Rules: c.rules}).Doubts([]string{c.upstream}); len(doubts) > 0 {
+		if doubts := (&Policy{Name: "p", Rules: c.rules}).Doubts([]Front{{Upstream: c.upstream}}); len(doubts) > 0 {
 			t.Errorf("%s: %v", name, doubts)
 		}
 	}
@@ -96,7 +96,7 @@ func TestU7DenialThatComesTooLate(t *testing.T) {
 		"person":  {{Effect: Allow, Classes: []Class{Read}}, {Effect: Deny, Users: []string{"rep@acme.example"}}},
 		"tool":    {{Effect: Confirm, Classes: []Class{Delete}}, {Effect: Deny, Tools: []string{"deleteSobjectRecord"}, Objects: []string{"Account"}}},
 	} {
-		doubts := (&Policy{Name: "p", Rules: rules}).Doubts([]string{standardServer})
+		doubts := (&Policy{Name: "p", Rules: rules}).Doubts([]Front{{Upstream: standardServer}})
 		if !slices.ContainsFunc(doubts, func(d Problem) bool { return d.Rule == 1 && strings.Contains(d.Found, "after rule 1 (") }) {
 			t.Errorf("%s: %v", name, doubts)
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Ways around a denial, or of making one costly, that were found once. Each ends as a kind.
@@ -254,5 +256,78 @@ func TestAdminIsNamedOrDenied(t *testing.T) {
 	}
 	if problems := given(allow(), allow(class(Admin))).Validate(); problems != nil {
 		t.Errorf("what the first rule leaves is said to be dead: %v", problems)
+	}
+}
+
+// P8: what an operator declares of a custom tool is what its calls are judged by, and a tool
+// that can never pass without that is named.
+func TestP8DeclaredTools(t *testing.T) {
+	t.Parallel()
+	const upstream = "https://api.salesforce.com/platform/mcp/v1/custom/Ops"
+	declared := []reach.Declaration{
+		{Tool: "getRecord", Object: "sobject", ID: "id", Others: []string{"fields"}}, {Tool: "executeQuery", SOQL: "query"},
+		{Tool: "executeSearch", SOSL: "search"}, {Tool: "updateRecord", Object: "sobject", ID: "id", Record: "values"},
+		{Tool: "caseOf", Class: Read, ID: "case"}, {Tool: "createRecord", Object: "sobject", Record: "values"}, {Tool: "deleteRecord", Object: "sobject", ID: "id"},
+		{Tool: "describeObject", Object: "sobject"}, {Tool: "getOrganizationLimits"}, {Tool: "getReport", Others: []string{"id"}}, {Tool: "executeComposite"},
+		{Tool: "openInvoices", Class: Read, Object: "object", NoRecords: true},
+	}
+	for _, d := range declared {
+		if wrong := d.Validate("custom/Ops"); wrong != nil {
+			t.Errorf("%s: %v", d.Tool, wrong)
+		}
+	}
+	p := given(deny(objects("User")), deny(fields("Contact.SSN__c")), allow(class(Read)), confirm(class(Create, Update, Delete)), allow(class(Unknown), tools("lookup"))).For(upstream, declared...)
+	for _, tt := range []struct{ tool, arguments, want string }{
+		{"getRecord", `{"sobject":"Account","id":"001xx000003DGb1AAG","fields":"Name"}`, "allow"},
+		{"getRecord", `{"sobject":"User","id":"005xx000001Sv6AAAS"}`, "deny"},
+		{"getRecord", `{"sobject":"Contact","id":"003xx000003DGb1AAG"}`, "deny"}, // whole records hold the number
+		{"getRecord", `{"sobject":"Account","id":"003xx000003DGb1AAG"}`, "deny"},
+		{"getRecord", `{"sobject":"Account","id":"001xx000003DGb1AAG","expand":"Owner"}`, "deny"},
+		{"getRecord", `{"SObject":"User","sobject":"Account"}`, "deny"},
+		{"getRecord", `{}`, "deny"},
+		{"caseOf", `{"case":"500xx000000BZd1AAG"}`, "allow"},
+		{"caseOf", `{"case":"005xx000001Sv6AAAS"}`, "deny"},
+		{"caseOf", `{"case":"a01xx000001Sv6AAAS"}`, "deny"},
+		{"caseOf", `{"case":"x"}`, "deny"},
+		{"executeQuery", `{"query":"SELECT Id FROM Account"}`, "allow"},
+		{"executeQuery", `{"query":"SELECT Owner.Name FROM Account"}`, "deny"},
+		{"executeQuery", `{"query":"SELECT Id FROM Account FOR VIEW"}`, "deny"},
+		{"executeQuery", `{"query":"SELECT Id FROM Account","q":"x"}`, "deny"},
+		{"executeSearch", `{"search":"FIND {x} RETURNING Account"}`, "allow"},
+		{"executeSearch", `{"search":"FIND {x} RETURNING User"}`, "deny"},
+		{"updateRecord", `{"sobject":"Contact","id":"003xx000003DGb1AAG","values":{"Phone":"1"}}`, "confirm"},
+		{"updateRecord", `{"sobject":"Contact","id":"003xx000003DGb1AAG","values":{"SSN__c":"1"}}`, "deny"},
+		{"updateRecord", `{"sobject":"PermissionSet","id":"0PSxx0000000001AAA","values":{"Label":"1"}}`, "deny"},
+		{"createRecord", `{"sobject":"Account","values":{"Name":"1"}}`, "confirm"},
+		{"createRecord", `{"sobject":"Account","values":"x"}`, "deny"},
+		{"deleteRecord", `{"sobject":"Account","id":"001xx000003DGb1AAG"}`, "confirm"},
+		{"describeObject", `{"sobject":"Contact"}`, "allow"},
+		{"describeObject", `{"sobject":"User"}`, "deny"},
+		{"getOrganizationLimits", `{}`, "allow"},
+		{"getReport", `{"id":"00Oxx0000000001AAA"}`, "hidden"}, // what a report shows is not known, whatever its arguments
+		{"executeComposite", `{}`, "hidden"},
+		{"openInvoices", `{"object":"Invoice__c"}`, "allow"},
+		{"lookup", `{}`, "hidden"},
+	} {
+		d := p.Decide(rep, call(tt.tool, tt.arguments))
+		if verdict(d) != tt.want {
+			t.Errorf("%s %s: %s (%s %s), want %s", tt.tool, tt.arguments, verdict(d), d.Reason, d.Text, tt.want)
+		}
+	}
+	doubts := p.Doubts([]Front{{Upstream: upstream, Declared: declared}})
+	if len(doubts) != 1 || doubts[0].String() != `rules[4].tools[0]: found "lookup", which can never pass: rule 1 denies it, because what it reaches is not known, expected it declared under servers[].declare, or its rule before that one` {
+		t.Errorf("%v", doubts)
+	}
+	if p.Version() == given(p.Rules...).For(upstream).Version() {
+		t.Error("declarations are no part of the version")
+	}
+	for hosted, wrong := range map[string]reach.Declaration{
+		"platform/sobject-all": {Tool: "getRecord"}, "custom/1": {Tool: "x"}, "custom/2": {Tool: "x y", Class: Read}, "custom/3": {Tool: "x", Class: "write"},
+		"custom/4": {Tool: "x", Class: Read, SOQL: "q", SOSL: "q"}, "custom/5": {Tool: "x", Class: Update, SOQL: "q"}, "custom/6": {Tool: "x", Class: Create, Record: "r"},
+		"custom/7": {Tool: "x", Class: Read, Object: "a", ID: "A"}, "custom/8": {Tool: "x", Class: Read, SOQL: "q", Object: "o"},
+	} {
+		if wrong.Validate(hosted) == nil {
+			t.Errorf("%s: %+v is accepted", hosted, wrong)
+		}
 	}
 }

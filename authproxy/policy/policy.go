@@ -220,14 +220,17 @@ func (r *Rule) approvers() (Approvers, int) {
 
 // For returns the policy as it holds in front of the hosted server at upstream, an
 // absolute URL or its path: only the catalogue of that server counts then, see
-// [reach.Catalogue]. What every decision needs is made here, once.
-func (p *Policy) For(upstream string) *Policy {
-	return p.in(reach.Catalogue{Hosted: HostedName(upstream), Schema: p.catalogue.Schema})
+// [reach.Catalogue], and what the operator declared of its other tools. What every decision
+// needs is made here, once.
+func (p *Policy) For(upstream string, declared ...reach.Declaration) *Policy {
+	return p.in(reach.Catalogue{Hosted: HostedName(upstream), Schema: p.catalogue.Schema, Declared: declared})
 }
 
 // WithSchema returns the policy as it holds in an org whose schema is known so far.
 func (p *Policy) WithSchema(schema *reach.Schema) *Policy {
-	return p.in(reach.Catalogue{Hosted: p.catalogue.Hosted, Schema: schema})
+	c := p.catalogue
+	c.Schema = schema
+	return p.in(c)
 }
 
 func (p *Policy) in(c reach.Catalogue) *Policy {

@@ -60,7 +60,7 @@ func randomPolicy(r *rand.Rand) *Policy {
 	for range r.IntN(5) {
 		rules = append(rules, randomRule(r, []Effect{Allow, Confirm, Deny}[r.IntN(3)]))
 	}
-	return given(rules...)
+	return given(rules...).in(reach.Catalogue{}) // compiled once
 }
 
 // rank orders effects by how much they let pass.

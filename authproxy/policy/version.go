@@ -3,6 +3,7 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"slices"
 	"strconv"
 )
@@ -37,6 +38,9 @@ func (p *Policy) Version() string {
 	b = p.appendCalendars(p.appendBudgets(b))
 	if p.AsksOutside() {
 		b = appendStrings(b, "taint", p.TaintTime().String())
+	}
+	for _, d := range p.catalogue.Declared {
+		b = appendStrings(b, fmt.Sprintf("%#v", d))
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])

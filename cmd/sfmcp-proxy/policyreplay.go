@@ -109,7 +109,7 @@ func (s *stores) replay(ctx context.Context, draft *policy.Policy, filter audit.
 	servers := map[string]*policy.Policy{}
 	for _, server := range s.config.Servers {
 		if server.Policy == draft.Name {
-			servers[server.Name] = draft.For(server.Upstream)
+			servers[server.Name] = draft.For(server.Upstream, server.Declare...)
 		}
 	}
 	if len(servers) == 0 {

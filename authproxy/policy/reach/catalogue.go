@@ -126,6 +126,8 @@ type Catalogue struct {
 	Hosted string
 	// Schema is that of the org; nil: only standard objects are known.
 	Schema *Schema
+	// Declared is what the operator says of tools that are not known otherwise.
+	Declared []Declaration
 }
 
 // Tool finds a tool by its exact name. One that is not known is of the class [Unknown]. The
@@ -142,6 +144,11 @@ func (c Catalogue) Tool(name string) Tool {
 			return t
 		}
 	}
+	for _, d := range c.Declared {
+		if d.Tool == name {
+			return d.tool()
+		}
+	}
 	return unknownTool
 }
 
@@ -156,6 +163,11 @@ func (c Catalogue) Tools() iter.Seq2[string, Tool] {
 				if !yield(name, t) {
 					return
 				}
+			}
+		}
+		for _, d := range c.Declared {
+			if !yield(d.Tool, d.tool()) {
+				return
 			}
 		}
 	}

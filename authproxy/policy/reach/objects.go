@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,15 +57,17 @@ func readSchema(f *reading, a arguments) *Refusal {
 }
 
 func readSOQLTool(f *reading, a arguments) *Refusal {
-	return f.readQuery(a, f.readSOQL, "q", "query")
+	return f.readQuery(a, f.readSOQL, []string{"q", "query"})
 }
 
 func readSOSLTool(f *reading, a arguments) *Refusal {
-	return f.readQuery(a, f.readSOSL, "q", "search")
+	return f.readQuery(a, f.readSOSL, []string{"q", "search"})
 }
 
-func (f *reading) readQuery(a arguments, read func(string) *Refusal, spellings ...string) *Refusal {
-	unknown, refused := a.known(spellings...)
+// readQuery reads the query that stands in a parameter of one of these spellings; others are
+// parameters that reach nothing more.
+func (f *reading) readQuery(a arguments, read func(string) *Refusal, spellings []string, others ...string) *Refusal {
+	unknown, refused := a.known(append(others, spellings...)...)
 	if refused != nil {
 		return refused
 	}
@@ -72,9 +75,10 @@ func (f *reading) readQuery(a arguments, read func(string) *Refusal, spellings .
 	if refused != nil {
 		return refused
 	}
-	f.Argument = spellings[0]
-	if _, ok := a.get(f.Argument); !ok {
-		f.Argument = spellings[1]
+	for _, f.Argument = range spellings {
+		if _, ok := a.get(f.Argument); ok {
+			break
+		}
 	}
 	if refused := read(text); refused != nil {
 		return refused
@@ -229,7 +233,7 @@ func (f *reading) reachBody(object string, body arguments, within []string) *Ref
 			continue
 		}
 		names := append(within[:len(within):len(within)], name)
-		f.in(Body, "body", nowhere, names...)
+		f.in(Body, cmp.Or(f.recordArgument, "body"), nowhere, names...)
 		f.reachField(object, name)
 		if f.full {
 			return tooManyFields
@@ -263,7 +267,7 @@ func (f *reading) reachRelated(object, name string, value jsontext.Value, names 
 		}
 	}
 	for _, target := range targets {
-		f.in(Body, "body", nowhere, names...)
+		f.in(Body, cmp.Or(f.recordArgument, "body"), nowhere, names...)
 		f.reach(target)
 		if refused := f.reachBody(target, inner, names); refused != nil {
 			return refused

@@ -25,10 +25,11 @@ var (
 // reading is one call being read.
 type reading struct {
 	Value
-	at      Place            // where what is reached stands
-	seen    map[reached]bool // made when there are more than few
-	objects map[string]bool  // the same of objects, by name in lower case
-	full    bool             // more than most was reached
+	at             Place            // where what is reached stands
+	seen           map[reached]bool // made when there are more than few
+	objects        map[string]bool  // the same of objects, by name in lower case
+	recordArgument string           // that holds a record; "": body
+	full           bool             // more than most was reached
 }
 
 // reached is a field in one clause, in lower case.
