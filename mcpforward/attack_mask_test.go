@@ -60,7 +60,7 @@ func writeCanaries(w *world) (ids canaries) {
 func hideCanaries() policy.Rule {
 	return policy.Rule{Effect: policy.Allow, Tools: []string{"*"},
 		Mask: []string{"Account.Name", "Account.Phone", "Account.BillingCity", "Account.NumberOfEmployees", "Contact.FirstName", "Contact.LastName", "Contact.Title", "Contact.Phone", "Contact.MobilePhone", "*.Description"},
-		Drop: []string{"Account.Website", "Contact.Department", "Contact.Email", "Contact.Fax", "Case.ContactEmail", "Case.ContactPhone", "Case.ContactMobile", "Case.ContactFax"},
+		Drop: []string{"Account.Website", "Contact.Department", "Contact.Email", "Contact.Fax"},
 	}
 }
 
@@ -135,6 +135,45 @@ func TestMaskCanary(t *testing.T) {
 	hidden := slices.ContainsFunc(entries, func(e audit.Entry) bool { return e.Outcome == audit.OK && e.Hidden > 5 })
 	if !hidden {
 		t.Error("no entry says how many values were hidden")
+	}
+}
+
+// A call that would find a hidden field out is refused with words that say what to take out,
+// and reaches nobody; so is what nobody can read.
+func TestMaskRefusesWhatWouldBeFoundOut(t *testing.T) {
+	t.Parallel()
+	w := hidingWorld(t, hideCanaries(), policy.Rule{Effect: policy.Allow, Tools: []string{"prompt:*"}, Mask: []string{"Account.Name"}})
+	ids := writeCanaries(w)
+	c, rest := w.connect(salesforcesim.RepID, "chatgpt", "masked"), w.connect(salesforcesim.RepID, "chatgpt", "masked-rest")
+	w.sim.ForgetRequests(salesforcesim.RequestFilter{})
+	query := func(q string) *answer { return c.tool("soqlQuery", fmt.Sprintf(`{"q":%q}`, q)) }
+	get := func(url string) *answer {
+		return rest.tool("dispatch", fmt.Sprintf(`{"method":"GET","url":"/services/data/v67.0/%s"}`, url))
+	}
+	for want, answers := range map[string][]*answer{
+		"WHERE": {query("SELECT Id FROM Contact WHERE Email LIKE 'canary%'"), query("SELECT Id FROM Case WHERE ContactEmail = 'canary@x.example'"),
+			query("SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact WHERE LastName = 'canary-last')"), get("query?q=SELECT+Id+FROM+Contact+WHERE+Email+LIKE+'c%25'")},
+		"ORDER BY":       {query("SELECT Id FROM Contact ORDER BY Name LIMIT 1")},
+		"GROUP BY":       {query("SELECT COUNT(Id) FROM Contact GROUP BY Title")},
+		"function":       {query("SELECT MAX(NumberOfEmployees) m FROM Account"), query("SELECT COUNT(Email) FROM Contact")},
+		"IN NAME FIELDS": {c.tool("find", `{"q":"FIND {canary} RETURNING Contact(Id)"}`), c.tool("find", `{"q":"FIND {canary} IN EMAIL FIELDS RETURNING Contact(Id)"}`)},
+		"told apart":     {c.call("prompts/get", fmt.Sprintf(`{"name":"accountReviewBriefing","arguments":{"accountId":%q}}`, ids.account)), get("parameterizedSearch?q=canary"), get("analytics/reports/00O000000000001")},
+	} {
+		for i, a := range answers {
+			if !a.failed() || !strings.Contains(a.text(), want) {
+				t.Errorf("%s, %d: %s", want, i, a.body)
+			}
+		}
+	}
+	for _, r := range w.sim.Requests(salesforcesim.RequestFilter{}) {
+		if r.RPC == "tools/call" || r.RPC == "prompts/get" {
+			t.Errorf("reached Salesforce: %s", r.Body)
+		}
+	}
+	for _, e := range w.entries("tool.call") {
+		if e.Server != "writer" && (e.Outcome != audit.Denied || e.Reason == "") {
+			t.Errorf("recorded %+v", e)
+		}
 	}
 }
 
