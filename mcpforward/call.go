@@ -9,7 +9,6 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/policy/mask"
 )
 
 // serve is the life of a request, top to bottom. Each step does its part or returns why
@@ -110,7 +109,6 @@ type call struct {
 	params    jsontext.Value  // what is sent, built from the parse (D6)
 	sent      jsontext.Value  // the arguments in params, if the rules made others of arguments; nil: the same
 	decision  policy.Decision // by which it may pass
-	hiding    *mask.Hiding    // of fields in the answer; nil: nothing is hidden
 
 	approval   *approval.Request // that it needs, nil: none
 	binding    approval.Binding  // of that approval

@@ -26,7 +26,7 @@ func (c *call) decide() error {
 		c.recordDenied("stopped by the kill switch")
 		return answerText(stop)
 	}
-	return c.comply()
+	return c.rewrite() // rewrite.go
 }
 
 // judge asks the policy. A list is judged item by item when its answer comes.

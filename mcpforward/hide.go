@@ -19,10 +19,7 @@ import (
 // record of an approval, from which a repeat of the call is answered, all have the same.
 
 // hides reports whether fields are hidden in the answer.
-func (c *call) hides() bool {
-	o := &c.decision.Obligations
-	return len(o.Mask)+len(o.Drop) > 0
-}
+func (c *call) hides() bool { return c.decision.Obligations.Hiding != nil }
 
 // maxRows is how many records the answer may hold; 0 is no bound. That of a query is bounded
 // by its LIMIT.
@@ -38,28 +35,6 @@ var shapes = map[string]mask.Shape{
 	"soqlQuery": mask.Records, "find": mask.Records, "listRecentSobjectRecords": mask.Records, "getRelatedRecords": mask.Records,
 	"getObjectSchema": mask.Schema,
 }
-
-// comply makes of the call what the rules ask for besides letting it pass, and refuses one of
-// which the answer could not be made so.
-func (c *call) comply() error {
-	if c.hides() {
-		c.hiding = mask.New(c.decision.Obligations.Mask, c.decision.Obligations.Drop)
-		v := c.decision.Reach
-		if !c.isTool() || v.OpaqueFields && dispatches[c.tool] {
-			c.recordDenied("fields are hidden, and in this answer they cannot be told apart")
-			return answerText(textNoFields)
-		}
-		if text := c.hiding.Refusal(v); text != "" {
-			c.recordDenied("a hidden field would be found out")
-			return answerText(text)
-		}
-	}
-	return c.rewrite() // rewrite.go
-}
-
-// dispatches are the tools that make any request: of one that nobody knows, nobody knows either
-// what it looks up and counts.
-var dispatches = map[string]bool{"dispatch": true, "dispatch_readonly": true}
 
 // passedWhileHiding is what passes of a notification of the hosted server during the call, nil
 // if nothing does: a message may quote what the tool reads.
@@ -110,7 +85,7 @@ type hidingReader struct {
 }
 
 func (c *call) hidingReader(failed bool) *hidingReader {
-	hiding, asked := c.hiding, mask.Asked{}
+	hiding, asked := c.decision.Obligations.Hiding, mask.Asked{}
 	if hiding == nil {
 		hiding = mask.New(nil, nil)
 	} else {

@@ -36,7 +36,6 @@ const (
 
 // What they are told where their organization hides fields, or bounds the records of answers.
 const (
-	textNoFields     = "Your organization hides fields in answers of this kind, and in this one they cannot be told apart. The call was not made; use a query for the records instead."
 	textUnreadAnswer = "Your organization hides fields in this answer, and it has a form in which they cannot be told apart, so it is withheld."
 	textErrorHidden  = "The tool failed. Its message is withheld, because it may quote fields that your organization hides."
 	textTooManyRows  = "The answer is withheld: your organization allows at most %d records in it. Ask for fewer."

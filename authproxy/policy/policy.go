@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/policy/condition"
+	"sfmcp-proxy/authproxy/policy/mask"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -99,6 +100,8 @@ type Obligations struct {
 	// pass and that this call touches, not only from the one that decided. What is in both
 	// is taken out.
 	Mask, Drop []string
+	// Hiding does so; nil: nothing is hidden.
+	Hiding *mask.Hiding
 	// Rows is the most records that the answer may hold (max_rows); 0 is no bound. That of
 	// a query is bounded by its LIMIT already, that of other tools is not.
 	Rows int
@@ -128,6 +131,7 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText}
 	missed := c.walk(q, &d)
 	if d.Effect != Deny {
+		d.guardHidden(call.Tool)
 		return d
 	}
 	if p.Mode == Shadow {

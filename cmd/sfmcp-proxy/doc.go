@@ -13,7 +13,8 @@
 // [sfmcp-proxy/authproxy/policy/soql] parses queries;
 // [sfmcp-proxy/authproxy/policy/condition] evaluates the conditions of rules;
 // [sfmcp-proxy/authproxy/policy/analysis] says what rules mean before any call;
-// [sfmcp-proxy/authproxy/policy/mask] hides fields in answers, as a decision asks for.
+// [sfmcp-proxy/authproxy/policy/mask] hides fields in answers, and knows which calls would
+// find them out.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds
 // published keys within bounds.
 // [sfmcp-proxy/authproxy/tunnel] connects through a company's forward proxy.

@@ -43,9 +43,6 @@ var layer = map[string]int{
 	// Says what rules mean before any call; asks the policy, and nobody decides by it.
 	"authproxy/policy/analysis": 2,
 
-	// Hides in answers what a decision says; the policy knows nothing of answers.
-	"authproxy/policy/mask": 2,
-
 	// Each owns its tables or connections.
 	"authproxy/client":     2,
 	"authproxy/grant":      2,
@@ -82,6 +79,7 @@ var layer = map[string]int{
 	"authproxy/policy/soql":      -2,
 	"authproxy/policy/reach":     -1,
 	"authproxy/policy/condition": 0,
+	"authproxy/policy/mask":      0, // what rules hide: the policy asks it about calls, mcpforward about answers
 
 	// Which addresses are one party, for the edge and for tables that anybody can fill.
 	"authproxy/party": 0,

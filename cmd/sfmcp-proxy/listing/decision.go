@@ -2,6 +2,7 @@ package listing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/policy"
@@ -18,6 +19,8 @@ type decisionRow struct {
 	Text    string   `json:"says,omitempty"`
 	Policy  string   `json:"policy"`
 	Version string   `json:"policy_version"`
+	Hides   []string `json:"hides,omitempty"` // fields in the answer
+	Limit   int      `json:"limit,omitempty"` // that the query is given
 }
 
 // Decision is what a policy decides for a user's call.
@@ -47,7 +50,8 @@ func (d Decision) Why() string {
 
 // Decision prints a decision.
 func (p Printer) Decision(d Decision) error {
-	row := decisionRow{d.InForce(), d.Rule + 1, d.Why(), string(d.Class), d.Objects, d.Listed, d.Shadow, d.Text, d.Policy, d.Version}
+	row := decisionRow{d.InForce(), d.Rule + 1, d.Why(), string(d.Class), d.Objects, d.Listed, d.Shadow, d.Text, d.Policy, d.Version,
+		slices.Concat(d.Obligations.Mask, d.Obligations.Drop), d.Obligations.Limit}
 	if d.Outside {
 		row.Rule, row.Listed = 0, false
 	}
@@ -59,6 +63,12 @@ func (p Printer) Decision(d Decision) error {
 		fmt.Fprintf(p.Out, "  objects: %s\n", strings.Join(row.Objects, ", "))
 	}
 	fmt.Fprintf(p.Out, "  listed:  %v (whether tools/list shows the tool to this user)\n  policy:  %s, version %s\n", row.Listed, row.Policy, row.Version)
+	if len(row.Hides) > 0 {
+		fmt.Fprintf(p.Out, "  hides:   %s\n", strings.Join(row.Hides, ", "))
+	}
+	if row.Limit > 0 {
+		fmt.Fprintf(p.Out, "  sends:   the query with LIMIT %d\n", row.Limit)
+	}
 	if row.Text != "" {
 		fmt.Fprintf(p.Out, "  answer:  %s\n", row.Text)
 	}
