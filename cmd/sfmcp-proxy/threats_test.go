@@ -28,6 +28,7 @@ var (
 	oneID    = regexp.MustCompile(`([A-Z]+)([0-9]+)`)
 	// threatRow is a row with an id: id, what, what stops it, test.
 	threatRow = regexp.MustCompile(`(?m)^\| ([A-Z][A-Za-z0-9-]*[0-9]a?) \| (.*) \| (.*) \| (.*) \|$`)
+	kindRow   = regexp.MustCompile(`(?m)^\| ([CSU][0-9]{1,2}) \| (.*) \|$`)
 	namedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)(…?)`")
 	namedFile = regexp.MustCompile("`([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)`")
 	// untested are the ways to say why a row has no test.
@@ -182,4 +183,37 @@ func (tr *tree) readTests(file string, text []byte) error {
 		}
 	}
 	return nil
+}
+
+// Each row of the table that came of what somebody met says which further inputs of its kind
+// are tried, and no other row does.
+func TestKindsAreInStep(t *testing.T) {
+	read := func(file string) map[string][]string {
+		text, err := os.ReadFile(filepath.Join("..", "..", "authproxy", file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := map[string][]string{}
+		for _, cells := range kindRow.FindAllStringSubmatch(string(text), -1) {
+			if rows[cells[1]] != nil {
+				t.Errorf("%s has %s twice", file, cells[1])
+			}
+			rows[cells[1]] = strings.Split(cells[2], " | ")
+		}
+		return rows
+	}
+	threats, kinds := read("THREATS.md"), read("KINDS.md")
+	for id := range threats {
+		if kinds[id] == nil {
+			t.Errorf("KINDS.md has no %s", id)
+		}
+	}
+	for id, cells := range kinds {
+		if threats[id] == nil || len(cells) != 2 || cells[0] == "" || cells[1] == "" {
+			t.Errorf("KINDS.md: %s %q", id, cells)
+		}
+	}
+	if len(kinds) < 40 {
+		t.Errorf("%d kinds were read", len(kinds))
+	}
 }

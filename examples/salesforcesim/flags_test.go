@@ -42,8 +42,8 @@ func TestFlagsBesideAFile(t *testing.T) {
 	}
 }
 
-// TestFlagsKeepToLoopback: no address that other machines reach without being told so.
-func TestFlagsKeepToLoopback(t *testing.T) {
+// TestS14FlagsKeepToLoopback: no address that other machines reach without being told so.
+func TestS14FlagsKeepToLoopback(t *testing.T) {
 	for _, name := range []string{"--listen", "--control"} {
 		for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0", "192.0.2.1:80", "no address"} {
 			if _, err := configOf(t, name, address); err == nil || !strings.HasPrefix(err.Error(), name+": ") {

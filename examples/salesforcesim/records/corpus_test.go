@@ -35,9 +35,9 @@ func corpus(t *testing.T) []corpusRow {
 	return rows
 }
 
-// TestCorpus: each statement that Salesforce takes is answered, each that it does not take
+// TestU17Corpus: each statement that Salesforce takes is answered, each that it does not take
 // is refused as malformed.
-func TestCorpus(t *testing.T) {
+func TestU17Corpus(t *testing.T) {
 	t.Parallel()
 	c := readAs(t, manager())
 	valid, answered := 0, 0
