@@ -11,7 +11,7 @@ import (
 // An entry may allocate so often until it is queued, and this often more until it is
 // stored with others: what it did when this was written, and a little.
 const (
-	entryAllocs  = 10
+	entryAllocs  = 7
 	appendAllocs = 155
 )
 

@@ -23,7 +23,7 @@ func encodeHead(b []byte, seq int64, at time.Time) []byte {
 
 // encodeTail is the second part, of a normalised entry.
 func encodeTail(e *Entry) []byte {
-	b := make([]byte, 0, 512+len(e.Reason)+len(e.Arguments)+len(e.Sealed))
+	b := make([]byte, 0, 768+len(e.Reason)+len(e.Arguments)+len(e.Sealed))
 	b = appendTexts(b, []member{
 		{"actor", e.Actor.String(), true}, {"actor_kind", string(e.Actor.Kind), false}, {"actor_as", e.Actor.As, false},
 		{"action", string(e.Action), true}, {"object", e.Object, false}, {"outcome", string(e.Outcome), true}, {"source", e.Source, false},

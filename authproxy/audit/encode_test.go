@@ -114,3 +114,20 @@ func FuzzUnmarkedArgumentsAreTheSame(f *testing.F) {
 		}
 	})
 }
+
+// Eight bytes at a time say what one at a time does.
+func TestVisibleIsWhatEachByteSays(t *testing.T) {
+	t.Parallel()
+	for c := range 256 {
+		for at := range 17 {
+			text := []byte("abcdefghijklmnopq")
+			text[at] = byte(c)
+			if at > 0 {
+				text[at-1] = ' ' // what is taken from a byte that is less than it shows in the next one
+			}
+			if want := c >= ' ' && c < 0x7F; isVisible(text) != want {
+				t.Errorf("%#x at %d: visible %v", c, at, !want)
+			}
+		}
+	}
+}

@@ -3,10 +3,10 @@ package audit
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -110,6 +110,12 @@ type Entry struct {
 
 // normalised is e as it may be stored: redacted, bounded, valid UTF-8.
 func (e Entry) normalised() Entry {
+	e.normalise()
+	return e
+}
+
+// normalise makes e what may be stored.
+func (e *Entry) normalise() {
 	for _, f := range []*string{
 		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Object, (*string)(&e.Outcome), &e.Source, &e.RequestID, &e.Org, &e.Subject,
 		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, (*string)(&e.Decision), &e.Rule,
@@ -121,7 +127,6 @@ func (e Entry) normalised() Entry {
 	e.Records = boundedRecords(e.Records)
 	e.Arguments, e.Sent = boundedArguments(e.Arguments), boundedArguments(e.Sent)
 	e.Personal, e.Sealed = "", ""
-	return e
 }
 
 // bounded redacts s and cuts it to about limit bytes; what was cut is named by its
@@ -174,7 +179,7 @@ func digest(b []byte) string {
 // visible writes control and formatting characters (C1, bidirectional overrides,
 // zero width) as JSON escapes. In JSON text they can only occur inside strings.
 func visible(text []byte) []byte {
-	if !slices.ContainsFunc(text, func(c byte) bool { return c < ' ' || c >= 0x7F }) {
+	if isVisible(text) {
 		return text
 	}
 	var b bytes.Buffer
@@ -190,6 +195,25 @@ func visible(text []byte) []byte {
 		}
 	}
 	return b.Bytes()
+}
+
+// isVisible reports whether text has nothing but visible characters of ASCII and spaces. It
+// looks at eight bytes at a time: of each, is it less than a space, is it 0x7F, has it the
+// highest bit?
+func isVisible(text []byte) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	for ; len(text) >= 8; text = text[8:] {
+		word := binary.LittleEndian.Uint64(text)
+		if (word|(word-each*' ')|(word+each))&high != 0 { // exact for words without a high bit, and those have one
+			return false
+		}
+	}
+	for _, c := range text {
+		if c < ' ' || c >= 0x7F {
+			return false
+		}
+	}
+	return true
 }
 
 func acting(r rune) bool {

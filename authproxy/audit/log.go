@@ -144,11 +144,11 @@ func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
 			return nil, fmt.Errorf("appending audit entry: %w", err)
 		}
 	}
-	stored, err := l.persons.hide(context.WithoutCancel(ctx), e.from(OriginOf(ctx)).normalised())
-	if err != nil {
+	w := &waiting{entry: e.from(OriginOf(ctx))}
+	w.entry.normalise()
+	if err := l.persons.hide(context.WithoutCancel(ctx), &w.entry); err != nil {
 		return nil, fmt.Errorf("appending audit entry: %w", err)
 	}
-	w := &waiting{entry: stored}
 	w.tail = encodeTail(&w.entry)
 	return w, nil
 }

@@ -35,29 +35,29 @@ func (e *Entry) owner() string {
 	return e.Subject
 }
 
-// hide is e as it is stored: people by their pseudonyms, and what is about a person encrypted under
+// hide makes e what is stored: people by their pseudonyms, and what is about a person encrypted under
 // that person's key. DESIGN.md says of each field why it is about a person or not. e is normalised.
-func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
+func (p *persons) hide(ctx context.Context, e *Entry) error {
 	owner := e.owner()
 	if owner == "" || isPseudonym(owner) {
-		return e, nil
+		return nil
 	}
 	back := e.Actor != actor.Proxy
 	who, err := p.of(ctx, personID{e.Org, owner}, back)
 	if err != nil {
-		return e, err
+		return err
 	}
 	if e.Actor.IsUser() {
 		by := who
 		if e.Actor.ID != owner {
 			if by, err = p.of(ctx, personID{e.Org, e.Actor.ID}, back); err != nil {
-				return e, err
+				return err
 			}
 		}
 		e.Actor.ID = by.pseudonym
 	}
 	if who.box != nil {
-		e.Sealed = who.sealed(&e)
+		e.Sealed = who.sealed(e)
 	}
 	if e.Username, err = p.called(who, e.Username); err != nil || who.box == nil {
 		e.Username = ""
@@ -70,7 +70,7 @@ func (p *persons) hide(ctx context.Context, e Entry) (Entry, error) {
 	}
 	e.Object = strings.ReplaceAll(e.Object, owner, who.pseudonym) // a row of theirs
 	e.Reason, e.ArgumentsDigest, e.AnswerDigest, e.Records, e.Arguments, e.Sent = "", "", "", nil, nil, nil
-	return e, err
+	return err
 }
 
 // scratch holds buffers of what is encrypted: the text, what it becomes, and that as text.

@@ -45,6 +45,16 @@ type Builder struct {
 	whole   timeRange
 	terms   map[Term]uint32 // to an ordinal, or with isList to the number of a list
 	lists   []list
+	recent  [recentTerms]recentTerm // terms that were added last, by their last bits
+}
+
+// recentTerms is how many terms are remembered beside the map: a few come in nearly every record.
+const recentTerms = 512
+
+// recentTerm is a term that has a list; without one, list is 0.
+type recentTerm struct {
+	term Term
+	list uint32 // its number, with isList
 }
 
 // NewBuilder is the empty index of a segment whose first record has the number first.
@@ -74,7 +84,13 @@ func (b *Builder) Add(r Record, terms ...Term) (uint32, error) {
 }
 
 func (b *Builder) add(t Term, ordinal uint32) {
-	value, known := b.terms[t]
+	recent := &b.recent[t%recentTerms]
+	value, known := recent.list, recent.term == t && recent.list != 0
+	if !known {
+		if value, known = b.terms[t]; value&isList != 0 {
+			*recent = recentTerm{t, value}
+		}
+	}
 	switch {
 	case !known:
 		b.terms[t] = ordinal

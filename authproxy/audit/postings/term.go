@@ -12,12 +12,8 @@ type Term uint64
 
 // NewTerm is the term of a field's value.
 func NewTerm(field, value string) Term {
-	var h xxhash.Digest
-	h.Reset()
-	h.WriteString(field)
-	h.Write([]byte{'='})
-	h.WriteString(value)
-	return Term(h.Sum64())
+	var room [128]byte
+	return Term(xxhash.Sum64(append(append(append(room[:0], field...), '='), value...)))
 }
 
 // list is the ordinals of the records that have one term, as the differences between them,
