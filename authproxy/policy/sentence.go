@@ -79,7 +79,7 @@ func (c *ready) partUnlisted(q *question) string {
 // partUnknown names the part of the call that leads nobody knows where, "" if none is.
 func partUnknown(v *reach.Value) string {
 	switch {
-	case len(v.Unknown) > 0:
+	case len(v.Unknown) > 0 && (len(v.Unknown[0].Names) > 0 || v.Unknown[0].Clause == reach.Parameter):
 		return textAbout + "where " + part(v.Unknown[0]) + " leads to is not known."
 	case v.Opaque || v.OpaqueFields:
 		return textAbout + "what it reaches cannot be told from its arguments."
