@@ -37,28 +37,46 @@ type Upkeep struct {
 // publisher; it brings the tiles up to date, and removes the segments whose entries are all too
 // old; until ctx ends.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
-	var said string
-	failed := func(what string, err error) { // said once, and not every few seconds
-		if text := fmt.Sprint(what, err); err != nil && ctx.Err() == nil && text != said {
-			said = text
-			l.config.Log.Error(what, "error", err)
-		}
-	}
-	var tiled, pruned time.Time
+	p := pass{log: l, clock: l.clockOfLast(ctx)}
 	for {
-		failed("storing a checkpoint of the audit log", u.checkpoint(ctx, l))
-		now := l.config.Now()
-		if now.Sub(tiled) >= tilesEvery {
-			failed("writing the tiles of the audit log", u.tiles(l))
-			tiled = now
-		}
-		if u.Keep > 0 && now.Sub(pruned) >= pruneEvery {
-			failed("removing old segments of the audit log", l.Prune(ctx, now.Add(-u.Keep)))
-			pruned = now
-		}
+		p.run(ctx, u)
 		if !u.rest(ctx, l.follow.due) {
 			return
 		}
+	}
+}
+
+// pass is what [Log.Run] does again and again.
+type pass struct {
+	log           *Log
+	clock         clock
+	tiled, pruned time.Time // when that was done last
+	said          string    // the last failure
+}
+
+func (p *pass) run(ctx context.Context, u Upkeep) {
+	l := p.log
+	p.failed(ctx, "storing a checkpoint of the audit log", u.checkpoint(ctx, l))
+	now := l.config.Now()
+	trusted, jumped := p.clock.trusts(now)
+	if jumped != 0 {
+		l.config.Log.Warn("the clock has jumped, or nothing was recorded for long: no old segment of the audit log is removed for a day", "by", jumped)
+	}
+	if now.Sub(p.tiled).Abs() >= tilesEvery {
+		p.failed(ctx, "writing the tiles of the audit log", u.tiles(l))
+		p.tiled = now
+	}
+	if u.Keep > 0 && trusted && now.Sub(p.pruned).Abs() >= pruneEvery {
+		p.failed(ctx, "removing old segments of the audit log", l.Prune(ctx, now.Add(-u.Keep)))
+		p.pruned = now
+	}
+}
+
+// failed logs what failed: once, and not every few seconds.
+func (p *pass) failed(ctx context.Context, what string, err error) {
+	if text := fmt.Sprint(what, err); err != nil && ctx.Err() == nil && text != p.said {
+		p.said = text
+		p.log.config.Log.Error(what, "error", err)
 	}
 }
 
