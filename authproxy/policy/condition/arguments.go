@@ -10,6 +10,13 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// maxValues is the most values that the arguments of a call may hold, at all depths, for a
+// condition to look at them. It bounds time and memory: a megabyte of small values would take
+// a tenth of a second and 50 MB.
+const maxValues = 20_000
+
+const textTooMany = "the arguments hold too many values"
+
 // readArguments makes a value of CEL of a JSON object. Whole numbers that an int holds are
 // ints, all others doubles; a number that neither holds exactly enough is an error when the
 // arguments are asked for, and so is what is no JSON object.
@@ -17,25 +24,37 @@ func readArguments(object jsontext.Value) ref.Val {
 	if len(object) == 0 {
 		return types.DefaultTypeAdapter.NativeToValue(map[string]any{})
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(object))
-	value, err := readValue(d)
+	r := &reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(object)), left: maxValues}
+	value, err := r.value()
 	members, isObject := value.(map[string]any)
-	if err != nil || !isObject {
+	switch {
+	case r.left < 0:
+		return types.NewErr(textTooMany)
+	case err != nil || !isObject:
 		return types.NewErr("the arguments cannot be read")
 	}
 	return types.DefaultTypeAdapter.NativeToValue(members)
 }
 
-func readValue(d *jsontext.Decoder) (any, error) {
+// reader reads values of JSON, as many as are left.
+type reader struct {
+	*jsontext.Decoder
+	left int
+}
+
+func (d *reader) value() (any, error) {
+	if d.left--; d.left < 0 {
+		return nil, errors.New(textTooMany)
+	}
 	token, err := d.ReadToken()
 	if err != nil {
 		return nil, err
 	}
 	switch token.Kind() {
 	case '{':
-		return readMembers(d)
+		return d.members()
 	case '[':
-		return readElements(d)
+		return d.elements()
 	case '"':
 		return token.String(), nil
 	case '0':
@@ -50,7 +69,7 @@ func readValue(d *jsontext.Decoder) (any, error) {
 	return nil, errors.New("not a value")
 }
 
-func readMembers(d *jsontext.Decoder) (map[string]any, error) {
+func (d *reader) members() (map[string]any, error) {
 	members := map[string]any{}
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
@@ -58,7 +77,7 @@ func readMembers(d *jsontext.Decoder) (map[string]any, error) {
 			return nil, err
 		}
 		key := name.String()
-		if members[key], err = readValue(d); err != nil {
+		if members[key], err = d.value(); err != nil {
 			return nil, err
 		}
 	}
@@ -66,10 +85,10 @@ func readMembers(d *jsontext.Decoder) (map[string]any, error) {
 	return members, err
 }
 
-func readElements(d *jsontext.Decoder) ([]any, error) {
+func (d *reader) elements() ([]any, error) {
 	elements := []any{}
 	for d.PeekKind() != ']' {
-		element, err := readValue(d)
+		element, err := d.value()
 		if err != nil {
 			return nil, err
 		}

@@ -46,8 +46,7 @@ func (f Fault) String() string { return f.Key + ": found " + f.Found + ", expect
 // no calendar.
 func ParseCalendar(name, zone string, weekly, dated []string) (*Calendar, []Fault) {
 	c := &Calendar{Name: name, Zone: zone, Weekly: weekly, Dated: dated}
-	var err error
-	if c.location, err = time.LoadLocation(zone); err != nil || zone == "" || zone == "Local" {
+	if c.location = locationOf(zone); c.location == nil {
 		return nil, []Fault{{"time_zone", strconv.Quote(zone), "the name of a time zone, such as Europe/Berlin or UTC"}}
 	}
 	var faults []Fault
@@ -168,12 +167,15 @@ func (c *Calendar) Next(at time.Time) time.Time {
 				end += minutesOfDay
 			}
 			for _, minute := range []int{w.start, end} {
-				bounds = append(bounds, time.Date(day.Year(), day.Month(), day.Day(), 0, minute, 0, 0, c.location))
+				bounds = append(bounds, c.onClock(day, minute)...)
 			}
 		}
 	}
 	for _, s := range c.dated {
 		bounds = append(bounds, s.start, s.end)
+	}
+	if _, changed := local.ZoneBounds(); !changed.IsZero() {
+		bounds = append(bounds, changed) // the clock jumps over what begins or ends there
 	}
 	slices.SortFunc(bounds, time.Time.Compare)
 	held := c.Holds(at)
@@ -183,4 +185,21 @@ func (c *Calendar) Next(at time.Time) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// onClock returns the moments at which the clock shows a minute of a day: two where it was
+// put back.
+func (c *Calendar) onClock(day time.Time, minute int) []time.Time {
+	at := time.Date(day.Year(), day.Month(), day.Day(), 0, minute, 0, 0, c.location)
+	moments := []time.Time{at}
+	start, end := at.ZoneBounds()
+	for _, other := range []time.Time{start.Add(-time.Second), end} {
+		_, offset := at.Zone()
+		_, before := other.Zone()
+		again := at.Add(time.Duration(offset-before) * time.Second)
+		if !again.Equal(at) && again.Hour() == at.Hour() && again.Minute() == at.Minute() {
+			moments = append(moments, again)
+		}
+	}
+	return moments
 }

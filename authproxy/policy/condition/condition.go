@@ -92,7 +92,7 @@ func (c *Condition) Holds(call *Call) (bool, error) {
 // evaluationError keeps what is known to hold no value of the call.
 func evaluationError(err error) error {
 	text := err.Error()
-	for _, plain := range []string{"the address of the client is not known", "the arguments cannot be read", "what the call reaches cannot be determined", "no such overload", "no such key"} {
+	for _, plain := range []string{"the address of the client is not known", "the arguments cannot be read", textTooMany, "what the call reaches cannot be determined", "no such overload", "no such key"} {
 		if strings.Contains(text, plain) {
 			return errors.New(plain)
 		}
@@ -138,8 +138,9 @@ func firstLine(issues *cel.Issues) string {
 
 // environment declares what expressions may speak of.
 func environment(names Names, c *Condition) (*cel.Env, error) {
-	networks := map[string]netip.Prefix{}
+	networks, zones := map[string]netip.Prefix{}, map[string]*time.Location{}
 	return cel.NewEnv(
+		cel.Macros(zoneMacros(zones)...), zoneFunction(zones),
 		cel.Variable(nameOrg, cel.StringType), cel.Variable(nameSubject, cel.StringType), cel.Variable(nameUsername, cel.StringType),
 		cel.Variable(nameClient, cel.StringType), cel.Variable(nameGroups, cel.ListType(cel.StringType)),
 		cel.Variable(nameSource, cel.StringType), cel.Variable(nameServer, cel.StringType), cel.Variable(nameTool, cel.StringType),

@@ -72,19 +72,23 @@ func TestHolds(t *testing.T) {
 		`!has(arguments.absent) || arguments.absent == 1`:            true,
 		`now.getHours("Europe/Berlin") == 9`:                         true,
 		`now.getDayOfWeek("Europe/Berlin") == 1`:                     true,
-		`now < timestamp("2026-12-01T00:00:00Z")`:                    true,
-		`reaches("Account")`:                                         true,
-		`reaches("Contact")`:                                         false,
-		`field("Account.Name") && !field("Contact.SSN__c")`:          true,
-		`during("business-hours")`:                                   true,
-		`during("change-freeze")`:                                    false,
-		`!during("business-hours") || class == "delete"`:             false,
-		`arguments["sobject-name"].matches("^Acc")`:                  true,
-		`rows > 100 || reaches("Opaque")`:                            true, // the first decides
-		`size(principal.groups) == 2 && size(arguments.list) == 2`:   true,
-		`principal.groups.all(g, g in ["pilot", "leads"])`:           true,
-		`arguments.?absent.orValue("none") == "none" || rows > 0`:    true,
-		`[1, 2, 3].exists(n, n == arguments.count)`:                  true,
+		`now.getHours() == 8 && now.getMinutes("Asia/Kolkata") == 0`: true,
+		`now.getDate("Asia/Tokyo") == 30 && now.getMonth("UTC") == 10 && now.getFullYear("UTC") == 2026`:                                        true,
+		`now.getDayOfMonth("UTC") == 29 && now.getDayOfYear("UTC") == 333 && now.getSeconds("UTC") == 0 && now.getMilliseconds("UTC") == 0`:     true,
+		`timestamp("2026-12-31T23:30:00Z").getFullYear("Europe/Berlin") == 2027 && timestamp("2026-12-31T23:30:00Z").getHours("Etc/UTC") == 23`: true,
+		`now < timestamp("2026-12-01T00:00:00Z")`:                  true,
+		`reaches("Account")`:                                       true,
+		`reaches("Contact")`:                                       false,
+		`field("Account.Name") && !field("Contact.SSN__c")`:        true,
+		`during("business-hours")`:                                 true,
+		`during("change-freeze")`:                                  false,
+		`!during("business-hours") || class == "delete"`:           false,
+		`arguments["sobject-name"].matches("^Acc")`:                true,
+		`rows > 100 || reaches("Opaque")`:                          true, // the first decides
+		`size(principal.groups) == 2 && size(arguments.list) == 2`: true,
+		`principal.groups.all(g, g in ["pilot", "leads"])`:         true,
+		`arguments.?absent.orValue("none") == "none" || rows > 0`:  true,
+		`[1, 2, 3].exists(n, n == arguments.count)`:                true,
 	} {
 		t.Run(source, func(t *testing.T) {
 			c, err := Compile(source, names(t))
@@ -120,6 +124,12 @@ func TestCompileRefuses(t *testing.T) {
 		`source.in_network("10.0.0.1/8")`: `in_network(…) needs a network`,
 		`source.in_network(server)`:       "in_network(…) needs a network",
 		`source.in_network("10.0.0.0")`:   "in_network(…) needs a network",
+		`now.getHours("Europe/Berlinn")`:  "getHours(…) needs the name of a time zone, such as Europe/Berlin or UTC, in quotes (character 14)",
+		`now.getHours("Local") > 1`:       "needs the name of a time zone",
+		`now.getHours("../UTC") > 1`:      "needs the name of a time zone",
+		`now.getHours(tool) > 1`:          "needs the name of a time zone",
+		`tool.getHours("UTC") > 1`:        "no matching overload",
+		`@in_zone(now, "UTC", "x") > 1`:   "",
 		`tool.matches("(")`:               "invalid matches argument",
 		`timestamp("yesterday") < now`:    "invalid timestamp argument",
 		`arguments.list.all(x, x > 1)`:    "units, and at most",
@@ -165,6 +175,7 @@ func TestHoldsFails(t *testing.T) {
 		"no address":         func(c *Call) { c.Source = "" },
 		"no JSON":            func(c *Call) { c.Arguments = []byte(`{"a"`) },
 		"no object":          func(c *Call) { c.Arguments = []byte(`[1]`) },
+		"too many values":    func(c *Call) { c.Arguments = manyValues },
 		"a number too large": func(c *Call) { c.Arguments = []byte(`{"a":1e999}`) },
 	} {
 		c, err := Compile(`source.in_network("10.0.0.0/8") && !has(arguments.absent)`, names(t))
@@ -234,9 +245,12 @@ func TestCalendar(t *testing.T) {
 		"dated, over":                   {nil, []string{"2026-12-20 to 2027-01-06"}, "2027-01-07 00:00", false, ""},
 		"dated, by the minute":          {nil, []string{"2026-12-20 18:00 to 2026-12-27 08:00"}, "2026-12-27 07:59", true, "2026-12-27 08:00"},
 		// 2026-03-29: the clock goes from 02:00 to 03:00. 2026-10-25: from 03:00 back to 02:00.
-		"the hour that there is not": {[]string{"Sun 02:30-04:00"}, nil, "2026-03-29 03:10", true, "2026-03-29 04:00"},
-		"a day of 23 hours":          {[]string{"Sun 00:00-24:00"}, nil, "2026-03-29 23:30", true, "2026-03-30 00:00"},
-		"a day of 25 hours":          {[]string{"Sun 00:00-24:00"}, nil, "2026-10-25 23:30", true, "2026-10-26 00:00"},
+		"the hour that there is not":           {[]string{"Sun 02:30-04:00"}, nil, "2026-03-29 03:10", true, "2026-03-29 04:00"},
+		"before the hour that there is not":    {[]string{"Sun 02:30-04:00"}, nil, "2026-03-29 01:00", false, "2026-03-29 03:00"},
+		"an end in the hour that there is not": {[]string{"Sun 01:00-02:30"}, nil, "2026-03-29 01:30", true, "2026-03-29 03:00"},
+		"an hour that there is twice":          {[]string{"Sun 02:00-03:00"}, nil, "2026-10-25 01:00", false, "2026-10-25 02:00"},
+		"a day of 23 hours":                    {[]string{"Sun 00:00-24:00"}, nil, "2026-03-29 23:30", true, "2026-03-30 00:00"},
+		"a day of 25 hours":                    {[]string{"Sun 00:00-24:00"}, nil, "2026-10-25 23:30", true, "2026-10-26 00:00"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := calendar(t, "k", "Europe/Berlin", c.weekly, c.dated)
@@ -266,6 +280,23 @@ func TestCalendarHourTwice(t *testing.T) {
 		t.Error("held after 03:00")
 	}
 }
+
+// What ends within the hour that comes twice ends twice, and holds again between.
+func TestCalendarEndsTwice(t *testing.T) {
+	k := calendar(t, "k", "Europe/Berlin", []string{"Sun 01:00-02:30"}, nil)
+	at := time.Date(2026, 10, 24, 22, 0, 0, 0, time.UTC)
+	var changes []string
+	for range 4 {
+		at = k.Next(at)
+		changes = append(changes, at.Format("15:04 -07"))
+	}
+	if want := []string{"01:00 +02", "02:30 +02", "02:00 +01", "02:30 +01"}; !slices.Equal(changes, want) {
+		t.Errorf("%q, want %q", changes, want)
+	}
+}
+
+// manyValues are arguments within the bound of a call's size, and beyond that of conditions.
+var manyValues = []byte(`{"count":3,"list":[` + strings.Repeat("1,", maxValues) + `1]}`)
 
 func TestParseCalendarRefuses(t *testing.T) {
 	for _, c := range []struct{ zone, weekly, dated, says string }{
@@ -303,6 +334,7 @@ func BenchmarkHolds(b *testing.B) {
 		"reaches":   `reaches("Account") && rows <= 200`,
 		"hours":     `now.getHours() >= 8 && now.getHours() < 18`,
 		"arguments": `arguments.count == 3`,
+		"zone":      `now.getHours("Europe/Berlin") >= 8`,
 	} {
 		b.Run(name, func(b *testing.B) {
 			c, err := Compile(source, names(b))
@@ -316,6 +348,26 @@ func BenchmarkHolds(b *testing.B) {
 				if _, err := c.Holds(about); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// A call with as many values as can be costs about as much as the bound allows.
+func BenchmarkHoldsHostile(b *testing.B) {
+	for name, arguments := range map[string]string{
+		"many values": `{"count":3,"list":[` + strings.Repeat("1,", 500_000) + `1]}`,
+		"one text":    `{"count":3,"text":"` + strings.Repeat("x", 1_000_000) + `"}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			c, err := Compile(`arguments.count == 3`, names(b))
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				about := call()
+				about.Arguments = []byte(arguments)
+				c.Holds(about)
 			}
 		})
 	}

@@ -40,7 +40,7 @@ func (sizes) EstimateSize(element cost.AstNode) *cost.SizeEstimate {
 // EstimateCallCost implements [cost.Estimator].
 func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
 	switch function {
-	case "reaches", "field", "during", "in_network":
+	case "reaches", "field", "during", "in_network", nameInZone:
 		return cost.NewCallEstimate(cost.FixedCostEstimate(askCost), nil)
 	}
 	return nil

@@ -12,7 +12,8 @@
 //   - source: the network address of the client, a string; source.in_network("CIDR")
 //   - server, tool, class: strings; rows: the most records that the call may answer, an int
 //   - arguments: a map of the call's arguments; has(arguments.NAME) asks whether one is there
-//   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin")
+//   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin"), and
+//     without a zone in UTC
 //   - reaches("OBJECT"), field("OBJECT.FIELD"): whether the call reaches an object or a field,
 //     by name or glob; they take the place of loops over what a call reaches
 //   - during("CALENDAR"): whether now is in a calendar of the configuration
@@ -21,8 +22,14 @@
 //
 // Types are checked and the cost is bounded when a policy is read, with sizes that are ours
 // (64 groups, 1 MiB of arguments): what has no bound, or one above [MaxCost], is refused then,
-// so that evaluating needs no counter. Names of calendars, networks, objects and fields are
-// literals and are checked then, too.
+// so that evaluating needs no counter. Names of calendars, time zones, networks, objects and
+// fields are literals and are checked then, too. Arguments are read when the first expression asks
+// for them, once a call, and only if they hold at most 20,000 values at all depths: beyond, such
+// an expression is an error.
+//
+// Measured on two virtual cores at 2.6 GHz (go test -bench Holds): 0.1 to 0.3 µs and at most 2
+// allocations for an expression about caller, network, moment, calendar or what a call reaches; 3 µs
+// for one that asks for arguments of eight members; 2 to 5 ms for a megabyte of arguments.
 //
 // # Errors
 //
