@@ -276,7 +276,7 @@ func TestP6RowsOfAnswers(t *testing.T) {
 // With rewrite the query gets its LIMIT; the client is told, and the log has both queries.
 func TestRewriteAddsLimit(t *testing.T) {
 	t.Parallel()
-	w := hidingWorld(t, policy.Rule{Effect: policy.Allow, Classes: []policy.Class{policy.Read}, MaxRows: 2, Rewrite: true})
+	w := hidingWorld(t, policy.Rule{Effect: policy.Allow, Classes: []policy.Class{policy.Read}, MaxRows: 2, Rewrite: true, When: `server == "masked"`})
 	c := w.connect(salesforcesim.RepID, "chatgpt", "masked")
 	for query, want := range map[string]string{
 		"SELECT Id FROM Account ORDER BY Name":                   "SELECT Id FROM Account ORDER BY Name LIMIT 2",

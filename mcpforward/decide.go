@@ -3,6 +3,8 @@ package mcpforward
 import (
 	"errors"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
@@ -38,8 +40,13 @@ func (c *call) judge() policy.Decision {
 	case c.tool == "":
 		return policy.Decision{Effect: policy.Allow, Rule: -1, Class: policy.Read, Reason: "lists are filtered", Version: rules.Version()}
 	}
-	return rules.Decide(c.who, policy.Call{
-		Tool: c.tool, Arguments: c.arguments, OutsideText: c.outsideText,
+	return c.judgeAs(c.arguments)
+}
+
+// judgeAs asks the policy about the call with these arguments.
+func (c *call) judgeAs(arguments jsontext.Value) policy.Decision {
+	return c.server.Policy.Decide(c.who, policy.Call{
+		Tool: c.tool, Arguments: arguments, OutsideText: c.outsideText,
 		Server: c.name, Source: audit.OriginOf(c.http.Context()).Source, Now: c.Now(),
 	})
 }

@@ -3,7 +3,6 @@ package mcpforward
 import (
 	"fmt"
 
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/soql"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -37,7 +36,7 @@ func (c *call) rewrite() error {
 		rewritten++
 	}
 	sent := arguments.Encode()
-	again := c.server.Policy.Decide(c.who, policy.Call{Tool: c.tool, Arguments: sent})
+	again := c.judgeAs(sent)
 	if rewritten == 0 || again.Effect != c.decision.Effect || again.Rule != c.decision.Rule || again.Obligations.Limit != 0 {
 		return c.notRewritten()
 	}
