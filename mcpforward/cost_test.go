@@ -28,7 +28,7 @@ import (
 
 // callAllocs is what one call may allocate: what it was when this was written, and a
 // little. Whoever raises it says why.
-const callAllocs = 245
+const callAllocs = 180
 
 // listAllocs is the same of a list that was asked for before; 8 of them are for knowing what
 // of it is accepted.
