@@ -1,11 +1,10 @@
 # Build: a static binary. No cgo: the SQLite in it is pure Go. The tag nosim leaves the
 # simulated Salesforce out, with the commands that run it (demo, salesforce-sim).
 #
-# Both base images are named by tag, so what a build gets may change under the same name.
-# For builds that must not, name the digests that were looked at, FROM image:tag@sha256:…
-# (docker buildx imagetools inspect IMAGE prints them). None is written here because none
-# of them was verified where this file was written.
-FROM golang:1.26.8 AS build
+# Both base images are named by digest, so that every build gets the same ones. The digests are
+# those under which other public projects build on these tags; nobody here has pulled them. A
+# newer one is what docker buildx imagetools inspect IMAGE prints.
+FROM golang:1.26.8@sha256:3c3e25a4da13fd0478eed2df1eb35a0e667094a7124d3993a6a1d30f71c17e79 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download && go mod verify
@@ -36,7 +35,7 @@ RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
 #                                   said, and each container needs such a volume of its own
 # The image sets none of them by itself: a variable (SFMCP_LISTEN) is stronger than the
 # file, and would open to the network what the file keeps to this machine.
-FROM gcr.io/distroless/static-debian12:nonroot
+FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
 COPY --from=build /out/sfmcp-proxy /sfmcp-proxy
 COPY --from=build --chown=65532:65532 /out/data /data
 USER 65532:65532

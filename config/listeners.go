@@ -26,9 +26,9 @@ func (v *validator) listeners() {
 	case !loopback(host) && c.TLS.CertFile == "" && len(c.TrustedProxies) == 0:
 		v.add("listen", quote(c.Listen)+" without TLS", "a loopback address, or tls with a certificate, or trusted_proxies naming what ends TLS in front of it")
 	}
-	if _, port, err := net.SplitHostPort(c.AdminListen); err != nil || !validPort(port) {
+	if adminHost, adminPort, err := net.SplitHostPort(c.AdminListen); err != nil || !validPort(adminPort) {
 		v.add("admin_listen", quote(c.AdminListen), "host:port")
-	} else if c.AdminListen == c.Listen && !strings.HasSuffix(c.Listen, ":0") {
+	} else if adminPort == port && port != "0" && (adminHost == host || anyAddress(adminHost) || anyAddress(host)) {
 		v.add("admin_listen", "the public listener's address", "another address or port")
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
@@ -55,6 +55,12 @@ func (v *validator) listeners() {
 			v.add("trusted_ca_file", "no certificate in it", "PEM certificates")
 		}
 	}
+}
+
+// anyAddress says whether who listens on host listens on every address of the machine.
+func anyAddress(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "" || err == nil && address.IsUnspecified()
 }
 
 func (v *validator) storage() {

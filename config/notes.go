@@ -35,6 +35,7 @@ func (c *Config) Notes() []string {
 	n.checkpoints()
 	n.serverRequests()
 	n.unused()
+	n.mistyped()
 	return n.list
 }
 

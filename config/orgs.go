@@ -61,8 +61,8 @@ func (v *validator) servers() {
 		if err := access.ValidateUpstream(s.Upstream, org >= 0 && v.c.Salesforce.Orgs[org].InsecureHTTP); err != nil {
 			v.add(key("upstream"), quote(s.Upstream), err.Error())
 		}
-		if s.Timeout <= 0 || s.Timeout > 10*time.Minute {
-			v.add(key("timeout"), s.Timeout.String(), "more than 0, at most 10m")
+		if s.Timeout < time.Second || s.Timeout > 10*time.Minute {
+			v.add(key("timeout"), s.Timeout.String(), "1s to 10m")
 		}
 		if !slices.ContainsFunc(v.c.Policies, func(p Policy) bool { return p.Name == s.Policy }) {
 			v.add(key("policy"), quote(s.Policy), "the name of a policy under policies"+nearest.Question(s.Policy, namesOf(v.c.Policies, func(p Policy) string { return p.Name })))

@@ -29,6 +29,8 @@ type Config struct {
 // may hold a password.
 func (c Config) Validate() error {
 	switch {
+	case strings.Contains(sqlitePath(c.URL), ":memory:"):
+		return errors.New("database URL names no file: what is granted, revoked and approved must outlive this process")
 	case sqlitePath(c.URL) != "":
 		return nil
 	case isPostgres(c.URL):

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -130,6 +131,24 @@ func TestU16NoSimulatorInProduction(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "go build -tags nosim ") {
 		t.Error("the Dockerfile builds with the simulator")
+	}
+}
+
+// Every base image is one that was fixed, and none that may be another tomorrow.
+func TestU16BaseImagesByDigest(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bases := regexp.MustCompile(`(?m)^FROM (.*)$`).FindAllStringSubmatch(string(text), -1)
+	if len(bases) != 2 {
+		t.Errorf("%d base images", len(bases))
+	}
+	for _, base := range bases {
+		if !regexp.MustCompile(`^[a-z0-9./:-]+@sha256:[0-9a-f]{64}( AS [a-z]+)?$`).MatchString(base[1]) {
+			t.Errorf("%s: want image:tag@sha256:…", base[1])
+		}
 	}
 }
 
