@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -98,6 +100,28 @@ func TestFW20ChangedOperation(t *testing.T) {
 	w.acceptAll("headless")
 	if a := c.tool("dispatch_readonly", readLimits); a.failed() || !strings.Contains(c.tool("describe", describe).text(), "First send") {
 		t.Errorf("accepted: %s", a.body)
+	}
+}
+
+// A person who rejects what is said anew of an operation leaves what was accepted before.
+func TestFW20RejectedOperation(t *testing.T) {
+	t.Parallel()
+	w, c := withHeadless(t, nil)
+	c.tool("discover", discoverRecords)
+	w.redefine(operation("rest-limits", map[string]any{"summary": "Other."}), operation("more-limits", map[string]any{"method": "GET", "url": "/services/data/v67.0/limits/recordCount", "summary": "Record counts"}))
+	c.tool("discover", discoverRecords)
+	for _, d := range w.recorded("headless") {
+		if d.State == definition.Waiting {
+			if err := w.handler.Definitions.Reject(t.Context(), d.Server, d.Kind, d.Name, d.Digest, actor.Operator("op", "")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if a := c.tool("dispatch_readonly", readLimits); a.failed() {
+		t.Errorf("as it was accepted: %s", a.body)
+	}
+	if a := c.tool("dispatch_readonly", `{"url":"/services/data/v67.0/limits/recordCount"}`); !strings.Contains(a.text(), "This operation") {
+		t.Errorf("a new one that was rejected: %s", a.body)
 	}
 }
 

@@ -135,6 +135,33 @@ func TestRS20CutOffBeforeItsTurn(t *testing.T) {
 	}
 }
 
+// RS-20: access ends while a list is made for a call. The call does not leave.
+func TestRS20AccessEndsWhileAListIsMade(t *testing.T) {
+	t.Parallel()
+	for name, lose := range losses {
+		var meanwhile atomic.Pointer[func()]
+		w, c, _ := losing(t, func(c *setup) {
+			c.Links = slowLinks{c.Links, func() {
+				if f := meanwhile.Swap(nil); f != nil {
+					(*f)()
+				}
+			}}
+		})
+		end := func() {
+			if err := lose(w, c); err != nil {
+				t.Error(err)
+			}
+		}
+		meanwhile.Store(&end)
+		if a := c.create(createAccount); a.status != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		if n := len(w.sim.Requests(salesforcesim.RequestFilter{RPC: "tools/list"})); n != 1 || len(w.forwarded()) != 0 {
+			t.Errorf("%s: %d lists were made, forwarded %v", name, n, w.forwarded())
+		}
+	}
+}
+
 // CL-09: a server is pointed at another org, in which the same person has the same id and a
 // login. What was granted for the one org opens nothing in the other.
 func TestCL09ServerPointedAtAnotherOrg(t *testing.T) {

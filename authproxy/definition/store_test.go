@@ -369,7 +369,13 @@ func TestDecisionsReachOtherProcesses(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	here, there := dbtest.OpenURL(t, url), dbtest.OpenURL(t, url)
-	go there.WatchAccess(t.Context(), db.AccessPoll, func() {})
+	watched := make(chan bool, 1)
+	go there.WatchAccess(t.Context(), db.AccessPoll, func() {
+		select {
+		case watched <- true:
+		default:
+		}
+	})
 	mine, err := New(Config{DB: here})
 	if err != nil {
 		t.Fatal(err)
@@ -381,13 +387,15 @@ func TestDecisionsReachOtherProcesses(t *testing.T) {
 	was, is := tool("a", "1"), tool("a", "2")
 	begin(t, mine, was)
 	quarantine(t, mine, is)
+	<-watched // from here on what is read there is remembered
 	if !accepts(t, theirs, was) {
 		t.Fatal("the first list is not there")
 	}
 	if err := mine.Accept(t.Context(), sales, Tool, "a", is.Digest, alice); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); accepts(t, theirs, was) || !accepts(t, theirs, is); time.Sleep(5 * time.Millisecond) {
+	// Half of the time that anything is believed in any case.
+	for end := time.Now().Add(5 * time.Second); accepts(t, theirs, was) || !accepts(t, theirs, is); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the other process still goes by what was accepted before")
 		}
