@@ -39,7 +39,7 @@ func BenchmarkDecideTypical(b *testing.B) {
 
 // decideAllocs is what a decision may allocate: what it did when this was written, and a
 // little. Rules that do not concern the call add nothing.
-const decideAllocs = 78
+const decideAllocs = 34
 
 func TestDecideAllocations(t *testing.T) {
 	for _, n := range []int{20, 500} {

@@ -227,14 +227,7 @@ func (r *Rule) approvers() (Approvers, int) {
 // [reach.Catalogue], and what the operator declared of its other tools. What every decision
 // needs is made here, once.
 func (p *Policy) For(upstream string, declared ...reach.Declaration) *Policy {
-	return p.in(reach.Catalogue{Hosted: HostedName(upstream), Schema: p.catalogue.Schema, Declared: declared})
-}
-
-// WithSchema returns the policy as it holds in an org whose schema is known so far.
-func (p *Policy) WithSchema(schema *reach.Schema) *Policy {
-	c := p.catalogue
-	c.Schema = schema
-	return p.in(c)
+	return p.in(reach.Catalogue{Hosted: HostedName(upstream), Declared: declared})
 }
 
 func (p *Policy) in(c reach.Catalogue) *Policy {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -29,13 +30,15 @@ func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
 	if len(raw) == 0 {
 		return a, nil
 	}
-	unread := refuse("The arguments must be one JSON object without duplicate names.")
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw)) // which is read in place
+	d := decoders.Get().(*decoder)
+	d.text = *bytes.NewBuffer(raw) // which is read in place
+	d.Reset(&d.text)
+	defer d.release()
 	if d.PeekKind() != '{' {
-		return a, unread
+		return a, unreadArguments
 	}
 	if _, err := d.ReadToken(); err != nil {
-		return a, unread
+		return a, unreadArguments
 	}
 	for d.PeekKind() == '"' {
 		if len(a.names) >= most {
@@ -43,25 +46,45 @@ func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
 		}
 		name, err := d.ReadToken()
 		if err != nil {
-			return a, unread
+			return a, unreadArguments
 		}
 		key := name.String()
 		value, err := d.ReadValue()
 		if err != nil {
-			return a, unread
+			return a, unreadArguments
+		}
+		end := d.InputOffset()
+		if a.names == nil {
+			a.names, a.values = make([]string, 0, 4), make([]jsontext.Value, 0, 4)
 		}
 		a.names = append(a.names, key)
-		end := d.InputOffset()
 		a.values = append(a.values, raw[end-int64(len(value)):end])
 	}
 	if _, err := d.ReadToken(); err != nil { // the closing brace
-		return a, unread
+		return a, unreadArguments
 	}
 	if rest := raw[d.InputOffset():]; len(bytes.TrimSpace(rest)) > 0 {
-		return a, unread
+		return a, unreadArguments
 	}
 	return a, nil
 }
+
+// decoder is one that is used again, with the buffer that it reads.
+type decoder struct {
+	jsontext.Decoder
+	text bytes.Buffer
+}
+
+// release gives the decoder back, without the text that it read.
+func (d *decoder) release() {
+	d.text = bytes.Buffer{}
+	d.Reset(&d.text)
+	decoders.Put(d)
+}
+
+var decoders = sync.Pool{New: func() any { return new(decoder) }}
+
+var unreadArguments = refuse("The arguments must be one JSON object without duplicate names.")
 
 // known refuses parameters that look like one of the given but are spelled
 // differently, and reports whether there are any others. Salesforce might read
@@ -103,16 +126,25 @@ func (a arguments) text(spellings ...string) (value string, ok bool, _ *Refusal)
 		if raw.Kind() != '"' {
 			return "", false, refuse("The parameter " + name + " must be a string.")
 		}
-		unquoted, err := jsontext.AppendUnquote(nil, raw)
+		text, err := unquoted(raw)
 		if err != nil {
 			return "", false, refuse("The parameter " + name + " must be a string.")
 		}
-		if ok && value != string(unquoted) {
+		if ok && value != text {
 			return "", false, refuse("The parameters " + strings.Join(spellings, " and ") + " have different values; give only one of them.")
 		}
-		value, ok = string(unquoted), true
+		value, ok = text, true
 	}
 	return value, ok, nil
+}
+
+// unquoted returns what a JSON string says.
+func unquoted(raw jsontext.Value) (string, error) {
+	if bytes.IndexByte(raw, '\\') < 0 { // most queries
+		return string(raw[1 : len(raw)-1]), nil
+	}
+	text, err := jsontext.AppendUnquote(nil, raw)
+	return string(text), err
 }
 
 // required is text for a parameter that must be there and not be empty.

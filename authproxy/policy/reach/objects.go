@@ -2,6 +2,7 @@ package reach
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -56,18 +57,28 @@ func readSchema(f *reading, a arguments) *Refusal {
 	return nil
 }
 
+// How the parameter with the query is called by live servers, and by the documents.
+var (
+	querySpellings  = []string{"q", "query"}
+	searchSpellings = []string{"q", "search"}
+)
+
 func readSOQLTool(f *reading, a arguments) *Refusal {
-	return f.readQuery(a, f.readSOQL, []string{"q", "query"})
+	return f.readQuery(a, f.readSOQL, querySpellings)
 }
 
 func readSOSLTool(f *reading, a arguments) *Refusal {
-	return f.readQuery(a, f.readSOSL, []string{"q", "search"})
+	return f.readQuery(a, f.readSOSL, searchSpellings)
 }
 
 // readQuery reads the query that stands in a parameter of one of these spellings; others are
 // parameters that reach nothing more.
 func (f *reading) readQuery(a arguments, read func(string) *Refusal, spellings []string, others ...string) *Refusal {
-	unknown, refused := a.known(append(others, spellings...)...)
+	parameters := spellings
+	if len(others) > 0 {
+		parameters = slices.Concat(spellings, others)
+	}
+	unknown, refused := a.known(parameters...)
 	if refused != nil {
 		return refused
 	}

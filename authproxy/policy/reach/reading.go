@@ -114,6 +114,9 @@ func (f *reading) reachField(object, name string) {
 		f.full = true
 		return
 	}
+	if f.Fields == nil {
+		f.Fields = make([]Field, 0, 8)
+	}
 	f.Fields = append(f.Fields, Field{object, name, f.at})
 }
 

@@ -30,7 +30,7 @@ func newParser(text string, from int) (*parser, *Error) {
 		return nil, &Error{Offset: MaxLength, Cause: ErrTooLong}
 	}
 	lexemes, err := lex(text, from)
-	return &parser{lexemes: lexemes, end: len(text)}, err
+	return &parser{lexemes: lexemes, end: len(text), names: make([]string, 0, 16)}, err
 }
 
 // finish returns the error of what was read, and one if anything is left.
