@@ -14,8 +14,9 @@ import (
 
 // notes collects what is worth knowing of a configuration that is accepted.
 type notes struct {
-	c    *Config
-	list []string
+	c     *Config
+	whole bool // rules are analysed however long it takes
+	list  []string
 }
 
 func (n *notes) add(format string, args ...any) {
@@ -102,9 +103,10 @@ func (n *notes) policies() {
 	}
 }
 
-// PolicyNotes are those of the notes that are about policies.
+// PolicyNotes are those of the notes that are about policies. Rules are analysed however long
+// that takes.
 func (c *Config) PolicyNotes() []string {
-	n := &notes{c: c}
+	n := &notes{c: c, whole: true}
 	n.policies()
 	return n.list
 }
@@ -117,6 +119,14 @@ func (n *notes) rules(p Policy, servers []analysis.Server, people analysis.Peopl
 		if s.Policy.Name == p.Name {
 			own = append(own, s)
 		}
+	}
+	size := 0
+	for _, s := range own {
+		size += analysis.Size(s, people, s, people)
+	}
+	if !n.whole && size > analysis.Quick {
+		n.add("policy %s has too many rules, objects and groups to be analysed here: 'policy check' does it", p.Name)
+		return
 	}
 	for _, finding := range analysis.Check(own, people) {
 		if !said[finding.Rule] {

@@ -151,13 +151,15 @@ func policyChanges(before, after *config.Config) (entries []audit.Entry) {
 		if i := slices.IndexFunc(previous, func(p analysis.Server) bool { return p.Name == s.Name }); i >= 0 {
 			old = previous[i]
 		}
-		changes := analysis.Diff(old, then, s, now)
-		if len(changes) == 0 && old.Policy.Version() == s.Policy.Version() {
+		if old.Policy.Version() == s.Policy.Version() && slices.Equal(old.Groups, s.Groups) && reflect.DeepEqual(then, now) {
 			continue
 		}
-		var lines []string
-		for _, change := range changes {
-			lines = append(lines, change.String())
+		lines := []string{"too many rules, objects and groups to be compared here: 'policy diff' does it"}
+		if analysis.Size(old, then, s, now) <= analysis.Quick {
+			lines = nil
+			for _, change := range analysis.Diff(old, then, s, now) {
+				lines = append(lines, change.String())
+			}
 		}
 		if lines == nil {
 			lines = []string{"no call that was analysed is decided otherwise"}

@@ -47,6 +47,20 @@ func casesBetween(before, now side) cases {
 	return c
 }
 
+// Quick is how many cases may be analysed where somebody waits who did not ask for it: at a
+// start and at a reload. They take about two seconds.
+const Quick = 500_000
+
+// Size is how many cases a change of a server and its people has, or, with the same before and
+// after, one that does not change.
+func Size(before Server, then People, after Server, now People) (size int) {
+	c := casesBetween(side{before, then}, side{after, now})
+	for _, group := range c.tools {
+		size += len(c.targets.of(group))
+	}
+	return size * len(c.users) * len(c.clients)
+}
+
 // group finds out what happens in every case and joins those in which the same does. what
 // returns it as a text to compare by, with an index of the caller's own; "" leaves the case
 // out.
