@@ -5,6 +5,7 @@ package policy
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -34,6 +35,25 @@ func BenchmarkDecideTypical(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// The policy that decisions are measured against: 50 rules, five of them with a condition
+// that is asked.
+func BenchmarkDecideConditions(b *testing.B) {
+	p := typical(45)
+	var rules []Rule
+	for _, when := range []string{`during("change-freeze")`, `!source.in_network("10.0.0.0/8")`, `rows > 2000`, `field("Contact.SSN__c")`, `"contractors" in principal.groups`} {
+		rules = append(rules, Rule{Effect: Deny, When: when})
+	}
+	p = (&Policy{Name: "p", Rules: append(rules, p.Rules...), Calendars: calendars(b)}).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
+	c := typicalCall
+	c.Server, c.Source, c.Now = "sales", "10.1.2.3", time.Date(2026, 11, 30, 8, 30, 0, 0, time.UTC)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := p.Decide(Principal{Org: "acme", Subject: "005xx000001Sv6AAAS"}, c); d.Effect != Allow {
+			b.Fatal(d.Reason)
+		}
 	}
 }
 
