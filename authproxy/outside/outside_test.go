@@ -121,17 +121,22 @@ func TestSourcesAreBounded(t *testing.T) {
 
 // Two processes that note at the same time lose neither source.
 func TestSourcesOfTwoProcesses(t *testing.T) {
-	for range dbtest.Rounds(t) {
-		url := dbtest.URL(t)
-		c := &clock{noon}
+	url, c := dbtest.URL(t), &clock{noon}
+	var stores []*Store
+	for range 4 {
+		stores = append(stores, New(dbtest.OpenURL(t, url), c.now))
+	}
+	reader := New(dbtest.OpenURL(t, url), c.now)
+	for round := range dbtest.Rounds(t) {
+		who := alice
+		who.Subject = fmt.Sprintf("005xx%010dAAA", round) // of whom nothing is noted yet
 		var all sync.WaitGroup
-		for i := range 4 {
-			s := New(dbtest.OpenURL(t, url), c.now)
-			all.Go(func() { note(t, s, alice, source(i)) })
+		for i, s := range stores {
+			all.Go(func() { note(t, s, who, source(i)) })
 		}
 		all.Wait()
-		if m := last(t, New(dbtest.OpenURL(t, url), c.now), alice); len(m.Sources) != 4 {
-			t.Fatalf("%d of 4 sources: %v", len(m.Sources), m.Sources)
+		if m := last(t, reader, who); len(m.Sources) != 4 {
+			t.Fatalf("round %d: %d of 4 sources: %v", round, len(m.Sources), m.Sources)
 		}
 	}
 }
