@@ -387,7 +387,15 @@ func TestDecisionsReachOtherProcesses(t *testing.T) {
 	was, is := tool("a", "1"), tool("a", "2")
 	begin(t, mine, was)
 	quarantine(t, mine, is)
-	<-watched // from here on what is read there is remembered
+	// From here on what is read there is remembered. Whoever begins to watch late sees the
+	// next change.
+	for i, seen := 0, false; !seen; i++ {
+		quarantine(t, mine, tool(fmt.Sprint("b", i), "1"))
+		select {
+		case seen = <-watched:
+		case <-time.After(db.AccessPoll):
+		}
+	}
 	if !accepts(t, theirs, was) {
 		t.Fatal("the first list is not there")
 	}
