@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"database/sql"
@@ -365,7 +366,12 @@ type mcpClient struct {
 	access, refresh string
 	session         string
 	id              int
+	version         string // of sessions; "": [latestSessions]
+	headerless      bool   // says the version in initialize alone, as clients of 2025-03-26 do
 }
+
+// latestSessions is the latest protocol version with sessions.
+const latestSessions = "2025-11-25"
 
 // connect signs a user in and opens a session.
 func (d *demo) connect(server, username string) *mcpClient {
@@ -491,7 +497,9 @@ func (c *mcpClient) post(ctx context.Context, method string, params any, notific
 	req.Header.Set("Authorization", "Bearer "+c.access)
 	if c.session != "" {
 		req.Header.Set("Mcp-Session-Id", c.session)
-		req.Header.Set("MCP-Protocol-Version", "2025-11-25")
+		if !c.headerless {
+			req.Header.Set("MCP-Protocol-Version", cmp.Or(c.version, latestSessions))
+		}
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -517,10 +525,11 @@ func (c *mcpClient) send(method string, params any) reply {
 
 func (c *mcpClient) initialize() {
 	c.d.t.Helper()
-	r := c.send("initialize", map[string]any{"protocolVersion": "2025-11-25", "capabilities": map[string]any{},
+	version := cmp.Or(c.version, latestSessions)
+	r := c.send("initialize", map[string]any{"protocolVersion": version, "capabilities": map[string]any{},
 		"clientInfo": map[string]any{"name": "test", "version": "1"}})
 	c.session = r.Header.Get("Mcp-Session-Id")
-	if r.Status != http.StatusOK || c.session == "" {
+	if r.Status != http.StatusOK || c.session == "" || !strings.Contains(r.body, version) {
 		c.d.t.Fatalf("initialize: %d %s", r.Status, r.body)
 	}
 	if r, err := c.post(c.d.t.Context(), "notifications/initialized", nil, true); err != nil || r.Status != http.StatusAccepted {

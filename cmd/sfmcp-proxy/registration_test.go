@@ -163,11 +163,24 @@ func (p *publisher) sign(t *testing.T, clientID, issuer string) url.Values {
 // walk is the whole flow of a client: consent, login, code, tokens, a session.
 func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *mcpClient {
 	d.t.Helper()
+	c := d.redeem(clientID, redirectURI, d.MCPURLs["sobject-reads"], extra())
+	c.initialize()
+	return c
+}
+
+// redeem signs a user in at sobject-reads and redeems the code. resource "": the client names
+// none, neither here nor there.
+func (d *demo) redeem(clientID, redirectURI, resource string, form url.Values) *mcpClient {
+	d.t.Helper()
 	c := &mcpClient{d: d, url: d.MCPURLs["sobject-reads"]}
 	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
-	query := url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"s"}, "resource": {c.url},
+	query := url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "state": {"s"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}}
+	if resource != "" {
+		query.Set("resource", resource)
+		form.Set("resource", resource)
+	}
 	location, err := salesforcesim.NewBrowser(nil, redirectURI).LogIn(d.t.Context(), d.PublicURL+"/oauth/authorize?"+query.Encode(), rep, d.password(rep))
 	if err != nil {
 		d.t.Fatal(err)
@@ -176,13 +189,11 @@ func (d *demo) walk(clientID, redirectURI string, extra func() url.Values) *mcpC
 	if err != nil || back.Query().Get("code") == "" || back.Query().Get("iss") != d.PublicURL {
 		d.t.Fatalf("callback %s, %v", location, err)
 	}
-	form := extra()
 	for name, value := range map[string]string{"grant_type": "authorization_code", "code": back.Query().Get("code"), "redirect_uri": redirectURI,
-		"client_id": clientID, "code_verifier": verifier, "resource": c.url} {
+		"client_id": clientID, "code_verifier": verifier} {
 		form.Set(name, value)
 	}
 	c.token(form)
-	c.initialize()
 	return c
 }
 
@@ -220,9 +231,7 @@ func TestClientsWithDocuments(t *testing.T) {
 	for _, w := range walks {
 		c := d.walk(w.id, w.redirectURI, w.extra)
 		c.renew(w.id, w.extra())
-		if r := c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Result.IsError || r.Error != nil {
-			t.Errorf("%s: %s", w.name, r.body)
-		}
+		c.listsAndReads(w.name)
 		clients = append(clients, c)
 	}
 	p.Stop()
@@ -242,6 +251,67 @@ func TestClientsWithDocuments(t *testing.T) {
 	}
 	if r, err := clients[3].post(t.Context(), "ping", nil, false); err != nil || r.Status != http.StatusUnauthorized {
 		t.Errorf("after the revocation: %d %v", r.Status, err)
+	}
+}
+
+// listsAndReads has the client list the tools and call one.
+func (c *mcpClient) listsAndReads(name string) {
+	c.d.t.Helper()
+	if r := c.send("tools/list", map[string]any{}); !slices.Contains(r.tools(), "soqlQuery") {
+		c.d.t.Errorf("%s lists %s", name, r.body)
+	}
+	if r := c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}); r.Result.IsError || r.Error != nil {
+		c.d.t.Errorf("%s: %s", name, r.body)
+	}
+}
+
+// Clients that have no document: what each sends, from the first page to a call. Cursor
+// registers itself with a redirect URI of its own scheme; Copilot Studio speaks 2025-03-26 and
+// says no version after initialize; n8n names no resource, so it is for one server.
+func TestClientShapes(t *testing.T) {
+	t.Parallel()
+	const cursor = "cursor://anysphere.cursor-mcp/oauth/callback"
+	d := startEdited(t, func(text string) string {
+		return strings.Replace(text, "\nclients:\n", `
+clients:
+  - {id: copilot, name: Copilot Studio, redirect_uris: ["https://global.consent.azure-apim.net/redirect/acme"]}
+  - {id: n8n, name: n8n, server: sobject-reads, redirect_uris: ["https://n8n.acme.example/rest/oauth2-credential/callback"]}
+`, 1) + "\nregistration: {dynamic: {enabled: true, private_use_uris: [\"" + cursor + "\"]}}\n"
+	})
+	response, err := http.Post(d.PublicURL+"/oauth/register", "application/json", strings.NewReader(
+		`{"client_name":"Cursor","redirect_uris":["`+cursor+`"],"grant_types":["authorization_code","refresh_token"],"response_types":["code"],"token_endpoint_auth_method":"none"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var registered struct {
+		ID string `json:"client_id"`
+	}
+	if err := json.NewDecoder(response.Body).Decode(&registered); err != nil || registered.ID == "" {
+		t.Fatalf("registration: %d, %v", response.StatusCode, err)
+	}
+	reads := d.MCPURLs["sobject-reads"]
+	for _, shape := range []struct {
+		name, id, redirectURI, resource, version string
+		headerless                               bool
+	}{
+		{"Cursor", registered.ID, cursor, reads, "2025-06-18", false},
+		{"Copilot Studio", "copilot", "https://global.consent.azure-apim.net/redirect/acme", reads, "2025-03-26", true},
+		{"Copilot Studio, older", "copilot", "https://global.consent.azure-apim.net/redirect/acme", reads, "2024-11-05", true},
+		{"n8n", "n8n", "https://n8n.acme.example/rest/oauth2-credential/callback", "", "2025-06-18", false},
+	} {
+		t.Run(shape.name, func(t *testing.T) {
+			c := d.in(t).redeem(shape.id, shape.redirectURI, shape.resource, url.Values{})
+			c.version, c.headerless = shape.version, shape.headerless
+			c.initialize()
+			c.listsAndReads(shape.name)
+			renewal := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {c.refresh}, "client_id": {shape.id}}
+			if shape.resource != "" {
+				renewal.Set("resource", shape.resource)
+			}
+			c.token(renewal)
+			c.listsAndReads(shape.name + ", after a refresh")
+		})
 	}
 }
 
