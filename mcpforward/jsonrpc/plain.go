@@ -113,10 +113,14 @@ func (p *plainText) object(depth int, member func(name []byte) bool) bool {
 		if member == nil && !p.value(depth+1) || member != nil && !member(names[n]) {
 			return false
 		}
-		end := p.next()
-		p.at++
-		if end == '}' || end != ',' {
-			return end == '}'
+		switch p.next() { // of a text that ends here, nothing is passed over
+		case ',':
+			p.at++
+		case '}':
+			p.at++
+			return true
+		default:
+			return false
 		}
 	}
 	return false
@@ -165,10 +169,14 @@ func (p *plainText) array(depth int, element func() bool) bool {
 		if element == nil && !p.value(depth+1) || element != nil && !element() {
 			return false
 		}
-		end := p.next()
-		p.at++
-		if end == ']' || end != ',' {
-			return end == ']'
+		switch p.next() {
+		case ',':
+			p.at++
+		case ']':
+			p.at++
+			return true
+		default:
+			return false
 		}
 	}
 }

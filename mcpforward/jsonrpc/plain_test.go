@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func FuzzPlain(f *testing.F) {
 	for _, text := range append(texts, answers...) {
 		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, text []byte) { comparePlain(t, text) })
+	f.Fuzz(func(t *testing.T, text []byte) { comparePlain(t, slices.Clip(text)) }) // there is nothing behind it
 }
 
 func comparePlain(t *testing.T, text []byte) {

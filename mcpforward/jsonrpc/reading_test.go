@@ -2,6 +2,8 @@ package jsonrpc
 
 import (
 	"bytes"
+	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -32,6 +34,7 @@ func FuzzReading(f *testing.F) {
 		f.Add([]byte(a))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		body = slices.Clip(body) // there is nothing behind it
 		top, _, err := readAnswer(body)
 		exact, exactErr := scan(body, MaxAnswerDepth, false)
 		if err == nil && (exactErr != nil || !sameMembers(top, exact)) {
@@ -92,6 +95,26 @@ func sameMembers(a, b Object) bool {
 }
 
 // What is no result is refused, whoever asks.
+// A text that ends too early is refused, wherever it ends: nothing behind its end is read.
+func TestTextsThatEndEarly(t *testing.T) {
+	readers := map[string]func([]byte) error{
+		"answer":  func(b []byte) error { _, err := DecodeAnswer(b); return err },
+		"message": func(b []byte) error { _, err := Decode(b); return err },
+		"object":  func(b []byte) error { _, err := ParseObject(b); return err },
+		"array":   func(b []byte) error { _, err := ParseArray(b); return err },
+	}
+	texts := append(slices.Clone(answers), `{"":[{},{},{},8`, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"b":[{"c":[1,"d\\u0065"]}],"e":{"f":-1.5e3}}}}`, `[{"a":[{"b":"c"},2]},3]`)
+	for _, text := range texts {
+		for end := range len(text) {
+			for name, read := range readers {
+				if cut := slices.Clip([]byte(text[:end])); read(cut) == nil && !json.Valid(cut) {
+					t.Errorf("%s: taken: %s", name, cut)
+				}
+			}
+		}
+	}
+}
+
 func TestReadingOfNoResult(t *testing.T) {
 	t.Parallel()
 	for _, v := range []string{``, `[]`, `"x"`, `{`, `{"a":1,"a":2}`, `{} {}`, `{"content":[{]}`} {
