@@ -18,6 +18,8 @@ type Outcome struct {
 	// Conditional says that the rule decides only in some moments: it has a condition, or
 	// asks for what was answered before. The next outcome is what happens otherwise.
 	Conditional bool
+	// Condition is all that it depends on then, whole: equal texts mean the same.
+	Condition   string
 	Obligations Obligations
 	Approvers   Approvers // for confirm, as in [Decision]
 	Quorum      int
@@ -72,6 +74,9 @@ func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Ou
 			continue
 		}
 		o := Outcome{Rule: i, Effect: Deny, Conditional: c.has(aboutMoment)}
+		if o.Conditional {
+			o.Condition = c.condition()
+		}
 		if c.passes() {
 			o.Effect, o.Obligations = c.Effect, obligations(rules, c, q)
 		}

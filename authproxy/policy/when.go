@@ -155,6 +155,28 @@ func momentInWords(at time.Time) string {
 	return at.Format("Monday, 2 January 2006, 15:04") + " (" + at.Location().String() + ")"
 }
 
+// condition is what the rule depends on besides the call: its keys about the moment, and what
+// its calendars mean.
+func (c *ready) condition() string {
+	var b []byte
+	for i := range keys {
+		if k := &keys[i]; k.about&aboutMoment != 0 && k.set(c.Rule) {
+			b = appendStrings(append(b, k.name...), k.values(c.Rule)...)
+		}
+	}
+	if c.when != nil {
+		for _, calendar := range c.when.Calendars() {
+			b = appendCalendar(b, calendar)
+		}
+	}
+	return string(b)
+}
+
+func appendCalendar(b []byte, k *condition.Calendar) []byte {
+	b = appendStrings(b, "calendar", k.Name, k.Zone)
+	return appendSet(appendSet(b, k.Weekly), k.Dated)
+}
+
 // appendCalendars appends what the conditions of a policy mean by their calendars.
 func (p *Policy) appendCalendars(b []byte) []byte {
 	var used []*condition.Calendar
@@ -168,8 +190,7 @@ func (p *Policy) appendCalendars(b []byte) []byte {
 	}
 	for _, calendar := range p.Calendars {
 		if slices.Contains(used, calendar) {
-			b = appendStrings(b, "calendar", calendar.Name, calendar.Zone)
-			b = appendSet(appendSet(b, calendar.Weekly), calendar.Dated)
+			b = appendCalendar(b, calendar)
 		}
 	}
 	return b

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/condition"
 )
 
 const (
@@ -150,6 +151,37 @@ func TestDiffOfPeople(t *testing.T) {
 	for _, change := range Diff(server, people, closed, people) {
 		if change.More() != -1 || change.Who() != rep || change.After[0].Words != "not in the server's groups" {
 			t.Errorf("%s", change)
+		}
+	}
+}
+
+// What is cut short for people is compared whole: long conditions, long lists of hidden fields,
+// and what a calendar means.
+func TestDiffComparesWhole(t *testing.T) {
+	long := `tool in ["` + strings.Repeat("x", 300) + `"]`
+	hours := func(hours string) Server {
+		calendar, faults := condition.ParseCalendar("hours", "UTC", []string{hours}, nil)
+		if faults != nil {
+			t.Fatal(faults)
+		}
+		p := &policy.Policy{Name: "p", Calendars: []*condition.Calendar{calendar}, Rules: []policy.Rule{allow(policy.Rule{Classes: reads, When: `during("hours")`})}}
+		return Server{"sales", p.For(sobjectAll), []string{"pilot"}}
+	}
+	when := func(when string) Server { return at(sobjectAll, allow(policy.Rule{Classes: reads, When: when})) }
+	masks := func(last string) Server {
+		return at(sobjectAll, allow(policy.Rule{Classes: reads, Mask: []string{"Contact.A__c", "Contact.B__c", "Contact.C__c", "Contact.D__c", "Contact.E__c", last}}))
+	}
+	for name, c := range map[string]struct{ before, after Server }{
+		"a condition":     {when(long + " && rows > 1"), when(long + " && rows > 2")},
+		"a calendar":      {hours("Mon 08:00-18:00"), hours("Mon-Sun 00:00-24:00")},
+		"a hidden field":  {masks("Contact.F__c"), masks("Contact.G__c")},
+		"taken out of it": {at(sobjectAll, allow(policy.Rule{Classes: reads, Mask: []string{"Contact.A__c"}})), at(sobjectAll, allow(policy.Rule{Classes: reads, Drop: []string{"Contact.A__c"}}))},
+	} {
+		if len(Diff(c.before, people, c.after, people)) == 0 {
+			t.Errorf("%s: no difference is seen", name)
+		}
+		if changes := Diff(c.before, people, c.before, people); len(changes) > 0 {
+			t.Errorf("%s: the same is different: %s", name, changes[0])
 		}
 	}
 }

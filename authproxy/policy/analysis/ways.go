@@ -18,6 +18,9 @@ type Way struct {
 	Quorum      int
 	Hidden      []string // fields that are masked or taken out
 	Shadow      bool     // a denial that is only noted
+
+	dropped   []string // of those hidden
+	condition string   // all that the condition says
 }
 
 // Ways are those of one call, in order; the last is not conditional.
@@ -34,6 +37,8 @@ func decide(p *policy.Policy, who policy.Principal, tool string, reached policy.
 			}
 		}
 		w.Shadow = w.Effect == policy.Deny && p.Mode == policy.Shadow
+		w.condition = o.Condition
+		w.dropped = slices.DeleteFunc(slices.Clone(w.Hidden), func(field string) bool { return !slices.Contains(o.Obligations.Drop, field) })
 		if ways = append(ways, w); !w.Conditional {
 			break
 		}
@@ -56,7 +61,13 @@ func holds(reached policy.Reached, pattern string) bool {
 }
 
 // same reports whether both ways come to the same for the caller.
-func (w Way) same(other Way) bool { return w.text() == other.text() }
+func (w Way) same(other Way) bool { return w.whole() == other.whole() }
+
+// whole is what the way comes to, without rule and condition. What people read may be cut
+// short; this is not.
+func (w Way) whole() string {
+	return fmt.Sprintf("%s %t %s %d %q %q", w.Effect, w.Shadow, w.Approvers, w.Quorum, w.Hidden, w.dropped)
+}
 
 // text is the way in words, without its rule.
 func (w Way) text() string {
@@ -76,6 +87,9 @@ func (w Way) text() string {
 	}
 	if len(w.Hidden) > 0 {
 		text += ", " + list(w.Hidden, 3) + " hidden"
+		if len(w.dropped) > 0 {
+			text += " (" + list(w.dropped, 3) + " taken out)"
+		}
 	}
 	return text
 }
@@ -97,14 +111,9 @@ func (ways Ways) String() string {
 func (ways Ways) key() string {
 	var parts []string
 	for _, w := range ways {
-		text := w.text()
-		if w.Conditional {
-			_, words, _ := strings.Cut(w.Words, "(")
-			text += " while " + words
-		}
-		parts = append(parts, text)
+		parts = append(parts, w.whole(), w.condition)
 	}
-	return strings.Join(parts, ", otherwise ")
+	return fmt.Sprintf("%q", parts)
 }
 
 // Rules names the rules that decide, each once.

@@ -33,7 +33,7 @@ func WhoCan(s Server, people People, class policy.Class, object string) []Possib
 			return "", 0
 		}
 		ways = append(ways, w)
-		return w.String(), len(ways) - 1
+		return w.key() + w.Rules(), len(ways) - 1
 	})
 	all := make([]Possible, len(grouped))
 	for i, f := range grouped {
