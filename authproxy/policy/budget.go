@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/policy/condition"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -173,9 +174,9 @@ func (b *Budget) Span(t time.Time) (start, end time.Time) {
 		start = t.UTC().Truncate(time.Hour)
 		return start, start.Add(time.Hour)
 	}
-	zone, err := time.LoadLocation(b.Zone) // which remembers those it has read
-	if err != nil {
-		zone = time.UTC // Validate refuses such a zone
+	zone := condition.Location(b.Zone)
+	if zone == nil {
+		zone = time.UTC // none is named, or one that Validate refuses
 	}
 	year, month, day := t.In(zone).Date()
 	return midnight(year, month, day, zone), midnight(year, month, day+1, zone)
@@ -225,7 +226,7 @@ func (b *Budget) validate(key func(string) string, c *problems) {
 	if !slices.Contains(windows, b.Window) {
 		c.add(key("window"), strconv.Quote(string(b.Window)), "minute, hour or day")
 	}
-	if _, err := time.LoadLocation(b.Zone); err != nil || b.Zone == "Local" {
+	if b.Zone != "" && condition.Location(b.Zone) == nil {
 		c.add(key("time_zone"), strconv.Quote(b.Zone), "a time zone such as Europe/Berlin")
 	}
 	if b.Zone != "" && b.Window != Day {

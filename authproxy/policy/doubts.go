@@ -117,7 +117,7 @@ func (d *doubts) names(r *Rule) {
 func (d *doubts) tool(key, pattern string) {
 	prompt := strings.HasPrefix(pattern, reach.PromptPrefix)
 	names := toolNames(prompt)
-	if strings.HasPrefix(pattern, reach.ResourcePrefix) || slices.ContainsFunc(names, func(name string) bool { return glob(pattern, name) }) {
+	if strings.HasPrefix(pattern, reach.ResourcePrefix) || slices.ContainsFunc(names, func(name string) bool { return reach.Glob(pattern, name) }) {
 		return
 	}
 	question := nearest.Question(pattern, names)

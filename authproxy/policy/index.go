@@ -133,13 +133,13 @@ func (x *index) hitObject(hit bits, object string) {
 		return
 	}
 	var b [longestName]byte
-	full := lower(b[:0], object)
+	full := reach.Lower(b[:0], object)
 	hit.or(x.anyObject)
 	if suffix, several := strings.CutPrefix(object, "*"); several {
 		x.hitEnding(hit, suffix)
 		return
 	}
-	hit.or(x.objects[string(unqualified(full))])
+	hit.or(x.objects[string(reach.Unqualified(full))])
 	for i := range x.like {
 		if x.like[i].object.matches(full) {
 			hit.add(x.like[i].rule)
@@ -166,7 +166,7 @@ func (x *index) hitEnding(hit bits, suffix string) {
 func (x *index) hitField(hit bits, at reach.Ref) {
 	var objectSpace [longestName]byte
 	var space [1024]byte
-	object := lower(objectSpace[:0], at.Object)
+	object := reach.Lower(objectSpace[:0], at.Object)
 	if at.Name == reach.Whole {
 		x.hitWhole(hit, object)
 		return
@@ -201,9 +201,9 @@ func (x *index) hitField(hit bits, at reach.Ref) {
 // related appends the names, in lower case, of a field and of those that hold its value or
 // parts of it, with a dot after each, and where each ends.
 func related(names []byte, ends []int, field string) ([]byte, []int) {
-	names = lower(names, field)
+	names = reach.Lower(names, field)
 	ends = append(ends, len(names))
-	stem, others := reach.Compound(string(unqualified(names)))
+	stem, others := reach.Compound(string(reach.Unqualified(names)))
 	names = append(names, '.')
 	for _, other := range others {
 		names = append(append(names, stem...), other...)
@@ -216,14 +216,14 @@ func related(names []byte, ends []int, field string) ([]byte, []int) {
 // hitName adds the rules that speak of a field by its name. Without an object it may be one of
 // any.
 func (x *index) hitName(hit bits, object, name []byte) {
-	plain := unqualified(name)
+	plain := reach.Unqualified(name)
 	if len(object) == 0 {
 		hit.or(x.parts.anyName)
 		hit.or(x.parts.names[string(plain)])
 		return
 	}
 	var b [2*longestName + 1]byte
-	of := unqualified(object)
+	of := reach.Unqualified(object)
 	hit.or(x.anyField)
 	hit.or(x.named[string(plain)])
 	hit.or(x.of[string(of)])
@@ -237,7 +237,7 @@ func (x *index) hitWhole(hit bits, object []byte) {
 		return
 	}
 	hit.or(x.parts.anyObject)
-	hit.or(x.parts.objects[string(unqualified(object))])
+	hit.or(x.parts.objects[string(reach.Unqualified(object))])
 	for i := range x.likeField {
 		if x.likeField[i].object.matches(object) {
 			hit.add(x.likeField[i].rule)
@@ -268,7 +268,7 @@ func newAllowed(patterns []string) allowed {
 // listsObject reports whether an object is listed.
 func (a *allowed) listsObject(object string) bool {
 	var b [longestName]byte
-	name := lower(b[:0], object)
+	name := reach.Lower(b[:0], object)
 	return a.exact[string(name)] || slices.ContainsFunc(a.like, func(l likeRule) bool { return l.object.matchesExactly(name) })
 }
 
@@ -276,9 +276,9 @@ func (a *allowed) listsObject(object string) bool {
 // records.
 func (a *allowed) listsField(object, name string) bool {
 	var b [2*longestName + 1]byte
-	both := append(lower(b[:0], object), '.')
+	both := append(reach.Lower(b[:0], object), '.')
 	of := both[:len(both)-1]
-	both = lower(both, name)
+	both = reach.Lower(both, name)
 	field := both[len(of)+1:]
 	if name != reach.Whole && a.exact[string(both)] {
 		return true
@@ -296,6 +296,6 @@ func (a *allowed) listsFieldOf(object string) bool {
 		}
 	}
 	var b [longestName]byte
-	name := lower(b[:0], object)
+	name := reach.Lower(b[:0], object)
 	return slices.ContainsFunc(a.like, func(l likeRule) bool { return l.object.matchesExactly(name) })
 }

@@ -100,7 +100,7 @@ var outsideByObject = func() map[string][]string {
 // outsideFieldsOf returns the fields of an object, in lower case, that hold outside text.
 func outsideFieldsOf(object string) []string {
 	if _, own, ok := strings.Cut(object, "__"); ok && strings.Contains(own, "__") {
-		object = unqualified(object)
+		object = reach.Unqualified(object)
 	}
 	if fields := outsideByObject[object]; fields != nil {
 		return fields
@@ -147,7 +147,7 @@ func isOutside(f reach.Ref) bool {
 	}
 	name := strings.ToLower(f.Name)
 	listed := func(name string) bool {
-		return slices.ContainsFunc(fields, func(pattern string) bool { return glob(pattern, name) })
+		return slices.ContainsFunc(fields, func(pattern string) bool { return reach.Glob(pattern, name) })
 	}
 	stem, ends := reach.Compound(name)
 	return listed(name) || slices.ContainsFunc(ends, func(end string) bool { return listed(stem + end) })

@@ -10,41 +10,13 @@ import (
 // maxPattern is the longest pattern, in bytes. It bounds the work of [glob].
 const maxPattern = 256
 
-// glob reports whether name matches pattern, where * stands for any run of bytes
-// and ? for exactly one. It compares bytes: no case folding and no Unicode
-// normalisation that could widen a rule. It never tries more than one star at a
-// time, so it takes at most len(pattern) × len(name) steps and no memory.
-func glob[N ~string | ~[]byte](pattern string, name N) bool {
-	p, n := 0, 0
-	star, resume := -1, 0 // last * seen, and where in name it stops matching
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0: // let the last star take one byte more
-			resume++
-			p, n = star+1, resume
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
-}
-
 // globFold is glob without regard to ASCII case, for names of objects and fields,
 // which Salesforce does not distinguish by case.
 func globFold(pattern, name string) bool {
 	if strings.IndexByte(pattern, '*') < 0 && strings.IndexByte(pattern, '?') < 0 {
 		return strings.EqualFold(pattern, name)
 	}
-	return glob(strings.ToLower(pattern), strings.ToLower(name))
+	return reach.Glob(strings.ToLower(pattern), strings.ToLower(name))
 }
 
 // like is a pattern for API names, in lower case, taken apart so that it costs little where
@@ -59,7 +31,7 @@ type like struct {
 
 func newLike(pattern string) like {
 	pattern = strings.ToLower(pattern)
-	l := like{full: pattern, unqualified: unqualified(pattern), wild: isPattern(pattern)}
+	l := like{full: pattern, unqualified: reach.Unqualified(pattern), wild: isPattern(pattern)}
 	if l.wild {
 		l.prefix = pattern[:strings.IndexAny(pattern, "*?")]
 		l.suffix = pattern[strings.LastIndexAny(pattern, "*?")+1:]
@@ -97,7 +69,7 @@ func (l like) matchesExactly(name []byte) bool {
 	if len(name) < len(l.prefix)+len(l.suffix) || string(name[:len(l.prefix)]) != l.prefix || string(name[len(name)-len(l.suffix):]) != l.suffix {
 		return false
 	}
-	return glob(l.full, name)
+	return reach.Glob(l.full, name)
 }
 
 // matches reports whether a name in lower case matches, also without namespaces. For denials
@@ -106,53 +78,16 @@ func (l like) matches(name []byte) bool {
 	if l.matchesExactly(name) {
 		return true
 	}
-	plain := unqualified(name)
+	plain := reach.Unqualified(name)
 	if !l.wild {
 		return l.unqualified == string(plain)
 	}
-	return (len(plain) != len(name) || l.unqualified != l.full) && glob(l.unqualified, plain)
+	return (len(plain) != len(name) || l.unqualified != l.full) && reach.Glob(l.unqualified, plain)
 }
 
 // Denies reports whether the pattern of a rule that denies, for objects, speaks of one: also
 // without namespaces, for in a packaging org ns__Secret__c and Secret__c are the same object.
-func Denies(pattern, object string) bool { return newLike(pattern).matches(lower(nil, object)) }
-
-// lower appends a name in lower case. Names are ASCII; others are compared as they are.
-func lower(b []byte, name string) []byte {
-	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
-// unqualified returns an API name without its namespace: Secret__c for ns__Secret__c,
-// Home__City__s for ns__Home__City__s.
-func unqualified[N ~string | ~[]byte](name N) N {
-	ends := 1 // of the name proper: __c, __r, __History
-	if n := len(name); n > 3 && name[n-3] == '_' && name[n-2] == '_' && name[n-1]|0x20 == 's' {
-		ends = 2 // a part of a compound field
-	}
-	first, seen := -1, 0
-	for i := 1; i+1 < len(name); i++ { // a namespace is not empty
-		if name[i] != '_' || name[i+1] != '_' {
-			continue
-		}
-		if first < 0 {
-			first = i + 2
-		} else {
-			seen++
-		}
-		i++
-	}
-	if seen < ends {
-		return name
-	}
-	return name[first:]
-}
+func Denies(pattern, object string) bool { return newLike(pattern).matches(reach.Lower(nil, object)) }
 
 func everyByte(s string, ok func(byte) bool) bool {
 	for i := range len(s) {

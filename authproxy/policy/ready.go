@@ -206,7 +206,7 @@ func sameUser(outer, inner string) bool {
 }
 
 func includesTool(pattern, name string) bool {
-	return pattern == name || !strings.ContainsAny(name, "*?") && reach.OtherKind(name) == "" && glob(pattern, name)
+	return pattern == name || !strings.ContainsAny(name, "*?") && reach.OtherKind(name) == "" && reach.Glob(pattern, name)
 }
 
 // obligations collects what must happen when a call passes by a rule. What is hidden is

@@ -141,7 +141,7 @@ func (r *Rule) namesTool(tool string) bool {
 		if prefix := reach.OtherKind(tool); prefix != "" && r.Effect != Deny && !strings.HasPrefix(pattern, prefix) {
 			return false // "*" means tools; prompts and resources are allowed by name
 		}
-		return glob(pattern, tool)
+		return reach.Glob(pattern, tool)
 	})
 }
 

@@ -81,7 +81,7 @@ func (c *problems) compare(k *key, r *Rule, s Shown) {
 
 // unlisted adds a tool that no server lists. Prompts and resources are in other lists.
 func (c *problems) unlisted(key, pattern string, listed []string) {
-	matches := func(name string) bool { return glob(pattern, name) }
+	matches := func(name string) bool { return reach.Glob(pattern, name) }
 	if listed == nil || reach.OtherKind(pattern) != "" || slices.ContainsFunc(listed, matches) || slices.ContainsFunc(toolNames(false), matches) {
 		return
 	}

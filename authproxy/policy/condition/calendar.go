@@ -46,7 +46,7 @@ func (f Fault) String() string { return f.Key + ": found " + f.Found + ", expect
 // no calendar.
 func ParseCalendar(name, zone string, weekly, dated []string) (*Calendar, []Fault) {
 	c := &Calendar{Name: name, Zone: zone, Weekly: weekly, Dated: dated}
-	if c.location = locationOf(zone); c.location == nil {
+	if c.location = Location(zone); c.location == nil {
 		return nil, []Fault{{"time_zone", strconv.Quote(zone), "the name of a time zone, such as Europe/Berlin or UTC"}}
 	}
 	var faults []Fault

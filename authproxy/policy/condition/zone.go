@@ -1,6 +1,7 @@
 package condition
 
 import (
+	"sync"
 	"time"
 
 	"cel.dev/cel-go/cel"
@@ -34,7 +35,7 @@ func zoneMacros(zones map[string]*time.Location) (macros []cel.Macro) {
 	for name := range inZone {
 		macros = append(macros, cel.ReceiverMacro(name, 1, func(f cel.MacroExprFactory, target ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 			zone, _ := literalText(args[0])
-			location := locationOf(zone)
+			location := Location(zone)
 			if location == nil {
 				return nil, f.NewError(args[0].ID(), name+"(…) needs the name of a time zone, such as Europe/Berlin or UTC, in quotes")
 			}
@@ -45,12 +46,20 @@ func zoneMacros(zones map[string]*time.Location) (macros []cel.Macro) {
 	return macros
 }
 
-// locationOf finds a time zone by its IANA name; nil: there is none.
-func locationOf(zone string) *time.Location {
+// locations are the time zones that were found, by name. Only configurations name them.
+var locations sync.Map
+
+// Location finds a time zone by its IANA name; nil: there is none. A zone is read from its file
+// once: the library reads it each time.
+func Location(zone string) *time.Location {
+	if found, ok := locations.Load(zone); ok {
+		return found.(*time.Location)
+	}
 	location, err := time.LoadLocation(zone)
 	if err != nil || zone == "" || zone == "Local" {
 		return nil
 	}
+	locations.Store(zone, location)
 	return location
 }
 

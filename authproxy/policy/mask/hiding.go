@@ -62,7 +62,7 @@ func (h *Hiding) add(pattern string, a Action) {
 		h.globs = append(h.globs, globbed{Field{Object: object, Name: name}, a})
 		return
 	}
-	for _, f := range []Field{{Object: object, Name: name}, {Object: unqualified(object), Name: unqualified(name)}} {
+	for _, f := range []Field{{Object: object, Name: name}, {Object: reach.Unqualified(object), Name: reach.Unqualified(name)}} {
 		h.exact[f] = max(h.exact[f], a)
 		h.objects[f.Object] = max(h.objects[f.Object], a)
 	}
@@ -136,13 +136,13 @@ func (h *Hiding) itself(f Field) Action {
 func (h *Hiding) direct(f Field) (a Action) {
 	if f.Object == "" || f.Object == "name" {
 		for hidden, action := range h.exact {
-			if hidden.Name == f.Name || hidden.Name == unqualified(f.Name) {
+			if hidden.Name == f.Name || hidden.Name == reach.Unqualified(f.Name) {
 				a = max(a, action)
 			}
 		}
 		f.Object = ""
 	} else if a = h.exact[f]; a != Dropped {
-		a = max(a, h.exact[Field{Object: unqualified(f.Object), Name: unqualified(f.Name)}])
+		a = max(a, h.exact[Field{Object: reach.Unqualified(f.Object), Name: reach.Unqualified(f.Name)}])
 	}
 	for _, g := range h.globs {
 		if g.action > a && g.matches(f) {
@@ -153,8 +153,8 @@ func (h *Hiding) direct(f Field) (a Action) {
 }
 
 func (g globbed) matches(f Field) bool {
-	object := f.Object == "" || glob(g.Object, f.Object) || glob(unqualified(g.Object), unqualified(f.Object))
-	return object && (glob(g.Name, f.Name) || glob(unqualified(g.Name), unqualified(f.Name)))
+	object := f.Object == "" || reach.Glob(g.Object, f.Object) || reach.Glob(reach.Unqualified(g.Object), reach.Unqualified(f.Object))
+	return object && (reach.Glob(g.Name, f.Name) || reach.Glob(reach.Unqualified(g.Name), reach.Unqualified(f.Name)))
 }
 
 // any says whether any field of an object is hidden, and how.
@@ -164,9 +164,9 @@ func (h *Hiding) any(object string) (a Action) {
 			a = max(a, action)
 		}
 	}
-	a = max(a, h.objects[object], h.objects[unqualified(object)])
+	a = max(a, h.objects[object], h.objects[reach.Unqualified(object)])
 	for _, g := range h.globs {
-		if object == "" || glob(g.Object, object) || glob(unqualified(g.Object), unqualified(object)) {
+		if object == "" || reach.Glob(g.Object, object) || reach.Glob(reach.Unqualified(g.Object), reach.Unqualified(object)) {
 			a = max(a, g.action)
 		}
 	}

@@ -3,6 +3,8 @@ package mask
 import (
 	"slices"
 	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // looseNames are the names by which members of objects are hidden of which nobody says what
@@ -49,7 +51,7 @@ func (l *looseNames) of(member string) Action {
 	name := looseName(strings.ToLower(member))
 	a := l.exact[name]
 	for _, g := range l.globs {
-		if g.action > a && glob(g.pattern, name) {
+		if g.action > a && reach.Glob(g.pattern, name) {
 			a = g.action
 		}
 	}
@@ -59,7 +61,7 @@ func (l *looseNames) of(member string) Action {
 // looseName is a name in lower case without what tells the spellings of Salesforce, of Apex
 // and of programs apart.
 func looseName(name string) string {
-	name = unqualified(name)
+	name = reach.Unqualified(name)
 	for _, suffix := range []string{"__c", "__pc", "__s"} {
 		if without, ok := strings.CutSuffix(name, suffix); ok {
 			name = without

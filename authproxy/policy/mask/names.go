@@ -71,36 +71,3 @@ func isAddressPart(member []byte) bool {
 	}
 	return false
 }
-
-// unqualified returns an API name without its namespace: in a packaging org ns__SSN__c and
-// SSN__c are the same field.
-func unqualified(name string) string {
-	namespace, rest, ok := strings.Cut(name, "__")
-	if ok && namespace != "" && strings.Contains(rest, "__") && !strings.HasSuffix(name, "__s") {
-		return rest
-	}
-	return name
-}
-
-// glob reports whether name matches a pattern in which * stands for any bytes and ? for one,
-// in at most len(pattern) × len(name) steps.
-func glob(pattern, name string) bool {
-	p, n := 0, 0
-	star, resume := -1, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, resume = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p++
-			n++
-		case star >= 0: // let the last star take one byte more
-			resume++
-			p, n = star+1, resume
-		default:
-			return false
-		}
-	}
-	return strings.Trim(pattern[p:], "*") == ""
-}

@@ -35,7 +35,7 @@ var adminObjects = func() map[string]bool {
 // credentials.
 func isAdminObject(object string) bool {
 	var b [64]byte
-	name := lower(b[:0], object)
+	name := Lower(b[:0], object)
 	return adminObjects[string(name)] || strings.HasSuffix(string(name), "__mdt") || strings.HasSuffix(string(name), "share")
 }
 

@@ -154,22 +154,10 @@ func byLower(names ...string) map[string]string {
 	return m
 }
 
-// lower appends a name in lower case, ASCII only, to look it up without an allocation.
-func lower(b []byte, name string) []byte {
-	for i := range len(name) {
-		c := name[i]
-		if 'A' <= c && c <= 'Z' {
-			c |= 0x20
-		}
-		b = append(b, c)
-	}
-	return b
-}
-
 // spelling returns the usual spelling of an object's name, or the name itself.
 func spelling(object string) string {
 	var b [64]byte
-	if usual, ok := standardObjects[string(lower(b[:0], object))]; ok {
+	if usual, ok := standardObjects[string(Lower(b[:0], object))]; ok {
 		return usual
 	}
 	return object
@@ -178,7 +166,7 @@ func spelling(object string) string {
 // keyPrefix returns the key prefix of a standard object, "" if it is not known.
 func keyPrefix(object string) string {
 	var b [64]byte
-	return prefixOf[string(lower(b[:0], object))]
+	return prefixOf[string(Lower(b[:0], object))]
 }
 
 // StandardObjects are the names of the standard objects that are known here.
@@ -196,11 +184,11 @@ type Schema struct{}
 // if it is not known.
 func (*Schema) parentsOf(object, relation string) []string {
 	var b [128]byte
-	key := lower(append(lower(b[:0], object), '.'), relation)
+	key := Lower(append(Lower(b[:0], object), '.'), relation)
 	if to, ok := parents[string(key)]; ok {
 		return to
 	}
-	key = lower(b[:0], relation)
+	key = Lower(b[:0], relation)
 	return anyParent[string(key)]
 }
 

@@ -57,7 +57,7 @@ var companions = []struct {
 // mirrorOf returns what an object shows of others.
 func mirrorOf(object string) mirror {
 	var b [64]byte
-	if m, ok := mirrors[string(lower(b[:0], object))]; ok {
+	if m, ok := mirrors[string(Lower(b[:0], object))]; ok {
 		return m
 	}
 	for _, c := range companions {
@@ -107,7 +107,7 @@ var copies = func() map[string][]Ref {
 // flows of the org copy what they like: they are not known here.
 func Copies(object, name string) []Ref {
 	var b [128]byte
-	return copies[string(lower(append(lower(b[:0], object), '.'), name))]
+	return copies[string(Lower(append(Lower(b[:0], object), '.'), name))]
 }
 
 // AppendShownObjects appends the objects of which records can be seen in those of an object:
