@@ -48,8 +48,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if s, err := ParseSearch(text); err != nil {
 			checkOffset(t, text, err)
-		} else if s.Scope == "" {
-			t.Fatalf("a search of no fields: %q", text)
+		} else {
+			if s.Scope == "" {
+				t.Fatalf("a search of no fields: %q", text)
+			}
+			checkSearchLimit(t, text)
 		}
 	})
 }
@@ -62,6 +65,18 @@ func checkLimit(t *testing.T, text string) {
 		t.Fatalf("%q: %v", text, err)
 	}
 	if q, err := ParseQuery(out); err != nil || q.Limit != 7 || len(q.Children) > 0 && !strings.Contains(out, "(") {
+		t.Fatalf("%q becomes %q: %v", text, out, err)
+	}
+}
+
+// checkSearchLimit gives a search that can be read another LIMIT.
+func checkSearchLimit(t *testing.T, text string) {
+	t.Helper()
+	out, err := SearchWithLimit(text, 7)
+	if err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	if s, err := ParseSearch(out); err != nil || s.Limit != 7 {
 		t.Fatalf("%q becomes %q: %v", text, out, err)
 	}
 }

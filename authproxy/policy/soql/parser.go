@@ -14,6 +14,7 @@ const maxDepth = 40
 type parser struct {
 	lexemes []lexeme
 	at      int
+	begin   int      // where in the text they begin
 	end     int      // where the text ends
 	names   []string // of paths, which are parts of it
 	depth   int
@@ -30,7 +31,7 @@ func newParser(text string, from int) (*parser, *Error) {
 		return nil, &Error{Offset: MaxLength, Cause: ErrTooLong}
 	}
 	lexemes, err := lex(text, from)
-	return &parser{lexemes: lexemes, end: len(text), names: make([]string, 0, 16)}, err
+	return &parser{lexemes: lexemes, begin: from, end: len(text), names: make([]string, 0, 16)}, err
 }
 
 // finish returns the error of what was read, and one if anything is left.
@@ -75,10 +76,13 @@ func (p *parser) offset() int {
 	return int(p.lexemes[p.at].offset)
 }
 
-// lastEnd is the position after the last lexeme that was taken.
+// lastEnd is the position after the last lexeme that was taken, or where they begin.
 func (p *parser) lastEnd() int {
-	if p.at == 0 || p.failed {
+	if p.failed {
 		return p.end
+	}
+	if p.at == 0 {
+		return p.begin
 	}
 	t := p.lexemes[p.at-1]
 	return int(t.offset) + len(t.text)

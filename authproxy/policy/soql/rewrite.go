@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // ErrRewritten: a query with another LIMIT is not the same query otherwise.
@@ -46,13 +47,18 @@ func termEnd(text string) int {
 	return len(text) - len(rest)
 }
 
-// spliced puts a limit in its place.
+// spliced puts a limit in its place. A clause that is added stays apart from the word behind
+// it, which may follow on a quotation mark or a bracket without a space.
 func spliced(text string, at [2]int, limit int) string {
 	number := strconv.Itoa(limit)
-	if at[0] == at[1] {
-		number = " LIMIT " + number
+	before, after := text[:at[0]], text[at[1]:]
+	if at[0] < at[1] {
+		return before + number + after
 	}
-	return text[:at[0]] + number + text[at[1]:]
+	if after != "" && !strings.ContainsRune(" \t\r\n", rune(after[0])) {
+		after = " " + after
+	}
+	return before + " LIMIT " + number + after
 }
 
 // sameButLimit reports whether both texts have the same words but for the number at that

@@ -14,6 +14,10 @@ func TestWithLimit(t *testing.T) {
 		{"SELECT Id FROM Account limit 200 OFFSET 7", "SELECT Id FROM Account limit 5 OFFSET 7"},
 		{"SELECT Id FROM Account ORDER BY Name DESC NULLS LAST OFFSET 7", "SELECT Id FROM Account ORDER BY Name DESC NULLS LAST LIMIT 5 OFFSET 7"},
 		{"SELECT Id FROM Account WHERE Name = 'LIMIT 9' FOR VIEW", "SELECT Id FROM Account WHERE Name = 'LIMIT 9' LIMIT 5 FOR VIEW"},
+		{"SELECT Id FROM Account WHERE Name = 'x'FOR VIEW", "SELECT Id FROM Account WHERE Name = 'x' LIMIT 5 FOR VIEW"},
+		{"SELECT Id FROM Account WHERE (Name = 'x')UPDATE VIEWSTAT", "SELECT Id FROM Account WHERE (Name = 'x') LIMIT 5 UPDATE VIEWSTAT"},
+		{"SELECT Id FROM Account WHERE Name = 'x'OFFSET 7", "SELECT Id FROM Account WHERE Name = 'x' LIMIT 5 OFFSET 7"},
+		{"SELECT Id FROM Account LIMIT 5\tOFFSET 7", "SELECT Id FROM Account LIMIT 5\tOFFSET 7"},
 		{"SELECT Id, (SELECT Id FROM Contacts LIMIT 3) FROM Account WITH USER_MODE", "SELECT Id, (SELECT Id FROM Contacts LIMIT 3) FROM Account WITH USER_MODE LIMIT 5"},
 		{"SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 3)", "SELECT Id FROM Account WHERE Id IN (SELECT AccountId FROM Contact LIMIT 3) LIMIT 5"},
 		{"SELECT COUNT(Id) FROM Case GROUP BY Status HAVING COUNT(Id) > 1", "SELECT COUNT(Id) FROM Case GROUP BY Status HAVING COUNT(Id) > 1 LIMIT 5"},
@@ -24,6 +28,8 @@ func TestWithLimit(t *testing.T) {
 	}
 	for _, tt := range []struct{ search, want string }{
 		{"FIND {LIMIT 9}", "FIND {LIMIT 9} LIMIT 5"},
+		{"FIND {x} RETURNING Account(Id)UPDATE TRACKING", "FIND {x} RETURNING Account(Id) LIMIT 5 UPDATE TRACKING"},
+		{"FIND {x}UPDATE TRACKING", "FIND {x} LIMIT 5 UPDATE TRACKING"},
 		{"FIND {x} RETURNING Account(Id LIMIT 3), Contact", "FIND {x} RETURNING Account(Id LIMIT 3), Contact LIMIT 5"},
 		{" FIND {x} IN NAME FIELDS RETURNING Account(Id) LIMIT 50 UPDATE TRACKING", " FIND {x} IN NAME FIELDS RETURNING Account(Id) LIMIT 5 UPDATE TRACKING"},
 	} {
