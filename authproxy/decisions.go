@@ -23,11 +23,23 @@ type Decisions struct {
 	Audit     *audit.Log
 }
 
-// Approve lets exactly the call of that request pass, once. Errors: [approval.ErrNotFound],
-// also for a request that by may not know of; and, then the request is returned as well,
-// [approval.ErrNotApprover], [approval.ErrAlready] if it is approved, [approval.ErrGone] if
-// it is denied or over.
-func (d *Decisions) Approve(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
+// Decide takes the choice of a person about that request: to let exactly its call pass, once,
+// or to refuse it. Errors: [approval.ErrNotFound], also for a request that by may not know of;
+// and, then the request is returned as well, [approval.ErrNotApprover], [approval.ErrStepUp],
+// [approval.ErrAlready] if it was decided so, [approval.ErrGone] if it was decided otherwise or
+// is over; [approval.ErrReason].
+func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
+	if choice.Approve {
+		return d.approve(ctx, by, id)
+	}
+	if _, err := approval.CleanReason(choice.Reason); err != nil {
+		return nil, err
+	}
+	return d.deny(ctx, by, id)
+}
+
+// approve lets the call pass, once.
+func (d *Decisions) approve(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
 	r, err := d.open(ctx, by, id, audit.Approve)
 	if err != nil {
 		return r, err
@@ -48,8 +60,8 @@ func (d *Decisions) Approve(ctx context.Context, by approval.Decider, id string)
 	return r, err
 }
 
-// Deny refuses the call of that request, with the errors of Approve.
-func (d *Decisions) Deny(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
+// deny refuses the call.
+func (d *Decisions) deny(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
 	r, err := d.open(ctx, by, id, audit.Deny)
 	if err != nil {
 		return r, err

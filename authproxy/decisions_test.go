@@ -19,10 +19,10 @@ func TestAP05DecisionsAboutNothing(t *testing.T) {
 		"a user": {Actor: actor.User(sim.RepID), Org: "acme"}, "an operator": {Actor: actor.Operator("root", "")}, "nobody": {},
 	} {
 		for _, id := range []string{"apr_none", "", "' OR 1=1 --"} {
-			if r, err := d.Approve(t.Context(), by, id); r != nil || !errors.Is(err, approval.ErrNotFound) {
+			if r, err := d.Decide(t.Context(), by, id, approval.Choice{Approve: true}); r != nil || !errors.Is(err, approval.ErrNotFound) {
 				t.Errorf("%s approves %q: %+v, %v", name, id, r, err)
 			}
-			if r, err := d.Deny(t.Context(), by, id); r != nil || !errors.Is(err, approval.ErrNotFound) {
+			if r, err := d.Decide(t.Context(), by, id, approval.Choice{}); r != nil || !errors.Is(err, approval.ErrNotFound) {
 				t.Errorf("%s denies %q: %+v, %v", name, id, r, err)
 			}
 		}

@@ -109,7 +109,7 @@ func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &Decisions{Approvals: f.Cutoff.Approvals, Grants: f.Grants, Audit: f.Audit}
-	if _, err := d.Deny(t.Context(), approval.Decider{Actor: actor.User(sim.RepID), Org: "acme"}, held.ID); err == nil {
+	if _, err := d.Decide(t.Context(), approval.Decider{Actor: actor.User(sim.RepID), Org: "acme"}, held.ID, approval.Choice{}); err == nil {
 		t.Fatal("the requester decided what a role decides")
 	}
 	restore := f.keepDatabase(t)

@@ -47,6 +47,10 @@ var (
 	ErrAlready = errors.New("the approval request was decided so already")
 	// ErrNotApprover: the request is decided by somebody else.
 	ErrNotApprover = errors.New("somebody else must decide")
+	// ErrStepUp: whoever decides must sign in anew, in the way that is configured for it.
+	ErrStepUp = errors.New("sign in anew to decide this")
+	// ErrReason: what is said as the reason of a denial is not what people may say there.
+	ErrReason = errors.New("the reason must be one short plain text")
 	// ErrTooMany: the user has as many pending requests as one may have.
 	ErrTooMany = errors.New("too many approval requests are pending")
 	// ErrNotSpent: only a request that was spent, and has no outcome yet, can be
@@ -100,12 +104,6 @@ func (b Binding) validate() error {
 
 // OfRequester reports whether the requester is the one who decides.
 func (r *Request) OfRequester() bool { return r.Approvers == policy.Requester }
-
-// Decider is who decides about a request.
-type Decider struct {
-	Actor actor.Actor
-	Org   string // of a Salesforce user
-}
 
 // Digest is the SHA-256 of canonical arguments in hexadecimal: how a person, the
 // audit log and a page name them.

@@ -397,7 +397,7 @@ func TestWhoDecided(t *testing.T) {
 	decisions := &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}
 	for i, name := range []string{"user 005A", "005A", "you", "proxy", "مدير", "\x1b[31mred\u202e"} {
 		waiting := alice.ask(fmt.Sprintf(`{"a":%d}`, i), "requester")
-		if _, err := decisions.Approve(t.Context(), approval.Decider{Actor: actor.Operator("root", name)}, waiting.ID); err != nil {
+		if _, err := decisions.Decide(t.Context(), approval.Decider{Actor: actor.Operator("root", name)}, waiting.ID, approval.Choice{Approve: true}); err != nil {
 			t.Fatal(err)
 		}
 		page := alice.get("/approvals/" + waiting.ID)

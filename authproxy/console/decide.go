@@ -14,8 +14,7 @@ import (
 // Decisions takes and records a person's decision about a call that waits; see its errors
 // in package approval. With them, but for [approval.ErrNotFound], the request comes back.
 type Decisions interface {
-	Approve(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
-	Deny(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
+	Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error)
 }
 
 // decide takes the viewer's decision about one of their own calls.
@@ -25,14 +24,11 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 		return err
 	}
 	by := approval.Decider{Actor: actor.User(v.session.Subject), Org: v.session.Org}
-	switch v.form.Get("decision") {
-	case "approve":
-		a, err = c.Decisions.Approve(r.Context(), by, a.ID)
-	case "deny":
-		a, err = c.Decisions.Deny(r.Context(), by, a.ID)
-	default:
+	decision := v.form.Get("decision")
+	if decision != "approve" && decision != "deny" {
 		return errDecision
 	}
+	a, err = c.Decisions.Decide(r.Context(), by, a.ID, approval.Choice{Approve: decision == "approve"})
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall

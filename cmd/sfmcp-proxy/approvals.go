@@ -73,12 +73,11 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 
 // decide takes an operator's decision, for the person that name says.
 func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string) error {
-	decisions := s.newDecisions()
-	decide, done := decisions.Deny, "denied"
+	done := "denied"
 	if approve {
-		decide, done = decisions.Approve, "approved"
+		done = "approved"
 	}
-	r, err := decide(cmd.Context(), approval.Decider{Actor: operator(name)}, id)
+	r, err := s.newDecisions().Decide(cmd.Context(), approval.Decider{Actor: operator(name)}, id, approval.Choice{Approve: approve})
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return noApproval(id)

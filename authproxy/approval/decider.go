@@ -1,0 +1,64 @@
+package approval
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"sfmcp-proxy/authproxy/actor"
+)
+
+// Decider is who decides about a request: a person in a browser, or an operator.
+type Decider struct {
+	Actor actor.Actor
+	// Org is that of a Salesforce user; empty for whoever signed in with the company.
+	Org string
+	// Human names the person over all ways to sign in: two deciders with the same are one.
+	// Empty: nothing but the Actor is known of who it is.
+	Human string
+	// Roles are those that the person holds now. Those of an operator are those that the
+	// person named at the command line is said to hold.
+	Roles []string
+	// AuthTime is when the person last proved who they are, ACR how (OpenID Connect Core 2,
+	// auth_time and acr); zero and empty: not known, and no proof.
+	AuthTime time.Time
+	ACR      string
+}
+
+// Choice is what a person decides about a request.
+type Choice struct {
+	Approve bool
+	// Role is that for which an approval counts, of those that the request asks for and the
+	// person holds; empty: the first that is still missing.
+	Role string
+	// Reason, of a denial, is the person's own words for whoever asked: plain text, at most
+	// [MaxReason] characters on one line or several; see [CleanReason].
+	Reason string
+}
+
+// MaxReason is how many characters the reason of a denial may have.
+const MaxReason = 500
+
+// CleanReason is a reason as it is kept: without what cannot be seen, lines joined. An error
+// is [ErrReason].
+func CleanReason(reason string) (string, error) {
+	if !utf8.ValidString(reason) {
+		return "", fmt.Errorf("%w: it is not UTF-8", ErrReason)
+	}
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
+			return -1
+		}
+		return r
+	}, reason)
+	clean = strings.Join(strings.Fields(clean), " ")
+	if n := utf8.RuneCountInString(clean); n > MaxReason {
+		return "", fmt.Errorf("%w: it has %d characters, at most %d are kept", ErrReason, n, MaxReason)
+	}
+	return clean, nil
+}
