@@ -72,9 +72,15 @@ func (c *call) held(a *approval.Request) error {
 	case approval.Denied:
 		e.Outcome, e.Reason = audit.Denied, "denied by a person"
 	case approval.Spent:
+		found := c.recordsAgain(a)
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
+		if err := c.noteRepeat(c.http.Context(), a, found); err != nil { // outside.go
+			e.Reason += "; that the answer holds outside text could not be noted, so it is withheld from the client"
+			c.Audit.Record(c.http.Context(), e)
+			return answerText(textUnnoted)
+		}
 		e.AnswerDigest = answerDigest(answer)
-		e.Rows, e.Records, e.RecordsTotal = said(c.recordsAgain(a))
+		e.Rows, e.Records, e.RecordsTotal = said(found)
 	}
 	c.Audit.Record(c.http.Context(), e)
 	return &notApproved{a, answer}

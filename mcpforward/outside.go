@@ -3,8 +3,10 @@ package mcpforward
 import (
 	"context"
 
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/records"
 )
 
 // reader is to whom the answer of the call is given.
@@ -30,16 +32,26 @@ func (c *call) outsideText() bool {
 // gets it: where that cannot be written, the answer is withheld. Nothing that the text says
 // is looked at.
 func (c *call) noteOutside(ctx context.Context) {
-	if !c.watchOutside[c.grant.Org] || !c.givesOutside() {
+	o := &c.outcome
+	if !c.givesOutside() {
 		return
 	}
-	o := &c.outcome
-	if err := c.Outside.Note(ctx, c.reader(), c.outsideSources()); err != nil {
+	if err := c.Outside.Note(ctx, c.reader(), c.outsideSources(o.found)); err != nil {
 		c.Log.ErrorContext(ctx, "that an answer holds outside text was not noted, so it is withheld", "server", c.server.Name, "error", err)
 		o.withheld, o.reason = textUnnoted, "that the answer holds outside text could not be noted, so it is withheld from the client"
 	} else if o.reason == "" {
 		o.reason = "outside text: the answer may hold text that people outside wrote"
 	}
+}
+
+// noteRepeat does so for the answer of a call that was carried out before, which the client is
+// about to get once more: by then the mark of the first time may have run out.
+func (c *call) noteRepeat(ctx context.Context, a *approval.Request, found records.Found) error {
+	failed := a.Outcome != approval.Done
+	if len(a.Result) == 0 || !c.mayHoldOutside(found, failed) {
+		return nil
+	}
+	return c.Outside.Note(ctx, c.reader(), c.outsideSources(found))
 }
 
 // noteMessage does so for what a hosted server says before the answer, which may not come:
@@ -56,21 +68,27 @@ func (c *call) noteMessage(ctx context.Context) error {
 // givesOutside reports whether the client is about to get such text.
 func (c *call) givesOutside() bool {
 	o := &c.outcome
+	return (o.answer != nil || o.refused != nil) && c.mayHoldOutside(o.found, o.answer == nil || o.status == "isError")
+}
+
+// mayHoldOutside reports whether an answer may hold such text, by what was found in it and
+// whether it is an error, and some policy asks for that.
+func (c *call) mayHoldOutside(found records.Found, failed bool) bool {
 	switch {
-	case c.tool == "" || !c.decision.OutsideText:
+	case !c.watchOutside[c.grant.Org] || c.tool == "" || !c.decision.OutsideText:
 		return false
-	case o.found.Counted && o.found.Rows == 0:
+	case found.Counted && found.Rows == 0:
 		return false
 	case c.decision.ReachesUnknown() || !c.isTool(): // errors may hold anything then
-		return o.answer != nil || o.refused != nil
+		return true
 	}
-	return o.answer != nil && o.status != "isError"
+	return !failed
 }
 
 // outsideSources are the records that the text may come from, or the tool if none is named.
-func (c *call) outsideSources() []outside.Source {
+func (c *call) outsideSources(found records.Found) []outside.Source {
 	var all []outside.Source
-	for _, r := range c.outcome.found.Named {
+	for _, r := range found.Named {
 		if (r.Object == "" || policy.WrittenOutside(r.Object)) && len(all) < outside.Sources {
 			all = append(all, outside.Source{Tool: c.tool, Object: r.Object, ID: r.ID})
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -195,4 +196,41 @@ func TestFW32MessagesBeforeTheAnswer(t *testing.T) {
 		t.Fatalf("want two messages and a failure: %s", a.body)
 	}
 	w.wantHeld("after messages", c.create(createAccount))
+}
+
+// FW-32: an answer that is given once more, because its call was carried out before, is outside
+// text again, whenever that is; if that cannot be noted, it is withheld.
+func TestFW32RepeatedAnswers(t *testing.T) {
+	t.Parallel()
+	w, forward := outsideWorld(t, func(c *setup) {
+		c.Servers[0].Policy.Taint = time.Minute
+		c.Servers[2].Policy = &policy.Policy{Name: "ask-first", Rules: []policy.Rule{{Effect: policy.Confirm}}}
+	})
+	c, custom := rep(w), w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	summary := func() *answer { return custom.tool("getAccountSummary", `{"inputs":[{}]}`) }
+	w.wantHeld("asks", summary())
+	w.decide(true)
+	if a := summary(); a.status != 200 || strings.Contains(a.text(), "not made again") {
+		t.Fatalf("carried out: %s", a.body)
+	}
+	w.wantHeld("after the answer", c.create(createAccount))
+	forward(3 * time.Minute)
+	if a := c.create(createAccount); a.failed() {
+		t.Fatalf("once the mark ran out: %s", a.body)
+	}
+	if a := summary(); !strings.Contains(a.text(), "not made again") {
+		t.Fatalf("the repeat: %s", a.body)
+	}
+	w.wantHeld("after the repeat", c.create(createAccount))
+
+	forward(3 * time.Minute)
+	if _, err := w.db.Writes.Exec(`CREATE TRIGGER full_u BEFORE UPDATE ON outside_text BEGIN SELECT RAISE(FAIL, 'disk full'); END`); err != nil {
+		t.Fatal(err)
+	}
+	if a := summary(); !a.failed() || !strings.Contains(a.text(), "withheld") {
+		t.Errorf("given: %s", a.body)
+	}
+	if e := w.last(); e.Outcome != audit.Repeated || e.AnswerDigest != "" || !strings.Contains(e.Reason, "could not be noted") {
+		t.Errorf("recorded %+v", e)
+	}
 }
