@@ -25,6 +25,9 @@ func (v *validator) lifetimes() {
 			v.add("lifetimes."+b.key, b.have.String(), fmt.Sprintf("%v to %v", b.min, b.max))
 		}
 	}
+	if wait := v.c.Approvals.Wait; wait < 0 || wait > 25*time.Second {
+		v.add("approvals.wait", wait.String(), "0s to 25s, because clients give up a call after 30 to 60 seconds")
+	}
 	if keep := v.c.Approvals.KeepArguments; keep < 0 || keep > 30*24*time.Hour {
 		v.add("approvals.keep_arguments", keep.String(), "0s to 720h, after which nothing of the call is kept here")
 	}

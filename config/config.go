@@ -227,6 +227,9 @@ type S3 struct {
 
 // Approvals configures calls that wait for a person.
 type Approvals struct {
+	// Wait is how long the first answer to a call that waits for a person is held back for a
+	// quick decision; 0: not at all.
+	Wait time.Duration `mapstructure:"wait" need:"value"`
 	// KeepArguments is how long after a decision the arguments of the call are kept, for
 	// people to look at; 0: as long as anything can come of it.
 	KeepArguments time.Duration `mapstructure:"keep_arguments" need:"value"`
@@ -332,6 +335,7 @@ var defaults = map[string]any{
 	"lifetimes.consent":          "10m",
 	"lifetimes.approval":         "15m",
 	"lifetimes.session":          "12h",
+	"approvals.wait":             "0s",
 	"approvals.keep_arguments":   "168h",
 
 	"audit.dir":              "",

@@ -27,7 +27,12 @@ const (
 	canSample    = "sampling"    // ask the client's model
 	canBeAsked   = "elicitation" // ask the user, by a form
 	canListRoots = "roots"       // ask for the folders the client works on
-	uiExtension  = protocolPrefix + "ui"
+	canOpen      = "open"        // ask the user to open an address: elicitation with a URL
+	// canReadDenials: it reads in members why a call was denied, see ask.go.
+	canReadDenials = "denials"
+
+	uiExtension     = protocolPrefix + "ui"
+	denialExtension = protocolPrefix + "structured-authorization-denials" // SEP-2643
 )
 
 // passableCapabilities are those by which a server can be configured to pass requests of
@@ -47,12 +52,18 @@ func readCapabilities(v jsontext.Value) (c capabilities) {
 	if _, ok := extensions.Object(uiExtension); ok {
 		c = append(c, canShowUI)
 	}
+	if _, ok := extensions.Object(denialExtension); ok {
+		c = append(c, canReadDenials)
+	}
 	if _, ok := all.Object("sampling"); ok {
 		c = append(c, canSample)
 	}
 	if modes, ok := all.Object("elicitation"); ok {
 		if _, form := modes.Object("form"); form || modes.Len() == 0 {
 			c = append(c, canBeAsked)
+		}
+		if _, url := modes.Object("url"); url {
+			c = append(c, canOpen)
 		}
 	}
 	if _, ok := all.Object("roots"); ok {

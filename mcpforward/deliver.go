@@ -140,7 +140,6 @@ func requiredCapabilities(data jsontext.Value) jsontext.Value {
 // between −32000 and −32099 mean what the specification of the client's era says, or
 // nothing: −32042 would send a user to an address that nobody here vouches for.
 func (c *call) passableCode(code jsonrpc.Code) jsonrpc.Code {
-	const elicitationRequired jsonrpc.Code = -32042
 	if code == elicitationRequired || c.stateless && code <= -32000 && code >= -32099 {
 		return jsonrpc.InternalError
 	}

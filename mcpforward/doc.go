@@ -16,7 +16,8 @@
 //   - tools.go, list.go, prompts.go with params.go and meta.go: the call that is to be
 //     judged and sent, built from the parse;
 //   - decide.go: the policy, the kill switch;
-//   - hold.go: a person who has to approve it;
+//   - hold.go: a person who has to approve it; wait.go: whose quick decision is waited for;
+//     ask.go: how the client learns of it;
 //   - budget.go: what it uses of budgets, before it is made and by its answer; outside.go:
 //     that the answer holds text which people outside wrote;
 //   - record.go: the intent, without which nothing is sent;

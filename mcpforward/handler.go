@@ -62,6 +62,10 @@ type Config struct {
 	// Origin; empty: none but our own.
 	AllowedOrigins []string
 
+	// ApprovalWait is how long the first answer to a call that waits for a person is held back
+	// for a quick decision; 0: not at all.
+	ApprovalWait time.Duration
+
 	Site    ui.Site // what pages show
 	Limits  Limits
 	Version string // of this program, for initialize
@@ -79,6 +83,7 @@ type Handler struct {
 	sessions       sessionStore
 	calls          *inFlight
 	serverRequests *serverRequests
+	waits          waits
 	streams        limit.Streams
 	pages          *pages
 	// seen are lists with what was accepted when they were compared with that.

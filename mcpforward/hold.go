@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/ui"
+	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -29,6 +32,9 @@ func (c *call) hold() error {
 		return answerText(textUnreadable)
 	}
 	if err := c.submit(); err != nil {
+		return err
+	}
+	if err := c.awaitDecision(); err != nil { // wait.go
 		return err
 	}
 	if c.approval.State != approval.Approved {
@@ -66,7 +72,7 @@ func (c *call) submit() error {
 
 // held records and answers a call whose approval is not given, or was spent.
 func (c *call) held(a *approval.Request) error {
-	answer := c.passed(approvalResult(a, c.Access.PublicURL()+"/approvals/"+a.ID))
+	answer, err := c.approvalAnswer(a)
 	e := c.callEntry(audit.Held)
 	switch a.State {
 	case approval.Denied:
@@ -83,7 +89,28 @@ func (c *call) held(a *approval.Request) error {
 		e.Rows, e.Records, e.RecordsTotal = said(found)
 	}
 	c.Audit.Record(c.http.Context(), e)
+	if err != nil {
+		return err
+	}
 	return &notApproved{a, answer}
+}
+
+// approvalAnswer is what a call is answered with that does not pass for its request: a result,
+// or an error that asks the client to open the page.
+func (c *call) approvalAnswer(a *approval.Request) (jsontext.Value, error) {
+	if c.isAskedToOpen(a) {
+		return c.askToOpen(a)
+	}
+	o, err := jsonrpc.ParseObject(approvalResult(a, c.address(a)))
+	if err != nil {
+		return nil, err
+	}
+	meta, _ := o.Object("_meta")
+	if r := remediation(a); r != "" {
+		c.setDenial(&meta, r, a.ID, "")
+		o.Set("_meta", meta.Encode())
+	}
+	return c.passed(o.Encode()), nil
 }
 
 // spend takes the approval, if one is needed, for this one call. When a repeat of the

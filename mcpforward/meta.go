@@ -42,7 +42,8 @@ func metaForServer(params jsonrpc.Object) (jsontext.Value, bool) {
 func isForUs(name string) bool {
 	switch name {
 	case metaVersion, metaCapabilities, metaClientInfo, metaLogLevel,
-		protocolPrefix + "subscriptionId", protocolPrefix + "related-task":
+		protocolPrefix + "subscriptionId", protocolPrefix + "related-task",
+		protocolPrefix + "authorization-context-id": // SEP-2643: correlates a repeat with its denial
 		return true
 	}
 	return false

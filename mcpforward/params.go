@@ -17,24 +17,22 @@ import (
 var inputMembers = []string{"inputResponses", "requestState"}
 
 // refuseInput refuses input for which nobody here has asked the client (MCP 2026-07-28,
-// multi round-trip requests): it would be taken for an answer that a call waits for. We ask for
-// none, so that holds for every method and version, whether the method could be answered
-// with a request for input or not. A notification has no answer, and nothing reads it there.
+// multi round-trip requests): it would be taken for an answer that a call waits for. We ask
+// about tools alone and hand out no state (ask.go), so that holds for every other method and
+// version, whether the method could be answered with a request for input or not. A
+// notification has no answer, and nothing reads it there.
 func (r *request) refuseInput(m method) error {
 	if m.notification || r.msg.IsResponse() {
 		return nil
 	}
-	for _, member := range inputMembers {
-		if _, ok := r.params.Get(member); !ok {
-			continue
-		}
-		err := invalidParams("no input was asked for: " + member)
-		if m.limited() {
-			return r.malformedParams(err)
-		}
-		return err // who may ask without limit must not fill the audit log
+	err := r.readInputs()
+	if _, ok := r.params.Get("requestState"); ok && err == nil {
+		err = invalidParams("no input was asked for: requestState")
 	}
-	return nil
+	if err != nil && m.limited() {
+		return r.malformedParams(err)
+	}
+	return err // who may ask without limit must not fill the audit log
 }
 
 // forwardedParams builds what is sent of params that name one thing: its name, arguments

@@ -31,9 +31,10 @@ type request struct {
 
 	msg       *jsonrpc.Message
 	params    jsonrpc.Object
-	stateless bool     // it belongs to the era without sessions
-	client    declared // what the client says of itself
-	session   *session // nil in the stateless era and for initialize
+	stateless bool           // it belongs to the era without sessions
+	client    declared       // what the client says of itself
+	session   *session       // nil in the stateless era and for initialize
+	inputs    jsonrpc.Object // what it answers to what we asked, see ask.go
 
 	waiting context.Context // of a counted request: ends with its client, its access, or when it is cancelled
 	leave   func()          // gives its turn back; nil: it has none

@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"context"
 	"net/http"
 	"strings"
 	"testing"
@@ -68,5 +69,43 @@ func TestOfficialSDK(t *testing.T) {
 	}
 	if err := session.Close(); err != nil {
 		t.Errorf("closing: %v", err)
+	}
+}
+
+// TestOfficialSDKOpensThePage: the SDK takes the request for input, has the page opened, and
+// makes the call again by itself; the person decides there and nowhere else.
+func TestOfficialSDKOpensThePage(t *testing.T) {
+	t.Parallel()
+	for _, decides := range []bool{true, false} {
+		w := newWorld(t, nil)
+		_, token := w.token(salesforcesim.RepID, "chatgpt", "sales")
+		var opened []string
+		client := mcp.NewClient(&mcp.Implementation{Name: "sdk", Version: "1"}, &mcp.ClientOptions{
+			Capabilities: &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapabilities{URL: &mcp.URLElicitationCapabilities{}}},
+			ElicitationHandler: func(_ context.Context, r *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+				opened = append(opened, r.Params.URL)
+				if decides {
+					w.decide(true)
+				}
+				return &mcp.ElicitResult{Action: "accept"}, nil
+			},
+		})
+		session, err := client.Connect(t.Context(), &mcp.StreamableClientTransport{Endpoint: w.server.URL + "/mcp/sales",
+			HTTPClient: &http.Client{Transport: bearerTransport{token}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		result, err := session.CallTool(t.Context(), &mcp.CallToolParams{Name: "createSobjectRecord",
+			Arguments: map[string]any{"sobject-name": "Account", "body": map[string]any{"Name": "Nimbus"}}})
+		if err != nil || len(opened) != 1 || !strings.HasPrefix(opened[0], w.server.URL+"/approvals/apr_") {
+			t.Fatalf("opened %v: %v", opened, err)
+		}
+		made := map[bool]int{true: 1, false: 0}[decides]
+		if result.IsError == decides || w.accounts("Nimbus") != made || len(w.forwarded()) != made {
+			t.Errorf("decided: %t: %+v, %d accounts", decides, result, w.accounts("Nimbus"))
+		}
+		if err := session.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
 	}
 }

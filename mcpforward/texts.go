@@ -109,8 +109,7 @@ func approvalResult(r *approval.Request, url string) jsontext.Value {
 	var v jsontext.Value
 	switch r.State {
 	case approval.Pending:
-		v = toolResult("This call was not carried out. "+waitsFor(r, url)+
-			" Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way.", true)
+		v = toolResult(waitingText(r, url), true)
 	case approval.Denied:
 		v = toolResult(fmt.Sprintf("A person denied this call, so it was not carried out. "+
 			"Tell the user so and do not try another way. The same call is refused until %s.", clockTime(r.ExpiresAt)), true)
@@ -121,10 +120,23 @@ func approvalResult(r *approval.Request, url string) jsontext.Value {
 	}
 	o, _ := jsonrpc.ParseObject(v)
 	meta, _ := o.Object("_meta")
-	meta.Set("sfmcp-proxy/approval", fmt.Appendf(nil, `{"id":%s,"state":%s,"url":%s,"expires_at":%s}`,
-		jsonrpc.Quote(r.ID), jsonrpc.Quote(string(r.State)), jsonrpc.Quote(url), jsonrpc.Quote(r.ExpiresAt.UTC().Format(time.RFC3339))))
+	meta.Set(metaApproval, approvalMeta(r, url))
 	o.Set("_meta", meta.Encode())
 	return o.Encode()
+}
+
+// metaApproval is where an answer describes in members the request that its call meets.
+const metaApproval = "sfmcp-proxy/approval"
+
+func approvalMeta(r *approval.Request, url string) jsontext.Value {
+	return fmt.Appendf(nil, `{"id":%s,"state":%s,"url":%s,"expires_at":%s}`,
+		jsonrpc.Quote(r.ID), jsonrpc.Quote(string(r.State)), jsonrpc.Quote(url), jsonrpc.Quote(r.ExpiresAt.UTC().Format(time.RFC3339)))
+}
+
+// waitingText says that a call waits, and what the model is to do.
+func waitingText(r *approval.Request, url string) string {
+	return "This call was not carried out. " + waitsFor(r, url) +
+		" Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way."
 }
 
 // spentResult answers a call that was carried out before, from the record: the answer

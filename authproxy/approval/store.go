@@ -14,6 +14,9 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
+// IDPrefix is what the identifier of every request begins with.
+const IDPrefix = "apr_"
+
 // defaultPendingPerUser keeps a client in a loop from burying a person in requests.
 const defaultPendingPerUser = 10
 
@@ -125,7 +128,7 @@ func (s *Store) admit(ctx context.Context, tx *sql.Tx, b Binding) error {
 func (s *Store) insert(ctx context.Context, tx *sql.Tx, b Binding, class string, approvers policy.Approvers) (*Request, error) {
 	now := s.now().UTC().Truncate(time.Millisecond)
 	r := &Request{
-		ID:              "apr_" + strings.ToLower(rand.Text()), // 130 bits
+		ID:              IDPrefix + strings.ToLower(rand.Text()), // 130 bits
 		State:           Pending,
 		Binding:         b,
 		Class:           class,

@@ -91,7 +91,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Definitions: p.definitions, Pool: p.pool,
-		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins,
+		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins, ApprovalWait: c.Approvals.Wait,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},

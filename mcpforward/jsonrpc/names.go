@@ -26,11 +26,12 @@ var paramNames = names{
 	"notifications": {"toolsListChanged": nil, "promptsListChanged": nil, "resourcesListChanged": nil, "resourceSubscriptions": nil},
 	"_meta": {
 		"progressToken": nil, "traceparent": nil, "tracestate": nil, "baggage": nil,
-		"io.modelcontextprotocol/protocolVersion":    nil,
-		"io.modelcontextprotocol/clientInfo":         clientInfoNames,
-		"io.modelcontextprotocol/clientCapabilities": capabilityNames,
-		"io.modelcontextprotocol/logLevel":           nil,
-		"io.modelcontextprotocol/subscriptionId":     nil,
+		"io.modelcontextprotocol/protocolVersion":          nil,
+		"io.modelcontextprotocol/clientInfo":               clientInfoNames,
+		"io.modelcontextprotocol/clientCapabilities":       capabilityNames,
+		"io.modelcontextprotocol/logLevel":                 nil,
+		"io.modelcontextprotocol/subscriptionId":           nil,
+		"io.modelcontextprotocol/authorization-context-id": nil,
 	},
 }
 
@@ -39,7 +40,7 @@ var clientInfoNames = names{"name": nil, "version": nil, "title": nil}
 var capabilityNames = names{
 	"roots": nil, "sampling": nil, "tasks": nil, "experimental": nil,
 	"elicitation": {"form": nil, "url": nil},
-	"extensions":  {"io.modelcontextprotocol/ui": nil, "io.modelcontextprotocol/tasks": nil},
+	"extensions":  {"io.modelcontextprotocol/ui": nil, "io.modelcontextprotocol/tasks": nil, "io.modelcontextprotocol/structured-authorization-denials": nil},
 }
 
 // folded holds, for each protocol name, what a lookalike of it folds to.
