@@ -1,7 +1,6 @@
 package clientdoc
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -61,7 +58,7 @@ type Config struct {
 	// Resolver is the host:port of the DNS server to ask; "" means the system's.
 	Resolver string
 	// Via connects through the company's forward proxy, but for its exceptions; nil: nothing
-	// does. See [Fetcher.dial] for what of the guard is then left to the forward proxy.
+	// does. See [tunnel.Guard] for what of the guard is then left to the forward proxy.
 	Via *tunnel.Dialer
 	// Roots verify TLS; nil means the system's.
 	Roots *x509.CertPool
@@ -72,7 +69,6 @@ type Config struct {
 // Fetcher gets documents. It is safe for concurrent use.
 type Fetcher struct {
 	config   Config
-	direct   *net.Dialer // guarded
 	http     *http.Client
 	shared   singleflight.Group // fetches under way, by address
 	slots    chan struct{}
@@ -101,12 +97,12 @@ func New(c Config) *Fetcher {
 		panic(err) // the size is a positive constant
 	}
 	f := &Fetcher{config: c, slots: make(chan struct{}, maxFetches), turns: party.NewTurns[netip.Prefix](partyFetches), failures: failures}
-	f.direct = &net.Dialer{Timeout: fetchTime, Resolver: resolver(c.Resolver), ControlContext: f.admit}
+	guard := tunnel.NewGuard(tunnel.GuardConfig{Allow: c.AllowAddresses, Via: c.Via, Resolver: c.Resolver, Timeout: fetchTime})
 	f.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  nil,
-			DialContext:            f.dial,
+			DialContext:            guard.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
 			TLSHandshakeTimeout:    fetchTime,
 			DisableKeepAlives:      true, // every fetch dials, and every dial is checked
@@ -115,70 +111,6 @@ func New(c Config) *Fetcher {
 		},
 	}
 	return f
-}
-
-// lookupTime is how long a name is looked up that the forward proxy resolves by itself: in
-// some networks nothing outside has a name.
-const lookupTime = time.Second
-
-// dial connects to host:port. Directly, the address is checked as it is dialed. Through the
-// forward proxy, it is the forward proxy that resolves the name; so every address that the
-// name has here is checked before it is asked, and a name that has none here is good for
-// port 443 alone.
-func (f *Fetcher) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, ErrBlocked
-	}
-	if f.config.Via == nil || f.config.Via.Excepts(host) {
-		return f.direct.DialContext(ctx, network, address)
-	}
-	addresses := f.lookup(ctx, host)
-	for _, ip := range addresses {
-		if err := f.admit(ctx, network, net.JoinHostPort(ip.String(), port), nil); err != nil {
-			return nil, err
-		}
-	}
-	if len(addresses) == 0 && port != "443" {
-		return nil, fmt.Errorf("%w: port %s of a host without an address here", ErrBlocked, port)
-	}
-	return f.config.Via.Connect(ctx, address)
-}
-
-// lookup returns the addresses of a host as seen from here, none if it has none.
-func (f *Fetcher) lookup(ctx context.Context, host string) []netip.Addr {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip}
-	}
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
-	defer cancel()
-	addresses, _ := cmp.Or(f.direct.Resolver, net.DefaultResolver).LookupNetIP(ctx, "ip", host) // an error: none
-	return addresses
-}
-
-func resolver(address string) *net.Resolver {
-	if address == "" {
-		return nil
-	}
-	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, address)
-	}}
-}
-
-// admit runs between resolution and connection, with the address that will be used:
-// nothing can change it afterwards.
-func (f *Fetcher) admit(_ context.Context, _, address string, _ syscall.RawConn) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return ErrBlocked
-	}
-	if within(to.Addr().Unmap(), f.config.AllowAddresses) {
-		return nil
-	}
-	if !Public(to.Addr()) || to.Port() != 443 {
-		return fmt.Errorf("%w: %s", ErrBlocked, to)
-	}
-	return nil
 }
 
 // Allowed returns, without asking anyone, what keeps a URL from being fetched: ErrBlocked.
@@ -293,8 +225,8 @@ func (f *Fetcher) fetch(ctx context.Context, address string, limit int) (answer,
 	req.Header.Set("Accept", "application/json")
 	req.Header.Set("User-Agent", "sfmcp-proxy")
 	res, err := f.http.Do(req)
-	if errors.Is(err, ErrBlocked) {
-		return answer{}, err
+	if errors.Is(err, tunnel.ErrBlocked) {
+		return answer{}, fmt.Errorf("%w: %w", ErrBlocked, err)
 	}
 	if err != nil {
 		return answer{}, fmt.Errorf("%w: %w", ErrUnavailable, err)

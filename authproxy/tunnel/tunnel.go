@@ -2,7 +2,8 @@
 // (RFC 9110 9.3.6), for what has no other way out.
 //
 // It takes the place of a dialer, below TLS: the forward proxy sees the name of a host and
-// ciphertext. An [Error] is about the forward proxy and nothing behind it, so that
+// ciphertext. A [Guard] connects to the public internet alone, with or without a forward
+// proxy, where the address is somebody else's choice. An [Error] is about the forward proxy and nothing behind it, so that
 // whoever looks for what is wrong looks at the right end. Nothing is taken from the
 // environment, and no credentials are in an error.
 package tunnel

@@ -1,10 +1,10 @@
-package clientdoc
+package tunnel
 
 import "net/netip"
 
-// special are the networks that no document may be fetched from: those of the IANA
-// special-purpose registries (RFC 6890) that are not for the public internet, and
-// those that carry an IPv4 address into such a network.
+// special are the networks in which nothing is reached whose address somebody else chose:
+// those of the IANA special-purpose registries (RFC 6890) that are not for the public
+// internet, and those that carry an IPv4 address into such a network.
 var special = prefixes(
 	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
 	"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24",
