@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/tunnel"
@@ -41,6 +42,17 @@ func Networks(texts []string) (out []netip.Prefix, err error) {
 		out = append(out, network)
 	}
 	return out, nil
+}
+
+// ClientAddress returns the address of a client as conditions of rules see it: none, if a
+// request came by a trusted proxy that did not say for whom it asked.
+func (c *Config) ClientAddress(source string) string {
+	address, err := netip.ParseAddr(source)
+	networks, wrong := Networks(c.TrustedProxies)
+	if err == nil && (wrong != nil || slices.ContainsFunc(networks, func(n netip.Prefix) bool { return n.Contains(address.Unmap()) })) {
+		return ""
+	}
+	return source
 }
 
 // CallbackURL is where Salesforce sends people back to.

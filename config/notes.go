@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -100,6 +101,28 @@ func (n *notes) policies() {
 			}
 		}
 		n.rules(p, servers, people, said)
+		n.insideProxies(p)
+	}
+}
+
+// namedNetwork finds the networks that a condition names.
+var namedNetwork = regexp.MustCompile(`in_network\(\s*["']([^"']+)["']`)
+
+// insideProxies notes conditions about networks that trusted proxies are in: of whoever comes
+// from such an address it is not known whether it is one of them, and the call is denied.
+func (n *notes) insideProxies(p Policy) {
+	trusted, err := Networks(n.c.TrustedProxies)
+	if err != nil {
+		return
+	}
+	for i, r := range p.Rules {
+		for _, named := range namedNetwork.FindAllStringSubmatch(r.When, -1) {
+			network, err := netip.ParsePrefix(named[1])
+			at := slices.IndexFunc(trusted, func(t netip.Prefix) bool { return t.Overlaps(network) })
+			if err == nil && at >= 0 {
+				n.add("policy %s, rule %d (%s): in_network(%q) overlaps %s of trusted_proxies: callers with an address there cannot be told from a proxy, and are denied; name the proxies' own addresses there", p.Name, i+1, r.Effect, named[1], trusted[at])
+			}
+		}
 	}
 }
 

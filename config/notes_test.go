@@ -65,3 +65,32 @@ func TestU7MistypedNamesAreAskedAbout(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A network that trusted proxies are in says nothing of their clients.
+func TestConditionsAboutNetworksOfProxiesAreNoted(t *testing.T) {
+	t.Parallel()
+	for condition, noted := range map[string]bool{
+		`source.in_network("10.0.0.0/8")`:                                    true,
+		`class == "read" || source.in_network( '10.1.0.0/16' )`:              true,
+		`source.in_network("192.0.2.0/24")`:                                  false,
+		`!source.in_network("192.0.2.0/24") && source.in_network("::1/128")`: false,
+	} {
+		c, err := load(t, with("      - {effect: allow, classes: [read]}", "      - effect: allow\n        classes: [read]\n        when: >\n          "+condition)+"trusted_proxies: [10.1.2.0/24]\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := slices.ContainsFunc(c.PolicyNotes(), func(note string) bool { return strings.Contains(note, "overlaps 10.1.2.0/24 of trusted_proxies") }); got != noted {
+			t.Errorf("%s: %q", condition, c.PolicyNotes())
+		}
+	}
+}
+
+func TestClientAddress(t *testing.T) {
+	t.Parallel()
+	c := &Config{TrustedProxies: []string{"10.1.2.0/24", "::1/128"}}
+	for source, want := range map[string]string{"192.0.2.7": "192.0.2.7", "10.1.2.3": "", "::ffff:10.1.2.3": "", "::1": "", "10.1.3.3": "10.1.3.3", "": "", "a name": "a name"} {
+		if got := c.ClientAddress(source); got != want {
+			t.Errorf("%s: %q, want %q", source, got, want)
+		}
+	}
+}

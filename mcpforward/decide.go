@@ -45,9 +45,13 @@ func (c *call) judge() policy.Decision {
 
 // judgeAs asks the policy about the call with these arguments.
 func (c *call) judgeAs(arguments jsontext.Value) policy.Decision {
+	origin := audit.OriginOf(c.http.Context())
+	if origin.Relay { // what stands in front may well be in a network that is let pass; its clients may not
+		origin.Source = ""
+	}
 	return c.server.Policy.Decide(c.who, policy.Call{
 		Tool: c.tool, Arguments: arguments, OutsideText: c.outsideText,
-		Server: c.name, Source: audit.OriginOf(c.http.Context()).Source, Now: c.Now(),
+		Server: c.name, Source: origin.Source, Now: c.Now(),
 	})
 }
 

@@ -10,6 +10,8 @@ import (
 type Origin struct {
 	RequestID string // joins the entries, the log lines and the answer of one request
 	Source    string // network address of the client
+	// Relay: Source is the address of a trusted proxy, which did not say for whom it asks.
+	Relay bool
 }
 
 type originKey struct{}

@@ -142,7 +142,7 @@ func (s *stores) recorded(ctx context.Context, e audit.Entry, people map[[3]stri
 	effect, _, _ := strings.Cut(string(e.Decision), " ") // "allow (shadow)" let it pass
 	call := analysis.Recorded{
 		Seq: e.Seq, Server: e.Server, Effect: policy.Effect(effect), Unjudged: unjudged(e),
-		Call: policy.Call{Tool: e.Tool, Arguments: []byte(e.Arguments), Server: e.Server, Source: e.Source, Now: e.At},
+		Call: policy.Call{Tool: e.Tool, Arguments: []byte(e.Arguments), Server: e.Server, Source: s.config.ClientAddress(e.Source), Now: e.At},
 	}
 	key := [3]string{e.Org, e.Subject, e.Client}
 	who, known := people[key]

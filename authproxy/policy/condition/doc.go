@@ -9,7 +9,8 @@
 //
 //   - principal.org, principal.subject, principal.username, principal.client: strings;
 //     principal.groups: a list of strings
-//   - source: the network address of the client, a string; source.in_network("CIDR")
+//   - source: the network address of the client, a string; source.in_network("CIDR"). It is an
+//     error where the address is not known
 //   - server, tool, class: strings; rows: the most records that the call may answer, an int
 //   - arguments: a map of the call's arguments; has(arguments.NAME) asks whether one is there
 //   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin"), and

@@ -17,6 +17,7 @@ func (e *Edge) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := e.Now()
 		o := audit.Origin{RequestID: e.ids.next(), Source: e.sources.of(r)}
+		o.Relay = e.sources.relay(o.Source)
 		r = r.WithContext(audit.WithOrigin(r.Context(), o))
 		r.Host = e.sources.host(r)
 		rec := newRecorder(w, r, e.WriteTime)

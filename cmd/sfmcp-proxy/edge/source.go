@@ -38,6 +38,13 @@ func (s sources) of(r *http.Request) string {
 	return address.String()
 }
 
+// relay reports whether an address is one of trusted proxies: whoever asked through it is not
+// known by it.
+func (s sources) relay(source string) bool {
+	address, err := netip.ParseAddr(source)
+	return err == nil && s.trusted(address)
+}
+
 // hops are where a request came by, as proxies wrote it down, the nearest last. They are cut
 // at every comma: a client that opens a quote cannot hide what a proxy adds behind it.
 func hops(h http.Header) (all []string) {
