@@ -14,7 +14,7 @@ import (
 // answered as if it did not exist. Only allow and confirm pass; an effect that is neither
 // denies.
 func (c *call) decide() error {
-	c.decision = c.judge()
+	c.decision = c.judgeDescribed() // describe.go
 	d := c.decision
 	passes := d.Effect == policy.Allow || d.Effect == policy.Confirm
 	switch stop := c.stopped(c.reads()); {
@@ -50,7 +50,7 @@ func (c *call) judgeAs(arguments jsontext.Value) policy.Decision {
 		origin.Source = ""
 	}
 	return c.server.Policy.Decide(c.who, policy.Call{
-		Tool: c.tool, Arguments: arguments, OutsideText: c.outsideText,
+		Tool: c.tool, Arguments: arguments, OutsideText: c.outsideText, Schema: c.schemas.For(c.grant.Org, c.grant.Subject),
 		Server: c.name, Source: origin.Source, Now: c.Now(),
 	})
 }

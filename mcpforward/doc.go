@@ -15,7 +15,8 @@
 //   - turn.go: the limits of its user and of the server (package limit);
 //   - tools.go, list.go, prompts.go with params.go and meta.go: the call that is to be
 //     judged and sent, built from the parse;
-//   - decide.go: the policy, the kill switch;
+//   - decide.go: the policy, the kill switch; describe.go: what the org says of its objects,
+//     where that is in question;
 //   - hold.go: a person who has to approve it; wait.go: whose quick decision is waited for;
 //     ask.go: how the client learns of it;
 //   - budget.go: what it uses of budgets, before it is made and by its answer; outside.go:

@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/limit"
+	"sfmcp-proxy/mcpforward/schema"
 	"sfmcp-proxy/mcpforward/stream"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -86,6 +87,7 @@ type Handler struct {
 	waits          waits
 	streams        limit.Streams
 	pages          *pages
+	schemas        *schema.Store
 	// seen are lists with what was accepted when they were compared with that.
 	seen             *lru.Cache[*upstream.List, *definition.Pins]
 	quarantinedCalls atomic.Int64
@@ -118,6 +120,7 @@ func New(c Config) (*Handler, error) {
 		hostWarnings: rate.NewLimiter(rate.Every(hostWarningPause), 1),
 		quiet:        stream.QuietTime,
 		pages:        newPages(),
+		schemas:      schema.New(c.Now),
 		watchOutside: watchOutside(c),
 	}
 	var err error
@@ -160,6 +163,9 @@ func (h *Handler) TakeOver(previous *Handler) {
 
 // Values of headers that answers share; nobody changes a value in its place.
 var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
+
+// Forget drops what was learned from a user's answers.
+func (h *Handler) Forget(org, subject string) { h.schemas.Forget(org, subject) }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {

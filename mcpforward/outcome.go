@@ -131,6 +131,9 @@ func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
 		}
 		o.status = "isError"
 	}
+	if !toolFailed {
+		c.learnSchema(reading) // describe.go
+	}
 	given, passed := reading, true
 	if c.obliged() {
 		value, reading, passed = c.hideIn(reading, toolFailed, &o) // hide.go

@@ -41,6 +41,7 @@ const (
 	RequestRefuse        Action = "request.refuse"
 	ResourceList         Action = "resource.list"
 	ResourceRead         Action = "resource.read"
+	SchemaRead           Action = "schema.read"
 	ServerAnswer         Action = "server.answer"
 	ServerRequest        Action = "server.request"
 	ServerUse            Action = "server.use"
@@ -105,6 +106,7 @@ func Actions() []Described {
 		{RequestRefuse, "a request of a connected client is malformed or over a limit"},
 		{ResourceList, "a client lists resources or resource templates"},
 		{ResourceRead, "a client reads a resource"},
+		{SchemaRead, "the proxy asks Salesforce, as a user, what an object is, to understand a call of this user"},
 		{ServerAnswer, "a client answers a request of the hosted server"},
 		{ServerRequest, "a request of the hosted server is passed on to a client"},
 		{ServerUse, "a good access token is refused at its server"},

@@ -28,7 +28,7 @@
 // and listed. A deny rule by user name also matches a user whose name is not known
 // yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
 // seen through other objects, histories and lists of recent records for instance
-// ([reach.AppendShown]). A call that touches no records at all
+// ([reach.Schema.AppendShown]). A call that touches no records at all
 // (getUserInfo) matches neither kind.
 //
 // # Lists

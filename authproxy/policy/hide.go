@@ -20,7 +20,7 @@ func (d *Decision) guardHidden(tool string) {
 	if len(o.Mask)+len(o.Drop) == 0 {
 		return
 	}
-	o.Hiding = mask.New(o.Mask, o.Drop)
+	o.Hiding = mask.New(o.Mask, o.Drop).In(d.Reach.Schema())
 	why, text := "", ""
 	if reach.OtherKind(tool) != "" || d.Reach.OpaqueFields && dispatches[tool] {
 		why, text = "in its answer hidden fields cannot be told apart", textNoFields

@@ -127,7 +127,7 @@ func holdsOutside(t reach.Tool, v *reach.Value) bool {
 	var shown []reach.Ref
 	for i := range v.Fields {
 		if f := &v.Fields[i]; f.At.Clause != reach.Body {
-			shown = reach.AppendShown(shown[:0], f.Object, f.Name)
+			shown = v.Schema().AppendShown(shown[:0], f.Object, f.Name)
 			if slices.ContainsFunc(shown, isOutside) {
 				return true
 			}

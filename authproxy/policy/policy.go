@@ -41,6 +41,8 @@ type Call struct {
 	// [Policy.TaintTime]. It is asked only where a rule depends on it, once for each such
 	// rule; nil: it was not.
 	OutsideText func() bool
+	// Schema is what is known of the org's schema for the caller; nil: only standard objects are.
+	Schema *reach.Schema
 
 	// The moment at which the call is made, for conditions of rules.
 	Server string // name of the server
@@ -117,7 +119,9 @@ type Record = reach.Record
 // Decide judges one call of who. It never panics and never lets pass what it
 // cannot read; deciding takes at most some milliseconds whatever the arguments.
 func (p *Policy) Decide(who Principal, call Call) Decision {
-	v, refused := p.catalogue.Read(call.Tool, call.Arguments)
+	known := p.catalogue
+	known.Schema = call.Schema
+	v, refused := known.Read(call.Tool, call.Arguments)
 	d := Decision{Effect: Deny, Rule: -1, Class: v.Class, Reach: v, Objects: v.ObjectNames(), Records: v.Records, Version: p.Version()}
 	if refused != nil {
 		d.Reason = refused.Error()
@@ -248,6 +252,10 @@ func (p *Policy) ClassOf(tool string, args jsontext.Value) Class {
 	v, _ := p.catalogue.Read(tool, args)
 	return v.Class
 }
+
+// DescribesObjects reports whether the hosted server at upstream has Salesforce's own tool that
+// describes objects: what it says of them can be believed.
+func DescribesObjects(upstream string) bool { return reach.DescribesObjects(HostedName(upstream)) }
 
 // HostedName returns what Salesforce calls the hosted server at a URL, namespace/name:
 // platform/sobject-all, custom/Sales. The forms of the URL are

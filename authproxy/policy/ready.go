@@ -174,7 +174,7 @@ func copiesIn(v *reach.Value, field int) []reach.Ref {
 	if v.Class == Create || v.Class == Update || v.Class == Delete || v.Class == Admin {
 		return nil
 	}
-	return reach.Copies(v.Fields[field].Object, v.Fields[field].Name)
+	return v.Schema().Copies(v.Fields[field].Object, v.Fields[field].Name)
 }
 
 // anyField reports whether a rule speaks of a field that the call reaches: whole records
@@ -189,7 +189,7 @@ func (q *question) fields() bits {
 		var shown []reach.Ref
 		for i := range q.reach.Fields {
 			f := &q.reach.Fields[i]
-			shown = reach.AppendShown(shown[:0], f.Object, f.Name)
+			shown = q.reach.Schema().AppendShown(shown[:0], f.Object, f.Name)
 			for _, at := range shown {
 				q.index.hitField(q.hitFields, at)
 			}

@@ -40,7 +40,7 @@ func (c *ready) partDenied(q *question) string {
 	if len(c.Fields) > 0 {
 		for i := range v.Fields {
 			f := &v.Fields[i]
-			one := question{reach: &reach.Value{Fields: v.Fields[i : i+1]}, index: q.index}
+			one := question{reach: v.FieldAlone(i), index: q.index}
 			if one.anyField(c) {
 				return textAbout + part(f.At) + cannotPass
 			}

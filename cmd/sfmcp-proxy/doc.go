@@ -42,6 +42,7 @@
 // that nothing was changed), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
 // end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for,
+// [sfmcp-proxy/mcpforward/schema] remembers what orgs said of their objects,
 // [sfmcp-proxy/mcpforward/records] reads for the audit log what an answer gives away, and
 // [sfmcp-proxy/mcpforward/stream] writes answers as JSON or as an event stream.
 //

@@ -54,6 +54,7 @@ var layer = map[string]int{
 	"authproxy/ui":         2,
 	"mcpforward/limit":     2,
 	"mcpforward/records":   2,
+	"mcpforward/schema":    2,
 	"mcpforward/stream":    2,
 	"mcpforward/upstream":  2,
 	"authproxy/definition": 2,

@@ -60,7 +60,10 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		return nil, errors.Join(err, closing(p.stores.close))
 	}
 	p.pool = p.outbound.openPool(c, e.Log)
-	p.cutoff = p.newCutoff(p.pool.Forget)
+	p.cutoff = p.newCutoff(func(org, subject string) {
+		p.pool.Forget(org, subject)
+		p.forward.Forget(org, subject)
+	})
 	if err := p.openHandlers(); err != nil {
 		return nil, errors.Join(err, p.close())
 	}

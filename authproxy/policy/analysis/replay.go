@@ -64,14 +64,15 @@ func (r *Replay) Add(call Recorded, draft *policy.Policy) {
 	r.Calls++
 	r.First, r.Last = cmp.Or(r.First, call.Seq), call.Seq
 	if call.Unjudged != "" {
-		if r.Unjudged == nil {
-			r.Unjudged = map[string]int{}
-		}
-		r.Unjudged[call.Unjudged]++
+		r.unjudged(call.Unjudged)
+		return
+	}
+	d := draft.Decide(call.Who, call.Call)
+	if d.Effect == policy.Deny && d.Effect != call.Effect && len(d.Reach.Undescribed) > 0 {
+		r.unjudged(unknownSchema)
 		return
 	}
 	r.Judged++
-	d := draft.Decide(call.Who, call.Call)
 	if d.Effect == call.Effect {
 		return
 	}
@@ -91,6 +92,17 @@ func (r *Replay) Add(call Recorded, draft *policy.Policy) {
 	if c.Calls++; len(c.Examples) < maxExamples {
 		c.Examples = append(c.Examples, call.Seq)
 	}
+}
+
+// unknownSchema is why a call cannot be judged that leads over a relation of the org's own:
+// where it leads was asked of Salesforce then, and is not recorded.
+const unknownSchema = "leads over relations that only the org knows"
+
+func (r *Replay) unjudged(why string) {
+	if r.Unjudged == nil {
+		r.Unjudged = map[string]int{}
+	}
+	r.Unjudged[why]++
 }
 
 // Sort puts the changes in order: most calls first.

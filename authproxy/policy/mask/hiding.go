@@ -28,6 +28,7 @@ type Hiding struct {
 	objects map[string]Action // objects of which any field is hidden by its exact name
 	loose   looseNames        // for objects of which nobody says what record they are
 	partly  bool              // parts of compounds may be hidden
+	schema  *reach.Schema     // that of the org; nil: only standard objects are known
 }
 
 // globbed is a pattern with * or ?.
@@ -47,6 +48,12 @@ func New(masked, dropped []string) *Hiding {
 	for _, pattern := range dropped {
 		h.add(pattern, Dropped)
 	}
+	return h
+}
+
+// In makes h know the formulas and compounds of an org, before it is used, and returns it.
+func (h *Hiding) In(s *reach.Schema) *Hiding {
+	h.schema = s
 	return h
 }
 
@@ -70,11 +77,11 @@ func (h *Hiding) add(pattern string, a Action) {
 
 // Of says what happens to the values of a field. What shows the value of a hidden field is
 // hidden with it: a part of a hidden compound, the name of a person of whom a part of the name
-// is hidden and the reverse, and copies in other objects ([reach.AppendShown]). A compound of
+// is hidden and the reverse, and copies in other objects ([reach.Schema.AppendShown]). A compound of
 // which only a part is hidden is not.
 func (h *Hiding) Of(f Field) (a Action) {
 	f = lower(f)
-	for _, shown := range reach.AppendShown(nil, f.Object, f.Name) {
+	for _, shown := range h.schema.AppendShown(nil, f.Object, f.Name) {
 		shown = lower(shown)
 		if shown.Name != reach.Whole {
 			a = max(a, h.itself(shown))
@@ -96,7 +103,7 @@ func (h *Hiding) Of(f Field) (a Action) {
 func (h *Hiding) Reaches(f Field) (a Action) {
 	f = lower(f)
 	if f.Name == reach.Whole {
-		for _, shown := range reach.AppendShown(nil, f.Object, f.Name) {
+		for _, shown := range h.schema.AppendShown(nil, f.Object, f.Name) {
 			a = max(a, h.any(strings.ToLower(shown.Object)))
 		}
 		return a

@@ -124,7 +124,7 @@ type Catalogue struct {
 	// standard tool, because an administrator there may put any Apex or Flow
 	// behind any name. "": the tools of all servers are known.
 	Hosted string
-	// Schema is that of the org; nil: only standard objects are known.
+	// Schema is that of the org for the caller; nil: only standard objects are known.
 	Schema *Schema
 	// Declared is what the operator says of tools that are not known otherwise.
 	Declared []Declaration
@@ -177,6 +177,9 @@ func (c Catalogue) Tools() iter.Seq2[string, Tool] {
 func (c Catalogue) Knows() bool {
 	return slices.ContainsFunc(families, func(f family) bool { return slices.Contains(f.servers, c.Hosted) })
 }
+
+// DescribesObjects reports whether a hosted server, as namespace/name, has the sObject tools.
+func DescribesObjects(hosted string) bool { return slices.Contains(families[0].servers, hosted) }
 
 // Read reads what a call of a tool does and reaches. Where its arguments are refused, which
 // the refusal says in a sentence, it reaches anything and its class is [Unknown].

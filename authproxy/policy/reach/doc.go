@@ -5,7 +5,8 @@
 // A [Catalogue] is what is known of the tools of one hosted server; [Catalogue.Read] makes the
 // [Value] of a call. What cannot be determined is marked, never guessed: a relation that the
 // [Schema] does not know leads to [UnknownObject]. Arguments that cannot be read are refused
-// with a sentence that repeats nothing of them.
+// with a sentence that repeats nothing of them. A [Schema] knows the standard and, as [Description],
+// what an org said of its own objects.
 //
 // Rules, conditions, masks, budgets and the audit log are all about the same Value, which is
 // read once for a call. What the answer of a query will hold is told by [Value.Selections],

@@ -190,9 +190,9 @@ func (f *reading) follow(object, path, argument string) ([]string, *Refusal) {
 		}
 		f.in(Relation, argument, nowhere, steps[:i+1]...)
 		var next []string
-		for _, from := range at {
+		for i, from := range at {
 			f.reachField(from, foreignKey(step))
-			next = union(next, f.schema.relatives(from, step))
+			next = union(next, f.all(at[i:i+1], step, f.schema.relatives))
 		}
 		for _, to := range next {
 			f.reach(to)
@@ -268,7 +268,7 @@ func (f *reading) reachRelated(object, name string, value jsontext.Value, names 
 		return refused
 	}
 	f.reachField(object, foreignKey(name))
-	targets := f.schema.relatives(object, name)
+	targets := f.all([]string{object}, name, f.schema.relatives)
 	if named := inner.typeNamed(); named != "" { // which of those that a relation may lead to
 		for _, target := range targets {
 			if strings.EqualFold(target, named) {

@@ -62,7 +62,7 @@ func (f *reading) query(q *soql.Query, outer *scope, clause Clause) {
 // source returns the objects that an item of FROM stands for: the first is an
 // object, or in a child subquery a child relation; further ones are relations of
 // an earlier alias.
-func (c *Schema) source(s *scope, path []string, first bool) []string {
+func (f *reading) source(s *scope, path []string, first bool) []string {
 	unknown := []string{UnknownObject}
 	switch {
 	case first && s.outer == nil:
@@ -75,21 +75,14 @@ func (c *Schema) source(s *scope, path []string, first bool) []string {
 		if len(path) > 1 {
 			return unknown
 		}
-		var objects []string
-		for _, o := range from {
-			objects = union(objects, c.childrenOf(o, path[0]))
-		}
-		if len(objects) == 0 {
-			return unknown
-		}
-		return objects
+		return f.all(from, path[0], f.schema.childrenOf)
 	}
 	from, ok := s.aliases[strings.ToLower(path[0])]
 	if !ok || len(path) == 1 {
 		return unknown
 	}
 	for _, relation := range path[1:] {
-		from = c.parentsOfAll(from, relation)
+		from = f.all(from, relation, f.schema.parentsOf)
 	}
 	return from
 }
@@ -144,7 +137,7 @@ func (f *reading) start(s *scope, path []string) ([]string, []string) {
 	}
 	if s.aliases != nil {
 		if objects, ok := s.aliases[strings.ToLower(path[0])]; ok {
-			if f.schema.isRelation(path[0]) {
+			if isRelation(path[0]) {
 				f.unknown(false)
 				return []string{UnknownObject}, path[1:]
 			}
@@ -164,26 +157,12 @@ func (f *reading) up(from, relations []string) []string {
 		for _, o := range from {
 			f.reachField(o, foreignKey(relation))
 		}
-		from = f.schema.parentsOfAll(from, relation)
+		from = f.all(from, relation, f.schema.parentsOf)
 		for _, o := range from {
 			f.reach(o)
 		}
 	}
 	return from
-}
-
-// parentsOfAll returns where a relation of any of the objects leads upwards. What cannot be
-// determined is dropped next to what can: a relation that exists on the User behind Owner and
-// not on the Group leads to that of the User.
-func (c *Schema) parentsOfAll(from []string, relation string) []string {
-	var next []string
-	for _, o := range from {
-		next = union(next, c.parentsOf(o, relation))
-	}
-	if len(next) == 0 {
-		return []string{UnknownObject}
-	}
-	return next
 }
 
 // typeOf adds a TYPEOF expression: the objects that it names, their fields, and

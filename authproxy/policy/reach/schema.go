@@ -176,13 +176,9 @@ func StandardObjects() []string { return slices.Collect(maps.Values(standardObje
 // known: Opportunity for Opportunities.
 func RelationTo(relation string) string { return children[strings.ToLower(relation)] }
 
-// Schema is what is known of the schema of one org: Salesforce's standard objects, and what
-// the org answered about its own. The zero value and nil know the standard objects.
-type Schema struct{}
-
-// parentsOf returns the objects to which a relation of object leads upwards, nil
-// if it is not known.
-func (*Schema) parentsOf(object, relation string) []string {
+// standardParents returns the objects to which a relation of object leads upwards on every org,
+// nil if it is not known.
+func standardParents(object, relation string) []string {
 	var b [128]byte
 	key := Lower(append(Lower(b[:0], object), '.'), relation)
 	if to, ok := parents[string(key)]; ok {
@@ -192,9 +188,9 @@ func (*Schema) parentsOf(object, relation string) []string {
 	return anyParent[string(key)]
 }
 
-// childrenOf returns the objects to which a relation of object leads downwards, nil
-// if it is not known.
-func (*Schema) childrenOf(object, relation string) []string {
+// standardChildren returns the objects to which a relation of object leads downwards on every
+// org, nil if it is not known.
+func standardChildren(object, relation string) []string {
 	relation = strings.ToLower(relation)
 	if to, ok := otherChildren[strings.ToLower(object)+"."+relation]; ok {
 		return []string{to}
@@ -223,15 +219,6 @@ func (*Schema) childrenOf(object, relation string) []string {
 	return nil
 }
 
-// relatives returns the objects to which a relation leads in either direction.
-func (c *Schema) relatives(object, relation string) []string {
-	to := union(c.parentsOf(object, relation), c.childrenOf(object, relation))
-	if len(to) == 0 {
-		return []string{UnknownObject}
-	}
-	return to
-}
-
 // relationNames are the names of all relations to parents that any of Salesforce's own objects
 // has, in lower case: of 4818 objects, by github.com/apex-dev-tools/sobject-types.
 //
@@ -248,10 +235,10 @@ var platformRelations = func() map[string]bool {
 
 // isRelation reports whether a name is that of any relation or object of the platform, or may
 // be one of the org's, which makes it ambiguous as an alias.
-func (c *Schema) isRelation(name string) bool {
+func isRelation(name string) bool {
 	name = strings.ToLower(name)
 	_, object := standardObjects[name]
-	return object || platformRelations[name] || c.parentsOf("", name) != nil || children[name] != "" || strings.Contains(name, "__")
+	return object || platformRelations[name] || standardParents("", name) != nil || children[name] != "" || strings.Contains(name, "__")
 }
 
 // foreignKey returns the field that holds the id to which a relation leads. Who

@@ -131,7 +131,7 @@ func join(a, b []string) []string { return append(a[:len(a):len(a)], b...) }
 func (f *reading) scope(q *soql.Query, outer *scope) *scope {
 	s := &scope{outer: outer}
 	for i, src := range q.From {
-		objects := f.schema.source(s, src.Path, i == 0)
+		objects := f.source(s, src.Path, i == 0)
 		if i == 0 {
 			s.base = objects
 		} else {

@@ -103,9 +103,8 @@ var copies = func() map[string][]Ref {
 	return of
 }()
 
-// Copies returns the fields of other objects of which a field holds a copy. Formulas, code and
-// flows of the org copy what they like: they are not known here.
-func Copies(object, name string) []Ref {
+// standardCopies returns the fields of other objects of which a standard field holds a copy.
+func standardCopies(object, name string) []Ref {
 	var b [128]byte
 	return copies[string(Lower(append(Lower(b[:0], object), '.'), name))]
 }
@@ -116,9 +115,8 @@ func AppendShownObjects(list []string, object string) []string {
 	return append(append(list, object), mirrorOf(object).of...)
 }
 
-// AppendShown appends the fields of which a field shows the values: itself, and those of
-// other objects, in any case of letters.
-func AppendShown(list []Ref, object, name string) []Ref {
+// appendStandard is [Schema.AppendShown] without what the org said.
+func appendStandard(list []Ref, object, name string) []Ref {
 	list = append(list, Ref{object, name})
 	if object == "" {
 		return list
@@ -126,7 +124,7 @@ func AppendShown(list []Ref, object, name string) []Ref {
 	if twin, ok := personTwin(object, name); ok {
 		list = append(list, twin)
 	}
-	list = append(list, Copies(object, name)...)
+	list = append(list, standardCopies(object, name)...)
 	m := mirrorOf(object)
 	for _, of := range m.of {
 		if of == UnknownObject || of == anyArticle {

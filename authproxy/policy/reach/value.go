@@ -33,6 +33,9 @@ type Value struct {
 	// determined. Unknown are the places in the call that lead to them, as far as any do.
 	Opaque, OpaqueFields bool
 	Unknown              []Place
+	// Undescribed are objects whose description, as the org gives it to the user, would tell
+	// where a relation leads that nobody knows here.
+	Undescribed []string
 	// Rows is the most records that the answer of a query can hold, its child subqueries
 	// included; [Unlimited] if it has no bound, 0 where no query is made.
 	Rows int
@@ -104,6 +107,12 @@ type Place struct {
 	// Offset is the position of their first byte in a query, counted from 0; -1 elsewhere.
 	Offset int
 }
+
+// Schema is what was known of the org's schema when the call was read.
+func (v *Value) Schema() *Schema { return v.schema }
+
+// FieldAlone is what a call would reach that reaches one of the fields and nothing else.
+func (v *Value) FieldAlone(i int) *Value { return &Value{Fields: v.Fields[i : i+1], schema: v.schema} }
 
 // ObjectNames returns the objects, sorted, and [UnknownObject] last if there are others.
 func (v *Value) ObjectNames() []string {

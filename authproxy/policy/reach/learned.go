@@ -1,0 +1,212 @@
+package reach
+
+import (
+	"slices"
+	"strings"
+)
+
+// Schema is what is known of the schema of one org for one user: Salesforce's standard objects,
+// and what the org said of its own. The zero value and nil know the standard objects.
+//
+// What the org says comes from users, each of whom is told of what he may see. It is used in
+// two ways, neither of which lets anybody do more for what somebody else was told:
+//
+//   - Where the standard does not know a relation, it leads where the org said to this very user,
+//     who can reach nothing behind it that he was not told of, and wherever it said to others.
+//     A relation that he was not told of leads nobody knows where.
+//   - What the standard knows stays, and what the org said to anybody comes to it: further objects
+//     behind a relation, further fields of which one shows the values.
+type Schema struct {
+	own map[string]*Description // what this user was told, by object in lower case
+	all map[string]*Description // what anybody was told
+}
+
+// NewSchema makes a schema of what one user was told, and of what any was, by objects in lower
+// case. Neither must be changed afterwards.
+func NewSchema(own, all map[string]*Description) *Schema { return &Schema{own, all} }
+
+// ofUser and ofAny return what is known of an object; nil: nothing.
+func (c *Schema) ofUser(object string) *Description {
+	if c == nil {
+		return nil
+	}
+	return find(c.own, object)
+}
+
+func (c *Schema) ofAny(object string) *Description {
+	if c == nil {
+		return nil
+	}
+	return find(c.all, object)
+}
+
+func find(in map[string]*Description, object string) *Description {
+	if len(in) == 0 {
+		return nil
+	}
+	var b [64]byte
+	return in[string(Lower(b[:0], object))]
+}
+
+// way is where a relation leads.
+type way struct {
+	to      []string // nil: nobody knows
+	learned bool     // only because the org said so
+}
+
+// parentsOf returns the objects to which a relation of object leads upwards.
+func (c *Schema) parentsOf(object, relation string) way {
+	return c.way(standardParents(object, relation), object, relation, func(d *Description) map[string][]string { return d.parents })
+}
+
+// childrenOf returns the objects to which a relation of object leads downwards.
+func (c *Schema) childrenOf(object, relation string) way {
+	return c.way(standardChildren(object, relation), object, relation, func(d *Description) map[string][]string { return d.children })
+}
+
+func (c *Schema) way(standard []string, object, relation string, relations func(*Description) map[string][]string) way {
+	w := way{to: standard}
+	said := c.ofAny(object)
+	if said == nil {
+		return w
+	}
+	relation = strings.ToLower(relation)
+	if standard == nil {
+		if own := c.ofUser(object); own != nil {
+			w.to = relations(own)[relation]
+		}
+		if w.learned = w.to != nil; !w.learned {
+			return w
+		}
+	}
+	for _, o := range relations(said)[relation] {
+		w.to = union(slices.Clip(w.to), []string{spelling(o)})
+	}
+	return w
+}
+
+// relatives returns the objects to which a relation leads in either direction.
+func (c *Schema) relatives(object, relation string) way {
+	up, down := c.parentsOf(object, relation), c.childrenOf(object, relation)
+	return way{union(slices.Clip(up.to), down.to), up.learned || down.learned}
+}
+
+// all returns where a relation of any of the objects leads, by one of the methods above. What
+// cannot be determined is dropped next to what can: a relation that exists on the User behind
+// Owner and not on the Group leads to that of the User. Where the standard does not know that,
+// it is not.
+func (f *reading) all(from []string, relation string, of func(object, relation string) way) (next []string) {
+	missing, learned := 0, false
+	for _, o := range from {
+		w := of(o, relation)
+		if w.to == nil {
+			missing++
+		}
+		learned = learned || w.learned
+		next = union(next, w.to)
+	}
+	if len(next) > 0 && (missing == 0 || !learned) {
+		return next
+	}
+	for _, o := range from {
+		if of(o, relation).to == nil {
+			f.undescribed(o)
+		}
+	}
+	return append(slices.Clip(next), UnknownObject)
+}
+
+// undescribed notes an object of which a description would tell more.
+func (f *reading) undescribed(object string) {
+	if object != UnknownObject && f.schema.ofUser(object) == nil && !slices.Contains(f.Undescribed, object) && len(f.Undescribed) < few {
+		f.Undescribed = append(f.Undescribed, object)
+	}
+}
+
+// Copies returns the fields of other objects of which a field holds a copy. Of the org's own
+// formulas those are known that the org described; what code and flows copy is not.
+func (c *Schema) Copies(object, name string) []Ref {
+	standard := standardCopies(object, name)
+	if c.ofAny(object) == nil {
+		return standard
+	}
+	return c.appendLearned(slices.Clip(standard), object, name)
+}
+
+// AppendShown appends the fields of which a field shows the values: itself, and those of
+// other objects, in any case of letters.
+func (c *Schema) AppendShown(list []Ref, object, name string) []Ref {
+	begin := len(list)
+	list = appendStandard(list, object, name)
+	if c.ofAny(object) == nil {
+		return list
+	}
+	for _, ref := range c.appendLearned(nil, object, name) {
+		if len(list)-begin < maxShows {
+			list = appendStandard(list, ref.Object, ref.Name)
+		}
+	}
+	return list
+}
+
+// appendLearned appends the fields that the formulas in a field name, and the parts of a
+// compound, as far as the org described them: at most maxShows, with the formulas that those
+// name in turn.
+func (c *Schema) appendLearned(list []Ref, object, name string) []Ref {
+	begin := len(list)
+	add := func(ref Ref) {
+		if len(list)-begin < maxShows && !slices.Contains(list[begin:], ref) {
+			list = append(list, ref)
+		}
+	}
+	d := c.ofAny(object)
+	if name == Whole {
+		for field := range d.shows {
+			c.shownBy(d, field, add)
+		}
+	} else {
+		c.shownBy(d, strings.ToLower(name), add)
+	}
+	for i := begin; i < len(list); i++ {
+		if d := c.ofAny(list[i].Object); d != nil {
+			c.shownBy(d, list[i].Name, add)
+		}
+	}
+	return list
+}
+
+// shownBy calls add with the fields that one field of an object names.
+func (c *Schema) shownBy(d *Description, field string, add func(Ref)) {
+	for _, path := range d.shows[field] {
+		steps := strings.Split(path, ".")
+		last := len(steps) - 1
+		for _, o := range c.behind(d.Object, steps[:last]) {
+			add(refTo(o, steps[last]))
+		}
+	}
+}
+
+// behind returns the objects to which relations in a formula lead, whoever was told so.
+func (c *Schema) behind(object string, relations []string) []string {
+	anybody, from := &Schema{c.all, c.all}, []string{object}
+	for i, relation := range relations {
+		if strings.HasPrefix(relation, "$") { // $Setup.Limits__c.Most__c; the others are about the user and the org
+			if relation == "$setup" && len(relations) == 2 {
+				return relations[1:]
+			}
+			return nil
+		}
+		relation, kind, named := strings.Cut(relation, ":") // Owner:User.Name says which of several objects
+		if i > maxSteps {
+			return []string{UnknownObject}
+		}
+		from = new(reading).all(from, relation, anybody.parentsOf)
+		if named {
+			from = []string{spelling(kind)}
+		}
+	}
+	return from
+}
+
+// maxSteps is how many relations a path in a formula has at most, Salesforce's own bound.
+const maxSteps = 10
