@@ -27,6 +27,17 @@ func (c *Config) Judged() map[string]*policy.Policy {
 	return policies
 }
 
+// InFront returns the policy of each server as it holds there, by the server's name.
+func (c *Config) InFront() map[string]*policy.Policy {
+	policies, fronts := c.Judged(), map[string]*policy.Policy{}
+	for _, s := range c.Servers {
+		if p := policies[s.Policy]; p != nil {
+			fronts[s.Name] = p.For(s.Upstream, s.Declare...)
+		}
+	}
+	return fronts
+}
+
 // CalendarsRead returns the calendars that can be read; [Config.Validate] tells of the others.
 func (c *Config) CalendarsRead() (all []*condition.Calendar) {
 	for _, k := range c.Calendars {
@@ -59,10 +70,10 @@ func (c *Config) Access() access.Config {
 
 // Analysed returns the servers and the people in the form that package analysis works with.
 func (c *Config) Analysed() (servers []analysis.Server, people analysis.People) {
-	policies := c.Judged()
+	fronts := c.InFront()
 	for _, s := range c.Servers {
-		if p := policies[s.Policy]; p != nil {
-			servers = append(servers, analysis.Server{Name: s.Name, Policy: p.For(s.Upstream, s.Declare...), Groups: s.Groups})
+		if p := fronts[s.Name]; p != nil {
+			servers = append(servers, analysis.Server{Name: s.Name, Policy: p, Groups: s.Groups})
 		}
 	}
 	for _, g := range c.Groups {

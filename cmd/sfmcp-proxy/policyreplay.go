@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -57,8 +58,8 @@ func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 		filter.Until = s.now()
 	}
 	var replays []*analysis.Replay
-	for _, draft := range drafts {
-		replay, err := s.replay(cmd.Context(), draft, filter)
+	for _, d := range drafts {
+		replay, err := s.replay(cmd.Context(), d, filter)
 		if err != nil {
 			return err
 		}
@@ -81,43 +82,61 @@ func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 	return printer(cmd).Replays(replays)
 }
 
-// drafts reads what is to be replayed: one policy, or those of a configuration.
-func (s *stores) drafts(file string) ([]*policy.Policy, error) {
+// draft is a policy that is replayed, with the servers that it would stand in front of.
+type draft struct {
+	*policy.Policy
+	fronts map[string]*policy.Policy // as it holds there, by the name of the server
+}
+
+// drafts reads what is to be replayed: one policy, in front of the servers of the configuration
+// in use, or all those of a configuration that stand in front of a server there.
+func (s *stores) drafts(file string) (all []draft, err error) {
 	one, err := config.ReadPolicy(file)
 	if err != nil {
 		c, loadErr := config.Load(file, nil)
 		if loadErr != nil {
 			return nil, usageError{nearer(file, loadErr, err)}
 		}
-		var all []*policy.Policy
 		judged := c.Judged()
 		for _, p := range c.Policies {
-			all = append(all, judged[p.Name])
+			if d := draftOf(judged[p.Name], c.Servers); len(d.fronts) > 0 {
+				all = append(all, d)
+			}
 		}
 		return all, nil
 	}
-	draft := one.Judge(s.config.CalendarsRead())
-	if problems := draft.Validate(); len(problems) > 0 {
+	d := draftOf(one.Judge(s.config.CalendarsRead()), s.config.Servers)
+	if problems := d.Validate(); len(problems) > 0 {
 		return nil, usageError{fmt.Errorf("%s: %s", file, problems[0])}
 	}
-	return []*policy.Policy{draft}, nil
+	if len(d.fronts) == 0 {
+		return nil, usageError{fmt.Errorf("no server has a policy %q: a draft has the name of the policy that it is to replace", d.Name)}
+	}
+	return []draft{d}, nil
 }
 
-// replay judges the calls of the log on servers that have a policy of the draft's name.
-func (s *stores) replay(ctx context.Context, draft *policy.Policy, filter audit.Filter) (*analysis.Replay, error) {
-	r := &analysis.Replay{Policy: draft.Name, Version: draft.Version(), Catalogue: policy.CatalogueDigest(), Since: filter.Since.UTC(), Until: filter.Until.UTC()}
-	servers := map[string]*policy.Policy{}
-	for _, server := range s.config.Servers {
-		if server.Policy == draft.Name {
-			servers[server.Name] = draft.For(server.Upstream, server.Declare...)
+// draftOf puts a policy in front of those of the servers that have a policy of its name.
+func draftOf(p *policy.Policy, servers []config.Server) draft {
+	d := draft{p, map[string]*policy.Policy{}}
+	for _, server := range servers {
+		if server.Policy == p.Name {
+			d.fronts[server.Name] = p.For(server.Upstream, server.Declare...)
 		}
 	}
-	if len(servers) == 0 {
-		return nil, usageError{fmt.Errorf("no server has a policy %q: a draft has the name of the policy that it is to replace", draft.Name)}
+	return d
+}
+
+// replay judges the calls of the log on the servers of a draft.
+func (s *stores) replay(ctx context.Context, d draft, filter audit.Filter) (*analysis.Replay, error) {
+	r := &analysis.Replay{Policy: d.Name, Version: d.Version(), Catalogue: policy.CatalogueDigest(), Since: filter.Since.UTC(), Until: filter.Until.UTC()}
+	for _, front := range d.fronts {
+		r.Versions = append(r.Versions, front.Version())
 	}
+	slices.Sort(r.Versions)
+	r.Versions = slices.Compact(r.Versions)
 	people := map[[3]string]policy.Principal{} // by org, subject and client
 	err := s.audit.List(ctx, filter, func(e audit.Entry) error {
-		p := servers[e.Server]
+		p := d.fronts[e.Server]
 		if p == nil || !decidedCall(e) {
 			return nil
 		}
@@ -172,10 +191,21 @@ func unjudged(e audit.Entry) string {
 	return "a credential was taken out of the arguments"
 }
 
+// replayedOf is what the entry of a replay says of it beside the policy.
+type replayedOf struct {
+	Versions  []string `json:"versions"` // of the policy in front of its servers
+	Catalogue string   `json:"catalogue"`
+	First     int64    `json:"first"`
+	Last      int64    `json:"last"`
+	Calls     int      `json:"calls"`
+	Judged    int      `json:"judged"`
+	Changed   int      `json:"changed"`
+}
+
 // recordReplay notes that there was a replay, and of what.
 func (s *stores) recordReplay(cmd *cobra.Command, r *analysis.Replay, result []byte) error {
 	sum := sha256.Sum256(result)
-	about, err := json.Marshal(map[string]any{"catalogue": r.Catalogue, "first": r.First, "last": r.Last, "calls": r.Calls, "judged": r.Judged, "changed": r.Changed})
+	about, err := json.Marshal(replayedOf{r.Versions, r.Catalogue, r.First, r.Last, r.Calls, r.Judged, r.Changed})
 	if err != nil {
 		return err
 	}

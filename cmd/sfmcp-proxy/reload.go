@@ -101,16 +101,18 @@ func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
 const replayFresh = 24 * time.Hour
 
 // replayed returns an error if the configuration after puts a policy in front of a server that
-// would have to be replayed first: none of these rules and this catalogue was, lately.
+// would have to be replayed first: one that decides otherwise there than what is in force, by
+// its rules or by what is declared of the server's tools, and that was not replayed, lately and
+// with this catalogue.
 func (p *product) replayed(ctx context.Context, after *config.Config) error {
 	if !p.config.PoliciesNeedReplay && !after.PoliciesNeedReplay {
 		return nil
 	}
-	inForce, coming := p.config.Judged(), after.Judged()
+	inForce, coming := p.config.InFront(), after.InFront()
 	var missing []string
 	for _, s := range after.Servers {
-		draft := coming[s.Policy]
-		if old := inForce[s.Policy]; slices.Contains(missing, s.Policy) || old != nil && old.Version() == draft.Version() {
+		draft := coming[s.Name]
+		if old := inForce[s.Name]; old != nil && old.Version() == draft.Version() {
 			continue
 		}
 		is, err := p.hasReplay(ctx, draft)
@@ -118,23 +120,23 @@ func (p *product) replayed(ctx context.Context, after *config.Config) error {
 			return err
 		}
 		if !is {
-			missing = append(missing, s.Policy)
+			missing = append(missing, s.Policy+" in front of "+s.Name)
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("policies_need_replay: no replay of the last %s judged calls by the policy %s as it is now; run 'sfmcp-proxy policy replay --policy FILE' and reload again",
+		return fmt.Errorf("policies_need_replay: no replay of the last %s judged calls by the policy %s as it would hold now; run 'sfmcp-proxy policy replay --policy FILE' with this configuration and reload again",
 			replayFresh, strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// hasReplay reports whether the log has a fresh replay of a policy.
+// hasReplay reports whether the log has a fresh replay of a policy as it is in front of a server.
 func (p *product) hasReplay(ctx context.Context, draft *policy.Policy) (is bool, err error) {
 	filter := audit.Filter{Action: string(audit.PolicyReplay), Object: draft.Name, Since: p.now().Add(-replayFresh)}
 	err = p.audit.List(ctx, filter, func(e audit.Entry) error {
-		var about struct{ Catalogue string }
-		is = is || e.Outcome == audit.OK && e.PolicyVersion == draft.Version() &&
-			json.Unmarshal(e.Arguments, &about) == nil && about.Catalogue == policy.CatalogueDigest()
+		var about replayedOf
+		is = is || e.Outcome == audit.OK && json.Unmarshal(e.Arguments, &about) == nil &&
+			slices.Contains(about.Versions, draft.Version()) && about.Catalogue == policy.CatalogueDigest()
 		return nil
 	})
 	return is, err

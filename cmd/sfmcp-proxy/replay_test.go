@@ -156,3 +156,53 @@ func TestPolicyNeedsReplay(t *testing.T) {
 		t.Errorf("%v, %v", changed, err)
 	}
 }
+
+// What is declared of a server's tools, and which policy it has, are part of what calls come to:
+// a policy that was replayed in front of something else was not replayed.
+func TestPolicyNeedsReplayInFrontOfItsServers(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.PoliciesNeedReplay = true
+	opened, err := openStores(t.Context(), c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := opened.close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
+	text, policies := d.configuration(), filepath.Join(d.dir, "policies")
+	if err := os.Mkdir(policies, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(policies, "drafts.yaml"), []byte("rules: [{effect: allow}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for what, edited := range map[string]string{
+		"a declaration":            strings.Replace(text, "    policy: custom-tools\n", "    policy: custom-tools\n    declare: [{tool: createCase, class: read}]\n", 1),
+		"another policy in force":  strings.Replace(text, "policy: confirm-writes", "policy: read-only", 1),
+		"a policy that is a draft": strings.Replace(text, "policy: confirm-writes", "policy: drafts", 1) + "policies_dir: policies\n",
+	} {
+		file := filepath.Join(d.dir, "edited.yaml")
+		if err := os.WriteFile(file, []byte(edited), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		next, err := config.Load(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := &product{stores: opened}
+		if err := now.replayed(t.Context(), next); err == nil || !strings.Contains(err.Error(), " in front of ") {
+			t.Errorf("%s: %v", what, err)
+		}
+		d.must("policy", "replay", "--policy", file)
+		if err := now.replayed(t.Context(), next); err != nil {
+			t.Errorf("%s, replayed: %v", what, err)
+		}
+	}
+}

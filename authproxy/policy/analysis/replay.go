@@ -22,10 +22,12 @@ type Recorded struct {
 // Replay is what a draft would have decided about recorded calls. It is evidence, and puts
 // nothing into force.
 type Replay struct {
-	// What was judged by what: digests of the draft and of the catalogue of tools, and the
+	// What was judged by what: digests of the draft, of what it is in front of its servers
+	// (what is declared of their tools is part of that), and of the catalogue of tools, and the
 	// range of the log.
 	Policy    string    `json:"policy"`
 	Version   string    `json:"policy_version"`
+	Versions  []string  `json:"versions"` // sorted, each once
 	Catalogue string    `json:"catalogue"`
 	Since     time.Time `json:"since"`
 	Until     time.Time `json:"until"`
