@@ -147,6 +147,16 @@ func (d *doubts) object(key, pattern string) bool {
 	return false
 }
 
+// DoubtObject returns what can hardly be meant by the name of an object, as a note has it; "" if
+// nothing is wrong with it.
+func DoubtObject(name string) string {
+	d := &doubts{}
+	if name == "" || d.object("", name) {
+		return ""
+	}
+	return d.list[0].Found
+}
+
 func isPattern(name string) bool { return strings.ContainsAny(name, "*?") }
 
 // meant asks for the known name that is nearest to what a pattern says.

@@ -45,12 +45,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 			return p.Username
 		},
 		Quarantined: func(ctx context.Context, server doctor.Server) (int, error) {
-			pins, err := s.definitions.Pins(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
-			if err != nil {
-				return 0, err
-			}
-			waiting, _ := pins.Quarantined()
-			return waiting, nil
+			return s.definitionsWaiting(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
 		},
 		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, s.log),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),

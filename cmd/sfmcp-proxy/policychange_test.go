@@ -41,7 +41,7 @@ func TestPolicyChangeIsRecorded(t *testing.T) {
 	}
 	e := entries[0]
 	if e.Action != audit.PolicyChange || e.Server != "sales" || e.Object != "confirm-writes" || e.PolicyVersion == "" ||
-		!strings.Contains(e.Reason, "everybody who may use sales: read User (at most 2000 records) with find and soqlQuery: denied → allowed") {
+		!strings.Contains(e.Reason, "every user of sales: read User (at most 2000 records) with find and soqlQuery: denied → allowed") {
 		t.Errorf("%+v", e)
 	}
 	// A server that was not there had nothing to allow.

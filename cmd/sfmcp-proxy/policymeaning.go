@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -62,7 +63,8 @@ func whoCanCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "who-can --class C --object O", Short: "Say who may do what, and how",
 		Long: `who-can says who may make calls of a class that reach an object, through which clients and
-tools, whether a person is asked, and by which rule.
+tools, whether a person is asked, and by which rule. A rule with a condition is followed both
+ways. Objects and fields that no rule names are looked at as one.
 
   sfmcp-proxy policy who-can --class delete --object Account`,
 		Args: usageArgs(cobra.NoArgs), RunE: whoCan,
@@ -93,6 +95,9 @@ func whoCan(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if doubt := policy.DoubtObject(object); doubt != "" {
+		printNotes(cmd.ErrOrStderr(), []string{"--object " + doubt})
+	}
 	servers, people := c.Analysed()
 	if only != "" && !slices.ContainsFunc(servers, func(s analysis.Server) bool { return s.Name == only }) {
 		return usageError{fmt.Errorf("no server %q in the configuration", only)}
@@ -118,8 +123,8 @@ func coverageCommand() *cobra.Command {
 	cmd := withStores(&cobra.Command{
 		Use: "coverage", Short: "Say what passes without a person, and what guards nobody",
 		Long: `coverage says which writes pass without a person, which servers are open to everybody or
-only watched, which groups and policies stand alone, and who has signed in and may use
-nothing.`,
+only watched, which groups and policies stand alone, who has signed in and may use nothing, and
+where definitions of tools wait for a person.`,
 		Args: usageArgs(cobra.NoArgs)}, coverage)
 	jsonFlag(cmd)
 	return cmd
@@ -141,11 +146,30 @@ func coverage(s *stores, cmd *cobra.Command, _ []string) error {
 	for _, p := range s.config.Policies {
 		policies = append(policies, p.Name)
 	}
-	gaps := analysis.Coverage(servers, policies, people, outside)
+	gaps, err := s.definitionGaps(cmd.Context())
+	if err != nil {
+		return err
+	}
+	gaps = append(gaps, analysis.Coverage(servers, policies, people, outside)...)
 	if len(gaps) == 0 {
 		fmt.Fprintln(cmd.ErrOrStderr(), "none")
 	}
 	return printer(cmd).Gaps(gaps)
+}
+
+// definitionGaps are the servers whose users miss what nobody has looked at yet.
+func (s *stores) definitionGaps(ctx context.Context) (gaps []analysis.Gap, err error) {
+	for _, server := range s.access.Servers() {
+		n, err := s.definitionsWaiting(ctx, hostedBy(server))
+		if err != nil {
+			return nil, err
+		}
+		if n > 0 {
+			gaps = append(gaps, analysis.Gap{About: "server " + server.Name, Text: fmt.Sprintf("%s for a person, hidden and refused until then: see 'tools list --quarantined'",
+				map[bool]string{true: "1 definition waits", false: counted(n, "definition") + " wait"}[n == 1])})
+		}
+	}
+	return gaps, nil
 }
 
 func policyDiffCommand() *cobra.Command {

@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -100,7 +103,8 @@ func (p *process) privateHandler() http.Handler {
 }
 
 // ready says whether this process should get traffic: its database answers, its audit
-// log can be written, and it is not shutting down.
+// log can be written, and it is not shutting down. A second line says what waits for an
+// administrator.
 func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
@@ -114,6 +118,15 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	fmt.Fprintln(w, "ready")
+	if waiting := waitingAt(current.forward.DefinitionsWaiting()); waiting != "" { // which is for people, and no reason to send no traffic
+		fmt.Fprintf(w, "definitions wait for a person at %s: see 'tools list --quarantined'\n", waiting)
+	}
+}
+
+// waitingAt names those that are true.
+func waitingAt(is map[string]bool) string {
+	maps.DeleteFunc(is, func(_ string, waiting bool) bool { return !waiting })
+	return strings.Join(slices.Sorted(maps.Keys(is)), ", ")
 }
 
 // serve listens, calls ready once both listeners answer, and runs until ctx ends;

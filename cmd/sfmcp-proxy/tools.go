@@ -75,6 +75,16 @@ func listTools(s *stores, cmd *cobra.Command, _ []string) error {
 	return printer(cmd).Definitions(all)
 }
 
+// definitionsWaiting is how many definitions of a hosted server wait for a person.
+func (s *stores) definitionsWaiting(ctx context.Context, of definition.Server) (int, error) {
+	pins, err := s.definitions.Pins(ctx, of)
+	if err != nil {
+		return 0, err
+	}
+	waiting, _ := pins.Quarantined()
+	return waiting, nil
+}
+
 // hostedBy is the hosted server behind an endpoint.
 func hostedBy(s *access.Server) definition.Server { return definition.Server{Org: s.Org, URL: s.URL} }
 

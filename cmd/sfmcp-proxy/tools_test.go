@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,12 @@ func TestFW20ToolsAtTheCommandLine(t *testing.T) {
 	}) {
 		t.Errorf("doctor says nothing:\n%s", showFindings(findings))
 	}
+	if status, body := d.private("/readyz"); status != http.StatusOK || !strings.Contains(body, "definitions wait for a person at sobject-all: see 'tools list --quarantined'") {
+		t.Errorf("readyz: %d %s", status, body)
+	}
+	if out := strings.Join(strings.Fields(d.must("policy", "coverage")), " "); !strings.Contains(out, "server sobject-all: 2 definitions wait for a person, hidden and refused until then: see 'tools list --quarantined'") {
+		t.Errorf("coverage:\n%s", out)
+	}
 
 	if out, status := d.command("tools", "accept", "sobject-all", "soqlQuery", "--digest", "0000"); status != exitFailed {
 		t.Errorf("another digest: status %d, %s", status, out)
@@ -85,6 +92,9 @@ func TestFW20ToolsAtTheCommandLine(t *testing.T) {
 		if out, status := d.command(args...); status != exitFailed || !strings.Contains(out, "did you mean") {
 			t.Errorf("%s that is mistyped: status %d, %s", what, status, out)
 		}
+	}
+	if status, body := d.private("/readyz"); status != http.StatusOK || body != "ready\n" {
+		t.Errorf("readyz once nothing waits: %d %s", status, body)
 	}
 	log := d.must("audit", "list", "--json", "--action", "definition.")
 	for _, want := range []string{`"action":"definition.begin"`, `"action":"definition.quarantine"`, `"action":"definition.accept"`, `"action":"definition.reject"`, `"actor_as":"alice"`} {

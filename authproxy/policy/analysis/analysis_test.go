@@ -103,24 +103,24 @@ func TestDiff(t *testing.T) {
 		"the same":              {before.Policy.Rules, nil},
 		"numbers are no change": {append([]policy.Rule{deny(policy.Rule{Tools: []string{"grid_get_column_data"}})}, before.Policy.Rules...), nil},
 		"fewer records": {[]policy.Rule{before.Policy.Rules[0], allow(policy.Rule{Classes: reads, MaxRows: 500}), before.Policy.Rules[2]},
-			[]string{"-1 everybody who may use sales: read any other object (501 to 2000 records) with find and soqlQuery: allowed → denied"}},
+			[]string{"-1 every user of sales: read any object that no rule names (501 to 2000 records) with find and soqlQuery: allowed → denied"}},
 		"leads need nobody in chatgpt": {append([]policy.Rule{before.Policy.Rules[0], allow(policy.Rule{Classes: []policy.Class{policy.Update}, Groups: []string{"leads"}, Clients: []string{"chatgpt"}})}, before.Policy.Rules[1:]...),
-			[]string{"+1 group leads through chatgpt: update any other object with updateRelatedRecord and updateSobjectRecord: held for requester → allowed"}},
+			[]string{"+1 group leads through chatgpt: update any object that no rule names with updateRelatedRecord and updateSobjectRecord: held for requester → allowed"}},
 		"a second person": {[]policy.Rule{before.Policy.Rules[0], before.Policy.Rules[1], confirm(policy.Rule{Classes: writes, Approvers: "role:approver", Quorum: 2})},
 			[]string{
-				"+0 everybody who may use sales: create any other object with createSobjectRecord: held for requester → held for 2 of role:approver",
-				"+0 everybody who may use sales: update any other object with updateRelatedRecord and updateSobjectRecord: held for requester → held for 2 of role:approver",
+				"+0 every user of sales: create any object that no rule names with createSobjectRecord: held for requester → held for 2 of role:approver",
+				"+0 every user of sales: update any object that no rule names with updateRelatedRecord and updateSobjectRecord: held for requester → held for 2 of role:approver",
 			}},
 		"a denial dropped": {before.Policy.Rules[1:], []string{
-			"+1 everybody who may use sales: read User and objects that cannot be determined (at most 2000 records) with find and soqlQuery: denied → allowed",
-			"+1 everybody who may use sales: read User and objects that cannot be determined with getObjectSchema, getRelatedRecords and listRecentSobjectRecords: denied → allowed",
-			"+1 everybody who may use sales: read with prompt:accountReviewBriefing, prompt:einstein_gpt__accountReviewBriefing, prompt:einstein_gpt__revenueReconciliationAnalysis and prompt:revenueReconciliationAnalysis: denied → allowed",
-			"+1 everybody who may use sales: create User and objects that cannot be determined with createSobjectRecord: denied → held for requester",
-			"+1 everybody who may use sales: update User and objects that cannot be determined with updateRelatedRecord and updateSobjectRecord: denied → held for requester",
+			"+1 every user of sales: read User and objects that cannot be determined (at most 2000 records) with find and soqlQuery: denied → allowed",
+			"+1 every user of sales: read User and objects that cannot be determined with getObjectSchema, getRelatedRecords and listRecentSobjectRecords: denied → allowed",
+			"+1 every user of sales: read with prompt:accountReviewBriefing, prompt:einstein_gpt__accountReviewBriefing, prompt:einstein_gpt__revenueReconciliationAnalysis and prompt:revenueReconciliationAnalysis: denied → allowed",
+			"+1 every user of sales: create User and objects that cannot be determined with createSobjectRecord: denied → held for requester",
+			"+1 every user of sales: update User and objects that cannot be determined with updateRelatedRecord and updateSobjectRecord: denied → held for requester",
 		}},
 		"a field hidden": {[]policy.Rule{before.Policy.Rules[0], allow(policy.Rule{Classes: reads, MaxRows: 2000, Mask: []string{"Contact.SSN__c"}}), before.Policy.Rules[2]}, []string{
-			"-1 everybody who may use sales: read Contact (all fields) and Contact.SSN__c (at most 2000 records) with find and soqlQuery: allowed → allowed, Contact.SSN__c hidden",
-			"-1 everybody who may use sales: read Contact (all fields) and Contact.SSN__c with getObjectSchema, getRelatedRecords and listRecentSobjectRecords: allowed → allowed, Contact.SSN__c hidden",
+			"-1 every user of sales: read Contact (all fields) and Contact.SSN__c (at most 2000 records) with find and soqlQuery: allowed → allowed, Contact.SSN__c hidden",
+			"-1 every user of sales: read Contact (all fields) and Contact.SSN__c with getObjectSchema, getRelatedRecords and listRecentSobjectRecords: allowed → allowed, Contact.SSN__c hidden",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -191,7 +191,7 @@ func TestWhoCan(t *testing.T) {
 		allow(policy.Rule{Classes: []policy.Class{policy.Delete}, Groups: []string{"leads"}, Objects: []string{"Task"}}),
 		confirm(policy.Rule{Tools: []string{"deleteSobjectRecord"}, Approvers: "role:approver"}))
 	for object, want := range map[string][]string{
-		"Account": {"everybody who may use sales: delete Account with deleteSobjectRecord: held for role:approver"},
+		"Account": {"every user of sales: delete Account with deleteSobjectRecord: held for role:approver"},
 		"User":    nil,
 		"Task": {
 			"rep@acme.example: delete Task with deleteSobjectRecord: held for role:approver",
@@ -210,6 +210,21 @@ func TestWhoCan(t *testing.T) {
 	}
 }
 
+// An object that no rule names is said by its name, once, and what cannot be determined beside it.
+func TestWhoCanOfAnUnnamedObject(t *testing.T) {
+	s := at(sobjectAll, allow(policy.Rule{Classes: writes}))
+	found := WhoCan(s, people, policy.Update, "Case")
+	if len(found) != 1 || found[0].What() != "update Case and objects that cannot be determined with updateRelatedRecord and updateSobjectRecord" {
+		t.Errorf("%+v", found)
+	}
+	rows := at(sobjectAll, allow(policy.Rule{Classes: reads, MaxRows: 5, Mask: []string{"Contact.SSN__c"}}))
+	for _, p := range WhoCan(rows, people, policy.Read, "Case") {
+		if strings.Contains(p.What(), "(;") || strings.Contains(p.What(), "; )") {
+			t.Errorf("%s", p.What())
+		}
+	}
+}
+
 func TestCoverage(t *testing.T) {
 	s := at(sobjectAll, allow(policy.Rule{Classes: reads}), allow(policy.Rule{Classes: []policy.Class{policy.Update}, Objects: []string{"Task"}}), confirm(policy.Rule{Classes: writes}))
 	open := at(custom, allow(policy.Rule{}))
@@ -221,7 +236,7 @@ func TestCoverage(t *testing.T) {
 		got = append(got, g.About+": "+g.Text)
 	}
 	want := []string{
-		"server sales: without a person: everybody who may use sales may update Task with updateRelatedRecord and updateSobjectRecord (rule 2)",
+		"server sales: without a person: every user of sales may update Task with updateRelatedRecord and updateSobjectRecord (rule 2)",
 		"server orders: may be used by every user of its org",
 		"server orders: only watches (mode shadow): what its policy pilot-policy denies passes",
 		"server orders: without a person: every user may call any other prompt, any resource and any other tool (rule 1)",

@@ -30,8 +30,12 @@ const (
 	otherFields = " (other fields)"
 )
 
-// anyObject is every object, where no rule names one.
-const anyObject = "any object"
+// anyObject is every object, where no rule names one; unnamedObject is any that none names, where
+// those that rules name are not listed beside it.
+const (
+	anyObject     = "any object"
+	unnamedObject = "any object that no rule names"
+)
 
 // labels are how names that stand for others are printed.
 var labels = map[string]string{
@@ -133,7 +137,9 @@ func targetsOf(policies ...*policy.Policy) (t targets) {
 		}
 	}
 	objects = slices.DeleteFunc(distinct(objects), func(o string) bool { return o == "" })
-	t.add(append(objects, otherObject), distinct(fields), together)
+	t.add(append(objects, otherObject), distinct(fields))
+	t.one(labelOf(policy.UnknownObject), []string{policy.UnknownObject}, []string{policy.UnknownObject + ".*"})
+	t.addSeveral(append(objects, otherObject), together)
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
 	if len(bounds) > 0 {
@@ -151,27 +157,31 @@ func targetsOf(policies ...*policy.Policy) (t targets) {
 	return t
 }
 
-// add makes the targets: each object alone, with a field, as whole records, and in pairs.
-func (t *targets) add(objects, fields []string, together [][]string) {
-	one := func(label string, objects, fields []string) {
-		t.named = append(t.named, target{object: label, Reached: policy.Reached{Objects: objects, Fields: fields}})
-	}
+func (t *targets) one(label string, objects, fields []string) {
+	t.named = append(t.named, target{object: label, Reached: policy.Reached{Objects: objects, Fields: fields}})
+}
+
+// add makes the targets of single objects: each alone, as whole records, and by its fields.
+func (t *targets) add(objects, fields []string) {
 	for _, o := range objects {
 		plain := labelOf(o)
 		if len(objects) == 1 && o == otherObject {
 			plain = anyObject
 		}
 		if len(fields) > 0 {
-			one(labelOf(o)+allFields, []string{o}, []string{o + ".*"})
+			t.one(labelOf(o)+allFields, []string{o}, []string{o + ".*"})
 			plain += otherFields
 		}
-		one(plain, []string{o}, []string{o + "." + otherField})
+		t.one(plain, []string{o}, []string{o + "." + otherField})
 	}
 	for _, f := range fields {
 		object, _, _ := strings.Cut(f, ".")
-		one(f, []string{object}, []string{f})
+		t.one(f, []string{object}, []string{f})
 	}
-	one(labelOf(policy.UnknownObject), []string{policy.UnknownObject}, []string{policy.UnknownObject + ".*"})
+}
+
+// addSeveral makes the targets of several objects: all of each rule together, and each pair.
+func (t *targets) addSeveral(objects []string, together [][]string) {
 	if len(objects) > maxTargets {
 		return
 	}
@@ -188,7 +198,7 @@ func (t *targets) add(objects, fields []string, together [][]string) {
 		for _, o := range several {
 			names, of = append(names, labelOf(o)), append(of, o+"."+otherField)
 		}
-		one(strings.Join(names, " with "), several, of)
+		t.one(strings.Join(names, " with "), several, of)
 	}
 }
 

@@ -1,6 +1,7 @@
 package analysis
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,12 +80,12 @@ func (c Calls) Who() string {
 	return who
 }
 
+// verbs are what calls of a class do, where its name is no verb.
+var verbs = map[policy.Class]string{policy.Unknown: "call", policy.Admin: "administer", policy.SideEffect: "read and leave traces in"}
+
 // What is what the calls are: "update Account and Contact with updateSobjectRecord".
 func (c Calls) What() string {
-	parts := []string{string(c.Class)}
-	if c.Class == policy.Unknown {
-		parts[0] = "call"
-	}
+	parts := []string{cmp.Or(verbs[c.Class], string(c.Class))}
 	if len(c.Objects) > 0 {
 		parts = append(parts, list(c.Objects, 8))
 	}

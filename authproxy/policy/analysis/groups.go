@@ -31,6 +31,7 @@ type cases struct {
 	clients []Clients
 	tools   []tools
 	targets targets
+	some    bool // those of some objects alone are looked at: nothing is said of every object
 }
 
 // casesOf are those of one server.
@@ -73,7 +74,7 @@ func (c *cases) group(wanted func(tools, target) bool, what func(u Users, tool s
 			for _, group := range c.tools {
 				targets := slices.DeleteFunc(c.targets.of(group), func(t target) bool { return !wanted(group, t) })
 				base := Calls{Users: []string{u.Label}, Clients: []string{cl.Label}, Class: group.class, Tools: labelsOf(group.names)}
-				all = append(all, overTargets(base, targets, func(t target) (string, int) { return what(u, group.names[0], t) })...)
+				all = append(all, c.overTargets(base, targets, func(t target) (string, int) { return what(u, group.names[0], t) })...)
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func (c *cases) group(wanted func(tools, target) bool, what func(u Users, tool s
 }
 
 // overTargets joins the targets of one group of tools to which the same happens.
-func overTargets(base Calls, targets []target, what func(target) (string, int)) (all []found) {
+func (c *cases) overTargets(base Calls, targets []target, what func(target) (string, int)) (all []found) {
 	type outcome struct {
 		object, rows, key string
 		of                int
@@ -124,15 +125,16 @@ func overTargets(base Calls, targets []target, what func(target) (string, int)) 
 			for _, o := range alike {
 				f.Objects = append(f.Objects, o.object)
 			}
-			f.Objects = shorten(f.Objects, objects)
+			f.Objects = shorten(f.Objects, objects, !c.some)
 			all = append(all, f)
 		}
 	}
 	return all
 }
 
-// shorten says "every object" where that is shorter, and an object where it is all of it.
-func shorten(some []string, all map[string]bool) []string {
+// shorten says "every object" where that is shorter and may be said, and an object where it is
+// all of it.
+func shorten(some []string, all map[string]bool, every bool) []string {
 	if len(some) == 1 && some[0] == "" {
 		return nil
 	}
@@ -158,12 +160,15 @@ func shorten(some []string, all map[string]bool) []string {
 	}
 	whole = distinct(whole)
 	switch slices.Sort(missing); {
-	case len(missing) == 0:
+	case every && len(missing) == 0:
 		return []string{"every object"}
-	case slices.Contains(whole, labelOf(otherObject)) && len(whole) > len(missing) && len(missing) <= 4:
+	case every && slices.Contains(whole, labelOf(otherObject)) && len(whole) > len(missing) && len(missing) <= 4:
 		return append([]string{"every object but " + strings.Join(missing, ", ")}, rest...)
 	}
-	return append(whole, rest...)
+	if all := append(whole, rest...); len(all) != 1 || all[0] != labelOf(otherObject) {
+		return all
+	}
+	return []string{unnamedObject}
 }
 
 // objectOf is the object of which a label names a part.

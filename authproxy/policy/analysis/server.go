@@ -155,7 +155,7 @@ func (s Server) everybody() string {
 	if slices.Contains(s.Groups, Everyone) {
 		return "every user"
 	}
-	return "everybody who may use " + s.Name
+	return "every user of " + s.Name
 }
 
 // namedGroups returns the groups that the server or a rule names: those that people think in.

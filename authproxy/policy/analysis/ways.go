@@ -126,6 +126,10 @@ func (ways Ways) Rules() string {
 	return strings.Join(slices.Compact(names), ", ")
 }
 
+// Last names the rule that decides where no condition holds; those of conditions stand in
+// [Ways.String].
+func (ways Ways) Last() string { return ways[len(ways)-1:].Rules() }
+
 // rank orders effects by what they let pass.
 func (w Way) rank() int {
 	switch {

@@ -17,8 +17,12 @@ type Possible struct {
 // object stands for all, an empty class too.
 func WhoCan(s Server, people People, class policy.Class, object string) []Possible {
 	c := casesOf(s, people)
+	c.some = object != ""
 	if object != "" && !slices.ContainsFunc(c.targets.named, func(t target) bool { return reaches(t, object) }) {
-		c.targets.add([]string{object}, nil, nil)
+		named := c.targets.named
+		c.targets.named = nil
+		c.targets.add([]string{object}, nil)
+		c.targets.named = append(c.targets.named, named...) // what was asked about comes first
 	}
 	wanted := func(group tools, t target) bool {
 		if class != "" && group.class != class || !single(group, t) {

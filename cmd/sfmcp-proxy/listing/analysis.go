@@ -53,7 +53,7 @@ func (p Printer) Possible(server string, all []analysis.Possible) error {
 			}
 			continue
 		}
-		if err := p.paragraph(0, "%s: %s may %s: %s (%s)", server, one.Who(), one.What(), one.Ways, one.Ways.Rules()); err != nil {
+		if err := p.paragraph(0, "%s: %s may %s: %s (%s)", server, one.Who(), one.What(), one.Ways, one.Ways.Last()); err != nil {
 			return err
 		}
 	}
@@ -84,10 +84,10 @@ func (p Printer) Changes(server string, all []analysis.Change) error {
 		if err := p.paragraph(2, "%s: %s", one.Who(), one.What()); err != nil {
 			return err
 		}
-		if err := p.paragraph(6, "before: %s (%s)", one.Before, one.Before.Rules()); err != nil {
+		if err := p.paragraph(6, "before: %s (%s)", one.Before, one.Before.Last()); err != nil {
 			return err
 		}
-		if err := p.paragraph(6, "after:  %s (%s)", one.After, one.After.Rules()); err != nil {
+		if err := p.paragraph(6, "after:  %s (%s)", one.After, one.After.Last()); err != nil {
 			return err
 		}
 	}
