@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/seal"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -31,7 +32,7 @@ func (f *fixture) connect(t *testing.T, username, password string) (grantID stri
 		t.Fatal(err)
 	}
 	_, err = f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: g.Org, Subject: g.Subject, ClientID: g.ClientID, GrantID: g.ID, Server: "sales",
-		Tool: "createSobjectRecord", DefinitionHash: "d", PolicyVersion: "p", Arguments: jsontext.Value(`{"id":"` + g.ID + `"}`)}, "create", "requester")
+		Tool: "createSobjectRecord", DefinitionHash: "d", PolicyVersion: "p", Arguments: jsontext.Value(`{"id":"` + g.ID + `"}`), Confirmation: policy.Confirmation{Approvers: policy.Requester}}, "create")
 	if err != nil {
 		t.Fatal(err)
 	}

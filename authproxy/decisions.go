@@ -3,8 +3,11 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
-	"sfmcp-proxy/authproxy/actor"
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -21,53 +24,84 @@ type Decisions struct {
 	Approvals *approval.Store
 	Grants    *grant.Store // knows the requester's username, for people who read the log
 	Audit     *audit.Log
+	// People knows who is behind a Salesforce user; nil: [approval.Strangers].
+	People approval.People
+	// StepUpACR is the way of signing in (acr) that counts where a call asks for a fresh one;
+	// empty: none does, and such calls are decided at the command line.
+	StepUpACR string
+	Now       func() time.Time // nil: time.Now
 }
 
+// freshFor is how long after signing in anew a person may agree to calls that ask for it.
+const freshFor = 5 * time.Minute
+
 // Decide takes the choice of a person about that request: to let exactly its call pass, once,
-// or to refuse it. Errors: [approval.ErrNotFound], also for a request that by may not know of;
-// and, then the request is returned as well, [approval.ErrNotApprover], [approval.ErrStepUp],
-// [approval.ErrAlready] if it was decided so, [approval.ErrGone] if it was decided otherwise or
-// is over; [approval.ErrReason].
+// as far as it is theirs to say, or to refuse it. Errors: [approval.ErrNotFound], also for a
+// request that by may not know of; and, then the request is returned as well,
+// [approval.ErrNotApprover], [approval.ErrStepUp], [approval.ErrAlready] if it was decided so,
+// [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason].
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
-		return d.approve(ctx, by, id)
+		return d.approve(ctx, by, id, choice.Role)
 	}
 	if _, err := approval.CleanReason(choice.Reason); err != nil {
 		return nil, err
 	}
-	return d.deny(ctx, by, id)
+	return d.deny(ctx, by, id, choice.Reason)
 }
 
-// approve lets the call pass, once.
-func (d *Decisions) approve(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
-	r, err := d.open(ctx, by, id, audit.Approve)
+// See returns a request if by may look at it: because they asked for it, or may decide about
+// it, or are an operator. Otherwise the error is [approval.ErrNotFound].
+func (d *Decisions) See(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
+	r, err := d.Approvals.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.standing(ctx, by, r)
+	if err == nil && !c.sees() {
+		err = approval.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// approve lets the call pass, once, if nobody else is missing.
+func (d *Decisions) approve(ctx context.Context, by approval.Decider, id, role string) (*approval.Request, error) {
+	r, decision, err := d.open(ctx, by, id, audit.Approve, role)
 	if err != nil {
 		return r, err
 	}
-	err = d.Audit.Call(ctx, d.entry(ctx, by, r, audit.Approve), func(ctx context.Context) (audit.Result, error) {
+	e := d.entry(ctx, by, r, audit.Approve)
+	e.Reason = agreement(decision)
+	err = d.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
 		// From here on whoever hangs up must not leave intent and effect apart.
-		decided, err := d.Approvals.Decide(context.WithoutCancel(ctx), id, true, by.Actor)
-		switch {
-		case decided != nil && errors.Is(err, approval.ErrGone): // time or another decision was faster
+		decided, err := d.Approvals.Approve(context.WithoutCancel(ctx), id, decision)
+		if decided != nil {
 			r = decided
+		}
+		switch {
+		case errors.Is(err, approval.ErrGone): // time or another decision was faster
 			return audit.Result{Outcome: audit.Denied, Reason: goneReason(r)}, tooLate(r, audit.Approve)
+		case errors.Is(err, approval.ErrAlready), errors.Is(err, approval.ErrNotApprover):
+			return audit.Result{Outcome: audit.Denied, Reason: "another decision was faster"}, err
 		case err != nil:
 			return audit.Result{Reason: "not approved"}, err
 		}
-		r = decided
-		return audit.Result{}, nil
+		return audit.Result{Reason: standingReason(r)}, nil
 	})
 	return r, err
 }
 
 // deny refuses the call.
-func (d *Decisions) deny(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
-	r, err := d.open(ctx, by, id, audit.Deny)
+func (d *Decisions) deny(ctx context.Context, by approval.Decider, id, reason string) (*approval.Request, error) {
+	r, _, err := d.open(ctx, by, id, audit.Deny, "")
 	if err != nil {
 		return r, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	denied, err := d.Approvals.Decide(ctx, id, false, by.Actor)
+	denied, err := d.Approvals.Deny(ctx, id, by.Actor, reason)
 	if denied != nil && errors.Is(err, approval.ErrGone) {
 		return denied, d.refuse(ctx, by, denied, audit.Deny, goneReason(denied), tooLate(denied, audit.Deny))
 	}
@@ -75,42 +109,98 @@ func (d *Decisions) deny(ctx context.Context, by approval.Decider, id string) (*
 		return r, err
 	}
 	e := d.entry(ctx, by, denied, audit.Deny)
-	e.Outcome = audit.OK
+	e.Outcome, e.Reason = audit.OK, denied.Reason
 	_, err = d.Audit.Append(ctx, e)
 	return denied, err
 }
 
-// open returns the request if by may decide it and it is still open.
-func (d *Decisions) open(ctx context.Context, by approval.Decider, id string, what audit.Decision) (*approval.Request, error) {
-	r, err := d.Approvals.Get(ctx, id)
+// Counter proposes the same call with other values in its arguments, in the place of that
+// request, which ends. The new request is returned; whoever proposes it does not count for it.
+// Errors: those of Decide, and [approval.ErrProposal].
+func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string, arguments jsontext.Value) (*approval.Request, error) {
+	r, decision, err := d.open(ctx, by, id, audit.Counter, "")
 	if err != nil {
-		return nil, err
+		return r, err
 	}
-	switch err := mayDecide(by, r); {
-	case errors.Is(err, approval.ErrNotFound):
-		return nil, err
-	case err != nil:
-		return r, d.refuse(ctx, by, r, what, "approvers are "+string(r.Approvers), err)
+	if r.OfRequester() {
+		return r, d.refuse(ctx, by, r, audit.Counter, "nobody else agrees to it", approval.ErrNotApprover)
 	}
-	if r.State == approval.Pending {
-		return r, nil
-	}
-	return r, d.refuse(ctx, by, r, what, goneReason(r), tooLate(r, what))
+	err = d.Audit.Call(ctx, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
+		counter, err := d.Approvals.Counter(context.WithoutCancel(ctx), id, by.Actor, decision.Human, arguments)
+		switch {
+		case counter != nil && errors.Is(err, approval.ErrGone):
+			r = counter
+			return audit.Result{Outcome: audit.Denied, Reason: goneReason(r)}, tooLate(r, audit.Counter)
+		case errors.Is(err, approval.ErrProposal):
+			return audit.Result{Outcome: audit.Denied, Reason: "not a proposal"}, err
+		case err != nil:
+			return audit.Result{Reason: "not proposed"}, err
+		}
+		r = counter
+		return audit.Result{Reason: "proposed as " + counter.ID + ", arguments sha256 " + counter.ArgumentsDigest}, nil
+	})
+	return r, err
 }
 
-// mayDecide says whether by may decide about r. An operator may: who runs commands on the
-// database could do so without us. A user may decide what they asked for themselves, where
-// its policy leaves it to the requester; of other calls they do not even learn.
-func mayDecide(by approval.Decider, r *approval.Request) error {
-	switch {
-	case by.Actor.IsOperator():
+// open returns the request if by may decide it so and it is still open, and what an approval
+// of theirs would count for, for that role if it is not empty.
+func (d *Decisions) open(ctx context.Context, by approval.Decider, id string, what audit.Decision, role string) (*approval.Request, approval.Decision, error) {
+	none := approval.Decision{}
+	r, err := d.Approvals.Get(ctx, id)
+	if err != nil {
+		return nil, none, err
+	}
+	c, err := d.standing(ctx, by, r)
+	if err != nil {
+		return nil, none, err
+	}
+	if !c.sees() {
+		return nil, none, approval.ErrNotFound
+	}
+	if err := c.mayDecide(what); err != nil {
+		return r, none, d.refuse(ctx, by, r, what, err.Error()+", who decides: "+r.Confirmation.String(), err)
+	}
+	if r.State != approval.Pending {
+		return r, none, d.refuse(ctx, by, r, what, goneReason(r), tooLate(r, what))
+	}
+	decision := approval.Decision{By: by.Actor, Org: by.Org, Human: c.human, AuthTime: by.AuthTime, ACR: by.ACR}
+	if what != audit.Approve {
+		return r, decision, nil
+	}
+	if err := d.fresh(by, r); err != nil {
+		return r, none, d.refuse(ctx, by, r, what, "has not signed in anew as is asked for", err)
+	}
+	if decision.Factor, decision.Role, err = c.factor(role); err != nil {
+		return r, none, d.refuse(ctx, by, r, what, err.Error(), err)
+	}
+	return r, decision, nil
+}
+
+// fresh refuses whoever has not just proved who they are, where the call asks for it. At the
+// command line nobody signs in: who runs commands on the database could do so without us.
+func (d *Decisions) fresh(by approval.Decider, r *approval.Request) error {
+	if !r.Confirmation.StepUp || by.Actor.IsOperator() {
 		return nil
-	case by.Actor != actor.User(r.Subject) || by.Org != r.Org:
-		return approval.ErrNotFound
-	case !r.OfRequester():
-		return approval.ErrNotApprover
+	}
+	age := d.now().Sub(by.AuthTime)
+	if d.StepUpACR == "" || by.ACR != d.StepUpACR || by.AuthTime.IsZero() || age > freshFor || age < -time.Minute {
+		return approval.ErrStepUp
 	}
 	return nil
+}
+
+func (d *Decisions) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
+}
+
+func (d *Decisions) people() approval.People {
+	if d.People == nil {
+		return approval.Strangers{}
+	}
+	return d.People
 }
 
 // tooLate is the error of a decision about a request that is not open any more. The same
@@ -124,6 +214,32 @@ func tooLate(r *approval.Request, what audit.Decision) error {
 }
 
 func goneReason(r *approval.Request) string { return "approval_" + string(r.State) }
+
+// agreement says in the log what an approval counts for, and what proved who gave it.
+func agreement(d approval.Decision) string {
+	if d.Factor == "" {
+		return ""
+	}
+	text := "for role:" + d.Factor
+	if d.Role != d.Factor {
+		text += " by role:" + d.Role
+	}
+	if d.ACR != "" || !d.AuthTime.IsZero() {
+		text += fmt.Sprintf(", signed in %s with acr %q", d.AuthTime.UTC().Format(time.RFC3339), d.ACR)
+	}
+	return text
+}
+
+// standingReason says in the log what is still missing once somebody agreed.
+func standingReason(r *approval.Request) string {
+	if r.OfRequester() {
+		return ""
+	}
+	if r.State == approval.Pending {
+		return "still missing: " + r.WhoIsMissing()
+	}
+	return "nobody is missing"
+}
 
 // refuse records a decision that does not count and returns why. What was decided so
 // already is on record.

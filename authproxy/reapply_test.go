@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -104,7 +105,7 @@ func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 	held, err := f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: g.Org, Subject: g.Subject, ClientID: g.ClientID, GrantID: g.ID, Server: "sales",
-		Tool: "createSobjectRecord", PolicyVersion: "v", DefinitionHash: "h", Arguments: []byte(`{}`)}, "create", "role:approver")
+		Tool: "createSobjectRecord", PolicyVersion: "v", DefinitionHash: "h", Arguments: []byte(`{}`), Confirmation: policy.Confirmation{Approvers: "role:approver"}}, "create")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,8 +90,8 @@ func (n *notes) policies() {
 			said[doubt.Rule] = true
 		}
 		for i, r := range p.Rules {
-			if role := r.Approvers.Role(); role != "" {
-				n.add("policy %s, rule %d waits for the role %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, role)
+			if r.Effect == policy.Confirm && r.Confirmation().Approvers != policy.Requester {
+				n.add("policy %s, rule %d waits for %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, r.Confirmation().Approvers)
 			}
 			for _, who := range r.Users {
 				if meant := n.memberLike(who); meant != "" {

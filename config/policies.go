@@ -62,7 +62,4 @@ func (v *validator) rule(key string, r policy.Rule) {
 			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts"+nearest.Question(id, namesOf(v.c.Clients, func(c Client) string { return c.ID })))
 		}
 	}
-	if r.Quorum > 1 {
-		v.add(key+".quorum", fmt.Sprint(r.Quorum), "1 (this version asks one person)")
-	}
 }

@@ -80,7 +80,7 @@ func (c *call) setDenial(meta *jsonrpc.Object, remediation, id, more string) {
 // it was made, or may be.
 func remediation(a *approval.Request) string {
 	switch a.State {
-	case approval.Pending: // there is a way, of which only the text speaks
+	case approval.Pending, approval.Countered: // there is a way, of which only the text speaks
 		return "undisclosed"
 	case approval.Denied:
 		return "unavailable"

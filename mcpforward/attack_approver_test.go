@@ -27,8 +27,8 @@ func TestAP12OtherApprover(t *testing.T) {
 	if got := w.forwarded(); len(got) != 0 {
 		t.Fatalf("forwarded %v", got)
 	}
-	if r := w.decide(true); r.ID == own.ID || r.Approvers != "role:approver" {
-		t.Errorf("approved %s by %s, the previous one is %s", r.ID, r.Approvers, own.ID)
+	if r := w.decide(true); r.ID == own.ID || r.Confirmation.Approvers != "role:approver" {
+		t.Errorf("approved %s by %s, the previous one is %s", r.ID, r.Confirmation, own.ID)
 	}
 	if a := c.create(createAccount); a.failed() || w.accounts("Nimbus") != 1 {
 		t.Errorf("approved by the role: %s", a.body)
@@ -51,7 +51,7 @@ func TestU8WhoDecidesIsSaid(t *testing.T) {
 			[]string{"approved or denied", "Ask the user to open"}},
 		{"role:requester", []string{"a person with the role requester", "approval approve apr_"}, []string{"approved or denied"}},
 	} {
-		text := approvalResult(&approval.Request{ID: "apr_x", State: approval.Pending, Binding: approval.Binding{Role: tt.approvers.Role()}, Approvers: tt.approvers}, "https://mcp.example.com/approvals/apr_x").String()
+		text := approvalResult(&approval.Request{ID: "apr_x", State: approval.Pending, Binding: approval.Binding{Confirmation: policy.Confirmation{Approvers: tt.approvers}}}, "https://mcp.example.com/approvals/apr_x").String()
 		for _, want := range append(tt.says, "not carried out", "repeat exactly the same call") {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s: %q is missing: %s", tt.approvers, want, text)

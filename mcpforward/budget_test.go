@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
@@ -210,7 +209,7 @@ func TestFW30HeldTakesWhenMade(t *testing.T) {
 		t.Fatalf("%d wait, %v", len(pending), err)
 	}
 	for _, r := range pending {
-		if _, err := w.approvals.Decide(t.Context(), r.ID, true, actor.User("person")); err != nil {
+		if _, err := w.approvals.Approve(t.Context(), r.ID, agreement(&r)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -23,9 +23,6 @@ func (c *call) hold() error {
 	case !c.isTool(): // there is no result to carry the link
 		c.recordDenied("only calls of tools can be held for a person")
 		return answerText(textNoHold)
-	case c.decision.Quorum > 1: // one decision is all that a request can hold: less than asked for must not do
-		c.recordDenied("more than one approver is required, which is not supported")
-		return answerText(textNoQuorum)
 	}
 	if _, err := ui.Arguments(c.arguments); err != nil { // what nobody can read, nobody is asked
 		c.recordDenied("the arguments are " + err.Error())
@@ -57,16 +54,17 @@ func (c *call) submit() error {
 	c.binding = approval.Binding{
 		Org: c.grant.Org, Subject: c.grant.Subject, ClientID: c.grant.ClientID, GrantID: c.grant.ID,
 		Server: c.server.Name, Tool: c.tool, DefinitionHash: c.definition, PolicyVersion: c.decision.Version, Arguments: c.arguments,
+		Confirmation: c.decision.Confirmation,
 	}
-	a, err := c.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers)
-	if errors.Is(err, approval.ErrTooMany) {
-		c.recordDenied("too many approvals are pending")
-		return answerText(textTooMany)
+	a, err := c.Approvals.Submit(ctx, c.binding, string(c.decision.Class))
+	if many, ok := errors.AsType[*approval.TooManyError](err); ok {
+		c.recordDenied("approval_flood: " + many.Error())
+		return answerText(textForTooMany(many, c.Access.PublicURL()))
 	}
 	if err != nil {
 		return unavailable("the call could not be submitted for approval, so it was not made", err)
 	}
-	c.approval, c.binding.Role = a, a.Role
+	c.approval = a
 	return nil
 }
 
@@ -77,6 +75,8 @@ func (c *call) held(a *approval.Request) error {
 	switch a.State {
 	case approval.Denied:
 		e.Outcome, e.Reason = audit.Denied, "denied by a person"
+	case approval.Countered:
+		e.Outcome, e.Reason = audit.Denied, "a person proposed another call in its place"
 	case approval.Spent:
 		found := c.recordsAgain(a)
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
@@ -128,7 +128,10 @@ func (c *call) spend(ctx context.Context) error {
 	if !errors.Is(err, approval.ErrNotApproved) {
 		return unavailable("the approval could not be spent, so the call was not made", err)
 	}
-	if a, err = c.Approvals.Submit(ctx, c.binding, string(c.decision.Class), c.decision.Approvers); err != nil {
+	if errors.Is(err, approval.ErrLapsed) {
+		c.outcome = notForwarded("somebody who agreed may no longer do so")
+	}
+	if a, err = c.Approvals.Submit(ctx, c.binding, string(c.decision.Class)); err != nil {
 		return unavailable("the approval is gone, so the call was not made", err)
 	}
 	if a.State == approval.Approved { // it was given back in this instant

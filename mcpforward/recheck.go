@@ -31,7 +31,7 @@ func (c *call) readmit(ctx context.Context) error {
 		return nil
 	}
 	now := c.judge()
-	if now.Effect != c.decision.Effect || now.Version != c.decision.Version || !sameObligations(now.Obligations, c.decision.Obligations) {
+	if now.Effect != c.decision.Effect || now.Version != c.decision.Version || now.Confirmation != c.decision.Confirmation || !sameObligations(now.Obligations, c.decision.Obligations) {
 		return answerText(textChanged)
 	}
 	return nil

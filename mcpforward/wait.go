@@ -78,6 +78,7 @@ func (c *call) awaitDecision() error {
 		if err != nil {
 			return unavailable("the approval could not be read, so the call was not made", err)
 		}
+		a.AnswerOnly(c.grant.ID)
 		if c.approval = a; a.State != approval.Pending {
 			return nil
 		}

@@ -357,11 +357,22 @@ func (w *world) decide(approve bool) *approval.Request {
 	if err != nil || len(pending) != 1 {
 		w.t.Fatalf("%d pending requests, %v", len(pending), err)
 	}
-	r, err := w.approvals.Decide(w.t.Context(), pending[0].ID, approve, actor.User("person"))
+	r := &pending[0]
+	if approve {
+		r, err = w.approvals.Approve(w.t.Context(), r.ID, agreement(r))
+	} else {
+		r, err = w.approvals.Deny(w.t.Context(), r.ID, actor.User("person"), "")
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return r
+}
+
+// agreement is the decision of somebody who may agree to a request.
+func agreement(r *approval.Request) approval.Decision {
+	by, factor := actor.Operator("root", fmt.Sprint("person ", len(r.Decisions)+1)), r.Missing()[0].Role
+	return approval.Decision{By: by, Human: approval.OperatorHuman(by), Factor: factor, Role: factor}
 }
 
 // wantDenied checks that an answer is a refusal and that nothing was forwarded.

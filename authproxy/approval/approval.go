@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -18,12 +19,13 @@ import (
 type State string
 
 const (
-	Pending  State = "pending"  // waits for a person
-	Approved State = "approved" // may be spent, once
-	Denied   State = "denied"
-	Expired  State = "expired" // nobody decided, or nobody came back, in time
-	Spent    State = "spent"   // the call was forwarded, or is being forwarded
-	Void     State = "void"    // what it depends on ended: user, client or connection
+	Pending   State = "pending"  // waits for a person
+	Approved  State = "approved" // may be spent, once
+	Denied    State = "denied"
+	Countered State = "countered" // another call was proposed in its place, see [Request.Counter]
+	Expired   State = "expired"   // nobody decided, or nobody came back, in time
+	Spent     State = "spent"     // the call was forwarded, or is being forwarded
+	Void      State = "void"      // what it depends on ended: user, client or connection
 )
 
 // Outcome of a spent request. Empty: no outcome is recorded yet, so the call may be
@@ -43,6 +45,9 @@ var (
 	ErrGone = errors.New("the approval request can no longer be decided")
 	// ErrNotApproved: there is no unspent approval of exactly this call.
 	ErrNotApproved = errors.New("the call is not approved")
+	// ErrLapsed: there was one, and of those who gave it somebody may no longer give it. It is
+	// an [ErrNotApproved].
+	ErrLapsed = fmt.Errorf("%w any more: somebody who agreed may no longer do so", ErrNotApproved)
 	// ErrAlready: the request was decided so before.
 	ErrAlready = errors.New("the approval request was decided so already")
 	// ErrNotApprover: the request is decided by somebody else.
@@ -51,7 +56,7 @@ var (
 	ErrStepUp = errors.New("sign in anew to decide this")
 	// ErrReason: what is said as the reason of a denial is not what people may say there.
 	ErrReason = errors.New("the reason must be one short plain text")
-	// ErrTooMany: the user has as many pending requests as one may have.
+	// ErrTooMany: as many requests are pending as may be; see [TooManyError].
 	ErrTooMany = errors.New("too many approval requests are pending")
 	// ErrNotSpent: only a request that was spent, and has no outcome yet, can be
 	// settled or unspent.
@@ -66,9 +71,9 @@ type Binding struct {
 	DefinitionHash string         // of the tool's definition as Salesforce lists it
 	PolicyVersion  string         // of the policy that asked for a person
 	Arguments      jsontext.Value // canonical
-	// Role, that of who has to agree, is set by Submit; empty: the requester agrees. What
-	// one of them agreed to is not approved once the other is asked for.
-	Role string
+	// Confirmation is who has to agree, and how. What some agreed to is not approved once
+	// others are asked for.
+	Confirmation policy.Confirmation
 
 	// GrantID is recorded, so that ending the connection ends the request. It is not
 	// part of what must match: a client that refreshed its consent asks for the same.
@@ -80,8 +85,11 @@ type Binding struct {
 func (b Binding) hash() string {
 	h := sha256.New()
 	parts := []string{"v1", b.Org, b.Subject, b.ClientID, b.Server, b.Tool, b.DefinitionHash, b.PolicyVersion, string(b.Arguments)}
-	if b.Role != "" {
-		parts = append(parts, b.Role)
+	if asked := b.Confirmation; asked.Approvers != policy.Requester {
+		parts = append(parts, strings.TrimPrefix(string(asked.Approvers), "role:"))
+	}
+	if terms := b.Confirmation.Terms(); terms != "" {
+		parts = append(parts, "terms", terms)
 	}
 	for _, part := range parts {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
@@ -99,11 +107,14 @@ func (b Binding) validate() error {
 			return fmt.Errorf("binding has no %s", name)
 		}
 	}
+	if !b.Confirmation.Valid() {
+		return fmt.Errorf("nobody may approve (approvers %q)", b.Confirmation.Approvers)
+	}
 	return nil
 }
 
 // OfRequester reports whether the requester is the one who decides.
-func (r *Request) OfRequester() bool { return r.Approvers == policy.Requester }
+func (r *Request) OfRequester() bool { return r.Confirmation.Approvers == policy.Requester }
 
 // Digest is the SHA-256 of canonical arguments in hexadecimal: how a person, the
 // audit log and a page name them.
@@ -114,21 +125,37 @@ func Digest(arguments jsontext.Value) string {
 
 // Request is one call that waits, or waited, for a person.
 type Request struct {
-	ID      string // apr_…
-	State   State  // as of the moment it was read; expiry included
-	Binding        // Arguments only from Get, Submit, Spend and Decide; nil: they are no longer kept
-	Class   string // effect class by policy
-	// Approvers says who may decide.
-	Approvers       policy.Approvers
+	ID              string // apr_…
+	State           State  // as of the moment it was read; expiry included
+	Binding                // Arguments only from Get, Submit, Spend, Approve and Deny; nil: they are no longer kept
+	Class           string // effect class by policy
 	ArgumentsDigest string // see [Digest]
 
 	CreatedAt, ExpiresAt, DecidedAt, SpentAt time.Time // zero: not yet
+	// DeniedUntil, of a denied call, is the end of the time in which it is refused unasked.
+	DeniedUntil time.Time
 
-	// DecidedBy has no kind, and the text of an earlier version as its id, if that decided.
+	// Decisions are those that agree and count, the oldest first. Those of a request that is
+	// over are not in a list.
+	Decisions []Decision
+	// DecidedBy is whose decision approved or ended it. It has no kind, and the text of an
+	// earlier version as its id, if that decided.
 	DecidedBy actor.Actor
-	Outcome   Outcome
-	Why       string // void: what ended it
+	// Author is the human who proposed the call in the place of that of the request CounterOf;
+	// both are empty for a call that a client made first.
+	Author, CounterOf string
+	// Counter is the request of the call that was proposed in the place of this one.
+	// Only from Get and Submit, of one that is countered.
+	Counter *Request
+
+	Outcome Outcome
+	Why     string // void: what ended it
+	// Reason is what the person who denied said of it. Only from Get and Submit.
+	Reason string
 	// Result is what the client was answered, for an identical repeat; nil if there is
-	// none or it was too large to keep. Only from Get and Submit.
+	// none or it was too large to keep. Only from Get and, for the connection that made the
+	// call, from Submit.
 	Result []byte
+	// SpentBy is the connection that made the call.
+	SpentBy string
 }

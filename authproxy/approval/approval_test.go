@@ -14,6 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -41,7 +42,7 @@ func newStore(t *testing.T) (*Store, *clock) {
 	}
 	d := dbtest.Open(t)
 	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
-	s, err := New(Config{DB: d, Ring: ring, Lifetime: lifetime, Now: c.now, PendingPerUser: 3})
+	s, err := New(Config{DB: d, Ring: ring, Lifetime: lifetime, Now: c.now, PendingPerConnection: 3, PendingPerUser: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,14 +52,20 @@ func newStore(t *testing.T) (*Store, *clock) {
 func binding(name string) Binding {
 	return Binding{
 		Org: "acme", Subject: "005A", ClientID: "chatgpt", Server: "sales", Tool: "createSobjectRecord",
-		DefinitionHash: "def", PolicyVersion: "pol", GrantID: "g1",
+		DefinitionHash: "def", PolicyVersion: "pol", GrantID: "g1", Confirmation: policy.Confirmation{Approvers: policy.Requester},
 		Arguments: fmt.Appendf(nil, `{"body":{"Name":%q},"sobject-name":"Account"}`, name),
 	}
 }
 
+// by is b for these approvers.
+func (b Binding) by(approvers policy.Approvers) Binding {
+	b.Confirmation.Approvers = approvers
+	return b
+}
+
 func submit(t *testing.T, s *Store, b Binding) *Request {
 	t.Helper()
-	r, err := s.Submit(t.Context(), b, "create", "requester")
+	r, err := s.Submit(t.Context(), b, "create")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,10 +74,19 @@ func submit(t *testing.T, s *Store, b Binding) *Request {
 
 func decide(t *testing.T, s *Store, id string, approve bool) {
 	t.Helper()
-	if _, err := s.Decide(t.Context(), id, approve, actor.User("rep")); err != nil {
+	var err error
+	if approve {
+		_, err = s.Approve(t.Context(), id, agreed(actor.User("rep")))
+	} else {
+		_, err = s.Deny(t.Context(), id, actor.User("rep"), "")
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
+
+// agreed is the decision of the requester.
+func agreed(by actor.Actor) Decision { return Decision{By: by, Human: by.String()} }
 
 func state(t *testing.T, s *Store, id string) State {
 	t.Helper()
@@ -87,7 +103,7 @@ func TestAP01ApproveThenSpendOnce(t *testing.T) {
 	b := binding("Acme")
 	r := submit(t, s, b)
 	want := &Request{
-		ID: r.ID, State: Pending, Binding: b, Class: "create", Approvers: "requester", ArgumentsDigest: Digest(b.Arguments),
+		ID: r.ID, State: Pending, Binding: b, Class: "create", ArgumentsDigest: Digest(b.Arguments),
 		CreatedAt: c.now(), ExpiresAt: c.now().Add(lifetime),
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
@@ -106,8 +122,9 @@ func TestAP01ApproveThenSpendOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want.State, want.DecidedBy = Spent, actor.User("rep")
+	want.State, want.DecidedBy, want.SpentBy = Spent, actor.User("rep"), b.GrantID
 	want.DecidedAt, want.SpentAt = c.now().Add(-time.Minute), c.now()
+	want.Decisions = []Decision{{By: actor.User("rep"), Human: "user rep", At: want.DecidedAt}}
 	if diff := cmp.Diff(want, spent); diff != "" {
 		t.Error(diff)
 	}
@@ -150,14 +167,14 @@ func TestSubmitNeedsEveryPart(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	for i, b := range []Binding{{}, func() Binding { b := binding("A"); b.PolicyVersion = ""; return b }(), func() Binding { b := binding("A"); b.Arguments = nil; return b }()} {
-		if _, err := s.Submit(t.Context(), b, "create", "requester"); err == nil {
+		if _, err := s.Submit(t.Context(), b, "create"); err == nil {
 			t.Errorf("binding %d was taken", i)
 		}
 		if _, err := s.Spend(t.Context(), b); err == nil || errors.Is(err, ErrNotApproved) {
 			t.Errorf("binding %d: spend: %v", i, err)
 		}
 	}
-	if _, err := s.Submit(t.Context(), binding("A"), "create", ""); err == nil {
+	if _, err := s.Submit(t.Context(), binding("A").by(""), "create"); err == nil {
 		t.Error("a request that nobody may approve was taken")
 	}
 }
@@ -191,7 +208,7 @@ func TestAP13FloodAndCoolDown(t *testing.T) {
 	first := submit(t, s, binding("A"))
 	submit(t, s, binding("B"))
 	submit(t, s, binding("C"))
-	if _, err := s.Submit(t.Context(), binding("D"), "create", "requester"); !errors.Is(err, ErrTooMany) {
+	if _, err := s.Submit(t.Context(), binding("D"), "create"); !errors.Is(err, ErrTooMany) {
 		t.Errorf("the fourth pending request: %v", err)
 	}
 	if r := submit(t, s, binding("A")); r.ID != first.ID {
@@ -206,7 +223,7 @@ func TestAP13FloodAndCoolDown(t *testing.T) {
 	if r := submit(t, s, binding("A")); r.ID != first.ID || r.State != Denied {
 		t.Errorf("after a denial: %s", r.State)
 	}
-	if _, err := s.Decide(t.Context(), first.ID, true, actor.User("rep")); !errors.Is(err, ErrGone) {
+	if _, err := s.Approve(t.Context(), first.ID, agreed(actor.User("rep"))); !errors.Is(err, ErrGone) {
 		t.Errorf("approving what was denied: %v", err)
 	}
 	c.add(time.Second)
@@ -303,7 +320,7 @@ func TestAP11Expiry(t *testing.T) {
 	approved := submit(t, s, binding("Approved"))
 	decide(t, s, approved.ID, true)
 	c.add(lifetime) // the edge itself is too late
-	got, err := s.Decide(t.Context(), pending.ID, true, actor.User("rep"))
+	got, err := s.Approve(t.Context(), pending.ID, agreed(actor.User("rep")))
 	if !errors.Is(err, ErrGone) || got == nil || got.State != Expired {
 		t.Errorf("approving after expiry: %+v, %v", got, err)
 	}
@@ -392,15 +409,15 @@ func TestAP12Void(t *testing.T) {
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
-	if _, err := s.Decide(t.Context(), "apr_none", true, actor.User("rep")); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Approve(t.Context(), "apr_none", agreed(actor.User("rep"))); !errors.Is(err, ErrNotFound) {
 		t.Errorf("deciding nothing: %v", err)
 	}
 	r := submit(t, s, binding("A"))
-	if _, err := s.Decide(t.Context(), r.ID, true, actor.User("")); err == nil || state(t, s, r.ID) != Pending {
+	if _, err := s.Approve(t.Context(), r.ID, agreed(actor.User(""))); err == nil || state(t, s, r.ID) != Pending {
 		t.Error("nobody approved")
 	}
 	decide(t, s, r.ID, true)
-	got, err := s.Decide(t.Context(), r.ID, false, actor.User("late"))
+	got, err := s.Deny(t.Context(), r.ID, actor.User("late"), "")
 	if !errors.Is(err, ErrGone) || got.State != Approved || got.DecidedBy != actor.User("rep") {
 		t.Errorf("deciding twice: %+v, %v", got, err)
 	}
@@ -479,21 +496,23 @@ func TestAP12OtherApproverIsAnotherRequest(t *testing.T) {
 	s, _ := newStore(t)
 	own := submit(t, s, binding("Acme"))
 	decide(t, s, own.ID, true)
-	role, err := s.Submit(t.Context(), binding("Acme"), "create", "role:approver")
+	role, err := s.Submit(t.Context(), binding("Acme").by("role:approver"), "create")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if role.ID == own.ID || role.State != Pending || role.Role != "approver" {
+	if role.ID == own.ID || role.State != Pending || role.OfRequester() {
 		t.Errorf("the role meets %+v", role)
 	}
 	if _, err := s.Spend(t.Context(), role.Binding); !errors.Is(err, ErrNotApproved) {
 		t.Errorf("spending what the requester approved: %v", err)
 	}
-	decide(t, s, role.ID, true)
+	if _, err := s.Approve(t.Context(), role.ID, Decision{By: actor.Operator("root", "ann"), Human: "named ann", Factor: "approver", Role: "approver"}); err != nil {
+		t.Fatal(err)
+	}
 	if spent, err := s.Spend(t.Context(), role.Binding); err != nil || spent.ID != role.ID {
 		t.Errorf("spending what the role approved: %v", err)
 	}
-	if _, err := s.Submit(t.Context(), binding("Acme"), "create", "role:"); err == nil {
+	if _, err := s.Submit(t.Context(), binding("Acme").by("role:"), "create"); err == nil {
 		t.Error("a role without a name may approve")
 	}
 }

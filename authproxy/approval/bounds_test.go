@@ -40,7 +40,7 @@ func TestAP06OfRequester(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	for approvers, want := range map[policy.Approvers]bool{policy.Requester: true, "role:approvers": false, "role:leads": false} {
-		r, err := s.Submit(t.Context(), binding("for "+string(approvers)), "create", approvers)
+		r, err := s.Submit(t.Context(), binding("for "+string(approvers)).by(approvers), "create")
 		if err != nil {
 			t.Fatal(err)
 		}

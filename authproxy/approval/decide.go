@@ -5,137 +5,122 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 )
 
-// Decide approves or denies a pending request, once, in the name of by. The caller has
-// checked that they may. Errors: [ErrNotFound]; [ErrGone], then the request is returned as
-// well, to tell what became of it.
-func (s *Store) Decide(ctx context.Context, id string, approve bool, by actor.Actor) (*Request, error) {
-	if !by.Known() {
-		return nil, errors.New("deciding approval: nobody decides")
+// attempts bounds how often a decision is tried again because another was written between
+// reading and writing: each of them is one that stands.
+const attempts = 20
+
+// Approve has d count for a pending request, which is approved once every factor is met. The
+// caller has checked that the person may. Errors: [ErrNotFound]; and, then the request is
+// returned as well, [ErrGone] if it is not pending, [ErrAlready] if the person agreed before,
+// [ErrNotApprover] if nobody is missing for the factor.
+func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, error) {
+	if !d.By.Known() || d.Human == "" {
+		return nil, errors.New("approving: nobody decides")
 	}
-	n, err := s.decide(ctx, id, approve, by)
-	if err != nil {
-		return nil, fmt.Errorf("deciding approval: %w", err)
+	for range attempts {
+		r, err := s.pending(ctx, id)
+		switch {
+		case err != nil:
+			return requestOf(r), fmt.Errorf("approving: %w", err)
+		case r.has(d.Human):
+			return &r.Request, fmt.Errorf("approving: %w", ErrAlready)
+		case !r.lacks(d.Factor):
+			return &r.Request, fmt.Errorf("approving: %w: nobody is missing for role %q", ErrNotApprover, d.Factor)
+		}
+		if n, err := s.approve(ctx, r, d); err != nil {
+			return nil, fmt.Errorf("approving: %w", err)
+		} else if n == 1 {
+			return s.Get(ctx, id)
+		}
 	}
-	r, err := s.Get(ctx, id)
-	if err != nil {
-		return nil, fmt.Errorf("deciding approval: %w", err)
-	}
-	if n == 0 {
-		return r, fmt.Errorf("deciding approval: %w", ErrGone)
-	}
-	return r, nil
+	return nil, fmt.Errorf("approving: others decided %d times meanwhile", attempts)
 }
 
-// decide writes a decision, if the request still waits as it did when it was read.
-func (s *Store) decide(ctx context.Context, id string, approve bool, by actor.Actor) (int64, error) {
-	r, err := s.scan(s.db.Reads.QueryRowContext(ctx, `SELECT `+columns+` FROM approvals WHERE id = $1`, id))
-	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, ErrNotFound) || err == nil && r.State != Pending {
-		return 0, nil
+// pending reads a request that waits; of another it returns [ErrGone] with it.
+func (s *Store) pending(ctx context.Context, id string) (*stored, error) {
+	r, err := s.one(ctx, s.db.Reads, `WHERE id = $1`, id)
+	if err == nil && r.State != Pending {
+		return r, ErrGone
 	}
-	if err != nil {
-		return 0, err
+	return r, err
+}
+
+func requestOf(r *stored) *Request {
+	if r == nil {
+		return nil
 	}
+	return &r.Request
+}
+
+// approve writes a decision, if the request still waits as it did when it was read: with the
+// decisions that it had.
+func (s *Store) approve(ctx context.Context, r *stored, d Decision) (n int64, err error) {
 	pending, now := r.stateMAC, db.Millis(s.now())
-	r.State, r.DecidedAt, r.DecidedBy = Denied, db.Time(now), by
-	mac := ""
-	if approve {
-		r.State = Approved
-		mac = s.db.MAC(db.ApprovalStates, r.standing()...)
+	d.At = db.Time(now)
+	d.AuthTime = db.Time(db.Millis(d.AuthTime))
+	mac := s.db.MAC(db.ApprovalDecisions, d.covered(r.ID)...)
+	r.Decisions = append(slices.Clone(r.Decisions), d)
+	r.decisions = digestOf(append(slices.Clone(r.decisionMACs), mac))
+	if len(r.Missing()) == 0 {
+		r.State, r.DecidedAt, r.DecidedBy = Approved, d.At, d.By
 	}
-	return db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, state_mac = $6
-		WHERE id = $7 AND state = 'pending' AND state_mac = $8 AND expires_at > $2 AND sealed_arguments <> ''`,
-		string(r.State), now, string(by.Kind), by.ID, by.As, mac, id, pending)
-}
-
-// VoidFilter selects the requests of what ended; empty fields select all, but not
-// every field may be empty.
-type VoidFilter struct {
-	ID           string
-	Org, Subject string
-	ClientID     string
-	GrantID      string
-}
-
-// Void ends the pending and approved requests that f selects, and returns how many.
-// why says what ended: "user revoked". A call that is being forwarded at this moment
-// goes on, but its approval cannot be given back any more.
-func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err error) {
-	if f == (VoidFilter{}) || why == "" {
-		return 0, errors.New("voiding approvals: a selection and a reason are required")
-	}
-	// One statement: of a request that is being spent or given back at this moment, it sees
-	// what became of it.
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		n = 0
-		rows, err := tx.QueryContext(ctx, `
-			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END,
-				state_mac = CASE state WHEN 'spent' THEN state_mac ELSE '' END
-			WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
-			  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
-			  AND ($7 = '' OR id = $7)
-			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()), f.ID)
-		if err != nil {
+		n, err = db.Affected(ctx, tx, `
+			UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, decisions = $6, state_mac = $7
+			WHERE id = $8 AND state = 'pending' AND state_mac = $9 AND expires_at > $10 AND sealed_arguments <> ''`,
+			string(r.State), db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, r.decisions,
+			s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, pending, now)
+		if err != nil || n == 0 {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var state State
-			if err := rows.Scan(&state); err != nil {
-				return err
-			}
-			if state == Void {
-				n++
-			}
-		}
-		return rows.Err()
-	})
-	if err != nil {
-		return 0, fmt.Errorf("voiding approvals: %w", err)
-	}
-	return n, nil
-}
-
-// keepOver is how long a request that is over can still be looked at; the audit log
-// keeps it for good.
-const keepOver = 30 * 24 * time.Hour
-
-// Expire writes down what time has already done, so that lists stay cheap, and
-// returns how many requests it concerned. It erases the answers that no repeat gets any
-// more, the arguments of calls of which nothing can come any more (see
-// [Config.KeepArguments]; their digest stays), and after 30 days the requests that are over.
-// Nothing depends on when it runs.
-func (s *Store) Expire(ctx context.Context) (n int, err error) {
-	var count int64
-	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		now := s.now()
-		if count, err = db.Affected(ctx, tx,
-			`UPDATE approvals SET state = 'expired', state_mac = '' WHERE state IN ('pending', 'approved') AND expires_at <= $1`, db.Millis(now)); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_result = ''
-			WHERE sealed_result <> '' AND spent_at <= $1`, db.Millis(now.Add(-s.lifetime))); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `UPDATE approvals SET sealed_arguments = ''
-			WHERE sealed_arguments <> '' AND state NOT IN ('pending', 'approved') AND decided_at <= $1
-			AND (state IN ('void', 'expired') OR state = 'denied' AND expires_at <= $3
-				OR state = 'spent' AND spent_at <= $2 AND (outcome <> '' OR expires_at <= $3))`,
-			db.Millis(now.Add(-s.keep)), db.Millis(now.Add(-s.lifetime)), db.Millis(now)); err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM approvals WHERE state NOT IN ('pending', 'approved') AND expires_at <= $1`,
-			db.Millis(now.Add(-keepOver)))
+		_, err = tx.ExecContext(ctx, `INSERT INTO approval_decisions (`+decisionColumns+`, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+			d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, now, db.Millis(d.AuthTime), d.ACR, mac, r.ID)
 		return err
 	})
-	if err != nil {
-		return 0, fmt.Errorf("expiring approvals: %w", err)
+	return n, err
+}
+
+// Deny refuses a pending request for good in the name of by, who may do so, with a reason that
+// may be empty (see [CleanReason]). Errors: [ErrNotFound]; [ErrGone], then the request is
+// returned as well, to tell what became of it.
+func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason string) (*Request, error) {
+	if !by.Known() {
+		return nil, errors.New("denying: nobody decides")
 	}
-	return int(count), nil
+	reason, err := CleanReason(reason)
+	if err != nil {
+		return nil, fmt.Errorf("denying: %w", err)
+	}
+	r, err := s.pending(ctx, id)
+	if err != nil {
+		return requestOf(r), fmt.Errorf("denying: %w", err)
+	}
+	sealed := ""
+	if reason != "" {
+		if sealed, err = s.ring.Seal(r.place(reasonPurpose), []byte(reason)); err != nil {
+			return nil, fmt.Errorf("denying: %w", err)
+		}
+	}
+	// Whatever others agreed to meanwhile: as long as it waits, a denial ends it.
+	n, err := db.Affected(ctx, s.db.Writes, `
+		UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
+		WHERE id = $6 AND state = 'pending' AND expires_at > $1`,
+		db.Millis(s.now()), string(by.Kind), by.ID, by.As, sealed, id)
+	if err != nil {
+		return nil, fmt.Errorf("denying: %w", err)
+	}
+	denied, err := s.Get(ctx, id)
+	if err == nil && n == 0 {
+		err = ErrGone
+	}
+	if err != nil {
+		return denied, fmt.Errorf("denying: %w", err)
+	}
+	return denied, nil
 }

@@ -107,7 +107,7 @@ func TestS12ErasedByAnother(t *testing.T) {
 	if got, err := s.Get(t.Context(), r.ID); err == nil {
 		t.Errorf("read: %+v", got)
 	}
-	if _, err := s.Decide(t.Context(), r.ID, true, actor.User("rep")); err == nil {
+	if _, err := s.Approve(t.Context(), r.ID, agreed(actor.User("rep"))); err == nil {
 		t.Error("approved")
 	}
 	if _, err := s.Spend(t.Context(), binding("Acme")); !errors.Is(err, ErrNotApproved) {

@@ -57,10 +57,10 @@ func TestS7ForgedApprovals(t *testing.T) {
 		if got, err := s.Get(t.Context(), r.ID); err != nil || got.State != Void || got.Why != Altered || got.DecidedBy.ID == "boss" {
 			t.Errorf("%s: it is %+v, %v", name, got, err)
 		}
-		if _, err := s.Decide(t.Context(), r.ID, true, actor.User("boss")); !errors.Is(err, ErrGone) {
+		if _, err := s.Approve(t.Context(), r.ID, agreed(actor.User("boss"))); !errors.Is(err, ErrGone) {
 			t.Errorf("%s: decided: %v", name, err)
 		}
-		if again, err := s.Submit(t.Context(), binding("one"), "create", "requester"); err != nil || again.State == Approved {
+		if again, err := s.Submit(t.Context(), binding("one"), "create"); err != nil || again.State == Approved {
 			t.Errorf("%s: the same call again: %+v, %v", name, again, err)
 		}
 	}
@@ -90,14 +90,14 @@ func TestS7ForgedCalls(t *testing.T) {
 			if list, err := s.List(t.Context(), Filter{}); err != nil || len(list) != 0 {
 				t.Errorf("%s: listed %+v, %v", column, list, err)
 			}
-			if _, err := s.Decide(t.Context(), r.ID, true, actor.User("boss")); !errors.Is(err, ErrNotFound) {
+			if _, err := s.Approve(t.Context(), r.ID, agreed(actor.User("boss"))); !errors.Is(err, ErrNotFound) {
 				t.Errorf("%s: decided: %v", column, err)
 			}
 			if got, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
 				t.Errorf("%s: spent %+v, %v", column, got, err)
 			}
 			// The call goes its way with a new request.
-			again, err := s.Submit(t.Context(), binding("one"), "create", "requester")
+			again, err := s.Submit(t.Context(), binding("one"), "create")
 			if err != nil || again.ID == r.ID || again.State != Pending {
 				t.Errorf("%s: the same call again: %+v, %v", column, again, err)
 			}

@@ -9,11 +9,22 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
 	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
-	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac`
+	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac,
+	terms, author, counter_of, decisions, spent_grant, sealed_reason`
+
+const decisionColumns = `human, factor, role, by_kind, by_id, by_as, org, decided_at, auth_time, acr, mac`
+
+// Purposes of what is sealed, see package seal.
+const (
+	argumentsPurpose = "approval arguments"
+	resultPurpose    = "approval result"
+	reasonPurpose    = "reason of a denial"
+)
 
 // maxListed bounds a list that asks for no bound.
 const maxListed = 1000
@@ -21,6 +32,7 @@ const maxListed = 1000
 // Filter selects requests; an empty field selects all.
 type Filter struct {
 	Org, Subject string
+	GrantID      string
 	State        State
 	Limit        int // 0: 1000
 }
@@ -28,6 +40,9 @@ type Filter struct {
 // Get returns a request with its arguments and result, or [ErrNotFound].
 func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
 	r, err := s.one(ctx, s.db.Reads, `WHERE id = $1`, id)
+	if err == nil {
+		err = s.addCounter(ctx, s.db.Reads, r)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading approval request: %w", err)
 	}
@@ -43,32 +58,48 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
 		SELECT `+columns+` FROM approvals
 		WHERE ($1 = '' OR org = $1) AND ($2 = '' OR subject = $2)
 		  AND ($3 = '' OR $3 = CASE WHEN state IN ('pending', 'approved') AND expires_at <= $4 THEN 'expired' ELSE state END)
+		  AND ($6 = '' OR grant_id = $6)
 		ORDER BY created_at DESC, id LIMIT $5`,
-		f.Org, f.Subject, string(f.State), db.Millis(s.now()), f.Limit)
+		f.Org, f.Subject, string(f.State), db.Millis(s.now()), f.Limit, f.GrantID)
 	if err != nil {
 		return nil, fmt.Errorf("listing approval requests: %w", err)
 	}
+	all, err := s.scanAll(rows)
+	if err != nil {
+		return nil, fmt.Errorf("listing approval requests: %w", err)
+	}
+	list := make([]Request, len(all))
+	for i, r := range all {
+		if r.gives() {
+			if err := s.addDecisions(ctx, s.db.Reads, r); err != nil {
+				return nil, fmt.Errorf("listing approval requests: %w", err)
+			}
+		}
+		list[i] = r.Request
+	}
+	return list, nil
+}
+
+// scanAll reads the rows that are authentic.
+func (s *Store) scanAll(rows *sql.Rows) (all []*stored, err error) {
 	defer rows.Close()
-	var list []Request
 	for rows.Next() {
 		r, err := s.scan(rows)
 		if errors.Is(err, ErrNotFound) {
 			continue
 		}
 		if err != nil {
-			return nil, fmt.Errorf("listing approval requests: %w", err)
+			return nil, err
 		}
-		list = append(list, r.Request)
+		all = append(all, r)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("listing approval requests: %w", err)
-	}
-	return list, nil
+	return all, rows.Err()
 }
 
 // querier is a transaction or a handle.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // one reads the request that where selects and opens what is sealed of it.
@@ -80,38 +111,104 @@ func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (
 	if err != nil {
 		return nil, err
 	}
+	if err := s.addDecisions(ctx, q, r); err != nil {
+		return nil, err
+	}
+	if err := s.open(r); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// open opens what is sealed of a request.
+func (s *Store) open(r *stored) (err error) {
 	// Of a call that may still be made they are never erased by us.
 	if r.sealedArguments != "" || r.State == Pending || r.State == Approved {
-		if r.Arguments, err = s.ring.Open(r.place("approval arguments"), r.sealedArguments); err != nil {
-			return nil, fmt.Errorf("arguments of %s: %w", r.ID, err)
+		if r.Arguments, err = s.ring.Open(r.place(argumentsPurpose), r.sealedArguments); err != nil {
+			return fmt.Errorf("arguments of %s: %w", r.ID, err)
 		}
 	}
 	if r.sealedResult != "" {
-		if r.Result, err = s.ring.Open(r.place("approval result"), r.sealedResult); err != nil {
-			return nil, fmt.Errorf("result of %s: %w", r.ID, err)
+		if r.Result, err = s.ring.Open(r.place(resultPurpose), r.sealedResult); err != nil {
+			return fmt.Errorf("result of %s: %w", r.ID, err)
 		}
 	}
-	return r, nil
+	if r.sealedReason != "" {
+		reason, err := s.ring.Open(r.place(reasonPurpose), r.sealedReason)
+		if err != nil {
+			return fmt.Errorf("reason of %s: %w", r.ID, err)
+		}
+		r.Reason = string(reason)
+	}
+	return nil
+}
+
+// addDecisions reads who agreed. A request that gives something, and of whose decisions
+// somebody changed any, is void.
+func (s *Store) addDecisions(ctx context.Context, q querier, r *stored) error {
+	if r.decisions == "" {
+		return nil
+	}
+	rows, err := q.QueryContext(ctx, `SELECT `+decisionColumns+` FROM approval_decisions WHERE request_id = $1 ORDER BY decided_at, human`, r.ID)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var d Decision
+		var at, authTime int64
+		var mac string
+		if err := rows.Scan(&d.Human, &d.Factor, &d.Role, &d.By.Kind, &d.By.ID, &d.By.As, &d.Org, &at, &authTime, &d.ACR, &mac); err != nil {
+			return err
+		}
+		d.At, d.AuthTime = db.Time(at), db.Time(authTime)
+		if s.db.Authentic(db.ApprovalDecisions, mac, d.covered(r.ID)...) {
+			r.Decisions, r.decisionMACs = append(r.Decisions, d), append(r.decisionMACs, mac)
+		}
+	}
+	if r.gives() && digestOf(r.decisionMACs) != r.decisions {
+		r.forged()
+	}
+	return rows.Err()
+}
+
+// addCounter reads the request of the call that was proposed in the place of that of r.
+func (s *Store) addCounter(ctx context.Context, q querier, r *stored) error {
+	if r.State != Countered {
+		return nil
+	}
+	counter, err := s.one(ctx, q, `WHERE counter_of = $1`, r.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.Counter = &counter.Request
+	return nil
 }
 
 // stored is a request as its row has it.
 type stored struct {
 	Request
-	bindingHash                   string
+	bindingHash, terms            string
 	sealedArguments, sealedResult string
+	sealedReason                  string
 	mac, stateMAC                 string
+	decisions                     string   // digest of decisionMACs
+	decisionMACs                  []string // of Decisions
 }
 
 // covered are the columns of [db.Approvals]: what the call is.
 func (r *stored) covered() []any {
 	return []any{r.ID, r.bindingHash, r.Org, r.Subject, r.GrantID, r.ClientID, r.Server, r.Tool, r.Class, r.PolicyVersion, r.DefinitionHash,
-		r.ArgumentsDigest, string(r.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt)}
+		r.ArgumentsDigest, string(r.Confirmation.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt), r.terms, r.Author, r.CounterOf}
 }
 
 // standing are the columns of [db.ApprovalStates]: that it waits for a person, may be made
 // once, or is being made.
 func (r *stored) standing() []any {
-	return []any{r.ID, r.mac, r.State, db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, db.Millis(r.SpentAt)}
+	return []any{r.ID, r.mac, r.State, db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, db.Millis(r.SpentAt), r.decisions, r.SpentBy}
 }
 
 // gives says whether a state lets somebody do something.
@@ -122,6 +219,12 @@ func (r *stored) gives() bool {
 // Altered is why a request is void whose state somebody changed.
 const Altered = "what is stored of it was changed by something else than the proxy"
 
+// forged makes r one whose state somebody else wrote. Who decided may be a lie.
+func (r *stored) forged() {
+	r.State, r.Why = Void, Altered
+	r.DecidedAt, r.DecidedBy, r.Decisions = time.Time{}, actor.Actor{}, nil
+}
+
 // scan reads a row. One whose call somebody changed is not there: [ErrNotFound]; one whose
 // state somebody changed to one that gives something is void.
 func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
@@ -129,27 +232,31 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	var created, expires, decided, spent int64
 	var untyped string
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
-		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Approvers,
+		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Confirmation.Approvers,
 		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why,
-		&r.bindingHash, &r.mac, &r.stateMAC)
+		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason)
 	if err != nil {
 		return nil, err
 	}
-	r.Role = r.Approvers.Role()
 	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
 	if !s.db.Authentic(db.Approvals, r.mac, r.covered()...) {
 		return nil, ErrNotFound
 	}
+	if r.Confirmation, err = policy.ParseTerms(r.Confirmation.Approvers, r.terms); err != nil { // of a later version
+		return nil, ErrNotFound
+	}
 	if r.gives() && !s.db.Authentic(db.ApprovalStates, r.stateMAC, r.standing()...) {
-		r.State, r.Why = Void, Altered
-		r.DecidedAt, r.DecidedBy, untyped = time.Time{}, actor.Actor{}, "" // which may be a lie
-		r.DecidedAt, r.DecidedBy, untyped = time.Time{}, actor.Actor{}, ""
+		r.forged()
+		untyped = ""
 	}
 	if r.DecidedBy.Kind == "" {
 		r.DecidedBy.ID = untyped
 	}
 	if (r.State == Pending || r.State == Approved) && expires <= db.Millis(s.now()) {
 		r.State = Expired
+	}
+	if r.State == Denied || r.State == Countered {
+		r.DeniedUntil = r.DecidedAt.Add(s.lifetime)
 	}
 	return &r, nil
 }

@@ -27,7 +27,7 @@ func pair(t *testing.T, now func() time.Time) (stores [2]*Store, d *db.DB) {
 			t.Fatal(err)
 		}
 		d = dbtest.OpenURL(t, url)
-		if stores[i], err = New(Config{DB: d, Ring: ring, Lifetime: lifetime, Now: now, PendingPerUser: 3}); err != nil {
+		if stores[i], err = New(Config{DB: d, Ring: ring, Lifetime: lifetime, Now: now, PendingPerConnection: 3, PendingPerUser: 5}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -56,7 +56,7 @@ func TestProcessesHoldDecideAndSpendOnce(t *testing.T) {
 		var mu sync.Mutex
 		var ids []string
 		ask(8, func(_ int, s *Store) {
-			r, err := s.Submit(t.Context(), b, "create", "requester")
+			r, err := s.Submit(t.Context(), b, "create")
 			if err != nil {
 				t.Error(err)
 				return
@@ -88,7 +88,7 @@ func TestProcessesHoldDecideAndSpendOnce(t *testing.T) {
 			}
 		}
 		once("decided", ErrGone, func(i int, s *Store) error {
-			_, err := s.Decide(t.Context(), ids[0], true, actor.User(fmt.Sprint("person", i)))
+			_, err := s.Approve(t.Context(), ids[0], agreed(actor.User(fmt.Sprint("person", i))))
 			return err
 		})
 		once("spent", ErrNotApproved, func(_ int, s *Store) error { return second(s.Spend(t.Context(), b)) })
@@ -105,7 +105,7 @@ func TestProcessesKeepTheCapOfWaitingRequests(t *testing.T) {
 	var mu sync.Mutex
 	held := 0
 	ask(12, func(i int, s *Store) {
-		_, err := s.Submit(t.Context(), binding(fmt.Sprint("call ", i)), "create", "requester")
+		_, err := s.Submit(t.Context(), binding(fmt.Sprint("call ", i)), "create")
 		mu.Lock()
 		defer mu.Unlock()
 		if err == nil {
@@ -123,7 +123,7 @@ func TestProcessesKeepTheCapOfWaitingRequests(t *testing.T) {
 func TestTwoLiveRequestsOfOneCallCannotBe(t *testing.T) {
 	t.Parallel()
 	s, d, _ := processes(t)
-	r, err := s.Submit(t.Context(), binding("Acme"), "create", "requester")
+	r, err := s.Submit(t.Context(), binding("Acme"), "create")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestTwoLiveRequestsOfOneCallCannotBe(t *testing.T) {
 	if _, err := d.Writes.Exec(again, r.ID); err == nil {
 		t.Error("a second one is stored")
 	}
-	if _, err := s.Decide(t.Context(), r.ID, false, actor.User("rep")); err != nil {
+	if _, err := s.Deny(t.Context(), r.ID, actor.User("rep"), ""); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Writes.Exec(again, r.ID); err != nil {

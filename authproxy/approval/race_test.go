@@ -24,8 +24,8 @@ func TestAP16Race(t *testing.T) {
 		r := submit(t, s, b)
 		var spends, approvals, denials, voids, expiries atomic.Int32
 		moves := []func(){
-			func() { count(&approvals, second(s.Decide(t.Context(), r.ID, true, actor.User("rep")))) },
-			func() { count(&denials, second(other.Decide(t.Context(), r.ID, false, actor.User("rep")))) },
+			func() { count(&approvals, second(s.Approve(t.Context(), r.ID, agreed(actor.User("rep"))))) },
+			func() { count(&denials, second(other.Deny(t.Context(), r.ID, actor.User("rep"), ""))) },
 			func() { count(&spends, second(s.Spend(t.Context(), b))) },
 			func() { count(&spends, second(other.Spend(t.Context(), b))) },
 			func() {

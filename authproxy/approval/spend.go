@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 )
 
@@ -16,36 +18,72 @@ const maxResult = 64 << 10
 // Spend takes the approval of exactly this call, if there is one: approved → spent.
 // The caller must have made every other check before, forwards the call at once and
 // then calls [Store.Settle]. Of any number of callers one succeeds; the others get
-// [ErrNotApproved].
+// [ErrNotApproved]. Where somebody who agreed may no longer do so, that does not count any
+// more, the request waits again, and the error is [ErrLapsed].
 func (s *Store) Spend(ctx context.Context, b Binding) (*Request, error) {
 	if err := b.validate(); err != nil {
 		return nil, fmt.Errorf("spending approval: %w", err)
 	}
-	var r *stored
-	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		now := db.Millis(s.now())
-		// A unique index has one call approved once at a time.
-		r, err = s.one(ctx, tx, `WHERE binding_hash = $1 AND state = 'approved' AND expires_at > $2`, b.hash(), now)
-		if errors.Is(err, ErrNotFound) || err == nil && r.State != Approved {
-			return ErrNotApproved
-		}
-		if err != nil {
-			return err
-		}
-		approved := r.stateMAC
-		r.State, r.SpentAt = Spent, db.Time(now)
-		n, err := db.Affected(ctx, tx, `UPDATE approvals SET state = 'spent', spent_at = $1, state_mac = $2
-			WHERE id = $3 AND state = 'approved' AND state_mac = $4 AND expires_at > $1`,
-			now, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved)
-		if err == nil && n != 1 {
-			return ErrNotApproved
-		}
-		return err
-	})
+	r, err := s.spend(ctx, b)
 	if err != nil {
 		return nil, fmt.Errorf("spending approval: %w", err)
 	}
 	return &r.Request, nil
+}
+
+func (s *Store) spend(ctx context.Context, b Binding) (*stored, error) {
+	// A unique index has one call approved once at a time.
+	r, err := s.one(ctx, s.db.Reads, `WHERE binding_hash = $1 AND state = 'approved' AND expires_at > $2`, b.hash(), db.Millis(s.now()))
+	if errors.Is(err, ErrNotFound) || err == nil && r.State != Approved {
+		return nil, ErrNotApproved
+	}
+	if err != nil {
+		return nil, err
+	}
+	switch lapsed, err := s.lapsed(ctx, &r.Request); {
+	case err != nil:
+		return nil, err
+	case len(lapsed) > 0:
+		return nil, errors.Join(s.reopen(ctx, r, lapsed), ErrLapsed)
+	}
+	approved, now := r.stateMAC, db.Millis(s.now())
+	r.State, r.SpentAt, r.SpentBy = Spent, db.Time(now), b.GrantID
+	n, err := db.Affected(ctx, s.db.Writes, `UPDATE approvals SET state = 'spent', spent_at = $1, spent_grant = $2, state_mac = $3
+		WHERE id = $4 AND state = 'approved' AND state_mac = $5 AND expires_at > $1`,
+		now, b.GrantID, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved)
+	if err == nil && n != 1 {
+		err = ErrNotApproved
+	}
+	return r, err
+}
+
+// reopen has an approved request wait again, without the decisions that have lapsed. If it is
+// another one by now, nothing is done.
+func (s *Store) reopen(ctx context.Context, r *stored, lapsed []Decision) error {
+	approved := r.stateMAC
+	var kept []Decision
+	var macs []string
+	for i, d := range r.Decisions {
+		if !slices.ContainsFunc(lapsed, func(l Decision) bool { return l.Human == d.Human }) {
+			kept, macs = append(kept, d), append(macs, r.decisionMACs[i])
+		}
+	}
+	r.Decisions, r.decisionMACs, r.decisions = kept, macs, digestOf(macs)
+	r.State, r.DecidedAt, r.DecidedBy = Pending, time.Time{}, actor.Actor{}
+	return s.db.Tx(ctx, func(tx *sql.Tx) error {
+		n, err := db.Affected(ctx, tx, `UPDATE approvals SET state = 'pending', decided_at = 0, decided_by_kind = '', decided_by_id = '', decided_by_as = '',
+				decisions = $1, state_mac = $2
+			WHERE id = $3 AND state = 'approved' AND state_mac = $4`, r.decisions, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved)
+		if err != nil || n != 1 {
+			return err
+		}
+		for _, d := range lapsed {
+			if _, err := tx.ExecContext(ctx, `DELETE FROM approval_decisions WHERE request_id = $1 AND human = $2`, r.ID, d.Human); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // Settle records how a spent call ended, and the answer for an identical repeat; an
@@ -61,7 +99,7 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 		}
 		sealed := ""
 		if len(result) > 0 && len(result) <= maxResult {
-			if sealed, err = s.ring.Seal(r.place("approval result"), result); err != nil {
+			if sealed, err = s.ring.Seal(r.place(resultPurpose), result); err != nil {
 				return err
 			}
 		}
@@ -88,9 +126,9 @@ func (s *Store) Unspend(ctx context.Context, id string) error {
 			return ErrNotSpent
 		}
 		spent := r.stateMAC
-		r.State, r.SpentAt = Approved, time.Time{}
+		r.State, r.SpentAt, r.SpentBy = Approved, time.Time{}, ""
 		return changed(db.Affected(ctx, tx, `
-			UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0,
+			UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0, spent_grant = '',
 				state_mac = CASE WHEN why = '' AND expires_at > $2 THEN $3 ELSE '' END
 			WHERE id = $1 AND state = 'spent' AND outcome = '' AND state_mac = $4`,
 			id, db.Millis(s.now()), s.db.MAC(db.ApprovalStates, r.standing()...), spent))

@@ -49,6 +49,7 @@ const (
 	Confirm Decision = "confirm" // policy: the call needs a person
 	Deny    Decision = "deny"    // policy or person: the call must not pass
 	Approve Decision = "approve" // person: the call may pass once
+	Counter Decision = "counter" // person: another call is proposed in its place
 )
 
 // InShadow marks a decision of policy that was noted and not enforced.

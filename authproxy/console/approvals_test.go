@@ -171,7 +171,7 @@ func TestU8CallOfARole(t *testing.T) {
 		}
 	}
 	// Once it is decided, nobody is asked to do anything any more.
-	if _, err := s.approvals.Decide(t.Context(), waiting.ID, true, actor.Operator("root", "carol")); err != nil {
+	if _, err := s.approvals.Approve(t.Context(), waiting.ID, approval.Decision{By: actor.Operator("root", "carol"), Human: "named carol", Factor: "approver", Role: "approver"}); err != nil {
 		t.Fatal(err)
 	}
 	if page := alice.get("/approvals/" + waiting.ID); strings.Contains(page.body, "approval approve") || !strings.Contains(page.text(), "Go back to your chat") {
@@ -357,7 +357,7 @@ func TestUI10NamesOnApprovalPages(t *testing.T) {
 	}
 	b := binding("acme", "005A", `{"x":"`+`\"><script>alert(1)</script>"}`)
 	b.Tool, b.Server, b.ClientID = attack, attack, attack
-	waiting := must[*approval.Request](t)(s.approvals.Submit(t.Context(), b, attack, "requester"))
+	waiting := must[*approval.Request](t)(s.approvals.Submit(t.Context(), b, attack))
 	for _, path := range []string{"/account", "/approvals", "/approvals/" + waiting.ID, "/?" + url.QueryEscape(attack), "/account?" + url.QueryEscape(attack)} {
 		page := alice.get(path)
 		if page.status != 200 || strings.Contains(page.body, "<script") || strings.Contains(page.body, `"">`) {
@@ -376,10 +376,10 @@ func TestWordsForEveryStateAndClass(t *testing.T) {
 	}
 	seen := map[string]bool{}
 	for _, a := range []approval.Request{
-		{State: approval.Pending}, {State: approval.Approved}, {State: approval.Denied}, {State: approval.Expired}, {State: approval.Void}, {State: approval.Spent},
+		{State: approval.Pending}, {State: approval.Approved}, {State: approval.Denied}, {State: approval.Countered}, {State: approval.Expired}, {State: approval.Void}, {State: approval.Spent},
 		{State: approval.Spent, Outcome: approval.Done}, {State: approval.Spent, Outcome: approval.Failed}, {State: approval.Spent, Outcome: approval.Unknown},
 	} {
-		a.Approvers = "role:approver"
+		a.Confirmation.Approvers = "role:approver"
 		status, next := statusInWords(&a), nextInWords(&a)
 		if seen[status] || seen[next] || next == "" || status == "Unknown" {
 			t.Errorf("%s, %s: %q, %q", a.State, a.Outcome, status, next)

@@ -204,14 +204,16 @@ func (p *person) postRaw(path, body string, more http.Header) answer {
 func binding(org, subject, arguments string) approval.Binding {
 	return approval.Binding{
 		Org: org, Subject: subject, ClientID: "chatgpt", Server: "sales", Tool: "createSobjectRecord", DefinitionHash: "def",
-		PolicyVersion: "pol", GrantID: "grt_1", Arguments: []byte(arguments),
+		PolicyVersion: "pol", GrantID: "grt_1", Arguments: []byte(arguments), Confirmation: policy.Confirmation{Approvers: policy.Requester},
 	}
 }
 
 // ask submits a call of the person that waits for approvers.
 func (p *person) ask(arguments string, approvers policy.Approvers) *approval.Request {
 	p.t.Helper()
-	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), binding("acme", p.subject, arguments), "create", approvers))
+	b := binding("acme", p.subject, arguments)
+	b.Confirmation.Approvers = approvers
+	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), b, "create"))
 }
 
 func (s *site) state(id string) approval.State {

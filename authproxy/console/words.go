@@ -33,6 +33,8 @@ func statusInWords(a *approval.Request) string {
 		return "Approved"
 	case approval.Denied:
 		return "Denied"
+	case approval.Countered:
+		return "Another call was proposed"
 	case approval.Expired:
 		return "Expired"
 	case approval.Void:
@@ -58,7 +60,7 @@ func nextInWords(a *approval.Request) string {
 		if a.OfRequester() {
 			return ""
 		}
-		return "This call waits for somebody else to decide: a person with the role " + a.Role + ". Nothing is expected of you here. " +
+		return "This call waits for somebody else to decide: " + a.WhoIsMissing() + ". Nothing is expected of you here. " +
 			"If you are in a hurry, ask that person or your administrator, and give them the command below. " +
 			"When it is approved, ask the assistant to repeat the call; if you do not want it any more, leave it, and nothing happens."
 	case approval.Approved:
@@ -66,6 +68,8 @@ func nextInWords(a *approval.Request) string {
 			a.ExpiresAt.UTC().Format("15:04 UTC") + "."
 	case approval.Denied:
 		return "The call will not be made. You can close this page and go back to your chat."
+	case approval.Countered:
+		return "The call will not be made: a person proposed the same call with other values in its place. Ask the assistant to make the call again: it is told which."
 	case approval.Expired:
 		return "Nobody decided, or the assistant did not come back, in time. If you still want the call, ask the assistant to make it again."
 	case approval.Void:
@@ -94,10 +98,7 @@ func spentInWords(outcome approval.Outcome) string {
 
 // approverInWords names who decides about a call.
 func approverInWords(a *approval.Request) string {
-	if a.OfRequester() {
-		return "the person who asked"
-	}
-	return "a person with the role " + a.Role
+	return a.WhoDecides()
 }
 
 // commandFor is what decides about a call that its requester cannot decide about: pages know

@@ -42,9 +42,12 @@ var (
 	Stops = Guard{"stops", "mac", []string{"name", "value", "changed_at", "changed_by"}, 1, ""}
 	// Approvals is what a call is; ApprovalStates that it may be decided, made or given back.
 	Approvals = Guard{"approvals", "mac", []string{"id", "binding_hash", "org", "subject", "grant_id", "client_id", "server", "tool", "class",
-		"policy_version", "definition_hash", "arguments_digest", "approvers", "created_at", "expires_at"}, 1, ""}
+		"policy_version", "definition_hash", "arguments_digest", "approvers", "created_at", "expires_at", "terms", "author", "counter_of"}, 1, ""}
 	ApprovalStates = Guard{"approvals", "state_mac", []string{"id", "mac", "state", "decided_at", "decided_by_kind", "decided_by_id",
-		"decided_by_as", "spent_at"}, 1, "state IN ('pending', 'approved') OR state = 'spent' AND outcome = ''"}
+		"decided_by_as", "spent_at", "decisions", "spent_grant"}, 1, "state IN ('pending', 'approved') OR state = 'spent' AND outcome = ''"}
+	// ApprovalDecisions is who agreed, and for which role.
+	ApprovalDecisions = Guard{"approval_decisions", "mac", []string{"request_id", "human", "factor", "role", "by_kind", "by_id", "by_as", "org",
+		"decided_at", "auth_time", "acr"}, 2, ""}
 	BrowserSessions = Guard{"browser_sessions", "mac", []string{"session_hash", "org", "subject", "csrf_hash", "created_at", "expires_at"}, 1, ""}
 	MCPSessions     = Guard{"mcp_sessions", "mac", []string{"session_hash", "grant_id", "protocol_version", "client_info", "capabilities",
 		"created_at"}, 1, ""}
@@ -58,7 +61,7 @@ var (
 
 // Guards are all of them. One that covers the MAC of another comes after it.
 func Guards() []Guard {
-	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates,
+	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates, ApprovalDecisions,
 		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions}
 }
 
@@ -104,6 +107,22 @@ func (g Guard) fields(values []any) []string {
 			panic(fmt.Sprintf("db: %s of %s covers %s, which cannot be a %T", g.Column, g.Table, g.Covers[i], value))
 		}
 	}
+	return g.begun(fields)
+}
+
+// later is how many columns at the end of a guard came after rows had been authenticated. The
+// last of them that hold what a new column begins with, "" or 0, are no part of a MAC: so it is
+// the same for a row that was written before there was such a column.
+var later = map[string]int{"approvals.mac": 3, "approvals.state_mac": 2}
+
+// begun is fields without the last of the later ones that hold what a new column begins with.
+func (g Guard) begun(fields []string) []string {
+	for range later[g.Table+"."+g.Column] {
+		if last := fields[len(fields)-1]; last != "" && last != "0" {
+			break
+		}
+		fields = fields[:len(fields)-1]
+	}
 	return fields
 }
 
@@ -138,7 +157,7 @@ func (d *DB) sign(ctx context.Context, tx *sql.Tx, g Guard) error {
 		key[i] = fmt.Sprintf("%s = $%d", g.Covers[i], i+2)
 	}
 	for _, fields := range all {
-		args := []any{d.ring.MAC(g.purpose(), fields...)}
+		args := []any{d.ring.MAC(g.purpose(), g.begun(fields)...)}
 		for _, name := range fields[:g.Names] {
 			args = append(args, name)
 		}

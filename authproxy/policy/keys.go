@@ -70,7 +70,7 @@ var passing = []Effect{Allow, Confirm}
 
 // keys is the table of the keys of rules, in the order in which they are asked. The effect
 // is not among them: it is what all keys are for.
-var keys = []key{
+var keys = append([]key{
 	listKey("tools", aboutTool, func(r *Rule) []string { return r.Tools }, validToolPattern,
 		"a tool name or a glob with * and ?").naming(kindTools).
 		matching(func(c *ready, q *question) bool { return c.namesTool(q.tool) }, includesTool),
@@ -119,15 +119,7 @@ var keys = []key{
 		"Object.Field, such as Contact.SSN__c or *.Birthdate").on(passing...).naming(kindFields),
 	listKey("drop", aboutAnswer, func(r *Rule) []string { return r.Drop }, validFieldPattern,
 		"Object.Field, such as Contact.SSN__c or *.Birthdate").on(passing...).naming(kindFields),
-	{
-		name: "approvers", about: aboutApproval, effects: []Effect{Confirm}, check: checkApprovers, implied: string(Requester),
-		set: func(r *Rule) bool { return r.Approvers != "" }, values: func(r *Rule) []string { return []string{string(r.Approvers)} },
-	},
-	{
-		name: "quorum", about: aboutApproval, effects: []Effect{Confirm}, check: checkQuorum, implied: "1",
-		set: func(r *Rule) bool { return r.Quorum != 0 }, values: func(r *Rule) []string { return []string{strconv.Itoa(r.Quorum)} },
-	},
-}
+}, confirmationKeys...)
 
 // listKey is a key whose value is a list of names or patterns.
 func listKey(name string, of about, values func(*Rule) []string, valid func(string) bool, want string) key {
@@ -205,28 +197,5 @@ func checkMaxRows(r *Rule, c *problems) {
 func checkRewrite(r *Rule, c *problems) {
 	if r.MaxRows == 0 {
 		c.add("rewrite", "true without max_rows", "max_rows beside it, which says the LIMIT")
-	}
-}
-
-func checkApprovers(r *Rule, c *problems) {
-	isRole := strings.HasPrefix(string(r.Approvers), rolePrefix)
-	switch {
-	case r.Effect != Confirm:
-	case isRole && r.Approvers.Role() == "":
-		c.add("approvers", strconv.Quote(string(r.Approvers))+", which names no role", "role:NAME")
-	case !isRole && r.Approvers != Requester:
-		c.add("approvers", strconv.Quote(string(r.Approvers)), "requester or role:NAME")
-	}
-}
-
-func checkQuorum(r *Rule, c *problems) {
-	if r.Effect != Confirm {
-		return
-	}
-	if r.Quorum < 0 {
-		c.add("quorum", strconv.Itoa(r.Quorum), "1 or more")
-	}
-	if r.Quorum > 1 && !strings.HasPrefix(string(r.Approvers), rolePrefix) {
-		c.add("quorum", strconv.Itoa(r.Quorum)+", which is impossible with the requester alone", "approvers role:NAME")
 	}
 }

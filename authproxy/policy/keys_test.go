@@ -34,7 +34,11 @@ func TestEveryKeyIsInTheTable(t *testing.T) {
 		switch v := reflect.ValueOf(&r).Elem().Field(i); v.Kind() {
 		case reflect.Slice:
 			v.Set(reflect.MakeSlice(v.Type(), 1, 1))
-			v.Index(0).SetString("x")
+			if v.Index(0).Kind() == reflect.String {
+				v.Index(0).SetString("x")
+			}
+		case reflect.Struct:
+			v.Field(0).SetInt(7)
 		case reflect.String:
 			v.SetString("x")
 		case reflect.Int:

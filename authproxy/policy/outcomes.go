@@ -21,8 +21,8 @@ type Outcome struct {
 	// Condition is all that it depends on then, whole: equal texts mean the same.
 	Condition   string
 	Obligations Obligations
-	Approvers   Approvers // for confirm, as in [Decision]
-	Quorum      int
+	// Confirmation, for confirm, is that of [Decision].
+	Confirmation Confirmation
 }
 
 // Reached is what a call does and reaches, said by hand instead of read from arguments.
@@ -81,7 +81,7 @@ func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Ou
 			o.Effect, o.Obligations = c.Effect, obligations(rules, c, q)
 		}
 		if c.Effect == Confirm {
-			o.Approvers, o.Quorum = c.approvers()
+			o.Confirmation = c.Confirmation()
 		}
 		out = append(out, o)
 	}

@@ -81,9 +81,8 @@ type Decision struct {
 	Hidden bool
 	// Obligations are what must happen besides when the call passes.
 	Obligations Obligations
-	// Approvers and Quorum, for confirm, say who must agree, and how many of them (at least 1).
-	Approvers Approvers
-	Quorum    int
+	// Confirmation, for confirm, says who must agree, and how.
+	Confirmation Confirmation
 	// Shadow means that the call would be denied and passes because of the mode.
 	Shadow bool
 	// Version is the version of the policy that decided.
@@ -203,7 +202,7 @@ func (c *compiled) walk(q *question, d *Decision) (m misses) {
 			d.Obligations = obligations(c.rules, r, q)
 		}
 		if r.Effect == Confirm {
-			d.Approvers, d.Quorum = r.approvers()
+			d.Confirmation = r.Confirmation()
 		}
 		return m
 	}
@@ -216,15 +215,6 @@ func (c *compiled) walk(q *question, d *Decision) (m misses) {
 
 // reason says that the rule decided. Rules are counted from 1.
 func (r *Rule) reason(index int) string { return fmt.Sprintf("rule %d (%s)", index+1, r.describe()) }
-
-// approvers returns who must agree, with the defaults filled in.
-func (r *Rule) approvers() (Approvers, int) {
-	who := r.Approvers
-	if who == "" {
-		who = Requester
-	}
-	return who, max(r.Quorum, 1)
-}
 
 // For returns the policy as it holds in front of the hosted server at upstream, an
 // absolute URL or its path: only the catalogue of that server counts then, see

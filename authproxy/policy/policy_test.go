@@ -40,6 +40,10 @@ func maxRows(n int) change         { return func(r *Rule) { r.MaxRows = n } }
 func approvers(s Approvers) change { return func(r *Rule) { r.Approvers = s } }
 func quorum(n int) change          { return func(r *Rule) { r.Quorum = n } }
 
+func factors(all ...Factor) change {
+	return func(r *Rule) { r.Factors = append([]Factor{}, all...) }
+}
+
 func given(rules ...Rule) *Policy { return &Policy{Name: "test", Mode: Enforce, Rules: rules} }
 
 func call(tool, args string) Call { return Call{Tool: tool, Arguments: jsontext.Value(args)} }
@@ -205,7 +209,7 @@ func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 
 	d = confirmWrites.Decide(rep, call("deleteSobjectRecord", account))
 	want = Decision{
-		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Reach: d.Reach, Records: []Record{{Class: Delete, Object: "Account", ID: "001xx000003DGb1AAG"}}, Approvers: "role:approver", Quorum: 1,
+		Effect: Confirm, Rule: 3, Class: Delete, Objects: []string{"Account"}, Reach: d.Reach, Records: []Record{{Class: Delete, Object: "Account", ID: "001xx000003DGb1AAG"}}, Confirmation: Confirmation{Approvers: "role:approver"},
 		Reason: "rule 4 (confirm tools deleteSobjectRecord)", Version: confirmWrites.Version(),
 	}
 	if diff := cmp.Diff(want, d, cmpopts.IgnoreUnexported(reach.Value{})); diff != "" {
@@ -213,8 +217,8 @@ func TestDecisionTellsOperatorsWhyAndCallersNothing(t *testing.T) {
 	}
 
 	d = given(confirm()).Decide(rep, call("getUserInfo", ""))
-	if d.Approvers != "requester" || d.Quorum != 1 {
-		t.Errorf("default approvers = %q, quorum %d", d.Approvers, d.Quorum)
+	if d.Confirmation != (Confirmation{Approvers: "requester"}) {
+		t.Errorf("by default %+v is asked for", d.Confirmation)
 	}
 
 	d = confirmWrites.Decide(rep, soqlCall("SELECT Id FROM Account WHERE Name = 'Smith' LIMIT 5000"))

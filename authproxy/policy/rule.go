@@ -100,6 +100,12 @@ type Rule struct {
 	Approvers Approvers `mapstructure:"approvers" need:"value"`
 	// Quorum, for confirm, is how many approvers must agree; 0 means 1.
 	Quorum int `mapstructure:"quorum" need:"value"`
+	// Factors, for confirm, in the place of Approvers and Quorum: all of them must be met.
+	Factors []Factor `mapstructure:"factors" need:"value"`
+	// StepUp, Group and Escalate, for confirm, are those of [Confirmation].
+	StepUp   bool       `mapstructure:"step_up"`
+	Group    bool       `mapstructure:"group"`
+	Escalate Escalation `mapstructure:"escalate"`
 }
 
 // Principal is who calls: a Salesforce user of an org through an OAuth client.

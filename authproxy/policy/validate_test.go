@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestValidateAccepts(t *testing.T) {
@@ -57,6 +58,18 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		{"role", given(confirm(approvers("role:"))), []string{"names no role"}},
 		{"quorum", given(confirm(quorum(-1))), []string{"quorum: found -1"}},
 		{"quorum of one", given(confirm(quorum(2))), []string{"impossible with the requester alone"}},
+		{"quorum of a crowd", given(confirm(approvers("role:a"), quorum(11))), []string{"quorum: found 11, expected 1 to 10"}},
+		{"no factors", given(confirm(factors())), []string{"factors: found 0 of them, expected 1 to 5"}},
+		{"factors beside approvers", given(confirm(approvers("role:a"), quorum(2), factors(Factor{Role: "b"}))), []string{"found it beside approvers or quorum"}},
+		{"factor of nobody", given(confirm(factors(Factor{}, Factor{Role: "role:a"}, Factor{Role: "c", Quorum: 11}))),
+			[]string{`factors[0].role: found ""`, `factors[1].role: found "role:a"`, "factors[2].quorum: found 11"}},
+		{"a factor twice", given(confirm(factors(Factor{Role: "a"}, Factor{Role: "a", Quorum: 2}))), []string{`factors: found "a" a second time`}},
+		{"factors on allow", given(allow(factors(Factor{Role: "a"}))), []string{`factors: found "role:a", expected it only`}},
+		{"step-up of the requester", given(confirm(func(r *Rule) { r.StepUp = true })), []string{"step_up: found true with the requester alone"}},
+		{"a group of deletions", given(confirm(class(Delete), func(r *Rule) { r.Group = true })), []string{"group: found true for calls of the class delete"}},
+		{"escalation to nobody", given(confirm(approvers("role:a"), func(r *Rule) { r.Escalate.To = "requester" })),
+			[]string{"escalate.after: found 0s", `escalate.to: found "requester"`}},
+		{"escalation of the requester", given(confirm(func(r *Rule) { r.Escalate = Escalation{time.Minute, "role:a"} })), []string{"escalate: found it with the requester alone"}},
 		{"after everything", given(allow(), deny(objects("User"))), []string{"rules[1]: found a rule that can never match: rules[0] (allow)"}},
 		{"same keys", given(allow(class(Read)), deny(class(Read))), []string{"rules[1]: found a rule that can never match"}},
 		{"narrower", given(allow(class(Read, Create)), confirm(class(Create), tools("create*"))), []string{"rules[1]: found a rule that can never match"}},

@@ -29,7 +29,7 @@ func approvalCommand() *cobra.Command {
 	jsonFlag(show)
 	return group("approval", "Write calls waiting for a person", list, show,
 		decideCommand("approve", "Let exactly this call pass, once", true),
-		decideCommand("deny", "Refuse this call", false))
+		decideCommand("deny", "Refuse this call", false), counterCommand())
 }
 
 func showApproval(s *stores, cmd *cobra.Command, args []string) error {
@@ -48,43 +48,111 @@ func noApproval(id string) error {
 }
 
 func decideCommand(verb, short string, approve bool) *cobra.Command {
-	named := func(cmd *cobra.Command, args []string) error {
-		name, _ := cmd.Flags().GetString("as")
-		if name == "" {
-			return errors.New("--as NAME is required: the audit log names who decided")
-		}
-		if err := actor.CheckName(name); err != nil {
-			return fmt.Errorf("--as: %w", err)
-		}
-		return cobra.ExactArgs(1)(cmd, args)
-	}
 	cmd := withStores(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			name, err := cmd.Flags().GetString("as")
+			choice := approval.Choice{Approve: approve}
+			by, err := decider(cmd)
 			if err != nil {
 				return err
 			}
-			return s.decide(cmd, args[0], approve, name)
+			if approve {
+				choice.Role, err = cmd.Flags().GetString("role")
+			} else {
+				choice.Reason, err = cmd.Flags().GetString("reason")
+			}
+			if err != nil {
+				return err
+			}
+			if choice.Role != "" {
+				by.Roles = []string{choice.Role}
+			}
+			return s.decide(cmd, args[0], by, choice)
 		})
 	jsonFlag(cmd)
 	cmd.Flags().String("as", "", "who decides: a name for the audit log, beside that of the operator")
+	if approve {
+		cmd.Flags().String("role", "", "the role for which that person agrees, where more than one is missing")
+	} else {
+		cmd.Flags().String("reason", "", "why, in that person's own words: the client is told")
+	}
 	return cmd
 }
 
-// decide takes an operator's decision, for the person that name says.
-func (s *stores) decide(cmd *cobra.Command, id string, approve bool, name string) error {
-	done := "denied"
-	if approve {
-		done = "approved"
+// counterCommand proposes the same call with other values.
+func counterCommand() *cobra.Command {
+	cmd := withStores(&cobra.Command{
+		Use: "counter APPROVAL --as NAME --arguments JSON", Args: usageArgs(named),
+		Short: "Propose the same call with other values in its arguments, in the place of this one",
+	}, func(s *stores, cmd *cobra.Command, args []string) error {
+		by, err := decider(cmd)
+		if err != nil {
+			return err
+		}
+		arguments, err := cmd.Flags().GetString("arguments")
+		if err != nil {
+			return err
+		}
+		r, err := s.newDecisions().Counter(cmd.Context(), by, args[0], []byte(arguments))
+		if err != nil {
+			return undecided(args[0], r, err)
+		}
+		return report(cmd, "proposed "+r.ID+" in the place of "+args[0], approvalDeed(cmd, r))
+	})
+	jsonFlag(cmd)
+	cmd.Flags().String("as", "", "who proposes it: a name for the audit log, beside that of the operator")
+	cmd.Flags().String("arguments", "", "all arguments of the call, as 'approval show' prints them, with other values")
+	return cmd
+}
+
+// named refuses a decision of which nobody would know whose it is.
+func named(cmd *cobra.Command, args []string) error {
+	name, _ := cmd.Flags().GetString("as")
+	if name == "" {
+		return errors.New("--as NAME is required: the audit log names who decided")
 	}
-	r, err := s.newDecisions().Decide(cmd.Context(), approval.Decider{Actor: operator(name)}, id, approval.Choice{Approve: approve})
+	if err := actor.CheckName(name); err != nil {
+		return fmt.Errorf("--as: %w", err)
+	}
+	return cobra.ExactArgs(1)(cmd, args)
+}
+
+// decider is the operator, for the person whom --as names.
+func decider(cmd *cobra.Command) (approval.Decider, error) {
+	name, err := cmd.Flags().GetString("as")
+	return approval.Decider{Actor: operator(name)}, err
+}
+
+// decide takes an operator's decision, for the person whom by names.
+func (s *stores) decide(cmd *cobra.Command, id string, by approval.Decider, choice approval.Choice) error {
+	r, err := s.newDecisions().Decide(cmd.Context(), by, id, choice)
+	if err != nil {
+		return undecided(id, r, err)
+	}
+	done := "denied " + id
+	if choice.Approve {
+		done = "approved " + id
+		if r.State == approval.Pending {
+			done = "noted for " + id + ", which still needs " + r.WhoIsMissing()
+		}
+	}
+	return report(cmd, done, approvalDeed(cmd, r))
+}
+
+func approvalDeed(cmd *cobra.Command, r *approval.Request) deed {
+	return deed{Did: "approval " + cmd.Name(), Org: r.Org, Subject: r.Subject, Client: r.ClientID, Connection: r.GrantID, Approval: r.ID}
+}
+
+// undecided says why a decision was not taken, and what can be done.
+func undecided(id string, r *approval.Request, err error) error {
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return noApproval(id)
+	case errors.Is(err, approval.ErrAlready) && r != nil && r.State == approval.Pending:
+		return fmt.Errorf("%s: that person agreed before, or as many as that role needs; it still needs %s", id, r.WhoIsMissing())
 	case errors.Is(err, approval.ErrGone), errors.Is(err, approval.ErrAlready):
 		return fmt.Errorf("%s is %s", id, r.State)
-	case err != nil:
-		return err
+	case errors.Is(err, approval.ErrNotApprover):
+		return fmt.Errorf("%s: %w; it needs %s, see --role", id, err, r.WhoIsMissing())
 	}
-	return report(cmd, done+" "+id, deed{Did: "approval " + cmd.Name(), Org: r.Org, Subject: r.Subject, Client: r.ClientID, Connection: r.GrantID, Approval: r.ID})
+	return err
 }

@@ -60,7 +60,7 @@ func TestExamplePoliciesNotes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	status := run(t.Context(), []string{"policy", "check", "--config", exampleConfig}, &out, &out)
-	want := counted(len(examplesByName(t)), "policy") + ": 1 note\nnote: policy admin-two-people, rule 3 waits for the role security: pages know no roles yet, such calls are decided with 'approval approve'\n"
+	want := counted(len(examplesByName(t)), "policy") + ": 1 note\nnote: policy admin-two-people, rule 3 waits for role:security: pages know no roles yet, such calls are decided with 'approval approve'\n"
 	if status != exitDone || out.String() != want {
 		t.Errorf("status %d\n%s", status, &out)
 	}
@@ -117,7 +117,7 @@ func (e *exampleCases) failing(p *policy.Policy) (n int) {
 }
 
 // notOfTheEffect are the keys that change no effect, and so does max_rows beside rewrite.
-var notOfTheEffect = []string{"Observe", "Mask", "Drop", "Approvers", "Quorum"}
+var notOfTheEffect = []string{"Observe", "Mask", "Drop", "Approvers", "Quorum", "Factors", "StepUp", "Group", "Escalate"}
 
 // Without any rule of an example, or any key of one that makes a difference to the effect, a
 // case fails: the cases show what each is for.
@@ -183,7 +183,7 @@ func TestExamplePoliciesBesideTheEffect(t *testing.T) {
 		t.Errorf("%s, observed %q", d.Effect, d.Observed)
 	}
 	d = decide("setup", "admin@acme.example", "admins", "dispatch", `{"method":"POST","url":"/services/data/v67.0/sobjects/PermissionSetAssignment","body":{}}`)
-	if d.Effect != policy.Confirm || d.Approvers.Role() != "security" || d.Class != policy.Admin {
-		t.Errorf("%s by %s, class %s: %s", d.Effect, d.Approvers, d.Class, d.Reason)
+	if d.Effect != policy.Confirm || d.Confirmation.Approvers != "role:security" || d.Class != policy.Admin {
+		t.Errorf("%s by %s, class %s: %s", d.Effect, d.Confirmation, d.Class, d.Reason)
 	}
 }

@@ -75,7 +75,7 @@ func count(rules []use, p *policy.Policy, outcomes []policy.Outcome, group tools
 		}
 		r.decides = true
 		next := outcomes[i+1]
-		if next.Effect != o.Effect || o.Conditional || next.Conditional || next.Approvers != o.Approvers || next.Quorum != o.Quorum {
+		if next.Effect != o.Effect || o.Conditional || next.Conditional || next.Confirmation != o.Confirmation {
 			r.differs = true
 		}
 		mark(&r.instead, next.Rule)

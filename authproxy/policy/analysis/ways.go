@@ -11,11 +11,10 @@ import (
 // Way is one way in which calls are decided.
 type Way struct {
 	Effect      policy.Effect
-	Rule        int    // index in the policy; -1: no rule matches
-	Words       string // the rule in few words
-	Conditional bool   // only where the condition of the rule holds; else the next way
-	Approvers   string // for confirm
-	Quorum      int
+	Rule        int      // index in the policy; -1: no rule matches
+	Words       string   // the rule in few words
+	Conditional bool     // only where the condition of the rule holds; else the next way
+	Approvers   string   // for confirm: who must agree, and how
 	Hidden      []string // fields that are masked or taken out
 	Shadow      bool     // a denial that is only noted
 
@@ -30,7 +29,10 @@ type Ways []Way
 // because what follows comes to the same, is left out.
 func decide(p *policy.Policy, who policy.Principal, tool string, reached policy.Reached) (ways Ways) {
 	for _, o := range p.Outcomes(who, tool, reached) {
-		w := Way{Effect: o.Effect, Rule: o.Rule, Words: p.Words(o.Rule), Conditional: o.Conditional, Approvers: string(o.Approvers), Quorum: o.Quorum}
+		w := Way{Effect: o.Effect, Rule: o.Rule, Words: p.Words(o.Rule), Conditional: o.Conditional}
+		if o.Effect == policy.Confirm {
+			w.Approvers = o.Confirmation.String()
+		}
 		for _, field := range slices.Concat(o.Obligations.Mask, o.Obligations.Drop) {
 			if !slices.Contains(w.Hidden, field) && holds(reached, field) {
 				w.Hidden = append(w.Hidden, field)
@@ -66,7 +68,7 @@ func (w Way) same(other Way) bool { return w.whole() == other.whole() }
 // whole is what the way comes to, without rule and condition. What people read may be cut
 // short; this is not.
 func (w Way) whole() string {
-	return fmt.Sprintf("%s %t %s %d %q %q", w.Effect, w.Shadow, w.Approvers, w.Quorum, w.Hidden, w.dropped)
+	return fmt.Sprintf("%s %t %q %q %q", w.Effect, w.Shadow, w.Approvers, w.Hidden, w.dropped)
 }
 
 // text is the way in words, without its rule.
@@ -79,9 +81,6 @@ func (w Way) text() string {
 		text = "allowed"
 	case w.Effect == policy.Confirm:
 		text = "held for " + w.Approvers
-		if w.Quorum > 1 {
-			text = fmt.Sprintf("held for %d of %s", w.Quorum, w.Approvers)
-		}
 	default:
 		return "denied"
 	}

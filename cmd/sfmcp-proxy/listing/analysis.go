@@ -29,14 +29,13 @@ type way struct {
 	Rule        int           `json:"rule"` // counted from 1; 0: no rule matches
 	Conditional bool          `json:"conditional,omitempty"`
 	Approvers   string        `json:"approvers,omitempty"`
-	Quorum      int           `json:"quorum,omitempty"`
 	Hidden      []string      `json:"hidden,omitempty"`
 	Shadow      bool          `json:"shadow,omitempty"`
 }
 
 func newWays(ways analysis.Ways) (all []way) {
 	for _, w := range ways {
-		all = append(all, way{w.Effect, w.Rule + 1, w.Conditional, w.Approvers, w.Quorum, w.Hidden, w.Shadow})
+		all = append(all, way{w.Effect, w.Rule + 1, w.Conditional, w.Approvers, w.Hidden, w.Shadow})
 	}
 	return all
 }

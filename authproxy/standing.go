@@ -1,0 +1,127 @@
+package authproxy
+
+import (
+	"context"
+	"slices"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+)
+
+// Errors of who decides. Each is an [approval.ErrNotApprover].
+var (
+	errOwnCall     = notApprover("nobody agrees to a call of their own, or in their own name")
+	errOwnProposal = notApprover("nobody agrees to what they proposed themselves")
+	errWhichRole   = notApprover("say for which role: more than one is missing")
+	errOtherRole   = notApprover("that role is not asked for, or is not held")
+)
+
+// notApprover is an error that says why somebody does not count.
+type notApprover string
+
+// Error says why.
+func (e notApprover) Error() string { return string(e) }
+
+// Is reports whether target is [approval.ErrNotApprover].
+func (e notApprover) Is(target error) bool { return target == approval.ErrNotApprover }
+
+// standing is what somebody is to a request.
+type standing struct {
+	request   *approval.Request
+	human     string
+	operator  bool
+	requester bool // the human in whose name the call is made, however they signed in
+	signedIn  bool // as the very Salesforce user in whose name it is made
+	author    bool // the human who proposed the call
+	// roles are those of the asked roles that they hold, escalated the one that may stand for any.
+	roles     []string
+	escalated string
+}
+
+// standing finds out what by is to r.
+func (d *Decisions) standing(ctx context.Context, by approval.Decider, r *approval.Request) (standing, error) {
+	c := standing{request: r, operator: by.Actor.IsOperator(), human: by.Human}
+	if c.operator {
+		c.human = approval.OperatorHuman(by.Actor)
+	} else {
+		requester, err := d.people().HumanOf(ctx, r.Org, r.Subject)
+		if err != nil {
+			return c, err
+		}
+		c.signedIn = by.Actor == actor.User(r.Subject) && by.Org == r.Org
+		if c.human == "" && by.Actor.IsUser() {
+			c.human = approval.SalesforceHuman(by.Org, by.Actor.ID)
+		}
+		c.requester = c.signedIn || c.human != "" && (c.human == requester || c.human == approval.SalesforceHuman(r.Org, r.Subject))
+	}
+	c.author = r.Author != "" && c.human == r.Author
+	for _, f := range r.Factors() {
+		if f.Role != "" && slices.Contains(by.Roles, f.Role) {
+			c.roles = append(c.roles, f.Role)
+		}
+	}
+	if to := r.EscalatedTo(d.now()); to != "" && slices.Contains(by.Roles, to) {
+		c.escalated = to
+	}
+	return c, nil
+}
+
+// sees reports whether somebody may know of the request. A user may see what they asked for
+// themselves; of other calls those learn whose role is asked.
+func (c *standing) sees() bool {
+	return c.operator || c.requester || c.human != "" && (len(c.roles) > 0 || c.escalated != "")
+}
+
+// mayDecide says whether somebody may decide about the request at all. An operator may: who
+// runs commands on the database could do so without us. A user may decide what they asked for
+// themselves only where the policy leaves it to the requester. Whoever proposed it may take
+// that back.
+func (c *standing) mayDecide(what audit.Decision) error {
+	switch {
+	case c.author && what != audit.Deny:
+		return errOwnProposal
+	case c.operator, c.request.OfRequester() && c.signedIn:
+		return nil
+	case c.requester && !c.request.OfRequester():
+		return errOwnCall
+	case c.request.OfRequester():
+		return approval.ErrNotApprover
+	}
+	return nil
+}
+
+// factor is what an approval counts for, and the role by which: for the one that is asked for,
+// or else the first that is missing.
+func (c *standing) factor(asked string) (factor, role string, err error) {
+	if c.request.OfRequester() {
+		if asked != "" {
+			return "", "", errOtherRole
+		}
+		return "", "", nil
+	}
+	missing := c.request.Missing()
+	if c.operator && len(c.roles) == 0 && c.escalated == "" && asked == "" { // who says no role stands for the only one
+		if len(missing) != 1 {
+			return "", "", errWhichRole
+		}
+		return missing[0].Role, missing[0].Role, nil
+	}
+	held := false
+	for _, f := range c.request.Factors() {
+		role := c.escalated
+		if slices.Contains(c.roles, f.Role) {
+			role = f.Role
+		}
+		if role == "" || asked != "" && asked != f.Role {
+			continue
+		}
+		if held = true; !f.Met() {
+			return f.Role, role, nil
+		}
+	}
+	if held { // as many as are needed agreed
+		return "", "", approval.ErrAlready
+	}
+	return "", "", errOtherRole
+}
