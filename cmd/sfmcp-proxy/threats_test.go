@@ -7,10 +7,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/config"
 )
 
 // The table of threats and requirements, and the heading of its part about bounds, whose
@@ -24,11 +28,11 @@ var (
 	// usedID is an id of the table wherever it stands.
 	usedID = regexp.MustCompile(`\b(?:(?:SR|M)-[A-Z]{2}-[0-9]{1,2}|(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)-[0-9]{2}|[DG][0-9]{1,2}a?)\b`)
 	// namedIDs are the ids at the beginning of a test's name: TestUI09UI14PageHeaders.
-	namedIDs = regexp.MustCompile(`^Test((?:(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)[0-9]{2}|[CGSU][0-9]{1,2})+)[A-Z]`)
+	namedIDs = regexp.MustCompile(`^Test((?:(?:AS|UI|CL|RS|FW|AP|AD|ST|AU|AV|SC|FT)[0-9]{2}|[CGKPSU][0-9]{1,2})+)[A-Z]`)
 	oneID    = regexp.MustCompile(`([A-Z]+)([0-9]+)`)
 	// threatRow is a row with an id: id, what, what stops it, test.
 	threatRow = regexp.MustCompile(`(?m)^\| ([A-Z][A-Za-z0-9-]*[0-9]a?) \| (.*) \| (.*) \| (.*) \|$`)
-	kindRow   = regexp.MustCompile(`(?m)^\| ([CSU][0-9]{1,2}) \| (.*) \|$`)
+	kindRow   = regexp.MustCompile(`(?m)^\| ([CPSU][0-9]{1,2}) \| (.*) \|$`)
 	namedTest = regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]+)(…?)`")
 	namedFile = regexp.MustCompile("`([A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)+)`")
 	// untested are the ways to say why a row has no test.
@@ -183,6 +187,32 @@ func (tr *tree) readTests(file string, text []byte) error {
 		}
 	}
 	return nil
+}
+
+// Every key that a policy, a rule or a budget has stands in a row that says what it must not be
+// got around by.
+func TestKeysOfPoliciesHaveRows(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(threatsFile)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, found := strings.Cut(string(text), "## K: keys of policies")
+	if rows, _, _ = strings.Cut(rows, "\n## "); !found {
+		t.Fatal("no part about keys of policies")
+	}
+	keys := []string{"policies_dir", "policies_need_replay", "calendars", "definitions", "declare", "daily_calls"} // which stand elsewhere in the file
+	for _, shape := range []reflect.Type{reflect.TypeFor[config.Policy](), reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Budget]()} {
+		for field := range shape.Fields() {
+			if key := field.Tag.Get("mapstructure"); key != "name" && key != "rules" {
+				keys = append(keys, key)
+			}
+		}
+	}
+	for _, key := range keys {
+		if !strings.Contains(rows, "`"+key+"`") {
+			t.Errorf("the key %s has no row", key)
+		}
+	}
 }
 
 // Each row of the table that came of what somebody met says which further inputs of its kind
