@@ -29,6 +29,7 @@
 //   - send.go: token, Salesforce, what comes before the response; serverrequests.go: what
 //     the hosted server asks of the client meanwhile;
 //   - outcome.go: how it ended, which record.go and hold.go record;
+//   - hide.go: what of it the rules hide, index.go: of the index of all objects;
 //   - deliver.go: what of it the client gets.
 //
 // What is not forwarded is answered by initialize.go and notifications.go. Requests that

@@ -51,7 +51,9 @@ func (c *call) passedWhileHiding(m *jsonrpc.Message) *jsonrpc.Message {
 }
 
 // obliged reports whether the rules ask for anything of the answer.
-func (c *call) obliged() bool { return c.isTool() && (c.hides() || c.maxRows() > 0 || c.sent != nil) }
+func (c *call) obliged() bool {
+	return c.isTool() && (c.hides() || c.maxRows() > 0 || c.sent != nil || c.decision.Obligations.Index)
+}
 
 // hideIn makes of the result of a tool what the client may get of it, notes in o what was
 // done, and returns the result and how it reads. What cannot be read is withheld, and a
@@ -62,6 +64,9 @@ func (c *call) hideIn(result jsonrpc.Reading, failed bool, o *outcome) (value js
 	var done mask.Done
 	if err == nil {
 		done, err = h.reader.End()
+	}
+	if err == nil && c.decision.Obligations.Index && !failed {
+		err = c.filterIndex(&out, o) // index.go
 	}
 	if err == nil {
 		o.hidden, o.cut = done.Masked+done.Dropped, done.Cut
@@ -230,5 +235,5 @@ func (c *call) textUnread(err error, failed bool) string {
 
 // sameObligations reports whether both ask for the same.
 func sameObligations(a, b policy.Obligations) bool {
-	return a.Rows == b.Rows && a.Limit == b.Limit && slices.Equal(a.Mask, b.Mask) && slices.Equal(a.Drop, b.Drop)
+	return a.Index == b.Index && a.Rows == b.Rows && a.Limit == b.Limit && slices.Equal(a.Mask, b.Mask) && slices.Equal(a.Drop, b.Drop)
 }

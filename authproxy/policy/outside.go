@@ -121,6 +121,9 @@ func holdsOutside(t reach.Tool, v *reach.Value) bool {
 	if t.Touch == reach.TouchNamed && !slices.ContainsFunc(t.Classes, func(c Class) bool { return c != Create && c != Update && c != Delete && c != Admin }) {
 		return false
 	}
+	if v.Index {
+		return false // names of objects
+	}
 	if v.Opaque || v.OpaqueFields {
 		return true
 	}

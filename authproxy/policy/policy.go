@@ -110,6 +110,9 @@ type Obligations struct {
 	// own or because it has none, for its answer to hold at most Rows records, those of its
 	// child subqueries included; 0: the query stays as it is.
 	Limit int
+	// Index: the answer lists objects. Those must be taken out of it of which the same tool,
+	// asked for them alone at the same moment, would not describe any to the caller.
+	Index bool
 }
 
 // Record is one record that a call touches, see [reach.Record].
@@ -133,6 +136,10 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	c := p.compile()
 	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText}
 	missed := c.walk(q, &d)
+	if d.Effect != Deny && v.Index && !p.Visible(who, call.Tool) { // of which nothing would be left
+		d.Effect, d.Obligations = Deny, Obligations{}
+		d.Reason += ", but no object could be described"
+	}
 	if d.Effect != Deny {
 		d.guardHidden(call.Tool)
 		return d

@@ -98,10 +98,13 @@ func (r *Rule) hides() bool { return r.Mask != nil || r.Drop != nil }
 
 // reachesObjects reports whether the objects key matches.
 func (c *ready) reachesObjects(q *question) bool {
-	if !c.passes() {
+	v := q.reach
+	switch {
+	case v.Index: // of which only those objects are told of that the rules allow, each by itself
+		return c.Effect == Allow || c.Effect == Deny && (len(c.Objects) == 0 || q.index.anyObject.has(c.number))
+	case !c.passes():
 		return len(c.Objects) == 0 || q.anyObject(c)
 	}
-	v := q.reach
 	return !v.Opaque && len(v.Objects) > 0 && c.unlistedObject(v) < 0
 }
 
@@ -213,7 +216,7 @@ func includesTool(pattern, name string) bool {
 // collected over all rules that the call touches, before and after the one that decides: the
 // order of rules never shows what one of them hides.
 func obligations(rules []ready, by *ready, q *question) (o Obligations) {
-	o.Rows = by.MaxRows
+	o.Rows, o.Index = by.MaxRows, q.reach.Index
 	if by.MaxRows > 0 && q.reach.Rows > by.MaxRows {
 		o.Limit = q.reach.LimitFor(by.MaxRows)
 	}

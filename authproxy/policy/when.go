@@ -109,7 +109,7 @@ func (q *question) named(number int, hits func(*question) bits, opaque bool) (bo
 		q.literals = &question{reach: q.reach, index: q.compiled.asked.index}
 	}
 	is := hits(q.literals).has(number)
-	if !is && opaque {
+	if !is && opaque && !q.reach.Index { // which is asked once more about each object
 		return false, errUndetermined
 	}
 	return is, nil
