@@ -20,19 +20,20 @@ import (
 func (c *Config) Write(w io.Writer) error {
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
-	if err := enc.Encode(asYAML(reflect.ValueOf(*c))); err != nil {
+	if err := enc.Encode(asYAML(reflect.ValueOf(*c), false)); err != nil {
 		return fmt.Errorf("printing configuration: %w", err)
 	}
 	return enc.Close()
 }
 
-// absent are the types whose keys say something by being absent: one of a rule or budget does
-// not restrict it, one of a checkpoint is of another kind of place. Printed empty they would say
-// otherwise.
-var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[reach.Declaration](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[S3]()}
+// absent are the types whose keys say something by being absent, and the keys within them: one of
+// a rule or budget does not restrict it, one of a checkpoint is of another kind of place. Printed
+// empty they would say otherwise.
+var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[reach.Declaration](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint]()}
 
-// asYAML turns a value into YAML nodes, in the order of the struct's fields.
-func asYAML(v reflect.Value) *yaml.Node {
+// asYAML turns a value into YAML nodes, in the order of the struct's fields; sparse: without those
+// that are empty.
+func asYAML(v reflect.Value, sparse bool) *yaml.Node {
 	switch x := v.Interface().(type) {
 	case time.Duration:
 		return text(shortDuration(x))
@@ -42,16 +43,17 @@ func asYAML(v reflect.Value) *yaml.Node {
 	switch v.Kind() {
 	case reflect.Struct:
 		n := &yaml.Node{Kind: yaml.MappingNode}
+		sparse = sparse || slices.Contains(absent, v.Type())
 		for i := range v.NumField() {
 			field := v.Type().Field(i)
 			value := v.Field(i)
-			child := asYAML(value)
+			child := asYAML(value, sparse)
 			switch {
 			case field.Tag.Get("secret") == "password":
 				child = text(withoutPassword(value.String()))
 			case field.Tag.Get("secret") != "" && value.String() != "":
 				child = text("(set)")
-			case value.IsZero() && slices.Contains(absent, v.Type()):
+			case value.IsZero() && sparse:
 				continue
 			}
 			n.Content = append(n.Content, text(field.Tag.Get("mapstructure")), child)
@@ -60,7 +62,7 @@ func asYAML(v reflect.Value) *yaml.Node {
 	case reflect.Slice:
 		n := &yaml.Node{Kind: yaml.SequenceNode}
 		for i := range v.Len() {
-			n.Content = append(n.Content, asYAML(v.Index(i)))
+			n.Content = append(n.Content, asYAML(v.Index(i), sparse))
 		}
 		if v.Len() == 0 || v.Type().Elem().Kind() == reflect.String {
 			n.Style = yaml.FlowStyle

@@ -37,6 +37,13 @@ rules:
     tools: [deleteSobjectRecord]
     approvers: role:lead
     quorum: 2
+    step_up: true
+    escalate: {after: 10m, to: role:security}
+  - effect: confirm
+    classes: [create]
+    objects: [Lead]
+    factors: [{role: lead}, {role: security, quorum: 2}]
+    group: true
   - effect: allow
     users: [rep@acme.example]
     groups: [g]
@@ -100,8 +107,16 @@ func FuzzReadPolicy(f *testing.F) {
 	if err := os.WriteFile(file, []byte(everyKey), 0o600); err != nil {
 		f.Fatal(err)
 	}
-	if p, err := ReadPolicy(file); err != nil || p.Judge(calendars).Validate() != nil {
+	p, err := ReadPolicy(file)
+	if err != nil || p.Judge(calendars).Validate() != nil {
 		f.Fatalf("%v %v", err, p.Judge(calendars).Validate())
+	}
+	for _, shape := range []reflect.Type{reflect.TypeFor[Policy](), reflect.TypeFor[policy.Rule](), reflect.TypeFor[policy.Budget]()} {
+		for field := range shape.Fields() {
+			if key := field.Tag.Get("mapstructure"); key != "name" && !strings.Contains(everyKey, key+":") {
+				f.Errorf("the key %s is not tried", key)
+			}
+		}
 	}
 	f.Fuzz(func(t *testing.T, at uint8, text string) {
 		if at > 0 {
@@ -198,7 +213,7 @@ func meantKeys(v reflect.Value) (keys []string) {
 func printedPolicy(t *testing.T, p Policy) string {
 	t.Helper()
 	p.Name = ""
-	n := asYAML(reflect.ValueOf(p))
+	n := asYAML(reflect.ValueOf(p), false)
 	for i := 0; i < len(n.Content); i += 2 {
 		if value := n.Content[i+1]; n.Content[i].Value == "name" || n.Content[i].Value == "budgets" && len(value.Content) == 0 || n.Content[i].Value == "taint" && p.Taint == 0 {
 			n.Content = slices.Delete(n.Content, i, i+2)
