@@ -212,7 +212,7 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 // blockedByPseudonym blocks a user whom the audit log says was blocked, and who could not be told from the
 // log when the database was put back to before they were seen ([Cutoff.Reapply]).
 func (s *Server) blockedByPseudonym(ctx context.Context, org, subject string) error {
-	pseudonyms, err := s.Audit.Pseudonyms(ctx, org, subject)
+	pseudonyms, err := s.Audit.Persons().Pseudonyms(ctx, org, subject)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (c *Cutoff) EraseSubject(ctx context.Context, org, subject string, act Act)
 		return done, err
 	}
 	ctx = context.WithoutCancel(ctx)
-	done.ErasedPerson, err = c.Audit.Erase(ctx, org, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) error {
+	done.ErasedPerson, err = c.Audit.Persons().Erase(ctx, org, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) error {
 		return c.deleteRows(ctx, org, subject)
 	})
 	return done, err

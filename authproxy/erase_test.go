@@ -116,7 +116,7 @@ func TestSRST4PutBackDatabaseErasesAgain(t *testing.T) {
 			if crash {
 				func() {
 					defer func() { _ = recover() }()
-					_, _ = f.Audit.Erase(t.Context(), "acme", sim.RepID, audit.Erasure{By: actor.Proxy}, func(context.Context) error { panic("killed") })
+					_, _ = f.Audit.Persons().Erase(t.Context(), "acme", sim.RepID, audit.Erasure{By: actor.Proxy}, func(context.Context) error { panic("killed") })
 				}()
 			} else if _, err := f.Cutoff.EraseSubject(t.Context(), "acme", sim.RepID, byAdmin); err != nil {
 				t.Fatal(err)
@@ -155,7 +155,7 @@ func TestSRST4BlockHoldsWithoutTheKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore()
-	f.Audit.ForgetPersons()
+	f.Audit.Persons().Forget()
 	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}

@@ -68,7 +68,7 @@ func (r *reapplication) identify(ctx context.Context, e *audit.Entry) error {
 		}
 		r.users = map[subject]string{}
 		for _, u := range all {
-			pseudonyms, err := r.Audit.Pseudonyms(ctx, u.Org, u.Subject)
+			pseudonyms, err := r.Audit.Persons().Pseudonyms(ctx, u.Org, u.Subject)
 			if err != nil {
 				return err
 			}
@@ -128,7 +128,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 
 // erase erases somebody whom the database has again.
 func (r *reapplication) erase(ctx context.Context, e audit.Entry) error {
-	id, changed, err := r.Audit.EraseAgain(ctx, e.Org, e.Object)
+	id, changed, err := r.Audit.Persons().EraseAgain(ctx, e.Org, e.Object)
 	if err != nil || !changed {
 		return err
 	}

@@ -105,7 +105,7 @@ func rootAt(dir string, size int64) (tlog.Hash, error) {
 var errEnough = errors.New("enough")
 
 // Acknowledge records that by has seen what does not agree, which [Log.Agree] or
-// [Log.AgreeWith] has returned, and makes the log as it is now the one that counts. A log that
+// [Published.AgreeWith] has returned, and makes the log as it is now the one that counts. A log that
 // is not what it was is ended: its files stay in a directory of their own, and a new one
 // begins with the record of this.
 func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Actor) error {

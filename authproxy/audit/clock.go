@@ -21,7 +21,7 @@ type clock struct {
 }
 
 // clockOfLast is a clock that has seen the time of the log's last entry.
-func (l *Log) clockOfLast(ctx context.Context) (c clock) {
+func clockOfLast(ctx context.Context, l *Log) (c clock) {
 	err := l.List(ctx, Filter{Limit: 1}, func(e Entry) error {
 		c.last = e.At
 		return nil

@@ -69,7 +69,7 @@ func TestAU09WrongClockRemovesNothing(t *testing.T) {
 	l, segments := s.long()
 	at := start.Add(10 * 365 * 24 * time.Hour)
 	l.config.Now = func() time.Time { return at }
-	p := pass{log: l, clock: l.clockOfLast(t.Context())}
+	p := pass{log: l, clock: clockOfLast(t.Context(), l)}
 	left := func() int {
 		p.run(t.Context(), Upkeep{Every: time.Hour, Keep: 24 * time.Hour})
 		left, err := logfile.Segments(s.log())

@@ -21,7 +21,7 @@ func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	asked, err := l.ask(ctx, filter)
+	asked, err := l.persons.ask(ctx, filter)
 	if err != nil {
 		return 0, err
 	}

@@ -49,7 +49,7 @@ func TestU3CountIsTheList(t *testing.T) {
 			t.Errorf("%s: %d entries", name, want)
 		}
 	}
-	if got, err := l.SubjectsNamed(t.Context(), "kay@acme.example"); err != nil || len(got) != 3 {
+	if got, err := l.Persons().SubjectsNamed(t.Context(), "kay@acme.example"); err != nil || len(got) != 3 {
 		t.Errorf("who had the name: %q, %v", got, err)
 	}
 }

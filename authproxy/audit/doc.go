@@ -46,7 +46,7 @@
 //
 // What an entry says about a person is encrypted under a key of that person, and the person has a
 // pseudonym in it (personal.go; DESIGN.md has the table of members). Without the key, which
-// [Log.Erase] deletes, nobody reads it, and the log verifies as before.
+// [Persons.Erase] deletes, nobody reads it, and the log verifies as before.
 //
 // Entries are bounded and safe to print: a field that is too long is cut and ends
 // with its length and digest, control and formatting characters are stored as JSON

@@ -27,11 +27,12 @@ type Earlier struct {
 // checkpoint. Of older segments it says nothing: an entry of theirs that was changed since is not
 // found. Without an earlier verification it reads everything.
 func (l *Log) VerifyNew(ctx context.Context) (Verified, error) {
-	before, err := l.verifiedBefore(ctx)
+	v := verifying{l}
+	before, err := v.before(ctx)
 	if err != nil {
 		return Verified{}, err
 	}
-	return l.verify(ctx, before)
+	return v.run(ctx, before)
 }
 
 // unread are the segments that have to be read: that with the last entry which was verified, and
@@ -51,10 +52,13 @@ func verifiedPlace(row string) seal.Place {
 	return seal.Place{Table: "meta", Row: row, Purpose: "audit verified"}
 }
 
-// keepVerified keeps that the log was verified up to the newest checkpoint, if that fits. It is in the
+// verifying verifies a log and remembers up to where it was sound.
+type verifying struct{ *Log }
+
+// keep keeps that the log was verified up to the newest checkpoint, if that fits. It is in the
 // database and not in the log's directory: a database that is put back has an older one, and
 // more is read.
-func (l *Log) keepVerified(ctx context.Context, seen Verified) error {
+func (l verifying) keep(ctx context.Context, seen Verified) error {
 	c, signed, err := l.checkpoints.newest()
 	if err != nil || c.Size > seen.Signed { // there is none, or it has grown meanwhile
 		return nil
@@ -74,8 +78,8 @@ func (l *Log) keepVerified(ctx context.Context, seen Verified) error {
 	return nil
 }
 
-// verifiedBefore is what was verified last; its zero value: nothing, or somebody changed the row.
-func (l *Log) verifiedBefore(ctx context.Context) (e Earlier, err error) {
+// before is what was verified last; its zero value: nothing, or somebody changed the row.
+func (l verifying) before(ctx context.Context) (e Earlier, err error) {
 	l.catchUp()
 	_, origin := l.follow.now()
 	row := verifiedRows + origin

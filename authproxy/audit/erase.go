@@ -25,11 +25,18 @@ type ErasedPerson struct {
 	Entries   int    // that cannot be read any more, but for what is about nobody
 }
 
-// Erase has besides delete what others store of a person, and deletes the key of a person, which nobody can make again: what entries say about them
-// can be read by nobody any more, and the log verifies as before. It is recorded before and
-// after, under the pseudonym. [ErrUnknownPerson]
-func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure, besides func(context.Context) error) (ErasedPerson, error) {
-	who, err := l.persons.read(ctx, personID{org, subject})
+// Persons are the people whom a log is about: under which pseudonyms it has them, and how they
+// are erased.
+type Persons struct{ log *Log }
+
+// Persons are those whom the log is about.
+func (l *Log) Persons() Persons { return Persons{l} }
+
+// Erase has besides delete what others store of a person, and deletes the key of the person, which
+// nobody can make again: what entries say about them can be read by nobody any more, and the log
+// verifies as before. It is recorded before and after, under the pseudonym. [ErrUnknownPerson]
+func (p Persons) Erase(ctx context.Context, org, subject string, by Erasure, besides func(context.Context) error) (ErasedPerson, error) {
+	who, err := p.log.persons.read(ctx, personID{org, subject})
 	if err == nil && who == nil {
 		err = ErrUnknownPerson
 	}
@@ -37,15 +44,15 @@ func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure, beside
 		return ErasedPerson{}, err
 	}
 	done := ErasedPerson{Pseudonym: who.pseudonym}
-	if done.Entries, err = l.Count(ctx, Filter{Person: Person{Subjects: []string{who.pseudonym}}}); err != nil {
+	if done.Entries, err = p.log.Count(ctx, Filter{Person: Person{Subjects: []string{who.pseudonym}}}); err != nil {
 		return done, err
 	}
 	e := Entry{Actor: by.By, Action: SubjectErase, Org: org, Subject: who.pseudonym, Object: who.pseudonym, Reason: by.Why}
-	err = l.Call(ctx, e, func(ctx context.Context) (Result, error) {
+	err = p.log.Call(ctx, e, func(ctx context.Context) (Result, error) {
 		if err := besides(ctx); err != nil {
 			return Result{}, err
 		}
-		_, changed, err := l.EraseAgain(ctx, org, who.pseudonym)
+		_, changed, err := p.EraseAgain(ctx, org, who.pseudonym)
 		if err == nil && !changed { // another process was quicker
 			err = ErrUnknownPerson
 		}
@@ -57,10 +64,11 @@ func (l *Log) Erase(ctx context.Context, org, subject string, by Erasure, beside
 // EraseAgain deletes the key of whom entries have under a pseudonym, if the database has it, and sees
 // to it that the database knows of the erasure. It returns who it was, if that was there, and whether it changed
 // anything. It records nothing.
-func (l *Log) EraseAgain(ctx context.Context, org, pseudonym string) (subject string, changed bool, err error) {
-	defer l.persons.forget()
-	err = l.config.DB.Tx(ctx, func(tx *sql.Tx) error {
-		err := tx.QueryRowContext(ctx, `SELECT subject FROM audit_persons WHERE org = $1 AND pseudonym = $2`+l.config.DB.ForUpdate("audit_persons"), org, pseudonym).Scan(&subject)
+func (p Persons) EraseAgain(ctx context.Context, org, pseudonym string) (subject string, changed bool, err error) {
+	store := p.log.config.DB
+	defer p.Forget()
+	err = store.Tx(ctx, func(tx *sql.Tx) error {
+		err := tx.QueryRowContext(ctx, `SELECT subject FROM audit_persons WHERE org = $1 AND pseudonym = $2`+store.ForUpdate("audit_persons"), org, pseudonym).Scan(&subject)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
@@ -73,7 +81,7 @@ func (l *Log) EraseAgain(ctx context.Context, org, pseudonym string) (subject st
 		if changed = n > 0; err != nil || !changed {
 			return err
 		}
-		return l.config.DB.RaiseAccessEpoch(ctx, tx) // other processes forget the key
+		return store.RaiseAccessEpoch(ctx, tx) // other processes forget the key
 	})
 	if err != nil {
 		return "", false, fmt.Errorf("erasing a person: %w", err)
@@ -81,6 +89,6 @@ func (l *Log) EraseAgain(ctx context.Context, org, pseudonym string) (subject st
 	return subject, changed, nil
 }
 
-// ForgetPersons makes this process read the keys of people again, because another one may have
+// Forget makes this process read the keys of people again, because another one may have
 // erased some. What is written with a key that was erased can be read by nobody.
-func (l *Log) ForgetPersons() { l.persons.forget() }
+func (p Persons) Forget() { p.log.persons.forget() }

@@ -41,22 +41,22 @@ type question struct {
 }
 
 // ask looks up whom f names.
-func (l *Log) ask(ctx context.Context, f Filter) (q question, err error) {
+func (p *persons) ask(ctx context.Context, f Filter) (q question, err error) {
 	q.Filter = f
 	if len(f.Person.Subjects) > 0 {
-		if q.persons, err = l.persons.everywhere(ctx, f.Person.Subjects); err != nil {
+		if q.persons, err = p.everywhere(ctx, f.Person.Subjects); err != nil {
 			return q, err
 		}
 	}
 	for _, username := range f.Person.Usernames {
-		names, err := l.persons.names(username)
+		names, err := p.names(username)
 		if err != nil {
 			return q, err
 		}
 		q.names = append(q.names, names...)
 	}
 	if by := actor.Parse(f.Actor); by.IsUser() {
-		q.actors, err = l.persons.everywhere(ctx, []string{by.ID})
+		q.actors, err = p.everywhere(ctx, []string{by.ID})
 	}
 	return q, err
 }
@@ -128,7 +128,7 @@ func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e
 	if err != nil {
 		return err
 	}
-	asked, err := l.ask(ctx, filter)
+	asked, err := l.persons.ask(ctx, filter)
 	if err != nil {
 		return err
 	}

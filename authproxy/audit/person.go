@@ -34,8 +34,9 @@ func (p Person) hasUsername(name string) bool {
 
 // SubjectsNamed returns the Salesforce user ids that entries have beside a username, in any
 // case: who had it, now or earlier.
-func (l *Log) SubjectsNamed(ctx context.Context, username string) (subjects []string, err error) {
-	named, err := l.ask(ctx, Filter{Person: Person{Usernames: []string{username}}})
+func (p Persons) SubjectsNamed(ctx context.Context, username string) (subjects []string, err error) {
+	l := p.log
+	named, err := l.persons.ask(ctx, Filter{Person: Person{Usernames: []string{username}}})
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestU2PersonIsConcerned(t *testing.T) {
 			t.Errorf("limit %d: %v", limit, got)
 		}
 	}
-	subjects, err := l.SubjectsNamed(t.Context(), "Rep_1@ACME.example")
+	subjects, err := l.Persons().SubjectsNamed(t.Context(), "Rep_1@ACME.example")
 	if err != nil || !slices.Equal(subjects, []string{id, "005xx000001Sv6BAAS"}) {
 		t.Errorf("%v, %v", subjects, err)
 	}

@@ -72,7 +72,7 @@ func TestAU15PersonalFieldsAreEncrypted(t *testing.T) {
 			t.Errorf("by %s: %d, %v", name, n, err)
 		}
 	}
-	if found, err := other.SubjectsNamed(t.Context(), "REP@acme.example"); err != nil || len(found) != 1 || found[0] != want.Subject {
+	if found, err := other.Persons().SubjectsNamed(t.Context(), "REP@acme.example"); err != nil || len(found) != 1 || found[0] != want.Subject {
 		t.Errorf("by username: %v, %v", found, err)
 	}
 	sound(t, other, 1)
@@ -105,7 +105,7 @@ func TestAU15ErasePerson(t *testing.T) {
 	other.Subject, other.Actor, other.Username = "005xx000001Sv6BAAS", actor.User("005xx000001Sv6BAAS"), "manager@acme.example"
 	appendAll(t, l, e, other, e)
 	before := s.records()
-	erased, err := l.Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Operator("root", ""), Why: "ticket 7"}, nothingBesides)
+	erased, err := l.Persons().Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Operator("root", ""), Why: "ticket 7"}, nothingBesides)
 	if err != nil || erased.Entries != 2 || !isPseudonym(erased.Pseudonym) {
 		t.Fatalf("Erase = %+v, %v", erased, err)
 	}
@@ -142,7 +142,7 @@ func TestAU15ErasePerson(t *testing.T) {
 		t.Errorf("export: %v, %s", err, out.String())
 	}
 	sound(t, l, 6)
-	if _, err := l.Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Proxy}, nothingBesides); err != ErrUnknownPerson {
+	if _, err := l.Persons().Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Proxy}, nothingBesides); err != ErrUnknownPerson {
 		t.Errorf("a second time: %v", err)
 	}
 	appendAll(t, l, e)
@@ -172,7 +172,7 @@ func TestAU15EraseAgain(t *testing.T) {
 	if err := l.config.DB.Reads.QueryRow(`SELECT sealed_key FROM audit_persons`).Scan(&sealed); err != nil {
 		t.Fatal(err)
 	}
-	erased, err := l.Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Proxy}, nothingBesides)
+	erased, err := l.Persons().Erase(t.Context(), "acme", e.Subject, Erasure{By: actor.Proxy}, nothingBesides)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,13 +181,13 @@ func TestAU15EraseAgain(t *testing.T) {
 		if put == "of before" {
 			exec(`INSERT INTO audit_persons (org, pseudonym, subject, sealed_key) VALUES ('acme', $1, $2, $3)`, erased.Pseudonym, e.Subject, sealed)
 		}
-		if id, changed, err := l.EraseAgain(t.Context(), "acme", erased.Pseudonym); err != nil || !changed || id != "" && id != e.Subject {
+		if id, changed, err := l.Persons().EraseAgain(t.Context(), "acme", erased.Pseudonym); err != nil || !changed || id != "" && id != e.Subject {
 			t.Errorf("%s: %q, %t, %v", put, id, changed, err)
 		}
 		if got := list(t, s.open(), Filter{}); got[0].Personal != Erased {
 			t.Errorf("%s: %+v", put, got[0])
 		}
-		if _, changed, err := l.EraseAgain(t.Context(), "acme", erased.Pseudonym); err != nil || changed {
+		if _, changed, err := l.Persons().EraseAgain(t.Context(), "acme", erased.Pseudonym); err != nil || changed {
 			t.Errorf("%s, a second time: %t, %v", put, changed, err)
 		}
 	}
@@ -240,7 +240,7 @@ func TestPersonsOutliveRotation(t *testing.T) {
 	if len(all) != 2 || all[0].Username != e.Username || all[1].Username != e.Username {
 		t.Errorf("%+v", all)
 	}
-	if found, err := l.SubjectsNamed(t.Context(), e.Username); err != nil || len(found) != 1 {
+	if found, err := l.Persons().SubjectsNamed(t.Context(), e.Username); err != nil || len(found) != 1 {
 		t.Errorf("by name: %v, %v", found, err)
 	}
 	keys, err := l.config.Ring.Keys(pseudonymKey)

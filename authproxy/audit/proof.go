@@ -76,9 +76,16 @@ func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err erro
 	return c.Size, l.tiles.extend(tree.TilesConfig{Dir: dir, Bundles: true}, c, signed)
 }
 
+// Published is a log as places elsewhere know it.
+type Published struct{ log *Log }
+
+// Published is the log as places elsewhere know it.
+func (l *Log) Published() Published { return Published{l} }
+
 // ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
 // ones: what a witness asks for.
-func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
+func (p Published) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
+	l := p.log
 	c, _, err := l.tiles.newest(&l.checkpoints)
 	if err != nil {
 		return nil, err
@@ -92,14 +99,14 @@ func (l *Log) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
 
 // KeepCosigned keeps a checkpoint with the signatures of a witness, for the proofs that are
 // made from then on.
-func (l *Log) KeepCosigned(c publish.Checkpoint, lines []byte) error {
-	return writeFile(filepath.Join(l.config.Dir, cosignedFile), append(append([]byte(nil), c.Signed...), lines...))
+func (p Published) KeepCosigned(c publish.Checkpoint, lines []byte) error {
+	return writeFile(filepath.Join(p.log.config.Dir, cosignedFile), append(append([]byte(nil), c.Signed...), lines...))
 }
 
 // Newest is the newest checkpoint as places elsewhere get it. Its size is 0 if there is none.
-func (l *Log) Newest() publish.Checkpoint {
-	_, origin := l.follow.now()
-	c, signed, err := l.checkpoints.newest()
+func (p Published) Newest() publish.Checkpoint {
+	_, origin := p.log.follow.now()
+	c, signed, err := p.log.checkpoints.newest()
 	if err != nil {
 		return publish.Checkpoint{Origin: origin}
 	}
@@ -108,7 +115,7 @@ func (l *Log) Newest() publish.Checkpoint {
 
 // AgreeWith compares the log with what places elsewhere have of it, as [Log.Agree] does with
 // those that are here. A place that cannot be reached is logged: it is no reason not to serve.
-func (l *Log) AgreeWith(found []publish.Found) error {
+func (p Published) AgreeWith(found []publish.Found) error {
 	for _, f := range found {
 		switch {
 		case errors.Is(f.Err, publish.ErrNone):
@@ -116,10 +123,10 @@ func (l *Log) AgreeWith(found []publish.Found) error {
 		case errors.Is(f.Err, publish.ErrContradicted):
 			return &Disagreement{Place: f.Place, Why: f.Err.Error(), lost: true}
 		case f.Err != nil:
-			l.config.Log.Warn("a place of checkpoints cannot be read: the log was not compared with it", "place", f.Place, "error", f.Err)
+			p.log.config.Log.Warn("a place of checkpoints cannot be read: the log was not compared with it", "place", f.Place, "error", f.Err)
 			continue
 		}
-		if _, err := l.checkpoints.check(f.Place, f.Signed); err != nil {
+		if _, err := p.log.checkpoints.check(f.Place, f.Signed); err != nil {
 			return err
 		}
 	}

@@ -70,7 +70,7 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	l := s.ten()
-	kept := l.Newest()
+	kept := l.Published().Newest()
 	appendAll(t, l, entry("a.a"))
 	for name, c := range map[string]struct {
 		found publish.Found
@@ -81,9 +81,9 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 		"unreachable":  {publish.Found{Err: errors.New("connection refused")}, true},
 		"knows better": {publish.Found{Err: publish.ErrContradicted}, false},
 		"junk":         {publish.Found{Signed: []byte("junk")}, false},
-		"of another":   {publish.Found{Signed: newStore(t).ten().Newest().Signed}, false},
+		"of another":   {publish.Found{Signed: newStore(t).ten().Published().Newest().Signed}, false},
 	} {
-		err := l.AgreeWith([]publish.Found{{Place: "first", Err: publish.ErrNone}, c.found})
+		err := l.Published().AgreeWith([]publish.Found{{Place: "first", Err: publish.ErrNone}, c.found})
 		var d *Disagreement
 		if c.agree && err != nil || !c.agree && !errors.As(err, &d) {
 			t.Errorf("%s: %v", name, err)
@@ -97,12 +97,12 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 	if err := os.CopyFS(restored.log(), os.DirFS(s.log())); err != nil {
 		t.Fatal(err)
 	}
-	later := l.Newest
+	later := l.Published().Newest
 	if err := l.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	old := restored.open()
-	if err := old.AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); err != nil {
+	if err := old.Published().AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); err != nil {
 		t.Errorf("the whole log: %v", err) // the copy has the entry, and no checkpoint of it
 	}
 	appendAll(t, l, entry("a.b"))
@@ -110,7 +110,7 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d *Disagreement
-	if err := old.AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); !errors.As(err, &d) {
+	if err := old.Published().AgreeWith([]publish.Found{{Place: "elsewhere", Signed: later().Signed}}); !errors.As(err, &d) {
 		t.Errorf("a log that was put back: %v", err)
 	}
 }

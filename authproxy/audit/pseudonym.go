@@ -134,14 +134,14 @@ func (p *persons) everywhere(ctx context.Context, subjects []string) (all []stri
 
 // Pseudonyms are what entries may call a user of whom the database has no key, also as somebody who
 // was erased: by every key of the key file.
-func (l *Log) Pseudonyms(ctx context.Context, org, subject string) (all []string, err error) {
-	lives, _, err := l.persons.lives(ctx, personID{org, subject})
+func (p Persons) Pseudonyms(ctx context.Context, org, subject string) (all []string, err error) {
+	lives, _, err := p.log.persons.lives(ctx, personID{org, subject})
 	return slices.Concat(lives...), err
 }
 
 // OrgsOf are the orgs in which the log has a user under a key.
-func (l *Log) OrgsOf(ctx context.Context, subject string) (orgs []string, err error) {
-	err = l.persons.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons WHERE subject = $1 AND subject <> '' ORDER BY org`, subject)
+func (p Persons) OrgsOf(ctx context.Context, subject string) (orgs []string, err error) {
+	err = p.log.persons.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons WHERE subject = $1 AND subject <> '' ORDER BY org`, subject)
 	return orgs, err
 }
 

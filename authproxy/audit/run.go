@@ -37,7 +37,7 @@ type Upkeep struct {
 // publisher; it brings the tiles up to date, and removes the segments whose entries are all too
 // old; until ctx ends.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
-	p := pass{log: l, clock: l.clockOfLast(ctx)}
+	p := pass{log: l, clock: clockOfLast(ctx, l)}
 	for {
 		p.run(ctx, u)
 		if !u.rest(ctx, l.follow.due) {
@@ -106,7 +106,7 @@ func (u Upkeep) checkpoint(ctx context.Context, l *Log) error {
 	if err := l.Checkpoint(ctx); err != nil || u.Publisher == nil || l.follow.storedSize() == before {
 		return err
 	}
-	if newest := l.Newest(); newest.Size > 0 {
+	if newest := l.Published().Newest(); newest.Size > 0 {
 		u.Publisher.Publish(newest)
 	}
 	return nil
@@ -114,7 +114,7 @@ func (u Upkeep) checkpoint(ctx context.Context, l *Log) error {
 
 // tiles brings the tiles up to the newest checkpoint, if there is one.
 func (u Upkeep) tiles(l *Log) error {
-	if l.Newest().Size == 0 {
+	if l.Published().Newest().Size == 0 {
 		return nil
 	}
 	_, _, err := l.tiles.newest(&l.checkpoints)

@@ -320,7 +320,7 @@ func TestAU02Tampering(t *testing.T) {
 	l := s.open()
 	s.fill(l, entries)
 	other.ten()
-	key, kept := publicKey(t, l), l.Newest()
+	key, kept := publicKey(t, l), l.Published().Newest()
 	tiles := filepath.Join(s.log(), tilesDirectory)
 	if _, err := l.Prove(t.Context(), 1); err != nil { // the tiles are there now
 		t.Fatal(err)

@@ -51,9 +51,9 @@ type Verified struct {
 // changed, a [*Disagreement] if a checkpoint says something else, anything else if it could not be
 // read. Entries that are appended meanwhile do no harm. What was verified is kept for
 // [Log.VerifyNew].
-func (l *Log) Verify(ctx context.Context) (Verified, error) { return l.verify(ctx, Earlier{}) }
+func (l *Log) Verify(ctx context.Context) (Verified, error) { return verifying{l}.run(ctx, Earlier{}) }
 
-func (l *Log) verify(ctx context.Context, before Earlier) (Verified, error) {
+func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
 	l.catchUp()
 	_, origin := l.follow.now()
 	keys, err := l.checkpoints.verifiers(origin)
@@ -80,7 +80,7 @@ func (l *Log) verify(ctx context.Context, before Earlier) (Verified, error) {
 	if err := errors.Join(l.Agree(ctx), unread); err != nil {
 		return seen, err
 	}
-	return seen, l.keepVerified(ctx, seen)
+	return seen, l.keep(ctx, seen)
 }
 
 // VerifyFiles verifies the log in dir by its public key alone, or after rotations by several of

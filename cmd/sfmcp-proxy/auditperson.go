@@ -33,7 +33,7 @@ func (s *stores) personIn(ctx context.Context, who string) (audit.Person, error)
 // personOfTheLog finds somebody whom the log names, else it returns the error.
 func (s *stores) personOfTheLog(ctx context.Context, who string, unknown error) (audit.Person, error) {
 	if strings.Contains(who, "@") {
-		subjects, err := s.audit.SubjectsNamed(ctx, who)
+		subjects, err := s.audit.Persons().SubjectsNamed(ctx, who)
 		if err != nil {
 			return audit.Person{}, err
 		}

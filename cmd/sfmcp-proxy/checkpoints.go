@@ -16,13 +16,13 @@ import (
 // publisher carries the checkpoints of the audit log to the places of the configuration; nil:
 // there are none.
 func (s *stores) publisher(n *outbound) (*publish.Publisher, error) {
-	places, err := s.config.Audit.Places(config.CheckpointParts{HTTP: n.http, Now: time.Now, Prove: s.audit.ProveGrowth, Cosigned: s.audit.KeepCosigned})
+	places, err := s.config.Audit.Places(config.CheckpointParts{HTTP: n.http, Now: time.Now, Prove: s.audit.Published().ProveGrowth, Cosigned: s.audit.Published().KeepCosigned})
 	if err != nil || len(places) == 0 {
 		return nil, err
 	}
 	return publish.Start(publish.Config{
 		Places: places, Every: s.config.Audit.CheckpointEvery, Log: s.log, Now: s.now,
-		Check:        func(found publish.Found) error { return s.audit.AgreeWith([]publish.Found{found}) },
+		Check:        func(found publish.Found) error { return s.audit.Published().AgreeWith([]publish.Found{found}) },
 		Contradicted: func(place string, err error) { s.audit.Halt(disagreementAt(place, err)) },
 	}), nil
 }
@@ -41,7 +41,7 @@ func (s *stores) closePublisher(ctx context.Context, p *publish.Publisher, agree
 	if p == nil {
 		return nil
 	}
-	if last := s.audit.Newest(); agreed && s.audit.Halted() == nil && last.Size > 0 {
+	if last := s.audit.Published().Newest(); agreed && s.audit.Halted() == nil && last.Size > 0 {
 		p.Publish(last)
 		_ = p.Flush(ctx) // whoever is behind gets a later one
 	}
@@ -62,7 +62,7 @@ func (s *stores) verifyPlaces(cmd *cobra.Command) error {
 		return errors.New("--places: audit.checkpoints names none")
 	}
 	var failed error
-	for _, found := range p.Latest(cmd.Context(), s.audit.Newest()) {
+	for _, found := range p.Latest(cmd.Context(), s.audit.Published().Newest()) {
 		said := "has no checkpoint of this log yet"
 		switch {
 		case errors.Is(found.Err, publish.ErrNone):
@@ -70,7 +70,7 @@ func (s *stores) verifyPlaces(cmd *cobra.Command) error {
 			failed = errors.Join(failed, fmt.Errorf("%s cannot be asked: %w", found.Place, found.Err))
 			continue
 		default:
-			if err := s.audit.AgreeWith([]publish.Found{found}); err != nil {
+			if err := s.audit.Published().AgreeWith([]publish.Found{found}); err != nil {
 				failed = errors.Join(failed, err)
 				continue
 			}
@@ -89,7 +89,7 @@ func (s *stores) replaceElsewhere(ctx context.Context, p *publish.Publisher) err
 	if p == nil {
 		return nil
 	}
-	last := s.audit.Newest()
+	last := s.audit.Published().Newest()
 	last.Instead = true
 	p.Publish(last)
 	return errors.Join(p.Flush(ctx), p.Close(ctx))
@@ -101,7 +101,7 @@ func (s *stores) agree(ctx context.Context, p *publish.Publisher) error {
 	if err := s.audit.Agree(ctx); err != nil || p == nil {
 		return err
 	}
-	return s.audit.AgreeWith(p.Latest(ctx, s.audit.Newest()))
+	return s.audit.Published().AgreeWith(p.Latest(ctx, s.audit.Published().Newest()))
 }
 
 // prepare is what comes before anything is served: every org is the one that it was, the audit

@@ -68,7 +68,7 @@ func (s *stores) usersToErase(ctx context.Context, who string) ([]grant.User, er
 	for _, u := range users {
 		subjects = append(subjects, u.Subject)
 	}
-	named, err := s.audit.SubjectsNamed(ctx, who)
+	named, err := s.audit.Persons().SubjectsNamed(ctx, who)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (s *stores) usersToErase(ctx context.Context, who string) ([]grant.User, er
 	}
 	slices.Sort(subjects)
 	for _, subject := range slices.Compact(subjects) {
-		orgs, err := s.audit.OrgsOf(ctx, subject)
+		orgs, err := s.audit.Persons().OrgsOf(ctx, subject)
 		if err != nil {
 			return nil, err
 		}

@@ -128,7 +128,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 
 // accessChanged runs after each change that took access away, whichever process made it.
 func (p *product) accessChanged() {
-	p.audit.ForgetPersons()
+	p.audit.Persons().Forget()
 	p.forward.Recheck(context.Background())
 }
 
