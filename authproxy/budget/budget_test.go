@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,7 +15,12 @@ import (
 	"sfmcp-proxy/authproxy/policy"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(takerOf); url != "" {
+		os.Exit(runTaker(url))
+	}
+	dbtest.Main(m)
+}
 
 // noon is a time of day at which no window is about to end.
 var noon = time.Date(2026, 3, 10, 12, 0, 30, 0, time.UTC)
