@@ -16,8 +16,14 @@ func hostile() *Policy {
 	return given(append(rules, allow(class(Read, Create)))...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
 }
 
-// BenchmarkDecideHostile is what calls made to cost much do cost: at most 30 ms each.
-func BenchmarkDecideHostile(b *testing.B) {
+// hostileCall is one made to cost much.
+type hostileCall struct {
+	name string
+	call Call
+	want Effect
+}
+
+func hostileCalls() []hostileCall {
 	list := func(format string, n int) string {
 		var names strings.Builder
 		for i := range n {
@@ -25,17 +31,18 @@ func BenchmarkDecideHostile(b *testing.B) {
 		}
 		return names.String()[1:]
 	}
-	p := hostile()
-	for _, bench := range []struct {
-		name string
-		call Call
-		want Effect
-	}{
+	return []hostileCall{
 		{"1900 fields", soqlCall("SELECT " + list(",Field%d__c", 1900) + " FROM Account"), Allow},
 		{"99 kB of fields", soqlCall("SELECT " + list(",f%d", 14_500) + " FROM Account"), Deny},
 		{"1 MB of members", call("createSobjectRecord", `{"sobject-name":"Account","body":{`+list(`,"F%d":1`, 90_000)+`}}`), Deny},
 		{"100 kB of conditions", soqlCall("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR A='x'", 11_000)), Allow},
-	} {
+	}
+}
+
+// BenchmarkDecideHostile is what calls made to cost much do cost: at most 30 ms each.
+func BenchmarkDecideHostile(b *testing.B) {
+	p := hostile()
+	for _, bench := range hostileCalls() {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {

@@ -41,14 +41,7 @@ func BenchmarkDecideTypical(b *testing.B) {
 // The policy that decisions are measured against: 50 rules, five of them with a condition
 // that is asked.
 func BenchmarkDecideConditions(b *testing.B) {
-	p := typical(45)
-	var rules []Rule
-	for _, when := range []string{`during("change-freeze")`, `!source.in_network("10.0.0.0/8")`, `rows > 2000`, `field("Contact.SSN__c")`, `"contractors" in principal.groups`} {
-		rules = append(rules, Rule{Effect: Deny, When: when})
-	}
-	p = (&Policy{Name: "p", Rules: append(rules, p.Rules...), Calendars: calendars(b)}).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
-	c := typicalCall
-	c.Server, c.Source, c.Now = "sales", "10.1.2.3", time.Date(2026, 11, 30, 8, 30, 0, 0, time.UTC)
+	p, c := withConditions(b)
 	b.ReportAllocs()
 	for b.Loop() {
 		if d := p.Decide(Principal{Org: "acme", Subject: "005xx000001Sv6AAAS"}, c); d.Effect != Allow {
@@ -57,9 +50,22 @@ func BenchmarkDecideConditions(b *testing.B) {
 	}
 }
 
+// withConditions makes that policy, and the call.
+func withConditions(tb testing.TB) (*Policy, Call) {
+	p := typical(45)
+	var rules []Rule
+	for _, when := range []string{`during("change-freeze")`, `!source.in_network("10.0.0.0/8")`, `rows > 2000`, `field("Contact.SSN__c")`, `"contractors" in principal.groups`} {
+		rules = append(rules, Rule{Effect: Deny, When: when})
+	}
+	p = (&Policy{Name: "p", Rules: append(rules, p.Rules...), Calendars: calendars(tb)}).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
+	c := typicalCall
+	c.Server, c.Source, c.Now = "sales", "10.1.2.3", time.Date(2026, 11, 30, 8, 30, 0, 0, time.UTC)
+	return p, c
+}
+
 // decideAllocs is what a decision may allocate: what it did when this was written, and a
 // little. Rules that do not concern the call add nothing.
-const decideAllocs = 34
+const decideAllocs, conditionAllocs = 18, 25
 
 func TestDecideAllocations(t *testing.T) {
 	for _, n := range []int{20, 500} {
@@ -69,6 +75,30 @@ func TestDecideAllocations(t *testing.T) {
 		})
 		if allocs > decideAllocs {
 			t.Errorf("with %d rules a decision allocates %v times, at most %d are agreed on", n, allocs, decideAllocs)
+		}
+	}
+	p, c := withConditions(t)
+	if allocs := testing.AllocsPerRun(100, func() { p.Decide(Principal{Org: "acme", Subject: "005xx000001Sv6AAAS"}, c) }); allocs > conditionAllocs {
+		t.Errorf("with five conditions a decision allocates %v times, at most %d are agreed on", allocs, conditionAllocs)
+	}
+}
+
+// P5: a call that was made to cost much takes at most 30 ms, or is refused within that. The best
+// of several runs counts, since other work on the machine takes its time, too.
+func TestP5HostileCallsTakeAtMost30Milliseconds(t *testing.T) {
+	const most, runs = 30 * time.Millisecond, 50
+	p := hostile()
+	for _, h := range hostileCalls() {
+		best := time.Hour
+		for run := 0; run < runs && best > most; run++ {
+			begin := time.Now()
+			if d := p.Decide(rep, h.call); d.Effect != h.want {
+				t.Fatalf("%s: %s by %s", h.name, d.Effect, d.Reason)
+			}
+			best = min(best, time.Since(begin))
+		}
+		if best > most {
+			t.Errorf("%s: %v, at most %v are agreed on", h.name, best, most)
 		}
 	}
 }

@@ -45,6 +45,19 @@ type question struct {
 	moment   *condition.Call // the call as conditions see it, made when the first asks
 	literals *question       // the same call, asked about what conditions name
 	failed   error           // why a condition was neither true nor false
+
+	room bitsRoom
+}
+
+// bitsRoom is memory for two sets of some hundred rules.
+type bitsRoom [2][8]uint64
+
+// bits returns an empty set of so many words.
+func (r *bitsRoom) bits(which, words int) bits {
+	if words > len(r[which]) {
+		return make(bits, words)
+	}
+	return r[which][:words]
 }
 
 // compile returns the policy ready for being asked.
@@ -154,8 +167,9 @@ func (q *question) anyObject(c *ready) bool { return q.reach.Opaque || q.objects
 // objects are the rules that speak of an object that is reached or shown.
 func (q *question) objects() bits {
 	if q.hitObjects == nil {
-		q.hitObjects = make(bits, len(q.index.allOf))
-		var shown []string
+		q.hitObjects = q.room.bits(0, len(q.index.allOf))
+		var space [8]string
+		shown := space[:0]
 		for _, o := range q.reach.Objects {
 			shown = reach.AppendShownObjects(shown[:0], o.Name)
 			for _, name := range shown {
@@ -188,8 +202,9 @@ func (q *question) anyField(c *ready) bool { return q.reach.OpaqueFields || q.fi
 // fields are the rules that speak of a field that is reached or shown.
 func (q *question) fields() bits {
 	if q.hitFields == nil {
-		q.hitFields = make(bits, len(q.index.allFields))
-		var shown []reach.Ref
+		q.hitFields = q.room.bits(1, len(q.index.allFields))
+		var space [8]reach.Ref
+		shown := space[:0]
 		for i := range q.reach.Fields {
 			f := &q.reach.Fields[i]
 			shown = q.reach.Schema().AppendShown(shown[:0], f.Object, f.Name)

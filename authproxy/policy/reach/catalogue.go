@@ -184,7 +184,7 @@ func DescribesObjects(hosted string) bool { return slices.Contains(families[0].s
 // Read reads what a call of a tool does and reaches. Where its arguments are refused, which
 // the refusal says in a sentence, it reaches anything and its class is [Unknown].
 func (c Catalogue) Read(tool string, raw jsontext.Value) (*Value, *Refusal) {
-	f := &reading{Value: Value{schema: c.Schema}}
+	f := newReading(c.Schema)
 	refused := c.read(f, tool, raw)
 	if refused == nil && f.full {
 		refused = tooManyFields

@@ -30,6 +30,18 @@ type reading struct {
 	objects        map[string]bool  // the same of objects, by name in lower case
 	recordArgument string           // that holds a record; "": body
 	full           bool             // more than most was reached
+
+	room struct { // for what most calls reach
+		objects [4]Object
+		fields  [8]Field
+	}
+}
+
+// newReading returns a reading of which nothing is reached yet.
+func newReading(s *Schema) *reading {
+	f := &reading{Value: Value{schema: s}}
+	f.Objects, f.Fields = f.room.objects[:0], f.room.fields[:0]
+	return f
 }
 
 // reached is a field in one clause, in lower case.
@@ -113,9 +125,6 @@ func (f *reading) reachField(object, name string) {
 	if len(f.Fields) >= most {
 		f.full = true
 		return
-	}
-	if f.Fields == nil {
-		f.Fields = make([]Field, 0, 8)
 	}
 	f.Fields = append(f.Fields, Field{object, name, f.at})
 }

@@ -59,27 +59,29 @@ func (f *reading) query(q *soql.Query, outer *scope, clause Clause) {
 	}
 }
 
+// unknownObject stands for where a name leads of which nobody knows that.
+var unknownObject = []string{UnknownObject}
+
 // source returns the objects that an item of FROM stands for: the first is an
 // object, or in a child subquery a child relation; further ones are relations of
 // an earlier alias.
 func (f *reading) source(s *scope, path []string, first bool) []string {
-	unknown := []string{UnknownObject}
 	switch {
 	case first && s.outer == nil:
 		if len(path) > 1 {
-			return unknown
+			return unknownObject
 		}
 		return []string{spelling(path[0])}
 	case first:
 		from, path := s.outer.start(path)
 		if len(path) > 1 {
-			return unknown
+			return unknownObject
 		}
 		return f.all(from, path[0], f.schema.childrenOf)
 	}
 	from, ok := s.aliases[strings.ToLower(path[0])]
 	if !ok || len(path) == 1 {
-		return unknown
+		return unknownObject
 	}
 	for _, relation := range path[1:] {
 		from = f.all(from, relation, f.schema.parentsOf)

@@ -29,12 +29,14 @@ type lexeme struct {
 	text   string
 }
 
-// lex splits a text, from one byte on, into lexemes in one pass. Whatever is not plain SOQL outside a
-// string is refused, comments, double quotes, semicolons, control characters and
-// everything that is not ASCII among it, so that no character can be white space to
-// one parser and a letter to the other.
-func lex(src string, from int) ([]lexeme, *Error) {
-	lexemes := make([]lexeme, 0, (len(src)-from)/4+1)
+// lex splits a text, from one byte on, into lexemes in one pass, in the memory of those given,
+// if it is enough. Whatever is not plain SOQL outside a string is refused, comments, double
+// quotes, semicolons, control characters and everything that is not ASCII among it, so that no
+// character can be white space to one parser and a letter to the other.
+func lex(src string, from int, lexemes []lexeme) ([]lexeme, *Error) {
+	if n := (len(src)-from)/4 + 1; cap(lexemes) < n {
+		lexemes = make([]lexeme, 0, n)
+	}
 	for i := from; i < len(src); {
 		c := src[i]
 		if c == ' ' || c == '\t' || c == '\n' || c == '\r' {

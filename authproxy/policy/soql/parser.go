@@ -9,164 +9,46 @@ import (
 // itself takes five levels of subqueries.
 const maxDepth = 40
 
-// parser reads lexemes from the left, never back, so it takes linear time. The
-// first mistake fails it and moves it to the end, where every loop stops.
+// parser makes a query of lexemes.
 type parser struct {
-	lexemes []lexeme
-	at      int
-	begin   int      // where in the text they begin
-	end     int      // where the text ends
-	names   []string // of paths, which are parts of it
-	depth   int
-	failed  bool
-	mistake int // offset of the first mistake
-
+	reader
+	room      *room
+	names     []string // of paths, which are parts of it
 	clause    Clause   // in which the next lexeme stands
 	functions []string // around it, the outermost first
 }
 
-// newParser reads the lexemes of text from one byte on.
+// room is the memory of what most queries consist of, made at once.
+type room struct {
+	parser
+	used   bool // the query is
+	query  Query
+	names  [16]string
+	fields [12]Field
+	items  [8]Item
+	from   [1]Source
+}
+
+// newParser reads the lexemes of text from one byte on. [reader.finish] gives them back.
 func newParser(text string, from int) (*parser, *Error) {
 	if len(text) > MaxLength {
 		return nil, &Error{Offset: MaxLength, Cause: ErrTooLong}
 	}
-	lexemes, err := lex(text, from)
-	return &parser{lexemes: lexemes, begin: from, end: len(text), names: make([]string, 0, 16)}, err
+	m := &room{}
+	m.room, m.parser.names = m, m.names[:0]
+	return &m.parser, m.read(text, from)
 }
 
-// finish returns the error of what was read, and one if anything is left.
-func (p *parser) finish() *Error {
-	if p.at != len(p.lexemes) {
-		p.fail()
+// newQuery returns a query of which nothing is read.
+func (p *parser) newQuery() *Query {
+	m := p.room
+	if m.used {
+		return &Query{Limit: Unlimited, OnlyAggregates: true}
 	}
-	if p.failed {
-		return &Error{Offset: p.mistake, Cause: ErrSyntax}
-	}
-	return nil
+	m.used = true
+	m.query = Query{Limit: Unlimited, OnlyAggregates: true, Fields: m.fields[:0], Items: m.items[:0], From: m.from[:0]}
+	return &m.query
 }
-
-// fail refuses the next lexeme.
-func (p *parser) fail() { p.failAt(p.peek()) }
-
-// failAt refuses a lexeme.
-func (p *parser) failAt(l lexeme) {
-	if !p.failed {
-		p.failed, p.mistake = true, int(l.offset)
-		if l.kind == endOfQuery {
-			p.mistake = p.end
-		}
-	}
-	p.at = len(p.lexemes)
-}
-
-func (p *parser) peek() lexeme { return p.ahead(0) }
-
-func (p *parser) ahead(n int) lexeme {
-	if p.at+n >= len(p.lexemes) {
-		return lexeme{}
-	}
-	return p.lexemes[p.at+n]
-}
-
-// offset is the position of the next lexeme.
-func (p *parser) offset() int {
-	if p.at >= len(p.lexemes) {
-		return p.end
-	}
-	return int(p.lexemes[p.at].offset)
-}
-
-// lastEnd is the position after the last lexeme that was taken, or where they begin.
-func (p *parser) lastEnd() int {
-	if p.failed {
-		return p.end
-	}
-	if p.at == 0 {
-		return p.begin
-	}
-	t := p.lexemes[p.at-1]
-	return int(t.offset) + len(t.text)
-}
-
-func (p *parser) next() lexeme {
-	t := p.peek()
-	if t.kind == endOfQuery {
-		p.fail()
-		return t
-	}
-	p.at++
-	return t
-}
-
-// is reports whether the next lexeme is the keyword.
-func (p *parser) is(keyword string) bool {
-	t := p.peek()
-	return t.kind == word && strings.EqualFold(t.text, keyword)
-}
-
-// accept takes the next lexeme if it is the keyword.
-func (p *parser) accept(keyword string) bool {
-	if p.is(keyword) {
-		p.at++
-		return true
-	}
-	return false
-}
-
-// acceptBoth takes the next two lexemes if they are the keywords.
-func (p *parser) acceptBoth(first, second string) bool {
-	t := p.ahead(1)
-	if !p.is(first) || t.kind != word || !strings.EqualFold(t.text, second) {
-		return false
-	}
-	p.at += 2
-	return true
-}
-
-func (p *parser) expect(keyword string) {
-	if !p.accept(keyword) {
-		p.fail()
-	}
-}
-
-// oneOf takes the next lexeme if it is one of the keywords and returns that.
-func (p *parser) oneOf(keywords ...string) string {
-	for _, k := range keywords {
-		if p.accept(k) {
-			return k
-		}
-	}
-	return ""
-}
-
-func (p *parser) isMark(m string) bool {
-	t := p.peek()
-	return t.kind == mark && t.text == m
-}
-
-func (p *parser) acceptMark(m string) bool {
-	if p.isMark(m) {
-		p.at++
-		return true
-	}
-	return false
-}
-
-func (p *parser) expectMark(m string) {
-	if !p.acceptMark(m) {
-		p.fail()
-	}
-}
-
-// enter goes one level deeper; leave must follow.
-func (p *parser) enter() {
-	p.depth++
-	if p.depth > maxDepth {
-		p.fail()
-	}
-}
-
-func (p *parser) leave() { p.depth-- }
 
 // reserved can never be a name, so that no clause can hide as one.
 var reserved = set("SELECT", "FROM", "WHERE", "HAVING", "LIMIT", "OFFSET", "FOR", "UPDATE", "USING", "WITH", "TYPEOF", "WHEN",
@@ -176,18 +58,38 @@ var reserved = set("SELECT", "FROM", "WHERE", "HAVING", "LIMIT", "OFFSET", "FOR"
 var clauses = set("GROUP", "ORDER", "BY", "ASC", "DESC", "NULLS", "FIRST", "LAST", "ROLLUP", "CUBE", "SCOPE", "ALL", "ROWS", "AS",
 	"END", "VIEW", "REFERENCE", "TRACKING", "VIEWSTAT")
 
-func set(words ...string) map[string]bool {
-	m := make(map[string]bool, len(words))
-	for _, w := range words {
+// words are keywords, in capitals.
+type words map[string]bool
+
+func set(list ...string) words {
+	m := make(words, len(list))
+	for _, w := range list {
 		m[w] = true
 	}
 	return m
 }
 
+// longestKeyword is longer than any keyword or function.
+const longestKeyword = 32
+
+// has reports whether a word in any case is one of them.
+func (w words) has(text string) bool {
+	var b [longestKeyword]byte
+	if len(text) > len(b) {
+		return false
+	}
+	for i := range len(text) {
+		if b[i] = text[i]; isLetter(text[i]) {
+			b[i] &^= 0x20
+		}
+	}
+	return w[string(b[:len(text)])]
+}
+
 // name takes an identifier.
 func (p *parser) name() string {
 	t := p.next()
-	if t.kind != word || reserved[strings.ToUpper(t.text)] {
+	if t.kind != word || reserved.has(t.text) {
 		p.failAt(t)
 		return ""
 	}
@@ -197,8 +99,7 @@ func (p *parser) name() string {
 // alias takes an optional alias.
 func (p *parser) alias() string {
 	t := p.peek()
-	upper := strings.ToUpper(t.text)
-	if t.kind != word || reserved[upper] || clauses[upper] {
+	if t.kind != word || reserved.has(t.text) || clauses.has(t.text) {
 		return ""
 	}
 	p.at++

@@ -113,7 +113,7 @@ func ParseQuery(text string) (*Query, error) {
 }
 
 func (p *parser) query() *Query {
-	q := &Query{Limit: Unlimited, OnlyAggregates: true}
+	q := p.newQuery()
 	p.enter()
 	defer p.leave()
 	clause, functions := p.clause, p.functions

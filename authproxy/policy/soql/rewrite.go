@@ -64,8 +64,8 @@ func spliced(text string, at [2]int, limit int) string {
 // sameButLimit reports whether both texts have the same words but for the number at that
 // place of the first, or the two words of a LIMIT that was added there.
 func sameButLimit(before, after string, at [2]int) bool {
-	old, err := lex(before, 0)
-	changed, err2 := lex(after, 0)
+	old, err := lex(before, 0, nil)
+	changed, err2 := lex(after, 0, nil)
 	if err != nil || err2 != nil {
 		return false
 	}
