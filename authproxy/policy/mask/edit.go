@@ -23,15 +23,14 @@ type edit struct {
 	did      Done
 }
 
-// edited returns the text with the edits, of which those inside of others do not count.
-func (w *walker) edited() []byte {
+// appendEdited appends the text with the edits, of which those inside of others do not count.
+func (w *walker) appendEdited(out []byte) []byte {
 	slices.SortFunc(w.edits, func(a, b edit) int {
 		if a.from != b.from {
 			return a.from - b.from
 		}
 		return b.to - a.to
 	})
-	out := make([]byte, 0, len(w.text)+16*len(w.edits))
 	at := 0
 	for _, e := range w.edits {
 		if e.from < at {

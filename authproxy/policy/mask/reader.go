@@ -2,7 +2,9 @@ package mask
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -73,19 +75,41 @@ func (h *Hiding) NewReader(asked Asked) *Reader {
 // Text returns a JSON string whose text is JSON, without what is hidden. What is not hidden
 // stays byte for byte. The error is one of this package.
 func (r *Reader) Text(text jsontext.Value) (jsontext.Value, error) {
-	plain, err := jsontext.AppendUnquote(make([]byte, 0, len(text)), text)
-	if err != nil {
+	s := scratches.Get().(*scratch)
+	defer s.free()
+	var err error
+	if s.plain, err = jsontext.AppendUnquote(slices.Grow(s.plain[:0], len(text)), text); err != nil {
 		return nil, ErrNotJSON
 	}
-	out, changed, err := r.read(plain, &r.texts, &r.rows[0])
-	if err != nil || !changed {
+	w := newWalker(r, s.plain, &r.texts, &r.rows[0])
+	defer w.free()
+	if err := w.walk(); err != nil || len(w.edits) == 0 {
 		return text, err
 	}
-	quoted, err := jsontext.AppendQuote(make([]byte, 0, len(text)+len(text)/8), out)
+	s.edited = w.appendEdited(slices.Grow(s.edited[:0], len(s.plain)))
+	quoted, err := jsontext.AppendQuote(make([]byte, 0, len(text)), s.edited)
 	if err != nil {
 		return nil, ErrNotJSON
 	}
 	return quoted, nil
+}
+
+// scratch is the text of a JSON string while it is read, and what becomes of it.
+type scratch struct{ plain, edited []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// maxScratch is how large buffers are that are kept for the next answer, in bytes.
+const maxScratch = 256 << 10
+
+// free gives the buffers back without anything of the answer.
+func (s *scratch) free() {
+	if cap(s.plain) > maxScratch || cap(s.edited) > maxScratch {
+		return
+	}
+	clear(s.plain)
+	clear(s.edited)
+	scratches.Put(s)
 }
 
 // Value is [Reader.Text] for JSON that is not the text of a string: structuredContent, whose

@@ -69,17 +69,22 @@ func (w *walker) free() {
 
 // read returns the text without what is hidden.
 func (w *walker) read() (out []byte, changed bool, err error) {
+	if err := w.walk(); err != nil || len(w.edits) == 0 {
+		return w.text, false, err
+	}
+	return w.appendEdited(make([]byte, 0, len(w.text)+16*len(w.edits))), true, nil
+}
+
+// walk reads the text and collects the edits.
+func (w *walker) walk() error {
 	if kind := w.PeekKind(); kind != '{' && kind != '[' {
-		return nil, false, ErrNotJSON
+		return ErrNotJSON
 	}
 	w.value(anywhere)
 	if w.err == nil && len(bytes.Trim(w.text[w.InputOffset():], " \t\r\n")) > 0 {
 		w.err = ErrNotJSON
 	}
-	if w.err != nil || len(w.edits) == 0 {
-		return w.text, false, w.err
-	}
-	return w.edited(), true, nil
+	return w.err
 }
 
 func (w *walker) fail(err error) {
