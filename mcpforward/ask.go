@@ -30,20 +30,23 @@ const (
 	metaDenial = protocolPrefix + "authorization"
 )
 
+// askingClient is how the client learns that a call waits for a person, and of the decision.
+type askingClient struct{ *call }
+
 // isAskedToOpen reports whether the client is asked to open the page of a.
-func (c *call) isAskedToOpen(a *approval.Request) bool {
+func (c *askingClient) isAskedToOpen(a *approval.Request) bool {
 	return a.State == approval.Pending && a.OfRequester() && c.client.capabilities.has(canOpen) && c.inputs.Len() == 0 &&
 		(c.stateless || c.session.version == newestVersion)
 }
 
 // address is where the page of a request is.
-func (c *call) address(a *approval.Request) string {
+func (c *askingClient) address(a *approval.Request) string {
 	return c.Access.PublicURL() + "/approvals/" + a.ID
 }
 
 // askToOpen answers the call with the request to open the page of a. The key of what is asked
 // is the id of the request, by which the answer is known again.
-func (c *call) askToOpen(a *approval.Request) (answer jsontext.Value, err error) {
+func (c *askingClient) askToOpen(a *approval.Request) (answer jsontext.Value, err error) {
 	message := jsonrpc.Quote(fmt.Sprintf("A call of the tool %s waits for your approval. The page shows it in full; approve or deny it there until %s.", c.tool, clockTime(a.ExpiresAt)))
 	url := jsonrpc.Quote(c.address(a))
 	if !c.stateless {
@@ -66,7 +69,7 @@ func (c *call) askToOpen(a *approval.Request) (answer jsontext.Value, err error)
 // setDenial says in _meta why the call was not made, if the client declared that it reads
 // that: what was refused, and whether anything can be done about it. id correlates, and opens
 // nothing.
-func (c *call) setDenial(meta *jsonrpc.Object, remediation, id, more string) {
+func (c *askingClient) setDenial(meta *jsonrpc.Object, remediation, id, more string) {
 	if !c.client.capabilities.has(canReadDenials) {
 		return
 	}

@@ -166,8 +166,9 @@ func TestOperationsInAnswers(t *testing.T) {
 		strings.Repeat(`[`, maxNesting+2) + strings.Repeat(`]`, maxNesting+2):                     "unread",
 		`{"a":[` + strings.TrimSuffix(strings.Repeat(`{"id":"x"},`, maxOperations+1), ",") + `]}`: "unread",
 	} {
-		c := &call{tool: discoverTool}
-		a, err := c.readOperations(toolResult(text, false))
+		c := newCall(nil, "")
+		c.tool = discoverTool
+		a, err := c.operations.read(toolResult(text, false))
 		got := "unread"
 		if err == nil {
 			var names []string

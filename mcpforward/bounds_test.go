@@ -71,14 +71,14 @@ func TestPassableCodes(t *testing.T) {
 			if stateless && reserved {
 				want = jsonrpc.InternalError
 			}
-			c := &call{request: &request{stateless: stateless}}
-			if got := c.passableCode(code); got != want {
+			c := newCall(&request{stateless: stateless}, "")
+			if got := c.delivery.passableCode(code); got != want {
 				t.Errorf("stateless %t: %d becomes %d, want %d", stateless, code, got, want)
 			}
 		}
 	}
 	for _, stateless := range []bool{false, true} {
-		if got := (&call{request: &request{stateless: stateless}}).passableCode(-32042); got != jsonrpc.InternalError {
+		if got := newCall(&request{stateless: stateless}, "").delivery.passableCode(-32042); got != jsonrpc.InternalError {
 			t.Errorf("stateless %t: a client is sent to an address, by %d", stateless, got)
 		}
 	}

@@ -14,14 +14,20 @@ import (
 // of them that the answer has room for.
 const shortestRecord = 64
 
+// budgetUse is what a call takes of the budgets of its server.
+type budgetUse struct {
+	*call
+	taking budget.Taking
+}
+
 // caller is whose budgets the call counts against.
-func (c *call) caller() budget.Caller {
+func (c *budgetUse) caller() budget.Caller {
 	return budget.Caller{Org: c.grant.Org, Subject: c.grant.Subject, Client: c.grant.ClientID}
 }
 
 // charges are what the call wants of the budgets of its server. A list asks for nothing of
 // Salesforce but a request, which its org counts.
-func (c *call) charges() []budget.Charge {
+func (c *budgetUse) charges() []budget.Charge {
 	counters := c.Counters[c.server.Name]
 	if len(counters) == 0 {
 		return nil
@@ -35,18 +41,18 @@ func (c *call) charges() []budget.Charge {
 	return charges
 }
 
-// checkBudgets refuses a call that would have to wait for a person and could not be made
+// check refuses a call that would have to wait for a person and could not be made
 // then, so that nobody is asked about it. It takes nothing.
-func (c *call) checkBudgets() error {
+func (c *budgetUse) check() error {
 	if c.decision.Effect != policy.Confirm || c.inShadow() {
 		return nil
 	}
 	return c.refuseSpent(c.Budgets.Has(c.http.Context(), c.caller(), c.charges()))
 }
 
-// takeBudgets takes what the call is known to use of its budgets, right before it is
+// take takes what the call is known to use of its budgets, right before it is
 // forwarded.
-func (c *call) takeBudgets() error {
+func (c *budgetUse) take() error {
 	charges := c.charges()
 	if !c.inShadow() {
 		var err error
@@ -58,7 +64,7 @@ func (c *call) takeBudgets() error {
 		if spent, ok := errors.AsType[*budget.Spent](err); ok && !charge.OfOrg() {
 			c.decision.Shadow, c.decision.Reason = true, "shadow: would be refused, "+spent.Error()
 		} else if err != nil {
-			c.returnBudgets()
+			c.giveBack()
 			return c.refuseSpent(err)
 		}
 		c.taking.Join(taking)
@@ -67,12 +73,12 @@ func (c *call) takeBudgets() error {
 }
 
 // inShadow reports whether the policy only watches.
-func (c *call) inShadow() bool {
+func (c *budgetUse) inShadow() bool {
 	return c.server.Policy != nil && c.server.Policy.Mode == policy.Shadow
 }
 
 // refuseSpent says why a call is refused that gets nothing of a budget; nil: it does.
-func (c *call) refuseSpent(err error) error {
+func (c *budgetUse) refuseSpent(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -86,7 +92,7 @@ func (c *call) refuseSpent(err error) error {
 
 // countAnswer counts what the answer holds, before anybody gets it. What cannot be counted
 // is not given.
-func (c *call) countAnswer(ctx context.Context) {
+func (c *budgetUse) countAnswer(ctx context.Context) {
 	o := &c.outcome
 	if o.approval == "" || c.taking.IsZero() { // it did not leave, or nothing counts it
 		return
@@ -103,8 +109,8 @@ func (c *call) countAnswer(ctx context.Context) {
 	}
 }
 
-// returnBudgets gives back what the call has taken if it was not made.
-func (c *call) returnBudgets() {
+// giveBack gives back what the call has taken if it was not made.
+func (c *budgetUse) giveBack() {
 	if c.outcome.approval == "" {
 		c.taking.GiveBack()
 		c.taking = budget.Taking{}
@@ -112,7 +118,7 @@ func (c *call) returnBudgets() {
 }
 
 // rows is how many records the answer holds, or may hold.
-func (c *call) rows() int64 {
+func (c *budgetUse) rows() int64 {
 	o := &c.outcome
 	switch {
 	case o.found.Counted:

@@ -7,19 +7,19 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/policy"
 )
 
 // serve is the life of a request, top to bottom. Each step does its part or returns why
 // the request ends here, from which render.go makes the answer. What is forwarded to Salesforce
-// is a call and goes on in [call.forward]; everything else is answered here.
+// is a call and goes on in [call.judged]; everything else is answered here.
 func (r *request) serve() (result, error) {
-	if err := r.checkAddress(); err != nil { // transport.go: path, host, origin
+	at := arrival{r}
+	if err := at.check(); err != nil { // transport.go: path, host, origin
 		return result{}, err
 	}
-	if r.isPreflight() {
-		return r.preflight()
+	if at.isPreflight() {
+		return at.preflight()
 	}
 	if err := r.authenticate(); err != nil { // authenticate.go: who calls
 		return result{}, err
@@ -27,13 +27,7 @@ func (r *request) serve() (result, error) {
 	if r.http.Method != http.MethodPost {
 		return r.serveStream() // request.go: notifications.go, session.go
 	}
-	if err := r.decode(); err != nil { // decode.go: one strict JSON-RPC message
-		return result{}, err
-	}
-	if err := r.readEra(); err != nil { // era.go: protocol version, what the client can do
-		return result{}, err
-	}
-	if err := r.findSession(); err != nil { // session.go
+	if err := r.receive(); err != nil {
 		return result{}, err
 	}
 	m, err := r.method() // methods.go
@@ -56,16 +50,32 @@ func (r *request) serve() (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	return c.judged()
+}
+
+// receive reads the message of the request, and what its client has said of itself.
+func (r *request) receive() error {
+	if err := r.decode(); err != nil { // decode.go: one strict JSON-RPC message
+		return err
+	}
+	if err := r.readEra(); err != nil { // era.go: protocol version, what the client can do
+		return err
+	}
+	return r.findSession() // session.go
+}
+
+// judged takes a call to where nothing stands against it, and forwards it.
+func (c *call) judged() (result, error) {
 	if err := c.decide(); err != nil { // decide.go: policy, kill switch
 		return result{}, err
 	}
-	if err := c.checkBudgets(); err != nil { // budget.go: nobody is asked about what cannot be made
+	if err := c.budgets.check(); err != nil { // budget.go: nobody is asked about what cannot be made
 		return result{}, err
 	}
 	if err := c.hold(); err != nil { // hold.go: a person
 		return result{}, err
 	}
-	if err := c.takeBudgets(); err != nil { // budget.go: how much may be done in a time
+	if err := c.budgets.take(); err != nil { // budget.go: how much may be done in a time
 		return result{}, err
 	}
 	return c.forward()
@@ -80,24 +90,24 @@ func (c *call) forward() (result, error) {
 		if err := c.recheck(ctx); err != nil { // recheck.go: everything again
 			return err
 		}
-		if known, err := c.define(ctx); !known { // definitions.go: what the call means
+		if known, err := c.meaning.find(ctx); !known { // definitions.go: what the call means
 			return err
 		}
 		if err := c.spend(ctx); err != nil { // hold.go: the approval
 			return err
 		}
-		c.send(ctx)          // send.go: token, session, Salesforce; outcome.go: how it ended
-		c.seeOperations(ctx) // operations.go: what it tells of operations
-		c.countAnswer(ctx)   // budget.go: how much the answer holds
-		c.noteOutside(ctx)   // outside.go: that others may have written it
+		c.send(ctx)                // send.go: token, session, Salesforce; outcome.go: how it ended
+		c.operations.see(ctx)      // operations.go: what it tells of operations
+		c.budgets.countAnswer(ctx) // budget.go: how much the answer holds
+		c.outside.note(ctx)        // outside.go: that others may have written it
 		c.settleApproval()
 		return nil
 	})
-	c.returnBudgets() // of a call that did not leave
+	c.budgets.giveBack() // of a call that did not leave
 	if err != nil {
 		return result{}, err
 	}
-	return c.deliver(ctx) // deliver.go
+	return c.delivery.deliver(ctx) // deliver.go
 }
 
 // call is one request to Salesforce that is being judged, recorded and forwarded.
@@ -110,15 +120,10 @@ type call struct {
 	sent      jsontext.Value  // the arguments in params, if the rules made others of arguments; nil: the same
 	decision  policy.Decision // by which it may pass
 
-	approval   *approval.Request // that it needs, nil: none
-	binding    approval.Binding  // of that approval
-	definition string            // digest of the definition that it is made under; empty: it has none
-	taking     budget.Taking     // of budgets
-
-	messageBytes  int64 // of what came before the answer
-	messagesNoted bool  // as outside text
-	outsideAsked  *bool // whether outside text was given to the caller; nil: not asked yet
-	compared      int   // how many lists were compared with what is accepted, for it
+	approval     *approval.Request // that it needs, nil: none
+	binding      approval.Binding  // of that approval
+	definition   string            // digest of the definition that it is made under; empty: it has none
+	messageBytes int64             // of what came before the answer
 
 	outcome outcome // how it ended
 
@@ -128,6 +133,24 @@ type call struct {
 	shape func(jsontext.Value) (jsontext.Value, error)
 	// empty is the result if Salesforce does not know the method; nil: an error.
 	empty jsontext.Value
+
+	// What is done for a call is theirs:
+	meaning     meaning
+	budgets     budgetUse
+	obligations obligations
+	asking      askingClient
+	operations  operationCheck
+	outside     outsideNotes
+	ending      ending
+	delivery    delivery
+}
+
+// newCall returns a call of that action, of which the method of the request has to say more.
+func newCall(r *request, action audit.Action) *call {
+	c := &call{request: r, action: action}
+	c.meaning.call, c.budgets.call, c.obligations.call, c.asking.call = c, c, c, c
+	c.operations.call, c.outside.call, c.ending.call, c.delivery.call = c, c, c, c
+	return c
 }
 
 // reads reports whether the call changes nothing, so that it can be repeated or given up.

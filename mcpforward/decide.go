@@ -28,7 +28,7 @@ func (c *call) decide() error {
 		c.recordDenied("stopped by the kill switch")
 		return answerText(stop)
 	}
-	return c.rewrite() // rewrite.go
+	return c.obligations.rewrite() // rewrite.go
 }
 
 // judge asks the policy. A list is judged item by item when its answer comes.
@@ -50,7 +50,7 @@ func (c *call) judgeAs(arguments jsontext.Value) policy.Decision {
 		origin.Source = ""
 	}
 	return c.server.Policy.Decide(c.who, policy.Call{
-		Tool: c.tool, Arguments: arguments, OutsideText: c.outsideText, Schema: c.schemas.For(c.grant.Org, c.grant.Subject),
+		Tool: c.tool, Arguments: arguments, OutsideText: c.outside.given, Schema: c.schemas.For(c.grant.Org, c.grant.Subject),
 		Server: c.name, Source: origin.Source, Now: c.Now(),
 	})
 }

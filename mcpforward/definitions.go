@@ -32,13 +32,19 @@ var listMethod = map[definition.Kind]string{
 	definition.Tool: "tools/list", definition.Prompt: "prompts/list", definition.ResourceTemplate: "resources/templates/list",
 }
 
+// meaning is what Salesforce says that a call means.
+type meaning struct {
+	*call
+	compared int // how many lists were compared with what is accepted, for the call
+}
+
 // hostedServer is what definitions are kept of.
 func (r *request) hostedServer() definition.Server {
 	return definition.Server{Org: r.server.Org, URL: r.server.URL}
 }
 
-// defined returns what the call names as its list does; "" is nothing that has a definition.
-func (c *call) defined() (kind definition.Kind, name string) {
+// named returns what the call names as its list does; "" is nothing that has a definition.
+func (c *meaning) named() (kind definition.Kind, name string) {
 	switch c.msg.Method {
 	case "tools/call":
 		return definition.Tool, c.tool
@@ -48,9 +54,9 @@ func (c *call) defined() (kind definition.Kind, name string) {
 	return "", ""
 }
 
-// define finds out what the call means, right before it is forwarded. If that is not known
+// find finds out what the call means, right before it is forwarded. If that is not known
 // or not accepted, c.outcome says why.
-func (c *call) define(ctx context.Context) (known bool, err error) {
+func (c *meaning) find(ctx context.Context) (known bool, err error) {
 	compared := c.compared
 	reason, err := c.findDefinition(ctx)
 	switch {
@@ -71,8 +77,8 @@ func (c *call) define(ctx context.Context) (known bool, err error) {
 	return false, unavailable(textNoDefinitions, err)
 }
 
-// defineNow finds out what the call means at this moment, for a person who is asked about it.
-func (c *call) defineNow(ctx context.Context) error {
+// findNow finds out what the call means at this moment, for a person who is asked about it.
+func (c *meaning) findNow(ctx context.Context) error {
 	c.Pool.Relist(c.target())
 	reason, err := c.findDefinition(ctx)
 	if err == nil {
@@ -94,8 +100,8 @@ func (c *call) defineNow(ctx context.Context) error {
 // findDefinition finds what Salesforce says of what the call names, as c.definition. If
 // that is not accepted, err is the answer and reason is for the record; otherwise the error
 // is that nobody knows.
-func (c *call) findDefinition(ctx context.Context) (reason string, err error) {
-	kind, name := c.defined()
+func (c *meaning) findDefinition(ctx context.Context) (reason string, err error) {
+	kind, name := c.named()
 	if kind == "" {
 		return "", nil
 	}
@@ -119,7 +125,7 @@ func (c *call) findDefinition(ctx context.Context) (reason string, err error) {
 
 // checkTemplates refuses what a template that is not accepted could stand for: what begins
 // as it does before its first variable.
-func (c *call) checkTemplates(pins *definition.Pins, list *upstream.List, uri string) (reason string, err error) {
+func (c *meaning) checkTemplates(pins *definition.Pins, list *upstream.List, uri string) (reason string, err error) {
 	for template, listed := range list.All() {
 		fixed, _, _ := strings.Cut(template, "{")
 		if strings.HasPrefix(uri, fixed) && (listed.Twice || !pins.Accepts(definition.ResourceTemplate, template, listed.Digest)) {
@@ -130,7 +136,7 @@ func (c *call) checkTemplates(pins *definition.Pins, list *upstream.List, uri st
 }
 
 // quarantined refuses a call under a definition that is not accepted.
-func (c *call) quarantined(pins *definition.Pins, kind definition.Kind, name string, listed upstream.Listed) (reason string, err error) {
+func (c *meaning) quarantined(pins *definition.Pins, kind definition.Kind, name string, listed upstream.Listed) (reason string, err error) {
 	state := "is new in Salesforce"
 	reason = "new"
 	switch {
@@ -147,7 +153,7 @@ func (c *call) quarantined(pins *definition.Pins, kind definition.Kind, name str
 }
 
 // listed returns what Salesforce lists to this user, and what of it is accepted.
-func (c *call) listed(ctx context.Context, kind definition.Kind) (*definition.Pins, *upstream.List, error) {
+func (c *meaning) listed(ctx context.Context, kind definition.Kind) (*definition.Pins, *upstream.List, error) {
 	pins, err := c.Definitions.Pins(ctx, c.hostedServer())
 	if err != nil {
 		return nil, nil, err
@@ -171,7 +177,7 @@ type listAnswer struct {
 }
 
 // expectList is called before the list is asked for: what changes after that is newer.
-func (c *call) expectList(ctx context.Context) {
+func (c *meaning) expectList(ctx context.Context) {
 	kind := kindOfList[c.msg.Method]
 	if c.list == nil || kind == "" {
 		return
@@ -183,7 +189,7 @@ func (c *call) expectList(ctx context.Context) {
 }
 
 // seePage takes note of the definitions in a page of a list.
-func (c *call) seePage(ctx context.Context, p *pages, result []byte) (err error) {
+func (c *meaning) seePage(ctx context.Context, p *pages, result []byte) (err error) {
 	l := c.list
 	page, whole, err := p.definitionsIn(c.msg.Method, result)
 	if err != nil {

@@ -15,8 +15,11 @@ import (
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
+// delivery is what the client gets of a call that was made.
+type delivery struct{ *call }
+
 // deliver says what the client gets of the outcome: nothing if its access ended meanwhile.
-func (c *call) deliver(ctx context.Context) (result, error) {
+func (c *delivery) deliver(ctx context.Context) (result, error) {
 	o, cause := &c.outcome, context.Cause(ctx)
 	alive, err := c.alive(c.lasting)
 	switch {
@@ -46,7 +49,7 @@ func (c *call) deliver(ctx context.Context) (result, error) {
 
 // isWithheld reports whether the client gets nothing of the outcome, as far as is known now:
 // deliver looks again.
-func (c *call) isWithheld(ctx context.Context) bool {
+func (c *delivery) isWithheld(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, errCutOff) || errors.Is(cause, errStopped) {
 		return true
@@ -57,7 +60,7 @@ func (c *call) isWithheld(ctx context.Context) bool {
 
 // isUnlisted reports whether a call failed because Salesforce has no such tool. It may say
 // so in any words, which would tell such a name from one that policy hides.
-func (c *call) isUnlisted(ctx context.Context) bool {
+func (c *delivery) isUnlisted(ctx context.Context) bool {
 	o := &c.outcome
 	inWords := o.refused != nil || o.status == "isError" && c.decision.Class == policy.Unknown
 	if !c.isTool() || o.recorded != audit.Failed || !inWords {
@@ -109,7 +112,7 @@ func (c *call) noSuchName() error {
 
 // passError answers with an error of Salesforce's, in the words of the client's era. Of
 // its data only what clients need for their next step passes, built anew.
-func (c *call) passError(e *jsonrpc.Error) error {
+func (c *delivery) passError(e *jsonrpc.Error) error {
 	const resourceNotFound jsonrpc.Code = -32002 // until 2025-11-25; later −32602
 	reading := c.msg.Method == "resources/read"
 	switch {
@@ -139,7 +142,7 @@ func requiredCapabilities(data jsontext.Value) jsontext.Value {
 // passableCode is the code under which an error of Salesforce's reaches the client. Codes
 // between −32000 and −32099 mean what the specification of the client's era says, or
 // nothing: −32042 would send a user to an address that nobody here vouches for.
-func (c *call) passableCode(code jsonrpc.Code) jsonrpc.Code {
+func (c *delivery) passableCode(code jsonrpc.Code) jsonrpc.Code {
 	if code == elicitationRequired || c.stateless && code <= -32000 && code >= -32099 {
 		return jsonrpc.InternalError
 	}

@@ -95,7 +95,7 @@ func (c *call) askSchema(ctx context.Context, object string) {
 // readSchema returns what Salesforce says of an object, or why that is nothing. The tool is asked
 // only under a definition that is accepted.
 func (c *call) readSchema(ctx context.Context, object string) (told []*reach.Description, reason string) {
-	pins, list, err := c.listed(ctx, definition.Tool)
+	pins, list, err := c.meaning.listed(ctx, definition.Tool)
 	if err != nil {
 		return nil, "the tools are not known"
 	}

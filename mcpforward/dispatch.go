@@ -15,8 +15,8 @@ import (
 // checkOperation refuses to carry out what an operation in quarantine says: a request with
 // its method, to a URL of its form. A person who rejected a changed text left what was
 // accepted before; a rejected new operation stays refused.
-func (c *call) checkOperation(ctx context.Context, pins *definition.Pins) (reason string, err error) {
-	if !c.isHeadless("dispatch", "dispatch_readonly") {
+func (c *meaning) checkOperation(ctx context.Context, pins *definition.Pins) (reason string, err error) {
+	if !c.operations.isHeadless("dispatch", "dispatch_readonly") {
 		return "", nil
 	}
 	if waiting, rejected := pins.Quarantined(); waiting+rejected == 0 {

@@ -32,6 +32,11 @@
 //   - hide.go: what of it the rules hide, index.go: of the index of all objects;
 //   - deliver.go: what of it the client gets.
 //
+// Steps that have much to do are types of their own, each with the call: meaning (definitions.go,
+// seen.go), budgetUse (budget.go), obligations (rewrite.go, hide.go), askingClient (ask.go, wait.go),
+// operationCheck (operations.go), outsideNotes (outside.go), ending (outcome.go), delivery
+// (deliver.go).
+//
 // What is not forwarded is answered by initialize.go and notifications.go. Requests that
 // are under way are known to inflight.go.
 //

@@ -46,16 +46,19 @@ const (
 // the headers differ from the message, whoever reads only headers was to see something
 // else: that is recorded.
 func (r *request) readEra() error {
-	err := r.era()
+	err := eraReader{r}.era()
 	if e, ok := errors.AsType[*refusal](err); ok && e.code == headerMismatch {
 		r.recordMalformed(e.message)
 	}
 	return err
 }
 
+// eraReader reads to which era a request belongs, and what it says of itself there.
+type eraReader struct{ *request }
+
 // era finds out which one the request belongs to. The stateless era shows by _meta or by
 // the header; initialize opens the other.
-func (r *request) era() error {
+func (r eraReader) era() error {
 	version, err := oneHeader(r.http.Header, versionHeader)
 	if err != nil {
 		return err
@@ -76,7 +79,7 @@ func (r *request) era() error {
 
 // describe reads what a request of the stateless era says of itself. Headers repeat
 // the body for those on the way, so they must agree with it; what counts is the body.
-func (r *request) describe(header string, meta jsonrpc.Object) error {
+func (r eraReader) describe(header string, meta jsonrpc.Object) error {
 	version, ok := meta.String(metaVersion)
 	clientCapabilities, _ := meta.Get(metaCapabilities)
 	clientInfo, _ := meta.Get(metaClientInfo)
@@ -101,7 +104,7 @@ func (r *request) describe(header string, meta jsonrpc.Object) error {
 
 // mirrored compares the headers that repeat the method and the name of what is called
 // (MCP 2026-07-28, standard request headers).
-func (r *request) mirrored() error {
+func (r eraReader) mirrored() error {
 	method, err := oneHeader(r.http.Header, "Mcp-Method")
 	if err != nil {
 		return err

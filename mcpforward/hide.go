@@ -18,12 +18,16 @@ import (
 // rewritten once, before anybody looks at it: the client, the audit log, budgets, and the
 // record of an approval, from which a repeat of the call is answered, all have the same.
 
+// obligations are what the rules ask for where they let a call pass: a LIMIT in its query, and
+// of its answer that fields are hidden and records left out.
+type obligations struct{ *call }
+
 // hides reports whether fields are hidden in the answer.
-func (c *call) hides() bool { return c.decision.Obligations.Hiding != nil }
+func (c *obligations) hides() bool { return c.decision.Obligations.Hiding != nil }
 
 // maxRows is how many records the answer may hold; 0 is no bound. That of a query is bounded
 // by its LIMIT.
-func (c *call) maxRows() int64 {
+func (c *obligations) maxRows() int64 {
 	if v := c.decision.Reach; v == nil || v.Query != nil || v.Search != nil {
 		return 0
 	}
@@ -36,9 +40,9 @@ var shapes = map[string]mask.Shape{
 	"getObjectSchema": mask.Schema,
 }
 
-// passedWhileHiding is what passes of a notification of the hosted server during the call, nil
+// pass is what passes of a notification of the hosted server during the call, nil
 // if nothing does: a message may quote what the tool reads.
-func (c *call) passedWhileHiding(m *jsonrpc.Message) *jsonrpc.Message {
+func (c *obligations) pass(m *jsonrpc.Message) *jsonrpc.Message {
 	if !c.hides() {
 		return m
 	}
@@ -50,15 +54,15 @@ func (c *call) passedWhileHiding(m *jsonrpc.Message) *jsonrpc.Message {
 	return &jsonrpc.Message{Method: m.Method, Params: params.Encode()}
 }
 
-// obliged reports whether the rules ask for anything of the answer.
-func (c *call) obliged() bool {
+// onAnswer reports whether the rules ask for anything of the answer.
+func (c *obligations) onAnswer() bool {
 	return c.isTool() && (c.hides() || c.maxRows() > 0 || c.sent != nil || c.decision.Obligations.Index)
 }
 
 // hideIn makes of the result of a tool what the client may get of it, notes in o what was
 // done, and returns the result and how it reads. What cannot be read is withheld, and a
 // sentence stands in its place: passed is false then.
-func (c *call) hideIn(result jsonrpc.Reading, failed bool, o *outcome) (value jsontext.Value, _ jsonrpc.Reading, passed bool) {
+func (c *obligations) hideIn(result jsonrpc.Reading, failed bool, o *outcome) (value jsontext.Value, _ jsonrpc.Reading, passed bool) {
 	h := c.hidingReader(failed)
 	out, err := h.result(result.Members)
 	var done mask.Done
@@ -89,7 +93,7 @@ type hidingReader struct {
 	failed bool // the tool says so: a text need not be JSON if it is one of Salesforce's own
 }
 
-func (c *call) hidingReader(failed bool) *hidingReader {
+func (c *obligations) hidingReader(failed bool) *hidingReader {
 	hiding, asked := c.decision.Obligations.Hiding, mask.Asked{}
 	if hiding == nil {
 		hiding = mask.New(nil, nil)
@@ -207,7 +211,7 @@ func (h *hidingReader) text(text jsontext.Value) (jsontext.Value, error) {
 }
 
 // notes are what the client is told about its answer beside it.
-func (c *call) notes(done mask.Done) string {
+func (c *obligations) notes(done mask.Done) string {
 	var notes []string
 	if c.sent != nil {
 		notes = append(notes, fmt.Sprintf(textRewritten, c.decision.Obligations.Limit))
@@ -219,7 +223,7 @@ func (c *call) notes(done mask.Done) string {
 }
 
 // textUnread says that an answer is withheld.
-func (c *call) textUnread(err error, failed bool) string {
+func (c *obligations) textUnread(err error, failed bool) string {
 	text := textUnreadAnswer
 	if errors.Is(err, mask.ErrRows) {
 		text = fmt.Sprintf(textTooManyRows, c.maxRows())

@@ -31,7 +31,7 @@ func (c *call) hold() error {
 	if err := c.submit(); err != nil {
 		return err
 	}
-	if err := c.awaitDecision(); err != nil { // wait.go
+	if err := c.asking.awaitDecision(); err != nil { // wait.go
 		return err
 	}
 	if c.approval.State != approval.Approved {
@@ -48,7 +48,7 @@ func (c *call) hold() error {
 // Salesforce lists it, and makes one if there is none.
 func (c *call) submit() error {
 	ctx := c.http.Context()
-	if err := c.defineNow(c.waiting); err != nil {
+	if err := c.meaning.findNow(c.waiting); err != nil {
 		return err
 	}
 	c.binding = approval.Binding{
@@ -80,7 +80,7 @@ func (c *call) held(a *approval.Request) error {
 	case approval.Spent:
 		found := c.recordsAgain(a)
 		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
-		if err := c.noteRepeat(c.http.Context(), a, found); err != nil { // outside.go
+		if err := c.outside.noteRepeat(c.http.Context(), a, found); err != nil { // outside.go
 			e.Reason += "; that the answer holds outside text could not be noted, so it is withheld from the client"
 			c.Audit.Record(c.http.Context(), e)
 			return answerText(textUnnoted)
@@ -98,16 +98,16 @@ func (c *call) held(a *approval.Request) error {
 // approvalAnswer is what a call is answered with that does not pass for its request: a result,
 // or an error that asks the client to open the page.
 func (c *call) approvalAnswer(a *approval.Request) (jsontext.Value, error) {
-	if c.isAskedToOpen(a) {
-		return c.askToOpen(a)
+	if c.asking.isAskedToOpen(a) {
+		return c.asking.askToOpen(a)
 	}
-	o, err := jsonrpc.ParseObject(approvalResult(a, c.address(a)))
+	o, err := jsonrpc.ParseObject(approvalResult(a, c.asking.address(a)))
 	if err != nil {
 		return nil, err
 	}
 	meta, _ := o.Object("_meta")
 	if r := remediation(a); r != "" {
-		c.setDenial(&meta, r, a.ID, "")
+		c.asking.setDenial(&meta, r, a.ID, "")
 		o.Set("_meta", meta.Encode())
 	}
 	return c.passed(o.Encode()), nil

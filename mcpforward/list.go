@@ -49,7 +49,8 @@ func readList(r *request) (*call, error) {
 		out.Set("_meta", meta)
 	}
 	l := listingOf(r.msg.Method)
-	c := &call{request: r, action: l.action, params: out.Encode(), empty: jsontext.Value(`{"` + l.items + `":[]}`)}
+	c := newCall(r, l.action)
+	c.params, c.empty = out.Encode(), jsontext.Value(`{"`+l.items+`":[]}`)
 	c.list = &listAnswer{}
 	_, paged := out.Get("cursor")
 	c.list.fromStart = !paged

@@ -43,22 +43,25 @@ const (
 	operationsWithheld = "operations in quarantine are left out of the answer"
 )
 
+// operationCheck looks at what the answer of a call says of operations.
+type operationCheck struct{ *call }
+
 // isHeadless reports whether the call is one of those tools of headless-360.
-func (c *call) isHeadless(tools ...string) bool {
+func (c *operationCheck) isHeadless(tools ...string) bool {
 	return c.isTool() && slices.Contains(tools, c.tool) && policy.HostedName(c.server.URL) == headless
 }
 
-// seeOperations takes note of the operations in an answer, and takes those out of it that
+// see takes note of the operations in an answer, and takes those out of it that
 // are not accepted.
-func (c *call) seeOperations(ctx context.Context) {
+func (c *operationCheck) see(ctx context.Context) {
 	o := &c.outcome
 	if o.recorded != audit.OK || o.answer == nil || !c.isHeadless(discoverTool, describeTool) {
 		return
 	}
-	a, err := c.readOperations(o.result)
+	a, err := c.read(o.result)
 	var pins *definition.Pins
 	if err == nil {
-		pins, err = c.compareOperations(ctx, a.found)
+		pins, err = c.compare(ctx, a.found)
 	}
 	switch {
 	case err != nil:
@@ -78,7 +81,7 @@ func (c *call) seeOperations(ctx context.Context) {
 }
 
 // replaceAnswer gives the client another result than Salesforce's.
-func (c *call) replaceAnswer(result jsontext.Value, reason string) {
+func (c *operationCheck) replaceAnswer(result jsontext.Value, reason string) {
 	o := &c.outcome
 	o.result, o.answer, o.reason = result, c.passed(result), reason
 	o.digest = answerDigest(o.answer)
@@ -94,8 +97,8 @@ type operations struct {
 
 var errOperations = errors.New("the answer tells of operations in a form that is not known")
 
-// readOperations finds the operations in the answer to the call.
-func (c *call) readOperations(result jsontext.Value) (*operations, error) {
+// read finds the operations in the answer to the call.
+func (c *operationCheck) read(result jsontext.Value) (*operations, error) {
 	a := &operations{}
 	if c.tool == describeTool {
 		arguments, _ := jsonrpc.ParseObject(c.arguments)
@@ -265,8 +268,8 @@ func (a *operations) find(id string, o jsonrpc.Object) bool {
 	return true
 }
 
-// compareOperations takes note of operations and returns what of them is accepted.
-func (c *call) compareOperations(ctx context.Context, found []definition.Definition) (*definition.Pins, error) {
+// compare takes note of operations and returns what of them is accepted.
+func (c *operationCheck) compare(ctx context.Context, found []definition.Definition) (*definition.Pins, error) {
 	server := c.hostedServer()
 	pins, err := c.Definitions.Pins(ctx, server)
 	if err != nil {
@@ -286,20 +289,20 @@ func (c *call) compareOperations(ctx context.Context, found []definition.Definit
 		learned = slices.DeleteFunc(slices.Clone(unknown), func(d definition.Definition) bool { return !fresh(d) })
 		other = slices.DeleteFunc(slices.Clone(unknown), fresh)
 	}
-	if err := c.learnOperations(ctx, learned); err != nil {
+	if err := c.learn(ctx, learned); err != nil {
 		return nil, err
 	}
 	quarantined, err := c.Definitions.Quarantine(ctx, server, append(other, learned...))
 	if err != nil {
 		return nil, err
 	}
-	c.recordQuarantine(ctx, quarantined)
+	c.meaning.recordQuarantine(ctx, quarantined)
 	return c.Definitions.Pins(ctx, server)
 }
 
 // freshTo reports of an operation whether the same question was not answered without it
 // before: what a search finds beside is growth.
-func (c *call) freshTo(found []definition.Definition) func(definition.Definition) bool {
+func (c *operationCheck) freshTo(found []definition.Definition) func(definition.Definition) bool {
 	key := c.hostedServer().Org + " " + c.hostedServer().URL + " " + c.tool + " " + string(c.arguments)
 	if len(key) > maxQuestion {
 		key = definition.Digest(jsontext.Value(key))
@@ -315,13 +318,13 @@ func (c *call) freshTo(found []definition.Definition) func(definition.Definition
 	return func(d definition.Definition) bool { return !asked || before[d.Name] }
 }
 
-// learnOperations accepts operations that nobody knows yet, while that is allowed.
-func (c *call) learnOperations(ctx context.Context, unknown []definition.Definition) error {
+// learn accepts operations that nobody knows yet, while that is allowed.
+func (c *operationCheck) learn(ctx context.Context, unknown []definition.Definition) error {
 	if len(unknown) == 0 {
 		return nil
 	}
 	server := c.hostedServer()
-	return c.Audit.Call(ctx, c.definitionEntry(audit.DefinitionBegin, string(definition.Operation)), func(ctx context.Context) (audit.Result, error) {
+	return c.Audit.Call(ctx, c.meaning.definitionEntry(audit.DefinitionBegin, string(definition.Operation)), func(ctx context.Context) (audit.Result, error) {
 		if _, _, err := c.Definitions.Begin(ctx, server, definition.Operation, nil); err != nil {
 			return audit.Result{Reason: "not recorded"}, err
 		}

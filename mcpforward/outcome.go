@@ -38,9 +38,12 @@ func notForwarded(reason string) outcome { return outcome{recorded: audit.Denied
 // failed is the outcome of a call of which Salesforce says that it did not do it.
 func failed() outcome { return outcome{recorded: audit.Failed, approval: approval.Failed} }
 
+// ending finds out how a call ended.
+type ending struct{ *call }
+
 // unsure is the outcome of a call whose answer is lost. A write of which nobody knows
 // whether it was made is of unknown outcome (D11).
-func (c *call) unsure() outcome {
+func (c *ending) unsure() outcome {
 	if c.reads() {
 		return failed()
 	}
@@ -50,7 +53,7 @@ func (c *call) unsure() outcome {
 // outcomeOf says how the call ended by Salesforce's response, or why there is none. A
 // write whose answer is one of those that Salesforce also gives when it did what was asked
 // is as if it were lost.
-func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
+func (c *ending) outcomeOf(m *jsonrpc.Message, err error) outcome {
 	switch {
 	case err != nil:
 		return noAnswer(c.unsure(), err)
@@ -64,21 +67,21 @@ func (c *call) outcomeOf(m *jsonrpc.Message, err error) outcome {
 		return o
 	}
 	if c.list != nil {
-		return c.listOutcome(m)
+		return c.ofList(m)
 	}
-	return c.resultOutcome(m)
+	return c.ofResult(m)
 }
 
-// listOutcome is that of a page of a list, once what it defines is known.
-func (c *call) listOutcome(m *jsonrpc.Message) outcome {
+// ofList is that of a page of a list, once what it defines is known.
+func (c *ending) ofList(m *jsonrpc.Message) outcome {
 	if c.list.kind != "" {
-		if err := c.seePage(c.waiting, c.pages, m.Result); err != nil {
+		if err := c.meaning.seePage(c.waiting, c.pages, m.Result); err != nil {
 			o := noAnswer(failed(), err)
 			o.failure.MayHaveHappened = false
 			return o
 		}
 	}
-	return c.pages.outcomeOf(c, m, c.resultOutcome)
+	return c.pages.outcomeOf(c.call, m, c.ofResult)
 }
 
 // noAnswer is the outcome of a call without a response: unsure, unless it is known that
@@ -112,8 +115,8 @@ func isRefusedUnread(code jsonrpc.Code) bool {
 	return false
 }
 
-// resultOutcome is the outcome of a call that Salesforce answered with a result.
-func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
+// ofResult is the outcome of a call that Salesforce answered with a result.
+func (c *ending) ofResult(m *jsonrpc.Message) outcome {
 	value, reading, err := c.readResult(m)
 	if err != nil {
 		o := c.unsure()
@@ -135,8 +138,8 @@ func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
 		c.learnSchema(reading) // describe.go
 	}
 	given, passed := reading, true
-	if c.obliged() {
-		value, reading, passed = c.hideIn(reading, toolFailed, &o) // hide.go
+	if c.obligations.onAnswer() {
+		value, reading, passed = c.obligations.hideIn(reading, toolFailed, &o) // hide.go
 	}
 	switch {
 	case unsure:
@@ -156,7 +159,7 @@ func (c *call) resultOutcome(m *jsonrpc.Message) outcome {
 var errNotComplete = errors.New("the answer is not a complete result")
 
 // readResult checks a result of Salesforce's and takes out what must not reach the client.
-func (c *call) readResult(m *jsonrpc.Message) (jsontext.Value, jsonrpc.Reading, error) {
+func (c *ending) readResult(m *jsonrpc.Message) (jsontext.Value, jsonrpc.Reading, error) {
 	reading, err := m.Reading()
 	if err != nil {
 		return nil, reading, err

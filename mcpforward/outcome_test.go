@@ -15,7 +15,8 @@ import (
 // complete one on its way to a client of the stateless era.
 func TestResultOfAnotherKind(t *testing.T) {
 	t.Parallel()
-	c := &call{request: &request{msg: &jsonrpc.Message{Method: "tools/call"}}, decision: policy.Decision{Class: policy.Create}}
+	c := newCall(&request{msg: &jsonrpc.Message{Method: "tools/call"}}, audit.ToolCall)
+	c.decision = policy.Decision{Class: policy.Create}
 	for result, complete := range map[string]bool{
 		`{"content":[]}`:                         true,
 		`{"content":[],"resultType":"complete"}`: true,
@@ -23,7 +24,7 @@ func TestResultOfAnotherKind(t *testing.T) {
 		`{"resultType":"input_required","inputRequests":{"a":{"method":"elicitation/create","params":{"mode":"url","url":"https://evil.example"}}},"content":[]}`: false,
 		`{"resultType":"task","content":[]}`: false,
 	} {
-		o := c.outcomeOf(&jsonrpc.Message{Result: jsontext.Value(result)}, nil)
+		o := c.ending.outcomeOf(&jsonrpc.Message{Result: jsontext.Value(result)}, nil)
 		if complete != (o.failure == nil) || complete != (o.result != nil) || !complete && (o.recorded != audit.Unknown || o.approval != approval.Unknown) {
 			t.Errorf("%s: %+v", result, o)
 		}

@@ -66,7 +66,7 @@ func TestD15RememberedPagesAreBounded(t *testing.T) {
 	h := newWorld(t, nil).handler
 	ask := func(value string) (read bool) {
 		r := &request{Handler: h, server: h.Access.Servers()[0], msg: &jsonrpc.Message{Method: "tools/list"}}
-		h.pages.outcomeOf(&call{request: r}, &jsonrpc.Message{Result: jsontext.Value(value)}, func(m *jsonrpc.Message) outcome {
+		h.pages.outcomeOf(newCall(r, ""), &jsonrpc.Message{Result: jsontext.Value(value)}, func(m *jsonrpc.Message) outcome {
 			read = true
 			if value == "{}" {
 				return failed()

@@ -30,7 +30,9 @@ func readPrompt(r *request) (*call, error) {
 	}
 	arguments, _ := r.params.Get("arguments")
 	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
-	return &call{request: r, action: audit.PromptGet, tool: promptPrefix + name, params: params, arguments: canonical}, err
+	c := newCall(r, audit.PromptGet)
+	c.tool, c.params, c.arguments = promptPrefix+name, params, canonical
+	return c, err
 }
 
 // readResource reads resources/read, judged under the name "resource:URI".
@@ -40,7 +42,9 @@ func readResource(r *request) (*call, error) {
 		return nil, invalidParams("uri is missing or too long")
 	}
 	params, _, err := forwardedParams(r.params, "uri", uri, nil)
-	return &call{request: r, action: audit.ResourceRead, tool: resourcePrefix + uri, params: params}, err
+	c := newCall(r, audit.ResourceRead)
+	c.tool, c.params = resourcePrefix+uri, params
+	return c, err
 }
 
 // readCompletion reads completion/complete: what a client could fill in for an argument
@@ -64,8 +68,10 @@ func readCompletion(r *request) (*call, error) {
 	}
 	params := out.Encode()
 	arguments, err := jsonrpc.Canonical(params) // for the record: what was typed so far is data
-	return &call{request: r, action: audit.CompletionComplete, tool: name, params: params, arguments: arguments,
-		empty: jsontext.Value(`{"completion":{"values":[]}}`)}, err
+	c := newCall(r, audit.CompletionComplete)
+	c.tool, c.params, c.arguments = name, params, arguments
+	c.empty = jsontext.Value(`{"completion":{"values":[]}}`)
+	return c, err
 }
 
 // referenceName is the name by which policy knows what a completion refers to, or "".

@@ -78,7 +78,7 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 	r.Hidden, r.Cut = o.hidden, o.cut
 	if o.withheld != "" {
 		found = found.Changed()
-	} else if c.isWithheld(ctx) {
+	} else if c.delivery.isWithheld(ctx) {
 		r.Reason = "the answer is withheld from the client"
 		found = found.Changed()
 	} else {

@@ -10,7 +10,7 @@ import (
 // rewrite gives the query the LIMIT that the rules ask for. What is sent then is judged once
 // more: it must be let pass by the same rule, with nothing left to rewrite. A query that
 // stands elsewhere than in a parameter of its own is not rewritten.
-func (c *call) rewrite() error {
+func (c *obligations) rewrite() error {
 	limit := c.decision.Obligations.Limit
 	if limit == 0 {
 		return nil
@@ -50,7 +50,7 @@ func (c *call) rewrite() error {
 }
 
 // notRewritten refuses a query that cannot be given its LIMIT here.
-func (c *call) notRewritten() error {
+func (c *obligations) notRewritten() error {
 	c.recordDenied("the query cannot be given the LIMIT that the rules ask for")
 	return answerText(fmt.Sprintf(textAddLimit, c.decision.Obligations.Limit))
 }

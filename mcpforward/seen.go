@@ -27,32 +27,31 @@ const (
 // see compares a list, which is a page of whole or all of it, with what is accepted: the first
 // of its kind becomes the baseline, and what is new in a later one is recorded, with an audit
 // entry for each definition. It returns what is accepted then.
-func (c *call) see(ctx context.Context, kind definition.Kind, list, whole *upstream.List, pins *definition.Pins) (*definition.Pins, error) {
-	r := c.request
-	if compared, ok := r.seen.Get(list); ok && compared == pins {
+func (c *meaning) see(ctx context.Context, kind definition.Kind, list, whole *upstream.List, pins *definition.Pins) (*definition.Pins, error) {
+	if compared, ok := c.seen.Get(list); ok && compared == pins {
 		return pins, nil
 	}
 	c.compared++
 	if pins.Begun(kind).IsZero() {
-		if err := r.beginList(ctx, kind, list); err != nil {
+		if err := c.beginList(ctx, kind, list); err != nil {
 			return nil, err
 		}
 		var err error
-		if pins, err = r.Definitions.Pins(ctx, r.hostedServer()); err != nil {
+		if pins, err = c.Definitions.Pins(ctx, c.hostedServer()); err != nil {
 			return nil, err
 		}
 	}
 	if unknown := unaccepted(kind, list, whole, pins); len(unknown) > 0 {
-		fresh, err := r.Definitions.Quarantine(ctx, r.hostedServer(), unknown)
+		fresh, err := c.Definitions.Quarantine(ctx, c.hostedServer(), unknown)
 		if err != nil {
 			return nil, err
 		}
-		r.recordQuarantine(ctx, fresh)
-		if pins, err = r.Definitions.Pins(ctx, r.hostedServer()); err != nil {
+		c.recordQuarantine(ctx, fresh)
+		if pins, err = c.Definitions.Pins(ctx, c.hostedServer()); err != nil {
 			return nil, err
 		}
 	}
-	r.seen.Add(list, pins)
+	c.seen.Add(list, pins)
 	return pins, nil
 }
 
@@ -78,11 +77,11 @@ func unaccepted(kind definition.Kind, list, whole *upstream.List, pins *definiti
 
 // beginList makes a list the first one, unless another request or process was faster. What is
 // accepted so is accounted for before.
-func (r *request) beginList(ctx context.Context, kind definition.Kind, list *upstream.List) error {
-	e := r.definitionEntry(audit.DefinitionBegin, string(kind))
+func (c *meaning) beginList(ctx context.Context, kind definition.Kind, list *upstream.List) error {
+	e := c.definitionEntry(audit.DefinitionBegin, string(kind))
 	all := definitions(kind, list)
-	return r.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
-		n, first, err := r.Definitions.Begin(ctx, r.hostedServer(), kind, all)
+	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+		n, first, err := c.Definitions.Begin(ctx, c.hostedServer(), kind, all)
 		switch {
 		case err != nil:
 			return audit.Result{Reason: "not recorded"}, err
@@ -98,32 +97,32 @@ func (r *request) beginList(ctx context.Context, kind definition.Kind, list *ups
 }
 
 // recordQuarantine tells of definitions that wait for a person from now on.
-func (r *request) recordQuarantine(ctx context.Context, fresh []definition.Pinned) {
+func (c *meaning) recordQuarantine(ctx context.Context, fresh []definition.Pinned) {
 	for _, d := range fresh {
 		called := definition.Called(d.Kind, d.Name)
-		r.Log.WarnContext(ctx, "a definition at salesforce is not accepted: it is hidden and refused until a person accepts it (tools diff)",
-			"server", r.server.Name, "name", ui.Printable(called), "why", string(d.Why), "digest", d.Digest)
-		e := r.definitionEntry(audit.DefinitionQuarantine, called)
+		c.Log.WarnContext(ctx, "a definition at salesforce is not accepted: it is hidden and refused until a person accepts it (tools diff)",
+			"server", c.server.Name, "name", ui.Printable(called), "why", string(d.Why), "digest", d.Digest)
+		e := c.definitionEntry(audit.DefinitionQuarantine, called)
 		e.Tool, e.DefinitionHash, e.Outcome = called, d.Digest, audit.Denied
-		e.Reason = string(d.Why) + r.difference(ctx, d)
-		r.Audit.Record(ctx, e)
+		e.Reason = string(d.Why) + c.difference(ctx, d)
+		c.Audit.Record(ctx, e)
 	}
 }
 
 // difference is what an entry has of how a definition differs from the accepted one.
-func (r *request) difference(ctx context.Context, d definition.Pinned) string {
+func (c *meaning) difference(ctx context.Context, d definition.Pinned) string {
 	if d.Why != definition.NewText {
 		return ""
 	}
-	known, err := r.Definitions.Of(ctx, r.hostedServer(), d.Kind, d.Name)
+	known, err := c.Definitions.Of(ctx, c.hostedServer(), d.Kind, d.Name)
 	if err != nil || len(known) == 0 || known[0].State != definition.Accepted {
 		return ""
 	}
 	var b strings.Builder
 	changes := definition.Difference(known[0].Text, d.Text)
-	for _, c := range changes[:min(len(changes), toldChanges)] {
-		before, after := definition.Around(c.Before, c.After, toldText)
-		fmt.Fprintf(&b, "; %s: %s → %s", ui.Printable(c.Path), ui.Printable(before), ui.Printable(after))
+	for _, change := range changes[:min(len(changes), toldChanges)] {
+		before, after := definition.Around(change.Before, change.After, toldText)
+		fmt.Fprintf(&b, "; %s: %s → %s", ui.Printable(change.Path), ui.Printable(before), ui.Printable(after))
 	}
 	if more := len(changes) - toldChanges; more > 0 {
 		fmt.Fprintf(&b, "; %d more differences", more)
@@ -133,8 +132,8 @@ func (r *request) difference(ctx context.Context, d definition.Pinned) string {
 
 // definitionEntry is about a list of the server; that it was seen in this user's session
 // says who was shown it.
-func (r *request) definitionEntry(action audit.Action, object string) audit.Entry {
-	e := r.entry(action, audit.OK)
+func (c *meaning) definitionEntry(action audit.Action, object string) audit.Entry {
+	e := c.entry(action, audit.OK)
 	e.Actor, e.Object = actor.Proxy, object
 	return e
 }

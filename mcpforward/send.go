@@ -77,9 +77,9 @@ func loginLost(err error) error {
 
 // send forwards the call and says how it ended.
 func (c *call) send(ctx context.Context) {
-	c.expectList(ctx)
+	c.meaning.expectList(ctx)
 	m, err := c.roundTrip(ctx)
-	c.outcome = c.outcomeOf(m, err)
+	c.outcome = c.ending.outcomeOf(m, err)
 }
 
 // roundTrip sends the call, passes on what comes before the response, and returns that.
@@ -112,14 +112,14 @@ func (c *call) roundTrip(ctx context.Context) (*jsonrpc.Message, error) {
 
 // passOn gives the client what comes before the response.
 func (c *call) passOn(ctx context.Context, answer *upstream.Answer, m *jsonrpc.Message) error {
-	c.messageBytes += int64(len(m.Params))     // budget.go
-	if err := c.noteMessage(ctx); err != nil { // outside.go
+	c.messageBytes += int64(len(m.Params))             // budget.go
+	if err := c.outside.noteMessage(ctx); err != nil { // outside.go
 		return err
 	}
 	if m.IsRequest() {
 		return c.forwardServerRequest(ctx, answer, m)
 	}
-	if m = c.passedWhileHiding(m); m == nil { // hide.go
+	if m = c.obligations.pass(m); m == nil { // hide.go
 		return nil
 	}
 	return c.out.Notify(m)

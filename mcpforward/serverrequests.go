@@ -100,7 +100,7 @@ func (s *serverRequests) forget(answer *upstream.Answer) {
 // is not possible the server gets an error, so that it does not wait.
 func (c *call) forwardServerRequest(ctx context.Context, answer *upstream.Answer, m *jsonrpc.Message) error {
 	capability := capabilityFor(m.Method)
-	if capability == "" || c.session == nil || !c.server.MayRequest(capability) || !c.out.TakesEvents() || c.hides() {
+	if capability == "" || c.session == nil || !c.server.MayRequest(capability) || !c.out.TakesEvents() || c.obligations.hides() {
 		return answer.Respond(ctx, jsonrpc.Failure(m.ID, jsonrpc.MethodNotFound, "the client cannot be asked"))
 	}
 	e := c.entry(audit.ServerRequest, audit.OK)

@@ -29,7 +29,9 @@ func readToolCall(r *request) (*call, error) {
 		arguments = jsontext.Value(`{}`)
 	}
 	params, canonical, err := forwardedParams(r.params, "name", name, arguments)
-	return &call{request: r, action: audit.ToolCall, tool: name, params: params, arguments: canonical}, err
+	c := newCall(r, audit.ToolCall)
+	c.tool, c.params, c.arguments = name, params, canonical
+	return c, err
 }
 
 // toolResult is a result of one text.

@@ -19,11 +19,14 @@ func consistsOf(s, others string) bool {
 	return true
 }
 
-// checkAddress refuses what no MCP client sends: another host (DNS rebinding), a page of
+// arrival is where a request came to, and from which page.
+type arrival struct{ *request }
+
+// check refuses what no MCP client sends: another host (DNS rebinding), a page of
 // another origin (MCP transports, security warning), a path that is no endpoint. The
 // path is compared as it was sent, undecoded, but for one slash at its end, which clients
 // add and mean nothing by.
-func (r *request) checkAddress() error {
+func (r arrival) check() error {
 	name, ok := strings.CutPrefix(strings.TrimSuffix(r.http.URL.EscapedPath(), "/"), "/mcp/")
 	if !ok || !access.ValidServerName(name) {
 		return &refusal{status: http.StatusNotFound, message: "there is nothing at this address"}
@@ -39,7 +42,7 @@ func (r *request) checkAddress() error {
 // otherHost refuses a request for another host than ours. Mostly something in front has
 // written its own name into the header, so the answer has both names; the log has them
 // once in a while, since anybody can send any name.
-func (r *request) otherHost() error {
+func (r arrival) otherHost() error {
 	came := shortened(r.http.Host, 255)
 	if r.hostWarnings.AllowN(r.Now(), 1) {
 		r.Log.WarnContext(r.http.Context(), "a request names another host than public_url does: what stands in front has to pass the client's Host header on, or be in trusted_proxies and set X-Forwarded-Host",
@@ -52,7 +55,7 @@ func (r *request) otherHost() error {
 // checkOrigin refuses requests of web pages, but for our own and those of origins that are
 // configured; these may read the answers (Fetch, CORS protocol). No credentials of a browser
 // count here, so none are allowed.
-func (r *request) checkOrigin() error {
+func (r arrival) checkOrigin() error {
 	for _, origin := range r.http.Header.Values("Origin") {
 		switch {
 		case slices.Contains(r.AllowedOrigins, origin):
@@ -69,13 +72,13 @@ func (r *request) checkOrigin() error {
 
 // isPreflight reports whether a browser asks what a page of an allowed origin may send. That
 // needs no token: none can be sent along.
-func (r *request) isPreflight() bool {
+func (r arrival) isPreflight() bool {
 	return r.http.Method == http.MethodOptions && r.http.Header.Get("Access-Control-Request-Method") != "" &&
 		r.out.Header().Get("Access-Control-Allow-Origin") != ""
 }
 
 // preflight answers it.
-func (r *request) preflight() (result, error) {
+func (r arrival) preflight() (result, error) {
 	h := r.out.Header()
 	h.Set("Access-Control-Allow-Methods", "POST, GET, DELETE")
 	h.Set("Access-Control-Allow-Headers", "*, Authorization") // the wildcard does not cover the latter

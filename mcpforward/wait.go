@@ -49,7 +49,7 @@ func (w *waits) enter(user limit.User) (leave func(), ok bool) {
 
 // awaitDecision holds the call back until its request is decided or the time for that is over.
 // It ends with the call: when its client goes, its access is taken away, or everything stops.
-func (c *call) awaitDecision() error {
+func (c *askingClient) awaitDecision() error {
 	if c.ApprovalWait <= 0 || c.approval.State != approval.Pending {
 		return nil
 	}
@@ -86,7 +86,7 @@ func (c *call) awaitDecision() error {
 }
 
 // reportWaiting says what is waited for, to a client that asked for progress.
-func (c *call) reportWaiting() {
+func (c *askingClient) reportWaiting() {
 	meta, _ := c.request.params.Object("_meta")
 	token, asked := meta.Get("progressToken")
 	if !asked || !c.out.TakesEvents() {
