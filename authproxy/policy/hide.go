@@ -8,9 +8,9 @@ import (
 // textNoFields is what a caller is told of a call whose answer cannot be read.
 const textNoFields = "Your organization hides fields in answers of this kind, and in this one they cannot be told apart. The call was not made; use a query for the records instead."
 
-// dispatches are the tools that make any request: of one that nobody knows, nobody knows either
-// what it looks up and counts.
-var dispatches = map[string]bool{"dispatch": true, "dispatch_readonly": true}
+// dispatches are the tools that make any request, and queries in languages that are not read
+// here: nobody knows what they look up and count.
+var dispatches = map[string]bool{"dispatch": true, "dispatch_readonly": true, "execute": true, "post_dc_query_sql": true, "execute_query": true}
 
 // guardHidden prepares what hides fields in the answer of a call that passes, and denies one
 // that would find them out otherwise, or in whose answer they cannot be told apart. It does so

@@ -74,7 +74,7 @@ var families = []family{
 		tools: map[string]Tool{
 			"search":           {Classes: []Class{Read}, Touch: TouchNothing},
 			"payload_examples": {Classes: []Class{Read}, Touch: TouchNothing},
-			"execute":          {Classes: []Class{Unknown}, Unbounded: true, read: readExecute},
+			"execute":          {Classes: data360Classes, Touch: TouchNamed, read: readExecute},
 		},
 	},
 	{

@@ -14,20 +14,6 @@ func (f *reading) opaque() {
 	f.Class, f.Opaque, f.OpaqueFields, f.Rows = Unknown, true, true, Unlimited
 }
 
-// readExecute: data360 execute runs any Data 360 operation by name. None of them
-// is known to be a read.
-func readExecute(f *reading, a arguments) *Refusal {
-	f.opaque()
-	if _, refused := a.known("toolName", "paramsJson"); refused != nil {
-		return refused
-	}
-	if _, refused := a.required("toolName"); refused != nil {
-		return refused
-	}
-	_, _, refused := a.text("paramsJson")
-	return refused
-}
-
 // metadataReads are the actions of execute_metadata_action that only read, as
 // metadataType and actionName.
 var metadataReads = map[[2]string]bool{
