@@ -86,3 +86,19 @@ func BenchmarkTake(b *testing.B) {
 		}
 	}
 }
+
+// People read bytes as sizes, and everything else as the number that it is.
+func TestAmount(t *testing.T) {
+	for _, test := range []struct {
+		what policy.Measure
+		n    int64
+		want string
+	}{
+		{policy.Bytes, 0, "0"}, {policy.Bytes, 1023, "1023"}, {policy.Bytes, 1 << 10, "1 KiB"}, {policy.Bytes, 52428, "51.2 KiB"},
+		{policy.Bytes, 5 << 20, "5 MiB"}, {policy.Bytes, 1 << 40, "1048576 MiB"}, {policy.Rows, 5000, "5000"}, {policy.Deletes, 1 << 20, "1048576"},
+	} {
+		if got := counter(test.what, policy.Day, 9).Amount(test.n); got != test.want {
+			t.Errorf("%d %s: %q, want %q", test.n, test.what, got, test.want)
+		}
+	}
+}

@@ -3,9 +3,12 @@ package budget
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // Count is how much of a budget one party has used in the present window, for people to
@@ -15,6 +18,18 @@ type Count struct {
 	Org, Party string // user or client; empty: all together
 	Taken      int64
 	Renews     time.Time
+}
+
+// Amount is a number of what the budget counts, for people: of bytes as a size ("51.2 KiB").
+func (c *Counter) Amount(n int64) string {
+	if c.What != policy.Bytes || n < 1<<10 {
+		return strconv.FormatInt(n, 10)
+	}
+	size, unit := float64(n)/(1<<10), "KiB"
+	if n >= 1<<20 {
+		size, unit = size/(1<<10), "MiB"
+	}
+	return strings.TrimSuffix(strconv.FormatFloat(size, 'f', 1, 64), ".0") + " " + unit
 }
 
 // Filter selects counts; an empty field selects all.

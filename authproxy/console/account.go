@@ -2,10 +2,10 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/grant"
@@ -65,7 +65,8 @@ func (c *Console) budgetLines(r *http.Request, v *visit) (lines []ui.BudgetLine,
 	for _, u := range used {
 		taken := min(u.Taken, u.Limit)
 		lines = append(lines, ui.BudgetLine{
-			What: u.Name, Used: fmt.Sprintf("%d of %d", taken, u.Limit), Gone: taken == u.Limit, Renews: ui.Moment(u.Renews, c.Now()),
+			What: strings.Replace(u.Name, " of each user", "", 1), // these are the viewer's own
+			Used: u.Amount(taken) + " of " + u.Amount(u.Limit), Gone: taken == u.Limit, Renews: ui.Moment(u.Renews, c.Now()),
 		})
 	}
 	return lines, err

@@ -195,7 +195,7 @@ func TestFW30AccountShowsBudgets(t *testing.T) {
 	s.used = map[[2]string]int64{{"acme", "005A"}: 3, {"acme", "005B"}: 7, {"other", "005C"}: 1}
 	alice, bob, carol := s.signIn("acme", "005A"), s.signIn("acme", "005B"), s.signIn("acme", "005C")
 	page := alice.get("/account")
-	page.want(t, http.StatusOK, "deletes of each user a day, of objects Account", "3 of 5 used", "2 May 2026, 00:00 UTC")
+	page.want(t, http.StatusOK, "deletes a day, of objects Account", "3 of 5 used", "2 May 2026, 00:00 UTC")
 	if strings.Contains(page.text(), "nothing is left") {
 		t.Error("something is left")
 	}

@@ -7,8 +7,10 @@ type budgetRow struct {
 	Budget string `json:"budget" col:"BUDGET"`
 	Org    string `json:"org,omitempty" col:"ORG" fit:"drop"`
 	Party  string `json:"party,omitempty" col:"PARTY"`
-	Used   int64  `json:"used" col:"USED"`
-	Limit  int64  `json:"limit" col:"LIMIT"`
+	Used   int64  `json:"used"`
+	Limit  int64  `json:"limit"`
+	Taken  string `json:"-" col:"USED"`
+	Most   string `json:"-" col:"LIMIT"`
 	Renews moment `json:"renews" col:"BEGINS ANEW" fit:"drop"`
 }
 
@@ -16,7 +18,7 @@ type budgetRow struct {
 func (p Printer) Budgets(counts []budget.Count) error {
 	all := make([]budgetRow, len(counts))
 	for i, c := range counts {
-		all[i] = budgetRow{c.Scope, c.Name, c.Org, c.Party, c.Taken, c.Limit, moment{c.Renews}}
+		all[i] = budgetRow{c.Scope, c.Name, c.Org, c.Party, c.Taken, c.Limit, c.Amount(c.Taken), c.Amount(c.Limit), moment{c.Renews}}
 	}
 	return rows(p, all)
 }
