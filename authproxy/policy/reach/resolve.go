@@ -185,10 +185,32 @@ func (f *reading) typeOf(s *scope, c *soql.TypeOf) {
 			f.path(&scope{base: []string{object}}, &w.Fields[j], Select)
 		}
 	}
-	if c.Else {
-		f.in(Select, f.Argument, c.Offset, c.Path...)
-		f.unknown(true)
+	if c.Else == nil {
+		return
 	}
+	f.in(Select, f.Argument, c.Offset, c.Path...)
+	for _, object := range f.others(from, path[:last], path[last], c) {
+		if object == UnknownObject {
+			f.unknown(true)
+			continue
+		}
+		f.reach(object)
+		for j := range c.Else {
+			f.path(&scope{base: []string{object}}, &c.Else[j], Select)
+		}
+	}
+}
+
+// others returns the objects to which the relation of a TYPEOF expression leads beside those
+// that it names.
+func (f *reading) others(from, before []string, relation string, c *soql.TypeOf) []string {
+	for _, step := range before {
+		from = f.all(from, step, f.schema.parentsOf)
+	}
+	all := f.all(from, relation, f.schema.parentsOf)
+	return slices.DeleteFunc(slices.Clone(all), func(object string) bool {
+		return slices.ContainsFunc(c.Whens, func(w soql.When) bool { return strings.EqualFold(w.Object, object) })
+	})
 }
 
 // union appends the members of more that are not in list.

@@ -111,7 +111,7 @@ func refTo(object, name string) Ref {
 
 // typeOfColumns returns what a TYPEOF expression answers.
 func (f *reading) typeOfColumns(s *scope, c *soql.TypeOf) (columns []Column) {
-	_, relation := f.start(s, c.Path)
+	from, relation := f.start(s, c.Path)
 	for i := range c.Whens {
 		within := &scope{base: []string{spelling(c.Whens[i].Object)}}
 		for _, field := range c.Whens[i].Fields {
@@ -119,8 +119,19 @@ func (f *reading) typeOfColumns(s *scope, c *soql.TypeOf) (columns []Column) {
 			columns = append(columns, Column{Path: join(relation, path), Fields: refs})
 		}
 	}
-	if c.Else {
-		columns = append(columns, Column{Path: relation, Fields: []Ref{{"", Whole}}})
+	if c.Else == nil {
+		return columns
+	}
+	last := len(relation) - 1
+	for _, object := range f.others(from, relation[:last], relation[last], c) {
+		if object == UnknownObject {
+			columns = append(columns, Column{Path: relation, Fields: []Ref{{"", Whole}}})
+			continue
+		}
+		for _, field := range c.Else {
+			refs, path := f.resolve(&scope{base: []string{object}}, field.Path)
+			columns = append(columns, Column{Path: join(relation, path), Fields: refs})
+		}
 	}
 	return columns
 }

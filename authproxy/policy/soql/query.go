@@ -90,7 +90,7 @@ type TypeOf struct {
 	Path   Path
 	Offset int // of the relation's first byte in the text
 	Whens  []When
-	Else   bool // has fields of whatever other object the relation leads to
+	Else   []Field // of whatever other object the relation leads to; nil if it has none
 }
 
 // When are the fields that a [TypeOf] answers for one object.
@@ -201,8 +201,7 @@ func (p *parser) typeOf(q *Query) {
 		c.Whens = append(c.Whens, w)
 	}
 	if p.accept("ELSE") {
-		c.Else = true
-		paths()
+		c.Else = paths()
 	}
 	p.expect("END")
 	if len(c.Whens) == 0 {

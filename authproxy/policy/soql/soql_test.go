@@ -76,7 +76,7 @@ func TestParseQuery(t *testing.T) {
 		},
 		Items: []Item{{First: 0, End: 1}, {Function: "TOLABEL", First: 1, End: 2, Alias: "s"}, {First: 2, End: 3}},
 		TypeOfs: []TypeOf{{
-			Path: Path{"What"}, Offset: at("What WHEN"), Else: true,
+			Path: Path{"What"}, Offset: at("What WHEN"), Else: []Field{{Path: Path{"Id"}, Clause: Select, Offset: at("Id END")}},
 			Whens: []When{{Object: "Account", Fields: []Field{{Path: Path{"Phone"}, Clause: Select, Offset: at("Phone, Owner")}, field(Select, "Owner.Name")}}},
 		}},
 		Children: []*Query{{
