@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write testdata/decisions.txt anew, to be read before it is believed")
+var update = flag.Bool("update", false, "write testdata/*.txt anew, to be read before they are believed")
 
 // TestDecisions holds what each policy decides about each call, by which rule and with which
 // sentence, against testdata/decisions.txt, which is written to be read.
@@ -29,9 +29,17 @@ func TestDecisions(t *testing.T) {
 		}
 		out.WriteString("\n")
 	}
-	const golden = "testdata/decisions.txt"
+	compareGolden(t, "testdata/decisions.txt", out.String())
+	if rows < 300 {
+		t.Errorf("only %d decisions", rows)
+	}
+}
+
+// compareGolden compares what was written with a file, or writes that.
+func compareGolden(t *testing.T, golden, got string) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, []byte(out.String()), 0o600); err != nil {
+		if err := os.WriteFile(golden, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,11 +47,8 @@ func TestDecisions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(string(want), out.String()); diff != "" {
+	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Error(diff)
-	}
-	if rows < 300 {
-		t.Errorf("only %d decisions", rows)
 	}
 }
 
@@ -59,6 +64,15 @@ func inProse(d Decision) string {
 	}
 	if o := d.Obligations; len(o.Mask)+len(o.Drop)+o.Rows+o.Limit > 0 {
 		text += fmt.Sprintf("; mask %v, drop %v, at most %d rows, LIMIT %d", o.Mask, o.Drop, o.Rows, o.Limit)
+	}
+	if d.Obligations.Index {
+		text += "; the index is filtered"
+	}
+	if d.Effect == Confirm {
+		text += "; asks " + d.Confirmation.String()
+	}
+	if len(d.Observed) > 0 {
+		text += "; observed: " + strings.Join(d.Observed, ", ")
 	}
 	if d.Text != "" {
 		text += "; says: " + d.Text
