@@ -96,7 +96,8 @@ func flatten(d *jsontext.Decoder, path string, leaves map[string]string) bool {
 }
 
 // Around shortens two texts to where they differ, with a little of what stands before, to at
-// most limit bytes each.
+// most limit bytes each. What is left out is "...": a terminal writes a text with characters that
+// cannot be seen in ASCII, and would make six characters of an ellipsis.
 func Around(before, after string, limit int) (string, string) {
 	const context = 30
 	same := 0
@@ -115,10 +116,10 @@ func Around(before, after string, limit int) (string, string) {
 		}
 		short := s[at:end]
 		if at > 0 {
-			short = "…" + short
+			short = "..." + short
 		}
 		if end < len(s) {
-			short += "…"
+			short += "..."
 		}
 		return short
 	}

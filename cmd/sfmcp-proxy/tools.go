@@ -72,6 +72,9 @@ func listTools(s *stores, cmd *cobra.Command, _ []string) error {
 			}
 		}
 	}
+	if len(all) == 0 && !quarantined {
+		printNotes(cmd.ErrOrStderr(), []string{"what a hosted server lists is recorded when a client first lists or calls its tools"})
+	}
 	return printer(cmd).Definitions(all)
 }
 

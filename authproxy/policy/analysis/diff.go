@@ -45,7 +45,7 @@ func Diff(before Server, then People, after Server, now People) []Change {
 			return "", 0
 		}
 		ways = append(ways, change)
-		return from + " → " + to, len(ways) - 1
+		return from + " → " + to + change.Before.Rules() + change.After.Rules(), len(ways) - 1
 	})
 	changes := make([]Change, len(grouped))
 	for i, f := range grouped {

@@ -38,7 +38,7 @@ type Replay struct {
 	Judged   int            `json:"judged"`
 	Unjudged map[string]int `json:"unjudged,omitempty"` // calls by why
 	Changed  int            `json:"changed"`            // calls that the draft decides otherwise
-	Changes  []Replayed     `json:"changes,omitempty"`  // most calls first
+	Changes  []Replayed     `json:"changes,omitempty"`  // in the order of [Replay.Sort]
 	// Unlisted are changed calls of further groups, for which there is no room.
 	Unlisted int `json:"unlisted,omitempty"`
 }
@@ -107,7 +107,12 @@ func (r *Replay) unjudged(why string) {
 	r.Unjudged[why]++
 }
 
-// Sort puts the changes in order: most calls first.
+// Sort puts the changes in order: what lets more pass first, then most calls.
 func (r *Replay) Sort() {
-	slices.SortStableFunc(r.Changes, func(a, b Replayed) int { return b.Calls - a.Calls })
+	slices.SortStableFunc(r.Changes, func(a, b Replayed) int { return cmp.Or(b.More()-a.More(), b.Calls-a.Calls) })
+}
+
+// More says whether the draft lets more pass (1) or less (-1).
+func (r Replayed) More() int {
+	return cmp.Compare(Way{Effect: r.To}.rank(), Way{Effect: r.From}.rank())
 }

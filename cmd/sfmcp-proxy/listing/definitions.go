@@ -134,6 +134,7 @@ func (p Printer) Difference(was *Definition, is Definition, others []string) err
 		}
 	}
 	printSigns(p.Out, definition.Signs(is.Text, others))
-	_, err := fmt.Fprintf(p.Out, "\naccept exactly this: sfmcp-proxy tools accept %s %s --digest %s\n", is.Endpoint, ui.Printable(definition.Called(is.Kind, is.Name)), is.Digest[:shownDigest])
+	called := ui.Printable(definition.Called(is.Kind, is.Name))
+	_, err := fmt.Fprintf(p.Out, "\naccept exactly this: sfmcp-proxy tools accept %s %s --digest %s\nkeep it out:         sfmcp-proxy tools reject %[1]s %[2]s --digest %[3]s\n", is.Endpoint, called, is.Digest[:shownDigest])
 	return err
 }

@@ -16,7 +16,7 @@ type replayRow struct {
 	User   string `json:"user" col:"USER" fit:"cut"`
 	Server string `json:"server" col:"SERVER" fit:"drop"`
 	Tool   string `json:"tool" col:"TOOL" fit:"cut"`
-	Rule   string `json:"rule" col:"RULE OF THE DRAFT" fit:"cut"`
+	Rule   string `json:"rule" col:"BY"`
 	Entry  string `json:"entry" col:"ENTRIES" fit:"drop"`
 }
 
@@ -37,7 +37,18 @@ func (p Printer) Replays(replays []*analysis.Replay) error {
 }
 
 func (p Printer) replay(r *analysis.Replay) error {
+	more, less := 0, 0
+	for _, c := range r.Changes {
+		if c.More() > 0 {
+			more += c.Calls
+		} else {
+			less += c.Calls
+		}
+	}
 	head := fmt.Sprintf("policy %s: %d calls, %d judged, %d decided otherwise", r.Policy, r.Calls, r.Judged, r.Changed)
+	if r.Changed > 0 {
+		head += fmt.Sprintf(" (%d more freely, %d less)", more, less)
+	}
 	for _, why := range slices.Sorted(maps.Keys(r.Unjudged)) {
 		head += fmt.Sprintf("; %d not judged: %s", r.Unjudged[why], why)
 	}
@@ -48,12 +59,20 @@ func (p Printer) replay(r *analysis.Replay) error {
 		return err
 	}
 	var all []replayRow
+	var rules []string // in the order in which they are first named
 	for _, c := range r.Changes {
 		var entries []string
 		for _, seq := range c.Examples {
 			entries = append(entries, fmt.Sprint(seq))
 		}
-		all = append(all, replayRow{c.Calls, string(c.From) + " → " + string(c.To), c.User, c.Server, c.Tool, c.Rule, strings.Join(entries, " ")})
+		rule, _, hasWords := strings.Cut(c.Rule, " (")
+		if hasWords && !slices.Contains(rules, c.Rule) {
+			rules = append(rules, c.Rule)
+		}
+		all = append(all, replayRow{c.Calls, string(c.From) + " → " + string(c.To), c.User, c.Server, c.Tool, rule, strings.Join(entries, " ")})
 	}
-	return rows(p, all)
+	if err := rows(p, all); err != nil || len(rules) == 0 {
+		return err
+	}
+	return p.paragraph(0, "of the draft: %s", strings.Join(rules, "; "))
 }
