@@ -233,6 +233,9 @@ type Approvals struct {
 	// KeepArguments is how long after a decision the arguments of the call are kept, for
 	// people to look at; 0: as long as anything can come of it.
 	KeepArguments time.Duration `mapstructure:"keep_arguments" need:"value"`
+	// Notify are the targets of notices about what waits, and Mail the server for those by mail.
+	Notify []Notify `mapstructure:"notify"`
+	Mail   Mail     `mapstructure:"mail"`
 }
 
 // Limits of one call, of one user, and of the public listener.
@@ -327,16 +330,21 @@ var defaults = map[string]any{
 	"registration.dynamic.enabled":                       false,
 	"registration.dynamic.private_use_uris":              []string{},
 
-	"lifetimes.code":             "60s",
-	"lifetimes.access_token":     "15m",
-	"lifetimes.refresh_idle":     "720h",
-	"lifetimes.refresh_absolute": "2160h",
-	"lifetimes.refresh_grace":    "2m",
-	"lifetimes.consent":          "10m",
-	"lifetimes.approval":         "15m",
-	"lifetimes.session":          "12h",
-	"approvals.wait":             "0s",
-	"approvals.keep_arguments":   "168h",
+	"lifetimes.code":               "60s",
+	"lifetimes.access_token":       "15m",
+	"lifetimes.refresh_idle":       "720h",
+	"lifetimes.refresh_absolute":   "2160h",
+	"lifetimes.refresh_grace":      "2m",
+	"lifetimes.consent":            "10m",
+	"lifetimes.approval":           "15m",
+	"lifetimes.session":            "12h",
+	"approvals.wait":               "0s",
+	"approvals.keep_arguments":     "168h",
+	"approvals.mail.address":       "",
+	"approvals.mail.tls":           "starttls",
+	"approvals.mail.username":      "",
+	"approvals.mail.password_file": "",
+	"approvals.mail.from":          "",
 
 	"audit.dir":              "",
 	"audit.keep":             "9600h",

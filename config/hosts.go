@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/url"
@@ -159,10 +160,7 @@ func (n *notes) placement(s Server, path string, org Org) {
 	if login, err := url.Parse(org.LoginURL); err == nil {
 		host = login.Host
 	}
-	kind := salesforce.OrgKind(org.Kind)
-	if kind == "" {
-		kind = salesforce.OrgKindOf(host)
-	}
+	kind := org.kindOrHost(host)
 	testing := at.Environment == "sandbox" || at.Environment == "scratch"
 	switch {
 	case testing && kind == salesforce.ProductionOrg:
@@ -173,4 +171,19 @@ func (n *notes) placement(s Server, path string, org Org) {
 	if name := salesforce.MyDomain(host); at.MyDomain != "" && name != "" && at.MyDomain != name {
 		n.add("server %s: upstream is that of %s, but org %s is %s", s.Name, at.MyDomain, org.Name, name)
 	}
+}
+
+// kindOrHost is the kind of an org as it is configured, or as the host of its login URL says.
+func (o Org) kindOrHost(host string) salesforce.OrgKind {
+	return cmp.Or(salesforce.OrgKind(o.Kind), salesforce.OrgKindOf(host))
+}
+
+// OrgKind is what kind of org has that name; "" if that is not known.
+func (c *Config) OrgKind(name string) salesforce.OrgKind {
+	for _, o := range c.Salesforce.Orgs {
+		if login, err := url.Parse(o.LoginURL); err == nil && o.Name == name {
+			return o.kindOrHost(login.Host)
+		}
+	}
+	return ""
 }

@@ -152,6 +152,7 @@ func (c *Config) complete(dir string) {
 		c.Database = "sqlite:" + under(dir, path)
 	}
 	c.completeAudit(dir)
+	c.completeNotify(dir)
 }
 
 func under(dir, path string) string {

@@ -35,6 +35,13 @@ func (c *Config) secretFiles() (all []secretFile) {
 		add(key+"token_file", key+"token_file", place.TokenFile)
 		add(key+"s3.secret_key_file", key+"s3.secret_key_file", place.S3.SecretKeyFile)
 	}
+	for i, n := range c.Approvals.Notify {
+		key := fmt.Sprintf("approvals.notify[%d].", i)
+		add(key+"url_file", key+"url_file", n.URLFile)
+		add(key+"secret_file", key+"secret_file", n.SecretFile)
+		add(key+"previous_secret_file", key+"previous_secret_file", n.PreviousSecretFile)
+	}
+	add("approvals.mail.password_file", "approvals.mail.password_file", c.Approvals.Mail.PasswordFile)
 	if u, err := url.Parse(c.Database); err == nil {
 		add("production", "passfile of database", u.Query().Get("passfile"))
 		add("production", "sslkey of database", u.Query().Get("sslkey"))
@@ -58,6 +65,10 @@ func (c *Config) inlineSecrets(file string, fromFile func(key string) bool) (all
 	add(ofConsole, ofConsole, c.Console.OIDC.ClientSecret, c.Console.OIDC.ClientSecretFile)
 	const ofOutbound = "outbound_proxy_password"
 	add(ofOutbound, ofOutbound, c.OutboundProxyPassword, c.OutboundProxyPasswordFile)
+	for i, n := range c.Approvals.Notify {
+		key := fmt.Sprintf("approvals.notify[%d].url", i)
+		add(key, key, n.URL, n.URLFile)
+	}
 	if u, err := url.Parse(c.Database); err == nil {
 		password, _ := u.User.Password()
 		add("database", "production", password+u.Query().Get("password"), "")

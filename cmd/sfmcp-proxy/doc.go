@@ -36,6 +36,7 @@
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person),
 // [sfmcp-proxy/authproxy/budget] (how much of what was done in a time),
 // [sfmcp-proxy/authproxy/outside] (who was given text that outsiders wrote),
+// [sfmcp-proxy/authproxy/notice] (who learns that a call waits),
 // [sfmcp-proxy/authproxy/definition] (what hosted servers say of their tools, and who accepted
 // it),
 // [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell

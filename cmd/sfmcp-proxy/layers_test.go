@@ -51,6 +51,7 @@ var layer = map[string]int{
 	"authproxy/audit":      2,
 	"authproxy/budget":     2,
 	"authproxy/outside":    2,
+	"authproxy/notice":     2,
 	"authproxy/ui":         2,
 	"mcpforward/limit":     2,
 	"mcpforward/records":   2,

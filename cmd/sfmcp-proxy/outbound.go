@@ -7,6 +7,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/salesforce"
+	"sfmcp-proxy/authproxy/tunnel"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward/upstream"
 )
@@ -14,6 +15,7 @@ import (
 // outbound is the way to Salesforce, and to the hosts of clients' metadata documents.
 type outbound struct {
 	roots      *x509.CertPool // nil: the system's
+	via        *tunnel.Dialer // nil: no forward proxy
 	http       *http.Client
 	salesforce *salesforce.Client
 	documents  *clientdoc.Fetcher // nil: no host may publish one
@@ -25,12 +27,11 @@ func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 	if n.roots, err = c.TrustedRoots(); err != nil {
 		return nil, err
 	}
-	via, err := c.Tunnel()
-	if err != nil {
+	if n.via, err = c.Tunnel(); err != nil {
 		return nil, err
 	}
-	n.http = salesforce.NewHTTPClient(n.roots, via)
-	if n.documents, err = c.Documents(n.roots, via); err != nil {
+	n.http = salesforce.NewHTTPClient(n.roots, n.via)
+	if n.documents, err = c.Documents(n.roots, n.via); err != nil {
 		return nil, err
 	}
 	n.salesforce, err = salesforce.New(salesforce.Config{

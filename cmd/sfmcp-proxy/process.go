@@ -201,6 +201,13 @@ func (p *process) exposeCounters() {
 		func() map[string]bool { return p.current.Load().forward.DefinitionsWaiting() })
 	p.edge.Metrics.Total("sfmcp_calls_quarantined_total", "Calls refused because their definition is not accepted.",
 		func() float64 { return float64(p.current.Load().forward.QuarantinedCalls()) })
+	for outcome, count := range map[string]func() int64{
+		"sent":   func() int64 { sent, _ := p.current.Load().notices.Counts(); return sent },
+		"failed": func() int64 { _, failed := p.current.Load().notices.Counts(); return failed },
+	} {
+		p.edge.Metrics.Total("sfmcp_notices_total", "Messages to people about what waits for them, by what became of them.",
+			func() float64 { return float64(count()) }, "outcome", outcome)
+	}
 	for _, limit := range []string{"user", "server"} {
 		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
 			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)

@@ -78,6 +78,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
 		p.forward.Sweep,
+		p.notices.Sweep,
 		p.budgets.Sweep,
 		p.outside.Sweep,
 		p.db.Erase, // last: what the others deleted
@@ -123,6 +124,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
 		return nil
 	})
+	g.Go(func() error { p.notices.Run(ctx); return nil })
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
 }
 

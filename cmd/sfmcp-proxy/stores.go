@@ -20,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/notice"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
@@ -48,6 +49,7 @@ type stores struct {
 	approvals   *approval.Store
 	budgets     *budget.Store
 	outside     *outside.Store
+	notices     *notice.Courier
 	sessions    *ui.Sessions
 	definitions *definition.Store
 
@@ -104,6 +106,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	if s.definitions, err = definition.New(definition.Config{DB: s.db, Review: c.Definitions == config.Review, Now: s.now}); err != nil {
 		return nil, err
 	}
+	s.notices = notice.New(notice.Config{DB: s.db, Targets: c.Approvals.NoticeTargets(n.roots, n.via, s.now), Source: noticeSource{s}, Log: log, Now: s.now})
 	s.sessions = ui.NewSessions(ui.Config{
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
