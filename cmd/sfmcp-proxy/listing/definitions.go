@@ -135,6 +135,6 @@ func (p Printer) Difference(was *Definition, is Definition, others []string) err
 	}
 	printSigns(p.Out, definition.Signs(is.Text, others))
 	called := ui.Printable(definition.Called(is.Kind, is.Name))
-	_, err := fmt.Fprintf(p.Out, "\naccept exactly this: sfmcp-proxy tools accept %s %s --digest %s\nkeep it out:         sfmcp-proxy tools reject %[1]s %[2]s --digest %[3]s\n", is.Endpoint, called, is.Digest[:shownDigest])
+	_, err := fmt.Fprintf(p.Out, "\nkeep it out:         sfmcp-proxy tools reject %s %s\naccept exactly this: sfmcp-proxy tools accept %[1]s %[2]s --digest %[3]s\n", is.Endpoint, called, is.Digest[:shownDigest])
 	return err
 }
