@@ -49,16 +49,17 @@ type Result struct {
 // nobody knows whether it took effect.
 func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Result, error)) (err error) {
 	e.Outcome = Intent
-	intent, err := l.Append(ctx, e)
+	e = accepted(ctx, e)
+	intent, err := l.append(ctx, e, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoIntent, err)
 	}
-	e.IntentSeq, e.Arguments, e.Sent = intent, nil, nil
+	e.IntentSeq, e.Arguments, e.Sent = intent.entry.Seq, nil, nil
 	r := Result{Outcome: Unknown, Reason: "interrupted"}
 	if e.Class == classRead {
 		r.Outcome = Failed
 	}
-	defer func() { l.appendOutcome(context.WithoutCancel(ctx), e.ended(r)) }()
+	defer func() { intent.end(context.WithoutCancel(ctx), l, e.ended(r)) }()
 	var result Result
 	if result, err = do(ctx); err != nil {
 		result = result.failed(err)
@@ -78,7 +79,7 @@ func (r Result) failed(err error) Result {
 	return r
 }
 
-// ended is the entry of how e ended.
+// ended is the entry of how e, which was accepted, ended. It may be stored as it is.
 func (e Entry) ended(r Result) Entry {
 	e.Outcome, e.Status, e.Reason = OK, r.Status, r.Reason
 	if r.Outcome != "" {
@@ -99,15 +100,19 @@ func (e Entry) ended(r Result) Entry {
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
 	e.AnswerDigest, e.Rows, e.Records, e.RecordsTotal = r.AnswerDigest, r.Rows, r.Records, r.RecordsTotal
 	e.Hidden, e.Cut = r.Hidden, r.Cut
+	e.normaliseOutcome()
 	return e
 }
 
-func (l *Log) appendOutcome(ctx context.Context, e Entry) {
+// end stores how that ended whose intent w is. A read does not wait.
+func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
 	if e.Class == classRead {
-		l.AppendLater(ctx, e, func(err error) { l.logLost(ctx, e, err) })
+		l.appendLater(ctx, e, w, func(err error) { l.logLost(ctx, e, err) })
 		return
 	}
-	l.Record(ctx, e)
+	if _, err := l.append(ctx, e, w); err != nil {
+		l.logLost(ctx, e, err)
+	}
 }
 
 // Record stores e, about something that has happened already or was refused, and returns

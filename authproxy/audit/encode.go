@@ -23,13 +23,32 @@ func encodeHead(b []byte, seq int64, at time.Time) []byte {
 
 // encodeTail is the second part, of a normalised entry.
 func encodeTail(e *Entry) []byte {
-	b := make([]byte, 0, 768+len(e.Reason)+len(e.Arguments)+len(e.Sealed))
-	b = appendTexts(b, []member{
+	w := waiting{entry: *e}
+	w.encode(nil)
+	return w.tail
+}
+
+// encodeBegin writes the members up to those of [encodeSame].
+func encodeBegin(b []byte, e *Entry) []byte {
+	return appendTexts(b, []member{
 		{"actor", e.Actor.String(), true}, {"actor_kind", string(e.Actor.Kind), false}, {"actor_as", e.Actor.As, false},
 		{"action", string(e.Action), true}, {"object", e.Object, false}, {"outcome", string(e.Outcome), true}, {"source", e.Source, false},
+	})
+}
+
+// encodeSame writes the members that an outcome has as its intent has them.
+func encodeSame(b []byte, e *Entry) []byte {
+	return appendTexts(b, []member{
 		{"request_id", e.RequestID, false}, {"org", e.Org, false}, {"subject", e.Subject, false}, {"username", e.Username, false},
 		{"client", e.Client, false}, {"grant", e.Grant, false}, {"server", e.Server, false}, {"tool", e.Tool, false}, {"class", e.Class, false},
-		{"decision", string(e.Decision), false}, {"rule", e.Rule, false}, {"arguments_digest", e.ArgumentsDigest, false},
+		{"decision", string(e.Decision), false}, {"rule", e.Rule, false},
+	})
+}
+
+// encodeRest writes the members behind those of [encodeSame].
+func encodeRest(b []byte, e *Entry) []byte {
+	b = appendTexts(b, []member{
+		{"arguments_digest", e.ArgumentsDigest, false},
 		{"definition_hash", e.DefinitionHash, false}, {"policy_version", e.PolicyVersion, false}, {"approval", e.Approval, false},
 		{"status", e.Status, false}, {"reason", e.Reason, false}, {"answer_digest", e.AnswerDigest, false},
 	})
@@ -50,7 +69,7 @@ func encodeTail(e *Entry) []byte {
 		b = append(append(b, `,"sent":`...), e.Sent...)
 	}
 	b = appendTexts(b, []member{{"personal", e.Personal, false}, {"sealed", e.Sealed, false}})
-	return visible(append(b, '}'))
+	return append(b, '}')
 }
 
 // MarshalJSON is the stored form.

@@ -118,16 +118,23 @@ func (e Entry) normalised() Entry {
 // normalise makes e what may be stored.
 func (e *Entry) normalise() {
 	for _, f := range []*string{
-		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Object, (*string)(&e.Outcome), &e.Source, &e.RequestID, &e.Org, &e.Subject,
-		&e.Username, &e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, (*string)(&e.Decision), &e.Rule,
-		&e.ArgumentsDigest, &e.DefinitionHash, &e.PolicyVersion, &e.Approval, &e.Status, &e.AnswerDigest,
+		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Source, &e.RequestID, &e.Org, &e.Subject,
+		&e.Client, &e.Grant, &e.Server, &e.Tool, &e.Class, (*string)(&e.Decision), &e.Rule, &e.ArgumentsDigest, &e.PolicyVersion,
 	} {
+		*f = bounded(*f, maxText)
+	}
+	e.normaliseOutcome()
+	e.Arguments, e.Sent = boundedArguments(e.Arguments), boundedArguments(e.Sent)
+	e.Personal, e.Sealed = "", ""
+}
+
+// normaliseOutcome does so with what a [Result] says.
+func (e *Entry) normaliseOutcome() {
+	for _, f := range []*string{&e.Object, (*string)(&e.Outcome), &e.Username, &e.DefinitionHash, &e.Approval, &e.Status, &e.AnswerDigest} {
 		*f = bounded(*f, maxText)
 	}
 	e.Reason = bounded(e.Reason, maxReason)
 	e.Records = boundedRecords(e.Records)
-	e.Arguments, e.Sent = boundedArguments(e.Arguments), boundedArguments(e.Sent)
-	e.Personal, e.Sealed = "", ""
 }
 
 // bounded redacts s and cuts it to about limit bytes; what was cut is named by its

@@ -97,11 +97,12 @@ func (f *follower) Begin(h logfile.Head) error {
 
 // Record adds a record to the tree and the index.
 func (f *follower) Record(r logfile.Record) {
-	entry, own := f.own(r.Seq)
+	w, own := f.own(r.Seq)
 	if !own {
-		entry = new(Entry)
+		w = new(waiting)
 		// What does not decode cannot be found by its content, and is found by number.
-		_ = json.Unmarshal(r.Text, entry)
+		_ = json.Unmarshal(r.Text, &w.entry)
+		w.terms = termsOf(&w.entry)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -113,7 +114,7 @@ func (f *follower) Record(r logfile.Record) {
 		default: // it was told
 		}
 	}
-	if err := addToIndex(f.index, r, entry); err != nil {
+	if err := addToIndex(f.index, r, &w.entry, w.terms); err != nil {
 		f.log.Error("an entry cannot be found by its content", "error", err)
 	}
 }
@@ -130,12 +131,12 @@ func (f *follower) indexOf(first int64) *postings.Builder {
 }
 
 // own is the entry with that number, if this process is writing it.
-func (f *follower) own(seq int64) (*Entry, bool) {
+func (f *follower) own(seq int64) (*waiting, bool) {
 	if len(f.group) == 0 {
 		return nil, false
 	}
 	if i := seq - f.group[0].entry.Seq; f.group[0].entry.Seq > 0 && i >= 0 && i < int64(len(f.group)) {
-		return &f.group[i].entry, true
+		return f.group[i], true
 	}
 	return nil, false
 }

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/seal"
@@ -134,38 +133,28 @@ func (l *Log) closeFiles() (err error) {
 	return err
 }
 
-// newWaiting encodes an entry.
-func (l *Log) newWaiting(ctx context.Context, e Entry) (*waiting, error) {
-	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
-		return nil, errors.New("appending audit entry: actor, action and outcome are required")
-	}
-	if refuse := l.refuse.Load(); refuse != nil {
-		if err := (*refuse)(e); err != nil {
-			return nil, fmt.Errorf("appending audit entry: %w", err)
-		}
-	}
-	w := &waiting{entry: e.from(OriginOf(ctx))}
-	w.entry.normalise()
-	if err := l.persons.hide(context.WithoutCancel(ctx), &w.entry); err != nil {
-		return nil, fmt.Errorf("appending audit entry: %w", err)
-	}
-	w.tail = encodeTail(&w.entry)
-	return w, nil
-}
-
 // Append stores e and returns its number once it is durable. Any error means that
 // the caller must not do what the entry announces. It does not give up when ctx ends
 // while the entry is being written, because the caller must know how that went.
 func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
-	if err := ctx.Err(); err != nil {
-		return 0, fmt.Errorf("appending audit entry: %w", err)
-	}
-	w, err := l.newWaiting(ctx, e)
+	w, err := l.append(ctx, accepted(ctx, e), nil)
 	if err != nil {
 		return 0, err
 	}
+	return w.entry.Seq, nil
+}
+
+// append stores an entry that was accepted, of whose intent the log knows.
+func (l *Log) append(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("appending audit entry: %w", err)
+	}
+	w, err := l.newWaiting(ctx, e, intent)
+	if err != nil {
+		return nil, err
+	}
 	l.queue.append(w)
-	return w.entry.Seq, w.err
+	return w, w.err
 }
 
 // AppendLater stores e in its place behind what was appended before, and does not wait
@@ -174,7 +163,11 @@ func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
 // does. What was appended later is there for every method of this Log, and after
 // [Log.Close].
 func (l *Log) AppendLater(ctx context.Context, e Entry, lost func(error)) {
-	w, err := l.newWaiting(ctx, e)
+	l.appendLater(ctx, accepted(ctx, e), nil, lost)
+}
+
+func (l *Log) appendLater(ctx context.Context, e Entry, intent *waiting, lost func(error)) {
+	w, err := l.newWaiting(ctx, e, intent)
 	if err != nil {
 		lost(err)
 		return
@@ -216,11 +209,4 @@ func (l *Log) commit(group []*waiting) error {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}
 	return nil
-}
-
-// cutOff is the entry that says what a crash left and nobody was told of.
-func cutOff(bytes int64) *waiting {
-	e := Entry{Actor: actor.Proxy, Action: LogCut, Outcome: OK, Source: "audit log", Bytes: bytes,
-		Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"}.normalised()
-	return &waiting{entry: e, tail: encodeTail(&e)}
 }

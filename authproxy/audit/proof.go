@@ -36,10 +36,17 @@ func (l *Log) Entry(ctx context.Context, seq int64) (e Entry, line []byte, err e
 	return e, line, err
 }
 
+// Published is a log as it is known elsewhere: by its checkpoints, tiles and proofs.
+type Published struct{ log *Log }
+
+// Published is the log as it is known elsewhere.
+func (l *Log) Published() Published { return Published{l} }
+
 // Prove returns the proof that an entry is in the log, as the content of a .tlog-proof file
 // (C2SP tlog-proof): with the public key and the entry's line anybody can check it. The checkpoint
 // in it is one that a witness has signed, if there is one that covers the entry. [ErrNoEntry]
-func (l *Log) Prove(ctx context.Context, seq int64) ([]byte, error) {
+func (p Published) Prove(ctx context.Context, seq int64) ([]byte, error) {
+	l := p.log
 	if _, _, err := l.Entry(ctx, seq); err != nil {
 		return nil, err
 	}
@@ -65,7 +72,8 @@ func (l *Log) Prove(ctx context.Context, seq int64) ([]byte, error) {
 // ExportTiles writes the whole log to a directory as any client of a tiled log reads it (C2SP
 // tlog-tiles): hashes, entries and checkpoint. A directory that has it up to an earlier entry is
 // brought up to date.
-func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err error) {
+func (p Published) ExportTiles(ctx context.Context, dir string) (size int64, err error) {
+	l := p.log
 	if err := l.Checkpoint(ctx); err != nil {
 		return 0, err
 	}
@@ -75,12 +83,6 @@ func (l *Log) ExportTiles(ctx context.Context, dir string) (size int64, err erro
 	}
 	return c.Size, l.tiles.extend(tree.TilesConfig{Dir: dir, Bundles: true}, c, signed)
 }
-
-// Published is a log as places elsewhere know it.
-type Published struct{ log *Log }
-
-// Published is the log as places elsewhere know it.
-func (l *Log) Published() Published { return Published{l} }
 
 // ProveGrowth returns the hashes that show that the log of newer entries begins with that of older
 // ones: what a witness asks for.

@@ -26,7 +26,7 @@ func TestProofOfOneEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, seq := range []int64{1, 5, 10, 11} {
-		text, err := l.Prove(t.Context(), seq)
+		text, err := l.Published().Prove(t.Context(), seq)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -46,7 +46,7 @@ func TestProofOfOneEntry(t *testing.T) {
 		}
 	}
 	for _, seq := range []int64{0, -1, 12} {
-		if _, err := l.Prove(t.Context(), seq); !errors.Is(err, ErrNoEntry) {
+		if _, err := l.Published().Prove(t.Context(), seq); !errors.Is(err, ErrNoEntry) {
 			t.Errorf("entry %d: %v", seq, err)
 		}
 	}
@@ -59,7 +59,7 @@ func TestProofOfOneEntry(t *testing.T) {
 			t.Fatal(err)
 		}
 		appendAll(t, l, entry("a.a"))
-		if _, err := l.Prove(t.Context(), 3); err != nil {
+		if _, err := l.Published().Prove(t.Context(), 3); err != nil {
 			t.Errorf("tiles are %s: %v", name, err)
 		}
 	}
@@ -120,7 +120,7 @@ func TestProofAfterALogWasEnded(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	l := s.ten()
-	if _, err := l.Prove(t.Context(), 10); err != nil {
+	if _, err := l.Published().Prove(t.Context(), 10); err != nil {
 		t.Fatal(err)
 	}
 	lost := &Disagreement{Place: "elsewhere", Why: "it was cut", lost: true}
@@ -128,7 +128,7 @@ func TestProofAfterALogWasEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendAll(t, l, entry("a.a"), entry("a.b"), entry("a.c"))
-	if _, err := l.Prove(t.Context(), 2); err != nil {
+	if _, err := l.Published().Prove(t.Context(), 2); err != nil {
 		t.Errorf("an entry of the new log, which is shorter than the tiles of the one before: %v", err)
 	}
 }

@@ -18,17 +18,6 @@ const (
 	laterTime = 5 * time.Millisecond
 )
 
-// waiting is one entry on its way.
-type waiting struct {
-	entry Entry
-	tail  []byte // its stored form, but for number and time
-	err   error
-	// turn tells a queued caller to go on: true, it leads the next group; false, its
-	// entry was written, or err says why not. nil: nobody waits.
-	turn chan bool
-	lost func(error) // hears of the error if nobody waits
-}
-
 // queue has callers that append at the same time share one write: the first one writes for all
 // that queued up behind it. It is safe for concurrent use.
 type queue struct {

@@ -110,7 +110,7 @@ func buildIndex(s logfile.Segment) (*postings.Builder, error) {
 	_, err := logfile.ScanSegment(s, func(r logfile.Record) error {
 		var entry Entry
 		_ = json.Unmarshal(r.Text, &entry) // what does not decode is found by number alone
-		return addToIndex(index, r, &entry)
+		return addToIndex(index, r, &entry, termsOf(&entry))
 	})
 	var damage *logfile.Damage
 	if err != nil && !errors.As(err, &damage) {
@@ -119,9 +119,9 @@ func buildIndex(s logfile.Segment) (*postings.Builder, error) {
 	return index, nil
 }
 
-// addToIndex adds a record to the index of its segment.
-func addToIndex(index *postings.Builder, r logfile.Record, entry *Entry) error {
-	if _, err := index.Add(postings.Record{Offset: r.At.Offset, At: db.Millis(entry.At)}, termsOf(entry)...); err != nil {
+// addToIndex adds a record to the index of its segment, under its terms.
+func addToIndex(index *postings.Builder, r logfile.Record, entry *Entry, terms []postings.Term) error {
+	if _, err := index.Add(postings.Record{Offset: r.At.Offset, At: db.Millis(entry.At)}, terms...); err != nil {
 		return fmt.Errorf("indexing audit entry %d: %w", r.Seq, err)
 	}
 	return nil

@@ -322,7 +322,7 @@ func TestAU02Tampering(t *testing.T) {
 	other.ten()
 	key, kept := publicKey(t, l), l.Published().Newest()
 	tiles := filepath.Join(s.log(), tilesDirectory)
-	if _, err := l.Prove(t.Context(), 1); err != nil { // the tiles are there now
+	if _, err := l.Published().Prove(t.Context(), 1); err != nil { // the tiles are there now
 		t.Fatal(err)
 	}
 	seed := rand.Uint64()

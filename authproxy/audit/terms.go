@@ -11,6 +11,9 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
+// outcomeTerm is which of its terms an entry has for its outcome, which it always has.
+const outcomeTerm = 0
+
 // termsOf are what e, as it is stored, can be found by: people by their pseudonyms. An entry has the terms of a [Filter] if that selects
 // it, and only then, but for an actor who named a person, a person who was erased, and times; so entries can be counted
 // without being read. Whoever finds an entry by a term still asks [Filter.matches].
@@ -21,11 +24,11 @@ func termsOf(e *Entry) []postings.Term {
 			terms = append(terms, postings.NewTerm(field, value))
 		}
 	}
+	add("outcome", string(e.Outcome)) // outcomeTerm
 	add("action", string(e.Action))
 	if noun, _, has := strings.Cut(string(e.Action), "."); has {
 		add("noun", noun)
 	}
-	add("outcome", string(e.Outcome))
 	add("actor", actorTerm(e.Actor))
 	add("request", e.RequestID)
 	add("client", e.Client)

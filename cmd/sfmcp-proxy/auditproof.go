@@ -223,7 +223,7 @@ func auditProveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		proof, err := s.audit.Prove(cmd.Context(), seq)
+		proof, err := s.audit.Published().Prove(cmd.Context(), seq)
 		if err != nil {
 			return err
 		}
@@ -239,7 +239,7 @@ func auditProveCommand() *cobra.Command {
 func auditTilesCommand() *cobra.Command {
 	return withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			n, err := s.audit.ExportTiles(cmd.Context(), args[0])
+			n, err := s.audit.Published().ExportTiles(cmd.Context(), args[0])
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))
 			}

@@ -1,0 +1,92 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit/postings"
+)
+
+// waiting is one entry on its way.
+type waiting struct {
+	entry Entry
+	tail  []byte          // its stored form, but for number and time
+	terms []postings.Term // it can be found by
+	same  [2]int          // where in tail is what [encodeSame] wrote; the same twice: nobody knows
+	err   error
+	// turn tells a queued caller to go on: true, it leads the next group; false, its
+	// entry was written, or err says why not. nil: nobody waits.
+	turn chan bool
+	lost func(error) // hears of the error if nobody waits
+}
+
+// accepted is e as it may be stored, from where ctx says that it comes.
+func accepted(ctx context.Context, e Entry) Entry {
+	e = e.from(OriginOf(ctx))
+	e.normalise()
+	return e
+}
+
+// newWaiting encodes an entry that was accepted. What its intent has alike, if it has one, is
+// taken from there; nil: it has none.
+func (l *Log) newWaiting(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
+	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
+		return nil, errors.New("appending audit entry: actor, action and outcome are required")
+	}
+	if refuse := l.refuse.Load(); refuse != nil {
+		if err := (*refuse)(e); err != nil {
+			return nil, fmt.Errorf("appending audit entry: %w", err)
+		}
+	}
+	w := &waiting{entry: e}
+	if err := l.persons.hide(context.WithoutCancel(ctx), &w.entry); err != nil {
+		return nil, fmt.Errorf("appending audit entry: %w", err)
+	}
+	if intent != nil && intent.isLike(w) {
+		w.encode(intent.tail[intent.same[0]:intent.same[1]])
+		w.terms = slices.Clone(intent.terms)
+		w.terms[outcomeTerm] = postings.NewTerm("outcome", string(w.entry.Outcome))
+		return w, nil
+	}
+	w.encode(nil)
+	w.terms = termsOf(&w.entry)
+	return w, nil
+}
+
+// isLike reports whether the entry of an outcome has what its intent, which is w, can be found by,
+// but for the outcome. A person may have been erased in between.
+func (w *waiting) isLike(ended *waiting) bool {
+	a, b := &w.entry, &ended.entry
+	return a.Object == b.Object && a.Approval == b.Approval && a.Subject == b.Subject && a.Username == b.Username && a.Actor == b.Actor
+}
+
+// encode writes the stored form. same is what [encodeSame] would write; empty: it has to.
+func (w *waiting) encode(same []byte) {
+	e := &w.entry
+	b := make([]byte, 0, 768+len(e.Reason)+len(e.Arguments)+len(e.Sealed))
+	b = encodeBegin(b, e)
+	from := len(b)
+	if len(same) > 0 {
+		b = append(b, same...)
+	} else {
+		b = encodeSame(b, e)
+	}
+	to := len(b)
+	if w.tail = encodeRest(b, e); len(w.tail) > 0 && isVisible(w.tail) {
+		w.same = [2]int{from, to}
+		return
+	}
+	w.tail = visible(w.tail)
+}
+
+// cutOff is the entry that says what a crash left and nobody was told of.
+func cutOff(bytes int64) *waiting {
+	e := Entry{Actor: actor.Proxy, Action: LogCut, Outcome: OK, Source: "audit log", Bytes: bytes,
+		Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"}.normalised()
+	w := &waiting{entry: e, terms: termsOf(&e)}
+	w.encode(nil)
+	return w
+}
