@@ -13,7 +13,7 @@ func TestU7DoctorComparesRulesWithTheOrg(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	good := d.configuration()
-	const first, customs = "      - {effect: allow, classes: [read]}\n", "{effect: allow, tools: [getAccountSummary,"
+	const first, customs = "      - {effect: allow, classes: [read]}\n", "{effect: allow, tools: [getAccountSummary]}"
 	found := func(rule, custom string) (out []doctor.Finding) {
 		t.Helper()
 		text := strings.Replace(good, first, rule+first, 1)
