@@ -140,9 +140,12 @@ func TestD15WhatIsNotAskedFor(t *testing.T) {
 	w := newWorld(t, func(s *setup) {
 		onlyThese("Account", "Hidden__c")(s)
 		s.Servers[2].Policy = s.Servers[0].Policy
+		s.Servers[2].URL = strings.Replace(s.Servers[0].URL, "sobject-all", "headless-360", 1)
 	})
-	c, custom := rep(w), w.connect(salesforcesim.RepID, "chatgpt", "custom")
-	runQuery(custom, "SELECT Plan__r.Name FROM Account LIMIT 5")
+	c, other := rep(w), w.connect(salesforcesim.RepID, "chatgpt", "custom")
+	if a := other.tool("dispatch_readonly", `{"url":"/services/data/v67.0/query?q=SELECT+Plan__r.Name+FROM+Account+LIMIT+5"}`); !a.failed() {
+		t.Errorf("%s", a.body)
+	}
 	c.tool("updateSobjectRecord", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","body":{"Plan__r":{"Key__c":"1"}}}`)
 	if got := w.askedFor(); got != nil {
 		t.Errorf("asked for %v", got)
