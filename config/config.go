@@ -236,6 +236,14 @@ type Approvals struct {
 	// Notify are the targets of notices about what waits, and Mail the server for those by mail.
 	Notify []Notify `mapstructure:"notify"`
 	Mail   Mail     `mapstructure:"mail"`
+	// Escalate is that of rules that ask a role and say none.
+	Escalate Escalate `mapstructure:"escalate"`
+}
+
+// Escalate is a [policy.Escalation]. Without To there is none.
+type Escalate struct {
+	After time.Duration `mapstructure:"after"`
+	To    string        `mapstructure:"to"`
 }
 
 // Limits of one call, of one user, and of the public listener.
@@ -345,6 +353,8 @@ var defaults = map[string]any{
 	"approvals.mail.username":      "",
 	"approvals.mail.password_file": "",
 	"approvals.mail.from":          "",
+	"approvals.escalate.after":     "0s",
+	"approvals.escalate.to":        "",
 
 	"audit.dir":              "",
 	"audit.keep":             "9600h",

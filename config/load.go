@@ -127,6 +127,7 @@ func (c *Config) complete(dir string) {
 		if c.Policies[i].Budgets == nil {
 			c.Policies[i].Budgets = []policy.Budget{}
 		}
+		c.escalate(c.Policies[i].Rules)
 	}
 	for i := range c.Salesforce.Orgs {
 		o := &c.Salesforce.Orgs[i]

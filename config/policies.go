@@ -11,6 +11,7 @@ import (
 )
 
 func (v *validator) policies() {
+	v.escalation()
 	seen := map[string]bool{}
 	calendars := v.calendars()
 	for i, p := range v.c.Policies {
@@ -60,6 +61,39 @@ func (v *validator) rule(key string, r policy.Rule) {
 	for k, id := range r.Clients {
 		if !slices.ContainsFunc(v.c.Clients, func(c Client) bool { return c.ID == id }) && !v.publishes(id) {
 			v.add(fmt.Sprintf("%s.clients[%d]", key, k), quote(id), "the id of a client under clients, or the URL of a document on one of registration.metadata_documents.allow_hosts"+nearest.Question(id, namesOf(v.c.Clients, func(c Client) string { return c.ID })))
+		}
+	}
+}
+
+// escalate gives the rules that ask a role, and do not say when another one is asked too, what
+// approvals.escalate says.
+func (c *Config) escalate(rules []policy.Rule) {
+	e := policy.Escalation{After: c.Approvals.Escalate.After, To: policy.Approvers(c.Approvals.Escalate.To)}
+	for i := range rules {
+		r := &rules[i]
+		if e.Role() != "" && r.Effect == policy.Confirm && r.Escalate == (policy.Escalation{}) && r.Confirmation().Approvers != policy.Requester {
+			r.Escalate = e
+		}
+	}
+}
+
+// escalation checks when other people are asked too.
+func (v *validator) escalation() {
+	e := v.c.Approvals.Escalate
+	given := policy.Escalation{After: e.After, To: policy.Approvers(e.To)}
+	switch {
+	case e.To == "" && e.After != 0:
+		v.add("approvals.escalate.to", quote(e.To), "role:NAME, or no approvals.escalate.after")
+	case e.To != "" && e.After <= 0:
+		v.add("approvals.escalate.after", e.After.String(), "how long a call waits first, such as 10m")
+	case e.To != "" && given.Role() == "":
+		v.add("approvals.escalate.to", quote(e.To), "role:NAME")
+	}
+	for i, p := range v.c.Policies {
+		for j := range p.Rules {
+			if after := p.Rules[j].Escalate.After; after >= v.c.Lifetimes.Approval && after > 0 {
+				v.add(fmt.Sprintf("policies[%d].rules[%d].escalate.after", i, j), after.String(), "less than lifetimes.approval ("+v.c.Lifetimes.Approval.String()+"), when the call expires")
+			}
 		}
 	}
 }

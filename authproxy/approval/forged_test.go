@@ -135,3 +135,53 @@ func TestS7ForgedUnspend(t *testing.T) {
 		t.Errorf("spent %+v, %v", got, err)
 	}
 }
+
+// S7: a decision that somebody else writes counts for nothing. One that he changes, takes away
+// or puts back makes the request void.
+func TestS7ForgedDecisions(t *testing.T) {
+	t.Parallel()
+	const insert = `INSERT INTO approval_decisions SELECT request_id, 'mallory', factor, role, by_kind, 'mallory', by_as, org, decided_at, auth_time, acr, mac FROM approval_decisions WHERE request_id = $1`
+	const move = `UPDATE approval_decisions SET request_id = $1 WHERE request_id <> $1`
+	for name, forge := range map[string][]string{
+		"one more":             {insert},
+		"another person":       {`UPDATE approval_decisions SET human = 'mallory' WHERE request_id = $1`},
+		"another role":         {`UPDATE approval_decisions SET role = 'b' WHERE request_id = $1`},
+		"another time":         {`UPDATE approval_decisions SET decided_at = decided_at + 1 WHERE request_id = $1`},
+		"another sign-in":      {`UPDATE approval_decisions SET acr = 'mfa' WHERE request_id = $1`},
+		"taken away":           {`DELETE FROM approval_decisions WHERE request_id = $1`},
+		"none said":            {`UPDATE approvals SET decisions = '' WHERE id = $1`, `DELETE FROM approval_decisions WHERE request_id = $1`},
+		"of another":           {move},
+		"more, and said to be": {insert, `UPDATE approvals SET decisions = 'x' WHERE id = $1`},
+		"a factor less":        {`UPDATE approvals SET state = 'approved' WHERE id = $1`},
+	} {
+		s, _ := newStore(t)
+		b := binding("Acme").by("2 of role:a")
+		r, other := submit(t, s, b), submit(t, s, binding("Other").by("2 of role:a"))
+		agree := func(id, human string) error {
+			_, err := s.Approve(t.Context(), id, Decision{By: actor.Operator("root", human), Human: human, Factor: "a", Role: "a"})
+			return err
+		}
+		if err := errors.Join(agree(r.ID, "ann"), agree(other.ID, "bob")); err != nil {
+			t.Fatal(err)
+		}
+		for _, statement := range forge {
+			if _, err := s.db.Writes.Exec(strings.ReplaceAll(statement, "$1", "'"+r.ID+"'")); err != nil {
+				t.Fatal(name, err)
+			}
+		}
+		got, err := s.Get(t.Context(), r.ID)
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if forged := len(forge) == 1 && (forge[0] == insert || forge[0] == move); forged {
+			if got.State != Pending || len(got.Decisions) != 1 || got.Decisions[0].Human != "ann" {
+				t.Errorf("%s: it is %+v", name, got)
+			}
+		} else if got.State != Void || got.Why != Altered || len(got.Decisions) != 0 || !errors.Is(agree(r.ID, "cem"), ErrGone) {
+			t.Errorf("%s: it is %+v", name, got)
+		}
+		if _, err := s.Spend(t.Context(), b); !errors.Is(err, ErrNotApproved) {
+			t.Errorf("%s: spent, %v", name, err)
+		}
+	}
+}

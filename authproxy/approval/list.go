@@ -146,7 +146,7 @@ func (s *Store) open(r *stored) (err error) {
 // addDecisions reads who agreed. A request that gives something, and of whose decisions
 // somebody changed any, is void.
 func (s *Store) addDecisions(ctx context.Context, q querier, r *stored) error {
-	if r.decisions == "" {
+	if r.decisions == "" || r.Why == Altered {
 		return nil
 	}
 	rows, err := q.QueryContext(ctx, `SELECT `+decisionColumns+` FROM approval_decisions WHERE request_id = $1 ORDER BY decided_at, human`, r.ID)

@@ -1,9 +1,15 @@
 package approval
 
 import (
+	"os"
 	"testing"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" { // one of the processes of TestAP16Killed
+		serveChild()
+	}
+	dbtest.Main(m)
+}

@@ -121,3 +121,29 @@ func TestS7GuardsNameTheirRows(t *testing.T) {
 		}
 	}
 }
+
+// S7: a row of an earlier version keeps its MAC when columns are added, as long as they hold
+// what they begin with; and nobody makes one of a later version look like that.
+func TestS7LaterColumns(t *testing.T) {
+	t.Parallel()
+	d := open(t, filepath.Join(t.TempDir(), "p.db"))
+	if err := d.Claim(t.Context(), ring(t)); err != nil {
+		t.Fatal(err)
+	}
+	mac := func(later ...any) string {
+		values := []any{"id", "mac", "state", int64(1), "kind", "by", "as", int64(0)}
+		return d.MAC(ApprovalStates, append(values, later...)...)
+	}
+	earlier := d.ring.MAC(ApprovalStates.purpose(), "id", "mac", "state", "1", "kind", "by", "as", "0")
+	seen := map[string]bool{earlier: true}
+	if mac("", "") != earlier {
+		t.Error("a row of an earlier version is not authentic any more")
+	}
+	for _, later := range [][]any{{"", "g"}, {"d", ""}, {"d", "g"}, {"0", "g"}} {
+		if m := mac(later...); seen[m] {
+			t.Errorf("%q has the MAC of another row", later)
+		} else {
+			seen[m] = true
+		}
+	}
+}
