@@ -42,16 +42,15 @@ func (c card) missing() (factors []string) {
 // machine drives a process through random orders beside the reference. It looks into the
 // database with a store of its own.
 type machine struct {
-	t           *testing.T
-	keys, url   string
-	writes      string
-	own         *Store
-	child       *child
-	base        int // number of the first of its three calls
-	now         time.Time
-	cards       [3]card
-	roles       map[string][]string
-	made, ended map[string]bool // ids that were written; that were seen over
+	t         *testing.T
+	keys, url string
+	writes    string
+	own       *Store
+	child     *child
+	base      int // number of the first of its three calls
+	now       time.Time
+	cards     [3]card
+	roles     map[string][]string
 }
 
 // apply is the reference: what an order does to the cards, and how it is answered.
