@@ -71,8 +71,9 @@ func (s *stores) budgetAlarm(ctx context.Context, a budget.Alarm) {
 	e.Reason = fmt.Sprintf("%s, %s: %s; begins anew at %s", kind, a.Scope, how, a.Renews.UTC().Format(time.RFC3339))
 	s.log.WarnContext(ctx, "a budget is nearly or wholly used", "scope", a.Scope, "budget", a.Name, "taken", a.Taken, "limit", a.Limit)
 	s.audit.Record(ctx, e)
-	// Who it is about stands in the log alone.
-	if err := s.notices.Raise(ctx, a.Scope+" "+a.Name, a.Renews.UTC().Format(time.RFC3339), how); err != nil {
+	// Who it is about stands in the log alone: of everybody's counts together, each level is told
+	// once in a window.
+	if err := s.notices.Raise(ctx, a.Scope+" "+a.Name, fmt.Sprintf("%s/%d", a.Renews.UTC().Format(time.RFC3339), a.Level), how); err != nil {
 		s.log.ErrorContext(ctx, "the alarm of a budget is not told", "error", err)
 	}
 }

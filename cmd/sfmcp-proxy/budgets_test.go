@@ -3,7 +3,9 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -88,5 +90,44 @@ func TestFW30BudgetHoldsOverARestart(t *testing.T) {
 	if len(alarms) != 2 || alarms[0].Outcome != audit.OK || alarms[1].Outcome != audit.Denied || alarms[1].Subject != salesforcesim.RepID ||
 		!strings.HasPrefix(alarms[1].Reason, "exfil_threshold, policy ") {
 		t.Errorf("alarms: %+v", alarms)
+	}
+}
+
+// FW-30: a webhook hears once in a window that a budget is nearly used, and once that it is used
+// up, of all users together, and of nobody by name.
+func TestFW30AlarmsAreTold(t *testing.T) {
+	t.Parallel()
+	heard := make(chan string, 10)
+	hook := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		heard <- string(body)
+	}))
+	defer hook.Close()
+	d := startEdited(t, func(text string) string {
+		budgets := fmt.Sprintf("    budgets: [{who: user, what: calls, window: day, time_zone: %q, limit: 4, alarm_at: 0.5}]\n    rules:\n", zoneAtNoon())
+		return strings.ReplaceAll(text, "    rules:\n", budgets) + `
+approvals:
+  notify: [{name: hook, kind: webhook, url: ` + hook.URL + `, allow_addresses: [127.0.0.0/8], events: [alarms]}]
+`
+	})
+	one, other := d.connect("sobject-reads", rep), d.connect("sobject-reads", salesforcesim.ManagerUsername)
+	for range 5 {
+		one.call("getUserInfo", map[string]any{})
+		other.call("getUserInfo", map[string]any{})
+	}
+	for _, says := range []string{"2 of 4 are used", "the limit of 4 is reached"} {
+		select {
+		case message := <-heard:
+			if !strings.Contains(message, `"type":"budget.alarm"`) || !strings.Contains(message, "calls of each user a day") || !strings.Contains(message, says) ||
+				strings.Contains(message, salesforcesim.RepID) || strings.Contains(message, salesforcesim.ManagerID) || strings.Contains(message, "@acme.example") {
+				t.Errorf("%s: %s", says, message)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("nobody was told that %s", says)
+		}
+	}
+	eventually(t, time.Minute, "nothing waits to be told", func() bool { return !strings.Contains(d.must("notice", "list"), "waiting") })
+	if len(heard) > 0 {
+		t.Errorf("and told again: %s", <-heard)
 	}
 }
