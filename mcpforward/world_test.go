@@ -50,6 +50,7 @@ type world struct {
 	grants    *grant.Store
 	links     *link.Store
 	approvals *approval.Store
+	people    roster
 	audit     *audit.Log
 	handler   *Handler
 	server    *httptest.Server
@@ -150,7 +151,7 @@ func newWorld(t testing.TB, change func(*setup)) *world {
 	w.grants, err = grant.New(grant.Config{DB: w.db, Ring: ring, Clients: clients, Now: w.grantsNow,
 		Lifetimes: grant.Lifetimes{Code: time.Minute, AccessToken: 15 * time.Minute, RefreshIdle: time.Hour, RefreshAbsolute: 2 * time.Hour, Consent: 10 * time.Minute}})
 	check(err)
-	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now})
+	w.approvals, err = approval.New(approval.Config{DB: w.db, Ring: ring, Lifetime: approvalLifetime, Now: w.now, People: &w.people})
 	check(err)
 	w.audit, err = audit.New(audit.Config{Dir: t.TempDir(), DB: w.db, Ring: ring})
 	check(err)
