@@ -70,6 +70,30 @@ func (d *Decisions) See(ctx context.Context, by approval.Decider, id string) (*a
 	return r, nil
 }
 
+// Waiting returns the requests to which by may agree now, the oldest first: what an inbox
+// shows. Those that by agreed to already are not among them.
+func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approval.Request, error) {
+	all, err := d.Approvals.List(ctx, approval.Filter{State: approval.Pending})
+	if err != nil {
+		return nil, err
+	}
+	var mine []approval.Request
+	for i := len(all) - 1; i >= 0; i-- {
+		r := &all[i]
+		c, err := d.standing(ctx, by, r)
+		if err != nil {
+			return nil, err
+		}
+		if !c.sees() || c.mayDecide(audit.Approve) != nil || c.agreed() {
+			continue
+		}
+		if _, _, err := c.factor(""); err == nil || errors.Is(err, errWhichRole) {
+			mine = append(mine, *r)
+		}
+	}
+	return mine, nil
+}
+
 // approve lets the call pass, once, if nobody else is missing.
 func (d *Decisions) approve(ctx context.Context, by approval.Decider, id, role string) (*approval.Request, error) {
 	r, decision, err := d.open(ctx, by, id, audit.Approve, role)

@@ -429,3 +429,50 @@ func TestAP13ReasonOfADenial(t *testing.T) {
 		t.Errorf("after the pause it meets %+v", met)
 	}
 }
+
+// An inbox has what somebody may agree to now, and nothing else (AP-05).
+func TestAP05Waiting(t *testing.T) {
+	t.Parallel()
+	b := newBoard(t)
+	role := policy.Rule{Approvers: "role:security", Escalate: policy.Escalation{After: 10 * time.Minute, To: "role:lead"}}
+	both := b.hold(call("Both", twoFactors), policy.Update)
+	b.f.clock.Add(time.Second)
+	one := b.hold(call("One", role), policy.Update)
+	b.f.clock.Add(time.Second)
+	own := b.hold(call("Own", policy.Rule{}), policy.Update)
+	b.wants(both.ID, [3]string{"bob", "", "pending"})
+	b.f.clock.Add(time.Second)
+	counter, err := b.Counter(t.Context(), b.person("cem"), b.hold(call("First", role), policy.Update).ID, []byte(`{"body":{"Amount":1,"Name":"Second"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := approval.Decider{Actor: actor.User(sim.RepID), Org: "acme", Roles: []string{"security"}}
+	waits := func(when string, by approval.Decider, want ...string) {
+		t.Helper()
+		all, err := b.Waiting(t.Context(), by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, r := range all {
+			got = append(got, r.ID)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	waits("ann, who has both roles", b.person("ann"), both.ID, one.ID, counter.ID)
+	waits("bob, who agreed to one", b.person("bob"), one.ID, counter.ID)
+	waits("cem, who proposed one", b.person("cem"), both.ID, one.ID)
+	waits("dee, of another role", b.person("dee"), both.ID)
+	waits("eve, before it is escalated", b.person("eve"))
+	waits("the requester", rep, own.ID)
+	waits("nobody", approval.Decider{})
+	waits("an operator", approval.Decider{Actor: actor.Operator("root", "Kim")}, both.ID, one.ID, own.ID, counter.ID)
+	b.f.clock.Add(10 * time.Minute)
+	waits("eve, afterwards", b.person("eve"), one.ID, counter.ID)
+	b.people.err = errors.New("the provider is down")
+	if all, err := b.Waiting(t.Context(), b.person("ann")); err == nil {
+		t.Errorf("though nobody knows who is who: %+v", all)
+	}
+}

@@ -115,7 +115,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	case audit.SessionEnd:
 		return r.endSessions(ctx, e)
 	case audit.ApprovalDecide:
-		if e.Decision == audit.Deny && e.Outcome == audit.OK { // a refused one decided nothing
+		if (e.Decision == audit.Deny || e.Decision == audit.Counter) && e.Outcome == audit.OK { // a refused one decided nothing
 			return r.endApproval(ctx, e.Approval)
 		}
 	case audit.ToolCall:

@@ -131,3 +131,27 @@ func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 		t.Errorf("a call that somebody may not decide about: %+v, %v", r, err)
 	}
 }
+
+// SR-ST-4: a call in whose place another was proposed does not wait again because an older copy of
+// the database is put back.
+func TestSRST4CounteredStaysOver(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	held, err := f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: "acme", Subject: sim.RepID, ClientID: "chatgpt", GrantID: "g", Server: "sales",
+		Tool: "createSobjectRecord", PolicyVersion: "v", DefinitionHash: "h", Arguments: []byte(`{"a":1}`), Confirmation: policy.Confirmation{Approvers: "role:approver"}}, "create")
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := f.keepDatabase(t)
+	d := &Decisions{Approvals: f.Cutoff.Approvals, Grants: f.Grants, Audit: f.Audit}
+	if _, err := d.Counter(t.Context(), approval.Decider{Actor: actor.Operator("root", "Ann")}, held.ID, []byte(`{"a":2}`)); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	if r, err := f.Cutoff.Approvals.Get(t.Context(), held.ID); err != nil || r.State != approval.Void {
+		t.Errorf("it is %+v, %v", r, err)
+	}
+}

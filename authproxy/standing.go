@@ -73,6 +73,11 @@ func (c *standing) sees() bool {
 	return c.operator || c.requester || c.human != "" && (len(c.roles) > 0 || c.escalated != "")
 }
 
+// agreed reports whether somebody agreed to the request before.
+func (c *standing) agreed() bool {
+	return slices.ContainsFunc(c.request.Decisions, func(d approval.Decision) bool { return d.Human == c.human })
+}
+
 // mayDecide says whether somebody may decide about the request at all. An operator may: who
 // runs commands on the database could do so without us. A user may decide what they asked for
 // themselves only where the policy leaves it to the requester. Whoever proposed it may take
