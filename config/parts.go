@@ -52,7 +52,7 @@ func (c *Config) CalendarsRead() (all []*condition.Calendar) {
 func (c *Config) Access() access.Config {
 	out := access.Config{PublicURL: c.PublicURL}
 	for _, o := range c.Salesforce.Orgs {
-		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
+		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, Kind: string(c.OrgKind(o.Name)), LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
 	}
 	policies := c.Judged()
 	for _, s := range c.Servers {

@@ -22,6 +22,8 @@ const Everyone = "*"
 // Org is a Salesforce org that people can sign in to.
 type Org struct {
 	Name string
+	// Kind is production, sandbox or scratch, for people to read; "" if it is not known.
+	Kind string
 	// LoginURL is where people are sent, Issuer what its responses name in iss (RFC
 	// 9207) if they name anything; "" means LoginURL.
 	LoginURL, Issuer string

@@ -73,22 +73,11 @@ func (c *Console) gist(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var call struct {
-		Object string         `json:"sobject-name"`
-		ID     string         `json:"id"`
-		Body   map[string]any `json:"body"`
-	}
+	var call recordCall
 	if json.Unmarshal(a.Arguments, &call) != nil {
 		return "", nil // another tool's arguments
 	}
-	parts := []string{call.Object}
-	for _, field := range []string{"Name", "LastName", "Subject"} {
-		if name, ok := call.Body[field].(string); ok {
-			parts = append(parts, name)
-			break
-		}
-	}
-	parts = append(parts, call.ID)
+	parts := []string{call.Object, call.name(), call.ID}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return shortened(strings.Join(parts, " · ")), nil
 }
@@ -140,7 +129,8 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 	page := ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open:      a.State == approval.Pending && a.OfRequester(),
+		Open:     a.State == approval.Pending && a.OfRequester(),
+		Sentence: sentence(a), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a), Said: a.Reason,
 		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
@@ -165,6 +155,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 	}
 	c.render(w, r, status, page)
 	return nil
+}
+
+// orgKind is production, sandbox or scratch; "" if that is not known.
+func (c *Console) orgKind(name string) string {
+	org, _ := c.Access.Org(name)
+	return org.Kind
 }
 
 // requesterLabel names the viewer, who is the requester of everything they can see.

@@ -28,10 +28,12 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	if decision != "approve" && decision != "deny" {
 		return errDecision
 	}
-	a, err = c.Decisions.Decide(r.Context(), by, a.ID, approval.Choice{Approve: decision == "approve"})
+	a, err = c.Decisions.Decide(r.Context(), by, a.ID, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
+	case errors.Is(err, approval.ErrReason):
+		return errReason
 	case errors.Is(err, approval.ErrNotApprover):
 		return errOtherApprover
 	case errors.Is(err, approval.ErrGone): // decided otherwise, expired or void

@@ -32,6 +32,8 @@ var (
 		"This browser, or another one that you are signed in with, has asked for many pages in a short time. Nothing was done. Wait a minute, then try again."}
 	errDecision = &problem{http.StatusBadRequest, "No decision",
 		"The form holds no decision. Nothing was done."}
+	errReason = &problem{http.StatusBadRequest, "The reason is too long",
+		"A reason has at most 500 characters. Nothing was done."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
@@ -70,7 +72,7 @@ func waysOn(r *http.Request, status int, err error) (links []ui.Link) {
 		return []ui.Link{{Text: "Sign in as somebody else", Path: "/signin"}}
 	case status >= http.StatusInternalServerError && r.Method != http.MethodPost:
 		links = append(links, ui.Link{Text: "Try again", Path: here})
-	case (refused || errors.Is(err, errDecision)) && strings.HasPrefix(here, "/approvals/"):
+	case (refused || errors.Is(err, errDecision) || errors.Is(err, errReason)) && strings.HasPrefix(here, "/approvals/"):
 		links = append(links, ui.Link{Text: "Open the call again", Path: here})
 	}
 	if strings.HasPrefix(here, "/approvals/") {

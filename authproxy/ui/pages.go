@@ -1,5 +1,7 @@
 package ui
 
+import "strings"
+
 // A Page is one of the page structs of this package; each has its own template.
 type Page interface {
 	// page names the template file, the document's title, and the origins
@@ -255,6 +257,12 @@ type ApprovalPage struct {
 	Approver string // who decides, in words
 	Command  string // what an administrator types to decide; empty: the viewer decides, or nobody any more
 
+	Sentence    string // what the call would do, in a line
+	Consequence string // what cannot be taken back; may be empty
+	OrgKind     string // production, sandbox, scratch; empty: not known
+	Factors     []FactorLine
+	Said        string // the reason that whoever denied it gave; may be empty
+
 	Arguments []Argument
 	Erased    bool   // the arguments are no longer kept
 	Canonical string // canonical JSON, passed through Visible
@@ -267,6 +275,46 @@ type ApprovalPage struct {
 	Lost *LostLogin // of the viewer, when the call needs it
 
 	Outside []Source // of text from outside that the client was given before; empty: none
+}
+
+// FactorLine is a role whose holders must agree to a call, and who has.
+type FactorLine struct {
+	Role   string
+	Quorum int // how many must agree
+	By     []string
+	Met    bool
+}
+
+// argumentsInView is how many values stand on the page; the others are behind one click.
+const argumentsInView = 20
+
+// First are the values that come first: those at the top of the arguments, which say what
+// kind of record the call is about, then the others as they were sent.
+func (p ApprovalPage) First() []Argument { return p.ordered()[:min(len(p.Arguments), argumentsInView)] }
+
+// Rest are the values after those.
+func (p ApprovalPage) Rest() []Argument { return p.ordered()[min(len(p.Arguments), argumentsInView):] }
+
+func (p ApprovalPage) ordered() (all []Argument) {
+	for _, top := range []bool{true, false} {
+		for _, a := range p.Arguments {
+			if (len(a.Path) < 2) == top {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
+}
+
+// Long reports whether a value is more than a few lines.
+func (a Argument) Long() bool { return len(a.Value) > 600 || strings.Count(a.Value, "\n") > 8 }
+
+// Begin is the beginning of a long value.
+func (a Argument) Begin() string {
+	if r := []rune(a.Value); len(r) > 120 {
+		return string(r[:120]) + "…"
+	}
+	return a.Value
 }
 
 // Source is where text came from: a record, or a tool where none is known.

@@ -217,7 +217,7 @@ func TestApprovalPageOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	page := ApprovalPage{Tool: "createSobjectRecord", Arguments: arguments, RequesterID: "the-requester", Open: true}
+	page := ApprovalPage{Tool: "createSobjectRecord", Arguments: arguments, RequesterID: "the-requester", Open: true, Sentence: "Create a record of Opportunity"}
 	inOrder := func(html string, texts ...string) {
 		t.Helper()
 		for _, text := range texts {
@@ -228,7 +228,7 @@ func TestApprovalPageOrder(t *testing.T) {
 			html = rest
 		}
 	}
-	inOrder(rendered(t, page), "<title>Approve createSobjectRecord?", "Approve this call?", "Opportunity", "first-in-text", "the-requester", `value="approve"`)
+	inOrder(rendered(t, page), "<title>Approve createSobjectRecord?", "<h1><bdi>Create a record of Opportunity", "Opportunity", "first-in-text", "the-requester", "Approve this call?", `value="approve"`)
 	page.Open, page.Status, page.Next = false, "Approved", "Go back to your chat"
 	html := rendered(t, page)
 	inOrder(html, "<title>Approved: createSobjectRecord", "<h1>Approved", "Go back to your chat", "asked to run", "Opportunity")

@@ -1,0 +1,105 @@
+package console
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// recordCall is what the record tools of Salesforce's hosted servers are given.
+type recordCall struct {
+	Object string                     `json:"sobject-name"`
+	ID     string                     `json:"id"`
+	Body   map[string]json.RawMessage `json:"body"`
+}
+
+// name is what the call calls the record, "" if nothing.
+func (r *recordCall) name() string {
+	for _, field := range []string{"Name", "LastName", "Subject"} {
+		var text string
+		if json.Unmarshal(r.Body[field], &text) == nil && text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+// sentence says in a line what a call would do, for whoever decides. It leaves out what the
+// page shows below; names of records are those that the call gives, for nobody else has said
+// them.
+func sentence(a *approval.Request) string {
+	var call recordCall
+	if json.Unmarshal(a.Arguments, &call) != nil || call.Object == "" {
+		return "Run " + a.Tool
+	}
+	object := shortened(ui.Printable(call.Object))
+	switch policy.Class(a.Class) {
+	case policy.Create:
+		return joined("Create a record of "+object, quoted(call.name()))
+	case policy.Update:
+		what := "Change a record of " + object
+		if n := len(call.Body); n > 0 {
+			what = fmt.Sprintf("Change %s of a record of %s", counted(n, "field"), object)
+		}
+		return joined(what, cmp.Or(shortened(call.ID), quoted(call.name())))
+	case policy.Delete:
+		return joined("Delete a record of "+object, shortened(call.ID))
+	}
+	return joined("Run "+a.Tool+" on "+object, shortened(call.ID))
+}
+
+// joined puts what a record is called behind what is done with it.
+func joined(what, record string) string {
+	if record == "" {
+		return what
+	}
+	return what + ": " + record
+}
+
+func quoted(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "“" + strings.Trim(shortened(name), "“”") + "”"
+}
+
+func counted(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// consequence says what cannot be taken back of a call of that class; "": nothing that needs
+// to be said.
+func consequence(class string) string {
+	switch policy.Class(class) {
+	case policy.Delete:
+		return "A deletion takes what hangs on the record with it, and cannot be undone from here."
+	case policy.Admin:
+		return "It changes who may do what in the organization, or how it works."
+	case policy.Unknown:
+		return "Nobody here knows what this tool does: it may change anything."
+	}
+	return ""
+}
+
+// factorLines say who must agree to a call that its requester does not decide about, and who has.
+func factorLines(a *approval.Request) (lines []ui.FactorLine) {
+	if a.OfRequester() {
+		return nil
+	}
+	for _, f := range a.Factors() {
+		line := ui.FactorLine{Role: f.Role, Quorum: f.Quorum, Met: f.Met()}
+		for _, d := range f.By {
+			line.By = append(line.By, d.By.String())
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
