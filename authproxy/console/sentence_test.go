@@ -52,7 +52,7 @@ func TestApprovalPageFoldsAndDeniesWithAReason(t *testing.T) {
 	waiting := alice.ask(string(arguments), "requester")
 	path := "/approvals/" + waiting.ID
 	page := alice.get(path)
-	page.want(t, 200, "Create a record of Account", "42 more values", "all 62 of them", "bytes, show all", strings.Repeat("long text ", 199), "Deny with a reason")
+	page.want(t, 200, "Create a record of Account", "42 more values", "all 62 of them", "bytes, show all", strings.Repeat("long text ", 199), "Say why, if you deny it")
 	for name := range body {
 		if !strings.Contains(page.body, "<code>"+name+"</code>") {
 			t.Errorf("%s is not on the page", name)
