@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
@@ -10,7 +9,7 @@ import (
 
 // What rules say of objects and fields is taken apart once, so that a call is held against
 // all rules at once: for each object and field that it reaches some look-ups, however many
-// rules there are. Only patterns with * or ? within a name are compared one by one.
+// rules there are. Patterns with * or ? within a name are found by their letters (likes.go).
 
 // bits is a set of rules.
 type bits []uint64
@@ -45,13 +44,13 @@ func newBits(rules int) bits { return make(bits, (rules+63)/64) }
 type index struct {
 	objects   table      // by name
 	anyObject bits       // every object
-	like      []likeRule // by pattern
+	like      likes      // by pattern
 	allOf     bits       // rules that speak of objects
 	fields    table      // by object.name
 	named     table      // by name: *.name
 	of        table      // by object: object.*
 	anyField  bits       // *.*
-	likeField []likeRule // by patterns of either
+	likeField likes      // by patterns of either
 	parts     fieldParts // by object or name alone, whatever stands beside it
 	allFields bits       // rules that speak of fields
 }
@@ -84,7 +83,7 @@ func (x *index) add(r *Rule, rule, rules int) {
 		case p.every():
 			x.anyObject.add(rule)
 		case p.wild:
-			x.like = append(x.like, likeRule{object: p, rule: rule})
+			x.like.add(likeRule{object: p, rule: rule}, p.literal)
 		default:
 			x.objects.add(p.unqualified, rule, rules)
 		}
@@ -111,7 +110,7 @@ func (x *index) addField(object, name like, rule, rules int) {
 	}
 	switch {
 	case object.wild && !object.every() || name.wild && !name.every():
-		x.likeField = append(x.likeField, likeRule{object, name, rule})
+		x.likeField.add(likeRule{object, name, rule}, name.literal)
 	case object.every() && name.every():
 		x.anyField.add(rule)
 	case object.every():
@@ -140,11 +139,11 @@ func (x *index) hitObject(hit bits, object string) {
 		return
 	}
 	hit.or(x.objects[string(reach.Unqualified(full))])
-	for i := range x.like {
-		if x.like[i].object.matches(full) {
-			hit.add(x.like[i].rule)
+	x.like.in(full, func(l *likeRule) {
+		if !hit.has(l.rule) && l.object.matches(full) {
+			hit.add(l.rule)
 		}
-	}
+	})
 }
 
 // hitEnding adds the rules that speak of any object whose name ends so.
@@ -154,9 +153,9 @@ func (x *index) hitEnding(hit bits, suffix string) {
 			hit.or(rules)
 		}
 	}
-	for i := range x.like {
-		if l := x.like[i].object; strings.HasSuffix(suffix, l.suffix) || strings.HasSuffix(l.suffix, suffix) {
-			hit.add(x.like[i].rule)
+	for i := range x.like.rules {
+		if l := x.like.rules[i].object; strings.HasSuffix(suffix, l.suffix) || strings.HasSuffix(l.suffix, suffix) {
+			hit.add(x.like.rules[i].rule)
 		}
 	}
 }
@@ -178,24 +177,19 @@ func (x *index) hitField(hit bits, at reach.Ref) {
 		x.hitName(hit, object, names[begin:end])
 		begin = end + 1
 	}
-	for i := range x.likeField {
-		l := &x.likeField[i]
-		within := names[:ended[0]]
-		if l.name.ofParts {
-			within = names
+	x.likeField.in(names, func(l *likeRule) {
+		if hit.has(l.rule) || len(object) > 0 && !l.object.matches(object) {
+			return
 		}
-		if !bytes.Contains(within, l.name.literal) || len(object) > 0 && !l.object.matches(object) || hit.has(l.rule) {
-			continue
-		}
-		begin = 0
+		begin := 0
 		for _, end := range ended {
 			if l.name.matches(names[begin:end]) {
 				hit.add(l.rule)
-				break
+				return
 			}
 			begin = end + 1
 		}
-	}
+	})
 }
 
 // related appends the names, in lower case, of a field and of those that hold its value or
@@ -238,9 +232,9 @@ func (x *index) hitWhole(hit bits, object []byte) {
 	}
 	hit.or(x.parts.anyObject)
 	hit.or(x.parts.objects[string(reach.Unqualified(object))])
-	for i := range x.likeField {
-		if x.likeField[i].object.matches(object) {
-			hit.add(x.likeField[i].rule)
+	for i := range x.likeField.rules {
+		if l := &x.likeField.rules[i]; !hit.has(l.rule) && l.object.matches(object) {
+			hit.add(l.rule)
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/policy/reach"
@@ -26,7 +25,6 @@ type like struct {
 	wild              bool   // has * or ?
 	prefix, suffix    string // of full, before the first and after the last * or ?
 	literal           []byte // the longest part of unqualified without * and ?, which every match has
-	ofParts           bool   // literal can reach into what tells the parts of compound fields apart
 }
 
 func newLike(pattern string) like {
@@ -41,21 +39,7 @@ func newLike(pattern string) like {
 			l.literal = []byte(part)
 		}
 	}
-	l.ofParts = slices.ContainsFunc(reach.CompoundEnds, func(end string) bool { return reachesInto(string(l.literal), end) })
 	return l
-}
-
-// reachesInto reports whether a text can stand in a name that ends so and touch that end.
-func reachesInto(text, end string) bool {
-	if strings.Contains(end, text) {
-		return true
-	}
-	for n := 1; n <= min(len(text), len(end)); n++ {
-		if strings.HasSuffix(text, end[:n]) {
-			return true
-		}
-	}
-	return false
 }
 
 // every reports whether the pattern matches every name.

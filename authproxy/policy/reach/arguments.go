@@ -30,6 +30,9 @@ func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
 	if len(raw) == 0 {
 		return a, nil
 	}
+	if len(raw) > long && crowded(raw) {
+		return a, tooManyMembers
+	}
 	d := decoders.Get().(*decoder)
 	d.text = *bytes.NewBuffer(raw) // which is read in place
 	d.Reset(&d.text)
@@ -67,6 +70,41 @@ func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
 		return a, unreadArguments
 	}
 	return a, nil
+}
+
+// long is how many bytes of arguments are looked at before they are read: to remember the names
+// of many members costs much more than to count them.
+const long = 32 << 10
+
+// crowded reports whether an object in a text has more members than are taken. A text that is no
+// JSON may be one or not.
+func crowded(raw []byte) bool {
+	const deepest = 64 // deeper ones are not counted
+	var members [deepest]int
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; i < len(raw) && raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+		case '{', '[':
+			if depth++; depth < deepest {
+				members[depth] = 0
+			}
+		case '}', ']':
+			depth = max(depth-1, 0)
+		case ':':
+			if depth < deepest {
+				if members[depth]++; members[depth] > most {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // decoder is one that is used again, with the buffer that it reads.

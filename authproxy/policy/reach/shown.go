@@ -173,9 +173,6 @@ var (
 	customParts  = []string{"__latitude__s", "__longitude__s", "__street__s", "__city__s", "__postalcode__s", "__statecode__s", "__countrycode__s"}
 )
 
-// CompoundEnds are all ends by which compound fields and their parts are told apart.
-var CompoundEnds = slices.Concat(addressParts, nameParts, customParts, []string{"name", "address", "__c"})
-
 // Compound returns the names of fields that hold a field's value, or parts of it, within the
 // same record, as a stem with several ends: of a compound field its parts, of a part the
 // compound. The name must be in lower case; without ends there are none.
