@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -294,10 +295,15 @@ func standingReason(r *approval.Request) string {
 		return ""
 	}
 	if r.State == approval.Pending {
-		return "still missing: " + r.WhoIsMissing()
+		return stillMissing + r.WhoIsMissing()
 	}
 	return "nobody is missing"
 }
+
+const stillMissing = "still missing: "
+
+// StillMissing reports whether the entry of an approval says that others must agree, too.
+func StillMissing(e audit.Entry) bool { return strings.HasPrefix(e.Reason, stillMissing) }
 
 // refuse records a decision that does not count and returns why. What was decided so
 // already is on record.

@@ -93,6 +93,9 @@ var layer = map[string]int{
 	"authproxy/tunnel":            0,
 	"authproxy/tunnel/tunneltest": 0, // for tests
 
+	// Counts what became of calls that waited, whatever approval and audit are.
+	"authproxy/approval/insights": 0,
+
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,
 
