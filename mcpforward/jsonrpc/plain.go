@@ -203,6 +203,8 @@ func (p *plainText) string() bool {
 		case c == '"':
 			p.at = i + 1
 			return true
+		case c == '\\' && i+1 < len(text) && text[i+1] == '"': // most escapes: a text of JSON
+			i += 2
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && size == 1 {
