@@ -28,7 +28,7 @@ import (
 
 // callAllocs is what one call may allocate: what it was when this was written, and a
 // little. Whoever raises it says why.
-const callAllocs = 180
+const callAllocs = 170
 
 // listAllocs is the same of a list that was asked for before; 8 of them are for knowing what
 // of it is accepted.
@@ -129,6 +129,7 @@ var toolList = func() string {
 		tools = append(tools, fmt.Sprintf(`{"name":"tool%d","description":%q,"inputSchema":{"type":"object","properties":{"id":{"type":"string","description":"Id of the record, 15 or 18 characters."},`+
 			`"body":{"type":"object","additionalProperties":true}},"required":["id"]},"annotations":{"readOnlyHint":true,"destructiveHint":false}}`, i, strings.Repeat("Says what it does. ", 15)))
 	}
+	tools[0] = strings.Replace(tools[0], "tool0", "soqlQuery", 1)
 	return `{"tools":[` + strings.Join(tools, ",") + `]}`
 }()
 
@@ -140,7 +141,7 @@ func (c *costly) call() *httptest.ResponseRecorder {
 	r.Header = c.header.Clone()
 	w := httptest.NewRecorder()
 	c.handler.ServeHTTP(w, r)
-	if w.Code != http.StatusOK || bytes.Contains(w.Body.Bytes(), []byte(`"isError":true`)) {
+	if w.Code != http.StatusOK || bytes.Contains(w.Body.Bytes(), []byte(`"isError":true`)) || bytes.Contains(w.Body.Bytes(), []byte(`"error":`)) {
 		c.tb.Fatalf("%d %s", w.Code, w.Body)
 	}
 	return w

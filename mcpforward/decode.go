@@ -74,23 +74,25 @@ func (r *request) malformed(err error) error {
 	return badRequest(e.Code, e.Message)
 }
 
+// errType refuses a body for its headers.
+var errType = &refusal{status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json, without Content-Encoding"}
+
 // checkType accepts JSON in UTF-8 as it is, and nothing else (SR-RS-6, SR-FW-1).
 func checkType(h http.Header) error {
-	refuse := &refusal{status: http.StatusUnsupportedMediaType, message: "Content-Type must be application/json, without Content-Encoding"}
 	types := h.Values("Content-Type")
 	if len(types) != 1 || len(h.Values("Content-Encoding")) > 0 {
-		return refuse
+		return errType
 	}
 	if types[0] == "application/json" {
 		return nil
 	}
 	kind, params, err := mime.ParseMediaType(types[0])
 	if err != nil || kind != "application/json" {
-		return refuse
+		return errType
 	}
 	for name, value := range params {
 		if name != "charset" || !strings.EqualFold(value, "utf-8") {
-			return refuse
+			return errType
 		}
 	}
 	return nil

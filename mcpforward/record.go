@@ -91,7 +91,9 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 // answerDigest is the digest of a result as the client gets it.
 func answerDigest(answer jsontext.Value) string {
 	sum := sha256.Sum256(answer)
-	return hex.EncodeToString(sum[:])
+	var text [2 * sha256.Size]byte
+	hex.Encode(text[:], sum[:])
+	return string(text[:])
 }
 
 // recordsIn are the records in the result of a tool that did what it was asked for.

@@ -42,7 +42,7 @@ func (l *Log) newWaiting(ctx context.Context, e Entry, intent *waiting) (*waitin
 		}
 	}
 	w := &waiting{entry: e}
-	if err := l.persons.hide(context.WithoutCancel(ctx), &w.entry); err != nil {
+	if err := l.persons.hide(ctx, &w.entry); err != nil {
 		return nil, fmt.Errorf("appending audit entry: %w", err)
 	}
 	if intent != nil && intent.isLike(w) {

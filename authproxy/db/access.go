@@ -10,7 +10,7 @@ import (
 
 const (
 	// AccessPoll is how often a process that serves should look at the access epoch.
-	AccessPoll = 50 * time.Millisecond
+	AccessPoll = 100 * time.Millisecond
 	// accessTrust is how long after a look at the access epoch a process believes that
 	// nothing has changed. It is also how long a command has to wait until every process
 	// has seen what it changed.

@@ -27,29 +27,32 @@ func (p *Writer) Notify(m *jsonrpc.Message) error {
 
 // KeepAlive writes a comment into the event stream each time that long has passed, until
 // stop is called, and so begins one if the response takes its time. A client that takes
-// only JSON has to wait in silence.
+// only JSON has to wait in silence. It is called again only after stop.
 func (p *Writer) KeepAlive(every time.Duration) (stop func()) {
 	if !p.takesEvent {
 		return func() {}
 	}
-	var timer *time.Timer
-	var ended bool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	timer = time.AfterFunc(every, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if ended || p.finished || p.comment() != nil {
-			return
-		}
-		timer.Reset(every)
-	})
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		ended = true
-		timer.Stop()
+	p.every, p.silence = every, time.AfterFunc(every, p.breakSilence)
+	return p.endSilence
+}
+
+// breakSilence writes a comment, and sees to the next one.
+func (p *Writer) breakSilence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.silence == nil || p.finished || p.comment() != nil {
+		return
 	}
+	p.silence.Reset(p.every)
+}
+
+func (p *Writer) endSilence() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.silence.Stop()
+	p.silence = nil
 }
 
 // comment sends what every reader of an event stream skips. p.mu is held.

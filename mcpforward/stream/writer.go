@@ -26,6 +26,9 @@ type Writer struct {
 	streaming bool // an event stream has begun
 	begun     bool // the status is out
 	finished  bool // the response is out
+	// silence is how long nothing was written, while somebody watches that; nil: nobody does.
+	silence *time.Timer
+	every   time.Duration // it may last
 }
 
 // New returns the response to r.
