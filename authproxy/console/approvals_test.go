@@ -266,7 +266,7 @@ func TestAP10EverythingIsShown(t *testing.T) {
 	for i := range 300 {
 		fmt.Fprintf(&fields, `"field%03d":"value%03d",`, i, i)
 	}
-	long := strings.Repeat("abcdefgh", 1<<17)
+	long := strings.Repeat("abcdefgh", 1<<13) // a megabyte is refused when it comes: TestS2UnreadableCallsAreNotHeld
 	arguments := `{` + fields.String() + `"html":"</pre><form action=//evil.example><button>Approve</button>","lines":"a` + strings.Repeat(`\n`, 10000) +
 		`APPROVED BY SECURITY","long":"` + long + `","bidi":"a\u202eb","ansi":"\u001b[2J","look":"\u0430pple.com"}`
 	waiting := alice.ask(arguments, "requester")

@@ -10,10 +10,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Bounds of the arguments that a page shows: so many lines, and so many bytes of their paths
-// and values together, which is more than a request has unless paths repeat. Nobody reads
-// more, and making a page of it would cost far more than the call did.
+// Bounds of the arguments that a page shows: so many bytes of JSON, so many lines, and so many
+// bytes of their paths and values together, in which names repeat. Nobody reads more, and
+// making a page of it would cost far more than the call did.
 const (
+	maxArgumentJSON  = 100_000
 	maxArgumentLines = 2_000
 	maxArgumentBytes = 2 << 20
 )
@@ -28,6 +29,9 @@ var ErrUnreadable = errors.New("more than a person can read")
 func Arguments(canonical []byte) ([]Argument, error) {
 	if len(bytes.TrimSpace(canonical)) == 0 {
 		return nil, nil
+	}
+	if len(canonical) > maxArgumentJSON {
+		return nil, ErrUnreadable
 	}
 	w := argumentWalk{decoder: jsontext.NewDecoder(bytes.NewReader(canonical))}
 	if err := w.value(nil); err != nil {
@@ -106,9 +110,6 @@ func (w *argumentWalk) inside(path []Step, open jsontext.Kind) error {
 
 func (w *argumentWalk) leaf(path []Step, raw jsontext.Value) error {
 	line := Argument{Path: path, Plain: true}
-	if len(raw) > maxArgumentBytes { // before it is unquoted and looked at
-		return ErrUnreadable
-	}
 	switch raw.Kind() {
 	case '"':
 		text, err := jsontext.AppendUnquote(nil, raw)

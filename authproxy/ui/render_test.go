@@ -270,11 +270,12 @@ func TestAssets(t *testing.T) {
 func TestS2ArgumentsAreBounded(t *testing.T) {
 	t.Parallel()
 	for what, arguments := range map[string]string{
-		"leaves":                 `{"body":[` + strings.Repeat(`0,`, 499_999) + `0]}`,
-		"empty lists":            `{"body":[` + strings.Repeat(`[],`, 299_999) + `[]]}`,
-		"one long text":          `{"body":"` + strings.Repeat("x", 3_000_000) + `"}`,
-		"a name that many share": `{"` + strings.Repeat("n", 100_000) + `":[` + strings.Repeat(`1,`, 30) + `1]}`,
-		"deep and wide":          strings.Repeat(`{"`+strings.Repeat("n", 200)+`":`, 60) + `[` + strings.Repeat(`1,`, 1000) + `1]` + strings.Repeat(`}`, 60),
+		"leaves":                  `{"body":[` + strings.Repeat(`0,`, 499_999) + `0]}`,
+		"empty lists":             `{"body":[` + strings.Repeat(`[],`, 299_999) + `[]]}`,
+		"one long text":           `{"body":"` + strings.Repeat("x", 3_000_000) + `"}`,
+		"a text that is too long": `{"body":"` + strings.Repeat("x", maxArgumentJSON-10) + `"}`,
+		"a name that many share":  `{"` + strings.Repeat("n", 100_000) + `":[` + strings.Repeat(`1,`, 30) + `1]}`,
+		"deep and wide":           strings.Repeat(`{"`+strings.Repeat("n", 200)+`":`, 60) + `[` + strings.Repeat(`1,`, 1000) + `1]` + strings.Repeat(`}`, 60),
 	} {
 		if lines, err := Arguments([]byte(arguments)); !errors.Is(err, ErrUnreadable) || len(lines) > maxArgumentLines {
 			t.Errorf("%s: %d lines, %v", what, len(lines), err)
