@@ -6,8 +6,8 @@
 // told resolves names for this user alone; what comes to the standard for everybody is the
 // union over the users of the org.
 //
-// It is memory only: a restart and a reload begin anew. What is remembered ends an hour after it
-// was told, so that a change in Salesforce and of a user's permissions counts then at the
-// latest, and [Store.Forget] drops what a user was told. Objects, users and bytes are bounded;
+// It is memory only: a restart and a reload begin anew. What a user was told counts for five
+// minutes, so that a change in Salesforce and of the user's permissions counts then at the
+// latest, and [Store.Forget] drops it; the union counts for a day. Objects, users and bytes are bounded;
 // beyond that relations lead nobody knows where, as if nothing had been told.
 package schema

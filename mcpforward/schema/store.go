@@ -9,11 +9,13 @@ import (
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
-// Age is how long counts what was said of an object, Retry how long that an object was not
-// described.
+// How long what was said of an object counts: for the user who was told, who may be allowed to
+// see more by then, as long as a list of tools does; for everybody, whom it only denies more,
+// longer. Retry is how long an object that was not described is not asked for again.
 const (
-	Age   = time.Hour
-	Retry = time.Minute
+	Age       = 5 * time.Minute
+	AgeForAll = 24 * time.Hour
+	Retry     = time.Minute
 )
 
 // Bounds of what is remembered.
@@ -90,13 +92,14 @@ func (s *Store) learn(orgName, subject string, descriptions []*reach.Description
 		u = &user{own: map[string]told{}}
 	}
 	for _, d := range descriptions {
-		o.add(u, d, now, now.Add(age))
+		o.add(u, told{d, now.Add(age)}, now)
 	}
 	o.users[subject] = u
 }
 
 // add remembers one description. What was said to others before stays beside it.
-func (o *org) add(u *user, d *reach.Description, now, until time.Time) {
+func (o *org) add(u *user, t told, now time.Time) {
+	d := t.Description
 	object := strings.ToLower(d.Object)
 	before, known := u.own[object]
 	if !known && len(u.own) >= maxObjects || o.bytes+d.Size() > maxBytes {
@@ -111,13 +114,17 @@ func (o *org) add(u *user, d *reach.Description, now, until time.Time) {
 	all, said := o.any[object]
 	if said && !now.Before(all.until) {
 		o.bytes -= all.Size()
+		delete(o.any, object)
 		all, said = told{}, false
 	}
 	if said && all.Equal(d) {
 		d = all.Description // one for both
 	}
-	u.own[object], u.schema = told{d, until}, nil
+	u.own[object], u.schema = told{d, t.until}, nil
 	o.bytes += d.Size()
+	if d.SaysNothing() { // else one user could fill the org's memory with names of no objects
+		return
+	}
 	merged := d
 	if said {
 		o.bytes -= all.Size()
@@ -126,16 +133,9 @@ func (o *org) add(u *user, d *reach.Description, now, until time.Time) {
 		}
 	}
 	o.bytes += merged.Size()
-	if o.any[object] = (told{merged, latest(all.until, until)}); !said || merged != all.Description {
+	if o.any[object] = (told{merged, now.Add(AgeForAll)}); !said || merged != all.Description {
 		o.version++
 	}
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // sweep drops what is too old.

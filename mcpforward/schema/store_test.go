@@ -2,6 +2,7 @@ package schema
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -73,6 +74,11 @@ func TestAges(t *testing.T) {
 	c.at = c.at.Add(time.Second)
 	want(t, "too old", reaches(s, "acme", "ada"), "Task ?")
 	want(t, "younger", reaches(s, "acme", "ben"), "Deal__c Task")
+	s.Learn("acme", "ada", task("Other__c"))
+	want(t, "what others were told counts longer", reaches(s, "acme", "ada"), "Deal__c Other__c Task")
+	c.at = c.at.Add(AgeForAll)
+	s.Learn("acme", "ada", task("Other__c"))
+	want(t, "and not for ever", reaches(s, "acme", "ada"), "Other__c Task")
 
 	undescribed := func() int {
 		v, _ := reach.Catalogue{Schema: s.For("acme", "cyd")}.Read("soqlQuery", jsontext.Value(`{"q":"SELECT Deal__r.Name FROM Case"}`))
@@ -100,6 +106,9 @@ func TestD15WhatIsRememberedIsBounded(t *testing.T) {
 	}
 	s.Learn("objects", "ada", task("Deal__c"))
 	want(t, "beyond the objects of a user", reaches(s, "objects", "ada"), "Task ?")
+	if n := len(s.orgs["objects"].any); n > 0 {
+		t.Errorf("what is not described to one user takes %d places of the org", n)
+	}
 	for i := range maxUsers + 10 {
 		s.Learn("users", fmt.Sprint(i), task("Deal__c"))
 	}
@@ -116,13 +125,55 @@ func TestD15WhatIsRememberedIsBounded(t *testing.T) {
 		t.Errorf("%d bytes are remembered", n)
 	}
 	want(t, "beyond the bytes", strings.Fields(reaches(s, "bytes", "299"))[0], "Task")
-	c.at = c.at.Add(Age)
+	c.at = c.at.Add(AgeForAll)
 	for _, org := range []string{"objects", "users", "bytes"} {
 		s.Learn(org, "late", task("Deal__c"))
 		want(t, org+" after a while", reaches(s, org, "late"), "Deal__c Task")
 	}
 	s.Learn("objects", "ada", task("Deal__c"))
 	want(t, "the user with too many objects after a while", reaches(s, "objects", "ada"), "Deal__c Task")
+}
+
+// What is counted is what is remembered, whatever came and went.
+func TestBytesAreCounted(t *testing.T) {
+	t.Parallel()
+	s, c := newStore()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3000 {
+		subject := fmt.Sprint(random.IntN(5))
+		switch random.IntN(6) {
+		case 0:
+			c.at = c.at.Add(time.Duration(random.IntN(10)) * time.Minute)
+		case 1:
+			c.at = c.at.Add(time.Duration(random.IntN(20)) * time.Hour)
+		case 2:
+			s.Forget("acme", subject)
+		case 3:
+			s.Missed("acme", subject, "Task")
+		case 4:
+			s.Learn("acme", subject, task("Deal__c", fmt.Sprintf("Other%d__c", random.IntN(9))))
+		case 5:
+			if o := s.orgs["acme"]; o != nil {
+				o.sweep(c.at)
+			}
+		}
+		o := s.orgs["acme"]
+		if o == nil {
+			continue
+		}
+		n := 0
+		for _, t := range o.any {
+			n += t.Size()
+		}
+		for _, u := range o.users {
+			for _, t := range u.own {
+				n += t.Size()
+			}
+		}
+		if n != o.bytes {
+			t.Fatalf("%d bytes are remembered, %d counted", n, o.bytes)
+		}
+	}
 }
 
 // What stays the same costs nothing: the schema of a user is made once, and again when anybody

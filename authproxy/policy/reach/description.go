@@ -32,6 +32,9 @@ const (
 	maxTargets   = 500  // objects to which a relation leads
 )
 
+// SaysNothing reports whether nothing is known by it.
+func (d *Description) SaysNothing() bool { return len(d.parents)+len(d.children)+len(d.shows) == 0 }
+
 // Size is about how many bytes it takes.
 func (d *Description) Size() int {
 	const each = 64
