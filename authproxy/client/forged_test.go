@@ -101,3 +101,28 @@ func TestS7ForgedDocuments(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
+
+// S7: a signature is noted in the client's own row. A row that somebody has changed is not
+// made authentic by that: it stays as unknown as it was.
+func TestS7SigningMakesNoForgedRowAuthentic(t *testing.T) {
+	t.Parallel()
+	c := config(t)
+	c.Dynamic = true
+	s, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Register(t.Context(), &clientdoc.Metadata{Name: "D", RedirectURIs: []string{testRedirect}}, party.Sources{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Writes.Exec(`UPDATE registered_clients SET metadata = '{"redirect_uris":["https://evil.example/"]}' WHERE id = $1`, r.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.spendAssertion(t.Context(), r.ID, "jti", s.now()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Current(t.Context(), r.ID); !errors.Is(err, ErrUnknown) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -121,6 +123,49 @@ func TestAlarmLevel(t *testing.T) {
 	}{{10, 0, 8}, {5, 0, 4}, {1, 0, 1}, {10, 1, 10}, {10, 0.01, 1}, {1000, 0.5, 500}} {
 		if got := (&Budget{Limit: test.limit, AlarmAt: test.at}).AlarmLevel(); got != test.want {
 			t.Errorf("%v of %d: %d, want %d", test.at, test.limit, got, test.want)
+		}
+	}
+}
+
+// FW-30: a budget that would count something else than its writer meant is refused; what may
+// be left out, and each bound itself, is not.
+func TestFW30BudgetsThatCountNothingAreRefused(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*Budget)
+		want   string // in the only problem; empty: there is none
+	}{
+		"as it should be":      {func(*Budget) {}, ""},
+		"alarm left out":       {func(b *Budget) { b.AlarmAt = 0 }, ""},
+		"alarm at the limit":   {func(b *Budget) { b.AlarmAt = 1 }, ""},
+		"alarm beyond it":      {func(b *Budget) { b.AlarmAt = 1.01 }, "alarm_at: found 1.01"},
+		"alarm below nothing":  {func(b *Budget) { b.AlarmAt = -0.1 }, "alarm_at: found -0.1"},
+		"alarm at no number":   {func(b *Budget) { b.AlarmAt = math.NaN() }, "alarm_at: found NaN"},
+		"a zone":               {func(b *Budget) { b.Zone = "Europe/Berlin" }, ""},
+		"no zone of this name": {func(b *Budget) { b.Zone = "Europe/Bonn" }, `time_zone: found "Europe/Bonn"`},
+		"a zone for an hour":   {func(b *Budget) { b.Zone, b.Window = "Europe/Berlin", Hour }, "expected it only for window day"},
+		"one":                  {func(b *Budget) { b.Limit = 1 }, ""},
+		"none":                 {func(b *Budget) { b.Limit = 0 }, "limit: found 0"},
+		"as many as can be":    {func(b *Budget) { b.Limit = maxLimit }, ""},
+		"more":                 {func(b *Budget) { b.Limit = maxLimit + 1 }, "limit: found"},
+		"of nobody":            {func(b *Budget) { b.Who = "everybody" }, `who: found "everybody"`},
+		"of nothing":           {func(b *Budget) { b.What = "" }, `what: found ""`},
+		"in a week":            {func(b *Budget) { b.Window = "week" }, `window: found "week"`},
+		"empty classes":        {func(b *Budget) { b.Classes = []Class{} }, "classes: found an empty list"},
+		"a class twice":        {func(b *Budget) { b.Classes = []Class{Read, Read} }, `classes[1]: found "read" a second time`},
+		"writes that read":     {func(b *Budget) { b.What, b.Classes = Writes, []Class{Read} }, "which are no writes"},
+		"empty objects":        {func(b *Budget) { b.Objects = []string{} }, "objects: found an empty list"},
+		"an object twice":      {func(b *Budget) { b.Objects = []string{"Account", "Account"} }, `objects[1]: found "Account" a second time`},
+	} {
+		p := given(allow())
+		p.Budgets = []Budget{{Who: parties[0], What: Calls, Window: Day, Limit: 10, AlarmAt: 0.5}}
+		test.change(&p.Budgets[0])
+		problems := p.Validate()
+		switch {
+		case test.want == "" && problems != nil:
+			t.Errorf("%s: %v", name, problems)
+		case test.want != "" && (len(problems) != 1 || !strings.Contains(problems[0].String(), test.want)):
+			t.Errorf("%s: %v, want %q", name, problems, test.want)
 		}
 	}
 }

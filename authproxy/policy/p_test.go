@@ -193,6 +193,27 @@ func TestP9RefusalsNameThePartOfTheCall(t *testing.T) {
 	}
 }
 
+// P9: where rules list what may pass, the refusal names what is not listed, also where that is
+// the first thing that the call reaches.
+func TestP9RefusalsNameWhatIsNotListed(t *testing.T) {
+	t.Parallel()
+	fieldsOnly := given(allow(fields("Account.Id", "Account.Name")))
+	for _, tt := range []struct {
+		policy *Policy
+		call   Call
+		want   string
+	}{
+		{fieldsOnly, soqlCall("SELECT Phone FROM Account"), textAbout + "Phone in the field list (character 8) cannot pass."},
+		{fieldsOnly, soqlCall("SELECT Id, Phone FROM Account"), textAbout + "Phone in the field list (character 12) cannot pass."},
+		{given(deny(objects("User")), allow()), soqlCall("SELECT Plan__r.Name FROM Account"),
+			textAbout + "where Plan__r.Name in the field list (character 8) leads to is not known."},
+	} {
+		if d := tt.policy.Decide(rep, tt.call); d.Effect != Deny || d.Text != tt.want {
+			t.Errorf("%s\n got %s %q\nwant %q", tt.call.Arguments, d.Effect, d.Text, tt.want)
+		}
+	}
+}
+
 func TestP10AliasesHideNoRelation(t *testing.T) {
 	t.Parallel()
 	p := given(deny(objects("User")), allow())

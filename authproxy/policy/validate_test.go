@@ -19,6 +19,7 @@ func TestValidateAccepts(t *testing.T) {
 		"users":          given(deny(users("005xx000001Sv6A", "a@b.example")), allow()),
 		"rows differ":    given(allow(class(Read), maxRows(10)), confirm(class(Read), maxRows(100)), confirm(class(Read))),
 		"clients":        given(allow(clients("https://chatgpt.com/oauth/client.json"))),
+		"long tools":     given(allow(tools(strings.Repeat("a", 128), "resource:ui://"+strings.Repeat("a", 242)))),
 	} {
 		if problems := p.Validate(); problems != nil {
 			t.Errorf("%s: %v", name, problems)
@@ -47,11 +48,13 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		}},
 		{"class", given(allow(class("write"))), []string{`classes[0]: found "write"`}},
 		{"tool", given(allow(tools("get user", "délete"))), []string{"tools[0]", "tools[1]"}},
+		{"long tools", given(allow(tools(strings.Repeat("a", 257), "resource:ui://"+strings.Repeat("a", 243)))), []string{"tools[0]", "tools[1]"}},
 		{"user", given(allow(users("bob", "005xx*@x", "@x"))), []string{"users[0]", "users[1]", "users[2]"}},
 		{"object", given(deny(objects("Account/User", "a.b", "1x"))), []string{"objects[0]", "objects[1]", "objects[2]"}},
 		{"field", given(deny(fields("SSN__c", "Contact.a.b", "Contact."))), []string{"fields[0]", "fields[1]", "fields[2]"}},
 		{"twice", given(deny(objects("User", "User"))), []string{`objects[1]: found "User" a second time`}},
 		{"rows", given(allow(maxRows(-1))), []string{"max_rows: found -1"}},
+		{"a limit without rows", given(allow(class(Read), func(r *Rule) { r.Rewrite = true })), []string{"rewrite: found true without max_rows"}},
 		{"rows on deny", given(deny(maxRows(5))), []string{"max_rows: found 5, which has no meaning"}},
 		{"approvers on allow", given(allow(approvers("requester"), quorum(1))), []string{`approvers: found "requester", expected it only`, "quorum: found 1, expected it only"}},
 		{"approvers", given(confirm(approvers("boss"))), []string{`approvers: found "boss"`}},

@@ -18,8 +18,10 @@ const wanted = 97
 
 // deciding are the packages whose defences are broken.
 var deciding = []string{
-	"authproxy", "authproxy/access", "authproxy/approval", "authproxy/client", "authproxy/grant", "authproxy/link",
-	"authproxy/policy", "authproxy/policy/soql", "authproxy/seal", "mcpforward", "mcpforward/jsonrpc", "mcpforward/limit",
+	"authproxy", "authproxy/access", "authproxy/approval", "authproxy/audit", "authproxy/budget", "authproxy/client",
+	"authproxy/definition", "authproxy/grant", "authproxy/link", "authproxy/outside", "authproxy/policy",
+	"authproxy/policy/analysis", "authproxy/policy/condition", "authproxy/policy/mask", "authproxy/policy/reach",
+	"authproxy/policy/soql", "authproxy/seal", "mcpforward", "mcpforward/jsonrpc", "mcpforward/limit",
 }
 
 // options are the flags.

@@ -184,7 +184,7 @@ func (r *runner) overlay(worker int, m *mutant) (string, error) {
 
 // test runs the tests of a package with the overlay, and returns what they print.
 func test(ctx context.Context, overlay, pkg string, limit time.Duration) (outcome, string) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-count=1", "-failfast", "-timeout", limit.String(), "./"+pkg)
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout", limit.String(), "./"+pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()

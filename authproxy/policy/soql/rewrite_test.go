@@ -47,3 +47,28 @@ func TestWithLimit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A query goes on with a limit only if nothing else of it has changed, as far as both can be
+// read.
+func TestSameButLimit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		before, after string
+		at            [2]int
+		want          bool
+	}{
+		{"FROM A", "FROM A LIMIT 5", [2]int{6, 6}, true},
+		{"FROM A LIMIT 9", "FROM A LIMIT 5", [2]int{13, 14}, true},
+		{"FROM A OFFSET 7", "FROM A LIMIT 5 OFFSET 7", [2]int{6, 6}, true},
+		{"FROM A", "FROM B LIMIT 5", [2]int{6, 6}, false},
+		{"FROM A OFFSET 7", "FROM A LIMIT 5 OFFSET 8", [2]int{6, 6}, false},
+		{"FROM A", "FROM A LIMIT 5 LIMIT 5", [2]int{6, 6}, false},
+		{"FROM A", "FROM A", [2]int{6, 6}, false},
+		{"FROM 'A", "FROM 'A LIMIT 5", [2]int{7, 7}, false},
+		{"FROM A", "FROM A LIMIT 5 '", [2]int{6, 6}, false},
+	} {
+		if got := sameButLimit(tt.before, tt.after, tt.at); got != tt.want {
+			t.Errorf("%q, %q: %t", tt.before, tt.after, got)
+		}
+	}
+}

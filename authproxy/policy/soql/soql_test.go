@@ -232,6 +232,7 @@ func TestParseQueryRefuses(t *testing.T) {
 		"SELECT Id FROM Account WHERE Id IN ()", "SELECT Id FROM Account WHERE Id IN (SELECT Id FROM Account", "SELECT (SELECT Id FROM Contacts FROM Account",
 		"SELECT TYPEOF What END FROM Event", "SELECT TYPEOF What WHEN Account THEN Phone FROM Event",
 		"SELECT Id\u00a0FROM Account", "SELECT Id FROM Ac\u200bcount", "SELECT Id FROM Аccount", "SELECT Id FROM Account WHERE A = 5x",
+		"SELECT Id FROM Account WHERE A = 5 5", "SELECT Id FROM Account WHERE A = 5x5", "SELECT Id FROM Account WHERE A IN (5;5)", "SELECT Id FROM Account WHERE A = 5.",
 		"SELECT Id FROM Account/../User", "SELECT Id FROM Account%20", "SELECT _Id FROM Account", "SELECT a.b.c.d.e.f.g.h.i.j.k FROM Account",
 	} {
 		tree, err := ParseQuery(q)
