@@ -22,3 +22,28 @@ func TestReplaysBeginWithWhatPassesMoreFreely(t *testing.T) {
 		t.Error(order)
 	}
 }
+
+// A call over a relation that only the org knows passed because the org was asked; a draft that
+// would deny it for want of that has not judged it. What the draft decides whatever the relation
+// leads to counts.
+func TestReplaysDoNotJudgeWhatOnlyTheOrgKnows(t *testing.T) {
+	t.Parallel()
+	call := func(query string) Recorded {
+		return Recorded{Effect: policy.Allow, Call: policy.Call{Tool: "soqlQuery", Arguments: []byte(`{"q":"` + query + `"}`)}}
+	}
+	for name, tt := range map[string]struct {
+		draft             []policy.Rule
+		query             string
+		unjudged, changed int
+	}{
+		"denied for want of it":    {[]policy.Rule{{Effect: policy.Allow, Objects: []string{"Account"}}}, "SELECT Plan__r.Name FROM Account LIMIT 5", 1, 0},
+		"let pass":                 {[]policy.Rule{{Effect: policy.Allow}}, "SELECT Plan__r.Name FROM Account LIMIT 5", 0, 0},
+		"denied, and without such": {[]policy.Rule{{Effect: policy.Allow, Objects: []string{"Case"}}}, "SELECT Name FROM Account LIMIT 5", 0, 1},
+	} {
+		var r Replay
+		r.Add(call(tt.query), &policy.Policy{Name: "draft", Rules: tt.draft})
+		if r.Unjudged[unknownSchema] != tt.unjudged || r.Changed != tt.changed || r.Judged != 1-tt.unjudged {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
