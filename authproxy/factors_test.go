@@ -269,6 +269,9 @@ func TestAP11Escalation(t *testing.T) {
 	if _, err := b.Approvals.Spend(t.Context(), call("Acme", rule)); !errors.Is(err, approval.ErrLapsed) {
 		t.Errorf("a lead who is none any more: %v", err)
 	}
+	if got, err := b.Approvals.Get(t.Context(), r.ID); err != nil || len(got.Decisions) != 2 { // eve's still counts
+		t.Errorf("what is left: %+v, %v", got, err)
+	}
 	b.f.clock.Add(5 * time.Minute)
 	b.wants(r.ID, [3]string{"cem", "", "gone"})
 	if got, _ := b.Approvals.Get(t.Context(), r.ID); got.State != approval.Expired {
@@ -345,6 +348,7 @@ func TestAP22Together(t *testing.T) {
 	one, two := b.hold(call("One", rule), policy.Update), b.hold(call("Two", rule), policy.Update)
 	deletion := b.hold(call("Three", rule), policy.Delete)
 	alone := b.hold(call("Four", policy.Rule{Approvers: "role:security"}), policy.Update)
+	byTwo := b.hold(call("Six", policy.Rule{Approvers: "role:security", Quorum: 2, Group: true}), policy.Update)
 	binding := call("Five", rule)
 	binding.GrantID = "g2"
 	elsewhere := b.hold(binding, policy.Update)
@@ -355,7 +359,7 @@ func TestAP22Together(t *testing.T) {
 		t.Errorf("together with a deletion: %+v, %v", got, err)
 	}
 	approve := approval.Choice{Approve: true}
-	for name, other := range map[string]*approval.Request{"a deletion": deletion, "another rule": alone, "another connection": elsewhere} {
+	for name, other := range map[string]*approval.Request{"a deletion": deletion, "another rule": alone, "other approvers": byTwo, "another connection": elsewhere} {
 		if _, err := b.DecideTogether(t.Context(), b.person("bob"), []string{one.ID, other.ID}, approve); !errors.Is(err, approval.ErrNotTogether) {
 			t.Errorf("with %s: %v", name, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -167,4 +168,30 @@ func TestAP18AnswerOfAnotherConnection(t *testing.T) {
 	if again := c.create(createAccount); !strings.Contains(again.text(), id) {
 		t.Errorf("its own connection: %s", again.body)
 	}
+}
+
+// AP-12: the user comes under a rule that asks somebody else after the call was found approved by
+// the user, and before it is sent. It is not sent.
+func TestAP12OtherApproverDuringTheCall(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) {
+		c.Servers[0].Policy = &policy.Policy{Name: "strict", Rules: []policy.Rule{
+			{Effect: policy.Confirm, Groups: []string{"watched"}, Approvers: "role:approver"}, {Effect: policy.Confirm},
+		}}
+	})
+	c := rep(w)
+	w.wantHeld("first", c.create(createAccount))
+	w.decide(true)
+	admit, once := w.handler.admit, sync.Once{}
+	w.handler.admit = func(ctx context.Context, token, server string) (access.Caller, error) {
+		caller, err := admit(ctx, token, server)
+		once.Do(func() { w.regroup("watched", salesforcesim.RepID) })
+		return caller, err
+	}
+	a := c.create(createAccount)
+	w.wantDenied("under another rule by now", a)
+	if a.text() != textChanged {
+		t.Errorf("told: %s", a.body)
+	}
+	w.wantHeld("again", c.create(createAccount))
 }

@@ -140,14 +140,19 @@ func TestAP02OtherCallDoesNotSpend(t *testing.T) {
 	b := binding("Acme")
 	decide(t, s, submit(t, s, b).ID, true)
 	for name, change := range map[string]func(*Binding){
-		"arguments":     func(b *Binding) { b.Arguments = binding("Other").Arguments },
-		"tool":          func(b *Binding) { b.Tool = "updateSobjectRecord" },
-		"server":        func(b *Binding) { b.Server = "support" },
-		"client":        func(b *Binding) { b.ClientID = "claude" },
-		"org":           func(b *Binding) { b.Org = "other" },
-		"user (AP-05)":  func(b *Binding) { b.Subject = "005B" },
-		"definition":    func(b *Binding) { b.DefinitionHash = "def2" },
-		"policy":        func(b *Binding) { b.PolicyVersion = "pol2" },
+		"arguments":    func(b *Binding) { b.Arguments = binding("Other").Arguments },
+		"tool":         func(b *Binding) { b.Tool = "updateSobjectRecord" },
+		"server":       func(b *Binding) { b.Server = "support" },
+		"client":       func(b *Binding) { b.ClientID = "claude" },
+		"org":          func(b *Binding) { b.Org = "other" },
+		"user (AP-05)": func(b *Binding) { b.Subject = "005B" },
+		"definition":   func(b *Binding) { b.DefinitionHash = "def2" },
+		"policy":       func(b *Binding) { b.PolicyVersion = "pol2" },
+		"approvers":    func(b *Binding) { *b = b.by("role:a") },
+		"sign-in":      func(b *Binding) { b.Confirmation.StepUp = true },
+		"escalation": func(b *Binding) {
+			b.Confirmation.Escalate = policy.Escalation{After: time.Minute, To: "role:lead"}
+		},
 		"shifted parts": func(b *Binding) { b.Server, b.Tool = "salesc", "reateSobjectRecord" },
 		"value type":    func(b *Binding) { b.Arguments = bytes.ReplaceAll(b.Arguments, []byte(`"Acme"`), []byte(`null`)) },
 	} {
