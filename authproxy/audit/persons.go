@@ -63,7 +63,7 @@ func (p *persons) of(ctx context.Context, id personID, back bool) (*person, erro
 		return known, nil
 	}
 	ctx = context.WithoutCancel(ctx) // what is said of them must not depend on who waits for it
-	for range 3 { // another process may make the key, or erase it, meanwhile
+	for range 3 {                    // another process may make the key, or erase it, meanwhile
 		found, err := p.read(ctx, id)
 		if err == nil && found == nil {
 			found, err = p.begin(ctx, id, back)
