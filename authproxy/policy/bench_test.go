@@ -16,6 +16,15 @@ func hostile() *Policy {
 	return given(append(rules, allow(class(Read, Create)))...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
 }
 
+// permissive are 500 rules that list all fields of a hostile call but the last.
+func permissive() *Policy {
+	var rules []Rule
+	for i := range 500 {
+		rules = append(rules, allow(class(Read), fields("Account.Field*", fmt.Sprintf("Account.Other%d__c", i))))
+	}
+	return given(rules...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
+}
+
 // hostileCall is one made to cost much.
 type hostileCall struct {
 	name string
@@ -23,18 +32,23 @@ type hostileCall struct {
 	want Effect
 }
 
-func hostileCalls() []hostileCall {
-	list := func(format string, n int) string {
-		var names strings.Builder
-		for i := range n {
-			fmt.Fprintf(&names, format, i)
-		}
-		return names.String()[1:]
+// numbered are so many texts with a number each, without the first byte.
+func numbered(format string, n int) string {
+	var names strings.Builder
+	for i := range n {
+		fmt.Fprintf(&names, format, i)
 	}
+	return names.String()[1:]
+}
+
+// hostileFields are names of fields.
+func hostileFields(n int) string { return numbered(",Field%d__c", n) }
+
+func hostileCalls() []hostileCall {
 	return []hostileCall{
-		{"1900 fields", soqlCall("SELECT " + list(",Field%d__c", 1900) + " FROM Account"), Allow},
-		{"99 kB of fields", soqlCall("SELECT " + list(",f%d", 14_500) + " FROM Account"), Deny},
-		{"1 MB of members", call("createSobjectRecord", `{"sobject-name":"Account","body":{`+list(`,"F%d":1`, 90_000)+`}}`), Deny},
+		{"1900 fields", soqlCall("SELECT " + hostileFields(1900) + " FROM Account"), Allow},
+		{"99 kB of fields", soqlCall("SELECT " + numbered(",f%d", 14_500) + " FROM Account"), Deny},
+		{"1 MB of members", call("createSobjectRecord", `{"sobject-name":"Account","body":{`+numbered(`,"F%d":1`, 90_000)+`}}`), Deny},
 		{"100 kB of conditions", soqlCall("SELECT Id FROM Account WHERE Name='x'" + strings.Repeat(" OR A='x'", 11_000)), Allow},
 	}
 }

@@ -4,6 +4,7 @@ package policy
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,19 +87,26 @@ func TestDecideAllocations(t *testing.T) {
 // P5: a call that was made to cost much takes at most 30 ms, or is refused within that. The best
 // of several runs counts, since other work on the machine takes its time, too.
 func TestP5HostileCallsTakeAtMost30Milliseconds(t *testing.T) {
-	const most, runs = 30 * time.Millisecond, 50
 	p := hostile()
 	for _, h := range hostileCalls() {
-		best := time.Hour
-		for run := 0; run < runs && best > most; run++ {
-			begin := time.Now()
-			if d := p.Decide(rep, h.call); d.Effect != h.want {
-				t.Fatalf("%s: %s by %s", h.name, d.Effect, d.Reason)
-			}
-			best = min(best, time.Since(begin))
+		takesLittle(t, p, h)
+	}
+	list := soqlCall("SELECT " + strings.Repeat("Field__c,", 100) + hostileFields(1900) + ",Last__c FROM Account")
+	takesLittle(t, permissive(), hostileCall{"1900 fields, all but one of them listed by each rule", list, Deny})
+}
+
+func takesLittle(t *testing.T, p *Policy, h hostileCall) {
+	t.Helper()
+	const most, runs = 30 * time.Millisecond, 50
+	best := time.Hour
+	for run := 0; run < runs && best > most; run++ {
+		begin := time.Now()
+		if d := p.Decide(rep, h.call); d.Effect != h.want {
+			t.Fatalf("%s: %s by %s", h.name, d.Effect, d.Reason)
 		}
-		if best > most {
-			t.Errorf("%s: %v, at most %v are agreed on", h.name, best, most)
-		}
+		best = min(best, time.Since(begin))
+	}
+	if best > most {
+		t.Errorf("%s: %v, at most %v are agreed on", h.name, best, most)
 	}
 }

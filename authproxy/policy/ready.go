@@ -37,6 +37,7 @@ type question struct {
 	// outside reports whether outside text was given; nil: it was not.
 	outside func() bool
 
+	unlisted              int  // of the fields, counted from 1, that the last rule to let pass did not list; 0: none
 	hitObjects, hitFields bits // rules that speak of what is reached; made when the first asks
 
 	// For conditions; nil where only the other keys are asked.
@@ -139,13 +140,28 @@ func (c *ready) reachesFields(q *question) bool {
 	case len(v.Fields) == 0: // COUNT() of records whose fields are listed
 		return v.Query != nil && !v.Opaque && !slices.ContainsFunc(v.Objects, func(o reach.Object) bool { return !c.fields.listsFieldOf(o.Name) })
 	}
-	return c.unlistedField(v) < 0
+	if q.unlisted > 0 && !c.listsField(&v.Fields[q.unlisted-1]) { // what one rule does not list, the next seldom does
+		return false
+	}
+	i := c.unlistedField(v)
+	q.unlisted = i + 1
+	return i < 0
 }
 
 // unlistedField returns the index of the first field that the rule does not list, -1 if it
 // lists all.
 func (c *ready) unlistedField(v *reach.Value) int {
-	return slices.IndexFunc(v.Fields, func(f reach.Field) bool { return f.Object == "" || !c.fields.listsField(f.Object, f.Name) })
+	for i := range v.Fields {
+		if !c.listsField(&v.Fields[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// listsField reports whether the rule lists a field.
+func (c *ready) listsField(f *reach.Field) bool {
+	return f.Object != "" && c.fields.listsField(f.Object, f.Name)
 }
 
 // withinRows reports whether the answer stays within max_rows, or can be made to.
