@@ -29,7 +29,7 @@ func TestP5PatternsAreFoundAsIfComparedOneByOne(t *testing.T) {
 		return one("*", "?", "") + "a" + some(2, "A", "b", "*") + one("", "", "name", "addr", "City", "reet") + one("*", "?", "") + some(2, "b", "B") + one("", "", "__c") + one("*", "?", "")
 	}
 	matched := 0
-	for range 500 {
+	for range 1500 {
 		n := 1 + random.IntN(70)
 		x := newIndex(n)
 		var objects, names []like
@@ -62,7 +62,7 @@ func TestP5PatternsAreFoundAsIfComparedOneByOne(t *testing.T) {
 			}
 		}
 	}
-	if matched < 100 {
+	if matched < 50 {
 		t.Errorf("only %d patterns match anything", matched)
 	}
 }
