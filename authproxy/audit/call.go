@@ -106,12 +106,14 @@ func (e Entry) ended(r Result) Entry {
 
 // end stores how that ended whose intent w is. A read does not wait.
 func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
+	action, outcome, intent := e.Action, e.Outcome, e.IntentSeq // not all of e stays in memory
+	lost := func(err error) { l.logLost(ctx, action, outcome, intent, err) }
 	if e.Class == classRead {
-		l.appendLater(ctx, e, w, func(err error) { l.logLost(ctx, e, err) })
+		l.appendLater(ctx, e, w, lost)
 		return
 	}
 	if _, err := l.append(ctx, e, w); err != nil {
-		l.logLost(ctx, e, err)
+		lost(err)
 	}
 }
 
@@ -121,11 +123,11 @@ func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
 func (l *Log) Record(ctx context.Context, e Entry) {
 	ctx = context.WithoutCancel(ctx)
 	if _, err := l.Append(ctx, e); err != nil {
-		l.logLost(ctx, e, err)
+		l.logLost(ctx, e.Action, e.Outcome, e.IntentSeq, err)
 	}
 }
 
-func (l *Log) logLost(ctx context.Context, e Entry, err error) {
-	l.config.Log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(e.Action)),
-		slog.String("outcome", string(e.Outcome)), slog.Int64("intent", e.IntentSeq), slog.Any("error", err))
+func (l *Log) logLost(ctx context.Context, action Action, outcome Outcome, intent int64, err error) {
+	l.config.Log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(action)),
+		slog.String("outcome", string(outcome)), slog.Int64("intent", intent), slog.Any("error", err))
 }
