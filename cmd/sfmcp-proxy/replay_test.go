@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/config"
 )
@@ -79,6 +80,25 @@ func TestReplay(t *testing.T) {
 	// A whole configuration replays all its policies.
 	if text := d.must("policy", "replay", "--policy", d.ConfigFile, "--since", "1h"); !strings.Contains(text, "0 decided otherwise") {
 		t.Errorf("%s", text)
+	}
+}
+
+// A call that came by a proxy which did not say for whom it asked is judged as it was then: as
+// one of which nobody knows where it came from.
+func TestReplayKnowsNoClientOfAProxy(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.TrustedProxies = []string{"10.0.0.0/8"}
+	s := &stores{config: c}
+	for source, want := range map[string]string{"10.1.2.3": "", "192.0.2.7": "192.0.2.7"} {
+		e := audit.Entry{Tool: "getUserInfo", Source: source, Personal: audit.Erased} // nobody is looked up
+		if call, err := s.recorded(t.Context(), e, nil); err != nil || call.Call.Source != want {
+			t.Errorf("from %s: %q, %v", source, call.Call.Source, err)
+		}
 	}
 }
 

@@ -193,3 +193,16 @@ func TestReaches(t *testing.T) {
 		}
 	}
 }
+
+// Nothing of an answer stays in a buffer that the next one gets.
+func TestBuffersAreEmptied(t *testing.T) {
+	t.Parallel()
+	s := &scratch{plain: []byte("123-45-6789"), edited: []byte("123-45-6789")}
+	plain, edited := s.plain, s.edited
+	s.free()
+	for _, b := range [][]byte{plain, edited} {
+		if string(b) != strings.Repeat("\x00", len(b)) {
+			t.Errorf("%q stays", b)
+		}
+	}
+}
