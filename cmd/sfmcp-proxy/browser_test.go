@@ -224,16 +224,16 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 	long := strings.Repeat("W", 200)
 	link := d.approvalURL(c.call("createSobjectRecord", map[string]any{"sobject-name": "Account",
 		"body": map[string]any{"Name": long, "Description": "two\nlines"}}))
-	for _, scheme := range []string{"light", "dark"} {
-		for _, width := range []int64{320, 1280} {
-			b.do(chromedp.EmulateViewport(width, 800), colourScheme(scheme))
-			for address, status := range map[string]int{
-				d.PublicURL + "/": 200, d.PublicURL + "/connect/sobject-all": 200, d.PublicURL + "/connect/nothing": 404, d.PublicURL + "/account": 200, d.PublicURL + "/approvals": 200, link: 200,
-				d.PublicURL + "/nothing": 404, d.PublicURL + "/approvals/apr_none": 404,
-				d.PublicURL + "/oauth/authorize?client_id=nobody": 400, d.PublicURL + "/oauth/callback?state=x": 400,
-				p.link(d, "acme-ops"): 200,
-			} {
-				b.shows(b.open(address), status)
+	for address, status := range map[string]int{
+		d.PublicURL + "/": 200, d.PublicURL + "/connect/sobject-all": 200, d.PublicURL + "/connect/nothing": 404, d.PublicURL + "/account": 200, d.PublicURL + "/approvals": 200, link: 200,
+		d.PublicURL + "/nothing": 404, d.PublicURL + "/approvals/apr_none": 404,
+		d.PublicURL + "/oauth/authorize?client_id=nobody": 400, d.PublicURL + "/oauth/callback?state=x": 400,
+		p.link(d, "acme-ops"): 200,
+	} {
+		b.shows(b.open(address), status)
+		for _, scheme := range []string{"light", "dark"} {
+			for _, width := range []int64{320, 1280} {
+				b.do(chromedp.EmulateViewport(width, 800), colourScheme(scheme))
 				if wide := ask[int64](b, "document.documentElement.scrollWidth"); wide > width {
 					t.Errorf("%s is %d wide on a screen of %d", address, wide, width)
 				}

@@ -70,8 +70,10 @@ func openChrome(t *testing.T) context.Context {
 	need(t, "browser", executable != "", "install Chromium (Debian: apt-get install chromium)")
 
 	// Chromium's defaults for automation; the allocator gives it a fresh profile and removes it.
+	// It would start a process for a page that somebody may open next, for every one that is opened.
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(executable), chromedp.NoSandbox,
-		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900))
+		chromedp.DisableGPU, chromedp.Flag("disable-component-update", true), chromedp.WindowSize(1280, 900),
+		chromedp.Flag("disable-features", "Translate,BlinkGenPropertyTrees,SpareRendererForSitePerProcess"))
 	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, closeBrowser := chromedp.NewContext(allocator)
 	if err := chromedp.Do(browser); err != nil { // it lives as long as the context of its first run
