@@ -1,6 +1,7 @@
 package db
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,9 +131,8 @@ func TestS7EarlierDatabaseIsSignedOnce(t *testing.T) {
 		"the version lowered, columns dropped": {`DELETE FROM goose_db_version WHERE version_id > 9`, `ALTER TABLE access_tokens DROP COLUMN mac`,
 			`ALTER TABLE grants DROP COLUMN mac`, `ALTER TABLE users DROP COLUMN mac`},
 	}
-	refuses := func(t *testing.T) {
-		var all sync.WaitGroup // a database that cannot be migrated is tried for seconds
-		defer all.Wait()
+	var all sync.WaitGroup // a database that cannot be migrated is tried for seconds
+	refuses := func(why string, keys *seal.KeyRing) {
 		for name, attack := range attacks {
 			copied := filepath.Join(t.TempDir(), "p.db")
 			exec(t, path, `VACUUM INTO '`+copied+`'`)
@@ -147,16 +147,35 @@ func TestS7EarlierDatabaseIsSignedOnce(t *testing.T) {
 				}
 				defer other.Close()
 				if other.Claim(t.Context(), keys) == nil {
-					t.Errorf("%s: opened", name)
+					t.Errorf("%s, %s: opened", name, why)
 				}
 			})
 		}
 	}
-	t.Run("with a note", refuses)
-	if err := os.Remove(noteOf(keys.Path())); err != nil { // where it cannot be written there is none
+	refuses("with a note", keys)
+	refuses("without a note", sameKeys(t, keys)) // where it cannot be written there is none
+	all.Wait()
+}
+
+// sameKeys are the keys of another ring, from a folder in which there is no note.
+func sameKeys(t *testing.T, of *seal.KeyRing) *seal.KeyRing {
+	t.Helper()
+	text, err := os.ReadFile(of.Path())
+	if err != nil {
 		t.Fatal(err)
 	}
-	t.Run("without a note", refuses)
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := seal.LoadKeyRing(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(noteOf(path)); !errors.Is(err, os.ErrNotExist) {
+		t.Fatalf("the note is there: %v", err)
+	}
+	return keys
 }
 
 // S7: a mark of an earlier version that somebody kept signs nothing where the note beside

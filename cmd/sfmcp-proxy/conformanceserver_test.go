@@ -141,7 +141,8 @@ func differences(direct, proxied map[string]checked) map[string]difference {
 // testdata/conformance says. The server speaks sessions to the proxy, as Salesforce
 // does, whatever the suite speaks. With SFMCP_TEST_CONFORMANCE_RUNS=20 the suite runs
 // as often: a check that ends differently once fails. The suite gives up on some answers
-// after half a second, so no other test runs meanwhile.
+// after half a second, so no other test runs meanwhile; but most of its time it waits for
+// what must not come, so its runs are beside each other.
 func TestConformanceServer(t *testing.T) {
 	nodePackages(t)
 	runs, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_CONFORMANCE_RUNS"), "1"))
@@ -149,32 +150,53 @@ func TestConformanceServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := buildEverything(t)
+	t.Run("versions", func(t *testing.T) { // ends with the last of them
+		for version := range suites {
+			t.Run(version, func(t *testing.T) {
+				t.Parallel()
+				conformsAlike(t, program, version, runs)
+			})
+		}
+	})
+}
+
+// conformsAlike runs the suite for a version against the server, and as often as runs says
+// against a proxy in front of another one.
+func conformsAlike(t *testing.T, program, version string, runs int) {
 	d := startInFront(t, startEverything(t, program, false))
-	for version := range suites {
-		t.Run(version, func(t *testing.T) {
-			direct := conformServer(t, startEverything(t, program, version == "2026-07-28"), version)
-			for check, c := range direct {
-				// The server does not have the extension for tasks.
-				if c.Status == "FAILURE" && !strings.HasPrefix(check, "tasks-") {
-					t.Errorf("%s fails directly: %s", check, c.ErrorMessage)
-				}
-			}
-			want := expectedDifferences(t, version)
-			for run := range runs {
+	var direct map[string]checked
+	var proxied []map[string]checked
+	t.Run("both", func(t *testing.T) {
+		t.Run("directly", func(t *testing.T) {
+			t.Parallel()
+			direct = conformServer(t, startEverything(t, program, version == "2026-07-28"), version)
+		})
+		t.Run("behind the proxy", func(t *testing.T) {
+			t.Parallel()
+			for range runs {
 				token := d.authorize(d.browser(), "everything", rep).access
 				// The suite cannot send a token.
 				front := inFront(t, d.MCPURLs["everything"], func(r *http.Request, _ []byte) { r.Header.Set("Authorization", "Bearer "+token) })
-				proxied := conformServer(t, front, version)
-				got := differences(direct, proxied)
-				if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(difference{})); diff != "" {
-					t.Errorf("run %d, what is different in %d checks (-want +got):\n%s", run+1, len(proxied), diff)
-				}
-				for check := range got {
-					if want[check] != got[check] {
-						t.Errorf("%s: %s", check, proxied[check].ErrorMessage)
-					}
-				}
+				proxied = append(proxied, conformServer(t, front, version))
 			}
 		})
+	})
+	for check, c := range direct {
+		// The server does not have the extension for tasks.
+		if c.Status == "FAILURE" && !strings.HasPrefix(check, "tasks-") {
+			t.Errorf("%s fails directly: %s", check, c.ErrorMessage)
+		}
+	}
+	want := expectedDifferences(t, version)
+	for run, proxied := range proxied {
+		got := differences(direct, proxied)
+		if diff := gocmp.Diff(want, got, gocmp.AllowUnexported(difference{})); diff != "" {
+			t.Errorf("run %d, what is different in %d checks (-want +got):\n%s", run+1, len(proxied), diff)
+		}
+		for check := range got {
+			if want[check] != got[check] {
+				t.Errorf("%s: %s", check, proxied[check].ErrorMessage)
+			}
+		}
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,10 +16,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"runtime/pprof"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -60,22 +57,13 @@ func TestMain(m *testing.M) {
 		profileUntilSignal(profile)
 		main()
 	}
-	testscript.Main(waitingTests{m}, map[string]func(){"sfmcp-proxy": main})
+	testscript.Main(browserTests{m}, map[string]func(){"sfmcp-proxy": main})
 }
 
-// waitingTests runs the tests of this package: most of their time they wait for
-// another process, the disk or a page, so more of them run at a time than there are
-// processors.
-type waitingTests struct{ *testing.M }
+// browserTests runs the tests of this package, and ends the browser that they shared.
+type browserTests struct{ *testing.M }
 
-// testsAtATime is how many, where the command line does not say.
-const testsAtATime = 6
-
-// Run runs the tests, and ends the browser that they shared.
-func (m waitingTests) Run() int {
-	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
-		parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0))))
-	}
+func (m browserTests) Run() int {
 	defer endSharedChrome()
 	return dbtest.Run(m.M)
 }

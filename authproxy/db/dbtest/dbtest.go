@@ -15,7 +15,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -46,7 +48,7 @@ func Main(m *testing.M) {
 	for _, other := range []string{"test.bench", "test.fuzz", "test.list"} {
 		again = again && flag.Lookup(other).Value.String() == ""
 	}
-	os.Exit(Run(runs(func() int {
+	os.Exit(run(runs(func() int {
 		code := m.Run()
 		if code == 0 && again {
 			code = runOnPostgres(m)
@@ -59,9 +61,27 @@ type runs func() int
 
 func (r runs) Run() int { return r() }
 
+// testsAtATime is how many tests [Run] runs at a time, where the command line does not say.
+const testsAtATime = 6
+
 // Run runs the tests of a package once, for one with a TestMain of its own: with their
-// files in memory (see [InMemory]), and the server of [Each] and [Postgres] ended.
+// files in memory (see [InMemory]), and the server of [Each] and [Postgres] ended. Such
+// tests wait for a peer, another process or a page most of their time, so more of them run
+// at a time than there are processors.
 func Run(tests interface{ Run() int }) (code int) {
+	if !flag.Parsed() {
+		flag.Parse()
+	}
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
+		if err := parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0)))); err != nil {
+			fmt.Println("FAIL:", err)
+			return 1
+		}
+	}
+	return run(tests)
+}
+
+func run(tests interface{ Run() int }) (code int) {
 	remove, err := InMemory()
 	if err != nil {
 		fmt.Println("FAIL:", err)
