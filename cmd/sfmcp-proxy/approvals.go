@@ -66,10 +66,14 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 			if choice.Role != "" {
 				by.Roles = []string{choice.Role}
 			}
+			if together, _ := cmd.Flags().GetBool("together"); together {
+				return s.decideTogether(cmd, args[0], by, choice)
+			}
 			return s.decide(cmd, args[0], by, choice)
 		})
 	jsonFlag(cmd)
 	cmd.Flags().String("as", "", "who decides: a name for the audit log, beside that of the operator")
+	cmd.Flags().Bool("together", false, "with it all calls of its connection that wait, where their rule says group: true")
 	if approve {
 		cmd.Flags().String("role", "", "the role for which that person agrees, where more than one is missing")
 	} else {
@@ -128,14 +132,51 @@ func (s *stores) decide(cmd *cobra.Command, id string, by approval.Decider, choi
 	if err != nil {
 		return undecided(id, r, err)
 	}
-	done := "denied " + id
-	if choice.Approve {
-		done = "approved " + id
-		if r.State == approval.Pending {
-			done = "noted for " + id + ", which still needs " + r.WhoIsMissing()
+	return report(cmd, decided(r, choice), approvalDeed(cmd, r))
+}
+
+// decideTogether takes one decision about a call and those that wait beside it.
+func (s *stores) decideTogether(cmd *cobra.Command, id string, by approval.Decider, choice approval.Choice) error {
+	decisions := s.newDecisions()
+	r, err := decisions.See(cmd.Context(), by, id)
+	if err != nil {
+		return undecided(id, r, err)
+	}
+	group, err := s.approvals.Together(cmd.Context(), r)
+	if err != nil {
+		return err
+	}
+	if group == nil {
+		return fmt.Errorf("%s is decided alone: it is %s, and its rule says no group: true, or it is of the class %s", id, r.State, r.Class)
+	}
+	ids := make([]string, len(group))
+	for i := range group {
+		ids[i] = group[i].ID
+	}
+	all, err := decisions.DecideTogether(cmd.Context(), by, ids, choice)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for i, one := range all {
+		if one.Err != nil {
+			failed = append(failed, undecided(ids[i], one.Request, one.Err))
+		} else if err := report(cmd, decided(one.Request, choice), approvalDeed(cmd, one.Request)); err != nil {
+			return err
 		}
 	}
-	return report(cmd, done, approvalDeed(cmd, r))
+	return errors.Join(failed...)
+}
+
+// decided says what a choice did.
+func decided(r *approval.Request, choice approval.Choice) string {
+	switch {
+	case !choice.Approve:
+		return "denied " + r.ID
+	case r.State == approval.Pending:
+		return "noted for " + r.ID + ", which still needs " + r.WhoIsMissing()
+	}
+	return "approved " + r.ID
 }
 
 func approvalDeed(cmd *cobra.Command, r *approval.Request) deed {

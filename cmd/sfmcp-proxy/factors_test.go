@@ -43,6 +43,9 @@ func TestAP06SeveralApproversByCommand(t *testing.T) {
 		t.Errorf("with everybody: %s", r.body)
 	}
 
+	if out, status := d.command("approval", "deny", hold("Alone Ltd"), "--as", "Ann", "--together"); status != exitFailed || !strings.Contains(out, "is decided alone") {
+		t.Errorf("without group: status %d\n%s", status, out)
+	}
 	id = hold("Draft Ltd")
 	const other = `{"body":{"Name":"Final Ltd"},"sobject-name":"Account"}`
 	if out, status := d.command("approval", "counter", id, "--as", "Ann", "--arguments", `{"body":{"Name":1},"sobject-name":"Account"}`); status != exitFailed || !strings.Contains(out, "only values may be others") {
@@ -75,5 +78,30 @@ func TestAP06SeveralApproversByCommand(t *testing.T) {
 	}
 	if out := d.must("audit", "list", "--action", "approval.decide", "--json"); !strings.Contains(out, `"decision":"counter"`) || !strings.Contains(out, "Use the other account") {
 		t.Errorf("the log:\n%s", out)
+	}
+}
+
+// AP-22: calls of one connection are decided together where their rule says so, each by itself.
+func TestAP22TogetherByCommand(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	text := strings.Replace(d.configuration(), "{effect: confirm, classes: [create, update], approvers: requester}",
+		"{effect: confirm, classes: [create, update], group: true}", 1)
+	d.reconfigure(process.Process.Signal, text, "configuration reloaded")
+	c, other := d.connect("sobject-all", rep), d.connect("sobject-all", rep)
+	first := path.Base(d.approvalURL(c.call("createSobjectRecord", account("One Ltd"))))
+	second := path.Base(d.approvalURL(c.call("createSobjectRecord", account("Two Ltd"))))
+	elsewhere := path.Base(d.approvalURL(other.call("createSobjectRecord", account("Three Ltd"))))
+	out := d.must("approval", "approve", second, "--as", "Ann", "--together")
+	if !strings.Contains(out, "approved "+first) || !strings.Contains(out, "approved "+second) || strings.Contains(out, elsewhere) {
+		t.Errorf("decided:\n%s", out)
+	}
+	for name, made := range map[string]int{"One Ltd": 1, "Two Ltd": 1} {
+		if r := c.call("createSobjectRecord", account(name)); r.Result.IsError || d.named("Account", name) != made {
+			t.Errorf("%s: %s", name, r.body)
+		}
+	}
+	if r := other.call("createSobjectRecord", account("Three Ltd")); !r.Result.IsError || d.named("Account", "Three Ltd") != 0 {
+		t.Errorf("of another connection: %s", r.body)
 	}
 }
