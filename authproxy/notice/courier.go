@@ -222,6 +222,9 @@ func pause(attempts int, err error) time.Duration {
 
 // message puts a message together from what is true now, or says why it is moot.
 func (k *Courier) message(ctx context.Context, row *Row) (m *Message, moot string, err error) {
+	if !k.db.Authentic(db.Notices, row.mac, row.covered()...) {
+		return nil, "it was changed by something else than the proxy", nil
+	}
 	if row.Event == Alarm {
 		_, budget, _ := strings.Cut(row.About, " ")
 		return &Message{ID: row.ID, Event: Alarm, At: row.Created, Budget: budget, Text: row.Text}, "", nil

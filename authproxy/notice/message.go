@@ -16,7 +16,7 @@ type Event string
 const (
 	Requested Event = "approval.requested" // a call waits for a person
 	Decided   Event = "approval.decided"   // it was decided, or its time is over
-	Alarm     Event = "budget.alarm"       // a budget is nearly or wholly used
+	Alarm     Event = "budget.used"        // a budget is nearly or wholly used
 )
 
 // Waiting is a request that waits for a decision, as far as targets are chosen by it.

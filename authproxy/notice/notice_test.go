@@ -356,3 +356,31 @@ https://proxy.example/approvals/apr_1
 		}
 	}
 }
+
+// TestS7ForgedNotices: whoever can write the database does not have the proxy write to a chat.
+func TestS7ForgedNotices(t *testing.T) {
+	for what, forge := range map[string]string{
+		"another text":    `UPDATE notices SET body = 'Pay here: https://evil.example'`,
+		"another request": `UPDATE notices SET about = 'x apr_2'`,
+		"another target":  `UPDATE notices SET target = 'boss'`,
+		"a row of theirs": `INSERT INTO notices (id, target, event, about, body, created_at, next_at, mac) SELECT 'ntc_x', 'boss', event, 'y', body, created_at, next_at, mac FROM notices`,
+	} {
+		o := newOffice(t)
+		k := o.courier(o.target("chat", []Event{Alarm}), o.target("boss", nil))
+		if err := k.Raise(t.Context(), "rows", "today", "it is used up"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := o.db.Writes.ExecContext(t.Context(), forge); err != nil {
+			t.Fatal(err)
+		}
+		o.turn(k)
+		for _, m := range o.got["chat"] {
+			if m.Text != "it is used up" || m.Budget != "rows" {
+				t.Errorf("%s: %+v", what, m)
+			}
+		}
+		if n := len(o.got["boss"]); n != 0 {
+			t.Errorf("%s: %d messages to another target", what, n)
+		}
+	}
+}

@@ -41,6 +41,12 @@ type Row struct {
 	Attempts int
 	Outcome  string // "": waits; sent, failed, moot
 	Problem  string // of the last attempt that failed
+	mac      string
+}
+
+// covered is what the MAC of a row covers, see [db.Notices].
+func (r *Row) covered() []any {
+	return []any{r.ID, r.Target, string(r.Event), r.About, r.Text, db.Millis(r.Created)}
 }
 
 // queue keeps the rows.
@@ -51,11 +57,11 @@ type queue struct {
 
 // add adds a message unless the target has it.
 func (q queue) add(ctx context.Context, target string, event Event, about, text string) error {
-	now := db.Millis(q.now())
+	row := []any{"ntc_" + strings.ToLower(rand.Text()), target, string(event), about, text, db.Millis(q.now())}
 	_, err := q.db.Writes.ExecContext(ctx, `
-		INSERT INTO notices (id, target, event, about, body, created_at, next_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT (target, event, about) DO NOTHING`,
-		"ntc_"+strings.ToLower(rand.Text()), target, string(event), about, text, now)
+		INSERT INTO notices (id, target, event, about, body, created_at, next_at, mac)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, $7) ON CONFLICT (target, event, about) DO NOTHING`,
+		append(row, q.db.MAC(db.Notices, row...))...)
 	if err != nil {
 		return fmt.Errorf("queueing a notice: %w", err)
 	}
@@ -142,12 +148,12 @@ func (q queue) sweep(ctx context.Context, targets []string) error {
 	return nil
 }
 
-const columns = `id, target, event, about, body, created_at, next_at, attempts, outcome, problem`
+const columns = `id, target, event, about, body, created_at, next_at, attempts, outcome, problem, mac`
 
 func scan(row interface{ Scan(...any) error }) (*Row, error) {
 	var r Row
 	var created, next int64
-	if err := row.Scan(&r.ID, &r.Target, &r.Event, &r.About, &r.Text, &created, &next, &r.Attempts, &r.Outcome, &r.Problem); err != nil {
+	if err := row.Scan(&r.ID, &r.Target, &r.Event, &r.About, &r.Text, &created, &next, &r.Attempts, &r.Outcome, &r.Problem, &r.mac); err != nil {
 		return nil, err
 	}
 	r.Created, r.Next = db.Time(created), db.Time(next)

@@ -118,7 +118,7 @@ approvals:
 	for _, says := range []string{"2 of 4 are used", "the limit of 4 is reached"} {
 		select {
 		case message := <-heard:
-			if !strings.Contains(message, `"type":"budget.alarm"`) || !strings.Contains(message, "calls of each user a day") || !strings.Contains(message, says) ||
+			if !strings.Contains(message, `"type":"budget.used"`) || !strings.Contains(message, "calls of each user a day") || !strings.Contains(message, says) ||
 				strings.Contains(message, salesforcesim.RepID) || strings.Contains(message, salesforcesim.ManagerID) || strings.Contains(message, "@acme.example") {
 				t.Errorf("%s: %s", says, message)
 			}

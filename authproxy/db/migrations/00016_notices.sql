@@ -13,6 +13,7 @@ CREATE TABLE notices (
   outcome    TEXT   NOT NULL DEFAULT '',    -- '' waits; sent, failed, moot
   problem    TEXT   NOT NULL DEFAULT '',    -- of the last attempt that failed
   ended_at   BIGINT NOT NULL DEFAULT 0,
+  mac        TEXT   NOT NULL,               -- of what is said to whom
   UNIQUE (target, event, about)
 );
 CREATE INDEX notices_waiting ON notices (target, outcome, next_at);
