@@ -102,3 +102,44 @@ func TestAmount(t *testing.T) {
 		}
 	}
 }
+
+// FW-30: a process that has not noticed that the next window has begun takes no alarm from it.
+func TestFW30AlarmsOfAWindowThatIsOver(t *testing.T) {
+	url := dbtest.URL(t)
+	early, late := newClock(noon), newClock(noon.Add(time.Hour))
+	var alarms []Alarm
+	slow, s := open(t, dbtest.OpenURL(t, url), early, &alarms), open(t, dbtest.OpenURL(t, url), late, &alarms)
+	calls := counter(policy.Calls, policy.Hour, 10)
+	take(t, slow, calls, alice, 1)
+	take(t, s, calls, alice, 1) // the count is of the next hour now
+	slow.alarm(t.Context(), slow.account(calls, alice), calls, LimitReached)
+	if alarms != nil {
+		t.Errorf("an alarm of the hour before: %+v", alarms)
+	}
+	takeAll(t, s, calls, alice)
+	if len(alarms) != 2 {
+		t.Errorf("in the next hour: %+v, want both", alarms)
+	}
+}
+
+// D15: a client that goes on calling with a budget that is spent costs the database nothing
+// until it is time to ask again, and is told the same; nor does a call that is larger than
+// any budget.
+func TestD15SpentBudgetsCostNothing(t *testing.T) {
+	d, c := dbtest.Open(t), newClock(noon)
+	s := open(t, d, c)
+	calls, rows := counter(policy.Calls, policy.Hour, 3), counter(policy.Rows, policy.Hour, 3)
+	takeAll(t, s, calls, alice)
+	take(t, s, rows, alice, 1)
+	take(t, s, rows, alice, 4)
+	d.Close()
+	for range 20 {
+		if _, ok := take(t, s, calls, alice, 1); ok {
+			t.Fatal("more than the limit")
+		}
+		if _, ok := take(t, s, rows, alice, 4); ok {
+			t.Fatal("more at once than the limit")
+		}
+		c.set(c.now().Add(askAgain / 40))
+	}
+}

@@ -102,6 +102,40 @@ func TestBlockUser(t *testing.T) {
 	wantErr(t, err, ErrBlocked)
 }
 
+// A person who was blocked and is erased stays blocked: nothing but the id is left, and
+// that is what keeps them out. Of one who is not blocked nothing is left.
+func TestErasedUserStaysBlocked(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	for _, subject := range []string{testSubject, otherSubject} {
+		f.tokens(t, subject)
+	}
+	if _, err := f.BlockUser(ctx, testOrg, testSubject, "left the company"); err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{testSubject, otherSubject} {
+		if err := f.EraseUser(ctx, testOrg, subject); err != nil {
+			t.Fatal(err)
+		}
+	}
+	u, err := f.User(ctx, testOrg, testSubject)
+	if err != nil || u.BlockedAt.IsZero() || u.Altered || u.Username != "" || u.Name != "" {
+		t.Errorf("the blocked one: %+v, %v", u, err)
+	}
+	_, _, err = f.CreateGrant(ctx, finished(t, f), testSubject)
+	wantErr(t, err, ErrBlocked)
+	if u, err := f.User(ctx, testOrg, otherSubject); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the other one: %+v, %v", u, err)
+	}
+	if err := f.UnblockUser(ctx, testOrg, testSubject); err != nil {
+		t.Fatal(err)
+	}
+	if blocked, err := f.Blocked(ctx, testOrg, testSubject); err != nil || blocked {
+		t.Errorf("unblocked, and blocked is %t, %v", blocked, err)
+	}
+}
+
 func finished(t *testing.T, f *fixture) *AuthorizationRequest {
 	t.Helper()
 	r := authorizeRequest()

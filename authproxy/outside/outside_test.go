@@ -92,8 +92,10 @@ func TestFW32MarkIsRefreshed(t *testing.T) {
 	// A refused write is an error only where one is due.
 	accept := dbtest.Refuse(t, d, "outside_text")
 	defer accept()
-	c.at = last(t, s, alice).At.Add(-30 * time.Second)
-	note(t, s, alice, source(1))
+	for _, before := range []time.Duration{30 * time.Second, time.Nanosecond, 0} {
+		c.at = last(t, s, alice).At.Add(-before)
+		note(t, s, alice, source(1))
+	}
 	c.at = c.at.Add(time.Minute)
 	if err := s.Note(t.Context(), alice, []Source{source(1)}); err == nil {
 		t.Error("a mark that could not be written is no error")

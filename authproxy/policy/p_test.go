@@ -352,3 +352,18 @@ func TestP8DeclaredTools(t *testing.T) {
 		}
 	}
 }
+
+// A record that cannot be read as one is refused, by whichever tool it comes, and is not let
+// pass for the part of it that could be read.
+func TestRecordsThatCannotBeReadAreRefused(t *testing.T) {
+	t.Parallel()
+	p := given(allow())
+	for _, body := range []string{
+		`{"Name":"x","a/b":"1"}`, `{"Name":"x","NAME":"y"}`, `{"attributes":{"type":"User"},"Name":"x"}`, // no field, one twice, another type
+		`{"A__r":{"B__r":{"C__r":{"D__r":{"E__r":{"F__r":{"G__r":{"X__c":1}}}}}}}}`,
+	} {
+		decided(t, p, "deny", dispatch("PATCH", "/sobjects/Account/001xx000003DGb1AAG", `"body":`+body), dispatch("POST", "/sobjects/Account", `"body":`+body),
+			call("createSobjectRecord", `{"sobject-name":"Account","body":`+body+`}`))
+	}
+	decided(t, p, "allow", dispatch("PATCH", "/sobjects/Account/001xx000003DGb1AAG", `"body":{"attributes":{"type":"Account"},"Name":"x"}`))
+}

@@ -210,7 +210,7 @@ func TestAV04Streams(t *testing.T) {
 	t.Parallel()
 	var s Streams
 	leave := func() {}
-	for range StreamsPerUser {
+	for range 16 {
 		var ok bool
 		if leave, ok = s.Enter(userOf("a")); !ok {
 			t.Fatal("refused within the bound")

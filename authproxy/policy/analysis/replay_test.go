@@ -47,3 +47,37 @@ func TestReplaysDoNotJudgeWhatOnlyTheOrgKnows(t *testing.T) {
 		}
 	}
 }
+
+// Calls are counted together only if nothing that people compare differs: whose they were,
+// through what, and what became of them.
+func TestReplayKeepsChangesApart(t *testing.T) {
+	draft := &policy.Policy{Name: "draft", Mode: policy.Enforce, Rules: []policy.Rule{{Effect: policy.Allow, Users: []string{"chief@acme.example"}}, {Effect: policy.Deny}}}
+	usual := Recorded{Server: "sales", Who: policy.Principal{Org: "prod", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example"}, Call: policy.Call{Tool: "getUserInfo"}, Effect: policy.Allow}
+	r, seq := &Replay{}, int64(0)
+	add := func(change func(*Recorded)) {
+		c := usual
+		change(&c)
+		seq++
+		c.Seq = seq
+		r.Add(c, draft)
+	}
+	same := func(*Recorded) {}
+	for i, change := range []func(*Recorded){
+		same,
+		func(c *Recorded) { c.Server = "service" },
+		func(c *Recorded) { c.Who.Username = "manager@acme.example" },
+		func(c *Recorded) { c.Call.Tool = "getObjectSchema" },
+		func(c *Recorded) { c.Effect = policy.Confirm },
+		func(c *Recorded) { c.Who.Username, c.Effect = "chief@acme.example", policy.Deny },
+	} {
+		add(change)
+		add(change)
+		if len(r.Changes) != i+1 || r.Changes[i].Calls != 2 || len(r.Changes[i].Examples) != 2 {
+			t.Fatalf("after %d kinds of calls: %+v", i+1, r.Changes)
+		}
+	}
+	add(same)
+	if r.Changes[0].Calls != 3 || r.Changed != 13 {
+		t.Errorf("%d changed, %+v", r.Changed, r.Changes[0])
+	}
+}

@@ -1,6 +1,8 @@
 package reach
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -42,6 +44,38 @@ func TestCatalogueAgreesOnNamesThatSeveralServersUse(t *testing.T) {
 				t.Errorf("%s is %s and %s", name, c, known.Classes[0])
 			}
 			seen[name] = known.Classes[0]
+		}
+	}
+}
+
+// Names that a log, a page or a rule would show as another one than they are, are none.
+func TestValidName(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"a": true, "a-b.c_d": true, "prompt:a": true, "resource:ui://a/b~": true, "resource:x!": true,
+		"": false, "a b": false, "d\u00e9": false, "prompt:": false, "prompt:a b": false, "resource:": false, "resource:a b": false,
+		"resource:a\x7f": false, "resource:a\u0080": false, "resource:d\u00e9": false, "resource:a\n": false, "resource:\u202e": false,
+	} {
+		if got := ValidName(name); got != want {
+			t.Errorf("%q: %t", name, got)
+		}
+	}
+}
+
+// However many objects a call reaches, each is listed once: where there are few, and where
+// there are so many that they are found another way.
+func TestObjectsAreListedOnce(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, few - 1, few, few + 1, 2 * few} {
+		f := &reading{}
+		for range 3 {
+			for i := range n {
+				f.reach(fmt.Sprintf("Object%d__c", i))
+				f.reach(strings.ToUpper(fmt.Sprintf("Object%d__c", i)))
+			}
+		}
+		if len(f.Objects) != n {
+			t.Errorf("%d of %d objects", len(f.Objects), n)
 		}
 	}
 }

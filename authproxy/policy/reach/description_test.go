@@ -222,3 +222,17 @@ func TestFormulasAreBounded(t *testing.T) {
 		formulaPaths(text) // ends
 	}
 }
+
+// What a formula reads of the settings of an org is of that one object; what it reads of the
+// user and of the org is of none that a rule is about, however long the path is.
+func TestFW22FormulasOfSettings(t *testing.T) {
+	t.Parallel()
+	s := described(t, nil, account, plan)
+	for path, want := range map[string][]string{
+		"$setup.limits__c": {"limits__c"}, "$user": nil, "$user.profile": nil, "$setup": nil, "$setup.a.b": nil, "plan__r": {"Plan__c"}, "plan__r.keeper__r": {"Contact"},
+	} {
+		if got := s.behind("Account", strings.Split(path, ".")); !slices.Equal(got, want) {
+			t.Errorf("%s leads to %v, want %v", path, got, want)
+		}
+	}
+}

@@ -253,3 +253,20 @@ func TestParseSearchRefuses(t *testing.T) {
 		checkError(t, q, tree == nil, err)
 	}
 }
+
+// The memory of a text that was read is used again, and keeps nothing of the text until then:
+// a query can name what somebody looked for.
+func TestReleasedMemoryKeepsNoText(t *testing.T) {
+	t.Parallel()
+	var r reader
+	if err := r.read("SELECT Id FROM Contact WHERE Email = 'a@b.example'", 0); err != nil {
+		t.Fatal(err)
+	}
+	lexemes := r.lexemes
+	r.release()
+	for i, l := range lexemes {
+		if l != (lexeme{}) {
+			t.Fatalf("number %d is still %+v", i, l)
+		}
+	}
+}

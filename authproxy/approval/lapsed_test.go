@@ -1,0 +1,69 @@
+package approval
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"sfmcp-proxy/authproxy/actor"
+)
+
+// town are people whose roles, and ways to sign in, change.
+type town struct {
+	behind map[string]string // the human behind a Salesforce user, where that is known
+	roles  map[string][]string
+}
+
+func (p *town) HumanOf(_ context.Context, org, subject string) (string, error) {
+	if human := p.behind[subject]; human != "" {
+		return human, nil
+	}
+	return SalesforceHuman(org, subject), nil
+}
+
+func (p *town) Holds(_ context.Context, human, role string) (bool, error) {
+	return slices.Contains(p.roles[human], role), nil
+}
+
+// AP-05: what somebody agreed to is not made if a single one of those who agreed turns out to
+// be who asked for it, or does not hold the role any more. It waits again, for that one alone.
+func TestAP05DecisionsLapseBeforeTheCall(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*town)
+		lapsed string
+	}{
+		"nothing has changed":  {func(*town) {}, ""},
+		"bob is the requester": {func(p *town) { p.behind["005A"] = "bob" }, "bob"},
+		"ann is the requester": {func(p *town) { p.behind["005A"] = "ann" }, "ann"},
+		"bob has another role": {func(p *town) { p.roles["bob"] = []string{"c"} }, "bob"},
+		"ann has left":         {func(p *town) { delete(p.roles, "ann") }, "ann"},
+	} {
+		s, _ := newStore(t)
+		people := &town{behind: map[string]string{}, roles: map[string][]string{"ann": {"a"}, "bob": {"b"}}}
+		s.people = people
+		b := binding("Acme").by("role:a and role:b")
+		r := submit(t, s, b)
+		for human, role := range map[string]string{"ann": "a", "bob": "b"} {
+			if _, err := s.Approve(t.Context(), r.ID, Decision{By: actor.User(human), Human: human, Factor: role, Role: role}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		test.change(people)
+		_, err := s.Spend(t.Context(), b)
+		if test.lapsed == "" {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			continue
+		}
+		if !errors.Is(err, ErrLapsed) {
+			t.Errorf("%s: %v", name, err)
+		}
+		now, err := s.Get(t.Context(), r.ID)
+		if err != nil || now.State != Pending || len(now.Decisions) != 1 || now.Decisions[0].Human == test.lapsed {
+			t.Errorf("%s: it is %+v, %v", name, now, err)
+		}
+	}
+}
