@@ -13,8 +13,10 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -25,7 +27,7 @@ type Profiles interface {
 	Profile(ctx context.Context, org, subject string) (name, username string, err error)
 }
 
-// Config is what a [Server] needs. All fields are required but for Profiles, Site, Log and Now.
+// Config is what a [Server] needs. All fields are required but for Company, People, Profiles, Site, Log and Now.
 type Config struct {
 	// Access has the public URL, which is the issuer, the orgs and the servers.
 	Access     *access.Control
@@ -34,6 +36,8 @@ type Config struct {
 	Links      *link.Store
 	Salesforce *salesforce.Client
 	Sessions   *ui.Sessions
+	Company    *company.SignIn // with People; nil: nobody signs in with a company
+	People     *people.Store
 	Cookies    ui.Cookies
 	Audit      *audit.Log
 	Cutoff     *Cutoff
@@ -88,6 +92,11 @@ func (s *Server) Register(m *mux.Router) {
 		m.HandleFunc("/oauth/register", openToScripts(e.register))
 	}
 	m.HandleFunc("/signin", s.signIn)
+	if len(s.providers()) > 0 {
+		m.HandleFunc("/signin/company", s.page(http.MethodGet, s.startCompany))
+		m.HandleFunc("/oauth/company/callback", s.page(http.MethodGet, s.finishCompany))
+		m.HandleFunc("/account/link", s.page(http.MethodPost, s.linkPerson))
+	}
 	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))
 }
 

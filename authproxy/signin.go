@@ -5,12 +5,13 @@ import (
 	"net/http"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// signIn: GET offers the orgs, or goes straight to the only one or the one that the link
-// names; POST goes to the chosen one.
+// signIn: GET offers the company's sign-in and the orgs, or goes straight to the one that the
+// link names, or the only one where there is nothing else; POST goes to the chosen one.
 func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		s.page(http.MethodPost, s.chooseOrg)(w, r)
@@ -30,13 +31,17 @@ func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
 	returnTo := ui.SafeReturnTo(single(q, "return_to"))
 	org := single(q, "org")
 	orgs := s.Access.Orgs()
-	if len(orgs) == 1 && org == "" {
+	providers := s.providers()
+	if len(orgs) == 1 && org == "" && len(providers) == 0 {
 		org = orgs[0].Name
 	}
 	if org != "" {
 		return s.startSignIn(w, r, org, returnTo)
 	}
 	page := ui.SignInPage{ReturnTo: returnTo, CSRF: ui.FormToken(s.Cookies.Browser(w, r))}
+	for _, p := range providers {
+		page.Companies = append(page.Companies, ui.Link{Text: p.Name, Path: company.SignInPath(p.Issuer, returnTo, company.AsUsual)})
+	}
 	for _, o := range orgs {
 		page.Orgs = append(page.Orgs, ui.SignInOrg{Name: o.Name, Host: o.Host()})
 		page.FormTargets = append(page.FormTargets, formTargets(o)...)
@@ -80,8 +85,21 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	person, id, err := s.person(r)
+	if err != nil {
+		return err
+	}
 	session, err := s.Sessions.Current(r)
+	if errors.Is(err, ui.ErrNoSession) && person == nil {
+		return s.signedOut(w, r)
+	}
 	if errors.Is(err, ui.ErrNoSession) {
+		if err := ui.CheckToken(form.Get("csrf_token"), id); err != nil {
+			return err
+		}
+		if err := s.endPerson(w, r, person); err != nil {
+			return err
+		}
 		return s.signedOut(w, r)
 	}
 	if err != nil {
@@ -89,6 +107,11 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := session.CheckCSRF(form); err != nil {
 		return err
+	}
+	if person != nil {
+		if err := s.endPerson(w, r, person); err != nil {
+			return err
+		}
 	}
 	if err := s.Sessions.End(w, r); err != nil {
 		return err

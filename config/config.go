@@ -255,24 +255,41 @@ type Limits struct {
 	Connections     int   `mapstructure:"connections" need:"value"`
 }
 
-// Console configures sign-in and roles of the security team.
+// Console configures the company's sign-in, and who holds which role.
 type Console struct {
-	OIDC  OIDC   `mapstructure:"oidc"`
-	Roles []Role `mapstructure:"roles"`
+	// OIDC is the company's identity provider, Providers are more of them.
+	OIDC      OIDC   `mapstructure:"oidc"`
+	Providers []OIDC `mapstructure:"providers"`
+	Roles     []Role `mapstructure:"roles"`
+	// RolesMaxAge is how long what a provider said of a person gives them roles.
+	RolesMaxAge time.Duration `mapstructure:"roles_max_age" need:"value"`
+	// SessionIdle is how long a company sign-in lasts without a request.
+	SessionIdle time.Duration `mapstructure:"session_idle" need:"value"`
 }
 
-// OIDC is the company identity provider.
+// OIDC is an identity provider and the client that this proxy is there.
 type OIDC struct {
-	Issuer           string `mapstructure:"issuer"`
-	ClientID         string `mapstructure:"client_id"`
-	ClientSecret     string `mapstructure:"client_secret" secret:"yes"`
-	ClientSecretFile string `mapstructure:"client_secret_file"`
+	Name             string   `mapstructure:"name"` // for people; empty: the issuer's host
+	Issuer           string   `mapstructure:"issuer"`
+	ClientID         string   `mapstructure:"client_id"`
+	ClientSecret     string   `mapstructure:"client_secret" secret:"yes"`
+	ClientSecretFile string   `mapstructure:"client_secret_file"`
+	Scopes           []string `mapstructure:"scopes"` // beside openid
+	// GroupsClaim is the claim that lists a person's groups; empty: groups are not read.
+	GroupsClaim string `mapstructure:"groups_claim"`
+	// ACR is the way of signing in that counts where a rule says step_up; empty: none does.
+	ACR string `mapstructure:"acr"`
 }
 
-// Role gives people a role of the console.
+// Role gives a role to people: to whoever is any of these, at one provider.
 type Role struct {
-	Role     string   `mapstructure:"role" need:"value"`
+	Role string `mapstructure:"role" need:"value"`
+	// Issuer is that of the provider; empty: the only one.
+	Issuer   string   `mapstructure:"issuer" need:"value"`
 	Subjects []string `mapstructure:"subjects" need:"value"`
+	Groups   []string `mapstructure:"groups" need:"value"`
+	// Emails count only where the provider says that it has verified them.
+	Emails []string `mapstructure:"emails" need:"value"`
 }
 
 // Bytes is a size, written with a unit: 512KiB, 1MiB.
@@ -370,6 +387,12 @@ var defaults = map[string]any{
 	"console.oidc.client_id":          "",
 	"console.oidc.client_secret":      "",
 	"console.oidc.client_secret_file": "",
+	"console.oidc.name":               "",
+	"console.oidc.scopes":             []string{},
+	"console.oidc.groups_claim":       "",
+	"console.oidc.acr":                "",
+	"console.roles_max_age":           "15m",
+	"console.session_idle":            "1h",
 }
 
 // Defaults of list members, which viper cannot hold.

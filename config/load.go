@@ -149,6 +149,9 @@ func (c *Config) complete(dir string) {
 	c.TrustedCAFile = under(dir, c.TrustedCAFile)
 	c.OutboundProxyPasswordFile = under(dir, c.OutboundProxyPasswordFile)
 	c.Console.OIDC.ClientSecretFile = under(dir, c.Console.OIDC.ClientSecretFile)
+	for i := range c.Console.Providers {
+		c.Console.Providers[i].ClientSecretFile = under(dir, c.Console.Providers[i].ClientSecretFile)
+	}
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok && path != "" {
 		c.Database = "sqlite:" + under(dir, path)
 	}
@@ -189,6 +192,10 @@ func (c *Config) readSecrets() (problems Problems) {
 	}
 	read("outbound_proxy_password", c.OutboundProxyPasswordFile, &c.OutboundProxyPassword)
 	read("console.oidc.client_secret", c.Console.OIDC.ClientSecretFile, &c.Console.OIDC.ClientSecret)
+	for i := range c.Console.Providers {
+		o := &c.Console.Providers[i]
+		read(fmt.Sprintf("console.providers[%d].client_secret", i), o.ClientSecretFile, &o.ClientSecret)
+	}
 	return problems
 }
 

@@ -66,8 +66,8 @@ func (n *notes) listeners() {
 }
 
 func (n *notes) policies() {
-	if len(n.c.Console.Roles) > 0 {
-		n.add("console.roles has no effect yet: pages know no roles")
+	if len(n.c.Console.Roles) > 0 && len(n.c.identityProviders()) == 0 {
+		n.add("console.roles has no effect: nobody can sign in with a company without console.oidc, so roles are those of operators alone")
 	}
 	servers, people := n.c.Analysed()
 	judged := n.c.Judged()

@@ -38,14 +38,3 @@ func (v *validator) person(key, who string) {
 func (v *validator) hasGroup(name string) bool {
 	return slices.ContainsFunc(v.c.Groups, func(g Group) bool { return g.Name == name })
 }
-
-func (v *validator) console() {
-	if o := v.c.Console.OIDC; o != (OIDC{}) {
-		v.add("console.oidc", "a company identity provider", "no value (this version has no console sign-in)")
-	}
-	for i, r := range v.c.Console.Roles {
-		if !slices.Contains([]string{"security", "approver", "auditor"}, r.Role) {
-			v.add(fmt.Sprintf("console.roles[%d].role", i), quote(r.Role), "security, approver or auditor")
-		}
-	}
-}

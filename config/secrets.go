@@ -29,6 +29,10 @@ func (c *Config) secretFiles() (all []secretFile) {
 	}
 	add("tls.key_file", "tls.key_file", c.TLS.KeyFile)
 	add("console.oidc.client_secret_file", "console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile)
+	for i, o := range c.Console.Providers {
+		key := fmt.Sprintf("console.providers[%d].client_secret_file", i)
+		add(key, key, o.ClientSecretFile)
+	}
 	add("outbound_proxy_password_file", "outbound_proxy_password_file", c.OutboundProxyPasswordFile)
 	for i, place := range c.Audit.Checkpoints {
 		key := fmt.Sprintf("audit.checkpoints[%d].", i)
@@ -63,6 +67,10 @@ func (c *Config) inlineSecrets(file string, fromFile func(key string) bool) (all
 	}
 	const ofConsole = "console.oidc.client_secret"
 	add(ofConsole, ofConsole, c.Console.OIDC.ClientSecret, c.Console.OIDC.ClientSecretFile)
+	for i, o := range c.Console.Providers {
+		key := fmt.Sprintf("console.providers[%d].client_secret", i)
+		add(key, key, o.ClientSecret, o.ClientSecretFile)
+	}
 	const ofOutbound = "outbound_proxy_password"
 	add(ofOutbound, ofOutbound, c.OutboundProxyPassword, c.OutboundProxyPasswordFile)
 	for i, n := range c.Approvals.Notify {

@@ -1,4 +1,4 @@
-// Package actor says who acts: a Salesforce user, an operator at the command line, a
+// Package actor says who acts: a Salesforce user, a person of the company, an operator at the command line, a
 // client, the proxy itself. The audit log names an actor in every entry, and an approval
 // keeps who decided it.
 //
@@ -21,6 +21,7 @@ type Kind string
 
 const (
 	kindUser     Kind = "user"
+	kindPerson   Kind = "person"
 	kindOperator Kind = "operator"
 	kindClient   Kind = "client"
 	kindProxy    Kind = "proxy"
@@ -32,7 +33,8 @@ const (
 // earlier version stored as a text that says no kind; none is made any more.
 type Actor struct {
 	Kind Kind
-	// ID is a user's Salesforce user id, an operator's name in the operating system, a
+	// ID is a user's Salesforce user id, a person's issuer and subject with a space between
+	// them, an operator's name in the operating system, a
 	// client's client_id; the others have none.
 	ID string
 	// As is the person that an operator names with --as, as typed; see [CheckName].
@@ -51,6 +53,11 @@ var (
 // User is the Salesforce user with that id, within the org of what they act on.
 func User(id string) Actor { return Actor{Kind: kindUser, ID: id} }
 
+// Person is who signed in with the company: the subject at that issuer.
+func Person(issuer, subject string) Actor {
+	return Actor{Kind: kindPerson, ID: issuer + " " + subject}
+}
+
 // Client is the client with that client_id.
 func Client(id string) Actor { return Actor{Kind: kindClient, ID: id} }
 
@@ -67,7 +74,7 @@ func (a Actor) IsOperator() bool { return a.Kind == kindOperator }
 // Known reports whether a has a kind of this version, and an id if that kind has one.
 func (a Actor) Known() bool {
 	switch a.Kind {
-	case kindUser, kindClient:
+	case kindUser, kindPerson, kindClient:
 		return a.ID != "" && a.As == ""
 	case kindOperator:
 		return true
@@ -78,6 +85,7 @@ func (a Actor) Known() bool {
 // String is the one text of an actor:
 //
 //	user 005…            client ID            proxy, browser, stranger
+//	person ISSUER SUBJECT
 //	operator:NAME        operator:NAME as "PERSON"
 //
 // It begins with the kind. PERSON is quoted as in Go, so that nothing that was typed looks

@@ -34,6 +34,8 @@ const (
 	LogPrune             Action = "log.prune"
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
+	PersonLink           Action = "person.link"
+	PersonUnlink         Action = "person.unlink"
 	PolicyChange         Action = "policy.change"
 	PolicyReplay         Action = "policy.replay"
 	PromptGet            Action = "prompt.get"
@@ -98,7 +100,9 @@ func Actions() []Described {
 		{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
 		{LogPrune, "entries that are older than they are kept are removed"},
 		{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
-		{LoginFinish, "a person comes back from Salesforce's login page"},
+		{LoginFinish, "a person comes back from Salesforce's login page, or fails to sign in with the company"},
+		{PersonLink, "a Salesforce user and a person of the company, signed in in one browser, say that they are one human"},
+		{PersonUnlink, "a person takes such a link away at the command line"},
 		{PolicyChange, "a changed configuration decides calls on a server otherwise; it says which"},
 		{PolicyReplay, "recorded calls are judged by a draft of a policy"},
 		{PromptGet, "a client asks for a prompt"},

@@ -8,12 +8,16 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 )
 
 // account shows who is signed in, and their connections.
 func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if v.isOnlyPerson() {
+		return c.personAccount(w, r, v)
+	}
 	grants, err := c.connections(r, v)
 	if err != nil {
 		return err
@@ -37,6 +41,18 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	}
 	if page.Budgets, err = c.budgetLines(r, v); err != nil {
 		return err
+	}
+	if v.person != nil {
+		human, err := c.People.HumanOf(r.Context(), v.session.Org, v.session.Subject)
+		if err != nil {
+			return err
+		}
+		page.Person = c.card(v, &human)
+	}
+	for _, p := range c.Providers {
+		if v.person == nil {
+			page.Companies = append(page.Companies, ui.Link{Text: p.Name, Path: company.SignInPath(p.Issuer, "/account", company.AsUsual)})
+		}
 	}
 	// A fixed text: nothing of the address is shown.
 	if r.URL.RawQuery == "disconnected" {

@@ -21,6 +21,9 @@ const recentApprovals = 50
 
 // approvals lists the viewer's calls.
 func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
+	if v.isOnlyPerson() {
+		return c.inbox(w, r, v)
+	}
 	mine := approval.Filter{Org: v.session.Org, Subject: v.session.Subject, Limit: recentApprovals}
 	if mine.Org == "" || mine.Subject == "" {
 		return errNotFound
@@ -46,6 +49,15 @@ func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) er
 			page.Elsewhere = append(page.Elsewhere, line)
 		}
 	}
+	ofRoles, err := c.forRoles(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	lines, err := c.linesOf(r.Context(), ofRoles)
+	if err != nil {
+		return err
+	}
+	page.Waiting = append(page.Waiting, lines...)
 	for i := range recent {
 		if recent[i].State != approval.Pending {
 			page.Recent = append(page.Recent, c.line(r.Context(), &recent[i]))
@@ -100,7 +112,8 @@ func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) err
 	return c.show(w, r, http.StatusOK, v, a)
 }
 
-// own returns a call of the viewer. Somebody else's does not exist.
+// own returns a call of the viewer, or one that waits for a role of theirs. Somebody else's does
+// not exist.
 func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Request, error) {
 	a, err := c.Approvals.Get(ctx, id)
 	if errors.Is(err, approval.ErrNotFound) {
@@ -109,10 +122,14 @@ func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Reque
 	if err != nil {
 		return nil, err
 	}
-	if a.Org != v.session.Org || a.Subject != v.session.Subject {
+	a, err = c.Decisions.See(ctx, v.decider(a), id)
+	if errors.Is(err, approval.ErrNotFound) {
+		if v.person != nil && v.person.Stale {
+			return nil, errStale // it may be for a role that they hold
+		}
 		return nil, errNoCall
 	}
-	return a, nil
+	return a, err
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
@@ -129,9 +146,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 	page := ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open:     a.State == approval.Pending && a.OfRequester(),
+		Open:     v.mayDecide(a),
 		Sentence: sentence(a), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a), Said: a.Reason,
-		Requester: requesterLabel(v.viewer), RequesterID: a.Subject,
+		Requester: c.requesterLabel(r.Context(), v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
 		Approver: approverInWords(a), Command: commandFor(a),
@@ -141,7 +158,10 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
 	}
-	if a.State == approval.Pending || a.State == approval.Approved {
+	if !v.isRequester(a) {
+		page.Next, page.Command = nextForRole(a, page.Open), ""
+	}
+	if v.isRequester(a) && (a.State == approval.Pending || a.State == approval.Approved) {
 		const waits = "The call cannot be made until you sign in. Signing in uses up no approval."
 		if page.Lost, err = c.lostLogin(r, v, waits); err != nil {
 			return err
@@ -151,7 +171,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		return err
 	}
 	if !a.DecidedAt.IsZero() {
-		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a)
+		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a, v.isRequester(a))
 	}
 	c.render(w, r, status, page)
 	return nil
@@ -163,8 +183,14 @@ func (c *Console) orgKind(name string) string {
 	return org.Kind
 }
 
-// requesterLabel names the viewer, who is the requester of everything they can see.
-func requesterLabel(v ui.Viewer) string {
+// requesterLabel names who asked for a call.
+func (c *Console) requesterLabel(ctx context.Context, visit *visit, a *approval.Request) string {
+	v := visit.viewer
+	if !visit.isRequester(a) {
+		// Who is blocked meanwhile has a name all the same; an error costs the name alone.
+		who, _ := c.Access.Person(ctx, a.Org, a.Subject)
+		v = ui.Viewer{Name: who.Name, Username: who.Username, Subject: a.Subject}
+	}
 	if v.Name != "" && v.Username != "" {
 		return v.Name + " (" + v.Username + ")"
 	}
@@ -173,8 +199,10 @@ func requesterLabel(v ui.Viewer) string {
 
 // deciderLabel names who decided. Only what is stored as the requester is "you": a name
 // that an operator typed, and what earlier versions stored of a name, are marked as such.
-func deciderLabel(a *approval.Request) string {
+func deciderLabel(a *approval.Request, requester bool) string {
 	switch {
+	case !requester && a.DecidedBy == actor.User(a.Subject):
+		return "who asked for it"
 	case a.DecidedBy == actor.User(a.Subject):
 		return "you"
 	case a.DecidedBy.Kind == "":

@@ -14,9 +14,11 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/party"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -28,11 +30,15 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Config is what the pages need. All fields are required but Site, Now and Log.
+// Config is what the pages need. All fields are required but People, Providers, Site, Now and Log.
 type Config struct {
 	// Access has the public URL, the orgs and the servers.
-	Access     *access.Control
-	Sessions   *ui.Sessions
+	Access   *access.Control
+	Sessions *ui.Sessions
+	People   People // nil: nobody signs in with a company
+	Cookies  ui.Cookies
+	// Providers are the company's, with which people may sign in; may be empty.
+	Providers  []company.Provider
 	Guard      *ui.Guard
 	Clients    *client.Store
 	Grants     *grant.Store
@@ -100,9 +106,14 @@ func (c *Console) Mount(r *mux.Router) {
 
 // visit is one request of a signed-in person.
 type visit struct {
-	session *ui.Session
-	viewer  ui.Viewer
-	form    url.Values // POST only, already checked
+	// session is that of the Salesforce user; of somebody who signed in with the company
+	// alone it has no user, see onlyPerson.
+	session  *ui.Session
+	person   *people.Person // who signed in with the company; nil: nobody
+	personID string         // id of their session
+	now      time.Time
+	viewer   ui.Viewer
+	form     url.Values // POST only, already checked
 }
 
 // handler serves one request of a signed-in person. Its error becomes a page.
@@ -113,6 +124,10 @@ type handler func(w http.ResponseWriter, r *http.Request, v *visit) error
 func (c *Console) signedIn(f handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := c.visit(w, r)
+		if errors.Is(err, errStale) && r.Method != http.MethodPost {
+			http.Redirect(w, r, renew(r, v.person, company.Silently), http.StatusSeeOther)
+			return
+		}
 		if errors.Is(err, ui.ErrNoSession) && r.Method != http.MethodPost && r.Header.Get("Authorization") == "" {
 			http.Redirect(w, r, signInPath(r), http.StatusSeeOther)
 			return
@@ -131,7 +146,7 @@ func (c *Console) inTurn(f handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
 		waiting, cancel := context.WithTimeout(r.Context(), pageWait)
 		defer cancel()
-		done, err := c.turns.Take(waiting, access.Person{Org: v.session.Org, Subject: v.session.Subject})
+		done, err := c.turns.Take(waiting, v.who())
 		if err != nil {
 			w.Header().Set("Retry-After", "10")
 			return errTooMany
@@ -142,20 +157,38 @@ func (c *Console) inTurn(f handler) handler {
 }
 
 func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) {
-	v := &visit{}
+	v := &visit{now: c.Now()}
 	var err error
 	if r.Method == http.MethodPost {
 		if v.form, err = c.Guard.Form(w, r); err != nil {
 			return nil, err
 		}
 	}
-	if v.session, err = c.current(w, r); err != nil {
+	if v.person, v.personID, err = c.person(r); err != nil {
+		return nil, err
+	}
+	v.session, err = c.current(w, r)
+	if errors.Is(err, ui.ErrNoSession) && v.person != nil {
+		v.session, err = onlyPerson(v.personID), nil
+		if !c.budgets.Admits(v.who(), c.Now()) {
+			w.Header().Set("Retry-After", "60")
+			err = errTooMany
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	if r.Method == http.MethodPost {
-		if err := v.session.CheckCSRF(v.form); err != nil {
+		if err := v.checkForm(); err != nil {
 			return nil, err
 		}
+	}
+	if v.isOnlyPerson() {
+		v.viewer = personViewer(v.person, v.session)
+		if v.person.Stale {
+			return v, errStale
+		}
+		return v, nil
 	}
 	v.viewer, err = c.viewer(r.Context(), v.session)
 	return v, err
@@ -192,7 +225,12 @@ func signInPath(r *http.Request) string {
 func (c *Console) visitor(w http.ResponseWriter, r *http.Request) (*ui.Viewer, error) {
 	s, err := c.current(w, r)
 	if errors.Is(err, ui.ErrNoSession) {
-		return nil, nil
+		p, id, err := c.person(r)
+		if err != nil || p == nil {
+			return nil, err
+		}
+		viewer := personViewer(p, onlyPerson(id))
+		return &viewer, nil
 	}
 	if err != nil {
 		return nil, err

@@ -7,13 +7,15 @@ import (
 
 	"github.com/gorilla/mux"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
 )
 
 // Decisions takes and records a person's decision about a call that waits; see its errors
 // in package approval. With them, but for [approval.ErrNotFound], the request comes back.
 type Decisions interface {
+	// See returns a request that by may look at.
+	See(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
 	Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error)
 }
 
@@ -23,17 +25,23 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	if err != nil {
 		return err
 	}
-	by := approval.Decider{Actor: actor.User(v.session.Subject), Org: v.session.Org}
 	decision := v.form.Get("decision")
 	if decision != "approve" && decision != "deny" {
 		return errDecision
 	}
-	a, err = c.Decisions.Decide(r.Context(), by, a.ID, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})
+	a, err = c.Decisions.Decide(r.Context(), v.decider(a), a.ID, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
 	case errors.Is(err, approval.ErrReason):
 		return errReason
+	case errors.Is(err, approval.ErrStepUp):
+		// By a sign-in that begins anew; then the page is shown again, and nothing is decided yet.
+		if v.person == nil {
+			return errOtherApprover
+		}
+		http.Redirect(w, r, renew(r, v.person, company.Freshly), http.StatusSeeOther)
+		return nil
 	case errors.Is(err, approval.ErrNotApprover):
 		return errOtherApprover
 	case errors.Is(err, approval.ErrGone): // decided otherwise, expired or void

@@ -30,6 +30,8 @@ var (
 		"Nothing was done. Sign in, then try again."}
 	errTooMany = &problem{http.StatusTooManyRequests, "Too many pages",
 		"This browser, or another one that you are signed in with, has asked for many pages in a short time. Nothing was done. Wait a minute, then try again."}
+	errStale = &problem{http.StatusForbidden, "Your company must say again who you are",
+		"Your company's sign-in has not been asked for a while, so no role counts until it has. Nothing was done. Open the page again."}
 	errDecision = &problem{http.StatusBadRequest, "No decision",
 		"The form holds no decision. Nothing was done."}
 	errReason = &problem{http.StatusBadRequest, "The reason is too long",

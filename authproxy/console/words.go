@@ -53,6 +53,18 @@ func statusInWords(a *approval.Request) string {
 	return "Unknown"
 }
 
+// nextForRole tells somebody with a role what a call that somebody else asked for means for
+// them.
+func nextForRole(a *approval.Request, open bool) string {
+	switch {
+	case open:
+		return ""
+	case a.State == approval.Pending:
+		return "Nothing is expected of you: others decide, or you have agreed already."
+	}
+	return ""
+}
+
 // nextInWords tells the person what this means for them; "" while they decide.
 func nextInWords(a *approval.Request) string {
 	switch a.State {

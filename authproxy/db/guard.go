@@ -49,7 +49,13 @@ var (
 	ApprovalDecisions = Guard{"approval_decisions", "mac", []string{"request_id", "human", "factor", "role", "by_kind", "by_id", "by_as", "org",
 		"decided_at", "auth_time", "acr"}, 2, ""}
 	BrowserSessions = Guard{"browser_sessions", "mac", []string{"session_hash", "org", "subject", "csrf_hash", "created_at", "expires_at"}, 1, ""}
-	MCPSessions     = Guard{"mcp_sessions", "mac", []string{"session_hash", "grant_id", "protocol_version", "client_info", "capabilities",
+	// CompanySessions: seen_at ends an idle one, and is not covered: whoever moves it prolongs no
+	// session beyond its end.
+	CompanySessions = Guard{"company_sessions", "mac", []string{"session_hash", "issuer", "subject", "auth_time", "acr", "created_at", "expires_at"}, 1, ""}
+	// CompanyPeople is what a provider last said of a person, HumanLinks who is one human.
+	CompanyPeople = Guard{"company_people", "mac", []string{"issuer", "subject", "name", "email", "groups", "checked_at"}, 2, ""}
+	HumanLinks    = Guard{"human_links", "mac", []string{"org", "subject", "issuer", "person", "linked_at"}, 2, ""}
+	MCPSessions   = Guard{"mcp_sessions", "mac", []string{"session_hash", "grant_id", "protocol_version", "client_info", "capabilities",
 		"created_at"}, 1, ""}
 	RegisteredClients = Guard{"registered_clients", "mac", []string{"id", "kind", "metadata", "created_at", "read_at", "fresh_until",
 		"asserted_at"}, 1, ""}
@@ -64,7 +70,7 @@ var (
 // Guards are all of them. One that covers the MAC of another comes after it.
 func Guards() []Guard {
 	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates, ApprovalDecisions,
-		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices}
+		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks}
 }
 
 // MAC is what the column of a guard must hold for a row with these values: text and

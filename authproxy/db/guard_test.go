@@ -19,6 +19,7 @@ var uncovered = map[string]map[string]string{
 	"audit_entries":    {"": "of versions before 0.9: has a chain of its own, which is verified when it is taken over"},
 	"definition_lists": {"": "a row keeps a list from being taken for the first, see above; changes held back, a list is still made anew after five minutes"},
 	"definitions":      {"why": "is shown", "text": "its digest is covered, and a text that does not fit it is not shown", "seen_at": "is shown"},
+	"company_sessions": {"seen_at": "ends an idle session; no session lasts beyond its end, which is covered"},
 	"client_assertions": {"": "a row refuses; without it an assertion can come again within 5.5 minutes, by whoever has " +
 		"it and the code or refresh token that it came with"},
 	"upstream_revocations": {"": "tokens are sealed for their row; without it Salesforce is not told of a login that nobody here has a token of any more"},

@@ -12,7 +12,7 @@ import (
 // authorization request lives.
 const browserAge = 24 * time.Hour
 
-// Cookies reads and writes the three kinds of cookies. Their values are random
+// Cookies reads and writes the four kinds of cookies. Their values are random
 // secrets of 256 bits; none carries meaning.
 //
 // Over https the names begin with "__Host-", which makes browsers refuse copies
@@ -51,6 +51,17 @@ func (c Cookies) Login(r *http.Request, state string) (string, bool) {
 
 // ClearLogin removes the cookie of SetLogin.
 func (c Cookies) ClearLogin(w http.ResponseWriter, state string) { c.clear(w, loginName(state)) }
+
+// SetPerson stores the id of a session that was signed in with the company.
+func (c Cookies) SetPerson(w http.ResponseWriter, id string, age time.Duration) {
+	c.set(w, "person", id, age)
+}
+
+// ReadPerson returns the id stored with SetPerson.
+func (c Cookies) ReadPerson(r *http.Request) (string, bool) { return c.get(r, "person") }
+
+// ClearPerson removes the cookie of SetPerson.
+func (c Cookies) ClearPerson(w http.ResponseWriter) { c.clear(w, "person") }
 
 func loginName(state string) string { return "login-" + hash(state)[:12] }
 

@@ -106,9 +106,10 @@ type SignInOrg struct {
 	Host string // host of its login page
 }
 
-// SignInPage offers the login at Salesforce. Its form posts "org",
+// SignInPage offers the company's sign-in and the login at Salesforce. Its form posts "org",
 // "return_to" and, where given, "request" and "csrf_token" to /signin.
 type SignInPage struct {
+	Companies   []Link // sign-in with a company's identity provider
 	Orgs        []SignInOrg
 	ReturnTo    string   // checked with SafeReturnTo
 	RequestID   string   // optional field "request"
@@ -170,6 +171,8 @@ type LostLogin struct {
 // AccountPage shows the signed-in person and their connections. Each
 // connection has a form posting "grant" to /account/disconnect.
 type AccountPage struct {
+	Person      *PersonCard // who is signed in with the company in the same browser; nil: nobody
+	Companies   []Link      // where to sign in with it
 	Viewer      Viewer
 	OrgHost     string
 	Connections []Connection

@@ -21,6 +21,7 @@
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
+// [sfmcp-proxy/authproxy/company] signs people in with the company's identity provider.
 // [sfmcp-proxy/authproxy/party] says which network addresses are one party.
 // [sfmcp-proxy/authproxy/audit/logfile] keeps numbered records in files that only grow,
 // [sfmcp-proxy/authproxy/audit/postings] finds them again,
@@ -50,6 +51,9 @@
 //
 // [sfmcp-proxy/authproxy/access] knows who may use what: servers, orgs, groups, blocks, the
 // kill switch. Whatever lets somebody in asks it, and nothing else decides that.
+//
+// [sfmcp-proxy/authproxy/people] knows who signed in with the company, which roles they hold
+// now, and which Salesforce user is the same human.
 //
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.

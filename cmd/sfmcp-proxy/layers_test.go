@@ -40,6 +40,10 @@ var layer = map[string]int{
 	// Who may use what, for those above: what it admits is a grant, see its comment.
 	"authproxy/access": 3,
 
+	// Who signed in with the company, which roles they hold, and which human is behind them:
+	// what approvals ask, and pages show.
+	"authproxy/people": 3,
+
 	// Says what rules mean before any call; asks the policy, and nobody decides by it.
 	"authproxy/policy/analysis": 2,
 
@@ -68,6 +72,7 @@ var layer = map[string]int{
 	"authproxy/db/dbtest":               2, // for tests
 	"authproxy/policy":                  1,
 	"authproxy/salesforce":              1,
+	"authproxy/company":                 1, // speaks OpenID Connect with the company's provider
 	"mcpforward/jsonrpc":                1,
 
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
@@ -115,6 +120,9 @@ var layer = map[string]int{
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,
 	"examples/salesforcesim/records": 0,
+
+	// The simulated identity provider of a company.
+	"examples/salesforcesim/companysim": 0,
 }
 
 const (

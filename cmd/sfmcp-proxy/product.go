@@ -77,6 +77,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		func(ctx context.Context) error { return p.cutoff.Sweep(ctx, p.now()) },
 		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
+		p.people.Sweep,
 		p.forward.Sweep,
 		p.notices.Sweep,
 		p.budgets.Sweep,
@@ -104,13 +105,14 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.authorization, err = authproxy.New(authproxy.Config{
 		Access: p.access, Clients: p.clients, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
+		Company: p.company, People: p.people,
 		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Site: p.site(), Log: p.log, Now: p.now,
 	}); err != nil {
 		return err
 	}
 	p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: p.newDecisions(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
+		Decisions: p.newDecisions(), People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
 	})
 	return err
 }

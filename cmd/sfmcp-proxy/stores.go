@@ -16,12 +16,15 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/notice"
 	"sfmcp-proxy/authproxy/outside"
+	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/config"
@@ -51,6 +54,8 @@ type stores struct {
 	outside     *outside.Store
 	notices     *notice.Courier
 	sessions    *ui.Sessions
+	company     *company.SignIn
+	people      *people.Store
 	definitions *definition.Store
 
 	reports sync.WaitGroup // of altered rows, on their way to the log
@@ -96,7 +101,10 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.links = s.linksThrough(n)
-	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now}); err != nil {
+	if err := s.openPeople(n); err != nil {
+		return nil, err
+	}
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now, People: s.people}); err != nil {
 		return nil, err
 	}
 	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
@@ -111,6 +119,21 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
 	return s, nil
+}
+
+// openPeople opens what knows who signed in with the company. It asks nobody anything yet.
+func (s *stores) openPeople(n *outbound) (err error) {
+	who := s.config.Company()
+	who.Ring, who.Now, who.Log, who.HTTP = s.ring, s.now, s.log, n.http
+	if who.HTTP == nil { // a command, which signs nobody in
+		who.HTTP = salesforce.NewHTTPClient(nil, nil)
+	}
+	if s.company, err = company.New(who); err != nil {
+		return err
+	}
+	s.people = people.New(people.Config{DB: s.db, SignIn: s.company, MaxAge: s.config.Console.RolesMaxAge, Idle: s.config.Console.SessionIdle,
+		Lifetime: s.config.Lifetimes.Session, Now: s.now})
+	return nil
 }
 
 // openDatabase opens the configuration's database with the key ring that it belongs to,
@@ -170,7 +193,7 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 
 // newDecisions is what takes people's decisions about calls that wait.
 func (s *stores) newDecisions() *authproxy.Decisions {
-	return &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}
+	return &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, People: s.people, StepUpACR: s.config.StepUpACR(), Now: s.now}
 }
 
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;

@@ -33,7 +33,8 @@ func userCommand() *cobra.Command {
 		list, show,
 		eachUser("revoke", "End every connection of the user, here and at Salesforce", "revoked", revokeUser),
 		eachUser("block", "Revoke, and refuse new connections", "blocked", blockUser),
-		eachUser("unblock", "Let a blocked user connect again", "unblocked", unblockUser))
+		eachUser("unblock", "Let a blocked user connect again", "unblocked", unblockUser),
+		unlinkCommand())
 }
 
 func showUser(s *stores, cmd *cobra.Command, args []string) error {

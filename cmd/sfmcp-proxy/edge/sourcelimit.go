@@ -46,7 +46,7 @@ func (e *Edge) LimitSources(next, tooMany http.Handler) http.Handler {
 				io.WriteString(w, `{"error":"temporarily_unavailable","error_description":"too many registrations from your network"}`)
 				return
 			}
-		case "/oauth/authorize", "/signin":
+		case "/oauth/authorize", "/signin", "/signin/company", "/oauth/company/callback":
 			if !admits(e.signIns, source, e.Now()) {
 				e.Metrics.limited.WithLabelValues("sign_in").Inc()
 				w.Header().Set("Retry-After", "60")

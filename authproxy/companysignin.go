@@ -1,0 +1,189 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// startCompany goes to the identity provider that the link names. Opening it does nothing by
+// itself: it is the answer that signs somebody in, and only in the browser that began.
+func (s *Server) startCompany(w http.ResponseWriter, r *http.Request) error {
+	if err := navigated(r); err != nil {
+		return err
+	}
+	q, err := query(r)
+	if err != nil {
+		return badLink("The link that brought you here is broken.", err)
+	}
+	how := company.How(single(q, "how"))
+	if how != company.Silently && how != company.Freshly {
+		how = company.AsUsual
+	}
+	address, state, secret, err := s.Company.Start(r.Context(), company.Attempt{Issuer: single(q, "issuer"), How: how, ReturnTo: ui.SafeReturnTo(single(q, "return_to"))})
+	if err != nil {
+		return s.companyRefused(r.Context(), "", err)
+	}
+	s.Cookies.SetLogin(w, state, secret, company.AttemptLifetime)
+	http.Redirect(w, r, address, http.StatusSeeOther)
+	return nil
+}
+
+// finishCompany takes a person back from the identity provider.
+func (s *Server) finishCompany(w http.ResponseWriter, r *http.Request) error {
+	q, err := query(r)
+	if err != nil || repeated(q) != "" {
+		return loginOver(http.StatusBadRequest, errors.New("malformed callback"))
+	}
+	state := q.Get("state")
+	secret, _ := s.Cookies.Login(r, state)
+	attempt, err := s.Company.Begun(state, secret)
+	if err != nil {
+		return s.companyRefused(r.Context(), "", err)
+	}
+	s.Cookies.ClearLogin(w, state)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), callbackLimit)
+	defer cancel()
+	who, err := s.Company.Finish(ctx, attempt, secret, q)
+	if errors.Is(err, company.ErrLoginRequired) { // then with a page
+		http.Redirect(w, r, company.SignInPath(attempt.Issuer, ui.SafeReturnTo(attempt.ReturnTo), company.AsUsual), http.StatusSeeOther)
+		return nil
+	}
+	if err != nil {
+		return s.companyRefused(ctx, attempt.ReturnTo, err)
+	}
+	previous, _ := s.Cookies.ReadPerson(r)
+	entry := audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate, Outcome: audit.Intent}
+	err = s.Audit.Call(ctx, entry, func(ctx context.Context) (audit.Result, error) {
+		id, err := s.People.Start(ctx, who, previous)
+		if err == nil {
+			s.Cookies.SetPerson(w, id, s.People.Lifetime)
+		}
+		return audit.Result{}, err
+	})
+	if err != nil {
+		return err
+	}
+	redirect(w, http.StatusSeeOther, ui.SafeReturnTo(attempt.ReturnTo))
+	return nil
+}
+
+// companyRefused records a sign-in that failed, and is the page that says why. What the
+// provider wrote is for the log alone.
+func (s *Server) companyRefused(ctx context.Context, returnTo string, err error) error {
+	page := &pageError{status: http.StatusForbidden, title: "You are not signed in", cause: err,
+		links: []ui.Link{{Text: "Try again", Path: "/signin?" + url.Values{"return_to": {ui.SafeReturnTo(returnTo)}}.Encode()}}}
+	reason := "refused"
+	switch {
+	case errors.Is(err, company.ErrOtherBrowser):
+		reason = "other_browser"
+		page = loginOver(http.StatusForbidden, err)
+	case errors.Is(err, company.ErrOver):
+		reason = "too_late"
+		page = loginOver(http.StatusBadRequest, err)
+	case errors.Is(err, company.ErrUnknownProvider):
+		return badLink("The link that brought you here names a company sign-in that is not set up.", err)
+	case errors.Is(err, company.ErrUnavailable):
+		reason = "unavailable"
+		page.status = http.StatusServiceUnavailable
+		page.title, page.text = "Your company's sign-in does not answer", "Nothing was done, and nobody gets a role without it. Try again in a moment."
+		page.detail = "If a call cannot wait, your administrator can decide it at the command line."
+	case errors.Is(err, company.ErrRefused):
+		page.text = "Your company's sign-in refused, or gave an answer that this proxy does not believe. Nothing was done."
+		page.detail = "If it happens again, give your administrator the number below: the log says why."
+	default:
+		return err
+	}
+	s.Log.WarnContext(ctx, "company sign-in failed", "error", err)
+	s.recordRefusal(ctx, audit.Entry{Actor: actor.Browser, Action: audit.LoginFinish, Outcome: audit.Denied, Reason: "company_" + reason})
+	return page
+}
+
+// linkPerson makes the Salesforce user and the person of the company, who are both signed in
+// in this browser, one human. It takes a form of ours, so that no link or page of somebody else
+// does it.
+func (s *Server) linkPerson(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.guard.Form(w, r)
+	if err != nil {
+		return err
+	}
+	session, err := s.Sessions.Current(r)
+	if err != nil && !errors.Is(err, ui.ErrNoSession) {
+		return err
+	}
+	id, _ := s.Cookies.ReadPerson(r)
+	person, personErr := s.People.Current(r.Context(), id)
+	if personErr != nil && !errors.Is(personErr, people.ErrNoSession) {
+		return personErr
+	}
+	if err != nil || personErr != nil {
+		return &pageError{status: http.StatusUnauthorized, title: "Sign in with both first",
+			text:  "To say that they are one person, this browser must be signed in at Salesforce and with your company. Nothing was done.",
+			links: []ui.Link{{Text: "Sign in", Path: "/signin?return_to=%2Faccount"}}}
+	}
+	if err := session.CheckCSRF(form); err != nil {
+		return err
+	}
+	// The person was shown in the form; another sign-in since then is another decision.
+	if form.Get("person") != person.ID {
+		return &ui.Refusal{Status: http.StatusForbidden, Text: "The company sign-in of this browser has changed since the page was shown. Open it again."}
+	}
+	entry := s.personOf(r.Context(), session.Org, session.Subject).entry(audit.PersonLink, audit.Intent, "")
+	entry.Object = actor.Person(person.Issuer, person.Subject).String()
+	err = s.Audit.Call(r.Context(), entry, func(ctx context.Context) (audit.Result, error) {
+		err := s.People.Link(ctx, people.Link{Org: session.Org, Subject: session.Subject, Issuer: person.Issuer, Person: person.Subject})
+		if errors.Is(err, people.ErrLinked) {
+			return audit.Result{Outcome: audit.Denied, Reason: "linked to another person"}, err
+		}
+		return audit.Result{}, err
+	})
+	if errors.Is(err, people.ErrLinked) {
+		return &pageError{status: http.StatusConflict, title: "This Salesforce user is somebody else already",
+			text: "It is linked to another person of your company. Nothing was changed. An administrator can take that link away: user unlink.", cause: err}
+	}
+	if err != nil {
+		return err
+	}
+	redirect(w, http.StatusSeeOther, "/account")
+	return nil
+}
+
+// endPerson signs the browser out of the company's sign-in here, not at the provider.
+func (s *Server) endPerson(w http.ResponseWriter, r *http.Request, p *people.Person) error {
+	id, _ := s.Cookies.ReadPerson(r)
+	if err := s.People.End(r.Context(), id); err != nil {
+		return err
+	}
+	s.Cookies.ClearPerson(w)
+	s.record(r.Context(), audit.Entry{Actor: actor.Person(p.Issuer, p.Subject), Action: audit.SessionEnd, Outcome: audit.OK})
+	return nil
+}
+
+// providers are those that people may sign in with.
+func (s *Server) providers() []company.Provider {
+	if s.Company == nil || s.People == nil {
+		return nil
+	}
+	return s.Company.Providers()
+}
+
+// person is who is signed in with the company in the browser of r, and the session's id; nil:
+// nobody.
+func (s *Server) person(r *http.Request) (*people.Person, string, error) {
+	id, ok := s.Cookies.ReadPerson(r)
+	if !ok || s.People == nil {
+		return nil, "", nil
+	}
+	p, err := s.People.Current(r.Context(), id)
+	if errors.Is(err, people.ErrNoSession) {
+		return nil, "", nil
+	}
+	return p, id, err
+}

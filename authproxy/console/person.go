@@ -1,0 +1,163 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// People knows who is signed in with the company, and who is one human.
+type People interface {
+	Current(ctx context.Context, id string) (*people.Person, error)
+	HumanOf(ctx context.Context, org, subject string) (string, error)
+}
+
+// person is who is signed in with the company in the browser of r, and the session's id; nil:
+// nobody.
+func (c *Console) person(r *http.Request) (*people.Person, string, error) {
+	id, ok := c.Cookies.ReadPerson(r)
+	if !ok || c.People == nil {
+		return nil, "", nil
+	}
+	p, err := c.People.Current(r.Context(), id)
+	if errors.Is(err, people.ErrNoSession) {
+		return nil, "", nil
+	}
+	return p, id, err
+}
+
+// onlyPerson is the session of a browser that is signed in with the company and not at
+// Salesforce: it is nobody's of any org.
+func onlyPerson(id string) *ui.Session { return &ui.Session{CSRF: ui.FormToken(id)} }
+
+// isOnlyPerson reports whether the visitor is signed in with the company alone.
+func (v *visit) isOnlyPerson() bool { return v.session.Subject == "" && v.person != nil }
+
+// who is the visitor as budgets of pages count them.
+func (v *visit) who() access.Person {
+	if v.isOnlyPerson() {
+		return access.Person{Org: v.person.Issuer, Subject: v.person.Subject}
+	}
+	return access.Person{Org: v.session.Org, Subject: v.session.Subject}
+}
+
+// checkForm sees that a form is one of ours, shown to this browser as it is signed in now.
+func (v *visit) checkForm() error {
+	if v.isOnlyPerson() {
+		return ui.CheckToken(v.form.Get("csrf_token"), v.personID)
+	}
+	return v.session.CheckCSRF(v.form)
+}
+
+// personViewer says who is signed in with the company.
+func personViewer(p *people.Person, session *ui.Session) ui.Viewer {
+	return ui.Viewer{Name: p.Label(), Subject: p.Subject, CSRF: session.CSRF}
+}
+
+// decider is as whom the visitor looks at a call, and decides about it. In a browser that is
+// signed in as the very user who asked for it, that is who they are, whatever else they signed
+// in with: nobody agrees to a call of their own by another name.
+func (v *visit) decider(a *approval.Request) approval.Decider {
+	if v.isRequester(a) || v.person == nil {
+		return approval.Decider{Actor: actor.User(v.session.Subject), Org: v.session.Org}
+	}
+	p := v.person
+	return approval.Decider{Actor: actor.Person(p.Issuer, p.Subject), Human: p.Human(), Roles: p.Roles, AuthTime: p.AuthTime, ACR: p.ACR}
+}
+
+// isRequester reports whether the visitor is signed in as the user who asked for the call.
+func (v *visit) isRequester(a *approval.Request) bool {
+	return v.session.Subject != "" && v.session.Org == a.Org && v.session.Subject == a.Subject
+}
+
+// mayDecide reports whether the page offers the visitor a decision; what it counts for is judged
+// when it comes.
+func (v *visit) mayDecide(a *approval.Request) bool {
+	switch {
+	case a.State != approval.Pending:
+		return false
+	case a.OfRequester():
+		return v.isRequester(a)
+	case v.isRequester(a) || v.person == nil:
+		return false
+	}
+	return slices.ContainsFunc(a.Missing(), func(f policy.Factor) bool { return slices.Contains(v.person.Roles, f.Role) }) ||
+		slices.Contains(v.person.Roles, a.EscalatedTo(v.now))
+}
+
+// renew is where a browser goes to have its person's claims renewed, by itself where the
+// provider needs no page for it.
+func renew(r *http.Request, p *people.Person, how company.How) string {
+	return company.SignInPath(p.Issuer, ui.SafeReturnTo(r.URL.EscapedPath()), how)
+}
+
+// forRoles are the calls that wait for roles which the visitor holds, the newest first.
+func (c *Console) forRoles(ctx context.Context, v *visit) (waiting []approval.Request, err error) {
+	if v.person == nil || len(v.person.Roles) == 0 {
+		return nil, nil
+	}
+	all, err := c.Approvals.List(ctx, approval.Filter{State: approval.Pending, Limit: recentApprovals})
+	for i := range all {
+		if !all[i].OfRequester() && !v.isRequester(&all[i]) && v.mayDecide(&all[i]) {
+			waiting = append(waiting, all[i])
+		}
+	}
+	return waiting, err
+}
+
+// inbox lists the calls that wait for somebody who signed in with the company alone.
+func (c *Console) inbox(w http.ResponseWriter, r *http.Request, v *visit) error {
+	page := ui.ApprovalsPage{Viewer: v.viewer}
+	waiting, err := c.forRoles(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if page.Waiting, err = c.linesOf(r.Context(), waiting); err != nil {
+		return err
+	}
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (c *Console) linesOf(ctx context.Context, waiting []approval.Request) (lines []ui.ApprovalLine, err error) {
+	for i := range waiting {
+		line := c.line(ctx, &waiting[i])
+		if line.Gist, err = c.gist(ctx, waiting[i].ID); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// personAccount is the account of somebody who signed in with the company alone.
+func (c *Console) personAccount(w http.ResponseWriter, r *http.Request, v *visit) error {
+	c.render(w, r, http.StatusOK, ui.PersonPage{Viewer: v.viewer, Person: c.card(v, nil)})
+	return nil
+}
+
+// card is what an account page says of a company sign-in; linked: the human behind the
+// Salesforce user, if one is signed in too.
+func (c *Console) card(v *visit, linked *string) *ui.PersonCard {
+	p := v.person
+	card := &ui.PersonCard{Label: p.Label(), Subject: p.Subject, Issuer: p.Issuer, ID: p.ID, Roles: strings.Join(p.Roles, ", "), ACR: p.ACR,
+		Until: ui.Moment(p.ExpiresAt, c.Now())}
+	if !p.AuthTime.IsZero() {
+		card.Since = ui.Moment(p.AuthTime, c.Now())
+	}
+	if linked != nil {
+		card.Both, card.Linked = true, *linked == p.Human()
+		card.LinkedElsewhere = !card.Linked && *linked != approval.SalesforceHuman(v.session.Org, v.session.Subject)
+	}
+	return card
+}

@@ -1,0 +1,102 @@
+package people
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Link says that a Salesforce user and a person of the company are one human.
+type Link struct {
+	Org, Subject   string // the Salesforce user
+	Issuer, Person string // issuer and subject of the company's sign-in
+	LinkedAt       time.Time
+}
+
+// Link stores that they are one. Again is fine; a user who is linked to another person is
+// [ErrLinked].
+func (s *Store) Link(ctx context.Context, l Link) error {
+	row := []any{l.Org, l.Subject, l.Issuer, l.Person, db.Millis(s.Now())}
+	_, err := s.DB.Writes.ExecContext(ctx, `
+		INSERT INTO human_links (org, subject, issuer, person, linked_at, mac) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (org, subject) DO NOTHING`, append(row, s.DB.MAC(db.HumanLinks, row...))...)
+	if err != nil {
+		return fmt.Errorf("linking a Salesforce user: %w", err)
+	}
+	have, err := s.link(ctx, l.Org, l.Subject)
+	if err != nil {
+		return err
+	}
+	if have == nil || have.Issuer != l.Issuer || have.Person != l.Person {
+		return ErrLinked
+	}
+	return nil
+}
+
+// errAltered is a link that somebody changed: who is behind the user is not known then, and
+// nobody is to count for being somebody else.
+var errAltered = errors.New("the link of this Salesforce user was changed by something else than the proxy: remove it with 'user unlink' and link again")
+
+// link is that of a Salesforce user; nil: there is none.
+func (s *Store) link(ctx context.Context, org, subject string) (*Link, error) {
+	l := Link{Org: org, Subject: subject}
+	var at int64
+	var mac string
+	err := s.DB.Reads.QueryRowContext(ctx, `SELECT issuer, person, linked_at, mac FROM human_links WHERE org = $1 AND subject = $2`, org, subject).
+		Scan(&l.Issuer, &l.Person, &at, &mac)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("reading a link: %w", err)
+	case !s.DB.Authentic(db.HumanLinks, mac, org, subject, l.Issuer, l.Person, at):
+		return nil, errAltered
+	}
+	l.LinkedAt = db.Time(at)
+	return &l, nil
+}
+
+// HumanOf names the human behind a Salesforce user.
+func (s *Store) HumanOf(ctx context.Context, org, subject string) (string, error) {
+	l, err := s.link(ctx, org, subject)
+	if err != nil {
+		return "", err
+	}
+	if l == nil {
+		return approval.SalesforceHuman(org, subject), nil
+	}
+	return company.Human(l.Issuer, l.Person), nil
+}
+
+// Links are all links, by org and user.
+func (s *Store) Links(ctx context.Context) (all []Link, err error) {
+	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject, issuer, person, linked_at, mac FROM human_links ORDER BY org, subject`)
+	if err != nil {
+		return nil, fmt.Errorf("reading links: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var l Link
+		var at int64
+		var mac string
+		if err := rows.Scan(&l.Org, &l.Subject, &l.Issuer, &l.Person, &at, &mac); err != nil {
+			return nil, fmt.Errorf("reading links: %w", err)
+		}
+		if s.DB.Authentic(db.HumanLinks, mac, l.Org, l.Subject, l.Issuer, l.Person, at) {
+			l.LinkedAt = db.Time(at)
+			all = append(all, l)
+		}
+	}
+	return all, rows.Err()
+}
+
+// Unlink removes a user's link, or [ErrNotFound].
+func (s *Store) Unlink(ctx context.Context, org, subject string) error {
+	return changed(s.DB.Writes.ExecContext(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, org, subject))
+}

@@ -1,0 +1,240 @@
+package people
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/seal"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
+
+const issuer = "https://id.example"
+
+type fixture struct {
+	*Store
+	now time.Time
+}
+
+func newFixture(t *testing.T) *fixture {
+	t.Helper()
+	d, ring := dbtest.Open(t), ringOf(t)
+	f := &fixture{now: time.Date(2026, 9, 30, 12, 0, 0, 0, time.UTC)}
+	clock := func() time.Time { return f.now }
+	f.Store = New(Config{DB: d, Now: clock})
+	f.SignIn = mustSignIn(t, company.Config{Ring: ring, Now: clock, Roles: []company.Role{
+		{Role: "approver", Issuer: issuer, Groups: []string{"approvers"}}, {Role: "security", Issuer: issuer, Subjects: []string{"sam"}}}})
+	return f
+}
+
+func ringOf(t *testing.T) *seal.KeyRing {
+	t.Helper()
+	keys := filepath.Join(t.TempDir(), "keys")
+	if err := seal.CreateKeyFile(keys); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := seal.LoadKeyRing(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ring
+}
+
+func mustSignIn(t *testing.T, c company.Config) *company.SignIn {
+	t.Helper()
+	c.HTTP, c.RedirectURI = &http.Client{Transport: &http.Transport{}}, "https://proxy.example/oauth/company/callback"
+	s, err := company.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (f *fixture) start(t *testing.T, subject, previous string, groups ...string) string {
+	t.Helper()
+	id, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: subject, Groups: groups, AuthTime: f.now, ACR: "mfa", CheckedAt: f.now}, previous)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+// AD-09: a session ends when it was idle, at its end, when it is ended, and when a new one
+// takes its place.
+func TestAD09Session(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.start(t, "ann", "", "approvers")
+	p, err := f.Current(t.Context(), first)
+	if err != nil || p.Subject != "ann" || p.ACR != "mfa" || !p.AuthTime.Equal(f.now) || !slices.Equal(p.Roles, []string{"approver"}) || p.Stale {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	gone := func(what, id string) {
+		t.Helper()
+		if p, err := f.Current(t.Context(), id); !errors.Is(err, ErrNoSession) {
+			t.Errorf("%s: %+v, %v", what, p, err)
+		}
+	}
+	second := f.start(t, "ann", first, "approvers")
+	gone("replaced", first)
+	gone("never given", "x")
+	f.now = f.now.Add(DefaultIdle - time.Second)
+	if _, err := f.Current(t.Context(), second); err != nil {
+		t.Errorf("just before it was idle: %v", err)
+	}
+	f.now = f.now.Add(DefaultIdle - time.Second)
+	if _, err := f.Current(t.Context(), second); err != nil {
+		t.Errorf("used within the time: %v", err)
+	}
+	f.now = f.now.Add(DefaultIdle + time.Second)
+	gone("idle", second)
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	third := f.start(t, "ann", "", "approvers")
+	for end := f.now.Add(DefaultLifetime); f.now.Before(end); f.now = f.now.Add(DefaultIdle / 2) {
+		if _, err := f.Current(t.Context(), third); err != nil {
+			t.Fatalf("before its end: %v", err)
+		}
+	}
+	gone("at its end", third)
+	fourth := f.start(t, "ann", "", "approvers")
+	p, err = f.Current(t.Context(), fourth)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.EndNamed(t.Context(), p.ID); err != nil {
+		t.Error(err)
+	}
+	gone("ended by name", fourth)
+	for _, id := range []string{p.ID, "", "%", p.ID[:4], p.ID + "0"} {
+		if err := f.EndNamed(t.Context(), id); !errors.Is(err, ErrNotFound) {
+			t.Errorf("ending %q: %v", id, err)
+		}
+	}
+}
+
+// AD-09: roles follow the configuration of now and what the provider said last; too old, or of
+// nobody, there are none.
+func TestAD09Roles(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id := f.start(t, "ann", "", "approvers")
+	holds := func(what, human, role string, want bool) {
+		t.Helper()
+		if got, err := f.Holds(t.Context(), human, role); got != want || err != nil {
+			t.Errorf("%s: %v, %v", what, got, err)
+		}
+	}
+	ann := company.Human(issuer, "ann")
+	holds("by group", ann, "approver", true)
+	holds("another role", ann, "security", false)
+	holds("another person", company.Human(issuer, "bob"), "approver", false)
+	holds("another issuer", company.Human("https://other.example", "ann"), "approver", false)
+	holds("a Salesforce user", approval.SalesforceHuman("acme", "ann"), "approver", false)
+	f.start(t, "ann", "") // elsewhere, and the provider took the group away
+	holds("taken away at the provider", ann, "approver", false)
+	f.start(t, "ann", "", "approvers")
+	f.now = f.now.Add(DefaultMaxAge + time.Second)
+	holds("too old", ann, "approver", false)
+	if p, err := f.Current(t.Context(), id); err != nil || !p.Stale || len(p.Roles) > 0 {
+		t.Errorf("too old: %+v, %v", p, err)
+	}
+	f.start(t, "ann", "", "approvers")
+	holds("asked again", ann, "approver", true)
+	f.SignIn = mustSignIn(t, company.Config{Ring: ringOf(t)}) // reloaded without the role
+	holds("taken away here", ann, "approver", false)
+}
+
+// S7: whoever writes into the database without the keys signs nobody in, gives no group and
+// makes no two people one.
+func TestS7ForgedPeople(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	id := f.start(t, "ann", "", "approvers")
+	if err := f.Link(t.Context(), Link{Org: "acme", Subject: "005A", Issuer: issuer, Person: "ann"}); err != nil {
+		t.Fatal(err)
+	}
+	change := func(statement string) {
+		t.Helper()
+		if _, err := f.DB.Writes.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	change(`UPDATE human_links SET person = 'bob'`)
+	if human, err := f.HumanOf(t.Context(), "acme", "005A"); err == nil {
+		t.Errorf("a changed link: %s", human)
+	}
+	change(`UPDATE company_people SET groups = '["approvers","x"]'`)
+	if held, err := f.Holds(t.Context(), company.Human(issuer, "ann"), "approver"); held || err != nil {
+		t.Errorf("changed groups: %v, %v", held, err)
+	}
+	if p, err := f.Current(t.Context(), id); !errors.Is(err, ErrNoSession) {
+		t.Errorf("changed groups: %+v, %v", p, err)
+	}
+	f.start(t, "bob", "")
+	change(`UPDATE company_sessions SET subject = 'bob' WHERE subject = 'ann'`)
+	if p, err := f.Current(t.Context(), id); !errors.Is(err, ErrNoSession) {
+		t.Errorf("another's session: %+v, %v", p, err)
+	}
+}
+
+// A Salesforce user is one human at a time, and an operator alone takes that away.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ann := Link{Org: "acme", Subject: "005A", Issuer: issuer, Person: "ann"}
+	bob := Link{Org: "acme", Subject: "005A", Issuer: issuer, Person: "bob"}
+	for _, step := range []struct {
+		what string
+		err  error
+		do   func(context.Context) error
+	}{
+		{"not linked", ErrNotFound, func(ctx context.Context) error { return f.Unlink(ctx, "acme", "005A") }},
+		{"link", nil, func(ctx context.Context) error { return f.Link(ctx, ann) }},
+		{"again", nil, func(ctx context.Context) error { return f.Link(ctx, ann) }},
+		{"to another", ErrLinked, func(ctx context.Context) error { return f.Link(ctx, bob) }},
+	} {
+		if err := step.do(t.Context()); !errors.Is(err, step.err) {
+			t.Errorf("%s: %v", step.what, err)
+		}
+	}
+	if human, err := f.HumanOf(t.Context(), "acme", "005A"); human != company.Human(issuer, "ann") || err != nil {
+		t.Errorf("%s, %v", human, err)
+	}
+	if all, err := f.Links(t.Context()); len(all) != 1 || err != nil {
+		t.Errorf("%v, %v", all, err)
+	}
+	if err := f.Unlink(t.Context(), "acme", "005A"); err != nil {
+		t.Error(err)
+	}
+	if human, err := f.HumanOf(t.Context(), "acme", "005A"); human != approval.SalesforceHuman("acme", "005A") || err != nil {
+		t.Errorf("%s, %v", human, err)
+	}
+}
+
+// D15: a person is signed in with so many browsers; the oldest gives way.
+func TestD15CompanySessionsAreBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	first := f.start(t, "ann", "")
+	f.start(t, "bob", "")
+	for range sessionsPerPerson {
+		f.now = f.now.Add(time.Second)
+		f.start(t, "ann", "")
+	}
+	if all, err := f.Sessions(t.Context()); len(all) != sessionsPerPerson+1 || err != nil {
+		t.Errorf("%d sessions, %v", len(all), err)
+	}
+	if _, err := f.Current(t.Context(), first); !errors.Is(err, ErrNoSession) {
+		t.Errorf("the oldest: %v", err)
+	}
+}

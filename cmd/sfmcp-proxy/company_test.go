@@ -1,0 +1,211 @@
+package main
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
+	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/examples/salesforcesim/companysim"
+)
+
+// companyDemo is a proxy whose writes an approver of the company decides about.
+type companyDemo struct {
+	*demo
+	provider *companysim.Provider
+}
+
+func startCompany(t *testing.T) *companyDemo {
+	t.Helper()
+	public, listen, err := demonstration.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, adminListen, err := demonstration.Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicURL := "http://" + listen
+	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{publicURL + "/oauth/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { sim.Close() })
+	var handler http.Handler
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	t.Cleanup(host.Close)
+	provider, err := companysim.New(companysim.Config{Issuer: host.URL, RedirectURIs: []string{publicURL + "/oauth/company/callback"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler = provider.Handler()
+	file := filepath.Join(t.TempDir(), "demo.yaml")
+	if err := demonstration.WriteConfig(file, demonstration.Addresses{PublicURL: publicURL, Listen: listen, AdminListen: adminListen, SalesforceURL: sim.BaseURL()}); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, file := configured(t, strings.ReplaceAll(string(text), "approvers: requester", `approvers: "role:approver"`)+`
+console:
+  oidc: {issuer: "`+host.URL+`", client_id: `+companysim.ClientID+`, client_secret: `+companysim.ClientSecret+`, groups_claim: groups, acr: "`+companysim.MFA+`"}
+  roles: [{role: approver, groups: [sales-approvers]}, {role: security, subjects: [00u-security]}]
+`)
+	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
+	p.listening = map[string]net.Listener{listen: public, adminListen: private}
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	<-ready
+	return &companyDemo{d, provider}
+}
+
+// open opens an address of the proxy and signs in with the company on the way.
+func (d *companyDemo) open(b *salesforcesim.Browser, address string, u companysim.User) *salesforcesim.Page {
+	d.t.Helper()
+	page, err := b.Get(d.t.Context(), d.PublicURL+"/signin/company?"+url.Values{"issuer": {d.provider.Issuer()}, "return_to": {address}}.Encode())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	if login := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return f.Fields.Has("password") }); login >= 0 {
+		if page, err = b.Submit(d.t.Context(), page, page.Forms[login], url.Values{"username": {u.Username}, "password": {u.Password}}); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	return page
+}
+
+// A call of a requester waits for a role; whoever holds it by the company's word sees and
+// approves it, and nobody else does.
+func TestAP12ApproverSignsInWithTheCompany(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	users := companysim.DefaultUsers()
+	approver, security := users[0], users[1]
+	requesterBrowser := d.browser()
+	c := d.authorize(requesterBrowser, "sobject-all", rep)
+	c.initialize()
+	link := d.approvalURL(c.call("createSobjectRecord", account("By the company")))
+	id := path.Base(link)
+
+	// The way in offers both.
+	landing, err := d.browser().Get(t.Context(), link)
+	if err != nil || !strings.Contains(landing.Body, "Continue with your company") || !strings.Contains(landing.Body, "Continue to Salesforce") {
+		t.Fatalf("sign-in page: %v, %+v", err, landing)
+	}
+	// Somebody of the company without the role learns nothing.
+	if page := d.open(d.browser(), "/approvals/"+id, security); page.Status != http.StatusNotFound {
+		t.Errorf("without the role: status %d", page.Status)
+	}
+	b := d.browser()
+	page := d.open(b, "/approvals/"+id, approver)
+	if page.Status != http.StatusOK || !strings.Contains(page.Body, "By the company") || !strings.Contains(page.Body, rep) {
+		t.Fatalf("approver's page: status %d\n%s", page.Status, page.Body)
+	}
+	inbox, err := b.Get(t.Context(), d.PublicURL+"/approvals")
+	if err != nil || !strings.Contains(inbox.Body, id) {
+		t.Errorf("the approver's list lacks it: %v", err)
+	}
+	// The requester's browser cannot approve, whoever else signs in there: it is who asked.
+	own := d.open(requesterBrowser, "/approvals/"+id, approver)
+	if _, err := requesterBrowser.Choose(t.Context(), own, "decision", "approve"); err == nil {
+		t.Error("the requester's browser offers to approve")
+	}
+	if decided, err := b.Choose(t.Context(), page, "decision", "approve"); err != nil || decided.Status != http.StatusOK {
+		t.Fatalf("approving: %v, %+v", err, decided)
+	}
+	if r := c.call("createSobjectRecord", account("By the company")); r.Result.IsError || d.named("Account", "By the company") != 1 {
+		t.Errorf("the approved call: %s", r.body)
+	}
+	if log := d.must("audit", "list", "--action", "approval.decide", "--json"); !strings.Contains(log, "person "+d.provider.Issuer()+" "+approver.Subject) {
+		t.Errorf("the log does not name the approver: %s", log)
+	}
+}
+
+// One human with two sign-ins counts once: after the two were linked, their approval of their
+// own call is refused in every browser.
+func TestAP12OneHumanCountsOnce(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	approver := companysim.DefaultUsers()[0]
+	b := d.browser()
+	c := d.authorize(b, "sobject-all", rep)
+	c.initialize()
+	accountPage := d.open(b, "/account", approver)
+	at := slices.IndexFunc(accountPage.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/account/link") })
+	if at < 0 {
+		t.Fatalf("no form to link: %s", accountPage.Body)
+	}
+	forged := accountPage.Forms[at]
+	if page, err := b.Submit(t.Context(), accountPage, forged, url.Values{"csrf_token": {"x"}}); err != nil || page.Status != http.StatusForbidden {
+		t.Errorf("a form of somebody else: %v, status %d", err, page.Status)
+	}
+	if page, err := b.Submit(t.Context(), accountPage, accountPage.Forms[at], nil); err != nil || !strings.Contains(page.Body, "known to be one") {
+		t.Fatalf("linking: %v, %+v", err, page)
+	}
+	link := d.approvalURL(c.call("createSobjectRecord", account("Own call")))
+	elsewhere := d.browser()
+	page := d.open(elsewhere, "/approvals/"+path.Base(link), approver)
+	if page.Status == http.StatusOK {
+		if after, err := elsewhere.Choose(t.Context(), page, "decision", "approve"); err == nil && after.Status == http.StatusOK {
+			t.Errorf("their own call: status %d", after.Status)
+		}
+	}
+	if r := c.call("createSobjectRecord", account("Own call")); !r.Result.IsError {
+		t.Errorf("the call was made: %s", r.body)
+	}
+	d.must("user", "unlink", rep)
+	if out, status := d.command("user", "unlink", rep); status == exitDone {
+		t.Errorf("unlinking twice: %s", out)
+	}
+	if log := d.must("audit", "list", "--action", "person.", "--json"); strings.Count(log, "person.link") == 0 || !strings.Contains(log, "person.unlink") {
+		t.Errorf("the log has %s", log)
+	}
+}
+
+// AD-09, FT-52: a session that is ended is gone with the next request, and with the provider
+// down nobody signs in, which the page says, while the command line works.
+func TestAD09SessionsEndAtOnce(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	approver := companysim.DefaultUsers()[0]
+	b := d.browser()
+	if page := d.open(b, "/account", approver); page.Status != http.StatusOK || !strings.Contains(page.Body, "approver") {
+		t.Fatalf("account: %+v", page)
+	}
+	listed := d.must("session", "list", "--json")
+	_, rest, _ := strings.Cut(listed, `"id":"`)
+	id, _, _ := strings.Cut(rest, `"`)
+	d.must("session", "end", id)
+	if page, err := b.Get(t.Context(), d.PublicURL+"/account"); err != nil || !strings.Contains(page.Body, "<h1>Sign in</h1>") {
+		t.Errorf("after its end: %v, %+v", err, page)
+	}
+	if out, status := d.command("session", "end", id); status == exitDone {
+		t.Errorf("ending it twice: %s", out)
+	}
+	d.provider.SetFaults(companysim.Faults{NoIDToken: true})
+	if page := d.open(d.browser(), "/account", approver); page.Status != http.StatusForbidden {
+		t.Errorf("an answer without id token: status %d", page.Status)
+	}
+	d.provider.SetFaults(companysim.Faults{Down: true})
+	d.must("session", "list")
+	if page, err := b.Get(t.Context(), d.PublicURL+"/oauth/company/callback?state=x&code=y"); err != nil || page.Status != http.StatusForbidden {
+		t.Errorf("an answer that nobody asked for: %v, %+v", err, page)
+	}
+}

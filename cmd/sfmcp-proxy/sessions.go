@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/people"
+)
+
+// listedSession is a browser that is signed in with the company, as a line of JSON.
+type listedSession struct {
+	ID       string    `json:"id"`
+	Issuer   string    `json:"issuer"`
+	Subject  string    `json:"subject"`
+	Name     string    `json:"name,omitempty"`
+	Roles    []string  `json:"roles"`
+	Stale    bool      `json:"stale"` // its claims are too old to give roles
+	ACR      string    `json:"acr,omitempty"`
+	Begun    time.Time `json:"begun"`
+	LastSeen time.Time `json:"last_seen"`
+	Ends     time.Time `json:"ends"`
+}
+
+func sessionCommand() *cobra.Command {
+	list := withStores(&cobra.Command{Use: "list", Short: "Browsers that are signed in with the company", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			all, err := s.people.Sessions(cmd.Context())
+			if err != nil {
+				return err
+			}
+			asJSON, err := cmd.Flags().GetBool("json")
+			if err != nil {
+				return err
+			}
+			for _, p := range all {
+				line := listedSession{p.ID, p.Issuer, p.Subject, p.Name, append([]string{}, p.Roles...), p.Stale, p.ACR, p.CreatedAt, p.SeenAt, p.ExpiresAt}
+				if asJSON {
+					err = json.NewEncoder(cmd.OutOrStdout()).Encode(line)
+				} else {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %q  roles %s  since %s, last seen %s  %q at %s\n", p.ID, p.Label(), rolesInWords(p.Roles, p.Stale),
+						p.CreatedAt.Format(time.DateTime), p.SeenAt.Format(time.DateTime), p.Subject, p.Issuer)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	jsonFlag(list)
+	end := withStores(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: "Sign a browser out of the company's sign-in, for its next request. Whoever is signed in at\nthe identity provider can sign in again: take the role away in the configuration, or the\nperson at the provider, to end that."},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			e := audit.Entry{Actor: operator(""), Action: audit.SessionEnd, Outcome: audit.Intent, Object: args[0]}
+			err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
+				return audit.Result{}, s.people.EndNamed(ctx, args[0])
+			})
+			if errors.Is(err, people.ErrNotFound) {
+				return fmt.Errorf("no session %q: see 'session list'", args[0])
+			}
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ended "+args[0])
+			return err
+		})
+	return group("session", "Company sign-ins: list, end", list, end)
+}
+
+func rolesInWords(roles []string, stale bool) string {
+	switch {
+	case stale:
+		return "none until the provider is asked again"
+	case len(roles) == 0:
+		return "none"
+	}
+	return strings.Join(roles, ", ")
+}
+
+// unlinkCommand takes away that a Salesforce user and a person of the company are one human.
+func unlinkCommand() *cobra.Command {
+	return withStores(&cobra.Command{Use: "unlink USER", Short: "Take away that the user and a person of the company are one human", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: "Take away that the user and a person of the company are one human. From then on the two\ncount as two where a call needs several people, so be sure that they are."},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			links, err := s.people.Links(cmd.Context())
+			if err != nil {
+				return err
+			}
+			users, err := s.access.FindUsers(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			found := false
+			for _, u := range users {
+				e := audit.Entry{Actor: operator(""), Action: audit.PersonUnlink, Outcome: audit.Intent, Org: u.Org, Subject: u.Subject, Username: u.Username}
+				for _, l := range links {
+					if l.Org == u.Org && l.Subject == u.Subject {
+						e.Object = actor.Person(l.Issuer, l.Person).String()
+					}
+				}
+				err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
+					return audit.Result{}, s.people.Unlink(ctx, u.Org, u.Subject)
+				})
+				if errors.Is(err, people.ErrNotFound) {
+					continue
+				}
+				if err != nil {
+					return err
+				}
+				found = true
+				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "unlinked %s in org %s from %s\n", args[0], u.Org, e.Object); err != nil {
+					return err
+				}
+			}
+			if !found {
+				return fmt.Errorf("%q is not linked to anybody", args[0])
+			}
+			return nil
+		})
+}
