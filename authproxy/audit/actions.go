@@ -8,6 +8,7 @@ type Action string
 // The actions, by noun.
 const (
 	ApprovalDecide       Action = "approval.decide"
+	ApprovalPreview      Action = "approval.preview"
 	AuthorizationOpen    Action = "authorization.open"
 	BudgetAlarm          Action = "budget.alarm"
 	ClientAuthenticate   Action = "client.authenticate"
@@ -75,6 +76,7 @@ type Described struct {
 func Actions() []Described {
 	return []Described{
 		{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
+		{ApprovalPreview, "Salesforce is asked, as the requester, for what a call that waits would change"},
 		{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
 		{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 		{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},

@@ -167,6 +167,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 			return err
 		}
 	}
+	if page.Open {
+		name := ""
+		if page.Current, name = c.beforeAfter(r.Context(), a); name != "" {
+			page.Sentence += ", " + quoted(ui.Printable(name))
+		}
+	}
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Config is what the pages need. All fields are required but People, Providers, Site, Now and Log.
+// Config is what the pages need. All fields are required but People, Providers, Currents, Site, Now and Log.
 type Config struct {
 	// Access has the public URL, the orgs and the servers.
 	Access   *access.Control
@@ -44,6 +44,7 @@ type Config struct {
 	Grants     *grant.Store
 	Approvals  *approval.Store
 	Decisions  Decisions
+	Currents   Currents // nil: pages show what calls send alone
 	Disconnect Disconnector
 	Logins     Logins
 	// Budgets returns what the user has used of budgets of each user.

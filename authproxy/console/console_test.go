@@ -37,6 +37,7 @@ import (
 // site is the pages on a real server and a real database, with a clock.
 type site struct {
 	outside   *outside.Store
+	console   *Console
 	used      map[[2]string]int64 // of budgets, by org and subject
 	t         *testing.T
 	db        *db.DB
@@ -126,6 +127,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
 		Decisions: &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit}, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
+	s.console = c
 	c.Mount(router)
 	return s
 }

@@ -266,6 +266,8 @@ type ApprovalPage struct {
 	Factors     []FactorLine
 	Said        string // the reason that whoever denied it gave; may be empty
 
+	Current *Current // what Salesforce has at the moment; nil: it was not asked
+
 	Arguments []Argument
 	Erased    bool   // the arguments are no longer kept
 	Canonical string // canonical JSON, passed through Visible

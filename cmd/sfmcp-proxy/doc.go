@@ -46,6 +46,8 @@
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
 // end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for,
 // [sfmcp-proxy/mcpforward/schema] remembers what orgs said of their objects,
+// [sfmcp-proxy/mcpforward/preview] asks what Salesforce has of what a call that waits would
+// change,
 // [sfmcp-proxy/mcpforward/records] reads for the audit log what an answer gives away, and
 // [sfmcp-proxy/mcpforward/stream] writes answers as JSON or as an event stream.
 //
