@@ -34,6 +34,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
+	audit.PersonLink: always, audit.PersonUnlink: always,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
 	audit.ResourceRead: always, audit.SchemaRead: always, audit.ServerAnswer: always, audit.ServerRequest: always, audit.ServerUse: always,
 	audit.SessionCreate: always, audit.SessionEnd: always, audit.StopSet: never, audit.StoreTamper: ifKnow, audit.StreamOpen: always,

@@ -108,7 +108,7 @@ func (g *chatGPT) chat(messages []string) {
 func (g *chatGPT) keptPrivate() {
 	t := g.d.t
 	t.Helper()
-	if calls := g.d.recorded("tool=soqlQuery"); len(calls) != 1 {
+	if calls := g.d.recorded("tool=soqlQuery"); len(calls) != 2 { // its own, and that of the approval page
 		t.Fatalf("%d calls reached Salesforce", len(calls))
 	}
 	for _, r := range g.d.recorded("path=/platform/mcp") {

@@ -334,7 +334,7 @@ func TestAuditTellsTheStory(t *testing.T) {
 			t.Errorf("%q is missing in %q", want, story)
 		}
 	}
-	if out := d.must("audit", "list", "--user", rep, "--tool", "soqlQuery", "--json"); strings.Count(out, "\n") != 2 {
+	if out := d.must("audit", "list", "--user", rep, "--action", "tool.call", "--tool", "soqlQuery", "--json"); strings.Count(out, "\n") != 2 {
 		t.Errorf("filtered list:\n%s", out)
 	}
 }
