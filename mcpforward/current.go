@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/mask"
 	"sfmcp-proxy/mcpforward/jsonrpc"
@@ -27,14 +28,15 @@ const currentTime = 5 * time.Second
 
 // Why current values are not known, for people.
 const (
-	currentNoServer = "This server has no tool that reads a record."
-	currentStopped  = "Everything is stopped at the moment."
-	currentEnded    = "The connection has ended."
-	currentPolicy   = "The rules of this server do not let the record be read."
-	currentNone     = "Salesforce shows no such record to the person for whom the assistant asks."
-	currentFailed   = "Salesforce did not answer."
-	currentRefused  = "Salesforce refused to read them."
-	currentMasked   = "The answer could not be shown without fields that the rules hide."
+	currentNoServer   = "This server has no tool that reads a record."
+	currentStopped    = "Everything is stopped at the moment."
+	currentEnded      = "The connection has ended."
+	currentPolicy     = "The rules of this server do not let the record be read."
+	currentDefinition = "The tool that reads a record is not there, or waits for an administrator to accept it."
+	currentNone       = "Salesforce shows no such record to the person for whom the assistant asks."
+	currentFailed     = "Salesforce did not answer."
+	currentRefused    = "Salesforce refused to read them."
+	currentMasked     = "The answer could not be shown without fields that the rules hide."
 )
 
 // Current reads, as the requester of a call that waits, what Salesforce has at the moment of
@@ -113,7 +115,36 @@ func (r *currentReading) prepare(ctx context.Context) string {
 	if r.decision.Effect != policy.Allow || r.decision.Class != policy.Read || r.decision.Obligations.Limit != 0 {
 		return currentPolicy
 	}
+	if !r.isAccepted(ctx) {
+		return currentDefinition
+	}
 	return ""
+}
+
+// isAccepted reports whether the tool is listed as it was accepted, as for any other call.
+func (r *currentReading) isAccepted(ctx context.Context) bool {
+	pins, err := r.Definitions.Pins(ctx, definition.Server{Org: r.server.Org, URL: r.server.URL})
+	if err != nil {
+		return false
+	}
+	list, err := r.Pool.List(ctx, r.target(), "tools/list", pins.Changes(definition.Tool))
+	if err != nil {
+		return false
+	}
+	listed, ok := list.Named("soqlQuery")
+	return ok && !listed.Twice && pins.Accepts(definition.Tool, "soqlQuery", listed.Digest)
+}
+
+// target is the server, for the requester.
+func (r *currentReading) target() upstream.Target {
+	s, subject := r.server, r.approval.Subject
+	return upstream.Target{
+		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout,
+		Token: func(ctx context.Context) (string, error) { return r.Links.Token(ctx, s.Org, subject) },
+		Refused: func(ctx context.Context, token string) (string, error) {
+			return r.Links.Refused(ctx, s.Org, subject, token)
+		},
+	}
 }
 
 // judge asks the policy about the query.
@@ -143,15 +174,8 @@ func (r *currentReading) leaveOut(hiding *mask.Hiding) {
 
 // ask sends the query.
 func (r *currentReading) ask(ctx context.Context) error {
-	s, a := r.server, r.approval
 	params := jsontext.Value(`{"name":"soqlQuery","arguments":` + string(r.query) + `}`)
-	answer, err := r.Pool.Call(ctx, upstream.Target{
-		Org: s.Org, Subject: a.Subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout,
-		Token: func(ctx context.Context) (string, error) { return r.Links.Token(ctx, s.Org, a.Subject) },
-		Refused: func(ctx context.Context, token string) (string, error) {
-			return r.Links.Refused(ctx, s.Org, a.Subject, token)
-		},
-	}, jsonrpc.Request(jsontext.Value(`1`), "tools/call", params), true)
+	answer, err := r.Pool.Call(ctx, r.target(), jsonrpc.Request(jsontext.Value(`1`), "tools/call", params), true)
 	if err != nil {
 		return fmt.Errorf("reading what is current: %w", err)
 	}

@@ -143,6 +143,10 @@ func TestCurrentNotRead(t *testing.T) {
 				w.t.Fatal(err)
 			}
 		}, want: currentStopped},
+		"the tool was changed": {then: func(w *world, _ *approval.Request) { // FW-20
+			w.switches(func(f *salesforcesim.Switches) { f.Drift = "describe" })
+			w.connect(salesforcesim.ManagerID, "chatgpt", "sales").lists()
+		}, want: currentDefinition},
 		"the connection ended": {then: func(_ *world, a *approval.Request) { a.GrantID = "gone" }, want: currentEnded},
 		"another server":       {then: func(_ *world, a *approval.Request) { a.Server = "custom" }, want: currentNoServer},
 		"no such server":       {then: func(_ *world, a *approval.Request) { a.Server = "gone" }, want: currentNoServer},
