@@ -90,8 +90,8 @@ func (n *notes) policies() {
 			said[doubt.Rule] = true
 		}
 		for i, r := range p.Rules {
-			if r.Effect == policy.Confirm && r.Confirmation().Approvers != policy.Requester {
-				n.add("policy %s, rule %d waits for %s: pages know no roles yet, such calls are decided with 'approval approve'", p.Name, i+1, r.Confirmation().Approvers)
+			if r.Effect == policy.Confirm {
+				n.deciders(fmt.Sprintf("policy %s, rule %d", p.Name, i+1), r.Confirmation())
 			}
 			for _, who := range r.Users {
 				if meant := n.memberLike(who); meant != "" {
@@ -102,6 +102,19 @@ func (n *notes) policies() {
 		}
 		n.rules(p, servers, people, said)
 		n.insideProxies(p)
+	}
+}
+
+// deciders notes where nobody can decide on a page about what a rule holds.
+func (n *notes) deciders(rule string, held policy.Confirmation) {
+	for _, f := range held.Approvers.Factors() {
+		holds := func(r Role) bool { return r.Role == f.Role }
+		if f.Role != "" && (len(n.c.identityProviders()) == 0 || !slices.ContainsFunc(n.c.Console.Roles, holds)) {
+			n.add("%s waits for role:%s, which nobody holds who can sign in: console.oidc and console.roles give it to people; until then such calls are decided with 'approval approve'", rule, f.Role)
+		}
+	}
+	if held.StepUp && n.c.StepUpACR() == "" {
+		n.add("%s asks for a fresh sign-in (step_up), and console.oidc.acr is not set: nobody can give one, such calls are decided with 'approval approve'", rule)
 	}
 }
 

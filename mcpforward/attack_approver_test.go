@@ -47,7 +47,7 @@ func TestU8WhoDecidesIsSaid(t *testing.T) {
 		says, never []string
 	}{
 		{"requester", []string{"approval of the user who is signed in", "Ask the user to open https://mcp.example.com/approvals/", "approved or denied"}, []string{"role", "approval approve"}},
-		{"role:approver", []string{"a person with the role approver", "the user who is signed in cannot give it", "approval approve apr_", "read the call in full at https://mcp.example.com/approvals/apr_"},
+		{"role:approver", []string{"a person with the role approver", "the user who is signed in cannot give it", "approval approve apr_", "read the call in full at https://mcp.example.com/approvals/apr_", "whoever holds the role decides there"},
 			[]string{"approved or denied", "Ask the user to open"}},
 		{"role:requester", []string{"a person with the role requester", "approval approve apr_"}, []string{"approved or denied"}},
 	} {

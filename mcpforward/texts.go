@@ -190,8 +190,8 @@ func spentResult(r *approval.Request) jsontext.Value {
 		"It was not sent again. Look in Salesforce before asking for it again.", at), true)
 }
 
-// waitsFor says who decides about a call, and how: the user on a page, or people with roles.
-// An administrator records what these decided.
+// waitsFor says who decides about a call, and how: the user on a page, or people with roles,
+// there or by an administrator who records what they decided.
 func waitsFor(r *approval.Request, url string) string {
 	expires := clockTime(r.ExpiresAt)
 	if r.OfRequester() {
@@ -203,9 +203,9 @@ func waitsFor(r *approval.Request, url string) string {
 		waits += "; others have agreed already"
 	}
 	return fmt.Sprintf("%s; the user who is signed in cannot give it. "+
-		"An administrator of sfmcp-proxy records what they decided with the command: approval approve %s --as NAME . "+
-		"Tell the user to ask them or the administrator, and to pass on this id; "+
-		"the user can read the call in full at %s . The request expires at %s.", waits, r.ID, url, expires)
+		"The user can read the call in full at %s , and whoever holds the role decides there, signed in with the company; "+
+		"where that is not set up, an administrator of sfmcp-proxy records the decision with the command: approval approve %s --as NAME . "+
+		"Tell the user to pass on that address and id. The request expires at %s.", waits, url, r.ID, expires)
 }
 
 func clockTime(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 UTC") }

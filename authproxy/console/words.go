@@ -73,7 +73,7 @@ func nextInWords(a *approval.Request) string {
 			return ""
 		}
 		return "This call waits for somebody else to decide: " + a.WhoIsMissing() + ". Nothing is expected of you here. " +
-			"If you are in a hurry, ask that person or your administrator, and give them the command below. " +
+			"If you are in a hurry, give them the address of this page, or your administrator the command below. " +
 			"When it is approved, ask the assistant to repeat the call; if you do not want it any more, leave it, and nothing happens."
 	case approval.Approved:
 		return "Go back to your chat and ask the assistant to repeat the call. The approval counts once, until " +
@@ -113,8 +113,8 @@ func approverInWords(a *approval.Request) string {
 	return a.WhoDecides()
 }
 
-// commandFor is what decides about a call that its requester cannot decide about: pages know
-// no roles yet, so an administrator types it. "" where there is nothing left to decide.
+// commandFor is what an administrator types about a call that its requester cannot decide about,
+// where nobody with the role can sign in. "" where there is nothing left to decide.
 func commandFor(a *approval.Request) string {
 	if a.State != approval.Pending || a.OfRequester() {
 		return ""
