@@ -136,7 +136,7 @@ func ParseHuman(human string) (issuer, subject string, ok bool) {
 	return issuer, subject, company && found
 }
 
-// Roles are those that an identity holds by the configuration of now, sorted. Claims may be
+// Roles are those that an identity holds by the present configuration, sorted. Claims may be
 // older than they may count: whoever asks sees to that first.
 func (s *SignIn) Roles(i Identity) (roles []string) {
 	for _, r := range s.config.Roles {

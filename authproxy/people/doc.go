@@ -5,7 +5,7 @@
 // # Roles
 //
 // A person's roles follow, with every request, from what the provider last said and from the
-// configuration of now (company.SignIn.Roles), so a role that is taken away in the
+// present configuration (company.SignIn.Roles), so a role that is taken away in the
 // configuration is gone with the next request. What the provider said counts for Config.MaxAge;
 // then the person has no role until the provider was asked again, which a browser does
 // by itself where the provider needs no page for it ([Person.Stale]). While the provider is down

@@ -122,7 +122,7 @@ func TestAD09Session(t *testing.T) {
 	}
 }
 
-// AD-09: roles follow the configuration of now and what the provider said last; too old, or of
+// AD-09: roles follow the present configuration and what the provider said last; too old, or of
 // nobody, there are none.
 func TestAD09Roles(t *testing.T) {
 	t.Parallel()
