@@ -108,26 +108,32 @@ func TestFW22SchemaOfAnotherUser(t *testing.T) {
 func TestP3OtherServersAreNotBelieved(t *testing.T) {
 	t.Parallel()
 	lie := `{"sobjects":[{"name":"Account","fields":[{"name":"Secret__c","type":"reference","relationshipName":"Secret__r","referenceTo":["Account"]}]}]}`
-	h := newWorld(t, onlyThese("Account", "Plan__c")).handler
 	told, err := jsonrpc.Reply(nil, toolResult(lie, false)).Reading()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for server, want := range map[string]bool{"custom": false, "sales": true} {
-		c := &call{request: &request{Handler: h, name: server, server: h.Access.Server(server)}, tool: schemaTool}
-		c.grant = &grant.Grant{Org: "acme", Subject: "005xx000001Sv6AAAS"}
-		c.decision.Objects = []string{"Account"}
+	for _, tt := range []struct {
+		server, asked string
+		passes        bool
+	}{
+		{"custom", "Account", false},
+		{"sales", "Account", true},
+		{"custom", "Case", false},
+		{"sales", "Case", false},
+	} {
+		h := newWorld(t, onlyThese("Account", "Plan__c")).handler
+		c := &call{request: &request{Handler: h, name: tt.server, server: h.Access.Server(tt.server)}, tool: schemaTool}
+		c.grant = &grant.Grant{Org: "acme", Subject: salesforcesim.RepID}
+		c.decision.Objects = []string{tt.asked}
 		c.learnSchema(told)
-		d := h.Access.Server("sales").Policy.Decide(policy.Principal{Org: "acme", Subject: c.grant.Subject}, policy.Call{
-			Tool: "soqlQuery", Arguments: []byte(`{"q":"SELECT Secret__r.Name FROM Account"}`), Schema: h.schemas.For("acme", c.grant.Subject)})
-		if passes := d.Effect == policy.Allow; passes != want {
-			t.Errorf("by what %s says the call is %s", server, d.Effect)
+		learned := h.schemas.For("acme", c.grant.Subject)
+		if learned != nil && tt.server == "custom" {
+			t.Errorf("something was learned of %s from %s", tt.asked, tt.server)
 		}
-		h.Forget("acme", c.grant.Subject)
-		c.decision.Objects = []string{"Case"}
-		c.learnSchema(told)
-		if v := h.schemas.For("acme", c.grant.Subject); v != nil && server == "custom" {
-			t.Error("something was learned")
+		d := h.Access.Server("sales").Policy.Decide(policy.Principal{Org: "acme", Subject: c.grant.Subject}, policy.Call{
+			Tool: "soqlQuery", Arguments: []byte(`{"q":"SELECT Secret__r.Name FROM Account"}`), Schema: learned})
+		if passes := d.Effect == policy.Allow; passes != tt.passes {
+			t.Errorf("by what %s says, asked for %s, the call is %s", tt.server, tt.asked, d.Effect)
 		}
 	}
 }
