@@ -33,6 +33,7 @@ const (
 	LogApply             Action = "log.apply"
 	LogCut               Action = "log.cut"
 	LogPrune             Action = "log.prune"
+	LogRead              Action = "log.read"
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
 	PersonLink           Action = "person.link"
@@ -101,6 +102,7 @@ func Actions() []Described {
 		{LogApply, "what the log says was taken away, and a database that was put back does not know, is taken away again"},
 		{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
 		{LogPrune, "entries that are older than they are kept are removed"},
+		{LogRead, "somebody reads an entry whole, with its arguments, on a page"},
 		{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 		{LoginFinish, "a person comes back from Salesforce's login page, or fails to sign in with the company"},
 		{PersonLink, "a Salesforce user and a person of the company, signed in in one browser, say that they are one human"},

@@ -28,6 +28,7 @@ type Filter struct {
 	Since    time.Time // at or after
 	Until    time.Time // before
 	After    int64     // with a higher number
+	Before   int64     // with a lower number; 0: with any
 	// Limit, if positive, selects the newest so many of the entries that match.
 	Limit int
 }
@@ -71,7 +72,7 @@ func (f question) matches(e Entry) bool {
 			return false
 		}
 	}
-	return e.Seq > f.After && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
+	return e.Seq > f.After && (f.Before == 0 || e.Seq < f.Before) && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
 		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
 		(f.Person.isZero() || f.concernedBy(e))
 }
@@ -133,9 +134,9 @@ func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e
 		return err
 	}
 	if filter.Limit > 0 {
-		return l.search(ctx, asked.query(), asked.matches, slices.Reverse[[]uint32], filter.After).newest(ctx, l, segments, filter.Limit, f)
+		return l.search(ctx, asked.query(), asked.matches, slices.Reverse[[]uint32], filter).newest(ctx, l, segments, filter.Limit, f)
 	}
-	return l.search(ctx, asked.query(), asked.matches, forward, filter.After).each(l, segments, func(text []byte, e Entry) error {
+	return l.search(ctx, asked.query(), asked.matches, forward, filter).each(l, segments, func(text []byte, e Entry) error {
 		return errors.Join(ctx.Err(), f(text, e))
 	})
 }

@@ -185,13 +185,14 @@ type search struct {
 	matches func(Entry) bool // of those that the index gives, because it may give too many
 	order   func([]uint32)   // brings the ordinals of a segment into the order that is wanted
 	after   int64            // number behind which entries count
+	before  int64            // number before which they do; 0: all do
 	reveal  func(*Entry) error
 }
 
 // search is one whose entries can be read as far as the keys of people are there.
-func (l *Log) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), after int64) search {
+func (l *Log) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), f Filter) search {
 	r := l.persons.revealer()
-	return search{query, matches, order, after, func(e *Entry) error { return r.reveal(ctx, e) }}
+	return search{query, matches, order, f.After, f.Before, func(e *Entry) error { return r.reveal(ctx, e) }}
 }
 
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
@@ -214,8 +215,13 @@ func (q search) in(l *Log, segments []logfile.Segment, i int, f func(text []byte
 // found are the records of a segment that may match, in rising order.
 func (q search) found(index segmentIndex, s logfile.Segment) ([]uint32, error) {
 	ordinals, err := index.Search(q.query)
-	before := sort.Search(len(ordinals), func(i int) bool { return s.First+int64(ordinals[i]) > q.after })
-	return ordinals[before:], err
+	atLeast := func(number int64) int {
+		return sort.Search(len(ordinals), func(i int) bool { return s.First+int64(ordinals[i]) >= number })
+	}
+	if q.before > 0 {
+		ordinals = ordinals[:atLeast(q.before)]
+	}
+	return ordinals[atLeast(q.after+1):], err
 }
 
 // read calls f with those of the records that match.

@@ -192,6 +192,7 @@ func (c *Console) visit(w http.ResponseWriter, r *http.Request) (*visit, error) 
 		return v, nil
 	}
 	v.viewer, err = c.viewer(r.Context(), v.session)
+	v.viewer.Console = opensConsole(v.person)
 	return v, err
 }
 

@@ -61,7 +61,7 @@ func (v *visit) checkForm() error {
 
 // personViewer says who is signed in with the company.
 func personViewer(p *people.Person, session *ui.Session) ui.Viewer {
-	return ui.Viewer{Name: p.Label(), Subject: p.Subject, CSRF: session.CSRF}
+	return ui.Viewer{Name: p.Label(), Subject: p.Subject, CSRF: session.CSRF, Console: opensConsole(p)}
 }
 
 // decider is as whom the visitor looks at a call, and decides about it. In a browser that is

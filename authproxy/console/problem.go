@@ -36,6 +36,10 @@ var (
 		"The form holds no decision. Nothing was done."}
 	errReason = &problem{http.StatusBadRequest, "The reason is too long",
 		"A reason has at most 500 characters. Nothing was done."}
+	errNoPerson = &problem{http.StatusForbidden, "This page is for people with a role",
+		"Roles come from your company's sign-in, and this browser is not signed in with it. Nothing was done. Sign in with your company, then open the page again."}
+	errNoRole = &problem{http.StatusForbidden, "This page is for people with a role",
+		"You hold none of the roles that may open this page or do what it offers. Nothing was done. Whoever administers the proxy gives roles, in the configuration under console.roles."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
@@ -79,6 +83,12 @@ func waysOn(r *http.Request, status int, err error) (links []ui.Link) {
 	}
 	if strings.HasPrefix(here, "/approvals/") {
 		links = append(links, ui.Link{Text: "Your approvals", Path: "/approvals"})
+	}
+	if errors.Is(err, errNoPerson) {
+		links = append(links, ui.Link{Text: "Sign in with your company", Path: signInPath(r)})
+	}
+	if strings.HasPrefix(here, "/console/") && !errors.Is(err, errNoPerson) && !errors.Is(err, errNoRole) {
+		links = append(links, ui.Link{Text: "Console", Path: "/console"})
 	}
 	return append(links, ui.Link{Text: "Your account", Path: "/account"})
 }

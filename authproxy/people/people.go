@@ -28,6 +28,12 @@ var (
 	ErrNotFound = errors.New("not found")
 )
 
+// Roles that pages of ours are for. Configuration may name others, for approvals.
+const (
+	Security = "security" // reads everything, and acts: ends, blocks, stops, accepts
+	Auditor  = "auditor"  // reads everything
+)
+
 // Defaults of Config.
 const (
 	DefaultMaxAge   = 15 * time.Minute

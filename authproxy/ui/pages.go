@@ -23,6 +23,7 @@ type Viewer struct {
 	Subject  string // Salesforce user id
 	OrgName  string // the org as the configuration calls it
 	CSRF     string // Session.CSRF: hidden field "csrf_token" of every form
+	Console  bool   // they hold a role that opens /console
 }
 
 // Label returns the best name there is for the person.

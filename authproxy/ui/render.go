@@ -19,7 +19,7 @@ var templateFiles embed.FS
 
 // pageTemplates holds the layout, and the parts that several pages show, joined with each
 // page's own file, by the name that Page.page reports.
-var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "connect")
+var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "connect", "console")
 
 // view is what the layout sees; the page's file sees Page.
 type view struct {

@@ -32,7 +32,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.PolicyChange: never, audit.PolicyReplay: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
-	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogTakeOver: never,
+	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogRead: never, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
 	audit.PersonLink: always, audit.PersonUnlink: always,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,

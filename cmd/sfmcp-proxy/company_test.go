@@ -59,7 +59,7 @@ func startCompany(t *testing.T) *companyDemo {
 	p, file := configured(t, strings.ReplaceAll(string(text), "approvers: requester", `approvers: "role:approver"`)+`
 console:
   oidc: {issuer: "`+host.URL+`", client_id: `+companysim.ClientID+`, client_secret: `+companysim.ClientSecret+`, groups_claim: groups, acr: "`+companysim.MFA+`"}
-  roles: [{role: approver, groups: [sales-approvers]}, {role: security, subjects: [00u-security]}]
+  roles: [{role: approver, groups: [sales-approvers]}, {role: security, subjects: [00u-security]}, {role: auditor, subjects: [00u-auditor]}]
 `)
 	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
 	p.listening = map[string]net.Listener{listen: public, adminListen: private}

@@ -60,8 +60,9 @@
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.
 // [sfmcp-proxy/authproxy/console] has the pages for people: how to connect, connections,
-// approvals. [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a
-// call, has it decided, records it, forwards it.
+// approvals; [sfmcp-proxy/authproxy/console/team] those of the security team, under /console.
+// [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a call, has it decided,
+// records it, forwards it.
 //
 // [sfmcp-proxy/config] reads the configuration, and says it in the words of each part.
 //

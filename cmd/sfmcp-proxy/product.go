@@ -12,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -34,6 +35,7 @@ type product struct {
 	cutoff        *authproxy.Cutoff
 	authorization *authproxy.Server
 	pages         *console.Console
+	team          *team.Team
 	forward       *mcpforward.Handler
 	routes        http.Handler
 	unable        *unable
@@ -110,9 +112,15 @@ func (p *product) openHandlers() (err error) {
 	}); err != nil {
 		return err
 	}
-	p.pages, err = console.New(console.Config{
+	if p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
 		Decisions: p.newDecisions(), Currents: p.forward, People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
+	}); err != nil {
+		return err
+	}
+	p.team, err = team.New(team.Config{
+		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions, People: p.people,
+		Audit: p.audit, Cutoff: p.cutoff, PersonIn: p.personIn, Times: timesTyped, Settings: c.Write, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
 	})
 	return err
 }

@@ -37,6 +37,12 @@ func parseTime(text string, now time.Time) (span, error) {
 	return span{}, fmt.Errorf("%q is no time: expected %s", text, timeForms)
 }
 
+// timesTyped is parseTime for pages.
+func timesTyped(text string, now time.Time) (begin, end time.Time, err error) {
+	at, err := parseTime(text, now)
+	return at.begin, at.end, err
+}
+
 func parseAge(text string) (age time.Duration, err error) {
 	parts := ageUnits.FindStringSubmatch(text)
 	if parts == nil || text == "" {

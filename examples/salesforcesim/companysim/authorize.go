@@ -16,7 +16,7 @@ const cookieName = "company-sim"
 const codeLifetime = time.Minute
 
 var loginPage = template.Must(template.New("login").Parse(`<!doctype html><html lang="en"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>Acme sign-in (simulated)</title>
+<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Acme sign-in (simulated)</title>
 <style>body{font:16px/1.5 system-ui;max-width:24rem;margin:4rem auto;padding:0 1rem}input,button{font:inherit;display:block;width:100%;box-sizing:border-box;margin:.3rem 0 1rem;padding:.5rem}label.row input{display:inline;width:auto;margin-right:.5rem}</style>
 <h1>Acme sign-in</h1><p>A simulated identity provider.</p>{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
 <form method="post"><label>Username <input name="username" autocomplete="username"></label>

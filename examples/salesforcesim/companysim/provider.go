@@ -38,6 +38,7 @@ func DefaultUsers() []User {
 	return []User{
 		{Subject: "00u-approver", Username: "avery@acme.example", Password: "approve-Avery-1", Name: "Avery Okafor", Email: "avery@acme.example", EmailVerified: true, Groups: []string{"sales-approvers"}},
 		{Subject: "00u-security", Username: "sasha@acme.example", Password: "secure-Sasha-1", Name: "Sasha Lindqvist", Email: "sasha@acme.example", EmailVerified: true, Groups: []string{"security-team"}},
+		{Subject: "00u-auditor", Username: "ira@acme.example", Password: "audit-Ira-1", Name: "Ira Banerjee", Email: "ira@acme.example", EmailVerified: true, Groups: []string{"audit"}},
 	}
 }
 

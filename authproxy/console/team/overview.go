@@ -1,0 +1,211 @@
+package team
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// overview shows what happens, and what to do about it.
+func (t *Team) overview(q *request) error {
+	p := q.page("Overview", "/console", "What assistants did in Salesforce, what waits for a person, and what is stopped.")
+	for _, part := range []func(*request, *ui.ConsolePage) error{t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.chart, t.stopSection} {
+		if err := part(q, p); err != nil {
+			return err
+		}
+	}
+	return t.show(q, p)
+}
+
+// callTiles count the calls of today.
+func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
+	all, err := t.calls(q.Context(), q.Now)
+	if err != nil {
+		return err
+	}
+	today := all[len(all)-1].calls
+	total := 0
+	for _, n := range today {
+		total += n
+	}
+	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(total), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly)})
+	denied := ui.Tile{Number: strconv.Itoa(today[2]), Label: "denied today", Path: "/console/denials"}
+	if today[2] > 0 {
+		denied.Text = "See which rule denies most: somebody may need access, or a word of advice."
+	}
+	p.Tiles = append(p.Tiles, denied)
+	return nil
+}
+
+// waitingTile counts the calls that wait for a person, and says how long the oldest does.
+func (t *Team) waitingTile(q *request, p *ui.ConsolePage) error {
+	waiting, err := t.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
+	if err != nil {
+		return err
+	}
+	tile := ui.Tile{Number: strconv.Itoa(len(waiting)), Label: calls(len(waiting)) + " waiting for a person", Path: "/approvals"}
+	if len(waiting) > 0 {
+		oldest := waiting[len(waiting)-1]
+		tile.Kind, tile.Text = "warn", "The oldest waits since "+ui.Moment(oldest.CreatedAt, q.Now)+" for "+oldest.WhoIsMissing()+"."
+	}
+	p.Tiles = append(p.Tiles, tile)
+	return nil
+}
+
+func calls(n int) string {
+	if n == 1 {
+		return "call"
+	}
+	return "calls"
+}
+
+// loginTile counts Salesforce logins that are over.
+func (t *Team) loginTile(q *request, p *ui.ConsolePage) error {
+	logins, err := t.Links.List(q.Context())
+	if err != nil {
+		return err
+	}
+	lost := 0
+	for _, l := range logins {
+		if l.State == link.NeedsReauth {
+			lost++
+		}
+	}
+	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=lost"}
+	if lost > 0 {
+		tile.Kind, tile.Text = "warn", "These people must sign in again; their account page leads them."
+	}
+	p.Tiles = append(p.Tiles, tile)
+	return nil
+}
+
+// definitionTile counts definitions that wait to be accepted.
+func (t *Team) definitionTile(q *request, p *ui.ConsolePage) error {
+	waiting := 0
+	for _, s := range t.hosted() {
+		pins, err := t.Definitions.Pins(q.Context(), s.hosted)
+		if err != nil {
+			return err
+		}
+		n, _ := pins.Quarantined()
+		waiting += n
+	}
+	tile := ui.Tile{Number: strconv.Itoa(waiting), Label: "tools changed and hidden", Path: "/console/tools"}
+	if waiting > 0 {
+		tile.Kind, tile.Text = "warn", "Nobody can call them until somebody has read the difference and accepts it."
+	}
+	p.Tiles = append(p.Tiles, tile)
+	return nil
+}
+
+// healthTile says whether Salesforce answers.
+func (t *Team) healthTile(_ *request, p *ui.ConsolePage) error {
+	var open []string
+	for name, isOpen := range t.CircuitOpen() {
+		if isOpen {
+			open = append(open, name)
+		}
+	}
+	slices.Sort(open)
+	tile := ui.Tile{Number: strconv.Itoa(len(open)), Label: "servers that do not answer", Path: "/console/settings"}
+	if len(open) > 0 {
+		tile.Kind, tile.Text = "denied", "Salesforce failed several times in a row: "+strings.Join(open, ", ")+". Calls are refused until it answers again; nothing is to be done here."
+	}
+	p.Tiles = append(p.Tiles, tile)
+	return nil
+}
+
+// chart shows the last days.
+func (t *Team) chart(q *request, p *ui.ConsolePage) error {
+	all, err := t.calls(q.Context(), q.Now)
+	if err != nil {
+		return err
+	}
+	p.Chart = &ui.Chart{Caption: fmt.Sprintf("Calls of the last %d days (UTC)", days)}
+	for _, end := range ends {
+		p.Chart.Parts = append(p.Chart.Parts, end.name)
+	}
+	for _, d := range all {
+		p.Chart.Bars = append(p.Chart.Bars, ui.Bar{Label: d.begin.Format("Mon 2 Jan"), Parts: d.calls})
+	}
+	return nil
+}
+
+// stopSection says what is stopped, since when and by whom, and offers the other positions.
+func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
+	mode, err := t.Access.StopMode(q.Context())
+	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
+	if err != nil {
+		s.Text = "Everything is stopped: " + err.Error() + "."
+	}
+	last, err := t.lastStop(q.Context())
+	if err != nil {
+		return err
+	}
+	if last.Seq != 0 {
+		s.Facts = append(s.Facts, ui.Fact{Name: "Last set", Cell: ui.Cell{Text: ui.Moment(last.At, q.Now), Faint: "to " + last.Object + " by " + last.Actor.String() + because(last.Reason),
+			Path: entryPath(last.Seq)}})
+	}
+	for _, to := range []struct {
+		mode        access.Stop
+		label, text string
+	}{
+		{access.StopWrites, "Stop all changes", "Assistants can read and change nothing. Calls that were approved are not made either."},
+		{access.StopAll, "Stop everything", "No assistant gets an answer, and no new connection can be made. Connections that there are, are kept."},
+		{access.StopOff, "Let calls pass again", "Calls pass by the policy again, and approved calls can be made."},
+	} {
+		if to.mode != mode {
+			s.Acts = append(s.Acts, acts(q.button(ui.Act{Path: "stop", Label: to.label, Text: to.text, Reason: true, Danger: to.mode != access.StopOff,
+				Fields: []ui.HiddenField{{Name: "to", Value: string(to.mode)}}}))...)
+		}
+	}
+	p.Sections = append(p.Sections, s)
+	return nil
+}
+
+var stopInWords = map[access.Stop]string{
+	access.StopOff:    "Nothing is stopped: calls pass by the policy.",
+	access.StopWrites: "Changes are stopped for everybody: assistants can read only.",
+	access.StopAll:    "Everything is stopped for everybody.",
+}
+
+// lastStop is the newest entry of the switch; its number is 0 if there is none.
+func (t *Team) lastStop(ctx context.Context) (last audit.Entry, err error) {
+	err = t.Audit.List(ctx, audit.Filter{Action: string(audit.StopSet), Limit: 1}, func(e audit.Entry) error { last = e; return nil })
+	return last, err
+}
+
+// stop sets the switch.
+func (t *Team) stop(q *request) error {
+	to := access.Stop(q.Member.Form.Get("to"))
+	if stopInWords[to] == "" {
+		return console.Problem(http.StatusBadRequest, "No such position", "The switch stands at off, writes or all. Nothing was done.")
+	}
+	act, err := q.act()
+	if err != nil {
+		return err
+	}
+	err = t.Cutoff.Stop(q.Context(), to, act)
+	if err != nil && to == access.StopOff { // what gives access is done whole or not at all
+		return err
+	}
+	return t.done(q, "Stop switch", stopInWords[to], err, ui.Link{Text: "Overview", Path: "/console"})
+}
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + why
+}

@@ -1,0 +1,184 @@
+package team
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// Config is what the pages need. All fields are required but CircuitOpen and Log.
+type Config struct {
+	Access      *access.Control
+	Grants      *grant.Store
+	Links       *link.Store
+	Clients     *client.Store
+	Approvals   *approval.Store
+	Definitions *definition.Store
+	People      *people.Store
+	Audit       *audit.Log
+	Cutoff      *authproxy.Cutoff
+	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
+	PersonIn func(ctx context.Context, who string) (audit.Person, error)
+	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
+	Times func(text string, now time.Time) (begin, end time.Time, err error)
+	// Settings writes the configuration in force, without secrets.
+	Settings func(io.Writer) error
+	// CircuitOpen tells of each server, by name, whether its calls are refused for now because
+	// Salesforce failed several times in a row; nil: of none.
+	CircuitOpen func() map[string]bool
+	Site        ui.Site
+	Log         *slog.Logger // nil: slog.Default
+}
+
+// Members lets people with a role see a page: [console.Console].
+type Members interface {
+	ForRoles(roles []string, f console.MemberHandler) http.Handler
+}
+
+// Team serves the pages.
+type Team struct {
+	Config
+	counted counts
+}
+
+// New returns the pages of c, or an error that names what is missing.
+func New(c Config) (*Team, error) {
+	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
+		c.People == nil || c.Audit == nil || c.Cutoff == nil || c.PersonIn == nil || c.Times == nil || c.Settings == nil {
+		return nil, errors.New("console pages of the team: all stores, audit, cutoff, person, times and settings are required")
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.CircuitOpen == nil {
+		c.CircuitOpen = func() map[string]bool { return nil }
+	}
+	return &Team{Config: c}, nil
+}
+
+// Mount adds every route of the table to r, for those who may use it.
+func (t *Team) Mount(r *mux.Router, members Members) {
+	for _, route := range Routes() {
+		r.Handle(route.Path, members.ForRoles(route.Roles, func(w http.ResponseWriter, r *http.Request, m *console.Member) error {
+			return route.serve(t, &request{ResponseWriter: w, Request: r, Member: m})
+		})).Methods(route.Methods()...)
+	}
+}
+
+// request is one request of a member.
+type request struct {
+	http.ResponseWriter
+	*http.Request
+	*console.Member
+}
+
+// variable is a part of the path, unescaped; what cannot be is no name of anything.
+func (q *request) variable(name string) string {
+	text, err := url.PathUnescape(mux.Vars(q.Request)[name])
+	if err != nil {
+		return ""
+	}
+	return text
+}
+
+// asked is a field of a search form.
+func (q *request) asked(name string) string {
+	text := strings.TrimSpace(q.URL.Query().Get(name))
+	return text[:min(len(text), maxAsked)]
+}
+
+// Bounds of what pages show and take.
+const (
+	maxAsked  = 300 // bytes of one field of a search
+	maxLines  = 100 // of a list
+	maxReason = 200 // characters of why something is done
+)
+
+// reason is why the member acts, as they wrote it.
+func (q *request) reason() (string, error) {
+	why, err := approval.CleanReason(q.Member.Form.Get("reason"))
+	if err != nil || why == "" || len([]rune(why)) > maxReason {
+		return "", console.Problem(http.StatusBadRequest, "A reason is missing",
+			"Say in a few words, at most 200 characters, why. It stands in the audit log beside your name. Nothing was done.")
+	}
+	return why, nil
+}
+
+// act is what the member does, for a reason.
+func (q *request) act() (authproxy.Act, error) {
+	why, err := q.reason()
+	return authproxy.Act{By: q.Actor(), Why: why}, err
+}
+
+// errNothing answers what is not there.
+var errNothing = console.Problem(http.StatusNotFound, "Not found", "There is nothing of that name. It may have ended, or been removed, meanwhile.")
+
+// page begins a page of the tab that its path belongs to.
+func (q *request) page(title, here, lead string) *ui.ConsolePage {
+	p := &ui.ConsolePage{Viewer: q.Viewer, Title: title, Here: here, Lead: lead}
+	for _, route := range Routes() {
+		if route.Tab != "" && q.Holds(route.Roles...) {
+			p.Tabs = append(p.Tabs, ui.Link{Text: route.Tab, Path: route.Path})
+		}
+	}
+	return p
+}
+
+// show answers with a page.
+func (t *Team) show(q *request, p *ui.ConsolePage) error {
+	if err := t.Site.Render(q.Context(), q.ResponseWriter, http.StatusOK, *p); err != nil {
+		t.Log.ErrorContext(q.Context(), "page not written", "path", q.URL.Path, "error", err)
+	}
+	return nil
+}
+
+// button is an act that the member may take, or nil.
+func (q *request) button(a ui.Act) *ui.Act {
+	if !q.Holds(people.Security) {
+		return nil
+	}
+	a.CSRF = q.Viewer.CSRF
+	return &a
+}
+
+// acts are those of all that the member may take.
+func acts(all ...*ui.Act) (may []*ui.Act) {
+	for _, a := range all {
+		if a != nil {
+			may = append(may, a)
+		}
+	}
+	return may
+}
+
+// done tells what an act did, with a way back.
+func (t *Team) done(q *request, title, text string, incomplete error, back ui.Link) error {
+	p := q.page(title, "", "")
+	p.Back = &back
+	note := ui.ConsoleNote{Kind: "good", Text: text}
+	if incomplete != nil {
+		t.Log.ErrorContext(q.Context(), "an act of the console is incomplete", "path", q.URL.Path, "error", incomplete)
+		note = ui.ConsoleNote{Kind: "denied", Text: text + " Not all of it could be done: " + incomplete.Error() + ". Do it again; what is done already stays done."}
+	}
+	p.Notes = append(p.Notes, note)
+	return t.show(q, p)
+}
