@@ -68,6 +68,7 @@ type SearchField struct {
 	Name, Label, Value string
 	Hint               string   // what may be typed
 	Options            []string // nil: any text; else these, and "" for all
+	Long               bool     // of several lines
 	Rare               bool     // folded away, unless something is asked in one of these
 }
 
@@ -125,7 +126,8 @@ type Act struct {
 	Unseen string // behind the label, for whoever hears the page: which one
 	Text   string // what will happen, counted
 	Fields []HiddenField
-	Reason bool // a reason is asked for: field "reason"
+	Inputs []SearchField // what is asked for
+	Reason bool          // a reason is asked for: field "reason"
 	Danger bool
 	// Plain is a button in a row, without a card of its own.
 	Plain bool

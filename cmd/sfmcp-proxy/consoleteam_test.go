@@ -213,6 +213,7 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		{"/console/clients", []string{d.ClientID, "configured"}},
 		{"/console/tools?server=sobject-all", []string{"soqlQuery", "accepted"}},
 		{"/console/tools/sobject-all/soqlQuery", []string{"inputSchema", "Reject"}},
+		{"/console/policy?server=sobject-all", []string{"Rules at sobject-all", "approver", "Who can do what at sobject-all"}},
 		{"/console/settings", []string{"public_url", "(set)", "/console/sessions/end", "Sasha Lindqvist"}},
 	} {
 		page := d.look(b, tt.path)
@@ -260,6 +261,39 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 	}
 	if r := c.send("tools/list", nil); r.Status != http.StatusUnauthorized {
 		t.Errorf("the next call: status %d", r.Status)
+	}
+}
+
+// A call is tried against the rules in force: nothing is sent, and a mistake is said in a sentence.
+func TestConsoleTriesACall(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	d.lookAround()
+	b := d.member(companysim.DefaultUsers()[2]) // an auditor: trying changes nothing
+	page := d.look(b, "/console/policy")
+	for _, tt := range []struct {
+		name string
+		with url.Values
+		want string
+	}{
+		{"a read", url.Values{"tool": {"soqlQuery"}, "arguments": {`{"q":"SELECT Id FROM Account LIMIT 1"}`}}, ">allow<"},
+		{"a write", url.Values{"tool": {"createSobjectRecord"}, "arguments": {`{"sobject-name":"Account","body":{"Name":"x"}}`}}, "role:approver"},
+		{"a deletion", url.Values{"tool": {"deleteSobjectRecord"}}, ">deny<"},
+		{"no tool", url.Values{"tool": {""}}, "A user and a tool are needed"},
+		{"no server", url.Values{"tool": {"soqlQuery"}, "server": {""}}, "Choose a server"},
+		{"arguments twice", url.Values{"tool": {"soqlQuery"}, "arguments": {`{"q":"a","q":"b"}`}}, "without duplicate names"},
+		{"an id of nothing", url.Values{"tool": {"soqlQuery"}, "user": {"001xx000003DGb1AAG"}}, "001xx000003DGb1AAG"},
+	} {
+		form := url.Values{"server": {"sobject-all"}, "user": {rep}, "arguments": {"{}"}}
+		for name, value := range tt.with {
+			form[name] = value
+		}
+		if after := d.act(b, page, "/console/policy/try", nil, form); after.Status != http.StatusOK || !strings.Contains(after.Body, tt.want) {
+			t.Errorf("%s: status %d, no %q\n%s", tt.name, after.Status, tt.want, after.Body)
+		}
+	}
+	if after := d.act(b, page, "/console/policy/try", nil, url.Values{"server": {"sobject-all"}, "user": {rep}, "tool": {"x"}, "arguments": {strings.Repeat(" ", 70<<10)}}); after.Status < 400 || after.Status >= 500 {
+		t.Errorf("too long: status %d", after.Status)
 	}
 }
 
@@ -318,7 +352,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	i.accessible("overview")
 	for _, at := range [][2]string{
 		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"},
-		{"/tools", "Waiting for a person"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/settings", "Who may use what here"},
+		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/settings", "Who may use what here"},
 	} {
 		i.inspect("console"+at[0], d.PublicURL+"/console"+at[0], http.StatusOK, at[1])
 	}

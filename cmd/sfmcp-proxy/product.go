@@ -120,7 +120,8 @@ func (p *product) openHandlers() (err error) {
 	}
 	p.team, err = team.New(team.Config{
 		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions, People: p.people,
-		Audit: p.audit, Cutoff: p.cutoff, PersonIn: p.personIn, Times: timesTyped, Settings: c.Write, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
+		Audit: p.audit, Cutoff: p.cutoff, PersonIn: p.personIn, Times: timesTyped, Settings: c.Write,
+		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
 	})
 	return err
 }

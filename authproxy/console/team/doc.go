@@ -22,6 +22,7 @@
 //	connections.go  connections by person, client and server; ending many
 //	clients.go      programs, and ending all of one
 //	tools.go        definitions that wait; accept, reject
+//	policy.go       the rules in words, who can do what, trying a call
 //	entries.go      the audit log: search, one entry
 //	denials.go      what was denied most, and to whom
 //	settings.go     the configuration in force, sign-ins to these pages

@@ -43,6 +43,8 @@ func Routes() []Route {
 		{http.MethodGet, "/console/tools", readers, "what hosted servers list, and what of it waits", "Tools", (*Team).tools},
 		{http.MethodGet, "/console/tools/{server}/{tool}", readers, "definitions of one name, and how they differ", "", (*Team).tool},
 		{http.MethodPost, "/console/tools/{server}/{tool}/decide", actors, "accept or reject exactly one definition", "", (*Team).decideTool},
+		{http.MethodGet, "/console/policy", readers, "the rules in force in words, and who can do what", "Policy", (*Team).policies},
+		{http.MethodPost, "/console/policy/try", readers, "say what is decided for a call; changes nothing", "", (*Team).try},
 		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", (*Team).entries},
 		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", (*Team).entry},
 		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", (*Team).denials},

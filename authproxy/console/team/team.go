@@ -22,6 +22,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -42,6 +43,10 @@ type Config struct {
 	Times func(text string, now time.Time) (begin, end time.Time, err error)
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
+	// Analysed are the servers with their policies and the people of the configuration; PolicyNotes
+	// what in the policies can hardly be meant.
+	Analysed    func() ([]analysis.Server, analysis.People)
+	PolicyNotes func() []string
 	// CircuitOpen tells of each server, by name, whether its calls are refused for now because
 	// Salesforce failed several times in a row; nil: of none.
 	CircuitOpen func() map[string]bool
@@ -63,8 +68,8 @@ type Team struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Team, error) {
 	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
-		c.People == nil || c.Audit == nil || c.Cutoff == nil || c.PersonIn == nil || c.Times == nil || c.Settings == nil {
-		return nil, errors.New("console pages of the team: all stores, audit, cutoff, person, times and settings are required")
+		c.People == nil || c.Audit == nil || c.Cutoff == nil || c.PersonIn == nil || c.Times == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
+		return nil, errors.New("console pages of the team: all stores, audit, cutoff, person, times, settings, analysed and policy notes are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

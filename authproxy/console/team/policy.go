@@ -1,0 +1,153 @@
+package team
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// maxTried is how many bytes of arguments a test takes.
+const maxTried = 64 << 10
+
+// policies shows the rules in force in words, what can hardly be meant, and a form that says what
+// is decided for a call.
+func (t *Team) policies(q *request) error {
+	p := q.page("Policy", "/console/policy", "The rules in force, in words. The first rule that matches a call decides; no match denies. They are changed in the configuration, and with a reload.")
+	server := q.asked("server")
+	p.Search = []ui.SearchField{{Name: "server", Label: "Server", Value: server, Options: t.serverNames()}}
+	for _, note := range t.PolicyNotes() {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: note})
+	}
+	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: []*ui.Act{q.tryAct(t.serverNames(), tried{server: server})}})
+	servers, people := t.Analysed()
+	for _, s := range servers {
+		if server == "" || server == s.Name {
+			p.Sections = append(p.Sections, rulesOf(s), whoCan(s, people))
+		}
+	}
+	return t.show(q, p)
+}
+
+// rulesOf are the rules of a server's policy, in words.
+func rulesOf(s analysis.Server) ui.Section {
+	section := ui.Section{Heading: "Rules at " + s.Name, Table: &ui.Table{Caption: "Rules at " + s.Name, Columns: []string{"Rule", "Effect", "In words"}, Empty: "None, so every call is denied."}}
+	mode := "enforced"
+	if s.Policy.Mode == policy.Shadow {
+		mode = "only watched: what it denies passes, and is recorded"
+	}
+	section.Text = fmt.Sprintf("Policy %s, version %s, %s. For: %s.", s.Policy.Name, s.Policy.Version(), mode, groupsInWords(s.Groups))
+	for i, r := range s.Policy.Rules {
+		kind := map[policy.Effect]string{policy.Allow: "good", policy.Confirm: "warn", policy.Deny: "denied"}[r.Effect]
+		section.Table.Rows = append(section.Table.Rows, []ui.Cell{{Text: strconv.Itoa(i + 1)}, {Text: string(r.Effect), Kind: kind}, {Text: s.Policy.Words(i)}})
+	}
+	return section
+}
+
+func groupsInWords(groups []string) string {
+	if len(groups) == 0 {
+		return "nobody"
+	}
+	return "the groups " + strings.Join(groups, ", ")
+}
+
+// whoCan is who may call what, by which rule.
+func whoCan(s analysis.Server, people analysis.People) ui.Section {
+	table := &ui.Table{Caption: "Who can do what at " + s.Name, Columns: []string{"What", "Who", "How"}, Empty: "Nobody can call anything."}
+	all := analysis.WhoCan(s, people, "", "")
+	for _, p := range all[:min(len(all), maxLines)] {
+		table.Rows = append(table.Rows, []ui.Cell{{Text: p.What()}, {Text: p.Who()}, {Text: p.Ways.String()}})
+	}
+	return ui.Section{Heading: "Who can do what at " + s.Name, Text: shown(len(table.Rows), len(all), "'policy who-can' at the command line has all."), Table: table}
+}
+
+// tried is a call that somebody tries.
+type tried struct{ server, user, client, tool, arguments string }
+
+// tryAct is the form that tries a call; it changes nothing, so everybody who reads may use it.
+func (q *request) tryAct(servers []string, with tried) *ui.Act {
+	return &ui.Act{CSRF: q.Viewer.CSRF, Path: "policy/try", Label: "Try", Text: "Nothing is sent to Salesforce, and nothing is recorded.", Inputs: []ui.SearchField{
+		{Name: "server", Label: "Server", Value: with.server, Options: servers},
+		{Name: "user", Label: "User", Value: with.user, Hint: "user id or username"},
+		{Name: "client", Label: "Client", Value: with.client, Hint: "client id; empty: none"},
+		{Name: "tool", Label: "Tool", Value: with.tool, Hint: "soqlQuery"},
+		{Name: "arguments", Label: "Arguments, as JSON", Value: with.arguments, Hint: `{"q": "SELECT Id FROM Account LIMIT 1"}`, Long: true},
+	}}
+}
+
+// try says what is decided for a call, and why.
+func (t *Team) try(q *request) error {
+	form := q.Member.Form
+	with := tried{form.Get("server"), strings.TrimSpace(form.Get("user")), strings.TrimSpace(form.Get("client")), strings.TrimSpace(form.Get("tool")), form.Get("arguments")}
+	p := q.page("What is decided for a call", "/console/policy", "")
+	p.Back = &ui.Link{Text: "Policy", Path: "/console/policy"}
+	facts, err := t.judged(q, with)
+	if wrong, ok := errors.AsType[*wrongTry](err); ok {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.text})
+	} else if err != nil {
+		return err
+	}
+	p.Sections = append(p.Sections, ui.Section{Facts: facts}, ui.Section{Heading: "Try again", Acts: []*ui.Act{q.tryAct(t.serverNames(), with)}})
+	return t.show(q, p)
+}
+
+// wrongTry is what keeps a call from being tried, in a sentence.
+type wrongTry struct{ text string }
+
+func (w *wrongTry) Error() string { return w.text }
+
+// judged is the decision about a call that somebody tries.
+func (t *Team) judged(q *request, with tried) ([]ui.Fact, error) {
+	server := t.Access.Server(with.server)
+	arguments := jsontext.Value(with.arguments)
+	if strings.TrimSpace(with.arguments) == "" {
+		arguments = jsontext.Value("{}")
+	}
+	switch {
+	case len(with.arguments) > maxTried:
+		return nil, console.Problem(http.StatusRequestEntityTooLarge, "Too long to be tried", "Arguments of at most 64 KiB can be tried here. Nothing was done.")
+	case server == nil:
+		return nil, &wrongTry{"Choose a server."}
+	case with.user == "" || with.tool == "":
+		return nil, &wrongTry{"A user and a tool are needed."}
+	case !arguments.IsValid() || arguments.Kind() != '{':
+		return nil, &wrongTry{"The arguments must be a JSON object without duplicate names."}
+	}
+	who, err := t.Access.Principal(q.Context(), server.Org, with.user, with.client)
+	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
+		return nil, &wrongTry{unknown.Error()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	d := server.Policy.Decide(who, policy.Call{Tool: with.tool, Arguments: arguments, Server: server.Name, Now: q.Now})
+	effect, why := string(d.Effect), d.Reason
+	if !t.Access.MayUse(access.Person{Org: who.Org, Subject: who.Subject, Username: who.Username}, server.Name) {
+		effect, why = string(policy.Deny), "the user is in none of the server's groups: cannot connect to it at all"
+	}
+	kind := map[string]string{string(policy.Allow): "good", string(policy.Confirm): "warn", string(policy.Deny): "denied"}[effect]
+	facts := []ui.Fact{
+		{Name: "Decision", Cell: ui.Cell{Text: effect, Kind: kind}}, {Name: "Why", Cell: ui.Cell{Text: why}},
+		{Name: "Class", Cell: ui.Cell{Text: string(d.Class)}}, {Name: "Objects reached", Cell: ui.Cell{Text: strings.Join(d.Objects, ", ")}},
+	}
+	for _, f := range []ui.Fact{
+		{Name: "What the assistant is told", Cell: ui.Cell{Text: d.Text}},
+		{Name: "Who must agree", Cell: ui.Cell{Text: d.Confirmation.String()}},
+		{Name: "Hidden in the answer", Cell: ui.Cell{Text: strings.Join(append(d.Obligations.Mask, d.Obligations.Drop...), ", ")}},
+		{Name: "Would have decided, but only observe", Cell: ui.Cell{Text: strings.Join(d.Observed, "; ")}},
+	} {
+		if f.Text != "" {
+			facts = append(facts, f)
+		}
+	}
+	return facts, nil
+}
