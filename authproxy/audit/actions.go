@@ -9,6 +9,7 @@ type Action string
 const (
 	ApprovalDecide       Action = "approval.decide"
 	ApprovalPreview      Action = "approval.preview"
+	ApprovalRead         Action = "approval.read"
 	AuthorizationOpen    Action = "authorization.open"
 	BudgetAlarm          Action = "budget.alarm"
 	ClientAuthenticate   Action = "client.authenticate"
@@ -78,6 +79,7 @@ func Actions() []Described {
 	return []Described{
 		{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
 		{ApprovalPreview, "Salesforce is asked, as the requester, for what a call that waits would change"},
+		{ApprovalRead, "somebody is given the evidence of a call that waited, with its arguments"},
 		{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
 		{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 		{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},

@@ -103,6 +103,7 @@ func (c *Console) Mount(r *mux.Router) {
 	page("/approvals", c.approvals)
 	page("/approvals/{id}", c.approval)
 	form("/approvals/{id}", c.decide)
+	page("/approvals/{id}/evidence", c.evidence)
 }
 
 // visit is one request of a signed-in person.

@@ -8,6 +8,7 @@
 //	GET  /approvals              my calls: waiting, and recent ones
 //	GET  /approvals/{id}         one call, complete
 //	POST /approvals/{id}         decide it (field "decision": approve or deny)
+//	GET  /approvals/{id}/evidence  all that is known of one call, to be printed
 //
 // The first two are public; every other page needs a browser session. A bearer token is
 // not looked at, so no MCP client can act here. Whoever is not signed in is sent to

@@ -35,7 +35,8 @@
 // which client access, and the tokens that stand for it),
 // [sfmcp-proxy/authproxy/link] (one Salesforce login per user, refreshed by one caller
 // at a time), [sfmcp-proxy/authproxy/approval] (writes that wait for a person;
-// [sfmcp-proxy/authproxy/approval/insights] says of many how they were decided),
+// [sfmcp-proxy/authproxy/approval/insights] says of many how they were decided,
+// [sfmcp-proxy/authproxy/approval/evidence] makes one record of all that is known of one),
 // [sfmcp-proxy/authproxy/budget] (how much of what was done in a time),
 // [sfmcp-proxy/authproxy/outside] (who was given text that outsiders wrote),
 // [sfmcp-proxy/authproxy/notice] (who learns that a call waits),

@@ -43,6 +43,9 @@ var layer = map[string]int{
 	// Who may use what, for those above: what it admits is a grant, see its comment.
 	"authproxy/access": 3,
 
+	// Joins what approval and audit know of one request, into a record for people.
+	"authproxy/approval/evidence": 3,
+
 	// Who signed in with the company, which roles they hold, and which human is behind them:
 	// what approvals ask, and pages show.
 	"authproxy/people": 3,

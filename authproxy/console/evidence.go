@@ -1,0 +1,133 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/gorilla/mux"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/approval/evidence"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// evidence shows the record of one call, to be printed.
+func (c *Console) evidence(w http.ResponseWriter, r *http.Request, v *visit) error {
+	record, err := c.recordOf(r.Context(), mux.Vars(r)["id"], v)
+	if err != nil {
+		return err
+	}
+	c.render(w, r, http.StatusOK, c.evidencePage(r.Context(), v, record))
+	return nil
+}
+
+// recordOf returns the record of a call that the viewer may read. Another does not exist.
+func (c *Console) recordOf(ctx context.Context, id string, v *visit) (*evidence.Record, error) {
+	a, err := c.Approvals.Get(ctx, id)
+	if errors.Is(err, approval.ErrNotFound) { // auditors read it from the log all the same
+		a, err = &approval.Request{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	record, err := c.Decisions.Evidence(ctx, v.decider(a), id)
+	if errors.Is(err, approval.ErrNotFound) {
+		if v.person != nil && v.person.Stale {
+			return nil, errStale
+		}
+		return nil, errNoCall
+	}
+	return record, err
+}
+
+func (c *Console) evidencePage(ctx context.Context, v *visit, r *evidence.Record) ui.EvidencePage {
+	as := &approval.Request{State: r.State, Outcome: r.Outcome, Class: r.Class, Binding: approval.Binding{
+		Org: r.Org, Server: r.Server, Tool: r.Tool, Arguments: jsontext.Value(r.Arguments)}}
+	page := ui.EvidencePage{
+		Viewer: v.viewer, ID: r.Approval, Status: statusInWords(as), Printed: exactly(c.Now()), Missing: r.Missing,
+		Canonical: ui.Visible(string(r.Arguments)),
+		Facts: []ui.EvidenceFact{
+			{Name: "Tool", Value: r.Tool}, {Name: "What it does", Value: classInWords(r.Class)}, {Name: "Asked for by", Value: strings.TrimSpace(r.Username + " " + r.Subject)},
+			{Name: "Client", Value: c.Clients.Name(ctx, r.Client) + " (" + r.Client + ")"}, {Name: "Connection", Value: r.Connection},
+			{Name: "Server", Value: r.Server}, {Name: "Salesforce org", Value: r.Org}, {Name: "Rule", Value: r.Rule}, {Name: "Policy version", Value: r.PolicyVersion},
+			{Name: "Definition of the tool (SHA-256)", Value: r.DefinitionHash}, {Name: "Arguments (SHA-256)", Value: r.ArgumentsDigest},
+			{Name: "Asked", Value: exactly(r.Asked)}, {Name: "Expires", Value: exactly(r.Expires)}, {Name: "Decided", Value: exactly(r.Decided)}, {Name: "Made", Value: exactly(r.Made)},
+			{Name: "Proposed by", Value: r.Author}, {Name: "In the place of", Value: r.CounterOf}, {Name: "Ended because", Value: r.Void},
+		},
+	}
+	if r.State == "" {
+		page.Status = "It is over"
+	}
+	if r.Arguments != nil {
+		page.Sentence = sentence(as)
+	}
+	for _, f := range r.Factors {
+		line := ui.FactorLine{Role: f.Role, Quorum: f.Quorum, Met: f.Met}
+		for _, a := range f.By {
+			line.By = append(line.By, agreementInWords(a))
+		}
+		page.Factors = append(page.Factors, line)
+	}
+	for _, d := range r.Decisions {
+		page.Decisions = append(page.Decisions, ui.EvidenceLine{When: exactly(d.At), Who: d.By, What: decisionInWords(d), Said: d.Reason})
+	}
+	for _, s := range r.Seen {
+		what := "was given the evidence"
+		if s.Action == audit.ApprovalPreview {
+			what = "asked Salesforce, for whoever decides, what the call would change"
+		}
+		page.Seen = append(page.Seen, ui.EvidenceLine{When: exactly(s.At), Who: s.By, What: what})
+	}
+	page.Answer = answerFacts(r.Answer)
+	for _, e := range r.Entries {
+		page.Entries = append(page.Entries, ui.EvidenceEntry{Number: e.Number, When: exactly(e.At), What: string(e.Action), Outcome: string(e.Outcome), Who: e.By})
+	}
+	return page
+}
+
+func answerFacts(a *evidence.Answer) []ui.EvidenceFact {
+	if a == nil {
+		return nil
+	}
+	facts := []ui.EvidenceFact{{Name: "Outcome", Value: string(a.Outcome)}, {Name: "Status", Value: a.Status}, {Name: "At", Value: exactly(a.At)}, {Name: "Remark", Value: a.Reason},
+		{Name: "Answer (SHA-256)", Value: a.Digest}, {Name: "Duration", Value: (time.Duration(a.DurationMS) * time.Millisecond).String()}}
+	for _, group := range a.Records {
+		facts = append(facts, ui.EvidenceFact{Name: "Records, " + classInWords(group.Class), Value: strings.TrimSpace(group.Object + " " + strings.Join(group.IDs, ", "))})
+	}
+	return facts
+}
+
+// agreementInWords says who agreed, when, and what proved who they are.
+func agreementInWords(a evidence.Agreement) string {
+	text := a.By + ", " + exactly(a.At)
+	if a.Role != "" {
+		text += ", by the role " + a.Role
+	}
+	if a.ACR != "" || !a.AuthTime.IsZero() {
+		text += fmt.Sprintf(", signed in %s with acr %q", cmp.Or(exactly(a.AuthTime), "at an unknown time"), a.ACR)
+	}
+	return text
+}
+
+func decisionInWords(d evidence.Decision) string {
+	what := map[audit.Decision]string{audit.Approve: "approved it", audit.Deny: "denied it", audit.Counter: "proposed another call"}[d.Decision]
+	if d.Outcome != audit.OK {
+		return "tried to decide (" + string(d.Decision) + "), which did not count"
+	}
+	return cmp.Or(what, string(d.Decision))
+}
+
+// exactly is a time for a record; "" for none.
+func exactly(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
