@@ -193,7 +193,7 @@ func BenchmarkDecide(b *testing.B) {
 	for range 19 {
 		rules = append(rules, deny(tools("grid_*", "other"), objects("User", "Profile"), fields("Contact.SSN__c")))
 	}
-	p := given(append(rules, allow(class(Read), maxRows(2000)))...)
+	p := given(append(rules, allow(class(Read), maxRows(2000)))...).For("https://api.salesforce.com/platform/mcp/v1/platform/sobject-all")
 	bench := func(name string, c Call) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

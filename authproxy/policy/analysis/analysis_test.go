@@ -134,6 +134,26 @@ func TestDiff(t *testing.T) {
 }
 
 // Another member of a group, and another group of a server, are changes too.
+// What stands for objects that no rule names is never told by the name that is used for it, nor
+// without one, and each object and hidden field of a change is told.
+func TestDiffNamesAllThatChanges(t *testing.T) {
+	objects := []string{"Account", "Asset", "Campaign", "Case", "Contact", "Contract", "Event", "Lead", "Opportunity", "Order", "Quote", "Task"}
+	masks := []string{"*.Birthdate", "*.HomePhone", "*.OtherPhone", "*.SSN__c", "*.Salary__c", "Lead.MobilePhone"}
+	before := at(sobjectAll, allow(policy.Rule{Classes: reads, MaxRows: 500}), confirm(policy.Rule{Classes: writes}))
+	after := at(sobjectAll, allow(policy.Rule{Classes: reads, Objects: objects, Mask: masks, MaxRows: 500}))
+	text := strings.Join(lines(Diff(before, people, after, people)), "\n")
+	for _, wrong := range []string{otherObject, "(; )", "()", " more"} {
+		if strings.Contains(text, wrong) {
+			t.Errorf("%q in\n%s", wrong, text)
+		}
+	}
+	for _, name := range append(objects, masks...) {
+		if !strings.Contains(text, name) {
+			t.Errorf("%s is not told of in\n%s", name, text)
+		}
+	}
+}
+
 func TestDiffOfPeople(t *testing.T) {
 	server := at(sobjectAll, allow(policy.Rule{Classes: reads}), allow(policy.Rule{Classes: writes, Groups: []string{"leads"}}))
 	promoted := People{Groups: []Group{{"pilot", []string{rep, lead, "new@acme.example"}}, {"leads", []string{lead, rep}}}, Clients: people.Clients}

@@ -136,7 +136,7 @@ func targetsOf(policies ...*policy.Policy) (t targets) {
 			}
 		}
 	}
-	objects = slices.DeleteFunc(distinct(objects), func(o string) bool { return o == "" })
+	objects = slices.DeleteFunc(distinct(objects), func(o string) bool { return o == "" || o == otherObject })
 	t.add(append(objects, otherObject), distinct(fields))
 	t.one(labelOf(policy.UnknownObject), []string{policy.UnknownObject}, []string{policy.UnknownObject + ".*"})
 	t.addSeveral(append(objects, otherObject), together)
@@ -175,8 +175,8 @@ func (t *targets) add(objects, fields []string) {
 		t.one(plain, []string{o}, []string{o + "." + otherField})
 	}
 	for _, f := range fields {
-		object, _, _ := strings.Cut(f, ".")
-		t.one(f, []string{object}, []string{f})
+		object, field, _ := strings.Cut(f, ".")
+		t.one(labelOf(object)+"."+field, []string{object}, []string{f})
 	}
 }
 

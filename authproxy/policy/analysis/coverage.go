@@ -87,7 +87,7 @@ var verbs = map[policy.Class]string{policy.Unknown: "call", policy.Admin: "admin
 func (c Calls) What() string {
 	parts := []string{cmp.Or(verbs[c.Class], string(c.Class))}
 	if len(c.Objects) > 0 {
-		parts = append(parts, list(c.Objects, 8))
+		parts = append(parts, list(c.Objects, most))
 	}
 	if c.Rows != "" {
 		parts = append(parts, "("+c.Rows+")")

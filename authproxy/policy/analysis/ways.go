@@ -85,9 +85,9 @@ func (w Way) text() string {
 		return "denied"
 	}
 	if len(w.Hidden) > 0 {
-		text += ", " + list(w.Hidden, 3) + " hidden"
+		text += ", " + list(w.Hidden, most) + " hidden"
 		if len(w.dropped) > 0 {
-			text += " (" + list(w.dropped, 3) + " taken out)"
+			text += " (" + list(w.dropped, most) + " taken out)"
 		}
 	}
 	return text

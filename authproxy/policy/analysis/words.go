@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// most is how many objects, or hidden fields, are named one by one: whoever judges a change must
+// see each that it opens.
+const most = 40
+
 // list joins names, "A, B and C"; of more than most it says how many others there are.
 func list(names []string, most int) string {
 	switch {

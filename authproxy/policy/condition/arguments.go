@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strconv"
+	"sync"
 
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
@@ -22,9 +23,12 @@ const textTooMany = "the arguments hold too many values"
 // arguments are asked for, and so is what is no JSON object.
 func readArguments(object jsontext.Value) ref.Val {
 	if len(object) == 0 {
-		return types.DefaultTypeAdapter.NativeToValue(map[string]any{})
+		return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil)
 	}
-	r := &reader{Decoder: jsontext.NewDecoder(bytes.NewBuffer(object)), left: maxValues}
+	r := readers.Get().(*reader)
+	defer r.release()
+	r.text, r.left = *bytes.NewBuffer(object), maxValues // which is read in place
+	r.Reset(&r.text)
 	value, err := r.value()
 	members, isObject := value.(map[string]any)
 	switch {
@@ -33,13 +37,24 @@ func readArguments(object jsontext.Value) ref.Val {
 	case err != nil || !isObject:
 		return types.NewErr("the arguments cannot be read")
 	}
-	return types.DefaultTypeAdapter.NativeToValue(members)
+	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, members)
 }
 
-// reader reads values of JSON, as many as are left.
+// reader reads values of JSON, as many as are left. It is used again, with what it needs to
+// remember of names and depths.
 type reader struct {
-	*jsontext.Decoder
+	jsontext.Decoder
+	text bytes.Buffer
 	left int
+}
+
+var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// release gives the reader back, without the text that it read.
+func (d *reader) release() {
+	d.text = bytes.Buffer{}
+	d.Reset(&d.text)
+	readers.Put(d)
 }
 
 func (d *reader) value() (any, error) {
@@ -70,7 +85,7 @@ func (d *reader) value() (any, error) {
 }
 
 func (d *reader) members() (map[string]any, error) {
-	members := map[string]any{}
+	members := make(map[string]any, 8)
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
 		if err != nil {
