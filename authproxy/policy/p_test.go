@@ -238,48 +238,6 @@ func TestP11WhatIsReadIsNotRefused(t *testing.T) {
 		call("createSobjectRecord", `{"sobject-name":"Task","body":{"Owner":{"attributes":{"type":"User"},"Username":"a@b.example"}}}`))
 }
 
-// What administers the org passes by no rule that does not name it.
-func TestAdminIsNamedOrDenied(t *testing.T) {
-	t.Parallel()
-	admin := []Call{
-		call("createSobjectRecord", `{"sobject-name":"User","body":{"Username":"a@b.example"}}`),
-		call("updateSobjectRecord", `{"sobject-name":"PermissionSetAssignment","id":"0Paxx0000000001AAA","body":{"IsActive":true}}`),
-		call("deleteSobjectRecord", `{"sobject-name":"AccountShare","id":"00rxx0000000001AAA"}`),
-		call("updateRelatedRecord", `{"sobject-name":"Account","id":"001xx000003DGb1AAG","relationship-path":"Owner","body":{"IsActive":false}}`),
-		dispatch("POST", "/sobjects/PermissionSet", `"body":{"Label":"x"}`), dispatch("PATCH", "/sobjects/User/005xx000001Sv6AAAS", `"body":{"IsActive":false}`),
-		dispatch("POST", "/sobjects/User/005xx000001Sv6AAAS/password", `"body":{"NewPassword":"x"}`), dispatch("DELETE", "/sobjects/User/Ext__c/7", ""),
-		dispatch("POST", "/tooling/sobjects/ApexClass", `"body":{"Name":"x"}`), dispatch("DELETE", "/tooling/sobjects/ApexClass/01pxx0000000001AAA", ""),
-		dispatch("GET", "/tooling/executeAnonymous?anonymousBody=x", ""), dispatch("POST", "/metadata/deployRequest", `"body":{"a":1}`),
-		dispatch("POST", "/tooling/sobjects/ApexClass", `"body":{"Name":"x"},"headers":{"X-Odd":"1"}`),
-		call("execute_metadata_action", `{"metadataType":"Flow","actionName":"deploy","parameters":{}}`),
-	}
-	for _, c := range admin {
-		if got := ClassOf(c.Tool, c.Arguments); got != Admin {
-			t.Errorf("%s %s is %s", c.Tool, c.Arguments, got)
-		}
-	}
-	everything := given(allow())
-	named := given(allow(class(Admin)))
-	for _, c := range admin {
-		if d := everything.Decide(rep, c); d.Effect != Deny {
-			t.Errorf("%s passes by a rule for everything", c.Arguments)
-		}
-		if d := given(confirm(class(Create, Update, Delete, Unknown))).Decide(rep, c); d.Effect != Deny {
-			t.Errorf("%s passes by a rule for writes", c.Arguments)
-		}
-	}
-	decided(t, named, "allow", admin...)
-	decided(t, given(deny(objects("Nothing__c")), allow(class(Admin))), "allow", admin[0])
-	decided(t, given(deny(tools("*")), allow(class(Admin))), "hidden", admin[0])
-	decided(t, everything, "allow", call("createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"x"}}`), soqlCall("SELECT Id FROM User"), dispatch("GET", "/tooling/query?q=SELECT+Id+FROM+ApexClass", ""))
-	if problems := given(allow(), deny(objects("User")), allow(class(Admin))).Validate(); problems != nil {
-		t.Errorf("a denial of administration is said to be dead: %v", problems)
-	}
-	if problems := given(allow(), allow(class(Admin))).Validate(); problems != nil {
-		t.Errorf("what the first rule leaves is said to be dead: %v", problems)
-	}
-}
-
 // P8: what an operator declares of a custom tool is what its calls are judged by, and a tool
 // that can never pass without that is named.
 func TestP8DeclaredTools(t *testing.T) {

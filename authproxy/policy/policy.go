@@ -163,6 +163,8 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 		d.Text = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", missed.rows)
 	case missed.reach != nil:
 		d.Text = missed.reach.partUnlisted(q)
+	case d.Class == Admin && d.Rule < 0:
+		d.Text = partAdmin(v)
 	default:
 		d.Text = textDenied
 	}

@@ -76,6 +76,15 @@ func (c *ready) partUnlisted(q *question) string {
 	return textDenied
 }
 
+// partAdmin says why a call that no rule lets pass is one of the class admin, where that is because
+// a relation may lead to a user; the schema, once asked for, tells where it does.
+func partAdmin(v *reach.Value) string {
+	if len(v.Unknown) > 0 && v.Unknown[0].Clause == reach.Relation {
+		return partUnknown(v)
+	}
+	return textDenied
+}
+
 // partUnknown names the part of the call that leads nobody knows where, "" if none is.
 func partUnknown(v *reach.Value) string {
 	switch {

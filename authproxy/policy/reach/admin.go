@@ -1,6 +1,9 @@
 package reach
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // adminObjects are the objects whose records are users, permissions, metadata, code or
 // credentials: who writes them administers the org. In lower case; beside them whatever ends
@@ -31,18 +34,48 @@ var adminObjects = func() map[string]bool {
 	return objects
 }()
 
+// adminFamilies are how names of further such objects begin: there are many of each kind, and
+// more with every release.
+var adminFamilies = []string{
+	"permissionset", "mutingpermissionset", "portaldelegablepermissionset", "objectterritory2", "ruleterritory2", "territory2",
+	"userprov", "extlclntapp", "externalclientapp", "externalcredential", "externalauthidentityprovider", "externalencryption",
+	"dataencryption", "namedcredential", "oauth", "authprov", "authconfig", "authsession", "samlsso", "twofactor", "apex",
+	"auradefinition", "lightningcomponent", "metadatapackage", "package2", "packagepush", "mobilesecurity", "networkauth",
+	"networkselfregistration", "orgemailaddresssecurity", "customhttpheader", "redirectwhitelist", "iframewhitelist", "siteiframewhitelist",
+}
+
 // isAdminObject reports whether records of an object are users, permissions, metadata, code or
 // credentials.
 func isAdminObject(object string) bool {
 	var b [64]byte
-	name := Lower(b[:0], object)
-	return adminObjects[string(name)] || strings.HasSuffix(string(name), "__mdt") || strings.HasSuffix(string(name), "share")
+	name := string(Lower(b[:0], object))
+	switch {
+	case adminObjects[name] || strings.HasSuffix(name, "__mdt") || strings.HasSuffix(name, "share"):
+		return true
+	case strings.HasSuffix(name, "__c"):
+		return false
+	}
+	return slices.ContainsFunc(adminFamilies, func(family string) bool { return strings.HasPrefix(name, family) })
 }
 
 // raise makes a write to a record of an object one of the class [Admin] where that administers
 // the org. Sharing records decide who sees what, and count as permissions.
 func (f *reading) raise(object string) {
-	if isAdminObject(object) && (f.Class == Create || f.Class == Update || f.Class == Delete || f.Class == Unknown) {
+	if f.writes() && isAdminObject(object) {
+		f.Class = Admin
+	}
+}
+
+// writes reports whether the class is one of writes that may be of the class [Admin] by what
+// they are done to.
+func (f *reading) writes() bool {
+	return f.Class == Create || f.Class == Update || f.Class == Delete || f.Class == Unknown
+}
+
+// raiseRelated does the same for a record to which a relation leads. Where nobody knows what it
+// is, it may be a user: a lookup of one's own to User has any name.
+func (f *reading) raiseRelated(object string) {
+	if f.raise(object); object == UnknownObject && f.writes() {
 		f.Class = Admin
 	}
 }

@@ -66,6 +66,9 @@ func readDispatch(readonly bool) func(*reading, arguments) *Refusal {
 		f.Argument = "url"
 		f.in(Path, "url", nowhere)
 		refused = r.read(f)
+		if refused == nil && f.Opaque && f.writes() && r.administers() {
+			f.Class = Admin
+		}
 		if r.unknown {
 			// What looked like a read may be anything; a write stays what it is,
 			// so that no unknown header turns a denied delete into something else.

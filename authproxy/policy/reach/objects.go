@@ -212,7 +212,7 @@ func (f *reading) write(a arguments, c Class, targets []string) *Refusal {
 		return refuse("The parameter body is missing.")
 	}
 	for _, target := range targets {
-		f.raise(target)
+		f.raiseRelated(target)
 		f.reach(target)
 		if c == Delete {
 			f.reachField(target, Whole)

@@ -83,7 +83,7 @@ func (r *request) leavesTraces() bool {
 // Whether Salesforce would take it for the same is not known.
 func (r *request) misspelled() bool {
 	for i, segment := range r.path[:min(2, len(r.path))] {
-		for _, known := range []string{"tooling", "sobjects", "query", "queryAll", "search"} {
+		for _, known := range []string{"tooling", "metadata", "sobjects", "query", "queryAll", "search", "composite", "jobs", "ui-api", "connect", "actions"} {
 			if segment != known && strings.EqualFold(segment, known) && (i == 0 || r.path[0] == "tooling") {
 				return true
 			}
@@ -152,7 +152,7 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 // touch adds the fields of the records that the request reads, writes or deletes.
 func (r *request) touch(f *reading, targets []string) *Refusal {
 	for _, target := range targets {
-		f.raise(target)
+		f.raiseRelated(target)
 		f.reach(target)
 		if !r.record {
 			f.reachField(target, Whole)
