@@ -51,19 +51,23 @@ func (l *Log) readRest() error {
 	} else if !os.SameFile(state, there) {
 		return fmt.Errorf("%s is another file than the one that was being written: the log was put back or exchanged", l.segment.Path)
 	}
-	switch size := state.Size(); {
-	case size == l.end:
+	switch l.size = state.Size(); {
+	case l.size == l.end:
+		l.looked = true
 		return nil
-	case size < l.end:
-		return fmt.Errorf("%s is shorter (%d bytes) than what was written (%d): it was cut", l.segment.Path, size, l.end)
+	case l.size < l.end:
+		return fmt.Errorf("%s is shorter (%d bytes) than what was written (%d): it was cut", l.segment.Path, l.size, l.end)
 	}
-	err = l.adopt(state.Size())
+	if nothing, err := l.onlyRoom(); nothing || err != nil {
+		return err
+	}
+	err = l.adopt(l.size)
 	var damage *Damage
 	if errors.As(err, &damage) && damage.Last {
-		if err := l.file.Truncate(l.end); err != nil {
+		if err := l.cutBack(); err != nil {
 			return fmt.Errorf("cutting off a group that is not whole: %w", err)
 		}
-		l.cut += state.Size() - l.end
+		l.cut += damage.torn
 		err = nil
 	}
 	if err != nil {
@@ -73,7 +77,7 @@ func (l *Log) readRest() error {
 	if err := l.config.Sync(l.file); err != nil {
 		return err
 	}
-	l.unsure = false
+	l.unsure, l.looked = false, true
 	return nil
 }
 

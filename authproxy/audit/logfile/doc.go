@@ -12,7 +12,8 @@
 // all records before it. Then come groups: a line "#BYTES CRC" (both 8 hexadecimal digits; the
 // CRC-32C of what follows), and so many bytes of records, one a line. So a segment without the
 // lines that begin with # is the log as it is exported, and any segment can be read without
-// those before it.
+// those before it. Behind the last group of the last segment there may be room: # up to the end of
+// the file.
 //
 // # Writing
 //
@@ -20,7 +21,8 @@
 // does [Log.Append] return. Several processes may append to one log: each group is
 // written under an exclusive lock, which processes get in turn, after whatever other processes have
 // appended has been read and given to the Follower. A full segment is synced, and the next one
-// appears whole, by a rename.
+// appears whole, by a rename. A process that writes many groups makes room for them ahead, so
+// that a sync need not write down how long the file has become.
 //
 // # After a crash
 //

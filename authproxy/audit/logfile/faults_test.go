@@ -63,10 +63,11 @@ func acknowledged(t *testing.T, dir string, want []string) {
 func TestFT38EverySyncThatFails(t *testing.T) {
 	t.Parallel()
 	for _, torn := range []int64{0, 1, 7, 1000} {
-		for failAt := int64(1); failAt <= 12; failAt++ {
+		for failAt := int64(1); failAt <= 24; failAt++ {
 			dir := t.TempDir()
-			disk := &faultyDisk{failAt: failAt, torn: torn, synced: map[string]int64{}}
-			l, f := open(t, Config{Dir: dir, SegmentSize: 400, Sync: disk.sync})
+			disk := &faultyDisk{failAt: (failAt + 1) / 2, torn: torn, synced: map[string]int64{}}
+			roomAfter := 1 + 1000*int(failAt%2) // once with room behind the end, once without
+			l, f := open(t, Config{Dir: dir, SegmentSize: 400, Sync: disk.sync, Room: 70, RoomAfter: roomAfter})
 			var want []string
 			for i := range 20 {
 				record := numbered(len(want)+1, len(want)+1)

@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 
 // appendUntilKilled prints the number of each record once it is on disk.
 func appendUntilKilled(dir string) {
-	l, err := Open(Config{Dir: dir, Origin: "a", Follower: &follower{}, SegmentSize: 20_000})
+	l, err := Open(Config{Dir: dir, Origin: "a", Follower: &follower{}, SegmentSize: 20_000,
+		Room: int64(100 + rand.IntN(30_000)), RoomAfter: 1 + 10*rand.IntN(2)})
 	for err == nil {
 		var last int64
 		err = l.Append(func(g *Group) {

@@ -33,6 +33,8 @@ type Config struct {
 	Origin string // names the log if it is begun; one that is there keeps its name
 	Follower
 	SegmentSize int64                // bytes from which on a segment is full; 0: 8 MiB
+	Room        int64                // bytes that are written ahead of the end; 0: 256 KiB
+	RoomAfter   int                  // of how many groups of this process that pays; 0: 64
 	Sync        func(*os.File) error // nil: fdatasync where there is one
 }
 
@@ -46,8 +48,11 @@ type Log struct {
 	segment Segment  // the last; zero: there is none yet
 	file    *os.File // open for writing
 	end     int64    // of what is known, in bytes
+	size    int64    // of the file: behind end there may be room
+	groups  int      // that this process has written, up to RoomAfter
 	next    int64    // number of the next record
 	cut     int64    // bytes that were cut off and nobody has been told of
+	looked  bool     // at all of the segment: what follows end is new if it is not room
 	// unsure: what follows end may be whole in memory and not on disk, because a sync failed;
 	// it is written again before it counts.
 	unsure bool
@@ -59,6 +64,12 @@ type Log struct {
 func Open(c Config) (*Log, error) {
 	if c.SegmentSize == 0 {
 		c.SegmentSize = segmentSize
+	}
+	if c.Room == 0 {
+		c.Room = roomAhead
+	}
+	if c.RoomAfter == 0 {
+		c.RoomAfter = roomAfter
 	}
 	if c.Sync == nil {
 		c.Sync = syncData
@@ -87,11 +98,12 @@ func Open(c Config) (*Log, error) {
 func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.lock.close()
+	var err error
 	if l.file != nil {
-		err = errors.Join(err, l.file.Close())
+		l.leaveNoRoom()
+		err = l.file.Close()
 	}
-	return err
+	return errors.Join(err, l.lock.close())
 }
 
 // Origin is the log's name.
@@ -151,6 +163,7 @@ func (l *Log) locked(f func() error) error {
 // write appends b to the segment. After an error the segment is as it was, if it could be cut
 // back.
 func (l *Log) write(b []byte) error {
+	l.makeRoom(l.end + int64(len(b)))
 	_, err := l.file.WriteAt(b, l.end)
 	if err == nil {
 		err = l.config.Sync(l.file)
@@ -180,7 +193,7 @@ func (l *Log) roll() error {
 		return nil
 	}
 	if l.file != nil {
-		if err := l.config.Sync(l.file); err != nil {
+		if err := errors.Join(l.cutBack(), l.config.Sync(l.file)); err != nil {
 			return fmt.Errorf("writing the audit log: %w", err)
 		}
 	}
@@ -234,5 +247,6 @@ func (l *Log) use(s Segment) error {
 		}
 	}
 	l.file, l.segment, l.origin, l.end, l.next = file, s, head.Origin, size, head.First
+	l.size, l.looked = size, false
 	return nil
 }

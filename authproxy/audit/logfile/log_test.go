@@ -172,7 +172,7 @@ func TestSeveralWritersOfOneLog(t *testing.T) {
 	var wait sync.WaitGroup
 	heard := make([]*follower, writers)
 	for w := range writers {
-		l, f := open(t, Config{Dir: dir, SegmentSize: 2000})
+		l, f := open(t, Config{Dir: dir, SegmentSize: 2000, Room: int64(50 * w), RoomAfter: 1 + 30*(w%2)})
 		heard[w] = f
 		wait.Go(func() {
 			for range each {

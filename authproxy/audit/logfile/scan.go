@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 )
 
@@ -23,6 +24,8 @@ type Damage struct {
 	Why     string
 	// Last: nothing whole follows, as after a crash in the middle of a write.
 	Last bool
+
+	torn int64 // bytes of what is not whole, without room behind it
 }
 
 func (d *Damage) Error() string {
@@ -40,7 +43,7 @@ type Record struct {
 // scanner reads one segment from some group on.
 type scanner struct {
 	segment Segment
-	file    *os.File
+	file    *os.File // to look again at what is not whole; nil: nobody writes meanwhile
 	reader  *bufio.Reader
 	offset  int64 // of the next group
 	next    int64 // number of its first record
@@ -90,9 +93,25 @@ func (s *scanner) records(payload []byte, f func(Record) error) error {
 	return nil
 }
 
-// group reads the next group; nil at the end of the file. One that is not whole is a
+// rereads is how often a scanner looks again at what is not whole: it may have read a group while
+// that was being written.
+const rereads = 3
+
+// group reads the next group; nil at the end of what was written. One that is not whole is a
 // [*Damage].
 func (s *scanner) group() ([]byte, error) {
+	for again := 0; ; again++ {
+		payload, err := s.read()
+		damage, is := errors.AsType[*Damage](err)
+		if !is || damage.Last || s.file == nil || again == rereads {
+			return payload, err
+		}
+		s.reader.Reset(io.NewSectionReader(s.file, s.offset, math.MaxInt64-s.offset))
+	}
+}
+
+// read is group, without a second look.
+func (s *scanner) read() ([]byte, error) {
 	var prefix [prefixSize]byte
 	n, err := io.ReadFull(s.reader, prefix[:])
 	if err == io.EOF {
@@ -100,6 +119,9 @@ func (s *scanner) group() ([]byte, error) {
 	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
+	}
+	if isRoom(prefix[:n]) {
+		return nil, s.onlyRoom()
 	}
 	size, _, ok := parsePrefix(prefix[:n])
 	if !ok {
@@ -121,14 +143,35 @@ func (s *scanner) group() ([]byte, error) {
 	return payload, nil
 }
 
+// onlyRoom reads the rest of a file of which some room was read. Anything else in it is a [*Damage]:
+// groups are written from front to back.
+func (s *scanner) onlyRoom() error {
+	rest, err := io.ReadAll(s.reader)
+	if err != nil {
+		return fmt.Errorf("reading the audit log: %w", err)
+	}
+	if len(bytes.TrimLeft(rest, room)) == 0 {
+		return nil
+	}
+	return s.damageIn(append(bytes.Repeat([]byte(room), prefixSize), rest...), "there is something behind room that nobody has written to")
+}
+
 // damage is about the group that begins at s.offset, of which begun was read.
 func (s *scanner) damage(begun []byte, why string) error {
 	rest, err := io.ReadAll(s.reader)
 	if err != nil {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
-	rest = append(bytes.Clone(begun), rest...)
-	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: !holdsWholeGroup(rest)}
+	return s.damageIn(append(bytes.Clone(begun), rest...), why)
+}
+
+// damageIn is damage, with all that follows s.offset.
+func (s *scanner) damageIn(rest []byte, why string) error {
+	torn := int64(len(rest))
+	if written := bytes.TrimRight(rest, room); len(rest)-len(written) >= prefixSize {
+		torn = int64(len(written))
+	}
+	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: !holdsWholeGroup(rest), torn: torn}
 }
 
 // Scan calls f with every record from number from on, in order, until f fails. It takes no
