@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -131,7 +132,7 @@ func (c *Console) signedIn(f handler) http.Handler {
 			return
 		}
 		if errors.Is(err, ui.ErrNoSession) && r.Method != http.MethodPost && r.Header.Get("Authorization") == "" {
-			http.Redirect(w, r, signInPath(r), http.StatusSeeOther)
+			http.Redirect(w, r, c.signInPath(r), http.StatusSeeOther)
 			return
 		}
 		if err == nil {
@@ -219,9 +220,26 @@ func (c *Console) viewer(ctx context.Context, s *ui.Session) (ui.Viewer, error) 
 	return viewer, err
 }
 
-// signInPath leads back to the page that was asked for.
-func signInPath(r *http.Request) string {
-	return "/signin?return_to=" + url.QueryEscape(ui.SafeReturnTo(r.URL.EscapedPath()))
+// signInPath is the sign-in that the page asked for needs, and leads back to it: with the company
+// for pages of roles, at Salesforce for what belongs to one of its users, else whichever
+// the person chooses.
+func (c *Console) signInPath(r *http.Request) string {
+	here := ui.SafeReturnTo(r.URL.EscapedPath())
+	back := url.Values{"return_to": {here}}
+	_, withCompany := c.Cookies.ReadPerson(r) // once; the session is over
+	switch {
+	case strings.HasPrefix(here, "/console") && len(c.Providers) == 1:
+		return company.SignInPath(c.Providers[0].Issuer, here, company.AsUsual)
+	case here == "/account" && len(c.Access.Orgs()) == 1 && !withCompany:
+		back.Set("org", c.Access.Orgs()[0].Name)
+	case strings.HasPrefix(here, "/approvals/"):
+		// Whoever has the link of a call learns that it is decided by who asked for it, and no more.
+		a, err := c.Approvals.Get(r.Context(), strings.TrimPrefix(here, "/approvals/"))
+		if err == nil && a.OfRequester() {
+			back.Set("org", a.Org)
+		}
+	}
+	return "/signin?" + back.Encode()
 }
 
 // visitor says who is signed in on a page that everybody may see; nil is nobody.

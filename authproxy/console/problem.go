@@ -55,7 +55,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 	}
 	if errors.Is(err, ui.ErrNoSession) {
 		err = errSignedOut
-		page.Links = []ui.Link{{Text: "Sign in", Path: signInPath(r)}}
+		page.Links = []ui.Link{{Text: "Sign in", Path: c.signInPath(r)}}
 	}
 	if p, ok := errors.AsType[*problem](err); ok {
 		status, page.Title, page.Text = p.status, p.title, p.text
@@ -64,13 +64,13 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 	} else {
 		c.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
 	}
-	page.Links = append(page.Links, waysOn(r, status, err)...)
+	page.Links = append(page.Links, c.waysOn(r, status, err)...)
 	c.render(w, r, status, page)
 }
 
 // waysOn are the links of a page that says what went wrong: to what was tried, where opening
 // it does nothing, and to pages that work.
-func waysOn(r *http.Request, status int, err error) (links []ui.Link) {
+func (c *Console) waysOn(r *http.Request, status int, err error) (links []ui.Link) {
 	here := ui.SafeReturnTo(r.URL.EscapedPath())
 	_, refused := errors.AsType[*ui.Refusal](err)
 	switch {
@@ -85,7 +85,7 @@ func waysOn(r *http.Request, status int, err error) (links []ui.Link) {
 		links = append(links, ui.Link{Text: "Your approvals", Path: "/approvals"})
 	}
 	if errors.Is(err, errNoPerson) {
-		links = append(links, ui.Link{Text: "Sign in with your company", Path: signInPath(r)})
+		links = append(links, ui.Link{Text: "Sign in with your company", Path: c.signInPath(r)})
 	}
 	if strings.HasPrefix(here, "/console/") && !errors.Is(err, errNoPerson) && !errors.Is(err, errNoRole) {
 		links = append(links, ui.Link{Text: "Console", Path: "/console"})

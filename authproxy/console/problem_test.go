@@ -34,7 +34,7 @@ func TestU11EveryErrorLeadsOn(t *testing.T) {
 		{"no such server, nobody", s.send("GET", "/connect/nothing", "", nil), 404, []string{"/account"}},
 		{"blocked", blocked.get("/account"), 403, []string{"/signin"}},
 		{"blocked, start page", blocked.get("/"), 403, []string{"/signin"}},
-		{"signed out", s.send("POST", call, "decision=approve", form), 401, []string{"/signin?return_to=" + url.QueryEscape(call)}},
+		{"signed out", s.send("POST", call, "decision=approve", form), 401, []string{"/signin?org=acme&return_to=" + url.QueryEscape(call)}},
 		{"no decision", alice.post(call, url.Values{}), 400, []string{call, "/approvals", "/account"}},
 		{"somebody else decides", alice.post("/approvals/"+elsewhere.ID, url.Values{"decision": {"approve"}}), 403, []string{"/approvals", "/account"}},
 		{"stale form", alice.postRaw(call, "decision=approve&csrf_token=old", nil), 403, []string{call, "/account"}},

@@ -74,12 +74,13 @@ func NewRemote(c Config) *Remote { return &Remote{config: c} }
 func (r *Remote) Ready(ctx context.Context) error {
 	r.mu.Lock()
 	// A set from the future was fetched before the clock was set back: its age is unknown.
-	have, age := !r.fetchedAt.IsZero(), r.config.Now().Sub(r.fetchedAt).Abs()
+	seen := r.fetchedAt
+	have, age := !seen.IsZero(), r.config.Now().Sub(seen).Abs()
 	r.mu.Unlock()
 	if have && age < fresh {
 		return nil
 	}
-	err := r.refresh(ctx, false)
+	err := r.refresh(ctx, seen, false)
 	if err == nil || have && age < maxAge {
 		return nil
 	}
@@ -93,26 +94,33 @@ func (r *Remote) VerifySignature(ctx context.Context, token string) ([]byte, err
 	if err := r.Ready(ctx); err != nil {
 		return nil, err
 	}
-	payload, err := r.current().VerifySignature(ctx, token)
+	set, seen := r.current()
+	payload, err := set.VerifySignature(ctx, token)
 	if !errors.Is(err, ErrUnknownKey) {
 		return payload, err
 	}
-	if err := r.refresh(ctx, true); err != nil {
+	if err := r.refresh(ctx, seen, true); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
-	return r.current().VerifySignature(ctx, token)
+	set, _ = r.current()
+	return set.VerifySignature(ctx, token)
 }
 
-func (r *Remote) current() Set {
+// current is the set, and when it was fetched.
+func (r *Remote) current() (Set, time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.set
+	return r.set, r.fetchedAt
 }
 
-// refresh replaces the set, once for all who ask at the same time. A caller who leaves
-// does not end it.
-func (r *Remote) refresh(ctx context.Context, forKey bool) error {
+// refresh replaces the set that was fetched at seen, once for all who ask at the same time. A
+// caller who comes when another one's fetch has just ended has what that one fetched. A caller
+// who leaves does not end it.
+func (r *Remote) refresh(ctx context.Context, seen time.Time, forKey bool) error {
 	done := r.shared.DoChan("", func() (any, error) {
+		if _, now := r.current(); !now.Equal(seen) {
+			return nil, nil
+		}
 		if !r.mayFetch(forKey) {
 			return nil, errPaused
 		}

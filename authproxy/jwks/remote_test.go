@@ -137,6 +137,24 @@ func TestRS08RemoteAnswers(t *testing.T) {
 }
 
 // All who need keys at the same time share one fetch, and one who leaves does not end it.
+// Whoever looked before a fetch, and comes to ask for one when it has ended, has what it brought:
+// another one would be too soon, and is not needed.
+func TestWhoComesJustAfterAFetch(t *testing.T) {
+	t.Parallel()
+	h, r := newHost(t, documentOf(published(&testKeys().rsa.PublicKey, "1", nil)))
+	if err := r.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, forKey := range []bool{false, true} {
+		if err := r.refresh(t.Context(), time.Time{}, forKey); err != nil {
+			t.Errorf("for a key %v: %v", forKey, err)
+		}
+	}
+	if n := h.fetches.Load(); n != 1 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
 func TestOneFetchForAll(t *testing.T) {
 	t.Parallel()
 	h, r := newHost(t, "")

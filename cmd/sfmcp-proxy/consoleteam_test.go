@@ -334,8 +334,8 @@ func TestAD09ConsoleEndsSessions(t *testing.T) {
 		t.Fatal("no session of theirs")
 	}
 	d.act(b, settings, "/console/sessions/end", url.Values{"session": {id[1]}}, nil)
-	if page := d.look(other, "/console"); strings.Contains(page.Body, `aria-label="Console"`) {
-		t.Error("still signed in")
+	if page := d.look(other, "/account"); !strings.Contains(page.Body, "Continue with your company") {
+		t.Errorf("still signed in: %s", page.Body)
 	}
 }
 

@@ -25,6 +25,7 @@ func demoCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.String("listen", "127.0.0.1:8080", "address of the proxy")
 	f.String("salesforce-listen", "127.0.0.1:8090", "address of the simulated Salesforce")
+	f.String("company-listen", "", "address of the company's simulated identity provider (default: the port above --salesforce-listen's)")
 	f.String("data", "", "folder that keeps everything over a restart (default: a temporary one)")
 	f.Bool("json", false, "print one line of JSON once everything answers")
 	return cmd
@@ -32,12 +33,15 @@ func demoCommand() *cobra.Command {
 
 func runDemo(cmd *cobra.Command) (err error) {
 	flag := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
-	for _, name := range []string{"listen", "salesforce-listen"} {
+	for _, name := range []string{"listen", "salesforce-listen", "company-listen"} {
+		if flag(name) == "" {
+			continue
+		}
 		if err := loopbackFlag(cmd, name); err != nil {
 			return err
 		}
 	}
-	d, err := demonstration.Open(demonstration.Config{Listen: flag("listen"), SalesforceListen: flag("salesforce-listen"), Folder: flag("data")})
+	d, err := demonstration.Open(demonstration.Config{Listen: flag("listen"), SalesforceListen: flag("salesforce-listen"), CompanyListen: flag("company-listen"), Folder: flag("data")})
 	if err != nil {
 		return err
 	}

@@ -95,7 +95,7 @@ func TestDoctorHealthy(t *testing.T) {
 		}
 	}
 	for check, n := range map[string]int{"host": 1, "clock": 1, "keys": 1, "client_id": 1, "callback": 1, "domain": 1, "scopes": 1, "pkce": 1,
-		"tokens": 1, "gateway": 3, "active": 3, "query": 2} {
+		"tokens": 1, "gateway": 4, "active": 4, "query": 3} {
 		if checks[check] != n {
 			t.Errorf("%s: %d findings, want %d", check, checks[check], n)
 		}
@@ -107,7 +107,7 @@ func TestDoctorHealthy(t *testing.T) {
 	if strings.Contains(out, "eyJ") || strings.Contains(out, "5Aep") {
 		t.Errorf("a token is printed:\n%s", out)
 	}
-	if log := d.must("audit", "list"); strings.Count(log, "doctor.list") != 2*2*3 {
+	if log := d.must("audit", "list"); strings.Count(log, "doctor.list") != 2*2*4 {
 		t.Errorf("use of the login is not recorded:\n%s", log)
 	}
 }

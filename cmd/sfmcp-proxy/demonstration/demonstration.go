@@ -1,5 +1,5 @@
 // Package demonstration sets up what 'sfmcp-proxy demo' runs the product in front of: a
-// simulated Salesforce org, a configuration with three servers over it, and the words that
+// simulated Salesforce org and a company's identity provider, a configuration with four servers, and the words that
 // tell a person, or a script, how to use them. The configuration is written to disk, so
 // that every other command can be tried on it.
 package demonstration
@@ -11,11 +11,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/template"
 
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
 
 // ClientID is the user-defined client of the demonstration.
@@ -33,6 +35,9 @@ type Config struct {
 	// Listen and SalesforceListen are the addresses of the proxy and of the simulated
 	// Salesforce; port 0 leaves the port to the system.
 	Listen, SalesforceListen string
+	// CompanyListen is that of the company's simulated identity provider; empty: the port above
+	// SalesforceListen's, or any where that is taken or 0.
+	CompanyListen string
 	// Folder is a folder that keeps everything over a restart; empty: a temporary one.
 	Folder string
 }
@@ -75,8 +80,13 @@ func Open(c Config) (_ *Demonstration, err error) {
 		return nil, fmt.Errorf("simulated Salesforce: %w", err)
 	}
 	d.closers = append(d.closers, sim.Close)
+	provider, err := listenAsCompany(c, publicURL)
+	if err != nil {
+		return nil, fmt.Errorf("--company-listen: %w", err)
+	}
+	d.closers = append(d.closers, provider.Close)
 	file := filepath.Join(dir, configFile)
-	if err := WriteConfig(file, Addresses{publicURL, listen, adminListen, sim.BaseURL()}); err != nil {
+	if err := WriteConfig(file, Addresses{publicURL, listen, adminListen, sim.BaseURL(), provider.Issuer()}); err != nil {
 		return nil, err
 	}
 	keys := filepath.Join(dir, "keys")
@@ -85,8 +95,26 @@ func Open(c Config) (_ *Demonstration, err error) {
 			return nil, err
 		}
 	}
-	d.Setup = NewSetup(publicURL, sim, file)
+	d.Setup = NewSetup(publicURL, sim, file).withCompany(provider)
 	return d, nil
+}
+
+// listenAsCompany starts the company's identity provider.
+func listenAsCompany(c Config, publicURL string) (*companysim.Running, error) {
+	simulated := companysim.Config{RedirectURIs: []string{publicURL + "/oauth/company/callback"}}
+	if c.CompanyListen != "" {
+		return companysim.Listen(c.CompanyListen, simulated)
+	}
+	host, port, err := net.SplitHostPort(c.SalesforceListen)
+	if err != nil {
+		return nil, err
+	}
+	if n, err := strconv.Atoi(port); err == nil && n > 0 && n < 65535 { // the same over restarts, so that links stay
+		if provider, err := companysim.Listen(net.JoinHostPort(host, strconv.Itoa(n+1)), simulated); err == nil {
+			return provider, nil
+		}
+	}
+	return companysim.Listen(net.JoinHostPort(host, "0"), simulated)
 }
 
 // Close ends the simulated Salesforce and removes what was temporary.
@@ -136,9 +164,11 @@ func Listen(address string) (l net.Listener, actual string, err error) {
 }
 
 // Addresses are what a configuration of the demonstration has of its own.
-type Addresses struct{ PublicURL, Listen, AdminListen, SalesforceURL string }
+// CompanyURL is the issuer of the company's identity provider; empty: there is none.
+type Addresses struct{ PublicURL, Listen, AdminListen, SalesforceURL, CompanyURL string }
 
-// WriteConfig writes the configuration: three servers over one simulated org.
+// WriteConfig writes the configuration: four servers over one simulated org, or three where there is
+// no company whose people decide.
 func WriteConfig(file string, at Addresses) error {
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -146,6 +176,7 @@ func WriteConfig(file string, at Addresses) error {
 	}
 	return errors.Join(configTemplate.Execute(f, struct {
 		Addresses
-		OrgID, ConsumerKey, ClientID string
-	}{at, salesforcesim.OrgID, salesforcesim.PublicClientID, ClientID}), f.Close())
+		OrgID, ConsumerKey, ClientID        string
+		CompanyClientID, CompanySecret, MFA string
+	}{at, salesforcesim.OrgID, salesforcesim.PublicClientID, ClientID, companysim.ClientID, companysim.ClientSecret, companysim.MFA}), f.Close())
 }
