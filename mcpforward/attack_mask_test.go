@@ -138,6 +138,24 @@ func TestMaskCanary(t *testing.T) {
 	}
 }
 
+// Who asks is a record too, whose manager, role and profile getUserInfo calls by other names
+// than their fields have.
+func TestMaskCanaryOfTheUser(t *testing.T) {
+	t.Parallel()
+	w := hidingWorld(t, policy.Rule{Effect: policy.Allow, Mask: []string{"User.Name", "User.Email"}, Drop: []string{"UserRole.Name", "User.TimeZoneSidKey"}})
+	c := w.connect(salesforcesim.RepID, "chatgpt", "masked")
+	a := c.tool("getUserInfo", `{}`)
+	for _, told := range []string{"Morgan", "@", "Executive", "New_York", "-05:00"} {
+		if a.failed() || strings.Contains(a.text(), told) || !strings.Contains(a.text(), "Sales User") {
+			t.Errorf("%q in %s", told, a.body)
+		}
+	}
+	w.switches(func(s *salesforcesim.Switches) { s.BigAnswer = true }) // one text more, which is none of JSON
+	if a := c.tool("getUserInfo", `{}`); !a.failed() || !strings.Contains(a.text(), "withheld") {
+		t.Errorf("what cannot be read: %s", a.text())
+	}
+}
+
 // A call that would find a hidden field out is refused with words that say what to take out,
 // and reaches nobody; so is what nobody can read.
 func TestMaskRefusesWhatWouldBeFoundOut(t *testing.T) {

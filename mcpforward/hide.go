@@ -34,6 +34,8 @@ func (c *obligations) maxRows() int64 {
 	return int64(c.decision.Obligations.Rows)
 }
 
+const userInfoTool = "getUserInfo"
+
 // shapes are what the answers of tools that are known by name must look like.
 var shapes = map[string]mask.Shape{
 	"soqlQuery": mask.Records, "find": mask.Records, "listRecentSobjectRecords": mask.Records, "getRelatedRecords": mask.Records,
@@ -100,10 +102,14 @@ func (c *obligations) hidingReader(failed bool) *hidingReader {
 	} else {
 		asked = hiding.Asked(c.decision.Reach)
 	}
+	ofUser := c.tool == userInfoTool // who is a record, though no argument names one
+	if ofUser && c.hides() {
+		asked = hiding.AskedOfUser()
+	}
 	if asked.Rows = c.maxRows(); !failed {
 		asked.Shape = shapes[c.tool]
 	}
-	return &hidingReader{reader: hiding.NewReader(asked), fields: c.hides(), failed: failed, loose: len(c.decision.Objects) == 0}
+	return &hidingReader{reader: hiding.NewReader(asked), fields: c.hides(), failed: failed, loose: len(c.decision.Objects) == 0 && !ofUser}
 }
 
 // result hides in the members of a result. Those that nobody here knows are left out, and with

@@ -72,7 +72,8 @@ func TestP4CopiesOfDeniedValues(t *testing.T) {
 	t.Parallel()
 	for denied, queries := range map[string][]string{
 		"Contact": {"SELECT ContactEmail FROM Case", "SELECT Id FROM Case WHERE ContactPhone LIKE '1%'", "SELECT Email FROM CampaignMember", "SELECT Email FROM ContactCleanInfo",
-			"SELECT FIELDS(ALL) FROM Case LIMIT 5", "SELECT Body FROM FeedItem"},
+			"SELECT FIELDS(ALL) FROM Case LIMIT 5", "SELECT Body FROM FeedItem", "SELECT RelationAddress FROM EmailMessageRelation", "SELECT Name FROM ListEmailIndividualRecipient"},
+		"Lead":                    {"SELECT EmailAddress FROM ListEmailSentResult"},
 		"Account":                 {"SELECT Phone FROM AccountCleanInfo", "SELECT CompanyOrAccount FROM CampaignMember", "SELECT Body FROM FeedItem"},
 		"User":                    {"SELECT Name FROM OpportunityTeamMember"},
 		"Profile":                 {"SELECT Label FROM PermissionSet"},

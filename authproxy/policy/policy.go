@@ -168,6 +168,9 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	default:
 		d.Text = textDenied
 	}
+	if d.Text == textDenied && q.failed == nil {
+		d.Text = c.partOfClass(q, p.catalogue.Tool(call.Tool).Classes[0])
+	}
 	return d
 }
 

@@ -85,6 +85,34 @@ func partAdmin(v *reach.Value) string {
 	return textDenied
 }
 
+// partOfClass names the part of the call that gives it its class, where without that it would
+// pass: a clause that leaves a trace, a request or an operation that is no read, an object by
+// which the org is administered.
+func (c *compiled) partOfClass(q *question, usual Class) string {
+	v := q.reach
+	what, milder := "", Read
+	switch at, administers := v.Administers(); {
+	case v.Class == SideEffect && (v.Query != nil || v.Search != nil):
+		what = "a clause that leaves a trace (FOR VIEW, FOR REFERENCE, FOR UPDATE, UPDATE TRACKING, UPDATE VIEWSTAT)"
+	case v.Class != Read && v.Argument == "url":
+		what = "what the method and the url ask for"
+	case v.Class != Read && v.Argument == "toolName":
+		what = "the operation that toolName names"
+	case v.Class == Admin && administers:
+		what, milder = part(at), usual
+	default:
+		return textDenied
+	}
+	other := *v
+	other.Class = milder
+	d := Decision{Effect: Deny}
+	c.walk(&question{who: q.who, tool: q.tool, reach: &other, index: q.index, call: q.call, compiled: c, outside: q.outside}, &d)
+	if d.Effect == Deny {
+		return textDenied
+	}
+	return textAbout + what + cannotPass
+}
+
 // partUnknown names the part of the call that leads nobody knows where, "" if none is.
 func partUnknown(v *reach.Value) string {
 	switch {

@@ -89,6 +89,24 @@ func (h *Hiding) Asked(v *reach.Value) (a Asked) {
 	return a
 }
 
+// userMembers are the members of what getUserInfo answers that are not called as the field whose
+// value they are.
+var userMembers = map[string]Field{
+	"manager": {Object: "User", Name: "Name"}, "role": {Object: "UserRole", Name: "Name"}, "profile": {Object: "Profile", Name: "Name"},
+	"timezone": {Object: "User", Name: "TimeZoneSidKey"}, "localtime": {Object: "User", Name: "TimeZoneSidKey"},
+}
+
+// AskedOfUser is the same of getUserInfo, which has no query.
+func (h *Hiding) AskedOfUser() (a Asked) {
+	a.Aliases = map[string]Action{}
+	for member, f := range userMembers {
+		if action := h.Of(f); action > Shown {
+			a.Aliases[member] = action
+		}
+	}
+	return a
+}
+
 func (h *Hiding) askedFor(s *reach.Selection, a *Asked) {
 	for _, c := range s.Columns {
 		if c.Alias == "" && len(c.Functions) == 0 {

@@ -58,6 +58,15 @@ func isAdminObject(object string) bool {
 	return slices.ContainsFunc(adminFamilies, func(family string) bool { return strings.HasPrefix(name, family) })
 }
 
+// Administers returns where the call names an object by whose records the org is administered.
+func (v *Value) Administers() (at Place, ok bool) {
+	i := slices.IndexFunc(v.Objects, func(o Object) bool { return isAdminObject(o.Name) })
+	if i < 0 {
+		return Place{}, false
+	}
+	return v.Objects[i].At, true
+}
+
 // raise makes a write to a record of an object one of the class [Admin] where that administers
 // the org. Sharing records decide who sees what, and count as permissions.
 func (f *reading) raise(object string) {

@@ -40,6 +40,7 @@ var data360Classes = []Class{Read, Create, Update, Delete, Unknown, Admin}
 // readExecute judges a call of execute by the operation that it names, exactly so.
 func readExecute(f *reading, a arguments) *Refusal {
 	f.opaque()
+	f.Argument = "toolName"
 	unknown, refused := a.known("toolName", "paramsJson")
 	if refused != nil {
 		return refused
