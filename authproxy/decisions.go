@@ -46,7 +46,7 @@ const freshFor = 5 * time.Minute
 // [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason].
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
-		return d.approve(ctx, by, id, choice.Role)
+		return d.approve(ctx, by, id, choice)
 	}
 	if _, err := approval.CleanReason(choice.Reason); err != nil {
 		return nil, err
@@ -96,11 +96,12 @@ func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approva
 }
 
 // approve lets the call pass, once, if nobody else is missing.
-func (d *Decisions) approve(ctx context.Context, by approval.Decider, id, role string) (*approval.Request, error) {
-	r, decision, err := d.open(ctx, by, id, audit.Approve, role)
+func (d *Decisions) approve(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
+	r, decision, err := d.open(ctx, by, id, audit.Approve, choice.Role)
 	if err != nil {
 		return r, err
 	}
+	decision.Shown = choice.Shown
 	e := d.entry(ctx, by, r, audit.Approve)
 	e.Reason = agreement(decision)
 	err = d.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
@@ -274,8 +275,24 @@ func tooLate(r *approval.Request, what audit.Decision) error {
 
 func goneReason(r *approval.Request) string { return "approval_" + string(r.State) }
 
-// agreement says in the log what an approval counts for, and what proved who gave it.
+// agreement says in the log what an approval counts for, what proved who gave it, and what they
+// saw of the record.
 func agreement(d approval.Decision) string {
+	text, shown := counted(d), ""
+	switch {
+	case d.Shown.Binds():
+		shown = "saw the record as " + string(d.Shown)
+	case d.Shown == approval.ShownUnread:
+		shown = "did not see the record"
+	}
+	if text != "" && shown != "" {
+		text += ", "
+	}
+	return text + shown
+}
+
+// counted says what an approval counts for; "" for the requester's own.
+func counted(d approval.Decision) string {
 	if d.Factor == "" {
 		return ""
 	}

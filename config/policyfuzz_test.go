@@ -44,6 +44,7 @@ rules:
     objects: [Lead]
     factors: [{role: lead}, {role: security, quorum: 2}]
     group: true
+    on_change: allow
   - effect: allow
     users: [rep@acme.example]
     groups: [g]

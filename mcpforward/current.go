@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -66,6 +65,20 @@ func (h *Handler) Current(ctx context.Context, a *approval.Request) (_ approval.
 	return reading.current(), true
 }
 
+// shownNow reads once more, right before the call, what those who agreed to it saw of the record,
+// where they did. Between this look and the write somebody may still change the record: Salesforce
+// has no write under a condition behind these tools.
+func (c *call) shownNow(ctx context.Context) approval.Shown {
+	if len(c.approval.Bound()) == 0 {
+		return approval.ShownNothing
+	}
+	now, ok := c.Current(ctx, c.approval)
+	if !ok {
+		return approval.ShownUnread
+	}
+	return now.Shown()
+}
+
 // whyNotRead says for people why a query had no answer that can be shown.
 func whyNotRead(err error) string {
 	switch {
@@ -93,7 +106,7 @@ type currentReading struct {
 func (r *currentReading) prepare(ctx context.Context) string {
 	a := r.approval
 	// Of other servers nobody here knows what their tools do, whatever they are called.
-	if r.server = r.Access.Server(a.Server); r.server == nil || r.server.Org != a.Org || !strings.Contains(r.server.URL, "/platform/sobject-") {
+	if r.server = r.Access.Server(a.Server); r.server == nil || r.server.Org != a.Org || !policy.DescribesObjects(r.server.URL) {
 		return currentNoServer
 	}
 	if mode, err := r.Access.StopMode(ctx); err != nil || mode != access.StopOff && mode != access.StopWrites {
@@ -226,7 +239,7 @@ func (r *currentReading) masked(result jsontext.Value) (jsontext.Value, error) {
 // current is what was read, beside what the call sets.
 func (r *currentReading) current() (c approval.Current) {
 	if r.question.ID != "" && len(r.records) != 1 {
-		return approval.Current{Missing: currentNone}
+		return approval.Current{Missing: currentNone, Absent: true}
 	}
 	for _, record := range r.records {
 		c.Records = append(c.Records, approval.CurrentRecord{ID: record.Text("Id"), Name: record.Text(r.question.Name)})

@@ -114,22 +114,28 @@ func (c *call) approvalAnswer(a *approval.Request) (jsontext.Value, error) {
 }
 
 // spend takes the approval, if one is needed, for this one call. When a repeat of the
-// call was faster, it has the approval, and this one is answered from the record.
+// call was faster, it has the approval, and this one is answered from the record. When the record
+// is not any more what those who agreed saw, the call waits again.
 func (c *call) spend(ctx context.Context) error {
 	if c.approval == nil {
 		return nil
 	}
-	a, err := c.Approvals.Spend(ctx, c.binding)
+	a, err := c.Approvals.SpendShown(ctx, c.binding, c.shownNow(ctx)) // current.go
 	if err == nil {
 		c.approval = a
 		return nil
 	}
 	c.outcome = notForwarded("the approval could not be spent")
-	if !errors.Is(err, approval.ErrNotApproved) {
+	switch {
+	case errors.Is(err, approval.ErrUnread):
+		c.outcome = notForwarded("whether the record is still what was shown could not be read")
+		return answerText(textUnseen)
+	case !errors.Is(err, approval.ErrNotApproved):
 		return unavailable("the approval could not be spent, so the call was not made", err)
-	}
-	if errors.Is(err, approval.ErrLapsed) {
+	case errors.Is(err, approval.ErrLapsed):
 		c.outcome = notForwarded("somebody who agreed may no longer do so")
+	case errors.Is(err, approval.ErrChanged):
+		c.outcome = notForwarded("the record is not any more what those who agreed saw")
 	}
 	if a, err = c.Approvals.Submit(ctx, c.binding, string(c.decision.Class)); err != nil {
 		return unavailable("the approval is gone, so the call was not made", err)

@@ -25,6 +25,7 @@ const (
 	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	textNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
 	textUnreadable = "This needs the approval of a person, and its arguments are more than a person can read on a page. It was not carried out. Make several smaller calls."
+	textUnseen     = "The call was not made. It is approved for the record as it was, and whether that has changed could not be read. The approval still counts: repeat exactly the same call in a moment."
 	textAgain      = "The call was not made. Repeat exactly the same call."
 	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
 	textNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
@@ -136,8 +137,19 @@ func approvalMeta(r *approval.Request, url string) jsontext.Value {
 
 // waitingText says that a call waits, and what the model is to do.
 func waitingText(r *approval.Request, url string) string {
-	return "This call was not carried out. " + waitsFor(r, url) +
+	return "This call was not carried out. " + reopenedText(r) + waitsFor(r, url) +
 		" Once it is approved, repeat exactly the same call with the same arguments. Do not change them and do not try another way."
+}
+
+// reopenedText says why a call waits again that was approved before; "" if it never was.
+func reopenedText(r *approval.Request) string {
+	switch r.Reopened {
+	case approval.Changed:
+		return "It was approved, but the record has changed in Salesforce since then, so a person has to look again. "
+	case approval.Lapsed:
+		return "It was approved, but somebody who agreed may no longer do so. "
+	}
+	return ""
 }
 
 // personsWords quotes what a person said, so that nobody takes it for what the proxy, or the

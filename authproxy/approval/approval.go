@@ -38,6 +38,14 @@ const (
 	Unknown Outcome = "unknown" // the answer was lost; it may have happened
 )
 
+// Reopening is why a request that was approved waits again. Empty: it never did.
+type Reopening string
+
+const (
+	Lapsed  Reopening = "lapsed"  // somebody who agreed may no longer do so
+	Changed Reopening = "changed" // the record is not any more what those who agreed saw
+)
+
 var (
 	// ErrNotFound: there is no request of that name.
 	ErrNotFound = errors.New("no such approval request")
@@ -48,6 +56,12 @@ var (
 	// ErrLapsed: there was one, and of those who gave it somebody may no longer give it. It is
 	// an [ErrNotApproved].
 	ErrLapsed = fmt.Errorf("%w any more: somebody who agreed may no longer do so", ErrNotApproved)
+	// ErrChanged: there was one, and the record is not any more what those who gave it saw. It is
+	// an [ErrNotApproved].
+	ErrChanged = fmt.Errorf("%w any more: the record has changed since", ErrNotApproved)
+	// ErrUnread: it is not known whether the record is still what those who agreed saw. The
+	// approval stays.
+	ErrUnread = errors.New("whether the record has changed is not known")
 	// ErrAlready: the request was decided so before.
 	ErrAlready = errors.New("the approval request was decided so already")
 	// ErrNotApprover: the request is decided by somebody else.
@@ -149,7 +163,9 @@ type Request struct {
 	Counter *Request
 
 	Outcome Outcome
-	Why     string // void: what ended it
+	// Reopened says why a request that was approved waits again.
+	Reopened Reopening
+	Why      string // void: what ended it
 	// Reason is what the person who denied said of it. Only from Get and Submit.
 	Reason string
 	// Result is what the client was answered, for an identical repeat; nil if there is

@@ -1,11 +1,21 @@
 package approval
 
-import "github.com/go-json-experiment/json/jsontext"
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // Current is what Salesforce had at a moment of what a call would change, for whoever decides.
 type Current struct {
 	// Missing says in a sentence why it is not known; then nothing else is set.
 	Missing string
+	// Absent: it is missing because Salesforce shows the requester no such record.
+	Absent bool
 	// Fields are those that the call sets, of the record that it names.
 	Fields []CurrentField
 	// Records are that record, or those that are called already what a new one would be.
@@ -25,3 +35,45 @@ type CurrentField struct {
 
 // CurrentRecord is a record that there is.
 type CurrentRecord struct{ ID, Name string }
+
+// Shown names what a person was shown of a [Current] when they agreed.
+type Shown string
+
+const (
+	// ShownNothing: there was nothing to show, or no page; what was agreed to is the call alone.
+	ShownNothing Shown = ""
+	// ShownUnread: it could not be read, and the page said so.
+	ShownUnread Shown = "unread"
+	// shownAbsent: the page said that there is no such record.
+	shownAbsent Shown = "absent"
+)
+
+// Binds reports whether the call may be made only while Salesforce has the same.
+func (s Shown) Binds() bool { return s != ShownNothing && s != ShownUnread }
+
+// Shown is the name of c: the SHA-256 in hexadecimal of the records and of the values that the
+// fields have, as Salesforce spelled them. What the call sets is bound by its arguments.
+func (c *Current) Shown() Shown {
+	switch {
+	case c.Absent:
+		return shownAbsent
+	case c.Missing != "":
+		return ShownUnread
+	}
+	h := sha256.New()
+	part := func(text string) { fmt.Fprintf(h, "%d:%s", len(text), text) } // no two lists have the same bytes
+	part("v1")
+	records := slices.SortedFunc(slices.Values(c.Records), func(a, b CurrentRecord) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name)) })
+	for _, r := range records {
+		part("record")
+		part(r.ID)
+		part(r.Name)
+	}
+	for _, f := range c.Fields {
+		part("field")
+		part(f.Name)
+		part(fmt.Sprintf("%t %t", f.Hidden, f.Now != nil))
+		part(string(f.Now))
+	}
+	return Shown(hex.EncodeToString(h.Sum(nil)))
+}

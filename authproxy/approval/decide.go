@@ -79,8 +79,8 @@ func (s *Store) approve(ctx context.Context, r *stored, d Decision) (n int64, er
 		if err != nil || n == 0 {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO approval_decisions (`+decisionColumns+`, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-			d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, now, db.Millis(d.AuthTime), d.ACR, mac, r.ID)
+		_, err = tx.ExecContext(ctx, `INSERT INTO approval_decisions (`+decisionColumns+`, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+			d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, now, db.Millis(d.AuthTime), d.ACR, string(d.Shown), mac, r.ID)
 		return err
 	})
 	return n, err

@@ -36,6 +36,8 @@ type Choice struct {
 	// Reason, of a denial, is the person's own words for whoever asked: plain text, at most
 	// [MaxReason] characters on one line or several; see [CleanReason].
 	Reason string
+	// Shown, of an approval, is what the person saw of the record.
+	Shown Shown
 }
 
 // MaxReason is how many characters the reason of a denial may have.

@@ -15,7 +15,7 @@
 // Every arrow is one conditional statement, so that of any number of racing callers
 // in any number of processes exactly one wins. Back go only [Store.Unspend], for a
 // call that provably never left, and [Store.Spend], to pending, where somebody who agreed may
-// no longer do so.
+// no longer do so, or saw of the record what is not there any more.
 //
 // A pending request is approved by the [Decision] with which every [Factor] is met: so many
 // people of each role that is asked. A person counts once, for one factor. Each decision is a

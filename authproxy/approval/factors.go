@@ -27,6 +27,8 @@ type Decision struct {
 	// AuthTime and ACR are those of [Decider].
 	AuthTime time.Time
 	ACR      string
+	// Shown is what they saw of the record.
+	Shown Shown
 }
 
 // Factor is one of what must be met for a request, all of them.
@@ -119,7 +121,7 @@ func (r *Request) lacks(factor string) bool {
 
 // covered are the columns of [db.ApprovalDecisions].
 func (d *Decision) covered(request string) []any {
-	return []any{request, d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, db.Millis(d.At), db.Millis(d.AuthTime), d.ACR}
+	return []any{request, d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, db.Millis(d.At), db.Millis(d.AuthTime), d.ACR, string(d.Shown)}
 }
 
 // digestOf names decisions by their MACs: "" for none. A row that is taken away or put back

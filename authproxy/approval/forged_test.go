@@ -140,7 +140,7 @@ func TestS7ForgedUnspend(t *testing.T) {
 // or puts back makes the request void.
 func TestS7ForgedDecisions(t *testing.T) {
 	t.Parallel()
-	const insert = `INSERT INTO approval_decisions SELECT request_id, 'mallory', factor, role, by_kind, 'mallory', by_as, org, decided_at, auth_time, acr, mac FROM approval_decisions WHERE request_id = $1`
+	const insert = `INSERT INTO approval_decisions SELECT request_id, 'mallory', factor, role, by_kind, 'mallory', by_as, org, decided_at, auth_time, acr, shown, mac FROM approval_decisions WHERE request_id = $1`
 	const move = `UPDATE approval_decisions SET request_id = $1 WHERE request_id <> $1`
 	for name, forge := range map[string][]string{
 		"one more":             {insert},
@@ -148,6 +148,7 @@ func TestS7ForgedDecisions(t *testing.T) {
 		"another role":         {`UPDATE approval_decisions SET role = 'b' WHERE request_id = $1`},
 		"another time":         {`UPDATE approval_decisions SET decided_at = decided_at + 1 WHERE request_id = $1`},
 		"another sign-in":      {`UPDATE approval_decisions SET acr = 'mfa' WHERE request_id = $1`},
+		"another record seen":  {`UPDATE approval_decisions SET shown = 'x' WHERE request_id = $1`},
 		"taken away":           {`DELETE FROM approval_decisions WHERE request_id = $1`},
 		"none said":            {`UPDATE approvals SET decisions = '' WHERE id = $1`, `DELETE FROM approval_decisions WHERE request_id = $1`},
 		"of another":           {move},

@@ -47,7 +47,7 @@ var (
 		"decided_by_as", "spent_at", "decisions", "spent_grant"}, 1, "state IN ('pending', 'approved') OR state = 'spent' AND outcome = ''"}
 	// ApprovalDecisions is who agreed, and for which role.
 	ApprovalDecisions = Guard{"approval_decisions", "mac", []string{"request_id", "human", "factor", "role", "by_kind", "by_id", "by_as", "org",
-		"decided_at", "auth_time", "acr"}, 2, ""}
+		"decided_at", "auth_time", "acr", "shown"}, 2, ""}
 	BrowserSessions = Guard{"browser_sessions", "mac", []string{"session_hash", "org", "subject", "csrf_hash", "created_at", "expires_at"}, 1, ""}
 	// CompanySessions: seen_at ends an idle one, and is not covered: whoever moves it prolongs no
 	// session beyond its end.
@@ -121,7 +121,7 @@ func (g Guard) fields(values []any) []string {
 // later is how many columns at the end of a guard came after rows had been authenticated. The
 // last of them that hold what a new column begins with, "" or 0, are no part of a MAC: so it is
 // the same for a row that was written before there was such a column.
-var later = map[string]int{"approvals.mac": 3, "approvals.state_mac": 2}
+var later = map[string]int{"approvals.mac": 3, "approvals.state_mac": 2, "approval_decisions.mac": 1}
 
 // begun is fields without the last of the later ones that hold what a new column begins with.
 func (g Guard) begun(fields []string) []string {

@@ -18,7 +18,19 @@ type Confirmation struct {
 	Group bool
 	// Escalate lets others agree too when it has waited for long.
 	Escalate Escalation
+	// AllowChanged: the call passes too where what people saw of the record when they agreed is
+	// not what Salesforce has when it is made.
+	AllowChanged bool
 }
+
+// OnChange is what becomes of a call that people agreed to when the record has moved on since.
+type OnChange string
+
+// The values of OnChange; empty is [HoldOnChange].
+const (
+	HoldOnChange  OnChange = "hold" // people are asked again
+	AllowOnChange OnChange = "allow"
+)
 
 // Escalation lets the holders of another role agree to a call that has waited for After, in the
 // place of any that were asked first. The zero value is none.
@@ -37,7 +49,7 @@ func (e Escalation) Role() string {
 
 // Confirmation returns what the rule asks for, with the defaults filled in.
 func (r *Rule) Confirmation() Confirmation {
-	c := Confirmation{Approvers: r.Approvers, StepUp: r.StepUp, Group: r.Group, Escalate: r.Escalate}
+	c := Confirmation{Approvers: r.Approvers, StepUp: r.StepUp, Group: r.Group, Escalate: r.Escalate, AllowChanged: r.OnChange == AllowOnChange}
 	switch {
 	case r.Factors != nil:
 		factors := slices.Clone(r.Factors)
@@ -62,6 +74,7 @@ const (
 	termStepUp   = "step_up"
 	termGroup    = "group"
 	termEscalate = "escalate"
+	termOnChange = "on_change"
 )
 
 // Terms is what is asked for beside the approvers, as one text for [ParseTerms]: "step_up
@@ -76,6 +89,9 @@ func (c Confirmation) Terms() string {
 	}
 	if c.Escalate != (Escalation{}) {
 		terms = append(terms, termEscalate+"="+c.Escalate.After.String()+"="+string(c.Escalate.To))
+	}
+	if c.AllowChanged {
+		terms = append(terms, termOnChange+"="+string(AllowOnChange))
 	}
 	return strings.Join(terms, " ")
 }
@@ -95,6 +111,8 @@ func ParseTerms(approvers Approvers, terms string) (Confirmation, error) {
 			after, to, _ := strings.Cut(value, "=")
 			c.Escalate.To = Approvers(to)
 			c.Escalate.After, err = time.ParseDuration(after)
+		case termOnChange:
+			c.AllowChanged = value == string(AllowOnChange)
 		}
 		if err != nil {
 			return c, fmt.Errorf("terms %q: %w", terms, err)
@@ -117,6 +135,9 @@ func (c Confirmation) String() string {
 	}
 	if c.Escalate != (Escalation{}) {
 		text += ", after " + c.Escalate.After.String() + " also " + string(c.Escalate.To)
+	}
+	if c.AllowChanged {
+		text += ", even if the record changes meanwhile"
 	}
 	return text
 }
@@ -148,6 +169,16 @@ var confirmationKeys = []key{
 		set:    func(r *Rule) bool { return r.Escalate != Escalation{} },
 		values: func(r *Rule) []string { return []string{r.Escalate.After.String() + " " + string(r.Escalate.To)} },
 	},
+	{
+		name: "on_change", about: aboutApproval, effects: []Effect{Confirm}, check: checkOnChange, implied: string(HoldOnChange),
+		set: func(r *Rule) bool { return r.OnChange != "" }, values: func(r *Rule) []string { return []string{string(r.OnChange)} },
+	},
+}
+
+func checkOnChange(r *Rule, c *problems) {
+	if r.Effect == Confirm && r.OnChange != HoldOnChange && r.OnChange != AllowOnChange {
+		c.add("on_change", strconv.Quote(string(r.OnChange)), "hold or allow")
+	}
 }
 
 func checkApprovers(r *Rule, c *problems) {

@@ -106,6 +106,9 @@ type Rule struct {
 	StepUp   bool       `mapstructure:"step_up"`
 	Group    bool       `mapstructure:"group"`
 	Escalate Escalation `mapstructure:"escalate"`
+	// OnChange, for confirm, is what becomes of the call when the record has changed after people
+	// agreed; empty means [HoldOnChange].
+	OnChange OnChange `mapstructure:"on_change" need:"value"`
 }
 
 // Principal is who calls: a Salesforce user of an org through an OAuth client.

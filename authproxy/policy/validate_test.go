@@ -70,6 +70,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 		{"factors on allow", given(allow(factors(Factor{Role: "a"}))), []string{`factors: found "role:a", expected it only`}},
 		{"step-up of the requester", given(confirm(func(r *Rule) { r.StepUp = true })), []string{"step_up: found true with the requester alone"}},
 		{"a group of deletions", given(confirm(class(Delete), func(r *Rule) { r.Group = true })), []string{"group: found true for calls of the class delete"}},
+		{"a change that is neither held nor allowed", given(confirm(func(r *Rule) { r.OnChange = "ask" })), []string{`on_change: found "ask"`}},
 		{"escalation to nobody", given(confirm(approvers("role:a"), func(r *Rule) { r.Escalate.To = "requester" })),
 			[]string{"escalate.after: found 0s", `escalate.to: found "requester"`}},
 		{"escalation of the requester", given(confirm(func(r *Rule) { r.Escalate = Escalation{time.Minute, "role:a"} })), []string{"escalate: found it with the requester alone"}},

@@ -117,7 +117,7 @@ func (e *exampleCases) failing(p *policy.Policy) (n int) {
 }
 
 // notOfTheEffect are the keys that change no effect, and so does max_rows beside rewrite.
-var notOfTheEffect = []string{"Observe", "Mask", "Drop", "Approvers", "Quorum", "Factors", "StepUp", "Group", "Escalate"}
+var notOfTheEffect = []string{"Observe", "Mask", "Drop", "Approvers", "Quorum", "Factors", "StepUp", "Group", "Escalate", "OnChange"}
 
 // Without any rule of an example, or any key of one that makes a difference to the effect, a
 // case fails: the cases show what each is for.
