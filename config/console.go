@@ -59,7 +59,9 @@ func (v *validator) console() {
 func (v *validator) identityProvider(o ofConsole, earlier []ofConsole) {
 	u, err := url.Parse(o.Issuer)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || strings.ContainsAny(o.Issuer, "?# "):
+	case err == nil && u.User != nil: // perhaps a password: not said again
+		v.add(o.key+".issuer", "a user in the URL", "the provider's issuer, an https URL exactly as its tokens say it")
+	case err != nil || u.Host == "" || u.RawQuery != "" || strings.ContainsAny(o.Issuer, "?# "):
 		v.add(o.key+".issuer", quote(o.Issuer), "the provider's issuer, an https URL without query, exactly as its tokens say it")
 	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
 		v.add(o.key+".issuer", quote(o.Issuer), "https, or http on a loopback address")
@@ -71,8 +73,17 @@ func (v *validator) identityProvider(o ofConsole, earlier []ofConsole) {
 	if slices.ContainsFunc(earlier, func(e ofConsole) bool { return e.ACR != "" && o.ACR != "" && e.ACR != o.ACR }) {
 		v.add(o.key+".acr", quote(o.ACR), "the same as of the other providers, or nothing: rules with step_up know one way of signing in")
 	}
-	if o.ClientID == "" {
+	switch {
+	case o.ClientID == "":
 		v.add(o.key+".client_id", "nothing", "the client_id that the provider gave this proxy")
+	case !trimmedLine(o.ClientID, 255):
+		v.add(o.key+".client_id", quote(o.ClientID), "the client_id that the provider gave this proxy: one line, without spaces around it")
+	}
+	if o.GroupsClaim != "" && !trimmedLine(o.GroupsClaim, 255) { // a claim of that name never comes
+		v.add(o.key+".groups_claim", quote(o.GroupsClaim), "the name of the claim that lists a person's groups: one line, without spaces around it")
+	}
+	if strings.Contains(o.ACR, " ") || !oneLine(o.ACR, 200) { // acr_values are separated by spaces (OpenID Connect Core 3.1.2.1)
+		v.add(o.key+".acr", quote(o.ACR), "one value without spaces, as the provider says it in acr")
 	}
 	if o.ClientSecret == "" && v.c.Production {
 		v.add(o.key+".client_secret_file", "nothing", "the client's secret, because production is true")
@@ -97,8 +108,8 @@ func (v *validator) role(key string, r Role, providers []ofConsole) {
 	}
 	for name, list := range map[string][]string{"subjects": r.Subjects, "groups": r.Groups, "emails": r.Emails} {
 		for i, member := range list {
-			if member == "" || !oneLine(member, 255) || name == "emails" && !username.MatchString(member) {
-				v.add(fmt.Sprintf("%s.%s[%d]", key, name, i), quote(member), "what the provider says: one line, not empty; of emails an address")
+			if !trimmedLine(member, 255) || name == "emails" && !username.MatchString(member) {
+				v.add(fmt.Sprintf("%s.%s[%d]", key, name, i), quote(member), "what the provider says: one line, not empty, without spaces around it; of emails an address")
 			}
 		}
 	}
@@ -127,6 +138,12 @@ func (r Role) issuer(providers []ofConsole) string {
 // oneLine reports whether a text can be shown on one line.
 func oneLine(s string, most int) bool {
 	return len(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// trimmedLine reports whether a text that is compared with what a provider says can be equal to
+// it: something on one line, without spaces that nobody sees around it.
+func trimmedLine(s string, most int) bool {
+	return s != "" && strings.TrimSpace(s) == s && oneLine(s, most)
 }
 
 // StepUpACR is the way of signing in that rules with step_up ask for; empty: nobody can.

@@ -32,6 +32,7 @@ func (c *Config) Notes() []string {
 	n.secrets()
 	n.orgs()
 	n.upstreams()
+	n.people()
 	n.policies()
 	n.registration()
 	n.checkpoints()
@@ -65,10 +66,22 @@ func (n *notes) listeners() {
 	}
 }
 
-func (n *notes) policies() {
+// people notes roles that are nobody's, or nobody's whom their writer had in mind.
+func (n *notes) people() {
 	if len(n.c.Console.Roles) > 0 && len(n.c.identityProviders()) == 0 {
 		n.add("console.roles has no effect: nobody can sign in with a company without console.oidc, so roles are those of operators alone")
+		return
 	}
+	for i, r := range n.c.Console.Roles {
+		for _, subject := range r.Subjects {
+			if username.MatchString(subject) {
+				n.add("console.roles[%d].subjects: %s looks like an e-mail address, and is compared with what the provider says as sub, which seldom is one: if it is the person's address, it belongs under emails", i, subject)
+			}
+		}
+	}
+}
+
+func (n *notes) policies() {
 	servers, people := n.c.Analysed()
 	judged := n.c.Judged()
 	for _, p := range n.c.Policies {
