@@ -2,12 +2,9 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -15,93 +12,6 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/ui"
 )
-
-// recentApprovals is how many of a person's calls the list looks back at.
-const recentApprovals = 50
-
-// approvals lists the viewer's calls.
-func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
-	if v.isOnlyPerson() {
-		return c.inbox(w, r, v)
-	}
-	mine := approval.Filter{Org: v.session.Org, Subject: v.session.Subject, Limit: recentApprovals}
-	if mine.Org == "" || mine.Subject == "" {
-		return errNotFound
-	}
-	recent, err := c.Approvals.List(r.Context(), mine)
-	if err != nil {
-		return err
-	}
-	mine.State = approval.Pending // the oldest waiting one may be older than the recent ones
-	waiting, err := c.Approvals.List(r.Context(), mine)
-	if err != nil {
-		return err
-	}
-	page := ui.ApprovalsPage{Viewer: v.viewer}
-	for i := range waiting {
-		line := c.line(r.Context(), &waiting[i])
-		if line.Gist, err = c.gist(r.Context(), waiting[i].ID); err != nil {
-			return err
-		}
-		if waiting[i].OfRequester() {
-			page.Waiting = append(page.Waiting, line)
-		} else {
-			page.Elsewhere = append(page.Elsewhere, line)
-		}
-	}
-	ofRoles, err := c.forRoles(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	lines, err := c.linesOf(r.Context(), ofRoles)
-	if err != nil {
-		return err
-	}
-	page.Waiting = append(page.Waiting, lines...)
-	for i := range recent {
-		if recent[i].State != approval.Pending {
-			page.Recent = append(page.Recent, c.line(r.Context(), &recent[i]))
-		}
-	}
-	c.render(w, r, http.StatusOK, page)
-	return nil
-}
-
-func (c *Console) line(ctx context.Context, a *approval.Request) ui.ApprovalLine {
-	when := "asked " + ui.Moment(a.CreatedAt, c.Now())
-	if !a.DecidedAt.IsZero() {
-		when = "decided " + ui.Moment(a.DecidedAt, c.Now())
-	}
-	return ui.ApprovalLine{
-		ID: a.ID, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
-		State: string(a.State), Status: statusInWords(a), When: when,
-	}
-}
-
-// gist tells a waiting call from the others: the object and the record's name or id.
-// It decides nothing; the call's own page shows all of it.
-func (c *Console) gist(ctx context.Context, id string) (string, error) {
-	a, err := c.Approvals.Get(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	var call recordCall
-	if json.Unmarshal(a.Arguments, &call) != nil {
-		return "", nil // another tool's arguments
-	}
-	parts := []string{call.Object, call.name(), call.ID}
-	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	return shortened(strings.Join(parts, " · ")), nil
-}
-
-// shortened cuts what a line of a list has no room for.
-func shortened(s string) string {
-	const most = 80
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
-}
 
 // approval shows one call.
 func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) error {
@@ -157,6 +67,10 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		Digest:    digest,
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
+		Proposes:  v.mayPropose(a), Late: status == http.StatusGone,
+	}
+	if page.InPlace, err = c.inPlace(r.Context(), a); err != nil {
+		return err
 	}
 	if !v.isRequester(a) {
 		page.Next, page.Command = nextForRole(a, page.Open), ""

@@ -45,6 +45,8 @@ type Config struct {
 	Grants     *grant.Store
 	Approvals  *approval.Store
 	Decisions  Decisions
+	Inbox      Inbox
+	Proposals  Proposals
 	Currents   Currents // nil: pages show what calls send alone
 	Disconnect Disconnector
 	Logins     Logins
@@ -80,8 +82,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Decisions == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
-		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, disconnect, logins, budgets and outside are required")
+		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
+		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, inbox, proposals, disconnect, logins, budgets and outside are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -104,6 +106,8 @@ func (c *Console) Mount(r *mux.Router) {
 	page("/approvals", c.approvals)
 	page("/approvals/{id}", c.approval)
 	form("/approvals/{id}", c.decide)
+	page("/approvals/{id}/counter", c.counter)
+	form("/approvals/{id}/counter", c.propose)
 	page("/approvals/{id}/evidence", c.evidence)
 }
 

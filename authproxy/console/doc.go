@@ -8,6 +8,8 @@
 //	GET  /approvals              my calls: waiting, and recent ones
 //	GET  /approvals/{id}         one call, complete
 //	POST /approvals/{id}         decide it (field "decision": approve or deny)
+//	GET  /approvals/{id}/counter change its values, to propose another call in its place
+//	POST /approvals/{id}/counter show that (fields "v0", "v1", …), or propose it (field "arguments")
 //	GET  /approvals/{id}/evidence  all that is known of one call, to be printed
 //
 // The first two are public; every other page needs a browser session. A bearer token is

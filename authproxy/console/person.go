@@ -71,7 +71,11 @@ func (v *visit) decider(a *approval.Request) approval.Decider {
 	if v.isRequester(a) || v.person == nil {
 		return approval.Decider{Actor: actor.User(v.session.Subject), Org: v.session.Org}
 	}
-	p := v.person
+	return personDecider(v.person)
+}
+
+// personDecider is somebody who signed in with the company.
+func personDecider(p *people.Person) approval.Decider {
 	return approval.Decider{Actor: actor.Person(p.Issuer, p.Subject), Human: p.Human(), Roles: p.Roles, AuthTime: p.AuthTime, ACR: p.ACR}
 }
 
@@ -90,6 +94,10 @@ func (v *visit) mayDecide(a *approval.Request) bool {
 		return v.isRequester(a)
 	case v.isRequester(a) || v.person == nil:
 		return false
+	case a.Author == v.person.Human(): // who proposed it
+		return false
+	case slices.ContainsFunc(a.Decisions, func(d approval.Decision) bool { return d.Human == v.person.Human() }): // who agreed already
+		return false
 	}
 	return slices.ContainsFunc(a.Missing(), func(f policy.Factor) bool { return slices.Contains(v.person.Roles, f.Role) }) ||
 		slices.Contains(v.person.Roles, a.EscalatedTo(v.now))
@@ -99,45 +107,6 @@ func (v *visit) mayDecide(a *approval.Request) bool {
 // provider needs no page for it.
 func renew(r *http.Request, p *people.Person, how company.How) string {
 	return company.SignInPath(p.Issuer, ui.SafeReturnTo(r.URL.EscapedPath()), how)
-}
-
-// forRoles are the calls that wait for roles which the visitor holds, the newest first.
-func (c *Console) forRoles(ctx context.Context, v *visit) (waiting []approval.Request, err error) {
-	if v.person == nil || len(v.person.Roles) == 0 {
-		return nil, nil
-	}
-	all, err := c.Approvals.List(ctx, approval.Filter{State: approval.Pending, Limit: recentApprovals})
-	for i := range all {
-		if !all[i].OfRequester() && !v.isRequester(&all[i]) && v.mayDecide(&all[i]) {
-			waiting = append(waiting, all[i])
-		}
-	}
-	return waiting, err
-}
-
-// inbox lists the calls that wait for somebody who signed in with the company alone.
-func (c *Console) inbox(w http.ResponseWriter, r *http.Request, v *visit) error {
-	page := ui.ApprovalsPage{Viewer: v.viewer}
-	waiting, err := c.forRoles(r.Context(), v)
-	if err != nil {
-		return err
-	}
-	if page.Waiting, err = c.linesOf(r.Context(), waiting); err != nil {
-		return err
-	}
-	c.render(w, r, http.StatusOK, page)
-	return nil
-}
-
-func (c *Console) linesOf(ctx context.Context, waiting []approval.Request) (lines []ui.ApprovalLine, err error) {
-	for i := range waiting {
-		line := c.line(ctx, &waiting[i])
-		if line.Gist, err = c.gist(ctx, waiting[i].ID); err != nil {
-			return nil, err
-		}
-		lines = append(lines, line)
-	}
-	return lines, nil
 }
 
 // personAccount is the account of somebody who signed in with the company alone.

@@ -40,6 +40,8 @@ var (
 		"Roles come from your company's sign-in, and this browser is not signed in with it. Nothing was done. Sign in with your company, then open the page again."}
 	errNoRole = &problem{http.StatusForbidden, "This page is for people with a role",
 		"You hold none of the roles that may open this page or do what it offers. Nothing was done. Whoever administers the proxy gives roles, in the configuration under console.roles."}
+	errNoProposal = &problem{http.StatusForbidden, "You cannot propose other values",
+		"Only somebody who may agree to a call of somebody else, while it waits, can propose other values for it. Nothing was done."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )

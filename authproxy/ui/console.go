@@ -120,15 +120,16 @@ type Cell struct {
 
 // Act is something that can be done, by a form.
 type Act struct {
-	CSRF   string // that of the viewer
-	Path   string // below /console/
-	Label  string
-	Unseen string // behind the label, for whoever hears the page: which one
-	Text   string // what will happen, counted
-	Fields []HiddenField
-	Inputs []SearchField // what is asked for
-	Reason bool          // a reason is asked for: field "reason"
-	Danger bool
+	CSRF     string // that of the viewer
+	Path     string // below /console/, or below /approvals/
+	Approval bool   // which of the two
+	Label    string
+	Unseen   string // behind the label, for whoever hears the page: which one
+	Text     string // what will happen, counted
+	Fields   []HiddenField
+	Inputs   []SearchField // what is asked for
+	Reason   bool          // a reason is asked for: field "reason"
+	Danger   bool
 	// Plain is a button in a row, without a card of its own.
 	Plain bool
 }

@@ -199,6 +199,7 @@ func (p AccountPage) page() head {
 // ApprovalLine is one approval in a list.
 type ApprovalLine struct {
 	ID     string
+	Who    string // who asked; empty: the viewer
 	Tool   string
 	Gist   string // what it is about, in a few words; may be empty
 	Class  string // in words
@@ -212,7 +213,12 @@ type ApprovalLine struct {
 // ApprovalsPage lists the viewer's approvals.
 type ApprovalsPage struct {
 	Viewer    Viewer
+	Count     int            // of calls that wait for the viewer's decision
+	Oldest    string         // since when the first of several waits
+	Sought    string         // what a search looks for in them; empty: nothing
+	Newest    bool           // the newest first
 	Waiting   []ApprovalLine // for the viewer's decision
+	More      int            // of them that have no line here
 	Elsewhere []ApprovalLine // for somebody else's
 	Recent    []ApprovalLine
 }
@@ -280,8 +286,15 @@ type ApprovalPage struct {
 
 	Lost *LostLogin // of the viewer, when the call needs it
 
+	Proposes bool       // the viewer may propose other values
+	InPlace  []Replaced // values of a proposed call that differ from the one that was asked for; empty: nobody proposed it
+	Late     bool       // the viewer's decision came when the call was over
+
 	Outside []Source // of text from outside that the client was given before; empty: none
 }
+
+// Replaced is a value that somebody changed before a call was made.
+type Replaced struct{ Path, Was, Is string }
 
 // FactorLine is a role whose holders must agree to a call, and who has.
 type FactorLine struct {

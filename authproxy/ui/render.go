@@ -39,7 +39,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
 			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords, "outside": outside, "number": number}).
-			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/personcard.html", "templates/afterwrite.html", "templates/"+name+".html"))
+			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/personcard.html", "templates/afterwrite.html", "templates/proposal.html", "templates/"+name+".html"))
 	}
 	return parsed
 }

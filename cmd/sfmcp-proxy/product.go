@@ -112,9 +112,10 @@ func (p *product) openHandlers() (err error) {
 	}); err != nil {
 		return err
 	}
+	decisions := p.newDecisions()
 	if p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: p.newDecisions(), Currents: p.forward, People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
+		Decisions: decisions, Inbox: decisions, Proposals: decisions, Currents: p.forward, People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
 	}); err != nil {
 		return err
 	}

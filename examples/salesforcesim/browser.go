@@ -215,7 +215,7 @@ func readPage(response *http.Response) (*Page, error) {
 
 var (
 	formTag  = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
-	fieldTag = regexp.MustCompile(`(?is)<(input|button|textarea)\b([^>]*)>`)
+	fieldTag = regexp.MustCompile(`(?is)<(input|button|textarea)\b([^>]*)>([^<]*)`)
 	attrText = regexp.MustCompile(`(?is)([a-z-]+)\s*=\s*"([^"]*)"`)
 )
 
@@ -239,6 +239,9 @@ func forms(base *url.URL, body string) []Form {
 			case name == "":
 			case strings.EqualFold(field[1], "button") || attrs["type"] == "submit":
 				form.Buttons[name] = append(form.Buttons[name], attrs["value"])
+			case strings.EqualFold(field[1], "textarea"): // without the line break behind its tag, and sent with CRLF
+				text := strings.TrimPrefix(html.UnescapeString(field[3]), "\n")
+				form.Fields.Add(name, strings.ReplaceAll(text, "\n", "\r\n"))
 			default:
 				form.Fields.Add(name, attrs["value"])
 			}

@@ -1,0 +1,194 @@
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// Bounds of the list of calls.
+const (
+	recentApprovals = 50  // that it looks back at
+	waitingShown    = 50  // that wait, of which each is read
+	waitingLooked   = 300 // that are read for a search
+	maxSought       = 100 // bytes of what is searched for
+)
+
+// Inbox knows what waits for somebody.
+type Inbox interface {
+	// Waiting are the requests to which by may agree now, the oldest first.
+	Waiting(ctx context.Context, by approval.Decider) ([]approval.Request, error)
+}
+
+// approvals lists the calls that wait for the viewer, their own that wait for somebody else, and
+// what became of recent ones.
+func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
+	page := ui.ApprovalsPage{Viewer: v.viewer, Sought: strings.TrimSpace(r.URL.Query().Get("q")), Newest: r.URL.Query().Get("order") == "newest"}
+	page.Sought = page.Sought[:min(len(page.Sought), maxSought)]
+	waiting, err := c.waitingFor(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	if page.Count = len(waiting); page.Count > 1 {
+		page.Oldest = ui.Moment(waiting[0].CreatedAt, c.Now())
+	}
+	if page.Newest {
+		slices.Reverse(waiting)
+	}
+	if page.Waiting, page.More, err = c.linesOf(r.Context(), v, waiting, page.Sought); err != nil {
+		return err
+	}
+	if !v.isOnlyPerson() {
+		if page.Elsewhere, err = c.elsewhere(r.Context(), v); err != nil {
+			return err
+		}
+	}
+	if page.Recent, err = c.recent(r.Context(), v); err != nil {
+		return err
+	}
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// deciders are as whom the viewer may agree to calls of others and of their own: one for each way
+// in which the browser is signed in.
+func (v *visit) deciders() (all []approval.Decider) {
+	if !v.isOnlyPerson() {
+		all = append(all, approval.Decider{Actor: actor.User(v.session.Subject), Org: v.session.Org})
+	}
+	if v.person != nil && !v.person.Stale {
+		all = append(all, personDecider(v.person))
+	}
+	return all
+}
+
+// waitingFor are the calls that wait for the viewer, the oldest first.
+func (c *Console) waitingFor(ctx context.Context, v *visit) (waiting []approval.Request, err error) {
+	seen := map[string]bool{}
+	for _, by := range v.deciders() {
+		some, err := c.Inbox.Waiting(ctx, by)
+		if err != nil {
+			return nil, err
+		}
+		for i := range some {
+			// In the browser of whoever asked, nobody agrees by another name.
+			if !seen[some[i].ID] && (v.isRequester(&some[i]) || !some[i].OfRequester()) && v.mayDecide(&some[i]) {
+				seen[some[i].ID] = true
+				waiting = append(waiting, some[i])
+			}
+		}
+	}
+	slices.SortStableFunc(waiting, func(a, b approval.Request) int { return a.CreatedAt.Compare(b.CreatedAt) })
+	return waiting, nil
+}
+
+// elsewhere are the viewer's own calls that wait for somebody else.
+func (c *Console) elsewhere(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
+	mine, err := c.Approvals.List(ctx, approval.Filter{Org: v.session.Org, Subject: v.session.Subject, State: approval.Pending, Limit: waitingShown})
+	if err != nil {
+		return nil, err
+	}
+	mine = slices.DeleteFunc(mine, func(a approval.Request) bool { return a.OfRequester() })
+	lines, _, err = c.linesOf(ctx, v, mine, "")
+	return lines, err
+}
+
+// recent are those of the viewer's calls, and of those that ask for a role of theirs, which are over.
+func (c *Console) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
+	filter := approval.Filter{Limit: recentApprovals}
+	if v.person == nil {
+		filter.Org, filter.Subject = v.session.Org, v.session.Subject
+	}
+	all, err := c.Approvals.List(ctx, filter)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		a := &all[i]
+		if a.State == approval.Pending {
+			continue
+		}
+		if !v.isRequester(a) {
+			if _, err := c.Decisions.See(ctx, v.decider(a), a.ID); errors.Is(err, approval.ErrNotFound) {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+		}
+		lines = append(lines, c.line(ctx, v, a))
+	}
+	return lines, nil
+}
+
+// linesOf are the lines of calls that wait and say what is sought, and how many more there are.
+func (c *Console) linesOf(ctx context.Context, v *visit, waiting []approval.Request, sought string) (lines []ui.ApprovalLine, more int, err error) {
+	looked := waitingShown
+	if sought != "" {
+		looked = waitingLooked
+	}
+	for i := range waiting[:min(len(waiting), looked)] {
+		line := c.line(ctx, v, &waiting[i])
+		if line.Gist, err = c.gist(ctx, waiting[i].ID); err != nil {
+			return nil, 0, err
+		}
+		if says(line, sought) {
+			lines = append(lines, line)
+		}
+	}
+	shown := min(len(lines), waitingShown)
+	return lines[:shown], len(lines) - shown + max(0, len(waiting)-looked), nil
+}
+
+// says reports whether a line holds a text, in any case of letters.
+func says(line ui.ApprovalLine, text string) bool {
+	all := strings.Join([]string{line.ID, line.Who, line.Tool, line.Gist, line.Class, line.Client, line.Server}, "\n")
+	return strings.Contains(strings.ToLower(all), strings.ToLower(text))
+}
+
+// line is a call in a list; who asked is named where that is not the viewer.
+func (c *Console) line(ctx context.Context, v *visit, a *approval.Request) ui.ApprovalLine {
+	when := "asked " + ui.Moment(a.CreatedAt, c.Now())
+	if !a.DecidedAt.IsZero() {
+		when = "decided " + ui.Moment(a.DecidedAt, c.Now())
+	}
+	who := ""
+	if !v.isRequester(a) {
+		who = c.requesterLabel(ctx, v, a)
+	}
+	return ui.ApprovalLine{
+		ID: a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
+		State: string(a.State), Status: statusInWords(a), When: when,
+	}
+}
+
+// gist tells a waiting call from the others: the object and the record's name or id.
+// It decides nothing; the call's own page shows all of it.
+func (c *Console) gist(ctx context.Context, id string) (string, error) {
+	a, err := c.Approvals.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	var call recordCall
+	if json.Unmarshal(a.Arguments, &call) != nil {
+		return "", nil // another tool's arguments
+	}
+	parts := []string{call.Object, call.name(), call.ID}
+	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
+	return shortened(strings.Join(parts, " · ")), nil
+}
+
+// shortened cuts what a line of a list has no room for.
+func shortened(s string) string {
+	const most = 80
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/examples/salesforcesim/companysim"
+)
+
+// What waits for a role is in the inbox of whoever holds it: how many, since when, who asks;
+// found by a word, in either order; and in nobody else's.
+func TestInboxOfARole(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	c := d.authorize(d.browser(), "sobject-all", rep)
+	c.initialize()
+	for _, name := range []string{"First Ltd", "Second Ltd", "Third Ltd"} {
+		d.approvalURL(c.call("createSobjectRecord", account(name)))
+	}
+	users := companysim.DefaultUsers()
+	b := d.member(users[0])
+	order := func(page *salesforcesim.Page) (names []string) {
+		return regexp.MustCompile(`(First|Second|Third) Ltd`).FindAllString(page.Body, -1)
+	}
+	all := d.look(b, "/approvals")
+	if got := order(all); !slices.Equal(got, []string{"First Ltd", "Second Ltd", "Third Ltd"}) || !strings.Contains(all.Body, rep) || !strings.Contains(all.Body, "The oldest waits since") {
+		t.Errorf("the inbox has %v:\n%s", got, all.Body)
+	}
+	if got := order(d.look(b, "/approvals?order=newest")); !slices.Equal(got, []string{"Third Ltd", "Second Ltd", "First Ltd"}) {
+		t.Errorf("the newest first: %v", got)
+	}
+	if got := order(d.look(b, "/approvals?q=sEcOnd")); !slices.Equal(got, []string{"Second Ltd"}) {
+		t.Errorf("searched: %v", got)
+	}
+	if page := d.look(b, "/approvals?q="+url.QueryEscape("<b>nobody")); len(order(page)) != 0 || !strings.Contains(page.Body, "&lt;b&gt;nobody") || !strings.Contains(page.Body, "Show all") {
+		t.Errorf("nothing fits: %s", page.Body)
+	}
+	if got := order(d.look(d.member(users[1]), "/approvals")); len(got) != 0 {
+		t.Errorf("somebody without the role sees %v", got)
+	}
+}
+
+// An approver changes values and proposes that: the call that was asked for ends, the assistant
+// is told the other values, and the approver, who proposed them, does not count.
+func TestCounterProposalOnAPage(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	c := d.authorize(d.browser(), "sobject-all", rep)
+	c.initialize()
+	users := companysim.DefaultUsers()
+	other := companysim.User{Subject: "00u-second", Username: "bo@acme.example", Password: "second-Bo-1", Name: "Bo Second", Groups: []string{"sales-approvers"}}
+	d.provider.SetUser(other)
+	asked := map[string]any{"sobject-name": "Account", "body": map[string]any{"Name": "Too dear", "AnnualRevenue": 1000000, "Description": "two\nlines"}}
+	id := path.Base(d.approvalURL(c.call("createSobjectRecord", asked)))
+	b := d.member(users[0])
+
+	page := d.look(b, "/approvals/"+id)
+	if !strings.Contains(page.Body, `href="/approvals/`+id+`/counter"`) {
+		t.Fatalf("the page does not offer it: %s", page.Body)
+	}
+	form := d.look(b, "/approvals/"+id+"/counter")
+	field := func(label string) string {
+		found := regexp.MustCompile(`<label>` + label + `\s*<(?:input|textarea) name="(v[0-9]+)"`).FindStringSubmatch(form.Body)
+		if found == nil {
+			t.Fatalf("no field %s: %s", label, form.Body)
+		}
+		return found[1]
+	}
+	for name, tt := range map[string]struct {
+		with   url.Values
+		status int
+		want   string
+	}{
+		"nothing changed": {nil, http.StatusBadRequest, "Nothing is changed yet"},
+		"not a number":    {url.Values{field("body › AnnualRevenue"): {"much"}}, http.StatusBadRequest, "must be a number"},
+		"two values":      {url.Values{field("body › AnnualRevenue"): {"1, 2"}}, http.StatusBadRequest, "must be a number"},
+	} {
+		if after := d.act(b, form, "/counter", nil, tt.with); after.Status != tt.status || !strings.Contains(after.Body, tt.want) {
+			t.Errorf("%s: status %d, no %q: %s", name, after.Status, tt.want, after.Body)
+		}
+	}
+	shown := d.act(b, form, "/counter", nil, url.Values{field("body › AnnualRevenue"): {"9007199254740993"}, field("body › Name"): {"Fair"}})
+	for _, want := range []string{"Too dear", "Fair", "1000000", "9007199254740993", "you do not count"} {
+		if !strings.Contains(shown.Body, want) {
+			t.Errorf("the difference lacks %q: %s", want, shown.Body)
+		}
+	}
+	if strings.Contains(shown.Body, "body › Description</code>") {
+		t.Error("a value that nobody changed differs")
+	}
+	proposal := d.act(b, shown, "/counter", nil, nil)
+	if proposal.Status != http.StatusOK || !strings.Contains(proposal.Body, "Proposed in the place of what was asked for") || strings.Contains(proposal.Body, `value="approve"`) {
+		t.Errorf("whoever proposed it: status %d\n%s", proposal.Status, proposal.Body)
+	}
+	if late := d.act(b, shown, "/counter", nil, nil); late.Status == http.StatusOK {
+		t.Errorf("proposing twice: %s", late.Body)
+	}
+	told := c.call("createSobjectRecord", asked)
+	if !told.Result.IsError || !strings.Contains(told.text(), "Fair") || !strings.Contains(told.text(), "9007199254740993") {
+		t.Errorf("the assistant is told: %s", told.body)
+	}
+	second := d.member(other)
+	waiting := d.look(second, "/approvals")
+	next := regexp.MustCompile(`/approvals/apr_[a-z0-9]+`).FindString(waiting.Body)
+	decided := d.look(second, next)
+	if _, err := second.Choose(t.Context(), decided, "decision", "approve"); err != nil {
+		t.Fatalf("%v: %s", err, decided.Body)
+	}
+	raw := json.RawMessage(`{"sobject-name":"Account","body":{"Name":"Fair","AnnualRevenue":9007199254740993,"Description":"two\nlines"}}`)
+	if r := c.call("createSobjectRecord", raw); r.Result.IsError || d.named("Account", "Fair") != 1 || d.named("Account", "Too dear") != 0 {
+		t.Errorf("the proposed call: %s", r.body)
+	}
+}
