@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -58,11 +59,17 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 	if r.URL.RawQuery == "disconnected" {
 		page.Notice = "The client is disconnected. It has no access any more."
 	}
+	page.Connections = c.connectionLines(r.Context(), grants)
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+func (c *Console) connectionLines(ctx context.Context, grants []grant.Grant) (lines []ui.Connection) {
 	now := c.Now()
 	for _, g := range grants {
-		page.Connections = append(page.Connections, ui.Connection{
+		lines = append(lines, ui.Connection{
 			ID:           g.ID,
-			ClientName:   c.Clients.Name(r.Context(), g.ClientID),
+			ClientName:   c.Clients.Name(ctx, g.ClientID),
 			ClientID:     g.ClientID,
 			ServerTitle:  c.serverTitle(g.Server),
 			RedirectHost: hostOf(g.RedirectURI),
@@ -71,8 +78,7 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 			Until:        ui.Moment(g.ExpiresAt, now),
 		})
 	}
-	c.render(w, r, http.StatusOK, page)
-	return nil
+	return lines
 }
 
 // budgetLines are what the viewer has used of budgets. Org and subject come from the session.

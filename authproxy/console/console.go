@@ -103,11 +103,11 @@ func (c *Console) Mount(r *mux.Router) {
 	r.HandleFunc("/connect/{server}", c.connect).Methods(http.MethodGet, http.MethodHead)
 	page("/account", c.account)
 	form("/account/disconnect", c.disconnect)
-	page("/approvals", c.approvals)
+	page("/approvals", lists{c}.approvals)
 	page("/approvals/{id}", c.approval)
 	form("/approvals/{id}", c.decide)
-	page("/approvals/{id}/counter", c.counter)
-	form("/approvals/{id}/counter", c.propose)
+	page("/approvals/{id}/counter", proposing{c}.counter)
+	form("/approvals/{id}/counter", proposing{c}.propose)
 	page("/approvals/{id}/evidence", c.evidence)
 }
 

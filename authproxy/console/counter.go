@@ -29,11 +29,14 @@ const (
 	shortValue  = 120 // characters that fit into a line
 )
 
+// proposing are the pages on which somebody proposes other values for a call.
+type proposing struct{ *Console }
+
 // mayPropose reports whether the viewer may propose other values for a call.
 func (v *visit) mayPropose(a *approval.Request) bool { return !a.OfRequester() && v.mayDecide(a) }
 
 // proposed returns the call in the path if the viewer may propose other values for it.
-func (c *Console) proposed(r *http.Request, v *visit) (*approval.Request, error) {
+func (c proposing) proposed(r *http.Request, v *visit) (*approval.Request, error) {
 	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return nil, err
@@ -45,7 +48,7 @@ func (c *Console) proposed(r *http.Request, v *visit) (*approval.Request, error)
 }
 
 // counter offers the values of a call to be changed.
-func (c *Console) counter(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c proposing) counter(w http.ResponseWriter, r *http.Request, v *visit) error {
 	a, err := c.proposed(r, v)
 	if err != nil {
 		return err
@@ -54,7 +57,7 @@ func (c *Console) counter(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 // propose shows what would be proposed, or proposes what was shown.
-func (c *Console) propose(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c proposing) propose(w http.ResponseWriter, r *http.Request, v *visit) error {
 	a, err := c.proposed(r, v)
 	if err != nil {
 		return err
@@ -79,7 +82,7 @@ func (c *Console) propose(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 // sendProposal puts the other call in the place of the first.
-func (c *Console) sendProposal(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, arguments jsontext.Value) error {
+func (c proposing) sendProposal(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, arguments jsontext.Value) error {
 	other, err := c.Proposals.Counter(r.Context(), v.decider(a), a.ID, arguments)
 	switch {
 	case errors.Is(err, approval.ErrProposal):
@@ -99,7 +102,7 @@ func (c *Console) sendProposal(w http.ResponseWriter, r *http.Request, v *visit,
 
 // showValues is the form in which values are changed; problem says what is wrong with those that
 // were sent.
-func (c *Console) showValues(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, arguments jsontext.Value, problem string) error {
+func (c proposing) showValues(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, arguments jsontext.Value, problem string) error {
 	all, err := leaves(arguments)
 	if err != nil {
 		return err
@@ -130,7 +133,7 @@ func (c *Console) showValues(w http.ResponseWriter, r *http.Request, v *visit, a
 }
 
 // showProposal shows how the other call differs, and asks to propose it.
-func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, other jsontext.Value) error {
+func (c proposing) showProposal(w http.ResponseWriter, r *http.Request, v *visit, a *approval.Request, other jsontext.Value) error {
 	replaced, err := differences(a.Arguments, other)
 	if err != nil {
 		return err
@@ -148,7 +151,7 @@ func (c *Console) showProposal(w http.ResponseWriter, r *http.Request, v *visit,
 	return nil
 }
 
-func (c *Console) proposalPage(v *visit, a *approval.Request) ui.ConsolePage {
+func (c proposing) proposalPage(v *visit, a *approval.Request) ui.ConsolePage {
 	return ui.ConsolePage{Viewer: v.viewer, Title: "Propose other values", Back: &ui.Link{Text: "The call as it was asked for", Path: "/approvals/" + a.ID},
 		Lead: sentence(a)}
 }

@@ -27,9 +27,12 @@ type Inbox interface {
 	Waiting(ctx context.Context, by approval.Decider) ([]approval.Request, error)
 }
 
+// lists is the page of what waits and what became of it.
+type lists struct{ *Console }
+
 // approvals lists the calls that wait for the viewer, their own that wait for somebody else, and
 // what became of recent ones.
-func (c *Console) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c lists) approvals(w http.ResponseWriter, r *http.Request, v *visit) error {
 	page := ui.ApprovalsPage{Viewer: v.viewer, Sought: strings.TrimSpace(r.URL.Query().Get("q")), Newest: r.URL.Query().Get("order") == "newest"}
 	page.Sought = page.Sought[:min(len(page.Sought), maxSought)]
 	waiting, err := c.waitingFor(r.Context(), v)
@@ -70,7 +73,7 @@ func (v *visit) deciders() (all []approval.Decider) {
 }
 
 // waitingFor are the calls that wait for the viewer, the oldest first.
-func (c *Console) waitingFor(ctx context.Context, v *visit) (waiting []approval.Request, err error) {
+func (c lists) waitingFor(ctx context.Context, v *visit) (waiting []approval.Request, err error) {
 	seen := map[string]bool{}
 	for _, by := range v.deciders() {
 		some, err := c.Inbox.Waiting(ctx, by)
@@ -90,7 +93,7 @@ func (c *Console) waitingFor(ctx context.Context, v *visit) (waiting []approval.
 }
 
 // elsewhere are the viewer's own calls that wait for somebody else.
-func (c *Console) elsewhere(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
+func (c lists) elsewhere(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
 	mine, err := c.Approvals.List(ctx, approval.Filter{Org: v.session.Org, Subject: v.session.Subject, State: approval.Pending, Limit: waitingShown})
 	if err != nil {
 		return nil, err
@@ -101,7 +104,7 @@ func (c *Console) elsewhere(ctx context.Context, v *visit) (lines []ui.ApprovalL
 }
 
 // recent are those of the viewer's calls, and of those that ask for a role of theirs, which are over.
-func (c *Console) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
+func (c lists) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
 	filter := approval.Filter{Limit: recentApprovals}
 	if v.person == nil {
 		filter.Org, filter.Subject = v.session.Org, v.session.Subject
@@ -128,7 +131,7 @@ func (c *Console) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine
 }
 
 // linesOf are the lines of calls that wait and say what is sought, and how many more there are.
-func (c *Console) linesOf(ctx context.Context, v *visit, waiting []approval.Request, sought string) (lines []ui.ApprovalLine, more int, err error) {
+func (c lists) linesOf(ctx context.Context, v *visit, waiting []approval.Request, sought string) (lines []ui.ApprovalLine, more int, err error) {
 	looked := waitingShown
 	if sought != "" {
 		looked = waitingLooked

@@ -19,7 +19,7 @@ type ofClient struct {
 }
 
 // clients lists the programs that are known.
-func (t *Team) clients(q *request) error {
+func (t peoplePages) clients(q *request) error {
 	p := q.page("Clients", "/console/clients", "Programs that may ask to be connected. A name that nobody here has checked is what the program says of itself.")
 	all, err := t.Clients.All(q.Context())
 	if err != nil {
@@ -78,7 +78,7 @@ func kindOf(c client.Client) ui.Cell {
 }
 
 // clientActs is what can be done about one client.
-func (t *Team) clientActs(q *request, id string, of map[string]ofClient) ui.Section {
+func (t peoplePages) clientActs(q *request, id string, of map[string]ofClient) ui.Section {
 	n := of[id]
 	return ui.Section{Heading: "End everything of " + t.Clients.Name(q.Context(), id), Acts: acts(q.button(ui.Act{Path: "clients/revoke", Label: "Revoke this client", Reason: true, Danger: true,
 		Text: fmt.Sprintf("%s of %s end, and what it registered is forgotten. A configured client, or one that publishes its own document, can be connected anew; "+
@@ -87,7 +87,7 @@ func (t *Team) clientActs(q *request, id string, of map[string]ofClient) ui.Sect
 }
 
 // revokeClient ends all connections of a client.
-func (t *Team) revokeClient(q *request) error {
+func (t peoplePages) revokeClient(q *request) error {
 	id := q.Member.Form.Get("client")
 	act, err := q.act()
 	if err != nil {
@@ -105,7 +105,7 @@ func (t *Team) revokeClient(q *request) error {
 }
 
 // knows reports whether there is anything of a client to be ended or forgotten.
-func (t *Team) knows(ctx context.Context, id string) (bool, error) {
+func (t peoplePages) knows(ctx context.Context, id string) (bool, error) {
 	if id == "" {
 		return false, nil
 	}

@@ -19,7 +19,7 @@ type search struct{ person, client, server string }
 
 // connections lists live connections by person, client and server, and offers to end all that
 // were looked for.
-func (t *Team) connections(q *request) error {
+func (t peoplePages) connections(q *request) error {
 	p := q.page("Connections", "/console/connections", "A connection lets one program act as one person at one server. Search for a program, person or server to end everything of it.")
 	s := search{q.asked("person"), q.asked("client"), q.asked("server")}
 	p.Search = []ui.SearchField{
@@ -49,7 +49,7 @@ func (t *Team) serverNames() (names []string) {
 }
 
 // selected are the live connections that a search selects, the newest first.
-func (t *Team) selected(ctx context.Context, s search) (all []grant.Grant, err error) {
+func (t peoplePages) selected(ctx context.Context, s search) (all []grant.Grant, err error) {
 	grants, err := t.Grants.Grants(ctx, grant.Filter{ClientID: s.client})
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func lastUse(q *request, g *grant.Grant) string {
 
 // endConnections ends the connection that the form names, or all that were looked for. If there
 // are others by now than the page counted, nothing is done: what is ended is what was seen.
-func (t *Team) endConnections(q *request) error {
+func (t peoplePages) endConnections(q *request) error {
 	back := ui.Link{Text: "Connections", Path: "/console/connections"}
 	if id := q.Member.Form.Get("grant"); id != "" {
 		act := authproxy.Act{By: q.Actor(), Why: "ended by the security team"}

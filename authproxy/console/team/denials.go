@@ -21,7 +21,7 @@ type tallied struct {
 }
 
 // denials shows what was denied most, and to whom: who needs access, or advice.
-func (t *Team) denials(q *request) error {
+func (t logPages) denials(q *request) error {
 	p := q.page("Denials", "/console/denials", "What was denied, the most frequent first. A rule that denies one person often may be in the way of their work; one that denies everybody may be wrong, or right.")
 	since := cmp.Or(q.asked("since"), "7d")
 	p.Search = []ui.SearchField{{Name: "since", Label: "Since", Value: since, Hint: "7d, 2026-03-01"}}

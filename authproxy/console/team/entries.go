@@ -27,7 +27,7 @@ const (
 )
 
 // entries searches the audit log.
-func (t *Team) entries(q *request) error {
+func (t logPages) entries(q *request) error {
 	p := q.page("Audit log", "/console/audit", "Who did what, for whom, by which rule, and how it ended. Times are UTC.")
 	p.Search = t.entryFields(q)
 	filter, err := t.filter(q)
@@ -50,7 +50,7 @@ func (t *Team) entries(q *request) error {
 	return t.show(q, p)
 }
 
-func (t *Team) entryFields(q *request) []ui.SearchField {
+func (t logPages) entryFields(q *request) []ui.SearchField {
 	var outcomes, actions []string
 	for _, o := range audit.Outcomes() {
 		outcomes = append(outcomes, string(o))
@@ -77,7 +77,7 @@ func (t *Team) entryFields(q *request) []ui.SearchField {
 }
 
 // filter is what was asked for. Its error is a sentence for whoever asked.
-func (t *Team) filter(q *request) (f audit.Filter, err error) {
+func (t logPages) filter(q *request) (f audit.Filter, err error) {
 	f = audit.Filter{Tool: q.asked("tool"), Client: q.asked("client"), Server: q.asked("server"), Outcome: audit.Outcome(q.asked("outcome")), Action: q.asked("action"),
 		Object: q.asked("object"), Rule: q.asked("rule"), Approval: q.asked("approval"), Request: strings.ToUpper(q.asked("request"))}
 	for _, at := range []struct {
@@ -118,7 +118,7 @@ func (t *Team) found(ctx context.Context, f audit.Filter) (found []audit.Entry, 
 }
 
 // search are the newest entries that fit and say the text, the oldest first.
-func (t *Team) search(ctx context.Context, f audit.Filter, text string) ([]audit.Entry, error) {
+func (t logPages) search(ctx context.Context, f audit.Filter, text string) ([]audit.Entry, error) {
 	if f.Limit = entriesShown; text != "" {
 		f.Limit = textLooked
 	}
@@ -183,7 +183,7 @@ func outcomeOf(e audit.Entry) ui.Cell {
 
 // entry shows one entry whole, with the others of the same request. That somebody read it is
 // recorded first.
-func (t *Team) entry(q *request) error {
+func (t logPages) entry(q *request) error {
 	seq, err := strconv.ParseInt(q.variable("entry"), 10, 64)
 	if err != nil || seq < 1 {
 		return errNothing

@@ -17,7 +17,7 @@ import (
 )
 
 // people lists everybody who signed in or is blocked, whom the search selects.
-func (t *Team) people(q *request) error {
+func (t peoplePages) people(q *request) error {
 	p := q.page("People", "/console/people", "Everybody who signed in here, or is blocked. Open somebody to end what they have.")
 	name, login := q.asked("name"), q.asked("login")
 	p.Search = []ui.SearchField{
@@ -104,7 +104,7 @@ func personPath(org, subject string) string {
 }
 
 // whom is the person whom the path names.
-func (t *Team) whom(q *request) (*grant.User, error) {
+func (t peoplePages) whom(q *request) (*grant.User, error) {
 	u, err := t.Grants.User(q.Context(), q.variable("org"), q.variable("subject"))
 	if errors.Is(err, grant.ErrNotFound) {
 		return nil, errNothing
@@ -113,7 +113,7 @@ func (t *Team) whom(q *request) (*grant.User, error) {
 }
 
 // person shows one person, what they have, and what can be ended.
-func (t *Team) person(q *request) error {
+func (t peoplePages) person(q *request) error {
 	u, err := t.whom(q)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (t *Team) person(q *request) error {
 	return t.show(q, p)
 }
 
-func (t *Team) personFacts(q *request, u *grant.User, login link.Status) []ui.Fact {
+func (t peoplePages) personFacts(q *request, u *grant.User, login link.Status) []ui.Fact {
 	facts := []ui.Fact{
 		{Name: "State", Cell: standing(u, login.State)},
 		{Name: "Username", Cell: ui.Cell{Text: u.Username}},
@@ -192,7 +192,7 @@ func waitingTable(now time.Time, waiting []approval.Request) *ui.Table {
 }
 
 // recent are the newest entries that concern a person.
-func (t *Team) recent(q *request, u *grant.User) (*ui.Table, error) {
+func (t peoplePages) recent(q *request, u *grant.User) (*ui.Table, error) {
 	who := audit.Person{Subjects: []string{u.Subject}}
 	if u.Username != "" {
 		who.Usernames = []string{u.Username}
@@ -202,19 +202,19 @@ func (t *Team) recent(q *request, u *grant.User) (*ui.Table, error) {
 }
 
 // revokePerson ends everything that a person has.
-func (t *Team) revokePerson(q *request) error {
+func (t peoplePages) revokePerson(q *request) error {
 	return t.endPerson(q, t.Cutoff.RevokeUser, "Revoked", "They can sign in again.")
 }
 
 // blockPerson ends it, and refuses the person from now on.
-func (t *Team) blockPerson(q *request) error {
+func (t peoplePages) blockPerson(q *request) error {
 	return t.endPerson(q, t.Cutoff.BlockUser, "Blocked", "They are refused until somebody unblocks them.")
 }
 
 // ending is an act of [authproxy.Cutoff] on a person.
 type ending func(ctx context.Context, org, subject string, act authproxy.Act) (authproxy.Ended, error)
 
-func (t *Team) endPerson(q *request, end ending, done, then string) error {
+func (t peoplePages) endPerson(q *request, end ending, done, then string) error {
 	u, err := t.whom(q)
 	if err != nil {
 		return err
@@ -230,7 +230,7 @@ func (t *Team) endPerson(q *request, end ending, done, then string) error {
 }
 
 // unblockPerson lets a person connect again.
-func (t *Team) unblockPerson(q *request) error {
+func (t peoplePages) unblockPerson(q *request) error {
 	u, err := t.whom(q)
 	if err != nil {
 		return err

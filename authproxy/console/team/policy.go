@@ -21,7 +21,7 @@ const maxTried = 64 << 10
 
 // policies shows the rules in force in words, what can hardly be meant, and a form that says what
 // is decided for a call.
-func (t *Team) policies(q *request) error {
+func (t policyPages) policies(q *request) error {
 	p := q.page("Policy", "/console/policy", "The rules in force, in words. The first rule that matches a call decides; no match denies. They are changed in the configuration, and with a reload.")
 	server := q.asked("server")
 	p.Search = []ui.SearchField{{Name: "server", Label: "Server", Value: server, Options: t.serverNames()}}
@@ -85,7 +85,7 @@ func (q *request) tryAct(servers []string, with tried) *ui.Act {
 }
 
 // try says what is decided for a call, and why.
-func (t *Team) try(q *request) error {
+func (t policyPages) try(q *request) error {
 	form := q.Member.Form
 	with := tried{form.Get("server"), strings.TrimSpace(form.Get("user")), strings.TrimSpace(form.Get("client")), strings.TrimSpace(form.Get("tool")), form.Get("arguments")}
 	p := q.page("What is decided for a call", "/console/policy", "")
@@ -106,7 +106,7 @@ type wrongTry struct{ text string }
 func (w *wrongTry) Error() string { return w.text }
 
 // judged is the decision about a call that somebody tries.
-func (t *Team) judged(q *request, with tried) ([]ui.Fact, error) {
+func (t policyPages) judged(q *request, with tried) ([]ui.Fact, error) {
 	server := t.Access.Server(with.server)
 	arguments := jsontext.Value(with.arguments)
 	if strings.TrimSpace(with.arguments) == "" {

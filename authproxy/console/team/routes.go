@@ -31,24 +31,37 @@ func Routes() []Route {
 	return []Route{
 		{http.MethodGet, "/console", readers, "numbers of the last days, with what to do about each", "Overview", (*Team).overview},
 		{http.MethodPost, "/console/stop", actors, "stop writes or everything, or let calls pass again", "", (*Team).stop},
-		{http.MethodGet, "/console/people", readers, "everybody who signed in or is blocked", "People", (*Team).people},
-		{http.MethodGet, "/console/people/{org}/{subject}", readers, "one person: login, connections, calls that wait", "", (*Team).person},
-		{http.MethodPost, "/console/people/{org}/{subject}/revoke", actors, "end everything that a person has", "", (*Team).revokePerson},
-		{http.MethodPost, "/console/people/{org}/{subject}/block", actors, "end everything that a person has, and refuse them", "", (*Team).blockPerson},
-		{http.MethodPost, "/console/people/{org}/{subject}/unblock", actors, "let a person connect again", "", (*Team).unblockPerson},
-		{http.MethodGet, "/console/connections", readers, "connections by person, client and server", "Connections", (*Team).connections},
-		{http.MethodPost, "/console/connections/end", actors, "end one connection, or all that were looked for", "", (*Team).endConnections},
-		{http.MethodGet, "/console/clients", readers, "programs that are known, with their connections", "Clients", (*Team).clients},
-		{http.MethodPost, "/console/clients/revoke", actors, "end all connections of a program", "", (*Team).revokeClient},
-		{http.MethodGet, "/console/tools", readers, "what hosted servers list, and what of it waits", "Tools", (*Team).tools},
-		{http.MethodGet, "/console/tools/{server}/{tool}", readers, "definitions of one name, and how they differ", "", (*Team).tool},
-		{http.MethodPost, "/console/tools/{server}/{tool}/decide", actors, "accept or reject exactly one definition", "", (*Team).decideTool},
-		{http.MethodGet, "/console/policy", readers, "the rules in force in words, and who can do what", "Policy", (*Team).policies},
-		{http.MethodPost, "/console/policy/try", readers, "say what is decided for a call; changes nothing", "", (*Team).try},
-		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", (*Team).entries},
-		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", (*Team).entry},
-		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", (*Team).denials},
+		{http.MethodGet, "/console/people", readers, "everybody who signed in or is blocked", "People", on(peoplePages.people)},
+		{http.MethodGet, "/console/people/{org}/{subject}", readers, "one person: login, connections, calls that wait", "", on(peoplePages.person)},
+		{http.MethodPost, "/console/people/{org}/{subject}/revoke", actors, "end everything that a person has", "", on(peoplePages.revokePerson)},
+		{http.MethodPost, "/console/people/{org}/{subject}/block", actors, "end everything that a person has, and refuse them", "", on(peoplePages.blockPerson)},
+		{http.MethodPost, "/console/people/{org}/{subject}/unblock", actors, "let a person connect again", "", on(peoplePages.unblockPerson)},
+		{http.MethodGet, "/console/connections", readers, "connections by person, client and server", "Connections", on(peoplePages.connections)},
+		{http.MethodPost, "/console/connections/end", actors, "end one connection, or all that were looked for", "", on(peoplePages.endConnections)},
+		{http.MethodGet, "/console/clients", readers, "programs that are known, with their connections", "Clients", on(peoplePages.clients)},
+		{http.MethodPost, "/console/clients/revoke", actors, "end all connections of a program", "", on(peoplePages.revokeClient)},
+		{http.MethodGet, "/console/tools", readers, "what hosted servers list, and what of it waits", "Tools", on(toolPages.tools)},
+		{http.MethodGet, "/console/tools/{server}/{tool}", readers, "definitions of one name, and how they differ", "", on(toolPages.tool)},
+		{http.MethodPost, "/console/tools/{server}/{tool}/decide", actors, "accept or reject exactly one definition", "", on(toolPages.decideTool)},
+		{http.MethodGet, "/console/policy", readers, "the rules in force in words, and who can do what", "Policy", on(policyPages.policies)},
+		{http.MethodPost, "/console/policy/try", readers, "say what is decided for a call; changes nothing", "", on(policyPages.try)},
+		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", on(logPages.entries)},
+		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", on(logPages.entry)},
+		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", on(logPages.denials)},
 		{http.MethodGet, "/console/settings", readers, "the configuration in force, without secrets; sign-ins to these pages", "Settings", (*Team).settings},
 		{http.MethodPost, "/console/sessions/end", actors, "sign a browser out of these pages", "", (*Team).endSession},
 	}
+}
+
+// The pages by what they are about; each is the team's.
+type (
+	peoplePages struct{ *Team }
+	toolPages   struct{ *Team }
+	policyPages struct{ *Team }
+	logPages    struct{ *Team }
+)
+
+// on is a page of one of these.
+func on[Pages ~struct{ *Team }](f func(Pages, *request) error) func(*Team, *request) error {
+	return func(t *Team, q *request) error { return f(Pages{t}, q) }
 }

@@ -33,7 +33,7 @@ func (t *Team) hosted() (all []hostedServer) {
 }
 
 // tools lists what hosted servers list: what waits for a person first.
-func (t *Team) tools(q *request) error {
+func (t toolPages) tools(q *request) error {
 	p := q.page("Tools", "/console/tools", "What the hosted servers list. A new or changed definition is hidden until somebody has read the difference and accepts it.")
 	server, state := q.asked("server"), q.asked("state")
 	var names []string
@@ -80,7 +80,7 @@ func definitionRow(q *request, endpoint string, d definition.Pinned) []ui.Cell {
 }
 
 // addClasses says in each row what class the policy of its server gives the tool.
-func (t *Team) addClasses(p *ui.ConsolePage) {
+func (t toolPages) addClasses(p *ui.ConsolePage) {
 	for _, s := range p.Sections {
 		for _, row := range s.Table.Rows {
 			if server := t.Access.Server(row[1].Text); server != nil && server.Policy != nil && !strings.Contains(row[0].Text, ":") {
@@ -100,7 +100,7 @@ func toolPath(endpoint, name string) string {
 }
 
 // definitionsOf are those of the name in the path, and the names of the server's other tools.
-func (t *Team) definitionsOf(ctx context.Context, server, called string) (of []definition.Pinned, others []string, err error) {
+func (t toolPages) definitionsOf(ctx context.Context, server, called string) (of []definition.Pinned, others []string, err error) {
 	s := t.Access.Server(server)
 	if s == nil {
 		return nil, nil, errNothing
@@ -127,7 +127,7 @@ func (t *Team) definitionsOf(ctx context.Context, server, called string) (of []d
 const maxSide = 2000
 
 // tool shows the definitions of one name: what is accepted, and how others differ from it.
-func (t *Team) tool(q *request) error {
+func (t toolPages) tool(q *request) error {
 	server, name := q.variable("server"), q.variable("tool")
 	of, others, err := t.definitionsOf(q.Context(), server, name)
 	if err != nil {
@@ -147,7 +147,7 @@ func (t *Team) tool(q *request) error {
 	return t.show(q, p)
 }
 
-func (t *Team) definitionSection(q *request, server string, d definition.Pinned, accepted *definition.Pinned, others []string) ui.Section {
+func (t toolPages) definitionSection(q *request, server string, d definition.Pinned, accepted *definition.Pinned, others []string) ui.Section {
 	s := ui.Section{Heading: strings.ToUpper(string(d.State)[:1]) + string(d.State)[1:], Facts: []ui.Fact{
 		{Name: "State", Cell: stateOf(d)}, {Name: "Why it was recorded", Cell: ui.Cell{Text: string(d.Why)}}, {Name: "Seen", Cell: ui.Cell{Text: ui.Moment(d.SeenAt, q.Now)}},
 		{Name: "Digest (SHA-256)", Cell: ui.Cell{Text: d.Digest, Code: true}},
@@ -193,7 +193,7 @@ func differences(d definition.Pinned, accepted *definition.Pinned) *ui.Table {
 }
 
 // decideTool takes a decision about exactly one definition.
-func (t *Team) decideTool(q *request) error {
+func (t toolPages) decideTool(q *request) error {
 	server, name := q.variable("server"), q.variable("tool")
 	of, _, err := t.definitionsOf(q.Context(), server, name)
 	if err != nil {
