@@ -117,18 +117,7 @@ func (c *Config) complete(dir string) {
 			s.Declare = []reach.Declaration{}
 		}
 	}
-	for i := range c.Policies {
-		if c.Policies[i].Mode == "" {
-			c.Policies[i].Mode = string(policy.Enforce)
-		}
-		if c.Policies[i].Taint == 0 {
-			c.Policies[i].Taint = policy.DefaultTaint
-		}
-		if c.Policies[i].Budgets == nil {
-			c.Policies[i].Budgets = []policy.Budget{}
-		}
-		c.escalate(c.Policies[i].Rules)
-	}
+	c.completePolicies()
 	for i := range c.Salesforce.Orgs {
 		o := &c.Salesforce.Orgs[i]
 		if o.Scopes == nil {
@@ -157,6 +146,21 @@ func (c *Config) complete(dir string) {
 	}
 	c.completeAudit(dir)
 	c.completeNotify(dir)
+}
+
+func (c *Config) completePolicies() {
+	for i := range c.Policies {
+		if c.Policies[i].Mode == "" {
+			c.Policies[i].Mode = string(policy.Enforce)
+		}
+		if c.Policies[i].Taint == 0 {
+			c.Policies[i].Taint = policy.DefaultTaint
+		}
+		if c.Policies[i].Budgets == nil {
+			c.Policies[i].Budgets = []policy.Budget{}
+		}
+		c.escalate(c.Policies[i].Rules)
+	}
 }
 
 func under(dir, path string) string {

@@ -65,9 +65,12 @@ func freshDirectory(dir string) error {
 	return nil
 }
 
-// writeEvidence writes every part that it can, says so line by line, and returns what is
+// evidenceOf is what is known of users, from the stores.
+type evidenceOf struct{ *stores }
+
+// write writes every part that it can, says so line by line, and returns what is
 // missing. None of it is secret: no token, no argument of a call but as the audit log has it.
-func (s *stores) writeEvidence(cmd *cobra.Command, e evidence) error {
+func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 	m := manifest{Created: s.now().UTC(), By: operator(""), Did: "user " + e.did, Version: version, Files: []manifestFile{}, Missing: []string{}}
 	if e.atSalesforce != "" {
 		m.Missing = append(m.Missing, "revocation at Salesforce: "+e.atSalesforce)
@@ -127,7 +130,7 @@ func writeNew(path string, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (s *stores) connectionsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
+func (s evidenceOf) connectionsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
 	for _, u := range users {
 		grants, failed := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject, All: true})
 		err = errors.Join(err, failed, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
@@ -136,7 +139,7 @@ func (s *stores) connectionsOf(cmd *cobra.Command, users []grant.User, w io.Writ
 }
 
 // approvalsOf leaves the arguments to the audit log, which has them redacted, under the same digest.
-func (s *stores) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
+func (s evidenceOf) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
 	for _, u := range users {
 		requests, failed := s.approvals.List(cmd.Context(), approval.Filter{Org: u.Org, Subject: u.Subject, Limit: math.MaxInt32})
 		for i := range requests {
@@ -148,7 +151,7 @@ func (s *stores) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer
 }
 
 // verification writes whether the audit log is sound; that it is not is an error as well.
-func (s *stores) verification(cmd *cobra.Command, w io.Writer) error {
+func (s evidenceOf) verification(cmd *cobra.Command, w io.Writer) error {
 	seen, err := s.audit.Verify(cmd.Context())
 	result := struct {
 		Sound   bool   `json:"sound"`

@@ -104,21 +104,30 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	if err := s.openPeople(n); err != nil {
 		return nil, err
 	}
-	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now, People: s.people}); err != nil {
+	if err := s.openCalls(n); err != nil {
 		return nil, err
 	}
-	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
-		return nil, err
-	}
-	s.outside = outside.New(s.db, s.now)
-	if s.definitions, err = definition.New(definition.Config{DB: s.db, Review: c.Definitions == config.Review, Now: s.now}); err != nil {
-		return nil, err
-	}
-	s.notices = notice.New(notice.Config{DB: s.db, Targets: c.Approvals.NoticeTargets(n.roots, n.via, s.now), Source: noticeSource{s}, Log: log, Now: s.now})
 	s.sessions = ui.NewSessions(ui.Config{
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
 	return s, nil
+}
+
+// openCalls opens what decides about calls and remembers them.
+func (s *stores) openCalls(n *outbound) (err error) {
+	c := s.config
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now, People: s.people}); err != nil {
+		return err
+	}
+	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
+		return err
+	}
+	s.outside = outside.New(s.db, s.now)
+	if s.definitions, err = definition.New(definition.Config{DB: s.db, Review: c.Definitions == config.Review, Now: s.now}); err != nil {
+		return err
+	}
+	s.notices = notice.New(notice.Config{DB: s.db, Targets: c.Approvals.NoticeTargets(n.roots, n.via, s.now), Source: noticeSource{s}, Log: s.log, Now: s.now})
+	return nil
 }
 
 // openPeople opens what knows who signed in with the company. It asks nobody anything yet.
