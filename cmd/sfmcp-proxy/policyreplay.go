@@ -46,7 +46,7 @@ func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 	if text("policy") == "" {
 		return usageError{fmt.Errorf("--policy is required: a policy in a file of its own, or a configuration")}
 	}
-	drafts, err := replays{s}.drafts(text("policy"))
+	drafts, err := replaying{s}.drafts(text("policy"))
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	var replays []*analysis.Replay
 	for _, d := range drafts {
-		replay, err := replays{s}.replay(cmd.Context(), d, filter)
+		replay, err := replaying{s}.replay(cmd.Context(), d, filter)
 		if err != nil {
 			return err
 		}
@@ -75,7 +75,7 @@ func replayPolicy(s *stores, cmd *cobra.Command, _ []string) error {
 		}
 	}
 	for _, r := range replays {
-		if err := (replays{s}).record(cmd, r, result); err != nil {
+		if err := (replaying{s}).record(cmd, r, result); err != nil {
 			return err
 		}
 	}
@@ -88,12 +88,12 @@ type draft struct {
 	fronts map[string]*policy.Policy // as it holds there, by the name of the server
 }
 
-// replays judge what was recorded by drafts.
-type replays struct{ *stores }
+// replaying judges what was recorded by drafts.
+type replaying struct{ *stores }
 
 // drafts reads what is to be replayed: one policy, in front of the servers of the configuration
 // in use, or all those of a configuration that stand in front of a server there.
-func (s replays) drafts(file string) (all []draft, err error) {
+func (s replaying) drafts(file string) (all []draft, err error) {
 	one, err := config.ReadPolicy(file)
 	if err != nil {
 		c, loadErr := config.Load(file, nil)
@@ -130,7 +130,7 @@ func draftOf(p *policy.Policy, servers []config.Server) draft {
 }
 
 // replay judges the calls of the log on the servers of a draft.
-func (s replays) replay(ctx context.Context, d draft, filter audit.Filter) (*analysis.Replay, error) {
+func (s replaying) replay(ctx context.Context, d draft, filter audit.Filter) (*analysis.Replay, error) {
 	r := &analysis.Replay{Policy: d.Name, Version: d.Version(), Catalogue: policy.CatalogueDigest(), Since: filter.Since.UTC(), Until: filter.Until.UTC()}
 	for _, front := range d.fronts {
 		r.Versions = append(r.Versions, front.Version())
@@ -160,7 +160,7 @@ func decidedCall(e audit.Entry) bool {
 }
 
 // recorded makes the call of an entry again.
-func (s replays) recorded(ctx context.Context, e audit.Entry, people map[[3]string]policy.Principal) (analysis.Recorded, error) {
+func (s replaying) recorded(ctx context.Context, e audit.Entry, people map[[3]string]policy.Principal) (analysis.Recorded, error) {
 	effect, _, _ := strings.Cut(string(e.Decision), " ") // "allow (shadow)" let it pass
 	call := analysis.Recorded{
 		Seq: e.Seq, Server: e.Server, Effect: policy.Effect(effect), Unjudged: unjudged(e),
@@ -206,7 +206,7 @@ type replayedOf struct {
 }
 
 // record notes that there was a replay, and of what.
-func (s replays) record(cmd *cobra.Command, r *analysis.Replay, result []byte) error {
+func (s replaying) record(cmd *cobra.Command, r *analysis.Replay, result []byte) error {
 	sum := sha256.Sum256(result)
 	about, err := json.Marshal(replayedOf{r.Versions, r.Catalogue, r.First, r.Last, r.Calls, r.Judged, r.Changed})
 	if err != nil {

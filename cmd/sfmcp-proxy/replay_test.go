@@ -96,7 +96,7 @@ func TestReplayKnowsNoClientOfAProxy(t *testing.T) {
 	s := &stores{config: c}
 	for source, want := range map[string]string{"10.1.2.3": "", "192.0.2.7": "192.0.2.7"} {
 		e := audit.Entry{Tool: "getUserInfo", Source: source, Personal: audit.Erased} // nobody is looked up
-		if call, err := (replays{s}).recorded(t.Context(), e, nil); err != nil || call.Call.Source != want {
+		if call, err := (replaying{s}).recorded(t.Context(), e, nil); err != nil || call.Call.Source != want {
 			t.Errorf("from %s: %q, %v", source, call.Call.Source, err)
 		}
 	}
