@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path"
@@ -21,10 +20,38 @@ import (
 // companyDemo is a proxy whose writes an approver of the company decides about.
 type companyDemo struct {
 	*demo
-	provider *companysim.Provider
+	provider *companysim.Provider // nil: another than the simulated one
+	issuer   string
 }
 
 func startCompany(t *testing.T) *companyDemo {
+	t.Helper()
+	d := &companyDemo{}
+	d.demo = startWithCompany(t, `approvers: "role:approver"`, func(redirectURI string) string {
+		d.provider = listenAsProvider(t, redirectURI)
+		d.issuer = d.provider.Issuer()
+		return `
+  oidc: {issuer: "` + d.issuer + `", client_id: ` + companysim.ClientID + `, client_secret: ` + companysim.ClientSecret + `, groups_claim: groups, acr: "` + companysim.MFA + `"}
+  roles: [{role: approver, groups: [sales-approvers]}, {role: security, subjects: [00u-security]}, {role: auditor, subjects: [00u-auditor]}]
+`
+	})
+	return d
+}
+
+// listenAsProvider is a company's identity provider of ours.
+func listenAsProvider(t *testing.T, redirectURI string) *companysim.Provider {
+	t.Helper()
+	provider, err := companysim.Listen("127.0.0.1:0", companysim.Config{RedirectURIs: []string{redirectURI}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { provider.Close() })
+	return provider.Provider
+}
+
+// startWithCompany starts a proxy whose rules name those approvers, with what provide returns as
+// members of its key console; provide is called with the redirect URI of the proxy.
+func startWithCompany(t *testing.T, approvers string, provide func(redirectURI string) string) *demo {
 	t.Helper()
 	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
@@ -40,14 +67,6 @@ func startCompany(t *testing.T) *companyDemo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { sim.Close() })
-	var handler http.Handler
-	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
-	t.Cleanup(host.Close)
-	provider, err := companysim.New(companysim.Config{Issuer: host.URL, RedirectURIs: []string{publicURL + "/oauth/company/callback"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	handler = provider.Handler()
 	file := filepath.Join(t.TempDir(), "demo.yaml")
 	if err := demonstration.WriteConfig(file, demonstration.Addresses{PublicURL: publicURL, Listen: listen, AdminListen: adminListen, SalesforceURL: sim.BaseURL()}); err != nil {
 		t.Fatal(err)
@@ -56,11 +75,7 @@ func startCompany(t *testing.T) *companyDemo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, file := configured(t, strings.ReplaceAll(string(text), "approvers: requester", `approvers: "role:approver"`)+`
-console:
-  oidc: {issuer: "`+host.URL+`", client_id: `+companysim.ClientID+`, client_secret: `+companysim.ClientSecret+`, groups_claim: groups, acr: "`+companysim.MFA+`"}
-  roles: [{role: approver, groups: [sales-approvers]}, {role: security, subjects: [00u-security]}, {role: auditor, subjects: [00u-auditor]}]
-`)
+	p, file := configured(t, strings.ReplaceAll(string(text), "approvers: requester", approvers)+"\nconsole:"+provide(publicURL+"/oauth/company/callback"))
 	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
 	p.listening = map[string]net.Listener{listen: public, adminListen: private}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -73,13 +88,18 @@ console:
 		}
 	})
 	<-ready
-	return &companyDemo{d, provider}
+	return d
+}
+
+// wayIn is the address of the proxy that signs in with a provider and leads to a path.
+func (d *companyDemo) wayIn(returnTo, how string) string {
+	return d.PublicURL + "/signin/company?" + url.Values{"issuer": {d.issuer}, "return_to": {returnTo}, "how": {how}}.Encode()
 }
 
 // open opens an address of the proxy and signs in with the company on the way.
 func (d *companyDemo) open(b *salesforcesim.Browser, address string, u companysim.User) *salesforcesim.Page {
 	d.t.Helper()
-	page, err := b.Get(d.t.Context(), d.PublicURL+"/signin/company?"+url.Values{"issuer": {d.provider.Issuer()}, "return_to": {address}}.Encode())
+	page, err := b.Get(d.t.Context(), d.wayIn(address, ""))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -133,7 +153,7 @@ func TestAP12ApproverSignsInWithTheCompany(t *testing.T) {
 	if r := c.call("createSobjectRecord", account("By the company")); r.Result.IsError || d.named("Account", "By the company") != 1 {
 		t.Errorf("the approved call: %s", r.body)
 	}
-	if log := d.must("audit", "list", "--action", "approval.decide", "--json"); !strings.Contains(log, "person "+d.provider.Issuer()+" "+approver.Subject) {
+	if log := d.must("audit", "list", "--action", "approval.decide", "--json"); !strings.Contains(log, "person "+d.issuer+" "+approver.Subject) {
 		t.Errorf("the log does not name the approver: %s", log)
 	}
 }

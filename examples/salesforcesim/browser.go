@@ -217,6 +217,8 @@ var (
 	formTag  = regexp.MustCompile(`(?is)<form\b([^>]*)>(.*?)</form>`)
 	fieldTag = regexp.MustCompile(`(?is)<(input|button|textarea)\b([^>]*)>([^<]*)`)
 	attrText = regexp.MustCompile(`(?is)([a-z-]+)\s*=\s*"([^"]*)"`)
+	// isChecked reads what is left of a tag without its values.
+	isChecked = regexp.MustCompile(`(?i)(^|\s)checked\b`)
 )
 
 // forms reads the forms of a page. It knows the HTML that templates write (quoted
@@ -237,6 +239,7 @@ func forms(base *url.URL, body string) []Form {
 			attrs := attributesOf(field[2])
 			switch name := attrs["name"]; {
 			case name == "":
+			case (attrs["type"] == "checkbox" || attrs["type"] == "radio") && !isChecked.MatchString(attrText.ReplaceAllString(field[2], "")): // is not sent
 			case strings.EqualFold(field[1], "button") || attrs["type"] == "submit":
 				form.Buttons[name] = append(form.Buttons[name], attrs["value"])
 			case strings.EqualFold(field[1], "textarea"): // without the line break behind its tag, and sent with CRLF

@@ -46,6 +46,7 @@ func TestBrowserForms(t *testing.T) {
 		w.Write([]byte(`<form action="/other"><input name="q"></form>
 			<FORM method="post" action="?next=a&amp;b=c"><input type="hidden" name="csrf" value="a&#34;b">
 			<textarea name="why"></textarea>
+			<input type="checkbox" name="off" value="is checked "><input type="checkbox" name="on" value="yes" checked>
 			<button name="decision" value="allow">Allow</button><input type="submit" name="decision" value="deny"></FORM>`))
 	}))
 	defer site.Close()
@@ -64,7 +65,7 @@ func TestBrowserForms(t *testing.T) {
 	if err != nil || done.Location != "https://client.example/cb?x=1" {
 		t.Fatalf("%v %+v", err, done)
 	}
-	if diff := cmp.Diff(map[string][]string{"csrf": {`a"b`}, "why": {""}, "decision": {"deny"}}, form); diff != "" {
+	if diff := cmp.Diff(map[string][]string{"csrf": {`a"b`}, "why": {""}, "on": {"yes"}, "decision": {"deny"}}, form); diff != "" {
 		t.Error(diff)
 	}
 	if posted.Get("Origin") != site.URL || posted.Get("Sec-Fetch-Site") != "same-origin" || posted.Get("Cookie") != "c=1" {
