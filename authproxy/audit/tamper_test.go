@@ -222,6 +222,21 @@ var tamperings = map[string]func(*forger) int64{
 		}
 		return seq
 	},
+	"groups are made room": func(f *forger) int64 {
+		s := f.segments[f.rand.IntN(len(f.segments))]
+		i, at, seq := f.rand.IntN(len(s.groups)), len(s.head), s.First
+		for _, g := range s.groups[:i] {
+			at, seq = at+19+len(bytes.Join(g, nil)), seq+int64(len(g))
+		}
+		changed := bytes.Clone(s.content)
+		end := at + 19 + len(bytes.Join(s.groups[i], nil))
+		if f.rand.IntN(2) == 0 {
+			end = len(changed) // all that follow, too
+		}
+		copy(changed[at:], bytes.Repeat([]byte("#"), end-at))
+		f.write(s.Path, changed)
+		return seq
+	},
 	"a segment is gone": func(f *forger) int64 {
 		s := f.segments[f.rand.IntN(len(f.segments))]
 		f.write(s.Path, nil)

@@ -70,6 +70,9 @@ func (l *Log) readRest() error {
 		l.cut += damage.torn
 		err = nil
 	}
+	if err == nil {
+		err = l.clearRoom()
+	}
 	if err != nil {
 		return err
 	}

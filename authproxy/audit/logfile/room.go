@@ -2,6 +2,7 @@ package logfile
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 )
 
@@ -23,6 +24,15 @@ func isRoom(b []byte) bool {
 	return len(b) >= prefixSize && len(bytes.TrimLeft(b, room)) == 0
 }
 
+// withoutRoom is how many bytes b has without the room at its end.
+func withoutRoom(b []byte) int64 {
+	written := bytes.TrimRight(b, room)
+	if len(b)-len(written) < prefixSize {
+		return int64(len(b))
+	}
+	return int64(len(written))
+}
+
 // onlyRoom reports whether there is nothing but room behind the end, once all of the segment was
 // looked at. Groups are written from front to back, so the first bytes say so.
 func (l *Log) onlyRoom() (bool, error) {
@@ -35,6 +45,28 @@ func (l *Log) onlyRoom() (bool, error) {
 		err = nil
 	}
 	return isRoom(begin[:n]), err
+}
+
+// clearRoom cuts off what is behind room. Room ends the log: a disk that lost power may have the
+// end of a group and not its beginning, and whoever copies a file that is being written may copy
+// room, and behind it a group that came since. That must not be found once the room is used up.
+func (l *Log) clearRoom() error {
+	if l.size <= l.end {
+		return nil
+	}
+	rest := make([]byte, l.size-l.end)
+	if _, err := l.file.ReadAt(rest, l.end); err != nil {
+		return fmt.Errorf("reading the audit log: %w", err)
+	}
+	written := withoutRoom(rest)
+	if written == 0 {
+		return nil
+	}
+	l.cut += written
+	if err := l.cutBack(); err != nil {
+		return fmt.Errorf("cutting off what is behind room: %w", err)
+	}
+	return nil
 }
 
 // makeRoom sees to it that there is room, or the end of the file, where a group will end. It

@@ -121,7 +121,7 @@ func (s *scanner) read() ([]byte, error) {
 		return nil, fmt.Errorf("reading the audit log: %w", err)
 	}
 	if isRoom(prefix[:n]) {
-		return nil, s.onlyRoom()
+		return nil, nil
 	}
 	size, _, ok := parsePrefix(prefix[:n])
 	if !ok {
@@ -143,35 +143,14 @@ func (s *scanner) read() ([]byte, error) {
 	return payload, nil
 }
 
-// onlyRoom reads the rest of a file of which some room was read. Anything else in it is a [*Damage]:
-// groups are written from front to back.
-func (s *scanner) onlyRoom() error {
-	rest, err := io.ReadAll(s.reader)
-	if err != nil {
-		return fmt.Errorf("reading the audit log: %w", err)
-	}
-	if len(bytes.TrimLeft(rest, room)) == 0 {
-		return nil
-	}
-	return s.damageIn(append(bytes.Repeat([]byte(room), prefixSize), rest...), "there is something behind room that nobody has written to")
-}
-
 // damage is about the group that begins at s.offset, of which begun was read.
 func (s *scanner) damage(begun []byte, why string) error {
 	rest, err := io.ReadAll(s.reader)
 	if err != nil {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
-	return s.damageIn(append(bytes.Clone(begun), rest...), why)
-}
-
-// damageIn is damage, with all that follows s.offset.
-func (s *scanner) damageIn(rest []byte, why string) error {
-	torn := int64(len(rest))
-	if written := bytes.TrimRight(rest, room); len(rest)-len(written) >= prefixSize {
-		torn = int64(len(written))
-	}
-	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: !holdsWholeGroup(rest), torn: torn}
+	rest = append(bytes.Clone(begun), rest...)
+	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: !holdsWholeGroup(rest), torn: withoutRoom(rest)}
 }
 
 // Scan calls f with every record from number from on, in order, until f fails. It takes no
