@@ -69,6 +69,7 @@ type Config struct {
 // Fetcher gets documents. It is safe for concurrent use.
 type Fetcher struct {
 	config   Config
+	time     time.Duration // that one fetch has: fetchTime, except in tests
 	http     *http.Client
 	shared   singleflight.Group // fetches under way, by address
 	slots    chan struct{}
@@ -88,7 +89,9 @@ type answer struct {
 }
 
 // New makes a fetcher.
-func New(c Config) *Fetcher {
+func New(c Config) *Fetcher { return newWithTime(c, fetchTime) }
+
+func newWithTime(c Config, each time.Duration) *Fetcher {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -96,15 +99,15 @@ func New(c Config) *Fetcher {
 	if err != nil {
 		panic(err) // the size is a positive constant
 	}
-	f := &Fetcher{config: c, slots: make(chan struct{}, maxFetches), turns: party.NewTurns[netip.Prefix](partyFetches), failures: failures}
-	guard := tunnel.NewGuard(tunnel.GuardConfig{Allow: c.AllowAddresses, Via: c.Via, Resolver: c.Resolver, Timeout: fetchTime})
+	f := &Fetcher{config: c, time: each, slots: make(chan struct{}, maxFetches), turns: party.NewTurns[netip.Prefix](partyFetches), failures: failures}
+	guard := tunnel.NewGuard(tunnel.GuardConfig{Allow: c.AllowAddresses, Via: c.Via, Resolver: c.Resolver, Timeout: each})
 	f.http = &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			Proxy:                  nil,
 			DialContext:            guard.DialContext,
 			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
-			TLSHandshakeTimeout:    fetchTime,
+			TLSHandshakeTimeout:    each,
 			DisableKeepAlives:      true, // every fetch dials, and every dial is checked
 			DisableCompression:     true, // what is read is what was sent
 			MaxResponseHeaderBytes: 16 << 10,
@@ -188,7 +191,7 @@ func (f *Fetcher) get(ctx context.Context, address string, limit int, check func
 		if last, ok := f.failures.Get(address); ok && f.config.Now().Before(last.until) {
 			return answer{}, last.err
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), f.time)
 		defer cancel()
 		done, err := f.slot(ctx)
 		if err != nil {
