@@ -95,6 +95,21 @@ func TestRS10TakingAccessHoldsForTheNextCall(t *testing.T) {
 	}
 }
 
+// Whoever is let in again gets in at once, although the store remembers who is blocked.
+func TestUnblockingHoldsForTheNextCall(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	f.watch(t)
+	if _, err := f.BlockUser(t.Context(), testOrg, testSubject, ""); err != nil {
+		t.Fatal(err)
+	}
+	f.opens(t, f.tokens(t, otherSubject), true) // now it remembers
+	if err := f.UnblockUser(t.Context(), testOrg, testSubject); err != nil {
+		t.Fatal(err)
+	}
+	f.opens(t, f.tokens(t, testSubject), true)
+}
+
 // RS-10, D13: what another process takes away is gone within a second.
 func TestRS10TakingAccessHoldsForOtherProcessesWithinASecond(t *testing.T) {
 	t.Parallel()

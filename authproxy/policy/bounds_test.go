@@ -88,3 +88,41 @@ func TestFW24PathsThatEndEarly(t *testing.T) {
 		}
 	}
 }
+
+// What a rule that allows says of fields by patterns is what it says: those that they match,
+// in any case, and whole records only by a pattern for every field.
+func TestAllowedFieldsByPattern(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		listed, object, field string
+		want                  bool
+	}{
+		{"Account.Billing*", "Account", "BillingCity", true}, {"account.billing*", "ACCOUNT", "BILLINGCITY", true}, {"Account.*City", "Account", "ShippingCity", true},
+		{"Account.?ax", "Account", "Fax", true}, {"*.Name", "Contact", "Name", true}, {"Plan*.Name", "Plan__c", "Name", true}, {"Account.*", "Account", "Fax", true},
+		{"*.*", "Lead", "Email", true}, {"Account.*", "Account", reach.Whole, true},
+		{"Account.Billing*", "Account", "ShippingCity", false}, {"Account.Billing*", "Contact", "BillingCity", false}, {"Account.Billing*", "Account", "Billin", false},
+		{"Account.Billing*", "Account", reach.Whole, false}, {"Account.??*", "Account", reach.Whole, false}, {"Plan*.Name", "Plan__c", reach.Whole, false},
+		{"Account.Billing*", "Account", "ns__BillingCity", false}, {"Account.Billing*", "ns__Account", "BillingCity", false},
+	} {
+		a := newAllowed([]string{"Case.Subject", tt.listed})
+		if got := a.listsField(tt.object, tt.field); got != tt.want {
+			t.Errorf("%s lists %s of %s: %t", tt.listed, tt.field, tt.object, got)
+		}
+	}
+}
+
+// A wildcard counts wherever it stands, and case nowhere.
+func TestMatches(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		pattern, name string
+		want          bool
+	}{
+		{"*", "Account", true}, {"*ount", "ACCOUNT", true}, {"?ccount", "Account", true}, {"Acc*", "account", true}, {"a?c*t", "Account", true}, {"account", "Account", true},
+		{"*ount", "Accounts", false}, {"?ccount", "ccount", false}, {"Acc", "Account", false}, {"*", "", true}, {"?", "", false},
+	} {
+		if got := Matches(tt.pattern, tt.name); got != tt.want {
+			t.Errorf("%q matches %q: %t", tt.pattern, tt.name, got)
+		}
+	}
+}

@@ -17,6 +17,7 @@ func TestAS29WellFormed(t *testing.T) {
 		"no prefix": random, "another prefix": "sfr_" + random, "nothing": "", "prefix alone": "sfa_",
 		"one more": good + "A", "one less": good[:len(good)-1], "padded": good + "=", "31 bytes": "sfa_" + random[:42], "33 bytes": "sfa_" + random + "A",
 		"line end within": good[:20] + "\n" + good[20:], "line end after": good + "\n", "line end in the place of one": good[:20] + "\r" + good[21:],
+		"line end in the place of the last": "sfa_" + strings.Repeat("A", 42) + "\n", "line ends in the place of three": "sfa_" + strings.Repeat("A", 20) + "\r\n\r" + strings.Repeat("A", 20),
 		"two line ends for two": good[:20] + "\r\n" + good[22:], "other alphabet": "sfa_" + strings.Repeat("+", 43), "space": " " + good,
 		"no base64": "sfa_" + strings.Repeat("!", 43), "bits beyond 32 bytes": "sfa_" + strings.Repeat("A", 42) + "B",
 	} {

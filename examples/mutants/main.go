@@ -24,6 +24,10 @@ var deciding = []string{
 	"authproxy/policy/soql", "authproxy/seal", "mcpforward", "mcpforward/jsonrpc", "mcpforward/limit",
 }
 
+// costs are the tests that measure time or memory: on a busy machine they fail without a
+// mutant, which would then count as killed.
+const costs = `Cost|Allocations|Milliseconds|Timing`
+
 // options are the flags.
 type options struct {
 	n        int
@@ -32,6 +36,7 @@ type options struct {
 	run      []string
 	list     bool
 	own      bool
+	skip     string
 	parallel int
 }
 
@@ -54,6 +59,7 @@ func parseOptions() options {
 	flag.StringVar(&run, "run", "", "run these mutants alone: their ids with commas, or @FILE with one a line")
 	flag.BoolVar(&o.list, "list", false, "list the mutants that would run")
 	flag.BoolVar(&o.own, "own", false, "ask only the tests of a mutant's own package")
+	flag.StringVar(&o.skip, "skip", costs, "tests that decide about no mutant")
 	flag.IntVar(&o.parallel, "parallel", min(2, runtime.NumCPU()), "how many run at a time")
 	flag.Parse()
 	o.packages = strings.Split(packages, ",")

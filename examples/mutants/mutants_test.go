@@ -221,13 +221,13 @@ func TestRunner(t *testing.T) {
 	results := r.all(t.Context(), []*mutant{&broken, pick("p/p.go:Allowed:bound:2"), pick("p/p.go:Allowed:equality:1"), excused}, spare, known)
 	got := map[string]string{}
 	for _, res := range results {
-		got[res.id] = string(res.outcome) + " " + res.by
+		got[res.id] = strings.TrimSpace(string(res.outcome) + " " + res.by + " " + res.test)
 	}
 	want := map[string]string{
-		"p/p.go:Allowed:let:1":      "killed p", // in the place of the one that does not compile
-		"p/p.go:Allowed:bound:2":    "killed q",
+		"p/p.go:Allowed:let:1":      "killed p TestAllowed", // in the place of the one that does not compile
+		"p/p.go:Allowed:bound:2":    "killed q TestAllowed",
 		"p/p.go:Allowed:equality:1": "hung p",
-		"p/p.go:Allowed:bound:1":    "equivalent ",
+		"p/p.go:Allowed:bound:1":    "equivalent",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -235,7 +235,7 @@ func TestRunner(t *testing.T) {
 	if score := report(io.Discard, results); score != 100 {
 		t.Errorf("score %.1f", score)
 	}
-	if score := report(io.Discard, append(results, result{excused, lived, ""})); score != 75 {
+	if score := report(io.Discard, append(results, result{mutant: excused, outcome: lived})); score != 75 {
 		t.Errorf("score %.1f with one that lived", score)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,8 +31,8 @@ const (
 type result struct {
 	*mutant
 	outcome outcome
-	// by is the package whose tests killed it.
-	by string
+	// by is the package whose tests killed it, and test the first of them that failed.
+	by, test string
 }
 
 const (
@@ -45,6 +46,7 @@ const (
 type runner struct {
 	dir       string
 	grace     time.Duration // added to what tests may take: the machine may be busy just then
+	skip      string        // tests that decide about no mutant
 	parallel  int
 	importers map[string][]string      // package → those whose tests see it at work
 	takes     map[string]time.Duration // package → how long its tests take
@@ -54,7 +56,7 @@ type runner struct {
 var apart = []string{"cmd/sfmcp-proxy", "examples/bench", "examples/mutants"}
 
 func newRunner(ctx context.Context, o options) (r *runner, err error) {
-	r = &runner{grace: 20 * time.Second, parallel: o.parallel, importers: map[string][]string{}, takes: map[string]time.Duration{}}
+	r = &runner{grace: 20 * time.Second, skip: o.skip, parallel: o.parallel, importers: map[string][]string{}, takes: map[string]time.Duration{}}
 	if r.dir, err = os.MkdirTemp("", "mutants-"); err != nil || o.own {
 		return r, err
 	}
@@ -89,7 +91,7 @@ func (r *runner) measure(ctx context.Context, mutants []*mutant) error {
 				continue
 			}
 			began := time.Now()
-			if o, out := test(ctx, "", pkg, 10*time.Minute); o != lived {
+			if o, out := r.test(ctx, "", pkg, 10*time.Minute); o != lived {
 				return fmt.Errorf("the tests of %s fail without a mutant:\n%s", pkg, out)
 			}
 			r.takes[pkg] = time.Since(began)
@@ -130,7 +132,7 @@ func (r *runner) all(ctx context.Context, chosen []*mutant, spare map[string][]*
 					if res.outcome != notCompiled {
 						results = append(results, res)
 					}
-					fmt.Fprintf(os.Stderr, "%3d/%d  %-12s %s\n", len(results), len(chosen), res.outcome, m.id)
+					fmt.Fprintf(os.Stderr, "%3d/%d  %-12s %s\t%s\n", len(results), len(chosen), res.outcome, m.id, res.test)
 					mu.Unlock()
 					if res.outcome != notCompiled {
 						break
@@ -152,18 +154,18 @@ func (r *runner) all(ctx context.Context, chosen []*mutant, spare map[string][]*
 // one runs a mutant until a test fails.
 func (r *runner) one(ctx context.Context, worker int, m *mutant, equivalents []known) result {
 	if slices.ContainsFunc(equivalents, func(k known) bool { return k.id == m.id && k.line == m.after() }) {
-		return result{m, equivalent, ""}
+		return result{mutant: m, outcome: equivalent}
 	}
 	overlay, err := r.overlay(worker, m)
 	if err != nil {
 		panic(err) // a temporary directory that cannot be written: nothing can go on
 	}
 	for _, pkg := range r.testsOf(m.pkg) {
-		if o, _ := test(ctx, overlay, pkg, patience*r.takes[pkg]+r.grace); o != lived {
-			return result{m, o, pkg}
+		if o, out := r.test(ctx, overlay, pkg, patience*r.takes[pkg]+r.grace); o != lived {
+			return result{m, o, pkg, firstFailed(out)}
 		}
 	}
-	return result{m, lived, ""}
+	return result{mutant: m, outcome: lived}
 }
 
 // overlay writes the changed file and the description by which the go command takes it in
@@ -183,8 +185,8 @@ func (r *runner) overlay(worker int, m *mutant) (string, error) {
 }
 
 // test runs the tests of a package with the overlay, and returns what they print.
-func test(ctx context.Context, overlay, pkg string, limit time.Duration) (outcome, string) {
-	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-timeout", limit.String(), "./"+pkg)
+func (r *runner) test(ctx context.Context, overlay, pkg string, limit time.Duration) (outcome, string) {
+	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-skip", r.skip, "-timeout", limit.String(), "./"+pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
 	out, err := cmd.CombinedOutput()
@@ -197,4 +199,15 @@ func test(ctx context.Context, overlay, pkg string, limit time.Duration) (outcom
 		return hung, string(out)
 	}
 	return killed, string(out)
+}
+
+var failure = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+
+// firstFailed is the name of the first test that failed, and empty where the tests ended in
+// another way.
+func firstFailed(out string) string {
+	if m := failure.FindStringSubmatch(out); m != nil {
+		return m[1]
+	}
+	return ""
 }
