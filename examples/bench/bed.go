@@ -58,7 +58,7 @@ func (b *bed) start(ctx context.Context) (err error) {
 	if err := b.upstream.read(&b.upstreams); err != nil {
 		return err
 	}
-	b.parties = append(b.parties, party{name: "upstream alone", pid: b.upstream.cmd.Process.Pid,
+	b.parties = append(b.parties, party{name: upstreamName, pid: b.upstream.cmd.Process.Pid,
 		at: func(v string) (string, string) { return b.upstreams[v], hostedPath }, tokens: anyTokens})
 	known, err := json.Marshal(b.upstreams)
 	if err != nil {
@@ -84,9 +84,10 @@ func (b *bed) start(ctx context.Context) (err error) {
 }
 
 const (
-	bareName    = "bare Go proxy"
-	relayName   = "relay and audit log"
-	productName = "sfmcp-proxy"
+	upstreamName = "upstream alone"
+	bareName     = "bare Go proxy"
+	relayName    = "relay and audit log"
+	productName  = "sfmcp-proxy"
 )
 
 func (b *bed) plan(name string, rules, grants int) plan {

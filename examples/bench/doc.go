@@ -34,7 +34,8 @@
 // A round measures each party after the other, and rounds repeat, so that what else the
 // machine does meets all of them. A figure is the median of its rounds. CPU is user and
 // system time of the proxy's process alone, from /proc/PID/stat, between the end of the
-// warm-up and the last answer; memory is VmRSS. Latency under load is measured at 70 % of
+// warm-up and the last answer; memory is VmRSS. "idle" is the CPU of a product that was just
+// started and is asked for nothing. Latency under load is measured at 70 % of
 // what the bare proxy reaches, with requests sent on a schedule and timed from the moment
 // they were due, so that a slow answer does not hide those that waited behind it.
 //
@@ -43,7 +44,8 @@
 // "req/s" is the throughput of the whole chain on this machine: load, proxy, upstream. It
 // depends on the machine; the ratio to the bare proxy of the same run much less. "CPU µs"
 // is what one request costs in the proxy's process. Ratios: req/s higher is better, 1.00
-// is as fast as bare; CPU lower is better. On a disk whose fsync is slow, one connection is
+// is as fast as bare; CPU, p50 and p99 lower is better. A ratio is of the medians; behind it, in
+// brackets, stand those of the rounds in which it was least and most. On a disk whose fsync is slow, one connection is
 // bound by it (two are never waited for at once), and 32 share each one.
 //
 // The relay says what of that is the product's own. Its cost is the price of Go's net/http on

@@ -45,7 +45,7 @@ func parseOptions() options {
 	flag.DurationVar(&o.duration, "duration", 3*time.Second, "length of one measurement")
 	flag.BoolVar(&o.quick, "quick", false, "few and short rounds, the main scenario and smaller tables")
 	flag.BoolVar(&o.asJSON, "json", false, "print the report as JSON")
-	flag.StringVar(&o.only, "only", "", "run the one scenario of this name (see the report's first column), or: "+floodName)
+	flag.StringVar(&o.only, "only", "", "run the one scenario of this name (see the report's first column), or: "+floodName+", "+idleName)
 	flag.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of sfmcp-proxy to this file (runs the test binary in its place)")
 	flag.StringVar(&o.binary, "binary", "", "measure this sfmcp-proxy instead of building one (to compare two)")
 	flag.Parse()

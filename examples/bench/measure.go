@@ -38,7 +38,7 @@ var scenarios = []scenario{
 func (b *bed) measure(ctx context.Context) (*report, error) {
 	r := &report{Rounds: b.rounds, Duration: b.duration.String(), Absent: b.absent()}
 	for i, s := range scenarios {
-		if b.only != "" && b.only != s.name || b.only == "" && b.quick && i > 0 {
+		if b.only != "" && b.only != s.name && (b.only != loadName || i > 0) || b.only == "" && b.quick && i > 0 {
 			continue
 		}
 		if err := b.compare(ctx, r, s); err != nil {
@@ -48,13 +48,19 @@ func (b *bed) measure(ctx context.Context) (*report, error) {
 	if b.cpuProfile != "" {
 		return r, b.product.endProfile()
 	}
-	if b.only == floodName {
-		return r, b.besideFlood(ctx, r)
-	}
-	if b.only != "" {
+	steps := []func(context.Context, *report) error{b.underLoad, b.idle, b.besideFlood, b.memory, b.flatness}
+	switch b.only {
+	case loadName:
+		steps = steps[:1]
+	case idleName:
+		steps = steps[1:2]
+	case floodName:
+		steps = steps[2:3]
+	case "":
+	default:
 		return r, nil
 	}
-	for _, step := range []func(context.Context, *report) error{b.underLoad, b.besideFlood, b.memory, b.flatness} {
+	for _, step := range steps {
 		if err := step(ctx, r); err != nil {
 			return nil, err
 		}
@@ -70,7 +76,11 @@ func (b *bed) compare(ctx context.Context, r *report, s scenario) error {
 		return err
 	}
 	for _, p := range parties {
-		r.add(s.name, p.name, samples[p.name])
+		bare := samples[bareName]
+		if p.name == bareName || p.name == upstreamName {
+			bare = nil
+		}
+		r.add(s.name, p.name, samples[p.name], bare)
 	}
 	return nil
 }
@@ -103,16 +113,26 @@ func (b *bed) interleave(ctx context.Context, s scenario, parties []party) (map[
 	return samples, nil
 }
 
+// loadName and idleName are what these are asked for by.
+const (
+	loadName = "at 70 % of bare"
+	idleName = "idle"
+)
+
 // underLoad measures latency at 70 % of what the bare proxy reached.
 func (b *bed) underLoad(ctx context.Context, r *report) error {
 	s := scenarios[0]
 	rate := .7 * r.find(s.name, bareName).PerSecond
+	samples := map[string][]sample{}
+	var parties []party
 	for _, p := range b.of(s)[1:] {
 		if p.name == relayName || p.name != productName && r.find(s.name, p.name).PerSecond < rate {
 			continue // a queue that only grows says nothing; the relay is there for its CPU
 		}
-		var p50, p99 []time.Duration
-		for range b.rounds {
+		parties = append(parties, p)
+	}
+	for range b.rounds {
+		for _, p := range parties {
 			all, err := requests(ctx, p, s, s.connections)
 			if err != nil {
 				return err
@@ -122,11 +142,47 @@ func (b *bed) underLoad(ctx context.Context, r *report) error {
 			if err != nil {
 				return err
 			}
-			p50, p99 = append(p50, one.P50), append(p99, one.P99)
+			samples[p.name] = append(samples[p.name], one)
 		}
-		r.Load = append(r.Load, latency{p.name, rate, micros(median(p50)), micros(median(p99))})
+	}
+	bare := samples[bareName]
+	for _, p := range parties {
+		ours := samples[p.name]
+		l := latency{Party: p.name, Rate: rate, P50: micros(median(each(ours, p50Of))), P99: micros(median(each(ours, p99Of)))}
+		if p.name != bareName {
+			l.RatioP50, l.RatioP99 = ratioOf(each(ours, p50Of), each(bare, p50Of)), ratioOf(each(ours, p99Of), each(bare, p99Of))
+		}
+		r.Load = append(r.Load, l)
 	}
 	return nil
+}
+
+// idle looks at a product that was just started and is asked for nothing.
+func (b *bed) idle(ctx context.Context, r *report) error {
+	p, err := startProduct(ctx, b.plan("idle", 20, 0))
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	wait := func(d time.Duration) {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+		}
+	}
+	wait(2 * b.duration) // what a start leaves to be done
+	before, err := cpu(p.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	begun := time.Now()
+	wait(time.Duration(b.rounds) * 2 * b.duration)
+	after, err := cpu(p.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	r.Idle = float64((after - before).Milliseconds()) / time.Since(begun).Seconds()
+	return ctx.Err()
 }
 
 // memory looks at the product with 1,000 live grants in use, and at it and the bare proxy

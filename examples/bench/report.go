@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +15,7 @@ type report struct {
 	Duration string    `json:"duration"`
 	Rows     []row     `json:"rows"`
 	Load     []latency `json:"latency_at_70_percent_of_bare"`
+	Idle     float64   `json:"idle_cpu_ms_per_second,omitempty"` // of a product that nobody asks for anything
 	Floods   []fared   `json:"others_beside_a_flood"`
 	Memory   []memory  `json:"memory"`
 	Flatness []flat    `json:"flatness"`
@@ -30,15 +32,42 @@ type row struct {
 	P99        float64 `json:"p99_us"`
 	Resident   float64 `json:"resident_mib"`
 	Lost       int     `json:"lost"` // answers that broke off or were wrong, over all rounds
-	RatioSpeed float64 `json:"requests_per_second_to_bare,omitempty"`
-	RatioCPU   float64 `json:"cpu_to_bare,omitempty"`
+	RatioSpeed ratio   `json:"requests_per_second_to_bare,omitzero"`
+	RatioCPU   ratio   `json:"cpu_to_bare,omitzero"`
+	RatioP50   ratio   `json:"p50_to_bare,omitzero"`
+	RatioP99   ratio   `json:"p99_to_bare,omitzero"`
+}
+
+// ratio is of two parties: of their medians, and of the rounds in which it was least and most.
+type ratio struct {
+	Median float64 `json:"median"`
+	Least  float64 `json:"least"`
+	Most   float64 `json:"most"`
+}
+
+// ratioOf is that of what each round has of two parties.
+func ratioOf[T ~int64 | ~float64](ours, theirs []T) ratio {
+	each := make([]float64, len(ours))
+	for i := range each {
+		each[i] = float64(ours[i]) / float64(theirs[i])
+	}
+	return ratio{float64(median(ours)) / float64(median(theirs)), slices.Min(each), slices.Max(each)}
+}
+
+func (r ratio) String() string {
+	if r == (ratio{}) {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", r.Median, r.Least, r.Most)
 }
 
 type latency struct {
-	Party string  `json:"party"`
-	Rate  float64 `json:"requests_per_second"`
-	P50   float64 `json:"p50_us"`
-	P99   float64 `json:"p99_us"`
+	Party    string  `json:"party"`
+	Rate     float64 `json:"requests_per_second"`
+	P50      float64 `json:"p50_us"`
+	P99      float64 `json:"p99_us"`
+	RatioP50 ratio   `json:"p50_to_bare,omitzero"`
+	RatioP99 ratio   `json:"p99_to_bare,omitzero"`
 }
 
 // fared is how the others fared beside a flood, their ratios to how they fare without, and
@@ -71,22 +100,35 @@ type flat struct {
 	Ratio float64 `json:"ratio"`
 }
 
-// add adds a party's medians.
-func (r *report) add(scenario, party string, samples []sample) {
-	var speed, size []float64
-	var cpu, p50, p99 []time.Duration
+// add adds a party's medians, and what they are to those of the bare proxy; nil: it is not compared.
+func (r *report) add(scenario, party string, samples, bare []sample) {
 	lost := 0
 	for _, s := range samples {
 		lost += s.Lost + s.Wrong
-		speed, size = append(speed, s.perSecond), append(size, mebibytes(s.resident))
-		cpu, p50, p99 = append(cpu, s.cpu), append(p50, s.P50), append(p99, s.P99)
 	}
-	n := row{Scenario: scenario, Party: party, PerSecond: median(speed), CPU: micros(median(cpu)),
-		P50: micros(median(p50)), P99: micros(median(p99)), Resident: median(size), Lost: lost}
-	if bare := r.find(scenario, bareName); bare.PerSecond > 0 {
-		n.RatioSpeed, n.RatioCPU = n.PerSecond/bare.PerSecond, n.CPU/bare.CPU
+	n := row{Scenario: scenario, Party: party, PerSecond: median(each(samples, speedOf)), CPU: micros(median(each(samples, cpuOf))),
+		P50: micros(median(each(samples, p50Of))), P99: micros(median(each(samples, p99Of))), Resident: median(each(samples, sizeOf)), Lost: lost}
+	if bare != nil {
+		n.RatioSpeed = ratioOf(each(samples, speedOf), each(bare, speedOf))
+		n.RatioCPU = ratioOf(each(samples, cpuOf), each(bare, cpuOf))
+		n.RatioP50 = ratioOf(each(samples, p50Of), each(bare, p50Of))
+		n.RatioP99 = ratioOf(each(samples, p99Of), each(bare, p99Of))
 	}
 	r.Rows = append(r.Rows, n)
+}
+
+// What a sample says of one thing:
+func speedOf(s sample) float64     { return s.perSecond }
+func sizeOf(s sample) float64      { return mebibytes(s.resident) }
+func cpuOf(s sample) time.Duration { return s.cpu }
+func p50Of(s sample) time.Duration { return s.P50 }
+func p99Of(s sample) time.Duration { return s.P99 }
+
+func each[T any](samples []sample, of func(sample) T) (all []T) {
+	for _, s := range samples {
+		all = append(all, of(s))
+	}
+	return all
 }
 
 // addFlood adds the medians of how the others fared, and the medians of the ratios, each to
@@ -137,14 +179,14 @@ func (r *report) print(w io.Writer) error {
 		return fmt.Sprintf(format, v)
 	}
 	if len(r.Rows) > 0 {
-		line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\tlost\treq/s to bare\tCPU to bare\t")
+		line("scenario\tparty\treq/s\tCPU µs\tp50 µs\tp99 µs\tMiB\tlost\treq/s to bare\tCPU to bare\tp50\tp99\t")
 	}
 	for _, n := range r.Rows {
 		line(n.Scenario + "\t" + n.Party + fmt.Sprintf("\t%.0f\t%.1f\t%.0f\t%.0f\t%.0f\t%d\t", n.PerSecond, n.CPU, n.P50, n.P99, n.Resident, n.Lost) +
-			cell("%.2f", n.RatioSpeed) + "\t" + cell("%.2f", n.RatioCPU) + "\t")
+			fmt.Sprintf("%v\t%v\t%v\t%v\t", n.RatioSpeed, n.RatioCPU, n.RatioP50, n.RatioP99))
 	}
 	for _, l := range r.Load {
-		line("at 70 % of bare\t" + l.Party + fmt.Sprintf("\t%.0f\t\t%.0f\t%.0f\t\t\t\t\t", l.Rate, l.P50, l.P99))
+		line(loadName + "\t" + l.Party + fmt.Sprintf("\t%.0f\t\t%.0f\t%.0f\t\t\t\t\t%v\t%v\t", l.Rate, l.P50, l.P99, l.RatioP50, l.RatioP99))
 	}
 	if err := t.Flush(); err != nil {
 		return err
@@ -160,12 +202,7 @@ func (r *report) print(w io.Writer) error {
 		}
 		fmt.Fprintln(w)
 	}
-	for _, m := range r.Memory {
-		fmt.Fprintf(w, "memory  %s: %.0f MiB, with 1,000 grants in use %.0f MiB, with 1,000 open streams %.0f MiB\n", m.Party, m.Before, m.Grants, m.Streams)
-	}
-	for _, f := range r.Flatness {
-		fmt.Fprintf(w, "flatness  %s: %.1f µs at %s, %.1f µs at %s, ratio %.2f\n", f.What, f.CPU, f.Small, f.CPUOf, f.Large, f.Ratio)
-	}
+	r.printRest(w)
 	const name = "call, 1 KiB"
 	if least, ours := r.find(name, relayName), r.find(name, productName); least.CPU > 0 && ours.CPU > 0 {
 		fmt.Fprintf(w, "of sfmcp-proxy's CPU for a call %.0f %% are what a relay with the same audit log costs, and %.0f %% its deciding\n", 100*least.CPU/ours.CPU, 100-100*least.CPU/ours.CPU)
@@ -180,4 +217,17 @@ func (r *report) print(w io.Writer) error {
 	}
 	_, err := fmt.Fprintf(w, "medians of %d rounds of %s\n", r.Rounds, r.Duration)
 	return err
+}
+
+// printRest writes what is about the product's process and not about its answers.
+func (r *report) printRest(w io.Writer) {
+	if r.Idle > 0 {
+		fmt.Fprintf(w, "idle  sfmcp-proxy: %.1f ms of CPU a second\n", r.Idle)
+	}
+	for _, m := range r.Memory {
+		fmt.Fprintf(w, "memory  %s: %.0f MiB, with 1,000 grants in use %.0f MiB, with 1,000 open streams %.0f MiB\n", m.Party, m.Before, m.Grants, m.Streams)
+	}
+	for _, f := range r.Flatness {
+		fmt.Fprintf(w, "flatness  %s: %.1f µs at %s, %.1f µs at %s, ratio %.2f\n", f.What, f.CPU, f.Small, f.CPUOf, f.Large, f.Ratio)
+	}
 }
