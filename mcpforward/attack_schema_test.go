@@ -170,3 +170,56 @@ func TestD15WhatIsNotAskedFor(t *testing.T) {
 		t.Errorf("asked for %v while everything is stopped", got)
 	}
 }
+
+// P4: a formula of the org's own shows a denied, or hidden, field of another object. The org is
+// asked before such a formula passes, once: what is denied of the field is denied of the formula,
+// what is hidden is hidden in it, and nobody may filter by it.
+func TestP4FormulasOfTheOrg(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(s *setup) {
+		for name, rules := range map[string][]policy.Rule{
+			"denied": {{Effect: policy.Deny, Fields: []string{"Contact.Email"}}, {Effect: policy.Allow}},
+			"masked": {{Effect: policy.Allow, Mask: []string{"Contact.Email"}}}, "writer": allowAll().Rules,
+		} {
+			server := s.Servers[0]
+			server.Name, server.Policy = name, (&policy.Policy{Name: name, Rules: rules}).For(server.URL)
+			s.Servers = append(s.Servers, server)
+		}
+	})
+	ids := writeCanaries(w)
+	told, masked, manager := w.connect(salesforcesim.RepID, "chatgpt", "denied"), w.connect(salesforcesim.RepID, "chatgpt", "masked"), w.connect(salesforcesim.ManagerID, "chatgpt", "masked")
+	query := "SELECT Subject, Reply_To__c FROM Case WHERE Id = '" + ids.openCase + "'"
+	for _, q := range []string{query, "SELECT Id FROM Case WHERE Reply_To__c LIKE 'canary%'", "SELECT FIELDS(ALL) FROM Case LIMIT 5"} {
+		if a := runQuery(told, q); !a.failed() || strings.Contains(a.body, canaryMark) {
+			t.Errorf("%s passed: %s", q, a.body)
+		}
+	}
+	for _, one := range []struct {
+		who string
+		*client
+	}{{"who was told", masked}, {"another one", manager}} {
+		who, c := one.who, one.client
+		if a := runQuery(c, query); a.failed() || strings.Contains(a.body, canaryMark) || !strings.Contains(a.body, "Visible subject") || !strings.Contains(a.body, "(hidden)") {
+			t.Errorf("%s: %s", who, a.body)
+		}
+		if a := runQuery(c, "SELECT Id FROM Case WHERE Reply_To__c LIKE 'canary%'"); !a.failed() || !strings.Contains(a.text(), "WHERE") {
+			t.Errorf("%s filters by it: %s", who, a.body)
+		}
+	}
+	if got := w.askedFor(); !slices.Equal(got, []string{"Case ok", "Case ok"}) { // each of the two
+		t.Errorf("asked for %v", got)
+	}
+	// More objects than one call has described wait for the next call, and where nothing is
+	// concealed nobody is asked.
+	several := "SELECT Regions__c, (SELECT Regions__c FROM Contacts LIMIT 1), (SELECT Regions__c FROM Opportunities LIMIT 1), (SELECT Regions__c FROM Contracts LIMIT 1), " +
+		"(SELECT Regions__c FROM Orders LIMIT 1), (SELECT Regions__c FROM Tasks LIMIT 1) FROM Account LIMIT 1"
+	if a := runQuery(w.connect(salesforcesim.RepID, "chatgpt", "writer"), several); a.failed() || len(w.askedFor()) != 2 {
+		t.Errorf("nothing is concealed: %s, asked for %v", a.body, w.askedFor())
+	}
+	if a := runQuery(masked, several); !a.failed() || a.text() != textUndescribed {
+		t.Errorf("%s", a.body)
+	}
+	if a := runQuery(masked, several); a.failed() || len(w.askedFor()) != 8 {
+		t.Errorf("%s, asked for %v", a.body, w.askedFor())
+	}
+}

@@ -18,7 +18,9 @@ import (
 // Where a custom relation leads only the org knows, and says to each user what he may see
 // (package schema). What passes as the answer to a client is remembered. Where a call is denied
 // that leads over a relation of an object that the user was not told of, the proxy asks once,
-// as the user, and the call is judged again.
+// as the user, and the call is judged again. It asks as well before a call passes that reaches
+// fields of the org's own, where rules conceal fields: one of them may be a formula that shows these.
+// What Salesforce does not describe to the user passes as the names alone tell it.
 
 const (
 	schemaTool = "getObjectSchema"
@@ -53,24 +55,44 @@ func descriptionsIn(answer jsonrpc.Reading, asked []string) (all []*reach.Descri
 }
 
 // judgeDescribed asks the policy about the call, and where it denies for want of the org's
-// schema, asks for that and judges again. Whoever may not even see the tool is told nothing, and
-// asks nothing.
+// schema, or would let formulas pass of which nobody knows what they show, asks for that and judges
+// again. Whoever may not even see the tool is told nothing, and asks nothing.
 func (c *call) judgeDescribed() policy.Decision {
 	d, left := c.judge(), askedObjects
 	for range askedRounds {
-		if d.Effect != policy.Deny || d.Hidden || d.Reach == nil || len(d.Reach.Undescribed) == 0 || !policy.DescribesObjects(c.server.URL) || c.stopped(true) != "" {
-			break
+		wanted := undescribed(c, &d)
+		if len(wanted) == 0 {
+			return d
 		}
-		for _, object := range d.Reach.Undescribed {
+		for _, object := range wanted {
 			if left == 0 {
-				return d
+				break
 			}
 			left--
 			c.askSchema(c.waiting, object)
 		}
-		d = c.judge()
+		if d = c.judge(); left == 0 {
+			break
+		}
+	}
+	if d.Effect != policy.Deny && len(undescribed(c, &d)) > 0 { // as much as may be asked for is asked for
+		d.Effect, d.Obligations, d.Text = policy.Deny, policy.Obligations{}, textUndescribed
+		d.Reason += ", but fields of too many objects are not described yet"
 	}
 	return d
+}
+
+// undescribed are the objects of which a description would decide more.
+func undescribed(c *call, d *policy.Decision) []string {
+	switch {
+	case d.Hidden || d.Reach == nil || !policy.DescribesObjects(c.server.URL) || c.stopped(true) != "":
+		return nil
+	case d.Effect == policy.Deny:
+		return d.Reach.Undescribed
+	case c.server.Policy.ConcealsFields():
+		return d.Reach.Unlearned()
+	}
+	return nil
 }
 
 // askSchema asks Salesforce to describe an object, as the user, and remembers what it says, or

@@ -18,20 +18,21 @@ import (
 
 // What clients are told, in sentences that a model can pass on to its user.
 const (
-	textStopAll    = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
-	textStopNow    = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
-	textStopWrites = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
-	textLimit      = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
-	textChanged    = "The rules for this call changed while it was being handled. The call was not made; repeat it."
-	textNoHold     = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
-	textUnreadable = "This needs the approval of a person, and its arguments are more than a person can read on a page. It was not carried out. Make several smaller calls."
-	textUnseen     = "The call was not made. It is approved for the record as it was, and whether that has changed could not be read. The approval still counts: repeat exactly the same call in a moment."
-	textAgain      = "The call was not made. Repeat exactly the same call."
-	textUnsure     = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
-	textNoAccess   = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
-	textUncounted  = "The answer is withheld, because it could not be counted."
-	textUnnoted    = "The answer is withheld, because it could not be noted that others may have written it."
-	textCancelled  = "The call was cancelled."
+	textStopAll     = "Access to Salesforce through this proxy has been stopped by an administrator. The call was not made."
+	textStopNow     = "Access to Salesforce through this proxy was stopped by an administrator while the call was under way."
+	textStopWrites  = "Changes in Salesforce through this proxy have been stopped by an administrator; reading still works. The call was not made."
+	textLimit       = "Too many calls in a short time. The call was not made; wait a little, then repeat it."
+	textChanged     = "The rules for this call changed while it was being handled. The call was not made; repeat it."
+	textNoHold      = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
+	textUnreadable  = "This needs the approval of a person, and its arguments are more than a person can read on a page. It was not carried out. Make several smaller calls."
+	textUnseen      = "The call was not made. It is approved for the record as it was, and whether that has changed could not be read. The approval still counts: repeat exactly the same call in a moment."
+	textAgain       = "The call was not made. Repeat exactly the same call."
+	textUnsure      = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."
+	textUndescribed = "The call was not made. It names fields of many objects, which Salesforce is being asked to describe because some fields are not for everybody. Repeat exactly the same call, or make several calls about fewer objects."
+	textNoAccess    = "Access to Salesforce through this connection is over, or the Salesforce login is. Connect again."
+	textUncounted   = "The answer is withheld, because it could not be counted."
+	textUnnoted     = "The answer is withheld, because it could not be noted that others may have written it."
+	textCancelled   = "The call was cancelled."
 )
 
 // What they are told where their organization hides fields, or bounds the records of answers.

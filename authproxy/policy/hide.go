@@ -1,9 +1,17 @@
 package policy
 
 import (
+	"slices"
+
 	"sfmcp-proxy/authproxy/policy/mask"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
+
+// ConcealsFields reports whether a rule denies fields, or hides them in answers: then formulas that
+// show them must be known.
+func (p *Policy) ConcealsFields() bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.hides() || r.Effect == Deny && r.Fields != nil })
+}
 
 // textNoFields is what a caller is told of a call whose answer cannot be read.
 const textNoFields = "Your organization hides fields in answers of this kind, and in this one they cannot be told apart. The call was not made; use a query for the records instead."

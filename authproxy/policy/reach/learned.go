@@ -123,6 +123,20 @@ func (f *reading) undescribed(object string) {
 	}
 }
 
+// Unlearned returns objects of which fields are reached that may be formulas of the org's own, or
+// whole records, and that the org did not describe to this user, at most few: another may have been
+// told of fewer fields.
+func (v *Value) Unlearned() (objects []string) {
+	for i := range v.Fields {
+		f := &v.Fields[i]
+		own := f.Name == Whole || strings.HasSuffix(strings.ToLower(f.Name), "__c")
+		if own && f.Object != "" && v.schema.ofUser(f.Object) == nil && !slices.Contains(objects, f.Object) && len(objects) < few {
+			objects = append(objects, f.Object)
+		}
+	}
+	return objects
+}
+
 // Copies returns the fields of other objects of which a field holds a copy. Of the org's own
 // formulas those are known that the org described; what code and flows copy is not.
 func (c *Schema) Copies(object, name string) []Ref {

@@ -85,5 +85,8 @@ func describeField(u *User, s *objectSchema, f *fieldSchema) Object {
 	if f.Values != nil {
 		o = append(o, Member{"picklistValues", f.Values})
 	}
+	if f.Formula != "" {
+		o = append(o, Member{"calculated", true}, Member{"calculatedFormula", f.Formula})
+	}
 	return o
 }

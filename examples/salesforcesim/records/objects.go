@@ -63,6 +63,8 @@ func planSchemas(org orgSchema) []*objectSchema {
 			{Name: "Amount__c", Type: typeCurrency},
 		}}
 	}
+	cases := org.object("Case") // a formula of its own, which shows a field of another object
+	cases.Fields = append(cases.Fields, &fieldSchema{Name: "Reply_To__c", Type: typeString, System: true, Compute: copied("Contact.Email"), Formula: `BLANKVALUE(Contact.Email, "")`})
 	made := func(s *objectSchema) *objectSchema { // made by the platform or another system
 		s.SetupOnly = true
 		return s

@@ -61,6 +61,7 @@ type fieldSchema struct {
 	// Compute reads the value of a field that stores none of its own: a copy from another
 	// record, a total, a compound.
 	Compute func(d *Store, r *record) any
+	Formula string // by which an administrator says so, for describe
 
 	// Of a reference: the objects it may point at, the name of the path from here to
 	// there, and the name of the child relationship from there to here.
