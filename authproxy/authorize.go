@@ -16,6 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/party"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // authorize opens an authorization request (RFC 6749 4.1.1) and asks the person.
@@ -44,12 +45,15 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 		return refuse
 	}
 	req.ClientID, req.RedirectURI, req.From = c.ID, redirectURI, from(r.Context())
-	id, err := s.Grants.Requests.Open(r.Context(), *req, s.Cookies.Browser(w, r))
+	browser := s.Cookies.Browser(w, r)
+	id, err := s.Grants.Requests.Open(r.Context(), *req, browser)
 	if err != nil {
 		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
 		return refuse
 	}
-	s.render(w, r, http.StatusOK, s.consentPage(id, req, c))
+	page := s.consentPage(id, req, c)
+	page.Mark = s.Marks.Mark(ui.Shown{Browser: browser, Page: id, At: s.Now()})
+	s.render(w, r, http.StatusOK, page)
 	return nil
 }
 

@@ -2,7 +2,6 @@ package authproxy
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -93,7 +92,7 @@ func TestUI08ServerChangesWhileAsked(t *testing.T) {
 		b := f.browser()
 		page := f.openConsent(t, b)
 		f.reconfigure(t, change1)
-		r := f.post(t, "/oauth/consent", url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {"allow"}}, "Cookie", cookieHeader(b, f.PublicURL))
+		r := f.post(t, "/oauth/consent", answerTo(page, "allow"), "Cookie", cookieHeader(b, f.PublicURL))
 		if r.status != http.StatusBadRequest || r.header.Get("Location") != "" || !strings.Contains(r.body, "has changed meanwhile") {
 			t.Errorf("%s: %d %s", name, r.status, r.header.Get("Location"))
 		}

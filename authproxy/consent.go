@@ -96,20 +96,51 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	}
 	browser, _ := s.Cookies.ReadBrowser(r)
 	id := form.Get("request")
+	shown, marked := s.Marks.Read(form.Get("shown"), browser, id)
+	tooSoon := marked && s.Marks.TooSoon(shown)
 	switch form.Get("decision") {
 	case "allow":
+		if err := s.whileStopped(r.Context()); err != nil {
+			return err // the question stays open: it may be over before its time is
+		}
+		if !marked || tooSoon {
+			return s.askAgain(w, r, shown, id, browser)
+		}
 		return s.allow(w, r, id, browser)
 	case "deny":
+		if tooSoon {
+			return s.askAgain(w, r, shown, id, browser)
+		}
 		return s.deny(w, r, id, browser)
 	}
 	return &pageError{status: http.StatusBadRequest, title: "Nothing was done", text: "The form said neither Allow nor Deny.",
 		detail: "Go back to the question and answer it, or start again from the program that you want to connect."}
 }
 
-func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser string) error {
-	if err := s.whileStopped(r.Context()); err != nil {
-		return err // the question stays open: it may be over before its time is
+// askAgain shows the question of a request once more, whose decision came sooner than anybody can
+// read it, or from no page that we showed to this browser. The page is as old as it was.
+func (s *Server) askAgain(w http.ResponseWriter, r *http.Request, shown ui.Shown, id, browser string) error {
+	req, err := s.Grants.Requests.Pending(r.Context(), id, browser)
+	if err != nil {
+		return consentOver(err)
 	}
+	if refused := s.stillStands(r.Context(), req); refused != nil {
+		return refused
+	}
+	c, err := s.Clients.LastKnown(r.Context(), req.ClientID)
+	if err != nil {
+		return err
+	}
+	if shown.At.IsZero() {
+		shown = ui.Shown{Browser: browser, Page: id, At: s.Now()}
+	}
+	page := s.consentPage(id, req, c)
+	page.Again, page.Mark = true, s.Marks.Mark(shown)
+	s.render(w, r, http.StatusConflict, page)
+	return nil
+}
+
+func (s *Server) allow(w http.ResponseWriter, r *http.Request, id, browser string) error {
 	sent, err := s.Grants.Requests.Send(r.Context(), id, browser)
 	if err != nil {
 		return consentOver(err)

@@ -24,6 +24,12 @@ func (f *fixture) openConsent(t *testing.T, b *sim.Browser, pairs ...string) *si
 	return page
 }
 
+// answerTo is the form of a consent page as a browser sends it.
+func answerTo(page *sim.Page, decision string) url.Values {
+	fields := page.Forms[0].Fields
+	return url.Values{"request": {fields.Get("request")}, "shown": {fields.Get("shown")}, "decision": {decision}}
+}
+
 func (f *fixture) decide(t *testing.T, b *sim.Browser, page *sim.Page, decision string) *sim.Page {
 	t.Helper()
 	next, err := b.Choose(t.Context(), page, "decision", decision)
@@ -140,7 +146,7 @@ func TestUI06ConsentForgery(t *testing.T) {
 	page, foreign := f.openConsent(t, b), f.openConsent(t, other)
 	id, foreignID := page.Forms[0].Fields.Get("request"), foreign.Forms[0].Fields.Get("request")
 	cookies := cookieHeader(b, f.PublicURL)
-	good := url.Values{"request": {id}, "decision": {"allow"}}.Encode()
+	good := answerTo(page, "allow").Encode()
 	for _, tt := range []struct {
 		name, method, kind, body, cookie string
 		headers                          []string
@@ -202,7 +208,7 @@ func TestC5SecondClick(t *testing.T) {
 	b := f.browser()
 	page := f.openConsent(t, b)
 	form := func(decision string) string {
-		return url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {decision}}.Encode()
+		return answerTo(page, decision).Encode()
 	}
 	click := func(decision string) reply {
 		return f.send(t, "POST", "/oauth/consent", form(decision), "Content-Type", formType, "Cookie", cookieHeader(b, f.PublicURL))
@@ -366,7 +372,7 @@ func TestUI12RedirectsAre303(t *testing.T) {
 	f := start(t, change{})
 	b := f.browser()
 	page := f.openConsent(t, b)
-	r := f.post(t, "/oauth/consent", url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {"allow"}}, "Cookie", cookieHeader(b, f.PublicURL),
+	r := f.post(t, "/oauth/consent", answerTo(page, "allow"), "Cookie", cookieHeader(b, f.PublicURL),
 		"Origin", "null", "Sec-Fetch-Site", "same-origin") // as browsers send it under Referrer-Policy: no-referrer
 	if r.status != http.StatusSeeOther || r.header.Get("Cache-Control") != "no-store" || r.header.Get("Referrer-Policy") != "no-referrer" || r.body != "" {
 		t.Errorf("after Allow: %d %v %q", r.status, r.header, r.body)
@@ -381,7 +387,7 @@ func TestUI13Cookies(t *testing.T) {
 	r := f.send(t, "GET", f.authorizePath(), "")
 	browser := r.header.Get("Set-Cookie")
 	page := f.openConsent(t, b)
-	r = f.post(t, "/oauth/consent", url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {"allow"}}, "Cookie", cookieHeader(b, f.PublicURL))
+	r = f.post(t, "/oauth/consent", answerTo(page, "allow"), "Cookie", cookieHeader(b, f.PublicURL))
 	login := r.header.Get("Set-Cookie")
 	for _, cookie := range []string{browser, login} {
 		for _, want := range []string{"__Host-sfmcp-", "; Path=/", "; HttpOnly", "; Secure", "; SameSite=Lax"} {
@@ -500,5 +506,39 @@ func TestConsentExpires(t *testing.T) {
 	f.clock.Add(10 * time.Minute)
 	if next := f.decide(t, b, page, "allow"); next.Status != 403 || f.upstream("/services/oauth2/authorize") != 0 {
 		t.Errorf("after ten minutes: %d", next.Status)
+	}
+}
+
+// A consent that comes sooner than anybody can read the page, or from no page that this browser was
+// shown, is asked again, and nothing has begun; the same form counts once there was time.
+func TestConsentSoonerThanReadingIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	f.Marks.Least = 0
+	for _, decision := range []string{"allow", "deny"} {
+		b := f.browser()
+		page := f.openConsent(t, b)
+		for _, after := range []time.Duration{0, 999 * time.Millisecond} {
+			f.clock.Add(after)
+			next := f.decide(t, b, page, decision)
+			if next.Status != 409 || !strings.Contains(next.Body, "sooner than anybody can read") || next.Forms[0].Fields.Get("shown") != page.Forms[0].Fields.Get("shown") {
+				t.Fatalf("%s after %v: %d %s", decision, after, next.Status, next.Location)
+			}
+			page = next
+		}
+		f.clock.Add(time.Millisecond)
+		if next := f.decide(t, b, page, decision); next.Status == 409 || next.Status >= 500 {
+			t.Errorf("%s after a second: %d", decision, next.Status)
+		}
+	}
+	b, other := f.browser(), f.browser()
+	page, elsewhere := f.openConsent(t, b), f.openConsent(t, other)
+	f.clock.Add(time.Second)
+	for _, mark := range []string{"", "x", elsewhere.Forms[0].Fields.Get("shown")} {
+		form := answerTo(page, "allow")
+		form.Set("shown", mark)
+		if r := f.post(t, "/oauth/consent", form, "Cookie", cookieHeader(b, f.PublicURL)); r.status != 409 {
+			t.Errorf("allowed with the mark %q: %d", mark, r.status)
+		}
 	}
 }

@@ -189,7 +189,7 @@ func TestC3PrivateUseRedirects(t *testing.T) {
 		if !strings.Contains(page.Body, own) || !strings.Contains(page.Body, "Any program on it could pretend") {
 			t.Errorf("the page does not say where %s leads: %s", own, page.Body)
 		}
-		deny := url.Values{"request": {page.Forms[0].Fields.Get("request")}, "decision": {"deny"}}.Encode()
+		deny := answerTo(page, "deny").Encode()
 		answer := f.send(t, "POST", "/oauth/consent", deny, "Content-Type", formType, "Cookie", cookieHeader(b, f.Access.PublicURL()))
 		if !strings.HasPrefix(answer.header.Get("Location"), own+"?error=access_denied") {
 			t.Errorf("after Deny: %d %q", answer.status, answer.header.Get("Location"))

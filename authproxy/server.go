@@ -39,6 +39,7 @@ type Config struct {
 	Company    *company.SignIn // with People; nil: nobody signs in with a company
 	People     *people.Store
 	Cookies    ui.Cookies
+	Marks      ui.Marks
 	Audit      *audit.Log
 	Cutoff     *Cutoff
 	Profiles   Profiles
@@ -57,7 +58,7 @@ type Server struct {
 
 // New returns the authorization server, or an error that names what c lacks.
 func New(c Config) (*Server, error) {
-	if c.Access == nil || c.Clients == nil || c.Grants == nil || c.Links == nil || c.Salesforce == nil || c.Sessions == nil || c.Audit == nil || c.Cutoff == nil {
+	if c.Access == nil || c.Clients == nil || c.Grants == nil || c.Links == nil || c.Salesforce == nil || c.Sessions == nil || c.Marks.Ring == nil || c.Audit == nil || c.Cutoff == nil {
 		return nil, errors.New("authorization server: a part is missing")
 	}
 	if c.Log == nil {

@@ -219,7 +219,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	fatal(err)
 	return Config{
 		Access: control, Clients: clients, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
-		Profiles: f, Log: log, Now: f.clock.Now,
+		Profiles: f, Log: log, Now: f.clock.Now, Marks: ui.Marks{Ring: ring, Now: f.clock.Now, Least: -1},
 		Cutoff: &Cutoff{Access: control, Clients: clients, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
 			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
 	}

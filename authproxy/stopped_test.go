@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -41,7 +40,7 @@ func TestU10NoAuthorizationWhileAllIsStopped(t *testing.T) {
 	for name, path := range map[string]string{"right": f.authorizePath(), "wrong resource": f.authorizePath("resource", "x"), "unknown client": f.authorizePath("client_id", "x")} {
 		wantStopped(name, f.send(t, "GET", path, ""))
 	}
-	form := url.Values{"request": {question.Forms[0].Fields.Get("request")}, "decision": {"allow"}}
+	form := answerTo(question, "allow")
 	cookies := []string{"Cookie", cookieHeader(asking, f.PublicURL+"/oauth/consent"), "Origin", f.PublicURL}
 	wantStopped("allow", f.post(t, "/oauth/consent", form, cookies...))
 	wantStopped("callback", f.callbackWith(t, signedIn, callback.Query()))

@@ -51,7 +51,7 @@ func (h *Handler) Current(ctx context.Context, a *approval.Request) (_ approval.
 	defer cancel()
 	reading := currentReading{Handler: h, approval: a, question: q}
 	if why := reading.prepare(ctx); why != "" {
-		return approval.Current{Missing: why}, true
+		return approval.Current{Missing: why, New: q.ID == ""}, true
 	}
 	known, _ := h.Access.Person(ctx, a.Org, a.Subject) // for the log
 	err := h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.ApprovalPreview, Org: a.Org, Subject: a.Subject, Username: known.Username,
@@ -60,7 +60,7 @@ func (h *Handler) Current(ctx context.Context, a *approval.Request) (_ approval.
 	})
 	if err != nil {
 		h.Log.InfoContext(ctx, "current values were not read", "approval", a.ID, "error", err)
-		return approval.Current{Missing: whyNotRead(err)}, true
+		return approval.Current{Missing: whyNotRead(err), New: q.ID == ""}, true
 	}
 	return reading.current(), true
 }
@@ -244,7 +244,7 @@ func (r *currentReading) current() (c approval.Current) {
 	for _, record := range r.records {
 		c.Records = append(c.Records, approval.CurrentRecord{ID: record.Text("Id"), Name: record.Text(r.question.Name)})
 	}
-	if r.question.ID == "" {
+	if c.New = r.question.ID == ""; c.New {
 		return c
 	}
 	var call struct {

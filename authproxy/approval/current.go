@@ -1,11 +1,9 @@
 package approval
 
 import (
-	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -16,6 +14,8 @@ type Current struct {
 	Missing string
 	// Absent: it is missing because Salesforce shows the requester no such record.
 	Absent bool
+	// New: the call makes a record, and there is none yet that could change.
+	New bool
 	// Fields are those that the call sets, of the record that it names.
 	Fields []CurrentField
 	// Records are that record, or those that are called already what a new one would be.
@@ -51,10 +51,12 @@ const (
 // Binds reports whether the call may be made only while Salesforce has the same.
 func (s Shown) Binds() bool { return s != ShownNothing && s != ShownUnread }
 
-// Shown is the name of c: the SHA-256 in hexadecimal of the records and of the values that the
+// Shown is the name of c: the SHA-256 in hexadecimal of the record and of the values that the
 // fields have, as Salesforce spelled them. What the call sets is bound by its arguments.
 func (c *Current) Shown() Shown {
 	switch {
+	case c.New:
+		return ShownNothing
 	case c.Absent:
 		return shownAbsent
 	case c.Missing != "":
@@ -63,8 +65,7 @@ func (c *Current) Shown() Shown {
 	h := sha256.New()
 	part := func(text string) { fmt.Fprintf(h, "%d:%s", len(text), text) } // no two lists have the same bytes
 	part("v1")
-	records := slices.SortedFunc(slices.Values(c.Records), func(a, b CurrentRecord) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Name, b.Name)) })
-	for _, r := range records {
+	for _, r := range c.Records {
 		part("record")
 		part(r.ID)
 		part(r.Name)

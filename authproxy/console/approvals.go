@@ -43,6 +43,11 @@ func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Reque
 }
 
 func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
+	return c.showAgain(w, r, status, v, a, nil)
+}
+
+// showAgain shows one call, after a decision that came too soon if again is not nil.
+func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request, again *ui.Shown) error {
 	var arguments []ui.Argument
 	var err error
 	digest := a.ArgumentsDigest
@@ -82,10 +87,11 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 		}
 	}
 	if page.Open {
-		name := ""
-		if page.Current, name = c.beforeAfter(r.Context(), a); name != "" {
-			page.Sentence += ", " + quoted(ui.Printable(name))
+		page.Again = reopenedInWords(a)
+		if again != nil {
+			page.Again = textTooSoon
 		}
+		page.Mark = c.mark(v, a, c.addCurrent(r.Context(), &page, a), again)
 	}
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
 		return err

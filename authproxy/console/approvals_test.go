@@ -18,6 +18,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/outside"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 func TestApproveAndSpend(t *testing.T) {
@@ -215,7 +216,7 @@ func TestAP08ForgedDecisions(t *testing.T) {
 	alice, bob := s.signIn("acme", "005A"), s.signIn("acme", "005B")
 	second := s.signIn("acme", "005A")
 	waiting := alice.ask(`{"a":1}`, "requester")
-	path, good := "/approvals/"+waiting.ID, "decision=approve&csrf_token="+alice.csrf
+	path, good := "/approvals/"+waiting.ID, "decision=approve&csrf_token="+alice.csrf+"&shown="+url.QueryEscape(s.console.Marks.Mark(ui.Shown{Browser: alice.csrf, Page: waiting.ID, At: s.now}))
 	for name, got := range map[string]answer{
 		"no token":                  alice.postRaw(path, "decision=approve", nil),
 		"token of another person":   alice.postRaw(path, "decision=approve&csrf_token="+bob.csrf, nil),

@@ -41,6 +41,7 @@ type Config struct {
 	// Providers are the company's, with which people may sign in; may be empty.
 	Providers  []company.Provider
 	Guard      *ui.Guard
+	Marks      ui.Marks
 	Clients    *client.Store
 	Grants     *grant.Store
 	Approvals  *approval.Store
@@ -81,9 +82,9 @@ type Console struct {
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
-	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Clients == nil || c.Grants == nil ||
+	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Marks.Ring == nil || c.Clients == nil || c.Grants == nil ||
 		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
-		return nil, errors.New("console: access, sessions, guard, clients, grants, approvals, decisions, inbox, proposals, disconnect, logins, budgets and outside are required")
+		return nil, errors.New("console: access, sessions, guard, marks, clients, grants, approvals, decisions, inbox, proposals, disconnect, logins, budgets and outside are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

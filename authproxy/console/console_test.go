@@ -125,7 +125,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	decisions := &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, Now: now}
 	c := must[*Console](t)(New(Config{
 		Access:  control,
-		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Grants: s.grants, Approvals: s.approvals,
+		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Marks: ui.Marks{Ring: ring, Now: now, Least: -1}, Grants: s.grants, Approvals: s.approvals,
 		Decisions: decisions, Inbox: decisions, Proposals: decisions, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	s.console = c
@@ -187,10 +187,13 @@ func (p *person) header() http.Header {
 
 func (p *person) get(path string) answer { p.t.Helper(); return p.send("GET", path, "", p.header()) }
 
-// post sends a form with the session's token.
+// post sends a form with the session's token, and the mark of a page that shows nothing of a record.
 func (p *person) post(path string, form url.Values) answer {
 	p.t.Helper()
 	form.Set("csrf_token", p.csrf)
+	if id, ok := strings.CutPrefix(path, "/approvals/"); ok && !form.Has("shown") {
+		form.Set("shown", p.console.Marks.Mark(ui.Shown{Browser: p.csrf, Page: id, At: p.now}))
+	}
 	return p.postRaw(path, form.Encode(), nil)
 }
 

@@ -18,16 +18,16 @@ type Currents interface {
 }
 
 // beforeAfter is what a page shows of that beside a call that its viewer may decide about, and what
-// the record is called; nil: nothing.
-func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Current, string) {
+// was read; nil: nothing.
+func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Current, approval.Current) {
 	if c.Currents == nil {
-		return nil, ""
+		return nil, approval.Current{}
 	}
 	read, ok := c.Currents.Current(ctx, a)
 	if !ok {
-		return nil, ""
+		return nil, approval.Current{}
 	}
-	shown := &ui.Current{Missing: read.Missing, Creates: policy.Class(a.Class) == policy.Create, Read: c.Now().UTC().Format("15:04:05 UTC")}
+	shown := &ui.Current{Missing: read.Missing, Held: !a.Confirmation.AllowChanged, Creates: policy.Class(a.Class) == policy.Create, Read: c.Now().UTC().Format("15:04:05 UTC")}
 	for _, f := range read.Fields {
 		field := ui.CurrentField{Name: f.Name, Hidden: f.Hidden, Then: valueInWords(f.Then)}
 		if !f.Hidden {
@@ -39,11 +39,21 @@ func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Cur
 	for _, r := range read.Records {
 		shown.Records = append(shown.Records, ui.CurrentRecord{ID: r.ID, Name: r.Name})
 	}
-	name := ""
-	if len(read.Records) == 1 && !shown.Creates {
-		name = read.Records[0].Name
+	return shown, read
+}
+
+// addCurrent puts on the page what Salesforce has at the moment, and the name of the record into
+// its sentence. It returns what a decision on this page is bound to.
+func (c *Console) addCurrent(ctx context.Context, page *ui.ApprovalPage, a *approval.Request) approval.Shown {
+	current, read := c.beforeAfter(ctx, a)
+	if current == nil {
+		return approval.ShownNothing
 	}
-	return shown, name
+	page.Current = current
+	if len(read.Records) == 1 && !current.Creates && read.Records[0].Name != "" {
+		page.Sentence += ", " + quoted(ui.Printable(read.Records[0].Name))
+	}
+	return read.Shown()
 }
 
 // valueInWords is a JSON value for people: a text without its quotes, a number as it is spelled.

@@ -36,9 +36,9 @@ func TestPageShowsBeforeAndAfter(t *testing.T) {
 	alice.get(path).want(t, 200, "There is a record of this name already", "Acme <b>⟨U+202E⟩ltd")
 	page := *waiting
 	page.Class = "update"
-	shown, name := s.console.beforeAfter(t.Context(), &page)
-	if name == "" || len(shown.Fields) != 4 || shown.Creates {
-		t.Fatalf("%+v, %q", shown, name)
+	shown, read := s.console.beforeAfter(t.Context(), &page)
+	if read.Records[0].Name == "" || len(shown.Fields) != 4 || shown.Creates {
+		t.Fatalf("%+v, %+v", shown, read)
 	}
 	if f := shown.First(); f[0].Now != "old⟨U+200B⟩<i>" || f[1].Now != "12345678901234567890.0" || f[1].Then != "empty" || f[2].Now != "" || !f[2].Hidden || !f[3].Same {
 		t.Errorf("%+v", f)

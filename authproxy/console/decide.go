@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // Decisions takes and records a person's decision about a call that waits; see its errors
@@ -32,7 +33,13 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	if decision != "approve" && decision != "deny" {
 		return errDecision
 	}
-	a, err = c.Decisions.Decide(r.Context(), v.decider(a), a.ID, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})
+	choice := approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")}
+	shown, marked := c.Marks.Read(v.form.Get("shown"), v.session.CSRF, a.ID)
+	if v.mayDecide(a) && (choice.Approve && !marked || marked && c.Marks.TooSoon(shown)) {
+		return c.showAgain(w, r, http.StatusConflict, v, a, &shown)
+	}
+	choice.Shown = approval.Shown(shown.What)
+	a, err = c.Decisions.Decide(r.Context(), v.decider(a), a.ID, choice)
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
@@ -55,4 +62,17 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	// By a GET, so that reloading the page does not post again.
 	http.Redirect(w, r, "/approvals/"+a.ID, http.StatusSeeOther)
 	return nil
+}
+
+// textTooSoon is said above a page whose decision was not taken.
+const textTooSoon = "Nothing is decided yet: that came sooner than anybody can read this page. Look once more what the call does, then decide."
+
+// mark is the mark of the form by which the viewer decides about a call, having been shown that of
+// the record. A page that is shown again is as old as it was, if it shows the same.
+func (c *Console) mark(v *visit, a *approval.Request, shown approval.Shown, again *ui.Shown) string {
+	s := ui.Shown{Browser: v.session.CSRF, Page: a.ID, At: c.Now(), What: string(shown)}
+	if again != nil && !again.At.IsZero() && again.What == s.What {
+		s.At = again.At
+	}
+	return c.Marks.Mark(s)
 }

@@ -121,3 +121,14 @@ func commandFor(a *approval.Request) string {
 	}
 	return "sfmcp-proxy approval approve " + a.ID + " --as NAME"
 }
+
+// reopenedInWords says why a call waits again that was approved before; "" if it never was.
+func reopenedInWords(a *approval.Request) string {
+	switch a.Reopened {
+	case approval.Changed:
+		return "This call was approved before, and the record has changed in Salesforce since then. Look again at what it would replace."
+	case approval.Lapsed:
+		return "This call was approved before, and somebody who agreed may no longer do so."
+	}
+	return ""
+}

@@ -4,6 +4,7 @@ package ui
 type Current struct {
 	// Missing says in a sentence why it is not known; empty: it is, and the rest is set.
 	Missing string
+	Held    bool   // the call is held again if the record is another one when it is made
 	Creates bool   // Records are called what the call would call a new one
 	Read    string // when
 	Fields  []CurrentField

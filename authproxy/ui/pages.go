@@ -50,6 +50,8 @@ type Link struct {
 // Its form posts "request" and "decision" (allow or deny) to /oauth/consent.
 type ConsentPage struct {
 	RequestID string // secret id of the authorization request: field "request"
+	Mark      string // field "shown", see Marks
+	Again     bool   // a decision came too soon
 
 	ClientName   string
 	ClientID     string
@@ -272,6 +274,9 @@ type ApprovalPage struct {
 	OrgKind     string // production, sandbox, scratch; empty: not known
 	Factors     []FactorLine
 	Said        string // the reason that whoever denied it gave; may be empty
+
+	Mark  string // field "shown" of the form, see Marks
+	Again string // why it is asked again; may be empty
 
 	Current *Current // what Salesforce has at the moment; nil: it was not asked
 

@@ -46,6 +46,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	readingTime = -1 // the browsers of these tests decide at once
 	if os.Getenv(runAsProgram) != "" {
 		profile := os.Getenv(cpuProfile)
 		os.Unsetenv(runAsProgram) // the configuration refuses variables that it does not know

@@ -108,14 +108,14 @@ func (p *product) openHandlers() (err error) {
 	if p.authorization, err = authproxy.New(authproxy.Config{
 		Access: p.access, Clients: p.clients, Grants: p.grants, Links: p.links, Salesforce: p.outbound.salesforce, Sessions: p.sessions, Cookies: cookies(c),
 		Company: p.company, People: p.people,
-		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Site: p.site(), Log: p.log, Now: p.now,
+		Audit: p.audit, Cutoff: p.cutoff, Profiles: p.forward, Marks: p.marks(), Site: p.site(), Log: p.log, Now: p.now,
 	}); err != nil {
 		return err
 	}
 	decisions := p.newDecisions()
 	if p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: decisions, Inbox: decisions, Proposals: decisions, Currents: p.forward, People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
+		Decisions: decisions, Inbox: decisions, Proposals: decisions, Currents: p.forward, Marks: p.marks(), People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
 	}); err != nil {
 		return err
 	}
@@ -126,6 +126,11 @@ func (p *product) openHandlers() (err error) {
 	})
 	return err
 }
+
+// readingTime is how long a page is in front of a person before what they decide on it counts.
+var readingTime = ui.ReadingTime
+
+func (p *product) marks() ui.Marks { return ui.Marks{Ring: p.ring, Now: p.now, Least: readingTime} }
 
 // work is what a product does beside requests, until ctx ends or it is told to stop.
 func (p *product) work(ctx context.Context, g *errgroup.Group) {
