@@ -155,3 +155,22 @@ func TestSRST4CounteredStaysOver(t *testing.T) {
 		t.Errorf("it is %+v, %v", r, err)
 	}
 }
+
+// Where nobody can tell who is blocked, the log has not been applied: it is not said to be.
+func TestSRST4UnreadableUsersAreNoSuccess(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	if _, err := f.Cutoff.BlockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.ManagerID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.db.Writes.Exec(`ALTER TABLE users RENAME TO users_away`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err == nil {
+		t.Errorf("Reapply = %d, without an error", n)
+	}
+}

@@ -2,13 +2,22 @@ package mcpforward
 
 import (
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/budget"
+	"sfmcp-proxy/authproxy/outside"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/mask"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/records"
 )
 
 // D15: the sessions of a connection are bounded by themselves: another connection that opens
@@ -97,5 +106,74 @@ func TestFW01ArgumentsWithoutACanonicalForm(t *testing.T) {
 	params, canonical, err := forwardedParams(jsonrpc.Object{}, "name", "soqlQuery", jsontext.Value(`{"b":1.0,"a":2}`))
 	if err != nil || string(canonical) != `{"a":2,"b":1.0}` || string(params) != `{"name":"soqlQuery","arguments":{"b":1.0,"a":2}}` {
 		t.Errorf("%s, %s, %v", params, canonical, err)
+	}
+}
+
+// A client is told to make a smaller call only where one could be made: where nothing is left, or
+// a call counts as one, no smaller one is.
+func TestTextSpent(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		taken, wanted int64
+		want          string
+	}{
+		{99, 2, "It would be 2 more, and 99 of 100 records are used"}, {0, 101, "It alone would be 101"}, {0, 100, "It would be 100 more, and 0 of 100"},
+		{100, 2, "they are used up"}, {120, 2, "they are used up"}, {100, 1, "they are used up"}, {100, 0, "they are used up"},
+	} {
+		got := textSpent(&budget.Spent{Counter: &budget.Counter{Name: "records", Limit: 100}, Taken: tt.taken, Wanted: tt.wanted, Renews: time.Now()})
+		if !strings.Contains(got, tt.want) || strings.Contains(got, "smaller") == (tt.want == "they are used up") {
+			t.Errorf("%d taken, %d wanted: %s", tt.taken, tt.wanted, got)
+		}
+	}
+}
+
+// What was left out of an answer is told, be it one record.
+func TestNotesTellWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, cut := range []int64{0, 1, 2} {
+		c := obligations{&call{decision: policy.Decision{Reach: &reach.Value{}, Obligations: policy.Obligations{Rows: 100}}}}
+		if got, want := c.notes(mask.Done{Cut: cut}), fmt.Sprintf("at most 100 records in this answer; %d more", cut); strings.Contains(got, want) != (cut > 0) {
+			t.Errorf("%d left out: %q", cut, got)
+		}
+	}
+}
+
+// Of the records that text from outside may come from those are noted that are kept, and no more.
+func TestD15SourcesOfOutsideText(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, outside.Sources, outside.Sources + 1, 5 * outside.Sources} {
+		var found records.Found
+		for i := range n {
+			found.Named = append(found.Named, policy.Record{Object: "Case", ID: fmt.Sprint(i)}, policy.Record{Object: "Account", ID: fmt.Sprint(i)})
+		}
+		c := outsideNotes{call: &call{tool: "soqlQuery"}}
+		got := c.sources(found)
+		if len(got) != min(n, outside.Sources) || slices.ContainsFunc(got, func(s outside.Source) bool { return s.Object != "Case" || s.Tool != "soqlQuery" }) {
+			t.Errorf("of %d cases: %v", n, got)
+		}
+	}
+	c := outsideNotes{call: &call{tool: "soqlQuery"}}
+	if got := c.sources(records.Found{}); len(got) != 1 || got[0] != (outside.Source{Tool: "soqlQuery"}) {
+		t.Errorf("where no record is named: %v", got)
+	}
+}
+
+// The name of what a completion refers to is of the kind that it says, and bounded.
+func TestReferenceNames(t *testing.T) {
+	t.Parallel()
+	uri := "file:///" + strings.Repeat("a", maxURI)
+	for ref, want := range map[string]string{
+		`{"type":"ref/prompt","name":"p"}`: "prompt:p", `{"type":"ref/resource","uri":"u:x"}`: "resource:u:x",
+		`{"type":"ref/resource","uri":"` + uri[:maxURI] + `"}`: "resource:" + uri[:maxURI], `{"type":"ref/resource","uri":"` + uri[:maxURI+1] + `"}`: "",
+		`{"type":"ref/prompt","uri":"u:x"}`: "", `{"type":"ref/resource","name":"p"}`: "", `{"type":"ref/prompt","name":""}`: "", `{"type":"ref/resource","uri":""}`: "",
+		`{"type":"ref/tool","name":"p","uri":"u:x"}`: "", `{"name":"p","uri":"u:x"}`: "",
+	} {
+		params, err := jsonrpc.ParseObject(jsontext.Value(`{"ref":` + ref + `}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := referenceName(params); got != want {
+			t.Errorf("%.60s is %.60q, want %.60q", ref, got, want)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"os"
 	"strings"
@@ -250,5 +251,41 @@ func TestPersonsOutliveRotation(t *testing.T) {
 	var sealed string
 	if err := l.config.DB.Reads.QueryRow(`SELECT sealed_key FROM audit_persons`).Scan(&sealed); err != nil || !strings.HasPrefix(sealed, "v1."+keys[0].ID+".") {
 		t.Errorf("the key is sealed as %s, %v", sealed, err)
+	}
+}
+
+// However often somebody was erased and came back, they are found, up to a bound: whoever looks
+// does not look for ever.
+func TestD15LivesAreBounded(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.open()
+	id := personID{"acme", "005xx000001Sv6AAAS"}
+	erase := func(from, to int) {
+		t.Helper()
+		err := l.config.DB.Tx(t.Context(), func(tx *sql.Tx) error {
+			for life := from; life < to; life++ {
+				pseudonyms, err := l.persons.pseudonyms(id, life)
+				if err != nil {
+					return err
+				}
+				if _, err := tx.Exec(`INSERT INTO audit_persons (org, pseudonym, subject, sealed_key) VALUES ($1, $2, '', '')`, id.org, pseudonyms[0]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	const most = 1000
+	erase(0, most-1)
+	if all, erased, err := l.persons.lives(t.Context(), id); err != nil || len(all) != most || erased != all[most-2][0] {
+		t.Errorf("after %d erasures: %d lives, %v", most-1, len(all), err)
+	}
+	erase(most-1, most)
+	if _, _, err := l.persons.lives(t.Context(), id); err == nil {
+		t.Errorf("after %d erasures they are looked for", most)
 	}
 }

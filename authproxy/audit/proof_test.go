@@ -132,3 +132,21 @@ func TestProofAfterALogWasEnded(t *testing.T) {
 		t.Errorf("an entry of the new log, which is shorter than the tiles of the one before: %v", err)
 	}
 }
+
+// Why a log takes no more entries can be asked, and only that one takes none.
+func TestHaltedSaysWhy(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).ten()
+	if err := l.Halted(); err != nil {
+		t.Errorf("before: %v", err)
+	}
+	why := &Disagreement{Place: "elsewhere", Why: "it was cut"}
+	l.Halt(why)
+	var d *Disagreement
+	if err := l.Halted(); !errors.As(err, &d) || d != why {
+		t.Errorf("it is halted because of %v", err)
+	}
+	if _, err := l.Append(t.Context(), entry("a.b")); !errors.As(err, &d) {
+		t.Errorf("an entry after that: %v", err)
+	}
+}

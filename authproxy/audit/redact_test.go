@@ -43,6 +43,7 @@ func TestAU07RedactArguments(t *testing.T) {
 		{`{"api_key":"x","rows":["Bearer abcdefgh"]}`, `{"api_key":"[redacted]","rows":["Bearer [redacted]"]}`},
 		{`{"sfr_abcdefgh":1}`, `{"sfr_[redacted]":1}`},
 		{`[{"secret":"a"},{"plain":"b"}]`, `[{"secret":"[redacted]"},{"plain":"b"}]`},
+		{`{"credentials":{"token":"a","b":"x","c":{"secret":"y","d":"z"}},"e":"kept"}`, `{"credentials":{"token":"[redacted]","b":"[redacted]","c":{"secret":"[redacted]","d":"[redacted]"}},"e":"kept"}`},
 		{`"text"`, `"text"`},
 	} {
 		got, err := redactJSON([]byte(c.in))
@@ -126,6 +127,21 @@ func TestAU07CutCredential(t *testing.T) {
 		s := strings.Repeat("x", maxText-50+shift) + " sfr_CANARYCANARYCANARYCANARY " + strings.Repeat("y", 100)
 		if got := bounded(s, maxText); strings.Contains(got, "CANARY") {
 			t.Fatalf("shift %d: %q", shift, got)
+		}
+	}
+}
+
+// What an entry keeps of a reason ends at its bound, with the digest of the whole; up to that
+// it is kept as it is.
+func TestD15ReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	const most = 2048
+	for n, whole := range map[int]bool{most: true, most + 1: false, 2 * most: false} {
+		reason := strings.Repeat("x", n)
+		e := Entry{Reason: reason}
+		e.normaliseOutcome()
+		if whole && e.Reason != reason || !whole && (len(e.Reason) > most+150 || !strings.Contains(e.Reason, digest([]byte(reason)))) {
+			t.Errorf("%d bytes of reason: %d are kept", n, len(e.Reason))
 		}
 	}
 }
