@@ -2,7 +2,6 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -178,11 +177,11 @@ func (c *Console) gist(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var call recordCall
-	if json.Unmarshal(a.Arguments, &call) != nil {
+	call, ok := recordOf(a)
+	if !ok {
 		return "", nil // another tool's arguments
 	}
-	parts := []string{call.Object, call.name(), call.ID}
+	parts := []string{call.Object, call.name(), call.ID, call.Path}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
 	return shortened(strings.Join(parts, " · ")), nil
 }

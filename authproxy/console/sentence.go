@@ -8,14 +8,22 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// recordCall is what the record tools of Salesforce's hosted servers are given.
+// recordCall is the record that a call names, and the fields that it sets.
 type recordCall struct {
-	Object string                     `json:"sobject-name"`
-	ID     string                     `json:"id"`
-	Body   map[string]json.RawMessage `json:"body"`
+	reach.Target
+	Body map[string]json.RawMessage
+}
+
+// recordOf returns the record that a call that waits names; ok is false if it names none.
+func recordOf(a *approval.Request) (r recordCall, ok bool) {
+	if r.Target, ok = reach.TargetOf(a.Tool, a.Arguments); ok && r.Target.Body != nil {
+		ok = json.Unmarshal(r.Target.Body, &r.Body) == nil
+	}
+	return r, ok
 }
 
 // name is what the call calls the record, "" if nothing.
@@ -33,24 +41,27 @@ func (r *recordCall) name() string {
 // page shows below; names of records are those that the call gives, for nobody else has said
 // them.
 func sentence(a *approval.Request) string {
-	var call recordCall
-	if json.Unmarshal(a.Arguments, &call) != nil || call.Object == "" {
+	call, ok := recordOf(a)
+	if !ok {
 		return "Run " + a.Tool
 	}
-	object := shortened(ui.Printable(call.Object))
+	record := "a record of " + shortened(ui.Printable(call.Object))
+	if call.Path != "" { // another record is written than the one that is named
+		record = "what " + shortened(ui.Printable(call.Path)) + " leads to from " + record
+	}
 	switch policy.Class(a.Class) {
 	case policy.Create:
-		return joined("Create a record of "+object, quoted(call.name()))
+		return joined("Create "+record, quoted(call.name()))
 	case policy.Update:
-		what := "Change a record of " + object
+		what := "Change " + record
 		if n := len(call.Body); n > 0 {
-			what = fmt.Sprintf("Change %s of a record of %s", counted(n, "field"), object)
+			what = fmt.Sprintf("Change %s of %s", counted(n, "field"), record)
 		}
 		return joined(what, cmp.Or(shortened(call.ID), quoted(call.name())))
 	case policy.Delete:
-		return joined("Delete a record of "+object, shortened(call.ID))
+		return joined("Delete "+record, shortened(call.ID))
 	}
-	return joined("Run "+a.Tool+" on "+object, shortened(call.ID))
+	return joined("Run "+a.Tool+" on "+shortened(ui.Printable(call.Object)), shortened(call.ID))
 }
 
 // joined puts what a record is called behind what is done with it.

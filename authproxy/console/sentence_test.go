@@ -19,6 +19,8 @@ func TestSentence(t *testing.T) {
 		{"update", `{"sobject-name":"Account","id":"001x","body":{"Name":"N","Phone":null}}`, "Change 2 fields of a record of Account: 001x"},
 		{"update", `{"sobject-name":"Account","id":"001x","body":{"Phone":"1"}}`, "Change 1 field of a record of Account: 001x"},
 		{"delete", `{"sobject-name":"Account","id":"001x"}`, "Delete a record of Account: 001x"},
+		{"delete", `{"sobject-name":"Account","id":"001x","relationship-path":"Contacts"}`, "Delete what Contacts leads to from a record of Account: 001x"},
+		{"update", `{"sobject-name":"Account","id":"001x","relationship-path":"Owner","body":{"IsActive":false}}`, "Change 1 field of what Owner leads to from a record of Account: 001x"},
 		{"admin", `{"sobject-name":"User","id":"005x"}`, "Run tool on User: 005x"},
 		{"update", `{"body":1}`, "Run tool"},
 		{"unknown", `{"path":"/x"}`, "Run tool"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/notice"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -70,15 +70,13 @@ func (s noticeSource) Describe(ctx context.Context, id string) (*notice.Message,
 	return m, r.State == approval.Pending, nil
 }
 
-// objectOf is the object that a call of the hosted record tools names.
+// objectOf is the object of the record that a call names.
 func objectOf(r *approval.Request) string {
-	var call struct {
-		Object string `json:"sobject-name"`
-	}
-	if json.Unmarshal(r.Arguments, &call) != nil || len(call.Object) > 80 { // Salesforce's bound of a name
+	named, ok := reach.TargetOf(r.Tool, r.Arguments)
+	if !ok || len(named.Object) > 80 { // Salesforce's bound of a name
 		return ""
 	}
-	return call.Object
+	return named.Object
 }
 
 func noticeCommand() *cobra.Command {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Bounds of one question: a person compares no more.
@@ -33,22 +35,22 @@ type Question struct {
 
 // Of is what to ask about a call of that tool; ok is false if nothing can be asked.
 func Of(tool string, arguments []byte) (q Question, ok bool) {
-	var call struct {
-		Object string                     `json:"sobject-name"`
-		ID     string                     `json:"id"`
-		Body   map[string]json.RawMessage `json:"body"`
+	call, ok := reach.TargetOf(tool, arguments)
+	if !ok || !apiName.MatchString(call.Object) {
+		return q, false
 	}
-	if json.Unmarshal(arguments, &call) != nil || !apiName.MatchString(call.Object) {
+	var body map[string]json.RawMessage
+	if call.Body != nil && json.Unmarshal(call.Body, &body) != nil {
 		return q, false
 	}
 	q = Question{Object: call.Object, Name: nameField(call.Object)}
 	switch tool {
 	case "updateSobjectRecord":
-		q.ID, q.Fields = call.ID, simple(call.Body)
+		q.ID, q.Fields = call.ID, simple(body)
 	case "deleteSobjectRecord":
 		q.ID = call.ID
 	case "createSobjectRecord":
-		return q, q.Name != "" && json.Unmarshal(call.Body[q.Name], &q.Called) == nil && isName(q.Called)
+		return q, q.Name != "" && json.Unmarshal(body[q.Name], &q.Called) == nil && isName(q.Called)
 	default:
 		return q, false
 	}
