@@ -79,7 +79,18 @@ type code struct {
 	expires                       time.Time
 }
 
-// New returns a provider with new keys.
+// processKeys are the keys of this process: what signs, and another. Making one costs a
+// quarter of a second, so all providers of a process have the same.
+var processKeys = sync.OnceValues(func() (keys [2]*rsa.PrivateKey, err error) {
+	for i := range keys {
+		if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			return keys, err
+		}
+	}
+	return keys, nil
+})
+
+// New returns a provider. Its keys are new with each process.
 func New(c Config) (*Provider, error) {
 	if c.ClientID == "" {
 		c.ClientID, c.ClientSecret = ClientID, ClientSecret
@@ -90,14 +101,11 @@ func New(c Config) (*Provider, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	p := &Provider{config: c, users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}}
-	var err error
-	if p.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+	keys, err := processKeys()
+	if err != nil {
 		return nil, err
 	}
-	if p.other, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-		return nil, err
-	}
+	p := &Provider{config: c, key: keys[0], other: keys[1], users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}}
 	for _, u := range c.Users {
 		p.users[u.Subject] = u
 	}
