@@ -1,6 +1,7 @@
 package logfile
 
 import (
+	"math"
 	"strings"
 	"testing"
 )
@@ -14,9 +15,13 @@ func (silent) State() string    { return "-" }
 
 func BenchmarkAppend(b *testing.B) {
 	record := []byte(`{"text":"` + strings.Repeat("x", 690) + `"}`)
-	for name, group := range map[string]int{"1 a group": 1, "16 a group": 16} {
-		b.Run(name, func(b *testing.B) {
-			l, err := Open(Config{Dir: b.TempDir(), Origin: "a", Follower: silent{}})
+	for _, c := range []struct {
+		name             string
+		group, roomAfter int
+	}{{"1 a group", 1, 0}, {"1 a group, without room", 1, math.MaxInt}, {"16 a group", 16, 0}, {"16 a group, without room", 16, math.MaxInt}} {
+		group := c.group
+		b.Run(c.name, func(b *testing.B) {
+			l, err := Open(Config{Dir: b.TempDir(), Origin: "a", Follower: silent{}, RoomAfter: c.roomAfter})
 			if err != nil {
 				b.Fatal(err)
 			}
