@@ -30,7 +30,9 @@ type Decisions struct {
 	// StepUpACR is the way of signing in (acr) that counts where a call asks for a fresh one;
 	// empty: none does, and such calls are decided at the command line.
 	StepUpACR string
-	Now       func() time.Time // nil: time.Now
+	// Undos makes calls that take others back; nil: nobody can, as at the command line.
+	Undos Undos
+	Now   func() time.Time // nil: time.Now
 }
 
 // maxTogether is how many calls are decided at a time: more than wait of one connection.

@@ -80,11 +80,11 @@ func (c *standing) agreed() bool {
 
 // mayDecide says whether somebody may decide about the request at all. An operator may: who
 // runs commands on the database could do so without us. A user may decide what they asked for
-// themselves only where the policy leaves it to the requester. Whoever proposed it may take
-// that back.
+// themselves only where the policy leaves it to the requester, also what they proposed then.
+// Whoever proposed a call may take that back.
 func (c *standing) mayDecide(what audit.Decision) error {
 	switch {
-	case c.author && what != audit.Deny:
+	case c.author && what != audit.Deny && !c.request.OfRequester():
 		return errOwnProposal
 	case c.operator, c.request.OfRequester() && c.signedIn:
 		return nil

@@ -45,6 +45,7 @@ rules:
     factors: [{role: lead}, {role: security, quorum: 2}]
     group: true
     on_change: allow
+    verify: true
   - effect: allow
     users: [rep@acme.example]
     groups: [g]

@@ -87,6 +87,7 @@ func (c *call) forward() (result, error) {
 	ctx, unregister := c.begin() // inflight.go: can be cut off
 	defer unregister()
 	err := c.recorded(ctx, func() error { // record.go: the intent before, the outcome after
+		c.verification.readBefore(ctx)         // verify.go: what it replaces
 		if err := c.recheck(ctx); err != nil { // recheck.go: everything again
 			return err
 		}
@@ -101,6 +102,7 @@ func (c *call) forward() (result, error) {
 		c.budgets.countAnswer(ctx) // budget.go: how much the answer holds
 		c.outside.note(ctx)        // outside.go: that others may have written it
 		c.settleApproval()
+		c.verification.readAfter() // verify.go: what it came to
 		return nil
 	})
 	c.budgets.giveBack() // of a call that did not leave
@@ -135,21 +137,22 @@ type call struct {
 	empty jsontext.Value
 
 	// What is done for a call is theirs:
-	meaning     meaning
-	budgets     budgetUse
-	obligations obligations
-	asking      askingClient
-	operations  operationCheck
-	outside     outsideNotes
-	ending      ending
-	delivery    delivery
+	meaning      meaning
+	budgets      budgetUse
+	obligations  obligations
+	asking       askingClient
+	operations   operationCheck
+	outside      outsideNotes
+	ending       ending
+	delivery     delivery
+	verification verification
 }
 
 // newCall returns a call of that action, of which the method of the request has to say more.
 func newCall(r *request, action audit.Action) *call {
 	c := &call{request: r, action: action}
 	c.meaning.call, c.budgets.call, c.obligations.call, c.asking.call = c, c, c, c
-	c.operations.call, c.outside.call, c.ending.call, c.delivery.call = c, c, c, c
+	c.operations.call, c.outside.call, c.ending.call, c.delivery.call, c.verification.call = c, c, c, c, c
 	return c
 }
 

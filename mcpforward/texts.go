@@ -188,19 +188,38 @@ func textForTooMany(e *approval.TooManyError, publicURL string) string {
 // spentResult answers a call that was carried out before, from the record: the answer
 // that it had, with the remark that it was not made again.
 func spentResult(r *approval.Request) jsontext.Value {
-	at := clockTime(r.SpentAt)
+	at, followed := clockTime(r.SpentAt), whatFollowed(r)
 	if o, err := jsonrpc.ParseObject(r.Result); err == nil && r.Outcome != approval.Unknown {
-		return withText(o, fmt.Sprintf("This is the answer to the same call, approved once and made at %s. It was not made again.", at))
+		return withText(o, fmt.Sprintf("This is the answer to the same call, approved once and made at %s. It was not made again.", at)+followed)
 	}
 	switch r.Outcome {
 	case approval.Done:
 		return toolResult(fmt.Sprintf("The same call was approved and carried out at %s. It was not made again; its answer is not kept for this connection: "+
-			"it was too large, or another connection made the call.", at), false)
+			"it was too large, or another connection made the call.", at)+followed, false)
 	case approval.Failed:
 		return toolResult(fmt.Sprintf("The same call was approved and made at %s, and Salesforce did not carry it out. It was not made again.", at), true)
 	}
 	return toolResult(fmt.Sprintf("The same call was approved and sent to Salesforce at %s, but there is no answer that says whether it was carried out. "+
-		"It was not sent again. Look in Salesforce before asking for it again.", at), true)
+		"It was not sent again. Look in Salesforce before asking for it again.", at)+followed, true)
+}
+
+// whatFollowed says what people found out about a call that was made, and how it is taken back if
+// somebody asks for that; "" if nothing.
+func whatFollowed(r *approval.Request) (text string) {
+	if c := r.Check; c != nil {
+		switch {
+		case c.Verification == approval.Differs:
+			text += " What Salesforce had of the record right afterwards differs from what the call set: read it before you rely on it."
+		case c.Happened == approval.DidHappen:
+			text += " A person has looked meanwhile, and says that it was carried out."
+		case c.Happened == approval.DidNotHappen:
+			text += " A person has looked meanwhile, and says that it was not carried out."
+		}
+	}
+	if u := r.Undo; u != nil && u.Arguments != nil && (u.State == approval.Pending || u.State == approval.Approved) {
+		text += fmt.Sprintf(" A person asks to undo it, as %s. Tell the user so. If the user agrees, call %s with exactly these arguments: %s", u.ID, u.Tool, u.Arguments)
+	}
+	return text
 }
 
 // waitsFor says who decides about a call, and how: the user on a page, or people with roles,

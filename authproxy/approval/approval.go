@@ -158,6 +158,12 @@ type Request struct {
 	// Author is the human who proposed the call in the place of that of the request CounterOf;
 	// both are empty for a call that a client made first.
 	Author, CounterOf string
+	// UndoOf is the request of the call that this one takes back; it has an Author, too.
+	UndoOf string
+	// Undo is the last request of a call that takes this one back, and Check what was found out
+	// after it was sent; nil: nothing. Only from Get and Submit, of one that is spent.
+	Undo  *Request
+	Check *Check
 	// Counter is the request of the call that was proposed in the place of this one.
 	// Only from Get and Submit, of one that is countered.
 	Counter *Request

@@ -46,7 +46,7 @@ func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, e
 func (s *Store) pending(ctx context.Context, id string) (*stored, error) {
 	r, err := s.one(ctx, s.db.Reads, `WHERE id = $1`, id)
 	if err == nil && r.State != Pending {
-		return r, errors.Join(s.addCounter(ctx, s.db.Reads, r), ErrGone)
+		return r, errors.Join(s.addWhatFollowed(ctx, s.db.Reads, r), ErrGone)
 	}
 	return r, err
 }

@@ -15,7 +15,7 @@ import (
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
 	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
 	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac,
-	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened`
+	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened, undo_of`
 
 const decisionColumns = `human, factor, role, by_kind, by_id, by_as, org, decided_at, auth_time, acr, shown, mac`
 
@@ -24,6 +24,9 @@ const (
 	argumentsPurpose = "approval arguments"
 	resultPurpose    = "approval result"
 	reasonPurpose    = "reason of a denial"
+	// In approval_checks:
+	imagesPurpose     = "record before and after"
+	resolutionPurpose = "resolution of an outcome"
 )
 
 // maxListed bounds a list that asks for no bound.
@@ -41,7 +44,7 @@ type Filter struct {
 func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
 	r, err := s.one(ctx, s.db.Reads, `WHERE id = $1`, id)
 	if err == nil {
-		err = s.addCounter(ctx, s.db.Reads, r)
+		err = s.addWhatFollowed(ctx, s.db.Reads, r)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading approval request: %w", err)
@@ -117,7 +120,7 @@ func (s *Store) one(ctx context.Context, q querier, where string, args ...any) (
 	if err := s.open(r); err != nil {
 		return nil, err
 	}
-	return r, nil
+	return r, s.addCheck(ctx, q, r)
 }
 
 // open opens what is sealed of a request.
@@ -172,20 +175,26 @@ func (s *Store) addDecisions(ctx context.Context, q querier, r *stored) error {
 	return rows.Err()
 }
 
-// addCounter reads the request of the call that was proposed in the place of that of r.
-func (s *Store) addCounter(ctx context.Context, q querier, r *stored) error {
-	if r.State != Countered {
-		return nil
+// addWhatFollowed reads the request of the call that was proposed in the place of that of r, and
+// of those that take it back the one that did, or else the last.
+func (s *Store) addWhatFollowed(ctx context.Context, q querier, r *stored) (err error) {
+	switch r.State {
+	case Countered:
+		r.Counter, err = s.following(ctx, q, `WHERE counter_of = $1`, r.ID)
+	case Spent:
+		r.Undo, err = s.following(ctx, q, `WHERE undo_of = $1
+			ORDER BY CASE WHEN state = 'spent' AND outcome <> 'failed' THEN 0 ELSE 1 END, created_at DESC, id LIMIT 1`, r.ID)
 	}
-	counter, err := s.one(ctx, q, `WHERE counter_of = $1`, r.ID)
+	return err
+}
+
+// following reads a request that came of another one; nil: there is none.
+func (s *Store) following(ctx context.Context, q querier, where, of string) (*Request, error) {
+	r, err := s.one(ctx, q, where, of)
 	if errors.Is(err, ErrNotFound) {
-		return nil
+		return nil, nil
 	}
-	if err != nil {
-		return err
-	}
-	r.Counter = &counter.Request
-	return nil
+	return requestOf(r), err
 }
 
 // stored is a request as its row has it.
@@ -202,7 +211,7 @@ type stored struct {
 // covered are the columns of [db.Approvals]: what the call is.
 func (r *stored) covered() []any {
 	return []any{r.ID, r.bindingHash, r.Org, r.Subject, r.GrantID, r.ClientID, r.Server, r.Tool, r.Class, r.PolicyVersion, r.DefinitionHash,
-		r.ArgumentsDigest, string(r.Confirmation.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt), r.terms, r.Author, r.CounterOf}
+		r.ArgumentsDigest, string(r.Confirmation.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt), r.terms, r.Author, r.CounterOf, r.UndoOf}
 }
 
 // standing are the columns of [db.ApprovalStates]: that it waits for a person, may be made
@@ -234,7 +243,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
 		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Confirmation.Approvers,
 		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why,
-		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened)
+		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened, &r.UndoOf)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func (s *Store) meets(ctx context.Context, tx *sql.Tx, b Binding) (*Request, err
 		return nil, err
 	}
 	if err == nil {
-		err = s.addCounter(ctx, tx, r)
+		err = s.addWhatFollowed(ctx, tx, r)
 	}
 	switch {
 	case err != nil:
@@ -220,11 +220,11 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, r Request) (*Request, er
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO approvals (id, binding_hash, state, org, subject, grant_id, client_id, server, tool, class,
 			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at, mac, state_mac,
-			terms, author, counter_of)
-		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`,
+			terms, author, counter_of, undo_of)
+		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		r.ID, row.bindingHash, b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, r.Class,
 		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, string(b.Confirmation.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt),
-		row.mac, s.db.MAC(db.ApprovalStates, row.standing()...), row.terms, r.Author, r.CounterOf)
+		row.mac, s.db.MAC(db.ApprovalStates, row.standing()...), row.terms, r.Author, r.CounterOf, r.UndoOf)
 	if err != nil {
 		return nil, err
 	}
@@ -234,4 +234,9 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, r Request) (*Request, er
 // place is where a sealed column of r lies.
 func (r *Request) place(purpose string) seal.Place {
 	return seal.Place{Table: "approvals", Row: r.ID, Org: r.Org, Subject: r.Subject, Purpose: purpose}
+}
+
+// checkPlace is where one of its row in approval_checks lies.
+func (r *Request) checkPlace(purpose string) seal.Place {
+	return seal.Place{Table: "approval_checks", Row: r.ID, Org: r.Org, Subject: r.Subject, Purpose: purpose}
 }

@@ -65,7 +65,7 @@ const keepOver = 30 * 24 * time.Hour
 // Expire writes down what time has already done, so that lists stay cheap, and
 // returns how many requests it concerned. It erases the answers that no repeat gets any
 // more, the arguments of calls of which nothing can come any more (see
-// [Config.KeepArguments]; their digest stays), and after 30 days the requests that are over.
+// [Config.KeepArguments]; their digest stays) with what was read of their records, and after 30 days the requests that are over.
 // Nothing depends on when it runs.
 func (s *Store) Expire(ctx context.Context) (n int, err error) {
 	var count int64
@@ -86,6 +86,10 @@ func (s *Store) Expire(ctx context.Context) (n int, err error) {
 			db.Millis(now.Add(-s.keep)), db.Millis(now.Add(-s.lifetime)), db.Millis(now)); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, `UPDATE approval_checks SET sealed_images = '', sealed_resolution = ''
+			WHERE (sealed_images <> '' OR sealed_resolution <> '') AND request_id IN (SELECT id FROM approvals WHERE sealed_arguments = '')`); err != nil {
+			return err
+		}
 		return deleteOver(ctx, tx, `expires_at <= $1`, db.Millis(now.Add(-keepOver)))
 	})
 	if err != nil {
@@ -94,12 +98,15 @@ func (s *Store) Expire(ctx context.Context) (n int, err error) {
 	return int(count), nil
 }
 
-// deleteOver deletes the requests that are over and that which selects, and who agreed to them.
+// deleteOver deletes the requests that are over and that which selects, who agreed to them, and
+// what was found out about them.
 func deleteOver(ctx context.Context, tx *sql.Tx, which string, args ...any) error {
 	which = `WHERE state NOT IN ('pending', 'approved') AND ` + which
-	_, err := tx.ExecContext(ctx, `DELETE FROM approval_decisions WHERE request_id IN (SELECT id FROM approvals `+which+`)`, args...)
-	if err == nil {
-		_, err = tx.ExecContext(ctx, `DELETE FROM approvals `+which, args...)
+	for _, table := range []string{"approval_decisions", "approval_checks"} {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM `+table+` WHERE request_id IN (SELECT id FROM approvals `+which+`)`, args...); err != nil {
+			return err
+		}
 	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM approvals `+which, args...)
 	return err
 }

@@ -13,6 +13,9 @@ const (
 	ApprovalDecide       Action = "approval.decide"
 	ApprovalPreview      Action = "approval.preview"
 	ApprovalRead         Action = "approval.read"
+	ApprovalResolve      Action = "approval.resolve"
+	ApprovalUndo         Action = "approval.undo"
+	ApprovalVerify       Action = "approval.verify"
 	AuthorizationOpen    Action = "authorization.open"
 	BudgetAlarm          Action = "budget.alarm"
 	ClientAuthenticate   Action = "client.authenticate"
@@ -84,6 +87,9 @@ var actions = []Described{
 	{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
 	{ApprovalPreview, "Salesforce is asked, as the requester, for what a call that waits would change"},
 	{ApprovalRead, "somebody is given the evidence of a call that waited, with its arguments"},
+	{ApprovalResolve, "a person says whether a call was carried out whose answer was lost"},
+	{ApprovalUndo, "a person asks for the call that takes another one back"},
+	{ApprovalVerify, "Salesforce is asked, as the requester, what a call has come to, where its rule says verify"},
 	{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
 	{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 	{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},

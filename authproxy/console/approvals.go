@@ -93,6 +93,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		page.Mark = c.mark(v, a, c.addCurrent(r.Context(), &page, a), again)
 	}
+	page.After = c.afterWrite(a)
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
 		return err
 	}

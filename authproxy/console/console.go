@@ -31,7 +31,7 @@ type Disconnector interface {
 	Disconnect(ctx context.Context, org, subject, grantID string) (*grant.Grant, error)
 }
 
-// Config is what the pages need. All fields are required but People, Providers, Currents, Site, Now and Log.
+// Config is what the pages need. All fields are required but People, Providers, Currents, LostQuery, Site, Now and Log.
 type Config struct {
 	// Access has the public URL, the orgs and the servers.
 	Access   *access.Control
@@ -39,15 +39,19 @@ type Config struct {
 	People   People // nil: nobody signs in with a company
 	Cookies  ui.Cookies
 	// Providers are the company's, with which people may sign in; may be empty.
-	Providers  []company.Provider
-	Guard      *ui.Guard
-	Marks      ui.Marks
-	Clients    *client.Store
-	Grants     *grant.Store
-	Approvals  *approval.Store
-	Decisions  Decisions
-	Inbox      Inbox
-	Proposals  Proposals
+	Providers []company.Provider
+	Guard     *ui.Guard
+	Marks     ui.Marks
+	Clients   *client.Store
+	Grants    *grant.Store
+	Approvals *approval.Store
+	Decisions Decisions
+	Inbox     Inbox
+	Proposals Proposals
+	FollowUps FollowUps
+	// LostQuery is the query that tells whether a call was carried out whose answer was lost, ""
+	// if there is none; nil: there never is.
+	LostQuery  func(a *approval.Request) string
 	Currents   Currents // nil: pages show what calls send alone
 	Disconnect Disconnector
 	Logins     Logins
@@ -83,8 +87,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Marks.Ring == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
-		return nil, errors.New("console: access, sessions, guard, marks, clients, grants, approvals, decisions, inbox, proposals, disconnect, logins, budgets and outside are required")
+		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.FollowUps == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
+		return nil, errors.New("console: access, sessions, guard, marks, clients, grants, approvals, decisions, inbox, proposals, follow-ups, disconnect, logins, budgets and outside are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -110,6 +114,8 @@ func (c *Console) Mount(r *mux.Router) {
 	page("/approvals/{id}/counter", proposing{c}.counter)
 	form("/approvals/{id}/counter", proposing{c}.propose)
 	page("/approvals/{id}/evidence", c.evidence)
+	form("/approvals/{id}/resolve", c.resolve)
+	form("/approvals/{id}/undo", c.undo)
 }
 
 // visit is one request of a signed-in person.

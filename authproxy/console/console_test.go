@@ -122,11 +122,11 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 		Groups: []access.Group{{Name: "few", Members: []string{"005B"}}},
 	}))
 	s.outside = outside.New(d, now)
-	decisions := &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, Now: now}
+	decisions := &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, Undos: s, Now: now}
 	c := must[*Console](t)(New(Config{
 		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Marks: ui.Marks{Ring: ring, Now: now, Least: -1}, Grants: s.grants, Approvals: s.approvals,
-		Decisions: decisions, Inbox: decisions, Proposals: decisions, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
+		Decisions: decisions, Inbox: decisions, Proposals: decisions, FollowUps: decisions, LostQuery: s.lostQuery, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	s.console = c
 	c.Mount(router)

@@ -8,7 +8,6 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -19,8 +18,6 @@ type Decisions interface {
 	// See returns a request that by may look at.
 	See(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
 	Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error)
-	// Evidence returns the record of a request that by may read, and records that.
-	Evidence(ctx context.Context, by approval.Decider, id string) (*evidence.Record, error)
 }
 
 // decide takes the viewer's decision about one of their own calls.

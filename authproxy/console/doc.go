@@ -11,6 +11,8 @@
 //	GET  /approvals/{id}/counter change its values, to propose another call in its place
 //	POST /approvals/{id}/counter show that (fields "v0", "v1", …), or propose it (field "arguments")
 //	GET  /approvals/{id}/evidence  all that is known of one call, to be printed
+//	POST /approvals/{id}/resolve   whether a call happened whose answer was lost (fields "happened": yes or no, "reason")
+//	POST /approvals/{id}/undo      ask for the call that takes this one back
 //
 // The first two are public; every other page needs a browser session. A bearer token is
 // not looked at, so no MCP client can act here. Whoever is not signed in is sent to

@@ -37,7 +37,7 @@ func (c *Console) recordOf(ctx context.Context, id string, v *visit) (*evidence.
 	if err != nil {
 		return nil, err
 	}
-	record, err := c.Decisions.Evidence(ctx, v.decider(a), id)
+	record, err := c.FollowUps.Evidence(ctx, v.decider(a), id)
 	if errors.Is(err, approval.ErrNotFound) {
 		if v.person != nil && v.person.Stale {
 			return nil, errStale
@@ -86,6 +86,7 @@ func (c *Console) evidencePage(ctx context.Context, v *visit, r *evidence.Record
 		page.Seen = append(page.Seen, ui.EvidenceLine{When: exactly(s.At), Who: s.By, What: what})
 	}
 	page.Answer = answerFacts(r.Answer)
+	page.Check = checkFacts(r)
 	for _, e := range r.Entries {
 		page.Entries = append(page.Entries, ui.EvidenceEntry{Number: e.Number, When: exactly(e.At), What: string(e.Action), Outcome: string(e.Outcome), Who: e.By})
 	}
@@ -102,6 +103,20 @@ func answerFacts(a *evidence.Answer) []ui.EvidenceFact {
 		facts = append(facts, ui.EvidenceFact{Name: "Records, " + classInWords(group.Class), Value: strings.TrimSpace(group.Object + " " + strings.Join(group.IDs, ", "))})
 	}
 	return facts
+}
+
+// checkFacts says what was found out after the call was sent.
+func checkFacts(r *evidence.Record) (facts []ui.EvidenceFact) {
+	if c := r.Check; c != nil {
+		facts = append(facts, ui.EvidenceFact{Name: "What it came to", Value: c.Said}, ui.EvidenceFact{Name: "Read", Value: exactly(c.VerifiedAt)})
+		if c.Images != nil {
+			for _, f := range c.Images.Fields {
+				facts = append(facts, ui.EvidenceFact{Name: f.Name, Value: fmt.Sprintf("before %s; set %s; after %s", valueInWords(f.Before), valueInWords(f.Set), valueInWords(f.After))})
+			}
+		}
+		facts = append(facts, ui.EvidenceFact{Name: "What a person found out", Value: c.Reason}, ui.EvidenceFact{Name: "Who", Value: c.ResolvedBy}, ui.EvidenceFact{Name: "When", Value: exactly(c.ResolvedAt)})
+	}
+	return append(facts, ui.EvidenceFact{Name: "Takes back", Value: r.UndoOf}, ui.EvidenceFact{Name: "Taken back by", Value: r.Undo})
 }
 
 // agreementInWords says who agreed, when, and what proved who they are.

@@ -42,6 +42,12 @@ var (
 		"You hold none of the roles that may open this page or do what it offers. Nothing was done. Whoever administers the proxy gives roles, in the configuration under console.roles."}
 	errNoProposal = &problem{http.StatusForbidden, "You cannot propose other values",
 		"Only somebody who may agree to a call of somebody else, while it waits, can propose other values for it. Nothing was done."}
+	errHappened = &problem{http.StatusBadRequest, "Nothing is said",
+		"The form does not say whether it happened. Nothing was done."}
+	errHowKnown = &problem{http.StatusBadRequest, "How do you know?",
+		"Say in a few words how you know, in at most 500 characters. Nothing was done."}
+	errTooManyWait = &problem{http.StatusConflict, "Too many calls wait",
+		"Too many calls of this connection or person wait for approval. Nothing was done. Have these decided first."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )

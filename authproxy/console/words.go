@@ -76,6 +76,10 @@ func nextInWords(a *approval.Request) string {
 			"If you are in a hurry, give them the address of this page, or your administrator the command below. " +
 			"When it is approved, ask the assistant to repeat the call; if you do not want it any more, leave it, and nothing happens."
 	case approval.Approved:
+		if a.UndoOf != "" {
+			return "Go back to your chat and ask the assistant to make the call below. The approval counts once, until " +
+				a.ExpiresAt.UTC().Format("15:04 UTC") + "."
+		}
 		return "Go back to your chat and ask the assistant to repeat the call. The approval counts once, until " +
 			a.ExpiresAt.UTC().Format("15:04 UTC") + "."
 	case approval.Denied:

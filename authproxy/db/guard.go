@@ -42,7 +42,7 @@ var (
 	Stops = Guard{"stops", "mac", []string{"name", "value", "changed_at", "changed_by"}, 1, ""}
 	// Approvals is what a call is; ApprovalStates that it may be decided, made or given back.
 	Approvals = Guard{"approvals", "mac", []string{"id", "binding_hash", "org", "subject", "grant_id", "client_id", "server", "tool", "class",
-		"policy_version", "definition_hash", "arguments_digest", "approvers", "created_at", "expires_at", "terms", "author", "counter_of"}, 1, ""}
+		"policy_version", "definition_hash", "arguments_digest", "approvers", "created_at", "expires_at", "terms", "author", "counter_of", "undo_of"}, 1, ""}
 	ApprovalStates = Guard{"approvals", "state_mac", []string{"id", "mac", "state", "decided_at", "decided_by_kind", "decided_by_id",
 		"decided_by_as", "spent_at", "decisions", "spent_grant"}, 1, "state IN ('pending', 'approved') OR state = 'spent' AND outcome = ''"}
 	// ApprovalDecisions is who agreed, and for which role.
@@ -121,7 +121,7 @@ func (g Guard) fields(values []any) []string {
 // later is how many columns at the end of a guard came after rows had been authenticated. The
 // last of them that hold what a new column begins with, "" or 0, are no part of a MAC: so it is
 // the same for a row that was written before there was such a column.
-var later = map[string]int{"approvals.mac": 3, "approvals.state_mac": 2, "approval_decisions.mac": 1}
+var later = map[string]int{"approvals.mac": 4, "approvals.state_mac": 2, "approval_decisions.mac": 1}
 
 // begun is fields without the last of the later ones that hold what a new column begins with.
 func (g Guard) begun(fields []string) []string {

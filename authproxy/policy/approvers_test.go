@@ -58,8 +58,8 @@ func TestConfirmation(t *testing.T) {
 		"two of it":    {Rule{Approvers: "role:a", Quorum: 2}, Confirmation{Approvers: "2 of role:a"}, "", "2 of role:a"},
 		"factors": {Rule{Factors: []Factor{{Role: "sec", Quorum: 2}, {Role: "ops"}}}, Confirmation{Approvers: "role:ops and 2 of role:sec"}, "",
 			"role:ops and 2 of role:sec"},
-		"all of it": {Rule{Approvers: "role:a", StepUp: true, Group: true, Escalate: lead}, Confirmation{"role:a", true, true, lead, false},
-			"step_up group escalate=10m0s=role:lead", "role:a, signed in anew, together with others, after 10m0s also role:lead"},
+		"all of it": {Rule{Approvers: "role:a", StepUp: true, Group: true, Escalate: lead, Verify: true}, Confirmation{"role:a", true, true, lead, false, true},
+			"step_up group escalate=10m0s=role:lead verify", "role:a, signed in anew, together with others, after 10m0s also role:lead, verified after it"},
 		"held on a change":     {Rule{OnChange: HoldOnChange}, Confirmation{Approvers: "requester"}, "", "requester"},
 		"passes with a change": {Rule{OnChange: AllowOnChange}, Confirmation{Approvers: "requester", AllowChanged: true}, "on_change=allow", "requester, even if the record changes meanwhile"},
 	} {
@@ -73,7 +73,7 @@ func TestConfirmation(t *testing.T) {
 	}
 	for _, terms := range []string{"stepup", "group step_up", "step_up ", "escalate=10m0s=requester", "escalate=x=role:a", "escalate=10m=role:a",
 		"escalate=-10m0s=role:a", "escalate=10m0s=2 of role:a", "group group",
-		"on_change", "on_change=hold", "on_change=", "on_change=allow group"} {
+		"on_change", "on_change=hold", "on_change=", "on_change=allow group", "verify group", "verify=true", "verify on_change=allow"} {
 		if c, err := ParseTerms("role:a", terms); err == nil {
 			t.Errorf("%q was read as %+v", terms, c)
 		}

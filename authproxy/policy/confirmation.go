@@ -21,6 +21,9 @@ type Confirmation struct {
 	// AllowChanged: the call passes too where what people saw of the record when they agreed is
 	// not what Salesforce has when it is made.
 	AllowChanged bool
+	// Verify: the record is read before and after the call, which says whether it came out as
+	// intended, and lets it be undone.
+	Verify bool
 }
 
 // OnChange is what becomes of a call that people agreed to when the record has moved on since.
@@ -49,7 +52,7 @@ func (e Escalation) Role() string {
 
 // Confirmation returns what the rule asks for, with the defaults filled in.
 func (r *Rule) Confirmation() Confirmation {
-	c := Confirmation{Approvers: r.Approvers, StepUp: r.StepUp, Group: r.Group, Escalate: r.Escalate, AllowChanged: r.OnChange == AllowOnChange}
+	c := Confirmation{Approvers: r.Approvers, StepUp: r.StepUp, Group: r.Group, Escalate: r.Escalate, AllowChanged: r.OnChange == AllowOnChange, Verify: r.Verify}
 	switch {
 	case r.Factors != nil:
 		factors := slices.Clone(r.Factors)
@@ -75,6 +78,7 @@ const (
 	termGroup    = "group"
 	termEscalate = "escalate"
 	termOnChange = "on_change"
+	termVerify   = "verify"
 )
 
 // Terms is what is asked for beside the approvers, as one text for [ParseTerms]: "step_up
@@ -92,6 +96,9 @@ func (c Confirmation) Terms() string {
 	}
 	if c.AllowChanged {
 		terms = append(terms, termOnChange+"="+string(AllowOnChange))
+	}
+	if c.Verify {
+		terms = append(terms, termVerify)
 	}
 	return strings.Join(terms, " ")
 }
@@ -113,6 +120,8 @@ func ParseTerms(approvers Approvers, terms string) (Confirmation, error) {
 			c.Escalate.After, err = time.ParseDuration(after)
 		case termOnChange:
 			c.AllowChanged = value == string(AllowOnChange)
+		case termVerify:
+			c.Verify = true
 		}
 		if err != nil {
 			return c, fmt.Errorf("terms %q: %w", terms, err)
@@ -138,6 +147,9 @@ func (c Confirmation) String() string {
 	}
 	if c.AllowChanged {
 		text += ", even if the record changes meanwhile"
+	}
+	if c.Verify {
+		text += ", verified after it"
 	}
 	return text
 }
@@ -172,6 +184,10 @@ var confirmationKeys = []key{
 	{
 		name: "on_change", about: aboutApproval, effects: []Effect{Confirm}, check: checkOnChange, implied: string(HoldOnChange),
 		set: func(r *Rule) bool { return r.OnChange != "" }, values: func(r *Rule) []string { return []string{string(r.OnChange)} },
+	},
+	{
+		name: "verify", about: aboutApproval, effects: []Effect{Confirm}, check: checkVerify,
+		set: func(r *Rule) bool { return r.Verify }, values: func(r *Rule) []string { return []string{strconv.FormatBool(r.Verify)} },
 	},
 }
 
@@ -227,6 +243,16 @@ func checkGroup(r *Rule, c *problems) {
 
 // Groups reports whether calls of a class may be decided together at all.
 func Groups(class Class) bool { return class != Delete && class != Admin && class != Unknown }
+
+// checkVerify: of what else a call does nobody can tell by reading one record.
+func checkVerify(r *Rule, c *problems) {
+	if r.Effect != Confirm || r.Classes == nil {
+		return
+	}
+	if !slices.ContainsFunc(r.Classes, func(class Class) bool { return class == Create || class == Update || class == Delete }) {
+		c.add("verify", "true for calls that create, update and delete nothing", "it on a rule with the class create, update or delete, or without classes")
+	}
+}
 
 func checkEscalate(r *Rule, c *problems) {
 	if r.Effect != Confirm {

@@ -94,7 +94,7 @@ func sections() []section {
 	strict := confirm(class(Delete), approvers("role:security"), quorum(2))
 	strict.StepUp, strict.Escalate = true, Escalation{After: time.Hour, To: "role:admins"}
 	grouped := confirm(class(Update))
-	grouped.Group, grouped.OnChange = true, AllowOnChange
+	grouped.Group, grouped.OnChange, grouped.Verify = true, AllowOnChange, true
 	both := confirm(class(SideEffect))
 	both.Factors = []Factor{{Role: "owners"}, {Role: "security", Quorum: 2}}
 	bulk := []Call{
@@ -138,6 +138,6 @@ func sections() []section {
 			contacts, soqlCall("SELECT Id FROM Contact WHERE Phone = '1' LIMIT 5"), soqlCall("SELECT Phone, COUNT(Id) FROM Contact GROUP BY Phone LIMIT 5"), soqlCall("SELECT Id FROM Contact ORDER BY SSN__c LIMIT 5"), soqlCall("SELECT MAX(Birthdate) m FROM Contact"),
 			soqlCall("SELECT Phone p FROM Contact LIMIT 5"), soqlCall("SELECT Contact.Phone FROM Case LIMIT 5"), soqlCall("SELECT Id FROM Lead LIMIT 5"), soslCall("FIND {x} RETURNING Contact(Id) LIMIT 5"), soslCall("FIND {x} IN NAME FIELDS RETURNING Contact(Id, Phone) LIMIT 5"),
 			call("getObjectSchema", `{"objects":"Contact"}`), call("getRelatedRecords", `{"sobject-name":"Account",`+id+`,"relationship-path":"Contacts"}`)}},
-		{"who has to agree", "approvers quorum factors step_up escalate group on_change", []Rule{strict, confirm(class(Create), approvers("role:sales-ops")), grouped, both, allow(class(Read))}, anybody, []Call{read, create, update, remove, soqlCall("SELECT Id FROM Account FOR VIEW")}},
+		{"who has to agree", "approvers quorum factors step_up escalate group on_change verify", []Rule{strict, confirm(class(Create), approvers("role:sales-ops")), grouped, both, allow(class(Read))}, anybody, []Call{read, create, update, remove, soqlCall("SELECT Id FROM Account FOR VIEW")}},
 	}
 }

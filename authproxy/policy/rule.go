@@ -102,10 +102,11 @@ type Rule struct {
 	Quorum int `mapstructure:"quorum" need:"value"`
 	// Factors, for confirm, in the place of Approvers and Quorum: all of them must be met.
 	Factors []Factor `mapstructure:"factors" need:"value"`
-	// StepUp, Group and Escalate, for confirm, are those of [Confirmation].
+	// StepUp, Group, Escalate and Verify, for confirm, are those of [Confirmation].
 	StepUp   bool       `mapstructure:"step_up"`
 	Group    bool       `mapstructure:"group"`
 	Escalate Escalation `mapstructure:"escalate"`
+	Verify   bool       `mapstructure:"verify"`
 	// OnChange, for confirm, is what becomes of the call when the record has changed after people
 	// agreed; empty means [HoldOnChange].
 	OnChange OnChange `mapstructure:"on_change" need:"value"`

@@ -68,6 +68,7 @@ func TestValidateNamesEveryProblem(t *testing.T) {
 			[]string{`factors[0].role: found ""`, `factors[1].role: found "role:a"`, "factors[2].quorum: found 11"}},
 		{"a factor twice", given(confirm(factors(Factor{Role: "a"}, Factor{Role: "a", Quorum: 2}))), []string{`factors: found "a" a second time`}},
 		{"factors on allow", given(allow(factors(Factor{Role: "a"}))), []string{`factors: found "role:a", expected it only`}},
+		{"verify of what changes no record", given(confirm(func(r *Rule) { r.Classes, r.Verify = []Class{SideEffect}, true })), []string{"verify: found true for calls that create, update and delete nothing"}},
 		{"step-up of the requester", given(confirm(func(r *Rule) { r.StepUp = true })), []string{"step_up: found true with the requester alone"}},
 		{"a group of deletions", given(confirm(class(Delete), func(r *Rule) { r.Group = true })), []string{"group: found true for calls of the class delete"}},
 		{"a change that is neither held nor allowed", given(confirm(func(r *Rule) { r.OnChange = "ask" })), []string{`on_change: found "ask"`}},

@@ -1,5 +1,7 @@
 package ui
 
+import "slices"
+
 // EvidencePage is the record of one call that waited for a person, to be printed. Its texts have
 // not passed Visible; the template does that.
 type EvidencePage struct {
@@ -14,6 +16,7 @@ type EvidencePage struct {
 	Decisions []EvidenceLine
 	Seen      []EvidenceLine
 	Answer    []EvidenceFact // what Salesforce answered; empty: nothing
+	Check     []EvidenceFact // what was found out afterwards; those without a value are not shown
 	Missing   []string       // sentences: what the record lacks
 	Entries   []EvidenceEntry
 
@@ -34,4 +37,9 @@ type EvidenceEntry struct {
 
 func (p EvidencePage) page() head {
 	return head{Template: "evidence", Title: "Evidence of " + p.ID, Viewer: &p.Viewer}
+}
+
+// HasCheck reports whether anything was found out afterwards.
+func (p EvidencePage) HasCheck() bool {
+	return slices.ContainsFunc(p.Check, func(f EvidenceFact) bool { return f.Value != "" })
 }

@@ -278,7 +278,8 @@ type ApprovalPage struct {
 	Mark  string // field "shown" of the form, see Marks
 	Again string // why it is asked again; may be empty
 
-	Current *Current // what Salesforce has at the moment; nil: it was not asked
+	Current *Current    // what Salesforce has at the moment; nil: it was not asked
+	After   *AfterWrite // nil: the call was not sent, and takes no other back
 
 	Arguments []Argument
 	Erased    bool   // the arguments are no longer kept

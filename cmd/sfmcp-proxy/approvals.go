@@ -29,7 +29,7 @@ func approvalCommand() *cobra.Command {
 	jsonFlag(show)
 	return group("approval", "Write calls waiting for a person", list, show,
 		decideCommand("approve", "Let exactly this call pass, once", true),
-		decideCommand("deny", "Refuse this call", false), counterCommand(), insightsCommand(), approvalEvidenceCommand(), approvalExportCommand())
+		decideCommand("deny", "Refuse this call", false), counterCommand(), insightsCommand(), approvalEvidenceCommand(), approvalExportCommand(), approvalResolveCommand())
 }
 
 func showApproval(s *stores, cmd *cobra.Command, args []string) error {

@@ -46,6 +46,10 @@ type Record struct {
 	Decisions []Decision `json:"decisions,omitempty"`
 	Seen      []Seen     `json:"seen,omitempty"`
 	Answer    *Answer    `json:"answer,omitempty"`
+	Check     *Check     `json:"check,omitempty"`
+	// UndoOf is the request of the call that this one takes back, Undo the one that takes this back.
+	UndoOf string `json:"undo_of,omitempty"`
+	Undo   string `json:"undo,omitempty"`
 
 	// Entries are those of the log that name the request, all of them; of a short record only
 	// their number and the first and last are known.
@@ -109,6 +113,18 @@ type Answer struct {
 	Records    []audit.Records `json:"records,omitempty"`
 }
 
+// Check is what was found out after the call was sent.
+type Check struct {
+	Verification approval.Verification `json:"verification,omitempty"`
+	VerifiedAt   time.Time             `json:"verified_at,omitzero"`
+	Said         string                `json:"said,omitempty"` // in the words of the log
+	Images       *approval.Images      `json:"record,omitempty"`
+	Happened     approval.Happened     `json:"happened,omitempty"` // as a person says, of an answer that was lost
+	ResolvedAt   time.Time             `json:"resolved_at,omitzero"`
+	ResolvedBy   string                `json:"resolved_by,omitempty"`
+	Reason       string                `json:"reason,omitempty"`
+}
+
 // Entry is one of the log, with the command that proves that it is there.
 type Entry struct {
 	Number  int64         `json:"number"`
@@ -148,6 +164,15 @@ func (r *Record) Add(e audit.Entry) {
 		r.addCall(e)
 	case audit.ApprovalDecide:
 		r.addDecision(e)
+	case audit.ApprovalVerify:
+		if e.Outcome == audit.OK {
+			r.check().Said, r.check().VerifiedAt = e.Reason, e.At
+		}
+	case audit.ApprovalResolve:
+		if e.Outcome == audit.OK {
+			c := r.check()
+			c.Reason, c.ResolvedAt, c.ResolvedBy = e.Reason, e.At, e.Actor.String()
+		}
 	case audit.ApprovalRead, audit.ApprovalPreview:
 		if e.Outcome != audit.Intent && !r.short {
 			r.Seen = append(r.Seen, Seen{e.Seq, e.At, e.Actor.String(), e.Action})
@@ -172,6 +197,13 @@ func (r *Record) addCall(e audit.Entry) {
 	}
 }
 
+func (r *Record) check() *Check {
+	if r.Check == nil {
+		r.Check = &Check{}
+	}
+	return r.Check
+}
+
 // addDecision takes one that was taken or refused. Of what has an intent the outcome counts.
 func (r *Record) addDecision(e audit.Entry) {
 	if e.Outcome == audit.Intent {
@@ -193,7 +225,14 @@ func (r *Record) AddRequest(q *approval.Request) {
 	r.Org, r.Subject, r.Client, r.Connection = q.Org, q.Subject, q.ClientID, q.GrantID
 	r.Server, r.Tool, r.Class, r.PolicyVersion, r.DefinitionHash = q.Server, q.Tool, q.Class, q.PolicyVersion, q.DefinitionHash
 	r.Asked, r.Expires, r.Decided, r.Made = q.CreatedAt, q.ExpiresAt, q.DecidedAt, q.SpentAt
-	r.Author, r.CounterOf = q.Author, q.CounterOf
+	r.Author, r.CounterOf, r.UndoOf = q.Author, q.CounterOf, q.UndoOf
+	if q.Undo != nil {
+		r.Undo = q.Undo.ID
+	}
+	if q.Check != nil {
+		c := r.check()
+		c.Verification, c.Images, c.Happened = q.Check.Verification, q.Check.Images, q.Check.Happened
+	}
 	r.ArgumentsDigest = q.ArgumentsDigest
 	if q.Arguments != nil {
 		r.Arguments = json.RawMessage(q.Arguments)

@@ -66,6 +66,18 @@ var columns = []struct {
 		}
 		return string(r.Answer.Outcome)
 	}},
+	{"verified", func(r *Record) string {
+		if r.Check == nil {
+			return ""
+		}
+		return beforeColon(r.Check.Said)
+	}},
+	{"resolved", func(r *Record) string {
+		if r.Check == nil {
+			return ""
+		}
+		return beforeColon(r.Check.Reason)
+	}},
 	{"entries", func(r *Record) string { return strconv.Itoa(r.EntryCount) }},
 	{"first_entry", func(r *Record) string { return strconv.FormatInt(r.FirstEntry, 10) }},
 	{"last_entry", func(r *Record) string { return strconv.FormatInt(r.LastEntry, 10) }},
@@ -109,6 +121,12 @@ func (r *Record) seconds() string {
 		return ""
 	}
 	return fmt.Sprintf("%.1f", r.Decided.Sub(r.Asked).Seconds())
+}
+
+// beforeColon is what an entry says before it names values.
+func beforeColon(said string) string {
+	begin, _, _ := strings.Cut(said, ":")
+	return begin
 }
 
 func timeText(t time.Time) string {

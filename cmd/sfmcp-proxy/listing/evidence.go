@@ -54,6 +54,10 @@ func (p Printer) Evidence(r *evidence.Record) error {
 	if a := r.Answer; a != nil {
 		fmt.Fprintf(&b, "salesforce: %s, %s %s, answer sha256 %s\n", momentText(a.At), a.Outcome, ui.Printable(a.Status), a.Digest)
 	}
+	if c := r.Check; c != nil {
+		writeFacts(&b, [][2]string{{"verified", c.Said}, {"resolved", c.Reason}, {"resolved by", c.ResolvedBy}})
+	}
+	writeFacts(&b, [][2]string{{"undone by", r.Undo}, {"undoes", r.UndoOf}})
 	for _, e := range r.Entries {
 		fmt.Fprintf(&b, "entry %d: %s, %s %s, by %s; prove it with: %s\n", e.Number, momentText(e.At), e.Action, e.Outcome, ui.Printable(e.By), e.Prove)
 	}

@@ -1,0 +1,79 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+)
+
+// Undos makes the call that takes back one that was carried out. An [approval.ErrUndo] says why
+// there is none.
+type Undos interface {
+	Undo(ctx context.Context, a *approval.Request) (_ approval.Binding, class string, err error)
+}
+
+// Resolve takes what a person found out about a call whose answer was lost, with how they know. Whoever
+// may see the call may say so. It changes nothing but what is known: the call stays spent.
+// Errors: [approval.ErrNotFound], [approval.ErrReason]; and, then the request is returned as
+// well, [approval.ErrNotUnknown].
+func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string, happened approval.Happened, reason string) (*approval.Request, error) {
+	if _, err := d.See(ctx, by, id); err != nil {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	r, err := d.Approvals.Resolve(ctx, id, by.Actor, happened, reason)
+	if err != nil && !errors.Is(err, approval.ErrNotUnknown) {
+		return nil, err
+	}
+	e := d.entry(ctx, by, r, "")
+	e.Action, e.Outcome, e.Reason = audit.ApprovalResolve, audit.OK, "it happened: "
+	if happened == approval.DidNotHappen {
+		e.Reason = "it did not happen: "
+	}
+	if err != nil {
+		e.Outcome, e.Reason = audit.Denied, "there was nothing to resolve"
+	} else {
+		e.Reason += r.Check.Reason
+	}
+	if _, logErr := d.Audit.Append(ctx, e); logErr != nil {
+		return r, logErr
+	}
+	return r, err
+}
+
+// Undo asks for the call that takes back one that was carried out. It waits for people and is
+// spent like any other; whoever asks for it is its author, who does not count for it where
+// others are asked. Whoever may see the call may ask. Errors: [approval.ErrNotFound];
+// [approval.ErrUndo], which says why it cannot be; [approval.ErrTooMany].
+func (d *Decisions) Undo(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
+	r, err := d.See(ctx, by, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.standing(ctx, by, r)
+	if err != nil {
+		return nil, err
+	}
+	if d.Undos == nil {
+		return nil, errors.New("undoing: nobody can read the record here")
+	}
+	var undo *approval.Request
+	e := d.entry(ctx, by, r, "")
+	e.Action = audit.ApprovalUndo
+	err = d.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+		binding, class, err := d.Undos.Undo(ctx, r)
+		if err == nil {
+			undo, err = d.Approvals.Undo(context.WithoutCancel(ctx), id, binding, class, c.human)
+		}
+		switch {
+		case errors.Is(err, approval.ErrUndo), errors.Is(err, approval.ErrTooMany):
+			return audit.Result{Outcome: audit.Denied, Reason: err.Error()}, err
+		case err != nil:
+			return audit.Result{Reason: "not asked for"}, err
+		}
+		return audit.Result{Reason: "asked for as " + undo.ID + ", arguments sha256 " + undo.ArgumentsDigest}, nil
+	})
+	return undo, err
+}

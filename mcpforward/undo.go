@@ -1,0 +1,141 @@
+package mcpforward
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/preview"
+)
+
+// Undo is the call that takes back one that was carried out, as the requester would make it on the
+// same server: an update to the values of before, a delete of what was made. The record must be as
+// the call left it, which is read first. Nothing is sent but that query. The error is an
+// [approval.ErrUndo] that says why there is no such call.
+func (h *Handler) Undo(ctx context.Context, a *approval.Request) (b approval.Binding, class string, err error) {
+	if err := a.MayUndo(); err != nil {
+		return b, "", err
+	}
+	tool, arguments, err := inverse(a)
+	if err != nil {
+		return b, "", err
+	}
+	server := h.Access.Server(a.Server)
+	if server == nil || server.Org != a.Org {
+		return b, "", undoError("the server is not there any more")
+	}
+	if err := h.unchanged(ctx, a); err != nil {
+		return b, "", err
+	}
+	d, digest, err := h.judgeUndo(ctx, server, a, tool, arguments)
+	if err != nil {
+		return b, "", err
+	}
+	return approval.Binding{Org: a.Org, Subject: a.Subject, ClientID: a.ClientID, GrantID: a.GrantID, Server: a.Server, Tool: tool,
+		DefinitionHash: digest, PolicyVersion: d.Version, Arguments: arguments, Confirmation: d.Confirmation}, string(d.Class), nil
+}
+
+// inverse is the call that takes back that of a.
+func inverse(a *approval.Request) (tool string, arguments jsontext.Value, err error) {
+	images := a.Check.Images
+	var o, body jsonrpc.Object
+	o.Set("sobject-name", jsonrpc.Quote(images.Object))
+	o.Set("id", jsonrpc.Quote(images.ID))
+	switch a.Tool {
+	case "createSobjectRecord":
+		tool = "deleteSobjectRecord"
+	case "updateSobjectRecord":
+		if tool = "updateSobjectRecord"; !images.Read || images.Partial || len(images.Fields) == 0 {
+			return "", nil, undoError("not all values of before are known: rules hide some, or no query reads them")
+		}
+		for _, f := range images.Fields {
+			if f.Before == nil {
+				return "", nil, undoError("the value of " + f.Name + " before is not known")
+			}
+			body.Set(f.Name, f.Before)
+		}
+		o.Set("body", body.Encode())
+	default:
+		return "", nil, undoError("only updates and creates of one record are; what was deleted lies in Salesforce's recycle bin for a time")
+	}
+	arguments, err = jsontext.AppendFormat(nil, o.Encode(), jsontext.ReorderRawObjects(true)) // canonical, as of any call
+	return tool, arguments, err
+}
+
+// unchanged reads the record and refuses if it is not as the call left it: the fields that were
+// set, and, where it would be deleted, all of it.
+func (h *Handler) unchanged(ctx context.Context, a *approval.Request) error {
+	images := a.Check.Images
+	q := preview.Question{Object: images.Object, ID: images.ID}
+	for _, f := range images.Fields {
+		q.Fields = append(q.Fields, f.Name)
+	}
+	made := a.Tool == "createSobjectRecord"
+	if made && images.Modified == "" {
+		return undoError("when the record was last written is not known, so it may have been changed since")
+	}
+	moved := ""
+	_, hidden, err := h.readRecord(ctx, a, withModified(q), audit.ApprovalPreview, func(record preview.Record, _ []string) string {
+		switch {
+		case record == nil:
+			moved = "the record is not there any more"
+		case made && record.Text(preview.Modified) != images.Modified:
+			moved = "the record was changed since"
+		default:
+			for _, f := range images.Fields {
+				if f.After == nil || !preview.Same(json.RawMessage(f.After), record.Field(f.Name)) {
+					moved = "the record was changed since: " + f.Name + " has another value"
+				}
+			}
+		}
+		return "before undoing"
+	})
+	switch {
+	case err != nil:
+		return undoError("what the record is now is not known. " + err.Error())
+	case len(hidden) > 0:
+		return undoError("the rules hide fields that it would have to compare")
+	case moved != "":
+		return undoError(moved)
+	}
+	return nil
+}
+
+// judgeUndo asks the policy about the call, which must need a person, and returns the digest of the
+// accepted definition that it would be made under.
+func (h *Handler) judgeUndo(ctx context.Context, server *access.Server, a *approval.Request, tool string, arguments jsontext.Value) (d policy.Decision, digest string, err error) {
+	who, err := h.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
+	if err != nil {
+		return d, "", undoError(strings.ToLower(currentEnded[:1]) + strings.TrimSuffix(currentEnded[1:], "."))
+	}
+	d = server.Policy.Decide(who, policy.Call{Tool: tool, Arguments: arguments, Server: server.Name, Schema: h.schemas.For(a.Org, a.Subject), Now: h.Now()})
+	switch d.Effect {
+	case policy.Confirm:
+	case policy.Allow:
+		return d, "", errUndoFree(tool, arguments)
+	default:
+		return d, "", undoError("the rules of this server do not let the assistant make that call")
+	}
+	pins, err := h.Definitions.Pins(ctx, definition.Server{Org: server.Org, URL: server.URL})
+	if err != nil {
+		return d, "", err
+	}
+	reading := currentReading{Handler: h, approval: a, server: server}
+	list, err := h.Pool.List(ctx, reading.target(), "tools/list", pins.Changes(definition.Tool))
+	if err != nil {
+		return d, "", undoError("Salesforce does not say which tools it has")
+	}
+	listed, ok := list.Named(tool)
+	if !ok || listed.Twice || !pins.Accepts(definition.Tool, tool, listed.Digest) {
+		return d, "", undoError("the tool " + tool + " is not there, or waits for an administrator to accept it")
+	}
+	return d, listed.Digest, nil
+}
