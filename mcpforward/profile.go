@@ -28,7 +28,7 @@ import (
 func (h *Handler) Profile(ctx context.Context, org, subject string) (name, username string, err error) {
 	servers := h.Access.Servers()
 	i := slices.IndexFunc(servers, func(s *access.Server) bool {
-		return s.Org == org && strings.Contains(s.URL, "/platform/sobject-")
+		return s.Org == org && policy.DescribesObjects(s.URL)
 	})
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
