@@ -150,7 +150,7 @@ func (v *verification) compare(q preview.Question, record preview.Record, hidden
 		return approval.Differs, "differs: there is no such record"
 	}
 	v.images.Modified = record.Text(preview.Modified)
-	set, differs := preview.Fields(v.arguments), []string(nil)
+	set, differs := preview.Fields(v.tool, v.arguments), []string(nil)
 	for _, name := range q.Fields {
 		if slices.Contains(hidden, name) {
 			continue

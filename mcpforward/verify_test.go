@@ -94,7 +94,7 @@ func TestVerifyDiffers(t *testing.T) {
 	id, _ := w.someAccount()
 	a := w.made(rep(w), "updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Phone":"1"}}`)
 	w.elsewhere("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Phone":"2"}}`)
-	v := &verification{call: &call{approval: a, arguments: a.Arguments, decision: policy.Decision{Class: policy.Update}}, images: a.Check.Images}
+	v := &verification{call: &call{approval: a, tool: a.Tool, arguments: a.Arguments, decision: policy.Decision{Class: policy.Update}}, images: a.Check.Images}
 	record := map[string]any{"Phone": w.account(id)["Phone"]}
 	verdict, said := v.compare(questionOf(a), recordOf(record), nil)
 	if verdict != approval.Differs || said != `differs: Phone is "2"` {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Modified is the field that says when a record was last written, by people or by machines.
@@ -16,19 +18,19 @@ const Modified = "SystemModstamp"
 // the fields that it sets: the one that it names, or, of a create, the one with that id, which
 // Salesforce's answer gives. all: these are all fields that it sets. ok is false for other calls.
 func RecordOf(tool string, arguments []byte, created string) (q Question, all, ok bool) {
-	var call struct {
-		Object string                     `json:"sobject-name"`
-		ID     string                     `json:"id"`
-		Body   map[string]json.RawMessage `json:"body"`
+	call, ok := reach.TargetOf(tool, arguments)
+	if !ok || !apiName.MatchString(call.Object) {
+		return q, false, false
 	}
-	if json.Unmarshal(arguments, &call) != nil || !apiName.MatchString(call.Object) {
+	var body map[string]json.RawMessage
+	if call.Body != nil && json.Unmarshal(call.Body, &body) != nil {
 		return q, false, false
 	}
 	q = Question{Object: call.Object, ID: call.ID}
 	switch tool {
 	case "updateSobjectRecord", "createSobjectRecord":
-		q.Fields = simple(call.Body)
-		all = len(q.Fields) == len(call.Body)
+		q.Fields = simple(body)
+		all = len(q.Fields) == len(body)
 	case "deleteSobjectRecord":
 		all = true
 	default:
@@ -44,10 +46,8 @@ func RecordOf(tool string, arguments []byte, created string) (q Question, all, o
 // record that it names with the fields that it sets and who wrote it last, or the records that
 // the user made since a minute before the call was sent. "" where there is none.
 func Lost(tool string, arguments []byte, subject string, sent time.Time) string {
-	var call struct {
-		Object string `json:"sobject-name"`
-	}
-	if json.Unmarshal(arguments, &call) != nil || !apiName.MatchString(call.Object) {
+	call, ok := reach.TargetOf(tool, arguments)
+	if !ok || !apiName.MatchString(call.Object) {
 		return ""
 	}
 	if tool == "createSobjectRecord" {
@@ -70,20 +70,20 @@ func Lost(tool string, arguments []byte, subject string, sent time.Time) string 
 	return q.SOQL()
 }
 
-// Fields are the values that a call sets, by the names of the fields in lower case; of a name that
-// stands there in several cases the last in order counts nothing: it is not among them.
-func Fields(arguments []byte) map[string]json.RawMessage {
-	var call struct {
-		Body map[string]json.RawMessage `json:"body"`
+// Fields are the values that a call sets, by the names of the fields in lower case, without those
+// that stand there in several cases.
+func Fields(tool string, arguments []byte) map[string]json.RawMessage {
+	var body map[string]json.RawMessage
+	if call, ok := reach.TargetOf(tool, arguments); ok && call.Body != nil {
+		_ = json.Unmarshal(call.Body, &body) // an object, as TargetOf says
 	}
-	_ = json.Unmarshal(arguments, &call)
 	values, twice := map[string]json.RawMessage{}, map[string]bool{}
-	for _, name := range slices.Sorted(maps.Keys(call.Body)) {
+	for _, name := range slices.Sorted(maps.Keys(body)) {
 		lower := strings.ToLower(name)
 		if _, there := values[lower]; there {
 			twice[lower] = true
 		}
-		values[lower] = call.Body[name]
+		values[lower] = body[name]
 	}
 	for name := range twice {
 		delete(values, name)

@@ -42,6 +42,7 @@ func TestRecordOf(t *testing.T) {
 		{"deleteSobjectRecord", `{"sobject-name":"Account","id":"` + id + `"}`, "", "SELECT Id FROM Account WHERE Id = '" + id + "' LIMIT 1", true},
 		{"deleteRelatedRecord", `{"sobject-name":"Account","id":"` + id + `"}`, "", "", false},
 		{"updateSobjectRecord", `{"sobject-name":"Account, User","id":"` + id + `"}`, "", "", false},
+		{"updateSobjectRecord", `{"sobject-name":"Account","ID":"` + id + `","body":{"Phone":"1"}}`, "", "", false}, // names are as they are
 		{"updateSobjectRecord", ``, "", "", false},
 	} {
 		q, all, ok := RecordOf(c.tool, []byte(c.arguments), c.created)
