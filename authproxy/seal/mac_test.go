@@ -3,7 +3,9 @@ package seal
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -79,5 +81,53 @@ func TestMACOutlivesRotation(t *testing.T) {
 	id, _, _ := strings.Cut(before, ":")
 	if err := alone.CheckMAC(before, "p", "x"); !errors.Is(err, ErrMAC) || !strings.Contains(err.Error(), `names key "`+id+`"`) {
 		t.Errorf("without its key: %v", err)
+	}
+}
+
+// After a rotation many requests meet the new key at once. One of them reads the file; none
+// of the others may take what it finds for foreign, which would stop everything.
+func TestFT46ManyMeetTheNewKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keys")
+	if err := CreateKeyFile(path); err != nil {
+		t.Fatal(err)
+	}
+	load := func() *KeyRing {
+		t.Helper()
+		r, err := LoadKeyRing(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	place := Place{Table: "links", Row: "1"}
+	for range 20 {
+		behind := load()
+		if err := RotateKeyFile(path); err != nil {
+			t.Fatal(err)
+		}
+		ahead := load()
+		mac := ahead.MAC("p", "x")
+		sealed, err := ahead.Seal(place, []byte("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all sync.WaitGroup
+		begin := make(chan struct{})
+		for range 8 {
+			all.Go(func() {
+				<-begin
+				if err := behind.CheckMAC(mac, "p", "x"); err != nil {
+					t.Error(err)
+				}
+			})
+			all.Go(func() {
+				<-begin
+				if _, err := behind.Open(place, sealed); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		close(begin)
+		all.Wait()
 	}
 }

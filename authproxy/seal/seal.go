@@ -24,8 +24,9 @@ var ErrSealed = errors.New("sealed value does not open")
 // KeyRing holds the sealing keys. The first seals, all open; so a new key is put in
 // front and an old one stays until nothing needs it. It is safe for concurrent use.
 type KeyRing struct {
-	path string
-	now  atomic.Pointer[ringKeys]
+	path    string
+	reading sync.Mutex // of the file, so that an older content never replaces a newer one
+	now     atomic.Pointer[ringKeys]
 }
 
 // ringKeys is what the file held when it was read last.
@@ -61,6 +62,8 @@ func (r *KeyRing) Path() string { return r.path }
 // Reload reads the key file again and reports whether it holds other keys than before. A
 // file that cannot be read, or that lacks the key that seals now, leaves the ring as it is.
 func (r *KeyRing) Reload() (changed bool, err error) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
 	fresh, err := LoadKeyRing(r.path)
 	if err != nil {
 		return false, err
@@ -129,9 +132,7 @@ func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 	}
 	k, known := r.find(parts[1])
 	if !known {
-		if changed, err := r.Reload(); err != nil || !changed {
-			return nil, ErrSealed
-		}
+		_, _ = r.Reload() // that nothing changed may mean that somebody beside us read it
 		if k, known = r.find(parts[1]); !known {
 			return nil, ErrSealed
 		}
