@@ -35,9 +35,6 @@ type Decisions struct {
 	Now   func() time.Time // nil: time.Now
 }
 
-// maxTogether is how many calls are decided at a time: more than wait of one connection.
-const maxTogether = 20
-
 // freshFor is how long after signing in anew a person may agree to calls that ask for it.
 const freshFor = 5 * time.Minute
 
@@ -145,19 +142,13 @@ func (d *Decisions) deny(ctx context.Context, by approval.Decider, id, reason st
 	return denied, err
 }
 
-// Decided is what became of one of several requests that were decided together.
-type Decided struct {
-	Request *approval.Request // nil: there is none, or by may not know of it
-	Err     error             // that of Decide
-}
-
 // DecideTogether takes one choice about several requests of one connection, each of which is
 // decided, recorded and later spent alone: what becomes of one says nothing of the others. The
 // error is [approval.ErrNotTogether] if the rules of any do not say that it may be decided so;
 // then nothing is decided.
-func (d *Decisions) DecideTogether(ctx context.Context, by approval.Decider, ids []string, choice approval.Choice) ([]Decided, error) {
-	if len(ids) == 0 || len(ids) > maxTogether {
-		return nil, fmt.Errorf("%w: 1 to %d can be", approval.ErrNotTogether, maxTogether)
+func (d *Decisions) DecideTogether(ctx context.Context, by approval.Decider, ids []string, choice approval.Choice) ([]approval.Decided, error) {
+	if len(ids) == 0 || len(ids) > approval.MaxTogether {
+		return nil, fmt.Errorf("%w: 1 to %d can be", approval.ErrNotTogether, approval.MaxTogether)
 	}
 	requests := make([]*approval.Request, len(ids))
 	for i, id := range ids {
@@ -169,7 +160,7 @@ func (d *Decisions) DecideTogether(ctx context.Context, by approval.Decider, ids
 	if err := approval.CheckTogether(requests); err != nil {
 		return nil, err
 	}
-	all := make([]Decided, len(ids))
+	all := make([]approval.Decided, len(ids))
 	for i, id := range ids {
 		all[i].Request, all[i].Err = d.Decide(ctx, by, id, choice)
 	}

@@ -10,6 +10,15 @@ import (
 // ErrNotTogether: requests that may not be decided together.
 var ErrNotTogether = errors.New("these calls are not decided together")
 
+// MaxTogether is how many requests are decided together at most: nobody reads more.
+const MaxTogether = 20
+
+// Decided is what became of one of several requests that were decided together.
+type Decided struct {
+	Request *Request // nil: there is none, or whoever decides may not know of it
+	Err     error    // that of deciding about it alone
+}
+
 // Together returns the requests that may be decided together with r, and r, the oldest first:
 // those of its connection and server that wait and whose rules say so. Each is bound, decided
 // and spent alone all the same. nil: r is decided alone.

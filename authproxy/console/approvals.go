@@ -74,6 +74,9 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		Expires:   ui.Moment(a.ExpiresAt, now),
 		Proposes:  v.mayPropose(a), Late: status == http.StatusGone,
 	}
+	if page.Together, err = c.countTogether(r.Context(), v, a); err != nil {
+		return err
+	}
 	if page.InPlace, err = c.inPlace(r.Context(), a); err != nil {
 		return err
 	}

@@ -48,6 +48,7 @@ type Config struct {
 	Decisions Decisions
 	Inbox     Inbox
 	Proposals Proposals
+	Together  Together
 	FollowUps FollowUps
 	// LostQuery is the query that tells whether a call was carried out whose answer was lost, ""
 	// if there is none; nil: there never is.
@@ -87,8 +88,8 @@ type Console struct {
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Console, error) {
 	if c.Access == nil || c.Sessions == nil || c.Guard == nil || c.Marks.Ring == nil || c.Clients == nil || c.Grants == nil ||
-		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.FollowUps == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
-		return nil, errors.New("console: access, sessions, guard, marks, clients, grants, approvals, decisions, inbox, proposals, follow-ups, disconnect, logins, budgets and outside are required")
+		c.Approvals == nil || c.Decisions == nil || c.Inbox == nil || c.Proposals == nil || c.Together == nil || c.FollowUps == nil || c.Disconnect == nil || c.Logins == nil || c.Budgets == nil || c.Outside == nil {
+		return nil, errors.New("console: access, sessions, guard, marks, clients, grants, approvals, decisions, inbox, proposals, together, follow-ups, disconnect, logins, budgets and outside are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -113,6 +114,8 @@ func (c *Console) Mount(r *mux.Router) {
 	form("/approvals/{id}", c.decide)
 	page("/approvals/{id}/counter", proposing{c}.counter)
 	form("/approvals/{id}/counter", proposing{c}.propose)
+	page("/approvals/{id}/together", grouping{c}.together)
+	form("/approvals/{id}/together", grouping{c}.decideTogether)
 	page("/approvals/{id}/evidence", c.evidence)
 	form("/approvals/{id}/resolve", c.resolve)
 	form("/approvals/{id}/undo", c.undo)

@@ -126,7 +126,7 @@ func newSiteWith(t *testing.T, publicURL string, config client.Config, clients .
 	c := must[*Console](t)(New(Config{
 		Access:  control,
 		Clients: known, Sessions: s.sessions, Guard: must[*ui.Guard](t)(ui.NewGuard(server.URL)), Marks: ui.Marks{Ring: ring, Now: now, Least: -1}, Grants: s.grants, Approvals: s.approvals,
-		Decisions: decisions, Inbox: decisions, Proposals: decisions, FollowUps: decisions, LostQuery: s.lostQuery, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
+		Decisions: decisions, Inbox: decisions, Proposals: decisions, Together: decisions, FollowUps: decisions, LostQuery: s.lostQuery, Disconnect: revoker{s.grants}, Logins: s.links, Budgets: s.budgetsOf, Outside: s.outside, Now: now, Log: slog.New(slog.DiscardHandler),
 	}))
 	s.console = c
 	c.Mount(router)

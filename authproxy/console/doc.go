@@ -14,6 +14,9 @@
 //	POST /approvals/{id}/resolve   whether a call happened whose answer was lost (fields "happened": yes or no, "reason")
 //	POST /approvals/{id}/undo      ask for the call that takes this one back
 //
+//	GET  /approvals/{id}/together calls of its connection that can be decided together
+//	POST /approvals/{id}/together decide those (fields "call.ID", "decision")
+//
 // The first two are public; every other page needs a browser session. A bearer token is
 // not looked at, so no MCP client can act here. Whoever is not signed in is sent to
 // /signin and comes back.

@@ -48,6 +48,8 @@ var (
 		"Say in a few words how you know, in at most 500 characters. Nothing was done."}
 	errTooManyWait = &problem{http.StatusConflict, "Too many calls wait",
 		"Too many calls of this connection or person wait for approval. Nothing was done. Have these decided first."}
+	errAlone = &problem{http.StatusConflict, "These calls are not decided together",
+		"Only calls of one connection that wait, that the same people are asked about, and whose rules say so, are decided together. One of them may have been decided meanwhile. Nothing was done."}
 	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )

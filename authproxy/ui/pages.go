@@ -292,6 +292,7 @@ type ApprovalPage struct {
 
 	Lost *LostLogin // of the viewer, when the call needs it
 
+	Together int        // calls that can be decided together with this one, with it; 0: it is decided alone
 	Proposes bool       // the viewer may propose other values
 	InPlace  []Replaced // values of a proposed call that differ from the one that was asked for; empty: nobody proposed it
 	Late     bool       // the viewer's decision came when the call was over

@@ -19,7 +19,7 @@ var templateFiles embed.FS
 
 // pageTemplates holds the layout, and the parts that several pages show, joined with each
 // page's own file, by the name that Page.page reports.
-var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "evidence", "connect", "console")
+var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "together", "evidence", "connect", "console")
 
 // view is what the layout sees; the page's file sees Page.
 type view struct {
@@ -39,7 +39,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 	for _, name := range names {
 		parsed[name] = template.Must(template.New("layout.html").
 			Funcs(template.FuncMap{"visible": Visible, "scope": scopeInWords, "outside": outside, "number": number}).
-			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/personcard.html", "templates/afterwrite.html", "templates/proposal.html", "templates/"+name+".html"))
+			ParseFS(templateFiles, "templates/layout.html", "templates/lost.html", "templates/personcard.html", "templates/afterwrite.html", "templates/proposal.html", "templates/argument.html", "templates/"+name+".html"))
 	}
 	return parsed
 }

@@ -11,7 +11,7 @@ import (
 // allPages has one value of every page struct; a test below fails for a template
 // that none of them uses.
 var allPages = []Page{
-	ConsentPage{}, SignInPage{}, MessagePage{}, LandingPage{}, AccountPage{}, PersonPage{}, ApprovalsPage{}, ApprovalPage{}, EvidencePage{}, ConnectPage{}, ConsolePage{},
+	ConsentPage{}, SignInPage{}, MessagePage{}, LandingPage{}, AccountPage{}, PersonPage{}, ApprovalsPage{}, ApprovalPage{}, EvidencePage{}, ConnectPage{}, ConsolePage{}, TogetherPage{},
 }
 
 // Templates fail when they run, and only in the branch that runs. This test walks

@@ -26,8 +26,14 @@ type companyDemo struct {
 
 func startCompany(t *testing.T) *companyDemo {
 	t.Helper()
+	return startCompanyWith(t, `approvers: "role:approver"`)
+}
+
+// startCompanyWith does so with those keys of the rule for changes of records.
+func startCompanyWith(t *testing.T, keys string) *companyDemo {
+	t.Helper()
 	d := &companyDemo{}
-	d.demo = startWithCompany(t, `approvers: "role:approver"`, func(redirectURI string) string {
+	d.demo = startWithCompany(t, keys, func(redirectURI string) string {
 		d.provider = listenAsProvider(t, redirectURI)
 		d.issuer = d.provider.Issuer()
 		return `
@@ -49,9 +55,9 @@ func listenAsProvider(t *testing.T, redirectURI string) *companysim.Provider {
 	return provider.Provider
 }
 
-// startWithCompany starts a proxy whose rules name those approvers, with what provide returns as
+// startWithCompany starts a proxy whose rule for changes of records has those keys, with what provide returns as
 // members of its key console; provide is called with the redirect URI of the proxy.
-func startWithCompany(t *testing.T, approvers string, provide func(redirectURI string) string) *demo {
+func startWithCompany(t *testing.T, keys string, provide func(redirectURI string) string) *demo {
 	t.Helper()
 	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
@@ -75,7 +81,7 @@ func startWithCompany(t *testing.T, approvers string, provide func(redirectURI s
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, file := configured(t, strings.ReplaceAll(string(text), "approvers: requester", approvers)+"\nconsole:"+provide(publicURL+"/oauth/company/callback"))
+	p, file := configured(t, strings.ReplaceAll(strings.Replace(string(text), "approvers: requester", keys, 1), "approvers: requester", `approvers: "role:approver"`)+"\nconsole:"+provide(publicURL+"/oauth/company/callback"))
 	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
 	p.listening = map[string]net.Listener{listen: public, adminListen: private}
 	ctx, cancel := context.WithCancel(context.Background())

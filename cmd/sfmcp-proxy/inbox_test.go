@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -116,5 +117,66 @@ func TestCounterProposalOnAPage(t *testing.T) {
 	raw := json.RawMessage(`{"sobject-name":"Account","body":{"Name":"Fair","AnnualRevenue":9007199254740993,"Description":"two\nlines"}}`)
 	if r := c.call("createSobjectRecord", raw); r.Result.IsError || d.named("Account", "Fair") != 1 || d.named("Account", "Too dear") != 0 {
 		t.Errorf("the proposed call: %s", r.body)
+	}
+}
+
+// Calls of one connection are decided together where the rule says so: those that are chosen, each
+// by itself; one that was decided meanwhile is said to be, and the others are decided all the same.
+func TestCallsDecidedTogetherOnAPage(t *testing.T) {
+	t.Parallel()
+	d := startCompanyWith(t, `approvers: "role:approver", group: true`)
+	c := d.authorize(d.browser(), "sobject-all", rep)
+	c.initialize()
+	ids := map[string]string{}
+	for _, name := range []string{"One", "Two", "Three", "Four"} {
+		ids[name] = path.Base(d.approvalURL(c.call("createSobjectRecord", account(name))))
+	}
+	b := d.member(companysim.DefaultUsers()[0])
+	if page := d.look(b, "/approvals/"+ids["One"]); !strings.Contains(page.Body, "4 calls of this connection can be decided together") {
+		t.Fatalf("the page does not offer it: %s", page.Body)
+	}
+	page := d.look(b, "/approvals/"+ids["One"]+"/together")
+	if page.Status != http.StatusOK || strings.Count(page.Body, `name="call.apr_`) != 4 {
+		t.Fatalf("status %d: %s", page.Status, page.Body)
+	}
+	d.must("approval", "deny", ids["Two"], "--as", "Sam")
+	at := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/together") })
+	form := page.Forms[at]
+	decide := func(names ...string) *salesforcesim.Page {
+		t.Helper()
+		with := salesforcesim.Form{Action: form.Action, Method: form.Method, Fields: url.Values{"csrf_token": form.Fields["csrf_token"], "shown": form.Fields["shown"], "listed": form.Fields["listed"], "decision": {"approve"}}}
+		for _, name := range names {
+			with.Fields.Set("call."+cmp.Or(ids[name], name), "yes")
+		}
+		after, err := b.Submit(t.Context(), page, with, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return after
+	}
+	if none := decide(); none.Status != http.StatusBadRequest {
+		t.Errorf("none chosen: status %d", none.Status)
+	}
+	if foreign := decide("One", "apr_nothing"); foreign.Status != http.StatusNotFound {
+		t.Errorf("with one that is not there: status %d", foreign.Status)
+	}
+	unmarked := salesforcesim.Form{Action: form.Action, Method: form.Method, Fields: url.Values{"csrf_token": form.Fields["csrf_token"], "listed": form.Fields["listed"], "decision": {"approve"}, "call." + ids["One"]: {"yes"}}}
+	if again, err := b.Submit(t.Context(), page, unmarked, nil); err != nil || again.Status != http.StatusConflict || !strings.Contains(again.Body, "Nothing is decided yet") {
+		t.Errorf("without the mark of the page: %v, status %d", err, again.Status)
+	}
+	if over := decide("One", "Two"); over.Status != http.StatusConflict {
+		t.Errorf("with one that is denied: status %d", over.Status)
+	}
+	if after := decide("One", "Three"); strings.Count(after.Body, ">Approved<") != 2 {
+		t.Fatalf("approving two: %s", after.Body)
+	}
+	for name, made := range map[string]int{"One": 1, "Two": 0, "Three": 1, "Four": 0} {
+		c.call("createSobjectRecord", account(name))
+		if n := d.named("Account", name); n != made {
+			t.Errorf("%s was made %d times, %d is right", name, n, made)
+		}
+	}
+	if alone := d.look(b, "/approvals/"+ids["Four"]+"/together"); alone.Status != http.StatusConflict {
+		t.Errorf("one that is left: status %d", alone.Status)
 	}
 }
