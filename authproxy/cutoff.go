@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -32,6 +33,7 @@ type Cutoff struct {
 	Grants    *grant.Store
 	Links     *link.Store
 	Approvals *approval.Store
+	People    *people.Store
 	Sessions  *ui.Sessions
 	Audit     *audit.Log
 	// Forget drops what this process holds for a user, such as MCP sessions with
@@ -71,7 +73,9 @@ func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audi
 	ctx = context.WithoutCancel(ctx)
 	voided, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
 	sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
-	err = errors.Join(err, voidErr, sessionErr, c.Links.Revoke(ctx, org, subject, act.Why))
+	asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
+	sessions += asPerson
+	err = errors.Join(err, voidErr, sessionErr, personErr, c.Links.Revoke(ctx, org, subject, act.Why))
 	c.forget(org, subject)
 	return Ended{n, voided, sessions}, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
 		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)

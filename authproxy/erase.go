@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/people"
 )
 
 // ErasedSubject is what erasing somebody has ended, and of whom nothing can be read any more.
@@ -28,7 +29,33 @@ func (c *Cutoff) EraseSubject(ctx context.Context, org, subject string, act Act)
 	return done, err
 }
 
+// ErasePerson signs somebody out whom the company's identity provider names, deletes what the
+// database has of them, and has the audit log erase them. Their agreement to calls that
+// still wait counts no more: nobody is known any more who holds the role. Whom the configuration
+// gives a role has it again when they sign in again.
+func (c *Cutoff) ErasePerson(ctx context.Context, issuer, subject string, act Act) (done ErasedSubject, err error) {
+	ctx = context.WithoutCancel(ctx)
+	done.ErasedPerson, err = c.Audit.Persons().Erase(ctx, issuer, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) (err error) {
+		done.Sessions, err = c.People.Erase(ctx, issuer, subject)
+		return err
+	})
+	if errors.Is(err, audit.ErrUnknownPerson) { // the database may have them all the same
+		n, eraseErr := c.People.Erase(ctx, issuer, subject)
+		done.Sessions, err = n, errors.Join(err, eraseErr)
+	}
+	return done, err
+}
+
 // deleteRows deletes what the database has of a user whose access has ended.
 func (c *Cutoff) deleteRows(ctx context.Context, org, subject string) error {
-	return errors.Join(c.Approvals.EraseUser(ctx, org, subject), c.Links.Erase(ctx, org, subject), c.Grants.EraseUser(ctx, org, subject))
+	err := errors.Join(c.Approvals.EraseUser(ctx, org, subject), c.Links.Erase(ctx, org, subject), c.Grants.EraseUser(ctx, org, subject))
+	// A link of somebody who is blocked is what keeps the person of the company from deciding.
+	blocked, blockedErr := c.Grants.Blocked(ctx, org, subject)
+	if blockedErr != nil || blocked {
+		return errors.Join(err, blockedErr)
+	}
+	if unlinkErr := c.People.Unlink(ctx, org, subject); !errors.Is(unlinkErr, people.ErrNotFound) {
+		err = errors.Join(err, unlinkErr)
+	}
+	return err
 }

@@ -15,7 +15,7 @@ import (
 // mentions returns the columns that have one of the texts.
 func (f *fixture) mentions(t *testing.T, texts ...string) (found []string) {
 	t.Helper()
-	for _, table := range []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "links", "approvals", "browser_sessions", "authorization_requests",
+	for _, table := range []string{"users", "grants", "codes", "access_tokens", "refresh_tokens", "links", "approvals", "company_sessions", "company_people", "human_links", "browser_sessions", "authorization_requests",
 		"mcp_sessions", "audit_persons", "meta"} {
 		rows, err := f.db.Reads.Query(`SELECT * FROM ` + table)
 		if err != nil {

@@ -88,7 +88,8 @@ const again = "taken away again after the database was put back"
 
 // entry applies one entry, or notes it where a later one may change it.
 func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
-	if e.Personal == audit.Erased && e.Action != audit.SubjectErase {
+	_, _, ofCompany := e.Actor.PersonOf()
+	if e.Personal == audit.Erased && e.Action != audit.SubjectErase && (e.Subject != "" || !ofCompany) { // a stop by somebody erased holds
 		return nil // what they had was deleted with them, and this database knows that
 	}
 	switch e.Action {
@@ -138,6 +139,10 @@ func (r *reapplication) erase(ctx context.Context, e audit.Entry) error {
 	}
 	if id == "" {
 		return nil
+	}
+	if actor.IsIssuer(e.Org) {
+		_, err := r.People.Erase(ctx, e.Org, id)
+		return err
 	}
 	_, revokeErr := r.Grants.RevokeUser(ctx, e.Org, id, again)
 	_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: e.Org, Subject: id}, again)
@@ -205,7 +210,8 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 		}
 		_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: who.org, Subject: who.id}, again)
 		_, sessionErr := r.Sessions.EndUser(ctx, who.org, who.id)
-		return errors.Join(voidErr, sessionErr, r.Links.Revoke(ctx, who.org, who.id, again))
+		_, personErr := r.People.EndLinked(ctx, who.org, who.id)
+		return errors.Join(voidErr, sessionErr, personErr, r.Links.Revoke(ctx, who.org, who.id, again))
 	}
 	return nil
 }

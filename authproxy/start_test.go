@@ -24,10 +24,12 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/seal"
@@ -204,6 +206,9 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 	approvals, err := approval.New(approval.Config{DB: f.db, Ring: ring, Lifetime: 15 * time.Minute, Now: f.clock.Now})
 	fatal(err)
 	links := link.New(link.Config{DB: f.db, Ring: ring, Salesforce: upstream, Now: f.clock.Now, Log: log})
+	signIn, err := company.New(company.Config{Ring: ring, HTTP: salesforce.NewHTTPClient(nil, nil), RedirectURI: publicURL + "/oauth/company/callback", Now: f.clock.Now,
+		Roles: []company.Role{{Role: people.Security, Issuer: idp, Subjects: []string{"sam"}}}})
+	fatal(err)
 	cookies := ui.Cookies{Secure: ch.tls}
 	sessions := ui.NewSessions(ui.Config{DB: f.db, Cookies: cookies, Now: f.clock.Now})
 	who := access.Config{DB: f.db, Grants: grants, PublicURL: publicURL, Now: f.clock.Now, Servers: servers(),
@@ -221,6 +226,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 		Access: control, Clients: clients, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
 		Profiles: f, Log: log, Now: f.clock.Now, Marks: ui.Marks{Ring: ring, Now: f.clock.Now, Least: -1},
 		Cutoff: &Cutoff{Access: control, Clients: clients, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
+			People: people.New(people.Config{DB: f.db, SignIn: signIn, Blocked: grants.Blocked, Now: f.clock.Now}),
 			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
 	}
 }
@@ -237,6 +243,9 @@ func servers() []access.Server {
 		{Name: "nobody", Org: "acme", URL: hosted, Policy: rules},
 	}
 }
+
+// idp is the company's identity provider, of which nothing but its name is needed.
+const idp = "https://idp.acme.example"
 
 const betaID = "00Dxx0000002gPGEAY"
 

@@ -65,6 +65,18 @@ func Client(id string) Actor { return Actor{Kind: kindClient, ID: id} }
 // not known; as is the person that they name, empty if they name none.
 func Operator(name, as string) Actor { return Actor{Kind: kindOperator, ID: name, As: as} }
 
+// PersonOf is the issuer and subject of a person of the company; false: a is somebody else.
+func (a Actor) PersonOf() (issuer, subject string, ok bool) {
+	if a.Kind != kindPerson {
+		return "", "", false
+	}
+	return strings.Cut(a.ID, " ") // an issuer has no space
+}
+
+// IsIssuer reports whether what a person is looked for in is the identity provider of a
+// company, a URL, and not an org, whose name has no colon.
+func IsIssuer(org string) bool { return strings.Contains(org, ":") }
+
 // IsUser reports whether a is a Salesforce user.
 func (a Actor) IsUser() bool { return a.Kind == kindUser }
 

@@ -32,7 +32,7 @@ type Persons struct{ log *Log }
 // Persons are those whom the log is about.
 func (l *Log) Persons() Persons { return Persons{l} }
 
-// Erase has besides delete what others store of a person, and deletes the key of the person, which
+// Erase erases a Salesforce user of an org, or the person of the company whose issuer is org. It has besides delete what others store of a person, and deletes the key of the person, which
 // nobody can make again: what entries say about them can be read by nobody any more, and the log
 // verifies as before. It is recorded before and after, under the pseudonym. [ErrUnknownPerson]
 func (p Persons) Erase(ctx context.Context, org, subject string, by Erasure, besides func(context.Context) error) (ErasedPerson, error) {
@@ -44,7 +44,11 @@ func (p Persons) Erase(ctx context.Context, org, subject string, by Erasure, bes
 		return ErasedPerson{}, err
 	}
 	done := ErasedPerson{Pseudonym: who.pseudonym}
-	if done.Entries, err = p.log.Count(ctx, Filter{Person: Person{Subjects: []string{who.pseudonym}}}); err != nil {
+	theirs := Filter{Person: Person{Subjects: []string{who.pseudonym}}}
+	if actor.IsIssuer(org) {
+		theirs = Filter{Actor: actor.Person(org, who.pseudonym).String()}
+	}
+	if done.Entries, err = p.log.Count(ctx, theirs); err != nil {
 		return done, err
 	}
 	e := Entry{Actor: by.By, Action: SubjectErase, Org: org, Subject: who.pseudonym, Object: who.pseudonym, Reason: by.Why}

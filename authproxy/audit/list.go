@@ -38,7 +38,8 @@ type question struct {
 	Filter
 	persons []string // of Person.Subjects
 	names   []string // of Person.Usernames
-	actors  []string // of the user who is Actor
+	actors  []string // of the user or person of the company who is Actor
+	objects []string // of the person of the company who is Object
 }
 
 // ask looks up whom f names.
@@ -56,21 +57,44 @@ func (p *persons) ask(ctx context.Context, f Filter) (q question, err error) {
 		}
 		q.names = append(q.names, names...)
 	}
-	if by := actor.Parse(f.Actor); by.IsUser() {
+	by := actor.Parse(f.Actor)
+	if by.IsUser() {
 		q.actors, err = p.everywhere(ctx, []string{by.ID})
+	} else if q.actors, err = p.ofCompany(ctx, by); err != nil {
+		return q, err
+	}
+	if on, ok := (&Entry{Object: f.Object}).object(); ok && err == nil {
+		q.objects, err = p.ofCompany(ctx, on)
+		for i, id := range q.objects {
+			q.objects[i] = called(on, id).String()
+		}
 	}
 	return q, err
+}
+
+// ofCompany are the pseudonyms that a person of the company has had or would get; of somebody
+// else none.
+func (p *persons) ofCompany(ctx context.Context, a actor.Actor) ([]string, error) {
+	issuer, subject, ok := a.PersonOf()
+	if !ok || isPseudonym(subject) {
+		return nil, nil
+	}
+	lives, _, err := p.lives(ctx, personID{issuer, subject})
+	return slices.Concat(lives...), err
 }
 
 // matches says whether f selects e, whatever Limit. An entry that cannot be read has pseudonyms.
 func (f question) matches(e Entry) bool {
 	for _, same := range [][2]string{
-		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Object, e.Object}, {f.Rule, e.Rule}, {f.Approval, e.Approval},
+		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Rule, e.Rule}, {f.Approval, e.Approval},
 		{string(f.Outcome), string(e.Outcome)}, {f.Request, e.RequestID},
 	} {
 		if same[0] != "" && same[0] != same[1] {
 			return false
 		}
+	}
+	if f.Object != "" && f.Object != e.Object && !slices.Contains(f.objects, e.Object) {
+		return false
 	}
 	return e.Seq > f.After && (f.Before == 0 || e.Seq < f.Before) && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
 		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
@@ -83,10 +107,13 @@ func (f question) concernedBy(e Entry) bool {
 }
 
 func (f question) matchesActor(by actor.Actor) bool {
-	if f.Actor == "" || by.IsUser() && slices.Contains(f.actors, by.ID) {
+	if f.Actor == "" {
 		return true
 	}
 	who := actor.Parse(f.Actor)
+	if slices.ContainsFunc(f.actors, func(id string) bool { return called(who, id) == by }) {
+		return true
+	}
 	if who.As == "" { // an operator, whoever they named
 		by.As = ""
 	}

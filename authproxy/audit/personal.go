@@ -26,39 +26,70 @@ const (
 // errUnreadable is that something does not open.
 var errUnreadable = errors.New("it does not open")
 
-// owner is the person whom the personal fields of e are about: whom it concerns, else the user who
-// acted. What a user writes about somebody else is in their own arguments, so it is theirs.
-func (e *Entry) owner() string {
-	if e.Subject == "" && e.Actor.IsUser() {
-		return e.Actor.ID
+// owner is the person whom the personal fields of e are about: whom it concerns, else the user or
+// person of the company who acted. What a user writes about somebody else is in their own
+// arguments, so it is theirs.
+func (e *Entry) owner() personID {
+	if e.Subject != "" {
+		return personID{e.Org, e.Subject}
 	}
-	return e.Subject
+	return e.acting(e.Actor)
+}
+
+// acting is who a is, as one of the persons of the log; of nobody there the id is empty.
+func (e *Entry) acting(a actor.Actor) personID {
+	if a.IsUser() {
+		return personID{e.Org, a.ID}
+	}
+	issuer, subject, _ := a.PersonOf()
+	return personID{issuer, subject}
+}
+
+// called is an actor under another id.
+func called(a actor.Actor, id string) actor.Actor {
+	if issuer, _, ok := a.PersonOf(); ok {
+		return actor.Person(issuer, id)
+	}
+	return actor.User(id)
+}
+
+// object is the person of the company whom e acts on, if its object is one: what was linked.
+func (e *Entry) object() (actor.Actor, bool) {
+	if !strings.HasPrefix(e.Object, "person ") {
+		return actor.Actor{}, false
+	}
+	a := actor.Parse(e.Object)
+	_, _, ok := a.PersonOf()
+	return a, ok
 }
 
 // hide makes e what is stored: people by their pseudonyms, and what is about a person encrypted under
 // that person's key. DESIGN.md says of each field why it is about a person or not. e is normalised.
 func (p *persons) hide(ctx context.Context, e *Entry) error {
-	owner := e.owner()
-	if owner == "" || isPseudonym(owner) {
-		return nil
+	owner, back := e.owner(), e.Actor != actor.Proxy
+	if on, ok := e.object(); ok { // before it is encrypted for somebody else
+		on, err := p.hidden(ctx, e, on, back)
+		if err != nil {
+			return err
+		}
+		e.Object = on.String()
 	}
-	back := e.Actor != actor.Proxy
-	who, err := p.of(ctx, personID{e.Org, owner}, back)
+	by, err := p.hidden(ctx, e, e.Actor, back)
 	if err != nil {
 		return err
 	}
-	if e.Actor.IsUser() {
-		by := who
-		if e.Actor.ID != owner {
-			if by, err = p.of(ctx, personID{e.Org, e.Actor.ID}, back); err != nil {
-				return err
-			}
-		}
-		e.Actor.ID = by.pseudonym
+	if owner.subject == "" || isPseudonym(owner.subject) {
+		e.Actor = by
+		return nil
+	}
+	who, err := p.of(ctx, owner, back)
+	if err != nil {
+		return err
 	}
 	if who.box != nil {
 		e.Sealed = who.sealed(e)
 	}
+	e.Actor = by
 	if e.Username, err = p.called(who, e.Username); err != nil || who.box == nil {
 		e.Username = ""
 	}
@@ -68,9 +99,25 @@ func (p *persons) hide(ctx context.Context, e *Entry) error {
 	if isAddress(e.Source) {
 		e.Source = ""
 	}
-	e.Object = strings.ReplaceAll(e.Object, owner, who.pseudonym) // a row of theirs
+	if actor.IsIssuer(owner.org) { // what they did is the company's; see appendPersonal
+		return err
+	}
+	e.Object = strings.ReplaceAll(e.Object, owner.subject, who.pseudonym) // a row of theirs
 	e.Reason, e.ArgumentsDigest, e.AnswerDigest, e.Records, e.Arguments, e.Sent = "", "", "", nil, nil, nil
 	return err
+}
+
+// hidden is an actor of e by the pseudonym, if it is a person.
+func (p *persons) hidden(ctx context.Context, e *Entry, a actor.Actor, back bool) (actor.Actor, error) {
+	id := e.acting(a)
+	if id.subject == "" || isPseudonym(id.subject) {
+		return a, nil
+	}
+	who, err := p.of(ctx, id, back)
+	if err != nil {
+		return a, err
+	}
+	return called(a, who.pseudonym), nil
 }
 
 // scratch holds buffers of what is encrypted: the text, what it becomes, and that as text.
@@ -92,7 +139,12 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 	if isAddress(e.Source) {
 		own.Source = e.Source
 	}
-	if strings.Contains(e.Object, e.owner()) {
+	if actor.IsIssuer(e.owner().org) {
+		// A person of the company acts for it, as an operator does: what they stopped or accepted,
+		// and why, stays when they are erased. What is theirs is where they did it from.
+		return asObject(appendTexts(b, Entry{Source: own.Source}.personalTexts()))
+	}
+	if strings.Contains(e.Object, e.owner().subject) {
 		own.Object = e.Object
 	}
 	b = appendTexts(b, own.personalTexts())
@@ -103,6 +155,11 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 	if len(e.Sent) > 0 {
 		b = append(append(b, `,"sent":`...), e.Sent...)
 	}
+	return asObject(b)
+}
+
+// asObject makes members, each behind a comma, a JSON object.
+func asObject(b []byte) []byte {
 	if len(b) == 0 {
 		return append(b, "{}"...)
 	}
@@ -110,7 +167,7 @@ func (e *Entry) appendPersonal(b []byte) []byte {
 	return append(b, '}')
 }
 
-func (e *Entry) personalTexts() []member {
+func (e Entry) personalTexts() []member {
 	return []member{
 		{"object", e.Object, false}, {"source", e.Source, false}, {"username", e.Username, false}, {"arguments_digest", e.ArgumentsDigest, false},
 		{"reason", e.Reason, false}, {"answer_digest", e.AnswerDigest, false},
@@ -139,33 +196,53 @@ func (p *persons) revealer() *revealer {
 
 // reveal brings e to what was appended, as far as that can be read, and says in e.Personal why not.
 func (r *revealer) reveal(ctx context.Context, e *Entry) error {
-	owner, org := e.owner(), e.Org
-	if !isPseudonym(owner) {
-		return nil
-	}
-	who, err := r.row(ctx, personID{org, owner})
-	if err != nil {
-		return err
-	}
-	if e.Personal = who.why; who.why == "" && e.Sealed != "" && who.unseal(e, owner) != nil {
-		e.Personal = KeyMissing
-	}
-	for _, id := range []*string{&e.Subject, &e.Actor.ID} {
-		if !isPseudonym(*id) || id == &e.Actor.ID && !e.Actor.IsUser() {
-			continue
-		}
-		by, err := r.row(ctx, personID{org, *id})
+	if owner := e.owner(); isPseudonym(owner.subject) {
+		who, err := r.row(ctx, owner)
 		if err != nil {
 			return err
 		}
-		if by.subject != "" {
-			*id = by.subject
+		if e.Personal = who.why; who.why == "" && e.Sealed != "" && who.unseal(e, owner.subject) != nil {
+			e.Personal = KeyMissing
+		}
+		if e.Personal == "" {
+			e.Sealed = ""
 		}
 	}
-	if e.Personal == "" {
-		e.Sealed = ""
+	if on, ok := e.object(); ok {
+		on, err := r.shown(ctx, e, on)
+		if err != nil {
+			return err
+		}
+		e.Object = on.String()
+	}
+	by, err := r.shown(ctx, e, e.Actor)
+	if err != nil {
+		return err
+	}
+	e.Actor = by
+	if isPseudonym(e.Subject) {
+		who, err := r.row(ctx, personID{e.Org, e.Subject})
+		if err != nil {
+			return err
+		}
+		if who.subject != "" {
+			e.Subject = who.subject
+		}
 	}
 	return nil
+}
+
+// shown is an actor of e with the name in place of the pseudonym, as far as that can be read.
+func (r *revealer) shown(ctx context.Context, e *Entry, a actor.Actor) (actor.Actor, error) {
+	id := e.acting(a)
+	if !isPseudonym(id.subject) {
+		return a, nil
+	}
+	row, err := r.row(ctx, id)
+	if err != nil || row.subject == "" {
+		return a, err
+	}
+	return called(a, row.subject), nil
 }
 
 // row reads what the database has of a pseudonym.

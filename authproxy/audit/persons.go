@@ -31,7 +31,7 @@ type persons struct {
 	known *lru.Cache[personID, *person]
 }
 
-// personID is a person as Salesforce knows them.
+// personID is a person as Salesforce knows them, or as a provider does: then org is its issuer.
 type personID struct{ org, subject string }
 
 // person is a person as entries have them.

@@ -89,9 +89,10 @@ func (f question) query() postings.Query {
 	}
 	one("outcome", string(f.Outcome))
 	if f.Actor != "" {
-		who := []postings.Term{postings.NewTerm("actor", actorTerm(actor.Parse(f.Actor)))}
+		by := actor.Parse(f.Actor)
+		who := []postings.Term{postings.NewTerm("actor", actorTerm(by))}
 		for _, pseudonym := range f.actors {
-			who = append(who, postings.NewTerm("actor", actorTerm(actor.User(pseudonym))))
+			who = append(who, postings.NewTerm("actor", actorTerm(called(by, pseudonym))))
 		}
 		q.All = append(q.All, who)
 	}
@@ -99,7 +100,13 @@ func (f question) query() postings.Query {
 	one("client", f.Client)
 	one("server", f.Server)
 	one("tool", f.Tool)
-	one("object", f.Object)
+	if f.Object != "" {
+		var on []postings.Term
+		for _, object := range append([]string{f.Object}, f.objects...) {
+			on = append(on, postings.NewTerm("object", object))
+		}
+		q.All = append(q.All, on)
+	}
 	one("rule", f.Rule)
 	one("approval", f.Approval)
 	if !f.Person.isZero() {

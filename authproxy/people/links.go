@@ -75,8 +75,16 @@ func (s *Store) HumanOf(ctx context.Context, org, subject string) (string, error
 }
 
 // Links are all links, by org and user.
-func (s *Store) Links(ctx context.Context) (all []Link, err error) {
-	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject, issuer, person, linked_at, mac FROM human_links ORDER BY org, subject`)
+func (s *Store) Links(ctx context.Context) ([]Link, error) { return s.links(ctx, "") }
+
+// LinksOf are the links to a person.
+func (s *Store) LinksOf(ctx context.Context, issuer, person string) ([]Link, error) {
+	return s.links(ctx, ` WHERE issuer = $1 AND person = $2`, issuer, person)
+}
+
+// links are those that where selects, but for those that somebody changed.
+func (s *Store) links(ctx context.Context, where string, args ...any) (all []Link, err error) {
+	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject, issuer, person, linked_at, mac FROM human_links`+where+` ORDER BY org, subject`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading links: %w", err)
 	}
@@ -94,6 +102,22 @@ func (s *Store) Links(ctx context.Context) (all []Link, err error) {
 		}
 	}
 	return all, rows.Err()
+}
+
+// blocked reports whether one of the Salesforce users who are the same human as a person is
+// blocked.
+func (s *Store) blocked(ctx context.Context, issuer, person string) (bool, error) {
+	if s.Blocked == nil {
+		return false, nil
+	}
+	links, err := s.LinksOf(ctx, issuer, person)
+	for _, l := range links {
+		blocked, blockedErr := s.Blocked(ctx, l.Org, l.Subject)
+		if err = errors.Join(err, blockedErr); blocked {
+			return true, err
+		}
+	}
+	return false, err
 }
 
 // Unlink removes a user's link, or [ErrNotFound].

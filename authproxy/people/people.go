@@ -54,7 +54,10 @@ type Config struct {
 	// Idle is how long a session lasts without a request; 0: [DefaultIdle]. Lifetime is how long
 	// it lasts at most; 0: [DefaultLifetime].
 	Idle, Lifetime time.Duration
-	Now            func() time.Time // nil: time.Now
+	// Blocked says that a Salesforce user is blocked: the person whom they are has no role then.
+	// nil: nobody is.
+	Blocked func(ctx context.Context, org, subject string) (bool, error)
+	Now     func() time.Time // nil: time.Now
 }
 
 // Store keeps people, their sessions and links.
@@ -83,6 +86,9 @@ type Person struct {
 	Roles []string
 	// Stale says that what the provider said of them is too old to give roles.
 	Stale bool
+	// Blocked says that a Salesforce user who is the same human is blocked: they have no role.
+	// [Store.Sessions] does not look.
+	Blocked bool
 	// ID names the session for people; it does not open it.
 	ID                           string
 	CreatedAt, SeenAt, ExpiresAt time.Time
@@ -162,6 +168,13 @@ func (s *Store) Current(ctx context.Context, id string) (*Person, error) {
 		return nil, ErrNoSession
 	}
 	p, now := &found[0], s.Now()
+	blocked, err := s.blocked(ctx, p.Issuer, p.Subject)
+	if err != nil {
+		return nil, err
+	}
+	if blocked {
+		p.Roles, p.Blocked = nil, true
+	}
 	if now.Sub(p.SeenAt) > s.Idle/20 { // not with every request
 		if _, err := s.DB.Writes.ExecContext(ctx, `UPDATE company_sessions SET seen_at = $1 WHERE session_hash = $2 AND seen_at < $1`, db.Millis(now), hash(id)); err != nil {
 			return nil, fmt.Errorf("reading a company session: %w", err)
@@ -277,8 +290,11 @@ func (s *Store) Holds(ctx context.Context, human, role string) (bool, error) {
 		return false, fmt.Errorf("reading a person: %w", err)
 	}
 	i.CheckedAt = db.Time(checked)
-	roles, _ := s.roles(i)
-	return slices.Contains(roles, role), nil
+	if roles, _ := s.roles(i); !slices.Contains(roles, role) {
+		return false, nil
+	}
+	blocked, err := s.blocked(ctx, issuer, subject)
+	return !blocked && err == nil, err
 }
 
 func hash(id string) string {

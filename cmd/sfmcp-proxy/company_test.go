@@ -117,6 +117,16 @@ func (d *companyDemo) open(b *salesforcesim.Browser, address string, u companysi
 	return page
 }
 
+// linkForm is the form of an account page that makes the two who are signed in one human.
+func (d *companyDemo) linkForm(account *salesforcesim.Page) salesforcesim.Form {
+	d.t.Helper()
+	at := slices.IndexFunc(account.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/account/link") })
+	if at < 0 {
+		d.t.Fatalf("no form to link: %s", account.Body)
+	}
+	return account.Forms[at]
+}
+
 // A call of a requester waits for a role; whoever holds it by the company's word sees and
 // approves it, and nobody else does.
 func TestAP12ApproverSignsInWithTheCompany(t *testing.T) {
@@ -174,15 +184,11 @@ func TestAP12OneHumanCountsOnce(t *testing.T) {
 	c := d.authorize(b, "sobject-all", rep)
 	c.initialize()
 	accountPage := d.open(b, "/account", approver)
-	at := slices.IndexFunc(accountPage.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/account/link") })
-	if at < 0 {
-		t.Fatalf("no form to link: %s", accountPage.Body)
-	}
-	forged := accountPage.Forms[at]
-	if page, err := b.Submit(t.Context(), accountPage, forged, url.Values{"csrf_token": {"x"}}); err != nil || page.Status != http.StatusForbidden {
+	form := d.linkForm(accountPage)
+	if page, err := b.Submit(t.Context(), accountPage, form, url.Values{"csrf_token": {"x"}}); err != nil || page.Status != http.StatusForbidden {
 		t.Errorf("a form of somebody else: %v, status %d", err, page.Status)
 	}
-	if page, err := b.Submit(t.Context(), accountPage, accountPage.Forms[at], nil); err != nil || !strings.Contains(page.Body, "known to be one") {
+	if page, err := b.Submit(t.Context(), accountPage, form, nil); err != nil || !strings.Contains(page.Body, "known to be one") {
 		t.Fatalf("linking: %v, %+v", err, page)
 	}
 	link := d.approvalURL(c.call("createSobjectRecord", account("Own call")))

@@ -141,7 +141,7 @@ func (s *stores) openPeople(n *outbound) (err error) {
 		return err
 	}
 	s.people = people.New(people.Config{DB: s.db, SignIn: s.company, MaxAge: s.config.Console.RolesMaxAge, Idle: s.config.Console.SessionIdle,
-		Lifetime: s.config.Lifetimes.Session, Now: s.now})
+		Lifetime: s.config.Lifetimes.Session, Blocked: s.grants.Blocked, Now: s.now})
 	return nil
 }
 
@@ -208,7 +208,8 @@ func (s *stores) newDecisions() *authproxy.Decisions {
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
-	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, Sessions: s.sessions, Audit: s.audit, Forget: forget}
+	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, People: s.people,
+		Sessions: s.sessions, Audit: s.audit, Forget: forget}
 }
 
 // altered tells of a row that somebody changed without the keys. It is called inside

@@ -1,0 +1,49 @@
+package people
+
+import (
+	"context"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// EndLinked signs out the person of the company who is the same human as a Salesforce user, and
+// returns in how many browsers they were signed in.
+func (s *Store) EndLinked(ctx context.Context, org, subject string) (int, error) {
+	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE EXISTS (SELECT 1 FROM human_links l
+		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject)
+	if err != nil {
+		return 0, fmt.Errorf("signing a person out: %w", err)
+	}
+	return int(n), nil
+}
+
+// Erase signs a person out, deletes what is stored of them, and returns in how many browsers
+// they were signed in. Links stay that keep them from having a role, because the
+// Salesforce user is blocked.
+func (s *Store) Erase(ctx context.Context, issuer, subject string) (int, error) {
+	links, err := s.LinksOf(ctx, issuer, subject)
+	if err != nil {
+		return 0, err
+	}
+	for _, l := range links {
+		if s.Blocked != nil {
+			if blocked, err := s.Blocked(ctx, l.Org, l.Subject); err != nil {
+				return 0, err
+			} else if blocked {
+				continue
+			}
+		}
+		if _, err := s.DB.Writes.ExecContext(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, l.Org, l.Subject); err != nil {
+			return 0, fmt.Errorf("erasing a person: %w", err)
+		}
+	}
+	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	if err == nil {
+		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_people WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("erasing a person: %w", err)
+	}
+	return int(n), nil
+}
