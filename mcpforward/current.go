@@ -251,6 +251,7 @@ func (r *currentReading) current() (c approval.Current) {
 		Body map[string]json.RawMessage `json:"body"`
 	}
 	_ = json.Unmarshal(r.approval.Arguments, &call) // as preview.Of did
+	c.Unread = len(call.Body) - len(r.question.Fields) - len(r.hidden)
 	for _, name := range r.question.Fields {
 		c.Fields = append(c.Fields, approval.CurrentField{Name: name, Now: jsontext.Value(r.records[0].Field(name)), Then: jsontext.Value(call.Body[name])})
 	}

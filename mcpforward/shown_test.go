@@ -156,3 +156,14 @@ func TestCallOfWhichNothingWasShown(t *testing.T) {
 		t.Errorf("answered %s, asked %v", a.body, w.forwarded())
 	}
 }
+
+// What is too much to compare, or no value of a field, is counted, so that a page can say so.
+func TestCurrentCountsWhatItDoesNotRead(t *testing.T) {
+	t.Parallel()
+	w, c, _ := hands(t, nil)
+	id, _ := w.someAccount()
+	w.wantHeld("update", c.tool("updateSobjectRecord", fmt.Sprintf(`{"sobject-name":"Account","id":%q,"body":{"Phone":"1","Owner":{"a":1},"Tags":[1]}}`, id)))
+	if got, ok := w.handler.Current(t.Context(), w.waiting()); !ok || got.Missing != "" || len(got.Fields) != 1 || got.Unread != 2 {
+		t.Errorf("%t %+v", ok, got)
+	}
+}

@@ -18,6 +18,8 @@ type Current struct {
 	New bool
 	// Fields are those that the call sets, of the record that it names.
 	Fields []CurrentField
+	// Unread is how many more values the call sets: too many to read, or of no single field.
+	Unread int
 	// Records are that record, or those that are called already what a new one would be.
 	Records []CurrentRecord
 }

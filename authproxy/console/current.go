@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"regexp"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -27,7 +29,7 @@ func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Cur
 	if !ok {
 		return nil, approval.Current{}
 	}
-	shown := &ui.Current{Missing: read.Missing, Held: !a.Confirmation.AllowChanged, Creates: policy.Class(a.Class) == policy.Create, Read: c.Now().UTC().Format("15:04:05 UTC")}
+	shown := &ui.Current{Missing: read.Missing, Unread: read.Unread, Held: !a.Confirmation.AllowChanged, Creates: policy.Class(a.Class) == policy.Create, Read: c.Now().UTC().Format("15:04:05 UTC")}
 	for _, f := range read.Fields {
 		field := ui.CurrentField{Name: f.Name, Hidden: f.Hidden, Then: valueInWords(f.Then)}
 		if !f.Hidden {
@@ -37,9 +39,21 @@ func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Cur
 		shown.Fields = append(shown.Fields, field)
 	}
 	for _, r := range read.Records {
-		shown.Records = append(shown.Records, ui.CurrentRecord{ID: r.ID, Name: r.Name})
+		shown.Records = append(shown.Records, ui.CurrentRecord{ID: r.ID, Name: r.Name, Address: c.recordAddress(a.Org, r.ID)})
 	}
 	return shown, read
+}
+
+var recordID = regexp.MustCompile(`^([A-Za-z0-9]{15}|[A-Za-z0-9]{18})$`)
+
+// recordAddress is where a record is shown in the org: on the org's own host, as the configuration
+// says it, and on no other. An org that is configured by Salesforce's common login host has none.
+func (c *Console) recordAddress(org, id string) string {
+	o, _ := c.Access.Org(org)
+	if host := o.Host(); strings.HasSuffix(host, ".my.salesforce.com") && strings.HasPrefix(o.LoginURL, "https://") && recordID.MatchString(id) {
+		return "https://" + host + "/" + id
+	}
+	return ""
 }
 
 // addCurrent puts on the page what Salesforce has at the moment, and the name of the record into

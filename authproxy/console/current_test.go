@@ -52,3 +52,28 @@ func TestPageShowsBeforeAndAfter(t *testing.T) {
 		t.Error("a decided call is still compared with Salesforce")
 	}
 }
+
+// A record is linked to the org's own host and to no other: neither an id nor a host that
+// Salesforce, or a call, says makes an address.
+func TestRecordIsLinkedIntoItsOrg(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	for _, tt := range [][3]string{
+		{"acme", "001000000000001AAA", "https://acme.my.salesforce.com/001000000000001AAA"},
+		{"acme", "001000000000001", "https://acme.my.salesforce.com/001000000000001"},
+		{"acme", "", ""}, {"acme", "../setup", ""}, {"acme", "//evil.example/001", ""}, {"acme", "00100000000000?", ""}, {"gone", "001000000000001AAA", ""},
+	} {
+		if got := s.console.recordAddress(tt[0], tt[1]); got != tt[2] {
+			t.Errorf("%s %q: %q", tt[0], tt[1], got)
+		}
+	}
+	s.console.Currents = &records{approval.Current{Records: []approval.CurrentRecord{{ID: "001000000000001AAA", Name: "Acme"}}}}
+	alice := s.signIn("acme", "005A")
+	page := alice.get("/approvals/" + alice.ask(`{"body":{"Name":"Acme"},"sobject-name":"Account"}`, "requester").ID)
+	page.want(t, 200, "Open in Salesforce (new tab)")
+	if !strings.Contains(page.body, `href="https://acme.my.salesforce.com/001000000000001AAA" target="_blank" rel="noopener noreferrer"`) {
+		t.Errorf("no link: %s", page.body)
+	}
+	s.console.Currents = nil
+	alice.get("/approvals/"+alice.ask(`{"b":1}`, "requester").ID).want(t, 200, "cannot be read here", "exactly what it sends")
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
@@ -43,7 +44,7 @@ func (r *recordCall) name() string {
 func sentence(a *approval.Request) string {
 	call, ok := recordOf(a)
 	if !ok {
-		return "Run " + a.Tool
+		return cmp.Or(restSentence(a), "Run "+a.Tool)
 	}
 	record := "a record of " + shortened(ui.Printable(call.Object))
 	if call.Path != "" { // another record is written than the one that is named
@@ -62,6 +63,19 @@ func sentence(a *approval.Request) string {
 		return joined("Delete "+record, shortened(call.ID))
 	}
 	return joined("Run "+a.Tool+" on "+shortened(ui.Printable(call.Object)), shortened(call.ID))
+}
+
+// restSentence says which request a call of one of the tools makes that carry any request of the
+// REST API; "" if it is none. The policy lets only plain paths pass, which need no decoding.
+func restSentence(a *approval.Request) string {
+	var call struct {
+		Method string `json:"method"`
+		URL    string `json:"url"`
+	}
+	if a.Tool != "dispatch" && a.Tool != "dispatch_readonly" || json.Unmarshal(a.Arguments, &call) != nil || call.URL == "" {
+		return ""
+	}
+	return fmt.Sprintf("Send %s %s to the REST API of Salesforce", ui.Printable(cmp.Or(call.Method, http.MethodGet)), shortened(ui.Printable(call.URL)))
 }
 
 // joined puts what a record is called behind what is done with it.

@@ -12,6 +12,18 @@ import (
 
 func TestSentence(t *testing.T) {
 	t.Parallel()
+	for _, tt := range []struct{ tool, arguments, want string }{
+		{"dispatch", `{"method":"PATCH","url":"/services/data/v65.0/sobjects/Account/001x","body":{"Name":"N"}}`, "Send PATCH /services/data/v65.0/sobjects/Account/001x to the REST API of Salesforce"},
+		{"dispatch_readonly", `{"url":"/services/data/v65.0/limits"}`, "Send GET /services/data/v65.0/limits to the REST API of Salesforce"},
+		{"dispatch", `{"method":"GET"}`, "Run dispatch"},
+		{"other", `{"method":"GET","url":"/x"}`, "Run other"},
+		{"dispatch", "{\"method\":\"GET\",\"url\":\"/x\u202e\"}", "Send GET /x\\u202e to the REST API of Salesforce"},
+	} {
+		a := &approval.Request{Class: "unknown", Binding: approval.Binding{Tool: tt.tool, Arguments: []byte(tt.arguments)}}
+		if got := sentence(a); got != tt.want {
+			t.Errorf("%s %s: %q", tt.tool, tt.arguments, got)
+		}
+	}
 	for _, tt := range []struct{ class, arguments, want string }{
 		{"create", `{"sobject-name":"Account","body":{"Name":"Nimbus"}}`, "Create a record of Account: “Nimbus”"},
 		{"create", `{"sobject-name":"Contact","body":{"LastName":"Ōta","Email":"x"}}`, "Create a record of Contact: “Ōta”"},

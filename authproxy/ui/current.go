@@ -8,6 +8,7 @@ type Current struct {
 	Creates bool   // Records are called what the call would call a new one
 	Read    string // when
 	Fields  []CurrentField
+	Unread  int // further values that the call sets, which are not compared
 	Records []CurrentRecord
 }
 
@@ -19,7 +20,10 @@ type CurrentField struct {
 }
 
 // CurrentRecord is a record that there is.
-type CurrentRecord struct{ ID, Name string }
+type CurrentRecord struct {
+	ID, Name string
+	Address  string // of its page in Salesforce; empty: not known
+}
 
 // First are the fields that come first: those that change, as many as stand in view.
 func (c *Current) First() []CurrentField { return c.ordered()[:min(len(c.Fields), argumentsInView)] }
