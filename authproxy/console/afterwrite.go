@@ -23,8 +23,11 @@ type FollowUps interface {
 	Undo(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
 }
 
+// followUps is what people do about a call that is over.
+type followUps struct{ *Console }
+
 // resolve takes what the viewer found out about a call whose answer was lost.
-func (c *Console) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c followUps) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {
 	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
@@ -47,7 +50,7 @@ func (c *Console) resolve(w http.ResponseWriter, r *http.Request, v *visit) erro
 }
 
 // undo asks for the call that takes one back, and leads to its page.
-func (c *Console) undo(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error {
 	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err

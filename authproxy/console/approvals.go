@@ -48,36 +48,15 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *vi
 
 // showAgain shows one call, after a decision that came too soon if again is not nil.
 func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request, again *ui.Shown) error {
-	var arguments []ui.Argument
-	var err error
-	digest := a.ArgumentsDigest
-	if a.Arguments != nil {
-		if arguments, err = ui.Arguments(a.Arguments); err != nil {
-			return err // what cannot be shown whole cannot be approved
-		}
-		digest = approval.Digest(a.Arguments) // of exactly what is shown
-	}
-	now := c.Now()
-	page := ui.ApprovalPage{
-		Viewer: v.viewer,
-		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open:     v.mayDecide(a),
-		Sentence: sentence(a), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a), Said: a.Reason,
-		Requester: c.requesterLabel(r.Context(), v, a), RequesterID: a.Subject,
-		ClientName: c.Clients.Name(r.Context(), a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
-		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
-		Approver: approverInWords(a), Command: commandFor(a),
-		Arguments: arguments, Erased: a.Arguments == nil,
-		Canonical: ui.Visible(string(a.Arguments)),
-		Digest:    digest,
-		Asked:     ui.Moment(a.CreatedAt, now),
-		Expires:   ui.Moment(a.ExpiresAt, now),
-		Proposes:  v.mayPropose(a), Late: status == http.StatusGone,
-	}
-	if page.Together, err = c.countTogether(r.Context(), v, a); err != nil {
+	page, err := c.pageOf(r.Context(), v, a)
+	if err != nil {
 		return err
 	}
-	if page.InPlace, err = c.inPlace(r.Context(), a); err != nil {
+	page.Late = status == http.StatusGone
+	if page.Together, err = (grouping{c}).countTogether(r.Context(), v, a); err != nil {
+		return err
+	}
+	if page.InPlace, err = (proposing{c}).inPlace(r.Context(), a); err != nil {
 		return err
 	}
 	if !v.isRequester(a) {
@@ -101,10 +80,40 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if !a.DecidedAt.IsZero() {
-		page.Decided = ui.Moment(a.DecidedAt, now) + ", by " + deciderLabel(a, v.isRequester(a))
+		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + deciderLabel(a, v.isRequester(a))
 	}
 	c.render(w, r, status, page)
 	return nil
+}
+
+// pageOf is what the page says of the call itself.
+func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (page ui.ApprovalPage, err error) {
+	var arguments []ui.Argument
+	digest := a.ArgumentsDigest
+	if a.Arguments != nil {
+		if arguments, err = ui.Arguments(a.Arguments); err != nil {
+			return page, err // what cannot be shown whole cannot be approved
+		}
+		digest = approval.Digest(a.Arguments) // of exactly what is shown
+	}
+	now := c.Now()
+	page = ui.ApprovalPage{
+		Viewer: v.viewer,
+		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
+		Open:     v.mayDecide(a),
+		Sentence: sentence(a), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a), Said: a.Reason,
+		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
+		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
+		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
+		Approver: approverInWords(a), Command: commandFor(a),
+		Arguments: arguments, Erased: a.Arguments == nil,
+		Canonical: ui.Visible(string(a.Arguments)),
+		Digest:    digest,
+		Asked:     ui.Moment(a.CreatedAt, now),
+		Expires:   ui.Moment(a.ExpiresAt, now),
+		Proposes:  v.mayPropose(a),
+	}
+	return page, nil
 }
 
 // orgKind is production, sandbox or scratch; "" if that is not known.

@@ -17,9 +17,12 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
+// guides are the pages that say how to connect an assistant.
+type guides struct{ *Console }
+
 // connect tells how to add a server to the assistants that people use. It is public:
 // all it says is what a client must know before anybody signs in.
-func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
+func (c guides) connect(w http.ResponseWriter, r *http.Request) {
 	viewer, err := c.visitor(w, r)
 	if err != nil {
 		c.fail(w, r, nil, err)
@@ -50,7 +53,7 @@ func (c *Console) connect(w http.ResponseWriter, r *http.Request) {
 // wayOf is the simplest way in which the assistant can register, and the client if it is
 // [byClient]. One that has a document sends it wherever documents are accepted at all,
 // and is refused if its host is not among them: it does not go on to register itself.
-func (c *Console) wayOf(a assistant) (way, client.Client) {
+func (c guides) wayOf(a assistant) (way, client.Client) {
 	switch hasDocument := a.documentHost != ""; {
 	case hasDocument && c.Clients.AcceptsDocumentsOf(a.documentHost):
 		return byDocument, client.Client{}
@@ -104,7 +107,7 @@ func (a assistant) guide(t target) ui.Guide {
 
 // missing says what the administrator has to do before the assistant can be connected,
 // whose way is w.
-func (c *Console) missing(a assistant, w way) ui.MissingGuide {
+func (c guides) missing(a assistant, w way) ui.MissingGuide {
 	m := ui.MissingGuide{Name: a.name, Anchor: a.anchor}
 	var todo []string
 	if publicURL := c.Access.PublicURL(); a.cloud && !reachable(publicURL) {

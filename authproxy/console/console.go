@@ -106,7 +106,7 @@ func (c *Console) Mount(r *mux.Router) {
 	form := func(path string, f handler) { r.Handle(path, c.signedIn(f)).Methods(http.MethodPost) }
 
 	r.HandleFunc("/", c.landing).Methods(http.MethodGet, http.MethodHead)
-	r.HandleFunc("/connect/{server}", c.connect).Methods(http.MethodGet, http.MethodHead)
+	r.HandleFunc("/connect/{server}", guides{c}.connect).Methods(http.MethodGet, http.MethodHead)
 	page("/account", c.account)
 	form("/account/disconnect", c.disconnect)
 	page("/approvals", lists{c}.approvals)
@@ -116,9 +116,9 @@ func (c *Console) Mount(r *mux.Router) {
 	form("/approvals/{id}/counter", proposing{c}.propose)
 	page("/approvals/{id}/together", grouping{c}.together)
 	form("/approvals/{id}/together", grouping{c}.decideTogether)
-	page("/approvals/{id}/evidence", c.evidence)
-	form("/approvals/{id}/resolve", c.resolve)
-	form("/approvals/{id}/undo", c.undo)
+	page("/approvals/{id}/evidence", evidences{c}.evidence)
+	form("/approvals/{id}/resolve", followUps{c}.resolve)
+	form("/approvals/{id}/undo", followUps{c}.undo)
 }
 
 // visit is one request of a signed-in person.

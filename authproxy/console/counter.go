@@ -158,7 +158,7 @@ func (c proposing) proposalPage(v *visit, a *approval.Request) ui.ConsolePage {
 
 // inPlace is how a call that somebody proposed differs from the one in whose place it is; nil:
 // nobody proposed it, or what was asked for is no longer kept.
-func (c *Console) inPlace(ctx context.Context, a *approval.Request) ([]ui.Replaced, error) {
+func (c proposing) inPlace(ctx context.Context, a *approval.Request) ([]ui.Replaced, error) {
 	if a.CounterOf == "" || a.Arguments == nil {
 		return nil, nil
 	}

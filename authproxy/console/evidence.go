@@ -18,8 +18,11 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
+// evidences are the pages with all that is known of a call.
+type evidences struct{ *Console }
+
 // evidence shows the record of one call, to be printed.
-func (c *Console) evidence(w http.ResponseWriter, r *http.Request, v *visit) error {
+func (c evidences) evidence(w http.ResponseWriter, r *http.Request, v *visit) error {
 	record, err := c.recordOf(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
@@ -29,7 +32,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request, v *visit) err
 }
 
 // recordOf returns the record of a call that the viewer may read. Another does not exist.
-func (c *Console) recordOf(ctx context.Context, id string, v *visit) (*evidence.Record, error) {
+func (c evidences) recordOf(ctx context.Context, id string, v *visit) (*evidence.Record, error) {
 	a, err := c.Approvals.Get(ctx, id)
 	if errors.Is(err, approval.ErrNotFound) { // auditors read it from the log all the same
 		a, err = &approval.Request{}, nil
@@ -47,7 +50,7 @@ func (c *Console) recordOf(ctx context.Context, id string, v *visit) (*evidence.
 	return record, err
 }
 
-func (c *Console) evidencePage(ctx context.Context, v *visit, r *evidence.Record) ui.EvidencePage {
+func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Record) ui.EvidencePage {
 	as := &approval.Request{State: r.State, Outcome: r.Outcome, Class: r.Class, Binding: approval.Binding{
 		Org: r.Org, Server: r.Server, Tool: r.Tool, Arguments: jsontext.Value(r.Arguments)}}
 	page := ui.EvidencePage{

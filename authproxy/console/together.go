@@ -161,7 +161,7 @@ func (c grouping) became(ctx context.Context, d approval.Decided) ui.Cell {
 }
 
 // countTogether is how many calls the viewer can decide together with this one, with it; 0: none.
-func (c *Console) countTogether(ctx context.Context, v *visit, a *approval.Request) (int, error) {
+func (c grouping) countTogether(ctx context.Context, v *visit, a *approval.Request) (int, error) {
 	if !v.mayDecide(a) {
 		return 0, nil
 	}
