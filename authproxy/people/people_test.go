@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -115,10 +116,14 @@ func TestAD09Session(t *testing.T) {
 		t.Error(err)
 	}
 	gone("ended by name", fourth)
-	for _, id := range []string{p.ID, "", "%", p.ID[:4], p.ID + "0"} {
+	fifth := f.start(t, "ann", "", "approvers")
+	for _, id := range []string{p.ID, "", "%", p.ID[:4], p.ID + "0", strings.Repeat("%", len(p.ID)), strings.Repeat("_", len(p.ID))} {
 		if err := f.EndNamed(t.Context(), id); !errors.Is(err, ErrNotFound) {
 			t.Errorf("ending %q: %v", id, err)
 		}
+	}
+	if _, err := f.Current(t.Context(), fifth); err != nil {
+		t.Errorf("a name of no session ended one: %v", err)
 	}
 }
 
@@ -150,6 +155,9 @@ func TestAD09Roles(t *testing.T) {
 	}
 	f.start(t, "ann", "", "approvers")
 	holds("asked again", ann, "approver", true)
+	f.now = f.now.Add(-2 * time.Minute)
+	holds("of a time to come", ann, "approver", false)
+	f.now = f.now.Add(2 * time.Minute)
 	f.SignIn = mustSignIn(t, company.Config{Ring: ringOf(t)}) // reloaded without the role
 	holds("taken away here", ann, "approver", false)
 }

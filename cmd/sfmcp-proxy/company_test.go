@@ -206,6 +206,14 @@ func TestAP12OneHumanCountsOnce(t *testing.T) {
 	if out, status := d.command("user", "unlink", rep); status == exitDone {
 		t.Errorf("unlinking twice: %s", out)
 	}
+	// Once they are two again the same browser approves the same call: being one was the reason.
+	page = d.open(elsewhere, "/approvals/"+path.Base(link), approver)
+	if after, err := elsewhere.Choose(t.Context(), page, "decision", "approve"); err != nil || after.Status != http.StatusOK {
+		t.Errorf("as another human: %v, %+v", err, after)
+	}
+	if r := c.call("createSobjectRecord", account("Own call")); r.Result.IsError {
+		t.Errorf("what another human approved: %s", r.body)
+	}
 	if log := d.must("audit", "list", "--action", "person.", "--json"); strings.Count(log, "person.link") == 0 || !strings.Contains(log, "person.unlink") {
 		t.Errorf("the log has %s", log)
 	}

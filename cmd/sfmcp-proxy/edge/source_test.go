@@ -3,9 +3,12 @@ package edge
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/audit"
 )
 
 // RS-22: an address in X-Forwarded-For counts only if a trusted proxy put it there.
@@ -54,6 +57,46 @@ func TestAV03SignInsOfOneAddressAreBounded(t *testing.T) {
 	}
 	if !admits(e.signIns, "192.0.2.1", now.Add(time.Second)) {
 		t.Error("a second later it is still refused")
+	}
+}
+
+// AV-03: whatever begins a sign-in, or ends one with a page of ours that leaves an entry, counts
+// for the one party that asks, by whichever of its addresses; nobody else is refused for it.
+func TestAV03EveryBeginningIsBounded(t *testing.T) {
+	t.Parallel()
+	e := newEdge(t, nil)
+	now := e.Now()
+	e.Now = func() time.Time { return now }
+	served := 0
+	h := e.LimitSources(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served++ }),
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
+	ask := func(path, source string) int {
+		r := httptest.NewRequestWithContext(audit.WithOrigin(t.Context(), audit.Origin{Source: source}), "GET", path, nil)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Code
+	}
+	begun := []string{"/oauth/authorize", "/signin", "/signin/company", "/oauth/company/callback"}
+	for i := range 3 * SignInBurst {
+		ask(begun[i%len(begun)], fmt.Sprintf("2001:db8:7:%x::%x", i%40, i))
+	}
+	if served != SignInBurst {
+		t.Errorf("%d of %d were served", served, 3*SignInBurst)
+	}
+	for i, path := range begun {
+		if got := ask(path, "2001:db8:7:ffff::1"); got != http.StatusTooManyRequests {
+			t.Errorf("%s from the same network: %d", path, got)
+		}
+		for _, other := range []string{"2001:db8:8::1", fmt.Sprintf("198.51.100.%d", i)} {
+			if got := ask(path, other); got != http.StatusOK {
+				t.Errorf("%s from %s: %d", path, other, got)
+			}
+		}
+	}
+	for _, path := range []string{"/oauth/token", "/oauth/callback", "/mcp/sales"} { // of one who has begun before
+		if got := ask(path, "2001:db8:7::1"); got != http.StatusOK {
+			t.Errorf("%s: %d", path, got)
+		}
 	}
 }
 
