@@ -13,9 +13,12 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
+// companySigning is the sign-in with the company, and its link to a Salesforce user.
+type companySigning struct{ *Server }
+
 // startCompany goes to the identity provider that the link names. Opening it does nothing by
 // itself: it is the answer that signs somebody in, and only in the browser that began.
-func (s *Server) startCompany(w http.ResponseWriter, r *http.Request) error {
+func (s companySigning) startCompany(w http.ResponseWriter, r *http.Request) error {
 	if err := navigated(r); err != nil {
 		return err
 	}
@@ -37,7 +40,7 @@ func (s *Server) startCompany(w http.ResponseWriter, r *http.Request) error {
 }
 
 // finishCompany takes a person back from the identity provider.
-func (s *Server) finishCompany(w http.ResponseWriter, r *http.Request) error {
+func (s companySigning) finishCompany(w http.ResponseWriter, r *http.Request) error {
 	q, err := query(r)
 	if err != nil || repeated(q) != "" {
 		return loginOver(http.StatusBadRequest, errors.New("malformed callback"))
@@ -77,7 +80,7 @@ func (s *Server) finishCompany(w http.ResponseWriter, r *http.Request) error {
 
 // companyRefused records a sign-in that failed, and is the page that says why. What the
 // provider wrote is for the log alone.
-func (s *Server) companyRefused(ctx context.Context, returnTo string, err error) error {
+func (s companySigning) companyRefused(ctx context.Context, returnTo string, err error) error {
 	page := &pageError{status: http.StatusForbidden, title: "You are not signed in", cause: err,
 		links: []ui.Link{{Text: "Try again", Path: "/signin?" + url.Values{"return_to": {ui.SafeReturnTo(returnTo)}}.Encode()}}}
 	reason := "refused"
@@ -109,7 +112,7 @@ func (s *Server) companyRefused(ctx context.Context, returnTo string, err error)
 // linkPerson makes the Salesforce user and the person of the company, who are both signed in
 // in this browser, one human. It takes a form of ours, so that no link or page of somebody else
 // does it.
-func (s *Server) linkPerson(w http.ResponseWriter, r *http.Request) error {
+func (s companySigning) linkPerson(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.guard.Form(w, r)
 	if err != nil {
 		return err

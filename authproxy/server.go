@@ -92,13 +92,13 @@ func (s *Server) Register(m *mux.Router) {
 	if s.Clients.AcceptsRegistration() {
 		m.HandleFunc("/oauth/register", openToScripts(e.register))
 	}
-	m.HandleFunc("/signin", s.signIn)
+	m.HandleFunc("/signin", signing{s}.signIn)
 	if len(s.providers()) > 0 {
-		m.HandleFunc("/signin/company", s.page(http.MethodGet, s.startCompany))
-		m.HandleFunc("/oauth/company/callback", s.page(http.MethodGet, s.finishCompany))
-		m.HandleFunc("/account/link", s.page(http.MethodPost, s.linkPerson))
+		m.HandleFunc("/signin/company", s.page(http.MethodGet, companySigning{s}.startCompany))
+		m.HandleFunc("/oauth/company/callback", s.page(http.MethodGet, companySigning{s}.finishCompany))
+		m.HandleFunc("/account/link", s.page(http.MethodPost, companySigning{s}.linkPerson))
 	}
-	m.HandleFunc("/signout", s.page(http.MethodPost, s.signOut))
+	m.HandleFunc("/signout", s.page(http.MethodPost, signing{s}.signOut))
 }
 
 // endpoints are what programs call: metadata, registration, tokens, revocation. The rest of

@@ -10,9 +10,12 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
+// signing is the way in and out of a browser session.
+type signing struct{ *Server }
+
 // signIn: GET offers the company's sign-in and the orgs, or goes straight to the one that the
 // link names, or the only one where there is nothing else; POST goes to the chosen one.
-func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
+func (s signing) signIn(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		s.page(http.MethodPost, s.chooseOrg)(w, r)
 		return
@@ -20,7 +23,7 @@ func (s *Server) signIn(w http.ResponseWriter, r *http.Request) {
 	s.page(http.MethodGet, s.offerOrgs)(w, r)
 }
 
-func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
+func (s signing) offerOrgs(w http.ResponseWriter, r *http.Request) error {
 	if err := navigated(r); err != nil {
 		return err
 	}
@@ -50,7 +53,7 @@ func (s *Server) offerOrgs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) chooseOrg(w http.ResponseWriter, r *http.Request) error {
+func (s signing) chooseOrg(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.guard.Form(w, r)
 	if err != nil {
 		return err
@@ -63,7 +66,7 @@ func (s *Server) chooseOrg(w http.ResponseWriter, r *http.Request) error {
 }
 
 // startSignIn goes to Salesforce without asking first: no client gets anything.
-func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, returnTo string) error {
+func (s signing) startSignIn(w http.ResponseWriter, r *http.Request, org, returnTo string) error {
 	if _, known := s.Access.Org(org); !known {
 		return &pageError{status: http.StatusBadRequest, title: "No such org", text: "This proxy does not know that Salesforce org. Sign in with one that it knows."}
 	}
@@ -80,7 +83,7 @@ func (s *Server) startSignIn(w http.ResponseWriter, r *http.Request, org, return
 }
 
 // signOut ends the browser session: here, not at Salesforce.
-func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
+func (s signing) signOut(w http.ResponseWriter, r *http.Request) error {
 	form, err := s.guard.Form(w, r)
 	if err != nil {
 		return err
@@ -120,7 +123,7 @@ func (s *Server) signOut(w http.ResponseWriter, r *http.Request) error {
 	return s.signedOut(w, r)
 }
 
-func (s *Server) signedOut(w http.ResponseWriter, r *http.Request) error {
+func (s signing) signedOut(w http.ResponseWriter, r *http.Request) error {
 	s.render(w, r, http.StatusOK, ui.MessagePage{
 		Title: "You are signed out", Text: "Your connections go on working until you disconnect them.",
 		Detail: "This browser may still be logged in to Salesforce. Log out there too if others use it.",

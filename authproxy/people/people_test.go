@@ -221,8 +221,20 @@ func TestLinks(t *testing.T) {
 	if all, err := f.Links(t.Context()); len(all) != 1 || err != nil {
 		t.Errorf("%v, %v", all, err)
 	}
+	// Neighbours in one name or the other stay as they are.
+	others := []Link{{Org: "acme", Subject: "005B", Issuer: issuer, Person: "bob"}, {Org: "sandbox", Subject: "005A", Issuer: issuer, Person: "cem"}}
+	for _, other := range others {
+		if err := f.Link(t.Context(), other); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if err := f.Unlink(t.Context(), "acme", "005A"); err != nil {
 		t.Error(err)
+	}
+	for _, other := range others {
+		if human, err := f.HumanOf(t.Context(), other.Org, other.Subject); human != company.Human(issuer, other.Person) || err != nil {
+			t.Errorf("beside one that was unlinked: %s, %v", human, err)
+		}
 	}
 	if human, err := f.HumanOf(t.Context(), "acme", "005A"); human != approval.SalesforceHuman("acme", "005A") || err != nil {
 		t.Errorf("%s, %v", human, err)
