@@ -97,7 +97,7 @@ func (s *Server) consent(w http.ResponseWriter, r *http.Request) error {
 	browser, _ := s.Cookies.ReadBrowser(r)
 	id := form.Get("request")
 	shown, marked := s.Marks.Read(form.Get("shown"), browser, id)
-	tooSoon := marked && s.Marks.TooSoon(shown)
+	tooSoon := marked && s.Marks.TooSoon(r, shown)
 	switch form.Get("decision") {
 	case "allow":
 		if err := s.whileStopped(r.Context()); err != nil {

@@ -201,6 +201,7 @@ func (p *person) postRaw(path, body string, more http.Header) answer {
 	p.t.Helper()
 	h := p.header()
 	h.Set("Content-Type", "application/x-www-form-urlencoded")
+	h.Set("Sec-Fetch-User", "?1") // as browsers do when a person clicks
 	for name, values := range more {
 		h[name] = values
 	}

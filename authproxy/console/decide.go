@@ -32,7 +32,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	choice := approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")}
 	shown, marked := c.Marks.Read(v.form.Get("shown"), v.session.CSRF, a.ID)
-	if v.mayDecide(a) && (choice.Approve && !marked || marked && c.Marks.TooSoon(shown)) {
+	if v.mayDecide(a) && (choice.Approve && !marked || marked && c.Marks.TooSoon(r, shown)) {
 		return c.showAgain(w, r, http.StatusConflict, v, a, &shown)
 	}
 	choice.Shown = approval.Shown(shown.What)

@@ -101,7 +101,7 @@ func (c grouping) decideTogether(w http.ResponseWriter, r *http.Request, v *visi
 	if marked && slices.ContainsFunc(ids, func(id string) bool { return !slices.Contains(strings.Fields(listed), id) }) {
 		return errNoCall // it was not shown
 	}
-	if decision == "approve" && !marked || marked && c.Marks.TooSoon(shown) {
+	if decision == "approve" && !marked || marked && c.Marks.TooSoon(r, shown) {
 		return c.showTogether(w, r, http.StatusConflict, v, &shown)
 	}
 	decided, err := c.Together.DecideTogether(r.Context(), v.decider(a), ids, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})

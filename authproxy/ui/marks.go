@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -57,8 +58,14 @@ func (m Marks) Read(mark, browser, page string) (Shown, bool) {
 	return s, true
 }
 
-// TooSoon reports whether nobody can have read by now what was shown.
-func (m Marks) TooSoon(s Shown) bool {
+// TooSoon reports whether r is a person's click in a browser that comes before anybody can have
+// read what was shown. Browsers say by Sec-Fetch-User (Fetch Metadata Request Headers 2.4) that a
+// person clicked; what does not is a program that read the form, and has no click that was meant
+// for another page.
+func (m Marks) TooSoon(r *http.Request, s Shown) bool {
+	if r.Header.Get("Sec-Fetch-User") != "?1" {
+		return false
+	}
 	least := m.Least
 	if least == 0 {
 		least = ReadingTime

@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -41,13 +43,18 @@ func TestMarks(t *testing.T) {
 			t.Errorf("%s: read %+v", what, got)
 		}
 	}
+	click := httptest.NewRequest(http.MethodPost, "/", nil)
+	click.Header.Set("Sec-Fetch-User", "?1")
 	for after, want := range map[time.Duration]bool{-time.Hour: true, 0: true, 999 * time.Millisecond: true, time.Second: false, time.Hour: false} {
-		if now = at.Add(after); marks.TooSoon(shown) != want {
+		if now = at.Add(after); marks.TooSoon(click, shown) != want {
 			t.Errorf("%v after: too soon is %t", after, !want)
 		}
 	}
 	now = at
-	if any := (Marks{Now: marks.Now, Least: -1}); any.TooSoon(shown) {
+	if marks.TooSoon(httptest.NewRequest(http.MethodPost, "/", nil), shown) {
+		t.Error("a program that read the form is told that it clicks too soon")
+	}
+	if any := (Marks{Now: marks.Now, Least: -1}); any.TooSoon(click, shown) {
 		t.Error("at any time is too soon")
 	}
 }

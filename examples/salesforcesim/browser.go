@@ -181,6 +181,7 @@ func (b *Browser) dress(request *http.Request, post bool, referer []string) {
 		return
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	request.Header.Set("Sec-Fetch-User", "?1")
 	for _, from := range referer {
 		if u, err := url.Parse(from); err == nil {
 			origin := u.Scheme + "://" + u.Host
