@@ -39,8 +39,8 @@ func (t logPages) denials(q *request) error {
 	}
 	reasons, persons := map[[2]string]*tallied{}, map[[2]string]*tallied{}
 	for _, e := range found {
-		tally1(reasons, [2]string{e.Rule, e.Reason}, e)
-		tally1(persons, [2]string{e.Org, e.Subject}, e)
+		addTo(reasons, [2]string{e.Rule, e.Reason}, e)
+		addTo(persons, [2]string{e.Org, e.Subject}, e)
 	}
 	p.Sections = []ui.Section{
 		{Heading: "By reason", Table: reasonTable(q, reasons)},
@@ -49,7 +49,7 @@ func (t logPages) denials(q *request) error {
 	return t.show(q, p)
 }
 
-func tally1(all map[[2]string]*tallied, key [2]string, e audit.Entry) {
+func addTo(all map[[2]string]*tallied, key [2]string, e audit.Entry) {
 	if all[key] == nil {
 		all[key] = &tallied{}
 	}
