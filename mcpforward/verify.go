@@ -189,7 +189,7 @@ func valueText(value json.RawMessage) string {
 // "" where there is none.
 func (h *Handler) LostQuery(a *approval.Request) string {
 	s := h.Access.Server(a.Server)
-	if s == nil || !strings.Contains(s.URL, "/platform/sobject-") {
+	if s == nil || !policy.DescribesObjects(s.URL) {
 		return ""
 	}
 	return preview.Lost(a.Tool, a.Arguments, a.Subject, a.SpentAt)

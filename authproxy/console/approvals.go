@@ -73,7 +73,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		if again != nil {
 			page.Again = textTooSoon
 		}
-		page.Mark = c.mark(v, a, c.addCurrent(r.Context(), &page, a), again)
+		page.Mark = c.mark(v, a.ID, string(c.addCurrent(r.Context(), &page, a)), again)
 	}
 	page.After = c.afterWrite(a)
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {

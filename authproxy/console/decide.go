@@ -64,10 +64,10 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 // textTooSoon is said above a page whose decision was not taken.
 const textTooSoon = "Nothing is decided yet: that came sooner than anybody can read this page. Look once more what the call does, then decide."
 
-// mark is the mark of the form by which the viewer decides about a call, having been shown that of
-// the record. A page that is shown again is as old as it was, if it shows the same.
-func (c *Console) mark(v *visit, a *approval.Request, shown approval.Shown, again *ui.Shown) string {
-	s := ui.Shown{Browser: v.session.CSRF, Page: a.ID, At: c.Now(), What: string(shown)}
+// mark is the mark of the form by which the viewer decides on a page, which showed that word. A
+// page that is shown again is as old as it was, if it shows the same.
+func (c *Console) mark(v *visit, page, what string, again *ui.Shown) string {
+	s := ui.Shown{Browser: v.session.CSRF, Page: page, At: c.Now(), What: what}
 	if again != nil && !again.At.IsZero() && again.What == s.What {
 		s.At = again.At
 	}

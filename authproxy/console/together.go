@@ -69,18 +69,9 @@ func (c grouping) showTogether(w http.ResponseWriter, r *http.Request, status in
 			Digest: approval.Digest(call.Arguments), Expires: ui.Moment(call.ExpiresAt, c.Now())})
 	}
 	page.More = len(all) - len(page.Calls)
-	page.Mark = c.markTogether(v, a.ID, page.Listed(), again)
+	page.Mark = c.mark(v, pageTogether(a.ID), approval.Digest([]byte(page.Listed())), again)
 	c.render(w, r, status, page)
 	return nil
-}
-
-// markTogether is the mark of the form with those calls.
-func (c grouping) markTogether(v *visit, id, listed string, again *ui.Shown) string {
-	s := ui.Shown{Browser: v.session.CSRF, Page: id + "/together", At: c.Now(), What: approval.Digest([]byte(listed))}
-	if again != nil && !again.At.IsZero() && again.What == s.What {
-		s.At = again.At
-	}
-	return c.Marks.Mark(s)
 }
 
 // decideTogether takes the decision about those that were chosen, and says what became of each.
@@ -94,7 +85,7 @@ func (c grouping) decideTogether(w http.ResponseWriter, r *http.Request, v *visi
 		return errDecision
 	}
 	listed := v.form.Get("listed")
-	shown, marked := c.Marks.Read(v.form.Get("shown"), v.session.CSRF, a.ID+"/together")
+	shown, marked := c.Marks.Read(v.form.Get("shown"), v.session.CSRF, pageTogether(a.ID))
 	if marked && shown.What != approval.Digest([]byte(listed)) {
 		marked = false
 	}
@@ -125,6 +116,9 @@ func (c grouping) decideTogether(w http.ResponseWriter, r *http.Request, v *visi
 		Lead: "Each call was decided by itself. The assistant must repeat each one that is approved.", Sections: []ui.Section{{Table: table}}})
 	return nil
 }
+
+// pageTogether names the page on which calls are decided together with that one, in its mark.
+func pageTogether(id string) string { return id + "/together" }
 
 // chosen are the calls that a form names, in the order of their ids.
 func chosen(form url.Values) (ids []string) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -83,17 +82,7 @@ func startWithCompany(t *testing.T, keys string, provide func(redirectURI string
 	}
 	p, file := configured(t, strings.ReplaceAll(strings.Replace(string(text), "approvers: requester", keys, 1), "approvers: requester", `approvers: "role:approver"`)+"\nconsole:"+provide(publicURL+"/oauth/company/callback"))
 	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
-	p.listening = map[string]net.Listener{listen: public, adminListen: private}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	<-ready
+	serveOn(t, p, map[string]net.Listener{listen: public, adminListen: private})
 	return d
 }
 

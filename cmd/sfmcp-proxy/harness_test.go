@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -174,6 +175,22 @@ func startDemoIn(t *testing.T, dir string, args ...string) *demo {
 		t.Fatalf("%v in %s", err, line)
 	}
 	return d
+}
+
+// serveOn has a process answer on those listeners, by address, until the test ends.
+func serveOn(t *testing.T, p *process, listening map[string]net.Listener) {
+	t.Helper()
+	p.listening = listening
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	<-ready
 }
 
 // setupOf describes a proxy that runs on a configuration of the test's own.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -70,17 +69,7 @@ func startOrgs(t *testing.T) (*demo, *salesforcesim.Running) {
 	for _, o := range simulatedOrgs {
 		d.Users = append(d.Users, demonstration.User{Username: o.username(), Password: salesforcesim.RepPassword})
 	}
-	p.listening = map[string]net.Listener{listen: public, adminListen: private}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	<-ready
+	serveOn(t, p, map[string]net.Listener{listen: public, adminListen: private})
 	return d, sim
 }
 

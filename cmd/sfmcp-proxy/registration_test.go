@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -81,18 +80,8 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.listening = map[string]net.Listener{listen: public, adminListen: private}
-	ctx, cancel := context.WithCancel(context.Background())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- p.serve(ctx, func() { close(ready) }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-		p.close()
-	})
-	<-ready
+	t.Cleanup(func() { p.close() })
+	serveOn(t, p, map[string]net.Listener{listen: public, adminListen: private})
 	return d
 }
 

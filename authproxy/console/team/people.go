@@ -90,13 +90,7 @@ func standing(u *grant.User, login link.State) ui.Cell {
 
 // called is the best name that there is for somebody.
 func called(name, username, subject string) string {
-	switch {
-	case name != "":
-		return name
-	case username != "":
-		return username
-	}
-	return subject
+	return ui.Viewer{Name: name, Username: username, Subject: subject}.Label()
 }
 
 func personPath(org, subject string) string {
