@@ -37,8 +37,12 @@ func (l *FileLock) With(f func() error) error {
 	return errors.Join(f(), unlockFile(l.file))
 }
 
-// Close closes the file.
-func (l *FileLock) Close() error { return l.file.Close() }
+// Close closes the file, once whoever has the lock has given it back.
+func (l *FileLock) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file.Close()
+}
 
 // lock is what one process at a time has. Whoever wants it takes the file next first, and
 // gives that back when it has the file held: so a process that writes one group after the other
