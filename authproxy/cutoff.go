@@ -105,6 +105,26 @@ func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (*grant.Gr
 	return g, c.grantEnded(ctx, g, audit.GrantRevoke, act)
 }
 
+// RevokeGrants ends those connections, each as [Cutoff.RevokeGrant] does, and says how many it
+// ended. One that is over meanwhile is passed over.
+func (c *Cutoff) RevokeGrants(ctx context.Context, all []grant.Grant, act Act) (n int, failed error) {
+	for _, g := range all {
+		if _, err := c.RevokeGrant(ctx, g.ID, act); err == nil {
+			n++
+		} else if !errors.Is(err, grant.ErrNotFound) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	return n, failed
+}
+
+// EndSession signs a browser out of the company's sign-in; id is its [people.Person.ID]. Without
+// such a session the error is [people.ErrNotFound].
+func (c *Cutoff) EndSession(ctx context.Context, id string, act Act) error {
+	e := audit.Entry{Actor: act.By, Action: audit.SessionEnd, Outcome: audit.Intent, Object: id, Reason: act.Why}
+	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) { return audit.Result{}, c.People.EndNamed(ctx, id) })
+}
+
 // EndSurplus ends those of a user's connections that are more than [grant.MaxLive], the ones
 // unused longest: programs that forget what they were given leave one behind each time.
 func (c *Cutoff) EndSurplus(ctx context.Context, org, subject string) error {

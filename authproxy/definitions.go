@@ -3,6 +3,7 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
@@ -40,6 +41,24 @@ func (d *Definitions) Reject(ctx context.Context, by actor.Actor, server string,
 	}
 	_, recordErr := d.Audit.Append(ctx, e)
 	return errors.Join(err, recordErr)
+}
+
+// Decide accepts the definition with that digest among those of one name, or rejects it. Without
+// one the error is [definition.ErrNotFound]; what was decided so before is no error. Others are
+// those of [Definitions.Accept].
+func (d *Definitions) Decide(ctx context.Context, by actor.Actor, server string, of []definition.Pinned, digest string, accept bool) error {
+	at := slices.IndexFunc(of, func(p definition.Pinned) bool { return p.Digest == digest })
+	if at < 0 {
+		return definition.ErrNotFound
+	}
+	decide := d.Reject
+	if accept {
+		decide = d.Accept
+	}
+	if err := decide(ctx, by, server, of[at]); !errors.Is(err, definition.ErrAlready) {
+		return err
+	}
+	return nil
 }
 
 // decided is the outcome of a decision: "" is done.

@@ -58,6 +58,8 @@
 // [sfmcp-proxy/authproxy/people] knows who signed in with the company, which roles they hold
 // now, and which Salesforce user is the same human.
 //
+// [sfmcp-proxy/authproxy/oversight] reads what a security team looks at.
+//
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.
 // [sfmcp-proxy/authproxy/console] has the pages for people: how to connect, connections,

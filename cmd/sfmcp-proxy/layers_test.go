@@ -35,6 +35,9 @@ var layer = map[string]int{
 	// The security team's pages show and do what is of every other part of authproxy.
 	"authproxy/console/team": 5,
 
+	// What the security team looks at, for its pages and for programs.
+	"authproxy/oversight": 4,
+
 	// Joined in cmd by small interfaces.
 	"authproxy":         4,
 	"authproxy/console": 4,

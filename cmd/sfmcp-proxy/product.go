@@ -14,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/config"
@@ -120,9 +121,15 @@ func (p *product) openHandlers() (err error) {
 	}); err != nil {
 		return err
 	}
+	reads, err := oversight.New(oversight.Config{
+		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions,
+		Audit: p.audit, PersonIn: p.personIn, Times: timesTyped,
+	})
+	if err != nil {
+		return err
+	}
 	p.team, err = team.New(team.Config{
-		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions, People: p.people,
-		Audit: p.audit, Cutoff: p.cutoff, PersonIn: p.personIn, Times: timesTyped, Settings: c.Write,
+		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: &authproxy.Definitions{Store: p.definitions, Audit: p.audit}, Settings: c.Write,
 		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
 	})
 	return err

@@ -58,10 +58,7 @@ func sessionCommand() *cobra.Command {
 	end := withStores(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "Sign a browser out of the company's sign-in, for its next request. Whoever is signed in at\nthe identity provider can sign in again: take the role away in the configuration, or the\nperson at the provider, to end that."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			e := audit.Entry{Actor: operator(""), Action: audit.SessionEnd, Outcome: audit.Intent, Object: args[0]}
-			err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
-				return audit.Result{}, s.people.EndNamed(ctx, args[0])
-			})
+			err := s.newCutoff(nil).EndSession(cmd.Context(), args[0], act(""))
 			if errors.Is(err, people.ErrNotFound) {
 				return fmt.Errorf("no session %q: see 'session list'", args[0])
 			}

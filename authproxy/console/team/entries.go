@@ -2,7 +2,6 @@ package team
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,29 +12,27 @@ import (
 	"strings"
 	"time"
 
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// Bounds of a search in the audit log.
-const (
-	entriesShown = 50
-	// textLooked is how many of the newest entries that fit otherwise are looked through for a
-	// text, which no index knows.
-	textLooked = 5000
-)
+// entriesShown is how many entries a page shows.
+const entriesShown = 50
 
 // entries searches the audit log.
 func (t logPages) entries(q *request) error {
 	p := q.page("Audit log", "/console/audit", "Who did what, for whom, by which rule, and how it ended. Times are UTC.")
 	p.Search = t.entryFields(q)
-	filter, err := t.filter(q)
-	if err != nil {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: err.Error()})
+	filter, err := t.Reads.Filter(q.Context(), q.asked, q.Now)
+	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Text})
 		return t.show(q, p)
 	}
-	found, err := t.search(q.Context(), filter, q.asked("text"))
+	if err != nil {
+		return err
+	}
+	found, err := t.Reads.Entries(q.Context(), filter, q.asked("text"), entriesShown)
 	if err != nil {
 		return err
 	}
@@ -63,10 +60,10 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 	}
 	fields := []ui.SearchField{
 		field("person", "Person", "user id or username"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
-		field("text", "Text", fmt.Sprintf("in the newest %d that fit", textLooked)),
+		field("text", "Text", fmt.Sprintf("in the newest %d that fit", oversight.TextLooked)),
 	}
 	for _, f := range []ui.SearchField{
-		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.serverNames()...),
+		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),
 		field("action", "Action", "", actions...), field("object", "Acted on", "exactly"), field("rule", "Rule", "as an entry names it"),
 		field("approval", "Approval", "apr_…"), field("request", "Request id", "from an error page"),
 	} {
@@ -74,64 +71,6 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 		fields = append(fields, f)
 	}
 	return fields
-}
-
-// filter is what was asked for. Its error is a sentence for whoever asked.
-func (t logPages) filter(q *request) (f audit.Filter, err error) {
-	f = audit.Filter{Tool: q.asked("tool"), Client: q.asked("client"), Server: q.asked("server"), Outcome: audit.Outcome(q.asked("outcome")), Action: q.asked("action"),
-		Object: q.asked("object"), Rule: q.asked("rule"), Approval: q.asked("approval"), Request: strings.ToUpper(q.asked("request"))}
-	for _, at := range []struct {
-		name string
-		set  func(begin, end time.Time)
-	}{
-		{"since", func(begin, _ time.Time) { f.Since = begin }},
-		{"until", func(_, end time.Time) { f.Until = end }},
-	} {
-		text := q.asked(at.name)
-		if text == "" {
-			continue
-		}
-		begin, end, err := t.Times(text, q.Now.UTC())
-		if err != nil {
-			return f, fmt.Errorf("%s: %w", at.name, err)
-		}
-		at.set(begin, end)
-	}
-	if before := q.asked("before"); before != "" {
-		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before < 1 {
-			return f, errors.New("before: expected the number of an entry")
-		}
-	}
-	if who := q.asked("person"); who != "" {
-		f.Person, err = t.PersonIn(q.Context(), who)
-		if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-			return f, unknown
-		}
-	}
-	return f, err
-}
-
-// found are the entries that a filter with a limit selects, the oldest first.
-func (t *Team) found(ctx context.Context, f audit.Filter) (found []audit.Entry, err error) {
-	err = t.Audit.List(ctx, f, func(e audit.Entry) error { found = append(found, e); return nil })
-	return found, err
-}
-
-// search are the newest entries that fit and say the text, the oldest first.
-func (t logPages) search(ctx context.Context, f audit.Filter, text string) ([]audit.Entry, error) {
-	if f.Limit = entriesShown; text != "" {
-		f.Limit = textLooked
-	}
-	found, err := t.found(ctx, f)
-	if err != nil || text == "" {
-		return found, err
-	}
-	text = strings.ToLower(text)
-	fits := slices.DeleteFunc(found, func(e audit.Entry) bool {
-		line, err := json.Marshal(e)
-		return err != nil || !strings.Contains(strings.ToLower(string(line)), text)
-	})
-	return fits[max(0, len(fits)-entriesShown):], nil
 }
 
 func entryPath(seq int64) string { return "/console/audit/" + strconv.FormatInt(seq, 10) }
@@ -188,15 +127,9 @@ func (t logPages) entry(q *request) error {
 	if err != nil || seq < 1 {
 		return errNothing
 	}
-	e, _, err := t.Audit.Entry(q.Context(), seq)
-	if errors.Is(err, audit.ErrNoEntry) {
-		return errNothing
-	}
+	e, err := t.Reads.ReadEntry(q.Context(), q.Actor(), seq)
 	if err != nil {
-		return err
-	}
-	if _, err := t.Audit.Append(q.Context(), audit.Entry{Actor: q.Actor(), Action: audit.LogRead, Outcome: audit.OK, Object: "entry " + strconv.FormatInt(seq, 10)}); err != nil {
-		return err
+		return missing(err)
 	}
 	p := q.page("Entry "+strconv.FormatInt(seq, 10), "/console/audit", "")
 	p.Back = &ui.Link{Text: "Audit log", Path: "/console/audit"}
@@ -209,7 +142,7 @@ func (t logPages) entry(q *request) error {
 		p.Sections = append(p.Sections, ui.Section{Heading: "Arguments, as they are recorded", Block: block})
 	}
 	if e.RequestID != "" {
-		same, err := t.found(q.Context(), audit.Filter{Request: e.RequestID, Limit: entriesShown})
+		same, err := t.Reads.SameRequest(q.Context(), e.RequestID, entriesShown)
 		if err != nil {
 			return err
 		}

@@ -1,7 +1,6 @@
 package team
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -13,7 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/console"
-	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -30,11 +29,11 @@ func (t *Team) overview(q *request) error {
 
 // callTiles count the calls of today.
 func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
-	all, err := t.calls(q.Context(), q.Now)
+	all, err := t.Reads.Calls(q.Context(), q.Now)
 	if err != nil {
 		return err
 	}
-	today := all[len(all)-1].calls
+	today := all[len(all)-1].Calls
 	total := 0
 	for _, n := range today {
 		total += n
@@ -50,7 +49,7 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 
 // waitingTile counts the calls that wait for a person, and says how long the oldest does.
 func (t *Team) waitingTile(q *request, p *ui.ConsolePage) error {
-	waiting, err := t.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
+	waiting, err := t.Reads.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
 	if err != nil {
 		return err
 	}
@@ -72,15 +71,9 @@ func calls(n int) string {
 
 // loginTile counts Salesforce logins that are over.
 func (t *Team) loginTile(q *request, p *ui.ConsolePage) error {
-	logins, err := t.Links.List(q.Context())
+	lost, err := t.Reads.LostLogins(q.Context())
 	if err != nil {
 		return err
-	}
-	lost := 0
-	for _, l := range logins {
-		if l.State == link.NeedsReauth {
-			lost++
-		}
 	}
 	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=lost"}
 	if lost > 0 {
@@ -92,14 +85,9 @@ func (t *Team) loginTile(q *request, p *ui.ConsolePage) error {
 
 // definitionTile counts definitions that wait to be accepted.
 func (t *Team) definitionTile(q *request, p *ui.ConsolePage) error {
-	waiting := 0
-	for _, s := range t.hosted() {
-		pins, err := t.Definitions.Pins(q.Context(), s.hosted)
-		if err != nil {
-			return err
-		}
-		n, _ := pins.Quarantined()
-		waiting += n
+	waiting, err := t.Reads.WaitingDefinitions(q.Context())
+	if err != nil {
+		return err
 	}
 	tile := ui.Tile{Number: strconv.Itoa(waiting), Label: "tools changed and hidden", Path: "/console/tools"}
 	if waiting > 0 {
@@ -126,30 +114,33 @@ func (t *Team) healthTile(_ *request, p *ui.ConsolePage) error {
 	return nil
 }
 
+// endInWords is how calls ended, as the overview says it.
+var endInWords = map[audit.Outcome]string{audit.OK: "answered", audit.Held: "held", audit.Denied: "denied", audit.Failed: "failed"}
+
 // chart shows the last days.
 func (t *Team) chart(q *request, p *ui.ConsolePage) error {
-	all, err := t.calls(q.Context(), q.Now)
+	all, err := t.Reads.Calls(q.Context(), q.Now)
 	if err != nil {
 		return err
 	}
-	p.Chart = &ui.Chart{Caption: fmt.Sprintf("Calls of the last %d days (UTC)", days)}
-	for _, end := range ends {
-		p.Chart.Parts = append(p.Chart.Parts, end.name)
+	p.Chart = &ui.Chart{Caption: fmt.Sprintf("Calls of the last %d days (UTC)", oversight.CountedDays)}
+	for _, end := range oversight.Ends() {
+		p.Chart.Parts = append(p.Chart.Parts, endInWords[end])
 	}
 	for _, d := range all {
-		p.Chart.Bars = append(p.Chart.Bars, ui.Bar{Label: d.begin.Format("Mon 2 Jan"), Parts: d.calls})
+		p.Chart.Bars = append(p.Chart.Bars, ui.Bar{Label: d.Begin.Format("Mon 2 Jan"), Parts: d.Calls})
 	}
 	return nil
 }
 
 // stopSection says what is stopped, since when and by whom, and offers the other positions.
 func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
-	mode, err := t.Access.StopMode(q.Context())
+	mode, err := t.Reads.Access.StopMode(q.Context())
 	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
 	if err != nil {
 		s.Text = "Everything is stopped: " + err.Error() + "."
 	}
-	last, err := t.lastStop(q.Context())
+	last, err := t.Reads.LastStop(q.Context())
 	if err != nil {
 		return err
 	}
@@ -178,12 +169,6 @@ var stopInWords = map[access.Stop]string{
 	access.StopOff:    "Nothing is stopped: calls pass by the policy.",
 	access.StopWrites: "Changes are stopped for everybody: assistants can read only.",
 	access.StopAll:    "Everything is stopped for everybody.",
-}
-
-// lastStop is the newest entry of the switch; its number is 0 if there is none.
-func (t *Team) lastStop(ctx context.Context) (last audit.Entry, err error) {
-	err = t.Audit.List(ctx, audit.Filter{Action: string(audit.StopSet), Limit: 1}, func(e audit.Entry) error { last = e; return nil })
-	return last, err
 }
 
 // stop sets the switch.

@@ -2,7 +2,6 @@ package team
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -10,9 +9,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -24,34 +21,18 @@ func (t peoplePages) people(q *request) error {
 		{Name: "name", Label: "Name, username or user id", Value: name},
 		{Name: "login", Label: "Salesforce login", Value: login, Options: []string{"lost", "blocked"}},
 	}
-	users, err := t.Grants.Users(q.Context())
+	found, err := t.Reads.People(q.Context(), name, login)
 	if err != nil {
 		return err
-	}
-	logins, err := t.Links.List(q.Context())
-	if err != nil {
-		return err
-	}
-	states := map[[2]string]link.State{}
-	for _, l := range logins {
-		states[[2]string{l.Org, l.Subject}] = l.State
 	}
 	table := &ui.Table{Caption: "People", Columns: []string{"Person", "Org", "State", "Connections", "Last sign-in"}, Empty: "Nobody fits. Whoever never signed in here and is not blocked is not known."}
-	found := 0
-	for _, u := range users {
-		state := standing(&u, states[[2]string{u.Org, u.Subject}])
-		if !isNamed(&u, name) || login != "" && !strings.Contains(state.Text, login) {
-			continue
-		}
-		if found++; found > maxLines {
-			continue
-		}
+	for _, u := range found[:min(len(found), maxLines)] {
 		table.Rows = append(table.Rows, []ui.Cell{
 			{Text: called(u.Name, u.Username, u.Subject), Path: personPath(u.Org, u.Subject), Faint: u.Username},
-			{Text: u.Org}, state, {Text: fmt.Sprint(u.Connections)}, {Text: ui.Moment(u.LastSeenAt, q.Now)},
+			{Text: u.Org}, standing(u.Standing), {Text: fmt.Sprint(u.Connections)}, {Text: ui.Moment(u.LastSeenAt, q.Now)},
 		})
 	}
-	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), found, "Type a part of the name to see fewer."), Table: table})
+	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), len(found), "Type a part of the name to see fewer."), Table: table})
 	return t.show(q, p)
 }
 
@@ -63,29 +44,10 @@ func shown(lines, found int, how string) string {
 	return fmt.Sprintf("%d of %d. %s", lines, found, how)
 }
 
-func isNamed(u *grant.User, part string) bool {
-	part = strings.ToLower(part)
-	for _, text := range []string{u.Name, u.Username, u.Subject} {
-		if strings.Contains(strings.ToLower(text), part) {
-			return true
-		}
-	}
-	return false
-}
-
-// standing is how a person stands, in a word.
-func standing(u *grant.User, login link.State) ui.Cell {
-	switch {
-	case u.Altered:
-		return ui.Cell{Text: "blocked: changed in the database", Kind: "denied"}
-	case u.Blocked():
-		return ui.Cell{Text: "blocked", Kind: "denied"}
-	case login == link.NeedsReauth:
-		return ui.Cell{Text: "login lost", Kind: "warn"}
-	case u.Connections == 0:
-		return ui.Cell{Text: "not connected"}
-	}
-	return ui.Cell{Text: "connected", Kind: "good"}
+// standing shows how a person stands.
+func standing(s oversight.Standing) ui.Cell {
+	kind := map[oversight.Standing]string{oversight.Altered: "denied", oversight.Blocked: "denied", oversight.LoginLost: "warn", oversight.Connected: "good"}[s]
+	return ui.Cell{Text: string(s), Kind: kind}
 }
 
 // called is the best name that there is for somebody.
@@ -97,13 +59,10 @@ func personPath(org, subject string) string {
 	return "/console/people/" + url.PathEscape(org) + "/" + url.PathEscape(subject)
 }
 
-// whom is the person whom the path names.
-func (t peoplePages) whom(q *request) (*grant.User, error) {
-	u, err := t.Grants.User(q.Context(), q.variable("org"), q.variable("subject"))
-	if errors.Is(err, grant.ErrNotFound) {
-		return nil, errNothing
-	}
-	return u, err
+// whom is the person whom the path names, with what they have.
+func (t peoplePages) whom(q *request) (*oversight.WholePerson, error) {
+	u, err := t.Reads.Person(q.Context(), q.variable("org"), q.variable("subject"))
+	return u, missing(err)
 }
 
 // person shows one person, what they have, and what can be ended.
@@ -114,33 +73,24 @@ func (t peoplePages) person(q *request) error {
 	}
 	p := q.page(called(u.Name, u.Username, u.Subject), "/console/people", "")
 	p.Back = &ui.Link{Text: "People", Path: "/console/people"}
-	login, err := t.Links.Status(q.Context(), u.Org, u.Subject)
-	if err != nil {
-		return err
-	}
-	grants, err := t.Grants.Grants(q.Context(), grant.Filter{Org: u.Org, Subject: u.Subject})
-	if err != nil {
-		return err
-	}
-	waiting, err := t.Approvals.List(q.Context(), approval.Filter{Org: u.Org, Subject: u.Subject, State: approval.Pending})
-	if err != nil {
-		return err
-	}
-	recent, err := t.recent(q, u)
+	recent, err := t.Reads.Recent(q.Context(), &u.User, recentShown)
 	if err != nil {
 		return err
 	}
 	p.Sections = append(p.Sections,
-		ui.Section{Facts: t.personFacts(q, u, login), Acts: q.personActs(u, len(grants), len(waiting))},
-		ui.Section{Heading: "Connections", Table: t.connectionTable(q, grants, false)},
-		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, waiting)},
-		ui.Section{Heading: "Newest entries of the audit log", Table: recent})
+		ui.Section{Facts: t.personFacts(q, u), Acts: q.personActs(u)},
+		ui.Section{Heading: "Connections", Table: t.connectionTable(q, u.Grants, false)},
+		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, u.Waiting)},
+		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q.Now, recent)})
 	return t.show(q, p)
 }
 
-func (t peoplePages) personFacts(q *request, u *grant.User, login link.Status) []ui.Fact {
+// recentShown is how many entries of the audit log the page of a person shows.
+const recentShown = 10
+
+func (t peoplePages) personFacts(q *request, u *oversight.WholePerson) []ui.Fact {
 	facts := []ui.Fact{
-		{Name: "State", Cell: standing(u, login.State)},
+		{Name: "State", Cell: standing(u.Standing)},
 		{Name: "Username", Cell: ui.Cell{Text: u.Username}},
 		{Name: "Salesforce user", Cell: ui.Cell{Text: u.Subject, Code: true}},
 		{Name: "Org", Cell: ui.Cell{Text: u.Org}},
@@ -150,15 +100,15 @@ func (t peoplePages) personFacts(q *request, u *grant.User, login link.Status) [
 	if u.Blocked() && !u.BlockedAt.IsZero() {
 		facts = append(facts, ui.Fact{Name: "Blocked", Cell: ui.Cell{Text: ui.Moment(u.BlockedAt, q.Now)}})
 	}
-	if login.State != "" {
+	if login := u.Login; login.State != "" {
 		facts = append(facts, ui.Fact{Name: "Salesforce login", Cell: ui.Cell{Text: string(login.State), Faint: login.Failure.Reason()}})
 	}
 	return append(facts, ui.Fact{Name: "Everything recorded", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?person=" + url.QueryEscape(u.Subject)}})
 }
 
 // personActs are what can be done about a person, with what it ends.
-func (q *request) personActs(u *grant.User, connections, waiting int) []*ui.Act {
-	what := fmt.Sprintf("%s, %s and every browser session end, and the login is revoked at Salesforce.", counted(connections, "connection"), counted(waiting, "waiting call"))
+func (q *request) personActs(u *oversight.WholePerson) []*ui.Act {
+	what := fmt.Sprintf("%s, %s and every browser session end, and the login is revoked at Salesforce.", counted(len(u.Grants), "connection"), counted(len(u.Waiting), "waiting call"))
 	path := strings.TrimPrefix(personPath(u.Org, u.Subject), "/console/")
 	revoke := q.button(ui.Act{Path: path + "/revoke", Label: "Revoke", Text: what + " They can sign in and connect again.", Reason: true, Danger: true})
 	if u.Blocked() {
@@ -183,16 +133,6 @@ func waitingTable(now time.Time, waiting []approval.Request) *ui.Table {
 			{Text: ui.Moment(r.CreatedAt, now)}, {Text: r.WhoIsMissing()}})
 	}
 	return table
-}
-
-// recent are the newest entries that concern a person.
-func (t peoplePages) recent(q *request, u *grant.User) (*ui.Table, error) {
-	who := audit.Person{Subjects: []string{u.Subject}}
-	if u.Username != "" {
-		who.Usernames = []string{u.Username}
-	}
-	found, err := t.found(q.Context(), audit.Filter{Person: who, Limit: 10})
-	return entryTable(q.Now, found), err
 }
 
 // revokePerson ends everything that a person has.
@@ -234,15 +174,12 @@ func (t peoplePages) unblockPerson(q *request) error {
 		return err
 	}
 	err = t.Cutoff.UnblockUser(q.Context(), u.Org, u.Subject, act)
-	if errors.Is(err, grant.ErrNotFound) {
-		return errNothing
-	}
 	if err != nil {
-		return err
+		return missing(err)
 	}
 	return t.done(q, "Unblocked", called(u.Name, u.Username, u.Subject)+" can sign in and connect again. What was ended stays so.", nil, personLink(u))
 }
 
-func personLink(u *grant.User) ui.Link {
+func personLink(u *oversight.WholePerson) ui.Link {
 	return ui.Link{Text: called(u.Name, u.Username, u.Subject), Path: personPath(u.Org, u.Subject)}
 }

@@ -7,28 +7,23 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/go-json-experiment/json/jsontext"
-
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/ui"
 )
-
-// maxTried is how many bytes of arguments a test takes.
-const maxTried = 64 << 10
 
 // policies shows the rules in force in words, what can hardly be meant, and a form that says what
 // is decided for a call.
 func (t policyPages) policies(q *request) error {
 	p := q.page("Policy", "/console/policy", "The rules in force, in words. The first rule that matches a call decides; no match denies. They are changed in the configuration, and with a reload.")
 	server := q.asked("server")
-	p.Search = []ui.SearchField{{Name: "server", Label: "Server", Value: server, Options: t.serverNames()}}
+	p.Search = []ui.SearchField{{Name: "server", Label: "Server", Value: server, Options: t.Reads.ServerNames()}}
 	for _, note := range t.PolicyNotes() {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: note})
 	}
-	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: []*ui.Act{q.tryAct(t.serverNames(), tried{server: server})}})
+	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: []*ui.Act{q.tryAct(t.Reads.ServerNames(), oversight.Trial{Server: server})}})
 	servers, people := t.Analysed()
 	for _, s := range servers {
 		if server == "" || server == s.Name {
@@ -70,73 +65,44 @@ func whoCan(s analysis.Server, people analysis.People) ui.Section {
 	return ui.Section{Heading: "Who can do what at " + s.Name, Text: shown(len(table.Rows), len(all), "'policy who-can' at the command line has all."), Table: table}
 }
 
-// tried is a call that somebody tries.
-type tried struct{ server, user, client, tool, arguments string }
-
 // tryAct is the form that tries a call; it changes nothing, so everybody who reads may use it.
-func (q *request) tryAct(servers []string, with tried) *ui.Act {
+func (q *request) tryAct(servers []string, with oversight.Trial) *ui.Act {
 	return &ui.Act{CSRF: q.Viewer.CSRF, Path: "policy/try", Label: "Try", Text: "Nothing is sent to Salesforce, and nothing is recorded.", Inputs: []ui.SearchField{
-		{Name: "server", Label: "Server", Value: with.server, Options: servers},
-		{Name: "user", Label: "User", Value: with.user, Hint: "user id or username"},
-		{Name: "client", Label: "Client", Value: with.client, Hint: "client id; empty: none"},
-		{Name: "tool", Label: "Tool", Value: with.tool, Hint: "soqlQuery"},
-		{Name: "arguments", Label: "Arguments, as JSON", Value: with.arguments, Hint: `{"q": "SELECT Id FROM Account LIMIT 1"}`, Long: true},
+		{Name: "server", Label: "Server", Value: with.Server, Options: servers},
+		{Name: "user", Label: "User", Value: with.User, Hint: "user id or username"},
+		{Name: "client", Label: "Client", Value: with.Client, Hint: "client id; empty: none"},
+		{Name: "tool", Label: "Tool", Value: with.Tool, Hint: "soqlQuery"},
+		{Name: "arguments", Label: "Arguments, as JSON", Value: with.Arguments, Hint: `{"q": "SELECT Id FROM Account LIMIT 1"}`, Long: true},
 	}}
 }
 
 // try says what is decided for a call, and why.
 func (t policyPages) try(q *request) error {
 	form := q.Member.Form
-	with := tried{form.Get("server"), strings.TrimSpace(form.Get("user")), strings.TrimSpace(form.Get("client")), strings.TrimSpace(form.Get("tool")), form.Get("arguments")}
+	with := oversight.Trial{Server: form.Get("server"), User: strings.TrimSpace(form.Get("user")), Client: strings.TrimSpace(form.Get("client")), Tool: strings.TrimSpace(form.Get("tool")), Arguments: form.Get("arguments")}
+	if len(with.Arguments) > oversight.MaxTried {
+		return console.Problem(http.StatusRequestEntityTooLarge, "Too long to be tried", "Arguments of at most 64 KiB can be tried here. Nothing was done.")
+	}
 	p := q.page("What is decided for a call", "/console/policy", "")
 	p.Back = &ui.Link{Text: "Policy", Path: "/console/policy"}
-	facts, err := t.judged(q, with)
-	if wrong, ok := errors.AsType[*wrongTry](err); ok {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.text})
+	verdict, err := t.Reads.Try(q.Context(), with, q.Now)
+	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Text})
 	} else if err != nil {
 		return err
 	}
-	p.Sections = append(p.Sections, ui.Section{Facts: facts}, ui.Section{Heading: "Try again", Acts: []*ui.Act{q.tryAct(t.serverNames(), with)}})
+	p.Sections = append(p.Sections, ui.Section{Facts: verdictFacts(verdict)}, ui.Section{Heading: "Try again", Acts: []*ui.Act{q.tryAct(t.Reads.ServerNames(), with)}})
 	return t.show(q, p)
 }
 
-// wrongTry is what keeps a call from being tried, in a sentence.
-type wrongTry struct{ text string }
-
-func (w *wrongTry) Error() string { return w.text }
-
-// judged is the decision about a call that somebody tries.
-func (t policyPages) judged(q *request, with tried) ([]ui.Fact, error) {
-	server := t.Access.Server(with.server)
-	arguments := jsontext.Value(with.arguments)
-	if strings.TrimSpace(with.arguments) == "" {
-		arguments = jsontext.Value("{}")
+// verdictFacts say what is decided for a call; nil: it could not be tried.
+func verdictFacts(d *oversight.Verdict) []ui.Fact {
+	if d == nil {
+		return nil
 	}
-	switch {
-	case len(with.arguments) > maxTried:
-		return nil, console.Problem(http.StatusRequestEntityTooLarge, "Too long to be tried", "Arguments of at most 64 KiB can be tried here. Nothing was done.")
-	case server == nil:
-		return nil, &wrongTry{"Choose a server."}
-	case with.user == "" || with.tool == "":
-		return nil, &wrongTry{"A user and a tool are needed."}
-	case !arguments.IsValid() || arguments.Kind() != '{':
-		return nil, &wrongTry{"The arguments must be a JSON object without duplicate names."}
-	}
-	who, err := t.Access.Principal(q.Context(), server.Org, with.user, with.client)
-	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-		return nil, &wrongTry{unknown.Error()}
-	}
-	if err != nil {
-		return nil, err
-	}
-	d := server.Policy.Decide(who, policy.Call{Tool: with.tool, Arguments: arguments, Server: server.Name, Now: q.Now})
-	effect, why := string(d.Effect), d.Reason
-	if !t.Access.MayUse(access.Person{Org: who.Org, Subject: who.Subject, Username: who.Username}, server.Name) {
-		effect, why = string(policy.Deny), "the user is in none of the server's groups: cannot connect to it at all"
-	}
-	kind := map[string]string{string(policy.Allow): "good", string(policy.Confirm): "warn", string(policy.Deny): "denied"}[effect]
+	kind := map[policy.Effect]string{policy.Allow: "good", policy.Confirm: "warn", policy.Deny: "denied"}[d.Effect]
 	facts := []ui.Fact{
-		{Name: "Decision", Cell: ui.Cell{Text: effect, Kind: kind}}, {Name: "Why", Cell: ui.Cell{Text: why}},
+		{Name: "Decision", Cell: ui.Cell{Text: string(d.Effect), Kind: kind}}, {Name: "Why", Cell: ui.Cell{Text: d.Why}},
 		{Name: "Class", Cell: ui.Cell{Text: string(d.Class)}}, {Name: "Objects reached", Cell: ui.Cell{Text: strings.Join(d.Objects, ", ")}},
 	}
 	for _, f := range []ui.Fact{
@@ -149,5 +115,5 @@ func (t policyPages) judged(q *request, with tried) ([]ui.Fact, error) {
 			facts = append(facts, f)
 		}
 	}
-	return facts, nil
+	return facts
 }

@@ -2,12 +2,9 @@ package team
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"strings"
 
-	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -46,13 +43,8 @@ func (t *Team) settings(q *request) error {
 // endSession signs a browser out.
 func (t *Team) endSession(q *request) error {
 	id := q.Member.Form.Get("session")
-	e := audit.Entry{Actor: q.Actor(), Action: audit.SessionEnd, Outcome: audit.Intent, Object: id}
-	err := t.Audit.Call(q.Context(), e, func(ctx context.Context) (audit.Result, error) { return audit.Result{}, t.People.EndNamed(ctx, id) })
-	if errors.Is(err, people.ErrNotFound) {
-		return errNothing
-	}
-	if err != nil {
-		return err
+	if err := t.Cutoff.EndSession(q.Context(), id, authproxy.Act{By: q.Actor()}); err != nil {
+		return missing(err)
 	}
 	return t.done(q, "Signed out", "That browser is signed out. Whoever is signed in at the identity provider can sign in again: take the role away in the configuration, or the person at the provider, to end that.", nil,
 		ui.Link{Text: "Settings", Path: "/console/settings"})

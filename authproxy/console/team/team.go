@@ -1,26 +1,21 @@
 package team
 
 import (
-	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy"
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/ui"
@@ -28,19 +23,10 @@ import (
 
 // Config is what the pages need. All fields are required but CircuitOpen and Log.
 type Config struct {
-	Access      *access.Control
-	Grants      *grant.Store
-	Links       *link.Store
-	Clients     *client.Store
-	Approvals   *approval.Store
-	Definitions *definition.Store
+	Reads       *oversight.Reader // what is shown, of its stores
 	People      *people.Store
-	Audit       *audit.Log
 	Cutoff      *authproxy.Cutoff
-	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
-	PersonIn func(ctx context.Context, who string) (audit.Person, error)
-	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
-	Times func(text string, now time.Time) (begin, end time.Time, err error)
+	Definitions *authproxy.Definitions
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
 	// Analysed are the servers with their policies and the people of the configuration; PolicyNotes
@@ -60,16 +46,12 @@ type Members interface {
 }
 
 // Team serves the pages.
-type Team struct {
-	Config
-	counted counts
-}
+type Team struct{ Config }
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Team, error) {
-	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
-		c.People == nil || c.Audit == nil || c.Cutoff == nil || c.PersonIn == nil || c.Times == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
-		return nil, errors.New("console pages of the team: all stores, audit, cutoff, person, times, settings, analysed and policy notes are required")
+	if c.Reads == nil || c.People == nil || c.Cutoff == nil || c.Definitions == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
+		return nil, errors.New("console pages of the team: reads, people, cutoff, definitions, settings, analysed and policy notes are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -77,7 +59,7 @@ func New(c Config) (*Team, error) {
 	if c.CircuitOpen == nil {
 		c.CircuitOpen = func() map[string]bool { return nil }
 	}
-	return &Team{Config: c}, nil
+	return &Team{c}, nil
 }
 
 // Mount adds every route of the table to r, for those who may use it.
@@ -132,6 +114,16 @@ func (q *request) reason() (string, error) {
 func (q *request) act() (authproxy.Act, error) {
 	why, err := q.reason()
 	return authproxy.Act{By: q.Actor(), Why: why}, err
+}
+
+// missing answers what is not there; every other error stays what it is.
+func missing(err error) error {
+	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound} {
+		if errors.Is(err, absent) {
+			return errNothing
+		}
+	}
+	return err
 }
 
 // errNothing answers what is not there.

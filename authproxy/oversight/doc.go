@@ -1,0 +1,16 @@
+// Package oversight reads what a security team looks at: people, connections, clients,
+// definitions of tools, denials, the audit log, and what the policy would decide about a call.
+// Pages and the API for programs ask here, so that both find the same and are bounded alike.
+//
+// Nothing is changed here but the log, which notes whoever reads an entry whole. What takes
+// access away or gives it is done by authproxy.Cutoff and authproxy.Definitions.
+//
+//	reader.go       what is needed, errors
+//	people.go       everybody, one person
+//	connections.go  connections by person, client and server; clients with their connections
+//	tools.go        definitions by server and state
+//	entries.go      searching the audit log, reading one entry
+//	denials.go      what was denied most, and to whom
+//	counts.go       calls of the last days
+//	trial.go        what is decided for a call that somebody tries
+package oversight

@@ -1,0 +1,92 @@
+package oversight
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+)
+
+// TextLooked is how many of the newest entries that fit otherwise are looked through for a text,
+// which no index knows.
+const TextLooked = 5000
+
+// Filter selects the entries of the audit log that somebody asks for, by the names of fields:
+// person, tool, client, server, outcome, action, object, rule, approval, request, since, until,
+// before. What cannot be understood is an [*InputError].
+func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, err error) {
+	f = audit.Filter{Tool: asked("tool"), Client: asked("client"), Server: asked("server"), Outcome: audit.Outcome(asked("outcome")), Action: asked("action"),
+		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Request: strings.ToUpper(asked("request"))}
+	if text := asked("since"); text != "" {
+		if f.Since, _, err = r.Times(text, now.UTC()); err != nil {
+			return f, &InputError{"since: " + err.Error()}
+		}
+	}
+	if text := asked("until"); text != "" {
+		if _, f.Until, err = r.Times(text, now.UTC()); err != nil {
+			return f, &InputError{"until: " + err.Error()}
+		}
+	}
+	if before := asked("before"); before != "" {
+		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before < 1 {
+			return f, &InputError{"before: expected the number of an entry"}
+		}
+	}
+	if who := asked("person"); who != "" {
+		f.Person, err = r.PersonIn(ctx, who)
+		if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
+			return f, &InputError{unknown.Error()}
+		}
+	}
+	return f, err
+}
+
+// found are the entries that a filter with a limit selects, the oldest first.
+func (r *Reader) found(ctx context.Context, f audit.Filter) (found []audit.Entry, err error) {
+	err = r.Audit.List(ctx, f, func(e audit.Entry) error { found = append(found, e); return nil })
+	return found, err
+}
+
+// Entries are the newest entries that fit and say the text, at most so many, the oldest first. A
+// text is looked for in the newest [TextLooked] that fit otherwise.
+func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most int) ([]audit.Entry, error) {
+	if f.Limit = most; text != "" {
+		f.Limit = TextLooked
+	}
+	found, err := r.found(ctx, f)
+	if err != nil || text == "" {
+		return found, err
+	}
+	text = strings.ToLower(text)
+	fits := slices.DeleteFunc(found, func(e audit.Entry) bool {
+		line, err := json.Marshal(e)
+		return err != nil || !strings.Contains(strings.ToLower(string(line)), text)
+	})
+	return fits[max(0, len(fits)-most):], nil
+}
+
+// ReadEntry is one entry, whole, with its arguments; that somebody reads it is recorded first.
+// Without such an entry the error is [ErrNotFound].
+func (r *Reader) ReadEntry(ctx context.Context, by actor.Actor, seq int64) (audit.Entry, error) {
+	e, _, err := r.Audit.Entry(ctx, seq)
+	if errors.Is(err, audit.ErrNoEntry) {
+		return e, ErrNotFound
+	}
+	if err != nil {
+		return e, err
+	}
+	_, err = r.Audit.Append(ctx, audit.Entry{Actor: by, Action: audit.LogRead, Outcome: audit.OK, Object: "entry " + strconv.FormatInt(seq, 10)})
+	return e, err
+}
+
+// SameRequest are entries of the same request, at most so many, the oldest first.
+func (r *Reader) SameRequest(ctx context.Context, id string, most int) ([]audit.Entry, error) {
+	return r.found(ctx, audit.Filter{Request: id, Limit: most})
+}

@@ -1,0 +1,68 @@
+package oversight
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
+)
+
+// ErrNotFound says that there is nothing of that name.
+var ErrNotFound = errors.New("not found")
+
+// InputError is what is wrong with what somebody asked for, in a sentence for them.
+type InputError struct{ Text string }
+
+// Error is the sentence.
+func (e *InputError) Error() string { return e.Text }
+
+// Config is what a [Reader] reads. All fields are required.
+type Config struct {
+	Access      *access.Control
+	Grants      *grant.Store
+	Links       *link.Store
+	Clients     *client.Store
+	Approvals   *approval.Store
+	Definitions *definition.Store
+	Audit       *audit.Log
+	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
+	PersonIn func(ctx context.Context, who string) (audit.Person, error)
+	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
+	Times func(text string, now time.Time) (begin, end time.Time, err error)
+}
+
+// Reader reads. It is safe for concurrent use.
+type Reader struct {
+	Config
+	counted counts
+}
+
+// New returns the reader of c, or an error that names what is missing.
+func New(c Config) (*Reader, error) {
+	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
+		c.Audit == nil || c.PersonIn == nil || c.Times == nil {
+		return nil, errors.New("oversight: all stores, audit, person and times are required")
+	}
+	return &Reader{Config: c}, nil
+}
+
+// ServerNames are the names of all endpoints.
+func (r *Reader) ServerNames() (names []string) {
+	for _, s := range r.Access.Servers() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// LastStop is the newest entry of the kill switch; its number is 0 if there is none.
+func (r *Reader) LastStop(ctx context.Context) (last audit.Entry, err error) {
+	err = r.Audit.List(ctx, audit.Filter{Action: string(audit.StopSet), Limit: 1}, func(e audit.Entry) error { last = e; return nil })
+	return last, err
+}

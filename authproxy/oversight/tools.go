@@ -1,0 +1,101 @@
+package oversight
+
+import (
+	"context"
+
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/policy"
+)
+
+// Hosted is one hosted server, with the first endpoint in front of it.
+type Hosted struct {
+	Endpoint string
+	Server   definition.Server
+}
+
+// Hosted are the hosted servers, each once.
+func (r *Reader) Hosted() (all []Hosted) {
+	seen := map[definition.Server]bool{}
+	for _, s := range r.Access.Servers() {
+		of := definition.Server{Org: s.Org, URL: s.URL}
+		if !seen[of] {
+			seen[of] = true
+			all = append(all, Hosted{s.Name, of})
+		}
+	}
+	return all
+}
+
+// Definition is one that is recorded of a hosted server.
+type Definition struct {
+	definition.Pinned
+	Endpoint string
+	// Class is what the policy of the endpoint makes of the tool; empty for what is no tool.
+	Class policy.Class
+}
+
+// Called is its name as policies and commands write it.
+func (d *Definition) Called() string { return definition.Called(d.Kind, d.Name) }
+
+// DefinitionList is what is recorded of a hosted server, by its endpoint, in a state; empty texts
+// select all.
+func (r *Reader) DefinitionList(ctx context.Context, endpoint, state string) (list []Definition, err error) {
+	for _, s := range r.Hosted() {
+		if endpoint != "" && endpoint != s.Endpoint {
+			continue
+		}
+		all, err := r.Definitions.List(ctx, s.Server)
+		if err != nil {
+			return nil, err
+		}
+		server := r.Access.Server(s.Endpoint)
+		for _, p := range all {
+			d := Definition{Pinned: p, Endpoint: s.Endpoint}
+			if p.Kind == definition.Tool && server != nil && server.Policy != nil {
+				d.Class = server.Policy.ClassOf(p.Name, nil)
+			}
+			if state == "" || state == string(p.State) {
+				list = append(list, d)
+			}
+		}
+	}
+	return list, nil
+}
+
+// DefinitionsOf are those of one name at an endpoint, the accepted one first, with the names of
+// the server's other tools; [ErrNotFound] if there are none.
+func (r *Reader) DefinitionsOf(ctx context.Context, endpoint, called string) (of []definition.Pinned, others []string, err error) {
+	s := r.Access.Server(endpoint)
+	if s == nil {
+		return nil, nil, ErrNotFound
+	}
+	all, err := r.Definitions.List(ctx, definition.Server{Org: s.Org, URL: s.URL})
+	if err != nil {
+		return nil, nil, err
+	}
+	kind, name := definition.ParseCalled(called)
+	for _, d := range all {
+		if d.Kind == kind && d.Name == name {
+			of = append(of, d)
+		} else if d.Kind == definition.Tool {
+			others = append(others, d.Name)
+		}
+	}
+	if len(of) == 0 {
+		return nil, nil, ErrNotFound
+	}
+	return of, others, nil
+}
+
+// WaitingDefinitions is how many definitions wait for a person.
+func (r *Reader) WaitingDefinitions(ctx context.Context) (n int, err error) {
+	for _, s := range r.Hosted() {
+		pins, err := r.Definitions.Pins(ctx, s.Server)
+		if err != nil {
+			return 0, err
+		}
+		waiting, _ := pins.Quarantined()
+		n += waiting
+	}
+	return n, nil
+}
