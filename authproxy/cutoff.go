@@ -188,7 +188,7 @@ func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
 	if severity[mode] == 0 {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
 	}
-	have, _ := c.Access.StopMode(ctx) // when it cannot be read, it stops everything
+	have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
 	if severity[mode] < severity[have] {
 		return c.give(ctx, entry, func(ctx context.Context) error { return c.Access.SetStop(ctx, mode, act.By.String()) })

@@ -217,7 +217,7 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 }
 
 func (r *reapplication) setStop(ctx context.Context) error {
-	have, err := r.Access.StopMode(ctx)
+	have, err := r.Access.StopPosition(ctx)
 	if err == nil && have == r.stop {
 		return nil
 	}

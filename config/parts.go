@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
@@ -50,7 +51,7 @@ func (c *Config) CalendarsRead() (all []*condition.Calendar) {
 
 // Access returns what package access needs to know of the configuration.
 func (c *Config) Access() access.Config {
-	out := access.Config{PublicURL: c.PublicURL}
+	out := access.Config{PublicURL: c.PublicURL, StopFile: access.NewStopFile(c.stopFile())}
 	for _, o := range c.Salesforce.Orgs {
 		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, Kind: string(c.OrgKind(o.Name)), LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
 	}
@@ -66,6 +67,15 @@ func (c *Config) Access() access.Config {
 		out.Groups = append(out.Groups, access.Group{Name: g.Name, Members: g.Members})
 	}
 	return out
+}
+
+// stopFile is the file that stops everything on this machine: STOP beside the database, and
+// where that is on a server, beside the folder of the audit log, which is always this machine's.
+func (c *Config) stopFile() string {
+	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		return filepath.Join(filepath.Dir(path), "STOP")
+	}
+	return filepath.Join(filepath.Dir(c.Audit.Dir), "STOP")
 }
 
 // Analysed returns the servers and the people in the form that package analysis works with.

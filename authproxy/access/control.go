@@ -17,7 +17,8 @@ type Group struct {
 	Members []string
 }
 
-// Config is what a [Control] needs. Everything is required but Groups and Now.
+// Config is what a [Control] needs. Everything is required but Groups,
+// StopFile and Now.
 type Config struct {
 	DB     *db.DB
 	Grants *grant.Store
@@ -26,7 +27,9 @@ type Config struct {
 	Orgs      []Org
 	Servers   []Server
 	Groups    []Group
-	Now       func() time.Time // nil: time.Now
+	// StopFile stops everything on this machine; nil: nothing does but the database.
+	StopFile *StopFile
+	Now      func() time.Time // nil: time.Now
 }
 
 // Control answers who may use what. It is safe for concurrent use.
@@ -40,6 +43,7 @@ type Control struct {
 	byName    map[string]*Server
 	groups    []group
 	stop      *db.Row[Stop]
+	stopFile  *StopFile
 }
 
 // New checks the configuration and reports everything that is wrong with it. Of each
@@ -50,7 +54,10 @@ func New(c Config) (*Control, error) {
 	}
 	a := &Control{
 		db: c.DB, grants: c.Grants, now: c.Now, publicURL: c.PublicURL,
-		byName: map[string]*Server{}, groups: newGroups(c.Groups), stop: db.NewRow[Stop](c.DB),
+		byName: map[string]*Server{}, groups: newGroups(c.Groups), stop: db.NewRow[Stop](c.DB), stopFile: c.StopFile,
+	}
+	if a.stopFile == nil {
+		a.stopFile = &StopFile{}
 	}
 	if a.now == nil {
 		a.now = time.Now
@@ -76,6 +83,10 @@ func New(c Config) (*Control, error) {
 	}
 	return a, nil
 }
+
+// TakeOver has c stop for as long as previous does where that could not be written into the
+// [StopFile]. It must be called before c is used.
+func (c *Control) TakeOver(previous *Control) { c.stopFile = previous.stopFile }
 
 func (c *Control) add(s Server) error {
 	err := s.validate()

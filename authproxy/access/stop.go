@@ -46,10 +46,26 @@ func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
 var ErrStopAltered = errors.New("the kill switch was removed or changed by something else than the proxy, so everything is stopped: " +
 	"see who can write the database, then set it anew with 'stop off', 'stop writes' or 'stop all'")
 
-// StopMode returns the position of the kill switch. When it cannot be read, was changed
-// ([ErrStopAltered]), or is at none of the positions, the answer is an error and [StopAll]:
-// absence denies. It remembers as [grant.Store.Authenticate] does.
+// StopMode returns what is stopped now: everything, if it is stopped on this machine
+// ([Control.StoppedHere]), and otherwise what [Control.StopPosition] says. The database is not
+// asked in the first case, so that the switch holds while it does not answer.
 func (c *Control) StopMode(ctx context.Context) (Stop, error) {
+	if _, stopped := c.StoppedHere(); stopped {
+		return StopAll, nil
+	}
+	return c.StopPosition(ctx)
+}
+
+// StoppedHere reports whether everything is stopped on this machine, whatever the database says.
+func (c *Control) StoppedHere() (Here, bool) { return c.stopFile.Stopped() }
+
+// StopFile is the kill switch of this machine.
+func (c *Control) StopFile() *StopFile { return c.stopFile }
+
+// StopPosition returns the position of the kill switch of the whole proxy. When it cannot be
+// read, was changed ([ErrStopAltered]), or is at none of the positions, the answer is an error
+// and [StopAll]: absence denies. It remembers as [grant.Store.Authenticate] does.
+func (c *Control) StopPosition(ctx context.Context) (Stop, error) {
 	stop, err := c.stop.Get(func() (stop Stop, err error) {
 		var at int64
 		var by, mac string

@@ -58,6 +58,7 @@ const (
 	ServerUse            Action = "server.use"
 	SessionCreate        Action = "session.create"
 	SessionEnd           Action = "session.end"
+	StopHere             Action = "stop.here"
 	StopSet              Action = "stop.set"
 	StoreTamper          Action = "store.tamper"
 	StreamOpen           Action = "stream.open"
@@ -132,6 +133,7 @@ var actions = []Described{
 	{ServerUse, "a good access token is refused at its server"},
 	{SessionCreate, "a browser is signed in"},
 	{SessionEnd, "a person signs a browser out"},
+	{StopHere, "everything is stopped on one machine by a file or a signal, or that is lifted"},
 	{StopSet, "the kill switch is set"},
 	{StoreTamper, "a row of the database turns out to be changed by something else than the proxy, and counts as absent"},
 	{StreamOpen, "a client opens a stream of notifications"},

@@ -103,21 +103,25 @@ func (p *process) privateHandler() http.Handler {
 }
 
 // ready says whether this process should get traffic: its database answers, its audit
-// log can be written, and it is not shutting down. A second line says what waits for an
-// administrator.
+// log can be written, and it is not shutting down. Further lines say what is stopped on this
+// machine, and what waits for an administrator.
 func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
 	current := p.current.Load()
+	stopped := ""
+	if here, is := current.access.StoppedHere(); is { // which calls are told in a sentence: traffic may come
+		stopped = "\n" + here.String()
+	}
 	if p.draining.Load() || current.db.Reads.PingContext(ctx) != nil {
-		http.Error(w, "not ready", http.StatusServiceUnavailable)
+		http.Error(w, "not ready"+stopped, http.StatusServiceUnavailable)
 		return
 	}
 	if err := current.audit.Halted(); err != nil {
-		http.Error(w, "not ready: "+err.Error(), http.StatusServiceUnavailable)
+		http.Error(w, "not ready: "+err.Error()+stopped, http.StatusServiceUnavailable)
 		return
 	}
-	fmt.Fprintln(w, "ready")
+	fmt.Fprintln(w, "ready"+stopped)
 	if waiting := waitingAt(current.forward.DefinitionsWaiting()); waiting != "" { // which is for people, and no reason to send no traffic
 		fmt.Fprintf(w, "definitions wait for a person at %s: see 'tools list --quarantined'\n", waiting)
 	}
@@ -135,6 +139,11 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	hangup := make(chan os.Signal, 1) // from now on SIGHUP does not end the process
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
+	stopping := make(chan os.Signal, 1)
+	if len(stopSignals) > 0 {
+		signal.Notify(stopping, stopSignals...)
+		defer signal.Stop(stopping)
+	}
 	if err := p.current.Load().prepare(ctx); err != nil {
 		return err
 	}
@@ -165,6 +174,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { defer end(); return edge.Serve(publicServer, public, p.certificate) })
 	g.Go(func() error { defer end(); return edge.Serve(privateServer, private, nil) })
 	g.Go(func() error { p.edge.WatchMemory(background); return nil })
+	g.Go(func() error { p.stopLoop(background, stopping); return nil })
 	g.Go(func() error { p.reloadLoop(background, hangup, &g); return nil })
 	p.current.Load().work(background, &g)
 	g.Go(func() error {

@@ -41,6 +41,13 @@ func startRegistering(t *testing.T, registration string) *demo {
 // startEdited runs the demonstration's configuration after an edit, as 'serve' would.
 func startEdited(t *testing.T, edit func(string) string) *demo {
 	t.Helper()
+	d, _ := startOpen(t, edit)
+	return d
+}
+
+// startOpen does so and gives the process too, for what cannot be done to one from outside.
+func startOpen(t *testing.T, edit func(string) string) (*demo, *process) {
+	t.Helper()
 	d := &demo{t: t, dir: t.TempDir(), log: &lockedBuffer{}}
 	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
@@ -82,7 +89,7 @@ func startEdited(t *testing.T, edit func(string) string) *demo {
 	}
 	t.Cleanup(func() { p.close() })
 	serveOn(t, p, map[string]net.Listener{listen: public, adminListen: private})
-	return d
+	return d, p
 }
 
 // publisher publishes the documents of the clients that people use, under their own

@@ -203,6 +203,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 		return false, errors.Join(err, next.close())
 	}
 	next.forward.TakeOver(previous.forward)
+	next.access.TakeOver(previous.access)
 	next.work(ctx, g)
 	for _, note := range c.Notes() {
 		p.log.Warn(note)

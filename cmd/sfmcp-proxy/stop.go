@@ -19,7 +19,13 @@ func stopCommand() *cobra.Command {
 				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, act("kill switch")); err != nil {
 					return err
 				}
-				return report(cmd, done, deed{Did: "stop " + cmd.Name()})
+				if err := report(cmd, done, deed{Did: "stop " + cmd.Name()}); err != nil {
+					return err
+				}
+				if here, is := s.access.StoppedHere(); is && mode != access.StopAll {
+					return fmt.Errorf("the switch is set, but %s; remove the file to lift that", here)
+				}
+				return nil
 			})
 		jsonFlag(cmd)
 		return cmd
@@ -33,6 +39,21 @@ func stopCommand() *cobra.Command {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), mode)
 			return err
 		})
+	askDatabase := status.RunE
+	status.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := loadForCutoff(cmd)
+		if err != nil {
+			return err
+		}
+		here, is := c.Access().StopFile.Stopped()
+		if !is {
+			return askDatabase(cmd, args)
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s; remove the file to lift that\n", here)
+		_, err = fmt.Fprintln(cmd.OutOrStdout(), access.StopAll)
+		return err
+	}
+	status.Long = "Say what is stopped: off, writes or all.\n\nIt is all while the file STOP is there, beside the SQLite database, or with PostgreSQL\nbeside the folder of the audit log: then everything is stopped on this machine, also if\nthe database does not answer. 'touch STOP' or the signal SIGUSR1 to the proxy makes it;\nwhoever removes it lifts that."
 	return group("stop", "Kill switch for the whole proxy; survives restarts",
 		set("writes", "Refuse every call that is not a read", "writes are stopped", access.StopWrites),
 		set("all", "Refuse every call", "everything is stopped", access.StopAll),

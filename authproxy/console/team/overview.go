@@ -135,7 +135,10 @@ func (t *Team) chart(q *request, p *ui.ConsolePage) error {
 
 // stopSection says what is stopped, since when and by whom, and offers the other positions.
 func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
-	mode, err := t.Reads.Access.StopMode(q.Context())
+	mode, err := t.Reads.Access.StopPosition(q.Context())
+	if here, is := t.Reads.Access.StoppedHere(); is {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "denied", Text: sentence(here.String()) + ". Whoever removes that file lets calls pass again, as far as the switch below does."})
+	}
 	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
 	if err != nil {
 		s.Text = "Everything is stopped: " + err.Error() + "."
@@ -185,7 +188,19 @@ func (t *Team) stop(q *request) error {
 	if err != nil && to == access.StopOff { // what gives access is done whole or not at all
 		return err
 	}
-	return t.done(q, "Stop switch", stopInWords[to], err, ui.Link{Text: "Overview", Path: "/console"})
+	text := stopInWords[to]
+	if here, is := t.Reads.Access.StoppedHere(); is && to != access.StopAll {
+		text = "The switch is set, but " + here.String() + ". Remove that file to let calls pass again."
+	}
+	return t.done(q, "Stop switch", text, err, ui.Link{Text: "Overview", Path: "/console"})
+}
+
+// sentence is text with a capital letter.
+func sentence(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func because(why string) string {
