@@ -30,6 +30,7 @@ const (
 	DefinitionReject     Action = "definition.reject"
 	DoctorList           Action = "doctor.list"
 	DoctorQuery          Action = "doctor.query"
+	EvidenceMake         Action = "evidence.make"
 	GrantCreate          Action = "grant.create"
 	GrantReplay          Action = "grant.replay"
 	GrantRevoke          Action = "grant.revoke"
@@ -41,6 +42,7 @@ const (
 	LogCut               Action = "log.cut"
 	LogPrune             Action = "log.prune"
 	LogRead              Action = "log.read"
+	LogReconcile         Action = "log.reconcile"
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
 	PersonLink           Action = "person.link"
@@ -49,9 +51,13 @@ const (
 	PolicyReplay         Action = "policy.replay"
 	PromptGet            Action = "prompt.get"
 	PromptList           Action = "prompt.list"
+	ReportMake           Action = "report.make"
 	RequestRefuse        Action = "request.refuse"
 	ResourceList         Action = "resource.list"
 	ResourceRead         Action = "resource.read"
+	ReviewBegin          Action = "review.begin"
+	ReviewDecide         Action = "review.decide"
+	ReviewInclude        Action = "review.include"
 	SchemaRead           Action = "schema.read"
 	ServerAnswer         Action = "server.answer"
 	ServerRequest        Action = "server.request"
@@ -105,6 +111,7 @@ var actions = []Described{
 	{DefinitionReject, "a person rejects a definition of a hosted server, or takes its acceptance back"},
 	{DoctorList, "the command doctor lists a server's tools as a user"},
 	{DoctorQuery, "the command doctor makes one query as a user, or asks for the schema of an object that rules name"},
+	{EvidenceMake, "entries of the log, with their proofs, are packed for somebody to take away"},
 	{GrantCreate, "a person who allowed it and signed in gets a connection, or is refused one"},
 	{GrantReplay, "a code or refresh token that was used up comes again, and its connection is ended"},
 	{GrantRevoke, "one connection is ended: by its user, its client or the security team"},
@@ -116,6 +123,7 @@ var actions = []Described{
 	{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
 	{LogPrune, "entries that are older than they are kept are removed"},
 	{LogRead, "somebody reads an entry whole, with its arguments, on a page"},
+	{LogReconcile, "the log is compared with those of ChatGPT or Salesforce"},
 	{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 	{LoginFinish, "a person comes back from Salesforce's login page, or fails to sign in with the company"},
 	{PersonLink, "a Salesforce user and a person of the company, signed in in one browser, say that they are one human"},
@@ -124,9 +132,13 @@ var actions = []Described{
 	{PolicyReplay, "recorded calls are judged by a draft of a policy"},
 	{PromptGet, "a client asks for a prompt"},
 	{PromptList, "a client lists prompts"},
+	{ReportMake, "a report is made of what happened in a time"},
 	{RequestRefuse, "a request of a connected client is malformed or over a limit"},
 	{ResourceList, "a client lists resources or resource templates"},
 	{ResourceRead, "a client reads a resource"},
+	{ReviewBegin, "a review begins of who has access, and uses it"},
+	{ReviewDecide, "a person decides in a review that somebody keeps the access to a server, or that it ends"},
+	{ReviewInclude, "a review begins, for each person and server in it: what of it they used"},
 	{SchemaRead, "the proxy asks Salesforce, as a user, what an object is, to understand a call of this user"},
 	{ServerAnswer, "a client answers a request of the hosted server"},
 	{ServerRequest, "a request of the hosted server is passed on to a client"},

@@ -40,7 +40,7 @@ const (
 // Outcomes are all of them.
 func Outcomes() []Outcome { return []Outcome{Intent, OK, Failed, Denied, Held, Repeated, Unknown} }
 
-// Decision is what policy says of a call, or a person of a call that waits for one.
+// Decision is what policy says of a call, or a person of a call that waits for one, or of access.
 type Decision string
 
 // The decisions.
@@ -50,6 +50,8 @@ const (
 	Deny    Decision = "deny"    // policy or person: the call must not pass
 	Approve Decision = "approve" // person: the call may pass once
 	Counter Decision = "counter" // person: another call is proposed in its place
+	Keep    Decision = "keep"    // person, of somebody's access: it goes on
+	Revoke  Decision = "revoke"  // person, of somebody's access: it ends
 )
 
 // InShadow marks a decision of policy that was noted and not enforced.

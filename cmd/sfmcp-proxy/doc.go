@@ -67,6 +67,8 @@
 // [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a call, has it decided,
 // records it, forwards it.
 //
+// [sfmcp-proxy/authproxy/reports] says of a time what happened, for people who were not there.
+//
 // [sfmcp-proxy/config] reads the configuration, and says it in the words of each part.
 //
 // Four packages serve the command alone. [sfmcp-proxy/cmd/sfmcp-proxy/edge] is what a
@@ -84,7 +86,7 @@
 // stores (stores.go) is what remembers, with the way to Salesforce apart from it
 // (outbound.go): commands that look at something, or take access away, open the stores
 // alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
-// approvals.go, tools.go, auditlog.go, policy.go, stop.go, key.go.
+// approvals.go, tools.go, auditlog.go, report.go, policy.go, stop.go, key.go.
 //
 // # What to read for a question
 //

@@ -29,6 +29,9 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy/edge":          4,
 	"cmd/sfmcp-proxy/listing":       4,
 
+	// Counts for people what audit and approval evidence tell of a time; the caller reads both.
+	"authproxy/reports": 4,
+
 	// config knows what every part accepts, and nothing else knows config.
 	"config": 4,
 
