@@ -87,7 +87,7 @@ func (c *call) forward() (result, error) {
 	ctx, unregister := c.begin() // inflight.go: can be cut off
 	defer unregister()
 	err := c.recorded(ctx, func() error { // record.go: the intent before, the outcome after
-		c.verification.readBefore(ctx)         // verify.go: what it replaces
+		c.readNow(ctx)                         // current.go: what it replaces, and whether that was shown
 		if err := c.recheck(ctx); err != nil { // recheck.go: everything again
 			return err
 		}
@@ -124,6 +124,7 @@ type call struct {
 
 	approval     *approval.Request // that it needs, nil: none
 	binding      approval.Binding  // of that approval
+	shown        approval.Shown    // what the record is right before the call
 	definition   string            // digest of the definition that it is made under; empty: it has none
 	messageBytes int64             // of what came before the answer
 

@@ -121,10 +121,15 @@ func (c *call) readSchema(ctx context.Context, object string) (told []*reach.Des
 	if err != nil {
 		return nil, "the tools are not known"
 	}
-	if listed, ok := list.Named(schemaTool); !ok || listed.Twice || !pins.Accepts(definition.Tool, schemaTool, listed.Digest) {
+	return c.Handler.readSchema(ctx, c.target(), pins, list, object)
+}
+
+// readSchema asks that server, as its user, for the description of an object.
+func (h *Handler) readSchema(ctx context.Context, target upstream.Target, pins *definition.Pins, list *upstream.List, object string) (told []*reach.Description, reason string) {
+	if !isAccepted(pins, list, schemaTool) {
 		return nil, "the tool is not listed, or not accepted"
 	}
-	a, err := c.Pool.Call(ctx, c.target(), jsonrpc.Request(jsontext.Value("0"), "tools/call", schemaParams(list, object)), true)
+	a, err := h.Pool.Call(ctx, target, jsonrpc.Request(jsontext.Value("0"), "tools/call", schemaParams(list, object)), true)
 	if err != nil {
 		return nil, "no answer"
 	}

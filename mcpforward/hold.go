@@ -120,7 +120,7 @@ func (c *call) spend(ctx context.Context) error {
 	if c.approval == nil {
 		return nil
 	}
-	a, err := c.Approvals.SpendShown(ctx, c.binding, c.shownNow(ctx)) // current.go
+	a, err := c.Approvals.SpendShown(ctx, c.binding, c.shown)
 	if err == nil {
 		c.approval = a
 		return nil

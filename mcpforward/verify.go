@@ -10,18 +10,11 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/preview"
 )
-
-// errNotRead wraps in words for people why a record was not read.
-type errNotRead string
-
-// Error says why.
-func (e errNotRead) Error() string { return string(e) }
 
 // readRecord reads a record as the requester of a, by one query that the policy must allow at once,
 // without the fields that it hides, which are returned. It is recorded as that action, with what
@@ -31,22 +24,13 @@ func (h *Handler) readRecord(ctx context.Context, a *approval.Request, q preview
 	ctx, cancel := context.WithTimeout(ctx, currentTime)
 	defer cancel()
 	reading := currentReading{Handler: h, approval: a, question: q}
-	if why := reading.prepare(ctx); why != "" {
-		return nil, nil, errNotRead(why)
-	}
-	known, _ := h.Access.Person(ctx, a.Org, a.Subject) // for the log
-	err = h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: action, Org: a.Org, Subject: a.Subject, Username: known.Username,
-		Client: a.ClientID, Server: a.Server, Tool: "soqlQuery", Class: string(policy.Read), Approval: a.ID, Object: a.ID}, func(ctx context.Context) (audit.Result, error) {
-		if err := reading.ask(ctx); err != nil {
-			return audit.Result{}, err
-		}
+	err = reading.run(ctx, action, func() string {
 		if len(reading.records) > 0 {
 			record = reading.records[0]
 		}
-		return audit.Result{Reason: conclude(record, reading.hidden)}, nil
+		return conclude(record, reading.hidden)
 	})
 	if err != nil {
-		h.Log.InfoContext(ctx, "a record was not read", "approval", a.ID, "error", err)
 		return nil, nil, errNotRead(whyNotRead(err))
 	}
 	return record, reading.hidden, nil
@@ -69,23 +53,48 @@ func (v *verification) request() *approval.Request {
 	return &a
 }
 
+// replaces is the question for what the call replaces; ok is false if nothing is to be read.
+func (v *verification) replaces() (q preview.Question, all, ok bool) {
+	if !v.wanted() || v.decision.Class == policy.Create {
+		return q, false, false
+	}
+	q, all, ok = preview.RecordOf(v.tool, v.arguments, "")
+	return q, all, ok && len(q.Fields) > 0
+}
+
 // readBefore reads what the call replaces. That it cannot be read keeps nothing from being made.
 func (v *verification) readBefore(ctx context.Context) {
-	if !v.wanted() || v.decision.Class == policy.Create {
+	q, all, ok := v.replaces()
+	if !ok {
 		return
 	}
-	q, all, ok := preview.RecordOf(v.tool, v.arguments, "")
-	if !ok || len(q.Fields) == 0 {
+	record, _, err := v.readRecord(ctx, v.request(), q, audit.ApprovalPreview, func(preview.Record, []string) string { return "before the call" })
+	if err == nil && record != nil {
+		v.keepBefore(q, all, func(name string) jsontext.Value { return jsontext.Value(record.Field(name)) })
+	}
+}
+
+// takeBefore takes what the call replaces from what was read to see whether it was shown.
+func (v *verification) takeBefore(now *approval.Current) {
+	q, all, ok := v.replaces()
+	if !ok || now.Missing != "" || now.New {
 		return
 	}
-	record, hidden, err := v.readRecord(ctx, v.request(), q, audit.ApprovalPreview, func(preview.Record, []string) string { return "before the call" })
-	if err != nil || record == nil {
-		return
-	}
-	v.images = &approval.Images{Object: q.Object, ID: q.ID, Read: true, Partial: !all || len(hidden) > 0}
+	v.keepBefore(q, all, func(name string) jsontext.Value {
+		i := slices.IndexFunc(now.Fields, func(f approval.CurrentField) bool { return f.Name == name && !f.Hidden })
+		if i < 0 {
+			return nil
+		}
+		return now.Fields[i].Now
+	})
+}
+
+// keepBefore keeps what the fields had; nil: that is not known. all: they are all that the call sets.
+func (v *verification) keepBefore(q preview.Question, all bool, had func(name string) jsontext.Value) {
+	v.images = &approval.Images{Object: q.Object, ID: q.ID, Read: true, Partial: !all}
 	for _, name := range q.Fields {
-		if value := record.Field(name); value != nil {
-			v.images.Fields = append(v.images.Fields, approval.Image{Name: name, Before: jsontext.Value(value)})
+		if value := had(name); value != nil {
+			v.images.Fields = append(v.images.Fields, approval.Image{Name: name, Before: value})
 		} else {
 			v.images.Partial = true
 		}

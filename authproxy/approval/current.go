@@ -22,6 +22,10 @@ type Current struct {
 	Unread int
 	// Records are that record, or those that are called already what a new one would be.
 	Records []CurrentRecord
+	// Hanging is what hangs on the record that the call would delete, as far as it was counted, and
+	// Uncounted are further relations to such records.
+	Hanging   []CurrentChildren
+	Uncounted []string
 }
 
 // CurrentField is one field of the record before the call.
@@ -35,8 +39,28 @@ type CurrentField struct {
 	Hidden bool
 }
 
-// CurrentRecord is a record that there is.
-type CurrentRecord struct{ ID, Name string }
+// CurrentRecord is a record that there is. Without a Name it could not be read.
+type CurrentRecord struct {
+	ID, Name string
+	Object   string // empty: not known
+}
+
+// CurrentChildren is how many records hang on one behind a relation; More: there are more.
+type CurrentChildren struct {
+	Relation string
+	Count    int
+	More     bool
+}
+
+// Known are the records of c whose names were read.
+func (c *Current) Known() (named []CurrentRecord) {
+	for _, r := range c.Records {
+		if r.Name != "" {
+			named = append(named, r)
+		}
+	}
+	return named
+}
 
 // Shown names what a person was shown of a [Current] when they agreed.
 type Shown string
@@ -77,6 +101,15 @@ func (c *Current) Shown() Shown {
 		part(f.Name)
 		part(fmt.Sprintf("%t %t", f.Hidden, f.Now != nil))
 		part(string(f.Now))
+	}
+	for _, children := range c.Hanging {
+		part("hanging")
+		part(children.Relation)
+		part(fmt.Sprintf("%d %t", children.Count, children.More))
+	}
+	for _, relation := range c.Uncounted {
+		part("uncounted")
+		part(relation)
 	}
 	return Shown(hex.EncodeToString(h.Sum(nil)))
 }

@@ -16,7 +16,7 @@ func TestShownTellsValuesApart(t *testing.T) {
 		return CurrentField{Name: name, Now: jsontext.Value(now), Then: jsontext.Value(`1`)}
 	}
 	of := func(fields ...CurrentField) Current {
-		return Current{Records: []CurrentRecord{{"001A", "Acme"}}, Fields: fields}
+		return Current{Records: []CurrentRecord{{ID: "001A", Name: "Acme"}}, Fields: fields}
 	}
 	unknown := CurrentField{Name: "A", Then: jsontext.Value(`1`)}
 	hidden := unknown
@@ -25,7 +25,9 @@ func TestShownTellsValuesApart(t *testing.T) {
 	for i, c := range []Current{
 		of(), of(field("A", `1`)), of(field("A", `1.0`)), of(field("A", `"1"`)), of(field("A", `null`)), of(field("A", `""`)), of(unknown), of(hidden),
 		of(field("B", `1`)), of(field("A", `1`), field("B", `1`)), of(field("A", `12345678901234567`)), of(field("A", `12345678901234568`)),
-		{}, {Records: []CurrentRecord{{"001A", ""}}}, {Records: []CurrentRecord{{"001B", "Acme"}}},
+		{}, {Records: []CurrentRecord{{ID: "001A", Name: ""}}}, {Records: []CurrentRecord{{ID: "001B", Name: "Acme"}}},
+		{Hanging: []CurrentChildren{{"Cases", 1, false}}}, {Hanging: []CurrentChildren{{"Cases", 1, true}}}, {Hanging: []CurrentChildren{{"Cases", 2, false}}},
+		{Hanging: []CurrentChildren{{"Tasks", 1, false}}}, {Uncounted: []string{"Cases"}}, {Uncounted: []string{"Cases", "Tasks"}},
 		{Missing: "no such record", Absent: true},
 	} {
 		name := c.Shown()
@@ -39,7 +41,7 @@ func TestShownTellsValuesApart(t *testing.T) {
 	if was := of(field("A", `1`)); then.Shown() != was.Shown() {
 		t.Error("what the call sets is named")
 	}
-	for _, c := range []Current{{New: true}, {New: true, Records: []CurrentRecord{{"001A", "Acme"}}}, {New: true, Missing: "no answer"}} {
+	for _, c := range []Current{{New: true}, {New: true, Records: []CurrentRecord{{ID: "001A", Name: "Acme"}}}, {New: true, Missing: "no answer"}} {
 		if c.Shown() != ShownNothing {
 			t.Errorf("%+v, which is of no record yet, is %q", c, c.Shown())
 		}

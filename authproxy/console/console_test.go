@@ -223,6 +223,14 @@ func (p *person) ask(arguments string, approvers policy.Approvers) *approval.Req
 	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), b, "create"))
 }
 
+// askTool asks for a call of a tool, of that class, about which the person decides.
+func (p *person) askTool(tool, class, arguments string) *approval.Request {
+	p.t.Helper()
+	b := binding("acme", p.subject, arguments)
+	b.Tool, b.Confirmation.Approvers = tool, "requester"
+	return must[*approval.Request](p.t)(p.approvals.Submit(p.t.Context(), b, class))
+}
+
 func (s *site) state(id string) approval.State {
 	s.t.Helper()
 	return must[*approval.Request](s.t)(s.approvals.Get(s.t.Context(), id)).State

@@ -17,31 +17,63 @@ import (
 // is false where there is nothing to read.
 type Currents interface {
 	Current(ctx context.Context, a *approval.Request) (_ approval.Current, ok bool)
+	// Names are what the records are called whose ids the call and c name; without a name they
+	// could not be read.
+	Names(ctx context.Context, a *approval.Request, c approval.Current) []approval.CurrentRecord
 }
 
-// beforeAfter is what a page shows of that beside a call that its viewer may decide about, and what
-// was read; nil: nothing.
-func (c *Console) beforeAfter(ctx context.Context, a *approval.Request) (*ui.Current, approval.Current) {
-	if c.Currents == nil {
-		return nil, approval.Current{}
-	}
-	read, ok := c.Currents.Current(ctx, a)
-	if !ok {
-		return nil, approval.Current{}
-	}
-	shown := &ui.Current{Missing: read.Missing, Unread: read.Unread, Held: !a.Confirmation.AllowChanged, Creates: policy.Class(a.Class) == policy.Create, Read: c.Now().UTC().Format("15:04:05 UTC")}
+// currentPage is what a page shows of that beside a call that its viewer may decide about.
+type currentPage struct {
+	*Console
+	*approval.Request
+	read  approval.Current
+	named []approval.CurrentRecord
+}
+
+// shown is what was read, for people; known: something was, or it is said why not.
+func (c *currentPage) shown() *ui.Current {
+	read := &c.read
+	shown := &ui.Current{Missing: read.Missing, Unread: read.Unread, Held: !c.Confirmation.AllowChanged, Creates: policy.Class(c.Class) == policy.Create,
+		Uncounted: read.Uncounted, Read: c.Now().UTC().Format("15:04:05 UTC")}
 	for _, f := range read.Fields {
-		field := ui.CurrentField{Name: f.Name, Hidden: f.Hidden, Then: valueInWords(f.Then)}
+		field := ui.CurrentField{Name: f.Name, Hidden: f.Hidden, Then: valueInWords(f.Then), ThenRecord: c.recordOf(f.Then)}
 		if !f.Hidden {
-			field.Now = valueInWords(f.Now)
+			field.Now, field.NowRecord = valueInWords(f.Now), c.recordOf(f.Now)
 			field.Same = f.Now != nil && string(f.Now) == string(f.Then)
 		}
 		shown.Fields = append(shown.Fields, field)
 	}
 	for _, r := range read.Records {
-		shown.Records = append(shown.Records, ui.CurrentRecord{ID: r.ID, Name: r.Name, Address: c.recordAddress(a.Org, r.ID)})
+		shown.Records = append(shown.Records, c.record(r))
 	}
-	return shown, read
+	for _, children := range read.Hanging {
+		shown.Hanging = append(shown.Hanging, ui.CurrentChildren(children))
+	}
+	return shown
+}
+
+// record is a record for people.
+func (c *currentPage) record(r approval.CurrentRecord) ui.CurrentRecord {
+	return ui.CurrentRecord{ID: r.ID, Object: r.Object, Name: r.Name, Address: c.recordAddress(c.Org, r.ID)}
+}
+
+// recordOf is the record whose id a value is; nil: it is none.
+func (c *currentPage) recordOf(value jsontext.Value) *ui.CurrentRecord {
+	var id string
+	if json.Unmarshal(value, &id) != nil {
+		return nil
+	}
+	return c.recordNamed(id)
+}
+
+func (c *currentPage) recordNamed(id string) *ui.CurrentRecord {
+	for _, r := range c.named {
+		if len(id) >= 15 && len(r.ID) >= 15 && id[:15] == r.ID[:15] && recordID.MatchString(id) { // one may be the short form
+			record := c.record(r)
+			return &record
+		}
+	}
+	return nil
 }
 
 var recordID = regexp.MustCompile(`^([A-Za-z0-9]{15}|[A-Za-z0-9]{18})$`)
@@ -59,12 +91,21 @@ func (c *Console) recordAddress(org, id string) string {
 // addCurrent puts on the page what Salesforce has at the moment, and the name of the record into
 // its sentence. It returns what a decision on this page is bound to.
 func (c *Console) addCurrent(ctx context.Context, page *ui.ApprovalPage, a *approval.Request) approval.Shown {
-	current, read := c.beforeAfter(ctx, a)
-	if current == nil {
+	if c.Currents == nil {
 		return approval.ShownNothing
 	}
-	page.Current = current
-	if len(read.Records) == 1 && !current.Creates && read.Records[0].Name != "" {
+	current := currentPage{Console: c, Request: a}
+	read, ok := c.Currents.Current(ctx, a)
+	current.read = read
+	current.named = c.Currents.Names(ctx, a, read)
+	for i := range page.Arguments {
+		page.Arguments[i].Record = current.recordNamed(page.Arguments[i].Value)
+	}
+	if !ok {
+		return approval.ShownNothing
+	}
+	page.Current = current.shown()
+	if len(read.Records) == 1 && !page.Current.Creates && read.Records[0].Name != "" {
 		page.Sentence += ", " + quoted(ui.Printable(read.Records[0].Name))
 	}
 	return read.Shown()

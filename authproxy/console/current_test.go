@@ -11,10 +11,17 @@ import (
 )
 
 // records answer what Salesforce has at the moment.
-type records struct{ is approval.Current }
+type records struct {
+	is    approval.Current
+	named []approval.CurrentRecord
+}
 
 func (r *records) Current(context.Context, *approval.Request) (approval.Current, bool) {
 	return r.is, true
+}
+
+func (r *records) Names(context.Context, *approval.Request, approval.Current) []approval.CurrentRecord {
+	return r.named
 }
 
 func TestPageShowsBeforeAndAfter(t *testing.T) {
@@ -36,9 +43,9 @@ func TestPageShowsBeforeAndAfter(t *testing.T) {
 	alice.get(path).want(t, 200, "There is a record of this name already", "Acme <b>⟨U+202E⟩ltd")
 	page := *waiting
 	page.Class = "update"
-	shown, read := s.console.beforeAfter(t.Context(), &page)
-	if read.Records[0].Name == "" || len(shown.Fields) != 4 || shown.Creates {
-		t.Fatalf("%+v, %+v", shown, read)
+	shown := (&currentPage{Console: s.console, Request: &page, read: salesforce.is}).shown()
+	if len(shown.Fields) != 4 || shown.Creates {
+		t.Fatalf("%+v", shown)
 	}
 	if f := shown.First(); f[0].Now != "old⟨U+200B⟩<i>" || f[1].Now != "12345678901234567890.0" || f[1].Then != "empty" || f[2].Now != "" || !f[2].Hidden || !f[3].Same {
 		t.Errorf("%+v", f)
@@ -67,7 +74,7 @@ func TestRecordIsLinkedIntoItsOrg(t *testing.T) {
 			t.Errorf("%s %q: %q", tt[0], tt[1], got)
 		}
 	}
-	s.console.Currents = &records{approval.Current{Records: []approval.CurrentRecord{{ID: "001000000000001AAA", Name: "Acme"}}}}
+	s.console.Currents = &records{is: approval.Current{Records: []approval.CurrentRecord{{ID: "001000000000001AAA", Name: "Acme"}}}}
 	alice := s.signIn("acme", "005A")
 	page := alice.get("/approvals/" + alice.ask(`{"body":{"Name":"Acme"},"sobject-name":"Account"}`, "requester").ID)
 	page.want(t, 200, "Open in Salesforce (new tab)")
@@ -76,4 +83,40 @@ func TestRecordIsLinkedIntoItsOrg(t *testing.T) {
 	}
 	s.console.Currents = nil
 	alice.get("/approvals/"+alice.ask(`{"b":1}`, "requester").ID).want(t, 200, "cannot be read here", "exactly what it sends")
+}
+
+// Beside an id stands what its record is called, escaped like all that comes from Salesforce, or that
+// this cannot be read; in the values of before and after, and in the list of all values.
+func TestPageNamesRecordsBesideIDs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.console.Currents = &records{
+		is: approval.Current{Records: []approval.CurrentRecord{{ID: "003000000000001AAA", Name: "Ann"}}, Fields: []approval.CurrentField{
+			{Name: "AccountId", Now: jsontext.Value(`"001000000000001AAA"`), Then: jsontext.Value(`"001000000000002"`)},
+			{Name: "OwnerId", Now: jsontext.Value(`null`), Then: jsontext.Value(`"005000000000009AAA"`)}}},
+		named: []approval.CurrentRecord{{ID: "001000000000001AAA", Object: "Account", Name: "Old <b>\u202eltd"},
+			{ID: "001000000000002AAA", Object: "Account", Name: "New & co"}, {ID: "005000000000009AAA", Object: "User"}},
+	}
+	alice := s.signIn("acme", "005A")
+	waiting := alice.askTool("updateSobjectRecord", "update", `{"body":{"AccountId":"001000000000002","OwnerId":"005000000000009AAA"},"id":"003000000000001AAA","sobject-name":"Contact"}`)
+	page := alice.get("/approvals/" + waiting.ID)
+	page.want(t, 200, "What would change", "Account Old <b>⟨U+202E⟩ltd", "Account New & co", "User, its name cannot be read here")
+	if n := strings.Count(page.body, "New &amp; co"); n != 2 {
+		t.Errorf("the new account is named %d times", n)
+	}
+	if !strings.Contains(page.body, `href="https://acme.my.salesforce.com/001000000000002AAA"`) {
+		t.Error("the record is not linked")
+	}
+}
+
+// A delete shows what hangs on the record, what does not, and what nobody counted.
+func TestPageShowsWhatHangsOnADelete(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.console.Currents = &records{is: approval.Current{Records: []approval.CurrentRecord{{ID: "001000000000001AAA", Name: "Acme"}},
+		Hanging:   []approval.CurrentChildren{{Relation: "Contacts", Count: 3}, {Relation: "Tasks", Count: 100, More: true}, {Relation: "Cases"}},
+		Uncounted: []string{"Opportunities"}}}
+	alice := s.signIn("acme", "005A")
+	waiting := alice.askTool("deleteSobjectRecord", "delete", `{"id":"001000000000001AAA","sobject-name":"Account"}`)
+	alice.get("/approvals/"+waiting.ID).want(t, 200, "What hangs on it", "3 Contacts", "more than 100 Tasks", "None: Cases", "do not let them be read: Opportunities", "as far as one query tells")
 }

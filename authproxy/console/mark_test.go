@@ -94,7 +94,7 @@ func TestDecisionSaysWhatWasShown(t *testing.T) {
 		return approval.Current{Records: []approval.CurrentRecord{{ID: "001A", Name: "Acme"}},
 			Fields: []approval.CurrentField{{Name: "Phone", Now: jsontext.Value(now), Then: jsontext.Value(`"2"`)}}}
 	}
-	salesforce := &records{phone(`"1"`)}
+	salesforce := &records{is: phone(`"1"`)}
 	s.console.Currents = salesforce
 	alice := s.signIn("acme", "005A")
 	waiting := alice.ask(`{"a":1}`, "requester")

@@ -243,6 +243,8 @@ type Argument struct {
 	Value string
 	Plain bool   // Value is exactly what was sent: nothing but line breaks had to be made visible
 	Mixed string // a word in Value whose letters come from look-alike alphabets; may be empty
+	// Record is the record whose id Value is; nil: it is none, or nobody looked.
+	Record *CurrentRecord
 }
 
 // ApprovalPage shows one call completely. While Open, its form posts

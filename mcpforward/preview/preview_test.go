@@ -1,6 +1,7 @@
 package preview
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -76,6 +77,78 @@ func TestAnswers(t *testing.T) {
 	} {
 		if _, err := Read([]byte(result)); !errors.Is(err, want) {
 			t.Errorf("%.60s: %v, want %v", result, err, want)
+		}
+	}
+}
+
+// What is an id tells its field's name, and its letters; each record counts once, whichever form
+// of its id stands there, and no more than there is room for.
+func TestIDs(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ arguments, want string }{
+		{`{"id":"001000000000001AAA","body":{"OwnerId":"005000000000001","Name":"001000000000009AAA"}}`, "005000000000001 001000000000001AAA"},
+		{`{"body":{"AccountId":"001000000000001AAA","ParentId":"001000000000001"}}`, "001000000000001AAA"},
+		{`{"body":{"Plan__c":"a01Hs0000000001IAA","Batch__c":"a01Hs0000000001IAB","Lot__c":"ABCDEFGHIJKLMNO","Word__c":"Transportation1"}}`, "a01Hs0000000001IAA"},
+		{`{"records":[{"AccountId":"001000000000001AAA"},{"ContactIds":["003000000000001AAA",7,null,"x"]}]}`, "001000000000001AAA 003000000000001AAA"},
+		{`{"OwnerId":"005000000000001' OR Id != '"}`, ""}, {`[1]`, ""}, {``, ""}, {`{`, ""},
+	} {
+		if got := strings.Join(IDs([]byte(c.arguments), nil), " "); got != c.want {
+			t.Errorf("%s: %q, want %q", c.arguments, got, c.want)
+		}
+	}
+	now := map[string]json.RawMessage{"OwnerId": json.RawMessage(`"005000000000002AAA"`), "Gone": nil}
+	if got := IDs([]byte(`{"OwnerId":"005000000000001AAA"}`), now); len(got) != 2 {
+		t.Errorf("before and after: %v", got)
+	}
+	var many []string
+	for i := range 100 {
+		many = append(many, fmt.Sprintf(`"001%012dAAA"`, i))
+	}
+	if got := IDs([]byte(`{"ids":[`+strings.Join(many, ",")+`]}`), nil); len(got) != maxNamed {
+		t.Errorf("%d ids are asked about", len(got))
+	}
+}
+
+func TestNamesOf(t *testing.T) {
+	t.Parallel()
+	var got []string
+	for _, q := range NamesOf([]string{"001000000000001", "006000000000001", "003000000000001", "001000000000002", "500000000000001", "00v000000000001", "a01000000000001AAA"}) {
+		got = append(got, q.SOQL())
+	}
+	want := "SELECT Id, Name FROM Account WHERE Id IN ('001000000000001', '001000000000002') LIMIT 2; SELECT Id, Name FROM Opportunity WHERE Id IN ('006000000000001') LIMIT 1; " +
+		"SELECT Id, Name FROM Contact WHERE Id IN ('003000000000001') LIMIT 1"
+	if strings.Join(got, "; ") != want {
+		t.Errorf("%s", strings.Join(got, "; "))
+	}
+}
+
+func TestChildren(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		object string
+		told   []string
+		want   string
+	}{
+		{"Lead", nil, "CampaignMembers Tasks Events"},
+		{"lead", []string{"events", "invoices__r", "feeds"}, "Events invoices__r"},
+		{"Invoice__c", nil, ""},
+		{"Invoice__c", []string{"lines__r", "x) from user__r"}, "lines__r"},
+	} {
+		if got := strings.Join(Children(c.object, c.told), " "); got != c.want {
+			t.Errorf("%s of %v: %q", c.object, c.told, got)
+		}
+	}
+	q := Question{Object: "Lead", ID: "00Q000000000001", Children: []string{"Tasks", "Events"}}
+	if got := q.SOQL(); got != "SELECT Id, (SELECT Id FROM Tasks LIMIT 101), (SELECT Id FROM Events LIMIT 101) FROM Lead WHERE Id = '00Q000000000001' LIMIT 1" {
+		t.Error(got)
+	}
+	many := strings.Repeat(`{"Id":"x"},`, MaxCounted)
+	r := Record{"tasks": json.RawMessage(`{"totalSize":1,"records":[{"Id":"x"}]}`), "events": json.RawMessage(`null`), "cases": json.RawMessage(`7`),
+		"notes": json.RawMessage(`{"records":[` + many + `{"Id":"x"}]}`)}
+	for relation, want := range map[string]string{"Tasks": "1 false true", "Events": "0 false true", "Cases": "0 false false", "Contacts": "0 false false", "Notes": "100 true true"} {
+		n, more, ok := r.Count(relation)
+		if got := fmt.Sprint(n, more, ok); got != want {
+			t.Errorf("%s: %s", relation, got)
 		}
 	}
 }

@@ -31,6 +31,12 @@ type Question struct {
 	Called string   // the name that is looked for, where ID is empty
 	Name   string   // field that holds what a record of Object is called; empty: not known
 	Fields []string // that the call sets, by name without regard to case, at most MaxFields
+	// IDs are those of several records, of which the names are asked for; then ID and Called are empty.
+	IDs []string
+	// Deletes: the call deletes the record, so that what hangs on it is to be counted, behind the
+	// relations that are its Children.
+	Deletes  bool
+	Children []string
 }
 
 // Of is what to ask about a call of that tool; ok is false if nothing can be asked.
@@ -48,7 +54,7 @@ func Of(tool string, arguments []byte) (q Question, ok bool) {
 	case "updateSobjectRecord":
 		q.ID, q.Fields = call.ID, simple(body)
 	case "deleteSobjectRecord":
-		q.ID = call.ID
+		q.ID, q.Deletes = call.ID, true
 	case "createSobjectRecord":
 		return q, q.Name != "" && json.Unmarshal(body[q.Name], &q.Called) == nil && isName(q.Called)
 	default:
@@ -100,8 +106,15 @@ func (q Question) SOQL() string {
 	if q.Name != "" && !slices.ContainsFunc(q.Fields, func(f string) bool { return strings.EqualFold(f, q.Name) }) {
 		fields = append(fields, q.Name)
 	}
-	list := strings.Join(append(fields, q.Fields...), ", ")
-	if q.ID != "" {
+	fields = append(fields, q.Fields...)
+	for _, relation := range q.Children {
+		fields = append(fields, fmt.Sprintf("(SELECT Id FROM %s LIMIT %d)", relation, MaxCounted+1))
+	}
+	list := strings.Join(fields, ", ")
+	switch {
+	case len(q.IDs) > 0:
+		return fmt.Sprintf("SELECT %s FROM %s WHERE Id IN ('%s') LIMIT %d", list, q.Object, strings.Join(q.IDs, "', '"), len(q.IDs))
+	case q.ID != "":
 		return fmt.Sprintf("SELECT %s FROM %s WHERE Id = '%s' LIMIT 1", list, q.Object, q.ID)
 	}
 	quoted := strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(q.Called)

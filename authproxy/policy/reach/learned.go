@@ -1,6 +1,7 @@
 package reach
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -46,6 +47,19 @@ func find(in map[string]*Description, object string) *Description {
 	}
 	var b [64]byte
 	return in[string(Lower(b[:0], object))]
+}
+
+// Described reports whether the org described an object to this user, or that it does not.
+func (c *Schema) Described(object string) bool { return c.ofUser(object) != nil }
+
+// ChildRelations are the names of the relations, in lower case and in order, that lead from an
+// object to records which name it, as far as the org described them to this user.
+func (c *Schema) ChildRelations(object string) []string {
+	d := c.ofUser(object)
+	if d == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(d.children))
 }
 
 // way is where a relation leads.

@@ -169,6 +169,15 @@ func keyPrefix(object string) string {
 	return prefixOf[string(Lower(b[:0], object))]
 }
 
+// ObjectOf is the standard object of whose records an id of that form is, by its first three
+// characters; "": of none that is known, as ids of custom objects are.
+func ObjectOf(id string) string {
+	if !ValidID(id) {
+		return ""
+	}
+	return keyPrefixes[id[:3]]
+}
+
 // StandardObjects are the names of the standard objects that are known here.
 func StandardObjects() []string { return slices.Collect(maps.Values(standardObjects)) }
 

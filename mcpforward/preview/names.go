@@ -1,0 +1,114 @@
+package preview
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"sfmcp-proxy/authproxy/policy/reach"
+)
+
+// Bounds of what is asked about the records that values name: so many ids, and so many objects
+// that they are of, each of which takes a query.
+const (
+	maxNamed        = 20
+	maxNamedObjects = 3
+	maxValues       = 2000 // that are looked at
+)
+
+// IDs are the ids of records among the values that arguments have, and among further values, as
+// people know them by their fields: each once, in the order of the fields' names. A text is one if
+// its field holds ids by its name, and if it begins as those of an object that is known do or ends
+// with the right check of its letters.
+func IDs(arguments []byte, further map[string]json.RawMessage) []string {
+	w := idWalk{seen: map[string]bool{}}
+	var whole any
+	if json.Unmarshal(arguments, &whole) == nil {
+		w.value("", whole)
+	}
+	for _, name := range slices.Sorted(maps.Keys(further)) {
+		var value any
+		if json.Unmarshal(further[name], &value) == nil {
+			w.value(name, value)
+		}
+	}
+	return w.ids
+}
+
+type idWalk struct {
+	values int
+	seen   map[string]bool
+	ids    []string
+}
+
+func (w *idWalk) value(field string, value any) {
+	if w.values++; w.values > maxValues || len(w.ids) == maxNamed {
+		return
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(value)) {
+			w.value(name, value[name])
+		}
+	case []any:
+		for _, one := range value {
+			w.value(field, one)
+		}
+	case string:
+		if holdsIDs(field) && IsID(value) && !w.seen[value[:15]] {
+			w.seen[value[:15]] = true
+			w.ids = append(w.ids, value)
+		}
+	}
+}
+
+// holdsIDs reports whether a field holds ids by its name, as lookups do.
+func holdsIDs(field string) bool {
+	field = strings.ToLower(field)
+	return strings.HasSuffix(field, "id") || strings.HasSuffix(field, "ids") || strings.HasSuffix(field, "__c")
+}
+
+// IsID reports whether a text is the id of a record beyond doubt: of an object that is known, or
+// in the long form, whose end says which letters of the rest are capital.
+func IsID(text string) bool {
+	return recordID.MatchString(text) && (reach.ObjectOf(text) != "" || len(text) == 18 && text[15:] == letterCheck(text))
+}
+
+// letterCheck is the end of the long form of an id.
+// (Salesforce Help, "Convert 15 digit Id to 18 digit Id")
+func letterCheck(id string) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+	var check [3]byte
+	for i := range check {
+		bits := 0
+		for j := range 5 {
+			if c := id[5*i+j]; 'A' <= c && c <= 'Z' {
+				bits |= 1 << j
+			}
+		}
+		check[i] = alphabet[bits]
+	}
+	return string(check[:])
+}
+
+// NamesOf are the questions for what the records with those ids are called: one for each object, of
+// those that are asked for most often first. Ids of objects whose records have no name, or that nobody
+// knows by their ids, are in none.
+func NamesOf(ids []string) (all []Question) {
+	for _, id := range ids[:min(len(ids), maxNamed)] {
+		object := reach.ObjectOf(id)
+		name := nameField(object)
+		if object == "" || name == "" {
+			continue
+		}
+		i := slices.IndexFunc(all, func(q Question) bool { return q.Object == object })
+		if i < 0 {
+			i = len(all)
+			all = append(all, Question{Object: object, Name: name})
+		}
+		all[i].IDs = append(all[i].IDs, id)
+	}
+	slices.SortStableFunc(all, func(a, b Question) int { return len(b.IDs) - len(a.IDs) })
+	return all[:min(len(all), maxNamedObjects)]
+}
