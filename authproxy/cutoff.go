@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -35,6 +36,7 @@ type Cutoff struct {
 	Approvals *approval.Store
 	People    *people.Store
 	Sessions  *ui.Sessions
+	Tokens    *apitoken.Store
 	Audit     *audit.Log
 	// Forget drops what this process holds for a user, such as MCP sessions with
 	// Salesforce; nil: nothing is held.
@@ -123,6 +125,17 @@ func (c *Cutoff) RevokeGrants(ctx context.Context, all []grant.Grant, act Act) (
 func (c *Cutoff) EndSession(ctx context.Context, id string, act Act) error {
 	e := audit.Entry{Actor: act.By, Action: audit.SessionEnd, Outcome: audit.Intent, Object: id, Reason: act.Why}
 	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) { return audit.Result{}, c.People.EndNamed(ctx, id) })
+}
+
+// RevokeAPIToken ends a token for the security team's API. Without a good one of that id the
+// error is [apitoken.ErrNotFound].
+func (c *Cutoff) RevokeAPIToken(ctx context.Context, id string, act Act) (*apitoken.Token, error) {
+	ctx = context.WithoutCancel(ctx)
+	t, err := c.Tokens.Revoke(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return t, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.APITokenRevoke, Object: t.ID, Reason: act.Why}, nil)
 }
 
 // EndSurplus ends those of a user's connections that are more than [grant.MaxLive], the ones

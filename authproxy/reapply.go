@@ -7,6 +7,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -15,7 +16,7 @@ import (
 // Reapply takes away again what the audit log says was taken away, of the entries behind
 // number after, and the database does not know any more because it was put back to an earlier
 // state: blocks and unblocks, the kill switch, connections, clients, and approvals that were
-// denied or spent, and people who were erased. It returns how many things it had to change, which it records. What was
+// denied or spent, people who were erased, and tokens of programs. It returns how many things it had to change, which it records. What was
 // given after an entry stays: a connection that is younger than the revocation is another one.
 func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
 	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}}
@@ -113,6 +114,8 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		if e.Outcome == audit.Intent { // begun: what is not known to have been done is done
 			return r.erase(ctx, e)
 		}
+	case audit.APITokenRevoke:
+		return r.endAPIToken(ctx, e.Object)
 	case audit.SessionEnd:
 		return r.endSessions(ctx, e)
 	case audit.ApprovalDecide:
@@ -125,6 +128,16 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		}
 	}
 	return nil
+}
+
+// endAPIToken ends a token that the database has as good again.
+func (r *reapplication) endAPIToken(ctx context.Context, id string) error {
+	_, err := r.Tokens.Revoke(ctx, id)
+	if errors.Is(err, apitoken.ErrNotFound) {
+		return nil
+	}
+	r.changed++
+	return err
 }
 
 // erase erases somebody whom the database has again.

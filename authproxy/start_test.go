@@ -21,6 +21,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
@@ -226,6 +227,7 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 		Access: control, Clients: clients, Grants: grants, Links: links, Salesforce: upstream, Sessions: sessions, Cookies: cookies, Audit: records,
 		Profiles: f, Log: log, Now: f.clock.Now, Marks: ui.Marks{Ring: ring, Now: f.clock.Now, Least: -1},
 		Cutoff: &Cutoff{Access: control, Clients: clients, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
+			Tokens: apitoken.New(apitoken.Config{DB: f.db, Roles: []string{people.Security}, Now: f.clock.Now}),
 			People: people.New(people.Config{DB: f.db, SignIn: signIn, Blocked: grants.Blocked, Now: f.clock.Now}),
 			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
 	}

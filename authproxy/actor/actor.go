@@ -1,5 +1,5 @@
 // Package actor says who acts: a Salesforce user, a person of the company, an operator at the command line, a
-// client, the proxy itself. The audit log names an actor in every entry, and an approval
+// client, a program with a token for the security team's API, the proxy itself. The audit log names an actor in every entry, and an approval
 // keeps who decided it.
 //
 // An [Actor] is a value to be compared with ==. Its text is for lists and exports; what
@@ -24,6 +24,7 @@ const (
 	kindPerson   Kind = "person"
 	kindOperator Kind = "operator"
 	kindClient   Kind = "client"
+	kindAPIToken Kind = "apitoken"
 	kindProxy    Kind = "proxy"
 	kindBrowser  Kind = "browser"
 	kindStranger Kind = "stranger"
@@ -34,8 +35,8 @@ const (
 type Actor struct {
 	Kind Kind
 	// ID is a user's Salesforce user id, a person's issuer and subject with a space between
-	// them, an operator's name in the operating system, a
-	// client's client_id; the others have none.
+	// them, an operator's name in the operating system, a client's client_id, a token's name and
+	// id with a colon between them; the others have none.
 	ID string
 	// As is the person that an operator names with --as, as typed; see [CheckName].
 	As string
@@ -60,6 +61,9 @@ func Person(issuer, subject string) Actor {
 
 // Client is the client with that client_id.
 func Client(id string) Actor { return Actor{Kind: kindClient, ID: id} }
+
+// APIToken is a program that shows the token of that name and id for the security team's API.
+func APIToken(name, id string) Actor { return Actor{Kind: kindAPIToken, ID: name + ":" + id} }
 
 // Operator is who runs a command: name is theirs in the operating system, empty if it is
 // not known; as is the person that they name, empty if they name none.
@@ -86,7 +90,7 @@ func (a Actor) IsOperator() bool { return a.Kind == kindOperator }
 // Known reports whether a has a kind of this version, and an id if that kind has one.
 func (a Actor) Known() bool {
 	switch a.Kind {
-	case kindUser, kindPerson, kindClient:
+	case kindUser, kindPerson, kindClient, kindAPIToken:
 		return a.ID != "" && a.As == ""
 	case kindOperator:
 		return true
@@ -97,7 +101,7 @@ func (a Actor) Known() bool {
 // String is the one text of an actor:
 //
 //	user 005…            client ID            proxy, browser, stranger
-//	person ISSUER SUBJECT
+//	person ISSUER SUBJECT    apitoken NAME:ID
 //	operator:NAME        operator:NAME as "PERSON"
 //
 // It begins with the kind. PERSON is quoted as in Go, so that nothing that was typed looks

@@ -15,7 +15,7 @@ var typed = []string{
 func TestTextIsReadBack(t *testing.T) {
 	t.Parallel()
 	actors := []Actor{
-		Proxy, Browser, Stranger, User("0055g00000ABCDEAA0"), Client("chatgpt"), Client("https://client.example/oauth (beta)"),
+		Proxy, Browser, Stranger, User("0055g00000ABCDEAA0"), Client("chatgpt"), Client("https://client.example/oauth (beta)"), APIToken("siem", "apt_k3v"),
 		Operator("", ""), Operator("alice", ""), Operator(`CORP\Alice As "Bob`, ""),
 	}
 	for _, name := range typed {

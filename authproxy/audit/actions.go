@@ -10,6 +10,9 @@ type Action string
 
 // The actions, by noun.
 const (
+	APITokenCreate       Action = "apitoken.create"
+	APITokenRevoke       Action = "apitoken.revoke"
+	APITokenUse          Action = "apitoken.use"
 	ApprovalDecide       Action = "approval.decide"
 	ApprovalPreview      Action = "approval.preview"
 	ApprovalRead         Action = "approval.read"
@@ -91,6 +94,9 @@ type Described struct {
 func Actions() []Described { return slices.Clone(actions) }
 
 var actions = []Described{
+	{APITokenCreate, "an operator makes a token for the security team's API"},
+	{APITokenRevoke, "a token for the security team's API is revoked"},
+	{APITokenUse, "a token for the security team's API is shown that is revoked or at its end, or asks for what its role may not"},
 	{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
 	{ApprovalPreview, "Salesforce is asked, as the requester, for what a call that waits would change"},
 	{ApprovalRead, "somebody is given the evidence of a call that waited, with its arguments"},

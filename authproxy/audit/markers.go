@@ -14,7 +14,7 @@ import (
 // because some ignore case; a marker too many costs time, one too few is a leak, which
 // FuzzRedactIsTheSameAsItsExpressions looks for.
 var (
-	credentialMarkers = markersOf("sfa_", "sfr_", "sfc_", "bearer", "authorization", "00d", "eyj", "5aep861", "aprx",
+	credentialMarkers = markersOf("sfa_", "sfr_", "sfc_", "sft_", "bearer", "authorization", "00d", "eyj", "5aep861", "aprx",
 		"access_token", "refresh_token", "client_secret", "password", "passwd", "assertion", "code_verifier")
 	secretNameMarkers = markersOf("passw", "secret", "token", "api", "authorization", "credential", "private")
 )

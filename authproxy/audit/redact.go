@@ -20,7 +20,7 @@ const (
 // session ids, refresh tokens and authorization codes, JWTs, and whatever follows
 // an authorization scheme. The first group, where there is one, is kept.
 var credentials = []*regexp.Regexp{
-	regexp.MustCompile(`\b(sf[arc]_)[A-Za-z0-9_-]{4,}`),
+	regexp.MustCompile(`\b(sf[arct]_)[A-Za-z0-9_-]{4,}`),
 	regexp.MustCompile(`(?i)\b(bearer[\s:]+)[A-Za-z0-9._~+/=!-]{6,}`),
 	regexp.MustCompile(`(?i)\b(authorization["']?\s*[:=]\s*["']?(?:basic|digest)\s+)[^\s"']+`),
 	regexp.MustCompile(`\b(00D)[A-Za-z0-9]{12,15}(?:!|%21)[A-Za-z0-9._%-]+`),

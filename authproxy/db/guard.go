@@ -63,14 +63,16 @@ var (
 	Definitions = Guard{"definitions", "mac", []string{"org", "upstream", "kind", "name", "digest", "state", "decided_at", "decided_by_kind",
 		"decided_by_id", "decided_by_as"}, 5, "state = 'accepted'"}
 	// Notices is what is said to whom: nobody else has us write to a chat or a mailbox.
-	Notices    = Guard{"notices", "mac", []string{"id", "target", "event", "about", "body", "created_at"}, 1, "outcome = ''"}
+	Notices = Guard{"notices", "mac", []string{"id", "target", "event", "about", "body", "created_at"}, 1, "outcome = ''"}
+	// APITokens opens the security team's API to a program; a revoked one opens nothing.
+	APITokens  = Guard{"api_tokens", "mac", []string{"token_hash", "id", "name", "role", "created_by", "created_at", "expires_at"}, 1, "revoked_at = 0"}
 	ClientKeys = Guard{"registered_clients", "keys_mac", []string{"id", "keys", "keys_uri", "keys_read_at", "keys_fresh_until"}, 1, "keys_uri <> ''"}
 )
 
 // Guards are all of them. One that covers the MAC of another comes after it.
 func Guards() []Guard {
 	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates, ApprovalDecisions,
-		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks}
+		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks, APITokens}
 }
 
 // MAC is what the column of a guard must hold for a row with these values: text and

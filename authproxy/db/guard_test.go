@@ -40,6 +40,8 @@ var uncovered = map[string]map[string]string{
 	"outside_text":       {"": "a row restricts; without it a write passes that a rule would hold because of what its client has read, which the policy allows at other times"},
 	"notices":            {"next_at": "a message comes sooner or later, or is kept back, as by deleting its row", "attempts": "how long until a message is tried again", "outcome": "a message comes again, or is kept back, as by deleting its row", "problem": "for people to read, in lists", "ended_at": "for people to read, in lists"},
 	"mcp_sessions":       {"expires_at": "a session opens nothing without its grant's token", "log_level": "which log messages a client gets"},
+	"api_tokens":         {"last_used_at": "is shown", "revoked_at": "takes away; the MAC is erased with it"},
+	"api_replays":        {"": "the answer is sealed for its row and for the request that it answers; without a row, what a program may do is done once more"},
 	"registered_clients": {"network": "who makes room", "host": "who makes room"},
 }
 

@@ -73,7 +73,7 @@ func checkNames(f audit.Filter) error {
 		return fmt.Errorf("--outcome: no entry has the outcome %q: %s", string(f.Outcome), listed(audit.Outcomes()))
 	}
 	if f.Actor != "" && !actor.Parse(f.Actor).Known() {
-		return fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, f.Actor)
+		return fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "apitoken NAME:ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, f.Actor)
 	}
 	return nil
 }

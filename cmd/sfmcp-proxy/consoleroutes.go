@@ -19,5 +19,5 @@ func consoleCommand() *cobra.Command {
 			return printer(cmd).Routes(all)
 		}}
 	jsonFlag(routes)
-	return group("console", "The security team's pages: what there is, and for whom", routes)
+	return group("console", "The security team's pages and API: what there is, and for whom", routes, tokenCommand())
 }

@@ -42,6 +42,7 @@
 // [sfmcp-proxy/authproxy/notice] (who learns that a call waits),
 // [sfmcp-proxy/authproxy/definition] (what hosted servers say of their tools, and who accepted
 // it),
+// [sfmcp-proxy/authproxy/apitoken] (tokens of programs for the security team's API),
 // [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell
 // that nothing was changed), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they

@@ -62,6 +62,7 @@ var layer = map[string]int{
 	// Each owns its tables or connections.
 	"authproxy/client":     2,
 	"authproxy/grant":      2,
+	"authproxy/apitoken":   2,
 	"authproxy/link":       2,
 	"authproxy/approval":   2,
 	"authproxy/audit":      2,

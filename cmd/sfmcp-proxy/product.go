@@ -81,6 +81,7 @@ func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *produc
 		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },
 		p.people.Sweep,
+		p.tokens.Sweep,
 		p.forward.Sweep,
 		p.notices.Sweep,
 		p.budgets.Sweep,

@@ -12,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
@@ -57,6 +58,7 @@ type stores struct {
 	company     *company.SignIn
 	people      *people.Store
 	definitions *definition.Store
+	tokens      *apitoken.Store
 
 	reports sync.WaitGroup // of altered rows, on their way to the log
 }
@@ -110,6 +112,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	s.sessions = ui.NewSessions(ui.Config{
 		DB: s.db, Cookies: cookies(c), Lifetime: c.Lifetimes.Session, Now: s.now,
 	})
+	s.tokens = apitoken.New(apitoken.Config{DB: s.db, Roles: []string{people.Security, people.Auditor}, Now: s.now})
 	return s, nil
 }
 
@@ -209,7 +212,7 @@ func (s *stores) newDecisions() *authproxy.Decisions {
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
 	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, People: s.people,
-		Sessions: s.sessions, Audit: s.audit, Forget: forget}
+		Sessions: s.sessions, Tokens: s.tokens, Audit: s.audit, Forget: forget}
 }
 
 // altered tells of a row that somebody changed without the keys. It is called inside
