@@ -34,6 +34,12 @@ const (
 	DoctorList           Action = "doctor.list"
 	DoctorQuery          Action = "doctor.query"
 	EvidenceMake         Action = "evidence.make"
+	ExportBegin          Action = "export.begin"
+	ExportFail           Action = "export.fail"
+	ExportHeal           Action = "export.heal"
+	ExportMove           Action = "export.move"
+	ExportSkip           Action = "export.skip"
+	ExportTest           Action = "export.test"
 	GrantCreate          Action = "grant.create"
 	GrantReplay          Action = "grant.replay"
 	GrantRevoke          Action = "grant.revoke"
@@ -118,6 +124,12 @@ var actions = []Described{
 	{DoctorList, "the command doctor lists a server's tools as a user"},
 	{DoctorQuery, "the command doctor makes one query as a user, or asks for the schema of an object that rules name"},
 	{EvidenceMake, "entries of the log, with their proofs, are packed for somebody to take away"},
+	{ExportBegin, "entries are about to be sent to a destination that has had none of this log"},
+	{ExportFail, "a destination has taken nothing for a minute, though it was sent something"},
+	{ExportHeal, "a destination of which that was said takes entries again"},
+	{ExportMove, "a person has a destination go on behind another entry"},
+	{ExportSkip, "entries were removed by age before a destination took them"},
+	{ExportTest, "a person sends a destination an entry that is marked as a test"},
 	{GrantCreate, "a person who allowed it and signed in gets a connection, or is refused one"},
 	{GrantReplay, "a code or refresh token that was used up comes again, and its connection is ended"},
 	{GrantRevoke, "one connection is ended: by its user, its client or the security team"},

@@ -30,7 +30,7 @@ func reference(t *testing.T, e Entry) string {
 	if e.Actor.As != "" {
 		more += `,"actor_as":` + text(e.Actor.As)
 	}
-	return string(visible([]byte(strings.Replace(text(members(e)), by, by+more, 1))))
+	return string(Visible([]byte(strings.Replace(text(members(e)), by, by+more, 1))))
 }
 
 // The form written by hand is the one of the struct: no member is forgotten, and no text

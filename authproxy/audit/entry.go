@@ -186,9 +186,9 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// visible writes control and formatting characters (C1, bidirectional overrides,
+// Visible writes control and formatting characters (C1, bidirectional overrides,
 // zero width) as JSON escapes. In JSON text they can only occur inside strings.
-func visible(text []byte) []byte {
+func Visible(text []byte) []byte {
 	if isVisible(text) {
 		return text
 	}

@@ -79,7 +79,7 @@ func (w *waiting) encode(same []byte) {
 		w.same = [2]int{from, to}
 		return
 	}
-	w.tail = visible(w.tail)
+	w.tail = Visible(w.tail)
 }
 
 // cutOff is the entry that says what a crash left and nobody was told of.

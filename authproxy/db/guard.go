@@ -65,14 +65,16 @@ var (
 	// Notices is what is said to whom: nobody else has us write to a chat or a mailbox.
 	Notices = Guard{"notices", "mac", []string{"id", "target", "event", "about", "body", "created_at"}, 1, "outcome = ''"}
 	// APITokens opens the security team's API to a program; a revoked one opens nothing.
-	APITokens  = Guard{"api_tokens", "mac", []string{"token_hash", "id", "name", "role", "created_by", "created_at", "expires_at"}, 1, "revoked_at = 0"}
-	ClientKeys = Guard{"registered_clients", "keys_mac", []string{"id", "keys", "keys_uri", "keys_read_at", "keys_fresh_until"}, 1, "keys_uri <> ''"}
+	APITokens = Guard{"api_tokens", "mac", []string{"token_hash", "id", "name", "role", "created_by", "created_at", "expires_at"}, 1, "revoked_at = 0"}
+	// ExportPositions: whoever could move one forward would hide entries from a receiver.
+	ExportPositions = Guard{"export_positions", "mac", []string{"destination", "log", "position"}, 2, ""}
+	ClientKeys      = Guard{"registered_clients", "keys_mac", []string{"id", "keys", "keys_uri", "keys_read_at", "keys_fresh_until"}, 1, "keys_uri <> ''"}
 )
 
 // Guards are all of them. One that covers the MAC of another comes after it.
 func Guards() []Guard {
 	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates, ApprovalDecisions,
-		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks, APITokens}
+		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks, APITokens, ExportPositions}
 }
 
 // MAC is what the column of a guard must hold for a row with these values: text and

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/receiver"
 )
 
 // lookEvery is the time between two looks at what waits. Nobody is told later than that.
@@ -202,7 +203,7 @@ func (k *Courier) attempt(ctx context.Context, t *Target, row *Row) error {
 	case err == nil:
 		k.sent.Add(1)
 		return k.end(lasting, row.ID, outcomeSent, "")
-	case errors.Is(err, ErrRefused) || k.now().Sub(row.Created) > giveUpAfter:
+	case errors.Is(err, receiver.ErrRefused) || k.now().Sub(row.Created) > giveUpAfter:
 		k.failed.Add(1)
 		k.log.ErrorContext(ctx, "a notice was given up", "target", t.Name, "event", row.Event, "about", row.About, "attempts", row.Attempts, "error", err)
 		return k.end(lasting, row.ID, outcomeFailed, err.Error())
@@ -214,7 +215,7 @@ func (k *Courier) attempt(ctx context.Context, t *Target, row *Row) error {
 // pause is the time before a message is tried again after so many attempts.
 func pause(attempts int, err error) time.Duration {
 	p := pauses[min(attempts, len(pauses))-1]
-	if r, ok := errors.AsType[*RetryAfter](err); ok {
+	if r, ok := errors.AsType[*receiver.RetryAfter](err); ok {
 		p = max(p, min(r.After, time.Hour))
 	}
 	return p

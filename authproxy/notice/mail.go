@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/wneessen/go-mail"
+
+	"sfmcp-proxy/authproxy/receiver"
 )
 
 // TLS is how a connection to a mail server is secured.
@@ -46,11 +48,11 @@ func NewMail(c MailConfig) *Mail { return &Mail{c} }
 func (s *Mail) Send(ctx context.Context, m *Message) error {
 	client, err := s.client()
 	if err != nil {
-		return fmt.Errorf("%w: the mail server's settings: %w", ErrRefused, err)
+		return fmt.Errorf("%w: the mail server's settings: %w", receiver.ErrRefused, err)
 	}
 	letter, err := s.letter(m)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return fmt.Errorf("%w: %w", receiver.ErrRefused, err)
 	}
 	return smtpError(client.DialAndSendWithContext(ctx, letter))
 }
@@ -112,7 +114,7 @@ func smtpError(err error) error {
 	}
 	switch {
 	case code >= 500 && code/10 != 53: // 53x is about us and the settings: it may pass
-		return fmt.Errorf("%w: the mail server answered %d", ErrRefused, code)
+		return fmt.Errorf("%w: the mail server answered %d", receiver.ErrRefused, code)
 	case code != 0:
 		return fmt.Errorf("the mail server answered %d", code)
 	}

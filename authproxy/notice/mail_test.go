@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/receiver"
 )
 
 // mailServer prints every mail that it takes, and refuses recipients by their names.
@@ -102,14 +103,14 @@ func TestMailToARealServer(t *testing.T) {
 	for to, refused := range map[string]bool{"nobody@example.com": true, "later@example.com": false, "not an address": true} {
 		c := config
 		c.To = []string{to}
-		if err := NewMail(c).Send(t.Context(), m); err == nil || errors.Is(err, ErrRefused) != refused || strings.Contains(err.Error(), "user here") {
+		if err := NewMail(c).Send(t.Context(), m); err == nil || errors.Is(err, receiver.ErrRefused) != refused || strings.Contains(err.Error(), "user here") {
 			t.Errorf("%s: %v", to, err)
 		}
 	}
 	// Without TLS nothing is sent unless the settings say so.
 	c := config
 	c.TLS = StartTLS
-	if err := NewMail(c).Send(t.Context(), m); err == nil || errors.Is(err, ErrRefused) {
+	if err := NewMail(c).Send(t.Context(), m); err == nil || errors.Is(err, receiver.ErrRefused) {
 		t.Errorf("without TLS: %v", err)
 	}
 }
@@ -122,7 +123,7 @@ func TestMailServerDown(t *testing.T) {
 	}
 	l.Close()
 	m := NewMail(MailConfig{Address: l.Addr().String(), TLS: Plain, From: "a@example.com", To: []string{"b@example.com"}})
-	if err := m.Send(t.Context(), someMessage); err == nil || errors.Is(err, ErrRefused) {
+	if err := m.Send(t.Context(), someMessage); err == nil || errors.Is(err, receiver.ErrRefused) {
 		t.Error(err)
 	}
 }

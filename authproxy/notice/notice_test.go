@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/receiver"
 )
 
 func TestMain(m *testing.M) { dbtest.Main(m) }
@@ -175,10 +176,10 @@ func TestWhatAnErrorMeans(t *testing.T) {
 		after   time.Duration // and then it is tried again
 		outcome string
 	}{
-		"for good":      {err: ErrRefused, outcome: outcomeFailed},
+		"for good":      {err: receiver.ErrRefused, outcome: outcomeFailed},
 		"another time":  {err: errors.New("x"), after: pauses[0]},
-		"when it says":  {err: &RetryAfter{After: 20 * time.Minute, Err: errors.New("x")}, after: 20 * time.Minute},
-		"not this late": {err: &RetryAfter{After: 100 * time.Hour, Err: errors.New("x")}, after: time.Hour},
+		"when it says":  {err: &receiver.RetryAfter{After: 20 * time.Minute, Err: errors.New("x")}, after: 20 * time.Minute},
+		"not this late": {err: &receiver.RetryAfter{After: 100 * time.Hour, Err: errors.New("x")}, after: time.Hour},
 	} {
 		o := newOffice(t)
 		k := o.courier(o.target("chat", []Event{Requested}))

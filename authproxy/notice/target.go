@@ -2,10 +2,7 @@ package notice
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
-	"time"
 )
 
 // PerMinute is how many messages a target gets in a minute at most; the others wait.
@@ -24,28 +21,11 @@ type Target struct {
 	Send  Sender
 }
 
-// Sender sends one message. An error that wraps [ErrRefused] is for good, any other may be
-// another time; [RetryAfter] says when. It never has the address, which may be a secret.
+// Sender sends one message. An error that wraps [receiver.ErrRefused] is for good, any other may be
+// another time; [receiver.RetryAfter] says when. It never has the address, which may be a secret.
 type Sender interface {
 	Send(ctx context.Context, m *Message) error
 }
-
-// ErrRefused: the target will not take this message, however often it is sent.
-var ErrRefused = errors.New("refused for good")
-
-// RetryAfter is an error with the time after which the target wants to be asked again.
-type RetryAfter struct {
-	After time.Duration
-	Err   error
-}
-
-// Error is that of Err.
-func (r *RetryAfter) Error() string {
-	return fmt.Sprintf("%v, to be tried again after %v", r.Err, r.After)
-}
-
-// Unwrap returns Err.
-func (r *RetryAfter) Unwrap() error { return r.Err }
 
 // wants reports whether the target is told of an event.
 func (t *Target) wants(e Event) bool { return slices.Contains(t.Events, e) }

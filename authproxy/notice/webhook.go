@@ -3,22 +3,14 @@ package notice
 import (
 	"bytes"
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/receiver"
 	"sfmcp-proxy/authproxy/tunnel"
 )
 
@@ -50,32 +42,15 @@ type WebhookConfig struct {
 // Webhook posts messages.
 type Webhook struct {
 	config WebhookConfig
-	http   *http.Client
+	client *receiver.Client
 }
-
-// answerLimit is how much of an answer is read, to use its connection again.
-const answerLimit = 64 << 10
 
 // NewWebhook makes no connection yet.
 func NewWebhook(c WebhookConfig) *Webhook {
-	guard := tunnel.NewGuard(tunnel.GuardConfig{Allow: c.Allow, Via: c.Via, Timeout: 10 * time.Second})
-	return &Webhook{config: c, http: &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                  nil,
-			DialContext:            guard.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.Roots},
-			TLSHandshakeTimeout:    10 * time.Second,
-			ResponseHeaderTimeout:  attemptTime,
-			MaxResponseHeaderBytes: 16 << 10,
-			MaxIdleConnsPerHost:    1,
-			IdleConnTimeout:        time.Minute,
-		},
-	}}
+	return &Webhook{c, receiver.New(receiver.Config{Allow: c.Allow, Roots: c.Roots, Via: c.Via, HeadTime: attemptTime, Now: c.Now})}
 }
 
-// Send posts m. 2xx is success; 408, 425, 429 and 5xx may pass; every other status is for
-// good, a redirect as well.
+// Send posts m. Which answers are success, and which are for good: [receiver.Client.Do].
 func (w *Webhook) Send(ctx context.Context, m *Message) error {
 	body, err := w.body(m)
 	if err != nil {
@@ -83,70 +58,14 @@ func (w *Webhook) Send(ctx context.Context, m *Message) error {
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.config.URL, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("%w: the address cannot be used", ErrRefused)
+		return fmt.Errorf("%w: the address cannot be used", receiver.ErrRefused)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("User-Agent", "sfmcp-proxy")
 	if w.config.Format == JSON {
-		w.sign(req.Header, m.ID, body)
+		w.client.Sign(req.Header, receiver.Message{ID: m.ID, Body: body}, w.config.Secrets)
 	}
-	res, err := w.http.Do(req)
-	if err != nil {
-		return withoutAddress(err)
-	}
-	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, answerLimit))
-	switch {
-	case res.StatusCode/100 == 2:
-		return nil
-	case res.StatusCode == http.StatusRequestTimeout, res.StatusCode == http.StatusTooEarly, res.StatusCode == http.StatusTooManyRequests, res.StatusCode >= 500:
-		err := fmt.Errorf("answered with status %d", res.StatusCode)
-		if after, ok := retryAfter(res.Header.Get("Retry-After"), w.config.Now()); ok {
-			return &RetryAfter{after, err}
-		}
-		return err
-	}
-	return fmt.Errorf("%w: answered with status %d", ErrRefused, res.StatusCode)
-}
-
-// withoutAddress takes the address out of an error of net/http.
-func withoutAddress(err error) error {
-	if e, ok := errors.AsType[*url.Error](err); ok {
-		err = e.Err
-	}
-	if errors.Is(err, tunnel.ErrBlocked) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
+	_, err = w.client.Do(req)
 	return err
-}
-
-// retryAfter reads Retry-After (RFC 9110 10.2.3).
-func retryAfter(header string, now time.Time) (time.Duration, bool) {
-	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
-		return time.Duration(seconds) * time.Second, true
-	}
-	if at, err := http.ParseTime(header); err == nil && at.After(now) {
-		return at.Sub(now), true
-	}
-	return 0, false
-}
-
-// sign adds the headers of Standard Webhooks 1.0.0: an id, which is the same in every attempt,
-// the time of the attempt, and for every secret HMAC-SHA-256 over "id.time.body".
-func (w *Webhook) sign(h http.Header, id string, body []byte) {
-	at := strconv.FormatInt(w.config.Now().Unix(), 10)
-	h.Set("Webhook-Id", id)
-	h.Set("Webhook-Timestamp", at)
-	var all []string
-	for _, secret := range w.config.Secrets {
-		mac := hmac.New(sha256.New, []byte(secret))
-		fmt.Fprintf(mac, "%s.%s.", id, at)
-		mac.Write(body)
-		all = append(all, "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
-	}
-	if len(all) > 0 {
-		h.Set("Webhook-Signature", strings.Join(all, " "))
-	}
 }
 
 // payload is a message in JSON of our own. What is empty is left out.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/receiver"
 )
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
@@ -86,10 +88,10 @@ func TestWebhookAnswers(t *testing.T) {
 			fmt.Fprint(w, "text of theirs")
 		})
 		err := w.Send(t.Context(), someMessage)
-		if (err == nil) != tt.ok || errors.Is(err, ErrRefused) != tt.refused || hits != 1 {
+		if (err == nil) != tt.ok || errors.Is(err, receiver.ErrRefused) != tt.refused || hits != 1 {
 			t.Errorf("%d: %v after %d requests", tt.status, err, hits)
 		}
-		r, _ := errors.AsType[*RetryAfter](err)
+		r, _ := errors.AsType[*receiver.RetryAfter](err)
 		if r == nil && tt.again != 0 || r != nil && r.After != tt.again {
 			t.Errorf("%d with %q: %+v", tt.status, tt.after, r)
 		}
@@ -106,7 +108,7 @@ func TestAD07WebhookAddresses(t *testing.T) {
 	reached := false
 	w := hook(t, WebhookConfig{Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}, func(http.ResponseWriter, *http.Request) { reached = true })
 	err := w.Send(t.Context(), someMessage)
-	if !errors.Is(err, ErrRefused) || reached || strings.Contains(err.Error(), "secret-part") {
+	if !errors.Is(err, receiver.ErrRefused) || reached || strings.Contains(err.Error(), "secret-part") {
 		t.Errorf("%v, reached %t", err, reached)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -115,7 +117,7 @@ func TestAD07WebhookAddresses(t *testing.T) {
 		cancel()
 		<-r.Context().Done()
 	})
-	if err := slow.Send(ctx, someMessage); err == nil || errors.Is(err, ErrRefused) || strings.Contains(err.Error(), "secret-part") {
+	if err := slow.Send(ctx, someMessage); err == nil || errors.Is(err, receiver.ErrRefused) || strings.Contains(err.Error(), "secret-part") {
 		t.Errorf("an attempt that ends: %v", err)
 	}
 }

@@ -122,21 +122,7 @@ func auditCommand() *cobra.Command {
 	jsonFlag(list)
 	list.Flags().Int("limit", 50, "how many of the newest entries")
 	list.Flags().Bool("all", false, "all entries that match")
-	export := withStores(&cobra.Command{Use: "export", Short: "Every entry as JSON lines, oldest first", Args: usageArgs(cobra.NoArgs)},
-		func(s *stores, cmd *cobra.Command, _ []string) error {
-			filter, err := s.auditFilter(cmd)
-			if err != nil {
-				return err
-			}
-			if raw, _ := cmd.Flags().GetBool("raw"); raw {
-				return s.audit.ExportRecords(cmd.Context(), filter, cmd.OutOrStdout())
-			}
-			return s.audit.Export(cmd.Context(), filter, cmd.OutOrStdout())
-		})
-	auditFlags(export)
-	jsonFlag(export) // the format is JSON lines anyway
-	rawFlag(export)
-	return group("audit", "The audit log", list, auditShowCommand(), export, auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand())
+	return group("audit", "The audit log", list, auditShowCommand(), auditExportCommand(), auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand())
 }
 
 // rawFlag adds --raw to a command that prints entries.

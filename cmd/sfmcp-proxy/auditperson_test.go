@@ -32,6 +32,7 @@ var personOfAction = map[audit.Action]carries{
 	// In whose session the list was seen; what is decided about a definition is about nobody.
 	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.PolicyChange: never, audit.PolicyReplay: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,
+	audit.ExportBegin: never, audit.ExportFail: never, audit.ExportHeal: never, audit.ExportMove: never, audit.ExportSkip: never, audit.ExportTest: never,
 	audit.DoctorQuery: always, audit.EvidenceMake: never, audit.LogReconcile: never, audit.ReportMake: never, audit.ReviewBegin: never, audit.ReviewDecide: always, audit.ReviewInclude: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogCut: never, audit.LogPrune: never, audit.LogRead: never, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,

@@ -17,7 +17,8 @@
 // find them out.
 // [sfmcp-proxy/authproxy/actor] names who acts. [sfmcp-proxy/authproxy/jwks] holds
 // published keys within bounds.
-// [sfmcp-proxy/authproxy/tunnel] connects through a company's forward proxy.
+// [sfmcp-proxy/authproxy/tunnel] connects through a company's forward proxy, and
+// [sfmcp-proxy/authproxy/receiver] posts through a guard to receivers that the operator names.
 // [sfmcp-proxy/authproxy/salesforce] speaks OAuth with Salesforce and uses
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
@@ -28,6 +29,8 @@
 // [sfmcp-proxy/authproxy/audit/tree] proves what is in them, and its signed checkpoints go to
 // places out of reach ([sfmcp-proxy/authproxy/audit/publish]) and to witnesses
 // ([sfmcp-proxy/authproxy/audit/witness]).
+// [sfmcp-proxy/authproxy/audit/destination] gives records to syslog, a bucket and other
+// receivers of logs.
 // [sfmcp-proxy/authproxy/ui] draws pages.
 //
 // On these stand the parts that store something: [sfmcp-proxy/authproxy/client] (which
@@ -44,7 +47,8 @@
 // it),
 // [sfmcp-proxy/authproxy/apitoken] (tokens of programs for the security team's API),
 // [sfmcp-proxy/authproxy/audit] (what happened, so that anybody with the public key can tell
-// that nothing was changed), and
+// that nothing was changed; [sfmcp-proxy/authproxy/audit/export] writes its entries in other
+// formats, and follows it to destinations), and
 // [sfmcp-proxy/mcpforward/upstream] (MCP sessions with Salesforce, opened anew when they
 // end). [sfmcp-proxy/mcpforward/limit] bounds what one user asks for,
 // [sfmcp-proxy/mcpforward/schema] remembers what orgs said of their objects,

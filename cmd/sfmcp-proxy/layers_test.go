@@ -56,6 +56,9 @@ var layer = map[string]int{
 	// what approvals ask, and pages show.
 	"authproxy/people": 3,
 
+	// Gives entries of the audit log to what a company collects logs with.
+	"authproxy/audit/export": 3,
+
 	// Says what rules mean before any call; asks the policy, and nobody decides by it.
 	"authproxy/policy/analysis": 2,
 
@@ -69,6 +72,10 @@ var layer = map[string]int{
 	"authproxy/budget":     2,
 	"authproxy/outside":    2,
 	"authproxy/notice":     2,
+
+	// How records reach receivers of each kind, whatever they say.
+	"authproxy/audit/destination": 2,
+
 	"authproxy/ui":         2,
 	"mcpforward/limit":     2,
 	"mcpforward/records":   2,
@@ -114,6 +121,9 @@ var layer = map[string]int{
 
 	// Counts what became of calls that waited, whatever approval and audit are.
 	"authproxy/approval/insights": 0,
+
+	// How HTTP receivers are reached that the operator names, for notices and exports.
+	"authproxy/receiver": 1,
 
 	// Who acts, as audit and approval store it and pages compare it.
 	"authproxy/actor": 0,

@@ -36,7 +36,9 @@ type bucket struct {
 // NewS3 is the place of a bucket of S3 or of what speaks its protocol. Each checkpoint is an
 // object of its own, PREFIX/ORIGIN/REMAINDER-SIZE, where REMAINDER falls as the size grows:
 // so the first name is the newest, and nobody who can only write can hide it.
-func NewS3(c S3Config) Place {
+func NewS3(c S3Config) Place { return newBucket(c) }
+
+func newBucket(c S3Config) bucket {
 	if c.Endpoint == "" {
 		c.Endpoint = "https://s3." + c.Region + ".amazonaws.com"
 	}
@@ -84,17 +86,39 @@ func (b bucket) do(ctx context.Context, method, object string, query url.Values,
 
 // Publish puts the object of the checkpoint, locked where that is wanted.
 func (b bucket) Publish(ctx context.Context, c Checkpoint) error {
-	sum := md5.Sum(c.Signed) // S3 wants it with a lock; the signature covers a SHA-256
-	header := http.Header{"Content-Type": {"text/plain; charset=utf-8"}, "Content-Md5": {base64.StdEncoding.EncodeToString(sum[:])}}
+	return b.put(ctx, b.folder(c.Origin)+objectName(c.Size), "text/plain; charset=utf-8", c.Signed)
+}
+
+// put puts an object, locked where that is wanted.
+func (b bucket) put(ctx context.Context, object, contentType string, content []byte) error {
+	sum := md5.Sum(content) // S3 wants it with a lock; the signature covers a SHA-256
+	header := http.Header{"Content-Type": {contentType}, "Content-Md5": {base64.StdEncoding.EncodeToString(sum[:])}}
 	if b.config.LockMode != "" {
 		header.Set("X-Amz-Object-Lock-Mode", b.config.LockMode)
 		header.Set("X-Amz-Object-Lock-Retain-Until-Date", b.config.Now().Add(b.config.LockTime).UTC().Format(time.RFC3339))
 	}
-	status, answer, err := b.do(ctx, http.MethodPut, b.folder(c.Origin)+objectName(c.Size), nil, header, c.Signed, maxListing)
+	status, answer, err := b.do(ctx, http.MethodPut, object, nil, header, content, maxListing)
 	if err == nil && status != http.StatusOK {
 		err = refused("PUT", status, answer)
 	}
 	return err
+}
+
+// Bucket keeps other objects about a log than its checkpoints.
+type Bucket struct{ bucket bucket }
+
+// NewBucket makes no connection yet.
+func NewBucket(c S3Config) Bucket { return Bucket{newBucket(c)} }
+
+// Object names an object: PREFIX/LOG/NAME.
+type Object struct {
+	Log, Name string
+	Type      string // of its content
+}
+
+// Put puts an object in the place of one with its name, locked where that is wanted.
+func (b Bucket) Put(ctx context.Context, o Object, content []byte) error {
+	return b.bucket.put(ctx, b.bucket.folder(o.Log)+o.Name, o.Type, content)
 }
 
 // Latest looks at all versions, because a name that was deleted is hidden from other lists

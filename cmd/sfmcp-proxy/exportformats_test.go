@@ -1,0 +1,40 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// TestAuditExportFormats writes one log in every format: each has every entry that the filter
+// selects.
+func TestAuditExportFormats(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	want := strings.Count(d.must("audit", "export", "--user", rep), "\n")
+	rows, err := csv.NewReader(strings.NewReader(d.must("audit", "export", "--user", rep, "--format", "csv"))).ReadAll()
+	if err != nil || len(rows) != want+1 || rows[0][0] != "log" || rows[1][0] == "" {
+		t.Errorf("%d rows of CSV, want %d and a head: %v", len(rows), want, err)
+	}
+	seen := 0
+	for line := range strings.Lines(d.must("audit", "export", "--user", rep, "--format", "ocsf")) {
+		var event struct {
+			Class    int `json:"class_uid"`
+			Metadata struct{ UID, Version string }
+		}
+		if err := json.Unmarshal([]byte(line), &event); err != nil || event.Class == 0 || event.Metadata.UID == "" || event.Metadata.Version != "1.5.0" {
+			t.Errorf("%s: %v", line, err)
+		}
+		seen++
+	}
+	if seen != want || want == 0 {
+		t.Errorf("%d events of OCSF, want %d", seen, want)
+	}
+	for _, args := range [][]string{{"--format", "xml"}, {"--format", "csv", "--raw"}, {"--format", "ocsf", "--json"}} {
+		if out, status := d.command(append([]string{"audit", "export"}, args...)...); status != exitUsage {
+			t.Errorf("%v: status %d, %s", args, status, out)
+		}
+	}
+}
