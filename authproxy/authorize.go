@@ -98,6 +98,8 @@ func (s *Server) redirectTarget(ctx context.Context, q url.Values) (client.Clien
 func (s *Server) unknownClient(ctx context.Context, id string, cause error) error {
 	reason, text := "", "The program that sent you here is not known to this proxy (client_id)."
 	switch {
+	case errors.Is(cause, client.ErrBlocked):
+		reason, text = "client_blocked", "Your administrator has blocked the program that sent you here (client_id)."
 	case errors.Is(cause, clientdoc.ErrBlocked):
 		reason = "cimd_blocked"
 	case errors.Is(cause, clientdoc.ErrInvalid):

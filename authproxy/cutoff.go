@@ -162,25 +162,6 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 	return c.RevokeGrant(ctx, id, Act{By: actor.User(subject), Why: "disconnected by the user"})
 }
 
-// RevokeClient ends all connections of a client and returns them. What is stored of it is
-// forgotten first, so that a registration that is gone begins no new ones meanwhile; a
-// client that is configured may ask for new ones.
-func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
-	ctx = context.WithoutCancel(ctx) // nobody may stop it between the two
-	forgetErr := c.Clients.Forget(ctx, clientID)
-	ended, err := c.Grants.RevokeClient(ctx, clientID, act.Why)
-	err = errors.Join(err, forgetErr)
-	_, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
-	err = errors.Join(err, voidErr)
-	for _, g := range ended {
-		c.forget(g.Org, g.Subject)
-		linkErr := c.endUnusedLink(ctx, g.Org, g.Subject, act.Why)
-		err = errors.Join(err, c.record(ctx, grantEntry(&g, audit.GrantRevoke, act), linkErr)) // in the log of each person
-	}
-	return ended, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ClientRevoke, Object: fmt.Sprintf("%d connections", len(ended)),
-		Reason: act.Why, Client: clientID}, err)
-}
-
 // RevokeToken revokes at a client's wish (RFC 7009); what there is nothing to do about
 // is no error.
 func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error {

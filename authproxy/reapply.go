@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
@@ -15,11 +17,11 @@ import (
 
 // Reapply takes away again what the audit log says was taken away, of the entries behind
 // number after, and the database does not know any more because it was put back to an earlier
-// state: blocks and unblocks, the kill switch, connections, clients, and approvals that were
+// state: blocks and unblocks of people and clients, the kill switch, connections, registrations, and approvals that were
 // denied or spent, people who were erased, and tokens of programs. It returns how many things it had to change, which it records. What was
 // given after an entry stays: a connection that is younger than the revocation is another one.
 func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
-	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}}
+	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}, clients: map[string]bool{}}
 	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error {
 		err := r.identify(ctx, &e)
 		return errors.Join(err, r.entry(ctx, e))
@@ -30,6 +32,9 @@ func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err err
 		if err := r.block(ctx, who, e); err != nil {
 			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
 		}
+	}
+	if err := r.blockClients(ctx); err != nil {
+		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
 	}
 	if r.stop != "" {
 		if err := r.setStop(ctx); err != nil {
@@ -52,6 +57,7 @@ type reapplication struct {
 	*Cutoff
 	changed int
 	blocks  map[subject]audit.Entry // the last block or unblock of each
+	clients map[string]bool         // whether the last entry of each blocks it
 	stop    access.Stop             // the last position of the kill switch; "": none
 	users   map[subject]string      // ids of the users of the database by the pseudonyms of entries; nil: nobody has asked
 }
@@ -110,6 +116,13 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return r.endGrant(ctx, e.Grant)
 	case audit.ClientRevoke:
 		return r.Clients.Forget(ctx, e.Client)
+	case audit.ClientBlock:
+		r.clients[e.Client] = true
+		return r.Clients.Forget(ctx, e.Client)
+	case audit.ClientUnblock:
+		if e.Outcome == audit.OK {
+			r.clients[e.Client] = false
+		}
 	case audit.SubjectErase:
 		if e.Outcome == audit.Intent { // begun: what is not known to have been done is done
 			return r.erase(ctx, e)
@@ -227,6 +240,29 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 		return errors.Join(voidErr, sessionErr, personErr, r.Links.Revoke(ctx, who.org, who.id, again))
 	}
 	return nil
+}
+
+// blockClients brings clients to what the last entry about them says.
+func (r *reapplication) blockClients(ctx context.Context) error {
+	if len(r.clients) == 0 {
+		return nil
+	}
+	blocked, err := r.Clients.Blocked(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(r.clients)) {
+		switch {
+		case r.clients[id] == blocked[id]:
+			continue
+		case r.clients[id]:
+			err = errors.Join(err, r.Clients.Block(ctx, id))
+		default:
+			err = errors.Join(err, r.Clients.Unblock(ctx, id))
+		}
+		r.changed++
+	}
+	return err
 }
 
 func (r *reapplication) setStop(ctx context.Context) error {

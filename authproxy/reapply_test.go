@@ -174,3 +174,31 @@ func TestSRST4UnreadableUsersAreNoSuccess(t *testing.T) {
 		t.Errorf("Reapply = %d, without an error", n)
 	}
 }
+
+// SR-ST-4: a client that was blocked is so again, and one that was unblocked is not.
+func TestSRST4PutBackDatabaseKeepsClientsOut(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	if _, _, err := f.Cutoff.BlockClient(t.Context(), "inspector", byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	restore := f.keepDatabase(t)
+	if err := f.Cutoff.UnblockClient(t.Context(), "inspector", byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	_, rep := f.connect(t, sim.RepUsername, sim.RepPassword)
+	if ended, _, err := f.Cutoff.BlockClient(t.Context(), "chatgpt", byAdmin); err != nil || len(ended) != 1 {
+		t.Fatalf("%d ended, %v", len(ended), err)
+	}
+	f.opens(t, rep.access, false)
+	restore()
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 2 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	if blocked, err := f.Clients.Blocked(t.Context()); err != nil || len(blocked) != 1 || !blocked["chatgpt"] {
+		t.Errorf("blocked: %v, %v", blocked, err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+		t.Errorf("a second time: %d, %v", n, err)
+	}
+}

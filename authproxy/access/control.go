@@ -103,6 +103,10 @@ func (c *Control) add(s Server) error {
 	return err
 }
 
+// AwaitProcesses waits until every process that serves goes by what this one has taken away
+// (see [db.DB.AwaitWatchers]).
+func (c *Control) AwaitProcesses() { c.db.AwaitWatchers() }
+
 // PublicURL is the issuer and the base of every URL of ours, without a slash at its end.
 func (c *Control) PublicURL() string { return c.publicURL }
 

@@ -22,8 +22,10 @@ const (
 	AuthorizationOpen    Action = "authorization.open"
 	BudgetAlarm          Action = "budget.alarm"
 	ClientAuthenticate   Action = "client.authenticate"
+	ClientBlock          Action = "client.block"
 	ClientRegister       Action = "client.register"
 	ClientRevoke         Action = "client.revoke"
+	ClientUnblock        Action = "client.unblock"
 	CompletionComplete   Action = "completion.complete"
 	ConfigReload         Action = "config.reload"
 	ConsentDecide        Action = "consent.decide"
@@ -112,8 +114,10 @@ var actions = []Described{
 	{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
 	{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 	{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},
+	{ClientBlock, "all connections of a client are ended, and it is refused from then on"},
 	{ClientRegister, "a client registers itself"},
 	{ClientRevoke, "all connections of a client are ended"},
+	{ClientUnblock, "a client that was blocked may be connected again"},
 	{CompletionComplete, "a client asks for completions of an argument"},
 	{ConfigReload, "a changed configuration is taken into force, or is refused"},
 	{ConsentDecide, "a person denies a client the connection that it asks for"},

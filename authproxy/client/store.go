@@ -108,6 +108,11 @@ func (s *Store) LastKnown(ctx context.Context, id string) (Client, error) {
 }
 
 func (s *Store) lookUp(ctx context.Context, id string, stale bool) (Client, error) {
+	if s.Knows(id) { // of others there is nothing to be blocked
+		if err := s.mayCome(ctx, id, stale); err != nil {
+			return Client{}, err
+		}
+	}
 	if c, ok := s.clients[id]; ok {
 		return c, nil
 	}

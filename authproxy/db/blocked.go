@@ -13,9 +13,15 @@ import (
 // UserKey is a user of an org: what the table users is keyed by.
 type UserKey struct{ Org, Subject string }
 
-// Blocked is the set of users who are blocked, beside their rows: a row that is deleted
-// would let its user in. It lies sealed in meta.
+// ClientKey is a client in the set of who is blocked: no user is without an org.
+func ClientKey(id string) UserKey { return UserKey{Subject: id} }
+
+// Blocked is the set of users and clients who are blocked, beside the rows of users: a row that
+// is deleted would let its user in. It lies sealed in meta.
 type Blocked map[UserKey]bool
+
+// BlockedLock is what [DB.Lock] of a transaction is called that writes them.
+const BlockedLock = "blocked users"
 
 // ErrBlockedLost says that the set of blocked users is gone, or not what this program wrote.
 var ErrBlockedLost = errors.New("the list of blocked users was removed or changed without the keys")
@@ -33,8 +39,7 @@ type RowQuerier interface {
 }
 
 // ReadBlocked returns the users who are blocked, or an error, which is [ErrBlockedLost] if
-// nobody can know any more. A transaction that goes on to write them holds [DB.Lock] of
-// "blocked users".
+// nobody can know any more. A transaction that goes on to write them holds [BlockedLock].
 func (d *DB) ReadBlocked(ctx context.Context, q RowQuerier) (Blocked, error) {
 	var sealed string
 	err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`, blockedName).Scan(&sealed)

@@ -114,7 +114,7 @@ func (r *userRows) takeUsername(ctx context.Context, tx *sql.Tx, org, username, 
 // not, and reports whether they were. A user need not have been seen before to be blocked.
 // A list that is lost begins anew with those whose rows say so.
 func (r *userRows) setBlocked(ctx context.Context, tx *sql.Tx, org, subject string, at int64) (was bool, err error) {
-	if err := r.db.Lock(ctx, tx, "blocked users"); err != nil {
+	if err := r.db.Lock(ctx, tx, db.BlockedLock); err != nil {
 		return false, err
 	}
 	listed, err := r.db.ReadBlocked(ctx, tx)

@@ -104,6 +104,14 @@ func (q *revocationQueue) RevokePending(ctx context.Context) (left int, err erro
 	return left, nil
 }
 
+// Unrevoked is how many refresh tokens of a user Salesforce has not been told of yet.
+func (q *revocationQueue) Unrevoked(ctx context.Context, org, subject string) (left int, err error) {
+	if err := q.cfg.DB.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM upstream_revocations WHERE org = $1 AND subject = $2`, org, subject).Scan(&left); err != nil {
+		return 0, fmt.Errorf("counting revocations: %w", err)
+	}
+	return left, nil
+}
+
 // revokeDue takes batches until one is not full. Rows it fails with are not due again
 // at once, so it ends.
 func (q *revocationQueue) revokeDue(ctx context.Context) error {

@@ -28,7 +28,7 @@ const (
 var personOfAction = map[audit.Action]carries{
 	audit.APITokenCreate: never, audit.APITokenRevoke: never, audit.APITokenUse: never, // a program's
 	audit.ApprovalDecide: always, audit.ApprovalPreview: always, audit.ApprovalRead: always, audit.ApprovalResolve: always, audit.ApprovalUndo: always, audit.ApprovalVerify: always, audit.AuthorizationOpen: never, audit.BudgetAlarm: ifKnow, audit.ClientAuthenticate: never, audit.ClientRegister: never,
-	audit.ClientRevoke: never, // each of its connections has an entry of its own
+	audit.ClientRevoke: never, audit.ClientBlock: never, audit.ClientUnblock: never, // each of its connections has an entry of its own
 	// In whose session the list was seen; what is decided about a definition is about nobody.
 	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,
 	audit.CompletionComplete: always, audit.ConfigReload: never, audit.PolicyChange: never, audit.PolicyReplay: never, audit.ConsentDecide: ifKnow, audit.DoctorList: always,

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
@@ -20,18 +25,26 @@ func clientCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			blocked, err := s.clients.Blocked(cmd.Context())
+			if err != nil && !errors.Is(err, db.ErrBlockedLost) { // which is reported by itself
+				return err
+			}
 			for _, c := range clients {
 				grants, err := s.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
 				if err != nil {
 					return err
 				}
-				all = append(all, listing.Client{Client: c, Connections: len(grants)})
+				all = append(all, listing.Client{Client: c, Connections: len(grants), Blocked: blocked[c.ID]})
+				delete(blocked, c.ID)
+			}
+			for _, id := range slices.Sorted(maps.Keys(blocked)) { // of which nothing else is known
+				all = append(all, listing.Client{Client: client.Client{ID: id, Name: id}, Blocked: true})
 			}
 			return printer(cmd).Clients(all)
 		})
 	jsonFlag(list)
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
-		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; to keep it out, take it, or the host of its document,\nfrom the configuration as well."},
+		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; 'client block' keeps it out."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			clients, err := s.clients.All(cmd.Context())
 			if err != nil {
@@ -57,5 +70,61 @@ func clientCommand() *cobra.Command {
 			return err
 		})
 	jsonFlag(revoke)
-	return group("client", "Clients: list, cut off", list, revoke)
+	return group("client", "Clients: list, cut off", list, revoke, blockClientCommand(), unblockClientCommand())
+}
+
+func blockClientCommand() *cobra.Command {
+	block := withCutoff(&cobra.Command{Use: "block CLIENT", Short: "Revoke, and refuse the client from now on", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: "End every connection of a client, of all users, and refuse it until 'client unblock': also one\nthat is configured, or publishes a document. A program that registers itself can come again\nunder another id; 'registration.dynamic.enabled: false' keeps it out."},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			if err := s.isClient(cmd.Context(), args[0]); err != nil {
+				return err
+			}
+			ended, _, err := s.newCutoff(nil).BlockClient(cmd.Context(), args[0], act("client blocked by the security team"))
+			if err != nil {
+				return err
+			}
+			n := len(ended)
+			text := fmt.Sprintf("blocked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
+			if err := report(cmd, text, deed{Did: "client block", Client: args[0], Connections: &n}); err != nil {
+				return err
+			}
+			_, err = revokeAtSalesforce(s, cmd)
+			return err
+		})
+	jsonFlag(block)
+	return block
+}
+
+func unblockClientCommand() *cobra.Command {
+	unblock := withStores(&cobra.Command{Use: "unblock CLIENT", Short: "Let people connect a blocked client again", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			err := s.newCutoff(nil).UnblockClient(cmd.Context(), args[0], act("unblocked"))
+			if errors.Is(err, client.ErrNotBlocked) {
+				return fmt.Errorf("client %s is not blocked: see 'client list'", ui.Printable(args[0]))
+			}
+			if err != nil {
+				return err
+			}
+			return report(cmd, fmt.Sprintf("unblocked client %s: people can connect it again", ui.Printable(args[0])), deed{Did: "client unblock", Client: args[0]})
+		})
+	jsonFlag(unblock)
+	return unblock
+}
+
+// isClient returns an error for what may be mistyped: an id of which nothing is known here. The URL
+// of a document is taken as it is: it may be blocked before its client comes.
+func (s *stores) isClient(ctx context.Context, id string) error {
+	if clientdoc.IsURL(id) {
+		return nil
+	}
+	clients, err := s.clients.All(ctx)
+	if err != nil || slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == id }) {
+		return err
+	}
+	grants, err := s.grants.Grants(ctx, grant.Filter{ClientID: id, All: true})
+	if err == nil && len(grants) == 0 {
+		err = fmt.Errorf("no client %q: see 'client list'; nothing was done", ui.Printable(id))
+	}
+	return err
 }

@@ -91,13 +91,14 @@
 // stores (stores.go) is what remembers, with the way to Salesforce apart from it
 // (outbound.go): commands that look at something, or take access away, open the stores
 // alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
-// approvals.go, tools.go, auditlog.go, report.go, policy.go, stop.go, key.go.
+// approvals.go, tools.go, auditlog.go, report.go, policy.go, stop.go, incident.go,
+// key.go.
 //
 // # What to read for a question
 //
 // How a call is handled: mcpforward/doc.go, then mcpforward/call.go from top to bottom. How
 // a user signs in: authproxy/authorize.go, authproxy/consent.go, authproxy/callback.go,
-// authproxy/token.go. How access ends: authproxy/cutoff.go. How a Salesforce login is
+// authproxy/token.go. How access ends: authproxy/cutoff.go, authproxy/contain.go. How a Salesforce login is
 // renewed, lost and repaired: authproxy/link/refresh.go, authproxy/console/lost.go,
 // authproxy/signin.go. How a request reaches a handler: cmd/sfmcp-proxy/edge/middleware.go,
 // then cmd/sfmcp-proxy/routes.go. What happens on SIGHUP: cmd/sfmcp-proxy/reload.go; on

@@ -11,6 +11,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,10 +23,12 @@ import (
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
 
-// evidence is what is to be written about users who were cut off.
+// evidence is what is to be written about users who were cut off, or about a client with the
+// users who had connected it.
 type evidence struct {
-	dir, did     string
+	dir, did     string // did is the command's words: "user block"
 	users        []grant.User
+	client       string // empty: about the users
 	atSalesforce string // what Salesforce could not be told
 }
 
@@ -35,6 +38,7 @@ type manifest struct {
 	By      actor.Actor    `json:"by"`
 	Did     string         `json:"did"`
 	Version string         `json:"version"`
+	Client  string         `json:"client,omitempty"`
 	Users   []manifestUser `json:"users"`
 	Files   []manifestFile `json:"files"`
 	Missing []string       `json:"missing"`
@@ -65,13 +69,13 @@ func freshDirectory(dir string) error {
 	return nil
 }
 
-// evidenceOf is what is known of users, from the stores.
+// evidenceOf is what is known of users or a client, from the stores.
 type evidenceOf struct{ *stores }
 
 // write writes every part that it can, says so line by line, and returns what is
 // missing. None of it is secret: no token, no argument of a call but as the audit log has it.
 func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
-	m := manifest{Created: s.now().UTC(), By: operator(""), Did: "user " + e.did, Version: version, Files: []manifestFile{}, Missing: []string{}}
+	m := manifest{Created: s.now().UTC(), By: operator(""), Did: e.did, Client: e.client, Version: version, Files: []manifestFile{}, Missing: []string{}}
 	if e.atSalesforce != "" {
 		m.Missing = append(m.Missing, "revocation at Salesforce: "+e.atSalesforce)
 	}
@@ -81,6 +85,10 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		person.Subjects = append(person.Subjects, u.Subject)
 	}
 	person, personErr := s.everywhere(cmd.Context(), person.Subjects)
+	about := audit.Filter{Person: person}
+	if e.client != "" {
+		about, personErr = audit.Filter{Client: e.client}, nil
+	}
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return fmt.Errorf("the evidence is missing: %w", err)
 	}
@@ -99,10 +107,10 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		fmt.Fprintf(besides(cmd), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
 	}
 	part("audit.jsonl", func(w io.Writer) error {
-		return errors.Join(personErr, s.audit.Export(cmd.Context(), audit.Filter{Person: person}, w))
+		return errors.Join(personErr, s.audit.Export(cmd.Context(), about, w))
 	})
-	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd, e.users, w) })
-	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e.users, w) })
+	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd, e, w) })
+	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e, w) })
 	part("verification.json", func(w io.Writer) error { return s.verification(cmd, w) })
 	text, err := json.MarshalIndent(m, "", "  ")
 	text = append(text, '\n')
@@ -130,8 +138,12 @@ func writeNew(path string, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (s evidenceOf) connectionsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
-	for _, u := range users {
+func (s evidenceOf) connectionsOf(cmd *cobra.Command, e evidence, w io.Writer) (err error) {
+	if e.client != "" {
+		grants, err := s.grants.Grants(cmd.Context(), grant.Filter{ClientID: e.client, All: true})
+		return errors.Join(err, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
+	}
+	for _, u := range e.users {
 		grants, failed := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject, All: true})
 		err = errors.Join(err, failed, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
 	}
@@ -139,9 +151,10 @@ func (s evidenceOf) connectionsOf(cmd *cobra.Command, users []grant.User, w io.W
 }
 
 // approvalsOf leaves the arguments to the audit log, which has them redacted, under the same digest.
-func (s evidenceOf) approvalsOf(cmd *cobra.Command, users []grant.User, w io.Writer) (err error) {
-	for _, u := range users {
+func (s evidenceOf) approvalsOf(cmd *cobra.Command, e evidence, w io.Writer) (err error) {
+	for _, u := range e.users {
 		requests, failed := s.approvals.List(cmd.Context(), approval.Filter{Org: u.Org, Subject: u.Subject, Limit: math.MaxInt32})
+		requests = slices.DeleteFunc(requests, func(r approval.Request) bool { return e.client != "" && r.ClientID != e.client })
 		for i := range requests {
 			requests[i].Arguments = nil
 		}

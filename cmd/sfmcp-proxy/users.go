@@ -122,7 +122,7 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 			if dir == "" {
 				return errors.Join(err, tellErr)
 			}
-			return errors.Join(err, tellErr, evidenceOf{s}.write(cmd, evidence{dir: dir, did: verb, users: users, atSalesforce: left}))
+			return errors.Join(err, tellErr, evidenceOf{s}.write(cmd, evidence{dir: dir, did: "user " + verb, users: users, atSalesforce: left}))
 		})
 	jsonFlag(cmd)
 	if verb != "unblock" {

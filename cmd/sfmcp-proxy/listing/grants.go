@@ -33,19 +33,21 @@ type clientRow struct {
 	Name        string `json:"name" col:"NAME"`
 	Kind        string `json:"kind" col:"KIND"`
 	Connections int    `json:"connections" col:"CONNECTIONS"`
+	Blocked     bool   `json:"blocked" col:"BLOCKED"`
 }
 
-// Client is a client and how many connections it has.
+// Client is a client, how many connections it has, and whether it is refused.
 type Client struct {
 	client.Client
 	Connections int
+	Blocked     bool
 }
 
 // Clients prints clients.
 func (p Printer) Clients(clients []Client) error {
 	all := make([]clientRow, len(clients))
 	for i, c := range clients {
-		all[i] = clientRow{c.ID, c.Name, string(c.Kind), c.Connections}
+		all[i] = clientRow{c.ID, c.Name, string(c.Kind), c.Connections, c.Blocked}
 	}
 	return rows(p, all)
 }

@@ -1,0 +1,59 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/grant"
+)
+
+// RevokeClient ends all connections of a client and returns them. What is stored of it is
+// forgotten first, so that a registration that is gone begins no new ones meanwhile; a
+// client that is configured may ask for new ones.
+func (c *Cutoff) RevokeClient(ctx context.Context, clientID string, act Act) ([]grant.Grant, error) {
+	ctx = context.WithoutCancel(ctx) // nobody may stop it between the two
+	ended, _, err := c.clientEnded(ctx, clientID, audit.ClientRevoke, act, c.Clients.Forget(ctx, clientID))
+	return ended, err
+}
+
+// BlockClient does as RevokeClient and refuses the client until UnblockClient, also one that is
+// configured or publishes a document. It need not be known. A program that registers itself can
+// come again under another id. approvals is how many calls of it waited.
+func (c *Cutoff) BlockClient(ctx context.Context, clientID string, act Act) (ended []grant.Grant, approvals int, err error) {
+	ctx = context.WithoutCancel(ctx)
+	err = errors.Join(c.Clients.Block(ctx, clientID), c.Clients.Forget(ctx, clientID))
+	return c.clientEnded(ctx, clientID, audit.ClientBlock, act, err)
+}
+
+// UnblockClient lets people connect the client again. What was revoked stays so.
+// [client.ErrNotBlocked] when it is not blocked.
+func (c *Cutoff) UnblockClient(ctx context.Context, clientID string, act Act) error {
+	blocked, err := c.Clients.Blocked(ctx)
+	if err != nil {
+		return err
+	}
+	if !blocked[clientID] {
+		return client.ErrNotBlocked
+	}
+	return c.give(ctx, audit.Entry{Actor: act.By, Action: audit.ClientUnblock, Reason: act.Why, Client: clientID},
+		func(ctx context.Context) error { return c.Clients.Unblock(ctx, clientID) })
+}
+
+// clientEnded ends what a client has, after it was forgotten or blocked, which may have failed.
+func (c *Cutoff) clientEnded(ctx context.Context, clientID string, action audit.Action, act Act, failed error) (ended []grant.Grant, approvals int, err error) {
+	ended, err = c.Grants.RevokeClient(ctx, clientID, act.Why)
+	err = errors.Join(err, failed)
+	approvals, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
+	err = errors.Join(err, voidErr)
+	for _, g := range ended {
+		c.forget(g.Org, g.Subject)
+		linkErr := c.endUnusedLink(ctx, g.Org, g.Subject, act.Why)
+		err = errors.Join(err, c.record(ctx, grantEntry(&g, audit.GrantRevoke, act), linkErr)) // in the log of each person
+	}
+	return ended, approvals, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", len(ended)),
+		Reason: act.Why, Client: clientID}, err)
+}
