@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,12 @@ const (
 	// nothing has changed. It is also how long a command has to wait until every process
 	// has seen what it changed.
 	accessTrust = 250 * time.Millisecond
+	// accessLost is after how long without a look at the access epoch a process that serves
+	// decides nothing any more, see [DB.CheckInTouch].
+	accessLost = 5 * time.Second
+	// accessLookTime is how long one look may take where a network is between: shorter than
+	// accessLost, with time left to end what runs.
+	accessLookTime = 2 * time.Second
 )
 
 // accessEpoch is what this process knows of the access epoch.
@@ -24,6 +31,7 @@ type accessEpoch struct {
 	// once by its own transactions, by others when the watcher sees it.
 	generation atomic.Uint64
 	looked     atomic.Pointer[time.Time] // when the watcher began its last good look
+	watched    atomic.Pointer[time.Time] // when a watcher began
 	raising    sync.Map                  // *sql.Tx that have raised the epoch and not ended
 	raised     atomic.Pointer[time.Time] // when the last of them ended
 }
@@ -75,6 +83,25 @@ func (d *DB) AwaitWatchers() {
 	}
 }
 
+// CheckInTouch returns an error if this process watches access and has not seen the epoch for
+// five seconds: what others have taken away since, it does not know, whatever single reads still
+// tell it. It decides nothing then. A process that does not watch remembers nothing, and
+// always gets nil.
+func (d *DB) CheckInTouch() error {
+	began := d.access.watched.Load()
+	if began == nil {
+		return nil
+	}
+	last := *began
+	if looked := d.access.looked.Load(); looked != nil && looked.After(last) {
+		last = *looked
+	}
+	if silent := d.access.now().Sub(last); silent >= accessLost {
+		return fmt.Errorf("the database has not told for %s what was revoked, blocked or stopped", silent.Round(time.Second))
+	}
+	return nil
+}
+
 // WatchAccess calls f after each rise of the access epoch, whichever process caused
 // it, until ctx ends. It polls; every is the longest delay, apart from a database
 // that does not answer, in which case f is called as well: not knowing must end
@@ -82,6 +109,8 @@ func (d *DB) AwaitWatchers() {
 func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
 	epoch := epochReader{db: d}
 	defer epoch.close()
+	start := d.access.now()
+	d.access.watched.Store(&start)
 	last := int64(-1)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -121,9 +150,14 @@ type epochReader struct {
 
 const readEpoch = `SELECT value FROM epochs WHERE name = 'access'`
 
+// A standby may be behind by any time, so what it says of the epoch is not known to be so.
+const readEpochOfPrimary = readEpoch + ` AND NOT pg_is_in_recovery()`
+
 func (r *epochReader) read(ctx context.Context) (value int64, err error) {
 	if r.db.dialect.shared() {
-		err = r.db.Reads.QueryRowContext(ctx, readEpoch).Scan(&value)
+		ctx, cancel := context.WithTimeout(ctx, accessLookTime)
+		defer cancel()
+		err = r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(&value)
 		return value, err
 	}
 	if r.prepared == nil {

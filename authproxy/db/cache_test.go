@@ -200,3 +200,38 @@ func TestS7HeldBackEpoch(t *testing.T) {
 		}
 	}
 }
+
+// FT-53: five seconds after the last look a process that watches decides nothing, whatever
+// single reads still say; one that does not watch remembers nothing and may always.
+func TestFT53OutOfTouch(t *testing.T) {
+	d, clock := watched(t)
+	for _, step := range []struct {
+		at   time.Duration
+		want bool
+	}{{0, true}, {accessLost - time.Millisecond, true}, {accessLost, false}, {time.Hour, false}} {
+		clock.Store(step.at.Milliseconds())
+		if err := d.CheckInTouch(); (err == nil) != step.want {
+			t.Errorf("%s after the last look: %v", step.at, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	d.access.looked.Store(nil)
+	ended := make(chan struct{})
+	go func() { defer close(ended); d.WatchAccess(ctx, time.Hour, func() {}) }()
+	for d.access.looked.Load() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	if err := d.CheckInTouch(); err != nil {
+		t.Errorf("after another look: %v", err)
+	}
+	cancel()
+	<-ended
+	idle, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "p.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer idle.Close()
+	if err := idle.CheckInTouch(); err != nil {
+		t.Errorf("a command: %v", err)
+	}
+}

@@ -121,7 +121,7 @@ const maxTries = 10
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		err := d.try(ctx, f)
-		if err == nil || try == maxTries || !d.dialect.undone(err) || ctx.Err() != nil {
+		if err == nil || try == maxTries || FailureOf(err) != Undone || ctx.Err() != nil {
 			return err
 		}
 		var apart [1]byte // from the other one
@@ -131,7 +131,7 @@ func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
 }
 
 func (d *DB) try(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := d.Writes.BeginTx(ctx, nil)
+	tx, err := d.dialect.begin(ctx, d.Writes)
 	if err != nil {
 		return fmt.Errorf("beginning transaction: %w", err)
 	}

@@ -20,6 +20,10 @@ type dialect interface {
 	// may have been. It makes nothing, and is false where that cannot be known.
 	claimed(ctx context.Context, url string) bool
 
+	// begin begins a transaction of [DB.Tx].
+	begin(ctx context.Context, writes *sql.DB) (*sql.Tx, error)
+	// migrating runs f while no other process migrates the database.
+	migrating(ctx context.Context, writes *sql.DB, f func() error) error
 	// migrator applies the migrations to a database.
 	migrator(target *sql.DB) (*goose.Provider, error)
 	// expectedSchema is what the migrations make, as schema reads it.
@@ -29,9 +33,6 @@ type dialect interface {
 	// hopeless says of an error in opening a database that trying again does not help.
 	hopeless(err error) bool
 
-	// undone says of an error that the database has undone the whole transaction for the
-	// sake of another one, and that the same again may well succeed.
-	undone(err error) bool
 	// lock waits for the end of every other transaction that has locked key.
 	lock(ctx context.Context, tx *sql.Tx, key string) error
 	// forUpdate ends a SELECT whose rows of these tables are to stay until the transaction ends.
@@ -45,7 +46,7 @@ type dialect interface {
 // dialectOf returns the dialect of a URL that Config.Validate accepts.
 func dialectOf(url string) dialect {
 	if isPostgres(url) {
-		return postgres{}
+		return &postgres{}
 	}
 	return sqlite{}
 }

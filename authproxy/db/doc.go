@@ -41,6 +41,8 @@
 // every call asks the database again. A command waits that long before it says that it is
 // done. Absence and errors are not remembered, and nothing is for longer than ten seconds.
 //
+// What holds over several processes, and how, is in REPLICAS.md.
+//
 // # Rows that give something
 //
 // Whoever can write the database without the keys must not be able to give anything by it:

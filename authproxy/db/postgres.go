@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // writers is how many transactions one process has open on PostgreSQL at a time.
@@ -29,7 +28,16 @@ const writers = 8
 // and one that changes a row that another transaction has changed waits for its end and
 // looks at its WHERE again. So a conditional statement decides a race by itself; what is
 // read first and written then is read FOR UPDATE, or under [DB.Lock].
-type postgres struct{}
+//
+// Nothing is kept in a session of the server: locks end with their transaction, leases are
+// rows, nobody listens. So a pooler may give each transaction another session
+// (PgBouncer's pool_mode transaction). What a session is told at its beginning then holds for
+// nobody in particular: see pooled.
+type postgres struct {
+	// pooled: something between us and the server does not pass settings of a session on. Each
+	// transaction brings them then, and no statement is prepared under a name.
+	pooled bool
+}
 
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
@@ -72,9 +80,9 @@ func isLoopback(host string) bool {
 }
 
 // absent: what is there is known after open.
-func (postgres) absent(string) string { return "" }
+func (*postgres) absent(string) string { return "" }
 
-func (d postgres) claimed(ctx context.Context, url string) bool {
+func (d *postgres) claimed(ctx context.Context, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, claimedTimeout)
 	defer cancel()
 	writes, reads, err := d.open(ctx, url)
@@ -90,45 +98,116 @@ func (d postgres) claimed(ctx context.Context, url string) bool {
 // claimedTimeout is how long a server may take to say what is in it, before a first start.
 const claimedTimeout = 5 * time.Second
 
-func (postgres) open(ctx context.Context, url string) (writes, reads *sql.DB, err error) {
+func (d *postgres) open(ctx context.Context, url string) (writes, reads *sql.DB, err error) {
 	c, err := parsePostgres(url)
 	if err != nil {
 		return nil, nil, err
 	}
-	for name, value := range map[string]string{
-		"application_name":              cmp.Or(c.RuntimeParams["application_name"], "sfmcp-proxy"),
-		"default_transaction_isolation": "read committed",
-		// As SQLite's busy timeout: a statement fails rather than waits for ever.
-		"lock_timeout": "5s",
-		// Nobody waits long for the locks of a replica that has vanished in the middle.
-		"idle_in_transaction_session_timeout": "15s",
-	} {
-		c.RuntimeParams[name] = value
+	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectTimeout {
+		c.ConnectTimeout = connectTimeout
 	}
-	writes = stdlib.OpenDB(*c)
-	writes.SetMaxOpenConns(writers)
-	writes.SetMaxIdleConns(writers)
-	readOnly := c.Copy()
-	readOnly.RuntimeParams["default_transaction_read_only"] = "on"
-	reads = stdlib.OpenDB(*readOnly)
-	reads.SetMaxOpenConns(readers)
-	reads.SetMaxIdleConns(readers)
-	if err := checkSettings(ctx, reads); err != nil {
+	c.DialFunc = dialer.DialContext
+	c.RuntimeParams["application_name"] = cmp.Or(c.RuntimeParams["application_name"], "sfmcp-proxy")
+	writes, reads = d.handles(c)
+	err = checkSettings(ctx, reads, !d.pooled)
+	if errors.Is(err, errPooled) {
+		d.pooled = true
+		_, _ = writes.Close(), reads.Close()
+		writes, reads = d.handles(c)
+		err = checkSettings(ctx, reads, false)
+	}
+	if err != nil {
 		return nil, nil, errors.Join(err, writes.Close(), reads.Close())
 	}
 	return writes, reads, nil
 }
 
+const (
+	// connectTimeout is how long a server may take to let us in.
+	connectTimeout = 5 * time.Second
+	// silence is how long what was sent to the server may stay without its system's receipt,
+	// before the connection counts as lost: a network that swallows everything says nothing.
+	silence = 5 * time.Second
+)
+
+// dialer makes the connections to the server. Their system asks an idle one whether it is
+// still there, and gives up one that does not answer.
+var dialer = &net.Dialer{
+	Timeout:         connectTimeout,
+	KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: silence, Interval: time.Second, Count: 3},
+	Control:         boundSilence,
+}
+
+// What each transaction goes by: lock_timeout as SQLite's busy timeout, a statement fails
+// rather than waits for ever; and nobody waits long for the locks of a replica that has
+// vanished in the middle.
+const (
+	lockTimeout = "5s"
+	idleTimeout = "15s"
+)
+
+// handles are pools of connections that tell the server at their beginning what we want of it,
+// where that reaches it.
+func (d *postgres) handles(c *pgx.ConnConfig) (writes, reads *sql.DB) {
+	own := c.Copy()
+	if d.pooled {
+		if own.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement { // else the URL says it
+			own.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+		}
+	} else {
+		own.RuntimeParams["default_transaction_isolation"] = "read committed"
+		own.RuntimeParams["lock_timeout"] = lockTimeout
+		own.RuntimeParams["idle_in_transaction_session_timeout"] = idleTimeout
+	}
+	writes = stdlib.OpenDB(*own)
+	writes.SetMaxOpenConns(writers)
+	writes.SetMaxIdleConns(writers)
+	readOnly := own.Copy()
+	if !d.pooled {
+		readOnly.RuntimeParams["default_transaction_read_only"] = "on"
+	}
+	reads = stdlib.OpenDB(*readOnly)
+	reads.SetMaxOpenConns(readers)
+	reads.SetMaxIdleConns(readers)
+	return writes, reads
+}
+
+// begin says with each transaction what a pooler keeps a session from knowing.
+func (d *postgres) begin(ctx context.Context, writes *sql.DB) (*sql.Tx, error) {
+	tx, err := writes.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelReadCommitted})
+	if err != nil || !d.pooled {
+		return tx, err
+	}
+	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '`+lockTimeout+`'; SET LOCAL idle_in_transaction_session_timeout = '`+idleTimeout+`'`); err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
+// errPooled says that the settings of a session do not reach the server.
+var errPooled = errors.New("settings of the session are not in force")
+
 // checkSettings refuses a server on which a commit that returned can be lost, or on which
-// two texts that differ can be one.
-func checkSettings(ctx context.Context, d *sql.DB) error {
+// two texts that differ can be one; and says errPooled where those of the session ought to be
+// in force and are not. Poolers that do not know a setting end the connection (08P01); others
+// are told to ignore it. The simple protocol, because behind one of these a statement that was
+// prepared is another session's.
+func checkSettings(ctx context.Context, reads *sql.DB, session bool) error {
 	var schema sql.NullString
-	var commit, encoding string
-	err := d.QueryRowContext(ctx, `SELECT current_schema(), current_setting('synchronous_commit'), current_setting('server_encoding')`).
-		Scan(&schema, &commit, &encoding)
+	var commit, encoding, lock, only, recovery string
+	err := reads.QueryRowContext(ctx, `SELECT current_schema(), current_setting('synchronous_commit'), current_setting('server_encoding'),
+		current_setting('lock_timeout'), current_setting('default_transaction_read_only'), CAST(pg_is_in_recovery() AS TEXT)`, pgx.QueryExecModeSimpleProtocol).
+		Scan(&schema, &commit, &encoding, &lock, &only, &recovery)
+	refused, _ := errors.AsType[*pgconn.PgError](err)
 	switch {
+	case session && refused != nil && refused.Code == "08P01":
+		return errPooled
 	case err != nil:
 		return err
+	case session && (lock != lockTimeout || only != "on"):
+		return errPooled
+	case recovery == "true":
+		return errors.New("the server is a standby, which takes no writes: name the primary, or both hosts with target_session_attrs=read-write")
 	case !schema.Valid:
 		return errors.New("no schema of the search_path exists")
 	case commit == "off":
@@ -139,49 +218,44 @@ func checkSettings(ctx context.Context, d *sql.DB) error {
 	return nil
 }
 
-func (postgres) migrator(target *sql.DB) (*goose.Provider, error) {
-	// One process migrates, the others look each second whether it is done.
-	one, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 60), lock.WithUnlockTimeout(1, 5))
+func (*postgres) migrator(target *sql.DB) (*goose.Provider, error) {
+	return goose.NewProvider(goose.DialectPostgres, target, migrationFiles())
+}
+
+// migrating lets one process migrate while the others wait. The lock is that of a transaction,
+// not of a session: a pooler could give the session that holds one to somebody else.
+func (d *postgres) migrating(ctx context.Context, writes *sql.DB, f func() error) error {
+	tx, err := writes.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return goose.NewProvider(goose.DialectPostgres, target, migrationFiles(), goose.WithSessionLocker(one))
-}
-
-// hopeless: wrong credentials, no such database, no privilege, or nobody there.
-func (postgres) hopeless(err error) bool {
-	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
-		switch refused.Code[:2] {
-		case "28", "3D", "42":
-			return refused.Code != duplicateTable
-		}
-		return false
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, `SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		return err
 	}
-	_, network := errors.AsType[net.Error](err)
-	return network
+	if err := d.lock(ctx, tx, "migrations"); err != nil {
+		return err
+	}
+	return f()
 }
 
-// The codes of PostgreSQL's that mean something here (Appendix A of its manual).
-const (
-	serializationFailure = "40001"
-	deadlockDetected     = "40P01"
-	duplicateTable       = "42P07" // another process has made it
-)
-
-func (postgres) undone(err error) bool {
-	refused, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && (refused.Code == serializationFailure || refused.Code == deadlockDetected)
+// hopeless: wrong credentials, no such database, no privilege, or nobody there. A server that
+// is starting says so, and is waited for.
+func (*postgres) hopeless(err error) bool {
+	_, answered := errors.AsType[*pgconn.PgError](err)
+	failure := FailureOf(err)
+	return failure == Refused || failure == Unavailable && !answered
 }
 
-func (postgres) lock(ctx context.Context, tx *sql.Tx, key string) error {
+func (*postgres) lock(ctx context.Context, tx *sql.Tx, key string) error {
 	_, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`, key)
 	return err
 }
 
-func (postgres) shared() bool { return true }
+func (*postgres) shared() bool { return true }
 
-func (postgres) forUpdate(tables string) string { return " FOR UPDATE OF " + tables }
+func (*postgres) forUpdate(tables string) string { return " FOR UPDATE OF " + tables }
 
 // erase has nothing to do: rows that are gone stay in pages until VACUUM, and in the
 // write-ahead log and its archive, as long as the server's administrator has it so.
-func (postgres) erase(context.Context, *DB) error { return nil }
+func (*postgres) erase(context.Context, *DB) error { return nil }

@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-func (postgres) schema(ctx context.Context, from *sql.DB) (schema, error) {
+func (*postgres) schema(ctx context.Context, from *sql.DB) (schema, error) {
 	return readSchema(ctx, from, postgresObjects, false)
 }
 
@@ -24,7 +24,7 @@ var postgresSchemas struct {
 // expectedSchema has the server itself make the tables, as temporary ones in a transaction
 // that is rolled back: each version words a definition in its own way, and the right to
 // make a schema is more than the product needs.
-func (postgres) expectedSchema(ctx context.Context, d *DB) (_ schema, err error) {
+func (*postgres) expectedSchema(ctx context.Context, d *DB) (_ schema, err error) {
 	var version string
 	if err := d.Reads.QueryRowContext(ctx, `SELECT current_setting('server_version')`).Scan(&version); err != nil {
 		return nil, err

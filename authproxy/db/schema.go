@@ -64,10 +64,13 @@ func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
 	if at > newest {
 		return fmt.Errorf("%w: schema version %d is newer than %d, use the newer program", errUnfit, at, newest)
 	}
-	if at < newest {
-		_, err = p.Up(ctx)
+	if at == newest {
+		return nil
 	}
-	return err
+	return d.dialect.migrating(ctx, d.Writes, func() error {
+		_, err := p.Up(ctx)
+		return err
+	})
 }
 
 // schema is what a database consists of: the SQL of each table, index, view and

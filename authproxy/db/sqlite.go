@@ -108,7 +108,13 @@ func openSQLite(path string, readOnly bool) (*sql.DB, error) {
 	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 }
 
-// migrator takes no lock, the library has none for SQLite: see [DB.migrate].
+func (sqlite) begin(ctx context.Context, writes *sql.DB) (*sql.Tx, error) {
+	return writes.BeginTx(ctx, nil)
+}
+
+// migrating takes no lock: see [DB.migrate].
+func (sqlite) migrating(_ context.Context, _ *sql.DB, f func() error) error { return f() }
+
 func (sqlite) migrator(target *sql.DB) (*goose.Provider, error) {
 	return goose.NewProvider(goose.DialectSQLite3, target, migrationFiles())
 }
@@ -141,13 +147,10 @@ func (sqlite) schema(ctx context.Context, from *sql.DB) (schema, error) {
 }
 
 func (sqlite) hopeless(err error) bool {
-	const corrupt, notADatabase = 11, 26 // SQLite's result codes; the lower byte of extended ones
-	failure, ok := errors.AsType[*driver.Error](err)
-	return ok && (failure.Code()&0xff == corrupt || failure.Code()&0xff == notADatabase)
+	const ioError = 10 // SQLite's code of it, which another process that opens the file may cause
+	failed, ok := errors.AsType[*driver.Error](err)
+	return ok && failed.Code()&0xff != ioError && FailureOf(err) == Unreadable
 }
-
-// undone: a transaction that has begun holds the write lock, nobody ends it for another.
-func (sqlite) undone(error) bool { return false }
 
 func (sqlite) lock(context.Context, *sql.Tx, string) error { return nil }
 

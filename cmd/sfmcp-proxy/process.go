@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,6 +90,12 @@ func (p *process) publicHandler() http.Handler {
 	return p.edge.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		current := p.enter()
 		defer current.requests.End()
+		if err := current.db.CheckInTouch(); err != nil { // what nobody has told us, we would decide against
+			p.log.WarnContext(r.Context(), "nothing is decided", "error", err)
+			w.Header().Set("Retry-After", "1")
+			current.unable.answer(w, r, http.StatusServiceUnavailable)
+			return
+		}
 		current.routes.ServeHTTP(w, r)
 	}))
 }
@@ -102,9 +109,9 @@ func (p *process) privateHandler() http.Handler {
 	return m
 }
 
-// ready says whether this process should get traffic: its database answers, its audit
-// log can be written, and it is not shutting down. Further lines say what is stopped on this
-// machine, and what waits for an administrator.
+// ready says whether this process should get traffic: its database answers and has told lately
+// what was taken away, its audit log can be written, and it is not shutting down. Further lines
+// say what is stopped on this machine, and what waits for an administrator.
 func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), time.Second)
 	defer cancel()
@@ -117,7 +124,7 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not ready"+stopped, http.StatusServiceUnavailable)
 		return
 	}
-	if err := current.audit.Halted(); err != nil {
+	if err := cmp.Or(current.audit.Halted(), current.db.CheckInTouch()); err != nil {
 		http.Error(w, "not ready: "+err.Error()+stopped, http.StatusServiceUnavailable)
 		return
 	}

@@ -157,8 +157,14 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 // accessChanged runs after each change that took access away, whichever process made it.
 func (p *product) accessChanged() {
 	p.audit.Persons().Forget()
-	p.forward.Recheck(context.Background())
+	ctx, cancel := context.WithTimeout(context.Background(), recheckTime)
+	defer cancel()
+	p.forward.Recheck(ctx)
 }
+
+// recheckTime is how long it may take to find out whose calls may go on: what is not known then
+// ends.
+const recheckTime = time.Second
 
 // sweepLoop deletes what can no longer have an effect.
 func (p *product) sweepLoop(ctx context.Context) {

@@ -1,0 +1,204 @@
+package dbtest
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// Network is what stands between the product and PostgreSQL: it forwards TCP connections to
+// the server, and can be cut in the ways in which networks and servers fail.
+type Network struct {
+	server string // its socket
+	from   net.Listener
+
+	mu     sync.Mutex
+	moved  *sync.Cond
+	cut    bool   // nothing passes, and nobody is told
+	down   bool   // connections end, and no new one is made
+	commit []bool // of each of the next COMMITs, see LoseCommit: whether it reaches the server
+	conns  map[net.Conn]bool
+	all    sync.WaitGroup
+}
+
+// Between returns a network in front of a database of [Postgres], until t ends.
+func Between(t testing.TB, database string) *Network {
+	t.Helper()
+	u, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &Network{server: filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"), conns: map[net.Conn]bool{}}
+	n.moved = sync.NewCond(&n.mu)
+	if n.from, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	n.all.Go(n.accept)
+	t.Cleanup(func() {
+		_ = n.from.Close()
+		n.set(func() { n.cut, n.down = false, true })
+		n.all.Wait()
+	})
+	return n
+}
+
+// URL is that of the database behind the network.
+func (n *Network) URL(database string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		panic(err) // Between has read it
+	}
+	u.Host, u.RawQuery = n.from.Addr().String(), "sslmode=disable"
+	return u.String()
+}
+
+// Cut lets nothing pass any more, in either direction, without telling anybody.
+func (n *Network) Cut() { n.set(func() { n.cut = true }) }
+
+// Down ends every connection and refuses new ones, as a server does that is not there.
+func (n *Network) Down() { n.set(func() { n.down = true }) }
+
+// Heal ends Cut and Down. What was sent meanwhile passes now.
+func (n *Network) Heal() { n.set(func() { n.cut, n.down = false, false }) }
+
+// LoseCommit ends the connection on which the next COMMIT comes. It reaches the server, or
+// does not: whoever sent it cannot tell which.
+func (n *Network) LoseCommit(reaches bool) {
+	n.set(func() { n.commit = append(n.commit, reaches) })
+}
+
+// Lost reports whether every COMMIT of LoseCommit has come.
+func (n *Network) Lost() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.commit) == 0
+}
+
+func (n *Network) set(change func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	change()
+	if n.down {
+		for c := range n.conns {
+			_ = c.Close()
+		}
+	}
+	n.moved.Broadcast()
+}
+
+func (n *Network) accept() {
+	for {
+		client, err := n.from.Accept()
+		if err != nil {
+			return
+		}
+		server, err := net.Dial("unix", n.server)
+		n.mu.Lock()
+		refused := err != nil || n.down
+		if !refused {
+			n.conns[client], n.conns[server] = true, true
+		}
+		n.mu.Unlock()
+		if refused {
+			_ = client.Close()
+			if err == nil {
+				_ = server.Close()
+			}
+			continue
+		}
+		n.all.Go(func() { n.end(client, server, n.requests(client, server)) })
+		n.all.Go(func() { n.end(client, server, n.answers(client, server)) })
+	}
+}
+
+func (n *Network) end(client, server net.Conn, _ error) {
+	_, _ = client.Close(), server.Close()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.conns, client)
+	delete(n.conns, server)
+}
+
+// pass waits while the network is cut.
+func (n *Network) pass() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.cut && !n.down {
+		n.moved.Wait()
+	}
+}
+
+func (n *Network) answers(client, server net.Conn) error {
+	buffer := make([]byte, 64<<10)
+	for {
+		m, err := server.Read(buffer)
+		if err != nil {
+			return err
+		}
+		n.pass()
+		if _, err := client.Write(buffer[:m]); err != nil {
+			return err
+		}
+	}
+}
+
+// errCommit ends a connection whose COMMIT is lost.
+var errCommit = errors.New("the COMMIT is lost")
+
+// requests forwards message by message (PostgreSQL's manual, 55.7): a first one without a
+// type, then each with one.
+func (n *Network) requests(client, server net.Conn) error {
+	for typed := false; ; typed = true {
+		message, err := readMessage(client, typed)
+		if err != nil {
+			return err
+		}
+		n.pass()
+		if typed && message[0] == 'Q' && strings.EqualFold(strings.TrimRight(string(message[5:]), "\x00"), "commit") {
+			if lost, reaches := n.takeCommit(); lost {
+				_ = client.Close() // first: the answer must not pass
+				if reaches {
+					_, err = server.Write(message)
+					_, _ = server.Read(make([]byte, 1)) // it is done when the server answers, here or to answers
+				}
+				return errors.Join(errCommit, err)
+			}
+		}
+		if _, err := server.Write(message); err != nil {
+			return err
+		}
+	}
+}
+
+func (n *Network) takeCommit() (lost, reaches bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.commit) == 0 {
+		return false, false
+	}
+	reaches, n.commit = n.commit[0], n.commit[1:]
+	return true, reaches
+}
+
+func readMessage(from io.Reader, typed bool) ([]byte, error) {
+	head := make([]byte, 5)
+	if !typed {
+		head = head[:4]
+	}
+	if _, err := io.ReadFull(from, head); err != nil {
+		return nil, err
+	}
+	length := int(binary.BigEndian.Uint32(head[len(head)-4:])) - 4 // which counts itself
+	if length < 0 || length > 64<<20 {
+		return nil, errors.New("no message of PostgreSQL's")
+	}
+	message := append(head, make([]byte, length)...)
+	_, err := io.ReadFull(from, message[len(head):])
+	return message, err
+}

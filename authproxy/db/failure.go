@@ -1,0 +1,112 @@
+package db
+
+import (
+	"context"
+	sqldriver "database/sql/driver"
+	"errors"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	driver "modernc.org/sqlite"
+)
+
+// Failure is what an error of the database means, whichever driver said it and however it
+// words it. Nobody but this file reads the drivers' codes.
+type Failure int
+
+const (
+	// OtherFailure is nothing of what follows: of a statement, or no error of the database.
+	OtherFailure Failure = iota
+	// Undone: the database has undone the whole transaction for the sake of another one, and
+	// the same again may well succeed. [DB.Tx] does it again by itself.
+	Undone
+	// Duplicate: there is a row with this key already.
+	Duplicate
+	// TooSlow: a lock, or the answer, did not come in time. The transaction had no effect.
+	TooSlow
+	// Unavailable: nobody answers, the server is starting or ending, or has no connection free.
+	// After a COMMIT it is not known whether that had an effect.
+	Unavailable
+	// ReadOnly: the database takes no writes: a standby, or a file on a disk that is mounted so.
+	ReadOnly
+	// Full: there is no room.
+	Full
+	// Refused: wrong credentials, no such database, no privilege: an administrator has to look.
+	Refused
+	// Unreadable: what is stored is damaged, or no database.
+	Unreadable
+)
+
+// FailureOf says what an error means; nil is [OtherFailure].
+func FailureOf(err error) Failure {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return postgresFailure(refused.Code)
+	}
+	if failed, ok := errors.AsType[*driver.Error](err); ok {
+		return sqliteFailure(failed.Code())
+	}
+	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	_, network := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && !connecting:
+		return TooSlow
+	case connecting, network, pgconn.SafeToRetry(err), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, sqldriver.ErrBadConn):
+		return Unavailable
+	}
+	return OtherFailure
+}
+
+// duplicateTable is the code of a table that another process has made in between.
+const duplicateTable = "42P07"
+
+// postgresFailure reads a code of PostgreSQL's manual, Appendix A: single codes first, then
+// classes of them.
+func postgresFailure(code string) Failure {
+	switch code {
+	case "40001", "40P01": // serialization_failure, deadlock_detected
+		return Undone
+	case "23505": // unique_violation
+		return Duplicate
+	case "55P03", "57014", "25P03": // lock_not_available, query_canceled, idle_in_transaction_session_timeout
+		return TooSlow
+	case "25006": // read_only_sql_transaction
+		return ReadOnly
+	case "53100": // disk_full
+		return Full
+	case duplicateTable:
+		return OtherFailure
+	}
+	switch code[:min(2, len(code))] {
+	case "08", "53", "57": // connection, resources (too many connections), operator (shutdown, starting)
+		return Unavailable
+	case "28", "3D", "42": // authorization; no such database; no privilege, or a statement that fits no table
+		return Refused
+	case "58", "XX": // I/O, internal: also a page that is damaged
+		return Unreadable
+	}
+	return OtherFailure
+}
+
+// sqliteFailure reads a result code of SQLite's (https://sqlite.org/rescode.html), of which
+// the lower byte is the kind.
+func sqliteFailure(code int) Failure {
+	const uniqueKey, primaryKey, rowID = 2067, 1555, 2579 // SQLITE_CONSTRAINT_…
+	switch code {
+	case uniqueKey, primaryKey, rowID:
+		return Duplicate
+	}
+	switch code & 0xff {
+	case 5, 6: // SQLITE_BUSY, SQLITE_LOCKED: busyTimeout is over
+		return TooSlow
+	case 8: // SQLITE_READONLY
+		return ReadOnly
+	case 13: // SQLITE_FULL
+		return Full
+	case 3, 14, 23: // SQLITE_PERM, SQLITE_CANTOPEN, SQLITE_AUTH
+		return Refused
+	case 10, 11, 26: // SQLITE_IOERR, SQLITE_CORRUPT, SQLITE_NOTADB
+		return Unreadable
+	}
+	return OtherFailure
+}
