@@ -32,6 +32,9 @@ type Decisions struct {
 	StepUpACR string
 	// Undos makes calls that take others back; nil: nobody can, as at the command line.
 	Undos Undos
+	// Watch hears of each decision that took effect, and how long the call had waited for it;
+	// nil: nobody does.
+	Watch func(what audit.Decision, waited time.Duration)
 	Now   func() time.Time // nil: time.Now
 }
 
@@ -45,12 +48,22 @@ const freshFor = 5 * time.Minute
 // [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason].
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
-		return d.approve(ctx, by, id, choice)
+		r, err := d.approve(ctx, by, id, choice)
+		return r, d.told(audit.Approve, r, err)
 	}
 	if _, err := approval.CleanReason(choice.Reason); err != nil {
 		return nil, err
 	}
-	return d.deny(ctx, by, id, choice.Reason)
+	r, err := d.deny(ctx, by, id, choice.Reason)
+	return r, d.told(audit.Deny, r, err)
+}
+
+// told tells of a decision about r, if it took effect, and returns what became of it.
+func (d *Decisions) told(what audit.Decision, r *approval.Request, err error) error {
+	if err == nil && d.Watch != nil {
+		d.Watch(what, d.now().Sub(r.CreatedAt))
+	}
+	return err
 }
 
 // See returns a request if by may look at it: because they asked for it, or may decide about
@@ -178,6 +191,7 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 	if r.OfRequester() {
 		return r, d.refuse(ctx, by, r, audit.Counter, "nobody else agrees to it", approval.ErrNotApprover)
 	}
+	waited := r
 	err = d.Audit.Call(ctx, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
 		counter, err := d.Approvals.Counter(context.WithoutCancel(ctx), id, by.Actor, decision.Human, arguments)
 		switch {
@@ -192,7 +206,7 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 		r = counter
 		return audit.Result{Reason: "proposed as " + counter.ID + ", arguments sha256 " + counter.ArgumentsDigest}, nil
 	})
-	return r, err
+	return r, d.told(audit.Counter, waited, err)
 }
 
 // open returns the request if by may decide it so and it is still open, and what an approval

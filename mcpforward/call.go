@@ -34,6 +34,9 @@ func (r *request) serve() (result, error) {
 	if err != nil {
 		return result{}, err
 	}
+	if r.isOperation(m) { // watch.go
+		r.operation = r.msg.Method
+	}
 	if m.read != nil { // waits for its turn, for a login, for a session, for the answer
 		defer r.out.KeepAlive(r.quiet)()
 	}

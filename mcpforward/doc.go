@@ -30,7 +30,8 @@
 //     the hosted server asks of the client meanwhile;
 //   - outcome.go: how it ended, which record.go and hold.go record;
 //   - hide.go: what of it the rules hide, index.go: of the index of all objects;
-//   - deliver.go: what of it the client gets.
+//   - deliver.go: what of it the client gets;
+//   - watch.go: who measures hears that it was answered, and what was wrong.
 //
 // Steps that have much to do are types of their own, each with the call: meaning (definitions.go,
 // seen.go), budgetUse (budget.go), obligations (rewrite.go, hide.go), askingClient (ask.go, wait.go),

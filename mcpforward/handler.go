@@ -44,7 +44,7 @@ type Limits struct {
 const hostWarningPause = 10 * time.Minute
 
 // Config is what a Handler works with. Every field must be set, but AllowedOrigins, Site, Limits,
-// Counters, Now and Version.
+// Counters, Watch, Now and Version.
 type Config struct {
 	Access    *access.Control
 	DB        *db.DB // holds mcp_sessions
@@ -66,6 +66,9 @@ type Config struct {
 	// ApprovalWait is how long the first answer to a call that waits for a person is held back
 	// for a quick decision; 0: not at all.
 	ApprovalWait time.Duration
+
+	// Watch hears of every MCP request of a client that was answered; nil: nobody does.
+	Watch func(Answered)
 
 	Site    ui.Site // what pages show
 	Limits  Limits
@@ -170,11 +173,13 @@ func (h *Handler) Forget(org, subject string) { h.schemas.Forget(org, subject) }
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Cache-Control"], w.Header()["X-Content-Type-Options"] = noStore, noSniff
-	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now(), lasting: context.WithoutCancel(r.Context())}
+	x := &request{Handler: h, http: r, out: stream.New(w, r), started: h.Now(), lasting: context.WithoutCancel(r.Context()), problem: panicked}
 	defer x.done()
 	answer := renderer{x}
 	defer answer.survive()
-	answer.render(x.serve())
+	res, err := x.serve()
+	x.problem = x.problemOf(err)
+	answer.render(res, err)
 }
 
 // CircuitOpen returns for each server, by its name, whether its calls are refused for now
@@ -185,6 +190,15 @@ func (h *Handler) CircuitOpen() map[string]bool {
 		open[s.Name] = h.Pool.CircuitOpen(s.Org, s.URL)
 	}
 	return open
+}
+
+// SalesforceSessions is how many sessions with Salesforce there are for each server, by its name.
+func (h *Handler) SalesforceSessions() map[string]float64 {
+	hosted, n := h.Pool.Sessions(), map[string]float64{}
+	for _, s := range h.Access.Servers() {
+		n[s.Name] = float64(hosted[upstream.Hosted{Org: s.Org, URL: s.URL}])
+	}
+	return n
 }
 
 // Recheck ends the requests in flight whose grant is not alive any more, or all of

@@ -128,6 +128,7 @@ func (c *ending) ofResult(m *jsonrpc.Message) outcome {
 	isError, _ := reading.Members.Get("isError")
 	toolFailed, unsure := string(isError) == "true", false
 	if toolFailed {
+		c.toolFailed = true
 		o = failed()
 		if unsure = !c.reads() && isAmbiguous(reading.Members); unsure {
 			o = c.unsure()

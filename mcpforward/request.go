@@ -36,6 +36,10 @@ type request struct {
 	session   *session       // nil in the stateless era and for initialize
 	inputs    jsonrpc.Object // what it answers to what we asked, see ask.go
 
+	operation  string // method of a message that is measured, see watch.go; empty: it is none
+	problem    string // what is wrong with the answer
+	toolFailed bool   // the answer is a tool result that says so
+
 	waiting context.Context // of a counted request: ends with its client, its access, or when it is cancelled
 	leave   func()          // gives its turn back; nil: it has none
 }
@@ -59,6 +63,7 @@ func (r *request) user() limit.User { return limit.User{Org: r.grant.Org, Subjec
 
 // done gives back what the request holds until its answer is out.
 func (r *request) done() {
+	r.tellWatcher() // watch.go
 	if r.leave != nil {
 		r.leave()
 	}

@@ -40,6 +40,7 @@ type Log struct {
 	indexes     *indexes
 	halted      halt
 	refuse      atomic.Pointer[func(Entry) error]
+	watcher     atomic.Pointer[Watcher]
 }
 
 // New opens the log in c.Dir, or begins one. Entries that an earlier version kept in the
@@ -192,6 +193,7 @@ func (l *Log) commit(group []*waiting) error {
 	if err := l.halted.err(); err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}
+	began := time.Now()
 	err := l.file.Append(func(g *logfile.Group) {
 		l.follow.group = group
 		if n := g.Cut(); n > 0 {
@@ -204,7 +206,9 @@ func (l *Log) commit(group []*waiting) error {
 			g.Add(l.text)
 		}
 	})
+	written := l.follow.group
 	l.follow.group = nil
+	l.tellWatcher(written, time.Since(began), err)
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}

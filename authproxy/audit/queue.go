@@ -65,6 +65,13 @@ func (q *queue) arm() {
 	})
 }
 
+// length is how many are queued.
+func (q *queue) length() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting)
+}
+
 // flush returns when everything that was appended before, by any method, is durable or
 // lost.
 func (q *queue) flush() { q.append(&waiting{}) }

@@ -76,10 +76,11 @@
 //
 // [sfmcp-proxy/config] reads the configuration, and says it in the words of each part.
 //
-// Four packages serve the command alone. [sfmcp-proxy/cmd/sfmcp-proxy/edge] is what a
+// Five packages serve the command alone. [sfmcp-proxy/cmd/sfmcp-proxy/edge] is what a
 // request passes on its way in: bounded connections, load, source address, limits by
 // address, certificate, access record, metrics. [sfmcp-proxy/cmd/sfmcp-proxy/doctor] looks
 // at Salesforce from here and says which setting to change.
+// [sfmcp-proxy/cmd/sfmcp-proxy/signals] counts what becomes of calls, for Prometheus.
 // [sfmcp-proxy/cmd/sfmcp-proxy/listing] prints what commands list.
 // [sfmcp-proxy/cmd/sfmcp-proxy/demonstration] sets up what 'demo' runs in front of a
 // simulated Salesforce ([sfmcp-proxy/examples/salesforcesim]).

@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
+	"sfmcp-proxy/mcpforward/upstream"
 )
 
 func doctorCommand() *cobra.Command {
@@ -47,7 +48,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 		Quarantined: func(ctx context.Context, server doctor.Server) (int, error) {
 			return s.definitionsWaiting(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
 		},
-		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, s.log),
+		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, upstream.Config{Log: s.log}),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}
 	for _, o := range s.config.Salesforce.Orgs {

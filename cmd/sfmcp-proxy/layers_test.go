@@ -28,6 +28,7 @@ var layer = map[string]int{
 	"cmd/sfmcp-proxy/doctor":        4,
 	"cmd/sfmcp-proxy/edge":          4,
 	"cmd/sfmcp-proxy/listing":       4,
+	"cmd/sfmcp-proxy/signals":       4,
 
 	// Counts for people what audit and approval evidence tell of a time; the caller reads both.
 	"authproxy/reports": 4,

@@ -40,7 +40,8 @@ func openOutbound(c *config.Config, log *slog.Logger) (n *outbound, err error) {
 	return n, err
 }
 
-// openPool opens the sessions with Salesforce's hosted servers.
-func (n *outbound) openPool(c *config.Config, log *slog.Logger) *upstream.Pool {
-	return upstream.New(upstream.Config{HTTP: n.http, Log: log, Version: version, ResponseBytes: int64(c.Limits.ResponseBytes)})
+// openPool opens the sessions with Salesforce's hosted servers. with has what is not known here.
+func (n *outbound) openPool(c *config.Config, with upstream.Config) *upstream.Pool {
+	with.HTTP, with.Version, with.ResponseBytes = n.http, version, int64(c.Limits.ResponseBytes)
+	return upstream.New(with)
 }

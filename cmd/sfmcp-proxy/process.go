@@ -19,8 +19,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
+	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/config"
 )
 
@@ -41,6 +41,7 @@ type process struct {
 	config  *config.Config // that it was started on; of a later one only what fixed does not name counts
 	log     *slog.Logger
 	edge    *edge.Edge
+	signals *signals.Signals
 	current atomic.Pointer[product]
 
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
@@ -62,7 +63,8 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 		TrustedProxies: trusted, RequestBytes: int64(c.Limits.RequestBytes), Connections: c.Limits.Connections, Log: log,
 		Unable: func(w http.ResponseWriter, r *http.Request, status int) { p.current.Load().unable.answer(w, r, status) },
 	})
-	first, err := openProduct(ctx, c, p.edge)
+	p.signals = signals.New(signals.Config{Registry: p.edge.Metrics.Registry, KnownServer: p.knowsServer})
+	first, err := openProduct(ctx, c, p)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +170,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	if p.certificate, err = p.edge.Certificate(p.config.TLS.CertFile, p.config.TLS.KeyFile); err != nil {
 		return err
 	}
-	p.exposeCounters()
+	p.exposeState()
 	publicServer, privateServer := p.edge.Server(p.publicHandler()), p.edge.Server(p.privateHandler())
 	public = p.edge.Bound(publicServer, public)
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -208,31 +210,6 @@ func (p *process) drain(public *http.Server) error {
 		err = public.Close()
 	}
 	return err
-}
-
-// exposeCounters shows what the current product counts.
-func (p *process) exposeCounters() {
-	p.edge.Metrics.PerServer("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.",
-		func() map[string]bool { return p.current.Load().forward.CircuitOpen() })
-	p.edge.Metrics.PerServer("sfmcp_definitions_waiting", "Whether definitions of a hosted server wait for a person: 1 until each is accepted or rejected.",
-		func() map[string]bool { return p.current.Load().forward.DefinitionsWaiting() })
-	p.edge.Metrics.Total("sfmcp_calls_quarantined_total", "Calls refused because their definition is not accepted.",
-		func() float64 { return float64(p.current.Load().forward.QuarantinedCalls()) })
-	for outcome, count := range map[string]func() int64{
-		"sent":   func() int64 { sent, _ := p.current.Load().notices.Counts(); return sent },
-		"failed": func() int64 { _, failed := p.current.Load().notices.Counts(); return failed },
-	} {
-		p.edge.Metrics.Total("sfmcp_notices_total", "Messages to people about what waits for them, by what became of them.",
-			func() float64 { return float64(count()) }, "outcome", outcome)
-	}
-	for _, limit := range []string{"user", "server"} {
-		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
-			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)
-	}
-	for _, what := range policy.Measures() {
-		p.edge.Metrics.Total("sfmcp_budget_refused_total", "Calls refused because a budget of a policy or an org is used up, by what it counts.",
-			func() float64 { return float64(p.current.Load().budgets.Refused(what)) }, "what", string(what))
-	}
 }
 
 // listen listens at address, unless that was done before.

@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
+	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -30,7 +31,8 @@ const sweepEvery = time.Minute
 type product struct {
 	*stores
 	outbound *outbound
-	edge     *edge.Edge // of the process, through all its products
+	edge     *edge.Edge // of the process, through all its products,
+	signals  *signals.Signals
 
 	pool          *upstream.Pool
 	cutoff        *authproxy.Cutoff
@@ -51,18 +53,19 @@ type product struct {
 
 // openProduct opens the parts in the order in which they need each other. It answers and
 // does nothing by itself yet.
-func openProduct(ctx context.Context, c *config.Config, e *edge.Edge) (_ *product, err error) {
-	p := &product{edge: e, stopWork: func() {}}
-	if p.outbound, err = openOutbound(c, e.Log); err != nil {
+func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product, err error) {
+	p := &product{edge: of.edge, signals: of.signals, stopWork: func() {}}
+	if p.outbound, err = openOutbound(c, of.log); err != nil {
 		return nil, err
 	}
-	if p.stores, err = openStores(ctx, c, e.Log, p.outbound); err != nil {
+	if p.stores, err = openStores(ctx, c, of.log, p.outbound); err != nil {
 		return nil, err
 	}
+	p.audit.Watch(p.signals)
 	if p.checkpoints, err = p.publisher(p.outbound); err != nil {
 		return nil, errors.Join(err, closing(p.stores.close))
 	}
-	p.pool = p.outbound.openPool(c, e.Log)
+	p.pool = p.outbound.openPool(c, upstream.Config{Log: of.log, Watch: p.sent})
 	p.cutoff = p.newCutoff(func(org, subject string) {
 		p.pool.Forget(org, subject)
 		p.forward.Forget(org, subject)
@@ -100,7 +103,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Definitions: p.definitions, Pool: p.pool,
-		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins, ApprovalWait: c.Approvals.Wait,
+		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins, ApprovalWait: c.Approvals.Wait, Watch: p.answered,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
@@ -115,7 +118,7 @@ func (p *product) openHandlers() (err error) {
 		return err
 	}
 	decisions := p.newDecisions()
-	decisions.Undos = p.forward
+	decisions.Undos, decisions.Watch = p.forward, p.signals.Decided
 	if p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
 		Decisions: decisions, Inbox: decisions, Proposals: decisions, Together: decisions, FollowUps: decisions, LostQuery: p.forward.LostQuery, Currents: p.forward, Marks: p.marks(), People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,

@@ -195,7 +195,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err := previous.replayed(ctx, c); err != nil {
 		return false, err
 	}
-	next, err := openProduct(ctx, c, p.edge)
+	next, err := openProduct(ctx, c, p)
 	if err != nil {
 		return false, err
 	}

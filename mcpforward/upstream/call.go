@@ -30,6 +30,7 @@ type call struct {
 	ctx        context.Context // ends with caller, with the user, after the target's time, or by cancel
 	cancel     context.CancelCauseFunc
 	timer      *time.Timer
+	began      time.Time
 
 	session      *Session
 	token        string
@@ -68,7 +69,7 @@ func (p *Pool) Call(ctx context.Context, t Target, req *jsonrpc.Message, repeata
 }
 
 func (p *Pool) newCall(ctx context.Context, t Target, req *jsonrpc.Message) *call {
-	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), caller: ctx}
+	c := &call{pool: p, target: t, request: req, hosted: p.hostedOf(t), caller: ctx, began: p.cfg.Now()}
 	c.ctx, c.cancel = context.WithCancelCause(ctx)
 	c.timer = time.AfterFunc(t.timeout(), func() { c.cancel(errTimedOut) })
 	return c
@@ -201,6 +202,7 @@ func (c *call) end(err error) {
 	if ok && c.slot != nil && c.atWork != nil && (e.Kind == TimedOut || e.Kind == Canceled) {
 		c.sendAside(c.session, jsonrpc.Request(nil, "notifications/cancelled", jsontext.Value(`{"requestId":`+string(c.atWork)+`}`)))
 	}
+	c.tellWatcher(err)
 	c.pool.leaveCall(c)
 	if c.answered != nil && !c.answered.isRead() && err == io.EOF && c.pool.background(c.drain) {
 		return

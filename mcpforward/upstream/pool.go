@@ -29,6 +29,8 @@ type Config struct {
 	OpenTimeout time.Duration
 	// ResponseBytes caps one answer; 0: 16 MiB.
 	ResponseBytes int64
+	// Watch hears of every request that is over, for whoever measures; nil: nobody does.
+	Watch func(Ended)
 }
 
 // Target is where and as whom a call goes.

@@ -36,7 +36,7 @@ var parts = []struct{ prefix, name string }{
 	{"/mcp/", "mcp"}, {"/oauth/authorize", "oauth/authorize"}, {"/oauth/consent", "oauth/consent"},
 	{"/oauth/callback", "oauth/callback"}, {"/oauth/token", "oauth/token"}, {"/oauth/revoke", "oauth/revoke"},
 	{"/oauth/register", "oauth/register"}, {"/.well-known/", "well-known"}, {"/approvals", "approvals"},
-	{"/account", "account"}, {"/connect/", "connect"}, {"/signin", "signin"}, {"/signout", "signout"}, {"/assets/", "assets"},
+	{"/account", "account"}, {"/console", "console"}, {"/connect/", "connect"}, {"/signin", "signin"}, {"/signout", "signout"}, {"/assets/", "assets"},
 }
 
 const otherPart = "other"
@@ -94,31 +94,6 @@ func (m *Metrics) Total(name, help string, value func() float64, label ...string
 // CountDropped shows how many records w has dropped.
 func (m *Metrics) CountDropped(w *LogWriter) {
 	m.Total("sfmcp_log_records_dropped_total", "Log records that nobody read in time.", func() float64 { return float64(w.Dropped()) })
-}
-
-// PerServer adds what is known elsewhere of each server of the current configuration.
-func (m *Metrics) PerServer(name, help string, is func() map[string]bool) {
-	m.Registry.MustRegister(perServer{prometheus.NewDesc(name, help, []string{"server"}, nil), is})
-}
-
-// perServer is a prometheus.Collector of one gauge a server.
-type perServer struct {
-	desc *prometheus.Desc
-	is   func() map[string]bool
-}
-
-// Describe implements prometheus.Collector.
-func (p perServer) Describe(to chan<- *prometheus.Desc) { to <- p.desc }
-
-// Collect implements prometheus.Collector.
-func (p perServer) Collect(to chan<- prometheus.Metric) {
-	for server, is := range p.is() {
-		value := 0.
-		if is {
-			value = 1
-		}
-		to <- prometheus.MustNewConstMetric(p.desc, prometheus.GaugeValue, value, server)
-	}
 }
 
 // Reloaded counts a file that was taken into force, or refused, while running.

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"os"
+	"strconv"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
+	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/upstream"
+)
+
+// stateTime bounds what is asked for when somebody reads the metrics.
+const stateTime = time.Second
+
+// knowsServer reports whether the current configuration has a server of that name.
+func (p *process) knowsServer(name string) bool {
+	current := p.current.Load()
+	return current != nil && current.access.Server(name) != nil
+}
+
+// answered hears of MCP requests of clients.
+func (p *product) answered(a mcpforward.Answered) {
+	p.signals.Answered(a.Server, a.Method, a.Problem, a.Took)
+}
+
+// sent hears of MCP requests to Salesforce.
+func (p *product) sent(e upstream.Ended) {
+	problem := ""
+	if e.Err != nil {
+		problem = e.Err.Kind.String()
+	}
+	p.signals.Sent(e.Server, e.Method, problem, e.Took)
+}
+
+// exposeState shows what the current product counts and how it stands.
+func (p *process) exposeState() {
+	p.exposeServers()
+	p.exposeRefusals()
+	p.exposeAudit()
+	p.signals.Stored(signals.StoredConfig{
+		Reads:        func() *sql.DB { return p.current.Load().db.Reads },
+		BudgetLimits: func() map[[2]string]int64 { return p.current.Load().budgetLimits() },
+	})
+	p.signals.Gauges("sfmcp_stop", "Whether the kill switch is at a position: writes, all. Both are 0 while nothing is stopped; all is 1, too, when the position cannot be read.", "position",
+		signals.Flags(func() map[string]bool { return p.current.Load().stopped() }))
+	p.signals.Gauge("sfmcp_key_file_changed_timestamp_seconds", "When the file of the sealing keys was changed last, as by 'key rotate'; 0 if it cannot be read.",
+		func() float64 { return changedAt(p.config.KeysFile) })
+	p.signals.Gauges("sfmcp_info", "Always 1: the version of this program.", "version",
+		func() map[string]float64 { return map[string]float64{version: 1} })
+	p.signals.Gauge("sfmcp_production", "1 with production: true; 0: settings that are not for production are accepted.", func() float64 {
+		if p.current.Load().config.Production {
+			return 1
+		}
+		return 0
+	})
+}
+
+// exposeServers shows how hosted servers stand.
+func (p *process) exposeServers() {
+	p.signals.Gauges("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.", "server",
+		signals.Flags(func() map[string]bool { return p.current.Load().forward.CircuitOpen() }))
+	p.signals.Gauges("sfmcp_definitions_waiting", "Whether definitions of a hosted server wait for a person: 1 until each is accepted or rejected.", "server",
+		signals.Flags(func() map[string]bool { return p.current.Load().forward.DefinitionsWaiting() }))
+	p.signals.Gauges("sfmcp_salesforce_sessions", "MCP sessions with a hosted server that this process keeps.", "server",
+		func() map[string]float64 { return p.current.Load().forward.SalesforceSessions() })
+}
+
+// exposeRefusals shows what was refused or given up.
+func (p *process) exposeRefusals() {
+	p.edge.Metrics.Total("sfmcp_calls_quarantined_total", "Calls refused because their definition is not accepted.",
+		func() float64 { return float64(p.current.Load().forward.QuarantinedCalls()) })
+	for outcome, count := range map[string]func() int64{
+		"sent":   func() int64 { sent, _ := p.current.Load().notices.Counts(); return sent },
+		"failed": func() int64 { _, failed := p.current.Load().notices.Counts(); return failed },
+	} {
+		p.edge.Metrics.Total("sfmcp_notices_total", "Messages to people about what waits for them, by what became of them.",
+			func() float64 { return float64(count()) }, "outcome", outcome)
+	}
+	for _, limit := range []string{"user", "server"} {
+		p.edge.Metrics.Total("sfmcp_calls_limited_total", "Calls refused because of the limits of their user or of their server.",
+			func() float64 { return float64(p.current.Load().forward.Limited(limit)) }, "limit", limit)
+	}
+	for _, what := range policy.Measures() {
+		p.edge.Metrics.Total("sfmcp_budget_refused_total", "Calls refused because a budget of a policy or an org is used up, by what it counts.",
+			func() float64 { return float64(p.current.Load().budgets.Refused(what)) }, "what", string(what))
+	}
+}
+
+// exposeAudit shows how the audit log stands.
+func (p *process) exposeAudit() {
+	p.signals.Gauge("sfmcp_audit_entries", "Entries of the audit log.", func() float64 { return float64(p.current.Load().audit.State().Entries) })
+	p.signals.Gauge("sfmcp_audit_entries_without_checkpoint", "Entries behind the checkpoint that this process stored last.", func() float64 {
+		s := p.current.Load().audit.State()
+		return float64(s.Entries - s.Checkpoint)
+	})
+	p.signals.Gauge("sfmcp_audit_queue", "Entries that wait to be written.", func() float64 { return float64(p.current.Load().audit.State().Queued) })
+	p.signals.Gauge("sfmcp_audit_halted", "1 while the audit log appends nothing because it and its checkpoints do not agree: no call is made.", func() float64 {
+		if p.current.Load().audit.State().Halted {
+			return 1
+		}
+		return 0
+	})
+	p.signals.Gauge("sfmcp_audit_segments_unindexed", "Full files of the audit log that have no index yet: a search reads them whole.", func() float64 {
+		n, err := p.current.Load().audit.Unindexed()
+		if err != nil {
+			return -1
+		}
+		return float64(n)
+	})
+	p.signals.Gauges("sfmcp_checkpoint_place_behind_seconds", "For how long a place of audit.checkpoints has lacked the newest checkpoint; 0: it has it. Places are numbered as they are configured, from 1.", "place",
+		func() map[string]float64 { return p.current.Load().placesBehind() })
+}
+
+// placesBehind is for how many seconds each place of checkpoints has lacked the newest.
+func (p *product) placesBehind() map[string]float64 {
+	behind := map[string]float64{}
+	if p.checkpoints == nil {
+		return behind
+	}
+	for i, s := range p.checkpoints.States() {
+		behind[strconv.Itoa(i+1)] = 0
+		if !s.Behind.IsZero() {
+			behind[strconv.Itoa(i+1)] = p.now().Sub(s.Behind).Seconds()
+		}
+	}
+	return behind
+}
+
+// stopped says at which positions the kill switch is.
+func (p *product) stopped() map[string]bool {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+	defer cancel()
+	mode, err := p.access.StopMode(ctx)
+	return map[string]bool{string(access.StopWrites): mode == access.StopWrites && err == nil, string(access.StopAll): mode == access.StopAll || err != nil}
+}
+
+// budgetLimits are the limits of all budgets, by scope and what is counted.
+func (p *product) budgetLimits() map[[2]string]int64 {
+	limits := map[[2]string]int64{}
+	for _, c := range p.counters() {
+		limits[[2]string{c.Scope, c.Name}] = c.Limit
+	}
+	return limits
+}
+
+// changedAt is when a file was changed, in seconds since 1970; 0: that cannot be said.
+func changedAt(path string) float64 {
+	state, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return float64(state.ModTime().Unix())
+}
