@@ -126,7 +126,7 @@ func (c *Collector) Add(e audit.Entry) {
 		c.addEvent(0, e)
 	case audit.DefinitionAccept, audit.DefinitionBegin, audit.DefinitionQuarantine, audit.DefinitionReject:
 		c.addEvent(1, e)
-	case audit.StopSet, audit.StopHere, audit.UserBlock, audit.UserUnblock, audit.UserRevoke, audit.ClientRevoke:
+	case audit.StopSet, audit.StopHere, audit.UserBlock, audit.UserUnblock, audit.UserRevoke, audit.ClientRevoke, audit.ClientBlock, audit.ClientUnblock:
 		c.addEvent(2, e)
 	}
 	c.AddDecision(e)
@@ -299,16 +299,16 @@ func (c *Collector) addEvent(kind int, e audit.Entry) {
 		c.over["changes"] = true
 		c.events[kind] = c.events[kind][1:]
 	}
-	c.events[kind] = append(c.events[kind], eventOf(e))
+	c.events[kind] = append(c.events[kind], EventOf(e))
 }
 
-// eventOf is the row of an entry about somebody or something.
-func eventOf(e audit.Entry) Event {
+// EventOf is the row of an entry about somebody or something.
+func EventOf(e audit.Entry) Event {
 	object := e.Object
 	switch {
 	case e.Subject != "":
 		object = strings.TrimSpace(Who{e.Org, e.Subject, e.Username}.Name() + " " + object)
-	case e.Action == audit.ClientRevoke:
+	case e.Client != "":
 		object = strings.TrimSpace(e.Client + " " + object)
 	}
 	return Event{e.Seq, e.At, e.Actor.String(), e.Action, object, e.Server, e.Outcome, e.Reason}

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -66,10 +65,9 @@ func verifyFiles(cmd *cobra.Command, dir, key string) error {
 	if state, err := os.Stat(dir); err != nil || !state.IsDir() {
 		return usageError{fmt.Errorf("--log: expected the directory of an audit log, found %q", dir)}
 	}
-	if text, err := os.ReadFile(key); err == nil {
-		key = string(text)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--key: %w", err)
+	key, err := keyOf(key)
+	if err != nil {
+		return err
 	}
 	paths, err := cmd.Flags().GetStringSlice("checkpoint")
 	if err != nil {

@@ -53,6 +53,9 @@ var layer = map[string]int{
 	// Joins what approval and audit know of one request, into a record for people.
 	"authproxy/approval/evidence": 3,
 
+	// Packs entries of the audit log with their proofs, and checks packs with a public key alone.
+	"authproxy/pack": 3,
+
 	// Who signed in with the company, which roles they hold, and which human is behind them:
 	// what approvals ask, and pages show.
 	"authproxy/people": 3,

@@ -23,7 +23,9 @@ func TestForAuditors(t *testing.T) {
 	d.must("approval", "approve", id, "--as", "alice")
 	c.call("createSobjectRecord", account("Acme"))
 	c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM User"})
+	d.must("user", "block", manager)
 	t.Run("report", func(t *testing.T) { checkReport(t, d, id) })
+	t.Run("evidence", func(t *testing.T) { checkPacks(t, d, id) })
 }
 
 func checkReport(t *testing.T, d *demo, approval string) {

@@ -149,7 +149,7 @@ func WriteCSV(w io.Writer, all []*Record) error {
 	}
 	for _, r := range all {
 		for i, c := range columns {
-			cells[i] = noFormula(c.of(r))
+			cells[i] = NoFormula(c.of(r))
 		}
 		if err := out.Write(cells); err != nil {
 			return err
@@ -159,9 +159,9 @@ func WriteCSV(w io.Writer, all []*Record) error {
 	return out.Error()
 }
 
-// noFormula is a cell that spreadsheets show and do not compute (OWASP, CSV injection: they
+// NoFormula is a cell that spreadsheets show and do not compute (OWASP, CSV injection: they
 // look at the first character, some after spaces; and at a line break or tab before it).
-func noFormula(cell string) string {
+func NoFormula(cell string) string {
 	begin := strings.TrimLeft(cell, " \t\r\n\u00a0")
 	if begin != "" && strings.ContainsRune("=+-@\uff1d\uff0b\uff0d\uff20|%", []rune(begin)[0]) || strings.ContainsAny(cell, "\t\r\n") {
 		return "'" + cell

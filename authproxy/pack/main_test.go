@@ -1,0 +1,9 @@
+package pack
+
+import (
+	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
