@@ -2,11 +2,15 @@ package oversight
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -64,6 +68,25 @@ type Client struct {
 	client.Client
 	Connections, People int
 	LastUse             time.Time // zero: never
+	Blocked             bool      // refused until somebody unblocks it
+}
+
+// ClientsNamed are the programs whose name or id holds a text.
+func (r *Reader) ClientsNamed(ctx context.Context, part string) ([]Client, error) {
+	all, err := r.ClientList(ctx)
+	part = strings.ToLower(part)
+	return slices.DeleteFunc(all, func(c Client) bool {
+		return !strings.Contains(strings.ToLower(c.Name), part) && !strings.Contains(strings.ToLower(c.ID), part)
+	}), err
+}
+
+// blockedClients are the ids of those that are refused. While nobody can know, none is marked.
+func (r *Reader) blockedClients(ctx context.Context) (map[string]bool, error) {
+	blocked, err := r.Clients.Blocked(ctx)
+	if errors.Is(err, db.ErrBlockedLost) { // which is reported by itself
+		err = nil
+	}
+	return blocked, err
 }
 
 // ClientList are all programs that are known.
@@ -80,8 +103,16 @@ func (r *Reader) ClientList(ctx context.Context) (list []Client, err error) {
 	for _, g := range grants {
 		of[g.ClientID] = append(of[g.ClientID], g)
 	}
+	blocked, err := r.blockedClients(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for _, c := range all {
-		list = append(list, amounting(c, of[c.ID]))
+		list = append(list, amounting(c, of[c.ID], blocked[c.ID]))
+		delete(blocked, c.ID)
+	}
+	for _, id := range slices.Sorted(maps.Keys(blocked)) { // of which nothing else may be known
+		list = append(list, amounting(client.Client{ID: id, Name: id}, of[id], true))
 	}
 	return list, nil
 }
@@ -102,19 +133,23 @@ func (r *Reader) Client(ctx context.Context, id string) (*Client, error) {
 	}
 	known := client.Client{ID: id, Name: id}
 	at := slices.IndexFunc(all, func(c client.Client) bool { return c.ID == id })
-	if at < 0 && len(grants) == 0 {
+	blocked, err := r.blockedClients(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if at < 0 && len(grants) == 0 && !blocked[id] {
 		return nil, ErrNotFound
 	}
 	if at >= 0 {
 		known = all[at]
 	}
-	c := amounting(known, grants)
+	c := amounting(known, grants, blocked[id])
 	return &c, nil
 }
 
 // amounting is a client with what its connections amount to.
-func amounting(c client.Client, grants []grant.Grant) Client {
-	of := Client{Client: c, Connections: len(grants), People: Persons(grants)}
+func amounting(c client.Client, grants []grant.Grant, blocked bool) Client {
+	of := Client{Client: c, Connections: len(grants), People: Persons(grants), Blocked: blocked}
 	for _, g := range grants {
 		if g.LastUsedAt.After(of.LastUse) {
 			of.LastUse = g.LastUsedAt

@@ -351,7 +351,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	i.shows(i.click(`button`), http.StatusOK, "Calls of the last")
 	i.accessible("overview")
 	for _, at := range [][2]string{
-		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"},
+		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"}, {"/incident", "the stop switch"}, {"/incident?person=rep@acme.example", "Contain"},
 		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/settings", "Who may use what here"},
 	} {
 		i.inspect("console"+at[0], d.PublicURL+"/console"+at[0], http.StatusOK, at[1])

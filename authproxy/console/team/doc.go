@@ -20,6 +20,7 @@
 //	overview.go     numbers, with what to do about each
 //	people.go       everybody, one person; revoke, block, unblock
 //	connections.go  connections by person, client and server; ending many
+//	incident.go     whom an incident is about; containing it, step by step
 //	clients.go      programs, and ending all of one
 //	tools.go        definitions that wait; accept, reject
 //	policy.go       the rules in words, who can do what, trying a call

@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -77,8 +78,12 @@ func (t peoplePages) person(q *request) error {
 	if err != nil {
 		return err
 	}
+	facts := t.personFacts(q, u)
+	if q.Holds(people.Security) {
+		facts = append(facts, ui.Fact{Name: "An incident?", Cell: ui.Cell{Text: "contain it, with every step confirmed", Path: incidentPath("org", u.Org, "subject", u.Subject)}})
+	}
 	p.Sections = append(p.Sections,
-		ui.Section{Facts: t.personFacts(q, u), Acts: q.personActs(u)},
+		ui.Section{Facts: facts, Acts: q.personActs(u)},
 		ui.Section{Heading: "Connections", Table: t.connectionTable(q, u.Grants, false)},
 		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, u.Waiting)},
 		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q.Now, recent)})

@@ -31,6 +31,9 @@ func Routes() []Route {
 	return []Route{
 		{http.MethodGet, "/console", readers, "numbers of the last days, with what to do about each", "Overview", (*Team).overview},
 		{http.MethodPost, "/console/stop", actors, "stop writes or everything, or let calls pass again", "", (*Team).stop},
+		{http.MethodGet, "/console/incident", actors, "whom an incident is about, and what containing it will end", "Incident", on(peoplePages.incident)},
+		{http.MethodPost, "/console/incident/contain", actors, "block a person or a program, end what they have, and say of each step whether it is so", "", on(peoplePages.contain)},
+		{http.MethodPost, "/console/incident/evidence", actors, "download every entry of the audit log about a person or a program; that it was read is an entry too", "", on(peoplePages.evidence)},
 		{http.MethodGet, "/console/people", readers, "everybody who signed in or is blocked", "People", on(peoplePages.people)},
 		{http.MethodGet, "/console/people/{org}/{subject}", readers, "one person: login, connections, calls that wait", "", on(peoplePages.person)},
 		{http.MethodPost, "/console/people/{org}/{subject}/revoke", actors, "end everything that a person has", "", on(peoplePages.revokePerson)},
@@ -39,6 +42,8 @@ func Routes() []Route {
 		{http.MethodGet, "/console/connections", readers, "connections by person, client and server", "Connections", on(peoplePages.connections)},
 		{http.MethodPost, "/console/connections/end", actors, "end one connection, or all that were looked for", "", on(peoplePages.endConnections)},
 		{http.MethodGet, "/console/clients", readers, "programs that are known, with their connections", "Clients", on(peoplePages.clients)},
+		{http.MethodPost, "/console/clients/block", actors, "end all connections of a program, and refuse it", "", on(peoplePages.blockClient)},
+		{http.MethodPost, "/console/clients/unblock", actors, "let people connect a program again", "", on(peoplePages.unblockClient)},
 		{http.MethodPost, "/console/clients/revoke", actors, "end all connections of a program", "", on(peoplePages.revokeClient)},
 		{http.MethodGet, "/console/tools", readers, "what hosted servers list, and what of it waits", "Tools", on(toolPages.tools)},
 		{http.MethodGet, "/console/tools/{server}/{tool}", readers, "definitions of one name, and how they differ", "", on(toolPages.tool)},

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
@@ -118,7 +119,7 @@ func (q *request) act() (authproxy.Act, error) {
 
 // missing answers what is not there; every other error stays what it is.
 func missing(err error) error {
-	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound} {
+	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, client.ErrNotBlocked} {
 		if errors.Is(err, absent) {
 			return errNothing
 		}
