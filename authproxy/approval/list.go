@@ -83,6 +83,20 @@ func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
 	return list, nil
 }
 
+// WaitingVersion is a word that changes with the requests that wait: when one comes, when one is
+// decided, ends or is over, and when somebody agrees to one. It is cheap to ask for again and again.
+func (s *Store) WaitingVersion(ctx context.Context) (string, error) {
+	var waiting, newest, decisions, latest int64
+	err := s.db.Reads.QueryRowContext(ctx, `
+		SELECT COUNT(DISTINCT a.id), COALESCE(MAX(a.created_at), 0), COUNT(d.request_id), COALESCE(MAX(d.decided_at), 0)
+		FROM approvals a LEFT JOIN approval_decisions d ON d.request_id = a.id
+		WHERE a.state = 'pending' AND a.expires_at > $1`, db.Millis(s.now())).Scan(&waiting, &newest, &decisions, &latest)
+	if err != nil {
+		return "", fmt.Errorf("looking at what waits: %w", err)
+	}
+	return fmt.Sprint(waiting, newest, decisions, latest), nil
+}
+
 // scanAll reads the rows that are authentic.
 func (s *Store) scanAll(rows *sql.Rows) (all []*stored, err error) {
 	defer rows.Close()

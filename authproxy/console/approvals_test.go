@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -347,6 +348,8 @@ func TestDecisionsWhileTheAuditLogFails(t *testing.T) {
 	}
 }
 
+var ownScript = regexp.MustCompile(`\n<script defer src="/assets/inbox-[0-9a-f]{16}\.js"></script>\n`)
+
 func TestUI10NamesOnApprovalPages(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -361,6 +364,7 @@ func TestUI10NamesOnApprovalPages(t *testing.T) {
 	waiting := must[*approval.Request](t)(s.approvals.Submit(t.Context(), b, attack))
 	for _, path := range []string{"/account", "/approvals", "/approvals/" + waiting.ID, "/?" + url.QueryEscape(attack), "/account?" + url.QueryEscape(attack)} {
 		page := alice.get(path)
+		page.body = ownScript.ReplaceAllString(page.body, "") // the one that a page has, which is a file of ours
 		if page.status != 200 || strings.Contains(page.body, "<script") || strings.Contains(page.body, `"">`) {
 			t.Errorf("%s = %d %s", path, page.status, page.body)
 		}

@@ -81,6 +81,8 @@ const (
 // Console serves the pages.
 type Console struct {
 	Config
+	// Streams are those of inboxes that are in view; whoever ends the process ends them.
+	Streams *Streams
 	budgets *party.Budgets[access.Person]
 	turns   *party.Turns[access.Person]
 }
@@ -97,7 +99,7 @@ func New(c Config) (*Console, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Console{Config: c, budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce), turns: party.NewTurns[access.Person](pagesUnderWay)}, nil
+	return &Console{Config: c, Streams: newStreams(), budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce), turns: party.NewTurns[access.Person](pagesUnderWay)}, nil
 }
 
 // Mount adds the pages to r.
@@ -110,6 +112,7 @@ func (c *Console) Mount(r *mux.Router) {
 	page("/account", c.account)
 	form("/account/disconnect", c.disconnect)
 	page("/approvals", lists{c}.approvals)
+	r.HandleFunc("/approvals/events", live{c}.events).Methods(http.MethodGet)
 	page("/approvals/{id}", c.approval)
 	form("/approvals/{id}", c.decide)
 	page("/approvals/{id}/counter", proposing{c}.counter)

@@ -6,6 +6,7 @@
 //	GET  /account                who I am, and which clients are connected as me
 //	POST /account/disconnect     end one of my connections (field "grant")
 //	GET  /approvals              my calls: waiting, and recent ones
+//	GET  /approvals/events       says when that list is another one, as server-sent events
 //	GET  /approvals/{id}         one call, complete
 //	POST /approvals/{id}         decide it (field "decision": approve or deny)
 //	GET  /approvals/{id}/counter change its values, to propose another call in its place

@@ -2,7 +2,10 @@ package console
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -38,6 +41,7 @@ func (c lists) approvals(w http.ResponseWriter, r *http.Request, v *visit) error
 	if err != nil {
 		return err
 	}
+	page.Listed = listed(waiting)
 	if page.Count = len(waiting); page.Count > 1 {
 		page.Oldest = ui.Moment(waiting[0].CreatedAt, c.Now())
 	}
@@ -57,6 +61,15 @@ func (c lists) approvals(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	c.render(w, r, http.StatusOK, page)
 	return nil
+}
+
+// listed stands for a list of calls that wait, in this order, with who agreed already.
+func listed(waiting []approval.Request) string {
+	h := sha256.New()
+	for i := range waiting {
+		fmt.Fprintln(h, waiting[i].ID, len(waiting[i].Decisions))
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // deciders are as whom the viewer may agree to calls of others and of their own: one for each way

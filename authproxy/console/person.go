@@ -19,6 +19,7 @@ import (
 // People knows who is signed in with the company, and who is one human.
 type People interface {
 	Current(ctx context.Context, id string) (*people.Person, error)
+	Look(ctx context.Context, id string) (*people.Person, error) // which is no sign of life
 	HumanOf(ctx context.Context, org, subject string) (string, error)
 }
 

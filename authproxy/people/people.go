@@ -160,6 +160,21 @@ func (s *Store) see(ctx context.Context, i company.Identity) error {
 // Current returns the person of a session, or [ErrNoSession], and counts the request against
 // the session's idle time.
 func (s *Store) Current(ctx context.Context, id string) (*Person, error) {
+	p, err := s.Look(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if now := s.Now(); now.Sub(p.SeenAt) > s.Idle/20 { // not with every request
+		if _, err := s.DB.Writes.ExecContext(ctx, `UPDATE company_sessions SET seen_at = $1 WHERE session_hash = $2 AND seen_at < $1`, db.Millis(now), hash(id)); err != nil {
+			return nil, fmt.Errorf("reading a company session: %w", err)
+		}
+	}
+	return p, nil
+}
+
+// Look is [Store.Current] for what no person does: it does not keep a session from ending for
+// being idle.
+func (s *Store) Look(ctx context.Context, id string) (*Person, error) {
 	found, err := s.sessions(ctx, ` AND s.session_hash = $2`, hash(id))
 	if err != nil {
 		return nil, err
@@ -167,18 +182,13 @@ func (s *Store) Current(ctx context.Context, id string) (*Person, error) {
 	if len(found) == 0 {
 		return nil, ErrNoSession
 	}
-	p, now := &found[0], s.Now()
+	p := &found[0]
 	blocked, err := s.blocked(ctx, p.Issuer, p.Subject)
 	if err != nil {
 		return nil, err
 	}
 	if blocked {
 		p.Roles, p.Blocked = nil, true
-	}
-	if now.Sub(p.SeenAt) > s.Idle/20 { // not with every request
-		if _, err := s.DB.Writes.ExecContext(ctx, `UPDATE company_sessions SET seen_at = $1 WHERE session_hash = $2 AND seen_at < $1`, db.Millis(now), hash(id)); err != nil {
-			return nil, fmt.Errorf("reading a company session: %w", err)
-		}
 	}
 	return p, nil
 }

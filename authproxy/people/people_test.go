@@ -100,6 +100,14 @@ func TestAD09Session(t *testing.T) {
 	if err := f.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	watched := f.start(t, "ann", "", "approvers")
+	for range 2 { // an inbox in view is nobody who does anything
+		f.now = f.now.Add(DefaultIdle/2 + time.Second)
+		_, err = f.Look(t.Context(), watched)
+	}
+	if !errors.Is(err, ErrNoSession) {
+		t.Errorf("looked at and idle: %v", err)
+	}
 	third := f.start(t, "ann", "", "approvers")
 	for end := f.now.Add(DefaultLifetime); f.now.Before(end); f.now = f.now.Add(DefaultIdle / 2) {
 		if _, err := f.Current(t.Context(), third); err != nil {

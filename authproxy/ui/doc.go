@@ -3,9 +3,9 @@
 //
 // A handler fills one of the page structs of pages.go and connect.go and calls [Site.Render]; there
 // is no other way to HTML here. Templates are html/template files compiled into
-// the program, one per page, inside one layout. Pages carry no script, load
-// nothing from elsewhere, have no inline style, and work on a narrow phone and
-// in the dark.
+// the program, one per page, inside one layout. Pages load nothing from elsewhere,
+// have no inline style or script, and work on a narrow phone and in the dark. One,
+// the inbox, has a script, a file of ours; it works without.
 //
 // Text that somebody else wrote (names of clients, tools and people, arguments
 // of calls) passes through [Visible], so that characters made to deceive the

@@ -31,7 +31,7 @@ func (s Site) Fix(status int, page MessagePage) (*Fixed, error) {
 	if !found {
 		return nil, fmt.Errorf("page %q has no place for a request id", page.Title)
 	}
-	policy, err := contentPolicy(nil)
+	policy, err := contentPolicy(nil, false)
 	if err != nil {
 		return nil, err
 	}

@@ -69,8 +69,9 @@ const (
 func KeepOpener(h http.Header) { h.Set(openerPolicy, keepOpener) }
 
 // contentPolicy is the Content-Security-Policy of a page whose forms may lead to
-// targets, which are URLs, origins or schemes ("https:").
-func contentPolicy(targets []string) (string, error) {
+// targets, which are URLs, origins or schemes ("https:"). scripted: the page has a script of ours,
+// which reads from us.
+func contentPolicy(targets []string, scripted bool) (string, error) {
 	action := "'self'"
 	seen := map[string]bool{}
 	for _, target := range targets {
@@ -83,7 +84,11 @@ func contentPolicy(targets []string) (string, error) {
 			action += " " + source
 		}
 	}
-	return "default-src 'none'; style-src 'self'; img-src 'self'; form-action " + action +
+	scripts := ""
+	if scripted {
+		scripts = "script-src 'self'; connect-src 'self'; "
+	}
+	return "default-src 'none'; " + scripts + "style-src 'self'; img-src 'self'; form-action " + action +
 		"; base-uri 'none'; frame-ancestors 'none'", nil
 }
 

@@ -14,6 +14,7 @@ type head struct {
 	Title    string
 	Targets  []string // for the form-action directive
 	Viewer   *Viewer  // nil: nobody is signed in
+	Script   string   // path of the one script that the page has; empty: none
 }
 
 // Viewer is the person a signed-in page is shown to; it fills the page's header.
@@ -223,10 +224,11 @@ type ApprovalsPage struct {
 	More      int            // of them that have no line here
 	Elsewhere []ApprovalLine // for somebody else's
 	Recent    []ApprovalLine
+	Listed    string // stands for what waits for the viewer, as the events of the page say it
 }
 
 func (p ApprovalsPage) page() head {
-	return head{Template: "approvals", Title: "Approvals", Viewer: &p.Viewer}
+	return head{Template: "approvals", Title: "Approvals", Viewer: &p.Viewer, Script: inboxPath}
 }
 
 // Step is one step into the arguments: a member of an object or an item of a list.

@@ -26,6 +26,7 @@ type view struct {
 	Title  string
 	Style  string
 	Icon   string
+	Script string // its path; empty: the page has none
 	Viewer *Viewer
 	Page   Page
 
@@ -49,7 +50,7 @@ func parseTemplates(names ...string) map[string]*template.Template {
 // Beside the page's own content it shows what is stopped, and on an error whom to ask.
 func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, page Page) error {
 	h := page.page()
-	policy, err := contentPolicy(h.Targets)
+	policy, err := contentPolicy(h.Targets, h.Script != "")
 	if err != nil {
 		return fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
@@ -75,7 +76,7 @@ func (s Site) Render(ctx context.Context, w http.ResponseWriter, status int, pag
 // body is a page in the layout.
 func (s Site) body(stopped Stopped, status int, page Page) (*bytes.Buffer, error) {
 	h, body := page.page(), &bytes.Buffer{}
-	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Viewer: h.Viewer, Page: page,
+	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Script: h.Script, Viewer: h.Viewer, Page: page,
 		Stopped: stopped, Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
 	if err := pageTemplates[h.Template].Execute(body, v); err != nil {
 		return nil, fmt.Errorf("rendering page %s: %w", h.Template, err)
@@ -98,9 +99,13 @@ var styleSheet []byte
 //go:embed assets/icon.svg
 var icon []byte
 
+//go:embed assets/inbox.js
+var inboxScript []byte
+
 var (
 	stylePath = assetPath("style", "css", styleSheet)
 	iconPath  = assetPath("icon", "svg", icon)
+	inboxPath = assetPath("inbox", "js", inboxScript)
 )
 
 // assetPath names an asset after its content, so that it may be cached for ever.
@@ -109,7 +114,7 @@ func assetPath(name, ext string, content []byte) string {
 	return "/assets/" + name + "-" + hex.EncodeToString(sum[:8]) + "." + ext
 }
 
-// Assets serves /assets/: the style sheet and the icon, each under a name that
+// Assets serves /assets/: the style sheet, the icon and the one script, each under a name that
 // holds the hash of its content. Every other path is 404.
 func Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -123,6 +128,8 @@ func Assets() http.Handler {
 			return
 		case r.URL.Path == stylePath:
 			content, kind = styleSheet, "text/css; charset=utf-8"
+		case r.URL.Path == inboxPath:
+			content, kind = inboxScript, "text/javascript; charset=utf-8"
 		case r.URL.Path == iconPath:
 			content, kind = icon, "image/svg+xml"
 		default:

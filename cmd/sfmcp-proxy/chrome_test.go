@@ -134,6 +134,9 @@ func (b *chrome) notice(event any) {
 			b.asked = append(b.asked, e.Request.URL)
 		}
 	case *network.EventLoadingFailed:
+		if e.Canceled && e.Type == network.ResourceTypeEventSource { // its page was left
+			return
+		}
 		if e.Type != network.ResourceTypeDocument || e.BlockedReason != "" {
 			complain("%s did not load: %s %s", e.Type, e.ErrorText, e.BlockedReason)
 		}

@@ -48,6 +48,41 @@ func TestInboxOfARole(t *testing.T) {
 	}
 }
 
+// An inbox in view shows what comes, and what was decided elsewhere, without being loaded again,
+// and says so to a screen reader; the focus stays where it was. Signed out elsewhere, it leads to
+// the sign-in. Its one script is a file of ours.
+func TestBrowserInboxIsLive(t *testing.T) {
+	t.Parallel()
+	b := startChrome(t)
+	d := startDemo(t)
+	c := d.connectIn(b, "sobject-all", rep)
+	first := d.approvalURL(c.call("createSobjectRecord", account("First Ltd")))
+	v := b.open(d.PublicURL + "/approvals")
+	b.shows(v, http.StatusOK, "First Ltd")
+	if got := ask[string](b, `[...document.scripts].map(s => new URL(s.src).pathname + s.text).join(" ")`); !regexp.MustCompile(`^/assets/inbox-[0-9a-f]{16}\.js$`).MatchString(got) {
+		t.Errorf("scripts: %s", got)
+	}
+	loads := len(b.askedSince(0))
+	link := `a[href="` + strings.TrimPrefix(first, d.PublicURL) + `"]`
+	ask[bool](b, `document.querySelector('`+link+`').focus() === undefined`)
+	shows := func(what, expression string) {
+		t.Helper()
+		eventually(t, browserLimit, what, func() bool { return ask[bool](b, expression) })
+	}
+	second := path.Base(d.approvalURL(c.call("createSobjectRecord", account("Second Ltd"))))
+	shows("what came", `document.getElementById("lists").innerText.includes("Second Ltd") && document.title.startsWith("(2) Approvals")`)
+	if !ask[bool](b, `document.activeElement === document.querySelector('`+link+`') && document.getElementById("news").textContent === "2 calls wait for you."`) {
+		t.Errorf("the focus is on %s", ask[string](b, "document.activeElement.outerHTML"))
+	}
+	d.must("approval", "deny", second, "--as", "Sam")
+	shows("what was decided", `document.title.startsWith("(1) Approvals") && document.getElementById("count").textContent === "1"`)
+	if after := b.askedSince(loads); len(after) != 0 {
+		t.Errorf("the page was loaded again: %v", after)
+	}
+	d.must("user", "revoke", rep)
+	shows("the sign-in, once signed out", `location.pathname === "/signin"`)
+}
+
 // An approver changes values and proposes that: the call that was asked for ends, the assistant
 // is told the other values, and the approver, who proposed them, does not count.
 func TestCounterProposalOnAPage(t *testing.T) {

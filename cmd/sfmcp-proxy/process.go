@@ -201,7 +201,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 func (p *process) drain(public *http.Server) error {
 	p.draining.Store(true)
 	p.log.Info("draining", "requests", p.edge.Requests())
-	p.current.Load().forward.Drain()
+	p.current.Load().endStreams()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()
 	err := public.Shutdown(ctx)

@@ -187,10 +187,16 @@ func (p *product) sweepLoop(ctx context.Context) {
 	}
 }
 
+// endStreams ends those that only listen.
+func (p *product) endStreams() {
+	p.forward.Drain()
+	p.pages.Streams.End()
+}
+
 // retire closes a product when the requests and refreshes that began there have ended, or
 // ctx ends. Streams that only listen end at once: their clients come back to the next one.
 func (p *product) retire(ctx context.Context) error {
-	p.forward.Drain()
+	p.endStreams()
 	p.requests.Wait(ctx)
 	_ = p.links.Close(ctx) // an error is the end of ctx, and close waits once more
 	p.stopWork()

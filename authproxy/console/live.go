@@ -1,0 +1,166 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// live tells browsers in which an inbox is in view that it has changed. What is in it the browser
+// asks for as ever; an event has nothing but a word that stands for the list.
+type live struct{ *Console }
+
+// events is the stream of one inbox. It ends when its session does: by signing out, by a block, by
+// whoever ends sessions, or after being idle, of which a stream is no interruption.
+func (c live) events(w http.ResponseWriter, r *http.Request) {
+	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
+		http.Error(w, "these events are for pages of this site", http.StatusForbidden)
+		return
+	}
+	v, err := c.look(r)
+	if err != nil {
+		c.refuse(w, r, err)
+		return
+	}
+	if !c.budgets.Admits(v.who(), c.Now()) {
+		c.refuse(w, r, errTooMany)
+		return
+	}
+	leave, ok := c.Streams.enter(v.who())
+	if !ok {
+		c.refuse(w, r, errTooMany)
+		return
+	}
+	defer leave()
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect them
+	stream := &inboxStream{live: c, out: http.NewResponseController(w), w: w, r: r}
+	if err := stream.run(r.Context(), v); err != nil && r.Context().Err() == nil {
+		c.Log.DebugContext(r.Context(), "an inbox is not told of changes any more", "error", err)
+	}
+}
+
+// refuse answers in place of a stream. A browser does not come back for it.
+func (c live) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	status := http.StatusInternalServerError
+	var known *problem
+	switch {
+	case errors.Is(err, ui.ErrNoSession):
+		status = http.StatusUnauthorized
+	case errors.As(err, &known):
+		status = known.status
+	default:
+		c.Log.ErrorContext(r.Context(), "looking at a session", "error", err)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	http.Error(w, http.StatusText(status), status)
+}
+
+// look is who is signed in, which is no sign of life of a session.
+func (c live) look(r *http.Request) (*visit, error) {
+	v := &visit{now: c.Now()}
+	var err error
+	if id, ok := c.Cookies.ReadPerson(r); ok && c.People != nil {
+		if v.person, err = c.People.Look(r.Context(), id); err != nil && !errors.Is(err, people.ErrNoSession) {
+			return nil, err
+		}
+		v.personID = id
+	}
+	v.session, err = c.Sessions.Current(r)
+	if errors.Is(err, ui.ErrNoSession) && v.person != nil {
+		v.session = onlyPerson(v.personID)
+		return v, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = c.viewer(r.Context(), v.session) // who is blocked has no inbox
+	return v, err
+}
+
+// inboxStream is one stream.
+type inboxStream struct {
+	live
+	w   http.ResponseWriter
+	r   *http.Request
+	out *http.ResponseController
+
+	listed, version string // as of the last look at the list
+	stale           bool   // what the company said of the person is too old
+	looked, sent    time.Time
+}
+
+// run sends an event now and whenever the viewer's list is another one.
+func (s *inboxStream) run(ctx context.Context, v *visit) error {
+	over := time.NewTimer(s.Streams.lifetime)
+	defer over.Stop()
+	tick := time.NewTicker(s.Streams.pause)
+	defer tick.Stop()
+	if err := s.write("retry: 5000\n\n"); err != nil {
+		return err
+	}
+	for {
+		if err := s.tell(ctx, v); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.Streams.ended:
+			return nil
+		case <-over.C:
+			return nil
+		case <-tick.C:
+		}
+		var err error
+		var known *problem
+		v, err = s.look(s.r)
+		if errors.Is(err, ui.ErrNoSession) || errors.As(err, &known) {
+			return s.write("event: ended\ndata: \n\n")
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// tell sends what stands for the viewer's list, if that is not what was sent last.
+func (s *inboxStream) tell(ctx context.Context, v *visit) error {
+	version, err := s.Streams.current(ctx, s.Approvals.WaitingVersion)
+	if err != nil {
+		return err
+	}
+	stale := v.person != nil && v.person.Stale
+	// Time alone makes some wait for others (escalate), so the list is looked at once in a while.
+	if version != s.version || stale != s.stale || time.Since(s.looked) > streamQuiet {
+		waiting, err := lists{s.Console}.waitingFor(ctx, v)
+		if err != nil {
+			return err
+		}
+		s.version, s.stale, s.looked = version, stale, time.Now()
+		if now := listed(waiting); now != s.listed {
+			s.listed = now
+			return s.write(fmt.Sprintf("event: list\ndata: %s\n\n", now))
+		}
+	}
+	if time.Since(s.sent) > streamQuiet {
+		return s.write(":\n\n")
+	}
+	return nil
+}
+
+// write sends something at once.
+func (s *inboxStream) write(text string) error {
+	s.sent = time.Now()
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.out.Flush()
+}
