@@ -53,6 +53,9 @@ var layer = map[string]int{
 	// Joins what approval and audit know of one request, into a record for people.
 	"authproxy/approval/evidence": 3,
 
+	// Reads access reviews from the audit log, which is all that they are kept in.
+	"authproxy/review": 3,
+
 	// Packs entries of the audit log with their proofs, and checks packs with a public key alone.
 	"authproxy/pack": 3,
 
@@ -67,15 +70,15 @@ var layer = map[string]int{
 	"authproxy/policy/analysis": 2,
 
 	// Each owns its tables or connections.
-	"authproxy/client":     2,
-	"authproxy/grant":      2,
-	"authproxy/apitoken":   2,
-	"authproxy/link":       2,
-	"authproxy/approval":   2,
-	"authproxy/audit":      2,
-	"authproxy/budget":     2,
-	"authproxy/outside":    2,
-	"authproxy/notice":     2,
+	"authproxy/client":   2,
+	"authproxy/grant":    2,
+	"authproxy/apitoken": 2,
+	"authproxy/link":     2,
+	"authproxy/approval": 2,
+	"authproxy/audit":    2,
+	"authproxy/budget":   2,
+	"authproxy/outside":  2,
+	"authproxy/notice":   2,
 
 	// How records reach receivers of each kind, whatever they say.
 	"authproxy/audit/destination": 2,

@@ -1,0 +1,270 @@
+package authproxy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/review"
+)
+
+// Errors of [Reviews].
+var (
+	ErrNoReview   = errors.New("there is no such review")
+	ErrReviewed   = errors.New("a review of that name has begun already")
+	ErrNotInIt    = errors.New("the review has no such person and server")
+	ErrOwnAccess  = errors.New("nobody decides in a review about their own access")
+	ErrNoReason   = errors.New("a decision of a review needs a reason")
+	ErrLargeScope = fmt.Errorf("the review would have more than %d items", maxItems)
+)
+
+// maxItems is how many people times servers one review has at most.
+const maxItems = 20_000
+
+// Reviews begins access reviews and takes the decisions of people in them. A review lives in the
+// audit log alone (package review); what a decision ends is ended by [Cutoff].
+type Reviews struct {
+	Cutoff      *Cutoff
+	Definitions *definition.Store
+	Now         func() time.Time
+}
+
+// Begin records a review under a new name: of who has access to the servers of the scope, and what
+// they used of it in its time. Whoever has a connection is in it, and whoever has signed in and may
+// connect. [ErrReviewed], [ErrLargeScope]
+func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.Scope) (*review.Review, error) {
+	if _, err := r.Review(ctx, name); !errors.Is(err, ErrNoReview) {
+		return nil, errors.Join(err, map[bool]error{true: ErrReviewed}[err == nil])
+	}
+	items, scope, err := r.items(ctx, scope)
+	if err != nil {
+		return nil, err
+	}
+	about, err := json.Marshal(scope)
+	if err != nil {
+		return nil, err
+	}
+	log := r.Cutoff.Audit
+	begin := audit.Entry{Actor: act.By, Action: audit.ReviewBegin, Object: name, Outcome: audit.Intent, Reason: act.Why}
+	seq, err := log.Append(ctx, begin)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range items {
+		facts, err := json.Marshal(i.Facts)
+		if err != nil {
+			return nil, err
+		}
+		e := audit.Entry{Actor: act.By, Action: audit.ReviewInclude, Object: name, Outcome: audit.OK, Org: i.Org, Subject: i.Subject, Username: i.Username,
+			Server: i.Server, IntentSeq: seq, Arguments: facts}
+		if _, err := log.Append(ctx, e); err != nil {
+			return nil, err // the review has not begun, and nobody sees it
+		}
+	}
+	begin.Outcome, begin.IntentSeq, begin.Arguments = audit.OK, seq, about
+	if _, err := log.Append(ctx, begin); err != nil {
+		return nil, err
+	}
+	return r.Review(ctx, name)
+}
+
+// items are the people and servers of a scope, which it completes.
+func (r *Reviews) items(ctx context.Context, scope review.Scope) (items []*review.Item, _ review.Scope, err error) {
+	c := r.Cutoff
+	var usage review.Usage
+	if err := c.Audit.List(ctx, audit.Filter{Action: string(audit.ToolCall), Since: scope.Since, Until: scope.Until}, func(e audit.Entry) error { usage.Add(e); return nil }); err != nil {
+		return nil, scope, err
+	}
+	users, err := c.Grants.Users(ctx)
+	if err != nil {
+		return nil, scope, err
+	}
+	grants, err := c.Grants.Grants(ctx, grant.Filter{})
+	if err != nil {
+		return nil, scope, err
+	}
+	of := map[review.Of][]grant.Grant{}
+	for _, g := range grants {
+		of[review.Of{Org: g.Org, Subject: g.Subject, Server: g.Server}] = append(of[review.Of{Org: g.Org, Subject: g.Subject, Server: g.Server}], g)
+	}
+	var named []string
+	for _, s := range c.Access.Servers() {
+		if len(scope.Servers) > 0 && !slices.Contains(scope.Servers, s.Name) {
+			continue
+		}
+		named = append(named, s.Name)
+		tools, err := r.toolsOf(ctx, s)
+		if err != nil {
+			return nil, scope, err
+		}
+		if len(tools) == 0 {
+			scope.Unknown = append(scope.Unknown, s.Name)
+		}
+		for _, u := range users {
+			at := review.Of{Org: u.Org, Subject: u.Subject, Server: s.Name}
+			if s.Org != u.Org || len(of[at]) == 0 && (u.Blocked() || !c.Access.MayUse(access.Person{Org: u.Org, Subject: u.Subject, Username: strings.ToLower(u.Username)}, s.Name)) {
+				continue
+			}
+			if len(items) == maxItems {
+				return nil, scope, ErrLargeScope
+			}
+			facts, err := r.facts(ctx, s, u, of[at], tools, &usage)
+			if err != nil {
+				return nil, scope, err
+			}
+			items = append(items, &review.Item{Of: at, Username: u.Username, Facts: facts})
+		}
+	}
+	scope.Servers, scope.Items = named, len(items)
+	return items, scope, nil
+}
+
+// toolsOf are the tools of a server that people accepted.
+func (r *Reviews) toolsOf(ctx context.Context, s *access.Server) (names []string, err error) {
+	all, err := r.Definitions.List(ctx, definition.Server{Org: s.Org, URL: s.URL})
+	for _, d := range all {
+		if d.Kind == definition.Tool && d.State == definition.Accepted {
+			names = append(names, d.Name)
+		}
+	}
+	return names, err
+}
+
+// facts are what an item says.
+func (r *Reviews) facts(ctx context.Context, s *access.Server, u grant.User, grants []grant.Grant, tools []string, usage *review.Usage) (review.Facts, error) {
+	at := review.Of{Org: u.Org, Subject: u.Subject, Server: s.Name}
+	f := review.Facts{Connections: len(grants), Used: usage.By(at)}
+	clients := []string{""} // of somebody who has not connected: whatever is visible without naming one
+	for _, g := range grants {
+		if f.Granted.IsZero() || g.CreatedAt.Before(f.Granted) {
+			f.Granted = g.CreatedAt.UTC()
+		}
+		if g.LastUsedAt.After(f.LastUsed) {
+			f.LastUsed = g.LastUsedAt.UTC()
+		}
+		clients = append(clients, g.ClientID)
+	}
+	if len(grants) > 0 {
+		clients = clients[1:]
+	}
+	var who []policy.Principal
+	for _, client := range clients {
+		p, err := r.Cutoff.Access.Principal(ctx, u.Org, u.Subject, client)
+		if err != nil {
+			return f, err
+		}
+		who = append(who, p)
+		for _, group := range s.Groups {
+			if (group == access.Everyone || slices.Contains(p.Groups, group)) && !slices.Contains(f.Groups, group) {
+				f.Groups = append(f.Groups, group)
+			}
+		}
+	}
+	for _, tool := range tools {
+		if !usage.Called(at, tool) && slices.ContainsFunc(who, func(p policy.Principal) bool { return s.Policy == nil || s.Policy.Visible(p, tool) }) {
+			f.Unused = append(f.Unused, tool)
+		}
+	}
+	return review.NewFacts(f), nil
+}
+
+// Reviews are all that have begun, oldest first, as far as the log is kept.
+func (r *Reviews) Reviews(ctx context.Context) ([]*review.Review, error) {
+	return r.read(ctx, "")
+}
+
+// Review returns one; an empty name stands for the newest. [ErrNoReview]
+func (r *Reviews) Review(ctx context.Context, name string) (*review.Review, error) {
+	all, err := r.read(ctx, name)
+	if err == nil && len(all) == 0 {
+		err = fmt.Errorf("%q: %w", name, ErrNoReview)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all[len(all)-1], nil
+}
+
+func (r *Reviews) read(ctx context.Context, name string) ([]*review.Review, error) {
+	var reader review.Reader
+	err := r.Cutoff.Audit.List(ctx, audit.Filter{Action: reviewNoun, Object: name}, func(e audit.Entry) error { reader.Add(e); return nil })
+	return reader.Reviews(), err
+}
+
+// reviewNoun selects the entries of reviews.
+const reviewNoun = "review."
+
+// Decide takes a decision about one item: that the access is kept, or that it ends. What ends does
+// so first, by [Cutoff], and is then recorded; that it is kept is recorded alone. It returns how
+// many connections ended. [ErrNoReview], [ErrNotInIt], [ErrOwnAccess], [ErrNoReason]
+func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, of review.Of, what audit.Decision, reason string) (ended int, err error) {
+	reason, err = approval.CleanReason(reason)
+	if err != nil {
+		return 0, err
+	}
+	if reason == "" {
+		return 0, ErrNoReason
+	}
+	one, err := r.Review(ctx, name)
+	if err != nil {
+		return 0, err
+	}
+	item := one.Find(of)
+	if item == nil {
+		return 0, ErrNotInIt
+	}
+	if own, err := r.isOwn(ctx, by, of); err != nil || own {
+		return 0, errors.Join(err, map[bool]error{true: ErrOwnAccess}[own])
+	}
+	e := audit.Entry{Actor: by.Actor, Action: audit.ReviewDecide, Object: one.ID, Outcome: audit.OK, Org: of.Org, Subject: of.Subject, Username: item.Username, Server: of.Server,
+		Decision: what, Reason: reason}
+	switch what {
+	case audit.Keep:
+		_, err = r.Cutoff.Audit.Append(ctx, e)
+		return 0, err
+	case audit.Revoke:
+		ended, err = r.endConnections(ctx, of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
+		return ended, r.Cutoff.record(context.WithoutCancel(ctx), e, err)
+	}
+	return 0, fmt.Errorf("deciding in a review: expected keep or revoke, found %q", string(what))
+}
+
+// isOwn says whether a person decides about themselves, by whatever way they signed in.
+func (r *Reviews) isOwn(ctx context.Context, by approval.Decider, of review.Of) (bool, error) {
+	if by.Actor.IsUser() && by.Actor.ID == of.Subject {
+		return true, nil
+	}
+	if by.Human == "" {
+		return false, nil
+	}
+	human, err := r.Cutoff.People.HumanOf(ctx, of.Org, of.Subject)
+	return human == by.Human, err
+}
+
+// endConnections ends what a person has to a server, each connection also if one before failed.
+func (r *Reviews) endConnections(ctx context.Context, of review.Of, act Act) (ended int, err error) {
+	ctx = context.WithoutCancel(ctx)
+	grants, err := r.Cutoff.Grants.Grants(ctx, grant.Filter{Org: of.Org, Subject: of.Subject})
+	for _, g := range grants {
+		if g.Server != of.Server {
+			continue
+		}
+		_, endErr := r.Cutoff.RevokeGrant(ctx, g.ID, act)
+		if endErr == nil {
+			ended++
+		} else if !errors.Is(endErr, grant.ErrNotFound) { // somebody else was quicker
+			err = errors.Join(err, endErr)
+		}
+	}
+	return ended, err
+}

@@ -1,0 +1,223 @@
+package authproxy
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/review"
+	sim "sfmcp-proxy/examples/salesforcesim"
+)
+
+// reviewer is who decides, by the command line.
+var reviewer = approval.Decider{Actor: actor.Operator("alice", "ann")}
+
+// startReviews has two people with connections and three tools, one of which the first called.
+func startReviews(t *testing.T) (*fixture, *Reviews, map[string]tokens) {
+	t.Helper()
+	f := start(t, change{})
+	got := map[string]tokens{}
+	_, got[sim.RepID] = f.connect(t, sim.RepUsername, sim.RepPassword)
+	_, got[sim.ManagerID] = f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	store, err := definition.New(definition.Config{DB: f.db, Now: f.clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tools []definition.Definition
+	for _, name := range []string{"soqlQuery", "find", "deleteSobjectRecord"} {
+		text := jsontext.Value(`{"name":"` + name + `"}`)
+		tools = append(tools, definition.Definition{Kind: definition.Tool, Name: name, Text: text, Digest: definition.Digest(text)})
+	}
+	s := servers()[0]
+	if _, _, err := store.Begin(t.Context(), definition.Server{Org: s.Org, URL: s.URL}, definition.Tool, tools); err != nil {
+		t.Fatal(err)
+	}
+	for _, outcome := range []audit.Outcome{audit.Intent, audit.OK, audit.Denied} {
+		tool := "soqlQuery"
+		if outcome == audit.Denied { // an attempt is no use
+			tool = "find"
+		}
+		if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: actor.User(sim.RepID), Action: audit.ToolCall, Outcome: outcome, Org: "acme", Subject: sim.RepID, Username: sim.RepUsername,
+			Server: "sales", Tool: tool, Class: "read"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return f, &Reviews{Cutoff: f.Cutoff, Definitions: store, Now: f.clock.Now}, got
+}
+
+func (f *fixture) review(t *testing.T, r *Reviews, name string) *review.Review {
+	t.Helper()
+	now := f.clock.Now()
+	one, err := r.Begin(t.Context(), Act{By: reviewer.Actor, Why: "access review"}, name, review.Scope{Since: now.Add(-time.Hour), Until: now.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return one
+}
+
+// A review has everybody who is connected or may connect, with what they used and what not.
+func TestReviewListsWhoHasAccess(t *testing.T) {
+	t.Parallel()
+	f, r, _ := startReviews(t)
+	one := f.review(t, r, "2026-Q3")
+	var got []string
+	for _, i := range one.Items {
+		var used []string
+		for _, use := range i.Used {
+			used = append(used, use.Tool)
+		}
+		got = append(got, strings.Join([]string{i.Server, i.Username, strings.Join(used, "+"), strings.Join(i.Unused, "+"), strings.Join(i.Groups, "+")}, "|"))
+		if connected := i.Connections == 1; connected != (i.Server == "sales") || connected == i.Granted.IsZero() {
+			t.Errorf("%s: %d connections, since %s", i.Server, i.Connections, i.Granted)
+		}
+	}
+	want := []string{
+		"all|" + sim.ManagerUsername + "||find+soqlQuery|managers",
+		"sales|" + sim.ManagerUsername + "||find+soqlQuery|sellers",
+		"sales|" + sim.RepUsername + "|soqlQuery|find|sellers", // nobody may delete, so nobody leaves that unused
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if one.Open() != 3 || one.Scope.Items != 3 || len(one.Unknown) != 0 || one.By != reviewer.Actor.String() {
+		t.Errorf("%+v", one)
+	}
+	if _, err := r.Begin(t.Context(), Act{By: reviewer.Actor}, "2026-Q3", review.Scope{}); !errors.Is(err, ErrReviewed) {
+		t.Errorf("again: %v", err)
+	}
+	if all, err := r.Reviews(t.Context()); err != nil || len(all) != 1 {
+		t.Errorf("%d reviews, %v", len(all), err)
+	}
+	if text := one.Proposal(map[string]string{"sales": "sales", "all": "sales", "nobody": "sales"})[0]; strings.Join(text.Tools, "+") != "find" {
+		t.Errorf("nobody called find: %+v", text)
+	}
+}
+
+// Keep changes nothing, revoke ends the connections to that server and no other; both stay on
+// record, and the last one stands.
+func TestReviewDecides(t *testing.T) {
+	t.Parallel()
+	f, r, got := startReviews(t)
+	f.review(t, r, "q")
+	rep, manager := review.Of{Org: "acme", Subject: sim.RepID, Server: "sales"}, review.Of{Org: "acme", Subject: sim.ManagerID, Server: "sales"}
+	if n, err := r.Decide(t.Context(), reviewer, "q", rep, audit.Keep, "needs it"); err != nil || n != 0 {
+		t.Errorf("%d, %v", n, err)
+	}
+	f.opens(t, got[sim.RepID].access, true)
+	if n, err := r.Decide(t.Context(), reviewer, "q", manager, audit.Revoke, "never used"); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+	f.opens(t, got[sim.ManagerID].access, false)
+	f.opens(t, got[sim.RepID].access, true)
+	f.wantLogin(t, sim.ManagerID, "revoked")
+	f.wantAudited(t, "grant.revoke", "ok", "access review q: never used")
+	if n, err := r.Decide(t.Context(), reviewer, "q", rep, audit.Revoke, "left"); err != nil || n != 1 {
+		t.Errorf("%d, %v", n, err)
+	}
+	one, err := r.Review(t.Context(), "")
+	if err != nil || one.Open() != 1 {
+		t.Fatalf("%+v, %v", one, err)
+	}
+	if i := one.Find(rep); i.Decision.What != audit.Revoke || i.Decision.Reason != "left" || i.Earlier != 1 || !strings.Contains(i.Decision.By, "ann") {
+		t.Errorf("%+v", i.Decision)
+	}
+	changes := one.Proposal(map[string]string{"sales": "sales", "all": "sales"})
+	if len(changes) != 1 || len(changes[0].Members) != 2 || !strings.Contains(changes[0].Difference(), "-      "+sim.RepID+"\n") {
+		t.Errorf("%+v", changes)
+	}
+}
+
+// What does not count changes nothing: a person or server that is not in the review, another
+// decision, no reason, and somebody's own access by whatever way they signed in.
+func TestReviewRefuses(t *testing.T) {
+	t.Parallel()
+	f, r, got := startReviews(t)
+	f.review(t, r, "q")
+	rep := review.Of{Org: "acme", Subject: sim.RepID, Server: "sales"}
+	own := approval.Decider{Actor: actor.User(sim.RepID), Org: "acme"}
+	human, err := f.Cutoff.People.HumanOf(t.Context(), "acme", sim.RepID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asPerson := approval.Decider{Actor: actor.Person(idp, "ann"), Human: human}
+	for _, tt := range []struct {
+		name, review string
+		by           approval.Decider
+		of           review.Of
+		what         audit.Decision
+		reason       string
+		want         error
+	}{
+		{"another review", "x", reviewer, rep, audit.Revoke, "r", ErrNoReview},
+		{"another server", "q", reviewer, review.Of{Org: "acme", Subject: sim.RepID, Server: "all"}, audit.Revoke, "r", ErrNotInIt},
+		{"no text", "q", reviewer, rep, audit.Revoke, "\xff", approval.ErrReason},
+		{"no reason", "q", reviewer, rep, audit.Revoke, " \u200b", ErrNoReason},
+		{"their own", "q", own, rep, audit.Keep, "r", ErrOwnAccess},
+		{"their own as a person", "q", asPerson, rep, audit.Keep, "r", ErrOwnAccess},
+		{"neither", "q", reviewer, rep, audit.Approve, "r", nil},
+	} {
+		if _, err := r.Decide(t.Context(), tt.by, tt.review, tt.of, tt.what, tt.reason); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
+	f.opens(t, got[sim.RepID].access, true)
+	if one, err := r.Review(t.Context(), "q"); err != nil || one.Open() != 3 {
+		t.Errorf("%+v, %v", one, err)
+	}
+}
+
+// A review that did not begin to the end is none, and its name can be used.
+func TestReviewBeginsWholeOrNot(t *testing.T) {
+	t.Parallel()
+	f, r, _ := startReviews(t)
+	n := 0
+	f.Audit.Refuse(func(e audit.Entry) error {
+		if n++; e.Action == audit.ReviewInclude && n > 2 {
+			return errors.New("disk full")
+		}
+		return nil
+	})
+	if _, err := r.Begin(t.Context(), Act{By: reviewer.Actor}, "q", review.Scope{}); err == nil {
+		t.Fatal("it began")
+	}
+	f.Audit.Refuse(func(audit.Entry) error { return nil })
+	if all, err := r.Reviews(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("%d reviews, %v", len(all), err)
+	}
+	if one := f.review(t, r, "q"); len(one.Items) != 3 {
+		t.Errorf("%d items", len(one.Items))
+	}
+}
+
+// AU-15: whoever is erased is in no review by name, and nothing is said to be unused because of them.
+func TestAU15ReviewForgetsWhoIsErased(t *testing.T) {
+	t.Parallel()
+	f, r, _ := startReviews(t)
+	f.review(t, r, "q")
+	if _, err := f.Cutoff.EraseSubject(t.Context(), "acme", sim.RepID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	one, err := r.Review(t.Context(), "q")
+	if err != nil {
+		t.Fatal(err)
+	}
+	erased := 0
+	for _, i := range one.Items {
+		if i.Subject == sim.RepID || i.Username == sim.RepUsername {
+			t.Errorf("%+v", i)
+		}
+		if i.Erased {
+			erased++
+		}
+	}
+	if changes := one.Proposal(map[string]string{"sales": "sales", "all": "sales"}); erased != 1 || len(changes) != 0 {
+		t.Errorf("%d erased, %+v", erased, changes)
+	}
+}

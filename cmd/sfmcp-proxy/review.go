@@ -1,0 +1,193 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/review"
+)
+
+func (s *stores) newReviews() *authproxy.Reviews {
+	return &authproxy.Reviews{Cutoff: s.newCutoff(nil), Definitions: s.definitions, Now: s.now}
+}
+
+func reviewCommand() *cobra.Command {
+	list := withStores(&cobra.Command{Use: "list", Short: "Access reviews that have begun", Args: usageArgs(cobra.NoArgs)}, listReviews)
+	jsonFlag(list)
+	status := withStores(&cobra.Command{Use: "status [REVIEW]", Short: "Each person and server of a review, the newest without a name, and what was decided", Args: usageArgs(cobra.MaximumNArgs(1))}, reviewStatus)
+	jsonFlag(status)
+	status.Flags().Bool("open", false, "only what nobody has decided about")
+	proposal := withStores(&cobra.Command{
+		Use: "proposal [REVIEW]", Short: "What policies and groups could do without, by a review", Args: usageArgs(cobra.MaximumNArgs(1)),
+		Long: `proposal lists the tools that somebody in the review sees and nobody in it called, as a rule to put
+first, and the members of groups whose access was ended in it and who could connect again. Nothing
+is changed: write what you agree with into the configuration. 'policy diff OLD NEW' says what it
+changes for whom, 'policy replay' what it would have denied.`}, reviewProposal)
+	jsonFlag(proposal)
+	return group("review", "Access reviews: who has access, who uses it, keep or revoke", reviewStartCommand(), list, status, reviewDecideCommand(), proposal)
+}
+
+func reviewStartCommand() *cobra.Command {
+	cmd := withStores(&cobra.Command{
+		Use: "start", Short: "Begin a review of who has access, and what they used of it", Args: usageArgs(cobra.NoArgs),
+		Long: `start lists each person who is connected to a server, or has signed in and may connect, with the
+tools that they called in the time of the review and those that they see and did not call. The list
+becomes entries of the audit log, and so does each decision. Without other times the review is of
+the last whole quarter.`}, startReview)
+	f := cmd.Flags()
+	f.String("quarter", "", "of this quarter, such as 2026-Q3")
+	f.String("name", "", "what it is called; without it the quarter, or the day")
+	f.String("since", "", "what was used from then on: "+timeForms)
+	f.String("until", "", "before then; a date means its end")
+	f.StringSlice("server", nil, "only of this server; may be given several times")
+	f.String("as", "", "who begins it: a name for the audit log, beside that of the operator")
+	jsonFlag(cmd)
+	return cmd
+}
+
+// quarters are as people write them.
+var quarters = regexp.MustCompile(`^([0-9]{4})-Q([1-4])$`)
+
+// quarterOf is the time of a quarter, in the zone of now; without a name of the last whole one.
+func quarterOf(name string, now time.Time) (_ string, begin, end time.Time, err error) {
+	if name == "" {
+		last := time.Date(now.Year(), now.Month()-(now.Month()-1)%3-3, 1, 0, 0, 0, 0, now.Location())
+		name = fmt.Sprintf("%d-Q%d", last.Year(), (last.Month()-1)/3+1)
+	}
+	parts := quarters.FindStringSubmatch(name)
+	if parts == nil {
+		return "", begin, end, fmt.Errorf("--quarter: %q is no quarter: expected one such as 2026-Q3", name)
+	}
+	year, _ := strconv.Atoi(parts[1])
+	number, _ := strconv.Atoi(parts[2])
+	begin = time.Date(year, time.Month(3*number-2), 1, 0, 0, 0, 0, now.Location())
+	return name, begin, begin.AddDate(0, 3, 0), nil
+}
+
+// reviewNames can stand in commands and in files as they are.
+var reviewNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// scopeOf reads what a review is to be about, and its name.
+func (s *stores) scopeOf(cmd *cobra.Command) (name string, scope review.Scope, err error) {
+	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
+	name = text("name")
+	if text("since") != "" || text("until") != "" {
+		if text("quarter") != "" || text("since") == "" {
+			return "", scope, errors.New("a review has a --quarter, or --since with or without --until")
+		}
+		when := audit.Filter{Until: s.now()}
+		if err := setTimes(&when, text("since"), text("until"), s.now()); err != nil {
+			return "", scope, err
+		}
+		scope.Since, scope.Until = when.Since.UTC(), when.Until.UTC()
+		if name == "" {
+			name = s.now().Format(time.DateOnly)
+		}
+	} else {
+		quarter, begin, end, err := quarterOf(text("quarter"), s.now())
+		if err != nil {
+			return "", scope, err
+		}
+		if scope.Since, scope.Until = begin.UTC(), end.UTC(); begin.After(s.now()) {
+			return "", scope, fmt.Errorf("--quarter: %s has not begun", quarter)
+		}
+		if name == "" {
+			name = quarter
+		}
+	}
+	if !reviewNames.MatchString(name) {
+		return "", scope, fmt.Errorf("--name: expected at most 63 letters, digits, dots, hyphens and underscores, found %q", name)
+	}
+	if scope.Servers, err = cmd.Flags().GetStringSlice("server"); err != nil {
+		return "", scope, err
+	}
+	for _, server := range scope.Servers {
+		if s.access.Server(server) == nil {
+			return "", scope, fmt.Errorf("--server: there is no server %q", server)
+		}
+	}
+	return name, scope, nil
+}
+
+func startReview(s *stores, cmd *cobra.Command, _ []string) error {
+	name, scope, err := s.scopeOf(cmd)
+	if err != nil {
+		return usageError{err}
+	}
+	as, _ := cmd.Flags().GetString("as")
+	r, err := s.newReviews().Begin(cmd.Context(), authproxy.Act{By: operator(as), Why: "access review"}, name, scope)
+	switch {
+	case errors.Is(err, authproxy.ErrReviewed):
+		return fmt.Errorf("the review %s has begun already: see 'review status %s', or give --name", name, name)
+	case errors.Is(err, authproxy.ErrLargeScope):
+		return fmt.Errorf("%w: review some servers at a time, by --server and --name", err)
+	case err != nil:
+		return err
+	}
+	text := fmt.Sprintf("the review %s has begun: %s, of what was used from %s to before %s; see 'review status %s'", r.ID, counted(len(r.Items), "item"),
+		r.Since.Format(time.DateOnly), r.Until.Format(time.DateOnly), r.ID)
+	if len(r.Unknown) > 0 {
+		text += "\nnobody has listed the tools of " + strings.Join(r.Unknown, ", ") + " yet: of these servers nothing can be said to be unused"
+	}
+	return report(cmd, text, deed{Did: "review start", Review: r.ID})
+}
+
+func listReviews(s *stores, cmd *cobra.Command, _ []string) error {
+	all, err := s.newReviews().Reviews(cmd.Context())
+	if err != nil {
+		return err
+	}
+	return printer(cmd).Reviews(all)
+}
+
+// reviewNamed is the review of an argument, or the newest.
+func (s *stores) reviewNamed(cmd *cobra.Command, args []string) (*review.Review, error) {
+	r, err := s.newReviews().Review(cmd.Context(), strings.Join(args, ""))
+	if errors.Is(err, authproxy.ErrNoReview) {
+		err = noReview(args)
+	}
+	return r, err
+}
+
+func noReview(args []string) error {
+	if len(args) == 0 {
+		return errors.New("no review has begun: 'review start' begins one")
+	}
+	return fmt.Errorf("there is no review %q: see 'review list'", args[0])
+}
+
+func reviewStatus(s *stores, cmd *cobra.Command, args []string) error {
+	r, err := s.reviewNamed(cmd, args)
+	if err != nil {
+		return err
+	}
+	items := r.Items
+	if open, _ := cmd.Flags().GetBool("open"); open {
+		items = slices.DeleteFunc(slices.Clone(items), func(i *review.Item) bool { return i.Decision != nil })
+	}
+	if !printer(cmd).JSON {
+		fmt.Fprintf(cmd.OutOrStdout(), "review %s, of what was used from %s to before %s: %s, %d open\n", r.ID, r.Since.Format(time.DateOnly), r.Until.Format(time.DateOnly), counted(len(r.Items), "item"), r.Open())
+	}
+	return printer(cmd).ReviewItems(items)
+}
+
+func reviewProposal(s *stores, cmd *cobra.Command, args []string) error {
+	r, err := s.reviewNamed(cmd, args)
+	if err != nil {
+		return err
+	}
+	policies := map[string]string{}
+	for _, server := range s.config.Servers {
+		policies[server.Name] = server.Policy
+	}
+	return printer(cmd).Proposal(r.Proposal(policies))
+}

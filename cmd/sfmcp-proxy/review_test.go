@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/review"
+)
+
+// A review from the command line: begin, look, keep, revoke, and what to change.
+func checkReview(t *testing.T, d *demo) {
+	out := d.must("review", "start", "--since", "1h", "--name", "spring", "--as", "ann")
+	if !strings.Contains(out, "the review spring has begun: ") {
+		t.Errorf("%s", out)
+	}
+	if out, status := d.command("review", "start", "--since", "1h", "--name", "spring"); status != exitFailed || !strings.Contains(out, "has begun already") {
+		t.Errorf("status %d, %s", status, out)
+	}
+	var of *review.Item
+	for line := range strings.Lines(d.must("review", "status", "--json")) {
+		var i review.Item
+		if err := json.Unmarshal([]byte(line), &i); err != nil {
+			t.Fatal(err)
+		}
+		if i.Server == "sobject-all" && i.Username == rep {
+			of = &i
+		}
+	}
+	if of == nil || of.Connections != 1 || of.UsedTotal != 2 || of.UnusedTotal == 0 {
+		t.Fatalf("%+v", of)
+	}
+	d.must("review", "decide", "keep", "--user", rep, "--server", "sobject-all", "--reason", "sells")
+	out = d.must("review", "decide", "revoke", "--unused", "--reason", "nobody used it")
+	if !strings.Contains(out, "revoked: ") || strings.Contains(out, rep+" at sobject-all") {
+		t.Errorf("%s", out)
+	}
+	if left := d.must("review", "status", "spring", "--open"); !strings.Contains(left, ", 0 open") {
+		t.Errorf("%s", left)
+	}
+	if grants := d.must("grant", "list", "--json"); strings.Count(grants, `"server":"sobject-all"`) != 1 {
+		t.Errorf("what was kept: %s", grants)
+	}
+	if list := d.must("review", "list"); !strings.Contains(list, "spring") {
+		t.Errorf("%s", list)
+	}
+	if out := d.must("review", "proposal"); !strings.Contains(out, "as the first of its rules") || !strings.Contains(out, "effect: deny, tools: [") {
+		t.Errorf("%s", out)
+	}
+	for _, tt := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"decide", "keep", "--user", rep}, "--reason is required"},
+		{[]string{"decide", "burn", "--user", rep, "--reason", "x"}, "expected keep or revoke"},
+		{[]string{"decide", "keep", "--unused", "--reason", "x"}, "--unused goes with revoke"},
+		{[]string{"start", "--quarter", "2026Q3"}, "such as 2026-Q3"},
+		{[]string{"start", "--quarter", "2999-Q1"}, "has not begun"},
+		{[]string{"start", "--name", "a b"}, "--name: expected"},
+		{[]string{"start", "--server", "x"}, `no server "x"`},
+	} {
+		if out, status := d.command(append([]string{"review"}, tt.args...)...); status != exitUsage || !strings.Contains(out, tt.want) {
+			t.Errorf("%q: status %d, %s", tt.args, status, out)
+		}
+	}
+	if out, status := d.command("review", "status", "autumn"); status != exitFailed || !strings.Contains(out, "review list") {
+		t.Errorf("status %d, %s", status, out)
+	}
+}
+
+// Quarters are those of the calendar, in the zone of whoever asks.
+func TestQuarterOf(t *testing.T) {
+	t.Parallel()
+	zone := time.FixedZone("x", 3600)
+	for _, tt := range []struct {
+		name       string
+		now        time.Time
+		want, from string
+	}{
+		{"", time.Date(2026, 1, 1, 0, 0, 0, 0, zone), "2025-Q4", "2025-10-01"},
+		{"", time.Date(2026, 3, 31, 23, 0, 0, 0, zone), "2025-Q4", "2025-10-01"},
+		{"", time.Date(2026, 11, 30, 0, 0, 0, 0, zone), "2026-Q3", "2026-07-01"},
+		{"2026-Q1", time.Date(2026, 11, 30, 0, 0, 0, 0, zone), "2026-Q1", "2026-01-01"},
+	} {
+		name, begin, end, err := quarterOf(tt.name, tt.now)
+		if err != nil || name != tt.want || begin.Format(time.DateOnly) != tt.from || !end.Equal(begin.AddDate(0, 3, 0)) || begin.Location() != zone {
+			t.Errorf("%q at %s: %s, %s to %s, %v", tt.name, tt.now, name, begin, end, err)
+		}
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/review"
+)
+
+func reviewDecideCommand() *cobra.Command {
+	cmd := withCutoff(&cobra.Command{
+		Use: "decide keep|revoke", Short: "Decide about somebody's access in a review", Args: usageArgs(cobra.ExactArgs(1)),
+		Long: `decide keeps a person's access to a server, or ends it: their connections to it end here and,
+with the last one, their login at Salesforce. Both need a reason and are entries of the audit log.
+Who may connect is said by the groups of the configuration: somebody whose access ended can connect
+again until they are taken out of them; 'review proposal' lists them.
+
+With --unused, revoke decides about everything in which nobody used a tool and nobody has decided.`}, decideReview)
+	f := cmd.Flags()
+	f.String("review", "", "the review; without it the newest")
+	f.String("user", "", "a Salesforce user id or username")
+	f.String("server", "", "the server; without it every one of the person in the review")
+	f.Bool("unused", false, "with revoke, in the place of --user: each open item without a call")
+	f.String("reason", "", "why, in a few words; required")
+	f.String("as", "", "who decides: a name for the audit log, beside that of the operator")
+	jsonFlag(cmd)
+	return cmd
+}
+
+func decideReview(s *stores, cmd *cobra.Command, args []string) error {
+	what := audit.Decision(args[0])
+	reason := cmd.Flags().Lookup("reason").Value.String()
+	switch {
+	case what != audit.Keep && what != audit.Revoke:
+		return usageError{fmt.Errorf("expected keep or revoke, found %q", args[0])}
+	case strings.TrimSpace(reason) == "":
+		return usageError{errors.New("--reason is required: why, in a few words")}
+	}
+	by, err := decider(cmd)
+	if err != nil {
+		return err
+	}
+	items, id, err := s.itemsToDecide(cmd, what)
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		err = errors.Join(err, s.decideItem(cmd, by, id, i, what, reason)) // the others all the same
+	}
+	if what == audit.Revoke && len(items) > 0 {
+		_, tellErr := revokeAtSalesforce(s, cmd)
+		err = errors.Join(err, tellErr)
+	}
+	return err
+}
+
+// itemsToDecide are the items that the flags name.
+func (s *stores) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items []*review.Item, id string, err error) {
+	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
+	var named []string
+	if text("review") != "" {
+		named = []string{text("review")}
+	}
+	unused, _ := cmd.Flags().GetBool("unused")
+	switch {
+	case unused && (what != audit.Revoke || text("user") != ""):
+		return nil, "", usageError{errors.New("--unused goes with revoke and without --user: what is kept is looked at one by one")}
+	case !unused && text("user") == "":
+		return nil, "", usageError{errors.New("--user is required, or --unused with revoke")}
+	}
+	r, err := s.reviewNamed(cmd, named)
+	if err != nil {
+		return nil, "", err
+	}
+	var person audit.Person
+	if !unused {
+		if person, err = s.personIn(cmd.Context(), text("user")); err != nil {
+			return nil, "", err
+		}
+	}
+	for _, i := range r.Items {
+		switch {
+		case text("server") != "" && i.Server != text("server"):
+		case unused && i.Decision == nil && i.UsedTotal == 0 && !i.Erased, !unused && concerns(person, i):
+			items = append(items, i)
+		}
+	}
+	if len(items) == 0 {
+		return nil, "", fmt.Errorf("the review %s has nothing like that: see 'review status %s'", r.ID, r.ID)
+	}
+	return items, r.ID, nil
+}
+
+// concerns says whether an item is about a person.
+func concerns(p audit.Person, i *review.Item) bool {
+	for _, subject := range p.Subjects {
+		if subject == i.Subject {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *stores) decideItem(cmd *cobra.Command, by approval.Decider, id string, i *review.Item, what audit.Decision, reason string) error {
+	ended, err := s.newReviews().Decide(cmd.Context(), by, id, i.Of, what, reason)
+	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, approval.ErrReason) {
+		return usageError{err}
+	} else if err != nil {
+		return fmt.Errorf("%s at %s: %w", i.Name(), i.Server, err)
+	}
+	d := deed{Did: "review " + string(what), Review: id, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server}
+	said := fmt.Sprintf("kept: %s at %s", i.Name(), i.Server)
+	if what == audit.Revoke {
+		d.Connections = &ended
+		said = fmt.Sprintf("revoked: %s at %s, %s ended", i.Name(), i.Server, counted(ended, "connection"))
+		if len(i.Groups) > 0 {
+			said += "; they can connect again by the groups " + strings.Join(i.Groups, ", ")
+		}
+	}
+	return report(cmd, said, d)
+}
