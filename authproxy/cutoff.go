@@ -178,6 +178,17 @@ func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error 
 
 // Stop sets the kill switch: off, writes, all.
 func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
+	return c.stop(ctx, mode, act, func(ctx context.Context) error { return c.Access.SetStop(ctx, mode, act.By.String()) })
+}
+
+// StopFrom is Stop if the kill switch still is as it was seen, otherwise [access.ErrStopMoved] and
+// nothing is done.
+func (c *Cutoff) StopFrom(ctx context.Context, seen access.StopSetting, mode access.Stop, act Act) error {
+	return c.stop(ctx, mode, act, func(ctx context.Context) error { return c.Access.SetStopFrom(ctx, seen, mode, act.By.String()) })
+}
+
+// stop sets the kill switch by set.
+func (c *Cutoff) stop(ctx context.Context, mode access.Stop, act Act, set func(context.Context) error) error {
 	severity := map[access.Stop]int{access.StopOff: 1, access.StopWrites: 2, access.StopAll: 3}
 	if severity[mode] == 0 {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
@@ -185,9 +196,13 @@ func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
 	have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
 	if severity[mode] < severity[have] {
-		return c.give(ctx, entry, func(ctx context.Context) error { return c.Access.SetStop(ctx, mode, act.By.String()) })
+		return c.give(ctx, entry, set)
 	}
-	return c.record(ctx, entry, c.Access.SetStop(ctx, mode, act.By.String()))
+	err := set(ctx)
+	if errors.Is(err, access.ErrStopMoved) {
+		return err
+	}
+	return c.record(ctx, entry, err)
 }
 
 // grantEnded ends what hangs on a revoked grant: approvals asked for through it, and

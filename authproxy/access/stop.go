@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -22,10 +23,48 @@ const (
 // SetStop sets the kill switch. It survives restarts and holds for every process on
 // the database; by is who did it.
 func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {
+	return c.setStop(ctx, nil, stop, by)
+}
+
+// StopSetting is the kill switch as the database has it: its position, since when, by whom.
+type StopSetting struct {
+	Position Stop
+	At       time.Time
+	By       string
+}
+
+// ErrStopMoved says that the kill switch is not as it was seen any more.
+var ErrStopMoved = errors.New("the kill switch was set meanwhile")
+
+// StopSetting reads the kill switch anew. Errors are those of [Control.StopMode].
+func (c *Control) StopSetting(ctx context.Context) (StopSetting, error) {
+	s, err := c.readStop(ctx, c.db.Reads, "")
+	if err != nil {
+		return s, fmt.Errorf("reading stop: %w", err)
+	}
+	return s, nil
+}
+
+// SetStopFrom is SetStop if the kill switch still is as it was seen, otherwise [ErrStopMoved].
+func (c *Control) SetStopFrom(ctx context.Context, seen StopSetting, stop Stop, by string) error {
+	return c.setStop(ctx, &seen, stop, by)
+}
+
+// setStop sets the kill switch; if seen is not nil, only where it still is so.
+func (c *Control) setStop(ctx context.Context, seen *StopSetting, stop Stop, by string) error {
 	if stop != StopOff && stop != StopWrites && stop != StopAll {
 		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(stop))
 	}
 	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
+		if seen != nil {
+			have, err := c.readStop(ctx, tx, c.db.ForUpdate("stops"))
+			if err != nil {
+				return err
+			}
+			if have != *seen {
+				return ErrStopMoved
+			}
+		}
 		now := db.Millis(c.now())
 		_, err := tx.ExecContext(ctx, `INSERT INTO stops (name, value, changed_at, changed_by, mac) VALUES ('mode', $1, $2, $3, $4)
 			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3, mac = $4`,
@@ -66,24 +105,33 @@ func (c *Control) StopFile() *StopFile { return c.stopFile }
 // read, was changed ([ErrStopAltered]), or is at none of the positions, the answer is an error
 // and [StopAll]: absence denies. It remembers as [grant.Store.Authenticate] does.
 func (c *Control) StopPosition(ctx context.Context) (Stop, error) {
-	stop, err := c.stop.Get(func() (stop Stop, err error) {
-		var at int64
-		var by, mac string
-		err = c.db.Reads.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac FROM stops WHERE name = 'mode'`).Scan(&stop, &at, &by, &mac)
-		// One that is not there is reported as one without a MAC.
-		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return stop, err
-		}
-		if !c.db.Authentic(db.Stops, mac, "mode", stop, at, by) {
-			return stop, ErrStopAltered
-		}
-		if stop != StopOff && stop != StopWrites && stop != StopAll {
-			return stop, fmt.Errorf("unknown position %q", string(stop))
-		}
-		return stop, nil
+	stop, err := c.stop.Get(func() (Stop, error) {
+		s, err := c.readStop(ctx, c.db.Reads, "")
+		return s.Position, err
 	})
 	if err != nil {
 		return StopAll, fmt.Errorf("reading stop: %w", err)
 	}
 	return stop, nil
+}
+
+// readStop reads the kill switch from the database; end ends the statement.
+func (c *Control) readStop(ctx context.Context, from interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}, end string) (s StopSetting, err error) {
+	var at int64
+	var mac string
+	err = from.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac FROM stops WHERE name = 'mode'`+end).Scan(&s.Position, &at, &s.By, &mac)
+	// One that is not there is reported as one without a MAC.
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return s, err
+	}
+	if !c.db.Authentic(db.Stops, mac, "mode", s.Position, at, s.By) {
+		return s, ErrStopAltered
+	}
+	if s.Position != StopOff && s.Position != StopWrites && s.Position != StopAll {
+		return s, fmt.Errorf("unknown position %q", string(s.Position))
+	}
+	s.At = db.Time(at)
+	return s, nil
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"testing"
 	"time"
 )
@@ -71,5 +72,34 @@ func TestStopWithoutADatabase(t *testing.T) {
 	f.db.Reads.Close()
 	if stop, err := f.StopMode(t.Context()); err == nil || stop != StopAll {
 		t.Errorf("%v, %v; want all and an error", stop, err)
+	}
+}
+
+// What was decided on what somebody saw is done only while that is so.
+func TestStopFromWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := f.StopSetting(ctx)
+	if err != nil || seen.Position != StopWrites || seen.By != "alice" || seen.At.IsZero() {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	if err := f.SetStop(ctx, StopAll, "bob"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SetStopFrom(ctx, seen, StopOff, "alice"); !errors.Is(err, ErrStopMoved) {
+		t.Errorf("somebody else set it meanwhile: %v", err)
+	}
+	if seen, err = f.StopSetting(ctx); err != nil || seen.Position != StopAll {
+		t.Errorf("%+v, %v", seen, err)
+	}
+	if err := f.SetStopFrom(ctx, seen, StopOff, "alice"); err != nil {
+		t.Error(err)
+	}
+	if got, err := f.StopMode(ctx); err != nil || got != StopOff {
+		t.Errorf("%v, %v", got, err)
 	}
 }

@@ -9,8 +9,12 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/console/api"
+	"sfmcp-proxy/authproxy/console/team"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
@@ -99,5 +103,33 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 	if err == nil {
 		_, err = fmt.Fprintf(cmd.ErrOrStderr(), "token %s (%s), role %s, good until %s; it is not shown again\n", t.ID, t.Name, t.Role, t.ExpiresAt.Format(time.DateTime+" MST"))
 	}
+	return err
+}
+
+// apiRequestsPerSecond and apiBurst are what one token may ask for; 0: what the API says itself.
+var apiRequestsPerSecond, apiBurst = 0., 0
+
+// openOversight opens the security team's pages and API, which read and act by the same parts.
+func (p *product) openOversight() error {
+	c := p.config
+	reads, err := oversight.New(oversight.Config{
+		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions,
+		Audit: p.audit, PersonIn: p.personIn, Times: timesTyped,
+	})
+	if err != nil {
+		return err
+	}
+	definitions := &authproxy.Definitions{Store: p.definitions, Audit: p.audit}
+	if p.team, err = team.New(team.Config{
+		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.Write,
+		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
+	}); err != nil {
+		return err
+	}
+	p.api, err = api.New(api.Config{
+		PublicURL: c.PublicURL, Reads: reads, People: p.people, Tokens: p.tokens, Replays: &apitoken.Replays{DB: p.db, Ring: p.ring, Now: p.now},
+		Cutoff: p.cutoff, Definitions: definitions, Settings: c.Write, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
+		RequestsPerSecond: apiRequestsPerSecond, Burst: apiBurst, Log: p.log, Now: p.now,
+	})
 	return err
 }

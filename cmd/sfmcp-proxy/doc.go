@@ -68,7 +68,8 @@
 // Three packages face the outside. [sfmcp-proxy/authproxy] is the authorization server
 // for MCP clients: authorize, consent, callback, token, revoke.
 // [sfmcp-proxy/authproxy/console] has the pages for people: how to connect, connections,
-// approvals; [sfmcp-proxy/authproxy/console/team] those of the security team, under /console.
+// approvals; [sfmcp-proxy/authproxy/console/team] those of the security team, under
+// /console; [sfmcp-proxy/authproxy/console/api] answers programs of theirs, under /console/api.
 // [sfmcp-proxy/mcpforward] is the protected resource: it authenticates a call, has it decided,
 // records it, forwards it.
 //

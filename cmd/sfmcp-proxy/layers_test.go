@@ -38,6 +38,7 @@ var layer = map[string]int{
 
 	// The security team's pages show and do what is of every other part of authproxy.
 	"authproxy/console/team": 5,
+	"authproxy/console/api":  5, // the same for programs
 
 	// What the security team looks at, for its pages and for programs.
 	"authproxy/oversight": 4,

@@ -12,9 +12,9 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
@@ -39,6 +39,7 @@ type product struct {
 	authorization *authproxy.Server
 	pages         *console.Console
 	team          *team.Team
+	api           *api.API
 	forward       *mcpforward.Handler
 	routes        http.Handler
 	unable        *unable
@@ -125,18 +126,7 @@ func (p *product) openHandlers() (err error) {
 	}); err != nil {
 		return err
 	}
-	reads, err := oversight.New(oversight.Config{
-		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions,
-		Audit: p.audit, PersonIn: p.personIn, Times: timesTyped,
-	})
-	if err != nil {
-		return err
-	}
-	p.team, err = team.New(team.Config{
-		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: &authproxy.Definitions{Store: p.definitions, Audit: p.audit}, Settings: c.Write,
-		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
-	})
-	return err
+	return p.openOversight()
 }
 
 // readingTime is how long a page is in front of a person before what they decide on it counts.

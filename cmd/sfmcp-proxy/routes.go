@@ -18,6 +18,7 @@ func (p *product) table() http.Handler {
 	r := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	p.authorization.Register(r) // /.well-known/…, /oauth/…, /signin, /signout
 	p.pages.Mount(r)            // /, /connect/…, /account, /approvals
+	p.api.Mount(r, p.pages)     // /console/api/…
 	p.team.Mount(r, p.pages)    // /console/…
 	r.PathPrefix("/assets/").Handler(ui.Assets())
 	r.NotFoundHandler = p.message(http.StatusNotFound, "Not found", "There is nothing at this address.")

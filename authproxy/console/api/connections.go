@@ -1,0 +1,118 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/client"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/oversight"
+)
+
+// Connection lets one program act as one person at one server.
+type Connection struct {
+	ID       string    `json:"id"`
+	Org      string    `json:"org"`
+	Subject  string    `json:"subject"`
+	Username string    `json:"username,omitempty"`
+	Client   string    `json:"client"`
+	Server   string    `json:"server"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	LastUse  time.Time `json:"last_use,omitzero"`
+}
+
+func connectionOf(g grant.Grant) Connection {
+	return Connection{g.ID, g.Org, g.Subject, g.Username, g.ClientID, g.Server, g.CreatedAt, g.ExpiresAt, g.LastUsedAt}
+}
+
+// Connections is a page of connections, with how many were found in all: what an act that ends
+// them must say.
+type Connections struct {
+	Items []Connection `json:"items"`
+	Next  string       `json:"next,omitempty" doc:"cursor of the page behind; missing: there is none"`
+	Count int          `json:"count" doc:"how many were found in all"`
+}
+
+// connections lists connections, the newest first.
+func (a peopleRoutes) connections(q *call) (Connections, error) {
+	all, err := a.Reads.Connections(q.Context(), oversight.Search{Person: q.query.Get("person"), Client: q.query.Get("client"), Server: q.query.Get("server")})
+	if err != nil {
+		return Connections{}, err
+	}
+	list, err := listed(q, all, func(g grant.Grant) string { return newestFirst(g.CreatedAt, g.ID) }, connectionOf)
+	return Connections{list.Items, list.Next, len(all)}, err
+}
+
+// endConnection ends one connection.
+func (a peopleRoutes) endConnection(q *call, in *Why) (Ended, error) {
+	g, err := a.Cutoff.RevokeGrant(q.Context(), q.variable("connection"), q.act(in.Reason))
+	if g == nil {
+		return Ended{}, err
+	}
+	return Ended{Connections: 1}, a.partly(q, err)
+}
+
+// Selected are the connections that somebody looked for, counted, and wants to end.
+type Selected struct {
+	Person string `json:"person,omitempty" doc:"a part of the name, username or user id" max:"300"`
+	Client string `json:"client,omitempty" doc:"client id" max:"300"`
+	Server string `json:"server,omitempty" doc:"name of the endpoint" max:"300"`
+	Count  *int64 `json:"count" doc:"how many were found; with another number nothing is ended" min:"1" max:"1000000"`
+	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+}
+
+// endConnections ends all that were looked for, if they are as many as were counted.
+func (a peopleRoutes) endConnections(q *call, in *Selected) (Ended, error) {
+	all, err := a.Reads.Counted(q.Context(), oversight.Search{Person: in.Person, Client: in.Client, Server: in.Server}, int(*in.Count))
+	if others, ok := errors.AsType[*oversight.OthersError](err); ok {
+		return Ended{}, conflict.is(fmt.Sprintf("%d connections fit what was looked for, another number was counted or everything was looked for; nothing was done.", others.Found),
+			"List them again with a person, a client or a server, and send the count of that list.")
+	}
+	if err != nil {
+		return Ended{}, err
+	}
+	n, err := a.Cutoff.RevokeGrants(q.Context(), all, q.act(in.Reason))
+	return Ended{Connections: n}, a.partly(q, err)
+}
+
+// Client is a program with what its connections amount to.
+type Client struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name" doc:"what it says of itself, unless it is configured"`
+	Kind        string    `json:"kind" enum:"configured,document,dynamic" doc:"where what is known of it comes from"`
+	Connections int       `json:"connections"`
+	People      int       `json:"people"`
+	LastUse     time.Time `json:"last_use,omitzero"`
+}
+
+// clients lists programs.
+func (a peopleRoutes) clients(q *call) (List[Client], error) {
+	all, err := a.Reads.ClientList(q.Context())
+	if err != nil {
+		return List[Client]{}, err
+	}
+	return listed(q, all, func(c oversight.Client) string { return c.ID }, func(c oversight.Client) Client {
+		kind := map[client.Kind]string{client.Configured: "configured", client.Document: "document"}[c.Kind]
+		if kind == "" {
+			kind = "dynamic"
+		}
+		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse}
+	})
+}
+
+// OfClient is a program whose connections are to end, and why.
+type OfClient struct {
+	Client string `json:"client" doc:"client id" min:"1" max:"2000"`
+	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+}
+
+// revokeClient ends all connections of a program.
+func (a peopleRoutes) revokeClient(q *call, in *OfClient) (Ended, error) {
+	if _, err := a.Reads.Client(q.Context(), in.Client); err != nil {
+		return Ended{}, err
+	}
+	ended, err := a.Cutoff.RevokeClient(q.Context(), in.Client, q.act(in.Reason))
+	return Ended{Connections: len(ended)}, a.partly(q, err)
+}

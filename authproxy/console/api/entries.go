@@ -1,0 +1,139 @@
+package api
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/oversight"
+)
+
+// entryParams are those of a search in the audit log.
+func entryParams() []Param {
+	var outcomes []string
+	for _, o := range audit.Outcomes() {
+		outcomes = append(outcomes, string(o))
+	}
+	return paging(
+		Param{Name: "person", Doc: "Salesforce user id or username"}, Param{Name: "tool", Doc: "exact name"}, Param{Name: "server", Doc: "name of the endpoint"},
+		Param{Name: "client", Doc: "client id"}, Param{Name: "outcome", Doc: "how it ended", Enum: outcomes}, Param{Name: "action", Doc: "tool.call, or tool. for all of tool"},
+		Param{Name: "object", Doc: "what was acted on, exactly"}, Param{Name: "rule", Doc: "as an entry names it"}, Param{Name: "approval", Doc: "apr_…"},
+		Param{Name: "request", Doc: "request id"}, Param{Name: "since", Doc: "7d, 2026-03-01"}, Param{Name: "until", Doc: "a date means its end"},
+		Param{Name: "text", Doc: "anywhere in the newest " + strconv.Itoa(oversight.TextLooked) + " that fit otherwise"})
+}
+
+// Entries is a page of the audit log.
+type Entries struct {
+	Items []json.RawMessage `json:"items" doc:"as 'audit export' writes them, without arguments"`
+	Next  string            `json:"next,omitempty" doc:"cursor of the page behind; missing: there is none"`
+}
+
+// entries searches the audit log, the newest first. Without arguments: whoever reads those opens
+// one entry, which is recorded.
+func (a logRoutes) entries(q *call) (list Entries, err error) {
+	asked := func(name string) string {
+		if name != "before" {
+			return q.query.Get(name)
+		}
+		before, err := base64.RawURLEncoding.DecodeString(q.query.Get("cursor"))
+		if err != nil {
+			return "none" // is no number
+		}
+		return string(before)
+	}
+	filter, err := a.Reads.Filter(q.Context(), asked, q.now)
+	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
+		return list, badRequest.is(wrong.Text, `Correct it; as cursor send what the answer before had as "next".`)
+	}
+	if err != nil {
+		return list, err
+	}
+	found, err := a.Reads.Entries(q.Context(), filter, q.query.Get("text"), q.limit())
+	if err != nil {
+		return list, err
+	}
+	list.Items = []json.RawMessage{}
+	for _, e := range slices.Backward(found) {
+		e.Arguments, e.Sent = nil, nil
+		text, err := json.Marshal(e)
+		if err != nil {
+			return list, err
+		}
+		list.Items = append(list.Items, text)
+	}
+	if len(found) == q.limit() {
+		list.Next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, found[0].Seq, 10))
+	}
+	return list, nil
+}
+
+// Entry is one entry, whole.
+type Entry struct {
+	Entry json.RawMessage `json:"entry" doc:"as 'audit export' writes it"`
+}
+
+// entry is one entry with its arguments. That it was read is recorded first.
+func (a logRoutes) entry(q *call) (Entry, error) {
+	seq, err := strconv.ParseInt(q.variable("entry"), 10, 64)
+	if err != nil || seq < 1 {
+		return Entry{}, oversight.ErrNotFound
+	}
+	e, err := a.Reads.ReadEntry(q.Context(), q.token.Actor(), seq)
+	if err != nil {
+		return Entry{}, err
+	}
+	text, err := json.Marshal(e)
+	return Entry{text}, err
+}
+
+// Denials is what was denied since a time, the most frequent first.
+type Denials struct {
+	Since   time.Time `json:"since"`
+	Cut     bool      `json:"cut" doc:"only the newest are counted: choose a shorter time"`
+	Reasons []Denial  `json:"reasons" doc:"with the same rule and reason"`
+	People  []Denial  `json:"people" doc:"to the same person"`
+}
+
+// Denial is how many denials have something in common, with the last of them.
+type Denial struct {
+	Count    int       `json:"count"`
+	Rule     string    `json:"rule,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Org      string    `json:"org,omitempty"`
+	Subject  string    `json:"subject,omitempty"`
+	Username string    `json:"username,omitempty"`
+	Tool     string    `json:"tool,omitempty"`
+	Server   string    `json:"server,omitempty"`
+	Entry    int64     `json:"entry"`
+	At       time.Time `json:"at"`
+}
+
+// denials counts what was denied.
+func (a logRoutes) denials(q *call) (Denials, error) {
+	since := q.query.Get("since")
+	if since == "" {
+		since = "7d"
+	}
+	begin, _, err := a.Reads.Times(since, q.now.UTC())
+	if err != nil {
+		return Denials{}, badRequest.is("since: "+err.Error(), "Send a time of one of these forms.")
+	}
+	all, err := a.Reads.DenialsSince(q.Context(), begin)
+	if err != nil {
+		return Denials{}, err
+	}
+	return Denials{begin, all.Cut, denialsOf(all.Reasons), denialsOf(all.Persons)}, nil
+}
+
+func denialsOf(all []oversight.Tally) []Denial {
+	list := []Denial{}
+	for _, t := range all[:min(len(all), maxPage)] {
+		e := t.Last
+		list = append(list, Denial{t.N, e.Rule, e.Reason, e.Org, e.Subject, e.Username, e.Tool, e.Server, e.Seq, e.At})
+	}
+	return list
+}

@@ -1,0 +1,107 @@
+package api
+
+import (
+	"net/http"
+
+	"sfmcp-proxy/authproxy/people"
+)
+
+// Route is one address with a method, and who may use it.
+type Route struct {
+	Method string // GET (which HEAD is too), POST or PUT
+	Path   string // as the router has it, with {parts}
+	Roles  []string
+	Name   string // of the operation, for programs that are made from the description
+	Does   string
+	Query  []Param
+	Body   any // an empty body; nil: it takes none
+	Answer any // an empty answer
+
+	serve func(*API, *call) (any, error)
+	// edits reads what the route changes, where a program must have seen it before; nil: nothing.
+	edits func(*API, *call) (tagged, error)
+}
+
+func readers() []string { return []string{people.Security, people.Auditor} }
+
+// The routes by what they are about; each is the API's.
+type (
+	peopleRoutes   struct{ *API }
+	toolRoutes     struct{ *API }
+	logRoutes      struct{ *API }
+	settingsRoutes struct{ *API }
+)
+
+// of is one of these.
+type of interface{ ~struct{ *API } }
+
+// reading is a route that only reads.
+func reading[On of, Out any](path, name, does string, query []Param, f func(On, *call) (Out, error)) Route {
+	var out Out
+	return Route{Method: http.MethodGet, Path: version + path, Roles: readers(), Name: name, Does: does, Query: query, Answer: out,
+		serve: func(a *API, q *call) (any, error) { return f(On{a}, q) }}
+}
+
+// acting is a route by which the role security does something.
+func acting[On of, In, Out any](path, name, does string, f func(On, *call, *In) (Out, error)) Route {
+	var in In
+	var out Out
+	return Route{Method: http.MethodPost, Path: version + path, Roles: []string{people.Security}, Name: name, Does: does, Body: in, Answer: out,
+		serve: func(a *API, q *call) (any, error) {
+			in, err := decoded[In](q.text)
+			if err != nil {
+				return nil, err
+			}
+			return f(On{a}, q, in)
+		}}
+}
+
+// editing is a route that changes what a program has seen.
+func editing[On of, In any, Out tagged](path, name, does string, now func(On, *call) (Out, error), f func(On, *call, *In) (Out, error)) Route {
+	r := acting(path, name, does, f)
+	r.Method = http.MethodPut
+	r.edits = func(a *API, q *call) (tagged, error) { return now(On{a}, q) }
+	return r
+}
+
+// forReaders lets a route be used by those who read: it changes nothing.
+func forReaders(r Route) Route {
+	r.Roles = readers()
+	return r
+}
+
+// Routes is everything that there is under /console/api/v1. What does not stand here is not there.
+func Routes() []Route {
+	selected := []Param{{Name: "person", Doc: "a part of the name, username or user id"}, {Name: "client", Doc: "client id"}, {Name: "server", Doc: "name of the endpoint"}}
+	return []Route{
+		reading("/overview", "overview", "numbers of the last days, and what waits or is stopped", nil, settingsRoutes.overview),
+		reading("/stop", "getStop", "the kill switch", nil, settingsRoutes.stop),
+		editing("/stop", "setStop", "stop writes or everything, or let calls pass again", settingsRoutes.stop, settingsRoutes.setStop),
+		reading("/people", "listPeople", "everybody who signed in or is blocked", paging(Param{Name: "name", Doc: "a part of the name, username or user id"},
+			Param{Name: "standing", Doc: "how they stand", Enum: []string{"blocked", "login lost", "not connected", "connected"}}), peopleRoutes.people),
+		reading("/people/{org}/{subject}", "getPerson", "one person: login, connections, calls that wait", nil, peopleRoutes.person),
+		acting("/people/{org}/{subject}/revoke", "revokePerson", "end everything that a person has", peopleRoutes.revokePerson),
+		acting("/people/{org}/{subject}/block", "blockPerson", "end everything that a person has, and refuse them", peopleRoutes.blockPerson),
+		acting("/people/{org}/{subject}/unblock", "unblockPerson", "let a person connect again", peopleRoutes.unblockPerson),
+		reading("/connections", "listConnections", "connections by person, client and server", paging(selected...), peopleRoutes.connections),
+		acting("/connections/end", "endConnections", "end all connections that were looked for and counted", peopleRoutes.endConnections),
+		acting("/connections/{connection}/end", "endConnection", "end one connection", peopleRoutes.endConnection),
+		reading("/clients", "listClients", "programs that are known, with their connections", paging(), peopleRoutes.clients),
+		acting("/clients/revoke", "revokeClient", "end all connections of a program", peopleRoutes.revokeClient),
+		reading("/approvals", "listApprovals", "calls that wait for a person, without their arguments; people decide on the pages", paging(), peopleRoutes.approvals),
+		reading("/tools", "listTools", "what hosted servers list, and what of it waits", paging(Param{Name: "server", Doc: "name of the endpoint"},
+			Param{Name: "state", Doc: "of the definition", Enum: []string{"waiting", "accepted", "rejected"}}), toolRoutes.tools),
+		reading("/tools/{server}/{tool}", "getTool", "definitions of one name, and how they differ", nil, toolRoutes.tool),
+		editing("/tools/{server}/{tool}/decision", "decideTool", "accept or reject exactly one definition", toolRoutes.tool, toolRoutes.decideTool),
+		reading("/policy", "getPolicy", "the rules in force in words", []Param{{Name: "server", Doc: "name of the endpoint"}}, toolRoutes.policy),
+		forReaders(acting("/policy/try", "tryCall", "say what is decided for a call; changes nothing", toolRoutes.try)),
+		reading("/audit", "listEntries", "search the audit log, the newest entries first, without arguments", entryParams(), logRoutes.entries),
+		reading("/audit/{entry}", "getEntry", "one entry, whole; that it was read is an entry too", nil, logRoutes.entry),
+		reading("/denials", "listDenials", "what was denied most, and to whom", []Param{{Name: "since", Doc: "7d, 2026-03-01; 7d without it"}}, logRoutes.denials),
+		reading("/settings", "getSettings", "the configuration in force, without secrets", nil, settingsRoutes.settings),
+		reading("/sessions", "listSessions", "browsers that are signed in with the company", paging(), settingsRoutes.sessions),
+		acting("/sessions/{session}/end", "endSession", "sign a browser out", settingsRoutes.endSession),
+		reading("/tokens", "listTokens", "tokens of programs, with their end and last use; not the tokens themselves", paging(), settingsRoutes.tokens),
+		acting("/tokens/{token}/revoke", "revokeToken", "refuse a token from now on", settingsRoutes.revokeToken),
+	}
+}

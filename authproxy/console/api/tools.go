@@ -1,0 +1,116 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/oversight"
+)
+
+// Tool is one definition of a hosted server, in short.
+type Tool struct {
+	Name    string    `json:"name" doc:"soqlQuery, prompt:NAME, resource:TEMPLATE, operation:ID"`
+	Server  string    `json:"server"`
+	State   string    `json:"state" enum:"waiting,accepted,rejected"`
+	Why     string    `json:"why" doc:"why it was recorded"`
+	Class   string    `json:"class,omitempty" doc:"what the policy of the server makes of it"`
+	Digest  string    `json:"digest" doc:"SHA-256 of the definition"`
+	Seen    time.Time `json:"seen,omitzero"`
+	Decided time.Time `json:"decided,omitzero"`
+	By      string    `json:"decided_by,omitempty"`
+}
+
+func toolOf(d oversight.Definition) Tool {
+	return Tool{d.Called(), d.Endpoint, string(d.State), string(d.Why), string(d.Class), d.Digest, d.SeenAt, d.DecidedAt, d.DecidedBy.String()}
+}
+
+// tools lists definitions.
+func (a toolRoutes) tools(q *call) (List[Tool], error) {
+	all, err := a.Reads.DefinitionList(q.Context(), q.query.Get("server"), q.query.Get("state"))
+	if err != nil {
+		return List[Tool]{}, err
+	}
+	return listed(q, all, func(d oversight.Definition) string { return d.Endpoint + " " + d.Called() + " " + d.Digest }, toolOf)
+}
+
+// WholeTool is what is recorded under one name: the accepted definition first, then the newest.
+type WholeTool struct {
+	Definitions []Definition `json:"definitions"`
+}
+
+// version changes with the definitions and with what is decided about them.
+func (t *WholeTool) version() string {
+	var all strings.Builder
+	for _, d := range t.Definitions {
+		all.WriteString(d.Digest + " " + d.State + "\n")
+	}
+	return all.String()
+}
+
+// Definition is one definition, with how it differs from the accepted one.
+type Definition struct {
+	Tool
+	LookAt      []string        `json:"look_at" doc:"what in it should be looked at before it is accepted"`
+	Text        json.RawMessage `json:"definition,omitempty" doc:"missing: it is too long to be kept"`
+	Differences []Difference    `json:"differences" doc:"from the accepted definition"`
+}
+
+// Difference is one place in which a definition differs from the accepted one.
+type Difference struct {
+	Path     string `json:"path"`
+	Accepted string `json:"accepted"`
+	This     string `json:"this"`
+}
+
+// maxSide is how much of each side of a difference is shown, in bytes.
+const maxSide = 2000
+
+// tool is what is recorded under one name.
+func (a toolRoutes) tool(q *call) (*WholeTool, error) {
+	server := q.variable("server")
+	of, others, err := a.Reads.DefinitionsOf(q.Context(), server, q.variable("tool"))
+	if err != nil {
+		return nil, err
+	}
+	t := &WholeTool{Definitions: []Definition{}}
+	for _, p := range of {
+		one := Definition{Tool: toolOf(oversight.Definition{Pinned: p, Endpoint: server}), LookAt: append([]string{}, definition.Signs(p.Text, others)...),
+			Text: json.RawMessage(p.Text), Differences: []Difference{}}
+		if of[0].State == definition.Accepted && of[0].Digest != p.Digest {
+			for _, c := range definition.Difference(of[0].Text, p.Text) {
+				was, is := definition.Around(c.Before, c.After, maxSide)
+				one.Differences = append(one.Differences, Difference{c.Path, was, is})
+			}
+		}
+		t.Definitions = append(t.Definitions, one)
+	}
+	return t, nil
+}
+
+// Decision is what somebody decides about exactly one definition.
+type Decision struct {
+	Digest   string `json:"digest" doc:"SHA-256 of the definition" min:"1" max:"64"`
+	Decision string `json:"decision" enum:"accept,reject"`
+}
+
+// decideTool takes a decision about exactly one definition.
+func (a toolRoutes) decideTool(q *call, in *Decision) (*WholeTool, error) {
+	server := q.variable("server")
+	of, _, err := a.Reads.DefinitionsOf(q.Context(), server, q.variable("tool"))
+	if err != nil {
+		return nil, err
+	}
+	err = a.Definitions.Decide(q.Context(), q.token.Actor(), server, of, in.Digest, in.Decision == "accept")
+	switch {
+	case errors.Is(err, definition.ErrUnclear):
+		return nil, conflict.is("What the definition means is not known: it is listed twice, or too long to be kept whole. Nothing was done.", "Have the hosted server list it once, and shorter.")
+	case errors.Is(err, definition.ErrNotFound):
+		return nil, conflict.is("No definition of that name has that digest; nothing was done.", "Take the digest from the definitions of this name.")
+	case err != nil:
+		return nil, err
+	}
+	return a.tool(q)
+}
