@@ -26,6 +26,7 @@ type bed struct {
 	upstreams map[string]string // variant to address
 	upstream  *process
 	product   *product
+	others    []*product // other builds
 	parties   []party
 	peers     []*peer
 	bare      *process
@@ -80,7 +81,25 @@ func (b *bed) start(ctx context.Context) (err error) {
 		return err
 	}
 	b.parties = append(b.parties, b.product.party(productName))
+	if err := b.startOthers(ctx); err != nil {
+		return err
+	}
 	return b.startPeers(ctx)
+}
+
+// startOthers starts other builds of the product, each under the name of its file.
+func (b *bed) startOthers(ctx context.Context) error {
+	for i, command := range b.beside {
+		plan := b.plan(fmt.Sprintf("beside-%d", i), 20, 0)
+		plan.command, plan.env = command, nil
+		p, err := startProduct(ctx, plan)
+		if err != nil {
+			return fmt.Errorf("%s: %w", command, err)
+		}
+		b.others = append(b.others, p)
+		b.parties = append(b.parties, p.party(filepath.Base(command)))
+	}
+	return nil
 }
 
 const (
@@ -115,6 +134,9 @@ func anyTokens(_ context.Context, _, n int, _ string) ([]string, error) {
 
 func (b *bed) close() error {
 	err := b.product.close()
+	for _, p := range b.others {
+		err = errors.Join(err, p.close())
+	}
 	for _, p := range b.peers {
 		err = errors.Join(err, p.stop())
 	}

@@ -5,9 +5,10 @@
 //	go run ./examples/bench            # about ten minutes
 //	go run ./examples/bench -quick     # a first look, about one
 //
-// -only runs one scenario, -binary measures a program that was built before, and
-// -cpuprofile writes a profile of sfmcp-proxy, which is then the test binary: the program
-// itself has no such thing.
+// -only runs one scenario, -binary measures a program that was built before, and -beside
+// measures further builds along in the same rounds, which tells what a change does also where
+// the machine is not quiet. -cpuprofile writes a profile of sfmcp-proxy, which is then the test
+// binary: the program itself has no such thing.
 //
 // # Method
 //

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -24,7 +25,8 @@ type options struct {
 	only       string
 	cpuProfile string
 	binary     string
-	grants     int // of the larger table
+	beside     []string // further programs, each measured as sfmcp-proxy is
+	grants     int      // of the larger table
 }
 
 func main() {
@@ -48,7 +50,11 @@ func parseOptions() options {
 	flag.StringVar(&o.only, "only", "", "run the one scenario of this name (see the report's first column), or: "+floodName+", "+idleName)
 	flag.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of sfmcp-proxy to this file (runs the test binary in its place)")
 	flag.StringVar(&o.binary, "binary", "", "measure this sfmcp-proxy instead of building one (to compare two)")
+	beside := flag.String("beside", "", "measure these builds of sfmcp-proxy along, in the same rounds (paths, separated by commas)")
 	flag.Parse()
+	if *beside != "" {
+		o.beside = strings.Split(*beside, ",")
+	}
 	o.grants = 100_000
 	if o.quick {
 		o.rounds, o.duration, o.grants = min(o.rounds, 3), min(o.duration, time.Second), 10_000

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -31,16 +32,19 @@ const directoryVariable = "SFMCP_BENCH_DIRECTORY"
 // what sfmcp-proxy costs beyond it is the price of deciding; what it costs itself is the
 // price of Go's net/http on both sides and of a log that is on disk before a call leaves.
 type relay struct {
-	target    string
+	targets   map[string]string // path to address
 	transport *http.Transport
 	log       *audit.Log
 }
 
-// runRelay serves the relay, in front of the variant json-1k.
+// runRelay serves the relay: /mcp/VARIANT goes to that variant's stub.
 func runRelay() error {
 	var upstreams map[string]string
 	if err := json.Unmarshal([]byte(os.Getenv(upstreamsVariable)), &upstreams); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // as the product does
 	}
 	entries, err := openLog(os.Getenv(directoryVariable))
 	if err != nil {
@@ -50,7 +54,11 @@ func runRelay() error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: &relay{"http://" + upstreams["json-1k"] + hostedPath, newTransport(), entries}}
+	targets := map[string]string{}
+	for name, address := range upstreams {
+		targets["/mcp/"+name] = "http://" + address + hostedPath
+	}
+	server := &http.Server{Handler: &relay{targets, newTransport(), entries}}
 	var serving errgroup.Group
 	serving.Go(func() error { return server.Serve(l) })
 	if err := json.NewEncoder(os.Stdout).Encode(l.Addr().String()); err != nil {
@@ -113,7 +121,7 @@ func (p *relay) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // send makes the request of a client once more, and reads its answer.
 func (p *relay) send(r *http.Request, body []byte) (*http.Response, []byte, error) {
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, p.target, bytes.NewReader(body))
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, p.targets[r.URL.Path], bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -123,8 +131,9 @@ func (p *relay) send(r *http.Request, body []byte) (*http.Response, []byte, erro
 		return nil, nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
-	return resp, answer, err
+	answer := bytes.NewBuffer(make([]byte, 0, max(0, resp.ContentLength)+bytes.MinRead))
+	_, err = answer.ReadFrom(resp.Body)
+	return resp, answer.Bytes(), err
 }
 
 // callEntry is what the product records of the call, field by field of the same length.
@@ -138,8 +147,8 @@ func callEntry(outcome audit.Outcome) audit.Entry {
 	}
 }
 
-// startRelay starts the relay. It takes part where calls are measured as they mostly are;
-// it would record a list or a stream as if it were such a call.
+// startRelay starts the relay. It takes part where calls are measured, of either size; it would
+// record a list or a stream as if it were such a call.
 func (b *bed) startRelay(ctx context.Context, upstreams string) (err error) {
 	if b.relay, err = startRole(ctx, "relay", upstreamsVariable+"="+upstreams, directoryVariable+"="+filepath.Join(b.dir, "relay")); err != nil {
 		return err
@@ -149,7 +158,8 @@ func (b *bed) startRelay(ctx context.Context, upstreams string) (err error) {
 		return err
 	}
 	it := party{name: relayName, pid: b.relay.cmd.Process.Pid, tokens: anyTokens,
-		at: func(string) (string, string) { return address, "/" }, takes: func(s scenario) bool { return s.name == scenarios[0].name }}
+		at:    func(v string) (string, string) { return address, "/mcp/" + v },
+		takes: func(s scenario) bool { return s.message == callMessage && s.variant != "stream-1k" }}
 	b.parties = append(b.parties, it)
 	if err := ready(ctx, it); err != nil {
 		return fmt.Errorf("%s: %w", relayName, err)

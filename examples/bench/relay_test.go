@@ -18,7 +18,7 @@ func TestRelayRecordsEachCall(t *testing.T) {
 	}
 	transport := newTransport()
 	defer transport.CloseIdleConnections()
-	server := httptest.NewServer(&relay{stub.URL, transport, entries})
+	server := httptest.NewServer(&relay{map[string]string{"/": stub.URL}, transport, entries})
 	defer server.Close()
 	c, err := dial(server.Listener.Addr().String(), request(callMessage))
 	if err != nil {
@@ -33,7 +33,7 @@ func TestRelayRecordsEachCall(t *testing.T) {
 	if seen, err := entries.Verify(t.Context()); seen.Last != 6 || err != nil {
 		t.Errorf("%+v, %v", seen, err)
 	}
-	alone := httptest.NewServer(&relay{"http://127.0.0.1:1", transport, entries}) // a port that the system gives to no test
+	alone := httptest.NewServer(&relay{map[string]string{"/": "http://127.0.0.1:1"}, transport, entries}) // a port that the system gives to no test
 	defer alone.Close()
 	resp, err := http.Post(alone.URL, "application/json", strings.NewReader(callMessage))
 	if err != nil {
