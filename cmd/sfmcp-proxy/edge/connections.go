@@ -2,7 +2,6 @@ package edge
 
 import (
 	"container/list"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
@@ -29,6 +28,7 @@ type connections struct {
 // connection is one that was let in.
 type connection struct {
 	net.Conn
+	writing
 	of     *connections
 	source netip.Prefix
 	idle   *list.Element // guarded by of.mu, as is gone
@@ -128,10 +128,7 @@ func (b *connections) setIdle(c *connection, idle bool) {
 // watch is the server's ConnState hook. The deadline of an answer ends with it: what the
 // server says next, it says without the middleware.
 func (b *connections) watch(conn net.Conn, state http.ConnState) {
-	if t, ok := conn.(*tls.Conn); ok {
-		conn = t.NetConn()
-	}
-	if c, ok := conn.(*connection); ok {
+	if c := connectionOf(conn); c != nil {
 		b.mu.Lock()
 		b.setIdle(c, state == http.StateIdle)
 		b.mu.Unlock()

@@ -5,9 +5,9 @@
 // [New] joins it. [Edge.Serve] answers on a listener; [Edge.Middleware] wraps what
 // answers. connections.go bounds connections, load.go requests and memory,
 // sourcelimit.go what a party (an address, a /48 of IPv6: package party) may begin;
-// source.go tells which address that is; recorder.go gives each write its time;
-// certificate.go reads certificate files anew; logwriter.go keeps a log that nobody reads
-// from stopping requests; metrics.go counts.
+// source.go tells which address that is; recorder.go gives each write its time, whole.go has
+// it leave in one piece; certificate.go reads certificate files anew; logwriter.go keeps a
+// log that nobody reads from stopping requests; metrics.go counts.
 //
 // Nothing here knows what the program answers. The time limits and bounds are constants
 // with their reason beside them; cmd/sfmcp-proxy/DESIGN.md holds the decisions.

@@ -94,7 +94,7 @@ func (e *Edge) Server(h http.Handler) *http.Server {
 // returns.
 func (e *Edge) Bound(s *http.Server, l net.Listener) net.Listener {
 	bound := e.bound(l, e.connections())
-	s.ConnState = bound.watch
+	s.ConnState, s.ConnContext = bound.watch, withConnection
 	return bound
 }
 

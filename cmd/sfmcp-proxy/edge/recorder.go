@@ -13,6 +13,7 @@ const defaultWriteTime = 30 * time.Second
 // client a time for each write.
 type recorder struct {
 	http.ResponseWriter
+	request   *http.Request
 	control   *http.ResponseController
 	writeTime time.Duration
 	lasting   bool      // the deadline acts at its time, not only on a write
@@ -25,7 +26,7 @@ type recorder struct {
 // stream when it comes, although nothing is being written, so there it is lifted in
 // between.
 func newRecorder(w http.ResponseWriter, r *http.Request, writeTime time.Duration) *recorder {
-	return &recorder{ResponseWriter: w, control: http.NewResponseController(w), writeTime: writeTime, lasting: r.ProtoMajor >= 2}
+	return &recorder{ResponseWriter: w, request: r, control: http.NewResponseController(w), writeTime: writeTime, lasting: r.ProtoMajor >= 2}
 }
 
 // Unwrap lets http.ResponseController reach what is not here.
@@ -47,7 +48,7 @@ func (r *recorder) Write(p []byte) (int, error) {
 		r.status = http.StatusOK
 	}
 	r.setDeadline()
-	n, err := r.ResponseWriter.Write(p)
+	n, err := r.writeWhole(p)
 	r.liftDeadline()
 	r.bytes += int64(n)
 	return n, err
