@@ -2,6 +2,7 @@ package jsonrpc
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -191,7 +192,7 @@ var ordinary = func() (set [256]bool) {
 
 // string passes over the string that comes next.
 func (p *plainText) string() bool {
-	text, i := p.text, p.at+1
+	text, i := p.text, ordinaryWords(p.text, p.at+1)
 	for {
 		for i < len(text) && ordinary[text[i]] {
 			i++
@@ -204,7 +205,7 @@ func (p *plainText) string() bool {
 			p.at = i + 1
 			return true
 		case c == '\\' && i+1 < len(text) && text[i+1] == '"': // most escapes: a text of JSON
-			i += 2
+			i = ordinaryWords(text, i+2)
 		case c >= utf8.RuneSelf:
 			r, size := utf8.DecodeRune(text[i:])
 			if r == utf8.RuneError && size == 1 {
@@ -219,6 +220,34 @@ func (p *plainText) string() bool {
 			i += size
 		}
 	}
+}
+
+// ordinaryWords returns where the ordinary characters and the escaped quotes end that stand in
+// text from i on, or a place before that: eight bytes are looked at together, and the rest is
+// for the caller. A long text is one of JSON mostly, whose quotes are a few bytes apart, so to
+// stop at each would cost more than to look byte by byte.
+func ordinaryWords(text []byte, i int) int {
+	const (
+		each  = 0x0101010101010101
+		high  = 0x80 * each
+		carry = 0x7f * each // makes the high bit of every byte that is not 0
+	)
+	escaping := uint64(0) // the byte before was a backslash
+	for ; len(text)-i >= 8; i += 8 {
+		word := binary.LittleEndian.Uint64(text[i:])
+		printable := word + (0x80-' ')*each
+		// No sum runs over into the next byte where no byte has its high bit.
+		quotes := ^(word ^ '"'*each + carry) & high
+		backslashes := ^(word ^ '\\'*each + carry) & high
+		if word&high != 0 || printable&high != high || quotes != backslashes<<8|escaping {
+			break
+		}
+		escaping = backslashes >> 56
+	}
+	if escaping != 0 {
+		return i - 1
+	}
+	return i
 }
 
 // escape returns the length of the escape that text begins with; 0: that is none.
