@@ -30,6 +30,14 @@ func (s *scanner) leave() { s.bad, s.unread = true, true }
 // peek returns the next byte that is not white space, 0 at the end. A quote is '"' in
 // either form.
 func (s *scanner) peek() byte {
+	if s.i >= len(s.b) || s.b[s.i] <= ' ' || s.b[s.i] == '\\' { // short enough to stand where it is called
+		return s.peekOn()
+	}
+	return s.b[s.i]
+}
+
+// peekOn is peek of whatever is next.
+func (s *scanner) peekOn() byte {
 	for s.i < len(s.b) {
 		switch c := s.b[s.i]; {
 		case c == ' ' || c == '\n' || c == '\t' || c == '\r':
@@ -89,15 +97,15 @@ func (s *scanner) quotedString() span {
 	s.i += 2
 	begin := s.i
 	for !s.bad {
-		n := backslash(s.b[s.i:])
-		if s.i+n+1 >= len(s.b) {
+		at := s.i + backslash(s.b[s.i:]) + 1
+		if at >= len(s.b) {
 			s.fail()
 			break
 		}
-		s.i += n + 2
-		switch s.b[s.i-1] {
+		s.i = at + 1
+		switch s.b[at] {
 		case '"':
-			return span{begin, s.i - 2}
+			return span{begin, at - 1}
 		case '\\':
 			s.escaped()
 		case '/':

@@ -39,8 +39,9 @@ type seen struct {
 type walker struct {
 	scanner
 	tally
-	named [Max]seen
-	loose [Max]span // ids of which nobody knows what they are
+	named  [Max]seen
+	differ [Max]uint64 // the distinction of each
+	loose  [Max]span   // ids of which nobody knows what they are
 }
 
 // tally counts. What turns out not to count is taken back by putting back the tally.
@@ -258,14 +259,14 @@ func (w *walker) name(r seen) {
 	if !isID(id) {
 		return
 	}
-	for i := range w.names {
-		have := w.text(w.named[i].id)
-		if have[14] == id[14] && bytes.Equal(have, id) { // most differ there
+	differs := distinction(id)
+	for i, other := range w.differ[:w.names] {
+		if other == differs && bytes.Equal(w.text(w.named[i].id), id) {
 			return
 		}
 	}
 	if w.total++; w.names < Max {
-		w.named[w.names] = r
+		w.named[w.names], w.differ[w.names] = r, differs
 		w.names++
 	}
 }
