@@ -60,7 +60,11 @@ func (s *StopFile) Stopped() (Here, bool) {
 	if s.path == "" {
 		return Here{}, false
 	}
-	info, err := os.Lstat(s.path)
+	var info fs.FileInfo
+	err := error(fs.ErrNotExist)
+	if !isAbsent(s.path) {
+		info, err = os.Lstat(s.path)
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		if kept := s.kept.Load(); kept != nil {
