@@ -75,7 +75,8 @@
 //
 // [sfmcp-proxy/authproxy/reports] says of a time what happened, for people who were not there;
 // [sfmcp-proxy/authproxy/pack] packs entries with their proofs for them, and checks such packs;
-// [sfmcp-proxy/authproxy/review] reads access reviews from the log.
+// [sfmcp-proxy/authproxy/review] reads access reviews from the log;
+// [sfmcp-proxy/authproxy/reconcile] compares it with those of ChatGPT and Salesforce.
 //
 // [sfmcp-proxy/config] reads the configuration, and says it in the words of each part.
 //
@@ -95,7 +96,7 @@
 // stores (stores.go) is what remembers, with the way to Salesforce apart from it
 // (outbound.go): commands that look at something, or take access away, open the stores
 // alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
-// approvals.go, tools.go, auditlog.go, report.go, evidencepack.go, review.go, policy.go, stop.go,
+// approvals.go, tools.go, auditlog.go, report.go, evidencepack.go, review.go, reconcile.go, policy.go, stop.go,
 // incident.go, key.go.
 //
 // # What to read for a question

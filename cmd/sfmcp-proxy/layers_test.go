@@ -127,6 +127,9 @@ var layer = map[string]int{
 	"authproxy/tunnel":            0,
 	"authproxy/tunnel/tunneltest": 0, // for tests
 
+	// Compares logs of others with calls, whoever has them.
+	"authproxy/reconcile": 0,
+
 	// Counts what became of calls that waited, whatever approval and audit are.
 	"authproxy/approval/insights": 0,
 

@@ -25,6 +25,7 @@ func TestForAuditors(t *testing.T) {
 	c.call("soqlQuery", map[string]any{"q": "SELECT Id FROM User"})
 	d.must("user", "block", manager)
 	t.Run("report", func(t *testing.T) { checkReport(t, d, id) })
+	t.Run("reconcile", func(t *testing.T) { checkReconcile(t, d) })
 	t.Run("review", func(t *testing.T) { checkReview(t, d) })
 	t.Run("evidence", func(t *testing.T) { checkPacks(t, d, id) })
 }
