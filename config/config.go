@@ -54,6 +54,7 @@ type Config struct {
 	Lifetimes          Lifetimes    `mapstructure:"lifetimes"`
 	Limits             Limits       `mapstructure:"limits"`
 	Audit              Audit        `mapstructure:"audit"`
+	Exports            []Export     `mapstructure:"exports"`
 	Approvals          Approvals    `mapstructure:"approvals"`
 	Console            Console      `mapstructure:"console"`
 }

@@ -27,9 +27,9 @@ func (c *Config) Write(w io.Writer) error {
 }
 
 // absent are the types whose keys say something by being absent, and the keys within them: one of
-// a rule or budget does not restrict it, one of a checkpoint or a target of notices is of another
-// kind of place. Printed empty they would say otherwise.
-var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[reach.Declaration](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[Notify]()}
+// a rule or budget does not restrict it, one of a checkpoint, an export or a target of notices is of
+// another kind of place. Printed empty they would say otherwise.
+var absent = []reflect.Type{reflect.TypeFor[policy.Rule](), reflect.TypeFor[reach.Declaration](), reflect.TypeFor[policy.Budget](), reflect.TypeFor[Checkpoint](), reflect.TypeFor[Notify](), reflect.TypeFor[Export]()}
 
 // asYAML turns a value into YAML nodes, in the order of the struct's fields; sparse: without those
 // that are empty.

@@ -146,6 +146,7 @@ func (c *Config) complete(dir string) {
 	}
 	c.completeAudit(dir)
 	c.completeNotify(dir)
+	c.completeExports(dir)
 }
 
 func (c *Config) completePolicies() {

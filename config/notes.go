@@ -36,6 +36,7 @@ func (c *Config) Notes() []string {
 	n.policies()
 	n.registration()
 	n.checkpoints()
+	n.exports()
 	n.serverRequests()
 	n.unused()
 	n.mistyped()

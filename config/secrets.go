@@ -39,6 +39,13 @@ func (c *Config) secretFiles() (all []secretFile) {
 		add(key+"token_file", key+"token_file", place.TokenFile)
 		add(key+"s3.secret_key_file", key+"s3.secret_key_file", place.S3.SecretKeyFile)
 	}
+	for i, e := range c.Exports {
+		key := fmt.Sprintf("exports[%d].", i)
+		for _, f := range []struct{ name, path string }{{"key_file", e.KeyFile}, {"url_file", e.URLFile}, {"token_file", e.TokenFile}, {"secret_file", e.SecretFile},
+			{"previous_secret_file", e.PreviousSecretFile}, {"s3.secret_key_file", e.S3.SecretKeyFile}} {
+			add(key+f.name, key+f.name, f.path)
+		}
+	}
 	for i, n := range c.Approvals.Notify {
 		key := fmt.Sprintf("approvals.notify[%d].", i)
 		add(key+"url_file", key+"url_file", n.URLFile)
@@ -73,6 +80,11 @@ func (c *Config) inlineSecrets(file string, fromFile func(key string) bool) (all
 	}
 	const ofOutbound = "outbound_proxy_password"
 	add(ofOutbound, ofOutbound, c.OutboundProxyPassword, c.OutboundProxyPasswordFile)
+	for i, e := range c.Exports {
+		if key := fmt.Sprintf("exports[%d].url", i); e.Kind == "webhook" { // others are no secrets
+			add(key, key, e.URL, e.URLFile)
+		}
+	}
 	for i, n := range c.Approvals.Notify {
 		key := fmt.Sprintf("approvals.notify[%d].url", i)
 		add(key, key, n.URL, n.URLFile)

@@ -32,6 +32,7 @@ func (c *Config) Validate() Problems {
 	v.definitions()
 	v.storage()
 	v.audit()
+	v.exports()
 	v.notify()
 	v.outbound()
 	v.orgs()

@@ -65,6 +65,6 @@
 // verifies from the signed checkpoint in its first line. Entries that earlier versions kept in
 // the database become the first ones, once (takeover.go).
 //
-// The package does not decide what is recorded, and does not send entries elsewhere; Export
-// writes the lines that a collector can ship.
+// The package does not decide what is recorded, and does not send entries elsewhere:
+// [sfmcp-proxy/authproxy/audit/export] does, by [Log.Read].
 package audit

@@ -52,8 +52,13 @@ func withoutSealed(e *Entry) error {
 }
 
 // Heard is the name of the log, and how many entries it has as far as this process has heard:
-// what other processes append is heard of with the next entry of this one, or its next look.
+// what other processes append is heard of with the next entry of this one, or its next look. A
+// log without entries has no name that lasts: whoever appends the first one names it.
 func (l *Log) Heard() (origin string, entries int64) {
 	edge, origin := l.follow.now()
+	if edge.Size() == 0 {
+		l.catchUp()
+		edge, origin = l.follow.now()
+	}
 	return origin, edge.Size()
 }

@@ -28,6 +28,8 @@ type deed struct {
 	Sessions    *int   `json:"sessions_ended,omitempty"`
 	Pseudonym   string `json:"pseudonym,omitempty"` // of who was erased, in the audit log
 	Entries     *int   `json:"entries_erased,omitempty"`
+	Destination string `json:"destination,omitempty"` // of exports
+	Position    *int64 `json:"position,omitempty"`    // number of the last entry that it counts as having
 }
 
 // report says what was done: text to people, d to programs.

@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/export"
 	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/console/api"
@@ -47,6 +48,7 @@ type product struct {
 	requests    edge.InFlight      // that are answered here
 	checkpoints *publish.Publisher // carries those of the audit log elsewhere; nil: nobody does
 	agreed      bool               // the log has agreed with all of them
+	exports     *export.Couriers   // send the audit log to destinations
 
 	sweepers []func(context.Context) error
 	stopWork context.CancelFunc
@@ -66,6 +68,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if p.checkpoints, err = p.publisher(p.outbound); err != nil {
 		return nil, errors.Join(err, closing(p.stores.close))
 	}
+	p.exports = p.couriers(p.outbound)
 	p.pool = p.outbound.openPool(c, upstream.Config{Log: of.log, Watch: p.sent})
 	p.cutoff = p.newCutoff(func(org, subject string) {
 		p.pool.Forget(org, subject)
@@ -144,6 +147,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		return nil
 	})
 	g.Go(func() error { p.notices.Run(ctx); return nil })
+	g.Go(func() error { p.exports.Run(ctx); return nil })
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
 }
 
@@ -198,6 +202,7 @@ func (p *product) close() error {
 	p.pool.Close()
 	return closing(func(ctx context.Context) error {
 		p.requests.Wait(ctx)
+		p.exports.Close(ctx)
 		return errors.Join(p.stores.close(ctx), p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
 }

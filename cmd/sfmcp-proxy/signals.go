@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/audit/export"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/mcpforward"
@@ -42,6 +43,7 @@ func (p *process) exposeState() {
 	p.exposeServers()
 	p.exposeRefusals()
 	p.exposeAudit()
+	p.edge.Metrics.Registry.MustRegister(exportMetrics{states: func() []export.State { return p.current.Load().exports.States() }, now: time.Now})
 	p.signals.Stored(signals.StoredConfig{
 		Reads:        func() *sql.DB { return p.current.Load().db.Reads },
 		BudgetLimits: func() map[[2]string]int64 { return p.current.Load().budgetLimits() },

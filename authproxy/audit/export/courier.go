@@ -81,23 +81,26 @@ func (k *courier) rest(ctx context.Context, wait time.Duration) bool {
 // turn sends a batch, if there is anything to send. more says that there is more of it.
 func (k *courier) turn(ctx context.Context) (more bool, err error) {
 	log, size := k.audit.Heard()
+	if size == 0 {
+		return false, nil
+	}
 	if held, err := k.hold(ctx, log); err != nil || !held {
-		k.note(size, time.Time{}, err)
+		k.note(ctx, size, time.Time{}, err)
 		return false, err
 	}
 	now := k.now()
 	if k.at.Seq >= size && now.Sub(k.looked).Abs() < lookEvery {
-		k.note(size, time.Time{}, nil)
+		k.note(ctx, size, time.Time{}, nil)
 		return false, nil
 	}
 	k.looked = now
 	entries, err := k.audit.Read(ctx, audit.Reading{After: k.at.Seq, Until: k.retry, Entries: k.limit, Bytes: k.Bytes, Reveal: k.Personal})
 	if err != nil || len(entries) == 0 {
-		k.note(size, time.Time{}, err)
+		k.note(ctx, size, time.Time{}, err)
 		return false, err
 	}
 	last := entries[len(entries)-1].Seq
-	k.note(max(size, last), entries[0].At, nil)
+	k.note(ctx, max(size, last), entries[0].At, nil)
 	if err := k.announce(ctx, log, entries[0].Seq); err != nil {
 		return false, err
 	}
@@ -114,9 +117,13 @@ func (k *courier) hold(ctx context.Context, log string) (bool, error) {
 		return true, nil
 	}
 	at, err := k.take(ctx, k.Name, log, k.owner)
-	if err != nil || at == nil {
-		k.at = nil
+	if err != nil {
+		k.until = time.Time{}
 		return false, err
+	}
+	if at == nil {
+		k.at = nil
+		return false, nil
 	}
 	if k.at == nil || k.at.Log != log || k.at.Seq != at.Seq { // a person moved it, or another process sent
 		k.retry = 0
@@ -155,18 +162,24 @@ func (k *courier) extent() string {
 
 // send gives the destination a batch.
 func (k *courier) send(ctx context.Context, log string, entries []audit.Entry) error {
-	w := Writer{Format: k.Format, Log: log, Version: k.version, Arguments: k.Arguments}
-	b := &destination.Batch{Log: log, Head: k.Format.Head(), Suffix: k.Format.suffix()}
-	for _, e := range entries {
-		r, err := w.record(e)
+	return k.Send(ctx, Writer{Log: log, Version: k.version}, entries)
+}
+
+// Send gives the destination entries, by a writer whose format and arguments are its own. It
+// returns nil once the receiver has taken all of them.
+func (e Export) Send(ctx context.Context, w Writer, entries []audit.Entry) error {
+	w.Format, w.Arguments = e.Format, e.Arguments
+	b := &destination.Batch{Log: w.Log, Head: e.Format.Head(), Suffix: e.Format.suffix()}
+	for _, one := range entries {
+		r, err := w.record(one)
 		if err != nil {
-			return fmt.Errorf("writing entry %d: %w", e.Seq, err)
+			return fmt.Errorf("writing entry %d: %w", one.Seq, err)
 		}
 		b.Records = append(b.Records, r)
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	return k.To.Send(ctx, b)
+	return e.To.Send(ctx, b)
 }
 
 // taken notes that a batch was taken.
@@ -185,7 +198,7 @@ func (k *courier) taken(ctx context.Context, n int, last int64) error {
 	}
 	k.until = k.at.SentAt.Add(lease)
 	_, size := k.audit.Heard()
-	k.note(size, time.Time{}, nil)
+	k.note(ctx, size, time.Time{}, nil)
 	if !before.ReportedAt.IsZero() {
 		k.audit.Record(lasting, audit.Entry{Actor: actor.Proxy, Action: audit.ExportHeal, Outcome: audit.OK, Object: k.Name,
 			Reason: fmt.Sprintf("after %d failures since %s", before.Failures, before.FailedAt.UTC().Format(time.RFC3339))})

@@ -145,8 +145,11 @@ func (k *Couriers) States() []State {
 }
 
 // note keeps how far the destination is, of a log of that size. Entries are still to be sent from
-// the time of oldest on.
-func (k *courier) note(size int64, oldest time.Time, problem error) {
+// the time of oldest on. That an attempt was cut off by the end of the process is no problem.
+func (k *courier) note(ctx context.Context, size int64, oldest time.Time, problem error) {
+	if ctx.Err() != nil {
+		return
+	}
 	s := &State{Name: k.Name}
 	if k.at != nil {
 		s.Sends, s.Behind, s.Oldest, s.Problem = true, max(size-k.at.Seq, 0), oldest, k.at.Problem
