@@ -77,6 +77,7 @@ const (
 	SessionEnd           Action = "session.end"
 	StopHere             Action = "stop.here"
 	StopSet              Action = "stop.set"
+	StoreMigrate         Action = "store.migrate"
 	StoreTamper          Action = "store.tamper"
 	StreamOpen           Action = "stream.open"
 	SubjectErase         Action = "subject.erase"
@@ -169,6 +170,7 @@ var actions = []Described{
 	{SessionEnd, "a person signs a browser out"},
 	{StopHere, "everything is stopped on one machine by a file or a signal, or that is lifted"},
 	{StopSet, "the kill switch is set"},
+	{StoreMigrate, "everything that the database has was moved to another one"},
 	{StoreTamper, "a row of the database turns out to be changed by something else than the proxy, and counts as absent"},
 	{StreamOpen, "a client opens a stream of notifications"},
 	{SubjectErase, "what the log and the database have about a person is erased"},

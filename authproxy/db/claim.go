@@ -21,6 +21,8 @@ const (
 	markAuthenticated = "sfmcp-proxy, with authentic rows"
 )
 
+var errWrongKeys = errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
+
 // Claim binds the database to the ring: the first call stores a sealed mark, later
 // ones must open it. It keeps a proxy from starting with a wrong key file over
 // existing data; and, by a note beside the key file, from starting over when its
@@ -50,7 +52,7 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 		text, err := ring.Open(place, have)
 		switch {
 		case err != nil:
-			return errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
+			return errWrongKeys
 		case string(text) == markAuthenticated:
 			return nil
 		case noteHas(ring, noteAuthenticated):

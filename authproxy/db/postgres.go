@@ -39,6 +39,9 @@ type postgres struct {
 	pooled bool
 }
 
+// IsPostgres reports whether the URL is one of PostgreSQL's.
+func (c Config) IsPostgres() bool { return isPostgres(c.URL) }
+
 func isPostgres(url string) bool {
 	return strings.HasPrefix(url, "postgres://") || strings.HasPrefix(url, "postgresql://")
 }

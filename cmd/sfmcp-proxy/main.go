@@ -94,7 +94,7 @@ Exit status: 0 done; 1 it failed, or reached nobody; 2 wrong usage or configurat
 	root.AddCommand(
 		demoCommand(), serveCommand(), checkCommand(), doctorCommand(), healthcheckCommand(),
 		userCommand(), grantCommand(), sessionCommand(), consoleCommand(), clientCommand(), approvalCommand(), noticeCommand(), budgetCommand(),
-		toolsCommand(), auditCommand(), exportCommand(), eraseCommand(), policyCommand(), stopCommand(), incidentCommand(), keyCommand(),
+		toolsCommand(), auditCommand(), exportCommand(), eraseCommand(), policyCommand(), stopCommand(), incidentCommand(), keyCommand(), migrateCommand(),
 		reportCommand(), evidenceCommand(), reviewCommand(), reconcileCommand(),
 		salesforceSimCommand(), versionCommand(), completionCommand(),
 	)
