@@ -165,7 +165,7 @@ func (s *Server) endPerson(w http.ResponseWriter, r *http.Request, p *people.Per
 		return err
 	}
 	s.Cookies.ClearPerson(w)
-	s.record(r.Context(), audit.Entry{Actor: actor.Person(p.Issuer, p.Subject), Action: audit.SessionEnd, Outcome: audit.OK})
+	s.record(r.Context(), audit.Entry{Actor: actor.Person(p.Issuer, p.Subject), Action: audit.SessionEnd, Outcome: audit.OK, Object: p.ID})
 	return nil
 }
 

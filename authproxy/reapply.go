@@ -13,12 +13,14 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/people"
 )
 
 // Reapply takes away again what the audit log says was taken away, of the entries behind
 // number after, and the database does not know any more because it was put back to an earlier
 // state: blocks and unblocks of people and clients, the kill switch, connections, registrations, and approvals that were
-// denied or spent, people who were erased, and tokens of programs. It returns how many things it had to change, which it records. What was
+// denied or spent, people who were erased, company sign-ins that were ended, and tokens of programs. It
+// returns how many things it had to change, which it records. What was
 // given after an entry stays: a connection that is younger than the revocation is another one.
 func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
 	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}, clients: map[string]bool{}}
@@ -130,7 +132,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	case audit.APITokenRevoke:
 		return r.endAPIToken(ctx, e.Object)
 	case audit.SessionEnd:
-		return r.endSessions(ctx, e)
+		return errors.Join(r.endSessions(ctx, e), r.endCompanySession(ctx, e))
 	case audit.ApprovalDecide:
 		if (e.Decision == audit.Deny || e.Decision == audit.Counter) && e.Outcome == audit.OK { // a refused one decided nothing
 			return r.endApproval(ctx, e.Approval)
@@ -180,6 +182,26 @@ func (r *reapplication) erase(ctx context.Context, e audit.Entry) error {
 func (r *reapplication) endSessions(ctx context.Context, e audit.Entry) error {
 	n, err := r.Sessions.EndBegunBefore(ctx, e.Org, e.Subject, e.At)
 	r.changed += n
+	return err
+}
+
+// endCompanySession ends the browser session that an entry says was ended, by the id that it has; of
+// entries that have none it ends what the person had begun before.
+func (r *reapplication) endCompanySession(ctx context.Context, e audit.Entry) error {
+	issuer, person, ofCompany := e.Actor.PersonOf()
+	if e.Object == "" && !ofCompany {
+		return nil
+	}
+	if e.Object == "" {
+		n, err := r.People.EndBegunBefore(ctx, issuer, person, e.At)
+		r.changed += n
+		return err
+	}
+	err := r.People.EndNamed(ctx, e.Object)
+	if errors.Is(err, people.ErrNotFound) {
+		return nil
+	}
+	r.changed++
 	return err
 }
 

@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -201,4 +204,50 @@ func TestSRST4PutBackDatabaseKeepsClientsOut(t *testing.T) {
 	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
+}
+
+// SR-ST-4: company sign-ins that were ended, by somebody else or by signing out, do not live on in a
+// database that was put back; one that is younger does.
+func TestSRST4PutBackDatabaseEndsCompanySignIns(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	store := f.Cutoff.People
+	signIn := func(subject string) string {
+		t.Helper()
+		id, err := store.Start(t.Context(), company.Identity{Issuer: "https://id.example", Subject: subject, CheckedAt: f.clock.Now()}, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	lives := func(what, id string, want bool) {
+		t.Helper()
+		if _, err := store.Current(t.Context(), id); (err == nil) != want || err != nil && !errors.Is(err, people.ErrNoSession) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	ended, left, kept := signIn("ann"), signIn("bob"), signIn("cem")
+	restore := f.keepDatabase(t, "company_people", "company_sessions")
+	f.clock.Add(time.Second)
+	p, err := store.Current(t.Context(), ended)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Cutoff.EndSession(t.Context(), p.ID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Cutoff.Audit.Append(t.Context(), audit.Entry{Actor: actor.Person("https://id.example", "bob"), Action: audit.SessionEnd, Outcome: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	f.clock.Add(time.Second)
+	younger := signIn("bob")
+	lives("before", ended, true)
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 2 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	lives("ended by its id", ended, false)
+	lives("ended without one", left, false)
+	lives("of somebody else", kept, true)
+	lives("younger", younger, true)
 }

@@ -48,7 +48,9 @@ func (c *Console) account(w http.ResponseWriter, r *http.Request, v *visit) erro
 		if err != nil {
 			return err
 		}
-		page.Person = c.card(v, &human)
+		if page.Person, err = c.card(r, v, &human); err != nil {
+			return err
+		}
 	}
 	for _, p := range c.Providers {
 		if v.person == nil {

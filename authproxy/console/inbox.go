@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -58,6 +59,9 @@ func (c lists) approvals(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	if page.Recent, err = c.recent(r.Context(), v); err != nil {
 		return err
+	}
+	if v.person != nil && v.person.Stale {
+		page.Renew = renew(r, v.person, company.Silently)
 	}
 	c.render(w, r, http.StatusOK, page)
 	return nil

@@ -20,6 +20,8 @@ import (
 type People interface {
 	Current(ctx context.Context, id string) (*people.Person, error)
 	Look(ctx context.Context, id string) (*people.Person, error) // which is no sign of life
+	SessionsOf(ctx context.Context, issuer, subject string) ([]people.Person, error)
+	LinksOf(ctx context.Context, issuer, subject string) ([]people.Link, error)
 	HumanOf(ctx context.Context, org, subject string) (string, error)
 }
 
@@ -112,22 +114,45 @@ func renew(r *http.Request, p *people.Person, how company.How) string {
 
 // personAccount is the account of somebody who signed in with the company alone.
 func (c *Console) personAccount(w http.ResponseWriter, r *http.Request, v *visit) error {
-	c.render(w, r, http.StatusOK, ui.PersonPage{Viewer: v.viewer, Person: c.card(v, nil)})
+	card, err := c.card(r, v, nil)
+	if err != nil {
+		return err
+	}
+	c.render(w, r, http.StatusOK, ui.PersonPage{Viewer: v.viewer, Person: card})
 	return nil
 }
 
 // card is what an account page says of a company sign-in; linked: the human behind the
 // Salesforce user, if one is signed in too.
-func (c *Console) card(v *visit, linked *string) *ui.PersonCard {
+func (c *Console) card(r *http.Request, v *visit, linked *string) (*ui.PersonCard, error) {
 	p := v.person
+	links, err := c.People.LinksOf(r.Context(), p.Issuer, p.Subject)
+	if err != nil {
+		return nil, err
+	}
+	browsers, err := c.People.SessionsOf(r.Context(), p.Issuer, p.Subject)
+	if err != nil {
+		return nil, err
+	}
 	card := &ui.PersonCard{Label: p.Label(), Subject: p.Subject, Issuer: p.Issuer, ID: p.ID, Roles: strings.Join(p.Roles, ", "), ACR: p.ACR,
 		Until: ui.Moment(p.ExpiresAt, c.Now())}
 	if !p.AuthTime.IsZero() {
 		card.Since = ui.Moment(p.AuthTime, c.Now())
 	}
+	for _, l := range links {
+		card.Users = append(card.Users, ui.LinkedUser{Subject: l.Subject, Org: l.Org})
+	}
+	for _, other := range browsers {
+		if other.ID != p.ID {
+			card.Others = append(card.Others, "signed in "+ui.Moment(other.CreatedAt, c.Now())+", last seen "+ui.Moment(other.SeenAt, c.Now()))
+		}
+	}
+	if p.Stale {
+		card.Renew = renew(r, p, company.Silently)
+	}
 	if linked != nil {
 		card.Both, card.Linked = true, *linked == p.Human()
 		card.LinkedElsewhere = !card.Linked && *linked != approval.SalesforceHuman(v.session.Org, v.session.Subject)
 	}
-	return card
+	return card, nil
 }

@@ -3,6 +3,7 @@ package people
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
@@ -14,6 +15,16 @@ func (s *Store) EndLinked(ctx context.Context, org, subject string) (int, error)
 		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject)
 	if err != nil {
 		return 0, fmt.Errorf("signing a person out: %w", err)
+	}
+	return int(n), nil
+}
+
+// EndBegunBefore signs a person out of every browser that was signed in before a time, and returns how
+// many there were.
+func (s *Store) EndBegunBefore(ctx context.Context, issuer, subject string, before time.Time) (int, error) {
+	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2 AND created_at < $3`, issuer, subject, db.Millis(before))
+	if err != nil {
+		return 0, fmt.Errorf("ending the earlier sessions of a person: %w", err)
 	}
 	return int(n), nil
 }

@@ -196,6 +196,11 @@ func (s *Store) Look(ctx context.Context, id string) (*Person, error) {
 // Sessions are the browsers that are signed in with the company, the newest first.
 func (s *Store) Sessions(ctx context.Context) ([]Person, error) { return s.sessions(ctx, "") }
 
+// SessionsOf are those of one person.
+func (s *Store) SessionsOf(ctx context.Context, issuer, subject string) ([]Person, error) {
+	return s.sessions(ctx, ` AND s.issuer = $2 AND s.subject = $3`, issuer, subject)
+}
+
 // sessions are those that have not ended, and are ours, with their people.
 func (s *Store) sessions(ctx context.Context, where string, args ...any) (all []Person, err error) {
 	now := s.Now()

@@ -224,6 +224,7 @@ type ApprovalsPage struct {
 	More      int            // of them that have no line here
 	Elsewhere []ApprovalLine // for somebody else's
 	Recent    []ApprovalLine
+	Renew     string // where the company is asked again about a person whose roles do not count; empty: they do
 	Listed    string // stands for what waits for the viewer, as the events of the page say it
 }
 

@@ -20,4 +20,14 @@ type PersonCard struct {
 	// Both says that the browser is signed in at Salesforce, too; Linked that the two are known
 	// to be one human, LinkedElsewhere that the Salesforce user is known as another one.
 	Both, Linked, LinkedElsewhere bool
+	// Renew is where the company is asked again, because what it said is too old to give roles;
+	// empty: it is not.
+	Renew string
+	// Users are the Salesforce users who are the same human, and Others the other browsers in which
+	// the person is signed in, in words.
+	Users  []LinkedUser
+	Others []string
 }
+
+// LinkedUser is a Salesforce user.
+type LinkedUser struct{ Subject, Org string }

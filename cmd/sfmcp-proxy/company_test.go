@@ -191,6 +191,19 @@ func TestAP12OneHumanCountsOnce(t *testing.T) {
 	if r := c.call("createSobjectRecord", account("Own call")); !r.Result.IsError {
 		t.Errorf("the call was made: %s", r.body)
 	}
+	// Who is who stands where either is looked up.
+	if out := d.must("user", "list"); !strings.Contains(out, `is "`+approver.Subject+`" of `+d.issuer) {
+		t.Errorf("user list: %s", out)
+	}
+	if out := d.must("user", "show", rep, "--json"); !strings.Contains(out, `"person_subject":"`+approver.Subject+`"`) {
+		t.Errorf("user show: %s", out)
+	}
+	if out := d.must("session", "list", "--json"); strings.Count(out, `"salesforce_users":[{"org":"acme","subject":"005`) != 2 {
+		t.Errorf("session list: %s", out)
+	}
+	if own := d.look(b, "/account"); !strings.Contains(own.Body, "known to be you") || strings.Count(own.Body, "last seen") != 1 {
+		t.Errorf("the account: %s", own.Body)
+	}
 	d.must("user", "unlink", rep)
 	if out, status := d.command("user", "unlink", rep); status == exitDone {
 		t.Errorf("unlinking twice: %s", out)

@@ -27,6 +27,13 @@ type listedSession struct {
 	Begun    time.Time `json:"begun"`
 	LastSeen time.Time `json:"last_seen"`
 	Ends     time.Time `json:"ends"`
+	// Users are the Salesforce users who are the same human.
+	Users []linkedUser `json:"salesforce_users"`
+}
+
+type linkedUser struct {
+	Org     string `json:"org"`
+	Subject string `json:"subject"`
 }
 
 func sessionCommand() *cobra.Command {
@@ -41,12 +48,16 @@ func sessionCommand() *cobra.Command {
 				return err
 			}
 			for _, p := range all {
-				line := listedSession{p.ID, p.Issuer, p.Subject, p.Name, append([]string{}, p.Roles...), p.Stale, p.ACR, p.CreatedAt, p.SeenAt, p.ExpiresAt}
+				users, also, err := s.linkedUsers(cmd.Context(), &p)
+				if err != nil {
+					return err
+				}
+				line := listedSession{p.ID, p.Issuer, p.Subject, p.Name, append([]string{}, p.Roles...), p.Stale, p.ACR, p.CreatedAt, p.SeenAt, p.ExpiresAt, users}
 				if asJSON {
 					err = json.NewEncoder(cmd.OutOrStdout()).Encode(line)
 				} else {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %q  roles %s  since %s, last seen %s  %q at %s\n", p.ID, p.Label(), rolesInWords(p.Roles, p.Stale),
-						p.CreatedAt.Format(time.DateTime), p.SeenAt.Format(time.DateTime), p.Subject, p.Issuer)
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %q  roles %s  since %s, last seen %s  %q at %s%s\n", p.ID, p.Label(), rolesInWords(p.Roles, p.Stale),
+						p.CreatedAt.Format(time.DateTime), p.SeenAt.Format(time.DateTime), p.Subject, p.Issuer, also)
 				}
 				if err != nil {
 					return err
@@ -69,6 +80,17 @@ func sessionCommand() *cobra.Command {
 			return err
 		})
 	return group("session", "Company sign-ins: list, end", list, end)
+}
+
+// linkedUsers are the Salesforce users who are the same human as a person, and that in words.
+func (s *stores) linkedUsers(ctx context.Context, p *people.Person) (users []linkedUser, also string, err error) {
+	links, err := s.people.LinksOf(ctx, p.Issuer, p.Subject)
+	users = []linkedUser{}
+	for _, l := range links {
+		users = append(users, linkedUser{l.Org, l.Subject})
+		also += "  is " + l.Subject + " in org " + l.Org
+	}
+	return users, also, err
 }
 
 func rolesInWords(roles []string, stale bool) string {

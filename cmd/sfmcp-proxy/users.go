@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
 
@@ -57,15 +58,23 @@ func showUser(s *stores, cmd *cobra.Command, args []string) error {
 	return printer(cmd).UserWithGrants(listed, grants)
 }
 
-// withLogins adds to users the state of their Salesforce logins.
+// withLogins adds to users the state of their Salesforce logins, and who of the company they are.
 func (s *stores) withLogins(ctx context.Context, users []grant.User) ([]listing.User, error) {
+	links, err := s.people.Links(ctx)
+	if err != nil {
+		return nil, err
+	}
+	of := map[[2]string]people.Link{}
+	for _, l := range links {
+		of[[2]string{l.Org, l.Subject}] = l
+	}
 	all := make([]listing.User, len(users))
 	for i, u := range users {
 		login, err := s.links.Status(ctx, u.Org, u.Subject)
 		if err != nil {
 			return nil, err
 		}
-		all[i] = listing.User{User: u, Login: login}
+		all[i] = listing.User{User: u, Login: login, Issuer: of[[2]string{u.Org, u.Subject}].Issuer, Person: of[[2]string{u.Org, u.Subject}].Person}
 	}
 	return all, nil
 }

@@ -39,8 +39,8 @@ func printed(t *testing.T, print func(Printer) error) (table, lines string) {
 func TestUsersWithALoginThatFails(t *testing.T) {
 	t.Parallel()
 	seen := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
-	u := User{grant.User{Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Name: "\x1b[31mRep", LastSeenAt: seen},
-		link.Status{State: link.NeedsReauth, Failure: link.Failure{Kind: salesforce.Dead, Lost: true, Hint: "sign in again"}}}
+	u := User{User: grant.User{Org: "acme", Subject: "005xx000001Sv6AAAS", Username: "rep@acme.example", Name: "\x1b[31mRep", LastSeenAt: seen},
+		Login: link.Status{State: link.NeedsReauth, Failure: link.Failure{Kind: salesforce.Dead, Lost: true, Hint: "sign in again"}}}
 	table, lines := printed(t, func(p Printer) error { return p.Users([]User{u}) })
 	for _, want := range []string{"SALESFORCE LOGIN", `\x1b[31mRep`, "rep@acme.example (005xx000001Sv6AAAS) in org acme", "sign in again"} {
 		if !strings.Contains(table, want) {

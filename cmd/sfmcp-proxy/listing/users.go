@@ -22,18 +22,24 @@ type userRow struct {
 	LoginWhy   string `json:"login_why"`
 	LoginClass string `json:"login_class"`
 	LoginFix   string `json:"login_fix"`
+	// Who of the company is the same human, below the table for people.
+	PersonIssuer  string `json:"person_issuer"`
+	PersonSubject string `json:"person_subject"`
 }
 
 // User is a user and the state of their Salesforce login.
 type User struct {
 	grant.User
 	Login link.Status
+	// Issuer and Person are of the person of the company who is the same human; empty: nobody is known to be.
+	Issuer, Person string
 }
 
 // row says of a login that fails why it does, and which setting of Salesforce or of the
 // configuration to look at.
 func (u User) row() userRow {
 	row := userRow{Org: u.Org, Subject: u.Subject, Username: u.Username, Name: u.Name, Connections: u.Connections,
+		PersonIssuer: u.Issuer, PersonSubject: u.Person,
 		Salesforce: string(u.Login.State), Blocked: u.Blocked(), LastSeen: moment{u.LastSeenAt}, LoginWhy: u.Login.Why}
 	if u.Login.State != link.Active {
 		row.LoginEnded = moment{u.Login.RefreshedAt}
@@ -74,8 +80,14 @@ func (p Printer) UserWithGrants(users []User, grants []grant.Grant) error {
 	return p.logins(all)
 }
 
+// logins prints what stands below the table: who of the company a user is, and which logins fail.
 func (p Printer) logins(all []userRow) error {
 	for _, row := range all {
+		if row.PersonSubject != "" {
+			if _, err := fmt.Fprintf(p.Out, "\n%s in org %s is %q of %s\n", Person(row.Username, row.Subject), row.Org, row.PersonSubject, row.PersonIssuer); err != nil {
+				return err
+			}
+		}
 		if row.LoginClass == "" {
 			continue
 		}

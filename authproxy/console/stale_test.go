@@ -1,0 +1,73 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/people"
+)
+
+// onePerson is who is signed in with the company in every browser that has the cookie.
+type onePerson struct{ is people.Person }
+
+func (o *onePerson) Current(context.Context, string) (*people.Person, error) {
+	p := o.is
+	return &p, nil
+}
+func (o *onePerson) Look(ctx context.Context, id string) (*people.Person, error) {
+	return o.Current(ctx, id)
+}
+func (o *onePerson) HumanOf(context.Context, string, string) (string, error) {
+	return o.is.Human(), nil
+}
+func (o *onePerson) SessionsOf(context.Context, string, string) ([]people.Person, error) {
+	other := o.is
+	other.ID = "other"
+	return []people.Person{o.is, other}, nil
+}
+func (o *onePerson) LinksOf(context.Context, string, string) ([]people.Link, error) {
+	return []people.Link{{Org: "acme", Subject: "005A", Issuer: o.is.Issuer, Person: o.is.Subject}}, nil
+}
+
+// In a browser that is signed in both ways, roles that do not count until the company is asked
+// again are said, with the way to ask: else calls that wait for them would be missing without a word.
+func TestStaleRolesAreSaid(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	who := &onePerson{people.Person{Identity: company.Identity{Issuer: "https://id.example", Subject: "ann", Name: "Ann"}, ID: "this",
+		Roles: []string{"approver"}, CreatedAt: s.now, SeenAt: s.now, ExpiresAt: s.now.Add(time.Hour)}}
+	s.console.People = who
+	alice := s.signIn("acme", "005A")
+	w := &cookieJar{header: http.Header{}}
+	s.console.Cookies.SetPerson(w, strings.Repeat("x", 43), time.Hour)
+	h := alice.header()
+	h["Cookie"] = append(h["Cookie"], strings.SplitN(w.header.Get("Set-Cookie"), ";", 2)[0])
+	h["Cookie"] = []string{strings.Join(h["Cookie"], "; ")}
+	const said = "no role of yours counts"
+	for _, path := range []string{"/approvals", "/account"} {
+		if page := s.send("GET", path, "", h); page.status != 200 || strings.Contains(page.body, said) {
+			t.Errorf("%s, asked just now: %d %s", path, page.status, page.text())
+		}
+	}
+	who.is.Stale, who.is.Roles = true, nil
+	for _, path := range []string{"/approvals", "/account"} {
+		page := s.send("GET", path, "", h)
+		page.want(t, 200, said, "Ask it again")
+		if !strings.Contains(page.body, `href="`+strings.ReplaceAll(company.SignInPath("https://id.example", path, company.Silently), "&", "&amp;")) {
+			t.Errorf("%s: no way to ask: %s", path, page.body)
+		}
+	}
+	s.send("GET", "/account", "", h).want(t, 200, "005A in org acme , known to be you", "Other browsers signed in", "none until your company is asked again")
+}
+
+// cookieJar takes what is set.
+type cookieJar struct {
+	discard
+	header http.Header
+}
+
+func (c *cookieJar) Header() http.Header { return c.header }
