@@ -148,25 +148,6 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	return id, code, nil
 }
 
-// Filter selects grants; empty fields match all.
-type Filter struct {
-	Org, Subject, ClientID string
-	// All includes those that have ended.
-	All bool
-}
-
-// Grants lists the grants that match, newest first; live ones unless f.All.
-func (s *Store) Grants(ctx context.Context, f Filter) ([]Grant, error) {
-	all, err := scanGrants(s.db.Reads.QueryContext(ctx, `SELECT `+grantColumns+` FROM grants
-		WHERE ($1 = '' OR grants.org = $1) AND ($2 = '' OR grants.subject = $2) AND ($3 = '' OR grants.client_id = $3)
-		AND ($4 OR (grants.revoked_at = 0 AND grants.expires_at > $5))
-		ORDER BY grants.created_at DESC, grants.id`, f.Org, f.Subject, f.ClientID, f.All, s.millis()))
-	if err != nil {
-		return nil, fmt.Errorf("listing grants: %w", err)
-	}
-	return all, nil
-}
-
 // Grant returns one grant, live or not, or [ErrNotFound].
 func (s *Store) Grant(ctx context.Context, id string) (*Grant, error) {
 	g, err := scanGrant(s.db.Reads.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM grants WHERE grants.id = $1`, id))

@@ -47,6 +47,26 @@ func (s *Store) List(ctx context.Context) (out []Status, err error) {
 	return out, err
 }
 
+// Whose names the user of a link.
+type Whose struct{ Org, Subject string }
+
+// Lost are the users whose logins are over, who must sign in again.
+func (s *Store) Lost(ctx context.Context) (lost []Whose, err error) {
+	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject FROM links WHERE state = $1 ORDER BY org, subject`, string(NeedsReauth))
+	if err != nil {
+		return nil, fmt.Errorf("listing lost links: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var w Whose
+		if err := rows.Scan(&w.Org, &w.Subject); err != nil {
+			return nil, fmt.Errorf("listing lost links: %w", err)
+		}
+		lost = append(lost, w)
+	}
+	return lost, rows.Err()
+}
+
 // Openable sorts the subjects of an org's active links by whether their refresh token
 // opens with the keys of the ring. Those of closed end at their next refresh.
 func (s *Store) Openable(ctx context.Context, org string) (open, closed []string, err error) {

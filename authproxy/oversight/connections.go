@@ -22,19 +22,96 @@ type Search struct {
 }
 
 // Connections are the live connections that a search selects, the newest first.
-func (r *Reader) Connections(ctx context.Context, s Search) (all []grant.Grant, err error) {
-	grants, err := r.Grants.Grants(ctx, grant.Filter{ClientID: s.Client})
+func (r *Reader) Connections(ctx context.Context, s Search) ([]grant.Grant, error) {
+	all, err := r.Grants.Grants(ctx, grant.Filter{ClientID: s.Client, Server: s.Server})
+	part := strings.ToLower(s.Person)
+	return slices.DeleteFunc(all, func(g grant.Grant) bool { return part != "" && !holderOf(&g).Called(part) }), err
+}
+
+func holderOf(g *grant.Grant) *grant.User {
+	return &grant.User{Subject: g.Subject, Username: g.Username, Name: g.Name}
+}
+
+// Found is what a search selects: how much it is, and the newest of it.
+type Found struct {
+	Newest             []grant.Grant
+	Connections, Users int
+}
+
+// fewPeople is up to how many people are asked for one by one: of more, so many connections are
+// theirs that looking through the newest finds them sooner.
+const fewPeople = 300
+
+// NewestConnections counts what a search selects, and returns at most so many of it.
+func (r *Reader) NewestConnections(ctx context.Context, s Search, most int) (*Found, error) {
+	f := grant.Filter{ClientID: s.Client, Server: s.Server, Limit: most}
+	amounts, err := r.Grants.Amounts(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range grants {
-		u := grant.User{Subject: g.Subject, Username: g.Username, Name: g.Name}
-		if (s.Server == "" || g.Server == s.Server) && isNamed(&u, s.Person) {
-			all = append(all, g)
+	called := map[[2]string]bool{} // nil: everybody
+	if s.Person != "" {
+		users, err := r.Grants.ByName(ctx, s.Person)
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range users {
+			called[[2]string{u.Org, u.Subject}] = true
 		}
 	}
-	slices.SortStableFunc(all, func(a, b grant.Grant) int { return b.CreatedAt.Compare(a.CreatedAt) })
-	return all, nil
+	found := &Found{}
+	var holders []grant.Amount
+	for _, a := range amounts {
+		if s.Person == "" || called[[2]string{a.Org, a.Subject}] {
+			found.Connections += a.N
+			holders = append(holders, a)
+		}
+	}
+	if found.Users = len(holders); found.Users == 0 {
+		return found, nil
+	}
+	if s.Person != "" && len(holders) <= fewPeople {
+		found.Newest, err = r.newestOf(ctx, f, holders)
+	} else {
+		found.Newest, err = r.newestAmong(ctx, f, func(g *grant.Grant) bool { return s.Person == "" || called[[2]string{g.Org, g.Subject}] })
+	}
+	return found, err
+}
+
+// newestOf are the newest connections of some people.
+func (r *Reader) newestOf(ctx context.Context, f grant.Filter, holders []grant.Amount) (newest []grant.Grant, err error) {
+	most := f.Limit
+	for _, h := range holders {
+		f.Org, f.Subject = h.Org, h.Subject
+		of, err := r.Grants.Grants(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		newest = append(newest, of...)
+	}
+	slices.SortStableFunc(newest, func(a, b grant.Grant) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	return newest[:min(len(newest), most)], nil
+}
+
+// newestAmong looks through the newest connections until it has as many as asked for.
+func (r *Reader) newestAmong(ctx context.Context, f grant.Filter, is func(*grant.Grant) bool) (newest []grant.Grant, err error) {
+	most := f.Limit
+	for len(newest) < most {
+		page, err := r.Grants.Grants(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		for i := range page {
+			if is(&page[i]) && len(newest) < most {
+				newest = append(newest, page[i])
+			}
+		}
+		if len(page) < f.Limit {
+			return newest, nil
+		}
+		f.Before, f.Limit = &page[len(page)-1], 1000
+	}
+	return newest, nil
 }
 
 // OthersError says that another number of connections is there than was counted.
@@ -52,15 +129,6 @@ func (r *Reader) Counted(ctx context.Context, s Search, count int) ([]grant.Gran
 		err = &OthersError{len(all)}
 	}
 	return all, err
-}
-
-// Persons is how many people have those connections.
-func Persons(all []grant.Grant) int {
-	seen := map[[2]string]bool{}
-	for _, g := range all {
-		seen[[2]string{g.Org, g.Subject}] = true
-	}
-	return len(seen)
 }
 
 // Client is a program with what its connections amount to.
@@ -95,13 +163,9 @@ func (r *Reader) ClientList(ctx context.Context) (list []Client, err error) {
 	if err != nil {
 		return nil, err
 	}
-	grants, err := r.Grants.Grants(ctx, grant.Filter{})
+	of, err := r.Grants.ByClient(ctx, "")
 	if err != nil {
 		return nil, err
-	}
-	of := map[string][]grant.Grant{}
-	for _, g := range grants {
-		of[g.ClientID] = append(of[g.ClientID], g)
 	}
 	blocked, err := r.blockedClients(ctx)
 	if err != nil {
@@ -127,7 +191,7 @@ func (r *Reader) Client(ctx context.Context, id string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	grants, err := r.Grants.Grants(ctx, grant.Filter{ClientID: id})
+	of, err := r.Grants.ByClient(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -137,23 +201,17 @@ func (r *Reader) Client(ctx context.Context, id string) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if at < 0 && len(grants) == 0 && !blocked[id] {
+	if at < 0 && of[id].Grants == 0 && !blocked[id] {
 		return nil, ErrNotFound
 	}
 	if at >= 0 {
 		known = all[at]
 	}
-	c := amounting(known, grants, blocked[id])
+	c := amounting(known, of[id], blocked[id])
 	return &c, nil
 }
 
 // amounting is a client with what its connections amount to.
-func amounting(c client.Client, grants []grant.Grant, blocked bool) Client {
-	of := Client{Client: c, Connections: len(grants), People: Persons(grants), Blocked: blocked}
-	for _, g := range grants {
-		if g.LastUsedAt.After(of.LastUse) {
-			of.LastUse = g.LastUsedAt
-		}
-	}
-	return of
+func amounting(c client.Client, of grant.OfClient, blocked bool) Client {
+	return Client{Client: c, Connections: of.Grants, People: of.Users, LastUse: of.LastUsedAt, Blocked: blocked}
 }

@@ -51,42 +51,28 @@ func (r *Reader) People(ctx context.Context, name, standing string) (all []Perso
 	if err != nil {
 		return nil, err
 	}
-	logins, err := r.Links.List(ctx)
+	lost, err := r.Links.Lost(ctx)
 	if err != nil {
 		return nil, err
 	}
 	states := map[[2]string]link.State{}
-	for _, l := range logins {
-		states[[2]string{l.Org, l.Subject}] = l.State
+	for _, l := range lost {
+		states[[2]string{l.Org, l.Subject}] = link.NeedsReauth
 	}
+	name = strings.ToLower(name)
 	for _, u := range users {
 		p := Person{u, StandingOf(&u, states[[2]string{u.Org, u.Subject}])}
-		if isNamed(&u, name) && (standing == "" || strings.Contains(string(p.Standing), standing)) {
+		if u.Called(name) && (standing == "" || strings.Contains(string(p.Standing), standing)) {
 			all = append(all, p)
 		}
 	}
 	return all, nil
 }
 
-func isNamed(u *grant.User, part string) bool {
-	part = strings.ToLower(part)
-	for _, text := range []string{u.Name, u.Username, u.Subject} {
-		if strings.Contains(strings.ToLower(text), part) {
-			return true
-		}
-	}
-	return false
-}
-
 // LostLogins is how many Salesforce logins are over, whose people must sign in again.
-func (r *Reader) LostLogins(ctx context.Context) (n int, err error) {
-	logins, err := r.Links.List(ctx)
-	for _, l := range logins {
-		if l.State == link.NeedsReauth {
-			n++
-		}
-	}
-	return n, err
+func (r *Reader) LostLogins(ctx context.Context) (int, error) {
+	lost, err := r.Links.Lost(ctx)
+	return len(lost), err
 }
 
 // WholePerson is a person with what they have.

@@ -24,15 +24,15 @@ func (t peoplePages) connections(q *request) error {
 		{Name: "client", Label: "Client", Value: s.Client, Hint: "client id"},
 		{Name: "server", Label: "Server", Value: s.Server, Options: t.Reads.ServerNames()},
 	}
-	all, err := t.Reads.Connections(q.Context(), s)
+	found, err := t.Reads.NewestConnections(q.Context(), s, maxLines)
 	if err != nil {
 		return err
 	}
-	section := ui.Section{Text: shown(min(len(all), maxLines), len(all), "Search to see fewer."), Table: t.connectionTable(q, all[:min(len(all), maxLines)], true)}
-	if s != (oversight.Search{}) && len(all) > 0 {
+	section := ui.Section{Text: shown(len(found.Newest), found.Connections, "Search to see fewer."), Table: t.connectionTable(q, found.Newest, true)}
+	if s != (oversight.Search{}) && found.Connections > 0 {
 		section.Acts = acts(q.button(ui.Act{Path: "connections/end", Label: "End all of these", Reason: true, Danger: true,
-			Text:   fmt.Sprintf("%s of %s end. Calls of theirs that wait are void, and whoever has no other connection is revoked at Salesforce.", counted(len(all), "connection"), counted(oversight.Persons(all), "user")),
-			Fields: []ui.HiddenField{{Name: "person", Value: s.Person}, {Name: "client", Value: s.Client}, {Name: "server", Value: s.Server}, {Name: "count", Value: fmt.Sprint(len(all))}}}))
+			Text:   fmt.Sprintf("%s of %s end. Calls of theirs that wait are void, and whoever has no other connection is revoked at Salesforce.", counted(found.Connections, "connection"), counted(found.Users, "user")),
+			Fields: []ui.HiddenField{{Name: "person", Value: s.Person}, {Name: "client", Value: s.Client}, {Name: "server", Value: s.Server}, {Name: "count", Value: strconv.Itoa(found.Connections)}}}))
 	}
 	p.Sections = append(p.Sections, section)
 	return t.show(q, p)

@@ -1,0 +1,161 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+)
+
+// Filter selects grants; empty fields match all.
+type Filter struct {
+	Org, Subject, ClientID, Server string
+	// All includes those that have ended.
+	All bool
+	// Limit is how many there are at most; 0: all. After that the next begin with Before, which is
+	// the last one of the page before; nil: from the newest.
+	Limit  int
+	Before *Grant
+}
+
+// where is the condition of f with its arguments. Conditions that select all are left out, so that
+// an index serves the others.
+func (f Filter) where(now int64) (condition string, args []any) {
+	var all []string
+	add := func(text string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			text = strings.Replace(text, "?", "$"+strconv.Itoa(len(args)), 1)
+		}
+		all = append(all, text)
+	}
+	for _, is := range [][2]string{{"org", f.Org}, {"subject", f.Subject}, {"client_id", f.ClientID}, {"server", f.Server}} {
+		if is[1] != "" {
+			add("grants."+is[0]+" = ?", is[1])
+		}
+	}
+	if !f.All {
+		add("grants.revoked_at = 0 AND grants.expires_at > ?", now)
+	}
+	if b := f.Before; b != nil {
+		at := db.Millis(b.CreatedAt)
+		add("grants.created_at <= ? AND (grants.created_at < ? OR grants.id > ?)", at, at, b.ID)
+	}
+	if len(all) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(all, " AND "), args
+}
+
+// Grants lists the grants that match, newest first; live ones unless f.All.
+func (s *Store) Grants(ctx context.Context, f Filter) ([]Grant, error) {
+	where, args := f.where(s.millis())
+	limit := ""
+	if f.Limit > 0 {
+		limit = " LIMIT " + strconv.Itoa(f.Limit)
+	}
+	all, err := scanGrants(s.db.Reads.QueryContext(ctx, `SELECT `+grantColumns+` FROM grants`+where+` ORDER BY grants.created_at DESC, grants.id`+limit, args...))
+	if err != nil {
+		return nil, fmt.Errorf("listing grants: %w", err)
+	}
+	return all, nil
+}
+
+// Amount is how many grants a user has.
+type Amount struct {
+	Org, Subject string
+	N            int
+}
+
+// Amounts counts the grants that match, by user. Limit and Before do not count.
+func (s *Store) Amounts(ctx context.Context, f Filter) (all []Amount, err error) {
+	f.Before = nil
+	where, args := f.where(s.millis())
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT org, subject, COUNT(*) FROM grants`+where+` GROUP BY org, subject`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("counting grants: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var a Amount
+		if err := rows.Scan(&a.Org, &a.Subject, &a.N); err != nil {
+			return nil, fmt.Errorf("counting grants: %w", err)
+		}
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}
+
+// OfClient is what the grants of a client amount to.
+type OfClient struct {
+	Grants, Users int
+	LastUsedAt    time.Time // zero: none was used
+}
+
+// ByClient is what the live grants of each client amount to, also where the client is not known
+// any more; of one client if id is not empty.
+func (s *Store) ByClient(ctx context.Context, id string) (map[string]OfClient, error) {
+	where, args := Filter{ClientID: id}.where(s.millis())
+	all := map[string]OfClient{}
+	// Two statements, because an index has all of the first, and none the last use, which changes often.
+	err := s.eachClient(ctx, `SELECT client_id, SUM(n), COUNT(*) FROM (SELECT client_id, org, subject, COUNT(*) AS n FROM grants`+where+`
+		GROUP BY client_id, org, subject) AS users_of GROUP BY client_id`, args, func(client string, grants, users int64) {
+		all[client] = OfClient{Grants: int(grants), Users: int(users)}
+	})
+	if err != nil {
+		return nil, err
+	}
+	err = s.eachClient(ctx, `SELECT client_id, MAX(last_used_at), 0 FROM grants`+where+` GROUP BY client_id`, args, func(client string, used, _ int64) {
+		of := all[client]
+		of.LastUsedAt = db.Time(used)
+		all[client] = of
+	})
+	return all, err
+}
+
+// eachClient reads rows of a client and two numbers.
+func (s *Store) eachClient(ctx context.Context, query string, args []any, read func(client string, a, b int64)) error {
+	rows, err := s.db.Reads.QueryContext(ctx, query, args...)
+	if err != nil {
+		return fmt.Errorf("counting grants by client: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var client string
+		var a, b int64
+		if err := rows.Scan(&client, &a, &b); err != nil {
+			return fmt.Errorf("counting grants by client: %w", err)
+		}
+		read(client, a, b)
+	}
+	return rows.Err()
+}
+
+// ByName are the users whose name, username or user id holds a part, whatever the case. What is
+// told of them is for people to read: whoever gives access by it asks [Store.User].
+func (s *Store) ByName(ctx context.Context, part string) (all []User, err error) {
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT org, subject, username, name FROM users ORDER BY org, username, subject`)
+	if err != nil {
+		return nil, fmt.Errorf("reading users: %w", err)
+	}
+	defer rows.Close()
+	part = strings.ToLower(part)
+	for rows.Next() {
+		var u User
+		if err := rows.Scan(&u.Org, &u.Subject, &u.Username, &u.Name); err != nil {
+			return nil, fmt.Errorf("reading users: %w", err)
+		}
+		if u.Called(part) {
+			all = append(all, u)
+		}
+	}
+	return all, rows.Err()
+}
+
+// Called reports whether the name, username or user id holds a part, which is in small letters.
+func (u *User) Called(part string) bool {
+	return strings.Contains(strings.ToLower(u.Username), part) || strings.Contains(strings.ToLower(u.Name), part) || strings.Contains(strings.ToLower(u.Subject), part)
+}
