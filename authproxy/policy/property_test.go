@@ -72,7 +72,7 @@ func TestAddingADenyNeverAllowsMore(t *testing.T) {
 	for range 800 {
 		before := randomPolicy(r)
 		at := r.IntN(len(before.Rules) + 1)
-		after := given(slices.Insert(slices.Clone(before.Rules), at, randomRule(r, Deny))...)
+		after := given(slices.Insert(slices.Clone(before.Rules), at, randomRule(r, Deny))...).in(reach.Catalogue{})
 		for _, who := range callers {
 			for _, c := range calls {
 				b, a := before.Decide(who, c), after.Decide(who, c)
