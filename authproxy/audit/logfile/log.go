@@ -36,6 +36,8 @@ type Config struct {
 	Room        int64                // bytes that are written ahead of the end; 0: 256 KiB
 	RoomAfter   int                  // of how many groups of this process that pays; 0: 64
 	Sync        func(*os.File) error // nil: fdatasync where there is one
+	// Write writes to a segment that was begun; nil: (*os.File).WriteAt.
+	Write func(f *os.File, b []byte, at int64) (int, error)
 }
 
 // Log is open for appending. It is safe for concurrent use.
@@ -73,6 +75,9 @@ func Open(c Config) (*Log, error) {
 	}
 	if c.Sync == nil {
 		c.Sync = syncData
+	}
+	if c.Write == nil {
+		c.Write = (*os.File).WriteAt
 	}
 	if c.Origin == "" || strings.ContainsAny(c.Origin, " \n") {
 		return nil, fmt.Errorf("opening the audit log: %q does not name a log", c.Origin)
@@ -164,7 +169,7 @@ func (l *Log) locked(f func() error) error {
 // back.
 func (l *Log) write(b []byte) error {
 	l.makeRoom(l.end + int64(len(b)))
-	_, err := l.file.WriteAt(b, l.end)
+	_, err := l.config.Write(l.file, b, l.end)
 	if err == nil {
 		err = l.config.Sync(l.file)
 	}

@@ -78,7 +78,7 @@ func (l *Log) makeRoom(end int64) {
 		return
 	}
 	ahead := max(end+prefixSize-l.size, l.config.Room)
-	n, err := l.file.WriteAt(bytes.Repeat([]byte(room), int(ahead)), l.size)
+	n, err := l.config.Write(l.file, bytes.Repeat([]byte(room), int(ahead)), l.size)
 	if l.size += int64(n); err != nil {
 		_ = l.cutBack() // what is left of room would pass for a group that was begun
 	}
