@@ -141,6 +141,21 @@ func noneLeft(n int) error {
 // salesforcePoll is how often it is looked whether Salesforce was told.
 const salesforcePoll = 50 * time.Millisecond
 
+// awaitAnswer is how long [Cutoff.ContainForAnswer] waits for Salesforce, which is told beside it.
+const awaitAnswer = 3 * time.Second
+
+// ContainForAnswer is Contain for whoever waits for an answer in a running proxy: it waits a few
+// seconds for Salesforce, too, and has the audit log signed up to here.
+func (c *Cutoff) ContainForAnswer(ctx context.Context, whom Target, act Act) *Containment {
+	ctx = context.WithoutCancel(ctx)
+	done := c.Contain(ctx, whom, act, nil)
+	waiting, cancel := context.WithTimeout(ctx, awaitAnswer)
+	defer cancel()
+	c.AwaitSalesforce(waiting, done)
+	done.Add("evidence", "the audit log is signed up to here, and later changes to it are noticed", c.Audit.Checkpoint(ctx))
+	return done
+}
+
 // AwaitSalesforce waits, until ctx ends, until Salesforce has been told of every refresh token of
 // those people, by whoever tells it, and notes that. What is left then is told by the running
 // proxy as soon as Salesforce answers.

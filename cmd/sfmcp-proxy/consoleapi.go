@@ -106,8 +106,8 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 	return err
 }
 
-// apiRequestsPerSecond and apiBurst are what one token may ask for; 0: what the API says itself.
-var apiRequestsPerSecond, apiBurst = 0., 0
+// apiRate is how often a token may ask, and a network fail; nothing: what the API says itself.
+var apiRate api.Rate
 
 // openOversight opens the security team's pages and API, which read and act by the same parts.
 func (p *product) openOversight() error {
@@ -129,7 +129,7 @@ func (p *product) openOversight() error {
 	p.api, err = api.New(api.Config{
 		PublicURL: c.PublicURL, Reads: reads, People: p.people, Tokens: p.tokens, Replays: &apitoken.Replays{DB: p.db, Ring: p.ring, Now: p.now},
 		Cutoff: p.cutoff, Definitions: definitions, Settings: c.Write, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
-		RequestsPerSecond: apiRequestsPerSecond, Burst: apiBurst, Log: p.log, Now: p.now,
+		Requests: apiRate, Failures: apiRate, Log: p.log, Now: p.now,
 	})
 	return err
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
@@ -47,7 +48,8 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	readingTime = -1 // the browsers of these tests decide at once
+	readingTime = -1                               // the browsers of these tests decide at once
+	apiRate = api.Rate{PerSecond: 1e4, Burst: 1e6} // how often a token may ask is tested where it is counted
 	if os.Getenv(runAsProgram) != "" {
 		profile := os.Getenv(cpuProfile)
 		os.Unsetenv(runAsProgram) // the configuration refuses variables that it does not know

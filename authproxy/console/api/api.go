@@ -28,18 +28,19 @@ const (
 	documentPath = Prefix + "openapi.json"
 )
 
-// What may be asked for.
-const (
-	// RequestsPerSecond and RequestBurst are what one token may ask for, in each process.
-	RequestsPerSecond = 20
-	RequestBurst      = 200
-	// failuresPerSecond and failureBurst are how often one network may come without a good
-	// token, or ask for what the token's role may not.
-	failuresPerSecond = 0.2
-	failureBurst      = 30
+// Rate is how often something may be done: so many at once, and so many a second.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// What may be asked for, in each process.
+var (
+	defaultRequests = Rate{20, 200} // of one token
+	defaultFailures = Rate{0.2, 30} // of one network
 )
 
-// Config is what the API needs. All fields are required but Log, Now and the rates.
+// Config is what the API needs. All fields are required but the rates, Log and Now.
 type Config struct {
 	PublicURL   string            // of the proxy
 	Reads       *oversight.Reader // what is answered, of its stores
@@ -56,12 +57,12 @@ type Config struct {
 	PolicyNotes func() []string
 	// CircuitOpen tells of each server, by name, whether its calls are refused for now.
 	CircuitOpen func() map[string]bool
-	// RequestsPerSecond and Burst are what one token may ask for; 0: [RequestsPerSecond] and
-	// [RequestBurst].
-	RequestsPerSecond float64
-	Burst             int
-	Log               *slog.Logger     // nil: slog.Default
-	Now               func() time.Time // nil: time.Now
+	// Requests is what one token may ask for; nothing: 200 at once, 20 a second. Failures is how
+	// often one network may come without a good token, or ask for what the token's role may not;
+	// nothing: 30 at once, 12 a minute.
+	Requests, Failures Rate
+	Log                *slog.Logger     // nil: slog.Default
+	Now                func() time.Time // nil: time.Now
 }
 
 // Members lets people with a role see a page: [console.Console].
@@ -90,10 +91,13 @@ func New(c Config) (*API, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	if c.RequestsPerSecond == 0 {
-		c.RequestsPerSecond, c.Burst = RequestsPerSecond, RequestBurst
+	if c.Requests == (Rate{}) {
+		c.Requests = defaultRequests
 	}
-	a := &API{Config: c, requests: party.NewBudgets[string](c.RequestsPerSecond, c.Burst), failures: party.NewBudgets[netip.Prefix](failuresPerSecond, failureBurst)}
+	if c.Failures == (Rate{}) {
+		c.Failures = defaultFailures
+	}
+	a := &API{Config: c, requests: party.NewBudgets[string](c.Requests.PerSecond, c.Requests.Burst), failures: party.NewBudgets[netip.Prefix](c.Failures.PerSecond, c.Failures.Burst)}
 	var err error
 	if a.document, err = Document(c.PublicURL); err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -32,6 +33,7 @@ type call struct {
 	now     time.Time
 	query   url.Values // checked against the route
 	text    []byte     // of the body
+	in      any        // what it says; nil: the route takes none
 	current tagged     // what is about to be edited, as it is now
 }
 
@@ -89,7 +91,8 @@ func (q *call) read(route Route) (err error) {
 	if err != nil || media != "application/json" {
 		return noJSON.is("The body is not said to be JSON.", "Send the header Content-Type: application/json.")
 	}
-	return nil
+	q.in, err = route.decode(q.text)
+	return err
 }
 
 // done does what is asked, unless what is to be edited is not as the program saw it.
@@ -130,6 +133,9 @@ func (a *API) unchanged(q *call, route Route) (err error) {
 	if len(values) == 0 {
 		return preconditions.is("The request does not say which state it changes.", "Send If-Match with the ETag of the state that you saw, or * for whatever it is now.")
 	}
+	if !tagList.MatchString(strings.Join(values, ",")) {
+		return badRequest.is("If-Match holds no entity tags.", `Send the ETag as it came, with its quotation marks, or *.`)
+	}
 	if !names(values, tagOf(q.current)) {
 		return q.moved(q.current)
 	}
@@ -142,6 +148,9 @@ func (q *call) moved(current tagged) *Problem {
 	p.Current = current
 	return p.with("ETag", tagOf(current))
 }
+
+// tagList is * or a list of entity tags (RFC 9110 8.8.3), of which weak ones name no state here.
+var tagList = regexp.MustCompile(`^\s*(?:\*|(?:W/)?"[!#-~]*"(?:\s*,\s*(?:W/)?"[!#-~]*")*)\s*$`)
 
 // tagOf is the entity tag of a state.
 func tagOf(t tagged) string {
@@ -159,12 +168,17 @@ func names(values []string, tag string) bool {
 	return false
 }
 
+// idempotencyKey is the form of a key.
+const idempotencyKey = `[A-Za-z0-9_.-]{1,128}`
+
+var keyForm = regexp.MustCompile(`^` + idempotencyKey + `$`)
+
 // once does what is asked under a key: a request that comes again gets the answer of the first.
 func (a *API) once(q *call, route Route, keys []string) answer {
 	told := func(p *Problem) answer { return a.told(q.Request, p) }
 	key := strings.Trim(keys[0], `"`) // of a structured field, or bare
-	if len(keys) > 1 || key == "" || len(key) > 128 || strings.ContainsFunc(key, func(c rune) bool { return c <= ' ' || c > '~' }) {
-		return told(badRequest.is("The Idempotency-Key is not 1 to 128 visible ASCII characters.", "Send a random one for each act, such as a UUID."))
+	if len(keys) > 1 || !keyForm.MatchString(key) {
+		return told(badRequest.is("The Idempotency-Key is not 1 to 128 letters, digits, dots, underscores and hyphens.", "Send a random one for each act, such as a UUID."))
 	}
 	attempt := apitoken.Attempt{Token: q.token.ID, Key: key, Digest: q.digest()}
 	before, err := a.Replays.Begin(q.Context(), attempt)

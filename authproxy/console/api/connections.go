@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
@@ -85,6 +86,7 @@ type Client struct {
 	Connections int       `json:"connections"`
 	People      int       `json:"people"`
 	LastUse     time.Time `json:"last_use,omitzero"`
+	Blocked     bool      `json:"blocked" doc:"refused until somebody unblocks it"`
 }
 
 // clients lists programs.
@@ -98,7 +100,7 @@ func (a peopleRoutes) clients(q *call) (List[Client], error) {
 		if kind == "" {
 			kind = "dynamic"
 		}
-		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse}
+		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse, c.Blocked}
 	})
 }
 
@@ -115,4 +117,67 @@ func (a peopleRoutes) revokeClient(q *call, in *OfClient) (Ended, error) {
 	}
 	ended, err := a.Cutoff.RevokeClient(q.Context(), in.Client, q.act(in.Reason))
 	return Ended{Connections: len(ended)}, a.partly(q, err)
+}
+
+// blockClient ends all connections of a program and refuses it.
+func (a peopleRoutes) blockClient(q *call, in *OfClient) (Ended, error) {
+	if _, err := a.Reads.Client(q.Context(), in.Client); err != nil {
+		return Ended{}, err
+	}
+	ended, approvals, err := a.Cutoff.BlockClient(q.Context(), in.Client, q.act(in.Reason))
+	return Ended{Connections: len(ended), Approvals: approvals}, a.partly(q, err)
+}
+
+// unblockClient lets people connect a program again.
+func (a peopleRoutes) unblockClient(q *call, in *OfClient) (Nothing, error) {
+	err := a.Cutoff.UnblockClient(q.Context(), in.Client, q.act(in.Reason))
+	if errors.Is(err, client.ErrNotBlocked) {
+		err = conflict.is("The program is not blocked; nothing was done.", "Look at the list of clients first.")
+	}
+	return Nothing{}, err
+}
+
+// Suspect is whom an incident is about: a person, by org and user id, or a program.
+type Suspect struct {
+	Org     string `json:"org,omitempty" max:"300"`
+	Subject string `json:"subject,omitempty" doc:"Salesforce user id" max:"300"`
+	Client  string `json:"client,omitempty" doc:"client id; then no person" max:"2000"`
+	Reason  string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+}
+
+// Contained is what was done to contain an incident.
+type Contained struct {
+	Confirmed bool   `json:"confirmed" doc:"each step was looked at again after it was done, and is so; otherwise do it again"`
+	Ended     Ended  `json:"ended"`
+	Steps     []Step `json:"steps"`
+}
+
+// Step is one thing that was done.
+type Step struct {
+	Name      string `json:"step"`
+	Text      string `json:"text"`
+	Confirmed bool   `json:"confirmed"`
+	Problem   string `json:"problem,omitempty" doc:"what keeps it from being confirmed"`
+}
+
+// contain blocks whom an incident is about, ends what they have, and looks at each part again.
+func (a peopleRoutes) contain(q *call, in *Suspect) (Contained, error) {
+	var err error
+	switch {
+	case (in.Client == "") == (in.Org == "" && in.Subject == ""):
+		return Contained{}, badRequest.is("The body names neither one person nor one program.", "Send org and subject, or client.")
+	case in.Client != "":
+		_, err = a.Reads.Client(q.Context(), in.Client)
+	default:
+		_, err = a.Reads.Person(q.Context(), in.Org, in.Subject)
+	}
+	if err != nil {
+		return Contained{}, err
+	}
+	done := a.Cutoff.ContainForAnswer(q.Context(), authproxy.Target{Org: in.Org, Subject: in.Subject, Client: in.Client}, q.act(in.Reason))
+	answer := Contained{done.Confirmed(), Ended{done.Ended.Connections, done.Ended.Approvals, done.Ended.Sessions}, []Step{}}
+	for _, s := range done.Steps {
+		answer.Steps = append(answer.Steps, Step(s))
+	}
+	return answer, nil
 }

@@ -70,7 +70,7 @@ func (s schemas) operation(route Route) object {
 	}
 	if route.Method != http.MethodGet {
 		parameters = append(parameters, object{"name": "Idempotency-Key", "in": "header", "description": "the same request again gets the same answer, for a day",
-			"schema": object{"type": "string", "pattern": `^[A-Za-z0-9_.-]{1,128}$`}})
+			"schema": object{"type": "string", "pattern": `^` + idempotencyKey + `$`}})
 	}
 	done := object{"description": "done", "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(route.Answer))}}}
 	if _, ok := route.Answer.(tagged); ok {

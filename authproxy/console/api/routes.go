@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 
 	"sfmcp-proxy/authproxy/people"
@@ -17,7 +18,8 @@ type Route struct {
 	Body   any // an empty body; nil: it takes none
 	Answer any // an empty answer
 
-	serve func(*API, *call) (any, error)
+	decode func(text []byte) (any, error) // reads the body; nil: it takes none
+	serve  func(*API, *call) (any, error)
 	// edits reads what the route changes, where a program must have seen it before; nil: nothing.
 	edits func(*API, *call) (tagged, error)
 }
@@ -47,10 +49,11 @@ func acting[On of, In, Out any](path, name, does string, f func(On, *call, *In) 
 	var in In
 	var out Out
 	return Route{Method: http.MethodPost, Path: version + path, Roles: []string{people.Security}, Name: name, Does: does, Body: in, Answer: out,
+		decode: func(text []byte) (any, error) { return decoded[In](text) },
 		serve: func(a *API, q *call) (any, error) {
-			in, err := decoded[In](q.text)
-			if err != nil {
-				return nil, err
+			in, ok := q.in.(*In)
+			if !ok {
+				return nil, errors.New("the body was not read")
 			}
 			return f(On{a}, q, in)
 		}}
@@ -88,6 +91,9 @@ func Routes() []Route {
 		acting("/connections/{connection}/end", "endConnection", "end one connection", peopleRoutes.endConnection),
 		reading("/clients", "listClients", "programs that are known, with their connections", paging(), peopleRoutes.clients),
 		acting("/clients/revoke", "revokeClient", "end all connections of a program", peopleRoutes.revokeClient),
+		acting("/clients/block", "blockClient", "end all connections of a program, and refuse it", peopleRoutes.blockClient),
+		acting("/clients/unblock", "unblockClient", "let people connect a program again", peopleRoutes.unblockClient),
+		acting("/incident/contain", "contain", "block a person or a program, end what they have, and say of each step whether it is so", peopleRoutes.contain),
 		reading("/approvals", "listApprovals", "calls that wait for a person, without their arguments; people decide on the pages", paging(), peopleRoutes.approvals),
 		reading("/tools", "listTools", "what hosted servers list, and what of it waits", paging(Param{Name: "server", Doc: "name of the endpoint"},
 			Param{Name: "state", Doc: "of the definition", Enum: []string{"waiting", "accepted", "rejected"}}), toolRoutes.tools),

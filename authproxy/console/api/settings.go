@@ -71,7 +71,8 @@ type StopSwitch struct {
 	By       string      `json:"by,omitempty"`
 	Note     string      `json:"note,omitempty" doc:"why what holds is not as it was set"`
 
-	seen access.StopSetting
+	seen    access.StopSetting
+	altered bool // by something else than the proxy: there is no setting to be seen
 }
 
 // version changes with each setting.
@@ -87,11 +88,14 @@ func (a settingsRoutes) stop(q *call) (*StopSwitch, error) {
 		return nil, err
 	}
 	if err != nil {
-		s.seen.Position, s.Note = access.StopAll, err.Error()
+		s.altered, s.seen.Position, s.Note = true, access.StopAll, err.Error()
 	}
 	s.Position, s.Since, s.By = s.seen.Position, s.seen.At, s.seen.By
 	if s.Holds, err = a.Reads.Access.StopMode(q.Context()); err != nil && s.Note == "" {
 		s.Note = err.Error()
+	}
+	if here, is := a.Reads.Access.StoppedHere(); is {
+		s.Holds, s.Note = access.StopAll, here.String()
 	}
 	return s, nil
 }
@@ -109,7 +113,7 @@ func (a settingsRoutes) setStop(q *call, in *Stop) (*StopSwitch, error) {
 		return nil, errors.New("setting stop: nothing was seen")
 	}
 	set := func() error { return a.Cutoff.StopFrom(q.Context(), seen.seen, in.Position, q.act(in.Reason)) }
-	if q.Header.Get("If-Match") == "*" || seen.Note != "" { // whatever it is
+	if q.Header.Get("If-Match") == "*" || seen.altered { // whatever it is
 		set = func() error { return a.Cutoff.Stop(q.Context(), in.Position, q.act(in.Reason)) }
 	}
 	err := set()

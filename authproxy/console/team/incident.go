@@ -130,9 +130,6 @@ func (t peoplePages) containAct(q *request, will, label string, fields ...string
 	return q.button(a)
 }
 
-// awaitSalesforce is how long the page waits for Salesforce, which is told beside it.
-const awaitSalesforce = 3 * time.Second
-
 // contain contains an incident, and tells each step with whether it was confirmed.
 func (t peoplePages) contain(q *request) error {
 	form := q.Member.Form
@@ -149,12 +146,7 @@ func (t peoplePages) contain(q *request) error {
 	if err != nil {
 		return missing(err)
 	}
-	done := t.Cutoff.Contain(q.Context(), whom, act, nil)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(q.Context()), awaitSalesforce)
-	defer cancel()
-	t.Cutoff.AwaitSalesforce(ctx, done)
-	done.Add("evidence", "the audit log is signed up to here, and later changes to it are noticed", t.Cutoff.Audit.Checkpoint(context.WithoutCancel(q.Context())))
-	return t.contained(q, done)
+	return t.contained(q, t.Cutoff.ContainForAnswer(q.Context(), whom, act))
 }
 
 // contained is the list of what was done.
