@@ -57,6 +57,7 @@ type Config struct {
 	Exports            []Export     `mapstructure:"exports"`
 	Approvals          Approvals    `mapstructure:"approvals"`
 	Console            Console      `mapstructure:"console"`
+	Telemetry          Telemetry    `mapstructure:"telemetry"`
 }
 
 // What becomes of what a hosted server lists first. Later changes wait for a person.
@@ -346,6 +347,8 @@ var defaults = map[string]any{
 	"contact":                      "",
 	"production":                   false,
 	"definitions":                  AcceptFirst,
+	"telemetry.otlp_endpoint":      "",
+	"telemetry.sample":             1.0,
 	"policies_dir":                 "",
 	"policies_need_replay":         false,
 

@@ -94,6 +94,8 @@ func sameDefault(said string, value any) bool {
 		return said == value || err == nil && err2 == nil && a == b
 	case int:
 		return said == strconv.Itoa(value)
+	case float64:
+		return said == strconv.FormatFloat(value, 'g', -1, 64)
 	}
 	return false
 }

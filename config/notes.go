@@ -37,6 +37,7 @@ func (c *Config) Notes() []string {
 	n.registration()
 	n.checkpoints()
 	n.exports()
+	n.telemetry()
 	n.serverRequests()
 	n.unused()
 	n.mistyped()

@@ -44,6 +44,7 @@ func (c *Config) Validate() Problems {
 	v.lifetimes()
 	v.limits()
 	v.console()
+	v.telemetry()
 	if c.Production {
 		v.production()
 	}

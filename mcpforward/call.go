@@ -35,7 +35,7 @@ func (r *request) serve() (result, error) {
 		return result{}, err
 	}
 	if r.isOperation(m) { // watch.go
-		r.operation = r.msg.Method
+		r.beginOperation()
 	}
 	if m.read != nil { // waits for its turn, for a login, for a session, for the answer
 		defer r.out.KeepAlive(r.quiet)()
@@ -69,7 +69,9 @@ func (r *request) receive() error {
 
 // judged takes a call to where nothing stands against it, and forwards it.
 func (c *call) judged() (result, error) {
-	if err := c.decide(); err != nil { // decide.go: policy, kill switch
+	err := c.decide() // decide.go: policy, kill switch
+	c.noteDecision()  // watch.go
+	if err != nil {
 		return result{}, err
 	}
 	if err := c.budgets.check(); err != nil { // budget.go: nobody is asked about what cannot be made
@@ -108,6 +110,7 @@ func (c *call) forward() (result, error) {
 		c.verification.readAfter() // verify.go: what it came to
 		return nil
 	})
+	c.span.Ended(string(c.outcome.recorded))
 	c.budgets.giveBack() // of a call that did not leave
 	if err != nil {
 		return result{}, err

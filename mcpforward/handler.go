@@ -23,6 +23,7 @@ import (
 	"sfmcp-proxy/mcpforward/limit"
 	"sfmcp-proxy/mcpforward/schema"
 	"sfmcp-proxy/mcpforward/stream"
+	"sfmcp-proxy/mcpforward/traces"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -44,7 +45,7 @@ type Limits struct {
 const hostWarningPause = 10 * time.Minute
 
 // Config is what a Handler works with. Every field must be set, but AllowedOrigins, Site, Limits,
-// Counters, Watch, Now and Version.
+// Counters, Watch, Traces, Now and Version.
 type Config struct {
 	Access    *access.Control
 	DB        *db.DB // holds mcp_sessions
@@ -69,6 +70,8 @@ type Config struct {
 
 	// Watch hears of every MCP request of a client that was answered; nil: nobody does.
 	Watch func(Answered)
+	// Traces makes spans of those; nil: there are none.
+	Traces *traces.Tracer
 
 	Site    ui.Site // what pages show
 	Limits  Limits

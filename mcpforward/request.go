@@ -11,6 +11,7 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/limit"
 	"sfmcp-proxy/mcpforward/stream"
+	"sfmcp-proxy/mcpforward/traces"
 )
 
 // request is one HTTP request on its way through the handler. Its steps, see
@@ -36,9 +37,10 @@ type request struct {
 	session   *session       // nil in the stateless era and for initialize
 	inputs    jsonrpc.Object // what it answers to what we asked, see ask.go
 
-	operation  string // method of a message that is measured, see watch.go; empty: it is none
-	problem    string // what is wrong with the answer
-	toolFailed bool   // the answer is a tool result that says so
+	operation  string       // method of a message that is measured, see watch.go; empty: it is none
+	problem    string       // what is wrong with the answer
+	toolFailed bool         // the answer is a tool result that says so
+	span       *traces.Span // nil: there is none
 
 	waiting context.Context // of a counted request: ends with its client, its access, or when it is cancelled
 	leave   func()          // gives its turn back; nil: it has none

@@ -1,12 +1,17 @@
 package mcpforward
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/traces"
 )
 
 // Answered is an MCP request of a client with a good token that was answered, for whoever
@@ -33,8 +38,51 @@ func (r *request) isOperation(m method) bool {
 	return !m.notification && !r.msg.IsResponse() && r.msg.Method != "subscriptions/listen"
 }
 
+// beginOperation begins to measure the request. Its context has its span from here on.
+func (r *request) beginOperation() {
+	r.operation = r.msg.Method
+	if r.Traces == nil {
+		return
+	}
+	meta, _ := r.params.Object("_meta")
+	parent, _ := meta.String("traceparent")
+	of := traces.Request{
+		Method: r.operation, Version: statelessVersion, Server: r.server.Name, ID: string(r.msg.ID), RequestID: audit.OriginOf(r.http.Context()).RequestID,
+		Began: r.started, Meta: parent, Header: r.http.Header.Get("Traceparent"),
+	}
+	if !r.stateless {
+		of.Version = ""
+		if r.session != nil {
+			of.Version = r.session.version
+		}
+	}
+	ctx, span := r.Traces.Begin(r.http.Context(), of)
+	r.span, r.http, r.lasting = span, r.http.WithContext(ctx), context.WithoutCancel(ctx)
+}
+
+// noteDecision tells the span what is called. A name that the client must not know to exist is not
+// told, so that names which somebody made up do not fill what collectors keep.
+func (c *call) noteDecision() {
+	if c.span == nil {
+		return
+	}
+	d := c.decision
+	of := traces.Call{Class: string(d.Class), Effect: string(d.Effect)}
+	if passes := d.Effect == policy.Allow || d.Effect == policy.Confirm; passes || !d.Hidden {
+		prompt, isPrompt := strings.CutPrefix(c.tool, promptPrefix)
+		switch {
+		case c.isTool():
+			of.Tool = c.tool
+		case isPrompt && isToolName(prompt):
+			of.Prompt = prompt
+		}
+	}
+	c.span.Judged(of)
+}
+
 // tellWatcher tells that the request was answered, if it is one that is measured.
 func (r *request) tellWatcher() {
+	r.span.End(r.problem)
 	if r.operation == "" || r.Watch == nil {
 		return
 	}

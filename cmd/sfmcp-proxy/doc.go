@@ -56,6 +56,7 @@
 // change,
 // [sfmcp-proxy/mcpforward/records] reads for the audit log what an answer gives away, and
 // [sfmcp-proxy/mcpforward/stream] writes answers as JSON or as an event stream.
+// [sfmcp-proxy/mcpforward/traces] tells a collector of calls, in spans without arguments.
 //
 // [sfmcp-proxy/authproxy/access] knows who may use what: servers, orgs, groups, blocks, the
 // kill switch. Whatever lets somebody in asks it, and nothing else decides that.

@@ -103,6 +103,7 @@ var layer = map[string]int{
 	"authproxy/salesforce":              1,
 	"authproxy/company":                 1, // speaks OpenID Connect with the company's provider
 	"mcpforward/jsonrpc":                1,
+	"mcpforward/traces":                 1, // speaks OTLP with a collector
 	"mcpforward/preview":                1,
 
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a

@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/traces"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -44,6 +45,7 @@ type product struct {
 	forward       *mcpforward.Handler
 	routes        http.Handler
 	unable        *unable
+	traces        *traces.Tracer // nil: there is no collector
 
 	requests    edge.InFlight      // that are answered here
 	checkpoints *publish.Publisher // carries those of the audit log elsewhere; nil: nobody does
@@ -69,6 +71,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 		return nil, errors.Join(err, closing(p.stores.close))
 	}
 	p.exports = p.couriers(p.outbound)
+	p.openTraces()
 	p.pool = p.outbound.openPool(c, upstream.Config{Log: of.log, Watch: p.sent})
 	p.cutoff = p.newCutoff(func(org, subject string) {
 		p.pool.Forget(org, subject)
@@ -107,7 +110,7 @@ func (p *product) openHandlers() (err error) {
 	}
 	if p.forward, err = mcpforward.New(mcpforward.Config{
 		Access: p.access, Version: version, DB: p.db, Links: p.links, Approvals: p.approvals, Audit: p.audit, Definitions: p.definitions, Pool: p.pool,
-		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins, ApprovalWait: c.Approvals.Wait, Watch: p.answered,
+		Budgets: p.budgets, Counters: c.Counters(), Outside: p.outside, Site: p.site(), Log: p.log, Now: p.now, AllowedOrigins: c.AllowedOrigins, ApprovalWait: c.Approvals.Wait, Watch: p.answered, Traces: p.traces,
 		Limits: mcpforward.Limits{
 			RequestBytes: int64(c.Limits.RequestBytes), CallsPerMinute: c.Limits.CallsPerMinute, ConcurrentCalls: c.Limits.ConcurrentCalls,
 		},
@@ -203,6 +206,7 @@ func (p *product) close() error {
 	return closing(func(ctx context.Context) error {
 		p.requests.Wait(ctx)
 		p.exports.Close(ctx)
+		defer p.traces.Close(ctx) // last: they may be lost
 		return errors.Join(p.stores.close(ctx), p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
 }

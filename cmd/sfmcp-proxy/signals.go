@@ -12,6 +12,8 @@ import (
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/mcpforward"
+	"sfmcp-proxy/mcpforward/jsonrpc"
+	"sfmcp-proxy/mcpforward/traces"
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
@@ -31,11 +33,38 @@ func (p *product) answered(a mcpforward.Answered) {
 
 // sent hears of MCP requests to Salesforce.
 func (p *product) sent(e upstream.Ended) {
-	problem := ""
-	if e.Err != nil {
-		problem = e.Err.Kind.String()
+	problem, status := "", 0
+	switch {
+	case e.Err != nil:
+		problem, status = e.Err.Kind.String(), e.Err.Status
+	case e.Code != 0:
+		problem = "rpc_error" // whichever code a hosted server makes up
 	}
 	p.signals.Sent(e.Server, e.Method, problem, e.Took)
+	if p.traces == nil {
+		return
+	}
+	s := traces.Sent{Method: e.Method, Version: e.Version, Server: e.Server, URL: e.URL, Began: e.Began, Took: e.Took, Resent: e.Resent, Status: status, Problem: problem}
+	if e.Code != 0 {
+		s.Problem = strconv.Itoa(int(e.Code))
+	}
+	if params, err := jsonrpc.ParseObject(e.Params); err == nil && e.Method == "tools/call" {
+		s.Tool, _ = params.String("name")
+	}
+	p.traces.Sent(e.Context, s)
+}
+
+// openTraces begins to send traces, if there is a collector.
+func (p *product) openTraces() {
+	t := p.config.Telemetry
+	if t.OTLPEndpoint == "" {
+		return
+	}
+	instance, err := os.Hostname()
+	if err != nil {
+		instance = hostOf(p.config.PublicURL)
+	}
+	p.traces = traces.New(traces.Config{Endpoint: t.OTLPEndpoint, Sample: t.Sample, HTTP: p.outbound.http, Instance: instance, Version: version, Log: p.log})
 }
 
 // exposeState shows what the current product counts and how it stands.
@@ -81,6 +110,13 @@ func (p *process) exposeRefusals() {
 		"failed": func() int64 { _, failed := p.current.Load().notices.Counts(); return failed },
 	} {
 		p.edge.Metrics.Total("sfmcp_notices_total", "Messages to people about what waits for them, by what became of them.",
+			func() float64 { return float64(count()) }, "outcome", outcome)
+	}
+	for outcome, count := range map[string]func() int64{
+		"sent":    func() int64 { sent, _ := p.current.Load().traces.Counts(); return sent },
+		"dropped": func() int64 { _, dropped := p.current.Load().traces.Counts(); return dropped },
+	} {
+		p.edge.Metrics.Total("sfmcp_spans_total", "Spans of traces, sent to the collector or dropped because it takes too few or none.",
 			func() float64 { return float64(count()) }, "outcome", outcome)
 	}
 	for _, limit := range []string{"user", "server"} {

@@ -36,6 +36,9 @@ func (a *Answer) Next(ctx context.Context) (*jsonrpc.Message, error) {
 		a.finish(&f.Error)
 		return nil, a.err
 	case m.IsResponse():
+		if m.Error != nil {
+			a.call.code = m.Error.Code
+		}
 		a.finish(io.EOF)
 	}
 	return m, nil

@@ -31,6 +31,7 @@ type call struct {
 	cancel     context.CancelCauseFunc
 	timer      *time.Timer
 	began      time.Time
+	code       jsonrpc.Code // of an error that is the response
 
 	session      *Session
 	token        string

@@ -5,6 +5,10 @@ import (
 	"errors"
 	"io"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // Ended is a request of [Pool.Call] that is over, with all its attempts.
@@ -15,9 +19,11 @@ type Ended struct {
 	Method  string          // of MCP
 	Version string          // of the protocol of its session; empty: there was none
 	Began   time.Time
-	Took    time.Duration // until the response, or until it was clear that there is none
-	Resent  bool          // it was sent more than once
-	Err     *Error        // nil: there was a response
+	Took    time.Duration  // until the response, or until it was clear that there is none
+	Resent  bool           // it was sent more than once
+	Params  jsontext.Value // of the request; only while Watch runs
+	Code    jsonrpc.Code   // of the JSON-RPC error that is the response; 0: it is none
+	Err     *Error         // nil: there was a response
 }
 
 // tellWatcher tells that the call is over. It is called while the call holds its place.
@@ -26,7 +32,7 @@ func (c *call) tellWatcher(err error) {
 	if watch == nil || !c.counted {
 		return
 	}
-	e := Ended{Context: c.caller, Server: c.target.Server, URL: c.target.URL, Method: c.request.Method, Began: c.began,
+	e := Ended{Context: c.caller, Server: c.target.Server, URL: c.target.URL, Method: c.request.Method, Params: c.request.Params, Code: c.code, Began: c.began,
 		Took: c.pool.cfg.Now().Sub(c.began), Resent: c.renewed || c.reopened || c.repeated}
 	if c.session != nil {
 		e.Version = c.session.version
