@@ -16,7 +16,7 @@ import (
 )
 
 func incidentCommand() *cobra.Command {
-	contain := withCutoff(&cobra.Command{Use: "contain (--user USER | --client CLIENT) [--evidence DIR]", Short: "Block a user or a client, end what they have, and keep the evidence", Args: usageArgs(cobra.NoArgs),
+	contain := withCutoff(&cobra.Command{Use: "contain --user USER | --client CLIENT", Short: "Block a user or a client, end what they have, and keep the evidence", Args: usageArgs(cobra.NoArgs),
 		Long: "Block a user or a client, end what they have, and keep the evidence.\n\n" +
 			"In this order: they are refused from now on; connections, waiting and approved calls and\n" +
 			"browser sessions end; every running proxy follows; the login is revoked at Salesforce; and\n" +
