@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -230,6 +231,7 @@ func TestST13SecretsStayInTheirFiles(t *testing.T) {
 	}
 
 	// No option or argument takes a secret.
+	public := []string{"sfmcp-proxy audit verify --key", "sfmcp-proxy evidence verify --key"} // they take a public key
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
 		var help bytes.Buffer
@@ -242,7 +244,7 @@ func TestST13SecretsStayInTheirFiles(t *testing.T) {
 		}
 		cmd.Flags().VisitAll(func(f *pflag.Flag) {
 			for _, word := range []string{"secret", "token", "password", "key", "code", "cookie"} {
-				if strings.Contains(f.Name, word) && f.Name != "tls-key" && cmd.CommandPath()+" "+f.Name != "sfmcp-proxy audit verify key" { // the name of a file, a public key
+				if strings.Contains(f.Name, word) && f.Name != "tls-key" && !slices.Contains(public, cmd.CommandPath()+" --"+f.Name) { // that is the name of a file
 					t.Errorf("%s --%s takes a secret on the command line", cmd.CommandPath(), f.Name)
 				}
 			}
