@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -83,30 +84,31 @@ func TestAnswersLeaveInOnePiece(t *testing.T) {
 // next would stand behind half an answer.
 func TestConnectionEndsWithAnAnswerThatIsNotTaken(t *testing.T) {
 	t.Parallel()
-	e := newEdge(t, func(c *Config) { c.WriteTime = 50 * time.Millisecond })
-	failed := make(chan error, 2)
-	settings := e.Server(e.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, err := w.Write(make([]byte, 16<<10))
-		failed <- err
-	})))
-	l := onPipes(t, e, settings, false)
-	conn, err := l.Dial(t.Context(), "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(plenty))
-	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	half := make([]byte, 5000)
-	if _, err := io.ReadFull(conn, half); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-failed; err == nil {
-		t.Error("the handler is not told")
-	}
-	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
-		t.Errorf("%d bytes follow, %v", len(rest), err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		e := newEdge(t, nil)
+		failed := make(chan error, 2)
+		settings := e.Server(e.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, err := w.Write(make([]byte, 16<<10))
+			failed <- err
+		})))
+		conn, err := onPipes(t, e, settings, false).Dial(t.Context(), "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		begun := time.Now()
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(conn, make([]byte, 5000)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-failed; err == nil || time.Since(begun) != e.WriteTime {
+			t.Errorf("the handler is told %v after %s", err, time.Since(begun))
+		}
+		conn.SetReadDeadline(time.Now().Add(time.Minute))
+		if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
+			t.Errorf("%d bytes follow, %v", len(rest), err)
+		}
+	})
 }
