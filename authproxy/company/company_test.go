@@ -2,15 +2,21 @@ package company
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/oauth2"
 
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -229,9 +235,72 @@ func TestAD01StateBelongsToTheBrowser(t *testing.T) {
 	if _, err := f.Finish(t.Context(), a, secret, q); !errors.Is(err, ErrRefused) {
 		t.Errorf("a code that was spent: %v", err)
 	}
-	f.now = f.now.Add(AttemptLifetime + time.Second)
-	if _, err := f.Begun(state, secret); !errors.Is(err, ErrOver) {
-		t.Errorf("too late: %v", err)
+	for _, at := range []struct {
+		name  string
+		after time.Duration
+		want  error
+	}{{"just in time", AttemptLifetime, nil}, {"too late", AttemptLifetime + time.Nanosecond, ErrOver},
+		{"clocks a minute apart", -time.Minute, nil}, {"from the future", -time.Minute - time.Nanosecond, ErrOver}} {
+		f.now = a.At.Add(at.after)
+		if _, err := f.Begun(state, secret); !errors.Is(err, at.want) {
+			t.Errorf("%s: %v", at.name, err)
+		}
+	}
+}
+
+// A state is as long as what it carries, up to a bound: what is longer was not made here.
+func TestD15StateIsBounded(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	sealed := func(length int) (state, secret string) {
+		secret = "secret"
+		for n := length / 2; ; n++ {
+			text, err := json.Marshal(Attempt{Issuer: f.issuer, ReturnTo: strings.Repeat("x", n), At: f.now})
+			if err != nil {
+				t.Fatal(err)
+			}
+			payload := base64.RawURLEncoding.EncodeToString(text)
+			state = payload + "." + base64.RawURLEncoding.EncodeToString([]byte(f.config.Ring.MAC(purpose, secret, payload)))
+			if len(state) >= length {
+				return state, secret
+			}
+		}
+	}
+	for length := maxState - 3; length <= maxState+3; length++ {
+		state, secret := sealed(length)
+		if _, err := f.Begun(state, secret); errors.Is(err, ErrOtherBrowser) != (len(state) > maxState) {
+			t.Errorf("a state of %d bytes: %v", len(state), err)
+		}
+	}
+}
+
+// How a client secret is shown follows what the provider says that it takes (RFC 6749 2.3.1).
+func TestWaysOfClientAuthentication(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		secret, methods string
+		want            oauth2.AuthStyle
+	}{
+		{"secret", `null`, oauth2.AuthStyleInHeader},
+		{"secret", `["client_secret_basic"]`, oauth2.AuthStyleInHeader},
+		{"secret", `["client_secret_post"]`, oauth2.AuthStyleInParams},
+		{"secret", `["client_secret_post","client_secret_basic"]`, oauth2.AuthStyleInHeader},
+		{"", `["client_secret_basic"]`, oauth2.AuthStyleInParams},
+	} {
+		var issuer string
+		host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[1]s/a","token_endpoint":"%[1]s/t","jwks_uri":"%[1]s/k","token_endpoint_auth_methods_supported":%[2]s}`, issuer, c.methods)
+		}))
+		t.Cleanup(host.Close)
+		issuer = host.URL
+		p := newProvider(Provider{Issuer: issuer, ClientID: "c", ClientSecret: c.secret}, &Config{HTTP: &http.Client{Transport: &http.Transport{}}, Now: time.Now})
+		found, err := p.discover(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := found.oauth.Endpoint.AuthStyle; got != c.want {
+			t.Errorf("secret %q, methods %s: %v", c.secret, c.methods, got)
+		}
 	}
 }
 

@@ -208,9 +208,15 @@ func TestMootAndGivenUp(t *testing.T) {
 	delete(o.waiting, "apr_1")
 	delete(o.waiting, "apr_2")
 	o.gone["apr_2"] = true
-	o.pass(giveUpAfter + time.Second)
+	o.pass(giveUpAfter)
 	o.turn(k)
 	rows, err := List(t.Context(), o.db, true)
+	if i := slices.IndexFunc(rows, func(r Row) bool { return r.About == "apr_3" }); err != nil || i < 0 || rows[i].Outcome != "" {
+		t.Errorf("within the day: %+v, %v", rows, err)
+	}
+	o.pass(time.Hour)
+	o.turn(k)
+	rows, err = List(t.Context(), o.db, true)
 	got := map[string]string{}
 	for _, r := range rows {
 		got[r.About] = r.Outcome

@@ -100,6 +100,13 @@ func TestAD09Session(t *testing.T) {
 	if err := f.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	used := f.start(t, "ann", "", "approvers")
+	f.now = f.now.Add(DefaultIdle / 20) // so soon after its start that nothing is written down
+	if _, err := f.Current(t.Context(), used); err != nil {
+		t.Error(err)
+	}
+	f.now = f.now.Add(DefaultIdle - DefaultIdle/20 + time.Second)
+	gone("idle since its start", used)
 	watched := f.start(t, "ann", "", "approvers")
 	for range 2 { // an inbox in view is nobody who does anything
 		f.now = f.now.Add(DefaultIdle/2 + time.Second)

@@ -22,6 +22,9 @@ func TestQuestions(t *testing.T) {
 		{"createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"O'Neill \\ sons"}}`,
 			`SELECT Id, Name FROM Account WHERE Name = 'O\'Neill \\ sons' LIMIT 5`},
 
+		{"createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"` + strings.Repeat("\u00e9", nameLength) + `"}}`,
+			"SELECT Id, Name FROM Account WHERE Name = '" + strings.Repeat("\u00e9", nameLength) + "' LIMIT 5"},
+
 		{"createSobjectRecord", `{"sobject-name":"Account","body":{"Phone":"1"}}`, ""},
 		{"createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"a\u0000b"}}`, ""},
 		{"createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"` + strings.Repeat("x", 256) + `"}}`, ""},
