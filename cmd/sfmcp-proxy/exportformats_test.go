@@ -7,12 +7,8 @@ import (
 	"testing"
 )
 
-// TestAuditExportFormats writes one log in every format: each has every entry that the filter
-// selects.
-func TestAuditExportFormats(t *testing.T) {
-	t.Parallel()
-	d := startDemo(t)
-	d.connect("sobject-all", rep)
+// exportFormats writes one log in every format: each has every entry that the filter selects.
+func exportFormats(t *testing.T, d *demo) {
 	want := strings.Count(d.must("audit", "export", "--user", rep), "\n")
 	rows, err := csv.NewReader(strings.NewReader(d.must("audit", "export", "--user", rep, "--format", "csv"))).ReadAll()
 	if err != nil || len(rows) != want+1 || rows[0][0] != "log" || rows[1][0] == "" {

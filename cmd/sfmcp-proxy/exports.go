@@ -42,7 +42,7 @@ Exit status: 0 all took it; 1 one did not.`,
 		Use: "move NAME", Short: "Have a destination go on behind another entry of this machine's log",
 		Long: `move says from where on a destination is sent entries: behind the number --to, from the
 beginning with --to 0, or from now on with --to newest. Entries that are passed over are not
-sent. It is recorded with the reason, and holds within a minute.`,
+sent. It is recorded with the reason, and holds within half a minute.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 	}, moveExport)
 	move.Flags().String("to", "", "number of the last entry that counts as taken, or newest")

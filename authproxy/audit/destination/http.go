@@ -63,8 +63,10 @@ func (w webhook) Send(ctx context.Context, b *Batch) error {
 	for i := range b.Records {
 		body.Entries = append(body.Entries, b.Records[i].Text)
 	}
-	text, err := json.Marshal(body)
-	if err != nil {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetEscapeHTML(false) // entries stay as they are, byte for byte
+	if err := enc.Encode(body); err != nil {
 		return fmt.Errorf("encoding the batch: %w", err)
 	}
 	var secrets []string
@@ -79,8 +81,8 @@ func (w webhook) Send(ctx context.Context, b *Batch) error {
 		secrets = append(secrets, secret)
 	}
 	header := http.Header{}
-	w.config.Client.Sign(header, receiver.Message{ID: batchID(b), Body: text}, secrets)
-	_, err = post(ctx, w.config.Client, address, header, text)
+	w.config.Client.Sign(header, receiver.Message{ID: batchID(b), Body: text.Bytes()}, secrets)
+	_, err := post(ctx, w.config.Client, address, header, text.Bytes())
 	return err
 }
 

@@ -71,7 +71,10 @@ func (s syslog) send(conn *tls.Conn, b *Batch) error {
 		return fmt.Errorf("ending the connection: %w", err)
 	}
 	// Whatever comes is nothing of syslog's; an end without close_notify is that of many receivers.
-	_, err := io.Copy(io.Discard, io.LimitReader(conn, receiver.AnswerLimit))
+	n, err := io.Copy(io.Discard, io.LimitReader(conn, receiver.AnswerLimit))
+	if n == receiver.AnswerLimit {
+		err = errors.New("it talks instead")
+	}
 	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("the receiver did not end the connection after it had everything: %w", err)
 	}

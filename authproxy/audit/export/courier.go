@@ -19,7 +19,7 @@ const (
 	attemptTime = 25 * time.Second
 	// lookEvery is how often entries of other processes are looked for, of which this one has
 	// not heard.
-	lookEvery = 10 * time.Second
+	lookEvery = 2 * time.Second
 	// longestWait is the longest that a receiver can have us wait by Retry-After.
 	longestWait = time.Hour
 	// reportAfter is for how long a destination takes nothing before the audit log says so. A

@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/destination"
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 const testLog = "proxy.example/audit/0123456789abcdef"
@@ -157,6 +158,9 @@ func everyEntry() (all []audit.Entry) {
 // they name and of the one after.
 func TestOCSFByItsSchema(t *testing.T) {
 	t.Parallel()
+	if dbtest.OnPostgres() {
+		t.Skip("nothing is stored here")
+	}
 	python, err := filepath.Abs("../../../.ci/cache/python/export/bin/python")
 	if err != nil {
 		t.Fatal(err)
@@ -167,8 +171,9 @@ func TestOCSFByItsSchema(t *testing.T) {
 		}
 		t.Skip("no schemas of OCSF here: run .ci/python-clients")
 	}
-	all := everyEntry()
+	all, versions := everyEntry(), []string{OCSFVersion, "1.6.0"}
 	if os.Getenv("SFMCP_TEST_ROUNDS") == "" { // validating is slow; .ci/run does all
+		versions = versions[:1]
 		var some []audit.Entry
 		for i := 0; i < len(all); i += 13 { // prime to the sizes of the lists that they are made of
 			some = append(some, all[i])
@@ -183,7 +188,7 @@ func TestOCSFByItsSchema(t *testing.T) {
 		}
 		lines.Write(append(line, '\n'))
 	}
-	for _, version := range []string{OCSFVersion, "1.6.0"} {
+	for _, version := range versions {
 		check := exec.Command(python, "testdata/ocsf.py", version)
 		check.Stdin = bytes.NewReader(lines.Bytes())
 		out, err := check.CombinedOutput()
