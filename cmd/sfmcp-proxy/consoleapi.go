@@ -12,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/oversight"
@@ -123,6 +124,9 @@ func (p *product) openOversight() error {
 	if p.team, err = team.New(team.Config{
 		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.Write,
 		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen, Site: p.site(), Log: p.log,
+		Budgets: func(ctx context.Context) ([]budget.Count, error) {
+			return p.budgets.List(ctx, p.counters(), budget.Filter{})
+		},
 	}); err != nil {
 		return err
 	}

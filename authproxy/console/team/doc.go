@@ -18,6 +18,7 @@
 //	team.go         what the pages need, the tabs, errors
 //	routes.go       the table
 //	overview.go     numbers, with what to do about each
+//	budgets.go      who is near the end of a budget
 //	people.go       everybody, one person; revoke, block, unblock
 //	connections.go  connections by person, client and server; ending many
 //	incident.go     whom an incident is about; containing it, step by step

@@ -19,7 +19,7 @@ import (
 // overview shows what happens, and what to do about it.
 func (t *Team) overview(q *request) error {
 	p := q.page("Overview", "/console", "What assistants did in Salesforce, what waits for a person, and what is stopped.")
-	for _, part := range []func(*request, *ui.ConsolePage) error{t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.chart, t.stopSection} {
+	for _, part := range []func(*request, *ui.ConsolePage) error{t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.budgetTile, t.chart, t.budgetSection, t.stopSection} {
 		if err := part(q, p); err != nil {
 			return err
 		}

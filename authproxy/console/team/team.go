@@ -1,6 +1,7 @@
 package team
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
@@ -22,7 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// Config is what the pages need. All fields are required but CircuitOpen and Log.
+// Config is what the pages need. All fields are required but CircuitOpen, Budgets and Log.
 type Config struct {
 	Reads       *oversight.Reader // what is shown, of its stores
 	People      *people.Store
@@ -37,8 +39,10 @@ type Config struct {
 	// CircuitOpen tells of each server, by name, whether its calls are refused for now because
 	// Salesforce failed several times in a row; nil: of none.
 	CircuitOpen func() map[string]bool
-	Site        ui.Site
-	Log         *slog.Logger // nil: slog.Default
+	// Budgets are what of each budget is used in its present window, by whom; nil: there are none.
+	Budgets func(context.Context) ([]budget.Count, error)
+	Site    ui.Site
+	Log     *slog.Logger // nil: slog.Default
 }
 
 // Members lets people with a role see a page: [console.Console].
@@ -59,6 +63,9 @@ func New(c Config) (*Team, error) {
 	}
 	if c.CircuitOpen == nil {
 		c.CircuitOpen = func() map[string]bool { return nil }
+	}
+	if c.Budgets == nil {
+		c.Budgets = func(context.Context) ([]budget.Count, error) { return nil, nil }
 	}
 	return &Team{c}, nil
 }
