@@ -3,6 +3,7 @@ package pack
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -25,6 +26,8 @@ type bench struct {
 	t   testing.TB
 	log *audit.Log
 	key string
+	// as is the entry that binds a pack; empty members: as whoever makes one writes it.
+	as audit.Entry
 }
 
 func newBench(t testing.TB) *bench {
@@ -92,7 +95,7 @@ func (b *bench) make(path string, filter audit.Filter, change func(*Builder)) er
 
 // bind records a manifest, as whoever makes a pack does.
 func (b *bench) bind(digest string) (line, proof []byte, err error) {
-	seq, err := b.log.Append(b.t.Context(), audit.Entry{Actor: actor.Operator("o", ""), Action: audit.EvidenceMake, Object: digest, Outcome: audit.OK})
+	seq, err := b.log.Append(b.t.Context(), audit.Entry{Actor: actor.Operator("o", ""), Action: cmp.Or(b.as.Action, audit.EvidenceMake), Object: digest, Outcome: cmp.Or(b.as.Outcome, audit.OK)})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -269,6 +272,23 @@ func TestS1PackOfALiarShowsIt(t *testing.T) {
 	}
 	if err := sameFacts(1, []byte(`{"seq":1,"outcome":"denied","subject":"user-1"}`), []byte(`{"seq":1,"outcome":"ok","subject":"005"}`)); err == nil || !strings.Contains(err.Error(), "another outcome") {
 		t.Error(err)
+	}
+}
+
+// S1: a client chooses the names of the tools that it calls, and so what entries are of. An entry
+// that names a manifest binds it only if it says that a pack was made.
+func TestS1PackIsBoundByNoOtherEntry(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for _, as := range []audit.Entry{{Action: audit.ToolCall, Outcome: audit.Denied}, {Action: audit.ToolCall}, {Outcome: audit.Intent}} {
+		b.as = as
+		path := filepath.Join(t.TempDir(), "pack")
+		if err := b.make(path, audit.Filter{}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(path, b.key); err == nil || !strings.Contains(err.Error(), "manifest.json is not what entry") {
+			t.Errorf("%s %s: %v", as.Action, as.Outcome, err)
+		}
 	}
 }
 
