@@ -100,7 +100,7 @@ func (s *Signals) begin() {
 		action  audit.Action
 		outcome audit.Outcome
 	}{
-		{audit.StoreTamper, audit.Denied}, {audit.GrantReplay, audit.Denied}, {audit.DefinitionQuarantine, audit.Denied},
+		{audit.StoreTamper, audit.Denied}, {audit.GrantReplay, audit.OK}, {audit.DefinitionQuarantine, audit.Denied},
 		{audit.ConfigReload, audit.Failed}, {audit.LogCut, audit.OK}, {audit.StopSet, audit.OK}, {audit.ToolCall, audit.Unknown},
 	} {
 		s.entries.WithLabelValues(string(e.action), string(e.outcome))
