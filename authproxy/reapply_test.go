@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/company"
@@ -250,4 +251,31 @@ func TestSRST4PutBackDatabaseEndsCompanySignIns(t *testing.T) {
 	lives("ended without one", left, false)
 	lives("of somebody else", kept, true)
 	lives("younger", younger, true)
+}
+
+// SR-ST-4: a token of a program that was revoked stays so when the database is put back.
+func TestSRST4PutBackDatabaseRevivesNoToken(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	secret, token, err := f.Cutoff.Tokens.Create(t.Context(), apitoken.Wanted{Name: "siem", Role: "security", Lifetime: time.Hour, By: byAdmin.By})
+	if err != nil {
+		t.Fatal(err)
+	}
+	restore := f.keepDatabase(t, "api_tokens")
+	if _, err := f.Cutoff.RevokeAPIToken(t.Context(), token.ID, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	if _, err := f.Cutoff.Tokens.Use(t.Context(), secret); err != nil {
+		t.Fatalf("the database was not put back: %v", err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	if _, err := f.Cutoff.Tokens.Use(t.Context(), secret); !errors.Is(err, apitoken.ErrOver) {
+		t.Errorf("after it: %v", err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+		t.Errorf("a second time: %d, %v", n, err)
+	}
 }
