@@ -32,7 +32,7 @@ const callAllocs = 170
 
 // listAllocs is the same of a list that was asked for before; 8 of them are for knowing what
 // of it is accepted.
-const listAllocs = 163
+const listAllocs = 150
 
 // loopback answers in Salesforce's place, in memory.
 type loopback struct{ text string } // a JSON string
