@@ -66,37 +66,6 @@ func (p Published) Prove(ctx context.Context, seq int64) ([]byte, error) {
 	return tree.Proof{Index: seq - 1, Hashes: hashes, Checkpoint: prover.Signed}.MarshalText()
 }
 
-// Prover proves entries up to one checkpoint, so that many proofs need one signature.
-type Prover struct {
-	Checkpoint tree.Checkpoint
-	Signed     []byte // the same, signed
-
-	hashes tlog.HashReader
-}
-
-// Prover is of everything that the log holds now.
-func (p Published) Prover(ctx context.Context) (Prover, error) {
-	l := p.log
-	if err := l.Checkpoint(ctx); err != nil {
-		return Prover{}, err
-	}
-	c, signed, err := l.tiles.newest(&l.checkpoints)
-	return l.tiles.proverOf(c, signed), err
-}
-
-func (t tiles) proverOf(c tree.Checkpoint, signed []byte) Prover {
-	return Prover{c, signed, tree.TileHashes(t.dir(), c)}
-}
-
-// Prove returns the hashes from the neighbour of an entry up to below the root.
-func (p Prover) Prove(seq int64) ([]tlog.Hash, error) {
-	hashes, err := tree.ProveInclusion(seq-1, p.Checkpoint.Size, p.hashes)
-	if err != nil {
-		return nil, fmt.Errorf("proving entry %d: %w", seq, err)
-	}
-	return hashes, nil
-}
-
 // Records calls f with every entry that matches, oldest first, until f fails: with the line that is
 // a leaf of the tree, and the entry as far as what it says about people can be read.
 func (p Published) Records(ctx context.Context, filter Filter, f func(line []byte, e Entry) error) error {
