@@ -126,6 +126,9 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
 			}
 			d.access.looked.Store(&began)
 		}
+		if err != nil && d.Shared() {
+			d.dropIdle()
+		}
 		if err != nil || last >= 0 && now != last {
 			f()
 		}

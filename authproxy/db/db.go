@@ -121,7 +121,13 @@ const maxTries = 10
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
 		err := d.try(ctx, f)
-		if err == nil || try == maxTries || FailureOf(err) != Undone || ctx.Err() != nil {
+		if err == nil || try == maxTries || ctx.Err() != nil {
+			return err
+		}
+		if stale := (*staleError)(nil); errors.As(err, &stale) {
+			continue // on another connection
+		}
+		if FailureOf(err) != Undone {
 			return err
 		}
 		var apart [1]byte // from the other one
@@ -130,10 +136,29 @@ func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
 	}
 }
 
+// staleError is that a connection had ended before a transaction began on it, as all do when the
+// server was started again: nothing was done, and the next connection may be good.
+type staleError struct{ error }
+
+func (e *staleError) Unwrap() error { return e.error }
+
+// dropIdle closes the connections that nobody uses, after one of them turned out not to lead
+// anywhere.
+func (d *DB) dropIdle() {
+	d.Writes.SetMaxIdleConns(0)
+	d.Writes.SetMaxIdleConns(writers)
+	d.Reads.SetMaxIdleConns(0)
+	d.Reads.SetMaxIdleConns(readers)
+}
+
 func (d *DB) try(ctx context.Context, f func(*sql.Tx) error) error {
 	tx, err := d.dialect.begin(ctx, d.Writes)
 	if err != nil {
-		return fmt.Errorf("beginning transaction: %w", err)
+		err = fmt.Errorf("beginning transaction: %w", err)
+		if FailureOf(err) == Unavailable && !isConnecting(err) {
+			return &staleError{err}
+		}
+		return err
 	}
 	defer d.access.ended(tx)
 	defer tx.Rollback() // no effect once committed

@@ -46,15 +46,21 @@ func FailureOf(err error) Failure {
 	if failed, ok := errors.AsType[*driver.Error](err); ok {
 		return sqliteFailure(failed.Code())
 	}
-	_, connecting := errors.AsType[*pgconn.ConnectError](err)
+	connecting := isConnecting(err)
 	_, network := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && !connecting:
 		return TooSlow
-	case connecting, network, pgconn.SafeToRetry(err), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, sqldriver.ErrBadConn):
+	case connecting, network, pgconn.SafeToRetry(err), errors.Is(err, pgconn.ErrConnClosed), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, sqldriver.ErrBadConn):
 		return Unavailable
 	}
 	return OtherFailure
+}
+
+// isConnecting says of an error that no connection to PostgreSQL came about.
+func isConnecting(err error) bool {
+	_, is := errors.AsType[*pgconn.ConnectError](err)
+	return is
 }
 
 // duplicateTable is the code of a table that another process has made in between.

@@ -28,7 +28,7 @@ func TestFailureOf(t *testing.T) {
 		{code("23505"), Duplicate}, {code("23503"), OtherFailure},
 		{code("55P03"), TooSlow}, {code("57014"), TooSlow}, {code("25P03"), TooSlow}, {context.DeadlineExceeded, TooSlow},
 		{code("57P01"), Unavailable}, {code("57P03"), Unavailable}, {code("53300"), Unavailable}, {code("08006"), Unavailable},
-		{&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, Unavailable}, {io.ErrUnexpectedEOF, Unavailable},
+		{&net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, Unavailable}, {io.ErrUnexpectedEOF, Unavailable}, {pgconn.ErrConnClosed, Unavailable},
 		{code("25006"), ReadOnly}, {code("53100"), Full},
 		{code("28P01"), Refused}, {code("3D000"), Refused}, {code("42501"), Refused}, {code(duplicateTable), OtherFailure},
 		{code("XX001"), Unreadable}, {code("58030"), Unreadable}, {code(""), OtherFailure},

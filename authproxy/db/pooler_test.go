@@ -138,3 +138,41 @@ func TestFT53WatchThroughFailures(t *testing.T) {
 	cancel()
 	<-done
 }
+
+// FT-34: after the server was started again every connection that was kept is dead, and none of
+// the transactions that come then fails for that.
+func TestFT34TransactionsAfterARestart(t *testing.T) {
+	t.Parallel()
+	database := dbtest.Postgres(t)
+	network := dbtest.Between(t, database)
+	d, err := db.Open(t.Context(), db.Config{URL: network.URL(database)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	var all sync.WaitGroup
+	begun := make(chan struct{}, 8)
+	for range cap(begun) { // as many as are kept
+		all.Go(func() {
+			err := d.Tx(t.Context(), func(*sql.Tx) error {
+				begun <- struct{}{}
+				for len(begun) < cap(begun) {
+					time.Sleep(time.Millisecond)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	for range 5 {
+		network.Down()
+		network.Heal()
+		for range cap(begun) {
+			all.Go(func() { addOne(t, d) })
+		}
+		all.Wait()
+	}
+}

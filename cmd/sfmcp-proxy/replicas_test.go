@@ -190,11 +190,7 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 func (c *cluster) round(name string, f fault, victim int) {
 	c.t.Helper()
 	create := map[string]any{"name": "createSobjectRecord", "arguments": account(name)}
-	held, err := c.client.post(c.t.Context(), "tools/call", create, false)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.insistOnApproval(c.browser, c.approvalURL(held))
+	c.insistOnApproval(c.browser, c.approvalURL(c.hold(create)))
 	c.expire()
 	var all, faulty sync.WaitGroup
 	var signInAgain, over atomic.Bool
@@ -263,6 +259,37 @@ func (c *cluster) round(name string, f fault, victim int) {
 		}
 		c.signIn()
 	}
+}
+
+// hold asks for a write until it waits for a person; what a client is told to repeat meanwhile, it
+// repeats.
+func (c *cluster) hold(create any) (held reply) {
+	c.t.Helper()
+	for range 20 {
+		r, err := c.client.post(c.t.Context(), "tools/call", create, false)
+		if err == nil && strings.Contains(r.text(), "/approvals/") {
+			return r
+		}
+		c.repeated.Add(1)
+		c.t.Logf("a write that is to wait is repeated: %d %s %v%s", r.Status, r.body, err, c.causes())
+		time.Sleep(100 * time.Millisecond)
+	}
+	c.t.Fatal("a write does not come to wait for a person")
+	return held
+}
+
+// causes is what each replica last said of something that failed.
+func (c *cluster) causes() (said string) {
+	for i, r := range c.replicas {
+		last := ""
+		for line := range strings.Lines(r.log.String()) {
+			if strings.Contains(line, `"error":`) || strings.Contains(line, `"cause":`) {
+				last = line
+			}
+		}
+		said += fmt.Sprintf("\n  replica %d: %s", i, strings.TrimSpace(last))
+	}
+	return said
 }
 
 // tryFor repeats a read until it is answered, for a minute at most. False: the user has to sign
