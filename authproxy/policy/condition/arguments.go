@@ -3,6 +3,7 @@ package condition
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -18,10 +19,14 @@ const maxValues = 20_000
 
 const textTooMany = "the arguments hold too many values"
 
-// readArguments makes a value of CEL of a JSON object. Whole numbers that an int holds are
-// ints, all others doubles; a number that neither holds exactly enough is an error when the
-// arguments are asked for, and so is what is no JSON object.
-func readArguments(object jsontext.Value) ref.Val {
+// fewBytes is how long arguments may be for every condition to read its own members of them.
+// Of longer ones all members are read, once for all conditions of a call.
+const fewBytes = 2 << 10
+
+// readArguments makes a value of CEL of a JSON object, or of the members that only names; nil:
+// all. Whole numbers that an int holds are ints, all others doubles; a number that neither holds
+// exactly enough is an error when the arguments are asked for, and so is what is no JSON object.
+func readArguments(object jsontext.Value, only []string) ref.Val {
 	if len(object) == 0 {
 		return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil)
 	}
@@ -29,7 +34,13 @@ func readArguments(object jsontext.Value) ref.Val {
 	defer r.release()
 	r.text, r.left = *bytes.NewBuffer(object), maxValues // which is read in place
 	r.Reset(&r.text)
-	value, err := r.value()
+	var value any
+	var err error
+	if only == nil {
+		value, err = r.value()
+	} else {
+		value, err = r.some(only)
+	}
 	members, isObject := value.(map[string]any)
 	switch {
 	case r.left < 0:
@@ -55,6 +66,74 @@ func (d *reader) release() {
 	d.text = bytes.Buffer{}
 	d.Reset(&d.text)
 	readers.Put(d)
+}
+
+// some reads the members of an object that are wanted. Of the others it finds out what value
+// would: whether they can be read, and are few enough.
+func (d *reader) some(wanted []string) (any, error) {
+	if start, err := d.ReadToken(); err != nil || start.Kind() != '{' {
+		return nil, errors.New("not an object")
+	}
+	members := make(map[string]any, len(wanted))
+	d.left--
+	for d.PeekKind() != '}' {
+		name, err := d.ReadValue() // as it is written: most need no string of their own
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(wanted, func(w string) bool { return isWritten(name, w) })
+		if i < 0 {
+			err = d.skip()
+		} else {
+			members[wanted[i]], err = d.value()
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	_, err := d.ReadToken()
+	return members, err
+}
+
+// skip reads a value and keeps nothing of it.
+func (d *reader) skip() error {
+	if d.left--; d.left < 0 {
+		return errors.New(textTooMany)
+	}
+	if d.PeekKind() == '0' {
+		text, err := d.ReadValue()
+		if err == nil {
+			_, err = strconv.ParseFloat(string(text), 64) // fails where number would
+		}
+		return err
+	}
+	token, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	if kind := token.Kind(); kind == '{' || kind == '[' {
+		for err == nil && d.PeekKind() != kind+2 { // the bracket that closes
+			if kind == '{' {
+				if _, err = d.ReadToken(); err != nil {
+					break
+				}
+			}
+			err = d.skip()
+		}
+		if err == nil {
+			_, err = d.ReadToken()
+		}
+	}
+	return err
+}
+
+// isWritten reports whether a string of JSON, in its quotes, is that text.
+func isWritten(quoted jsontext.Value, text string) bool {
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		return string(quoted[1:len(quoted)-1]) == text
+	}
+	plain, err := jsontext.AppendUnquote(nil, quoted)
+	return err == nil && string(plain) == text
 }
 
 func (d *reader) value() (any, error) {

@@ -24,7 +24,8 @@ type Call struct {
 	// glob; they fail where that cannot be determined.
 	Reaches, Field func(pattern string) (bool, error)
 
-	arguments ref.Val // made when an expression asks for them
+	arguments ref.Val  // made when an expression asks for them
+	members   []string // of the arguments that the expression asks for; nil: any
 }
 
 // names of variables, as expressions have them.
@@ -72,16 +73,24 @@ func (c *Call) ResolveName(name string) (any, bool) {
 	case nameRows:
 		return types.Int(c.Rows), true
 	case nameArguments:
-		if c.arguments == nil {
-			c.arguments = readArguments(c.Arguments)
-		}
-		return c.arguments, true
+		return c.argumentsRead(), true
 	case nameNow:
 		return types.Timestamp{Time: c.Now}, true
 	case nameCall:
 		return callValue{c}, true
 	}
 	return nil, false
+}
+
+// argumentsRead are the arguments, or those members of them that the expression asks for.
+func (c *Call) argumentsRead() ref.Val {
+	if c.arguments == nil {
+		if c.members != nil && len(c.Arguments) <= fewBytes {
+			return readArguments(c.Arguments, c.members)
+		}
+		c.arguments = readArguments(c.Arguments, nil)
+	}
+	return c.arguments
 }
 
 // Parent implements the activation of an expression: there is nothing behind it.

@@ -11,6 +11,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 )
@@ -29,6 +30,7 @@ type Condition struct {
 	source    string
 	program   cel.Program
 	names     []string // variables and functions that it asks
+	members   []string // of the arguments that it asks for by name; nil: any
 	calendars []*Calendar
 }
 
@@ -65,7 +67,7 @@ func Compile(source string, names Names) (*Condition, error) {
 	case cost.Max > MaxCost:
 		return nil, fmt.Errorf("it may cost %d units, and at most %d are allowed: loop over less, or search fewer strings", cost.Max, MaxCost)
 	}
-	c.names = asked(checked.NativeRep())
+	c.names, c.members = asked(checked.NativeRep()), members(checked.NativeRep())
 	if c.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize)); err != nil {
 		return nil, fmt.Errorf("preparing the expression: %w", err)
 	}
@@ -78,6 +80,7 @@ func (c *Condition) String() string { return c.source }
 // Holds reports whether the expression is true of a call. An error says why it is neither true
 // nor false, and holds no value of the call.
 func (c *Condition) Holds(call *Call) (bool, error) {
+	call.members = c.members
 	out, _, err := c.program.Eval(call)
 	if err != nil {
 		return false, evaluationError(err)
@@ -124,6 +127,38 @@ func asked(checked *ast.AST) (names []string) {
 	for _, reference := range checked.ReferenceMap() {
 		names = append(names, reference.Name)
 		names = append(names, reference.OverloadIDs...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// members returns the members of the arguments that an expression asks for by constant names,
+// nil where it looks at the arguments in any other way.
+func members(checked *ast.AST) []string {
+	names := []string{}
+	isArguments := func(e ast.NavigableExpr) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == nameArguments }
+	for _, arguments := range ast.MatchDescendants(ast.NavigateAST(checked), isArguments) {
+		parent, ok := arguments.Parent()
+		if !ok {
+			return nil
+		}
+		name := ""
+		switch parent.Kind() {
+		case ast.SelectKind:
+			name, ok = parent.AsSelect().FieldName(), true
+		case ast.CallKind:
+			args := parent.AsCall().Args()
+			isIndex := parent.AsCall().FunctionName() == operators.Index && len(args) == 2 && args[0].ID() == arguments.ID()
+			if name, ok = "", isIndex; isIndex {
+				name, ok = literalText(args[1])
+			}
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil
+		}
+		names = append(names, name)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)

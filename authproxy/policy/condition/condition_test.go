@@ -326,6 +326,43 @@ func TestUntil(t *testing.T) {
 	}
 }
 
+// What a condition reads of few arguments is only what it asks for by name, and it answers as
+// if it had read them all.
+func TestMembersAreThoseAskedFor(t *testing.T) {
+	for source, want := range map[string][]string{
+		`rows > 1`:                               {},
+		`arguments.a == 1`:                       {"a"},
+		`arguments.b.c == 1 && has(arguments.a)`: {"a", "b"},
+		`arguments["sobject-name"] == "A" && arguments.a == arguments["a"]`: {"a", "sobject-name"},
+		`arguments[tool] == 1`:                     nil,
+		`"a" in arguments`:                         nil,
+		`size(arguments) == 1 || arguments.a == 1`: nil,
+		`arguments == {"a": 1}`:                    nil,
+		`{"a": 1}[arguments.a] == 1`:               {"a"},
+	} {
+		c, err := Compile(source, names(t))
+		if err != nil {
+			t.Fatal(source, err)
+		}
+		if !slices.Equal(c.members, want) || (c.members == nil) != (want == nil) {
+			t.Errorf("%s: %q, want %q", source, c.members, want)
+		}
+		for _, arguments := range []string{`{}`, `{"a":1}`, `{"x":{"y":[1,{"z":"a"}],"a":2},"b":{"c":1,"d":[]},"a":1}`, `{"\u0061":1}`, `{"a":1,"\u0061x":2}`,
+			`{"x":1e999,"a":1}`, `{"a":1,"x":[[1e999]]}`, `{"a":1,"x":{"y":-1e999}}`, `{"a":1e999}`, `{"a":1,`, `{"a":1,"x":tru}`, `[1]`, `1`, `{"a":99999999999999999999}`,
+			`{"a":1,"x":[` + strings.Repeat("1,", 500) + `1]}`, `{"a":1,"x":[` + strings.Repeat("1,", maxValues) + `1]}`, `{"a":1,"sobject-name":"A"}`} {
+			few, all := call(), call()
+			few.Arguments, all.Arguments = []byte(arguments), []byte(arguments)
+			held, err := c.Holds(few)
+			c.members = nil
+			other, failed := c.Holds(all)
+			c.members = want
+			if held != other || (err == nil) != (failed == nil) || err != nil && err.Error() != failed.Error() {
+				t.Errorf("%s of %.60s: %v, %v; reading all: %v, %v", source, arguments, held, err, other, failed)
+			}
+		}
+	}
+}
+
 func BenchmarkHolds(b *testing.B) {
 	for name, source := range map[string]string{
 		"caller":    `principal.username.endsWith("@acme.example") && "leads" in principal.groups`,
@@ -389,8 +426,14 @@ func FuzzCondition(f *testing.F) {
 		}
 		about := call()
 		about.Arguments = []byte(arguments)
-		if held, err := c.Holds(about); held && err != nil {
+		held, err := c.Holds(about)
+		if held && err != nil {
 			t.Error("true and an error")
+		}
+		whole := call()
+		whole.Arguments, c.members = about.Arguments, nil
+		if other, failed := c.Holds(whole); other != held || (err == nil) != (failed == nil) {
+			t.Errorf("%v, %v of its own members, %v, %v of all", held, err, other, failed)
 		}
 		c.Until(about.Now)
 	})
