@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -249,6 +251,18 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		t.Error("the overview does not say why it stopped")
 	}
 	d.act(b, overview, "/console/stop", url.Values{"to": {"off"}}, url.Values{"reason": {"drill is over"}})
+
+	// What stops this machine alone is said first, with how it ends.
+	file := filepath.Join(d.dir, "STOP")
+	if err := os.WriteFile(file, []byte("night shift"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if overview = d.look(b, "/console"); !strings.Contains(overview.Body, "night shift. Whoever removes that file") || !strings.Contains(overview.Body, "stands at off") {
+		t.Errorf("stopped by a file: %s", overview.Body)
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
 
 	// Everything of one client, as it was counted.
 	connections := d.look(b, "/console/connections?client="+d.ClientID)

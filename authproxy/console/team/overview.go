@@ -136,10 +136,15 @@ func (t *Team) chart(q *request, p *ui.ConsolePage) error {
 // stopSection says what is stopped, since when and by whom, and offers the other positions.
 func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 	mode, err := t.Reads.Access.StopPosition(q.Context())
-	if here, is := t.Reads.Access.StoppedHere(); is {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "denied", Text: sentence(here.String()) + ". Whoever removes that file lets calls pass again, as far as the switch below does."})
-	}
 	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
+	if here, is := t.Reads.Access.StoppedHere(); is {
+		text := sentence(here.String()) + "."
+		if !here.Kept {
+			text += " Whoever removes that file lets calls pass again, as far as the switch below does."
+		}
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "denied", Text: text})
+		s.Text = fmt.Sprintf("This machine is stopped by itself, see above. The switch for every process stands at %s.", mode)
+	}
 	if err != nil {
 		s.Text = "Everything is stopped: " + err.Error() + "."
 	}
