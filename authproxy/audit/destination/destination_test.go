@@ -84,6 +84,10 @@ func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, canary, status)
 		return
 	case "redirected":
+		if r.URL.Path == "/elsewhere" {
+			_, _ = io.WriteString(w, o.answer)
+			return
+		}
 		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
 		return
 	case "slow":
@@ -105,6 +109,7 @@ func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "cut in the answer":
 		w.Header().Set("Content-Length", "100")
 		_, _ = io.WriteString(w, `{"te`)
+		_ = http.NewResponseController(w).Flush()
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.WriteString(w, o.answer)

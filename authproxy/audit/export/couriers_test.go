@@ -120,6 +120,34 @@ func TestMovedPosition(t *testing.T) {
 	whollyTaken(t, whole.all(), 10)
 }
 
+// A position that a person moves while a batch is on its way stays where they moved it to.
+func TestMovedWhileABatchIsOnItsWay(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	s.append(9)
+	moved := false
+	r := &taking{}
+	r.after = func([]string) error {
+		if moved {
+			return nil
+		}
+		moved = true
+		all, err := Positions(context.Background(), s.db)
+		if err != nil {
+			return err
+		}
+		return Move(context.Background(), s.db, all[0], 4)
+	}
+	s.run(s.couriers(to(r)), func() bool { return len(r.all()) >= 15 })
+	var again []string
+	if all := r.all(); len(all) > 9 {
+		again = all[9:]
+	}
+	if seqs := kept(t, again); len(seqs) != 6 || seqs[0] != 5 {
+		t.Errorf("behind 4 came %v", seqs)
+	}
+}
+
 // A batch that is too much is sent in parts; an entry that is refused for itself holds up what is behind
 // it, and is named, until a person moves the position.
 func TestEntryThatIsRefused(t *testing.T) {
