@@ -18,15 +18,14 @@ func TestAD11StopFileWithoutADatabase(t *testing.T) {
 	t.Parallel()
 	d, p := startOpen(t, func(text string) string { return text })
 	c := d.connect("sobject-all", rep)
-	c.call("getUserInfo", map[string]any{})
-	before := len(d.recorded("tool=getUserInfo"))
+	c.call("getUserInfo", map[string]any{}) // opens the session
 	d.control("PUT", "/faults", map[string]any{"answer_delay": "1h"}, nil)
 	answered := make(chan reply, 1)
 	go func() {
-		r, _ := c.post(t.Context(), "tools/call", map[string]any{"name": "getUserInfo", "arguments": map[string]any{}}, false)
+		r, _ := c.post(t.Context(), "tools/call", map[string]any{"name": "soqlQuery", "arguments": map[string]any{"q": "SELECT Id FROM Account LIMIT 1"}}, false)
 		answered <- r
 	}()
-	eventually(t, plenty, "the call is at Salesforce", func() bool { return len(d.recorded("tool=getUserInfo")) > before })
+	eventually(t, plenty, "the call is at Salesforce", func() bool { return len(d.recorded("tool=soqlQuery")) > 0 })
 
 	release := takeConnections(t, p.current.Load().db.Reads)
 	file := filepath.Join(d.dir, "STOP")

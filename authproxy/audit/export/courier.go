@@ -2,9 +2,9 @@ package export
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -55,7 +55,7 @@ func (k *courier) run(ctx context.Context) {
 		switch {
 		case err != nil:
 			k.pause = min(max(2*k.pause, k.pauses[0]), k.pauses[1])
-			wait = k.pause/2 + rand.N(k.pause/2+1) // neither all replicas nor all destinations at the same moment
+			wait = k.pause/2 + part(k.pause/2) // neither all replicas nor all destinations at the same moment
 			if r, ok := errors.AsType[*receiver.RetryAfter](err); ok {
 				wait = max(wait, min(r.After, longestWait))
 			}
@@ -65,6 +65,13 @@ func (k *courier) run(ctx context.Context) {
 			wait, k.pause = k.Every, 0
 		}
 	}
+}
+
+// part is a random part of d.
+func part(d time.Duration) time.Duration {
+	var b [1]byte
+	rand.Read(b[:])
+	return d * time.Duration(b[0]) >> 8
 }
 
 func (k *courier) rest(ctx context.Context, wait time.Duration) bool {
