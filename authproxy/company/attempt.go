@@ -140,7 +140,7 @@ func (s *SignIn) Finish(ctx context.Context, a Attempt, secret string, q url.Val
 	if raw == "" {
 		return none, fmt.Errorf("%w: it has no id token", ErrRefused)
 	}
-	return p.verify(ctx, f, a, derived("nonce", secret), raw)
+	return p.verify(ctx, f, a, derived("nonce", secret), raw, token.AccessToken)
 }
 
 // exchangeError says what a failed exchange means. What the provider wrote is not repeated but

@@ -203,6 +203,57 @@ func TestAD01ClaimsThatGiveNothing(t *testing.T) {
 	}
 }
 
+// AD-01: groups that stand only at the userinfo endpoint count as those of the id token do, if
+// they are this person's; what cannot be known signs nobody in.
+func TestAD01GroupsElsewhere(t *testing.T) {
+	t.Parallel()
+	const approver = `{"sub":"00u-approver","groups":["sales-approvers"]`
+	for name, c := range map[string]struct {
+		faults companysim.Faults
+		want   []string
+		err    error
+	}{
+		"as it is":           {companysim.Faults{}, []string{"approver", "auditor"}, nil},
+		"somebody else's":    {companysim.Faults{UserInfo: `{"sub":"00u-security","groups":["sales-approvers"]}`}, nil, ErrRefused},
+		"nobody's":           {companysim.Faults{UserInfo: `{"groups":["sales-approvers"]}`}, nil, ErrRefused},
+		"in other letters":   {companysim.Faults{UserInfo: `{"sub":"00U-approver","groups":["sales-approvers"]}`}, nil, ErrRefused},
+		"names twice":        {companysim.Faults{UserInfo: approver + `,"groups":[]}`}, nil, ErrRefused},
+		"no JSON":            {companysim.Faults{UserInfo: "eyJhbGciOiJSUzI1NiJ9.e30.x"}, nil, ErrRefused},
+		"groups a text":      {companysim.Faults{UserInfo: `{"sub":"00u-approver","groups":"sales-approvers"}`}, nil, ErrRefused},
+		"more than is read":  {companysim.Faults{UserInfo: approver + `,"x":"` + strings.Repeat("x", maxAnswer) + `"}`}, nil, ErrRefused},
+		"no groups":          {companysim.Faults{UserInfo: `{"sub":"00u-approver"}`}, []string{"auditor"}, nil},
+		"not shown":          {companysim.Faults{UserInfoStatus: http.StatusForbidden}, []string{"auditor"}, nil},
+		"down":               {companysim.Faults{UserInfoStatus: http.StatusBadGateway}, nil, ErrUnavailable},
+		"too often":          {companysim.Faults{UserInfoStatus: http.StatusTooManyRequests}, nil, ErrUnavailable},
+		"sent to another":    {companysim.Faults{UserInfoStatus: http.StatusFound}, nil, ErrUnavailable},
+		"an e-mail of there": {companysim.Faults{UserInfo: approver + `,"email":"other@acme.example","email_verified":true}`}, []string{"approver", "auditor"}, nil},
+	} {
+		f := newFixture(t)
+		c.faults.GroupsElsewhere = true
+		f.sim.SetFaults(c.faults)
+		who, err := f.signIn(t, AsUsual, false)
+		if !errors.Is(err, c.err) || !slices.Equal(f.Roles(who), c.want) {
+			t.Errorf("%s: %v, %v", name, f.Roles(who), err)
+		}
+	}
+}
+
+// AD-01: what the id token says of groups is not looked for elsewhere, and nothing is where no
+// role names a group.
+func TestAD01UserInfoIsAskedWhereItCounts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.sim.SetFaults(companysim.Faults{UserInfoStatus: http.StatusBadGateway})
+	if who, err := f.signIn(t, AsUsual, false); err != nil || len(f.Roles(who)) != 2 {
+		t.Errorf("groups in the id token: %+v, %v", who, err)
+	}
+	f.config.Roles = slices.DeleteFunc(f.config.Roles, func(r Role) bool { return len(r.Groups) > 0 })
+	f.sim.SetFaults(companysim.Faults{GroupsElsewhere: true, UserInfoStatus: http.StatusBadGateway})
+	if who, err := f.signIn(t, AsUsual, false); err != nil || !slices.Equal(f.Roles(who), []string{"auditor"}) {
+		t.Errorf("no role names a group: %+v, %v", who, err)
+	}
+}
+
 // AD-01: an answer is good once, in the browser that began, within ten minutes.
 func TestAD01StateBelongsToTheBrowser(t *testing.T) {
 	t.Parallel()

@@ -19,8 +19,10 @@
 // the configured issuer, for our client alone, or with us as azp where it has more than one
 // audience; not expired, issued within the last minutes, with our nonce. Names must not come
 // twice. Where a fresh sign-in was asked for, auth_time and acr must say so. A groups claim that
-// is no list of texts is refused whole, since nobody knows what it meant. Everything else is
-// [ErrRefused]; a provider that does not answer is [ErrUnavailable].
+// is no list of texts is refused whole, since nobody knows what it meant. Where the id token has
+// no such claim and a role names groups, the provider's userinfo endpoint is asked, whose answer
+// must be about the same subject (OpenID Connect Core 5.3.2); nothing else is taken from it.
+// Everything else is [ErrRefused]; a provider that does not answer is [ErrUnavailable].
 //
 // Endpoints come from the provider's metadata (OpenID Connect Discovery 4), which must name the
 // configured issuer and https, or http where the issuer itself is on a loopback address.

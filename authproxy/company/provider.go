@@ -1,6 +1,7 @@
 package company
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -49,6 +50,8 @@ type found struct {
 	verifier *oidc.IDTokenVerifier
 	keys     *jwks.Remote
 	keysURL  string
+	// userInfoURL is where more claims are to be had; "": nowhere.
+	userInfoURL string
 }
 
 func newProvider(p Provider, c *Config) *provider {
@@ -94,7 +97,7 @@ func (p *provider) discover(ctx context.Context) (*found, error) {
 		return nil, err
 	}
 	endpoint := of.Endpoint()
-	for _, address := range []string{endpoint.AuthURL, endpoint.TokenURL, more.KeysURL} {
+	for _, address := range []string{endpoint.AuthURL, endpoint.TokenURL, more.KeysURL, cmp.Or(of.UserInfoEndpoint(), more.KeysURL)} {
 		if !p.mayBe(address) {
 			return nil, fmt.Errorf("metadata names an endpoint that is not https, or no URL")
 		}
@@ -104,7 +107,7 @@ func (p *provider) discover(ctx context.Context) (*found, error) {
 	if p.ClientSecret == "" || len(more.Methods) > 0 && !slices.Contains(more.Methods, "client_secret_basic") {
 		endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
-	f := &found{at: p.config.Now(), keysURL: more.KeysURL, oauth: oauth2.Config{
+	f := &found{at: p.config.Now(), keysURL: more.KeysURL, userInfoURL: of.UserInfoEndpoint(), oauth: oauth2.Config{
 		ClientID: p.ClientID, ClientSecret: p.ClientSecret, RedirectURL: p.config.RedirectURI, Endpoint: endpoint,
 		Scopes: append([]string{oidc.ScopeOpenID}, p.Scopes...),
 	}}

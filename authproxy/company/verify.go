@@ -42,8 +42,9 @@ type claims struct {
 	EmailVerified   jsontext.Value `json:"email_verified"`
 }
 
-// verify believes an id token or says why not.
-func (p *provider) verify(ctx context.Context, f *found, a Attempt, nonce, raw string) (Identity, error) {
+// verify believes an id token or says why not. accessToken is what came with it, for claims that
+// stand elsewhere.
+func (p *provider) verify(ctx context.Context, f *found, a Attempt, nonce, raw, accessToken string) (Identity, error) {
 	refused := func(why string) (Identity, error) { return Identity{}, fmt.Errorf("%w: %s", ErrRefused, why) }
 	token, err := f.verifier.Verify(ctx, raw) // iss, aud, exp, nbf, algorithm, signature
 	if errors.Is(err, jwks.ErrUnavailable) {
@@ -88,6 +89,11 @@ func (p *provider) verify(ctx context.Context, f *found, a Attempt, nonce, raw s
 	}
 	if string(c.EmailVerified) == "true" && isName(c.Email, maxSubject) {
 		i.Email = c.Email
+	}
+	if p.asksUserInfo(f, all) {
+		if all, err = p.userInfo(ctx, f, accessToken, c.Subject); err != nil {
+			return Identity{}, err
+		}
 	}
 	if i.Groups, err = p.groups(all); err != nil {
 		return refused(err.Error())

@@ -17,10 +17,13 @@ type Faults struct {
 	OtherMetadataIssuer bool           `json:"other_metadata_issuer"` // the metadata names another issuer
 	OtherIss            bool           `json:"other_iss"`             // the answer says that it is another provider's (RFC 9207)
 	NoIDToken           bool           `json:"no_id_token"`
-	OtherKey            bool           `json:"other_key"` // signed by a key that is not published
-	Algorithm           string         `json:"algorithm"` // none, or HS256 with the public modulus as secret
-	Claims              map[string]any `json:"claims"`    // in the place of the right ones; null: left out
-	Raw                 string         `json:"raw"`       // text of the claims as a whole
+	OtherKey            bool           `json:"other_key"`        // signed by a key that is not published
+	Algorithm           string         `json:"algorithm"`        // none, or HS256 with the public modulus as secret
+	Claims              map[string]any `json:"claims"`           // in the place of the right ones; null: left out
+	Raw                 string         `json:"raw"`              // text of the claims as a whole
+	GroupsElsewhere     bool           `json:"groups_elsewhere"` // groups are not in the id token, only at the userinfo endpoint
+	UserInfo            string         `json:"userinfo"`         // text of what that endpoint answers as a whole
+	UserInfoStatus      int            `json:"userinfo_status"`  // status of its answers; 0: 200
 }
 
 // claims are those of an id token (OpenID Connect Core 2), as text.
@@ -36,7 +39,7 @@ func (p *Provider) claims(c code) []byte {
 	if c.nonce != "" {
 		claims["nonce"] = c.nonce
 	}
-	if u.Groups != nil {
+	if u.Groups != nil && !p.faults.GroupsElsewhere {
 		claims["groups"] = u.Groups
 	}
 	for name, value := range p.faults.Claims {

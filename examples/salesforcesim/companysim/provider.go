@@ -1,6 +1,7 @@
 package companysim
 
 import (
+	"cmp"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/base64"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -19,6 +21,9 @@ const (
 	ClientID     = "sfmcp-proxy"
 	ClientSecret = "company-sim-secret"
 )
+
+// accessFor is how long an access token is good.
+const accessFor = 5 * time.Minute
 
 // MFA is the acr of whoever signed in with a second factor, Password of whoever did not.
 const (
@@ -62,6 +67,7 @@ type Provider struct {
 	users    map[string]User // by subject
 	codes    map[string]code
 	sessions map[string]login // by cookie
+	access   map[string]code  // what was redeemed, by access token
 	faults   Faults
 }
 
@@ -105,7 +111,7 @@ func New(c Config) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: c, key: keys[0], other: keys[1], users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}}
+	p := &Provider{config: c, key: keys[0], other: keys[1], users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}, access: map[string]code{}}
 	for _, u := range c.Users {
 		p.users[u.Subject] = u
 	}
@@ -140,6 +146,7 @@ func (p *Provider) Handler() http.Handler {
 	m.HandleFunc("GET "+path+"/keys", p.keys)
 	m.HandleFunc(path+"/authorize", p.authorize)
 	m.HandleFunc("POST "+path+"/token", p.token)
+	m.HandleFunc("GET "+path+"/userinfo", p.userInfo)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -158,7 +165,7 @@ func (p *Provider) metadata(w http.ResponseWriter, _ *http.Request) {
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"issuer": issuer, "authorization_endpoint": p.config.Issuer + "/authorize", "token_endpoint": p.config.Issuer + "/token",
-		"jwks_uri": p.config.Issuer + "/keys", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+		"jwks_uri": p.config.Issuer + "/keys", "userinfo_endpoint": p.config.Issuer + "/userinfo", "response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
 		"id_token_signing_alg_values_supported": []string{"RS256"}, "code_challenge_methods_supported": []string{"S256"},
 		"token_endpoint_auth_methods_supported": []string{"client_secret_basic"}, "authorization_response_iss_parameter_supported": true,
 	})
@@ -193,11 +200,41 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	answer := map[string]any{"access_token": random(), "token_type": "Bearer", "expires_in": 300, "id_token": token}
+	access := random()
+	c.expires = p.config.Now().Add(accessFor)
+	p.access[access] = c
+	answer := map[string]any{"access_token": access, "token_type": "Bearer", "expires_in": int(accessFor.Seconds()), "id_token": token}
 	if p.faults.NoIDToken {
 		delete(answer, "id_token")
 	}
 	writeJSON(w, http.StatusOK, answer)
+}
+
+// userInfo says what is known of whom an access token is for (OpenID Connect Core 5.3).
+func (p *Provider) userInfo(w http.ResponseWriter, r *http.Request) {
+	token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	c, ok := p.access[token]
+	if !ok || p.config.Now().After(c.expires) {
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	status := cmp.Or(p.faults.UserInfoStatus, http.StatusOK)
+	if p.faults.UserInfo != "" {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, p.faults.UserInfo)
+		return
+	}
+	u := p.users[c.subject]
+	known := map[string]any{"sub": u.Subject, "name": u.Name, "email": u.Email, "email_verified": u.EmailVerified}
+	if p.faults.GroupsElsewhere {
+		known["groups"] = u.Groups
+	}
+	if other, ok := p.faults.Claims["sub"]; ok {
+		known["sub"] = other
+	}
+	writeJSON(w, status, known)
 }
 
 func (p *Provider) find(username, password string) (User, bool) {
