@@ -2,6 +2,7 @@ package grant
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"strconv"
 	"strings"
@@ -101,14 +102,14 @@ func (s *Store) ByClient(ctx context.Context, id string) (map[string]OfClient, e
 	where, args := Filter{ClientID: id}.where(s.millis())
 	all := map[string]OfClient{}
 	// Two statements, because an index has all of the first, and none the last use, which changes often.
-	err := s.eachClient(ctx, `SELECT client_id, SUM(n), COUNT(*) FROM (SELECT client_id, org, subject, COUNT(*) AS n FROM grants`+where+`
+	err := eachClient(ctx, s.db.Reads, `SELECT client_id, SUM(n), COUNT(*) FROM (SELECT client_id, org, subject, COUNT(*) AS n FROM grants`+where+`
 		GROUP BY client_id, org, subject) AS users_of GROUP BY client_id`, args, func(client string, grants, users int64) {
 		all[client] = OfClient{Grants: int(grants), Users: int(users)}
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = s.eachClient(ctx, `SELECT client_id, MAX(last_used_at), 0 FROM grants`+where+` GROUP BY client_id`, args, func(client string, used, _ int64) {
+	err = eachClient(ctx, s.db.Reads, `SELECT client_id, MAX(last_used_at), 0 FROM grants`+where+` GROUP BY client_id`, args, func(client string, used, _ int64) {
 		of := all[client]
 		of.LastUsedAt = db.Time(used)
 		all[client] = of
@@ -117,8 +118,8 @@ func (s *Store) ByClient(ctx context.Context, id string) (map[string]OfClient, e
 }
 
 // eachClient reads rows of a client and two numbers.
-func (s *Store) eachClient(ctx context.Context, query string, args []any, read func(client string, a, b int64)) error {
-	rows, err := s.db.Reads.QueryContext(ctx, query, args...)
+func eachClient(ctx context.Context, from *sql.DB, query string, args []any, read func(client string, a, b int64)) error {
+	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
 		return fmt.Errorf("counting grants by client: %w", err)
 	}

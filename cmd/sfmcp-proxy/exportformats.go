@@ -52,11 +52,11 @@ func exportAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	case format == export.JSON:
 		return s.audit.Export(cmd.Context(), filter, out)
 	}
-	return s.exportAs(cmd, format, filter, out)
+	return exporting{s}.exportAs(cmd, format, filter, out)
 }
 
 // exportAs writes entries in another format than that of the log.
-func (s *stores) exportAs(cmd *cobra.Command, format export.Format, filter audit.Filter, out io.Writer) error {
+func (s exporting) exportAs(cmd *cobra.Command, format export.Format, filter audit.Filter, out io.Writer) error {
 	if head := format.Head(); head != "" {
 		if _, err := fmt.Fprintln(out, head); err != nil {
 			return err

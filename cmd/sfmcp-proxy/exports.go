@@ -17,12 +17,15 @@ import (
 	"sfmcp-proxy/config"
 )
 
+// exporting sends the audit log elsewhere.
+type exporting struct{ *stores }
+
 // couriers send the audit log to the destinations of the configuration.
-func (s *stores) couriers(n *outbound) *export.Couriers {
+func (s exporting) couriers(n *outbound) *export.Couriers {
 	return export.New(export.Config{DB: s.db, Audit: s.audit, Version: version, Log: s.log, Now: s.now, Exports: s.destinations(n)})
 }
 
-func (s *stores) destinations(n *outbound) []export.Export {
+func (s exporting) destinations(n *outbound) []export.Export {
 	return s.config.AuditExports(config.ExportParts{Roots: n.roots, Via: n.via, Version: version, Now: s.now})
 }
 
@@ -96,7 +99,7 @@ func testExports(s *stores, cmd *cobra.Command, names []string) error {
 	if err != nil {
 		return err
 	}
-	all := s.destinations(n)
+	all := exporting{s}.destinations(n)
 	if len(names) > 0 {
 		all = slices.DeleteFunc(all, func(e export.Export) bool { return e.Name != names[0] })
 	}
@@ -107,7 +110,7 @@ func testExports(s *stores, cmd *cobra.Command, names []string) error {
 	}
 	var failed error
 	for _, e := range all {
-		if err := s.testExport(cmd, e); err != nil {
+		if err := (exporting{s}).testExport(cmd, e); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("destination %s did not take the test: %w", e.Name, err))
 		} else if _, err := fmt.Fprintf(cmd.OutOrStdout(), "destination %s took the test\n", e.Name); err != nil {
 			return err
@@ -117,7 +120,7 @@ func testExports(s *stores, cmd *cobra.Command, names []string) error {
 }
 
 // testExport sends a test to one destination, and records how that ended.
-func (s *stores) testExport(cmd *cobra.Command, e export.Export) error {
+func (s exporting) testExport(cmd *cobra.Command, e export.Export) error {
 	log, _ := s.audit.Heard()
 	now := s.now().UTC().Truncate(time.Millisecond)
 	tested := audit.Entry{Actor: operator(""), Action: audit.ExportTest, Object: e.Name, Source: "command line", Outcome: audit.OK}

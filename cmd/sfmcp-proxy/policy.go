@@ -66,9 +66,9 @@ func testPolicy(cmd *cobra.Command, _ []string) error {
 		return errors.Join(err, remove())
 	}
 	if cmd.Flags().Changed("file") {
-		err = s.testCases(cmd, cases)
+		err = trying{s}.testCases(cmd, cases)
 	} else {
-		err = s.testCase(cmd, cases[0])
+		err = trying{s}.testCase(cmd, cases[0])
 	}
 	return errors.Join(err, closing(s.close), remove())
 }
@@ -95,8 +95,11 @@ func withSomeDatabase(c *config.Config) (_ *config.Config, remove func() error, 
 	return &empty, remove, nil
 }
 
+// trying asks the policies about calls that nobody makes.
+type trying struct{ *stores }
+
 // judge says what is decided about the call of a case.
-func (s *stores) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, err error) {
+func (s trying) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, err error) {
 	server := s.access.Server(c.Server)
 	if server == nil {
 		return d, usageError{fmt.Errorf("no server %q in the configuration", c.Server)}
@@ -114,7 +117,7 @@ func (s *stores) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, er
 
 // noteUnseen says that a user has not signed in: a decision is then about whoever will come
 // with that name.
-func (s *stores) noteUnseen(cmd *cobra.Command, c policyCase) error {
+func (s trying) noteUnseen(cmd *cobra.Command, c policyCase) error {
 	server := s.access.Server(c.Server)
 	if server == nil {
 		return nil
@@ -139,7 +142,7 @@ func (s *stores) noteUnseen(cmd *cobra.Command, c policyCase) error {
 }
 
 // testCase prints what is decided for one call, and holds it against what is expected.
-func (s *stores) testCase(cmd *cobra.Command, c policyCase) error {
+func (s trying) testCase(cmd *cobra.Command, c policyCase) error {
 	d, err := s.judge(cmd, c)
 	if err == nil {
 		err = s.noteUnseen(cmd, c)
@@ -157,7 +160,7 @@ func (s *stores) testCase(cmd *cobra.Command, c policyCase) error {
 }
 
 // testCases prints those cases of a file that are decided otherwise.
-func (s *stores) testCases(cmd *cobra.Command, cases []policyCase) error {
+func (s trying) testCases(cmd *cobra.Command, cases []policyCase) error {
 	failed := 0
 	noted := map[[2]string]bool{} // server and user
 	for i, c := range cases {

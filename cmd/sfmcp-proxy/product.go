@@ -70,7 +70,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if p.checkpoints, err = p.publisher(p.outbound); err != nil {
 		return nil, errors.Join(err, closing(p.stores.close))
 	}
-	p.exports = p.couriers(p.outbound)
+	p.exports = exporting{p.stores}.couriers(p.outbound)
 	p.openTraces()
 	p.pool = p.outbound.openPool(c, upstream.Config{Log: of.log, Watch: p.sent})
 	p.cutoff = p.newCutoff(func(org, subject string) {

@@ -16,7 +16,10 @@ import (
 	"sfmcp-proxy/authproxy/review"
 )
 
-func (s *stores) newReviews() *authproxy.Reviews {
+// reviewing is what the commands about access reviews share.
+type reviewing struct{ *stores }
+
+func (s reviewing) newReviews() *authproxy.Reviews {
 	return &authproxy.Reviews{Cutoff: s.newCutoff(nil), Definitions: s.definitions, Now: s.now}
 }
 
@@ -77,7 +80,7 @@ func quarterOf(name string, now time.Time) (_ string, begin, end time.Time, err 
 var reviewNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
 // scopeOf reads what a review is to be about, and its name.
-func (s *stores) scopeOf(cmd *cobra.Command) (name string, scope review.Scope, err error) {
+func (s reviewing) scopeOf(cmd *cobra.Command) (name string, scope review.Scope, err error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	name = text("name")
 	if text("since") != "" || text("until") != "" {
@@ -119,12 +122,12 @@ func (s *stores) scopeOf(cmd *cobra.Command) (name string, scope review.Scope, e
 }
 
 func startReview(s *stores, cmd *cobra.Command, _ []string) error {
-	name, scope, err := s.scopeOf(cmd)
+	name, scope, err := reviewing{s}.scopeOf(cmd)
 	if err != nil {
 		return usageError{err}
 	}
 	as, _ := cmd.Flags().GetString("as")
-	r, err := s.newReviews().Begin(cmd.Context(), authproxy.Act{By: operator(as), Why: "access review"}, name, scope)
+	r, err := reviewing{s}.newReviews().Begin(cmd.Context(), authproxy.Act{By: operator(as), Why: "access review"}, name, scope)
 	switch {
 	case errors.Is(err, authproxy.ErrReviewed):
 		return fmt.Errorf("the review %s has begun already: see 'review status %s', or give --name", name, name)
@@ -142,7 +145,7 @@ func startReview(s *stores, cmd *cobra.Command, _ []string) error {
 }
 
 func listReviews(s *stores, cmd *cobra.Command, _ []string) error {
-	all, err := s.newReviews().Reviews(cmd.Context())
+	all, err := reviewing{s}.newReviews().Reviews(cmd.Context())
 	if err != nil {
 		return err
 	}
@@ -150,7 +153,7 @@ func listReviews(s *stores, cmd *cobra.Command, _ []string) error {
 }
 
 // reviewNamed is the review of an argument, or the newest.
-func (s *stores) reviewNamed(cmd *cobra.Command, args []string) (*review.Review, error) {
+func (s reviewing) reviewNamed(cmd *cobra.Command, args []string) (*review.Review, error) {
 	r, err := s.newReviews().Review(cmd.Context(), strings.Join(args, ""))
 	if errors.Is(err, authproxy.ErrNoReview) {
 		err = noReview(args)
@@ -166,7 +169,7 @@ func noReview(args []string) error {
 }
 
 func reviewStatus(s *stores, cmd *cobra.Command, args []string) error {
-	r, err := s.reviewNamed(cmd, args)
+	r, err := reviewing{s}.reviewNamed(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -181,7 +184,7 @@ func reviewStatus(s *stores, cmd *cobra.Command, args []string) error {
 }
 
 func reviewProposal(s *stores, cmd *cobra.Command, args []string) error {
-	r, err := s.reviewNamed(cmd, args)
+	r, err := reviewing{s}.reviewNamed(cmd, args)
 	if err != nil {
 		return err
 	}

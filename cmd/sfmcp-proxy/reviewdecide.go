@@ -46,12 +46,12 @@ func decideReview(s *stores, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	items, id, err := s.itemsToDecide(cmd, what)
+	items, id, err := reviewing{s}.itemsToDecide(cmd, what)
 	if err != nil {
 		return err
 	}
 	for _, i := range items {
-		err = errors.Join(err, s.decideItem(cmd, by, id, i, what, reason)) // the others all the same
+		err = errors.Join(err, reviewing{s}.decideItem(cmd, by, id, i, what, reason)) // the others all the same
 	}
 	if what == audit.Revoke && len(items) > 0 {
 		_, tellErr := revokeAtSalesforce(s, cmd)
@@ -61,7 +61,7 @@ func decideReview(s *stores, cmd *cobra.Command, args []string) error {
 }
 
 // itemsToDecide are the items that the flags name.
-func (s *stores) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items []*review.Item, id string, err error) {
+func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items []*review.Item, id string, err error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	var named []string
 	if text("review") != "" {
@@ -107,7 +107,7 @@ func concerns(p audit.Person, i *review.Item) bool {
 	return false
 }
 
-func (s *stores) decideItem(cmd *cobra.Command, by approval.Decider, id string, i *review.Item, what audit.Decision, reason string) error {
+func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, id string, i *review.Item, what audit.Decision, reason string) error {
 	ended, err := s.newReviews().Decide(cmd.Context(), by, id, i.Of, what, reason)
 	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, approval.ErrReason) {
 		return usageError{err}
