@@ -30,12 +30,22 @@ func (r *Reader) Hosted() (all []Hosted) {
 type Definition struct {
 	definition.Pinned
 	Endpoint string
-	// Class is what the policy of the endpoint makes of the tool; empty for what is no tool.
-	Class policy.Class
+	// Classes are what calls of the tool can be by the policy of the endpoint, the gravest last;
+	// none for what is no tool.
+	Classes []policy.Class
 }
 
 // Called is its name as policies and commands write it.
 func (d *Definition) Called() string { return definition.Called(d.Kind, d.Name) }
+
+// At is a definition as the policy of an endpoint takes it.
+func (r *Reader) At(endpoint string, p definition.Pinned) Definition {
+	d := Definition{Pinned: p, Endpoint: endpoint}
+	if server := r.Access.Server(endpoint); p.Kind == definition.Tool && server != nil && server.Policy != nil {
+		d.Classes = server.Policy.ClassesOf(p.Name)
+	}
+	return d
+}
 
 // DefinitionList is what is recorded of a hosted server, by its endpoint, in a state; empty texts
 // select all.
@@ -48,14 +58,9 @@ func (r *Reader) DefinitionList(ctx context.Context, endpoint, state string) (li
 		if err != nil {
 			return nil, err
 		}
-		server := r.Access.Server(s.Endpoint)
 		for _, p := range all {
-			d := Definition{Pinned: p, Endpoint: s.Endpoint}
-			if p.Kind == definition.Tool && server != nil && server.Policy != nil {
-				d.Class = server.Policy.ClassOf(p.Name, nil)
-			}
 			if state == "" || state == string(p.State) {
-				list = append(list, d)
+				list = append(list, r.At(s.Endpoint, p))
 			}
 		}
 	}

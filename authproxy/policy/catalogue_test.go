@@ -4,8 +4,22 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 )
+
+// ClassOf returns the effect class of one call by the whole catalogue. Arguments
+// that cannot be read make it Unknown.
+func ClassOf(tool string, args jsontext.Value) Class {
+	return (&Policy{}).ClassOf(tool, args)
+}
+
+// ClassOf is the function ClassOf with the part of the catalogue that the policy
+// believes, see [Policy.For].
+func (p *Policy) ClassOf(tool string, args jsontext.Value) Class {
+	v, _ := p.catalogue.Read(tool, args)
+	return v.Class
+}
 
 func TestClassOf(t *testing.T) {
 	t.Parallel()

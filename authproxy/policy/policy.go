@@ -242,18 +242,9 @@ func (p *Policy) in(c reach.Catalogue) *Policy {
 	return own
 }
 
-// ClassOf returns the effect class of one call by the whole catalogue. Arguments
-// that cannot be read make it Unknown.
-func ClassOf(tool string, args jsontext.Value) Class {
-	return (&Policy{}).ClassOf(tool, args)
-}
-
-// ClassOf is the function ClassOf with the part of the catalogue that the policy
-// believes, see [Policy.For].
-func (p *Policy) ClassOf(tool string, args jsontext.Value) Class {
-	v, _ := p.catalogue.Read(tool, args)
-	return v.Class
-}
+// ClassesOf are the classes that calls of a tool can have, the gravest last: what its arguments
+// say decides among them. [Unknown] alone is of a tool that nobody described.
+func (p *Policy) ClassesOf(tool string) []Class { return p.catalogue.Tool(tool).Classes }
 
 // DescribesObjects reports whether the hosted server at upstream has Salesforce's own tool that
 // describes objects: what it says of them can be believed.

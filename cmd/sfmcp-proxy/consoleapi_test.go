@@ -337,6 +337,9 @@ func apiDefinitions(t *testing.T, d *companyDemo, _ *mcpClient, security, _ apiC
 	const path = "/console/api/v1/tools/sobject-all/soqlQuery"
 	seen := security.ask(http.MethodGet, path, nil)
 	digest, tag := fmt.Sprint(seen.member("definitions.0.digest")), seen.Header.Get("ETag")
+	if got := fmt.Sprint(seen.member("definitions.0.classes.0"), " ", seen.member("definitions.0.classes.1")); got != "read side_effect" {
+		t.Errorf("classes: %s", got)
+	}
 	decide := func(digest, decision, tag string) apiAnswer {
 		return security.ask(http.MethodPut, path+"/decision", map[string]any{"digest": digest, "decision": decision}, "If-Match", tag)
 	}

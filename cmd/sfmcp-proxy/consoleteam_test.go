@@ -213,7 +213,7 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		{"/console/denials", []string{"deleteSobjectRecord at sobject-all", rep}},
 		{"/console/connections?client=" + d.ClientID, []string{"End all of these", "1 connection of 1 user"}},
 		{"/console/clients", []string{d.ClientID, "configured"}},
-		{"/console/tools?server=sobject-all", []string{"soqlQuery", "accepted"}},
+		{"/console/tools?server=sobject-all", []string{"soqlQuery", "accepted", "read or side_effect", "create or admin", "delete or admin"}},
 		{"/console/tools/sobject-all/soqlQuery", []string{"inputSchema", "Reject"}},
 		{"/console/policy?server=sobject-all", []string{"Rules at sobject-all", "approver", "Who can do what at sobject-all"}},
 		{"/console/settings", []string{"public_url", "(set)", "/console/sessions/end", "Sasha Lindqvist"}},

@@ -16,7 +16,7 @@ type Tool struct {
 	Server  string    `json:"server"`
 	State   string    `json:"state" enum:"waiting,accepted,rejected"`
 	Why     string    `json:"why" doc:"why it was recorded"`
-	Class   string    `json:"class,omitempty" doc:"what the policy of the server makes of it"`
+	Classes []string  `json:"classes" doc:"what calls of it can be by the policy of the server, the gravest last"`
 	Digest  string    `json:"digest" doc:"SHA-256 of the definition"`
 	Seen    time.Time `json:"seen,omitzero"`
 	Decided time.Time `json:"decided,omitzero"`
@@ -24,7 +24,15 @@ type Tool struct {
 }
 
 func toolOf(d oversight.Definition) Tool {
-	return Tool{d.Called(), d.Endpoint, string(d.State), string(d.Why), string(d.Class), d.Digest, d.SeenAt, d.DecidedAt, d.DecidedBy.String()}
+	return Tool{d.Called(), d.Endpoint, string(d.State), string(d.Why), classesOf(d), d.Digest, d.SeenAt, d.DecidedAt, d.DecidedBy.String()}
+}
+
+func classesOf(d oversight.Definition) []string {
+	names := []string{}
+	for _, c := range d.Classes {
+		names = append(names, string(c))
+	}
+	return names
 }
 
 // tools lists definitions.
@@ -77,7 +85,7 @@ func (a toolRoutes) tool(q *call) (*WholeTool, error) {
 	}
 	t := &WholeTool{Definitions: []Definition{}}
 	for _, p := range of {
-		one := Definition{Tool: toolOf(oversight.Definition{Pinned: p, Endpoint: server}), LookAt: append([]string{}, definition.Signs(p.Text, others)...),
+		one := Definition{Tool: toolOf(a.Reads.At(server, p)), LookAt: append([]string{}, definition.Signs(p.Text, others)...),
 			Text: json.RawMessage(p.Text), Differences: []Difference{}}
 		if of[0].State == definition.Accepted && of[0].Digest != p.Digest {
 			for _, c := range definition.Difference(of[0].Text, p.Text) {

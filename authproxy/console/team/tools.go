@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -46,7 +47,16 @@ func (t toolPages) tools(q *request) error {
 }
 
 func definitionRow(q *request, d oversight.Definition) []ui.Cell {
-	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: string(d.Class)}, {Text: ui.Moment(d.SeenAt, q.Now)}, {Text: d.DecidedBy.String()}}
+	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: ui.Moment(d.SeenAt, q.Now)}, {Text: d.DecidedBy.String()}}
+}
+
+// classesOf are the classes that calls of a tool can have, as policies write them.
+func classesOf(classes []policy.Class) string {
+	var names []string
+	for _, c := range classes {
+		names = append(names, string(c))
+	}
+	return strings.Join(names, " or ")
 }
 
 func stateOf(d definition.Pinned) ui.Cell {
@@ -87,6 +97,9 @@ func (t toolPages) definitionSection(q *request, server string, d definition.Pin
 		{Name: "State", Cell: stateOf(d)}, {Name: "Why it was recorded", Cell: ui.Cell{Text: string(d.Why)}}, {Name: "Seen", Cell: ui.Cell{Text: ui.Moment(d.SeenAt, q.Now)}},
 		{Name: "Digest (SHA-256)", Cell: ui.Cell{Text: d.Digest, Code: true}},
 	}}
+	if classes := t.Reads.At(server, d).Classes; len(classes) > 0 {
+		s.Facts = append(s.Facts, ui.Fact{Name: "Class", Cell: ui.Cell{Text: classesOf(classes)}})
+	}
 	if !d.DecidedAt.IsZero() {
 		s.Facts = append(s.Facts, ui.Fact{Name: "Decided", Cell: ui.Cell{Text: ui.Moment(d.DecidedAt, q.Now), Faint: "by " + d.DecidedBy.String()}})
 	}
