@@ -83,8 +83,15 @@ func (r *Report) WriteMarkdown(w io.Writer) error {
 
 // marks are the characters that mean something in Markdown, in a table, or in the HTML that
 // Markdown may hold: all ASCII punctuation may stand behind a backslash (CommonMark 0.31.2, 2.4).
-var marks = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`, "(", `\(`, ")", `\)`,
-	"#", `\#`, "+", `\+`, "-", `\-`, "!", `\!`, "|", `\|`, "~", `\~`, "&", `\&`, "@", `\@`, ":", `\:`, "\n", " ", "\r", " ")
+// Round brackets mean nothing without square ones, and an address is one by its "://".
+var marks = strings.NewReplacer(`\`, `\\`, "`", "\\`", "*", `\*`, "_", `\_`, "{", `\{`, "}", `\}`, "[", `\[`, "]", `\]`, "<", `\<`, ">", `\>`,
+	"#", `\#`, "!", `\!`, "|", `\|`, "~", `\~`, "&", `\&`, "@", `\@`, "://", `\://`, "\n", " ", "\r", " ")
 
 // marked is text that Markdown shows as it stands.
-func marked(text string) string { return marks.Replace(text) }
+func marked(text string) string {
+	text = marks.Replace(text)
+	if strings.HasPrefix(text, "-") || strings.HasPrefix(text, "+") { // which would begin a list
+		return `\` + text
+	}
+	return text
+}
