@@ -60,7 +60,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 	}
 	fields := []ui.SearchField{
 		field("person", "Person", "user id or username"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
-		field("text", "Text", fmt.Sprintf("in the newest %d that fit", oversight.TextLooked)),
+		field("text", "Text", fmt.Sprintf("in the newest %d", oversight.TextLooked)),
 	}
 	for _, f := range []ui.SearchField{
 		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),
