@@ -21,14 +21,18 @@ type delivery struct{ *call }
 // deliver says what the client gets of the outcome: nothing if its access ended meanwhile.
 func (c *delivery) deliver(ctx context.Context) (result, error) {
 	o, cause := &c.outcome, context.Cause(ctx)
+	switch { // neither needs the database, which may be what does not answer
+	case errors.Is(cause, errCutOff):
+		return result{}, &challenge{invalid: true}
+	case errors.Is(cause, errStopped):
+		return result{}, answerText(textStopNow + c.withheldHint())
+	}
 	alive, err := c.alive(c.lasting)
 	switch {
 	case err != nil:
 		return result{}, unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(o.failure), err)
-	case errors.Is(cause, errCutOff) || !alive:
+	case !alive:
 		return result{}, &challenge{invalid: true}
-	case errors.Is(cause, errStopped):
-		return result{}, answerText(textStopNow + c.withheldHint())
 	case c.isUnlisted(ctx):
 		return result{}, c.noSuchName()
 	case o.withheld != "":

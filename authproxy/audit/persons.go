@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
@@ -81,10 +82,17 @@ func (p *persons) of(ctx context.Context, id personID, back bool) (*person, erro
 	return nil, errors.New("reading the key of a person: it was made and erased again and again")
 }
 
+// readTime is how long a database may take to say what key a person has. What is to be recorded
+// waits for it, and with it whoever is to be answered: a call that was cut off ends although the
+// database hangs.
+const readTime = 2 * time.Second
+
 // read reads the key of a person; nil: there is none.
 func (p *persons) read(ctx context.Context, id personID) (*person, error) {
+	reading, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
 	var pseudonym, sealed string
-	err := p.db.Reads.QueryRowContext(ctx, `SELECT pseudonym, sealed_key FROM audit_persons WHERE org = $1 AND subject = $2`, id.org, id.subject).
+	err := p.db.Reads.QueryRowContext(reading, `SELECT pseudonym, sealed_key FROM audit_persons WHERE org = $1 AND subject = $2`, id.org, id.subject).
 		Scan(&pseudonym, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil

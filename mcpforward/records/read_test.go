@@ -252,7 +252,7 @@ func TestU5HostileAnswers(t *testing.T) {
 		}
 		took = max(took, time.Since(begin))
 		t.Logf("%s: %d bytes in %v, %d allocations", name, len(b), took, after.Mallocs-before.Mallocs)
-		if took > 5*time.Second {
+		if took > time.Minute { // what grows with the square of these sizes takes hours
 			t.Errorf("%s: took %v", name, took)
 		}
 	}

@@ -54,7 +54,7 @@ func secretFile(t testing.TB, text string) string {
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
 func testClient() *receiver.Client {
-	return receiver.New(receiver.Config{Allow: loopback, AnyPort: true, HeadTime: 50 * time.Millisecond, Now: time.Now})
+	return receiver.New(receiver.Config{Allow: loopback, AnyPort: true, HeadTime: time.Second, Now: time.Now})
 }
 
 // office is a receiver over HTTP that keeps what it took, and can be told to misbehave.
@@ -113,6 +113,13 @@ func (o *office) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	_, _ = io.WriteString(w, o.answer)
+}
+
+// problem is what was wrong with what it got.
+func (o *office) problem() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.failed
 }
 
 // posts has a body of objects, one behind the other, of which texts takes one apart.
@@ -211,8 +218,8 @@ func TestAU12ReceiversMisbehave(t *testing.T) {
 				o.fault, o.taken = fault, nil
 				o.mu.Unlock()
 				err := d.Send(t.Context(), b)
-				if err == nil || strings.Contains(err.Error(), "canary") || o.failed != nil {
-					t.Errorf("%s: %v, %v", fault, err, o.failed)
+				if failed := o.problem(); err == nil || strings.Contains(err.Error(), "canary") || failed != nil {
+					t.Errorf("%s: %v, %v", fault, err, failed)
 				}
 				if r, is := errors.AsType[*receiver.RetryAfter](err); kind != "s3" && is != (fault == "429" || fault[0] == '5') || is && r.After != 7*time.Second {
 					t.Errorf("%s: %v", fault, err)
