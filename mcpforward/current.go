@@ -99,7 +99,7 @@ func (r *currentReading) current() (c approval.Current) {
 }
 
 // Names reads, as the requester of a call that waits, what the records are called whose ids its
-// arguments name, and the values that c has of now: of 20 ids at most, by one query for each of three
+// arguments name, and the current values that c has: of 20 ids at most, by one query for each of three
 // objects at most. Those that cannot be read have no name. Like [Handler.Current] it is recorded.
 func (h *Handler) Names(ctx context.Context, a *approval.Request, c approval.Current) []approval.CurrentRecord {
 	server := h.Access.Server(a.Server)

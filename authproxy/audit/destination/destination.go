@@ -14,10 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 	"time"
-	"unicode"
 
 	"sfmcp-proxy/authproxy/receiver"
 )
@@ -75,19 +72,6 @@ type Destination interface {
 
 // ErrTooMuch: the receiver takes no batch of this size, or not every record of it.
 var ErrTooMuch = errors.New("refused as a whole")
-
-// secretIn reads a file that holds a secret.
-func secretIn(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	secret := strings.TrimRight(string(text), "\r\n")
-	if secret == "" || strings.ContainsFunc(secret, unicode.IsControl) {
-		return "", fmt.Errorf("%s does not hold a secret on one line", path)
-	}
-	return secret, nil
-}
 
 // tooMuch says of a refusal that a smaller batch may be taken, where its status does.
 func tooMuch(err error) error {

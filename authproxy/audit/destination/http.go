@@ -55,7 +55,7 @@ func (w webhook) Send(ctx context.Context, b *Batch) error {
 	address := w.config.URL
 	if w.config.URLFile != "" {
 		var err error
-		if address, err = secretIn(w.config.URLFile); err != nil {
+		if address, err = publish.ReadSecret(w.config.URLFile); err != nil {
 			return err
 		}
 	}
@@ -71,7 +71,7 @@ func (w webhook) Send(ctx context.Context, b *Batch) error {
 	}
 	var secrets []string
 	for i, path := range w.config.SecretFiles {
-		secret, err := secretIn(path)
+		secret, err := publish.ReadSecret(path)
 		if i > 0 && os.IsNotExist(err) {
 			continue // it has gone out
 		}

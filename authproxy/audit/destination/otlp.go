@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
+	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/receiver"
 )
 
@@ -76,7 +77,7 @@ var severities = map[Severity]struct {
 func (o otlp) Send(ctx context.Context, b *Batch) error {
 	header := http.Header{}
 	if o.config.TokenFile != "" {
-		token, err := secretIn(o.config.TokenFile)
+		token, err := publish.ReadSecret(o.config.TokenFile)
 		if err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/receiver"
 )
 
@@ -110,7 +111,7 @@ func (s splunk) await(ctx context.Context, id int64) error {
 }
 
 func (s splunk) ask(ctx context.Context, path string, body []byte) (*splunkAnswer, error) {
-	token, err := secretIn(s.config.TokenFile)
+	token, err := publish.ReadSecret(s.config.TokenFile)
 	if err != nil {
 		return nil, err
 	}

@@ -59,7 +59,7 @@ func objectName(size int64) string { return fmt.Sprintf("%019d-%d", math.MaxInt6
 
 // do signs and sends a request about an object, or about the bucket.
 func (b bucket) do(ctx context.Context, method, object string, query url.Values, header http.Header, content []byte, limit int64) (int, []byte, error) {
-	secret, err := readSecret(b.config.SecretKeyFile)
+	secret, err := ReadSecret(b.config.SecretKeyFile)
 	if err != nil {
 		return 0, nil, err
 	}

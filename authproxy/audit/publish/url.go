@@ -33,8 +33,8 @@ func (w web) send(r *http.Request, limit int64) (status int, body []byte, err er
 	return answer.StatusCode, body, nil
 }
 
-// readSecret reads a file that holds a secret, each time, so that it can be exchanged.
-func readSecret(path string) (string, error) {
+// ReadSecret reads a file that holds a secret, each time, so that it can be exchanged.
+func ReadSecret(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
@@ -69,7 +69,7 @@ func (u address) request(ctx context.Context, method, origin string, body []byte
 		return nil, err
 	}
 	if u.config.TokenFile != "" {
-		token, err := readSecret(u.config.TokenFile)
+		token, err := ReadSecret(u.config.TokenFile)
 		if err != nil {
 			return nil, err
 		}
