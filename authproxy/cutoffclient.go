@@ -46,7 +46,12 @@ func (c *Cutoff) UnblockClient(ctx context.Context, clientID string, act Act) er
 // clientEnded ends what a client has, after it was forgotten or blocked, which may have failed.
 func (c *Cutoff) clientEnded(ctx context.Context, clientID string, action audit.Action, act Act, failed error) (ended []grant.Grant, approvals int, err error) {
 	ended, err = c.Grants.RevokeClient(ctx, clientID, act.Why)
-	err = errors.Join(err, failed)
+	approvals, err = c.connectionsEnded(ctx, ended, clientID, action, act, errors.Join(err, failed))
+	return ended, approvals, err
+}
+
+// connectionsEnded ends what hangs on the connections of a client, which have ended, perhaps not all.
+func (c *Cutoff) connectionsEnded(ctx context.Context, ended []grant.Grant, clientID string, action audit.Action, act Act, err error) (approvals int, _ error) {
 	approvals, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
 	err = errors.Join(err, voidErr)
 	for _, g := range ended {
@@ -54,6 +59,6 @@ func (c *Cutoff) clientEnded(ctx context.Context, clientID string, action audit.
 		linkErr := c.endUnusedLink(ctx, g.Org, g.Subject, act.Why)
 		err = errors.Join(err, c.record(ctx, grantEntry(&g, audit.GrantRevoke, act), linkErr)) // in the log of each person
 	}
-	return ended, approvals, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", len(ended)),
+	return approvals, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", len(ended)),
 		Reason: act.Why, Client: clientID}, err)
 }

@@ -36,6 +36,20 @@ func (v *validator) lifetimes() {
 	}
 }
 
+// lifecycle checks times after which clients are hidden and ended. Uses of a connection are written
+// down once a minute, and looked at once an hour: less than a day would say something else.
+func (v *validator) lifecycle() {
+	l := v.c.Lifecycle
+	for key, d := range map[string]time.Duration{"lifecycle.hide_after": l.HideAfter, "lifecycle.end_after": l.EndAfter} {
+		if d != 0 && (d < 24*time.Hour || d > 10*365*24*time.Hour) {
+			v.add(key, d.String(), "24h to 87600h, or 0s for never")
+		}
+	}
+	if l.HideAfter > l.EndAfter && l.EndAfter != 0 {
+		v.add("lifecycle.hide_after", l.HideAfter.String(), "at most lifecycle.end_after ("+l.EndAfter.String()+"): what ended has nothing to be hidden")
+	}
+}
+
 func (v *validator) limits() {
 	l := v.c.Limits
 	for _, b := range []struct {

@@ -52,6 +52,7 @@ type Config struct {
 	Clients            []Client     `mapstructure:"clients"`
 	Registration       Registration `mapstructure:"registration"`
 	Lifetimes          Lifetimes    `mapstructure:"lifetimes"`
+	Lifecycle          Lifecycle    `mapstructure:"lifecycle"`
 	Limits             Limits       `mapstructure:"limits"`
 	Audit              Audit        `mapstructure:"audit"`
 	Exports            []Export     `mapstructure:"exports"`
@@ -189,6 +190,13 @@ type Lifetimes struct {
 	Consent         time.Duration `mapstructure:"consent" need:"value"`
 	Approval        time.Duration `mapstructure:"approval" need:"value"`
 	Session         time.Duration `mapstructure:"session" need:"value"`
+}
+
+// Lifecycle says what becomes of clients that nobody uses; 0: nothing.
+type Lifecycle struct {
+	// HideAfter is when lists leave them out, EndAfter when all their connections end.
+	HideAfter time.Duration `mapstructure:"hide_after" need:"value"`
+	EndAfter  time.Duration `mapstructure:"end_after" need:"value"`
 }
 
 // Audit configures the audit log of this replica.
@@ -367,6 +375,8 @@ var defaults = map[string]any{
 	"lifetimes.consent":            "10m",
 	"lifetimes.approval":           "15m",
 	"lifetimes.session":            "12h",
+	"lifecycle.hide_after":         "720h",
+	"lifecycle.end_after":          "1440h",
 	"approvals.wait":               "0s",
 	"approvals.keep_arguments":     "168h",
 	"approvals.mail.address":       "",

@@ -97,6 +97,7 @@ registration:
   dynamic: {enabled: false}
 lifetimes: {code: 60s, access_token: 15m, refresh_idle: 720h, refresh_absolute: 2160h, refresh_grace: 2m,
             consent: 10m, approval: 15m, session: 12h}
+lifecycle: {hide_after: 720h, end_after: 0s}
 limits: {request_bytes: 1MiB, response_bytes: 16MiB, calls_per_minute: 120, concurrent_calls: 16, connections: 4096}
 console:
   oidc: {issuer: "", client_id: "", client_secret_file: ""}
@@ -245,6 +246,8 @@ func TestSC03EveryProblemIsNamed(t *testing.T) {
 		"ST-09 disabled TLS":     {with("", "production: true\ndatabase: postgres://u@db.example.com/d?sslmode=disable"), "database", "sslmode=verify-full"},
 		"ST-09 unverified TLS":   {with("", "production: true\ndatabase: postgres://u@db.example.com/d?sslmode=require"), "database", "db.example.com"},
 		"code lives long":        {with("", "lifetimes: {code: 10m}"), "lifetimes.code", "1m"},
+		"client hidden late":     {with("", "lifecycle: {hide_after: 1441h}"), "lifecycle.hide_after", "at most lifecycle.end_after (1440h0m0s)"},
+		"client ends at once":    {with("", "lifecycle: {end_after: 23h, hide_after: 0s}"), "lifecycle.end_after", "24h to 87600h, or 0s for never"},
 		"URL as a host":          {with("", "registration: {metadata_documents: {allow_hosts: [\"https://chatgpt.com\"]}}"), "registration.metadata_documents.allow_hosts[0]", "without scheme"},
 		"wildcard as a host":     {with("", "registration: {metadata_documents: {allow_hosts: [\"*.chatgpt.com\"]}}"), "registration.metadata_documents.allow_hosts[0]", "wildcard"},
 		"address in hexadecimal": {with("", "registration: {metadata_documents: {allow_hosts: [\"0x7f.1\"]}}"), "registration.metadata_documents.allow_hosts[0]", "host name"},

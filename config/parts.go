@@ -150,6 +150,11 @@ func (c Client) OAuth() client.Client {
 	return client.Client{ID: c.ID, Name: c.Name, RedirectURIs: c.RedirectURIs, Server: c.Server}
 }
 
+// Clients returns the life cycle in the form that package client works with.
+func (l Lifecycle) Clients() client.Lifecycle {
+	return client.Lifecycle{HideAfter: l.HideAfter, EndAfter: l.EndAfter}
+}
+
 // Grants returns the lifetimes in the form that package grant works with.
 func (l Lifetimes) Grants() grant.Lifetimes {
 	return grant.Lifetimes{Code: l.Code, AccessToken: l.AccessToken, RefreshIdle: l.RefreshIdle,

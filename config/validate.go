@@ -42,6 +42,7 @@ func (c *Config) Validate() Problems {
 	v.clients()
 	v.registration()
 	v.lifetimes()
+	v.lifecycle()
 	v.limits()
 	v.console()
 	v.telemetry()

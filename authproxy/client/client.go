@@ -35,7 +35,7 @@ type Client struct {
 	Kind Kind
 	// Host is that of a Document client's id, which its document was fetched from.
 	Host string
-	// ReadAt is when a Document client's document was fetched.
+	// ReadAt is when a Document client's document was fetched, or a Dynamic one registered.
 	ReadAt time.Time
 
 	methods  []string // of Document clients

@@ -109,8 +109,9 @@ func (s *Store) clientOf(r *registration) (Client, error) {
 		return Client{}, err
 	}
 	c.Name, c.methods = c.metadata.Name, c.metadata.Methods
+	c.ReadAt = db.Time(r.readAt)
 	if u, err := url.Parse(r.id); err == nil && r.kind == Document {
-		c.Host, c.ReadAt = u.Host, db.Time(r.readAt)
+		c.Host = u.Host
 	}
 	// What is no good for us is left out: documents are written for every server there is,
 	// and name schemes of their own beside what works everywhere.

@@ -41,6 +41,8 @@ type Config struct {
 	// PrivateUseURIs are the redirect URIs with schemes of programs' own that may be
 	// registered, exactly.
 	PrivateUseURIs []string
+	// Lifecycle says when clients that nobody uses are hidden and end.
+	Lifecycle Lifecycle
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -57,6 +59,7 @@ type Store struct {
 	publicURL       string
 	own             *url.URL // publicURL
 	salesforceHosts []string
+	lifecycle       Lifecycle
 }
 
 // New checks every client of the configuration.
@@ -70,7 +73,7 @@ func New(c Config) (*Store, error) {
 	}
 	s := &Store{
 		db: c.DB, clients: map[string]Client{}, now: c.Now,
-		documents: c.Documents, dynamic: c.Dynamic, privateUse: c.PrivateUseURIs, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts,
+		documents: c.Documents, dynamic: c.Dynamic, privateUse: c.PrivateUseURIs, publicURL: c.PublicURL, own: own, salesforceHosts: c.SalesforceHosts, lifecycle: c.Lifecycle,
 	}
 	if s.now == nil {
 		s.now = time.Now

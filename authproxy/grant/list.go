@@ -94,6 +94,15 @@ func (s *Store) Amounts(ctx context.Context, f Filter) (all []Amount, err error)
 type OfClient struct {
 	Grants, Users int
 	LastUsedAt    time.Time // zero: none was used
+	LatestAt      time.Time // when the last of them was made
+}
+
+// UsedAt is when the client was of use last: one that was connected and not called yet counts too.
+func (of OfClient) UsedAt() time.Time {
+	if of.LatestAt.After(of.LastUsedAt) {
+		return of.LatestAt
+	}
+	return of.LastUsedAt
 }
 
 // ByClient is what the live grants of each client amount to, also where the client is not known
@@ -109,9 +118,9 @@ func (s *Store) ByClient(ctx context.Context, id string) (map[string]OfClient, e
 	if err != nil {
 		return nil, err
 	}
-	err = eachClient(ctx, s.db.Reads, `SELECT client_id, MAX(last_used_at), 0 FROM grants`+where+` GROUP BY client_id`, args, func(client string, used, _ int64) {
+	err = eachClient(ctx, s.db.Reads, `SELECT client_id, MAX(last_used_at), MAX(created_at) FROM grants`+where+` GROUP BY client_id`, args, func(client string, used, latest int64) {
 		of := all[client]
-		of.LastUsedAt = db.Time(used)
+		of.LastUsedAt, of.LatestAt = db.Time(used), db.Time(latest)
 		all[client] = of
 	})
 	return all, err

@@ -5,6 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // revoke ends the live grants for which where holds ($1 and $2 are taken) and, if
@@ -64,6 +67,13 @@ func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int
 // RevokeClient ends all grants of a client at once, and returns them.
 func (s *Store) RevokeClient(ctx context.Context, clientID, why string) (ended []Grant, err error) {
 	return s.revokeWhere(ctx, why, `grants.client_id = $3`, clientID)
+}
+
+// EndUnusedClient ends all grants of a client, and returns them, if none of them was used or made
+// after then. A use of the last minute may not be written down yet ([Store.Sweep]).
+func (s *Store) EndUnusedClient(ctx context.Context, clientID string, after time.Time, why string) (ended []Grant, err error) {
+	return s.revokeWhere(ctx, why, `grants.client_id = $3 AND NOT EXISTS (SELECT 1 FROM grants other WHERE other.client_id = $3
+		AND other.revoked_at = 0 AND other.expires_at > $1 AND (other.last_used_at > $4 OR other.created_at > $4))`, clientID, db.Millis(after))
 }
 
 // BlockUser refuses the user from now on and ends all grants, in one transaction, and

@@ -7,7 +7,8 @@
 //
 //	reader.go       what is needed, errors
 //	people.go       everybody, one person
-//	connections.go  connections by person, client and server; clients with their connections
+//	connections.go  connections by person, client and server
+//	clients.go      clients with their connections, and which of them nobody uses
 //	tools.go        definitions by server and state
 //	entries.go      searching the audit log, reading one entry
 //	denials.go      what was denied most, and to whom

@@ -23,7 +23,7 @@ type InputError struct{ Text string }
 // Error is the sentence.
 func (e *InputError) Error() string { return e.Text }
 
-// Config is what a [Reader] reads. All fields are required.
+// Config is what a [Reader] reads. All fields are required but Now.
 type Config struct {
 	Access      *access.Control
 	Grants      *grant.Store
@@ -36,6 +36,7 @@ type Config struct {
 	PersonIn func(ctx context.Context, who string) (audit.Person, error)
 	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
 	Times func(text string, now time.Time) (begin, end time.Time, err error)
+	Now   func() time.Time // nil: time.Now
 }
 
 // Reader reads. It is safe for concurrent use.
@@ -49,6 +50,9 @@ func New(c Config) (*Reader, error) {
 	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
 		c.Audit == nil || c.PersonIn == nil || c.Times == nil {
 		return nil, errors.New("oversight: all stores, audit, person and times are required")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	return &Reader{Config: c}, nil
 }

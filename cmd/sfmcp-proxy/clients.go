@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
@@ -20,29 +18,31 @@ import (
 func clientCommand() *cobra.Command {
 	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
-			var all []listing.Client
-			clients, err := s.clients.All(cmd.Context())
+			reads, err := s.newReads()
 			if err != nil {
 				return err
 			}
-			blocked, err := s.clients.Blocked(cmd.Context())
-			if err != nil && !errors.Is(err, db.ErrBlockedLost) { // which is reported by itself
+			clients, err := reads.ClientList(cmd.Context())
+			if err != nil {
 				return err
 			}
+			everything, _ := cmd.Flags().GetBool("all")
+			var all []listing.Client
+			hidden := 0
 			for _, c := range clients {
-				grants, err := s.grants.Grants(cmd.Context(), grant.Filter{ClientID: c.ID})
-				if err != nil {
-					return err
+				if c.Hidden && !everything {
+					hidden++
+					continue
 				}
-				all = append(all, listing.Client{Client: c, Connections: len(grants), Blocked: blocked[c.ID]})
-				delete(blocked, c.ID)
+				all = append(all, listing.Client{Client: c.Client, Connections: c.Connections, Blocked: c.Blocked, LastUse: c.LastUse, Hidden: c.Hidden, EndsAt: c.EndsAt})
 			}
-			for _, id := range slices.Sorted(maps.Keys(blocked)) { // of which nothing else is known
-				all = append(all, listing.Client{Client: client.Client{ID: id, Name: id}, Blocked: true})
+			if hidden > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s unused for %s or longer: 'client list --all' has them too\n", counted(hidden, "client"), s.clients.Lifecycle().HideAfter)
 			}
 			return printer(cmd).Clients(all)
 		})
 	jsonFlag(list)
+	list.Flags().Bool("all", false, "also those that nobody has used for lifecycle.hide_after")
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; 'client block' keeps it out."},
 		func(s *stores, cmd *cobra.Command, args []string) error {

@@ -107,16 +107,21 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 	return err
 }
 
+// newReads reads what a security team looks at, for pages, programs and commands.
+func (s *stores) newReads() (*oversight.Reader, error) {
+	return oversight.New(oversight.Config{
+		Access: s.access, Grants: s.grants, Links: s.links, Clients: s.clients, Approvals: s.approvals, Definitions: s.definitions,
+		Audit: s.audit, PersonIn: s.personIn, Times: timesTyped, Now: s.now,
+	})
+}
+
 // apiRate is how often a token may ask, and a network fail; nothing: what the API says itself.
 var apiRate api.Rate
 
 // openOversight opens the security team's pages and API, which read and act by the same parts.
 func (p *product) openOversight() error {
 	c := p.config
-	reads, err := oversight.New(oversight.Config{
-		Access: p.access, Grants: p.grants, Links: p.links, Clients: p.clients, Approvals: p.approvals, Definitions: p.definitions,
-		Audit: p.audit, PersonIn: p.personIn, Times: timesTyped,
-	})
+	reads, err := p.newReads()
 	if err != nil {
 		return err
 	}

@@ -84,9 +84,11 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if p.unable, err = newUnable(p.site(), p.overTLS()); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
+	lifecycle := &authproxy.Lifecycle{Cutoff: p.cutoff}
 	p.sweepers = []func(context.Context) error{
 		p.grants.Sweep,
 		p.clients.Sweep,
+		func(ctx context.Context) error { return lifecycle.Sweep(ctx, p.now()) },
 		func(ctx context.Context) error { return p.cutoff.Sweep(ctx, p.now()) },
 		func(ctx context.Context) error { _, err := p.approvals.Expire(ctx); return err },
 		func(ctx context.Context) error { _, err := p.sessions.Sweep(ctx); return err },

@@ -87,7 +87,8 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 	}
 	if s.clients, err = client.New(client.Config{
 		DB: s.db, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(),
-		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled, PrivateUseURIs: c.Registration.Dynamic.PrivateUseURIs, Now: s.now,
+		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled, PrivateUseURIs: c.Registration.Dynamic.PrivateUseURIs,
+		Lifecycle: c.Lifecycle.Clients(), Now: s.now,
 	}); err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package team
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy"
@@ -19,14 +20,6 @@ func (t peoplePages) clients(q *request) error {
 	if err != nil {
 		return err
 	}
-	table := &ui.Table{Caption: "Clients", Columns: []string{"Client", "Kind", "Connections", "People", "Last use", "What to do"}, Empty: "No client is known."}
-	for _, c := range all[:min(len(all), maxLines)] {
-		table.Rows = append(table.Rows, []ui.Cell{
-			{Text: c.Name, Faint: c.ID}, kindOf(&c), {Text: fmt.Sprint(c.Connections), Path: "/console/connections?client=" + url.QueryEscape(c.ID)},
-			{Text: fmt.Sprint(c.People)}, {Text: sinceUse(q, c.LastUse)}, {Text: "Block, or end everything", Path: "/console/clients?id=" + url.QueryEscape(c.ID)},
-		})
-	}
-	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), len(all), "'client list' at the command line has all."), Table: table})
 	if id := q.asked("id"); id != "" {
 		c, err := t.Reads.Client(q.Context(), id)
 		if err != nil {
@@ -34,7 +27,65 @@ func (t peoplePages) clients(q *request) error {
 		}
 		p.Sections = append(p.Sections, t.clientActs(q, c))
 	}
+	asked := q.asked("unused")
+	p.Search = []ui.SearchField{{Name: "unused", Label: "Unused for long", Value: asked, Options: []string{hiddenClients}}}
+	var listed []oversight.Client
+	hidden := 0
+	for _, c := range all {
+		if c.Hidden {
+			hidden++
+		}
+		if c.Hidden == (asked == hiddenClients) {
+			listed = append(listed, c)
+		}
+	}
+	p.Sections = append(p.Sections, t.clientTable(q, listed, asked == hiddenClients))
+	if hidden > 0 && asked != hiddenClients {
+		p.More = &ui.Link{Text: counted(hidden, "client") + " unused for " + inDays(t.Reads.Clients.Lifecycle().HideAfter) + " or longer", Path: "/console/clients?unused=" + hiddenClients}
+	}
 	return t.show(q, p)
+}
+
+// hiddenClients is what is chosen to see those that nobody has used for long.
+const hiddenClients = "hidden"
+
+// clientTable lists programs; hidden are those that nobody has used for long.
+func (t peoplePages) clientTable(q *request, all []oversight.Client, hidden bool) ui.Section {
+	table := &ui.Table{Caption: "Clients", Columns: []string{"Client", "Kind", "Connections", "People", "Last use", "What to do"}, Empty: "No client is known."}
+	s := ui.Section{Table: table}
+	if hidden {
+		s.Text, table.Empty = t.lifecycleInWords(), "None: everything that is known was used lately, or is configured and has no connection."
+	}
+	for _, c := range all[:min(len(all), maxLines)] {
+		use := ui.Cell{Text: sinceUse(q, c.LastUse)}
+		if c.Hidden && !c.EndsAt.IsZero() {
+			use.Faint = "its connections end " + ui.Moment(c.EndsAt, q.Now)
+		}
+		table.Rows = append(table.Rows, []ui.Cell{
+			{Text: c.Name, Faint: c.ID}, kindOf(&c), {Text: fmt.Sprint(c.Connections), Path: "/console/connections?client=" + url.QueryEscape(c.ID)},
+			{Text: fmt.Sprint(c.People)}, use, {Text: "Block, or end everything", Path: "/console/clients?id=" + url.QueryEscape(c.ID)},
+		})
+	}
+	s.Text = strings.TrimSpace(s.Text + " " + shown(len(table.Rows), len(all), "'client list --all' at the command line has all."))
+	return s
+}
+
+// lifecycleInWords says what becomes of clients that nobody uses.
+func (t peoplePages) lifecycleInWords() string {
+	l := t.Reads.Clients.Lifecycle()
+	text := "Nobody has used these for " + inDays(l.HideAfter) + ". One call, and a client is in the list again."
+	if l.EndAfter > 0 {
+		text += " After " + inDays(l.EndAfter) + " all its connections end by themselves, and the audit log says so."
+	}
+	return text
+}
+
+// inDays is a long time in words.
+func inDays(d time.Duration) string {
+	if d%(24*time.Hour) == 0 {
+		return counted(int(d/(24*time.Hour)), "day")
+	}
+	return d.String()
 }
 
 // kindOf says where what is known of a client comes from.

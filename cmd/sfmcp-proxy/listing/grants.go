@@ -1,6 +1,8 @@
 package listing
 
 import (
+	"time"
+
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/grant"
 )
@@ -34,20 +36,27 @@ type clientRow struct {
 	Kind        string `json:"kind" col:"KIND"`
 	Connections int    `json:"connections" col:"CONNECTIONS"`
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`
+	LastUse     moment `json:"last_use" col:"LAST USE"`
+	Hidden      bool   `json:"hidden" col:"HIDDEN" fit:"drop"`
+	EndsAt      moment `json:"ends" col:"ENDS UNUSED" fit:"drop"`
 }
 
-// Client is a client, how many connections it has, and whether it is refused.
+// Client is a client, how many connections it has, whether it is refused, and how it stands in its
+// life cycle.
 type Client struct {
 	client.Client
 	Connections int
 	Blocked     bool
+	LastUse     time.Time // zero: never
+	Hidden      bool      // unused for so long that it is listed only on demand
+	EndsAt      time.Time // when its connections end if nobody uses them; zero: never, or there are none
 }
 
 // Clients prints clients.
 func (p Printer) Clients(clients []Client) error {
 	all := make([]clientRow, len(clients))
 	for i, c := range clients {
-		all[i] = clientRow{c.ID, c.Name, string(c.Kind), c.Connections, c.Blocked}
+		all[i] = clientRow{c.ID, c.Name, string(c.Kind), c.Connections, c.Blocked, moment{c.LastUse}, c.Hidden, moment{c.EndsAt}}
 	}
 	return rows(p, all)
 }
