@@ -223,20 +223,98 @@ func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, 
 	if item == nil {
 		return 0, ErrNotInIt
 	}
-	if own, err := r.isOwn(ctx, by, of); err != nil || own {
+	return r.decide(ctx, by, one, item, what, reason)
+}
+
+// decide takes a decision about an item of a review, for a reason that is clean.
+func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, what audit.Decision, reason string) (ended int, err error) {
+	if own, err := r.isOwn(ctx, by, item.Of); err != nil || own {
 		return 0, errors.Join(err, map[bool]error{true: ErrOwnAccess}[own])
 	}
-	e := audit.Entry{Actor: by.Actor, Action: audit.ReviewDecide, Object: one.ID, Outcome: audit.OK, Org: of.Org, Subject: of.Subject, Username: item.Username, Server: of.Server,
+	e := audit.Entry{Actor: by.Actor, Action: audit.ReviewDecide, Object: one.ID, Outcome: audit.OK, Org: item.Org, Subject: item.Subject, Username: item.Username, Server: item.Server,
 		Decision: what, Reason: reason}
 	switch what {
 	case audit.Keep:
 		_, err = r.Cutoff.Audit.Append(ctx, e)
 		return 0, err
 	case audit.Revoke:
-		ended, err = r.endConnections(ctx, of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
+		ended, err = r.endConnections(ctx, item.Of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
 		return ended, r.Cutoff.record(context.WithoutCancel(ctx), e, err)
 	}
 	return 0, fmt.Errorf("deciding in a review: expected keep or revoke, found %q", string(what))
+}
+
+// Idle is what [Reviews.RevokeIdle] did.
+type Idle struct {
+	Items, Connections int // that were decided about, and that ended
+	Own                int // passed over, because nobody decides about their own access
+	Left               int // more than it decides about at once
+}
+
+// RevokeIdle ends access that nobody used in the time of the review and about which nobody has
+// decided: of at most so many items, each also if one before failed.
+func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name string, most int, reason string) (did Idle, err error) {
+	if reason, err = approval.CleanReason(reason); err != nil {
+		return did, err
+	}
+	if reason == "" {
+		return did, ErrNoReason
+	}
+	one, err := r.Review(ctx, name)
+	if err != nil {
+		return did, err
+	}
+	for _, item := range one.Items {
+		switch {
+		case !item.Idle():
+			continue
+		case did.Items == most:
+			did.Left++
+			continue
+		}
+		ended, itemErr := r.decide(ctx, by, one, item, audit.Revoke, reason)
+		if errors.Is(itemErr, ErrOwnAccess) {
+			did.Own++
+			continue
+		}
+		did.Items, did.Connections = did.Items+1, did.Connections+ended
+		err = errors.Join(err, itemErr)
+	}
+	return did, err
+}
+
+// Summaries are the reviews, the newest first, without their items: how many there are of each, and about
+// how many of them nobody has decided.
+func (r *Reviews) Summaries(ctx context.Context) (all []Summary, err error) {
+	decided, at := map[string]map[review.Of]bool{}, map[string]bool{}
+	if err := r.Cutoff.Audit.List(ctx, audit.Filter{Action: string(audit.ReviewDecide)}, func(e audit.Entry) error {
+		if e.Outcome == audit.OK || e.Outcome == audit.Failed {
+			if decided[e.Object] == nil {
+				decided[e.Object] = map[review.Of]bool{}
+			}
+			decided[e.Object][review.Of{Org: e.Org, Subject: e.Subject, Server: e.Server}] = true
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	err = r.Cutoff.Audit.List(ctx, audit.Filter{Action: string(audit.ReviewBegin), Outcome: audit.OK}, func(e audit.Entry) error {
+		one := Summary{Review: review.Review{ID: e.Object, Begun: e.At, By: e.Actor.String(), Entry: e.Seq}}
+		if !at[e.Object] && json.Unmarshal(e.Arguments, &one.Scope) == nil {
+			at[e.Object] = true
+			one.Open = max(0, one.Scope.Items-len(decided[e.Object]))
+			all = append(all, one)
+		}
+		return nil
+	})
+	slices.Reverse(all)
+	return all, err
+}
+
+// Summary is a review without its items.
+type Summary struct {
+	review.Review
+	Open int // items about which nobody has decided
 }
 
 // isOwn says whether a person decides about themselves, by whatever way they signed in.

@@ -134,6 +134,52 @@ func TestReviewDecides(t *testing.T) {
 	}
 }
 
+// What nobody used ends all at once, in steps, but never the access of who decides; what was used, or
+// decided about, stays.
+func TestReviewRevokesWhatNobodyUsed(t *testing.T) {
+	t.Parallel()
+	f, r, got := startReviews(t)
+	f.review(t, r, "q")
+	f.linkPerson(t, sim.ManagerID)
+	human, err := f.Cutoff.People.HumanOf(t.Context(), "acme", sim.ManagerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open := func(want int) {
+		t.Helper()
+		all, err := r.Summaries(t.Context())
+		if err != nil || len(all) != 1 || all[0].ID != "q" || all[0].Open != want || all[0].Scope.Items != 3 {
+			t.Errorf("%+v, %v, want %d open", all, err, want)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		by     approval.Decider
+		most   int
+		reason string
+		want   Idle
+		err    error
+		open   int
+	}{
+		{"without a reason", reviewer, 9, " ", Idle{}, ErrNoReason, 3},
+		{"of themselves", approval.Decider{Actor: actor.Person(idp, "ann"), Human: human}, 9, "unused", Idle{Own: 2}, nil, 3},
+		{"one of two", reviewer, 1, "unused", Idle{Items: 1, Left: 1}, nil, 2},
+		{"the other", reviewer, 9, "unused", Idle{Items: 1, Connections: 1}, nil, 1},
+		{"again", reviewer, 9, "unused", Idle{}, nil, 1},
+	} {
+		did, err := r.RevokeIdle(t.Context(), tt.by, "q", tt.most, tt.reason)
+		if did != tt.want || !errors.Is(err, tt.err) {
+			t.Errorf("%s: %+v, %v", tt.name, did, err)
+		}
+		open(tt.open)
+	}
+	f.opens(t, got[sim.RepID].access, true)
+	f.opens(t, got[sim.ManagerID].access, false)
+	if _, err := r.RevokeIdle(t.Context(), reviewer, "x", 9, "r"); !errors.Is(err, ErrNoReview) {
+		t.Error(err)
+	}
+}
+
 // What does not count changes nothing: a person or server that is not in the review, another
 // decision, no reason, and somebody's own access by whatever way they signed in.
 func TestReviewRefuses(t *testing.T) {

@@ -66,6 +66,10 @@ type Item struct {
 // Name is what people call whom the item is about.
 func (i *Item) Name() string { return cmp.Or(i.Username, i.Subject) }
 
+// Idle reports whether nobody used the access in the time of the review, and nobody has decided about
+// it. Of a person who was erased that is not known.
+func (i *Item) Idle() bool { return i.Decision == nil && i.UsedTotal == 0 && !i.Erased }
+
 // Decision is one that was taken about an item.
 type Decision struct {
 	Entry  int64          `json:"entry"`

@@ -449,10 +449,19 @@ func apiTokens(t *testing.T, d *companyDemo, _ *mcpClient, security, auditor api
 	}
 }
 
+// reviewsOnly: a review asks people for a judgement about each line.
+const reviewsOnly = "a person looks at each line and answers for it; 'review' at the command line has what programs read"
+
 // pageOnly are the acts and reads of pages that programs lack, with the reason.
 var pageOnly = map[string]string{
-	"/console/incident":          "says what a person or a program has, as the routes of people and clients do",
-	"/console/incident/evidence": "a file of all entries; programs search the log, and open entries one by one, each on record",
+	"/console/incident":                                         "says what a person or a program has, as the routes of people and clients do",
+	"/console/reviews":                                          reviewsOnly,
+	"/console/reviews/start":                                    reviewsOnly,
+	"/console/reviews/{review}":                                 reviewsOnly,
+	"/console/reviews/{review}/idle":                            reviewsOnly,
+	"/console/reviews/{review}/{server}/{org}/{subject}":        reviewsOnly,
+	"/console/reviews/{review}/{server}/{org}/{subject}/decide": reviewsOnly,
+	"/console/incident/evidence":                                "a file of all entries; programs search the log, and open entries one by one, each on record",
 }
 
 // What the pages do, programs can do: each route of the pages has one of the API.

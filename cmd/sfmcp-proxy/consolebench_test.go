@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/company"
@@ -19,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/review"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -48,10 +50,15 @@ func BenchmarkConsole(b *testing.B) {
 	p := process.current.Load()
 	fillStores(b, p)
 	fillLog(b, p)
+	now := time.Now()
+	if _, err := p.team.Reviews.Begin(b.Context(), authproxy.Act{By: actor.Proxy}, "spring", review.Scope{Since: now.Add(-24 * time.Hour), Until: now, Servers: []string{"one"}}); err != nil {
+		b.Fatal(err)
+	}
 	router := mux.NewRouter().UseEncodedPath()
 	p.team.Mount(router, asSecurity{b})
 	for _, path := range []string{"/console", "/console/people", "/console/people?name=user77", "/console/people/one/005xx0000000000077", "/console/connections",
 		"/console/connections?person=user77", "/console/connections?client=chatgpt&server=one", "/console/clients", "/console/clients?id=chatgpt", "/console/incident?person=user777@", "/console/incident?client=chat",
+		"/console/reviews", "/console/reviews/spring", "/console/reviews/spring?state=open+and+unused", "/console/reviews/spring/one/one/005xx0000000000077",
 		"/console/tools", "/console/policy", "/console/audit", "/console/audit?person=user77@acme.example", "/console/audit?tool=soqlQuery&outcome=denied&since=1d", "/console/audit?text=nothing+says+so", "/console/audit/500000", "/console/denials", "/console/settings"} {
 		b.Run(path, func(b *testing.B) {
 			var took []time.Duration

@@ -76,6 +76,7 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 	t.Parallel()
 	d := startCompany(t)
 	c := d.lookAround()
+	d.must("review", "start", "--since", "1d", "--name", "spring")
 	users := companysim.DefaultUsers()
 	salesforceUser := d.browser()
 	d.authorize(salesforceUser, "sobject-all", rep)
@@ -88,7 +89,7 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 		{"security", people.Security, d.member(users[1])}, {"an auditor", people.Auditor, d.member(users[2])},
 	}
 	for _, route := range team.Routes() {
-		path := strings.NewReplacer("{org}", "acme", "{subject}", salesforcesim.RepID, "{server}", "sobject-all", "{tool}", "soqlQuery", "{entry}", "1").Replace(route.Path)
+		path := strings.NewReplacer("{org}", "acme", "{subject}", salesforcesim.RepID, "{server}", "sobject-all", "{tool}", "soqlQuery", "{entry}", "1", "{review}", "spring").Replace(route.Path)
 		for _, b := range browsers {
 			may := slices.Contains(route.Roles, b.role)
 			if route.Method == http.MethodGet {
@@ -335,6 +336,53 @@ func TestConsoleDecidesAboutADefinition(t *testing.T) {
 	}
 }
 
+// An access review in the browser: begun, looked at line by line, decided with a reason; nobody
+// decides about themselves.
+func TestConsoleReviewsAccess(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	c := d.lookAround()
+	b, auditor := d.member(companysim.DefaultUsers()[1]), d.member(companysim.DefaultUsers()[2])
+	d.must("review", "start", "--since", "1d", "--name", "spring")
+	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"quarter": {"2026-Q9"}}); begun.Status != http.StatusBadRequest || !strings.Contains(begun.Body, "is no quarter") {
+		t.Errorf("no quarter: status %d %s", begun.Status, begun.Body)
+	}
+	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"server": {"sobject-all"}}); !strings.Contains(begun.Body, ".sobject-all has begun") {
+		t.Errorf("begun: status %d %s", begun.Status, begun.Body)
+	}
+	list := d.look(b, "/console/reviews/spring?state=open")
+	path := regexp.MustCompile(`/console/reviews/spring/sobject-all/acme/` + salesforcesim.RepID).FindString(list.Body)
+	if path == "" || !strings.Contains(list.Body, "What the configuration could do without") {
+		t.Fatalf("the list: %s", list.Body)
+	}
+	item := d.look(b, path)
+	if refused := d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {" "}}); refused.Status != http.StatusBadRequest {
+		t.Errorf("without a reason: status %d", refused.Status)
+	}
+	d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {"sells to them"}})
+	if page := d.look(auditor, path); !strings.Contains(page.Body, "sells to them") || !strings.Contains(page.Body, "createSobjectRecord") || strings.Contains(page.Body, "<button class=\"danger\"") {
+		t.Errorf("what an auditor sees: %s", page.Body)
+	}
+	if after := d.act(b, item, path+"/decide", url.Values{"decision": {"revoke"}}, url.Values{"reason": {"left"}}); !strings.Contains(after.Body, "1 connection of "+rep) {
+		t.Errorf("revoked: %s", after.Body)
+	}
+	if r := c.send("tools/list", nil); r.Status != http.StatusUnauthorized {
+		t.Errorf("the next call: status %d", r.Status)
+	}
+	if page := d.look(b, "/console/reviews/spring?state=revoked"); !strings.Contains(page.Body, "left") || !strings.Contains(page.Body, path) {
+		t.Errorf("what was revoked: %s", page.Body)
+	}
+	list = d.look(b, "/console/reviews/spring?state=open+and+unused")
+	if after := d.act(b, list, "/idle", nil, url.Values{"reason": {"unused"}}); !strings.Contains(after.Body, "Decided about") {
+		t.Errorf("unused: %s", after.Body)
+	}
+	for _, none := range []string{"/console/reviews/autumn", "/console/reviews/%20", path + "x"} {
+		if page := d.look(b, none); page.Status != http.StatusNotFound {
+			t.Errorf("%s: status %d", none, page.Status)
+		}
+	}
+}
+
 // A browser that is signed out there is signed out with its next request.
 func TestAD09ConsoleEndsSessions(t *testing.T) {
 	t.Parallel()
@@ -358,6 +406,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	t.Parallel()
 	d := startCompany(t)
 	d.lookAround()
+	d.must("review", "start", "--since", "1d", "--name", "spring")
 	i := startAxe(t, startChrome(t))
 	security := companysim.DefaultUsers()[1]
 	i.open(d.PublicURL + "/signin/company?" + url.Values{"issuer": {d.provider.Issuer()}, "return_to": {"/console"}}.Encode())
@@ -366,6 +415,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	i.accessible("overview")
 	for _, at := range [][2]string{
 		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"}, {"/incident", "the stop switch"}, {"/incident?person=rep@acme.example", "Contain"},
+		{"/reviews", "Begin a review"}, {"/reviews/spring", "open and unused"}, {"/reviews/spring/sobject-all/acme/" + salesforcesim.RepID, "Seen and not used"},
 		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/settings", "Who may use what here"},
 	} {
 		i.inspect("console"+at[0], d.PublicURL+"/console"+at[0], http.StatusOK, at[1])

@@ -3,9 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -57,28 +55,6 @@ the last whole quarter.`}, startReview)
 	return cmd
 }
 
-// quarters are as people write them.
-var quarters = regexp.MustCompile(`^([0-9]{4})-Q([1-4])$`)
-
-// quarterOf is the time of a quarter, in the zone of now; without a name of the last whole one.
-func quarterOf(name string, now time.Time) (_ string, begin, end time.Time, err error) {
-	if name == "" {
-		last := time.Date(now.Year(), now.Month()-(now.Month()-1)%3-3, 1, 0, 0, 0, 0, now.Location())
-		name = fmt.Sprintf("%d-Q%d", last.Year(), (last.Month()-1)/3+1)
-	}
-	parts := quarters.FindStringSubmatch(name)
-	if parts == nil {
-		return "", begin, end, fmt.Errorf("--quarter: %q is no quarter: expected one such as 2026-Q3", name)
-	}
-	year, _ := strconv.Atoi(parts[1])
-	number, _ := strconv.Atoi(parts[2])
-	begin = time.Date(year, time.Month(3*number-2), 1, 0, 0, 0, 0, now.Location())
-	return name, begin, begin.AddDate(0, 3, 0), nil
-}
-
-// reviewNames can stand in commands and in files as they are.
-var reviewNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
-
 // scopeOf reads what a review is to be about, and its name.
 func (s reviewing) scopeOf(cmd *cobra.Command) (name string, scope review.Scope, err error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
@@ -96,19 +72,17 @@ func (s reviewing) scopeOf(cmd *cobra.Command) (name string, scope review.Scope,
 			name = s.now().Format(time.DateOnly)
 		}
 	} else {
-		quarter, begin, end, err := quarterOf(text("quarter"), s.now())
+		quarter, begin, end, err := review.Quarter(text("quarter"), s.now())
 		if err != nil {
-			return "", scope, err
+			return "", scope, fmt.Errorf("--quarter: %w", err)
 		}
-		if scope.Since, scope.Until = begin.UTC(), end.UTC(); begin.After(s.now()) {
-			return "", scope, fmt.Errorf("--quarter: %s has not begun", quarter)
-		}
+		scope.Since, scope.Until = begin.UTC(), end.UTC()
 		if name == "" {
 			name = quarter
 		}
 	}
-	if !reviewNames.MatchString(name) {
-		return "", scope, fmt.Errorf("--name: expected at most 63 letters, digits, dots, hyphens and underscores, found %q", name)
+	if err := review.ValidName(name); err != nil {
+		return "", scope, fmt.Errorf("--name: %w", err)
 	}
 	if scope.Servers, err = cmd.Flags().GetStringSlice("server"); err != nil {
 		return "", scope, err

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/authproxy/review"
 )
@@ -66,26 +65,5 @@ func checkReview(t *testing.T, d *demo) {
 	}
 	if out, status := d.command("review", "status", "autumn"); status != exitFailed || !strings.Contains(out, "review list") {
 		t.Errorf("status %d, %s", status, out)
-	}
-}
-
-// Quarters are those of the calendar, in the zone of whoever asks.
-func TestQuarterOf(t *testing.T) {
-	t.Parallel()
-	zone := time.FixedZone("x", 3600)
-	for _, tt := range []struct {
-		name       string
-		now        time.Time
-		want, from string
-	}{
-		{"", time.Date(2026, 1, 1, 0, 0, 0, 0, zone), "2025-Q4", "2025-10-01"},
-		{"", time.Date(2026, 3, 31, 23, 0, 0, 0, zone), "2025-Q4", "2025-10-01"},
-		{"", time.Date(2026, 11, 30, 0, 0, 0, 0, zone), "2026-Q3", "2026-07-01"},
-		{"2026-Q1", time.Date(2026, 11, 30, 0, 0, 0, 0, zone), "2026-Q1", "2026-01-01"},
-	} {
-		name, begin, end, err := quarterOf(tt.name, tt.now)
-		if err != nil || name != tt.want || begin.Format(time.DateOnly) != tt.from || !end.Equal(begin.AddDate(0, 3, 0)) || begin.Location() != zone {
-			t.Errorf("%q at %s: %s, %s to %s, %v", tt.name, tt.now, name, begin, end, err)
-		}
 	}
 }

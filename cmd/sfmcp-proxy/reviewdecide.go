@@ -87,7 +87,7 @@ func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items
 	for _, i := range r.Items {
 		switch {
 		case text("server") != "" && i.Server != text("server"):
-		case unused && i.Decision == nil && i.UsedTotal == 0 && !i.Erased, !unused && concerns(person, i):
+		case unused && i.Idle(), !unused && concerns(person, i):
 			items = append(items, i)
 		}
 	}

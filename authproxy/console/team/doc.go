@@ -23,6 +23,7 @@
 //	connections.go  connections by person, client and server; ending many
 //	incident.go     whom an incident is about; containing it, step by step
 //	clients.go      programs, and ending all of one
+//	reviews.go      access reviews: who has access, who uses it, keep or revoke
 //	tools.go        definitions that wait; accept, reject
 //	policy.go       the rules in words, who can do what, trying a call
 //	entries.go      the audit log: search, one entry

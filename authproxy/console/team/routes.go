@@ -45,6 +45,12 @@ func Routes() []Route {
 		{http.MethodPost, "/console/clients/block", actors, "end all connections of a program, and refuse it", "", on(peoplePages.blockClient)},
 		{http.MethodPost, "/console/clients/unblock", actors, "let people connect a program again", "", on(peoplePages.unblockClient)},
 		{http.MethodPost, "/console/clients/revoke", actors, "end all connections of a program", "", on(peoplePages.revokeClient)},
+		{http.MethodGet, "/console/reviews", readers, "access reviews that have begun", "Reviews", on(reviewPages.reviews)},
+		{http.MethodPost, "/console/reviews/start", actors, "begin an access review", "", on(reviewPages.start)},
+		{http.MethodGet, "/console/reviews/{review}", readers, "one review: each person and server, with what they used and what was decided", "", on(reviewPages.review)},
+		{http.MethodPost, "/console/reviews/{review}/idle", actors, "end access that nobody used in the time of the review", "", on(reviewPages.revokeIdle)},
+		{http.MethodGet, "/console/reviews/{review}/{server}/{org}/{subject}", readers, "one person's access to one server, with the tools that they used", "", on(reviewPages.item)},
+		{http.MethodPost, "/console/reviews/{review}/{server}/{org}/{subject}/decide", actors, "keep that access, or end it", "", on(reviewPages.decide)},
 		{http.MethodGet, "/console/tools", readers, "what hosted servers list, and what of it waits", "Tools", on(toolPages.tools)},
 		{http.MethodGet, "/console/tools/{server}/{tool}", readers, "definitions of one name, and how they differ", "", on(toolPages.tool)},
 		{http.MethodPost, "/console/tools/{server}/{tool}/decide", actors, "accept or reject exactly one definition", "", on(toolPages.decideTool)},
@@ -62,6 +68,7 @@ func Routes() []Route {
 type (
 	peoplePages struct{ *Team }
 	toolPages   struct{ *Team }
+	reviewPages struct{ *Team }
 	policyPages struct{ *Team }
 	logPages    struct{ *Team }
 )

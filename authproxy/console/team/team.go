@@ -30,6 +30,7 @@ type Config struct {
 	People      *people.Store
 	Cutoff      *authproxy.Cutoff
 	Definitions *authproxy.Definitions
+	Reviews     *authproxy.Reviews
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
 	// Analysed are the servers with their policies and the people of the configuration; PolicyNotes
@@ -55,8 +56,8 @@ type Team struct{ Config }
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Team, error) {
-	if c.Reads == nil || c.People == nil || c.Cutoff == nil || c.Definitions == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
-		return nil, errors.New("console pages of the team: reads, people, cutoff, definitions, settings, analysed and policy notes are required")
+	if c.Reads == nil || c.People == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
+		return nil, errors.New("console pages of the team: reads, people, cutoff, definitions, reviews, settings, analysed and policy notes are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
@@ -126,7 +127,7 @@ func (q *request) act() (authproxy.Act, error) {
 
 // missing answers what is not there; every other error stays what it is.
 func missing(err error) error {
-	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, client.ErrNotBlocked} {
+	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, client.ErrNotBlocked, authproxy.ErrNoReview, authproxy.ErrNotInIt} {
 		if errors.Is(err, absent) {
 			return errNothing
 		}
