@@ -42,6 +42,11 @@ func (r *replica) start() {
 	}
 	process := r.process
 	r.t.Cleanup(func() { process.Process.Kill() })
+	defer func() {
+		if r.t.Failed() {
+			r.t.Logf("what %s says:\n%s", r.file, &r.log)
+		}
+	}()
 	eventually(r.t, plenty, "the replica is ready", r.ready)
 }
 
@@ -166,8 +171,12 @@ func TestFT43RollingRestart(t *testing.T) {
 // and looks whether a click counted whose answer did not come.
 func (d *demo) insistOnApproval(b *salesforcesim.Browser, link string) {
 	d.t.Helper()
+	last := ""
 	for range 10 {
 		page, err := b.Get(d.t.Context(), link)
+		if err == nil {
+			last = page.Body
+		}
 		if err == nil && strings.Contains(page.Body, "ask the assistant to repeat") {
 			return
 		}
@@ -178,7 +187,7 @@ func (d *demo) insistOnApproval(b *salesforcesim.Browser, link string) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	}
-	d.t.Errorf("%s: not approved", link)
+	d.t.Errorf("%s: not approved\n%s", link, last)
 }
 
 // insist makes a read and repeats it if it failed, a few times; it returns how often.
