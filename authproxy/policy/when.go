@@ -82,7 +82,7 @@ func (q *question) atMoment() *condition.Call {
 	who, v := q.who, q.reach
 	q.moment = &condition.Call{
 		Org: who.Org, Subject: who.Subject, Username: who.Username, Client: who.Client, Groups: who.Groups,
-		Tool: q.tool, Class: string(v.Class), Rows: v.Rows, Reaches: q.reachesNamed, Field: q.fieldNamed,
+		Tool: q.tool, Class: string(v.Class), Rows: v.Rows, Reaches: q.reachesNamed, Field: q.fieldNamed, Member: v.Member,
 	}
 	if q.call != nil {
 		q.moment.Server, q.moment.Source, q.moment.Now, q.moment.Arguments = q.call.Server, q.call.Source, q.call.Now, q.call.Arguments

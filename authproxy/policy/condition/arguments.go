@@ -32,8 +32,7 @@ func readArguments(object jsontext.Value, only []string) ref.Val {
 	}
 	r := readers.Get().(*reader)
 	defer r.release()
-	r.text, r.left = *bytes.NewBuffer(object), maxValues // which is read in place
-	r.Reset(&r.text)
+	r.read(object)
 	var value any
 	var err error
 	if only == nil {
@@ -51,6 +50,66 @@ func readArguments(object jsontext.Value, only []string) ref.Val {
 	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, members)
 }
 
+// findArguments is readArguments of few arguments, of which any number can be read, for one who
+// has read them already.
+func findArguments(find func(name string) (jsontext.Value, bool), wanted []string) ref.Val {
+	members := make(map[string]any, len(wanted))
+	for _, name := range wanted {
+		written, ok := find(name)
+		if !ok {
+			continue
+		}
+		value, err := plain(written)
+		if err != nil {
+			return types.NewErr("the arguments cannot be read")
+		}
+		members[name] = value
+	}
+	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, members)
+}
+
+// plain reads a value of JSON that is short.
+func plain(written jsontext.Value) (any, error) {
+	switch written.Kind() {
+	case '"':
+		if bytes.IndexByte(written, '\\') < 0 {
+			return string(written[1 : len(written)-1]), nil
+		}
+	case '0':
+		return number(string(written))
+	case 't':
+		return true, nil
+	case 'f':
+		return false, nil
+	case 'n':
+		return types.NullValue, nil
+	}
+	r := readers.Get().(*reader)
+	defer r.release()
+	r.read(written)
+	return r.value()
+}
+
+// plainNumbers reports whether every number in a text of JSON is one that a double can hold: none
+// has an exponent, or digits enough to be too large without. A text within it may look like one.
+func plainNumbers(text []byte) bool {
+	const longest = 300
+	digits := 0
+	for _, c := range text {
+		switch {
+		case '0' <= c && c <= '9':
+			if digits++; digits > longest {
+				return false
+			}
+		case digits > 0 && c|0x20 == 'e':
+			return false
+		default:
+			digits = 0
+		}
+	}
+	return true
+}
+
 // reader reads values of JSON, as many as are left. It is used again, with what it needs to
 // remember of names and depths.
 type reader struct {
@@ -60,6 +119,12 @@ type reader struct {
 }
 
 var readers = sync.Pool{New: func() any { return new(reader) }}
+
+// read begins with a text, which is read in place.
+func (d *reader) read(text jsontext.Value) {
+	d.text, d.left = *bytes.NewBuffer(text), maxValues
+	d.Reset(&d.text)
+}
 
 // release gives the reader back, without the text that it read.
 func (d *reader) release() {

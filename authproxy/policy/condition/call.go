@@ -19,7 +19,10 @@ type Call struct {
 	Server, Tool, Class            string
 	Rows                           int
 	Arguments                      jsontext.Value // one strict JSON object, or nil for none
-	Now                            time.Time
+	// Member finds one of the arguments, as it is written, for whoever has read them already; nil:
+	// they are read here.
+	Member func(name string) (jsontext.Value, bool)
+	Now    time.Time
 	// Reaches and Field report whether the call reaches an object or a field by a name or
 	// glob; they fail where that cannot be determined.
 	Reaches, Field func(pattern string) (bool, error)
@@ -85,7 +88,10 @@ func (c *Call) ResolveName(name string) (any, bool) {
 // argumentsRead are the arguments, or those members of them that the expression asks for.
 func (c *Call) argumentsRead() ref.Val {
 	if c.arguments == nil {
-		if c.members != nil && len(c.Arguments) <= fewBytes {
+		switch few := c.members != nil && len(c.Arguments) <= fewBytes; {
+		case few && c.Member != nil && plainNumbers(c.Arguments):
+			return findArguments(c.Member, c.members)
+		case few:
 			return readArguments(c.Arguments, c.members)
 		}
 		c.arguments = readArguments(c.Arguments, nil)

@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 func calendar(t testing.TB, name, zone string, weekly, dated []string) *Calendar {
@@ -348,7 +351,7 @@ func TestMembersAreThoseAskedFor(t *testing.T) {
 			t.Errorf("%s: %q, want %q", source, c.members, want)
 		}
 		for _, arguments := range []string{`{}`, `{"a":1}`, `{"x":{"y":[1,{"z":"a"}],"a":2},"b":{"c":1,"d":[]},"a":1}`, `{"\u0061":1}`, `{"a":1,"\u0061x":2}`,
-			`{"x":1e999,"a":1}`, `{"a":1,"x":[[1e999]]}`, `{"a":1,"x":{"y":-1e999}}`, `{"a":1e999}`, `{"a":1,`, `{"a":1,"x":tru}`, `[1]`, `1`, `{"a":99999999999999999999}`,
+			`{"x":1e999,"a":1}`, `{"a":1,"x":[[1e999]]}`, `{"a":1,"x":{"y":-1e999}}`, `{"a":1e999}`, `{"a":` + strings.Repeat("9", 400) + `}`, `{"a":1.5e3,"x":"1e5"}`, `{"a":"\u0041"}`, `{"a":null,"b":{"c":[1,{"d":true}]}}`, `{"a":1,`, `{"a":1,"x":tru}`, `[1]`, `1`, `{"a":99999999999999999999}`,
 			`{"a":1,"x":[` + strings.Repeat("1,", 500) + `1]}`, `{"a":1,"x":[` + strings.Repeat("1,", maxValues) + `1]}`, `{"a":1,"sobject-name":"A"}`} {
 			few, all := call(), call()
 			few.Arguments, all.Arguments = []byte(arguments), []byte(arguments)
@@ -359,8 +362,25 @@ func TestMembersAreThoseAskedFor(t *testing.T) {
 			if held != other || (err == nil) != (failed == nil) || err != nil && err.Error() != failed.Error() {
 				t.Errorf("%s of %.60s: %v, %v; reading all: %v, %v", source, arguments, held, err, other, failed)
 			}
+			if read := found(call(), arguments); read != nil {
+				if other, failed := c.Holds(read); held != other || (err == nil) != (failed == nil) || err != nil && err.Error() != failed.Error() {
+					t.Errorf("%s of %.60s: %v, %v; of members that were read: %v, %v", source, arguments, held, err, other, failed)
+				}
+			}
 		}
 	}
+}
+
+// found is a call with arguments that were read already, as all are that reach a rule; nil: they
+// are no object.
+func found(c *Call, arguments string) *Call {
+	var members map[string]jsontext.Value
+	if err := json.Unmarshal([]byte(arguments), &members); err != nil || members == nil {
+		return nil
+	}
+	c.Arguments = []byte(arguments)
+	c.Member = func(name string) (jsontext.Value, bool) { value, ok := members[name]; return value, ok }
+	return c
 }
 
 func BenchmarkHolds(b *testing.B) {
@@ -378,7 +398,7 @@ func BenchmarkHolds(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			about := call()
+			about := found(call(), string(call().Arguments))
 			b.ReportAllocs()
 			for b.Loop() {
 				about.arguments = nil
@@ -430,10 +450,16 @@ func FuzzCondition(f *testing.F) {
 		if held && err != nil {
 			t.Error("true and an error")
 		}
-		whole := call()
+		whole, own := call(), c.members
 		whole.Arguments, c.members = about.Arguments, nil
 		if other, failed := c.Holds(whole); other != held || (err == nil) != (failed == nil) {
 			t.Errorf("%v, %v of its own members, %v, %v of all", held, err, other, failed)
+		}
+		c.members = own
+		if read := found(call(), arguments); read != nil {
+			if other, failed := c.Holds(read); other != held || (err == nil) != (failed == nil) {
+				t.Errorf("%v, %v when read here, %v, %v of members that were read", held, err, other, failed)
+			}
 		}
 		c.Until(about.Now)
 	})

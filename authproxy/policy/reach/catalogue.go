@@ -203,6 +203,7 @@ func (c Catalogue) read(f *reading, tool string, raw jsontext.Value) *Refusal {
 	if refused != nil {
 		return refused
 	}
+	f.arguments = a
 	t := c.Tool(tool)
 	if t.read != nil {
 		return t.read(f, a)

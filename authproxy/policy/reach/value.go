@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/policy/soql"
 )
 
@@ -52,7 +54,8 @@ type Value struct {
 	// of their records (getObjectSchema without objects).
 	Index bool
 
-	schema *Schema
+	schema    *Schema
+	arguments arguments
 }
 
 // Record is one record that a call touches.
@@ -110,6 +113,9 @@ type Place struct {
 
 // Schema is what was known of the org's schema when the call was read.
 func (v *Value) Schema() *Schema { return v.schema }
+
+// Member returns a member of the call's arguments, as it is written.
+func (v *Value) Member(name string) (jsontext.Value, bool) { return v.arguments.get(name) }
 
 // FieldAlone is what a call would reach that reaches one of the fields and nothing else.
 func (v *Value) FieldAlone(i int) *Value { return &Value{Fields: v.Fields[i : i+1], schema: v.schema} }
