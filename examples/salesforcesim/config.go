@@ -50,6 +50,9 @@ type Config struct {
 	Orgs []Org `json:"orgs"`
 	// Users are the users of every org that names none; empty: the sales rep and the manager.
 	Users []User `json:"users"`
+	// OfferUsers makes the login page offer the users as buttons, so that whoever tries the
+	// demonstration on a phone types no password.
+	OfferUsers bool `json:"offer_users"`
 	// Callbacks are the callback URLs of every app that names none.
 	Callbacks []string `json:"callbacks"`
 	// ActiveServers are the active hosted servers, "platform/sobject-reads"; nil: every

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -59,6 +60,11 @@ func (p loginPages) serveLogin(w http.ResponseWriter, r *http.Request, o *org) {
 		return
 	}
 	form := loginPage{Title: "Login", Org: o.Name, Action: o.base + loginPath, Source: source, Username: a.query.Get("login_hint")}
+	if p.sim.cfg.OfferUsers {
+		p.sim.mu.Lock()
+		form.Offered = slices.Clone(o.Users)
+		p.sim.mu.Unlock()
+	}
 	if r.Method != http.MethodPost {
 		render(w, http.StatusOK, "login", form)
 		return

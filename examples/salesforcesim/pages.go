@@ -8,6 +8,7 @@ import (
 
 type loginPage struct {
 	Title, Org, Action, Source, Username, Error string
+	Offered                                     []User // each has a button that signs in
 }
 
 type approvalPage struct {
@@ -40,6 +41,8 @@ button.plain{background:#fff;color:#0b5cab}
 :focus-visible{outline:3px solid #7ab4f5;outline-offset:2px}
 .buttons{display:flex;gap:.75rem;margin-top:1.5rem}.buttons button{flex:1}
 .wide{width:100%;margin-top:1.4rem}
+.person{width:100%;margin-top:.75rem}
+@media (max-width:30rem){main{margin-top:1rem}}
 .error{background:#fdecea;border:1px solid #e5a39c;color:#7a1d13;border-radius:.3rem;padding:.6rem .8rem}
 .small{color:#525c6d;font-size:.875rem;overflow-wrap:anywhere}
 ul{padding-left:1.2rem}a{color:#0b5cab}
@@ -57,7 +60,11 @@ ul{padding-left:1.2rem}a{color:#0b5cab}
 <label for="username">Username</label><input id="username" name="username" type="text" value="{{.Username}}" autocomplete="username" required>
 <label for="password">Password</label><input id="password" name="password" type="password" autocomplete="current-password" required>
 <button class="wide" type="submit" name="Login">Log In</button>
-</form>{{template "foot" .}}{{end}}
+</form>{{range .Offered}}
+<form method="post" action="{{$.Action}}">
+<input type="hidden" name="source" value="{{$.Source}}"><input type="hidden" name="username" value="{{.Username}}"><input type="hidden" name="password" value="{{.Password}}">
+<button class="plain person" type="submit">Log in as {{.Name}}</button>
+</form>{{end}}{{template "foot" .}}{{end}}
 
 {{define "approval"}}{{template "head" .}}
 <h1>Allow Access?</h1>

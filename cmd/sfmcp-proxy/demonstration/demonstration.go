@@ -74,7 +74,7 @@ func Open(c Config) (_ *Demonstration, err error) {
 	publicURL := "http://" + strings.TrimSuffix(listen, ":80") // as browsers write it
 	sim, err := salesforcesim.Listen(salesforcesim.Config{
 		Listen: c.SalesforceListen, Callbacks: []string{publicURL + "/oauth/callback"},
-		StateFile: filepath.Join(dir, "salesforce-sim.json"),
+		StateFile: filepath.Join(dir, "salesforce-sim.json"), OfferUsers: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("simulated Salesforce: %w", err)
@@ -101,7 +101,7 @@ func Open(c Config) (_ *Demonstration, err error) {
 
 // listenAsCompany starts the company's identity provider.
 func listenAsCompany(c Config, publicURL string) (*companysim.Running, error) {
-	simulated := companysim.Config{RedirectURIs: []string{publicURL + "/oauth/company/callback"}}
+	simulated := companysim.Config{RedirectURIs: []string{publicURL + "/oauth/company/callback"}, OfferUsers: true}
 	if c.CompanyListen != "" {
 		return companysim.Listen(c.CompanyListen, simulated)
 	}

@@ -17,12 +17,14 @@ const codeLifetime = time.Minute
 
 var loginPage = template.Must(template.New("login").Parse(`<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width"><link rel="icon" href="data:,"><title>Acme sign-in (simulated)</title>
-<style>body{font:16px/1.5 system-ui;max-width:24rem;margin:4rem auto;padding:0 1rem}input,button{font:inherit;display:block;width:100%;box-sizing:border-box;margin:.3rem 0 1rem;padding:.5rem}label.row input{display:inline;width:auto;margin-right:.5rem}</style>
+<style>body{font:16px/1.5 system-ui;max-width:24rem;margin:1.5rem auto;padding:0 1rem}input,button{font:inherit;display:block;width:100%;box-sizing:border-box;margin:.3rem 0 1rem;padding:.5rem}label.row input{display:inline;width:auto;margin-right:.5rem}</style>
 <h1>Acme sign-in</h1><p>A simulated identity provider.</p>{{with .Wrong}}<p role="alert">{{.}}</p>{{end}}
 <form method="post"><label>Username <input name="username" autocomplete="username"></label>
 <label>Password <input name="password" type="password" autocomplete="current-password"></label>
 <label class="row"><input type="checkbox" name="mfa" value="yes"{{if .MFA}} checked{{end}}>with a second factor</label>
-<button>Sign in</button></form></html>`))
+<button>Sign in</button></form>{{range .Offered}}
+<form method="post"><input type="hidden" name="username" value="{{.Username}}"><input type="hidden" name="password" value="{{.Password}}">{{if $.MFA}}<input type="hidden" name="mfa" value="yes">{{end}}
+<button class="person">Sign in as {{.Name}}</button></form>{{end}}</html>`))
 
 // authorize signs a person in (OpenID Connect Core 3.1.2). The caller holds mu.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +68,11 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 
 func (p *Provider) showLogin(w http.ResponseWriter, wrong string, mfa bool) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = loginPage.Execute(w, map[string]any{"Wrong": wrong, "MFA": mfa}) // nobody is left to tell
+	var offered []User
+	if p.config.OfferUsers {
+		offered = p.config.Users
+	}
+	_ = loginPage.Execute(w, map[string]any{"Wrong": wrong, "MFA": mfa, "Offered": offered}) // nobody is left to tell
 }
 
 func (p *Provider) signedIn(r *http.Request) (login, bool) {

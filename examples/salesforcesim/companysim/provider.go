@@ -54,6 +54,7 @@ type Config struct {
 	ClientID     string           // empty: [ClientID]
 	ClientSecret string           // empty: [ClientSecret]
 	Users        []User           // nil: [DefaultUsers]
+	OfferUsers   bool             // the sign-in page offers Users as buttons, so that a demonstration needs no typing
 	Now          func() time.Time // nil: time.Now
 }
 
