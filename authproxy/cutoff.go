@@ -28,7 +28,7 @@ import (
 // the same database follows through the access epoch; what the calling process itself
 // holds in memory ends through Forget.
 type Cutoff struct {
-	// All but Forget are required.
+	// All but Forget and OtherLogs are required.
 	Access    *access.Control
 	Clients   *client.Store
 	Grants    *grant.Store
@@ -41,6 +41,9 @@ type Cutoff struct {
 	// Forget drops what this process holds for a user, such as MCP sessions with
 	// Salesforce; nil: nothing is held.
 	Forget func(org, subject string)
+	// OtherLogs: other processes on this database have audit logs of their own, which may say
+	// something else, later.
+	OtherLogs bool
 }
 
 // Act is who takes or gives access, and why, for the audit log.

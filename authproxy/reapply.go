@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
@@ -61,6 +62,7 @@ type reapplication struct {
 	blocks  map[subject]audit.Entry // the last block or unblock of each
 	clients map[string]bool         // whether the last entry of each blocks it
 	stop    access.Stop             // the last position of the kill switch; "": none
+	stopAt  time.Time               // when it was set
 	users   map[subject]string      // ids of the users of the database by the pseudonyms of entries; nil: nobody has asked
 }
 
@@ -110,7 +112,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		}
 	case audit.StopSet:
 		if e.Outcome == audit.OK {
-			r.stop = access.Stop(e.Object)
+			r.stop, r.stopAt = access.Stop(e.Object), e.At
 		}
 	case audit.UserRevoke:
 		return errors.Join(r.endConnections(ctx, subject{e.Org, e.Subject}, e), r.endSessions(ctx, e))
@@ -241,7 +243,8 @@ func (r *reapplication) endApproval(ctx context.Context, id string) error {
 	return err
 }
 
-// block brings a person to what the last entry about them says.
+// block brings a person to what the last entry about them says. The end of a block is one that gives:
+// it ends no block that is younger, of which the log of another replica may tell.
 func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) error {
 	blocked, err := r.Grants.Blocked(ctx, who.org, who.id)
 	if err != nil {
@@ -249,6 +252,9 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 	}
 	switch {
 	case e.Action == audit.UserUnblock && blocked:
+		if u, err := r.Grants.User(ctx, who.org, who.id); err != nil || u.Altered || u.BlockedAt.After(e.At) {
+			return err
+		}
 		r.changed++
 		return r.Grants.UnblockUser(ctx, who.org, who.id)
 	case e.Action == audit.UserBlock && !blocked:
@@ -264,7 +270,8 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 	return nil
 }
 
-// blockClients brings clients to what the last entry about them says.
+// blockClients brings clients to what the last entry about them says. Since when one is blocked
+// is not known: where other replicas have logs that may tell of it, no block is ended.
 func (r *reapplication) blockClients(ctx context.Context) error {
 	if len(r.clients) == 0 {
 		return nil
@@ -275,7 +282,7 @@ func (r *reapplication) blockClients(ctx context.Context) error {
 	}
 	for _, id := range slices.Sorted(maps.Keys(r.clients)) {
 		switch {
-		case r.clients[id] == blocked[id]:
+		case r.clients[id] == blocked[id], !r.clients[id] && r.OtherLogs:
 			continue
 		case r.clients[id]:
 			err = errors.Join(err, r.Clients.Block(ctx, id))
@@ -287,9 +294,13 @@ func (r *reapplication) blockClients(ctx context.Context) error {
 	return err
 }
 
+// setStop brings the kill switch to its last position. One that stops less ends no stop that is younger.
 func (r *reapplication) setStop(ctx context.Context) error {
-	have, err := r.Access.StopPosition(ctx)
-	if err == nil && have == r.stop {
+	have, err := r.Access.StopSetting(ctx)
+	switch {
+	case err == nil && (have.Position == r.stop || have.Position.StopsMoreThan(r.stop) && have.At.After(r.stopAt)):
+		return nil
+	case err != nil && r.OtherLogs && r.stop != access.StopAll: // one that cannot be read stops everything
 		return nil
 	}
 	r.changed++

@@ -99,6 +99,53 @@ func (f *fixture) keepDatabase(t *testing.T, besides ...string) (restore func())
 	}
 }
 
+// SR-ST-4: replicas have a log each. What one says was given ends nothing that was taken away later, of
+// which another one tells and which its process has taken away again.
+func TestSRST4GivingEndsNothingYounger(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	f.Cutoff.OtherLogs = true
+	f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
+	f.clock.Add(time.Second)
+	// Entries of this log, as they were; then what another replica has done again since.
+	for _, e := range []audit.Entry{
+		{Action: audit.UserBlock, Org: "acme", Subject: sim.ManagerID}, {Action: audit.UserUnblock, Org: "acme", Subject: sim.ManagerID},
+		{Action: audit.StopSet, Object: string(access.StopAll)}, {Action: audit.StopSet, Object: string(access.StopOff)},
+		{Action: audit.ClientBlock, Client: "chatgpt"}, {Action: audit.ClientUnblock, Client: "chatgpt"},
+	} {
+		e.Actor, e.Outcome = actor.Operator("root", ""), audit.OK
+		if _, err := f.Audit.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.clock.Add(time.Second)
+	if _, err := f.Grants.BlockUser(t.Context(), "acme", sim.ManagerID, again); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Access.SetStop(t.Context(), access.StopWrites, actor.Proxy.String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Clients.Block(t.Context(), "chatgpt"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID)
+	clients, clientErr := f.Clients.Blocked(t.Context())
+	stop, stopErr := f.Access.StopPosition(t.Context())
+	if !blocked || !clients["chatgpt"] || stop != access.StopWrites || err != nil || clientErr != nil || stopErr != nil {
+		t.Errorf("blocked %t, client blocked %t, stop %s, %v, %v, %v", blocked, clients["chatgpt"], stop, err, clientErr, stopErr)
+	}
+	// A stop is applied whatever there is.
+	if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: actor.Operator("root", ""), Action: audit.StopSet, Outcome: audit.OK, Object: string(access.StopAll)}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+}
+
 // What did not happen is not applied: a decision that was refused, and an unblock that failed.
 func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 	t.Parallel()

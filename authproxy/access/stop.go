@@ -20,6 +20,11 @@ const (
 	StopAll    Stop = "all"
 )
 
+// StopsMoreThan says whether s refuses what other lets pass.
+func (s Stop) StopsMoreThan(other Stop) bool {
+	return s == StopAll && other != StopAll || s == StopWrites && other == StopOff
+}
+
 // SetStop sets the kill switch. It survives restarts and holds for every process on
 // the database; by is who did it.
 func (c *Control) SetStop(ctx context.Context, stop Stop, by string) error {

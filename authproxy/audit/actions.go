@@ -50,7 +50,10 @@ const (
 	LinkRevoke           Action = "link.revoke"
 	LogAcknowledge       Action = "log.acknowledge"
 	LogApply             Action = "log.apply"
+	LogClose             Action = "log.close"
 	LogCut               Action = "log.cut"
+	LogJoin              Action = "log.join"
+	LogObserve           Action = "log.observe"
 	LogPrune             Action = "log.prune"
 	LogRead              Action = "log.read"
 	LogReconcile         Action = "log.reconcile"
@@ -143,7 +146,10 @@ var actions = []Described{
 	{LinkRevoke, "a Salesforce login is revoked at Salesforce, or that fails"},
 	{LogAcknowledge, "a person has seen that the log and its checkpoints do not agree, and goes on"},
 	{LogApply, "what the log says was taken away, and a database that was put back does not know, is taken away again"},
+	{LogClose, "the audit log of a replica that went away for good is closed in the roster"},
 	{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
+	{LogJoin, "this log is entered into the roster of audit logs"},
+	{LogObserve, "the logs of the roster are looked at: how many entries each has, with which root"},
 	{LogPrune, "entries that are older than they are kept are removed"},
 	{LogRead, "somebody reads an entry whole, with its arguments, on a page"},
 	{LogReconcile, "the log is compared with those of ChatGPT or Salesforce"},

@@ -28,6 +28,10 @@ func (d *Disagreement) Error() string {
 		"`sfmcp-proxy audit verify` says what is sound; `sfmcp-proxy audit acknowledge` records that it was seen, and goes on", d.Place, d.Why)
 }
 
+// Ended is a disagreement after which the log cannot be gone on with: to acknowledge it begins
+// another one.
+func Ended(place, why string) *Disagreement { return &Disagreement{place, why, true} }
+
 // Halt ends appending in this process.
 func (l *Log) Halt(d *Disagreement) { l.halted.set(d) }
 

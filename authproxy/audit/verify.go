@@ -41,6 +41,7 @@ type Verified struct {
 	First, Last int64 // entries; First is above 1 where older ones were pruned
 	Signed      int64 // last entry that a checkpoint covers: what follows was not signed yet
 	Checkpoints int   // signed checkpoints that fit
+	Observed    int   // what other logs say of it and fits
 
 	// Before is what an earlier verification has seen and this one has not read again; its zero value: nothing.
 	Before Earlier
@@ -88,23 +89,9 @@ func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
 // which somebody kept elsewhere. It needs no database and no secret. The errors are those of
 // [Log.Verify].
 func VerifyFiles(ctx context.Context, dir, key string, signed ...[]byte) (Verified, error) {
-	var v verification
-	for line := range strings.SplitSeq(strings.TrimSpace(key), "\n") {
-		verifier, err := note.NewVerifier(strings.TrimSpace(line))
-		if err == nil && len(v.keys) > 0 && verifier.Name() != v.keys[0].Name() {
-			err = errors.New("it is of another log than the one before it")
-		}
-		if err != nil {
-			return Verified{}, fmt.Errorf("reading the public key: %w; expected what `sfmcp-proxy audit key` printed", err)
-		}
-		v.keys = append(v.keys, verifier)
-	}
-	beside, err := readCheckpoint(dir + "/" + checkpointFile)
+	v, err := verificationOf(dir, strings.Split(strings.TrimSpace(key), "\n"))
 	if err != nil {
 		return Verified{}, err
-	}
-	if beside != nil {
-		v.signed = append(v.signed, namedCheckpoint{"the checkpoint beside it", beside})
 	}
 	for i, text := range signed {
 		v.signed = append(v.signed, namedCheckpoint{fmt.Sprintf("checkpoint %d", i+1), text})
@@ -113,6 +100,25 @@ func VerifyFiles(ctx context.Context, dir, key string, signed ...[]byte) (Verifi
 		return Verified{}, &Broken{1, "there is no checkpoint to compare it with"}
 	}
 	return v.run(ctx, dir)
+}
+
+// verificationOf prepares one of the log in dir by its public keys, with the checkpoint beside it.
+func verificationOf(dir string, keys []string) (*verification, error) {
+	verifiers, err := parseVerifiers(keys)
+	for _, verifier := range verifiers {
+		if err == nil && verifier.Name() != verifiers[0].Name() {
+			err = errors.New("one is of another log than the one before it")
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w; expected what `sfmcp-proxy audit key` printed", err)
+	}
+	v := &verification{keys: verifiers}
+	beside, err := readCheckpoint(dir + "/" + checkpointFile)
+	if beside != nil {
+		v.signed = append(v.signed, namedCheckpoint{"the checkpoint beside it", beside})
+	}
+	return v, err
 }
 
 // namedCheckpoint is a signed checkpoint and where it is from.
@@ -125,7 +131,9 @@ type namedCheckpoint struct {
 type verification struct {
 	keys   []note.Verifier
 	signed []namedCheckpoint
-	before Earlier // what need not be read
+	// expected is what others say, without a signature of this log.
+	expected []parsedCheckpoint
+	before   Earlier // what need not be read
 
 	want map[int64][]parsedCheckpoint // by size
 	edge tree.Frontier
@@ -138,6 +146,7 @@ type verification struct {
 type parsedCheckpoint struct {
 	name string
 	tree.Checkpoint
+	unsigned bool // another log says so
 }
 
 func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
@@ -146,6 +155,9 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 		if err := v.expect(c); err != nil {
 			return v.seen, err
 		}
+	}
+	for _, c := range v.expected {
+		v.want[c.Size] = append(v.want[c.Size], c)
 	}
 	segments, err := logfile.Segments(dir)
 	if err != nil {
@@ -181,7 +193,7 @@ func (v *verification) expect(c namedCheckpoint) error {
 	if err != nil {
 		return &Disagreement{Place: c.name, Why: "its checkpoint is not one of this log and key: " + err.Error()}
 	}
-	v.want[parsed.Size] = append(v.want[parsed.Size], parsedCheckpoint{c.name, parsed})
+	v.want[parsed.Size] = append(v.want[parsed.Size], parsedCheckpoint{name: c.name, Checkpoint: parsed})
 	return nil
 }
 
@@ -264,10 +276,14 @@ func (v *verification) compare() error {
 		if c.Root != v.edge.Root() {
 			return v.changed(c.name)
 		}
+		if c.unsigned {
+			v.seen.Observed++
+			continue
+		}
 		v.seen.Checkpoints++
+		v.fits = v.edge.Size()
 	}
-	v.fits = v.edge.Size()
-	delete(v.want, v.fits)
+	delete(v.want, v.edge.Size())
 	return nil
 }
 

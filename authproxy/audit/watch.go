@@ -50,6 +50,9 @@ func (l *Log) State() State {
 	return State{Entries: l.follow.size(), Checkpoint: l.follow.storedSize(), Queued: l.queue.length(), Halted: l.halted.err() != nil}
 }
 
+// Appended says whether this process has written to the log.
+func (l *Log) Appended() bool { return l.follow.hasAppended() }
+
 // Unindexed is how many full segments have no index yet: what is in them is found by reading them
 // whole, until the next search makes the index.
 func (l *Log) Unindexed() (n int, err error) {

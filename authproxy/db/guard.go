@@ -68,13 +68,16 @@ var (
 	APITokens = Guard{"api_tokens", "mac", []string{"token_hash", "id", "name", "role", "created_by", "created_at", "expires_at"}, 1, "revoked_at = 0"}
 	// ExportPositions: whoever could move one forward would hide entries from a receiver.
 	ExportPositions = Guard{"export_positions", "mac", []string{"destination", "log", "position"}, 2, ""}
-	ClientKeys      = Guard{"registered_clients", "keys_mac", []string{"id", "keys", "keys_uri", "keys_read_at", "keys_fresh_until"}, 1, "keys_uri <> ''"}
+	// AuditLogs: whoever could write one would have a log forgotten, or a closed one used again.
+	AuditLogs = Guard{"audit_logs", "mac", []string{"origin", "host", "verifiers", "joined_at", "closed_at", "closed_by_kind", "closed_by_id",
+		"closed_by_as", "closed_why", "closed_entries"}, 1, ""}
+	ClientKeys = Guard{"registered_clients", "keys_mac", []string{"id", "keys", "keys_uri", "keys_read_at", "keys_fresh_until"}, 1, "keys_uri <> ''"}
 )
 
 // Guards are all of them. One that covers the MAC of another comes after it.
 func Guards() []Guard {
 	return []Guard{Users, Requests, Grants, Codes, AccessTokens, RefreshTokens, Stops, Approvals, ApprovalStates, ApprovalDecisions,
-		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks, APITokens, ExportPositions}
+		BrowserSessions, MCPSessions, RegisteredClients, ClientKeys, Definitions, Notices, CompanySessions, CompanyPeople, HumanLinks, APITokens, ExportPositions, AuditLogs}
 }
 
 // MAC is what the column of a guard must hold for a row with these values: text and

@@ -44,6 +44,7 @@ var uncovered = map[string]map[string]string{
 	"api_replays":     {"": "the answer is sealed for its row and for the request that it answers; without a row, what a program may do is done once more"},
 	"export_positions": {"sent_at": "is shown", "owner": "who sends; another value has a batch sent twice, or later", "owner_until": "who sends, as owner",
 		"failures": "is shown", "failed_at": "is shown, and since when an alarm counts", "reported_at": "an alarm that was raised; another value has it raised again, or not", "problem": "is shown"},
+	"audit_logs":         {"heard_at": "is shown, and what keeps a running log from being closed"},
 	"registered_clients": {"network": "who makes room", "host": "who makes room"},
 }
 

@@ -30,40 +30,51 @@ func auditVerifyCommand() *cobra.Command {
 		if err := tellVerified(cmd, seen, err); err != nil {
 			return err
 		}
-		if ask, _ := cmd.Flags().GetBool("places"); ask {
-			return s.verifyPlaces(cmd)
+		others, err := cmd.Flags().GetStringSlice("others")
+		if err == nil {
+			err = s.otherLogs(cmd, others)
 		}
-		return nil
+		if ask, _ := cmd.Flags().GetBool("places"); ask {
+			err = errors.Join(err, s.verifyPlaces(cmd))
+		}
+		return err
 	})
 	own := cmd.RunE
 	f := cmd.Flags()
-	f.String("log", "", "verify the log in this directory, without configuration, database or secret; needs --key")
+	f.StringSlice("log", nil, "verify the log in this directory, without configuration, database or secret; needs --key; given several times, the logs of replicas, and what each says of the others")
+	f.StringSlice("others", nil, "a directory with a copy of another replica's log, to verify as well, and compare with what each says of the others; may be given several times")
 	f.String("key", "", "the log's public key, or a file that holds it, after rotations all of them: what `audit key` printed")
 	f.Bool("new", false, "read only what came since the last verification here that found everything sound; of what is older nothing is said")
 	f.Bool("places", false, "compare also with what each place of audit.checkpoints has; one that cannot be asked is a failure")
 	f.StringSlice("checkpoint", nil, "a checkpoint that was kept elsewhere, to compare with as well; may be given several times")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		dir, key := f.Lookup("log").Value.String(), f.Lookup("key").Value.String()
-		if dir == "" {
+		dirs, err := f.GetStringSlice("log")
+		if err != nil {
+			return err
+		}
+		key := f.Lookup("key").Value.String()
+		if len(dirs) == 0 {
 			if key != "" || f.Changed("checkpoint") {
 				return usageError{errors.New("--key and --checkpoint go with --log DIRECTORY; without it the log of the configuration is verified, with the keys of its key file")}
 			}
 			return own(cmd, args)
 		}
-		if f.Changed("new") || f.Changed("places") {
-			return usageError{errors.New("--new and --places are about the log of the configuration, and do not go with --log")}
+		if f.Changed("new") || f.Changed("places") || f.Changed("others") {
+			return usageError{errors.New("--new, --places and --others are about the log of the configuration, and do not go with --log")}
 		}
-		return verifyFiles(cmd, dir, key)
+		return verifyFiles(cmd, dirs, key)
 	}
 	return cmd
 }
 
-func verifyFiles(cmd *cobra.Command, dir, key string) error {
+func verifyFiles(cmd *cobra.Command, dirs []string, key string) error {
 	if key == "" {
 		return usageError{errors.New("--log needs --key: the public key of the log, as `sfmcp-proxy audit key` printed it where the log is written")}
 	}
-	if state, err := os.Stat(dir); err != nil || !state.IsDir() {
-		return usageError{fmt.Errorf("--log: expected the directory of an audit log, found %q", dir)}
+	for _, dir := range dirs {
+		if state, err := os.Stat(dir); err != nil || !state.IsDir() {
+			return usageError{fmt.Errorf("--log: expected the directory of an audit log, found %q", dir)}
+		}
 	}
 	key, err := keyOf(key)
 	if err != nil {
@@ -73,6 +84,12 @@ func verifyFiles(cmd *cobra.Command, dir, key string) error {
 	if err != nil {
 		return err
 	}
+	if len(dirs) > 1 {
+		if len(paths) > 0 {
+			return usageError{errors.New("--checkpoint goes with one --log: give that log by itself, too")}
+		}
+		return verifyTogether(cmd, dirs, key)
+	}
 	var checkpoints [][]byte
 	for _, path := range paths {
 		text, err := os.ReadFile(path)
@@ -81,7 +98,7 @@ func verifyFiles(cmd *cobra.Command, dir, key string) error {
 		}
 		checkpoints = append(checkpoints, text)
 	}
-	seen, err := audit.VerifyFiles(cmd.Context(), dir, key, checkpoints...)
+	seen, err := audit.VerifyFiles(cmd.Context(), dirs[0], key, checkpoints...)
 	return tellVerified(cmd, seen, err)
 }
 
@@ -103,6 +120,9 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 		text += fmt.Sprintf("; entries 1 to %d were removed by age", seen.First-1)
 	}
 	text += fmt.Sprintf("; log %s, %d signed checkpoints fit", seen.Origin, seen.Checkpoints)
+	if seen.Observed > 0 {
+		text += fmt.Sprintf(", and what logs saw of it at %d times", seen.Observed)
+	}
 	if unsigned := seen.Last - seen.Signed; unsigned > 0 {
 		text += fmt.Sprintf("; nobody has signed the last %d yet", unsigned)
 	}
@@ -112,15 +132,20 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 
 // auditKeyCommand prints the public keys.
 func auditKeyCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "key", Short: "The public key that the log verifies with, the one in force first", Args: usageArgs(cobra.NoArgs)},
+	cmd := withStores(&cobra.Command{Use: "key", Short: "The public key that the log verifies with, the one in force first", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			keys, err := s.audit.Keys()
+			if all, _ := cmd.Flags().GetBool("all"); all && err == nil {
+				keys, err = s.allKeys(cmd.Context())
+			}
 			if err != nil {
 				return err
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), strings.Join(keys, "\n"))
 			return err
 		})
+	cmd.Flags().Bool("all", false, "those of the logs of all replicas")
+	return cmd
 }
 
 // auditAcknowledgeCommand goes on after the log and its checkpoints did not agree.
@@ -157,7 +182,14 @@ func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (wha
 	}
 	// First what the log can still tell, because it may be ended.
 	n, reapplyErr := s.newCutoff(nil).Reapply(cmd.Context(), 0)
+	was, _ := s.audit.Heard()
 	if err := s.audit.Acknowledge(cmd.Context(), what, operator("")); err != nil {
+		return what, errors.Join(err, reapplyErr)
+	}
+	if is, _ := s.audit.Heard(); is == was {
+		was = ""
+	}
+	if err := s.roster.Acknowledged(cmd.Context(), was, operator(""), what.Why); err != nil {
 		return what, errors.Join(err, reapplyErr)
 	}
 	if n > 0 {

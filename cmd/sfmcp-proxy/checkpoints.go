@@ -95,10 +95,13 @@ func (s *stores) replaceElsewhere(ctx context.Context, p *publish.Publisher) err
 	return errors.Join(p.Flush(ctx), p.Close(ctx))
 }
 
-// agree says whether the audit log agrees with its checkpoints here and, where a publisher
+// agree says whether the audit log agrees with its checkpoints here, with the roster and, where a publisher
 // knows such places, elsewhere.
 func (s *stores) agree(ctx context.Context, p *publish.Publisher) error {
-	if err := s.audit.Agree(ctx); err != nil || p == nil {
+	if err := s.audit.Agree(ctx); err != nil {
+		return err
+	}
+	if err := s.roster.Agree(ctx); err != nil || p == nil {
 		return err
 	}
 	return s.audit.Published().AgreeWith(p.Latest(ctx, s.audit.Published().Newest()))
@@ -125,5 +128,5 @@ func (p *product) prepare(ctx context.Context) error {
 	if n > 0 {
 		p.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", n)
 	}
-	return nil
+	return p.roster.Join(ctx)
 }

@@ -30,6 +30,7 @@ type deed struct {
 	Entries     *int   `json:"entries_erased,omitempty"`
 	Destination string `json:"destination,omitempty"` // of exports
 	Position    *int64 `json:"position,omitempty"`    // number of the last entry that it counts as having
+	Log         string `json:"log,omitempty"`         // an audit log
 }
 
 // report says what was done: text to people, d to programs.

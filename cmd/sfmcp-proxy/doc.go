@@ -28,7 +28,8 @@
 // [sfmcp-proxy/authproxy/audit/postings] finds them again,
 // [sfmcp-proxy/authproxy/audit/tree] proves what is in them, and its signed checkpoints go to
 // places out of reach ([sfmcp-proxy/authproxy/audit/publish]) and to witnesses
-// ([sfmcp-proxy/authproxy/audit/witness]).
+// ([sfmcp-proxy/authproxy/audit/witness]); where several replicas share a database,
+// [sfmcp-proxy/authproxy/audit/roster] has the log of each say what it sees of the others.
 // [sfmcp-proxy/authproxy/audit/destination] gives records to syslog, a bucket and other
 // receivers of logs.
 // [sfmcp-proxy/authproxy/ui] draws pages.

@@ -67,6 +67,9 @@ var layer = map[string]int{
 	// Gives entries of the audit log to what a company collects logs with.
 	"authproxy/audit/export": 3,
 
+	// Which audit logs there are, and what each says of the others.
+	"authproxy/audit/roster": 3,
+
 	// Says what rules mean before any call; asks the policy, and nobody decides by it.
 	"authproxy/policy/analysis": 2,
 

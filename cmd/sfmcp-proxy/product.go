@@ -151,6 +151,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
 		return nil
 	})
+	g.Go(func() error { p.roster.Run(ctx); return nil })
 	g.Go(func() error { p.notices.Run(ctx); return nil })
 	g.Go(func() error { p.exports.Run(ctx); return nil })
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
@@ -159,6 +160,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 // accessChanged runs after each change that took access away, whichever process made it.
 func (p *product) accessChanged() {
 	p.audit.Persons().Forget()
+	p.roster.Hurry()
 	ctx, cancel := context.WithTimeout(context.Background(), recheckTime)
 	defer cancel()
 	p.forward.Recheck(ctx)

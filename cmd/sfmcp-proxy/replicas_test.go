@@ -185,6 +185,31 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 		verified.ConfigFile = r.file
 		verified.must("audit", "verify")
 	}
+	c.verifyTogether()
+}
+
+// verifyTogether verifies the logs of all replicas as one of them can, and fails with one of them away.
+func (c *cluster) verifyTogether() {
+	c.t.Helper()
+	var others []string
+	for _, r := range c.replicas[1:] {
+		settings, err := config.Load(r.file, nil)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		others = append(others, "--others", settings.Audit.Dir)
+	}
+	here := &demo{t: c.t}
+	here.ConfigFile = c.replicas[0].file
+	if listed := here.must("audit", "log", "list", "--json"); strings.Count(listed, `"state":"open"`) != len(c.replicas) {
+		c.t.Errorf("the roster:\n%s", listed)
+	}
+	if said := here.must(append([]string{"audit", "verify"}, others...)...); strings.Count(said, "all sound") != len(c.replicas)+1 {
+		c.t.Errorf("all logs together:\n%s", said)
+	}
+	if said, status := here.command(append([]string{"audit", "verify"}, others[2:]...)...); status == exitDone || !strings.Contains(said, "is missing: entry") {
+		c.t.Errorf("with one log away: status %d\n%s", status, said)
+	}
 }
 
 // round asks for reads that need a renewed login, and three times for one approved write, while

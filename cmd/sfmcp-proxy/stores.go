@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/company"
@@ -46,6 +47,7 @@ type stores struct {
 	ring        *seal.KeyRing
 	db          *db.DB
 	audit       *audit.Log
+	roster      *roster.Roster
 	clients     *client.Store
 	grants      *grant.Store
 	access      *access.Control
@@ -79,6 +81,9 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 		return nil, err
 	}
 	s.db.OnAltered(s.altered)
+	if err = s.openRoster(ctx); err != nil {
+		return nil, err
+	}
 	if n == nil { // which clients there are depends on who may publish them, fetched or not
 		n = &outbound{}
 		if n.documents, err = c.Documents(nil, nil); err != nil {
@@ -213,7 +218,7 @@ func (s *stores) newDecisions() *authproxy.Decisions {
 // nil: it holds nothing.
 func (s *stores) newCutoff(forget func(org, subject string)) *authproxy.Cutoff {
 	return &authproxy.Cutoff{Access: s.access, Clients: s.clients, Grants: s.grants, Links: s.links, Approvals: s.approvals, People: s.people,
-		Sessions: s.sessions, Tokens: s.tokens, Audit: s.audit, Forget: forget}
+		Sessions: s.sessions, Tokens: s.tokens, Audit: s.audit, Forget: forget, OtherLogs: s.db.Shared()}
 }
 
 // altered tells of a row that somebody changed without the keys. It is called inside
@@ -232,7 +237,7 @@ func (s *stores) altered(row db.Altered) {
 func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
 	s.reports.Wait()
-	err = errors.Join(err, s.budgets.Close(ctx), s.audit.Close(ctx))
+	err = errors.Join(err, s.budgets.Close(ctx), s.joinRoster(ctx), s.audit.Close(ctx))
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())
 }

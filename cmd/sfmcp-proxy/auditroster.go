@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/audit/roster"
+)
+
+// openRoster opens the roster of audit logs. A log that is closed appends nothing from then on.
+func (s *stores) openRoster(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		host = hostOf(s.config.PublicURL)
+	}
+	s.roster = roster.New(roster.Config{Log: s.audit, DB: s.db, Host: host, Now: s.now, Warn: s.log})
+	return s.roster.CheckOpen(ctx)
+}
+
+// joinRoster enters a log to which only commands write, as on a machine without a proxy.
+func (s *stores) joinRoster(ctx context.Context) error {
+	if !s.audit.Appended() || s.audit.Halted() != nil {
+		return nil
+	}
+	return s.roster.Join(ctx)
+}
+
+func auditLogCommand() *cobra.Command {
+	return group("log", "The audit logs of all replicas", auditLogListCommand(), auditLogCloseCommand())
+}
+
+// auditLogListCommand lists the roster.
+func auditLogListCommand() *cobra.Command {
+	cmd := withStores(&cobra.Command{Use: "list", Short: "The audit logs of all replicas, as the database has them", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			logs, err := s.roster.Logs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			return printer(cmd).AuditLogs(logs)
+		})
+	jsonFlag(cmd)
+	return cmd
+}
+
+// auditLogCloseCommand closes the log of a replica that is gone.
+func auditLogCloseCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "close LOG", Short: "Close the audit log of a replica that has gone away for good: it gets nothing more", Args: usageArgs(cobra.ExactArgs(1))}
+	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+		why, err := cmd.Flags().GetString("why")
+		if err != nil {
+			return err
+		}
+		closing, err := s.roster.Close(cmd.Context(), args[0], operator(""), why)
+		if errors.Is(err, roster.ErrNotFound) {
+			err = fmt.Errorf("%w: %q; `audit log list` shows them", err, args[0])
+		}
+		if err != nil {
+			return err
+		}
+		return report(cmd, fmt.Sprintf("%s is closed since %s, with %d %s by its last checkpoint; keep its directory as long as entries are kept",
+			args[0], closing.At.UTC().Format(time.RFC3339), closing.Entries, entries(closing.Entries)), deed{Did: "audit log close", Log: args[0], Position: &closing.Entries})
+	})
+	jsonFlag(cmd)
+	cmd.Flags().String("why", "", "the reason, for the audit log")
+	return cmd
+}
+
+// otherLogs says after a verification how those stand that this machine does not have, and verifies
+// copies of them.
+func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
+	logs, err := s.roster.Logs(cmd.Context())
+	if err != nil {
+		return err
+	}
+	if len(dirs) > 0 {
+		keys, err := s.allKeys(cmd.Context())
+		if err != nil {
+			return err
+		}
+		return verifyTogether(cmd, append([]string{s.config.Audit.Dir}, dirs...), strings.Join(keys, "\n"))
+	}
+	own, _ := s.audit.Heard()
+	for _, l := range logs {
+		if l.Origin == own {
+			continue
+		}
+		state := "last heard of at " + l.HeardAt.UTC().Format(time.RFC3339)
+		if l.Closed != nil {
+			state = "closed at " + l.Closed.At.UTC().Format(time.RFC3339)
+		}
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "log %s of %s: its checkpoint of %d entries fits what this log saw; %s; its files are not here, and were not read (--others DIRECTORY)\n",
+			l.Origin, l.Host, l.Entries, state); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// allKeys are the public keys of all logs of the roster, and of the own one.
+func (s *stores) allKeys(ctx context.Context) (keys []string, err error) {
+	if keys, err = s.audit.Keys(); err != nil {
+		return nil, err
+	}
+	own, _ := s.audit.Heard()
+	logs, err := s.roster.Logs(ctx)
+	for _, l := range logs {
+		if l.Origin != own {
+			keys = append(keys, l.Verifiers...)
+		}
+	}
+	return keys, err
+}
+
+// verifyTogether verifies several logs, and what each says of the others.
+func verifyTogether(cmd *cobra.Command, dirs []string, keys string) error {
+	t, err := roster.VerifyTogether(cmd.Context(), dirs, keys)
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, c := range t.Copies {
+		if c.Err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", c.Dir, c.Err))
+			continue
+		}
+		if err := tellVerified(cmd, c.Verified, nil); err != nil {
+			return err
+		}
+	}
+	for _, finding := range t.Findings {
+		failed = append(failed, errors.New(finding))
+	}
+	return errors.Join(failed...)
+}
