@@ -91,10 +91,10 @@ var ErrStopAltered = errors.New("the kill switch was removed or changed by somet
 	"see who can write the database, then set it anew with 'stop off', 'stop writes' or 'stop all'")
 
 // StopMode returns what is stopped now: everything, if it is stopped on this machine
-// ([Control.StoppedHere]), and otherwise what [Control.StopPosition] says. The database is not
+// ([StopFile.StoppedNow]), and otherwise what [Control.StopPosition] says. The database is not
 // asked in the first case, so that the switch holds while it does not answer.
 func (c *Control) StopMode(ctx context.Context) (Stop, error) {
-	if _, stopped := c.StoppedHere(); stopped {
+	if c.stopFile.StoppedNow() {
 		return StopAll, nil
 	}
 	return c.StopPosition(ctx)

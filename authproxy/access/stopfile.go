@@ -19,7 +19,15 @@ type StopFile struct {
 	path string
 	// kept is why everything is stopped although the file could not be made.
 	kept atomic.Pointer[Here]
+	// absent is when it was looked for last and was not there; nil: that is not known.
+	absent atomic.Pointer[time.Time]
+	now    func() time.Time // nil: time.Now
 }
+
+// absentFor is how long a file that was not there is taken not to be there by [StopFile.StoppedNow].
+// A call asks four times, and to ask the file system costs more than all else that it asks of
+// access. Under load the answer is thus up to so much late; a call that comes alone asks anew.
+const absentFor = 5 * time.Millisecond
 
 // NewStopFile returns the switch at path. The folder need not exist: then nothing is stopped.
 func NewStopFile(path string) *StopFile { return &StopFile{path: path} }
@@ -54,9 +62,41 @@ func (h Here) String() string {
 // maxWhy is how many bytes of the file are read.
 const maxWhy = 200
 
+// StoppedNow is [StopFile.Stopped] for what is asked several times for every call. That the file
+// is there holds as soon as it is asked for; that it is not was true at most 5 ms ago, and not
+// before this process made it ([StopFile.Set]).
+func (s *StopFile) StoppedNow() bool {
+	if s.path == "" {
+		return false
+	}
+	now := time.Now
+	if s.now != nil {
+		now = s.now
+	}
+	began := now() // before it is looked for: it may be made while that is done
+	known := s.absent.Load()
+	if known != nil && began.Before(known.Add(absentFor)) && !began.Before(*known) {
+		return false
+	}
+	if _, stopped := s.Stopped(); stopped {
+		return true
+	}
+	seen := began
+	s.absent.CompareAndSwap(known, &seen) // unless Set, or somebody who saw the file, has said otherwise
+	return false
+}
+
 // Stopped reports whether everything is stopped here. What keeps the file from being looked
 // for stops everything too: absence denies, and only a file that is known to be absent lets pass.
 func (s *StopFile) Stopped() (Here, bool) {
+	here, stopped := s.look()
+	if stopped {
+		s.absent.Store(new(time.Time))
+	}
+	return here, stopped
+}
+
+func (s *StopFile) look() (Here, bool) {
 	if s.path == "" {
 		return Here{}, false
 	}
@@ -85,6 +125,7 @@ func (s *StopFile) Stopped() (Here, bool) {
 // Where it cannot be made, this process is stopped all the same until it ends.
 func (s *StopFile) Set(now time.Time, why string) error {
 	s.kept.Store(&Here{Path: s.path, Since: now, Why: why, Kept: true})
+	defer s.absent.Store(new(time.Time)) // long ago: it is looked for anew, whoever is looking now
 	f, err := os.OpenFile(s.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) { // it is stopped already
 		s.kept.Store(nil)

@@ -93,3 +93,68 @@ func TestAD11StopFileIsMade(t *testing.T) {
 		t.Error("the zero value stops")
 	}
 }
+
+// AD-11: what every call asks is at most 5 ms late about a file that somebody made, and never
+// about one that this process made, that somebody saw, or that was removed.
+func TestAD11StopFileIsLookedForAnew(t *testing.T) {
+	t.Parallel()
+	path, now := filepath.Join(t.TempDir(), "STOP"), time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	s := NewStopFile(path)
+	s.now = func() time.Time { return now }
+	touch := func() {
+		t.Helper()
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remove := func() {
+		t.Helper()
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := func(what string, stopped bool) {
+		t.Helper()
+		if got := s.StoppedNow(); got != stopped {
+			t.Errorf("%s: %v", what, got)
+		}
+	}
+	want("nothing is there", false)
+	touch()
+	now = now.Add(absentFor - 1)
+	want("made less than 5 ms ago", false)
+	now = now.Add(1)
+	want("made 5 ms ago", true)
+	remove()
+	want("removed", false)
+
+	touch()
+	if _, is := s.Stopped(); !is {
+		t.Error("the file is not seen")
+	}
+	want("seen by whoever looked for it anew", true)
+	remove()
+	want("removed again", false)
+
+	touch()
+	now = now.Add(-time.Hour)
+	want("the clock was put back", true)
+	remove()
+	want("nothing is there any more", false)
+	if err := s.Set(now, "signal"); err != nil {
+		t.Fatal(err)
+	}
+	want("made by this process", true)
+
+	elsewhere := NewStopFile(filepath.Join(t.TempDir(), "no such folder", "STOP"))
+	elsewhere.now = s.now
+	if elsewhere.StoppedNow() {
+		t.Error("stopped by nothing")
+	}
+	if err := elsewhere.Set(now, "signal"); err == nil || !elsewhere.StoppedNow() {
+		t.Errorf("where the file cannot be made: %v", err)
+	}
+	if (&StopFile{}).StoppedNow() {
+		t.Error("the zero value stops")
+	}
+}
