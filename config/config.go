@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/reach"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Config is the whole configuration. The tag mapstructure names the key in the
@@ -31,10 +32,13 @@ type Config struct {
 	OutboundProxyPasswordFile string   `mapstructure:"outbound_proxy_password_file"`
 	OutboundProxyExcept       []string `mapstructure:"outbound_proxy_except"`
 
-	Database   string `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
-	KeysFile   string `mapstructure:"keys_file" need:"value"`
-	Contact    string `mapstructure:"contact"`
-	Production bool   `mapstructure:"production"`
+	Database string `mapstructure:"database" need:"value" secret:"password"` // sqlite:PATH or postgres://…; the password, if any, is not shown
+	KeysFile string `mapstructure:"keys_file" need:"value"`
+	// KeysFrom says where the sealing keys are, beside which file or not: a value of [seal.Source].
+	KeysFrom   string     `mapstructure:"keys_from" need:"value"`
+	KeyService KeyService `mapstructure:"key_service"`
+	Contact    string     `mapstructure:"contact"`
+	Production bool       `mapstructure:"production"`
 	// Definitions says what becomes of a hosted server's first list: [AcceptFirst] or [Review].
 	Definitions string `mapstructure:"definitions" need:"value"`
 
@@ -66,6 +70,18 @@ const (
 	AcceptFirst = "accept_first" // it is accepted
 	Review      = "review"       // it waits for a person, too
 )
+
+// KeyService encrypts the sealing keys where they are stored.
+type KeyService struct {
+	// Kind is [AWSKMS]; empty: nothing encrypts them.
+	Kind     string `mapstructure:"kind"`
+	Key      string `mapstructure:"key"`
+	Region   string `mapstructure:"region"`
+	Endpoint string `mapstructure:"endpoint"`
+}
+
+// AWSKMS is the kind of a key of AWS KMS.
+const AWSKMS = "aws-kms"
 
 // TLS names the certificate of the public listener; both files or none.
 type TLS struct {
@@ -352,6 +368,11 @@ var defaults = map[string]any{
 	"outbound_proxy_except":        []string{},
 	"database":                     "sqlite:data/proxy.db",
 	"keys_file":                    "data/keys",
+	"keys_from":                    seal.FromFile,
+	"key_service.kind":             "",
+	"key_service.key":              "",
+	"key_service.region":           "",
+	"key_service.endpoint":         "",
 	"contact":                      "",
 	"production":                   false,
 	"definitions":                  AcceptFirst,

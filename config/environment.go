@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // envPrefix starts the name of every environment variable of the product.
 const envPrefix = "SFMCP_"
 
 // envElsewhere are variables with the prefix that are no configuration keys.
-var envElsewhere = []string{"SFMCP_TEST_REQUIRE", "SFMCP_TEST_ROUNDS", "SFMCP_TEST_SOAK"}
+var envElsewhere = []string{seal.KeysVariable, "SFMCP_TEST_REQUIRE", "SFMCP_TEST_ROUNDS", "SFMCP_TEST_SOAK"}
 
 // envName is the environment variable of a key.
 func envName(key string) string {

@@ -74,6 +74,7 @@ func (v *validator) storage() {
 	if v.c.KeysFile == "" {
 		v.add("keys_file", "nothing", "the path of the sealing keys")
 	}
+	v.keys()
 }
 
 // validOrigin says whether a browser could send that in an Origin header (RFC 6454 6.2).

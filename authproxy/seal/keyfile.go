@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -19,84 +20,96 @@ func NewKeyLine() string {
 }
 
 // CreateKeyFile writes a key file with one new key, mode 0600. It never replaces a file.
-func CreateKeyFile(path string) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return fmt.Errorf("creating key file: %w", err)
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("key file %s exists already, and is never replaced: 'key rotate' puts a new key in front", path)
-	}
-	if err != nil {
-		return fmt.Errorf("creating key file: %w", err)
-	}
-	_, err = f.WriteString("# sfmcp-proxy sealing keys; the first seals, all open. Keep a copy off this host.\n" + NewKeyLine())
-	return errors.Join(err, f.Sync(), f.Close())
-}
+func CreateKeyFile(path string) error { return Source{File: path}.Create(context.Background()) }
 
-// RotateKeyFile puts a new key in front of those of the file: it seals once the file is
-// read again, and the others still open. The file is replaced in one step.
-func RotateKeyFile(path string) error {
-	if _, err := LoadKeyRing(path); err != nil {
+// RotateKeyFile puts a new key in front of those of the file.
+func RotateKeyFile(path string) error { return Source{File: path}.Rotate(context.Background()) }
+
+// LoadKeyRing reads a key file; see [Source.Load].
+func LoadKeyRing(path string) (*KeyRing, error) { return Source{File: path}.Load(context.Background()) }
+
+// Create writes the key file with one new key, mode 0600. It never replaces a file.
+func (s Source) Create(ctx context.Context) error {
+	if err := s.CanRotate(); err != nil {
 		return err
 	}
-	text, err := os.ReadFile(path)
+	if err := os.MkdirAll(filepath.Dir(s.File), 0o700); err != nil {
+		return fmt.Errorf("creating key file: %w", err)
+	}
+	if _, err := os.Lstat(s.File); err == nil { // before the service is asked
+		return s.existsAlready()
+	}
+	text, err := s.encrypt(ctx, []byte("# sfmcp-proxy sealing keys; the first seals, all open. Keep a copy off this host.\n"+NewKeyLine()))
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(s.File, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return s.existsAlready()
+	}
+	if err != nil {
+		return fmt.Errorf("creating key file: %w", err)
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close(), syncDirectory(filepath.Dir(s.File)))
+}
+
+func (s Source) existsAlready() error {
+	return fmt.Errorf("key file %s exists already, and is never replaced: 'key rotate' puts a new key in front", s.File)
+}
+
+// Rotate puts a new key in front of those of the key file: it seals once the file is read
+// again, and the others still open. The file is replaced in one step; of several processes
+// that do so at once each finds what the others wrote. Where the configuration names a key
+// service, a file that was not encrypted is from then on.
+func (s Source) Rotate(ctx context.Context) error {
+	if err := s.CanRotate(); err != nil {
+		return err
+	}
+	if _, err := s.read(); err != nil { // nothing is made beside a file that is not there
+		return err
+	}
+	// The file itself is replaced, so that a lock on it would hold nobody up.
+	held, err := os.OpenFile(s.File+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return fmt.Errorf("rotating key file: %w", err)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+	if err := lock(held); err != nil {
+		return errors.Join(fmt.Errorf("rotating key file: %w", err), held.Close())
+	}
+	return errors.Join(s.rotate(ctx), held.Close())
+}
+
+// rotate does so while no other process does.
+func (s Source) rotate(ctx context.Context) error {
+	text, err := s.read()
+	if err != nil {
+		return err
+	}
+	plain := text
+	if s.Service == nil || strings.HasPrefix(string(text), envelopeHead) {
+		if plain, err = s.decrypt(ctx, text); err != nil {
+			return err
+		}
+	}
+	if _, err := s.parse(plain); err != nil {
+		return err
+	}
+	if text, err = s.encrypt(ctx, append([]byte(NewKeyLine()), plain...)); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(s.File), ".keys-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("rotating key file: %w", err)
 	}
-	_, err = f.WriteString(NewKeyLine() + string(text))
+	_, err = f.Write(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
 	}
-	return os.Rename(f.Name(), path)
-}
-
-// LoadKeyRing reads a key file: lines "ID KEY", KEY being 32 bytes in base64url
-// without padding; empty lines and lines that begin with # are skipped. A file that
-// others may read, a short, repeated or patterned key is refused; there is no
-// default key.
-func LoadKeyRing(path string) (*KeyRing, error) {
-	stat, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s does not exist: create it with 'sfmcp-proxy key generate', once, before the first start", path)
+	if err := os.Rename(f.Name(), s.File); err != nil {
+		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	if !stat.Mode().IsRegular() {
-		return nil, fmt.Errorf("key file %s is no file", path)
-	}
-	if err := CheckPrivate(path); err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	var keys []sealingKey
-	seen := map[string]bool{}
-	for n, line := range strings.Split(string(text), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
-			continue
-		}
-		key, err := parseKey(line)
-		if err != nil || seen[key.id] {
-			return nil, fmt.Errorf("key file %s line %d: expected a new id and 32 random bytes in base64url", path, n+1)
-		}
-		seen[key.id] = true
-		keys = append(keys, key)
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf("key file %s holds no key", path)
-	}
-	ring := &KeyRing{path: path}
-	ring.now.Store(&ringKeys{keys: keys})
-	return ring, nil
+	return syncDirectory(filepath.Dir(s.File))
 }
 
 func parseKey(line string) (sealingKey, error) {

@@ -42,7 +42,7 @@ func (r *KeyRing) CheckMAC(mac, purpose string, fields ...string) error {
 	}
 	switch {
 	case !known:
-		return fmt.Errorf("%w: it names key %q, which is not in %s", ErrMAC, id, r.path)
+		return fmt.Errorf("%w: it names key %q, which is not in %s", ErrMAC, id, r.source.File)
 	case !hmac.Equal([]byte(mac[at+1:]), []byte(key.mac(fields))):
 		return ErrMAC
 	}

@@ -2,6 +2,7 @@ package seal
 
 import (
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // keySize is that of AES-256.
@@ -24,9 +26,13 @@ var ErrSealed = errors.New("sealed value does not open")
 // KeyRing holds the sealing keys. The first seals, all open; so a new key is put in
 // front and an old one stays until nothing needs it. It is safe for concurrent use.
 type KeyRing struct {
-	path    string
-	reading sync.Mutex // of the file, so that an older content never replaces a newer one
+	source  Source
+	reading sync.Mutex // of the source, so that an older content never replaces a newer one
 	now     atomic.Pointer[ringKeys]
+
+	// While reading is held:
+	last   [sha256.Size]byte // of what the source held when it was read last
+	failed reloadFailure
 }
 
 // ringKeys is what the file held when it was read last.
@@ -56,27 +62,82 @@ func (p Place) associatedData() []byte {
 	return b.Bytes()
 }
 
-// Path is the key file that the ring was read from.
-func (r *KeyRing) Path() string { return r.path }
+// reloadFailure is that a text of the source was no good, so that a service is not asked about
+// the same one again and again.
+type reloadFailure struct {
+	text [sha256.Size]byte
+	at   time.Time
+	err  error
+}
 
-// Reload reads the key file again and reports whether it holds other keys than before. A
-// file that cannot be read, or that lacks the key that seals now, leaves the ring as it is.
+// askAgain is how long a text that a service could not decrypt is not tried again.
+const askAgain = 10 * time.Second
+
+// Path is the key file, beside which lies what is noted about the ring.
+func (r *KeyRing) Path() string { return r.source.File }
+
+// IDs are those of the keys, the one that seals first.
+func (r *KeyRing) IDs() []string {
+	var ids []string
+	for _, k := range r.now.Load().keys {
+		ids = append(ids, k.id)
+	}
+	return ids
+}
+
+// Reload reads the source again and reports whether it holds other keys than before. One that
+// cannot be read, or that lacks the key that seals now, leaves the ring as it is: so does a key
+// service that does not answer, which is asked only about what has changed.
 func (r *KeyRing) Reload() (changed bool, err error) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
-	fresh, err := LoadKeyRing(r.path)
+	text, err := r.source.read()
 	if err != nil {
 		return false, err
 	}
-	previous, keys := r.now.Load().keys, fresh.now.Load().keys
+	sum := sha256.Sum256(text)
+	if sum == r.last {
+		return false, nil
+	}
+	if now := r.source.time(); r.failed.text == sum && now.Sub(r.failed.at) < askAgain {
+		return false, r.failed.err
+	}
+	if changed, err = r.replace(text); err != nil {
+		r.failed = reloadFailure{sum, r.source.time(), err}
+		return false, err
+	}
+	r.last = sum
+	return changed, nil
+}
+
+func (s Source) time() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// replace takes the keys of a text into use.
+func (r *KeyRing) replace(text []byte) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), reloadTime)
+	defer cancel()
+	plain, err := r.source.decrypt(ctx, text)
+	if err != nil {
+		return false, err
+	}
+	keys, err := r.source.parse(plain)
+	if err != nil {
+		return false, err
+	}
+	previous := r.now.Load().keys
 	same := func(a, b sealingKey) bool { return a.id == b.id && bytes.Equal(a.root, b.root) }
 	if slices.EqualFunc(previous, keys, same) {
 		return false, nil
 	}
 	if !slices.ContainsFunc(keys, func(k sealingKey) bool { return same(k, previous[0]) }) {
-		return false, fmt.Errorf("key file %s lacks the key that seals now", r.path)
+		return false, fmt.Errorf("%s lacks the key that seals now", r.source.where())
 	}
-	r.now.Store(fresh.now.Load())
+	r.now.Store(&ringKeys{keys: keys})
 	return true, nil
 }
 

@@ -47,8 +47,8 @@ func check(cmd *cobra.Command, _ []string) error {
 	}
 	notes, verdict := c.Notes(), "configuration is right: "+inventory(c)
 	// No part of the configuration, but what the start needs; none is there before 'key generate'.
-	_, err = seal.LoadKeyRing(c.KeysFile)
-	if err != nil && !exists(c.KeysFile) {
+	_, err = openKeys(cmd.Context(), c)
+	if err != nil && c.KeysFrom == seal.FromFile && !exists(c.KeysFile) {
 		err = db.Config{URL: c.Database}.KeysLost(cmd.Context(), c.KeysFile)
 	}
 	if err != nil {

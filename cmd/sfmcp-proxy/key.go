@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/seal"
 )
 
 func keyCommand() *cobra.Command {
@@ -18,10 +17,17 @@ func keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			source, err := c.KeySource(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := source.CanRotate(); err != nil {
+				return err
+			}
 			if err := (db.Config{URL: c.Database}).KeysLost(cmd.Context(), c.KeysFile); err != nil {
 				return err
 			}
-			if err := seal.CreateKeyFile(c.KeysFile); err != nil {
+			if err := source.Create(cmd.Context()); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), "created %s: keep a copy of it apart from the database's backups\n", c.KeysFile)
@@ -36,10 +42,14 @@ func keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := seal.RotateKeyFile(c.KeysFile); err != nil {
+			source, err := c.KeySource(cmd.Context())
+			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within 10 seconds; keep a new copy of the file\n", c.KeysFile)
+			if err := source.Rotate(cmd.Context()); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within a second; keep a new copy of the file\n", c.KeysFile)
 			return err
 		},
 	}

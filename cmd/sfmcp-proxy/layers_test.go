@@ -112,8 +112,9 @@ var layer = map[string]int{
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
 	// query language knows nothing of what its queries may reach; a database is bound to
 	// the keys that seal what lies in it.
-	"authproxy/jwks": 0,
-	"authproxy/seal": 0,
+	"authproxy/jwks":        0,
+	"authproxy/seal":        0,
+	"authproxy/seal/awskms": 1, // sealing keys encrypted by AWS
 
 	// What a call reaches is read from its query, and is what rules, conditions and masks are
 	// about; conditions have their place between it and the rules.

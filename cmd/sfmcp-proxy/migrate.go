@@ -68,7 +68,7 @@ func migrateToPostgres(cmd *cobra.Command, _ []string) (err error) {
 	if m.config, err = loadConfig(cmd); err != nil {
 		return err
 	}
-	if m.ring, err = seal.LoadKeyRing(m.config.KeysFile); err != nil {
+	if m.ring, err = openKeys(cmd.Context(), m.config); err != nil {
 		return err
 	}
 	if m.from, err = db.OpenSource(cmd.Context(), m.source); err != nil {

@@ -78,7 +78,7 @@ func testPolicy(cmd *cobra.Command, _ []string) error {
 // a test leaves nothing behind.
 func withSomeDatabase(c *config.Config) (_ *config.Config, remove func() error, err error) {
 	file, isFile := strings.CutPrefix(c.Database, "sqlite:")
-	if exists(c.KeysFile) || exists(c.KeysFile+".in-use") || isFile && exists(file) {
+	if c.KeysFrom != seal.FromFile || exists(c.KeysFile) || exists(c.KeysFile+".in-use") || isFile && exists(file) {
 		return c, func() error { return nil }, nil
 	}
 	dir, err := os.MkdirTemp("", "sfmcp-proxy-policy-test-")
@@ -87,6 +87,7 @@ func withSomeDatabase(c *config.Config) (_ *config.Config, remove func() error, 
 	}
 	empty := *c
 	empty.KeysFile, empty.Database = filepath.Join(dir, "keys"), "sqlite:"+filepath.Join(dir, "proxy.db")
+	empty.KeyService = config.KeyService{}
 	empty.Audit.Dir = filepath.Join(dir, "audit")
 	remove = func() error { return os.RemoveAll(dir) }
 	if err := seal.CreateKeyFile(empty.KeysFile); err != nil {

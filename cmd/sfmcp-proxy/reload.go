@@ -25,12 +25,16 @@ import (
 // ever half of one configuration and half of another. Requests that have begun end where
 // they began.
 
-// reloadPoll is how often files that may change are looked at. Reading small files costs
-// nothing, and content, unlike times and names, shows every way of replacing them.
-const reloadPoll = 10 * time.Second
+// reloadPoll is how often the certificate's files are looked at, keysPoll how often the keys are:
+// a rotation holds within a second. Reading small files costs nothing, and content, unlike times
+// and names, shows every way of replacing them.
+const (
+	reloadPoll = 10 * time.Second
+	keysPoll   = time.Second / 2
+)
 
 // fixed are the keys that the process is built on.
-var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "limits", "audit"}
+var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "keys_from", "key_service", "limits", "audit"}
 
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,
@@ -38,11 +42,16 @@ var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_pro
 func (p *process) reloadLoop(ctx context.Context, hangup <-chan os.Signal, g *errgroup.Group) {
 	tick := time.NewTicker(reloadPoll)
 	defer tick.Stop()
+	keysTick := time.NewTicker(keysPoll)
+	defer keysTick.Stop()
 	refused := "" // why the key file as it is now is not in force; logged once
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-keysTick.C:
+			refused = p.reloadKeys(refused)
+			continue
 		case <-tick.C:
 		case <-hangup:
 			if p.reread != nil {

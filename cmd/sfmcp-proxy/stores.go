@@ -158,11 +158,8 @@ func (s *stores) openPeople(n *outbound) (err error) {
 // or says that one of the two is not the other's.
 func openDatabase(ctx context.Context, c *config.Config) (*db.DB, *seal.KeyRing, error) {
 	database := db.Config{URL: c.Database}
-	ring, err := seal.LoadKeyRing(c.KeysFile)
+	ring, err := openKeys(ctx, c)
 	if err != nil {
-		if lost := database.KeysLost(ctx, c.KeysFile); lost != nil {
-			return nil, nil, lost
-		}
 		return nil, nil, err
 	}
 	if err := database.Expect(ring); err != nil {
@@ -176,6 +173,21 @@ func openDatabase(ctx context.Context, c *config.Config) (*db.DB, *seal.KeyRing,
 		return nil, nil, errors.Join(err, d.Close())
 	}
 	return d, ring, nil
+}
+
+// openKeys reads the sealing keys, or says that those are lost that a database was made with.
+func openKeys(ctx context.Context, c *config.Config) (*seal.KeyRing, error) {
+	source, err := c.KeySource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ring, err := source.Load(ctx)
+	if err != nil && c.KeysFrom == seal.FromFile {
+		if lost := (db.Config{URL: c.Database}).KeysLost(ctx, c.KeysFile); lost != nil {
+			return nil, lost
+		}
+	}
+	return ring, err
 }
 
 // linksThrough is the store of Salesforce logins that renews and revokes them through n.
