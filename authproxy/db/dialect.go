@@ -28,6 +28,8 @@ type dialect interface {
 	migrator(target *sql.DB) (*goose.Provider, error)
 	// expectedSchema is what the migrations make, as schema reads it.
 	expectedSchema(ctx context.Context, d *DB) (schema, error)
+	// migrated says whether a database has the migration library's table.
+	migrated(ctx context.Context, from *sql.DB) (bool, error)
 	// schema reads what a database consists of.
 	schema(ctx context.Context, from *sql.DB) (schema, error)
 	// hopeless says of an error in opening a database that trying again does not help.

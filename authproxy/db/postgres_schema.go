@@ -14,6 +14,12 @@ func (*postgres) schema(ctx context.Context, from *sql.DB) (schema, error) {
 	return readSchema(ctx, from, postgresObjects, false)
 }
 
+func (*postgres) migrated(ctx context.Context, from *sql.DB) (has bool, err error) {
+	err = from.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = current_schema() AND c.relname = $1 AND c.relkind = 'r')`, versionTable).Scan(&has)
+	return has, err
+}
+
 // postgresSchemas holds what the migrations make on each version of the server that this
 // process has seen.
 var postgresSchemas struct {

@@ -48,12 +48,8 @@ func (d *DB) migrate(ctx context.Context) error {
 }
 
 func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
-	have, err := d.dialect.schema(ctx, d.Writes)
-	if err != nil {
+	if err := d.refuseForeign(ctx); err != nil {
 		return err
-	}
-	if have.foreign() {
-		return fmt.Errorf("%w: it is another program's", errUnfit)
 	}
 	at, err := p.GetDBVersion(ctx)
 	if err != nil {
@@ -71,6 +67,23 @@ func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
 		_, err := p.Up(ctx)
 		return err
 	})
+}
+
+// refuseForeign refuses another program's database: one that is not empty, and without what a
+// first migration makes before all else.
+func (d *DB) refuseForeign(ctx context.Context) error {
+	migrated, err := d.dialect.migrated(ctx, d.Writes)
+	if err != nil || migrated {
+		return err
+	}
+	have, err := d.dialect.schema(ctx, d.Writes)
+	if err != nil {
+		return err
+	}
+	if _, migrated := have["table "+versionTable]; len(have) > 0 && !migrated { // it may be migrated just now
+		return fmt.Errorf("%w: it is another program's", errUnfit)
+	}
+	return nil
 }
 
 // schema is what a database consists of: the SQL of each table, index, view and
@@ -95,13 +108,6 @@ func readSchema(ctx context.Context, from interface {
 		s[object] = text
 	}
 	return s, rows.Err()
-}
-
-// foreign says whether a database is another program's: not empty, and without what a
-// first migration makes before all else.
-func (s schema) foreign() bool {
-	_, migrated := s["table "+versionTable]
-	return len(s) > 0 && !migrated
 }
 
 // checkSchema refuses a database that is not exactly what the migrations make. A

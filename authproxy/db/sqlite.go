@@ -139,6 +139,11 @@ var expectedSQLite = sync.OnceValues(func() (s schema, err error) {
 	return sqlite{}.schema(context.Background(), empty)
 })
 
+func (sqlite) migrated(ctx context.Context, from *sql.DB) (has bool, err error) {
+	err = from.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)`, versionTable).Scan(&has)
+	return has, err
+}
+
 // schema leaves out the tables of ANALYZE, which an administrator may have run, and the
 // text of the migration library's own table, which its next version may word otherwise.
 func (sqlite) schema(ctx context.Context, from *sql.DB) (schema, error) {

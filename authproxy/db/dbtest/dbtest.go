@@ -5,8 +5,10 @@
 // tests use [Each], or [Postgres] alone.
 //
 // Each test binary that needs it starts a PostgreSQL server of its own, from the programs
-// that are installed, as another user where it is root. Where they are not installed, that
-// half is skipped; SFMCP_TEST_REQUIRE=postgres makes that a failure.
+// that are installed, as another user where it is root. The server's files, with the
+// migrations, are made once and kept in the user's cache directory for the next ones. Where
+// the programs are not installed, that half is skipped; SFMCP_TEST_REQUIRE=postgres makes
+// that a failure.
 package dbtest
 
 import (

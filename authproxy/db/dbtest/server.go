@@ -24,9 +24,11 @@ import (
 // server is the PostgreSQL of one test binary: its own, on a socket of its own, that keeps
 // nothing. It has a database "template" with the migrations.
 type server struct {
-	dir   string
-	admin *sql.DB
-	stop  func()
+	dir, bin string              // its files, and PostgreSQL's programs
+	as       *syscall.Credential // as whom it runs; nil: as this process
+	admin    *sql.DB
+	stop     func()
+	shutDown func()
 }
 
 // programs finds the directory of PostgreSQL's programs, "" if it is not installed: in the
@@ -58,28 +60,33 @@ var start = sync.OnceValues(func() (_ *server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, stop: func() {}}
+	s := &server{dir: dir, bin: bin, stop: func() {}}
 	defer func() {
 		if err != nil {
 			s.close()
 			err = fmt.Errorf("starting PostgreSQL for tests: %w", err)
 		}
 	}()
-	as, err := unprivileged(dir)
-	if err != nil {
+	if s.as, err = unprivileged(dir); err != nil {
 		return nil, err
 	}
-	files := filepath.Join(dir, "data")
-	initdb := exec.Command(filepath.Join(bin, "initdb"), "--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "--locale=C", "-D", files)
-	initdb.Dir, initdb.SysProcAttr = dir, &syscall.SysProcAttr{Credential: as}
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
+	kept := keptData(bin)
+	if copyData(kept, s.data()) == nil {
+		if err := s.run(); err != nil {
+			return nil, fmt.Errorf("%w\nits files are a copy of %s, which may be removed", err, kept)
+		}
+		return s, nil
 	}
-	if err := s.run(exec.Command(filepath.Join(bin, "postgres"), "-D", files, "-k", dir, "-c", "listen_addresses=", "-c", "fsync=off",
-		"-c", "full_page_writes=off", "-c", "max_connections=400", "-c", "shared_buffers=32MB", "-c", "autovacuum=off"), as); err != nil {
+	if err := s.create(); err != nil {
 		return nil, err
 	}
-	return s, s.prepare()
+	if kept == "" {
+		return s, nil
+	}
+	if err := s.keep(kept); err != nil {
+		return nil, err
+	}
+	return s, s.run()
 })
 
 // unprivileged gives dir to a user that PostgreSQL runs as, where this one is root, as
@@ -105,15 +112,39 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, os.Chown(dir, int(uid), int(gid))
 }
 
-// run starts the server. It ends with this process, however that ends.
-func (s *server) run(postgres *exec.Cmd, as *syscall.Credential) error {
-	log, err := os.Create(filepath.Join(s.dir, "log"))
+// create makes the files of a new server, starts it, and makes the template.
+func (s *server) create() error {
+	initdb := exec.Command(filepath.Join(s.bin, "initdb"), "--no-sync", "--auth=trust", "--username=test", "--encoding=UTF8", "--locale=C",
+		"--wal-segsize=1", "-D", s.data())
+	initdb.Dir, initdb.SysProcAttr = s.dir, &syscall.SysProcAttr{Credential: s.as}
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	if err := s.run(); err != nil {
+		return err
+	}
+	if _, err := s.admin.Exec(`ALTER DATABASE template1 RENAME TO template`); err != nil {
+		return err
+	}
+	d, err := db.Open(background, db.Config{URL: s.url("template")})
+	if err != nil {
+		return err
+	}
+	return d.Close()
+}
+
+// run starts the server, and waits until it answers. It ends with this process, however that
+// ends.
+func (s *server) run() error {
+	log, err := os.Create(s.log())
 	if err != nil {
 		return err
 	}
 	defer log.Close()
+	postgres := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off",
+		"-c", "full_page_writes=off", "-c", "max_connections=400", "-c", "shared_buffers=32MB", "-c", "autovacuum=off")
 	postgres.Dir, postgres.Stdout, postgres.Stderr = s.dir, log, log
-	postgres.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGQUIT}
+	postgres.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // Pdeathsig is for the end of the thread
@@ -126,36 +157,36 @@ func (s *server) run(postgres *exec.Cmd, as *syscall.Credential) error {
 	if err := <-started; err != nil {
 		return err
 	}
-	s.stop = func() {
-		_ = postgres.Process.Signal(syscall.SIGQUIT) // its immediate shutdown
+	end := func(how syscall.Signal) {
+		if s.admin != nil {
+			_ = s.admin.Close()
+		}
+		_ = postgres.Process.Signal(how)
 		<-ended
 	}
-	return nil
+	s.stop = func() { end(syscall.SIGQUIT) }    // its immediate shutdown
+	s.shutDown = func() { end(syscall.SIGINT) } // with its files as a next start wants them
+	return s.connect()
 }
 
-// prepare waits for the server and makes the template.
-func (s *server) prepare() (err error) {
+func (s *server) data() string { return filepath.Join(s.dir, "data") }
+func (s *server) log() string  { return filepath.Join(s.dir, "log") }
+
+// connect waits for the server.
+func (s *server) connect() (err error) {
 	if s.admin, err = sql.Open("pgx", s.url("postgres")); err != nil {
 		return err
 	}
+	s.admin.SetMaxOpenConns(1) // copies of one template come one after the other
 	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if err = s.admin.Ping(); err == nil {
-			break
+			return nil
 		}
 		if time.Now().After(end) {
-			text, _ := os.ReadFile(filepath.Join(s.dir, "log"))
+			text, _ := os.ReadFile(s.log())
 			return fmt.Errorf("it does not answer: %w\n%s", err, text)
 		}
 	}
-	s.admin.SetMaxOpenConns(1) // copies of one template come one after the other
-	if _, err := s.admin.Exec(`CREATE DATABASE template`); err != nil {
-		return err
-	}
-	d, err := db.Open(background, db.Config{URL: s.url("template")})
-	if err != nil {
-		return err
-	}
-	return d.Close()
 }
 
 func (s *server) url(database string) string {
@@ -178,9 +209,6 @@ func (s *server) database(t testing.TB, template string) string {
 }
 
 func (s *server) close() {
-	if s.admin != nil {
-		_ = s.admin.Close()
-	}
 	s.stop()
 	_ = os.RemoveAll(s.dir)
 }
