@@ -130,6 +130,16 @@ func (f *login) counts() (calls, reused int) {
 	return f.calls, f.reused
 }
 
+// sent fails the test unless so many refresh tokens came, none of which was spent.
+func (f *login) sent(t *testing.T, want int) {
+	t.Helper()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.spent) != want || f.reused != 0 {
+		t.Errorf("%d good refresh tokens came and %d spent ones, want %d and none", len(f.spent), f.reused, want)
+	}
+}
+
 func (f *login) isRevoked(token string) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -79,20 +80,22 @@ func (s *Store) tryClaim(ctx context.Context, l *record, now time.Time) (bool, e
 	if err != nil {
 		return false, fmt.Errorf("claiming refresh of link: %w", err)
 	}
-	l.leaseHolder = s.holder
+	l.leaseHolder, l.leaseUntil = s.holder, now.Add(s.Lease)
 	return true, nil
 }
 
 // sendAgain counts one more sending under the lease that is held. False: not allowed,
 // or the lease is gone.
-func (s *Store) sendAgain(ctx context.Context, l *record) (bool, error) {
+func (s *Store) sendAgain(ctx context.Context, l *record, lease *lease) (bool, error) {
+	until := s.Now().Add(s.Lease)
 	n, err := db.Affected(ctx, s.DB.Writes,
 		`UPDATE links SET unanswered = unanswered + 1, lease_until = $1
 		WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5 AND unanswered < $6`,
-		db.Millis(s.Now().Add(s.Lease)), l.org, l.subject, l.version, s.holder, maxUnanswered)
+		db.Millis(until), l.org, l.subject, l.version, s.holder, maxUnanswered)
 	if err != nil {
 		return false, fmt.Errorf("recording second refresh of link: %w", err)
 	}
+	lease.extend(n, until)
 	l.unanswered += n
 	return n == 1, nil
 }
@@ -115,24 +118,48 @@ func (s *Store) pause(l *record, d time.Duration, answered bool, failure Failure
 	})
 }
 
-// keepLease renews the lease until the returned function is called. A holder that stops
-// renewing is taken for dead.
-func (s *Store) keepLease(l *record) (stop func()) {
+// lease is what this process knows of one that it has taken.
+type lease struct {
+	now   func() time.Time
+	until atomic.Int64 // milliseconds, by the statements that succeeded; 0: it is gone
+	stop  func()       // ends renewing it
+}
+
+// held says whether nobody else can have taken it. A process that was stopped, and goes on, learns
+// by its clock that it was.
+func (l *lease) held() bool { return db.Millis(l.now()) < l.until.Load() }
+
+// extend notes what a statement has changed that made the lease last until then.
+func (l *lease) extend(changed int64, until time.Time) {
+	if changed == 0 {
+		l.until.Store(0)
+		return
+	}
+	l.until.Store(db.Millis(until))
+}
+
+// keepLease renews the lease until it is stopped. A holder that stops renewing is taken for dead.
+func (s *Store) keepLease(l *record) *lease {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
+	kept := &lease{now: s.Now, stop: func() { cancel(); <-done }}
+	kept.until.Store(db.Millis(l.leaseUntil))
 	go func() {
 		defer close(done)
 		for sleep(ctx, s.Lease/3) == nil {
-			_, err := db.Affected(ctx, s.DB.Writes,
+			until := s.Now().Add(s.Lease)
+			n, err := db.Affected(ctx, s.DB.Writes,
 				`UPDATE links SET lease_until = $1
 				WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5`,
-				db.Millis(s.Now().Add(s.Lease)), l.org, l.subject, l.version, s.holder)
-			if err != nil && ctx.Err() == nil {
+				db.Millis(until), l.org, l.subject, l.version, s.holder)
+			if err == nil {
+				kept.extend(n, until)
+			} else if ctx.Err() == nil {
 				s.Log.Warn("renewing the lease of a refresh failed", "org", l.org, "subject", l.subject, "error", err)
 			}
 		}
 	}()
-	return func() { cancel(); <-done }
+	return kept
 }
 
 // persist repeats f while the database refuses. It has its own context: the request

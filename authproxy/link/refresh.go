@@ -29,18 +29,23 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 	if err != nil {
 		return "", err
 	}
-	defer s.keepLease(l)()
+	lease := s.keepLease(l)
+	defer lease.stop()
 	old, err := s.refreshToken(l)
 	if err != nil {
 		// Nobody can use it any more, so waiting does not help: a new sign-in does.
 		return s.refreshFailed(ctx, l, salesforce.NewError(salesforce.NotReadable, "the stored refresh token does not open"))
 	}
 	for {
-		t, err := s.Salesforce.Refresh(ctx, l.org, old)
+		t, err := s.Salesforce.Refresh(salesforce.WhileHeld(ctx, lease.held), l.org, old)
 		if err == nil {
 			return s.storeAnswer(ctx, l, t, forced)
 		}
 		failure := salesforceError(err)
+		if failure.NotHeld() {
+			s.pause(l, 0, true, l.failure) // unless another process has taken it over
+			return s.current(ctx, l, nil)
+		}
 		if !failure.Lost || l.unanswered >= maxUnanswered {
 			return s.refreshFailed(ctx, l, failure)
 		}
@@ -48,7 +53,7 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 		if sleep(ctx, s.RetryDelay) != nil {
 			return "", unavailable(0, failure)
 		}
-		if again, err := s.sendAgain(ctx, l); err != nil || !again {
+		if again, err := s.sendAgain(ctx, l, lease); err != nil || !again {
 			return s.current(ctx, l, err)
 		}
 	}

@@ -256,6 +256,56 @@ func TestFT20LeaseHolderDies(t *testing.T) {
 	}
 }
 
+// stalled is a process that is stopped before a refresh token leaves it.
+type stalled struct {
+	link.Salesforce
+	stall func()
+}
+
+func (s stalled) Refresh(ctx context.Context, org, token string) (*salesforce.Token, error) {
+	s.stall()
+	return s.Salesforce.Refresh(ctx, org, token)
+}
+
+// FT-20: a process that is stopped with the lease for longer than that lasts, and goes on, does not send
+// the refresh token, which another one has spent meanwhile: Salesforce would end the whole grant for it.
+func TestFT20HolderThatWasStalledSendsNothing(t *testing.T) {
+	t.Parallel()
+	f := newLogin(t)
+	fs := newFiles(t)
+	other := fs.start(t, f, nil)
+	p := fs.start(t, f, func(c *link.Config) {
+		c.Salesforce = stalled{c.Salesforce, func() {
+			f.clock.pass(10 * time.Second)
+			if _, err := other.Token(t.Context(), "acme", alice); err != nil {
+				t.Error(err)
+			}
+		}}
+	})
+	p.signIn(t, f)
+	f.clock.pass(time.Hour)
+	got, err := p.Token(t.Context(), "acme", alice)
+	want, otherErr := other.Token(t.Context(), "acme", alice)
+	if err != nil || otherErr != nil || got != want {
+		t.Errorf("the stalled process gives %v, the other one %v; the same token: %t", err, otherErr, got == want)
+	}
+	f.sent(t, 1)
+	// Where nobody has taken it over, the token was not sent, and counts as not sent.
+	alone := fs.start(t, f, func(c *link.Config) {
+		c.Salesforce = stalled{c.Salesforce, func() { f.clock.pass(10 * time.Second) }}
+	})
+	f.clock.pass(time.Hour)
+	for range 3 {
+		if _, err := alone.Token(t.Context(), "acme", alice); err == nil {
+			t.Error("a token without a refresh")
+		}
+	}
+	if _, err := other.Token(t.Context(), "acme", alice); err != nil {
+		t.Error(err)
+	}
+	f.sent(t, 2)
+}
+
 // A refresh that takes long is not taken over while its process lives.
 func TestFT20LeaseIsRenewed(t *testing.T) {
 	t.Parallel()

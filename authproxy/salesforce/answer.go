@@ -46,7 +46,11 @@ func (a answers) RoundTrip(req *http.Request) (*http.Response, error) {
 	// No connection is kept: one that the peer closed while idle would lose an answer
 	// in doubt, and token requests are too rare to gain from reuse.
 	req.Close = true
+	held := hold(req)
 	res, err := a.base.RoundTrip(req)
+	if err != nil && held != nil && held.refused.Load() {
+		return nil, NewError(notHeld, "not sent: the lease of the refresh token has ended")
+	}
 	if err != nil {
 		return nil, networkError(err, sent.Load())
 	}

@@ -38,6 +38,7 @@ const (
 	network         = "network"
 	nameUnresolved  = "dns"
 	tlsFailed       = "tls"
+	notHeld         = "not_held"       // not sent, see WhileHeld
 	outboundProxy   = "outbound_proxy" // the company's forward proxy, not Salesforce
 	answerLost      = "answer_lost"    // names an error with Lost
 	unavailable     = "unavailable"
@@ -168,6 +169,7 @@ var found = []known{
 	{code: nameUnresolved, kind: Transient, hint: hintLogin},
 	{code: tlsFailed, kind: Transient, hint: hintInspected},
 	{code: outboundProxy, kind: Transient, hint: hintOutbound},
+	{code: notHeld, kind: Transient},
 	{code: answerLost, kind: Transient, hint: signInAgain + "; if it happens often: the network between this host and login_url loses answers"},
 	{code: unavailable, kind: Transient, hint: hintStatus},
 	{code: malformedAnswer, kind: Transient, hint: hintStatus},
