@@ -37,11 +37,8 @@ func (c live) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Accel-Buffering", "no") // nginx would collect them
 	stream := &inboxStream{live: c, out: http.NewResponseController(w), w: w, r: r}
+	stream.begin()
 	if err := stream.run(r.Context(), v); err != nil && r.Context().Err() == nil {
 		c.Log.DebugContext(r.Context(), "an inbox is not told of changes any more", "error", err)
 	}
@@ -95,6 +92,14 @@ type inboxStream struct {
 	listed, version string // as of the last look at the list
 	stale           bool   // what the company said of the person is too old
 	looked, sent    time.Time
+}
+
+// begin says what kind of answer it is.
+func (s *inboxStream) begin() {
+	h := s.w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no") // nginx would collect them
 }
 
 // run sends an event now and whenever the viewer's list is another one.

@@ -1,8 +1,11 @@
 package ui
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -19,14 +22,53 @@ type ConsolePage struct {
 	Notes  []ConsoleNote
 	Tiles  []Tile
 	Chart  *Chart
-	Search []SearchField // posted by GET to the page itself; empty: nothing to look for
+	// Watched are sections that stand above all others, without acts. With Live they, the notes,
+	// the tiles and the chart follow what the stream at that path says, where scripts run.
+	Watched []Section
+	Live    string
+	Search  []SearchField // posted by GET to the page itself; empty: nothing to look for
 	// Sections are in reading order.
 	Sections []Section
 	More     *Link // what would not fit; nil: this is all
 }
 
 func (p ConsolePage) page() head {
-	return head{Template: "console", Title: p.Title, Viewer: &p.Viewer}
+	h := head{Template: "console", Title: p.Title, Viewer: &p.Viewer}
+	if p.Live != "" {
+		h.Script = livePath
+	}
+	return h
+}
+
+// numbered is a section with the id of its heading.
+type numbered struct {
+	ID string
+	Section
+}
+
+// Numbered are the sections.
+func (p ConsolePage) Numbered() []numbered { return withIDs("s", p.Sections) }
+
+// NumberedWatched are those above them.
+func (p ConsolePage) NumberedWatched() []numbered { return withIDs("w", p.Watched) }
+
+func withIDs(prefix string, all []Section) (some []numbered) {
+	for i, s := range all {
+		some = append(some, numbered{prefix + strconv.Itoa(i), s})
+	}
+	return some
+}
+
+// LivePart is the part of a page that changes while it is in view, as HTML.
+func (s Site) LivePart(ctx context.Context, p ConsolePage) (string, error) {
+	done, ok := s.slot(ctx)
+	if !ok {
+		return "", errors.New("no page can be rendered now")
+	}
+	defer done()
+	var text strings.Builder
+	err := pageTemplates["console"].ExecuteTemplate(&text, "live", p)
+	return text.String(), err
 }
 
 // Often are the fields of the search that always stand there.

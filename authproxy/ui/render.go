@@ -102,10 +102,14 @@ var icon []byte
 //go:embed assets/inbox.js
 var inboxScript []byte
 
+//go:embed assets/live.js
+var liveScript []byte
+
 var (
 	stylePath = assetPath("style", "css", styleSheet)
 	iconPath  = assetPath("icon", "svg", icon)
 	inboxPath = assetPath("inbox", "js", inboxScript)
+	livePath  = assetPath("live", "js", liveScript)
 )
 
 // assetPath names an asset after its content, so that it may be cached for ever.
@@ -114,7 +118,7 @@ func assetPath(name, ext string, content []byte) string {
 	return "/assets/" + name + "-" + hex.EncodeToString(sum[:8]) + "." + ext
 }
 
-// Assets serves /assets/: the style sheet, the icon and the one script, each under a name that
+// Assets serves /assets/: the style sheet, the icon and the scripts, each under a name that
 // holds the hash of its content. Every other path is 404.
 func Assets() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,6 +134,8 @@ func Assets() http.Handler {
 			content, kind = styleSheet, "text/css; charset=utf-8"
 		case r.URL.Path == inboxPath:
 			content, kind = inboxScript, "text/javascript; charset=utf-8"
+		case r.URL.Path == livePath:
+			content, kind = liveScript, "text/javascript; charset=utf-8"
 		case r.URL.Path == iconPath:
 			content, kind = icon, "image/svg+xml"
 		default:

@@ -249,7 +249,7 @@ func TestAssets(t *testing.T) {
 	if diff := cmp.Diff([]string{iconPath, stylePath}, slices.Compact(found)); diff != "" {
 		t.Fatalf("assets of a page (-want +got): %s", diff)
 	}
-	for path, want := range map[string]int{stylePath: 200, iconPath: 200, inboxPath: 200, "/assets/": 404, "/assets/style.css": 404, "/assets/../pages.go": 404} {
+	for path, want := range map[string]int{stylePath: 200, iconPath: 200, inboxPath: 200, livePath: 200, "/assets/": 404, "/assets/style.css": 404, "/assets/../pages.go": 404} {
 		w := httptest.NewRecorder()
 		Assets().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
 		if w.Code != want {

@@ -454,6 +454,7 @@ const reviewsOnly = "a person looks at each line and answers for it; 'review' at
 
 // pageOnly are the acts and reads of pages that programs lack, with the reason.
 var pageOnly = map[string]string{
+	"/console/events":                                           "tells browsers that a page has changed; programs ask again",
 	"/console/incident":                                         "says what a person or a program has, as the routes of people and clients do",
 	"/console/reviews":                                          reviewsOnly,
 	"/console/reviews/start":                                    reviewsOnly,

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"context"
 	"net/http"
 	"net/url"
 	"os"
@@ -92,6 +94,12 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 		path := strings.NewReplacer("{org}", "acme", "{subject}", salesforcesim.RepID, "{server}", "sobject-all", "{tool}", "soqlQuery", "{entry}", "1", "{review}", "spring").Replace(route.Path)
 		for _, b := range browsers {
 			may := slices.Contains(route.Roles, b.role)
+			if route.Path == "/console/events" {
+				if got := d.firstEvent(b.browser); (got == "event: part") != may {
+					t.Errorf("%s, %s: %q", b.who, path, got)
+				}
+				continue
+			}
 			if route.Method == http.MethodGet {
 				page := d.look(b.browser, path)
 				if shown := page.Status == http.StatusOK && strings.Contains(page.Body, `aria-label="Console"`); shown != may {
@@ -122,6 +130,32 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 	if d.isBlocked(rep) {
 		t.Error("somebody was blocked")
 	}
+}
+
+// firstEvent is the first line of the stream of the overview that names an event; empty: there is none.
+func (d *companyDemo) firstEvent(b *salesforcesim.Browser) string {
+	d.t.Helper()
+	ctx, cancel := context.WithCancel(d.t.Context())
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.PublicURL+"/console/events", nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	for _, c := range b.Cookies(d.PublicURL) {
+		r.AddCookie(c)
+	}
+	answer, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	lines := bufio.NewScanner(answer.Body)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), "event: ") {
+			return lines.Text()
+		}
+	}
+	return ""
 }
 
 // isBlocked reports whether 'user show' says so.
@@ -383,6 +417,37 @@ func TestConsoleReviewsAccess(t *testing.T) {
 	}
 }
 
+// The overview in view follows what happens, in Chromium, without being loaded again: what waits, what
+// is stopped. The form that somebody types into stays as it is, and whoever is signed out is led away.
+func TestBrowserOverviewIsLive(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	c := d.lookAround()
+	i := startChrome(t)
+	d.signInIn(i, companysim.DefaultUsers()[1])
+	shows := func(what, expression string) {
+		t.Helper()
+		eventually(t, browserLimit, what, func() bool { return ask[bool](i, expression) })
+	}
+	shows("the overview", `document.getElementById("live").textContent.includes("1 call waiting")`)
+	ask[bool](i, `(document.querySelector('input[name="reason"]').value = "typing") === "typing"`)
+	loads := len(i.askedSince(0))
+	d.approvalURL(c.call("createSobjectRecord", account("Second")))
+	shows("what waits", `document.getElementById("live").textContent.includes("2 calls waiting")`)
+	d.must("stop", "writes")
+	shows("what is stopped", `document.getElementById("live").textContent.includes("Changes are stopped")`)
+	if got := ask[string](i, `document.querySelector('input[name="reason"]').value`); got != "typing" {
+		t.Errorf("the form says %q", got)
+	}
+	if after := i.askedSince(loads); len(after) != 0 {
+		t.Errorf("the page was loaded again: %v", after)
+	}
+	d.must("stop", "off")
+	session := regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(d.must("session", "list", "--json"))
+	d.must("session", "end", session[1])
+	eventually(t, browserLimit, "the sign-in, once signed out", func() bool { return len(i.askedSince(loads)) > 0 })
+}
+
 // A browser that is signed out there is signed out with its next request.
 func TestAD09ConsoleEndsSessions(t *testing.T) {
 	t.Parallel()
@@ -401,6 +466,13 @@ func TestAD09ConsoleEndsSessions(t *testing.T) {
 	}
 }
 
+// signInIn signs somebody in with the company, at the console.
+func (d *companyDemo) signInIn(b *chrome, u companysim.User) view {
+	b.open(d.PublicURL + "/signin/company?" + url.Values{"issuer": {d.provider.Issuer()}, "return_to": {"/console"}}.Encode())
+	b.do(chromedp.SendKeys(chromedp.CSS(`input[name="username"]`), u.Username), chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), u.Password))
+	return b.click(`button`)
+}
+
 // U14: the pages of the security team, with a person, an entry and a definition opened.
 func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	t.Parallel()
@@ -408,10 +480,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	d.lookAround()
 	d.must("review", "start", "--since", "1d", "--name", "spring")
 	i := startAxe(t, startChrome(t))
-	security := companysim.DefaultUsers()[1]
-	i.open(d.PublicURL + "/signin/company?" + url.Values{"issuer": {d.provider.Issuer()}, "return_to": {"/console"}}.Encode())
-	i.do(chromedp.SendKeys(chromedp.CSS(`input[name="username"]`), security.Username), chromedp.SendKeys(chromedp.CSS(`input[name="password"]`), security.Password))
-	i.shows(i.click(`button`), http.StatusOK, "Calls of the last")
+	i.shows(d.signInIn(i.chrome, companysim.DefaultUsers()[1]), http.StatusOK, "Calls of the last")
 	i.accessible("overview")
 	for _, at := range [][2]string{
 		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"}, {"/incident", "the stop switch"}, {"/incident?person=rep@acme.example", "Contain"},

@@ -9,6 +9,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit/export"
+	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/mcpforward"
@@ -52,6 +53,16 @@ func (p *product) sent(e upstream.Ended) {
 		s.Tool, _ = params.String("name")
 	}
 	p.traces.Sent(e.Context, s)
+}
+
+// health is how hosted servers did since then, as this process saw it.
+func (p *product) health(since time.Time) (all []team.Health) {
+	recent, open, sessions := p.signals.Recent(since), p.forward.CircuitOpen(), p.forward.SalesforceSessions()
+	for _, s := range p.access.Servers() {
+		r := recent[s.Name]
+		all = append(all, team.Health{Server: s.Name, CircuitOpen: open[s.Name], Sessions: int(sessions[s.Name]), Requests: r.Requests, Failed: r.Failed, Median: r.Median, Slow: r.Slow})
+	}
+	return all
 }
 
 // openTraces begins to send traces, if there is a collector.

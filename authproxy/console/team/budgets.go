@@ -20,8 +20,9 @@ func (t *Team) budgetTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(len(near)), Label: "budgets near their end", Path: "/console/policy"}
+	tile := ui.Tile{Number: strconv.Itoa(len(near)), Label: "budgets near their end"}
 	if len(near) > 0 {
+		tile.Path = "#w1"
 		tile.Kind, tile.Text = "warn", "Below are whose: they will be refused until it begins anew. Ask whether they mean it."
 	}
 	p.Tiles = append(p.Tiles, tile)
@@ -65,6 +66,6 @@ func (t *Team) budgetSection(q *request, p *ui.ConsolePage) error {
 		}
 		table.Rows = append(table.Rows, []ui.Cell{whose, {Text: c.Name, Faint: c.Scope}, used, {Text: ui.Moment(c.Renews, q.Now)}})
 	}
-	p.Sections = append(p.Sections, ui.Section{Heading: "Budgets near their end", Text: shown(len(table.Rows), len(near), "'budget list' at the command line has all."), Table: table})
+	p.Watched = append(p.Watched, ui.Section{Heading: "Budgets near their end", Text: shown(len(table.Rows), len(near), "'budget list' at the command line has all."), Table: table})
 	return nil
 }

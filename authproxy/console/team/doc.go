@@ -3,7 +3,7 @@
 //
 // [Routes] is the one table of what there is, with the roles that may use it; nothing is
 // served that does not stand there. People with the role auditor read, people with the role
-// security read and act (package people says who holds which). A page never needs a script.
+// security read and act (package people says who holds which). A page never needs a script; where scripts run, the overview follows what happens.
 //
 // Every act is taken by what takes it everywhere else (authproxy.Cutoff, authproxy.Definitions),
 // in the name of the person, and is in the audit log with the reason that they gave. What will
@@ -18,6 +18,8 @@
 //	team.go         what the pages need, the tabs, errors
 //	routes.go       the table
 //	overview.go     numbers, with what to do about each
+//	health.go       how Salesforce does, by server
+//	live.go         what of the overview browsers are told of
 //	budgets.go      who is near the end of a budget
 //	people.go       everybody, one person; revoke, block, unblock
 //	connections.go  connections by person, client and server; ending many

@@ -3,7 +3,6 @@ package team
 import (
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,7 +18,8 @@ import (
 // overview shows what happens, and what to do about it.
 func (t *Team) overview(q *request) error {
 	p := q.page("Overview", "/console", "What assistants did in Salesforce, what waits for a person, and what is stopped.")
-	for _, part := range []func(*request, *ui.ConsolePage) error{t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.budgetTile, t.chart, t.budgetSection, t.stopSection} {
+	p.Live = eventsPath
+	for _, part := range append(t.watched(), t.stopSection) {
 		if err := part(q, p); err != nil {
 			return err
 		}
@@ -97,23 +97,6 @@ func (t *Team) definitionTile(q *request, p *ui.ConsolePage) error {
 	return nil
 }
 
-// healthTile says whether Salesforce answers.
-func (t *Team) healthTile(_ *request, p *ui.ConsolePage) error {
-	var open []string
-	for name, isOpen := range t.CircuitOpen() {
-		if isOpen {
-			open = append(open, name)
-		}
-	}
-	slices.Sort(open)
-	tile := ui.Tile{Number: strconv.Itoa(len(open)), Label: "servers that do not answer", Path: "/console/settings"}
-	if len(open) > 0 {
-		tile.Kind, tile.Text = "denied", "Salesforce failed several times in a row: "+strings.Join(open, ", ")+". Calls are refused until it answers again; nothing is to be done here."
-	}
-	p.Tiles = append(p.Tiles, tile)
-	return nil
-}
-
 // endInWords is how calls ended, as the overview says it.
 var endInWords = map[audit.Outcome]string{audit.OK: "answered", audit.Held: "held", audit.Denied: "denied", audit.Failed: "failed"}
 
@@ -133,16 +116,37 @@ func (t *Team) chart(q *request, p *ui.ConsolePage) error {
 	return nil
 }
 
-// stopSection says what is stopped, since when and by whom, and offers the other positions.
-func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
-	mode, err := t.Reads.Access.StopPosition(q.Context())
-	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
+// hereNote says that this machine is stopped by itself.
+func (t *Team) hereNote(_ *request, p *ui.ConsolePage) error {
 	if here, is := t.Reads.Access.StoppedHere(); is {
 		text := sentence(here.String()) + "."
 		if !here.Kept {
 			text += " Whoever removes that file lets calls pass again, as far as the switch below does."
 		}
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "denied", Text: text})
+	}
+	return nil
+}
+
+// stopTile says what is stopped.
+func (t *Team) stopTile(q *request, p *ui.ConsolePage) error {
+	mode, err := t.Reads.Access.StopPosition(q.Context())
+	tile := ui.Tile{Number: string(mode), Label: "is the position of the stop switch", Path: "#s0"}
+	switch {
+	case err != nil:
+		tile.Kind, tile.Number, tile.Text = "denied", "all", "Everything is stopped, because the switch cannot be read."
+	case mode != access.StopOff:
+		tile.Kind, tile.Text = "warn", stopInWords[mode]
+	}
+	p.Tiles = append(p.Tiles, tile)
+	return nil
+}
+
+// stopSection says what is stopped, since when and by whom, and offers the other positions.
+func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
+	mode, err := t.Reads.Access.StopPosition(q.Context())
+	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
+	if _, is := t.Reads.Access.StoppedHere(); is {
 		s.Text = fmt.Sprintf("This machine is stopped by itself, see above. The switch for every process stands at %s.", mode)
 	}
 	if err != nil {

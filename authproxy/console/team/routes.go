@@ -14,7 +14,7 @@ type Route struct {
 	Does   string
 	Tab    string // of the page's navigation; empty: it hangs on another page
 
-	serve func(*Team, *request) error
+	serve func(*Team, *request) error // nil: it is no page
 }
 
 // Methods are those of HTTP that reach it.
@@ -30,6 +30,7 @@ func Routes() []Route {
 	readers, actors := []string{people.Security, people.Auditor}, []string{people.Security}
 	return []Route{
 		{http.MethodGet, "/console", readers, "numbers of the last days, with what to do about each", "Overview", (*Team).overview},
+		{http.MethodGet, eventsPath, readers, "tells browsers which have the overview in view what has changed", "", nil},
 		{http.MethodPost, "/console/stop", actors, "stop writes or everything, or let calls pass again", "", (*Team).stop},
 		{http.MethodGet, "/console/incident", actors, "whom an incident is about, and what containing it will end", "Incident", on(peoplePages.incident)},
 		{http.MethodPost, "/console/incident/contain", actors, "block a person or a program, end what they have, and say of each step whether it is so", "", on(peoplePages.contain)},

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gorilla/mux"
 
@@ -24,7 +25,7 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// Config is what the pages need. All fields are required but CircuitOpen, Budgets and Log.
+// Config is what the pages need. All fields are required but Health, Budgets and Log.
 type Config struct {
 	Reads       *oversight.Reader // what is shown, of its stores
 	People      *people.Store
@@ -37,22 +38,25 @@ type Config struct {
 	// what in the policies can hardly be meant.
 	Analysed    func() ([]analysis.Server, analysis.People)
 	PolicyNotes func() []string
-	// CircuitOpen tells of each server, by name, whether its calls are refused for now because
-	// Salesforce failed several times in a row; nil: of none.
-	CircuitOpen func() map[string]bool
+	// Health tells of each server how it did since then; nil: of none.
+	Health func(since time.Time) []Health
 	// Budgets are what of each budget is used in its present window, by whom; nil: there are none.
 	Budgets func(context.Context) ([]budget.Count, error)
 	Site    ui.Site
 	Log     *slog.Logger // nil: slog.Default
 }
 
-// Members lets people with a role see a page: [console.Console].
+// Members lets people with a role see a page, and what changes in it: [console.Console].
 type Members interface {
 	ForRoles(roles []string, f console.MemberHandler) http.Handler
+	PartForRoles(roles []string, part console.Part) http.Handler
 }
 
 // Team serves the pages.
-type Team struct{ Config }
+type Team struct {
+	Config
+	live liveOverview
+}
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Team, error) {
@@ -62,18 +66,22 @@ func New(c Config) (*Team, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.CircuitOpen == nil {
-		c.CircuitOpen = func() map[string]bool { return nil }
+	if c.Health == nil {
+		c.Health = func(time.Time) []Health { return nil }
 	}
 	if c.Budgets == nil {
 		c.Budgets = func(context.Context) ([]budget.Count, error) { return nil, nil }
 	}
-	return &Team{c}, nil
+	return &Team{Config: c}, nil
 }
 
 // Mount adds every route of the table to r, for those who may use it.
 func (t *Team) Mount(r *mux.Router, members Members) {
 	for _, route := range Routes() {
+		if route.Path == eventsPath {
+			r.Handle(route.Path, members.PartForRoles(route.Roles, t.overviewPart)).Methods(http.MethodGet)
+			continue
+		}
 		r.Handle(route.Path, members.ForRoles(route.Roles, func(w http.ResponseWriter, r *http.Request, m *console.Member) error {
 			return route.serve(t, &request{ResponseWriter: w, Request: r, Member: m})
 		})).Methods(route.Methods()...)

@@ -52,7 +52,17 @@ func (s *Signals) Answered(server, method, problem string, took time.Duration) {
 // [sfmcp-proxy/mcpforward/upstream], or what the answer says; empty: nothing was wrong.
 func (s *Signals) Sent(server, method, problem string, took time.Duration) {
 	s.sent.observe(operation{s.server(server), methodOf(method), problem}, took)
+	if s.KnownServer(server) && !ofOurs[problem] {
+		s.recent.add(server, request{s.Now(), took, unhealthy[problem]})
+	}
 }
+
+// Problems that say nothing of how Salesforce does: the caller went away; and those that say it does
+// not do well. Others, such as an error in an answer or a login that is lost, are answers.
+var (
+	ofOurs    = map[string]bool{"canceled": true, "not_offered": true}
+	unhealthy = map[string]bool{"unavailable": true, "timed_out": true, "broken": true, "limited": true, "server_inactive": true}
+)
 
 // methodOf is the label of a method.
 func methodOf(method string) string {

@@ -36,6 +36,7 @@ type Signals struct {
 	failures  prometheus.Counter
 	answered  *durations
 	sent      *durations
+	recent    recent
 
 	actions map[audit.Action]bool
 	mu      sync.Mutex
