@@ -8,6 +8,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/ui"
@@ -76,7 +77,7 @@ func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error 
 }
 
 // afterWrite is what the page of a call says once it was sent, and of one that takes another back.
-func (c *Console) afterWrite(a *approval.Request) *ui.AfterWrite {
+func (c *Console) afterWrite(a *approval.Request, named func(actor.Actor) string) *ui.AfterWrite {
 	if a.UndoOf == "" && a.State != approval.Spent {
 		return nil
 	}
@@ -111,7 +112,7 @@ func (c *Console) afterWrite(a *approval.Request) *ui.AfterWrite {
 		if check.Happened == approval.DidNotHappen {
 			after.Resolved = "it did not happen"
 		}
-		after.ResolvedBy, after.ResolvedAt, after.Reason = check.ResolvedBy.String(), ui.Moment(check.ResolvedAt, c.Now()), check.Reason
+		after.ResolvedBy, after.ResolvedAt, after.Reason = named(check.ResolvedBy), ui.Moment(check.ResolvedAt, c.Now()), check.Reason
 	}
 	return after
 }

@@ -68,6 +68,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 			return err
 		}
 	}
+	named := c.names(r.Context())
 	if page.Open {
 		page.Again = reopenedInWords(a)
 		if again != nil {
@@ -75,12 +76,12 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		page.Mark = c.mark(v, a.ID, string(c.addCurrent(r.Context(), &page, a)), again)
 	}
-	page.After = c.afterWrite(a)
+	page.After = c.afterWrite(a, named)
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
 		return err
 	}
 	if !a.DecidedAt.IsZero() {
-		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + deciderLabel(a, v.isRequester(a))
+		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + deciderLabel(a, v.isRequester(a), named)
 	}
 	c.render(w, r, status, page)
 	return nil
@@ -101,7 +102,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
 		Open:     v.mayDecide(a),
-		Sentence: sentence(a), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a), Said: a.Reason,
+		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a, c.names(ctx)), Said: a.Reason,
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
@@ -138,7 +139,7 @@ func (c *Console) requesterLabel(ctx context.Context, visit *visit, a *approval.
 
 // deciderLabel names who decided. Only what is stored as the requester is "you": a name
 // that an operator typed, and what earlier versions stored of a name, are marked as such.
-func deciderLabel(a *approval.Request, requester bool) string {
+func deciderLabel(a *approval.Request, requester bool, named func(actor.Actor) string) string {
 	switch {
 	case !requester && a.DecidedBy == actor.User(a.Subject):
 		return "who asked for it"
@@ -147,5 +148,5 @@ func deciderLabel(a *approval.Request, requester bool) string {
 	case a.DecidedBy.Kind == "":
 		return strconv.Quote(a.DecidedBy.ID) + ", as an earlier version of this proxy recorded it"
 	}
-	return a.DecidedBy.String()
+	return named(a.DecidedBy)
 }

@@ -125,7 +125,7 @@ func (c proposing) showValues(w http.ResponseWriter, r *http.Request, v *visit, 
 			Long: len(l.text) > shortValue || strings.Contains(l.text, "\n"), Rare: false})
 	}
 	if kept > 0 {
-		act.Text += " " + strconv.Itoa(kept) + " values cannot be changed here and stay: they have characters that a form does not keep, are empty lists or nothing, or come after the first " + strconv.Itoa(maxEditable) + "."
+		act.Text += " " + counted(kept, "value") + " cannot be changed here and will stay: for characters that a form does not keep, as an empty list or nothing, or for coming after the first " + strconv.Itoa(maxEditable) + "."
 	}
 	page.Sections = append(page.Sections, ui.Section{Acts: []*ui.Act{act}})
 	c.render(w, r, status, page)

@@ -106,7 +106,7 @@ func (c *Console) addCurrent(ctx context.Context, page *ui.ApprovalPage, a *appr
 	}
 	page.Current = current.shown()
 	if len(read.Records) == 1 && !page.Current.Creates && read.Records[0].Name != "" {
-		page.Sentence += ", " + quoted(ui.Printable(read.Records[0].Name))
+		page.Sentence = sentenceAbout(a, read.Records[0].Name) + inKind(page.OrgKind)
 	}
 	return read.Shown()
 }

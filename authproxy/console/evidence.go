@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/audit"
@@ -51,6 +52,8 @@ func (c evidences) recordOf(ctx context.Context, id string, v *visit) (*evidence
 }
 
 func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Record) ui.EvidencePage {
+	of := c.names(ctx)
+	named := func(text string) string { return withSubject(of, text) }
 	as := &approval.Request{State: r.State, Outcome: r.Outcome, Class: r.Class, Binding: approval.Binding{
 		Org: r.Org, Server: r.Server, Tool: r.Tool, Arguments: jsontext.Value(r.Arguments)}}
 	page := ui.EvidencePage{
@@ -62,7 +65,7 @@ func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Recor
 			{Name: "Server", Value: r.Server}, {Name: "Salesforce org", Value: r.Org}, {Name: "Rule", Value: r.Rule}, {Name: "Policy version", Value: r.PolicyVersion},
 			{Name: "Definition of the tool (SHA-256)", Value: r.DefinitionHash}, {Name: "Arguments (SHA-256)", Value: r.ArgumentsDigest},
 			{Name: "Asked", Value: exactly(r.Asked)}, {Name: "Expires", Value: exactly(r.Expires)}, {Name: "Decided", Value: exactly(r.Decided)}, {Name: "Made", Value: exactly(r.Made)},
-			{Name: "Proposed by", Value: r.Author}, {Name: "In the place of", Value: r.CounterOf}, {Name: "Ended because", Value: r.Void},
+			{Name: "Proposed by", Value: named(r.Author)}, {Name: "In the place of", Value: r.CounterOf}, {Name: "Ended because", Value: r.Void},
 		},
 	}
 	if r.State == "" {
@@ -74,24 +77,24 @@ func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Recor
 	for _, f := range r.Factors {
 		line := ui.FactorLine{Role: f.Role, Quorum: f.Quorum, Met: f.Met}
 		for _, a := range f.By {
-			line.By = append(line.By, agreementInWords(a))
+			line.By = append(line.By, agreementInWords(a, named))
 		}
 		page.Factors = append(page.Factors, line)
 	}
 	for _, d := range r.Decisions {
-		page.Decisions = append(page.Decisions, ui.EvidenceLine{When: exactly(d.At), Who: d.By, What: decisionInWords(d), Said: d.Reason})
+		page.Decisions = append(page.Decisions, ui.EvidenceLine{When: exactly(d.At), Who: named(d.By), What: decisionInWords(d), Said: d.Reason})
 	}
 	for _, s := range r.Seen {
 		what := "was given the evidence"
 		if s.Action == audit.ApprovalPreview {
 			what = "asked Salesforce, for whoever decides, what the call would change"
 		}
-		page.Seen = append(page.Seen, ui.EvidenceLine{When: exactly(s.At), Who: s.By, What: what})
+		page.Seen = append(page.Seen, ui.EvidenceLine{When: exactly(s.At), Who: named(s.By), What: what})
 	}
 	page.Answer = answerFacts(r.Answer)
-	page.Check = checkFacts(r)
+	page.Check = checkFacts(r, named)
 	for _, e := range r.Entries {
-		page.Entries = append(page.Entries, ui.EvidenceEntry{Number: e.Number, When: exactly(e.At), What: string(e.Action), Outcome: string(e.Outcome), Who: e.By})
+		page.Entries = append(page.Entries, ui.EvidenceEntry{Number: e.Number, When: exactly(e.At), What: string(e.Action), Outcome: string(e.Outcome), Who: named(e.By)})
 	}
 	return page
 }
@@ -109,7 +112,7 @@ func answerFacts(a *evidence.Answer) []ui.EvidenceFact {
 }
 
 // checkFacts says what was found out after the call was sent.
-func checkFacts(r *evidence.Record) (facts []ui.EvidenceFact) {
+func checkFacts(r *evidence.Record, named func(string) string) (facts []ui.EvidenceFact) {
 	if c := r.Check; c != nil {
 		facts = append(facts, ui.EvidenceFact{Name: "What it came to", Value: c.Said}, ui.EvidenceFact{Name: "Read", Value: exactly(c.VerifiedAt)})
 		if c.Images != nil {
@@ -117,14 +120,23 @@ func checkFacts(r *evidence.Record) (facts []ui.EvidenceFact) {
 				facts = append(facts, ui.EvidenceFact{Name: f.Name, Value: fmt.Sprintf("before %s; set %s; after %s", valueInWords(f.Before), valueInWords(f.Set), valueInWords(f.After))})
 			}
 		}
-		facts = append(facts, ui.EvidenceFact{Name: "What a person found out", Value: c.Reason}, ui.EvidenceFact{Name: "Who", Value: c.ResolvedBy}, ui.EvidenceFact{Name: "When", Value: exactly(c.ResolvedAt)})
+		facts = append(facts, ui.EvidenceFact{Name: "What a person found out", Value: c.Reason}, ui.EvidenceFact{Name: "Who", Value: named(c.ResolvedBy)}, ui.EvidenceFact{Name: "When", Value: exactly(c.ResolvedAt)})
 	}
 	return append(facts, ui.EvidenceFact{Name: "Takes back", Value: r.UndoOf}, ui.EvidenceFact{Name: "Taken back by", Value: r.Undo})
 }
 
+// withSubject is who acted by name, and somebody of the company also by what records call them:
+// evidence is about exactly one person.
+func withSubject(named func(actor.Actor) string, text string) string {
+	if name := named(actor.Parse(text)); text != "" && name != text {
+		return name + ", " + text
+	}
+	return text
+}
+
 // agreementInWords says who agreed, when, and what proved who they are.
-func agreementInWords(a evidence.Agreement) string {
-	text := a.By + ", " + exactly(a.At)
+func agreementInWords(a evidence.Agreement, named func(string) string) string {
+	text := named(a.By) + ", " + exactly(a.At)
 	if a.Role != "" {
 		text += ", by the role " + a.Role
 	}

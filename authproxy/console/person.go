@@ -23,6 +23,15 @@ type People interface {
 	SessionsOf(ctx context.Context, issuer, subject string) ([]people.Person, error)
 	LinksOf(ctx context.Context, issuer, subject string) ([]people.Link, error)
 	HumanOf(ctx context.Context, org, subject string) (string, error)
+	Names(ctx context.Context) func(actor.Actor) string
+}
+
+// names calls actors as people know them; see [people.Store.Names].
+func (c *Console) names(ctx context.Context) func(actor.Actor) string {
+	if c.People == nil {
+		return actor.Actor.String
+	}
+	return c.People.Names(ctx)
 }
 
 // person is who is signed in with the company in the browser of r, and the session's id; nil:

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"strings"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/reach"
+	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -65,6 +67,39 @@ func sentence(a *approval.Request) string {
 	return joined("Run "+a.Tool+" on "+shortened(ui.Printable(call.Object)), shortened(call.ID))
 }
 
+// sentenceAbout is [sentence] with the name that Salesforce gave the one record that the call
+// changes or deletes. Its id stands below.
+func sentenceAbout(a *approval.Request, name string) string {
+	call, ok := recordOf(a)
+	if !ok || call.Path != "" {
+		return sentence(a)
+	}
+	record := "the " + shortened(ui.Printable(call.Object)) + " " + quoted(ui.Printable(name))
+	switch policy.Class(a.Class) {
+	case policy.Update:
+		if n := len(call.Body); n > 0 {
+			return fmt.Sprintf("Change %s of %s", counted(n, "field"), record)
+		}
+		return "Change " + record
+	case policy.Delete:
+		return "Delete " + record
+	}
+	return sentence(a)
+}
+
+// inKind ends a sentence with what the org is for, as far as that is known.
+func inKind(kind string) string {
+	switch salesforce.OrgKind(kind) {
+	case salesforce.ProductionOrg:
+		return ", in PRODUCTION"
+	case salesforce.SandboxOrg:
+		return ", in a sandbox"
+	case salesforce.ScratchOrg:
+		return ", in a scratch org"
+	}
+	return ""
+}
+
 // restSentence says which request a call of one of the tools makes that carry any request of the
 // REST API; "" if it is none. The policy lets only plain paths pass, which need no decoding.
 func restSentence(a *approval.Request) string {
@@ -115,14 +150,14 @@ func consequence(class string) string {
 }
 
 // factorLines say who must agree to a call that its requester does not decide about, and who has.
-func factorLines(a *approval.Request) (lines []ui.FactorLine) {
+func factorLines(a *approval.Request, named func(actor.Actor) string) (lines []ui.FactorLine) {
 	if a.OfRequester() {
 		return nil
 	}
 	for _, f := range a.Factors() {
 		line := ui.FactorLine{Role: f.Role, Quorum: f.Quorum, Met: f.Met()}
 		for _, d := range f.By {
-			line.By = append(line.By, d.By.String())
+			line.By = append(line.By, named(d.By))
 		}
 		lines = append(lines, line)
 	}

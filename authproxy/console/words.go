@@ -61,6 +61,22 @@ func nextForRole(a *approval.Request, open bool) string {
 		return ""
 	case a.State == approval.Pending:
 		return "Nothing is expected of you: others decide, or you have agreed already."
+	case a.State == approval.Approved:
+		return "The assistant can make the call now, once, until " + a.ExpiresAt.UTC().Format("15:04 UTC") + ". Nothing is left for you to do."
+	case a.State == approval.Denied:
+		return "The call will not be made. The assistant is told so."
+	case a.State == approval.Countered:
+		return "The call will not be made: a person proposed the same call with other values in its place."
+	case a.State == approval.Expired:
+		return "Nobody decided, or the assistant did not come back, in time. The call will not be made."
+	case a.State == approval.Void:
+		return "It can no longer be made: its connection has ended, or what is stored of it was changed."
+	case a.State == approval.Spent && a.Outcome == approval.Done:
+		return "The assistant made the call, and Salesforce did it."
+	case a.State == approval.Spent && a.Outcome == approval.Failed:
+		return "The assistant made the call, and Salesforce answered with an error."
+	case a.State == approval.Spent && a.Outcome == approval.Unknown:
+		return "The call was sent, but the answer was lost. It may have happened, and is never sent again."
 	}
 	return ""
 }

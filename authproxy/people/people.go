@@ -267,14 +267,14 @@ func (s *Store) EndNamed(ctx context.Context, id string) error {
 }
 
 // Sweep deletes sessions that nothing accepts any more, and what was said of people who have
-// none and whom nothing links.
+// none, whom nothing links and whose name is not needed any more.
 func (s *Store) Sweep(ctx context.Context) error {
 	now := s.Now()
 	_, err := s.DB.Writes.ExecContext(ctx, `DELETE FROM company_sessions WHERE expires_at <= $1 OR seen_at < $2`, db.Millis(now), db.Millis(now.Add(-s.Idle)))
 	if err == nil {
 		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_people WHERE checked_at < $1
 			AND NOT EXISTS (SELECT 1 FROM company_sessions s WHERE s.issuer = company_people.issuer AND s.subject = company_people.subject)
-			AND NOT EXISTS (SELECT 1 FROM human_links l WHERE l.issuer = company_people.issuer AND l.person = company_people.subject)`, db.Millis(now.Add(-s.MaxAge)))
+			AND NOT EXISTS (SELECT 1 FROM human_links l WHERE l.issuer = company_people.issuer AND l.person = company_people.subject)`, db.Millis(now.Add(-namesKept)))
 	}
 	if err != nil {
 		return fmt.Errorf("sweeping company sessions: %w", err)

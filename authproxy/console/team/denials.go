@@ -52,7 +52,7 @@ func personTable(q *request, all []oversight.Tally) *ui.Table {
 	table := &ui.Table{Caption: "Denials by person", Columns: []string{"Denied", "Person", "Last reason", "Last"}, Empty: "Nobody was denied anything."}
 	for _, one := range all[:min(len(all), maxLines)] {
 		last := one.Last
-		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, whoOf(last), {Text: last.Reason, Faint: last.Tool + " at " + last.Server},
+		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, whoOf(q, last), {Text: last.Reason, Faint: last.Tool + " at " + last.Server},
 			{Text: ui.Moment(last.At, q.Now), Path: entryPath(last.Seq)}})
 	}
 	return table

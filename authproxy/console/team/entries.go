@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/oversight"
@@ -36,7 +35,7 @@ func (t logPages) entries(q *request) error {
 	if err != nil {
 		return err
 	}
-	table := entryTable(q.Now, found)
+	table := entryTable(q, found)
 	table.Empty = "No entry fits."
 	p.Sections = append(p.Sections, ui.Section{Table: table})
 	if len(found) == entriesShown {
@@ -76,26 +75,25 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 func entryPath(seq int64) string { return "/console/audit/" + strconv.FormatInt(seq, 10) }
 
 // entryTable lists entries, the newest first.
-func entryTable(now time.Time, found []audit.Entry) *ui.Table {
+func entryTable(q *request, found []audit.Entry) *ui.Table {
 	table := &ui.Table{Caption: "Entries", Columns: []string{"When", "Who", "What", "Outcome", "Rule", "Through"}, Empty: "None."}
 	for _, e := range slices.Backward(found) {
 		table.Rows = append(table.Rows, []ui.Cell{
 			{Text: e.At.UTC().Format("2006-01-02 15:04:05"), Path: entryPath(e.Seq), Faint: "entry " + strconv.FormatInt(e.Seq, 10)},
-			whoOf(e), {Text: whatOf(e), Faint: e.Reason}, outcomeOf(e), {Text: e.Rule}, {Text: e.Server, Faint: e.Client},
+			whoOf(q, e), {Text: whatOf(e), Faint: e.Reason}, outcomeOf(e), {Text: e.Rule}, {Text: e.Server, Faint: e.Client},
 		})
 	}
 	return table
 }
 
 // whoOf is who acted, or for whom, as people know them.
-func whoOf(e audit.Entry) ui.Cell {
+func whoOf(q *request, e audit.Entry) ui.Cell {
 	c := ui.Cell{Text: called("", e.Username, e.Subject)}
 	if e.Subject != "" && e.Personal == "" {
 		c.Path = personPath(e.Org, e.Subject)
 	}
 	if !e.Actor.IsUser() || e.Actor.ID != e.Subject {
-		by := e.Actor.String()
-		c.Faint = "by " + by[strings.LastIndex(by, " ")+1:] // of somebody of the company, without the issuer
+		c.Faint = "by " + q.by(e.Actor)
 	}
 	return c
 }
@@ -146,7 +144,7 @@ func (t logPages) entry(q *request) error {
 		if err != nil {
 			return err
 		}
-		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same request", Table: entryTable(q.Now, same)})
+		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same request", Table: entryTable(q, same)})
 	}
 	p.Sections = append(p.Sections, ui.Section{Heading: "Proof", Text: "Whoever has the log's public key can check that exactly this entry stands in the log, without trusting this page:",
 		Block: fmt.Sprintf("sfmcp-proxy audit prove %d > entry-%d.proof", seq, seq)})

@@ -102,7 +102,7 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 		name, sentence(counted(len(u.Grants), "connection")), counted(len(u.Waiting), "waiting call"))
 	return []ui.Section{
 		{Heading: name, Facts: t.personFacts(q, u), Acts: acts(t.containAct(q, will, "Contain "+name, "org", u.Org, "subject", u.Subject))},
-		{Heading: "Newest entries of the audit log", Table: entryTable(q.Now, recent)},
+		{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)},
 	}, nil
 }
 

@@ -157,7 +157,7 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 		return err
 	}
 	if last.Seq != 0 {
-		s.Facts = append(s.Facts, ui.Fact{Name: "Last set", Cell: ui.Cell{Text: ui.Moment(last.At, q.Now), Faint: "to " + last.Object + " by " + last.Actor.String() + because(last.Reason),
+		s.Facts = append(s.Facts, ui.Fact{Name: "Last set", Cell: ui.Cell{Text: ui.Moment(last.At, q.Now), Faint: "to " + last.Object + " by " + q.by(last.Actor) + because(last.Reason),
 			Path: entryPath(last.Seq)}})
 	}
 	for _, to := range []struct {

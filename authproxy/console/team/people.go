@@ -86,7 +86,7 @@ func (t peoplePages) person(q *request) error {
 		ui.Section{Facts: facts, Acts: q.personActs(u)},
 		ui.Section{Heading: "Connections", Table: t.connectionTable(q, u.Grants, false)},
 		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, u.Waiting)},
-		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q.Now, recent)})
+		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)})
 	return t.show(q, p)
 }
 

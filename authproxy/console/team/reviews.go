@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/console"
@@ -33,16 +34,13 @@ func (t reviewPages) reviews(q *request) error {
 			open = ui.Cell{Text: "all decided", Kind: "good"}
 		}
 		table.Rows = append(table.Rows, []ui.Cell{{Text: r.ID, Path: reviewPath(r.ID)}, {Text: period(&r.Review)}, {Text: strconv.Itoa(r.Scope.Items)}, open,
-			{Text: ui.Moment(r.Begun, q.Now), Path: entryPath(r.Entry), Faint: "by " + by(r.By)}})
+			{Text: ui.Moment(r.Begun, q.Now), Path: entryPath(r.Entry), Faint: "by " + q.by(actor.Parse(r.By))}})
 	}
 	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), len(all), "'review list' at the command line has all."), Table: table},
 		ui.Section{Heading: "Begin a review", Acts: acts(q.button(ui.Act{Path: "reviews/start", Label: "Begin", Text: "Lists each person who is connected, or may connect, with the tools that they used in the quarter and those that they did not. Nothing is ended by it.",
 			Inputs: []ui.SearchField{{Name: "quarter", Label: "Quarter", Hint: "2026-Q3; empty: the last whole one"}, {Name: "server", Label: "Server", Options: t.Reads.ServerNames()}}}))})
 	return t.show(q, p)
 }
-
-// by is an actor without what kind it is, for a second line.
-func by(actor string) string { return actor[strings.LastIndex(actor, " ")+1:] }
 
 // period is the time of which a review says what was used.
 func period(r *review.Review) string {
@@ -167,7 +165,7 @@ func decisionCell(q *request, i *review.Item) ui.Cell {
 	if i.Decision.What == audit.Revoke {
 		kind = "denied"
 	}
-	text := ui.Moment(i.Decision.At, q.Now) + " by " + by(i.Decision.By) + because(i.Decision.Reason)
+	text := ui.Moment(i.Decision.At, q.Now) + " by " + q.by(actor.Parse(i.Decision.By)) + because(i.Decision.Reason)
 	if i.Decision.Incomplete {
 		text += "; not all of it could be done, decide again"
 	}

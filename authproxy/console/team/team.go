@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
@@ -83,7 +84,7 @@ func (t *Team) Mount(r *mux.Router, members Members) {
 			continue
 		}
 		r.Handle(route.Path, members.ForRoles(route.Roles, func(w http.ResponseWriter, r *http.Request, m *console.Member) error {
-			return route.serve(t, &request{ResponseWriter: w, Request: r, Member: m})
+			return route.serve(t, &request{ResponseWriter: w, Request: r, Member: m, named: t.People.Names(r.Context())})
 		})).Methods(route.Methods()...)
 	}
 }
@@ -93,6 +94,18 @@ type request struct {
 	http.ResponseWriter
 	*http.Request
 	*console.Member
+	named func(actor.Actor) string // see [people.Store.Names]
+}
+
+// by names who acted: somebody of the company and an operator by name, a Salesforce user by their id.
+func (q *request) by(a actor.Actor) string {
+	if _, subject, ok := a.PersonOf(); ok && q.named(a) == a.String() {
+		return subject // the name is not known any more
+	}
+	if a.IsUser() {
+		return a.ID
+	}
+	return q.named(a)
 }
 
 // variable is a part of the path, unescaped; what cannot be is no name of anything.

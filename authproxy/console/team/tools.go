@@ -47,7 +47,7 @@ func (t toolPages) tools(q *request) error {
 }
 
 func definitionRow(q *request, d oversight.Definition) []ui.Cell {
-	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: ui.Moment(d.SeenAt, q.Now)}, {Text: d.DecidedBy.String()}}
+	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: ui.Moment(d.SeenAt, q.Now)}, {Text: q.by(d.DecidedBy)}}
 }
 
 // classesOf are the classes that calls of a tool can have, as policies write them.
@@ -101,7 +101,7 @@ func (t toolPages) definitionSection(q *request, server string, d definition.Pin
 		s.Facts = append(s.Facts, ui.Fact{Name: "Class", Cell: ui.Cell{Text: classesOf(classes)}})
 	}
 	if !d.DecidedAt.IsZero() {
-		s.Facts = append(s.Facts, ui.Fact{Name: "Decided", Cell: ui.Cell{Text: ui.Moment(d.DecidedAt, q.Now), Faint: "by " + d.DecidedBy.String()}})
+		s.Facts = append(s.Facts, ui.Fact{Name: "Decided", Cell: ui.Cell{Text: ui.Moment(d.DecidedAt, q.Now), Faint: "by " + q.by(d.DecidedBy)}})
 	}
 	for _, sign := range definition.Signs(d.Text, others) {
 		s.Facts = append(s.Facts, ui.Fact{Name: "Look at", Cell: ui.Cell{Text: sign, Kind: "warn"}})
