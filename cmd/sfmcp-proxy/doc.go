@@ -6,7 +6,7 @@
 // [sfmcp-proxy/authproxy/seal] seals what may not lie in the database in the clear, by keys that
 // [sfmcp-proxy/authproxy/seal/awskms] can have encrypted by AWS, and
 // [sfmcp-proxy/authproxy/db] opens that; [sfmcp-proxy/authproxy/db/move] moves all of it to
-// PostgreSQL. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
+// PostgreSQL, and [sfmcp-proxy/authproxy/db/reseal] seals it with a new key. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
 // [sfmcp-proxy/authproxy/nearest] finds the name that a mistyped one was meant for.
 // [sfmcp-proxy/authproxy/policy] decides, without any input or output, what a call is
 // (read, create, update, delete, …) and whether it is allowed, needs a person, or is

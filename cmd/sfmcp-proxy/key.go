@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/reseal"
 )
 
 func keyCommand() *cobra.Command {
@@ -49,11 +51,43 @@ func keyCommand() *cobra.Command {
 			if err := source.Rotate(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within a second; keep a new copy of the file\n", c.KeysFile)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within a second, and what is stored anew (key status); keep a new copy of the file\n", c.KeysFile)
 			return err
 		},
 	}
 	configFlag(generate)
 	configFlag(rotate)
-	return group("key", "Sealing keys", generate, rotate)
+	return group("key", "Sealing keys", generate, rotate, keyStatusCommand())
+}
+
+// keyStatusCommand says how far a rotation has come.
+func keyStatusCommand() *cobra.Command {
+	status := withStores(&cobra.Command{Use: "status", Short: "The keys, and what each has sealed", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			counts, err := reseal.Counts(cmd.Context(), s.db, s.ring)
+			if err != nil {
+				return err
+			}
+			asJSON, err := cmd.Flags().GetBool("json")
+			if err != nil {
+				return err
+			}
+			for _, c := range counts {
+				does := "opens"
+				if c.Seals {
+					does = "seals"
+				}
+				if asJSON {
+					err = json.NewEncoder(cmd.OutOrStdout()).Encode(c)
+				} else {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s, authenticates %s\n", c.Key, does, counted(int(c.SealedValues), "sealed value"), counted(int(c.Rows), "row"))
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	status.Flags().Bool("json", false, "one line of JSON for each")
+	return status
 }

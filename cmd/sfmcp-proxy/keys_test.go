@@ -155,9 +155,12 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 	first.stop()
 	d := startDemoIn(t, dir)
 	d.connect("sobject-all", rep) // sealed with the second key
+	d.stop()                      // before the rotation: a running proxy would seal the login with the third
 	d.must("key", "rotate")
-	d.stop()
 	path := filepath.Join(dir, "keys")
+	// As if the proxy had been ended when it had sealed two values with the third key.
+	d.sealAnew(path, "ring", "claim")
+	d.sealAnew(path, "blocked", "blocked users")
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -180,6 +183,30 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 	}
 	if found, _ := d.findings(); !(expected{"acme", "", "sealing", doctor.Good, nil}).in(found) {
 		t.Errorf("with the key:\n%s", showFindings(found))
+	}
+}
+
+// sealAnew seals a value of meta with the newest key.
+func (d *demo) sealAnew(path, name, purpose string) {
+	d.t.Helper()
+	ring, err := seal.LoadKeyRing(path)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	store, place := d.database(), seal.Place{Table: "meta", Row: name, Purpose: purpose}
+	var value string
+	if err := store.Reads.QueryRowContext(d.t.Context(), `SELECT value FROM meta WHERE name = $1`, name).Scan(&value); err != nil {
+		d.t.Fatal(err)
+	}
+	plain, err := ring.Open(place, value)
+	if err == nil {
+		value, err = ring.Seal(place, plain)
+	}
+	if err == nil {
+		_, err = store.Writes.ExecContext(d.t.Context(), `UPDATE meta SET value = $1 WHERE name = $2`, value, name)
+	}
+	if err != nil {
+		d.t.Fatal(err)
 	}
 }
 

@@ -101,6 +101,7 @@ var layer = map[string]int{
 	"authproxy/clientdoc/clientdoctest": 1, // for tests
 	"authproxy/db":                      1,
 	"authproxy/db/dbtest":               2, // for tests
+	"authproxy/db/reseal":               2, // all sealed columns, whoever owns them
 	"authproxy/db/move":                 2, // all tables at once, whoever owns them
 	"authproxy/policy":                  1,
 	"authproxy/salesforce":              1,

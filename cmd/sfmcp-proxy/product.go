@@ -16,6 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/reseal"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
@@ -154,6 +155,10 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { p.roster.Run(ctx); return nil })
 	g.Go(func() error { p.notices.Run(ctx); return nil })
 	g.Go(func() error { p.exports.Run(ctx); return nil })
+	g.Go(func() error {
+		reseal.Worker{Config: reseal.Config{DB: p.db, Ring: p.ring, Log: p.log}}.Run(ctx)
+		return nil
+	})
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
 }
 
