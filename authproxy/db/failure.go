@@ -2,10 +2,13 @@ package db
 
 import (
 	"context"
+	"crypto/x509"
 	sqldriver "database/sql/driver"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	driver "modernc.org/sqlite"
@@ -55,6 +58,25 @@ func FailureOf(err error) Failure {
 		return Unavailable
 	}
 	return OtherFailure
+}
+
+// unverified adds to an error why the server of PostgreSQL was not the one that the URL asks for, and
+// what to change. Others are as they were.
+func unverified(err error) error {
+	why := ""
+	if name, ok := errors.AsType[x509.HostnameError](err); ok {
+		why = fmt.Sprintf("the certificate is not for %s: write the host in the database URL as its certificate does, or give it one for that name", name.Host)
+	} else if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
+		why = "no authority that is trusted here has signed its certificate: sslrootcert=FILE in the database URL names the one that has"
+	} else if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
+		why = "its certificate has expired, or is not valid yet"
+	} else if _, ok := errors.AsType[*pgconn.ConnectError](err); ok && strings.Contains(err.Error(), "refused TLS") { // the driver has no name for it
+		why = "it speaks no TLS: set ssl = on, with a certificate, at the server"
+	}
+	if why == "" {
+		return err
+	}
+	return fmt.Errorf("the PostgreSQL server is not verified: %s (%w)", why, err)
 }
 
 // isConnecting says of an error that no connection to PostgreSQL came about.

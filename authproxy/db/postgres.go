@@ -120,7 +120,7 @@ func (d *postgres) open(ctx context.Context, url string) (writes, reads *sql.DB,
 		err = checkSettings(ctx, reads, false)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, writes.Close(), reads.Close())
+		return nil, nil, errors.Join(unverified(err), writes.Close(), reads.Close())
 	}
 	return writes, reads, nil
 }
