@@ -98,7 +98,10 @@ func (n *Network) accept() {
 		if err != nil {
 			return
 		}
-		server, err := net.Dial("unix", n.server)
+		n.mu.Lock()
+		socket := n.server
+		n.mu.Unlock()
+		server, err := net.Dial("unix", socket)
 		n.mu.Lock()
 		refused := err != nil || n.down
 		if !refused {
