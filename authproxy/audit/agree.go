@@ -45,14 +45,14 @@ func (l *Log) Agree(ctx context.Context) error {
 	if l.file == nil {
 		return l.halted.err()
 	}
-	return l.withCheckpoints(func() error { return l.checkpoints.agree(ctx) })
+	return l.checkpoints.with(l.file, func() error { return l.checkpoints.agree(ctx) })
 }
 
-// withCheckpoints runs f while nobody else reads or writes the places of checkpoints, after
+// with runs f while nobody else reads or writes the places of checkpoints, after
 // everything that was appended before them was heard of.
-func (l *Log) withCheckpoints(f func() error) error {
-	return l.checkpoints.lock.With(func() error {
-		if err := l.file.CatchUp(); err != nil {
+func (c *checkpoints) with(file *logfile.Log, f func() error) error {
+	return c.lock.With(func() error {
+		if err := file.CatchUp(); err != nil {
 			return asDisagreement(err)
 		}
 		return f()
@@ -115,7 +115,7 @@ var errEnough = errors.New("enough")
 func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Actor) error {
 	e := Entry{Actor: by, Action: LogAcknowledge, Outcome: OK, Source: "command line", Object: what.Place, Reason: what.Why}
 	if what.lost {
-		aside, err := l.begin()
+		aside, err := ending{l}.run()
 		if err != nil {
 			return err
 		}
@@ -125,11 +125,15 @@ func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Acto
 	if _, err := l.Append(ctx, e); err != nil {
 		return err
 	}
-	return l.withCheckpoints(func() error { return l.checkpoints.overwrite(ctx) })
+	return l.checkpoints.with(l.file, func() error { return l.checkpoints.overwrite(ctx) })
 }
 
-// begin moves the log's files aside and begins a new log. It returns where they are.
-func (l *Log) begin() (aside string, err error) {
+// ending is what ends a log that cannot be gone on with.
+type ending struct{ log *Log }
+
+// run moves the log's files aside and begins a new log. It returns where they are.
+func (e ending) run() (aside string, err error) {
+	l := e.log
 	_, origin := l.follow.now()
 	if l.file != nil {
 		if err := l.file.Close(); err != nil {

@@ -31,7 +31,7 @@ func (s *store) fill(l *Log, n int) {
 // enqueue puts an entry where it is written with the next group.
 func (s *store) enqueue(l *Log, e Entry) {
 	s.t.Helper()
-	w, err := l.newWaiting(s.t.Context(), accepted(s.t.Context(), e), nil)
+	w, err := writing{l}.encoded(s.t.Context(), accepted(s.t.Context(), e), nil)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 )
 
@@ -50,7 +49,7 @@ type Result struct {
 func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Result, error)) (err error) {
 	e.Outcome = Intent
 	e = accepted(ctx, e)
-	intent, err := l.append(ctx, e, nil)
+	intent, err := writing{l}.append(ctx, e, nil)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNoIntent, err)
 	}
@@ -107,12 +106,12 @@ func (e Entry) ended(r Result) Entry {
 // end stores how that ended whose intent w is. A read does not wait.
 func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
 	action, outcome, intent := e.Action, e.Outcome, e.IntentSeq // not all of e stays in memory
-	lost := func(err error) { l.logLost(ctx, action, outcome, intent, err) }
+	lost := func(err error) { writing{l}.lost(ctx, action, outcome, intent, err) }
 	if e.Class == classRead {
-		l.appendLater(ctx, e, w, lost)
+		writing{l}.later(ctx, e, w, lost)
 		return
 	}
-	if _, err := l.append(ctx, e, w); err != nil {
+	if _, err := (writing{l}).append(ctx, e, w); err != nil {
 		lost(err)
 	}
 }
@@ -123,11 +122,6 @@ func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
 func (l *Log) Record(ctx context.Context, e Entry) {
 	ctx = context.WithoutCancel(ctx)
 	if _, err := l.Append(ctx, e); err != nil {
-		l.logLost(ctx, e.Action, e.Outcome, e.IntentSeq, err)
+		writing{l}.lost(ctx, e.Action, e.Outcome, e.IntentSeq, err)
 	}
-}
-
-func (l *Log) logLost(ctx context.Context, action Action, outcome Outcome, intent int64, err error) {
-	l.config.Log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(action)),
-		slog.String("outcome", string(outcome)), slog.Int64("intent", intent), slog.Any("error", err))
 }

@@ -21,7 +21,7 @@ func newOrigin(host string) string {
 // Keys are the public keys that the log's checkpoints verify with, the one in force
 // first, as "ORIGIN+ID+KEY" (C2SP signed-note).
 func (l *Log) Keys() (keys []string, err error) {
-	l.catchUp()
+	reading{l}.catchUp()
 	edge, origin := l.follow.now()
 	if edge.Size() == 0 {
 		return nil, errors.New("the audit log has no entry yet: it gets its name, which is part of the key, with the first one")
@@ -32,7 +32,7 @@ func (l *Log) Keys() (keys []string, err error) {
 // Applied is up to which entry the database is known to be as the log says: that of the
 // checkpoint that it has. A database that was put back has an older one; 0: it has none.
 func (l *Log) Applied(ctx context.Context) (int64, error) {
-	l.catchUp()
+	reading{l}.catchUp()
 	text, err := l.checkpoints.row().read(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading the database's checkpoint of the audit log: %w", err)
@@ -52,5 +52,5 @@ func (l *Log) Checkpoint(ctx context.Context) error {
 	if l.file == nil {
 		return l.halted.err()
 	}
-	return l.withCheckpoints(func() error { return l.checkpoints.store(ctx) })
+	return l.checkpoints.with(l.file, func() error { return l.checkpoints.store(ctx) })
 }

@@ -20,7 +20,7 @@ func TestAllocations(t *testing.T) {
 	e := typical()
 	appendAll(t, l, e)
 	if got := testing.AllocsPerRun(100, func() {
-		if _, err := l.newWaiting(t.Context(), accepted(t.Context(), e), nil); err != nil {
+		if _, err := (writing{l}).encoded(t.Context(), accepted(t.Context(), e), nil); err != nil {
 			t.Error(err)
 		}
 	}); got > entryAllocs {
@@ -36,7 +36,7 @@ func BenchmarkEntry(b *testing.B) {
 	e := typical()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := l.newWaiting(b.Context(), accepted(b.Context(), e), nil); err != nil {
+		if _, err := (writing{l}).encoded(b.Context(), accepted(b.Context(), e), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -17,7 +17,7 @@ import (
 // (postings.Term) can make it count too many; List does not show them.
 func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
 	filter.Limit = 0
-	segments, err := l.segments()
+	segments, err := reading{l}.segments()
 	if err != nil {
 		return 0, err
 	}
@@ -25,7 +25,7 @@ func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	q := l.search(ctx, asked.query(), asked.matches, forward, filter)
+	q := reading{l}.search(ctx, asked.query(), asked.matches, forward, filter)
 	for i := range segments {
 		if i+1 < len(segments) && segments[i+1].First <= q.after+1 {
 			continue

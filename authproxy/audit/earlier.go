@@ -80,7 +80,7 @@ func (l verifying) keep(ctx context.Context, seen Verified) error {
 
 // before is what was verified last; its zero value: nothing, or somebody changed the row.
 func (l verifying) before(ctx context.Context) (e Earlier, err error) {
-	l.catchUp()
+	reading{l.Log}.catchUp()
 	_, origin := l.follow.now()
 	row := verifiedRows + origin
 	var sealed string

@@ -122,13 +122,13 @@ func (f question) matchesActor(by actor.Actor) bool {
 
 // List calls f with every entry that matches, oldest first, until f fails.
 func (l *Log) List(ctx context.Context, filter Filter, f func(Entry) error) error {
-	return l.selected(ctx, filter, func(_ []byte, e Entry) error { return f(e) })
+	return reading{l}.selected(ctx, filter, func(_ []byte, e Entry) error { return f(e) })
 }
 
 // Export writes every entry that matches as one line of JSON, oldest first, with what it says about
 // people as far as that can be read.
 func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
-	return l.selected(ctx, filter, func(text []byte, e Entry) error {
+	return reading{l}.selected(ctx, filter, func(text []byte, e Entry) error {
 		var err error
 		if namesPersons(text) { // others are written as they stand
 			if text, err = e.MarshalJSON(); err != nil {
@@ -143,7 +143,7 @@ func (l *Log) Export(ctx context.Context, filter Filter, w io.Writer) error {
 // ExportRecords writes the records of the log that match, byte for byte. The leaves of the tree are
 // the hashes of these lines without their line breaks.
 func (l *Log) ExportRecords(ctx context.Context, filter Filter, w io.Writer) error {
-	return l.selected(ctx, filter, func(text []byte, _ Entry) error {
+	return reading{l}.selected(ctx, filter, func(text []byte, _ Entry) error {
 		_, err := w.Write(append(text, '\n'))
 		return err
 	})
@@ -151,19 +151,19 @@ func (l *Log) ExportRecords(ctx context.Context, filter Filter, w io.Writer) err
 
 // selected calls f with the entries that match, with their lines. A line that does not decode is
 // an error.
-func (l *Log) selected(ctx context.Context, filter Filter, f func(text []byte, e Entry) error) error {
-	segments, err := l.segments()
+func (r reading) selected(ctx context.Context, filter Filter, f func(text []byte, e Entry) error) error {
+	segments, err := r.segments()
 	if err != nil {
 		return err
 	}
-	asked, err := l.persons.ask(ctx, filter)
+	asked, err := r.log.persons.ask(ctx, filter)
 	if err != nil {
 		return err
 	}
 	if filter.Limit > 0 {
-		return l.search(ctx, asked.query(), asked.matches, slices.Reverse[[]uint32], filter).newest(ctx, l, segments, filter.Limit, f)
+		return r.search(ctx, asked.query(), asked.matches, slices.Reverse[[]uint32], filter).newest(ctx, r.log, segments, filter.Limit, f)
 	}
-	return l.search(ctx, asked.query(), asked.matches, forward, filter).each(l, segments, func(text []byte, e Entry) error {
+	return r.search(ctx, asked.query(), asked.matches, forward, filter).each(r.log, segments, func(text []byte, e Entry) error {
 		return errors.Join(ctx.Err(), f(text, e))
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -70,7 +69,7 @@ func openLog(c Config) (_ *Log, err error) {
 	l := &Log{config: c, persons: newPersons(c), indexes: &indexes{ring: c.Ring, dir: c.Dir, log: c.Log}, tiles: tiles{log: c.Dir}}
 	l.halted.log = c.Log
 	l.checkpoints = checkpoints{signing: signing{c.Ring}, dir: c.Dir, db: c.DB, halted: &l.halted}
-	l.queue.write = l.commit
+	l.queue.write = writing{l}.commit
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.closeFiles())
@@ -138,24 +137,11 @@ func (l *Log) closeFiles() (err error) {
 // the caller must not do what the entry announces. It does not give up when ctx ends
 // while the entry is being written, because the caller must know how that went.
 func (l *Log) Append(ctx context.Context, e Entry) (seq int64, err error) {
-	w, err := l.append(ctx, accepted(ctx, e), nil)
+	w, err := writing{l}.append(ctx, accepted(ctx, e), nil)
 	if err != nil {
 		return 0, err
 	}
 	return w.entry.Seq, nil
-}
-
-// append stores an entry that was accepted, of whose intent the log knows.
-func (l *Log) append(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("appending audit entry: %w", err)
-	}
-	w, err := l.newWaiting(ctx, e, intent)
-	if err != nil {
-		return nil, err
-	}
-	l.queue.append(w)
-	return w, w.err
 }
 
 // AppendLater stores e in its place behind what was appended before, and does not wait
@@ -164,53 +150,9 @@ func (l *Log) append(ctx context.Context, e Entry, intent *waiting) (*waiting, e
 // does. What was appended later is there for every method of this Log, and after
 // [Log.Close].
 func (l *Log) AppendLater(ctx context.Context, e Entry, lost func(error)) {
-	l.appendLater(ctx, accepted(ctx, e), nil, lost)
-}
-
-func (l *Log) appendLater(ctx context.Context, e Entry, intent *waiting, lost func(error)) {
-	w, err := l.newWaiting(ctx, e, intent)
-	if err != nil {
-		lost(err)
-		return
-	}
-	if !l.queue.later(w, lost) {
-		if l.queue.append(w); w.err != nil {
-			lost(w.err)
-		}
-	}
+	writing{l}.later(ctx, accepted(ctx, e), nil, lost)
 }
 
 // Flush returns when everything that was appended before, by any method, is durable or
 // lost.
 func (l *Log) Flush() { l.queue.flush() }
-
-// commit writes a group.
-func (l *Log) commit(group []*waiting) error {
-	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { return w.tail == nil }) // Flush stores nothing
-	if len(group) == 0 {
-		return nil
-	}
-	if err := l.halted.err(); err != nil {
-		return fmt.Errorf("appending audit entry: %w", err)
-	}
-	began := time.Now()
-	err := l.file.Append(func(g *logfile.Group) {
-		l.follow.group = group
-		if n := g.Cut(); n > 0 {
-			l.follow.group = slices.Insert(group, 0, cutOff(n))
-		}
-		at := l.config.Now().UTC().Truncate(time.Millisecond)
-		for _, w := range l.follow.group {
-			w.entry.Seq, w.entry.At = g.Next(), at
-			l.text = append(encodeHead(l.text[:0], w.entry.Seq, at), w.tail...)
-			g.Add(l.text)
-		}
-	})
-	written := l.follow.group
-	l.follow.group = nil
-	l.tellWatcher(written, time.Since(began), err)
-	if err != nil {
-		return fmt.Errorf("appending audit entry: %w", err)
-	}
-	return nil
-}

@@ -40,7 +40,7 @@ func (p Persons) SubjectsNamed(ctx context.Context, username string) (subjects [
 	if err != nil {
 		return nil, err
 	}
-	segments, err := l.segments()
+	segments, err := reading{l}.segments()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func (p Persons) SubjectsNamed(ctx context.Context, username string) (subjects [
 	for _, name := range named.names {
 		terms = append(terms, postings.NewTerm("username", name))
 	}
-	err = l.search(ctx, postings.Query{All: [][]postings.Term{terms}}, has, forward, Filter{}).each(l, segments, func(_ []byte, e Entry) error {
+	err = reading{l}.search(ctx, postings.Query{All: [][]postings.Term{terms}}, has, forward, Filter{}).each(l, segments, func(_ []byte, e Entry) error {
 		if !slices.Contains(subjects, e.Subject) {
 			subjects = append(subjects, e.Subject)
 		}

@@ -20,7 +20,7 @@ var ErrNoEntry = errors.New("there is no such entry")
 
 // Entry returns the entry of a number, and the line that is a leaf of the tree. [ErrNoEntry]
 func (l *Log) Entry(ctx context.Context, seq int64) (e Entry, line []byte, err error) {
-	err = l.selected(ctx, Filter{After: seq - 1}, func(text []byte, found Entry) error {
+	err = reading{l}.selected(ctx, Filter{After: seq - 1}, func(text []byte, found Entry) error {
 		if found.Seq != seq {
 			return errEnough
 		}
@@ -69,7 +69,7 @@ func (p Published) Prove(ctx context.Context, seq int64) ([]byte, error) {
 // Records calls f with every entry that matches, oldest first, until f fails: with the line that is
 // a leaf of the tree, and the entry as far as what it says about people can be read.
 func (p Published) Records(ctx context.Context, filter Filter, f func(line []byte, e Entry) error) error {
-	return p.log.selected(ctx, filter, f)
+	return reading(p).selected(ctx, filter, f)
 }
 
 // ExportTiles writes the whole log to a directory as any client of a tiled log reads it (C2SP

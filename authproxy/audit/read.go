@@ -19,7 +19,7 @@ type Reading struct {
 // Read returns entries in the order of the log: those that are on disk, whoever wrote them. The first
 // one may have a higher number than was asked for, if those before it were removed by age.
 func (l *Log) Read(ctx context.Context, r Reading) (all []Entry, err error) {
-	segments, err := l.segments()
+	segments, err := reading{l}.segments()
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func withoutSealed(e *Entry) error {
 func (l *Log) Heard() (origin string, entries int64) {
 	edge, origin := l.follow.now()
 	if edge.Size() == 0 {
-		l.catchUp()
+		reading{l}.catchUp()
 		edge, origin = l.follow.now()
 	}
 	return origin, edge.Size()

@@ -125,7 +125,7 @@ func (u Upkeep) tiles(l *Log) error {
 // tree goes on over them: what is left verifies by the signed checkpoint in its first line. That
 // is recorded first.
 func (l *Log) Prune(ctx context.Context, before time.Time) error {
-	segments, err := l.segments()
+	segments, err := reading{l}.segments()
 	if err != nil {
 		return err
 	}

@@ -158,9 +158,13 @@ func (l *Log) Reindex() (n int, err error) {
 	return n + 1, nil
 }
 
+// reading is how entries are found in the log, and read.
+type reading struct{ log *Log }
+
 // catchUp hears of everything that was appended before, by this process or another. What is
 // there can be read even if that fails.
-func (l *Log) catchUp() {
+func (r reading) catchUp() {
+	l := r.log
 	l.Flush()
 	if l.file == nil {
 		return
@@ -171,9 +175,9 @@ func (l *Log) catchUp() {
 }
 
 // segments are those of the log, after everything that was appended before can be read.
-func (l *Log) segments() ([]logfile.Segment, error) {
-	l.catchUp()
-	return logfile.Segments(l.config.Dir)
+func (r reading) segments() ([]logfile.Segment, error) {
+	r.catchUp()
+	return logfile.Segments(r.log.config.Dir)
 }
 
 // forward leaves ordinals as they are.
@@ -190,9 +194,9 @@ type search struct {
 }
 
 // search is one whose entries can be read as far as the keys of people are there.
-func (l *Log) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), f Filter) search {
-	r := l.persons.revealer()
-	return search{query, matches, order, f.After, f.Before, func(e *Entry) error { return r.reveal(ctx, e) }}
+func (r reading) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), f Filter) search {
+	revealer := r.log.persons.revealer()
+	return search{query, matches, order, f.After, f.Before, func(e *Entry) error { return revealer.reveal(ctx, e) }}
 }
 
 // in calls f with the entries of segment i that match, until f fails or has enough. It may

@@ -55,7 +55,7 @@ type Verified struct {
 func (l *Log) Verify(ctx context.Context) (Verified, error) { return verifying{l}.run(ctx, Earlier{}) }
 
 func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
-	l.catchUp()
+	reading{l.Log}.catchUp()
 	_, origin := l.follow.now()
 	keys, err := l.checkpoints.verifiers(origin)
 	if err != nil {

@@ -2,9 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"slices"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/postings"
@@ -28,32 +25,6 @@ func accepted(ctx context.Context, e Entry) Entry {
 	e = e.from(OriginOf(ctx))
 	e.normalise()
 	return e
-}
-
-// newWaiting encodes an entry that was accepted. What its intent has alike, if it has one, is
-// taken from there; nil: it has none.
-func (l *Log) newWaiting(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
-	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
-		return nil, errors.New("appending audit entry: actor, action and outcome are required")
-	}
-	if refuse := l.refuse.Load(); refuse != nil {
-		if err := (*refuse)(e); err != nil {
-			return nil, fmt.Errorf("appending audit entry: %w", err)
-		}
-	}
-	w := &waiting{entry: e}
-	if err := l.persons.hide(ctx, &w.entry); err != nil {
-		return nil, fmt.Errorf("appending audit entry: %w", err)
-	}
-	if intent != nil && intent.isLike(w) {
-		w.encode(intent.tail[intent.same[0]:intent.same[1]])
-		w.terms = slices.Clone(intent.terms)
-		w.terms[outcomeTerm] = postings.NewTerm("outcome", string(w.entry.Outcome))
-		return w, nil
-	}
-	w.encode(nil)
-	w.terms = termsOf(&w.entry)
-	return w, nil
 }
 
 // isLike reports whether the entry of an outcome has what its intent, which is w, can be found by,

@@ -29,16 +29,16 @@ func TestOutcomeFromItsIntentIsTheSame(t *testing.T) {
 		} {
 			e.Outcome = Intent
 			begun := accepted(t.Context(), e)
-			intent, err := l.append(t.Context(), begun, nil)
+			intent, err := writing{l}.append(t.Context(), begun, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			ended := begun.ended(r)
-			got, err := l.newWaiting(t.Context(), ended, intent)
+			got, err := writing{l}.encoded(t.Context(), ended, intent)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := l.newWaiting(t.Context(), accepted(t.Context(), e.ended(r)), nil)
+			want, err := writing{l}.encoded(t.Context(), accepted(t.Context(), e.ended(r)), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,14 +58,14 @@ func TestAU15ErasedBetweenIntentAndOutcome(t *testing.T) {
 	l := newStore(t).open()
 	e := typical()
 	begun := accepted(t.Context(), e)
-	intent, err := l.append(t.Context(), begun, nil)
+	intent, err := writing{l}.append(t.Context(), begun, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Persons().Erase(t.Context(), e.Org, e.Subject, Erasure{By: actor.Proxy}, nothingBesides); err != nil {
 		t.Fatal(err)
 	}
-	w, err := l.newWaiting(t.Context(), begun.ended(Result{}), intent)
+	w, err := writing{l}.encoded(t.Context(), begun.ended(Result{}), intent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,21 +22,6 @@ type Watcher interface {
 // Watch makes w hear of what this process writes from now on.
 func (l *Log) Watch(w Watcher) { l.watcher.Store(&w) }
 
-// tellWatcher tells of a group that was written, or not.
-func (l *Log) tellWatcher(group []*waiting, took time.Duration, err error) {
-	w := l.watcher.Load()
-	if w == nil {
-		return
-	}
-	(*w).Wrote(took, err)
-	if err != nil {
-		return
-	}
-	for _, waiting := range group {
-		(*w).Entry(&waiting.entry)
-	}
-}
-
 // State is how the log stands, for whoever watches it.
 type State struct {
 	Entries    int64 // that the log has, as far as this process has heard

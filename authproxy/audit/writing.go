@@ -1,0 +1,123 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/audit/postings"
+)
+
+// writing is the way of an entry to the disk: it is encoded, waits in the queue, and is written
+// with those that wait beside it.
+type writing struct{ log *Log }
+
+// encoded is an entry that was accepted, as it waits. What its intent has alike, if it has one, is
+// taken from there; nil: it has none.
+func (w writing) encoded(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
+	if !e.Actor.Known() || e.Action == "" || e.Outcome == "" {
+		return nil, errors.New("appending audit entry: actor, action and outcome are required")
+	}
+	if refuse := w.log.refuse.Load(); refuse != nil {
+		if err := (*refuse)(e); err != nil {
+			return nil, fmt.Errorf("appending audit entry: %w", err)
+		}
+	}
+	one := &waiting{entry: e}
+	if err := w.log.persons.hide(ctx, &one.entry); err != nil {
+		return nil, fmt.Errorf("appending audit entry: %w", err)
+	}
+	if intent != nil && intent.isLike(one) {
+		one.encode(intent.tail[intent.same[0]:intent.same[1]])
+		one.terms = slices.Clone(intent.terms)
+		one.terms[outcomeTerm] = postings.NewTerm("outcome", string(one.entry.Outcome))
+		return one, nil
+	}
+	one.encode(nil)
+	one.terms = termsOf(&one.entry)
+	return one, nil
+}
+
+// append stores an entry that was accepted, of whose intent the log knows.
+func (w writing) append(ctx context.Context, e Entry, intent *waiting) (*waiting, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("appending audit entry: %w", err)
+	}
+	one, err := w.encoded(ctx, e, intent)
+	if err != nil {
+		return nil, err
+	}
+	w.log.queue.append(one)
+	return one, one.err
+}
+
+// later stores one that nobody waits for.
+func (w writing) later(ctx context.Context, e Entry, intent *waiting, lost func(error)) {
+	one, err := w.encoded(ctx, e, intent)
+	if err != nil {
+		lost(err)
+		return
+	}
+	if !w.log.queue.later(one, lost) {
+		if w.log.queue.append(one); one.err != nil {
+			lost(one.err)
+		}
+	}
+}
+
+// commit writes a group.
+func (w writing) commit(group []*waiting) error {
+	l := w.log
+	group = slices.DeleteFunc(slices.Clone(group), func(w *waiting) bool { return w.tail == nil }) // Flush stores nothing
+	if len(group) == 0 {
+		return nil
+	}
+	if err := l.halted.err(); err != nil {
+		return fmt.Errorf("appending audit entry: %w", err)
+	}
+	began := time.Now()
+	err := l.file.Append(func(g *logfile.Group) {
+		l.follow.group = group
+		if n := g.Cut(); n > 0 {
+			l.follow.group = slices.Insert(group, 0, cutOff(n))
+		}
+		at := l.config.Now().UTC().Truncate(time.Millisecond)
+		for _, one := range l.follow.group {
+			one.entry.Seq, one.entry.At = g.Next(), at
+			l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)
+			g.Add(l.text)
+		}
+	})
+	written := l.follow.group
+	l.follow.group = nil
+	w.tell(written, time.Since(began), err)
+	if err != nil {
+		return fmt.Errorf("appending audit entry: %w", err)
+	}
+	return nil
+}
+
+// tell has the [Watcher] hear of a group that was written, or not.
+func (w writing) tell(group []*waiting, took time.Duration, err error) {
+	watcher := w.log.watcher.Load()
+	if watcher == nil {
+		return
+	}
+	(*watcher).Wrote(took, err)
+	if err != nil {
+		return
+	}
+	for _, waiting := range group {
+		(*watcher).Entry(&waiting.entry)
+	}
+}
+
+// lost says that an entry could not be stored.
+func (w writing) lost(ctx context.Context, action Action, outcome Outcome, intent int64, err error) {
+	w.log.config.Log.LogAttrs(ctx, slog.LevelError, "audit entry is lost", slog.String("action", string(action)),
+		slog.String("outcome", string(outcome)), slog.Int64("intent", intent), slog.Any("error", err))
+}
