@@ -52,6 +52,7 @@ const (
 	LogApply             Action = "log.apply"
 	LogClose             Action = "log.close"
 	LogCut               Action = "log.cut"
+	LogExport            Action = "log.export"
 	LogJoin              Action = "log.join"
 	LogObserve           Action = "log.observe"
 	LogPrune             Action = "log.prune"
@@ -148,10 +149,11 @@ var actions = []Described{
 	{LogApply, "what the log says was taken away, and a database that was put back does not know, is taken away again"},
 	{LogClose, "the audit log of a replica that went away for good is closed in the roster"},
 	{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
+	{LogExport, "entries are written out, with their arguments, for somebody to take away"},
 	{LogJoin, "this log is entered into the roster of audit logs"},
 	{LogObserve, "the logs of the roster are looked at: how many entries each has, with which root"},
 	{LogPrune, "entries that are older than they are kept are removed"},
-	{LogRead, "somebody reads an entry whole, with its arguments, on a page"},
+	{LogRead, "somebody reads an entry whole, with its arguments: on a page, by the API or by a command"},
 	{LogReconcile, "the log is compared with those of ChatGPT or Salesforce"},
 	{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 	{LoginFinish, "a person comes back from Salesforce's login page, or fails to sign in with the company"},

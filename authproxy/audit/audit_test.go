@@ -120,7 +120,7 @@ func list(t *testing.T, l *Log, f Filter) []Entry {
 	return all
 }
 
-func TestAppendKeepsEveryField(t *testing.T) {
+func TestAU13AppendKeepsEveryField(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	want := Entry{
@@ -140,7 +140,7 @@ func TestAppendKeepsEveryField(t *testing.T) {
 	}
 }
 
-func TestAppendRefusesWhatNamesNobody(t *testing.T) {
+func TestAU13AppendRefusesWhatNamesNobody(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
 	for _, e := range []Entry{

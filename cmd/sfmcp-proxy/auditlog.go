@@ -153,6 +153,11 @@ func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 		return usageError{fmt.Errorf("--limit: expected a number from 1 on, found %d; --all shows every entry", filter.Limit)}
 	}
 	shown, p := 0, printer(cmd)
+	if p.JSON { // whole entries, with their arguments; the columns have none
+		if filter, err = s.readLog(cmd, audit.LogRead, "entries", filter); err != nil {
+			return err
+		}
+	}
 	if err := p.Entries(func(each func(audit.Entry) error) error {
 		return s.audit.List(cmd.Context(), filter, func(e audit.Entry) error {
 			shown++

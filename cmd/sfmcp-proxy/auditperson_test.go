@@ -35,7 +35,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.ExportBegin: never, audit.ExportFail: never, audit.ExportHeal: never, audit.ExportMove: never, audit.ExportSkip: never, audit.ExportTest: never,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.EvidenceMake: ifKnow, audit.LogReconcile: never, audit.ReportMake: never, audit.ReviewBegin: never, audit.ReviewDecide: always, audit.ReviewInclude: always,
-	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogClose: never, audit.LogCut: never, audit.LogJoin: never, audit.LogObserve: never, audit.LogPrune: never, audit.LogRead: never, audit.LogTakeOver: never,
+	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogClose: never, audit.LogCut: never, audit.LogExport: ifKnow, audit.LogJoin: never, audit.LogObserve: never, audit.LogPrune: never, audit.LogRead: ifKnow, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
 	audit.PersonLink: always, audit.PersonUnlink: always,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
@@ -151,15 +151,18 @@ func TestU2EveryEntryOfAPerson(t *testing.T) {
 			t.Errorf("no %s happened", a)
 		}
 	}
+	readings := 0
 	for _, who := range []string{rep, strings.ToUpper(rep), salesforcesim.RepID, salesforcesim.RepID[:15]} {
 		got := slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))
-		if !slices.Equal(got, want) {
-			t.Errorf("--user %s: %d entries, want %d", who, len(got), len(want))
+		if len(got) != len(want)+readings || !slices.Equal(got[:len(want)], want) {
+			t.Errorf("--user %s: %d entries, want %d and %d readings", who, len(got), len(want), readings)
 		}
+		readings++ // that they are read is an entry about them
 		listed := d.must("audit", "list", "--json", "--limit", "10000", "--user", who)
-		if n := strings.Count(listed, "\n"); n != len(want) {
-			t.Errorf("list --user %s: %d entries, want %d", who, n, len(want))
+		if n := strings.Count(listed, "\n"); n != len(want)+readings {
+			t.Errorf("list --user %s: %d entries, want %d and %d readings", who, n, len(want), readings)
 		}
+		readings++
 	}
 	for _, who := range []string{"rpe@acme.example", "005xx000001Sv6ZAAS", "rep", salesforcesim.RepID[:17] + "x", "operator:alice"} {
 		for _, command := range []string{"list", "export"} {
@@ -180,9 +183,10 @@ func TestU2PersonOfTheLogAlone(t *testing.T) {
 	n := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", rep))))
 	d.change(`UPDATE users SET username = 'renamed@acme.example'`)
 	d.signed(db.Users)
-	for _, who := range []string{"renamed@acme.example", rep} {
-		if got := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))); got != n || n == 0 {
-			t.Errorf("%s: %d entries, want %d", who, got, n)
+	for i, who := range []string{"renamed@acme.example", rep} {
+		want := n + i + 1 // each export about somebody is an entry about them
+		if got := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))); got != want || n == 0 {
+			t.Errorf("%s: %d entries, want %d", who, got, want)
 		}
 	}
 }

@@ -223,6 +223,9 @@ func auditShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if _, err := s.readLog(cmd, audit.LogRead, fmt.Sprintf("entry %d", seq), audit.Filter{}); err != nil {
+			return err
+		}
 		raw, _ := cmd.Flags().GetBool("raw")
 		if !raw {
 			if line, err = e.MarshalJSON(); err != nil {
@@ -269,6 +272,9 @@ func auditProveCommand() *cobra.Command {
 func auditTilesCommand() *cobra.Command {
 	return withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
+			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
+				return err
+			}
 			n, err := s.audit.Published().ExportTiles(cmd.Context(), args[0])
 			if err == nil {
 				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))

@@ -107,7 +107,11 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		fmt.Fprintf(besides(cmd), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
 	}
 	part("audit.jsonl", func(w io.Writer) error {
-		return errors.Join(personErr, s.audit.Export(cmd.Context(), about, w))
+		read, err := s.readLog(cmd, audit.LogExport, "entries", about)
+		if err != nil {
+			return errors.Join(personErr, err)
+		}
+		return errors.Join(personErr, s.audit.Export(cmd.Context(), read, w))
 	})
 	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd, e, w) })
 	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e, w) })

@@ -18,7 +18,8 @@ func auditExportCommand() *cobra.Command {
 		Long: `export writes entries to the standard output, oldest first, one a line: as the log has
 them (jsonl), for spreadsheets (csv: no cell is taken for a formula), or as events of the
 Open Cybersecurity Schema Framework ` + export.OCSFVersion + ` (ocsf). What they say about people is read as
-far as the database has their keys.
+far as the database has their keys. That they are exported is an entry, too: the first of
+what the next export has more.
 
 To send entries somewhere as they are written, name destinations under exports.`,
 		Args: usageArgs(cobra.NoArgs),
@@ -43,6 +44,9 @@ func exportAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	filter, err := s.auditFilter(cmd)
 	if err != nil {
+		return err
+	}
+	if filter, err = s.readLog(cmd, audit.LogExport, "entries", filter); err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()

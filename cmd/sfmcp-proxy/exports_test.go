@@ -113,5 +113,5 @@ exports:
 	if out := d.must("audit", "list", "--action", "export."); !strings.Contains(out, "export.begin") || !strings.Contains(out, "export.test") {
 		t.Errorf("%s", out)
 	}
-	t.Run("formats", func(t *testing.T) { exportFormats(t, d) })
+	t.Run("AU14 formats", func(t *testing.T) { exportFormats(t, d) })
 }

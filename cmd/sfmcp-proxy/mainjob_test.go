@@ -290,7 +290,7 @@ func (d *demo) authorizeURL(server string) string {
 }
 
 // Every forward has an intent before it and an outcome after; every decision is there.
-func TestAuditTellsTheStory(t *testing.T) {
+func TestAU13AuditTellsTheStory(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)

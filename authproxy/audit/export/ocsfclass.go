@@ -32,7 +32,7 @@ var ocsfClasses = map[audit.Action]ocsfClass{
 	audit.GrantCreate: {userAccess, 1}, audit.GrantRevoke: {userAccess, 2}, audit.GrantReplay: {userAccess, 2}, audit.ConsentDecide: {userAccess, ocsfOther},
 	// Create, Read, Update, Delete.
 	audit.ClientRegister: {apiActivity, 1}, audit.ApprovalRead: {apiActivity, 2}, audit.ApprovalPreview: {apiActivity, 2}, audit.ApprovalVerify: {apiActivity, 2},
-	audit.LogRead: {apiActivity, 2}, audit.PromptGet: {apiActivity, 2}, audit.PromptList: {apiActivity, 2}, audit.ResourceList: {apiActivity, 2},
+	audit.LogRead: {apiActivity, 2}, audit.LogExport: {apiActivity, 2}, audit.PromptGet: {apiActivity, 2}, audit.PromptList: {apiActivity, 2}, audit.ResourceList: {apiActivity, 2},
 	audit.ResourceRead: {apiActivity, 2}, audit.SchemaRead: {apiActivity, 2}, audit.ToolList: {apiActivity, 2}, audit.UserLookup: {apiActivity, 2},
 	audit.DoctorList: {apiActivity, 2}, audit.DoctorQuery: {apiActivity, 2}, audit.ApprovalDecide: {apiActivity, 3}, audit.ConfigReload: {apiActivity, 3},
 	audit.PolicyChange: {apiActivity, 3}, audit.StopSet: {apiActivity, 3}, audit.LogPrune: {apiActivity, 4},
