@@ -327,7 +327,7 @@ func TestAU02Tampering(t *testing.T) {
 	if dbtest.OnPostgres() {
 		return // it is about files
 	}
-	rounds, entries := 4*dbtest.Rounds(t), 20_000 // each kind with the tiles and without them
+	rounds, entries := max(4*dbtest.Rounds(t), 2*len(tamperings)), 20_000 // each kind with the tiles and without them
 	if rounds >= 400 {
 		rounds, entries = 1000, 100_000
 	}

@@ -189,6 +189,9 @@ func (r *runner) test(ctx context.Context, overlay, pkg string, limit time.Durat
 	cmd := exec.CommandContext(ctx, "go", "test", "-overlay", overlay, "-vet=off", "-ldflags=-s -w", "-count=1", "-failfast", "-skip", r.skip, "-timeout", limit.String(), "./"+pkg)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 10 * time.Second
+	if os.Getenv("SFMCP_TEST_ROUNDS") == "" {
+		cmd.Env = append(os.Environ(), "SFMCP_TEST_ROUNDS=10") // a race that a mutant lets be lost is seldom lost
+	}
 	out, err := cmd.CombinedOutput()
 	switch {
 	case err == nil:

@@ -7,12 +7,12 @@ import (
 	"testing"
 )
 
-// Rounds is how often a race is run: ten times, or as often as SFMCP_TEST_ROUNDS says. A
+// Rounds is how often a race is run: five times, or as often as SFMCP_TEST_ROUNDS says. A
 // race is decided by what the database does between two statements, so one round finds
 // little; .ci/run, where nobody waits, takes more.
 func Rounds(t testing.TB) int {
 	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "10"))
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "5"))
 	if err != nil || n < 1 {
 		t.Fatalf("SFMCP_TEST_ROUNDS is %q: want a number", os.Getenv("SFMCP_TEST_ROUNDS"))
 	}
