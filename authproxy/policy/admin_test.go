@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,10 +19,8 @@ func carryAdmin() []Call {
 		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"METHOD":"PATCH","Url":"/services/data/v67.0/SObjects/user/005xx000001Sv6AAAS","body":{}}]}`),
 		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","url":"/services/data/v67.0/sobjects/@{a.name}","body":{}}]}`),
 		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","url":"/services/data/v67.0/sobjects/%55ser","body":{}}]}`),
-		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"DELETE","url":"/services/data/v67.0/composite/sobjects?ids=001xx000003DGb1AAG,0PSxx0000000001AAA"}]}`),
 		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","url":"/services/data/v67.0/tooling/composite","body":{}}]}`),
 		dispatch("POST", "/composite/batch", `"body":{"batchRequests":[{"method":"PATCH","url":"v67.0/sobjects/User/005xx000001Sv6AAAS","richInput":{"IsActive":true}}]}`),
-		dispatch("POST", "/composite/sobjects", `"body":{"records":[{"attributes":{"type":"Account"},"Name":"x"},{"attributes":{"type":"PermissionSetAssignment"}}]}`),
 		dispatch("POST", "/composite/tree/User", `"body":{"records":[]}`), dispatch("DELETE", "/composite/sobjects?ids=0PSxx0000000001AAA", ""),
 		dispatch("DELETE", "/composite/sobjects", `"queryParams":{"ids":"001xx000003DGb1AAG,@{a.id}"}`), dispatch("POST", "/jobs/ingest", `"body":{"object":"User","operation":"update"}`),
 		dispatch("PATCH", "/ui-api/records/005xx000001Sv6AAAS", `"body":{"fields":{}}`), dispatch("DELETE", "/ui-api/records/0Paxx0000000001AAA", ""),
@@ -38,6 +37,14 @@ func carryAdmin() []Call {
 	}
 }
 
+// carryBoth are calls that carry requests of which one administers the org.
+func carryBoth() []Call {
+	return []Call{
+		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"DELETE","url":"/services/data/v67.0/composite/sobjects?ids=001xx000003DGb1AAG,0PSxx0000000001AAA"}]}`),
+		dispatch("POST", "/composite/sobjects", `"body":{"records":[{"attributes":{"type":"Account"},"Name":"x"},{"attributes":{"type":"PermissionSetAssignment"}}]}`),
+	}
+}
+
 // What carries other requests is no administration where those are none.
 func TestCarriedWritesStayWhatTheyAre(t *testing.T) {
 	t.Parallel()
@@ -46,8 +53,8 @@ func TestCarriedWritesStayWhatTheyAre(t *testing.T) {
 		want Class
 	}{
 		{dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","referenceId":"a","url":"/services/data/v67.0/sobjects/Account","body":{"Name":"The User Group","Type":"Other"}},{"method":"PATCH","url":"/services/data/v67.0/sobjects/Contact/@{a.id}","body":{"LastName":"x"}}]}`), Unknown},
-		{dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"GET","url":"/services/data/v67.0/sobjects/User/005xx000001Sv6AAAS"}]}`), Unknown},
-		{dispatch("POST", "/composite/sobjects", `"body":{"records":[{"attributes":{"type":"Contact"},"LastName":"x"}]}`), Unknown},
+		{dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"GET","url":"/services/data/v67.0/sobjects/User/005xx000001Sv6AAAS"}]}`), Read},
+		{dispatch("POST", "/composite/sobjects", `"body":{"records":[{"attributes":{"type":"Contact"},"LastName":"x"}]}`), Create},
 		{dispatch("DELETE", "/composite/sobjects?ids=001xx000003DGb1AAG,a01xx0000000001AAA", ""), Delete},
 		{dispatch("DELETE", "/ui-api/records/001xx000003DGb1AAG", ""), Delete}, {dispatch("POST", "/jobs/ingest", `"body":{"object":"Contact","operation":"insert"}`), Unknown},
 		{dispatch("POST", "/graphql", `"body":{"query":"query{uiapi{query{User{edges{node{Id}}}}}}"}`), Unknown}, {dispatch("DELETE", "/sobjects/Account/Ext__c/permission", ""), Delete},
@@ -80,14 +87,17 @@ func TestAdminIsNamedOrDenied(t *testing.T) {
 		dispatch("POST", "/tooling/sobjects/ApexClass", `"body":{"Name":"x"},"headers":{"X-Odd":"1"}`),
 		call("execute_metadata_action", `{"metadataType":"Flow","actionName":"deploy","parameters":{}}`),
 	}
-	admin = append(admin, carryAdmin()...)
+	named := given(allow(class(Admin)))
+	decided(t, named, "allow", append(admin, carryAdmin()...)...)
+	decided(t, named, "deny", carryBoth()...) // each request in a call is judged
+	decided(t, given(allow(class(Create, Delete, Admin))), "allow", carryBoth()...)
+	admin = slices.Concat(admin, carryAdmin(), carryBoth())
 	for _, c := range admin {
 		if got := ClassOf(c.Tool, c.Arguments); got != Admin {
 			t.Errorf("%s %s is %s", c.Tool, c.Arguments, got)
 		}
 	}
 	everything := given(allow())
-	named := given(allow(class(Admin)))
 	for _, c := range admin {
 		if d := everything.Decide(rep, c); d.Effect != Deny {
 			t.Errorf("%s passes by a rule for everything", c.Arguments)
@@ -96,7 +106,6 @@ func TestAdminIsNamedOrDenied(t *testing.T) {
 			t.Errorf("%s passes by a rule for writes", c.Arguments)
 		}
 	}
-	decided(t, named, "allow", admin...)
 	decided(t, given(deny(objects("Nothing__c")), allow(class(Admin))), "allow", admin[0])
 	decided(t, given(deny(tools("*")), allow(class(Admin))), "hidden", admin[0])
 	decided(t, everything, "allow", call("createSobjectRecord", `{"sobject-name":"Account","body":{"Name":"x"}}`), soqlCall("SELECT Id FROM User"), dispatch("GET", "/tooling/query?q=SELECT+Id+FROM+ApexClass", ""))

@@ -104,8 +104,17 @@ func (b *Budget) String() string {
 	return text
 }
 
-// Counts reports whether the budget counts a call.
+// Counts reports whether the budget counts a call, or any of the requests in it.
 func (b *Budget) Counts(d *Decision) bool {
+	if d.Reach == nil || len(d.Reach.Parts) == 0 {
+		return b.counts(d)
+	}
+	return slices.ContainsFunc(d.Reach.Parts, func(part *reach.Value) bool {
+		return b.counts(&Decision{Class: part.Class, Objects: part.ObjectNames()})
+	})
+}
+
+func (b *Budget) counts(d *Decision) bool {
 	switch {
 	case b.What == Deletes && !mayDelete(d.Class), b.What == Writes && !isWrite(d.Class):
 		return false

@@ -18,6 +18,7 @@
 //     its keys matches; the first match decides; no match denies. All rules are compiled
 //     into one index of objects and fields (index.go), so that what a call reaches is
 //     looked up, and not compared with every rule.
+//     A call that carries others is judged by each of them (parts.go).
 //  4. What must happen besides? [Obligations] are collected over all rules that the call
 //     touches, so that the order of rules never shows what one of them hides.
 //

@@ -124,14 +124,28 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	known := p.catalogue
 	known.Schema = call.Schema
 	v, refused := known.Read(call.Tool, call.Arguments)
-	d := Decision{Effect: Deny, Rule: -1, Class: v.Class, Reach: v, Objects: v.ObjectNames(), Records: v.Records, Version: p.Version()}
-	if refused != nil {
+	switch {
+	case refused != nil:
+		d := p.undecided(v)
 		d.Reason = refused.Error()
 		if d.Hidden = !p.Visible(who, call.Tool); !d.Hidden {
 			d.Text = refused.Text
 		}
 		return d
+	case len(v.Parts) > 0:
+		return p.decideParts(who, call, v)
 	}
+	return p.decide(who, call, v)
+}
+
+// undecided is a denial of a call that no rule was asked about yet.
+func (p *Policy) undecided(v *reach.Value) Decision {
+	return Decision{Effect: Deny, Rule: -1, Class: v.Class, Reach: v, Objects: v.ObjectNames(), Records: v.Records, Version: p.Version()}
+}
+
+// decide judges a call by what it does and reaches.
+func (p *Policy) decide(who Principal, call Call, v *reach.Value) Decision {
+	d := p.undecided(v)
 	d.OutsideText = holdsOutside(p.catalogue.Tool(call.Tool), v)
 	c := p.compile()
 	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText}
@@ -159,6 +173,8 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 		d.Text = textDenied
 	case d.Rule >= 0:
 		d.Text = c.rules[d.Rule].partDenied(q)
+	case missed.rows > 0 && v.Rows < reach.Unlimited && v.Query == nil && v.Search == nil:
+		d.Text = fmt.Sprintf("Ask for at most %d records at once.", missed.rows)
 	case missed.rows > 0:
 		d.Text = fmt.Sprintf("Add LIMIT %d or less to the query, counting the records of child subqueries too.", missed.rows)
 	case missed.reach != nil:

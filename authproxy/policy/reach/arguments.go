@@ -26,16 +26,25 @@ func (a arguments) get(name string) (jsontext.Value, bool) {
 // parseArguments reads one strict JSON object: no duplicate names, no invalid
 // UTF-8, nothing after it. nil and empty input are an empty object.
 func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
+	if len(raw) > long && crowded(raw) {
+		return arguments{}, tooManyMembers
+	}
+	return parse(raw)
+}
+
+// parseWithin reads an object within arguments that were read: no name in it stands twice.
+func parseWithin(raw jsontext.Value) (arguments, *Refusal) {
+	return parse(raw, jsontext.AllowDuplicateNames(true))
+}
+
+func parse(raw jsontext.Value, options ...jsontext.Options) (arguments, *Refusal) {
 	var a arguments
 	if len(raw) == 0 {
 		return a, nil
 	}
-	if len(raw) > long && crowded(raw) {
-		return a, tooManyMembers
-	}
 	d := decoders.Get().(*decoder)
 	d.text = *bytes.NewBuffer(raw) // which is read in place
-	d.Reset(&d.text)
+	d.Reset(&d.text, options...)
 	defer d.release()
 	if d.PeekKind() != '{' {
 		return a, unreadArguments
@@ -76,12 +85,13 @@ func parseArguments(raw jsontext.Value) (arguments, *Refusal) {
 // of many members costs much more than to count them.
 const long = 32 << 10
 
-// crowded reports whether an object in a text has more members than are taken. A text that is no
-// JSON may be one or not.
+// crowded reports whether an object in a text, or all of them together, have more members than are
+// taken. A text that is no JSON may be one or not.
 func crowded(raw []byte) bool {
-	const deepest = 64 // deeper ones are not counted
+	const deepest = 64 // deeper ones are not counted by themselves
+	const together = 10 * most
 	var members [deepest]int
-	depth := 0
+	depth, all := 0, 0
 	for i := 0; i < len(raw); i++ {
 		switch raw[i] {
 		case '"':
@@ -97,6 +107,9 @@ func crowded(raw []byte) bool {
 		case '}', ']':
 			depth = max(depth-1, 0)
 		case ':':
+			if all++; all > together {
+				return true
+			}
 			if depth < deepest {
 				if members[depth]++; members[depth] > most {
 					return true
@@ -203,6 +216,6 @@ func (a arguments) object(name string) (members arguments, ok bool, _ *Refusal) 
 	if raw.Kind() != '{' {
 		return arguments{}, false, refuse("The parameter " + name + " must be an object.")
 	}
-	members, refused := parseArguments(raw)
+	members, refused := parseWithin(raw)
 	return members, true, refused
 }

@@ -9,9 +9,9 @@ import (
 )
 
 // This file tells which requests may administer the org though their URL does not say so:
-// requests that carry others (composite, batch, graph, tree), those whose body or whose ids say
-// what they write (ui-api, bulk jobs, GraphQL), and routes of credentials and permissions. What
-// such requests reach besides is not known.
+// requests that carry others which cannot be read one by one (see composite.go), those whose body or
+// whose ids say what they write (ui-api, bulk jobs, GraphQL), and routes of credentials and
+// permissions. What such requests reach besides is not known.
 
 // adminSegments are parts of paths that lead to metadata and code, and adminMarks are found in
 // the parts that lead to credentials and permissions. In lower case.
@@ -97,7 +97,7 @@ func carriesAdmin(value jsontext.Value, depth int, left *int) bool {
 	}
 	switch value.Kind() {
 	case '{':
-		members, refused := parseArguments(value)
+		members, refused := parseWithin(value)
 		return refused != nil || members.administer(depth, left)
 	case '[':
 		return elementsCarryAdmin(value, depth, left)

@@ -263,7 +263,7 @@ func (f *reading) reachBody(object string, body arguments, within []string) *Ref
 
 // reachRelated adds what a member of a record refers to.
 func (f *reading) reachRelated(object, name string, value jsontext.Value, names []string) *Refusal {
-	inner, refused := parseArguments(value)
+	inner, refused := parseWithin(value)
 	if refused != nil {
 		return refused
 	}
@@ -293,7 +293,7 @@ func (a arguments) typeNamed() string {
 	if !ok {
 		return ""
 	}
-	members, refused := parseArguments(raw)
+	members, refused := parseWithin(raw)
 	if refused != nil {
 		return ""
 	}
@@ -304,7 +304,7 @@ func (a arguments) typeNamed() string {
 // sameType refuses a record that names another type than the call does.
 func sameType(object string, attributes jsontext.Value) *Refusal {
 	differs := refuse("The attributes of the record name another type than the call.")
-	members, refused := parseArguments(attributes)
+	members, refused := parseWithin(attributes)
 	if refused != nil || len(members.names) != 1 {
 		return differs
 	}

@@ -19,7 +19,7 @@ const most = 2000
 
 var (
 	tooManyFields  = refuse("The call names too many fields; make several calls of at most 2000 fields.")
-	tooManyMembers = refuse("An object in the arguments has too many members; at most 2000 are taken.")
+	tooManyMembers = refuse("An object in the arguments has too many members; at most 2000 are taken, and 20000 in all objects together.")
 )
 
 // reading is one call being read.

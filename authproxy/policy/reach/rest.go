@@ -47,6 +47,8 @@ func (r *request) read(f *reading) *Refusal {
 	switch {
 	case path[0] == "sobjects" && len(path) > 1:
 		return r.sobjects(f, path[1:])
+	case path[0] == "composite" && r.path[0] != "tooling":
+		return r.carried(f)
 	case r.method != "GET" || r.record || r.path[0] == "tooling" && path[0] == "sobjects":
 		return nil
 	case path[0] == "query" || path[0] == "queryAll":

@@ -39,7 +39,8 @@ type Value struct {
 	// where a relation leads that nobody knows here.
 	Undescribed []string
 	// Rows is the most records that the answer of a query can hold, its child subqueries
-	// included; [Unlimited] if it has no bound, 0 where no query is made.
+	// included, or of a request for records by their ids within another; [Unlimited] if it has
+	// no bound, 0 where neither is made.
 	Rows int
 	// Each is how many of them there are at most for each record that the LIMIT of the query
 	// counts; 0 where a LIMIT cannot bound the answer.
@@ -53,6 +54,10 @@ type Value struct {
 	// Index: the call asks for the list of all objects, which names them and holds nothing
 	// of their records (getObjectSchema without objects).
 	Index bool
+	// Parts are the requests that the call carries, in their order, each as if it came alone;
+	// what is said of the call is then true of all of them together. nil: it carries none, or
+	// some that cannot be read.
+	Parts []*Value
 
 	schema    *Schema
 	arguments arguments
