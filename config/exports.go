@@ -121,7 +121,8 @@ func (v *validator) exports() {
 			v.add(key+".kind", quote(e.Kind), "one of "+strings.Join(exportKinds, ", "))
 			continue
 		}
-		v.exportFormat(key, e)
+		check := exportCheck{v, key, e}
+		check.format()
 		for _, k := range exportKeys {
 			switch of := slices.Contains(k.kinds, e.Kind); {
 			case of && k.needs && !k.set(e):
@@ -130,14 +131,22 @@ func (v *validator) exports() {
 				v.add(key+"."+k.name, "a key of "+strings.Join(k.kinds, ", "), "no such key for kind: "+e.Kind)
 			}
 		}
-		v.exportPlace(key, e)
-		v.exportAddresses(key, e)
+		check.place()
+		check.addresses()
 		v.secretFile(key+".token_file", e.TokenFile)
 	}
 }
 
-// exportFormat checks what a destination gets.
-func (v *validator) exportFormat(key string, e *Export) {
+// exportCheck checks what belongs to one destination.
+type exportCheck struct {
+	v   *validator
+	key string
+	e   *Export
+}
+
+// format checks what a destination gets.
+func (x exportCheck) format() {
+	v, key, e := x.v, x.key, x.e
 	switch formats := export.Formats(); {
 	case !slices.Contains(formats, export.Format(e.Format)):
 		v.add(key+".format", quote(e.Format), "jsonl, csv or ocsf")
@@ -152,11 +161,12 @@ func (v *validator) exportFormat(key string, e *Export) {
 	}
 }
 
-// exportPlace checks where a destination is.
-func (v *validator) exportPlace(key string, e *Export) {
+// place checks where a destination is.
+func (x exportCheck) place() {
+	v, key, e := x.v, x.key, x.e
 	switch e.Kind {
 	case "file":
-		v.exportFile(key, e)
+		x.file()
 	case "syslog":
 		if host, port, err := net.SplitHostPort(e.Address); e.Address != "" && (err != nil || host == "" || port == "") {
 			v.add(key+".address", quote(e.Address), "HOST:PORT of syslog over TLS, such as logs.example.com:6514")
@@ -164,7 +174,7 @@ func (v *validator) exportPlace(key string, e *Export) {
 		if (e.CertFile == "") != (e.KeyFile == "") {
 			v.add(key+".cert_file", "one of cert_file and key_file", "both or none")
 		}
-		v.keyPair(key, e)
+		x.keyPair()
 	case "otlp", "splunk":
 		if e.URL != "" {
 			v.remote(key+".url", e.URL)
@@ -173,7 +183,7 @@ func (v *validator) exportPlace(key string, e *Export) {
 			v.add(key+".url", "a URL with a path", "https://HOST:PORT of the HTTP Event Collector alone")
 		}
 	case "webhook":
-		v.webhook(key, Notify{Kind: e.Kind, URL: e.URL, URLFile: e.URLFile, SecretFile: e.SecretFile, PreviousSecretFile: e.PreviousSecretFile})
+		noticeCheck{v}.webhook(key, Notify{Kind: e.Kind, URL: e.URL, URLFile: e.URLFile, SecretFile: e.SecretFile, PreviousSecretFile: e.PreviousSecretFile})
 	case "s3":
 		if e.S3 != (S3{}) {
 			v.s3(key+".s3", e.S3)
@@ -182,7 +192,8 @@ func (v *validator) exportPlace(key string, e *Export) {
 }
 
 // keyPair makes sure that our certificate can be read; it is read again whenever it is used.
-func (v *validator) keyPair(key string, e *Export) {
+func (x exportCheck) keyPair() {
+	v, key, e := x.v, x.key, x.e
 	if e.CertFile == "" || e.KeyFile == "" {
 		return
 	}
@@ -191,8 +202,9 @@ func (v *validator) keyPair(key string, e *Export) {
 	}
 }
 
-// exportFile refuses a file among those that the proxy cannot do without.
-func (v *validator) exportFile(key string, e *Export) {
+// file refuses a file among those that the proxy cannot do without.
+func (x exportCheck) file() {
+	v, key, e := x.v, x.key, x.e
 	if e.MaxSize < 64<<10 {
 		v.add(key+".max_size", e.MaxSize.String(), "at least 64KiB")
 	}
@@ -211,9 +223,10 @@ func (v *validator) exportFile(key string, e *Export) {
 	}
 }
 
-// exportAddresses checks the networks that a destination may be in, and that it can be reached if
+// addresses checks the networks that a destination may be in, and that it can be reached if
 // its address is written down as a number.
-func (v *validator) exportAddresses(key string, e *Export) {
+func (x exportCheck) addresses() {
+	v, key, e := x.v, x.key, x.e
 	allowed := exportNetworks(e.AllowAddresses)
 	for i, text := range e.AllowAddresses {
 		if _, err := netip.ParsePrefix(text); err != nil {

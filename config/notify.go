@@ -63,7 +63,11 @@ func (c *Config) completeNotify(dir string) {
 	c.Approvals.Mail.PasswordFile = under(dir, c.Approvals.Mail.PasswordFile)
 }
 
+// noticeCheck checks what belongs to one target of notices, or to the mail server.
+type noticeCheck struct{ *validator }
+
 func (v *validator) notify() {
+	check := noticeCheck{v}
 	targets := v.c.Approvals.Notify
 	if n := len(targets); n > maxTargets {
 		v.add("approvals.notify", fmt.Sprintf("%d targets", n), fmt.Sprintf("at most %d", maxTargets))
@@ -76,10 +80,10 @@ func (v *validator) notify() {
 		}
 		switch t.Kind {
 		case "webhook", "slack", "teams":
-			v.webhook(key, t)
+			check.webhook(key, t)
 		case "mail":
 			mails = true
-			v.recipients(key, t)
+			check.recipients(key, t)
 		default:
 			v.add(key+".kind", quote(t.Kind), "webhook, slack, teams or mail")
 		}
@@ -95,12 +99,12 @@ func (v *validator) notify() {
 		}
 	}
 	if mails || v.c.Approvals.Mail != defaultMail {
-		v.mailServer()
+		check.mailServer()
 	}
 }
 
 // webhook checks a target that is posted to.
-func (v *validator) webhook(key string, t Notify) {
+func (v noticeCheck) webhook(key string, t Notify) {
 	switch {
 	case (t.URL == "") == (t.URLFile == ""):
 		v.add(key+".url", "both of url and url_file, or none", "one of the two")
@@ -131,7 +135,7 @@ func (v *validator) webhook(key string, t Notify) {
 }
 
 // webhookURL checks an address that is not shown: it may be a secret.
-func (v *validator) webhookURL(key, text string) {
+func (v noticeCheck) webhookURL(key, text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || strings.Contains(text, "#"):
@@ -142,7 +146,7 @@ func (v *validator) webhookURL(key, text string) {
 }
 
 // recipients checks a target that mail goes to.
-func (v *validator) recipients(key string, t Notify) {
+func (v noticeCheck) recipients(key string, t Notify) {
 	if n := len(t.To); n == 0 || n > maxRecipients {
 		v.add(key+".to", fmt.Sprintf("%d recipients", n), fmt.Sprintf("1 to %d", maxRecipients))
 	}
@@ -154,7 +158,7 @@ func (v *validator) recipients(key string, t Notify) {
 	}
 }
 
-func (v *validator) mailbox(key, text string) {
+func (v noticeCheck) mailbox(key, text string) {
 	if a, err := mail.ParseAddress(text); err != nil || a.Address != text {
 		v.add(key, quote(text), "a mail address, such as team@example.com")
 	}
@@ -163,7 +167,7 @@ func (v *validator) mailbox(key, text string) {
 // defaultMail is what the mail server is if nothing is said of it.
 var defaultMail = Mail{TLS: string(notice.StartTLS)}
 
-func (v *validator) mailServer() {
+func (v noticeCheck) mailServer() {
 	m, key := v.c.Approvals.Mail, "approvals.mail"
 	host, _, err := net.SplitHostPort(m.Address)
 	if err != nil || host == "" {
