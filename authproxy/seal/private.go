@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 )
 
@@ -25,10 +26,18 @@ func CheckPrivate(path string) error {
 	if err != nil {
 		return err
 	}
-	if mode := stat.Mode().Perm(); mode&0o077 != 0 && !readByOurGroup(stat, thisProcess()) {
+	if mode := stat.Mode().Perm(); mode&0o077 != 0 && !readByOurGroup(stat, thisProcess()) && !isCredential(path, mode) {
 		return fmt.Errorf("%s %w (mode %04o): chmod 600 it", path, ErrNotPrivate, mode)
 	}
 	return nil
+}
+
+// isCredential says whether a file is one of systemd's for this unit, which nobody else can
+// reach: it belongs to root, and an access list lets the unit's user read it, whose mask stands
+// where the right of the group does (0440).
+func isCredential(path string, mode fs.FileMode) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && filepath.Dir(path) == filepath.Clean(dir) && mode&0o077 == 0o040
 }
 
 // owners are who a file belongs to.

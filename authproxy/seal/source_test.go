@@ -156,8 +156,22 @@ func TestKeysFromElsewhere(t *testing.T) { // not in parallel: it sets the envir
 		FromEnvironment: func(text string) { t.Setenv(KeysVariable, text) },
 		FromCredential: func(text string) {
 			t.Setenv("CREDENTIALS_DIRECTORY", dir)
-			if err := os.WriteFile(filepath.Join(dir, CredentialName), []byte(text), 0o400); err != nil {
+			path := filepath.Join(dir, CredentialName)
+			if err := os.WriteFile(path, []byte(text), 0o444); err != nil {
 				t.Fatal(err)
+			}
+			if err := CheckPrivate(path); !errors.Is(err, ErrNotPrivate) {
+				t.Errorf("a credential that everybody reads: %v", err)
+			}
+			if err := os.Chmod(path, 0o440); err != nil { // as systemd has it, with an access list
+				t.Fatal(err)
+			}
+			elsewhere := filepath.Join(t.TempDir(), "secret")
+			if err := errors.Join(os.WriteFile(elsewhere, nil, 0o600), os.Chmod(elsewhere, 0o440)); err != nil {
+				t.Fatal(err)
+			}
+			if err := CheckPrivate(elsewhere); os.Geteuid() == 0 && !errors.Is(err, ErrNotPrivate) {
+				t.Errorf("the same elsewhere: %v", err)
 			}
 		},
 	} {

@@ -201,6 +201,9 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 func (p *process) drain(public *http.Server) error {
 	p.draining.Store(true)
 	p.log.Info("draining", "requests", p.edge.Requests())
+	if err := tellServiceManager("STOPPING=1"); err != nil {
+		p.log.Warn("systemd does not learn that the proxy ends", "error", err)
+	}
 	p.current.Load().endStreams()
 	ctx, cancel := context.WithTimeout(context.Background(), drainTime)
 	defer cancel()

@@ -28,6 +28,9 @@ func serveCommand() *cobra.Command {
 		p.edge.Metrics.CountDropped(records)
 		p.reread = func() (*config.Config, error) { return loadConfig(cmd) }
 		return p.serve(cmd.Context(), func() {
+			if err := tellServiceManager("READY=1"); err != nil {
+				log.Warn("systemd does not learn that the proxy serves", "error", err)
+			}
 			log.Info("serving", "version", version, "public_url", c.PublicURL, "listen", p.publicAddress, "admin_listen", p.privateAddress)
 		})
 	}
