@@ -124,6 +124,9 @@ type fault struct {
 // longStall is longer than a lease, shortStall is one that costs a default run little.
 const longStall, shortStall = 9 * time.Second, 300 * time.Millisecond
 
+// killed is the fault that ends a process.
+const killed = "killed"
+
 // faults, in their order.
 func faults(stall time.Duration) []fault {
 	signal := func(s syscall.Signal) func(*cluster, int) {
@@ -142,7 +145,7 @@ func faults(stall time.Duration) []fault {
 			eventually(c.t, plenty, "a replica without its database is not ready", func() bool { return !c.replicas[i].ready() })
 			c.networks[i].Heal()
 		}, false},
-		{"killed", signal(syscall.SIGKILL), func(c *cluster, i int) {
+		{killed, signal(syscall.SIGKILL), func(c *cluster, i int) {
 			_ = c.replicas[i].process.Wait()
 			c.replicas[i].start()
 		}, true},
@@ -160,9 +163,12 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 	if n := dbtest.Rounds(t) / 10; n > rounds {
 		rounds, stall = n, longStall
 	}
-	all, losing := faults(stall), 0
+	all, losing, kills := faults(stall), 0, 0
 	for round := range rounds {
 		f := all[round%len(all)]
+		if f.name == killed {
+			kills++
+		}
 		if f.loses {
 			losing++
 		}
@@ -177,8 +183,8 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 	for _, token := range tokens {
 		reused += token.Reused
 	}
-	t.Logf("%d rounds, %d of them with a kill or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
-		rounds, losing, c.reads.Load(), c.repeated.Load(), c.races.Load(), c.unknown.Load(), len(tokens), c.lost.Load(), reused)
+	t.Logf("%d rounds, %d of them with a kill, %d with that or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
+		rounds, kills, losing, c.reads.Load(), c.repeated.Load(), c.races.Load(), c.unknown.Load(), len(tokens), c.lost.Load(), reused)
 	if lost := int(c.lost.Load()); lost > losing || reused > losing {
 		t.Errorf("%d logins lost, %d spent tokens presented, in %d rounds that can lose an answer", lost, reused, losing)
 	}

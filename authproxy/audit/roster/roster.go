@@ -169,7 +169,8 @@ func (r *Roster) hear(ctx context.Context, own row) error {
 	return r.rows.hear(ctx, own, l)
 }
 
-// Hurry has [Roster.Run] look at once: something about access has changed.
+// Hurry has [Roster.Run] find out at once whether the own log was closed: something about access has
+// changed.
 func (r *Roster) Hurry() {
 	select {
 	case r.look <- struct{}{}:
@@ -184,8 +185,9 @@ func (r *Roster) Run(ctx context.Context) {
 	}
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	for said := ""; ; {
-		err := r.Look(ctx)
+	said := ""
+	for look := r.Look; ; {
+		err := look(ctx)
 		if d := (*audit.Disagreement)(nil); errors.As(err, &d) {
 			r.log.Halt(d)
 		} else if err != nil && ctx.Err() == nil && err.Error() != said {
@@ -196,7 +198,9 @@ func (r *Roster) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			look = r.Look
 		case <-r.look:
+			look = r.CheckOpen // one row: access may change often
 		}
 	}
 }

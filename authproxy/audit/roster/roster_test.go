@@ -1,9 +1,11 @@
 package roster
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -161,7 +163,19 @@ func TestAU05ClosedLogGetsNothingMore(t *testing.T) {
 	if seen, err := b.roster.last(t.Context()); err != nil || !seen.logs[c.origin()].Closed {
 		t.Errorf("b sees %+v, %v", seen, err)
 	}
-	// The process that was only stopped, and comes back.
+	// The process that was only stopped, and comes back: it hears that access has changed.
+	running, stop := context.WithCancel(t.Context())
+	var ended sync.WaitGroup
+	ended.Go(func() { c.roster.Run(running) })
+	c.roster.Hurry()
+	for end := time.Now().Add(time.Minute); c.log.Halted() == nil && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	stop()
+	ended.Wait()
+	if c.log.Halted() == nil {
+		t.Error("a closed log goes on")
+	}
 	d := disagrees(t, c.roster.Look(t.Context()), "was closed at")
 	c.log.Halt(d)
 	if _, err := c.log.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.StopSet, Outcome: audit.OK}); err == nil {
