@@ -55,9 +55,10 @@ func (h *halt) err() error {
 // places are the log's directory, the database, and the directory of the key file. All of them
 // get each checkpoint in this order, so that one never has more than those before it.
 func (k *checkpoints) places() []place {
+	row := k.row()
 	all := []place{
 		filePlace("the log's directory", filepath.Join(k.dir, checkpointFile)),
-		{name: "the database", read: k.row().read, write: k.row().write},
+		{name: "the database", read: row.read, write: row.write},
 	}
 	if path := k.ring.Path(); path != "" {
 		beside := filePlace("the directory of the key file", path+"."+checkpointFile)
@@ -68,9 +69,9 @@ func (k *checkpoints) places() []place {
 }
 
 // row is the database's checkpoint of this log.
-func (k *checkpoints) row() checkpointRow {
+func (k *checkpoints) row() *checkpointRow {
 	_, origin := k.follow.now()
-	return checkpointRow{k.db, checkpointRows + origin}
+	return &checkpointRow{db: k.db, name: checkpointRows + origin}
 }
 
 // parse reads a checkpoint of this log.

@@ -18,7 +18,7 @@ func (l *Log) KeysOf(origin string) ([]string, error) { return l.checkpoints.pub
 // keys are public ones, as [Log.Keys] has them. It is nil if there is none; the error is a
 // [*Disagreement] if what is there is not one of this log.
 func (l *Log) CheckpointOf(ctx context.Context, origin string, keys []string) (*tree.Checkpoint, error) {
-	signed, err := checkpointRow{l.config.DB, checkpointRows + origin}.read(ctx)
+	signed, err := (&checkpointRow{db: l.config.DB, name: checkpointRows + origin}).read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("reading the checkpoint of the audit log %s in the database: %w", origin, err)
 	}

@@ -86,19 +86,43 @@ func writeFile(path string, content []byte) (err error) {
 type checkpointRow struct {
 	db   *db.DB
 	name string
+	// seen is what was read before: only that is replaced. A write that was under way when the network
+	// was lost may arrive late, and must not replace what was written since. nil: nothing was read.
+	seen *string
 }
 
-func (r checkpointRow) read(ctx context.Context) ([]byte, error) {
+func (r *checkpointRow) read(ctx context.Context) ([]byte, error) {
 	var text string
 	err := r.db.Reads.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`, r.name).Scan(&text)
-	if errors.Is(err, sql.ErrNoRows) {
+	none := errors.Is(err, sql.ErrNoRows)
+	if err != nil && !none {
+		return nil, err
+	}
+	if r.seen = &text; none {
 		return nil, nil
 	}
-	return []byte(text), err
+	return []byte(text), nil
 }
 
-func (r checkpointRow) write(ctx context.Context, checkpoint []byte) error {
-	_, err := r.db.Writes.ExecContext(ctx, `
-		INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`, r.name, string(checkpoint))
+// errReplaced: the row is not as it was read. The next checkpoint looks at what is there.
+var errReplaced = errors.New("another process has stored a checkpoint meanwhile")
+
+func (r *checkpointRow) write(ctx context.Context, checkpoint []byte) error {
+	if r.seen == nil || *r.seen == "" {
+		end := ""
+		if r.seen != nil {
+			end = ` WHERE meta.value = ''`
+		}
+		return r.replaced(ctx, `
+			INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`+end, r.name, string(checkpoint))
+	}
+	return r.replaced(ctx, `UPDATE meta SET value = $2 WHERE name = $1 AND value = $3`, r.name, string(checkpoint), *r.seen)
+}
+
+func (r *checkpointRow) replaced(ctx context.Context, statement string, args ...any) error {
+	n, err := db.Affected(ctx, r.db.Writes, statement, args...)
+	if err == nil && n == 0 {
+		err = errReplaced
+	}
 	return err
 }

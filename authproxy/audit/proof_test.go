@@ -150,3 +150,44 @@ func TestHaltedSaysWhy(t *testing.T) {
 		t.Errorf("an entry after that: %v", err)
 	}
 }
+
+// FT-53: a checkpoint that was on its way to the database when the network was lost, and arrives late, does
+// not take the place of a newer one: that would look as if the database had been put back.
+func TestFT53LateCheckpointReplacesNothing(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.open()
+	row := func() *checkpointRow {
+		return &checkpointRow{db: l.config.DB, name: checkpointRows + "x"}
+	}
+	late, first := row(), row()
+	for _, r := range []*checkpointRow{late, first} {
+		if there, err := r.read(t.Context()); err != nil || there != nil {
+			t.Fatalf("%q, %v", there, err)
+		}
+	}
+	if err := first.write(t.Context(), []byte("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.write(t.Context(), []byte("0")); !errors.Is(err, errReplaced) {
+		t.Errorf("a late first checkpoint: %v", err)
+	}
+	late, next := row(), row()
+	for _, r := range []*checkpointRow{late, next} {
+		if there, err := r.read(t.Context()); err != nil || string(there) != "1" {
+			t.Fatalf("%q, %v", there, err)
+		}
+	}
+	if err := next.write(t.Context(), []byte("3")); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.write(t.Context(), []byte("2")); !errors.Is(err, errReplaced) {
+		t.Errorf("a late checkpoint: %v", err)
+	}
+	if there, err := row().read(t.Context()); err != nil || string(there) != "3" {
+		t.Errorf("there is %q, %v", there, err)
+	}
+	if err := row().write(t.Context(), []byte("4")); err != nil { // after a person has looked
+		t.Error(err)
+	}
+}
