@@ -137,14 +137,18 @@ func jitter() time.Duration {
 }
 
 // store seals and commits the tokens of a refresh. If the link has moved on, it queues
-// the refresh token for revocation and returns false.
+// the refresh token for revocation and returns false. Not so after a commit whose answer was lost, where
+// the link has moved on by more than that: another process has gone on from these tokens, which are
+// those of the login that is in use; Salesforce would end it with any of them.
 func (s *Store) store(l *record, next change) (won bool, err error) {
 	sealed, err := s.seal(l, next)
 	if err != nil {
 		return false, err
 	}
 	defer s.held.Forget(user{l.org, l.subject})
+	tries := 0
 	err = s.persist("storing refreshed tokens", func(ctx context.Context) error {
+		tries++
 		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
 			if won, err = s.advance(ctx, tx, l, sealed); err != nil || won {
 				return err
@@ -155,6 +159,9 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 				return err
 			}
 			if won = now != nil && now.sealedAccess == sealed.access && now.sealedRefresh == sealed.refresh; won {
+				return nil
+			}
+			if tries > 1 && now != nil && now.state == Active && now.version > l.version+1 {
 				return nil
 			}
 			return s.enqueue(ctx, tx, l, next.refresh)

@@ -1,0 +1,53 @@
+package link_test
+
+import (
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/link"
+)
+
+// FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
+// process has refreshed once more. The tokens are those of the login in use: none is revoked.
+func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
+	if !dbtest.OnPostgres() {
+		t.Skip("of PostgreSQL: there is no network to a file")
+	}
+	t.Parallel()
+	f := newLogin(t)
+	fs := newFiles(t)
+	other := fs.start(t, f, nil)
+	other.signIn(t, f)
+	network := dbtest.Between(t, fs.url)
+	far, err := db.Open(t.Context(), db.Config{URL: network.URL(fs.url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	if err := far.Claim(t.Context(), dbtest.Ring(t, fs.url)); err != nil {
+		t.Fatal(err)
+	}
+	p := fs.start(t, f, func(c *link.Config) { c.DB = far })
+	f.clock.pass(time.Hour)
+	network.LoseCommit(true)
+	done := make(chan error)
+	go func() {
+		_, err := p.Token(t.Context(), "acme", alice)
+		done <- err
+	}()
+	eventually(t, "the COMMIT is lost", network.Lost)
+	network.Cut()
+	f.clock.pass(time.Hour)
+	eventually(t, "another refresh", func() bool { _, err := other.Token(t.Context(), "acme", alice); return err == nil })
+	network.Heal()
+	if err := <-done; err != nil {
+		t.Logf("whoever asked first is told: %v", err) // and comes back
+	}
+	p.drain(t)
+	if state := other.state(t); state != "active" || len(f.revoked) > 0 {
+		t.Errorf("the login is %s, and %d tokens were revoked", state, len(f.revoked))
+	}
+	f.sent(t, 2)
+}
