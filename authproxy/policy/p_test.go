@@ -326,3 +326,20 @@ func TestRecordsThatCannotBeReadAreRefused(t *testing.T) {
 	}
 	decided(t, p, "allow", dispatch("PATCH", "/sobjects/Account/001xx000003DGb1AAG", `"body":{"attributes":{"type":"Account"},"Name":"x"}`))
 }
+
+// Under a list of fields the records below one can be read whose fields are all listed: the relation to
+// them is no field of the record above, as it is none in a query. That to one above is a lookup.
+func TestChildRelationIsNoField(t *testing.T) {
+	t.Parallel()
+	related := func(object, id, path string) Call {
+		return call("getRelatedRecords", `{"sobject-name":"`+object+`","id":"`+id+`","relationship-path":"`+path+`"}`)
+	}
+	contacts, owner := related("Account", "001xx000003DGb1AAG", "Contacts"), related("Account", "001xx000003DGb1AAG", "Owner")
+	listed := given(allow(fields("Account.Name", "Contact.*", "User.*", "Group.*")))
+	decided(t, listed, "allow", contacts, soqlCall("SELECT Name, (SELECT LastName FROM Contacts) FROM Account LIMIT 5"))
+	decided(t, listed, "deny", owner, related("Account", "001xx000003DGb1AAG", "Odd__r"), related("Account", "001xx000003DGb1AAG", "Contacts/Odd__r"))
+	decided(t, given(allow(fields("Account.OwnerId", "User.*", "Group.*"))), "allow", owner)
+	decided(t, given(allow(fields("Account.*", "Contact.Name"))), "deny", contacts)
+	decided(t, given(deny(fields("Contact.AccountId")), allow()), "deny", contacts)
+	decided(t, given(deny(objects("Account")), allow()), "deny", contacts)
+}

@@ -78,6 +78,12 @@ func (c *Schema) childrenOf(object, relation string) way {
 	return c.way(standardChildren(object, relation), object, relation, func(d *Description) map[string][]string { return d.children })
 }
 
+// leadsDown reports whether a relation of object is known to lead to records below it, and to
+// none above.
+func (c *Schema) leadsDown(object, relation string) bool {
+	return c.parentsOf(object, relation).to == nil && c.childrenOf(object, relation).to != nil
+}
+
 func (c *Schema) way(standard []string, object, relation string, relations func(*Description) map[string][]string) way {
 	w := way{to: standard}
 	said := c.ofAny(object)

@@ -191,7 +191,9 @@ func (f *reading) follow(object, path, argument string) ([]string, *Refusal) {
 		f.in(Relation, argument, nowhere, steps[:i+1]...)
 		var next []string
 		for i, from := range at {
-			f.reachField(from, foreignKey(step))
+			if !f.schema.leadsDown(from, step) { // whose lookup is a field of the records below
+				f.reachField(from, foreignKey(step))
+			}
 			next = union(next, f.all(at[i:i+1], step, f.schema.relatives))
 		}
 		for _, to := range next {
