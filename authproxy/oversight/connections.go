@@ -1,6 +1,7 @@
 package oversight
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -37,9 +38,10 @@ type Found struct {
 // theirs that looking through the newest finds them sooner.
 const fewPeople = 300
 
-// NewestConnections counts what a search selects, and returns at most so many of it.
-func (r *Reader) NewestConnections(ctx context.Context, s Search, most int) (*Found, error) {
-	f := grant.Filter{ClientID: s.Client, Server: s.Server, Limit: most}
+// NewestConnections counts what a search selects, and returns at most so many of it: the newest, or
+// those behind a connection of which CreatedAt and ID are known.
+func (r *Reader) NewestConnections(ctx context.Context, s Search, most int, behind *grant.Grant) (*Found, error) {
+	f := grant.Filter{ClientID: s.Client, Server: s.Server, Limit: most, Before: behind}
 	amounts, err := r.Grants.Amounts(ctx, f)
 	if err != nil {
 		return nil, err
@@ -84,7 +86,7 @@ func (r *Reader) newestOf(ctx context.Context, f grant.Filter, holders []grant.A
 		}
 		newest = append(newest, of...)
 	}
-	slices.SortStableFunc(newest, func(a, b grant.Grant) int { return b.CreatedAt.Compare(a.CreatedAt) })
+	slices.SortFunc(newest, func(a, b grant.Grant) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID)) })
 	return newest[:min(len(newest), most)], nil
 }
 

@@ -1,9 +1,13 @@
 package api
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/client"
@@ -36,14 +40,39 @@ type Connections struct {
 	Count int          `json:"count" doc:"how many were found in all"`
 }
 
-// connections lists connections, the newest first.
-func (a peopleRoutes) connections(q *call) (Connections, error) {
-	all, err := a.Reads.Connections(q.Context(), oversight.Search{Person: q.query.Get("person"), Client: q.query.Get("client"), Server: q.query.Get("server")})
-	if err != nil {
-		return Connections{}, err
+// connections lists connections, the newest first. The database finds the page: there may be very
+// many.
+func (a peopleRoutes) connections(q *call) (list Connections, err error) {
+	var behind *grant.Grant
+	if cursor := q.query.Get("cursor"); cursor != "" {
+		if behind, err = connectionAt(cursor); err != nil {
+			return list, err
+		}
 	}
-	list, err := listed(q, all, func(g grant.Grant) string { return newestFirst(g.CreatedAt, g.ID) }, connectionOf)
-	return Connections{list.Items, list.Next, len(all)}, err
+	search := oversight.Search{Person: q.query.Get("person"), Client: q.query.Get("client"), Server: q.query.Get("server")}
+	found, err := a.Reads.NewestConnections(q.Context(), search, q.limit()+1, behind)
+	if err != nil {
+		return list, err
+	}
+	list.Items, list.Count = []Connection{}, found.Connections
+	for i, g := range found.Newest[:min(len(found.Newest), q.limit())] {
+		list.Items = append(list.Items, connectionOf(g))
+		if i+1 == q.limit() && len(found.Newest) > q.limit() {
+			list.Next = base64.RawURLEncoding.EncodeToString([]byte(newestFirst(g.CreatedAt, g.ID)))
+		}
+	}
+	return list, nil
+}
+
+// connectionAt is what a cursor says of the connection behind which to go on.
+func connectionAt(cursor string) (*grant.Grant, error) {
+	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	at, id, ok := strings.Cut(string(text), " ")
+	millis, wrong := strconv.ParseUint(at, 16, 63)
+	if err != nil || !ok || wrong != nil || millis > 1<<62 || !utf8.ValidString(id) || strings.ContainsFunc(id, isControl) {
+		return nil, badRequest.is("cursor: it is none that an answer had.", `Send what the answer before had as "next", or none to begin anew.`)
+	}
+	return &grant.Grant{ID: id, CreatedAt: time.UnixMilli(1<<62 - int64(millis))}, nil
 }
 
 // endConnection ends one connection.
@@ -87,6 +116,8 @@ type Client struct {
 	People      int       `json:"people"`
 	LastUse     time.Time `json:"last_use,omitzero"`
 	Blocked     bool      `json:"blocked" doc:"refused until somebody unblocks it"`
+	Hidden      bool      `json:"hidden" doc:"nobody used it for so long that lists for people leave it out"`
+	EndsAt      time.Time `json:"ends_at,omitzero" doc:"when its connections end if it stays unused; missing: never"`
 }
 
 // clients lists programs.
@@ -100,7 +131,7 @@ func (a peopleRoutes) clients(q *call) (List[Client], error) {
 		if kind == "" {
 			kind = "dynamic"
 		}
-		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse, c.Blocked}
+		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse, c.Blocked, c.Hidden, c.EndsAt}
 	})
 }
 

@@ -24,7 +24,7 @@ func (t peoplePages) connections(q *request) error {
 		{Name: "client", Label: "Client", Value: s.Client, Hint: "client id"},
 		{Name: "server", Label: "Server", Value: s.Server, Options: t.Reads.ServerNames()},
 	}
-	found, err := t.Reads.NewestConnections(q.Context(), s, maxLines)
+	found, err := t.Reads.NewestConnections(q.Context(), s, maxLines, nil)
 	if err != nil {
 		return err
 	}
