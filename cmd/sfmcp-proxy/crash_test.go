@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 // startProcess runs the demonstration as a process of its own, to be killed.
@@ -100,7 +102,7 @@ func TestFT10KilledAtManyPoints(t *testing.T) {
 	b := d.browser()
 	d.authorize(b, "sobject-reads", rep) // signs the browser in
 	var approved, created []string
-	for round := range 8 {
+	for round := range min(dbtest.Rounds(t), 8) {
 		stop := make(chan struct{})
 		kill := sync.OnceFunc(func() {
 			time.AfterFunc(time.Duration(20+35*round)*time.Millisecond, func() {
