@@ -84,15 +84,18 @@ func (c *call) judgeDescribed() policy.Decision {
 
 // undescribed are the objects of which a description would decide more.
 func undescribed(c *call, d *policy.Decision) []string {
+	var objects []string
 	switch {
-	case d.Hidden || d.Reach == nil || !policy.DescribesObjects(c.server.URL) || c.stopped(true) != "":
-		return nil
+	case d.Hidden || d.Reach == nil || !policy.DescribesObjects(c.server.URL):
 	case d.Effect == policy.Deny:
-		return d.Reach.Undescribed
+		objects = d.Reach.Undescribed
 	case c.server.Policy.ConcealsFields():
-		return d.Reach.Unlearned()
+		objects = d.Reach.Unlearned()
 	}
-	return nil
+	if len(objects) > 0 && c.stopped(true) != "" {
+		return nil
+	}
+	return objects
 }
 
 // askSchema asks Salesforce to describe an object, as the user, and remembers what it says, or

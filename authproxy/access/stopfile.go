@@ -25,7 +25,7 @@ type StopFile struct {
 }
 
 // absentFor is how long a file that was not there is taken not to be there by [StopFile.StoppedNow].
-// A call asks four times, and to ask the file system costs more than all else that it asks of
+// A call asks three times, and to ask the file system costs more than all else that it asks of
 // access. Under load the answer is thus up to so much late; a call that comes alone asks anew.
 const absentFor = 5 * time.Millisecond
 
