@@ -101,6 +101,17 @@ func (c *Config) readPolicies() (from map[int]policyFile, problems Problems) {
 	return from, problems
 }
 
+// PolicyPlace is where a policy stands: its file in policies_dir, or the key of the configuration.
+func (c *Config) PolicyPlace(name string) string {
+	for _, ext := range []string{".yaml", ".yml"} {
+		file := filepath.Join(c.PoliciesDir, name+ext)
+		if _, err := os.Stat(file); err == nil && c.PoliciesDir != "" {
+			return file
+		}
+	}
+	return "policies, in the configuration file"
+}
+
 // inPolicyFile puts a problem of a policy that has a file of its own there.
 func (p *Problem) inPolicyFile(from map[int]policyFile) bool {
 	for i, source := range from {

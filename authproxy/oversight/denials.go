@@ -17,6 +17,13 @@ const DenialsLooked = 5000
 type Tally struct {
 	N    int
 	Last audit.Entry
+	// Others is how many different people, or of a person different reasons, are among them. Common
+	// is the one of them that most have, Times how many.
+	Others int
+	Common audit.Entry
+	Times  int
+
+	by map[[2]string]*Tally
 }
 
 // Denials is what was denied since some time, the most frequent first.
@@ -35,18 +42,24 @@ func (r *Reader) DenialsSince(ctx context.Context, begin time.Time) (*Denials, e
 	}
 	reasons, persons := map[[2]string]*Tally{}, map[[2]string]*Tally{}
 	for _, e := range found {
-		addTo(reasons, [2]string{e.Rule, e.Reason}, e)
-		addTo(persons, [2]string{e.Org, e.Subject}, e)
+		reason, person := [2]string{e.Rule, e.Reason}, [2]string{e.Org, e.Subject}
+		addTo(reasons, reason, person, e)
+		addTo(persons, person, reason, e)
 	}
 	return &Denials{most(reasons), most(persons), len(found) == DenialsLooked}, nil
 }
 
-func addTo(all map[[2]string]*Tally, key [2]string, e audit.Entry) {
+// addTo counts a denial under a key, and within it under another.
+func addTo(all map[[2]string]*Tally, key, within [2]string, e audit.Entry) {
 	if all[key] == nil {
-		all[key] = &Tally{}
+		all[key] = &Tally{by: map[[2]string]*Tally{}}
 	}
-	all[key].N++
-	all[key].Last = e
+	t := all[key]
+	t.N, t.Last = t.N+1, e
+	if t.by[within] == nil {
+		t.by[within] = &Tally{}
+	}
+	t.by[within].N, t.by[within].Last = t.by[within].N+1, e
 }
 
 // most are the tallies, the most frequent first.
@@ -54,7 +67,14 @@ func most(all map[[2]string]*Tally) (sorted []Tally) {
 	for _, key := range slices.SortedFunc(maps.Keys(all), func(a, b [2]string) int {
 		return cmp.Or(cmp.Compare(all[b].N, all[a].N), cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
 	}) {
-		sorted = append(sorted, *all[key])
+		t := *all[key]
+		t.Others = len(t.by)
+		for _, within := range slices.SortedFunc(maps.Keys(t.by), func(a, b [2]string) int {
+			return cmp.Or(cmp.Compare(t.by[b].N, t.by[a].N), cmp.Compare(a[0], b[0]), cmp.Compare(a[1], b[1]))
+		})[:1] {
+			t.Common, t.Times = t.by[within].Last, t.by[within].N
+		}
+		sorted = append(sorted, t)
 	}
 	return sorted
 }

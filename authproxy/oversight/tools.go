@@ -3,6 +3,7 @@ package oversight
 import (
 	"context"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/policy"
 )
@@ -90,6 +91,24 @@ func (r *Reader) DefinitionsOf(ctx context.Context, endpoint, called string) (of
 		return nil, nil, ErrNotFound
 	}
 	return of, others, nil
+}
+
+// SameHosted reports whether two endpoints stand in front of the same hosted server.
+func (r *Reader) SameHosted(a, b string) bool {
+	one, other := r.Access.Server(a), r.Access.Server(b)
+	return one != nil && other != nil && one.Org == other.Org && one.URL == other.URL
+}
+
+// LastCall is the newest entry about a call of a tool at an endpoint; its number is 0 if there is none.
+func (r *Reader) LastCall(ctx context.Context, endpoint, tool string) (last audit.Entry, err error) {
+	err = r.Audit.List(ctx, audit.Filter{Tool: tool, Server: endpoint, Limit: 1}, func(e audit.Entry) error { last = e; return nil })
+	return last, err
+}
+
+// LastReplay is the newest entry of a replay of a policy; its number is 0 if there is none.
+func (r *Reader) LastReplay(ctx context.Context, policyName string) (last audit.Entry, err error) {
+	err = r.Audit.List(ctx, audit.Filter{Action: string(audit.PolicyReplay), Object: policyName, Limit: 1}, func(e audit.Entry) error { last = e; return nil })
+	return last, err
 }
 
 // WaitingDefinitions is how many definitions wait for a person.

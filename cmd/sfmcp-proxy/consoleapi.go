@@ -129,7 +129,7 @@ func (p *product) openOversight() error {
 	if p.team, err = team.New(team.Config{
 		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.Write,
 		Reviews:  &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now},
-		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, Health: p.health, Site: p.site(), Log: p.log,
+		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, Health: p.health, PolicyPlace: c.PolicyPlace, Pending: p.pending, Site: p.site(), Log: p.log,
 		Budgets: func(ctx context.Context) ([]budget.Count, error) {
 			return p.budgets.List(ctx, p.counters(), budget.Filter{})
 		},

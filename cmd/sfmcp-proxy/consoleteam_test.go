@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"net/http"
 	"net/url"
 	"os"
@@ -132,32 +130,6 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 	}
 }
 
-// firstEvent is the first line of the stream of the overview that names an event; empty: there is none.
-func (d *companyDemo) firstEvent(b *salesforcesim.Browser) string {
-	d.t.Helper()
-	ctx, cancel := context.WithCancel(d.t.Context())
-	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.PublicURL+"/console/events", nil)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	for _, c := range b.Cookies(d.PublicURL) {
-		r.AddCookie(c)
-	}
-	answer, err := http.DefaultTransport.RoundTrip(r)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	lines := bufio.NewScanner(answer.Body)
-	for lines.Scan() {
-		if strings.HasPrefix(lines.Text(), "event: ") {
-			return lines.Text()
-		}
-	}
-	return ""
-}
-
 // isBlocked reports whether 'user show' says so.
 func (d *companyDemo) isBlocked(username string) bool {
 	d.t.Helper()
@@ -245,12 +217,12 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		{"/console/audit?since=yesterweek", []string{"is no time"}},
 		{"/console/audit?before=x", []string{"number of an entry"}},
 		{"/console/audit?before=3", []string{"entry 2"}},
-		{"/console/denials", []string{"deleteSobjectRecord at sobject-all", rep}},
+		{"/console/denials", []string{"deleteSobjectRecord at sobject-all", rep, "1 of 1"}},
 		{"/console/connections?client=" + d.ClientID, []string{"End all of these", "1 connection of 1 user"}},
 		{"/console/clients", []string{d.ClientID, "configured"}},
 		{"/console/tools?server=sobject-all", []string{"soqlQuery", "accepted", "read or side_effect", "create or admin", "delete or admin"}},
-		{"/console/tools/sobject-all/soqlQuery", []string{"inputSchema", "Reject"}},
-		{"/console/policy?server=sobject-all", []string{"Rules at sobject-all", "approver", "Who can do what at sobject-all"}},
+		{"/console/tools/sobject-all/soqlQuery", []string{"inputSchema", "Reject", "Last call", "Who may call it at sobject-all"}},
+		{"/console/policy?server=sobject-all", []string{"Rules at sobject-all", "approver", "Who can do what at sobject-all", "Where it is changed", "Last replay"}},
 		{"/console/settings", []string{"public_url", "(set)", "/console/sessions/end", "Sasha Lindqvist"}},
 	} {
 		page := d.look(b, tt.path)
@@ -368,84 +340,6 @@ func TestConsoleDecidesAboutADefinition(t *testing.T) {
 	if log := d.must("audit", "list", "--action", "definition.", "--json"); strings.Count(log, "00u-security") < 2 {
 		t.Errorf("the log: %s", log)
 	}
-}
-
-// An access review in the browser: begun, looked at line by line, decided with a reason; nobody
-// decides about themselves.
-func TestConsoleReviewsAccess(t *testing.T) {
-	t.Parallel()
-	d := startCompany(t)
-	c := d.lookAround()
-	b, auditor := d.member(companysim.DefaultUsers()[1]), d.member(companysim.DefaultUsers()[2])
-	d.must("review", "start", "--since", "1d", "--name", "spring")
-	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"quarter": {"2026-Q9"}}); begun.Status != http.StatusBadRequest || !strings.Contains(begun.Body, "is no quarter") {
-		t.Errorf("no quarter: status %d %s", begun.Status, begun.Body)
-	}
-	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"server": {"sobject-all"}}); !strings.Contains(begun.Body, ".sobject-all has begun") {
-		t.Errorf("begun: status %d %s", begun.Status, begun.Body)
-	}
-	list := d.look(b, "/console/reviews/spring?state=open")
-	path := regexp.MustCompile(`/console/reviews/spring/sobject-all/acme/` + salesforcesim.RepID).FindString(list.Body)
-	if path == "" || !strings.Contains(list.Body, "What the configuration could do without") {
-		t.Fatalf("the list: %s", list.Body)
-	}
-	item := d.look(b, path)
-	if refused := d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {" "}}); refused.Status != http.StatusBadRequest {
-		t.Errorf("without a reason: status %d", refused.Status)
-	}
-	d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {"sells to them"}})
-	if page := d.look(auditor, path); !strings.Contains(page.Body, "sells to them") || !strings.Contains(page.Body, "createSobjectRecord") || strings.Contains(page.Body, "<button class=\"danger\"") {
-		t.Errorf("what an auditor sees: %s", page.Body)
-	}
-	if after := d.act(b, item, path+"/decide", url.Values{"decision": {"revoke"}}, url.Values{"reason": {"left"}}); !strings.Contains(after.Body, "1 connection of "+rep) {
-		t.Errorf("revoked: %s", after.Body)
-	}
-	if r := c.send("tools/list", nil); r.Status != http.StatusUnauthorized {
-		t.Errorf("the next call: status %d", r.Status)
-	}
-	if page := d.look(b, "/console/reviews/spring?state=revoked"); !strings.Contains(page.Body, "left") || !strings.Contains(page.Body, path) {
-		t.Errorf("what was revoked: %s", page.Body)
-	}
-	list = d.look(b, "/console/reviews/spring?state=open+and+unused")
-	if after := d.act(b, list, "/idle", nil, url.Values{"reason": {"unused"}}); !strings.Contains(after.Body, "Decided about") {
-		t.Errorf("unused: %s", after.Body)
-	}
-	for _, none := range []string{"/console/reviews/autumn", "/console/reviews/%20", path + "x"} {
-		if page := d.look(b, none); page.Status != http.StatusNotFound {
-			t.Errorf("%s: status %d", none, page.Status)
-		}
-	}
-}
-
-// The overview in view follows what happens, in Chromium, without being loaded again: what waits, what
-// is stopped. The form that somebody types into stays as it is, and whoever is signed out is led away.
-func TestBrowserOverviewIsLive(t *testing.T) {
-	t.Parallel()
-	d := startCompany(t)
-	c := d.lookAround()
-	i := startChrome(t)
-	d.signInIn(i, companysim.DefaultUsers()[1])
-	shows := func(what, expression string) {
-		t.Helper()
-		eventually(t, browserLimit, what, func() bool { return ask[bool](i, expression) })
-	}
-	shows("the overview", `document.getElementById("live").textContent.includes("1 call waiting")`)
-	ask[bool](i, `(document.querySelector('input[name="reason"]').value = "typing") === "typing"`)
-	loads := len(i.askedSince(0))
-	d.approvalURL(c.call("createSobjectRecord", account("Second")))
-	shows("what waits", `document.getElementById("live").textContent.includes("2 calls waiting")`)
-	d.must("stop", "writes")
-	shows("what is stopped", `document.getElementById("live").textContent.includes("Changes are stopped")`)
-	if got := ask[string](i, `document.querySelector('input[name="reason"]').value`); got != "typing" {
-		t.Errorf("the form says %q", got)
-	}
-	if after := i.askedSince(loads); len(after) != 0 {
-		t.Errorf("the page was loaded again: %v", after)
-	}
-	d.must("stop", "off")
-	session := regexp.MustCompile(`"id":"([^"]+)"`).FindStringSubmatch(d.must("session", "list", "--json"))
-	d.must("session", "end", session[1])
-	eventually(t, browserLimit, "the sign-in, once signed out", func() bool { return len(i.askedSince(loads)) > 0 })
 }
 
 // A browser that is signed out there is signed out with its next request.

@@ -36,6 +36,7 @@ type product struct {
 	outbound *outbound
 	edge     *edge.Edge // of the process, through all its products,
 	signals  *signals.Signals
+	reread   func() (*config.Config, error) // the configuration as it is in the files; nil: it is fixed
 
 	pool          *upstream.Pool
 	cutoff        *authproxy.Cutoff
@@ -61,6 +62,12 @@ type product struct {
 // does nothing by itself yet.
 func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product, err error) {
 	p := &product{edge: of.edge, signals: of.signals, stopWork: func() {}}
+	p.reread = func() (*config.Config, error) { // which the process learns after it is open
+		if of.reread == nil {
+			return nil, nil
+		}
+		return of.reread()
+	}
 	if p.outbound, err = openOutbound(c, of.log); err != nil {
 		return nil, err
 	}

@@ -35,7 +35,7 @@ func (t logPages) denials(q *request) error {
 }
 
 func reasonTable(q *request, all []oversight.Tally) *ui.Table {
-	table := &ui.Table{Caption: "Denials by reason", Columns: []string{"Denied", "Why", "Rule", "Last"}, Empty: "Nothing was denied."}
+	table := &ui.Table{Caption: "Denials by reason", Columns: []string{"Denied", "Most common reasons", "Rule", "People", "What to do", "Last"}, Empty: "Nothing was denied."}
 	for _, one := range all[:min(len(all), maxLines)] {
 		last := one.Last
 		rule := ui.Cell{Text: last.Rule}
@@ -43,17 +43,32 @@ func reasonTable(q *request, all []oversight.Tally) *ui.Table {
 			rule.Path = "/console/audit?" + url.Values{"rule": {last.Rule}, "outcome": {string(audit.Denied)}}.Encode()
 		}
 		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, {Text: last.Reason, Faint: "last: " + last.Tool + " at " + last.Server}, rule,
-			{Text: ui.Moment(last.At, q.Now), Path: entryPath(last.Seq)}})
+			{Text: fmt.Sprint(one.Others)}, {Text: adviceAbout(&last, one.Others)}, {Text: ui.Moment(last.At, q.Now), Path: entryPath(last.Seq)}})
 	}
 	return table
 }
 
+// adviceAbout says what to think of after a denial: access for those whose work it is where no rule
+// speaks of it, a word to whoever asks for what a rule is against.
+func adviceAbout(e *audit.Entry, people int) string {
+	switch {
+	case e.Rule == "" && people > 1:
+		return "No rule allows it: if it is these people's work, a rule is missing."
+	case e.Rule == "":
+		return "No rule allows it: they need access, if it is their work."
+	case people > 1:
+		return "A rule is against it: tell them what to ask for instead, or look whether the rule is too wide."
+	}
+	return "A rule is against it: tell them what to ask for instead."
+}
+
 func personTable(q *request, all []oversight.Tally) *ui.Table {
-	table := &ui.Table{Caption: "Denials by person", Columns: []string{"Denied", "Person", "Last reason", "Last"}, Empty: "Nobody was denied anything."}
+	table := &ui.Table{Caption: "Denials by person", Columns: []string{"Denied", "Person", "Most common reason", "Access or advice?", "Last"}, Empty: "Nobody was denied anything."}
 	for _, one := range all[:min(len(all), maxLines)] {
-		last := one.Last
-		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, whoOf(q, last), {Text: last.Reason, Faint: last.Tool + " at " + last.Server},
-			{Text: ui.Moment(last.At, q.Now), Path: entryPath(last.Seq)}})
+		most := one.Common
+		times := fmt.Sprintf("%d of %d, last: %s at %s", one.Times, one.N, most.Tool, most.Server)
+		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, whoOf(q, one.Last), {Text: most.Reason, Faint: times, Path: entryPath(most.Seq)}, {Text: adviceAbout(&most, 1)},
+			{Text: ui.Moment(one.Last.At, q.Now), Path: entryPath(one.Last.Seq)}})
 	}
 	return table
 }

@@ -28,6 +28,7 @@
 //	reviews.go      access reviews: who has access, who uses it, keep or revoke
 //	tools.go        definitions that wait; accept, reject
 //	policy.go       the rules in words, who can do what, trying a call
+//	pending.go      what a reload would change, and the last replay
 //	entries.go      the audit log: search, one entry
 //	denials.go      what was denied most, and to whom
 //	settings.go     the configuration in force, sign-ins to these pages

@@ -146,6 +146,13 @@ func (t logPages) entry(q *request) error {
 		}
 		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same request", Table: entryTable(q, same)})
 	}
+	if e.Approval != "" { // across requests: asked for, decided, spent, answered
+		same, err := t.Reads.Entries(q.Context(), audit.Filter{Approval: e.Approval}, "", entriesShown)
+		if err != nil {
+			return err
+		}
+		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same approval", Table: entryTable(q, same)})
+	}
 	p.Sections = append(p.Sections, ui.Section{Heading: "Proof", Text: "Whoever has the log's public key can check that exactly this entry stands in the log, without trusting this page:",
 		Block: fmt.Sprintf("sfmcp-proxy audit prove %d > entry-%d.proof", seq, seq)})
 	return t.show(q, p)

@@ -36,7 +36,7 @@ func (t *Team) overviewPart(ctx context.Context) (string, error) {
 	if !t.live.at.IsZero() && time.Since(t.live.at) < livePause {
 		return t.live.text, nil
 	}
-	nobody := &request{Request: (&http.Request{URL: &url.URL{}}).WithContext(ctx), Member: &console.Member{Person: &people.Person{}, Now: t.Reads.Now()}}
+	nobody := &request{Request: (&http.Request{URL: &url.URL{}}).WithContext(ctx), Member: &console.Member{Person: &people.Person{}, Now: t.Reads.Now()}, named: t.People.Names(ctx)}
 	p := ui.ConsolePage{Live: eventsPath}
 	for _, part := range t.watched() {
 		if err := part(nobody, &p); err != nil {

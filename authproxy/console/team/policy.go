@@ -24,10 +24,17 @@ func (t policyPages) policies(q *request) error {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: note})
 	}
 	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: []*ui.Act{q.tryAct(t.Reads.ServerNames(), oversight.Trial{Server: server})}})
+	p.Sections = append(p.Sections, t.pendingSections()...)
 	servers, people := t.Analysed()
 	for _, s := range servers {
 		if server == "" || server == s.Name {
-			p.Sections = append(p.Sections, rulesOf(s), whoCan(s, people))
+			rules := rulesOf(s)
+			replay, err := t.replayFact(q, s.Policy.Name, s.Policy.Version())
+			if err != nil {
+				return err
+			}
+			rules.Facts = []ui.Fact{{Name: "Where it is changed", Cell: ui.Cell{Text: t.PolicyPlace(s.Policy.Name), Code: true, Faint: "not here: whoever may write there changes it, and a reload takes it into force"}}, replay}
+			p.Sections = append(p.Sections, rules, whoCan(s, people))
 		}
 	}
 	return t.show(q, p)

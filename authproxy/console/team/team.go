@@ -26,7 +26,7 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// Config is what the pages need. All fields are required but Health, Budgets and Log.
+// Config is what the pages need. All fields are required but PolicyPlace, Pending, Health, Budgets and Log.
 type Config struct {
 	Reads       *oversight.Reader // what is shown, of its stores
 	People      *people.Store
@@ -39,6 +39,10 @@ type Config struct {
 	// what in the policies can hardly be meant.
 	Analysed    func() ([]analysis.Server, analysis.People)
 	PolicyNotes func() []string
+	// PolicyPlace is the file in which a policy stands; nil: nothing is said of it.
+	PolicyPlace func(name string) string
+	// Pending is what a reload would change now; nil, or what returns nil: there is nothing to reload.
+	Pending func() *Pending
 	// Health tells of each server how it did since then; nil: of none.
 	Health func(since time.Time) []Health
 	// Budgets are what of each budget is used in its present window, by whom; nil: there are none.
@@ -69,6 +73,12 @@ func New(c Config) (*Team, error) {
 	}
 	if c.Health == nil {
 		c.Health = func(time.Time) []Health { return nil }
+	}
+	if c.PolicyPlace == nil {
+		c.PolicyPlace = func(string) string { return "the configuration" }
+	}
+	if c.Pending == nil {
+		c.Pending = func() *Pending { return nil }
 	}
 	if c.Budgets == nil {
 		c.Budgets = func(context.Context) ([]budget.Count, error) { return nil, nil }

@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -86,11 +87,42 @@ func (t toolPages) tool(q *request) error {
 			accepted = &of[i]
 		}
 	}
+	used, err := t.Reads.LastCall(q.Context(), server, name)
+	if err != nil {
+		return err
+	}
+	use := ui.Cell{Text: "never, as far as the log is kept"}
+	if used.Seq != 0 {
+		use = ui.Cell{Text: ui.Moment(used.At, q.Now), Path: entryPath(used.Seq), Faint: "by " + called("", used.Username, used.Subject) + ", " + string(used.Outcome)}
+	}
+	p.Sections = append(p.Sections, ui.Section{Facts: []ui.Fact{{Name: "Last call", Cell: use},
+		{Name: "All calls", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?" + url.Values{"tool": {name}, "server": {server}}.Encode()}}}})
 	for _, d := range of {
 		p.Sections = append(p.Sections, t.definitionSection(q, server, d, accepted, others))
 	}
+	p.Sections = append(p.Sections, t.whoCanCall(server, name)...)
 	return t.show(q, p)
 }
+
+// whoCanCall says who may call a tool, and by which rule, at each endpoint in front of its server.
+func (t toolPages) whoCanCall(server, name string) (sections []ui.Section) {
+	all, people := t.Analysed()
+	for _, s := range all {
+		if !t.Reads.SameHosted(server, s.Name) {
+			continue
+		}
+		table := &ui.Table{Caption: "Who may call it at " + s.Name, Columns: []string{"What", "Who", "How"}, Empty: "Nobody may call it."}
+		possible := analysis.WhoCanCall(s, people, name)
+		for _, one := range possible[:min(len(possible), maxLines)] {
+			table.Rows = append(table.Rows, []ui.Cell{{Text: one.What()}, {Text: one.Who()}, {Text: one.Ways.String()}})
+		}
+		sections = append(sections, ui.Section{Heading: "Who may call it at " + s.Name, Text: shown(len(table.Rows), len(possible), "'policy who-can' at the command line has all."), Table: table})
+	}
+	return sections[:min(len(sections), maxEndpoints)]
+}
+
+// maxEndpoints is of how many endpoints in front of one hosted server a page speaks.
+const maxEndpoints = 10
 
 func (t toolPages) definitionSection(q *request, server string, d definition.Pinned, accepted *definition.Pinned, others []string) ui.Section {
 	s := ui.Section{Heading: strings.ToUpper(string(d.State)[:1]) + string(d.State)[1:], Facts: []ui.Fact{

@@ -30,6 +30,32 @@ func WhoCan(s Server, people People, class policy.Class, object string) []Possib
 		}
 		return object == "" || reaches(t, object) || slices.Contains(t.Objects, policy.UnknownObject)
 	}
+	return c.possible(s, wanted)
+}
+
+// WhoCanCall returns who may call a tool, or use a prompt:NAME or resource:URI, and how.
+func WhoCanCall(s Server, people People, tool string) []Possible {
+	c := casesOf(s, people)
+	name := tool
+	if !slices.ContainsFunc(c.tools, func(group tools) bool { return slices.Contains(group.names, tool) }) {
+		switch { // nothing names it
+		case strings.HasPrefix(tool, "prompt:"):
+			name = otherPrompt
+		case strings.HasPrefix(tool, "resource:"):
+			name = otherResource
+		default:
+			name = otherTool
+		}
+	}
+	all := c.possible(s, func(group tools, t target) bool { return slices.Contains(group.names, name) && single(group, t) })
+	for i := range all {
+		all[i].Tools = []string{labelOf(tool)}
+	}
+	return all
+}
+
+// possible are the calls that are wanted and may pass.
+func (c *cases) possible(s Server, wanted func(tools, target) bool) []Possible {
 	var ways []Ways
 	grouped := c.group(wanted, func(u Users, tool string, t target) (string, int) {
 		w := decide(s.Policy, u.now.Principal, tool, t.Reached)

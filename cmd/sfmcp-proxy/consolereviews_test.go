@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/examples/salesforcesim/companysim"
+)
+
+// An access review in the browser: begun, looked at line by line, decided with a reason; nobody
+// decides about themselves.
+func TestConsoleReviewsAccess(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	c := d.lookAround()
+	b, auditor := d.member(companysim.DefaultUsers()[1]), d.member(companysim.DefaultUsers()[2])
+	d.must("review", "start", "--since", "1d", "--name", "spring")
+	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"quarter": {"2026-Q9"}}); begun.Status != http.StatusBadRequest || !strings.Contains(begun.Body, "is no quarter") {
+		t.Errorf("no quarter: status %d %s", begun.Status, begun.Body)
+	}
+	if begun := d.act(b, d.look(b, "/console/reviews"), "/reviews/start", nil, url.Values{"server": {"sobject-all"}}); !strings.Contains(begun.Body, ".sobject-all has begun") {
+		t.Errorf("begun: status %d %s", begun.Status, begun.Body)
+	}
+	list := d.look(b, "/console/reviews/spring?state=open")
+	path := regexp.MustCompile(`/console/reviews/spring/sobject-all/acme/` + salesforcesim.RepID).FindString(list.Body)
+	if path == "" || !strings.Contains(list.Body, "What the configuration could do without") {
+		t.Fatalf("the list: %s", list.Body)
+	}
+	item := d.look(b, path)
+	if refused := d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {" "}}); refused.Status != http.StatusBadRequest {
+		t.Errorf("without a reason: status %d", refused.Status)
+	}
+	d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {"sells to them"}})
+	if page := d.look(auditor, path); !strings.Contains(page.Body, "sells to them") || !strings.Contains(page.Body, "createSobjectRecord") || strings.Contains(page.Body, "<button class=\"danger\"") {
+		t.Errorf("what an auditor sees: %s", page.Body)
+	}
+	if after := d.act(b, item, path+"/decide", url.Values{"decision": {"revoke"}}, url.Values{"reason": {"left"}}); !strings.Contains(after.Body, "1 connection of "+rep) {
+		t.Errorf("revoked: %s", after.Body)
+	}
+	if r := c.send("tools/list", nil); r.Status != http.StatusUnauthorized {
+		t.Errorf("the next call: status %d", r.Status)
+	}
+	if page := d.look(b, "/console/reviews/spring?state=revoked"); !strings.Contains(page.Body, "left") || !strings.Contains(page.Body, path) {
+		t.Errorf("what was revoked: %s", page.Body)
+	}
+	list = d.look(b, "/console/reviews/spring?state=open+and+unused")
+	if after := d.act(b, list, "/idle", nil, url.Values{"reason": {"unused"}}); !strings.Contains(after.Body, "Decided about") {
+		t.Errorf("unused: %s", after.Body)
+	}
+	for _, none := range []string{"/console/reviews/autumn", "/console/reviews/%20", path + "x"} {
+		if page := d.look(b, none); page.Status != http.StatusNotFound {
+			t.Errorf("%s: status %d", none, page.Status)
+		}
+	}
+}
