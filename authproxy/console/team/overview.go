@@ -131,7 +131,7 @@ func (t *Team) hereNote(_ *request, p *ui.ConsolePage) error {
 // stopTile says what is stopped.
 func (t *Team) stopTile(q *request, p *ui.ConsolePage) error {
 	mode, err := t.Reads.Access.StopPosition(q.Context())
-	tile := ui.Tile{Number: string(mode), Label: "is the position of the stop switch", Path: "#s0"}
+	tile := ui.Tile{Number: string(mode), Label: "stop switch", Path: "#s0"}
 	switch {
 	case err != nil:
 		tile.Kind, tile.Number, tile.Text = "denied", "all", "Everything is stopped, because the switch cannot be read."
