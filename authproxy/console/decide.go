@@ -47,7 +47,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 		if v.person == nil {
 			return errOtherApprover
 		}
-		http.Redirect(w, r, renew(r, v.person, company.Freshly), http.StatusSeeOther)
+		c.signInFreshly(w, r, v)
 		return nil
 	case errors.Is(err, approval.ErrNotApprover):
 		return errOtherApprover
@@ -59,6 +59,18 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	// By a GET, so that reloading the page does not post again.
 	http.Redirect(w, r, "/approvals/"+a.ID, http.StatusSeeOther)
 	return nil
+}
+
+// signInFreshly leads to the company's sign-in after a form. It is a page that goes on by itself, and
+// no redirect: browsers hold a form, through all of its redirects, to the origins that our content
+// policy lets forms go to (CSP Level 3, form-action), and a provider may send people on to others
+// that nobody here knows.
+func (c *Console) signInFreshly(w http.ResponseWriter, r *http.Request, v *visit) {
+	path := renew(r, v.person, company.Freshly)
+	w.Header().Set("Refresh", "0; url="+path)
+	c.render(w, r, http.StatusForbidden, ui.MessagePage{Viewer: &v.viewer, Title: "Sign in again to approve this",
+		Text:  "Nothing is decided yet. Your company has to confirm now that it is you; then the page of the call comes back.",
+		Links: []ui.Link{{Text: "Sign in again", Path: path}}})
 }
 
 // textTooSoon is said above a page whose decision was not taken.

@@ -1,12 +1,15 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/console/api"
+	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/config"
 )
 
@@ -49,5 +52,26 @@ func TestPolicyChangeIsRecorded(t *testing.T) {
 	none.Servers = nil
 	if entries := policyChanges(&none, pilot); len(entries) != 1 || !strings.Contains(entries[0].Reason, "denied → allowed") {
 		t.Errorf("%+v", entries)
+	}
+}
+
+// AD-17: a policy that comes back as it was is a change like any other, with another version and
+// what it takes back; and nothing that answers requests, or programs with a token, changes a policy.
+func TestAD17EveryChangeOfAPolicyIsRecorded(t *testing.T) {
+	t.Parallel()
+	first, second := pilotWith(t, "", ""), pilotWith(t, "objects: [User, Profile]", "objects: [Profile]")
+	there, back := policyChanges(first, second), policyChanges(second, first)
+	if len(there) != 1 || len(back) != 1 || there[0].PolicyVersion == back[0].PolicyVersion || !strings.Contains(back[0].Reason, "allowed → denied") {
+		t.Errorf("there %+v, back %+v", there, back)
+	}
+	for _, route := range team.Routes() {
+		if route.Method != http.MethodGet && strings.HasPrefix(route.Path, "/console/policy") && route.Path != "/console/policy/try" {
+			t.Errorf("%s %s: %s", route.Method, route.Path, route.Does)
+		}
+	}
+	for _, route := range api.Routes() {
+		if route.Method != http.MethodGet && strings.Contains(route.Path, "polic") && !strings.HasSuffix(route.Path, "/try") {
+			t.Errorf("%s %s", route.Method, route.Path)
+		}
 	}
 }

@@ -210,6 +210,14 @@ func readPage(response *http.Response) (*Page, error) {
 		page.Location = target.String()
 		return page, nil
 	}
+	if next, ok := strings.CutPrefix(response.Header.Get("Refresh"), "0; url="); ok { // a page that goes on by itself
+		target, err := response.Request.URL.Parse(next)
+		if err != nil {
+			return nil, fmt.Errorf("refresh: %w", err)
+		}
+		page.Location = target.String()
+		return page, nil
+	}
 	page.Forms = forms(response.Request.URL, page.Body)
 	return page, nil
 }
