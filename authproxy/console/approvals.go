@@ -101,7 +101,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 	page = ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open:     v.mayDecide(a),
+		Open: v.mayDecide(a), Trouble: a.Outcome == approval.Failed || a.Outcome == approval.Unknown,
 		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a, c.names(ctx)), Said: a.Reason,
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,

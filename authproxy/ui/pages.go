@@ -277,6 +277,7 @@ type ApprovalPage struct {
 	Sentence    string // what the call would do, in a line
 	Consequence string // what cannot be taken back; may be empty
 	OrgKind     string // production, sandbox, scratch; empty: not known
+	Trouble     bool   // it was sent, and did not do what it should, or nobody knows
 	Factors     []FactorLine
 	Said        string // the reason that whoever denied it gave; may be empty
 
