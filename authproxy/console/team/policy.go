@@ -42,7 +42,7 @@ func (t policyPages) policies(q *request) error {
 
 // rulesOf are the rules of a server's policy, in words.
 func rulesOf(s analysis.Server) ui.Section {
-	section := ui.Section{Heading: "Rules at " + s.Name, Table: &ui.Table{Caption: "Rules at " + s.Name, Columns: []string{"Rule", "Effect", "In words"}, Empty: "None, so every call is denied."}}
+	section := ui.Section{Heading: "Rules at " + s.Name, Table: &ui.Table{Caption: "Rules in their order at " + s.Name, Columns: []string{"Rule", "Effect", "In words"}, Empty: "None, so every call is denied."}}
 	mode := "enforced"
 	if s.Policy.Mode == policy.Shadow {
 		mode = "only watched: what it denies passes, and is recorded"
