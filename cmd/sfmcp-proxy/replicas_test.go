@@ -98,7 +98,8 @@ func (c *cluster) signIn() {
 	c.authorize(c.browser, "sobject-reads", rep)
 }
 
-// expire lets the access tokens of all logins expire, so that the next call renews one.
+// expire lets the access tokens of all logins expire, so that the next call renews one. Where a replica that
+// is stopped has the row locked for longer than the database waits, nothing is to be renewed just then.
 func (c *cluster) expire() {
 	err := c.store.Tx(c.t.Context(), func(tx *sql.Tx) error {
 		if _, err := tx.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
@@ -106,7 +107,7 @@ func (c *cluster) expire() {
 		}
 		return c.store.RaiseAccessEpoch(c.t.Context(), tx)
 	})
-	if err != nil {
+	if err != nil && db.FailureOf(err) != db.TooSlow {
 		c.t.Error(err)
 	}
 }
