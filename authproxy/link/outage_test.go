@@ -58,14 +58,15 @@ func TestFT16Slow(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, token := signedIn(t, f)
-	release := make(chan struct{})
-	f.token = func(w http.ResponseWriter, r *http.Request) { <-release; f.refresh(w, r) }
+	arrived, release := make(chan struct{}, 10), make(chan struct{})
+	f.token = func(w http.ResponseWriter, r *http.Request) { arrived <- struct{}{}; <-release; f.refresh(w, r) }
 	f.clock.pass(29*time.Minute + 30*time.Second)
 	for range 10 {
 		if got, err := p.Token(t.Context(), "acme", alice); got != token.AccessToken || err != nil {
 			t.Fatalf("before expiry: %v", err)
 		}
 	}
+	<-arrived // before its lease ends: one that has ended sends nothing
 	f.clock.pass(time.Minute)
 	for range 3 {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)

@@ -22,18 +22,21 @@ func WhileHeld(ctx context.Context, held func() bool) context.Context {
 func (e *Error) NotHeld() bool { return e.Code == notHeld }
 
 // heldBody is the body of such a request, which is where the token is. The transport reads it when the
-// connection is there and the headers are on their way, and sends it at once.
+// connection is there and the headers are on their way, and sends it at once. It reads on to the
+// end; what has begun to leave is not called unsent any more, however long the rest takes.
 type heldBody struct {
 	io.ReadCloser
 	held    func() bool
+	begun   bool
 	refused atomic.Bool
 }
 
 func (b *heldBody) Read(p []byte) (int, error) {
-	if !b.held() {
+	if !b.begun && !b.held() {
 		b.refused.Store(true)
 		return 0, NewError(notHeld, "not sent: the lease of the refresh token has ended")
 	}
+	b.begun = true
 	return b.ReadCloser.Read(p)
 }
 

@@ -63,27 +63,27 @@ type runs func() int
 
 func (r runs) Run() int { return r() }
 
-// testsAtATime is how many tests [Run] runs at a time, where the command line does not say.
+// testsAtATime is how many tests are run at a time, where the command line does not say. They
+// wait for a peer, another process, a server or a page much of their time, so more of them run
+// than there are processors.
 const testsAtATime = 6
 
 // Run runs the tests of a package once, for one with a TestMain of its own: with their
-// files in memory (see [InMemory]), and the server of [Each] and [Postgres] ended. Such
-// tests wait for a peer, another process or a page most of their time, so more of them run
-// at a time than there are processors.
+// files in memory (see [InMemory]), and the server of [Each] and [Postgres] ended.
 func Run(tests interface{ Run() int }) (code int) {
 	if !flag.Parsed() {
 		flag.Parse()
 	}
+	return run(tests)
+}
+
+func run(tests interface{ Run() int }) (code int) {
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == strconv.Itoa(runtime.GOMAXPROCS(0)) {
 		if err := parallel.Value.Set(strconv.Itoa(max(testsAtATime, runtime.GOMAXPROCS(0)))); err != nil {
 			fmt.Println("FAIL:", err)
 			return 1
 		}
 	}
-	return run(tests)
-}
-
-func run(tests interface{ Run() int }) (code int) {
 	remove, err := InMemory()
 	if err != nil {
 		fmt.Println("FAIL:", err)
