@@ -124,7 +124,7 @@ func TestRS20CutOffBeforeItsTurn(t *testing.T) {
 		queued <- d.create(createAccount)
 	}()
 	waitFor(t, func() bool { return w.handler.calls.count() == 2 })
-	w.handler.calls.end(func(string) bool { return true }) // and the grant opens something again at once
+	w.handler.calls.end(func(string) error { return errCutOff }) // and the grant opens something again at once
 	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 	<-slow
 	if a := <-queued; a.status != http.StatusUnauthorized || !strings.Contains(a.header.Get("WWW-Authenticate"), "invalid_token") {

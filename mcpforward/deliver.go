@@ -24,13 +24,15 @@ func (c *delivery) deliver(ctx context.Context) (result, error) {
 	switch { // neither needs the database, which may be what does not answer
 	case errors.Is(cause, errCutOff):
 		return result{}, &challenge{invalid: true}
+	case errors.Is(cause, errUnchecked):
+		return result{}, c.unchecked(cause)
 	case errors.Is(cause, errStopped):
 		return result{}, answerText(textStopNow + c.withheldHint())
 	}
 	alive, err := c.alive(c.lasting)
 	switch {
 	case err != nil:
-		return result{}, unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(o.failure), err)
+		return result{}, c.unchecked(err)
 	case !alive:
 		return result{}, &challenge{invalid: true}
 	case c.isUnlisted(ctx):
@@ -51,11 +53,16 @@ func (c *delivery) deliver(ctx context.Context) (result, error) {
 	return result{}, c.undelivered(o.failure)
 }
 
+// unchecked withholds an answer of which nobody knows whether the client may still have it.
+func (c *delivery) unchecked(cause error) error {
+	return unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(c.outcome.failure), cause)
+}
+
 // isWithheld reports whether the client gets nothing of the outcome, as far as is known now:
 // deliver looks again.
 func (c *delivery) isWithheld(ctx context.Context) bool {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errCutOff) || errors.Is(cause, errStopped) {
+	if errors.Is(cause, errCutOff) || errors.Is(cause, errUnchecked) || errors.Is(cause, errStopped) {
 		return true
 	}
 	alive, err := c.alive(c.lasting)

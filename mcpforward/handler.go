@@ -205,19 +205,29 @@ func (h *Handler) SalesforceSessions() map[string]float64 {
 }
 
 // Recheck ends the requests in flight whose grant is not alive any more, or all of
-// them when everything is stopped. Not knowing counts as not alive.
+// them when everything is stopped. Where it cannot be found out, they end too, and are told that.
 func (h *Handler) Recheck(ctx context.Context) {
-	if mode, err := h.Access.StopMode(ctx); mode == access.StopAll {
+	mode, err := h.Access.StopMode(ctx)
+	switch {
+	case err != nil && !errors.Is(err, access.ErrStopAltered):
+		h.Log.WarnContext(ctx, "ending all calls in flight: whether they are stopped is not known", "error", err)
+		h.calls.end(func(string) error { return errUnchecked })
+		return
+	case mode == access.StopAll:
 		h.Log.InfoContext(ctx, "ending all calls in flight", "error", err)
 		h.calls.stop()
 		return
 	}
-	dead := map[string]bool{}
+	over := map[string]error{}
 	for _, id := range h.calls.grants() {
-		alive, err := h.Access.Alive(ctx, id)
-		dead[id] = err != nil || !alive
+		switch alive, err := h.Access.Alive(ctx, id); {
+		case err != nil:
+			over[id] = errUnchecked
+		case !alive:
+			over[id] = errCutOff
+		}
 	}
-	h.calls.end(func(id string) bool { return dead[id] })
+	h.calls.end(func(id string) error { return over[id] })
 }
 
 // Sweep removes sessions that are over and counters that nobody needs.

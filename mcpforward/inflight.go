@@ -11,10 +11,13 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// errCutOff is the cause of a context whose access was taken away; errStopped, of one
-// that the kill switch ended; errCancelled, of one that the client cancelled.
+// errCutOff is the cause of a context whose access was taken away; errUnchecked, of one for which
+// nobody can find out whether it was; errStopped, of one that the kill switch ended; errCancelled,
+// of one that the client cancelled. Only the first gets the challenge: a client throws away a
+// token that it is told is bad.
 var (
 	errCutOff    = errors.New("access was taken away")
+	errUnchecked = errors.New("it cannot be found out whether access still holds")
 	errStopped   = errors.New("everything was stopped")
 	errCancelled = errors.New("the client cancelled the call")
 )
@@ -79,9 +82,15 @@ func (f *inFlight) grants() []string {
 // stop ends every call.
 func (f *inFlight) stop() { f.each(errStopped, func(*registration) bool { return true }) }
 
-// end cuts off the calls of the grants for which cut holds.
-func (f *inFlight) end(cut func(grantID string) bool) {
-	f.each(errCutOff, func(c *registration) bool { return cut(c.grant) })
+// end ends the calls of the grants for which cause has one.
+func (f *inFlight) end(cause func(grantID string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for c := range f.calls {
+		if err := cause(c.grant); err != nil {
+			c.end(err)
+		}
+	}
 }
 
 // cancel ends the call with that id of one session.

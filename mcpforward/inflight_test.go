@@ -151,6 +151,43 @@ func TestCancelNotificationInOtherSpelling(t *testing.T) {
 	}
 }
 
+// FT-53: calls are under way while access is looked at again and cannot be found out. They end, and are
+// not told that their token is bad: a client would throw it away, and its person would sign in again.
+func TestFT53UncheckedCallsKeepTheirToken(t *testing.T) {
+	t.Parallel()
+	for name, recheck := range map[string]func(*world) error{
+		"the kill switch cannot be read": func(w *world) error {
+			gone, cancel := context.WithCancel(context.Background())
+			cancel()
+			w.handler.Recheck(gone)
+			return nil
+		},
+		"the connection cannot be read": func(w *world) error {
+			_, err := w.db.Writes.Exec(`ALTER TABLE grants RENAME TO out_of_reach`)
+			w.handler.Recheck(context.Background())
+			return err
+		},
+	} {
+		w := newWorld(t, func(c *setup) { c.Limits.ConcurrentCalls = 1 })
+		c := rep(w)
+		slow, queued := w.underWay(t, c, `"slow"`), make(chan *answer, 1)
+		go func() {
+			d := *c
+			queued <- d.tool("getUserInfo", `{}`)
+		}()
+		waitFor(t, func() bool { return w.handler.calls.count() == 2 })
+		if err := recheck(w); err != nil {
+			t.Fatal(err)
+		}
+		for what, answers := range map[string]<-chan *answer{"forwarded": slow, "waiting for its turn": queued} {
+			a := <-answers
+			if a.status != http.StatusServiceUnavailable || a.header.Get("WWW-Authenticate") != "" || strings.Contains(a.body, "Riley") {
+				t.Errorf("%s, %s: %d %s", name, what, a.status, a.body)
+			}
+		}
+	}
+}
+
 // A call ends where it began when the configuration is reloaded; its client's cancellation
 // and the end of its access come to the handler that is in force by then.
 func TestFT45CallsOfThePreviousHandler(t *testing.T) {

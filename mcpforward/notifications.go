@@ -198,6 +198,8 @@ func (l *listener) notOpened(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCutOff), errors.Is(err, errCutOff), errors.As(err, &e) && e.Kind == upstream.LoginLost:
 		return &challenge{invalid: true}
+	case errors.Is(cause, errUnchecked), errors.Is(err, errUnchecked):
+		return unavailable("access could not be checked", errUnchecked)
 	case errors.Is(cause, errStopped):
 		return unavailable(textStopAll, nil)
 	case errors.Is(cause, errDraining):
@@ -212,6 +214,8 @@ func (l *listener) end(ctx context.Context) (result, error) {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errCutOff):
 		return result{}, &challenge{invalid: true}
+	case errors.Is(cause, errUnchecked):
+		return result{}, unavailable("access could not be checked", cause)
 	case errors.Is(cause, errStopped):
 		return result{}, unavailable(textStopAll, nil)
 	case l.http.Context().Err() != nil || l.subscription == nil:

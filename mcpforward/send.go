@@ -50,7 +50,10 @@ func (t *tokens) checked(ctx context.Context, token string, err error) (string, 
 	if err != nil {
 		return "", loginLost(err)
 	}
-	if alive, err := t.alive(ctx); err != nil || !alive {
+	switch alive, err := t.alive(ctx); {
+	case err != nil:
+		return "", fmt.Errorf("%w: %w", errUnchecked, err)
+	case !alive:
 		return "", errCutOff
 	}
 	if t.call == nil {

@@ -36,6 +36,8 @@ func (r *request) interrupted() error {
 		return answerText(textStopAll)
 	case errors.Is(cause, errCutOff):
 		return &challenge{invalid: true}
+	case errors.Is(cause, errUnchecked):
+		return unavailable("access could not be checked", cause)
 	case errors.Is(cause, errCancelled):
 		return answerText(textCancelled + " It was not carried out.")
 	}

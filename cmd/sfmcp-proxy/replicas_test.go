@@ -291,7 +291,7 @@ func (c *cluster) round(name string, f fault, victim int) {
 	if signInAgain.Load() {
 		c.lost.Add(1)
 		if !f.loses {
-			c.t.Errorf("%s, %s: a login is lost", name, f.name)
+			c.t.Errorf("%s, %s: a login is lost%s%s", name, f.name, c.logins(), c.causes())
 		}
 		c.signIn()
 	}
@@ -312,6 +312,24 @@ func (c *cluster) hold(create any) (held reply) {
 	}
 	c.t.Fatal("a write does not come to wait for a person")
 	return held
+}
+
+// logins is how the database has them.
+func (c *cluster) logins() (said string) {
+	rows, err := c.store.Reads.Query(`SELECT subject, state, version, unanswered, why, failure_kind, failure_code, failure_text FROM links ORDER BY subject`)
+	if err != nil {
+		return err.Error()
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var subject, state, why, kind, code, text string
+		var version, unanswered int
+		if err := rows.Scan(&subject, &state, &version, &unanswered, &why, &kind, &code, &text); err != nil {
+			return err.Error()
+		}
+		said += fmt.Sprintf("\n  login of %s: %s, version %d, %d unanswered, %s, failure %s %s %s", subject, state, version, unanswered, why, kind, code, text)
+	}
+	return said
 }
 
 // causes is what each replica last said of something that failed.
