@@ -20,8 +20,10 @@ func TestFT20LeaseEndsWhileSending(t *testing.T) {
 		_, err := f.client(t).Refresh(salesforce.WhileHeld(t.Context(), func() bool { looked++; return looked <= tt.looks }), "acme", "5Aep1")
 		failure := (*salesforce.Error)(nil)
 		notHeld := errors.As(err, &failure) && failure.NotHeld()
-		if arrived := len(f.tokenForms) == 1 && f.tokenForms[0].Get("refresh_token") == "5Aep1"; notHeld == tt.sent || arrived != tt.sent {
-			t.Errorf("%s: the token arrived: %v; %v", name, arrived, err)
-		}
+		f.set(func() { // the server may still be at it
+			if arrived := len(f.tokenForms) == 1 && f.tokenForms[0].Get("refresh_token") == "5Aep1"; notHeld == tt.sent || arrived != tt.sent {
+				t.Errorf("%s: the token arrived: %v; %v", name, arrived, err)
+			}
+		})
 	}
 }

@@ -146,8 +146,10 @@ func (s *soak) write(c *caller, b *salesforcesim.Browser) {
 	name := fmt.Sprintf("Soak %d Ltd", s.writes)
 	create := map[string]any{"name": "createSobjectRecord", "arguments": account(name)}
 	approved, done := false, false
+	own := *c.client.Load() // which the workers read
 	for tries := 0; tries < 60 && !done; tries++ {
-		r, err := c.client.Load().post(s.t.Context(), "tools/call", create, false)
+		own.id = 1_000_000_000 + 100*s.writes + tries
+		r, err := own.post(s.t.Context(), "tools/call", create, false)
 		switch {
 		case err != nil:
 			s.t.Errorf("G9: a write had no answer: %v", err)
@@ -161,6 +163,7 @@ func (s *soak) write(c *caller, b *salesforcesim.Browser) {
 			approved = true
 		case r.Status == http.StatusUnauthorized:
 			s.signIn(c)
+			own = *c.client.Load()
 		default:
 			time.Sleep(50 * time.Millisecond) // as a client does
 		}
