@@ -18,17 +18,21 @@ type live struct{ *Console }
 // events is the stream of one inbox. It ends when its session does: by signing out, by a block, by
 // whoever ends sessions, or after being idle, of which a stream is no interruption.
 func (c live) events(w http.ResponseWriter, r *http.Request) {
+	c.serve(w, r, c.look, func(stream *inboxStream, v *visit) error { return stream.run(r.Context(), v) })
+}
+
+// serve has run fill a stream for whom look finds, within what their browsers may ask for and hold open.
+func (c live) serve(w http.ResponseWriter, r *http.Request, look func(*http.Request) (*visit, error), run func(*inboxStream, *visit) error) {
 	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
 		http.Error(w, "these events are for pages of this site", http.StatusForbidden)
 		return
 	}
-	v, err := c.look(r)
+	v, err := look(r)
+	if err == nil && !c.budgets.Admits(v.who(), c.Now()) {
+		err = errTooMany
+	}
 	if err != nil {
 		c.refuse(w, r, err)
-		return
-	}
-	if !c.budgets.Admits(v.who(), c.Now()) {
-		c.refuse(w, r, errTooMany)
 		return
 	}
 	leave, ok := c.Streams.enter(v.who())
@@ -39,8 +43,8 @@ func (c live) events(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	stream := &inboxStream{live: c, out: http.NewResponseController(w), w: w, r: r}
 	stream.begin()
-	if err := stream.run(r.Context(), v); err != nil && r.Context().Err() == nil {
-		c.Log.DebugContext(r.Context(), "an inbox is not told of changes any more", "error", err)
+	if err := run(stream, v); err != nil && r.Context().Err() == nil {
+		c.Log.DebugContext(r.Context(), "a page is not told of changes any more", "error", err)
 	}
 }
 

@@ -18,30 +18,9 @@ type Part func(context.Context) (string, error)
 // or with the role. No role: nobody.
 func (c *Console) PartForRoles(roles []string, part Part) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" {
-			http.Error(w, "these events are for pages of this site", http.StatusForbidden)
-			return
-		}
 		watch := live{c}
-		v, err := watch.holder(r, roles)
-		if err == nil && !c.budgets.Admits(v.who(), c.Now()) {
-			err = errTooMany
-		}
-		if err != nil {
-			watch.refuse(w, r, err)
-			return
-		}
-		leave, ok := c.Streams.enter(v.who())
-		if !ok {
-			watch.refuse(w, r, errTooMany)
-			return
-		}
-		defer leave()
-		stream := &inboxStream{live: watch, out: http.NewResponseController(w), w: w, r: r}
-		stream.begin()
-		if err := stream.parts(r.Context(), roles, part); err != nil && r.Context().Err() == nil {
-			c.Log.DebugContext(r.Context(), "a page is not told of changes any more", "error", err)
-		}
+		look := func(r *http.Request) (*visit, error) { return watch.holder(r, roles) }
+		watch.serve(w, r, look, func(stream *inboxStream, _ *visit) error { return stream.parts(r.Context(), roles, part) })
 	})
 }
 
