@@ -141,6 +141,9 @@ func (l *listener) listen(begin func(offered bool) error) (result, error) {
 	defer cancel()
 	ctx, end := context.WithCancelCause(ctx)
 	defer context.AfterFunc(l.draining, func() { end(errDraining) })()
+	if l.draining.Err() != nil { // end may still wait for its turn
+		return result{}, l.notOpened(ctx, errDraining)
+	}
 
 	next, err := l.notifications(ctx)
 	if err != nil {
@@ -202,7 +205,7 @@ func (l *listener) notOpened(ctx context.Context, err error) error {
 		return unavailable("access could not be checked", errUnchecked)
 	case errors.Is(cause, errStopped):
 		return unavailable(textStopAll, nil)
-	case errors.Is(cause, errDraining):
+	case errors.Is(cause, errDraining), errors.Is(err, errDraining):
 		return unavailable("the proxy is shutting down", nil)
 	}
 	return &refusal{status: http.StatusBadGateway, code: jsonrpc.InternalError, message: textFor(upstream.Unavailable), cause: err}

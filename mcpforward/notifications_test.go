@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -65,10 +66,17 @@ func TestNoStreamsWhileDraining(t *testing.T) {
 	w, _ := withAsking(t)
 	c := w.capable("asking", `{}`)
 	w.handler.Drain()
+	w.handler.draining = saidLate{w.handler.draining}
 	if a := c.send(c.request(nil, get)); a.status != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", a.status, a.body)
 	}
 }
+
+// saidLate has ended, and runs what waits for its end a while later, as a busy machine does.
+type saidLate struct{ context.Context }
+
+func (saidLate) Done() <-chan struct{}          { return make(chan struct{}) }
+func (saidLate) AfterFunc(f func()) func() bool { return time.AfterFunc(100*time.Millisecond, f).Stop }
 
 // Log messages come to who asked for them, with the call that they belong to.
 func TestLogMessages(t *testing.T) {
