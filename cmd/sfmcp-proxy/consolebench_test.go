@@ -64,9 +64,9 @@ func BenchmarkConsole(b *testing.B) {
 	}
 	router := mux.NewRouter().UseEncodedPath()
 	p.team.Mount(router, asSecurity{b})
-	for _, path := range []string{"/console", "/console/people", "/console/people?name=user77", "/console/people/one/005xx0000000000077", "/console/connections",
+	for _, path := range []string{"/console", "/console/people", "/console/people?name=user77", "/console/people/one/005xx0000000077AAA", "/console/connections",
 		"/console/connections?person=user77", "/console/connections?client=chatgpt&server=one", "/console/clients", "/console/clients?id=chatgpt", "/console/incident?person=user777@", "/console/incident?client=chat",
-		"/console/reviews", "/console/reviews/spring", "/console/reviews/spring?state=open+and+unused", "/console/reviews/spring/sales/one/005xx0000000000077",
+		"/console/reviews", "/console/reviews/spring", "/console/reviews/spring?state=open+and+unused", "/console/reviews/spring/sales/one/005xx0000000077AAA",
 		"/console/tools", "/console/policy", "/console/audit", "/console/audit?person=user77@acme.example", "/console/audit?tool=soqlQuery&outcome=denied&since=1d", "/console/audit?text=nothing+says+so", "/console/audit/500000", "/console/denials", "/console/settings"} {
 		b.Run(path, func(b *testing.B) {
 			var took []time.Duration
@@ -94,13 +94,13 @@ func fillStores(b *testing.B, p *product) {
 	for _, statement := range []string{
 		`INSERT INTO users (org, subject, username, name, first_seen_at, last_seen_at)
 			WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %[1]d)
-			SELECT 'one', printf('005xx%%013d', i), printf('user%%d@acme.example', i), printf('User %%d', i), %[3]d, %[3]d FROM n`,
+			SELECT 'one', printf('005xx%%010dAAA', i), printf('user%%d@acme.example', i), printf('User %%d', i), %[3]d, %[3]d FROM n`,
 		`INSERT INTO links (org, subject, state, version, sealed_access, access_expires_at, sealed_refresh, created_at, refreshed_at)
 			WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %[1]d)
-			SELECT 'one', printf('005xx%%013d', i), CASE WHEN i %% 50 = 0 THEN 'needs_reauth' ELSE 'active' END, 1, hex(zeroblob(200)), %[3]d, hex(zeroblob(200)), %[3]d, %[3]d FROM n`,
+			SELECT 'one', printf('005xx%%010dAAA', i), CASE WHEN i %% 50 = 0 THEN 'needs_reauth' ELSE 'active' END, 1, hex(zeroblob(200)), %[3]d, hex(zeroblob(200)), %[3]d, %[3]d FROM n`,
 		`INSERT INTO grants (id, org, subject, client_id, server, resource, scope, redirect_uri, created_at, expires_at, activated_at, last_used_at)
 			WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %[2]d)
-			SELECT printf('grt_%%016d', i), 'one', printf('005xx%%013d', i %% %[1]d), CASE i %% 3 WHEN 0 THEN 'chatgpt' WHEN 1 THEN 'claude' ELSE 'cursor' END, CASE WHEN i %% 2 = 0 THEN 'one' ELSE 'two' END,
+			SELECT printf('grt_%%016d', i), 'one', printf('005xx%%010dAAA', i %% %[1]d), CASE i %% 3 WHEN 0 THEN 'chatgpt' WHEN 1 THEN 'claude' ELSE 'cursor' END, CASE WHEN i %% 2 = 0 THEN 'one' ELSE 'two' END,
 			'https://proxy.example/mcp/one', 'mcp', 'https://client.example/cb', %[3]d - i, %[3]d + 1000000000, %[3]d, %[3]d - i FROM n`,
 	} {
 		if _, err := p.db.Writes.Exec(fmt.Sprintf(statement, benchPeople, benchConnections, now)); err != nil {
@@ -116,7 +116,7 @@ func fillLog(b *testing.B, p *product) {
 	begun := time.Now()
 	for i := range benchEntries / 2 {
 		person := i * 7919 % benchPeople % (1 + i%997)
-		subject := fmt.Sprintf("005xx%013d", person)
+		subject := fmt.Sprintf("005xx%010dAAA", person)
 		e := audit.Entry{Actor: actor.User(subject), Action: audit.ToolCall, Org: "one", Subject: subject, Username: fmt.Sprintf("user%d@acme.example", person),
 			Client: []string{"chatgpt", "claude", "cursor"}[i%3], Server: []string{"one", "two"}[i%2], Tool: "soqlQuery", Class: "read", Rule: fmt.Sprintf("rule %d (allow classes read)", i%20),
 			RequestID: fmt.Sprintf("REQUEST%09d", i), Decision: audit.Allow, Outcome: audit.Intent, Arguments: []byte(`{"q":"SELECT Id FROM Account LIMIT 1"}`)}
