@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Dir  string           // of the log's files, see package logfile
 	Name string           // host that the log is named after when it is begun; "": sfmcp-proxy
-	DB   *db.DB           // keeps a checkpoint, and has the entries of versions before 0.9
+	DB   *db.DB           // keeps a checkpoint, and has the entries of versions before 0.1.0
 	Ring *seal.KeyRing    // its keys sign checkpoints and seal the index; beside its file stands a checkpoint too
 	Now  func() time.Time // nil: time.Now
 	Log  *slog.Logger     // hears of entries that are lost; nil: slog.Default

@@ -138,7 +138,7 @@ func (s *stores) tellReadable(cmd *cobra.Command, u grant.User) error {
 	if err != nil || n == 0 {
 		return err
 	}
-	_, err = fmt.Fprintf(besides(cmd), "%s about %s can still be read: of other orgs, or written by a version before 0.10; these go when they are older than audit.keep\n",
+	_, err = fmt.Fprintf(besides(cmd), "%s about %s can still be read: of other orgs, or written by a version before 0.1.0; these go when they are older than audit.keep\n",
 		counted(n, "entry"), u.Subject)
 	return err
 }
