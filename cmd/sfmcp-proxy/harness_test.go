@@ -124,7 +124,11 @@ type demo struct {
 	dir  string
 	stop func() // ends it and waits
 	log  *lockedBuffer
+	by   *http.Client // how its clients and browsers reach it; nil: as everybody does
 }
+
+// client is how its clients reach it.
+func (d *demo) client() *http.Client { return cmp.Or(d.by, http.DefaultClient) }
 
 type lockedBuffer struct {
 	mu sync.Mutex
@@ -365,7 +369,7 @@ func (d *demo) recorded(query string) (out []map[string]any) {
 
 // browser is a person's browser that stops at a client's callback.
 func (d *demo) browser() *salesforcesim.Browser {
-	return salesforcesim.NewBrowser(nil, testCallback)
+	return salesforcesim.NewBrowser(d.by, testCallback)
 }
 
 const testCallback = "http://127.0.0.1:49152/callback"
@@ -433,7 +437,7 @@ func (d *demo) password(username string) string {
 // token posts to the token endpoint and keeps what it answers.
 func (c *mcpClient) token(form url.Values) {
 	c.d.t.Helper()
-	resp, err := http.PostForm(c.d.PublicURL+"/oauth/token", form)
+	resp, err := c.d.client().PostForm(c.d.PublicURL+"/oauth/token", form)
 	if err != nil {
 		c.d.t.Fatal(err)
 	}
@@ -513,7 +517,7 @@ func (c *mcpClient) post(ctx context.Context, method string, params any, notific
 			req.Header.Set("MCP-Protocol-Version", cmp.Or(c.version, latestSessions))
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.d.client().Do(req)
 	if err != nil {
 		return reply{}, err
 	}
