@@ -16,7 +16,7 @@ ARG COMMIT=unknown
 RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \
       -o /out/sfmcp-proxy ./cmd/sfmcp-proxy \
- && mkdir -p /out/data
+ && mkdir -p /out/data /out/checkpoints
 
 # Run: no shell, no package manager, not root. /data holds the database, the audit log
 # and the key file; mount a volume there that lasts and is no network file system, and keep
@@ -38,6 +38,8 @@ RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
 FROM gcr.io/distroless/static-debian12:nonroot@sha256:afa5c872c891853ca7fcf1f12c3edb23f7eeef36189728842dd51042ff57f7ab
 COPY --from=build /out/sfmcp-proxy /sfmcp-proxy
 COPY --from=build --chown=65532:65532 /out/data /data
+# Where a volume for audit.checkpoints may be mounted: a new one takes its owner from here.
+COPY --from=build --chown=65532:65532 /out/checkpoints /checkpoints
 USER 65532:65532
 WORKDIR /data
 VOLUME /data

@@ -212,3 +212,17 @@ func (s *server) close() {
 	s.stop()
 	_ = os.RemoveAll(s.dir)
 }
+
+// Place is where a test makes a PostgreSQL server of its own, set up as the others are not.
+type Place struct {
+	Bin string              // PostgreSQL's programs
+	Dir string              // belongs to whom they run as, and is removed at the end of the test
+	As  *syscall.Credential // as whom they run; nil: as this process
+}
+
+// NewPlace makes one. Where PostgreSQL is not installed, it skips t, or fails it (see the package comment).
+func NewPlace(t testing.TB) Place {
+	t.Helper()
+	s := newServer(t, installed(t).bin)
+	return Place{Bin: s.bin, Dir: s.dir, As: s.as}
+}
