@@ -73,15 +73,26 @@ const (
 
 // KeyService encrypts the sealing keys where they are stored.
 type KeyService struct {
-	// Kind is [AWSKMS]; empty: nothing encrypts them.
-	Kind     string `mapstructure:"kind"`
-	Key      string `mapstructure:"key"`
+	// Kind is [AWSKMS] or [PKCS11]; empty: nothing encrypts them.
+	Kind string `mapstructure:"kind"`
+	// Key is an ARN, id or alias of AWS KMS, or the label of a key in a token.
+	Key string `mapstructure:"key"`
+
+	// Of AWS KMS.
 	Region   string `mapstructure:"region"`
 	Endpoint string `mapstructure:"endpoint"`
+
+	// Of a token: its library, its label and the file with its PIN.
+	Module  string `mapstructure:"module"`
+	Token   string `mapstructure:"token"`
+	PINFile string `mapstructure:"pin_file"`
 }
 
-// AWSKMS is the kind of a key of AWS KMS.
-const AWSKMS = "aws-kms"
+// Kinds of key services.
+const (
+	AWSKMS = "aws-kms" // a key of AWS KMS
+	PKCS11 = "pkcs11"  // a key of a token that speaks PKCS #11
+)
 
 // TLS names the certificate of the public listener; both files or none.
 type TLS struct {
@@ -373,6 +384,9 @@ var defaults = map[string]any{
 	"key_service.key":              "",
 	"key_service.region":           "",
 	"key_service.endpoint":         "",
+	"key_service.module":           "",
+	"key_service.token":            "",
+	"key_service.pin_file":         "",
 	"contact":                      "",
 	"production":                   false,
 	"definitions":                  AcceptFirst,

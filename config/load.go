@@ -132,6 +132,7 @@ func (c *Config) complete(dir string) {
 		o.ClientSecretFile = under(dir, o.ClientSecretFile)
 	}
 	c.KeysFile = under(dir, c.KeysFile)
+	c.KeyService.PINFile = under(dir, c.KeyService.PINFile)
 	c.PoliciesDir = under(dir, c.PoliciesDir)
 	c.TLS.CertFile = under(dir, c.TLS.CertFile)
 	c.TLS.KeyFile = under(dir, c.TLS.KeyFile)

@@ -28,6 +28,7 @@ func (c *Config) secretFiles() (all []secretFile) {
 		add(fmt.Sprintf("salesforce.orgs[%d].client_secret_file", i), "client_secret_file of org "+o.Name, o.ClientSecretFile)
 	}
 	add("tls.key_file", "tls.key_file", c.TLS.KeyFile)
+	add("key_service.pin_file", "key_service.pin_file", c.KeyService.PINFile)
 	add("console.oidc.client_secret_file", "console.oidc.client_secret_file", c.Console.OIDC.ClientSecretFile)
 	for i, o := range c.Console.Providers {
 		key := fmt.Sprintf("console.providers[%d].client_secret_file", i)

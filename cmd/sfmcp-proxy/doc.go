@@ -4,7 +4,8 @@
 // # A tour, bottom up
 //
 // [sfmcp-proxy/authproxy/seal] seals what may not lie in the database in the clear, by keys that
-// [sfmcp-proxy/authproxy/seal/awskms] can have encrypted by AWS, and
+// [sfmcp-proxy/authproxy/seal/awskms] can have encrypted by AWS,
+// [sfmcp-proxy/authproxy/seal/pkcs11] by a token, and
 // [sfmcp-proxy/authproxy/db] opens that; [sfmcp-proxy/authproxy/db/move] moves all of it to
 // PostgreSQL, and [sfmcp-proxy/authproxy/db/reseal] seals it with a new key. [sfmcp-proxy/mcpforward/jsonrpc] reads one message strictly, once.
 // [sfmcp-proxy/authproxy/nearest] finds the name that a mistyped one was meant for.

@@ -113,9 +113,11 @@ var layer = map[string]int{
 	// Leaves for leaves. Salesforce's keys and clients' keys are read by the same rules; a
 	// query language knows nothing of what its queries may reach; a database is bound to
 	// the keys that seal what lies in it.
-	"authproxy/jwks":        0,
-	"authproxy/seal":        0,
-	"authproxy/seal/awskms": 1, // sealing keys encrypted by AWS
+	"authproxy/jwks":                   0,
+	"authproxy/seal":                   0,
+	"authproxy/seal/awskms":            1, // sealing keys encrypted by AWS
+	"authproxy/seal/pkcs11":            1, // sealing keys encrypted by a token
+	"authproxy/seal/pkcs11/pkcs11test": 0, // for tests
 
 	// What a call reaches is read from its query, and is what rules, conditions and masks are
 	// about; conditions have their place between it and the rules.
