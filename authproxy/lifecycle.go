@@ -39,7 +39,7 @@ func (l *Lifecycle) Sweep(ctx context.Context, now time.Time) error {
 	if after <= 0 || now.Before(l.next) {
 		return nil
 	}
-	of, err := l.Cutoff.Grants.ByClient(ctx, "")
+	of, err := l.Cutoff.Grants.ByClient(ctx)
 	if err != nil {
 		return err
 	}

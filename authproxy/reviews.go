@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -195,6 +196,33 @@ func (r *Reviews) Review(ctx context.Context, name string) (*review.Review, erro
 	return all[len(all)-1], nil
 }
 
+// Item is one person's access to one server in a review, which has no other items then. It is found
+// without reading what the review says of others. [ErrNoReview], [ErrNotInIt]
+func (r *Reviews) Item(ctx context.Context, name string, of review.Of) (*review.Review, *review.Item, error) {
+	var found []audit.Entry
+	for _, f := range []audit.Filter{{Action: string(audit.ReviewBegin), Object: name}, {Action: reviewNoun, Object: name, Person: audit.Person{Subjects: []string{of.Subject}}}} {
+		if err := r.Cutoff.Audit.List(ctx, f, func(e audit.Entry) error { found = append(found, e); return nil }); err != nil {
+			return nil, nil, err
+		}
+	}
+	slices.SortFunc(found, func(a, b audit.Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	found = slices.CompactFunc(found, func(a, b audit.Entry) bool { return a.Seq == b.Seq })
+	var reader review.Reader
+	for _, e := range found {
+		reader.Add(e)
+	}
+	all := reader.Reviews()
+	if len(all) == 0 {
+		return nil, nil, fmt.Errorf("%q: %w", name, ErrNoReview)
+	}
+	one := all[len(all)-1]
+	item := one.Find(of)
+	if item == nil {
+		return nil, nil, ErrNotInIt
+	}
+	return one, item, nil
+}
+
 func (r *Reviews) read(ctx context.Context, name string) ([]*review.Review, error) {
 	var reader review.Reader
 	err := r.Cutoff.Audit.List(ctx, audit.Filter{Action: reviewNoun, Object: name}, func(e audit.Entry) error { reader.Add(e); return nil })
@@ -215,13 +243,9 @@ func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, 
 	if reason == "" {
 		return 0, ErrNoReason
 	}
-	one, err := r.Review(ctx, name)
+	one, item, err := r.Item(ctx, name, of)
 	if err != nil {
 		return 0, err
-	}
-	item := one.Find(of)
-	if item == nil {
-		return 0, ErrNotInIt
 	}
 	return r.decide(ctx, by, one, item, what, reason)
 }

@@ -116,12 +116,12 @@ func (c *Control) Principal(ctx context.Context, org, who, client string) (polic
 	if err := checkName(who); err != nil {
 		return p, c.unknown(ctx, who, err.Error())
 	}
-	users, err := c.grants.FindUsers(ctx, who)
-	if err != nil {
+	found, err := c.grants.FindUser(ctx, org, who)
+	if err != nil && !errors.Is(err, grant.ErrNotFound) {
 		return p, err
 	}
-	if i := slices.IndexFunc(users, func(u grant.User) bool { return u.Org == org }); i >= 0 {
-		p.Subject, p.Username = users[i].Subject, users[i].Username
+	if err == nil {
+		p.Subject, p.Username = found.Subject, found.Username
 	} else if strings.Contains(who, "@") {
 		p.Username = strings.ToLower(who)
 	} else {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -194,6 +195,31 @@ func (p *persons) revealer() *revealer {
 	return &revealer{persons: p, known: map[personID]keyRow{}}
 }
 
+// revealAll reveals entries. The keys that it does not have yet are read at once.
+func (r *revealer) revealAll(ctx context.Context, of []record) error {
+	unknown := map[personID]bool{}
+	for i := range of {
+		e := &of[i].entry
+		on, _ := e.object()
+		for _, id := range []personID{e.owner(), e.acting(e.Actor), e.acting(on), {e.Org, e.Subject}} {
+			if _, known := r.known[id]; !known && isPseudonym(id.subject) {
+				unknown[id] = true
+			}
+		}
+	}
+	if len(unknown) > 1 {
+		if err := r.readRows(ctx, unknown); err != nil {
+			return err
+		}
+	}
+	for i := range of {
+		if err := r.reveal(ctx, &of[i].entry); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // reveal brings e to what was appended, as far as that can be read, and says in e.Personal why not.
 func (r *revealer) reveal(ctx context.Context, e *Entry) error {
 	if owner := e.owner(); isPseudonym(owner.subject) {
@@ -245,27 +271,71 @@ func (r *revealer) shown(ctx context.Context, e *Entry, a actor.Actor) (actor.Ac
 	return called(a, row.subject), nil
 }
 
-// row reads what the database has of a pseudonym.
+// row is what the database has of a pseudonym.
 func (r *revealer) row(ctx context.Context, id personID) (keyRow, error) {
-	if known, ok := r.known[id]; ok {
-		return known, nil
-	}
-	row := keyRow{why: KeyMissing}
-	var subject, sealed string
-	err := r.db.Reads.QueryRowContext(ctx, `SELECT subject, sealed_key FROM audit_persons WHERE org = $1 AND pseudonym = $2`, id.org, id.subject).Scan(&subject, &sealed)
-	switch {
-	case errors.Is(err, sql.ErrNoRows):
-	case err != nil:
-		return row, fmt.Errorf("reading the key of a person: %w", err)
-	case subject == "":
-		row.why = Erased
-	default:
-		if box, err := r.open(ctx, personID{id.org, subject}, id.subject, sealed); err == nil {
-			row = keyRow{subject: subject, box: box}
+	if _, known := r.known[id]; !known {
+		if err := r.readRows(ctx, map[personID]bool{id: true}); err != nil {
+			return keyRow{}, err
 		}
 	}
-	r.known[id] = row
-	return row, nil
+	return r.known[id], nil
+}
+
+// rowsAtOnce is how many pseudonyms one statement asks for: the driver of SQLite looks through all
+// arguments for each of them.
+const rowsAtOnce = 60
+
+// readRows reads what the database has of pseudonyms.
+func (r *revealer) readRows(ctx context.Context, all map[personID]bool) error {
+	of := map[string][]string{} // by org, so that the key of the table serves the statement
+	for id := range all {
+		of[id.org] = append(of[id.org], id.subject)
+	}
+	for org, pseudonyms := range of {
+		for some := range slices.Chunk(pseudonyms, rowsAtOnce) {
+			args, places := []any{org}, []string{}
+			for _, pseudonym := range some {
+				args = append(args, pseudonym)
+				places = append(places, fmt.Sprintf("$%d", len(args)))
+			}
+			rows, err := r.db.Reads.QueryContext(ctx, `SELECT pseudonym, subject, sealed_key FROM audit_persons WHERE org = $1 AND pseudonym IN (`+strings.Join(places, ", ")+`)`, args...)
+			if err == nil {
+				err = r.addRows(ctx, org, some, rows)
+			}
+			if err != nil {
+				return fmt.Errorf("reading the key of a person: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// addRows remembers the rows of some pseudonyms. Keys are opened when all have been read: opening one
+// may write.
+func (r *revealer) addRows(ctx context.Context, org string, some []string, rows *sql.Rows) error {
+	defer rows.Close()
+	var read [][3]string // pseudonym, subject, sealed key
+	for rows.Next() {
+		var row [3]string
+		if err := rows.Scan(&row[0], &row[1], &row[2]); err != nil {
+			return err
+		}
+		read = append(read, row)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, pseudonym := range some {
+		r.known[personID{org, pseudonym}] = keyRow{why: KeyMissing}
+	}
+	for _, row := range read {
+		if at := (personID{org, row[0]}); row[1] == "" {
+			r.known[at] = keyRow{why: Erased}
+		} else if box, err := r.boxOf(ctx, sealedKey{personID{org, row[1]}, row[0], row[2]}); err == nil {
+			r.known[at] = keyRow{subject: row[1], box: box}
+		}
+	}
+	return nil
 }
 
 // unseal reads the personal fields of an entry.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/logfile"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -287,5 +289,52 @@ func TestD15LivesAreBounded(t *testing.T) {
 	erase(most-1, most)
 	if _, _, err := l.persons.lives(t.Context(), id); err == nil {
 		t.Errorf("after %d erasures they are looked for", most)
+	}
+}
+
+// With many persons the first entry of one costs no more than with few: their key is found by an index.
+func TestPersonIsFoundByIndex(t *testing.T) {
+	t.Parallel()
+	if dbtest.OnPostgres() {
+		t.Skip("the plan of SQLite")
+	}
+	l := newStore(t).open()
+	var parent, id, unused int
+	var plan string
+	if err := l.config.DB.Reads.QueryRowContext(t.Context(), "EXPLAIN QUERY PLAN "+readPerson, "acme", "005A").Scan(&id, &parent, &unused, &plan); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(plan, "SEARCH audit_persons USING INDEX audit_persons_subject") {
+		t.Error(plan)
+	}
+}
+
+// Entries of more persons than one statement asks for are revealed, and those of one who was erased
+// meanwhile are not.
+func TestManyPersonsAreRevealed(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).open()
+	const many = 2*rowsAtOnce + 7
+	for i := range many {
+		e := entry("tool.call")
+		e.Org, e.Subject, e.Username = "acme", fmt.Sprintf("005A%05d", i), fmt.Sprintf("user%d@acme.example", i)
+		appendAll(t, l, e)
+	}
+	revealed := func() (n int) {
+		for _, e := range list(t, l, Filter{}) {
+			if e.Username == fmt.Sprintf("user%d@acme.example", e.Seq-1) && e.Personal == "" && e.Subject == fmt.Sprintf("005A%05d", e.Seq-1) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := revealed(); n != many {
+		t.Errorf("%d of %d entries are revealed", n, many)
+	}
+	if _, err := l.Persons().Erase(t.Context(), "acme", "005A00003", Erasure{By: actor.Operator("alice", "")}, func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if n := revealed(); n != many-1 {
+		t.Errorf("after one of %d was erased %d are revealed", many, n)
 	}
 }

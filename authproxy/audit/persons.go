@@ -30,6 +30,15 @@ type persons struct {
 	db    *db.DB
 	ring  *seal.KeyRing
 	known *lru.Cache[personID, *person]
+	// boxes are keys that were opened for reading, by what the database has of each: whoever was erased
+	// has nothing there.
+	boxes *lru.Cache[sealedKey, cipher.AEAD]
+}
+
+// sealedKey is the row of a person who has a key.
+type sealedKey struct {
+	id                personID
+	pseudonym, sealed string
 }
 
 // personID is a person as Salesforce knows them, or as a provider does: then org is its issuer.
@@ -48,14 +57,30 @@ type named struct{ username, pseudonym string }
 
 func newPersons(c Config) *persons {
 	known, err := lru.New[personID, *person](maxPersons)
-	if err != nil {
+	boxes, boxesErr := lru.New[sealedKey, cipher.AEAD](maxPersons)
+	if err = errors.Join(err, boxesErr); err != nil {
 		panic(err) // the size is a constant
 	}
-	return &persons{db: c.DB, ring: c.Ring, known: known}
+	return &persons{db: c.DB, ring: c.Ring, known: known, boxes: boxes}
 }
 
 // forget makes this process read keys again: another one may have erased some.
-func (p *persons) forget() { p.known.Purge() }
+func (p *persons) forget() {
+	p.known.Purge()
+	p.boxes.Purge()
+}
+
+// boxOf opens the key of a row that was just read, unless it was opened before.
+func (p *persons) boxOf(ctx context.Context, row sealedKey) (cipher.AEAD, error) {
+	if box, ok := p.boxes.Get(row); ok {
+		return box, nil
+	}
+	box, err := p.open(ctx, row.id, row.pseudonym, row.sealed)
+	if err == nil {
+		p.boxes.Add(row, box)
+	}
+	return box, err
+}
 
 // of is a person, who gets a key if they have none. Of one who was erased, and of whom only the
 // proxy itself speaks, no key is made: they have not come back.
@@ -87,13 +112,16 @@ func (p *persons) of(ctx context.Context, id personID, back bool) (*person, erro
 // database hangs.
 const readTime = 2 * time.Second
 
+// readPerson finds a person by the index of those who have not been erased, which serves a statement
+// that says so.
+const readPerson = `SELECT pseudonym, sealed_key FROM audit_persons WHERE org = $1 AND subject = $2 AND subject <> ''`
+
 // read reads the key of a person; nil: there is none.
 func (p *persons) read(ctx context.Context, id personID) (*person, error) {
 	reading, cancel := context.WithTimeout(ctx, readTime)
 	defer cancel()
 	var pseudonym, sealed string
-	err := p.db.Reads.QueryRowContext(reading, `SELECT pseudonym, sealed_key FROM audit_persons WHERE org = $1 AND subject = $2`, id.org, id.subject).
-		Scan(&pseudonym, &sealed)
+	err := p.db.Reads.QueryRowContext(reading, readPerson, id.org, id.subject).Scan(&pseudonym, &sealed)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

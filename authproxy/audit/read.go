@@ -29,7 +29,7 @@ func (l *Log) Read(ctx context.Context, r Reading) (all []Entry, err error) {
 	}
 	if r.Reveal {
 		reveal := l.persons.revealer()
-		s.reveal = func(e *Entry) error { return reveal.reveal(ctx, e) }
+		s.reveal = func(of []record) error { return reveal.revealAll(ctx, of) }
 	}
 	size := 0
 	err = s.each(l, segments, func(text []byte, e Entry) error {
@@ -46,8 +46,10 @@ func (l *Log) Read(ctx context.Context, r Reading) (all []Entry, err error) {
 }
 
 // withoutSealed takes out what says something only to who has the keys.
-func withoutSealed(e *Entry) error {
-	e.Sealed = ""
+func withoutSealed(of []record) error {
+	for i := range of {
+		of[i].entry.Sealed = ""
+	}
 	return nil
 }
 

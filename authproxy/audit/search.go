@@ -190,13 +190,24 @@ type search struct {
 	order   func([]uint32)   // brings the ordinals of a segment into the order that is wanted
 	after   int64            // number behind which entries count
 	before  int64            // number before which they do; 0: all do
-	reveal  func(*Entry) error
+	reveal  func([]record) error
 }
+
+// record is a record of the log with the entry that it holds.
+type record struct {
+	text  []byte
+	entry Entry
+}
+
+// readAtOnce is how many records are read at most before they are revealed and judged: the first alone,
+// then twice as many each time, so that whoever wants few reads few, and whoever wants many asks the
+// database for the keys of many people at once.
+const readAtOnce = 256
 
 // search is one whose entries can be read as far as the keys of people are there.
 func (r reading) search(ctx context.Context, query postings.Query, matches func(Entry) bool, order func([]uint32), f Filter) search {
 	revealer := r.log.persons.revealer()
-	return search{query, matches, order, f.After, f.Before, func(e *Entry) error { return revealer.reveal(ctx, e) }}
+	return search{query, matches, order, f.After, f.Before, func(of []record) error { return revealer.revealAll(ctx, of) }}
 }
 
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
@@ -238,28 +249,44 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 		return false, fmt.Errorf("reading the audit log: %w", err)
 	}
 	defer file.Close()
+	for n := 1; len(ordinals) > 0; n = min(2*n, readAtOnce) {
+		n = min(n, len(ordinals))
+		group, err := recordsOf(file, index, s, ordinals[:n])
+		if err == nil {
+			err = q.reveal(group)
+		}
+		if err != nil {
+			return false, err
+		}
+		for _, r := range group {
+			if !q.matches(r.entry) {
+				continue
+			}
+			if enough, err := f(r.text, r.entry); err != nil || enough {
+				return enough, err
+			}
+		}
+		ordinals = ordinals[n:]
+	}
+	return false, nil
+}
+
+// recordsOf reads some records of a segment.
+func recordsOf(file *os.File, index segmentIndex, s logfile.Segment, ordinals []uint32) (group []record, err error) {
 	for _, ordinal := range ordinals {
 		offset, err := index.Place(ordinal)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		text, err := logfile.ReadAt(file, offset)
 		if err != nil {
-			return false, err
+			return nil, err
 		}
 		e, err := decode(text)
 		if err != nil {
-			return false, fmt.Errorf("audit entry %d: %w", s.First+int64(ordinal), err)
+			return nil, fmt.Errorf("audit entry %d: %w", s.First+int64(ordinal), err)
 		}
-		if err := q.reveal(&e); err != nil {
-			return false, err
-		}
-		if !q.matches(e) {
-			continue
-		}
-		if enough, err := f(text, e); err != nil || enough {
-			return enough, err
-		}
+		group = append(group, record{text, e})
 	}
-	return false, nil
+	return group, nil
 }

@@ -73,14 +73,15 @@ func (s *Store) registration(ctx context.Context, id string) (*registration, err
 	return &r, nil
 }
 
-// registered lists the clients of the table that may be used under this configuration.
-func (s *Store) registered(ctx context.Context) (all []Client, err error) {
-	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients`)
+// registered lists the clients of the table that may be used under this configuration, by id, from
+// behind one on, at most so many.
+func (s *Store) registered(ctx context.Context, behind string, most int) (all []Client, err error) {
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id > $1 ORDER BY id`, behind)
 	if err != nil {
 		return nil, fmt.Errorf("listing clients: %w", err)
 	}
 	defer rows.Close()
-	for rows.Next() {
+	for len(all) < most && rows.Next() {
 		var r registration
 		if err := r.scan(rows); err != nil {
 			return nil, fmt.Errorf("listing clients: %w", err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"slices"
 	"sort"
@@ -181,7 +182,7 @@ func (s *Store) UserDefined() []Client {
 
 // All returns all clients that are known now, by id.
 func (s *Store) All(ctx context.Context) ([]Client, error) {
-	stored, err := s.registered(ctx)
+	stored, err := s.registered(ctx, "", math.MaxInt)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,8 @@ type Filter struct {
 	// the last one of the page before; nil: from the newest.
 	Limit  int
 	Before *Grant
+
+	subjects, clientIDs []string // any of these; empty: all
 }
 
 // where is the condition of f with its arguments. Conditions that select all are left out, so that
@@ -36,6 +38,18 @@ func (f Filter) where(now int64) (condition string, args []any) {
 	for _, is := range [][2]string{{"org", f.Org}, {"subject", f.Subject}, {"client_id", f.ClientID}, {"server", f.Server}} {
 		if is[1] != "" {
 			add("grants."+is[0]+" = ?", is[1])
+		}
+	}
+	for _, among := range []struct {
+		column string
+		values []string
+	}{{"subject", f.subjects}, {"client_id", f.clientIDs}} {
+		if len(among.values) > 0 {
+			values := make([]any, len(among.values))
+			for i, v := range among.values {
+				values[i] = v
+			}
+			add("grants."+among.column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", values...)
 		}
 	}
 	if !f.All {
@@ -75,6 +89,11 @@ type Amount struct {
 func (s *Store) Amounts(ctx context.Context, f Filter) (all []Amount, err error) {
 	f.Before = nil
 	where, args := f.where(s.millis())
+	return s.amounts(ctx, where, args)
+}
+
+// amounts counts grants by user.
+func (s *Store) amounts(ctx context.Context, where string, args []any) (all []Amount, err error) {
 	rows, err := s.db.Reads.QueryContext(ctx, `SELECT org, subject, COUNT(*) FROM grants`+where+` GROUP BY org, subject`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("counting grants: %w", err)
@@ -106,9 +125,9 @@ func (of OfClient) UsedAt() time.Time {
 }
 
 // ByClient is what the live grants of each client amount to, also where the client is not known
-// any more; of one client if id is not empty.
-func (s *Store) ByClient(ctx context.Context, id string) (map[string]OfClient, error) {
-	where, args := Filter{ClientID: id}.where(s.millis())
+// any more; of those with these ids alone if there are any.
+func (s *Store) ByClient(ctx context.Context, ids ...string) (map[string]OfClient, error) {
+	where, args := Filter{clientIDs: ids}.where(s.millis())
 	all := map[string]OfClient{}
 	// Two statements, because an index has all of the first, and none the last use, which changes often.
 	err := eachClient(ctx, s.db.Reads, `SELECT client_id, SUM(n), COUNT(*) FROM (SELECT client_id, org, subject, COUNT(*) AS n FROM grants`+where+`

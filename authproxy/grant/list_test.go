@@ -68,8 +68,8 @@ func TestListsAndCountsOfGrants(t *testing.T) {
 			t.Errorf("%s: counted %d, %v", tt.name, n, err)
 		}
 	}
-	for _, id := range []string{"", client} {
-		of, err := f.ByClient(ctx, id)
+	for _, id := range [][]string{nil, {client}, {"none", client}} {
+		of, err := f.ByClient(ctx, id...)
 		if err != nil || len(of) != 1 || of[client].Grants != 6 || of[client].Users != 2 || of[client].LastUsedAt.IsZero() != all[0].LastUsedAt.IsZero() {
 			t.Errorf("by client %q: %+v, %v", id, of, err)
 		}

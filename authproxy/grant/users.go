@@ -121,17 +121,60 @@ func (s *Store) FindUsers(ctx context.Context, who string) ([]User, error) {
 	return s.readUsers(ctx, `subject = $2 OR username = $3`, FullID(who), strings.ToLower(who))
 }
 
+// FindUser is the user of one org whom who names, as FindUsers does; or [ErrNotFound].
+func (s *Store) FindUser(ctx context.Context, org, who string) (*User, error) {
+	for _, by := range [][2]string{{"subject", FullID(who)}, {"username", strings.ToLower(who)}} { // an index serves each, and none both
+		if who == "" {
+			break
+		}
+		all, err := s.readUsers(ctx, `org = $2 AND `+by[0]+` = $3`, org, by[1])
+		if err != nil || len(all) > 0 {
+			return &append(all, User{})[0], err
+		}
+	}
+	return nil, ErrNotFound
+}
+
 // Users returns all users, by org and username.
 func (s *Store) Users(ctx context.Context) ([]User, error) {
 	return s.readUsers(ctx, `$2 = ''`, "")
 }
 
-func (s *Store) readUsers(ctx context.Context, where string, args ...any) ([]User, error) {
+// userColumns are those that [scanUser] reads, of the table u.
+const userColumns = `u.org, u.subject, u.username, u.name, u.first_seen_at, u.last_seen_at, u.blocked_at, u.mac`
+
+// scanUser reads a row, and into more what follows its columns. Whether it is authentic is for
+// [Store.altered] to say.
+func scanUser(row interface{ Scan(...any) error }, more ...any) (u User, mac string, err error) {
+	var first, last, blocked int64
+	if err := row.Scan(append([]any{&u.Org, &u.Subject, &u.Username, &u.Name, &first, &last, &blocked, &mac}, more...)...); err != nil {
+		return u, "", fmt.Errorf("reading users: %w", err)
+	}
+	u.FirstSeenAt, u.LastSeenAt, u.BlockedAt = db.Time(first), db.Time(last), db.Time(blocked)
+	return u, mac, nil
+}
+
+// altered says whether a row with that MAC is not what this program wrote of the user, or lacks a
+// block that is listed.
+func (s *Store) altered(u *User, mac string, listed db.Blocked) bool {
+	return !s.db.Authentic(db.Users, mac, u.covered()...) || u.BlockedAt.IsZero() && listed[db.UserKey{Org: u.Org, Subject: u.Subject}]
+}
+
+// readListed reads who is blocked; while nobody can know, what their rows say counts alone.
+func (s *Store) readListed(ctx context.Context) (db.Blocked, error) {
 	listed, err := s.db.ReadBlocked(ctx, s.db.Reads)
-	if err != nil && !errors.Is(err, db.ErrBlockedLost) { // their rows say it, too
+	if errors.Is(err, db.ErrBlockedLost) {
+		err = nil
+	}
+	return listed, err
+}
+
+func (s *Store) readUsers(ctx context.Context, where string, args ...any) ([]User, error) {
+	listed, err := s.readListed(ctx)
+	if err != nil {
 		return nil, err
 	}
-	rows, err := s.db.Reads.QueryContext(ctx, `SELECT u.org, u.subject, u.username, u.name, u.first_seen_at, u.last_seen_at, u.blocked_at, u.mac,
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+userColumns+`,
 		(SELECT COUNT(*) FROM grants WHERE grants.org = u.org AND grants.subject = u.subject AND grants.revoked_at = 0 AND grants.expires_at > $1)
 		FROM users u WHERE `+where+` ORDER BY u.org, u.username, u.subject`, append([]any{s.millis()}, args...)...)
 	if err != nil {
@@ -140,14 +183,12 @@ func (s *Store) readUsers(ctx context.Context, where string, args ...any) ([]Use
 	defer rows.Close()
 	var all []User
 	for rows.Next() {
-		var u User
-		var first, last, blocked int64
-		var mac string
-		if err := rows.Scan(&u.Org, &u.Subject, &u.Username, &u.Name, &first, &last, &blocked, &mac, &u.Connections); err != nil {
-			return nil, fmt.Errorf("reading users: %w", err)
+		connections := 0
+		u, mac, err := scanUser(rows, &connections)
+		if err != nil {
+			return nil, err
 		}
-		u.FirstSeenAt, u.LastSeenAt, u.BlockedAt = db.Time(first), db.Time(last), db.Time(blocked)
-		u.Altered = !s.db.Authentic(db.Users, mac, u.covered()...) || blocked == 0 && listed[db.UserKey{Org: u.Org, Subject: u.Subject}]
+		u.Connections, u.Altered = connections, s.altered(&u, mac, listed)
 		all = append(all, u)
 	}
 	if err := rows.Err(); err != nil {

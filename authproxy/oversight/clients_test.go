@@ -36,7 +36,7 @@ func TestUnusedClientsAreHidden(t *testing.T) {
 		{"configured, without a connection", client.Client{}, grant.OfClient{}, false, false, time.Time{}},
 		{"blocked", client.Client{ReadAt: long}, grant.OfClient{}, true, false, time.Time{}},
 	} {
-		if c := r.amounting(tt.c, tt.of, tt.blocked); c.Hidden != tt.hidden || !c.EndsAt.Equal(tt.ends) {
+		if c := r.amounts(tt.c, tt.of, tt.blocked); c.Hidden != tt.hidden || !c.EndsAt.Equal(tt.ends) {
 			t.Errorf("%s: hidden %v, ends %v", tt.name, c.Hidden, c.EndsAt)
 		}
 	}

@@ -3,10 +3,10 @@ package oversight
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 )
@@ -44,29 +44,79 @@ type Person struct {
 	Standing Standing
 }
 
-// People are those whose name, username or user id holds a text, and whose standing holds
-// another; empty texts select all.
-func (r *Reader) People(ctx context.Context, name, standing string) (all []Person, err error) {
-	users, err := r.Grants.Users(ctx)
-	if err != nil {
-		return nil, err
+// PeopleSearch is who is looked for, and in which order they come.
+type PeopleSearch struct {
+	Name string // a part of the name, username or user id; empty: everybody
+	// Standing is one of the standings, "blocked" for whoever is refused, "lost" for a lost login;
+	// empty: all.
+	Standing string
+	// ByID has them ordered by org and user id, from behind Behind on; otherwise by org and username.
+	ByID   bool
+	Behind db.UserKey
+	Most   int // how many a page has
+}
+
+// PeopleFound is a page of people, and how many were found from its first on.
+type PeopleFound struct {
+	Page  []Person
+	Found int
+}
+
+// fits reports whether somebody stands as it was asked.
+func (s PeopleSearch) fits(is Standing) bool {
+	switch s.Standing {
+	case "", string(is):
+		return true
+	case "blocked":
+		return is == Altered
+	case "lost":
+		return is == LoginLost
 	}
+	return false
+}
+
+// People is a page of those whom a search selects. The database finds it: there may be very many.
+func (r *Reader) People(ctx context.Context, s PeopleSearch) (*PeopleFound, error) {
 	lost, err := r.Links.Lost(ctx)
 	if err != nil {
 		return nil, err
 	}
-	states := map[[2]string]link.State{}
+	states := map[db.UserKey]link.State{}
 	for _, l := range lost {
-		states[[2]string{l.Org, l.Subject}] = link.NeedsReauth
+		states[db.UserKey{Org: l.Org, Subject: l.Subject}] = link.NeedsReauth
 	}
-	name = strings.ToLower(name)
-	for _, u := range users {
-		p := Person{u, StandingOf(&u, states[[2]string{u.Org, u.Subject}])}
-		if u.Called(name) && (standing == "" || strings.Contains(string(p.Standing), standing)) {
-			all = append(all, p)
+	query := grant.UserQuery{Part: s.Name, ByID: s.ByID, Behind: s.Behind, Limit: s.Most}
+	if s.Standing != "" {
+		if query.Fits, err = r.standingAs(ctx, s, states); err != nil {
+			return nil, err
 		}
 	}
-	return all, nil
+	users, n, err := r.Grants.UserPage(ctx, query)
+	found := &PeopleFound{Found: n}
+	for i := range users {
+		found.Page = append(found.Page, Person{users[i], StandingOf(&users[i], states[db.UserKey{Org: users[i].Org, Subject: users[i].Subject}])})
+	}
+	return found, err
+}
+
+// standingAs selects users by how they stand. Who has a connection is looked up for all of them at
+// once, where it makes a difference.
+func (r *Reader) standingAs(ctx context.Context, s PeopleSearch, states map[db.UserKey]link.State) (func(*grant.User) bool, error) {
+	connections := map[db.UserKey]int{}
+	if s.fits(Connected) || s.fits(NotConnected) {
+		amounts, err := r.Grants.Amounts(ctx, grant.Filter{})
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range amounts {
+			connections[db.UserKey{Org: a.Org, Subject: a.Subject}] = a.N
+		}
+	}
+	return func(u *grant.User) bool {
+		key, with := db.UserKey{Org: u.Org, Subject: u.Subject}, *u
+		with.Connections = connections[key]
+		return s.fits(StandingOf(&with, states[key]))
+	}, nil
 }
 
 // LostLogins is how many Salesforce logins are over, whose people must sign in again.

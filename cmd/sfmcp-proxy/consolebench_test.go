@@ -31,6 +31,14 @@ const (
 	benchEntries     = 1_000_000
 )
 
+// benchClients are the programs that the connections are of.
+const benchClients = `
+clients:
+  - {id: chatgpt, name: ChatGPT, redirect_uris: ["https://chatgpt.example/cb"]}
+  - {id: claude, name: Claude, redirect_uris: ["https://claude.example/cb"]}
+  - {id: cursor, name: Cursor, redirect_uris: ["https://cursor.example/cb"]}
+`
+
 // asSecurity shows each page to a member of the security team.
 type asSecurity struct{ b *testing.B }
 
@@ -54,7 +62,7 @@ func (s asSecurity) PartForRoles(_ []string, part console.Part) http.Handler {
 // BenchmarkConsole opens each page of the security team's with 10,000 people, 100,000 connections and
 // a million entries behind them. None may take 300 ms, and memory stays as it is.
 func BenchmarkConsole(b *testing.B) {
-	process, _ := configured(b, twoOrgs)
+	process, _ := configured(b, twoOrgs+benchClients)
 	p := process.current.Load()
 	fillStores(b, p)
 	fillLog(b, p)

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/client"
@@ -43,11 +41,13 @@ type Connections struct {
 // connections lists connections, the newest first. The database finds the page: there may be very
 // many.
 func (a peopleRoutes) connections(q *call) (list Connections, err error) {
-	var behind *grant.Grant
-	if cursor := q.query.Get("cursor"); cursor != "" {
-		if behind, err = connectionAt(cursor); err != nil {
-			return list, err
-		}
+	at, id, err := q.behind()
+	if err != nil {
+		return list, err
+	}
+	behind, err := connectionAt(at, id)
+	if err != nil {
+		return list, err
 	}
 	search := oversight.Search{Person: q.query.Get("person"), Client: q.query.Get("client"), Server: q.query.Get("server")}
 	found, err := a.Reads.NewestConnections(q.Context(), search, q.limit()+1, behind)
@@ -64,13 +64,14 @@ func (a peopleRoutes) connections(q *call) (list Connections, err error) {
 	return list, nil
 }
 
-// connectionAt is what a cursor says of the connection behind which to go on.
-func connectionAt(cursor string) (*grant.Grant, error) {
-	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	at, id, ok := strings.Cut(string(text), " ")
-	millis, wrong := strconv.ParseUint(at, 16, 63)
-	if err != nil || !ok || wrong != nil || millis > 1<<62 || !utf8.ValidString(id) || strings.ContainsFunc(id, isControl) {
-		return nil, badRequest.is("cursor: it is none that an answer had.", `Send what the answer before had as "next", or none to begin anew.`)
+// connectionAt is what a cursor says of the connection behind which to go on; nil: it says nothing.
+func connectionAt(at, id string) (*grant.Grant, error) {
+	if at == "" && id == "" {
+		return nil, nil
+	}
+	millis, err := strconv.ParseUint(at, 16, 63)
+	if err != nil || millis > 1<<62 {
+		return nil, wrongCursor()
 	}
 	return &grant.Grant{ID: id, CreatedAt: time.UnixMilli(1<<62 - int64(millis))}, nil
 }
@@ -120,19 +121,57 @@ type Client struct {
 	EndsAt      time.Time `json:"ends_at,omitzero" doc:"when its connections end if it stays unused; missing: never"`
 }
 
-// clients lists programs.
-func (a peopleRoutes) clients(q *call) (List[Client], error) {
-	all, err := a.Reads.ClientList(q.Context())
+// clients lists programs: those of the configuration first. The database finds the page of the
+// others, of which many may have registered themselves.
+func (a peopleRoutes) clients(q *call) (list List[Client], err error) {
+	kind, id, err := q.behind()
 	if err != nil {
-		return List[Client]{}, err
+		return list, err
 	}
-	return listed(q, all, func(c oversight.Client) string { return c.ID }, func(c oversight.Client) Client {
-		kind := map[client.Kind]string{client.Configured: "configured", client.Document: "document"}[c.Kind]
-		if kind == "" {
-			kind = "dynamic"
+	var behind *client.Client
+	if kind != "" || id != "" {
+		is, ours := kindsBehind[kind]
+		if !ours {
+			return list, wrongCursor()
 		}
-		return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse, c.Blocked, c.Hidden, c.EndsAt}
-	})
+		behind = &client.Client{ID: id, Kind: is}
+	}
+	found, err := a.Reads.ClientsBehind(q.Context(), behind, q.limit()+1)
+	if err != nil {
+		return list, err
+	}
+	list.Items = []Client{}
+	for i, c := range found[:min(len(found), q.limit())] {
+		list.Items = append(list.Items, clientOf(c))
+		if i+1 == q.limit() && len(found) > q.limit() {
+			list.Next = cursorOf(kindName(c.Kind), c.ID)
+		}
+	}
+	return list, nil
+}
+
+func clientOf(c oversight.Client) Client {
+	kind := kindName(c.Kind)
+	if kind == blockedOnly {
+		kind = "dynamic"
+	}
+	return Client{c.ID, c.Name, kind, c.Connections, c.People, c.LastUse, c.Blocked, c.Hidden, c.EndsAt}
+}
+
+// blockedOnly is, in a cursor, a program of which nothing is known but that it is blocked.
+const blockedOnly = "blocked"
+
+// kindsBehind are the kinds of clients as cursors say them.
+var kindsBehind = map[string]client.Kind{"configured": client.Configured, "document": client.Document, "dynamic": client.Dynamic, blockedOnly: ""}
+
+// kindName is how the API says where what is known of a client comes from.
+func kindName(kind client.Kind) string {
+	for name, is := range kindsBehind {
+		if is == kind {
+			return name
+		}
+	}
+	return blockedOnly
 }
 
 // OfClient is a program whose connections are to end, and why.

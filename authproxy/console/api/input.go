@@ -93,7 +93,7 @@ func page[T any](q *call, all []T, key func(T) string) (items []T, next string, 
 	if cursor := q.query.Get("cursor"); cursor != "" {
 		after, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
 		if err != nil {
-			return nil, "", badRequest.is("cursor: it is none that an answer had.", `Send what the answer before had as "next", or none to begin anew.`)
+			return nil, "", wrongCursor()
 		}
 		begin, _ = slices.BinarySearchFunc(all, string(after), func(one T, after string) int {
 			if key(one) <= after {
@@ -107,6 +107,31 @@ func page[T any](q *call, all []T, key func(T) string) (items []T, next string, 
 		next = base64.RawURLEncoding.EncodeToString([]byte(key(all[end-1])))
 	}
 	return append([]T{}, all[begin:end]...), next, nil
+}
+
+// cursorOf is the cursor behind the item with a key of two parts, of which the first has no space.
+func cursorOf(first, second string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(first + " " + second))
+}
+
+// behind is the key that the cursor of a request holds; empty without one. It goes to the database,
+// so what no item of ours can have is refused.
+func (q *call) behind() (first, second string, err error) {
+	cursor := q.query.Get("cursor")
+	if cursor == "" {
+		return "", "", nil
+	}
+	text, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	first, second, two := strings.Cut(string(text), " ")
+	if err != nil || !two || !utf8.Valid(text) || strings.ContainsFunc(string(text), isControl) {
+		return "", "", wrongCursor()
+	}
+	return first, second, nil
+}
+
+// wrongCursor refuses a cursor that no answer of ours had.
+func wrongCursor() *Problem {
+	return badRequest.is("cursor: it is none that an answer had.", `Send what the answer before had as "next", or none to begin anew.`)
 }
 
 // limit is how many items a request asks for.

@@ -39,13 +39,25 @@ func personOf(p oversight.Person) Person {
 	return Person{p.Org, p.Subject, p.Username, p.Name, p.Standing, p.Blocked(), p.Connections, p.FirstSeenAt, p.LastSeenAt, p.BlockedAt}
 }
 
-// people lists everybody.
-func (a peopleRoutes) people(q *call) (List[Person], error) {
-	all, err := a.Reads.People(q.Context(), q.query.Get("name"), q.query.Get("standing"))
-	if err != nil {
-		return List[Person]{}, err
+// people lists everybody. The database finds the page: there may be very many.
+func (a peopleRoutes) people(q *call) (list List[Person], err error) {
+	search := oversight.PeopleSearch{Name: q.query.Get("name"), Standing: q.query.Get("standing"), ByID: true, Most: q.limit()}
+	if search.Behind.Org, search.Behind.Subject, err = q.behind(); err != nil {
+		return list, err
 	}
-	return listed(q, all, func(p oversight.Person) string { return p.Org + "/" + p.Subject }, personOf)
+	found, err := a.Reads.People(q.Context(), search)
+	if err != nil {
+		return list, err
+	}
+	list.Items = []Person{}
+	for _, p := range found.Page {
+		list.Items = append(list.Items, personOf(p))
+		list.Next = cursorOf(p.Org, p.Subject)
+	}
+	if found.Found == len(found.Page) {
+		list.Next = ""
+	}
+	return list, nil
 }
 
 // listed is a page of what was read, as it is answered.

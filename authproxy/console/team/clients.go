@@ -3,6 +3,7 @@ package team
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,9 +22,9 @@ func (t peoplePages) clients(q *request) error {
 		return err
 	}
 	if id := q.asked("id"); id != "" {
-		c, err := t.Reads.Client(q.Context(), id)
+		c, err := t.among(q, all, id)
 		if err != nil {
-			return missing(err)
+			return err
 		}
 		p.Sections = append(p.Sections, t.clientActs(q, c))
 	}
@@ -44,6 +45,15 @@ func (t peoplePages) clients(q *request) error {
 		p.More = &ui.Link{Text: counted(hidden, "client") + " unused for " + inDays(t.Reads.Clients.Lifecycle().HideAfter) + " or longer", Path: "/console/clients?unused=" + hiddenClients}
 	}
 	return t.show(q, p)
+}
+
+// among is one of the clients that are listed, or one that is known by its connections alone.
+func (t peoplePages) among(q *request, all []oversight.Client, id string) (*oversight.Client, error) {
+	if at := slices.IndexFunc(all, func(c oversight.Client) bool { return c.ID == id }); at >= 0 {
+		return &all[at], nil
+	}
+	c, err := t.Reads.Client(q.Context(), id)
+	return c, missing(err)
 }
 
 // hiddenClients is what is chosen to see those that nobody has used for long.

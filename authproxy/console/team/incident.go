@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -27,7 +28,10 @@ func (t peoplePages) incident(q *request) error {
 	case q.asked("subject") != "":
 		sections, err = t.aboutPerson(q, q.asked("org"), q.asked("subject"))
 	case q.asked("id") != "":
-		sections, err = t.aboutClient(q, q.asked("id"))
+		var c *oversight.Client
+		if c, err = t.Reads.Client(q.Context(), q.asked("id")); err == nil {
+			sections = t.aboutClient(q, c)
+		}
 	case q.asked("person") != "":
 		sections, err = t.suspects(q, q.asked("person"))
 	case q.asked("client") != "":
@@ -46,20 +50,20 @@ func (t peoplePages) incident(q *request) error {
 
 // suspects are the people whom a text names; of one alone it is said what would end.
 func (t peoplePages) suspects(q *request, name string) ([]ui.Section, error) {
-	found, err := t.Reads.People(q.Context(), name, "")
+	found, err := t.Reads.People(q.Context(), oversight.PeopleSearch{Name: name, Most: maxLines})
 	if err != nil {
 		return nil, err
 	}
-	if len(found) == 1 {
-		return t.aboutPerson(q, found[0].Org, found[0].Subject)
+	if found.Found == 1 {
+		return t.aboutPerson(q, found.Page[0].Org, found.Page[0].Subject)
 	}
 	table := &ui.Table{Caption: "People", Columns: []string{"Person", "Org", "State", "Connections"}, Empty: "Nobody fits. Whoever never signed in here is blocked at the command line: 'incident contain --user'."}
-	for i := range found[:min(len(found), maxLines)] {
-		u := &found[i]
+	for i := range found.Page {
+		u := &found.Page[i]
 		table.Rows = append(table.Rows, []ui.Cell{{Text: called(u.Name, u.Username, u.Subject), Faint: u.Username, Path: incidentPath("org", u.Org, "subject", u.Subject)},
 			{Text: u.Org}, standing(u.Standing), {Text: strconv.Itoa(u.Connections)}})
 	}
-	return []ui.Section{{Text: shown(len(table.Rows), len(found), "Type more of the name to see fewer."), Table: table}}, nil
+	return []ui.Section{{Text: shown(len(table.Rows), found.Found, "Type more of the name to see fewer."), Table: table}}, nil
 }
 
 // suspectClients are the programs whom a text names.
@@ -69,7 +73,7 @@ func (t peoplePages) suspectClients(q *request, name string) ([]ui.Section, erro
 		return nil, err
 	}
 	if len(found) == 1 {
-		return t.aboutClient(q, found[0].ID)
+		return t.aboutClient(q, &found[0]), nil
 	}
 	table := &ui.Table{Caption: "Programs", Columns: []string{"Program", "Kind", "Connections", "People"}, Empty: "No program fits."}
 	for _, c := range found[:min(len(found), maxLines)] {
@@ -107,18 +111,14 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 }
 
 // aboutClient says what a program has, which would end.
-func (t peoplePages) aboutClient(q *request, id string) ([]ui.Section, error) {
-	c, err := t.Reads.Client(q.Context(), id)
-	if err != nil {
-		return nil, err
-	}
+func (t peoplePages) aboutClient(q *request, c *oversight.Client) []ui.Section {
 	will := fmt.Sprintf("The program is refused from now on, for everybody. %s of %s end, and calls under way. Whoever has no other connection is revoked at Salesforce, and the audit log is signed up to here.",
 		sentence(counted(c.Connections, "connection")), counted(c.People, "user"))
 	return []ui.Section{{Heading: c.Name, Facts: []ui.Fact{{Name: "Client id", Cell: ui.Cell{Text: c.ID, Code: true}}, {Name: "Kind", Cell: kindOf(c)},
 		{Name: "Last use", Cell: ui.Cell{Text: sinceUse(q, c.LastUse)}},
 		{Name: "Connections", Cell: ui.Cell{Text: strconv.Itoa(c.Connections), Path: "/console/connections?client=" + url.QueryEscape(c.ID)}},
 		{Name: "Everything recorded", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?client=" + url.QueryEscape(c.ID)}}},
-		Acts: acts(t.containAct(q, will, "Contain "+c.Name, "client", c.ID))}}, nil
+		Acts: acts(t.containAct(q, will, "Contain "+c.Name, "client", c.ID))}}
 }
 
 // containAct is the form that contains an incident; fields are names and values.

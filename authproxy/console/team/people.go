@@ -22,18 +22,18 @@ func (t peoplePages) people(q *request) error {
 		{Name: "name", Label: "Name, username or user id", Value: name},
 		{Name: "login", Label: "Salesforce login", Value: login, Options: []string{"lost", "blocked"}},
 	}
-	found, err := t.Reads.People(q.Context(), name, login)
+	found, err := t.Reads.People(q.Context(), oversight.PeopleSearch{Name: name, Standing: login, Most: maxLines})
 	if err != nil {
 		return err
 	}
 	table := &ui.Table{Caption: "People", Columns: []string{"Person", "Org", "State", "Connections", "Last sign-in"}, Empty: "Nobody fits. Whoever never signed in here and is not blocked is not known."}
-	for _, u := range found[:min(len(found), maxLines)] {
+	for _, u := range found.Page {
 		table.Rows = append(table.Rows, []ui.Cell{
 			{Text: called(u.Name, u.Username, u.Subject), Path: personPath(u.Org, u.Subject), Faint: u.Username},
 			{Text: u.Org}, standing(u.Standing), {Text: fmt.Sprint(u.Connections)}, {Text: ui.Moment(u.LastSeenAt, q.Now)},
 		})
 	}
-	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), len(found), "Type a part of the name to see fewer."), Table: table})
+	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), found.Found, "Type a part of the name to see fewer."), Table: table})
 	return t.show(q, p)
 }
 

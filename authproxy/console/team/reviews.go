@@ -229,15 +229,11 @@ func itemActs(q *request, r *review.Review, i *review.Item) []*ui.Act {
 
 // itemOf is the item that the path names.
 func (t reviewPages) itemOf(q *request) (*review.Review, *review.Item, error) {
-	r, err := t.named(q)
-	if err != nil {
-		return nil, nil, err
-	}
-	i := r.Find(review.Of{Org: q.variable("org"), Subject: q.variable("subject"), Server: q.variable("server")})
-	if i == nil {
+	id := q.variable("review")
+	if review.ValidName(id) != nil {
 		return nil, nil, errNothing
 	}
-	return r, i, nil
+	return t.Reviews.Item(q.Context(), id, review.Of{Org: q.variable("org"), Subject: q.variable("subject"), Server: q.variable("server")})
 }
 
 // reviewer is the member as one who decides.
