@@ -114,23 +114,42 @@ func (h *Handler) Names(ctx context.Context, a *approval.Request, c approval.Cur
 	isKnown := func(id string) bool {
 		return slices.ContainsFunc(named, func(r approval.CurrentRecord) bool { return reach.SameID(r.ID, id) })
 	}
-	unnamed := slices.DeleteFunc(preview.IDs(a.Arguments, now), isKnown)
+	unnamed := slices.DeleteFunc(preview.References(a.Arguments, now), func(r preview.Reference) bool { return isKnown(r.ID) })
 	ctx, cancel := context.WithTimeout(ctx, currentTime)
 	defer cancel()
+	target, _ := reach.TargetOf(a.Tool, a.Arguments)
+	known := h.leads(ctx, a, target.Object, unnamed)
 	var wait sync.WaitGroup
-	questions := preview.NamesOf(unnamed)
+	questions := preview.NamesOf(unnamed, target.Object, known)
 	found := make([][]approval.CurrentRecord, len(questions))
 	for i, q := range questions {
 		wait.Go(func() { found[i] = h.readNames(ctx, a, q) })
 	}
 	wait.Wait()
 	named = append(named, slices.Concat(found...)...)
-	for _, id := range unnamed {
-		if !isKnown(id) {
-			named = append(named, approval.CurrentRecord{ID: id, Object: reach.ObjectOf(id)})
+	for _, r := range unnamed {
+		if !isKnown(r.ID) {
+			named = append(named, approval.CurrentRecord{ID: r.ID, Object: r.Object(target.Object, known)})
 		}
 	}
 	return named
+}
+
+// leads is what is known of where fields of an object lead. Where one of the references can only be
+// understood by that, and the org has not said it to the requester, it is asked.
+func (h *Handler) leads(ctx context.Context, a *approval.Request, object string, references []preview.Reference) *reach.Schema {
+	known := h.schemas.For(a.Org, a.Subject)
+	if !reach.ValidObject(object) || known.Described(object) || !slices.ContainsFunc(references, preview.Reference.IsCustom) {
+		return known
+	}
+	reading := currentReading{Handler: h, approval: a, question: preview.Question{Object: object}}
+	if why := reading.mayAsk(ctx); why != "" {
+		return known
+	}
+	if pins, list, err := reading.listed(ctx); err == nil {
+		reading.describe(ctx, pins, list)
+	}
+	return h.schemas.For(a.Org, a.Subject)
 }
 
 // readNames reads what the records of a question are called; those that the requester does not see

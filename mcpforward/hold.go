@@ -54,7 +54,7 @@ func (c *call) submit() error {
 	c.binding = approval.Binding{
 		Org: c.grant.Org, Subject: c.grant.Subject, ClientID: c.grant.ClientID, GrantID: c.grant.ID,
 		Server: c.server.Name, Tool: c.tool, DefinitionHash: c.definition, PolicyVersion: c.decision.Version, Arguments: c.arguments,
-		Confirmation: c.decision.Confirmation,
+		Confirmation: c.decision.Confirmation, Rule: c.decision.Reason,
 	}
 	a, err := c.Approvals.Submit(ctx, c.binding, string(c.decision.Class))
 	if many, ok := errors.AsType[*approval.TooManyError](err); ok {

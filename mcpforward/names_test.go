@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -82,6 +83,37 @@ func TestNamesBesideIDs(t *testing.T) {
 		if e.Approval == "" || e.Subject != salesforcesim.RepID {
 			t.Errorf("recorded %+v", e)
 		}
+	}
+}
+
+// A record of an object of the org's own has its name, too: where a field leads the org says, which is
+// asked once; not while everything is stopped.
+func TestNamesOfCustomRecordsBesideIDs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *setup) {
+		c.Servers[0].Policy = &policy.Policy{Name: "custom", Rules: []policy.Rule{
+			{Classes: []policy.Class{policy.Read}, Effect: policy.Allow, Objects: []string{"Account", "Plan__c"}}, {Effect: policy.Confirm}}}
+	})
+	c := rep(w)
+	id, _ := w.someAccount()
+	plan := fmt.Sprint(w.sim.Records("acme", "Plan__c")[0]["Id"])
+	c.tool("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Plan__c":"`+plan+`"}}`)
+	if err := w.handler.Access.SetStop(t.Context(), access.StopAll, "test"); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.names(); !slices.Contains(got, plan+"=") || len(w.askedFor()) != 0 {
+		t.Errorf("while everything is stopped: %q, asked for %v", got, w.askedFor())
+	}
+	if err := w.handler.Access.SetStop(t.Context(), access.StopOff, "test"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := w.names(); !slices.Contains(got, plan+"=Plan__c Gold") {
+			t.Errorf("no name of the plan among %q", got)
+		}
+	}
+	if got := w.askedFor(); !slices.Equal(got, []string{"Account ok"}) {
+		t.Errorf("asked for %v", got)
 	}
 }
 

@@ -74,8 +74,8 @@ func (r *currentReading) run(ctx context.Context, action audit.Action, conclude 
 	return err
 }
 
-// prepare makes the query that may be sent, or says why there is none.
-func (r *currentReading) prepare(ctx context.Context) string {
+// mayAsk finds the server, and says why nothing may be asked of it for the requester; "": it may.
+func (r *currentReading) mayAsk(ctx context.Context) string {
 	a := r.approval
 	// Of other servers nobody here knows what their tools do, whatever they are called.
 	if r.server = r.Access.Server(a.Server); r.server == nil || r.server.Org != a.Org || !policy.DescribesObjects(r.server.URL) {
@@ -86,6 +86,15 @@ func (r *currentReading) prepare(ctx context.Context) string {
 	}
 	if alive, err := r.Access.Alive(ctx, a.GrantID); err != nil || !alive {
 		return currentEnded
+	}
+	return ""
+}
+
+// prepare makes the query that may be sent, or says why there is none.
+func (r *currentReading) prepare(ctx context.Context) string {
+	a := r.approval
+	if why := r.mayAsk(ctx); why != "" {
+		return why
 	}
 	who, err := r.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
 	if err != nil {

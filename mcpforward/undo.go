@@ -40,7 +40,7 @@ func (h *Handler) Undo(ctx context.Context, a *approval.Request) (b approval.Bin
 		return b, "", err
 	}
 	return approval.Binding{Org: a.Org, Subject: a.Subject, ClientID: a.ClientID, GrantID: a.GrantID, Server: a.Server, Tool: tool,
-		DefinitionHash: digest, PolicyVersion: d.Version, Arguments: arguments, Confirmation: d.Confirmation}, string(d.Class), nil
+		DefinitionHash: digest, PolicyVersion: d.Version, Arguments: arguments, Confirmation: d.Confirmation, Rule: d.Reason}, string(d.Class), nil
 }
 
 // inverse is the call that takes back that of a.

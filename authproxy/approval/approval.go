@@ -92,6 +92,9 @@ type Binding struct {
 	// GrantID is recorded, so that ending the connection ends the request. It is not
 	// part of what must match: a client that refreshed its consent asks for the same.
 	GrantID string
+	// Rule is that of the policy which asks for a person, in words, for people: nothing follows from
+	// it. Like GrantID it is no part of what must match. Empty: recorded by an earlier version.
+	Rule string
 }
 
 // hash names the binding. Each part's length precedes it, so that no two bindings

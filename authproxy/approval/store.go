@@ -220,11 +220,11 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, r Request) (*Request, er
 	_, err = tx.ExecContext(ctx, `
 		INSERT INTO approvals (id, binding_hash, state, org, subject, grant_id, client_id, server, tool, class,
 			policy_version, definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at, mac, state_mac,
-			terms, author, counter_of, undo_of)
-		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+			terms, author, counter_of, undo_of, rule)
+		VALUES ($1, $2, 'pending', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		r.ID, row.bindingHash, b.Org, b.Subject, b.GrantID, b.ClientID, b.Server, b.Tool, r.Class,
 		b.PolicyVersion, b.DefinitionHash, r.ArgumentsDigest, sealed, string(b.Confirmation.Approvers), db.Millis(r.CreatedAt), db.Millis(r.ExpiresAt),
-		row.mac, s.db.MAC(db.ApprovalStates, row.standing()...), row.terms, r.Author, r.CounterOf, r.UndoOf)
+		row.mac, s.db.MAC(db.ApprovalStates, row.standing()...), row.terms, r.Author, r.CounterOf, r.UndoOf, b.Rule)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,8 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if !a.DecidedAt.IsZero() {
-		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + deciderLabel(a, v.isRequester(a), named)
+		page.DecidedBy = deciderLabel(a, v.isRequester(a), named)
+		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + page.DecidedBy
 	}
 	c.render(w, r, status, page)
 	return nil
@@ -102,7 +103,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
 		Open: v.mayDecide(a), Trouble: a.Outcome == approval.Failed || a.Outcome == approval.Unknown,
-		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Factors: factorLines(a, c.names(ctx)), Said: a.Reason,
+		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Said: a.Reason, Rule: a.Rule, Escalation: escalationInWords(a, now),
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
 		ServerName: a.Server, ServerTitle: c.serverTitle(a.Server), Tool: a.Tool, Class: classInWords(a.Class),
@@ -112,9 +113,11 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Digest:    digest,
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
+		Until:     ui.Soon(a.ExpiresAt, now),
 		Proposes:  v.mayPropose(a),
 	}
-	return page, nil
+	page.Factors, err = c.factorLines(ctx, a)
+	return page, err
 }
 
 // orgKind is production, sandbox or scratch; "" if that is not known.

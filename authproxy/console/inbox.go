@@ -181,8 +181,13 @@ func (c *Console) line(ctx context.Context, v *visit, a *approval.Request) ui.Ap
 	if !v.isRequester(a) {
 		who = c.requesterLabel(ctx, v, a)
 	}
+	until := ""
+	if a.State == approval.Pending {
+		until = ui.Soon(a.ExpiresAt, c.Now())
+	}
 	return ui.ApprovalLine{
-		ID: a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
+		Until: until,
+		ID:    a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
 		State: string(a.State), Status: statusInWords(a), When: when,
 	}
 }

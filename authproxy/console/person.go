@@ -24,6 +24,7 @@ type People interface {
 	LinksOf(ctx context.Context, issuer, subject string) ([]people.Link, error)
 	HumanOf(ctx context.Context, org, subject string) (string, error)
 	Names(ctx context.Context) func(actor.Actor) string
+	Holders(ctx context.Context, role string) ([]people.Person, error)
 }
 
 // names calls actors as people know them; see [people.Store.Names].

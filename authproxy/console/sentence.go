@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/reach"
@@ -147,19 +146,4 @@ func consequence(class string) string {
 		return "Nobody here knows what this tool does: it may change anything."
 	}
 	return ""
-}
-
-// factorLines say who must agree to a call that its requester does not decide about, and who has.
-func factorLines(a *approval.Request, named func(actor.Actor) string) (lines []ui.FactorLine) {
-	if a.OfRequester() {
-		return nil
-	}
-	for _, f := range a.Factors() {
-		line := ui.FactorLine{Role: f.Role, Quorum: f.Quorum, Met: f.Met()}
-		for _, d := range f.By {
-			line.By = append(line.By, named(d.By))
-		}
-		lines = append(lines, line)
-	}
-	return lines
 }

@@ -30,6 +30,9 @@ func (o *onePerson) SessionsOf(context.Context, string, string) ([]people.Person
 	other.ID = "other"
 	return []people.Person{o.is, other}, nil
 }
+func (o *onePerson) Holders(context.Context, string) ([]people.Person, error) {
+	return []people.Person{o.is}, nil
+}
 func (o *onePerson) Names(context.Context) func(actor.Actor) string { return actor.Actor.String }
 func (o *onePerson) LinksOf(context.Context, string, string) ([]people.Link, error) {
 	return []people.Link{{Org: "acme", Subject: "005A", Issuer: o.is.Issuer, Person: o.is.Subject}}, nil

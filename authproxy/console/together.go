@@ -66,7 +66,7 @@ func (c grouping) showTogether(w http.ResponseWriter, r *http.Request, status in
 			return err // what cannot be shown whole cannot be approved
 		}
 		page.Calls = append(page.Calls, ui.TogetherCall{ID: call.ID, Sentence: sentence(call), Tool: call.Tool, Class: classInWords(call.Class), Arguments: arguments,
-			Digest: approval.Digest(call.Arguments), Expires: ui.Moment(call.ExpiresAt, c.Now())})
+			Digest: approval.Digest(call.Arguments), Until: ui.Soon(call.ExpiresAt, c.Now())})
 	}
 	page.More = len(all) - len(page.Calls)
 	page.Mark = c.mark(v, pageTogether(a.ID), approval.Digest([]byte(page.Listed())), again)

@@ -42,10 +42,29 @@ func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now
 	if who := asked("person"); who != "" {
 		f.Person, err = r.PersonIn(ctx, who)
 		if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-			return f, &InputError{unknown.Error()}
+			f.Actor, err = r.colleague(ctx, who, unknown)
 		}
 	}
 	return f, err
+}
+
+// colleague finds somebody of the company by name, e-mail address or subject, as whoever did something. Their
+// Salesforce user, whom others name by username, is somebody else in the log.
+func (r *Reader) colleague(ctx context.Context, who string, unknown error) (text string, err error) {
+	found, err := r.Company.Named(ctx, who)
+	switch {
+	case err != nil:
+		return "", err
+	case len(found) == 0:
+		return "", &InputError{unknown.Error()}
+	case len(found) > 1:
+		var names []string
+		for _, p := range found {
+			names = append(names, p.Called())
+		}
+		return "", &InputError{"person: several people of the company are called so, name one by e-mail address or subject: " + strings.Join(names, ", ")}
+	}
+	return actor.Person(found[0].Issuer, found[0].Subject).String(), nil
 }
 
 // found are the entries that a filter with a limit selects, the oldest first.

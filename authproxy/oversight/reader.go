@@ -7,11 +7,13 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/approval/insights"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/people"
 )
 
 // ErrNotFound says that there is nothing of that name.
@@ -23,7 +25,7 @@ type InputError struct{ Text string }
 // Error is the sentence.
 func (e *InputError) Error() string { return e.Text }
 
-// Config is what a [Reader] reads. All fields are required but Now.
+// Config is what a [Reader] reads. All fields are required but Company and Now.
 type Config struct {
 	Access      *access.Control
 	Grants      *grant.Store
@@ -34,9 +36,14 @@ type Config struct {
 	Audit       *audit.Log
 	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
 	PersonIn func(ctx context.Context, who string) (audit.Person, error)
+	// Company knows who signed in with the company; nil: nobody.
+	Company *people.Store
 	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
 	Times func(text string, now time.Time) (begin, end time.Time, err error)
-	Now   func() time.Time // nil: time.Now
+	// Verdict is what an entry of a decision says; 0: none. Lifetime is how long a call waits.
+	Verdict  func(audit.Entry) insights.Verdict
+	Lifetime time.Duration
+	Now      func() time.Time // nil: time.Now
 }
 
 // Reader reads. It is safe for concurrent use.
@@ -48,8 +55,8 @@ type Reader struct {
 // New returns the reader of c, or an error that names what is missing.
 func New(c Config) (*Reader, error) {
 	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
-		c.Audit == nil || c.PersonIn == nil || c.Times == nil {
-		return nil, errors.New("oversight: all stores, audit, person and times are required")
+		c.Audit == nil || c.PersonIn == nil || c.Times == nil || c.Verdict == nil || c.Lifetime <= 0 {
+		return nil, errors.New("oversight: all stores, audit, person, times, verdict and lifetime are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now

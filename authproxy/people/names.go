@@ -35,6 +35,17 @@ func (s *Store) Names(ctx context.Context) func(actor.Actor) string {
 	}
 }
 
+// Called is the person's name with what tells them from another of the same name.
+func (p *Person) Called() string {
+	if p.Name != "" && p.Email != "" {
+		return fmt.Sprintf("%s (%s)", p.Name, p.Email)
+	}
+	if label := p.Label(); label != p.Subject {
+		return fmt.Sprintf("%s (%s)", label, p.Subject)
+	}
+	return p.Subject
+}
+
 // name is what the company last said that somebody is called. What cannot be read costs the name
 // alone.
 func (s *Store) name(ctx context.Context, issuer, subject string) string {
@@ -46,8 +57,5 @@ func (s *Store) name(ctx context.Context, issuer, subject string) string {
 	if err != nil || p.Label() == subject || !s.DB.Authentic(db.CompanyPeople, mac, issuer, subject, p.Name, p.Email, groups, checked) {
 		return actor.Person(issuer, subject).String()
 	}
-	if p.Name != "" && p.Email != "" {
-		return fmt.Sprintf("%s (%s)", p.Name, p.Email)
-	}
-	return fmt.Sprintf("%s (%s)", p.Label(), subject)
+	return p.Called()
 }

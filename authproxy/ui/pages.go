@@ -211,6 +211,7 @@ type ApprovalLine struct {
 	State  string // pending, approved, denied, expired, spent, void
 	Status string // State in words
 	When   string // "asked …" or "decided …"
+	Until  string // when it expires, in few words; empty: it does not wait
 }
 
 // ApprovalsPage lists the viewer's approvals.
@@ -279,6 +280,8 @@ type ApprovalPage struct {
 	OrgKind     string // production, sandbox, scratch; empty: not known
 	Trouble     bool   // it was sent, and did not do what it should, or nobody knows
 	Factors     []FactorLine
+	Rule        string // which asks for a person, in words; empty: not known
+	Escalation  string // who else may agree, and when; may be empty
 	Said        string // the reason that whoever denied it gave; may be empty
 
 	Mark  string // field "shown" of the form, see Marks
@@ -295,6 +298,9 @@ type ApprovalPage struct {
 	Asked   string
 	Expires string
 	Decided string // when and by whom; empty: not yet
+	Until   string // Expires, in few words
+	// DecidedBy is by whom alone.
+	DecidedBy string
 
 	Lost *LostLogin // of the viewer, when the call needs it
 
@@ -315,6 +321,8 @@ type FactorLine struct {
 	Quorum int // how many must agree
 	By     []string
 	Met    bool
+	Could  []string // who is known to hold the role; only of what is not met
+	Others bool     // there are others
 }
 
 // argumentsInView is how many values stand on the page; the others are behind one click.

@@ -36,5 +36,5 @@ func (p TogetherPage) Listed() string {
 type TogetherCall struct {
 	ID, Sentence, Tool, Class string
 	Arguments                 []Argument
-	Digest, Expires           string
+	Digest, Until             string // Until: when it expires, in few words
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -44,6 +45,15 @@ func Moment(t, now time.Time) string {
 	default:
 		return text + " (in " + Span((-d).Round(time.Minute)) + ")" // as exact as the text: what lasts 15 minutes says so at first
 	}
+}
+
+// Soon is a time of the same day in few words, "18:12 UTC (in 15 minutes)"; any other as [Moment].
+func Soon(t, now time.Time) string {
+	text := Moment(t, now)
+	if now.Sub(t).Abs() >= 12*time.Hour {
+		return text
+	}
+	return t.UTC().Format("15:04 UTC") + strings.TrimPrefix(text, t.UTC().Format("2 January 2006, 15:04 UTC"))
 }
 
 // scopeInWords says what an OAuth scope of Salesforce is for; "" for one that is not

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"context"
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval/insights"
 	"sfmcp-proxy/authproxy/audit"
 )
@@ -27,46 +23,19 @@ more than 98 % of them approvals, half within 5 seconds.`,
 }
 
 func approvalInsights(s *stores, cmd *cobra.Command, _ []string) error {
-	filter := audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Held}
+	var filter audit.Filter
 	if err := setTimes(&filter, cmd.Flag("since").Value.String(), cmd.Flag("until").Value.String(), s.now()); err != nil {
 		return usageError{err}
 	}
-	groups, err := s.insights(cmd.Context(), filter)
+	reads, err := s.newReads()
+	if err != nil {
+		return err
+	}
+	groups, _, err := reads.Insights(cmd.Context(), filter)
 	if err != nil {
 		return err
 	}
 	return printer(cmd).Insights(groups)
-}
-
-// insights reads the calls of the filter, and what was decided about them since.
-func (s *stores) insights(ctx context.Context, held audit.Filter) ([]insights.Group, error) {
-	var c insights.Collector
-	if err := s.audit.List(ctx, held, func(e audit.Entry) error {
-		if e.Approval != "" {
-			c.Held(e.Approval, e.Server+": "+e.Rule, e.At)
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	decisions := audit.Filter{Action: string(audit.ApprovalDecide), Outcome: audit.OK, Since: held.Since}
-	if err := s.audit.List(ctx, decisions, func(e audit.Entry) error {
-		if v := verdict(e); v != 0 {
-			c.Decided(e.Approval, whoDecided(e.Actor), v, e.At)
-		}
-		return nil
-	}); err != nil {
-		return nil, err
-	}
-	return c.Groups(s.now(), s.config.Lifetimes.Approval), nil
-}
-
-// whoDecided names a person: the one whom an operator named, beside the operator.
-func whoDecided(a actor.Actor) string {
-	if a.IsOperator() && a.As != "" {
-		return fmt.Sprintf("%s (operator %s)", a.As, a.ID)
-	}
-	return a.String()
 }
 
 // verdict is what the entry of a decision says; 0: no decision.

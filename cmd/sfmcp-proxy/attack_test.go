@@ -96,7 +96,7 @@ func TestAS30TokenConfusion(t *testing.T) {
 
 // RS-16, AD-16: what only the private listener answers does not answer on the public
 // one, by no spelling, and the other way round.
-func TestRS16ListenersAreSeparate(t *testing.T) {
+func TestRS16AD16ListenersAreSeparate(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c, err := config.Load(d.ConfigFile, nil)
@@ -112,7 +112,8 @@ func TestRS16ListenersAreSeparate(t *testing.T) {
 	}
 	for _, path := range []string{"/healthz", "/readyz", "/metrics", "/debug/pprof/", "/debug/vars", "/%68ealthz", "/mcp/..%2fmetrics",
 		"//metrics", "/metrics/", "/./metrics", "/healthz/../mcp/sobject-all", "/mcp", "/mcp/", "/MCP/sobject-all", "/oauth/register"} {
-		got, header, body := status(t, "GET", d.PublicURL+path, http.Header{"User-Agent": {"kube-probe/1.30"}, "X-Original-Url": {"/mcp/sobject-all"}})
+		got, header, body := status(t, "GET", d.PublicURL+path, http.Header{"User-Agent": {"kube-probe/1.30"}, "X-Original-Url": {"/mcp/sobject-all"},
+			"X-Forwarded-Host": {c.AdminListen}, "X-Forwarded-For": {"127.0.0.1"}, "Forwarded": {"for=127.0.0.1;host=" + c.AdminListen}})
 		if got != http.StatusNotFound || header.Get("Location") != "" || strings.Contains(body, "go_goroutines") {
 			t.Errorf("public %s: %d", path, got)
 		}

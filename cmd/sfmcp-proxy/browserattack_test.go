@@ -12,6 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
+	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
 
@@ -128,6 +129,44 @@ func TestBrowserAttacksOnPages(t *testing.T) {
 		d.must("approval", "deny", id, "--as", "Sam")
 		late := approver.click(approveButton)
 		approver.shows(late, http.StatusGone, "came too late", "Denied")
+	})
+	attack("AP14 no page offers to remember a decision", func(t *testing.T) {
+		always, _ := held("Always Ltd")
+		approver.shows(approver.open(always), http.StatusOK, "Approve this call?")
+		fields := ask[string](approver, `[...document.querySelectorAll("form.bar input, form.bar button, form.bar select, form.bar textarea")].map(e => e.name + "=" + (e.tagName == "BUTTON" ? e.value : e.type)).join(" ")`)
+		if fields != "csrf_token=hidden shown=hidden reason=text decision=deny decision=approve" {
+			t.Errorf("the form has %s", fields)
+		}
+		approver.click(denyButton)
+	})
+	attack("AP18AP22 an approver sees what became of a call, and no answer; and it is that call alone", func(t *testing.T) {
+		status, _ := held("Status Ltd")
+		_, other := held("Other Ltd")
+		approver.open(status)
+		approver.shows(approver.click(approveButton), http.StatusOK, "Approved")
+		waits(t, other)
+		made := c.call("createSobjectRecord", account("Status Ltd"))
+		id := d.idOf("Account", "Status Ltd")
+		if made.Result.IsError || id == "" || !strings.Contains(made.body, id) {
+			t.Fatalf("the approved call: %s", made.body)
+		}
+		v := approver.open(status)
+		if approver.shows(v, http.StatusOK, "Done"); strings.Contains(v.Text, id) {
+			t.Errorf("the approver reads the answer:\n%s", v.Text)
+		}
+		stranger.shows(stranger.open(status), http.StatusNotFound)
+	})
+	attack("AD03 ids of others in the address", func(t *testing.T) {
+		for _, path := range []string{"/console/people/acme/" + salesforcesim.RepID, "/console/audit/1", "/console/api/v1/people"} {
+			if v := approver.open(d.PublicURL + path); v.Status == http.StatusOK || strings.Contains(v.Text, rep) {
+				t.Errorf("%s: status %d\n%s", path, v.Status, v.Text)
+			}
+		}
+	})
+	attack("AD08AD16 nothing is set up or measured from the public address", func(t *testing.T) {
+		for _, path := range []string{"/setup", "/admin", "/metrics", "/debug/pprof/", "/healthz"} {
+			stranger.shows(stranger.open(d.PublicURL+path), http.StatusNotFound)
+		}
 	})
 	attack("AD06 names are text in lists", func(t *testing.T) {
 		approver.shows(approver.open(d.PublicURL+"/approvals"), http.StatusOK, "Forged")

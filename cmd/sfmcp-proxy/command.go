@@ -100,10 +100,11 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 }
 
 // notNeeded are the keys that taking access away does without.
-var notNeeded = []string{"salesforce", "trusted_ca_file", "outbound_proxy", "outbound_proxy_password", "outbound_proxy_password_file", "outbound_proxy_except", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production"}
+var notNeeded = []string{"salesforce", "trusted_ca_file", "outbound_proxy", "outbound_proxy_password", "outbound_proxy_password_file", "outbound_proxy_except", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production",
+	"policies", "policies_dir", "policies_need_replay", "calendars", "telemetry"}
 
 // loadForCutoff reads as much of the file as taking access away needs: somebody who has to
-// be cut off is cut off also while Salesforce's settings are being changed.
+// be cut off is cut off also while Salesforce's settings, the rules or the company's sign-in are being changed.
 func loadForCutoff(cmd *cobra.Command) (*config.Config, error) {
 	c, err := loadConfig(cmd)
 	problems, _ := errors.AsType[config.Problems](err)

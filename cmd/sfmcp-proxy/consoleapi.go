@@ -111,7 +111,7 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 func (s *stores) newReads() (*oversight.Reader, error) {
 	return oversight.New(oversight.Config{
 		Access: s.access, Grants: s.grants, Links: s.links, Clients: s.clients, Approvals: s.approvals, Definitions: s.definitions,
-		Audit: s.audit, PersonIn: s.personIn, Times: timesTyped, Now: s.now,
+		Audit: s.audit, Company: s.people, PersonIn: s.personIn, Times: timesTyped, Verdict: verdict, Lifetime: s.config.Lifetimes.Approval, Now: s.now,
 	})
 }
 

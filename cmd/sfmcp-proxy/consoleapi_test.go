@@ -176,7 +176,7 @@ func apiReads(t *testing.T, d *companyDemo, c *mcpClient, _, auditor apiCaller) 
 		{"/connections?client=" + url.QueryEscape(d.ClientID), "count", "1"}, {"/clients", "items.0.kind", "configured"},
 		{"/approvals", "items.0.tool", "createSobjectRecord"}, {"/tools?server=sobject-all&state=accepted", "items.0.state", "accepted"},
 		{"/tools/sobject-all/soqlQuery", "definitions.0.definition.name", "soqlQuery"}, {"/policy?server=sobject-all", "servers.0.server", "sobject-all"},
-		{"/audit?tool=deleteSobjectRecord", "items.0.outcome", "denied"}, {"/denials", "people.0.subject", salesforcesim.RepID},
+		{"/audit?tool=deleteSobjectRecord", "items.0.outcome", "denied"}, {"/denials", "people.0.subject", salesforcesim.RepID}, {"/insights", "groups.0.waiting", "1"},
 		{"/sessions", "items.0.roles.0", "security"}, {"/tokens", "items.0.name", "siem"},
 	} {
 		if a := auditor.ask(http.MethodGet, "/console/api/v1"+tt.path, nil); a.Status != http.StatusOK || fmt.Sprint(a.member(tt.member)) != tt.want {

@@ -75,7 +75,7 @@ func BenchmarkConsole(b *testing.B) {
 	for _, path := range []string{"/console", "/console/people", "/console/people?name=user77", "/console/people/one/005xx0000000077AAA", "/console/connections",
 		"/console/connections?person=user77", "/console/connections?client=chatgpt&server=one", "/console/clients", "/console/clients?id=chatgpt", "/console/incident?person=user777@", "/console/incident?client=chat",
 		"/console/reviews", "/console/reviews/spring", "/console/reviews/spring?state=open+and+unused", "/console/reviews/spring/sales/one/005xx0000000077AAA",
-		"/console/tools", "/console/policy", "/console/audit", "/console/audit?person=user77@acme.example", "/console/audit?tool=soqlQuery&outcome=denied&since=1d", "/console/audit?text=nothing+says+so", "/console/audit/500000", "/console/denials", "/console/settings"} {
+		"/console/tools", "/console/policy", "/console/audit", "/console/audit?person=user77@acme.example", "/console/audit?tool=soqlQuery&outcome=denied&since=1d", "/console/audit?text=nothing+says+so", "/console/audit/500000", "/console/denials", "/console/insights", "/console/settings"} {
 		b.Run(path, func(b *testing.B) {
 			var took []time.Duration
 			for b.Loop() {

@@ -217,6 +217,7 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		{"/console/audit?since=yesterweek", []string{"is no time"}},
 		{"/console/audit?before=x", []string{"number of an entry"}},
 		{"/console/audit?before=3", []string{"entry 2"}},
+		{"/console/insights", []string{"All calls", "By rule", "sobject-all: rule", "Waiting"}},
 		{"/console/denials", []string{"deleteSobjectRecord at sobject-all", rep, "1 of 1"}},
 		{"/console/connections?client=" + d.ClientID, []string{"End all of these", "1 connection of 1 user"}},
 		{"/console/clients", []string{d.ClientID, "configured"}},
@@ -379,7 +380,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	for _, at := range [][2]string{
 		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"}, {"/incident", "the stop switch"}, {"/incident?person=rep@acme.example", "Contain"},
 		{"/reviews", "Begin a review"}, {"/reviews/spring", "open and unused"}, {"/reviews/spring/sobject-all/acme/" + salesforcesim.RepID, "Seen and not used"},
-		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/settings", "Who may use what here"},
+		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/insights", "By who decided"}, {"/settings", "Who may use what here"},
 	} {
 		i.inspect("console"+at[0], d.PublicURL+"/console"+at[0], http.StatusOK, at[1])
 	}

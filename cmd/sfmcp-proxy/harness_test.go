@@ -348,6 +348,17 @@ func (d *demo) named(object, name string) (n int) {
 	return n
 }
 
+// idOf is the id of the record of an object with that name; "" without one.
+func (d *demo) idOf(object, name string) string {
+	d.t.Helper()
+	for _, r := range d.records(object) {
+		if r["Name"] == name {
+			return fmt.Sprint(r["Id"])
+		}
+	}
+	return ""
+}
+
 // refreshTokens counts Salesforce's refresh tokens by state: live, rotated, revoked.
 func (d *demo) refreshTokens() map[string]int {
 	d.t.Helper()

@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/reports"
 )
 
@@ -95,7 +96,7 @@ type reporting struct{ *stores }
 
 // report counts the entries of a time, and what the database has of connections.
 func (s reporting) report(ctx context.Context, when audit.Filter, given reports.Given) (*reports.Report, error) {
-	c := reports.NewCollector(reports.Config{Since: when.Since, Until: when.Until, Verdict: verdict, DecidedBy: whoDecided})
+	c := reports.NewCollector(reports.Config{Since: when.Since, Until: when.Until, Verdict: verdict, DecidedBy: oversight.DecidedBy})
 	if err := s.audit.List(ctx, audit.Filter{Since: when.Since, Until: when.Until}, func(e audit.Entry) error { c.Add(e); return nil }); err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
@@ -99,9 +100,10 @@ func TestUserCommandsTryEveryOrg(t *testing.T) {
 	}
 }
 
-// Access is taken away also while Salesforce's settings are wrong, or what leads there; it
+// AD-12: access is taken away also while Salesforce's settings are wrong, what leads there, the policy, or
+// the company's sign-in, so that nobody who administers can be locked out of that; it is on record. Access
 // is not given back so, and nothing starts.
-func TestCuttingOffNeedsNoSalesforce(t *testing.T) {
+func TestAD12CuttingOffNeedsNoSalesforce(t *testing.T) {
 	t.Parallel()
 	const id = "005xx000001Sv6AAAS"
 	p, file := configured(t, twoOrgs)
@@ -110,7 +112,9 @@ func TestCuttingOffNeedsNoSalesforce(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := strings.Replace(twoOrgs, `name: one, login_url: "http://127.0.0.1:9"`, `name: one, client_secret_file: gone, login_url: "https://login.example/?x"`, 1) +
-		"trusted_ca_file: sfmcp-proxy.yaml\ntls: {cert_file: gone.pem, key_file: gone.pem}\n"
+		"trusted_ca_file: sfmcp-proxy.yaml\ntls: {cert_file: gone.pem, key_file: gone.pem}\n" +
+		"console: {oidc: {issuer: \"http://gone.example\", client_id: x, client_secret_file: gone}, roles: []}\n"
+	broken = strings.Replace(broken, "mode: enforce", "mode: perhaps", 1)
 	if err := os.WriteFile(file, []byte(broken), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -136,6 +140,12 @@ func TestCuttingOffNeedsNoSalesforce(t *testing.T) {
 	}
 	if blocked, err := grants.Blocked(t.Context(), "one", id); err != nil || !blocked {
 		t.Errorf("blocked: %t, %v", blocked, err)
+	}
+	for action, want := range map[audit.Action]int{audit.UserBlock: 1, audit.StopSet: 2} {
+		n := 0
+		if err := p.current.Load().audit.List(t.Context(), audit.Filter{Action: string(action), Outcome: audit.OK}, func(audit.Entry) error { n++; return nil }); err != nil || n < want {
+			t.Errorf("%s is recorded %d times: %v", action, n, err)
+		}
 	}
 }
 

@@ -17,11 +17,33 @@ const (
 	maxValues       = 2000 // that are looked at
 )
 
-// IDs are the ids of records among the values that arguments have, and among further values, as
+// Reference is the id of a record, and the field that holds it, the first of several.
+type Reference struct{ ID, Field string }
+
+// Object is the object of whose records the id is, by its first characters, or by where the org says
+// that the field of an object leads, which tells of its own; "": it is not known.
+func (r Reference) Object(of string, known *reach.Schema) string {
+	if object := reach.ObjectOf(r.ID); object != "" {
+		return object
+	}
+	if stem, ok := strings.CutSuffix(strings.ToLower(r.Field), "__c"); ok {
+		if to := known.ParentsOf(of, stem+"__r"); len(to) == 1 && apiName.MatchString(to[0]) {
+			return to[0]
+		}
+	}
+	return ""
+}
+
+// IsCustom reports whether only the org can say of which object the record is.
+func (r Reference) IsCustom() bool {
+	return reach.ObjectOf(r.ID) == "" && strings.HasSuffix(strings.ToLower(r.Field), "__c")
+}
+
+// References are the ids of records among the values that arguments have, and among further values, as
 // people know them by their fields: each once, in the order of the fields' names. A text is one if
 // its field holds ids by its name, and if it begins as those of an object that is known do or ends
 // with the right check of its letters.
-func IDs(arguments []byte, further map[string]json.RawMessage) []string {
+func References(arguments []byte, further map[string]json.RawMessage) []Reference {
 	w := idWalk{seen: map[string]bool{}}
 	var whole any
 	if json.Unmarshal(arguments, &whole) == nil {
@@ -33,17 +55,17 @@ func IDs(arguments []byte, further map[string]json.RawMessage) []string {
 			w.value(name, value)
 		}
 	}
-	return w.ids
+	return w.found
 }
 
 type idWalk struct {
 	values int
 	seen   map[string]bool
-	ids    []string
+	found  []Reference
 }
 
 func (w *idWalk) value(field string, value any) {
-	if w.values++; w.values > maxValues || len(w.ids) == maxNamed {
+	if w.values++; w.values > maxValues || len(w.found) == maxNamed {
 		return
 	}
 	switch value := value.(type) {
@@ -58,7 +80,7 @@ func (w *idWalk) value(field string, value any) {
 	case string:
 		if holdsIDs(field) && IsID(value) && !w.seen[value[:15]] {
 			w.seen[value[:15]] = true
-			w.ids = append(w.ids, value)
+			w.found = append(w.found, Reference{value, field})
 		}
 	}
 }
@@ -92,12 +114,12 @@ func letterCheck(id string) string {
 	return string(check[:])
 }
 
-// NamesOf are the questions for what the records with those ids are called: one for each object, of
-// those that are asked for most often first. Ids of objects whose records have no name, or that nobody
-// knows by their ids, are in none.
-func NamesOf(ids []string) (all []Question) {
-	for _, id := range ids[:min(len(ids), maxNamed)] {
-		object := reach.ObjectOf(id)
+// NamesOf are the questions for what records are called to which an object refers: one for each object,
+// of those that are asked for most often first. Those whose records have no name, or of which nobody
+// knows the object, are in none.
+func NamesOf(references []Reference, of string, known *reach.Schema) (all []Question) {
+	for _, r := range references[:min(len(references), maxNamed)] {
+		object := r.Object(of, known)
 		name := nameField(object)
 		if object == "" || name == "" {
 			continue
@@ -107,7 +129,7 @@ func NamesOf(ids []string) (all []Question) {
 			i = len(all)
 			all = append(all, Question{Object: object, Name: name})
 		}
-		all[i].IDs = append(all[i].IDs, id)
+		all[i].IDs = append(all[i].IDs, r.ID)
 	}
 	slices.SortStableFunc(all, func(a, b Question) int { return len(b.IDs) - len(a.IDs) })
 	return all[:min(len(all), maxNamedObjects)]

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 func TestQuestions(t *testing.T) {
@@ -95,27 +97,56 @@ func TestIDs(t *testing.T) {
 		{`{"records":[{"AccountId":"001000000000001AAA"},{"ContactIds":["003000000000001AAA",7,null,"x"]}]}`, "001000000000001AAA 003000000000001AAA"},
 		{`{"OwnerId":"005000000000001' OR Id != '"}`, ""}, {`[1]`, ""}, {``, ""}, {`{`, ""},
 	} {
-		if got := strings.Join(IDs([]byte(c.arguments), nil), " "); got != c.want {
+		if got := strings.Join(ids(References([]byte(c.arguments), nil)), " "); got != c.want {
 			t.Errorf("%s: %q, want %q", c.arguments, got, c.want)
 		}
 	}
 	now := map[string]json.RawMessage{"OwnerId": json.RawMessage(`"005000000000002AAA"`), "Gone": nil}
-	if got := IDs([]byte(`{"OwnerId":"005000000000001AAA"}`), now); len(got) != 2 {
+	if got := References([]byte(`{"OwnerId":"005000000000001AAA"}`), now); len(got) != 2 {
 		t.Errorf("before and after: %v", got)
 	}
 	var many []string
 	for i := range 100 {
 		many = append(many, fmt.Sprintf(`"001%012dAAA"`, i))
 	}
-	if got := IDs([]byte(`{"ids":[`+strings.Join(many, ",")+`]}`), nil); len(got) != maxNamed {
+	if got := References([]byte(`{"ids":[`+strings.Join(many, ",")+`]}`), nil); len(got) != maxNamed {
 		t.Errorf("%d ids are asked about", len(got))
+	}
+}
+
+func ids(all []Reference) (ids []string) {
+	for _, r := range all {
+		ids = append(ids, r.ID)
+	}
+	return ids
+}
+
+// Of an object of the org's own a record is asked for where the org says that the field leads to it.
+func TestNamesOfCustomObjects(t *testing.T) {
+	t.Parallel()
+	told := reach.ReadDescriptions([]byte(`{"name":"Account","fields":[{"name":"Plan__c","relationshipName":"Plan__r","referenceTo":["Plan__c"]},
+		{"name":"Any__c","relationshipName":"Any__r","referenceTo":["Plan__c","Other__c"]}],"childRelationships":[]}`), []string{"Account"})
+	all := map[string]*reach.Description{"account": told[0]}
+	known := reach.NewSchema(all, all)
+	for field, want := range map[string]string{"Plan__c": "Plan__c", "plan__C": "Plan__c", "Any__c": "", "None__c": "", "PlanId": ""} {
+		if got := (Reference{"a01Hs0000000001IAA", field}).Object("account", known); got != want {
+			t.Errorf("%s leads to %q", field, got)
+		}
+	}
+	q := NamesOf([]Reference{{"a01Hs0000000001IAA", "Plan__c"}, {"a01Hs0000000002IAA", "Any__c"}}, "Account", known)
+	if len(q) != 1 || q[0].SOQL() != "SELECT Id, Name FROM Plan__c WHERE Id IN ('a01Hs0000000001IAA') LIMIT 1" {
+		t.Errorf("%+v", q)
 	}
 }
 
 func TestNamesOf(t *testing.T) {
 	t.Parallel()
 	var got []string
-	for _, q := range NamesOf([]string{"001000000000001", "006000000000001", "003000000000001", "001000000000002", "500000000000001", "00v000000000001", "a01000000000001AAA"}) {
+	var all []Reference
+	for _, id := range []string{"001000000000001", "006000000000001", "003000000000001", "001000000000002", "500000000000001", "00v000000000001", "a01000000000001AAA"} {
+		all = append(all, Reference{ID: id, Field: "Plan__c"})
+	}
+	for _, q := range NamesOf(all, "Account", nil) {
 		got = append(got, q.SOQL())
 	}
 	want := "SELECT Id, Name FROM Account WHERE Id IN ('001000000000001', '001000000000002') LIMIT 2; SELECT Id, Name FROM Opportunity WHERE Id IN ('006000000000001') LIMIT 1; " +

@@ -8,6 +8,7 @@ package insights
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -36,6 +37,15 @@ type Group struct {
 	Habit bool
 
 	took []time.Duration
+}
+
+// Share is which part of the decisions approves, in percent, rounded down; "" if nothing was decided.
+func (g Group) Share() string {
+	decided := g.Approved + g.Denied + g.Countered
+	if decided == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %%", g.Approved*100/decided)
 }
 
 // Kind says what the calls of a group have in common.

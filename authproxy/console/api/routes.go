@@ -104,6 +104,7 @@ func Routes() []Route {
 		reading("/audit", "listEntries", "search the audit log, the newest entries first, without arguments", entryParams(), logRoutes.entries),
 		reading("/audit/{entry}", "getEntry", "one entry, whole; that it was read is an entry too", nil, logRoutes.entry),
 		reading("/denials", "listDenials", "what was denied most, and to whom", []Param{{Name: "since", Doc: "7d, 2026-03-01; 7d without it"}}, logRoutes.denials),
+		reading("/insights", "listInsights", "how calls that waited were decided, by rule and by who decided", []Param{{Name: "since", Doc: "30d, 2026-03-01; 30d without it"}}, logRoutes.insights),
 		reading("/settings", "getSettings", "the configuration in force, without secrets", nil, settingsRoutes.settings),
 		reading("/sessions", "listSessions", "browsers that are signed in with the company", paging(), settingsRoutes.sessions),
 		acting("/sessions/{session}/end", "endSession", "sign a browser out", settingsRoutes.endSession),

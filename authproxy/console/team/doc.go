@@ -31,5 +31,6 @@
 //	pending.go      what a reload would change, and the last replay
 //	entries.go      the audit log: search, one entry
 //	denials.go      what was denied most, and to whom
+//	insights.go     how calls that waited were decided
 //	settings.go     the configuration in force, sign-ins to these pages
 package team

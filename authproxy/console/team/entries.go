@@ -58,7 +58,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 		return ui.SearchField{Name: name, Label: label, Value: q.asked(name), Hint: hint, Options: options}
 	}
 	fields := []ui.SearchField{
-		field("person", "Person", "user id or username"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
+		field("person", "Person", "user id, username, or a colleague's name"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
 		field("text", "Text", fmt.Sprintf("in the newest %d", oversight.TextLooked)),
 	}
 	for _, f := range []ui.SearchField{

@@ -60,6 +60,7 @@ func Routes() []Route {
 		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", on(logPages.entries)},
 		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", on(logPages.entry)},
 		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", on(logPages.denials)},
+		{http.MethodGet, "/console/insights", readers, "how calls that waited were decided, and who approves by habit", "Decisions", on(logPages.insights)},
 		{http.MethodGet, "/console/settings", readers, "the configuration in force, without secrets; sign-ins to these pages", "Settings", (*Team).settings},
 		{http.MethodPost, "/console/sessions/end", actors, "sign a browser out of these pages", "", (*Team).endSession},
 	}

@@ -78,6 +78,10 @@ func (c *Schema) childrenOf(object, relation string) way {
 	return c.way(standardChildren(object, relation), object, relation, func(d *Description) map[string][]string { return d.children })
 }
 
+// ParentsOf are the objects to which a relation of object leads upwards, as far as that is known; nil: it
+// is not.
+func (c *Schema) ParentsOf(object, relation string) []string { return c.parentsOf(object, relation).to }
+
 // leadsDown reports whether a relation of object is known to lead to records below it, and to
 // none above.
 func (c *Schema) leadsDown(object, relation string) bool {

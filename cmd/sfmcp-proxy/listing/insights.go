@@ -42,7 +42,7 @@ func (p Printer) Insights(groups []insights.Group) error {
 	}
 	for _, g := range groups {
 		if g.Habit {
-			if err := p.paragraph(0, "%s: %d %% of the decisions are approvals, half of them within %s: that is sooner than a call can be read", aboutGroup(g), share(g), took(g.Median)); err != nil {
+			if err := p.paragraph(0, "%s: %s of the decisions are approvals, half of them within %s: that is sooner than a call can be read", aboutGroup(g), g.Share(), took(g.Median)); err != nil {
 				return err
 			}
 		}
@@ -66,11 +66,8 @@ func approvedShare(g insights.Group) string {
 	if g.Approved == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%d (%d %%)", g.Approved, share(g))
+	return fmt.Sprintf("%d (%s)", g.Approved, g.Share())
 }
-
-// share is how many of a hundred decisions approve, rounded down.
-func share(g insights.Group) int { return g.Approved * 100 / (g.Approved + g.Denied + g.Countered) }
 
 func took(d time.Duration) string {
 	switch {
