@@ -116,6 +116,9 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Until:     ui.Soon(a.ExpiresAt, now),
 		Proposes:  v.mayPropose(a),
 	}
+	if differs(a) {
+		page.Status, page.Trouble = "Done, with other values", true
+	}
 	page.Factors, err = c.factorLines(ctx, a)
 	return page, err
 }

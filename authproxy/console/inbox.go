@@ -141,7 +141,11 @@ func (c lists) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, e
 				return nil, err
 			}
 		}
-		lines = append(lines, c.line(ctx, v, a))
+		line := c.line(ctx, v, a)
+		if line.Gist, err = c.gist(ctx, a.ID); err != nil {
+			return nil, err
+		}
+		lines = append(lines, line)
 	}
 	return lines, nil
 }
@@ -192,7 +196,7 @@ func (c *Console) line(ctx context.Context, v *visit, a *approval.Request) ui.Ap
 	}
 }
 
-// gist tells a waiting call from the others: the object and the record's name or id.
+// gist tells a call from the others, as long as its arguments are kept: the object and the record's name or id.
 // It decides nothing; the call's own page shows all of it.
 func (c *Console) gist(ctx context.Context, id string) (string, error) {
 	a, err := c.Approvals.Get(ctx, id)

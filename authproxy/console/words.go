@@ -71,6 +71,8 @@ func nextForRole(a *approval.Request, open bool) string {
 		return "Nobody decided, or the assistant did not come back, in time. The call will not be made."
 	case a.State == approval.Void:
 		return "It can no longer be made: its connection has ended, or what is stored of it was changed."
+	case differs(a):
+		return "The assistant made the call, and Salesforce did it, but the record is not as it was asked for. What differs stands below."
 	case a.State == approval.Spent && a.Outcome == approval.Done:
 		return "The assistant made the call, and Salesforce did it."
 	case a.State == approval.Spent && a.Outcome == approval.Failed:
@@ -111,9 +113,17 @@ func nextInWords(a *approval.Request) string {
 		}
 		return "The connection that this call came from has ended, so it can no longer be made."
 	case approval.Spent:
+		if differs(a) {
+			return "The assistant repeated the call, and Salesforce did it, but the record is not as it was asked for. What differs stands below."
+		}
 		return spentInWords(a.Outcome)
 	}
 	return ""
+}
+
+// differs reports whether a call was made, and the record was not afterwards what the call set.
+func differs(a *approval.Request) bool {
+	return a.State == approval.Spent && a.Outcome == approval.Done && a.Check != nil && a.Check.Verification == approval.Differs
 }
 
 func spentInWords(outcome approval.Outcome) string {

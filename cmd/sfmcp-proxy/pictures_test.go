@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
+	"image/png"
 	"net"
 	"net/http"
 	"os"
@@ -119,28 +122,52 @@ func (g *gallery) take(b *chrome, name, address string, texts ...string) {
 	v := b.open(address)
 	b.shows(v, v.Status, texts...)
 	for _, p := range pictured {
-		screen := func(height int64) chromedp.Action[chromedp.Void] {
-			return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
-				return chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: p.width, Height: height, DeviceScaleFactor: p.scale, Mobile: p.width < 500})
-			}
-		}
-		b.do(screen(p.height), colourScheme(p.scheme))
+		b.do(screen(p.width, p.height, p.scale), colourScheme(p.scheme))
 		if wide := ask[int64](b, "document.documentElement.scrollWidth"); wide > p.width {
 			g.t.Errorf("%s is %d wide on a screen of %d", name, wide, p.width)
 		}
 		if p.whole {
-			b.do(screen(max(p.height, ask[int64](b, "document.documentElement.scrollHeight"))))
+			b.do(screen(p.width, max(p.height, ask[int64](b, "document.documentElement.scrollHeight")), p.scale))
 		}
-		ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
-		png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
-		cancel()
-		if err == nil {
-			err = os.WriteFile(filepath.Join(*pictures, name+"-"+p.name+".png"), png, 0o644)
-		}
-		if err != nil {
-			g.t.Fatal(err)
-		}
+		g.write(b, name+"-"+p.name)
 	}
+}
+
+// screen gives the window a screen; one that is narrower than 500 pixels is a phone's.
+func screen(width, height int64, scale float64) chromedp.Action[chromedp.Void] {
+	return func(ctx context.Context, _ *chromedp.Target) (chromedp.Void, error) {
+		return chromedp.Call(ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: width, Height: height, DeviceScaleFactor: scale, Mobile: width < 500})
+	}
+}
+
+// write pictures what is on the screen, in as few bytes as it takes.
+func (g *gallery) write(b *chrome, name string) {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, browserLimit)
+	defer cancel()
+	shot, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	f, err := os.Create(filepath.Join(*pictures, name+".png"))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	if err := errors.Join((&png.Encoder{CompressionLevel: png.BestCompression}).Encode(f, picture), f.Close()); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+// forReadme takes the pictures of the README: the first screen of a page, on a desktop or on a phone.
+func (g *gallery) forReadme(b *chrome, name, address string, width, height int64, scale float64) {
+	g.t.Helper()
+	b.do(screen(width, height, scale), colourScheme("light"))
+	b.open(address)
+	g.write(b, "readme-"+name)
 }
 
 // first is the first record of an object with that value in a field.
@@ -194,6 +221,7 @@ func TestPictures(t *testing.T) {
 	g.picturesOfWaiting(c, approver, requester)
 	g.picturesOfOver(c, approver, requester)
 	g.take(approver, "inbox-full", g.PublicURL+"/approvals", "Waiting for you")
+	g.forReadme(approver, "inbox-phone", g.PublicURL+"/approvals", 390, 844, 500./390)
 	g.take(requester, "inbox-requester", g.PublicURL+"/approvals", "Waiting for somebody else")
 	g.take(requester, "account", g.PublicURL+"/account", "Disconnect")
 	g.take(approver, "account-company", g.PublicURL+"/account", "With your company")
@@ -231,9 +259,11 @@ func (g *gallery) picturesOfWaiting(c *mcpClient, approver, requester *chrome) {
 	}
 	change := held("updateSobjectRecord", update("Contact", dana, values{"Title": "Chief Operating Officer", "Phone": "+1 206 555 0163", "AccountId": g.first("Account", "Name", "Northwind Cold Storage")}))
 	g.take(approver, "pending-update", change, "What would change")
+	g.forReadme(approver, "approval", change, 1100, 760, 1)
 	g.take(requester, "pending-others", change, "waits for somebody else")
 	g.take(approver, "pending-create", held("createSobjectRecord", create("Account", values{"Name": "Northwind Logistics", "Industry": "Logistics", "Description": "Two lines:\nwith an invisible \u200b character and a name that reads backwards: \u202egnp.exe", "NumberOfEmployees": 620, "Website": nil})), "There is a record of this name already")
 	g.take(approver, "pending-delete", held("deleteSobjectRecord", values{"sobject-name": "Account", "id": northwind}), "What hangs on it")
+	g.forReadme(approver, "approval-phone", ask[string](approver, "location.href"), 390, 844, 500./390)
 	g.take(approver, "pending-hidden", held("updateSobjectRecord", update("Contact", dana, values{"Email": "dana@elsewhere.example", "Department": "Finance"})), "hide this field")
 	g.take(approver, "pending-step-up", held("createSobjectRecord", create("Lead", values{"LastName": "Nakamura", "Company": "Harbor Foods"})))
 	g.take(approver, "pending-cannot-read", held("updateSobjectRecord", update("Contact", "003000000000001AAA", values{"Title": "Nobody"})), "not known")
@@ -359,14 +389,14 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 	g.shoot(approver, "decided-meanwhile")
 	link = held("createSobjectRecord", create("Account", values{"Name": "Expired Ltd"}))
 	g.change(`UPDATE approvals SET expires_at = created_at + 1 WHERE id = $1`, path.Base(link))
-	g.signed(db.Approvals)
-	g.take(approver, "expired", link, "Expired")
-	g.take(requester, "expired-requester", link, "Expired")
+	g.signed(db.Approvals, db.ApprovalStates)
+	g.take(approver, "expired", link, "did not come back, in time")
+	g.take(requester, "expired-requester", link, "did not come back, in time")
 	colleague := g.authorize(g.browser(), "sales", manager)
 	colleague.initialize()
 	link = g.approvalURL(colleague.call("createSobjectRecord", create("Account", values{"Name": "Ended Ltd"})))
 	g.must("user", "revoke", manager)
-	g.take(approver, "void", link, "Ended")
+	g.take(approver, "void", link, "its connection has ended")
 
 	held("createSobjectRecord", create("Account", values{"Name": "Harbor Foods", "Industry": "Food"}))
 	held("updateSobjectRecord", update("Contact", dana, values{"Title": "Advisor"}))
@@ -377,14 +407,8 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 // shoot pictures the page that a window is on, on a desktop.
 func (g *gallery) shoot(b *chrome, name string) {
 	g.t.Helper()
-	b.do(chromedp.EmulateViewport(1000, 1200), colourScheme("light"))
-	png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(*pictures, name+"-desktop.png"), png, 0o644)
-	}
-	if err != nil {
-		g.t.Fatal(err)
-	}
+	b.do(screen(1000, 1200, 1), colourScheme("light"))
+	g.write(b, name+"-desktop")
 }
 
 // phone is the number that Salesforce has of a contact.
