@@ -70,5 +70,5 @@ func escalationInWords(a *approval.Request, now time.Time) string {
 	if a.EscalatedTo(now) != "" {
 		return "It has waited for so long that people with the role " + e.Role() + " may agree as well."
 	}
-	return "If it still waits then, people with the role " + e.Role() + " may agree as well from " + ui.Moment(at, now) + " on."
+	return "If it still waits then, people with the role " + e.Role() + " may agree as well from " + ui.Soon(at, now) + " on."
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -36,6 +37,26 @@ func (o *onePerson) Holders(context.Context, string) ([]people.Person, error) {
 func (o *onePerson) Names(context.Context) func(actor.Actor) string { return actor.Actor.String }
 func (o *onePerson) LinksOf(context.Context, string, string) ([]people.Link, error) {
 	return []people.Link{{Org: "acme", Subject: "005A", Issuer: o.is.Issuer, Person: o.is.Subject}}, nil
+}
+
+// manyPeople hold every role, nine of them.
+type manyPeople struct {
+	onePerson
+	requester string
+}
+
+func (m *manyPeople) person(n int) people.Person {
+	return people.Person{Identity: company.Identity{Issuer: "https://id.example", Subject: fmt.Sprint("p", n)}}
+}
+func (m *manyPeople) human(n int) string { p := m.person(n); return p.Human() }
+func (m *manyPeople) HumanOf(context.Context, string, string) (string, error) {
+	return m.requester, nil
+}
+func (m *manyPeople) Holders(context.Context, string) (all []people.Person, err error) {
+	for n := range 9 {
+		all = append(all, m.person(n))
+	}
+	return all, nil
 }
 
 // In a browser that is signed in both ways, roles that do not count until the company is asked

@@ -67,4 +67,14 @@ func TestApprovalInsights(t *testing.T) {
 	if out := strings.Join(strings.Fields(d.must("approval", "insights")), " "); !strings.Contains(out, "by carol (operator ") || !strings.Contains(out, "): 100 % of the decisions are approvals, half of them within") {
 		t.Errorf("nobody says that carol reads nothing:\n%s", out)
 	}
+	b, _ := d.as("security", d.ConsoleURL)
+	page, err := b.Get(t.Context(), d.PublicURL+"/console/insights?since=1d")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"carol", "100 % of the decisions are approvals", "Talk with them", "sobject-all: rule 2 (confirm", "95 % within"} {
+		if !strings.Contains(page.Body, want) {
+			t.Errorf("the page lacks %q: %s", want, page.Body)
+		}
+	}
 }

@@ -128,16 +128,24 @@ func TestBrowserAttacksOnPages(t *testing.T) {
 		approver.open(link)
 		d.must("approval", "deny", id, "--as", "Sam")
 		late := approver.click(approveButton)
-		approver.shows(late, http.StatusGone, "came too late", "Denied")
+		approver.shows(late, http.StatusGone, "came too late", "decided meanwhile by", "Sam", "Denied")
 	})
 	attack("AP14 no page offers to remember a decision", func(t *testing.T) {
-		always, _ := held("Always Ltd")
+		always, denied := held("Always Ltd")
 		approver.shows(approver.open(always), http.StatusOK, "Approve this call?")
 		fields := ask[string](approver, `[...document.querySelectorAll("form.bar input, form.bar button, form.bar select, form.bar textarea")].map(e => e.name + "=" + (e.tagName == "BUTTON" ? e.value : e.type)).join(" ")`)
 		if fields != "csrf_token=hidden shown=hidden reason=text decision=deny decision=approve" {
 			t.Errorf("the form has %s", fields)
 		}
 		approver.click(denyButton)
+		// AP-13: the same again is answered by the denial, and asks nobody.
+		if again := c.call("createSobjectRecord", account("Always Ltd")); !again.Result.IsError || !strings.Contains(again.text(), "denied") {
+			t.Errorf("the same again: %s", again.body)
+		}
+		approver.open(d.PublicURL + "/approvals")
+		if n := ask[int](approver, `[...document.querySelectorAll("a.line:has(.until)")].filter(a => a.href.endsWith("`+denied+`")).length`); n != 0 {
+			t.Error("it waits again")
+		}
 	})
 	attack("AP18AP22 an approver sees what became of a call, and no answer; and it is that call alone", func(t *testing.T) {
 		status, _ := held("Status Ltd")
@@ -177,6 +185,12 @@ func TestBrowserAttacksOnPages(t *testing.T) {
 	attack("AD02 the console opens for its roles alone", func(t *testing.T) {
 		approver.shows(approver.open(d.PublicURL+"/console"), http.StatusForbidden)
 		stranger.shows(stranger.open(d.PublicURL+"/console"), http.StatusOK, "Stop everything")
+	})
+	attack("AP12 the connection ended while the page was open", func(t *testing.T) {
+		ended, _ := held("Ended Ltd")
+		approver.open(ended)
+		d.must("user", "revoke", rep)
+		approver.shows(approver.click(approveButton), http.StatusGone, "came too late", "its connection has ended")
 	})
 	attack("AD09 a session that was ended elsewhere shows nothing more", func(t *testing.T) {
 		for _, found := range regexp.MustCompile(`"id":"([0-9a-f]+)"`).FindAllStringSubmatch(d.must("session", "list", "--json"), -1) {

@@ -143,6 +143,11 @@ func TestAP12ApproverSignsInWithTheCompany(t *testing.T) {
 	if page.Status != http.StatusOK || !strings.Contains(page.Body, "By the company") || !strings.Contains(page.Body, rep) {
 		t.Fatalf("approver's page: status %d\n%s", page.Status, page.Body)
 	}
+	for _, said := range []string{"Could agree: <bdi>Avery Okafor (avery@acme.example)</bdi>", "Held by <bdi>rule 2 (confirm"} {
+		if !strings.Contains(page.Body, said) {
+			t.Errorf("the page does not say %q:\n%s", said, page.Body)
+		}
+	}
 	inbox, err := b.Get(t.Context(), d.PublicURL+"/approvals")
 	if err != nil || !strings.Contains(inbox.Body, id) {
 		t.Errorf("the approver's list lacks it: %v", err)

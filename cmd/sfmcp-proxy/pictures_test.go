@@ -189,14 +189,14 @@ func (b *chrome) decideIn(address, button string) {
 	b.click(button)
 }
 
-type values = map[string]any
+type recordValues = map[string]any
 
-func update(object, id string, body values) values {
-	return values{"sobject-name": object, "id": id, "body": body}
+func update(object, id string, body recordValues) recordValues {
+	return recordValues{"sobject-name": object, "id": id, "body": body}
 }
 
-func create(object string, body values) values {
-	return values{"sobject-name": object, "body": body}
+func create(object string, body recordValues) recordValues {
+	return recordValues{"sobject-name": object, "body": body}
 }
 
 // Every page that people decide on, in every state that it can be in, is put into a folder as people
@@ -230,7 +230,7 @@ func TestPictures(t *testing.T) {
 	in := startChrome(t)
 	in.foreign = true
 	c = sandbox.connectInGallery(in, "sales", rep)
-	held := sandbox.approvalURL(c.call("updateSobjectRecord", update("Account", sandbox.first("Account", "Name", "Northwind Logistics"), values{"Phone": "+1 206 555 0190"})))
+	held := sandbox.approvalURL(c.call("updateSobjectRecord", update("Account", sandbox.first("Account", "Name", "Northwind Logistics"), recordValues{"Phone": "+1 206 555 0190"})))
 	sandbox.take(in, "pending-sandbox", held, "in a sandbox")
 }
 
@@ -253,27 +253,27 @@ func (g *gallery) connectInGallery(b *chrome, server, username string) *mcpClien
 // picturesOfWaiting are those of calls that wait.
 func (g *gallery) picturesOfWaiting(c *mcpClient, approver, requester *chrome) {
 	northwind, dana := g.first("Account", "Name", "Northwind Logistics"), g.first("Contact", "LastName", "Whitfield")
-	held := func(tool string, arguments values) string {
+	held := func(tool string, arguments recordValues) string {
 		g.t.Helper()
 		return g.approvalURL(c.call(tool, arguments))
 	}
-	change := held("updateSobjectRecord", update("Contact", dana, values{"Title": "Chief Operating Officer", "Phone": "+1 206 555 0163", "AccountId": g.first("Account", "Name", "Northwind Cold Storage")}))
+	change := held("updateSobjectRecord", update("Contact", dana, recordValues{"Title": "Chief Operating Officer", "Phone": "+1 206 555 0163", "AccountId": g.first("Account", "Name", "Northwind Cold Storage")}))
 	g.take(approver, "pending-update", change, "What would change")
 	g.forReadme(approver, "approval", change, 1100, 760, 1)
 	g.take(requester, "pending-others", change, "waits for somebody else")
-	g.take(approver, "pending-create", held("createSobjectRecord", create("Account", values{"Name": "Northwind Logistics", "Industry": "Logistics", "Description": "Two lines:\nwith an invisible \u200b character and a name that reads backwards: \u202egnp.exe", "NumberOfEmployees": 620, "Website": nil})), "There is a record of this name already")
-	g.take(approver, "pending-delete", held("deleteSobjectRecord", values{"sobject-name": "Account", "id": northwind}), "What hangs on it")
+	g.take(approver, "pending-create", held("createSobjectRecord", create("Account", recordValues{"Name": "Northwind Logistics", "Industry": "Logistics", "Description": "Two lines:\nwith an invisible \u200b character and a name that reads backwards: \u202egnp.exe", "NumberOfEmployees": 620, "Website": nil})), "There is a record of this name already")
+	g.take(approver, "pending-delete", held("deleteSobjectRecord", recordValues{"sobject-name": "Account", "id": northwind}), "What hangs on it")
 	g.forReadme(approver, "approval-phone", ask[string](approver, "location.href"), 390, 844, 500./390)
-	g.take(approver, "pending-hidden", held("updateSobjectRecord", update("Contact", dana, values{"Email": "dana@elsewhere.example", "Department": "Finance"})), "hide this field")
-	g.take(approver, "pending-step-up", held("createSobjectRecord", create("Lead", values{"LastName": "Nakamura", "Company": "Harbor Foods"})))
-	g.take(approver, "pending-cannot-read", held("updateSobjectRecord", update("Contact", "003000000000001AAA", values{"Title": "Nobody"})), "not known")
-	many := values{}
+	g.take(approver, "pending-hidden", held("updateSobjectRecord", update("Contact", dana, recordValues{"Email": "dana@elsewhere.example", "Department": "Finance"})), "hide this field")
+	g.take(approver, "pending-step-up", held("createSobjectRecord", create("Lead", recordValues{"LastName": "Nakamura", "Company": "Harbor Foods"})))
+	g.take(approver, "pending-cannot-read", held("updateSobjectRecord", update("Contact", "003000000000001AAA", recordValues{"Title": "Nobody"})), "not known")
+	many := recordValues{}
 	for i := range 200 {
 		many[fmt.Sprintf("Field_%03d__c", i)] = fmt.Sprint("value ", i)
 	}
 	g.take(approver, "pending-200-fields", held("updateSobjectRecord", update("Contact", dana, many)), "200")
 	for _, name := range []string{"Marquez", "Okonkwo", "Petrov"} {
-		change = held("createSobjectRecord", create("Contact", values{"LastName": name, "AccountId": northwind}))
+		change = held("createSobjectRecord", create("Contact", recordValues{"LastName": name, "AccountId": northwind}))
 	}
 	g.take(approver, "pending-group", change, "can be decided together")
 	g.take(approver, "together", change+"/together", "Decide 3 calls together")
@@ -282,14 +282,14 @@ func (g *gallery) picturesOfWaiting(c *mcpClient, approver, requester *chrome) {
 		g.must("approval", "deny", id, "--as", "Sam")
 	}
 
-	two := held("updateSobjectRecord", update("Opportunity", g.first("Opportunity", "Name", "Northwind renewal"), values{"Amount": 149000, "NextStep": "Sign"}))
+	two := held("updateSobjectRecord", update("Opportunity", g.first("Opportunity", "Name", "Northwind renewal"), recordValues{"Amount": 149000, "NextStep": "Sign"}))
 	approver.decideIn(two, approveButton)
 	g.take(requester, "pending-half", two, "waits for somebody else")
 	g.take(approver, "pending-half-approver", two)
 	rest := g.authorize(g.browser(), "rest", rep)
 	rest.initialize()
-	g.take(requester, "pending-rest", g.approvalURL(rest.call("dispatch", values{"method": "PATCH", "url": "/services/data/v67.0/sobjects/Account/" + northwind, "body": values{"Rating": "Cold"}})))
-	own := held("createSobjectRecord", create("Task", values{"Subject": "Call Dana about the renewal", "WhatId": northwind, "WhoId": dana}))
+	g.take(requester, "pending-rest", g.approvalURL(rest.call("dispatch", recordValues{"method": "PATCH", "url": "/services/data/v67.0/sobjects/Account/" + northwind, "body": recordValues{"Rating": "Cold"}})))
+	own := held("createSobjectRecord", create("Task", recordValues{"Subject": "Call Dana about the renewal", "WhatId": northwind, "WhoId": dana}))
 	g.take(requester, "pending-own", own, "Approve this call?")
 }
 
@@ -308,11 +308,11 @@ func (g *gallery) waiting() map[string]bool {
 // picturesOfOver are those of calls that were decided, and of what became of them.
 func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 	northwind, dana := g.first("Account", "Name", "Northwind Logistics"), g.first("Contact", "LastName", "Whitfield")
-	held := func(tool string, arguments values) string {
+	held := func(tool string, arguments recordValues) string {
 		g.t.Helper()
 		return g.approvalURL(c.call(tool, arguments))
 	}
-	title := update("Contact", dana, values{"Title": "Chief Operating Officer", "Department": "Board"})
+	title := update("Contact", dana, recordValues{"Title": "Chief Operating Officer", "Department": "Board"})
 
 	link := held("updateSobjectRecord", title)
 	approver.open(link)
@@ -322,7 +322,7 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 	g.take(requester, "approved-requester", link, "Approved")
 	open := g.authorize(g.browser(), "open", rep)
 	open.initialize()
-	open.call("updateSobjectRecord", update("Contact", dana, values{"Department": "Sales"}))
+	open.call("updateSobjectRecord", update("Contact", dana, recordValues{"Department": "Sales"}))
 	c.call("updateSobjectRecord", title)
 	g.take(approver, "pending-changed", link, "has changed in Salesforce")
 	approver.click(approveButton)
@@ -334,7 +334,7 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 	g.take(requester, "undone", link, "asked to undo it")
 	g.take(approver, "undo", g.PublicURL+"/approvals/"+path.Base(ask[string](requester, `document.querySelector("main p > a[href^='/approvals/apr']").href`)), "takes back another call")
 
-	other := update("Contact", dana, values{"Phone": "+1 206 555 0170"})
+	other := update("Contact", dana, recordValues{"Phone": "+1 206 555 0170"})
 	link = held("updateSobjectRecord", other)
 	approver.open(link)
 	approver.click(approveButton)
@@ -345,12 +345,12 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 		made <- r
 	}()
 	eventually(g.t, plenty, "the change is made", func() bool { return g.phone(dana) == "+1 206 555 0170" })
-	open.call("updateSobjectRecord", update("Contact", dana, values{"Phone": "+12065550170"}))
+	open.call("updateSobjectRecord", update("Contact", dana, recordValues{"Phone": "+12065550170"}))
 	<-made
 	g.control("PUT", "/faults", map[string]any{}, nil)
 	g.take(requester, "differs", link, "differently")
 
-	lost := create("Task", values{"Subject": "Send the contract", "WhatId": northwind})
+	lost := create("Task", recordValues{"Subject": "Send the contract", "WhatId": northwind})
 	link = held("createSobjectRecord", lost)
 	requester.decideIn(link, approveButton)
 	g.control("PUT", "/faults", map[string]any{"dropped_connections": 1}, nil)
@@ -361,14 +361,14 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 	requester.click(`button[name="happened"][value="yes"]`)
 	g.take(requester, "unknown-resolved", link, "it happened")
 
-	link = held("createSobjectRecord", create("Account", values{"Name": "Denied Ltd", "AnnualRevenue": 5}))
+	link = held("createSobjectRecord", create("Account", recordValues{"Name": "Denied Ltd", "AnnualRevenue": 5}))
 	approver.open(link)
 	approver.do(chromedp.Click(chromedp.CSS(".bar summary"), chromedp.NodeVisible), chromedp.SendKeys(chromedp.CSS("#reason"), "We have this customer already, under Northwind."))
 	approver.click(denyButton)
 	g.take(approver, "denied", link, "Denied")
 	g.take(requester, "denied-requester", link, "Denied")
 
-	link = held("createSobjectRecord", create("Account", values{"Name": "Fair Ltd", "AnnualRevenue": 1000000}))
+	link = held("createSobjectRecord", create("Account", recordValues{"Name": "Fair Ltd", "AnnualRevenue": 1000000}))
 	approver.open(link + "/counter")
 	approver.do(chromedp.SetValue(chromedp.CSS(`form[action$="/counter"] input[name="v0"]`), "900000"))
 	approver.click(`form[action$="/counter"] button`)
@@ -382,26 +382,26 @@ func (g *gallery) picturesOfOver(c *mcpClient, approver, requester *chrome) {
 		}
 	}
 
-	link = held("createSobjectRecord", create("Account", values{"Name": "Late Ltd"}))
+	link = held("createSobjectRecord", create("Account", recordValues{"Name": "Late Ltd"}))
 	approver.open(link)
 	g.must("approval", "deny", path.Base(link), "--as", "Sam", "--reason", "Not this quarter.")
 	approver.click(approveButton)
 	g.shoot(approver, "decided-meanwhile")
-	link = held("createSobjectRecord", create("Account", values{"Name": "Expired Ltd"}))
+	link = held("createSobjectRecord", create("Account", recordValues{"Name": "Expired Ltd"}))
 	g.change(`UPDATE approvals SET expires_at = created_at + 1 WHERE id = $1`, path.Base(link))
 	g.signed(db.Approvals, db.ApprovalStates)
 	g.take(approver, "expired", link, "did not come back, in time")
 	g.take(requester, "expired-requester", link, "did not come back, in time")
 	colleague := g.authorize(g.browser(), "sales", manager)
 	colleague.initialize()
-	link = g.approvalURL(colleague.call("createSobjectRecord", create("Account", values{"Name": "Ended Ltd"})))
+	link = g.approvalURL(colleague.call("createSobjectRecord", create("Account", recordValues{"Name": "Ended Ltd"})))
 	g.must("user", "revoke", manager)
 	g.take(approver, "void", link, "its connection has ended")
 
-	held("createSobjectRecord", create("Account", values{"Name": "Harbor Foods", "Industry": "Food"}))
-	held("updateSobjectRecord", update("Contact", dana, values{"Title": "Advisor"}))
-	held("deleteSobjectRecord", values{"sobject-name": "Contact", "id": dana})
-	held("createSobjectRecord", create("Task", values{"Subject": "Write to Priya"}))
+	held("createSobjectRecord", create("Account", recordValues{"Name": "Harbor Foods", "Industry": "Food"}))
+	held("updateSobjectRecord", update("Contact", dana, recordValues{"Title": "Advisor"}))
+	held("deleteSobjectRecord", recordValues{"sobject-name": "Contact", "id": dana})
+	held("createSobjectRecord", create("Task", recordValues{"Subject": "Write to Priya"}))
 }
 
 // shoot pictures the page that a window is on, on a desktop.
