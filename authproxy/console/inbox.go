@@ -192,8 +192,19 @@ func (c *Console) line(ctx context.Context, v *visit, a *approval.Request) ui.Ap
 	return ui.ApprovalLine{
 		Until: until,
 		ID:    a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
-		State: string(a.State), Status: statusInWords(a), When: when,
+		State: string(a.State), Sign: signOf(a), Status: statusInWords(a), When: when,
 	}
+}
+
+// signOf is how a list marks what became of a call: good news and bad are told apart at a glance.
+func signOf(a *approval.Request) string {
+	switch {
+	case a.State == approval.Spent && a.Outcome == approval.Failed:
+		return "denied"
+	case a.State == approval.Spent && a.Outcome == approval.Unknown:
+		return "warn"
+	}
+	return string(a.State)
 }
 
 // gist tells a call from the others, as long as its arguments are kept: the object and the record's name or id.

@@ -209,6 +209,7 @@ type ApprovalLine struct {
 	Client string
 	Server string
 	State  string // pending, approved, denied, expired, spent, void
+	Sign   string // State, or warn or denied for a call that did not come out well
 	Status string // State in words
 	When   string // "asked …" or "decided …"
 	Until  string // when it expires, in few words; empty: it does not wait

@@ -224,6 +224,9 @@ func TestPictures(t *testing.T) {
 	g.forReadme(approver, "inbox-phone", g.PublicURL+"/approvals", 390, 844, 500./390)
 	g.take(requester, "inbox-requester", g.PublicURL+"/approvals", "Waiting for somebody else")
 	g.take(requester, "account", g.PublicURL+"/account", "Disconnect")
+	security, _ := g.meet(people[1], "/console/insights")
+	security.foreign = true
+	g.take(security, "insights", g.PublicURL+"/console/insights", "By who decided")
 	g.take(approver, "account-company", g.PublicURL+"/account", "With your company")
 
 	sandbox := startGallery(t, "sandbox")

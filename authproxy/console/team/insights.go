@@ -31,9 +31,9 @@ func (t logPages) insights(q *request) error {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("Only the newest %d are counted. Choose a shorter time.", oversight.InsightsLooked)})
 	}
 	tables := map[insights.Kind]*ui.Table{
-		insights.All:  insightTable("Calls that waited", "Calls", "Held"),
-		insights.Rule: insightTable("Calls that waited, by rule", "Rule", "Held"),
-		insights.By:   insightTable("Decisions, by who decided", "Who", "Decisions"),
+		insights.All:  insightTable("Calls that waited", "Calls", "Held", "Approved", "Denied", "Other values", "Expired", "Waiting"),
+		insights.Rule: insightTable("Calls that waited, by rule", "Rule", "Held", "Approved", "Denied", "Other values", "Expired", "Waiting"),
+		insights.By:   insightTable("Decisions, by who decided", "Who", "Decisions", "Approved", "Denied", "Other values"),
 	}
 	for _, g := range groups {
 		name := q.aboutGroup(g)
@@ -62,19 +62,19 @@ func (q *request) aboutGroup(g insights.Group) string {
 	return g.Name
 }
 
-func insightTable(caption, of, held string) *ui.Table {
-	return &ui.Table{Caption: caption, Columns: []string{of, held, "Approved", "Denied", "Other values", "Expired", "Waiting", "Half within", "95 % within"}, Empty: "Nothing waited for a person."}
+func insightTable(caption string, columns ...string) *ui.Table {
+	return &ui.Table{Caption: caption, Columns: append(columns, "Half within", "95 % within"), Empty: "Nothing waited for a person."}
 }
 
 func insightRow(name string, g insights.Group) []ui.Cell {
 	number := func(n int) ui.Cell { return ui.Cell{Text: fmt.Sprint(n)} }
 	approved := number(g.Approved)
 	approved.Faint = g.Share()
-	row := []ui.Cell{{Text: name}, number(g.Held), approved, number(g.Denied), number(g.Countered), number(g.Expired), number(g.Waiting), {Text: tookInWords(g.Median)}, {Text: tookInWords(g.P95)}}
-	if g.Of == insights.By { // a decision neither expires nor waits
-		row[5], row[6] = ui.Cell{}, ui.Cell{}
+	row := []ui.Cell{{Text: name}, number(g.Held), approved, number(g.Denied), number(g.Countered)}
+	if g.Of != insights.By { // a decision neither expires nor waits
+		row = append(row, number(g.Expired), number(g.Waiting))
 	}
-	return row
+	return append(row, ui.Cell{Text: tookInWords(g.Median)}, ui.Cell{Text: tookInWords(g.P95)})
 }
 
 // adviceAboutHabit says what to do where approving has become a habit.
