@@ -5,6 +5,7 @@ import (
 	"html"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -169,6 +170,40 @@ func TestBrowserAttacksOnPages(t *testing.T) {
 			if v := approver.open(d.PublicURL + path); v.Status == http.StatusOK || strings.Contains(v.Text, rep) {
 				t.Errorf("%s: status %d\n%s", path, v.Status, v.Text)
 			}
+		}
+	})
+	attack("AD01 an answer of a sign-in that nobody began", func(t *testing.T) {
+		fresh := startChrome(t)
+		fresh.foreign = true
+		v := fresh.open(d.PublicURL + "/oauth/company/callback?" + url.Values{"state": {"x"}, "code": {"y"}, "iss": {d.issuer}}.Encode())
+		if v.Status < 400 || strings.Contains(v.Text, "Sign out") {
+			t.Errorf("status %d\n%s", v.Status, v.Text)
+		}
+	})
+	attack("AD04 a field more in a form raises nothing", func(t *testing.T) {
+		more, _ := held("More Ltd")
+		approver.open(more)
+		ask[bool](approver, `(() => { for (const [n, v] of [["role", "security"], ["roles", "security"], ["Role", "admin"], ["csrf_token", "x"]]) {
+			const i = document.createElement("input"); i.type = "hidden"; i.name = n; i.value = v; document.querySelector("form.bar").append(i) } return true })()`)
+		approver.click(denyButton)
+		approver.shows(approver.open(d.PublicURL+"/console"), http.StatusForbidden)
+	})
+	attack("AD14AD15AD17 the console shows no secret, takes searches as text, and changes no policy", func(t *testing.T) {
+		settings := stranger.open(d.PublicURL + "/console/settings")
+		if stranger.shows(settings, http.StatusOK, "(set)"); strings.Contains(settings.Text, companysim.ClientSecret) {
+			t.Error("the settings show a secret")
+		}
+		for _, search := range []string{"' OR '1'='1", "x'; DROP TABLE grants; --", `%" UNION SELECT * FROM meta --`} {
+			for _, path := range []string{"/console/audit?tool=", "/console/audit?text=", "/console/people?name=", "/console/connections?person="} {
+				v := stranger.open(d.PublicURL + path + url.QueryEscape(search))
+				if stranger.shows(v, http.StatusOK); strings.Contains(v.Text, rep) {
+					t.Errorf("%s%s finds somebody:\n%s", path, search, v.Text)
+				}
+			}
+		}
+		stranger.shows(stranger.open(d.PublicURL+"/console/policy"), http.StatusOK)
+		if forms := ask[string](stranger, `[...document.querySelectorAll("main form[method=post]")].map(f => new URL(f.action).pathname).join(" ")`); strings.Trim(strings.ReplaceAll(forms, "/console/policy/try", ""), " ") != "" {
+			t.Errorf("forms of the policy page: %s", forms)
 		}
 	})
 	attack("AD08AD16 nothing is set up or measured from the public address", func(t *testing.T) {
