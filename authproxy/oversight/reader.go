@@ -3,6 +3,7 @@ package oversight
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
@@ -49,7 +50,9 @@ type Config struct {
 // Reader reads. It is safe for concurrent use.
 type Reader struct {
 	Config
-	counted counts
+	counted   counts
+	used      lastCalls
+	verifying sync.Mutex // held while the log is verified
 }
 
 // New returns the reader of c, or an error that names what is missing.

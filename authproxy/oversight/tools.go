@@ -2,6 +2,8 @@ package oversight
 
 import (
 	"context"
+	"sync"
+	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/definition"
@@ -103,6 +105,35 @@ func (r *Reader) SameHosted(a, b string) bool {
 func (r *Reader) LastCall(ctx context.Context, endpoint, tool string) (last audit.Entry, err error) {
 	err = r.Audit.List(ctx, audit.Filter{Tool: tool, Server: endpoint, Limit: 1}, func(e audit.Entry) error { last = e; return nil })
 	return last, err
+}
+
+// usedFor is how long the last calls are remembered: the index is asked once for each tool.
+const usedFor = 30 * time.Second
+
+// lastCalls remembers when tools were called last.
+type lastCalls struct {
+	mu sync.Mutex
+	at time.Time
+	of map[[2]string]time.Time // by endpoint and tool
+}
+
+// LastUse is when a tool was called last at an endpoint, half a minute ago at most; zero: never, as far as
+// the log is kept.
+func (r *Reader) LastUse(ctx context.Context, endpoint, tool string) (time.Time, error) {
+	r.used.mu.Lock() // whoever asks meanwhile gets the same
+	defer r.used.mu.Unlock()
+	if now := r.Now(); r.used.of == nil || now.Sub(r.used.at).Abs() >= usedFor {
+		r.used.at, r.used.of = now, map[[2]string]time.Time{}
+	}
+	key := [2]string{endpoint, tool}
+	if at, known := r.used.of[key]; known {
+		return at, nil
+	}
+	last, err := r.LastCall(ctx, endpoint, tool)
+	if err == nil {
+		r.used.of[key] = last.At
+	}
+	return last.At, err
 }
 
 // LastReplay is the newest entry of a replay of a policy; its number is 0 if there is none.

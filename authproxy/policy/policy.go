@@ -234,12 +234,15 @@ func (c *compiled) walk(q *question, d *Decision) (m misses) {
 		}
 		return m
 	}
-	d.Reason = "no rule matches"
+	d.Reason = NoMatch
 	if m.rows > 0 {
-		d.Reason = fmt.Sprintf("no rule matches without LIMIT %d", m.rows)
+		d.Reason = fmt.Sprintf(NoMatch+" without LIMIT %d", m.rows)
 	}
 	return m
 }
+
+// NoMatch is how the reason of a denial begins that no rule decided.
+const NoMatch = "no rule matches"
 
 // reason says that the rule decided. Rules are counted from 1.
 func (r *Rule) reason(index int) string { return fmt.Sprintf("rule %d (%s)", index+1, r.describe()) }

@@ -110,6 +110,7 @@ type SearchField struct {
 	Name, Label, Value string
 	Hint               string   // what may be typed
 	Options            []string // nil: any text; else these, and "" for all
+	All                string   // what "" is called; empty: all
 	Long               bool     // of several lines
 	Rare               bool     // folded away, unless something is asked in one of these
 }
@@ -230,6 +231,15 @@ func (c *Chart) Drawn() (all []drawn) {
 // Box is the view box of the chart.
 func (c *Chart) Box() string {
 	return fmt.Sprintf("0 0 %d %d", max(len(c.Bars), 1)*chartPitch, chartHeight)
+}
+
+// Axis is what the bars are of and how high they are: the first, the last, and the highest.
+func (c *Chart) Axis() string {
+	if len(c.Bars) == 0 {
+		return ""
+	}
+	highest := slices.MaxFunc(c.Bars, func(a, b Bar) int { return a.Total() - b.Total() })
+	return fmt.Sprintf("%s to %s; most: %d on %s", c.Bars[0].Label, c.Bars[len(c.Bars)-1].Label, highest.Total(), highest.Label)
 }
 
 // Total is the whole bar.

@@ -23,7 +23,7 @@ func TestRoutesSayWhomTheyAreFor(t *testing.T) {
 			t.Errorf("%s %s says too little, or what another says: %+v", r.Method, r.Path, r)
 		case r.Method == http.MethodGet && (r.Body != nil || r.edits != nil):
 			t.Errorf("%s reads and takes a body", r.Path)
-		case r.Method != http.MethodGet && slices.Contains(r.Roles, people.Auditor) && r.Name != "tryCall":
+		case r.Method != http.MethodGet && slices.Contains(r.Roles, people.Auditor) && r.Name != "tryCall" && r.Name != "verifyLog":
 			t.Errorf("%s %s is for those who read", r.Method, r.Path)
 		}
 		names[r.Name] = true

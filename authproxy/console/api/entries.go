@@ -137,3 +137,39 @@ func denialsOf(all []oversight.Tally) []Denial {
 	}
 	return list
 }
+
+// Log is what is known of the audit log of the process that answers; each replica has its own.
+type Log struct {
+	Origin  string `json:"origin" doc:"name of the log"`
+	Entries int64  `json:"entries"`
+	Signed  int64  `json:"signed" doc:"last entry that a checkpoint signs"`
+	Problem string `json:"problem,omitempty" doc:"why nothing is appended and no call is made: log and checkpoints do not agree"`
+}
+
+func (a logRoutes) log(*call) (Log, error) {
+	s := a.Reads.LogState()
+	l := Log{Origin: s.Origin, Entries: s.Entries, Signed: s.Signed}
+	if s.Halted != nil {
+		l.Problem = s.Halted.Error()
+	}
+	return l, nil
+}
+
+// Verification is what a verification of the log found.
+type Verification struct {
+	Whole   bool   `json:"whole" doc:"every entry is as it was written"`
+	Read    bool   `json:"read" doc:"the whole log was read; false: it has more than can be read while a program waits"`
+	First   int64  `json:"first"`
+	Last    int64  `json:"last"`
+	Signed  int64  `json:"signed" doc:"last entry that a checkpoint signs"`
+	Finding string `json:"finding" doc:"what was found, in a sentence; of a log that is not whole the first entry that is wrong"`
+}
+
+// verify reads the whole log.
+func (a logRoutes) verify(q *call, _ *Nothing) (Verification, error) {
+	found, err := a.Reads.VerifyLog(q.Context())
+	if errors.Is(err, oversight.ErrVerifying) {
+		return Verification{}, conflict.is("The log is being verified for somebody else.", "Try again in half a minute.")
+	}
+	return Verification{found.Wrong == nil && !found.Unread && err == nil, !found.Unread, found.First, found.Last, found.Signed, found.String()}, err
+}

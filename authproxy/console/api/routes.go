@@ -103,6 +103,8 @@ func Routes() []Route {
 		forReaders(acting("/policy/try", "tryCall", "say what is decided for a call; changes nothing", toolRoutes.try)),
 		reading("/audit", "listEntries", "search the audit log, the newest entries first, without arguments", entryParams(), logRoutes.entries),
 		reading("/audit/{entry}", "getEntry", "one entry, whole; that it was read is an entry too", nil, logRoutes.entry),
+		reading("/log", "getLog", "how many entries the log of the process that answers has, and up to which one it is signed", nil, logRoutes.log),
+		forReaders(acting("/log/verify", "verifyLog", "read the whole log and say whether it is as it was written; changes nothing", logRoutes.verify)),
 		reading("/denials", "listDenials", "what was denied most, and to whom", []Param{{Name: "since", Doc: "7d, 2026-03-01; 7d without it"}}, logRoutes.denials),
 		reading("/insights", "listInsights", "how calls that waited were decided, by rule and by who decided", []Param{{Name: "since", Doc: "30d, 2026-03-01; 30d without it"}}, logRoutes.insights),
 		reading("/settings", "getSettings", "the configuration in force, without secrets", nil, settingsRoutes.settings),

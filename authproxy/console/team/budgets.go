@@ -20,7 +20,7 @@ func (t *Team) budgetTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(len(near)), Label: "budgets near their end"}
+	tile := ui.Tile{Number: strconv.Itoa(len(near)), Label: "budgets near their end", Text: "Nothing to do: nobody is about to be refused for having used too much."}
 	if len(near) > 0 {
 		tile.Path = "#w1"
 		tile.Kind, tile.Text = "warn", "Below are whose: they will be refused until it begins anew. Ask whether they mean it."

@@ -29,7 +29,7 @@ func (t peoplePages) clients(q *request) error {
 		p.Sections = append(p.Sections, t.clientActs(q, c))
 	}
 	asked := q.asked("unused")
-	p.Search = []ui.SearchField{{Name: "unused", Label: "Unused for long", Value: asked, Options: []string{hiddenClients}}}
+	p.Search = []ui.SearchField{{Name: "unused", Label: "Which", Value: asked, Options: []string{hiddenClients}, All: "in use"}}
 	var listed []oversight.Client
 	hidden := 0
 	for _, c := range all {
@@ -42,7 +42,7 @@ func (t peoplePages) clients(q *request) error {
 	}
 	p.Sections = append(p.Sections, t.clientTable(q, listed, asked == hiddenClients))
 	if hidden > 0 && asked != hiddenClients {
-		p.More = &ui.Link{Text: counted(hidden, "client") + " unused for " + inDays(t.Reads.Clients.Lifecycle().HideAfter) + " or longer", Path: "/console/clients?unused=" + hiddenClients}
+		p.More = &ui.Link{Text: counted(hidden, "client") + " unused for " + inDays(t.Reads.Clients.Lifecycle().HideAfter) + " or longer", Path: "/console/clients?" + url.Values{"unused": {hiddenClients}}.Encode()}
 	}
 	return t.show(q, p)
 }
@@ -57,7 +57,7 @@ func (t peoplePages) among(q *request, all []oversight.Client, id string) (*over
 }
 
 // hiddenClients is what is chosen to see those that nobody has used for long.
-const hiddenClients = "hidden"
+const hiddenClients = "unused for long"
 
 // clientTable lists programs; hidden are those that nobody has used for long.
 func (t peoplePages) clientTable(q *request, all []oversight.Client, hidden bool) ui.Section {

@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -51,10 +54,12 @@ func reasonTable(q *request, all []oversight.Tally) *ui.Table {
 // adviceAbout says what to think of after a denial: access for those whose work it is where no rule
 // speaks of it, a word to whoever asks for what a rule is against.
 func adviceAbout(e *audit.Entry, people int) string {
-	switch {
-	case e.Rule == "" && people > 1:
+	switch unmatched := e.Rule == "" || strings.HasPrefix(e.Rule, policy.NoMatch); {
+	case strings.HasPrefix(e.Rule, reach.Refused):
+		return "The assistant called it wrongly and was told how to call it. Nothing to do."
+	case unmatched && people > 1:
 		return "No rule allows it: if it is these people's work, a rule is missing."
-	case e.Rule == "":
+	case unmatched:
 		return "No rule allows it: they need access, if it is their work."
 	case people > 1:
 		return "A rule is against it: tell them what to ask for instead, or look whether the rule is too wide."

@@ -30,6 +30,7 @@
 //	policy.go       the rules in words, who can do what, trying a call
 //	pending.go      what a reload would change, and the last replay
 //	entries.go      the audit log: search, one entry
+//	whole.go        whether the log is whole
 //	denials.go      what was denied most, and to whom
 //	insights.go     how calls that waited were decided
 //	settings.go     the configuration in force, sign-ins to these pages

@@ -37,7 +37,8 @@ func (t logPages) entries(q *request) error {
 	}
 	table := entryTable(q, found)
 	table.Empty = "No entry fits."
-	p.Sections = append(p.Sections, ui.Section{Table: table})
+	p.Tiles = []ui.Tile{t.wholeTile()}
+	p.Sections = append(p.Sections, ui.Section{Table: table}, t.wholeSection(q))
 	if len(found) == entriesShown {
 		older := q.URL.Query()
 		older.Set("before", strconv.FormatInt(found[0].Seq, 10))
@@ -80,10 +81,18 @@ func entryTable(q *request, found []audit.Entry) *ui.Table {
 	for _, e := range slices.Backward(found) {
 		table.Rows = append(table.Rows, []ui.Cell{
 			{Text: e.At.UTC().Format("2006-01-02 15:04:05"), Path: entryPath(e.Seq), Faint: "entry " + strconv.FormatInt(e.Seq, 10)},
-			whoOf(q, e), {Text: whatOf(e), Faint: e.Reason}, outcomeOf(e), {Text: e.Rule}, {Text: e.Server, Faint: e.Client},
+			whoOf(q, e), {Text: whatOf(e), Faint: reasonBeside(e)}, outcomeOf(e), {Text: e.Rule}, {Text: e.Server, Faint: e.Client},
 		})
 	}
 	return table
+}
+
+// reasonBeside is the reason of an entry, unless its rule says the same.
+func reasonBeside(e audit.Entry) string {
+	if e.Reason == e.Rule {
+		return ""
+	}
+	return e.Reason
 }
 
 // whoOf is who acted, or for whom, as people know them.

@@ -3,11 +3,13 @@ package team
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -77,7 +79,7 @@ func (t *Team) healthSection(q *request, p *ui.ConsolePage) error {
 		if h.Failed > 0 {
 			requests.Faint = fmt.Sprintf("%d failed", h.Failed)
 		}
-		table.Rows = append(table.Rows, []ui.Cell{{Text: h.Server, Path: "/console/audit?action=tool.call&outcome=failed&server=" + h.Server}, state, took, requests, {Text: strconv.Itoa(h.Sessions)}, {Text: do}})
+		table.Rows = append(table.Rows, []ui.Cell{{Text: h.Server, Path: "/console/audit?" + url.Values{"action": {string(audit.ToolCall)}, "outcome": {string(audit.Failed)}, "server": {h.Server}}.Encode()}, state, took, requests, {Text: strconv.Itoa(h.Sessions)}, {Text: do}})
 	}
 	p.Watched = append(p.Watched, ui.Section{Heading: "Salesforce by server", Table: table, Text: strings.TrimSpace(
 		"Requests of the last 15 minutes and sessions of the process that answers you. Where several run, each has its own: the metrics have those of all. " + shown(len(table.Rows), len(all), ""))})
@@ -86,6 +88,9 @@ func (t *Team) healthSection(q *request, p *ui.ConsolePage) error {
 
 // inSeconds is how long something took, as exact as people want it.
 func inSeconds(d time.Duration) string {
+	if d < time.Millisecond {
+		return "less than 1 ms"
+	}
 	if d < time.Second {
 		return strconv.FormatInt(d.Milliseconds(), 10) + " ms"
 	}
@@ -100,7 +105,7 @@ func (t *Team) healthTile(q *request, p *ui.ConsolePage) error {
 			open = append(open, h.Server)
 		}
 	}
-	tile := ui.Tile{Number: strconv.Itoa(len(open)), Label: "servers that do not answer", Path: "#w0"}
+	tile := ui.Tile{Number: strconv.Itoa(len(open)), Label: "servers that do not answer", Path: "#w0", Text: "Nothing to do. Below is how fast each answers."}
 	if len(open) > 0 {
 		tile.Kind, tile.Text = "denied", "Salesforce failed several times in a row: "+strings.Join(open[:min(len(open), 5)], ", ")+". Calls are refused until it answers again."
 	}

@@ -38,8 +38,9 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	for _, n := range today {
 		total += n
 	}
-	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(total), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly)})
-	denied := ui.Tile{Number: strconv.Itoa(today[2]), Label: "denied today", Path: "/console/denials"}
+	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(total), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly),
+		Text: "Look who called what, if it is more than you expect."})
+	denied := ui.Tile{Number: strconv.Itoa(today[2]), Label: "denied today", Path: "/console/denials", Text: "Nothing to do: the rules are in nobody's way today."}
 	if today[2] > 0 {
 		denied.Text = "See which rule denies most: somebody may need access, or a word of advice."
 	}
@@ -53,7 +54,7 @@ func (t *Team) waitingTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(len(waiting)), Label: calls(len(waiting)) + " waiting for a person", Path: "/approvals"}
+	tile := ui.Tile{Number: strconv.Itoa(len(waiting)), Label: calls(len(waiting)) + " waiting for a person", Path: "/approvals", Text: "Nothing to do: nobody's assistant waits."}
 	if len(waiting) > 0 {
 		oldest := waiting[len(waiting)-1]
 		tile.Kind, tile.Text = "warn", "The oldest waits since "+ui.Moment(oldest.CreatedAt, q.Now)+" for "+oldest.WhoIsMissing()+"."
@@ -75,7 +76,7 @@ func (t *Team) loginTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=lost"}
+	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=lost", Text: "Nothing to do: nobody has to sign in again."}
 	if lost > 0 {
 		tile.Kind, tile.Text = "warn", "These people must sign in again; their account page leads them."
 	}
@@ -89,7 +90,7 @@ func (t *Team) definitionTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(waiting), Label: "tools changed and hidden", Path: "/console/tools"}
+	tile := ui.Tile{Number: strconv.Itoa(waiting), Label: "tools changed and hidden", Path: "/console/tools", Text: "Nothing to do: everything that servers list was decided about."}
 	if waiting > 0 {
 		tile.Kind, tile.Text = "warn", "Nobody can call them until somebody has read the difference and accepts it."
 	}
@@ -131,7 +132,7 @@ func (t *Team) hereNote(_ *request, p *ui.ConsolePage) error {
 // stopTile says what is stopped.
 func (t *Team) stopTile(q *request, p *ui.ConsolePage) error {
 	mode, err := t.Reads.Access.StopPosition(q.Context())
-	tile := ui.Tile{Number: string(mode), Label: "stop switch", Path: "#s0"}
+	tile := ui.Tile{Number: string(mode), Label: "stop switch", Path: "#s0", Text: "Nothing is stopped. The switch is below."}
 	switch {
 	case err != nil:
 		tile.Kind, tile.Number, tile.Text = "denied", "all", "Everything is stopped, because the switch cannot be read."

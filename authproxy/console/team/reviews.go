@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
@@ -44,7 +45,7 @@ func (t reviewPages) reviews(q *request) error {
 
 // period is the time of which a review says what was used.
 func period(r *review.Review) string {
-	return r.Since.UTC().Format("2 January 2006") + " to " + r.Until.UTC().AddDate(0, 0, -1).Format("2 January 2006")
+	return r.Since.UTC().Format("2 January 2006") + " to " + r.Until.UTC().Add(-time.Nanosecond).Format("2 January 2006")
 }
 
 func reviewPath(id string) string { return "/console/reviews/" + url.PathEscape(id) }

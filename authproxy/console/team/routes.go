@@ -59,6 +59,7 @@ func Routes() []Route {
 		{http.MethodPost, "/console/policy/try", readers, "say what is decided for a call; changes nothing", "", on(policyPages.try)},
 		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", on(logPages.entries)},
 		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", on(logPages.entry)},
+		{http.MethodPost, "/console/log/verify", readers, "read the whole audit log and say whether it is as it was written", "", on(logPages.verify)},
 		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", on(logPages.denials)},
 		{http.MethodGet, "/console/insights", readers, "how calls that waited were decided, and who approves by habit", "Decisions", on(logPages.insights)},
 		{http.MethodGet, "/console/settings", readers, "the configuration in force, without secrets; sign-ins to these pages", "Settings", (*Team).settings},

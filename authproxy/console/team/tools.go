@@ -31,24 +31,32 @@ func (t toolPages) tools(q *request) error {
 		return err
 	}
 	var waiting, others [][]ui.Cell
+	found := map[*[][]ui.Cell]int{}
 	for _, d := range all {
-		if row := definitionRow(q, d); d.State == definition.Waiting {
-			waiting = append(waiting, row)
-		} else {
-			others = append(others, row)
+		of := &others
+		if d.State == definition.Waiting {
+			of = &waiting
 		}
+		if found[of]++; found[of] > maxLines {
+			continue
+		}
+		row, err := t.definitionRow(q, d)
+		if err != nil {
+			return err
+		}
+		*of = append(*of, row)
 	}
-	columns := []string{"Name", "Server", "State", "Class", "Seen", "Decided by"}
-	p.Sections = append(p.Sections, ui.Section{Heading: "Waiting for a person", Table: &ui.Table{Caption: "Definitions that wait", Columns: columns, Rows: waiting, Empty: "None: nothing changed that nobody has looked at."}})
-	found := len(others)
-	others = others[:min(found, maxLines)]
-	p.Sections = append(p.Sections, ui.Section{Heading: "Decided", Text: shown(len(others), found, "Choose a server to see fewer."),
+	columns := []string{"Name", "Server", "State", "Class", "Last call", "Seen", "Decided by"}
+	p.Sections = append(p.Sections, ui.Section{Heading: "Waiting for a person", Text: shown(len(waiting), found[&waiting], "Choose a server to see fewer."), Table: &ui.Table{Caption: "Definitions that wait", Columns: columns, Rows: waiting, Empty: "None: nothing changed that nobody has looked at."}})
+	p.Sections = append(p.Sections, ui.Section{Heading: "Decided", Text: shown(len(others), found[&others], "Choose a server to see fewer."),
 		Table: &ui.Table{Caption: "Definitions that are decided", Columns: columns, Rows: others, Empty: "None. What a hosted server lists is recorded when a client first lists or calls its tools."}})
 	return t.show(q, p)
 }
 
-func definitionRow(q *request, d oversight.Definition) []ui.Cell {
-	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: ui.Moment(d.SeenAt, q.Now)}, {Text: q.by(d.DecidedBy)}}
+func (t toolPages) definitionRow(q *request, d oversight.Definition) ([]ui.Cell, error) {
+	used, err := t.Reads.LastUse(q.Context(), d.Endpoint, d.Called())
+	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: sinceUse(q, used)},
+		{Text: ui.Moment(d.SeenAt, q.Now)}, {Text: q.by(d.DecidedBy)}}, err
 }
 
 // classesOf are the classes that calls of a tool can have, as policies write them.

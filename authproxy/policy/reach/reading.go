@@ -9,7 +9,10 @@ import (
 // never repeats an argument, so that it may be logged.
 type Refusal struct{ Text string }
 
-func (r *Refusal) Error() string { return "arguments refused: " + r.Text }
+func (r *Refusal) Error() string { return Refused + ": " + r.Text }
+
+// Refused is how the reason of a denial begins whose arguments could not be read.
+const Refused = "arguments refused"
 
 func refuse(text string) *Refusal { return &Refusal{text} }
 

@@ -1,0 +1,58 @@
+package team
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"sfmcp-proxy/authproxy/console"
+	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/ui"
+)
+
+// wholeTile says how much there is in the log, and up to where it is signed.
+func (t logPages) wholeTile() ui.Tile {
+	s := t.Reads.LogState()
+	tile := ui.Tile{Number: strconv.FormatInt(s.Entries, 10), Label: "entries in the log", Path: "#s1", Text: "Signed up to entry " + strconv.FormatInt(s.Signed, 10) + ". Verify below that it is whole."}
+	if s.Halted != nil {
+		tile.Kind, tile.Text = "denied", "Nothing is appended, and no call is made: log and checkpoints do not agree."
+	}
+	return tile
+}
+
+// wholeSection says what is known of the log, and offers to verify it.
+func (t logPages) wholeSection(q *request) ui.Section {
+	s := t.Reads.LogState()
+	agrees := ui.Cell{Text: "they agree", Kind: "good"}
+	if s.Halted != nil {
+		agrees = ui.Cell{Text: "they do not agree", Kind: "denied", Faint: s.Halted.Error()}
+	}
+	// Whoever reads may verify: nothing is changed by it.
+	verify := &ui.Act{CSRF: q.Viewer.CSRF, Path: "log/verify", Label: "Verify the log", Text: "Reads every entry of the log of the process that answers you, and compares it with the signed checkpoints. Other replicas have logs of their own: 'audit verify' does it there."}
+	return ui.Section{Heading: "Is the log whole?", Facts: []ui.Fact{{Name: "Log", Cell: ui.Cell{Text: s.Origin, Code: true}}, {Name: "Log and checkpoints", Cell: agrees},
+		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}}}, Acts: acts(verify)}
+}
+
+// verify reads the whole log.
+func (t logPages) verify(q *request) error {
+	found, err := t.Reads.VerifyLog(q.Context())
+	if errors.Is(err, oversight.ErrVerifying) {
+		return console.Problem(http.StatusConflict, "It is being verified", "Somebody else has just asked for it. Try again in half a minute.")
+	}
+	if err != nil {
+		return err
+	}
+	p := q.page("Is the log whole?", "/console/audit", "")
+	p.Back = &ui.Link{Text: "Audit log", Path: "/console/audit"}
+	kind := "good"
+	if found.Wrong != nil {
+		kind = "denied"
+	} else if found.Unread {
+		kind = "warn"
+	}
+	p.Notes = append(p.Notes, ui.ConsoleNote{Kind: kind, Text: found.String()})
+	p.Sections = []ui.Section{{Heading: "What this does not show", Text: "Whoever could put back log, database and keys together is found by checkpoints that are kept elsewhere. Somebody who does not trust this machine verifies a copy with the public key:",
+		Block: "sfmcp-proxy audit verify --log COPY --key log.key --checkpoint kept.checkpoint"}}
+	return t.show(q, p)
+}
