@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/config"
@@ -120,5 +122,24 @@ func TestAD13AuditCannotBeSwitchedOff(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", c.keys, err)
 		}
+	}
+}
+
+// AD-13: a log that is led elsewhere, or put away, is missed: the proxy does not go on with an empty one.
+func TestAD13AuditLogLedElsewhereIsMissed(t *testing.T) {
+	t.Parallel()
+	p, file := configured(t, twoOrgs)
+	if _, err := p.current.Load().audit.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.StopSet, Outcome: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(twoOrgs+"audit: {dir: elsewhere}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out lockedBuffer
+	if status := run(t.Context(), []string{"serve", "--config", file}, &out, &out); status == exitDone || !strings.Contains(out.String(), "audit") {
+		t.Errorf("status %d\n%s", status, &out)
 	}
 }
