@@ -190,8 +190,9 @@ func (c *Console) line(ctx context.Context, v *visit, a *approval.Request) ui.Ap
 		until = ui.Soon(a.ExpiresAt, c.Now())
 	}
 	return ui.ApprovalLine{
-		Until: until,
-		ID:    a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
+		Until:   until,
+		OrgKind: c.orgKind(a.Org),
+		ID:      a.ID, Who: who, Tool: a.Tool, Class: classInWords(a.Class), Client: c.Clients.Name(ctx, a.ClientID), Server: c.serverTitle(a.Server),
 		State: string(a.State), Sign: signOf(a), Status: statusInWords(a), When: when,
 	}
 }

@@ -213,6 +213,8 @@ type ApprovalLine struct {
 	Status string // State in words
 	When   string // "asked …" or "decided …"
 	Until  string // when it expires, in few words; empty: it does not wait
+	// OrgKind is as in [ApprovalPage].
+	OrgKind string
 }
 
 // ApprovalsPage lists the viewer's approvals.
