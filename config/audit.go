@@ -19,13 +19,19 @@ import (
 // maxCheckpoints is how many places signed checkpoints may go to.
 const maxCheckpoints = 16
 
+// AuditInDatabase as audit.dir has the audit log in the database, for a replica without a disk that lasts.
+const AuditInDatabase = "database"
+
+// InDatabase says whether the log is in the database.
+func (a Audit) InDatabase() bool { return a.Dir == AuditInDatabase }
+
 // completeAudit fills in the folder of the log, beside a database whose path is complete, and
 // has paths seen from the folder of the configuration's file.
 func (c *Config) completeAudit(dir string) {
 	a := &c.Audit
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); a.Dir == "" && ok && path != "" {
 		a.Dir = filepath.Join(filepath.Dir(path), "audit")
-	} else {
+	} else if !a.InDatabase() {
 		a.Dir = under(dir, cmp.Or(a.Dir, "data/audit"))
 	}
 	for i := range a.Checkpoints {
@@ -46,6 +52,9 @@ func (v *validator) audit() {
 	}
 	if a.CheckpointEvery < time.Second || a.CheckpointEvery > 10*time.Minute {
 		v.add("audit.checkpoint_every", a.CheckpointEvery.String(), "1s to 10m")
+	}
+	if strings.HasPrefix(v.c.Database, "sqlite:") && a.InDatabase() {
+		v.add("audit.dir", quote(a.Dir)+" with a SQLite database", "a folder beside the file (./database, if that is its name), or database with a PostgreSQL database")
 	}
 	if n := len(a.Checkpoints); n > maxCheckpoints {
 		v.add("audit.checkpoints", fmt.Sprintf("%d places", n), fmt.Sprintf("at most %d", maxCheckpoints))
@@ -103,6 +112,9 @@ func (v *validator) checkpointFile(key, file string) {
 		beside["the folder of database"] = filepath.Dir(path)
 	}
 	for _, what := range slices.Sorted(maps.Keys(beside)) {
+		if what == "audit.dir" && v.c.Audit.InDatabase() {
+			continue
+		}
 		if folder == filepath.Clean(beside[what]) || what == "audit.dir" && within(folder, beside[what]) {
 			v.add(key, quote(file)+" in "+what, "a file on another mount, which is not put back or lost together with that")
 			return
@@ -187,6 +199,9 @@ func (v *validator) s3(key string, s S3) {
 
 // checkpoints notes places that protect less than they seem to.
 func (n *notes) checkpoints() {
+	if n.c.Audit.InDatabase() && len(n.c.Audit.Checkpoints) == 0 {
+		n.add("audit.dir is database, and audit.checkpoints is empty: a database that is put back takes the audit log with it, and nothing tells; production refuses it")
+	}
 	for i, place := range n.c.Audit.Checkpoints {
 		if place.S3 != (S3{}) && place.S3.ObjectLock == "" {
 			n.add("audit.checkpoints[%d].s3 has no object_lock: whoever has its key can take checkpoints away, unless the bucket keeps them", i)

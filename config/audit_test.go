@@ -141,14 +141,16 @@ func TestWrongAuditKeys(t *testing.T) {
 		return "{s3: {bucket: audit, region: eu-central-1, access_key_id: AKIAEXAMPLE, secret_key_file: " + secret + ", " + members + "}}"
 	}
 	for lines, key := range map[string]string{
-		"audit: {keep: 1h}":                "audit.keep",
-		"audit: {keep: 87601h}":            "audit.keep",
-		"audit: {checkpoint_every: 0s}":    "audit.checkpoint_every",
-		"audit: {checkpoint_every: 11m}":   "audit.checkpoint_every",
-		"audit: {dir: ''}":                 "audit.dir",
-		"audit: {directory: x}":            "audit.directory",
-		"audit: {checkpoints: [{}]}":       "audit.checkpoints[0]",
-		"audit: {checkpoints: [{s3: {}}]}": "audit.checkpoints[0]",
+		"audit: {keep: 1h}":              "audit.keep",
+		"audit: {keep: 87601h}":          "audit.keep",
+		"audit: {checkpoint_every: 0s}":  "audit.checkpoint_every",
+		"audit: {checkpoint_every: 11m}": "audit.checkpoint_every",
+		"audit: {dir: ''}":               "audit.dir",
+		"audit: {dir: database}":         "audit.dir",
+		"production: true\ndatabase: postgres://u@db.example.com/d?sslmode=verify-full\naudit: {dir: database}": "audit.checkpoints",
+		"audit: {directory: x}":                                                                                      "audit.directory",
+		"audit: {checkpoints: [{}]}":                                                                                 "audit.checkpoints[0]",
+		"audit: {checkpoints: [{s3: {}}]}":                                                                           "audit.checkpoints[0]",
 		"audit: {checkpoints: [{file: /mnt/a, url: 'https://a.example/'}]}":                                          "audit.checkpoints[0]",
 		"audit: {checkpoints: [{file: /mnt/a}, {file: /mnt/a}]}":                                                     "audit.checkpoints[1]",
 		"audit: {checkpoints: [{file: ''}]}":                                                                         "audit.checkpoints[0].file",
@@ -224,5 +226,27 @@ func TestNotesOfCheckpoints(t *testing.T) {
 		if !strings.Contains(notes, want) {
 			t.Errorf("no note that %s:\n%s", want, notes)
 		}
+	}
+}
+
+// audit.dir: database is no folder: nothing is looked for beside it, and a folder of that name can still be had.
+func TestAuditInTheDatabase(t *testing.T) {
+	t.Parallel()
+	const postgres = "database: postgres://u@db.example.com/d?sslmode=verify-full\n"
+	c, err := load(t, good+postgres+"production: true\naudit: {dir: database, checkpoints: [{url: 'https://logs.example.com/', token_file: "+private(t, 0o600)+"}]}\n")
+	if err != nil || !c.Audit.InDatabase() {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	if stop := c.stopFile(); stop != filepath.Join(filepath.Dir(c.KeysFile), "STOP") {
+		t.Errorf("the file that stops is %s", stop)
+	}
+	for _, text := range []string{postgres + "audit: {dir: ./database}\n", "audit: {dir: ./database}\n"} {
+		c, err := load(t, good+text)
+		if err != nil || c.Audit.InDatabase() || filepath.Base(c.Audit.Dir) != "database" {
+			t.Errorf("%s: %+v, %v", text, c, err)
+		}
+	}
+	if c, err = load(t, good+postgres+"audit: {dir: database}\n"); err != nil || !strings.Contains(strings.Join(c.Notes(), "\n"), "a database that is put back takes the audit log with it") {
+		t.Errorf("%v, without a note that nothing tells", err)
 	}
 }

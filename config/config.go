@@ -229,7 +229,7 @@ type Lifecycle struct {
 // Audit configures the audit log of this replica.
 type Audit struct {
 	// Dir is its folder; empty in the file: "audit" beside the file of a SQLite database, or
-	// data/audit.
+	// data/audit. AuditInDatabase: it has none.
 	Dir string `mapstructure:"dir" need:"value"`
 	// Keep is how long entries are kept at least.
 	Keep time.Duration `mapstructure:"keep" need:"value"`

@@ -218,7 +218,7 @@ func (x exportCheck) file() {
 			v.add(key+".path", quote(e.Path)+", which is that of "+own.what, "a file of its own")
 		}
 	}
-	if within(filepath.Dir(path), v.c.Audit.Dir) {
+	if !v.c.Audit.InDatabase() && within(filepath.Dir(path), v.c.Audit.Dir) {
 		v.add(key+".path", quote(e.Path)+" in audit.dir", "a file in another folder")
 	}
 }

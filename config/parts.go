@@ -70,10 +70,14 @@ func (c *Config) Access() access.Config {
 }
 
 // stopFile is the file that stops everything on this machine: STOP beside the database, and
-// where that is on a server, beside the folder of the audit log, which is always this machine's.
+// where that is on a server, beside the folder of the audit log, which is always this machine's; of a
+// log in the database beside the key file.
 func (c *Config) stopFile() string {
 	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
 		return filepath.Join(filepath.Dir(path), "STOP")
+	}
+	if c.Audit.InDatabase() {
+		return filepath.Join(filepath.Dir(c.KeysFile), "STOP")
 	}
 	return filepath.Join(filepath.Dir(c.Audit.Dir), "STOP")
 }

@@ -89,6 +89,9 @@ func (v *validator) production() {
 		v.add("admin_listen", quote(v.c.AdminListen)+", where other machines read health and metrics without a password", "a loopback address, or admin_listen_open: true, because production is true")
 	}
 	v.foreignHosts()
+	if v.c.Audit.InDatabase() && len(v.c.Audit.Checkpoints) == 0 {
+		v.add("audit.checkpoints", "no place", "at least one, because audit.dir is database and production is true: a database that is put back takes its audit log with it, and only a checkpoint elsewhere tells")
+	}
 	for i, p := range v.c.Policies {
 		if p.Mode == "shadow" {
 			v.add(fmt.Sprintf("policies[%d].mode", i), `"shadow"`, "enforce, because production is true")

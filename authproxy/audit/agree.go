@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"strings"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -50,8 +48,9 @@ func (l *Log) Agree(ctx context.Context) error {
 
 // with runs f while nobody else reads or writes the places of checkpoints, after
 // everything that was appended before them was heard of.
-func (c *checkpoints) with(file *logfile.Log, f func() error) error {
+func (c *checkpoints) with(file appender, f func() error) error {
 	return c.lock.With(func() error {
+		c.catchUp = file.CatchUp
 		if err := file.CatchUp(); err != nil {
 			return asDisagreement(err)
 		}
@@ -72,8 +71,8 @@ func asDisagreement(err error) error {
 
 // rootAt is the root of the tree of the log's first size entries. It trusts the first line of
 // their segment for what comes before; [Log.Verify] does not.
-func rootAt(dir string, size int64) (tlog.Hash, error) {
-	segments, err := logfile.Segments(dir)
+func rootAt(stored storage, size int64) (tlog.Hash, error) {
+	segments, err := stored.segments()
 	if err != nil {
 		return tlog.Hash{}, err
 	}
@@ -110,16 +109,16 @@ var errEnough = errors.New("enough")
 
 // Acknowledge records that by has seen what does not agree, which [Log.Agree] or
 // [Published.AgreeWith] has returned, and makes the log as it is now the one that counts. A log that
-// is not what it was is ended: its files stay in a directory of their own, and a new one
+// is not what it was is ended: its records stay apart, and a new one
 // begins with the record of this.
 func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Actor) error {
 	e := Entry{Actor: by, Action: LogAcknowledge, Outcome: OK, Source: "command line", Object: what.Place, Reason: what.Why}
 	if what.lost {
-		aside, err := ending{l}.run()
+		where, err := ending{l}.run(ctx)
 		if err != nil {
 			return err
 		}
-		e.Reason += "; the log was ended, its files are in " + aside
+		e.Reason += "; the log was ended, " + where
 	}
 	l.halted.why.Store(nil)
 	if _, err := l.Append(ctx, e); err != nil {
@@ -131,8 +130,8 @@ func (l *Log) Acknowledge(ctx context.Context, what *Disagreement, by actor.Acto
 // ending is what ends a log that cannot be gone on with.
 type ending struct{ log *Log }
 
-// run moves the log's files aside and begins a new log. It returns where they are.
-func (e ending) run() (aside string, err error) {
+// run has the log's records stay where they are found, and begins a new log. It says where that is.
+func (e ending) run(ctx context.Context) (where string, err error) {
 	l := e.log
 	_, origin := l.follow.now()
 	if l.file != nil {
@@ -140,23 +139,14 @@ func (e ending) run() (aside string, err error) {
 			return "", err
 		}
 	}
-	aside = filepath.Join(l.config.Dir, "ended-"+filepath.Base(origin)+l.config.Now().UTC().Format("-20060102T150405Z"))
-	if err := os.Mkdir(aside, 0o700); err != nil {
+	if where, err = l.stored.end(ctx, origin, l.config.Now()); err != nil {
 		return "", fmt.Errorf("ending the audit log: %w", err)
 	}
-	entries, err := os.ReadDir(l.config.Dir)
-	if err != nil {
+	if err := l.indexes.forget(); err != nil {
 		return "", fmt.Errorf("ending the audit log: %w", err)
 	}
-	for _, entry := range entries {
-		if entry.Type().IsRegular() && !strings.HasPrefix(entry.Name(), "lock") {
-			if err := os.Rename(filepath.Join(l.config.Dir, entry.Name()), filepath.Join(aside, entry.Name())); err != nil {
-				return "", fmt.Errorf("ending the audit log: %w", err)
-			}
-		}
-	}
-	if err := os.RemoveAll(l.tiles.dir()); err != nil { // they are the old log's, and follow from it
+	if err := os.RemoveAll(l.tiles.dir); err != nil { // they are the old log's, and follow from it
 		return "", fmt.Errorf("ending the audit log: %w", err)
 	}
-	return aside, l.open()
+	return where, l.open()
 }

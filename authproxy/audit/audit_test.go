@@ -30,15 +30,19 @@ type store struct {
 	t   testing.TB
 	dir string // of the keys, and of the log in its directory audit
 	url string // of the database
+
+	rows        bool   // the log is in the database
+	pulled      string // the last copy of it that was made
+	segmentSize int64  // in bytes; 0: as usual
+	machine     string // of whom it is
 }
 
 func (s *store) keys() string { return filepath.Join(s.dir, "keys") }
-func (s *store) log() string  { return filepath.Join(s.dir, "audit") }
 
 func newStore(t testing.TB) *store {
 	t.Helper()
 	dir := t.TempDir()
-	s := &store{t: t, dir: dir, url: dbtest.URL(t)}
+	s := &store{t: t, dir: dir, url: dbtest.URL(t), rows: dbtest.OnPostgres(), machine: machineName}
 	if err := seal.CreateKeyFile(s.keys()); err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +58,11 @@ func (s *store) open() *Log {
 		s.t.Fatal(err)
 	}
 	at := start.Add(-time.Second)
-	l, err := New(Config{Dir: s.log(), DB: d, Ring: ring, Now: func() time.Time { at = at.Add(time.Second); return at }})
+	c := Config{DB: d, Ring: ring, Now: func() time.Time { at = at.Add(time.Second); return at }, segmentSize: s.segmentSize}
+	if c.Machine = s.machine; !s.rows {
+		c.Dir, c.Machine = s.log(), ""
+	}
+	l, err := New(c)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -66,6 +74,16 @@ func (s *store) open() *Log {
 // it is brought back.
 func (s *store) vanish() (bringBack func()) {
 	s.t.Helper()
+	if s.rows {
+		d := s.db()
+		rename := func(from, to string) {
+			if _, err := d.Writes.Exec(`ALTER TABLE ` + from + ` RENAME TO ` + to); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		rename("audit_groups", "vanished")
+		return func() { rename("vanished", "audit_groups") }
+	}
 	segments, err := logfile.Segments(s.log())
 	if err != nil || len(segments) == 0 {
 		s.t.Fatal(len(segments), err)

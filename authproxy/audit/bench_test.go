@@ -1,13 +1,21 @@
 package audit
 
 import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // fill appends n entries of a typical kind in groups as they are under load, and stores a
@@ -107,6 +115,57 @@ func BenchmarkQuery(b *testing.B) {
 				b.ReportMetric(float64(counted), "matches")
 			}
 		})
+	}
+}
+
+// BenchmarkAppend is an entry until it is durable, by so many callers, in files and in the database. What
+// it costs is the disk's: SFMCP_BENCH_DIR is a directory on one that lasts, SFMCP_BENCH_DATABASE the URL of an
+// empty PostgreSQL database with fsync. Without them both are in memory.
+func BenchmarkAppend(b *testing.B) {
+	for _, kind := range []string{"files", "rows"} {
+		for _, callers := range []int{1, 32, 256} {
+			b.Run(fmt.Sprintf("%s/%d", kind, callers), func(b *testing.B) {
+				s := newStore(b)
+				s.rows = kind == "rows"
+				s.url = cmp.Or(os.Getenv("SFMCP_BENCH_DATABASE"), s.url)
+				if dir := os.Getenv("SFMCP_BENCH_DIR"); dir != "" && !s.rows {
+					s.dir, s.url = filepath.Join(dir, rand.Text()), "sqlite:"+filepath.Join(b.TempDir(), "proxy.db")
+					if err := errors.Join(os.MkdirAll(s.dir, 0o700), seal.CreateKeyFile(s.keys())); err != nil {
+						b.Fatal(err)
+					}
+				}
+				s.machine = rand.Text()
+				if _, err := s.db().Writes.Exec(`DELETE FROM audit_persons`); err != nil { // of a run before, whose keys are gone
+					b.Fatal(err)
+				}
+				l := s.open()
+				e := typical()
+				appendAll(b, l, e)
+				took := make([][]time.Duration, callers)
+				each := (b.N + callers - 1) / callers
+				b.ResetTimer()
+				var wg sync.WaitGroup
+				for i := range took {
+					wg.Go(func() {
+						for range each {
+							began := time.Now()
+							if _, err := l.Append(context.Background(), e); err != nil {
+								b.Error(err)
+								return
+							}
+							took[i] = append(took[i], time.Since(began))
+						}
+					})
+				}
+				wg.Wait()
+				b.StopTimer()
+				all := slices.Concat(took...)
+				slices.Sort(all)
+				b.ReportMetric(float64(len(all))/b.Elapsed().Seconds(), "entries/s")
+				b.ReportMetric(float64(all[len(all)/2].Microseconds()), "p50-µs")
+				b.ReportMetric(float64(all[len(all)*99/100].Microseconds()), "p99-µs")
+			})
+		}
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +19,8 @@ import (
 // log with those that are there.
 type checkpoints struct {
 	signing
-	dir    string // of the log
+	stored storage
+	file   string // in the log's directory; "": it has none
 	db     *db.DB
 	follow *follower
 	halted *halt
@@ -29,6 +30,8 @@ type checkpoints struct {
 	// written.
 	lock   *logfile.FileLock
 	agreed bool // this process has seen that the log and the places agree; with the lock
+	// catchUp hears of what other processes have appended; nil: not known yet.
+	catchUp func() error
 
 	unwritable sync.Once // says that a place cannot be written
 }
@@ -52,14 +55,14 @@ func (h *halt) err() error {
 	return nil
 }
 
-// places are the log's directory, the database, and the directory of the key file. All of them
-// get each checkpoint in this order, so that one never has more than those before it.
-func (k *checkpoints) places() []place {
-	row := k.row()
-	all := []place{
-		filePlace("the log's directory", filepath.Join(k.dir, checkpointFile)),
-		{name: "the database", read: row.read, write: row.write},
+// places are the log's directory, if it has one, the database, and the directory of the key file. All
+// of them get each checkpoint in this order, so that one never has more than those before it.
+func (k *checkpoints) places() (all []place) {
+	if k.file != "" {
+		all = append(all, filePlace("the log's directory", k.file))
 	}
+	row := k.row()
+	all = append(all, place{name: "the database", read: row.read, write: row.write})
 	if path := k.ring.Path(); path != "" {
 		beside := filePlace("the directory of the key file", path+"."+checkpointFile)
 		beside.optional = true
@@ -80,9 +83,9 @@ func (k *checkpoints) parse(signed []byte) (tree.Checkpoint, error) {
 	return k.signing.parse(origin, signed)
 }
 
-// newest is the checkpoint in the log's directory.
+// newest is the checkpoint in the first of the places, which is where the log is.
 func (k *checkpoints) newest() (c tree.Checkpoint, signed []byte, err error) {
-	signed, err = readCheckpoint(filepath.Join(k.dir, checkpointFile))
+	signed, err = k.places()[0].read(context.Background())
 	if err == nil && signed == nil {
 		err = errors.New("there is no checkpoint yet")
 	}
@@ -130,6 +133,9 @@ func (k *checkpoints) store(ctx context.Context) error {
 		newer, err := k.hasNewer(ctx, p, edge.Size())
 		if err == nil && !newer { // or it got that one from another process
 			err = k.write(ctx, p, signed)
+		}
+		if errors.Is(err, errReplaced) && k.file == "" { // as it just has: in the database there is no lock over machines
+			_, err = k.hasNewer(ctx, p, edge.Size())
 		}
 		if err != nil {
 			failed = append(failed, fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err))
@@ -201,7 +207,7 @@ func (k *checkpoints) overwrite(ctx context.Context) error {
 func (k *checkpoints) agree(ctx context.Context) error {
 	sizes := map[string]int64{}
 	places := k.places()
-	for _, p := range places {
+	for _, p := range slices.Backward(places) { // so that a process on another machine, which has no part in the lock, may write meanwhile
 		text, err := p.read(ctx)
 		if err != nil {
 			return fmt.Errorf("reading a checkpoint of the audit log in %s: %w", p.name, err)
@@ -238,10 +244,15 @@ func (k *checkpoints) check(place string, signed []byte) (tree.Checkpoint, error
 	if err != nil {
 		return c, &Disagreement{Place: place, Why: k.foreign(signed, err)}
 	}
+	if c.Size > k.follow.size() && k.catchUp != nil {
+		if err := k.catchUp(); err != nil {
+			return c, asDisagreement(err)
+		}
+	}
 	if size := k.follow.size(); c.Size > size {
 		return c, &Disagreement{place, fmt.Sprintf("its checkpoint is of %d entries, and the log has %d: entries %d to %d were cut off", c.Size, size, size+1, c.Size), true}
 	}
-	root, err := rootAt(k.dir, c.Size)
+	root, err := rootAt(k.stored, c.Size)
 	if err != nil {
 		return c, asDisagreement(err)
 	}
@@ -256,7 +267,7 @@ func (k *checkpoints) foreign(text []byte, err error) string {
 	_, origin := k.follow.now()
 	name, _, _ := strings.Cut(string(text), "\n")
 	if name != origin && strings.Contains(name, "/audit/") {
-		return fmt.Sprintf("it has a checkpoint of the log %s, and in %s is %s: that log was removed or exchanged", name, k.dir, origin)
+		return fmt.Sprintf("it has a checkpoint of the log %s, and in %s is %s: that log was removed or exchanged", name, k.stored, origin)
 	}
 	return "its checkpoint was changed, or signed by a key that is not in the key file: " + err.Error()
 }
@@ -279,7 +290,7 @@ func (k *checkpoints) otherLogs(ctx context.Context) error {
 			return fmt.Errorf("reading the checkpoints of the audit log: %w", err)
 		}
 		if other := strings.TrimPrefix(name, checkpointRows); other != origin {
-			return &Disagreement{Place: "the database", Why: fmt.Sprintf("it knows the log %s, and in %s is %s: that log was removed or exchanged", other, k.dir, origin)}
+			return &Disagreement{Place: "the database", Why: fmt.Sprintf("it knows the log %s, and in %s is %s: that log was removed or exchanged", other, k.stored, origin)}
 		}
 	}
 	return rows.Err()

@@ -4,7 +4,9 @@
 // # The log
 //
 // The log is a directory of files that only grow ([sfmcp-proxy/authproxy/audit/logfile]), apart
-// from the database, so that whoever holds one of the two does not hold both. Entries are
+// from the database, so that whoever holds one of the two does not hold both. Where a machine has no
+// disk that lasts it is rows of the database ([sfmcp-proxy/authproxy/audit/logrows]), which are what the
+// files would be. Entries are
 // numbered from 1 without a gap; each is one line of JSON. They are the leaves of a Merkle tree
 // (RFC 6962; [sfmcp-proxy/authproxy/audit/tree]), so one hash, the root, stands for all of them in
 // their order. A checkpoint is the log's name, the number of entries and the root, signed with

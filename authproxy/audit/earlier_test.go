@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
@@ -13,6 +14,7 @@ import (
 // flip changes one letter in the first record of a segment.
 func (s *store) flip(segment logfile.Segment) (back func()) {
 	s.t.Helper()
+	segment.Path = filepath.Join(s.log(), logfile.SegmentName(segment.First))
 	text, err := os.ReadFile(segment.Path)
 	if err != nil {
 		s.t.Fatal(err)
@@ -22,10 +24,12 @@ func (s *store) flip(segment logfile.Segment) (back func()) {
 	if err := os.WriteFile(segment.Path, changed, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
+	s.push()
 	return func() {
 		if err := os.WriteFile(segment.Path, text, 0o600); err != nil {
 			s.t.Fatal(err)
 		}
+		s.push()
 	}
 }
 
@@ -67,9 +71,10 @@ func TestAU02VerifyNew(t *testing.T) {
 		}
 	}
 	// A log that was cut back since does not join on.
-	if err := os.Truncate(last.Path, 4096); err != nil {
+	if err := os.Truncate(filepath.Join(s.log(), logfile.SegmentName(last.First)), 4096); err != nil {
 		t.Fatal(err)
 	}
+	s.push()
 	if _, err := s.open().VerifyNew(t.Context()); err == nil {
 		t.Error("a log that was cut back is new")
 	}

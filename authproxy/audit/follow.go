@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
@@ -97,7 +98,7 @@ func (f *follower) Begin(h logfile.Head) error {
 
 // Record adds a record to the tree and the index.
 func (f *follower) Record(r logfile.Record) {
-	w, own := f.own(r.Seq)
+	w, own := f.own(r)
 	if !own {
 		w = new(waiting)
 		// What does not decode cannot be found by its content, and is found by number.
@@ -130,12 +131,13 @@ func (f *follower) indexOf(first int64) *postings.Builder {
 	return f.index
 }
 
-// own is the entry with that number, if this process is writing it.
-func (f *follower) own(seq int64) (*waiting, bool) {
+// own is the entry that a record is of, if this process is writing it. Another process may have
+// written one with its number before.
+func (f *follower) own(r logfile.Record) (*waiting, bool) {
 	if len(f.group) == 0 {
 		return nil, false
 	}
-	if i := seq - f.group[0].entry.Seq; f.group[0].entry.Seq > 0 && i >= 0 && i < int64(len(f.group)) {
+	if i := r.Seq - f.group[0].entry.Seq; f.group[0].entry.Seq > 0 && i >= 0 && i < int64(len(f.group)) && bytes.HasSuffix(r.Text, f.group[i].tail) {
 		return f.group[i], true
 	}
 	return nil, false

@@ -15,23 +15,30 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// Config is what a Log works with. Dir, DB and Ring must be set.
+// Config is what a Log works with. DB, Ring, and one of Dir and Machine must be set.
 type Config struct {
-	Dir  string           // of the log's files, see package logfile
-	Name string           // host that the log is named after when it is begun; "": sfmcp-proxy
-	DB   *db.DB           // keeps a checkpoint, and has the entries of versions before 0.1.0
-	Ring *seal.KeyRing    // its keys sign checkpoints and seal the index; beside its file stands a checkpoint too
-	Now  func() time.Time // nil: time.Now
-	Log  *slog.Logger     // hears of entries that are lost; nil: slog.Default
+	Dir string // of the log's files, see package logfile
+	// Machine: the log is in the database, see package logrows, and is that of the machine of this name.
+	Machine string
+	Name    string           // host that the log is named after when it is begun; "": sfmcp-proxy
+	DB      *db.DB           // keeps a checkpoint, and has the entries of versions before 0.1.0
+	Ring    *seal.KeyRing    // its keys sign checkpoints and seal the index; beside its file stands a checkpoint too
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // hears of entries that are lost; nil: slog.Default
+
+	segmentSize int64 // bytes from which on a segment is full; 0: 8 MiB
 }
 
 // Log is the audit log. It is safe for concurrent use.
 type Log struct {
 	config Config
-	file   *logfile.Log // nil: it was found damaged, and is only read
-	follow *follower
-	queue  queue
-	text   []byte // of whoever writes a group: the entry that is being encoded
+	file   appender // nil: it was found damaged, and is only read
+	stored storage  // has the records
+	// temporary: the directory has what can be made again, and goes with this Log.
+	temporary bool
+	follow    *follower
+	queue     queue
+	text      []byte // of whoever writes a group: the entry that is being encoded
 
 	checkpoints checkpoints
 	persons     *persons
@@ -63,12 +70,17 @@ func openLog(c Config) (_ *Log, err error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return nil, fmt.Errorf("opening the audit log: %w", err)
+	stored, temporary, err := storageOf(&c)
+	if err != nil {
+		return nil, err
 	}
-	l := &Log{config: c, persons: newPersons(c), indexes: &indexes{ring: c.Ring, dir: c.Dir, log: c.Log}, tiles: tiles{log: c.Dir}}
+	l := &Log{config: c, stored: stored, temporary: temporary, persons: newPersons(c), indexes: &indexes{ring: c.Ring, dir: c.Dir, stored: stored, log: c.Log},
+		tiles: tiles{dir: filepath.Join(c.Dir, tilesDirectory), stored: stored}}
 	l.halted.log = c.Log
-	l.checkpoints = checkpoints{signing: signing{c.Ring}, dir: c.Dir, db: c.DB, halted: &l.halted}
+	l.checkpoints = checkpoints{signing: signing{c.Ring}, stored: stored, db: c.DB, halted: &l.halted}
+	if !temporary {
+		l.checkpoints.file = filepath.Join(c.Dir, checkpointFile)
+	}
 	l.queue.write = writing{l}.commit
 	defer func() {
 		if err != nil {
@@ -91,13 +103,15 @@ func openLog(c Config) (_ *Log, err error) {
 func (l *Log) open() error {
 	l.follow = &follower{signing: l.checkpoints.signing, indexes: l.indexes, log: l.config.Log, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}
 	l.checkpoints.follow, l.file = l.follow, nil
-	file, err := logfile.Open(logfile.Config{Dir: l.config.Dir, Origin: l.follow.begun, Follower: l.follow})
+	file, err := l.stored.open(l.follow.begun, l.follow)
 	var lost *Disagreement
 	if errors.As(asDisagreement(err), &lost) {
 		l.Halt(lost)
 		return nil
 	}
-	l.file = file
+	if err == nil {
+		l.file = file
+	}
 	return err
 }
 
@@ -129,6 +143,9 @@ func (l *Log) closeFiles() (err error) {
 	}
 	if l.file != nil {
 		err = errors.Join(err, l.file.Close())
+	}
+	if l.temporary {
+		err = errors.Join(err, os.RemoveAll(l.config.Dir))
 	}
 	return err
 }

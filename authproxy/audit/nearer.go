@@ -43,13 +43,13 @@ func (v *verification) unsound(behind *Broken) error {
 
 // nearer returns the [*Broken] that says as exactly as can be told what err found, if that is
 // an entry.
-func (v *verification) nearer(dir string, err error) error {
+func (v *verification) nearer(all []logfile.Segment, tiles string, err error) error {
 	var many *unsound
 	var one *Broken
 	if !errors.As(err, &many) && !errors.As(err, &one) {
 		return err
 	}
-	sound, other := v.soundByTiles(dir)
+	sound, other := v.soundByTiles(all, tiles)
 	switch {
 	case other > 0 && (many != nil || other < one.Seq):
 		return &Broken{other, "it was changed: the tiles have the hash of another one"}
@@ -68,8 +68,7 @@ func (v *verification) nearer(dir string, err error) error {
 // tiles, which are of no use if they do not fit their own checkpoint. It returns up to which
 // entry the log is sound, and which one behind it is another than the tiles have; 0: they
 // tell of none.
-func (v *verification) soundByTiles(dir string) (sound, other int64) {
-	tiles := filepath.Join(dir, tilesDirectory)
+func (v *verification) soundByTiles(all []logfile.Segment, tiles string) (sound, other int64) {
 	signed, err := readCheckpoint(filepath.Join(tiles, checkpointFile))
 	if err != nil || signed == nil {
 		return v.fits, 0
@@ -81,7 +80,7 @@ func (v *verification) soundByTiles(dir string) (sound, other int64) {
 	leaves := leafReader{hashes: tree.TileHashes(tiles, c), end: c.Size}
 	sound = v.fits
 	// It ends where the log can be read no further, or the tiles have no more.
-	_ = logfile.Scan(dir, v.fits+1, func(r logfile.Record) error {
+	_ = logfile.ScanSegments(all, v.fits+1, func(r logfile.Record) error {
 		want, err := leaves.at(r.Seq - 1)
 		switch {
 		case err != nil || r.Seq > v.edge.Size():

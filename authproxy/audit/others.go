@@ -82,5 +82,5 @@ func VerifyCopy(ctx context.Context, dir string, keys []string, expected []Expec
 	for _, e := range expected {
 		v.expected = append(v.expected, parsedCheckpoint{e.Who, tree.Checkpoint{Origin: v.keys[0].Name(), Size: e.Size, Root: e.Root}, true})
 	}
-	return v.run(ctx, dir)
+	return v.runFiles(ctx, dir)
 }

@@ -95,11 +95,11 @@ func (p Published) ProveGrowth(older, newer int64) ([]tlog.Hash, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles.dir(), c))
+	root, err := tlog.TreeHash(newer, tree.TileHashes(l.tiles.dir, c))
 	if err != nil {
 		return nil, fmt.Errorf("proving that the log has grown: %w", err)
 	}
-	return tree.ProveConsistency(older, newer, tree.TileHashes(l.tiles.dir(), tree.Checkpoint{Origin: c.Origin, Size: newer, Root: root}))
+	return tree.ProveConsistency(older, newer, tree.TileHashes(l.tiles.dir, tree.Checkpoint{Origin: c.Origin, Size: newer, Root: root}))
 }
 
 // KeepCosigned keeps a checkpoint with the signatures of a witness, for the proofs that are

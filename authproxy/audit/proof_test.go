@@ -52,8 +52,8 @@ func TestProofOfOneEntry(t *testing.T) {
 	}
 	// Tiles that are gone or damaged are made again from the log.
 	for name, change := range map[string]func() error{
-		"gone":    func() error { return os.RemoveAll(l.tiles.dir()) },
-		"damaged": func() error { return os.WriteFile(filepath.Join(l.tiles.dir(), "checkpoint"), []byte("x"), 0o600) },
+		"gone":    func() error { return os.RemoveAll(l.tiles.dir) },
+		"damaged": func() error { return os.WriteFile(filepath.Join(l.tiles.dir, "checkpoint"), []byte("x"), 0o600) },
 	} {
 		if err := change(); err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func TestProofOfOneEntry(t *testing.T) {
 // The log agrees with places elsewhere that have what it had or nothing, and with no other.
 func TestAgreeWithPlacesElsewhere(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := newFiles(t)
 	l := s.ten()
 	kept := l.Published().Newest()
 	appendAll(t, l, entry("a.a"))
@@ -90,7 +90,7 @@ func TestAgreeWithPlacesElsewhere(t *testing.T) {
 		}
 	}
 	// All that is here was put back to before the checkpoint that is there.
-	restored := newStore(t)
+	restored := newFiles(t)
 	if err := os.Rename(s.keys(), restored.keys()); err != nil {
 		t.Fatal(err)
 	}

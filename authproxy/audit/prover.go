@@ -29,7 +29,7 @@ func (p Published) Prover(ctx context.Context) (Prover, error) {
 }
 
 func (t tiles) proverOf(c tree.Checkpoint, signed []byte) Prover {
-	return Prover{c, signed, &remembered{from: tree.TileHashes(t.dir(), c), size: c.Size}}
+	return Prover{c, signed, &remembered{from: tree.TileHashes(t.dir, c), size: c.Size}}
 }
 
 // Prove returns the hashes from the neighbour of an entry up to below the root.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,10 +17,11 @@ import (
 // long makes a log of several segments, whose entries are a second apart.
 func (s *store) long() (*Log, []logfile.Segment) {
 	s.t.Helper()
+	s.segmentSize = 1 << 20
 	l := s.open()
 	big := strings.Repeat("x", maxReason)
 	for range 5 {
-		for range 1200 {
+		for range 150 {
 			s.enqueue(l, Entry{Actor: actor.User("005A"), Subject: "005A", Action: ToolCall, Outcome: OK, Reason: big})
 		}
 		l.Flush()
@@ -27,9 +29,9 @@ func (s *store) long() (*Log, []logfile.Segment) {
 	if err := l.Checkpoint(s.t.Context()); err != nil {
 		s.t.Fatal(err)
 	}
-	segments, err := logfile.Segments(s.log())
-	if err != nil || len(segments) < 2 {
-		s.t.Fatalf("%d segments, %v", len(segments), err)
+	segments := s.segments()
+	if len(segments) < 2 {
+		s.t.Fatalf("%d segments", len(segments))
 	}
 	return l, segments
 }
@@ -46,15 +48,14 @@ func TestAU11PrunedLogVerifies(t *testing.T) {
 	if err := l.Prune(t.Context(), second.At); err != nil { // not before: nothing goes
 		t.Fatal(err)
 	}
-	if left, _ := logfile.Segments(s.log()); len(left) != len(segments) {
+	if left := s.segments(); len(left) != len(segments) {
 		t.Fatal("a segment went whose entries are not all older")
 	}
 	if err := l.Prune(t.Context(), second.At.Add(time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	left, err := logfile.Segments(s.log())
-	if err != nil || left[0].First != segments[1].First {
-		t.Fatalf("left are %v, %v", left, err)
+	if left := s.segments(); left[0].First != segments[1].First {
+		t.Fatalf("left are %v", left)
 	}
 	seen, err := l.Verify(t.Context())
 	if err != nil || seen.First != segments[1].First {
@@ -76,10 +77,11 @@ func TestAU11PrunedLogVerifies(t *testing.T) {
 func TestAU02FrontCutOff(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
-	l, segments := s.long()
-	if err := os.Remove(segments[0].Path); err != nil {
+	l, _ := s.long()
+	if err := os.Remove(filepath.Join(s.log(), logfile.SegmentName(1))); err != nil {
 		t.Fatal(err)
 	}
+	s.push()
 	var broken *Broken
 	if _, err := l.Verify(t.Context()); !errors.As(err, &broken) || broken.Seq != 1 {
 		t.Errorf("Verify = %v", err)
@@ -96,7 +98,7 @@ func TestIndexFiles(t *testing.T) {
 	if dbtest.OnPostgres() {
 		return // it is about files
 	}
-	s := newStore(t)
+	s := newFiles(t)
 	l, segments := s.long()
 	l.indexes.writing.Wait()
 	index := strings.TrimSuffix(segments[0].Path, ".log") + ".idx"

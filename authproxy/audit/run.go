@@ -114,7 +114,7 @@ func (u Upkeep) checkpoint(ctx context.Context, l *Log) error {
 
 // tiles brings the tiles up to the newest checkpoint, if there is one.
 func (u Upkeep) tiles(l *Log) error {
-	if l.Published().Newest().Size == 0 {
+	if l.temporary || l.Published().Newest().Size == 0 { // what is made for a while is made when it is asked for
 		return nil
 	}
 	_, _, err := l.tiles.newest(&l.checkpoints)
@@ -143,14 +143,20 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 	if len(old) == 0 {
 		return nil
 	}
+	if may, err := l.stored.removable(ctx); err != nil || !may {
+		if err == nil {
+			l.config.Log.Info("segments of the audit log that are old enough stay: the role of this process may not remove them; `sfmcp-proxy audit prune` with a role that may does", "entries", fmt.Sprintf("%d to %d", old[0].First, segments[len(old)].First-1))
+		}
+		return err
+	}
 	last := segments[len(old)].First - 1
 	return l.Call(ctx, Entry{Actor: actor.Proxy, Action: LogPrune, Source: "audit log", Object: fmt.Sprintf("entries %d to %d", old[0].First, last),
-		Reason: "all of them are from before " + before.UTC().Format(time.RFC3339)}, func(context.Context) (Result, error) {
+		Reason: "all of them are from before " + before.UTC().Format(time.RFC3339)}, func(ctx context.Context) (Result, error) {
+		if err := l.stored.remove(ctx, old, last+1); err != nil {
+			return Result{}, err
+		}
 		for _, s := range old {
-			if err := os.Remove(s.Path); err != nil {
-				return Result{}, fmt.Errorf("removing a segment of the audit log: %w", err)
-			}
-			index := indexPath(s.Path)
+			index := l.indexes.path(s)
 			if err := os.Remove(index); err != nil && !os.IsNotExist(err) {
 				l.config.Log.Warn("removing the index of a segment", slog.String("file", index), slog.Any("error", err))
 			}

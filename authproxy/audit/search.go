@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -32,43 +33,55 @@ type segmentIndex interface {
 // indexes are the index files beside the segments.
 type indexes struct {
 	ring    *seal.KeyRing
-	dir     string // of the segments
+	dir     string // of the files
+	stored  storage
 	log     *slog.Logger
 	writing sync.WaitGroup // those of segments that have just become full
 }
 
-// file is the index beside a segment.
-func (x *indexes) file(segment string) (postings.File, error) {
+// file is that of the index of a segment.
+func (x *indexes) file(s logfile.Segment) (postings.File, error) {
 	keys, err := x.ring.Keys(indexKey)
 	if err != nil {
 		return postings.File{}, fmt.Errorf("opening an index of the audit log: %w", err)
 	}
-	return postings.File{Path: indexPath(segment), Key: keys[0].Key}, nil
+	return postings.File{Path: x.path(s), Key: keys[0].Key}, nil
 }
 
-// indexPath is the name of the index beside a segment.
-func indexPath(segment string) string {
-	return strings.TrimSuffix(segment, filepath.Ext(segment)) + ".idx"
+// path is the name of the file: that of the segment, but for its end.
+func (x *indexes) path(s logfile.Segment) string {
+	name := logfile.SegmentName(s.First)
+	return filepath.Join(x.dir, strings.TrimSuffix(name, filepath.Ext(name))+".idx")
+}
+
+// forget removes the files of a log that was ended, if they are still there.
+func (x *indexes) forget() error {
+	x.writing.Wait()
+	all, err := filepath.Glob(filepath.Join(x.dir, "*.idx"))
+	for _, path := range all {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
 }
 
 // store makes the file of an index that is whole.
-func (x *indexes) store(segment string, index *postings.Builder) error {
-	file, err := x.file(segment)
+func (x *indexes) store(s logfile.Segment, index *postings.Builder) error {
+	file, err := x.file(s)
 	if err != nil {
 		return err
 	}
-	state, err := os.Stat(segment)
+	size, err := s.Size()
 	if err != nil {
 		return fmt.Errorf("writing the index of a segment: %w", err)
 	}
-	return file.Write(index, state.Size())
+	return file.Write(index, size)
 }
 
 // storeLater does so beside whoever appends.
 func (x *indexes) storeLater(first int64, index *postings.Builder) {
-	path := filepath.Join(x.dir, logfile.SegmentName(first))
+	s := x.stored.segment(first)
 	x.writing.Go(func() {
-		if err := x.store(path, index); err != nil {
+		if err := x.store(s, index); err != nil {
 			x.log.Warn("the index of a segment could not be written: it is made again when it is asked for", "error", err)
 		}
 	})
@@ -77,15 +90,15 @@ func (x *indexes) storeLater(first int64, index *postings.Builder) {
 // open opens the index of a segment that is full; next is the number behind it. One that is
 // missing, or was made for something else, is made from the segment.
 func (x *indexes) open(s logfile.Segment, next int64) (index segmentIndex, closing func() error, err error) {
-	state, err := os.Stat(s.Path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the audit log: %w", err)
-	}
-	file, err := x.file(s.Path)
+	size, err := s.Size()
 	if err != nil {
 		return nil, nil, err
 	}
-	there, err := file.Open(postings.Segment{First: s.First, Records: int(next - s.First), Size: state.Size()})
+	file, err := x.file(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	there, err := file.Open(postings.Segment{First: s.First, Records: int(next - s.First), Size: size})
 	if err == nil {
 		return there, there.Close, nil
 	}
@@ -96,7 +109,7 @@ func (x *indexes) open(s logfile.Segment, next int64) (index segmentIndex, closi
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := x.store(s.Path, built); err != nil { // it serves this once
+	if err := x.store(s, built); err != nil { // it serves this once
 		x.log.Warn("the index of a segment could not be written", slog.String("segment", s.Path), slog.Any("error", err))
 	}
 	return built, noClosing, nil
@@ -141,14 +154,14 @@ func indexOf(l *Log, segments []logfile.Segment, i int) (index segmentIndex, clo
 
 // Reindex makes the index of every segment anew, and returns how many segments there are.
 func (l *Log) Reindex() (n int, err error) {
-	segments, err := logfile.Segments(l.config.Dir)
+	segments, err := l.stored.segments()
 	if err != nil || len(segments) == 0 {
 		return 0, err
 	}
 	for _, s := range segments[:len(segments)-1] { // the last one's is in memory
 		index, err := buildIndex(s)
 		if err == nil {
-			err = l.indexes.store(s.Path, index)
+			err = l.indexes.store(s, index)
 		}
 		if err != nil {
 			return n, err
@@ -177,7 +190,7 @@ func (r reading) catchUp() {
 // segments are those of the log, after everything that was appended before can be read.
 func (r reading) segments() ([]logfile.Segment, error) {
 	r.catchUp()
-	return logfile.Segments(r.log.config.Dir)
+	return r.log.stored.segments()
 }
 
 // forward leaves ordinals as they are.
@@ -244,14 +257,14 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 	if len(ordinals) == 0 {
 		return false, nil
 	}
-	file, err := os.Open(s.Path)
+	content, err := s.Open()
 	if err != nil {
-		return false, fmt.Errorf("reading the audit log: %w", err)
+		return false, err
 	}
-	defer file.Close()
+	defer content.Close()
 	for n := 1; len(ordinals) > 0; n = min(2*n, readAtOnce) {
 		n = min(n, len(ordinals))
-		group, err := recordsOf(file, index, s, ordinals[:n])
+		group, err := recordsOf(content, index, s, ordinals[:n])
 		if err == nil {
 			err = q.reveal(group)
 		}
@@ -272,13 +285,13 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 }
 
 // recordsOf reads some records of a segment.
-func recordsOf(file *os.File, index segmentIndex, s logfile.Segment, ordinals []uint32) (group []record, err error) {
+func recordsOf(content io.ReaderAt, index segmentIndex, s logfile.Segment, ordinals []uint32) (group []record, err error) {
 	for _, ordinal := range ordinals {
 		offset, err := index.Place(ordinal)
 		if err != nil {
 			return nil, err
 		}
-		text, err := logfile.ReadAt(file, offset)
+		text, err := logfile.ReadAt(content, offset)
 		if err != nil {
 			return nil, err
 		}

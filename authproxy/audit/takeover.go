@@ -71,7 +71,11 @@ func (t takeover) run(ctx context.Context) error {
 // over when a process died.
 func (t takeover) begunWithOld(ctx context.Context) (same bool, err error) {
 	err = t.eachOld(ctx, 1, func(_ int64, text, _ string) error {
-		if err := logfile.Scan(t.log.config.Dir, 1, func(r logfile.Record) error {
+		segments, err := t.log.stored.segments()
+		if err != nil {
+			return err
+		}
+		if err := logfile.ScanSegments(segments, 1, func(r logfile.Record) error {
 			same = string(r.Text) == text
 			return errEnough
 		}); !errors.Is(err, errEnough) {

@@ -97,10 +97,10 @@ func TestEarlierLogIsTakenOver(t *testing.T) {
 // A process that died in the middle is followed by one that goes on.
 func TestTakingOverGoesOn(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := newFiles(t)
 	texts := s.earlier(slices.Repeat([]string{"operator:alice"}, takenAtOnce+3)...)
 	l := s.open()
-	remove(t, s.log())
+	s.remove()
 	remove(t, s.keys()+".checkpoint")
 	exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`)
 	for i, text := range texts { // again as it was

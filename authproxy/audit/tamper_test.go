@@ -331,7 +331,7 @@ func TestAU02Tampering(t *testing.T) {
 	if rounds >= 400 {
 		rounds, entries = 1000, 100_000
 	}
-	s, other := newStore(t), newStore(t)
+	s, other := newFiles(t), newFiles(t)
 	l := s.open()
 	s.fill(l, entries)
 	other.ten()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"os"
-	"path/filepath"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/tree"
@@ -17,23 +16,22 @@ const tilesDirectory = "tiles"
 // tiles keeps the hashes of the tree as files, from which proofs are made. They have nothing
 // that does not follow from the log, and are made again from it if they are gone or damaged.
 type tiles struct {
-	log  string            // the log's directory
-	lock *logfile.FileLock // held by whoever writes them
+	dir    string
+	stored storage           // of the records
+	lock   *logfile.FileLock // held by whoever writes them
 }
-
-func (t tiles) dir() string { return filepath.Join(t.log, tilesDirectory) }
 
 // bringUpTo writes the tiles up to a checkpoint.
 func (t tiles) bringUpTo(c tree.Checkpoint, signed []byte) error {
 	return t.lock.With(func() error {
-		err := t.extend(tree.TilesConfig{Dir: t.dir()}, c, signed)
+		err := t.extend(tree.TilesConfig{Dir: t.dir}, c, signed)
 		if err == nil {
 			return nil
 		}
-		if removeErr := os.RemoveAll(t.dir()); removeErr != nil {
+		if removeErr := os.RemoveAll(t.dir); removeErr != nil {
 			return errors.Join(err, removeErr)
 		}
-		return t.extend(tree.TilesConfig{Dir: t.dir()}, c, signed)
+		return t.extend(tree.TilesConfig{Dir: t.dir}, c, signed)
 	})
 }
 
@@ -51,6 +49,11 @@ func (t tiles) extend(to tree.TilesConfig, c tree.Checkpoint, signed []byte) err
 	if err != nil || written.Size() >= c.Size {
 		return err
 	}
+	if !to.Bundles {
+		if err := written.AddHashes(c.Size, t.stored.removed(written.Size()+1)); err != nil {
+			return err
+		}
+	}
 	return written.Extend(c, signed, t.records(written.Size()+1))
 }
 
@@ -58,7 +61,12 @@ func (t tiles) extend(to tree.TilesConfig, c tree.Checkpoint, signed []byte) err
 func (t tiles) records(from int64) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
 		next := from
-		err := logfile.Scan(t.log, from, func(r logfile.Record) error {
+		segments, err := t.stored.segments()
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		err = logfile.ScanSegments(segments, from, func(r logfile.Record) error {
 			if r.Seq != next {
 				return fmt.Errorf("the log begins with entry %d: the tiles of what was removed are gone", r.Seq)
 			}

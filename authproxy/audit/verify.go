@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,11 @@ func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
 	}); err != nil {
 		return Verified{}, err
 	}
-	seen, err := v.run(ctx, l.config.Dir)
+	segments, err := l.stored.segments()
+	if err != nil {
+		return Verified{}, err
+	}
+	seen, err := v.run(ctx, segments, l.tiles.dir)
 	if err != nil {
 		return seen, err
 	}
@@ -99,7 +104,7 @@ func VerifyFiles(ctx context.Context, dir, key string, signed ...[]byte) (Verifi
 	if len(v.signed) == 0 {
 		return Verified{}, &Broken{1, "there is no checkpoint to compare it with"}
 	}
-	return v.run(ctx, dir)
+	return v.runFiles(ctx, dir)
 }
 
 // verificationOf prepares one of the log in dir by its public keys, with the checkpoint beside it.
@@ -149,7 +154,17 @@ type parsedCheckpoint struct {
 	unsigned bool // another log says so
 }
 
-func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
+// runFiles verifies the log that is a directory.
+func (v *verification) runFiles(ctx context.Context, dir string) (Verified, error) {
+	segments, err := logfile.Segments(dir)
+	if err != nil {
+		return Verified{}, err
+	}
+	return v.run(ctx, segments, filepath.Join(dir, tilesDirectory))
+}
+
+// run verifies a log of these segments. The tiles of its hashes, if there are any, are in a directory.
+func (v *verification) run(ctx context.Context, all []logfile.Segment, tiles string) (Verified, error) {
 	v.want = map[int64][]parsedCheckpoint{}
 	for _, c := range v.signed {
 		if err := v.expect(c); err != nil {
@@ -159,17 +174,13 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 	for _, c := range v.expected {
 		v.want[c.Size] = append(v.want[c.Size], c)
 	}
-	segments, err := logfile.Segments(dir)
-	if err != nil {
-		return v.seen, err
-	}
-	segments = v.before.unread(segments)
+	segments := v.before.unread(all)
 	for i, s := range segments {
 		if err := ctx.Err(); err != nil {
 			return v.seen, err
 		}
 		if err := v.segment(s, i == 0, i+1 == len(segments)); err != nil {
-			return v.seen, v.nearer(dir, err)
+			return v.seen, v.nearer(all, tiles, err)
 		}
 	}
 	if v.seen.Before = v.before; v.seen.First > 1 && !v.said && v.before.Size == 0 {
@@ -179,9 +190,9 @@ func (v *verification) run(ctx context.Context, dir string) (Verified, error) {
 		gone := &Broken{v.edge.Size() + 1, fmt.Sprintf("it and what follows, up to entry %d, are gone: %s has them", size, v.want[size][0].name)}
 		if v.torn {
 			gone.Why = "a group is not whole; " + gone.Why
-			return v.seen, v.nearer(dir, gone)
+			return v.seen, v.nearer(all, tiles, gone)
 		}
-		return v.seen, v.nearer(dir, v.unsound(gone))
+		return v.seen, v.nearer(all, tiles, v.unsound(gone))
 	}
 	v.seen.Signed = v.fits
 	return v.seen, nil

@@ -37,13 +37,15 @@ func (s *store) ten() *Log {
 func (s *store) rewrite(change func(records [][]byte) [][]byte) {
 	s.t.Helper()
 	var records [][]byte
-	if err := logfile.Scan(s.log(), 1, func(r logfile.Record) error {
+	dir := s.log()
+	defer s.push()
+	if err := logfile.Scan(dir, 1, func(r logfile.Record) error {
 		records = append(records, bytes.Clone(r.Text))
 		return nil
 	}); err != nil {
 		s.t.Fatal(err)
 	}
-	segment := filepath.Join(s.log(), logfile.SegmentName(1))
+	segment := filepath.Join(dir, logfile.SegmentName(1))
 	head, err := logfile.ReadHead(logfile.Segment{First: 1, Path: segment})
 	if err != nil {
 		s.t.Fatal(err)
@@ -51,7 +53,7 @@ func (s *store) rewrite(change func(records [][]byte) [][]byte) {
 	if err := os.Remove(segment); err != nil {
 		s.t.Fatal(err)
 	}
-	l, err := logfile.Open(logfile.Config{Dir: s.log(), Origin: head.Origin, Follower: stateOf(head.State)})
+	l, err := logfile.Open(logfile.Config{Dir: dir, Origin: head.Origin, Follower: stateOf(head.State)})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -144,7 +146,7 @@ func checkpointIn(t *testing.T, path string) []byte {
 // Every byte of the file, changed alone, is noticed, and the entry is named.
 func TestAU02EditedBytes(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := newFiles(t)
 	s.ten()
 	path := filepath.Join(s.log(), logfile.SegmentName(1))
 	before, err := os.ReadFile(path)
@@ -184,7 +186,7 @@ func TestS1CutAndRollback(t *testing.T) {
 	t.Parallel()
 	for name, attack := range map[string]func(*testing.T, *store, *Log){
 		"A: everything is deleted": func(t *testing.T, s *store, l *Log) {
-			remove(t, s.log())
+			s.remove()
 			exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`)
 		},
 		"B: an older state is put back": func(t *testing.T, s *store, l *Log) {
@@ -195,8 +197,8 @@ func TestS1CutAndRollback(t *testing.T) {
 			}
 			restore()
 		},
-		"only the files are deleted": func(t *testing.T, s *store, _ *Log) { remove(t, s.log()) },
-		"only the database forgets":  func(t *testing.T, _ *store, l *Log) { exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`) },
+		"only the records are deleted": func(t *testing.T, s *store, _ *Log) { s.remove() },
+		"only the database forgets":    func(t *testing.T, _ *store, l *Log) { exec(t, l, `DELETE FROM meta WHERE name LIKE 'audit_%'`) },
 		"the database is of another time": func(t *testing.T, s *store, l *Log) {
 			var old string
 			if err := l.config.DB.Reads.QueryRowContext(t.Context(), `SELECT value FROM meta WHERE name LIKE 'audit_checkpoint %'`).Scan(&old); err != nil {
@@ -213,12 +215,18 @@ func TestS1CutAndRollback(t *testing.T) {
 		"another log is put there": func(t *testing.T, s *store, _ *Log) {
 			other := newStore(t)
 			other.ten()
-			remove(t, s.log())
-			if err := os.CopyFS(s.log(), os.DirFS(other.log())); err != nil {
+			dir := s.log()
+			remove(t, dir)
+			if err := os.CopyFS(dir, os.DirFS(other.log())); err != nil {
 				t.Fatal(err)
 			}
+			s.push()
 		},
-		"its checkpoint is edited": func(t *testing.T, s *store, _ *Log) {
+		"its checkpoint is edited": func(t *testing.T, s *store, l *Log) {
+			if s.rows {
+				exec(t, l, "UPDATE meta SET value = replace(value, '\n10\n', '\n11\n') WHERE name LIKE 'audit_checkpoint %'")
+				return
+			}
 			path := filepath.Join(s.log(), checkpointFile)
 			text := checkpointIn(t, path)
 			if err := os.WriteFile(path, bytes.Replace(text, []byte("\n10\n"), []byte("\n11\n"), 1), 0o600); err != nil {
@@ -279,14 +287,23 @@ func (s *store) keep(l *Log) (restore func()) {
 		s.t.Fatal(err)
 	}
 	return func() {
-		remove(s.t, s.log())
-		if err := os.CopyFS(s.log(), os.DirFS(copied)); err != nil {
+		dir := s.log()
+		remove(s.t, dir)
+		if err := os.CopyFS(dir, os.DirFS(copied)); err != nil {
 			s.t.Fatal(err)
 		}
+		s.push()
 		if _, err := l.config.DB.Writes.ExecContext(s.t.Context(), `UPDATE meta SET value = $1 WHERE name LIKE 'audit_checkpoint %'`, old); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+}
+
+// remove removes the records.
+func (s *store) remove() {
+	s.t.Helper()
+	remove(s.t, s.log())
+	s.push()
 }
 
 func remove(t testing.TB, dir string) {
@@ -378,9 +395,9 @@ func TestVerifyAcrossKeyRotation(t *testing.T) {
 // A key that somebody made up signs nothing that verifies.
 func TestAU03ExchangedKey(t *testing.T) {
 	t.Parallel()
-	s := newStore(t)
+	s := newFiles(t)
 	real := s.ten()
-	forger := newStore(t)
+	forger := newFiles(t)
 	forged := forger.ten()
 	if err := os.WriteFile(filepath.Join(s.log(), checkpointFile), checkpointIn(t, filepath.Join(forger.log(), checkpointFile)), 0o600); err != nil {
 		t.Fatal(err)
@@ -406,6 +423,7 @@ func TestDamagedLogIsReadAndNotWritten(t *testing.T) {
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.push()
 	l := s.open()
 	if _, err := l.Append(t.Context(), entry("a.a")); err == nil {
 		t.Error("it is appended to")
@@ -421,18 +439,39 @@ func TestDamagedLogIsReadAndNotWritten(t *testing.T) {
 		t.Fatalf("Acknowledge = %v", err)
 	}
 	got := list(t, l, Filter{})
-	if len(got) != 1 || got[0].Action != LogAcknowledge || !strings.Contains(got[0].Reason, "its files are in") {
+	if len(got) != 1 || got[0].Action != LogAcknowledge || !strings.Contains(got[0].Reason, "the log was ended, its ") {
 		t.Errorf("the new log: %+v", got)
 	}
-	ended, err := filepath.Glob(filepath.Join(s.log(), "ended-*", "*.log"))
-	if err != nil || len(ended) != 1 {
-		t.Fatalf("the ended log: %v, %v", ended, err)
-	}
-	if kept := checkpointIn(t, ended[0]); !bytes.Equal(kept, content) {
-		t.Error("its files were changed")
+	if kept := s.ended(); !bytes.Equal(kept, content) {
+		t.Errorf("the records of the ended log are %q", kept)
 	}
 	appendAll(t, l, entry("a.a"))
 	sound(t, l, 2)
+}
+
+// ended is what is left of a log that was ended.
+func (s *store) ended() (text []byte) {
+	s.t.Helper()
+	if s.rows {
+		found, err := s.db().Reads.Query(`SELECT head, content FROM audit_groups WHERE log <> (SELECT value FROM meta WHERE name = $1) ORDER BY seq`, "audit_log "+machineName)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		defer found.Close()
+		for found.Next() {
+			var head, content string
+			if err := found.Scan(&head, &content); err != nil {
+				s.t.Fatal(err)
+			}
+			text = append(append(text, head...), content...)
+		}
+		return text
+	}
+	ended, err := filepath.Glob(filepath.Join(s.log(), "ended-*", "*.log"))
+	if err != nil || len(ended) != 1 {
+		s.t.Fatalf("the ended log: %v, %v", ended, err)
+	}
+	return checkpointOf(s.t, ended[0])
 }
 
 // A copy of the files on another machine verifies with the public key and a checkpoint that was

@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"time"
-
-	"sfmcp-proxy/authproxy/audit/logfile"
 )
 
 // Watcher hears of what this process writes, for whoever counts. Its methods are called one at a
@@ -41,12 +39,12 @@ func (l *Log) Appended() bool { return l.follow.hasAppended() }
 // Unindexed is how many full segments have no index yet: what is in them is found by reading them
 // whole, until the next search makes the index.
 func (l *Log) Unindexed() (n int, err error) {
-	segments, err := logfile.Segments(l.config.Dir)
+	segments, err := l.stored.segments()
 	if err != nil || len(segments) == 0 {
 		return 0, err
 	}
 	for _, s := range segments[:len(segments)-1] { // the last one's is in memory
-		if _, err := os.Stat(indexPath(s.Path)); errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(l.indexes.path(s)); errors.Is(err, fs.ErrNotExist) {
 			n++
 		}
 	}

@@ -17,6 +17,8 @@ var uncovered = map[string]map[string]string{
 	"audit_persons": {"": "keys are sealed for org, person and pseudonym: one that is exchanged opens nothing, and entries say that their key is missing; one " +
 		"that is taken away hides what entries say about a person, as erasing does, and they say so"},
 	"audit_entries":    {"": "of versions before 0.1.0: has a chain of its own, which is verified when it is taken over"},
+	"audit_groups":     {"": "the log has a tree with signed checkpoints: a row that is changed, taken away or put in is found as in a file of the log"},
+	"audit_hashes":     {"": "proves something only if it fits a signed checkpoint of the log"},
 	"definition_lists": {"": "a row keeps a list from being taken for the first, see above; changes held back, a list is still made anew after five minutes"},
 	"definitions":      {"why": "is shown", "text": "its digest is covered, and a text that does not fit it is not shown", "seen_at": "is shown"},
 	"company_sessions": {"seen_at": "ends an idle session; no session lasts beyond its end, which is covered"},

@@ -39,12 +39,12 @@ func TestST09RolesOfTheExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, statement := range []string{`INSERT INTO meta (name, value) VALUES ('a', '')`, `UPDATE epochs SET value = value + 1`, `DELETE FROM meta WHERE name = 'a'`,
-		`SELECT count(*) FROM audit_entries`} {
+		`SELECT count(*) FROM audit_entries`, `INSERT INTO audit_groups (log, seq, next_seq, segment, place, head, content, writer) VALUES ('l', 1, 2, 1, 0, 'h', 'c', 'w')`} {
 		if _, err := serves.Writes.Exec(statement); err != nil {
 			t.Errorf("%s: %v", statement, err)
 		}
 	}
-	for _, statement := range []string{`UPDATE audit_entries SET entry = ''`, `DELETE FROM audit_entries`, `TRUNCATE audit_entries`, `DELETE FROM goose_db_version`,
+	for _, statement := range []string{`UPDATE audit_entries SET entry = ''`, `DELETE FROM audit_entries`, `TRUNCATE audit_entries`, `UPDATE audit_groups SET content = ''`, `DELETE FROM audit_groups WHERE log = ''`, `DELETE FROM audit_hashes`, `DELETE FROM goose_db_version`,
 		`CREATE TABLE more (x TEXT)`, `ALTER TABLE grants DROP COLUMN mac`, `DROP TABLE grants`, `CREATE ROLE other`} {
 		if _, err := serves.Writes.Exec(statement); db.FailureOf(err) != db.Refused {
 			t.Errorf("%s: %v", statement, err)

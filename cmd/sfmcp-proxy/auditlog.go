@@ -122,7 +122,7 @@ func auditCommand() *cobra.Command {
 	jsonFlag(list)
 	list.Flags().Int("limit", 50, "how many of the newest entries")
 	list.Flags().Bool("all", false, "all entries that match")
-	return group("audit", "The audit log", list, auditShowCommand(), auditExportCommand(), auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand(), auditLogCommand())
+	return group("audit", "The audit log", list, auditShowCommand(), auditExportCommand(), auditVerifyCommand(), auditProveCommand(), auditTilesCommand(), auditCopyCommand(), auditPruneCommand(), auditKeyCommand(), auditAcknowledgeCommand(), auditReindexCommand(), auditLogCommand())
 }
 
 // rawFlag adds --raw to a command that prints entries.

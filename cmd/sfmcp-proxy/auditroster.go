@@ -10,17 +10,24 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/roster"
+	"sfmcp-proxy/config"
 )
 
 // openRoster opens the roster of audit logs. A log that is closed appends nothing from then on.
 func (s *stores) openRoster(ctx context.Context) error {
-	host, err := os.Hostname()
-	if err != nil {
-		host = hostOf(s.config.PublicURL)
-	}
-	s.roster = roster.New(roster.Config{Log: s.audit, DB: s.db, Host: host, Now: s.now, Warn: s.log})
+	s.roster = roster.New(roster.Config{Log: s.audit, DB: s.db, Host: machine(s.config), Now: s.now, Warn: s.log})
 	return s.roster.CheckOpen(ctx)
+}
+
+// machine is the name of this machine: of the replica in the roster, and of whose log in the database
+// this process goes on with.
+func machine(c *config.Config) string {
+	if name, err := os.Hostname(); err == nil && name != "" {
+		return name
+	}
+	return hostOf(c.PublicURL)
 }
 
 // joinRoster enters a log to which only commands write, as on a machine without a proxy.
@@ -80,11 +87,7 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 		return err
 	}
 	if len(dirs) > 0 {
-		keys, err := s.allKeys(cmd.Context())
-		if err != nil {
-			return err
-		}
-		return verifyTogether(cmd, append([]string{s.config.Audit.Dir}, dirs...), strings.Join(keys, "\n"))
+		return s.verifyWith(cmd, dirs)
 	}
 	own, _ := s.audit.Heard()
 	for _, l := range logs {
@@ -101,6 +104,51 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 		}
 	}
 	return nil
+}
+
+// verifyWith verifies the own log together with copies of others.
+func (s *stores) verifyWith(cmd *cobra.Command, dirs []string) (err error) {
+	keys, err := s.allKeys(cmd.Context())
+	if err != nil {
+		return err
+	}
+	own := s.config.Audit.Dir
+	if s.config.Audit.InDatabase() {
+		if own, err = os.MkdirTemp("", "sfmcp-proxy-verify-*"); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, os.RemoveAll(own)) }()
+		if _, err := s.audit.Published().Copy(cmd.Context(), own); err != nil {
+			return err
+		}
+	}
+	return verifyTogether(cmd, append([]string{own}, dirs...), strings.Join(keys, "\n"))
+}
+
+// auditCopyCommand writes the log to files.
+func auditCopyCommand() *cobra.Command {
+	cmd := withStores(&cobra.Command{Use: "copy DIRECTORY", Short: "Copy the log to a directory, where it can be verified by its public key alone", Args: usageArgs(cobra.ExactArgs(1))},
+		func(s *stores, cmd *cobra.Command, args []string) error {
+			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
+				return err
+			}
+			n, err := s.audit.Published().Copy(cmd.Context(), args[0])
+			if err == nil {
+				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))
+			}
+			return err
+		})
+	cmd.Long = cmd.Short + ".\n\nThe directory gets the files that a log with audit.dir: DIRECTORY would have, without indexes; a second copy into\n" +
+		"it writes what is new. `audit verify --log DIRECTORY --key KEY` and other programs read it."
+	return cmd
+}
+
+// auditPruneCommand removes old segments, for roles of the database that may while the proxy's may not.
+func auditPruneCommand() *cobra.Command {
+	return withStores(&cobra.Command{Use: "prune", Short: "Remove the segments whose entries are all older than audit.keep, as the proxy does every hour", Args: usageArgs(cobra.NoArgs)},
+		func(s *stores, cmd *cobra.Command, _ []string) error {
+			return s.audit.Prune(cmd.Context(), s.now().Add(-s.config.Audit.Keep))
+		})
 }
 
 // allKeys are the public keys of all logs of the roster, and of the own one.

@@ -26,7 +26,8 @@
 // documents by which MCP clients describe themselves, through a guard of its own.
 // [sfmcp-proxy/authproxy/company] signs people in with the company's identity provider.
 // [sfmcp-proxy/authproxy/party] says which network addresses are one party.
-// [sfmcp-proxy/authproxy/audit/logfile] keeps numbered records in files that only grow,
+// [sfmcp-proxy/authproxy/audit/logfile] keeps numbered records in files that only grow, or
+// [sfmcp-proxy/authproxy/audit/logrows] in rows of the database,
 // [sfmcp-proxy/authproxy/audit/postings] finds them again,
 // [sfmcp-proxy/authproxy/audit/tree] proves what is in them, and its signed checkpoints go to
 // places out of reach ([sfmcp-proxy/authproxy/audit/publish]) and to witnesses

@@ -160,6 +160,7 @@ var layer = map[string]int{
 
 	// Numbered records in files that only grow, whatever they say.
 	"authproxy/audit/logfile": 0,
+	"authproxy/audit/logrows": 1, // the same in the database
 
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,

@@ -35,7 +35,7 @@ type cluster struct {
 	reads, repeated, races, lost, unknown atomic.Int64
 }
 
-func startCluster(t *testing.T, size int) *cluster {
+func startCluster(t *testing.T, size int, lines ...string) *cluster {
 	t.Helper()
 	database, public := dbtest.Postgres(t), freePort(t)
 	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + public + "/oauth/callback"},
@@ -63,7 +63,7 @@ func startCluster(t *testing.T, size int) *cluster {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(r.file, []byte(strings.Replace(string(text), "sqlite:proxy.db", network.URL(database), 1)), 0o600); err != nil {
+		if err := os.WriteFile(r.file, []byte(strings.Replace(string(text), "sqlite:proxy.db", network.URL(database), 1)+"\n"+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		settings, err := config.Load(r.file, nil)

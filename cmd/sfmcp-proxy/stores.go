@@ -77,7 +77,11 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 			err = errors.Join(err, s.db.Close())
 		}
 	}()
-	if s.audit, err = audit.New(audit.Config{Dir: c.Audit.Dir, Name: hostOf(c.PublicURL), DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}); err != nil {
+	keeps := audit.Config{Dir: c.Audit.Dir, Name: hostOf(c.PublicURL), DB: s.db, Ring: s.ring, Now: s.now, Log: s.log}
+	if c.Audit.InDatabase() {
+		keeps.Dir, keeps.Machine = "", machine(c)
+	}
+	if s.audit, err = audit.New(keeps); err != nil {
 		return nil, err
 	}
 	s.db.OnAltered(s.altered)

@@ -27,7 +27,7 @@ func (l *Log) catchUp() error {
 		if err := l.readRest(); err != nil {
 			return err
 		}
-		next := Segment{l.next, filepath.Join(l.config.Dir, SegmentName(l.next))}
+		next := Segment{First: l.next, Path: filepath.Join(l.config.Dir, SegmentName(l.next))}
 		if l.end < l.config.SegmentSize || next.First == l.segment.First {
 			return nil
 		}

@@ -24,6 +24,31 @@ type Group struct {
 	records []int  // where each begins in buffer
 }
 
+// NewGroup begins a group whose first record has a number, for whoever keeps groups elsewhere than
+// in files.
+func NewGroup(first int64) *Group {
+	return &Group{first: first, buffer: make([]byte, prefixSize, 4<<10)}
+}
+
+// Framed is the group as it stands in a segment: the line with its length and checksum, and the
+// records. It is empty if there are none; the error is about records that are no lines of text, or too many.
+func (g *Group) Framed() ([]byte, error) {
+	if len(g.records) == 0 {
+		return nil, nil
+	}
+	if err := g.check(); err != nil {
+		return nil, err
+	}
+	return g.framed(), nil
+}
+
+// Each calls f with the records of a group that stands at a place of its segment, in order.
+func (g *Group) Each(segment, offset int64, f func(Record)) {
+	for i, at := range g.records {
+		f(Record{Seq: g.first + int64(i), At: Position{segment, offset + int64(at)}, Text: g.record(i)})
+	}
+}
+
 // Next is the number that the record added next will have.
 func (g *Group) Next() int64 { return g.first + int64(len(g.records)) }
 
@@ -88,6 +113,19 @@ func wholeGroup(b []byte) []byte {
 		return nil
 	}
 	return payload
+}
+
+// ParseGroup calls f with the records of one whole group that stands at a place of its segment, the
+// first of them of a number, and returns the number behind the last. ok is false, and f is not
+// called, if text is anything else.
+func ParseGroup(text []byte, first, segment, offset int64, f func(Record)) (next int64, ok bool) {
+	payload := wholeGroup(text)
+	if payload == nil || len(payload)+prefixSize != len(text) {
+		return first, false
+	}
+	s := scanner{segment: Segment{First: segment}, offset: offset, next: first}
+	_ = s.records(payload, func(r Record) error { f(r); return nil })
+	return s.next, true
 }
 
 // holdsWholeGroup says whether a whole group begins anywhere in b.

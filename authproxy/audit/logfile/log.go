@@ -134,19 +134,15 @@ func (l *Log) Append(fill func(*Group)) error {
 		}
 		g := &Group{first: l.next, cut: l.cut, buffer: append(l.buffer[:0], make([]byte, prefixSize)...)}
 		fill(g)
-		if len(g.records) == 0 {
-			return nil
-		}
-		if err := g.check(); err != nil {
+		framed, err := g.Framed()
+		if err != nil || framed == nil {
 			return err
 		}
-		if err := l.write(g.framed()); err != nil {
+		if err := l.write(framed); err != nil {
 			return err
 		}
-		for i := range g.records {
-			l.config.Record(Record{Seq: l.next, At: Position{l.segment.First, l.end + int64(g.records[i])}, Text: g.record(i)})
-			l.next++
-		}
+		g.Each(l.segment.First, l.end, l.config.Record)
+		l.next = g.Next()
 		l.end, l.cut = l.end+int64(len(g.buffer)), 0
 		if l.buffer = g.buffer; cap(l.buffer) > 1<<20 {
 			l.buffer = nil
@@ -203,7 +199,7 @@ func (l *Log) roll() error {
 		}
 	}
 	head := Head{Origin: l.origin, First: l.next, State: l.config.State()}
-	segment := Segment{l.next, filepath.Join(l.config.Dir, SegmentName(l.next))}
+	segment := Segment{First: l.next, Path: filepath.Join(l.config.Dir, SegmentName(l.next))}
 	if err := createSegment(segment, head, l.config.Sync); err != nil {
 		return fmt.Errorf("beginning a segment of the audit log: %w", err)
 	}
@@ -217,7 +213,7 @@ func createSegment(s Segment, h Head, sync func(*os.File) error) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(h.line())
+	_, err = file.Write(h.Line())
 	if err == nil {
 		err = sync(file)
 	}

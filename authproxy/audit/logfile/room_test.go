@@ -278,11 +278,11 @@ func TestGroupThatIsBeingWritten(t *testing.T) {
 	l, _ := open(t, Config{Dir: dir})
 	mustAdd(t, l, numbered(1, 2)...)
 	mustAdd(t, l, numbered(3, 3)...)
-	s, _, err := openSegment(Segment{1, path})
+	s, _, err := openSegment(Segment{First: 1, Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.file.Close()
+	defer s.content.Close()
 	seen := contentOf(t, path)[s.offset:]
 	copy(seen[prefixSize+4:], strings.Repeat(room, 5))
 	s.reader.Reset(bytes.NewReader(seen))

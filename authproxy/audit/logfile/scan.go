@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"os"
 )
 
 // Position is where a record stands.
@@ -43,7 +41,7 @@ type Record struct {
 // scanner reads one segment from some group on.
 type scanner struct {
 	segment Segment
-	file    *os.File // to look again at what is not whole; nil: nobody writes meanwhile
+	content Content // to look again at what is not whole; nil: nobody writes meanwhile
 	reader  *bufio.Reader
 	offset  int64 // of the next group
 	next    int64 // number of its first record
@@ -52,23 +50,25 @@ type scanner struct {
 
 // openSegment opens a segment behind its first line.
 func openSegment(s Segment) (*scanner, Head, error) {
-	file, err := os.Open(s.Path)
+	content, err := s.Open()
 	if err != nil {
-		return nil, Head{}, fmt.Errorf("opening a segment of the audit log: %w", err)
-	}
-	reader := bufio.NewReaderSize(file, 256<<10)
-	head, size, err := readHead(reader, s)
-	if err != nil {
-		file.Close()
 		return nil, Head{}, err
 	}
-	return &scanner{segment: s, file: file, reader: reader, offset: size, next: s.First}, head, nil
+	from := bufio.NewReaderSize(reader(content, 0), 256<<10)
+	head, size, err := readHead(from, s)
+	if err != nil {
+		return nil, Head{}, errors.Join(err, content.Close())
+	}
+	return &scanner{segment: s, content: content, reader: from, offset: size, next: s.First}, head, nil
 }
 
 // each calls f with the records of every group up to the end of the file, or until f fails.
 func (s *scanner) each(f func(Record) error) error {
 	for {
 		payload, err := s.group()
+		if err == nil && payload == nil && s.content != nil {
+			err = s.content.End()
+		}
 		if err != nil || payload == nil {
 			return err
 		}
@@ -103,10 +103,10 @@ func (s *scanner) group() ([]byte, error) {
 	for again := 0; ; again++ {
 		payload, err := s.read()
 		damage, is := errors.AsType[*Damage](err)
-		if !is || damage.Last || s.file == nil || again == rereads {
+		if !is || damage.Last || s.content == nil || again == rereads {
 			return payload, err
 		}
-		s.reader.Reset(io.NewSectionReader(s.file, s.offset, math.MaxInt64-s.offset))
+		s.reader.Reset(reader(s.content, s.offset))
 	}
 }
 
@@ -150,7 +150,7 @@ func (s *scanner) damage(begun []byte, why string) error {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
 	rest = append(bytes.Clone(begun), rest...)
-	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: !holdsWholeGroup(rest), torn: withoutRoom(rest)}
+	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: s.segment.Store == nil && !holdsWholeGroup(rest), torn: withoutRoom(rest)}
 }
 
 // Scan calls f with every record from number from on, in order, until f fails. It takes no
@@ -162,6 +162,11 @@ func Scan(dir string, from int64, f func(Record) error) error {
 	if err != nil {
 		return err
 	}
+	return ScanSegments(segments, from, f)
+}
+
+// ScanSegments does so with the segments of a log, in order, wherever they are.
+func ScanSegments(segments []Segment, from int64, f func(Record) error) error {
 	for i, s := range segments {
 		last := i+1 == len(segments)
 		if !last && segments[i+1].First <= from {
@@ -193,16 +198,16 @@ func ScanSegment(s Segment, f func(Record) error) (next int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer from.file.Close()
+	defer from.content.Close()
 	err = from.each(f)
 	return from.next, err
 }
 
 // ReadAt returns the record that stands at an offset of a segment.
-func ReadAt(file io.ReaderAt, offset int64) ([]byte, error) {
+func ReadAt(content io.ReaderAt, offset int64) ([]byte, error) {
 	text := make([]byte, 0, 1024)
 	for {
-		n, err := file.ReadAt(text[len(text):cap(text)], offset+int64(len(text)))
+		n, err := content.ReadAt(text[len(text):cap(text)], offset+int64(len(text)))
 		fresh := text[len(text) : len(text)+n]
 		if end := bytes.IndexByte(fresh, '\n'); end >= 0 {
 			return text[:len(text)+end], nil

@@ -19,10 +19,11 @@ const (
 	maxFirstLine = 64 << 10
 )
 
-// Segment is one file of a log.
+// Segment is a part of a log: one file of it, or what a [Store] has in the place of that.
 type Segment struct {
-	First int64 // number of its first record
-	Path  string
+	First int64  // number of its first record
+	Path  string // of its file; with a Store what it is called in messages
+	Store Store  // has its content; nil: the file does
 }
 
 // SegmentName is the name of the file whose first record is first.
@@ -48,7 +49,7 @@ func Segments(dir string) ([]Segment, error) {
 		if err != nil || first < 1 {
 			return nil, fmt.Errorf("%s: not the name of a segment of the log", filepath.Join(dir, entry.Name()))
 		}
-		all = append(all, Segment{first, filepath.Join(dir, entry.Name())})
+		all = append(all, Segment{First: first, Path: filepath.Join(dir, entry.Name())})
 	}
 	slices.SortFunc(all, func(a, b Segment) int { return int(min(max(a.First-b.First, -1), 1)) })
 	return all, nil
@@ -61,18 +62,25 @@ type Head struct {
 	State  string // the Follower's, of all records before: no line break
 }
 
-func (h Head) line() []byte {
+// Line is the first line of a segment, with its line break.
+func (h Head) Line() []byte {
 	return fmt.Appendf(nil, "#segment %s %s %d %s\n", version, h.Origin, h.First, h.State)
 }
 
 // ReadHead reads the first line of a segment.
 func ReadHead(s Segment) (Head, error) {
-	file, err := os.Open(s.Path)
+	content, err := s.Open()
 	if err != nil {
-		return Head{}, fmt.Errorf("opening a segment of the audit log: %w", err)
+		return Head{}, err
 	}
-	defer file.Close()
-	head, _, err := readHead(bufio.NewReaderSize(file, maxFirstLine), s)
+	defer content.Close()
+	head, _, err := readHead(bufio.NewReaderSize(reader(content, 0), maxFirstLine), s)
+	return head, err
+}
+
+// ParseHead reads a first line, with its line break, of a segment.
+func ParseHead(line string, s Segment) (Head, error) {
+	head, _, err := readHead(bufio.NewReaderSize(strings.NewReader(line), maxFirstLine), s)
 	return head, err
 }
 

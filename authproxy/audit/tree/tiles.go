@@ -181,6 +181,26 @@ func (t *Tiles) Extend(c Checkpoint, signed []byte, records iter.Seq2[[]byte, er
 	return nil
 }
 
+// AddHashes adds the leaves of records that are nowhere any more, up to size records at most, before
+// [Tiles.Extend] adds those that are. That compares all of them with what was signed. There are no
+// bundles of them.
+func (t *Tiles) AddHashes(size int64, leaves iter.Seq2[tlog.Hash, error]) error {
+	if t.config.Bundles || t.broken {
+		return errors.New("writing tiles: records that are gone cannot be written")
+	}
+	t.broken = true
+	for hash, err := range leaves {
+		if err == nil && t.Size() < size {
+			err = t.addHash(hash)
+		}
+		if err != nil {
+			return fmt.Errorf("writing tiles: %w", err)
+		}
+	}
+	t.broken = false
+	return nil
+}
+
 // append adds records until there are size of them.
 func (t *Tiles) append(size int64, records iter.Seq2[[]byte, error]) error {
 	if t.Size() == size {
@@ -205,7 +225,7 @@ func (t *Tiles) append(size int64, records iter.Seq2[[]byte, error]) error {
 	return fmt.Errorf("the log has %d records, its checkpoint says %d", t.Size(), size)
 }
 
-// add adds one record, and writes the tiles that it fills.
+// add adds one record.
 func (t *Tiles) add(record []byte) error {
 	if t.config.Bundles {
 		if len(record) > maxBundled {
@@ -213,7 +233,11 @@ func (t *Tiles) add(record []byte) error {
 		}
 		t.bundle = append(binary.BigEndian.AppendUint16(t.bundle, uint16(len(record))), record...)
 	}
-	hash := tlog.RecordHash(record)
+	return t.addHash(tlog.RecordHash(record))
+}
+
+// addHash adds one leaf, and writes the tiles that it fills.
+func (t *Tiles) addHash(hash tlog.Hash) error {
 	t.frontier.AppendHash(hash)
 	for level := 0; ; level++ {
 		if level == len(t.edge) {
