@@ -4,16 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/mcpforward/preview"
 )
 
@@ -96,73 +92,4 @@ func (r *currentReading) current() (c approval.Current) {
 		c.Fields = append(c.Fields, approval.CurrentField{Name: name, Then: jsontext.Value(call.Body[name]), Hidden: true})
 	}
 	return c
-}
-
-// Names reads, as the requester of a call that waits, what the records are called whose ids its
-// arguments name, and the current values that c has: of 20 ids at most, by one query for each of three
-// objects at most. Those that cannot be read have no name. Like [Handler.Current] it is recorded.
-func (h *Handler) Names(ctx context.Context, a *approval.Request, c approval.Current) []approval.CurrentRecord {
-	server := h.Access.Server(a.Server)
-	if server == nil || !policy.DescribesObjects(server.URL) {
-		return nil // nobody knows what ids are there
-	}
-	now := map[string]json.RawMessage{}
-	for _, f := range c.Fields {
-		now[f.Name] = json.RawMessage(f.Now)
-	}
-	named := c.Known()
-	isKnown := func(id string) bool {
-		return slices.ContainsFunc(named, func(r approval.CurrentRecord) bool { return reach.SameID(r.ID, id) })
-	}
-	unnamed := slices.DeleteFunc(preview.References(a.Arguments, now), func(r preview.Reference) bool { return isKnown(r.ID) })
-	ctx, cancel := context.WithTimeout(ctx, currentTime)
-	defer cancel()
-	target, _ := reach.TargetOf(a.Tool, a.Arguments)
-	known := h.leads(ctx, a, target.Object, unnamed)
-	var wait sync.WaitGroup
-	questions := preview.NamesOf(unnamed, target.Object, known)
-	found := make([][]approval.CurrentRecord, len(questions))
-	for i, q := range questions {
-		wait.Go(func() { found[i] = h.readNames(ctx, a, q) })
-	}
-	wait.Wait()
-	named = append(named, slices.Concat(found...)...)
-	for _, r := range unnamed {
-		if !isKnown(r.ID) {
-			named = append(named, approval.CurrentRecord{ID: r.ID, Object: r.Object(target.Object, known)})
-		}
-	}
-	return named
-}
-
-// leads is what is known of where fields of an object lead. Where one of the references can only be
-// understood by that, and the org has not said it to the requester, it is asked.
-func (h *Handler) leads(ctx context.Context, a *approval.Request, object string, references []preview.Reference) *reach.Schema {
-	known := h.schemas.For(a.Org, a.Subject)
-	if !reach.ValidObject(object) || known.Described(object) || !slices.ContainsFunc(references, preview.Reference.IsCustom) {
-		return known
-	}
-	reading := currentReading{Handler: h, approval: a, question: preview.Question{Object: object}}
-	if why := reading.mayAsk(ctx); why != "" {
-		return known
-	}
-	if pins, list, err := reading.listed(ctx); err == nil {
-		reading.describe(ctx, pins, list)
-	}
-	return h.schemas.For(a.Org, a.Subject)
-}
-
-// readNames reads what the records of a question are called; those that the requester does not see
-// are not among them.
-func (h *Handler) readNames(ctx context.Context, a *approval.Request, q preview.Question) (named []approval.CurrentRecord) {
-	reading := currentReading{Handler: h, approval: a, question: q}
-	if err := reading.run(ctx, audit.ApprovalPreview, func() string { return "names of records" }); err != nil {
-		return nil
-	}
-	for _, record := range reading.records {
-		if name := record.Text(reading.question.Name); name != "" {
-			named = append(named, approval.CurrentRecord{ID: record.Text("Id"), Object: q.Object, Name: name})
-		}
-	}
-	return named
 }

@@ -20,6 +20,8 @@ type Currents interface {
 	// Names are what the records are called whose ids the call and c name; without a name they
 	// could not be read.
 	Names(ctx context.Context, a *approval.Request, c approval.Current) []approval.CurrentRecord
+	// NamesTogether are those of several calls of one connection, without the ids whose names are not known.
+	NamesTogether(ctx context.Context, calls []*approval.Request) []approval.CurrentRecord
 }
 
 // currentPage is what a page shows of that beside a call that its viewer may decide about.

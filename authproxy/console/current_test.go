@@ -20,6 +20,10 @@ func (r *records) Current(context.Context, *approval.Request) (approval.Current,
 	return r.is, true
 }
 
+func (r *records) NamesTogether(context.Context, []*approval.Request) []approval.CurrentRecord {
+	return r.named
+}
+
 func (r *records) Names(context.Context, *approval.Request, approval.Current) []approval.CurrentRecord {
 	return r.named
 }

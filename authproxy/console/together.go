@@ -56,6 +56,7 @@ func (c grouping) showTogether(w http.ResponseWriter, r *http.Request, status in
 		Viewer:  v.viewer, ID: a.ID, Requester: c.requesterLabel(r.Context(), v, a), ClientName: c.Clients.Name(r.Context(), a.ClientID),
 		ServerTitle: c.serverTitle(a.Server), OrgName: a.Org, OrgKind: c.orgKind(a.Org), Approver: approverInWords(a),
 	}
+	var calls []*approval.Request
 	for i := range all[:min(len(all), approval.MaxTogether)] {
 		call, err := c.Approvals.Get(r.Context(), all[i].ID)
 		if err != nil {
@@ -65,13 +66,28 @@ func (c grouping) showTogether(w http.ResponseWriter, r *http.Request, status in
 		if err != nil {
 			return err // what cannot be shown whole cannot be approved
 		}
+		calls = append(calls, call)
 		page.Calls = append(page.Calls, ui.TogetherCall{ID: call.ID, Sentence: sentence(call), Tool: call.Tool, Class: classInWords(call.Class), Arguments: arguments,
 			Digest: approval.Digest(call.Arguments), Until: ui.Soon(call.ExpiresAt, c.Now())})
 	}
+	c.nameTogether(r.Context(), &page, calls)
 	page.More = len(all) - len(page.Calls)
 	page.Mark = c.mark(v, pageTogether(a.ID), approval.Digest([]byte(page.Listed())), again)
 	c.render(w, r, status, page)
 	return nil
+}
+
+// nameTogether puts the names of records beside the ids that the calls of a page send.
+func (c grouping) nameTogether(ctx context.Context, page *ui.TogetherPage, calls []*approval.Request) {
+	if c.Currents == nil || len(calls) == 0 {
+		return
+	}
+	current := currentPage{Console: c.Console, Request: calls[0], named: c.Currents.NamesTogether(ctx, calls)}
+	for _, call := range page.Calls {
+		for i := range call.Arguments {
+			call.Arguments[i].Record = current.recordNamed(call.Arguments[i].Value)
+		}
+	}
 }
 
 // decideTogether takes the decision about those that were chosen, and says what became of each.

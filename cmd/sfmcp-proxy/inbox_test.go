@@ -163,6 +163,10 @@ func TestCallsDecidedTogetherOnAPage(t *testing.T) {
 	c := d.authorize(d.browser(), "sobject-all", rep)
 	c.initialize()
 	ids := map[string]string{}
+	parent := d.idOf("Account", "Northwind Logistics")
+	account := func(name string) map[string]any {
+		return map[string]any{"sobject-name": "Account", "body": map[string]any{"Name": name, "ParentId": parent}}
+	}
 	for _, name := range []string{"One", "Two", "Three", "Four"} {
 		ids[name] = path.Base(d.approvalURL(c.call("createSobjectRecord", account(name))))
 	}
@@ -173,6 +177,12 @@ func TestCallsDecidedTogetherOnAPage(t *testing.T) {
 	page := d.look(b, "/approvals/"+ids["One"]+"/together")
 	if page.Status != http.StatusOK || strings.Count(page.Body, `name="call.apr_`) != 4 {
 		t.Fatalf("status %d: %s", page.Status, page.Body)
+	}
+	if n := strings.Count(page.Body, "<bdi>Northwind Logistics</bdi>"); n != 4 {
+		t.Errorf("the parent of four accounts is named %d times:\n%s", n, page.Body)
+	}
+	if n := strings.Count(d.must("audit", "list", "--action", "approval.preview", "--json"), "names of records"); n > 2 {
+		t.Errorf("its name was read %d times for the page of one and that of all", n)
 	}
 	d.must("approval", "deny", ids["Two"], "--as", "Sam")
 	at := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/together") })

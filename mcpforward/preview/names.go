@@ -134,3 +134,28 @@ func NamesOf(references []Reference, of string, known *reach.Schema) (all []Ques
 	slices.SortStableFunc(all, func(a, b Question) int { return len(b.IDs) - len(a.IDs) })
 	return all[:min(len(all), maxNamedObjects)]
 }
+
+// Joined are the questions of both, each object and each id once, within the bounds of one call.
+func Joined(all, more []Question) []Question {
+	ids := 0
+	for _, q := range all {
+		ids += len(q.IDs)
+	}
+	for _, q := range more {
+		i := slices.IndexFunc(all, func(o Question) bool { return o.Object == q.Object })
+		if i < 0 {
+			if len(all) == maxNamedObjects || ids == maxNamed {
+				continue
+			}
+			i = len(all)
+			all = append(all, Question{Object: q.Object, Name: q.Name})
+		}
+		for _, id := range q.IDs {
+			if ids < maxNamed && !slices.ContainsFunc(all[i].IDs, func(known string) bool { return reach.SameID(known, id) }) {
+				all[i].IDs = append(all[i].IDs, id)
+				ids++
+			}
+		}
+	}
+	return all
+}

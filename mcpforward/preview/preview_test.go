@@ -156,6 +156,27 @@ func TestNamesOf(t *testing.T) {
 	}
 }
 
+// Questions about several calls are as few, and about as few records, as those about one.
+func TestJoined(t *testing.T) {
+	t.Parallel()
+	account := func(ids ...string) Question { return Question{Object: "Account", Name: "Name", IDs: ids} }
+	all := Joined(nil, []Question{account("001000000000001AAA")})
+	all = Joined(all, []Question{{Object: "Contact", Name: "Name", IDs: []string{"003000000000001AAA"}}, account("001000000000001", "001000000000002AAA")})
+	if len(all) != 2 || strings.Join(all[0].IDs, " ") != "001000000000001AAA 001000000000002AAA" || len(all[1].IDs) != 1 {
+		t.Errorf("%+v", all)
+	}
+	for i := range 100 {
+		all = Joined(all, []Question{account(fmt.Sprintf("001%012dAAA", i+10)), {Object: fmt.Sprint("Object", i), Name: "Name", IDs: []string{"x"}}})
+	}
+	n := 0
+	for _, q := range all {
+		n += len(q.IDs)
+	}
+	if n != maxNamed || len(all) != maxNamedObjects {
+		t.Errorf("%d records of %d objects", n, len(all))
+	}
+}
+
 func TestChildren(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
