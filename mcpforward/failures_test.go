@@ -3,6 +3,7 @@ package mcpforward
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -218,23 +220,35 @@ func TestG1NoSecrets(t *testing.T) {
 	}
 }
 
-// G3, AU-01: every request that reached Salesforce has an intent and an outcome.
+// G3, AU-01: of random operations every request that reached Salesforce has an intent and an outcome, and
+// every denial has a reason. SFMCP_TEST_ROUNDS=2000 makes 20,000 of them.
 func TestAU01Reconcile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, nil)
 	c, custom := rep(w), w.connect(salesforcesim.ManagerID, "claude", "custom")
-	for i := range 10 {
-		c.tool("getUserInfo", `{}`)
-		c.tool("deleteSobjectRecord", `{}`)
-		c.create(createAccount)
-		custom.call("resources/list", `{}`)
-		custom.tool("createAccountWithOpportunity", `{"inputs":[{"accountName":"A"}]}`)
-		if i == 5 {
-			w.decide(true)
+	operations := []func(){
+		func() { c.tool("getUserInfo", `{}`) }, func() { c.tool("deleteSobjectRecord", `{}`) }, func() { c.tool("noSuchTool", `{}`) }, func() { c.create(createAccount) },
+		func() { custom.call("resources/list", `{}`) }, func() { custom.tool("createAccountWithOpportunity", `{"inputs":[{"accountName":"A"}]}`) },
+		func() {
+			if pending, err := w.approvals.List(t.Context(), approval.Filter{State: approval.Pending}); err == nil && len(pending) == 1 {
+				w.decide(rand.IntN(3) > 0)
+			}
+		},
+	}
+	for i := range 10 * dbtest.Rounds(t) {
+		if i < len(operations) { // each at least once
+			operations[i]()
+		} else {
+			operations[rand.IntN(len(operations))]()
 		}
 	}
-	counted := map[audit.Action]int{}
+	counted, denied := map[audit.Action]int{}, 0
 	for _, e := range w.entries("") {
+		if e.Outcome == audit.Denied {
+			if denied++; e.Reason == "" {
+				t.Errorf("a denial without a reason: %+v", e)
+			}
+		}
 		if e.Outcome == audit.Intent && !e.Action.Matches("definition.") { // which send nothing
 			counted[e.Action]++
 		}
@@ -261,7 +275,7 @@ func TestAU01Reconcile(t *testing.T) {
 	for rpc, action := range map[string]audit.Action{"tools/call": "tool.call", "resources/list": "resource.list"} {
 		sent[action] = len(w.sim.Requests(salesforcesim.RequestFilter{RPC: rpc}))
 	}
-	if diff := cmp.Diff(sent, counted); diff != "" {
-		t.Errorf("sent and recorded: %s", diff)
+	if diff := cmp.Diff(sent, counted); diff != "" || denied == 0 {
+		t.Errorf("%d denied; sent and recorded: %s", denied, diff)
 	}
 }

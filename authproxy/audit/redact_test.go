@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -93,13 +94,16 @@ func TestAU06Injection(t *testing.T) {
 		e.Arguments, _ = json.Marshal(map[string]string{"a": s})
 		appendAll(t, l, e)
 	}
-	sound(t, l, int64(len(hostile)))
+	for _, s := range hostile {
+		appendAll(t, l, everywhere(s))
+	}
+	sound(t, l, int64(2*len(hostile)))
 	var out bytes.Buffer
 	if err := l.Export(t.Context(), Filter{}, &out); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Count(out.String(), "\n"); got != len(hostile) {
-		t.Errorf("%d lines for %d entries", got, len(hostile))
+	if got := strings.Count(out.String(), "\n"); got != 2*len(hostile) {
+		t.Errorf("%d lines for %d entries", got, 2*len(hostile))
 	}
 	if i := strings.IndexFunc(strings.ReplaceAll(out.String(), "\n", ""), acting); i >= 0 || !utf8.Valid(out.Bytes()) {
 		t.Errorf("the export holds a control character at byte %d, or is not UTF-8", i)
@@ -115,9 +119,25 @@ func TestAU06Injection(t *testing.T) {
 			t.Errorf("stored %q for %q", got, s)
 		}
 	}
-	if got := list(t, l, Filter{Tool: "nul\x00nul"}); len(got) != 1 {
+	if got := list(t, l, Filter{Tool: "nul\x00nul"}); len(got) != 2 {
 		t.Errorf("a tool with NUL is found %d times", len(got))
 	}
+}
+
+// everywhere is an entry with s in every field that is text, but for whom it is about: who that is has
+// been verified.
+func everywhere(s string) Entry {
+	e := Entry{Actor: actor.Client(s)}
+	v := reflect.ValueOf(&e).Elem()
+	for i := range v.NumField() {
+		if name := v.Type().Field(i).Name; v.Field(i).Kind() == reflect.String && name != "Org" && name != "Subject" {
+			v.Field(i).SetString(s)
+		}
+	}
+	e.Arguments, _ = json.Marshal(map[string]string{s: s})
+	e.Sent = e.Arguments
+	e.Records = []Records{{Object: s, IDs: []string{s}}}
+	return e
 }
 
 // A credential does not survive by lying across the place where a field is cut.

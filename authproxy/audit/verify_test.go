@@ -408,6 +408,24 @@ func TestAU03ExchangedKey(t *testing.T) {
 	if _, err := VerifyFiles(t.Context(), s.log(), publicKey(t, forged)); err == nil {
 		t.Error("the log verifies with another key")
 	}
+
+	// The whole log is computed anew, from its first entry on, and signed with the forger's key.
+	if err := os.RemoveAll(s.log()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(s.log(), os.DirFS(forger.log())); err != nil {
+		t.Fatal(err)
+	}
+	anew := s.open()
+	if _, err := anew.Verify(t.Context()); err == nil {
+		t.Error("a log that somebody computed anew verifies")
+	}
+	if err := anew.Agree(t.Context()); err == nil {
+		t.Error("a log that somebody computed anew is gone on with")
+	}
+	if _, err := VerifyFiles(t.Context(), s.log(), publicKey(t, real), checkpointIn(t, s.keys()+".checkpoint")); err == nil {
+		t.Error("a copy of it verifies with the real key")
+	}
 }
 
 // A log that was damaged can be read as far as it is sound, and appends nothing until a
@@ -497,6 +515,7 @@ func TestAU10VerifiedElsewhere(t *testing.T) {
 		"a key of another log":   {publicKey(t, newStore(t).ten()), kept},
 		"a foreign checkpoint":   {key, checkpointIn(t, func() string { s := newStore(t); s.ten(); return s.keys() + ".checkpoint" }())},
 		"an unsigned checkpoint": {key, kept[:bytes.Index(kept, []byte("\n\n"))+2]},
+		"a signature by no key":  {key, withoutKey(kept)},
 		"an edited checkpoint":   {key, bytes.Replace(kept, []byte("\n10\n"), []byte("\n9\n"), 1)},
 		"no checkpoint at all":   {key, []byte{}},
 	} {
@@ -512,6 +531,17 @@ func TestAU10VerifiedElsewhere(t *testing.T) {
 	if seen, err := VerifyFiles(t.Context(), s.log(), key, kept); err != nil || seen.Last != 11 {
 		t.Errorf("later: %+v, %v", seen, err)
 	}
+}
+
+// withoutKey is a checkpoint whose signature names a key that nobody has: the first bytes of a
+// signature are the id of its key.
+func withoutKey(checkpoint []byte) []byte {
+	at := bytes.LastIndexByte(checkpoint, ' ') + 1
+	changed := bytes.Clone(checkpoint)
+	if changed[at] = 'A'; checkpoint[at] == 'A' {
+		changed[at] = 'B'
+	}
+	return changed
 }
 
 // Several processes store checkpoints at the same time, and one looks: nobody sees an older one

@@ -1,6 +1,7 @@
 package oversight
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,11 +15,33 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// Whoever asks whether the log is whole is told so, then of the first entry that is not as it was
-// written, and of nothing while somebody else has it verified.
-func TestVerifyLog(t *testing.T) {
+// AU-14: that somebody reads an entry with its arguments is recorded before they get it; where it cannot be,
+// they do not.
+func TestAU14ReadingIsRecorded(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	_, log := newLog(t)
+	reader := actor.Person("https://login.example", "00u-auditor")
+	if _, err := log.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.LogCut, Outcome: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	r := &Reader{Config: Config{Audit: log}}
+	if e, err := r.ReadEntry(t.Context(), reader, 1); err != nil || e.Seq != 1 {
+		t.Fatalf("%+v, %v", e, err)
+	}
+	read, _, err := log.Entry(t.Context(), 2)
+	if err != nil || read.Action != audit.LogRead || read.Object != "entry 1" || read.Actor != reader {
+		t.Errorf("%+v, %v", read, err)
+	}
+	log.Refuse(func(audit.Entry) error { return errors.New("disk full") })
+	if _, err := r.ReadEntry(t.Context(), reader, 1); err == nil {
+		t.Error("it is read and nobody knows")
+	}
+}
+
+// newLog is a log of its own, and where it lies.
+func newLog(t *testing.T) (dir string, log *audit.Log) {
+	t.Helper()
+	dir = t.TempDir()
 	store, err := db.Open(t.Context(), db.Config{URL: "sqlite:" + filepath.Join(dir, "p.db")})
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +55,19 @@ func TestVerifyLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, err := audit.New(audit.Config{DB: store, Ring: ring, Dir: filepath.Join(dir, "audit"), Now: time.Now})
+	log, err = audit.New(audit.Config{DB: store, Ring: ring, Dir: filepath.Join(dir, "audit"), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { log.Close(t.Context()) })
+	t.Cleanup(func() { log.Close(context.Background()) })
+	return dir, log
+}
+
+// Whoever asks whether the log is whole is told so, then of the first entry that is not as it was
+// written, and of nothing while somebody else has it verified.
+func TestVerifyLog(t *testing.T) {
+	t.Parallel()
+	dir, log := newLog(t)
 	for range 5 {
 		if _, err := log.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.LogCut, Outcome: audit.OK, Object: "canary"}); err != nil {
 			t.Fatal(err)

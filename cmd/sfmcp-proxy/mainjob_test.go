@@ -302,10 +302,17 @@ func TestAU13AuditTellsTheStory(t *testing.T) {
 	d.must("user", "revoke", rep)
 
 	type entry struct {
-		Action, Outcome, Tool, Subject, Client, Source string
-		RequestID                                      string `json:"request_id"`
-		Seq, Intent                                    int64
-		Arguments                                      json.RawMessage
+		Action, Outcome, Tool, Subject, Client, Source              string
+		Org, Username, Grant, Server, Class, Decision, Rule, Status string
+		Approval                                                    string
+		RequestID                                                   string `json:"request_id"`
+		Definition                                                  string `json:"definition_hash"`
+		Digest                                                      string `json:"arguments_digest"`
+		Answer                                                      string `json:"answer_digest"`
+		Policy                                                      string `json:"policy_version"`
+		Duration                                                    *int64 `json:"duration_ms"`
+		Seq, Intent                                                 int64
+		Arguments                                                   json.RawMessage
 	}
 	var story []string
 	intents := map[int64]bool{}
@@ -316,8 +323,17 @@ func TestAU13AuditTellsTheStory(t *testing.T) {
 		}
 		if e.Action == "tool.call" {
 			story = append(story, e.Tool+" "+e.Outcome)
-			if e.Subject == "" || e.Client != d.ClientID || e.Source == "" || e.RequestID == "" {
+			if e.Subject == "" || e.Client != d.ClientID || e.Source == "" || e.RequestID == "" || e.Org == "" || e.Username != rep || e.Grant == "" || e.Server != "sobject-all" {
 				t.Errorf("who or where is missing: %s", line)
+			}
+			if e.Class == "" || e.Decision == "" || e.Rule == "" || e.Policy == "" || e.Digest == "" || (len(e.Arguments) == 0) != (e.Outcome == "ok") {
+				t.Errorf("what was asked for, or by what it was decided, is missing: %s", line)
+			}
+			if e.Outcome == "ok" && (e.Definition == "" || e.Status == "" || e.Answer == "" || e.Duration == nil) {
+				t.Errorf("what was called, or what Salesforce answered, is missing: %s", line)
+			}
+			if e.Tool == "createSobjectRecord" && e.Approval == "" {
+				t.Errorf("the approval is missing: %s", line)
 			}
 			if e.Outcome == "intent" {
 				intents[e.Seq] = true
