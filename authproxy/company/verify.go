@@ -77,19 +77,7 @@ func (p *provider) verify(ctx context.Context, f *found, a Attempt, nonce, raw, 
 	case a.How == Freshly && p.ACR != "" && c.ACR != p.ACR:
 		return refused("the person did not sign in as strongly as was asked for")
 	}
-	i := Identity{Issuer: p.Issuer, Subject: c.Subject, CheckedAt: now}
-	if p.ACR != "" && isName(c.ACR, maxName) { // another provider may mean something else by it
-		i.ACR = c.ACR
-	}
-	if c.AuthTime > 0 {
-		i.AuthTime = authTime
-	}
-	if isName(c.Name, maxName) {
-		i.Name = c.Name
-	}
-	if string(c.EmailVerified) == "true" && isName(c.Email, maxSubject) {
-		i.Email = c.Email
-	}
+	i := p.identity(c, now)
 	if p.asksUserInfo(f, all) {
 		if all, err = p.userInfo(ctx, f, accessToken, c.Subject); err != nil {
 			return Identity{}, err
@@ -99,6 +87,24 @@ func (p *provider) verify(ctx context.Context, f *found, a Attempt, nonce, raw, 
 		return refused(err.Error())
 	}
 	return i, nil
+}
+
+// identity is what verified claims say of a person, without groups.
+func (p *provider) identity(c claims, now time.Time) Identity {
+	i := Identity{Issuer: p.Issuer, Subject: c.Subject, CheckedAt: now}
+	if p.ACR != "" && isName(c.ACR, maxName) { // another provider may mean something else by it
+		i.ACR = c.ACR
+	}
+	if c.AuthTime > 0 {
+		i.AuthTime = time.Unix(c.AuthTime, 0)
+	}
+	if isName(c.Name, maxName) {
+		i.Name = c.Name
+	}
+	if string(c.EmailVerified) == "true" && isName(c.Email, maxSubject) {
+		i.Email = c.Email
+	}
+	return i
 }
 
 // groups are those of the claim that a role names.

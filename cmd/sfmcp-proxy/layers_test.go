@@ -117,6 +117,7 @@ var layer = map[string]int{
 	"authproxy/seal":                   0,
 	"authproxy/seal/awskms":            1, // sealing keys encrypted by AWS
 	"authproxy/seal/pkcs11":            1, // sealing keys encrypted by a token
+	"authproxy/seal/awskms/mototest":   0, // for tests
 	"authproxy/seal/pkcs11/pkcs11test": 0, // for tests
 
 	// What a call reaches is read from its query, and is what rules, conditions and masks are

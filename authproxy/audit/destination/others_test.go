@@ -1,8 +1,6 @@
 package destination
 
 import (
-	"bufio"
-	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"io"
@@ -17,6 +15,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit/publish"
+	"sfmcp-proxy/authproxy/seal/awskms/mototest"
 )
 
 // python is a program of one of the environments that .ci/python-clients makes.
@@ -75,22 +74,7 @@ for r in request.resource_logs:
 // place.
 func TestBucketOfMoto(t *testing.T) {
 	t.Parallel()
-	program := python(t, "s3/bin/moto_server")
-	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", "0")
-	out, err := server.StderrPipe()
-	if err == nil {
-		err = server.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { cancel(); _ = server.Wait() }()
-	address, lines := "", bufio.NewScanner(out)
-	for address == "" && lines.Scan() {
-		address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text())
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
+	address, _ := mototest.Start(t)
 	do := func(method, path string) string {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, address+path, nil)

@@ -1,8 +1,6 @@
 package publish
 
 import (
-	"bufio"
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -10,14 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/seal/awskms/mototest"
 )
 
 func fixedTime() time.Time { return time.Date(2013, 5, 24, 0, 0, 0, 0, time.UTC) }
@@ -112,38 +108,7 @@ func TestNamesOfObjectsFallAsTheLogGrows(t *testing.T) {
 // moto is a simulated S3 of other people's that checks signatures.
 func moto(t *testing.T) (address, keyID, secret string) {
 	t.Helper()
-	program, err := filepath.Abs("../../../.ci/cache/python/s3/bin/moto_server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(program); err != nil {
-		if slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "python") {
-			t.Fatal("moto is required and missing: run .ci/python-clients")
-		}
-		t.Skip("no moto here: run .ci/python-clients")
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", "0")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("INITIAL_NO_AUTH_ACTION_COUNT=%d", motoKeyRequests)) // what comes after is checked
-	out, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { cancel(); cmd.Wait() })
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if found := regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text()); found != "" {
-			address = found
-			break
-		}
-	}
-	go io.Copy(io.Discard, out)
-	if address == "" {
-		t.Fatal("moto does not say where it listens")
-	}
+	address, _ = mototest.Start(t, fmt.Sprintf("INITIAL_NO_AUTH_ACTION_COUNT=%d", motoKeyRequests)) // what comes after is checked
 	keyID, secret = motoKey(t, address)
 	return address, keyID, secret
 }

@@ -1,22 +1,16 @@
 package awskms
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"sfmcp-proxy/authproxy/seal"
+	"sfmcp-proxy/authproxy/seal/awskms/mototest"
 )
 
 // credentials are those of nobody: moto does not ask who calls.
@@ -25,43 +19,6 @@ func credentials(t *testing.T) {
 		"AWS_CONFIG_FILE": "/nonexistent", "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent"} {
 		t.Setenv(name, value)
 	}
-}
-
-// moto is a simulated AWS KMS of other people's.
-func moto(t *testing.T) (address string, stop func()) {
-	t.Helper()
-	if !slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "python") {
-		t.Skip("moto takes seconds to start: .ci/run runs this")
-	}
-	program, err := filepath.Abs("../../../.ci/cache/python/s3/bin/moto_server")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(program); err != nil {
-		t.Fatal("moto is required and missing: run .ci/python-clients")
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, program, "-H", "127.0.0.1", "-p", "0")
-	out, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop = sync.OnceFunc(func() { cancel(); cmd.Wait() })
-	t.Cleanup(stop)
-	lines := bufio.NewScanner(out)
-	for lines.Scan() {
-		if address = regexp.MustCompile(`http://127\.0\.0\.1:\d+`).FindString(lines.Text()); address != "" {
-			break
-		}
-	}
-	go io.Copy(io.Discard, out)
-	if address == "" {
-		t.Fatal("moto does not say where it listens")
-	}
-	return address, stop
 }
 
 // newKey has moto make a key.
@@ -93,8 +50,11 @@ func newKey(t *testing.T, address string) (arn string) {
 // FT-54: a ring that AWS KMS encrypts is made, read, rotated; with another key of the service, or
 // without it, nothing starts, and the error says which key.
 func TestFT54RingUnderAKeyOfOtherPeople(t *testing.T) {
+	if !mototest.Required() {
+		t.Skip("moto takes seconds to start: .ci/run runs this")
+	}
 	credentials(t)
-	address, stop := moto(t)
+	address, stop := mototest.Start(t)
 	arn := newKey(t, address)
 	other := newKey(t, address)
 	with := func(c Config) seal.Source {
