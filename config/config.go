@@ -63,6 +63,8 @@ type Config struct {
 	Approvals          Approvals    `mapstructure:"approvals"`
 	Console            Console      `mapstructure:"console"`
 	Telemetry          Telemetry    `mapstructure:"telemetry"`
+
+	origins map[string]string // where each key was set, see WriteOrigins
 }
 
 // What becomes of what a hosted server lists first. Later changes wait for a person.

@@ -18,9 +18,51 @@ import (
 // Write prints the configuration in force as YAML, every key with its value,
 // secrets as "(set)", a password in a URL as "xxxxx".
 func (c *Config) Write(w io.Writer) error {
+	return printYAML(w, asYAML(reflect.ValueOf(*c), false))
+}
+
+// WriteOrigins prints it with where each value came from behind it: a line of the file, a variable of the
+// environment, or nothing where it is the default.
+func (c *Config) WriteOrigins(w io.Writer) error {
+	n := asYAML(reflect.ValueOf(*c), false)
+	c.noteOrigins(n, "")
+	return printYAML(w, n)
+}
+
+// noteOrigins notes where the values of a mapping came from, whose keys begin so.
+func (c *Config) noteOrigins(n *yaml.Node, prefix string) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := prefix+n.Content[i].Value, n.Content[i+1]
+		switch {
+		case value.Kind == yaml.MappingNode:
+			c.noteOrigins(value, key+".")
+		case value.Kind == yaml.SequenceNode && value.Style != yaml.FlowStyle: // its members stand on lines of their own
+			n.Content[i].LineComment = c.origins[key]
+		default:
+			value.LineComment = c.origins[key]
+		}
+	}
+}
+
+// originsOf says of each key that was set where that was done, by the lines of the file and the
+// environment.
+func originsOf(lines map[string]int, environ []string) map[string]string {
+	origins := map[string]string{}
+	for key, line := range lines {
+		origins[key] = fmt.Sprintf("line %d", line)
+	}
+	for key := range defaults {
+		if source, line := locate("", key, nil, environ); line == 0 && source != "" {
+			origins[key] = source
+		}
+	}
+	return origins
+}
+
+func printYAML(w io.Writer, n *yaml.Node) error {
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
-	if err := enc.Encode(asYAML(reflect.ValueOf(*c), false)); err != nil {
+	if err := enc.Encode(n); err != nil {
 		return fmt.Errorf("printing configuration: %w", err)
 	}
 	return enc.Close()
@@ -44,9 +86,8 @@ func asYAML(v reflect.Value, sparse bool) *yaml.Node {
 	case reflect.Struct:
 		n := &yaml.Node{Kind: yaml.MappingNode}
 		sparse = sparse || slices.Contains(absent, v.Type())
-		for i := range v.NumField() {
-			field := v.Type().Field(i)
-			value := v.Field(i)
+		for _, field := range members(v.Type()) {
+			value := v.FieldByIndex(field.Index)
 			child := asYAML(value, sparse)
 			switch {
 			case field.Tag.Get("secret") == "password":
@@ -105,9 +146,9 @@ func shortDuration(d time.Duration) string {
 // Differing names those of the keys, at the top of the file, whose values are others in b.
 func (c *Config) Differing(b *Config, keys ...string) (differing []string) {
 	x, y := reflect.ValueOf(*c), reflect.ValueOf(*b)
-	for i := range x.NumField() {
-		key := x.Type().Field(i).Tag.Get("mapstructure")
-		if slices.Contains(keys, key) && !reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+	for _, field := range members(x.Type()) {
+		key := field.Tag.Get("mapstructure")
+		if slices.Contains(keys, key) && !reflect.DeepEqual(x.FieldByIndex(field.Index).Interface(), y.FieldByIndex(field.Index).Interface()) {
 			differing = append(differing, key)
 		}
 	}

@@ -61,8 +61,8 @@ func inspectEnv(environ []string) (problems Problems) {
 func typeOf(key string) reflect.Type {
 	t := reflect.TypeFor[Config]()
 	for name := range strings.SplitSeq(key, ".") {
-		for i := range t.NumField() {
-			if f := t.Field(i); f.Tag.Get("mapstructure") == name {
+		for _, f := range members(t) {
+			if f.Tag.Get("mapstructure") == name {
 				t = f.Type
 				break
 			}

@@ -16,8 +16,7 @@ const handbook = "../examples/handbook"
 
 // keysOf lists every key of t with its type, in the words of the handbook's table.
 func keysOf(t reflect.Type, prefix string, keys map[string]string) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range members(t) {
 		key := prefix + f.Tag.Get("mapstructure")
 		switch {
 		case f.Type == durationType:

@@ -85,8 +85,8 @@ func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 		return
 	}
 	fields := map[string]reflect.StructField{}
-	for i := range t.NumField() {
-		fields[t.Field(i).Tag.Get("mapstructure")] = t.Field(i)
+	for _, f := range members(t) {
+		fields[f.Tag.Get("mapstructure")] = f
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -201,8 +201,18 @@ func describe(n *yaml.Node) string {
 
 func names(t reflect.Type) []string {
 	var out []string
-	for i := range t.NumField() {
-		out = append(out, t.Field(i).Tag.Get("mapstructure"))
+	for _, f := range members(t) {
+		out = append(out, f.Tag.Get("mapstructure"))
 	}
 	return out
+}
+
+// members are the fields of a struct that are keys of the configuration.
+func members(t reflect.Type) (all []reflect.StructField) {
+	for _, f := range reflect.VisibleFields(t) {
+		if f.IsExported() {
+			all = append(all, f)
+		}
+	}
+	return all
 }

@@ -35,7 +35,7 @@ func (t *Team) settings(q *request) error {
 	}
 	p.Sections = append(p.Sections,
 		ui.Section{Heading: "Sign-ins with the company", Text: shown(len(table.Rows), len(sessions), "'session list' at the command line has all."), Table: table},
-		ui.Section{Heading: "Configuration in force", Text: "Without secrets.", Block: text.String()},
+		ui.Section{Heading: "Configuration in force", Text: "Without secrets. Behind a value stands where it was set: a line of the file, or a variable of the environment. What has nothing behind it is the default, or an entry of a list, which stands in the file.", Block: text.String()},
 		ui.Section{Heading: "Who may use what here", Table: routes})
 	return t.show(q, p)
 }
