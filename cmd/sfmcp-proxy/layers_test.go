@@ -99,7 +99,7 @@ var layer = map[string]int{
 	// that the operator chose, because it goes where anybody can send it.
 	"authproxy/clientdoc":               1,
 	"authproxy/clientdoc/clientdoctest": 1, // for tests
-	"authproxy/db":                      1,
+	"authproxy/db":                      0, // below what keeps the audit log in it
 	"authproxy/db/dbtest":               2, // for tests
 	"authproxy/db/reseal":               2, // all sealed columns, whoever owns them
 	"authproxy/db/move":                 2, // all tables at once, whoever owns them
@@ -114,7 +114,7 @@ var layer = map[string]int{
 	// query language knows nothing of what its queries may reach; a database is bound to
 	// the keys that seal what lies in it.
 	"authproxy/jwks":                   0,
-	"authproxy/seal":                   0,
+	"authproxy/seal":                   -1,
 	"authproxy/seal/awskms":            1, // sealing keys encrypted by AWS
 	"authproxy/seal/pkcs11":            1, // sealing keys encrypted by a token
 	"authproxy/seal/awskms/mototest":   0, // for tests
