@@ -98,9 +98,17 @@ func TestAD13AuditCannotBeSwitchedOff(t *testing.T) {
 	if status := run(t.Context(), []string{"audit", "--help"}, &out, &out); status != exitDone {
 		t.Fatalf("status %d\n%s", status, &out)
 	}
-	for _, word := range []string{"delete", "prune", "truncate", "disable", "clear", "purge"} {
+	for _, word := range []string{"delete", "truncate", "disable", "clear", "purge"} {
 		if strings.Contains(out.String(), "\n  "+word) {
 			t.Errorf("there is a command %q:\n%s", word, &out)
+		}
+	}
+	// What is old enough goes by audit.keep alone, whoever asks for it.
+	var prune lockedBuffer
+	run(t.Context(), []string{"audit", "prune", "--help"}, &prune, &prune)
+	for line := range strings.Lines(prune.String()) {
+		if flag := strings.TrimSpace(line); strings.HasPrefix(flag, "-") && !strings.HasPrefix(flag, "--config") && !strings.HasPrefix(flag, "-h, --help") && !strings.HasPrefix(flag, "--json") {
+			t.Errorf("a flag says what goes: %s", flag)
 		}
 	}
 	text, err := os.ReadFile("testdata/pilot.yaml")
