@@ -63,6 +63,33 @@ func (s Source) existsAlready() error {
 // that do so at once each finds what the others wrote. Where the configuration names a key
 // service, a file that was not encrypted is from then on.
 func (s Source) Rotate(ctx context.Context) error {
+	return s.exclusively(func() error { return s.rotate(ctx) })
+}
+
+// Reencrypt has the key file encrypted by the service of s, or by none, where another one, previous,
+// or none encrypted it until now. The keys stay as they are, so that processes which have them go on.
+func (s Source) Reencrypt(ctx context.Context, previous KeyService) error {
+	return s.exclusively(func() error {
+		text, err := s.read()
+		if err != nil {
+			return err
+		}
+		plain, err := Source{File: s.File, Service: previous}.decrypt(ctx, text)
+		if err != nil {
+			return err
+		}
+		if _, err := s.parse(plain); err != nil {
+			return err
+		}
+		if text, err = s.encrypt(ctx, plain); err != nil {
+			return err
+		}
+		return s.put(text)
+	})
+}
+
+// exclusively changes the key file while no other process does.
+func (s Source) exclusively(change func() error) error {
 	if err := s.CanRotate(); err != nil {
 		return err
 	}
@@ -77,10 +104,9 @@ func (s Source) Rotate(ctx context.Context) error {
 	if err := lock(held); err != nil {
 		return errors.Join(fmt.Errorf("rotating key file: %w", err), held.Close())
 	}
-	return errors.Join(s.rotate(ctx), held.Close())
+	return errors.Join(change(), held.Close())
 }
 
-// rotate does so while no other process does.
 func (s Source) rotate(ctx context.Context) error {
 	text, err := s.read()
 	if err != nil {
@@ -98,6 +124,11 @@ func (s Source) rotate(ctx context.Context) error {
 	if text, err = s.encrypt(ctx, append([]byte(NewKeyLine()), plain...)); err != nil {
 		return err
 	}
+	return s.put(text)
+}
+
+// put replaces the key file in one step.
+func (s Source) put(text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(s.File), ".keys-*") // mode 0600
 	if err != nil {
 		return fmt.Errorf("rotating key file: %w", err)

@@ -148,6 +148,53 @@ func TestFT54PlainFileIsRefusedAndEncrypted(t *testing.T) {
 	}
 }
 
+// FT-54: a file that one service encrypted is encrypted by another, or by none, with the keys that
+// it had; what runs notices nothing. Without the service that encrypted it nothing is written.
+func TestFT54AnotherKeyService(t *testing.T) {
+	t.Parallel()
+	first, second := &service{keys: map[string][]byte{}}, &service{keys: map[string][]byte{}}
+	file := filepath.Join(t.TempDir(), "keys")
+	of := func(k KeyService) Source { return Source{File: file, Service: k} }
+	if err := of(first).Create(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	running, err := of(first).Load(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, previous := range map[string]KeyService{"none": nil, "another": second} {
+		if err := of(second).Reencrypt(t.Context(), previous); err == nil {
+			t.Errorf("encrypted until now by %s: no error", what)
+		}
+	}
+	if after, _ := os.ReadFile(file); !bytes.Equal(before, after) {
+		t.Error("the file was written")
+	}
+	previous := KeyService(first)
+	for what, next := range map[string]KeyService{"another": second, "none": nil, "the first": first} {
+		if err := of(next).Reencrypt(t.Context(), previous); err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		ring, err := of(next).Load(t.Context())
+		if err != nil || len(ring.IDs()) != 1 || ring.IDs()[0] != running.IDs()[0] {
+			t.Fatalf("%s: %v", what, err)
+		}
+		if text, _ := os.ReadFile(file); bytes.HasPrefix(text, []byte(envelopeHead)) != (next != nil) {
+			t.Errorf("%s: %.60q", what, text)
+		}
+		previous = next
+	}
+	if sealed, err := running.Seal(place, []byte("canary")); err != nil {
+		t.Error(err)
+	} else if got, err := running.Open(place, sealed); err != nil || string(got) != "canary" {
+		t.Errorf("what runs: %q %v", got, err)
+	}
+}
+
 // Keys come from a credential of systemd or from the environment as from a file, and are
 // rotated where they were made.
 func TestKeysFromElsewhere(t *testing.T) { // not in parallel: it sets the environment

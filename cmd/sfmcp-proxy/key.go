@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/reseal"
+	"sfmcp-proxy/config"
 )
 
 func keyCommand() *cobra.Command {
@@ -57,7 +59,48 @@ func keyCommand() *cobra.Command {
 	}
 	configFlag(generate)
 	configFlag(rotate)
-	return group("key", "Sealing keys", generate, rotate, keyStatusCommand())
+	return group("key", "Sealing keys", generate, rotate, keyReencryptCommand(), keyStatusCommand())
+}
+
+// keyReencryptCommand changes what encrypts the key file.
+func keyReencryptCommand() *cobra.Command {
+	var previous string
+	cmd := &cobra.Command{
+		Use: "reencrypt", Short: "Have the key file encrypted by another key service, or by none",
+		Long: "Has the key file encrypted by key_service of the configuration, where that of a previous configuration\n" +
+			"has encrypted it until now: for another key, another service, a token instead of a service, or none.\n" +
+			"The keys stay, so that proxies which run go on; restart each with the new configuration.",
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if previous == "" {
+				return usageError{errors.New("expected --previous FILE, the configuration by which the key file was encrypted until now")}
+			}
+			c, err := loadConfig(cmd)
+			if err != nil {
+				return err
+			}
+			before, err := config.Load(previous, nil)
+			if err != nil {
+				return err
+			}
+			now, err := c.KeySource(cmd.Context())
+			if err != nil {
+				return err
+			}
+			then, err := before.KeySource(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := now.Reencrypt(cmd.Context(), then.Service); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is encrypted as the configuration says: restart proxies with it, keep a new copy, and destroy earlier ones\n", c.KeysFile)
+			return err
+		},
+	}
+	configFlag(cmd)
+	cmd.Flags().StringVar(&previous, "previous", "", "configuration file by which it was encrypted until now")
+	return cmd
 }
 
 // keyStatusCommand says how far a rotation has come.

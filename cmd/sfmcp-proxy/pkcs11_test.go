@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -89,6 +90,19 @@ func TestFT54ServeWithKeysOfAToken(t *testing.T) {
 	token.PutIn()
 	r.start()
 	works("once the token is back")
+	// Another key in the token, while the proxy runs; then it starts with that.
+	token.NewKey("sealing-2027", "AES:32", "--sensitive")
+	previous := filepath.Join(dir, "previous.yaml")
+	if err := errors.Join(os.WriteFile(previous, text, 0o600), os.WriteFile(r.file, bytes.Replace(text, []byte("key: sealing,"), []byte("key: sealing-2027,"), 1), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if out, _ := d.command("check"); !strings.Contains(out, "this key does not open it") {
+		t.Errorf("check before: %s", out)
+	}
+	d.must("key", "reencrypt", "--previous", previous)
+	works("after another key has encrypted the file")
+	r.restart()
+	works("restarted with another key")
 	keys, err := os.ReadFile(c.KeysFile)
 	if err != nil {
 		t.Fatal(err)
