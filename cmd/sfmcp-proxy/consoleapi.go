@@ -126,9 +126,10 @@ func (p *product) openOversight() error {
 		return err
 	}
 	definitions := &authproxy.Definitions{Store: p.definitions, Audit: p.audit}
+	reviews := &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now}
 	if p.team, err = team.New(team.Config{
 		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.WriteOrigins,
-		Reviews:  &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now},
+		Reviews:  reviews,
 		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, Health: p.health, PolicyPlace: c.PolicyPlace, Pending: p.pending, Site: p.site(), Log: p.log,
 		Budgets: func(ctx context.Context) ([]budget.Count, error) {
 			return p.budgets.List(ctx, p.counters(), budget.Filter{})
@@ -138,7 +139,7 @@ func (p *product) openOversight() error {
 	}
 	p.api, err = api.New(api.Config{
 		PublicURL: c.PublicURL, Reads: reads, People: p.people, Tokens: p.tokens, Replays: &apitoken.Replays{DB: p.db, Ring: p.ring, Now: p.now},
-		Cutoff: p.cutoff, Definitions: definitions, Settings: c.WriteOrigins, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
+		Cutoff: p.cutoff, Definitions: definitions, Reviews: reviews, Settings: c.WriteOrigins, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
 		Requests: apiRate, Failures: apiRate, Log: p.log, Now: p.now,
 	})
 	return err

@@ -104,7 +104,7 @@ func (c apiCaller) ask(method, path string, body any, headers ...string) apiAnsw
 // examplePath is the path of a route with names that there are.
 func examplePath(route api.Route) string {
 	return strings.NewReplacer("{org}", "acme", "{subject}", salesforcesim.RepID, "{server}", "sobject-all", "{tool}", "soqlQuery", "{entry}", "1",
-		"{connection}", "none", "{session}", "none", "{token}", "none").Replace(route.Path)
+		"{review}", "spring", "{connection}", "none", "{session}", "none", "{token}", "none").Replace(route.Path)
 }
 
 // reason is the body of most acts.
@@ -121,7 +121,7 @@ func TestConsoleAPI(t *testing.T) {
 		look func(t *testing.T, d *companyDemo, c *mcpClient, security, auditor apiCaller)
 	}{
 		{"AD-02: every route with every role and none", apiRoles}, {"reads", apiReads}, {"bad requests", apiBadRequests}, {"AD-21: acts that come again", apiOnce},
-		{"AD-22: stop switch", apiStop}, {"definitions", apiDefinitions}, {"cutting off", apiCutOff}, {"AD-20: tokens", apiTokens},
+		{"AD-22: stop switch", apiStop}, {"definitions", apiDefinitions}, {"access reviews", apiReviews}, {"cutting off", apiCutOff}, {"AD-20: tokens", apiTokens},
 	} {
 		t.Run(one.name, func(t *testing.T) {
 			before := d.t
@@ -136,6 +136,7 @@ func TestConsoleAPI(t *testing.T) {
 // assistant, and as nobody.
 func apiRoles(t *testing.T, d *companyDemo, c *mcpClient, security, auditor apiCaller) {
 	browser := d.member(companysim.DefaultUsers()[1]) // holds the role security, by cookie alone
+	d.must("review", "start", "--since", "1d", "--name", "spring")
 	for _, route := range api.Routes() {
 		path := examplePath(route)
 		for _, other := range []struct {
@@ -450,15 +451,40 @@ func apiTokens(t *testing.T, d *companyDemo, _ *mcpClient, security, auditor api
 }
 
 // reviewsOnly: a review asks people for a judgement about each line.
-const reviewsOnly = "a person looks at each line and answers for it; 'review' at the command line has what programs read"
+const reviewsOnly = "a person looks at each line and answers for it; programs begin a review and read it"
+
+// apiReviews: a program begins the review of a quarter once, reads it, and sees what people decided.
+func apiReviews(t *testing.T, d *companyDemo, _ *mcpClient, security, auditor apiCaller) {
+	const path = "/console/api/v1/reviews"
+	quarter := map[string]any{"reason": "it is that time", "server": "sobject-all"}
+	begun := security.ask(http.MethodPost, path+"/start", quarter)
+	name, ok := begun.member("id").(string)
+	if begun.Status != http.StatusOK || !ok || !strings.HasSuffix(name, ".sobject-all") || begun.member("open") != begun.member("items") {
+		t.Fatalf("%d %s", begun.Status, begun.Body)
+	}
+	for what, a := range map[string]apiAnswer{
+		"a second time": security.ask(http.MethodPost, path+"/start", quarter), "by an auditor": auditor.ask(http.MethodPost, path+"/start", quarter),
+		"no quarter":          security.ask(http.MethodPost, path+"/start", map[string]any{"reason": "x", "quarter": "2026-Q9"}),
+		"a server of nothing": security.ask(http.MethodPost, path+"/start", map[string]any{"reason": "x", "server": "none"}),
+		"a review of nothing": auditor.ask(http.MethodGet, path+"/none", nil),
+	} {
+		if a.Status < 400 || a.Status >= 500 {
+			t.Errorf("%s: %d %s", what, a.Status, a.Body)
+		}
+	}
+	d.must("review", "decide", "keep", "--review", name, "--user", rep, "--server", "sobject-all", "--reason", "sells there")
+	if a := auditor.ask(http.MethodGet, path+"/"+name, nil); !strings.Contains(a.Body, `"decision":"keep"`) || !strings.Contains(a.Body, "sells there") || !strings.Contains(a.Body, rep) {
+		t.Errorf("its items: %d %s", a.Status, a.Body)
+	}
+	if a := auditor.ask(http.MethodGet, path, nil); a.member("items.0.id") != name || a.member("items.0.open") != begun.member("items").(float64)-1 {
+		t.Errorf("the list: %d %s", a.Status, a.Body)
+	}
+}
 
 // pageOnly are the acts and reads of pages that programs lack, with the reason.
 var pageOnly = map[string]string{
 	"/console/events":                                           "tells browsers that a page has changed; programs ask again",
 	"/console/incident":                                         "says what a person or a program has, as the routes of people and clients do",
-	"/console/reviews":                                          reviewsOnly,
-	"/console/reviews/start":                                    reviewsOnly,
-	"/console/reviews/{review}":                                 reviewsOnly,
 	"/console/reviews/{review}/idle":                            reviewsOnly,
 	"/console/reviews/{review}/{server}/{org}/{subject}":        reviewsOnly,
 	"/console/reviews/{review}/{server}/{org}/{subject}/decide": reviewsOnly,

@@ -49,6 +49,7 @@ type Config struct {
 	Replays     *apitoken.Replays
 	Cutoff      *authproxy.Cutoff
 	Definitions *authproxy.Definitions
+	Reviews     *authproxy.Reviews
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
 	// Analysed are the servers with their policies; PolicyNotes what in the policies can hardly be
@@ -81,9 +82,9 @@ type API struct {
 
 // New returns the API of c, or an error that names what is missing.
 func New(c Config) (*API, error) {
-	if c.PublicURL == "" || c.Reads == nil || c.People == nil || c.Tokens == nil || c.Replays == nil || c.Cutoff == nil || c.Definitions == nil ||
+	if c.PublicURL == "" || c.Reads == nil || c.People == nil || c.Tokens == nil || c.Replays == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil ||
 		c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil || c.CircuitOpen == nil {
-		return nil, errors.New("console API: public URL, reads, people, tokens, replays, cutoff, definitions, settings, analysed, policy notes and circuits are required")
+		return nil, errors.New("console API: public URL, reads, people, tokens, replays, cutoff, definitions, reviews, settings, analysed, policy notes and circuits are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -31,6 +31,7 @@ type (
 	peopleRoutes   struct{ *API }
 	toolRoutes     struct{ *API }
 	logRoutes      struct{ *API }
+	reviewRoutes   struct{ *API }
 	settingsRoutes struct{ *API }
 )
 
@@ -95,6 +96,9 @@ func Routes() []Route {
 		acting("/clients/unblock", "unblockClient", "let people connect a program again", peopleRoutes.unblockClient),
 		acting("/incident/contain", "contain", "block a person or a program, end what they have, and say of each step whether it is so", peopleRoutes.contain),
 		reading("/approvals", "listApprovals", "calls that wait for a person, without their arguments; people decide on the pages", paging(), peopleRoutes.approvals),
+		reading("/reviews", "listReviews", "access reviews that have begun", paging(), reviewRoutes.reviews),
+		acting("/reviews/start", "startReview", "begin the access review of a quarter; ends nothing", reviewRoutes.startReview),
+		reading("/reviews/{review}", "getReview", "each person and server of a review, with what they used and what was decided; people decide on the pages", paging(), reviewRoutes.review),
 		reading("/tools", "listTools", "what hosted servers list, and what of it waits", paging(Param{Name: "server", Doc: "name of the endpoint"},
 			Param{Name: "state", Doc: "of the definition", Enum: []string{"waiting", "accepted", "rejected"}}), toolRoutes.tools),
 		reading("/tools/{server}/{tool}", "getTool", "definitions of one name, and how they differ", nil, toolRoutes.tool),
