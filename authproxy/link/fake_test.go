@@ -82,6 +82,10 @@ func newLogin(t *testing.T) *login {
 	f := &login{clock: &clock{now: time.Date(2026, 9, 30, 12, 0, 0, 0, time.UTC)}, live: map[string]string{}, rotates: true, lifetime: 30 * time.Minute, kid: "k1"}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /services/oauth2/token", func(w http.ResponseWriter, r *http.Request) {
+		// The headers arrive before the sender decides whether the body may leave.
+		if r.ParseForm() != nil {
+			return
+		}
 		f.mu.Lock()
 		f.calls++
 		h := f.token
