@@ -13,17 +13,11 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-// failoverRounds is from how many rounds on (SFMCP_TEST_ROUNDS) two servers are started: they cost more
-// than all other tests here.
-const failoverRounds = 50
-
 // FT-53: the primary dies under load and its standby, which has each COMMIT before it is acknowledged, takes
 // its place at the same address. Nothing that was acknowledged is lost, the access epoch does not go back,
 // and the processes go on by themselves.
 func TestFT53FailoverLosesNothingAcknowledged(t *testing.T) {
-	if dbtest.Rounds(t) < failoverRounds {
-		t.Skipf("SFMCP_TEST_ROUNDS is below %d", failoverRounds)
-	}
+	dbtest.Thorough(t) // two servers cost more than all other tests here
 	pair := dbtest.NewPair(t)
 	d := dbtest.OpenURL(t, pair.URL)
 	ctx, stop := context.WithCancel(t.Context())

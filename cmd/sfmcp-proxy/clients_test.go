@@ -11,6 +11,8 @@ import (
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 // connected is a client of somebody else's, signed in at an endpoint.
@@ -173,6 +175,7 @@ func (i stateless) call(tool string, arguments any) reply {
 
 // TestInspectorCLI is the same over sessions.
 func TestInspectorStateless(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	d := startDemo(t)
@@ -240,6 +243,7 @@ func (r *remote) handshake(meanwhile func()) {
 
 // TestMCPRemote signs in and speaks over a session.
 func TestMCPRemoteStateless(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	d := startDemo(t)

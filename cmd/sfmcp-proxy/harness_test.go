@@ -616,11 +616,11 @@ const plenty = 2 * time.Minute
 func eventually(t *testing.T, within time.Duration, what string, done func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(within)
-	for !done() {
+	for pause := 10 * time.Millisecond; !done(); pause = min(2*pause, 80*time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not within %v: %s", within, what)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -177,6 +178,7 @@ func raceDetector() bool {
 // FT-47: answers of 2 MB, more at a time than memory holds. Some calls are refused, the
 // process lives, and recovers.
 func TestFT47LittleMemory(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	d, process := startLimited(t, "", "GOMEMLIMIT=48MiB")
 	c := d.connect("sobject-reads", rep)

@@ -24,6 +24,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -314,6 +315,7 @@ clients:
 // mcp-remote knows nothing but the endpoint's URL: it finds the registration endpoint
 // and registers itself.
 func TestMCPRemoteRegistersItself(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	packages := nodePackages(t)
 	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
@@ -351,6 +353,7 @@ func TestMCPRemoteRegistersItself(t *testing.T) {
 // MCP Inspector, without a client of the configuration: by a document, and by
 // registering itself.
 func TestInspectorRegistersItself(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	p := publishDocuments(t)

@@ -18,3 +18,21 @@ func Rounds(t testing.TB) int {
 	}
 	return n
 }
+
+// thorough is from how many rounds on tests run that cost seconds of processor time and whose kind has
+// a cheaper one beside them.
+const thorough = 50
+
+// IsThorough says that nobody waits for the tests: SFMCP_TEST_ROUNDS is 50 or more, as in .ci/run.
+func IsThorough(t testing.TB) bool {
+	t.Helper()
+	return Rounds(t) >= thorough
+}
+
+// Thorough skips the test unless [IsThorough].
+func Thorough(t testing.TB) {
+	t.Helper()
+	if !IsThorough(t) {
+		t.Skipf("SFMCP_TEST_ROUNDS is below %d", thorough)
+	}
+}
