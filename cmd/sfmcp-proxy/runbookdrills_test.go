@@ -238,6 +238,30 @@ func (d *drill) drillStores() {
 		d.r.start()
 		d.must("audit", "verify")
 	})
+	d.drillReplica()
+}
+
+// drillReplica is that of a replica that went away. Its log is made by a command, as on another machine, and was heard
+// of long ago.
+func (d *drill) drillReplica() {
+	t, other := d.t, &demo{t: d.t}
+	other.ConfigFile = filepath.Join(d.dir, "other.yaml")
+	if err := os.WriteFile(other.ConfigFile, []byte(strings.Replace(d.configuration(), "\naudit: {dir: audit}", "\naudit: {dir: other}", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	d.alert("SfmcpReplicaSilent", func() {
+		other.must("audit", "export")
+		d.change(`UPDATE audit_logs SET heard_at = 1 WHERE joined_at = (SELECT MAX(joined_at) FROM audit_logs)`)
+		d.r.restart() // it looks as it starts
+	}, func() {
+		d.says("1970-01-01", "audit", "log", "list")
+		var origin string
+		if err := d.store.Reads.QueryRow(`SELECT origin FROM audit_logs WHERE heard_at = 1`).Scan(&origin); err != nil {
+			t.Fatal(err)
+		}
+		d.must("audit", "log", "close", origin, "--why", "taken out of service")
+		d.r.restart()
+	})
 }
 
 // drillCertificate is that of the certificate, on a proxy that ends TLS itself.

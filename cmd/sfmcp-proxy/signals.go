@@ -154,6 +154,9 @@ func (p *process) exposeAudit() {
 		}
 		return 0
 	})
+	p.signals.Gauge("sfmcp_audit_logs_silent", "Audit logs of other replicas that are not closed, and have not been heard of for three minutes.", func() float64 {
+		return float64(p.current.Load().roster.Silent())
+	})
 	p.signals.Gauge("sfmcp_audit_segments_unindexed", "Full files of the audit log that have no index yet: a search reads them whole.", func() float64 {
 		n, err := p.current.Load().audit.Unindexed()
 		if err != nil {

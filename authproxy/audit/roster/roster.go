@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -43,6 +44,7 @@ type Roster struct {
 	warn   *slog.Logger
 	shared bool
 	look   chan struct{} // told when to look at once
+	silent atomic.Int64  // as [Roster.Silent] says
 }
 
 // New returns the roster of a database; of one that is not shared it does nothing.
@@ -140,6 +142,7 @@ func (r *Roster) Look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.silent.Store(r.countSilent(all))
 	if err := r.rows.sign(ctx, all); err != nil {
 		return err
 	}
@@ -150,6 +153,22 @@ func (r *Roster) Look(ctx context.Context) error {
 		return err
 	}
 	return r.record(ctx, seen)
+}
+
+// Silent is how many logs of other replicas were open at the last look, and had not been heard of for three
+// minutes: their replicas are gone or hang, or cannot reach the database. The log of a machine on which only commands
+// run is not among them: nobody is there who could be heard of.
+func (r *Roster) Silent() int64 { return r.silent.Load() }
+
+func (r *Roster) countSilent(all []row) (n int64) {
+	own, _ := r.own()
+	for _, l := range all {
+		served := !l.HeardAt.Equal(l.JoinedAt) // a process looks right after it has joined
+		if l.authentic && l.Origin != own && l.Closed == nil && served && r.now().Sub(l.HeardAt) >= silence {
+			n++
+		}
+	}
+	return n
 }
 
 // hear notes that the own log is written, by which keys.

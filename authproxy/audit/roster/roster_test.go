@@ -23,6 +23,42 @@ func onlyShared(t *testing.T) {
 	t.Parallel()
 }
 
+// A replica that goes away is silent until it is back or its log is closed. Whoever only runs commands, and
+// whoever looks, is not.
+func TestSilentReplica(t *testing.T) {
+	onlyShared(t)
+	f, all := newFleet(t, "a", "b", "c")
+	commands := f.start("commands")
+	commands.append(1)
+	commands.must(commands.roster.Join(t.Context()))
+	silent := func(by *replica) int64 {
+		by.must(by.roster.Look(t.Context()))
+		return by.roster.Silent()
+	}
+	for _, r := range all {
+		if n := silent(r); n != 0 {
+			t.Errorf("all are there, and %s counts %d", r.name, n)
+		}
+	}
+	f.pass(silence + time.Second)
+	silent(all[1])
+	if n := silent(all[0]); n != 1 {
+		t.Errorf("one is away: %d", n)
+	}
+	silent(all[2])
+	if n := silent(all[0]); n != 0 {
+		t.Errorf("it is back: %d", n)
+	}
+	f.pass(silence + time.Second)
+	silent(all[1])
+	if _, err := all[0].roster.Close(t.Context(), all[2].origin(), actor.Operator("sam", ""), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	if n := silent(all[0]); n != 0 {
+		t.Errorf("its log is closed: %d", n)
+	}
+}
+
 func TestOneLogNeedsNoRoster(t *testing.T) {
 	if dbtest.OnPostgres() {
 		t.Skip("of SQLite")
