@@ -124,9 +124,10 @@ func (c *Control) StopPosition(ctx context.Context) (Stop, error) {
 func (c *Control) readStop(ctx context.Context, from interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }, end string) (s StopSetting, err error) {
-	var at int64
+	var at, others int64
 	var mac string
-	err = from.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac FROM stops WHERE name = 'mode'`+end).Scan(&s.Position, &at, &s.By, &mac)
+	err = from.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac, (SELECT COUNT(*) FROM stops o WHERE o.name <> 'mode' AND o.value <> 'off')
+		FROM stops WHERE name = 'mode'`+end).Scan(&s.Position, &at, &s.By, &mac, &others)
 	// One that is not there is reported as one without a MAC.
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, err
@@ -136,6 +137,9 @@ func (c *Control) readStop(ctx context.Context, from interface {
 	}
 	if s.Position != StopOff && s.Position != StopWrites && s.Position != StopAll {
 		return s, fmt.Errorf("unknown position %q", string(s.Position))
+	}
+	if others != 0 {
+		return s, errors.New("something is stopped that only a newer version of the program knows")
 	}
 	s.At = db.Time(at)
 	return s, nil

@@ -41,11 +41,16 @@ func (Strangers) HumanOf(_ context.Context, org, subject string) (string, error)
 func (Strangers) Holds(context.Context, string, string) (bool, error) { return false, nil }
 
 // lapsed returns the decisions of r that do not count any more: of people who lost the role by
-// which they agreed, or who turned out to be the requester, or the author. An operator's count:
+// which they agreed, who turned out to be the requester, or the author, or who are of a kind that a
+// later version has and this one does not know. An operator's count:
 // who runs commands on the database could do without them.
 func (s *Store) lapsed(ctx context.Context, r *Request) (lapsed []Decision, err error) {
 	requester := ""
 	for _, d := range r.Decisions {
+		if !d.By.Known() {
+			lapsed = append(lapsed, d)
+			continue
+		}
 		if d.Factor == "" || d.By.IsOperator() {
 			continue
 		}

@@ -20,7 +20,8 @@ const staleWait = 2 * time.Second
 // registration is a row of registered_clients.
 type registration struct {
 	id, metadata, keys, keysURI                                           string
-	kind                                                                  Kind
+	storedKind                                                            string
+	kind                                                                  Kind // of storedKind; empty: it is a later version's
 	createdAt, readAt, freshUntil, keysReadAt, keysFreshUntil, assertedAt int64
 	mac, keysMAC                                                          string
 }
@@ -29,11 +30,7 @@ const registrationColumns = `id, kind, metadata, created_at, read_at, fresh_unti
 
 // covered are the columns of [db.RegisteredClients].
 func (r *registration) covered() []any {
-	kind := storedDynamic
-	if r.kind == Document {
-		kind = storedDocument
-	}
-	return []any{r.id, kind, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt}
+	return []any{r.id, r.storedKind, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt}
 }
 
 // coveredKeys are those of [db.ClientKeys].
@@ -48,16 +45,15 @@ const (
 )
 
 func (r *registration) scan(row interface{ Scan(...any) error }) error {
-	var kind string
-	err := row.Scan(&r.id, &kind, &r.metadata, &r.createdAt, &r.readAt, &r.freshUntil, &r.keys, &r.keysURI, &r.keysReadAt, &r.keysFreshUntil, &r.assertedAt,
+	err := row.Scan(&r.id, &r.storedKind, &r.metadata, &r.createdAt, &r.readAt, &r.freshUntil, &r.keys, &r.keysURI, &r.keysReadAt, &r.keysFreshUntil, &r.assertedAt,
 		&r.mac, &r.keysMAC)
-	if r.kind = Dynamic; kind == storedDocument {
-		r.kind = Document
-	}
+	r.kind = kindOf[r.storedKind]
 	return err
 }
 
-// registration reads a row; nil if there is none, or one that somebody changed.
+var kindOf = map[string]Kind{storedDocument: Document, storedDynamic: Dynamic}
+
+// registration reads a row; nil if there is none that this version knows, or one that somebody changed.
 func (s *Store) registration(ctx context.Context, id string) (*registration, error) {
 	var r registration
 	err := r.scan(s.db.Reads.QueryRowContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id = $1`, id))
@@ -67,7 +63,7 @@ func (s *Store) registration(ctx context.Context, id string) (*registration, err
 	if err != nil {
 		return nil, fmt.Errorf("reading client: %w", err)
 	}
-	if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+	if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) || r.kind == "" {
 		return nil, nil
 	}
 	return &r, nil
@@ -86,7 +82,7 @@ func (s *Store) registered(ctx context.Context, behind string, most int) (all []
 		if err := r.scan(rows); err != nil {
 			return nil, fmt.Errorf("listing clients: %w", err)
 		}
-		if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+		if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) || r.kind == "" {
 			continue
 		}
 		if c, err := s.clientOf(&r); err == nil && s.Knows(r.id) {
@@ -159,12 +155,13 @@ func (s *Store) documentClient(ctx context.Context, id string, stale bool) (Clie
 		}
 		return Client{}, fmt.Errorf("%w: %w", ErrUnknown, err)
 	}
-	return s.keepDocument(context.WithoutCancel(ctx), registration{id: id, kind: Document, metadata: string(body), readAt: now, freshUntil: now + fresh.Milliseconds()})
+	return s.keepDocument(context.WithoutCancel(ctx), registration{id: id, metadata: string(body), readAt: now, freshUntil: now + fresh.Milliseconds()})
 }
 
 // keepDocument stores a document that was fetched just now, unless another process has
 // stored a later one, and returns its client.
 func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error) {
+	r.storedKind, r.kind = storedDocument, Document
 	if _, err := s.clientOf(&r); err != nil {
 		return Client{}, fmt.Errorf("%w: %w: %w", ErrUnknown, clientdoc.ErrInvalid, err)
 	}
@@ -178,9 +175,9 @@ func (s *Store) keepDocument(ctx context.Context, r registration) (Client, error
 		}
 		_, err := tx.ExecContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, asserted_at, network, mac)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-			ON CONFLICT (id) DO UPDATE SET metadata = excluded.metadata, created_at = excluded.created_at, read_at = excluded.read_at,
+			ON CONFLICT (id) DO UPDATE SET kind = excluded.kind, metadata = excluded.metadata, created_at = excluded.created_at, read_at = excluded.read_at,
 				fresh_until = excluded.fresh_until, asserted_at = excluded.asserted_at, mac = excluded.mac`,
-			r.id, storedDocument, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt, u.Host, s.db.MAC(db.RegisteredClients, r.covered()...))
+			r.id, r.storedKind, r.metadata, r.createdAt, r.readAt, r.freshUntil, r.assertedAt, u.Host, s.db.MAC(db.RegisteredClients, r.covered()...))
 		return err
 	})
 	if err != nil {
@@ -201,6 +198,8 @@ func (s *Store) replaces(ctx context.Context, tx *sql.Tx, r *registration) error
 		return s.makeRoom(ctx, tx, storedDocument, maxDocuments)
 	case err != nil:
 		return err
+	case s.db.Authentic(db.RegisteredClients, have.mac, have.covered()...) && have.kind != Document:
+		return fmt.Errorf("%w: a newer version of the program has it as a client of another kind", ErrUnknown)
 	case s.db.Authentic(db.RegisteredClients, have.mac, have.covered()...):
 		r.createdAt, r.assertedAt = have.createdAt, have.assertedAt
 	default:

@@ -75,7 +75,7 @@ func (s *Store) Register(ctx context.Context, m *clientdoc.Metadata, from party.
 		if err := s.makeRoom(ctx, tx, storedDynamic, maxDynamic); err != nil {
 			return err
 		}
-		r := registration{id: id, kind: Dynamic, metadata: string(metadata), createdAt: now, readAt: now}
+		r := registration{id: id, storedKind: storedDynamic, kind: Dynamic, metadata: string(metadata), createdAt: now, readAt: now}
 		_, err := tx.ExecContext(ctx, `INSERT INTO registered_clients (id, kind, metadata, created_at, read_at, fresh_until, network, host, mac)
 			VALUES ($1, $2, $3, $4, $4, 0, $5, $6, $7)`, id, storedDynamic, r.metadata, now, from.Network, from.Host,
 			s.db.MAC(db.RegisteredClients, r.covered()...))

@@ -214,9 +214,9 @@ const (
 func (s *Store) Sweep(ctx context.Context) error {
 	now := s.millis()
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE (kind = $1 AND created_at <= $2 OR kind <> $1 AND read_at <= $3)
+		if _, err := tx.ExecContext(ctx, `DELETE FROM registered_clients WHERE (kind = $1 AND created_at <= $2 OR kind = $4 AND read_at <= $3)
 			AND NOT EXISTS (SELECT 1 FROM grants g WHERE g.client_id = registered_clients.id)`,
-			storedDynamic, now-unusedRegistration.Milliseconds(), now-unusedDocument.Milliseconds()); err != nil {
+			storedDynamic, now-unusedRegistration.Milliseconds(), now-unusedDocument.Milliseconds(), storedDocument); err != nil {
 			return err
 		}
 		_, err := tx.ExecContext(ctx, `DELETE FROM client_assertions WHERE expires_at <= $1`, now)

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type accessEpoch struct {
 	watched    atomic.Pointer[time.Time] // when a watcher began
 	raising    sync.Map                  // *sql.Tx that have raised the epoch and not ended
 	raised     atomic.Pointer[time.Time] // when the last of them ended
+	outdated   atomic.Pointer[error]     // what CheckInTouch returns from now on: see [ErrOutdated]
 }
 
 func newAccessEpoch(now func() time.Time) *accessEpoch {
@@ -86,8 +88,11 @@ func (d *DB) AwaitWatchers() {
 // CheckInTouch returns an error if this process watches access and has not seen the epoch for
 // five seconds: what others have taken away since, it does not know, whatever single reads still
 // tell it. It decides nothing then. A process that does not watch remembers nothing, and
-// always gets nil.
+// always gets nil. [ErrOutdated] says that the watcher has ended.
 func (d *DB) CheckInTouch() error {
+	if err := d.access.outdated.Load(); err != nil {
+		return *err
+	}
 	began := d.access.watched.Load()
 	if began == nil {
 		return nil
@@ -106,7 +111,10 @@ func (d *DB) CheckInTouch() error {
 // it, until ctx ends. It polls; every is the longest delay, apart from a database
 // that does not answer, in which case f is called as well: not knowing must end
 // what runs, not keep it. While it runs, every [Cache] of d may be believed.
-func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
+//
+// It ends with [ErrOutdated], after a last call of f, as soon as a newer program has changed the
+// database so that this one must not use it any more; otherwise with nil.
+func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) error {
 	epoch := epochReader{db: d}
 	defer epoch.close()
 	start := d.access.now()
@@ -118,7 +126,13 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
 		began := d.access.now()
 		now, err := epoch.read(ctx)
 		if ctx.Err() != nil {
-			return
+			return nil
+		}
+		if errors.Is(err, ErrOutdated) {
+			d.access.outdated.Store(&err)
+			d.access.generation.Add(1) // nothing that is remembered counts
+			f()
+			return err
 		}
 		if err == nil {
 			if now != last { // also at first: nobody watched before
@@ -137,13 +151,13 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) {
 		}
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}
 }
 
-// epochReader reads the access epoch again and again. SQLite compiles a statement each time
+// epochReader reads the access epoch again and again, and whether a newer program has changed the schema. SQLite compiles a statement each time
 // that it is not prepared, which takes longer than to run this one. PostgreSQL's driver keeps
 // its own, unless something in between does not allow it.
 type epochReader struct {
@@ -151,25 +165,33 @@ type epochReader struct {
 	prepared *sql.Stmt // nil: it is not, or not yet
 }
 
-const readEpoch = `SELECT value FROM epochs WHERE name = 'access'`
+const readEpoch = `SELECT value, COALESCE((SELECT value FROM epochs WHERE name = '` + oldestSchema + `'), 0),
+	(SELECT max(version_id) FROM ` + versionTable + `) FROM epochs WHERE name = 'access'`
 
 // A standby may be behind by any time, so what it says of the epoch is not known to be so.
 const readEpochOfPrimary = readEpoch + ` AND NOT pg_is_in_recovery()`
 
 func (r *epochReader) read(ctx context.Context) (value int64, err error) {
+	var oldest, at int64
+	if err := r.row(ctx, &value, &oldest, &at); err != nil {
+		return 0, err
+	}
+	r.db.at.Store(at)
+	return value, outdated(at, oldest, newestVersion())
+}
+
+func (r *epochReader) row(ctx context.Context, into ...any) (err error) {
 	if r.db.dialect.shared() {
 		ctx, cancel := context.WithTimeout(ctx, accessLookTime)
 		defer cancel()
-		err = r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(&value)
-		return value, err
+		return r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(into...)
 	}
 	if r.prepared == nil {
 		if r.prepared, err = r.db.Reads.PrepareContext(ctx, readEpoch); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	err = r.prepared.QueryRowContext(ctx).Scan(&value)
-	return value, err
+	return r.prepared.QueryRowContext(ctx).Scan(into...)
 }
 
 func (r *epochReader) close() {

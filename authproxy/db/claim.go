@@ -21,6 +21,9 @@ const (
 	markAuthenticated = "sfmcp-proxy, with authentic rows"
 )
 
+// errLaterMark: what a newer version has marked, this one does not know how to keep.
+var errLaterMark = fmt.Errorf("the database has a mark that this program does not know: %w", ErrOutdated)
+
 var errWrongKeys = errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
 
 // Claim binds the database to the ring: the first call stores a sealed mark, later
@@ -55,6 +58,8 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 			return errWrongKeys
 		case string(text) == markAuthenticated:
 			return nil
+		case string(text) != markEarlier:
+			return errLaterMark
 		case noteHas(ring, noteAuthenticated):
 			return fmt.Errorf("the database has the mark of an earlier version, but its rows were authenticated before: somebody put an older copy, or its mark, in place. "+
 				"If you did, and all that it gives is to count, remove %s", note(ring))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sfmcp-proxy/authproxy/seal"
@@ -72,12 +73,14 @@ type DB struct {
 	dialect dialect
 	access  *accessEpoch
 	ring    *seal.KeyRing // set by Claim
+	at      atomic.Int64  // version of the schema when it was last looked at
 	altered alterations
 }
 
 // Open opens the database and migrates its schema. A file that is not there is created
-// (mode 0600, in a directory of mode 0700). A database whose schema is newer than this
-// program, or other than its migrations make it, is refused.
+// (mode 0600, in a directory of mode 0700). A database whose schema is other than this
+// program's migrations make it is refused, unless a newer program has only added to it ([DB.Later]);
+// [ErrOutdated] says that it has done more.
 func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -120,11 +120,13 @@ func TestST07FileIsPrivate(t *testing.T) {
 func TestNewerSchemaIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "p.db")
 	d := open(t, path)
-	if _, err := d.Writes.Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`); err != nil {
-		t.Fatal(err)
+	for _, statement := range []string{`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, 1)`, `UPDATE epochs SET value = 99999 WHERE name = 'oldest_schema'`} {
+		if _, err := d.Writes.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d.Close()
-	if _, err := Open(t.Context(), Config{URL: "sqlite:" + path}); err == nil || !strings.Contains(err.Error(), "newer") {
+	if _, err := Open(t.Context(), Config{URL: "sqlite:" + path}); !errors.Is(err, ErrOutdated) || !strings.Contains(err.Error(), "newer") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -32,6 +32,9 @@ type dialect interface {
 	migrated(ctx context.Context, from *sql.DB) (bool, error)
 	// schema reads what a database consists of.
 	schema(ctx context.Context, from *sql.DB) (schema, error)
+	// adds reports whether an object that has the text is, and that the migrations make as was (empty:
+	// they do not make it), is one that a later version of the program may have added to want.
+	adds(want schema, object, was, is string) bool
 	// hopeless says of an error in opening a database that trying again does not help.
 	hopeless(err error) bool
 

@@ -98,7 +98,11 @@ func (d *DB) Authentic(g Guard, mac string, values ...any) bool {
 	}
 	err := d.ring.CheckMAC(mac, g.purpose(), fields...)
 	if err != nil {
-		d.altered.report(Altered{g.Table, strings.Join(fields[:g.Names], "/"), err.Error()})
+		why := err.Error()
+		if later := d.Later(); later > 0 {
+			why += fmt.Sprintf("; or a newer version of the program wrote it: the schema is of version %d, and this program knows %d", later, newestVersion())
+		}
+		d.altered.report(Altered{g.Table, strings.Join(fields[:g.Names], "/"), why})
 	}
 	return err == nil
 }

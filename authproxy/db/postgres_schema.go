@@ -20,6 +20,10 @@ func (*postgres) migrated(ctx context.Context, from *sql.DB) (has bool, err erro
 	return has, err
 }
 
+func (*postgres) adds(want schema, object, was, is string) bool {
+	return addsPostgres(want, object, was, is)
+}
+
 // postgresSchemas holds what the migrations make on each version of the server that this
 // process has seen.
 var postgresSchemas struct {

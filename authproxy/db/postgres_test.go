@@ -87,7 +87,7 @@ func TestST10ForeignPostgres(t *testing.T) {
 	refused(t, url, "another program's")
 
 	url = dbtest.Postgres(t)
-	exec(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, TRUE)`)
+	exec(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99999, TRUE)`, `DELETE FROM epochs WHERE name = 'oldest_schema'`)
 	refused(t, url, "newer")
 
 	url = dbtest.Postgres(t)

@@ -41,7 +41,7 @@ func (d *DB) migrate(ctx context.Context) error {
 	}
 	for end := time.Now().Add(migrateTime); ; time.Sleep(20 * time.Millisecond) {
 		err := d.migrateOnce(ctx, p)
-		if err == nil || errors.Is(err, errUnfit) || d.dialect.hopeless(err) || ctx.Err() != nil || time.Now().After(end) {
+		if err == nil || errors.Is(err, errUnfit) || errors.Is(err, ErrOutdated) || d.dialect.hopeless(err) || ctx.Err() != nil || time.Now().After(end) {
 			return err
 		}
 	}
@@ -55,13 +55,8 @@ func (d *DB) migrateOnce(ctx context.Context, p *goose.Provider) error {
 	if err != nil {
 		return err
 	}
-	known := p.ListSources()
-	newest := known[len(known)-1].Version
-	if at > newest {
-		return fmt.Errorf("%w: schema version %d is newer than %d, use the newer program", errUnfit, at, newest)
-	}
-	if at == newest {
-		return nil
+	if at >= newestVersion() {
+		return d.checkVersion(ctx)
 	}
 	return d.dialect.migrating(ctx, d.Writes, func() error {
 		_, err := p.Up(ctx)
@@ -110,9 +105,23 @@ func readSchema(ctx context.Context, from interface {
 	return s, rows.Err()
 }
 
-// checkSchema refuses a database that is not exactly what the migrations make. A
-// trigger or view more could undo a revocation, or show one table as another, behind
-// statements that are right.
+// checkVersion notes at which version the schema is, and refuses one that this program must not use.
+func (d *DB) checkVersion(ctx context.Context) error {
+	at, err := d.SchemaVersion(ctx)
+	if err != nil {
+		return err
+	}
+	oldest, err := d.readOldest(ctx)
+	if err != nil {
+		return err
+	}
+	d.at.Store(at)
+	return outdated(at, oldest, newestVersion())
+}
+
+// checkSchema refuses a database that is not exactly what the migrations make, but for what a later
+// version has added. A trigger or view more could undo a revocation, or show one table as another,
+// behind statements that are right.
 func (d *DB) checkSchema(ctx context.Context) error {
 	want, err := d.dialect.expectedSchema(ctx, d)
 	if err != nil {
@@ -122,8 +131,12 @@ func (d *DB) checkSchema(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := d.checkVersion(ctx); err != nil { // after the schema was read, to which another process may just have added
+		return err
+	}
 	for object, text := range have {
-		if expected, known := want[object]; !known || expected != text {
+		expected, known := want[object]
+		if (!known || expected != text) && (d.Later() == 0 || !d.dialect.adds(want, object, expected, text)) {
 			return fmt.Errorf("%s is not part of this program's schema: somebody else changed the database", object)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"sync"
 
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -57,7 +58,7 @@ func (d *DB) checkSource(ctx context.Context) error {
 	if newest := newestVersion(); version < newest {
 		return fmt.Errorf("schema version %d is older than %d: start this program on it once, or run a command such as 'user list', and end it again", version, newest)
 	} else if version > newest {
-		return fmt.Errorf("schema version %d is newer than %d, use the newer program", version, newest)
+		return fmt.Errorf("schema version %d is newer than %d, use the newer program", version, newest) // what it has more would be lost
 	}
 	return d.checkSchema(ctx)
 }
@@ -68,7 +69,8 @@ func (d *DB) SchemaVersion(ctx context.Context) (version int64, err error) {
 	return version, err
 }
 
-func newestVersion() (newest int64) {
+// newestVersion is the number of the last migration that this program knows.
+var newestVersion = sync.OnceValue(func() (newest int64) {
 	files, err := fs.Glob(migrationFiles(), "*.sql")
 	if err != nil {
 		panic(err) // the pattern is a constant
@@ -77,7 +79,7 @@ func newestVersion() (newest int64) {
 		panic(err) // the names are
 	}
 	return newest
-}
+})
 
 // Claimed reports whether the database was in use with some keys, see [DB.Claim].
 func (d *DB) Claimed(ctx context.Context) (is bool, err error) {
@@ -100,6 +102,8 @@ func (d *DB) BelongsTo(ctx context.Context, ring *seal.KeyRing) error {
 	switch {
 	case err != nil:
 		return errWrongKeys
+	case string(text) != markEarlier && string(text) != markAuthenticated:
+		return errLaterMark
 	case string(text) != markAuthenticated:
 		return errors.New("the database has the mark of an earlier version: start this program on it once, and end it again")
 	}

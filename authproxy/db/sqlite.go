@@ -151,6 +151,10 @@ func (sqlite) schema(ctx context.Context, from *sql.DB) (schema, error) {
 		FROM sqlite_schema WHERE NOT (type = 'table' AND name IN ('sqlite_stat1', 'sqlite_stat4'))`)
 }
 
+func (sqlite) adds(want schema, object, was, is string) bool {
+	return addsSQLite(want, object, was, is)
+}
+
 func (sqlite) hopeless(err error) bool {
 	const ioError = 10 // SQLite's code of it, which another process that opens the file may cause
 	failed, ok := errors.AsType[*driver.Error](err)

@@ -89,14 +89,15 @@ func (q queue) undecided(ctx context.Context, target string) (ids []string, err 
 	return ids, rows.Err()
 }
 
-// take takes a message of the target that is due, or returns nil.
+// take takes a message of the target that is due, or returns nil. One about an event of a later
+// version's is left to a process of that version.
 func (q queue) take(ctx context.Context, target string) (*Row, error) {
 	now := q.now()
 	row, err := scan(q.db.Writes.QueryRowContext(ctx, `
 		UPDATE notices SET attempts = attempts + 1, next_at = $1
-		WHERE id = (SELECT id FROM notices WHERE target = $2 AND outcome = '' AND next_at <= $3 ORDER BY next_at, id LIMIT 1)
+		WHERE id = (SELECT id FROM notices WHERE target = $2 AND outcome = '' AND next_at <= $3 AND event IN ($4, $5, $6) ORDER BY next_at, id LIMIT 1)
 		  AND outcome = '' AND next_at <= $3
-		RETURNING `+columns, db.Millis(now.Add(lease)), target, db.Millis(now)))
+		RETURNING `+columns, db.Millis(now.Add(lease)), target, db.Millis(now), string(Requested), string(Decided), string(Alarm)))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}

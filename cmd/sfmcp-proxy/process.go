@@ -47,6 +47,7 @@ type process struct {
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
 	certificate *edge.Certificate              // nil: without TLS
 	draining    atomic.Bool
+	halt        atomic.Pointer[context.CancelFunc] // ends what serve does, as a signal would; nil: it does not serve
 
 	listening                     map[string]net.Listener // by address, those that are there already
 	publicAddress, privateAddress string                  // once serving
@@ -179,6 +180,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	// A listener that fails ends the rest too: a proxy that answers nothing must not live on.
 	ctx, end := context.WithCancel(ctx)
 	defer end()
+	p.halt.Store(&end)
 	var g errgroup.Group
 	g.Go(func() error { defer end(); return edge.Serve(publicServer, public, p.certificate) })
 	g.Go(func() error { defer end(); return edge.Serve(privateServer, private, nil) })
@@ -194,6 +196,13 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	})
 	ready()
 	return g.Wait()
+}
+
+// end has serve return, as a signal would.
+func (p *process) end() {
+	if halt := p.halt.Load(); halt != nil {
+		(*halt)()
+	}
 }
 
 // drain says that no more requests are wanted, ends the streams that only listen, and

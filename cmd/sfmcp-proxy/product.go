@@ -56,12 +56,13 @@ type product struct {
 
 	sweepers []func(context.Context) error
 	stopWork context.CancelFunc
+	halt     func() // ends the whole process, as a signal would
 }
 
 // openProduct opens the parts in the order in which they need each other. It answers and
 // does nothing by itself yet.
 func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product, err error) {
-	p := &product{edge: of.edge, signals: of.signals, stopWork: func() {}}
+	p := &product{edge: of.edge, signals: of.signals, stopWork: func() {}, halt: of.end}
 	p.reread = func() (*config.Config, error) { // which the process learns after it is open
 		if of.reread == nil {
 			return nil, nil
@@ -154,7 +155,7 @@ func (p *product) marks() ui.Marks { return ui.Marks{Ring: p.ring, Now: p.now, L
 func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	ctx, p.stopWork = context.WithCancel(ctx)
 	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
-	g.Go(func() error { p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged); return nil })
+	g.Go(func() error { return p.watch(ctx) })
 	g.Go(func() error {
 		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
 		return nil
@@ -167,6 +168,18 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		return nil
 	})
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
+}
+
+// watch follows what takes access away, whichever process does so. If a newer version has changed the
+// database so that this one must not use it any more, the process ends: also its sweeps and
+// refreshes would do what they must not.
+func (p *product) watch(ctx context.Context) error {
+	err := p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged)
+	if err != nil {
+		p.log.Error("the process ends", "error", err)
+		p.halt()
+	}
+	return err
 }
 
 // accessChanged runs after each change that took access away, whichever process made it.

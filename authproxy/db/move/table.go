@@ -33,7 +33,7 @@ type column struct {
 func (t table) begun() string {
 	switch t.name {
 	case "epochs":
-		return ` WHERE value = 0`
+		return ` WHERE value = 0 OR name = 'oldest_schema'`
 	case "stops":
 		return ` WHERE mac = '' AND changed_at = 0`
 	}
