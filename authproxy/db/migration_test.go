@@ -14,7 +14,7 @@ import (
 )
 
 // firstThatAsks is the first migration from which on processes of two versions share a database.
-const firstThatAsks = 24
+const firstThatAsks = 26
 
 // problems are the migrations after firstThatAsks that do more than add to the schema, and do not say
 // that older programs must not meet them.
