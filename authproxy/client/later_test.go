@@ -43,7 +43,7 @@ func TestFT39ClientsOfALaterVersion(t *testing.T) {
 	if err := keep(); !errors.Is(err, ErrUnknown) {
 		t.Errorf("its document takes its place: %v", err)
 	}
-	if all, err := s.registered(t.Context()); err != nil || len(all) != 0 {
+	if all, err := s.registered(t.Context(), "", 10); err != nil || len(all) != 0 {
 		t.Errorf("listed: %+v, %v", all, err)
 	}
 	if err := s.Sweep(t.Context()); err != nil {
