@@ -38,7 +38,9 @@ type Log struct {
 	temporary bool
 	follow    *follower
 	queue     queue
-	text      []byte // of whoever writes a group: the entry that is being encoded
+	text      []byte               // of whoever writes a group: the entry that is being encoded
+	group     []*waiting           // of whoever writes a group: its entries
+	fill      func(*logfile.Group) // adds them; made once, as each group would make it anew
 
 	checkpoints checkpoints
 	persons     *persons
@@ -81,7 +83,7 @@ func openLog(c Config) (_ *Log, err error) {
 	if !temporary {
 		l.checkpoints.file = filepath.Join(c.Dir, checkpointFile)
 	}
-	l.queue.write = writing{l}.commit
+	l.queue.write, l.fill = writing{l}.commit, writing{l}.fill
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.closeFiles())

@@ -80,25 +80,30 @@ func (w writing) commit(group []*waiting) error {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}
 	began := time.Now()
-	err := l.file.Append(func(g *logfile.Group) {
-		l.follow.group = group
-		if n := g.Cut(); n > 0 {
-			l.follow.group = slices.Insert(group, 0, cutOff(n))
-		}
-		at := l.config.Now().UTC().Truncate(time.Millisecond)
-		for _, one := range l.follow.group {
-			one.entry.Seq, one.entry.At = g.Next(), at
-			l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)
-			g.Add(l.text)
-		}
-	})
+	l.group = group
+	err := l.file.Append(l.fill)
 	written := l.follow.group
-	l.follow.group = nil
+	l.group, l.follow.group = nil, nil
 	w.tell(written, time.Since(began), err)
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
 	}
 	return nil
+}
+
+// fill adds what is being written to a group of the log, and a record of what was cut off before it.
+func (w writing) fill(g *logfile.Group) {
+	l := w.log
+	l.follow.group = l.group
+	if n := g.Cut(); n > 0 {
+		l.follow.group = slices.Insert(l.group, 0, cutOff(n))
+	}
+	at := l.config.Now().UTC().Truncate(time.Millisecond)
+	for _, one := range l.follow.group {
+		one.entry.Seq, one.entry.At = g.Next(), at
+		l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)
+		g.Add(l.text)
+	}
 }
 
 // tell has the [Watcher] hear of a group that was written, or not.

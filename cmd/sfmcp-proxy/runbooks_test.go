@@ -39,9 +39,6 @@ func startDrill(t *testing.T) *drill {
 	t.Helper()
 	prometheus, err := exec.LookPath("prometheus")
 	need(t, "promtool", err == nil, "Debian package prometheus")
-	if !slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "promtool") {
-		t.Skip("the drills take a minute or two, with SFMCP_TEST_REQUIRE=promtool alone")
-	}
 	database, public := dbtest.Postgres(t), freePort(t)
 	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + public + "/oauth/callback"}})
 	if err != nil {
@@ -192,6 +189,7 @@ func (d *drill) switches(s salesforcesim.Switches) {
 // runbook (examples/handbook/alerts.md) says, and sees that it is over. Not drilled is what no
 // test can: Salesforce's own pages, and the weeks before a certificate ends.
 func TestRunbooks(t *testing.T) {
+	dbtest.Thorough(t)
 	t.Parallel()
 	d := startDrill(t)
 	d.drillProcess()

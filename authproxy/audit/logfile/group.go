@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"hash/crc32"
+	"iter"
 	"strconv"
 )
 
@@ -16,7 +17,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Group is what one Append writes.
+// Group is what one Append writes. It is good until that returns.
 type Group struct {
 	first   int64
 	cut     int64
@@ -42,10 +43,14 @@ func (g *Group) Framed() ([]byte, error) {
 	return g.framed(), nil
 }
 
-// Each calls f with the records of a group that stands at a place of its segment, in order.
-func (g *Group) Each(segment, offset int64, f func(Record)) {
-	for i, at := range g.records {
-		f(Record{Seq: g.first + int64(i), At: Position{segment, offset + int64(at)}, Text: g.record(i)})
+// Records are the records of a group that stands at a place of its segment, in order.
+func (g *Group) Records(segment, offset int64) iter.Seq[Record] {
+	return func(yield func(Record) bool) {
+		for i, at := range g.records {
+			if !yield(Record{Seq: g.first + int64(i), At: Position{segment, offset + int64(at)}, Text: g.record(i)}) {
+				return
+			}
+		}
 	}
 }
 

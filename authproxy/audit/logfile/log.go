@@ -58,7 +58,7 @@ type Log struct {
 	// unsure: what follows end may be whole in memory and not on disk, because a sync failed;
 	// it is written again before it counts.
 	unsure bool
-	buffer []byte
+	group  Group // the last one, whose memory the next one uses
 }
 
 // Open opens the log in c.Dir, or prepares a new one: its first segment is made with its first
@@ -132,7 +132,8 @@ func (l *Log) Append(fill func(*Group)) error {
 		if err := l.roll(); err != nil {
 			return err
 		}
-		g := &Group{first: l.next, cut: l.cut, buffer: append(l.buffer[:0], make([]byte, prefixSize)...)}
+		g := &l.group
+		*g = Group{first: l.next, cut: l.cut, buffer: append(g.buffer[:0], make([]byte, prefixSize)...), records: g.records[:0]}
 		fill(g)
 		framed, err := g.Framed()
 		if err != nil || framed == nil {
@@ -141,11 +142,13 @@ func (l *Log) Append(fill func(*Group)) error {
 		if err := l.write(framed); err != nil {
 			return err
 		}
-		g.Each(l.segment.First, l.end, l.config.Record)
+		for r := range g.Records(l.segment.First, l.end) {
+			l.config.Record(r)
+		}
 		l.next = g.Next()
 		l.end, l.cut = l.end+int64(len(g.buffer)), 0
-		if l.buffer = g.buffer; cap(l.buffer) > 1<<20 {
-			l.buffer = nil
+		if cap(g.buffer) > 1<<20 {
+			l.group = Group{}
 		}
 		return nil
 	})

@@ -102,7 +102,11 @@ func (l *Log) try(fill func(*logfile.Group)) (written bool, err error) {
 		head := logfile.Head{Origin: l.origin, First: l.next, State: l.config.State()}
 		row.segment, row.place, row.head = l.next, 0, string(head.Line())
 	}
-	return l.write(row, func() { g.Each(row.segment, row.place+int64(len(row.head)), l.config.Record) })
+	return l.write(row, func() {
+		for r := range g.Records(row.segment, row.place+int64(len(row.head))) {
+			l.config.Record(r)
+		}
+	})
 }
 
 // write writes a row, by records of which the Follower hears; false: others have written there. A
