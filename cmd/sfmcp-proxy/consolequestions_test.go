@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
@@ -18,15 +20,19 @@ type asker struct {
 	clicks int
 }
 
-// follow clicks the first link, button or fold in view that says a text.
+// follow clicks the first link or button in view that says a text. It finds and clicks it in one step:
+// the overview replaces its live parts at any time.
 func (a *asker) follow(text string) view {
 	a.t.Helper()
 	a.clicks++
-	mark := `[...document.querySelectorAll("a, button, summary")].filter(e => e.checkVisibility() && e.innerText.trim().startsWith(` + strconv.Quote(text) + `))[0]`
-	if !ask[bool](a.chrome, `(() => { const e = `+mark+`; if (e) e.setAttribute("data-follow", "`+strconv.Itoa(a.clicks)+`"); return Boolean(e) })()`) {
-		a.t.Fatalf("nothing in view says %q:\n%s", text, a.look().Text)
-	}
-	return a.click(`[data-follow="` + strconv.Itoa(a.clicks) + `"]`)
+	script := `(() => { const e = [...document.querySelectorAll("a, button")].find(e => e.checkVisibility() && e.innerText.trim().startsWith(` + strconv.Quote(text) + `)); if (e) e.click(); return Boolean(e) })()`
+	return a.goes(func(ctx context.Context, window *chromedp.Target) (none chromedp.Void, err error) {
+		found, err := chromedp.Evaluate[bool](script)(ctx, window)
+		if err == nil && !found {
+			err = fmt.Errorf("nothing in view says %q", text)
+		}
+		return none, err
+	})
 }
 
 // fill types into the first visible field of a name.
