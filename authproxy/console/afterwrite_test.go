@@ -80,7 +80,10 @@ func TestResolve(t *testing.T) {
 	alice.post(path+"/resolve", url.Values{"happened": {"yes"}, "reason": {"saw <it>"}}).want(t, http.StatusSeeOther)
 	alice.post(path+"/resolve", url.Values{"happened": {"no"}, "reason": {"no"}}).want(t, http.StatusSeeOther)
 	page := alice.get(path)
-	page.want(t, 200, "user 005A says: it happened", "saw <it>")
+	page.want(t, 200, "It happened: updateSobjectRecord", "it was carried out", "says: it happened", "saw <it>")
+	if strings.Contains(page.body, "It may have happened") || strings.Contains(page.body, "user 005A") {
+		t.Errorf("what was found out does not stand first, or its author has no name: %s", page.text())
+	}
 	if strings.Contains(page.body, "It did not happen</button>") {
 		t.Error("it is asked for again")
 	}

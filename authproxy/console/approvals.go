@@ -76,7 +76,12 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		page.Mark = c.mark(v, a.ID, string(c.addCurrent(r.Context(), &page, a)), again)
 	}
-	page.After = c.afterWrite(a, named)
+	page.After = c.afterWrite(a, func(by actor.Actor) string {
+		if by == actor.User(a.Subject) {
+			return page.Requester
+		}
+		return named(by)
+	})
 	if page.Outside, err = c.outsideSources(r.Context(), a); err != nil {
 		return err
 	}
@@ -102,7 +107,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 	page = ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open: v.mayDecide(a), Trouble: a.Outcome == approval.Failed || a.Outcome == approval.Unknown,
+		Open: v.mayDecide(a), Trouble: a.Outcome == approval.Failed || a.Outcome == approval.Unknown && happened(a) != approval.DidHappen,
 		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Said: a.Reason, Rule: a.Rule, Escalation: escalationInWords(a, now),
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,

@@ -40,6 +40,12 @@ func statusInWords(a *approval.Request) string {
 	case approval.Void:
 		return "Ended"
 	case approval.Spent:
+		switch happened(a) {
+		case approval.DidHappen:
+			return "It happened"
+		case approval.DidNotHappen:
+			return "It did not happen"
+		}
 		switch a.Outcome {
 		case approval.Done:
 			return "Done"
@@ -77,6 +83,8 @@ func nextForRole(a *approval.Request, open bool) string {
 		return "The assistant made the call, and Salesforce did it."
 	case a.State == approval.Spent && a.Outcome == approval.Failed:
 		return "The assistant made the call, and Salesforce answered with an error."
+	case a.State == approval.Spent && happened(a) != "":
+		return "The answer to the call was lost. Somebody has looked since, and says below what came of it."
 	case a.State == approval.Spent && a.Outcome == approval.Unknown:
 		return "The call was sent, but the answer was lost. It may have happened, and is never sent again."
 	}
@@ -116,7 +124,7 @@ func nextInWords(a *approval.Request) string {
 		if differs(a) {
 			return "The assistant repeated the call, and Salesforce did it, but the record is not as it was asked for. What differs stands below."
 		}
-		return spentInWords(a.Outcome)
+		return spentInWords(a)
 	}
 	return ""
 }
@@ -126,8 +134,22 @@ func differs(a *approval.Request) bool {
 	return a.State == approval.Spent && a.Outcome == approval.Done && a.Check != nil && a.Check.Verification == approval.Differs
 }
 
-func spentInWords(outcome approval.Outcome) string {
-	switch outcome {
+// happened is what a person found out about a call whose answer was lost; "": nothing yet.
+func happened(a *approval.Request) approval.Happened {
+	if a.Check == nil {
+		return ""
+	}
+	return a.Check.Happened
+}
+
+func spentInWords(a *approval.Request) string {
+	switch happened(a) {
+	case approval.DidHappen:
+		return "The answer to the call was lost, but it was carried out. There is nothing left to do here."
+	case approval.DidNotHappen:
+		return "The answer to the call was lost, and it was not carried out. If you still want it, ask the assistant to make it again."
+	}
+	switch a.Outcome {
 	case approval.Done:
 		return "The assistant repeated the call, and Salesforce did it. There is nothing left to do here."
 	case approval.Failed:
