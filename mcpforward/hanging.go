@@ -64,7 +64,7 @@ func (r *currentReading) describe(ctx context.Context, pins *definition.Pins, li
 	e := audit.Entry{Actor: actor.Proxy, Action: audit.SchemaRead, Org: a.Org, Subject: a.Subject, Username: known.Username,
 		Client: a.ClientID, Server: a.Server, Tool: schemaTool, Class: string(policy.Read), Approval: a.ID, Object: object}
 	err := r.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
-		told, reason := r.Handler.readSchema(ctx, r.target(), pins, list, object)
+		told, reason := r.Handler.readSchema(ctx, r.target(ctx), pins, list, object)
 		if len(told) == 0 {
 			r.schemas.Missed(a.Org, a.Subject, object)
 			return audit.Result{Outcome: audit.Failed, Reason: reason}, nil

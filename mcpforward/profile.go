@@ -46,7 +46,7 @@ func (h *Handler) Profile(ctx context.Context, org, subject string) (name, usern
 // askProfile calls the tool.
 func (h *Handler) askProfile(ctx context.Context, s *access.Server, subject string) (name, username string, err error) {
 	answer, err := h.Pool.Call(ctx, upstream.Target{
-		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout,
+		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout, RequestID: audit.OriginOf(ctx).RequestID,
 		Token: func(ctx context.Context) (string, error) { return h.Links.Token(ctx, s.Org, subject) },
 		Refused: func(ctx context.Context, token string) (string, error) {
 			return h.Links.Refused(ctx, s.Org, subject, token)

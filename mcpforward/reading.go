@@ -125,7 +125,7 @@ func (r *currentReading) listed(ctx context.Context) (*definition.Pins, *upstrea
 	if err != nil {
 		return nil, nil, err
 	}
-	list, err := r.Pool.List(ctx, r.target(), "tools/list", pins.Changes(definition.Tool))
+	list, err := r.Pool.List(ctx, r.target(ctx), "tools/list", pins.Changes(definition.Tool))
 	return pins, list, err
 }
 
@@ -136,10 +136,10 @@ func isAccepted(pins *definition.Pins, list *upstream.List, tool string) bool {
 }
 
 // target is the server, for the requester.
-func (r *currentReading) target() upstream.Target {
+func (r *currentReading) target(ctx context.Context) upstream.Target {
 	s, subject := r.server, r.approval.Subject
 	return upstream.Target{
-		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout,
+		Org: s.Org, Subject: subject, Server: s.Name, URL: s.URL, Timeout: s.Timeout, RequestID: audit.OriginOf(ctx).RequestID,
 		Token: func(ctx context.Context) (string, error) { return r.Links.Token(ctx, s.Org, subject) },
 		Refused: func(ctx context.Context, token string) (string, error) {
 			return r.Links.Refused(ctx, s.Org, subject, token)
@@ -180,7 +180,7 @@ func (r *currentReading) leaveOut(hiding *mask.Hiding) {
 // ask sends the query.
 func (r *currentReading) ask(ctx context.Context) error {
 	params := jsontext.Value(`{"name":"soqlQuery","arguments":` + string(r.query) + `}`)
-	answer, err := r.Pool.Call(ctx, r.target(), jsonrpc.Request(jsontext.Value(`1`), "tools/call", params), true)
+	answer, err := r.Pool.Call(ctx, r.target(ctx), jsonrpc.Request(jsontext.Value(`1`), "tools/call", params), true)
 	if err != nil {
 		return fmt.Errorf("reading what is current: %w", err)
 	}

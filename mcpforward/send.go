@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -24,7 +25,7 @@ func (r *request) targetOf(c *call) upstream.Target {
 	t := &tokens{r, c}
 	return upstream.Target{
 		Org: r.grant.Org, Subject: r.grant.Subject, Server: r.server.Name, URL: r.server.URL, Timeout: r.server.Timeout,
-		Client: r.capabilitiesForServer(), Token: t.current, Refused: t.refused,
+		Client: r.capabilitiesForServer(), RequestID: audit.OriginOf(r.http.Context()).RequestID, Token: t.current, Refused: t.refused,
 	}
 }
 

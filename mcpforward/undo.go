@@ -129,7 +129,7 @@ func (h *Handler) judgeUndo(ctx context.Context, server *access.Server, a *appro
 		return d, "", err
 	}
 	reading := currentReading{Handler: h, approval: a, server: server}
-	list, err := h.Pool.List(ctx, reading.target(), "tools/list", pins.Changes(definition.Tool))
+	list, err := h.Pool.List(ctx, reading.target(ctx), "tools/list", pins.Changes(definition.Tool))
 	if err != nil {
 		return d, "", undoError("Salesforce does not say which tools it has")
 	}

@@ -314,6 +314,13 @@ func TestAU13AuditTellsTheStory(t *testing.T) {
 		Seq, Intent                                                 int64
 		Arguments                                                   json.RawMessage
 	}
+	atSalesforce := map[string]bool{} // "ID method" of what came with one of our request ids
+	for _, r := range d.recorded("path=/platform/mcp/") {
+		header, _ := r["header"].(map[string]any)
+		if ids, _ := header["X-Request-Id"].([]any); len(ids) == 1 {
+			atSalesforce[fmt.Sprint(ids[0], " ", r["rpc"])] = true
+		}
+	}
 	var story []string
 	intents := map[int64]bool{}
 	for line := range strings.Lines(d.must("audit", "export")) {
@@ -325,6 +332,9 @@ func TestAU13AuditTellsTheStory(t *testing.T) {
 			story = append(story, e.Tool+" "+e.Outcome)
 			if e.Subject == "" || e.Client != d.ClientID || e.Source == "" || e.RequestID == "" || e.Org == "" || e.Username != rep || e.Grant == "" || e.Server != "sobject-all" {
 				t.Errorf("who or where is missing: %s", line)
+			}
+			if e.Outcome == "ok" && !atSalesforce[e.RequestID+" tools/call"] {
+				t.Errorf("Salesforce did not get the id of the request: %s; %v", line, atSalesforce)
 			}
 			if e.Class == "" || e.Decision == "" || e.Rule == "" || e.Policy == "" || e.Digest == "" || (len(e.Arguments) == 0) != (e.Outcome == "ok") {
 				t.Errorf("what was asked for, or by what it was decided, is missing: %s", line)

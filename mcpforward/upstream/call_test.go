@@ -50,6 +50,7 @@ func TestCall(t *testing.T) {
 func TestFW13HeadersAreOurs(t *testing.T) {
 	t.Parallel()
 	x := newFixture(t, nil)
+	x.target.RequestID = "r1"
 	m, err := x.ask(t, false)
 	wants{}.check(t, m, err)
 	want := http.Header{
@@ -61,6 +62,7 @@ func TestFW13HeadersAreOurs(t *testing.T) {
 		"Mcp-Protocol-Version": {"2025-06-18"},
 		"Mcp-Session-Id":       {"session-1"},
 		"User-Agent":           {"sfmcp-proxy/dev"},
+		"X-Request-Id":         {"r1"},
 	}
 	if diff := cmp.Diff(want, x.fake.of("tools/call")[0].header); diff != "" {
 		t.Errorf("headers (-want +got):\n%s", diff)

@@ -71,12 +71,16 @@ func (a *attempt) post(ctx context.Context, m *jsonrpc.Message) (*http.Response,
 	req := a.call.hosted.request.WithContext(out.begin(ctx, encoded))
 	req.Body = out.body()
 	req.ContentLength = int64(len(encoded))
+	own := []string{"Bearer " + a.call.token, a.call.target.RequestID}
 	req.Header = http.Header{ // names as net/http writes them
 		"Accept":          acceptAnswer,
 		"Accept-Encoding": acceptPlain,
-		"Authorization":   {"Bearer " + a.call.token},
+		"Authorization":   own[:1:1],
 		"Content-Type":    sendJSON,
 		"User-Agent":      a.call.pool.userAgent,
+	}
+	if own[1] != "" {
+		req.Header["X-Request-Id"] = own[1:]
 	}
 	if s := a.session; s != nil {
 		req.Header["Mcp-Protocol-Version"] = s.versionHeader
@@ -155,6 +159,9 @@ func (a *attempt) without(ctx context.Context, method string) (*http.Response, *
 	}
 	if id := a.session.id; id != "" {
 		req.Header.Set("Mcp-Session-Id", id)
+	}
+	if id := a.call.target.RequestID; id != "" {
+		req.Header.Set("X-Request-Id", id)
 	}
 	resp, err := a.call.pool.wire.RoundTrip(req)
 	if err == nil {

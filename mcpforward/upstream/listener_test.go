@@ -105,12 +105,12 @@ func (l *Listener) ends(t *testing.T, kind Kind) error {
 func TestListen(t *testing.T) {
 	t.Parallel()
 	x, taken := listening(t, nil)
-	x.target.Client.LogLevel = "info"
+	x.target.Client.LogLevel, x.target.RequestID = "info", "r1"
 	l := x.listen(t)
 	g := <-taken
 	want := http.Header{
 		"Accept": {"text/event-stream"}, "Accept-Encoding": {"identity"}, "Authorization": {"Bearer token-1"},
-		"Mcp-Protocol-Version": {"2025-06-18"}, "Mcp-Session-Id": {"session-1"}, "User-Agent": {"sfmcp-proxy/dev"},
+		"Mcp-Protocol-Version": {"2025-06-18"}, "Mcp-Session-Id": {"session-1"}, "User-Agent": {"sfmcp-proxy/dev"}, "X-Request-Id": {"r1"},
 	}
 	if diff := cmp.Diff(want, g.r.Header); diff != "" {
 		t.Errorf("headers of GET (-want +got):\n%s", diff)

@@ -40,6 +40,7 @@ type Target struct {
 	URL          string             // configured URL of the hosted MCP server
 	Timeout      time.Duration      // of the whole call with all its attempts; 0: 60 s
 	Client       ClientCapabilities // what the client behind the call can do
+	RequestID    string             // ours, as in the audit log: Salesforce gets it as X-Request-Id; "": none
 	// Token returns the user's current Salesforce token. An error that wraps
 	// [ErrLoginLost] becomes Kind LoginLost, any other Unavailable.
 	Token func(context.Context) (string, error)
