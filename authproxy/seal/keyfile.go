@@ -99,10 +99,10 @@ func (s Source) exclusively(change func() error) error {
 	// The file itself is replaced, so that a lock on it would hold nobody up.
 	held, err := os.OpenFile(s.File+".lock", os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
-		return fmt.Errorf("rotating key file: %w", err)
+		return fmt.Errorf("writing key file: %w", err)
 	}
 	if err := lock(held); err != nil {
-		return errors.Join(fmt.Errorf("rotating key file: %w", err), held.Close())
+		return errors.Join(fmt.Errorf("writing key file: %w", err), held.Close())
 	}
 	return errors.Join(change(), held.Close())
 }
@@ -131,14 +131,14 @@ func (s Source) rotate(ctx context.Context) error {
 func (s Source) put(text []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(s.File), ".keys-*") // mode 0600
 	if err != nil {
-		return fmt.Errorf("rotating key file: %w", err)
+		return fmt.Errorf("writing key file: %w", err)
 	}
 	_, err = f.Write(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
+		return errors.Join(fmt.Errorf("writing key file: %w", err), os.Remove(f.Name()))
 	}
 	if err := os.Rename(f.Name(), s.File); err != nil {
-		return errors.Join(fmt.Errorf("rotating key file: %w", err), os.Remove(f.Name()))
+		return errors.Join(fmt.Errorf("writing key file: %w", err), os.Remove(f.Name()))
 	}
 	return syncDirectory(filepath.Dir(s.File))
 }

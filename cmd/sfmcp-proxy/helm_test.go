@@ -327,6 +327,10 @@ func TestHelmRefusesWrongValues(t *testing.T) {
 		"podDisruptionBudget.maxUnavailable=0":                     "/podDisruptionBudget/maxUnavailable",
 		"config.database=postgres://proxy@db.example.com/proxy":    "networkPolicy.database.to is empty",
 		"config.database=postgres://proxy:word@db.example.com/own": "/config/database",
+		"config.database=postgres://p@db.test/own?password=word":   "/config/database",
+		"config.console.providers[0].client_secret=abc":            "/config/console/providers/0",
+		"config.approvals.notify[0].url=https://hooks.test/abc":    "/config/approvals/notify/0",
+		"config.exports[0].kind=webhook,config.exports[0].url=x":   "/config/exports/0",
 	} {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()

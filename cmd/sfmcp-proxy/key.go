@@ -99,7 +99,7 @@ func keyReencryptCommand() *cobra.Command {
 		},
 	}
 	configFlag(cmd)
-	cmd.Flags().StringVar(&previous, "previous", "", "configuration file by which it was encrypted until now")
+	cmd.Flags().StringVar(&previous, "previous", "", "configuration file by which it was encrypted until now; the environment does not count for it")
 	return cmd
 }
 

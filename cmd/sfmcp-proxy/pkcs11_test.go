@@ -76,6 +76,13 @@ func TestFT54ServeWithKeysOfAToken(t *testing.T) {
 
 	token.TakeOut()
 	works("without the token")
+	if err := os.WriteFile(r.file, append(bytes.Clone(text), "contact: help@acme.example\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.process.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, plenty, "a configuration is taken into force without the token", func() bool { return strings.Contains(r.log.String(), "configuration reloaded") })
 	if out, status := d.command("key", "rotate"); status != exitFailed || !strings.Contains(out, `see that "proxy" is put in`) {
 		t.Errorf("a rotation without the token: %d %s", status, out)
 	}

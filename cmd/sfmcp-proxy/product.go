@@ -72,7 +72,11 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if p.outbound, err = openOutbound(c, of.log); err != nil {
 		return nil, err
 	}
-	if p.stores, err = openStores(ctx, c, of.log, p.outbound); err != nil {
+	ring, err := of.keys(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now}).open(ctx, p.outbound); err != nil {
 		return nil, err
 	}
 	p.audit.Watch(p.signals)
@@ -171,12 +175,13 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 }
 
 // watch follows what takes access away, whichever process does so. If a newer version has changed the
-// database so that this one must not use it any more, the process ends: also its sweeps and
-// refreshes would do what they must not.
+// database so that this one must not use it any more, its work ends at once, as sweeps would do what they
+// must not, and the process when what is in flight has ended.
 func (p *product) watch(ctx context.Context) error {
 	err := p.db.WatchAccess(ctx, db.AccessPoll, p.accessChanged)
 	if err != nil {
 		p.log.Error("the process ends", "error", err)
+		p.stopWork()
 		p.halt()
 	}
 	return err

@@ -17,6 +17,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
 
@@ -78,6 +79,15 @@ func (p *process) reloadKeys(refused string) string {
 		return err.Error()
 	}
 	return ""
+}
+
+// keys are the sealing keys: at the start those of the configuration, at a reload those in force. Where
+// they come from is fixed, so a reload needs no key service and gives no token its PIN anew.
+func (p *process) keys(ctx context.Context, c *config.Config) (*seal.KeyRing, error) {
+	if now := p.current.Load(); now != nil {
+		return now.ring, nil
+	}
+	return openKeys(ctx, c)
 }
 
 // reloadConfig takes the configuration file into force, or says in the log, the audit log

@@ -97,6 +97,17 @@ func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
 	}
 }
 
+// FT-54: a reload asks nobody for the sealing keys: what runs goes on with those that it has.
+func TestFT54ReloadWithoutTheKeys(t *testing.T) {
+	t.Parallel()
+	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
+	keys := filepath.Join(d.dir, "keys")
+	if err := os.Rename(keys, keys+".away"); err != nil {
+		t.Fatal(err)
+	}
+	d.reconfigure(process.Process.Signal, d.configuration()+"contact: help@acme.example\n", "configuration reloaded")
+}
+
 // FT-45: what a reload takes away is gone for the next call: a tool, a user's group, and
 // what an approval was asked for under other rules. Calls in flight end as they began.
 func TestFT45ReloadTakesAccessAway(t *testing.T) {

@@ -53,7 +53,7 @@ func stopCommand() *cobra.Command {
 		_, err = fmt.Fprintln(cmd.OutOrStdout(), access.StopAll)
 		return err
 	}
-	status.Long = "Say what is stopped: off, writes or all.\n\nIt is all while the file STOP is there, beside the SQLite database, or with PostgreSQL\nbeside the folder of the audit log: then everything is stopped on this machine, also if\nthe database does not answer. 'touch STOP' or the signal SIGUSR1 to the proxy makes it;\nwhoever removes it lifts that."
+	status.Long = "Say what is stopped: off, writes or all.\n\nIt is all while the file STOP is there, beside the SQLite database, or with PostgreSQL\nbeside the folder of the audit log (beside keys_file with audit.dir: database): then everything is stopped on this machine, also if\nthe database does not answer. 'touch STOP' or the signal SIGUSR1 to the proxy makes it;\nwhoever removes it lifts that."
 	return group("stop", "Kill switch for the whole proxy; survives restarts",
 		set("writes", "Refuse every call that is not a read", "writes are stopped", access.StopWrites),
 		set("all", "Refuse every call", "everything is stopped", access.StopAll),

@@ -65,11 +65,20 @@ type stores struct {
 	reports sync.WaitGroup // of altered rows, on their way to the log
 }
 
-// openStores opens the database, then the stores in the order in which they need each
-// other. Without a way out they hold what they have, and nothing is renewed.
-func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (_ *stores, err error) {
-	s := &stores{config: c, log: log, now: time.Now}
-	if s.db, s.ring, err = openDatabase(ctx, c); err != nil {
+// openStores reads the sealing keys and opens the stores, see [stores.open].
+func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outbound) (*stores, error) {
+	ring, err := openKeys(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return (&stores{config: c, log: log, ring: ring, now: time.Now}).open(ctx, n)
+}
+
+// open opens the database, then the stores in the order in which they need each other. Without a
+// way out they hold what they have, and nothing is renewed.
+func (s *stores) open(ctx context.Context, n *outbound) (_ *stores, err error) {
+	c := s.config
+	if s.db, err = openDatabase(ctx, c, s.ring); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -158,25 +167,21 @@ func (s *stores) openPeople(n *outbound) (err error) {
 	return nil
 }
 
-// openDatabase opens the configuration's database with the key ring that it belongs to,
+// openDatabase opens the configuration's database for the key ring that it belongs to,
 // or says that one of the two is not the other's.
-func openDatabase(ctx context.Context, c *config.Config) (*db.DB, *seal.KeyRing, error) {
+func openDatabase(ctx context.Context, c *config.Config, ring *seal.KeyRing) (*db.DB, error) {
 	database := db.Config{URL: c.Database}
-	ring, err := openKeys(ctx, c)
-	if err != nil {
-		return nil, nil, err
-	}
 	if err := database.Expect(ring); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	d, err := db.Open(ctx, database)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := d.Claim(ctx, ring); err != nil {
-		return nil, nil, errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.Close())
 	}
-	return d, ring, nil
+	return d, nil
 }
 
 // openKeys reads the sealing keys, or says that those are lost that a database was made with.

@@ -16,18 +16,20 @@ database=${DATABASE_HOST:-database} # the name in its certificate
 mkdir -p secrets
 chmod 755 secrets # whoever is named below gets in, and reads their own files
 cd secrets
+trap 'rm -f here.yaml ca.key database.csr ca.srl san' EXIT # whatever fails
 for missing in salesforce mcp.crt mcp.key; do
   [ -e "$missing" ] || { echo "secrets/$missing is not there" >&2; exit 1; }
 done
 
 for role in postgres proxy proxy-owner; do
-  [ -e "$role-password" ] || openssl rand -hex 24 > "$role-password"
+  [ -s "$role-password" ] || openssl rand -hex 24 > "$role-password"
 done
+rm -f pgpass pgpass-postgres # those of an earlier run may be read alone
 echo "*:*:*:postgres:$(cat postgres-password)" > pgpass-postgres
 printf '*:*:*:proxy:%s\n*:*:*:proxy_owner:%s\n' "$(cat proxy-password)" "$(cat proxy-owner-password)" > pgpass
 
 # An authority that signs this one certificate; its key is not kept.
-[ -e database.crt ] || {
+[ -s database.crt ] || {
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=authority of the database" -keyout ca.key -out database-ca 2>/dev/null
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$database" -keyout database.key -out database.csr 2>/dev/null
   printf 'subjectAltName=DNS:%s\nextendedKeyUsage=serverAuth\n' "$database" > san
@@ -39,7 +41,7 @@ printf '*:*:*:proxy:%s\n*:*:*:proxy_owner:%s\n' "$(cat proxy-password)" "$(cat p
   sed "s|/run/secrets/|$PWD/|g" ../sfmcp-proxy.yaml > here.yaml
   SFMCP_KEYS_FILE=$PWD/sealing-keys "${PROGRAM:-sfmcp-proxy}" key generate --config here.yaml
 }
-rm -f here.yaml ca.key database.csr ca.srl san
+rm -f here.yaml ca.key database.csr ca.srl san # before the modes of what stays
 
 chmod 400 -- *
 chmod 444 database-ca # a certificate that two containers read
