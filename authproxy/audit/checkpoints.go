@@ -130,14 +130,7 @@ func (k *checkpoints) store(ctx context.Context) error {
 	}
 	var failed []error
 	for _, p := range k.places() {
-		newer, err := k.hasNewer(ctx, p, edge.Size())
-		if err == nil && !newer { // or it got that one from another process
-			err = k.write(ctx, p, signed)
-		}
-		if errors.Is(err, errReplaced) && k.file == "" { // as it just has: in the database there is no lock over machines
-			_, err = k.hasNewer(ctx, p, edge.Size())
-		}
-		if err != nil {
+		if err := k.storeIn(ctx, p, edge.Size(), signed); err != nil {
 			failed = append(failed, fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err))
 		}
 	}
@@ -146,6 +139,24 @@ func (k *checkpoints) store(ctx context.Context) error {
 	}
 	k.follow.setStored(edge.Size())
 	return nil
+}
+
+// storeAttempts is how often a checkpoint is stored anew because others have stored older ones meanwhile.
+const storeAttempts = 10
+
+// storeIn stores a checkpoint of that size in a place, unless it got that one, or a newer one, from another
+// process. Where the log is in the database there is no lock over machines: another one may have replaced what
+// was read, and by an older one.
+func (k *checkpoints) storeIn(ctx context.Context, p place, size int64, signed []byte) error {
+	for again := 1; ; again++ {
+		newer, err := k.hasNewer(ctx, p, size)
+		if err != nil || newer {
+			return err
+		}
+		if err = k.write(ctx, p, signed); k.file != "" || !errors.Is(err, errReplaced) || again == storeAttempts {
+			return err
+		}
+	}
 }
 
 // write stores a checkpoint in a place. One that cannot be written and need not be is logged once.

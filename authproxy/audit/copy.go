@@ -1,10 +1,12 @@
 package audit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -32,7 +34,7 @@ func (p Published) Copy(ctx context.Context, dir string) (entries int64, err err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return 0, fmt.Errorf("copying the audit log: %w", err)
 	}
-	if err := isOf(dir, c.Origin); err != nil {
+	if err := isEarlier(dir, c.Origin, segments); err != nil {
 		return 0, err
 	}
 	for i, s := range segments {
@@ -50,8 +52,8 @@ func (p Published) Copy(ctx context.Context, dir string) (entries int64, err err
 	return c.Size, nil
 }
 
-// isOf refuses a directory that has another log.
-func isOf(dir, origin string) error {
+// isEarlier refuses a directory that has another log, or more of this one than its segments.
+func isEarlier(dir, origin string, segments []logfile.Segment) error {
 	there, err := logfile.Segments(dir)
 	if err != nil || len(there) == 0 {
 		return err
@@ -60,11 +62,19 @@ func isOf(dir, origin string) error {
 	if err == nil && head.Origin != origin {
 		err = fmt.Errorf("copying the audit log: %s has the log %s, and this is %s: expected another directory", dir, head.Origin, origin)
 	}
+	if newest := there[len(there)-1]; err == nil && (len(segments) == 0 || newest.First > segments[len(segments)-1].First) {
+		err = errHasMore(newest.Path)
+	}
 	return err
 }
 
+// errHasMore: a copy is not overwritten by less, because it may be the only place that still has it.
+func errHasMore(path string) error {
+	return fmt.Errorf("%s has what the log does not have any more: rows or files were removed, or put back; expected another directory", path)
+}
+
 // copySegment writes a segment to a file, unless that has it whole. The last one may have grown since
-// it was copied.
+// it was copied. Of files the last bytes may be others: a group that a crash has cut off.
 func copySegment(s logfile.Segment, path string, last bool) (err error) {
 	content, err := s.Open()
 	if err != nil {
@@ -79,6 +89,13 @@ func copySegment(s logfile.Segment, path string, last bool) (err error) {
 	text, err := io.ReadAll(io.NewSectionReader(content, 0, math.MaxInt64))
 	if err != nil {
 		return fmt.Errorf("reading a segment of the audit log: %w", err)
+	}
+	if s.Store != nil {
+		if there, err := os.ReadFile(path); err == nil && !bytes.HasPrefix(text, there) {
+			return errors.Join(content.End(), errHasMore(path))
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	return errors.Join(writeFile(path, text), content.End())
 }

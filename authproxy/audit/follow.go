@@ -21,11 +21,9 @@ type follower struct {
 	signing signing
 	indexes *indexes
 	log     *slog.Logger
-	// group is what this process is writing: entries that need not be decoded. It belongs to
-	// whoever has the lock of the file.
-	group []*waiting
 
 	mu       sync.RWMutex
+	group    []*waiting   // what this process is writing: entries that need not be decoded
 	head     logfile.Head // of the last segment; zero: there is none
 	edge     tree.Frontier
 	index    *postings.Builder // of the last segment
@@ -134,13 +132,24 @@ func (f *follower) indexOf(first int64) *postings.Builder {
 // own is the entry that a record is of, if this process is writing it. Another process may have
 // written one with its number before.
 func (f *follower) own(r logfile.Record) (*waiting, bool) {
-	if len(f.group) == 0 {
+	f.mu.RLock()
+	group := f.group // whoever catches up may do so while the writer, who has the log no more, forgets it
+	f.mu.RUnlock()
+	if len(group) == 0 {
 		return nil, false
 	}
-	if i := r.Seq - f.group[0].entry.Seq; f.group[0].entry.Seq > 0 && i >= 0 && i < int64(len(f.group)) && bytes.HasSuffix(r.Text, f.group[i].tail) {
-		return f.group[i], true
+	if i := r.Seq - group[0].entry.Seq; group[0].entry.Seq > 0 && i >= 0 && i < int64(len(group)) && bytes.HasSuffix(r.Text, group[i].tail) {
+		return group[i], true
 	}
 	return nil, false
+}
+
+// writes notes what this process is writing from now on, and returns what it was writing.
+func (f *follower) writes(group []*waiting) (before []*waiting) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, f.group = f.group, group
+	return before
 }
 
 // origin is the log's name. It is called with mu held.

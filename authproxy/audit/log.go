@@ -89,15 +89,29 @@ func openLog(c Config) (_ *Log, err error) {
 			err = errors.Join(err, l.closeFiles())
 		}
 	}()
-	for name, lock := range map[string]**logfile.FileLock{"lock.checkpoints": &l.checkpoints.lock, "lock.tiles": &l.tiles.lock} {
-		if *lock, err = logfile.OpenFileLock(filepath.Join(c.Dir, name)); err != nil {
-			return nil, fmt.Errorf("opening the audit log: %w", err)
-		}
+	if l.checkpoints.lock, err = l.openCheckpointsLock(); err == nil {
+		l.tiles.lock, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.tiles"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the audit log: %w", err)
 	}
 	if err := l.open(); err != nil {
 		return nil, err
 	}
 	return l, nil
+}
+
+// openCheckpointsLock opens the lock that all processes of this machine have in common. Those whose log is in the
+// database have no directory of it in common, and so the lock is beside the one file that they write; a folder
+// that nobody can write has no checkpoint.
+func (l *Log) openCheckpointsLock() (*logfile.FileLock, error) {
+	if path := l.config.Ring.Path(); l.temporary && path != "" {
+		lock, err := logfile.OpenFileLock(path + "." + checkpointFile + ".lock")
+		if err == nil || !isReadOnly(err) {
+			return lock, err
+		}
+	}
+	return logfile.OpenFileLock(filepath.Join(l.config.Dir, "lock.checkpoints"))
 }
 
 // open opens the files. If they are not as they were written, the log can be read as far as

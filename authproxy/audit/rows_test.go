@@ -203,6 +203,40 @@ func TestProofBehindRemovedRows(t *testing.T) {
 	}
 }
 
+// Where another process has stored an older checkpoint meanwhile, a newer one is stored all the same: who takes it
+// for stored would find the place put back.
+func TestCheckpointBehindAnOlderOne(t *testing.T) {
+	t.Parallel()
+	l, writes := newRows(t).ten(), 0
+	p := place{name: "a place", read: func(context.Context) ([]byte, error) { return nil, nil }, write: func(context.Context, []byte) error {
+		if writes++; writes == 1 {
+			return errReplaced
+		}
+		return nil
+	}}
+	if err := l.checkpoints.storeIn(t.Context(), p, 10, []byte("a checkpoint")); err != nil || writes != 2 {
+		t.Errorf("%d writes, %v", writes, err)
+	}
+}
+
+// A copy is not overwritten by a log that has less.
+func TestCopyKeepsWhatIsGone(t *testing.T) {
+	t.Parallel()
+	l, dir := newRows(t).ten(), filepath.Join(t.TempDir(), "copy")
+	if _, err := l.Published().Copy(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, logfile.SegmentName(1))
+	before := string(checkpointOf(t, path))
+	exec(t, l, `DELETE FROM audit_groups WHERE seq = 5`)
+	if _, err := l.Published().Copy(t.Context(), dir); err == nil || !strings.Contains(err.Error(), "does not have any more") {
+		t.Errorf("copied: %v", err)
+	}
+	if after := string(checkpointOf(t, path)); after != before {
+		t.Errorf("the copy has %d bytes of %d", len(after), len(before))
+	}
+}
+
 // A copy of either kind is what verifies elsewhere; a later one is brought up to date, and one of another log
 // is refused.
 func TestCopyVerifies(t *testing.T) {

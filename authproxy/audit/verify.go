@@ -244,6 +244,9 @@ func (v *verification) begin(s logfile.Segment, first bool) error {
 		return v.unsound(&Broken{s.First, fmt.Sprintf("it is there twice: a segment begins with it, and the one before goes on to entry %d", next-1)})
 	}
 	head, err := logfile.ReadHead(s)
+	if errors.Is(err, logfile.ErrUnread) {
+		return err
+	}
 	if err != nil {
 		return &Broken{s.First, err.Error()}
 	}

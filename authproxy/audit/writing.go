@@ -82,8 +82,8 @@ func (w writing) commit(group []*waiting) error {
 	began := time.Now()
 	l.group = group
 	err := l.file.Append(l.fill)
-	written := l.follow.group
-	l.group, l.follow.group = nil, nil
+	written := l.follow.writes(nil)
+	l.group = nil
 	w.tell(written, time.Since(began), err)
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
@@ -94,12 +94,13 @@ func (w writing) commit(group []*waiting) error {
 // fill adds what is being written to a group of the log, and a record of what was cut off before it.
 func (w writing) fill(g *logfile.Group) {
 	l := w.log
-	l.follow.group = l.group
+	group := l.group
 	if n := g.Cut(); n > 0 {
-		l.follow.group = slices.Insert(l.group, 0, cutOff(n))
+		group = slices.Insert(group, 0, cutOff(n))
 	}
+	l.follow.writes(group)
 	at := l.config.Now().UTC().Truncate(time.Millisecond)
-	for _, one := range l.follow.group {
+	for _, one := range group {
 		one.entry.Seq, one.entry.At = g.Next(), at
 		l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)
 		g.Add(l.text)

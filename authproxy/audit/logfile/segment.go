@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -67,6 +68,9 @@ func (h Head) Line() []byte {
 	return fmt.Appendf(nil, "#segment %s %s %d %s\n", version, h.Origin, h.First, h.State)
 }
 
+// ErrUnread: what a segment holds could not be read, which says nothing of it.
+var ErrUnread = errors.New("reading a segment of the audit log")
+
 // ReadHead reads the first line of a segment.
 func ReadHead(s Segment) (Head, error) {
 	content, err := s.Open()
@@ -87,6 +91,9 @@ func ParseHead(line string, s Segment) (Head, error) {
 // readHead also returns how long the line is.
 func readHead(from *bufio.Reader, s Segment) (h Head, size int64, err error) {
 	line, err := from.ReadSlice('\n')
+	if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
+		return Head{}, 0, fmt.Errorf("%w: %w", ErrUnread, err)
+	}
 	if err != nil {
 		return Head{}, 0, &Damage{Segment: s, Seq: s.First, Why: "its first line is not whole"}
 	}

@@ -76,6 +76,9 @@ func (c *content) load() error {
 	}
 	c.bytes, c.end, c.next = nil, nil, c.segment.First
 	err = c.log.groups(ctx, c.segment.First, until, func(g group) error {
+		if g.head != "" && g.segment > c.segment.First { // the next segment was begun after until was read
+			return io.EOF
+		}
 		if why := c.wrong(g); why != "" {
 			c.end = &logfile.Damage{Segment: c.segment, Offset: int64(len(c.bytes)), Seq: c.next, Why: why}
 			return io.EOF

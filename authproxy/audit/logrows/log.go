@@ -197,6 +197,9 @@ func (l *Log) catchUp(writer string) (own bool, err error) {
 			seen = true
 			return nil
 		}
+		if !seen && g.seq > l.last { // what others have written behind it does not make up for it
+			return &logfile.Damage{Segment: l.config.Rows.segment(l.origin, l.segment), Seq: l.last, Why: "its row is not there any more"}
+		}
 		own = own || g.writer == writer
 		return l.adopt(g)
 	})
