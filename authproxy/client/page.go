@@ -20,7 +20,8 @@ func (c *Client) place() int {
 
 // Page is a page of the clients that are known and of those that are blocked, each of which stays
 // where it is whatever comes and goes: from behind one on, of which ID and Kind are known; nil: from
-// the first on. There are at most so many. Of what is stored the database reads no more than these.
+// the first on. There are at most so many. Of what is stored no more than these is judged and kept; PostgreSQL sends all
+// that is behind, which [Store.Register] bounds.
 func (s *Store) Page(ctx context.Context, behind *Client, blocked map[string]bool, most int) (page []Client, err error) {
 	if behind == nil {
 		behind = &Client{Kind: Configured}

@@ -107,7 +107,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 	page = ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open: v.mayDecide(a), Trouble: a.Outcome == approval.Failed || a.Outcome == approval.Unknown && happened(a) != approval.DidHappen,
+		Open: v.mayDecide(a), Trouble: troubled(a),
 		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Said: a.Reason, Rule: a.Rule, Escalation: escalationInWords(a, now),
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
@@ -120,9 +120,6 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Expires:   ui.Moment(a.ExpiresAt, now),
 		Until:     ui.Soon(a.ExpiresAt, now),
 		Proposes:  v.mayPropose(a),
-	}
-	if differs(a) {
-		page.Status, page.Trouble = "Done, with other values", true
 	}
 	page.Factors, err = c.factorLines(ctx, a)
 	return page, err

@@ -383,6 +383,7 @@ func TestWordsForEveryStateAndClass(t *testing.T) {
 	for _, a := range []approval.Request{
 		{State: approval.Pending}, {State: approval.Approved}, {State: approval.Denied}, {State: approval.Countered}, {State: approval.Expired}, {State: approval.Void}, {State: approval.Spent},
 		{State: approval.Spent, Outcome: approval.Done}, {State: approval.Spent, Outcome: approval.Failed}, {State: approval.Spent, Outcome: approval.Unknown},
+		{State: approval.Spent, Outcome: approval.Done, Check: &approval.Check{Verification: approval.Differs}},
 	} {
 		a.Confirmation.Approvers = "role:approver"
 		status, next := statusInWords(&a), nextInWords(&a)

@@ -56,6 +56,9 @@ func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Recor
 	named := func(text string) string { return withSubject(of, text) }
 	as := &approval.Request{State: r.State, Outcome: r.Outcome, Class: r.Class, Binding: approval.Binding{
 		Org: r.Org, Server: r.Server, Tool: r.Tool, Arguments: jsontext.Value(r.Arguments)}}
+	if r.Check != nil {
+		as.Check = &approval.Check{Verification: r.Check.Verification, Happened: r.Check.Happened}
+	}
 	page := ui.EvidencePage{
 		Viewer: v.viewer, ID: r.Approval, Status: statusInWords(as), Printed: exactly(c.Now()), Missing: r.Missing,
 		Canonical: ui.Visible(string(r.Arguments)),

@@ -141,10 +141,15 @@ func (c lists) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, e
 				return nil, err
 			}
 		}
-		line := c.line(ctx, v, a)
-		if line.Gist, err = c.gist(ctx, a.ID); err != nil {
+		whole, err := c.Approvals.Get(ctx, a.ID) // with what became of it
+		if errors.Is(err, approval.ErrNotFound) {
+			continue // it was removed by age meanwhile
+		}
+		if err != nil {
 			return nil, err
 		}
+		line := c.line(ctx, v, whole)
+		line.Gist = gistOf(whole)
 		lines = append(lines, line)
 	}
 	return lines, nil
@@ -202,26 +207,31 @@ func signOf(a *approval.Request) string {
 	switch {
 	case a.State == approval.Spent && a.Outcome == approval.Failed:
 		return "denied"
-	case a.State == approval.Spent && a.Outcome == approval.Unknown:
+	case troubled(a):
 		return "warn"
 	}
 	return string(a.State)
 }
 
-// gist tells a call from the others, as long as its arguments are kept: the object and the record's name or id.
-// It decides nothing; the call's own page shows all of it.
+// gist is that of a call in a list, which has no arguments.
 func (c *Console) gist(ctx context.Context, id string) (string, error) {
 	a, err := c.Approvals.Get(ctx, id)
 	if err != nil {
 		return "", err
 	}
+	return gistOf(a), nil
+}
+
+// gistOf tells a call from the others, as long as its arguments are kept: the object and the record's name or id.
+// It decides nothing; the call's own page shows all of it.
+func gistOf(a *approval.Request) string {
 	call, ok := recordOf(a)
 	if !ok {
-		return "", nil // another tool's arguments
+		return "" // another tool's arguments
 	}
 	parts := []string{call.Object, call.name(), call.ID, call.Path}
 	parts = slices.DeleteFunc(parts, func(s string) bool { return s == "" })
-	return shortened(strings.Join(parts, " · ")), nil
+	return shortened(strings.Join(parts, " · "))
 }
 
 // shortened cuts what a line of a list has no room for.

@@ -40,6 +40,9 @@ func statusInWords(a *approval.Request) string {
 	case approval.Void:
 		return "Ended"
 	case approval.Spent:
+		if differs(a) {
+			return "Done, with other values"
+		}
 		switch happened(a) {
 		case approval.DidHappen:
 			return "It happened"
@@ -132,6 +135,11 @@ func nextInWords(a *approval.Request) string {
 // differs reports whether a call was made, and the record was not afterwards what the call set.
 func differs(a *approval.Request) bool {
 	return a.State == approval.Spent && a.Outcome == approval.Done && a.Check != nil && a.Check.Verification == approval.Differs
+}
+
+// troubled reports whether a call was sent, and did not do what it should, or nobody knows.
+func troubled(a *approval.Request) bool {
+	return a.Outcome == approval.Failed || a.Outcome == approval.Unknown && happened(a) != approval.DidHappen || differs(a)
 }
 
 // happened is what a person found out about a call whose answer was lost; "": nothing yet.

@@ -13,13 +13,14 @@ import (
 const InsightsLooked = 5000
 
 // Insights says how calls were decided that began to wait in the time of when, from the audit log: of
-// all, or of its Limit newest. cut says that there are more of them.
+// all, or of its Limit newest, and of as many decisions. cut says that there are more of either: then calls are
+// missing, or count as not decided.
 func (r *Reader) Insights(ctx context.Context, when audit.Filter) (groups []insights.Group, cut bool, err error) {
 	var c insights.Collector
-	n := 0
+	calls, decided := 0, 0
 	held := audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Held, Since: when.Since, Until: when.Until, Limit: when.Limit}
 	if err := r.Audit.List(ctx, held, func(e audit.Entry) error {
-		if n++; e.Approval != "" {
+		if calls++; e.Approval != "" {
 			c.Held(e.Approval, e.Server+": "+e.Rule, e.At)
 		}
 		return nil
@@ -28,6 +29,7 @@ func (r *Reader) Insights(ctx context.Context, when audit.Filter) (groups []insi
 	}
 	decisions := audit.Filter{Action: string(audit.ApprovalDecide), Outcome: audit.OK, Since: when.Since, Limit: when.Limit}
 	if err := r.Audit.List(ctx, decisions, func(e audit.Entry) error {
+		decided++
 		if v := r.Verdict(e); v != 0 {
 			c.Decided(e.Approval, DecidedBy(e.Actor), v, e.At)
 		}
@@ -35,7 +37,7 @@ func (r *Reader) Insights(ctx context.Context, when audit.Filter) (groups []insi
 	}); err != nil {
 		return nil, false, err
 	}
-	return c.Groups(r.Now(), r.Lifetime), when.Limit > 0 && n == when.Limit, nil
+	return c.Groups(r.Now(), r.Lifetime), when.Limit > 0 && max(calls, decided) == when.Limit, nil
 }
 
 // DecidedBy names who decided: the person whom an operator named, beside the operator; all others as

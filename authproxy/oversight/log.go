@@ -53,7 +53,7 @@ func (r *Reader) VerifyLog(ctx context.Context) (v LogVerdict, err error) {
 	switch {
 	case broken || differs:
 		v.Wrong, err = err, nil
-	case errors.Is(err, context.DeadlineExceeded):
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded): // this time is over, and not that of a place that was asked
 		v.Unread, err = true, nil
 	}
 	return v, err

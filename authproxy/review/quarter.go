@@ -30,13 +30,14 @@ func Quarter(name string, now time.Time) (_ string, begin, end time.Time, err er
 	return name, begin, begin.AddDate(0, 3, 0), nil
 }
 
-// names can stand in commands, addresses and files as they are.
-var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+// names can stand in commands, addresses and files as they are. The longest that we make is a quarter, a dot and the
+// name of a server, which has 63 characters at most.
+var names = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,70}$`)
 
 // ValidName returns an error for what no review can be called.
 func ValidName(name string) error {
 	if !names.MatchString(name) {
-		return fmt.Errorf("expected at most 63 letters, digits, dots, hyphens and underscores, found %q", name)
+		return fmt.Errorf("expected at most 71 letters, digits, dots, hyphens and underscores, found %q", name)
 	}
 	return nil
 }

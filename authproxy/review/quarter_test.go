@@ -1,6 +1,7 @@
 package review
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,5 +32,8 @@ func TestQuarter(t *testing.T) {
 	}
 	if ValidName("2026-Q3") != nil || ValidName("") == nil || ValidName("a/b") == nil || ValidName("..") == nil {
 		t.Error("names that are none")
+	}
+	if longest := "2026-Q3." + strings.Repeat("s", 63); ValidName(longest) != nil || ValidName(longest+"s") == nil {
+		t.Error("the review of one server has a name that nobody can open, or names have no end")
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -333,7 +332,7 @@ func TestConsoleDecidesAboutADefinition(t *testing.T) {
 	if after := d.act(b, page, "/decide", url.Values{"decision": {"reject"}}, nil); !strings.Contains(after.Body, "Rejected") {
 		t.Errorf("rejecting: %s", after.Body)
 	}
-	eventually(t, 10*time.Second, "the tool is hidden", func() bool {
+	eventually(t, plenty, "the tool is hidden", func() bool {
 		r := c.call("soqlQuery", map[string]any{"q": "SELECT Name FROM Account LIMIT 1"})
 		return r.Error != nil || r.Result.IsError
 	})

@@ -88,7 +88,7 @@ func (a peopleRoutes) endConnection(q *call, in *Why) (Ended, error) {
 // Selected are the connections that somebody looked for, counted, and wants to end.
 type Selected struct {
 	Person string `json:"person,omitempty" doc:"a part of the name, username or user id" max:"300"`
-	Client string `json:"client,omitempty" doc:"client id" max:"300"`
+	Client string `json:"client,omitempty" doc:"client id" max:"2048"`
 	Server string `json:"server,omitempty" doc:"name of the endpoint" max:"300"`
 	Count  *int64 `json:"count" doc:"how many were found; with another number nothing is ended" min:"1" max:"1000000"`
 	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
@@ -176,7 +176,7 @@ func kindName(kind client.Kind) string {
 
 // OfClient is a program whose connections are to end, and why.
 type OfClient struct {
-	Client string `json:"client" doc:"client id" min:"1" max:"2000"`
+	Client string `json:"client" doc:"client id" min:"1" max:"2048"`
 	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
@@ -211,7 +211,7 @@ func (a peopleRoutes) unblockClient(q *call, in *OfClient) (Nothing, error) {
 type Suspect struct {
 	Org     string `json:"org,omitempty" max:"300"`
 	Subject string `json:"subject,omitempty" doc:"Salesforce user id" max:"300"`
-	Client  string `json:"client,omitempty" doc:"client id; then no person" max:"2000"`
+	Client  string `json:"client,omitempty" doc:"client id; then no person" max:"2048"`
 	Reason  string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 

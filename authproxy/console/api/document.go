@@ -109,5 +109,5 @@ func (p Param) schema() object {
 	case p.Most != 0:
 		return object{"type": "integer", "minimum": p.Least, "maximum": p.Most}
 	}
-	return object{"type": "string", "minLength": 1, "maxLength": maxText, "pattern": `^[^\x00-\x1f\x7f]*$`}
+	return object{"type": "string", "minLength": 1, "maxLength": p.length(), "pattern": `^[^\x00-\x1f\x7f]*$`}
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"net/url"
@@ -11,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Param is a parameter of a query.
@@ -19,11 +22,18 @@ type Param struct {
 	Enum      []string
 	// Least and Most, if Most is not 0, make it a whole number between them.
 	Least, Most int64
+	// Length is how many characters a text has at most; 0: [maxText].
+	Length int
 }
+
+// length is how many characters a text has at most.
+func (p Param) length() int { return cmp.Or(p.Length, maxText) }
 
 // Bounds of what is asked for.
 const (
-	maxText    = 300 // characters of one parameter
+	maxText    = 300  // characters of one parameter
+	maxClient  = 2048 // of a client id, which may be the URL of its document
+	maxCursor  = 3000 // of a cursor, which holds one in base64
 	pageLength = 50
 	maxPage    = 200
 )
@@ -32,7 +42,7 @@ const (
 func paging(others ...Param) []Param {
 	return append(others,
 		Param{Name: "limit", Doc: fmt.Sprintf("how many, %d without it", pageLength), Least: 1, Most: maxPage},
-		Param{Name: "cursor", Doc: "next of the answer before: where to go on"})
+		Param{Name: "cursor", Doc: "next of the answer before: where to go on", Length: maxCursor})
 }
 
 // checkedQuery reads a query that has no parameter but those, each once.
@@ -77,8 +87,8 @@ func (p Param) check(value string) error {
 		if n, err := strconv.ParseInt(value, 10, 64); err != nil || n < p.Least || n > p.Most || strconv.FormatInt(n, 10) != value {
 			return badRequest.is(fmt.Sprintf("%s: %q is no whole number between %d and %d.", p.Name, clipped(value), p.Least, p.Most), "Send one that is.")
 		}
-	case value == "" || !utf8.ValidString(value) || utf8.RuneCountInString(value) > maxText || strings.ContainsFunc(value, isControl):
-		return badRequest.is(fmt.Sprintf("%s: expected 1 to %d characters, none of them a control character.", p.Name, maxText), "Shorten it, or leave it away.")
+	case value == "" || !utf8.ValidString(value) || utf8.RuneCountInString(value) > p.length() || strings.ContainsFunc(value, isControl):
+		return badRequest.is(fmt.Sprintf("%s: expected 1 to %d characters, none of them a control character.", p.Name, p.length()), "Shorten it, or leave it away.")
 	}
 	return nil
 }
@@ -146,6 +156,9 @@ func (q *call) limit() int {
 // bounds that its tags say.
 func decoded[In any](text []byte) (*In, error) {
 	in := new(In)
+	if hasNull(text) { // which would count as a member that was left away, or as an empty object
+		return nil, badRequest.is("The body has null, which is no value of anything here.", "Leave the member away, or send {} for an empty body.")
+	}
 	if err := json.Unmarshal(text, in, json.RejectUnknownMembers(true)); err != nil {
 		return nil, badRequest.is("The body is not the JSON object that is expected here: "+reasonOf(err)+".", "See the description of this address in "+documentPath+".")
 	}
@@ -153,6 +166,19 @@ func decoded[In any](text []byte) (*In, error) {
 		return nil, err
 	}
 	return in, nil
+}
+
+// hasNull reports whether null stands anywhere in a JSON text, as far as it is one.
+func hasNull(text []byte) bool {
+	d := jsontext.NewDecoder(bytes.NewReader(text))
+	for {
+		switch t, err := d.ReadToken(); {
+		case err != nil:
+			return false
+		case t.Kind() == 'n':
+			return true
+		}
+	}
 }
 
 // reasonOf is what is wrong with a body, without its values.

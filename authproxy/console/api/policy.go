@@ -54,7 +54,7 @@ func (a toolRoutes) policy(q *call) (Policies, error) {
 type Trial struct {
 	Server    string `json:"server" doc:"name of the endpoint" min:"1" max:"300"`
 	User      string `json:"user" doc:"Salesforce user id or username" min:"1" max:"300"`
-	Client    string `json:"client,omitempty" doc:"client id" max:"2000"`
+	Client    string `json:"client,omitempty" doc:"client id" max:"2048"`
 	Tool      string `json:"tool" min:"1" max:"512"`
 	Arguments string `json:"arguments,omitempty" doc:"the text of a JSON object" max:"65536" free:"yes"`
 }

@@ -76,7 +76,7 @@ func forReaders(r Route) Route {
 
 // Routes is everything that there is under /console/api/v1. What does not stand here is not there.
 func Routes() []Route {
-	selected := []Param{{Name: "person", Doc: "a part of the name, username or user id"}, {Name: "client", Doc: "client id"}, {Name: "server", Doc: "name of the endpoint"}}
+	selected := []Param{{Name: "person", Doc: "a part of the name, username or user id"}, {Name: "client", Doc: "client id", Length: maxClient}, {Name: "server", Doc: "name of the endpoint"}}
 	return []Route{
 		reading("/overview", "overview", "numbers of the last days, and what waits or is stopped", nil, settingsRoutes.overview),
 		reading("/stop", "getStop", "the kill switch", nil, settingsRoutes.stop),

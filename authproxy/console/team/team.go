@@ -124,20 +124,25 @@ func (q *request) variable(name string) string {
 	if err != nil {
 		return ""
 	}
-	return text
+	return storable(text)
 }
 
 // asked is a field of a search form.
 func (q *request) asked(name string) string {
 	text := strings.TrimSpace(q.URL.Query().Get(name))
-	return text[:min(len(text), maxAsked)]
+	return storable(text[:min(len(text), maxAsked)])
+}
+
+// storable is a text without what no text in PostgreSQL has, which answers a query with it by an error.
+func storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, ""), "\x00", "")
 }
 
 // Bounds of what pages show and take.
 const (
-	maxAsked  = 300 // bytes of one field of a search
-	maxLines  = 100 // of a list
-	maxReason = 200 // characters of why something is done
+	maxAsked  = 2048 // bytes of one field of a search: a client id may be the URL of its document
+	maxLines  = 100  // of a list
+	maxReason = 200  // characters of why something is done
 )
 
 // reason is why the member acts, as they wrote it.
