@@ -158,7 +158,7 @@ func TestAD15SQLInAddresses(t *testing.T) {
 	b := d.member(companysim.DefaultUsers()[1])
 	for _, text := range []string{"' OR '1'='1", "x'; DROP TABLE approvals; --", "%", "_", `\`, "1 UNION SELECT sealed_refresh FROM links", "\x00"} {
 		q := url.QueryEscape(text)
-		for _, address := range []string{"/approvals?q=" + q + "&order=" + q, "/approvals/" + url.PathEscape(text), "/console/log?text=" + q + "&since=" + q + "&after=" + q, "/console/people?q=" + q, "/console/connections?q=" + q} {
+		for _, address := range []string{"/approvals?q=" + q + "&order=" + q, "/approvals/" + url.PathEscape(text), "/console/audit?text=" + q + "&since=" + q + "&after=" + q, "/console/people?q=" + q, "/console/connections?q=" + q} {
 			if got := d.look(b, address); got.Status >= 500 || strings.Contains(got.Body, "SQL") && !strings.Contains(text, "SQL") {
 				t.Errorf("%s: status %d", address, got.Status)
 			}

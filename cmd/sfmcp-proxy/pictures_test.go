@@ -124,7 +124,8 @@ func (g *gallery) take(b *chrome, name, address string, texts ...string) {
 	for _, p := range pictured {
 		b.do(screen(p.width, p.height, p.scale), colourScheme(p.scheme))
 		if wide := ask[int64](b, "document.documentElement.scrollWidth"); wide > p.width {
-			g.t.Errorf("%s is %d wide on a screen of %d", name, wide, p.width)
+			widest := ask[string](b, `[...document.querySelectorAll("main *")].sort((a, b) => b.getBoundingClientRect().right - a.getBoundingClientRect().right)[0].outerHTML.slice(0, 300)`)
+			g.t.Errorf("%s is %d wide on a screen of %d: %s", name, wide, p.width, widest)
 		}
 		if p.whole {
 			b.do(screen(p.width, max(p.height, ask[int64](b, "document.documentElement.scrollHeight")), p.scale))

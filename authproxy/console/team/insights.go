@@ -63,7 +63,7 @@ func (q *request) aboutGroup(g insights.Group) string {
 }
 
 func insightTable(caption string, columns ...string) *ui.Table {
-	return &ui.Table{Caption: caption, Columns: append(columns, "Half within", "95 % within"), Empty: "Nothing waited for a person."}
+	return &ui.Table{Caption: caption, Columns: append(columns, "Half within", "95 % within"), Empty: "Nothing yet."}
 }
 
 func insightRow(name string, g insights.Group) []ui.Cell {
