@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
@@ -70,6 +71,19 @@ func (p Published) Prove(ctx context.Context, seq int64) ([]byte, error) {
 // a leaf of the tree, and the entry as far as what it says about people can be read.
 func (p Published) Records(ctx context.Context, filter Filter, f func(line []byte, e Entry) error) error {
 	return reading(p).selected(ctx, filter, f)
+}
+
+// Oldest is the number of the first entry that the log still has, and when it was written; 0: there
+// is none.
+func (p Published) Oldest(ctx context.Context) (seq int64, at time.Time, err error) {
+	err = p.log.List(ctx, Filter{}, func(e Entry) error {
+		seq, at = e.Seq, e.At
+		return errEnough
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return seq, at, err
 }
 
 // ExportTiles writes the whole log to a directory as any client of a tiled log reads it (C2SP

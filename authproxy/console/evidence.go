@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -70,6 +71,9 @@ func (c evidences) evidencePage(ctx context.Context, v *visit, r *evidence.Recor
 			{Name: "Asked", Value: exactly(r.Asked)}, {Name: "Expires", Value: exactly(r.Expires)}, {Name: "Decided", Value: exactly(r.Decided)}, {Name: "Made", Value: exactly(r.Made)},
 			{Name: "Proposed by", Value: named(r.Author)}, {Name: "In the place of", Value: r.CounterOf}, {Name: "Ended because", Value: r.Void},
 		},
+	}
+	if opensConsole(v.person) {
+		page.Pack = "/console/evidence?" + url.Values{"approval": {r.Approval}}.Encode()
 	}
 	if r.State == "" {
 		page.Status = "It is over"

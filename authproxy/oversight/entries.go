@@ -24,15 +24,8 @@ const TextLooked = 5000
 func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, err error) {
 	f = audit.Filter{Tool: asked("tool"), Client: asked("client"), Server: asked("server"), Outcome: audit.Outcome(asked("outcome")), Action: asked("action"),
 		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Request: strings.ToUpper(asked("request"))}
-	if text := asked("since"); text != "" {
-		if f.Since, _, err = r.Times(text, now.UTC()); err != nil {
-			return f, &InputError{"since: " + err.Error()}
-		}
-	}
-	if text := asked("until"); text != "" {
-		if _, f.Until, err = r.Times(text, now.UTC()); err != nil {
-			return f, &InputError{"until: " + err.Error()}
-		}
+	if f.Since, f.Until, err = r.Span(asked("since"), asked("until"), now); err != nil {
+		return f, err
 	}
 	if before := asked("before"); before != "" {
 		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before < 1 {
@@ -46,6 +39,22 @@ func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now
 		}
 	}
 	return f, err
+}
+
+// Span is a time as people type it, from the first moment of since to the last of until; each may
+// be empty, and is a zero time then. What cannot be understood is an [*InputError].
+func (r *Reader) Span(since, until string, now time.Time) (begin, end time.Time, err error) {
+	if since != "" {
+		if begin, _, err = r.Times(since, now.UTC()); err != nil {
+			return begin, end, &InputError{"since: " + err.Error()}
+		}
+	}
+	if until != "" {
+		if _, end, err = r.Times(until, now.UTC()); err != nil {
+			return begin, end, &InputError{"until: " + err.Error()}
+		}
+	}
+	return begin, end, nil
 }
 
 // colleague finds somebody of the company by name, e-mail address or subject, as whoever did something. Their

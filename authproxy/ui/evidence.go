@@ -20,6 +20,8 @@ type EvidencePage struct {
 	Missing   []string       // sentences: what the record lacks
 	Entries   []EvidenceEntry
 
+	Pack string // where the same is packed with proofs, for viewers who may; else empty
+
 	Canonical string // arguments as JSON, passed through Visible; empty: not kept
 }
 

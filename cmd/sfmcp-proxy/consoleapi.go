@@ -126,10 +126,14 @@ func (p *product) openOversight() error {
 		return err
 	}
 	definitions := &authproxy.Definitions{Store: p.definitions, Audit: p.audit}
+	packs, err := p.newPacks()
+	if err != nil {
+		return err
+	}
 	reviews := &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now}
 	if p.team, err = team.New(team.Config{
 		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.WriteOrigins,
-		Reviews:  reviews,
+		Reviews: reviews, Packs: packs,
 		Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, Health: p.health, PolicyPlace: c.PolicyPlace, Pending: p.pending, Site: p.site(), Log: p.log,
 		Budgets: func(ctx context.Context) ([]budget.Count, error) {
 			return p.budgets.List(ctx, p.counters(), budget.Filter{})
@@ -139,7 +143,7 @@ func (p *product) openOversight() error {
 	}
 	p.api, err = api.New(api.Config{
 		PublicURL: c.PublicURL, Reads: reads, People: p.people, Tokens: p.tokens, Replays: &apitoken.Replays{DB: p.db, Ring: p.ring, Now: p.now},
-		Cutoff: p.cutoff, Definitions: definitions, Reviews: reviews, Settings: c.WriteOrigins, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
+		Cutoff: p.cutoff, Definitions: definitions, Reviews: reviews, Packs: packs, Settings: c.WriteOrigins, Analysed: c.Analysed, PolicyNotes: c.PolicyNotes, CircuitOpen: p.forward.CircuitOpen,
 		Requests: apiRate, Failures: apiRate, Log: p.log, Now: p.now,
 	})
 	return err

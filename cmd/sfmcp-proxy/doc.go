@@ -80,6 +80,7 @@
 //
 // [sfmcp-proxy/authproxy/reports] says of a time what happened, for people who were not there;
 // [sfmcp-proxy/authproxy/pack] packs entries with their proofs for them, and checks such packs;
+// [sfmcp-proxy/authproxy/packing] says which entries that are, whoever asks;
 // [sfmcp-proxy/authproxy/review] reads access reviews from the log;
 // [sfmcp-proxy/authproxy/reconcile] compares it with those of ChatGPT and Salesforce.
 //

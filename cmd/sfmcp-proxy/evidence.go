@@ -2,13 +2,13 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -113,8 +113,8 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		}
 		return errors.Join(personErr, s.audit.Export(cmd.Context(), read, w))
 	})
-	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd, e, w) })
-	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd, e, w) })
+	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd.Context(), e, w) })
+	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd.Context(), e, w) })
 	part("verification.json", func(w io.Writer) error { return s.verification(cmd, w) })
 	text, err := json.MarshalIndent(m, "", "  ")
 	text = append(text, '\n')
@@ -142,22 +142,29 @@ func writeNew(path string, text []byte) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-func (s evidenceOf) connectionsOf(cmd *cobra.Command, e evidence, w io.Writer) (err error) {
+func (s evidenceOf) connectionsOf(ctx context.Context, e evidence, w io.Writer) (err error) {
 	if e.client != "" {
-		grants, err := s.grants.Grants(cmd.Context(), grant.Filter{ClientID: e.client, All: true})
+		grants, err := s.grants.Grants(ctx, grant.Filter{ClientID: e.client, All: true})
 		return errors.Join(err, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
 	}
 	for _, u := range e.users {
-		grants, failed := s.grants.Grants(cmd.Context(), grant.Filter{Org: u.Org, Subject: u.Subject, All: true})
+		grants, failed := s.grants.Grants(ctx, grant.Filter{Org: u.Org, Subject: u.Subject, All: true})
 		err = errors.Join(err, failed, listing.Printer{Out: w, Notes: w, JSON: true}.Grants(grants))
 	}
 	return err
 }
 
+// mostRequests is how many calls that waited are listed of one user.
+const mostRequests = 20_000
+
 // approvalsOf leaves the arguments to the audit log, which has them redacted, under the same digest.
-func (s evidenceOf) approvalsOf(cmd *cobra.Command, e evidence, w io.Writer) (err error) {
+func (s evidenceOf) approvalsOf(ctx context.Context, e evidence, w io.Writer) (err error) {
 	for _, u := range e.users {
-		requests, failed := s.approvals.List(cmd.Context(), approval.Filter{Org: u.Org, Subject: u.Subject, Limit: math.MaxInt32})
+		requests, failed := s.approvals.List(ctx, approval.Filter{Org: u.Org, Subject: u.Subject, Limit: mostRequests + 1})
+		if len(requests) > mostRequests {
+			requests = requests[:mostRequests]
+			err = errors.Join(err, fmt.Errorf("only the newest %d of user %s are there", mostRequests, u.Subject))
+		}
 		requests = slices.DeleteFunc(requests, func(r approval.Request) bool { return e.client != "" && r.ClientID != e.client })
 		for i := range requests {
 			requests[i].Arguments = nil

@@ -73,7 +73,7 @@ func checkPacks(t *testing.T, d *demo, approval string) {
 		{[]string{"--output", filepath.Join(dir, "x")}, "say what"},
 		{[]string{"--output", filepath.Join(dir, "x"), "--user", rep, "--control", "access"}, "exclude each other"},
 		{[]string{"--output", filepath.Join(dir, "x"), "--control", "keys"}, "expected access, policy or reviews"},
-		{[]string{"--output", filepath.Join(dir, "x"), "--approval", approval, "--since", "1d"}, "leave --since"},
+		{[]string{"--output", filepath.Join(dir, "x"), "--approval", approval, "--since", "1d"}, "leave since"},
 		{[]string{"--output", filepath.Join(dir, "policy"), "--control", "policy"}, "is not empty; nothing was done"},
 	} {
 		if out, status := d.command(append([]string{"evidence"}, tt.args...)...); status != exitUsage || !strings.Contains(out, tt.want) {

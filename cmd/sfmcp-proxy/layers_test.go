@@ -14,8 +14,8 @@ import (
 // layer of every package. A package may import only packages of lower layers, so
 // that each can be read, tested and replaced without its siblings.
 var layer = map[string]int{
-	"cmd/sfmcp-proxy": 6,
-	"examples/bench":  6, // measures the program beside others; a program itself
+	"cmd/sfmcp-proxy": 7,
+	"examples/bench":  7, // measures the program beside others; a program itself
 
 	// Checks the audit log for those who do not trust it: imports nothing of ours.
 	"examples/verifier": 0,
@@ -40,8 +40,11 @@ var layer = map[string]int{
 	"config": 4,
 
 	// The security team's pages show and do what is of every other part of authproxy.
-	"authproxy/console/team": 5,
-	"authproxy/console/api":  5, // the same for programs
+	"authproxy/console/team": 6,
+	"authproxy/console/api":  6, // the same for programs
+
+	// Packs of evidence for whoever asks: the command line, the pages and programs.
+	"authproxy/packing": 5,
 
 	// What the security team looks at, for its pages and for programs.
 	"authproxy/oversight": 4,

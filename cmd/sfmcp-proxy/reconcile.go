@@ -219,7 +219,7 @@ func (r *reconciling) ours(ctx context.Context, c *listing.Compared, kinds ...fu
 		c.Notes = append(c.Notes, "the file has no event that is compared")
 		return all, nil
 	}
-	oldest, begins, err := r.begins(ctx)
+	oldest, begins, err := r.audit.Published().Oldest(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -122,7 +121,7 @@ func (s reporting) report(ctx context.Context, when audit.Filter, given reports.
 // extent adds what the log holds at all.
 func (s reporting) extent(ctx context.Context, g reports.Given, c *reports.Collector) (reports.Given, error) {
 	var err error
-	if g.Oldest, g.Begins, err = s.begins(ctx); err != nil {
+	if g.Oldest, g.Begins, err = s.audit.Published().Oldest(ctx); err != nil {
 		return g, err
 	}
 	if err := s.audit.List(ctx, audit.Filter{Limit: 1}, func(e audit.Entry) error { g.Newest = e.Seq; return nil }); err != nil {
@@ -136,21 +135,6 @@ func (s reporting) extent(ctx context.Context, g reports.Given, c *reports.Colle
 	n, err := s.audit.Count(ctx, audit.Filter{After: first - 1, Before: last + 1})
 	g.Readable = int64(n)
 	return g, err
-}
-
-// errFirst ends a list after its first entry.
-var errFirst = errors.New("one is enough")
-
-// begins is the first entry that the log still has, and when it was written; 0: there is none.
-func (s *stores) begins(ctx context.Context) (seq int64, at time.Time, err error) {
-	err = s.audit.List(ctx, audit.Filter{}, func(e audit.Entry) error {
-		seq, at = e.Seq, e.At
-		return errFirst
-	})
-	if errors.Is(err, errFirst) {
-		err = nil
-	}
-	return seq, at, err
 }
 
 // dormant are the connections that are alive, began before a time and were not used since.

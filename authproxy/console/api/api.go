@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/packing"
 	"sfmcp-proxy/authproxy/party"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy/analysis"
@@ -50,6 +51,7 @@ type Config struct {
 	Cutoff      *authproxy.Cutoff
 	Definitions *authproxy.Definitions
 	Reviews     *authproxy.Reviews
+	Packs       *packing.Maker
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
 	// Analysed are the servers with their policies; PolicyNotes what in the policies can hardly be
@@ -82,9 +84,9 @@ type API struct {
 
 // New returns the API of c, or an error that names what is missing.
 func New(c Config) (*API, error) {
-	if c.PublicURL == "" || c.Reads == nil || c.People == nil || c.Tokens == nil || c.Replays == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil ||
+	if c.PublicURL == "" || c.Reads == nil || c.People == nil || c.Tokens == nil || c.Replays == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil || c.Packs == nil ||
 		c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil || c.CircuitOpen == nil {
-		return nil, errors.New("console API: public URL, reads, people, tokens, replays, cutoff, definitions, reviews, settings, analysed, policy notes and circuits are required")
+		return nil, errors.New("console API: public URL, reads, people, tokens, replays, cutoff, definitions, reviews, packs, settings, analysed, policy notes and circuits are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -91,6 +91,8 @@ func (a *API) byMethod(routes map[string]Route) http.HandlerFunc {
 		case !admitted(token, route):
 			err := a.refused(r, token, forbidden.is("A token of the role "+token.Role+" may not do this.", "Use a token of the role "+strings.Join(route.Roles, " or ")+"."))
 			a.send(w, r, a.told(r, a.problemOf(r, err)))
+		case route.file != nil:
+			a.filed(w, r, token, route)
 		default:
 			a.send(w, r, a.served(r, token, route))
 		}

@@ -69,6 +69,29 @@ func (a *API) served(r *http.Request, token *apitoken.Token, route Route) answer
 	return a.done(q, route)
 }
 
+// filed answers a request with a file.
+func (a *API) filed(w http.ResponseWriter, r *http.Request, token *apitoken.Token, route Route) {
+	q := &call{Request: r, token: token, now: a.Now()}
+	err := q.read(route)
+	var made file
+	if err == nil {
+		made, err = route.file(a, q)
+	}
+	if err != nil {
+		a.send(w, r, a.told(r, a.problemOf(r, err)))
+		return
+	}
+	defer func() {
+		if err := made.Close(); err != nil {
+			a.Log.ErrorContext(r.Context(), "a file is not removed from where it was made", "error", err)
+		}
+	}()
+	if err := made.Answer(w); err != nil {
+		a.Log.InfoContext(r.Context(), "a file was not taken whole", "error", err)
+		panic(http.ErrAbortHandler) // so that nobody takes a part for the whole
+	}
+}
+
 // read checks the query and reads the body.
 func (q *call) read(route Route) (err error) {
 	if q.query, err = checkedQuery(q.URL.RawQuery, route.Query); err != nil {
@@ -80,6 +103,9 @@ func (q *call) read(route Route) (err error) {
 			return tooLarge.is(fmt.Sprintf("The body has more than %d bytes.", maxBody), "Send less; arguments of at most 64 KiB can be tried.")
 		}
 		return badRequest.is("The body could not be read.", "Send it whole.")
+	}
+	if len(q.Header.Values("Idempotency-Key")) > 0 && route.file != nil {
+		return badRequest.is("No answer of this address is kept for a second request.", "Leave the Idempotency-Key away: a file that is made twice changes nothing but the log.")
 	}
 	if route.Body == nil {
 		if len(q.text) > 0 {

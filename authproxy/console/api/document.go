@@ -68,11 +68,17 @@ func (s schemas) operation(route Route) object {
 		parameters = append(parameters, object{"name": "If-Match", "in": "header", "required": true, "description": "ETag of the state that was seen; * for whatever it is now",
 			"schema": object{"type": "string", "pattern": `^(\*|"[A-Za-z0-9_-]{1,64}")$`}})
 	}
-	if route.Method != http.MethodGet {
+	if route.Method != http.MethodGet && route.file == nil {
 		parameters = append(parameters, object{"name": "Idempotency-Key", "in": "header", "description": "the same request again gets the same answer, for a day",
 			"schema": object{"type": "string", "pattern": `^` + idempotencyKey + `$`}})
 	}
-	done := object{"description": "done", "content": object{"application/json": object{"schema": s.of(reflect.TypeOf(route.Answer))}}}
+	done := object{"description": "done"}
+	if route.Media == "" {
+		done["content"] = object{"application/json": object{"schema": s.of(reflect.TypeOf(route.Answer))}}
+	}
+	if route.Media != "" {
+		done["content"] = object{route.Media: object{"schema": object{"type": "string", "contentMediaType": route.Media}}}
+	}
 	if _, ok := route.Answer.(tagged); ok {
 		done["headers"] = object{"ETag": object{"description": "for If-Match", "schema": object{"type": "string"}}}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"sfmcp-proxy/authproxy/packing"
 	"sfmcp-proxy/authproxy/people"
 )
 
@@ -17,9 +18,13 @@ type Route struct {
 	Query  []Param
 	Body   any // an empty body; nil: it takes none
 	Answer any // an empty answer
+	// Media is what it answers with, if that is a file and no JSON; Answer is nil then.
+	Media string
 
 	decode func(text []byte) (any, error) // reads the body; nil: it takes none
 	serve  func(*API, *call) (any, error)
+	// file makes a file that is answered as it is; nil: the answer is what serve returns.
+	file func(*API, *call) (file, error)
 	// edits reads what the route changes, where a program must have seen it before; nil: nothing.
 	edits func(*API, *call) (tagged, error)
 }
@@ -68,6 +73,29 @@ func editing[On of, In any, Out tagged](path, name, does string, now func(On, *c
 	return r
 }
 
+// file is an answer that is no JSON, for one caller. Whoever has it closes it.
+type file interface {
+	Answer(w http.ResponseWriter) error
+	Close() error
+}
+
+// filing is a route that makes a file of a media type; it changes nothing but the log.
+func filing[On of, In any, Out file](path, name, does, media string, f func(On, *call, *In) (Out, error)) Route {
+	r := forReaders(acting(path, name, does, func(On, *call, *In) (Out, error) {
+		var none Out
+		return none, errors.New("a file is no JSON")
+	}))
+	r.Answer, r.Media = nil, media
+	r.file = func(a *API, q *call) (file, error) {
+		in, ok := q.in.(*In)
+		if !ok {
+			return nil, errors.New("the body was not read")
+		}
+		return f(On{a}, q, in)
+	}
+	return r
+}
+
 // forReaders lets a route be used by those who read: it changes nothing.
 func forReaders(r Route) Route {
 	r.Roles = readers()
@@ -107,6 +135,9 @@ func Routes() []Route {
 		forReaders(acting("/policy/try", "tryCall", "say what is decided for a call; changes nothing", toolRoutes.try)),
 		reading("/audit", "listEntries", "search the audit log, the newest entries first, without arguments", entryParams(), logRoutes.entries),
 		reading("/audit/{entry}", "getEntry", "one entry, whole; that it was read is an entry too", nil, logRoutes.entry),
+		reading("/evidence", "previewEvidence", "what a pack of evidence would hold", packParams(), logRoutes.previewEvidence),
+		filing("/evidence/make", "makeEvidence", "make a pack of evidence; that it was made is an entry with the SHA-256 of its manifest, and 'evidence verify' checks it with the log's public key alone",
+			packing.MediaType, logRoutes.makeEvidence),
 		reading("/log", "getLog", "how many entries the log of the process that answers has, and up to which one it is signed", nil, logRoutes.log),
 		forReaders(acting("/log/verify", "verifyLog", "read the whole log and say whether it is as it was written; changes nothing", logRoutes.verify)),
 		reading("/denials", "listDenials", "what was denied most, and to whom", []Param{{Name: "since", Doc: "7d, 2026-03-01; 7d without it"}}, logRoutes.denials),

@@ -31,6 +31,7 @@
 //	pending.go      what a reload would change, and the last replay
 //	entries.go      the audit log: search, one entry
 //	whole.go        whether the log is whole
+//	evidence.go     packs of evidence: what one would hold, and its download
 //	denials.go      what was denied most, and to whom
 //	insights.go     how calls that waited were decided
 //	settings.go     the configuration in force, sign-ins to these pages

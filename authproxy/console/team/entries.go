@@ -160,7 +160,7 @@ func (t logPages) entry(q *request) error {
 		if err != nil {
 			return err
 		}
-		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same approval", Table: entryTable(q, same)})
+		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same approval", Facts: []ui.Fact{packFact("approval", e.Approval)}, Table: entryTable(q, same)})
 	}
 	p.Sections = append(p.Sections, ui.Section{Heading: "Proof", Text: "Whoever has the log's public key can check that exactly this entry stands in the log, without trusting this page:",
 		Block: fmt.Sprintf("sfmcp-proxy audit prove %d > entry-%d.proof", seq, seq)})

@@ -108,7 +108,7 @@ func (t peoplePages) personFacts(q *request, u *oversight.WholePerson) []ui.Fact
 	if login := u.Login; login.State != "" {
 		facts = append(facts, ui.Fact{Name: "Salesforce login", Cell: ui.Cell{Text: string(login.State), Faint: login.Failure.Reason()}})
 	}
-	return append(facts, ui.Fact{Name: "Everything recorded", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?person=" + url.QueryEscape(u.Subject)}})
+	return append(facts, ui.Fact{Name: "Everything recorded", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?person=" + url.QueryEscape(u.Subject)}}, packFact("user", u.Subject))
 }
 
 // personActs are what can be done about a person, with what it ends.

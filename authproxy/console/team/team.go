@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/packing"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy/analysis"
 	"sfmcp-proxy/authproxy/ui"
@@ -33,6 +34,7 @@ type Config struct {
 	Cutoff      *authproxy.Cutoff
 	Definitions *authproxy.Definitions
 	Reviews     *authproxy.Reviews
+	Packs       *packing.Maker
 	// Settings writes the configuration in force, without secrets.
 	Settings func(io.Writer) error
 	// Analysed are the servers with their policies and the people of the configuration; PolicyNotes
@@ -65,8 +67,8 @@ type Team struct {
 
 // New returns the pages of c, or an error that names what is missing.
 func New(c Config) (*Team, error) {
-	if c.Reads == nil || c.People == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
-		return nil, errors.New("console pages of the team: reads, people, cutoff, definitions, reviews, settings, analysed and policy notes are required")
+	if c.Reads == nil || c.People == nil || c.Cutoff == nil || c.Definitions == nil || c.Reviews == nil || c.Packs == nil || c.Settings == nil || c.Analysed == nil || c.PolicyNotes == nil {
+		return nil, errors.New("console pages of the team: reads, people, cutoff, definitions, reviews, packs, settings, analysed and policy notes are required")
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

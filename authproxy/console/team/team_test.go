@@ -5,7 +5,19 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/packing"
 )
+
+// What a pack of each kind holds beside the entries is said before it is made.
+func TestPacksAreDescribed(t *testing.T) {
+	t.Parallel()
+	for _, kind := range append(packing.Controls(), "user", "approval", "") {
+		if packHolds[kind] == "" {
+			t.Errorf("nothing is said of a pack of %q", kind)
+		}
+	}
+}
 
 // A search asks the database for nothing that it answers with an error, and for the whole id of a client that is the
 // URL of its document.

@@ -31,7 +31,8 @@ func (t logPages) wholeSection(q *request) ui.Section {
 	// Whoever reads may verify: nothing is changed by it.
 	verify := &ui.Act{CSRF: q.Viewer.CSRF, Path: "log/verify", Label: "Verify the log", Text: "Reads every entry of the log of the process that answers you, and compares it with the signed checkpoints. Other replicas have logs of their own: 'audit verify' does it there."}
 	return ui.Section{Heading: "Is the log whole?", Facts: []ui.Fact{{Name: "Log", Cell: ui.Cell{Text: s.Origin, Code: true}}, {Name: "Log and checkpoints", Cell: agrees},
-		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}}}, Acts: acts(verify)}
+		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}},
+		packFact("user", q.asked("person"), "approval", q.asked("approval"), "since", q.asked("since"), "until", q.asked("until"))}, Acts: acts(verify)}
 }
 
 // verify reads the whole log.

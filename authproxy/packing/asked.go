@@ -1,0 +1,174 @@
+package packing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/pack"
+	"sfmcp-proxy/authproxy/reports"
+)
+
+// Asked is what a pack is to be of: one of User, Approval and Control, or a time alone.
+type Asked struct {
+	User     string    // a Salesforce user id or username
+	Approval string    // the id of a call that waited; it has a time of its own
+	Control  string    // one of [Controls]
+	Since    time.Time // zero: from the first entry on
+	Until    time.Time // before then; zero: up to now
+}
+
+// control is something that auditors ask for again and again: the entries that show it, and what is
+// made of them.
+type control struct {
+	name    string
+	actions []string
+	files   func(*packing, *pack.Builder) error
+}
+
+var controls = []control{
+	{"access", reports.AccessActions, (*packing).accessFiles},
+	{"policy", reports.PolicyActions, (*packing).changeFiles},
+	{"reviews", []string{"review."}, nil},
+}
+
+// Controls are the names of what [Asked.Control] can be.
+func Controls() (names []string) {
+	for _, c := range controls {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// Check says what is wrong with what is asked for, as an [*oversight.InputError].
+func (a Asked) Check() error {
+	named := slices.DeleteFunc([]string{a.User, a.Approval, a.Control}, func(s string) bool { return s == "" })
+	text := ""
+	switch {
+	case len(named) > 1:
+		text = "user, approval and control exclude each other"
+	case a.Approval != "" && !(a.Since.IsZero() && a.Until.IsZero()):
+		text = "an approval has a time of its own: leave since and until out"
+	case a.Control != "" && !slices.Contains(Controls(), a.Control):
+		text = fmt.Sprintf("control: expected access, policy or reviews, found %q", a.Control)
+	case len(named) == 0 && a.Since.IsZero():
+		text = "say what: a user, an approval, a control, or since when for every entry of a time"
+	case !a.Since.IsZero() && !a.Until.IsZero() && !a.Since.Before(a.Until):
+		text = "since is not before until: nothing can be between"
+	default:
+		return nil
+	}
+	return &oversight.InputError{Text: text}
+}
+
+// plan is what goes into a pack.
+type plan struct {
+	Asked
+	about   string
+	filters []audit.Filter // all entries that one of them selects
+	users   []grant.User
+	person  audit.Entry // of a pack about a user: whom the entries about it name
+	files   func(*packing, *pack.Builder) error
+}
+
+// when selects the entries of the time that is asked for.
+func (a Asked) when() audit.Filter { return audit.Filter{Since: a.Since, Until: a.Until} }
+
+// plan finds which entries are asked for.
+func (m *Maker) plan(ctx context.Context, asked Asked) (*plan, error) {
+	if err := asked.Check(); err != nil {
+		return nil, err
+	}
+	p := &plan{Asked: asked}
+	switch {
+	case asked.User != "":
+		return p, m.planUser(ctx, p)
+	case asked.Approval != "":
+		p.about, p.filters = "approval "+asked.Approval, []audit.Filter{{Approval: asked.Approval}}
+	case asked.Control != "":
+		c := controls[slices.IndexFunc(controls, func(c control) bool { return c.name == asked.Control })]
+		p.about, p.files = "control "+c.name, c.files
+		for _, action := range c.actions {
+			f := asked.when()
+			f.Action = action
+			p.filters = append(p.filters, f)
+		}
+	default:
+		p.about, p.filters = aboutPeriod, []audit.Filter{asked.when()}
+	}
+	return p, nil
+}
+
+// aboutPeriod is what a pack of a time alone is of.
+const aboutPeriod = "period"
+
+func (m *Maker) planUser(ctx context.Context, p *plan) error {
+	person, err := m.PersonIn(ctx, p.User)
+	if err != nil {
+		return err
+	}
+	for _, subject := range person.Subjects {
+		users, err := m.Grants.FindUsers(ctx, subject)
+		if err != nil {
+			return err
+		}
+		p.users = append(p.users, users...)
+	}
+	if len(p.users) > 0 {
+		p.person = audit.Entry{Org: p.users[0].Org, Subject: p.users[0].Subject, Username: p.users[0].Username}
+	}
+	f := p.when()
+	f.Person = person
+	p.about, p.filters, p.files = "user "+p.User, []audit.Filter{f}, (*packing).userFiles
+	return nil
+}
+
+// Preview is what a pack would hold.
+type Preview struct {
+	About   string
+	Entries int  // of the audit log, as it is now; making the pack adds one or two
+	TooMany bool // for an answer: it would have more than Config.Most
+}
+
+// Preview counts what a pack would hold. Nothing is read but the index, and nothing is recorded.
+func (m *Maker) Preview(ctx context.Context, asked Asked) (Preview, error) {
+	p, err := m.plan(ctx, asked)
+	if err != nil {
+		return Preview{}, err
+	}
+	of := Preview{About: p.about}
+	for _, f := range p.filters {
+		n, err := m.Audit.Count(ctx, f)
+		if err != nil {
+			return of, err
+		}
+		of.Entries += n
+	}
+	of.TooMany = of.Entries > m.Most
+	if asked.Approval != "" && of.Entries == 0 {
+		return of, approval.ErrNotFound
+	}
+	return of, nil
+}
+
+// Wrong is what is wrong with what was asked for, in a sentence for whoever asked; "" if the error
+// is of another kind.
+func Wrong(err error) string {
+	if input, ok := errors.AsType[*oversight.InputError](err); ok {
+		return input.Text
+	}
+	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
+		return "user: " + unknown.Error()
+	}
+	if errors.Is(err, approval.ErrNotFound) {
+		return "approval: neither the approvals nor the audit log have one of that id"
+	}
+	return ""
+}

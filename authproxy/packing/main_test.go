@@ -1,0 +1,9 @@
+package packing
+
+import (
+	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }
