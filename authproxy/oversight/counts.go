@@ -25,6 +25,14 @@ type Day struct {
 	Calls []int // in the order of [Ends]
 }
 
+// Total is how many calls there were, however they ended.
+func (d Day) Total() (n int) {
+	for _, calls := range d.Calls {
+		n += calls
+	}
+	return n
+}
+
 // counts remembers what was counted last.
 type counts struct {
 	mu   sync.Mutex

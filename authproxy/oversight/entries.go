@@ -100,6 +100,62 @@ func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most 
 	return fits[max(0, len(fits)-most):], nil
 }
 
+// endedLooked is how many entries behind a page are looked through for the ends of what begins on it.
+const endedLooked = 200
+
+// Ended are entries as [Reader.Entries] has them, each deed once: an intent is left out if the entry
+// of how it ended fits too. Where so many deeds were under way at once that the end stands far from
+// its intent, behind where the search began, the intent stays.
+func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most int) (found []audit.Entry, err error) {
+	ended, err := r.endedBehind(ctx, f, text)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		some, err := r.Entries(ctx, f, text, most)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range slices.Backward(some) {
+			if ended[e.IntentSeq] = true; e.Outcome != audit.Intent || !ended[e.Seq] {
+				found = append(found, e)
+			}
+			if len(found) == most {
+				slices.Reverse(found)
+				return found, nil
+			}
+		}
+		if len(some) < most {
+			slices.Reverse(found)
+			return found, nil
+		}
+		f.Before = some[0].Seq
+	}
+}
+
+// endedBehind are the intents whose end fits f and stands behind where f begins to look.
+func (r *Reader) endedBehind(ctx context.Context, f audit.Filter, text string) (map[int64]bool, error) {
+	ended := map[int64]bool{}
+	if f.Before == 0 || text != "" {
+		return ended, nil
+	}
+	looked := 0
+	f.After, f.Before = f.Before-1, 0
+	err := r.Audit.List(ctx, f, func(e audit.Entry) error {
+		ended[e.IntentSeq] = true
+		if looked++; looked == endedLooked {
+			return errLooked
+		}
+		return nil
+	})
+	if errors.Is(err, errLooked) {
+		err = nil
+	}
+	return ended, err
+}
+
+var errLooked = errors.New("looked through enough")
+
 // ReadEntry is one entry, whole, with its arguments; that somebody reads it is recorded first.
 // Without such an entry the error is [ErrNotFound].
 func (r *Reader) ReadEntry(ctx context.Context, by actor.Actor, seq int64) (audit.Entry, error) {

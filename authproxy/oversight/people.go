@@ -156,11 +156,11 @@ func (r *Reader) Person(ctx context.Context, org, subject string) (*WholePerson,
 	return p, nil
 }
 
-// Recent are the newest entries that concern a user, the oldest first.
+// Recent are the newest entries that concern a user, each deed once as [Reader.Ended] has them.
 func (r *Reader) Recent(ctx context.Context, u *grant.User, most int) ([]audit.Entry, error) {
 	who := audit.Person{Subjects: []string{u.Subject}}
 	if u.Username != "" {
 		who.Usernames = []string{u.Username}
 	}
-	return r.found(ctx, audit.Filter{Person: who, Limit: most})
+	return r.Ended(ctx, audit.Filter{Person: who}, "", most)
 }

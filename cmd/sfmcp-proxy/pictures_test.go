@@ -34,7 +34,7 @@ var pictured = []struct {
 	scale         float64
 	whole         bool
 }{
-	{"desktop", "light", 1000, 700, 1, true},
+	{"desktop", "light", 1280, 800, 1, true},
 	{"phone", "light", 390, 844, 2, false},
 	{"dark", "dark", 390, 844, 1, true},
 }
@@ -118,7 +118,7 @@ func startGallery(t *testing.T, kind string) *gallery {
 // take takes the pictures of a page, which must say these texts.
 func (g *gallery) take(b *chrome, name, address string, texts ...string) {
 	g.t.Helper()
-	b.do(chromedp.EmulateViewport(1000, 700), colourScheme("light"))
+	b.do(chromedp.EmulateViewport(1280, 800), colourScheme("light"))
 	v := b.open(address)
 	b.shows(v, v.Status, texts...)
 	for _, p := range pictured {

@@ -2,9 +2,11 @@ package team
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -19,6 +21,9 @@ import (
 // entriesShown is how many entries a page shows.
 const entriesShown = 50
 
+// everyEntry asks for what was recorded before and after a deed, both: without it stands how it ended.
+const everyEntry = "every entry"
+
 // entries searches the audit log.
 func (t logPages) entries(q *request) error {
 	p := q.page("Audit log", "/console/audit", "Who did what, for whom, by which rule, and how it ended. Times are UTC.")
@@ -31,7 +36,11 @@ func (t logPages) entries(q *request) error {
 	if err != nil {
 		return err
 	}
-	found, err := t.Reads.Entries(q.Context(), filter, q.asked("text"), entriesShown)
+	look := t.Reads.Ended
+	if q.asked("show") == everyEntry {
+		look = t.Reads.Entries
+	}
+	found, err := look(q.Context(), filter, q.asked("text"), entriesShown)
 	if err != nil {
 		return err
 	}
@@ -66,6 +75,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),
 		field("action", "Action", "", actions...), field("object", "Acted on", "exactly"), field("rule", "Rule", "as an entry names it"),
 		field("approval", "Approval", "apr_…"), field("request", "Request id", "from an error page"),
+		{Name: "show", Label: "Show", Value: q.asked("show"), All: "each deed once", Options: []string{everyEntry}},
 	} {
 		f.Rare = true
 		fields = append(fields, f)
@@ -189,7 +199,7 @@ func factsOf(e audit.Entry) (facts []ui.Fact, arguments string, err error) {
 			delete(members, name)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(members)) {
+	for _, name := range inReadingOrder(maps.Keys(members)) {
 		var plain string
 		if json.Unmarshal(members[name], &plain) != nil {
 			plain = string(members[name])
@@ -201,6 +211,22 @@ func factsOf(e audit.Entry) (facts []ui.Fact, arguments string, err error) {
 		facts = append(facts, ui.Fact{Name: strings.ReplaceAll(name, "_", " "), Cell: cell})
 	}
 	return facts, lines.String(), nil
+}
+
+// readFirst are the members of an entry that are asked for first: when, what, how it ended, why, who.
+var readFirst = []string{"at", "action", "tool", "object", "outcome", "decision", "rule", "reason", "status", "approval", "username", "subject", "org", "server", "client"}
+
+// inReadingOrder are the names of members, those of readFirst before the others.
+func inReadingOrder(names iter.Seq[string]) []string {
+	place := func(name string) int {
+		if i := slices.Index(readFirst, name); i >= 0 {
+			return i
+		}
+		return len(readFirst)
+	}
+	return slices.SortedFunc(names, func(a, b string) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), cmp.Compare(a, b))
+	})
 }
 
 // entryLink is where a member of an entry leads: to the others that have the same.

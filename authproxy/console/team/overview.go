@@ -33,19 +33,30 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	today := all[len(all)-1].Calls
-	total := 0
-	for _, n := range today {
-		total += n
-	}
-	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(total), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly),
-		Text: "Look who called what, if it is more than you expect."})
-	denied := ui.Tile{Number: strconv.Itoa(today[2]), Label: "denied today", Path: "/console/denials", Text: "Nothing to do: the rules are in nobody's way today."}
-	if today[2] > 0 {
+	before, today := all[:len(all)-1], all[len(all)-1]
+	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(today.Total()), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly),
+		Text: usualCalls(before) + "Look who called what, if it is more than you expect."})
+	denied := ui.Tile{Number: strconv.Itoa(today.Calls[2]), Label: "denied today", Path: "/console/denials", Text: "Nothing to do: the rules are in nobody's way today."}
+	if today.Calls[2] > 0 {
 		denied.Text = "See which rule denies most: somebody may need access, or a word of advice."
 	}
 	p.Tiles = append(p.Tiles, denied)
 	return nil
+}
+
+// usualCalls says how many calls a day has, of those days; of none before the first call nothing.
+func usualCalls(before []oversight.Day) string {
+	for len(before) > 0 && before[0].Total() == 0 {
+		before = before[1:]
+	}
+	if len(before) == 0 {
+		return ""
+	}
+	total := 0
+	for _, d := range before {
+		total += d.Total()
+	}
+	return fmt.Sprintf("On average %d a day, in the %s before. ", (total+len(before)/2)/len(before), counted(len(before), "day"))
 }
 
 // waitingTile counts the calls that wait for a person, and says how long the oldest does.
