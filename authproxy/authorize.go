@@ -48,7 +48,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	browser := s.Cookies.Browser(w, r)
 	id, err := s.Grants.Requests.Open(r.Context(), *req, browser)
 	if err != nil {
-		refuse.oauthError = &oauthError{code: serverError, description: "try again later", cause: err}
+		refuse.oauthError = &oauthError{code: failedCode(err), description: "try again later", cause: err}
 		return refuse
 	}
 	page := s.consentPage(id, req, c)

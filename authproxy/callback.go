@@ -295,7 +295,7 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		return drop(accessDenied, "this user is blocked here", err)
 	}
 	if err != nil {
-		return drop(serverError, "try again later", err)
+		return drop(failedCode(err), "try again later", err)
 	}
 	if err := s.Cutoff.EndSurplus(ctx, who.Org, who.Subject); err != nil { // the next connection ends them
 		s.Log.ErrorContext(ctx, "surplus connections not ended", "org", who.Org, "subject", who.Subject, "error", err)

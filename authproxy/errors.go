@@ -14,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -32,6 +33,20 @@ const (
 	unsupportedGrantType    = "unsupported_grant_type"
 	unsupportedResponseType = "unsupported_response_type"
 )
+
+// storePause is when who met a database that did not take or give something may ask again.
+const storePause = time.Second
+
+// retryAfter is a pause as the header has it.
+func retryAfter(pause time.Duration) string { return strconv.Itoa(int(pause.Seconds())) }
+
+// failedCode is the code of a redirect in place of status 503 or 500 (RFC 6749 4.1.2.1).
+func failedCode(err error) string {
+	if db.Passes(err) {
+		return temporarilyUnavailable
+	}
+	return serverError
+}
 
 // oauthError is told to a client: as JSON, or in a redirect. The description is ASCII
 // without quotes and backslashes (RFC 6749 A.8) and never repeats what was sent.
@@ -117,6 +132,11 @@ func (s *Server) renderError(w http.ResponseWriter, r *http.Request, err error) 
 		page = untrustedReturn(redirect, s.response(redirect.redirectURI, params, redirect.state))
 	case isRefusal:
 		page = &pageError{status: refusal.Status, title: "Nothing was done", text: refusal.Text}
+	case !isPage && db.Passes(err):
+		s.Log.ErrorContext(ctx, "page failed", "path", r.URL.Path, "error", err)
+		w.Header().Set("Retry-After", retryAfter(storePause))
+		page = &pageError{status: http.StatusServiceUnavailable, title: "This cannot be done at the moment",
+			text: "What has to be looked up or stored for it could not be. It is not your fault. Try again in a few seconds."}
 	case !isPage:
 		s.Log.ErrorContext(ctx, "page failed", "path", r.URL.Path, "error", err)
 		page = &pageError{status: http.StatusInternalServerError, title: "Something went wrong",
@@ -199,7 +219,12 @@ func (s endpoints) endpoint(h func(r *http.Request, form url.Values) (answer any
 
 func (s endpoints) writeError(ctx context.Context, w http.ResponseWriter, err error) {
 	e, ok := errors.AsType[*oauthError](err)
-	if !ok {
+	switch {
+	case ok:
+	case db.Passes(err):
+		s.Log.ErrorContext(ctx, "token endpoint failed", "error", err)
+		e = &oauthError{status: http.StatusServiceUnavailable, code: temporarilyUnavailable, description: "try again in a second", retry: storePause}
+	default:
 		s.Log.ErrorContext(ctx, "token endpoint failed", "error", err)
 		e = &oauthError{status: http.StatusInternalServerError, code: serverError, description: "try again later"}
 	}
@@ -213,7 +238,7 @@ func (s endpoints) writeError(ctx context.Context, w http.ResponseWriter, err er
 		w.Header().Set("WWW-Authenticate", e.challenge)
 	}
 	if e.retry > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(e.retry.Seconds())))
+		w.Header().Set("Retry-After", retryAfter(e.retry))
 	}
 	writeJSON(w, e.status, map[string]string{"error": e.code, "error_description": e.description})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -58,6 +59,9 @@ func (r renderer) renderError(err error) {
 			r.Log.ErrorContext(r.http.Context(), "request refused", "why", e.message, "error", e.cause)
 		}
 		r.renderRefusal(e)
+	case db.Passes(err):
+		r.Log.ErrorContext(r.http.Context(), "request failed", "error", err)
+		r.renderRefusal(&refusal{status: http.StatusServiceUnavailable, code: jsonrpc.InternalError, message: textNotStored, retry: failurePause})
 	default:
 		r.Log.ErrorContext(r.http.Context(), "request failed", "error", err)
 		r.renderRefusal(&refusal{status: http.StatusInternalServerError, code: jsonrpc.InternalError, message: "internal error"})

@@ -42,6 +42,7 @@ const (
 	textTooManyRows  = "The answer is withheld: your organization allows at most %d records in it. Ask for fewer."
 	textAddLimit     = "The call was not made. Add LIMIT %d or less to the query, counting the records of child subqueries too."
 	textRewritten    = "Your organization bounds the records of an answer, so the query was made with LIMIT %d. There may be more records."
+	textNotStored    = "what has to be looked up or stored for this could not be; try again in a second"
 	textCut          = "Your organization allows at most %d records in this answer; %d more were left out."
 )
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/traces"
@@ -121,6 +122,8 @@ func (r *request) problemOfError(err error) string {
 		return codeName(jsonrpc.InternalError)
 	case errors.As(err, &e):
 		return strconv.Itoa(e.status)
+	case db.Passes(err):
+		return strconv.Itoa(http.StatusServiceUnavailable)
 	}
 	return strconv.Itoa(http.StatusInternalServerError)
 }

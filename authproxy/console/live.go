@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -57,6 +58,9 @@ func (c live) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusUnauthorized
 	case errors.As(err, &known):
 		status = known.status
+	case db.Passes(err):
+		status = http.StatusServiceUnavailable
+		fallthrough
 	default:
 		c.Log.ErrorContext(r.Context(), "looking at a session", "error", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -73,6 +74,10 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 		status, page.Title, page.Text = refusal.Status, "Nothing was done", refusal.Text
 	} else {
 		c.Log.ErrorContext(r.Context(), "page failed", "path", r.URL.Path, "error", err)
+		if db.Passes(err) {
+			w.Header().Set("Retry-After", "1")
+			status, page.Title, page.Text = http.StatusServiceUnavailable, "This cannot be done at the moment", "What has to be looked up or stored for it could not be. Try again in a few seconds."
+		}
 	}
 	page.Links = append(page.Links, c.waysOn(r, status, err)...)
 	c.render(w, r, status, page)

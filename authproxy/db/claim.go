@@ -120,7 +120,7 @@ func (c Config) Expect(ring *seal.KeyRing) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	if absent := dialectOf(c.URL).absent(c.URL); absent != "" && inUse(ring) {
+	if absent := c.dialect().absent(c.URL); absent != "" && inUse(ring) {
 		return vanished(ring, absent+" is gone")
 	}
 	return nil
@@ -134,7 +134,7 @@ func (c Config) KeysLost(ctx context.Context, path string) error {
 		return nil
 	}
 	_, err := os.Stat(noteOf(path))
-	if err != nil && !dialectOf(c.URL).claimed(ctx, c.URL) {
+	if err != nil && !c.dialect().claimed(ctx, c.URL) {
 		return nil
 	}
 	return fmt.Errorf("the sealing keys are lost: key file %s does not exist, and %s was made with it. "+

@@ -24,6 +24,9 @@ type Config struct {
 	URL string
 	// Now is the clock by which a [Cache] is believed; nil means time.Now.
 	Now func() time.Time
+	// BusyTimeout is how long a statement waits for a SQLite file that another process holds; 0 means
+	// five seconds.
+	BusyTimeout time.Duration
 }
 
 // Validate reports a URL that Open could not open. The error does not show the URL, which
@@ -85,7 +88,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: dialectOf(c.URL), access: newAccessEpoch(c.Now)}
+	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now)}
 	var err error
 	if d.Writes, d.Reads, err = d.dialect.open(ctx, c.URL); err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)

@@ -48,10 +48,10 @@ type dialect interface {
 	erase(ctx context.Context, d *DB) error
 }
 
-// dialectOf returns the dialect of a URL that Config.Validate accepts.
-func dialectOf(url string) dialect {
-	if isPostgres(url) {
+// dialect is that of a URL that Validate accepts.
+func (c Config) dialect() dialect {
+	if isPostgres(c.URL) {
 		return &postgres{}
 	}
-	return sqlite{}
+	return sqlite{c.BusyTimeout}
 }

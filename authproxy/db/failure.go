@@ -60,6 +60,16 @@ func FailureOf(err error) Failure {
 	return OtherFailure
 }
 
+// Passes reports whether what failed may well succeed in a moment, without anybody changing anything:
+// the database was held, slow, away or full, or takes no writes just now. Who asked is told to ask again.
+func Passes(err error) bool {
+	switch FailureOf(err) {
+	case Undone, TooSlow, Unavailable, ReadOnly, Full:
+		return true
+	}
+	return false
+}
+
 // unverified adds to an error why the server of PostgreSQL was not the one that the URL asks for, and
 // what to change. Others are as they were.
 func unverified(err error) error {

@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -17,12 +18,14 @@ import (
 	driver "modernc.org/sqlite" // registers the driver "sqlite"
 )
 
-// busyTimeout is how long a statement waits for a lock that another process holds.
-const busyTimeout = 5 * time.Second
-
 // sqlite keeps everything in one file. Its writers come one after the other, so nothing
 // has to be locked by name or by row.
-type sqlite struct{}
+type sqlite struct {
+	busyTimeout time.Duration // 0: as the constant of that name
+}
+
+// waits is how long a statement waits for a lock that another process holds.
+func (s sqlite) waits() time.Duration { return cmp.Or(s.busyTimeout, busyTimeout) }
 
 // sqlitePath returns the file of "sqlite:PATH", "" for any other URL.
 func sqlitePath(url string) string {
@@ -46,16 +49,16 @@ func (sqlite) claimed(_ context.Context, url string) bool {
 	return err == nil && stat.Size() > 0
 }
 
-func (sqlite) open(_ context.Context, url string) (writes, reads *sql.DB, err error) {
+func (s sqlite) open(_ context.Context, url string) (writes, reads *sql.DB, err error) {
 	path := sqlitePath(url)
 	if err := prepareFile(path); err != nil {
 		return nil, nil, err
 	}
-	if writes, err = openSQLite(path, false); err != nil {
+	if writes, err = openSQLite(path, s.waits(), false); err != nil {
 		return nil, nil, err
 	}
 	writes.SetMaxOpenConns(1)
-	if reads, err = openSQLite(path, true); err != nil {
+	if reads, err = openSQLite(path, s.waits(), true); err != nil {
 		return nil, nil, errors.Join(err, writes.Close())
 	}
 	reads.SetMaxOpenConns(readers)
@@ -90,9 +93,9 @@ func prepareFile(path string) error {
 	return nil
 }
 
-func openSQLite(path string, readOnly bool) (*sql.DB, error) {
+func openSQLite(path string, waits time.Duration, readOnly bool) (*sql.DB, error) {
 	q := url.Values{"_pragma": {
-		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
+		fmt.Sprintf("busy_timeout(%d)", waits.Milliseconds()),
 		"journal_mode(WAL)",
 		"synchronous(FULL)",
 		"foreign_keys(ON)",
@@ -105,7 +108,11 @@ func openSQLite(path string, readOnly bool) (*sql.DB, error) {
 		q.Set("_txlock", "immediate")
 		q["_pragma"] = append(q["_pragma"], "secure_delete(ON)")
 	}
-	return sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
+	if readOnly {
+		return sql.Open("sqlite", dsn)
+	}
+	return openBusy(dsn, waits)
 }
 
 func (sqlite) begin(ctx context.Context, writes *sql.DB) (*sql.Tx, error) {
@@ -173,7 +180,7 @@ const eraseWait = 100 * time.Millisecond
 // erase empties the write-ahead log, in which older versions of changed rows lie until
 // it is written over; in the database file itself they are overwritten at once
 // (secure_delete). While somebody reads for long, it leaves the log to its next call.
-func (sqlite) erase(ctx context.Context, d *DB) (err error) {
+func (s sqlite) erase(ctx context.Context, d *DB) (err error) {
 	conn, err := d.Writes.Conn(ctx)
 	if err != nil {
 		return err
@@ -183,7 +190,7 @@ func (sqlite) erase(ctx context.Context, d *DB) (err error) {
 		_, err := conn.ExecContext(ctx, fmt.Sprintf(`PRAGMA busy_timeout = %d`, d.Milliseconds()))
 		return err
 	}
-	defer func() { err = errors.Join(err, wait(context.WithoutCancel(ctx), busyTimeout)) }()
+	defer func() { err = errors.Join(err, wait(context.WithoutCancel(ctx), s.waits())) }()
 	if err := wait(ctx, eraseWait); err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func earlier(t *testing.T, path string, ring *seal.KeyRing) {
 	if err := prepareFile(path); err != nil {
 		t.Fatal(err)
 	}
-	d, err := openSQLite(path, false)
+	d, err := openSQLite(path, busyTimeout, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -40,11 +40,13 @@ import (
 // runAsProgram in the environment makes the test binary be the program: for tests
 // that must be able to kill it. cpuProfile then names a file for a CPU profile, which
 // ends with SIGUSR1: the program itself has no such thing.
-// shortDrain is how long it waits for calls in flight when it is ended.
+// shortDrain is how long it waits for calls in flight when it is ended, shortBusy for a SQLite file
+// that another process holds.
 const (
 	runAsProgram = "SFMCP_TEST_RUN_AS_PROGRAM"
 	cpuProfile   = "SFMCP_TEST_CPU_PROFILE"
 	shortDrain   = "SFMCP_TEST_DRAIN"
+	shortBusy    = "SFMCP_TEST_BUSY"
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +60,10 @@ func TestMain(m *testing.M) {
 			drainTime = drain
 		}
 		os.Unsetenv(shortDrain)
+		if wait, err := time.ParseDuration(os.Getenv(shortBusy)); err == nil {
+			busyTimeout = wait
+		}
+		os.Unsetenv(shortBusy)
 		profileUntilSignal(profile)
 		main()
 	}

@@ -36,6 +36,10 @@ import (
 // calls that were cut off, and refreshes.
 const closeTime = 4 * time.Second
 
+// busyTimeout is how long a statement waits for a SQLite file that another process holds: 0 is what
+// package db has, and tests have less.
+var busyTimeout time.Duration
+
 // stores are what remembers, on one database and one ring of keys. They are all that a
 // command needs that looks at something or takes access away: neither Salesforce nor
 // what leads there has to be in order for that.
@@ -170,7 +174,7 @@ func (s *stores) openPeople(n *outbound) (err error) {
 // openDatabase opens the configuration's database for the key ring that it belongs to,
 // or says that one of the two is not the other's.
 func openDatabase(ctx context.Context, c *config.Config, ring *seal.KeyRing) (*db.DB, error) {
-	database := db.Config{URL: c.Database}
+	database := db.Config{URL: c.Database, BusyTimeout: busyTimeout}
 	if err := database.Expect(ring); err != nil {
 		return nil, err
 	}

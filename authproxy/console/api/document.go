@@ -102,6 +102,7 @@ func (s schemas) responses(done object) object {
 		"401": problem("no good token"),
 		"403": problem("the token's role may not do it"),
 		"429": problem("too many requests; Retry-After says when to go on"),
+		"503": problem("it cannot be done at the moment; Retry-After says when to go on"),
 		"4XX": problem("the request cannot be done as it is; fix says what to do"),
 		"5XX": problem("our fault; it is recorded"),
 	}

@@ -7,6 +7,7 @@ import (
 
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
@@ -50,6 +51,7 @@ var (
 	preconditions = kind{"precondition-required", "If-Match is needed", http.StatusPreconditionRequired}
 	tooMany       = kind{"too-many-requests", "Too many requests", http.StatusTooManyRequests}
 	incomplete    = kind{"incomplete", "Not all of it could be done", http.StatusInternalServerError}
+	passing       = kind{"unavailable", "It cannot be done at the moment", http.StatusServiceUnavailable}
 	ours          = kind{"internal", "Something went wrong here", http.StatusInternalServerError}
 )
 
@@ -82,6 +84,9 @@ func (a *API) problemOf(r *http.Request, err error) *Problem {
 		}
 	}
 	a.Log.ErrorContext(r.Context(), "request of the API failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	if db.Passes(err) {
+		return passing.is("What has to be looked up or stored for it could not be.", "Ask again in a moment, under another Idempotency-Key if there was one. If an act may have been done in part, look first: what is done stays done.").with("Retry-After", "1")
+	}
 	return ours.is("It is our fault and it is recorded.", "Ask again in a moment. If an act may have been done in part, look first: what is done stays done.")
 }
 
