@@ -212,13 +212,17 @@ func TestWatchAccessSeesAnotherProcess(t *testing.T) {
 	<-done
 }
 
-func TestTimes(t *testing.T) {
+// FT-60: a time is stored and read as it is, also beyond what seconds of 32 bits hold.
+func TestFT60Times(t *testing.T) {
 	if !Time(0).IsZero() {
 		t.Error("0 is not the zero time")
 	}
-	now := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
-	if got := Time(Millis(now)); !got.Equal(now) {
-		t.Errorf("%v became %v", now, got)
+	d := open(t, filepath.Join(t.TempDir(), "p.db"))
+	for _, want := range []time.Time{time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC), time.Unix(1<<31, 0), time.Unix(1<<32, 0), time.Date(9999, 12, 31, 23, 59, 59, 999e6, time.UTC)} {
+		var ms int64
+		if err := d.Writes.QueryRow(`UPDATE epochs SET value = $1 WHERE name = 'access' RETURNING value`, Millis(want)).Scan(&ms); err != nil || !Time(ms).Equal(want) {
+			t.Errorf("%v became %v, %v", want, Time(ms), err)
+		}
 	}
 }
 
