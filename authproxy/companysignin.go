@@ -97,7 +97,7 @@ func (s companySigning) companyRefused(ctx context.Context, returnTo string, err
 		reason = "unavailable"
 		page.status = http.StatusServiceUnavailable
 		page.title, page.text = "Your company's sign-in does not answer", "Nothing was done, and nobody gets a role without it. Try again in a moment."
-		page.detail = "If a call cannot wait, your administrator can decide it at the command line."
+		page.detail = "If a call, or cutting somebody off, cannot wait, your administrator can do it at the command line."
 	case errors.Is(err, company.ErrRefused):
 		page.text = "Your company's sign-in refused, or gave an answer that this proxy does not believe. Nothing was done."
 		page.detail = "If it happens again, give your administrator the number below: the log says why."

@@ -220,7 +220,7 @@ func TestProviderDownFromTheStart(t *testing.T) {
 	d := startCompany(t)
 	d.provider.SetFaults(companysim.Faults{Down: true})
 	b := d.browser()
-	d.notSignedIn("down", b, d.open(b, "/approvals", companysim.User{}), http.StatusServiceUnavailable, "your administrator can decide it at the command line")
+	d.notSignedIn("down", b, d.open(b, "/approvals", companysim.User{}), http.StatusServiceUnavailable, "your administrator can do it at the command line")
 	c := d.authorize(d.browser(), "sobject-all", rep)
 	c.initialize()
 	link := d.approvalURL(c.call("createSobjectRecord", account("While it is down")))
