@@ -61,7 +61,7 @@ type Config struct {
 	Console            Console      `mapstructure:"console"`
 	Telemetry          Telemetry    `mapstructure:"telemetry"`
 
-	origins map[string]string // where each key was set, see WriteOrigins
+	origins *origins // where each key was set, see WriteOrigins
 }
 
 // What becomes of what a hosted server lists first. Later changes wait for a person.

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -25,21 +26,51 @@ func (c *Config) Write(w io.Writer) error {
 // environment, or nothing where it is the default.
 func (c *Config) WriteOrigins(w io.Writer) error {
 	n := asYAML(reflect.ValueOf(*c), false)
-	c.noteOrigins(n, "")
+	c.origins.note(n, "")
 	return printYAML(w, n)
 }
 
-// noteOrigins notes where the values of a mapping came from, whose keys begin so.
-func (c *Config) noteOrigins(n *yaml.Node, prefix string) {
+// origins are where keys were set. They can be read while another file that says the same takes the
+// place of the one that they are of.
+type origins struct {
+	of atomic.Pointer[map[string]string]
+}
+
+func newOrigins(of map[string]string) *origins {
+	o := &origins{}
+	o.of.Store(&of)
+	return o
+}
+
+// Same reports whether c says what other says, wherever in their files: a comment, or another order,
+// changes nothing. If so, other has from then on where c was set.
+func (c *Config) Same(other *Config) bool {
+	mine := *c
+	mine.origins = other.origins
+	if !reflect.DeepEqual(&mine, other) {
+		return false
+	}
+	if c.origins != nil && other.origins != nil {
+		other.origins.of.Store(c.origins.of.Load())
+	}
+	return true
+}
+
+// note notes where the values of a mapping came from, whose keys begin so.
+func (o *origins) note(n *yaml.Node, prefix string) {
+	if o == nil {
+		return
+	}
+	of := *o.of.Load()
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := prefix+n.Content[i].Value, n.Content[i+1]
 		switch {
 		case value.Kind == yaml.MappingNode:
-			c.noteOrigins(value, key+".")
+			o.note(value, key+".")
 		case value.Kind == yaml.SequenceNode && value.Style != yaml.FlowStyle: // its members stand on lines of their own
-			n.Content[i].LineComment = c.origins[key]
+			n.Content[i].LineComment = of[key]
 		default:
-			value.LineComment = c.origins[key]
+			value.LineComment = of[key]
 		}
 	}
 }

@@ -36,7 +36,7 @@ func Load(file string, environ []string) (*Config, error) {
 	if err != nil {
 		return nil, Problems{{Source: file, Key: "(file)", Found: err.Error(), Want: "values of the documented types"}}
 	}
-	c.origins = originsOf(lines, environ)
+	c.origins = newOrigins(originsOf(lines, environ))
 	c.complete(filepath.Dir(file))
 	problems = c.readSecrets()
 	policyFiles, wrongPolicies := c.readPolicies()

@@ -2,6 +2,8 @@ package config
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -26,5 +28,40 @@ func TestOriginsOfValues(t *testing.T) {
 	var plain bytes.Buffer
 	if err := c.Write(&plain); err != nil || strings.Contains(plain.String(), "# line") {
 		t.Errorf("what 'check' prints has origins: %v", err)
+	}
+}
+
+// A comment, an empty line, another order: the file says the same, and where its values stand is known anew.
+func TestSameWhereverItStands(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "sfmcp-proxy.yaml")
+	read := func(text string) *Config {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Load(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	origin := func(c *Config) string {
+		var out bytes.Buffer
+		if err := c.WriteOrigins(&out); err != nil {
+			t.Fatal(err)
+		}
+		_, line, _ := strings.Cut(out.String(), "public_url: ")
+		line, _, _ = strings.Cut(line, "\n")
+		return line
+	}
+	before := read(good)
+	was := origin(before)
+	if after := read("# why we have it\n\n" + good); !after.Same(before) || origin(before) == was || origin(before) != origin(after) {
+		t.Errorf("with a comment: %t, %q was %q, stands at %q", after.Same(before), origin(before), was, origin(after))
+	}
+	was = origin(before)
+	if after := read("# nearly\n" + with("", "contact: help@acme.example")); after.Same(before) || origin(before) != was {
+		t.Errorf("another contact is the same, or %q became %q", was, origin(before))
 	}
 }

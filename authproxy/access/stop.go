@@ -90,6 +90,11 @@ func (c *Control) setStop(ctx context.Context, seen *StopSetting, stop Stop, by 
 var ErrStopAltered = errors.New("the kill switch was removed or changed by something else than the proxy, so everything is stopped: " +
 	"see who can write the database, then set it anew with 'stop off', 'stop writes' or 'stop all'")
 
+// ErrStopUnknown says that a newer version of the program stopped something that this one does not
+// know.
+var ErrStopUnknown = errors.New("something is stopped that only a newer version of the program knows, so everything is stopped here: " +
+	"upgrade, or set it anew")
+
 // StopMode returns what is stopped now: everything, if it is stopped on this machine
 // ([StopFile.StoppedNow]), and otherwise what [Control.StopPosition] says. The database is not
 // asked in the first case, so that the switch holds while it does not answer.
@@ -136,10 +141,10 @@ func (c *Control) readStop(ctx context.Context, from interface {
 		return s, ErrStopAltered
 	}
 	if s.Position != StopOff && s.Position != StopWrites && s.Position != StopAll {
-		return s, fmt.Errorf("unknown position %q", string(s.Position))
+		return s, fmt.Errorf("%w: its position is %q", ErrStopUnknown, string(s.Position))
 	}
 	if others != 0 {
-		return s, errors.New("something is stopped that only a newer version of the program knows")
+		return s, ErrStopUnknown
 	}
 	s.At = db.Time(at)
 	return s, nil

@@ -86,7 +86,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if !a.DecidedAt.IsZero() {
-		page.DecidedBy = deciderLabel(a, v.isRequester(a), named)
+		page.DecidedBy = deciderLabel(a, v.isRequester(a), page.Requester, named)
 		page.Decided = ui.Moment(a.DecidedAt, c.Now()) + ", by " + page.DecidedBy
 	}
 	c.render(w, r, status, page)
@@ -145,12 +145,13 @@ func (c *Console) requesterLabel(ctx context.Context, visit *visit, a *approval.
 	return v.Label()
 }
 
-// deciderLabel names who decided. Only what is stored as the requester is "you": a name
-// that an operator typed, and what earlier versions stored of a name, are marked as such.
-func deciderLabel(a *approval.Request, requester bool, named func(actor.Actor) string) string {
+// deciderLabel names who decided; requester is the name of who asked. Only what is stored as the
+// requester is "you": a name that an operator typed, and what earlier versions stored of a name, are
+// marked as such.
+func deciderLabel(a *approval.Request, isRequester bool, requester string, named func(actor.Actor) string) string {
 	switch {
-	case !requester && a.DecidedBy == actor.User(a.Subject):
-		return "who asked for it"
+	case !isRequester && a.DecidedBy == actor.User(a.Subject):
+		return requester + ", who had asked for it"
 	case a.DecidedBy == actor.User(a.Subject):
 		return "you"
 	case a.DecidedBy.Kind == "":

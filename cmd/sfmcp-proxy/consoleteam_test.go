@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 
 	"sfmcp-proxy/authproxy/console/team"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -283,6 +284,36 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 	}
 	if r := c.send("tools/list", nil); r.Status != http.StatusUnauthorized {
 		t.Errorf("the next call: status %d", r.Status)
+	}
+}
+
+// AD-11: what only a newer version knows as stopped stops everything here, and not where that version
+// runs. Everything can be stopped for all of them from here, on the page and by a program.
+func TestAD11EverythingCanAlwaysBeStopped(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	b, program := d.member(companysim.DefaultUsers()[1]), d.apiToken("security", "drill")
+	const path = "/console/api/v1/stop"
+	later := func() {
+		d.change(`UPDATE stops SET value = 'exports'`)
+		d.signed(db.Stops)
+		d.change(`UPDATE stops SET name = name`) // whoever remembers reads anew
+	}
+	later()
+	page := d.look(b, "/console")
+	if !strings.Contains(page.Body, "Everything is stopped here") {
+		t.Errorf("the page says: %s", page.Body)
+	}
+	if after := d.act(b, page, "/console/stop", url.Values{"to": {"all"}}, url.Values{"reason": {"drill"}}); after.Status != http.StatusOK || strings.TrimSpace(d.must("stop", "status")) != "all" {
+		t.Errorf("by the page: status %d, the switch stands at %s", after.Status, d.must("stop", "status"))
+	}
+	later()
+	seen := program.ask(http.MethodGet, path, nil)
+	if seen.Status != http.StatusOK || seen.member("holds") != "all" || !strings.Contains(seen.Body, "newer version") {
+		t.Errorf("a program sees %d %s", seen.Status, seen.Body)
+	}
+	if a := program.ask(http.MethodPut, path, map[string]any{"position": "all", "reason": "drill"}, "If-Match", seen.Header.Get("ETag")); a.Status != http.StatusOK || strings.TrimSpace(d.must("stop", "status")) != "all" {
+		t.Errorf("by a program: %d %s", a.Status, a.Body)
 	}
 }
 

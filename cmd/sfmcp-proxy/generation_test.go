@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -24,6 +26,41 @@ func (h heldLog) Enabled(context.Context, slog.Level) bool { return true }
 func (h heldLog) Handle(_ context.Context, r slog.Record) error {
 	h.held(r.Message)
 	return nil
+}
+
+// A comment in the file changes nothing: what answers goes on answering, and the log has no entry.
+func TestFT44CommentChangesNothing(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	read := func() (*config.Config, error) { return config.Load(d.ConfigFile, nil) }
+	c, err := read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := p.current.Load()
+	p.reread = read
+	if err := os.WriteFile(d.ConfigFile, []byte("# reviewed by Ann\n"+d.configuration()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	var g errgroup.Group
+	first.work(ctx, &g)
+	p.reloadConfig(ctx, &g)
+	if now := p.current.Load(); now != first {
+		t.Error("a comment opened the whole product anew")
+	}
+	if n, err := first.audit.Count(t.Context(), audit.Filter{Action: string(audit.ConfigReload)}); err != nil || n != 0 {
+		t.Errorf("%d reloads are recorded, %v", n, err)
+	}
+	end()
+	if err := errors.Join(g.Wait(), p.current.Load().close()); err != nil {
+		t.Error(err)
+	}
 }
 
 // FT-44: a reload is in the audit log, also if what answered before is closed at once.

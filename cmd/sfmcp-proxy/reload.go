@@ -205,7 +205,7 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err != nil {
 		return false, err
 	}
-	if reflect.DeepEqual(c, previous.config) && roots.Equal(previous.outbound.roots) { // the configuration has that file's name alone
+	if c.Same(previous.config) && roots.Equal(previous.outbound.roots) { // the configuration has that file's name alone
 		return false, nil
 	}
 	if keys := c.Differing(previous.config, fixed...); len(keys) > 0 {

@@ -71,8 +71,8 @@ type StopSwitch struct {
 	By       string      `json:"by,omitempty"`
 	Note     string      `json:"note,omitempty" doc:"why what holds is not as it was set"`
 
-	seen    access.StopSetting
-	altered bool // by something else than the proxy: there is no setting to be seen
+	seen   access.StopSetting
+	unread bool // altered, or of a newer version: there is no setting to be seen
 }
 
 // version changes with each setting.
@@ -84,11 +84,13 @@ func (s *StopSwitch) version() string {
 func (a settingsRoutes) stop(q *call) (*StopSwitch, error) {
 	s := &StopSwitch{}
 	var err error
-	if s.seen, err = a.Reads.Access.StopSetting(q.Context()); err != nil && !errors.Is(err, access.ErrStopAltered) {
+	s.seen, err = a.Reads.Access.StopSetting(q.Context())
+	unread := errors.Is(err, access.ErrStopAltered) || errors.Is(err, access.ErrStopUnknown)
+	if err != nil && !unread {
 		return nil, err
 	}
-	if err != nil {
-		s.altered, s.seen.Position, s.Note = true, access.StopAll, err.Error()
+	if unread { // everything is stopped here; it can be set anew all the same
+		s.unread, s.seen.Position, s.Note = true, access.StopAll, err.Error()
 	}
 	s.Position, s.Since, s.By = s.seen.Position, s.seen.At, s.seen.By
 	if s.Holds, err = a.Reads.Access.StopMode(q.Context()); err != nil && s.Note == "" {
@@ -113,7 +115,7 @@ func (a settingsRoutes) setStop(q *call, in *Stop) (*StopSwitch, error) {
 		return nil, errors.New("setting stop: nothing was seen")
 	}
 	set := func() error { return a.Cutoff.StopFrom(q.Context(), seen.seen, in.Position, q.act(in.Reason)) }
-	if q.Header.Get("If-Match") == "*" || seen.altered { // whatever it is
+	if q.Header.Get("If-Match") == "*" || seen.unread { // whatever it is
 		set = func() error { return a.Cutoff.Stop(q.Context(), in.Position, q.act(in.Reason)) }
 	}
 	err := set()

@@ -161,8 +161,9 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 	if _, is := t.Reads.Access.StoppedHere(); is {
 		s.Text = fmt.Sprintf("This machine is stopped by itself, see above. The switch for every process stands at %s.", mode)
 	}
-	if err != nil {
-		s.Text = "Everything is stopped: " + err.Error() + "."
+	unread := err != nil
+	if unread {
+		s.Text = "Everything is stopped here: " + err.Error() + ". Other processes may know better, and stop less: 'Stop everything' holds for all of them."
 	}
 	last, err := t.Reads.LastStop(q.Context())
 	if err != nil {
@@ -180,7 +181,7 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 		{access.StopAll, "Stop everything", "No assistant gets an answer, and no new connection can be made. Connections that there are, are kept."},
 		{access.StopOff, "Let calls pass again", "Calls pass by the policy again, and approved calls can be made."},
 	} {
-		if to.mode != mode {
+		if to.mode != mode || unread {
 			s.Acts = append(s.Acts, acts(q.button(ui.Act{Path: "stop", Label: to.label, Text: to.text, Reason: true, Danger: to.mode != access.StopOff,
 				Fields: []ui.HiddenField{{Name: "to", Value: string(to.mode)}}}))...)
 		}
