@@ -236,14 +236,11 @@ const unusedFor = 10 * time.Minute
 // grantEnded does for those that somebody ended. Call it once a minute, after the
 // grants' own sweep.
 func (c *Cutoff) Sweep(ctx context.Context, now time.Time) error {
-	links, err := c.Links.List(ctx)
+	unused, err := c.Links.Unused(ctx, now.Add(-unusedFor), now)
 	if err != nil {
 		return err
 	}
-	for _, l := range links {
-		if l.State == link.Revoked || now.Sub(l.RefreshedAt) < unusedFor {
-			continue
-		}
+	for _, l := range unused { // a connection that was made meanwhile is seen for each
 		err = errors.Join(err, c.endUnusedLink(ctx, l.Org, l.Subject, "the last connection ran out"))
 	}
 	return err

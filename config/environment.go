@@ -15,7 +15,7 @@ import (
 const envPrefix = "SFMCP_"
 
 // envElsewhere are variables with the prefix that are no configuration keys.
-var envElsewhere = []string{seal.KeysVariable, "SFMCP_TEST_REQUIRE", "SFMCP_TEST_ROUNDS", "SFMCP_TEST_SOAK"}
+var envElsewhere = []string{seal.KeysVariable, "SFMCP_TEST_LARGE", "SFMCP_TEST_REQUIRE", "SFMCP_TEST_ROUNDS", "SFMCP_TEST_SOAK"}
 
 // envName is the environment variable of a key.
 func envName(key string) string {

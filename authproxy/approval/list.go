@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -52,18 +54,44 @@ func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
 	return &r.Request, nil
 }
 
+// where is the condition of f with its arguments from $2 on. Conditions that select all are left out, so that
+// an index serves the others.
+func (f Filter) where(now int64) (condition string, args []any) {
+	var all []string
+	add := func(text string, values ...any) {
+		for _, v := range values {
+			args = append(args, v)
+			text = strings.Replace(text, "?", "$"+strconv.Itoa(len(args)+1), 1)
+		}
+		all = append(all, text)
+	}
+	for _, is := range [][2]string{{"org", f.Org}, {"subject", f.Subject}, {"grant_id", f.GrantID}} {
+		if is[1] != "" {
+			add(is[0]+" = ?", is[1])
+		}
+	}
+	switch f.State {
+	case "":
+	case Expired: // also those that no sweep has found yet
+		add("(state = ? OR state IN ('pending', 'approved') AND expires_at <= ?)", string(Expired), now)
+	case Pending, Approved:
+		add("state = ? AND expires_at > ?", string(f.State), now)
+	default:
+		add("state = ?", string(f.State))
+	}
+	if len(all) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(all, " AND "), args
+}
+
 // List returns the requests that match, newest first, without arguments and results.
 func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
 	if f.Limit <= 0 || f.Limit > maxListed {
 		f.Limit = maxListed
 	}
-	rows, err := s.db.Reads.QueryContext(ctx, `
-		SELECT `+columns+` FROM approvals
-		WHERE ($1 = '' OR org = $1) AND ($2 = '' OR subject = $2)
-		  AND ($3 = '' OR $3 = CASE WHEN state IN ('pending', 'approved') AND expires_at <= $4 THEN 'expired' ELSE state END)
-		  AND ($6 = '' OR grant_id = $6)
-		ORDER BY created_at DESC, id LIMIT $5`,
-		f.Org, f.Subject, string(f.State), db.Millis(s.now()), f.Limit, f.GrantID)
+	where, args := f.where(db.Millis(s.now()))
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+where+` ORDER BY created_at DESC, id LIMIT $1`, append([]any{f.Limit}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("listing approval requests: %w", err)
 	}

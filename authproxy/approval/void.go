@@ -87,7 +87,7 @@ func (s *Store) Expire(ctx context.Context) (n int, err error) {
 			return err
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE approval_checks SET sealed_images = '', sealed_resolution = ''
-			WHERE (sealed_images <> '' OR sealed_resolution <> '') AND request_id IN (SELECT id FROM approvals WHERE sealed_arguments = '')`); err != nil {
+			WHERE (sealed_images <> '' OR sealed_resolution <> '') AND EXISTS (SELECT 1 FROM approvals a WHERE a.id = request_id AND a.sealed_arguments = '')`); err != nil {
 			return err
 		}
 		return deleteOver(ctx, tx, `expires_at <= $1`, db.Millis(now.Add(-keepOver)))

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -80,5 +82,49 @@ func TestAU09WrongClockRemovesNothing(t *testing.T) {
 	}
 	if n := left(); n != 1 {
 		t.Errorf("a clock that was right after all: %d segments are left", n)
+	}
+}
+
+// FT-41: a segment whose entries are all of another time is not opened again, and nothing is missed where the clock
+// went back.
+func TestFT41SegmentsOfAnotherTime(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	s.segmentSize = 4000
+	l := s.open()
+	at := start
+	l.config.Now = func() time.Time { return at }
+	for i := range 100 {
+		if at = at.Add(time.Hour); i == 30 {
+			at = at.Add(-20 * time.Hour)
+		}
+		appendAll(t, l, entry("tool.call"))
+	}
+	l.indexes.writing.Wait()
+	all := list(t, l, Filter{})
+	for _, of := range []Filter{{Since: at.Add(-3 * time.Hour)}, {Since: start.Add(15 * time.Hour), Until: start.Add(25 * time.Hour)}, {Until: start.Add(2 * time.Hour)}} {
+		want := 0
+		for _, e := range all {
+			if (of.Since.IsZero() || !e.At.Before(of.Since)) && (of.Until.IsZero() || e.At.Before(of.Until)) {
+				want++
+			}
+		}
+		n, err := l.Count(t.Context(), of)
+		if got := len(list(t, l, of)); got != want || n != want || err != nil || want == 0 {
+			t.Errorf("%+v: %d, counted %d (%v), want %d", of, got, n, err, want)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(l.config.Dir, "*.idx"))
+	if err != nil || len(files) < 5 {
+		t.Fatalf("%d indexes: %v", len(files), err)
+	}
+	for _, file := range files { // one that is opened is made again
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list(t, l, Filter{Since: at.Add(-time.Hour)})
+	if again, _ := filepath.Glob(filepath.Join(l.config.Dir, "*.idx")); len(again) > 2 {
+		t.Errorf("%d of %d segments were opened for the last hour", len(again), len(files))
 	}
 }

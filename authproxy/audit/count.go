@@ -27,7 +27,7 @@ func (l *Log) Count(ctx context.Context, filter Filter) (n int, err error) {
 	}
 	q := reading{l}.search(ctx, asked.query(), asked.matches, forward, filter)
 	for i := range segments {
-		if i+1 < len(segments) && segments[i+1].First <= q.after+1 {
+		if i+1 < len(segments) && (segments[i+1].First <= q.after+1 || l.indexes.outside(segments[i], q.query)) {
 			continue
 		}
 		more, err := q.count(l, segments, i, filter)

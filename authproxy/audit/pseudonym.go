@@ -107,10 +107,20 @@ func (p *persons) called(who *person, username string) (string, error) {
 	return all[0], nil
 }
 
+// orgsOfPersons goes from each org to the next one by the index, so that it reads as many rows as there are
+// orgs, and not as there are people.
+const orgsOfPersons = `WITH RECURSIVE logged (org) AS (
+		SELECT (SELECT MIN(org) FROM audit_persons)
+		UNION ALL SELECT (SELECT MIN(p.org) FROM audit_persons p WHERE p.org > logged.org) FROM logged WHERE logged.org IS NOT NULL),
+	known (org) AS (
+		SELECT (SELECT MIN(org) FROM users)
+		UNION ALL SELECT (SELECT MIN(u.org) FROM users u WHERE u.org > known.org) FROM known WHERE known.org IS NOT NULL)
+	SELECT org FROM logged WHERE org IS NOT NULL UNION SELECT org FROM known WHERE org IS NOT NULL`
+
 // everywhere are all pseudonyms that people of those ids have or would get, in any org.
 func (p *persons) everywhere(ctx context.Context, subjects []string) (all []string, err error) {
 	var orgs []string
-	if err := p.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons UNION SELECT org FROM users`); err != nil {
+	if err := p.each(ctx, func(org string) { orgs = append(orgs, org) }, orgsOfPersons); err != nil {
 		return nil, err
 	}
 	for _, subject := range subjects {
@@ -118,10 +128,11 @@ func (p *persons) everywhere(ctx context.Context, subjects []string) (all []stri
 			all = append(all, subject)
 			continue
 		}
-		if err := p.each(ctx, func(has string) { all = append(all, has) }, `SELECT pseudonym FROM audit_persons WHERE subject = $1`, subject); err != nil {
-			return nil, err
-		}
 		for _, org := range orgs {
+			has := func(pseudonym string) { all = append(all, pseudonym) }
+			if err := p.each(ctx, has, `SELECT pseudonym FROM audit_persons WHERE org = $1 AND subject = $2 AND subject <> ''`, org, subject); err != nil {
+				return nil, err
+			}
 			unused, _, err := p.unused(ctx, personID{org, subject})
 			if err != nil {
 				return nil, err
@@ -141,8 +152,17 @@ func (p Persons) Pseudonyms(ctx context.Context, org, subject string) (all []str
 
 // OrgsOf are the orgs in which the log has a user under a key.
 func (p Persons) OrgsOf(ctx context.Context, subject string) (orgs []string, err error) {
-	err = p.log.persons.each(ctx, func(org string) { orgs = append(orgs, org) }, `SELECT org FROM audit_persons WHERE subject = $1 AND subject <> '' ORDER BY org`, subject)
-	return orgs, err
+	var all []string
+	if err := p.log.persons.each(ctx, func(org string) { all = append(all, org) }, orgsOfPersons+` ORDER BY org`); err != nil {
+		return nil, err
+	}
+	for _, org := range all {
+		has := func(org string) { orgs = append(orgs, org) }
+		if err := p.log.persons.each(ctx, has, `SELECT org FROM audit_persons WHERE org = $1 AND subject = $2 AND subject <> ''`, org, subject); err != nil {
+			return nil, err
+		}
+	}
+	return orgs, nil
 }
 
 // each calls f with every text that a query gives.

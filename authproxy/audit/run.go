@@ -3,8 +3,6 @@ package audit
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -156,10 +154,7 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 			return Result{}, err
 		}
 		for _, s := range old {
-			index := l.indexes.path(s)
-			if err := os.Remove(index); err != nil && !os.IsNotExist(err) {
-				l.config.Log.Warn("removing the index of a segment", slog.String("file", index), slog.Any("error", err))
-			}
+			l.indexes.removed(s)
 		}
 		return Result{}, nil
 	})

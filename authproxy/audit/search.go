@@ -37,6 +37,38 @@ type indexes struct {
 	stored  storage
 	log     *slog.Logger
 	writing sync.WaitGroup // those of segments that have just become full
+
+	mu    sync.Mutex
+	times map[int64]postings.Times // of full segments whose index was opened, by their first entries
+}
+
+// outside says whether all entries of a segment are known to be of another time than a query asks for.
+func (x *indexes) outside(s logfile.Segment, q postings.Query) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	times, known := x.times[s.First]
+	return known && !times.Meets(q)
+}
+
+// opened remembers the times of a segment.
+func (x *indexes) opened(s logfile.Segment, times postings.Times) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.times == nil {
+		x.times = map[int64]postings.Times{}
+	}
+	x.times[s.First] = times
+}
+
+// removed forgets those of a segment that is gone, and its file.
+func (x *indexes) removed(s logfile.Segment) {
+	x.mu.Lock()
+	delete(x.times, s.First)
+	x.mu.Unlock()
+	index := x.path(s)
+	if err := os.Remove(index); err != nil && !os.IsNotExist(err) {
+		x.log.Warn("removing the index of a segment", slog.String("file", index), slog.Any("error", err))
+	}
 }
 
 // file is that of the index of a segment.
@@ -57,6 +89,9 @@ func (x *indexes) path(s logfile.Segment) string {
 // forget removes the files of a log that was ended, if they are still there.
 func (x *indexes) forget() error {
 	x.writing.Wait()
+	x.mu.Lock()
+	x.times = nil
+	x.mu.Unlock()
 	all, err := filepath.Glob(filepath.Join(x.dir, "*.idx"))
 	for _, path := range all {
 		err = errors.Join(err, os.Remove(path))
@@ -100,6 +135,7 @@ func (x *indexes) open(s logfile.Segment, next int64) (index segmentIndex, closi
 	}
 	there, err := file.Open(postings.Segment{First: s.First, Records: int(next - s.First), Size: size})
 	if err == nil {
+		x.opened(s, there.Times())
 		return there, there.Close, nil
 	}
 	if !errors.Is(err, postings.ErrUnusable) && !errors.Is(err, fs.ErrNotExist) {
@@ -226,6 +262,9 @@ func (r reading) search(ctx context.Context, query postings.Query, matches func(
 // in calls f with the entries of segment i that match, until f fails or has enough. It may
 // keep the text.
 func (q search) in(l *Log, segments []logfile.Segment, i int, f func(text []byte, e Entry) (enough bool, err error)) (enough bool, err error) {
+	if i+1 < len(segments) && l.indexes.outside(segments[i], q.query) {
+		return false, nil
+	}
 	index, closing, err := indexOf(l, segments, i)
 	if err != nil {
 		return false, err

@@ -144,8 +144,9 @@ type Store struct {
 	authenticated *db.Cache[credential, access]
 	live          *db.Cache[string, liveGrant] // by grant id
 
-	mu   sync.Mutex
-	used map[string]int64 // grant id → last use, since the last Sweep
+	mu    sync.Mutex
+	used  map[string]int64 // grant id → last use, since the last Sweep
+	swept int64            // when the last Sweep began, if it succeeded; 0: it did not
 }
 
 // remembered bounds how many tokens, and how many grants, are kept in memory: about

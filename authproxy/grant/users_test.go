@@ -329,3 +329,47 @@ func TestRS11BlockedRowAlone(t *testing.T) {
 	wantErr(t, err, ErrInvalidGrant)
 	f.opens(t, tokens, false)
 }
+
+// FT-41: a sweep looks at what ended since the one before. What is left of a connection that ended earlier goes
+// with it, at the latest.
+func TestFT41SweepLooksAtWhatIsNew(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	sweep := func() {
+		t.Helper()
+		if err := f.Sweep(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left := func(id string) (n int) {
+		t.Helper()
+		if err := f.db.Reads.QueryRow(`SELECT COUNT(*) FROM refresh_tokens WHERE grant_id = $1`, id).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	tokens := f.tokens(t, testSubject)
+	id := tokens.Grant.ID
+	sweep()
+	if _, err := f.RevokeGrant(ctx, id, "test"); err != nil || left(id) == 0 {
+		t.Fatalf("%d tokens are there: %v", left(id), err)
+	}
+	sweep()
+	if n := left(id); n != 0 {
+		t.Errorf("%d tokens of a connection that has just ended are left", n)
+	}
+	f.clock.Add(2 * sweptAgain)
+	sweep()
+	f.exec(t, `INSERT INTO refresh_tokens (token_hash, grant_id, created_at, idle_expires_at) VALUES ('late', $1, 0, $2)`, id, f.millis()+1<<50)
+	if sweep(); left(id) != 1 {
+		t.Error("a sweep looks at all that ever ended")
+	}
+	f.clock.Add(keepEnded)
+	if sweep(); left(id) != 0 {
+		t.Error("what was left of the connection stays")
+	}
+	if _, err := f.Grant(ctx, id); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the connection: %v", err)
+	}
+}

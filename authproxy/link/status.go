@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // Status describes a link without its tokens.
@@ -47,24 +49,36 @@ func (s *Store) List(ctx context.Context) (out []Status, err error) {
 	return out, err
 }
 
+// Unused are the users with a login that was renewed last by a time, and without a live connection at now.
+func (s *Store) Unused(ctx context.Context, by, now time.Time) (unused []Whose, err error) {
+	return s.whose(ctx, "unused", `SELECT org, subject FROM links WHERE state <> $1 AND refreshed_at <= $2
+		AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.org = links.org AND grants.subject = links.subject AND grants.revoked_at = 0 AND grants.expires_at > $3)
+		ORDER BY org, subject`, string(Revoked), db.Millis(by), db.Millis(now))
+}
+
 // Whose names the user of a link.
 type Whose struct{ Org, Subject string }
 
 // Lost are the users whose logins are over, who must sign in again.
 func (s *Store) Lost(ctx context.Context) (lost []Whose, err error) {
-	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject FROM links WHERE state = $1 ORDER BY org, subject`, string(NeedsReauth))
+	return s.whose(ctx, "lost", `SELECT org, subject FROM links WHERE state = $1 ORDER BY org, subject`, string(NeedsReauth))
+}
+
+// whose reads users of links, which are called what in errors.
+func (s *Store) whose(ctx context.Context, what, query string, args ...any) (all []Whose, err error) {
+	rows, err := s.DB.Reads.QueryContext(ctx, query, args...)
 	if err != nil {
-		return nil, fmt.Errorf("listing lost links: %w", err)
+		return nil, fmt.Errorf("listing %s links: %w", what, err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var w Whose
 		if err := rows.Scan(&w.Org, &w.Subject); err != nil {
-			return nil, fmt.Errorf("listing lost links: %w", err)
+			return nil, fmt.Errorf("listing %s links: %w", what, err)
 		}
-		lost = append(lost, w)
+		all = append(all, w)
 	}
-	return lost, rows.Err()
+	return all, rows.Err()
 }
 
 // Openable sorts the subjects of an org's active links by whether their refresh token

@@ -40,7 +40,7 @@ clients:
 `
 
 // asSecurity shows each page to a member of the security team.
-type asSecurity struct{ b *testing.B }
+type asSecurity struct{ b testing.TB }
 
 func (s asSecurity) ForRoles(_ []string, f console.MemberHandler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -109,6 +109,9 @@ func (x *Index) Place(ordinal uint32) (int64, error) {
 
 func (x *Index) records() uint32 { return uint32(x.header.segment.Records) }
 
+// Times are the earliest and the latest time of all records, in Unix milliseconds.
+func (x *Index) Times() Times { return Times{x.header.whole} }
+
 // Search returns the ordinals of the records that may match, in rising order.
 func (x *Index) Search(q Query) ([]uint32, error) {
 	return q.search(x.records(), x.header.whole, x.times, x.lookup)

@@ -26,6 +26,13 @@ func (q Query) meets(r timeRange) bool {
 	return (q.From == 0 || r.last >= q.From) && r.first <= r.last && r.first < q.until()
 }
 
+// Times are those between which all records of a segment are. They are kept so that a segment of another time need
+// not be opened.
+type Times struct{ whole timeRange }
+
+// Meets says whether a record of those times may be of the time that was asked for.
+func (t Times) Meets(q Query) bool { return q.meets(t.whole) }
+
 // search evaluates the query over records of which whole is the range of time, times gives
 // that of each block, and lookup gives those with a term.
 func (q Query) search(records uint32, whole timeRange, times func() ([]timeRange, error), lookup func(Term) ([]uint32, error)) ([]uint32, error) {
