@@ -25,11 +25,11 @@ func TestFT16CallsPerMinute(t *testing.T) {
 		f.set(func() { asked = append(asked, f.clock.Now()) })
 		w.WriteHeader(503)
 	}
-	for i := range 6000 {
+	for i := range 3000 {
 		if _, err := processes[i%2].Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrUnavailable) {
 			t.Fatal(err)
 		}
-		f.clock.pass(100 * time.Millisecond)
+		f.clock.pass(200 * time.Millisecond)
 	}
 	pauses := map[time.Duration]bool{}
 	for i, at := range asked {

@@ -67,7 +67,7 @@ func (s Site) LivePart(ctx context.Context, p ConsolePage) (string, error) {
 	}
 	defer done()
 	var text strings.Builder
-	err := pageTemplates["console"].ExecuteTemplate(&text, "live", p)
+	err := pageTemplates()["console"].ExecuteTemplate(&text, "live", p)
 	return text.String(), err
 }
 

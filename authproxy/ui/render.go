@@ -12,14 +12,18 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 //go:embed templates/*.html
 var templateFiles embed.FS
 
 // pageTemplates holds the layout, and the parts that several pages show, joined with each
-// page's own file, by the name that Page.page reports.
-var pageTemplates = parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "together", "evidence", "connect", "console")
+// page's own file, by the name that Page.page reports. They are parsed for the first page: the
+// command line shows none, and need not wait for them.
+var pageTemplates = sync.OnceValue(func() map[string]*template.Template {
+	return parseTemplates("consent", "signin", "message", "landing", "account", "person", "approvals", "approval", "together", "evidence", "connect", "console")
+})
 
 // view is what the layout sees; the page's file sees Page.
 type view struct {
@@ -78,7 +82,7 @@ func (s Site) body(stopped Stopped, status int, page Page) (*bytes.Buffer, error
 	h, body := page.page(), &bytes.Buffer{}
 	v := view{Title: h.Title, Style: stylePath, Icon: iconPath, Script: h.Script, Viewer: h.Viewer, Page: page,
 		Stopped: stopped, Contact: contact(s.Contact), Ask: status >= http.StatusBadRequest}
-	if err := pageTemplates[h.Template].Execute(body, v); err != nil {
+	if err := pageTemplates()[h.Template].Execute(body, v); err != nil {
 		return nil, fmt.Errorf("rendering page %s: %w", h.Template, err)
 	}
 	return body, nil

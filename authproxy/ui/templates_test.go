@@ -21,7 +21,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 	for _, page := range allPages {
 		name := page.page().Template
 		used[name] = true
-		set, ok := pageTemplates[name]
+		set, ok := pageTemplates()[name]
 		if !ok {
 			t.Errorf("%T: no template %q", page, name)
 			continue
@@ -34,7 +34,7 @@ func TestTemplatesFitTheirPages(t *testing.T) {
 		c.trees["content"] = &parse.Tree{Root: &parse.ListNode{}} // the layout passes an interface
 		c.template("layout.html", reflect.TypeFor[view]())
 	}
-	for name := range pageTemplates {
+	for name := range pageTemplates() {
 		if !used[name] {
 			t.Errorf("template %q belongs to no page", name)
 		}

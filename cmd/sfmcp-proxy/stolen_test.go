@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 // stored is one value of the database.
@@ -120,7 +121,11 @@ func TestST06StolenDatabase(t *testing.T) {
 	full := map[string]bool{}
 	for _, cell := range cells(t, store) {
 		full[cell.table] = full[cell.table] || cell.value != ""
-		for _, prefix := range []string{"", "sfa_", "sfr_", "sfc_"} {
+		prefixes := []string{"", "sfa_", "sfr_", "sfc_"}
+		if len(cell.value) < 32 && !dbtest.IsThorough(t) {
+			prefixes = prefixes[:1] // no hash, nor anything sealed
+		}
+		for _, prefix := range prefixes {
 			value := prefix + strings.TrimPrefix(cell.value, prefix)
 			if len(cell.value) < 8 || len(value) > 4096 || strings.ContainsAny(value, " \n\"\\;,") || tried[value] {
 				continue // no header, cookie or form of ours takes it
