@@ -128,14 +128,10 @@ func (k *checkpoints) store(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var failed []error
-	for _, p := range k.places() {
+	for _, p := range k.places() { // in this order, and not beyond one that fails: no place has a newer one than those before it
 		if err := k.storeIn(ctx, p, edge.Size(), signed); err != nil {
-			failed = append(failed, fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err))
+			return fmt.Errorf("storing a checkpoint of the audit log in %s: %w", p.name, err)
 		}
-	}
-	if err := errors.Join(failed...); err != nil {
-		return err
 	}
 	k.follow.setStored(edge.Size())
 	return nil

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 const (
@@ -63,7 +64,7 @@ func readCheckpoint(path string) ([]byte, error) {
 }
 
 // writeFile puts a file in the place of the one that may be there: at any time it is one or
-// the other, whole.
+// the other, whole. Once it returns it is this one, also after a loss of power.
 func writeFile(path string, content []byte) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // only its owner may read it
 	if err != nil {
@@ -79,7 +80,7 @@ func writeFile(path string, content []byte) (err error) {
 	if err != nil {
 		return errors.Join(err, os.Remove(file.Name()))
 	}
-	return nil
+	return seal.SyncDirectory(filepath.Dir(path))
 }
 
 // checkpointRow keeps a checkpoint in the table meta.

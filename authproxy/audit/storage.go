@@ -14,6 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/logrows"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // storage is where the records of the log are. Whoever appends and whoever reads meet there alone, so
@@ -132,7 +133,7 @@ func (s rows) String() string { return "the database" }
 // whether that directory goes with the Log.
 func storageOf(c *Config) (s storage, temporary bool, err error) {
 	if c.Machine == "" {
-		if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		if err := seal.MakeDirectory(c.Dir); err != nil {
 			return nil, false, fmt.Errorf("opening the audit log: %w", err)
 		}
 		return files{c.Dir, c.segmentSize}, false, nil

@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"sync"
@@ -88,7 +89,8 @@ func (d *DB) AwaitWatchers() {
 // CheckInTouch returns an error if this process watches access and has not seen the epoch for
 // five seconds: what others have taken away since, it does not know, whatever single reads still
 // tell it. It decides nothing then. A process that does not watch remembers nothing, and
-// always gets nil. [ErrOutdated] says that the watcher has ended.
+// always gets nil. [ErrOutdated] says that the watcher has ended. On SQLite the error comes at once if the file was deleted, moved
+// away or replaced, or the disk does not read or write it: see [sqliteFile].
 func (d *DB) CheckInTouch() error {
 	if err := d.access.outdated.Load(); err != nil {
 		return *err
@@ -96,6 +98,9 @@ func (d *DB) CheckInTouch() error {
 	began := d.access.watched.Load()
 	if began == nil {
 		return nil
+	}
+	if err := d.dialect.sound(); err != nil {
+		return err
 	}
 	last := *began
 	if looked := d.access.looked.Load(); looked != nil && looked.After(last) {
@@ -109,8 +114,8 @@ func (d *DB) CheckInTouch() error {
 
 // WatchAccess calls f after each rise of the access epoch, whichever process caused
 // it, until ctx ends. It polls; every is the longest delay, apart from a database
-// that does not answer, in which case f is called as well: not knowing must end
-// what runs, not keep it. While it runs, every [Cache] of d may be believed.
+// that does not answer, in which case f is called as well, and once more when it answers
+// again: not knowing must end what runs, not keep it. While it runs, every [Cache] of d may be believed.
 //
 // It ends with [ErrOutdated], after a last call of f, as soon as a newer program has changed the
 // database so that this one must not use it any more; otherwise with nil.
@@ -119,7 +124,7 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) err
 	defer epoch.close()
 	start := d.access.now()
 	d.access.watched.Store(&start)
-	last := int64(-1)
+	last, failed := int64(-1), false
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -128,6 +133,9 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) err
 		if ctx.Err() != nil {
 			return nil
 		}
+		if d.dialect.looked(ctx, d, err); err == nil {
+			err = d.dialect.sound()
+		}
 		if errors.Is(err, ErrOutdated) {
 			d.access.outdated.Store(&err)
 			d.access.generation.Add(1) // nothing that is remembered counts
@@ -135,7 +143,7 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) err
 			return err
 		}
 		if err == nil {
-			if now != last { // also at first: nobody watched before
+			if now != last || failed { // also at first: nobody watched before
 				d.access.generation.Add(1)
 			}
 			d.access.looked.Store(&began)
@@ -143,10 +151,10 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) err
 		if err != nil && d.Shared() {
 			d.dropIdle()
 		}
-		if err != nil || last >= 0 && now != last {
+		if err != nil || failed || last >= 0 && now != last {
 			f()
 		}
-		if err == nil {
+		if failed = err != nil; !failed {
 			last = now
 		}
 		select {
@@ -162,7 +170,8 @@ func (d *DB) WatchAccess(ctx context.Context, every time.Duration, f func()) err
 // its own, unless something in between does not allow it.
 type epochReader struct {
 	db       *DB
-	prepared *sql.Stmt // nil: it is not, or not yet
+	conn     *sql.Conn // on SQLite, for as long as is watched; nil: not yet, or it broke
+	prepared *sql.Stmt // on conn
 }
 
 const readEpoch = `SELECT value, COALESCE((SELECT value FROM epochs WHERE name = '` + oldestSchema + `'), 0),
@@ -186,16 +195,36 @@ func (r *epochReader) row(ctx context.Context, into ...any) (err error) {
 		defer cancel()
 		return r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(into...)
 	}
-	if r.prepared == nil {
-		if r.prepared, err = r.db.Reads.PrepareContext(ctx, readEpoch); err != nil {
+	if err := r.prepare(ctx); err != nil {
+		return err
+	}
+	err = r.prepared.QueryRowContext(ctx).Scan(into...)
+	if errors.Is(err, sqldriver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		r.close()
+	}
+	return err
+}
+
+// prepare keeps a connection: as long as there is one, the files beside the database's stay, and what
+// was deleted can still be read.
+func (r *epochReader) prepare(ctx context.Context) (err error) {
+	if r.conn == nil {
+		if r.conn, err = r.db.Reads.Conn(ctx); err != nil {
 			return err
 		}
 	}
-	return r.prepared.QueryRowContext(ctx).Scan(into...)
+	if r.prepared == nil {
+		r.prepared, err = r.conn.PrepareContext(ctx, readEpoch)
+	}
+	return err
 }
 
 func (r *epochReader) close() {
 	if r.prepared != nil {
 		r.prepared.Close()
 	}
+	if r.conn != nil {
+		r.conn.Close()
+	}
+	r.conn, r.prepared = nil, nil
 }

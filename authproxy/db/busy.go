@@ -54,12 +54,8 @@ type busyConnector struct {
 }
 
 // openBusy opens a file of SQLite for writers that share what they know of who holds it.
-func openBusy(dsn string, timeout time.Duration) (*sql.DB, error) {
-	connector, err := driver.NewConnector(dsn)
-	if err != nil {
-		return nil, err
-	}
-	return sql.OpenDB(busyConnector{connector, &busy{timeout: timeout}}), nil
+func openBusy(connector sqldriver.Connector, timeout time.Duration) *sql.DB {
+	return sql.OpenDB(busyConnector{connector, &busy{timeout: timeout}})
 }
 
 // Connect implements [sqldriver.Connector].

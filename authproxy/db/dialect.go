@@ -44,6 +44,11 @@ type dialect interface {
 	forUpdate(tables string) string
 	// shared reports whether programs on other machines may use the database.
 	shared() bool
+	// sound returns an error if nothing may be decided by what was opened: it is not what is at its
+	// place any more, or cannot be read or written.
+	sound() error
+	// looked follows each look of the watcher at the access epoch, which may have failed.
+	looked(ctx context.Context, d *DB, err error)
 	// erase overwrites what deleted and changed rows have left behind.
 	erase(ctx context.Context, d *DB) error
 }
@@ -53,5 +58,5 @@ func (c Config) dialect() dialect {
 	if isPostgres(c.URL) {
 		return &postgres{}
 	}
-	return sqlite{c.BusyTimeout}
+	return &sqlite{busyTimeout: c.BusyTimeout}
 }

@@ -34,14 +34,14 @@ func problems(t *testing.T, files fs.FS) (found []string) {
 		t.Fatal(err)
 	}
 	for _, m := range p.ListSources()[firstThatAsks:] {
-		before, err := sqlite{}.schema(t.Context(), d)
+		before, err := (&sqlite{}).schema(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := p.UpTo(t.Context(), m.Version); err != nil {
 			t.Fatal(err)
 		}
-		after, err := sqlite{}.schema(t.Context(), d)
+		after, err := (&sqlite{}).schema(t.Context(), d)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -257,6 +257,11 @@ func (*postgres) lock(ctx context.Context, tx *sql.Tx, key string) error {
 
 func (*postgres) shared() bool { return true }
 
+// sound leaves it to the server what becomes of its files.
+func (*postgres) sound() error { return nil }
+
+func (*postgres) looked(context.Context, *DB, error) {}
+
 func (*postgres) forUpdate(tables string) string { return " FOR UPDATE OF " + tables }
 
 // erase has nothing to do: rows that are gone stay in pages until VACUUM, and in the

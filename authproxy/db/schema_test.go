@@ -122,14 +122,14 @@ func TestSchemaInUse(t *testing.T) {
 	}
 	defer d.Close()
 	d.SetMaxOpenConns(1)
-	p, err := sqlite{}.migrator(d)
+	p, err := (&sqlite{}).migrator(d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := p.UpTo(t.Context(), migrationsThen); err != nil || len(all) < migrationsThen {
 		t.Fatal(err)
 	}
-	s, err := sqlite{}.schema(t.Context(), d)
+	s, err := (&sqlite{}).schema(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}

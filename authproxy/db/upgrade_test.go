@@ -21,13 +21,17 @@ func earlier(t *testing.T, path string, ring *seal.KeyRing) {
 	if err := prepareFile(path); err != nil {
 		t.Fatal(err)
 	}
-	d, err := openSQLite(path, busyTimeout, false)
+	is, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := openSQLite(&sqliteFile{path: path, is: is}, busyTimeout, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
 	d.SetMaxOpenConns(1)
-	p, err := sqlite{}.migrator(d)
+	p, err := (&sqlite{}).migrator(d)
 	if err != nil {
 		t.Fatal(err)
 	}

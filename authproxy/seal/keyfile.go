@@ -33,7 +33,7 @@ func (s Source) Create(ctx context.Context) error {
 	if err := s.CanRotate(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.File), 0o700); err != nil {
+	if err := MakeDirectory(filepath.Dir(s.File)); err != nil {
 		return fmt.Errorf("creating key file: %w", err)
 	}
 	if _, err := os.Lstat(s.File); err == nil { // before the service is asked
@@ -51,7 +51,7 @@ func (s Source) Create(ctx context.Context) error {
 		return fmt.Errorf("creating key file: %w", err)
 	}
 	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close(), syncDirectory(filepath.Dir(s.File)))
+	return errors.Join(err, f.Sync(), f.Close(), SyncDirectory(filepath.Dir(s.File)))
 }
 
 func (s Source) existsAlready() error {
@@ -140,7 +140,7 @@ func (s Source) put(text []byte) error {
 	if err := os.Rename(f.Name(), s.File); err != nil {
 		return errors.Join(fmt.Errorf("writing key file: %w", err), os.Remove(f.Name()))
 	}
-	return syncDirectory(filepath.Dir(s.File))
+	return SyncDirectory(filepath.Dir(s.File))
 }
 
 func parseKey(line string) (sealingKey, error) {

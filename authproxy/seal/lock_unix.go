@@ -19,8 +19,8 @@ func lock(f *os.File) error {
 	}
 }
 
-// syncDirectory makes names in a directory last.
-func syncDirectory(dir string) error {
+// SyncDirectory makes names in a directory last.
+func SyncDirectory(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

@@ -12,5 +12,5 @@ func lock(f *os.File) error {
 	return windows.LockFileEx(windows.Handle(f.Fd()), windows.LOCKFILE_EXCLUSIVE_LOCK, 0, 1, 0, &windows.Overlapped{})
 }
 
-// syncDirectory does nothing: names last there once the file is synced.
-func syncDirectory(string) error { return nil }
+// SyncDirectory does nothing: names last there once the file is synced.
+func SyncDirectory(string) error { return nil }

@@ -99,7 +99,7 @@ func profileUntilSignal(path string) {
 }
 
 // need skips the test, saying why, unless the part is there; with
-// SFMCP_TEST_REQUIRE=browser,node,python a missing part fails.
+// SFMCP_TEST_REQUIRE=browser,node,python,strace a missing part fails.
 func need(t *testing.T, part string, found bool, how string) {
 	t.Helper()
 	if found {

@@ -54,9 +54,10 @@ type product struct {
 	agreed      bool               // the log has agreed with all of them
 	exports     *export.Couriers   // send the audit log to destinations
 
-	sweepers []func(context.Context) error
-	stopWork context.CancelFunc
-	halt     func() // ends the whole process, as a signal would
+	sweepers   []func(context.Context) error
+	outOfTouch string // what tellTouch has logged; "": nothing, or that it is over
+	stopWork   context.CancelFunc
+	halt       func() // ends the whole process, as a signal would
 }
 
 // openProduct opens the parts in the order in which they need each other. It answers and
@@ -187,13 +188,31 @@ func (p *product) watch(ctx context.Context) error {
 	return err
 }
 
-// accessChanged runs after each change that took access away, whichever process made it.
+// accessChanged runs after each change that took access away, whichever process made it, and while it
+// is not known what was taken away.
 func (p *product) accessChanged() {
+	p.tellTouch()
 	p.audit.Persons().Forget()
 	p.roster.Hurry()
 	ctx, cancel := context.WithTimeout(context.Background(), recheckTime)
 	defer cancel()
 	p.forward.Recheck(ctx)
+}
+
+// tellTouch logs, once, that nothing is decided and why, and that it is over. The watcher alone calls it.
+func (p *product) tellTouch() {
+	told := ""
+	if err := p.db.CheckInTouch(); err != nil {
+		told = err.Error()
+	}
+	switch {
+	case told == p.outOfTouch:
+	case told != "":
+		p.log.Error("no request is answered", "error", told)
+	default:
+		p.log.Info("requests are answered again")
+	}
+	p.outOfTouch = told
 }
 
 // recheckTime is how long it may take to find out whose calls may go on: what is not known then

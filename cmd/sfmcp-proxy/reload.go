@@ -214,6 +214,9 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 	if err := previous.replayed(ctx, c); err != nil {
 		return false, err
 	}
+	if err := previous.db.CheckInTouch(); err != nil { // what stands at its database's path now is for a start to judge
+		return false, err
+	}
 	next, err := openProduct(ctx, c, p)
 	if err != nil {
 		return false, err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,7 @@ import (
 type replica struct {
 	t                    *testing.T
 	file, listen, adminL string
+	before               []string // a program with its arguments that runs it; none: it runs by itself
 	process              *exec.Cmd
 	log                  lockedBuffer
 }
@@ -34,7 +36,8 @@ type replica struct {
 // start runs the process and waits until it is ready.
 func (r *replica) start() {
 	r.t.Helper()
-	r.process = exec.Command(os.Args[0], "serve", "--config", r.file)
+	command := append(slices.Clone(r.before), os.Args[0], "serve", "--config", r.file)
+	r.process = exec.Command(command[0], command[1:]...)
 	r.process.Env = append(os.Environ(), runAsProgram+"=1")
 	r.process.Stderr = &r.log
 	if err := r.process.Start(); err != nil {
