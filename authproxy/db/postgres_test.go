@@ -17,7 +17,12 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(migrateChild) != "" {
+		os.Exit(migrateAsChild())
+	}
+	os.Exit(dbtest.Run(m))
+}
 
 // exec changes a PostgreSQL database behind the product's back.
 func exec(t *testing.T, url string, statements ...string) {
