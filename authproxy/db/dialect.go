@@ -49,6 +49,8 @@ type dialect interface {
 	sound() error
 	// looked follows each look of the watcher at the access epoch, which may have failed.
 	looked(ctx context.Context, d *DB, err error)
+	// excess is what our role may do beyond what serving needs.
+	excess(ctx context.Context, from *sql.DB) (Excess, error)
 	// erase overwrites what deleted and changed rows have left behind.
 	erase(ctx context.Context, d *DB) error
 }

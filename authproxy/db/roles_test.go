@@ -1,6 +1,7 @@
 package db_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,8 +34,14 @@ func TestST09RolesOfTheExample(t *testing.T) {
 	run("roles.sql")
 	t.Cleanup(func() { exec(t, url, `DROP OWNED BY proxy, proxy_owner`, `DROP ROLE proxy, proxy_owner`) }) // roles are the server's
 	as("proxy_owner")
+	if e, err := as("proxy").Excess(t.Context()); err != nil || e.Problem() != "" || e.Schema || !strings.Contains(e.Note(), "UPDATE audit_groups") {
+		t.Errorf("before evidence.sql: %+v, %v", e, err)
+	}
 	run("evidence.sql")
 	serves := as("proxy")
+	if e, err := serves.Excess(t.Context()); err != nil || e.Role != "proxy" || e.Problem() != "" || e.Note() != "" {
+		t.Errorf("the role that serves: %+v, %v", e, err)
+	}
 	if err := serves.Claim(t.Context(), dbtest.Ring(t, url)); err != nil {
 		t.Fatal(err)
 	}
@@ -49,5 +56,59 @@ func TestST09RolesOfTheExample(t *testing.T) {
 		if _, err := serves.Writes.Exec(statement); db.FailureOf(err) != db.Refused {
 			t.Errorf("%s: %v", statement, err)
 		}
+	}
+}
+
+// ST-09: what a role may do to more than the proxy's own database is named, whether it has it itself or
+// by a role that it can become.
+func TestST09ExcessOfARole(t *testing.T) {
+	t.Parallel()
+	url := dbtest.Postgres(t)
+	for i, c := range []struct{ with, in, want string }{
+		{"", "", ""},
+		{"SUPERUSER", "", "superuser"},
+		{"", "st09_super", "superuser"},
+		{"CREATEROLE", "", "CREATEROLE"},
+		{"CREATEDB", "", "CREATEDB"},
+		{"REPLICATION", "", "REPLICATION"},
+		{"BYPASSRLS", "", "BYPASSRLS"},
+		{"", "st09_copies", "REPLICATION"},
+		{"", "pg_write_all_data", "pg_write_all_data"},
+		{"", "pg_execute_server_program", "pg_execute_server_program"},
+	} {
+		if i == 0 {
+			exec(t, url, `CREATE ROLE st09_super SUPERUSER`, `CREATE ROLE st09_copies REPLICATION`)
+			t.Cleanup(func() { exec(t, url, `DROP ROLE st09_super`, `DROP ROLE st09_copies`) })
+		}
+		role := fmt.Sprint("st09_", i)
+		exec(t, url, `CREATE ROLE `+role+` LOGIN `+c.with, `GRANT USAGE ON SCHEMA public TO `+role, `GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA public TO `+role)
+		if c.in != "" {
+			exec(t, url, `GRANT `+c.in+` TO `+role)
+		}
+		t.Cleanup(func() { exec(t, url, `DROP OWNED BY `+role, `DROP ROLE `+role) })
+		d, err := db.Open(t.Context(), db.Config{URL: strings.Replace(url, "test@", role+"@", 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		e, err := d.Excess(t.Context())
+		if err != nil || (e.Problem() == "") != (c.want == "") || !strings.Contains(e.Problem(), c.want) || e.Role != role {
+			t.Errorf("%s %s: %+v, %v", c.with, c.in, e, err)
+		}
+		if c.want == "" && (e.Schema || len(e.Evidence) > 0) {
+			t.Errorf("a role that may only read and add: %+v", e)
+		}
+	}
+	owner, err := dbtest.OpenURL(t, url).Excess(t.Context())
+	if err != nil || !owner.Schema || !strings.Contains(owner.Note(), "DELETE audit_entries") {
+		t.Errorf("who made the tables: %+v, %v", owner, err)
+	}
+	file, err := db.Open(t.Context(), db.Config{URL: dbtest.SQLite(t, t.TempDir())})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if e, err := file.Excess(t.Context()); err != nil || e.Problem() != "" || e.Note() != "" {
+		t.Errorf("a file: %+v, %v", e, err)
 	}
 }

@@ -17,7 +17,7 @@ func doctorCommand() *cobra.Command {
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
 External Client App, stored logins, sign-ins, rotation, and whether each hosted server
 is active and answers a query; and whether the tools, objects and fields that rules name
-are there. What needs a signed-in user is done with a stored login, if there is one: the
+are there; with PostgreSQL also what the role may do that the proxy has there. What needs a signed-in user is done with a stored login, if there is one: the
 list of tools, a query for the id of one user, and up to 21 questions to an org for the
 schema of the objects that rules name. That is in the audit log, and the login's token is renewed if that is due. Nothing else is changed.
 Exit status 1 if a check fails.`,
@@ -48,7 +48,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 		Quarantined: func(ctx context.Context, server doctor.Server) (int, error) {
 			return s.definitionsWaiting(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
 		},
-		Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, upstream.Config{Log: s.log}),
+		Excess: s.db.Excess, Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, upstream.Config{Log: s.log}),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}
 	for _, o := range s.config.Salesforce.Orgs {

@@ -69,6 +69,9 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 	if err != nil {
 		return nil, err
 	}
+	if err := first.checkRole(ctx); err != nil {
+		return nil, errors.Join(err, first.close())
+	}
 	p.current.Store(first)
 	return p, nil
 }

@@ -188,6 +188,26 @@ func openDatabase(ctx context.Context, c *config.Config, ring *seal.KeyRing) (*d
 	return d, nil
 }
 
+// checkRole refuses to serve, in production, by a database role that may do more than is the proxy's
+// own business, and tells of one that may change what is evidence. Commands work with any.
+func (s *stores) checkRole(ctx context.Context) error {
+	role, err := s.db.Excess(ctx)
+	if err != nil {
+		return err
+	}
+	problem := role.Problem()
+	if problem != "" && s.config.Production {
+		return errors.New("production is true, but " + problem)
+	}
+	if problem == "" && s.config.Audit.InDatabase() {
+		problem = role.Note()
+	}
+	if problem != "" {
+		s.log.Warn(problem)
+	}
+	return nil
+}
+
 // openKeys reads the sealing keys, or says that those are lost that a database was made with.
 func openKeys(ctx context.Context, c *config.Config) (*seal.KeyRing, error) {
 	source, err := c.KeySource(ctx)

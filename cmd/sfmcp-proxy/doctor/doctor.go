@@ -1,7 +1,7 @@
 // Package doctor looks at Salesforce as the proxy would, and says which setting to change,
 // at Salesforce, in the configuration, or on the way between the two.
 //
-// [Examine] makes the checks of each org (org.go: host, clock, signing keys, External
+// [Examine] looks at what the role of the database may do (database.go), and makes the checks of each org (org.go: host, clock, signing keys, External
 // Client App), of the logins that are stored (logins.go: keys, sign-ins, rotation) and of
 // each server (server.go, calls.go: gateway, tools, a query, definitions that wait), and compares the names in rules
 // with what the org shows (rules.go). What needs a signed-in user
@@ -15,6 +15,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -32,7 +33,7 @@ const (
 
 // Finding is the outcome of one check. Found and Fix hold no token.
 type Finding struct {
-	Org    string `json:"org"`
+	Org    string `json:"org"`    // empty: about the database
 	Server string `json:"server"` // empty: about the org
 	Check  string `json:"check"`
 	Status Grade  `json:"status"`
@@ -76,6 +77,8 @@ type Config struct {
 	// Actor is who looks, for the audit log.
 	Actor actor.Actor
 
+	// Excess is what the role of the database may do beyond what serving needs.
+	Excess     func(context.Context) (db.Excess, error)
 	Salesforce *salesforce.Client
 	Logins     Logins
 	Audit      *audit.Log
@@ -94,6 +97,9 @@ type examination struct {
 // Examine makes all checks. The error says how many failed.
 func Examine(ctx context.Context, c Config) error {
 	x := &examination{Config: c}
+	if err := x.database(ctx); err != nil {
+		return err
+	}
 	for _, o := range x.Orgs {
 		if err := x.org(ctx, o); err != nil {
 			return err

@@ -17,6 +17,9 @@ func Printer(w io.Writer, asJSON bool) func(Finding) error {
 	}
 	return func(f Finding) error {
 		about := "org " + f.Org
+		if f.Org == "" {
+			about = "database"
+		}
 		if f.Server != "" {
 			about += ", server " + f.Server
 		}
