@@ -21,8 +21,13 @@ type Definitions struct {
 // is the endpoint that people know the hosted server by. Errors are those of
 // [definition.Store.Accept].
 func (d *Definitions) Accept(ctx context.Context, by actor.Actor, server string, p definition.Pinned) error {
+	return d.accept(ctx, by, server, p, nil)
+}
+
+// accept does so, if seen is what is recorded under its name; nil: whatever it is.
+func (d *Definitions) accept(ctx context.Context, by actor.Actor, server string, p definition.Pinned, seen []definition.Pinned) error {
 	return d.Audit.Call(ctx, d.entry(audit.DefinitionAccept, by, server, p), func(ctx context.Context) (audit.Result, error) {
-		err := d.Store.Accept(context.WithoutCancel(ctx), p.Server, p.Kind, p.Name, p.Digest, by)
+		err := d.Store.AcceptSeen(context.WithoutCancel(ctx), p, seen, by)
 		return audit.Result{Outcome: decided(err)}, err
 	})
 }
@@ -30,8 +35,13 @@ func (d *Definitions) Accept(ctx context.Context, by actor.Actor, server string,
 // Reject keeps that definition from passing, also if it was accepted. Errors are those of
 // [definition.Store.Reject].
 func (d *Definitions) Reject(ctx context.Context, by actor.Actor, server string, p definition.Pinned) error {
+	return d.reject(ctx, by, server, p, nil)
+}
+
+// reject does so, if seen is what is recorded under its name; nil: whatever it is.
+func (d *Definitions) reject(ctx context.Context, by actor.Actor, server string, p definition.Pinned, seen []definition.Pinned) error {
 	ctx = context.WithoutCancel(ctx)
-	err := d.Store.Reject(ctx, p.Server, p.Kind, p.Name, p.Digest, by)
+	err := d.Store.RejectSeen(ctx, p, seen, by)
 	if errors.Is(err, definition.ErrAlready) {
 		return err
 	}
@@ -47,15 +57,25 @@ func (d *Definitions) Reject(ctx context.Context, by actor.Actor, server string,
 // one the error is [definition.ErrNotFound]; what was decided so before is no error. Others are
 // those of [Definitions.Accept].
 func (d *Definitions) Decide(ctx context.Context, by actor.Actor, server string, of []definition.Pinned, digest string, accept bool) error {
+	return d.decide(ctx, by, server, of, digest, accept, nil)
+}
+
+// DecideSeen is [Definitions.Decide] if the definitions of that name are still as in of; else the error is
+// [definition.ErrMoved].
+func (d *Definitions) DecideSeen(ctx context.Context, by actor.Actor, server string, of []definition.Pinned, digest string, accept bool) error {
+	return d.decide(ctx, by, server, of, digest, accept, of)
+}
+
+func (d *Definitions) decide(ctx context.Context, by actor.Actor, server string, of []definition.Pinned, digest string, accept bool, seen []definition.Pinned) error {
 	at := slices.IndexFunc(of, func(p definition.Pinned) bool { return p.Digest == digest })
 	if at < 0 {
 		return definition.ErrNotFound
 	}
-	decide := d.Reject
+	decide := d.reject
 	if accept {
-		decide = d.Accept
+		decide = d.accept
 	}
-	if err := decide(ctx, by, server, of[at]); !errors.Is(err, definition.ErrAlready) {
+	if err := decide(ctx, by, server, of[at], seen); !errors.Is(err, definition.ErrAlready) {
 		return err
 	}
 	return nil

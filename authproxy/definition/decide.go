@@ -15,22 +15,38 @@ import (
 // that was accepted under its name is gone. Errors: [ErrNotFound]; [ErrAlready];
 // [ErrUnclear].
 func (s *Store) Accept(ctx context.Context, server Server, kind Kind, called, digest string, by actor.Actor) error {
-	return s.decide(ctx, server, kind, called, digest, by, Accepted)
+	return s.decide(ctx, Pinned{Server: server, Definition: Definition{Kind: kind, Name: called, Digest: digest}}, by, Accepted, nil)
 }
 
 // Reject keeps the definition with that digest in quarantine, without waiting for a person
 // any more. If it is accepted, it is so no longer, and nothing passes under its name.
 // Errors: [ErrNotFound]; [ErrAlready].
 func (s *Store) Reject(ctx context.Context, server Server, kind Kind, called, digest string, by actor.Actor) error {
-	return s.decide(ctx, server, kind, called, digest, by, Rejected)
+	return s.decide(ctx, Pinned{Server: server, Definition: Definition{Kind: kind, Name: called, Digest: digest}}, by, Rejected, nil)
 }
 
-func (s *Store) decide(ctx context.Context, server Server, kind Kind, called, digest string, by actor.Actor, to State) error {
+// AcceptSeen is [Store.Accept] of p if all that is recorded under its name is as in seen, which [Store.Of] returned
+// before; else [ErrMoved].
+func (s *Store) AcceptSeen(ctx context.Context, p Pinned, seen []Pinned, by actor.Actor) error {
+	return s.decide(ctx, p, by, Accepted, seen)
+}
+
+// RejectSeen is [Store.Reject] likewise.
+func (s *Store) RejectSeen(ctx context.Context, p Pinned, seen []Pinned, by actor.Actor) error {
+	return s.decide(ctx, p, by, Rejected, seen)
+}
+
+// decide decides about the definition that p names; seen is what there must be under that name, nil: whatever it is.
+func (s *Store) decide(ctx context.Context, p Pinned, by actor.Actor, to State, seen []Pinned) error {
+	server, kind, called, digest := p.Server, p.Kind, p.Name, p.Digest
 	if !by.Known() {
 		return errors.New("deciding about a definition: nobody decides")
 	}
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		if err := s.lock(ctx, tx, server); err != nil {
+			return err
+		}
+		if err := s.unmoved(ctx, tx, p, seen); err != nil {
 			return err
 		}
 		d, err := s.one(ctx, tx, server, kind, called, digest)
@@ -66,6 +82,28 @@ func (s *Store) decide(ctx context.Context, server Server, kind Kind, called, di
 		return fmt.Errorf("deciding about a definition: %w", err)
 	}
 	return nil
+}
+
+// unmoved compares what is recorded under the name of p with what was seen of it.
+func (s *Store) unmoved(ctx context.Context, tx *sql.Tx, p Pinned, seen []Pinned) error {
+	if seen == nil {
+		return nil
+	}
+	states := map[string]State{}
+	for _, one := range seen {
+		states[one.Digest] = one.State
+	}
+	n := 0
+	err := s.each(ctx, tx, `WHERE org = $1 AND upstream = $2 AND kind = $3 AND name = $4`, []any{p.Org, p.URL, string(p.Kind), p.Name}, func(d *Pinned) error {
+		if n++; states[d.Digest] != d.State {
+			return ErrMoved
+		}
+		return nil
+	})
+	if err == nil && n != len(states) {
+		err = ErrMoved
+	}
+	return err
 }
 
 // clearAccepted makes place for another definition that is accepted under a name, also where

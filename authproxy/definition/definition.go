@@ -125,6 +125,8 @@ var (
 	ErrAlready = errors.New("the definition was decided so already")
 	// ErrUnclear: what is listed twice or cannot be stored whole cannot be accepted.
 	ErrUnclear = errors.New("the definition cannot be accepted")
+	// ErrMoved: what is recorded under its name is not as it was seen any more.
+	ErrMoved = errors.New("the definitions of that name are not as they were seen any more")
 )
 
 // nameable reports whether a definition can be recorded at all. A name that is not is as

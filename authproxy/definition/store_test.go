@@ -169,6 +169,43 @@ func TestFW20ChangesWaitForAPerson(t *testing.T) {
 	}
 }
 
+// AD-22: a decision about what was seen is none about what somebody else has made of it since, in another process:
+// neither of the definition itself nor of another one of its name.
+func TestDecisionsAboutWhatWasSeen(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t, nil)
+	was, is := tool("a", "1"), tool("a", "2")
+	begin(t, s, was)
+	quarantine(t, s, is)
+	seen, err := s.Of(t.Context(), sales, Tool, "a")
+	if err != nil || len(seen) != 2 {
+		t.Fatalf("%+v, %v", seen, err)
+	}
+	accepted, waiting := seen[0], seen[1]
+	if err := s.RejectSeen(t.Context(), accepted, seen, alice); err != nil {
+		t.Fatal(err)
+	}
+	for what, decide := range map[string]func() error{
+		"accepting what was rejected since": func() error { return s.AcceptSeen(t.Context(), accepted, seen, alice) },
+		"rejecting it once more":            func() error { return s.RejectSeen(t.Context(), accepted, seen, alice) },
+		"accepting the other one":           func() error { return s.AcceptSeen(t.Context(), waiting, seen, alice) },
+	} {
+		if err := decide(); !errors.Is(err, ErrMoved) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if seen, err = s.Of(t.Context(), sales, Tool, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.AcceptSeen(t.Context(), waiting, seen, alice); err != nil {
+		t.Errorf("as it is now: %v", err)
+	}
+	quarantine(t, s, tool("a", "3"))
+	if err := s.RejectSeen(t.Context(), waiting, seen, alice); !errors.Is(err, ErrMoved) {
+		t.Errorf("with one more of its name: %v", err)
+	}
+}
+
 func TestDecisions(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t, nil)

@@ -58,6 +58,15 @@ func (t *WholeTool) version() string {
 	return all.String()
 }
 
+// versionOf is the version of the same as it is recorded.
+func versionOf(of []definition.Pinned) string {
+	t := &WholeTool{}
+	for _, p := range of {
+		t.Definitions = append(t.Definitions, Definition{Tool: Tool{Digest: p.Digest, State: string(p.State)}})
+	}
+	return t.version()
+}
+
 // Definition is one definition, with how it differs from the accepted one.
 type Definition struct {
 	Tool
@@ -111,8 +120,16 @@ func (a toolRoutes) decideTool(q *call, in *Decision) (*WholeTool, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = a.Definitions.Decide(q.Context(), q.token.Actor(), server, of, in.Digest, in.Decision == "accept")
+	decide := a.Definitions.DecideSeen
+	if q.Header.Get("If-Match") == "*" { // whatever they are
+		decide = a.Definitions.Decide
+	} else if seen, ok := q.current.(*WholeTool); !ok || seen.version() != versionOf(of) {
+		return nil, a.movedTool(q)
+	}
+	err = decide(q.Context(), q.token.Actor(), server, of, in.Digest, in.Decision == "accept")
 	switch {
+	case errors.Is(err, definition.ErrMoved):
+		return nil, a.movedTool(q)
 	case errors.Is(err, definition.ErrUnclear):
 		return nil, conflict.is("What the definition means is not known: it is listed twice, or too long to be kept whole. Nothing was done.", "Have the hosted server list it once, and shorter.")
 	case errors.Is(err, definition.ErrNotFound):
@@ -121,4 +138,13 @@ func (a toolRoutes) decideTool(q *call, in *Decision) (*WholeTool, error) {
 		return nil, err
 	}
 	return a.tool(q)
+}
+
+// movedTool says that somebody else decided, or a list changed, after the program had looked.
+func (a toolRoutes) movedTool(q *call) error {
+	now, err := a.tool(q)
+	if err != nil {
+		return err
+	}
+	return q.moved(now)
 }
