@@ -268,8 +268,21 @@ func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error 
 		e.Outcome, e.Status = audit.Failed, "incomplete"
 	}
 	_, err := c.Audit.Append(ctx, e)
+	if err == nil && liftedElsewhere[e.Action] {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkpointWait)
+		defer cancel()
+		_ = c.Audit.Checkpoint(ctx) // the next one comes by itself, and says what is wrong; what was done is done
+	}
 	return errors.Join(failed, err)
 }
+
+// checkpointWait is how long an act waits at most for the checkpoint that says that it has taken effect.
+const checkpointWait = 5 * time.Second
+
+// liftedElsewhere are the acts that another process may lift, and then has in its own log: whoever was let in
+// again must not be refused once more when the process that refused them is killed and started. So the
+// database knows that they have taken effect before anybody is told that they are done; see [Cutoff.Reapply].
+var liftedElsewhere = map[audit.Action]bool{audit.UserBlock: true, audit.ClientBlock: true, audit.StopSet: true}
 
 func (c *Cutoff) forget(org, subject string) {
 	if c.Forget != nil {

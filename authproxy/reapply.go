@@ -24,12 +24,17 @@ import (
 // returns how many things it had to change, which it records. What was
 // given after an entry stays: a connection that is younger than the revocation is another one.
 func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
-	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}, clients: map[string]bool{}}
+	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}, clients: map[string]bool{}, spent: map[int64]string{}}
 	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error {
 		err := r.identify(ctx, &e)
 		return errors.Join(err, r.entry(ctx, e))
 	}); err != nil {
 		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+	}
+	for _, id := range r.spent {
+		if err := r.endApproval(ctx, id); err != nil {
+			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+		}
 	}
 	for who, e := range r.blocks {
 		if err := r.block(ctx, who, e); err != nil {
@@ -60,6 +65,7 @@ type reapplication struct {
 	*Cutoff
 	changed int
 	blocks  map[subject]audit.Entry // the last block or unblock of each
+	spent   map[int64]string        // approvals of calls that left, or may have, by the number of the intent
 	clients map[string]bool         // whether the last entry of each blocks it
 	stop    access.Stop             // the last position of the kill switch; "": none
 	stopAt  time.Time               // when it was set
@@ -140,8 +146,11 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 			return r.endApproval(ctx, e.Approval)
 		}
 	case audit.ToolCall:
-		if e.Outcome == audit.Intent { // about to leave: the approval is spent
-			return r.endApproval(ctx, e.Approval)
+		switch {
+		case e.Outcome == audit.Intent && e.Approval != "": // about to leave: the approval is spent
+			r.spent[e.Seq] = e.Approval
+		case e.Outcome == audit.Denied: // it did not leave, and the approval was given back
+			delete(r.spent, e.IntentSeq)
 		}
 	}
 	return nil
