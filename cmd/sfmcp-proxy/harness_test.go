@@ -417,28 +417,38 @@ func (d *demo) connect(server, username string) *mcpClient {
 // authorize walks consent, login and callback and redeems the code.
 func (d *demo) authorize(b *salesforcesim.Browser, server, username string) *mcpClient {
 	d.t.Helper()
-	c := &mcpClient{d: d, url: d.MCPURLs[server]}
+	c, redeem, err := d.code(d.t.Context(), b, server, username)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	c.token(redeem)
+	return c
+}
+
+// code walks consent, login and callback; redeem is what the token endpoint is to be sent for the code.
+func (d *demo) code(ctx context.Context, b *salesforcesim.Browser, server, username string) (c *mcpClient, redeem url.Values, err error) {
+	d.t.Helper()
+	c = &mcpClient{d: d, url: d.MCPURLs[server]}
 	verifier := seal.Secret("")
 	sum := sha256.Sum256([]byte(verifier))
 	query := url.Values{
 		"response_type": {"code"}, "client_id": {d.ClientID}, "redirect_uri": {testCallback}, "state": {"s t&te"},
 		"code_challenge": {base64.RawURLEncoding.EncodeToString(sum[:])}, "code_challenge_method": {"S256"}, "resource": {c.url},
 	}
-	location, err := b.LogIn(d.t.Context(), d.PublicURL+"/oauth/authorize?"+query.Encode(), username, d.password(username))
+	location, err := b.LogIn(ctx, d.PublicURL+"/oauth/authorize?"+query.Encode(), username, d.password(username))
 	if err != nil {
-		d.t.Fatal(err)
+		return nil, nil, err
 	}
 	back, err := url.Parse(location)
 	if err != nil {
-		d.t.Fatal(err)
+		return nil, nil, err
 	}
 	q := back.Query()
 	if q.Get("code") == "" || q.Get("state") != "s t&te" || q.Get("iss") != d.PublicURL {
-		d.t.Fatalf("callback %s", location)
+		return nil, nil, fmt.Errorf("callback %s", location)
 	}
-	c.token(url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {testCallback},
-		"client_id": {d.ClientID}, "code_verifier": {verifier}, "resource": {c.url}})
-	return c
+	return c, url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")}, "redirect_uri": {testCallback},
+		"client_id": {d.ClientID}, "code_verifier": {verifier}, "resource": {c.url}}, nil
 }
 
 func (d *demo) password(username string) string {
@@ -454,20 +464,42 @@ func (d *demo) password(username string) string {
 // token posts to the token endpoint and keeps what it answers.
 func (c *mcpClient) token(form url.Values) {
 	c.d.t.Helper()
-	resp, err := c.d.client().PostForm(c.d.PublicURL+"/oauth/token", form)
-	if err != nil {
-		c.d.t.Fatal(err)
+	if status, body, err := c.redeem(c.d.t.Context(), form); err != nil || status != http.StatusOK {
+		c.d.t.Fatalf("token endpoint: %d %s %v", status, body, err)
 	}
-	defer resp.Body.Close()
+}
+
+// redeem posts to the token endpoint, and keeps the tokens where it answers some.
+func (c *mcpClient) redeem(ctx context.Context, form url.Values) (status int, body string, err error) {
+	status, body, err = c.d.postForm(ctx, "/oauth/token", form)
+	if err != nil || status != http.StatusOK {
+		return status, body, err
+	}
 	var answer struct {
 		AccessToken  string `json:"access_token"`
 		RefreshToken string `json:"refresh_token"`
 	}
-	body, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusOK || json.Unmarshal(body, &answer) != nil {
-		c.d.t.Fatalf("token endpoint: %d %s %v", resp.StatusCode, body, err)
+	if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		return status, body, err
 	}
 	c.access, c.refresh = answer.AccessToken, answer.RefreshToken
+	return status, body, nil
+}
+
+// postForm posts a form to an address of the proxy.
+func (d *demo) postForm(ctx context.Context, path string, form url.Values) (status int, body string, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.PublicURL+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return 0, "", err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	resp, err := d.client().Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text), err
 }
 
 // reply is what an MCP endpoint answered.

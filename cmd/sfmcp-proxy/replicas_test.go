@@ -29,6 +29,7 @@ type cluster struct {
 	replicas []*replica
 	networks []*dbtest.Network
 	store    *db.DB // by a way that is never cut
+	keys     []byte // of all of them
 	browser  *salesforcesim.Browser
 	client   *mcpClient
 
@@ -37,9 +38,19 @@ type cluster struct {
 
 func startCluster(t *testing.T, size int, lines ...string) *cluster {
 	t.Helper()
+	c := newCluster(t, size, salesforcesim.Config{}, nil, lines...)
+	c.signIn()
+	return c
+}
+
+// newCluster starts the processes; nobody has signed in. company, if any, starts the company's identity
+// provider for a proxy at publicURL, and returns its issuer.
+func newCluster(t *testing.T, size int, simulated salesforcesim.Config, company func(publicURL string) string, lines ...string) *cluster {
+	t.Helper()
 	database, public := dbtest.Postgres(t), freePort(t)
-	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + public + "/oauth/callback"},
-		Switches: salesforcesim.Switches{RefreshReuse: "revoke_family"}}) // a spent refresh token that comes ends the whole login
+	simulated.Callbacks = []string{"http://" + public + "/oauth/callback"}
+	simulated.Switches.RefreshReuse = "revoke_family" // a spent refresh token that comes ends the whole login
+	sim, err := salesforcesim.Listen(simulated)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,46 +60,53 @@ func startCluster(t *testing.T, size int, lines ...string) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.store.Close() })
-	var keys []byte
-	for i := range size {
-		dir := t.TempDir()
-		r := &replica{t: t, file: filepath.Join(dir, "proxy.yaml"), listen: freePort(t), adminL: freePort(t)}
-		if err := demonstration.WriteConfig(r.file, demonstration.Addresses{
-			PublicURL: "http://" + public, Listen: r.listen, AdminListen: r.adminL, SalesforceURL: sim.BaseURL(),
-		}); err != nil {
-			t.Fatal(err)
-		}
-		network := dbtest.Between(t, database)
-		text, err := os.ReadFile(r.file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(r.file, []byte(strings.Replace(string(text), "sqlite:proxy.db", network.URL(database), 1)+"\n"+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		settings, err := config.Load(r.file, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			if err := seal.CreateKeyFile(settings.KeysFile); err != nil {
-				t.Fatal(err)
-			}
-			if keys, err = os.ReadFile(settings.KeysFile); err != nil {
-				t.Fatal(err)
-			}
-			c.demo = &demo{t: t, dir: dir, Setup: setupOf(settings, sim, r.file)}
-		} else if err := os.WriteFile(settings.KeysFile, keys, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		c.replicas, c.networks = append(c.replicas, r), append(c.networks, network)
+	at := demonstration.Addresses{PublicURL: "http://" + public, SalesforceURL: sim.BaseURL()}
+	if company != nil {
+		at.CompanyURL = company(at.PublicURL)
+	}
+	for range size {
+		c.add(t, database, at, sim, lines)
 	}
 	for _, r := range c.replicas {
 		r.start()
 	}
 	balance(t, public, c.replicas)
-	c.signIn()
 	return c
+}
+
+// add makes one more process, which is not started, with the keys of the first one.
+func (c *cluster) add(t *testing.T, database string, at demonstration.Addresses, sim *salesforcesim.Running, lines []string) {
+	t.Helper()
+	dir := t.TempDir()
+	r := &replica{t: t, file: filepath.Join(dir, "proxy.yaml"), listen: freePort(t), adminL: freePort(t)}
+	at.Listen, at.AdminListen = r.listen, r.adminL
+	if err := demonstration.WriteConfig(r.file, at); err != nil {
+		t.Fatal(err)
+	}
+	network := dbtest.Between(t, database)
+	text, err := os.ReadFile(r.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.file, []byte(strings.Replace(string(text), "sqlite:proxy.db", network.URL(database), 1)+"\n"+strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := config.Load(r.file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.replicas) == 0 {
+		if err := seal.CreateKeyFile(settings.KeysFile); err != nil {
+			t.Fatal(err)
+		}
+		if c.keys, err = os.ReadFile(settings.KeysFile); err != nil {
+			t.Fatal(err)
+		}
+		c.demo = &demo{t: t, dir: dir, Setup: setupOf(settings, sim, r.file)}
+	} else if err := os.WriteFile(settings.KeysFile, c.keys, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.replicas, c.networks = append(c.replicas, r), append(c.networks, network)
 }
 
 // signIn connects the user anew: at first, and where their Salesforce login was lost.

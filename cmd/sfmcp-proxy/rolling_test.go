@@ -33,8 +33,8 @@ type replica struct {
 	log                  lockedBuffer
 }
 
-// start runs the process and waits until it is ready.
-func (r *replica) start() {
+// begin runs the process.
+func (r *replica) begin() {
 	r.t.Helper()
 	command := append(slices.Clone(r.before), os.Args[0], "serve", "--config", r.file)
 	r.process = exec.Command(command[0], command[1:]...)
@@ -45,6 +45,12 @@ func (r *replica) start() {
 	}
 	process := r.process
 	r.t.Cleanup(func() { process.Process.Kill() })
+}
+
+// start runs the process and waits until it is ready.
+func (r *replica) start() {
+	r.t.Helper()
+	r.begin()
 	defer func() {
 		if r.t.Failed() {
 			r.t.Logf("what %s says:\n%s", r.file, &r.log)
