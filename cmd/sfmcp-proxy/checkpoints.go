@@ -128,8 +128,8 @@ func (p *product) prepare(ctx context.Context) error {
 	if n > 0 {
 		p.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", n)
 	}
-	if err := p.audit.Checkpoint(ctx); err != nil { // so that it is not applied once more if this process is killed soon
-		return err
+	if err := p.audit.Checkpoint(ctx); err != nil { // else it is applied once more if this process is killed soon
+		p.log.Warn("the checkpoint of the audit log after the start could not be stored everywhere", "error", err)
 	}
 	return p.roster.Join(ctx)
 }
