@@ -233,7 +233,7 @@ func (w *crashWorker) approve(b *salesforcesim.Browser, write *racedWrite) {
 // told notes what a client is told of a write.
 func (r *racedWrite) told(answer reply, err error) {
 	r.done = r.done || err == nil && strings.Contains(answer.text(), toldDone)
-	r.unsure = r.unsure || err == nil && strings.Contains(answer.text(), toldUnsure)
+	r.unsure = r.unsure || err == nil && (strings.Contains(answer.text(), toldUnsure) || strings.Contains(answer.text(), "It was not sent again."))
 }
 
 // spend asks for an approved write until its client is told how it ended.
