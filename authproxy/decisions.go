@@ -86,12 +86,12 @@ func (d *Decisions) See(ctx context.Context, by approval.Decider, id string) (*a
 // Waiting returns the requests to which by may agree now, the oldest first: what an inbox
 // shows. Those that by agreed to already are not among them.
 func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approval.Request, error) {
-	all, err := d.Approvals.List(ctx, approval.Filter{State: approval.Pending})
+	all, err := d.Approvals.List(ctx, approval.Filter{State: approval.Pending, OldestFirst: true})
 	if err != nil {
 		return nil, err
 	}
 	var mine []approval.Request
-	for i := len(all) - 1; i >= 0; i-- {
+	for i := range all {
 		r := &all[i]
 		c, err := d.standing(ctx, by, r)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -31,15 +32,37 @@ const (
 	resolutionPurpose = "resolution of an outcome"
 )
 
-// maxListed bounds a list that asks for no bound.
-const maxListed = 1000
+// MostListed is how many requests one list has. Whoever shows it says so, or goes on behind it.
+const MostListed = 10_000
 
 // Filter selects requests; an empty field selects all.
 type Filter struct {
 	Org, Subject string
 	GrantID      string
 	State        State
-	Limit        int // 0: 1000
+	Limit        int // 0, and more than that: [MostListed]
+	// OldestFirst lists the oldest first, and no newer ones than fit; without it the newest are.
+	OldestFirst bool
+	// Behind, of a list with the oldest first, is the request that it goes on behind; empty: none.
+	Behind Place
+}
+
+// Place is where a request stands in a list.
+type Place struct {
+	At time.Time
+	ID string
+}
+
+// Count is how many requests match, however many a list has.
+func (s *Store) Count(ctx context.Context, f Filter) (n int, err error) {
+	f.Behind = Place{}
+	where, args := f.where(db.Millis(s.now()))
+	// $1 is the limit of a list.
+	err = s.db.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM approvals`+where+` LIMIT $1) AS matching`, append([]any{math.MaxInt32}, args...)...).Scan(&n)
+	if err != nil {
+		return 0, fmt.Errorf("counting approval requests: %w", err)
+	}
+	return n, nil
 }
 
 // Get returns a request with its arguments and result, or [ErrNotFound].
@@ -79,19 +102,26 @@ func (f Filter) where(now int64) (condition string, args []any) {
 	default:
 		add("state = ?", string(f.State))
 	}
+	if f.Behind.ID != "" {
+		add("(created_at > ? OR created_at = ? AND id > ?)", db.Millis(f.Behind.At), db.Millis(f.Behind.At), f.Behind.ID)
+	}
 	if len(all) == 0 {
 		return "", nil
 	}
 	return " WHERE " + strings.Join(all, " AND "), args
 }
 
-// List returns the requests that match, newest first, without arguments and results.
+// List returns the requests that match, without arguments and results.
 func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
-	if f.Limit <= 0 || f.Limit > maxListed {
-		f.Limit = maxListed
+	if f.Limit <= 0 || f.Limit > MostListed {
+		f.Limit = MostListed
+	}
+	order := ` ORDER BY created_at DESC, id`
+	if f.OldestFirst {
+		order = ` ORDER BY created_at, id`
 	}
 	where, args := f.where(db.Millis(s.now()))
-	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+where+` ORDER BY created_at DESC, id LIMIT $1`, append([]any{f.Limit}, args...)...)
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+where+order+` LIMIT $1`, append([]any{f.Limit}, args...)...)
 	if err != nil {
 		return nil, fmt.Errorf("listing approval requests: %w", err)
 	}

@@ -1,6 +1,7 @@
 package oversight
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,21 +84,32 @@ func (r *Reader) found(ctx context.Context, f audit.Filter) (found []audit.Entry
 }
 
 // Entries are the newest entries that fit and say the text, at most so many, the oldest first. A
-// text is looked for in the newest [TextLooked] that fit otherwise.
-func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most int) ([]audit.Entry, error) {
+// text is looked for in the newest [TextLooked] that fit otherwise. older is the number before which
+// there may be more; 0: there are none.
+func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most int) (fits []audit.Entry, older int64, err error) {
 	if f.Limit = most; text != "" {
-		f.Limit = TextLooked
+		f.Limit = cmp.Or(r.textLooked, TextLooked)
 	}
 	found, err := r.found(ctx, f)
-	if err != nil || text == "" {
-		return found, err
+	if err != nil || len(found) == 0 {
+		return found, 0, err
+	}
+	if len(found) == f.Limit {
+		older = found[0].Seq
+	}
+	if text == "" {
+		return found, older, nil
 	}
 	text = strings.ToLower(text)
-	fits := slices.DeleteFunc(found, func(e audit.Entry) bool {
+	fits = slices.DeleteFunc(found, func(e audit.Entry) bool {
 		line, err := json.Marshal(e)
 		return err != nil || !strings.Contains(strings.ToLower(string(line)), text)
 	})
-	return fits[max(0, len(fits)-most):], nil
+	if len(fits) > most {
+		fits = fits[len(fits)-most:]
+		older = fits[0].Seq
+	}
+	return fits, older, nil
 }
 
 // endedLooked is how many entries behind a page are looked through for the ends of what begins on it.
@@ -106,15 +118,15 @@ const endedLooked = 200
 // Ended are entries as [Reader.Entries] has them, each deed once: an intent is left out if the entry
 // of how it ended fits too. Where so many deeds were under way at once that the end stands far from
 // its intent, behind where the search began, the intent stays.
-func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most int) (found []audit.Entry, err error) {
+func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most int) (found []audit.Entry, older int64, err error) {
 	ended, err := r.endedBehind(ctx, f, text)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	for {
-		some, err := r.Entries(ctx, f, text, most)
+		some, older, err := r.Entries(ctx, f, text, most)
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, e := range slices.Backward(some) {
 			if ended[e.IntentSeq] = true; e.Outcome != audit.Intent || !ended[e.Seq] {
@@ -122,14 +134,14 @@ func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most in
 			}
 			if len(found) == most {
 				slices.Reverse(found)
-				return found, nil
+				return found, found[0].Seq, nil
 			}
 		}
-		if len(some) < most {
+		if older == 0 || text != "" && len(some) < most { // a text is looked for in so many at once
 			slices.Reverse(found)
-			return found, nil
+			return found, older, nil
 		}
-		f.Before = some[0].Seq
+		f.Before = older
 	}
 }
 

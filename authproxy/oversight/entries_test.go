@@ -63,18 +63,49 @@ func TestEndedHasEachDeedOnce(t *testing.T) {
 func pages(t *testing.T, r *Reader, f audit.Filter, text string, most int) (all []int64) {
 	t.Helper()
 	for {
-		found, err := r.Ended(t.Context(), f, text, most)
+		found, older, err := r.Ended(t.Context(), f, text, most)
 		if err != nil || len(found) > most {
 			t.Fatalf("%d entries, %v", len(found), err)
 		}
 		for _, e := range slices.Backward(found) {
 			all = append(all, e.Seq)
 		}
-		if len(found) < most {
+		if older == 0 {
 			slices.Reverse(all)
 			return all
 		}
-		f.Before = found[0].Seq
+		f.Before = older
+	}
+}
+
+// A text that stands in an old entry alone is found by going on, however few entries are looked
+// through at once: no page says that there is no more while there is.
+func TestTextIsLookedForToTheEnd(t *testing.T) {
+	t.Parallel()
+	_, log := newLog(t)
+	r := &Reader{Config: Config{Audit: log}, textLooked: 3}
+	for i := range 10 {
+		if _, err := log.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.ToolCall, Outcome: audit.OK, Tool: fmt.Sprint("tool-", i%5)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, look := range []func(context.Context, audit.Filter, string, int) ([]audit.Entry, int64, error){r.Entries, r.Ended} {
+		f, looked := audit.Filter{}, 0
+		var seen []int64
+		for older := int64(1); older > 0; looked++ {
+			var found []audit.Entry
+			var err error
+			if found, older, err = look(t.Context(), f, `"tool-1"`, 2); err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range slices.Backward(found) {
+				seen = append(seen, e.Seq)
+			}
+			f.Before = older
+		}
+		if !slices.Equal(seen, []int64{7, 2}) || looked != 4 {
+			t.Errorf("entries %v on %d pages", seen, looked)
+		}
 	}
 }
 

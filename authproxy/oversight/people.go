@@ -162,5 +162,6 @@ func (r *Reader) Recent(ctx context.Context, u *grant.User, most int) ([]audit.E
 	if u.Username != "" {
 		who.Usernames = []string{u.Username}
 	}
-	return r.Ended(ctx, audit.Filter{Person: who}, "", most)
+	recent, _, err := r.Ended(ctx, audit.Filter{Person: who}, "", most)
+	return recent, err
 }

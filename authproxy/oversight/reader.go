@@ -53,6 +53,8 @@ type Reader struct {
 	counted   counts
 	used      lastCalls
 	verifying sync.Mutex // held while the log is verified
+
+	textLooked int // of tests, instead of TextLooked
 }
 
 // New returns the reader of c, or an error that names what is missing.

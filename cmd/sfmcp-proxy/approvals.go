@@ -21,6 +21,9 @@ func approvalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if n, err := s.approvals.Count(cmd.Context(), filter); err == nil && n > len(requests) && len(requests) == approval.MostListed {
+				fmt.Fprintf(cmd.ErrOrStderr(), "only the newest %d of %d\n", len(requests), n)
+			}
 			return printer(cmd).Approvals(requests)
 		})
 	list.Flags().Bool("all", false, "include decided and expired ones")

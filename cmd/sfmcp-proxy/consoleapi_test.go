@@ -223,6 +223,17 @@ func apiReads(t *testing.T, d *companyDemo, c *mcpClient, _, auditor apiCaller) 
 	if !seen["1"] || !seen["2"] || len(seen) < 10 {
 		t.Errorf("%d entries were seen", len(seen))
 	}
+	// So have calls that wait, the oldest first.
+	c.call("createSobjectRecord", account("Waits, too"))
+	one = auditor.ask(http.MethodGet, "/console/api/v1/approvals?limit=1", nil)
+	next, _ := one.member("next").(string)
+	two := auditor.ask(http.MethodGet, "/console/api/v1/approvals?limit=1&cursor="+next, nil)
+	if one.member("items.0.approval") == two.member("items.0.approval") || two.member("next") != nil || fmt.Sprint(one.member("items.0.created")) > fmt.Sprint(two.member("items.0.created")) {
+		t.Errorf("calls that wait, one at a time: %s and %s", one.Body, two.Body)
+	}
+	if a := auditor.ask(http.MethodGet, "/console/api/v1/approvals?cursor=eHkgeg", nil); a.Status != http.StatusBadRequest {
+		t.Errorf("a cursor of nothing: %d %s", a.Status, a.Body)
+	}
 	trial := map[string]any{"server": "sobject-all", "user": rep, "tool": "deleteSobjectRecord"}
 	if a := auditor.ask(http.MethodPost, "/console/api/v1/policy/try", trial); a.member("effect") != "deny" {
 		t.Errorf("a call that is tried: %d %s", a.Status, a.Body)

@@ -154,16 +154,13 @@ func (s evidenceOf) connectionsOf(ctx context.Context, e evidence, w io.Writer) 
 	return err
 }
 
-// mostRequests is how many calls that waited are listed of one user.
-const mostRequests = 20_000
-
 // approvalsOf leaves the arguments to the audit log, which has them redacted, under the same digest.
 func (s evidenceOf) approvalsOf(ctx context.Context, e evidence, w io.Writer) (err error) {
 	for _, u := range e.users {
-		requests, failed := s.approvals.List(ctx, approval.Filter{Org: u.Org, Subject: u.Subject, Limit: mostRequests + 1})
-		if len(requests) > mostRequests {
-			requests = requests[:mostRequests]
-			err = errors.Join(err, fmt.Errorf("only the newest %d of user %s are there", mostRequests, u.Subject))
+		theirs := approval.Filter{Org: u.Org, Subject: u.Subject}
+		requests, failed := s.approvals.List(ctx, theirs)
+		if n, err := s.approvals.Count(ctx, theirs); err != nil || n > len(requests) && len(requests) == approval.MostListed {
+			failed = errors.Join(failed, err, fmt.Errorf("only the newest %d of %d that were asked for by user %s are there", len(requests), n, u.Subject))
 		}
 		requests = slices.DeleteFunc(requests, func(r approval.Request) bool { return e.client != "" && r.ClientID != e.client })
 		for i := range requests {

@@ -21,7 +21,7 @@ type noticeSource struct{ *stores }
 
 // Waiting returns the requests that wait, with the roles that are missing.
 func (s noticeSource) Waiting(ctx context.Context) (waiting []notice.Waiting, err error) {
-	all, err := s.approvals.List(ctx, approval.Filter{State: approval.Pending})
+	all, err := s.approvals.List(ctx, approval.Filter{State: approval.Pending, OldestFirst: true})
 	for i := range all {
 		waiting = append(waiting, notice.Waiting{ID: all[i].ID, Roles: s.missing(&all[i])})
 	}

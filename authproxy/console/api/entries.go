@@ -23,7 +23,7 @@ func entryParams() []Param {
 		Param{Name: "client", Doc: "client id", Length: maxClient}, Param{Name: "outcome", Doc: "how it ended", Enum: outcomes}, Param{Name: "action", Doc: "tool.call, or tool. for all of tool"},
 		Param{Name: "object", Doc: "what was acted on, exactly"}, Param{Name: "rule", Doc: "as an entry names it"}, Param{Name: "approval", Doc: "apr_…"},
 		Param{Name: "request", Doc: "request id"}, Param{Name: "since", Doc: "7d, 2026-03-01"}, Param{Name: "until", Doc: "a date means its end"},
-		Param{Name: "text", Doc: "anywhere in the newest " + strconv.Itoa(oversight.TextLooked) + " that fit otherwise"})
+		Param{Name: "text", Doc: "anywhere in an entry; each page looks through " + strconv.Itoa(oversight.TextLooked) + " that fit otherwise, so one may be empty and have a next"})
 }
 
 // Entries is a page of the audit log.
@@ -52,7 +52,7 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 	if err != nil {
 		return list, err
 	}
-	found, err := a.Reads.Entries(q.Context(), filter, q.query.Get("text"), q.limit())
+	found, older, err := a.Reads.Entries(q.Context(), filter, q.query.Get("text"), q.limit())
 	if err != nil {
 		return list, err
 	}
@@ -65,8 +65,8 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 		}
 		list.Items = append(list.Items, text)
 	}
-	if len(found) == q.limit() {
-		list.Next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, found[0].Seq, 10))
+	if older > 0 {
+		list.Next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, older, 10))
 	}
 	return list, nil
 }
@@ -92,10 +92,12 @@ func (a logRoutes) entry(q *call) (Entry, error) {
 
 // Denials is what was denied since a time, the most frequent first.
 type Denials struct {
-	Since   time.Time `json:"since"`
-	Cut     bool      `json:"cut" doc:"only the newest are counted: choose a shorter time"`
-	Reasons []Denial  `json:"reasons" doc:"with the same rule and reason"`
-	People  []Denial  `json:"people" doc:"to the same person"`
+	Since        time.Time `json:"since"`
+	Cut          bool      `json:"cut" doc:"only the newest are counted: choose a shorter time"`
+	TotalReasons int       `json:"total_reasons" doc:"that there are; the first 200 are listed"`
+	Reasons      []Denial  `json:"reasons" doc:"with the same rule and reason"`
+	TotalPeople  int       `json:"total_people" doc:"that there are; the first 200 are listed"`
+	People       []Denial  `json:"people" doc:"to the same person"`
 }
 
 // Denial is how many denials have something in common, with the last of them.
@@ -126,7 +128,7 @@ func (a logRoutes) denials(q *call) (Denials, error) {
 	if err != nil {
 		return Denials{}, err
 	}
-	return Denials{begin, all.Cut, denialsOf(all.Reasons), denialsOf(all.Persons)}, nil
+	return Denials{begin, all.Cut, len(all.Reasons), denialsOf(all.Reasons), len(all.Persons), denialsOf(all.Persons)}, nil
 }
 
 func denialsOf(all []oversight.Tally) []Denial {

@@ -13,6 +13,7 @@ import (
 type Insights struct {
 	Since  time.Time `json:"since"`
 	Cut    bool      `json:"cut" doc:"only the newest are counted: choose a shorter time"`
+	Total  int       `json:"total" doc:"groups that there are; the first 200 are listed"`
 	Groups []Insight `json:"groups" doc:"all calls, then by rule, then by who decided; those with most calls first"`
 }
 
@@ -41,7 +42,7 @@ func (a logRoutes) insights(q *call) (Insights, error) {
 	if err != nil {
 		return Insights{}, err
 	}
-	list := Insights{Since: begin, Cut: cut, Groups: []Insight{}}
+	list := Insights{Since: begin, Cut: cut, Total: len(groups), Groups: []Insight{}}
 	for _, g := range groups[:min(len(groups), maxPage)] {
 		list.Groups = append(list.Groups, Insight{Of: g.Of, Name: g.Name, Held: g.Held, Approved: g.Approved, Denied: g.Denied, Countered: g.Countered,
 			Expired: g.Expired, Waiting: g.Waiting, MedianMS: g.Median.Milliseconds(), P95MS: g.P95.Milliseconds(), Habit: g.Habit})

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"sfmcp-proxy/authproxy"
@@ -104,16 +105,34 @@ func waitingOf(r approval.Request) Waiting {
 }
 
 // approvals lists calls that wait.
-func (a peopleRoutes) approvals(q *call) (List[Waiting], error) {
-	all, err := a.Reads.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
-	if err != nil {
-		return List[Waiting]{}, err
+func (a peopleRoutes) approvals(q *call) (list List[Waiting], err error) {
+	f := approval.Filter{State: approval.Pending, OldestFirst: true, Limit: q.limit() + 1}
+	at, id, err := q.behind()
+	if err == nil && id != "" {
+		var millis int64
+		if millis, err = strconv.ParseInt(at, 16, 64); err != nil {
+			err = wrongCursor()
+		}
+		f.Behind = approval.Place{At: time.UnixMilli(millis), ID: id}
 	}
-	return listed(q, all, func(r approval.Request) string { return oldestFirst(r.CreatedAt, r.ID) }, waitingOf)
+	if err != nil {
+		return list, err
+	}
+	found, err := a.Reads.Approvals.List(q.Context(), f)
+	if err != nil {
+		return list, err
+	}
+	list.Items = []Waiting{}
+	for _, r := range found[:min(len(found), q.limit())] {
+		list.Items = append(list.Items, waitingOf(r))
+		if len(found) > q.limit() {
+			list.Next = cursorOf(strconv.FormatInt(r.CreatedAt.UnixMilli(), 16), r.ID)
+		}
+	}
+	return list, nil
 }
 
-// Keys of lists that are in the order of time.
-func oldestFirst(at time.Time, id string) string { return fmt.Sprintf("%016x %s", at.UnixMilli(), id) }
+// newestFirst is the key of lists that are in the order of time.
 func newestFirst(at time.Time, id string) string {
 	return fmt.Sprintf("%016x %s", uint64(1)<<62-uint64(at.UnixMilli()), id)
 }

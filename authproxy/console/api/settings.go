@@ -42,11 +42,9 @@ func (a settingsRoutes) overview(q *call) (Overview, error) {
 	for _, d := range days {
 		o.Days = append(o.Days, Day{d.Begin, d.Calls[0], d.Calls[1], d.Calls[2], d.Calls[3]})
 	}
-	waiting, err := a.Reads.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
-	if err != nil {
+	if o.Waiting, err = a.Reads.Approvals.Count(q.Context(), approval.Filter{State: approval.Pending}); err != nil {
 		return o, err
 	}
-	o.Waiting = len(waiting)
 	if o.LostLogins, err = a.Reads.LostLogins(q.Context()); err != nil {
 		return o, err
 	}

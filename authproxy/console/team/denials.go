@@ -30,16 +30,18 @@ func (t logPages) denials(q *request) error {
 	if all.Cut {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("Only the newest %d are counted. Choose a shorter time.", oversight.DenialsLooked)})
 	}
+	reasons, moreReasons := first(all.Reasons, "The others were denied less often: choose a shorter time to see fewer.")
+	persons, morePersons := first(all.Persons, "The others were denied less often: choose a shorter time to see fewer.")
 	p.Sections = []ui.Section{
-		{Heading: "By reason", Table: reasonTable(q, all.Reasons)},
-		{Heading: "By person", Table: personTable(q, all.Persons)},
+		{Heading: "By reason", Text: moreReasons, Table: reasonTable(q, reasons)},
+		{Heading: "By person", Text: morePersons, Table: personTable(q, persons)},
 	}
 	return t.show(q, p)
 }
 
 func reasonTable(q *request, all []oversight.Tally) *ui.Table {
 	table := &ui.Table{Caption: "Denials by reason", Columns: []string{"Denied", "Most common reasons", "Rule", "People", "What to do", "Last"}, Empty: "Nothing was denied."}
-	for _, one := range all[:min(len(all), maxLines)] {
+	for _, one := range all {
 		last := one.Last
 		rule := ui.Cell{Text: last.Rule}
 		if last.Rule != "" {
@@ -69,7 +71,7 @@ func adviceAbout(e *audit.Entry, people int) string {
 
 func personTable(q *request, all []oversight.Tally) *ui.Table {
 	table := &ui.Table{Caption: "Denials by person", Columns: []string{"Denied", "Person", "Most common reason", "Access or advice?", "Last"}, Empty: "Nobody was denied anything."}
-	for _, one := range all[:min(len(all), maxLines)] {
+	for _, one := range all {
 		most := one.Common
 		times := fmt.Sprintf("%d of %d, last: %s at %s", one.Times, one.N, most.Tool, most.Server)
 		table.Rows = append(table.Rows, []ui.Cell{{Text: fmt.Sprint(one.N)}, whoOf(q, one.Last), {Text: most.Reason, Faint: times, Path: entryPath(most.Seq)}, {Text: adviceAbout(&most, 1)},

@@ -40,7 +40,7 @@ func (t logPages) entries(q *request) error {
 	if q.asked("show") == everyEntry {
 		look = t.Reads.Entries
 	}
-	found, err := look(q.Context(), filter, q.asked("text"), entriesShown)
+	found, before, err := look(q.Context(), filter, q.asked("text"), entriesShown)
 	if err != nil {
 		return err
 	}
@@ -48,9 +48,12 @@ func (t logPages) entries(q *request) error {
 	table.Empty = "No entry fits."
 	p.Tiles = []ui.Tile{t.wholeTile()}
 	p.Sections = append(p.Sections, ui.Section{Table: table}, t.wholeSection(q))
-	if len(found) == entriesShown {
+	if before > 0 {
+		if q.asked("text") != "" && len(found) < entriesShown {
+			p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("The text was looked for in %d entries, down to entry %d. Go on with older ones below.", oversight.TextLooked, before)})
+		}
 		older := q.URL.Query()
-		older.Set("before", strconv.FormatInt(found[0].Seq, 10))
+		older.Set("before", strconv.FormatInt(before, 10))
 		p.More = &ui.Link{Text: "Older entries", Path: "/console/audit?" + older.Encode()}
 	}
 	return t.show(q, p)
@@ -69,7 +72,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 	}
 	fields := []ui.SearchField{
 		field("person", "Person", "user id, username, or a colleague's name"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
-		field("text", "Text", fmt.Sprintf("in the newest %d", oversight.TextLooked)),
+		field("text", "Text", fmt.Sprintf("%d entries at a time", oversight.TextLooked)),
 	}
 	for _, f := range []ui.SearchField{
 		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),
@@ -159,22 +162,42 @@ func (t logPages) entry(q *request) error {
 		p.Sections = append(p.Sections, ui.Section{Heading: "Arguments, as they are recorded", Block: block})
 	}
 	if e.RequestID != "" {
-		same, err := t.Reads.SameRequest(q.Context(), e.RequestID, entriesShown)
+		same, err := t.Reads.SameRequest(q.Context(), e.RequestID, entriesShown+1)
 		if err != nil {
 			return err
 		}
-		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same request", Table: entryTable(q, same)})
+		p.Sections = append(p.Sections, sameSection(q, "All of the same request", same, url.Values{"request": {e.RequestID}}))
 	}
 	if e.Approval != "" { // across requests: asked for, decided, spent, answered
-		same, err := t.Reads.Entries(q.Context(), audit.Filter{Approval: e.Approval}, "", entriesShown)
+		same, _, err := t.Reads.Entries(q.Context(), audit.Filter{Approval: e.Approval}, "", entriesShown+1)
 		if err != nil {
 			return err
 		}
-		p.Sections = append(p.Sections, ui.Section{Heading: "All of the same approval", Facts: []ui.Fact{packFact("approval", e.Approval)}, Table: entryTable(q, same)})
+		section := sameSection(q, "All of the same approval", same, url.Values{"approval": {e.Approval}})
+		section.Facts = append(section.Facts, packFact("approval", e.Approval))
+		p.Sections = append(p.Sections, section)
 	}
 	p.Sections = append(p.Sections, ui.Section{Heading: "Proof", Text: "Whoever has the log's public key can check that exactly this entry stands in the log, without trusting this page:",
 		Block: fmt.Sprintf("sfmcp-proxy audit prove %d > entry-%d.proof", seq, seq)})
 	return t.show(q, p)
+}
+
+// sameSection lists entries that have something in common: the newest, if there is one more than a
+// page shows, with where the others are.
+func sameSection(q *request, heading string, same []audit.Entry, search url.Values) ui.Section {
+	s := ui.Section{Heading: heading}
+	same, older := newestOf(same)
+	if older {
+		s.Heading = "The newest " + strconv.Itoa(entriesShown) + strings.TrimPrefix(heading, "All")
+		s.Facts = []ui.Fact{{Name: "Older ones", Cell: ui.Cell{Text: "search the audit log", Path: "/console/audit?" + search.Encode()}}}
+	}
+	s.Table = entryTable(q, same)
+	return s
+}
+
+// newestOf are the newest entries of some in their order, and whether that leaves any out.
+func newestOf(all []audit.Entry) (newest []audit.Entry, older bool) {
+	return all[max(0, len(all)-entriesShown):], len(all) > entriesShown
 }
 
 // factsOf are the members of an entry, by name, and its arguments in lines.

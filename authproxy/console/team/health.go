@@ -107,8 +107,17 @@ func (t *Team) healthTile(q *request, p *ui.ConsolePage) error {
 	}
 	tile := ui.Tile{Number: strconv.Itoa(len(open)), Label: "servers that do not answer", Path: "#w0", Text: "Nothing to do. Below is how fast each answers."}
 	if len(open) > 0 {
-		tile.Kind, tile.Text = "denied", "Salesforce failed several times in a row: "+strings.Join(open[:min(len(open), 5)], ", ")+". Calls are refused until it answers again."
+		tile.Kind, tile.Text = "denied", "Salesforce failed several times in a row: "+firstNames(open)+". Calls are refused until it answers again."
 	}
 	p.Tiles = append(p.Tiles, tile)
 	return nil
+}
+
+// firstNames are the first names of a list in a sentence, with how many more there are.
+func firstNames(all []string) string {
+	const named = 5
+	if len(all) <= named {
+		return strings.Join(all, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(all[:named], ", "), len(all)-named)
 }

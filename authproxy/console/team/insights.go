@@ -35,17 +35,26 @@ func (t logPages) insights(q *request) error {
 		insights.Rule: insightTable("Calls that waited, by rule", "Rule", "Held", "Approved", "Denied", "Other values", "Expired", "Waiting"),
 		insights.By:   insightTable("Decisions, by who decided", "Who", "Decisions", "Approved", "Denied", "Other values"),
 	}
+	found := map[insights.Kind]int{}
 	for _, g := range groups {
 		name := q.aboutGroup(g)
 		if g.Habit {
 			p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("%s: %s of the decisions are approvals, half of them within %s. That is sooner than a call can be read. %s",
 				name, g.Share(), tookInWords(g.Median), adviceAboutHabit(g))})
 		}
-		if table := tables[g.Of]; g.Held > 0 && len(table.Rows) < maxLines {
-			table.Rows = append(table.Rows, insightRow(name, g))
+		if table := tables[g.Of]; g.Held > 0 {
+			if found[g.Of]++; found[g.Of] <= maxLines {
+				table.Rows = append(table.Rows, insightRow(name, g))
+			}
 		}
 	}
-	p.Sections = []ui.Section{{Heading: "All", Table: tables[insights.All]}, {Heading: "By rule", Table: tables[insights.Rule]}, {Heading: "By who decided", Table: tables[insights.By]}}
+	for _, of := range []struct {
+		heading string
+		kind    insights.Kind
+	}{{"All", insights.All}, {"By rule", insights.Rule}, {"By who decided", insights.By}} {
+		table := tables[of.kind]
+		p.Sections = append(p.Sections, ui.Section{Heading: of.heading, Text: shown(len(table.Rows), found[of.kind], "'approval insights' at the command line has all."), Table: table})
+	}
 	return t.show(q, p)
 }
 

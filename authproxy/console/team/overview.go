@@ -61,14 +61,18 @@ func usualCalls(before []oversight.Day) string {
 
 // waitingTile counts the calls that wait for a person, and says how long the oldest does.
 func (t *Team) waitingTile(q *request, p *ui.ConsolePage) error {
-	waiting, err := t.Reads.Approvals.List(q.Context(), approval.Filter{State: approval.Pending})
+	pending := approval.Filter{State: approval.Pending, OldestFirst: true, Limit: 1}
+	oldest, err := t.Reads.Approvals.List(q.Context(), pending)
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(len(waiting)), Label: calls(len(waiting)) + " waiting for a person", Path: "/approvals", Text: "Nothing to do: nobody's assistant waits."}
-	if len(waiting) > 0 {
-		oldest := waiting[len(waiting)-1]
-		tile.Kind, tile.Text = "warn", "The oldest waits since "+ui.Moment(oldest.CreatedAt, q.Now)+" for "+oldest.WhoIsMissing()+"."
+	n, err := t.Reads.Approvals.Count(q.Context(), pending)
+	if err != nil {
+		return err
+	}
+	tile := ui.Tile{Number: strconv.Itoa(n), Label: calls(n) + " waiting for a person", Path: "/approvals", Text: "Nothing to do: nobody's assistant waits."}
+	if len(oldest) > 0 {
+		tile.Kind, tile.Text = "warn", "The oldest waits since "+ui.Moment(oldest[0].CreatedAt, q.Now)+" for "+oldest[0].WhoIsMissing()+"."
 	}
 	p.Tiles = append(p.Tiles, tile)
 	return nil

@@ -39,6 +39,9 @@ func (t policyPages) pendingSections() (sections []ui.Section) {
 		sections = append(sections, ui.Section{Heading: "What a reload would change at " + s.Server, Text: strings.TrimSpace("The policy " + s.Policy + " in the files is another one than the one in force. " +
 			shown(len(lines), len(s.Lines), "'policy diff' at the command line has all.")), Block: strings.Join(lines, "\n")})
 	}
+	if n := len(pending.Servers); n > maxEndpoints {
+		sections = append(sections, ui.Section{Heading: "What a reload would change elsewhere", Text: endpointsShown(n)})
+	}
 	return sections
 }
 

@@ -42,7 +42,13 @@ func shown(lines, found int, how string) string {
 	if lines == found {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d. %s", lines, found, how)
+	return strings.TrimSpace(fmt.Sprintf("%d of %d. %s", lines, found, how))
+}
+
+// first are the lines of a list that a page shows, and what it says of the others.
+func first[T any](all []T, how string) (some []T, text string) {
+	some = all[:min(len(all), maxLines)]
+	return some, shown(len(some), len(all), how)
 }
 
 // standing shows how a person stands.

@@ -185,8 +185,16 @@ func (t reviewPages) proposal(r *review.Review) string {
 	for _, change := range r.Proposal(policies) {
 		lines.WriteString(change.Difference())
 	}
-	text := lines.String()
-	return text[:min(len(text), maxProposal)]
+	return shortened(lines.String())
+}
+
+// shortened is as much of a proposal as the page shows, with how much more there is.
+func shortened(text string) string {
+	if len(text) <= maxProposal {
+		return text
+	}
+	whole := text[:strings.LastIndexByte(text[:maxProposal], '\n')+1]
+	return whole + fmt.Sprintf("…and %d lines more: 'review proposal' has all\n", strings.Count(text[len(whole):], "\n"))
 }
 
 // maxProposal is how many bytes of a proposal the page shows; 'review proposal' has all.

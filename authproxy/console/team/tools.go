@@ -2,6 +2,7 @@ package team
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -126,7 +127,15 @@ func (t toolPages) whoCanCall(server, name string) (sections []ui.Section) {
 		}
 		sections = append(sections, ui.Section{Heading: "Who may call it at " + s.Name, Text: shown(len(table.Rows), len(possible), "'policy who-can' at the command line has all."), Table: table})
 	}
-	return sections[:min(len(sections), maxEndpoints)]
+	if n := len(sections); n > maxEndpoints {
+		sections = append(sections[:maxEndpoints:maxEndpoints], ui.Section{Heading: "Who may call it elsewhere", Text: endpointsShown(n)})
+	}
+	return sections
+}
+
+// endpointsShown says that there are more endpoints than a page speaks of.
+func endpointsShown(n int) string {
+	return fmt.Sprintf("%d of %d servers are shown. 'policy who-can' and 'policy diff' at the command line have all.", maxEndpoints, n)
 }
 
 // maxEndpoints is of how many endpoints in front of one hosted server a page speaks.
