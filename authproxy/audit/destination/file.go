@@ -19,14 +19,23 @@ type FileConfig struct {
 	Keep     int
 }
 
-type file struct{ config FileConfig }
+type file struct {
+	config FileConfig
+	// write and written are of tests: write is instead of [os.File.Write]; written is called before
+	// it is looked whether the file still is at its place.
+	write   func(*os.File, []byte) (int, error)
+	written func()
+}
 
 // NewFile is a file of lines that only its owner reads. The folder must exist: one that was
 // made here would be on the wrong disk while a mount is missing.
-func NewFile(c FileConfig) Destination { return file{c} }
+func NewFile(c FileConfig) Destination {
+	return file{config: c, write: (*os.File).Write, written: func() {}}
+}
 
 // Send appends the lines and syncs. What a crash left of a line is cut off first: its batch
-// comes again.
+// comes again. So does one of which a full disk took a part, which is cut off at once, and one whose
+// file was moved or removed meanwhile: whoever did that may not have all of it.
 func (f file) Send(_ context.Context, b *Batch) error {
 	file, size, err := f.open()
 	if err == nil && size >= f.config.MaxBytes {
@@ -41,11 +50,33 @@ func (f file) Send(_ context.Context, b *Batch) error {
 	if size == 0 && b.Head != "" {
 		text = append([]byte(b.Head), '\n')
 	}
-	_, err = file.Write(b.lines(text))
-	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if _, err = f.write(file, b.lines(text)); err == nil {
+		err = file.Sync()
+	}
+	if err != nil { // else a disk that stays full would get the same lines with each attempt
+		return fmt.Errorf("writing the file: %w", errors.Join(err, file.Truncate(size), file.Close()))
+	}
+	f.written()
+	if err := errors.Join(f.atItsPlace(file), file.Close()); err != nil {
 		return fmt.Errorf("writing the file: %w", err)
 	}
 	return syncDirectory(filepath.Dir(f.config.Path))
+}
+
+// atItsPlace is an error if the file is not where it was opened any more.
+func (f file) atItsPlace(file *os.File) error {
+	is, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Stat(f.config.Path)
+	if err != nil {
+		return fmt.Errorf("it was moved or removed meanwhile: %w", err)
+	}
+	if !os.SameFile(is, there) {
+		return errors.New("another was put in its place meanwhile")
+	}
+	return nil
 }
 
 // open opens the file at the end of its last whole line.
