@@ -50,6 +50,7 @@ const (
 	LinkRevoke           Action = "link.revoke"
 	LogAcknowledge       Action = "log.acknowledge"
 	LogApply             Action = "log.apply"
+	LogClock             Action = "log.clock"
 	LogClose             Action = "log.close"
 	LogCut               Action = "log.cut"
 	LogExport            Action = "log.export"
@@ -58,6 +59,7 @@ const (
 	LogPrune             Action = "log.prune"
 	LogRead              Action = "log.read"
 	LogReconcile         Action = "log.reconcile"
+	LogResume            Action = "log.resume"
 	LogTakeOver          Action = "log.takeover"
 	LoginFinish          Action = "login.finish"
 	PersonLink           Action = "person.link"
@@ -147,6 +149,7 @@ var actions = []Described{
 	{LinkRevoke, "a Salesforce login is revoked at Salesforce, or that fails"},
 	{LogAcknowledge, "a person has seen that the log and its checkpoints do not agree, and goes on"},
 	{LogApply, "what the log says was taken away, and a database that was put back does not know, is taken away again"},
+	{LogClock, "the clock of the machine has gone back by more than a minute: entries from there on have earlier times than some before"},
 	{LogClose, "the audit log of a replica that went away for good is closed in the roster"},
 	{LogCut, "what a crash left at the end of the log, and nobody was told of, was cut off"},
 	{LogExport, "entries are written out, with their arguments, for somebody to take away"},
@@ -155,6 +158,7 @@ var actions = []Described{
 	{LogPrune, "entries that are older than they are kept are removed"},
 	{LogRead, "somebody reads an entry whole, with its arguments: on a page, by the API or by a command"},
 	{LogReconcile, "the log is compared with those of ChatGPT or Salesforce"},
+	{LogResume, "the log can be written again, after entries could not be: what they announced was not done"},
 	{LogTakeOver, "the log that an earlier version kept in the database was taken over, or is not sound"},
 	{LoginFinish, "a person comes back from Salesforce's login page, or fails to sign in with the company"},
 	{PersonLink, "a Salesforce user and a person of the company, signed in in one browser, say that they are one human"},

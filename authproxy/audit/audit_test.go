@@ -237,7 +237,7 @@ func TestAppendReportsAFullDisk(t *testing.T) {
 	wg.Wait()
 	accept()
 	appendAll(t, l, entry("a.c"))
-	sound(t, l, 2)
+	sound(t, l, 3) // with log.resume
 }
 
 func TestListFilters(t *testing.T) {

@@ -8,29 +8,48 @@ import (
 )
 
 // AU-09: entries of a clock that goes back and far ahead are numbered in their order, found by their times, and
-// verify.
+// verify. Where it went back by more than a minute an entry says so, and the verification does.
 func TestAU09ClockThatJumps(t *testing.T) {
 	t.Parallel()
 	l := newStore(t).open()
-	steps := []time.Duration{0, time.Second, -time.Hour, 2 * time.Second, 10 * 365 * 24 * time.Hour, 3 * time.Second}
+	const far = 10 * 365 * 24 * time.Hour
+	steps := []time.Duration{0, time.Second, -time.Hour, 2 * time.Second, far, 3 * time.Second, -30 * time.Second}
 	for _, step := range steps {
 		l.config.Now = func() time.Time { return start.Add(step) }
 		appendAll(t, l, entry("tool.call"))
 	}
-	for i, e := range list(t, l, Filter{}) {
-		if e.Seq != int64(i+1) || !e.At.Equal(start.Add(steps[i])) {
-			t.Errorf("entry %d is %d of %v", i+1, e.Seq, e.At)
+	type is struct {
+		at     time.Duration
+		action Action
+		reason string
+	}
+	want := []is{{0, "tool.call", ""}, {time.Second, "tool.call", ""},
+		{-time.Hour, LogClock, "the clock went back by 1h0m1s: the entry before this one is of " + start.Add(time.Second).UTC().Format(time.RFC3339)}, {-time.Hour, "tool.call", ""},
+		{2 * time.Second, "tool.call", ""}, {far, "tool.call", ""},
+		{3 * time.Second, LogClock, "the clock went back by 87599h59m57s: the entry before this one is of " + start.Add(far).UTC().Format(time.RFC3339)}, {3 * time.Second, "tool.call", ""},
+		{-30 * time.Second, "tool.call", ""}}
+	all := list(t, l, Filter{})
+	if len(all) != len(want) {
+		t.Fatalf("%d entries, want %d", len(all), len(want))
+	}
+	for i, e := range all {
+		if e.Seq != int64(i+1) || !e.At.Equal(start.Add(want[i].at)) || e.Action != want[i].action || e.Reason != want[i].reason {
+			t.Errorf("entry %d is %d of %v, %s: %s", i+1, e.Seq, e.At, e.Action, e.Reason)
 		}
 	}
 	for want, f := range map[int]Filter{
-		1: {Until: start}, 4: {Since: start, Until: start.Add(time.Minute)}, 5: {Since: start},
+		3: {Until: start}, 5: {Since: start, Until: start.Add(time.Minute)}, 6: {Since: start},
 	} {
 		n, err := l.Count(t.Context(), f)
 		if got := len(list(t, l, f)); got != want || n != want || err != nil {
 			t.Errorf("%+v: %d, counted %d, %v, want %d", f, got, n, err, want)
 		}
 	}
-	sound(t, l, int64(len(steps)))
+	sound(t, l, int64(len(want)))
+	seen, err := l.Verify(t.Context())
+	if err != nil || seen.Back != (WentBack{2, far - 3*time.Second, 3}) {
+		t.Errorf("the verification says %+v, %v", seen.Back, err)
+	}
 }
 
 func TestAU09ClockIsTrusted(t *testing.T) {

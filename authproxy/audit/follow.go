@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"time"
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/postings"
@@ -27,10 +28,11 @@ type follower struct {
 	head     logfile.Head // of the last segment; zero: there is none
 	edge     tree.Frontier
 	index    *postings.Builder // of the last segment
+	last     time.Time         // of the last entry, as far as it says
 	begun    string            // name of the log if this process begins it
 	appended bool              // this process has written something
 	stored   int64             // size of the tree in the checkpoint that was stored last
-	due      chan struct{}     // told when enough was appended for another checkpoint
+	due      chan struct{}     // told when enough was appended for another checkpoint, and when nothing could be
 }
 
 // segmentState is what the first line of a segment keeps of all entries before it: the signed
@@ -106,12 +108,12 @@ func (f *follower) Record(r logfile.Record) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.edge.Append(r.Text)
+	if !w.entry.At.IsZero() {
+		f.last = w.entry.At
+	}
 	f.appended = f.appended || own
 	if f.edge.Size()-f.stored >= checkpointAfter {
-		select {
-		case f.due <- struct{}{}:
-		default: // it was told
-		}
+		f.hurry()
 	}
 	if err := addToIndex(f.index, r, &w.entry, w.terms); err != nil {
 		f.log.Error("an entry cannot be found by its content", "error", err)
@@ -167,6 +169,21 @@ func (f *follower) now() (edge tree.Frontier, origin string) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.edge, f.origin()
+}
+
+// hurry tells whoever keeps the log up that there is something to do.
+func (f *follower) hurry() {
+	select {
+	case f.due <- struct{}{}:
+	default: // it was told
+	}
+}
+
+// lastTime is that of the last entry; zero: there is none.
+func (f *follower) lastTime() time.Time {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.last
 }
 
 // hasAppended says whether this process has written to the log.

@@ -81,7 +81,7 @@ func TestAppendLaterTellsOfLosses(t *testing.T) {
 		t.Errorf("%d of %d losses were told of", lost, n+1)
 	}
 	accept()
-	if seq, err := l.Append(t.Context(), entry("a.b")); seq != 2 || err != nil {
+	if seq, err := l.Append(t.Context(), entry("a.b")); seq != 3 || err != nil { // behind log.resume
 		t.Errorf("afterwards: %d, %v", seq, err)
 	}
 	if l.queue.unawaited != 0 {

@@ -36,6 +36,7 @@ type Log struct {
 	stored storage  // has the records
 	// temporary: the directory has what can be made again, and goes with this Log.
 	temporary bool
+	used      *logfile.FileLock // of that directory; nil: it stays
 	follow    *follower
 	queue     queue
 	text      []byte               // of whoever writes a group: the entry that is being encoded
@@ -49,6 +50,7 @@ type Log struct {
 	halted      halt
 	refuse      atomic.Pointer[func(Entry) error]
 	watcher     atomic.Pointer[Watcher]
+	failing     atomic.Pointer[failing]
 }
 
 // New opens the log in c.Dir, or begins one. Entries that an earlier version kept in the
@@ -89,6 +91,14 @@ func openLog(c Config) (_ *Log, err error) {
 			err = errors.Join(err, l.closeFiles())
 		}
 	}()
+	if temporary {
+		if l.used, err = logfile.OpenFileLock(filepath.Join(c.Dir, inUse)); err == nil {
+			err = l.used.Hold()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("opening the audit log: %w", err)
+		}
+	}
 	if l.checkpoints.lock, err = l.openCheckpointsLock(); err == nil {
 		l.tiles.lock, err = logfile.OpenFileLock(filepath.Join(c.Dir, "lock.tiles"))
 	}
@@ -152,7 +162,7 @@ func (l *Log) Close(ctx context.Context) error {
 }
 
 func (l *Log) closeFiles() (err error) {
-	for _, lock := range []*logfile.FileLock{l.checkpoints.lock, l.tiles.lock} {
+	for _, lock := range []*logfile.FileLock{l.checkpoints.lock, l.tiles.lock, l.used} {
 		if lock != nil {
 			err = errors.Join(err, lock.Close())
 		}

@@ -33,7 +33,7 @@ type Upkeep struct {
 
 // Run stores a checkpoint every so often, and after every 1,000 entries, and gives it to the
 // publisher; it brings the tiles up to date, and removes the segments whose entries are all too
-// old; until ctx ends.
+// old; until ctx ends. While entries cannot be written it tries to, once a second.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
 	p := pass{log: l, clock: clockOfLast(ctx, l)}
 	for {
@@ -54,6 +54,7 @@ type pass struct {
 
 func (p *pass) run(ctx context.Context, u Upkeep) {
 	l := p.log
+	l.resume()
 	p.failed(ctx, "storing a checkpoint of the audit log", u.checkpoint(ctx, l))
 	now := l.config.Now()
 	trusted, jumped := p.clock.trusts(now)
@@ -127,19 +128,9 @@ func (l *Log) Prune(ctx context.Context, before time.Time) error {
 	if err != nil {
 		return err
 	}
-	var old []logfile.Segment
-	for i := range segments[:max(len(segments)-1, 0)] { // never the one that is being written
-		first, err := firstOf(segments[i+1])
-		if err != nil {
-			return err
-		}
-		if !first.At.Before(before) {
-			break
-		}
-		old = append(old, segments[i])
-	}
-	if len(old) == 0 {
-		return nil
+	old, err := oldOf(segments, before)
+	if err != nil || len(old) == 0 {
+		return err
 	}
 	if may, err := l.stored.removable(ctx); err != nil || !may {
 		if err == nil {

@@ -141,8 +141,32 @@ func storageOf(c *Config) (s storage, temporary bool, err error) {
 	if c.Dir != "" {
 		return nil, false, errors.New("opening the audit log: it is in a directory or in the database, and not in both")
 	}
-	if c.Dir, err = os.MkdirTemp("", "sfmcp-proxy-audit-*"); err != nil {
+	if c.Dir, err = makeScratch(os.TempDir()); err != nil {
 		return nil, false, fmt.Errorf("making a directory for the index of the audit log; TMPDIR names another place for it: %w", err)
 	}
 	return rows{logrows.Rows{DB: c.DB, Machine: c.Machine}, c.segmentSize}, true, nil
+}
+
+const (
+	// scratchPrefix begins the names of directories for what can be made again.
+	scratchPrefix = "sfmcp-proxy-audit-"
+	// inUse is the file of such a directory that its process has locked for as long as it lives.
+	inUse = "lock.used"
+	// leftAfter is how old a directory must be to be one that a killed process left: before, somebody may be
+	// about to lock it.
+	leftAfter = time.Minute
+)
+
+// makeScratch makes a directory that only this user reads, and removes those that killed processes left.
+func makeScratch(parent string) (dir string, err error) {
+	left, err := filepath.Glob(filepath.Join(parent, scratchPrefix+"*"))
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range left {
+		if state, err := os.Lstat(dir); err == nil && state.IsDir() && time.Since(state.ModTime()) > leftAfter && logfile.Unused(filepath.Join(dir, inUse)) {
+			_ = os.RemoveAll(dir) // another user's, or already gone
+		}
+	}
+	return os.MkdirTemp(parent, scratchPrefix+"*")
 }

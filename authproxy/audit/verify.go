@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -43,6 +44,8 @@ type Verified struct {
 	Signed      int64 // last entry that a checkpoint covers: what follows was not signed yet
 	Checkpoints int   // signed checkpoints that fit
 	Observed    int   // what other logs say of it and fits
+	// Back is where the clock went back by more than a minute.
+	Back WentBack
 
 	// Before is what an earlier verification has seen and this one has not read again; its zero value: nothing.
 	Before Earlier
@@ -142,9 +145,10 @@ type verification struct {
 
 	want map[int64][]parsedCheckpoint // by size
 	edge tree.Frontier
-	fits int64 // entries up to here fit a checkpoint
-	said bool  // an entry says that the first entries were removed
-	torn bool  // the log ends with a group that is not whole
+	fits int64     // entries up to here fit a checkpoint
+	said bool      // an entry says that the first entries were removed
+	last time.Time // of the entry before
+	torn bool      // the log ends with a group that is not whole
 	seen Verified
 }
 
@@ -218,6 +222,7 @@ func (v *verification) segment(s logfile.Segment, first, last bool) error {
 			return &Broken{r.Seq, "its number is another one"}
 		}
 		v.edge.Append(r.Text)
+		v.look(r)
 		v.said = v.said || v.seen.First > 1 && saysPruned(r.Text, v.seen.First-1)
 		v.seen.Last = r.Seq
 		return v.compare()

@@ -3,7 +3,6 @@ package audit
 import (
 	"context"
 
-	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/postings"
 )
 
@@ -55,9 +54,5 @@ func (w *waiting) encode(same []byte) {
 
 // cutOff is the entry that says what a crash left and nobody was told of.
 func cutOff(bytes int64) *waiting {
-	e := Entry{Actor: actor.Proxy, Action: LogCut, Outcome: OK, Source: "audit log", Bytes: bytes,
-		Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"}.normalised()
-	w := &waiting{entry: e, terms: termsOf(&e)}
-	w.encode(nil)
-	return w
+	return ownEntry(Entry{Action: LogCut, Bytes: bytes, Reason: "a process died while it wrote the log: what it had begun and told nobody of was cut off"})
 }

@@ -84,6 +84,7 @@ func (w writing) commit(group []*waiting) error {
 	err := l.file.Append(l.fill)
 	written := l.follow.writes(nil)
 	l.group = nil
+	l.note(err)
 	w.tell(written, time.Since(began), err)
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
@@ -98,8 +99,14 @@ func (w writing) fill(g *logfile.Group) {
 	if n := g.Cut(); n > 0 {
 		group = slices.Insert(group, 0, cutOff(n))
 	}
-	l.follow.writes(group)
 	at := l.config.Now().UTC().Truncate(time.Millisecond)
+	if f := l.failing.Load(); f != nil && !slices.ContainsFunc(group, func(w *waiting) bool { return w.entry.Action == LogResume }) {
+		group = slices.Insert(slices.Clone(group), 0, f.over())
+	}
+	if back := wentBack(l.follow.lastTime(), at); back != nil {
+		group = slices.Insert(slices.Clone(group), 0, back)
+	}
+	l.follow.writes(group)
 	for _, one := range group {
 		one.entry.Seq, one.entry.At = g.Next(), at
 		l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)

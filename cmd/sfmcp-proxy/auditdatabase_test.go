@@ -1,6 +1,8 @@
 package main
 
 import (
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,5 +67,45 @@ func TestAuditLogInTheDatabase(t *testing.T) {
 	}
 	if said, status := c.command("audit", "verify"); status != exitFailed || !strings.Contains(said, "audit log is broken at entry") {
 		t.Errorf("without a row: status %d\n%s", status, said)
+	}
+}
+
+// SR-AU-1: a replica that cannot write its log refuses every call, and says so where it is asked whether it should
+// get any; once it can, it takes calls again by itself.
+func TestAU08ReadinessOfALogThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	c := startCluster(t, 1, "audit: {dir: database}")
+	ready := func() (int, string) {
+		resp, err := http.Get("http://" + c.replicas[0].adminL + "/readyz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.StatusCode, string(text)
+	}
+	rename := func(from, to string) {
+		t.Helper()
+		if _, err := c.store.Writes.Exec(`ALTER TABLE ` + from + ` RENAME TO ` + to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rename("audit_groups", "gone")
+	if r, err := c.client.post(t.Context(), "tools/call", userInfo, false); err != nil || r.Status != http.StatusServiceUnavailable {
+		t.Errorf("a call that the log does not have: %d %s %v", r.Status, r.body, err)
+	}
+	if status, text := ready(); status != http.StatusServiceUnavailable || !strings.Contains(text, "the audit log cannot be written since ") {
+		t.Errorf("/readyz while the log cannot be written: %d %s", status, text)
+	}
+	rename("gone", "audit_groups")
+	eventually(t, plenty, "/readyz says 200 again", func() bool { status, _ := ready(); return status == http.StatusOK })
+	if _, good := c.client.tryFor(c, userInfo); !good {
+		t.Error("a call is not answered afterwards")
+	}
+	if said := c.must("audit", "list", "--action", "log.resume"); !strings.Contains(said, "log.resume") {
+		t.Errorf("the log does not say that it could not be written:\n%s", said)
 	}
 }

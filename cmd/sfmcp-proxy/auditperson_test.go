@@ -35,7 +35,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.ExportBegin: never, audit.ExportFail: never, audit.ExportHeal: never, audit.ExportMove: never, audit.ExportSkip: never, audit.ExportTest: never,
 	audit.DoctorQuery: always, audit.GrantCreate: always, audit.GrantReplay: always, audit.GrantRevoke: always,
 	audit.EvidenceMake: ifKnow, audit.LogReconcile: never, audit.ReportMake: never, audit.ReviewBegin: never, audit.ReviewDecide: always, audit.ReviewInclude: always,
-	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogClose: never, audit.LogCut: never, audit.LogExport: ifKnow, audit.LogJoin: never, audit.LogObserve: never, audit.LogPrune: never, audit.LogRead: ifKnow, audit.LogTakeOver: never,
+	audit.LogAcknowledge: never, audit.LogApply: never, audit.LogClock: never, audit.LogClose: never, audit.LogCut: never, audit.LogExport: ifKnow, audit.LogJoin: never, audit.LogObserve: never, audit.LogPrune: never, audit.LogResume: never, audit.LogRead: ifKnow, audit.LogTakeOver: never,
 	audit.LinkLost: always, audit.LinkRefresh: always, audit.LinkRevoke: always, audit.LoginFinish: ifKnow,
 	audit.PersonLink: always, audit.PersonUnlink: always,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,

@@ -123,6 +123,13 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 	if seen.Observed > 0 {
 		text += fmt.Sprintf(", and what logs saw of it at %d times", seen.Observed)
 	}
+	if back := seen.Back; back.Times > 0 {
+		often := "once"
+		if back.Times > 1 {
+			often = fmt.Sprintf("%d times", back.Times)
+		}
+		text += fmt.Sprintf("; the clock went back %s, by %s at most, first at entry %d", often, back.Most.Round(time.Second), back.First)
+	}
 	if unsigned := seen.Last - seen.Signed; unsigned > 0 {
 		text += fmt.Sprintf("; nobody has signed the last %d yet", unsigned)
 	}

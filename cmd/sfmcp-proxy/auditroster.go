@@ -90,8 +90,18 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 		return s.verifyWith(cmd, dirs)
 	}
 	own, _ := s.audit.Heard()
+	var failed []error
 	for _, l := range logs {
 		if l.Origin == own {
+			continue
+		}
+		if seen, has, err := s.audit.Others().Verify(cmd.Context(), l.Origin, l.Verifiers); err != nil {
+			failed = append(failed, fmt.Errorf("log %s of %s: %w", l.Origin, l.Host, err))
+			continue
+		} else if has {
+			if err := tellVerified(cmd, seen, nil); err != nil {
+				return err
+			}
 			continue
 		}
 		state := "last heard of at " + l.HeardAt.UTC().Format(time.RFC3339)
@@ -103,7 +113,7 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 			return err
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 // verifyWith verifies the own log together with copies of others.
@@ -145,9 +155,29 @@ func auditCopyCommand() *cobra.Command {
 
 // auditPruneCommand removes old segments, for roles of the database that may while the proxy's may not.
 func auditPruneCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "prune", Short: "Remove the segments whose entries are all older than audit.keep, as the proxy does every hour", Args: usageArgs(cobra.NoArgs)},
+	return withStores(&cobra.Command{Use: "prune", Short: "Remove the segments whose entries are all older than audit.keep, as the proxy does every hour; those of closed logs in the database, too", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
-			return s.audit.Prune(cmd.Context(), s.now().Add(-s.config.Audit.Keep))
+			before := s.now().Add(-s.config.Audit.Keep)
+			if err := s.audit.Prune(cmd.Context(), before); err != nil {
+				return err
+			}
+			logs, err := s.roster.Logs(cmd.Context())
+			if err != nil {
+				return err
+			}
+			for _, l := range logs { // nobody else is there to do it for a replica that is gone
+				if l.Closed == nil {
+					continue
+				}
+				n, err := s.audit.Others().Prune(cmd.Context(), l.Origin, before)
+				if err == nil && n > 0 {
+					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s of the closed log %s removed\n", n, entries(n), l.Origin)
+				}
+				if err != nil {
+					return fmt.Errorf("log %s: %w", l.Origin, err)
+				}
+			}
+			return nil
 		})
 }
 

@@ -162,9 +162,11 @@ func TestHelmChart(t *testing.T) {
 		replicas int
 		kinds    []string
 		egress   []any // ports
+		volumes  int
 	}{
-		"minimal": {[]string{"minimal"}, 1, nil, []any{53, 53, 443}},
-		"full":    {[]string{"minimal", "full"}, 3, []string{"Ingress proxy", "PodMonitor proxy"}, []any{53, 53, 5432, 443}},
+		"minimal":  {[]string{"minimal"}, 1, nil, []any{53, 53, 443}, 1},
+		"full":     {[]string{"minimal", "full"}, 3, []string{"Ingress proxy", "PodMonitor proxy"}, []any{53, 53, 5432, 443}, 1},
+		"database": {[]string{"minimal", "full", "database"}, 3, []string{"Ingress proxy", "PodMonitor proxy"}, []any{53, 53, 5432, 443}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -181,8 +183,11 @@ func TestHelmChart(t *testing.T) {
 				t.Errorf("%d objects, or a Secret:\n%s", len(all), text)
 			}
 			set := all["StatefulSet proxy"]
-			if set.Spec.Replicas != tt.replicas || len(set.Spec.Claims) != 1 || set.Spec.Retention["whenDeleted"] != "Retain" {
+			if set.Spec.Replicas != tt.replicas || len(set.Spec.Claims) != tt.volumes || (set.Spec.Retention["whenDeleted"] == "Retain") != (tt.volumes == 1) {
 				t.Errorf("%+v", set.Spec)
+			}
+			if inDatabase := strings.Contains(all["ConfigMap proxy"].Data["sfmcp-proxy.yaml"], "dir: database"); inDatabase != (tt.volumes == 0) {
+				t.Errorf("with %d volumes the audit log is in the database: %t", tt.volumes, inDatabase)
 			}
 			mayDoLittle(t, set.Spec.Template)
 			reachesLittle(t, all["NetworkPolicy proxy"], tt.egress)
@@ -319,6 +324,8 @@ func TestHelmRefusesWrongValues(t *testing.T) {
 		"image.tag=latest":                                         "/image/tag",
 		"image.tga=1":                                              "'tga' not allowed",
 		"replicas=2":                                               "/config/database", // on SQLite
+		"config.audit.dir=database":                                "/config/database", // on SQLite
+		"config.audit.dir=/somewhere":                              "/config/audit/dir",
 		"config.listen=0.0.0.0:1":                                  "/config/listen",
 		"config.public_url=http://x.test":                          "/config/public_url",
 		"existingSecrets.sealingKeys.name=":                        "/existingSecrets/sealingKeys/name",

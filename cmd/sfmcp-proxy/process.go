@@ -130,7 +130,7 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "not ready"+stopped, http.StatusServiceUnavailable)
 		return
 	}
-	if err := cmp.Or(current.audit.Halted(), current.db.CheckInTouch()); err != nil {
+	if err := cmp.Or(current.audit.Halted(), current.audit.Unwritable(), current.db.CheckInTouch()); err != nil {
 		http.Error(w, "not ready: "+err.Error()+stopped, http.StatusServiceUnavailable)
 		return
 	}

@@ -77,7 +77,7 @@ func (w Writer) record(e audit.Entry) (destination.Record, error) {
 
 // alarming are actions that somebody should look at whatever their outcome.
 var alarming = map[audit.Action]bool{
-	audit.GrantReplay: true, audit.LogAcknowledge: true, audit.LogCut: true, audit.StoreTamper: true, audit.BudgetAlarm: true,
+	audit.GrantReplay: true, audit.LogAcknowledge: true, audit.LogCut: true, audit.LogClock: true, audit.StoreTamper: true, audit.BudgetAlarm: true,
 }
 
 // severityOf is how much an entry asks for attention.

@@ -27,6 +27,28 @@ func OpenFileLock(path string) (*FileLock, error) {
 	return &FileLock{file: file}, nil
 }
 
+// Hold takes the lock until Close, or until the process ends, unless somebody else has it.
+func (l *FileLock) Hold() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	got, err := tryLock(l.file)
+	if err == nil && !got {
+		err = errors.New("another process has it")
+	}
+	return err
+}
+
+// Unused says whether nobody holds the lock that a file stands for; a file that is not there, nobody does.
+func Unused(path string) bool {
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return errors.Is(err, os.ErrNotExist)
+	}
+	defer file.Close()
+	got, err := tryLock(file)
+	return got && err == nil
+}
+
 // With runs f while nobody else has the lock. It gives up when others have held it for 15 s.
 func (l *FileLock) With(f func() error) error {
 	l.mu.Lock()

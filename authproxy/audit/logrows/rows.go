@@ -63,6 +63,11 @@ func (r Rows) Segments() ([]logfile.Segment, error) {
 	if err != nil {
 		return nil, err
 	}
+	return r.SegmentsOf(ctx, origin)
+}
+
+// SegmentsOf lists the segments of a log of that name, of whichever machine, in order.
+func (r Rows) SegmentsOf(ctx context.Context, origin string) ([]logfile.Segment, error) {
 	rows, err := r.DB.Reads.QueryContext(ctx, `SELECT segment FROM audit_groups WHERE log = $1 AND head <> '' ORDER BY segment`, origin)
 	if err != nil {
 		return nil, fmt.Errorf("reading the segments of the audit log: %w", err)
@@ -117,6 +122,11 @@ func (r Rows) Remove(ctx context.Context, old []logfile.Segment, next int64) err
 	if err != nil {
 		return err
 	}
+	return r.RemoveOf(ctx, origin, old, next)
+}
+
+// RemoveOf does so with segments of a log of that name, of whichever machine.
+func (r Rows) RemoveOf(ctx context.Context, origin string, old []logfile.Segment, next int64) error {
 	for i, s := range old {
 		end := next
 		if i+1 < len(old) {

@@ -20,9 +20,15 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- $image -}}
 {{- end -}}
 
+{{/* Whether the audit log is in the database: then no replica needs a volume. */}}
+{{- define "sfmcp-proxy.logInDatabase" -}}
+{{- eq ((.Values.config.audit | default dict).dir | default "") "database" -}}
+{{- end -}}
+
 {{/* The configuration: what the values say, and what a pod is like. The schema refuses the latter in values. */}}
 {{- define "sfmcp-proxy.config" -}}
-{{- $audit := merge (dict "dir" "/data/audit") (.Values.config.audit | default dict) -}}
+{{- $dir := ternary "database" "/data/audit" (include "sfmcp-proxy.logInDatabase" . | eq "true") -}}
+{{- $audit := merge (dict "dir" $dir) (.Values.config.audit | default dict) -}}
 {{- $pod := dict "listen" "0.0.0.0:8080" "admin_listen" "0.0.0.0:9090" "admin_listen_open" true "keys_from" "credential" "keys_file" "/data/keys" "audit" $audit -}}
 {{- toYaml (merge $pod (omit .Values.config "audit")) -}}
 {{- end -}}

@@ -1,0 +1,104 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/seal"
+)
+
+// otherMachine opens the log of another machine in the database of s, with a copy of its key file.
+func (s *store) otherMachine() *Log {
+	s.t.Helper()
+	text, err := os.ReadFile(s.keys())
+	file := filepath.Join(s.t.TempDir(), "keys")
+	if err == nil {
+		err = os.WriteFile(file, text, 0o600)
+	}
+	var ring *seal.KeyRing
+	if err == nil {
+		ring, err = seal.LoadKeyRing(file)
+	}
+	var l *Log
+	if err == nil {
+		at := start
+		l, err = New(Config{DB: dbtest.OpenURL(s.t, s.url), Machine: "other", Ring: ring, segmentSize: 2000,
+			Now: func() time.Time { at = at.Add(time.Hour); return at }})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return l
+}
+
+// AU-05, AU-11: of replicas whose logs are in one database each verifies the logs of all. What is old of one that is
+// closed can be removed by another, whose log says so; removed without that, it is found.
+func TestAU05LogsOfOthersInTheDatabase(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		return // replicas share no other database
+	}
+	s := newRows(t)
+	l, other := s.open(), s.otherMachine()
+	appendAll(t, l, entry("tool.call"))
+	for range 60 {
+		appendAll(t, other, entry("tool.call"))
+	}
+	keys, err := other.Keys()
+	if err == nil {
+		err = other.Close(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin, _ := other.Heard()
+	verify := func() (Verified, error) {
+		seen, has, err := l.Others().Verify(t.Context(), origin, keys)
+		if !has && err == nil {
+			t.Fatal("there are no rows")
+		}
+		return seen, err
+	}
+	if seen, err := verify(); err != nil || seen.Last != 60 || seen.Signed != 60 {
+		t.Fatalf("the log of the other machine: %+v, %v", seen, err)
+	}
+	if _, has, err := l.Others().Verify(t.Context(), "nobody/audit/1", nil); has || err != nil {
+		t.Errorf("a log that is not there: %t, %v", has, err)
+	}
+	segments, err := l.Others().rows().SegmentsOf(t.Context(), origin)
+	if err != nil || len(segments) < 4 {
+		t.Fatalf("%d segments, %v", len(segments), err)
+	}
+	second, err := firstOf(segments[2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := l.Others().Prune(t.Context(), origin, second.At.Add(time.Minute))
+	if err != nil || n != second.Seq-1 {
+		t.Fatalf("%d entries were removed, %v, want %d", n, err, second.Seq-1)
+	}
+	if seen, err := verify(); err != nil || seen.First != second.Seq || seen.Last != 60 {
+		t.Errorf("what is left: %+v, %v", seen, err)
+	}
+	var object string
+	for _, e := range list(t, l, Filter{Action: string(LogPrune), Outcome: OK}) {
+		object = e.Object
+	}
+	if object != prunedOf(origin, 1, second.Seq-1) {
+		t.Errorf("the log says %q", object)
+	}
+	rows := l.Others().rows()
+	if err := rows.RemoveOf(t.Context(), origin, segments[2:3], segments[3].First); err != nil {
+		t.Fatal(err)
+	}
+	var broken *Broken
+	if _, err := verify(); !errors.As(err, &broken) {
+		t.Errorf("without a segment of which nobody says that it was removed: %v", err)
+	}
+	sound(t, l, 3)
+}
