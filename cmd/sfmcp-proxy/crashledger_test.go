@@ -190,7 +190,7 @@ func (l *crashLog) open(approval string) int { return l.intents[approval] - l.en
 func (l *crashLog) add(e *audit.Entry) {
 	l.records++
 	switch {
-	case e.Action == audit.ApprovalDecide && e.Outcome == audit.OK:
+	case e.Action == audit.ApprovalDecide && (e.Outcome == audit.OK || e.Outcome == audit.Intent): // that its process was killed leaves the intent alone
 		if l.decided[e.Approval] == nil {
 			l.decided[e.Approval] = map[audit.Decision]int{}
 		}

@@ -25,7 +25,7 @@ import (
 
 // How much TestFT10CrashesAndRaces does; see there.
 var (
-	crashesWanted = flag.Int("crashes", 0, "how often TestFT10CrashesAndRaces kills a process; 0: 25")
+	crashesWanted = flag.Int("crashes", 0, "how often TestFT10CrashesAndRaces kills a process; 0: 15")
 	racesWanted   = flag.Int("races", 0, "how many races TestFT10CrashesAndRaces runs; 0: 100")
 )
 
@@ -184,7 +184,7 @@ func TestFT10CrashesAndRaces(t *testing.T) {
 	crashes, races := *crashesWanted, *racesWanted
 	if crashes == 0 && races == 0 {
 		dbtest.Thorough(t)
-		crashes, races = 25, 100
+		crashes, races = 15, 100
 	}
 	run, workers := startCrashRun(t, crashes, races)
 	var all, expiring sync.WaitGroup
