@@ -1,6 +1,7 @@
 package oversight
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"time"
@@ -101,9 +102,15 @@ func (r *Reader) SameHosted(a, b string) bool {
 	return one != nil && other != nil && one.Org == other.Org && one.URL == other.URL
 }
 
-// LastCall is the newest entry about a call of a tool at an endpoint; its number is 0 if there is none.
+// calledBy is the action of a call, by the kind of what is called.
+var calledBy = map[definition.Kind]audit.Action{definition.Prompt: audit.PromptGet, definition.ResourceTemplate: audit.ResourceRead}
+
+// LastCall is the newest entry of a call of a tool at an endpoint; its number is 0 if there is none. That
+// its definition was accepted, or a call of it decided about, is none.
 func (r *Reader) LastCall(ctx context.Context, endpoint, tool string) (last audit.Entry, err error) {
-	err = r.Audit.List(ctx, audit.Filter{Tool: tool, Server: endpoint, Limit: 1}, func(e audit.Entry) error { last = e; return nil })
+	kind, _ := definition.ParseCalled(tool)
+	action := cmp.Or(calledBy[kind], audit.ToolCall)
+	err = r.Audit.List(ctx, audit.Filter{Action: string(action), Tool: tool, Server: endpoint, Limit: 1}, func(e audit.Entry) error { last = e; return nil })
 	return last, err
 }
 
