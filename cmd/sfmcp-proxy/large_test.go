@@ -74,7 +74,7 @@ var steps = []step{
 	{name: "audit list of a request that is not there", grows: true, do: func(s *largeStore, p *product, i int) error {
 		return s.list(p, audit.Filter{Request: fmt.Sprint("NONE", i), Limit: 20})
 	}},
-	{name: "page of a person", do: func(s *largeStore, _ *product, i int) error {
+	{name: "page of a person", grows: true, do: func(s *largeStore, _ *product, i int) error {
 		return s.page("/console/people/one/" + largeSubject(s.whose[i%len(s.whose)]))
 	}},
 }
