@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
@@ -39,7 +40,7 @@ func (p *repeating) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	_, err = io.Copy(io.Discard, first.Body)
-	if err = first.Body.Close(); err != nil {
+	if err := errors.Join(err, first.Body.Close()); err != nil {
 		return nil, err
 	}
 	p.repeats.Add(1)
