@@ -70,6 +70,14 @@ func Passes(err error) bool {
 	return false
 }
 
+// InDoubt reports whether a statement that failed may have had its effect: it was sent, and the answer did
+// not arrive.
+func InDoubt(err error) bool {
+	_, refused := errors.AsType[*pgconn.PgError](err)
+	_, failed := errors.AsType[*driver.Error](err)
+	return err != nil && !refused && !failed && !isConnecting(err) && !pgconn.SafeToRetry(err) && !errors.Is(err, sqldriver.ErrBadConn)
+}
+
 // unverified adds to an error why the server of PostgreSQL was not the one that the URL asks for, and
 // what to change. Others are as they were.
 func unverified(err error) error {

@@ -16,12 +16,17 @@
 //
 //   - One refresh per link and version. In the process it is work that callers
 //     share and none of them can cancel. Across processes it is a lease in the row,
-//     renewed while its holder lives and free to take 8 s after it died.
+//     renewed while its holder lives and free to take 8 s after it died. It begins when its
+//     statement has a connection, not when that began to wait for one; and with less than a
+//     third of it left nothing is sent, because the answer has to be stored before it ends.
+//   - A process holds at most 64 leases for an org at a time, and the others wait: with
+//     hundreds, who has an answer would wait for a connection for longer than a lease.
 //   - The version is a fencing number. It rises with each change of tokens, and every
 //     statement that ends a refresh names the version it began with. Who finds another
 //     version has lost: its new token is revoked at Salesforce and the winner's is used.
 //   - Taking the lease is the first write. It proves that the database takes writes and
-//     records, before Salesforce is asked, that the token is being sent.
+//     records, before Salesforce is asked, that the token is being sent. If the database's
+//     answer to it is lost, nothing is sent, and the record is taken back.
 //   - The new refresh token is committed before the new access token is used.
 //   - The row counts how often its refresh token was sent without an answer. Two such
 //     times is the end: one that was lost or died with its process, and one more try.

@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"sync/atomic"
@@ -21,6 +22,9 @@ const (
 	maxHold = salesforce.MaxRetryAfter + time.Minute
 	// leasePoll is how often to look whether another process is done.
 	leasePoll = 100 * time.Millisecond
+	// maxUnderWay is how many leases a process holds for one org at a time. Who has an answer waits for a
+	// connection behind all others that want one; with so many that wait is far below a lease.
+	maxUnderWay = 64
 )
 
 // held says that a refresh of this version is under way or has to pause.
@@ -31,33 +35,76 @@ func (l *record) held(now time.Time) bool {
 // errMoved says that the link is not at the version that a refresh began with.
 var errMoved = errors.New("link has another version")
 
+// deadline is an argument of a statement: so long after the statement got its connection. A lease that
+// began while its holder waited for one could be over when it is written.
+type deadline struct {
+	now   func() time.Time
+	lasts time.Duration
+}
+
+// Value is called with the connection at hand.
+func (d deadline) Value() (driver.Value, error) { return db.Millis(d.now().Add(d.lasts)), nil }
+
+func (s *Store) leaseEnd() deadline { return deadline{s.Now, s.Lease} }
+
+// enter waits until this process may hold one more lease of the org, and returns what ends that.
+func (s *Store) enter(ctx context.Context, org string) (leave func(), err error) {
+	s.mu.Lock()
+	places := s.underWay[org]
+	if places == nil {
+		places = make(chan struct{}, maxUnderWay)
+		s.underWay[org] = places
+	}
+	s.mu.Unlock()
+	select {
+	case places <- struct{}{}:
+		return func() { <-places }, nil
+	case <-ctx.Done():
+		return nil, unavailable(0, context.Cause(ctx))
+	}
+}
+
 // claim takes the lease of a version and counts the refresh token as sent. It waits
-// while another process holds the lease. The record it returns is as claimed; with
-// errMoved it is the current one, perhaps nil.
-func (s *Store) claim(ctx context.Context, key linkVersion) (*record, error) {
+// while another process holds the lease. The record it returns is as claimed, and leave is to be called
+// once nothing is done under it any more; with errMoved it is the current one, perhaps nil.
+func (s *Store) claim(ctx context.Context, key linkVersion) (l *record, leave func(), err error) {
 	for {
-		l, err := s.load(ctx, s.DB.Reads, key.org, key.subject)
+		if leave, err = s.enter(ctx, key.org); err != nil {
+			return nil, nil, err
+		}
+		l, claimed, err := s.claimNow(ctx, key)
+		if claimed {
+			return l, leave, nil
+		}
+		leave()
 		if err != nil {
-			return nil, err
+			return l, nil, err
 		}
-		if l == nil || l.version != key.version || l.state != Active {
-			return l, errMoved
-		}
-		now := s.Now()
-		switch {
-		case !l.held(now):
-			claimed, err := s.tryClaim(ctx, l, now)
-			if err != nil || claimed {
-				return l, err
-			}
-		case l.leaseHolder == "":
-			return nil, unavailable(l.leaseUntil.Sub(now), nil)
-		default:
+		if l.held(s.Now()) {
 			if err := sleep(ctx, leasePoll); err != nil {
-				return nil, unavailable(0, err)
+				return nil, nil, unavailable(0, err)
 			}
 		}
 	}
+}
+
+// claimNow is claim, unless another process holds the lease or was faster.
+func (s *Store) claimNow(ctx context.Context, key linkVersion) (l *record, claimed bool, err error) {
+	l, err = s.load(ctx, s.DB.Reads, key.org, key.subject)
+	if err != nil {
+		return nil, false, err
+	}
+	if l == nil || l.version != key.version || l.state != Active {
+		return l, false, errMoved
+	}
+	now := s.Now()
+	switch {
+	case !l.held(now):
+		claimed, err = s.tryClaim(ctx, l, now)
+	case l.leaseHolder == "":
+		err = unavailable(l.leaseUntil.Sub(now), nil)
+	}
+	return l, claimed, err
 }
 
 // tryClaim is one conditional statement, so that of two processes one gets the lease.
@@ -67,37 +114,63 @@ func (s *Store) tryClaim(ctx context.Context, l *record, now time.Time) (bool, e
 		_, err := s.lose(ctx, l, salesforce.NewLost("the answers to two refreshes were lost"), "")
 		return false, err
 	}
+	var unanswered, until int64
 	err := s.DB.Writes.QueryRowContext(ctx,
 		`UPDATE links SET lease_until = $1, lease_holder = $2, unanswered = unanswered + 1
 		WHERE org = $3 AND subject = $4 AND version = $5 AND state = 'active'
 		AND (lease_until <= $6 OR lease_until > $7) AND unanswered < $8
-		RETURNING unanswered`,
-		db.Millis(now.Add(s.Lease)), s.holder, l.org, l.subject, l.version,
-		db.Millis(now), db.Millis(now.Add(maxHold)), maxUnanswered).Scan(&l.unanswered)
+		RETURNING unanswered, lease_until`,
+		s.leaseEnd(), s.holder, l.org, l.subject, l.version,
+		db.Millis(now), db.Millis(now.Add(maxHold)), maxUnanswered).Scan(&unanswered, &until)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil // another process was faster
 	}
 	if err != nil {
-		return false, fmt.Errorf("claiming refresh of link: %w", err)
+		err = fmt.Errorf("claiming refresh of link: %w", err)
+		if db.InDoubt(err) {
+			err = &doubtfulError{err, l}
+		}
+		return false, err
 	}
-	l.leaseHolder, l.leaseUntil = s.holder, now.Add(s.Lease)
+	l.unanswered, l.leaseHolder, l.leaseUntil = unanswered, s.holder, db.Time(until)
 	return true, nil
+}
+
+// doubtfulError is that a claim may have been made: what the database answered did not arrive.
+type doubtfulError struct {
+	error
+	before *record
+}
+
+func (e *doubtfulError) Unwrap() error { return e.error }
+
+// disclaim takes back a claim that was made after all: nothing was sent under it, and two that are counted
+// end a login. Nobody else in this process may claim the version meanwhile.
+func (s *Store) disclaim(l *record) {
+	_ = s.persist("taking back a claim", func(ctx context.Context) error {
+		_, err := db.Affected(ctx, s.DB.Writes,
+			`UPDATE links SET unanswered = unanswered - 1, lease_until = 0, lease_holder = ''
+			WHERE org = $1 AND subject = $2 AND version = $3 AND lease_holder = $4 AND unanswered = $5`,
+			l.org, l.subject, l.version, s.holder, l.unanswered+1)
+		return err
+	})
 }
 
 // sendAgain counts one more sending under the lease that is held. False: not allowed,
 // or the lease is gone.
 func (s *Store) sendAgain(ctx context.Context, l *record, lease *lease) (bool, error) {
-	until := s.Now().Add(s.Lease)
-	n, err := db.Affected(ctx, s.DB.Writes,
+	again, err := lease.extend(s.DB.Writes.QueryRowContext(ctx,
 		`UPDATE links SET unanswered = unanswered + 1, lease_until = $1
-		WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5 AND unanswered < $6`,
-		db.Millis(until), l.org, l.subject, l.version, s.holder, maxUnanswered)
+		WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5 AND unanswered < $6
+		RETURNING lease_until`,
+		s.leaseEnd(), l.org, l.subject, l.version, s.holder, maxUnanswered))
 	if err != nil {
 		return false, fmt.Errorf("recording second refresh of link: %w", err)
 	}
-	lease.extend(n, until)
-	l.unanswered += n
-	return n == 1, nil
+	if again {
+		l.unanswered++
+	}
+	return again, nil
 }
 
 // pause turns the lease into a pause: no process refreshes this version before it is
@@ -122,39 +195,40 @@ func (s *Store) pause(l *record, d time.Duration, answered bool, failure Failure
 type lease struct {
 	now   func() time.Time
 	until atomic.Int64 // milliseconds, by the statements that succeeded; 0: it is gone
-	stop  func()       // ends renewing it
+	room  time.Duration
+	stop  func() // ends renewing it
 }
 
-// held says whether nobody else can have taken it. A process that was stopped, and goes on, learns
-// by its clock that it was.
-func (l *lease) held() bool { return db.Millis(l.now()) < l.until.Load() }
+// held says whether nobody else can have taken it, nor will before an answer can be stored. A process
+// that was stopped, and goes on, learns by its clock that it was.
+func (l *lease) held() bool { return db.Millis(l.now().Add(l.room)) < l.until.Load() }
 
-// extend notes what a statement has changed that made the lease last until then.
-func (l *lease) extend(changed int64, until time.Time) {
-	if changed == 0 {
-		l.until.Store(0)
-		return
+// extend notes until when a statement has made the lease last. False: it has found no such lease.
+func (l *lease) extend(row *sql.Row) (bool, error) {
+	var until int64
+	err := row.Scan(&until)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, err
 	}
-	l.until.Store(db.Millis(until))
+	l.until.Store(until)
+	return err == nil, nil
 }
 
 // keepLease renews the lease until it is stopped. A holder that stops renewing is taken for dead.
 func (s *Store) keepLease(l *record) *lease {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
-	kept := &lease{now: s.Now, stop: func() { cancel(); <-done }}
+	kept := &lease{now: s.Now, room: s.Lease / 3, stop: func() { cancel(); <-done }}
 	kept.until.Store(db.Millis(l.leaseUntil))
 	go func() {
 		defer close(done)
 		for sleep(ctx, s.Lease/3) == nil {
-			until := s.Now().Add(s.Lease)
-			n, err := db.Affected(ctx, s.DB.Writes,
+			_, err := kept.extend(s.DB.Writes.QueryRowContext(ctx,
 				`UPDATE links SET lease_until = $1
-				WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5`,
-				db.Millis(until), l.org, l.subject, l.version, s.holder)
-			if err == nil {
-				kept.extend(n, until)
-			} else if ctx.Err() == nil {
+				WHERE org = $2 AND subject = $3 AND version = $4 AND state = 'active' AND lease_holder = $5
+				RETURNING lease_until`,
+				s.leaseEnd(), l.org, l.subject, l.version, s.holder))
+			if err != nil && ctx.Err() == nil {
 				s.Log.Warn("renewing the lease of a refresh failed", "org", l.org, "subject", l.subject, "error", err)
 			}
 		}

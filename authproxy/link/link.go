@@ -130,6 +130,7 @@ type Store struct {
 
 	mu       sync.Mutex
 	inFlight map[linkVersion]*sharedRefresh
+	underWay map[string]chan struct{} // by org, see enter
 	closed   bool
 }
 
@@ -149,7 +150,8 @@ func New(cfg Config) *Store {
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
 	cfg.PersistFor = cmp.Or(cfg.PersistFor, 30*time.Second)
 	return &Store{Config: cfg, holder: seal.Secret("")[:16], revocationQueue: &revocationQueue{cfg: cfg, wake: make(chan struct{}, 1)},
-		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{}}
+		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{},
+		underWay: map[string]chan struct{}{}}
 }
 
 // record is one row of links.

@@ -22,13 +22,14 @@ const (
 // refresh moves a link beyond a version and returns its access token then. forced: the
 // access token was refused although it has not expired.
 func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (string, error) {
-	l, err := s.claim(ctx, key)
+	l, leave, err := s.claim(ctx, key)
 	if errors.Is(err, errMoved) {
 		return s.outcome(l)
 	}
 	if err != nil {
 		return "", err
 	}
+	defer leave()
 	lease := s.keepLease(l)
 	defer lease.stop()
 	old, err := s.refreshToken(l)

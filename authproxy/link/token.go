@@ -138,17 +138,27 @@ func (s *Store) begin(l *record, forced bool) *sharedRefresh {
 	}
 	s.inFlight[key] = f
 	go func() {
-		defer func() {
-			s.mu.Lock()
-			delete(s.inFlight, key)
-			s.mu.Unlock()
-			close(f.done)
-		}()
+		defer s.ended(key, f)
 		ctx, cancel := context.WithTimeout(context.Background(), refreshLimit)
 		defer cancel()
 		f.access, f.err = s.refresh(ctx, key, forced)
 	}()
 	return f
+}
+
+// ended lets go of a refresh.
+func (s *Store) ended(key linkVersion, f *sharedRefresh) {
+	doubt, doubtful := errors.AsType[*doubtfulError](f.err)
+	if doubtful {
+		close(f.done) // whoever comes before the claim is taken back gets the same error
+		s.disclaim(doubt.before)
+	}
+	s.mu.Lock()
+	delete(s.inFlight, key)
+	s.mu.Unlock()
+	if !doubtful {
+		close(f.done)
+	}
 }
 
 // await waits for the refresh of l's version and returns what came of it.
