@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 )
@@ -16,16 +18,25 @@ import (
 type crashSums struct {
 	approved, denied, countered, executed, done, unsure int
 	issued, reused, records, open, ended, wrong         int
+	pending                                             int // intents without their end
 }
 
 // crashLog is what the audit logs of all processes say together.
 type crashLog struct {
 	records int
-	decided map[string]map[audit.Decision]int // by approval
+	decided map[string]map[audit.Decision]int // by approval: what was recorded as done
+	halved  map[string]map[audit.Decision]int // intents of that whose process was killed before it could record the end
+	pending map[logEntry]audit.Entry          // all intents that have no end
 	intents map[string]int                    // calls that were about to be forwarded, by approval
 	ends    map[string]int                    // of those
 	stayed  map[string]int                    // of those that say that the call was not forwarded
 	by      map[audit.Action]int              // that were done
+}
+
+// logEntry is an entry of the log of one process.
+type logEntry struct {
+	place int
+	seq   int64
 }
 
 // settleAll waits until all processes are ready, and looks at every connection that was cut.
@@ -80,8 +91,7 @@ func (run *crashRun) account() (sums crashSums) {
 			wrong("%s: denied %v, countered %v, and it is %q", w.name, w.denied, w.countered, state)
 		case log.forwarded(w.approval) > 1 || n == 1 && log.forwarded(w.approval)+log.open(w.approval) == 0:
 			wrong("%s: made %d times, and by the logs it was forwarded %d times", w.name, n, log.forwarded(w.approval))
-		case w.approved && log.decided[w.approval][audit.Approve] == 0, w.denied && log.decided[w.approval][audit.Deny] == 0,
-			w.countered && log.decided[w.approval][audit.Counter] == 0:
+		case w.approved && !log.has(w.approval, audit.Approve), w.denied && !log.has(w.approval, audit.Deny), w.countered && !log.has(w.approval, audit.Counter):
 			wrong("%s: what a person decided is in no log: %v", w.name, log.decided[w.approval])
 		}
 	}
@@ -93,7 +103,8 @@ func (run *crashRun) account() (sums crashSums) {
 	if n := log.by[audit.DefinitionReject] + log.by[audit.DefinitionAccept]; n < run.definitions {
 		wrong("%d decisions about definitions were acknowledged, %d are in the logs", run.definitions, n)
 	}
-	sums.records = log.records
+	sums.records, sums.pending = log.records, len(log.pending)
+	run.intents(log, wrong)
 	run.tokens(&sums, wrong)
 	run.verifyTogether()
 	return sums
@@ -111,6 +122,26 @@ func (s *crashSums) add(w *racedWrite, made int) {
 	count(w.done, &s.done)
 	count(w.unsure, &s.unsure)
 	s.executed += made
+}
+
+// mostPending is how long a process may take from an intent to its end, and mostAtOnce how many it may have then:
+// a worker asks a process for one thing at a time, which may be several acts.
+const mostPending, mostAtOnce = time.Minute, 3 * crashWorkers
+
+// intents looks that each intent without its end is of a process that was killed soon after it.
+func (run *crashRun) intents(log *crashLog, wrong func(string, ...any)) {
+	atOnce := map[time.Time]int{}
+	for at, e := range log.pending {
+		kills := run.kills[at.place] // in their order
+		next := slices.IndexFunc(kills, func(killed time.Time) bool { return killed.After(e.At) })
+		if next < 0 || kills[next].Sub(e.At) > mostPending {
+			wrong("log %d: the intent %d (%s) of %s has no end, and its process was not killed", at.place, at.seq, e.Action, e.At)
+			continue
+		}
+		if atOnce[kills[next]]++; atOnce[kills[next]] == mostAtOnce+1 {
+			wrong("log %d: more than %d intents before a kill have no end, as entry %d (%s)", at.place, mostAtOnce, at.seq, e.Action)
+		}
+	}
 }
 
 // tokens counts Salesforce's refresh tokens. A login may be lost, and a spent token shown, where an answer
@@ -149,8 +180,8 @@ func (run *crashRun) approvalStates() map[string]string {
 // allLogs reads the audit logs of all processes.
 func (run *crashRun) allLogs() *crashLog {
 	run.t.Helper()
-	log := &crashLog{decided: map[string]map[audit.Decision]int{}, intents: map[string]int{}, ends: map[string]int{}, stayed: map[string]int{}, by: map[audit.Action]int{}}
-	for _, r := range run.replicas {
+	log := &crashLog{decided: map[string]map[audit.Decision]int{}, halved: map[string]map[audit.Decision]int{}, pending: map[logEntry]audit.Entry{}, intents: map[string]int{}, ends: map[string]int{}, stayed: map[string]int{}, by: map[audit.Action]int{}}
+	for place, r := range run.replicas {
 		from, into := io.Pipe()
 		ended := make(chan int, 1)
 		var said lockedBuffer
@@ -166,10 +197,15 @@ func (run *crashRun) allLogs() *crashLog {
 			} else if err != nil {
 				run.t.Fatalf("the exported log of %s: %v", r.file, err)
 			}
-			log.add(&e)
+			log.add(place, &e)
 		}
 		if status := <-ended; status != exitDone {
 			run.t.Errorf("exporting the log of %s: status %d %s", r.file, status, &said)
+		}
+	}
+	for _, e := range log.pending {
+		if e.Action == audit.ApprovalDecide {
+			countDecision(log.halved, &e)
 		}
 	}
 	return log
@@ -187,14 +223,29 @@ func (l *crashLog) forwarded(approval string) int { return l.ends[approval] - l.
 // open is how many intents of a call have no end, because their process was killed.
 func (l *crashLog) open(approval string) int { return l.intents[approval] - l.ends[approval] }
 
-func (l *crashLog) add(e *audit.Entry) {
+// has says whether a decision was recorded: with its end, or as an intent whose process was killed before it could
+// record that. Whoever opens the page then sees the decision, because it had been made.
+func (l *crashLog) has(approval string, decision audit.Decision) bool {
+	return l.decided[approval][decision]+l.halved[approval][decision] > 0
+}
+
+// countDecision counts the decision of an entry.
+func countDecision(in map[string]map[audit.Decision]int, e *audit.Entry) {
+	if in[e.Approval] == nil {
+		in[e.Approval] = map[audit.Decision]int{}
+	}
+	in[e.Approval][e.Decision]++
+}
+
+func (l *crashLog) add(place int, e *audit.Entry) {
 	l.records++
+	if e.Outcome == audit.Intent {
+		l.pending[logEntry{place, e.Seq}] = *e
+	}
+	delete(l.pending, logEntry{place, e.IntentSeq})
 	switch {
-	case e.Action == audit.ApprovalDecide && (e.Outcome == audit.OK || e.Outcome == audit.Intent): // that its process was killed leaves the intent alone
-		if l.decided[e.Approval] == nil {
-			l.decided[e.Approval] = map[audit.Decision]int{}
-		}
-		l.decided[e.Approval][e.Decision]++
+	case e.Action == audit.ApprovalDecide && e.Outcome == audit.OK:
+		countDecision(l.decided, e)
 	case e.Action == audit.ToolCall && e.Tool == "createSobjectRecord" && e.Approval != "" && e.Outcome == audit.Intent:
 		l.intents[e.Approval]++
 	case e.Action == audit.ToolCall && e.Tool == "createSobjectRecord" && e.Approval != "" && e.IntentSeq != 0:

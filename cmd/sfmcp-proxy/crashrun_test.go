@@ -81,6 +81,7 @@ type crashRun struct {
 	done        map[string]int // races, by kind
 	repeats     map[string]int // what had to be asked for again, by what it was
 	started     []time.Duration
+	kills       map[int][]time.Time // when the process of a place was gone
 	writes      []*racedWrite
 	cuts        []cut
 	revoked     int // acknowledged ends of one connection
@@ -129,7 +130,7 @@ type crashWorker struct {
 // startCrashRun starts the processes, the people and their connections.
 func startCrashRun(t *testing.T, crashes, races int) (*crashRun, []*crashWorker) {
 	t.Helper()
-	run := &crashRun{crashes: crashes, races: races, done: map[string]int{}, repeats: map[string]int{}, begun: time.Now()}
+	run := &crashRun{crashes: crashes, races: races, done: map[string]int{}, repeats: map[string]int{}, kills: map[int][]time.Time{}, begun: time.Now()}
 	var users []salesforcesim.User
 	var people []companysim.User
 	for i := range crashWorkers {
@@ -251,7 +252,7 @@ func (run *crashRun) kill() {
 					time.Sleep(5 * time.Millisecond)
 				}
 				run.mu.Lock()
-				run.started = append(run.started, time.Since(begun))
+				run.started, run.kills[i] = append(run.started, time.Since(begun)), append(run.kills[i], begun)
 				run.mu.Unlock()
 				run.killed.Add(1)
 			})
@@ -282,6 +283,9 @@ func (run *crashRun) say(sums crashSums) {
 	for _, n := range run.done {
 		races += n
 	}
+	if killed := int(run.killed.Load()); killed < run.crashes || races < run.races {
+		run.t.Errorf("the time was over after %d of %d crashes and %d of %d races", killed, run.crashes, races, run.races)
+	}
 	run.t.Logf(`%v, %d processes, %d users:
   crashes: %d; ready again after %v (p50), %v (p99)
   races: %d, of them %v
@@ -291,10 +295,10 @@ func (run *crashRun) say(sums crashSums) {
   codes redeemed: %d; refresh tokens of ours rotated: %d
   acknowledged cuts of connections: %d, blocks: %d, unblocks: %d, decisions about definitions: %d
   refresh tokens of Salesforce's: %d issued, %d spent ones presented; logins lost: %d
-  audit records verified: %d
+  audit records verified: %d; intents whose process was killed before their end: %d
   calls that were about to be forwarded when their process was killed: %d, of whose approvals %d were ended for that
   lost or doubled effects: %d`,
 		time.Since(run.begun).Round(time.Second), len(run.replicas), crashWorkers, run.killed.Load(), quantile(0.5), quantile(0.99), races, run.done,
 		run.reads.Load(), run.repeats, len(run.writes), sums.approved, sums.denied, sums.countered, sums.executed, sums.done, sums.unsure,
-		run.redeemed, run.rotated, len(run.cuts), run.blocks, run.unblocks, run.definitions, sums.issued, sums.reused, run.loginsLost.Load(), sums.records, sums.open, sums.ended, sums.wrong)
+		run.redeemed, run.rotated, len(run.cuts), run.blocks, run.unblocks, run.definitions, sums.issued, sums.reused, run.loginsLost.Load(), sums.records, sums.pending, sums.open, sums.ended, sums.wrong)
 }
