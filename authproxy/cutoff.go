@@ -276,7 +276,8 @@ func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error 
 	return errors.Join(failed, err)
 }
 
-// checkpointWait is how long an act waits at most for the checkpoint that says that it has taken effect.
+// checkpointWait is how long storing the checkpoint may take that says that an act has taken effect, once nobody else
+// is storing one.
 const checkpointWait = 5 * time.Second
 
 // liftedElsewhere are the acts that another process may lift, and then has in its own log: whoever was let in

@@ -45,8 +45,8 @@ func (l *Log) Applied(ctx context.Context) (int64, error) {
 }
 
 // Checkpoint signs what the log holds and stores that in every place, unless it has not grown since
-// the last one. An error names the places that did not take it; it is a [*Disagreement], and nothing
-// is stored, if the log does not agree with the checkpoints that are there.
+// the last one. An error names the place that did not take it, and those behind it do not get it either; it
+// is a [*Disagreement], and nothing is stored, if the log does not agree with the checkpoints that are there.
 func (l *Log) Checkpoint(ctx context.Context) error {
 	l.Flush()
 	if l.file == nil {

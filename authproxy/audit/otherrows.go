@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -20,8 +22,9 @@ func (l *Log) Others() Others { return Others{l} }
 func (o Others) rows() logrows.Rows { return logrows.Rows{DB: o.log.config.DB} }
 
 // Verify verifies the log of a name by its public keys, as [VerifyCopy] does with the files of one, and with the
-// checkpoint that the database has of it. has is false if the database has no rows of it.
-func (o Others) Verify(ctx context.Context, origin string, keys []string) (seen Verified, has bool, err error) {
+// checkpoint that the database has of it. That its first entries were removed by age, one of the others may say. has is
+// false if the database has no rows of it.
+func (o Others) Verify(ctx context.Context, origin string, keys []string, others ...string) (seen Verified, has bool, err error) {
 	verifiers, err := parseVerifiers(keys)
 	if err != nil {
 		return seen, false, err
@@ -38,7 +41,7 @@ func (o Others) Verify(ctx context.Context, origin string, keys []string) (seen 
 	if err != nil || len(segments) == 0 {
 		return seen, false, err
 	}
-	if v.said, err = o.saysPruned(ctx, origin, segments[0].First-1); err != nil {
+	if v.said, err = o.saysPruned(ctx, origin, segments[0], others); err != nil {
 		return seen, true, err
 	}
 	seen, err = v.run(ctx, segments, o.log.tiles.dir) // which has no tiles of that log
@@ -50,16 +53,58 @@ func prunedOf(origin string, first, last int64) string {
 	return fmt.Sprintf("entries %d to %d of the log %s", first, last, origin)
 }
 
-// saysPruned says whether an entry of the own log tells of the removal of all entries of another one up to a number.
-func (o Others) saysPruned(ctx context.Context, origin string, last int64) (said bool, err error) {
-	if last == 0 {
+// saysPruned says whether all entries of another log before its first segment were removed by age: the own log tells, or
+// one of the others. Who told long ago has removed that entry by age itself; then what was removed was older than all
+// that the own log has.
+func (o Others) saysPruned(ctx context.Context, origin string, first logfile.Segment, others []string) (said bool, err error) {
+	if first.First == 1 {
 		return false, nil
 	}
+	end := fmt.Sprintf(" to %d of the log %s", first.First-1, origin)
 	err = o.log.List(ctx, Filter{Action: string(LogPrune)}, func(e Entry) error {
-		said = said || strings.HasPrefix(e.Object, "entries ") && strings.HasSuffix(e.Object, fmt.Sprintf(" to %d of the log %s", last, origin))
+		said = said || strings.HasPrefix(e.Object, "entries ") && strings.HasSuffix(e.Object, end)
 		return nil
 	})
-	return said, err
+	if err != nil || said {
+		return said, err
+	}
+	own, at, err := o.log.Published().Oldest(ctx)
+	if err != nil {
+		return false, err
+	}
+	if e, err := firstOf(first); err == nil && own > 1 && e.At.Before(at) { // what is wrong with it, the verification says
+		return true, nil
+	}
+	for _, other := range others {
+		if said, err := o.tells(ctx, other, end); err != nil || said {
+			return said, err
+		}
+	}
+	return false, nil
+}
+
+// tells says whether a log has an entry of a removal whose object ends so. What is wrong with the log, its own
+// verification says.
+func (o Others) tells(ctx context.Context, origin, end string) (bool, error) {
+	segments, err := o.rows().SegmentsOf(ctx, origin)
+	if err != nil {
+		return false, err
+	}
+	action, object := []byte(`"action":"`+string(LogPrune)+`"`), []byte(end+`"`)
+	err = logfile.ScanSegments(segments, 1, func(r logfile.Record) error {
+		if bytes.Contains(r.Text, action) && bytes.Contains(r.Text, object) {
+			return errEnough
+		}
+		return ctx.Err()
+	})
+	var damage *logfile.Damage
+	if errors.As(err, &damage) {
+		err = nil
+	}
+	if err == errEnough {
+		return true, nil
+	}
+	return false, err
 }
 
 // Prune removes from a closed log what [Log.Prune] would remove. That is recorded in the own log, first: the closed one

@@ -12,8 +12,8 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-// otherMachine opens the log of another machine in the database of s, with a copy of its key file.
-func (s *store) otherMachine() *Log {
+// otherMachine opens the log of a machine of that name in the database of s, with a copy of its key file.
+func (s *store) otherMachine(name string) *Log {
 	s.t.Helper()
 	text, err := os.ReadFile(s.keys())
 	file := filepath.Join(s.t.TempDir(), "keys")
@@ -27,7 +27,7 @@ func (s *store) otherMachine() *Log {
 	var l *Log
 	if err == nil {
 		at := start
-		l, err = New(Config{DB: dbtest.OpenURL(s.t, s.url), Machine: "other", Ring: ring, segmentSize: 2000,
+		l, err = New(Config{DB: dbtest.OpenURL(s.t, s.url), Machine: name, Ring: ring, segmentSize: 2000,
 			Now: func() time.Time { at = at.Add(time.Hour); return at }})
 	}
 	if err != nil {
@@ -37,14 +37,14 @@ func (s *store) otherMachine() *Log {
 }
 
 // AU-05, AU-11: of replicas whose logs are in one database each verifies the logs of all. What is old of one that is
-// closed can be removed by another, whose log says so; removed without that, it is found.
+// closed can be removed by another, whose log says so to all of them; removed without that, it is found.
 func TestAU05LogsOfOthersInTheDatabase(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		return // replicas share no other database
 	}
 	s := newRows(t)
-	l, other := s.open(), s.otherMachine()
+	l, other := s.open(), s.otherMachine("other")
 	appendAll(t, l, entry("tool.call"))
 	for range 60 {
 		appendAll(t, other, entry("tool.call"))
@@ -92,11 +92,31 @@ func TestAU05LogsOfOthersInTheDatabase(t *testing.T) {
 	if object != prunedOf(origin, 1, second.Seq-1) {
 		t.Errorf("the log says %q", object)
 	}
+	third := s.otherMachine("third")
+	own, _ := l.Heard()
+	if seen, _, err := third.Others().Verify(t.Context(), origin, keys, own); err != nil || seen.First != second.Seq {
+		t.Errorf("on a third machine, by what the log of the second says: %+v, %v", seen, err)
+	}
+	var broken *Broken
+	if _, _, err := third.Others().Verify(t.Context(), origin, keys); !errors.As(err, &broken) {
+		t.Errorf("where no log says it: %v", err)
+	}
+	for range 60 {
+		appendAll(t, third, entry("tool.call"))
+	}
+	if err := third.Prune(t.Context(), start.AddDate(1, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := third.Others().Verify(t.Context(), origin, keys); err != nil {
+		t.Errorf("where whoever said it would have removed that by age: %v", err)
+	}
+	if err := third.Close(context.Background()); err != nil {
+		t.Error(err)
+	}
 	rows := l.Others().rows()
 	if err := rows.RemoveOf(t.Context(), origin, segments[2:3], segments[3].First); err != nil {
 		t.Fatal(err)
 	}
-	var broken *Broken
 	if _, err := verify(); !errors.As(err, &broken) {
 		t.Errorf("without a segment of which nobody says that it was removed: %v", err)
 	}

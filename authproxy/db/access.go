@@ -89,8 +89,8 @@ func (d *DB) AwaitWatchers() {
 // CheckInTouch returns an error if this process watches access and has not seen the epoch for
 // five seconds: what others have taken away since, it does not know, whatever single reads still
 // tell it. It decides nothing then. A process that does not watch remembers nothing, and
-// always gets nil. [ErrOutdated] says that the watcher has ended. On SQLite the error comes at once if the file was deleted, moved
-// away or replaced, or the disk does not read or write it: see [sqliteFile].
+// always gets nil. [ErrOutdated] says that the watcher has ended. On SQLite the error comes at once if
+// the file was deleted, moved away or replaced, or the disk does not read or write it: see [sqliteFile].
 func (d *DB) CheckInTouch() error {
 	if err := d.access.outdated.Load(); err != nil {
 		return *err
@@ -106,8 +106,8 @@ func (d *DB) CheckInTouch() error {
 	if looked := d.access.looked.Load(); looked != nil && looked.After(last) {
 		last = *looked
 	}
-	if silent := d.access.now().Sub(last); silent >= accessLost {
-		return fmt.Errorf("the database has not told for %s what was revoked, blocked or stopped", silent.Round(time.Second))
+	if d.access.now().Sub(last) >= accessLost { // the same text for as long as it lasts
+		return fmt.Errorf("the database has not told since %s what was revoked, blocked or stopped", last.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -30,8 +30,8 @@ var errUnsound = errors.New("nothing is decided")
 type sqliteFile struct {
 	path string
 	is   os.FileInfo
-	// beside are the files beside it, "-wal" and "-shm", while a watcher keeps a connection, so that
-	// they stay; nil: there is none, or it has not read yet.
+	// beside are the files beside it, "-wal" and "-shm", by their paths, while a watcher keeps a
+	// connection, so that they stay; nil: there is none, or it has not read yet.
 	beside  atomic.Pointer[map[string]os.FileInfo]
 	trouble atomic.Pointer[trouble] // nil: none
 }
@@ -49,8 +49,8 @@ func (f *sqliteFile) there() error {
 		return err
 	}
 	if beside := f.beside.Load(); beside != nil {
-		for suffix, is := range *beside {
-			if err := sameFile(f.path+suffix, is); err != nil {
+		for path, is := range *beside {
+			if err := sameFile(path, is); err != nil {
 				return err
 			}
 		}
@@ -88,9 +88,9 @@ func (f *sqliteFile) keepBeside() {
 		return
 	}
 	beside := map[string]os.FileInfo{}
-	for _, suffix := range []string{"-wal", "-shm"} {
-		if is, err := os.Lstat(f.path + suffix); err == nil {
-			beside[suffix] = is
+	for _, path := range []string{f.path + "-wal", f.path + "-shm"} {
+		if is, err := os.Lstat(path); err == nil {
+			beside[path] = is
 		}
 	}
 	f.beside.Store(&beside)

@@ -23,7 +23,8 @@ func auditVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed, reordered, cut off or put back", Args: usageArgs(cobra.NoArgs)}
 	withStores(cmd, func(s *stores, cmd *cobra.Command, _ []string) error {
 		verify := s.audit.Verify
-		if only, _ := cmd.Flags().GetBool("new"); only {
+		onlyNew, _ := cmd.Flags().GetBool("new")
+		if onlyNew {
 			verify = s.audit.VerifyNew
 		}
 		seen, err := verify(cmd.Context())
@@ -32,7 +33,7 @@ func auditVerifyCommand() *cobra.Command {
 		}
 		others, err := cmd.Flags().GetStringSlice("others")
 		if err == nil {
-			err = s.otherLogs(cmd, others)
+			err = s.otherLogs(cmd, others, onlyNew)
 		}
 		if ask, _ := cmd.Flags().GetBool("places"); ask {
 			err = errors.Join(err, s.verifyPlaces(cmd))

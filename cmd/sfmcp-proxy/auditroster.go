@@ -80,8 +80,8 @@ func auditLogCloseCommand() *cobra.Command {
 }
 
 // otherLogs says after a verification how those stand that this machine does not have, and verifies
-// copies of them.
-func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
+// copies of them, or, unless only what is new is wanted, those in the same database.
+func (s *stores) otherLogs(cmd *cobra.Command, dirs []string, onlyNew bool) error {
 	logs, err := s.roster.Logs(cmd.Context())
 	if err != nil {
 		return err
@@ -90,12 +90,19 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 		return s.verifyWith(cmd, dirs)
 	}
 	own, _ := s.audit.Heard()
+	var names []string
+	for _, l := range logs {
+		names = append(names, l.Origin)
+	}
 	var failed []error
 	for _, l := range logs {
 		if l.Origin == own {
 			continue
 		}
-		if seen, has, err := s.audit.Others().Verify(cmd.Context(), l.Origin, l.Verifiers); err != nil {
+		unread := "its files are not here, and were not read (--others DIRECTORY)"
+		if onlyNew && s.config.Audit.InDatabase() {
+			unread = "it was not read (--new)"
+		} else if seen, has, err := s.audit.Others().Verify(cmd.Context(), l.Origin, l.Verifiers, names...); err != nil {
 			failed = append(failed, fmt.Errorf("log %s of %s: %w", l.Origin, l.Host, err))
 			continue
 		} else if has {
@@ -108,8 +115,8 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string) error {
 		if l.Closed != nil {
 			state = "closed at " + l.Closed.At.UTC().Format(time.RFC3339)
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "log %s of %s: its checkpoint of %d entries fits what this log saw; %s; its files are not here, and were not read (--others DIRECTORY)\n",
-			l.Origin, l.Host, l.Entries, state); err != nil {
+		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "log %s of %s: its checkpoint of %d entries fits what this log saw; %s; %s\n",
+			l.Origin, l.Host, l.Entries, state, unread); err != nil {
 			return err
 		}
 	}

@@ -137,6 +137,7 @@ func (s *signIns) killedSignIn(t *testing.T, at int, after time.Duration) {
 	} else if s.last() == "/oauth/callback" {
 		s.lost++
 	}
+	s.kill() // where the request that it was to be killed in never came
 	if _, err := s.process.process.Process.Wait(); err != nil {
 		t.Fatal(err)
 	}

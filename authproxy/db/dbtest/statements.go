@@ -58,8 +58,8 @@ func (s *Statements) note(text string, args []driver.NamedValue) {
 	}
 }
 
-// Scans are the statements that were run and read a whole table, or a whole index: each behind the table. Of PostgreSQL it is asked with the reading of whole tables made dear, so that it does so only
-// where no index serves.
+// Scans are the statements that were run and read a whole table, or a whole index: each behind the table.
+// PostgreSQL is asked with the reading of whole tables made dear, so that it does so only where no index serves.
 func (s *Statements) Scans(t testing.TB) (found []string) {
 	t.Helper()
 	s.mu.Lock()
