@@ -36,17 +36,17 @@ type Denials struct {
 
 // DenialsSince counts what was denied, of the newest [DenialsLooked].
 func (r *Reader) DenialsSince(ctx context.Context, begin time.Time) (*Denials, error) {
-	found, err := r.found(ctx, audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Denied, Since: begin, Limit: DenialsLooked})
-	if err != nil {
-		return nil, err
-	}
 	reasons, persons := map[[2]string]*Tally{}, map[[2]string]*Tally{}
-	for _, e := range found {
+	denied := audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Denied, Since: begin}
+	more, err := r.newest(ctx, denied, cmp.Or(r.denialsLooked, DenialsLooked), func(e audit.Entry) {
 		reason, person := [2]string{e.Rule, e.Reason}, [2]string{e.Org, e.Subject}
 		addTo(reasons, reason, person, e)
 		addTo(persons, person, reason, e)
+	})
+	if err != nil {
+		return nil, err
 	}
-	return &Denials{most(reasons), most(persons), len(found) == DenialsLooked}, nil
+	return &Denials{most(reasons), most(persons), more}, nil
 }
 
 // addTo counts a denial under a key, and within it under another.

@@ -83,6 +83,20 @@ func (r *Reader) found(ctx context.Context, f audit.Filter) (found []audit.Entry
 	return found, err
 }
 
+// newest calls f with the newest entries that fit, at most so many, the oldest first, and reports whether
+// there are older ones. With most 0 it calls f with all.
+func (r *Reader) newest(ctx context.Context, f audit.Filter, most int, use func(audit.Entry)) (older bool, err error) {
+	if most <= 0 {
+		return false, r.Audit.List(ctx, f, func(e audit.Entry) error { use(e); return nil })
+	}
+	f.Limit = most + 1
+	found, err := r.found(ctx, f)
+	for _, e := range found[max(0, len(found)-most):] {
+		use(e)
+	}
+	return len(found) > most, err
+}
+
 // Entries are the newest entries that fit and say the text, at most so many, the oldest first. A
 // text is looked for in the newest [TextLooked] that fit otherwise. older is the number before which
 // there may be more; 0: there are none.
@@ -100,11 +114,7 @@ func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most 
 	if text == "" {
 		return found, older, nil
 	}
-	text = strings.ToLower(text)
-	fits = slices.DeleteFunc(found, func(e audit.Entry) bool {
-		line, err := json.Marshal(e)
-		return err != nil || !strings.Contains(strings.ToLower(string(line)), text)
-	})
+	fits = slices.DeleteFunc(found, func(e audit.Entry) bool { return !says(e, text) })
 	if len(fits) > most {
 		fits = fits[len(fits)-most:]
 		older = fits[0].Seq
@@ -112,13 +122,23 @@ func (r *Reader) Entries(ctx context.Context, f audit.Filter, text string, most 
 	return fits, older, nil
 }
 
+// says reports whether a text stands anywhere in an entry, in capitals or not.
+func says(e audit.Entry, text string) bool {
+	line, err := json.Marshal(e)
+	return err == nil && strings.Contains(strings.ToLower(string(line)), strings.ToLower(text))
+}
+
 // endedLooked is how many entries behind a page are looked through for the ends of what begins on it.
 const endedLooked = 200
 
 // Ended are entries as [Reader.Entries] has them, each deed once: an intent is left out if the entry
 // of how it ended fits too. Where so many deeds were under way at once that the end stands far from
-// its intent, behind where the search began, the intent stays.
+// its intent, behind where the search began, the intent stays. So a search for intents finds what was begun
+// and never ended.
 func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most int) (found []audit.Entry, older int64, err error) {
+	if f.Outcome == audit.Intent {
+		return r.unended(ctx, f, text, most)
+	}
 	ended, err := r.endedBehind(ctx, f, text)
 	if err != nil {
 		return nil, 0, err
@@ -145,16 +165,43 @@ func (r *Reader) Ended(ctx context.Context, f audit.Filter, text string, most in
 	}
 }
 
-// endedBehind are the intents whose end fits f and stands behind where f begins to look.
+// unended are the intents that fit and say the text, of which no entry of the end fits otherwise: looked
+// for in as many entries at once as a text is.
+func (r *Reader) unended(ctx context.Context, f audit.Filter, text string, most int) (found []audit.Entry, older int64, err error) {
+	f.Outcome = ""
+	ended, err := r.endedBehind(ctx, f, "")
+	if err != nil {
+		return nil, 0, err
+	}
+	all, older, err := r.Entries(ctx, f, "", cmp.Or(r.textLooked, TextLooked))
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, e := range slices.Backward(all) {
+		if ended[e.IntentSeq] = true; e.Outcome == audit.Intent && !ended[e.Seq] && says(e, text) {
+			found = append(found, e)
+		}
+		if len(found) == most {
+			older = e.Seq
+			break
+		}
+	}
+	slices.Reverse(found)
+	return found, older, nil
+}
+
+// endedBehind are the intents whose end fits f, says the text and stands behind where f begins to look.
 func (r *Reader) endedBehind(ctx context.Context, f audit.Filter, text string) (map[int64]bool, error) {
 	ended := map[int64]bool{}
-	if f.Before == 0 || text != "" {
+	if f.Before == 0 {
 		return ended, nil
 	}
 	looked := 0
 	f.After, f.Before = f.Before-1, 0
 	err := r.Audit.List(ctx, f, func(e audit.Entry) error {
-		ended[e.IntentSeq] = true
+		if text == "" || says(e, text) {
+			ended[e.IntentSeq] = true
+		}
 		if looked++; looked == endedLooked {
 			return errLooked
 		}

@@ -45,16 +45,22 @@ func TestEndedHasEachDeedOnce(t *testing.T) {
 	}{
 		{"everything", audit.Filter{}, "", []int64{2, 5, 6, 7, 8, 10}},
 		{"the end does not fit", audit.Filter{Tool: "hidden"}, "", []int64{9}},
-		{"intents alone", audit.Filter{Outcome: audit.Intent}, "", []int64{1, 3, 4, 8, 9}},
+		{"what never ended", audit.Filter{Outcome: audit.Intent}, "", []int64{8}},
+		{"of a tool", audit.Filter{Outcome: audit.Intent, Tool: "two"}, "", nil},
+		{"with a text", audit.Filter{Outcome: audit.Intent}, "LOST", []int64{8}},
 		{"a text", audit.Filter{}, `"tool":"two"`, []int64{7}},
 	} {
 		for most := 1; most <= 11; most++ {
-			if got := pages(t, r, tt.filter, tt.text, most); !slices.Equal(got, tt.want) && tt.text == "" {
+			if got := pages(t, r, tt.filter, tt.text, most); !slices.Equal(got, tt.want) {
 				t.Errorf("%s, %d on a page: entries %v, want %v", tt.name, most, got, tt.want)
 			}
 		}
 		if got := pages(t, r, tt.filter, tt.text, 50); !slices.Equal(got, tt.want) {
 			t.Errorf("%s, on one page: entries %v, want %v", tt.name, got, tt.want)
+		}
+		few := &Reader{Config: r.Config, textLooked: 2}
+		if got := pages(t, few, tt.filter, tt.text, 50); !slices.Equal(got, tt.want) {
+			t.Errorf("%s, two entries at a time: entries %v, want %v", tt.name, got, tt.want)
 		}
 	}
 }

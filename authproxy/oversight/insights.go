@@ -17,27 +17,25 @@ const InsightsLooked = 5000
 // missing, or count as not decided.
 func (r *Reader) Insights(ctx context.Context, when audit.Filter) (groups []insights.Group, cut bool, err error) {
 	var c insights.Collector
-	calls, decided := 0, 0
-	held := audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Held, Since: when.Since, Until: when.Until, Limit: when.Limit}
-	if err := r.Audit.List(ctx, held, func(e audit.Entry) error {
-		if calls++; e.Approval != "" {
+	held := audit.Filter{Action: string(audit.ToolCall), Outcome: audit.Held, Since: when.Since, Until: when.Until}
+	moreHeld, err := r.newest(ctx, held, when.Limit, func(e audit.Entry) {
+		if e.Approval != "" {
 			c.Held(e.Approval, e.Server+": "+e.Rule, e.At)
 		}
-		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, false, err
 	}
-	decisions := audit.Filter{Action: string(audit.ApprovalDecide), Outcome: audit.OK, Since: when.Since, Limit: when.Limit}
-	if err := r.Audit.List(ctx, decisions, func(e audit.Entry) error {
-		decided++
+	decisions := audit.Filter{Action: string(audit.ApprovalDecide), Outcome: audit.OK, Since: when.Since}
+	moreDecided, err := r.newest(ctx, decisions, when.Limit, func(e audit.Entry) {
 		if v := r.Verdict(e); v != 0 {
 			c.Decided(e.Approval, DecidedBy(e.Actor), v, e.At)
 		}
-		return nil
-	}); err != nil {
+	})
+	if err != nil {
 		return nil, false, err
 	}
-	return c.Groups(r.Now(), r.Lifetime), when.Limit > 0 && max(calls, decided) == when.Limit, nil
+	return c.Groups(r.Now(), r.Lifetime), moreHeld || moreDecided, nil
 }
 
 // DecidedBy names who decided: the person whom an operator named, beside the operator; all others as

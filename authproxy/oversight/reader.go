@@ -54,7 +54,7 @@ type Reader struct {
 	used      lastCalls
 	verifying sync.Mutex // held while the log is verified
 
-	textLooked int // of tests, instead of TextLooked
+	textLooked, denialsLooked int // of tests, instead of TextLooked and DenialsLooked
 }
 
 // New returns the reader of c, or an error that names what is missing.

@@ -67,7 +67,14 @@ func Create(path string, m Manifest) (_ *Builder, err error) {
 }
 
 // Abandon removes what was written of a pack that is not finished.
-func (b *Builder) Abandon() error { return os.RemoveAll(b.dir) }
+func (b *Builder) Abandon() error {
+	for _, c := range []*counted{b.lines.entries, b.lines.proofs, b.lines.readable} {
+		if c != nil {
+			_ = c.file.Close() // removed with the others, or closed already
+		}
+	}
+	return os.RemoveAll(b.dir)
+}
 
 // counted is a file of a pack that is being written.
 type counted struct {

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/pack"
 )
 
@@ -21,14 +23,17 @@ const (
 	MostAnswered = 20_000
 	// longestMade is how long it may take to make.
 	longestMade = 45 * time.Second
+	// mostOpen is how many archives of one process lie on the disk, the one that is made included: whoever
+	// takes one slowly keeps its place.
+	mostOpen = 4
 	// scratchPrefix begins the name of each directory that archives are made in, and leftAfter is
 	// when one of them belongs to a process that is gone.
 	scratchPrefix = "sfmcp-proxy-evidence-"
 	leftAfter     = time.Hour
 )
 
-// ErrBusy is that this process makes a pack for somebody else.
-var ErrBusy = errors.New("a pack of evidence is being made for somebody else")
+// ErrBusy is that this process makes a pack for somebody else, or that as many as may be are being taken.
+var ErrBusy = errors.New("packs of evidence are being made or taken by others")
 
 // Archive is a pack as one file, for an answer. Whoever has it closes it.
 type Archive struct {
@@ -36,8 +41,9 @@ type Archive struct {
 	Bound    int64 // the entry that holds the SHA-256 of the manifest
 	Size     int64
 
-	file *os.File
-	dir  string
+	file  *os.File
+	dir   string
+	close func() error // once
 }
 
 // Archive makes a pack for whoever waits for the answer: with at most Config.Most entries,
@@ -49,14 +55,14 @@ func (m *Maker) Archive(ctx context.Context, asked Asked, by approval.Decider) (
 	}
 	defer m.busy.Unlock()
 	of, err := m.Preview(ctx, asked) // says before anything is recorded that it would be too many
-	if err == nil && of.TooMany {
-		err = tooMany(m.Most)
+	if err == nil && of.TooMany != "" {
+		err = &oversight.InputError{Text: of.TooMany}
 	}
 	if err != nil {
 		return nil, err
 	}
-	a := &Archive{}
-	if a.dir, err = m.scratch(); err != nil {
+	a, err := m.open()
+	if err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -68,6 +74,9 @@ func (m *Maker) Archive(ctx context.Context, asked Asked, by approval.Decider) (
 	defer cancel()
 	path := filepath.Join(a.dir, "evidence.tar")
 	made, err := m.make(making, asked, by, path, m.Most)
+	if err != nil && ctx.Err() == nil && making.Err() != nil {
+		err = &oversight.InputError{Text: fmt.Sprintf("not made within %s: choose a shorter time, or have it made at the command line, where `sfmcp-proxy evidence` takes as long as it needs", longestMade)}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -80,6 +89,27 @@ func (m *Maker) Archive(ctx context.Context, asked Asked, by approval.Decider) (
 		return nil, err
 	}
 	a.Size = state.Size()
+	return a, nil
+}
+
+// open begins an archive in a directory of its own, unless there are as many as may be.
+func (m *Maker) open() (a *Archive, err error) {
+	if m.opened.Add(1) > mostOpen {
+		m.opened.Add(-1)
+		return nil, ErrBusy
+	}
+	a = &Archive{}
+	if a.dir, err = m.scratch(); err != nil {
+		m.opened.Add(-1)
+		return nil, err
+	}
+	a.close = sync.OnceValue(func() (err error) {
+		defer m.opened.Add(-1)
+		if a.file != nil {
+			err = a.file.Close()
+		}
+		return errors.Join(err, os.RemoveAll(a.dir))
+	})
 	return a, nil
 }
 
@@ -113,12 +143,7 @@ func removeLeft(parent string) {
 func (a *Archive) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, a.file) }
 
 // Close removes it.
-func (a *Archive) Close() (err error) {
-	if a.file != nil {
-		err = a.file.Close()
-	}
-	return errors.Join(err, os.RemoveAll(a.dir))
-}
+func (a *Archive) Close() error { return a.close() }
 
 // Answer answers a request with the archive. After an error the connection has to be cut, so that
 // nobody takes a part for the whole.

@@ -31,12 +31,13 @@ type control struct {
 	name    string
 	actions []string
 	files   func(*packing, *pack.Builder) error
+	history bool // its files are made of entries before the time, too
 }
 
 var controls = []control{
-	{"access", reports.AccessActions, (*packing).accessFiles},
-	{"policy", reports.PolicyActions, (*packing).changeFiles},
-	{"reviews", []string{"review."}, nil},
+	{"access", reports.AccessActions, (*packing).accessFiles, true},
+	{"policy", reports.PolicyActions, (*packing).changeFiles, false},
+	{"reviews", []string{"review."}, nil, false},
 }
 
 // Controls are the names of what [Asked.Control] can be.
@@ -74,8 +75,18 @@ type plan struct {
 	about   string
 	filters []audit.Filter // all entries that one of them selects
 	users   []grant.User
-	person  audit.Entry // of a pack about a user: whom the entries about it name
+	history []audit.Filter // entries that files are made of: also those before the time
+	person  audit.Entry    // of a pack about a user: whom the entries about it name
 	files   func(*packing, *pack.Builder) error
+}
+
+// historyOf selects what says who had access, up to the end of the time: what ends within it may
+// have begun long before.
+func (a Asked) historyOf() (all []audit.Filter) {
+	for _, action := range reports.HistoryActions {
+		all = append(all, audit.Filter{Action: string(action), Until: a.Until})
+	}
+	return all
 }
 
 // when selects the entries of the time that is asked for.
@@ -99,6 +110,9 @@ func (m *Maker) plan(ctx context.Context, asked Asked) (*plan, error) {
 			f := asked.when()
 			f.Action = action
 			p.filters = append(p.filters, f)
+		}
+		if c.history {
+			p.history = asked.historyOf()
 		}
 	default:
 		p.about, p.filters = aboutPeriod, []audit.Filter{asked.when()}
@@ -133,8 +147,8 @@ func (m *Maker) planUser(ctx context.Context, p *plan) error {
 // Preview is what a pack would hold.
 type Preview struct {
 	About   string
-	Entries int  // of the audit log, as it is now; making the pack adds one or two
-	TooMany bool // for an answer: it would have more than Config.Most
+	Entries int    // of the audit log, as it is now; making the pack adds one or two
+	TooMany string // what is more than Config.Most, too many for an answer, and what to do; empty: nothing
 }
 
 // Preview counts what a pack would hold. Nothing is read but the index, and nothing is recorded.
@@ -144,18 +158,34 @@ func (m *Maker) Preview(ctx context.Context, asked Asked) (Preview, error) {
 		return Preview{}, err
 	}
 	of := Preview{About: p.about}
-	for _, f := range p.filters {
-		n, err := m.Audit.Count(ctx, f)
-		if err != nil {
-			return of, err
-		}
-		of.Entries += n
+	if of.Entries, err = m.count(ctx, p.filters); err != nil {
+		return of, err
 	}
-	of.TooMany = of.Entries > m.Most
+	older, err := m.count(ctx, p.history)
+	switch {
+	case err != nil:
+		return of, err
+	case of.Entries > m.Most:
+		of.TooMany = tooMany(m.Most).Error()
+	case older > m.Most:
+		of.TooMany = fmt.Sprintf("more than %d entries, also of before that time, say who had access: have it made at the command line, where `sfmcp-proxy evidence` reads them all", m.Most)
+	}
 	if asked.Approval != "" && of.Entries == 0 {
 		return of, approval.ErrNotFound
 	}
 	return of, nil
+}
+
+// count is how many entries all of these select.
+func (m *Maker) count(ctx context.Context, filters []audit.Filter) (all int, err error) {
+	for _, f := range filters {
+		n, err := m.Audit.Count(ctx, f)
+		if err != nil {
+			return all, err
+		}
+		all += n
+	}
+	return all, nil
 }
 
 // Wrong is what is wrong with what was asked for, in a sentence for whoever asked; "" if the error
@@ -168,7 +198,7 @@ func Wrong(err error) string {
 		return "user: " + unknown.Error()
 	}
 	if errors.Is(err, approval.ErrNotFound) {
-		return "approval: neither the approvals nor the audit log have one of that id"
+		return "approval: the audit log of the process that answers has no entry of that id; each replica has a log of its own"
 	}
 	return ""
 }

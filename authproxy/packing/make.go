@@ -232,8 +232,8 @@ func (p *packing) userFiles(b *pack.Builder) error {
 // the time may have begun before it.
 func (p *packing) accessFiles(b *pack.Builder) error {
 	var all []audit.Entry
-	for _, action := range reports.AccessActions {
-		if err := p.Audit.List(p.ctx, audit.Filter{Action: action, Until: p.Until}, func(e audit.Entry) error { all = append(all, e); return nil }); err != nil {
+	for _, f := range p.history {
+		if err := p.Audit.List(p.ctx, f, func(e audit.Entry) error { all = append(all, e); return nil }); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
@@ -34,7 +35,8 @@ type Config struct {
 // Maker makes packs. It is safe for concurrent use.
 type Maker struct {
 	Config
-	busy sync.Mutex // held while an archive for an answer is made
+	busy   sync.Mutex   // held while an archive for an answer is made
+	opened atomic.Int32 // archives that lie on the disk
 }
 
 // New returns the maker of c, or an error that names what is missing.

@@ -32,8 +32,11 @@ type Access struct {
 	Seconds int64 `json:"seconds,omitempty"`
 }
 
+// HistoryActions are those of entries that an [AccessHistory] takes anything from.
+var HistoryActions = []audit.Action{audit.GrantCreate, audit.GrantRevoke, audit.GrantReplay, audit.UserBlock, audit.UserRevoke, audit.UserUnblock}
+
 // AccessHistory finds when access was given and when it ended. Give it the entries of
-// [AccessActions], oldest first. A connection that ends by its own time has no entry of its end.
+// [HistoryActions], oldest first; it passes over others. A connection that ends by its own time has no entry of its end.
 type AccessHistory struct {
 	all    []*Access
 	open   map[string]*Access // by connection

@@ -52,6 +52,7 @@ func TestConsoleHandsOverEvidence(t *testing.T) {
 		{call, "/console/evidence?approval=" + id, "the record of the call", "approval.tar"},
 		{nil, "/console/evidence?control=access&since=90d", "a table of each connection and block", "access.tar"},
 		{d.look(b, "/console/audit?since=1h"), "/console/evidence?since=1h", "every entry of the time", "period.tar"},
+		{d.look(b, "/console/audit?since=1h&approval="+id), "/console/evidence?approval=" + id, "the record of the call", "searched.tar"},
 	} {
 		if tt.page == nil {
 			tt.page = d.look(b, "/console/evidence")
@@ -60,6 +61,9 @@ func TestConsoleHandsOverEvidence(t *testing.T) {
 			t.Errorf("no link to %s: %s", tt.path, tt.page.Body)
 		}
 		page := d.look(b, tt.path)
+		if !strings.Contains(page.Body, `href="/console/audit" aria-current="page"`) {
+			t.Errorf("%s does not stand under the audit log: %s", tt.path, page.Body)
+		}
 		if !strings.Contains(page.Body, tt.says) || !strings.Contains(page.Body, "Download this pack") {
 			t.Errorf("%s: status %d, no %q: %s", tt.path, page.Status, tt.says, page.Body)
 		}
@@ -72,15 +76,15 @@ func TestConsoleHandsOverEvidence(t *testing.T) {
 		}
 	}
 	log := d.must("audit", "export", "--action", "evidence.make")
-	if strings.Count(log, "00u-auditor") < 8 || strings.Count(log, `"outcome":"ok"`) != 4 || strings.Count(log, "manifest sha256 ") != 4 {
+	if strings.Count(log, "00u-auditor") < 10 || strings.Count(log, `"outcome":"ok"`) != 5 || strings.Count(log, "manifest sha256 ") != 5 {
 		t.Errorf("on record: %s", log)
 	}
-	if read := d.must("audit", "export", "--action", "approval.read"); strings.Count(read, "00u-auditor") < 2 { // the page, and the pack
+	if read := d.must("audit", "export", "--action", "approval.read"); strings.Count(read, "00u-auditor") < 3 { // the page, and two packs
 		t.Errorf("who read the arguments: %s", read)
 	}
 	sameAsTheCommand(t, d, b)
 
-	for path, want := range map[string]string{"?user=nobody@example.com": "nobody@example.com", "?approval=apr_none": "neither the approvals", "?since=yesterweek": "is no time", "?user=a&control=access": "exclude each other"} {
+	for path, want := range map[string]string{"?user=nobody@example.com": "nobody@example.com", "?approval=apr_none": "has no entry of that id", "?since=yesterweek": "is no time", "?user=a&control=access": "exclude each other"} {
 		if page := d.look(b, "/console/evidence"+path); page.Status != http.StatusOK || !strings.Contains(page.Body, want) || strings.Contains(page.Body, "Download this pack") {
 			t.Errorf("%s: status %d, no %q: %s", path, page.Status, want, page.Body)
 		}
@@ -144,7 +148,7 @@ func apiEvidence(t *testing.T, d *companyDemo, _ *mcpClient, _, auditor apiCalle
 	if log := d.must("audit", "list", "--action", "evidence.make", "--json"); strings.Count(log, "apitoken siem:"+auditor.id) < 2 {
 		t.Errorf("who took it: %s", log)
 	}
-	for body, want := range map[string]string{`{}`: "say what", `{"user":"a","control":"access"}`: "exclude each other", `{"approval":"apr_none"}`: "neither the approvals", `{"control":"keys"}`: "none of its values", `{"since":"yesterweek"}`: "is no time"} {
+	for body, want := range map[string]string{`{}`: "say what", `{"user":"a","control":"access"}`: "exclude each other", `{"approval":"apr_none"}`: "has no entry of that id", `{"control":"keys"}`: "none of its values", `{"since":"yesterweek"}`: "is no time"} {
 		if a := auditor.ask(http.MethodPost, path+"/make", body); a.Status != http.StatusBadRequest || !strings.Contains(a.Body, want) {
 			t.Errorf("%s: status %d, no %q: %s", body, a.Status, want, a.Body)
 		}

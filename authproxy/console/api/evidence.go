@@ -30,7 +30,7 @@ type Pack struct {
 type PackPreview struct {
 	About   string `json:"about"`
 	Entries int    `json:"entries" doc:"of the log of the process that answers, as it is now"`
-	TooMany bool   `json:"too_many" doc:"more than an answer has: choose a shorter time, or have it made at the command line"`
+	TooMany bool   `json:"too_many" doc:"more than an answer has or, of the control access, than it is made of, also before the time: choose a shorter time, or have it made at the command line"`
 }
 
 // asked reads what a pack is to be of.
@@ -47,7 +47,7 @@ func (a logRoutes) previewEvidence(q *call) (PackPreview, error) {
 		return PackPreview{}, noPack(err)
 	}
 	p, err := a.Packs.Preview(q.Context(), of)
-	return PackPreview{p.About, p.Entries, p.TooMany}, noPack(err)
+	return PackPreview{p.About, p.Entries, p.TooMany != ""}, noPack(err)
 }
 
 // makeEvidence makes a pack.
@@ -63,7 +63,7 @@ func (a logRoutes) makeEvidence(q *call, in *Pack) (*packing.Archive, error) {
 // noPack says what is wrong with what was asked for, where that is what is wrong.
 func noPack(err error) error {
 	if errors.Is(err, packing.ErrBusy) {
-		return conflict.is("A pack is being made for somebody else.", "Try again in half a minute.").with("Retry-After", "30")
+		return conflict.is("Packs are being made or taken by others.", "Try again in half a minute.").with("Retry-After", "30")
 	}
 	if wrong := packing.Wrong(err); wrong != "" {
 		return badRequest.is(wrong+".", "Correct what the detail names, and ask again.")

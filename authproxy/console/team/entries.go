@@ -46,11 +46,11 @@ func (t logPages) entries(q *request) error {
 	}
 	table := entryTable(q, found)
 	table.Empty = "No entry fits."
-	p.Tiles = []ui.Tile{t.wholeTile()}
+	p.Tiles = t.wholeTiles(q)
 	p.Sections = append(p.Sections, ui.Section{Table: table}, t.wholeSection(q))
 	if before > 0 {
-		if q.asked("text") != "" && len(found) < entriesShown {
-			p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("The text was looked for in %d entries, down to entry %d. Go on with older ones below.", oversight.TextLooked, before)})
+		if len(found) < entriesShown { // of a text, or what never ended
+			p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: fmt.Sprintf("It was looked for in %d entries, down to entry %d. Go on with older ones below.", oversight.TextLooked, before)})
 		}
 		older := q.URL.Query()
 		older.Set("before", strconv.FormatInt(before, 10))

@@ -20,7 +20,8 @@ var packFields = []string{"user", "approval", "control", "since", "until"}
 
 // evidence says what a pack of evidence would hold, and offers it.
 func (t logPages) evidence(q *request) error {
-	p := q.page("Evidence", "/console/evidence", "For somebody who has neither this machine nor a reason to trust it: entries of the audit log with their proofs, in one file that is checked with the public key of the log alone.")
+	p := q.page("Evidence", "/console/audit", "For somebody who has neither this machine nor a reason to trust it: entries of the audit log with their proofs, in one file that is checked with the public key of the log alone.")
+	p.Back = &ui.Link{Text: "Audit log", Path: "/console/audit"}
 	asked := func(name string) string { return q.asked(name) }
 	p.Search = []ui.SearchField{
 		{Name: "user", Label: "Person", Value: asked("user"), Hint: "user id or username"},
@@ -94,8 +95,8 @@ func (t logPages) packSection(q *request, of packing.Asked, preview packing.Prev
 		{Name: "Besides", Cell: ui.Cell{Text: holds}},
 		{Name: "How it is checked", Cell: ui.Cell{Text: "sfmcp-proxy evidence verify FILE --key KEY", Code: true, Faint: "on any machine; the key comes another way than the pack, by 'audit key'"}},
 	}}
-	if preview.TooMany {
-		s.Text = fmt.Sprintf("That is too much for a download, which has at most %d entries. Choose a shorter time, or have an operator make it: 'sfmcp-proxy evidence' packs more.", t.Packs.Most)
+	if preview.TooMany != "" {
+		s.Text = "That is too much for a download: " + preview.TooMany + "."
 		return s
 	}
 	// Whoever reads may take it: nothing is changed by it, and that they took it is on record.
@@ -117,7 +118,7 @@ func (t logPages) makeEvidence(q *request) error {
 		made, err = t.Packs.Archive(q.Context(), of, approval.Decider{Actor: q.Actor(), Roles: q.Person.Roles})
 	}
 	if errors.Is(err, packing.ErrBusy) {
-		return console.Problem(http.StatusConflict, "Another pack is being made", "This process makes one at a time, within a minute. Nothing was done: try again then.")
+		return console.Problem(http.StatusConflict, "Others take packs", "This process makes one at a time, within a minute, and hands over a few. Nothing was done: try again in a minute.")
 	}
 	if wrong := packing.Wrong(err); wrong != "" {
 		return console.Problem(http.StatusBadRequest, "No such pack", sentence(wrong)+". Nothing was handed over.")
@@ -139,14 +140,18 @@ func (t logPages) makeEvidence(q *request) error {
 	return nil
 }
 
-// packFact leads to the page that says what a pack would hold, of what those fields say: names and
-// values.
+// packFact leads to the page that says what a pack would hold, of what those fields say.
 func packFact(fields ...string) ui.Fact {
+	return ui.Fact{Name: "Evidence", Cell: ui.Cell{Text: "a pack with proofs, for an auditor", Path: packPath(fields...)}}
+}
+
+// packPath is that page, of names and values of fields.
+func packPath(fields ...string) string {
 	values := url.Values{}
 	for i := 0; i+1 < len(fields); i += 2 {
 		if fields[i+1] != "" {
 			values.Set(fields[i], fields[i+1])
 		}
 	}
-	return ui.Fact{Name: "Evidence", Cell: ui.Cell{Text: "a pack with proofs, for an auditor", Path: strings.TrimSuffix("/console/evidence?"+values.Encode(), "?")}}
+	return strings.TrimSuffix("/console/evidence?"+values.Encode(), "?")
 }

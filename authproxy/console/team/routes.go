@@ -60,7 +60,7 @@ func Routes() []Route {
 		{http.MethodGet, "/console/audit", readers, "search the audit log", "Audit log", on(logPages.entries)},
 		{http.MethodGet, "/console/audit/{entry}", readers, "one entry, whole; that it was read is an entry too", "", on(logPages.entry)},
 		{http.MethodPost, "/console/log/verify", readers, "read the whole audit log and say whether it is as it was written", "", on(logPages.verify)},
-		{http.MethodGet, "/console/evidence", readers, "what a pack of evidence would hold, of a person, a call, a control or a time", "Evidence", on(logPages.evidence)},
+		{http.MethodGet, "/console/evidence", readers, "what a pack of evidence would hold, of a person, a call, a control or a time", "", on(logPages.evidence)},
 		{http.MethodPost, "/console/evidence/make", readers, "make that pack and download it; that it was made is an entry too", "", on(logPages.makeEvidence)},
 		{http.MethodGet, "/console/denials", readers, "what was denied most, and to whom", "Denials", on(logPages.denials)},
 		{http.MethodGet, "/console/insights", readers, "how calls that waited were decided, and who approves by habit", "Decisions", on(logPages.insights)},

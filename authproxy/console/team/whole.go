@@ -11,14 +11,24 @@ import (
 	"sfmcp-proxy/authproxy/ui"
 )
 
-// wholeTile says how much there is in the log, and up to where it is signed.
-func (t logPages) wholeTile() ui.Tile {
+// wholeTiles say how much there is in the log, and up to where it is signed: of that packs of evidence
+// are made.
+func (t logPages) wholeTiles(q *request) []ui.Tile {
 	s := t.Reads.LogState()
-	tile := ui.Tile{Number: strconv.FormatInt(s.Entries, 10), Label: "entries in the log", Path: "#s1", Text: "Signed up to entry " + strconv.FormatInt(s.Signed, 10) + ". Verify below that it is whole."}
+	all := ui.Tile{Number: strconv.FormatInt(s.Entries, 10), Label: "entries in the log", Path: "#s1", Text: "Verify below that it is whole."}
 	if s.Halted != nil {
-		tile.Kind, tile.Text = "denied", "Nothing is appended, and no call is made: log and checkpoints do not agree."
+		all.Kind, all.Text = "denied", "Nothing is appended, and no call is made: log and checkpoints do not agree."
 	}
-	return tile
+	return []ui.Tile{all, {Number: strconv.FormatInt(s.Signed, 10), Label: "signed, for packs of evidence", Path: packOfSearch(q),
+		Text: "Take the pack of a person, a call, a control or a time for an auditor: it is checked with the log's public key alone."}}
+}
+
+// packOfSearch is the page of packs, with as much of what is searched for as a pack can be of.
+func packOfSearch(q *request) string {
+	if id := q.asked("approval"); id != "" { // which has a time of its own
+		return packPath("approval", id)
+	}
+	return packPath("user", q.asked("person"), "since", q.asked("since"), "until", q.asked("until"))
 }
 
 // wholeSection says what is known of the log, and offers to verify it.
@@ -31,8 +41,7 @@ func (t logPages) wholeSection(q *request) ui.Section {
 	// Whoever reads may verify: nothing is changed by it.
 	verify := &ui.Act{CSRF: q.Viewer.CSRF, Path: "log/verify", Label: "Verify the log", Text: "Reads every entry of the log of the process that answers you, and compares it with the signed checkpoints. Other replicas have logs of their own: 'audit verify' does it there."}
 	return ui.Section{Heading: "Is the log whole?", Facts: []ui.Fact{{Name: "Log", Cell: ui.Cell{Text: s.Origin, Code: true}}, {Name: "Log and checkpoints", Cell: agrees},
-		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}},
-		packFact("user", q.asked("person"), "approval", q.asked("approval"), "since", q.asked("since"), "until", q.asked("until"))}, Acts: acts(verify)}
+		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}}}, Acts: acts(verify)}
 }
 
 // verify reads the whole log.
