@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -57,8 +58,9 @@ func (s *store) open() *Log {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	at := start.Add(-time.Second)
-	c := Config{DB: d, Ring: ring, Now: func() time.Time { at = at.Add(time.Second); return at }, segmentSize: s.segmentSize}
+	var asked atomic.Int64 // also by what runs beside whoever appends
+	now := func() time.Time { return start.Add(time.Duration(asked.Add(1)-1) * time.Second) }
+	c := Config{DB: d, Ring: ring, Now: now, segmentSize: s.segmentSize}
 	if c.Machine = s.machine; !s.rows {
 		c.Dir, c.Machine = s.log(), ""
 	}
