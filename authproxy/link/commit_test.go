@@ -4,9 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
-	"sfmcp-proxy/authproxy/link"
 )
 
 // FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
@@ -20,16 +18,7 @@ func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
 	fs := newFiles(t)
 	other := fs.start(t, f, nil)
 	other.signIn(t, f)
-	network := dbtest.Between(t, fs.url)
-	far, err := db.Open(t.Context(), db.Config{URL: network.URL(fs.url)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := far.Claim(t.Context(), dbtest.Ring(t, fs.url)); err != nil {
-		t.Fatal(err)
-	}
-	p := fs.start(t, f, func(c *link.Config) { c.DB = far })
+	p, network := fs.startFar(t, f)
 	f.clock.pass(time.Hour)
 	network.LoseCommit(true)
 	done := make(chan error)

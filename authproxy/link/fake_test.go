@@ -289,6 +289,21 @@ func (fs files) start(t *testing.T, f *login, change func(*link.Config)) *proces
 	return p
 }
 
+// startFar starts a process whose way to PostgreSQL can be cut.
+func (fs files) startFar(t *testing.T, f *login) (*process, *dbtest.Network) {
+	t.Helper()
+	network := dbtest.Between(t, fs.url)
+	far, err := db.Open(t.Context(), db.Config{URL: network.URL(fs.url)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { far.Close() })
+	if err := far.Claim(t.Context(), dbtest.Ring(t, fs.url)); err != nil {
+		t.Fatal(err)
+	}
+	return fs.start(t, f, func(c *link.Config) { c.DB = far }), network
+}
+
 // signedIn starts a process with alice's login stored, and returns that login.
 func signedIn(t *testing.T, f *login) (*process, *salesforce.Token) {
 	t.Helper()

@@ -143,16 +143,7 @@ func TestFT53LostAnswersToClaims(t *testing.T) {
 	fs := newFiles(t)
 	near := fs.start(t, f, nil)
 	near.signIn(t, f)
-	network := dbtest.Between(t, fs.url)
-	far, err := db.Open(t.Context(), db.Config{URL: network.URL(fs.url)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := far.Claim(t.Context(), dbtest.Ring(t, fs.url)); err != nil {
-		t.Fatal(err)
-	}
-	p := fs.start(t, f, func(c *link.Config) { c.DB = far })
+	p, network := fs.startFar(t, f)
 	sendings := func() (n int) {
 		if err := near.db.Reads.QueryRow(`SELECT unanswered FROM links`).Scan(&n); err != nil {
 			t.Fatal(err)

@@ -3,16 +3,11 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
-	"sfmcp-proxy/authproxy/seal"
-	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
-	"sfmcp-proxy/config"
-	"sfmcp-proxy/examples/salesforcesim"
 )
 
 // killing passes requests on, and kills the process that serves a host while one of them is under way.
@@ -105,26 +100,11 @@ type signIns struct {
 
 func startSignIns(t *testing.T) *signIns {
 	t.Helper()
-	listen := freePort(t)
-	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + listen + "/oauth/callback"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { sim.Close() })
-	r := &replica{t: t, file: filepath.Join(t.TempDir(), "proxy.yaml"), listen: listen, adminL: freePort(t)}
-	if err := demonstration.WriteConfig(r.file, demonstration.Addresses{PublicURL: "http://" + listen, Listen: listen, AdminListen: r.adminL, SalesforceURL: sim.BaseURL()}); err != nil {
-		t.Fatal(err)
-	}
-	settings, err := config.Load(r.file, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := seal.CreateKeyFile(settings.KeysFile); err != nil {
-		t.Fatal(err)
-	}
-	k := &killing{RoundTripper: &http.Transport{DisableKeepAlives: true}, host: listen}
+	d, r := prepareServed(t, t.TempDir(), "")
+	k := &killing{RoundTripper: &http.Transport{DisableKeepAlives: true}, host: r.listen}
+	d.by = &http.Client{Transport: k}
 	r.start()
-	return &signIns{&demo{t: t, dir: filepath.Dir(r.file), Setup: setupOf(settings, sim, r.file), by: &http.Client{Transport: k}}, k, r, 0, 0}
+	return &signIns{d, k, r, 0, 0}
 }
 
 // killedSignIn signs in until the process is killed, starts it again, and redeems the code once more, if there was one.
