@@ -70,6 +70,9 @@ type DB struct {
 	// Writes runs transactions, on SQLite one at a time. Every INSERT, UPDATE and DELETE
 	// goes here.
 	Writes *sql.DB
+	// Urgent writes what would be lost if it waited behind the others for a connection of Writes, in short
+	// statements and in [DB.UrgentTx]. On SQLite, where writers come one after the other, it is Writes.
+	Urgent *sql.DB
 	// Reads serves concurrent queries; a write through it fails.
 	Reads *sql.DB
 
@@ -89,10 +92,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 		return nil, err
 	}
 	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now)}
-	var err error
-	if d.Writes, d.Reads, err = d.dialect.open(ctx, c.URL); err != nil {
+	opened, err := d.dialect.open(ctx, c.URL)
+	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
+	d.Writes, d.Urgent, d.Reads = opened.writes, opened.urgent, opened.reads
 	if err := d.migrate(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrating database: %w", err), d.Close())
 	}
@@ -102,8 +106,8 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	return d, nil
 }
 
-// Close closes both handles.
-func (d *DB) Close() error { return errors.Join(d.Reads.Close(), d.Writes.Close()) }
+// Close closes the handles.
+func (d *DB) Close() error { return errors.Join(d.Reads.Close(), d.Urgent.Close(), d.Writes.Close()) }
 
 // Erase overwrites what deleted and changed rows have left behind, where that is for us to
 // do: in SQLite's write-ahead log. Call it once a minute. PostgreSQL's log, vacuum and
@@ -124,9 +128,16 @@ const maxTries = 10
 // through its transaction, or one that the next run of it replaces: where the database
 // undoes a transaction for the sake of another (a deadlock on PostgreSQL), Tx runs f
 // again, a few times. A commit whose outcome is not known is not repeated.
-func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error {
+func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error { return d.tx(ctx, d.Writes, f) }
+
+// UrgentTx is [DB.Tx] by [DB.Urgent].
+func (d *DB) UrgentTx(ctx context.Context, f func(*sql.Tx) error) error {
+	return d.tx(ctx, d.Urgent, f)
+}
+
+func (d *DB) tx(ctx context.Context, by *sql.DB, f func(*sql.Tx) error) error {
 	for try := 1; ; try++ {
-		err := d.try(ctx, f)
+		err := d.try(ctx, by, f)
 		if err == nil || try == maxTries || ctx.Err() != nil {
 			return err
 		}
@@ -153,12 +164,16 @@ func (e *staleError) Unwrap() error { return e.error }
 func (d *DB) dropIdle() {
 	d.Writes.SetMaxIdleConns(0)
 	d.Writes.SetMaxIdleConns(writers)
+	if d.Urgent != d.Writes {
+		d.Urgent.SetMaxIdleConns(0)
+		d.Urgent.SetMaxIdleConns(urgentWriters)
+	}
 	d.Reads.SetMaxIdleConns(0)
 	d.Reads.SetMaxIdleConns(readers)
 }
 
-func (d *DB) try(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := d.dialect.begin(ctx, d.Writes)
+func (d *DB) try(ctx context.Context, by *sql.DB, f func(*sql.Tx) error) error {
+	tx, err := d.dialect.begin(ctx, by)
 	if err != nil {
 		err = fmt.Errorf("beginning transaction: %w", err)
 		if FailureOf(err) == Unavailable && !isConnecting(err) {

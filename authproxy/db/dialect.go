@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"github.com/pressly/goose/v3"
 )
@@ -12,7 +13,7 @@ import (
 // first of all.
 type dialect interface {
 	// open returns the handles of [DB] without asking the database anything that takes long.
-	open(ctx context.Context, url string) (writes, reads *sql.DB, err error)
+	open(ctx context.Context, url string) (pools, error)
 	// absent names what has to be there before open and is not; "": nothing that can be
 	// known before.
 	absent(url string) (what string)
@@ -54,6 +55,11 @@ type dialect interface {
 	// erase overwrites what deleted and changed rows have left behind.
 	erase(ctx context.Context, d *DB) error
 }
+
+// pools are the handles of a [DB].
+type pools struct{ writes, urgent, reads *sql.DB }
+
+func (p pools) close() error { return errors.Join(p.reads.Close(), p.urgent.Close(), p.writes.Close()) }
 
 // dialect is that of a URL that Validate accepts.
 func (c Config) dialect() dialect {

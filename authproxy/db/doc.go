@@ -23,7 +23,9 @@
 // read with [DB.ForUpdate], or, where a number of rows or the absence of one decides, under
 // [DB.Lock]. [DB.Tx] runs a transaction again that the server has undone for the sake of
 // another. The schema is compared with what the same server makes of the migrations in
-// temporary tables. The sessions of [DB.Reads] are read-only.
+// temporary tables. The sessions of [DB.Reads] are read-only. [DB.Urgent] has a few connections for
+// what must not wait behind the other writers: the pool gives a connection to any of those who wait,
+// and after the server was away there are many.
 //
 // Another process (the command line next to a running proxy) tells of a change
 // that takes access away by raising the epoch "access" in its own transaction,

@@ -18,8 +18,9 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// writers is how many transactions one process has open on PostgreSQL at a time.
-const writers = 8
+// writers is how many transactions one process has open on PostgreSQL at a time, and urgentWriters how many
+// more there may be of those that are urgent.
+const writers, urgentWriters = 8, 4
 
 // postgres keeps everything in the schema that is first in the search_path, which must
 // have nothing else in it.
@@ -88,41 +89,40 @@ func (*postgres) absent(string) string { return "" }
 func (d *postgres) claimed(ctx context.Context, url string) bool {
 	ctx, cancel := context.WithTimeout(ctx, claimedTimeout)
 	defer cancel()
-	writes, reads, err := d.open(ctx, url)
+	opened, err := d.open(ctx, url)
 	if err != nil {
 		return false
 	}
-	defer writes.Close()
-	defer reads.Close()
+	defer opened.close()
 	var one int
-	return reads.QueryRowContext(ctx, `SELECT 1 FROM meta WHERE name = 'ring'`).Scan(&one) == nil
+	return opened.reads.QueryRowContext(ctx, `SELECT 1 FROM meta WHERE name = 'ring'`).Scan(&one) == nil
 }
 
 // claimedTimeout is how long a server may take to say what is in it, before a first start.
 const claimedTimeout = 5 * time.Second
 
-func (d *postgres) open(ctx context.Context, url string) (writes, reads *sql.DB, err error) {
+func (d *postgres) open(ctx context.Context, url string) (pools, error) {
 	c, err := parsePostgres(url)
 	if err != nil {
-		return nil, nil, err
+		return pools{}, err
 	}
 	if c.ConnectTimeout == 0 || c.ConnectTimeout > connectTimeout {
 		c.ConnectTimeout = connectTimeout
 	}
 	c.DialFunc = dialer.DialContext
 	c.RuntimeParams["application_name"] = cmp.Or(c.RuntimeParams["application_name"], "sfmcp-proxy")
-	writes, reads = d.handles(c)
-	err = checkSettings(ctx, reads, !d.pooled)
+	opened := d.pools(c)
+	err = checkSettings(ctx, opened.reads, !d.pooled)
 	if errors.Is(err, errPooled) {
 		d.pooled = true
-		_, _ = writes.Close(), reads.Close()
-		writes, reads = d.handles(c)
-		err = checkSettings(ctx, reads, false)
+		_ = opened.close()
+		opened = d.pools(c)
+		err = checkSettings(ctx, opened.reads, false)
 	}
 	if err != nil {
-		return nil, nil, errors.Join(unverified(err), writes.Close(), reads.Close())
+		return pools{}, errors.Join(unverified(err), opened.close())
 	}
-	return writes, reads, nil
+	return opened, nil
 }
 
 const (
@@ -149,9 +149,9 @@ const (
 	idleTimeout = "15s"
 )
 
-// handles are pools of connections that tell the server at their beginning what we want of it,
+// pools are those of connections that tell the server at their beginning what we want of it,
 // where that reaches it.
-func (d *postgres) handles(c *pgx.ConnConfig) (writes, reads *sql.DB) {
+func (d *postgres) pools(c *pgx.ConnConfig) pools {
 	own := c.Copy()
 	if d.pooled {
 		if own.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement { // else the URL says it
@@ -162,17 +162,19 @@ func (d *postgres) handles(c *pgx.ConnConfig) (writes, reads *sql.DB) {
 		own.RuntimeParams["lock_timeout"] = lockTimeout
 		own.RuntimeParams["idle_in_transaction_session_timeout"] = idleTimeout
 	}
-	writes = stdlib.OpenDB(*own)
-	writes.SetMaxOpenConns(writers)
-	writes.SetMaxIdleConns(writers)
 	readOnly := own.Copy()
 	if !d.pooled {
 		readOnly.RuntimeParams["default_transaction_read_only"] = "on"
 	}
-	reads = stdlib.OpenDB(*readOnly)
-	reads.SetMaxOpenConns(readers)
-	reads.SetMaxIdleConns(readers)
-	return writes, reads
+	return pools{pool(own, writers), pool(own, urgentWriters), pool(readOnly, readers)}
+}
+
+// pool is one of at most so many connections, which it makes when they are needed and keeps.
+func pool(c *pgx.ConnConfig, size int) *sql.DB {
+	p := stdlib.OpenDB(*c)
+	p.SetMaxOpenConns(size)
+	p.SetMaxIdleConns(size)
+	return p
 }
 
 // begin says with each transaction what a pooler keeps a session from knowing.

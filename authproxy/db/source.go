@@ -39,7 +39,7 @@ func OpenSource(ctx context.Context, path string) (*DB, error) {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
 	}
 	handle.SetMaxOpenConns(1)
-	d := &DB{Writes: handle, Reads: handle, dialect: &sqlite{}, access: newAccessEpoch(nil)}
+	d := &DB{Writes: handle, Urgent: handle, Reads: handle, dialect: &sqlite{}, access: newAccessEpoch(nil)}
 	if err := d.checkSource(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), handle.Close())
 	}

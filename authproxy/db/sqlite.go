@@ -52,26 +52,28 @@ func (*sqlite) claimed(_ context.Context, url string) bool {
 	return err == nil && stat.Size() > 0
 }
 
-func (s *sqlite) open(_ context.Context, url string) (writes, reads *sql.DB, err error) {
+func (s *sqlite) open(_ context.Context, url string) (pools, error) {
 	path := sqlitePath(url)
 	if err := prepareFile(path); err != nil {
-		return nil, nil, err
+		return pools{}, err
 	}
 	is, err := os.Lstat(path)
 	if err != nil {
-		return nil, nil, err
+		return pools{}, err
 	}
 	s.file = &sqliteFile{path: path, is: is}
-	if writes, err = openSQLite(s.file, s.waits(), false); err != nil {
-		return nil, nil, err
+	writes, err := openSQLite(s.file, s.waits(), false)
+	if err != nil {
+		return pools{}, err
 	}
 	writes.SetMaxOpenConns(1)
-	if reads, err = openSQLite(s.file, s.waits(), true); err != nil {
-		return nil, nil, errors.Join(err, writes.Close())
+	reads, err := openSQLite(s.file, s.waits(), true)
+	if err != nil {
+		return pools{}, errors.Join(err, writes.Close())
 	}
 	reads.SetMaxOpenConns(readers + 1) // the watcher keeps one
 	reads.SetMaxIdleConns(readers + 1)
-	return writes, reads, nil
+	return pools{writes, writes, reads}, nil
 }
 
 func (s *sqlite) sound() error {

@@ -19,14 +19,20 @@
 //     renewed while its holder lives and free to take 8 s after it died. It begins when its
 //     statement has a connection, not when that began to wait for one; and with less than a
 //     third of it left nothing is sent, because the answer has to be stored before it ends.
-//   - A process holds at most 64 leases for an org at a time, and the others wait: with
-//     hundreds, who has an answer would wait for a connection for longer than a lease.
+//   - Who takes over a lease that has ended watches the row for 1.5 s before, which its holder has
+//     to renew it or to store its answer. Time in which nobody could do that (this process had
+//     no CPU, the database did not answer) does not count: the watch begins anew. After
+//     it the token is sent within a second, or not at all.
+//   - A holder renews its lease and stores its answer by connections that nobody waits for but
+//     holders ([db.DB.Urgent]), and tries again every 250 ms, an answer for five minutes. A
+//     process holds at most 64 leases for an org at a time, and the others wait.
 //   - The version is a fencing number. It rises with each change of tokens, and every
 //     statement that ends a refresh names the version it began with. Who finds another
 //     version has lost: its new token is revoked at Salesforce and the winner's is used.
 //   - Taking the lease is the first write. It proves that the database takes writes and
 //     records, before Salesforce is asked, that the token is being sent. If the database's
-//     answer to it is lost, nothing is sent, and the record is taken back.
+//     answer to it is lost, nothing is sent, and the record is taken back: the row is what it
+//     was before.
 //   - The new refresh token is committed before the new access token is used.
 //   - The row counts how often its refresh token was sent without an answer. Two such
 //     times is the end: one that was lost or died with its process, and one more try.

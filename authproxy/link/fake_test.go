@@ -276,7 +276,7 @@ func (fs files) start(t *testing.T, f *login, change func(*link.Config)) *proces
 		t.Fatal(err)
 	}
 	p := &process{db: d}
-	cfg := link.Config{DB: d, Ring: ring, Salesforce: sf, Now: f.clock.Now, Log: log, RetryDelay: time.Millisecond,
+	cfg := link.Config{DB: d, Ring: ring, Salesforce: sf, Now: f.clock.Now, Log: log, RetryDelay: time.Millisecond, Watch: time.Millisecond,
 		OnEvent: func(e link.Event) {
 			p.mu.Lock()
 			defer p.mu.Unlock()

@@ -111,8 +111,11 @@ type Config struct {
 	// Lease is how long after its last sign of life a refresh of another process is
 	// taken over; 0 means 8 s.
 	Lease time.Duration
+	// Watch is how long a lease that has ended is watched before its refresh is taken over: its
+	// holder may be there again; 0 means 1.5 s.
+	Watch time.Duration
 	// PersistFor is how long a write is tried whose loss would lose a refresh token; 0 means
-	// 30 s.
+	// 5 min.
 	PersistFor time.Duration
 }
 
@@ -148,7 +151,8 @@ func New(cfg Config) *Store {
 	cfg.RefreshAhead = cmp.Or(cfg.RefreshAhead, 60*time.Second)
 	cfg.RetryDelay = cmp.Or(cfg.RetryDelay, 2*time.Second)
 	cfg.Lease = cmp.Or(cfg.Lease, 8*time.Second)
-	cfg.PersistFor = cmp.Or(cfg.PersistFor, 30*time.Second)
+	cfg.Watch = cmp.Or(cfg.Watch, 1500*time.Millisecond)
+	cfg.PersistFor = cmp.Or(cfg.PersistFor, 5*time.Minute)
 	return &Store{Config: cfg, holder: seal.Secret("")[:16], revocationQueue: &revocationQueue{cfg: cfg, wake: make(chan struct{}, 1)},
 		held: db.NewCache[user, held](cfg.DB, remembered), inFlight: map[linkVersion]*sharedRefresh{},
 		underWay: map[string]chan struct{}{}}
@@ -169,6 +173,7 @@ type record struct {
 	failure       Failure
 	createdAt     time.Time
 	refreshedAt   time.Time
+	before        *record // of one that is claimed: what it was
 }
 
 const recordColumns = `org, subject, state, version, sealed_access, access_expires_at, sealed_refresh,

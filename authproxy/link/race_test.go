@@ -112,12 +112,7 @@ func TestFT19RevokeLooksAgain(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() { done <- p.Revoke(t.Context(), "acme", alice, "test") }()
-	for waiting := 0; waiting == 0; time.Sleep(5 * time.Millisecond) { // until it waits for the row
-		if err := p.db.Reads.QueryRow(`SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-			WHERE NOT l.granted AND a.datname = current_database()`).Scan(&waiting); err != nil {
-			t.Fatal(err)
-		}
-	}
+	eventually(t, "it waits for the row", func() bool { return waitsForRow(t, p.db) })
 	if err := other.Commit(); err != nil {
 		t.Fatal(err)
 	}

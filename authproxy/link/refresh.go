@@ -44,7 +44,11 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 		}
 		failure := salesforceError(err)
 		if failure.NotHeld() {
-			s.pause(l, 0, true, l.failure) // unless another process has taken it over
+			if l.unanswered == l.before.unanswered+1 {
+				s.disclaim(l.before) // unless another process has taken it over
+			} else {
+				s.pause(l, 0, true, l.failure)
+			}
 			return s.current(ctx, l, nil)
 		}
 		if !failure.Lost || l.unanswered >= maxUnanswered {
@@ -54,8 +58,12 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 		if sleep(ctx, s.RetryDelay) != nil {
 			return "", unavailable(0, failure)
 		}
-		if again, err := s.sendAgain(ctx, l, lease); err != nil || !again {
+		if again, err := s.sendAgain(l, lease); err != nil || !again {
 			return s.current(ctx, l, err)
+		}
+		if ctx.Err() != nil { // the database was away for so long
+			s.pause(l, 0, true, l.failure)
+			return "", unavailable(0, failure)
 		}
 	}
 }
@@ -148,9 +156,9 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 	}
 	defer s.held.Forget(user{l.org, l.subject})
 	tries := 0
-	err = s.persist("storing refreshed tokens", func(ctx context.Context) error {
+	err = s.persist("storing refreshed tokens", l, func(ctx context.Context) error {
 		tries++
-		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
+		return s.DB.UrgentTx(ctx, func(tx *sql.Tx) (err error) {
 			if won, err = s.advance(ctx, tx, l, sealed); err != nil || won {
 				return err
 			}
@@ -169,6 +177,8 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 		})
 	})
 	if err == nil && !won {
+		s.Log.Warn("the answer to a refresh is not stored: the login has changed meanwhile", "org", l.org, "subject", l.subject,
+			"version", l.version, "holder", s.holder)
 		s.nudge()
 	}
 	return won, err
@@ -181,8 +191,8 @@ func (s *Store) lose(ctx context.Context, l *record, failure *salesforce.Error, 
 	if err != nil {
 		s.Log.Error("a refresh token cannot be revoked at Salesforce", "org", l.org, "subject", l.subject, "error", err)
 	}
-	err = s.persist("noting that a login is lost", func(ctx context.Context) error {
-		return s.DB.Tx(ctx, func(tx *sql.Tx) (err error) {
+	err = s.persist("noting that a login is lost", l, func(ctx context.Context) error {
+		return s.DB.UrgentTx(ctx, func(tx *sql.Tx) (err error) {
 			if won, err = s.advance(ctx, tx, l, sealedChange{change: change{state: NeedsReauth, failure: failureOf(failure)}}); err != nil {
 				return err
 			}

@@ -83,10 +83,13 @@ type lossy struct {
 	clock  *clock
 	now    func() time.Time
 	users  []*rotating
+	*trace
+	replicas int
 
 	mu                               sync.Mutex
 	byID                             map[string]*rotating
-	presented                        map[string]bool // refresh tokens that came at least once
+	presented                        map[string]bool   // refresh tokens that came at least once
+	owners                           map[string]string // of refresh tokens
 	requests, rotated                int
 	delayed, requestsLost, refused   int
 	answersLost, unavailable, busied int
@@ -95,7 +98,7 @@ type lossy struct {
 // newLossy is one with so many users, whose clock is c; nil: that of the machine.
 func newLossy(b *testing.B, users int, c *clock) *lossy {
 	b.Helper()
-	l := &lossy{clock: c, now: time.Now, byID: map[string]*rotating{}, presented: map[string]bool{}}
+	l := &lossy{clock: c, now: time.Now, trace: newTrace(), byID: map[string]*rotating{}, presented: map[string]bool{}, owners: map[string]string{}}
 	if c != nil {
 		l.now = c.Now
 	}
@@ -143,7 +146,9 @@ func (l *lossy) replica(b *testing.B, dir, database string) *link.Store {
 			b.Fatal(err)
 		}
 	}
-	return link.New(link.Config{DB: d, Ring: ring, Salesforce: l.client, Now: l.now, Log: slog.New(slog.DiscardHandler),
+	n := l.replicas
+	l.replicas++
+	return link.New(link.Config{DB: d, Ring: ring, Salesforce: tracedSalesforce{l.client, l, n}, Now: l.now, Log: slog.New(tracedLog{l.trace, n}),
 		RetryDelay: 20 * time.Millisecond, OnEvent: l.notice})
 }
 
@@ -157,7 +162,7 @@ func (l *lossy) serve(w http.ResponseWriter, r *http.Request) {
 	}
 	l.mu.Lock()
 	l.requests++
-	n, again := l.requests, l.presented[token]
+	n, again, owner := l.requests, l.presented[token], l.owners[token]
 	l.presented[token] = true
 	l.mu.Unlock()
 	count := func(which *int) {
@@ -184,9 +189,11 @@ func (l *lossy) serve(w http.ResponseWriter, r *http.Request) {
 		count(&l.rotated)
 		if n%1009 == 0 && !again {
 			l.loseAnswer(answer.Body.Bytes())
+			l.note(owner, "Salesforce: the answer to …%s is lost", last(token))
 			panic(http.ErrAbortHandler)
 		}
 	}
+	l.note(owner, "Salesforce: answers %d to …%s", answer.Code, last(token))
 	w.Header().Set("Content-Type", answer.Header().Get("Content-Type"))
 	w.WriteHeader(answer.Code)
 	w.Write(answer.Body.Bytes())
@@ -225,6 +232,23 @@ func (l *lossy) notice(e link.Event) {
 	u := l.byID[e.Subject]
 	u.lost++
 	u.signInRequired = true
+	l.note(u.id, "the login is lost: %v", e.Err)
+	if u.lost > u.answersLost {
+		l.otherwise(u.id)
+	}
+}
+
+// own notes whose a refresh token is.
+func (l *lossy) own(token, subject string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.owners[token] = subject
+}
+
+func (l *lossy) owner(token string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.owners[token]
 }
 
 // call is what each call of a user's client begins with. On a slow machine a caller may
@@ -260,6 +284,8 @@ func (l *lossy) signIn(b *testing.B, s *link.Store, u *rotating) {
 	if err != nil {
 		b.Fatal(err)
 	}
+	l.own(refresh, u.id)
+	l.note(u.id, "signs in with …%s", last(refresh))
 	if err := s.Replace(b.Context(), "acme", &salesforce.Token{AccessToken: access, RefreshToken: refresh,
 		ExpiresAt: l.now().Add(30 * time.Minute), OrgID: salesforcesim.OrgID, Subject: u.id}); err != nil {
 		b.Fatal(err)
@@ -311,6 +337,7 @@ func (l *lossy) settle(b *testing.B, s *link.Store, replicas int, took time.Dura
 			live++
 		}
 	}
+	l.print(b)
 	b.Logf("%d rotations for %d users by %d replicas in %s: %d delayed, %d refused (503), %d requests lost, %d answers lost; "+
 		"%d links lost, %d lost otherwise; spent tokens presented %d times; calls told to come back %d, database busy %d",
 		l.rotated, len(l.users), replicas, took.Round(time.Millisecond), l.delayed, l.refused, l.requestsLost, l.answersLost,

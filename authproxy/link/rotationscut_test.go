@@ -24,6 +24,8 @@ const longestCut = 1500 * time.Millisecond
 // comes about. It fails if a login is lost but by an answer that was lost.
 //
 //	go test ./authproxy/link -run '^$' -bench RotationsCut -benchtime 100000x -timeout 2h
+//
+// For each login that is lost otherwise it prints what the replicas did with it, and when they were cut off.
 func BenchmarkRotationsCut(b *testing.B) {
 	l, dir, database := newLossy(b, min(rotatingUsers, b.N), nil), b.TempDir(), dbtest.Postgres(b)
 	direct, err := db.Open(b.Context(), db.Config{URL: database})
@@ -32,7 +34,7 @@ func BenchmarkRotationsCut(b *testing.B) {
 	}
 	b.Cleanup(func() { direct.Close() })
 	var replicas []*link.Store
-	c := &cuts{end: make(chan struct{})}
+	c := &cuts{trace: l.trace, end: make(chan struct{})}
 	for range cutReplicas {
 		network := dbtest.Between(b, database)
 		c.networks = append(c.networks, network)
@@ -80,6 +82,7 @@ func BenchmarkRotationsCut(b *testing.B) {
 
 // cuts take the database away from one replica after the other.
 type cuts struct {
+	*trace
 	networks     []*dbtest.Network
 	silent, told int
 
@@ -99,16 +102,20 @@ func (c *cuts) begin() {
 			case <-time.After(time.Duration(moments.IntN(1000)) * time.Millisecond): // the moment
 			}
 			c.mu.Lock()
-			network := c.networks[moments.IntN(len(c.networks))]
+			which := moments.IntN(len(c.networks))
+			network := c.networks[which]
 			if moments.IntN(2) == 0 {
 				c.silent++
+				c.note("", "replica %d: silence", which)
 				network.Cut()
 			} else {
 				c.told++
+				c.note("", "replica %d: connections end", which)
 				network.Down()
 			}
 			time.Sleep(time.Duration(moments.Int64N(int64(longestCut)))) // how long it is away
 			network.Heal()
+			c.note("", "replica %d: has its database", which)
 			c.mu.Unlock()
 		}
 	})

@@ -178,14 +178,7 @@ func loseClaim(t *testing.T, direct *db.DB, network *dbtest.Network, call func()
 			call()
 		}
 	}()
-	eventually(t, "the claim waits for the row", func() bool {
-		var waiting int
-		if err := direct.Reads.QueryRow(`SELECT COUNT(*) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-			WHERE NOT l.granted AND a.datname = current_database()`).Scan(&waiting); err != nil {
-			t.Fatal(err)
-		}
-		return waiting > 0
-	})
+	eventually(t, "the claim waits for the row", func() bool { return waitsForRow(t, direct) })
 	waits.Store(true)
 	network.Down()
 	if err := row.Commit(); err != nil {
