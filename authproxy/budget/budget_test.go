@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(takerOf); url != "" {
 		os.Exit(runTaker(url))
 	}
-	dbtest.Main(m)
+	dbtest.Main(m, "Process|Once|List|GiveBack|CountsGo|CrashForgets")
 }
 
 // noon is a time of day at which no window is about to end.

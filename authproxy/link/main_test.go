@@ -6,4 +6,6 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) {
+	dbtest.Main(m, "Process|Race|Parallel|Replacement|HolderDies|Entries|Openable|WinAgainst")
+}

@@ -11,7 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m, "Process|Shared|Bounded|Go$") }
 
 var (
 	noon  = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)

@@ -16,7 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m, "Named|AD09|Links") }
 
 const issuer = "https://id.example"
 

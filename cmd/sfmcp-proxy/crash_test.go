@@ -3,10 +3,13 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +28,9 @@ func startProcess(t *testing.T, dir, listen, salesforceListen string) (*demo, *e
 // startCommand runs the demonstration by a command that takes its arguments.
 func startCommand(t *testing.T, cmd *exec.Cmd, dir, listen, salesforceListen string, environ ...string) (*demo, *exec.Cmd) {
 	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "proxy.db")); errors.Is(err, fs.ErrNotExist) {
+		dbtest.SQLite(t, dir) // migrated, which takes the process as long as all else at its start
+	}
 	cmd.Args = append(cmd.Args, "demo", "--json", "--data", dir, "--listen", listen, "--salesforce-listen", salesforceListen)
 	cmd.Env = append(append(os.Environ(), runAsProgram+"=1"), environ...)
 	d := &demo{t: t, dir: dir, log: &lockedBuffer{}}

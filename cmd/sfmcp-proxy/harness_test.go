@@ -35,6 +35,7 @@ import (
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/examples/salesforcesim/rsakey"
 )
 
 // runAsProgram in the environment makes the test binary be the program: for tests
@@ -74,6 +75,14 @@ func TestMain(m *testing.M) {
 type browserTests struct{ *testing.M }
 
 func (m browserTests) Run() int {
+	keys, err := os.MkdirTemp("", "simulator-keys")
+	if err == nil {
+		err = os.Setenv(rsakey.Variable, keys) // the processes that the tests start do not each make keys
+	}
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(keys)
 	defer endSharedChrome()
 	return dbtest.Run(m.M)
 }

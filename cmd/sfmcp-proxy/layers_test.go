@@ -172,9 +172,10 @@ var layer = map[string]int{
 	// The simulated Salesforce must not share a mistake with the product.
 	"examples/salesforcesim":         1,
 	"examples/salesforcesim/records": 0,
+	"examples/salesforcesim/rsakey":  0,
 
 	// The simulated identity provider of a company.
-	"examples/salesforcesim/companysim": 0,
+	"examples/salesforcesim/companysim": 1,
 }
 
 const (

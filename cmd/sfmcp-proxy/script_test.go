@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sfmcp-proxy/examples/salesforcesim/rsakey"
 )
 
 // TestScripts runs testdata/script/*.txt: the command line as its users see it.
@@ -17,6 +19,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			e.Setenv(rsakey.Variable, os.Getenv(rsakey.Variable))
 			return os.WriteFile(e.WorkDir+"/sfmcp-proxy.yaml", config, 0o600)
 		},
 	})

@@ -2,13 +2,13 @@ package salesforcesim
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
-	"sync"
+
+	"sfmcp-proxy/examples/salesforcesim/rsakey"
 )
 
 // signingKey is one RSA key of an org.
@@ -18,29 +18,9 @@ type signingKey struct {
 	private *rsa.PrivateKey
 }
 
-// keyPool holds the RSA keys of this process. Making one costs a quarter of a second,
-// so the nth key of every simulator in a process is the same; within one simulator all
-// keys differ, in all its orgs and over all rotations.
-var keyPool struct {
-	sync.Mutex
-	keys []*rsa.PrivateKey
-}
-
-func pooledKey(n int) *rsa.PrivateKey {
-	keyPool.Lock()
-	defer keyPool.Unlock()
-	for len(keyPool.keys) <= n {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			// The system's source of randomness is gone.
-			panic(fmt.Sprintf("making an RSA key: %v", err))
-		}
-		keyPool.keys = append(keyPool.keys, key)
-	}
-	return keyPool.keys[n]
-}
-
-// signingKeys makes and finds the keys that sign access tokens, which the state holds.
+// signingKeys makes and finds the keys that sign access tokens, which the state holds. The nth key
+// of every simulator in a process is the same; within one simulator all keys differ, in all
+// its orgs and over all rotations.
 type signingKeys struct {
 	sim  *Sim
 	made int // so far
@@ -48,7 +28,10 @@ type signingKeys struct {
 
 // add gives an org a new signing key, which signs from now on; the caller holds mu or is New.
 func (k *signingKeys) add(o *org) {
-	private := pooledKey(k.made)
+	private, err := rsakey.Nth("salesforce", k.made)
+	if err != nil {
+		panic(err) // the system's source of randomness is gone, or the directory of keys
+	}
 	k.made++
 	id := fmt.Sprintf("CORE_ATJWT.%s.%d", o.ID[:15], k.sim.now().UnixMilli()+int64(k.made))
 	k.sim.state.Keys[o.Name] = append(k.sim.state.Keys[o.Name], signingKey{ID: id, DER: x509.MarshalPKCS1PrivateKey(private), private: private})

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(killURL); url != "" {
 		appendUntilKilled(url)
 	}
-	dbtest.Main(m)
+	dbtest.Main(m, "Race|HeardOf|BehindAGap")
 }
 
 // follower remembers what it heard.

@@ -19,7 +19,7 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m, "KnowEachOther|GetsNothingMore") }
 
 // fleet is several replicas on one database.
 type fleet struct {

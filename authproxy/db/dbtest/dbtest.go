@@ -1,8 +1,10 @@
 // Package dbtest gives tests a database of their own, on SQLite and on a real PostgreSQL.
 //
 // A package whose tests are all about what it stores has a TestMain that calls [Main]: its
-// tests run on SQLite, then once more on PostgreSQL, and open what [URL] gives them. Single
-// tests use [Each], or [Postgres] alone.
+// tests run on SQLite, then once more on PostgreSQL, and open what [URL] gives them. There a
+// test takes three times the processor time, so that somebody who waits gets those alone that the
+// package names, about what several processes do at once and about its statements; all of them are
+// run by -run, and where nobody waits ([IsThorough]). Single tests use [Each], or [Postgres] alone.
 //
 // Each test binary that needs it starts a PostgreSQL server of its own, from the programs
 // that are installed, as another user where it is root. The server's files, with the
@@ -42,9 +44,9 @@ func required() bool {
 	return slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "postgres")
 }
 
-// Main runs the tests of a package on SQLite, then on PostgreSQL, and exits. Benchmarks and
-// fuzzing run on SQLite alone.
-func Main(m *testing.M) {
+// Main runs the tests of a package on SQLite, then on PostgreSQL those whose names always matches
+// (see the package comment), and exits. Benchmarks and fuzzing run on SQLite alone.
+func Main(m *testing.M, always string) {
 	flag.Parse()
 	again := true
 	for _, other := range []string{"test.bench", "test.fuzz", "test.list"} {
@@ -53,7 +55,7 @@ func Main(m *testing.M) {
 	os.Exit(run(runs(func() int {
 		code := m.Run()
 		if code == 0 && again {
-			code = runOnPostgres(m)
+			code = runOnPostgres(m, always)
 		}
 		return code
 	})))
@@ -94,7 +96,11 @@ func run(tests interface{ Run() int }) (code int) {
 	return tests.Run()
 }
 
-func runOnPostgres(m *testing.M) int {
+func runOnPostgres(m *testing.M, always string) int {
+	if err := choose(always); err != nil {
+		fmt.Println("FAIL:", err)
+		return 1
+	}
 	s, err := startServer()
 	switch {
 	case err != nil:
@@ -110,6 +116,16 @@ func runOnPostgres(m *testing.M) int {
 	fmt.Println("=== on PostgreSQL")
 	onPostgres = true
 	return m.Run()
+}
+
+// choose lets the next run be of the tests that always matches, unless somebody chose others or all.
+func choose(always string) error {
+	rounds, err := rounds()
+	chosen := flag.Lookup("test.run").Value
+	if err != nil || rounds >= thorough || chosen.String() != "" {
+		return err
+	}
+	return chosen.Set(always)
 }
 
 // printToTerminal prints for go test -v, and to the terminal: the go command shows nothing of a package

@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"cmp"
+	"fmt"
 	"os"
 	"strconv"
 	"testing"
@@ -12,11 +13,19 @@ import (
 // little; .ci/run, where nobody waits, takes more.
 func Rounds(t testing.TB) int {
 	t.Helper()
-	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "5"))
-	if err != nil || n < 1 {
-		t.Fatalf("SFMCP_TEST_ROUNDS is %q: want a number", os.Getenv("SFMCP_TEST_ROUNDS"))
+	n, err := rounds()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return n
+}
+
+func rounds() (int, error) {
+	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "5"))
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("SFMCP_TEST_ROUNDS is %q: want a number", os.Getenv("SFMCP_TEST_ROUNDS"))
+	}
+	return n, nil
 }
 
 // thorough is from how many rounds on tests run that cost seconds of processor time and whose kind has

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/rsakey"
 )
 
 // Faults are ways to answer wrongly.
@@ -75,7 +77,9 @@ func (p *Provider) sign(claims []byte) (string, error) {
 	}
 	key := p.key
 	if p.faults.OtherKey {
-		key = p.other
+		if key, err = rsakey.Nth("company", 1); err != nil {
+			return "", err
+		}
 	}
 	sum := sha256.Sum256([]byte(input))
 	signature, err := rsa.SignPKCS1v15(rand.Reader, key, crypto.SHA256, sum[:])

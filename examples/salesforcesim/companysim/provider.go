@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"sfmcp-proxy/examples/salesforcesim/rsakey"
 )
 
 // ClientID and ClientSecret are those of the one client, if Config names no other.
@@ -62,7 +64,6 @@ type Config struct {
 type Provider struct {
 	config Config
 	key    *rsa.PrivateKey
-	other  *rsa.PrivateKey // is not published
 
 	mu       sync.Mutex
 	users    map[string]User // by subject
@@ -86,18 +87,7 @@ type code struct {
 	expires                       time.Time
 }
 
-// processKeys are the keys of this process: what signs, and another. Making one costs a
-// quarter of a second, so all providers of a process have the same.
-var processKeys = sync.OnceValues(func() (keys [2]*rsa.PrivateKey, err error) {
-	for i := range keys {
-		if keys[i], err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
-			return keys, err
-		}
-	}
-	return keys, nil
-})
-
-// New returns a provider. Its keys are new with each process.
+// New returns a provider. All those of a process sign with one key, see [rsakey].
 func New(c Config) (*Provider, error) {
 	if c.ClientID == "" {
 		c.ClientID, c.ClientSecret = ClientID, ClientSecret
@@ -108,11 +98,11 @@ func New(c Config) (*Provider, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	keys, err := processKeys()
+	key, err := rsakey.Nth("company", 0)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{config: c, key: keys[0], other: keys[1], users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}, access: map[string]code{}}
+	p := &Provider{config: c, key: key, users: map[string]User{}, codes: map[string]code{}, sessions: map[string]login{}, access: map[string]code{}}
 	for _, u := range c.Users {
 		p.users[u.Subject] = u
 	}
