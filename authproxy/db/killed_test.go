@@ -81,6 +81,7 @@ func child(url string, at int64) (*processes.Cmd, *bytes.Buffer) {
 // once, whole, and rows of before are there.
 func TestFT09KilledWhileMigrating(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	for name, empty := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "proxy.db") },
 		"postgres": func(t *testing.T) string { return dbtest.EmptyPostgres(t) },

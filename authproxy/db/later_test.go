@@ -41,6 +41,7 @@ const raised = `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99
 // indexes. Whatever else is changed in it, and whatever is added without a newer version, is refused.
 func TestFT39SchemaOfALaterVersion(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	type changed struct {
 		name string
 		sql  []string

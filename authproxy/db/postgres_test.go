@@ -54,6 +54,7 @@ func refused(t *testing.T, url, names string) {
 // not opened.
 func TestST10ForeignSchemaOnPostgres(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	const undo = `CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.revoked_at = 0; RETURN NEW; END'`
 	for name, c := range map[string]struct {
 		change []string

@@ -55,6 +55,7 @@ func (d *demo) follow(lines []string, data, backup, keys string) (out string) {
 // serves as at the time of the backup: the log verifies, every sealed value opens, connections and calls that wait go on.
 func TestFT56BackupAndRestore(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	_, err := exec.LookPath("sqlite3")
 	need(t, "sqlite3", err == nil, "Debian package sqlite3")
 	dir, backup, keys := t.TempDir(), filepath.Join(t.TempDir(), "backup"), t.TempDir()

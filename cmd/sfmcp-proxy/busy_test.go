@@ -66,6 +66,7 @@ func (c *mcpClient) askTokens(form url.Values) (a answered) {
 // no effect; what only reads goes on. Afterwards all of it is done once, by asking again.
 func TestFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	const wait, askers = 300 * time.Millisecond, 20
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
 	dbtest.SQLite(t, dir)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -42,6 +43,7 @@ func (d *companyDemo) firstEvent(b *salesforcesim.Browser) string {
 // is stopped. The form that somebody types into stays as it is, and whoever is signed out is led away.
 func TestBrowserOverviewIsLive(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d := startCompany(t)
 	c := d.lookAround()
 	i := startChrome(t)

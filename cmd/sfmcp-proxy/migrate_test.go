@@ -95,6 +95,7 @@ func (p *pilot) goesOn() {
 // goes on and has the move.
 func TestMigrateToPostgres(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	database := dbtest.EmptyPostgres(t)
 	p := startPilot(t)
 	c, err := config.Load(p.ConfigFile, nil)

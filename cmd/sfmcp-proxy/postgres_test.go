@@ -17,6 +17,7 @@ import (
 // commands beside it.
 func TestMainJobOnPostgres(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	database := dbtest.Postgres(t)
 	public := freePort(t)
 	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + public + "/oauth/callback"}})

@@ -324,6 +324,7 @@ func (run *recordedRun) startAt(what string, c *config.Config, all bool) {
 // it starts, its log verifies; and a call that left for Salesforce has its intent.
 func TestFT11PowerLoss(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	rounds, some := 1, 6
 	if dbtest.IsThorough(t) {
 		rounds, some = 2, 60

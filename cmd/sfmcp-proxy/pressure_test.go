@@ -122,6 +122,7 @@ func startLimited(t *testing.T, before string, environ ...string) (*demo, *exec.
 // ones give way; calls are made meanwhile and afterwards, and the process does not spin.
 func TestFT47FewFileDescriptors(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d, _ := startLimited(t, "ulimit -n 256;")
 	c := d.connect("sobject-reads", rep)
 	address := strings.TrimPrefix(d.PublicURL, "http://")

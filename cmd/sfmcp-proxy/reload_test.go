@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -205,6 +206,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 // for it: the answer, which holds the only refresh token that is left, is stored.
 func TestFT45ReloadDuringARefresh(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
 	text := d.configuration()

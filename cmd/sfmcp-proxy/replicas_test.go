@@ -178,6 +178,7 @@ func faults(stall time.Duration) []fault {
 // SFMCP_TEST_ROUNDS=N runs N/10 rounds, from 50 on with stalls that are longer than a lease.
 func TestFT20FT53ThreeReplicas(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	c, rounds, stall := startCluster(t, 3), 4, shortStall
 	if n := dbtest.Rounds(t) / 10; n > rounds {
 		rounds, stall = n, longStall

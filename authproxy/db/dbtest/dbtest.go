@@ -125,6 +125,7 @@ func choose(always string) error {
 	if err != nil || rounds >= thorough || chosen.String() != "" {
 		return err
 	}
+	narrowed = true
 	return chosen.Set(always)
 }
 
