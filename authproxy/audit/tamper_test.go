@@ -324,6 +324,7 @@ var tamperings = map[string]func(*forger) int64{
 // checkpoint before.
 func TestAU02Tampering(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	if dbtest.OnPostgres() {
 		return // it is about files
 	}

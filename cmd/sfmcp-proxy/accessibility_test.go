@@ -132,6 +132,7 @@ func (i *axe) inspect(name, address string, status int, texts ...string) {
 // U14: what a person meets on the way to a connection and back out of it.
 func TestU14PagesOfSigningInAreAccessible(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
 	i := startAxe(t, startChrome(t))
 	p := startLoopbackClient(t)
@@ -169,6 +170,7 @@ func TestU14PagesOfSigningInAreAccessible(t *testing.T) {
 // U14: what a person meets who decides about calls, and while something is out of order.
 func TestU14PagesOfApprovalsAreAccessible(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d := startDemo(t)
 	i := startAxe(t, startChrome(t))
 	c := d.connectIn(i.chrome, "sobject-all", rep)
@@ -207,6 +209,7 @@ func TestU14PagesOfApprovalsAreAccessible(t *testing.T) {
 // U14: the choice between orgs.
 func TestU14SignInPageIsAccessible(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d, _ := startOrgs(t)
 	i := startAxe(t, startChrome(t))
 	i.inspect("sign-in", d.PublicURL+"/signin", http.StatusOK, "acme-sandbox", "Continue to Salesforce")
@@ -215,6 +218,7 @@ func TestU14SignInPageIsAccessible(t *testing.T) {
 // The rules that the other tests rely on do find something, also beside a content policy.
 func TestU14BarriersAreFound(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	b := startChrome(t)
 	i := startAxe(t, b)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -108,7 +108,7 @@ func TestFT10KilledAtManyPoints(t *testing.T) {
 	b := d.browser()
 	d.authorize(b, "sobject-reads", rep) // signs the browser in
 	var approved, created []string
-	kills := 2
+	kills := 4
 	if dbtest.IsThorough(t) {
 		kills = 8
 	}

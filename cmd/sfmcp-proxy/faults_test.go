@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"strings"
 	"sync"
 	"testing"
@@ -83,6 +84,7 @@ var switchCases = []switchCase{
 // most, what is told of it is true, and repeating it does not do it twice.
 func TestSwitches(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d := startDemo(t)
 	c, b := d.connect("sobject-all", rep), d.browser()
 	for _, f := range switchCases {

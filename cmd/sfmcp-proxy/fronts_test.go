@@ -309,7 +309,8 @@ func (d *demo) seesTheClient() {
 
 // refusesWhatIsTooLong: up to the front's bound the proxy itself says so, in the form that clients read.
 // Beyond it somebody refuses it: a front that passes a body on as it comes, as Caddy does, may have the
-// proxy's answer before it has met its own bound, answers 413 or 502, or ends the stream.
+// proxy's answer before it has met its own bound, answers 413 or 502, or ends the stream. For the same reason such
+// a front may lose the proxy's own answer while it still sends (502), but not each time.
 func (d *demo) refusesWhatIsTooLong(c *mcpClient) {
 	d.t.Helper()
 	send := func(size int) (status int, body []byte, err error) {
@@ -326,7 +327,11 @@ func (d *demo) refusesWhatIsTooLong(c *mcpClient) {
 		body, err = io.ReadAll(resp.Body)
 		return resp.StatusCode, body, err
 	}
-	if status, body, err := send(3 << 19); status != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), `"jsonrpc":"2.0"`) {
+	status, body, err := send(3 << 19)
+	for tries := 1; status == http.StatusBadGateway && tries < 10; tries++ {
+		status, body, err = send(3 << 19)
+	}
+	if status != http.StatusRequestEntityTooLarge || !strings.Contains(string(body), `"jsonrpc":"2.0"`) {
 		d.t.Errorf("what is too long for the proxy: %d %s %v", status, body, err)
 	}
 	if status, body, err := send(3 << 20); err == nil && status < 400 {

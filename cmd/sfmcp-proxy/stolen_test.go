@@ -108,6 +108,7 @@ func used(t *testing.T) (d *demo, c *mcpClient, signedIn string) {
 // each of them, as it is and with the prefix that would make it one.
 func TestST06StolenDatabase(t *testing.T) {
 	t.Parallel()
+	dbtest.Thorough(t)
 	d, c, session := used(t)
 	store := d.database()
 	tried := map[string]bool{}
