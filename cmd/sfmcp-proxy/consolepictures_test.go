@@ -32,6 +32,7 @@ func TestPicturesOfTheConsole(t *testing.T) {
 		"overview": "", "incident": "/incident", "incident-person": "/incident?person=" + rep, "people": "/people", "person": "/people/acme/" + salesforcesim.RepID,
 		"connections": "/connections", "clients": "/clients", "reviews": "/reviews", "tools": "/tools", "tool": "/tools/sobject-all/getUserInfo",
 		"policy": "/policy", "audit": "/audit", "audit-search": "/audit?tool=soqlQuery", "entry": "/audit/12", "denials": "/denials", "decisions": "/insights", "settings": "/settings",
+		"evidence": "/evidence",
 	} {
 		g.take(b, "console-"+name, d.PublicURL+"/console"+path)
 	}

@@ -108,9 +108,17 @@ func (d *drill) startPrometheus(program string) {
 	}
 	d.t.Cleanup(func() { process.Process.Kill(); process.Wait() })
 	eventually(d.t, plenty, "Prometheus sees the proxy", func() bool { return len(d.query(`up == 1`)) == 1 })
-	if firing := d.firing(); len(firing) > 0 && !slices.Equal(firing, []string{"SfmcpEvidenceBehind"}) {
-		d.t.Fatalf("before anything was done these fire: %v\n%s", firing, &log)
-	}
+	var firing []string
+	defer func() {
+		if d.t.Failed() {
+			d.t.Logf("these fire: %v\n%s", firing, &log)
+		}
+	}()
+	// Rules do not wait here, so one answer that a busy machine gives late is a proxy that is down for a moment.
+	eventually(d.t, plenty, "nothing fires before anything was done", func() bool {
+		firing = d.firing()
+		return len(firing) == 0 || slices.Equal(firing, []string{"SfmcpEvidenceBehind"})
+	})
 }
 
 // query asks Prometheus and returns the alertname of each series.

@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,9 @@ func run(tests interface{ Run() int }) (code int) {
 			fmt.Println("FAIL:", err)
 			return 1
 		}
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // what tests leave in memory is little
 	}
 	remove, err := InMemory()
 	if err != nil {
