@@ -3,22 +3,12 @@ package link_test
 import (
 	"testing"
 	"time"
-
-	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
 // FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
 // process has refreshed once more. The tokens are those of the login in use: none is revoked.
 func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
-	if !dbtest.OnPostgres() {
-		t.Skip("of PostgreSQL: there is no network to a file")
-	}
-	t.Parallel()
-	f := newLogin(t)
-	fs := newFiles(t)
-	other := fs.start(t, f, nil)
-	other.signIn(t, f)
-	p, network := fs.startFar(t, f)
+	f, other, p, network := nearAndFar(t)
 	f.clock.pass(time.Hour)
 	network.LoseCommit(true)
 	done := make(chan error)

@@ -289,6 +289,22 @@ func (fs files) start(t *testing.T, f *login, change func(*link.Config)) *proces
 	return p
 }
 
+// nearAndFar is a login with two processes on one PostgreSQL: one that signed in, and one behind a network
+// that can be cut. The test runs beside others, and is skipped on SQLite.
+func nearAndFar(t *testing.T) (f *login, near, far *process, network *dbtest.Network) {
+	t.Helper()
+	if !dbtest.OnPostgres() {
+		t.Skip("of PostgreSQL: there is no network to a file")
+	}
+	t.Parallel()
+	f = newLogin(t)
+	fs := newFiles(t)
+	near = fs.start(t, f, nil)
+	near.signIn(t, f)
+	far, network = fs.startFar(t, f)
+	return f, near, far, network
+}
+
 // startFar starts a process whose way to PostgreSQL can be cut.
 func (fs files) startFar(t *testing.T, f *login) (*process, *dbtest.Network) {
 	t.Helper()

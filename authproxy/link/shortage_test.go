@@ -135,15 +135,7 @@ func TestFT20LeasesAtATime(t *testing.T) {
 // FT-53: twice the database takes the lease of a refresh and its answer is lost. Nothing was sent to
 // Salesforce, so nothing counts as sent, and the login goes on.
 func TestFT53LostAnswersToClaims(t *testing.T) {
-	if !dbtest.OnPostgres() {
-		t.Skip("of PostgreSQL: there is no network to a file")
-	}
-	t.Parallel()
-	f := newLogin(t)
-	fs := newFiles(t)
-	near := fs.start(t, f, nil)
-	near.signIn(t, f)
-	p, network := fs.startFar(t, f)
+	f, near, p, network := nearAndFar(t)
 	sendings := func() (n int) {
 		if err := near.db.Reads.QueryRow(`SELECT unanswered FROM links`).Scan(&n); err != nil {
 			t.Fatal(err)

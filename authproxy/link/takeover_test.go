@@ -175,15 +175,7 @@ func TestFT20HolderDoesNotWaitForConnections(t *testing.T) {
 // FT-53: a request is lost, and then the database's answer when it is noted that the token is sent once more. It
 // counts once, and the token is sent.
 func TestFT53LostAnswerToSecondSending(t *testing.T) {
-	if !dbtest.OnPostgres() {
-		t.Skip("of PostgreSQL: there is no network to a file")
-	}
-	t.Parallel()
-	f := newLogin(t)
-	fs := newFiles(t)
-	near := fs.start(t, f, nil)
-	near.signIn(t, f)
-	p, network := fs.startFar(t, f)
+	f, near, p, network := nearAndFar(t)
 	held := make(chan *sql.Tx)
 	f.token = func(http.ResponseWriter, *http.Request) {
 		f.set(func() { f.token = nil })

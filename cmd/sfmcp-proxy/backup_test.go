@@ -60,7 +60,6 @@ func TestFT56BackupAndRestore(t *testing.T) {
 	need(t, "sqlite3", err == nil, "Debian package sqlite3")
 	dir, backup, keys := t.TempDir(), filepath.Join(t.TempDir(), "backup"), t.TempDir()
 	listen, salesforce := freePort(t), freePort(t)
-	dbtest.SQLite(t, dir)
 	d, process := startProcess(t, dir, listen, salesforce)
 	c, late := d.connect("sobject-all", rep), d.connect("sobject-reads", manager)
 	if err := process.Process.Signal(os.Interrupt); err != nil { // at its end it signs a checkpoint, as once in a while

@@ -69,7 +69,6 @@ func TestFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
 	dbtest.Thorough(t)
 	const wait, askers = 300 * time.Millisecond, 20
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
-	dbtest.SQLite(t, dir)
 	d, process := startCommand(t, exec.Command(os.Args[0]), dir, listen, salesforce, shortBusy+"="+wait.String())
 	c, b := d.connect("sobject-all", rep), d.browser()
 	d.decide(b, d.approvalURL(c.call("createSobjectRecord", account("Held Ltd"))), rep, "approve")
