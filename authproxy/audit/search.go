@@ -301,16 +301,16 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 		return false, err
 	}
 	defer content.Close()
-	for n := 1; len(ordinals) > 0; n = min(2*n, readAtOnce) {
-		n = min(n, len(ordinals))
-		group, err := recordsOf(content, index, s, ordinals[:n])
-		if err == nil {
-			err = q.reveal(group)
+	groups, stop := readAhead(ordinals, func(some []uint32) ([]record, error) { return recordsOf(content, index, s, some) })
+	defer stop()
+	for g := range groups {
+		if g.err == nil {
+			g.err = q.reveal(g.records)
 		}
-		if err != nil {
-			return false, err
+		if g.err != nil {
+			return false, g.err
 		}
-		for _, r := range group {
+		for _, r := range g.records {
 			if !q.matches(r.entry) {
 				continue
 			}
@@ -318,9 +318,41 @@ func (q search) read(index segmentIndex, s logfile.Segment, ordinals []uint32, f
 				return enough, err
 			}
 		}
-		ordinals = ordinals[n:]
 	}
 	return false, nil
+}
+
+// group is some records, or why they cannot be read.
+type group struct {
+	records []record
+	err     error
+}
+
+// readAhead reads records in groups: the next one while whoever takes a group asks the database for the keys
+// of its people. Whoever has enough stops it.
+func readAhead(ordinals []uint32, read func([]uint32) ([]record, error)) (groups <-chan group, stop func()) {
+	out, done := make(chan group), make(chan struct{})
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(out)
+		for n := 1; len(ordinals) > 0; n = min(2*n, readAtOnce) {
+			n = min(n, len(ordinals))
+			records, err := read(ordinals[:n])
+			select {
+			case out <- group{records, err}:
+			case <-done:
+				return
+			}
+			if err != nil {
+				return
+			}
+			ordinals = ordinals[n:]
+		}
+	})
+	return out, func() {
+		close(done)
+		reading.Wait()
+	}
 }
 
 // recordsOf reads some records of a segment.

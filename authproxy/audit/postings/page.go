@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"sync/atomic"
 )
 
 // A file is a row of pages. Each ends with a MAC over its number, its content and the MAC
@@ -92,6 +93,25 @@ type pages struct {
 	from   io.ReaderAt
 	key    []byte
 	header [macSize]byte
+	last   atomic.Pointer[checked]
+}
+
+// checked is the page that was read last: whoever reads one record after the other mostly needs it again.
+type checked struct {
+	number  uint32
+	content []byte // is not changed any more
+}
+
+// one returns the content of one page, which the caller must not change.
+func (p *pages) one(number uint32) ([]byte, error) {
+	if last := p.last.Load(); last != nil && last.number == number {
+		return last.content, nil
+	}
+	content, err := p.read(number, 1)
+	if err == nil {
+		p.last.Store(&checked{number, content})
+	}
+	return content, err
 }
 
 // read returns the content of n pages, without a gap.
@@ -126,7 +146,7 @@ type section struct {
 
 func pagesFor(size int64) int64 { return (size + payload - 1) / payload }
 
-// part returns n bytes of a section.
+// part returns n bytes of a section, which the caller must not change.
 func (p *pages) part(s section, offset, n int64) ([]byte, error) {
 	if offset < 0 || n < 0 || offset > s.size || n > s.size-offset {
 		return nil, unusable("it points outside of itself")
@@ -135,7 +155,13 @@ func (p *pages) part(s section, offset, n int64) ([]byte, error) {
 		return nil, nil
 	}
 	first, last := offset/payload, (offset+n-1)/payload
-	content, err := p.read(s.page+uint32(first), uint32(last-first+1))
+	var content []byte
+	var err error
+	if first == last {
+		content, err = p.one(s.page + uint32(first))
+	} else {
+		content, err = p.read(s.page+uint32(first), uint32(last-first+1))
+	}
 	if err != nil {
 		return nil, err
 	}
