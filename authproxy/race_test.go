@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/grant"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -104,7 +104,7 @@ func (f *fixture) quickCode(t *testing.T) (grantID, code string) {
 func TestAS05RaceToRedeem(t *testing.T) {
 	t.Parallel()
 	f := startRace(t)
-	for range dbtest.Rounds(t) {
+	for range rounds.Count(t) {
 		id, code := f.quickCode(t)
 		var won []raced
 		for _, a := range f.race(t, func(int) (string, url.Values) { return "/oauth/token", f.codeForm(code) }) {
@@ -131,7 +131,7 @@ func TestAS25RaceToRotate(t *testing.T) {
 	f := startRace(t)
 	id, code := f.quickCode(t)
 	present := f.tokens(t, f.codeForm(code))
-	for range dbtest.Rounds(t) {
+	for range rounds.Count(t) {
 		answers := f.race(t, func(int) (string, url.Values) { return "/oauth/token", refreshForm(present.refresh) })
 		for _, a := range answers {
 			if a.status != http.StatusOK || a.refresh != answers[0].refresh || a.refresh == present.refresh {
@@ -153,7 +153,7 @@ func TestAS25RaceToRotate(t *testing.T) {
 func TestAS47RaceToRevoke(t *testing.T) {
 	t.Parallel()
 	f := startRace(t)
-	for range dbtest.Rounds(t) {
+	for range rounds.Count(t) {
 		id, code := f.quickCode(t)
 		first := f.tokens(t, f.codeForm(code))
 		answers := f.race(t, func(caller int) (string, url.Values) {

@@ -15,7 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -235,7 +235,7 @@ func TestAU01Reconcile(t *testing.T) {
 			}
 		},
 	}
-	for i := range 10 * dbtest.Rounds(t) {
+	for i := range 10 * rounds.Count(t) {
 		if i < len(operations) { // each at least once
 			operations[i]()
 		} else {

@@ -17,6 +17,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -260,8 +261,8 @@ func (m *machine) check(t *rapid.T) {
 // random moments. No call is made twice, or without everybody who must agree; nothing that was
 // acknowledged is lost; and what was not is done whole or not at all.
 func TestAP16Killed(t *testing.T) {
-	dbtest.Thorough(t)
-	runs := 5 * dbtest.Rounds(t)
+	rounds.Thorough(t)
+	runs := 5 * rounds.Count(t)
 	if dbtest.OnPostgres() { // where a process takes long to begin
 		runs /= 5
 	}

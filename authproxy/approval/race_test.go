@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // Approve, deny, expire, void and two spenders race for one request, in two processes.
@@ -19,9 +19,12 @@ func TestAP16Race(t *testing.T) {
 	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	stores, _ := pair(t, c.now)
 	seen := map[State]int{}
-	rounds := 20 * dbtest.Rounds(t)
+	least := 4 * rounds.Count(t)
+	if rounds.AreMany(t) {
+		least *= 5
+	}
 	raced := func() bool { return seen[Spent] > 0 && seen[Void] > 0 && seen[Denied] > 0 }
-	for round := 0; round < rounds || !raced() && round < 500; round++ {
+	for round := 0; round < least || !raced() && round < 500; round++ {
 		s, other := stores[round%2], stores[1-round%2]
 		b := binding(fmt.Sprint("round ", round))
 		r := submit(t, s, b)

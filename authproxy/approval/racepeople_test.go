@@ -11,6 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -45,7 +46,7 @@ func TestAP16RaceOfPeople(t *testing.T) {
 	children := [2]*child{startChild(t, keys, writes, url), startChild(t, keys, writes, url)}
 	defer func() { children[0].kill(); children[1].kill() }()
 	seen := map[State]int{}
-	for round := range 5 * dbtest.Rounds(t) {
+	for round := range 5 * rounds.Count(t) {
 		c.add(time.Second)
 		key := 10 * round
 		r, err := own.Submit(t.Context(), machineCall(key), "create")
@@ -118,7 +119,7 @@ func TestAP16RaceOfPeople(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if seen[Denied] == 0 || seen[Void]+seen[Countered] == 0 || seen[Spent] == 0 && dbtest.IsThorough(t) { // few are spent
+	if seen[Denied] == 0 || seen[Void]+seen[Countered] == 0 || seen[Spent] == 0 && rounds.AreMany(t) { // few are spent
 		t.Errorf("the race is not one: %v", seen)
 	}
 	t.Log(seen)

@@ -20,6 +20,7 @@ import (
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/tree"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -188,7 +189,7 @@ func TestAU05AppendFromTwoProcesses(t *testing.T) {
 	s := newStore(t)
 	logs := []*Log{s.open(), s.open()}
 	each := 150
-	if dbtest.Rounds(t) >= 400 {
+	if rounds.Count(t) >= 400 {
 		each = 10_000
 	}
 	var wg sync.WaitGroup

@@ -7,5 +7,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	dbtest.Main(m, "Process|WritesBoth|ListFilters|RowsOutlive|FirstWriter|TakingOver")
+	dbtest.Main(m, "Process|WritesBoth")
 }

@@ -16,6 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/audit/tree"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // Somebody who can write the rows, knows the format and has no key does to the log what TestAU02Tampering
@@ -40,7 +41,7 @@ func TestAU02TamperedRows(t *testing.T) {
 			}
 		}
 	})
-	for i := range max(4*dbtest.Rounds(t), len(tamperings)) {
+	for i := range max(4*rounds.Count(t), len(tamperings)) {
 		name := names[i%len(names)]
 		first := tamperings[name](f)
 		s.push()

@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // forger can write the log's directory, knows the format, and has no key.
@@ -324,13 +325,13 @@ var tamperings = map[string]func(*forger) int64{
 // checkpoint before.
 func TestAU02Tampering(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	if dbtest.OnPostgres() {
 		return // it is about files
 	}
-	rounds, entries := max(4*dbtest.Rounds(t), 2*len(tamperings)), 20_000 // each kind with the tiles and without them
-	if rounds >= 400 {
-		rounds, entries = 1000, 100_000
+	times, entries := max(4*rounds.Count(t), 2*len(tamperings)), 20_000 // each kind with the tiles and without them
+	if times >= 400 {
+		times, entries = 1000, 100_000
 	}
 	s, other := newFiles(t), newFiles(t)
 	l := s.open()
@@ -350,7 +351,7 @@ func TestAU02Tampering(t *testing.T) {
 			}
 		}
 	})
-	for i := range rounds {
+	for i := range times {
 		name, withTiles := names[i%len(names)], i/len(names)%2 == 0
 		if !withTiles {
 			if err := os.Rename(tiles, tiles+".away"); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -19,7 +20,7 @@ func TestMain(m *testing.M) {
 	if url := os.Getenv(takerOf); url != "" {
 		os.Exit(runTaker(url))
 	}
-	dbtest.Main(m, "Process|Once|List|GiveBack|CountsGo|CrashForgets")
+	dbtest.Main(m, "Process")
 }
 
 // noon is a time of day at which no window is about to end.
@@ -92,7 +93,7 @@ func TestFW30LastUnitIsGivenOnce(t *testing.T) {
 	url, c := dbtest.URL(t), newClock(noon)
 	stores := []*Store{open(t, dbtest.OpenURL(t, url), c), open(t, dbtest.OpenURL(t, url), c)}
 	deletes := counter(policy.Deletes, policy.Day, 5)
-	for round := range dbtest.Rounds(t) {
+	for round := range rounds.Count(t) {
 		who := alice
 		who.Subject = fmt.Sprintf("005xx%010dAAA", round) // has used nothing yet
 		var given atomic.Int64

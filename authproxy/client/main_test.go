@@ -6,4 +6,4 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "Knows|Pages|Bounded|Forget") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }

@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/party"
 )
 
@@ -139,6 +140,7 @@ func (s *Store) fillRows(t *testing.T, n int, kind, id, network, host string) {
 // else waits a day, or loses what he has just registered. What is in use stays.
 func TestS4OneNetworkCannotFillTheRegistrations(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	for name, flood := range map[string][2]string{
 		"34 networks of /64 in one /48": {"'2001:db8:1::/48'", "'2001:db8:1:' || (i % 34) || '::/64'"},
 		"4000 networks of /24":          {"'net ' || (i % 4000)", "'net ' || (i % 4000)"},

@@ -18,6 +18,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // migrateChild makes the test program a process that migrates the database of this URL, and
@@ -81,7 +82,7 @@ func child(url string, at int64) (*processes.Cmd, *bytes.Buffer) {
 // once, whole, and rows of before are there.
 func TestFT09KilledWhileMigrating(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	for name, empty := range map[string]func(t *testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "proxy.db") },
 		"postgres": func(t *testing.T) string { return dbtest.EmptyPostgres(t) },
@@ -89,7 +90,7 @@ func TestFT09KilledWhileMigrating(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			kills, most := 3, 30
-			if dbtest.IsThorough(t) {
+			if rounds.AreMany(t) {
 				kills, most = 12, 90
 			}
 			within := 0

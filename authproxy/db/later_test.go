@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // change changes a database behind the product's back.
@@ -41,7 +42,7 @@ const raised = `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99
 // indexes. Whatever else is changed in it, and whatever is added without a newer version, is refused.
 func TestFT39SchemaOfALaterVersion(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	type changed struct {
 		name string
 		sql  []string

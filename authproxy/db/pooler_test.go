@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // FT-34: behind a pooler that gives each transaction another session, whether it refuses
@@ -17,7 +18,7 @@ import (
 // statements hold, no statement is missed that another session has prepared.
 func TestFT34Pooler(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	for name, lines := range map[string][]string{
 		"settings refused": nil,
 		"settings ignored": {"ignore_startup_parameters = default_transaction_isolation,lock_timeout,idle_in_transaction_session_timeout,default_transaction_read_only"},
@@ -144,7 +145,7 @@ func TestFT53WatchThroughFailures(t *testing.T) {
 // the transactions that come then fails for that.
 func TestFT34TransactionsAfterARestart(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	database := dbtest.Postgres(t)
 	network := dbtest.Between(t, database)
 	d, err := db.Open(t.Context(), db.Config{URL: network.URL(database)})

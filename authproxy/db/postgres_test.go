@@ -14,6 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -54,7 +55,7 @@ func refused(t *testing.T, url, names string) {
 // not opened.
 func TestST10ForeignSchemaOnPostgres(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	const undo = `CREATE FUNCTION undo() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.revoked_at = 0; RETURN NEW; END'`
 	for name, c := range map[string]struct {
 		change []string

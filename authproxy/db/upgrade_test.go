@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -100,6 +101,7 @@ func authentic(t *testing.T, d *DB, g Guard) (good, all int) {
 // somebody does without the keys has it done again, or lets the program begin anew.
 func TestS7EarlierDatabaseIsSignedOnce(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	path, keys := filepath.Join(t.TempDir(), "p.db"), ring(t)
 	earlier(t, path, keys)
 	d := open(t, path)

@@ -6,4 +6,4 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "Process|Race|Decisions|FirstList") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }

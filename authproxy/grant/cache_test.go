@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -183,7 +184,7 @@ func TestRenamingHoldsForTheNextCall(t *testing.T) {
 // RS-20: whoever authenticates while a grant is revoked, nothing remembers it afterwards.
 func TestRS20RevokeRacesAuthenticate(t *testing.T) {
 	t.Parallel()
-	iterations := 20 * dbtest.Rounds(t)
+	iterations := 20 * rounds.Count(t)
 	if dbtest.OnPostgres() {
 		iterations /= 4 // what is remembered is the same, reading takes longer
 	}

@@ -7,5 +7,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	dbtest.Main(m, "Process|Race|Sweep|UserPages|ListsAndCounts|BlockUser|Redeem|RequestSteps|Unused|Refresh(Misuse|Lifetimes)")
+	dbtest.Main(m, "Process|Race|Sweep")
 }

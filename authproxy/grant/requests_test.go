@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/party"
 )
 
@@ -219,6 +220,7 @@ func TestOpenRequestsAreBounded(t *testing.T) {
 // else gets in, and stays in while it goes on.
 func TestS4OneNetworkCannotLockOut(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	for name, c := range map[string]struct{ network, host, flood string }{
 		"34 networks of /64 in one /48": {"'2001:db8:1::/48'", "'2001:db8:1:' || (i % 34) || '::/64'", "2001:db8:1:%x::1"},
 		"a /24 of IPv4":                 {"'198.51.100.0/24'", "'198.51.100.' || (i % 256) || '/32'", "198.51.100.%d"},

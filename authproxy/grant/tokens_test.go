@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 func TestAS12TokenOpensItsServerOnly(t *testing.T) {
@@ -340,7 +340,7 @@ func TestD15RefreshesAreBounded(t *testing.T) {
 // often than a grant has tokens, and not by revoking again.
 func TestD15RevocationsAreBounded(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	f := open(t)
 	have := f.tokens(t, testSubject)
 	first, before := have.RefreshToken, f.epoch(t)

@@ -7,5 +7,5 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	dbtest.Main(m, "Process|Race|Parallel|Replacement|HolderDies|Entries|Openable|WinAgainst")
+	dbtest.Main(m, "Process|Race|WinAgainst|HolderDies")
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -24,7 +25,7 @@ func TestFT14FT19RaceToRefresh(t *testing.T) {
 	processes := []*process{sim.process(t), sim.process(t)}
 	signIn := func() { sim.signIn(t, processes[0], salesforcesim.RepUsername, salesforcesim.RepID, time.Hour) }
 	signIn()
-	for round := range dbtest.Rounds(t) {
+	for round := range rounds.Count(t) {
 		if _, err := processes[0].db.Writes.Exec(`UPDATE links SET access_expires_at = 1`); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 	"sfmcp-proxy/authproxy/receiver"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "Process|Once|Crash|Swept|GivenUp") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }
 
 // office is what a courier works for: requests, and targets that keep what they get.
 type office struct {

@@ -9,9 +9,10 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "Process|Shared|Bounded|Go$") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }
 
 var (
 	noon  = time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC)
@@ -129,7 +130,7 @@ func TestSourcesOfTwoProcesses(t *testing.T) {
 		stores = append(stores, New(dbtest.OpenURL(t, url), c.now))
 	}
 	reader := New(dbtest.OpenURL(t, url), c.now)
-	for round := range dbtest.Rounds(t) {
+	for round := range rounds.Count(t) {
 		who := alice
 		who.Subject = fmt.Sprintf("005xx%010dAAA", round) // of whom nothing is noted yet
 		var all sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "Named|AD09|Links") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }
 
 const issuer = "https://id.example"
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -69,7 +70,7 @@ var rank = map[Effect]int{Deny: 0, Confirm: 1, Allow: 2}
 func TestAddingADenyNeverAllowsMore(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 800 {
+	for range rounds.Sized(t, 200, 800) {
 		before := randomPolicy(r)
 		at := r.IntN(len(before.Rules) + 1)
 		after := given(slices.Insert(slices.Clone(before.Rules), at, randomRule(r, Deny))...).in(reach.Catalogue{})
@@ -90,7 +91,7 @@ func TestAddingADenyNeverAllowsMore(t *testing.T) {
 func TestWhatPassesIsVisibleAndWhatIsHiddenNeverPasses(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 4))
-	for range 1500 {
+	for range rounds.Sized(t, 400, 1500) {
 		p := randomPolicy(r)
 		for _, who := range callers {
 			for _, c := range calls {
@@ -107,7 +108,7 @@ func TestWhatPassesIsVisibleAndWhatIsHiddenNeverPasses(t *testing.T) {
 func TestDeadRulesDecideNothing(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
-	for range 1500 {
+	for range rounds.Sized(t, 400, 1500) {
 		p := randomPolicy(r)
 		for j := range p.Rules {
 			dead := slices.ContainsFunc(p.Rules[:j], func(earlier Rule) bool { return earlier.covers(&p.Rules[j]) })
@@ -215,7 +216,7 @@ func TestNamingTellsCallersApart(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(7, 8))
 	apart := 0
-	for range 800 {
+	for range rounds.Sized(t, 200, 800) {
 		p := randomPolicy(r)
 		for _, one := range callers {
 			for _, other := range callers {

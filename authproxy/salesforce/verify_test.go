@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/salesforce"
 )
 
@@ -347,7 +348,7 @@ func TestFT27KeyRotation(t *testing.T) {
 	if e := failureOf(t, err); e.Kind != salesforce.Transient || e.Received == nil {
 		t.Errorf("the new refresh token must be kept while keys are not to be had: %+v", e)
 	}
-	for i := range 1000 {
+	for i := range rounds.Sized(t, 100, 1000) {
 		f.answerWith(f.sign(jwt.SigningMethodRS256, otherKey, map[string]any{"kid": strings.Repeat("x", i+1)}, nil))
 		refresh()
 	}

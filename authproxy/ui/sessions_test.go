@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // fixture is a session store on a database of its own, with a clock.
@@ -116,7 +117,7 @@ func TestUI13CookieAttributes(t *testing.T) {
 func TestUI13SessionIDsDiffer(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
-	logins := 10_000
+	logins := rounds.Sized(t, 1000, 10_000)
 	if dbtest.OnPostgres() {
 		logins = 1000 // the ids are made in the same way
 	} else if _, err := f.db.Exec(`PRAGMA synchronous = OFF`); err != nil { // this is not about power cuts

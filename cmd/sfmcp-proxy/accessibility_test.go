@@ -18,7 +18,7 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // looks are how the pages are looked at by axe-core: both widths and both colour schemes by
@@ -65,7 +65,7 @@ func startAxe(t *testing.T, b *chrome) *axe {
 func (i *axe) accessible(name string) {
 	i.t.Helper()
 	for n, look := range looks {
-		if n > 0 && !dbtest.IsThorough(i.t) {
+		if n > 0 && !rounds.AreMany(i.t) {
 			break
 		}
 		i.do(chromedp.EmulateViewport(look.width, 800), colourScheme(look.scheme))
@@ -132,7 +132,7 @@ func (i *axe) inspect(name, address string, status int, texts ...string) {
 // U14: what a person meets on the way to a connection and back out of it.
 func TestU14PagesOfSigningInAreAccessible(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
 	i := startAxe(t, startChrome(t))
 	p := startLoopbackClient(t)
@@ -170,7 +170,7 @@ func TestU14PagesOfSigningInAreAccessible(t *testing.T) {
 // U14: what a person meets who decides about calls, and while something is out of order.
 func TestU14PagesOfApprovalsAreAccessible(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startDemo(t)
 	i := startAxe(t, startChrome(t))
 	c := d.connectIn(i.chrome, "sobject-all", rep)
@@ -209,7 +209,7 @@ func TestU14PagesOfApprovalsAreAccessible(t *testing.T) {
 // U14: the choice between orgs.
 func TestU14SignInPageIsAccessible(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d, _ := startOrgs(t)
 	i := startAxe(t, startChrome(t))
 	i.inspect("sign-in", d.PublicURL+"/signin", http.StatusOK, "acme-sandbox", "Continue to Salesforce")
@@ -218,7 +218,7 @@ func TestU14SignInPageIsAccessible(t *testing.T) {
 // The rules that the other tests rely on do find something, also beside a content policy.
 func TestU14BarriersAreFound(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	i := startAxe(t, b)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // D11a: replicas without a disk that lasts have their audit log in the database. All that holds of a log in
@@ -14,6 +16,7 @@ import (
 // its entries can be proven, and who takes rows away is found. Here two processes have one machine's name, and so one log.
 func TestAuditLogInTheDatabase(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	c := startCluster(t, 2, "audit: {dir: database}")
 	call := func() {
 		t.Helper()
@@ -74,6 +77,7 @@ func TestAuditLogInTheDatabase(t *testing.T) {
 // get any; once it can, it takes calls again by itself.
 func TestAU08ReadinessOfALogThatCannotBeWritten(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	c := startCluster(t, 1, "audit: {dir: database}")
 	ready := func() (int, string) {
 		resp, err := http.Get("http://" + c.replicas[0].adminL + "/readyz")

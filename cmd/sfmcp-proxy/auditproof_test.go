@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // S1, SR-ST-4: a database of before somebody was blocked is put in the place of the one that
@@ -59,6 +61,7 @@ func TestS1RestoredDatabaseRevivesNothing(t *testing.T) {
 // elsewhere tells. It is not lost by the start that it stops.
 func TestS1CheckpointElsewhereOutlivesTheStartThatItStops(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	t.Run("a folder with one file a log", func(t *testing.T) { checkpointElsewhere(t, "", 2) })
 	t.Run("one file", func(t *testing.T) { checkpointElsewhere(t, "newest", 1) })
 }

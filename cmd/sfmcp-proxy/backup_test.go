@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/db/reseal"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -55,7 +55,7 @@ func (d *demo) follow(lines []string, data, backup, keys string) (out string) {
 // serves as at the time of the backup: the log verifies, every sealed value opens, connections and calls that wait go on.
 func TestFT56BackupAndRestore(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	_, err := exec.LookPath("sqlite3")
 	need(t, "sqlite3", err == nil, "Debian package sqlite3")
 	dir, backup, keys := t.TempDir(), filepath.Join(t.TempDir(), "backup"), t.TempDir()
@@ -105,7 +105,7 @@ func TestFT56BackupAndRestore(t *testing.T) {
 		}
 	}
 
-	if dbtest.IsThorough(t) {
+	if rounds.AreMany(t) {
 		lost := kill()
 		said := d.follow(runbook(t, "put back the database alone.**"), dir, backup, keys)
 		if !strings.Contains(said, "disagree") || !strings.Contains(said, "made again") {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
 
@@ -70,7 +70,7 @@ func (c *mcpClient) refusedAfter(begin time.Time) (last time.Duration, calls int
 // others go on, and so do the other commands of an incident.
 func TestFT52CutOffWithoutTheIdentityProvider(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	for name, c := range map[string]struct {
 		known bool // somebody has signed in before
 		gone  companysim.Faults

@@ -15,7 +15,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 )
 
@@ -151,7 +151,7 @@ func TestBrowserSignInAndApproval(t *testing.T) {
 // Deny on the consent page tells the client so, and Salesforce never hears of it.
 func TestBrowserDeny(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)
@@ -171,7 +171,7 @@ func TestBrowserDeny(t *testing.T) {
 // nothing, not even by its back button (UI-18).
 func TestBrowserAccount(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-reads", rep)
@@ -197,7 +197,7 @@ func TestBrowserAccount(t *testing.T) {
 // Salesforce's login, and from there to the approval.
 func TestBrowserApprovalLinkWhenNotSignedIn(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)
@@ -221,7 +221,7 @@ func TestBrowserApprovalLinkWhenNotSignedIn(t *testing.T) {
 // content policy refuses (startChrome fails the test for that).
 func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)
@@ -254,7 +254,7 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 // printed address of that page is right.
 func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	var printed strings.Builder
@@ -282,7 +282,7 @@ func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {
 // The complaints that the other tests rely on do arrive.
 func TestBrowserComplaintsAreSeen(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -314,7 +314,7 @@ func TestBrowserComplaintsAreSeen(t *testing.T) {
 // its end, as ChatGPT does; a window that is cut off from its opener looks closed.
 func TestBrowserWindowKeepsItsOpener(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	p := startLoopbackClient(t)

@@ -13,7 +13,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -33,7 +33,7 @@ func (d *companyDemo) meet(u companysim.User, to string) (*chrome, view) {
 // than a program, its test is beside what it tests.
 func TestBrowserAttacksOnPages(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startCompanyWith(t, `approvers: "role:approver", step_up: true`)
 	c := d.authorize(d.browser(), "sobject-all", rep)
 	c.initialize()

@@ -5,14 +5,14 @@ import (
 	"net/http"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
 // A person sees what an update would replace, under the name of the record.
 func TestBrowserBeforeAndAfter(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-all", rep)

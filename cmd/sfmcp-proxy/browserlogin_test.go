@@ -8,14 +8,14 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // A person whose login Salesforce ended finds the way back on their account and on a call
 // that waits, on a phone and in the dark too; and nobody else's login gets them in.
 func TestBrowserLostLogin(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-all", rep)

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // hold takes the SQLite file of a proxy as another process would, exclusively, until the function that
@@ -66,7 +66,7 @@ func (c *mcpClient) askTokens(form url.Values) (a answered) {
 // no effect; what only reads goes on. Afterwards all of it is done once, by asking again.
 func TestFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	const wait, askers = 300 * time.Millisecond, 20
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
 	d, process := startCommand(t, exec.Command(os.Args[0]), dir, listen, salesforce, shortBusy+"="+wait.String())

@@ -12,7 +12,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // connected is a client of somebody else's, signed in at an endpoint.
@@ -175,7 +175,7 @@ func (i stateless) call(tool string, arguments any) reply {
 
 // TestInspectorCLI is the same over sessions.
 func TestInspectorStateless(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	d := startDemo(t)
@@ -243,7 +243,7 @@ func (r *remote) handshake(meanwhile func()) {
 
 // TestMCPRemote signs in and speaks over a session.
 func TestMCPRemoteStateless(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	d := startDemo(t)

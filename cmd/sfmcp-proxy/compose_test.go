@@ -12,7 +12,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 const composeDir = "../../examples/compose"
@@ -125,7 +125,7 @@ func TestComposeGrantsLittle(t *testing.T) {
 // killed under load, and comes back. No read fails that is repeated, an approved write is made once, and
 // all logs verify together.
 func TestComposeRuns(t *testing.T) {
-	dbtest.Thorough(t) // three replicas and a database server
+	rounds.Thorough(t) // three replicas and a database server
 	t.Parallel()
 	h := startComposition(t)
 	d, client := h.d, h.d.connect("sales", rep)

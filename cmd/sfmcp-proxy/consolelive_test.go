@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -43,7 +43,7 @@ func (d *companyDemo) firstEvent(b *salesforcesim.Browser) string {
 // is stopped. The form that somebody types into stays as it is, and whoever is signed out is led away.
 func TestBrowserOverviewIsLive(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startCompany(t)
 	c := d.lookAround()
 	i := startChrome(t)

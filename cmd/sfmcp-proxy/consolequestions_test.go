@@ -10,7 +10,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -47,7 +47,7 @@ func (a *asker) fill(name, text string) {
 // the log is whole; and ends everything of a program. Each takes at most three clicks.
 func TestConsoleAnswersFiveQuestions(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startCompany(t)
 	c := d.lookAround()
 	d.control("PUT", "/definitions", salesforcesim.Definitions{Changes: []salesforcesim.DefinitionChange{

@@ -14,7 +14,7 @@ import (
 
 	"sfmcp-proxy/authproxy/console/team"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -403,7 +403,7 @@ func (d *companyDemo) signInIn(b *chrome, u companysim.User) view {
 // U14: the pages of the security team, with a person, an entry and a definition opened.
 func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startCompany(t)
 	d.lookAround()
 	d.must("review", "start", "--since", "1d", "--name", "spring")

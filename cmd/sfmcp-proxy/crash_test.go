@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // startProcess runs the demonstration as a process of its own, to be killed.
@@ -102,6 +103,7 @@ func TestFT05KilledAndRestarted(t *testing.T) {
 // log is whole each time.
 func TestFT10KilledAtManyPoints(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
 	d, process := startProcess(t, dir, listen, salesforce)
 	c := d.connect("sobject-all", rep)
@@ -109,7 +111,7 @@ func TestFT10KilledAtManyPoints(t *testing.T) {
 	d.authorize(b, "sobject-reads", rep) // signs the browser in
 	var approved, created []string
 	kills := 4
-	if dbtest.IsThorough(t) {
+	if rounds.AreMany(t) {
 		kills = 8
 	}
 	for round := range kills {

@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -184,7 +184,7 @@ func TestFT10CrashesAndRaces(t *testing.T) {
 	t.Parallel()
 	crashes, races := *crashesWanted, *racesWanted
 	if crashes == 0 && races == 0 {
-		dbtest.Thorough(t)
+		rounds.Thorough(t)
 		crashes, races = 15, 100
 	}
 	run, workers := startCrashRun(t, crashes, races)

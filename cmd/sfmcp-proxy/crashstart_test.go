@@ -11,7 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/config"
 )
@@ -77,23 +77,23 @@ func (r *replica) again(unsigned int) time.Duration {
 // FT-10: a process that was killed is ready again within five seconds, and that does not grow with the log: of all
 // entries only those of the last segment and those behind the last checkpoint are read.
 func TestFT10ReadyAgain(t *testing.T) {
-	sizes, rounds := []int{500}, 1
-	if dbtest.IsThorough(t) {
-		sizes, rounds = []int{10_000, 200_000}, 3
+	sizes, times := []int{500}, 1
+	if rounds.AreMany(t) {
+		sizes, times = []int{10_000, 200_000}, 3
 	} else {
 		t.Parallel()
 	}
 	var took []time.Duration
 	for _, entries := range sizes {
 		r, least := killedBehind(t, entries), plenty
-		for range rounds { // the least of them: the others are slowed down by what else the machine does
+		for range times { // the least of them: the others are slowed down by what else the machine does
 			least = min(least, r.again(900))
 		}
 		_ = r.process.Process.Signal(syscall.SIGKILL)
 		t.Logf("ready again behind %d entries: %v", entries, least.Round(time.Millisecond))
 		took = append(took, least)
 	}
-	if rounds == 1 {
+	if times == 1 {
 		return // the machine is busy with other tests
 	}
 	if took[1] > readyAgain || took[1] > 2*took[0]+time.Second/2 {

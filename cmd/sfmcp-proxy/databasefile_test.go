@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -77,6 +78,7 @@ func (d *demo) decidesNothing(c *mcpClient, why string) {
 // reload and no command makes a database in its place, and what the handbook says saves all of it.
 func TestFT37DeletedWhileItRuns(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	dir := t.TempDir()
 	dbtest.SQLite(t, dir)
 	d, r := prepareServed(t, dir, "")

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -209,7 +209,7 @@ func TestHangUpDoesNotEndTheProxy(t *testing.T) {
 // the new one first. No call fails, and what was sealed before still opens.
 func TestFT46KeyIsRotatedUnderLoad(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c, b := d.connect("sobject-all", rep), d.browser()
 	held := d.approvalURL(c.call("createSobjectRecord", account("Rotated Ltd")))

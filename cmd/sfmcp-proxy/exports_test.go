@@ -14,14 +14,14 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // TestAU12ExportsOfTheProduct: a webhook and a file of the configuration get every entry of the log, the
 // webhook also after it was down; commands say how they are doing, and move one with a reason.
 func TestAU12ExportsOfTheProduct(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	var down atomic.Bool
 	taken := make(chan json.RawMessage, 10_000)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

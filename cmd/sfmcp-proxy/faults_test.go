@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"strings"
 	"sync"
 	"testing"
@@ -84,7 +84,7 @@ var switchCases = []switchCase{
 // most, what is told of it is true, and repeating it does not do it twice.
 func TestSwitches(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startDemo(t)
 	c, b := d.connect("sobject-all", rep), d.browser()
 	for _, f := range switchCases {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -113,6 +114,7 @@ func (s saying) RoundTrip(r *http.Request) (*http.Response, error) {
 // itself, it says itself what is too long, and the front's log has no query string.
 func TestRS22FrontsOfTheExamples(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	for name, f := range fronts() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -54,7 +54,7 @@ func TestInboxOfARole(t *testing.T) {
 // the sign-in. Its one script is a file of ours.
 func TestBrowserInboxIsLive(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d := startDemo(t)
 	c := d.connectIn(b, "sobject-all", rep)

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // killing passes requests on, and kills the process that serves a host while one of them is under way.
@@ -62,6 +62,7 @@ func (k *killing) RoundTrip(r *http.Request) (*http.Response, error) {
 // tokens were on their way to the process when it was killed: nobody has those.
 func TestFT04KilledWhileSigningIn(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	s := startSignIns(t)
 	s.begin(0, 0)
 	s.signIn(t)
@@ -70,7 +71,7 @@ func TestFT04KilledWhileSigningIn(t *testing.T) {
 		t.Fatalf("signing in is %q", paths)
 	}
 	moments := 1
-	if dbtest.IsThorough(t) {
+	if rounds.AreMany(t) {
 		moments = 8
 	}
 	kills := 0

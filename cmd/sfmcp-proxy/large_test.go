@@ -17,6 +17,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/grant"
 )
 
@@ -117,7 +118,7 @@ func sizes(t *testing.T) (small, large int, dir string, long bool) {
 		t.Cleanup(func() { _ = os.RemoveAll(dir) })
 		return smallEntries, n, dir, true
 	}
-	if dbtest.IsThorough(t) {
+	if rounds.AreMany(t) {
 		return smallEntries, mediumEntries, t.TempDir(), false
 	}
 	return fewEntries / 4, fewEntries, t.TempDir(), false
@@ -126,6 +127,7 @@ func sizes(t *testing.T) (small, large int, dir string, long bool) {
 // FT-41: what a request needs takes as long with millions of entries, connections and tokens as with few. A
 // verification streams, so it needs no more memory; the oldest part is removed; and the program starts.
 func TestFT41LargeStores(t *testing.T) {
+	rounds.Thorough(t)
 	few, many, dir, long := sizes(t)
 	if !long {
 		t.Parallel()
@@ -284,6 +286,7 @@ func (s *largeStore) prunes(long bool) {
 // FT-41: no statement that a call, a refresh, the page of a person or a sweep needs reads a whole table.
 func TestFT41StatementsUseAnIndex(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	dbtest.Each(t, func(t *testing.T, database string) {
 		t.Parallel()
 		s := newLarge(t, t.TempDir(), database, fewEntries/4)

@@ -107,6 +107,7 @@ var layer = map[string]int{
 	"authproxy/clientdoc/clientdoctest": 1, // for tests
 	"authproxy/db":                      0, // below what keeps the audit log in it
 	"authproxy/db/dbtest":               2, // for tests
+	"authproxy/db/dbtest/rounds":        0, // for tests, also of what has no database
 	"authproxy/db/reseal":               2, // all sealed columns, whoever owns them
 	"authproxy/db/move":                 2, // all tables at once, whoever owns them
 	"authproxy/policy":                  1,

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -95,7 +96,7 @@ func (p *pilot) goesOn() {
 // goes on and has the move.
 func TestMigrateToPostgres(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	database := dbtest.EmptyPostgres(t)
 	p := startPilot(t)
 	c, err := config.Load(p.ConfigFile, nil)

@@ -6,7 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"strings"
 	"testing"
 )
@@ -64,7 +64,7 @@ func TestDashboardAndAlertsNameWhatExists(t *testing.T) {
 // Each alert fires when it should and is quiet beside that.
 func TestAlertsFire(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	promtool, err := exec.LookPath("promtool")
 	need(t, "promtool", err == nil, "Debian package prometheus")
 	for _, args := range [][]string{{"check", "rules", "alerts.yaml"}, {"test", "rules", "alerts_test.yaml"}, {"check", "config", "--syntax-only", "prometheus.yaml"}} {

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/examples/salesforcesim"
 )
@@ -256,7 +256,7 @@ func TestCL02OrgsSideBySide(t *testing.T) {
 // The same with a person's Chromium, which is signed in to one org after the other.
 func TestBrowserOrgsSideBySide(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	d, sim := startOrgs(t)
 	for _, o := range simulatedOrgs {

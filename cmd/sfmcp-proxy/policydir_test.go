@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // Policies in files of their own follow a reload: a new file, another text, a file that is
@@ -13,6 +15,7 @@ import (
 // the log names its line.
 func TestFT44PoliciesOfAFolderFollowAReload(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
 	folder := filepath.Join(d.dir, "policies")

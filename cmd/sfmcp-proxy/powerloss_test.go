@@ -18,7 +18,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/config"
 )
 
@@ -324,15 +324,15 @@ func (run *recordedRun) startAt(what string, c *config.Config, all bool) {
 // it starts, its log verifies; and a call that left for Salesforce has its intent.
 func TestFT11PowerLoss(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
-	rounds, some := 1, 6
-	if dbtest.IsThorough(t) {
-		rounds, some = 2, 60
+	rounds.Thorough(t)
+	times, some := 1, 6
+	if rounds.AreMany(t) {
+		times, some = 2, 60
 	}
-	run := runRecorded(t, rounds)
+	run := runRecorded(t, times)
 	var points []point
 	for i, a := range run.acks {
-		if dbtest.IsThorough(t) || i >= len(run.acks)-3 {
+		if rounds.AreMany(t) || i >= len(run.acks)-3 {
 			points = append(points, point{a.call, powerCut})
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // FT-16: the token endpoint is broken in every way there is. While the access token is
@@ -100,6 +102,7 @@ func TestFT19RevokedWins(t *testing.T) {
 // takes over once the lease has run out, and its caller gets an answer.
 func TestFT20KilledDuringRefresh(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d := startEdited(t, func(text string) string { return text })
 	c := d.connect("sobject-reads", rep)
 	d.control("PUT", "/faults", map[string]any{"token_delay": "1h"}, nil)

@@ -24,7 +24,7 @@ import (
 
 	"sfmcp-proxy/authproxy/clientdoc/clientdoctest"
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -315,7 +315,7 @@ clients:
 // mcp-remote knows nothing but the endpoint's URL: it finds the registration endpoint
 // and registers itself.
 func TestMCPRemoteRegistersItself(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	packages := nodePackages(t)
 	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
@@ -353,7 +353,7 @@ func TestMCPRemoteRegistersItself(t *testing.T) {
 // MCP Inspector, without a client of the configuration: by a document, and by
 // registering itself.
 func TestInspectorRegistersItself(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	p := publishDocuments(t)
@@ -413,6 +413,7 @@ func TestAS35RegistrationFlood(t *testing.T) {
 // One address cannot make the proxy ask a document's host at will, nor keep others out.
 func TestAS44DocumentFlood(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	p := publishDocuments(t)
 	d := startRegistering(t, p.registration(t))
 	query := url.Values{"response_type": {"code"}, "redirect_uri": {testCallback}}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -166,6 +166,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 // A reload under load: no call fails for it, and the previous products are closed.
 func TestFT45ReloadUnderLoad(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
 	text := d.configuration()
@@ -206,7 +207,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 // for it: the answer, which holds the only refresh token that is left, is stored.
 func TestFT45ReloadDuringARefresh(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
 	text := d.configuration()
@@ -236,6 +237,7 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 // though the configuration itself is the same.
 func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	documents := publishDocuments(t)
 	text := d.configuration()

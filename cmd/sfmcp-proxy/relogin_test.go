@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -149,7 +149,7 @@ func TestFT17LostLoginIsToldAndRepaired(t *testing.T) {
 // A client that people use, when the login is lost: once its user has signed in again it
 // goes on with what it has stored; without that, it asks for a sign-in by itself and goes on.
 func TestInspectorWithLostLogin(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	nodePackages(t)
 	d := startDemo(t)

@@ -16,6 +16,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -178,13 +179,13 @@ func faults(stall time.Duration) []fault {
 // SFMCP_TEST_ROUNDS=N runs N/10 rounds, from 50 on with stalls that are longer than a lease.
 func TestFT20FT53ThreeReplicas(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
-	c, rounds, stall := startCluster(t, 3), 4, shortStall
-	if n := dbtest.Rounds(t) / 10; n > rounds {
-		rounds, stall = n, longStall
+	rounds.Thorough(t)
+	c, times, stall := startCluster(t, 3), 4, shortStall
+	if n := rounds.Count(t) / 10; n > times {
+		times, stall = n, longStall
 	}
 	all, losing, kills := faults(stall), 0, 0
-	for round := range rounds {
+	for round := range times {
 		f := all[round%len(all)]
 		if f.name == killed {
 			kills++
@@ -196,17 +197,17 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 	}
 	var tokens []struct{ Reused int }
 	c.control("GET", "/tokens", nil, &tokens)
-	if len(tokens) < rounds {
+	if len(tokens) < times {
 		t.Errorf("%d refresh tokens were issued: none was renewed", len(tokens))
 	}
 	reused := 0
 	for _, token := range tokens {
 		reused += token.Reused
 	}
-	t.Logf("%d rounds, %d of them with a kill, %d with that or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
-		rounds, kills, losing, c.reads.Load(), c.repeated.Load(), c.races.Load(), c.unknown.Load(), len(tokens), c.lost.Load(), reused)
+	t.Logf("%d times, %d of them with a kill, %d with that or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
+		times, kills, losing, c.reads.Load(), c.repeated.Load(), c.races.Load(), c.unknown.Load(), len(tokens), c.lost.Load(), reused)
 	if lost := int(c.lost.Load()); lost > losing || reused > losing {
-		t.Errorf("%d logins lost, %d spent tokens presented, in %d rounds that can lose an answer", lost, reused, losing)
+		t.Errorf("%d logins lost, %d spent tokens presented, in %d times that can lose an answer", lost, reused, losing)
 	}
 	for _, r := range c.replicas {
 		verified := &demo{t: t}

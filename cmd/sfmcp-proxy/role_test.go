@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -19,6 +20,7 @@ import (
 // proxy's alone it serves.
 func TestST09SuperuserIsRefusedInProduction(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	database, dir := dbtest.Postgres(t), t.TempDir()
 	file := filepath.Join(dir, "proxy.yaml")
 	if err := demonstration.WriteConfig(file, demonstration.Addresses{

@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -83,7 +83,7 @@ func (r *replica) restart() {
 // write is lost or made twice; sessions go on.
 func TestFT43RollingRestart(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	dir, public := t.TempDir(), freePort(t)
 	sim, err := salesforcesim.Listen(salesforcesim.Config{Callbacks: []string{"http://" + public + "/oauth/callback"}})
 	if err != nil {

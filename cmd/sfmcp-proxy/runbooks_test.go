@@ -17,6 +17,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -197,7 +198,7 @@ func (d *drill) switches(s salesforcesim.Switches) {
 // runbook (examples/handbook/alerts.md) says, and sees that it is over. Not drilled is what no
 // test can: Salesforce's own pages, and the weeks before a certificate ends.
 func TestRunbooks(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	t.Parallel()
 	d := startDrill(t)
 	d.drillProcess()

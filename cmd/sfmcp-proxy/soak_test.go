@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/config"
@@ -218,6 +219,7 @@ func (s *soak) sample() (now sample) {
 // what the process holds does not grow. SFMCP_TEST_SOAK says for how long (24h; by default a second): 200 calls a second.
 func TestFT51Soak(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	long, err := time.ParseDuration(cmp.Or(os.Getenv("SFMCP_TEST_SOAK"), "1s"))
 	if err != nil {
 		t.Fatalf("SFMCP_TEST_SOAK: %v", err)

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // stored is one value of the database.
@@ -108,7 +108,7 @@ func used(t *testing.T) (d *demo, c *mcpClient, signedIn string) {
 // each of them, as it is and with the prefix that would make it one.
 func TestST06StolenDatabase(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d, c, session := used(t)
 	store := d.database()
 	tried := map[string]bool{}
@@ -123,7 +123,7 @@ func TestST06StolenDatabase(t *testing.T) {
 	for _, cell := range cells(t, store) {
 		full[cell.table] = full[cell.table] || cell.value != ""
 		prefixes := []string{"", "sfa_", "sfr_", "sfc_"}
-		if len(cell.value) < 32 && !dbtest.IsThorough(t) {
+		if len(cell.value) < 32 && !rounds.AreMany(t) {
 			prefixes = prefixes[:1] // no hash, nor anything sealed
 		}
 		for _, prefix := range prefixes {
@@ -272,6 +272,7 @@ func TestST11OffboardedUser(t *testing.T) {
 // is text: it comes back as it went in, and nothing else changes.
 func TestST08StoredSQL(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d := startRegistering(t, "\nregistration: {dynamic: {enabled: true}}\n")
 	store := d.database()
 	schema := func() string {

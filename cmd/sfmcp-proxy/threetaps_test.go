@@ -7,7 +7,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // phone makes the window one of 390×844 pixels that is touched.
@@ -40,7 +40,7 @@ func (b *chrome) tap(text string) view {
 // typing or scrolling: an approver at the company, and a requester at Salesforce.
 func TestFromTheLinkToADecisionInThreeTaps(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	d := startDemo(t)
 	for _, person := range []struct {
 		name, server, account string

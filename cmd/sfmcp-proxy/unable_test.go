@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 )
@@ -95,7 +95,7 @@ func TestU11UnableAnswersInTheReadersForm(t *testing.T) {
 // U14: the same pages in a browser.
 func TestU14PagesWithoutAnAnswerAreAccessible(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	address := unableEdge(t)
 	i := startAxe(t, startChrome(t))
 	i.inspect("too much to do", address+"/busy", http.StatusServiceUnavailable, "Try again", "Request id", "it-help@acme.example")

@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // laterSchema is what a later version's migration could have done.
@@ -130,6 +131,7 @@ func TestFT39EveryColumnOfWords(t *testing.T) {
 // only that one knows denies, and is shown by no crash.
 func TestFT39UnknownWords(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)
 	for _, statement := range laterSchema {
@@ -186,6 +188,7 @@ func TestFT39UnknownWords(t *testing.T) {
 // to do, and does not start again.
 func TestFT39OutdatedProcessEnds(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-all", rep)
 	for _, statement := range laterSchema {

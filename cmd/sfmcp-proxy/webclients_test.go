@@ -12,14 +12,14 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // C1: MCP Inspector as a web page, connecting directly: it finds the authorization server,
 // registers, redeems its code and calls, all by scripts of its own origin.
 func TestC1InspectorWeb(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	pages := filepath.Join(nodePackages(t), "inspector-web", "client", "dist")
 	b := startChrome(t)
 	b.foreign = true
@@ -76,7 +76,7 @@ func (b *chrome) reaches(prefix string) {
 // C5: a person who clicks twice, because nothing seems to happen, gets where one click leads.
 func TestC5BrowserSecondClick(t *testing.T) {
 	t.Parallel()
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	b := startChrome(t)
 	b.foreign = true // the first navigation is given up for the second, which the browser calls a failure
 	d := startDemo(t)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 const sample1 = `package p
@@ -178,7 +178,7 @@ func TestEquivalentsAreInTheTree(t *testing.T) {
 // A module of its own, with one mutant that its tests kill, one that they do not see, one
 // that hangs and one that does not compile.
 func TestRunner(t *testing.T) {
-	dbtest.Thorough(t)
+	rounds.Thorough(t)
 	dir := t.TempDir()
 	t.Chdir(dir)
 	for name, text := range map[string]string{

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // validator is where .ci/python-clients installs the libraries of those who publish the formats.
@@ -105,7 +105,7 @@ func TestDocumentsAreReproducible(t *testing.T) {
 
 // Others read the documents, and refuse ones that are not as the formats want.
 func TestDocumentsAreValid(t *testing.T) {
-	dbtest.Thorough(t) // Python reads the schemas for seconds
+	rounds.Thorough(t) // Python reads the schemas for seconds
 	if _, err := os.Stat(validator); err != nil {
 		if slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "sbom") {
 			t.Fatal("run .ci/python-clients")

@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
 
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -212,6 +213,7 @@ func TestU5Contents(t *testing.T) {
 // Many records cost no more than reading them, and few are kept.
 func TestU5HostileAnswers(t *testing.T) {
 	t.Parallel()
+	million := rounds.Sized(t, 200_000, 1_000_000)
 	many := func(n int, item string) string { return strings.Repeat(item+",", n-1) + item }
 	var rows strings.Builder
 	for i := range 300_000 {
@@ -227,13 +229,13 @@ func TestU5HostileAnswers(t *testing.T) {
 	}{
 		"300,000 records":    {`{"records":[` + rows.String() + `]}`, 300_000, 300_000},
 		"one parent of many": {`{"records":[` + many(1000, row("Contact", contact, `,"Account":`+row("Account", account, ""))) + `]}`, 1000, 2},
-		"1,000,000 rows":     {`{"records":[` + many(1_000_000, "{}") + `]}`, 1_000_000, 0},
-		"1,000,000 lists":    {`[` + many(1_000_000, `{"records":[]}`) + `]`, 0, 0},
+		"a million rows":     {`{"records":[` + many(million, "{}") + `]}`, int64(million), 0},
+		"a million lists":    {`[` + many(million, `{"records":[]}`) + `]`, 0, 0},
 		"an id of 10 MB":     {`{"records":[{"Id":"` + strings.Repeat("0", 10<<20) + `","attributes":{"type":"` + strings.Repeat("A", 1<<20) + `"}}]}`, 1, 0},
 		"escapes":            {`{"records":[{"Id":"` + strings.Repeat(`\"`, 4<<20) + `"}]}`, 1, 0},
 		"backslashes":        {`{"records":[{"Id":"` + strings.Repeat(`\\`, 4<<20) + `"}]}`, 1, 0},
-		"deep":               {`{"records":[{"a":` + strings.Repeat("[", 5_000_000) + strings.Repeat("]", 5_000_000) + `}]}`, 1, 0},
-		"deep lists":         {strings.Repeat(`{"records":[`, 1_000_000) + strings.Repeat("]}", 1_000_000), maxDepth / 2, 0},
+		"deep":               {`{"records":[{"a":` + strings.Repeat("[", 5*million) + strings.Repeat("]", 5*million) + `}]}`, 1, 0},
+		"deep lists":         {strings.Repeat(`{"records":[`, million) + strings.Repeat("]}", million), maxDepth / 2, 0},
 		"refusals in others": {strings.Repeat(`{"success":false,"a":`, 400_000) + "1" + strings.Repeat("}", 400_000), 0, 0},
 	} {
 		b := content(c.text)

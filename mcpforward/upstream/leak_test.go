@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
@@ -49,10 +50,7 @@ func leftBehind(options ...goleak.Option) (err error) {
 // ending the context, closing the answer, or because the time is up, leave no goroutine,
 // file descriptor, slot or memory, over both versions of HTTP.
 func TestAV07AbortedCallsLeaveNothing(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
-	}
-	const calls, atOnce = 10_000, 16
+	calls, atOnce := rounds.Sized(t, 1000, 10_000), 16
 	for _, http2 := range []bool{false, true} {
 		var abort sync.Map // name of what is read, to what gives the call up
 		on := func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) bool {

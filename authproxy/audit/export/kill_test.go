@@ -21,6 +21,7 @@ import (
 	"sfmcp-proxy/authproxy/audit/destination"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/receiver"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -129,7 +130,7 @@ func TestFT07KilledWhileItExports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range max(dbtest.Rounds(t)/2, 5) {
+	for range max(rounds.Count(t)/2, 5) {
 		child := exec.Command(self)
 		child.Env = append(os.Environ(), killedDir+"="+s.dir, killedDatabase+"="+s.url, killedReceiver+"="+address)
 		child.Stderr = os.Stderr

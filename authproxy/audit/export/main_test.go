@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(killedDir); dir != "" {
 		exportUntilKilled(dir)
 	}
-	dbtest.Main(m, "Process|FollowsTheLog|Moved")
+	dbtest.Main(m, "")
 }
 
 // site is one replica: a database, keys and a log.

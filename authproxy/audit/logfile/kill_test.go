@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // killDir makes this program one that appends until it is killed.
@@ -54,7 +54,7 @@ func TestFT36Killed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var acknowledged int64
-	for range max(dbtest.Rounds(t)/2, 5) {
+	for range max(rounds.Count(t)/2, 5) {
 		ended := make(chan int64, 2)
 		for range 2 {
 			child := exec.Command(self)

@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // killURL makes this program one that appends until it is killed.
@@ -230,7 +231,7 @@ func TestFT36KilledRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	var acknowledged int64
-	for range max(dbtest.Rounds(t)/2, 2) {
+	for range max(rounds.Count(t)/2, 2) {
 		ended := make(chan int64, 2)
 		for range 2 {
 			go func() { ended <- killed(t, self, url) }()

@@ -19,7 +19,7 @@ import (
 	"sfmcp-proxy/authproxy/seal"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m, "KnowEachOther|GetsNothingMore") }
+func TestMain(m *testing.M) { dbtest.Main(m, "") }
 
 // fleet is several replicas on one database.
 type fleet struct {

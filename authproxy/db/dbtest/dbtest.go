@@ -3,8 +3,9 @@
 // A package whose tests are all about what it stores has a TestMain that calls [Main]: its
 // tests run on SQLite, then once more on PostgreSQL, and open what [URL] gives them. There a
 // test takes three times the processor time, so that somebody who waits gets those alone that the
-// package names, about what several processes do at once and about its statements; all of them are
-// run by -run, and where nobody waits ([IsThorough]). Single tests use [Each], or [Postgres] alone.
+// package names, about what several processes do at once and about its statements, and of a package
+// that names none, none; all of them are run by -run, and where nobody waits (package rounds). Single
+// tests use [Each], or [Postgres] alone.
 //
 // Each test binary that needs it starts a PostgreSQL server of its own, from the programs
 // that are installed, as another user where it is root. The server's files, with the
@@ -28,6 +29,7 @@ import (
 	"testing"
 
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 var (
@@ -45,8 +47,8 @@ func required() bool {
 	return slices.Contains(strings.Split(os.Getenv("SFMCP_TEST_REQUIRE"), ","), "postgres")
 }
 
-// Main runs the tests of a package on SQLite, then on PostgreSQL those whose names always matches
-// (see the package comment), and exits. Benchmarks and fuzzing run on SQLite alone.
+// Main runs the tests of a package on SQLite, then on PostgreSQL those whose names always matches, or none
+// if it is empty (see the package comment), and exits. Benchmarks and fuzzing run on SQLite alone.
 func Main(m *testing.M, always string) {
 	flag.Parse()
 	again := true
@@ -101,11 +103,14 @@ func run(tests interface{ Run() int }) (code int) {
 }
 
 func runOnPostgres(m *testing.M, always string) int {
-	if err := choose(always); err != nil {
-		fmt.Println("FAIL:", err)
-		return 1
+	none, err := rounds.Narrow(always)
+	if none {
+		return 0
 	}
-	s, err := startServer()
+	var s *server
+	if err == nil {
+		s, err = startServer()
+	}
 	switch {
 	case err != nil:
 		fmt.Println("FAIL:", err)
@@ -120,17 +125,6 @@ func runOnPostgres(m *testing.M, always string) int {
 	fmt.Println("=== on PostgreSQL")
 	onPostgres = true
 	return m.Run()
-}
-
-// choose lets the next run be of the tests that always matches, unless somebody chose others or all.
-func choose(always string) error {
-	rounds, err := rounds()
-	chosen := flag.Lookup("test.run").Value
-	if err != nil || rounds >= thorough || chosen.String() != "" {
-		return err
-	}
-	narrowed = true
-	return chosen.Set(always)
 }
 
 // printToTerminal prints for go test -v, and to the terminal: the go command shows nothing of a package
