@@ -69,6 +69,9 @@ func (i *axe) accessible(name string) {
 			break
 		}
 		i.do(chromedp.EmulateViewport(look.width, 800), colourScheme(look.scheme))
+		if cut := i.cut(); look.width < 500 && cut != "" {
+			i.t.Errorf("%s, %s: a table is cut off at the right: %s", name, look.name, cut)
+		}
 		for _, v := range i.violations(look.rules) {
 			var where []string
 			for _, node := range v.Nodes {

@@ -250,6 +250,13 @@ func TestBrowserPagesFitAndAreSilent(t *testing.T) {
 	}
 }
 
+// cut is what of a table does not fit beside the edge of the screen and is only seen by who moves it sideways;
+// "": all fits.
+func (b *chrome) cut() string {
+	b.t.Helper()
+	return ask[string](b, `[...document.querySelectorAll(".scroll")].filter(e => e.scrollWidth > e.clientWidth).map(e => e.textContent.slice(0, 200)).join("; ")`)
+}
+
 // One click on a value of the connect page selects all of it and nothing else, and the
 // printed address of that page is right.
 func TestBrowserConnectValuesAreSelectedWhole(t *testing.T) {

@@ -413,7 +413,7 @@ func TestU14PagesOfTheTeamAreAccessible(t *testing.T) {
 	for _, at := range [][2]string{
 		{"/people", "rep@acme.example"}, {"/people/acme/" + salesforcesim.RepID, "Block"}, {"/connections?client=" + d.ClientID, "End all of these"}, {"/clients?id=" + d.ClientID, "Revoke this client"}, {"/incident", "the stop switch"}, {"/incident?person=rep@acme.example", "Contain"},
 		{"/reviews", "Begin a review"}, {"/reviews/spring", "open and unused"}, {"/reviews/spring/sobject-all/acme/" + salesforcesim.RepID, "Seen and not used"},
-		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/insights", "By who decided"}, {"/settings", "Who may use what here"},
+		{"/tools", "Waiting for a person"}, {"/policy", "What is decided for a call?"}, {"/tools/sobject-all/soqlQuery", "Reject"}, {"/audit?client=" + d.ClientID, "More to search by"}, {"/audit/2", "Proof"}, {"/denials", "By person"}, {"/insights", "By who decided"}, {"/evidence", "What a pack can be of"}, {"/settings", "Who may use what here"},
 	} {
 		i.inspect("console"+at[0], d.PublicURL+"/console"+at[0], http.StatusOK, at[1])
 	}

@@ -127,6 +127,9 @@ func (g *gallery) take(b *chrome, name, address string, texts ...string) {
 			widest := ask[string](b, `[...document.querySelectorAll("main *")].sort((a, b) => b.getBoundingClientRect().right - a.getBoundingClientRect().right)[0].outerHTML.slice(0, 300)`)
 			g.t.Errorf("%s is %d wide on a screen of %d: %s", name, wide, p.width, widest)
 		}
+		if cut := b.cut(); p.width < 500 && cut != "" {
+			g.t.Errorf("%s: a table is cut off at the right: %s", name, cut)
+		}
 		if p.whole {
 			b.do(screen(p.width, max(p.height, ask[int64](b, "document.documentElement.scrollHeight")), p.scale))
 		}
