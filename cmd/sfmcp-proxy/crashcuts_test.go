@@ -15,7 +15,7 @@ import (
 
 // raceCut: the client ends its connection while it spends an approval.
 func (w *crashWorker) raceCut() {
-	write, revoke := w.hold(), w.ids.IntN(len(w.replicas))
+	write, revoke := w.hold(), w.ids.IntN(racers)
 	w.approve(w.approvers[0], write)
 	var mu sync.Mutex
 	acknowledged := false
@@ -89,7 +89,7 @@ func (run *crashRun) administer(ctx context.Context, who int, method, address st
 
 // raceBlocks: two administrators block a person while a client of theirs spends an approval, and let them in again, both at once.
 func (w *crashWorker) raceBlocks() {
-	write, spend := w.hold(), w.ids.IntN(len(w.replicas))
+	write, spend := w.hold(), w.ids.IntN(racers)
 	w.approve(w.approvers[0], write)
 	person, acknowledged := "/people/acme/"+w.subject, 0
 	var mu sync.Mutex
@@ -110,7 +110,7 @@ func (w *crashWorker) raceBlocks() {
 		w.cutNow()
 		w.ended = append(w.ended, cut{w.reading, time.Now()})
 	}
-	if acknowledged < len(w.replicas)-1 {
+	if acknowledged < racers-1 {
 		w.allBack() // a block without an answer may take effect when its process starts again
 	}
 	lifted := 0

@@ -47,10 +47,11 @@ func (w *crashWorker) work() {
 	}
 }
 
-// everywhere does one thing at all replicas at once; what is lost with a process is not repeated.
+// everywhere does one thing as many times at once as there are [racers], each at another replica if there are as many;
+// what is lost with a process is not repeated.
 func (w *crashWorker) everywhere(f func(ctx context.Context, place int)) {
 	var all sync.WaitGroup
-	for _, place := range w.ids.Perm(len(w.replicas)) {
+	for _, place := range w.ids.Perm(racers) {
 		all.Go(func() {
 			ctx, cancel := context.WithTimeout(at(w.t.Context(), place), 30*time.Second)
 			defer cancel()
@@ -272,7 +273,7 @@ func (w *crashWorker) spendAt(ctx context.Context, write *racedWrite, place int,
 
 // raceDecisions: one approver approves, twice, while another denies.
 func (w *crashWorker) raceDecisions() {
-	write, deny := w.hold(), w.ids.IntN(len(w.replicas))
+	write, deny := w.hold(), w.ids.IntN(racers)
 	pages := [2]*salesforcesim.Page{w.opened(w.approvers[0], write), w.opened(w.approvers[1], write)}
 	if pages[0] == nil || pages[1] == nil {
 		return
@@ -308,7 +309,7 @@ func (w *crashWorker) raceSpends() {
 
 // raceProposal: one approver proposes other values while another approves; what was proposed is then approved and made.
 func (w *crashWorker) raceProposal() {
-	write, propose := w.hold(), w.ids.IntN(len(w.replicas))
+	write, propose := w.hold(), w.ids.IntN(racers)
 	other := &racedWrite{name: write.name + " as proposed"}
 	pages := [2]*salesforcesim.Page{w.opened(w.approvers[0], write), w.opened(w.approvers[1], write)}
 	arguments, err := json.Marshal(account(other.name))

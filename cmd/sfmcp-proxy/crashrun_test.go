@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/cmd/sfmcp-proxy/demonstration"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -23,10 +24,10 @@ import (
 	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
-// How much TestFT10CrashesAndRaces does; see there.
+// How much TestFT10CrashesAndRaces and TestFT10CrashesOnSQLite do; see there.
 var (
-	crashesWanted = flag.Int("crashes", 0, "how often TestFT10CrashesAndRaces kills a process; 0: 15")
-	racesWanted   = flag.Int("races", 0, "how many races TestFT10CrashesAndRaces runs; 0: 100")
+	crashesWanted = flag.Int("crashes", 0, "how often TestFT10Crashes… kills a process; 0: 15")
+	racesWanted   = flag.Int("races", 0, "how many races TestFT10Crashes… runs; 0: 100")
 )
 
 // fleet is the HTTP of clients and browsers that choose which replica they speak to.
@@ -113,6 +114,9 @@ func (w *racedWrite) ended() bool { return w.done || w.unsure || w.denied || w.c
 // crashWorkers is how many users work at a time, each with two people who decide about their calls.
 const crashWorkers = 6
 
+// racers is how many ask at once in a race: each another replica, where there are as many.
+const racers = 3
+
 // crashWorker is one user: an MCP client with two connections, and two approvers' browsers.
 type crashWorker struct {
 	*crashRun
@@ -127,8 +131,8 @@ type crashWorker struct {
 	ended         []cut
 }
 
-// startCrashRun starts the processes, the people and their connections.
-func startCrashRun(t *testing.T, crashes, races int) (*crashRun, []*crashWorker) {
+// startCrashRun starts the processes on a database (see [newCluster]), the people and their connections.
+func startCrashRun(t *testing.T, database string, size, crashes, races int) (*crashRun, []*crashWorker) {
 	t.Helper()
 	run := &crashRun{crashes: crashes, races: races, done: map[string]int{}, repeats: map[string]int{}, kills: map[int][]time.Time{}, begun: time.Now()}
 	var users []salesforcesim.User
@@ -143,7 +147,7 @@ func startCrashRun(t *testing.T, crashes, races int) (*crashRun, []*crashWorker)
 		}
 	}
 	company := &companyDemo{}
-	run.cluster = newCluster(t, 3, salesforcesim.Config{Users: users,
+	run.cluster = newCluster(t, database, size, salesforcesim.Config{Users: users,
 		Orgs: []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID, DailyAPILimit: 1 << 30}}}, func(publicURL string) string {
 		provider, err := companysim.Listen("127.0.0.1:0", companysim.Config{RedirectURIs: []string{publicURL + "/oauth/company/callback"}, Users: people})
 		if err != nil {
@@ -182,12 +186,31 @@ func startCrashRun(t *testing.T, crashes, races int) (*crashRun, []*crashWorker)
 //	go test ./cmd/sfmcp-proxy -run FT10CrashesAndRaces -v -timeout 3h -crashes 1000 -races 10000
 func TestFT10CrashesAndRaces(t *testing.T) {
 	t.Parallel()
-	crashes, races := *crashesWanted, *racesWanted
-	if crashes == 0 && races == 0 {
+	crashes, races := howMany(t)
+	crashAndRace(startCrashRun(t, dbtest.Postgres(t), 3, crashes, races))
+}
+
+// FT-07, FT-10: the same of one process on a SQLite file, whose audit log is appended to all the time.
+//
+//	go test ./cmd/sfmcp-proxy -run FT10CrashesOnSQLite -v -timeout 3h -crashes 1000 -races 10000
+func TestFT10CrashesOnSQLite(t *testing.T) {
+	t.Parallel()
+	crashes, races := howMany(t)
+	crashAndRace(startCrashRun(t, "", 1, crashes, races))
+}
+
+// howMany crashes and races are wanted.
+func howMany(t *testing.T) (crashes, races int) {
+	t.Helper()
+	if crashes, races = *crashesWanted, *racesWanted; crashes == 0 && races == 0 {
 		rounds.Thorough(t)
 		crashes, races = 15, 100
 	}
-	run, workers := startCrashRun(t, crashes, races)
+	return crashes, races
+}
+
+// crashAndRace lets everybody work until there were as many crashes and races as wanted.
+func crashAndRace(run *crashRun, workers []*crashWorker) {
 	var all, expiring sync.WaitGroup
 	stop := make(chan struct{})
 	expiring.Go(func() {
@@ -233,7 +256,7 @@ func (run *crashRun) kill() {
 	moments := rand.New(rand.NewPCG(1, uint64(run.crashes)))
 	for !run.late() && int(run.killed.Load()) < run.crashes {
 		time.Sleep(time.Duration(moments.IntN(300)) * time.Millisecond) // the moment
-		victims := moments.Perm(len(run.replicas))[:1+min(moments.IntN(4), 1)]
+		victims := moments.Perm(len(run.replicas))[:min(1+min(moments.IntN(4), 1), len(run.replicas))]
 		for _, i := range victims {
 			_ = run.replicas[i].process.Process.Signal(syscall.SIGKILL)
 		}
