@@ -16,61 +16,63 @@ import (
 )
 
 func clientCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)},
-		func(s *stores, cmd *cobra.Command, _ []string) error {
-			reads, err := s.newReads()
-			if err != nil {
-				return err
-			}
-			clients, err := reads.ClientList(cmd.Context())
-			if err != nil {
-				return err
-			}
-			everything, _ := cmd.Flags().GetBool("all")
-			var all []listing.Client
-			hidden := 0
-			for _, c := range clients {
-				if c.Hidden && !everything {
-					hidden++
-					continue
-				}
-				all = append(all, listing.Client{Client: c.Client, Connections: c.Connections, Blocked: c.Blocked, LastUse: c.LastUse, Hidden: c.Hidden, EndsAt: c.EndsAt})
-			}
-			if hidden > 0 {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s unused for %s or longer: 'client list --all' has them too\n", counted(hidden, "client"), s.clients.Lifecycle().HideAfter)
-			}
-			return printer(cmd).Clients(all)
-		})
+	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)}, listClients)
 	jsonFlag(list)
 	list.Flags().Bool("all", false, "also those that nobody has used for lifecycle.hide_after")
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
-		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; 'client block' keeps it out."},
-		func(s *stores, cmd *cobra.Command, args []string) error {
-			clients, err := s.clients.All(cmd.Context())
-			if err != nil {
-				return err
-			}
-			ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], act("client revoked by the security team"))
-			if err != nil {
-				return err
-			}
-			if len(ended) == 0 && !slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] }) {
-				return fmt.Errorf("no client %q: see 'client list'", args[0])
-			}
-			registered := slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] && c.Kind != client.Configured })
-			if len(ended) == 0 && !registered {
-				return fmt.Errorf("reached nobody: client %s has no connections, and no registration to be forgotten", ui.Printable(args[0]))
-			}
-			n := len(ended)
-			text := fmt.Sprintf("revoked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
-			if err := report(cmd, text, deed{Did: "client revoke", Client: args[0], Connections: &n}); err != nil {
-				return err
-			}
-			_, err = revokeAtSalesforce(s, cmd)
-			return err
-		})
+		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; 'client block' keeps it out."}, revokeClient)
 	jsonFlag(revoke)
 	return group("client", "Clients: list, cut off", list, revoke, blockClientCommand(), unblockClientCommand())
+}
+
+func listClients(s *stores, cmd *cobra.Command, _ []string) error {
+	reads, err := s.newReads()
+	if err != nil {
+		return err
+	}
+	clients, err := reads.ClientList(cmd.Context())
+	if err != nil {
+		return err
+	}
+	everything, _ := cmd.Flags().GetBool("all")
+	var all []listing.Client
+	hidden := 0
+	for _, c := range clients {
+		if c.Hidden && !everything {
+			hidden++
+			continue
+		}
+		all = append(all, listing.Client{Client: c.Client, Connections: c.Connections, Blocked: c.Blocked, LastUse: c.LastUse, Hidden: c.Hidden, EndsAt: c.EndsAt})
+	}
+	if hidden > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s unused for %s or longer: 'client list --all' has them too\n", counted(hidden, "client"), s.clients.Lifecycle().HideAfter)
+	}
+	return printer(cmd).Clients(all)
+}
+
+func revokeClient(s *stores, cmd *cobra.Command, args []string) error {
+	clients, err := s.clients.All(cmd.Context())
+	if err != nil {
+		return err
+	}
+	ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], act("client revoked by the security team"))
+	if err != nil {
+		return err
+	}
+	if len(ended) == 0 && !slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] }) {
+		return fmt.Errorf("no client %q: see 'client list'", args[0])
+	}
+	registered := slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] && c.Kind != client.Configured })
+	if len(ended) == 0 && !registered {
+		return fmt.Errorf("reached nobody: client %s has no connections, and no registration to be forgotten", ui.Printable(args[0]))
+	}
+	n := len(ended)
+	text := fmt.Sprintf("revoked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
+	if err := report(cmd, text, deed{Did: "client revoke", Client: args[0], Connections: &n}); err != nil {
+		return err
+	}
+	_, err = revokeAtSalesforce(s, cmd)
+	return err
 }
 
 func blockClientCommand() *cobra.Command {

@@ -92,20 +92,7 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return fmt.Errorf("the evidence is missing: %w", err)
 	}
-	part := func(name string, write func(io.Writer) error) {
-		var text bytes.Buffer
-		if err := write(&text); err != nil { // what can be had is written all the same
-			m.Missing = append(m.Missing, name+": "+err.Error())
-		}
-		if err := writeNew(filepath.Join(e.dir, name), text.Bytes()); err != nil {
-			m.Missing = append(m.Missing, name+": "+err.Error())
-			return
-		}
-		sum := sha256.Sum256(text.Bytes())
-		file := manifestFile{name, hex.EncodeToString(sum[:]), text.Len(), bytes.Count(text.Bytes(), []byte("\n"))}
-		m.Files = append(m.Files, file)
-		fmt.Fprintf(besides(cmd), "wrote %s: %d %s\n", filepath.Join(e.dir, name), file.Lines, plural(file.Lines, "line"))
-	}
+	part := func(name string, write func(io.Writer) error) { m.part(besides(cmd), e.dir, name, write) }
 	part("audit.jsonl", func(w io.Writer) error {
 		read, err := s.readLog(cmd, audit.LogExport, "entries", about)
 		if err != nil {
@@ -131,6 +118,22 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		missing = errors.Join(missing, errors.New("missing: "+what))
 	}
 	return missing
+}
+
+// part writes one file of the evidence in dir and says so to said. What can be had of it is written all the same.
+func (m *manifest) part(said io.Writer, dir, name string, write func(io.Writer) error) {
+	var text bytes.Buffer
+	if err := write(&text); err != nil {
+		m.Missing = append(m.Missing, name+": "+err.Error())
+	}
+	if err := writeNew(filepath.Join(dir, name), text.Bytes()); err != nil {
+		m.Missing = append(m.Missing, name+": "+err.Error())
+		return
+	}
+	sum := sha256.Sum256(text.Bytes())
+	file := manifestFile{name, hex.EncodeToString(sum[:]), text.Len(), bytes.Count(text.Bytes(), []byte("\n"))}
+	m.Files = append(m.Files, file)
+	fmt.Fprintf(said, "wrote %s: %d %s\n", filepath.Join(dir, name), file.Lines, plural(file.Lines, "line"))
 }
 
 func writeNew(path string, text []byte) error {

@@ -101,17 +101,10 @@ func (s *stores) open(ctx context.Context, n *outbound) (_ *stores, err error) {
 	if err = s.openRoster(ctx); err != nil {
 		return nil, err
 	}
-	if n == nil { // which clients there are depends on who may publish them, fetched or not
+	if n == nil {
 		n = &outbound{}
-		if n.documents, err = c.Documents(nil, nil); err != nil {
-			return nil, err
-		}
 	}
-	if s.clients, err = client.New(client.Config{
-		DB: s.db, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(),
-		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled, PrivateUseURIs: c.Registration.Dynamic.PrivateUseURIs,
-		Lifecycle: c.Lifecycle.Clients(), Now: s.now,
-	}); err != nil {
+	if err = s.openClients(n); err != nil {
 		return nil, err
 	}
 	if s.grants, err = grant.New(grant.Config{
@@ -137,6 +130,22 @@ func (s *stores) open(ctx context.Context, n *outbound) (_ *stores, err error) {
 	})
 	s.tokens = apitoken.New(apitoken.Config{DB: s.db, Roles: []string{people.Security, people.Auditor}, Now: s.now})
 	return s, nil
+}
+
+// openClients opens the store of clients. Which there are depends on who may publish them, fetched or not.
+func (s *stores) openClients(n *outbound) (err error) {
+	c := s.config
+	if n.documents == nil { // a command, which fetches nothing, or no host may publish any
+		if n.documents, err = c.Documents(nil, nil); err != nil {
+			return err
+		}
+	}
+	s.clients, err = client.New(client.Config{
+		DB: s.db, Clients: c.OAuthClients(), PublicURL: c.PublicURL, SalesforceHosts: c.SalesforceHosts(),
+		Documents: n.documents, Dynamic: c.Registration.Dynamic.Enabled, PrivateUseURIs: c.Registration.Dynamic.PrivateUseURIs,
+		Lifecycle: c.Lifecycle.Clients(), Now: s.now,
+	})
+	return err
 }
 
 // openCalls opens what decides about calls and remembers them.
