@@ -23,7 +23,7 @@ func (o Others) rows() logrows.Rows { return logrows.Rows{DB: o.log.config.DB} }
 
 // Verify verifies the log of a name by its public keys, as [VerifyCopy] does with the files of one, and with the
 // checkpoint that the database has of it. That its first entries were removed by age, one of the others may say. has is
-// false if the database has no rows of it.
+// false if the database has no rows of it, and nothing says that it had.
 func (o Others) Verify(ctx context.Context, origin string, keys []string, others ...string) (seen Verified, has bool, err error) {
 	verifiers, err := parseVerifiers(keys)
 	if err != nil {
@@ -38,8 +38,13 @@ func (o Others) Verify(ctx context.Context, origin string, keys []string, others
 		v.signed = append(v.signed, namedCheckpoint{"the database", signed})
 	}
 	segments, err := o.rows().SegmentsOf(ctx, origin)
+	if err == nil && len(segments) == 0 {
+		if has, err = o.rows().Keeps(ctx, origin); has {
+			err = &Broken{1, "the database has none of its rows any more"}
+		}
+	}
 	if err != nil || len(segments) == 0 {
-		return seen, false, err
+		return seen, has, err
 	}
 	if v.said, err = o.saysPruned(ctx, origin, segments[0], others); err != nil {
 		return seen, true, err

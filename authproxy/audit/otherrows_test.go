@@ -121,4 +121,23 @@ func TestAU05LogsOfOthersInTheDatabase(t *testing.T) {
 		t.Errorf("without a segment of which nobody says that it was removed: %v", err)
 	}
 	sound(t, l, 3)
+	// All of it is gone: the machine that writes it is still known, until somebody removes that as well.
+	fourth := s.otherMachine("fourth")
+	appendAll(t, fourth, entry("tool.call"))
+	keys, err = fourth.Keys()
+	if err == nil {
+		err = fourth.Close(context.Background())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	origin, _ = fourth.Heard()
+	exec(t, l, `DELETE FROM audit_groups WHERE log = '`+origin+`'`)
+	if _, err := verify(); !errors.As(err, &broken) || broken.Seq != 1 {
+		t.Errorf("without any row: %v", err)
+	}
+	exec(t, l, `DELETE FROM meta WHERE value = '`+origin+`'`)
+	if _, has, err := l.Others().Verify(t.Context(), origin, keys); has || err != nil {
+		t.Errorf("nothing says that it was in the database: %t, %v", has, err)
+	}
 }

@@ -84,6 +84,17 @@ func (r Rows) SegmentsOf(ctx context.Context, origin string) ([]logfile.Segment,
 	return all, rows.Err()
 }
 
+// Keeps says whether a log of that name is or was one of these: a machine writes it, or some of its records were
+// removed by age.
+func (r Rows) Keeps(ctx context.Context, origin string) (bool, error) {
+	var n int
+	err := r.DB.Reads.QueryRowContext(ctx, `SELECT (SELECT COUNT(*) FROM meta WHERE name LIKE '`+named+`%' AND value = $1) + (SELECT COUNT(*) FROM audit_hashes WHERE log = $1)`, origin).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("reading whether the audit log %s is in the database: %w", origin, err)
+	}
+	return n > 0, nil
+}
+
 // segment is one of a log.
 func (r Rows) segment(origin string, first int64) logfile.Segment {
 	return logfile.Segment{First: first, Path: fmt.Sprintf("rows of %s from entry %d on", origin, first), Store: inLog{r, origin}}
