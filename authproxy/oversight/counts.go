@@ -2,6 +2,7 @@ package oversight
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -11,8 +12,9 @@ import (
 // CountedDays is how many days [Reader.Calls] tells of.
 const CountedDays = 14
 
-// countedFor is how long a count is remembered: the index is asked some dozens of times for one.
-const countedFor = 30 * time.Second
+// countedFor is how long counts of days that are over are remembered: the index is asked some dozens of times for
+// them, and they change with what is removed by age alone.
+const countedFor = 10 * time.Minute
 
 // Ends are how calls end, as they are counted.
 func Ends() []audit.Outcome {
@@ -33,33 +35,54 @@ func (d Day) Total() (n int) {
 	return n
 }
 
-// counts remembers what was counted last.
+// counts remembers the days before a day.
 type counts struct {
-	mu   sync.Mutex
-	at   time.Time
-	days []Day
+	mu    sync.Mutex
+	at    time.Time
+	today time.Time
+	days  []Day
 }
 
-// Calls are those of the last days, the oldest first.
+// Calls are those of the last days, the oldest first; the last is today, up to now.
 func (r *Reader) Calls(ctx context.Context, now time.Time) ([]Day, error) {
-	r.counted.mu.Lock() // whoever asks meanwhile gets the same
-	defer r.counted.mu.Unlock()
-	if r.counted.days != nil && now.Sub(r.counted.at).Abs() < countedFor {
-		return r.counted.days, nil
-	}
 	today := now.UTC().Truncate(24 * time.Hour)
+	earlier, err := r.earlierCalls(ctx, now, today)
+	if err != nil {
+		return nil, err
+	}
+	last, err := r.callsOf(ctx, today)
+	return append(slices.Clone(earlier), last), err
+}
+
+// earlierCalls are those of the days before today.
+func (r *Reader) earlierCalls(ctx context.Context, now, today time.Time) ([]Day, error) {
+	c := &r.counted
+	c.mu.Lock() // whoever asks meanwhile gets the same
+	defer c.mu.Unlock()
+	if c.today.Equal(today) && now.Sub(c.at).Abs() < countedFor {
+		return c.days, nil
+	}
 	var all []Day
-	for i := CountedDays - 1; i >= 0; i-- {
-		d := Day{Begin: today.AddDate(0, 0, -i)}
-		for _, end := range Ends() {
-			n, err := r.Audit.Count(ctx, audit.Filter{Action: string(audit.ToolCall), Outcome: end, Since: d.Begin, Until: d.Begin.AddDate(0, 0, 1)})
-			if err != nil {
-				return nil, err
-			}
-			d.Calls = append(d.Calls, n)
+	for i := CountedDays - 1; i > 0; i-- {
+		d, err := r.callsOf(ctx, today.AddDate(0, 0, -i))
+		if err != nil {
+			return nil, err
 		}
 		all = append(all, d)
 	}
-	r.counted.at, r.counted.days = now, all
+	c.at, c.today, c.days = now, today, all
 	return all, nil
+}
+
+// callsOf are those of the day that begins then.
+func (r *Reader) callsOf(ctx context.Context, begin time.Time) (Day, error) {
+	d := Day{Begin: begin}
+	for _, end := range Ends() {
+		n, err := r.Audit.Count(ctx, audit.Filter{Action: string(audit.ToolCall), Outcome: end, Since: begin, Until: begin.AddDate(0, 0, 1)})
+		if err != nil {
+			return d, err
+		}
+		d.Calls = append(d.Calls, n)
+	}
+	return d, nil
 }
