@@ -14,7 +14,7 @@ import (
 // and each knows those of the other.
 func TestProcessesKeepTheCapOfSessions(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, url string) {
+	dbtest.EachThorough(t, func(t *testing.T, url string) {
 		now := time.Now()
 		stores := []sessionStore{newSessionStore(dbtest.OpenURL(t, url), func() time.Time { return now }), newSessionStore(dbtest.OpenURL(t, url), func() time.Time { return now })}
 		var all sync.WaitGroup
@@ -66,7 +66,7 @@ func TestProcessesKeepTheCapOfSessions(t *testing.T) {
 // client he lets declare more, is none.
 func TestS7ForgedMCPSessions(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, func(t *testing.T, url string) {
+	dbtest.EachThorough(t, func(t *testing.T, url string) {
 		d := dbtest.OpenURL(t, url)
 		s := newSessionStore(d, time.Now)
 		for _, change := range []string{`grant_id = 'grt_2'`, `capabilities = 'sampling'`, `protocol_version = '2024-11-05'`, `client_info = 'x'`, `created_at = 1`, `session_hash = '` + seal.Hash("x") + `'`} {

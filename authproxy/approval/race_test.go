@@ -19,12 +19,12 @@ func TestAP16Race(t *testing.T) {
 	c := &clock{at: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 	stores, _ := pair(t, c.now)
 	seen := map[State]int{}
-	least := 4 * rounds.Count(t)
+	least, most := 4*rounds.Count(t), 20
 	if rounds.AreMany(t) {
-		least *= 5
+		least, most = 20*rounds.Count(t), 500
 	}
 	raced := func() bool { return seen[Spent] > 0 && seen[Void] > 0 && seen[Denied] > 0 }
-	for round := 0; round < least || !raced() && round < 500; round++ {
+	for round := 0; round < least || !raced() && round < most; round++ {
 		s, other := stores[round%2], stores[1-round%2]
 		b := binding(fmt.Sprint("round ", round))
 		r := submit(t, s, b)
@@ -78,7 +78,7 @@ func TestAP16Race(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if !raced() {
+	if !raced() && rounds.AreMany(t) {
 		t.Errorf("the race is not one: %v", seen)
 	}
 }

@@ -147,6 +147,7 @@ func differences(direct, proxied map[string]checked) map[string]difference {
 // what must not come, so its runs are beside each other. The earlier versions are
 // left to where nobody waits (SFMCP_TEST_ROUNDS=50 and more, as in .ci/run).
 func TestConformanceServer(t *testing.T) {
+	rounds.Thorough(t)
 	nodePackages(t)
 	runs, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_CONFORMANCE_RUNS"), "1"))
 	if err != nil {

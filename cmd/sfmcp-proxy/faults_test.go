@@ -350,7 +350,7 @@ func TestCancelledCallsLeaveNothingBehind(t *testing.T) {
 	c := d.connect("sobject-all", rep)
 	burst := func() {
 		var group sync.WaitGroup
-		for i := range 250 {
+		for i := range rounds.Sized(t, 80, 250) {
 			group.Go(func() {
 				own := *c
 				own.id = 1000 + i

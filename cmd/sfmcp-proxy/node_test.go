@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -227,6 +228,7 @@ func (i *inspector) call(tool string, arguments any) (reply, int) {
 
 func TestInspectorCLI(t *testing.T) {
 	t.Parallel()
+	rounds.Thorough(t)
 	nodePackages(t)
 	d := startDemo(t)
 	i := &inspector{d: d, url: d.MCPURLs["sobject-all"], home: t.TempDir()}

@@ -103,7 +103,7 @@ func TestAD14LabelsOfMetrics(t *testing.T) {
 // What is stored is counted on both databases, and not shown when the database does not answer.
 func TestStoredIsCounted(t *testing.T) {
 	t.Parallel()
-	dbtest.Each(t, testStored)
+	dbtest.EachThorough(t, testStored)
 }
 
 func testStored(t *testing.T, url string) {

@@ -25,8 +25,8 @@ type liveOverview struct {
 // watched are the parts of the overview that are told to browsers which have it in view. They are
 // the same for everybody.
 func (t *Team) watched() []func(*request, *ui.ConsolePage) error {
-	return []func(*request, *ui.ConsolePage) error{t.hereNote, t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.budgetTile, t.stopTile,
-		t.chart, t.healthSection, t.budgetSection}
+	return []func(*request, *ui.ConsolePage) error{t.hereNote, t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.budgetTile, t.stopTile, t.healthSection,
+		t.budgetSection}
 }
 
 // overviewPart is what of the overview changes.

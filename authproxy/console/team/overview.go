@@ -27,7 +27,7 @@ func (t *Team) overview(q *request) error {
 	return t.show(q, p)
 }
 
-// callTiles count the calls of today.
+// callTiles count the calls of today, and show those of the days before.
 func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	all, err := t.Reads.Calls(q.Context(), q.Now)
 	if err != nil {
@@ -40,7 +40,7 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	if today.Calls[2] > 0 {
 		denied.Text = "See which rule denies most: somebody may need access, or a word of advice."
 	}
-	p.Tiles = append(p.Tiles, denied)
+	p.Tiles, p.Chart = append(p.Tiles, denied), chartOf(all)
 	return nil
 }
 
@@ -116,20 +116,16 @@ func (t *Team) definitionTile(q *request, p *ui.ConsolePage) error {
 // endInWords is how calls ended, as the overview says it.
 var endInWords = map[audit.Outcome]string{audit.OK: "answered", audit.Held: "held", audit.Denied: "denied", audit.Failed: "failed"}
 
-// chart shows the last days.
-func (t *Team) chart(q *request, p *ui.ConsolePage) error {
-	all, err := t.Reads.Calls(q.Context(), q.Now)
-	if err != nil {
-		return err
-	}
-	p.Chart = &ui.Chart{Caption: fmt.Sprintf("Calls of the last %d days (UTC)", oversight.CountedDays)}
+// chartOf shows the last days.
+func chartOf(all []oversight.Day) *ui.Chart {
+	c := &ui.Chart{Caption: fmt.Sprintf("Calls of the last %d days (UTC)", oversight.CountedDays)}
 	for _, end := range oversight.Ends() {
-		p.Chart.Parts = append(p.Chart.Parts, endInWords[end])
+		c.Parts = append(c.Parts, endInWords[end])
 	}
 	for _, d := range all {
-		p.Chart.Bars = append(p.Chart.Bars, ui.Bar{Label: d.Begin.Format("Mon 2 Jan"), Parts: d.Calls})
+		c.Bars = append(c.Bars, ui.Bar{Label: d.Begin.Format("Mon 2 Jan"), Parts: d.Calls})
 	}
-	return nil
+	return c
 }
 
 // hereNote says that this machine is stopped by itself.

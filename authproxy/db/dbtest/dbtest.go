@@ -226,3 +226,13 @@ func Each(t *testing.T, f func(t *testing.T, url string)) {
 	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t, t.TempDir())) })
 	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
 }
+
+// EachThorough is [Each] without PostgreSQL where somebody waits ([rounds.Thorough]): of a package that would start a
+// server for one or two tests.
+func EachThorough(t *testing.T, f func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t, t.TempDir())) })
+	t.Run("postgres", func(t *testing.T) {
+		rounds.Thorough(t)
+		f(t, Postgres(t))
+	})
+}
