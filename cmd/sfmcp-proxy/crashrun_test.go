@@ -254,8 +254,12 @@ func (run *crashRun) late() bool {
 // kill kills processes at random moments, mostly two at once, and notes how long each takes until it is ready again.
 func (run *crashRun) kill() {
 	moments := rand.New(rand.NewPCG(1, uint64(run.crashes)))
+	most := 300 // milliseconds until the next kill
+	if len(run.replicas) == 1 {
+		most = 1200 // nobody answers while it starts, and something has to be done between two kills
+	}
 	for !run.late() && int(run.killed.Load()) < run.crashes {
-		time.Sleep(time.Duration(moments.IntN(300)) * time.Millisecond) // the moment
+		time.Sleep(time.Duration(moments.IntN(most)) * time.Millisecond) // the moment
 		victims := moments.Perm(len(run.replicas))[:min(1+min(moments.IntN(4), 1), len(run.replicas))]
 		for _, i := range victims {
 			_ = run.replicas[i].process.Process.Signal(syscall.SIGKILL)
