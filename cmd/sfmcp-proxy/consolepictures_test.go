@@ -25,14 +25,15 @@ func TestPicturesOfTheConsole(t *testing.T) {
 	d.control("PUT", "/definitions", salesforcesim.Definitions{Changes: []salesforcesim.DefinitionChange{
 		{Name: "getUserInfo", Merge: map[string]any{"description": "Says who you are, and more."}}}}, nil)
 	c.send("tools/list", map[string]any{})
-	d.must("review", "start", "--server", "sobject-all")
+	d.must("review", "start", "--since", "1d", "--name", "spring")
 	g, b := &gallery{companyDemo: d}, startChrome(t)
 	b.shows(d.signInIn(b, companysim.DefaultUsers()[1]), http.StatusOK)
 	for name, path := range map[string]string{
 		"overview": "", "incident": "/incident", "incident-person": "/incident?person=" + rep, "people": "/people", "person": "/people/acme/" + salesforcesim.RepID,
 		"connections": "/connections", "clients": "/clients", "reviews": "/reviews", "tools": "/tools", "tool": "/tools/sobject-all/getUserInfo",
 		"policy": "/policy", "audit": "/audit", "audit-search": "/audit?tool=soqlQuery", "entry": "/audit/12", "denials": "/denials", "decisions": "/insights", "settings": "/settings",
-		"evidence": "/evidence",
+		"evidence": "/evidence", "review": "/reviews/spring", "review-item": "/reviews/spring/sobject-all/acme/" + salesforcesim.RepID, "client": "/clients?id=" + d.ClientID,
+		"client-connections": "/connections?client=" + d.ClientID, "incident-client": "/incident?client=" + d.ClientID,
 	} {
 		g.take(b, "console-"+name, d.PublicURL+"/console"+path)
 	}
