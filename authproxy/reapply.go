@@ -32,7 +32,7 @@ func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err err
 		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
 	}
 	for _, id := range r.spent {
-		if err := r.endApproval(ctx, id); err != nil {
+		if err := r.endApproval(ctx, id, left); err != nil {
 			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
 		}
 	}
@@ -103,6 +103,10 @@ func (r *reapplication) identify(ctx context.Context, e *audit.Entry) error {
 // again is the reason that is kept with what is ended anew.
 const again = "taken away again after the database was put back"
 
+// left is that of an approval whose call was about to leave, by an intent without what shows that it did not, while the
+// database has it unspent: the process ended just then, or the database was put back.
+const left = "its call was about to be sent, and the database does not know whether it was"
+
 // entry applies one entry, or notes it where a later one may change it.
 func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	_, _, ofCompany := e.Actor.PersonOf()
@@ -143,7 +147,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return errors.Join(r.endSessions(ctx, e), r.endCompanySession(ctx, e))
 	case audit.ApprovalDecide:
 		if (e.Decision == audit.Deny || e.Decision == audit.Counter) && e.Outcome == audit.OK { // a refused one decided nothing
-			return r.endApproval(ctx, e.Approval)
+			return r.endApproval(ctx, e.Approval, again)
 		}
 	case audit.ToolCall:
 		switch {
@@ -243,11 +247,11 @@ func (r *reapplication) endGrant(ctx context.Context, id string) error {
 	return errors.Join(voidErr, r.endUnusedLink(ctx, g.Org, g.Subject, again))
 }
 
-func (r *reapplication) endApproval(ctx context.Context, id string) error {
+func (r *reapplication) endApproval(ctx context.Context, id, why string) error {
 	if id == "" {
 		return nil
 	}
-	n, err := r.Approvals.Void(ctx, approval.VoidFilter{ID: id}, again)
+	n, err := r.Approvals.Void(ctx, approval.VoidFilter{ID: id}, why)
 	r.changed += n
 	return err
 }

@@ -251,15 +251,24 @@ func (run *crashRun) late() bool {
 	return ok && time.Until(end) < 2*time.Minute
 }
 
+// moment is how long processes live until the next kill. Where there is one alone, nobody answers while it starts, and one
+// of four lives is long enough to take over a refresh of which another process died ([link.Store]); else
+// whoever needs that login waits for ever.
+func (run *crashRun) moment(moments *rand.Rand) time.Duration {
+	most := 300
+	if len(run.replicas) == 1 {
+		if most = 1200; moments.IntN(4) == 0 {
+			most = 4000
+		}
+	}
+	return time.Duration(moments.IntN(most)) * time.Millisecond
+}
+
 // kill kills processes at random moments, mostly two at once, and notes how long each takes until it is ready again.
 func (run *crashRun) kill() {
 	moments := rand.New(rand.NewPCG(1, uint64(run.crashes)))
-	most := 300 // milliseconds until the next kill
-	if len(run.replicas) == 1 {
-		most = 1200 // nobody answers while it starts, and something has to be done between two kills
-	}
 	for !run.late() && int(run.killed.Load()) < run.crashes {
-		time.Sleep(time.Duration(moments.IntN(most)) * time.Millisecond) // the moment
+		time.Sleep(run.moment(moments))
 		victims := moments.Perm(len(run.replicas))[:min(1+min(moments.IntN(4), 1), len(run.replicas))]
 		for _, i := range victims {
 			_ = run.replicas[i].process.Process.Signal(syscall.SIGKILL)
