@@ -258,7 +258,7 @@ func (run *crashRun) moment(moments *rand.Rand) time.Duration {
 	most := 300
 	if len(run.replicas) == 1 {
 		if most = 1200; moments.IntN(4) == 0 {
-			most = 4000
+			most = 8000
 		}
 	}
 	return time.Duration(moments.IntN(most)) * time.Millisecond
