@@ -66,12 +66,18 @@ func revokeClient(s *stores, cmd *cobra.Command, args []string) error {
 	if len(ended) == 0 && !registered {
 		return fmt.Errorf("reached nobody: client %s has no connections, and no registration to be forgotten", ui.Printable(args[0]))
 	}
-	n := len(ended)
-	text := fmt.Sprintf("revoked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
-	if err := report(cmd, text, deed{Did: "client revoke", Client: args[0], Connections: &n}); err != nil {
+	return endedClient(s, cmd, "revoked", deed{Did: "client revoke", Client: args[0]}, len(ended))
+}
+
+// endedClient says how many connections of a client ended, and has their logins revoked at Salesforce. What was done
+// to the client is done in one word, and did.
+func endedClient(s *stores, cmd *cobra.Command, done string, did deed, connections int) error {
+	did.Connections = &connections
+	text := fmt.Sprintf("%s client %s: %d %s ended", done, ui.Printable(did.Client), connections, plural(connections, "connection"))
+	if err := report(cmd, text, did); err != nil {
 		return err
 	}
-	_, err = revokeAtSalesforce(s, cmd)
+	_, err := revokeAtSalesforce(s, cmd)
 	return err
 }
 
@@ -86,13 +92,7 @@ func blockClientCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			n := len(ended)
-			text := fmt.Sprintf("blocked client %s: %d %s ended", ui.Printable(args[0]), n, plural(n, "connection"))
-			if err := report(cmd, text, deed{Did: "client block", Client: args[0], Connections: &n}); err != nil {
-				return err
-			}
-			_, err = revokeAtSalesforce(s, cmd)
-			return err
+			return endedClient(s, cmd, "blocked", deed{Did: "client block", Client: args[0]}, len(ended))
 		})
 	jsonFlag(block)
 	return block

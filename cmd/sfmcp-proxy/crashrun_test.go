@@ -26,8 +26,8 @@ import (
 
 // How much TestFT10CrashesAndRaces and TestFT10CrashesOnSQLite do; see there.
 var (
-	crashesWanted = flag.Int("crashes", 0, "how often TestFT10Crashes… kills a process; 0: 15")
-	racesWanted   = flag.Int("races", 0, "how many races TestFT10Crashes… runs; 0: 100")
+	crashesWanted = flag.Int("crashes", 0, "how often TestFT10Crashes… kills a process; 0: 15 times on PostgreSQL")
+	racesWanted   = flag.Int("races", 0, "how many races TestFT10Crashes… runs; 0: 100 on PostgreSQL")
 )
 
 // fleet is the HTTP of clients and browsers that choose which replica they speak to.
@@ -186,7 +186,11 @@ func startCrashRun(t *testing.T, database string, size, crashes, races int) (*cr
 //	go test ./cmd/sfmcp-proxy -run FT10CrashesAndRaces -v -timeout 3h -crashes 1000 -races 10000
 func TestFT10CrashesAndRaces(t *testing.T) {
 	t.Parallel()
-	crashes, races := howMany(t)
+	crashes, races := *crashesWanted, *racesWanted
+	if crashes == 0 && races == 0 {
+		rounds.Thorough(t)
+		crashes, races = 15, 100
+	}
 	crashAndRace(startCrashRun(t, dbtest.Postgres(t), 3, crashes, races))
 }
 
@@ -201,18 +205,7 @@ func TestFT10CrashesOnSQLite(t *testing.T) {
 		t.Skip("without -crashes N there is nothing to do")
 	}
 	t.Parallel()
-	crashes, races := howMany(t)
-	crashAndRace(startCrashRun(t, "", 1, crashes, races))
-}
-
-// howMany crashes and races are wanted.
-func howMany(t *testing.T) (crashes, races int) {
-	t.Helper()
-	if crashes, races = *crashesWanted, *racesWanted; crashes == 0 && races == 0 {
-		rounds.Thorough(t)
-		crashes, races = 15, 100
-	}
-	return crashes, races
+	crashAndRace(startCrashRun(t, "", 1, *crashesWanted, *racesWanted))
 }
 
 // crashAndRace lets everybody work until there were as many crashes and races as wanted.

@@ -212,10 +212,10 @@ func TestFT20FT53ThreeReplicas(t *testing.T) {
 	for _, token := range tokens {
 		reused += token.Reused
 	}
-	t.Logf("%d times, %d of them with a kill, %d with that or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
+	t.Logf("%d rounds, %d of them with a kill, %d with that or a stall beyond the lease: %d reads, %d of them repeated; %d races for one write, %d with an answer that was lost; %d refresh tokens issued, %d logins lost, %d spent ones presented",
 		times, kills, losing, c.reads.Load(), c.repeated.Load(), c.races.Load(), c.unknown.Load(), len(tokens), c.lost.Load(), reused)
 	if lost := int(c.lost.Load()); lost > losing || reused > losing {
-		t.Errorf("%d logins lost, %d spent tokens presented, in %d times that can lose an answer", lost, reused, losing)
+		t.Errorf("%d logins lost, %d spent tokens presented, in %d rounds that can lose an answer", lost, reused, losing)
 	}
 	for _, r := range c.replicas {
 		verified := &demo{t: t}

@@ -13,7 +13,7 @@
 //
 // Nothing is kept here: each page is made from the stores, in bounded steps. Lists show a
 // bounded number of lines and say how to see the others; what is counted over time is counted
-// by the index of the audit log, and remembered for half a minute.
+// by the index of the audit log, and remembered once its day is over.
 //
 //	team.go         what the pages need, the tabs, errors
 //	routes.go       the table

@@ -223,16 +223,20 @@ func installed(t testing.TB) *server {
 // Each runs f as two sub-tests, "sqlite" and "postgres", with the URL of a database of its
 // own each.
 func Each(t *testing.T, f func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t, t.TempDir())) })
-	t.Run("postgres", func(t *testing.T) { f(t, Postgres(t)) })
+	each(t, f, func(*testing.T) {})
 }
 
 // EachThorough is [Each] without PostgreSQL where somebody waits ([rounds.Thorough]): of a package that would start a
 // server for one or two tests.
 func EachThorough(t *testing.T, f func(t *testing.T, url string)) {
+	each(t, f, func(t *testing.T) { rounds.Thorough(t) })
+}
+
+// each runs f on both; before may skip the test on PostgreSQL.
+func each(t *testing.T, f func(t *testing.T, url string), before func(*testing.T)) {
 	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t, t.TempDir())) })
 	t.Run("postgres", func(t *testing.T) {
-		rounds.Thorough(t)
+		before(t)
 		f(t, Postgres(t))
 	})
 }

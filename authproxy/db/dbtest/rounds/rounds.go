@@ -20,15 +20,15 @@ const many = 50
 // little; .ci/run, where nobody waits, takes more.
 func Count(t testing.TB) int {
 	t.Helper()
-	n, err := Read()
+	n, err := read()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-// Read is [Count] for who has no test yet.
-func Read() (int, error) {
+// read is [Count] for who has no test yet.
+func read() (int, error) {
 	n, err := strconv.Atoi(cmp.Or(os.Getenv("SFMCP_TEST_ROUNDS"), "5"))
 	if err != nil || n < 1 {
 		return 0, fmt.Errorf("SFMCP_TEST_ROUNDS is %q: want a number", os.Getenv("SFMCP_TEST_ROUNDS"))
@@ -66,7 +66,7 @@ var narrowed bool
 // Narrow says which tests a run by a TestMain has: those whose names always matches, unless somebody chose
 // others, or nobody waits. None: there is nothing to run.
 func Narrow(always string) (none bool, err error) {
-	n, err := Read()
+	n, err := read()
 	chosen := flag.Lookup("test.run").Value
 	if err != nil || n >= many || chosen.String() != "" {
 		return false, err
