@@ -109,15 +109,10 @@ func (p *Person) Label() string {
 }
 
 // Start keeps what the provider said of a person and signs a browser in as them. The id is
-// always new; previous, what the browser had, is ended.
+// always new; previous, what the browser had, is ended once the new one is there.
 func (s *Store) Start(ctx context.Context, i company.Identity, previous string) (id string, err error) {
 	if err := s.see(ctx, i); err != nil {
 		return "", err
-	}
-	if previous != "" {
-		if err := s.End(ctx, previous); err != nil {
-			return "", err
-		}
 	}
 	b := make([]byte, 32)
 	rand.Read(b) // does not fail
@@ -129,9 +124,9 @@ func (s *Store) Start(ctx context.Context, i company.Identity, previous string) 
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, append(row, s.DB.MAC(db.CompanySessions, row...), db.Millis(now))...)
 	if err == nil {
 		// After the insert: of two at the same time, the later looks at what both have stored.
-		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2 AND session_hash <> $3
-			AND session_hash NOT IN (SELECT session_hash FROM company_sessions WHERE issuer = $1 AND subject = $2 AND session_hash <> $3
-				ORDER BY created_at DESC, session_hash LIMIT $4)`, i.Issuer, i.Subject, hash(id), sessionsPerPerson-1)
+		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_sessions WHERE session_hash = $1 OR (issuer = $2 AND subject = $3 AND session_hash <> $4
+			AND session_hash NOT IN (SELECT session_hash FROM company_sessions WHERE issuer = $2 AND subject = $3 AND session_hash NOT IN ($1, $4)
+				ORDER BY created_at DESC, session_hash LIMIT $5))`, hash(previous), i.Issuer, i.Subject, hash(id), sessionsPerPerson-1)
 	}
 	if err != nil {
 		return "", fmt.Errorf("signing a person in: %w", err)

@@ -256,6 +256,21 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// FT-10: where a new session cannot be stored, as when roles are read again on a full disk, the one there was goes on.
+func TestFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	had := f.start(t, "ann", "", "approvers")
+	accept := dbtest.Refuse(t, f.DB, "company_sessions")
+	if _, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: "ann", CheckedAt: f.now}, had); err == nil {
+		t.Fatal("a session was stored: the test tests nothing")
+	}
+	accept()
+	if p, err := f.Current(t.Context(), had); err != nil || p.Subject != "ann" {
+		t.Errorf("the session there was: %v", err)
+	}
+}
+
 // D15: a person is signed in with so many browsers; the oldest gives way.
 func TestD15CompanySessionsAreBounded(t *testing.T) {
 	t.Parallel()

@@ -64,15 +64,11 @@ func NewSessions(c Config) *Sessions {
 }
 
 // Start signs the browser in as subject of org. The id is always new, and a
-// session that the browser had is ended: an id planted before the login is worth
-// nothing after it.
+// session that the browser had is ended once the new one is there: an id planted before the login
+// is worth nothing after it.
 func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject string) error {
 	ctx := r.Context()
-	if previous, ok := s.cookies.get(r, "session"); ok {
-		if err := s.delete(ctx, previous); err != nil {
-			return fmt.Errorf("starting session: %w", err)
-		}
-	}
+	previous, _ := s.cookies.get(r, "session")
 	id, now := newSecret(), s.now()
 	row := []any{hash(id), org, subject, hash(FormToken(id)), db.Millis(now), db.Millis(now.Add(s.lifetime))}
 	_, err := s.db.Writes.ExecContext(ctx, `
@@ -80,9 +76,9 @@ func (s *Sessions) Start(w http.ResponseWriter, r *http.Request, org, subject st
 		VALUES ($1, $2, $3, $4, $5, $6, $7)`, append(row, s.db.MAC(db.BrowserSessions, row...))...)
 	if err == nil {
 		// After the insert: of two at the same time, the later looks at what both have stored.
-		_, err = s.db.Writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
-			AND session_hash NOT IN (SELECT session_hash FROM browser_sessions WHERE org = $1 AND subject = $2 AND session_hash <> $3
-				ORDER BY created_at DESC, session_hash LIMIT $4)`, org, subject, hash(id), sessionsPerUser-1)
+		_, err = s.db.Writes.ExecContext(ctx, `DELETE FROM browser_sessions WHERE session_hash = $1 OR (org = $2 AND subject = $3 AND session_hash <> $4
+			AND session_hash NOT IN (SELECT session_hash FROM browser_sessions WHERE org = $2 AND subject = $3 AND session_hash NOT IN ($1, $4)
+				ORDER BY created_at DESC, session_hash LIMIT $5))`, hash(previous), org, subject, hash(id), sessionsPerUser-1)
 	}
 	if err != nil {
 		return fmt.Errorf("starting session: %w", err)

@@ -170,6 +170,21 @@ func TestUI13SessionFixation(t *testing.T) {
 	}
 }
 
+// FT-10: where a new session cannot be stored, the one there was goes on.
+func TestFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	had := f.signIn(t, "acme", "005A")
+	accept := dbtest.Refuse(t, f.Sessions.db, "browser_sessions")
+	if err := f.Start(httptest.NewRecorder(), request(had), "acme", "005A"); err == nil {
+		t.Fatal("a session was stored: the test tests nothing")
+	}
+	accept()
+	if s, err := f.Current(request(had)); err != nil || s.Subject != "005A" {
+		t.Errorf("the session there was: %v", err)
+	}
+}
+
 func TestUI13OddCookies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -94,16 +95,23 @@ func (d *companyDemo) wayIn(returnTo, how string) string {
 // open opens an address of the proxy and signs in with the company on the way.
 func (d *companyDemo) open(b *salesforcesim.Browser, address string, u companysim.User) *salesforcesim.Page {
 	d.t.Helper()
-	page, err := b.Get(d.t.Context(), d.wayIn(address, ""))
+	page, err := d.signedIn(d.t.Context(), b, address, u)
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	if login := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return f.Fields.Has("password") }); login >= 0 {
-		if page, err = b.Submit(d.t.Context(), page, page.Forms[login], url.Values{"username": {u.Username}, "password": {u.Password}}); err != nil {
-			d.t.Fatal(err)
-		}
-	}
 	return page
+}
+
+// signedIn is open where an answer may be lost.
+func (d *companyDemo) signedIn(ctx context.Context, b *salesforcesim.Browser, address string, u companysim.User) (*salesforcesim.Page, error) {
+	page, err := b.Get(ctx, d.wayIn(address, ""))
+	if err != nil {
+		return nil, err
+	}
+	if login := slices.IndexFunc(page.Forms, func(f salesforcesim.Form) bool { return f.Fields.Has("password") }); login >= 0 {
+		return b.Submit(ctx, page, page.Forms[login], url.Values{"username": {u.Username}, "password": {u.Password}})
+	}
+	return page, nil
 }
 
 // linkForm is the form of an account page that makes the two who are signed in one human.

@@ -181,10 +181,23 @@ func (w *crashWorker) became(write *racedWrite) string {
 	return fmt.Sprintf("%s is %s %s, its connection %s ended at %d: %s %v", write.approval, state, why, grant, revoked, ended, err)
 }
 
+// visit opens the page of a call. Where the process was killed that read an approver's roles again, which is done
+// every quarter of an hour, the answer with the new session is lost, and they sign in anew.
+func (w *crashWorker) visit(ctx context.Context, a crashApprover, write *racedWrite) (*salesforcesim.Page, error) {
+	page, err := a.Get(ctx, w.address(write))
+	if err != nil || !strings.Contains(page.Body, "Continue with your company") {
+		return page, err
+	}
+	w.mu.Lock()
+	w.repeats["an approver's sign-in"]++
+	w.mu.Unlock()
+	return w.company.signedIn(ctx, a.Browser, "/approvals/"+write.approval, a.who)
+}
+
 // opened is the page of a call that waits, as an approver has it in front of them.
-func (w *crashWorker) opened(b *salesforcesim.Browser, write *racedWrite) (page *salesforcesim.Page) {
+func (w *crashWorker) opened(a crashApprover, write *racedWrite) (page *salesforcesim.Page) {
 	good := w.until("opening the page of a call", func(ctx context.Context) (err error) {
-		if page, err = b.Get(ctx, w.address(write)); err != nil {
+		if page, err = w.visit(ctx, a, write); err != nil {
 			return err
 		}
 		if strings.Contains(page.Body, `class="note void"`) {
@@ -203,15 +216,15 @@ func (w *crashWorker) opened(b *salesforcesim.Browser, write *racedWrite) (page 
 }
 
 // choose clicks, and says whether the click counted as far as the page says that comes then.
-func (w *crashWorker) choose(ctx context.Context, b *salesforcesim.Browser, page *salesforcesim.Page, decision string) bool {
-	after, err := b.Choose(ctx, page, "decision", decision)
+func (w *crashWorker) choose(ctx context.Context, a crashApprover, page *salesforcesim.Page, decision string) bool {
+	after, err := a.Choose(ctx, page, "decision", decision)
 	return err == nil && after.Status == http.StatusOK && strings.Contains(after.URL, "/approvals/")
 }
 
 // approve approves, as a person does whose click may be lost.
-func (w *crashWorker) approve(b *salesforcesim.Browser, write *racedWrite) {
+func (w *crashWorker) approve(a crashApprover, write *racedWrite) {
 	w.until("approving", func(ctx context.Context) error {
-		page, err := b.Get(ctx, w.address(write))
+		page, err := w.visit(ctx, a, write)
 		if err != nil {
 			return err
 		}
@@ -224,7 +237,7 @@ func (w *crashWorker) approve(b *salesforcesim.Browser, write *racedWrite) {
 			write.anew = true
 			return nil
 		}
-		if write.approved = w.choose(ctx, b, page, "approve"); !write.approved {
+		if write.approved = w.choose(ctx, a, page, "approve"); !write.approved {
 			return fmt.Errorf("%d %s", page.Status, page.Body)
 		}
 		return nil

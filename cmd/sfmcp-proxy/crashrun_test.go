@@ -122,13 +122,19 @@ type crashWorker struct {
 	*crashRun
 	user, subject string
 	browser       *salesforcesim.Browser
-	approvers     [2]*salesforcesim.Browser
+	approvers     [2]crashApprover
 	writing       *mcpClient
 	reading       *mcpClient
 	ids           *rand.Rand
 	n             int
 	checked       int // of the run's cuts, those of this worker that were looked at
 	ended         []cut
+}
+
+// crashApprover is somebody of the company who decides.
+type crashApprover struct {
+	*salesforcesim.Browser
+	who companysim.User
 }
 
 // startCrashRun starts the processes on a database (see [newCluster]), the people and their connections.
@@ -166,7 +172,7 @@ func startCrashRun(t *testing.T, database string, size, crashes, races int) (*cr
 	var workers []*crashWorker
 	for i, u := range users {
 		w := &crashWorker{crashRun: run, user: u.Username, subject: u.ID, browser: run.demo.browser(), ids: rand.New(rand.NewPCG(uint64(i), uint64(crashes+races)))}
-		w.approvers = [2]*salesforcesim.Browser{company.member(people[2*i]), company.member(people[2*i+1])}
+		w.approvers = [2]crashApprover{{company.member(people[2*i]), people[2*i]}, {company.member(people[2*i+1]), people[2*i+1]}}
 		w.writing, w.reading = w.connected("sobject-reviewed"), w.connected("sobject-reads")
 		if _, err := w.reading.post(t.Context(), "tools/list", nil, false); err != nil {
 			t.Fatal(err)
