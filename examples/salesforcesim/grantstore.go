@@ -171,8 +171,14 @@ func (gs grantStore) accessToken(token string) *accessToken {
 	return gs.sim.state.AccessTokens[id]
 }
 
-// forget drops codes and access tokens that ended long ago.
+// forget drops codes and access tokens that ended long ago, once there are twice as many as it left the last time.
 func (gs grantStore) forget(now time.Time) {
+	if len(gs.sim.state.AccessTokens)+len(gs.sim.state.Codes) < gs.sim.forgetAt {
+		return
+	}
+	defer func() {
+		gs.sim.forgetAt = max(1000, 2*(len(gs.sim.state.AccessTokens)+len(gs.sim.state.Codes)))
+	}()
 	for id, t := range gs.sim.state.AccessTokens {
 		if now.After(t.ExpiresAt.Add(time.Hour)) {
 			delete(gs.sim.state.AccessTokens, id)

@@ -64,6 +64,7 @@ type Sim struct {
 	definitions Definitions   // changes of what servers list
 	switched    chan struct{} // closed when switches change
 	state       state
+	forgetAt    int // how many codes and access tokens there are to be before ended ones are looked for
 
 	// Parts that others need.
 	keys    signingKeys
