@@ -133,7 +133,7 @@ func (c *call) spend(ctx context.Context) error {
 	case !errors.Is(err, approval.ErrNotApproved):
 		return unavailable("the approval could not be spent, so the call was not made", err)
 	case errors.Is(err, approval.ErrLapsed):
-		c.outcome = notForwarded("somebody who agreed may no longer do so")
+		c.outcome = notForwarded("somebody who agreed may no longer do so, or signed in with the company too long ago")
 	case errors.Is(err, approval.ErrChanged):
 		c.outcome = notForwarded("the record is not any more what those who agreed saw")
 	}

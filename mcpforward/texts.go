@@ -149,7 +149,7 @@ func reopenedText(r *approval.Request) string {
 	case approval.Changed:
 		return "It was approved, but the record has changed in Salesforce since then, so a person has to look again. "
 	case approval.Lapsed:
-		return "It was approved, but somebody who agreed may no longer do so. "
+		return "It was approved, but somebody who agreed may no longer do so, or signed in with the company too long ago. "
 	}
 	return ""
 }

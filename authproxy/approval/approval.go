@@ -42,7 +42,7 @@ const (
 type Reopening string
 
 const (
-	Lapsed  Reopening = "lapsed"  // somebody who agreed may no longer do so
+	Lapsed  Reopening = "lapsed"  // somebody who agreed may no longer do so, as far as is known
 	Changed Reopening = "changed" // the record is not any more what those who agreed saw
 )
 

@@ -10,8 +10,28 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/ui"
 )
+
+// deciding has whoever may decide, by a role, about the call in the path asked of at the company before f shows it, where
+// half the time is over for which their roles count: what they agree to counts as long as these do ([approval.ErrLapsed]).
+func (c *Console) deciding(f handler) handler {
+	return func(w http.ResponseWriter, r *http.Request, v *visit) error {
+		if v.person == nil || !v.person.Aging {
+			return f(w, r, v)
+		}
+		a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+		if err != nil {
+			return err
+		}
+		if v.isRequester(a) || !v.mayDecide(a) {
+			return f(w, r, v)
+		}
+		http.Redirect(w, r, renew(r, v.person, company.Silently), http.StatusSeeOther)
+		return nil
+	}
+}
 
 // approval shows one call.
 func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) error {

@@ -11,6 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // onePerson is who is signed in with the company in every browser that has the cookie.
@@ -68,11 +69,7 @@ func TestStaleRolesAreSaid(t *testing.T) {
 		Roles: []string{"approver"}, CreatedAt: s.now, SeenAt: s.now, ExpiresAt: s.now.Add(time.Hour)}}
 	s.console.People = who
 	alice := s.signIn("acme", "005A")
-	w := &cookieJar{header: http.Header{}}
-	s.console.Cookies.SetPerson(w, strings.Repeat("x", 43), time.Hour)
-	h := alice.header()
-	h["Cookie"] = append(h["Cookie"], strings.SplitN(w.header.Get("Set-Cookie"), ";", 2)[0])
-	h["Cookie"] = []string{strings.Join(h["Cookie"], "; ")}
+	h := alice.withPerson()
 	const said = "no role of yours counts"
 	for _, path := range []string{"/approvals", "/account"} {
 		if page := s.send("GET", path, "", h); page.status != 200 || strings.Contains(page.body, said) {
@@ -90,6 +87,44 @@ func TestStaleRolesAreSaid(t *testing.T) {
 	s.send("GET", "/account", "", h).want(t, 200, "005A in org acme , known to be you", "Other browsers signed in", "none until your company is asked again")
 }
 
+// Whoever opens a call that waits for a role of theirs is asked of at the company where half the time of their roles is
+// over, so that what they agree to counts for the other half at least; once asked, and who asked for the call, is not.
+func TestRolesAreReadAgainBeforeADecision(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name          string
+		aging, stale  bool
+		confirm, from string // who has to agree, and who asked
+		asks          bool
+	}{
+		{"asked of just now", false, false, "role:approver", "005B", false},
+		{"half the time is over", true, false, "role:approver", "005B", true},
+		{"all of it is over", true, true, "role:approver", "005B", false}, // they see no such call; see errStale
+		{"by whoever asked", true, false, "requester", "005A", false},
+		{"for another role", true, false, "role:security", "005B", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			s := newSite(t)
+			who := &onePerson{people.Person{Identity: company.Identity{Issuer: "https://id.example", Subject: "ann", Name: "Ann"}, ID: "this",
+				Roles: []string{"approver"}, CreatedAt: s.now, SeenAt: s.now, ExpiresAt: s.now.Add(time.Hour), Aging: c.aging, Stale: c.stale}}
+			if c.stale {
+				who.is.Roles = nil
+			}
+			waiting := s.signIn("acme", c.from).ask(`{"sobject-name":"Account"}`, policy.Approvers(c.confirm))
+			s.console.People = who
+			h := s.signIn("acme", "005A").withPerson()
+			for _, page := range []string{"", "/counter", "/together"} {
+				path := "/approvals/" + waiting.ID + page
+				got := s.send("GET", path, "", h)
+				if asked := got.status == http.StatusSeeOther && got.location == company.SignInPath("https://id.example", path, company.Silently); asked != c.asks {
+					t.Errorf("%s: %d to %q", page, got.status, got.location)
+				}
+			}
+		})
+	}
+}
+
 // cookieJar takes what is set.
 type cookieJar struct {
 	discard
@@ -97,3 +132,12 @@ type cookieJar struct {
 }
 
 func (c *cookieJar) Header() http.Header { return c.header }
+
+// withPerson is header in a browser that is signed in with the company as well.
+func (p *person) withPerson() http.Header {
+	w := &cookieJar{header: http.Header{}}
+	p.console.Cookies.SetPerson(w, strings.Repeat("x", 43), time.Hour)
+	h := p.header()
+	h["Cookie"] = []string{strings.Join(append(h["Cookie"], strings.SplitN(w.header.Get("Set-Cookie"), ";", 2)[0]), "; ")}
+	return h
+}

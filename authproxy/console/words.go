@@ -188,7 +188,7 @@ func reopenedInWords(a *approval.Request) string {
 	case approval.Changed:
 		return "This call was approved before, and the record has changed in Salesforce since then. Look again at what it would replace."
 	case approval.Lapsed:
-		return "This call was approved before, and somebody who agreed may no longer do so."
+		return "This call was approved before, and somebody who agreed may no longer do so, or signed in with the company too long ago."
 	}
 	return ""
 }

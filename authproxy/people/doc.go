@@ -8,8 +8,10 @@
 // present configuration (company.SignIn.Roles), so a role that is taken away in the
 // configuration is gone with the next request. What the provider said counts for Config.MaxAge;
 // then the person has no role until the provider was asked again, which a browser does
-// by itself where the provider needs no page for it ([Person.Stale]). While the provider is down
-// nobody has a role by it; the command line needs none.
+// by itself where the provider needs no page for it ([Person.Stale]). Whoever opens a call to decide
+// about it is asked of already at half that time ([Person.Aging]), so that what they agree to can be
+// done for the other half at least. While the provider is down nobody has a role by it; the command
+// line needs none.
 //
 // # One human
 //

@@ -84,8 +84,9 @@ type Person struct {
 	company.Identity // AuthTime and ACR are those of the session
 	// Roles are those that they hold now; none if Stale.
 	Roles []string
-	// Stale says that what the provider said of them is too old to give roles.
-	Stale bool
+	// Stale says that what the provider said of them is too old to give roles; Aging, that half the time is over for
+	// which it does, also where all of it is.
+	Stale, Aging bool
 	// Blocked says that a Salesforce user who is the same human is blocked: they have no role.
 	// [Store.Sessions] does not look.
 	Blocked bool
@@ -228,6 +229,7 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) (all []
 			p.AuthTime = db.Time(authTime)
 		}
 		p.Roles, p.Stale = s.roles(p.Identity)
+		p.Aging = p.Stale || now.Sub(p.CheckedAt) > s.MaxAge/2
 		all = append(all, p)
 	}
 	return all, rows.Err()
