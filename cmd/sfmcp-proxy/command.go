@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -44,6 +45,40 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 		}
 		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
 	}
+}
+
+// wrongFlag is the error about a flag that a command does not have. Where the command itself is mistyped, that is what is
+// wrong: its flags are those of another.
+func wrongFlag(cmd *cobra.Command, err error) error {
+	if before := cmd.Flags().Args(); cmd.HasSubCommands() && len(before) > 0 {
+		err = fmt.Errorf("unknown command %q for %q", before[0], cmd.CommandPath())
+	}
+	return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
+}
+
+// nothingEmpty refuses an argument or the value of a flag that was given and is empty, as from a variable of a script that
+// is not set: it would mean everybody, or nobody.
+func nothingEmpty(cmd *cobra.Command, args []string) (err error) {
+	empty := func(what string) {
+		if err == nil {
+			err = usageError{fmt.Errorf("%s is empty: expected a value; nothing was done (see %s --help)", what, cmd.CommandPath())}
+		}
+	}
+	for i, arg := range args {
+		if names := argumentNames(cmd.Use); strings.TrimSpace(arg) == "" {
+			empty(append(names, "the last argument")[min(i, len(names))])
+		}
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			if all := list.GetSlice(); len(all) == 0 || slices.ContainsFunc(all, func(v string) bool { return strings.TrimSpace(v) == "" }) {
+				empty("--" + f.Name)
+			}
+		} else if strings.TrimSpace(f.Value.String()) == "" {
+			empty("--" + f.Name)
+		}
+	})
+	return err
 }
 
 // argumentNames are the arguments that a usage line names: what stands between the command

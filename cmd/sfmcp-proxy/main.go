@@ -88,9 +88,8 @@ Exit status: 0 done; 1 it failed, or reached nobody; 2 wrong usage or configurat
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetVersionTemplate("{{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w (see %s --help)", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
+	root.PersistentPreRunE = nothingEmpty
 	root.AddCommand(
 		demoCommand(), serveCommand(), checkCommand(), doctorCommand(), healthcheckCommand(),
 		userCommand(), grantCommand(), sessionCommand(), consoleCommand(), clientCommand(), approvalCommand(), noticeCommand(), budgetCommand(),
