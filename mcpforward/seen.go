@@ -143,11 +143,11 @@ func (c *meaning) definitionEntry(action audit.Action, object string) audit.Entr
 func (h *Handler) QuarantinedCalls() int64 { return h.quarantinedCalls.Load() }
 
 // DefinitionsWaiting returns for each server, by its name, whether definitions of it wait for
-// a person, as far as is known.
-func (h *Handler) DefinitionsWaiting() map[string]bool {
+// a person, as far as can be known before ctx ends.
+func (h *Handler) DefinitionsWaiting(ctx context.Context) map[string]bool {
 	all := map[string]bool{}
 	for _, s := range h.Access.Servers() {
-		pins, err := h.Definitions.Pins(context.Background(), definition.Server{Org: s.Org, URL: s.URL})
+		pins, err := h.Definitions.Pins(ctx, definition.Server{Org: s.Org, URL: s.URL})
 		if err != nil {
 			continue // which the calls say
 		}

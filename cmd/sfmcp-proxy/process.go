@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
@@ -43,6 +44,7 @@ type process struct {
 	edge    *edge.Edge
 	signals *signals.Signals
 	current atomic.Pointer[product]
+	asked   singleflight.Group // for metrics, what cannot be told to end
 
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
 	certificate *edge.Certificate              // nil: without TLS
@@ -126,18 +128,44 @@ func (p *process) ready(w http.ResponseWriter, r *http.Request) {
 	if here, is := current.access.StoppedHere(); is { // which calls are told in a sentence: traffic may come
 		stopped = "\n" + here.String()
 	}
-	if p.draining.Load() || current.db.Reads.PingContext(ctx) != nil {
-		http.Error(w, "not ready"+stopped, http.StatusServiceUnavailable)
-		return
-	}
-	if err := cmp.Or(current.audit.Halted(), current.audit.Unwritable(), current.db.CheckInTouch()); err != nil {
-		http.Error(w, "not ready: "+err.Error()+stopped, http.StatusServiceUnavailable)
+	if reason, err := p.unready(ctx); reason != "" {
+		text := "not ready"
+		if err != nil {
+			text += ": " + err.Error()
+		}
+		http.Error(w, text+stopped, http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ready"+stopped)
-	if waiting := waitingAt(current.forward.DefinitionsWaiting()); waiting != "" { // which is for people, and no reason to send no traffic
+	if waiting := waitingAt(current.forward.DefinitionsWaiting(ctx)); waiting != "" { // which is for people, and no reason to send no traffic
 		fmt.Fprintf(w, "definitions wait for a person at %s: see 'tools list --quarantined'\n", waiting)
 	}
+}
+
+// Why a process is not ready: the values of the metric sfmcp_not_ready.
+const (
+	unreadyDraining = "draining"  // it is shutting down
+	unreadyDatabase = "database"  // it does not answer, or has not told lately what was taken away
+	unreadyAudit    = "audit_log" // it cannot be written
+)
+
+// unready says for which reason this process should get no traffic; "": it is ready. The error is what is
+// said of that, if anything more is.
+func (p *process) unready(ctx context.Context) (reason string, err error) {
+	current := p.current.Load()
+	if p.draining.Load() {
+		return unreadyDraining, nil
+	}
+	if current.db.Reads.PingContext(ctx) != nil {
+		return unreadyDatabase, nil
+	}
+	if err := cmp.Or(current.audit.Halted(), current.audit.Unwritable()); err != nil {
+		return unreadyAudit, err
+	}
+	if err := current.db.CheckInTouch(); err != nil {
+		return unreadyDatabase, err
+	}
+	return "", nil
 }
 
 // waitingAt names those that are true.

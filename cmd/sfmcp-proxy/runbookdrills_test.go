@@ -197,6 +197,14 @@ func (d *drill) drillStores() {
 		eventually(t, plenty, "it is ready", d.r.ready)
 	})
 
+	d.alert("SfmcpNotReady", func() { d.network.Down() }, func() {
+		if status, text := d.private("/readyz"); status != http.StatusServiceUnavailable {
+			t.Errorf("/readyz: %d %s", status, text)
+		}
+		d.network.Heal()
+		eventually(t, plenty, "it is ready", d.r.ready)
+	})
+
 	// The destination of exports has not been there from the beginning.
 	d.alert("SfmcpEvidenceBehind", func() {}, func() {
 		d.says("collector", "export", "status")

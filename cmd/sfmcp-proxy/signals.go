@@ -18,7 +18,8 @@ import (
 	"sfmcp-proxy/mcpforward/upstream"
 )
 
-// stateTime bounds what is asked for when somebody reads the metrics.
+// stateTime bounds each thing that is asked for when somebody reads the metrics. They are asked for side by
+// side, and Prometheus gives up after ten seconds.
 const stateTime = time.Second
 
 // knowsServer reports whether the current configuration has a server of that name.
@@ -88,6 +89,7 @@ func (p *process) exposeState() {
 		Reads:        func() *sql.DB { return p.current.Load().db.Reads },
 		BudgetLimits: func() map[[2]string]int64 { return p.current.Load().budgetLimits() },
 	})
+	p.signals.Gauges("sfmcp_not_ready", "Why /readyz answers 503: draining, database, audit_log. 1 for the reason, 0 for the others.", "reason", signals.Flags(p.notReady))
 	p.signals.Gauges("sfmcp_stop", "Whether the kill switch is at a position: writes, all. Both are 0 while nothing is stopped; all is 1, too, when the position cannot be read.", "position",
 		signals.Flags(func() map[string]bool { return p.current.Load().stopped() }))
 	p.signals.Gauge("sfmcp_key_file_changed_timestamp_seconds", "When the file of the sealing keys was changed last, as by 'key rotate'; 0 if it cannot be read.",
@@ -107,7 +109,11 @@ func (p *process) exposeServers() {
 	p.signals.Gauges("sfmcp_circuit_open", "Whether the circuit of a hosted server is open: 1 while its calls are held back after faults in a row, until one is answered.", "server",
 		signals.Flags(func() map[string]bool { return p.current.Load().forward.CircuitOpen() }))
 	p.signals.Gauges("sfmcp_definitions_waiting", "Whether definitions of a hosted server wait for a person: 1 until each is accepted or rejected.", "server",
-		signals.Flags(func() map[string]bool { return p.current.Load().forward.DefinitionsWaiting() }))
+		signals.Flags(func() map[string]bool {
+			ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+			defer cancel()
+			return p.current.Load().forward.DefinitionsWaiting(ctx)
+		}))
 	p.signals.Gauges("sfmcp_salesforce_sessions", "MCP sessions with a hosted server that this process keeps.", "server",
 		func() map[string]float64 { return p.current.Load().forward.SalesforceSessions() })
 }
@@ -157,13 +163,7 @@ func (p *process) exposeAudit() {
 	p.signals.Gauge("sfmcp_audit_logs_silent", "Audit logs of other replicas that are not closed, and have not been heard of for three minutes.", func() float64 {
 		return float64(p.current.Load().roster.Silent())
 	})
-	p.signals.Gauge("sfmcp_audit_segments_unindexed", "Full files of the audit log that have no index yet: a search reads them whole.", func() float64 {
-		n, err := p.current.Load().audit.Unindexed()
-		if err != nil {
-			return -1
-		}
-		return float64(n)
-	})
+	p.signals.Gauge("sfmcp_audit_segments_unindexed", "Full files of the audit log that have no index yet: a search reads them whole.", p.unindexed)
 	p.signals.Gauges("sfmcp_checkpoint_place_behind_seconds", "For how long a place of audit.checkpoints has lacked the newest checkpoint; 0: it has it. Places are numbered as they are configured, from 1.", "place",
 		func() map[string]float64 { return p.current.Load().placesBehind() })
 }
@@ -181,6 +181,28 @@ func (p *product) placesBehind() map[string]float64 {
 		}
 	}
 	return behind
+}
+
+// notReady says of each reason to get no traffic whether it is the one.
+func (p *process) notReady() map[string]bool {
+	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
+	defer cancel()
+	reason, _ := p.unready(ctx)
+	return map[string]bool{unreadyDraining: reason == unreadyDraining, unreadyDatabase: reason == unreadyDatabase, unreadyAudit: reason == unreadyAudit}
+}
+
+// unindexed is how many segments of the audit log have no index yet; -1: that cannot be found out in time.
+// One question at most is under way: a log in the database waits for it.
+func (p *process) unindexed() float64 {
+	found := p.asked.DoChan("unindexed", func() (any, error) { return p.current.Load().audit.Unindexed() })
+	select {
+	case r := <-found:
+		if r.Err == nil {
+			return float64(r.Val.(int))
+		}
+	case <-time.After(stateTime):
+	}
+	return -1
 }
 
 // stopped says at which positions the kill switch is.
