@@ -99,19 +99,28 @@ func (h *Hiding) Of(f Field) (a Action) {
 
 // Reaches says of a field by which a call chooses, sorts or counts records what is hidden of
 // it, which is more than of one that is answered: of a compound each part counts, and of all
-// fields of an object each that is hidden.
+// fields of an object each that is hidden, and the copies that they hold.
 func (h *Hiding) Reaches(f Field) (a Action) {
 	f = lower(f)
-	if f.Name == reach.Whole {
-		for _, shown := range h.schema.AppendShown(nil, f.Object, f.Name) {
-			a = max(a, h.any(strings.ToLower(shown.Object)))
-		}
-		return a
+	if f.Name != reach.Whole {
+		return h.withParts(f, h.Of)
 	}
-	a = h.Of(f)
+	for _, shown := range h.schema.AppendShown(nil, f.Object, f.Name) {
+		if shown = lower(shown); shown.Name == reach.Whole {
+			a = max(a, h.any(shown.Object))
+		} else {
+			a = max(a, h.withParts(shown, h.itself))
+		}
+	}
+	return a
+}
+
+// withParts is what of says of a field and, where it is a compound, of its parts.
+func (h *Hiding) withParts(f Field, of func(Field) Action) Action {
+	a := of(f)
 	if stem, ok := compoundStem(f.Name); ok {
 		for _, part := range stem.parts() {
-			a = max(a, h.Of(Field{Object: f.Object, Name: part}))
+			a = max(a, of(Field{Object: f.Object, Name: part}))
 		}
 	}
 	return a

@@ -21,23 +21,20 @@ var clauseWords = map[reach.Clause]string{
 	reach.Relation: "do not follow a relationship through it",
 }
 
+// textNoObjects is said of a search that names no objects: it looks into all fields of all.
+const textNoObjects = "Your organization hides fields, into which this search would look. The call was not made: name the objects after RETURNING, and search IN NAME FIELDS."
+
 // Refusal says in a sentence for the caller why a call cannot be made, "" if nothing stands
 // against it: it chooses, sorts, groups or counts records by a hidden field, looks into one
-// by a search, or follows a relationship that one holds. The sentence names what the call
-// itself names, and what to take out of it.
+// by a search, refers to a record by one that it writes, or follows a relationship that one holds.
+// The sentence names what the call itself names, and what to take out of it.
 func (h *Hiding) Refusal(v *reach.Value) string {
+	if v.Search != nil && len(v.Search.Returning) == 0 && !h.Nothing() {
+		return textNoObjects
+	}
 	for i := range v.Fields {
 		f := &v.Fields[i]
-		words := clauseWords[f.At.Clause]
-		switch {
-		case f.At.Clause == reach.Find:
-			words = "search IN NAME FIELDS, for objects of which the name is not hidden, without SNIPPET"
-		case f.At.Clause == reach.Select && f.Name != reach.Whole && len(f.At.Names) > 1 && !strings.EqualFold(f.At.Names[len(f.At.Names)-1], f.Name):
-			words = clauseWords[reach.Relation]
-		case words == "" || f.Name == reach.Whole && f.At.Clause == reach.Relation:
-			continue
-		}
-		if h.Reaches(Field{Object: f.Object, Name: f.Name}) > Shown {
+		if words := wordsOn(v, f); words != "" && h.Reaches(Field{Object: f.Object, Name: f.Name}) > Shown {
 			return refusal(f, words)
 		}
 	}
@@ -47,6 +44,23 @@ func (h *Hiding) Refusal(v *reach.Value) string {
 		}
 	}
 	return ""
+}
+
+// wordsOn says what to change where a field is hidden that stands there, "" if it may stay.
+func wordsOn(v *reach.Value, f *reach.Field) string {
+	switch {
+	case f.At.Clause == reach.Find && v.Search != nil && v.Search.Scope == "NAME" && !v.Search.Snippets:
+		return "take " + f.At.Names[0] + " out of RETURNING, because the search looks there IN NAME FIELDS, too"
+	case f.At.Clause == reach.Find:
+		return "search IN NAME FIELDS, for objects of which the name is not hidden, without SNIPPET"
+	case f.At.Refers():
+		return "refer to the record by its id"
+	case f.At.Clause == reach.Select && f.Name != reach.Whole && len(f.At.Names) > 1 && !strings.EqualFold(f.At.Names[len(f.At.Names)-1], f.Name):
+		return clauseWords[reach.Relation]
+	case f.Name == reach.Whole && f.At.Clause == reach.Relation:
+		return ""
+	}
+	return clauseWords[f.At.Clause]
 }
 
 func refusal(f *reach.Field, words string) string {

@@ -66,7 +66,7 @@ func TestRefusal(t *testing.T) {
 		{"FIND {x} RETURNING Contact(Id)", "search IN NAME FIELDS"},
 		{"FIND {x} IN NAME FIELDS RETURNING Contact(Id, SSN__c)", ""},
 		{"FIND {x} IN NAME FIELDS RETURNING Contact(Id WHERE SSN__c = '1')", "WHERE"},
-		{"FIND {x} IN NAME FIELDS RETURNING Lead(Id)", "search IN NAME FIELDS"}, // LastName is in it
+		{"FIND {x} IN NAME FIELDS RETURNING Lead(Id)", "take Lead out of RETURNING"}, // LastName is in it
 		{"FIND {x} IN EMAIL FIELDS RETURNING Contact(Id)", "search IN NAME FIELDS"},
 	} {
 		v := asks(t, "find", fmt.Sprintf(`{"q":%q}`, tt.search))

@@ -123,17 +123,24 @@ func (c *carrier) written(class Class, record arguments) bool {
 }
 
 // typeOfCarried returns the type that the attributes of a record name, which say nothing else
-// but what it is called; "": they are not to be read.
+// but what it is called and its own url; "": they are not to be read.
 func (a arguments) typeOfCarried() string {
 	raw, ok := a.get("attributes")
 	if !ok {
 		return ""
 	}
 	members, refused := parseWithin(raw)
-	if refused != nil || !members.only("type", "referenceId") {
+	if refused != nil || !members.only("type", "referenceId", "url") {
 		return ""
 	}
 	named, _, _ := members.text("type")
+	id := ""
+	if i := slices.IndexFunc(a.names, func(name string) bool { return strings.EqualFold(name, "id") }); i >= 0 && a.values[i].Kind() == '"' {
+		id, _ = unquoted(a.values[i])
+	}
+	if !members.urlOf(named, id) {
+		return ""
+	}
 	return named
 }
 

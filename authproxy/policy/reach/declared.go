@@ -161,7 +161,9 @@ func (d Declaration) readRecord(f *reading, a arguments) *Refusal {
 	case id != "" || d.Class == Create:
 		f.record(d.Class, object, id)
 	}
-	f.raise(object)
+	if f.raise(object); d.Object == "" && f.writes() && idAdministers(id) {
+		f.Class = Admin
+	}
 	f.reach(object)
 	body, given, refused := a.object(d.Record)
 	switch {

@@ -240,7 +240,7 @@ func (f *reading) reachBody(object string, body arguments, within []string) *Ref
 		}
 		folded[lower] = true
 		if lower == "attributes" {
-			if refused := sameType(object, body.values[i]); refused != nil {
+			if refused := f.sameRecord(object, body.values[i], len(within) > 0); refused != nil {
 				return refused
 			}
 			continue
@@ -303,18 +303,37 @@ func (a arguments) typeNamed() string {
 	return named
 }
 
-// sameType refuses a record that names another type than the call does.
-func sameType(object string, attributes jsontext.Value) *Refusal {
-	differs := refuse("The attributes of the record name another type than the call.")
+// sameRecord refuses a record that names another type than the call does, or the url of another
+// record: queries answer attributes with both.
+func (f *reading) sameRecord(object string, attributes jsontext.Value, related bool) *Refusal {
 	members, refused := parseWithin(attributes)
-	if refused != nil || len(members.names) != 1 {
-		return differs
+	if refused != nil || !members.only("type", "url") {
+		return refuse("The attributes of a record must be its type, and its url if any.")
 	}
 	named, ok, refused := members.text("type")
 	if refused != nil || !ok || !strings.EqualFold(named, object) {
-		return differs
+		return refuse("The attributes of the record name another type than the call.")
+	}
+	id := ""
+	if last := len(f.Records) - 1; !related && last >= 0 && strings.EqualFold(f.Records[last].Object, object) {
+		id = f.Records[last].ID
+	}
+	if !members.urlOf(object, id) {
+		return refuse("The url in the attributes of the record is that of another record; leave it out.")
 	}
 	return nil
+}
+
+// urlOf reports whether the url that the attributes of a record name, if they do, is that of a
+// record of an object; with an id, of that one.
+func (a arguments) urlOf(object, id string) bool {
+	address, given, refused := a.text("url")
+	if !given || refused != nil {
+		return refused == nil
+	}
+	segments := strings.Split(address, "/")
+	n := len(segments)
+	return n > 3 && segments[n-3] == "sobjects" && strings.EqualFold(segments[n-2], object) && ValidID(segments[n-1]) && (id == "" || SameID(segments[n-1], id))
 }
 
 // sobject returns the object that the call names.

@@ -2,7 +2,10 @@ package reach
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy/policy/soql"
 )
@@ -21,14 +24,26 @@ func (f *reading) readSOQL(text string) *Refusal {
 	case errors.Is(err, soql.ErrTooLong):
 		return refuse(textTooLong)
 	case errors.Is(err, soql.ErrCharacter):
-		return refuse(textCharacter)
+		return unread(textCharacter, text, err)
 	case err != nil:
-		return refuse(textQuery)
+		return unread(textQuery, text, err)
 	}
 	f.Class, f.Query, f.Text = Read, q, text
 	f.Rows, f.Each = rowsOf(q), rowsOfEach(q)
 	f.query(q, nil, From)
 	return nil
+}
+
+// unread refuses a query and says, where that is known, from where on it could not be read.
+func unread(why, text string, err error) *Refusal {
+	var mistake *soql.Error
+	switch {
+	case !errors.As(err, &mistake) || mistake.Offset <= 0 || mistake.Offset > len(text):
+		return refuse(why)
+	case mistake.Offset == len(text):
+		return &Refusal{why + " Something is missing at its end.", why}
+	}
+	return &Refusal{fmt.Sprintf("%s It cannot be read from character %d on.", why, utf8.RuneCountInString(text[:mistake.Offset])+1), why}
 }
 
 // rowsOf returns the most records that the query can answer: its own, and for each
@@ -60,7 +75,7 @@ func (f *reading) readSOSL(text string) *Refusal {
 	case errors.Is(err, soql.ErrTooLong):
 		return refuse(textTooLong)
 	case err != nil:
-		return refuse(textSearch)
+		return unread(textSearch, text, err)
 	}
 	f.Class, f.Search, f.Text = Read, s, text
 	if s.Traces {
@@ -83,22 +98,30 @@ func (f *reading) readSOSL(text string) *Refusal {
 	return nil
 }
 
-// nameFields are the fields that a search IN NAME FIELDS looks into, besides Name.
-// Custom objects have no others.
+// nameFields are the fields that a search IN NAME FIELDS looks into, besides Name, by the SOSL
+// Reference (IN SearchGroup). Custom objects have no others. Of objects that are not named here all
+// fields are searched: of products, articles, files and feeds by that page, of the rest because
+// nobody knows better.
 var nameFields = map[string][]string{
-	"account": {"Website", "Site"}, "asset": {"SerialNumber"}, "case": {"SuppliedName"},
-	"campaign": nil, "contact": {"AssistantName"}, "event": {"Subject"}, "lead": {"Company"}, "note": {"Title"}, "opportunity": nil,
-	"product2": nil, "report": {"Description"}, "task": {"Subject"}, "user": {"CommunityNickname"},
+	"account": {"Website", "Site", "NameLocal"}, "asset": {"SerialNumber"}, "campaign": nil, "case": {"SuppliedName", "SuppliedCompany", "Subject"},
+	"contact": {"AssistantName", "FirstNameLocal", "LastNameLocal", accountName}, "event": {"Subject"},
+	"lead": {"Company", "CompanyLocal", "FirstNameLocal", "LastNameLocal"}, "note": {"Title"}, "opportunity": nil, "report": {"Description"},
+	"task": {"Subject"}, "user": {"CommunityNickname"},
 }
+
+// accountName is the name of a contact's account as a search of contacts looks into it. No record
+// answers it.
+const accountName = "AccountName"
 
 // searched adds the fields of an object that a search looks into.
 func (f *reading) searched(object string, s *soql.Search) {
 	more, known := nameFields[strings.ToLower(object)]
 	if s.Scope != "NAME" || s.Snippets || !known && !strings.HasSuffix(strings.ToLower(object), "__c") {
 		f.reachField(object, Whole)
-		return
+		more = slices.DeleteFunc(slices.Clone(more), func(name string) bool { return name != accountName })
+	} else {
+		f.reachField(object, "Name")
 	}
-	f.reachField(object, "Name")
 	for _, name := range more {
 		f.reachField(object, name)
 	}

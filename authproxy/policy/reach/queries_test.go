@@ -170,7 +170,8 @@ func TestSOSLReach(t *testing.T) {
 	}
 }
 
-// A refusal says what is wrong and repeats nothing of the query.
+// A refusal says what is wrong and from where on, and repeats nothing of the query. For the audit log it is
+// the same wherever that is.
 func TestQueriesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -178,15 +179,21 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 		text string
 		want string
 	}{
-		{readSOQL, "SELECT Id FROM Account; SELECT Id FROM User", textCharacter},
-		{readSOQL, "SELECT Id FROM Account WHERE Name = :name", textQuery},
+		{readSOQL, "SELECT Id FROM Account; SELECT Id FROM User", textCharacter + " It cannot be read from character 23 on."},
+		{readSOQL, "SELECT Id FROM Account WHERE Name = 'Zürich' LIMIT 5;", textCharacter + " It cannot be read from character 53 on."},
+		{readSOQL, "SELECT Id FROM Account WHERE Name = \"Acme\"", textCharacter + " It cannot be read from character 37 on."},
+		{readSOQL, "SELECT Id FROM Account WHERE Name = :name", textQuery + " It cannot be read from character 37 on."},
+		{readSOQL, "SELECT Id FROM Account WHERE Amount > 1,000", textQuery + " It cannot be read from character 40 on."},
+		{readSOQL, "SELECT Id FROM Account WHERE", textQuery + " Something is missing at its end."},
 		{readSOQL, "SELECT Id FROM Account" + strings.Repeat(" ", soql.MaxLength), textTooLong},
-		{readSOSL, "FIND {Account; DROP} RETURNING Account(", textSearch},
-		{readSOSL, "FIND {x} RETURNING Account; FIND {y}", textSearch},
+		{readSOSL, "FIND {Account; DROP} RETURNING Account(", textSearch + " Something is missing at its end."},
+		{readSOSL, "FIND {x} RETURNING Account; FIND {y}", textSearch + " It cannot be read from character 27 on."},
+		{readSOSL, "FIND {x} RETURNING \u00fc", textSearch + " It cannot be read from character 20 on."},
+		{readSOSL, "FIND x", textSearch},
 		{readSOSL, "FIND {x}" + strings.Repeat(" ", soql.MaxLength), textTooLong},
 	} {
 		f, refused := tt.read(tt.text)
-		if refused == nil || refused.Text != tt.want || strings.Contains(refused.Text, "Account") {
+		if refused == nil || refused.Text != tt.want || strings.Contains(refused.Text, "Account") || strings.ContainsAny(refused.Error(), "0123456789") {
 			t.Errorf("%.60s: %v, reaches %v", tt.text, refused, f.ObjectNames())
 		}
 	}

@@ -1,20 +1,25 @@
 package reach
 
 import (
+	"cmp"
 	"math"
 	"strings"
 )
 
 // Refusal is why arguments are refused: one plain sentence for the caller, which
 // never repeats an argument, so that it may be logged.
-type Refusal struct{ Text string }
+type Refusal struct {
+	Text string
+	kind string // without the place in the arguments; "": Text has none
+}
 
-func (r *Refusal) Error() string { return Refused + ": " + r.Text }
+// Error is the same for all refusals of one kind.
+func (r *Refusal) Error() string { return Refused + ": " + cmp.Or(r.kind, r.Text) }
 
 // Refused is how the reason of a denial begins whose arguments could not be read.
 const Refused = "arguments refused"
 
-func refuse(text string) *Refusal { return &Refusal{text} }
+func refuse(text string) *Refusal { return &Refusal{Text: text} }
 
 // most bounds what one call may reach, and the members of one object in its arguments: more
 // is never needed for one call, and every rule is asked about all of it.
@@ -51,6 +56,7 @@ func newReading(s *Schema) *reading {
 type reached struct {
 	object, name string
 	clause       Clause
+	refers       bool
 }
 
 // few is how many are compared one by one, without a map.
@@ -134,9 +140,10 @@ func (f *reading) reachField(object, name string) {
 
 // first reports whether a field is reached for the first time in this clause.
 func (f *reading) first(object, name string) bool {
+	refers := f.at.Refers()
 	if f.seen == nil {
 		for i := range f.Fields {
-			if at := &f.Fields[i]; at.At.Clause == f.at.Clause && strings.EqualFold(at.Name, name) && strings.EqualFold(at.Object, object) {
+			if at := &f.Fields[i]; at.At.Clause == f.at.Clause && strings.EqualFold(at.Name, name) && strings.EqualFold(at.Object, object) && at.At.Refers() == refers {
 				return false
 			}
 		}
@@ -145,10 +152,10 @@ func (f *reading) first(object, name string) bool {
 		}
 		f.seen = make(map[reached]bool)
 		for _, at := range f.Fields {
-			f.seen[reached{strings.ToLower(at.Object), strings.ToLower(at.Name), at.At.Clause}] = true
+			f.seen[reached{strings.ToLower(at.Object), strings.ToLower(at.Name), at.At.Clause, at.At.Refers()}] = true
 		}
 	}
-	key := reached{strings.ToLower(object), strings.ToLower(name), f.at.Clause}
+	key := reached{strings.ToLower(object), strings.ToLower(name), f.at.Clause, refers}
 	if f.seen[key] {
 		return false
 	}

@@ -100,6 +100,7 @@ var copies = func() map[string][]Ref {
 		of[strings.ToLower(field)] = append(of[strings.ToLower(field)], ref)
 		of[object+".*"] = append(of[object+".*"], ref)
 	}
+	of["contact.accountname"] = []Ref{{"Account", "Name"}} // in no record, see nameFields
 	return of
 }()
 

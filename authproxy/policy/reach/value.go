@@ -29,7 +29,8 @@ type Value struct {
 	Records []Record
 	// Objects are the sObjects reached that are known, each once, in their usual spelling.
 	Objects []Object
-	// Fields are the fields reached, each once for every clause that names it.
+	// Fields are the fields reached, each once for every clause that names it, and once more where
+	// it refers to a record.
 	Fields []Field
 	// Opaque, OpaqueFields: objects, or fields, are reached besides that cannot be
 	// determined. Unknown are the places in the call that lead to them, as far as any do.
@@ -115,6 +116,10 @@ type Place struct {
 	// Offset is the position of their first byte in a query, counted from 0; -1 elsewhere.
 	Offset int
 }
+
+// Refers reports whether it is within a record that another one refers to in a body: what stands
+// there chooses that record (Contact.Email in a Case), and sets nothing.
+func (p *Place) Refers() bool { return p.Clause == Body && len(p.Names) > 1 }
 
 // Schema is what was known of the org's schema when the call was read.
 func (v *Value) Schema() *Schema { return v.schema }
