@@ -72,6 +72,15 @@ func (s *Store) advance(ctx context.Context, e db.Execer, l *record, c sealedCha
 // errRaced says that a link changed between reading and writing it.
 var errRaced = errors.New("link changed at the same time")
 
+// advanceOrRace is advance for [Store.retry]: that the link has moved already is errRaced.
+func (s *Store) advanceOrRace(ctx context.Context, tx *sql.Tx, l *record, c sealedChange) error {
+	won, err := s.advance(ctx, tx, l, c)
+	if err == nil && !won {
+		return errRaced
+	}
+	return err
+}
+
 // Replace stores a fresh login of a user as the org's link of that user. The refresh
 // token of a previous login is queued for revocation at Salesforce in the same
 // transaction. It wins against a refresh that is under way.
@@ -92,8 +101,8 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 		if l == nil {
 			return s.insert(ctx, tx, fresh, sealed)
 		}
-		if won, err := s.advance(ctx, tx, l, sealed); err != nil || !won {
-			return errors.Join(err, errRaced)
+		if err := s.advanceOrRace(ctx, tx, l, sealed); err != nil {
+			return err
 		}
 		return s.enqueuePrevious(ctx, tx, l, t.RefreshToken)
 	})
@@ -128,8 +137,8 @@ func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
 		if err != nil || l == nil || l.state == Revoked {
 			return err
 		}
-		if won, err := s.advance(ctx, tx, l, sealedChange{change{state: Revoked, why: why}}); err != nil || !won {
-			return errors.Join(err, errRaced)
+		if err := s.advanceOrRace(ctx, tx, l, sealedChange{change{state: Revoked, why: why}}); err != nil {
+			return err
 		}
 		if err := s.enqueuePrevious(ctx, tx, l, ""); err != nil {
 			return err

@@ -1,8 +1,13 @@
 package link_test
 
 import (
+	"errors"
+	"net/http"
+	"slices"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/link"
 )
 
 // FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
@@ -29,4 +34,27 @@ func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
 		t.Errorf("the login is %s, and %d tokens were revoked", state, len(f.revoked))
 	}
 	f.sent(t, 2)
+}
+
+// FT-53: the answer to the COMMIT that notes a lost login is lost with the network. That the login is lost is told
+// all the same, once, and its refresh token is revoked once.
+func TestFT53LostCommitOfLostLoginIsTold(t *testing.T) {
+	f, _, p, network := nearAndFar(t)
+	f.set(func() {
+		f.token = func(w http.ResponseWriter, r *http.Request) {
+			network.LoseCommit(true)
+			answer(http.StatusBadRequest, `{"error":"invalid_grant"}`)(w, r)
+		}
+	})
+	f.clock.pass(time.Hour)
+	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrNeedsReauth) {
+		t.Error(err)
+	}
+	p.drain(t)
+	if state := p.state(t); state != link.NeedsReauth || !network.Lost() {
+		t.Errorf("the login is %s; a COMMIT was lost: %t", state, network.Lost())
+	}
+	if told := p.seen(); !slices.Equal(told, []link.EventKind{link.LoginLost, link.RevokedUpstream}) {
+		t.Errorf("told: %v", told)
+	}
 }

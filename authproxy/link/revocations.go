@@ -112,32 +112,52 @@ func (q *revocationQueue) Unrevoked(ctx context.Context, org, subject string) (l
 	return left, nil
 }
 
-// revokeDue takes batches until one is not full. Rows it fails with are not due again
-// at once, so it ends.
+// revokeDue takes batches until one is not full, or cannot be claimed. What it claims is not due again at
+// once, also where Salesforce does not revoke it; what it cannot claim, as on a full disk, stays due.
 func (q *revocationQueue) revokeDue(ctx context.Context) error {
 	for {
 		batch, err := q.due(ctx)
 		if err != nil {
 			return fmt.Errorf("reading revocations: %w", err)
 		}
-		queue := make(chan revocation)
-		var workers sync.WaitGroup
-		for range min(revocationWorkers, len(batch)) {
-			workers.Go(func() {
-				for r := range queue {
-					q.revokeUpstream(ctx, &r)
-				}
-			})
-		}
-		for _, r := range batch {
-			queue <- r
-		}
-		close(queue)
-		workers.Wait()
-		if len(batch) < revocationBatch || ctx.Err() != nil {
+		failed, err := q.revokeEach(ctx, batch)
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case failed > 0 && failed == len(batch):
+			return fmt.Errorf("claiming %d revocations: %w", failed, err)
+		case failed > 0:
+			q.cfg.Log.Error("claiming revocations failed", "failed", failed, "of", len(batch), "error", err)
+		}
+		if len(batch) < revocationBatch {
+			return nil
 		}
 	}
+}
+
+// revokeEach tells Salesforce of each of a batch, and returns how many could not be claimed, and why the last
+// of them.
+func (q *revocationQueue) revokeEach(ctx context.Context, batch []revocation) (failed int, err error) {
+	queue := make(chan revocation)
+	var workers sync.WaitGroup
+	var mu sync.Mutex // of failed and err
+	for range min(revocationWorkers, len(batch)) {
+		workers.Go(func() {
+			for r := range queue {
+				if cause := q.revokeUpstream(ctx, &r); cause != nil {
+					mu.Lock()
+					failed, err = failed+1, cause
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for _, r := range batch {
+		queue <- r
+	}
+	close(queue)
+	workers.Wait()
+	return failed, err
 }
 
 func (q *revocationQueue) due(ctx context.Context) ([]revocation, error) {
@@ -162,16 +182,14 @@ func (q *revocationQueue) due(ctx context.Context) ([]revocation, error) {
 	return out, rows.Err()
 }
 
-// revokeUpstream claims one revocation, so that one process asks, and asks.
-func (q *revocationQueue) revokeUpstream(ctx context.Context, r *revocation) {
+// revokeUpstream claims one revocation, so that one process asks, and asks. The error is that it could not be
+// claimed: nobody was asked.
+func (q *revocationQueue) revokeUpstream(ctx context.Context, r *revocation) error {
 	n, err := db.Affected(ctx, q.cfg.DB.Writes,
 		`UPDATE upstream_revocations SET attempts = attempts + 1, next_at = $1 WHERE id = $2 AND next_at = $3 AND attempts = $4`,
 		db.Millis(q.cfg.Now().Add(revocationClaim)), r.id, r.nextAt, r.attempts)
 	if err != nil || n == 0 {
-		if err != nil {
-			q.cfg.Log.Error("claiming a revocation failed", "error", err)
-		}
-		return
+		return err // without one another process was faster
 	}
 	r.attempts++
 	token, err := q.cfg.Ring.Open(r.place(), r.sealed)
@@ -179,7 +197,7 @@ func (q *revocationQueue) revokeUpstream(ctx context.Context, r *revocation) {
 		err = q.cfg.Salesforce.Revoke(ctx, r.org, string(token))
 	}
 	if err != nil && ctx.Err() != nil {
-		return // shutting down; due again when the claim is over
+		return nil // shutting down; due again when the claim is over
 	}
 	// What Salesforce answered is kept even if the caller has gone meanwhile.
 	ctx = context.WithoutCancel(ctx)
@@ -192,9 +210,10 @@ func (q *revocationQueue) revokeUpstream(ctx context.Context, r *revocation) {
 	}
 	if _, err := q.cfg.DB.Writes.ExecContext(ctx, statement, args...); err != nil {
 		q.cfg.Log.Error("noting the outcome of a revocation failed", "error", err)
-		return
+		return nil
 	}
 	q.cfg.OnEvent(event)
+	return nil
 }
 
 // revokeNow is the last resort for a refresh token that no queue can take.

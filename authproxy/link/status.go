@@ -78,7 +78,10 @@ func (s *Store) whose(ctx context.Context, what, query string, args ...any) (all
 		}
 		all = append(all, w)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing %s links: %w", what, err)
+	}
+	return all, nil
 }
 
 // Openable sorts the subjects of an org's active links by whether their refresh token
