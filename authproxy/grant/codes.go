@@ -127,8 +127,8 @@ func (s *Store) replayed(ctx context.Context, tx *sql.Tx, g *Grant, what string)
 	if err != nil {
 		return nil, err
 	}
-	for _, now := range ended {
-		g = &now
+	if len(ended) > 0 {
+		g = &ended[0]
 	}
 	return &ReplayError{Grant: *g, Revoked: len(ended) > 0, What: what}, nil
 }

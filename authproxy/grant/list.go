@@ -108,7 +108,10 @@ func (s *Store) amounts(ctx context.Context, where string, args []any) (all []Am
 		}
 		all = append(all, a)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("counting grants: %w", err)
+	}
+	return all, nil
 }
 
 // OfClient is what the grants of a client amount to.
@@ -171,7 +174,10 @@ func eachClient(ctx context.Context, from *sql.DB, query string, args []any, rea
 		}
 		read(client, a, b)
 	}
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("counting grants by client: %w", err)
+	}
+	return nil
 }
 
 // ByName are the users whose name, username or user id holds a part, whatever the case. What is
@@ -192,7 +198,10 @@ func (s *Store) ByName(ctx context.Context, part string) (all []User, err error)
 			all = append(all, u)
 		}
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading users: %w", err)
+	}
+	return all, nil
 }
 
 // Called reports whether the name, username or user id holds a part, which is in small letters.

@@ -54,6 +54,11 @@ type ReplayError struct {
 
 func (e *ReplayError) Error() string { return "spent " + e.What + " presented again" }
 
+// Is makes a replay match [ErrReplayed] and, as clients see it, [ErrInvalidGrant].
+func (e *ReplayError) Is(target error) bool {
+	return target == ErrReplayed || target == ErrInvalidGrant
+}
+
 // RefusedError says that a code or refresh token of a grant was refused; errors.Is finds out
 // why. It is for the log: the client is told no more than of one that never was.
 type RefusedError struct {
@@ -64,11 +69,6 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return e.why.Error() }
 
 func (e *RefusedError) Unwrap() error { return e.why }
-
-// Is makes a replay match [ErrReplayed] and, as clients see it, [ErrInvalidGrant].
-func (e *ReplayError) Is(target error) bool {
-	return target == ErrReplayed || target == ErrInvalidGrant
-}
 
 // Lifetimes are how long things stay good.
 type Lifetimes struct {

@@ -41,12 +41,15 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 		return s.sweep(ctx, tx, since, now)
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if err != nil {
+		for id, at := range used { // for the next sweep to write down
+			s.used[id] = max(s.used[id], at)
+		}
 		return fmt.Errorf("sweeping grants: %w", err)
 	}
-	s.mu.Lock()
 	s.swept = now
-	s.mu.Unlock()
 	return nil
 }
 
@@ -72,7 +75,8 @@ func (s *Store) sweep(ctx context.Context, tx *sql.Tx, since, now int64) error {
 		{`DELETE FROM access_tokens WHERE expires_at <= $1`, now},
 		{`DELETE FROM refresh_tokens WHERE idle_expires_at <= $1`, now},
 		{`DELETE FROM grants WHERE activated_at = 0 AND expires_at <= $1`, now},
-		{`DELETE FROM grants WHERE activated_at = 0 AND revoked_at <> 0 AND revoked_at <= $1`, now},
+		{`DELETE FROM grants WHERE activated_at = 0 AND revoked_at <> 0 AND revoked_at <= $1
+			AND NOT EXISTS (SELECT 1 FROM codes WHERE codes.grant_id = grants.id)`, now}, // one that was revoked since deleteOf has its code still
 		{`UPDATE refresh_tokens SET sealed_successor = '', mac = '' WHERE rotated_at > 0 AND rotated_at <= $1 AND sealed_successor <> ''`,
 			now - s.lifetimes.RefreshGrace.Milliseconds()},
 		{`DELETE FROM grants WHERE revoked_at <> 0 AND revoked_at <= $1`, old},
@@ -85,8 +89,8 @@ func (s *Store) sweep(ctx context.Context, tx *sql.Tx, since, now int64) error {
 	return nil
 }
 
-// deleteOf deletes the codes and tokens of grants that ended after one time and by another. Spent codes and
-// refresh tokens stay while the grant lives, to be known again.
+// deleteOf deletes the codes and tokens of grants that ended after one time and by another. Spent codes stay
+// while the grant lives, spent refresh tokens until they would have been idle for too long, to be known again.
 func deleteOf(ctx context.Context, tx *sql.Tx, after, by int64) error {
 	if by <= after {
 		return nil

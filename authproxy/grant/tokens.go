@@ -172,15 +172,17 @@ func (s *Store) revokeByRefresh(ctx context.Context, tx *sql.Tx, token, clientID
 }
 
 func (s *Store) dropAccess(ctx context.Context, tx *sql.Tx, token, clientID string) (*Grant, error) {
+	now := s.millis()
 	g, err := scanGrant(tx.QueryRowContext(ctx, `SELECT `+grantColumns+` FROM access_tokens t JOIN grants ON grants.id = t.grant_id
-		WHERE t.token_hash = $1 AND grants.client_id = $2`, seal.Hash(token), clientID))
+		WHERE t.token_hash = $1 AND t.expires_at > $3 AND grants.client_id = $2 AND grants.revoked_at = 0 AND grants.expires_at > $3`,
+		seal.Hash(token), clientID, now))
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	n, err := db.Affected(ctx, tx, `UPDATE access_tokens SET revoked_at = $1, mac = '' WHERE token_hash = $2 AND revoked_at = 0`, s.millis(), seal.Hash(token))
+	n, err := db.Affected(ctx, tx, `UPDATE access_tokens SET revoked_at = $1, mac = '' WHERE token_hash = $2 AND revoked_at = 0`, now, seal.Hash(token))
 	if err != nil || n == 0 {
 		return nil, err
 	}

@@ -287,6 +287,15 @@ func TestAS47RevokeToken(t *testing.T) {
 	if g, err := f.RevokeToken(ctx, second.RefreshToken, "chatgpt"); g != nil || err != nil {
 		t.Errorf("second time: %v, %v; want nothing done", g, err)
 	}
+	before = f.epoch(t)
+	if g, err := f.RevokeToken(ctx, second.AccessToken, "chatgpt"); g != nil || err != nil || f.epoch(t) != before {
+		t.Errorf("access token of a grant that has ended: %v, %v; want nothing done", g, err)
+	}
+	over := f.tokens(t, testSubject)
+	f.clock.Add(testLifetimes.AccessToken)
+	if g, err := f.RevokeToken(ctx, over.AccessToken, "chatgpt"); g != nil || err != nil {
+		t.Errorf("access token that is over: %v, %v; want nothing done", g, err)
+	}
 }
 
 // D15: a grant gets so many access tokens within the lifetime of one, and so many refresh

@@ -128,8 +128,11 @@ func (s *Store) FindUser(ctx context.Context, org, who string) (*User, error) {
 			break
 		}
 		all, err := s.readUsers(ctx, `org = $2 AND `+by[0]+` = $3`, org, by[1])
-		if err != nil || len(all) > 0 {
-			return &append(all, User{})[0], err
+		if err != nil {
+			return nil, err
+		}
+		if len(all) > 0 {
+			return &all[0], nil
 		}
 	}
 	return nil, ErrNotFound
