@@ -192,13 +192,12 @@ func (c *Cutoff) StopFrom(ctx context.Context, seen access.StopSetting, mode acc
 
 // stop sets the kill switch by set.
 func (c *Cutoff) stop(ctx context.Context, mode access.Stop, act Act, set func(context.Context) error) error {
-	severity := map[access.Stop]int{access.StopOff: 1, access.StopWrites: 2, access.StopAll: 3}
-	if severity[mode] == 0 {
-		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(mode))
+	if err := mode.Validate(); err != nil {
+		return fmt.Errorf("setting stop: %w", err)
 	}
 	have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
-	if severity[mode] < severity[have] {
+	if have.StopsMoreThan(mode) {
 		return c.give(ctx, entry, set)
 	}
 	err := set(ctx)

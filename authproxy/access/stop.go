@@ -20,6 +20,14 @@ const (
 	StopAll    Stop = "all"
 )
 
+// Validate reports a text that is none of the positions.
+func (s Stop) Validate() error {
+	if s != StopOff && s != StopWrites && s != StopAll {
+		return fmt.Errorf("expected off, writes or all, found %q", string(s))
+	}
+	return nil
+}
+
 // StopsMoreThan says whether s refuses what other lets pass.
 func (s Stop) StopsMoreThan(other Stop) bool {
 	return s == StopAll && other != StopAll || s == StopWrites && other == StopOff
@@ -57,8 +65,8 @@ func (c *Control) SetStopFrom(ctx context.Context, seen StopSetting, stop Stop, 
 
 // setStop sets the kill switch; if seen is not nil, only where it still is so.
 func (c *Control) setStop(ctx context.Context, seen *StopSetting, stop Stop, by string) error {
-	if stop != StopOff && stop != StopWrites && stop != StopAll {
-		return fmt.Errorf("setting stop: expected off, writes or all, found %q", string(stop))
+	if err := stop.Validate(); err != nil {
+		return fmt.Errorf("setting stop: %w", err)
 	}
 	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
 		if seen != nil {
@@ -140,7 +148,7 @@ func (c *Control) readStop(ctx context.Context, from interface {
 	if !c.db.Authentic(db.Stops, mac, "mode", s.Position, at, s.By) {
 		return s, ErrStopAltered
 	}
-	if s.Position != StopOff && s.Position != StopWrites && s.Position != StopAll {
+	if s.Position.Validate() != nil {
 		return s, fmt.Errorf("%w: its position is %q", ErrStopUnknown, string(s.Position))
 	}
 	if others != 0 {
