@@ -172,9 +172,10 @@ type Request struct {
 	Counter *Request
 
 	Outcome Outcome
-	// Reopened says why a request that was approved waits again.
-	Reopened Reopening
-	Why      string // void: what ended it
+	// Reopened says why a request that was approved waits again, or last did; Reopenings is how often.
+	Reopened   Reopening
+	Reopenings int
+	Why        string // void: what ended it
 	// Reason is what the person who denied said of it. Only from Get and Submit.
 	Reason string
 	// Result is what the client was answered, for an identical repeat; nil if there is

@@ -62,7 +62,7 @@ func TestAP05DecisionsLapseBeforeTheCall(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		now, err := s.Get(t.Context(), r.ID)
-		if err != nil || now.State != Pending || len(now.Decisions) != 1 || now.Decisions[0].Human == test.lapsed {
+		if err != nil || now.State != Pending || len(now.Decisions) != 1 || now.Decisions[0].Human == test.lapsed || now.Reopenings != 1 {
 			t.Errorf("%s: it is %+v, %v", name, now, err)
 		}
 	}

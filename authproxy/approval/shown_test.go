@@ -102,7 +102,7 @@ func TestApprovalsBindWhatWasShown(t *testing.T) {
 			case test.want == nil && now.State != Spent, errors.Is(test.want, ErrUnread) && (now.State != Approved || now.Reopened != ""):
 				t.Errorf("it is %+v", now)
 			case errors.Is(test.want, ErrChanged):
-				if now.State != Pending || now.Reopened != Changed || (len(now.Decisions) == 1) != (test.left != "") || test.left != "" && now.Decisions[0].Human != test.left {
+				if now.State != Pending || now.Reopened != Changed || now.Reopenings != 1 || (len(now.Decisions) == 1) != (test.left != "") || test.left != "" && now.Decisions[0].Human != test.left {
 					t.Errorf("it is %+v", now)
 				}
 				agree("ann", "a", test.now)

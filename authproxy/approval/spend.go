@@ -96,7 +96,7 @@ func (s *Store) reopen(ctx context.Context, r *stored, lapsed []Decision, why Re
 	r.State, r.DecidedAt, r.DecidedBy = Pending, time.Time{}, actor.Actor{}
 	return s.db.Tx(ctx, func(tx *sql.Tx) error {
 		n, err := db.Affected(ctx, tx, `UPDATE approvals SET state = 'pending', decided_at = 0, decided_by_kind = '', decided_by_id = '', decided_by_as = '',
-				decisions = $1, state_mac = $2, reopened = $5
+				decisions = $1, state_mac = $2, reopened = $5, reopenings = reopenings + 1
 			WHERE id = $3 AND state = 'approved' AND state_mac = $4`, r.decisions, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved, string(why))
 		if err != nil || n != 1 {
 			return err

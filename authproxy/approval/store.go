@@ -28,7 +28,8 @@ type Config struct {
 	Ring     *seal.KeyRing
 	Lifetime time.Duration // from submission to expiry, and from spending to forgetting
 	// KeepArguments is how long after the decision the arguments are kept of a call of which
-	// nothing can come any more. Of a call that nobody decided they are erased then.
+	// nothing can come any more. Of a call that nobody decided they are erased
+	// once it is expired or void.
 	KeepArguments time.Duration
 	Now           func() time.Time // nil: time.Now
 	// PendingPerConnection is how many requests of one connection may wait at a time; 0: 10.

@@ -29,7 +29,7 @@ type Source interface {
 	// Waiting returns the requests that wait for a decision now.
 	Waiting(ctx context.Context) ([]Waiting, error)
 	// Describe says what there is to say of a request, and whether it still waits; nil: there
-	// is no such request any more. ID, Event and At are not its business.
+	// is no such request any more. ID, Event, At and Approval are not its business.
 	Describe(ctx context.Context, id string) (m *Message, waits bool, err error)
 }
 
@@ -109,30 +109,34 @@ func (k *Courier) Sweep(ctx context.Context) error {
 
 // fill queues what targets are to be told and have not been.
 func (k *Courier) fill(ctx context.Context) error {
+	// This is read first: what has waited before the look, and does not in it, waits no more. Other
+	// processes queue meanwhile, too.
+	undecided := make([][]string, len(k.targets))
+	for i := range k.targets {
+		if t := &k.targets[i]; t.wants(Decided) {
+			var err error
+			if undecided[i], err = k.undecided(ctx, t.Name); err != nil {
+				return err
+			}
+		}
+	}
 	waiting, err := k.source.Waiting(ctx)
 	if err != nil {
 		return err
 	}
-	told := make(map[string]bool, len(waiting)) // of what waits no more, nothing is remembered
-	for i := range k.targets {
-		t := &k.targets[i]
-		for _, w := range waiting {
-			if !t.wants(Requested) || !t.concerns(w) {
+	if err := k.fillRequested(ctx, waiting); err != nil {
+		return err
+	}
+	waits := make(map[string]bool, len(waiting))
+	for _, w := range waiting {
+		waits[aboutRequest(w.ID, w.Again)] = true
+	}
+	for i, abouts := range undecided {
+		for _, about := range abouts {
+			if waits[about] {
 				continue
 			}
-			key := t.Name + " " + w.ID
-			if !k.told[key] {
-				if err := k.add(ctx, t.Name, Requested, w.ID, ""); err != nil {
-					return err
-				}
-			}
-			told[key] = true
-		}
-	}
-	k.told = told
-	for i := range k.targets {
-		if t := &k.targets[i]; t.wants(Decided) {
-			if err := k.fillDecided(ctx, t.Name); err != nil {
+			if err := k.add(ctx, k.targets[i].Name, Decided, about, ""); err != nil {
 				return err
 			}
 		}
@@ -140,20 +144,26 @@ func (k *Courier) fill(ctx context.Context) error {
 	return nil
 }
 
-// fillDecided queues how the requests ended that the target was told of.
-func (k *Courier) fillDecided(ctx context.Context, target string) error {
-	ids, err := k.undecided(ctx, target)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if k.told[target+" "+id] { // it waits
-			continue
+// fillRequested queues that requests wait.
+func (k *Courier) fillRequested(ctx context.Context, waiting []Waiting) error {
+	told := make(map[string]bool, len(waiting)) // of what waits no more, nothing is remembered
+	for i := range k.targets {
+		t := &k.targets[i]
+		for _, w := range waiting {
+			if !t.wants(Requested) || !t.concerns(w) {
+				continue
+			}
+			about := aboutRequest(w.ID, w.Again)
+			key := t.Name + " " + about
+			if !k.told[key] {
+				if err := k.add(ctx, t.Name, Requested, about, ""); err != nil {
+					return err
+				}
+			}
+			told[key] = true
 		}
-		if err := k.add(ctx, target, Decided, id, ""); err != nil {
-			return err
-		}
 	}
+	k.told = told
 	return nil
 }
 
@@ -189,10 +199,12 @@ func (k *Courier) deliver(ctx context.Context, i int) error {
 // attempt sends one message and records what became of it.
 func (k *Courier) attempt(ctx context.Context, t *Target, row *Row) error {
 	m, moot, err := k.message(ctx, row)
-	if err != nil {
+	switch {
+	case errors.Is(err, errWaits):
+		return k.later(ctx, row.ID, pause(row.Attempts, nil), err.Error())
+	case err != nil:
 		return err // the row is tried again when its lease is over
-	}
-	if moot != "" {
+	case moot != "":
 		return k.end(ctx, row.ID, outcomeMoot, moot)
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
@@ -221,6 +233,9 @@ func pause(attempts int, err error) time.Duration {
 	return p
 }
 
+// errWaits: how a request ended is to be told, and it has not ended.
+var errWaits = errors.New("it still waits")
+
 // message puts a message together from what is true now, or says why it is moot.
 func (k *Courier) message(ctx context.Context, row *Row) (m *Message, moot string, err error) {
 	if !k.db.Authentic(db.Notices, row.mac, row.covered()...) {
@@ -230,7 +245,8 @@ func (k *Courier) message(ctx context.Context, row *Row) (m *Message, moot strin
 		_, budget, _ := strings.Cut(row.About, " ")
 		return &Message{ID: row.ID, Event: Alarm, At: row.Created, Budget: budget, Text: row.Text}, "", nil
 	}
-	m, waits, err := k.source.Describe(ctx, row.About)
+	id, again := requestOf(row.About)
+	m, waits, err := k.source.Describe(ctx, id)
 	switch {
 	case err != nil:
 		return nil, "", err
@@ -238,7 +254,14 @@ func (k *Courier) message(ctx context.Context, row *Row) (m *Message, moot strin
 		return nil, "there is no such request any more", nil
 	case row.Event == Requested && !waits:
 		return nil, "it was decided before it could be told", nil
+	case m.Again != again && waits:
+		return nil, "it waits again", nil
+	case m.Again != again:
+		// How it ended is told once, whoever saw it wait again.
+		return nil, "it has waited again since", k.add(ctx, row.Target, Decided, aboutRequest(id, m.Again), "")
+	case row.Event == Decided && waits:
+		return nil, "", errWaits
 	}
-	m.ID, m.Event, m.At, m.Approval = row.ID, row.Event, row.Created, row.About
+	m.ID, m.Event, m.At, m.Approval = row.ID, row.Event, row.Created, id
 	return m, "", nil
 }

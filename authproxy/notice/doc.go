@@ -20,6 +20,11 @@
 //	   ├─────→ failed: refused for good, or not taken for a day
 //	   └─────→ moot: decided before it could be told, or nobody's target any more
 //
+// A call that was approved and waits again is told of again, and so is how that ends: its rows have
+// behind its id how often it has come to wait again. A target that this process does not know may be
+// one of a newer configuration that another process has: its messages are nobody's once they have been
+// due for a day.
+//
 // Whoever sends takes the row first, by one conditional statement that moves its next attempt
 // into the future. A process that dies while it sends leaves the row to be sent again, so a
 // message may come twice, under the same id.

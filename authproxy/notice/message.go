@@ -22,6 +22,7 @@ const (
 // Waiting is a request that waits for a decision, as far as targets are chosen by it.
 type Waiting struct {
 	ID    string
+	Again int      // how often it has come to wait again
 	Roles []string // who decides; empty: the requester
 }
 
@@ -33,6 +34,8 @@ type Message struct {
 	At    time.Time
 
 	Approval string // id of the request; of the following, what concerns requests
+	Again    int    // how often it has come to wait again after it was approved
+	Reopened string // why it last did: lapsed, changed; "": it never did
 	URL      string // of its page
 	Org      string
 	Kind     string // of the org: production, sandbox, scratch
@@ -69,7 +72,16 @@ func (m *Message) Title() string {
 	if m.Event == Decided {
 		return what + " for " + m.User + ": " + m.State
 	}
+	if m.Again > 0 {
+		return what + " waits for approval again"
+	}
 	return what + " waits for approval"
+}
+
+// reopened says for people why a request waits again.
+var reopened = map[string]string{
+	"lapsed":  "it was approved, and somebody who agreed may no longer do so",
+	"changed": "it was approved, and the record has changed in Salesforce since",
 }
 
 var verb = map[policy.Class]string{policy.Create: "Creation", policy.Update: "Change", policy.Delete: "Deletion", policy.Admin: "Administration"}
@@ -93,6 +105,7 @@ func (m *Message) Lines() (lines [][2]string) {
 		add("Decided by", m.By)
 		return lines
 	}
+	add("Again", reopened[m.Reopened])
 	add("Decided by", m.deciders())
 	add("Until", m.Expires.UTC().Format("2006-01-02 15:04 MST"))
 	return lines

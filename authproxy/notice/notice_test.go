@@ -28,6 +28,8 @@ type office struct {
 	mu      sync.Mutex
 	at      time.Time
 	waiting map[string][]string // roles by id
+	again   map[string]int      // how often it has come to wait again
+	looked  func()              // after a look at what waits, if not nil
 	gone    map[string]bool
 	got     map[string][]Message // by target
 	answer  func(target string, m *Message) error
@@ -35,7 +37,7 @@ type office struct {
 
 func newOffice(t *testing.T) *office {
 	return &office{t: t, db: dbtest.Open(t), at: time.Date(2026, 3, 10, 12, 0, 0, 0, time.UTC),
-		waiting: map[string][]string{}, gone: map[string]bool{}, got: map[string][]Message{}}
+		waiting: map[string][]string{}, again: map[string]int{}, gone: map[string]bool{}, got: map[string][]Message{}}
 }
 
 func (o *office) now() time.Time       { o.mu.Lock(); defer o.mu.Unlock(); return o.at }
@@ -43,9 +45,13 @@ func (o *office) pass(d time.Duration) { o.mu.Lock(); defer o.mu.Unlock(); o.at 
 
 func (o *office) Waiting(context.Context) (all []Waiting, _ error) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	for _, id := range slices.Sorted(maps.Keys(o.waiting)) {
-		all = append(all, Waiting{ID: id, Roles: o.waiting[id]})
+		all = append(all, Waiting{ID: id, Again: o.again[id], Roles: o.waiting[id]})
+	}
+	looked := o.looked
+	o.mu.Unlock()
+	if looked != nil {
+		looked()
 	}
 	return all, nil
 }
@@ -58,7 +64,10 @@ func (o *office) Describe(_ context.Context, id string) (*Message, bool, error) 
 	}
 	roles, waits := o.waiting[id]
 	m := &Message{URL: "https://proxy.example/approvals/" + id, Org: "acme", Kind: "production", Server: "sales", Tool: "updateSobjectRecord", Class: policy.Update,
-		Object: "Account", User: "rep@acme.example", Client: "ChatGPT", Roles: roles, Expires: o.at.Add(time.Minute), State: "pending"}
+		Object: "Account", User: "rep@acme.example", Client: "ChatGPT", Roles: roles, Expires: o.at.Add(time.Minute), State: "pending", Again: o.again[id]}
+	if m.Again > 0 {
+		m.Reopened = "changed"
+	}
 	if !waits {
 		m.State, m.By = "approved", "alice"
 	}
@@ -224,9 +233,6 @@ func TestMootAndGivenUp(t *testing.T) {
 	if want := map[string]string{"apr_1": outcomeMoot, "apr_2": outcomeMoot, "apr_3": outcomeFailed}; err != nil || !maps.Equal(got, want) {
 		t.Errorf("%v, %v", got, err)
 	}
-	if err := o.courier().Sweep(t.Context()); err != nil {
-		t.Fatal(err)
-	}
 	o.pass(keepEnded)
 	if err := k.Sweep(t.Context()); err != nil {
 		t.Fatal(err)
@@ -236,17 +242,58 @@ func TestMootAndGivenUp(t *testing.T) {
 	}
 }
 
+// What goes to a target that nobody knows any more is given up after a day. Until then it may be one of a
+// process with a newer configuration.
 func TestGoneTargetsAreSwept(t *testing.T) {
 	o := newOffice(t)
-	k := o.courier(o.target("old", []Event{Requested}))
+	chat, mail := o.target("chat", []Event{Requested}), o.target("mail", []Event{Requested})
+	newer := o.courier(chat, mail)
 	o.waiting["apr_1"] = []string{"security"}
-	o.answer = func(string, *Message) error { return errors.New("down") }
-	o.turn(k)
-	if err := o.courier(o.target("new", []Event{Decided})).Sweep(t.Context()); err != nil {
+	if err := newer.fill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := List(t.Context(), o.db, true); err != nil || len(rows) != 1 || rows[0].Outcome != outcomeMoot {
-		t.Errorf("%+v, %v", rows, err)
+	for _, older := range []*Courier{o.courier(chat), o.courier()} {
+		if err := older.Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.answer = func(string, *Message) error { return errors.New("down") }
+	o.turn(newer)
+	o.pass(giveUpAfter) // both were tried since they were queued
+	if err := o.courier(chat).Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	o.answer = nil
+	o.waiting["apr_2"] = []string{"security"}
+	o.turn(newer)
+	o.want("at last", "chat", "approval.requested apr_1", "approval.requested apr_2")
+	o.want("at last", "mail", "approval.requested apr_1", "approval.requested apr_2")
+
+	o.waiting["apr_3"] = []string{"security"}
+	if err := newer.fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, after := range []struct {
+		time time.Duration
+		want string
+	}{{giveUpAfter - time.Second, ""}, {time.Second, outcomeMoot}} {
+		o.pass(after.time)
+		if err := o.courier(chat).Sweep(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := List(t.Context(), o.db, true)
+		for _, r := range rows {
+			want := after.want
+			if r.Target == "chat" {
+				want = ""
+			}
+			if r.About == "apr_3" && r.Outcome != want {
+				t.Errorf("to %s, %v later: %q, want %q", r.Target, after.time, r.Outcome, want)
+			}
+		}
+		if err != nil || len(rows) != 6 {
+			t.Errorf("%d rows, %v", len(rows), err)
+		}
 	}
 }
 

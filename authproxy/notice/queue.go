@@ -6,14 +6,15 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
 
-// How long rows are kept: those of messages that nobody took for a day are given up, and what
-// became of a message is known for a month.
+// How long rows are kept: those of messages that nobody took for a day, or nobody tried to send for a
+// day, are given up, and what became of a message is known for a month.
 const (
 	giveUpAfter = 24 * time.Hour
 	keepEnded   = 30 * 24 * time.Hour
@@ -34,7 +35,7 @@ type Row struct {
 	ID       string
 	Target   string
 	Event    Event
-	About    string // id of the request; of an alarm its window and its budget
+	About    string // the request, see [aboutRequest]; of an alarm its window and its budget
 	Text     string // of an alarm
 	Created  time.Time
 	Next     time.Time // of a waiting one: when it is tried, or tried again
@@ -68,8 +69,23 @@ func (q queue) add(ctx context.Context, target string, event Event, about, text 
 	return nil
 }
 
-// undecided returns the requests that the target was told of, and not yet how they ended.
-func (q queue) undecided(ctx context.Context, target string) (ids []string, err error) {
+// aboutRequest names in a row a request that has come to wait again so often: by its id, behind which
+// stands how often, if it has. [requestOf] is the other way.
+func aboutRequest(id string, again int) string {
+	if again == 0 {
+		return id
+	}
+	return id + " " + strconv.Itoa(again)
+}
+
+func requestOf(about string) (id string, again int) {
+	id, times, _ := strings.Cut(about, " ")
+	again, _ = strconv.Atoi(times) // none: 0
+	return id, again
+}
+
+// undecided returns what the target was told that it waits, and not yet how it ended.
+func (q queue) undecided(ctx context.Context, target string) (abouts []string, err error) {
 	rows, err := q.db.Reads.QueryContext(ctx, `
 		SELECT about FROM notices n WHERE target = $1 AND event = $2 AND created_at > $3 AND NOT EXISTS
 			(SELECT 1 FROM notices d WHERE d.target = n.target AND d.event = $4 AND d.about = n.about)
@@ -80,13 +96,16 @@ func (q queue) undecided(ctx context.Context, target string) (ids []string, err 
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
+		var about string
+		if err := rows.Scan(&about); err != nil {
 			return nil, fmt.Errorf("reading notices: %w", err)
 		}
-		ids = append(ids, id)
+		abouts = append(abouts, about)
 	}
-	return ids, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading notices: %w", err)
+	}
+	return abouts, nil
 }
 
 // take takes a message of the target that is due, or returns nil. One about an event of a later
@@ -127,19 +146,21 @@ func (q queue) later(ctx context.Context, id string, after time.Duration, proble
 	return nil
 }
 
-// sweep ends what goes to no target any more, and removes what ended long ago.
+// sweep ends what goes to no target any more, and removes what ended long ago. A target that is not
+// among these may be one that another process knows, which has a newer configuration: whoever knows it
+// moves the next attempt, so that what was due a day ago is nobody's.
 func (q queue) sweep(ctx context.Context, targets []string) error {
 	now := q.now()
-	args := []any{outcomeMoot, db.Millis(now)}
+	args := []any{outcomeMoot, db.Millis(now), db.Millis(now.Add(-giveUpAfter))}
 	var marks []string
 	for i, t := range targets {
-		marks, args = append(marks, fmt.Sprintf("$%d", i+3)), append(args, t)
+		marks, args = append(marks, fmt.Sprintf("$%d", i+4)), append(args, t)
 	}
 	other := ""
 	if len(marks) > 0 {
 		other = " AND target NOT IN (" + strings.Join(marks, ", ") + ")"
 	}
-	_, err := q.db.Writes.ExecContext(ctx, `UPDATE notices SET outcome = $1, ended_at = $2, problem = 'the target is gone' WHERE outcome = ''`+other, args...)
+	_, err := q.db.Writes.ExecContext(ctx, `UPDATE notices SET outcome = $1, ended_at = $2, problem = 'the target is gone' WHERE outcome = '' AND next_at <= $3`+other, args...)
 	if err == nil {
 		_, err = q.db.Writes.ExecContext(ctx, `DELETE FROM notices WHERE created_at < $1`, db.Millis(now.Add(-keepEnded)))
 	}
@@ -176,5 +197,8 @@ func List(ctx context.Context, d *db.DB, all bool) (list []Row, err error) {
 		}
 		list = append(list, *r)
 	}
-	return list, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading notices: %w", err)
+	}
+	return list, nil
 }

@@ -92,6 +92,7 @@ type approvalPayload struct {
 	Client    string     `json:"client"`
 	Roles     []string   `json:"roles,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
+	Reopened  string     `json:"reopened,omitempty"`
 	DecidedBy string     `json:"decided_by,omitempty"`
 }
 
@@ -107,7 +108,7 @@ func (w *Webhook) body(m *Message) ([]byte, error) {
 		p.Approval = &approvalPayload{ID: m.Approval, URL: m.URL, State: m.State, Org: m.Org, OrgKind: m.Kind, Server: m.Server, Tool: m.Tool,
 			Class: string(m.Class), Object: m.Object, User: m.User, Client: m.Client, Roles: m.Roles, DecidedBy: m.By}
 		if at := m.Expires.UTC(); m.Event == Requested {
-			p.Approval.ExpiresAt = &at
+			p.Approval.ExpiresAt, p.Approval.Reopened = &at, m.Reopened
 		}
 	}
 	return json.Marshal(p)

@@ -23,7 +23,7 @@ type noticeSource struct{ *stores }
 func (s noticeSource) Waiting(ctx context.Context) (waiting []notice.Waiting, err error) {
 	all, err := s.approvals.List(ctx, approval.Filter{State: approval.Pending, OldestFirst: true})
 	for i := range all {
-		waiting = append(waiting, notice.Waiting{ID: all[i].ID, Roles: s.missing(&all[i])})
+		waiting = append(waiting, notice.Waiting{ID: all[i].ID, Again: all[i].Reopenings, Roles: s.missing(&all[i])})
 	}
 	return waiting, err
 }
@@ -53,7 +53,7 @@ func (s noticeSource) Describe(ctx context.Context, id string) (*notice.Message,
 	m := &notice.Message{
 		URL: s.access.PublicURL() + "/approvals/" + r.ID, Org: r.Org, Server: r.Server, Tool: r.Tool, Class: policy.Class(r.Class),
 		Object: objectOf(r), User: r.Subject, Client: s.clients.Name(ctx, r.ClientID), Roles: s.missing(r), Expires: r.ExpiresAt,
-		State: string(r.State), By: r.DecidedBy.String(),
+		State: string(r.State), By: r.DecidedBy.String(), Again: r.Reopenings, Reopened: string(r.Reopened),
 	}
 	for _, server := range s.access.Servers() {
 		if server.Name == r.Server && server.Title != "" {
