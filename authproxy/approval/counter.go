@@ -53,7 +53,7 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		case err != nil:
 			return err
 		case there != nil:
-			return fmt.Errorf("%w: the client has made that call itself, as %s", ErrProposal, there.ID)
+			return fmt.Errorf("%w: %s", ErrProposal, there.standsFor())
 		}
 		counter, err = s.insert(ctx, tx, Request{Binding: other, Class: r.Class, Author: author, CounterOf: r.ID})
 		return err
@@ -65,6 +65,19 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		return counter, fmt.Errorf("proposing another call: %w", err)
 	}
 	return counter, nil
+}
+
+// standsFor says why the call of r cannot be asked for by another request.
+func (r *Request) standsFor() string {
+	switch {
+	case r.State == Denied:
+		return "a person denied that call as " + r.ID
+	case r.State == Countered:
+		return "a person proposed another call in the place of that one, which is " + r.ID
+	case r.Author != "":
+		return "somebody has proposed that call already, as " + r.ID
+	}
+	return "the client has made that call itself, as " + r.ID
 }
 
 // proposal returns the canonical form of arguments that differ from those of a call in values

@@ -88,6 +88,53 @@ func TestCounterChangesNothingByHalf(t *testing.T) {
 	}
 }
 
+// What stands in the way of a proposal, or of an undo, is said as it is: who asked for that call, or that
+// somebody denied it or proposed another one in its place.
+func TestWhatStandsInTheWay(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		stands func(s *Store, there *Request) // makes of a request for that call what stands in the way
+		want   string
+	}{
+		"asked for": {func(*Store, *Request) {}, "the client has made that call itself, as "},
+		"approved":  {func(s *Store, there *Request) { decide(t, s, there.ID, true) }, "the client has made that call itself, as "},
+		"denied":    {func(s *Store, there *Request) { decide(t, s, there.ID, false) }, "a person denied that call as "},
+		"countered": {func(s *Store, there *Request) {
+			if _, err := s.Counter(t.Context(), there.ID, actor.User("cem"), "cem", binding("another").Arguments); err != nil {
+				t.Fatal(err)
+			}
+		}, "a person proposed another call in the place of that one, which is "},
+		"proposed": {nil, "somebody has proposed that call already, as "},
+	} {
+		s, c := newStore(t)
+		that := binding("that")
+		var there *Request
+		if tt.stands == nil {
+			var err error
+			if there, err = s.Counter(t.Context(), submit(t, s, binding("first")).ID, actor.User("cem"), "cem", that.Arguments); err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			there = submit(t, s, that)
+			tt.stands(s, there)
+		}
+		r := submit(t, s, binding("Acme"))
+		_, err := s.Counter(t.Context(), r.ID, actor.User("bob"), "bob", that.Arguments)
+		if !errors.Is(err, ErrProposal) || !strings.HasSuffix(err.Error(), ": "+tt.want+there.ID) {
+			t.Errorf("%s: proposing it: %v", name, err)
+		}
+		c.add(time.Millisecond)
+		done := sent(t, s, "Done", Done)
+		if err := s.SaveCheck(t.Context(), done.ID, Intended, images); err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Undo(t.Context(), done.ID, that, "update", "ann")
+		if !errors.Is(err, ErrUndo) || !strings.HasSuffix(err.Error(), ": "+tt.want+there.ID) {
+			t.Errorf("%s: undoing by it: %v", name, err)
+		}
+	}
+}
+
 // One connection's waiting calls leave room for the user's others, up to what a user may have;
 // who is refused learns which waits the longest.
 func TestAP13OneConnectionDoesNotShutOutOthers(t *testing.T) {

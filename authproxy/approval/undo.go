@@ -42,10 +42,8 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 		switch there, err := s.meets(ctx, tx, b); {
 		case err != nil:
 			return err
-		case there != nil && there.State == Denied:
-			return fmt.Errorf("%w: a person denied that call as %s", ErrUndo, there.ID)
 		case there != nil:
-			return fmt.Errorf("%w: the client has made that call itself, as %s", ErrUndo, there.ID)
+			return fmt.Errorf("%w: %s", ErrUndo, there.standsFor())
 		}
 		if err := s.admit(ctx, tx, b); err != nil {
 			return err

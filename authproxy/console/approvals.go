@@ -80,7 +80,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		return err
 	}
 	if !v.isRequester(a) {
-		page.Next, page.Command = nextForRole(a, page.Open), ""
+		page.Next, page.Command = nextForRole(a, page.Open, v.hasAgreed(a)), ""
 	}
 	if v.isRequester(a) && (a.State == approval.Pending || a.State == approval.Approved) {
 		const waits = "The call cannot be made until you sign in. Signing in uses up no approval."

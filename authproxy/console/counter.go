@@ -86,7 +86,8 @@ func (c proposing) sendProposal(w http.ResponseWriter, r *http.Request, v *visit
 	other, err := c.Proposals.Counter(r.Context(), v.decider(a), a.ID, arguments)
 	switch {
 	case errors.Is(err, approval.ErrProposal):
-		return c.showValues(w, r, v, a, a.Arguments, "This cannot be proposed: the call's own values, or the same kinds of values, are needed.")
+		_, why, _ := strings.Cut(err.Error(), approval.ErrProposal.Error()+": ")
+		return c.showValues(w, r, v, a, a.Arguments, "This cannot be proposed: "+why+".")
 	case errors.Is(err, approval.ErrGone):
 		return c.show(w, r, http.StatusGone, v, other)
 	case errors.Is(err, approval.ErrNotFound):

@@ -5,7 +5,10 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // A page says from when on others may agree, and that they may now; not of a call that is over.
@@ -47,5 +50,28 @@ func TestWhoCouldAgree(t *testing.T) {
 	s.console.People = nil
 	if names, _, err := s.console.whoCould(t.Context(), a, "approver"); len(names) != 0 || err != nil {
 		t.Errorf("without a company: %v, %v", names, err)
+	}
+}
+
+// Somebody with a role, whose decision a call does not wait for, is told whether they have agreed and whom
+// it waits for.
+func TestNextForWhoDecidesNothing(t *testing.T) {
+	t.Parallel()
+	person := func(subject string) *people.Person {
+		return &people.Person{Identity: company.Identity{Issuer: "https://id.example", Subject: subject}}
+	}
+	a := &approval.Request{State: approval.Pending, Binding: approval.Binding{Confirmation: policy.Confirmation{Approvers: "role:sales-ops and 2 of role:security"}},
+		Decisions: []approval.Decision{{Human: person("ann").Human(), Factor: "sales-ops"}, {Human: person("bob").Human(), Factor: "security"}}}
+	for subject, want := range map[string]string{
+		"ann": "You have agreed. It still waits for a person with the role security.",
+		"cem": "Others decide: a person with the role security.",
+	} {
+		v := &visit{session: &ui.Session{}, person: person(subject)}
+		if got := nextForRole(a, v.mayDecide(a), v.hasAgreed(a)); got != want {
+			t.Errorf("%s: %q", subject, got)
+		}
+	}
+	if (&visit{}).hasAgreed(a) {
+		t.Error("nobody who is signed in with the company has agreed")
 	}
 }

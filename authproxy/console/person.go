@@ -109,11 +109,16 @@ func (v *visit) mayDecide(a *approval.Request) bool {
 		return false
 	case a.Author == v.person.Human(): // who proposed it
 		return false
-	case slices.ContainsFunc(a.Decisions, func(d approval.Decision) bool { return d.Human == v.person.Human() }): // who agreed already
+	case v.hasAgreed(a):
 		return false
 	}
 	return slices.ContainsFunc(a.Missing(), func(f policy.Factor) bool { return slices.Contains(v.person.Roles, f.Role) }) ||
 		slices.Contains(v.person.Roles, a.EscalatedTo(v.now))
+}
+
+// hasAgreed reports whether the visitor, as signed in with the company, has agreed to the call.
+func (v *visit) hasAgreed(a *approval.Request) bool {
+	return v.person != nil && slices.ContainsFunc(a.Decisions, func(d approval.Decision) bool { return d.Human == v.person.Human() })
 }
 
 // renew is where a browser goes to have its person's claims renewed, by itself where the

@@ -62,14 +62,16 @@ func statusInWords(a *approval.Request) string {
 	return "Unknown"
 }
 
-// nextForRole tells somebody with a role what a call that somebody else asked for means for
-// them.
-func nextForRole(a *approval.Request, open bool) string {
+// nextForRole tells somebody with a role, who has agreed or not, what a call that somebody else asked
+// for means for them.
+func nextForRole(a *approval.Request, open, agreed bool) string {
 	switch {
 	case open:
 		return ""
+	case a.State == approval.Pending && agreed:
+		return "You have agreed. It still waits for " + a.WhoIsMissing() + "."
 	case a.State == approval.Pending:
-		return "Nothing is expected of you: others decide, or you have agreed already."
+		return "Others decide: " + a.WhoIsMissing() + "."
 	case a.State == approval.Approved:
 		return "The assistant can make the call now, once, until " + a.ExpiresAt.UTC().Format("15:04 UTC") + ". Nothing is left for you to do."
 	case a.State == approval.Denied:
