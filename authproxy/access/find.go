@@ -13,7 +13,9 @@ import (
 )
 
 // FindUsers returns the users whom who names, at least one: a Salesforce user id of 15 or 18
-// characters, or a username in any case; one name can mean users of several orgs. It
+// characters, or a username in any case; one name can mean several people. An id is the same
+// person in a sandbox and in the org that it was copied from, where their username differs, so a
+// username names its user in every org that has their id. It
 // returns an [*UnknownUserError] if nobody of that name has signed in or been blocked here.
 func (c *Control) FindUsers(ctx context.Context, who string) ([]grant.User, error) {
 	if err := checkName(who); err != nil {
@@ -23,29 +25,47 @@ func (c *Control) FindUsers(ctx context.Context, who string) ([]grant.User, erro
 	if err == nil && len(users) == 0 {
 		err = c.unknown(ctx, who, "")
 	}
+	for _, named := range users {
+		elsewhere, findErr := c.grants.FindUsers(ctx, named.Subject)
+		err = errors.Join(err, findErr)
+		for _, u := range elsewhere {
+			if !has(users, u.Org, u.Subject) {
+				users = append(users, u)
+			}
+		}
+	}
 	return users, err
 }
 
-// FindUsersToCome is [Control.FindUsers] for what is to hold before a user comes: an id that
-// was never seen names a user of each org. An id is the same person in a sandbox and in the
-// org that it was copied from, so the user of an id is one of every org in any case.
+// has says whether a user is among users.
+func has(users []grant.User, org, subject string) bool {
+	return slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == org && u.Subject == subject })
+}
+
+// FindUsersToCome is [Control.FindUsers] for what is to hold before a user comes: everybody whom
+// who names is a user of each org, and so is an id that was never seen.
 func (c *Control) FindUsersToCome(ctx context.Context, who string) ([]grant.User, error) {
 	users, err := c.FindUsers(ctx, who)
-	id, idErr := salesforce.ParseUserID(who)
-	if idErr != nil {
-		return users, err
-	}
 	unknown, isUnknown := errors.AsType[*UnknownUserError](err)
-	if err != nil && !isUnknown {
-		return nil, err
-	}
-	// 15 characters carry no checksum: the same letters in another case are a known user's.
-	if isUnknown && slices.ContainsFunc(unknown.Similar, func(u grant.User) bool { return letters(u.Subject) == letters(id) }) {
-		return nil, err
-	}
-	for _, o := range c.orgs {
-		if !slices.ContainsFunc(users, func(u grant.User) bool { return u.Org == o.Name }) {
+	if isUnknown {
+		id, idErr := salesforce.ParseUserID(who)
+		// 15 characters carry no checksum: the same letters in another case are a known user's.
+		if idErr != nil || slices.ContainsFunc(unknown.Similar, func(u grant.User) bool { return letters(u.Subject) == letters(id) }) {
+			return nil, err
+		}
+		for _, o := range c.orgs {
 			users = append(users, grant.User{Org: o.Name, Subject: id})
+		}
+		return users, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, u := range users {
+		for _, o := range c.orgs {
+			if !has(users, o.Name, u.Subject) {
+				users = append(users, grant.User{Org: o.Name, Subject: u.Subject})
+			}
 		}
 	}
 	return users, nil

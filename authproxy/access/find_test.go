@@ -16,6 +16,8 @@ func TestFindUsers(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	f.name(t, bob, "bob@acme.example")
+	f.nameIn(t, "sandbox", carol, "carol@acme.example.sandbox")
+	f.name(t, carol, "carol@acme.example")
 	found := func(users []grant.User) (got []string) {
 		for _, u := range users {
 			got = append(got, u.Org+" "+u.Subject)
@@ -23,7 +25,9 @@ func TestFindUsers(t *testing.T) {
 		return got
 	}
 	for who, want := range map[string]struct{ here, toCome []string }{
-		"BOB@acme.example": {[]string{"acme " + bob}, []string{"acme " + bob}},
+		"carol@acme.example.sandbox": {[]string{"sandbox " + carol, "acme " + carol}, []string{"sandbox " + carol, "acme " + carol}},
+		"BOB@acme.example": {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		"carol@acme.example": {[]string{"acme " + carol, "sandbox " + carol}, []string{"acme " + carol, "sandbox " + carol}}, // by any of their usernames
 		bob[:15]:           {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
 		bob:                {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
 		alice[:15]:         {nil, []string{"acme " + alice, "sandbox " + alice}}, // was never seen: blocked wherever they come

@@ -178,10 +178,15 @@ func (f *fixture) scoped(t *testing.T, subject, server, scope string) (token, gr
 
 func (f *fixture) name(t *testing.T, subject, username string) {
 	t.Helper()
-	if err := f.grants.SeeUser(t.Context(), "acme", subject); err != nil {
+	f.nameIn(t, "acme", subject, username)
+}
+
+func (f *fixture) nameIn(t *testing.T, org, subject, username string) {
+	t.Helper()
+	if err := f.grants.SeeUser(t.Context(), org, subject); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.grants.NameUser(t.Context(), "acme", subject, username, "Somebody"); err != nil {
+	if err := f.grants.NameUser(t.Context(), org, subject, username, "Somebody"); err != nil {
 		t.Fatal(err)
 	}
 }

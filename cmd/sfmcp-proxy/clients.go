@@ -1,7 +1,7 @@
 package main
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,8 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/client"
-	"sfmcp-proxy/authproxy/clientdoc"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
@@ -55,12 +53,12 @@ func revokeClient(s *stores, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if known, meant, err := s.knowsClient(cmd.Context(), args[0]); err != nil || !known {
+		return cmp.Or(err, noClient(args[0], meant))
+	}
 	ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], act("client revoked by the security team"))
 	if err != nil {
 		return err
-	}
-	if len(ended) == 0 && !slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] }) {
-		return fmt.Errorf("no client %q: see 'client list'", args[0])
 	}
 	registered := slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] && c.Kind != client.Configured })
 	if len(ended) == 0 && !registered {
@@ -85,14 +83,19 @@ func blockClientCommand() *cobra.Command {
 	block := withCutoff(&cobra.Command{Use: "block CLIENT", Short: "Revoke, and refuse the client from now on", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users, and refuse it until 'client unblock': also one\nthat is configured, or publishes a document. A program that registers itself can come again\nunder another id; 'registration.dynamic.enabled: false' keeps it out."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			if err := s.isClient(cmd.Context(), args[0]); err != nil {
+			note, err := s.isClient(cmd.Context(), args[0])
+			if err != nil {
 				return err
 			}
 			ended, _, err := s.newCutoff(nil).BlockClient(cmd.Context(), args[0], act("client blocked by the security team"))
 			if err != nil {
 				return err
 			}
-			return endedClient(s, cmd, "blocked", deed{Did: "client block", Client: args[0]}, len(ended))
+			err = endedClient(s, cmd, "blocked", deed{Did: "client block", Client: args[0]}, len(ended))
+			if note != "" {
+				fmt.Fprintln(besides(cmd), note)
+			}
+			return err
 		})
 	jsonFlag(block)
 	return block
@@ -112,21 +115,4 @@ func unblockClientCommand() *cobra.Command {
 		})
 	jsonFlag(unblock)
 	return unblock
-}
-
-// isClient returns an error for what may be mistyped: an id of which nothing is known here. The URL
-// of a document is taken as it is: it may be blocked before its client comes.
-func (s *stores) isClient(ctx context.Context, id string) error {
-	if clientdoc.IsURL(id) {
-		return nil
-	}
-	clients, err := s.clients.All(ctx)
-	if err != nil || slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == id }) {
-		return err
-	}
-	grants, err := s.grants.Grants(ctx, grant.Filter{ClientID: id, All: true})
-	if err == nil && len(grants) == 0 {
-		err = fmt.Errorf("no client %q: see 'client list'; nothing was done", ui.Printable(id))
-	}
-	return err
 }

@@ -89,5 +89,6 @@ func TestU12Deeds(t *testing.T) {
 	if one := did("user", "unblock", rep)[0]; one.Connections != nil || one.Org == "" {
 		t.Errorf("%+v", one)
 	}
+	d.connect("sobject-all", rep)
 	did("user", "revoke", rep)
 }

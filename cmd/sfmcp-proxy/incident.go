@@ -5,14 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
-	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/grant"
-	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 func incidentCommand() *cobra.Command {
@@ -23,7 +23,8 @@ func incidentCommand() *cobra.Command {
 			"with --evidence, what is known of them is written into DIR. Each step is looked at again and\n" +
 			"printed with whether it is so. What fails keeps nothing else from being done.\n\n" +
 			"USER is a Salesforce user id or a username, CLIENT a client id as 'client list' has it.\n" +
-			"Exit status 1 if a step was not confirmed: do it again, what is done stays done."}, containIncident)
+			"A user is refused in every org. Exit status 1 if a step was not confirmed: do it again, what\n" +
+			"is done stays done; and if nobody of that name has come here, who is refused from now on."}, containIncident)
 	contain.Flags().String("user", "", "block this user")
 	contain.Flags().String("client", "", "block this client, for everybody")
 	contain.Flags().String("evidence", "", "write what is known of them into this directory, which must be new or empty")
@@ -39,7 +40,7 @@ var errNotConfirmed = errors.New("not everything is confirmed: see above, and do
 const awaitRunning = 2 * time.Second
 
 func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
-	targets, dir, err := s.incidentOf(cmd)
+	targets, note, dir, err := s.incidentOf(cmd)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	var users []grant.User
 	var done *authproxy.Containment
 	for _, target := range targets {
-		done = cutoff.Contain(cmd.Context(), target, act(why), func(step authproxy.Step) { tellStep(cmd, target, step) })
+		done = cutoff.Contain(cmd.Context(), target.Target, act(why), func(step authproxy.Step) { tellStep(cmd, target, step) })
 		users = append(users, done.People...)
 		_, err = revokeAtSalesforce(s, cmd) // what is left is in the next step
 		ctx, cancel := context.WithTimeout(cmd.Context(), awaitRunning)
@@ -71,31 +72,41 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	if !all {
 		return errNotConfirmed
 	}
+	if note != "" {
+		return errors.New("reached nobody: " + note)
+	}
 	return nil
 }
 
-// incidentOf reads whom an incident is about.
-func (s *stores) incidentOf(cmd *cobra.Command) (targets []authproxy.Target, dir string, err error) {
+// suspect is one whom an incident is about.
+type suspect struct {
+	authproxy.Target
+	unseen bool // nobody of that id has come here
+}
+
+// incidentOf reads whom an incident is about. Where none of them has come here, note says so.
+func (s *stores) incidentOf(cmd *cobra.Command) (targets []suspect, note, dir string, err error) {
 	user, _ := cmd.Flags().GetString("user")
 	client, _ := cmd.Flags().GetString("client")
 	dir, _ = cmd.Flags().GetString("evidence")
 	if (user == "") == (client == "") {
-		return nil, "", usageError{errors.New("incident contain needs one of --user USER and --client CLIENT; nothing was done")}
+		return nil, "", "", usageError{errors.New("incident contain needs one of --user USER and --client CLIENT; nothing was done")}
 	}
 	if err := freshDirectory(dir); err != nil {
-		return nil, "", usageError{fmt.Errorf("--evidence: %w; nothing was done", err)}
+		return nil, "", "", usageError{fmt.Errorf("--evidence: %w; nothing was done", err)}
 	}
 	if client != "" {
-		return []authproxy.Target{{Client: client}}, dir, s.isClient(cmd.Context(), client)
+		note, err = s.isClient(cmd.Context(), client)
+		return []suspect{{authproxy.Target{Client: client}, note != ""}}, note, dir, err
 	}
-	users, err := s.access.FindUsersToCome(cmd.Context(), user)
+	users, err := s.findUsers(cmd.Context(), user, s.access.FindUsersToCome)
 	for _, u := range users {
-		targets = append(targets, authproxy.Target{Org: u.Org, Subject: u.Subject})
+		targets = append(targets, suspect{authproxy.Target{Org: u.Org, Subject: u.Subject}, unseen(u)})
 	}
-	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-		err = unknown
+	if err == nil && !slices.ContainsFunc(targets, func(t suspect) bool { return !t.unseen }) {
+		note = s.unseenUser(cmd.Context(), user)
 	}
-	return targets, dir, err
+	return targets, note, dir, err
 }
 
 // whoConnected are the users who ever connected a client, as far as it is kept.
@@ -116,28 +127,38 @@ type told struct {
 	Org     string `json:"org,omitempty"`
 	Subject string `json:"subject,omitempty"`
 	Client  string `json:"client,omitempty"`
+	Unseen  bool   `json:"unseen,omitempty"` // nobody of that id has come here: there was nothing to end
 	authproxy.Step
 }
 
 // tellStep prints a step as soon as it is done.
-func tellStep(cmd *cobra.Command, target authproxy.Target, step authproxy.Step) {
+func tellStep(cmd *cobra.Command, target suspect, step authproxy.Step) {
 	out := cmd.OutOrStdout()
 	if printer(cmd).JSON {
 		enc := json.NewEncoder(out)
 		enc.SetEscapeHTML(false)
-		_ = enc.Encode(told{target.Org, target.Subject, target.Client, step}) // whoever closed the pipe stops nothing
+		_ = enc.Encode(told{target.Org, target.Subject, target.Client, target.unseen, step}) // whoever closed the pipe stops nothing
 		return
-	}
-	whom := target.Client
-	if whom == "" {
-		whom = target.Subject
 	}
 	if step.Name == "refused" {
-		fmt.Fprintf(out, "%s:\n", listing.Person("", whom))
+		whom := ui.Printable(target.Client)
+		if whom == "" {
+			whom = target.Subject + " in org " + target.Org
+		}
+		if target.unseen {
+			whom += ", who has not come here"
+		}
+		fmt.Fprintf(out, "%s:\n", whom)
 	}
-	if step.Confirmed {
+	switch {
+	case !step.Confirmed:
+		fmt.Fprintf(out, "  NOT CONFIRMED  %s: %s\n", step.Text, step.Problem)
+	case target.unseen && hasNothing[step.Name]:
+		fmt.Fprintf(out, "  nothing there  %s\n", step.Text)
+	default:
 		fmt.Fprintf(out, "  confirmed      %s\n", step.Text)
-		return
 	}
-	fmt.Fprintf(out, "  NOT CONFIRMED  %s: %s\n", step.Text, step.Problem)
 }
+
+// hasNothing are the steps that end what somebody has who has come here.
+var hasNothing = map[string]bool{"connections": true, "approvals": true, "sessions": true, "processes": true, "salesforce": true}

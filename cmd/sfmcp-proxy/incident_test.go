@@ -34,7 +34,7 @@ func TestU2IncidentContain(t *testing.T) {
 
 	dir := filepath.Join(t.TempDir(), "evidence")
 	out := d.must("incident", "contain", "--user", rep, "--evidence", dir, "--reason", "laptop stolen")
-	for _, want := range []string{salesforcesim.RepID + ":\n", "confirmed      they are refused", "1 connection ended", "1 waiting or approved call ended", "1 browser session ended",
+	for _, want := range []string{salesforcesim.RepID + " in org acme:\n", "confirmed      they are refused", "1 connection ended", "1 waiting or approved call ended", "1 browser session ended",
 		"the audit log says", "every process", "no refresh token of theirs", "what is known is in " + dir} {
 		if !strings.Contains(out, want) {
 			t.Errorf("not said: %q\n%s", want, out)

@@ -24,7 +24,7 @@ func TestU13ExpectedDecision(t *testing.T) {
 		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--expect", "deny"), exitFailed, "decides allow: rule 1 (allow classes read)"},
 		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--expect", "confirm"), exitFailed, "expected confirm"},
 		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--expect", "alow"), exitUsage, `did you mean "allow"?`},
-		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--expect", ""), exitUsage, "--expect: found"},
+		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--expect", ""), exitUsage, "--expect is empty"},
 		{append(inOne[:len(inOne):len(inOne)], "getUserInfo", "--arguments", "[]"), exitUsage, "--arguments: expected a JSON object"},
 		{[]string{"policy", "test", "--server", "sales", "--tool", "find"}, exitUsage, "--user is required"},
 		{[]string{"policy", "test", "--server", "sale", "--user", "rep@acme.example", "--tool", "find"}, exitUsage, `no server "sale"`},

@@ -112,7 +112,7 @@ func unlinkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			users, err := s.access.FindUsers(cmd.Context(), args[0])
+			users, err := s.findUsers(cmd.Context(), args[0], s.access.FindUsers)
 			if err != nil {
 				return err
 			}

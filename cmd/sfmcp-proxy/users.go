@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
@@ -39,7 +41,7 @@ func userCommand() *cobra.Command {
 }
 
 func showUser(s *stores, cmd *cobra.Command, args []string) error {
-	users, err := s.access.FindUsers(cmd.Context(), args[0])
+	users, err := s.findUsers(cmd.Context(), args[0], s.access.FindUsers)
 	if err != nil {
 		return err
 	}
@@ -79,6 +81,11 @@ func (s *stores) withLogins(ctx context.Context, users []grant.User) ([]listing.
 	return all, nil
 }
 
+// errNobody is what a change found nothing to change of: a sentence about the user.
+type errNobody struct{ what string }
+
+func (e errNobody) Error() string { return e.what }
+
 // change gives or takes a user's access, and returns what ended.
 type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error)
 
@@ -93,9 +100,16 @@ func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authprox
 func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
 	err := c.UnblockUser(ctx, u.Org, u.Subject, act("unblocked"))
 	if errors.Is(err, grant.ErrNotFound) {
-		err = fmt.Errorf("%s is not blocked in org %s", listing.Person(u.Username, u.Subject), u.Org)
+		err = errNobody{"is not blocked in org " + u.Org}
 	}
 	return authproxy.Ended{}, err
+}
+
+// reaches says where a command reaches the user.
+var reaches = map[string]string{
+	"revoke":  "what they have in each org ends. Exit\nstatus 1 if they have nothing",
+	"block":   "they are refused in every org, also\nbefore they have signed in there",
+	"unblock": "they are let in again in each org",
 }
 
 // eachUser is a command that changes the access of the users whom its argument names.
@@ -104,7 +118,7 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 	if verb != "unblock" {
 		with = withCutoff
 	}
-	long := short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. A running proxy follows within a second."
+	long := short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. An id is the same person in a sandbox and in the org that it was copied\nfrom: by whichever username they are named, " + reaches[verb] + ".\nA running proxy follows within a second."
 	if verb != "unblock" {
 		long += "\n\nWith --evidence, what is known of the user is written into DIR besides: their whole audit\nlog, connections, waiting calls, whether the audit log verifies, and a manifest with the\nSHA-256 of each file. Exit status 1 if a part failed; all others are done all the same."
 	}
@@ -114,7 +128,7 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 			if verb == "block" {
 				find = s.access.FindUsersToCome
 			}
-			users, err := find(cmd.Context(), args[0])
+			users, err := s.findUsers(cmd.Context(), args[0], find)
 			if err != nil {
 				return err
 			}
@@ -140,29 +154,53 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 	return cmd
 }
 
-// changeUsers changes the access of each user, and says what was done.
+// changeUsers changes the access of each user, and says what was done. Of those for whom there was nothing to do
+// it says so; that is an error where it is so of all.
 func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []grant.User, change change) (err error) {
 	cutoff := s.newCutoff(nil)
+	reached, nothing := false, []string{}
 	for _, u := range users {
+		login, loginErr := s.links.Status(cmd.Context(), u.Org, u.Subject)
 		n, failed := change(cmd.Context(), cutoff, u)
+		if n == (authproxy.Ended{}) && verb == "revoke" && failed == nil && loginErr == nil && login.State != link.Active {
+			failed = errNobody{"has no connection and no login in org " + u.Org}
+		}
+		if nobody, ok := errors.AsType[errNobody](failed); ok {
+			nothing = append(nothing, listing.Person(u.Username, u.Subject)+" "+nobody.what)
+			continue
+		}
+		reached = true
 		if err = errors.Join(err, failed); failed != nil {
 			continue // the others all the same
 		}
-		ended := fmt.Sprintf(": %d %s ended", n.Connections, plural(n.Connections, "connection"))
-		switch {
-		case verb == "unblock":
-			ended = ": they can connect again"
-		case verb == "block" && u.LastSeenAt.IsZero():
-			ended = ": they have not signed in here yet, and are refused if they do"
-		}
-		d := deed{Did: "user " + verb, Org: u.Org, Subject: u.Subject, Username: u.Username}
-		if verb != "unblock" {
-			d.Connections, d.Approvals, d.Sessions = &n.Connections, &n.Approvals, &n.Sessions
-		}
-		err = errors.Join(err, report(cmd, fmt.Sprintf("%s %s in org %s%s", done, listing.Person(u.Username, u.Subject), u.Org, ended), d))
-		if n.Approvals+n.Sessions > 0 {
-			fmt.Fprintf(besides(cmd), "ended besides: %d waiting %s, %d browser %s\n", n.Approvals, plural(n.Approvals, "call"), n.Sessions, plural(n.Sessions, "session"))
-		}
+		err = errors.Join(err, tellChanged(cmd, verb, done, u, n))
+	}
+	switch text := strings.Join(nothing, "; "); {
+	case len(nothing) > 0 && reached:
+		_, tellErr := fmt.Fprintln(besides(cmd), text)
+		err = errors.Join(err, tellErr)
+	case len(nothing) > 0:
+		err = errors.Join(err, errors.New("reached nobody: "+text))
+	}
+	return err
+}
+
+// tellChanged says what was done to a user, and what of theirs ended.
+func tellChanged(cmd *cobra.Command, verb, done string, u grant.User, n authproxy.Ended) error {
+	ended := fmt.Sprintf(": %d %s ended", n.Connections, plural(n.Connections, "connection"))
+	switch {
+	case verb == "unblock":
+		ended = ": they can connect again"
+	case verb == "block" && unseen(u):
+		ended = ": they have not signed in here yet, and are refused if they do"
+	}
+	d := deed{Did: "user " + verb, Org: u.Org, Subject: u.Subject, Username: u.Username}
+	if verb != "unblock" {
+		d.Connections, d.Approvals, d.Sessions = &n.Connections, &n.Approvals, &n.Sessions
+	}
+	err := report(cmd, fmt.Sprintf("%s %s in org %s%s", done, listing.Person(u.Username, u.Subject), u.Org, ended), d)
+	if n.Approvals+n.Sessions > 0 {
+		fmt.Fprintf(besides(cmd), "ended besides: %d waiting %s, %d browser %s\n", n.Approvals, plural(n.Approvals, "call"), n.Sessions, plural(n.Sessions, "session"))
 	}
 	return err
 }
