@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -185,9 +186,44 @@ func TestOperationsInAnswers(t *testing.T) {
 	for address, want := range map[string]bool{
 		"/services/data/v67.0/sobjects/Account/001": true, "/services/data/v1.0/SOBJECTS/x/y?z=1": true, "/services/data/v67.0/sobjects/Account/": false,
 		"/services/data/v67.0/sobjects/Account/001/x": false, "/services/data": false, "": false,
+		"v67.0/sobjects/Account/001": true, "v67.0/sobjects/Account": false, "views/sobjects/Account/001": false, // as in a batch
 	} {
-		if got := (route{"PATCH", "/services/data/v67.0/sobjects/{object}/{id}"}).matches("patch", address); got != want {
+		if got := (route{"PATCH", "/services/data/v67.0/sobjects/{object}/{id}"}).matches(route{"patch", address}); got != want {
 			t.Errorf("%s: %t", address, got)
 		}
+	}
+}
+
+// FW-19: an operation in quarantine is not carried out within another request either, and while
+// there is one, nothing that carries requests which cannot be read.
+func TestFW19OperationWithinAnotherRequest(t *testing.T) {
+	t.Parallel()
+	w, c := withHeadless(t, func(c *setup) {
+		c.Servers[len(c.Servers)-1].Policy = &policy.Policy{Name: "all", Rules: []policy.Rule{{Effect: policy.Allow, Classes: policy.Classes()}}}
+	})
+	if a := c.tool("discover", discoverRecords); a.failed() {
+		t.Fatal(a.body)
+	}
+	w.redefine(operation("purge-records", map[string]any{"resultType": "endpoint", "domain": "data", "method": "DELETE", "summary": "Purge", "url": "/services/data/v67.0/sobjects/Account/{id}"}))
+	c.tool("discover", discoverRecords)
+	const composite = `{"url":"/services/data/v67.0/composite","method":"POST","body":{"compositeRequest":[`
+	const account, accepted = `{"method":"DELETE","referenceId":"a","url":"/services/data/v67.0/sobjects/Account/001xx000003DGb1AAG"}`,
+		`{"method":"GET","referenceId":"b","url":"/services/data/v67.0/sobjects/Account/001xx000003DGb1AAG"}`
+	for _, arguments := range []string{
+		composite + accepted + `,` + account + `]}}`,
+		`{"url":"/services/data/v67.0/composite/batch","method":"POST","body":{"batchRequests":[{"method":"DELETE","url":"v67.0/sobjects/Account/001xx000003DGb1AAG"}]}}`,
+		`{"url":"/services/data/v67.0/composite/graph","method":"POST","body":{"graphs":[{"graphId":"g","compositeRequest":[` + account + `]}]}}`,
+		composite + `{"method":"DELETE","referenceId":"a","URL":"/services/data/v67.0/sobjects/Account/001xx000003DGb1AAG"}]}}`,
+		composite + `{"method":"DELETE","referenceId":"a","url":"/services/data/v67.0/sobjects/Account/@{b.records[0].Id}"}]}}`,
+		`{"url":"/services/data/v67.0/Composite","method":"POST","body":{"compositeRequest":[` + account + `]}}`,
+		`{"url":"/services/data/v67.0/tooling/composite","method":"POST","body":{"compositeRequest":[` + account + `]}}`,
+	} {
+		a := c.tool("dispatch", arguments)
+		if slices.Contains(w.forwarded(), "dispatch") || !a.failed() || !strings.Contains(a.text(), "The call was not made") {
+			t.Fatalf("%s: %s", arguments, a.body)
+		}
+	}
+	if c.tool("dispatch", composite+accepted+`]}}`); !slices.Contains(w.forwarded(), "dispatch") {
+		t.Error("what carries accepted operations alone was not sent")
 	}
 }

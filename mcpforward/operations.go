@@ -37,6 +37,7 @@ const (
 const (
 	textOperation      = "This operation %s. An administrator of this proxy has to accept it before it can be used. "
 	textNoOperations   = "The answer is withheld: what operations it tells of could not be read or compared with those that are accepted."
+	textCarriesUnread  = "This call carries requests that cannot be read one by one, and an operation that Salesforce has added or changed waits for an administrator of this proxy. Make each request a call of its own. "
 	textNotCarriedOut  = "The call was not made; repeating it does not help."
 	textNotTold        = "What Salesforce says of it is withheld."
 	operationsUnread   = "operations in the answer could not be read or compared, so it is withheld"
