@@ -3,12 +3,14 @@ package mcpforward
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -23,6 +25,10 @@ func (c *call) hold() error {
 	case !c.isTool(): // there is no result to carry the link
 		c.recordDenied("only calls of tools can be held for a person")
 		return answerText(textNoHold)
+	}
+	if writesAlong(c.decision.Reach) {
+		c.recordDenied("the call writes to a record that it does not name, where a relation leads")
+		return answerText(textUnnamed)
 	}
 	if _, err := ui.Arguments(c.arguments); err != nil { // what nobody can read, nobody is asked
 		c.recordDenied("the arguments are " + err.Error())
@@ -42,6 +48,17 @@ func (c *call) hold() error {
 		return c.noToken(err)
 	}
 	return nil
+}
+
+// writesAlong reports whether a call, or a request that it carries, writes to the record to which a
+// relation leads from the one that it names. Until somebody agrees, and until the call is made,
+// the relation may come to lead to another record.
+func writesAlong(v *reach.Value) bool {
+	if len(v.Parts) > 0 {
+		return slices.ContainsFunc(v.Parts, writesAlong)
+	}
+	return v.Class != policy.Read && v.Class != policy.SideEffect &&
+		slices.ContainsFunc(v.Records, func(r policy.Record) bool { return r.Class == policy.Read })
 }
 
 // submit finds the approval request that exactly this call meets, with the tool as
