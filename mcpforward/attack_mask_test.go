@@ -9,7 +9,9 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/policy/mask"
 	"sfmcp-proxy/examples/salesforcesim"
+	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
 // canaryMark is in every text of a hidden field that these tests write.
@@ -322,5 +324,31 @@ func TestRewriteAddsLimit(t *testing.T) {
 	}
 	if a := c.tool("soqlQuery", `{"q":"SELECT Id FROM Account LIMIT 2"}`); a.failed() || strings.Contains(a.text(), "was made with") {
 		t.Errorf("a query that is bounded: %s", a.body)
+	}
+}
+
+// What a tool says of its failure may quote a record, whatever sentences of Salesforce's stand in it:
+// of them alone the client is told.
+func TestErrorsThatQuoteHiddenFields(t *testing.T) {
+	t.Parallel()
+	h := &hidingReader{reader: mask.New([]string{"Contact.SSN__c"}, nil).NewReader(mask.Asked{}), fields: true, failed: true}
+	for text, want := range map[string]string{
+		"Apex failed: SSN__c 123-45-6789 is not valid":                                   textErrorHidden,
+		"UNKNOWN_EXCEPTION: System.DmlException: SSN__c 123-45-6789 is not valid":        textErrorHidden + " It holds the words: UNKNOWN_EXCEPTION.",
+		"Unexpected error while invoking tool updateIt: SSN__c 123-45-6789 is not valid": textErrorHidden + " It holds the words: Unexpected error while invoking tool.",
+	} {
+		out, err := h.text(jsonrpc.Quote(text))
+		if err != nil || string(out) != string(jsonrpc.Quote(want)) {
+			t.Errorf("%s: %s, %v", text, out, err)
+		}
+	}
+	for _, masked := range [][]string{nil, {"Contact.SSN__c"}} {
+		p := &policy.Policy{Name: "hiding", Rules: []policy.Rule{{Effect: policy.Allow, Mask: masked}}}
+		c := newCall(&request{msg: &jsonrpc.Message{Method: "tools/call"}}, audit.ToolCall)
+		c.tool, c.decision = "soqlQuery", p.Decide(policy.Principal{}, policy.Call{Tool: "soqlQuery", Arguments: []byte(`{"q":"SELECT SSN__c FROM Contact"}`)})
+		o := c.ending.outcomeOf(&jsonrpc.Message{Error: &jsonrpc.Error{Code: jsonrpc.InternalError, Message: "SSN__c 123-45-6789 is not valid"}}, nil)
+		if passed := strings.Contains(o.refused.Message, "123-45"); passed != (masked == nil) {
+			t.Errorf("an error where %v are hidden: %s", masked, o.refused.Message)
+		}
 	}
 }

@@ -92,7 +92,7 @@ type hidingReader struct {
 	reader *mask.Reader
 	fields bool // are hidden; else records are counted alone
 	loose  bool // the call reaches no records: a text need not be JSON
-	failed bool // the tool says so: a text need not be JSON if it is one of Salesforce's own
+	failed bool // the tool says so: a text need not be JSON, and a sentence stands in its place
 }
 
 func (c *obligations) hidingReader(failed bool) *hidingReader {
@@ -208,13 +208,24 @@ func (h *hidingReader) text(text jsontext.Value) (jsontext.Value, error) {
 	switch {
 	case !errors.Is(err, mask.ErrNotJSON):
 		return out, err
-	case h.loose, h.failed && !h.fields, h.failed && upstream.MayHaveRun(text):
+	case h.loose, h.failed && !h.fields:
 		return text, nil
-	case h.failed: // it may quote a record
-		return jsonrpc.Quote(textErrorHidden), nil
+	case h.failed:
+		return jsonrpc.Quote(h.errorText(string(text))), nil
 	}
 	return nil, err
 }
+
+// errorText stands in the place of what is said of a failure, which may quote a record.
+func (h *hidingReader) errorText(text string) string {
+	if h.loose || !h.fields {
+		return text
+	}
+	return textErrorHidden + upstream.Named([]byte(text), textErrorNamed)
+}
+
+// errorText does so with the message of an error in the place of a result.
+func (c *obligations) errorText(text string) string { return c.hidingReader(true).errorText(text) }
 
 // notes are what the client is told about its answer beside it.
 func (c *obligations) notes(done mask.Done) string {

@@ -64,6 +64,9 @@ func (c *ending) outcomeOf(m *jsonrpc.Message, err error) outcome {
 		}
 		o.status = fmt.Sprint("error ", int(m.Error.Code))
 		o.refused = &jsonrpc.Error{Code: m.Error.Code, Message: shortened(m.Error.Message, 500), Data: m.Error.Data}
+		if c.isTool() && !isRefusedUnread(m.Error.Code) {
+			o.refused.Message = c.obligations.errorText(o.refused.Message)
+		}
 		return o
 	}
 	if c.list != nil {

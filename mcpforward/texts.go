@@ -40,6 +40,7 @@ const (
 const (
 	textUnreadAnswer = "Your organization hides fields in this answer, and it has a form in which they cannot be told apart, so it is withheld."
 	textErrorHidden  = "The tool failed. Its message is withheld, because it may quote fields that your organization hides."
+	textErrorNamed   = " It holds the words: %s."
 	textTooManyRows  = "The answer is withheld: your organization allows at most %d records in it. Ask for fewer."
 	textAddLimit     = "The call was not made. Add LIMIT %d or less to the query, counting the records of child subqueries too."
 	textRewritten    = "Your organization bounds the records of an answer, so the query was made with LIMIT %d. There may be more records."

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -50,6 +51,17 @@ func (s Sentence) In(text []byte) bool {
 // sentences after which Salesforce has been seen to have done what was asked.
 func MayHaveRun(content jsontext.Value) bool {
 	return ToolFailed.In(content) || UnknownException.In(content)
+}
+
+// Named says which of those sentences the text holds, in words of ours that have a place for it;
+// "" if none.
+func Named(text jsontext.Value, words string) string {
+	for _, s := range []Sentence{ToolFailed, UnknownException} {
+		if s.In(text) {
+			return fmt.Sprintf(words, s.text)
+		}
+	}
+	return ""
 }
 
 // isToolFailure reports whether the result of a tool is [ToolFailed].
