@@ -10,8 +10,8 @@ import (
 )
 
 // A record in an answer is seldom shorter than this, in bytes. Where nobody can count the
-// records, and the call reaches what its arguments do not say, a budget counts one for each
-// of them that the answer has room for.
+// records, or there seem to be none, and the call reaches what its arguments do not say, a budget
+// counts one for each of them that the answer has room for.
 const shortestRecord = 64
 
 // budgetUse is what a call takes of the budgets of its server.
@@ -121,7 +121,7 @@ func (c *budgetUse) giveBack() {
 func (c *budgetUse) rows() int64 {
 	o := &c.outcome
 	switch {
-	case o.found.Counted:
+	case o.found.Counted && (o.found.Rows > 0 || !c.decision.ReachesUnknown()):
 		return o.found.Rows
 	case c.decision.ReachesUnknown():
 		return int64(len(o.answer)) / shortestRecord

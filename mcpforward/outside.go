@@ -84,10 +84,10 @@ func (c *outsideNotes) mayHold(found records.Found, failed bool) bool {
 	switch {
 	case !c.watchOutside[c.grant.Org] || c.tool == "" || !c.decision.OutsideText:
 		return false
+	case c.decision.ReachesUnknown() || !c.isTool(): // errors, and what stands beside records, may hold anything then
+		return true
 	case found.Counted && found.Rows == 0:
 		return false
-	case c.decision.ReachesUnknown() || !c.isTool(): // errors may hold anything then
-		return true
 	}
 	return !failed
 }

@@ -42,7 +42,9 @@ func Read(structured jsontext.Value, texts []jsontext.Value, c Call) Found {
 		r.w.scanner = scanner{b: structured}
 		r.walk()
 	}
-	if !r.told {
+	if r.told {
+		r.compare(texts)
+	} else {
 		for _, text := range texts {
 			r.read(text)
 		}
@@ -51,6 +53,19 @@ func Read(structured jsontext.Value, texts []jsontext.Value, c Call) Found {
 		return Found{}
 	}
 	return r.found()
+}
+
+// compare reads the texts that stand beside a structuredContent. Both should say the same; where
+// they do not, a client may read either, so the greater number of rows counts.
+func (r *reader) compare(texts []jsontext.Value) {
+	beside := reader{call: r.call}
+	for _, text := range texts {
+		beside.read(text)
+	}
+	r.rows, r.counted = max(r.rows, beside.rows), r.counted || beside.counted
+	for _, n := range beside.named[:beside.names] {
+		r.name(n.class, n.object, n.id[:])
+	}
 }
 
 // reader collects what the texts of an answer say.

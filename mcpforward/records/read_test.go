@@ -317,3 +317,23 @@ func BenchmarkRead(b *testing.B) {
 		})
 	}
 }
+
+// Where structuredContent and the texts differ, whoever gets the answer may read either: the greater
+// number of rows counts, and the records of both are named. What is the same in both counts once.
+func TestTextsBesideStructuredContent(t *testing.T) {
+	t.Parallel()
+	one := `{"records":[{"attributes":{"type":"Account"},"Id":"` + account + `"}]}`
+	for _, x := range []struct {
+		structured, text string
+		rows, total      int64
+	}{
+		{`{"records":[]}`, one, 1, 1}, {one, `{"records":[]}`, 1, 1}, {one, one, 1, 1}, {`{"records":[]}`, `{"records":[]}`, 0, 0},
+		{one, `{"records":[{"attributes":{"type":"Contact"},"Id":"` + contact + `"},{"attributes":{"type":"Account"},"Id":"` + account + `"}]}`, 2, 2},
+		{one, "Found one record.", 1, 1},
+	} {
+		got := read(x.structured, content(x.text), Call{Class: policy.Read})
+		if !got.Counted || got.Rows != x.rows || got.Total != x.total || int64(len(got.Named)) != x.total {
+			t.Errorf("%s beside %s: %+v", x.structured, x.text, got)
+		}
+	}
+}
