@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/policy/reach"
@@ -20,7 +21,7 @@ func (p *Policy) decideParts(who Principal, call Call, whole *reach.Value) Decis
 	out.Effect = Allow
 	gravest := -1
 	for i, part := range whole.Parts {
-		d := p.decide(who, call, part)
+		d := p.decidePart(who, call, part, whole)
 		d.place(i, len(whole.Parts))
 		apart := textApart
 		if gravity(&out) == 1 && gravity(&d) == 1 && out.Confirmation != d.Confirmation.alone() {
@@ -43,6 +44,19 @@ func (p *Policy) decideParts(who Principal, call Call, whole *reach.Value) Decis
 		}
 	}
 	return out
+}
+
+// decidePart judges a request as if it came alone, and, where conditions ask for arguments, once more
+// by rules about the call that carries it: a denial of composite requests by their URL denies what
+// they carry.
+func (p *Policy) decidePart(who Principal, call Call, part, whole *reach.Value) Decision {
+	d := p.decide(who, call, part, nil)
+	if slices.ContainsFunc(p.compile().rules, func(r ready) bool { return r.asksArguments() }) {
+		if carried := p.decide(who, call, part, whole); gravity(&carried) > gravity(&d) {
+			return carried
+		}
+	}
+	return d
 }
 
 // gravity orders decisions: what is denied, or would be but for the mode, is graver than what

@@ -135,7 +135,7 @@ func (p *Policy) Decide(who Principal, call Call) Decision {
 	case len(v.Parts) > 0:
 		return p.decideParts(who, call, v)
 	}
-	return p.decide(who, call, v)
+	return p.decide(who, call, v, nil)
 }
 
 // undecided is a denial of a call that no rule was asked about yet.
@@ -143,12 +143,13 @@ func (p *Policy) undecided(v *reach.Value) Decision {
 	return Decision{Effect: Deny, Rule: -1, Class: v.Class, Reach: v, Objects: v.ObjectNames(), Records: v.Records, Version: p.Version()}
 }
 
-// decide judges a call by what it does and reaches.
-func (p *Policy) decide(who Principal, call Call, v *reach.Value) Decision {
+// decide judges a call by what it does and reaches. carrier is the call that carries it where rules
+// that deny or ask people are to hold by their conditions about that one too, else nil.
+func (p *Policy) decide(who Principal, call Call, v, carrier *reach.Value) Decision {
 	d := p.undecided(v)
 	d.OutsideText = holdsOutside(p.catalogue.Tool(call.Tool), v)
 	c := p.compile()
-	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText}
+	q := &question{who: who, tool: call.Tool, reach: v, index: c.index, call: &call, compiled: c, outside: call.OutsideText, carrier: carrier}
 	missed := c.walk(q, &d)
 	if d.Effect != Deny && v.Index && !p.Visible(who, call.Tool) { // of which nothing would be left
 		d.Effect, d.Obligations = Deny, Obligations{}

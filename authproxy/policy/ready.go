@@ -44,6 +44,7 @@ type question struct {
 	call     *Call
 	compiled *compiled
 	moment   *condition.Call // the call as conditions see it, made when the first asks
+	carrier  *reach.Value    // by whose arguments rules may match that do not let pass at once, or nil
 	literals *question       // the same call, asked about what conditions name
 	failed   error           // why a condition was neither true nor false
 

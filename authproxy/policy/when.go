@@ -70,9 +70,21 @@ func (c *ready) holds(q *question) bool {
 		return false
 	}
 	is, err := c.when.Holds(q.atMoment())
-	q.failed = err
-	return is
+	if q.failed = err; is || err != nil || q.carrier == nil || c.Effect == Allow || !c.asksArguments() {
+		return is
+	}
+	m := *q.moment
+	of := condition.Call{ // as it is, but for the arguments
+		Org: m.Org, Subject: m.Subject, Username: m.Username, Client: m.Client, Groups: m.Groups, Source: m.Source, Server: m.Server,
+		Tool: m.Tool, Class: m.Class, Rows: m.Rows, Now: m.Now, Reaches: m.Reaches, Field: m.Field,
+		Arguments: q.call.Arguments, Member: q.carrier.Member,
+	}
+	is, err = c.when.Holds(&of)
+	return is && err == nil // what the carrier does not have says nothing of the request
 }
+
+// asksArguments reports whether the condition of a rule asks for arguments.
+func (c *ready) asksArguments() bool { return c.when != nil && c.when.Asks("arguments") }
 
 // atMoment returns the call as conditions see it.
 func (q *question) atMoment() *condition.Call {
@@ -86,6 +98,9 @@ func (q *question) atMoment() *condition.Call {
 	}
 	if q.call != nil {
 		q.moment.Server, q.moment.Source, q.moment.Now, q.moment.Arguments = q.call.Server, q.call.Source, q.call.Now, q.call.Arguments
+		if own := v.OwnArguments(); own != nil {
+			q.moment.Arguments = own
+		}
 	}
 	return q.moment
 }

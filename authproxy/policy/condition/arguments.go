@@ -41,6 +41,9 @@ func readArguments(object jsontext.Value, only []string) ref.Val {
 		value, err = r.some(only)
 	}
 	members, isObject := value.(map[string]any)
+	if whole, ok := value.(*record); ok { // the names of arguments are taken as they are written
+		members, isObject = whole.members, true
+	}
 	switch {
 	case r.left < 0:
 		return types.NewErr(textTooMany)
@@ -228,7 +231,8 @@ func (d *reader) value() (any, error) {
 	return nil, errors.New("not a value")
 }
 
-func (d *reader) members() (map[string]any, error) {
+// members reads an object within the arguments.
+func (d *reader) members() (any, error) {
 	members := make(map[string]any, 8)
 	for d.PeekKind() != '}' {
 		name, err := d.ReadToken()
@@ -241,7 +245,7 @@ func (d *reader) members() (map[string]any, error) {
 		}
 	}
 	_, err := d.ReadToken()
-	return members, err
+	return newRecord(members), err
 }
 
 func (d *reader) elements() ([]any, error) {

@@ -31,6 +31,8 @@ type Call struct {
 	members   []string // of the arguments that the expression asks for; nil: any
 }
 
+const textNoUsername = "the name of the user is not known"
+
 // names of variables, as expressions have them.
 const (
 	nameOrg       = "principal.org"
@@ -57,6 +59,9 @@ func (c *Call) ResolveName(name string) (any, bool) {
 	case nameSubject:
 		return types.String(c.Subject), true
 	case nameUsername:
+		if c.Username == "" {
+			return types.NewErr(textNoUsername), true
+		}
 		return types.String(c.Username), true
 	case nameClient:
 		return types.String(c.Client), true

@@ -95,7 +95,7 @@ func (c *Condition) Holds(call *Call) (bool, error) {
 // evaluationError keeps what is known to hold no value of the call.
 func evaluationError(err error) error {
 	text := err.Error()
-	for _, plain := range []string{"the address of the client is not known", "the arguments cannot be read", textTooMany, "what the call reaches cannot be determined", "no such overload", "no such key"} {
+	for _, plain := range []string{"the address of the client is not known", textNoUsername, textSpellings, "the arguments cannot be read", textTooMany, "what the call reaches cannot be determined", "no such overload", "no such key"} {
 		if strings.Contains(text, plain) {
 			return errors.New(plain)
 		}
@@ -168,6 +168,9 @@ func members(checked *ast.AST) []string {
 func firstLine(issues *cel.Issues) string {
 	first := issues.Errors()[0]
 	text, _, _ := strings.Cut(strings.TrimPrefix(first.Message, "Syntax error: "), "\n")
+	if strings.Contains(text, "invalid argument to has()") {
+		text = `has(…) takes a name after a dot, such as has(arguments.body); ask for another name by "sobject-name" in arguments`
+	}
 	return fmt.Sprintf("%s (character %d)", strings.NewReplacer(nameCall+".", "").Replace(text), first.Location.Column()+1)
 }
 

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/common/cost"
+	"cel.dev/cel-go/common/operators"
 )
 
 // sizes bounds what the values of an expression can be as large as, and what its functions
@@ -38,8 +39,12 @@ func (sizes) EstimateSize(element cost.AstNode) *cost.SizeEstimate {
 }
 
 // EstimateCallCost implements [cost.Estimator].
-func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, _ []cost.AstNode) *cost.CallEstimate {
+func (sizes) EstimateCallCost(function, _ string, _ *cost.AstNode, args []cost.AstNode) *cost.CallEstimate {
 	switch function {
+	case operators.In: // in a list within the arguments, or for a name in an object
+		if len(args) == 2 && len(args[1].Path()) > 1 && args[1].Path()[0] == nameArguments {
+			return cost.NewCallEstimate(cost.FixedCostEstimate(maxValues), nil)
+		}
 	case "reaches", "field", "during", "in_network", nameInZone:
 		return cost.NewCallEstimate(cost.FixedCostEstimate(askCost), nil)
 	}

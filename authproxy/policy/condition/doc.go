@@ -8,11 +8,14 @@
 // # What an expression may speak of
 //
 //   - principal.org, principal.subject, principal.username, principal.client: strings;
-//     principal.groups: a list of strings
+//     principal.groups: a list of strings. The name of a user is an error where it is not known
 //   - source: the network address of the client, a string; source.in_network("CIDR"). It is an
 //     error where the address is not known
 //   - server, tool, class: strings; rows: the most records that the call may answer, an int
-//   - arguments: a map of the call's arguments; has(arguments.NAME) asks whether one is there
+//   - arguments: a map of the call's arguments; has(arguments.NAME) and "NAME" in arguments ask
+//     whether one is there. Objects within it find their members by names in any case, as Salesforce
+//     does; two that differ in case alone are an error. Texts are compared as they are written. Of a
+//     request that another carries they are its own, as dispatch would have them
 //   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin"), and
 //     without a zone in UTC
 //   - reaches("OBJECT"), field("OBJECT.FIELD"): whether the call reaches an object or a field,

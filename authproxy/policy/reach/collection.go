@@ -60,7 +60,7 @@ func (c *carrier) deleted(ids string) bool {
 		if object == "" {
 			return false
 		}
-		if object = spelling(object); !c.add(func(f *reading) bool {
+		if object = spelling(object); !c.add(c.alone("DELETE", object+"/"+id, arguments{}), func(f *reading) bool {
 			f.Class = Delete
 			f.raise(object)
 			f.in(Named, "url", nowhere, object)
@@ -79,7 +79,7 @@ func (c *carrier) retrieved(object string, ids, fields []string) bool {
 	if slices.ContainsFunc(ids, func(id string) bool { return checkID(object, id) != nil }) || slices.ContainsFunc(fields, func(name string) bool { return !ValidObject(name) }) {
 		return false
 	}
-	return c.add(func(f *reading) bool {
+	return c.add(c.own, func(f *reading) bool {
 		f.Class, f.Rows = Read, len(ids)
 		f.in(Named, "url", nowhere, object)
 		f.reach(object)
@@ -119,7 +119,11 @@ func (c *carrier) written(class Class, record arguments) bool {
 	if class == Update && id == "" {
 		return false
 	}
-	return c.add(func(f *reading) bool { return f.writeCarried(class, object, id, fields) })
+	method, path := "POST", object
+	if id != "" {
+		method, path = "PATCH", object+"/"+id
+	}
+	return c.add(c.alone(method, path, fields), func(f *reading) bool { return f.writeCarried(class, object, id, fields) })
 }
 
 // typeOfCarried returns the type that the attributes of a record name, which say nothing else
@@ -188,7 +192,7 @@ func (c *carrier) tree(object string, record arguments, depth int) bool {
 		}
 		fields.names, fields.values = append(fields.names, name), append(fields.values, value)
 	}
-	if !c.add(func(f *reading) bool {
+	if !c.add(c.alone("POST", object, fields), func(f *reading) bool {
 		f.OpaqueFields = depth > 0
 		return f.writeCarried(Create, object, "", fields)
 	}) {

@@ -27,14 +27,63 @@ type carrier struct {
 	// created are the objects of records that earlier requests make, by reference id.
 	created map[string]string
 	inner   bool // within another carrier
-	fields  int  // that the parts name
-	full    bool // more than are taken
+	// base is the URL up to the version of the API, own the arguments of the request itself: those
+	// of a part that has none of its own.
+	base   string
+	own    arguments
+	fields int  // that the parts name
+	full   bool // more than are taken
+}
+
+func newCarrier(schema *Schema, own arguments) *carrier {
+	c := &carrier{schema: schema, own: own}
+	address, _, _ := own.text("url")
+	if segments := strings.SplitAfterN(address, "/", 5); len(segments) == 5 { // /services/data/vXX.0/…
+		c.base = strings.Join(segments[:4], "")
+	}
+	return c
+}
+
+// alone are the arguments of dispatch for one of the records that a request carries; of one that is
+// deleted, record is empty.
+func (c *carrier) alone(method, path string, record arguments) (a arguments) {
+	a.names = []string{"method", "url"}
+	for _, text := range []string{method, c.base + "sobjects/" + path} {
+		quoted, _ := jsontext.AppendQuote(nil, text) // of texts that were read
+		a.values = append(a.values, quoted)
+	}
+	if method != "DELETE" {
+		a.names, a.values = append(a.names, "body"), append(a.values, record.encode())
+	}
+	return a
+}
+
+// encode returns the object that has these members.
+func (a arguments) encode() jsontext.Value {
+	b := []byte{'{'}
+	for i, name := range a.names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b, _ = jsontext.AppendQuote(b, name) // which was read, so it is valid
+		b = append(append(b, ':'), a.values[i]...)
+	}
+	return append(b, '}')
+}
+
+// OwnArguments are those of a request that another carries, as dispatch has them if it comes alone;
+// nil: the call is none, and has those that it was given.
+func (v *Value) OwnArguments() jsontext.Value {
+	if !v.isPart {
+		return nil
+	}
+	return v.arguments.encode()
 }
 
 // carried makes of an opaque reading what all parts of the request do and reach. It changes
 // nothing where any of them cannot be read, and refuses too many.
 func (r *request) carried(f *reading) *Refusal {
-	c := &carrier{schema: f.schema}
+	c := newCarrier(f.schema, f.arguments)
 	if ok := !r.unknown && c.read(r); c.full {
 		return tooManyFields
 	} else if !ok || len(c.parts) == 0 {
@@ -43,7 +92,6 @@ func (r *request) carried(f *reading) *Refusal {
 	f.known(Read)
 	f.Parts = c.parts
 	for _, p := range c.parts {
-		p.arguments = f.arguments
 		f.Class = Worse(f.Class, p.Class)
 		f.Opaque, f.OpaqueFields = f.Opaque || p.Opaque, f.OpaqueFields || p.OpaqueFields
 		f.Rows = add(f.Rows, p.Rows)
@@ -166,12 +214,13 @@ func (c *carrier) request(members arguments) bool {
 		return false
 	}
 	if r.rest && r.path[0] == "composite" {
-		inner := &carrier{schema: c.schema, parts: c.parts, inner: true, fields: c.fields}
+		inner := newCarrier(c.schema, a)
+		inner.parts, inner.inner, inner.fields = c.parts, true, c.fields
 		ok = inner.read(&r)
 		c.parts, c.fields, c.full = inner.parts, inner.fields, inner.full
 		return ok
 	}
-	if !c.add(func(f *reading) bool {
+	if !c.add(a, func(f *reading) bool {
 		f.opaque()
 		f.Argument = "url"
 		f.in(Path, "url", nowhere)
@@ -249,9 +298,10 @@ func (c *carrier) resolved(address string) (string, bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// add adds a part, unless it cannot be read or there are too many.
-func (c *carrier) add(read func(*reading) bool) bool {
+// add adds a part, which has these arguments, unless it cannot be read or there are too many.
+func (c *carrier) add(own arguments, read func(*reading) bool) bool {
 	f := newReading(c.schema)
+	f.arguments, f.isPart = own, true
 	if len(c.parts) >= maxParts || !read(f) {
 		return false
 	}

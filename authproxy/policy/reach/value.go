@@ -62,6 +62,7 @@ type Value struct {
 
 	schema    *Schema
 	arguments arguments
+	isPart    bool // it is a request that another carries, and the arguments are its own
 }
 
 // Record is one record that a call touches.
