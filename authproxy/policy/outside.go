@@ -45,12 +45,12 @@ type outsideFields struct {
 // Fields of custom objects are not known here, nor what an org's own forms and integrations
 // write: a rule that asks for outside text is not the only protection of a write.
 var outsideCatalogue = []outsideFields{
-	{"Case", []string{"Subject", "Description", "Comments", "Supplied*", "*__c"}, "web-to-case and email-to-case fill them from a form or a message; customers write cases in portals"},
+	{"Case", []string{"Subject", "Description", "Comments", "Type", "Reason", "Priority", "Origin", "Supplied*", "*__c"}, "web-to-case and email-to-case fill them from a form or a message, what stands in picklists too; customers write cases in portals"},
 	{"CaseComment", []string{"CommentBody"}, "customers comment on their cases in portals and by e-mail"},
-	{"EmailMessage", []string{"Subject", "TextBody", "HtmlBody", "Headers", "From*", "ToAddress", "CcAddress", "BccAddress", "ValidatedFromAddress", "*__c"}, "anybody who knows an address of the company writes them"},
+	{"EmailMessage", []string{"Subject", "TextBody", "HtmlBody", "Headers", "From*", "ToAddress", "CcAddress", "BccAddress", "ValidatedFromAddress", "MessageIdentifier", "ThreadIdentifier", "*__c"}, "anybody who knows an address of the company writes them"},
 	{"EmailMessageRelation", []string{"RelationAddress"}, "is taken from the e-mail"},
 	{"Lead", []string{"Name", "FirstName", "MiddleName", "LastName", "Salutation", "Suffix", "Company", "Title", "Description", "Email", "*Phone", "Fax", "Website",
-		"Street", "City", "State", "PostalCode", "Country", "Address", "*__c"}, "web-to-lead fills them from a form that anybody can send"},
+		"Street", "City", "State", "PostalCode", "Country", "Address", "LeadSource", "Industry", "Rating", "*__c"}, "web-to-lead fills them from a form that anybody can send"},
 	{"CampaignMember", []string{"Name", "FirstName", "LastName", "Salutation", "CompanyOrAccount", "Title", "Description", "Email", "*Phone", "Fax",
 		"Street", "City", "State", "PostalCode", "Country"}, "shows the fields of a lead"},
 	{"ContactRequest", []string{"*"}, "customers ask for a call in a form"},
@@ -72,16 +72,19 @@ var outsideCatalogue = []outsideFields{
 	{"Note", []string{"Title", "Body"}, "customers write notes in portals"},
 	{"FeedItem", []string{"Title", "Body", "LinkUrl"}, "customers post in communities"},
 	{"FeedComment", []string{"CommentBody"}, "customers comment in communities"},
+	{"FeedAttachment", []string{"Title", "Value"}, "links and files of posts"},
 	{"FeedRevision", []string{"Value"}, "shows an earlier text of a post"},
 	{"*Feed", []string{"Title", "Body", "LinkUrl"}, "shows the posts about a record"},
 	{"Idea", []string{"Title", "Body"}, "customers write in communities"},
 	{"IdeaComment", []string{"CommentBody"}, "customers write in communities"},
 	{"Question", []string{"Title", "Body"}, "customers ask in communities"},
+	{"Topic", []string{"Name", "Description"}, "customers name topics in communities"},
 	{"Reply", []string{"Body"}, "customers answer in communities"},
 	{"SurveyResponse", []string{"*"}, "whoever was invited to a survey answers it"},
 	{"SurveyQuestionResponse", []string{"*"}, "whoever was invited to a survey answers it"},
 	{"Task", []string{"Subject", "Description", "*__c"}, "e-mails that are logged become tasks with their text"},
 	{"Event", []string{"Subject", "Description", "Location", "*__c"}, "invitations from outside come by the synchronised calendar"},
+	{"EventRelation", []string{"Response"}, "whoever was invited answers"},
 }
 
 // outsideByObject is the catalogue by object, in lower case, without a leading *.

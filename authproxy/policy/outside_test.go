@@ -33,6 +33,12 @@ func TestFW32WhatHoldsOutsideText(t *testing.T) {
 		{"soqlQuery", query("SELECT Company FROM Lead"), true},
 		{"soqlQuery", query("SELECT Address FROM Lead"), true},
 		{"soqlQuery", query("SELECT Status FROM Lead"), false},
+		{"soqlQuery", query("SELECT LeadSource, COUNT(Id) FROM Lead GROUP BY LeadSource"), true},
+		{"soqlQuery", query("SELECT Origin FROM Case"), true},
+		{"soqlQuery", query("SELECT MessageIdentifier FROM EmailMessage"), true},
+		{"soqlQuery", query("SELECT Value FROM FeedAttachment"), true},
+		{"soqlQuery", query("SELECT Topic.Name FROM TopicAssignment"), true},
+		{"soqlQuery", query("SELECT Response FROM EventRelation"), true},
 		{"soqlQuery", query("SELECT Name FROM Account"), false},
 		{"soqlQuery", query("SELECT Custom__r.Name FROM Account"), true}, // nobody knows where that leads
 		{"soqlQuery", query("SELECT Title FROM ContentVersion"), true},
