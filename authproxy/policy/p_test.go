@@ -206,6 +206,8 @@ func TestP9RefusalsNameWhatIsNotListed(t *testing.T) {
 	}{
 		{fieldsOnly, soqlCall("SELECT Phone FROM Account"), textAbout + "Phone in the field list (character 8) cannot pass."},
 		{fieldsOnly, soqlCall("SELECT Id, Phone FROM Account"), textAbout + "Phone in the field list (character 12) cannot pass."},
+		{fieldsOnly, call("getObjectSchema", `{"objects":"Account"}`), textSchema},
+		{fieldsOnly, call("getObjectSchema", `{}`), textSchema},
 		{given(deny(objects("User")), allow()), soqlCall("SELECT Plan__r.Name FROM Account"),
 			textAbout + "where Plan__r.Name in the field list (character 8) leads to is not known."},
 	} {

@@ -14,6 +14,13 @@ const textDenied = "This call is not allowed with these arguments by the rules o
 // textAbout begins the sentence that names the part of the call that cannot pass.
 const textAbout = "This call is not allowed by the rules of your organization: "
 
+// schemaTool names the fields of objects, and textSchema says why it cannot pass by a rule that lists
+// some fields.
+const (
+	schemaTool = "getObjectSchema"
+	textSchema = textAbout + "a schema names all fields of an object, and only some can pass. Ask for those that you need in a query."
+)
+
 const cannotPass = " cannot pass."
 
 // partDenied names the part of the call because of which a rule that denies matched. It says
@@ -63,6 +70,9 @@ func (c *ready) speaksOf(objects []string) bool {
 // partUnlisted names the part of the call because of which a rule that lets pass did not match.
 func (c *ready) partUnlisted(q *question) string {
 	v := q.reach
+	if c.Fields != nil && q.tool == schemaTool && (c.Objects == nil || c.reachesObjects(q)) {
+		return textSchema
+	}
 	if c.Objects != nil && !c.reachesObjects(q) {
 		if i := c.unlistedObject(v); i >= 0 {
 			return textAbout + part(v.Objects[i].At) + cannotPass
