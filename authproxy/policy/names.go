@@ -60,7 +60,8 @@ var furtherObjects = strings.Fields(`
 	UserListViewCriterion UserPackageLicense UserPermissionAccess UserPreference UserProvAccount UserProvisioningRequest
 	UserRecordAccess UserServicePresence UserShare UserTeamMember UserTerritory2Association VerificationHistory Visit Vote
 	VoiceCall WarrantyTerm WebCart WebLink WebStore WorkAccess WorkBadge WorkBadgeDefinition WorkCapacityLimit WorkDotComSettings
-	WorkOrderStatus WorkPlan WorkReward WorkStep WorkType WorkTypeGroup Name`)
+	WorkOrderStatus WorkPlan WorkReward WorkStep WorkType WorkTypeGroup Name
+	Certificate CustomHttpHeader ExternalClientApplication SamlSsoConfig UserExternalCredential`)
 
 // knownFields are fields of the standard objects that rules speak of most.
 var knownFields = strings.Fields(`

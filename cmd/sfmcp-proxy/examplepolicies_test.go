@@ -60,7 +60,7 @@ func TestExamplePoliciesNotes(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	status := run(t.Context(), []string{"policy", "check", "--config", exampleConfig}, &out, &out)
-	want := counted(len(examplesByName(t)), "policy") + ": 1 note\nnote: policy admin-two-people, rule 3 waits for role:security, which nobody holds who can sign in: console.oidc and console.roles give it to people; until then such calls are decided with 'approval approve'\n"
+	want := counted(len(examplesByName(t)), "policy") + ": 1 note\nnote: policy admin-two-people, rule 4 waits for role:security, which nobody holds who can sign in: console.oidc and console.roles give it to people; until then such calls are decided with 'approval approve'\n"
 	if status != exitDone || out.String() != want {
 		t.Errorf("status %d\n%s", status, &out)
 	}
