@@ -124,7 +124,7 @@ func TestSRST4PutBackDatabaseErasesAgain(t *testing.T) {
 				restore()
 			}
 			f.opens(t, rep.access, true)
-			if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n == 0 {
+			if n, err := reapplied(t, f, 0); err != nil || n == 0 {
 				t.Errorf("Reapply = %d, %v", n, err)
 			}
 			f.opens(t, rep.access, false)
@@ -132,12 +132,12 @@ func TestSRST4PutBackDatabaseErasesAgain(t *testing.T) {
 			if left := f.mentions(t, sim.RepID, sim.RepUsername); len(left) > 0 {
 				t.Errorf("the database still has them in %v", left)
 			}
-			if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+			if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 				t.Errorf("a second time: %d, %v", n, err)
 			}
 			// What came after the erasure stays.
 			_, again := f.connect(t, sim.RepUsername, sim.RepPassword)
-			if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+			if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 				t.Errorf("a third time: %d, %v", n, err)
 			}
 			f.opens(t, again.access, true)
@@ -156,10 +156,10 @@ func TestSRST4BlockHoldsWithoutTheKey(t *testing.T) {
 	}
 	restore()
 	f.Audit.Persons().Forget()
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
 	if q := f.logInAs(t, f.browser(), sim.RepUsername, sim.RepPassword); q.Get("error") != accessDenied {
@@ -173,7 +173,7 @@ func TestSRST4BlockHoldsWithoutTheKey(t *testing.T) {
 	if err != nil || len(users) != 1 {
 		t.Errorf("%+v, %v", users, err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("after the sign-in: %d, %v", n, err)
 	}
 	if err := f.Cutoff.UnblockUser(t.Context(), "acme", sim.RepID, byAdmin); err != nil {

@@ -67,7 +67,7 @@ func TestAU15ErasePersonOfTheCompany(t *testing.T) {
 	check("erased")
 	restore()
 	f.Audit.Persons().Forget()
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n == 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n == 0 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	check("put back")

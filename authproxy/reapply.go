@@ -20,41 +20,51 @@ import (
 // Reapply takes away again what the audit log says was taken away, of the entries behind
 // number after, and the database does not know any more because it was put back to an earlier
 // state: blocks and unblocks of people and clients, the kill switch, connections, registrations, and approvals that were
-// denied or spent, people who were erased, company sign-ins that were ended, and tokens of programs. It
-// returns how many things it had to change, which it records. What was
-// given after an entry stays: a connection that is younger than the revocation is another one.
-func (c *Cutoff) Reapply(ctx context.Context, after int64) (changed int, err error) {
+// denied or spent, people who were erased, company sign-ins that were ended, and tokens of programs. What was
+// given after an entry stays: a connection that is younger than the revocation is another one. Entries that the keys do not
+// vouch for ([audit.Log.ListVouched]) change nothing: somebody else may have written them, or it is another log. What cannot be
+// applied does not keep the rest from being so; the error is about all of it.
+func (c *Cutoff) Reapply(ctx context.Context, after int64) (Reapplied, error) {
 	r := reapplication{Cutoff: c, blocks: map[subject]audit.Entry{}, clients: map[string]bool{}, spent: map[int64]string{}}
-	if err := c.Audit.List(ctx, audit.Filter{After: after}, func(e audit.Entry) error {
-		err := r.identify(ctx, &e)
-		return errors.Join(err, r.entry(ctx, e))
-	}); err != nil {
-		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+	passed, unread := c.Audit.ListVouched(ctx, after, func(e audit.Entry) error {
+		r.note(r.identify(ctx, &e))
+		r.note(r.entry(ctx, e))
+		return nil
+	})
+	if r.stop != "" {
+		r.note(r.setStop(ctx))
 	}
 	for _, id := range r.spent {
-		if err := r.endApproval(ctx, id, left); err != nil {
-			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
-		}
+		r.note(r.endApproval(ctx, id, left))
 	}
 	for who, e := range r.blocks {
-		if err := r.block(ctx, who, e); err != nil {
-			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
-		}
+		r.note(r.block(ctx, who, e))
 	}
-	if err := r.blockClients(ctx); err != nil {
-		return r.changed, fmt.Errorf("applying the audit log again: %w", err)
+	r.note(r.blockClients(ctx))
+	err := errors.Join(r.failed...)
+	if err != nil {
+		err = fmt.Errorf("applying the audit log again: %w", err)
 	}
-	if r.stop != "" {
-		if err := r.setStop(ctx); err != nil {
-			return r.changed, fmt.Errorf("applying the audit log again: %w", err)
-		}
+	return Reapplied{after, r.changed, passed, unread}, err
+}
+
+// Reapplied is what [Cutoff.Reapply] has done.
+type Reapplied struct {
+	After   int64 // the number behind which entries were applied
+	Changed int   // how many things the database lacked
+	Passed  int64 // how many entries were not applied, because no key vouches for them
+	Unread  error // why the log could not be read to its end; what it says up to there was applied
+}
+
+// RecordReapplied records what was applied again, if the database lacked anything: in the log that is gone on with, which may be
+// another one than what was applied.
+func (c *Cutoff) RecordReapplied(ctx context.Context, r Reapplied) error {
+	if r.Changed == 0 {
+		return nil
 	}
-	if r.changed == 0 {
-		return 0, nil
-	}
-	_, err = c.Audit.Append(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.LogApply, Outcome: audit.OK, Source: "audit log",
-		Object: fmt.Sprintf("%d changes", r.changed), Reason: fmt.Sprintf("the database lacked what entries behind number %d say was taken away", after)})
-	return r.changed, err
+	_, err := c.Audit.Append(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.LogApply, Outcome: audit.OK, Source: "audit log",
+		Object: fmt.Sprintf("%d changes", r.Changed), Reason: fmt.Sprintf("the database lacked what entries behind number %d say was taken away", r.After)})
+	return err
 }
 
 // subject is a person by the Salesforce user id.
@@ -70,6 +80,14 @@ type reapplication struct {
 	stop    access.Stop             // the last position of the kill switch; "": none
 	stopAt  time.Time               // when it was set
 	users   map[subject]string      // ids of the users of the database by the pseudonyms of entries; nil: nobody has asked
+	failed  []error                 // what could not be applied, the first ones
+}
+
+// note keeps an error.
+func (r *reapplication) note(err error) {
+	if err != nil && len(r.failed) < 20 {
+		r.failed = append(r.failed, err)
+	}
 }
 
 // identify finds out whom an entry is about whose key the database does not have, because it
@@ -115,6 +133,9 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	}
 	switch e.Action {
 	case audit.UserBlock:
+		if e.Subject == "" { // it was refused
+			return nil
+		}
 		r.blocks[subject{e.Org, e.Subject}] = e
 	case audit.UserUnblock:
 		if e.Outcome == audit.OK { // one that failed leaves the block
@@ -131,10 +152,13 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	case audit.ClientRevoke:
 		return r.Clients.Forget(ctx, e.Client)
 	case audit.ClientBlock:
+		if e.Client == "" { // it was refused
+			return nil
+		}
 		r.clients[e.Client] = true
 		return r.Clients.Forget(ctx, e.Client)
 	case audit.ClientUnblock:
-		if e.Outcome == audit.OK {
+		if e.Outcome == audit.OK && e.Client != "" {
 			r.clients[e.Client] = false
 		}
 	case audit.SubjectErase:

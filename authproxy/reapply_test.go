@@ -40,7 +40,7 @@ func TestSRST4PutBackDatabaseRevivesNothing(t *testing.T) {
 	f.opens(t, rep.access, true)
 	f.opens(t, manager.access, true)
 
-	n, err := f.Cutoff.Reapply(t.Context(), 0)
+	n, err := reapplied(t, f, 0)
 	if err != nil || n != 3 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
@@ -64,10 +64,53 @@ func TestSRST4PutBackDatabaseRevivesNothing(t *testing.T) {
 	}
 	f.clock.Add(time.Second)
 	_, again := f.connect(t, sim.ManagerUsername, sim.ManagerPassword)
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
 	f.opens(t, again.access, true)
+}
+
+// reapplied has the log behind number after applied, and recorded as at a start.
+func reapplied(t *testing.T, f *fixture, after int64) (int, error) {
+	t.Helper()
+	again, err := f.Cutoff.Reapply(t.Context(), after)
+	return again.Changed, errors.Join(err, again.Unread, f.Cutoff.RecordReapplied(t.Context(), again))
+}
+
+// What cannot be applied keeps nothing else from being applied: a block of a client that was never named, as earlier versions
+// recorded it, and the stop behind it.
+func TestSRST4OneThatCannotBeAppliedKeepsNoOther(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	restore := f.keepDatabase(t)
+	for _, e := range []audit.Entry{
+		{Actor: byAdmin.By, Action: audit.ClientBlock, Outcome: audit.Failed, Status: "incomplete"},
+		{Actor: byAdmin.By, Action: audit.UserBlock, Outcome: audit.Failed, Status: "incomplete", Org: "acme"},
+	} {
+		if _, err := f.Audit.Append(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Cutoff.Stop(t.Context(), access.StopAll, byAdmin); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
+		t.Errorf("Reapply = %d, %v", n, err)
+	}
+	if mode, err := f.Access.StopMode(t.Context()); err != nil || mode != access.StopAll {
+		t.Errorf("stop is %v, %v", mode, err)
+	}
+	if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: byAdmin.By, Action: audit.ClientBlock, Outcome: audit.OK, Client: "no id"}); err != nil {
+		t.Fatal(err)
+	}
+	restore()
+	if _, err := reapplied(t, f, 0); err == nil {
+		t.Error("a block that cannot be written is no error")
+	}
+	if mode, err := f.Access.StopMode(t.Context()); err != nil || mode != access.StopAll {
+		t.Errorf("stop behind what cannot be written is %v, %v", mode, err)
+	}
 }
 
 // keepDatabase returns what puts the rows that give access back as they are now, and those of other tables.
@@ -128,7 +171,7 @@ func TestSRST4GivingEndsNothingYounger(t *testing.T) {
 	if err := f.Clients.Block(t.Context(), "chatgpt"); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID)
@@ -141,7 +184,7 @@ func TestSRST4GivingEndsNothingYounger(t *testing.T) {
 	if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: actor.Operator("root", ""), Action: audit.StopSet, Outcome: audit.OK, Object: string(access.StopAll)}); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 }
@@ -172,7 +215,7 @@ func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore()
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	if blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID); err != nil || !blocked {
@@ -199,7 +242,7 @@ func TestSRST4CounteredStaysOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	restore()
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	if r, err := f.Cutoff.Approvals.Get(t.Context(), held.ID); err != nil || r.State != approval.Void {
@@ -221,7 +264,7 @@ func TestSRST4UnreadableUsersAreNoSuccess(t *testing.T) {
 	if _, err := f.db.Writes.Exec(`ALTER TABLE users RENAME TO users_away`); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err == nil {
+	if n, err := reapplied(t, f, 0); err == nil {
 		t.Errorf("Reapply = %d, without an error", n)
 	}
 }
@@ -243,13 +286,13 @@ func TestSRST4PutBackDatabaseKeepsClientsOut(t *testing.T) {
 	}
 	f.opens(t, rep.access, false)
 	restore()
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 2 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 2 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	if blocked, err := f.Clients.Blocked(t.Context()); err != nil || len(blocked) != 1 || !blocked["chatgpt"] {
 		t.Errorf("blocked: %v, %v", blocked, err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
 }
@@ -291,7 +334,7 @@ func TestSRST4PutBackDatabaseEndsCompanySignIns(t *testing.T) {
 	f.clock.Add(time.Second)
 	younger := signIn("bob")
 	lives("before", ended, true)
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 2 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 2 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	lives("ended by its id", ended, false)
@@ -316,13 +359,13 @@ func TestSRST4PutBackDatabaseRevivesNoToken(t *testing.T) {
 	if _, err := f.Cutoff.Tokens.Use(t.Context(), secret); err != nil {
 		t.Fatalf("the database was not put back: %v", err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 1 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 1 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	if _, err := f.Cutoff.Tokens.Use(t.Context(), secret); !errors.Is(err, apitoken.ErrOver) {
 		t.Errorf("after it: %v", err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), 0); err != nil || n != 0 {
+	if n, err := reapplied(t, f, 0); err != nil || n != 0 {
 		t.Errorf("a second time: %d, %v", n, err)
 	}
 }

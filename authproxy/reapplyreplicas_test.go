@@ -33,7 +33,7 @@ func TestSRST4WhatAnotherReplicaGaveBackStays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, err := f.Cutoff.Reapply(t.Context(), applied); err != nil || n != 0 {
+	if n, err := reapplied(t, f, applied); err != nil || n != 0 {
 		t.Errorf("Reapply = %d, %v", n, err)
 	}
 	blocked, err := f.Grants.Blocked(t.Context(), "acme", sim.ManagerID)
@@ -73,7 +73,7 @@ func TestSRST4ApprovalThatWasGivenBackStays(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := f.Cutoff.Reapply(t.Context(), seq-1); err != nil {
+		if _, err := reapplied(t, f, seq-1); err != nil {
 			t.Fatal(err)
 		}
 		if r, err := f.Cutoff.Approvals.Get(t.Context(), held.ID); err != nil || r.State != tt.want {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -115,6 +116,9 @@ func (k *checkpoints) all(ctx context.Context) (all []namedCheckpoint, unread er
 // store brings the checkpoint of the log as it is to the places that have an older one, unless
 // this process has stored it before. It is called with the lock.
 func (k *checkpoints) store(ctx context.Context) error {
+	if err := k.halted.err(); err != nil { // it would sign what is wrong
+		return err
+	}
 	edge, origin := k.follow.now()
 	if edge.Size() == 0 || edge.Size() == k.follow.storedSize() {
 		return nil
@@ -205,6 +209,7 @@ func (k *checkpoints) overwrite(ctx context.Context) error {
 		}
 	}
 	k.follow.setStored(edge.Size())
+	k.follow.compares()
 	k.agreed = true
 	return nil
 }
@@ -238,9 +243,13 @@ func (k *checkpoints) agree(ctx context.Context) error {
 			}
 		}
 	}
+	if err := k.tail(max(0, slices.Max(slices.Collect(maps.Values(sizes))))); err != nil {
+		return asDisagreement(err)
+	}
 	if err := k.otherLogs(ctx); err != nil {
 		return err
 	}
+	k.follow.compares()
 	k.agreed = true
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 type follower struct {
 	signing signing
 	indexes *indexes
+	halted  *halt
 	log     *slog.Logger
 
 	mu       sync.RWMutex
@@ -31,6 +32,7 @@ type follower struct {
 	last     time.Time         // of the last entry, as far as it says
 	begun    string            // name of the log if this process begins it
 	appended bool              // this process has written something
+	compared bool              // what comes now was not there when the log was compared with its checkpoints
 	stored   int64             // size of the tree in the checkpoint that was stored last
 	due      chan struct{}     // told when enough was appended for another checkpoint, and when nothing could be
 }
@@ -100,6 +102,7 @@ func (f *follower) Begin(h logfile.Head) error {
 func (f *follower) Record(r logfile.Record) {
 	w, own := f.own(r)
 	if !own {
+		f.meet(r)
 		w = new(waiting)
 		// What does not decode cannot be found by its content, and is found by number.
 		_ = json.Unmarshal(r.Text, &w.entry)
@@ -118,6 +121,24 @@ func (f *follower) Record(r logfile.Record) {
 	if err := addToIndex(f.index, r, &w.entry, w.terms); err != nil {
 		f.log.Error("an entry cannot be found by its content", "error", err)
 	}
+}
+
+// meet looks whether somebody with the keys wrote a record that this process did not, once it is known that those before it are
+// what they were ([checkpoints.agree]). Else it appends nothing more.
+func (f *follower) meet(r logfile.Record) {
+	f.mu.RLock()
+	compared, origin := f.compared, f.origin()
+	f.mu.RUnlock()
+	if compared && !f.signing.vouches(origin, r.Seq, r.Text) {
+		f.halted.set(strangers(r.Seq))
+	}
+}
+
+// compares notes that the log is what its checkpoints say, so far.
+func (f *follower) compares() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.compared = true
 }
 
 // indexOf is the index of the segment that is being written, if that is the one which begins
@@ -140,10 +161,13 @@ func (f *follower) own(r logfile.Record) (*waiting, bool) {
 	if len(group) == 0 {
 		return nil, false
 	}
-	if i := r.Seq - group[0].entry.Seq; group[0].entry.Seq > 0 && i >= 0 && i < int64(len(group)) && bytes.HasSuffix(r.Text, group[i].tail) {
-		return group[i], true
+	i := r.Seq - group[0].entry.Seq
+	if group[0].entry.Seq == 0 || i < 0 || i >= int64(len(group)) {
+		return nil, false
 	}
-	return nil, false
+	tail := group[i].tail
+	text, _, ok := cutMAC(r.Text)
+	return group[i], ok && bytes.HasSuffix(text, tail[:len(tail)-1])
 }
 
 // writes notes what this process is writing from now on, and returns what it was writing.

@@ -127,7 +127,7 @@ func (l *Log) openCheckpointsLock() (*logfile.FileLock, error) {
 // open opens the files. If they are not as they were written, the log can be read as far as
 // it is sound, and appends nothing.
 func (l *Log) open() error {
-	l.follow = &follower{signing: l.checkpoints.signing, indexes: l.indexes, log: l.config.Log, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}
+	l.follow = &follower{signing: l.checkpoints.signing, indexes: l.indexes, halted: &l.halted, log: l.config.Log, begun: newOrigin(l.config.Name), due: make(chan struct{}, 1)}
 	l.checkpoints.follow, l.file = l.follow, nil
 	file, err := l.stored.open(l.follow.begun, l.follow)
 	var lost *Disagreement

@@ -370,6 +370,7 @@ func recordsOf(content io.ReaderAt, index segmentIndex, s logfile.Segment, ordin
 		if err != nil {
 			return nil, fmt.Errorf("audit entry %d: %w", s.First+int64(ordinal), err)
 		}
+		e.Seq = s.First + int64(ordinal) // where it stands, whatever it says
 		group = append(group, record{text, e})
 	}
 	return group, nil

@@ -82,6 +82,9 @@ func (w writing) commit(group []*waiting) error {
 	began := time.Now()
 	l.group = group
 	err := l.file.Append(l.fill)
+	if err == nil {
+		err = l.halted.err() // by what was heard of just before the group was to be written
+	}
 	written := l.follow.writes(nil)
 	l.group = nil
 	l.note(err)
@@ -92,9 +95,13 @@ func (w writing) commit(group []*waiting) error {
 	return nil
 }
 
-// fill adds what is being written to a group of the log, and a record of what was cut off before it.
+// fill adds what is being written to a group of the log, and a record of what was cut off before it. It adds nothing to a log
+// that somebody without the keys has added to.
 func (w writing) fill(g *logfile.Group) {
 	l := w.log
+	if l.halted.err() != nil {
+		return
+	}
 	group := l.group
 	if n := g.Cut(); n > 0 {
 		group = slices.Insert(group, 0, cutOff(n))
@@ -107,9 +114,10 @@ func (w writing) fill(g *logfile.Group) {
 		group = slices.Insert(slices.Clone(group), 0, back)
 	}
 	l.follow.writes(group)
+	_, origin := l.follow.now()
 	for _, one := range group {
 		one.entry.Seq, one.entry.At = g.Next(), at
-		l.text = append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...)
+		l.text = l.checkpoints.vouch(origin, append(encodeHead(l.text[:0], one.entry.Seq, at), one.tail...))
 		g.Add(l.text)
 	}
 }

@@ -188,23 +188,37 @@ func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (wha
 	case !errors.As(err, &what):
 		return nil, err
 	}
-	// First what the log can still tell, because it may be ended.
-	n, reapplyErr := s.newCutoff(nil).Reapply(cmd.Context(), 0)
+	// First what the log can still tell, because it may be ended. Where that cannot be applied nothing is acknowledged: nobody
+	// would ask for it again.
+	cutoff := s.newCutoff(nil)
+	again, err := cutoff.Reapply(cmd.Context(), 0)
+	if err != nil {
+		return nil, fmt.Errorf("nothing is acknowledged yet: %w", err)
+	}
 	was, _ := s.audit.Heard()
 	if err := s.audit.Acknowledge(cmd.Context(), what, operator("")); err != nil {
-		return what, errors.Join(err, reapplyErr)
+		return what, err
+	}
+	if err := cutoff.RecordReapplied(cmd.Context(), again); err != nil {
+		return what, err
 	}
 	if is, _ := s.audit.Heard(); is == was {
 		was = ""
 	}
 	if err := s.roster.Acknowledged(cmd.Context(), was, operator(""), what.Why); err != nil {
-		return what, errors.Join(err, reapplyErr)
+		return what, err
 	}
-	if n > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %s made again\n", counted(n, "change"))
+	if again.Changed > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %s made again\n", counted(again.Changed, "change"))
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
-	return what, reapplyErr
+	if again.Unread != nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "the log could not be read to its end, so what it says behind that was not applied: %v\n", again.Unread)
+	}
+	if again.Passed > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "%s of the log changed nothing here: no key of the key file vouches for them\n", counted(int(again.Passed), "entry"))
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
+	return what, err
 }
 
 // auditReindexCommand makes the indexes anew.

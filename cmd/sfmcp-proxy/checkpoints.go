@@ -121,12 +121,12 @@ func (p *product) prepare(ctx context.Context) error {
 		return err
 	}
 	p.agreed = true
-	n, err := p.cutoff.Reapply(ctx, applied)
-	if err != nil {
+	again, err := p.cutoff.Reapply(ctx, applied)
+	if err := errors.Join(err, again.Unread, p.cutoff.RecordReapplied(ctx, again)); err != nil {
 		return err
 	}
-	if n > 0 {
-		p.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", n)
+	if again.Changed > 0 {
+		p.log.Warn("the database lacked what the audit log says was taken away: it was taken away again", "changes", again.Changed)
 	}
 	if err := p.audit.Checkpoint(ctx); err != nil { // else it is applied once more if this process is killed soon
 		p.log.Warn("the checkpoint of the audit log after the start could not be stored everywhere", "error", err)
