@@ -14,6 +14,10 @@
 // and the public key can tell, without any secret, whether a copy of the log is the one that was
 // written, or has only grown since ([VerifyFiles]).
 //
+// An entry ends with a MAC of itself and the log's name under a key of the same ring (vouch.go), so entries that no checkpoint has
+// signed yet are known, too: whoever can write where the log is, and has no key, adds none. What another process
+// appends is looked at when it is heard of, and what a crash has left unsigned at the start.
+//
 // A checkpoint is stored every few seconds, every 1,000 entries and when a process that wrote
 // ends ([Log.Run], [Log.Close]): in the log's directory, in the database, and beside the key
 // file, in this order. At start [Log.Agree] compares the log with all three and these with each

@@ -201,10 +201,10 @@ func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, err
 		cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
 		s, err := openStores(cmd.Context(), c, quiet(cmd), nil)
 		if err != nil {
-			return err
+			return errors.Join(err, handBack(c))
 		}
 		err = run(s, cmd, args)
-		return errors.Join(err, closing(s.close))
+		return errors.Join(err, closing(s.close), handBack(c))
 	}
 	return cmd
 }

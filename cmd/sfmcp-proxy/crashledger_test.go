@@ -29,7 +29,7 @@ type crashLog struct {
 	pending map[logEntry]audit.Entry          // all intents that have no end
 	intents map[string]int                    // calls that were about to be forwarded, by approval
 	ends    map[string]int                    // of those
-	stayed  map[string]int                    // of those that say that the call was not forwarded
+	stayed  map[string]int                    // of those that say that the call was not forwarded, or not made
 	by      map[audit.Action]int              // that were done
 }
 
@@ -250,7 +250,7 @@ func (l *crashLog) add(place int, e *audit.Entry) {
 		l.intents[e.Approval]++
 	case e.Action == audit.ToolCall && e.Tool == "createSobjectRecord" && e.Approval != "" && e.IntentSeq != 0:
 		l.ends[e.Approval]++
-		if e.Outcome == audit.Denied {
+		if e.Outcome == audit.Denied || e.Outcome == audit.Failed { // it did not leave, or Salesforce did not do it
 			l.stayed[e.Approval]++
 		}
 	case e.Outcome == audit.OK:
