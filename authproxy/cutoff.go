@@ -127,7 +127,7 @@ func (c *Cutoff) RevokeGrants(ctx context.Context, all []grant.Grant, act Act) (
 // such a session the error is [people.ErrNotFound].
 func (c *Cutoff) EndSession(ctx context.Context, id string, act Act) error {
 	e := audit.Entry{Actor: act.By, Action: audit.SessionEnd, Outcome: audit.Intent, Object: id, Reason: act.Why}
-	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) { return audit.Result{}, c.People.EndNamed(ctx, id) })
+	return c.give(ctx, e, func(ctx context.Context) error { return c.People.EndNamed(ctx, id) })
 }
 
 // RevokeAPIToken ends a token for the security team's API. Without a good one of that id the

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy"
 )
 
 // A command that is given too few or too many arguments says which; the usage line of each
@@ -36,6 +38,34 @@ func TestWrongNumberOfArguments(t *testing.T) {
 	} {
 		if out, status := says(strings.Fields(line)...); status != exitUsage || !strings.Contains(out, want) {
 			t.Errorf("%s: %d %s\nwant %s", line, status, out, want)
+		}
+	}
+}
+
+// Whatever takes access or gives it takes the reason, by one flag and clean.
+func TestUsageReason(t *testing.T) {
+	t.Parallel()
+	root := newRoot()
+	for _, line := range []string{"user revoke", "user block", "user unblock", "user unlink", "grant revoke", "client revoke", "client block", "client unblock",
+		"stop writes", "stop all", "stop off", "session end", "console token create", "console token revoke", "incident contain", "erase subject",
+		"audit log close", "export move"} {
+		cmd, rest, err := root.Find(strings.Fields(line))
+		if err != nil || len(rest) > 0 {
+			t.Fatalf("%s: %v, %v", line, rest, err)
+		}
+		flag := cmd.Flags().Lookup("reason")
+		if flag == nil {
+			t.Errorf("%s has no --reason", line)
+			continue
+		}
+		before := flag.Value.String()
+		for _, wrong := range []string{"", " \u200b\n", strings.Repeat("x", authproxy.MaxReason+1), "\xff"} {
+			if flag.Value.Set(wrong) == nil || flag.Value.String() != before {
+				t.Errorf("%s takes %q", line, wrong)
+			}
+		}
+		if err := flag.Value.Set(" case\u202e\t17\n"); err != nil || reasonOf(cmd) != "case 17" {
+			t.Errorf("%s: %v, %q", line, err, reasonOf(cmd))
 		}
 	}
 }

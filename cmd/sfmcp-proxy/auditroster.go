@@ -60,11 +60,7 @@ func auditLogListCommand() *cobra.Command {
 func auditLogCloseCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "close LOG", Short: "Close the audit log of a replica that has gone away for good: it gets nothing more", Args: usageArgs(cobra.ExactArgs(1))}
 	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
-		why, err := cmd.Flags().GetString("why")
-		if err != nil {
-			return err
-		}
-		closing, err := s.roster.Close(cmd.Context(), args[0], operator(""), why)
+		closing, err := s.roster.Close(cmd.Context(), args[0], operator(""), reasonOf(cmd))
 		if errors.Is(err, roster.ErrNotFound) {
 			err = fmt.Errorf("%w: %q; `audit log list` shows them", err, args[0])
 		}
@@ -75,7 +71,8 @@ func auditLogCloseCommand() *cobra.Command {
 			args[0], closing.At.UTC().Format(time.RFC3339), closing.Entries, entries(closing.Entries)), deed{Did: "audit log close", Log: args[0], Position: &closing.Entries})
 	})
 	jsonFlag(cmd)
-	cmd.Flags().String("why", "", "the reason, for the audit log")
+	reasonFlag(cmd, "")
+	alsoWhy(cmd)
 	return cmd
 }
 

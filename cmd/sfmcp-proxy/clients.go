@@ -20,6 +20,7 @@ func clientCommand() *cobra.Command {
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "End every connection of a client, of all users.\n\nA dynamic registration is deleted with it. A user-defined client, or one with a metadata\ndocument, can be connected anew; 'client block' keeps it out."}, revokeClient)
 	jsonFlag(revoke)
+	reasonFlag(revoke, "client revoked by the security team")
 	return group("client", "Clients: list, cut off", list, revoke, blockClientCommand(), unblockClientCommand())
 }
 
@@ -56,7 +57,7 @@ func revokeClient(s *stores, cmd *cobra.Command, args []string) error {
 	if known, meant, err := s.knowsClient(cmd.Context(), args[0]); err != nil || !known {
 		return cmp.Or(err, noClient(args[0], meant))
 	}
-	ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], act("client revoked by the security team"))
+	ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], acting(cmd))
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func blockClientCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			ended, _, err := s.newCutoff(nil).BlockClient(cmd.Context(), args[0], act("client blocked by the security team"))
+			ended, _, err := s.newCutoff(nil).BlockClient(cmd.Context(), args[0], acting(cmd))
 			if err != nil {
 				return err
 			}
@@ -98,13 +99,14 @@ func blockClientCommand() *cobra.Command {
 			return err
 		})
 	jsonFlag(block)
+	reasonFlag(block, "client blocked by the security team")
 	return block
 }
 
 func unblockClientCommand() *cobra.Command {
 	unblock := withStores(&cobra.Command{Use: "unblock CLIENT", Short: "Let people connect a blocked client again", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			err := s.newCutoff(nil).UnblockClient(cmd.Context(), args[0], act("unblocked"))
+			err := s.newCutoff(nil).UnblockClient(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, client.ErrNotBlocked) {
 				return fmt.Errorf("client %s is not blocked: see 'client list'", ui.Printable(args[0]))
 			}
@@ -114,5 +116,6 @@ func unblockClientCommand() *cobra.Command {
 			return report(cmd, fmt.Sprintf("unblocked client %s: people can connect it again", ui.Printable(args[0])), deed{Did: "client unblock", Client: args[0]})
 		})
 	jsonFlag(unblock)
+	reasonFlag(unblock, "unblocked")
 	return unblock
 }

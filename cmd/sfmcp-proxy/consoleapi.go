@@ -37,7 +37,7 @@ func tokenCommand() *cobra.Command {
 	jsonFlag(list)
 	revoke := withCutoff(&cobra.Command{Use: "revoke TOKEN", Short: "Refuse a token from now on, by its id (apt_…)", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			t, err := s.newCutoff(nil).RevokeAPIToken(cmd.Context(), args[0], act("token revoked by the security team"))
+			t, err := s.newCutoff(nil).RevokeAPIToken(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, apitoken.ErrNotFound) {
 				return fmt.Errorf("no good token %q: see 'console token list'", args[0])
 			}
@@ -47,6 +47,7 @@ func tokenCommand() *cobra.Command {
 			return report(cmd, fmt.Sprintf("revoked token %s (%s)", t.ID, ui.Printable(t.Name)), deed{Did: "console token revoke", Token: t.ID})
 		})
 	jsonFlag(revoke)
+	reasonFlag(revoke, "token revoked by the security team")
 	return group("token", "Tokens of programs for the API under /console/api: create, list, revoke", createTokenCommand(), list, revoke)
 }
 
@@ -57,6 +58,7 @@ func createTokenCommand() *cobra.Command {
 	create.Flags().String("role", "", "security or auditor")
 	create.Flags().String("name", "", "what the token is for, such as siem: letters, digits, dots, underscores, hyphens")
 	create.Flags().String("expires", "90d", "how long the token is good, at most 366d")
+	reasonFlag(create, "")
 	jsonFlag(create)
 	return create
 }
@@ -88,12 +90,15 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	var secret string
 	var t *apitoken.Token
-	e := audit.Entry{Actor: wanted.By, Action: audit.APITokenCreate, Object: wanted.Name, Reason: fmt.Sprintf("role %s for %s", wanted.Role, text["expires"])}
+	e := audit.Entry{Actor: wanted.By, Action: audit.APITokenCreate, Object: wanted.Name, Reason: fmt.Sprintf("role %s for %s, named %s", wanted.Role, text["expires"], wanted.Name)}
+	if why := reasonOf(cmd); why != "" {
+		e.Reason += ": " + why
+	}
 	if err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
 		if secret, t, err = s.tokens.Create(ctx, wanted); err != nil {
 			return audit.Result{}, err
 		}
-		return audit.Result{Object: t.ID, Reason: e.Reason + ", named " + wanted.Name}, nil
+		return audit.Result{Object: t.ID, Reason: e.Reason}, nil
 	}); err != nil {
 		return err
 	}

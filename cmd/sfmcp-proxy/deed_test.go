@@ -36,7 +36,8 @@ func TestU12Root(t *testing.T) {
 	}
 }
 
-// U12: what a command did to whom is one object a line, and what reached nobody fails.
+// U12: what a command did to whom is one object a line, and what reached nobody fails. The log says the reason that
+// was given, clean.
 func TestU12Deeds(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
@@ -59,7 +60,7 @@ func TestU12Deeds(t *testing.T) {
 		return all
 	}
 	for _, mode := range []string{"writes", "all", "off"} {
-		did("stop", mode)
+		did("stop", mode, "--reason", " stop\u202e "+mode+"\n")
 	}
 	c := d.connect("sobject-all", rep)
 	for _, verb := range []string{"approve", "deny"} {
@@ -72,23 +73,29 @@ func TestU12Deeds(t *testing.T) {
 	if err := json.Unmarshal([]byte(d.must("grant", "list", "--json")), &live); err != nil {
 		t.Fatal(err)
 	}
-	if one := did("grant", "revoke", live.ID)[0]; one.Connection != live.ID || one.Username != rep {
+	if one := did("grant", "revoke", live.ID, "--reason", "wrong org")[0]; one.Connection != live.ID || one.Username != rep {
 		t.Errorf("%+v", one)
 	}
 	d.connect("sobject-all", rep)
-	if one := did("client", "revoke", d.ClientID)[0]; one.Client != d.ClientID || *one.Connections != 1 {
+	if one := did("client", "revoke", d.ClientID, "--reason", "not reviewed")[0]; one.Client != d.ClientID || *one.Connections != 1 {
 		t.Errorf("%+v", one)
 	}
 	if out, status := d.command("client", "revoke", d.ClientID); status != exitFailed || !strings.Contains(out, "reached nobody") {
 		t.Errorf("a second time: status %d, %s", status, out)
 	}
 	d.connect("sobject-all", rep)
-	if one := did("user", "block", rep)[0]; one.Subject != salesforcesim.RepID || one.Username != rep || *one.Connections != 1 {
+	if one := did("user", "block", rep, "--reason", "laptop\tlost")[0]; one.Subject != salesforcesim.RepID || one.Username != rep || *one.Connections != 1 {
 		t.Errorf("%+v", one)
 	}
-	if one := did("user", "unblock", rep)[0]; one.Connections != nil || one.Org == "" {
+	if one := did("user", "unblock", rep, "--reason", "laptop found")[0]; one.Connections != nil || one.Org == "" {
 		t.Errorf("%+v", one)
 	}
 	d.connect("sobject-all", rep)
 	did("user", "revoke", rep)
+	log := d.must("audit", "list", "--all", "--json")
+	for _, want := range []string{"stop writes", "stop all", "stop off", "wrong org", "not reviewed", "laptop lost", "laptop found", "revoked by the security team"} {
+		if !strings.Contains(log, `"reason":"`+want+`"`) {
+			t.Errorf("no entry has the reason %q: %s", want, log)
+		}
+	}
 }

@@ -23,13 +23,15 @@ USER is a Salesforce user id (005…, 15 or 18 characters), a username, or the s
 who signs in with the company. Whom a link says to be the same human is erased too. Connections, waiting
 calls and sessions end, as with 'user revoke'. The rows about the user are deleted, and so is the key
 under which the audit log has what is about them: their entries stay, verify as before, and
-have a pseudonym in place of the person. Somebody who is blocked stays blocked, by the id alone.
+have a pseudonym in place of the person. Somebody who is blocked stays blocked, by the id alone. The
+audit log keeps the reason for good, so it should not say whom.
 
 Export first what must be kept: 'audit export --user USER', and of somebody who signs in with the
 company 'audit export --actor "person ISSUER SUBJECT"'.`
 	withCutoff(cmd, eraseSubject)
 	cmd.Flags().String("org", "", "only what is about the user in this org, or at the identity provider of this issuer; default: everywhere")
-	cmd.Flags().String("why", "erased on request", "kept in the audit log for good, so it should not say whom")
+	reasonFlag(cmd, "erased on request")
+	alsoWhy(cmd)
 	jsonFlag(cmd)
 	return group("erase", "Erase what is stored about a person", cmd)
 }
@@ -39,7 +41,7 @@ func eraseSubject(s *stores, cmd *cobra.Command, args []string) (err error) {
 	if err != nil {
 		return err
 	}
-	org, why := cmd.Flags().Lookup("org").Value.String(), cmd.Flags().Lookup("why").Value.String()
+	org := cmd.Flags().Lookup("org").Value.String()
 	if org != "" {
 		if users = slices.DeleteFunc(users, func(u grant.User) bool { return u.Org != org }); len(users) == 0 {
 			return fmt.Errorf("--org: nothing is stored about %s in the org %q", args[0], org)
@@ -47,10 +49,10 @@ func eraseSubject(s *stores, cmd *cobra.Command, args []string) (err error) {
 	}
 	for _, u := range users {
 		if actor.IsIssuer(u.Org) {
-			err = errors.Join(err, erasePerson(s, cmd, u.Org, u.Subject, why))
+			err = errors.Join(err, erasePerson(s, cmd, u.Org, u.Subject))
 			continue
 		}
-		done, failed := s.newCutoff(nil).EraseSubject(cmd.Context(), u.Org, u.Subject, act(why))
+		done, failed := s.newCutoff(nil).EraseSubject(cmd.Context(), u.Org, u.Subject, acting(cmd))
 		if err = errors.Join(err, failed); failed != nil {
 			continue // the others all the same
 		}
@@ -122,8 +124,8 @@ func (s *stores) withLinked(ctx context.Context, users []grant.User) ([]grant.Us
 }
 
 // erasePerson erases somebody who signs in with the company.
-func erasePerson(s *stores, cmd *cobra.Command, issuer, subject, why string) error {
-	done, err := s.newCutoff(nil).ErasePerson(cmd.Context(), issuer, subject, act(why))
+func erasePerson(s *stores, cmd *cobra.Command, issuer, subject string) error {
+	done, err := s.newCutoff(nil).ErasePerson(cmd.Context(), issuer, subject, acting(cmd))
 	if err != nil {
 		return fmt.Errorf("erasing %q at %s: %w", subject, issuer, err)
 	}

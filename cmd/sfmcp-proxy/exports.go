@@ -49,7 +49,7 @@ sent. It is recorded with the reason, and holds within half a minute.`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 	}, moveExport)
 	move.Flags().String("to", "", "number of the last entry that counts as taken, or newest")
-	move.Flags().String("reason", "", "why, for the audit log")
+	reasonFlag(move, "")
 	move.Flags().String("as", "", "who says so: a name for the audit log, beside that of the operator")
 	jsonFlag(move)
 	return group("export", "Destinations of the audit log", status, test, move)
@@ -133,7 +133,7 @@ func (s exporting) testExport(cmd *cobra.Command, e export.Export) error {
 
 // moveExport moves the position of a destination in this machine's log.
 func moveExport(s *stores, cmd *cobra.Command, args []string) error {
-	to, reason := cmd.Flag("to").Value.String(), cmd.Flag("reason").Value.String()
+	to, reason := cmd.Flag("to").Value.String(), reasonOf(cmd)
 	if to == "" || reason == "" {
 		return usageError{errors.New("export move needs --to and --reason")}
 	}

@@ -28,7 +28,7 @@ func grantCommand() *cobra.Command {
 	jsonFlag(list)
 	revoke := withCutoff(&cobra.Command{Use: "revoke CONNECTION", Short: "End one connection", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			g, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], act("revoked by the security team"))
+			g, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, grant.ErrNotFound) {
 				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
 			} else if err != nil {
@@ -39,6 +39,7 @@ func grantCommand() *cobra.Command {
 			return errors.Join(reported, err)
 		})
 	jsonFlag(revoke)
+	reasonFlag(revoke, "revoked by the security team")
 	return group("grant", "Connections: list, end", list, revoke)
 }
 

@@ -28,7 +28,7 @@ func incidentCommand() *cobra.Command {
 	contain.Flags().String("user", "", "block this user")
 	contain.Flags().String("client", "", "block this client, for everybody")
 	contain.Flags().String("evidence", "", "write what is known of them into this directory, which must be new or empty")
-	contain.Flags().String("reason", "incident", "why, for the audit log")
+	reasonFlag(contain, "incident")
 	jsonFlag(contain)
 	return group("incident", "Incident: contain it", contain)
 }
@@ -44,15 +44,11 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	why, _ := cmd.Flags().GetString("reason")
-	if why == "" {
-		return usageError{errors.New("--reason: expected a few words; nothing was done")}
-	}
 	cutoff, all := s.newCutoff(nil), true
 	var users []grant.User
 	var done *authproxy.Containment
 	for _, target := range targets {
-		done = cutoff.Contain(cmd.Context(), target.Target, act(why), func(step authproxy.Step) { tellStep(cmd, target, step) })
+		done = cutoff.Contain(cmd.Context(), target.Target, acting(cmd), func(step authproxy.Step) { tellStep(cmd, target, step) })
 		users = append(users, done.People...)
 		_, err = revokeAtSalesforce(s, cmd) // what is left is in the next step
 		ctx, cancel := context.WithTimeout(cmd.Context(), awaitRunning)

@@ -267,7 +267,7 @@ func (d *drill) drillReplica() {
 		if err := d.store.Reads.QueryRow(`SELECT origin FROM audit_logs WHERE heard_at = 1`).Scan(&origin); err != nil {
 			t.Fatal(err)
 		}
-		d.must("audit", "log", "close", origin, "--why", "taken out of service")
+		d.must("audit", "log", "close", origin, "--reason", "taken out of service")
 		d.r.restart()
 	})
 }

@@ -69,7 +69,7 @@ func sessionCommand() *cobra.Command {
 	end := withStores(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "Sign a browser out of the company's sign-in, for its next request. Whoever is signed in at\nthe identity provider can sign in again: take the role away in the configuration, or the\nperson at the provider, to end that."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			err := s.newCutoff(nil).EndSession(cmd.Context(), args[0], act(""))
+			err := s.newCutoff(nil).EndSession(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, people.ErrNotFound) {
 				return fmt.Errorf("no session %q: see 'session list'", args[0])
 			}
@@ -79,6 +79,7 @@ func sessionCommand() *cobra.Command {
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ended "+args[0])
 			return err
 		})
+	reasonFlag(end, "")
 	return group("session", "Company sign-ins: list, end", list, end)
 }
 
@@ -105,7 +106,7 @@ func rolesInWords(roles []string, stale bool) string {
 
 // unlinkCommand takes away that a Salesforce user and a person of the company are one human.
 func unlinkCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "unlink USER", Short: "Take away that the user and a person of the company are one human", Args: usageArgs(cobra.ExactArgs(1)),
+	unlink := withStores(&cobra.Command{Use: "unlink USER", Short: "Take away that the user and a person of the company are one human", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "Take away that the user and a person of the company are one human. From then on the two\ncount as two where a call needs several people, so be sure that they are."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			links, err := s.people.Links(cmd.Context())
@@ -118,14 +119,17 @@ func unlinkCommand() *cobra.Command {
 			}
 			found := false
 			for _, u := range users {
-				e := audit.Entry{Actor: operator(""), Action: audit.PersonUnlink, Outcome: audit.Intent, Org: u.Org, Subject: u.Subject, Username: u.Username}
+				e := audit.Entry{Actor: operator(""), Action: audit.PersonUnlink, Outcome: audit.Intent, Reason: reasonOf(cmd), Org: u.Org, Subject: u.Subject, Username: u.Username}
 				for _, l := range links {
 					if l.Org == u.Org && l.Subject == u.Subject {
 						e.Object = actor.Person(l.Issuer, l.Person).String()
 					}
 				}
 				err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
-					return audit.Result{}, s.people.Unlink(ctx, u.Org, u.Subject)
+					if err := s.people.Unlink(ctx, u.Org, u.Subject); err != nil {
+						return audit.Result{}, err
+					}
+					return audit.Result{Reason: e.Reason}, nil
 				})
 				if errors.Is(err, people.ErrNotFound) {
 					continue
@@ -143,4 +147,6 @@ func unlinkCommand() *cobra.Command {
 			}
 			return nil
 		})
+	reasonFlag(unlink, "")
+	return unlink
 }

@@ -16,7 +16,7 @@ func stopCommand() *cobra.Command {
 		}
 		cmd := with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
-				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, act("kill switch")); err != nil {
+				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd)); err != nil {
 					return err
 				}
 				if err := report(cmd, done, deed{Did: "stop " + cmd.Name()}); err != nil {
@@ -28,6 +28,7 @@ func stopCommand() *cobra.Command {
 				return nil
 			})
 		jsonFlag(cmd)
+		reasonFlag(cmd, "kill switch")
 		return cmd
 	}
 	status := withStores(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},

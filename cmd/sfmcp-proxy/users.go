@@ -87,18 +87,18 @@ type errNobody struct{ what string }
 func (e errNobody) Error() string { return e.what }
 
 // change gives or takes a user's access, and returns what ended.
-type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error)
+type change func(ctx context.Context, c *authproxy.Cutoff, u grant.User, act authproxy.Act) (authproxy.Ended, error)
 
-func revokeUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
-	return c.RevokeUser(ctx, u.Org, u.Subject, act("revoked by the security team"))
+func revokeUser(ctx context.Context, c *authproxy.Cutoff, u grant.User, act authproxy.Act) (authproxy.Ended, error) {
+	return c.RevokeUser(ctx, u.Org, u.Subject, act)
 }
 
-func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
-	return c.BlockUser(ctx, u.Org, u.Subject, act("blocked by the security team"))
+func blockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User, act authproxy.Act) (authproxy.Ended, error) {
+	return c.BlockUser(ctx, u.Org, u.Subject, act)
 }
 
-func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User) (authproxy.Ended, error) {
-	err := c.UnblockUser(ctx, u.Org, u.Subject, act("unblocked"))
+func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User, act authproxy.Act) (authproxy.Ended, error) {
+	err := c.UnblockUser(ctx, u.Org, u.Subject, act)
 	if errors.Is(err, grant.ErrNotFound) {
 		err = errNobody{"is not blocked in org " + u.Org}
 	}
@@ -114,9 +114,9 @@ var reaches = map[string]string{
 
 // eachUser is a command that changes the access of the users whom its argument names.
 func eachUser(verb, short, done string, change change) *cobra.Command {
-	with := withStores
+	with, without := withStores, done
 	if verb != "unblock" {
-		with = withCutoff
+		with, without = withCutoff, done+" by the security team"
 	}
 	long := short + ".\n\nUSER is a Salesforce user id (005…, 15 or 18 characters) or a username that is known\nfrom a sign-in. An id is the same person in a sandbox and in the org that it was copied\nfrom: by whichever username they are named, " + reaches[verb] + ".\nA running proxy follows within a second."
 	if verb != "unblock" {
@@ -148,6 +148,7 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 			return errors.Join(err, tellErr, evidenceOf{s}.write(cmd, evidence{dir: dir, did: "user " + verb, users: users, atSalesforce: left}))
 		})
 	jsonFlag(cmd)
+	reasonFlag(cmd, without)
 	if verb != "unblock" {
 		cmd.Flags().String("evidence", "", "write what is known of the user into this directory, which must be new or empty")
 	}
@@ -161,7 +162,7 @@ func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []gran
 	reached, nothing := false, []string{}
 	for _, u := range users {
 		login, loginErr := s.links.Status(cmd.Context(), u.Org, u.Subject)
-		n, failed := change(cmd.Context(), cutoff, u)
+		n, failed := change(cmd.Context(), cutoff, u, acting(cmd))
 		if n == (authproxy.Ended{}) && verb == "revoke" && failed == nil && loginErr == nil && login.State != link.Active {
 			failed = errNobody{"has no connection and no login in org " + u.Org}
 		}

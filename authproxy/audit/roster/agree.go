@@ -202,7 +202,10 @@ func (r *Roster) Close(ctx context.Context, origin string, by actor.Actor, why s
 		if err == nil && !closed {
 			err = ErrWritten
 		}
-		return audit.Result{}, err
+		if err != nil {
+			return audit.Result{}, err
+		}
+		return audit.Result{Reason: why}, nil
 	})
 	return closing, err
 }

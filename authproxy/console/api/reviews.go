@@ -2,7 +2,6 @@ package api
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy"
@@ -96,7 +95,7 @@ func (a reviewRoutes) startReview(q *call, in *Quarter) (Review, error) {
 		}
 		name, scope.Servers = name+"."+in.Server, []string{in.Server}
 	}
-	r, err := a.Reviews.Begin(q.Context(), q.act(strings.TrimSpace(in.Reason)), name, scope)
+	r, err := a.Reviews.Begin(q.Context(), q.act(in.Reason), name, scope)
 	switch {
 	case errors.Is(err, authproxy.ErrReviewed):
 		return Review{}, conflict.is("A review of that quarter has begun already; nothing was done.", "Read it: "+version+"/reviews/"+name)

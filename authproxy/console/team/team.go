@@ -3,6 +3,7 @@ package team
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,7 +15,6 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/console"
@@ -142,17 +142,16 @@ func storable(text string) string {
 
 // Bounds of what pages show and take.
 const (
-	maxAsked  = 2048 // bytes of one field of a search: a client id may be the URL of its document
-	maxLines  = 100  // of a list
-	maxReason = 200  // characters of why something is done
+	maxAsked = 2048 // bytes of one field of a search: a client id may be the URL of its document
+	maxLines = 100  // of a list
 )
 
 // reason is why the member acts, as they wrote it.
 func (q *request) reason() (string, error) {
-	why, err := approval.CleanReason(q.Member.Form.Get("reason"))
-	if err != nil || why == "" || len([]rune(why)) > maxReason {
+	why, err := authproxy.CleanReason(q.Member.Form.Get("reason"))
+	if err != nil {
 		return "", console.Problem(http.StatusBadRequest, "A reason is missing",
-			"Say in a few words, at most 200 characters, why. It stands in the audit log beside your name. Nothing was done.")
+			fmt.Sprintf("Say in a few words, at most %d characters, why. It stands in the audit log beside your name. Nothing was done.", authproxy.MaxReason))
 	}
 	return why, nil
 }

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"sfmcp-proxy/authproxy"
+)
+
+// reasonFlag adds --reason to a command that takes or gives access; without is what is recorded where nobody says why.
+func reasonFlag(cmd *cobra.Command, without string) {
+	why := reasonText(without)
+	cmd.Flags().Var(&why, "reason", "why, for the audit log, in at most 200 characters")
+}
+
+// alsoWhy takes --why for --reason, as the command was called by before.
+func alsoWhy(cmd *cobra.Command) {
+	cmd.Flags().SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "why" {
+			name = "reason"
+		}
+		return pflag.NormalizedName(name)
+	})
+}
+
+// reasonText is what --reason says, clean as what the console's pages are told: what cannot be a reason is wrong usage,
+// before anything is done.
+type reasonText string
+
+func (r *reasonText) String() string { return string(*r) }
+
+// Type is what --help says of it.
+func (r *reasonText) Type() string { return "string" }
+
+// Set takes what the command line has.
+func (r *reasonText) Set(text string) error {
+	why, err := authproxy.CleanReason(text)
+	if err == nil {
+		*r = reasonText(why)
+	}
+	return err
+}
+
+// reasonOf is why the operator does it.
+func reasonOf(cmd *cobra.Command) string { return cmd.Flags().Lookup("reason").Value.String() }
+
+// acting is what the operator does by a command with --reason.
+func acting(cmd *cobra.Command) authproxy.Act { return act(reasonOf(cmd)) }
