@@ -188,12 +188,12 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	if err := p.current.Load().prepare(ctx); err != nil {
 		return err
 	}
-	public, err := p.listen(p.config.Listen)
+	public, err := p.listen("listen", p.config.Listen)
 	if err != nil {
 		return err
 	}
 	defer public.Close()
-	private, err := p.listen(p.config.AdminListen)
+	private, err := p.listen("admin_listen", p.config.AdminListen)
 	if err != nil {
 		return err
 	}
@@ -255,12 +255,15 @@ func (p *process) drain(public *http.Server) error {
 	return err
 }
 
-// listen listens at address, unless that was done before.
-func (p *process) listen(address string) (net.Listener, error) {
+// listen listens at address, which is the value of key, unless that was done before.
+func (p *process) listen(key, address string) (net.Listener, error) {
 	if l := p.listening[address]; l != nil {
 		return l, nil
 	}
 	l, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; end the program that has it, or name another address under %s in the configuration", err, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}

@@ -66,6 +66,14 @@ func TestServeEndsWhenAListenerFails(t *testing.T) {
 	if err := p.serve(ctx, func() {}); err == nil || ctx.Err() != nil {
 		t.Errorf("ended with %v, after it was told to: %v", err, ctx.Err())
 	}
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	if _, err := p.listen("admin_listen", held.Addr().String()); err == nil || !strings.Contains(err.Error(), "name another address under admin_listen") {
+		t.Errorf("an address that is taken: %v", err)
+	}
 }
 
 // One user id can be a person in several orgs: what fails in one is still done in the others.

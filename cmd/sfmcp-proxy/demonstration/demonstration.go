@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"text/template"
 
 	"sfmcp-proxy/authproxy/seal"
@@ -65,7 +66,7 @@ func Open(c Config) (_ *Demonstration, err error) {
 	}
 	listen, err := d.listen(c.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("--listen: %w", err)
+		return nil, fmt.Errorf("--listen: %w", orElse(err, "--listen", c.Listen))
 	}
 	adminListen, err := d.listen("127.0.0.1:0")
 	if err != nil {
@@ -77,12 +78,12 @@ func Open(c Config) (_ *Demonstration, err error) {
 		StateFile: filepath.Join(dir, "salesforce-sim.json"), OfferUsers: true,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("simulated Salesforce: %w", err)
+		return nil, fmt.Errorf("simulated Salesforce: %w", orElse(err, "--salesforce-listen", c.SalesforceListen))
 	}
 	d.closers = append(d.closers, sim.Close)
 	provider, err := listenAsCompany(c, publicURL)
 	if err != nil {
-		return nil, fmt.Errorf("--company-listen: %w", err)
+		return nil, fmt.Errorf("--company-listen: %w", orElse(err, "--company-listen", c.CompanyListen))
 	}
 	d.closers = append(d.closers, provider.Close)
 	file := filepath.Join(dir, configFile)
@@ -115,6 +116,16 @@ func listenAsCompany(c Config, publicURL string) (*companysim.Running, error) {
 		}
 	}
 	return companysim.Listen(net.JoinHostPort(host, "0"), simulated)
+}
+
+// orElse is err, with how to name another address where it says that another program has the one of flag.
+func orElse(err error, flag, address string) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return err
+	}
+	host, port, _ := net.SplitHostPort(address) // it was listened to
+	n, _ := strconv.Atoi(port)
+	return fmt.Errorf("%w; name another with %s %s", err, flag, net.JoinHostPort(host, strconv.Itoa(n%65535+1)))
 }
 
 // Close ends the simulated Salesforce and removes what was temporary.

@@ -4,11 +4,35 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
+	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// An address that another program has is no riddle: what to type is said.
+func TestTakenAddress(t *testing.T) {
+	t.Parallel()
+	held, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	address, next := held.Addr().String(), held.Addr().(*net.TCPAddr).Port%65535+1
+	for flag, c := range map[string]Config{
+		"--listen":            {Listen: address, SalesforceListen: "127.0.0.1:0"},
+		"--salesforce-listen": {Listen: "127.0.0.1:0", SalesforceListen: address},
+		"--company-listen":    {Listen: "127.0.0.1:0", SalesforceListen: "127.0.0.1:0", CompanyListen: address},
+	} {
+		want := fmt.Sprintf("%s; name another with %s 127.0.0.1:%d", syscall.EADDRINUSE, flag, next)
+		if _, err := Open(c); err == nil || !strings.HasSuffix(err.Error(), want) {
+			t.Errorf("%v\nwant %s", err, want)
+		}
+	}
+}
 
 // What is announced is what the configuration has, and a temporary folder does not stay.
 func TestAnnouncementNamesTheConfiguredServers(t *testing.T) {
