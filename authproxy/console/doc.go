@@ -33,6 +33,6 @@
 // say so, why, and lead to a sign-in that repairs it.
 //
 // Signing in and out belong to package authproxy, and so does ending a connection, which
-// this package asks for through [Disconnector]. Deciding as somebody other than the requester
-// is refused: a request whose approvers are a role shows, and says who decides and how.
+// this package asks for through [Disconnector]. Who may decide is authproxy.Decisions' to say: the
+// requester, or people with the role that is asked, signed in with the company.
 package console

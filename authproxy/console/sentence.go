@@ -139,7 +139,7 @@ func counted(n int, what string) string {
 func consequence(class string) string {
 	switch policy.Class(class) {
 	case policy.Delete:
-		return "A deletion takes what hangs on the record with it, and cannot be undone from here."
+		return "A deletion can take what hangs on the record with it, and cannot be undone from here."
 	case policy.Admin:
 		return "It changes who may do what in the organization, or how it works."
 	case policy.Unknown:

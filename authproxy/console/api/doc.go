@@ -21,6 +21,7 @@
 //	input.go     queries, bodies, pages of lists
 //	problem.go   answers that say what is wrong (RFC 9457)
 //	document.go  the OpenAPI document; schema.go the schemas of types
-//	people.go, connections.go, tools.go, policy.go, entries.go, evidence.go, settings.go
+//	people.go, connections.go, tools.go, policy.go, entries.go, insights.go, reviews.go,
+//	evidence.go, settings.go
 //	             the routes by what they are about
 package api

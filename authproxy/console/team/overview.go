@@ -177,7 +177,7 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 		mode        access.Stop
 		label, text string
 	}{
-		{access.StopWrites, "Stop all changes", "Assistants can read and change nothing. Calls that were approved are not made either."},
+		{access.StopWrites, "Stop all changes", "Assistants can still read, and change nothing. Calls that were approved are not made either."},
 		{access.StopAll, "Stop everything", "No assistant gets an answer, and no new connection can be made. Connections that there are, are kept."},
 		{access.StopOff, "Let calls pass again", "Calls pass by the policy again, and approved calls can be made."},
 	} {
