@@ -3,13 +3,14 @@
 //
 // # Life of a call
 //
-// [Handler.ServeHTTP] takes every request through the steps of request.serve in call.go;
+// [Handler.ServeHTTP] in handler.go takes every request (request.go) through the steps of request.serve in call.go;
 // each returns an error if the request ends with it:
 //
 //   - transport.go: path, host and origin are those of an endpoint;
 //   - authenticate.go: who calls, checked again right before the call is forwarded;
 //   - decode.go: the body is one strict JSON-RPC message;
-//   - era.go: which protocol version it belongs to, and what its client can do (declared.go);
+//   - era.go: which protocol version it belongs to, and what its client can do (declared.go),
+//     as its headers say it (headervalue.go);
 //   - session.go: the session that it names;
 //   - methods.go: how its method is handled; what is not there is refused;
 //   - turn.go: the limits of its user and of the server (package limit);
@@ -22,6 +23,7 @@
 //   - budget.go: what it uses of budgets, before it is made and by its answer; outside.go:
 //     that the answer holds text which people outside wrote;
 //   - record.go: the intent, without which nothing is sent;
+//   - current.go: what Salesforce has of the record now, and whether who agreed saw that;
 //   - recheck.go: everything once more, since the steps above take their time;
 //   - definitions.go and seen.go: what the call means, and whether that is accepted;
 //     dispatch.go and operations.go: the same of operations behind a meta-tool;
@@ -29,7 +31,9 @@
 //   - send.go: token, Salesforce, what comes before the response; serverrequests.go: what
 //     the hosted server asks of the client meanwhile;
 //   - outcome.go: how it ended, which record.go and hold.go record;
-//   - hide.go: what of it the rules hide, index.go: of the index of all objects;
+//   - verify.go: what the call came to, read again where its rule says so;
+//   - hide.go: what of it the rules hide, index.go: of the index of all objects; pages.go: what
+//     was made of pages of lists is remembered;
 //   - deliver.go: what of it the client gets;
 //   - watch.go: who measures hears that it was answered, and what was wrong.
 //
@@ -37,6 +41,10 @@
 // seen.go), budgetUse (budget.go), obligations (rewrite.go, hide.go), askingClient (ask.go, wait.go),
 // operationCheck (operations.go), outsideNotes (outside.go), ending (outcome.go), delivery
 // (deliver.go).
+//
+// For the page of a call that waits, and for one that was made, Salesforce is read as its requester (reading.go):
+// current.go for the record, hanging.go for what hangs on it, names.go for what the records are called, undo.go
+// for the call that takes it back. profile.go asks for the name of who has signed in.
 //
 // What is not forwarded is answered by initialize.go and notifications.go. Requests that
 // are under way are known to inflight.go.

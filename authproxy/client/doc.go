@@ -18,7 +18,7 @@
 //
 // What clients can make us store is bounded: 10,000 registrations at a time, each forgotten
 // by [Store.Sweep] 30 days after it came if it was not used, or when its last grant is deleted; if
-// there is no room, the oldest of them gives way after a day.
+// there is no room, the oldest unused one of the busiest source gives way at once.
 // The sweep looks at table grants, which package grant owns; nothing else here does.
 //
 // Documents and key sets are fetched and parsed by package clientdoc, which stays apart: it

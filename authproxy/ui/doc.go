@@ -4,8 +4,8 @@
 // A handler fills one of the page structs of pages.go and connect.go and calls [Site.Render]; there
 // is no other way to HTML here. Templates are html/template files compiled into
 // the program, one per page, inside one layout. Pages load nothing from elsewhere,
-// have no inline style or script, and work on a narrow phone and in the dark. One,
-// the inbox, has a script, a file of ours; it works without.
+// have no inline style or script, and work on a narrow phone and in the dark. Two,
+// the inbox and the console's overview, have a script of ours; they work without.
 //
 // Text that somebody else wrote (names of clients, tools and people, arguments
 // of calls) passes through [Visible], so that characters made to deceive the
@@ -19,5 +19,5 @@
 // browser may be sent after signing in.
 //
 // The package decides nothing about who may do what and knows no grant, approval
-// or policy; it imports no other package of the product.
+// or policy; of the product it imports db and seal alone.
 package ui

@@ -69,6 +69,39 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 	}
 }
 
+// listedFile is a line of a list of files in the comment of a package.
+var listedFile = regexp.MustCompile(`(?m)^//(?:\t| +- )[a-z_, .]*\.go\b`)
+
+// A list of a package's files that lacks one sends whoever looks for it elsewhere: where a comment has
+// such a list, it has every file.
+func TestDocumentListsEveryFile(t *testing.T) {
+	lists := 0
+	for pkg := range layer {
+		dir := filepath.Join("..", "..", filepath.FromSlash(pkg))
+		text, err := os.ReadFile(filepath.Join(dir, "doc.go"))
+		if err != nil || len(listedFile.FindAll(text, 2)) < 2 {
+			continue // it has no list
+		}
+		lists++
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			name := filepath.Base(file)
+			if name == "doc.go" || strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			if !regexp.MustCompile(`\b` + regexp.QuoteMeta(name) + `\b`).Match(text) {
+				t.Errorf("the list of %s/doc.go lacks %s", pkg, name)
+			}
+		}
+	}
+	if lists < 6 {
+		t.Errorf("%d packages have a list of their files: they were not found", lists)
+	}
+}
+
 // The tour leads to every package of the product.
 func TestTourNamesEveryPackage(t *testing.T) {
 	text, err := os.ReadFile("doc.go")

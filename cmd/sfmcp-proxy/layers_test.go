@@ -101,7 +101,7 @@ var layer = map[string]int{
 	"mcpforward/upstream":  2,
 	"authproxy/definition": 2,
 
-	// Import nothing of ours. clientdoc is apart from salesforce, whose client serves hosts
+	// Import leaves alone, or nothing of ours. clientdoc is apart from salesforce, whose client serves hosts
 	// that the operator chose, because it goes where anybody can send it.
 	"authproxy/clientdoc":               1,
 	"authproxy/clientdoc/clientdoctest": 1, // for tests

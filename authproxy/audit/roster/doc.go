@@ -4,9 +4,9 @@
 // Every process of a shared database writes an audit log of its own directory. By itself such a log
 // shows what was changed in it, and not that it is missing as a whole. So each is entered into the table
 // audit_logs ([Roster.Join]), with its public keys, and stays there: a replica that goes away for good has
-// its log closed ([Roster.Close]), and a closed log gets nothing more. Every few minutes each process
-// records how many entries each log of the roster has, and with which root, as an entry of its own log
-// ([Roster.Run]). Who cuts, exchanges or removes a log, or deletes or changes a row, then contradicts
+// its log closed ([Roster.Close]), and a closed log gets nothing more. Each process looks at the roster
+// every minute, and records how many entries each log of it has, and with which root, as an entry of its own
+// log ([Roster.Run]): every ten minutes if there is something new, sooner if a log has grown by 1,000. Who cuts, exchanges or removes a log, or deletes or changes a row, then contradicts
 // entries that others signed.
 //
 // [Roster.Agree] compares the roster with what the own log saw last, before anything is served and with
