@@ -47,23 +47,6 @@ func parseVerifiers(keys []string) (all []note.Verifier, err error) {
 	return all, nil
 }
 
-// CheckpointOrigins are the names of the logs that the database has a checkpoint of.
-func (l *Log) CheckpointOrigins(ctx context.Context) (all []string, err error) {
-	rows, err := l.config.DB.Reads.QueryContext(ctx, `SELECT name FROM meta WHERE name LIKE 'audit_checkpoint %' ORDER BY name`)
-	if err != nil {
-		return nil, fmt.Errorf("reading which audit logs have a checkpoint: %w", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, fmt.Errorf("reading which audit logs have a checkpoint: %w", err)
-		}
-		all = append(all, strings.TrimPrefix(name, checkpointRows))
-	}
-	return all, rows.Err()
-}
-
 // Expected is what somebody says of a log who is not asked to prove it: that it had so many entries,
 // with this root.
 type Expected struct {

@@ -129,11 +129,16 @@ func TestP5HostileCallsCostLittle(t *testing.T) {
 		t.Fatalf("1900 fields: %s", d.Reason)
 	}
 	for name, c := range map[string]Call{"1900 fields": wide, "140000 members": refused["a record of 140000 members"], "14000 fields": refused["a list of 14000 fields"]} {
-		begin := time.Now()
-		standard.Decide(rep, c)
-		// BenchmarkDecideHostile says how long it takes; it was 4 seconds when the cost grew with both.
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("%s against 500 rules take %v", name, took)
+		// BenchmarkDecideHostile says how long it takes; it was 4 seconds when the cost grew with both. Of ten
+		// times the least counts: others want the processor, too.
+		least := time.Hour
+		for try := 0; try < 10 && least > time.Second; try++ {
+			begin := time.Now()
+			standard.Decide(rep, c)
+			least = min(least, time.Since(begin))
+		}
+		if least > time.Second {
+			t.Errorf("%s against 500 rules take %v", name, least)
 		}
 	}
 }

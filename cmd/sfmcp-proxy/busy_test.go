@@ -87,12 +87,15 @@ func TestFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
 	}
 	var all sync.WaitGroup
 	begun := time.Now()
+	refused("tokens, asked for alone", c.askTokens(tokens), "temporarily_unavailable")
+	alone := time.Since(begun) // on this machine, as loaded as it is
+	begun = time.Now()
 	for range askers {
 		all.Go(func() { refused("tokens", c.askTokens(tokens), "temporarily_unavailable") })
 	}
 	all.Wait()
-	if took := time.Since(begun); took > askers*wait/2 {
-		t.Errorf("%d that asked at once waited %v in all: one after the other", askers, took)
+	if took := time.Since(begun); took > askers*alone/2 {
+		t.Errorf("%d that asked at once waited %v in all, one alone %v: one after the other", askers, took, alone)
 	}
 	decided, err := b.Choose(t.Context(), page, "decision", "approve")
 	if err != nil {

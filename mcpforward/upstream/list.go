@@ -61,9 +61,6 @@ func (l *List) All() iter.Seq2[string, Listed] { return maps.All(l.items) }
 // Twice returns the names that are listed more than once, in one text.
 func (l *List) Twice() string { return l.twice }
 
-// IsListOfDefinitions reports whether a method is one that List knows.
-func IsListOfDefinitions(method string) bool { return listMembers[method].items != "" }
-
 // ReadList reads one page of a list. whole: no page follows.
 func ReadList(method string, result jsontext.Value) (l *List, whole bool, err error) {
 	page, err := jsonrpc.ParseObject(result)

@@ -152,14 +152,6 @@ func (v *Value) Reaches(object string) bool {
 	return v.Opaque || slices.ContainsFunc(v.Objects, func(o Object) bool { return strings.EqualFold(o.Name, object) })
 }
 
-// ReachesField reports whether the call reaches a field, whole records with it, or fields
-// that cannot be determined.
-func (v *Value) ReachesField(object, name string) bool {
-	return v.OpaqueFields || slices.ContainsFunc(v.Fields, func(f Field) bool {
-		return (f.Object == "" || strings.EqualFold(f.Object, object)) && (f.Name == Whole || strings.EqualFold(f.Name, name))
-	})
-}
-
 // LimitFor returns the LIMIT with which the query answers at most so many records; 0 if none
 // does.
 func (v *Value) LimitFor(rows int) int {
