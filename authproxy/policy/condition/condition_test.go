@@ -122,7 +122,7 @@ func TestCompileRefuses(t *testing.T) {
 		`rows`:                            "of the type int, and must be true or false",
 		`arguments.on`:                    "of the type dyn, and must be true or false; compare an argument",
 		`rows < "x"`:                      "no matching overload",
-		`has(arguments["sobject-name"])`:  `ask for another name by "sobject-name" in arguments (character 4)`,
+		`has(arguments["sobject-name"])`:  `ask for another name by "sobject-name" in arguments (character 14)`,
 		`principal.nme == "x"`:            "undeclared reference to 'principal.nme' (did you mean 'principal.org'?) (character 10)",
 		`rowz > 1`:                        "undeclared reference to 'rowz'",
 		`reaches(tool)`:                   `reaches(…) needs the name of an object, such as Account, in quotes (character 9)`,
