@@ -135,3 +135,131 @@ func TestDeclaredWritesByIDsOfUnknownKinds(t *testing.T) {
 		decided(t, p, "allow", call("caseOf", arguments))
 	}
 }
+
+// FW-22: where a person is an account, what is denied or hidden of contacts is so of accounts, and
+// the reverse, whole records included. Where the org is known to have no person accounts, an account
+// shows no contact; where the user was not told, it may.
+func TestFW22PersonAccounts(t *testing.T) {
+	t.Parallel()
+	const id = "001xx000003DGb1AAG"
+	wholeAccounts := []Call{
+		soqlCall("SELECT FIELDS(ALL) FROM Account LIMIT 200"), soqlCall("SELECT FIELDS(STANDARD) FROM Account LIMIT 200"), soqlCall("SELECT FIELDS(CUSTOM) FROM Account LIMIT 200"),
+		call("listRecentSobjectRecords", `{"sobject-name":"Account"}`), call("getRelatedRecords", `{"sobject-name":"Contact","id":"003xx000004TmiQAAS","relationship-path":"Account"}`),
+		dispatch("GET", "/sobjects/Account/"+id, ""), soslCall("FIND {x} RETURNING Account(Id)"), soslCall("FIND {x} IN EMAIL FIELDS RETURNING Account(Id)"),
+		soqlCall("SELECT NewValue FROM AccountHistory"),
+	}
+	wholeContacts := []Call{soqlCall("SELECT FIELDS(ALL) FROM Contact LIMIT 200"), call("listRecentSobjectRecords", `{"sobject-name":"Contact"}`), soqlCall("SELECT OldValue FROM ContactHistory")}
+	in := func(s *reach.Schema, calls ...Call) (told []Call) {
+		for _, c := range calls {
+			c.Schema = s
+			told = append(told, c)
+		}
+		return told
+	}
+	for _, tt := range []struct {
+		field string
+		whole []Call
+	}{
+		{"Contact.Email", wholeAccounts}, {"Contact.SSN__c", wholeAccounts}, {"Contact.LastName", wholeAccounts},
+		{"Account.PersonEmail", wholeContacts}, {"Account.SSN__pc", wholeContacts}, {"Account.FirstName", wholeContacts}, {"Account.Person*", wholeContacts}, {"Account.*__pc", wholeContacts},
+	} {
+		p := given(deny(fields(tt.field)), allow(class(Read)))
+		decided(t, p, "deny", tt.whole...)
+		decided(t, p, "deny", in(withPersons, tt.whole...)...)
+		decided(t, p, "allow", in(withoutPersons, tt.whole...)...)
+	}
+	decided(t, given(deny(fields("Account.Website")), allow(class(Read))), "allow", wholeContacts...)
+	email := given(deny(fields("Contact.Email")), allow(class(Read)), confirm(class(Delete)))
+	decided(t, email, "allow", soqlCall("SELECT Id, Name, Phone, Personnel__c FROM Account"), soslCall("FIND {x} IN NAME FIELDS RETURNING Account(Id)"), soqlCall("SELECT PersonMobilePhone FROM Account"), soqlCall("SELECT Field, CreatedDate FROM AccountHistory"))
+	decided(t, email, "confirm", call("deleteSobjectRecord", `{"sobject-name":"Account","id":"`+id+`"}`))
+	// The parts of a name are called the same there, and the name of a company is none.
+	names := given(deny(fields("Contact.LastName")), allow(class(Read)))
+	decided(t, names, "deny", soqlCall("SELECT LastName FROM Account"), soqlCall("SELECT Id FROM Account WHERE LastName = 'x'"))
+	decided(t, names, "allow", soqlCall("SELECT Id, Name FROM Account"), soqlCall("SELECT FirstName FROM Account"))
+	decided(t, given(deny(fields("Account.FirstName")), allow(class(Read))), "deny", soqlCall("SELECT FirstName FROM Contact"))
+	decided(t, given(deny(fields("Account.Name")), allow(class(Read))), "allow", soqlCall("SELECT LastName FROM Contact"))
+	// A denial of the object.
+	contacts := given(deny(objects("Contact")), allow(class(Read, Update)))
+	decided(t, contacts, "deny", soqlCall("SELECT PersonEmail, PersonMobilePhone FROM Account"), soqlCall("SELECT FirstName FROM Account"), soqlCall("SELECT SSN__pc FROM Account"), soqlCall("SELECT Account.PersonEmail FROM Case"), wholeAccounts[0], wholeAccounts[3])
+	decided(t, contacts, "allow", soqlCall("SELECT Id, Name, PersonContactId, Personnel__c FROM Account"), call("updateSobjectRecord", `{"sobject-name":"Account","id":"`+id+`","body":{"Name":"x"}}`))
+	decided(t, contacts, "allow", in(withoutPersons, wholeAccounts[0], wholeAccounts[3])...)
+	decided(t, given(deny(objects("Account")), allow(class(Read))), "allow", soqlCall("SELECT Email, LastName FROM Contact"), wholeContacts[0])
+}
+
+// FW-22: the same of what is hidden: of answers field by field, of what finds it out as a whole.
+func TestFW22HiddenFieldsOfPersonAccounts(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		hidden, query, object, field string
+	}{
+		{"Contact.LastName", "SELECT LastName FROM Account", "Account", "LastName"}, {"Contact.Email", "SELECT PersonEmail FROM Account", "Account", "PersonEmail"},
+		{"Account.FirstName", "SELECT FirstName FROM Contact", "Contact", "FirstName"}, {"Account.SSN__pc", "SELECT SSN__c FROM Contact", "Contact", "SSN__c"},
+		{"Contact.Email", "SELECT FIELDS(ALL) FROM Account LIMIT 5", "Account", "PersonEmail"},
+	} {
+		d := given(allow(class(Read), masked(tt.hidden))).Decide(rep, soqlCall(tt.query))
+		if d.Effect != Allow || d.Obligations.Hiding == nil || d.Obligations.Hiding.Of(reach.Ref{Object: tt.object, Name: tt.field}) == 0 {
+			t.Errorf("%s, %s: %s, %s, %+v", tt.hidden, tt.query, d.Effect, d.Reason, d.Obligations)
+		}
+	}
+	for _, tt := range []struct{ hidden, search string }{
+		{"Contact.Email", "FIND {x} IN EMAIL FIELDS RETURNING Account(Id)"}, {"Contact.Email", "FIND {x} RETURNING Account(Id)"}, {"Account.PersonEmail", "FIND {x} RETURNING Contact(Id)"}, {"Account.PersonTitle", "FIND {x} RETURNING Contact(Id)"},
+	} {
+		p, c := given(allow(class(Read), masked(tt.hidden))), soslCall(tt.search)
+		decided(t, p, "deny", c)
+		c.Schema = withPersons
+		decided(t, p, "deny", c)
+		c.Schema = withoutPersons
+		decided(t, p, "allow", c)
+	}
+	p := given(allow(class(Read), masked("Contact.LastName")))
+	decided(t, p, "deny", soqlCall("SELECT Id FROM Account WHERE LastName = 'x'"), soqlCall("SELECT Id FROM Account ORDER BY lastname"))
+	decided(t, p, "allow", soqlCall("SELECT Id FROM Account WHERE Name = 'x'"))
+}
+
+// FW-22: what one user was told of Account opens nothing for another, and who was told that there are
+// persons is believed for all. A formula of Contact is one of Account, too.
+func TestFW22PersonAccountsAreLearned(t *testing.T) {
+	t.Parallel()
+	p := given(deny(fields("Contact.SSN__c")), allow(class(Read)))
+	whole := soqlCall("SELECT FIELDS(ALL) FROM Account LIMIT 200")
+	one := func(text string) map[string]*reach.Description {
+		read := reach.ReadDescriptions([]byte(text), []string{"Account", "Contact"})
+		return map[string]*reach.Description{strings.ToLower(read[0].Object): read[0]}
+	}
+	company := one(`{"name":"Account","fields":[{"name":"OwnerId","relationshipName":"Owner","referenceTo":["User"]}]}`)
+	persons := one(`{"name":"Account","fields":[{"name":"IsPersonAccount"}]}`)
+	missed := map[string]*reach.Description{"account": reach.NotDescribed("Account")}
+	for _, tt := range []struct {
+		name     string
+		own, all map[string]*reach.Description
+		want     string
+	}{
+		{"nobody was told", nil, nil, "deny"}, {"another was told of none", nil, company, "deny"}, {"told of none", company, company, "allow"},
+		{"told of none where another was told of some", company, persons, "deny"}, {"told of some", persons, persons, "deny"}, {"Salesforce does not say", missed, company, "deny"},
+	} {
+		c := whole
+		c.Schema = reach.NewSchema(tt.own, tt.all)
+		d := p.Decide(rep, c)
+		if verdict(d) != tt.want {
+			t.Errorf("%s: %s, %s", tt.name, d.Effect, d.Reason)
+		}
+		if asks := len(d.Reach.Undescribed) > 0; asks != (tt.own == nil) {
+			t.Errorf("%s: would ask for %v", tt.name, d.Reach.Undescribed)
+		}
+	}
+	if d := given(deny(objects("Account")), allow(class(Read))).Decide(rep, whole); len(d.Reach.Undescribed) > 0 {
+		t.Errorf("what is denied anyway asks for %v", d.Reach.Undescribed)
+	}
+	tail := soqlCall("SELECT Tail__pc FROM Account")
+	d := p.Decide(rep, tail)
+	if got := strings.Join(d.Reach.Unlearned(), " "); d.Effect != Allow || got != "Account Contact" {
+		t.Errorf("before anybody knows of the formula: %s, asks for %s", d.Effect, got)
+	}
+	formula := one(`{"name":"Contact","fields":[{"name":"Tail__c","calculatedFormula":"RIGHT(SSN__c, 4)"}]}`)
+	tail.Schema = reach.NewSchema(formula, formula)
+	decided(t, p, "deny", tail)
+	hidden := given(allow(class(Read), masked("Contact.SSN__c"))).Decide(rep, tail)
+	if hidden.Obligations.Hiding.Of(reach.Ref{Object: "Account", Name: "Tail__pc"}) == 0 {
+		t.Error("the formula is shown")
+	}
+}

@@ -52,6 +52,7 @@ type index struct {
 	anyField  bits       // *.*
 	likeField likes      // by patterns of either
 	parts     fieldParts // by object or name alone, whatever stands beside it
+	persons   bits       // rules that speak of fields of Account that hold those of a person
 	allFields bits       // rules that speak of fields
 }
 
@@ -71,7 +72,7 @@ type likeRule struct {
 func newIndex(rules int) *index {
 	return &index{
 		objects: table{}, fields: table{}, named: table{}, of: table{}, parts: fieldParts{table{}, table{}, newBits(rules), newBits(rules)},
-		anyObject: newBits(rules), allOf: newBits(rules), anyField: newBits(rules), allFields: newBits(rules),
+		anyObject: newBits(rules), allOf: newBits(rules), anyField: newBits(rules), persons: newBits(rules), allFields: newBits(rules),
 	}
 }
 
@@ -92,6 +93,19 @@ func (x *index) add(r *Rule, rule, rules int) {
 		x.allFields.add(rule)
 		object, name, _ := strings.Cut(pattern, ".")
 		x.addField(newLike(object), newLike(name), rule, rules)
+		x.addPersons(newLike(object), newLike(name), rule, rules)
+	}
+}
+
+// addPersons notes what a rule says of fields of Account that hold those of a person.
+func (x *index) addPersons(object, name like, rule, rules int) {
+	if !object.matches([]byte("account")) || !name.wild && !reach.IsPersonField(name.unqualified) ||
+		name.wild && !reach.PersonsMatch(func(of string) bool { return name.matches([]byte(of)) }) {
+		return
+	}
+	x.persons.add(rule)
+	if alias := reach.PersonAlias(name.unqualified); alias != "" && !object.wild && !name.wild {
+		x.fields.add(object.unqualified+"."+alias, rule, rules)
 	}
 }
 
@@ -166,8 +180,12 @@ func (x *index) hitField(hit bits, at reach.Ref) {
 	var objectSpace [longestName]byte
 	var space [1024]byte
 	object := reach.Lower(objectSpace[:0], at.Object)
-	if at.Name == reach.Whole {
+	switch at.Name {
+	case reach.Whole:
 		x.hitWhole(hit, object)
+		return
+	case reach.Persons:
+		hit.or(x.persons)
 		return
 	}
 	var ends [16]int

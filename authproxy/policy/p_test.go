@@ -296,7 +296,9 @@ func TestP8DeclaredTools(t *testing.T) {
 		{"openInvoices", `{"object":"Invoice__c"}`, "allow"},
 		{"lookup", `{}`, "hidden"},
 	} {
-		d := p.Decide(rep, call(tt.tool, tt.arguments))
+		c := call(tt.tool, tt.arguments)
+		c.Schema = withoutPersons
+		d := p.Decide(rep, c)
 		if verdict(d) != tt.want {
 			t.Errorf("%s %s: %s (%s %s), want %s", tt.tool, tt.arguments, verdict(d), d.Reason, d.Text, tt.want)
 		}

@@ -121,6 +121,20 @@ type Record = reach.Record
 // Decide judges one call of who. It never panics and never lets pass what it
 // cannot read; deciding takes at most some milliseconds whatever the arguments.
 func (p *Policy) Decide(who Principal, call Call) Decision {
+	d := p.decideCall(who, call)
+	if d.Effect == Deny && d.Rule >= 0 && p.Rules[d.Rule].mayMeanPersons() && d.Reach.HangsOnPersons() {
+		if call.Schema = call.Schema.WithoutPersons(); p.decideCall(who, call).Effect != Deny {
+			d.Reach.AskForPersons()
+		}
+	}
+	return d
+}
+
+// mayMeanPersons reports whether the rule can deny a call for what it shows of a person.
+func (r *Rule) mayMeanPersons() bool { return r.passes() || r.Objects != nil || r.Fields != nil }
+
+// decideCall is Decide, as far as the schema of the org is known.
+func (p *Policy) decideCall(who Principal, call Call) Decision {
 	known := p.catalogue
 	known.Schema = call.Schema
 	v, refused := known.Read(call.Tool, call.Arguments)

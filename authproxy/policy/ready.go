@@ -226,7 +226,9 @@ func (q *question) fields() bits {
 			f := &q.reach.Fields[i]
 			shown = q.reach.Schema().AppendShown(shown[:0], f.Object, f.Name)
 			for _, at := range shown {
-				q.index.hitField(q.hitFields, at)
+				if q.reach.Class != Delete || !reach.ShowsPerson(f, at) { // which shows nobody
+					q.index.hitField(q.hitFields, at)
+				}
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type Hiding struct {
 	objects map[string]Action // objects of which any field is hidden by its exact name
 	loose   looseNames        // for objects of which nobody says what record they are
 	partly  bool              // parts of compounds may be hidden
+	persons Action            // of fields of Account that hold those of a person
 	schema  *reach.Schema     // that of the org; nil: only standard objects are known
 }
 
@@ -65,6 +66,7 @@ func (h *Hiding) add(pattern string, a Action) {
 	h.loose.add(object, name, a)
 	_, part := compoundOf(name)
 	h.partly = h.partly || part || strings.ContainsAny(name, "*?")
+	h.addPersons(object, name, a)
 	if strings.ContainsAny(pattern, "*?") {
 		h.globs = append(h.globs, globbed{Field{Object: object, Name: name}, a})
 		return
@@ -72,6 +74,19 @@ func (h *Hiding) add(pattern string, a Action) {
 	for _, f := range []Field{{Object: object, Name: name}, {Object: reach.Unqualified(object), Name: reach.Unqualified(name)}} {
 		h.exact[f] = max(h.exact[f], a)
 		h.objects[f.Object] = max(h.objects[f.Object], a)
+	}
+}
+
+// addPersons notes what is hidden of fields of Account that hold those of a person.
+func (h *Hiding) addPersons(object, name string, a Action) {
+	wild := strings.ContainsAny(name, "*?")
+	if !reach.Glob(object, "account") || !wild && !reach.IsPersonField(name) || wild && !reach.PersonsMatch(func(of string) bool { return reach.Glob(name, of) }) {
+		return
+	}
+	h.persons = max(h.persons, a)
+	if alias := reach.PersonAlias(name); alias != "" && object == "account" {
+		f := Field{Object: object, Name: alias}
+		h.exact[f] = max(h.exact[f], a)
 	}
 }
 
@@ -106,9 +121,12 @@ func (h *Hiding) Reaches(f Field) (a Action) {
 		return h.withParts(f, h.Of)
 	}
 	for _, shown := range h.schema.AppendShown(nil, f.Object, f.Name) {
-		if shown = lower(shown); shown.Name == reach.Whole {
+		switch shown = lower(shown); shown.Name {
+		case reach.Whole:
 			a = max(a, h.any(shown.Object))
-		} else {
+		case reach.Persons:
+			a = max(a, h.persons)
+		default:
 			a = max(a, h.withParts(shown, h.itself))
 		}
 	}

@@ -23,6 +23,8 @@ type Description struct {
 	// in lower case: of a formula what stands in it, of a compound its parts, of a part the
 	// compound.
 	shows map[string][]string
+	// told: the org did describe it. persons: it is Account, with fields of a person.
+	told, persons bool
 }
 
 // Bounds of a description. What is beyond stays unknown, or not hidden, as without one.
@@ -33,7 +35,9 @@ const (
 )
 
 // SaysNothing reports whether nothing is known by it.
-func (d *Description) SaysNothing() bool { return len(d.parents)+len(d.children)+len(d.shows) == 0 }
+func (d *Description) SaysNothing() bool {
+	return len(d.parents)+len(d.children)+len(d.shows) == 0 && !d.persons
+}
 
 // Size is about how many bytes it takes.
 func (d *Description) Size() int {
@@ -52,7 +56,7 @@ func (d *Description) Size() int {
 
 // Equal reports whether both say the same of the same object.
 func (d *Description) Equal(o *Description) bool {
-	return d.Object == o.Object && maps.EqualFunc(d.parents, o.parents, slices.Equal) &&
+	return d.Object == o.Object && d.told == o.told && d.persons == o.persons && maps.EqualFunc(d.parents, o.parents, slices.Equal) &&
 		maps.EqualFunc(d.children, o.children, slices.Equal) && maps.EqualFunc(d.shows, o.shows, slices.Equal)
 }
 
@@ -65,7 +69,7 @@ func (d *Description) Merged(o *Description) *Description {
 		}
 		return d
 	}
-	m := &Description{Object: d.Object, parents: maps.Clone(d.parents), children: maps.Clone(d.children), shows: maps.Clone(d.shows)}
+	m := &Description{Object: d.Object, parents: maps.Clone(d.parents), children: maps.Clone(d.children), shows: maps.Clone(d.shows), told: d.told || o.told, persons: d.persons || o.persons}
 	for _, both := range [][2]map[string][]string{{m.parents, o.parents}, {m.children, o.children}, {m.shows, o.shows}} {
 		for name, to := range both[1] {
 			if have, ok := both[0][name]; ok {
@@ -141,13 +145,14 @@ func ReadDescriptions(text jsontext.Value, asked []string) []*Description {
 func NotDescribed(object string) *Description { return &Description{Object: object} }
 
 func (d *describe) description() *Description {
-	out := &Description{Object: d.Name, parents: map[string][]string{}, children: map[string][]string{}, shows: map[string][]string{}}
+	out := &Description{Object: d.Name, parents: map[string][]string{}, children: map[string][]string{}, shows: map[string][]string{}, told: true}
 	for i := range d.Fields {
 		f := &d.Fields[i]
 		if !ValidObject(f.Name) {
 			continue
 		}
 		name := strings.ToLower(f.Name)
+		out.persons = out.persons || strings.EqualFold(d.Name, accountObject) && (name == "ispersonaccount" || IsPersonField(name))
 		relation := strings.ToLower(f.RelationshipName)
 		if ValidObject(relation) && strings.EqualFold(foreignKey(relation), name) && validTargets(f.ReferenceTo) {
 			out.parents[relation] = f.ReferenceTo

@@ -20,11 +20,13 @@ import (
 type Schema struct {
 	own map[string]*Description // what this user was told, by object in lower case
 	all map[string]*Description // what anybody was told
+
+	companies bool // there are no person accounts, whatever was said
 }
 
 // NewSchema makes a schema of what one user was told, and of what any was, by objects in lower
 // case. Neither must be changed afterwards.
-func NewSchema(own, all map[string]*Description) *Schema { return &Schema{own, all} }
+func NewSchema(own, all map[string]*Description) *Schema { return &Schema{own: own, all: all} }
 
 // ofUser and ofAny return what is known of an object; nil: nothing.
 func (c *Schema) ofUser(object string) *Description {
@@ -148,14 +150,24 @@ func (f *reading) undescribed(object string) {
 }
 
 // Unlearned returns objects of which fields are reached that may be formulas of the org's own, or
-// whole records, and that the org did not describe to this user, at most few: another may have been
-// told of fewer fields.
+// whole records, or that tell whether a person may be meant, and that the org did not describe to this
+// user, at most few: another may have been told of fewer fields.
 func (v *Value) Unlearned() (objects []string) {
+	add := func(object string) {
+		if object != "" && v.schema.ofUser(object) == nil && !slices.Contains(objects, object) && len(objects) < few {
+			objects = append(objects, object)
+		}
+	}
 	for i := range v.Fields {
 		f := &v.Fields[i]
-		own := f.Name == Whole || strings.HasSuffix(strings.ToLower(f.Name), "__c")
-		if own && f.Object != "" && v.schema.ofUser(f.Object) == nil && !slices.Contains(objects, f.Object) && len(objects) < few {
-			objects = append(objects, f.Object)
+		name := strings.ToLower(f.Name)
+		if f.Name == Whole || strings.HasSuffix(name, "__c") || strings.HasSuffix(name, "__pc") {
+			add(f.Object)
+		}
+		if v.schema.hangsOnPersons(f.Object, f.Name) {
+			add(accountObject)
+		} else if twin, ok := v.schema.personCopy(f.Object, f.Name); ok && (twin.Name == Whole || strings.HasSuffix(name, "__pc")) {
+			add(contactObject)
 		}
 	}
 	return objects
@@ -164,24 +176,26 @@ func (v *Value) Unlearned() (objects []string) {
 // Copies returns the fields of other objects of which a field holds a copy. Of the org's own
 // formulas those are known that the org described; what code and flows copy is not.
 func (c *Schema) Copies(object, name string) []Ref {
-	standard := standardCopies(object, name)
-	if c.ofAny(object) == nil {
-		return standard
+	list := standardCopies(object, name)
+	if twin, ok := c.personCopy(object, name); ok {
+		list = c.appendLearned(append(slices.Clip(list), twin), twin.Object, twin.Name)
 	}
-	return c.appendLearned(slices.Clip(standard), object, name)
+	return c.appendLearned(slices.Clip(list), object, name)
 }
 
 // AppendShown appends the fields of which a field shows the values: itself, and those of
-// other objects, in any case of letters.
+// other objects, in any case of letters. Where a whole contact is shown, [Persons] are.
 func (c *Schema) AppendShown(list []Ref, object, name string) []Ref {
 	begin := len(list)
-	list = appendStandard(list, object, name)
-	if c.ofAny(object) == nil {
-		return list
-	}
-	for _, ref := range c.appendLearned(nil, object, name) {
-		if len(list)-begin < maxShows {
-			list = appendStandard(list, ref.Object, ref.Name)
+	list = c.appendStandard(list, object, name)
+	for _, shown := range list[begin:] {
+		if c.ofAny(shown.Object) == nil {
+			continue
+		}
+		for _, ref := range c.appendLearned(nil, shown.Object, shown.Name) {
+			if len(list)-begin < maxShows {
+				list = c.appendStandard(list, ref.Object, ref.Name)
+			}
 		}
 	}
 	return list
@@ -198,6 +212,9 @@ func (c *Schema) appendLearned(list []Ref, object, name string) []Ref {
 		}
 	}
 	d := c.ofAny(object)
+	if d == nil {
+		return list
+	}
 	if name == Whole {
 		for field := range d.shows {
 			c.shownBy(d, field, add)
@@ -226,7 +243,7 @@ func (c *Schema) shownBy(d *Description, field string, add func(Ref)) {
 
 // behind returns the objects to which relations in a formula lead, whoever was told so.
 func (c *Schema) behind(object string, relations []string) []string {
-	anybody, from := &Schema{c.all, c.all}, []string{object}
+	anybody, from := &Schema{own: c.all, all: c.all}, []string{object}
 	for i, relation := range relations {
 		if strings.HasPrefix(relation, "$") { // $Setup.Limits__c.Most__c; the others are about the user and the org
 			if relation == "$setup" && len(relations) == 2 {

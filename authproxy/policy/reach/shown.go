@@ -116,14 +116,12 @@ func AppendShownObjects(list []string, object string) []string {
 	return append(append(list, object), mirrorOf(object).of...)
 }
 
-// appendStandard is [Schema.AppendShown] without what the org said.
-func appendStandard(list []Ref, object, name string) []Ref {
+// appendStandard is [Schema.AppendShown] without what stands in formulas.
+func (c *Schema) appendStandard(list []Ref, object, name string) []Ref {
+	begin := len(list)
 	list = append(list, Ref{object, name})
 	if object == "" {
 		return list
-	}
-	if twin, ok := personTwin(object, name); ok {
-		list = append(list, twin)
 	}
 	list = append(list, standardCopies(object, name)...)
 	m := mirrorOf(object)
@@ -132,39 +130,32 @@ func appendStandard(list []Ref, object, name string) []Ref {
 			of = ""
 		}
 		switch {
-		case m.values:
+		case m.values && holdsValues(object, name):
 			list = append(list, Ref{of, Whole})
-		case m.fields:
+		case m.values || m.fields:
 			list = append(list, Ref{of, name})
+		}
+	}
+	for _, ref := range list[begin:] {
+		if twin, ok := c.personTwin(ref.Object, ref.Name); ok {
+			list = append(list, twin)
 		}
 	}
 	return list
 }
 
-// personTwin returns the field that holds the same value in an org with person
-// accounts, where a person is an Account and a Contact: Account.PersonEmail is
-// Contact.Email, Account.SSN__pc is Contact.SSN__c.
-func personTwin(object, name string) (Ref, bool) {
-	const person = "person"
-	custom := len(name) - len("__c")
-	switch {
-	case strings.EqualFold(object, "Account"):
-		if stem := len(name) - len("__pc"); stem > 0 && strings.EqualFold(name[stem:], "__pc") {
-			return Ref{"Contact", name[:stem] + "__c"}, true
-		}
-		if len(name) > len(person) && strings.EqualFold(name[:len(person)], person) {
-			return Ref{"Contact", name[len(person):]}, true
-		}
-	case strings.EqualFold(object, "Contact"):
-		if custom > 0 && strings.EqualFold(name[custom:], "__c") {
-			return Ref{"Account", name[:custom] + "__pc"}, true
-		}
-		if name != Whole {
-			return Ref{"Account", person + name}, true
-		}
+// holdsValues reports whether a field of an object that holds the values of another may be one of
+// them. Of a history, what says that a field was changed, when and by whom is none.
+func holdsValues(object, name string) bool {
+	stem := len(object) - len("history")
+	if stem < 0 || !strings.EqualFold(object[stem:], "history") {
+		return true
 	}
-	return Ref{}, false
+	return !strings.EqualFold(name, object[:stem]+"Id") && !slices.ContainsFunc(aboutChanges, func(none string) bool { return strings.EqualFold(none, name) })
 }
+
+// aboutChanges are the fields of a history that hold no value of what it is the history of.
+var aboutChanges = []string{"Id", "Field", "DataType", "CreatedDate", "CreatedById", "IsDeleted", "ParentId"}
 
 // The parts of compound fields, by what replaces the end of the compound's own name:
 // MailingAddress has MailingStreet, Home__c has Home__Latitude__s.
