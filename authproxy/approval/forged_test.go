@@ -2,6 +2,8 @@ package approval
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +107,47 @@ func TestS7ForgedCalls(t *testing.T) {
 			again, err := s.Submit(t.Context(), binding("one"), "create")
 			if err != nil || again.ID == r.ID || again.State != Pending {
 				t.Errorf("%s: the same call again: %+v, %v", column, again, err)
+			}
+		}
+	}
+}
+
+// S7: rows that somebody else wrote push no request out of a list, wherever they stand in it.
+func TestS7ForgedRowsLeaveNoGap(t *testing.T) {
+	t.Parallel()
+	s, clock := newStore(t)
+	var want []string // the newest first
+	for i := range 3 {
+		b := binding(fmt.Sprint("call ", i))
+		b.GrantID = fmt.Sprint("g", i)
+		want = slices.Insert(want, 0, submit(t, s, b).ID)
+		clock.add(time.Second)
+	}
+	from, to := want[2], clock.now()
+	// Before them, among them and behind them; some at the very moment of one of them.
+	for i := range 40 {
+		at := db.Millis(to.Add(time.Duration(i-20) * 500 * time.Millisecond))
+		if _, err := s.db.Writes.Exec(`INSERT INTO approvals (id, binding_hash, state, org, subject, grant_id, client_id, server, tool, class, policy_version,
+				definition_hash, arguments_digest, sealed_arguments, approvers, created_at, expires_at, mac, state_mac)
+			SELECT $1, $1, state, org, subject, grant_id, client_id, server, tool, class, policy_version,
+				definition_hash, arguments_digest, sealed_arguments, approvers, $2, expires_at, mac, state_mac FROM approvals WHERE id = $3`,
+			fmt.Sprintf("apr_%c%d", "0z"[i%2], i), at, from); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for limit := 1; limit <= 4; limit++ {
+		for _, oldest := range []bool{false, true} {
+			want := slices.Clone(want)
+			if oldest {
+				slices.Reverse(want)
+			}
+			some, err := s.List(t.Context(), Filter{State: Pending, Limit: limit, OldestFirst: oldest})
+			var got []string
+			for _, r := range some {
+				got = append(got, r.ID)
+			}
+			if err != nil || !slices.Equal(got, want[:min(limit, 3)]) {
+				t.Errorf("%d at once, the oldest first %t: %v, %v; want %v", limit, oldest, got, err, want)
 			}
 		}
 	}

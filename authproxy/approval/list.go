@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/actor"
@@ -43,7 +41,7 @@ type Filter struct {
 	Limit        int // 0, and more than that: [MostListed]
 	// OldestFirst lists the oldest first, and no newer ones than fit; without it the newest are.
 	OldestFirst bool
-	// Behind, of a list with the oldest first, is the request that it goes on behind; empty: none.
+	// Behind is the request that a list goes on behind; empty: none.
 	Behind Place
 }
 
@@ -55,10 +53,8 @@ type Place struct {
 
 // Count is how many requests match, however many a list has.
 func (s *Store) Count(ctx context.Context, f Filter) (n int, err error) {
-	f.Behind = Place{}
-	where, args := f.where(db.Millis(s.now()))
-	// $1 is the limit of a list.
-	err = s.db.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM (SELECT 1 FROM approvals`+where+` LIMIT $1) AS matching`, append([]any{math.MaxInt32}, args...)...).Scan(&n)
+	c := f.conditions(db.Millis(s.now()))
+	err = s.db.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM approvals`+c.Where(), c.Args...).Scan(&n)
 	if err != nil {
 		return 0, fmt.Errorf("counting approval requests: %w", err)
 	}
@@ -77,68 +73,85 @@ func (s *Store) Get(ctx context.Context, id string) (*Request, error) {
 	return &r.Request, nil
 }
 
-// where is the condition of f with its arguments from $2 on. Conditions that select all are left out, so that
-// an index serves the others.
-func (f Filter) where(now int64) (condition string, args []any) {
-	var all []string
-	add := func(text string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			text = strings.Replace(text, "?", "$"+strconv.Itoa(len(args)+1), 1)
-		}
-		all = append(all, text)
-	}
+// conditions are those of f, but for Behind.
+func (f Filter) conditions(now int64) (c db.Conditions) {
 	for _, is := range [][2]string{{"org", f.Org}, {"subject", f.Subject}, {"grant_id", f.GrantID}} {
 		if is[1] != "" {
-			add(is[0]+" = ?", is[1])
+			c.Add(is[0]+" = ?", is[1])
 		}
 	}
 	switch f.State {
 	case "":
 	case Expired: // also those that no sweep has found yet
-		add("(state = ? OR state IN ('pending', 'approved') AND expires_at <= ?)", string(Expired), now)
+		c.Add("(state = ? OR state IN ('pending', 'approved') AND expires_at <= ?)", string(Expired), now)
 	case Pending, Approved:
-		add("state = ? AND expires_at > ?", string(f.State), now)
+		c.Add("state = ? AND expires_at > ?", string(f.State), now)
 	default:
-		add("state = ?", string(f.State))
+		c.Add("state = ?", string(f.State))
 	}
-	if f.Behind.ID != "" {
-		add("(created_at > ? OR created_at = ? AND id > ?)", db.Millis(f.Behind.At), db.Millis(f.Behind.At), f.Behind.ID)
-	}
-	if len(all) == 0 {
-		return "", nil
-	}
-	return " WHERE " + strings.Join(all, " AND "), args
+	return c
 }
 
-// List returns the requests that match, without arguments and results.
+// List returns the requests that match, without arguments and results. Rows that are not authentic
+// leave no gap: others are read in their place, unless they are more than [MostListed].
 func (s *Store) List(ctx context.Context, f Filter) ([]Request, error) {
 	if f.Limit <= 0 || f.Limit > MostListed {
 		f.Limit = MostListed
 	}
-	order := ` ORDER BY created_at DESC, id`
-	if f.OldestFirst {
-		order = ` ORDER BY created_at, id`
-	}
-	where, args := f.where(db.Millis(s.now()))
-	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+where+order+` LIMIT $1`, append([]any{f.Limit}, args...)...)
-	if err != nil {
-		return nil, fmt.Errorf("listing approval requests: %w", err)
-	}
-	all, err := s.scanAll(rows)
-	if err != nil {
-		return nil, fmt.Errorf("listing approval requests: %w", err)
-	}
-	list := make([]Request, len(all))
-	for i, r := range all {
-		if r.gives() {
-			if err := s.addDecisions(ctx, s.db.Reads, r); err != nil {
-				return nil, fmt.Errorf("listing approval requests: %w", err)
-			}
+	list := make([]Request, 0, min(f.Limit, 100))
+	last := position{millis: db.Millis(f.Behind.At), id: f.Behind.ID}
+	for seen, size := 0, f.Limit; len(list) < f.Limit && seen < f.Limit+MostListed; seen, size = seen+size, 2*size {
+		some, read, err := s.behind(ctx, f, &last, size)
+		if err != nil {
+			return nil, fmt.Errorf("listing approval requests: %w", err)
 		}
-		list[i] = r.Request
+		for _, r := range some[:min(len(some), f.Limit-len(list))] {
+			if r.gives() {
+				if err := s.addDecisions(ctx, s.db.Reads, r); err != nil {
+					return nil, fmt.Errorf("listing approval requests: %w", err)
+				}
+			}
+			list = append(list, r.Request)
+		}
+		if read < size {
+			break
+		}
 	}
 	return list, nil
+}
+
+// position is where a row stands, whether or not it is authentic.
+type position struct {
+	millis int64
+	id     string
+}
+
+// behind reads the next rows behind last, which it moves on, and returns those that are authentic and
+// how many it read.
+func (s *Store) behind(ctx context.Context, f Filter, last *position, size int) (all []*stored, read int, err error) {
+	c, order, after := f.conditions(db.Millis(s.now())), `created_at DESC, id`, `created_at < ?`
+	if f.OldestFirst {
+		order, after = `created_at, id`, `created_at > ?`
+	}
+	if last.id != "" {
+		c.Add(`(`+after+` OR created_at = ? AND id > ?)`, last.millis, last.millis, last.id)
+	}
+	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+c.Where()+` ORDER BY `+order+` LIMIT `+strconv.Itoa(size), c.Args...)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	for ; rows.Next(); read++ {
+		r, err := s.scan(rows)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return nil, 0, err
+		}
+		last.millis, last.id = db.Millis(r.CreatedAt), r.ID
+		if err == nil {
+			all = append(all, r)
+		}
+	}
+	return all, read, rows.Err()
 }
 
 // WaitingVersion is a word that changes with the requests that wait: when one comes, when one is
@@ -153,22 +166,6 @@ func (s *Store) WaitingVersion(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("looking at what waits: %w", err)
 	}
 	return fmt.Sprint(waiting, newest, decisions, latest), nil
-}
-
-// scanAll reads the rows that are authentic.
-func (s *Store) scanAll(rows *sql.Rows) (all []*stored, err error) {
-	defer rows.Close()
-	for rows.Next() {
-		r, err := s.scan(rows)
-		if errors.Is(err, ErrNotFound) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, r)
-	}
-	return all, rows.Err()
 }
 
 // querier is a transaction or a handle.
@@ -306,8 +303,8 @@ func (r *stored) forged() {
 	r.DecidedAt, r.DecidedBy, r.Decisions = time.Time{}, actor.Actor{}, nil
 }
 
-// scan reads a row. One whose call somebody changed is not there: [ErrNotFound]; one whose
-// state somebody changed to one that gives something is void.
+// scan reads a row. One whose call somebody changed is not there: [ErrNotFound], with what the row says;
+// one whose state somebody changed to one that gives something is void.
 func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	var r stored
 	var created, expires, decided, spent int64
@@ -321,10 +318,10 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	}
 	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
 	if !s.db.Authentic(db.Approvals, r.mac, r.covered()...) {
-		return nil, ErrNotFound
+		return &r, ErrNotFound
 	}
 	if r.Confirmation, err = policy.ParseTerms(r.Confirmation.Approvers, r.terms); err != nil { // of a later version
-		return nil, ErrNotFound
+		return &r, ErrNotFound
 	}
 	if r.gives() && !s.db.Authentic(db.ApprovalStates, r.stateMAC, r.standing()...) {
 		r.forged()

@@ -65,5 +65,8 @@ func (s *Store) List(ctx context.Context, counters []*Counter, f Filter) ([]Coun
 			all = append(all, c)
 		}
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("listing budgets: %w", err)
+	}
+	return all, nil
 }

@@ -26,20 +26,12 @@ type Filter struct {
 	subjects, clientIDs []string // any of these; empty: all
 }
 
-// where is the condition of f with its arguments. Conditions that select all are left out, so that
-// an index serves the others.
+// where is the condition of f with its arguments.
 func (f Filter) where(now int64) (condition string, args []any) {
-	var all []string
-	add := func(text string, values ...any) {
-		for _, v := range values {
-			args = append(args, v)
-			text = strings.Replace(text, "?", "$"+strconv.Itoa(len(args)), 1)
-		}
-		all = append(all, text)
-	}
+	var c db.Conditions
 	for _, is := range [][2]string{{"org", f.Org}, {"subject", f.Subject}, {"client_id", f.ClientID}, {"server", f.Server}} {
 		if is[1] != "" {
-			add("grants."+is[0]+" = ?", is[1])
+			c.Add("grants."+is[0]+" = ?", is[1])
 		}
 	}
 	for _, among := range []struct {
@@ -51,20 +43,17 @@ func (f Filter) where(now int64) (condition string, args []any) {
 			for i, v := range among.values {
 				values[i] = v
 			}
-			add("grants."+among.column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", values...)
+			c.Add("grants."+among.column+" IN (?"+strings.Repeat(", ?", len(values)-1)+")", values...)
 		}
 	}
 	if !f.All {
-		add("grants.revoked_at = 0 AND grants.expires_at > ?", now)
+		c.Add("grants.revoked_at = 0 AND grants.expires_at > ?", now)
 	}
 	if b := f.Before; b != nil {
 		at := db.Millis(b.CreatedAt)
-		add("grants.created_at <= ? AND (grants.created_at < ? OR grants.id > ?)", at, at, b.ID)
+		c.Add("grants.created_at <= ? AND (grants.created_at < ? OR grants.id > ?)", at, at, b.ID)
 	}
-	if len(all) == 0 {
-		return "", nil
-	}
-	return " WHERE " + strings.Join(all, " AND "), args
+	return c.Where(), c.Args
 }
 
 // Grants lists the grants that match, newest first; live ones unless f.All.

@@ -232,7 +232,10 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) (all []
 		p.Aging = p.Stale || now.Sub(p.CheckedAt) > s.MaxAge/2
 		all = append(all, p)
 	}
-	return all, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("reading company sessions: %w", err)
+	}
+	return all, nil
 }
 
 // roles are those that somebody holds now. The clock may have been set back.
