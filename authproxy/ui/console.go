@@ -124,13 +124,18 @@ type Section struct {
 	Acts          []*Act
 }
 
-// line is one line of a block, with its indentation apart, which is no sign of anything hidden.
+// line is one line of a block, with its indentation apart, which is no sign of anything hidden; before it may stand
+// the sign of a line of a difference.
 type line struct{ Indent, Text string }
 
 // Lines are those of the block.
 func (s Section) Lines() (all []line) {
 	for text := range strings.SplitSeq(strings.TrimRight(s.Block, "\n"), "\n") {
-		plain := strings.TrimLeft(text, " ")
+		plain := text
+		if plain != "" && strings.ContainsRune("+-~", rune(plain[0])) {
+			plain = plain[1:]
+		}
+		plain = strings.TrimLeft(plain, " ")
 		all = append(all, line{text[:len(text)-len(plain)], plain})
 	}
 	return all
