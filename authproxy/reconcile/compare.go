@@ -6,14 +6,22 @@ import (
 	"time"
 )
 
-// Bounds are what a file may be at most. What is larger is refused, with what to do.
-var Bounds = struct {
-	Bytes   int64 // of a file
-	Line    int   // bytes of one line of JSON, or of one row
-	Events  int
-	Columns int
-	Shown   int // differences of one kind that are shown; all are counted
-}{Bytes: 4 << 30, Line: 8 << 20, Events: 1_000_000, Columns: 500, Shown: 1000}
+// What a file may be at most. What is larger is refused, with what to do.
+const (
+	MaxBytes   = 4 << 30
+	MaxLine    = 8 << 20 // bytes of one line of JSON, or of one row
+	MaxEvents  = 1_000_000
+	MaxColumns = 500
+	MaxShown   = 1000 // differences of one kind that are shown; all are counted
+)
+
+// bounds are these; tests have smaller ones.
+var bounds = limits{MaxBytes, MaxLine, MaxEvents, MaxColumns, MaxShown}
+
+type limits struct {
+	bytes                        int64
+	line, events, columns, shown int
+}
 
 // Call is one call as one of the logs has it.
 type Call struct {
@@ -38,13 +46,13 @@ type Difference struct {
 }
 
 func (d *Difference) there(c Call) {
-	if d.OnlyThere++; len(d.There) < Bounds.Shown {
+	if d.OnlyThere++; len(d.There) < bounds.shown {
 		d.There = append(d.There, c)
 	}
 }
 
 func (d *Difference) here(c Call) {
-	if d.OnlyHere++; len(d.Here) < Bounds.Shown {
+	if d.OnlyHere++; len(d.Here) < bounds.shown {
 		d.Here = append(d.Here, c)
 	}
 }

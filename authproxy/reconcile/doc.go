@@ -5,8 +5,8 @@
 // [ReadOpenAI] reads the app log of ChatGPT's compliance logs (JSON lines of type APP_LOG, a request
 // and a response for each call); [ReadSalesforce] reads an event log file of Salesforce (CSV with a
 // line of headings). Both come from elsewhere and may be of anybody's making: they are read in a
-// stream, within [Bounds], and what cannot be read is counted and said. Columns that are not known are
-// named.
+// stream, within bounds ([MaxBytes], [MaxEvents] and those beside them), and what cannot be read is counted and
+// said. Columns that are not known are named.
 //
 // [Pair] compares call by call: the same user and tool, within a time. [Cover] compares where one call
 // of ours can be several requests there: a request is explained by what we did for the same user near it.

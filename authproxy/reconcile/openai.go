@@ -96,8 +96,8 @@ func ReadOpenAI(r io.Reader, o OpenAI) (f *File, err error) {
 		if content = bytes.TrimSpace(content); len(content) == 0 {
 			continue
 		}
-		if f.Events++; f.Events > Bounds.Events {
-			return nil, fmt.Errorf("more than %d events: compare a shorter time, one file a day", Bounds.Events)
+		if f.Events++; f.Events > bounds.events {
+			return nil, fmt.Errorf("more than %d events: compare a shorter time, one file a day", bounds.events)
 		}
 		if err := o.read(f, seen, content, line); err != nil {
 			return nil, err
@@ -157,14 +157,14 @@ func (o OpenAI) read(f *File, seen map[string]bool, content []byte, line int) er
 	return nil
 }
 
-var errLong = fmt.Errorf("longer than %d bytes", Bounds.Line)
+var errLong = fmt.Errorf("longer than %d bytes", bounds.line)
 
 // readLine reads one line, of any length, and keeps no more of it than a line may have.
 func readLine(in *bufio.Reader) (line []byte, err error) {
 	long := false
 	for {
 		part, err := in.ReadSlice('\n')
-		if long = long || len(line)+len(part) > Bounds.Line; long {
+		if long = long || len(line)+len(part) > bounds.line; long {
 			line = nil
 		} else {
 			line = append(line, part...)

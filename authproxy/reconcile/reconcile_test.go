@@ -139,9 +139,9 @@ func TestReadSalesforce(t *testing.T) {
 // What is no such file says what is expected; what is too large says what to do. Nothing is held
 // that the bounds do not allow.
 func TestD15ReconcileFilesAreBounded(t *testing.T) {
-	before := Bounds
-	t.Cleanup(func() { Bounds = before })
-	Bounds.Bytes, Bounds.Line, Bounds.Events, Bounds.Columns, Bounds.Shown = 200_000, 3000, 20, 40, 3
+	before := bounds
+	t.Cleanup(func() { bounds = before })
+	bounds = limits{200_000, 3000, 20, 40, 3}
 	openAI := func(text string) error {
 		_, err := ReadOpenAI(strings.NewReader(text), OpenAI{User: func(string) string { return "" }})
 		return err
@@ -163,7 +163,7 @@ func TestD15ReconcileFilesAreBounded(t *testing.T) {
 		"a row without end": {salesforce(heading + `"RestApi","` + strings.Repeat("x\n", 50_000)), "a row has more than 3000 bytes"},
 		"a wrong quote":     {salesforce(heading + `"a"b,c` + "\n"), "cannot be read any more"},
 		"many columns":      {salesforce(strings.Repeat("A,", 50) + "B\n"), "51 columns"},
-		"no file at all":    {salesforce(""), "headings"},
+		"no file at all":    {salesforce(""), "the file is empty"},
 		"another file":      {salesforce("name,amount\n"), "no column EVENT_TYPE"},
 		"a column twice":    {salesforce("EVENT_TYPE,EVENT_TYPE\n"), "twice"},
 		"no app":            {salesforce("EVENT_TYPE,TIMESTAMP,USER_ID\n"), "no column CONNECTED_APP_ID"},

@@ -78,8 +78,8 @@ func ReadSalesforce(r io.Reader, s Salesforce) (f *File, err error) {
 			return nil, fmt.Errorf("the rows cannot be read any more: %w", err)
 		}
 		line, _ := rows.FieldPos(0)
-		if f.Events++; f.Events > Bounds.Events {
-			return nil, fmt.Errorf("more than %d rows: compare a shorter time, one file a day", Bounds.Events)
+		if f.Events++; f.Events > bounds.events {
+			return nil, fmt.Errorf("more than %d rows: compare a shorter time, one file a day", bounds.events)
 		}
 		if err := s.read(f, t, row, line); err != nil {
 			return nil, err
@@ -95,11 +95,14 @@ func ReadSalesforce(r io.Reader, s Salesforce) (f *File, err error) {
 func (s Salesforce) headings(rows *csv.Reader, guard *rowGuard, f *File) (t table, err error) {
 	guard.begin()
 	head, err := rows.Read()
+	if errors.Is(err, io.EOF) {
+		return t, errors.New("the file is empty: expected an event log file of Salesforce, as EventLogFile.LogFile gives it")
+	}
 	if err != nil {
 		return t, fmt.Errorf("reading the headings: %w", err)
 	}
-	if len(head) > Bounds.Columns {
-		return t, fmt.Errorf("the file has %d columns: more than %d", len(head), Bounds.Columns)
+	if len(head) > bounds.columns {
+		return t, fmt.Errorf("the file has %d columns: more than %d", len(head), bounds.columns)
 	}
 	t.at = map[string]int{}
 	for i, name := range head {
@@ -112,9 +115,9 @@ func (s Salesforce) headings(rows *csv.Reader, guard *rowGuard, f *File) (t tabl
 			f.UnknownColumns = append(f.UnknownColumns, short(name))
 		}
 	}
-	for _, any := range [][]string{{"EVENT_TYPE"}, {"TIMESTAMP_DERIVED", "TIMESTAMP"}, {"USER_ID_DERIVED", "USER_ID"}} {
-		if !slices.ContainsFunc(any, func(name string) bool { _, known := t.at[name]; return known }) {
-			return t, fmt.Errorf("the file has no column %s: expected an event log file of Salesforce, as EventLogFile.LogFile gives it", strings.Join(any, " or "))
+	for _, names := range [][]string{{"EVENT_TYPE"}, {"TIMESTAMP_DERIVED", "TIMESTAMP"}, {"USER_ID_DERIVED", "USER_ID"}} {
+		if !slices.ContainsFunc(names, func(name string) bool { _, known := t.at[name]; return known }) {
+			return t, fmt.Errorf("the file has no column %s: expected an event log file of Salesforce, as EventLogFile.LogFile gives it", strings.Join(names, " or "))
 		}
 	}
 	if len(s.Apps) > 0 && t.lacks("CONNECTED_APP_ID") && t.lacks("CONNECTED_APP_NAME") {
@@ -175,12 +178,12 @@ type rowGuard struct {
 }
 
 // begin is before each row. The reader reads ahead by its own buffer.
-func (g *rowGuard) begin() { g.left = Bounds.Line + 4096 }
+func (g *rowGuard) begin() { g.left = bounds.line + 4096 }
 
 // Read implements [io.Reader].
 func (g *rowGuard) Read(p []byte) (int, error) {
 	if g.left <= 0 {
-		return 0, fmt.Errorf("a row has more than %d bytes", Bounds.Line)
+		return 0, fmt.Errorf("a row has more than %d bytes", bounds.line)
 	}
 	n, err := g.from.Read(p)
 	g.left -= n

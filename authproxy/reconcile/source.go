@@ -60,8 +60,8 @@ func (f *File) saw(at time.Time) {
 
 // add takes a call in.
 func (f *File) add(c Call) error {
-	if len(f.Calls) >= Bounds.Events {
-		return fmt.Errorf("more than %d calls: compare a shorter time, one file a day", Bounds.Events)
+	if len(f.Calls) >= bounds.events {
+		return fmt.Errorf("more than %d calls: compare a shorter time, one file a day", bounds.events)
 	}
 	f.Calls = append(f.Calls, c)
 	return nil
@@ -74,14 +74,14 @@ type hashed struct {
 	left int64
 }
 
-func newHashed(r io.Reader) *hashed { return &hashed{r, sha256.New(), Bounds.Bytes} }
+func newHashed(r io.Reader) *hashed { return &hashed{r, sha256.New(), bounds.bytes} }
 
 // Read implements [io.Reader].
 func (h *hashed) Read(p []byte) (int, error) {
 	n, err := h.from.Read(p)
 	h.sum.Write(p[:n])
 	if h.left -= int64(n); h.left < 0 {
-		return 0, fmt.Errorf("the file has more than %d bytes: compare a shorter time", Bounds.Bytes)
+		return 0, fmt.Errorf("the file has more than %d bytes: compare a shorter time", bounds.bytes)
 	}
 	return n, err
 }
