@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	logs "sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
@@ -38,14 +39,24 @@ type Reviews struct {
 	Cutoff      *Cutoff
 	Definitions *definition.Store
 	Now         func() time.Time
+	// Roster knows the audit logs of other replicas; nil: there are none.
+	Roster *logs.Roster
 }
 
 // Begin records a review under a new name: of who has access to the servers of the scope, and what
 // they used of it in its time. Whoever has a connection is in it, and whoever has signed in and may
-// connect. [ErrReviewed], [ErrLargeScope]
+// connect. Of several that begin one name at once, here or at other replicas, one does. [ErrReviewed], which
+// is an [ElsewhereError] if another replica has it; [ErrLargeScope]
 func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.Scope) (*review.Review, error) {
-	if _, err := r.Review(ctx, name); !errors.Is(err, ErrNoReview) {
-		return nil, errors.Join(err, map[bool]error{true: ErrReviewed}[err == nil])
+	_, err := r.Review(ctx, name)
+	if err == nil {
+		return nil, ErrReviewed
+	}
+	if there, ok := errors.AsType[*ElsewhereError](err); ok {
+		return nil, fmt.Errorf("%w: %w", ErrReviewed, there)
+	}
+	if !errors.Is(err, ErrNoReview) {
+		return nil, err
 	}
 	items, scope, err := r.items(ctx, scope)
 	if err != nil {
@@ -61,22 +72,44 @@ func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.
 	if err != nil {
 		return nil, err
 	}
+	begin.IntentSeq = seq
+	claim, err := r.Roster.Claim(ctx, claimed, name)
+	if err != nil {
+		return nil, err
+	}
+	if !claim.Own { // another replica was quicker
+		begin.Outcome = audit.Denied
+		_, err := log.Append(ctx, begin)
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrReviewed, elsewhere(claim)), err)
+	}
+	if err := r.include(ctx, begin, items); err != nil {
+		return nil, err // the review has not begun, and nobody sees it
+	}
+	begin.Outcome, begin.Arguments = audit.OK, about
+	if seq, err = log.Append(ctx, begin); err != nil {
+		return nil, err
+	}
+	one, err := r.Review(ctx, name)
+	if err == nil && one.Entry != seq { // somebody else was quicker
+		return nil, ErrReviewed
+	}
+	return one, err
+}
+
+// include records the items of a review that begins.
+func (r *Reviews) include(ctx context.Context, begin audit.Entry, items []*review.Item) error {
 	for _, i := range items {
 		facts, err := json.Marshal(i.Facts)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		e := audit.Entry{Actor: act.By, Action: audit.ReviewInclude, Object: name, Outcome: audit.OK, Org: i.Org, Subject: i.Subject, Username: i.Username,
-			Server: i.Server, IntentSeq: seq, Arguments: facts}
-		if _, err := log.Append(ctx, e); err != nil {
-			return nil, err // the review has not begun, and nobody sees it
+		e := audit.Entry{Actor: begin.Actor, Action: audit.ReviewInclude, Object: begin.Object, Outcome: audit.OK, Org: i.Org, Subject: i.Subject, Username: i.Username,
+			Server: i.Server, IntentSeq: begin.IntentSeq, Arguments: facts}
+		if _, err := r.Cutoff.Audit.Append(ctx, e); err != nil {
+			return err
 		}
 	}
-	begin.Outcome, begin.IntentSeq, begin.Arguments = audit.OK, seq, about
-	if _, err := log.Append(ctx, begin); err != nil {
-		return nil, err
-	}
-	return r.Review(ctx, name)
+	return nil
 }
 
 // items are the people and servers of a scope, which it completes.
@@ -86,6 +119,11 @@ func (r *Reviews) items(ctx context.Context, scope review.Scope) (items []*revie
 	if err := c.Audit.List(ctx, audit.Filter{Action: string(audit.ToolCall), Since: scope.Since, Until: scope.Until}, func(e audit.Entry) error { usage.Add(e); return nil }); err != nil {
 		return nil, scope, err
 	}
+	others, err := r.Roster.Beside(ctx, scope.Since)
+	if err != nil {
+		return nil, scope, err
+	}
+	scope.OtherLogs = logs.Hosts(others)
 	users, err := c.Grants.Users(ctx)
 	if err != nil {
 		return nil, scope, err
@@ -184,16 +222,23 @@ func (r *Reviews) Reviews(ctx context.Context) ([]*review.Review, error) {
 	return r.read(ctx, "")
 }
 
-// Review returns one; an empty name stands for the newest. [ErrNoReview]
+// Review returns one; an empty name stands for the newest. [ErrNoReview], which is an [ElsewhereError] if
+// another replica has it.
 func (r *Reviews) Review(ctx context.Context, name string) (*review.Review, error) {
 	all, err := r.read(ctx, name)
-	if err == nil && len(all) == 0 {
-		err = fmt.Errorf("%q: %w", name, ErrNoReview)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return all[len(all)-1], nil
+	if len(all) == 0 {
+		return nil, r.absent(ctx, name)
+	}
+	newest := all[len(all)-1]
+	if name == "" {
+		if err := r.newestIsHere(ctx, newest); err != nil {
+			return nil, err
+		}
+	}
+	return newest, nil
 }
 
 // Item is one person's access to one server in a review, which has no other items then. It is found
@@ -213,7 +258,7 @@ func (r *Reviews) Item(ctx context.Context, name string, of review.Of) (*review.
 	}
 	all := reader.Reviews()
 	if len(all) == 0 {
-		return nil, nil, fmt.Errorf("%q: %w", name, ErrNoReview)
+		return nil, nil, r.absent(ctx, name)
 	}
 	one := all[len(all)-1]
 	item := one.Find(of)
@@ -252,8 +297,12 @@ func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, 
 
 // decide takes a decision about an item of a review, for a reason that is clean.
 func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, what audit.Decision, reason string) (ended int, err error) {
-	if own, err := r.isOwn(ctx, by, item.Of); err != nil || own {
-		return 0, errors.Join(err, map[bool]error{true: ErrOwnAccess}[own])
+	own, err := r.isOwn(ctx, by, item.Of)
+	if err != nil {
+		return 0, err
+	}
+	if own {
+		return 0, ErrOwnAccess
 	}
 	e := audit.Entry{Actor: by.Actor, Action: audit.ReviewDecide, Object: one.ID, Outcome: audit.OK, Org: item.Org, Subject: item.Subject, Username: item.Username, Server: item.Server,
 		Decision: what, Reason: reason}
@@ -263,48 +312,11 @@ func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.R
 		return 0, err
 	case audit.Revoke:
 		ended, err = r.endConnections(ctx, item.Of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
-		return ended, r.Cutoff.record(context.WithoutCancel(ctx), e, err)
+		var textErr error
+		e.Arguments, textErr = review.Revoked(ended)
+		return ended, errors.Join(r.Cutoff.record(context.WithoutCancel(ctx), e, err), textErr)
 	}
 	return 0, fmt.Errorf("deciding in a review: expected keep or revoke, found %q", string(what))
-}
-
-// Idle is what [Reviews.RevokeIdle] did.
-type Idle struct {
-	Items, Connections int // that were decided about, and that ended
-	Own                int // passed over, because nobody decides about their own access
-	Left               int // more than it decides about at once
-}
-
-// RevokeIdle ends access that nobody used in the time of the review and about which nobody has
-// decided: of at most so many items, each also if one before failed.
-func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name string, most int, reason string) (did Idle, err error) {
-	if reason, err = approval.CleanReason(reason); err != nil {
-		return did, err
-	}
-	if reason == "" {
-		return did, ErrNoReason
-	}
-	one, err := r.Review(ctx, name)
-	if err != nil {
-		return did, err
-	}
-	for _, item := range one.Items {
-		switch {
-		case !item.Idle():
-			continue
-		case did.Items == most:
-			did.Left++
-			continue
-		}
-		ended, itemErr := r.decide(ctx, by, one, item, audit.Revoke, reason)
-		if errors.Is(itemErr, ErrOwnAccess) {
-			did.Own++
-			continue
-		}
-		did.Items, did.Connections = did.Items+1, did.Connections+ended
-		err = errors.Join(err, itemErr)
-	}
-	return did, err
 }
 
 // Summaries are the reviews, the newest first, without their items: how many there are of each, and about
@@ -356,11 +368,8 @@ func (r *Reviews) isOwn(ctx context.Context, by approval.Decider, of review.Of) 
 // endConnections ends what a person has to a server, each connection also if one before failed.
 func (r *Reviews) endConnections(ctx context.Context, of review.Of, act Act) (ended int, err error) {
 	ctx = context.WithoutCancel(ctx)
-	grants, err := r.Cutoff.Grants.Grants(ctx, grant.Filter{Org: of.Org, Subject: of.Subject})
+	grants, err := r.Cutoff.Grants.Grants(ctx, grant.Filter{Org: of.Org, Subject: of.Subject, Server: of.Server})
 	for _, g := range grants {
-		if g.Server != of.Server {
-			continue
-		}
 		_, endErr := r.Cutoff.RevokeGrant(ctx, g.ID, act)
 		if endErr == nil {
 			ended++

@@ -2,7 +2,9 @@ package authproxy
 
 import (
 	"errors"
+	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/definition"
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/review"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
@@ -135,11 +138,23 @@ func TestReviewDecides(t *testing.T) {
 }
 
 // What nobody used ends all at once, in steps, but never the access of who decides; what was used, or
-// decided about, stays.
+// decided about, stays, and so does what another replica saw used, whose calls are not in this log. Who may only
+// connect has nothing that could end.
 func TestReviewRevokesWhatNobodyUsed(t *testing.T) {
 	t.Parallel()
 	f, r, got := startReviews(t)
-	f.review(t, r, "q")
+	f.clock.Add(24 * time.Hour)
+	rep := f.tokens(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got[sim.RepID].refresh}, "client_id": {"chatgpt"}})
+	if one := f.review(t, r, "q"); one.Find(review.Of{Org: "acme", Subject: sim.RepID, Server: "sales"}).UsedTotal != 0 {
+		t.Fatal("the log has a call")
+	}
+	live := func(subject string) int {
+		all, err := f.Grants.Grants(t.Context(), grant.Filter{Subject: subject})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
 	f.linkPerson(t, sim.ManagerID)
 	human, err := f.Cutoff.People.HumanOf(t.Context(), "acme", sim.ManagerID)
 	if err != nil {
@@ -163,7 +178,7 @@ func TestReviewRevokesWhatNobodyUsed(t *testing.T) {
 	}{
 		{"without a reason", reviewer, 9, " ", Idle{}, ErrNoReason, 3},
 		{"of themselves", approval.Decider{Actor: actor.Person(idp, "ann"), Human: human}, 9, "unused", Idle{Own: 2}, nil, 3},
-		{"one of two", reviewer, 1, "unused", Idle{Items: 1, Left: 1}, nil, 2},
+		{"one of two", reviewer, 1, "unused", Idle{Items: 1, Without: 1, Left: 1}, nil, 2},
 		{"the other", reviewer, 9, "unused", Idle{Items: 1, Connections: 1}, nil, 1},
 		{"again", reviewer, 9, "unused", Idle{}, nil, 1},
 	} {
@@ -173,10 +188,69 @@ func TestReviewRevokesWhatNobodyUsed(t *testing.T) {
 		}
 		open(tt.open)
 	}
-	f.opens(t, got[sim.RepID].access, true)
-	f.opens(t, got[sim.ManagerID].access, false)
+	f.opens(t, rep.access, true)
+	if live(sim.RepID) != 1 || live(sim.ManagerID) != 0 {
+		t.Errorf("%d connections of who used theirs, %d of who did not", live(sim.RepID), live(sim.ManagerID))
+	}
+	if one, err := r.Review(t.Context(), "q"); err != nil || *one.Find(review.Of{Org: "acme", Subject: sim.ManagerID, Server: "all"}).Decision.Ended != 0 {
+		t.Errorf("of who may connect nothing ended, and the review has %+v, %v", one, err)
+	}
 	if _, err := r.RevokeIdle(t.Context(), reviewer, "x", 9, "r"); !errors.Is(err, ErrNoReview) {
 		t.Error(err)
+	}
+}
+
+// What was not used when the review began, and is since, is not ended as unused.
+func TestReviewLeavesWhatIsUsedMeanwhile(t *testing.T) {
+	t.Parallel()
+	f, r, got := startReviews(t)
+	f.clock.Add(24 * time.Hour)
+	one := f.review(t, r, "q")
+	item := one.Find(review.Of{Org: "acme", Subject: sim.ManagerID, Server: "sales"})
+	if !r.Unused(one, item) {
+		t.Fatalf("%+v is used", item)
+	}
+	manager := f.tokens(t, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {got[sim.ManagerID].refresh}, "client_id": {"chatgpt"}})
+	if n, err := r.RevokeUnused(t.Context(), reviewer, one, item, "unused"); n != 0 || !errors.Is(err, ErrUsed) {
+		t.Errorf("%d ended, %v", n, err)
+	}
+	if did, err := r.RevokeIdle(t.Context(), reviewer, "q", 9, "unused"); err != nil || did.Used != 1 {
+		t.Errorf("%+v, %v", did, err)
+	}
+	f.opens(t, manager.access, true)
+}
+
+// Of several that begin one name at once, one does, and the others are told.
+func TestReviewBeginsOnce(t *testing.T) {
+	t.Parallel()
+	f, r, _ := startReviews(t)
+	const callers = 3
+	var all sync.WaitGroup
+	all.Add(callers)
+	f.Audit.Refuse(func(e audit.Entry) error {
+		if e.Action == audit.ReviewBegin && e.Outcome == audit.Intent { // each has looked, and there was none
+			all.Done()
+			all.Wait()
+		}
+		return nil
+	})
+	began := make(chan error, callers)
+	for range callers {
+		go func() {
+			_, err := r.Begin(t.Context(), Act{By: reviewer.Actor}, "q", review.Scope{})
+			began <- err
+		}()
+	}
+	n := 0
+	for range callers {
+		if err := <-began; err == nil {
+			n++
+		} else if !errors.Is(err, ErrReviewed) {
+			t.Error(err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d have begun it", n)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 )
 
 // CountedDays is how many days [Reader.Calls] tells of.
@@ -85,4 +86,11 @@ func (r *Reader) callsOf(ctx context.Context, begin time.Time) (Day, error) {
 		d.Calls = append(d.Calls, n)
 	}
 	return d, nil
+}
+
+// OtherLogs are the machines of other audit logs, in which calls of the counted days may be that [Reader.Calls] does not
+// count. A process reads its own log alone.
+func (r *Reader) OtherLogs(ctx context.Context, now time.Time) ([]string, error) {
+	logs, err := r.Roster.Beside(ctx, now.UTC().Truncate(24*time.Hour).AddDate(0, 0, 1-CountedDays))
+	return roster.Hosts(logs), err
 }

@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/approval/insights"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
@@ -26,7 +27,7 @@ type InputError struct{ Text string }
 // Error is the sentence.
 func (e *InputError) Error() string { return e.Text }
 
-// Config is what a [Reader] reads. All fields are required but Company and Now.
+// Config is what a [Reader] reads. All fields are required but Company, Roster and Now.
 type Config struct {
 	Access      *access.Control
 	Grants      *grant.Store
@@ -44,7 +45,9 @@ type Config struct {
 	// Verdict is what an entry of a decision says; 0: none. Lifetime is how long a call waits.
 	Verdict  func(audit.Entry) insights.Verdict
 	Lifetime time.Duration
-	Now      func() time.Time // nil: time.Now
+	// Roster knows the audit logs of other replicas; nil: there are none.
+	Roster *roster.Roster
+	Now    func() time.Time // nil: time.Now
 }
 
 // Reader reads. It is safe for concurrent use.

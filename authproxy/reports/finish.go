@@ -25,6 +25,8 @@ type Given struct {
 	Lifetime time.Duration
 	// Dormant are the connections that are alive and were not used in the time.
 	Dormant []Dormant
+	// OtherLogs are the machines of other audit logs that may have entries of the time.
+	OtherLogs []string
 	// Shown is how many rows each list shows.
 	Shown int
 }
@@ -80,6 +82,7 @@ func (c *Collector) missing(g Given) []string {
 	lost := c.log.Last - c.log.First + 1 - g.Readable
 	say(c.log.First > 0 && lost > 0, "%d entries within the range cannot be read: the log is damaged, or its files are not whole; `sfmcp-proxy audit verify` says where.", lost)
 	say(g.Newest < g.Signed, "The log was signed with %d entries, and the last that can be read is %d; `sfmcp-proxy audit verify` says where it breaks.", g.Signed, g.Newest)
+	say(len(g.OtherLogs) > 0, "Other replicas have audit logs of their own, and what they did in the time is not counted here: %s. A report of each is made there.", strings.Join(g.OtherLogs, ", "))
 	say(c.erased > 0, "%d entries are about people who were erased, or whose key is missing: they are counted under pseudonyms.", c.erased)
 	for _, what := range slices.Sorted(maps.Keys(c.over)) {
 		say(true, "There are too many %s to be told apart: what is beyond the bound is counted together or left out of the lists.", what)

@@ -170,6 +170,7 @@ func TestReportSaysWhatIsMissing(t *testing.T) {
 		"younger":        {aMonth(), func(g *Given) { g.Begins = begin.Add(time.Minute) }, "The log begins at 2026-03-01T00:01:00Z, within the time"},
 		"damaged":        {aMonth(), func(g *Given) { g.Readable -= 3 }, "3 entries within the range cannot be read"},
 		"cut off":        {aMonth(), func(g *Given) { g.Signed += 2 }, "was signed with"},
+		"other replicas": {aMonth(), func(g *Given) { g.OtherLogs = []string{"web-2", "web-3"} }, "is not counted here: web-2, web-3."},
 		"erased people":  {s.entries, nil, "1 entries are about people who were erased"},
 		"nothing at all": {nil, func(g *Given) { g.Oldest = 0 }, "The log has no entry."},
 	} {

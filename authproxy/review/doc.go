@@ -8,6 +8,11 @@
 // can be taken again: the last one stands, and all are on record. What was ended does not come back
 // by that.
 //
+// A process reads its own audit log alone. Where several replicas share a database, what others called is not in a
+// review, which names their machines ([Scope].OtherLogs) and then proposes no tool. When a connection was last used the
+// database knows for all of them: [Review.Idle] goes by that, too, so nothing that was used through another replica is
+// taken for unused.
+//
 // [Proposal] says what the rules could do without: tools that nobody in the review called, and
 // members of groups whose access was ended. It proposes; nothing is changed.
 //

@@ -31,7 +31,7 @@ type Member struct {
 
 // Proposal is what could change, for each policy in front of servers of the review: policies maps a
 // server to the name of its policy. A tool counts as unused only if no item of these servers says
-// otherwise, and no list of an item was cut.
+// otherwise, no list of an item was cut, and no other log may have calls.
 func (r *Review) Proposal(policies map[string]string) (all []Change) {
 	by := map[string]*Change{}
 	used, unused, cut := map[string]map[string]bool{}, map[string]map[string]bool{}, map[string]bool{}
@@ -40,7 +40,7 @@ func (r *Review) Proposal(policies map[string]string) (all []Change) {
 		if by[p] == nil {
 			by[p], used[p], unused[p] = &Change{Policy: p}, map[string]bool{}, map[string]bool{}
 		}
-		if by[p].Servers = append(by[p].Servers, server); !slices.Contains(r.Servers, server) || slices.Contains(r.Unknown, server) {
+		if by[p].Servers = append(by[p].Servers, server); !slices.Contains(r.Servers, server) || slices.Contains(r.Unknown, server) || len(r.OtherLogs) > 0 {
 			cut[p] = true // who uses it there is not known
 		}
 	}

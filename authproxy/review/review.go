@@ -66,10 +66,6 @@ type Item struct {
 // Name is what people call whom the item is about.
 func (i *Item) Name() string { return cmp.Or(i.Username, i.Subject) }
 
-// Idle reports whether nobody used the access in the time of the review, and nobody has decided about
-// it. Of a person who was erased that is not known.
-func (i *Item) Idle() bool { return i.Decision == nil && i.UsedTotal == 0 && !i.Erased }
-
 // Decision is one that was taken about an item.
 type Decision struct {
 	Entry  int64          `json:"entry"`
@@ -77,9 +73,19 @@ type Decision struct {
 	By     string         `json:"by"`
 	What   audit.Decision `json:"decision"` // keep or revoke
 	Reason string         `json:"reason"`
+	// Ended is how many connections a revoke ended; nil: it is not known, or nothing was revoked.
+	Ended *int `json:"connections_ended,omitempty"`
 	// Incomplete: access ended here, and something about it failed.
 	Incomplete bool `json:"incomplete,omitempty"`
 }
+
+// revoked is what the entry of a revoke says besides.
+type revoked struct {
+	Ended *int `json:"connections_ended"`
+}
+
+// Revoked are the arguments of the entry that a revoke ended so many connections.
+func Revoked(ended int) (json.RawMessage, error) { return json.Marshal(revoked{&ended}) }
 
 // Review is one review. Times are UTC.
 type Review struct {
@@ -89,6 +95,8 @@ type Review struct {
 	Entry int64     `json:"entry"`
 	Scope
 	Items []*Item `json:"items,omitempty"`
+
+	byOf map[Of]*Item
 }
 
 // Scope is what a review is about.
@@ -100,6 +108,23 @@ type Scope struct {
 	Servers []string `json:"servers"`
 	Unknown []string `json:"servers_without_tools,omitempty"`
 	Items   int      `json:"number_of_items"`
+	// OtherLogs are the machines of other audit logs that may have calls of the time: of what was used there an item
+	// has only when its connections were last used.
+	OtherLogs []string `json:"other_logs,omitempty"`
+}
+
+// Idle reports whether nobody has decided about an item and nobody used the access from the beginning of the review's
+// time until the review began, by its calls, and by its connections: one that was made or used in that time or later
+// is in use, also where another log has the calls. unwritten is how much later a connection may have been used than
+// what the item says. Of a person who was erased, and of a server whose tools nobody has listed, it is not known.
+func (r *Review) Idle(i *Item, unwritten time.Duration) bool {
+	return i.Decision == nil && i.UsedTotal == 0 && !i.Erased && !slices.Contains(r.Unknown, i.Server) && !r.Uses(i.Granted, i.LastUsed, unwritten)
+}
+
+// Uses says whether a connection that was made and last used then, is used in the time of the review or after it; last
+// use is known only to be less than unwritten before what is true.
+func (r *Review) Uses(granted, lastUsed time.Time, unwritten time.Duration) bool {
+	return !granted.IsZero() && !granted.Before(r.Since) || !lastUsed.IsZero() && !lastUsed.Add(unwritten).Before(r.Since)
 }
 
 // Open is how many items nobody has decided about.
@@ -113,13 +138,17 @@ func (r *Review) Open() (n int) {
 }
 
 // Find returns an item; nil: there is none.
-func (r *Review) Find(of Of) *Item {
-	for _, i := range r.Items {
-		if i.Of == of {
-			return i
-		}
+func (r *Review) Find(of Of) *Item { return r.byOf[of] }
+
+// add puts an item in; of two about the same the first counts.
+func (r *Review) add(i *Item) {
+	if r.byOf == nil {
+		r.byOf = map[Of]*Item{}
 	}
-	return nil
+	if r.byOf[i.Of] == nil {
+		r.byOf[i.Of] = i
+		r.Items = append(r.Items, i)
+	}
 }
 
 // Reader makes reviews of the entries of the noun review, which it is given oldest first.
@@ -153,7 +182,7 @@ func (r *Reader) Add(e audit.Entry) {
 			if err := json.Unmarshal(e.Arguments, &i.Facts); err != nil && !i.Erased {
 				i.Erased = true // nothing can be read of it
 			}
-			begun.Items = append(begun.Items, i)
+			begun.add(i)
 		}
 	case audit.ReviewDecide:
 		one := r.byName[e.Object]
@@ -165,6 +194,10 @@ func (r *Reader) Add(e audit.Entry) {
 				i.Earlier++
 			}
 			i.Decision = &Decision{Entry: e.Seq, At: e.At, By: e.Actor.String(), What: e.Decision, Reason: e.Reason, Incomplete: e.Outcome == audit.Failed}
+			var says revoked
+			if len(e.Arguments) > 0 && json.Unmarshal(e.Arguments, &says) == nil {
+				i.Decision.Ended = says.Ended
+			}
 		}
 	}
 }

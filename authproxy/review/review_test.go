@@ -88,9 +88,13 @@ func TestProposalKnowsThatNobodyCalled(t *testing.T) {
 		{"a server is not in the review", []string{"a"}, nil, []*Item{item("u1", "a", nil, []string{"y"})}, ""},
 		{"nobody has listed tools", []string{"a", "b"}, []string{"b"}, []*Item{item("u1", "a", nil, []string{"y"})}, ""},
 		{"a list was cut", []string{"a", "b"}, nil, []*Item{item("u1", "a", many, []string{"y"})}, ""},
+		{"another replica may know", []string{"a", "b"}, nil, []*Item{item("u1", "a", nil, []string{"y"})}, ""},
 		{"somebody was erased", []string{"a", "b"}, nil, []*Item{item("u1", "a", nil, []string{"y"}), erased}, ""},
 	} {
 		r := &Review{Scope: Scope{Servers: tt.servers, Unknown: tt.unknown}, Items: tt.items}
+		if strings.HasPrefix(tt.name, "another replica") {
+			r.OtherLogs = []string{"web-2"}
+		}
 		got := ""
 		for _, c := range r.Proposal(policies) {
 			got += strings.Join(c.Tools, "+")
@@ -107,6 +111,57 @@ func TestProposalKnowsThatNobodyCalled(t *testing.T) {
 	}
 }
 
+// Only what nobody used is idle, in the time of the review and since: by calls of its log, and by what connections were
+// made or used through any replica. What cannot be known is not.
+func TestReviewIdle(t *testing.T) {
+	t.Parallel()
+	since := time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)
+	before, within, after := since.AddDate(0, -2, 0), since.AddDate(0, 1, 0), since.AddDate(0, 5, 0)
+	r := &Review{Scope: Scope{Since: since, Until: since.AddDate(0, 3, 0), Servers: []string{"s", "new"}, Unknown: []string{"new"}}}
+	for _, tt := range []struct {
+		name string
+		item Item
+		want bool
+	}{
+		{"never", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before}}, true},
+		{"before the time", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: before}}, true},
+		{"who may connect", Item{Of: Of{Server: "s"}}, true},
+		{"by a call", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: before, UsedTotal: 1}}, false},
+		{"within the time, through another replica", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: within}}, false},
+		{"at its beginning", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: since}}, false},
+		{"just before, and what was used since is not written", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: since.Add(-time.Minute)}}, false},
+		{"today, after the time", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: before, LastUsed: after}}, false},
+		{"connected after the time", Item{Of: Of{Server: "s"}, Facts: Facts{Granted: after}}, false},
+		{"nobody has listed tools", Item{Of: Of{Server: "new"}, Facts: Facts{Granted: before}}, false},
+		{"erased", Item{Of: Of{Server: "s"}, Erased: true}, false},
+		{"decided", Item{Of: Of{Server: "s"}, Decision: &Decision{What: audit.Keep}}, false},
+	} {
+		if got := r.Idle(&tt.item, time.Hour); got != tt.want {
+			t.Errorf("%s: idle %t", tt.name, got)
+		}
+	}
+}
+
+// A call that waited is one call of its tool, however often it was asked for; one that did not wait counts each time.
+func TestUsageCountsCalls(t *testing.T) {
+	t.Parallel()
+	var u Usage
+	add := func(tool, approval string, outcomes ...audit.Outcome) {
+		for _, o := range outcomes {
+			u.Add(audit.Entry{Action: audit.ToolCall, Tool: tool, Org: "acme", Subject: "u1", Server: "s", Approval: approval, Outcome: o})
+		}
+	}
+	add("create", "apr_1", audit.Held, audit.Held, audit.Held, audit.Intent, audit.OK, audit.Repeated)
+	add("create", "apr_2", audit.Held, audit.Denied)
+	add("look", "apr_1", audit.OK)
+	add("query", "", audit.Intent, audit.OK, audit.Intent, audit.Failed, audit.Denied)
+	for _, use := range u.By(Of{"acme", "u1", "s"}) {
+		if want := map[string]int64{"create": 2, "look": 1, "query": 2}[use.Tool]; use.Calls != want {
+			t.Errorf("%s: %d calls, want %d", use.Tool, use.Calls, want)
+		}
+	}
+}
+
 // Facts fit into one entry of the log, however many tools there are.
 func TestD15FactsAreBounded(t *testing.T) {
 	t.Parallel()
@@ -120,5 +175,25 @@ func TestD15FactsAreBounded(t *testing.T) {
 	text, err := json.Marshal(f)
 	if err != nil || len(text) > 16<<10 || f.UsedTotal != 1000 || f.UnusedTotal != 1000 || f.Used[0].Calls != 999 {
 		t.Errorf("%d bytes, %v, %+v", len(text), err, f)
+	}
+}
+
+// A review of as many items as there may be, all of them decided about.
+func BenchmarkReadLargestReview(b *testing.B) {
+	const items = 20_000
+	of := func(i int) string { return fmt.Sprintf("005xx%013d", i) }
+	for b.Loop() {
+		var r Reader
+		r.Add(audit.Entry{Seq: 1, Action: audit.ReviewBegin, Object: "q", Outcome: audit.Intent})
+		for i := range items {
+			r.Add(audit.Entry{Seq: int64(i + 2), IntentSeq: 1, Action: audit.ReviewInclude, Object: "q", Outcome: audit.OK, Subject: of(i), Server: "s", Arguments: []byte(`{}`)})
+		}
+		r.Add(audit.Entry{Seq: items + 2, IntentSeq: 1, Action: audit.ReviewBegin, Object: "q", Outcome: audit.OK, Arguments: []byte(`{}`)})
+		for i := range items {
+			r.Add(audit.Entry{Seq: int64(items + 3 + i), Action: audit.ReviewDecide, Object: "q", Outcome: audit.OK, Decision: audit.Keep, Subject: of(i), Server: "s"})
+		}
+		if one := r.Reviews()[0]; one.Open() != 0 {
+			b.Fatal(one.Open())
+		}
 	}
 }

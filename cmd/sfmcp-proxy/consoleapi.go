@@ -116,7 +116,7 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 func (s *stores) newReads() (*oversight.Reader, error) {
 	return oversight.New(oversight.Config{
 		Access: s.access, Grants: s.grants, Links: s.links, Clients: s.clients, Approvals: s.approvals, Definitions: s.definitions,
-		Audit: s.audit, Company: s.people, PersonIn: s.personIn, Times: timesTyped, Verdict: verdict, Lifetime: s.config.Lifetimes.Approval, Now: s.now,
+		Audit: s.audit, Company: s.people, PersonIn: s.personIn, Times: timesTyped, Verdict: verdict, Lifetime: s.config.Lifetimes.Approval, Roster: s.roster, Now: s.now,
 	})
 }
 
@@ -135,7 +135,7 @@ func (p *product) openOversight() error {
 	if err != nil {
 		return err
 	}
-	reviews := &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now}
+	reviews := &authproxy.Reviews{Cutoff: p.cutoff, Definitions: p.definitions, Now: p.now, Roster: p.roster}
 	if p.team, err = team.New(team.Config{
 		Reads: reads, People: p.people, Cutoff: p.cutoff, Definitions: definitions, Settings: c.WriteOrigins,
 		Reviews: reviews, Packs: packs,

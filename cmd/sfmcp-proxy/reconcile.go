@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/reconcile"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
@@ -34,7 +35,11 @@ be near a call of ours of the same user; else that app's tokens are used by some
 can be several requests, and Salesforce may not log calls of hosted MCP servers at all: where it has
 none of ours, nothing follows from that, and reconcile says so.
 
-Exit status: 0 they agree; 1 they do not, or something in a file cannot be read; 2 wrong usage.`,
+The audit log is that of this machine: where several replicas run, run it on each. What all of them
+lack went round the proxy.
+
+Exit status: 0 they agree; 1 they do not, nothing was compared, or something in a file cannot be read;
+2 wrong usage.`,
 		Args: usageArgs(cobra.NoArgs)}, reconcileLogs)
 	f := cmd.Flags()
 	f.String("openai", "", "the app log of ChatGPT's compliance logs")
@@ -172,6 +177,7 @@ func (r *reconciling) openAI(file io.Reader) (*listing.Compared, error) {
 		return nil, err
 	}
 	c.Difference = reconcile.Pair(r.within(c, read.Calls), ours[0], r.near(c))
+	c.Nothing = c.Matched+c.OnlyThere+c.OnlyHere == 0
 	return c, nil
 }
 
@@ -204,6 +210,7 @@ func (r *reconciling) salesforce(file io.Reader) (*listing.Compared, error) {
 		return nil, err
 	}
 	c.Difference = reconcile.Cover(r.within(c, read.Calls), ours[0], ours[1], r.near(c))
+	c.Nothing = c.Matched+c.OnlyThere+c.OnlyHere == 0
 	if c.Matched == 0 && c.OnlyHere > 0 {
 		c.Notes = append(c.Notes, "none of our calls is in the file: Salesforce need not log calls of hosted MCP servers, so nothing follows from what only we have")
 		c.OnlyHere, c.Here = 0, []reconcile.Call{}
@@ -230,6 +237,14 @@ func (r *reconciling) ours(ctx context.Context, c *listing.Compared, kinds ...fu
 		c.LogBegins = begins
 		c.Notes = append(c.Notes, "the audit log begins within the time of the file: what is older in the file is not compared")
 	}
+	others, err := r.roster.Beside(ctx, c.From.Add(-r.window))
+	if err != nil {
+		return nil, err
+	}
+	if c.OtherLogs = roster.Hosts(others); len(others) > 0 {
+		c.Notes = append(c.Notes, "other replicas have audit logs of their own, which are not compared ("+roster.InWords(c.OtherLogs)+
+			"): what only the file has may be theirs; run this on each machine, and what all of them lack went round the proxy")
+	}
 	erased := 0
 	err = r.audit.List(ctx, audit.Filter{Since: c.From.Add(-r.window), Until: c.Until.Add(r.window)}, func(e audit.Entry) error {
 		if e.Personal != "" {
@@ -240,8 +255,8 @@ func (r *reconciling) ours(ctx context.Context, c *listing.Compared, kinds ...fu
 			if !is(e) {
 				continue
 			}
-			if len(all[i]) >= reconcile.Bounds.Events {
-				return fmt.Errorf("more than %d entries in that time: compare a shorter one", reconcile.Bounds.Events)
+			if len(all[i]) >= reconcile.MaxEvents {
+				return fmt.Errorf("more than %d entries in that time: compare a shorter one", reconcile.MaxEvents)
 			}
 			all[i] = append(all[i], reconcile.Call{At: e.At, User: e.Subject, Name: listing.Person(e.Username, e.Subject), Tool: e.Tool, Ref: fmt.Sprintf("entry %d", e.Seq), About: string(e.Action) + " " + string(e.Outcome)})
 		}

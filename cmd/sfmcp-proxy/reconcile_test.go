@@ -42,6 +42,11 @@ func checkReconcile(t *testing.T, d *demo) {
 	same, rows := write("same.jsonl", chatgpt), write("same.csv", csv)
 	round := write("round.jsonl", append(chatgpt, chatgptCall(9999, rep, "Shadow", "soqlQuery", now)))
 	foreign := write("foreign.csv", append(csv, fmt.Sprintf("RestApi,%s,%s,GET,/services/data/query,Proxy", now.Format(time.RFC3339Nano), "005xx0000000009")))
+	empty, logins := write("empty.jsonl", nil), write("logins.jsonl", []string{`{"event_id":"1","type":"AUTH_LOG","timestamp":"2026-03-01T12:00:00Z"}`})
+	none := filepath.Join(dir, "empty.csv")
+	if err := os.WriteFile(none, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	missing := write("missing.jsonl", append([]string{chatgpt[0]}, chatgpt[2:]...))
 	openai := []string{"reconcile", "--client", d.ClientID, "--app", "sales"}
 	for _, tt := range []struct {
@@ -54,6 +59,11 @@ func checkReconcile(t *testing.T, d *demo) {
 		{append(openai, "--openai", missing), exitFailed, "only we have: 1"},
 		{[]string{"reconcile", "--salesforce", foreign}, exitFailed, "005xx0000000009"},
 		{append(openai, "--openai", rows), exitFailed, "cannot be read: "},
+		{append(openai, "--openai", empty), exitFailed, "ChatGPT: 0 events, SHA-256"},
+		{append(openai, "--openai", logins), exitFailed, "\nnothing was compared"},
+		{append(openai, "--openai", logins, "--salesforce", rows), exitFailed, "\nnothing was compared"},
+		{append(openai, "--openai", logins, "--salesforce", foreign), exitFailed, "\nthey do not agree"},
+		{[]string{"reconcile", "--salesforce", none}, exitFailed, "the file is empty"},
 		{[]string{"reconcile"}, exitUsage, "is required"},
 		{append(openai, "--openai", same, "--window", "0s"), exitUsage, "--window"},
 		{append(openai, "--openai", same, "--person", "x"), exitUsage, "EMAIL=USER"},
@@ -69,7 +79,7 @@ func checkReconcile(t *testing.T, d *demo) {
 	if err := json.Unmarshal([]byte(out), &r); err != nil || r.OpenAI.Matched != 1 || r.OpenAI.OnlyThere != 0 {
 		t.Errorf("%v, %s", err, out)
 	}
-	if logged := d.must("audit", "export", "--action", "log.reconcile"); strings.Count(logged, `"matched":`) != 7 {
+	if logged := d.must("audit", "export", "--action", "log.reconcile"); strings.Count(logged, `"matched":`) != 13 {
 		t.Errorf("on record: %s", logged)
 	}
 }

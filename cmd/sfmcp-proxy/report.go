@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/reports"
@@ -112,6 +113,11 @@ func (s reporting) report(ctx context.Context, when audit.Filter, given reports.
 	if given, err = s.extent(ctx, given, c); err != nil {
 		return nil, err
 	}
+	others, err := s.roster.Beside(ctx, when.Since)
+	if err != nil {
+		return nil, err
+	}
+	given.OtherLogs = roster.Hosts(others)
 	if given.Dormant, err = s.dormant(ctx, when.Since); err != nil {
 		return nil, err
 	}

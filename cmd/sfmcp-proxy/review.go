@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/review"
 )
 
@@ -18,7 +19,7 @@ import (
 type reviewing struct{ *stores }
 
 func (s reviewing) newReviews() *authproxy.Reviews {
-	return &authproxy.Reviews{Cutoff: s.newCutoff(nil), Definitions: s.definitions, Now: s.now}
+	return &authproxy.Reviews{Cutoff: s.newCutoff(nil), Definitions: s.definitions, Now: s.now, Roster: s.roster}
 }
 
 func reviewCommand() *cobra.Command {
@@ -102,7 +103,10 @@ func startReview(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	as, _ := cmd.Flags().GetString("as")
 	r, err := reviewing{s}.newReviews().Begin(cmd.Context(), authproxy.Act{By: operator(as), Why: "access review"}, name, scope)
+	there, isThere := errors.AsType[*authproxy.ElsewhereError](err)
 	switch {
+	case isThere:
+		return fmt.Errorf("%w: see 'review status %s' on that machine, or give --name", there, name)
 	case errors.Is(err, authproxy.ErrReviewed):
 		return fmt.Errorf("the review %s has begun already: see 'review status %s', or give --name", name, name)
 	case errors.Is(err, authproxy.ErrLargeScope):
@@ -115,20 +119,40 @@ func startReview(s *stores, cmd *cobra.Command, _ []string) error {
 	if len(r.Unknown) > 0 {
 		text += "\nnobody has listed the tools of " + strings.Join(r.Unknown, ", ") + " yet: of these servers nothing can be said to be unused"
 	}
+	if len(r.OtherLogs) > 0 {
+		text += "\n" + callsElsewhere(r)
+	}
 	return report(cmd, text, deed{Did: "review start", Review: r.ID})
 }
 
 func listReviews(s *stores, cmd *cobra.Command, _ []string) error {
-	all, err := reviewing{s}.newReviews().Reviews(cmd.Context())
+	reviews := reviewing{s}.newReviews()
+	all, err := reviews.Reviews(cmd.Context())
 	if err != nil {
 		return err
 	}
-	return printer(cmd).Reviews(all)
+	there, err := reviews.Elsewhere(cmd.Context())
+	if err == nil {
+		err = printer(cmd).Reviews(all)
+	}
+	for _, e := range there {
+		fmt.Fprintf(besides(cmd), "%v\n", e)
+	}
+	return err
+}
+
+// callsElsewhere says that a review lacks what other replicas did.
+func callsElsewhere(r *review.Review) string {
+	return "the calls of other replicas are in their audit logs and not in it (" + roster.InWords(r.OtherLogs) + "): a tool that it has as not used may have been used there;\n" +
+		"when a connection was last used is known of all, and '--unused' goes by that"
 }
 
 // reviewNamed is the review of an argument, or the newest.
 func (s reviewing) reviewNamed(cmd *cobra.Command, args []string) (*review.Review, error) {
 	r, err := s.newReviews().Review(cmd.Context(), strings.Join(args, ""))
+	if there, ok := errors.AsType[*authproxy.ElsewhereError](err); ok {
+		return nil, fmt.Errorf("%w: run this command on that machine, or name a review of 'review list'", there)
+	}
 	if errors.Is(err, authproxy.ErrNoReview) {
 		err = noReview(args)
 	}
@@ -153,6 +177,9 @@ func reviewStatus(s *stores, cmd *cobra.Command, args []string) error {
 	}
 	if !printer(cmd).JSON {
 		fmt.Fprintf(cmd.OutOrStdout(), "review %s, of what was used from %s to before %s: %s, %d open\n", r.ID, r.Since.Format(time.DateOnly), r.Until.Format(time.DateOnly), counted(len(r.Items), "item"), r.Open())
+		if len(r.OtherLogs) > 0 {
+			fmt.Fprintln(cmd.OutOrStdout(), callsElsewhere(r))
+		}
 	}
 	return printer(cmd).ReviewItems(items)
 }
@@ -165,6 +192,9 @@ func reviewProposal(s *stores, cmd *cobra.Command, args []string) error {
 	policies := map[string]string{}
 	for _, server := range s.config.Servers {
 		policies[server.Name] = server.Policy
+	}
+	if len(r.OtherLogs) > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "no tool is proposed: who called it is not known, because the calls of other replicas are in their audit logs (%s)\n", roster.InWords(r.OtherLogs))
 	}
 	return printer(cmd).Proposal(r.Proposal(policies))
 }

@@ -31,12 +31,19 @@ func checkReview(t *testing.T, d *demo) {
 		t.Fatalf("%+v", of)
 	}
 	d.must("review", "decide", "keep", "--user", rep, "--server", "sobject-all", "--reason", "sells")
-	out = d.must("review", "decide", "revoke", "--unused", "--reason", "nobody used it")
-	if !strings.Contains(out, "revoked: ") || strings.Contains(out, rep+" at sobject-all") {
-		t.Errorf("%s", out)
+	if out, status := d.command("review", "decide", "revoke", "--unused", "--reason", "nobody used it"); status != exitFailed || !strings.Contains(out, "of sobject-reads") || !strings.Contains(out, "nobody has listed the tools") {
+		t.Errorf("where it cannot be known: status %d, %s", status, out)
 	}
-	if left := d.must("review", "status", "spring", "--open"); !strings.Contains(left, ", 0 open") {
+	if out := d.must("review", "decide", "revoke", "--user", rep, "--server", "sobject-reads", "--reason", "not needed"); !strings.Contains(out, rep+" at sobject-reads, 0 connections, nothing ended; they can connect again") {
+		t.Errorf("who may only connect: %s", out)
+	}
+	if left := d.must("review", "status", "spring"); !strings.Contains(left, "revoke, nothing ended") {
 		t.Errorf("%s", left)
+	}
+	// What is connected and used today is in use, also in a review of a time that is over.
+	d.must("review", "start")
+	if out, status := d.command("review", "decide", "revoke", "--unused", "--server", "sobject-all", "--reason", "nothing used"); status != exitFailed {
+		t.Errorf("of the last quarter: %s", out)
 	}
 	if grants := d.must("grant", "list", "--json"); strings.Count(grants, `"server":"sobject-all"`) != 1 {
 		t.Errorf("what was kept: %s", grants)

@@ -21,12 +21,14 @@ with the last one, their login at Salesforce. Both need a reason and are entries
 Who may connect is said by the groups of the configuration: somebody whose access ended can connect
 again until they are taken out of them; 'review proposal' lists them.
 
-With --unused, revoke decides about everything in which nobody used a tool and nobody has decided.`}, decideReview)
+With --unused, revoke decides about everything that nobody has decided about and nobody used: no tool
+was called in the time of the review, and no connection was made or used in that time or since, through
+any replica. Servers whose tools nobody has listed are left out, because of them it is not known.`}, decideReview)
 	f := cmd.Flags()
 	f.String("review", "", "the review; without it the newest")
 	f.String("user", "", "a Salesforce user id or username")
 	f.String("server", "", "the server; without it every one of the person in the review")
-	f.Bool("unused", false, "with revoke, in the place of --user: each open item without a call")
+	f.Bool("unused", false, "with revoke, in the place of --user: each open item that nobody used")
 	f.String("reason", "", "why, in a few words; required")
 	f.String("as", "", "who decides: a name for the audit log, beside that of the operator")
 	jsonFlag(cmd)
@@ -46,12 +48,12 @@ func decideReview(s *stores, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	items, id, err := reviewing{s}.itemsToDecide(cmd, what)
+	r, items, err := reviewing{s}.itemsToDecide(cmd, what)
 	if err != nil {
 		return err
 	}
 	for _, i := range items {
-		err = errors.Join(err, reviewing{s}.decideItem(cmd, by, id, i, what, reason)) // the others all the same
+		err = errors.Join(err, reviewing{s}.decideItem(cmd, by, r, i, what, reason)) // the others all the same
 	}
 	if what == audit.Revoke && len(items) > 0 {
 		_, tellErr := revokeAtSalesforce(s, cmd)
@@ -61,7 +63,7 @@ func decideReview(s *stores, cmd *cobra.Command, args []string) error {
 }
 
 // itemsToDecide are the items that the flags name.
-func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items []*review.Item, id string, err error) {
+func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (r *review.Review, items []*review.Item, err error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	var named []string
 	if text("review") != "" {
@@ -70,31 +72,34 @@ func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (items
 	unused, _ := cmd.Flags().GetBool("unused")
 	switch {
 	case unused && (what != audit.Revoke || text("user") != ""):
-		return nil, "", usageError{errors.New("--unused goes with revoke and without --user: what is kept is looked at one by one")}
+		return nil, nil, usageError{errors.New("--unused goes with revoke and without --user: what is kept is looked at one by one")}
 	case !unused && text("user") == "":
-		return nil, "", usageError{errors.New("--user is required, or --unused with revoke")}
+		return nil, nil, usageError{errors.New("--user is required, or --unused with revoke")}
 	}
-	r, err := s.reviewNamed(cmd, named)
-	if err != nil {
-		return nil, "", err
+	if r, err = s.reviewNamed(cmd, named); err != nil {
+		return nil, nil, err
 	}
 	var person audit.Person
 	if !unused {
 		if person, err = s.personIn(cmd.Context(), text("user")); err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
 	}
+	reviews := s.newReviews()
 	for _, i := range r.Items {
 		switch {
 		case text("server") != "" && i.Server != text("server"):
-		case unused && i.Idle(), !unused && concerns(person, i):
+		case unused && reviews.Unused(r, i), !unused && concerns(person, i):
 			items = append(items, i)
 		}
 	}
-	if len(items) == 0 {
-		return nil, "", fmt.Errorf("the review %s has nothing like that: see 'review status %s'", r.ID, r.ID)
+	switch {
+	case len(items) > 0:
+		return r, items, nil
+	case unused && len(r.Unknown) > 0:
+		return nil, nil, fmt.Errorf("the review %s has nothing that is known to be unused; of %s nobody has listed the tools, so decide there by --user: see 'review status %s --open'", r.ID, strings.Join(r.Unknown, ", "), r.ID)
 	}
-	return items, r.ID, nil
+	return nil, nil, fmt.Errorf("the review %s has nothing like that: see 'review status %s'", r.ID, r.ID)
 }
 
 // concerns says whether an item is about a person.
@@ -107,18 +112,31 @@ func concerns(p audit.Person, i *review.Item) bool {
 	return false
 }
 
-func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, id string, i *review.Item, what audit.Decision, reason string) error {
-	ended, err := s.newReviews().Decide(cmd.Context(), by, id, i.Of, what, reason)
+func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review.Review, i *review.Item, what audit.Decision, reason string) error {
+	var ended int
+	var err error
+	if unused, _ := cmd.Flags().GetBool("unused"); unused {
+		ended, err = s.newReviews().RevokeUnused(cmd.Context(), by, r, i, reason)
+	} else {
+		ended, err = s.newReviews().Decide(cmd.Context(), by, r.ID, i.Of, what, reason)
+	}
+	if errors.Is(err, authproxy.ErrUsed) {
+		return report(cmd, fmt.Sprintf("left: %s at %s, which was used since the review began", i.Name(), i.Server),
+			deed{Did: "review leave", Review: r.ID, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server})
+	}
 	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, approval.ErrReason) {
 		return usageError{err}
 	} else if err != nil {
 		return fmt.Errorf("%s at %s: %w", i.Name(), i.Server, err)
 	}
-	d := deed{Did: "review " + string(what), Review: id, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server}
+	d := deed{Did: "review " + string(what), Review: r.ID, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server}
 	said := fmt.Sprintf("kept: %s at %s", i.Name(), i.Server)
 	if what == audit.Revoke {
 		d.Connections = &ended
 		said = fmt.Sprintf("revoked: %s at %s, %s ended", i.Name(), i.Server, counted(ended, "connection"))
+		if ended == 0 {
+			said = fmt.Sprintf("decided: %s at %s, 0 connections, nothing ended", i.Name(), i.Server)
+		}
 		if len(i.Groups) > 0 {
 			said += "; they can connect again by the groups " + strings.Join(i.Groups, ", ")
 		}

@@ -11,15 +11,16 @@ import (
 
 // Review is an access review, without its items.
 type Review struct {
-	ID      string    `json:"id"`
-	Since   time.Time `json:"since" doc:"of what was used since then"`
-	Until   time.Time `json:"until"`
-	Servers []string  `json:"servers"`
-	Items   int       `json:"items"`
-	Open    int       `json:"open" doc:"items about which nobody has decided"`
-	Begun   time.Time `json:"begun"`
-	By      string    `json:"by"`
-	Entry   int64     `json:"entry" doc:"of the audit log"`
+	ID        string    `json:"id"`
+	Since     time.Time `json:"since" doc:"of what was used since then"`
+	Until     time.Time `json:"until"`
+	Servers   []string  `json:"servers"`
+	Items     int       `json:"items"`
+	Open      int       `json:"open" doc:"items about which nobody has decided"`
+	Begun     time.Time `json:"begun"`
+	By        string    `json:"by"`
+	Entry     int64     `json:"entry" doc:"of the audit log"`
+	OtherLogs []string  `json:"other_logs,omitempty" doc:"machines of other replicas: what was called there is not in it"`
 }
 
 // reviews lists the access reviews that have begun, the newest first.
@@ -32,7 +33,7 @@ func (a reviewRoutes) reviews(q *call) (List[Review], error) {
 }
 
 func reviewOf(r *review.Review, open int) Review {
-	return Review{r.ID, r.Since, r.Until, append([]string{}, r.Servers...), r.Scope.Items, open, r.Begun, r.By, r.Entry}
+	return Review{r.ID, r.Since, r.Until, append([]string{}, r.Servers...), r.Scope.Items, open, r.Begun, r.By, r.Entry, r.OtherLogs}
 }
 
 // ReviewItem is one person's access to one server, as it was when the review began.
@@ -66,7 +67,9 @@ func (a reviewRoutes) review(q *call) (List[ReviewItem], error) {
 		return List[ReviewItem]{}, oversight.ErrNotFound
 	}
 	r, err := a.Reviews.Review(q.Context(), name)
-	if errors.Is(err, authproxy.ErrNoReview) {
+	if there, ok := errors.AsType[*authproxy.ElsewhereError](err); ok {
+		err = notFound.is("Not here: "+there.Error()+".", "Ask again until that replica answers, or use 'review status' on its machine.")
+	} else if errors.Is(err, authproxy.ErrNoReview) {
 		err = oversight.ErrNotFound
 	}
 	if err != nil {
@@ -96,7 +99,10 @@ func (a reviewRoutes) startReview(q *call, in *Quarter) (Review, error) {
 		name, scope.Servers = name+"."+in.Server, []string{in.Server}
 	}
 	r, err := a.Reviews.Begin(q.Context(), q.act(in.Reason), name, scope)
+	there, isThere := errors.AsType[*authproxy.ElsewhereError](err)
 	switch {
+	case isThere:
+		return Review{}, conflict.is("It has begun: "+there.Error()+". Nothing was done.", "Ask that replica, or use 'review status' on its machine.")
 	case errors.Is(err, authproxy.ErrReviewed):
 		return Review{}, conflict.is("A review of that quarter has begun already; nothing was done.", "Read it: "+version+"/reviews/"+name)
 	case errors.Is(err, authproxy.ErrLargeScope):

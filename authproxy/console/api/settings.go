@@ -21,6 +21,7 @@ type Overview struct {
 	WaitingTools int         `json:"waiting_definitions" doc:"definitions that wait for a person"`
 	CircuitOpen  []string    `json:"circuit_open" doc:"servers whose calls are refused because Salesforce failed several times in a row"`
 	Stop         access.Stop `json:"stop" enum:"off,writes,all"`
+	OtherLogs    []string    `json:"other_logs,omitempty" doc:"machines of other replicas, which count the calls of days in their own audit logs; here they are of the one that answers"`
 }
 
 // Day is how many calls ended how on one day.
@@ -41,6 +42,9 @@ func (a settingsRoutes) overview(q *call) (Overview, error) {
 	}
 	for _, d := range days {
 		o.Days = append(o.Days, Day{d.Begin, d.Calls[0], d.Calls[1], d.Calls[2], d.Calls[3]})
+	}
+	if o.OtherLogs, err = a.Reads.OtherLogs(q.Context(), q.now); err != nil {
+		return o, err
 	}
 	if o.Waiting, err = a.Reads.Approvals.Count(q.Context(), approval.Filter{State: approval.Pending}); err != nil {
 		return o, err

@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
@@ -33,14 +34,24 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	before, today := all[:len(all)-1], all[len(all)-1]
+	others, err := t.Reads.OtherLogs(q.Context(), q.Now)
+	if err != nil {
+		return err
+	}
+	before, today, whose := all[:len(all)-1], all[len(all)-1], ""
+	if len(others) > 0 {
+		whose = "Of this replica alone: " + roster.InWords(others) + " count their own. "
+	}
 	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(today.Total()), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly),
-		Text: usualCalls(before) + "Look who called what, if it is more than you expect."})
-	denied := ui.Tile{Number: strconv.Itoa(today.Calls[2]), Label: "denied today", Path: "/console/denials", Text: "Nothing to do: the rules are in nobody's way today."}
+		Text: whose + usualCalls(before) + "Look who called what, if it is more than you expect."})
+	denied := ui.Tile{Number: strconv.Itoa(today.Calls[2]), Label: "denied today", Path: "/console/denials", Text: whose + "Nothing to do: the rules are in nobody's way today."}
 	if today.Calls[2] > 0 {
-		denied.Text = "See which rule denies most: somebody may need access, or a word of advice."
+		denied.Text = whose + "See which rule denies most: somebody may need access, or a word of advice."
 	}
 	p.Tiles, p.Chart = append(p.Tiles, denied), chartOf(all)
+	if len(others) > 0 {
+		p.Chart.Caption += ", of this replica"
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package team
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/audit/roster"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/review"
 	"sfmcp-proxy/authproxy/ui"
@@ -37,10 +39,34 @@ func (t reviewPages) reviews(q *request) error {
 		table.Rows = append(table.Rows, []ui.Cell{{Text: r.ID, Path: reviewPath(r.ID)}, {Text: period(&r.Review)}, {Text: strconv.Itoa(r.Scope.Items)}, open,
 			{Text: ui.Moment(r.Begun, q.Now), Path: entryPath(r.Entry), Faint: "by " + q.by(actor.Parse(r.By))}})
 	}
+	there, err := t.Reviews.Elsewhere(q.Context())
+	if err != nil {
+		return err
+	}
+	if len(there) > 0 {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Text: elsewhereNote(there)})
+	}
 	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), len(all), "'review list' at the command line has all."), Table: table},
 		ui.Section{Heading: "Begin a review", Acts: acts(q.button(ui.Act{Path: "reviews/start", Label: "Begin", Text: "Lists each person who is connected, or may connect, with the tools that they used in the quarter and those that they did not. Nothing is ended by it.",
 			Inputs: []ui.SearchField{{Name: "quarter", Label: "Quarter", Hint: "2026-Q3; empty: the last whole one"}, {Name: "server", Label: "Server", Options: t.Reads.ServerNames()}}}))})
 	return t.show(q, p)
+}
+
+// namedElsewhere is how many reviews of other replicas the page names.
+const namedElsewhere = 10
+
+// elsewhereNote says which reviews other replicas have.
+func elsewhereNote(all []*authproxy.ElsewhereError) string {
+	text := "Other replicas began these, and have them in their audit logs, where they are read and decided:"
+	for _, e := range all[:min(len(all), namedElsewhere)] {
+		text += " " + e.Review + " (" + cmp.Or(e.Host, e.Log) + ");"
+	}
+	return strings.TrimSuffix(text, ";") + ". " + shown(min(len(all), namedElsewhere), len(all), "'review list' at the command line has more.")
+}
+
+// onAnotherReplica is what is wrong where a review is in the log of another replica.
+func onAnotherReplica(status int, e *authproxy.ElsewhereError) error {
+	return console.Problem(status, "In the log of another replica", sentence(e.Error())+". Another replica has answered now: open the page again until that one does, or use 'review' at the command line of its machine. Nothing was done.")
 }
 
 // period is the time of which a review says what was used.
@@ -69,7 +95,10 @@ func (t reviewPages) start(q *request) error {
 		name, scope.Servers = name+"."+server, []string{server}
 	}
 	r, err := t.Reviews.Begin(q.Context(), authproxy.Act{By: q.Actor(), Why: "access review"}, name, scope)
+	there, isThere := errors.AsType[*authproxy.ElsewhereError](err)
 	switch {
+	case isThere:
+		return onAnotherReplica(http.StatusConflict, there)
 	case errors.Is(err, authproxy.ErrReviewed):
 		return console.Problem(http.StatusConflict, "It has begun already", "There is a review of that quarter. Open it in the list of reviews; 'review start --name' at the command line begins another.")
 	case errors.Is(err, authproxy.ErrLargeScope):
@@ -86,7 +115,11 @@ func (t reviewPages) named(q *request) (*review.Review, error) {
 	if review.ValidName(id) != nil {
 		return nil, errNothing
 	}
-	return t.Reviews.Review(q.Context(), id)
+	r, err := t.Reviews.Review(q.Context(), id)
+	if there, ok := errors.AsType[*authproxy.ElsewhereError](err); ok {
+		err = onAnotherReplica(http.StatusNotFound, there)
+	}
+	return r, err
 }
 
 // What of a review can be looked at.
@@ -94,12 +127,12 @@ const (
 	openItems, idleItems, keptItems, revokedItems = "open", "open and unused", "kept", "revoked"
 )
 
-func selects(state string, i *review.Item) bool {
+func (t reviewPages) selects(state string, r *review.Review, i *review.Item) bool {
 	switch state {
 	case openItems:
 		return i.Decision == nil
 	case idleItems:
-		return i.Idle()
+		return t.Reviews.Unused(r, i)
 	case keptItems:
 		return i.Decision != nil && i.Decision.What == audit.Keep
 	case revokedItems:
@@ -122,13 +155,17 @@ func (t reviewPages) review(q *request) error {
 	if len(r.Unknown) > 0 {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: "Nobody had listed the tools of " + strings.Join(r.Unknown, ", ") + " when it began: of these servers nothing can be said to be unused."})
 	}
+	if len(r.OtherLogs) > 0 {
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: "The calls of other replicas are in their audit logs, and not in this review (" + roster.InWords(r.OtherLogs) +
+			"): a tool that it has as not used may have been used there. When a connection was last used is known of all replicas, and what is unused goes by that."})
+	}
 	idle, found := 0, 0
 	table := &ui.Table{Caption: "Items", Columns: []string{"Person", "Server", "Tools used", "Not used", "Last use", "Decision"}, Empty: "Nothing fits."}
 	for _, i := range r.Items {
-		if i.Idle() {
+		if t.Reviews.Unused(r, i) {
 			idle++
 		}
-		if !selects(state, i) || server != "" && i.Server != server || !strings.Contains(strings.ToLower(i.Name()+" "+i.Subject), person) {
+		if !t.selects(state, r, i) || server != "" && i.Server != server || !strings.Contains(strings.ToLower(i.Name()+" "+i.Subject), person) {
 			continue
 		}
 		if found++; found <= maxLines {
@@ -139,7 +176,7 @@ func (t reviewPages) review(q *request) error {
 	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), found, "Search to see fewer, or use 'review status'."), Table: table})
 	if idle > 0 {
 		p.Sections = append(p.Sections, ui.Section{Heading: "Access that nobody used", Acts: acts(q.button(ui.Act{Path: strings.TrimPrefix(reviewPath(r.ID), "/console/") + "/idle", Label: "Revoke what nobody used",
-			Reason: true, Danger: true, Text: fmt.Sprintf("%s, at most %d at once: their connections to these servers end. They can connect again while their groups allow it. Nobody decides about their own access.", counted(idle, "item"), idleAtOnce)}))})
+			Reason: true, Danger: true, Text: fmt.Sprintf("%s, at most %d at once: their connections to these servers end, unless they were used meanwhile. They can connect again while their groups allow it. Nobody decides about their own access.", counted(idle, "item"), idleAtOnce)}))})
 	}
 	if proposal := t.proposal(r); proposal != "" {
 		p.Sections = append(p.Sections, ui.Section{Heading: "What the configuration could do without", Text: "Proposed from this review; nothing is changed by it. 'policy diff' and 'policy replay' say what it would change for whom.", Block: proposal})
@@ -167,6 +204,9 @@ func decisionCell(q *request, i *review.Item) ui.Cell {
 		kind = "denied"
 	}
 	text := ui.Moment(i.Decision.At, q.Now) + " by " + q.by(actor.Parse(i.Decision.By)) + because(i.Decision.Reason)
+	if i.Decision.Ended != nil && *i.Decision.Ended == 0 {
+		text += "; there was no connection, nothing ended"
+	}
 	if i.Decision.Incomplete {
 		text += "; not all of it could be done, decide again"
 	}
@@ -242,7 +282,11 @@ func (t reviewPages) itemOf(q *request) (*review.Review, *review.Item, error) {
 	if review.ValidName(id) != nil {
 		return nil, nil, errNothing
 	}
-	return t.Reviews.Item(q.Context(), id, review.Of{Org: q.variable("org"), Subject: q.variable("subject"), Server: q.variable("server")})
+	r, i, err := t.Reviews.Item(q.Context(), id, review.Of{Org: q.variable("org"), Subject: q.variable("subject"), Server: q.variable("server")})
+	if there, ok := errors.AsType[*authproxy.ElsewhereError](err); ok {
+		err = onAnotherReplica(http.StatusNotFound, there)
+	}
+	return r, i, err
 }
 
 // reviewer is the member as one who decides.
@@ -271,6 +315,9 @@ func (t reviewPages) decide(q *request) error {
 	done := "Kept: nothing changes."
 	if what == audit.Revoke {
 		done = fmt.Sprintf("Revoked: %s of %s to %s ended.", counted(ended, "connection"), i.Name(), i.Server)
+		if ended == 0 {
+			done = fmt.Sprintf("Decided: %s has 0 connections to %s, nothing ended.", i.Name(), i.Server)
+		}
 		if len(i.Groups) > 0 {
 			done += " They can connect again by the groups " + strings.Join(i.Groups, ", ") + ", until they are taken out of them."
 		}
@@ -290,6 +337,12 @@ func (t reviewPages) revokeIdle(q *request) error {
 	}
 	did, err := t.Reviews.RevokeIdle(q.Context(), q.reviewer(), r.ID, idleAtOnce, why)
 	text := fmt.Sprintf("Decided about %s: %s ended.", counted(did.Items, "item"), counted(did.Connections, "connection"))
+	if did.Without > 0 {
+		text += " " + counted(did.Without, "item") + " had 0 connections, nothing ended there: who may connect, the groups say."
+	}
+	if did.Used > 0 {
+		text += " Used since the review began, and left: " + counted(did.Used, "item") + "."
+	}
 	if did.Own > 0 {
 		text += " Your own access is left for somebody else to decide."
 	}

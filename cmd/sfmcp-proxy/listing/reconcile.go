@@ -19,11 +19,16 @@ type Compared struct {
 	// calls of the file are from before and not compared.
 	LogBegins time.Time `json:"log_begins,omitzero"`
 	Older     int       `json:"older"`
-	Notes     []string  `json:"notes,omitempty"`
+	// Nothing was compared: of its time neither log has a call.
+	Nothing bool `json:"nothing_compared,omitempty"`
+	// OtherLogs are the machines of other audit logs, of which the comparison knows nothing.
+	OtherLogs []string `json:"other_logs,omitempty"`
+	Notes     []string `json:"notes,omitempty"`
 }
 
-// Agree says whether each has what the other has, as far as all of it could be read.
-func (c *Compared) Agree() bool { return c.OnlyThere+c.OnlyHere+c.Unreadable == 0 }
+// Agree says whether each has what the other has, as far as all of it could be read. Where nothing was compared,
+// nobody knows.
+func (c *Compared) Agree() bool { return !c.Nothing && c.OnlyThere+c.OnlyHere+c.Unreadable == 0 }
 
 // Reconciled is a comparison of our log with those of others; nil: not compared.
 type Reconciled struct {
@@ -50,7 +55,8 @@ func (r Reconciled) Summary() map[string]any {
 	all := map[string]any{}
 	for _, c := range r.all() {
 		if c.with != nil {
-			all[c.member] = map[string]any{"sha256": c.with.SHA256, "events": c.with.Events, "matched": c.with.Matched, "only_there": c.with.OnlyThere, "only_here": c.with.OnlyHere, "unreadable": c.with.Unreadable}
+			all[c.member] = map[string]any{"sha256": c.with.SHA256, "events": c.with.Events, "matched": c.with.Matched, "only_there": c.with.OnlyThere, "only_here": c.with.OnlyHere, "unreadable": c.with.Unreadable,
+				"nothing_compared": c.with.Nothing, "other_logs": c.with.OtherLogs}
 		}
 	}
 	return all
@@ -67,18 +73,43 @@ func (p Printer) Reconciled(r Reconciled) error {
 			c.write(&b)
 		}
 	}
-	verdict := "they agree"
-	if !r.Agree() {
-		verdict = "they do not agree"
-	}
-	_, err := fmt.Fprintf(p.Out, "%s%s\n", &b, verdict)
+	_, err := fmt.Fprintf(p.Out, "%s%s\n", &b, r.verdict())
 	return err
+}
+
+// verdict is what comes out, in a line.
+func (r Reconciled) verdict() string {
+	nothing, differ := 0, 0
+	for _, c := range r.all() {
+		switch {
+		case c.with == nil || c.with.Agree():
+		case c.with.OnlyThere+c.with.OnlyHere+c.with.Unreadable == 0:
+			nothing++
+		default:
+			differ++
+		}
+	}
+	switch {
+	case differ > 0:
+		return "they do not agree"
+	case nothing > 0:
+		return "nothing was compared: take a file that has calls of a time of which our log has some"
+	}
+	return "they agree"
 }
 
 func (n namedComparison) write(b *strings.Builder) {
 	c := n.with
-	fmt.Fprintf(b, "%s: %d events from %s to %s, SHA-256 %s\n", n.name, c.Events, momentText(c.From), momentText(c.Until), c.SHA256)
-	fmt.Fprintf(b, "  matched: %d; only %s has: %d; only we have: %d\n", c.Matched, n.name, c.OnlyThere, c.OnlyHere)
+	when := ""
+	if !c.From.IsZero() {
+		when = " from " + momentText(c.From) + " to " + momentText(c.Until)
+	}
+	fmt.Fprintf(b, "%s: %d events%s, SHA-256 %s\n", n.name, c.Events, when, c.SHA256)
+	if c.Nothing {
+		fmt.Fprintf(b, "  nothing was compared\n")
+	} else {
+		fmt.Fprintf(b, "  matched: %d; only %s has: %d; only we have: %d\n", c.Matched, n.name, c.OnlyThere, c.OnlyHere)
+	}
 	for _, why := range slices.Sorted(maps.Keys(c.Others)) {
 		fmt.Fprintf(b, "  not compared: %d, %s\n", c.Others[why], ui.Printable(why))
 	}

@@ -58,6 +58,9 @@ func (p Printer) ReviewItems(all []*review.Item) error {
 		}
 		if d := i.Decision; d != nil {
 			row.Decision, row.By, row.Reason = string(d.What), d.By, d.Reason
+			if d.Ended != nil && *d.Ended == 0 {
+				row.Decision += ", nothing ended"
+			}
 			if d.Incomplete {
 				row.Decision += ", incomplete"
 			}
