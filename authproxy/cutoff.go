@@ -272,7 +272,24 @@ func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error 
 		defer cancel()
 		_ = c.Audit.Checkpoint(ctx) // the next one comes by itself, and says what is wrong; what was done is done
 	}
+	if err != nil {
+		err = &unrecordedError{err}
+	}
 	return errors.Join(failed, err)
+}
+
+// unrecordedError says that what was done is not in the audit log.
+type unrecordedError struct{ error }
+
+// Unwrap gives the error of the audit log.
+func (e *unrecordedError) Unwrap() error { return e.error }
+
+// unrecorded is that part of an error of [Cutoff] which says that something is not in the audit log; nil: all of it is.
+func unrecorded(err error) error {
+	if e, ok := errors.AsType[*unrecordedError](err); ok {
+		return e
+	}
+	return nil
 }
 
 // checkpointWait is how long storing the checkpoint may take that says that an act has taken effect, once nobody else

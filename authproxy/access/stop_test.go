@@ -103,3 +103,19 @@ func TestStopFromWhatWasSeen(t *testing.T) {
 		t.Errorf("%v, %v", got, err)
 	}
 }
+
+// The positions have one order, and no other text is one.
+func TestStopOrder(t *testing.T) {
+	t.Parallel()
+	order := []Stop{StopOff, StopWrites, StopAll}
+	for i, s := range order {
+		for j, other := range order {
+			if s.StopsMoreThan(other) != (i > j) || s.Validate() != nil {
+				t.Errorf("%s stops more than %s: %t", s, other, s.StopsMoreThan(other))
+			}
+		}
+	}
+	if Stop("some").Validate() == nil {
+		t.Error("an unknown position is one")
+	}
+}

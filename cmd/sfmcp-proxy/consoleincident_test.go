@@ -19,7 +19,7 @@ func TestConsoleContainsAnIncident(t *testing.T) {
 	if page := d.look(b, "/console/incident"); !strings.Contains(page.Body, "the stop switch") {
 		t.Errorf("nothing asked: %s", page.Body)
 	}
-	for path, want := range map[string]string{"?person=zzz": "Nobody fits", "?client=zzz": "No program fits", "?person=" + rep: "1 connection, 1 waiting call", "?client=" + d.ClientID[:4]: "1 connection of 1 user end"} {
+	for path, want := range map[string]string{"?person=zzz": "Nobody fits", "?client=zzz": "No program fits", "?person=" + rep: "1 connection, 1 waiting call", "?client=" + d.ClientID[:4]: "What ends: 1 connection of 1 user, and calls under way"} {
 		if page := d.look(b, "/console/incident"+path); page.Status != http.StatusOK || !strings.Contains(page.Body, want) {
 			t.Errorf("%s lacks %q: status %d %s", path, want, page.Status, page.Body)
 		}

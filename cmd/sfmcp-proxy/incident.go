@@ -19,9 +19,10 @@ func incidentCommand() *cobra.Command {
 	contain := withCutoff(&cobra.Command{Use: "contain --user USER | --client CLIENT", Short: "Block a user or a client, end what they have, and keep the evidence", Args: usageArgs(cobra.NoArgs),
 		Long: "Block a user or a client, end what they have, and keep the evidence.\n\n" +
 			"In this order: they are refused from now on; connections, waiting and approved calls and\n" +
-			"browser sessions end; every running proxy follows; the login is revoked at Salesforce; and\n" +
-			"with --evidence, what is known of them is written into DIR. Each step is looked at again and\n" +
-			"printed with whether it is so. What fails keeps nothing else from being done.\n\n" +
+			"browser sessions end, and the Salesforce login of whoever has no other connection; every running\n" +
+			"proxy follows within a second; Salesforce is told; and with --evidence, what is known of them is\n" +
+			"written into DIR. Each step is looked at again and printed with whether it is so. What fails\n" +
+			"keeps nothing else from being done.\n\n" +
 			"USER is a Salesforce user id or a username, CLIENT a client id as 'client list' has it.\n" +
 			"A user is refused in every org. Exit status 1 if a step was not confirmed: do it again, what\n" +
 			"is done stays done; and if nobody of that name has come here, who is refused from now on."}, containIncident)
@@ -49,6 +50,9 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	var done *authproxy.Containment
 	for _, target := range targets {
 		done = cutoff.Contain(cmd.Context(), target.Target, acting(cmd), func(step authproxy.Step) { tellStep(cmd, target, step) })
+		if !printer(cmd).JSON {
+			fmt.Fprintf(cmd.OutOrStdout(), "  within 1 s     %s\n", authproxy.OtherProcesses)
+		}
 		users = append(users, done.People...)
 		_, err = revokeAtSalesforce(s, cmd) // what is left is in the next step
 		ctx, cancel := context.WithTimeout(cmd.Context(), awaitRunning)
@@ -58,10 +62,7 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	}
 	if dir != "" {
 		e := evidence{dir: dir, did: "incident contain", users: users, client: done.Client}
-		if e.client != "" {
-			e.users, err = s.whoConnected(cmd.Context(), e.client)
-		}
-		err = errors.Join(err, evidenceOf{s}.write(cmd, e))
+		err = evidenceOf{s}.write(cmd, e)
 		done.Add("evidence", "what is known is in "+dir, err)
 		all = all && done.Confirmed()
 	}
@@ -103,19 +104,6 @@ func (s *stores) incidentOf(cmd *cobra.Command) (targets []suspect, note, dir st
 		note = s.unseenUser(cmd.Context(), user)
 	}
 	return targets, note, dir, err
-}
-
-// whoConnected are the users who ever connected a client, as far as it is kept.
-func (s *stores) whoConnected(ctx context.Context, client string) (users []grant.User, err error) {
-	grants, err := s.grants.Grants(ctx, grant.Filter{ClientID: client, All: true})
-	seen := map[[2]string]bool{}
-	for _, g := range grants {
-		if key := [2]string{g.Org, g.Subject}; !seen[key] {
-			seen[key] = true
-			users = append(users, grant.User{Org: g.Org, Subject: g.Subject, Username: g.Username, Name: g.Name})
-		}
-	}
-	return users, err
 }
 
 // told is a step with whom it was about, for programs.

@@ -35,7 +35,7 @@ func TestU2IncidentContain(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "evidence")
 	out := d.must("incident", "contain", "--user", rep, "--evidence", dir, "--reason", "laptop stolen")
 	for _, want := range []string{salesforcesim.RepID + " in org acme:\n", "confirmed      they are refused", "1 connection ended", "1 waiting or approved call ended", "1 browser session ended",
-		"the audit log says", "every process", "no refresh token of theirs", "what is known is in " + dir} {
+		"confirmed      their Salesforce login is ended here", "the audit log says", "  within 1 s     every process", "no refresh token of theirs", "what is known is in " + dir} {
 		if !strings.Contains(out, want) {
 			t.Errorf("not said: %q\n%s", want, out)
 		}
@@ -58,7 +58,7 @@ func TestU2IncidentContain(t *testing.T) {
 	d.control("PUT", "/faults", map[string]any{"revoke_down": true}, nil)
 	dir = filepath.Join(t.TempDir(), "client")
 	out, status := d.command("incident", "contain", "--client", d.ClientID, "--evidence", dir, "--json")
-	if status != exitFailed || strings.Count(out, `"confirmed":false`) != 1 || !strings.Contains(out, `"step":"salesforce","text":"no refresh token of theirs is left at Salesforce","confirmed":false,"problem":"1 could not be told yet`) {
+	if status != exitFailed || strings.Count(out, `"confirmed":false`) != 1 || !strings.Contains(out, `"step":"salesforce","text":"no refresh token is left at Salesforce of those who have no other connection","confirmed":false,"problem":"1 could not be told yet`) {
 		t.Errorf("while Salesforce is down: status %d\n%s", status, out)
 	}
 	if r := other.send("tools/list", nil); r.Status != http.StatusUnauthorized {

@@ -112,8 +112,8 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 
 // aboutClient says what a program has, which would end.
 func (t peoplePages) aboutClient(q *request, c *oversight.Client) []ui.Section {
-	will := fmt.Sprintf("The program is refused from now on, for everybody. %s of %s end, and calls under way. Whoever has no other connection is revoked at Salesforce, and the audit log is signed up to here.",
-		sentence(counted(c.Connections, "connection")), counted(c.People, "user"))
+	will := fmt.Sprintf("The program is refused from now on, for everybody. What ends: %s of %s, and calls under way. The Salesforce login of those who have no other connection is revoked, and the audit log is signed up to here.",
+		counted(c.Connections, "connection"), counted(c.People, "user"))
 	return []ui.Section{{Heading: c.Name, Facts: []ui.Fact{{Name: "Client id", Cell: ui.Cell{Text: c.ID, Code: true}}, {Name: "Kind", Cell: kindOf(c)},
 		{Name: "Last use", Cell: ui.Cell{Text: sinceUse(q, c.LastUse)}},
 		{Name: "Connections", Cell: ui.Cell{Text: strconv.Itoa(c.Connections), Path: "/console/connections?client=" + url.QueryEscape(c.ID)}},
@@ -166,6 +166,7 @@ func (t peoplePages) contained(q *request, done *authproxy.Containment) error {
 		}
 		table.Rows = append(table.Rows, []ui.Cell{{Text: sentence(s.Text)}, is})
 	}
+	table.Rows = append(table.Rows, []ui.Cell{{Text: sentence(authproxy.OtherProcesses)}, {Text: "within a second"}})
 	fields, again, search := []ui.HiddenField{{Name: "client", Value: done.Client}}, incidentPath("id", done.Client), "/console/audit?client="+url.QueryEscape(done.Client)
 	if done.Client == "" {
 		fields = []ui.HiddenField{{Name: "org", Value: done.Org}, {Name: "subject", Value: done.Subject}}
