@@ -61,6 +61,7 @@ type Config struct {
 	Console            Console      `mapstructure:"console"`
 	Telemetry          Telemetry    `mapstructure:"telemetry"`
 
+	partial bool     // it was read by [LoadPart]
 	origins *origins // where each key was set, see WriteOrigins
 }
 

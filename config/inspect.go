@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
-	"sfmcp-proxy/authproxy/policy"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,12 +14,19 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"sfmcp-proxy/authproxy/nearest"
+	"sfmcp-proxy/authproxy/policy"
 )
 
 // inspect holds the YAML tree of a file against the shape of a type and returns
 // every problem, and the line of every key for later ones.
 func inspect(file string, text []byte, shape reflect.Type) (Problems, map[string]int) {
-	in := &inspector{file: file, lines: map[string]int{}}
+	in, _ := inspectTree(file, text, shape)
+	return in.problems, in.lines
+}
+
+// inspectTree is inspect, and returns the tree.
+func inspectTree(file string, text []byte, shape reflect.Type) (*inspector, *yaml.Node) {
+	in := &inspector{file: file, lines: map[string]int{}, wrong: map[*yaml.Node]bool{}}
 	var doc, more yaml.Node
 	documents := yaml.NewDecoder(bytes.NewReader(text))
 	err := documents.Decode(&doc)
@@ -29,7 +36,7 @@ func inspect(file string, text []byte, shape reflect.Type) (Problems, map[string
 	switch {
 	case len(more.Content) > 0:
 		in.problem(more.Content[0], "(file)", "a second document after ---", "one: what follows would not count")
-		return in.problems, in.lines
+		return in, &doc
 	case err != nil && !errors.Is(err, io.EOF):
 		at := &yaml.Node{}
 		found := strings.TrimPrefix(err.Error(), "yaml: ")
@@ -37,25 +44,43 @@ func inspect(file string, text []byte, shape reflect.Type) (Problems, map[string
 			_, found, _ = strings.Cut(found, ": ")
 		}
 		in.problem(at, "(file)", strings.TrimPrefix(found, "found "), "YAML")
-		return in.problems, in.lines
+		return in, &doc
 	case len(doc.Content) == 0:
 		in.problem(nil, "(file)", "an empty file", "a configuration")
-		return in.problems, in.lines
+		return in, &doc
 	}
 	in.value(doc.Content[0], "", shape, "")
-	return in.problems, in.lines
+	return in, &doc
 }
 
 type inspector struct {
 	file     string
 	problems Problems
 	lines    map[string]int
+	wrong    map[*yaml.Node]bool // nodes that problems are about
+}
+
+// prune takes out of a tree what problems are about: a pair, if its key or its value is.
+func (in *inspector) prune(n *yaml.Node) {
+	var kept []*yaml.Node
+	step := 1
+	if n.Kind == yaml.MappingNode {
+		step = 2
+	}
+	for i := 0; i+step <= len(n.Content); i += step {
+		if whole := n.Content[i : i+step]; !slices.ContainsFunc(whole, func(part *yaml.Node) bool { return in.wrong[part] }) {
+			in.prune(whole[step-1])
+			kept = append(kept, whole...)
+		}
+	}
+	n.Content = kept
 }
 
 func (in *inspector) problem(n *yaml.Node, key, found, want string) {
 	f := Problem{Source: in.file, Key: key, Found: found, Want: want}
 	if n != nil {
 		f.Line = n.Line
+		in.wrong[n] = true
 	}
 	if key == "" {
 		f.Key = "(file)"

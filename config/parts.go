@@ -51,7 +51,7 @@ func (c *Config) CalendarsRead() (all []*condition.Calendar) {
 
 // Access returns what package access needs to know of the configuration.
 func (c *Config) Access() access.Config {
-	out := access.Config{PublicURL: c.PublicURL, StopFile: access.NewStopFile(c.stopFile())}
+	out := access.Config{PublicURL: c.PublicURL, Partial: c.partial, StopFile: access.NewStopFile(c.stopFile())}
 	for _, o := range c.Salesforce.Orgs {
 		out.Orgs = append(out.Orgs, access.Org{Name: o.Name, Kind: string(c.OrgKind(o.Name)), LoginURL: o.LoginURL, Issuer: o.Issuer, Scopes: o.Scopes})
 	}

@@ -51,7 +51,7 @@ func noApproval(id string) error {
 }
 
 func decideCommand(verb, short string, approve bool) *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
+	cmd := onStoresFor(!approve)(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			choice := approval.Choice{Approve: approve}
 			by, err := decider(cmd)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +16,7 @@ import (
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/publish"
+	"sfmcp-proxy/config"
 )
 
 // auditVerifyCommand verifies the log of the configuration, or with --log any copy of a log by
@@ -159,7 +161,9 @@ func auditKeyCommand() *cobra.Command {
 // auditAcknowledgeCommand goes on after the log and its checkpoints did not agree.
 func auditAcknowledgeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "acknowledge", Short: "Record that somebody has seen why the log and its checkpoints disagree, and go on", Args: usageArgs(cobra.NoArgs)}
-	withCutoff(cmd, func(s *stores, cmd *cobra.Command, _ []string) error {
+	needs := append(slices.Clone(config.ForCutoff), "audit") // with all places of checkpoints
+	load := func(cmd *cobra.Command) (*config.Config, error) { return loadPart(cmd, needs...) }
+	onStores(cmd, load, func(s *stores, cmd *cobra.Command, _ []string) error {
 		n, err := openOutbound(s.config, s.log)
 		if err != nil {
 			return err

@@ -134,22 +134,24 @@ func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 	return config.Load(file, os.Environ())
 }
 
-// notNeeded are the keys that taking access away does without.
-var notNeeded = []string{"salesforce", "trusted_ca_file", "outbound_proxy", "outbound_proxy_password", "outbound_proxy_password_file", "outbound_proxy_except", "listen", "admin_listen", "tls", "trusted_proxies", "limits", "console", "contact", "production",
-	"policies", "policies_dir", "policies_need_replay", "calendars", "telemetry"}
-
-// loadForCutoff reads as much of the file as taking access away needs: somebody who has to
-// be cut off is cut off also while Salesforce's settings, the rules or the company's sign-in are being changed.
-func loadForCutoff(cmd *cobra.Command) (*config.Config, error) {
-	c, err := loadConfig(cmd)
-	problems, _ := errors.AsType[config.Problems](err)
-	if err == nil || c == nil || len(problems.Outside(notNeeded...)) > 0 {
-		return c, err
+// loadPart reads the file that --config names for a command that needs these keys alone, and says what is wrong
+// with others.
+func loadPart(cmd *cobra.Command, needs ...string) (*config.Config, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range problems {
+	c, wrong, err := config.LoadPart(file, os.Environ(), needs...)
+	for _, p := range wrong {
 		fmt.Fprintln(cmd.ErrOrStderr(), "note: the proxy will not start:", p)
 	}
-	return c, nil
+	return c, err
+}
+
+// loadForCutoff reads as much of the file as taking access away needs: somebody who has to
+// be cut off is cut off also while anything else is being changed.
+func loadForCutoff(cmd *cobra.Command) (*config.Config, error) {
+	return loadPart(cmd, config.ForCutoff...)
 }
 
 // jsonFlag adds --json to a listing command.
@@ -189,6 +191,14 @@ func withStores(cmd *cobra.Command, run storesCommand) *cobra.Command {
 // withCutoff does so for a command that takes access away.
 func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadForCutoff, run)
+}
+
+// onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise [withStores].
+func onStoresFor(takesAway bool) func(*cobra.Command, storesCommand) *cobra.Command {
+	if takesAway {
+		return withCutoff
+	}
+	return withStores
 }
 
 func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, error), run storesCommand) *cobra.Command {

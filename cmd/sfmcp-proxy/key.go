@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,12 +13,23 @@ import (
 	"sfmcp-proxy/config"
 )
 
+// loadKeys reads as much of the file as leads to the sealing keys: secrets that are elsewhere, as those that systemd
+// or an orchestrator gives to the running proxy, need not be there.
+func loadKeys(cmd *cobra.Command) (*config.Config, error) {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	c, _, err := config.LoadPart(file, os.Environ(), config.ForKeys...)
+	return c, err
+}
+
 func keyCommand() *cobra.Command {
 	generate := &cobra.Command{
 		Use: "generate", Short: "Create the sealing key file; never replaces one",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd)
+			c, err := loadKeys(cmd)
 			if err != nil {
 				return err
 			}
@@ -42,7 +54,7 @@ func keyCommand() *cobra.Command {
 		Use: "rotate", Short: "Put a new sealing key in front; older ones still open what they sealed",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := loadConfig(cmd)
+			c, err := loadKeys(cmd)
 			if err != nil {
 				return err
 			}
@@ -75,11 +87,11 @@ func keyReencryptCommand() *cobra.Command {
 			if previous == "" {
 				return usageError{errors.New("expected --previous FILE, the configuration by which the key file was encrypted until now")}
 			}
-			c, err := loadConfig(cmd)
+			c, err := loadKeys(cmd)
 			if err != nil {
 				return err
 			}
-			before, err := config.Load(previous, nil)
+			before, _, err := config.LoadPart(previous, nil, config.ForKeys...)
 			if err != nil {
 				return err
 			}

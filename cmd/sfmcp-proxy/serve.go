@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os/signal"
+	"syscall"
+
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
@@ -14,6 +17,7 @@ func serveCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		signal.Ignore(syscall.SIGPIPE) // a reader of the log that went away costs records, and not the calls
 		records := edge.NewLogWriter(cmd.ErrOrStderr())
 		defer records.Close(flushTime)
 		log := edge.NewLog(records)

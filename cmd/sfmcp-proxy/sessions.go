@@ -66,7 +66,7 @@ func sessionCommand() *cobra.Command {
 			return nil
 		})
 	jsonFlag(list)
-	end := withStores(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
+	end := withCutoff(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "Sign a browser out of the company's sign-in, for its next request. Whoever is signed in at\nthe identity provider can sign in again: take the role away in the configuration, or the\nperson at the provider, to end that."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			err := s.newCutoff(nil).EndSession(cmd.Context(), args[0], acting(cmd))

@@ -2,19 +2,17 @@ package main
 
 import (
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/config"
 )
 
 func stopCommand() *cobra.Command {
 	set := func(use, short, done string, mode access.Stop) *cobra.Command {
-		with := withCutoff
-		if mode == access.StopOff {
-			with = withStores
-		}
-		cmd := with(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+		cmd := onStoresFor(mode != access.StopOff)(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd)); err != nil {
 					return err
@@ -31,7 +29,7 @@ func stopCommand() *cobra.Command {
 		reasonFlag(cmd, "kill switch")
 		return cmd
 	}
-	status := withStores(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
+	status := withCutoff(&cobra.Command{Use: "status", Short: "Say what is stopped", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			mode, err := s.access.StopMode(cmd.Context())
 			if err != nil {
@@ -42,7 +40,8 @@ func stopCommand() *cobra.Command {
 		})
 	askDatabase := status.RunE
 	status.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := loadForCutoff(cmd)
+		file, _ := cmd.Flags().GetString("config") // an error is that there is no such flag
+		c, _, err := config.LoadPart(file, os.Environ(), config.ForCutoff...)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -60,7 +61,7 @@ func (w *LogWriter) Write(record []byte) (int, error) {
 }
 
 // run writes until it is told to end. What was dropped is said as soon as there is a
-// reader again. An error of out leaves nobody to tell.
+// reader again. What out does not take is dropped.
 func (w *LogWriter) run() {
 	defer close(w.ended)
 	var written []byte // the last batch; its memory takes the next records
@@ -71,12 +72,16 @@ func (w *LogWriter) run() {
 		batch := w.waiting
 		w.waiting = written[:0]
 		w.mu.Unlock()
-		w.out.Write(batch)
+		if n, err := w.out.Write(batch); err != nil {
+			w.dropped.Add(int64(bytes.Count(batch[n:], []byte{'\n'})))
+		}
 		written = batch
 		if dropped := w.dropped.Load(); dropped > reported {
-			fmt.Fprintf(w.out, `{"time":%q,"level":"WARN","msg":"log records were dropped: nobody read them in time","records":%d}`+"\n",
+			_, err := fmt.Fprintf(w.out, `{"time":%q,"level":"WARN","msg":"log records were dropped: nobody read them in time","records":%d}`+"\n",
 				time.Now().Format(time.RFC3339Nano), dropped-reported)
-			reported = dropped
+			if err == nil {
+				reported = dropped
+			}
 		}
 	}
 }
