@@ -67,6 +67,9 @@ func (v *validator) storage() {
 	database := db.Config{URL: v.c.Database}
 	if strings.HasPrefix(v.c.Database, "sqlite:") && strings.Contains(v.c.Database, ":memory:") {
 		v.add("database", quote(v.c.Database), "sqlite:PATH of a file: what is granted, revoked and approved must outlive this process")
+	} else if database.Validate() != nil && database.IsPostgres() {
+		found, want := database.Wrong()
+		v.add("database", found, want)
 	} else if database.Validate() != nil {
 		scheme, _, _ := strings.Cut(v.c.Database, ":") // a URL may hold a password: show no more than this
 		v.add("database", quote(scheme+":…"), "sqlite:PATH or postgres://USER@HOST/DATABASE?sslmode=verify-full")

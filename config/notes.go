@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/policy"
@@ -30,6 +31,7 @@ func (c *Config) Notes() []string {
 	n := &notes{c: c}
 	n.listeners()
 	n.secrets()
+	n.database()
 	n.orgs()
 	n.upstreams()
 	n.people()
@@ -80,6 +82,16 @@ func (n *notes) people() {
 				n.add("console.roles[%d].subjects: %s looks like an e-mail address, and is compared with what the provider says as sub, which seldom is one: if it is the person's address, it belongs under emails", i, subject)
 			}
 		}
+	}
+}
+
+// database notes outside production what production refuses.
+func (n *notes) database() {
+	if n.c.Production {
+		return
+	}
+	for _, host := range (db.Config{URL: n.c.Database}).Unverified() {
+		n.add("database: a connection to %s without verified TLS: whoever is on the way reads and changes what is stored; set sslmode=verify-full (production refuses anything else)", host)
 	}
 }
 

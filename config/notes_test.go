@@ -44,6 +44,23 @@ func TestU7MisspeltNamesAreNoted(t *testing.T) {
 	}
 }
 
+// A database over a network that is not verified is noted, and no other.
+func TestUnverifiedDatabaseIsNoted(t *testing.T) {
+	t.Parallel()
+	for database, want := range map[string]bool{
+		"postgres://proxy@db.example.com/proxy": true, "postgres://proxy@db.example.com/proxy?sslmode=verify-full": false, "postgres://proxy@localhost/proxy": false,
+	} {
+		t.Run(database, func(t *testing.T) {
+			c := &Config{Database: database}
+			n := &notes{c: c}
+			n.database()
+			if noted := len(n.list) == 1 && strings.Contains(n.list[0], "db.example.com without verified TLS"); noted != want {
+				t.Errorf("notes %q", n.list)
+			}
+		})
+	}
+}
+
 // What is refused is refused with the name that was meant.
 func TestU7MistypedNamesAreAskedAbout(t *testing.T) {
 	t.Parallel()

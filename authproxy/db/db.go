@@ -98,7 +98,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d.Writes, d.Urgent, d.Reads = opened.writes, opened.urgent, opened.reads
 	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrating database: %w", err), d.Close())
+		return nil, errors.Join(fmt.Errorf("migrating database: %w", mayNotMigrate(err)), d.Close())
 	}
 	if err := d.checkSchema(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("checking database: %w", err), d.Close())

@@ -3,12 +3,17 @@ package db
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"database/sql"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
+	"os"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,9 +56,61 @@ func isPostgres(url string) bool {
 func parsePostgres(url string) (*pgx.ConnConfig, error) {
 	c, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("database URL is not one that PostgreSQL accepts: postgres://USER@HOST/DATABASE?sslmode=verify-full")
+		found, want := wrongInURL(url)
+		return nil, fmt.Errorf("database URL: found %s, expected %s", found, want)
 	}
 	return c, nil
+}
+
+// Wrong says what is wrong with the URL of a PostgreSQL that no connection can be made by, and what is expected.
+// Nothing of it can be the password.
+func (c Config) Wrong() (found, want string) { return wrongInURL(c.URL) }
+
+// sslModes are the values of sslmode.
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+
+func wrongInURL(text string) (found, want string) {
+	const form = "postgres://USER@HOST/DATABASE?sslmode=verify-full"
+	scheme, _, _ := strings.Cut(text, ":")
+	found, want = fmt.Sprintf("%q", scheme+":…"), form
+	u, err := url.Parse(text)
+	if err != nil || strings.Contains(u.RawQuery, "@") { // where a password has signs of its own, the parts are not what they seem
+		return found, want
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+			return "a port that is none", "1 to 65535"
+		}
+	}
+	values := u.Query()
+	if mode := values.Get("sslmode"); mode != "" && !slices.Contains(sslModes, mode) {
+		return fmt.Sprintf("sslmode=%q", mode), strings.Join(sslModes, ", ")
+	}
+	if (values.Get("sslcert") == "") != (values.Get("sslkey") == "") {
+		return "one of sslcert and sslkey", "both or none"
+	}
+	for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} {
+		file := values.Get(name)
+		if file == "" || file == "system" && name == "sslrootcert" {
+			continue
+		}
+		pem, err := os.ReadFile(file)
+		if err != nil {
+			return name + ": " + err.Error(), "a readable file"
+		}
+		if name == "sslrootcert" && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return name + ": no certificate in " + file, "PEM certificates"
+		}
+	}
+	return found, want
+}
+
+// mayNotMigrate adds to an error of PostgreSQL's that a role may not do what a migration does whose that is.
+func mayNotMigrate(err error) error {
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" { // insufficient_privilege
+		return fmt.Errorf("%w. The role of the database URL may not change the schema: before a new version serves, and at first, run one command of it, such as 'stop status', with SFMCP_DATABASE naming the role that owns the schema; examples/postgres/roles.sql makes both roles", err)
+	}
+	return err
 }
 
 // Unverified returns the hosts of a PostgreSQL URL to which a connection could be made

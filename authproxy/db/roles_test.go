@@ -33,6 +33,10 @@ func TestST09RolesOfTheExample(t *testing.T) {
 	}
 	run("roles.sql")
 	t.Cleanup(func() { exec(t, url, `DROP OWNED BY proxy, proxy_owner`, `DROP ROLE proxy, proxy_owner`) }) // roles are the server's
+	if _, err := db.Open(t.Context(), db.Config{URL: strings.Replace(url, "test@", "proxy@", 1)}); err == nil || !strings.Contains(err.Error(), "roles.sql") || !strings.Contains(err.Error(), "role that owns the schema") {
+		t.Errorf("the role that serves, before the owner has made the schema: %v", err)
+	}
+	run("roles.sql") // as before a restore, where the roles are there
 	as("proxy_owner")
 	if e, err := as("proxy").Excess(t.Context()); err != nil || e.Problem() != "" || e.Schema || !strings.Contains(e.Note(), "UPDATE audit_groups") {
 		t.Errorf("before evidence.sql: %+v, %v", e, err)

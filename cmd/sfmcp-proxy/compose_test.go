@@ -110,6 +110,9 @@ func TestComposeGrantsLittle(t *testing.T) {
 			}
 		}
 		for _, m := range s.Secrets {
+			if m.Source == "pgpass-owner" && name != "schema" {
+				t.Errorf("%s has the password of the role that owns the schema", name)
+			}
 			if c.Secrets[m.Source].File == "" {
 				t.Errorf("%s: no secret %s", name, m.Source)
 			}

@@ -232,7 +232,7 @@ func (h *composed) makeSecrets() {
 	must(os.Mkdir(dir, 0o755))
 	must(os.WriteFile(script, []byte(read(h.t, filepath.Join(composeDir, "secrets.sh"))), 0o755))
 	must(os.WriteFile(filepath.Join(h.Dir, "sfmcp-proxy.yaml"), []byte(read(h.t, filepath.Join(composeDir, "sfmcp-proxy.yaml"))), 0o644))
-	must(os.WriteFile(filepath.Join(dir, "salesforce"), []byte(salesforcesim.ConfidentialSecret+"\n"), 0o600))
+	must(os.WriteFile(filepath.Join(dir, "salesforce"), []byte(salesforcesim.ConfidentialSecret+"\n"), 0o644)) // as cp with the usual umask leaves it
 	writeCertificate(h.t, h.authority.Sign(h.t, "127.0.0.1", time.Now().Add(time.Hour)), filepath.Join(dir, "mcp.crt"), filepath.Join(dir, "mcp.key"))
 	own, of := strconv.Itoa(os.Getuid()), strconv.Itoa(os.Getuid())
 	if h.As != nil {

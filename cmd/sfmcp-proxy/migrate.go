@@ -175,7 +175,7 @@ func (m *migration) tell(moved []move.Table, what string) error {
 	}
 	_, err := fmt.Fprintf(out, "%s, %s in %s: %s\n", counted(len(moved), "table"), counted(int(rows), "row"), m.target.Redacted(), what)
 	if isPostgres := (db.Config{URL: m.config.Database}).IsPostgres(); err == nil && !isPostgres {
-		_, err = fmt.Fprintf(out, "set in the configuration, and start the proxy:\n  database: %s\n  audit: {dir: %s}\n", m.target.Redacted(), absolute(m.config.Audit.Dir))
+		_, err = fmt.Fprintf(out, "set in the configuration, with the role that is to serve (examples/postgres/roles.sql), and start the proxy:\n  database: %s\n  audit: {dir: %s}\n", m.target.Redacted(), absolute(m.config.Audit.Dir))
 	}
 	return err
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes what compose.yaml has under secrets, once: sealing keys, the database's certificate and the
-# passwords of its roles. What is there already stays. As root, because each file belongs to the user
+# passwords of its roles. What is there already stays, and gets its owner and mode again. As root, because each file belongs to the user
 # of the one container that reads it:
 #
 #     sudo ./secrets.sh
@@ -16,7 +16,7 @@ database=${DATABASE_HOST:-database} # the name in its certificate
 mkdir -p secrets
 chmod 755 secrets # whoever is named below gets in, and reads their own files
 cd secrets
-trap 'rm -f here.yaml ca.key database.csr ca.srl san' EXIT # whatever fails
+trap 'rm -f ca.key database.csr ca.srl san' EXIT # whatever fails
 for missing in salesforce mcp.crt mcp.key; do
   [ -e "$missing" ] || { echo "secrets/$missing is not there" >&2; exit 1; }
 done
@@ -24,9 +24,10 @@ done
 for role in postgres proxy proxy-owner; do
   [ -s "$role-password" ] || openssl rand -hex 24 > "$role-password"
 done
-rm -f pgpass pgpass-postgres # those of an earlier run may be read alone
+rm -f pgpass pgpass-owner pgpass-postgres # those of an earlier run may be read alone
 echo "*:*:*:postgres:$(cat postgres-password)" > pgpass-postgres
-printf '*:*:*:proxy:%s\n*:*:*:proxy_owner:%s\n' "$(cat proxy-password)" "$(cat proxy-owner-password)" > pgpass
+echo "*:*:*:proxy_owner:$(cat proxy-owner-password)" > pgpass-owner
+echo "*:*:*:proxy:$(cat proxy-password)" > pgpass
 
 # An authority that signs this one certificate; its key is not kept.
 [ -s database.crt ] || {
@@ -36,15 +37,11 @@ printf '*:*:*:proxy:%s\n*:*:*:proxy_owner:%s\n' "$(cat proxy-password)" "$(cat p
   openssl x509 -req -in database.csr -CA database-ca -CAkey ca.key -CAcreateserial -CAserial ca.srl -days 3650 -extfile san -out database.crt 2>/dev/null
 }
 
-# The program reads the configuration that it will have, with the secrets where they lie here.
-[ -e sealing-keys ] || {
-  sed "s|/run/secrets/|$PWD/|g" ../sfmcp-proxy.yaml > here.yaml
-  SFMCP_KEYS_FILE=$PWD/sealing-keys "${PROGRAM:-sfmcp-proxy}" key generate --config here.yaml
-}
-rm -f here.yaml ca.key database.csr ca.srl san # before the modes of what stays
+[ -e sealing-keys ] || SFMCP_KEYS_FILE=$PWD/sealing-keys "${PROGRAM:-sfmcp-proxy}" key generate --config ../sfmcp-proxy.yaml
+rm -f ca.key database.csr ca.srl san # before the modes of what stays
 
 chmod 400 -- *
 chmod 444 database-ca # a certificate that two containers read
-chown "$proxy" sealing-keys salesforce pgpass
+chown "$proxy" sealing-keys salesforce pgpass pgpass-owner
 chown "$postgres" database.crt database.key postgres-password proxy-password proxy-owner-password pgpass-postgres
 chown "$nginx" mcp.crt mcp.key

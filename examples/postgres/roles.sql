@@ -13,8 +13,15 @@
 -- The proxy itself has postgres://proxy@… as its database. Give both roles passwords or
 -- certificates as you do elsewhere.
 
-CREATE ROLE proxy_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
-CREATE ROLE proxy LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+-- Roles are those of the whole server: before a restore they may be there already.
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'proxy_owner') THEN
+    CREATE ROLE proxy_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'proxy') THEN
+    CREATE ROLE proxy LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE;
+  END IF;
+END $$;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO proxy_owner;
