@@ -11,7 +11,7 @@ RUN go mod download && go mod verify
 COPY . .
 # VERSION and COMMIT come from outside, because the sources come without their history:
 # docker build --build-arg VERSION=… --build-arg COMMIT="$(git rev-parse HEAD)" .
-ARG VERSION=dev
+ARG VERSION=0.2.0-dev
 ARG COMMIT=unknown
 RUN CGO_ENABLED=0 go build -tags nosim -trimpath -buildvcs=false \
       -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" \

@@ -95,7 +95,7 @@ func TestComposeGrantsLittle(t *testing.T) {
 			t.Errorf("%s is root, privileged, or may write its image: %+v", name, s)
 		}
 		ours := strings.HasPrefix(s.Image, "sfmcp-proxy:")
-		if !ours && !regexp.MustCompile(`^[a-z]+:[0-9][a-z0-9.-]+@sha256:[0-9a-f]{64}$`).MatchString(s.Image) || ours && !regexp.MustCompile(`:[0-9]+\.[0-9]+\.[0-9]+$`).MatchString(s.Image) {
+		if !ours && !regexp.MustCompile(`^[a-z]+:[0-9][a-z0-9.-]+@sha256:[0-9a-f]{64}$`).MatchString(s.Image) || ours && !regexp.MustCompile(`:[0-9]+\.[0-9]+\.[0-9]+(-dev)?$`).MatchString(s.Image) {
 			t.Errorf("%s runs %s, which may be another image tomorrow", name, s.Image)
 		}
 		if s.Restart != "" && (len(s.Healthcheck.Test) == 0 || s.MemLimit == "" || s.PidsLimit == 0) {

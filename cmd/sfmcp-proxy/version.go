@@ -17,12 +17,16 @@ var (
 
 const notSet = ""
 
+// developing is the version of these sources: between two releases the next one with -dev, which the composition,
+// the chart and the Dockerfile have, too.
+const developing = "0.2.0-dev"
+
 func init() {
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version, commit = identity(version, commit, info)
 	}
 	if version == notSet {
-		version = "dev"
+		version = developing
 	}
 	if commit == notSet {
 		commit = "unknown"

@@ -3,7 +3,7 @@
 // (in-toto Statement v1, SLSA provenance v1) for all. It reads what the Go linker wrote into each
 // program and asks nobody else, so the same programs give the same documents.
 //
-//	go run ./examples/release -version 0.1.0 -commit COMMIT -time 2026-11-29T12:00:00Z -out DIR PROGRAM…
+//	go run ./examples/release -version 0.2.0 -commit COMMIT -time 2026-11-29T12:00:00Z -out DIR PROGRAM…
 //
 // Beside DIR/NAME.cdx.json and DIR/NAME.spdx.json of each program stands DIR/provenance.json. The
 // script .ci/release calls it.
@@ -39,7 +39,7 @@ func run(args []string) error {
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
 	var r release
 	var at, out string
-	flags.StringVar(&r.version, "version", "", "version of the release, such as 0.1.0")
+	flags.StringVar(&r.version, "version", "", "version of the release, such as 0.2.0")
 	flags.StringVar(&r.commit, "commit", "", "commit that was built")
 	flags.StringVar(&at, "time", "", "time of that commit, RFC 3339")
 	flags.StringVar(&r.source, "source", "", "URI of the repository, such as https://git.example.com/sfmcp-proxy")
