@@ -355,6 +355,27 @@ func TestWaysOfClientAuthentication(t *testing.T) {
 	}
 }
 
+// Whether people could sign in is found out without one of them: the provider is not there, or does not take the client.
+func TestExamine(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	of := f.config.Providers[0]
+	for _, c := range []struct {
+		issuer, secret string
+		want           error
+	}{{of.Issuer, of.ClientSecret, nil}, {of.Issuer, "another", ErrClient}, {"http://127.0.0.1:9", "", ErrUnavailable}} {
+		p := of
+		p.Issuer, p.ClientSecret = c.issuer, c.secret
+		s, err := New(Config{Providers: []Provider{p}, RedirectURI: f.config.RedirectURI, HTTP: &http.Client{Transport: &http.Transport{}}, Ring: f.config.Ring})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Examine(t.Context(), c.issuer); !errors.Is(err, c.want) {
+			t.Errorf("%s, secret %q: %v", c.issuer, c.secret, err)
+		}
+	}
+}
+
 // A provider that is down is asked again, but not by everybody who comes.
 func TestMetadataIsAskedForSeldom(t *testing.T) {
 	t.Parallel()

@@ -70,7 +70,7 @@ func (c Config) Wrong() (found, want string) { return wrongInURL(c.URL) }
 var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 func wrongInURL(text string) (found, want string) {
-	const form = "postgres://USER@HOST/DATABASE?sslmode=verify-full"
+	const form = "sqlite:PATH or postgres://USER@HOST/DATABASE?sslmode=verify-full"
 	scheme, _, _ := strings.Cut(text, ":")
 	found, want = fmt.Sprintf("%q", scheme+":…"), form
 	u, err := url.Parse(text)

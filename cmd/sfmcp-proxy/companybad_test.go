@@ -218,7 +218,13 @@ func TestAD01CompanySignInLeadsToOurPages(t *testing.T) {
 func TestProviderDownFromTheStart(t *testing.T) {
 	t.Parallel()
 	d := startCompany(t)
+	if out := d.must("doctor"); !strings.Contains(out, "ok    company sign-in: ") {
+		t.Errorf("doctor while the provider is there:\n%s", out)
+	}
 	d.provider.SetFaults(companysim.Faults{Down: true})
+	if out, status := d.command("doctor"); status != exitFailed || !strings.Contains(out, "FAIL  company sign-in: ") {
+		t.Errorf("doctor while it is down: status %d\n%s", status, out)
+	}
 	b := d.browser()
 	d.notSignedIn("down", b, d.open(b, "/approvals", companysim.User{}), http.StatusServiceUnavailable, "your administrator can do it at the command line")
 	c := d.authorize(d.browser(), "sobject-all", rep)

@@ -51,7 +51,7 @@ func TestAD12CuttingOffNeedsLittleOfTheFile(t *testing.T) {
 	}{
 		{[]string{"stop", "status"}, exitDone, "\noff\n"}, {[]string{"session", "end", "x"}, exitFailed, "no session"}, {[]string{"approval", "deny", "x", "--as", "me"}, exitFailed, "no approval"},
 		{[]string{"tools", "reject", "sales", "x"}, exitFailed, ""}, {[]string{"client", "revoke", "x"}, exitFailed, "no client"}, {[]string{"grant", "revoke", "x"}, exitFailed, "no live connection"},
-		{[]string{"user", "revoke", "005xx000001Sv6AAAS"}, exitFailed, ""}, {[]string{"incident", "contain", "--user", "005xx000001Sv6AAAS"}, exitDone, "refused"},
+		{[]string{"user", "revoke", "005xx000001Sv6AAAS"}, exitFailed, ""}, {[]string{"incident", "contain", "--user", "005xx000001Sv6AAAS"}, exitFailed, "confirmed"},
 		{[]string{"approval", "approve", "x", "--as", "me"}, exitUsage, "policies_dir"}, {[]string{"tools", "accept", "sales", "x"}, exitUsage, "policies_dir"}, {[]string{"stop", "off"}, exitUsage, "policies_dir"},
 	} {
 		if said, status := stop(c.args...); status != c.want || !strings.Contains(said, c.says) {

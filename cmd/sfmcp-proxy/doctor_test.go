@@ -101,7 +101,7 @@ func TestDoctorHealthy(t *testing.T) {
 		}
 	}
 	out := d.must("doctor")
-	if n := strings.Count(out, "ok    org acme"); n != len(after) || strings.Count(out, "\n") != n {
+	if n := strings.Count(out, "ok    org acme") + strings.Count(out, "ok    company sign-in: "); n != len(after) || strings.Count(out, "\n") != n || checks["company_sign_in"] != 1 {
 		t.Errorf("for people:\n%s", out)
 	}
 	if strings.Contains(out, "eyJ") || strings.Contains(out, "5Aep") {

@@ -132,7 +132,7 @@ func TestAD12CuttingOffNeedsNoSalesforce(t *testing.T) {
 		says    string
 	}{
 		{"serve", exitUsage, "login_url"},
-		{"user revoke " + id, exitDone, "revoked " + id + " in org one"},
+		{"user revoke " + id, exitFailed, "reached nobody"},
 		{"user block " + id, exitDone, "Salesforce is not told"},
 		{"client revoke nobody", exitFailed, "no client"},
 		{"grant revoke nothing", exitFailed, "no live connection"},

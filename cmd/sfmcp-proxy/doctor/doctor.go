@@ -1,7 +1,7 @@
 // Package doctor looks at Salesforce as the proxy would, and says which setting to change,
 // at Salesforce, in the configuration, or on the way between the two.
 //
-// [Examine] looks at what the role of the database may do (database.go), and makes the checks of each org (org.go: host, clock, signing keys, External
+// [Examine] looks at what the role of the database may do (database.go), at the company's sign-in (signin.go), and makes the checks of each org (org.go: host, clock, signing keys, External
 // Client App), of the logins that are stored (logins.go: keys, sign-ins, rotation) and of
 // each server (server.go, calls.go: gateway, tools, a query, definitions that wait), and compares the names in rules
 // with what the org shows (rules.go). What needs a signed-in user
@@ -33,7 +33,7 @@ const (
 
 // Finding is the outcome of one check. Found and Fix hold no token.
 type Finding struct {
-	Org    string `json:"org"`    // empty: about the database
+	Org    string `json:"org"`    // empty: about the database, or the company's sign-in
 	Server string `json:"server"` // empty: about the org
 	Check  string `json:"check"`
 	Status Grade  `json:"status"`
@@ -77,6 +77,8 @@ type Config struct {
 	// Actor is who looks, for the audit log.
 	Actor actor.Actor
 
+	// SignIns are those of the company.
+	SignIns []SignIn
 	// Excess is what the role of the database may do beyond what serving needs.
 	Excess     func(context.Context) (db.Excess, error)
 	Salesforce *salesforce.Client
@@ -100,6 +102,7 @@ func Examine(ctx context.Context, c Config) error {
 	if err := x.database(ctx); err != nil {
 		return err
 	}
+	x.signIns(ctx)
 	for _, o := range x.Orgs {
 		if err := x.org(ctx, o); err != nil {
 			return err

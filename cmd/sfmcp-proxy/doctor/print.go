@@ -20,6 +20,9 @@ func Printer(w io.Writer, asJSON bool) func(Finding) error {
 		if f.Org == "" {
 			about = "database"
 		}
+		if f.Check == signInCheck {
+			about = "company sign-in"
+		}
 		if f.Server != "" {
 			about += ", server " + f.Server
 		}
