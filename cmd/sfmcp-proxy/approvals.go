@@ -11,7 +11,7 @@ import (
 )
 
 func approvalCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
+	list := withCutoff(&cobra.Command{Use: "list", Short: "Write calls that wait for a person", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			filter := approval.Filter{State: approval.Pending}
 			if all, _ := cmd.Flags().GetBool("all"); all {
@@ -28,7 +28,7 @@ func approvalCommand() *cobra.Command {
 		})
 	list.Flags().Bool("all", false, "include decided and expired ones")
 	jsonFlag(list)
-	show := withStores(&cobra.Command{Use: "show APPROVAL", Short: "One call with all its arguments", Args: usageArgs(cobra.ExactArgs(1))}, showApproval)
+	show := withCutoff(&cobra.Command{Use: "show APPROVAL", Short: "One call with all its arguments", Args: usageArgs(cobra.ExactArgs(1))}, showApproval)
 	jsonFlag(show)
 	return group("approval", "Write calls waiting for a person", list, show,
 		decideCommand("approve", "Let exactly this call pass, once", true),

@@ -12,6 +12,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // auditFlags adds the filters of the audit log.
@@ -22,7 +23,7 @@ func auditFlags(cmd *cobra.Command) {
 	f.String("tool", "", "only calls of this tool")
 	f.String("client", "", "only what this client did, by its client id")
 	f.String("server", "", "only what concerns this server")
-	f.String("object", "", "only what was done to exactly this: a tool, a connection, a position of the kill switch, …")
+	f.String("object", "", "only what was done to exactly this: a tool, a session, a position of the kill switch, …")
 	f.String("rule", "", "only what this rule decided, as an entry names it")
 	f.String("approval", "", "only what concerns this approval")
 	f.String("action", "", `only this action, such as tool.call; "tool." for all of that noun`)
@@ -37,6 +38,10 @@ func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	filter := audit.Filter{Actor: text("actor"), Tool: text("tool"), Action: text("action"), Outcome: audit.Outcome(text("outcome")),
 		Request: strings.ToUpper(text("request")), Client: text("client"), Server: text("server"), Object: text("object"), Rule: text("rule"), Approval: text("approval")}
+	if by := actor.Parse(filter.Actor); by.IsUser() { // 15 characters are the same id
+		by.ID = grant.FullID(by.ID)
+		filter.Actor = by.String()
+	}
 	if err := checkNames(filter); err != nil {
 		return filter, usageError{err}
 	}
@@ -117,7 +122,7 @@ func actionNames() string {
 }
 
 func auditCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
+	list := withCutoff(&cobra.Command{Use: "list", Short: "The newest entries of the audit log", Args: usageArgs(cobra.NoArgs)}, listAudit)
 	auditFlags(list)
 	jsonFlag(list)
 	list.Flags().Int("limit", 50, "how many of the newest entries")

@@ -35,7 +35,7 @@ func TestU4ParseTime(t *testing.T) {
 			t.Errorf("%q ends %v", text, got.end)
 		}
 	}
-	for _, text := range []string{"", "-7d", "7", "d", "7 days", "2026-13-01", "2026-02-30", "01.11.2026", "yesterday", "2026-11-01T25:00", "99999999999d", "-24h"} {
+	for _, text := range []string{"", "-7d", "7", "d", "7 days", "2026-13-01", "2026-02-30", "01.11.2026", "yesterday", "2026-11-01T25:00", "99999999999d", "-24h", "9999w99999d", "5200w99999d", "99999d2000000h"} {
 		if got, err := parseTime(text, now); err == nil {
 			t.Errorf("%q is %v", text, got)
 		}

@@ -14,20 +14,35 @@ import (
 // before, so that the reading itself is in the next one.
 func (s *stores) readLog(cmd *cobra.Command, action audit.Action, object string, f audit.Filter) (audit.Filter, error) {
 	e := audit.Entry{Actor: operator(""), Action: action, Object: object, Source: "command line", Outcome: audit.OK, Client: f.Client, Reason: askedFor(cmd)}
-	if len(f.Person.Subjects) > 0 { // as what is about them their username is sealed, too
-		users, err := s.grants.FindUsers(cmd.Context(), f.Person.Subjects[0])
+	about := []audit.Entry{}
+	for _, subject := range f.Person.Subjects { // each in an entry of their own: as what is about them their username is sealed, too
+		users, err := s.grants.FindUsers(cmd.Context(), subject)
 		if err != nil {
 			return f, err
 		}
 		if len(users) > 0 {
-			e.Org, e.Subject, e.Username = users[0].Org, users[0].Subject, users[0].Username
+			one := e
+			one.Org, one.Subject, one.Username = users[0].Org, users[0].Subject, users[0].Username
+			about = append(about, one)
 		}
 	}
-	seq, err := s.audit.Append(cmd.Context(), e)
+	if len(about) == 0 {
+		about = append(about, e)
+	}
+	var seq int64
+	for i, one := range about {
+		at, err := s.audit.Append(cmd.Context(), one)
+		if err != nil {
+			return f, err
+		}
+		if i == 0 {
+			seq = at
+		}
+	}
 	if f.Before == 0 || f.Before > seq {
 		f.Before = seq
 	}
-	return f, err
+	return f, nil
 }
 
 // askedFor is the command with the flags that were given. The values of those that can name a

@@ -14,7 +14,7 @@ import (
 )
 
 func clientCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)}, listClients)
+	list := withCutoff(&cobra.Command{Use: "list", Short: "Clients: user-defined, with a metadata document, registered dynamically", Args: usageArgs(cobra.NoArgs)}, listClients)
 	jsonFlag(list)
 	list.Flags().Bool("all", false, "also those that nobody has used for lifecycle.hide_after")
 	revoke := withCutoff(&cobra.Command{Use: "revoke CLIENT", Short: "End every connection of a client", Args: usageArgs(cobra.ExactArgs(1)),

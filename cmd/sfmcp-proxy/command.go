@@ -188,7 +188,7 @@ func withStores(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadConfig, run)
 }
 
-// withCutoff does so for a command that takes access away.
+// withCutoff does so for a command that takes access away, or shows what there is.
 func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadForCutoff, run)
 }

@@ -18,6 +18,7 @@ type deed struct {
 	Connection  string `json:"connection,omitempty"`
 	Client      string `json:"client,omitempty"`
 	Approval    string `json:"approval,omitempty"`
+	Session     string `json:"session,omitempty"`
 	Review      string `json:"review,omitempty"`
 	Token       string `json:"token_id,omitempty"` // of the API
 	Server      string `json:"server,omitempty"`

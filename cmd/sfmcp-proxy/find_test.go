@@ -68,6 +68,16 @@ func TestCutOffByUsernameIsInEveryOrg(t *testing.T) {
 		}
 	}
 	answers("named by an earlier name", http.StatusOK)
+
+	// An export of two people who have one username is on the record of both.
+	const other = "005xx000001Sv6BAAS"
+	d.renamed("acme-sandbox", other, "renamed@acme.example")
+	d.must("audit", "export", "--user", "renamed@acme.example")
+	for _, subject := range []string{salesforcesim.RepID, other} {
+		if out := d.must("audit", "list", "--action", "log.export", "--user", subject, "--json"); !strings.Contains(out, `"subject":"`+subject+`"`) {
+			t.Errorf("not on the record of %s: %s", subject, out)
+		}
+	}
 }
 
 // renamed has a user be called otherwise, as their next sign-in would.
@@ -82,6 +92,9 @@ func (d *demo) renamed(org, subject, username string) {
 		d.t.Fatal(err)
 	}
 	defer closing(s.close)
+	if err := s.grants.SeeUser(d.t.Context(), org, subject); err != nil {
+		d.t.Fatal(err)
+	}
 	if err := s.grants.NameUser(d.t.Context(), org, subject, username, ""); err != nil {
 		d.t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 func grantCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
+	list := withCutoff(&cobra.Command{Use: "list", Short: "Connections: a user's consent to one client for one server", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			all, err := cmd.Flags().GetBool("all")
 			if err != nil {

@@ -37,7 +37,7 @@ type linkedUser struct {
 }
 
 func sessionCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Browsers that are signed in with the company", Args: usageArgs(cobra.NoArgs)},
+	list := withCutoff(&cobra.Command{Use: "list", Short: "Browsers that are signed in with the company", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			all, err := s.people.Sessions(cmd.Context())
 			if err != nil {
@@ -76,9 +76,9 @@ func sessionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), "ended "+args[0])
-			return err
+			return report(cmd, "ended "+args[0], deed{Did: "session end", Session: args[0]})
 		})
+	jsonFlag(end)
 	reasonFlag(end, "")
 	return group("session", "Company sign-ins: list, end", list, end)
 }

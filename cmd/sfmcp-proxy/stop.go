@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 
@@ -14,8 +15,13 @@ func stopCommand() *cobra.Command {
 	set := func(use, short, done string, mode access.Stop) *cobra.Command {
 		cmd := onStoresFor(mode != access.StopOff)(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
+				before, readErr := s.access.StopPosition(cmd.Context())
 				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd)); err != nil {
 					return err
+				}
+				done := done
+				if mode == access.StopWrites && before == access.StopAll && readErr == nil {
+					done += "; reads pass again: before, every call was stopped"
 				}
 				if err := report(cmd, done, deed{Did: "stop " + cmd.Name()}); err != nil {
 					return err
@@ -35,9 +41,9 @@ func stopCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(cmd.OutOrStdout(), mode)
-			return err
+			return tellStopped(cmd, mode)
 		})
+	jsonFlag(status)
 	askDatabase := status.RunE
 	status.RunE = func(cmd *cobra.Command, args []string) error {
 		file, _ := cmd.Flags().GetString("config") // an error is that there is no such flag
@@ -50,8 +56,7 @@ func stopCommand() *cobra.Command {
 			return askDatabase(cmd, args)
 		}
 		fmt.Fprintf(cmd.ErrOrStderr(), "%s; remove the file to lift that\n", here)
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), access.StopAll)
-		return err
+		return tellStopped(cmd, access.StopAll)
 	}
 	status.Long = "Say what is stopped: off, writes or all.\n\nIt is all while the file STOP is there, beside the SQLite database, or with PostgreSQL\nbeside the folder of the audit log (beside keys_file with audit.dir: database): then everything is stopped on this machine, also if\nthe database does not answer. 'touch STOP' or the signal SIGUSR1 to the proxy makes it;\nwhoever removes it lifts that."
 	return group("stop", "Kill switch for the whole proxy; survives restarts",
@@ -59,4 +64,15 @@ func stopCommand() *cobra.Command {
 		set("all", "Refuse every call", "everything is stopped", access.StopAll),
 		set("off", "Let calls pass again", "nothing is stopped", access.StopOff),
 		status)
+}
+
+// tellStopped prints what is stopped.
+func tellStopped(cmd *cobra.Command, mode access.Stop) error {
+	if printer(cmd).JSON {
+		return json.NewEncoder(cmd.OutOrStdout()).Encode(struct {
+			Stop access.Stop `json:"stop"`
+		}{mode})
+	}
+	_, err := fmt.Fprintln(cmd.OutOrStdout(), mode)
+	return err
 }

@@ -49,13 +49,16 @@ func parseAge(text string) (age time.Duration, err error) {
 		return 0, errors.New("no age")
 	}
 	const day = 24 * time.Hour
+	const most = 100 * 365 * day // far from what a duration can hold
 	for i, unit := range []time.Duration{7 * day, day} {
 		if parts[i+1] != "" {
 			n, err := strconv.Atoi(parts[i+1])
 			if err != nil {
 				return 0, err
 			}
-			age += time.Duration(n) * unit
+			if age += time.Duration(n) * unit; age > most || age < 0 {
+				return 0, errors.New("no age")
+			}
 		}
 	}
 	if parts[3] != "" {
@@ -63,7 +66,9 @@ func parseAge(text string) (age time.Duration, err error) {
 		if err != nil || rest < 0 {
 			return 0, errors.New("no age")
 		}
-		age += rest
+		if age += rest; age > most || age < 0 {
+			return 0, errors.New("no age")
+		}
 	}
 	return age, nil
 }

@@ -17,7 +17,7 @@ import (
 )
 
 func userCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
+	list := withCutoff(&cobra.Command{Use: "list", Short: "Everyone who has signed in, and who is blocked", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			users, err := s.grants.Users(cmd.Context())
 			if err != nil {
@@ -29,7 +29,7 @@ func userCommand() *cobra.Command {
 			}
 			return printer(cmd).Users(listed)
 		})
-	show := withStores(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))}, showUser)
+	show := withCutoff(&cobra.Command{Use: "show USER", Short: "One user and their connections", Args: usageArgs(cobra.ExactArgs(1))}, showUser)
 	jsonFlag(list)
 	jsonFlag(show)
 	return group("user", "Users: list, show, cut off",

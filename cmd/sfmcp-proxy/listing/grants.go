@@ -14,9 +14,9 @@ type grantRow struct {
 	Username string `json:"username" col:"USERNAME" fit:"cut"`
 	Client   string `json:"client" col:"CLIENT" fit:"cut"`
 	Server   string `json:"server" col:"SERVER" fit:"cut"`
+	LastUsed moment `json:"last_used" col:"LAST USE" fit:"drop"`
 	Created  moment `json:"created" col:"SINCE" fit:"drop"`
-	LastUsed moment `json:"last_used" col:"LAST USE"`
-	Revoked  moment `json:"revoked" col:"ENDED" fit:"drop"`
+	Revoked  moment `json:"revoked" col:"ENDED"` // whole: what ended must not look live
 	Why      string `json:"why" col:"WHY" fit:"cut,drop"`
 }
 
@@ -25,7 +25,7 @@ func (p Printer) Grants(grants []grant.Grant) error {
 	all := make([]grantRow, len(grants))
 	for i, g := range grants {
 		all[i] = grantRow{g.ID, g.Org, g.Subject, g.Username, g.ClientID, g.Server,
-			moment{g.CreatedAt}, moment{g.LastUsedAt}, moment{g.RevokedAt}, g.RevokedWhy}
+			moment{g.LastUsedAt}, moment{g.CreatedAt}, moment{g.RevokedAt}, g.RevokedWhy}
 	}
 	return rows(p, all)
 }
