@@ -26,11 +26,11 @@ func TestFindUsers(t *testing.T) {
 	}
 	for who, want := range map[string]struct{ here, toCome []string }{
 		"carol@acme.example.sandbox": {[]string{"sandbox " + carol, "acme " + carol}, []string{"sandbox " + carol, "acme " + carol}},
-		"BOB@acme.example": {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
-		"carol@acme.example": {[]string{"acme " + carol, "sandbox " + carol}, []string{"acme " + carol, "sandbox " + carol}}, // by any of their usernames
-		bob[:15]:           {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
-		bob:                {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
-		alice[:15]:         {nil, []string{"acme " + alice, "sandbox " + alice}}, // was never seen: blocked wherever they come
+		"BOB@acme.example":           {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		"carol@acme.example":         {[]string{"acme " + carol, "sandbox " + carol}, []string{"acme " + carol, "sandbox " + carol}}, // by any of their usernames
+		bob[:15]:                     {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		bob:                          {[]string{"acme " + bob}, []string{"acme " + bob, "sandbox " + bob}},
+		alice[:15]:                   {nil, []string{"acme " + alice, "sandbox " + alice}}, // was never seen: blocked wherever they come
 	} {
 		users, err := f.FindUsers(t.Context(), who)
 		if diff := cmp.Diff(want.here, found(users)); (err != nil) != (want.here == nil) || diff != "" {
