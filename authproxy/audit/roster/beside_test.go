@@ -67,6 +67,12 @@ func TestOneLogClaimsAName(t *testing.T) {
 	if first, second, third := <-won, <-won, <-won; first && second || first && third || second && third || !first && !second && !third {
 		t.Errorf("claimed by %t, %t, %t", first, second, third)
 	}
+	had, _, err := a.Claimed(t.Context(), "review", "spring")
+	for _, r := range all { // whoever comes later changes nothing
+		if c, claimErr := r.roster.Claim(t.Context(), "review", "spring"); err != nil || claimErr != nil || c.Origin != had.Origin || c.Own != (c.Origin == r.origin()) {
+			t.Errorf("%s claims %+v after %+v, %v, %v", r.name, c, had, err, claimErr)
+		}
+	}
 	f.pass(time.Minute)
 	for range 2 { // again, it is still its own
 		if c, err := a.Claim(t.Context(), "review", "autumn"); err != nil || !c.Own || c.Origin != all[0].origin() || !c.At.Equal(f.now()) {
