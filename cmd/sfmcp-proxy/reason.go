@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -35,10 +37,11 @@ func (r *reasonText) Type() string { return "string" }
 // Set takes what the command line has.
 func (r *reasonText) Set(text string) error {
 	why, err := authproxy.CleanReason(text)
-	if err == nil {
-		*r = reasonText(why)
+	if err != nil {
+		return fmt.Errorf("%w; nothing was done", err)
 	}
-	return err
+	*r = reasonText(why)
+	return nil
 }
 
 // reasonOf is why the operator does it.
