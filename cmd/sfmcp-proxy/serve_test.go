@@ -89,8 +89,8 @@ func TestUserCommandsTryEveryOrg(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out lockedBuffer
-	if status := run(t.Context(), []string{"user", "unblock", id, "--config", file}, &out, &out); status != exitFailed {
-		t.Errorf("status %d, although the user is not blocked in one of the orgs", status)
+	if status := run(t.Context(), []string{"user", "unblock", id, "--config", file}, &out, &out); status != exitDone { // they were blocked in one of the orgs
+		t.Errorf("status %d\n%s", status, &out)
 	}
 	if blocked, err := a.grants.Blocked(t.Context(), "two", id); err != nil || blocked {
 		t.Errorf("still blocked: %t, %v\n%s", blocked, err, &out)
