@@ -204,8 +204,7 @@ func TestFT10CrashesAndRaces(t *testing.T) {
 //
 //	go test ./cmd/sfmcp-proxy -run FT10CrashesOnSQLite -v -timeout 3h -crashes 1000 -races 10000
 //
-// Without these flags it is skipped: whoever waits for a login that a process was killed with may wait for longer than
-// the run allows (see the handbook's page on sizing).
+// Without these flags it is skipped: it takes half an hour, and a tenth of it says little.
 func TestFT10CrashesOnSQLite(t *testing.T) {
 	if *crashesWanted == 0 && *racesWanted == 0 {
 		t.Skip("without -crashes N there is nothing to do")
