@@ -45,14 +45,17 @@ func (s *stores) personOfTheLog(ctx context.Context, who string, unknown error) 
 	return s.ifLogged(ctx, audit.Person{Subjects: []string{grant.FullID(who)}}, unknown)
 }
 
-// ifLogged is p if there is an entry that concerns p.
+// ifLogged is p if there is an entry that concerns p; otherwise it returns nobody, and the error.
 func (s *stores) ifLogged(ctx context.Context, p audit.Person, unknown error) (audit.Person, error) {
 	found := unknown
 	err := s.audit.List(ctx, audit.Filter{Person: p, Limit: 1}, func(audit.Entry) error {
 		found = nil
 		return nil
 	})
-	return p, errors.Join(found, err)
+	if err := errors.Join(found, err); err != nil {
+		return audit.Person{}, err
+	}
+	return p, nil
 }
 
 // everywhere adds what those ids are called in every org.

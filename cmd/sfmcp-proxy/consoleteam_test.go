@@ -216,6 +216,7 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 		{"/console/audit?person=" + rep + "&since=1d&text=ACCOUNT", []string{"soqlQuery"}},
 		{"/console/audit?person=nobody@example.com", []string{"nobody@example.com"}},
 		{"/console/audit?person=sasha+lindqvist", []string{"Sasha Lindqvist", "/console/audit/"}},
+		{"/console/audit?person=" + companysim.DefaultUsers()[1].Email, []string{"Sasha Lindqvist", "/console/audit/"}},
 		{"/console/audit?since=yesterweek", []string{"is no time"}},
 		{"/console/audit?before=x", []string{"number of an entry"}},
 		{"/console/audit?before=3", []string{"entry 2"}},
