@@ -130,7 +130,7 @@ func (f *follower) meet(r logfile.Record) {
 	compared, origin := f.compared, f.origin()
 	f.mu.RUnlock()
 	if compared && !f.signing.vouches(origin, r.Seq, r.Text) {
-		f.halted.set(strangers(r.Seq))
+		f.halted.set(unvouched(r.Seq))
 	}
 }
 

@@ -40,8 +40,8 @@ func cutMAC(record []byte) (text []byte, mac string, ok bool) {
 	return record[:at], string(value), bytes.IndexByte(value, '"') < 0
 }
 
-// strangers is the disagreement about a record that nobody with the keys has written.
-func strangers(seq int64) *Disagreement {
+// unvouched is the disagreement about a record that nobody with the keys has written.
+func unvouched(seq int64) *Disagreement {
 	return &Disagreement{"its own files", fmt.Sprintf("entry %d was not written with a key of the key file: somebody without the keys has added it, or a version before 0.2.0 that ran beside this one", seq), true}
 }
 
@@ -69,7 +69,7 @@ func (k *checkpoints) tail(signed int64) error {
 			}
 			vouched := k.vouches(origin, r.Seq, r.Text)
 			if !vouched && before && r.Seq > signed {
-				return strangers(r.Seq)
+				return unvouched(r.Seq)
 			}
 			before = vouched
 			return nil

@@ -82,12 +82,12 @@ func (w writing) commit(group []*waiting) error {
 	began := time.Now()
 	l.group = group
 	err := l.file.Append(l.fill)
-	if err == nil {
-		err = l.halted.err() // by what was heard of just before the group was to be written
-	}
 	written := l.follow.writes(nil)
 	l.group = nil
 	l.note(err)
+	if err == nil {
+		err = l.halted.err() // by what was heard of just before the group was to be written: no fault of the disk
+	}
 	w.tell(written, time.Since(began), err)
 	if err != nil {
 		return fmt.Errorf("appending audit entry: %w", err)
