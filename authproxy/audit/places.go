@@ -70,6 +70,7 @@ func writeFile(path string, content []byte) (err error) {
 	if err != nil {
 		return err
 	}
+	seal.KeepOwner(file, path)
 	_, err = file.Write(content)
 	if err == nil {
 		err = file.Sync()

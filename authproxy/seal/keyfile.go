@@ -50,6 +50,7 @@ func (s Source) Create(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("creating key file: %w", err)
 	}
+	KeepOwner(f, filepath.Dir(s.File))
 	_, err = f.Write(text)
 	return errors.Join(err, f.Sync(), f.Close(), SyncDirectory(filepath.Dir(s.File)))
 }
@@ -133,6 +134,7 @@ func (s Source) put(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("writing key file: %w", err)
 	}
+	KeepOwner(f, s.File)
 	_, err = f.Write(text)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return errors.Join(fmt.Errorf("writing key file: %w", err), os.Remove(f.Name()))

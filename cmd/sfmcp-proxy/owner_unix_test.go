@@ -10,7 +10,7 @@ import (
 )
 
 // SR-ST-4: commands that root runs beside a proxy of another user leave nothing that it cannot read: the folder's owner gets what
-// they have made, of the log and beside the key file, and nothing else.
+// they have made, of the log and beside the key file, and nothing else. A key file that is rotated belongs to whom it belonged to.
 func TestRootHandsBack(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can give files away")
@@ -42,6 +42,13 @@ func TestRootHandsBack(t *testing.T) {
 		if uid := owners(filepath.Join(d.dir, name)); uid != service {
 			t.Errorf("%s belongs to %d", name, uid)
 		}
+	}
+	if err := os.Chown(filepath.Join(d.dir, "keys"), service+1, service+1); err != nil { // in a folder of somebody else
+		t.Fatal(err)
+	}
+	d.must("key", "rotate")
+	if uid := owners(filepath.Join(d.dir, "keys")); uid != service+1 {
+		t.Errorf("the rotated key file belongs to %d", uid)
 	}
 	if uid := owners(foreign); uid != 0 {
 		t.Errorf("another file belongs to %d", uid)
