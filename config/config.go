@@ -16,6 +16,9 @@ type Config struct {
 	AdminListen string `mapstructure:"admin_listen" need:"value"`
 	// AdminListenOpen says that admin_listen may be reached from other machines.
 	AdminListenOpen bool `mapstructure:"admin_listen_open"`
+	// ShutdownDelay is for how long a process that is told to end still takes requests, while /readyz says that
+	// it wants no more: until whatever sends them has noticed.
+	ShutdownDelay time.Duration `mapstructure:"shutdown_delay" need:"value"`
 
 	TLS            TLS      `mapstructure:"tls"`
 	TrustedProxies []string `mapstructure:"trusted_proxies"`
@@ -337,6 +340,7 @@ var defaults = map[string]any{
 	"listen":                       "127.0.0.1:8080",
 	"admin_listen":                 "127.0.0.1:9090",
 	"admin_listen_open":            false,
+	"shutdown_delay":               "0s",
 	"tls.cert_file":                "",
 	"tls.key_file":                 "",
 	"trusted_proxies":              []string{},

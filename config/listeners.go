@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/db"
@@ -30,6 +31,9 @@ func (v *validator) listeners() {
 		v.add("admin_listen", quote(c.AdminListen), "host:port")
 	} else if adminPort == port && port != "0" && (adminHost == host || anyAddress(adminHost) || anyAddress(host)) {
 		v.add("admin_listen", "the public listener's address", "another address or port")
+	}
+	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
+		v.add("shutdown_delay", c.ShutdownDelay.String(), "0s to 1m, and 30s less than what ends the process waits before it kills it")
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {
 		v.add("tls", "one of cert_file and key_file", "both or none")

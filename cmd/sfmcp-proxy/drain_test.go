@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
@@ -172,6 +173,38 @@ func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
 	}
 	if out := d.must("audit", "export"); !strings.Contains(out, `"outcome":"outcome_unknown"`) && !strings.Contains(out, `"outcome":"unknown"`) {
 		t.Errorf("the outcome of the write is not recorded as unknown:\n%s", out)
+	}
+}
+
+// FT-42: with shutdown_delay a process that is told to end says so on /readyz, and answers until the delay is
+// over, on connections that it then closes.
+func TestFT42AnswersUntilTheDelayIsOver(t *testing.T) {
+	t.Parallel()
+	for _, delay := range []time.Duration{time.Second, time.Minute} {
+		t.Run(delay.String(), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			dbtest.SQLite(t, dir)
+			d, r := prepareServed(t, dir, "")
+			r.before = []string{"env", "SFMCP_SHUTDOWN_DELAY=" + delay.String()}
+			r.start()
+			r.process.Process.Signal(syscall.SIGTERM)
+			if delay < time.Minute {
+				if status, took := ends(t, r.process, plenty); status != exitDone || took < delay/2 {
+					t.Errorf("ended with status %d after %s\n%s", status, took, &r.log)
+				}
+				return
+			}
+			eventually(t, plenty, "readyz says 503", func() bool { status, _ := d.private("/readyz"); return status == http.StatusServiceUnavailable })
+			resp, err := http.Get(d.PublicURL + "/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != http.StatusOK || !resp.Close {
+				t.Errorf("status %d, and the connection is closed: %t", resp.StatusCode, resp.Close)
+			}
+		})
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -190,6 +191,7 @@ func TestHelmChart(t *testing.T) {
 				t.Errorf("with %d volumes the audit log is in the database: %t", tt.volumes, inDatabase)
 			}
 			mayDoLittle(t, set.Spec.Template)
+			endsInTime(t, set.Spec.Template, all["ConfigMap proxy"].Data["sfmcp-proxy.yaml"])
 			reachesLittle(t, all["NetworkPolicy proxy"], tt.egress)
 			isConfigured(t, all["ConfigMap proxy"].Data["sfmcp-proxy.yaml"])
 			knownToKubernetes(t, text)
@@ -204,8 +206,8 @@ func mayDoLittle(t *testing.T, pod podTemplate) {
 		s.HostNetwork || s.AutomountToken == nil || *s.AutomountToken || len(s.InitContainers) != 0 || len(s.Containers) != 1 {
 		t.Fatalf("the pod: %+v", s)
 	}
-	if s.Grace <= int(drainTime.Seconds())+4 || len(s.Spread) == 0 || pod.Metadata.Annotations["checksum/config"] == "" {
-		t.Errorf("%d s to drain, spread %v, annotations %v", s.Grace, s.Spread, pod.Metadata.Annotations)
+	if len(s.Spread) == 0 || pod.Metadata.Annotations["checksum/config"] == "" {
+		t.Errorf("spread %v, annotations %v", s.Spread, pod.Metadata.Annotations)
 	}
 	c := s.Containers[0]
 	if sc := c.Security; sc.Privileged || sc.Escalation == nil || *sc.Escalation || !sc.ReadOnlyRoot || !slices.Equal(sc.Capabilities.Drop, []string{"ALL"}) || len(sc.Capabilities.Add) > 0 {
@@ -264,6 +266,21 @@ func reachesLittle(t *testing.T, policy kubeObject, want []any) {
 		if len(rule.From) == 0 || len(rule.Ports) != 1 {
 			t.Errorf("a rule without peers or a port lets everybody in: %+v", rule)
 		}
+	}
+}
+
+// endsInTime wants a pod to answer until no more is sent to it, and to be killed only after that and the drain.
+func endsInTime(t *testing.T, pod podTemplate, text string) {
+	t.Helper()
+	var c struct {
+		Delay time.Duration `yaml:"shutdown_delay"`
+	}
+	if err := yaml.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	grace := time.Duration(pod.Spec.Grace) * time.Second
+	if c.Delay < 3*time.Second || grace < c.Delay+longestDrain+closeTime+flushTime+time.Second {
+		t.Errorf("it answers for %s, and is killed after %s", c.Delay, grace)
 	}
 }
 

@@ -26,10 +26,10 @@ import (
 )
 
 const (
-	// longestDrain is how long calls in flight may take after a signal.
+	// longestDrain is how long calls in flight may take after a signal, and shutdown_delay.
 	longestDrain = 25 * time.Second
-	// flushTime is how long an ending process waits for the reader of its log. With
-	// longestDrain and closeTime it stays below the 30 s that orchestrators give.
+	// flushTime is how long an ending process waits for the reader of its log. With longestDrain and
+	// closeTime it stays below the 30 s that orchestrators give; shutdown_delay comes on top.
 	flushTime = 500 * time.Millisecond
 )
 
@@ -98,6 +98,9 @@ func (p *process) publicHandler() http.Handler {
 	return p.edge.Middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		current := p.enter()
 		defer current.requests.End()
+		if p.draining.Load() {
+			w.Header().Set("Connection", "close") // the next request goes to another process
+		}
 		if err := current.db.CheckInTouch(); err != nil { // what nobody has told us, we would decide against
 			p.log.WarnContext(r.Context(), "nothing is decided", "error", err)
 			w.Header().Set("Retry-After", "1")
@@ -209,7 +212,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	defer stopBackground()
 
 	// A listener that fails ends the rest too: a proxy that answers nothing must not live on.
-	ctx, end := context.WithCancel(ctx)
+	failed, end := context.WithCancel(background)
 	defer end()
 	p.halt.Store(&end)
 	var g errgroup.Group
@@ -220,7 +223,7 @@ func (p *process) serve(ctx context.Context, ready func()) error {
 	g.Go(func() error { p.reloadLoop(background, hangup, &g); return nil })
 	p.current.Load().work(background, &g)
 	g.Go(func() error {
-		<-ctx.Done()
+		p.awaitEnd(ctx, failed)
 		err := p.drain(publicServer)
 		stopBackground()
 		return errors.Join(err, privateServer.Close())
@@ -236,8 +239,27 @@ func (p *process) end() {
 	}
 }
 
-// drain says that no more requests are wanted, ends the streams that only listen, and
-// waits for the calls in flight.
+// awaitEnd returns when the process must end: once failed is over, or when shutdown_delay has passed since it
+// was asked to. Meanwhile /readyz says that no more requests are wanted, and those that come are answered: what
+// sends them needs a moment to notice.
+func (p *process) awaitEnd(asked, failed context.Context) {
+	select {
+	case <-failed.Done():
+		return
+	case <-asked.Done():
+	}
+	p.draining.Store(true)
+	if p.config.ShutdownDelay == 0 {
+		return
+	}
+	p.log.Info("asked to end: /readyz says so, and requests are answered for shutdown_delay", "shutdown_delay", p.config.ShutdownDelay.String())
+	select {
+	case <-failed.Done():
+	case <-time.After(p.config.ShutdownDelay):
+	}
+}
+
+// drain takes no more requests, ends the streams that only listen, and waits for the calls in flight.
 func (p *process) drain(public *http.Server) error {
 	p.draining.Store(true)
 	p.log.Info("draining", "requests", p.edge.Requests())

@@ -35,7 +35,7 @@ const (
 )
 
 // fixed are the keys that the process is built on.
-var fixed = []string{"public_url", "listen", "admin_listen", "tls", "trusted_proxies", "database", "keys_file", "keys_from", "key_service", "limits", "audit"}
+var fixed = []string{"public_url", "listen", "admin_listen", "shutdown_delay", "tls", "trusted_proxies", "database", "keys_file", "keys_from", "key_service", "limits", "audit"}
 
 // reloadLoop looks at the files that may change while the proxy runs. Certificate and
 // keys, which programs replace, it reads regularly; the configuration, which people write,

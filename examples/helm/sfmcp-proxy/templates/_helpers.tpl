@@ -29,6 +29,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{- define "sfmcp-proxy.config" -}}
 {{- $dir := ternary "database" "/data/audit" (include "sfmcp-proxy.logInDatabase" . | eq "true") -}}
 {{- $audit := merge (dict "dir" $dir) (.Values.config.audit | default dict) -}}
-{{- $pod := dict "listen" "0.0.0.0:8080" "admin_listen" "0.0.0.0:9090" "admin_listen_open" true "keys_from" "credential" "keys_file" "/data/keys" "audit" $audit -}}
+{{- $pod := dict "listen" "0.0.0.0:8080" "admin_listen" "0.0.0.0:9090" "admin_listen_open" true "keys_from" "credential" "keys_file" "/data/keys" "audit" $audit "shutdown_delay" (printf "%ds" (int .Values.shutdownDelaySeconds)) -}}
 {{- toYaml (merge $pod (omit .Values.config "audit")) -}}
 {{- end -}}
