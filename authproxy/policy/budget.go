@@ -58,7 +58,7 @@ type Budget struct {
 	// AlarmAt is the part of the limit at which there is an alarm; 0: [DefaultAlarm].
 	AlarmAt float64 `mapstructure:"alarm_at" need:"value"`
 	// Classes narrow what is counted; nil: every class. A call of unknown class counts in
-	// any case.
+	// any case, and one of the class admin also by what it does.
 	Classes []Class `mapstructure:"classes" need:"value"`
 	// Objects narrow it to calls that reach one of these, or objects that cannot be
 	// determined; nil: every call.
@@ -110,7 +110,7 @@ func (b *Budget) Counts(d *Decision) bool {
 		return b.counts(d)
 	}
 	return slices.ContainsFunc(d.Reach.Parts, func(part *reach.Value) bool {
-		return b.counts(&Decision{Class: part.Class, Objects: part.ObjectNames()})
+		return b.counts(&Decision{Class: part.Class, Objects: part.ObjectNames(), Reach: part})
 	})
 }
 
@@ -118,7 +118,8 @@ func (b *Budget) counts(d *Decision) bool {
 	switch {
 	case b.What == Deletes && !mayDelete(d.Class), b.What == Writes && !isWrite(d.Class):
 		return false
-	case b.Classes != nil && d.Class != Unknown && !slices.Contains(b.Classes, d.Class):
+	case b.Classes != nil && d.Class != Unknown && !slices.Contains(b.Classes, d.Class) &&
+		(d.Reach == nil || !slices.ContainsFunc(b.Classes, d.Reach.MayBe)):
 		return false
 	}
 	return b.Objects == nil || slices.ContainsFunc(d.Objects, b.namesObject)

@@ -25,6 +25,7 @@ func (p *Policy) Doubts(fronts []Front) []Problem {
 		r := &p.Rules[i]
 		d.names(r)
 		d.dead(p, r, fronts)
+		d.tooLate(p, r)
 		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
 			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
 		}
@@ -64,7 +65,11 @@ func (d *doubts) dead(p *Policy, r *Rule, fronts []Front) {
 			}
 		}
 		if by >= 0 {
-			d.add(fmt.Sprintf("tools[%d]", k), fmt.Sprintf("%q, which can never pass: rule %d denies it, because what it reaches is not known", tool, by+1),
+			what := "reaches"
+			if !p.Rules[by].has(aboutReach) {
+				what = "does"
+			}
+			d.add(fmt.Sprintf("tools[%d]", k), fmt.Sprintf("%q, which can never pass: rule %d denies it, because what it %s is not known", tool, by+1, what),
 				"it declared under servers[].declare, or its rule before that one")
 		}
 	}
@@ -76,12 +81,34 @@ func (p *Policy) inescapably(tool string, before int) int {
 	t := p.catalogue.Tool(tool)
 	for i := range p.Rules[:before] {
 		r := &p.Rules[i]
-		if r.Effect == Deny && !r.has(aboutCaller|aboutMoment) && r.has(aboutReach) && (r.Tools == nil || r.namesTool(tool)) &&
-			!slices.ContainsFunc(t.Classes, func(c Class) bool { return !r.takesClass(c) }) && r.inescapable(t) {
+		if r.Effect == Deny && !r.has(aboutCaller|aboutMoment) && (r.has(aboutReach) || r.Classes != nil && t.Classes[0] == Unknown) &&
+			(r.Tools == nil || r.namesTool(tool)) && r.holdsAll(t) && r.inescapable(t) {
 			return i
 		}
 	}
 	return -1
+}
+
+// holdsAll reports whether the classes key of a rule that denies matches every call of a tool.
+func (r *Rule) holdsAll(t reach.Tool) bool {
+	return !slices.ContainsFunc(t.Classes, func(c Class) bool {
+		besides, certain := t.Besides(c)
+		return !r.takesClass(c) && !(certain && r.doubts(&reach.Value{Class: c, Besides: besides}))
+	})
+}
+
+// tooLate asks about a rule that lets calls pass of which nobody knows what they do, after one that
+// denies them where they may be of its classes.
+func (d *doubts) tooLate(p *Policy, r *Rule) {
+	if !r.passes() || !slices.Contains(r.Classes, Unknown) {
+		return
+	}
+	for i := range p.Rules[:d.rule] {
+		if earlier := &p.Rules[i]; earlier.Effect == Deny && !earlier.has(aboutCall&^aboutClass) && earlier.doubts(&reach.Value{Class: Unknown, Besides: reach.Classes}) {
+			d.add("classes", fmt.Sprintf("unknown after rule %d (%s), which denies what may be of its classes, so nearly every such call", i+1, earlier.describe()), "it before that rule")
+			return
+		}
+	}
 }
 
 type doubts struct {

@@ -86,7 +86,7 @@ var keys = append([]key{
 			return c.any(c.Clients, func(id string) bool { return id == q.who.Client && id != "" })
 		}, same),
 	listKey("classes", aboutClass, func(r *Rule) []string { return classNames(r.Classes) }, validClass, classList).
-		matching(func(c *ready, q *question) bool { return c.namesClass(q.reach.Class) }, same),
+		matching(func(c *ready, q *question) bool { return c.holdsClass(q.reach) }, same),
 	listKey("objects", aboutReach, func(r *Rule) []string { return r.Objects }, validObjectPattern,
 		"an sObject name such as Account or My__c, or a glob").naming(kindObjects).matching((*ready).reachesObjects, nil),
 	listKey("fields", aboutReach, func(r *Rule) []string { return r.Fields }, validFieldPattern,

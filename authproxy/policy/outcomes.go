@@ -16,8 +16,11 @@ type Outcome struct {
 	Rule   int
 	Effect Effect
 	// Conditional says that the rule decides only in some moments: it has a condition, or
-	// asks for what was answered before. The next outcome is what happens otherwise.
+	// asks for what was answered before; or only some of the calls, by what they may do
+	// ([reach.Value.Besides]). The next outcome is what happens otherwise.
 	Conditional bool
+	// Besides says that the rule denies the call for what it is, or may be, besides its class.
+	Besides bool
 	// Condition is all that it depends on then, whole: equal texts mean the same.
 	Condition   string
 	Obligations Obligations
@@ -68,6 +71,8 @@ func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Ou
 	compiled := p.compile()
 	rules := compiled.rules
 	q := &question{who: who, tool: tool, reach: reached.value(), index: compiled.index}
+	besides, certain := p.catalogue.Tool(tool).Besides(reached.Class)
+	q.reach.Besides = besides
 	for i := range rules {
 		c := &rules[i]
 		if c.Observe || c.asks(aboutCall&^aboutMoment, q) != nil {
@@ -76,6 +81,9 @@ func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Ou
 		o := Outcome{Rule: i, Effect: Deny, Conditional: c.has(aboutMoment)}
 		if o.Conditional {
 			o.Condition = c.condition()
+		}
+		if o.Besides = c.doubts(q.reach); o.Besides && !certain {
+			o.Conditional, o.Condition = true, o.Condition+c.reason
 		}
 		if c.passes() {
 			o.Effect, o.Obligations = c.Effect, obligations(rules, c, q)

@@ -239,7 +239,9 @@ func (c *compiled) walk(q *question, d *Decision) (m misses) {
 			}
 			continue
 		}
-		d.Rule, d.Reason = i, r.reason
+		if d.Rule, d.Reason = i, r.reason; r.doubts(q.reach) {
+			d.Reason += ", of which a call of the class " + string(q.reach.Class) + " may be"
+		}
 		if r.passes() {
 			d.Effect = r.Effect
 			d.Obligations = obligations(c.rules, r, q)

@@ -63,7 +63,8 @@ type Rule struct {
 	// reaches them only if it begins with that prefix, a deny pattern always.
 	Tools []string `mapstructure:"tools" need:"value"`
 	// Classes are effect classes. A rule that lets calls pass is about calls of the class
-	// admin only if it names that class here.
+	// admin only if it names that class here. Deny: also calls that may be of one of them, see
+	// [reach.Value.Besides].
 	Classes []Class `mapstructure:"classes" need:"value"`
 	// Users are Salesforce user ids (15 or 18 characters) or user names.
 	Users []string `mapstructure:"users" need:"value"`
@@ -158,6 +159,15 @@ func (r *Rule) namesTool(tool string) bool {
 // namesClass reports whether the classes key matches.
 func (r *Rule) namesClass(c Class) bool {
 	return slices.Contains(r.Classes, c) || len(r.Classes) == 0 && r.Effect == Deny
+}
+
+// holdsClass reports whether the classes key matches a call: a rule that denies also holds what may be
+// of one of its classes, as far as anybody can tell, and what is done besides being [Admin].
+func (r *Rule) holdsClass(v *reach.Value) bool { return r.namesClass(v.Class) || r.doubts(v) }
+
+// doubts reports whether the classes key matches a call for what it may be besides its class alone.
+func (r *Rule) doubts(v *reach.Value) bool {
+	return r.Effect == Deny && r.Classes != nil && !r.namesClass(v.Class) && slices.ContainsFunc(v.Besides, r.namesClass)
 }
 
 // takesUnnamed reports whether calls of a class are what the rule is about if it names no

@@ -114,7 +114,7 @@ func (c *compiled) partOfClass(q *question, usual Class) string {
 		return textDenied
 	}
 	other := *v
-	other.Class = milder
+	other.Class, other.Besides = milder, nil
 	d := Decision{Effect: Deny}
 	c.walk(&question{who: q.who, tool: q.tool, reach: &other, index: q.index, call: q.call, compiled: c, outside: q.outside}, &d)
 	if d.Effect == Deny {

@@ -78,7 +78,7 @@ func (p *Policy) Validate() []Problem {
 		r := &p.Rules[i]
 		r.validate(c)
 		for j := range i {
-			if earlier := &p.Rules[j]; earlier.covers(r) && !p.deniesAdmin(earlier, i) {
+			if earlier := &p.Rules[j]; earlier.covers(r) && !p.deniesFurther(earlier, i) {
 				c.add("", fmt.Sprintf("a rule that can never match: rules[%d] (%s) takes all its calls", j, earlier.describe()), "it before that rule, or not at all")
 				break
 			}
@@ -92,11 +92,15 @@ func (p *Policy) Validate() []Problem {
 	return c.list
 }
 
-// deniesAdmin reports whether a rule is not dead behind one that covers it, because it keeps
-// calls of the class admin, which that one leaves, from a later rule that lets them pass.
-func (p *Policy) deniesAdmin(earlier *Rule, rule int) bool {
-	return !earlier.takesUnnamed(Admin) && p.Rules[rule].takesClass(Admin) &&
-		slices.ContainsFunc(p.Rules[rule:], func(later Rule) bool { return later.passes() && slices.Contains(later.Classes, Admin) })
+// deniesFurther reports whether a rule is not dead behind one that covers it by its classes, because
+// it keeps calls that the earlier one leaves, of the class admin or of one that nobody knows, from a
+// later rule that lets them pass.
+func (p *Policy) deniesFurther(earlier *Rule, rule int) bool {
+	r := &p.Rules[rule]
+	return slices.ContainsFunc([]Class{Unknown, Admin}, func(c Class) bool {
+		return !earlier.takesClass(c) && (r.takesClass(c) || r.Effect == Deny && earlier.passes()) &&
+			slices.ContainsFunc(p.Rules[rule:], func(later Rule) bool { return later.passes() && later.takesClass(c) })
+	})
 }
 
 // validate adds the problems of one rule.

@@ -44,6 +44,9 @@ func (p *Policy) passing(who Principal, tool string) []Class {
 func (p *Policy) passes(who Principal, name string, t reach.Tool, c Class) bool {
 	var denied []string // objects that earlier rules deny whatever else is asked for
 	q := &question{who: who, tool: name, reach: &reach.Value{Class: c}}
+	if besides, certain := t.Besides(c); certain {
+		q.reach.Besides = besides
+	}
 	rules := p.compile().rules
 	for i := range rules {
 		r := &rules[i]

@@ -67,6 +67,9 @@ func count(rules []use, p *policy.Policy, outcomes []policy.Outcome, group tools
 		if o.Rule < 0 {
 			return
 		}
+		if o.Besides && !slices.ContainsFunc(outcomes[i:], func(later policy.Outcome) bool { return later.Effect != policy.Deny }) {
+			continue // which no rule would let pass
+		}
 		r := &rules[o.Rule]
 		r.matches = true
 		if decided >= 0 {

@@ -71,7 +71,7 @@ func (v *Value) Administers() (at Place, ok bool) {
 // the org. Sharing records decide who sees what, and count as permissions.
 func (f *reading) raise(object string) {
 	if f.writes() && isAdminObject(object) {
-		f.Class = Admin
+		f.administer()
 	}
 }
 
@@ -85,6 +85,6 @@ func (f *reading) writes() bool {
 // is, it may be a user: a lookup of one's own to User has any name.
 func (f *reading) raiseRelated(object string) {
 	if f.raise(object); object == UnknownObject && f.writes() {
-		f.Class = Admin
+		f.administer()
 	}
 }

@@ -228,8 +228,9 @@ func (c *carrier) request(members arguments) bool {
 		if r.rest && r.method == "GET" && r.path[0] == "sobjects" && len(r.path) == 3 {
 			f.Rows = 1
 		}
+		f.narrowed = r.mayBe()
 		if f.Opaque && f.writes() && r.administers() {
-			f.Class = Admin
+			f.administer()
 		}
 		return refused == nil
 	}) {
@@ -310,6 +311,7 @@ func (c *carrier) add(own arguments, read func(*reading) bool) bool {
 		return false
 	}
 	f.Each = 0 // a query within a request stays as it is
+	f.doubt()
 	for i := range f.Records {
 		if strings.HasSuffix(f.Records[i].ID, placeholder) {
 			f.Records[i].ID = ""

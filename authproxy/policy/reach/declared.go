@@ -162,7 +162,7 @@ func (d Declaration) readRecord(f *reading, a arguments) *Refusal {
 		f.record(d.Class, object, id)
 	}
 	if f.raise(object); d.Object == "" && f.writes() && idAdministers(id) {
-		f.Class = Admin
+		f.administer()
 	}
 	f.reach(object)
 	body, given, refused := a.object(d.Record)

@@ -66,8 +66,9 @@ func readDispatch(readonly bool) func(*reading, arguments) *Refusal {
 		f.Argument = "url"
 		f.in(Path, "url", nowhere)
 		refused = r.read(f)
+		f.narrowed = r.mayBe()
 		if refused == nil && f.Opaque && f.writes() && r.administers() {
-			f.Class = Admin
+			f.administer()
 		}
 		if r.unknown {
 			// What looked like a read may be anything; a write stays what it is,

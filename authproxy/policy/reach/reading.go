@@ -38,6 +38,8 @@ type reading struct {
 	objects        map[string]bool  // the same of objects, by name in lower case
 	recordArgument string           // that holds a record; "": body
 	full           bool             // more than most was reached
+	done           Class            // what a call of the class Admin does; "" or Unknown: nobody knows
+	narrowed       []Class          // of which classes a call may be whose class nobody knows; nil: any
 
 	room struct { // for what most calls reach
 		objects [4]Object

@@ -36,7 +36,7 @@ func (r *request) read(f *reading) *Refusal {
 	path := r.path
 	if len(path) > 1 && (path[0] == "tooling" || path[0] == "metadata") { // the org's metadata and code
 		if r.method != "GET" || r.record || strings.HasPrefix(strings.ToLower(path[1]), "execute") || strings.HasPrefix(path[1], "runTests") {
-			f.Class = Admin
+			f.administer()
 		}
 		// GET tooling/executeAnonymous runs Apex, runTests… runs tests.
 		if path[0] == "metadata" || !slices.Contains([]string{"query", "search", "sobjects"}, path[1]) {
@@ -136,7 +136,7 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 	}
 	f.known(c)
 	if class == Admin {
-		f.Class = Admin
+		f.administer()
 	}
 	targets := []string{object}
 	if len(path) == 2 {
@@ -181,7 +181,7 @@ func (r *request) collection(f *reading, object string) *Refusal {
 		return nil
 	}
 	if class == Admin {
-		f.Class = Admin
+		f.administer()
 	}
 	return r.touch(f, []string{object})
 }

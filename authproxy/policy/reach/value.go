@@ -25,6 +25,9 @@ const Whole = "*"
 type Value struct {
 	// Class is the effect class of this very call.
 	Class Class
+	// Besides are the classes of which the call may be besides, as far as its arguments tell: a call of
+	// the class Unknown does something of them, and one of the class Admin is also what it does.
+	Besides []Class
 	// Records are those that the arguments name, and those that the call makes.
 	Records []Record
 	// Objects are the sObjects reached that are known, each once, in their usual spelling.
