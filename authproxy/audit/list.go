@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"maps"
 	"slices"
 	"time"
 
@@ -209,17 +208,4 @@ func (q search) newest(ctx context.Context, l *Log, segments []logfile.Segment, 
 		}
 	}
 	return nil
-}
-
-// Tools returns the names of all tools that entries tell of, in order. It reads the whole
-// log: ask for one tool by a [Filter] first.
-func (l *Log) Tools(ctx context.Context) (names []string, err error) {
-	known := map[string]bool{}
-	err = l.List(ctx, Filter{}, func(e Entry) error {
-		if e.Tool != "" {
-			known[e.Tool] = true
-		}
-		return nil
-	})
-	return slices.Sorted(maps.Keys(known)), err
 }

@@ -21,7 +21,7 @@ const TextLooked = 5000
 
 // Filter selects the entries of the audit log that somebody asks for, by the names of fields:
 // person, tool, client, server, outcome, action, object, rule, approval, request, since, until,
-// before. What cannot be understood is an [*InputError].
+// before. What cannot be understood, or names what there is not, is an [*InputError].
 func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, err error) {
 	f = audit.Filter{Tool: asked("tool"), Client: asked("client"), Server: asked("server"), Outcome: audit.Outcome(asked("outcome")), Action: asked("action"),
 		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Request: strings.ToUpper(asked("request"))}
@@ -30,7 +30,7 @@ func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now
 	}
 	if before := asked("before"); before != "" {
 		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before < 1 {
-			return f, &InputError{"before: expected the number of an entry"}
+			return f, &InputError{"before", "expected the number of an entry"}
 		}
 	}
 	if who := asked("person"); who != "" {
@@ -39,7 +39,10 @@ func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now
 			f.Actor, err = r.colleague(ctx, who, unknown)
 		}
 	}
-	return f, err
+	if err != nil {
+		return f, err
+	}
+	return f, r.CheckNames(ctx, f)
 }
 
 // Span is a time as people type it, from the first moment of since to the last of until; each may
@@ -47,13 +50,16 @@ func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now
 func (r *Reader) Span(since, until string, now time.Time) (begin, end time.Time, err error) {
 	if since != "" {
 		if begin, _, err = r.Times(since, now.UTC()); err != nil {
-			return begin, end, &InputError{"since: " + err.Error()}
+			return begin, end, &InputError{"since", err.Error()}
 		}
 	}
 	if until != "" {
 		if _, end, err = r.Times(until, now.UTC()); err != nil {
-			return begin, end, &InputError{"until: " + err.Error()}
+			return begin, end, &InputError{"until", err.Error()}
 		}
+	}
+	if !begin.IsZero() && !end.IsZero() && !begin.Before(end) {
+		return begin, end, &InputError{"since", "it is not before until: nothing can be between"}
 	}
 	return begin, end, nil
 }
@@ -66,13 +72,13 @@ func (r *Reader) colleague(ctx context.Context, who string, unknown error) (text
 	case err != nil:
 		return "", err
 	case len(found) == 0:
-		return "", &InputError{unknown.Error()}
+		return "", &InputError{"person", unknown.Error()}
 	case len(found) > 1:
 		var names []string
 		for _, p := range found {
 			names = append(names, p.Called())
 		}
-		return "", &InputError{"person: several people of the company are called so, name one by e-mail address or subject: " + strings.Join(names, ", ")}
+		return "", &InputError{"person", "several people of the company are called so, name one by e-mail address or subject: " + strings.Join(names, ", ")}
 	}
 	return actor.Person(found[0].Issuer, found[0].Subject).String(), nil
 }

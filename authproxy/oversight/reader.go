@@ -22,10 +22,18 @@ import (
 var ErrNotFound = errors.New("not found")
 
 // InputError is what is wrong with what somebody asked for, in a sentence for them.
-type InputError struct{ Text string }
+type InputError struct {
+	Field string // by name, which of what was asked for is wrong; "": the sentence says it
+	Text  string
+}
 
-// Error is the sentence.
-func (e *InputError) Error() string { return e.Text }
+// Error is the sentence, behind the name of the field.
+func (e *InputError) Error() string {
+	if e.Field == "" {
+		return e.Text
+	}
+	return e.Field + ": " + e.Text
+}
 
 // Config is what a [Reader] reads. All fields are required but Company, Roster and Now.
 type Config struct {

@@ -51,11 +51,11 @@ func (r *Reader) At(endpoint string, p definition.Pinned) Definition {
 	return d
 }
 
-// DefinitionList is what is recorded of a hosted server, by its endpoint, in a state; empty texts
+// DefinitionList is what is recorded of a hosted server, by any endpoint in front of it, in a state; empty texts
 // select all.
 func (r *Reader) DefinitionList(ctx context.Context, endpoint, state string) (list []Definition, err error) {
 	for _, s := range r.Hosted() {
-		if endpoint != "" && endpoint != s.Endpoint {
+		if endpoint != "" && endpoint != s.Endpoint && !r.SameHosted(endpoint, s.Endpoint) {
 			continue
 		}
 		all, err := r.Definitions.List(ctx, s.Server)

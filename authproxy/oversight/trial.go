@@ -42,17 +42,17 @@ func (r *Reader) Try(ctx context.Context, of Trial, now time.Time) (*Verdict, er
 	}
 	switch {
 	case len(of.Arguments) > MaxTried:
-		return nil, &InputError{"Arguments of at most 64 KiB can be tried here."}
+		return nil, &InputError{Text: "Arguments of at most 64 KiB can be tried here."}
 	case server == nil:
-		return nil, &InputError{"Choose a server."}
+		return nil, &InputError{Text: "Choose a server."}
 	case of.User == "" || of.Tool == "":
-		return nil, &InputError{"A user and a tool are needed."}
+		return nil, &InputError{Text: "A user and a tool are needed."}
 	case !arguments.IsValid() || arguments.Kind() != '{':
-		return nil, &InputError{"The arguments must be a JSON object without duplicate names."}
+		return nil, &InputError{Text: "The arguments must be a JSON object without duplicate names."}
 	}
 	who, err := r.Access.Principal(ctx, server.Org, of.User, of.Client)
 	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-		return nil, &InputError{unknown.Error()}
+		return nil, &InputError{Text: unknown.Error()}
 	}
 	if err != nil {
 		return nil, err

@@ -192,7 +192,7 @@ func (m *Maker) count(ctx context.Context, filters []audit.Filter) (all int, err
 // is of another kind.
 func Wrong(err error) string {
 	if input, ok := errors.AsType[*oversight.InputError](err); ok {
-		return input.Text
+		return input.Error()
 	}
 	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
 		return "user: " + unknown.Error()

@@ -140,7 +140,7 @@ func TestD15ArchiveIsBounded(t *testing.T) {
 	b := newBench(t, func(c *Config) { c.Most = 3 })
 	for _, asked := range []Asked{{Control: "policy"}, {Since: time.Now().Add(-time.Hour)}} {
 		_, err := b.Archive(t.Context(), asked, ann)
-		if wrong, ok := errors.AsType[*oversight.InputError](err); !ok || !strings.Contains(wrong.Text, "more than 3 entries") {
+		if wrong, ok := errors.AsType[*oversight.InputError](err); !ok || !strings.Contains(wrong.Error(), "more than 3 entries") {
 			t.Errorf("%+v: %v", asked, err)
 		}
 		of, err := b.Preview(t.Context(), asked)

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/oversight"
 )
 
 // auditFlags adds the filters of the audit log.
@@ -42,45 +41,35 @@ func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 		by.ID = grant.FullID(by.ID)
 		filter.Actor = by.String()
 	}
-	if err := checkNames(filter); err != nil {
-		return filter, usageError{err}
+	if filter.Actor != "" && !actor.Parse(filter.Actor).Known() {
+		return filter, usageError{fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "apitoken NAME:ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, filter.Actor)}
 	}
 	if err := setTimes(&filter, text("since"), text("until"), s.now()); err != nil {
 		return filter, usageError{err}
 	}
-	if filter.Tool != "" {
-		known := false
-		err := s.audit.List(cmd.Context(), audit.Filter{Tool: filter.Tool, Limit: 1}, func(audit.Entry) error { known = true; return nil })
-		var tools []string
-		if err == nil && !known {
-			tools, err = s.audit.Tools(cmd.Context())
-		}
-		if err == nil && !known {
-			err = fmt.Errorf("--tool: no entry tells of the tool %q; there are: %s", filter.Tool, cmp.Or(strings.Join(tools, ", "), "none"))
-		}
-		if err != nil {
-			return filter, err
-		}
+	reads, err := s.newReads()
+	if err == nil {
+		err = wrongFilter(reads.CheckNames(cmd.Context(), filter))
 	}
-	var err error
-	if user := text("user"); user != "" {
+	if user := text("user"); user != "" && err == nil {
 		filter.Person, err = s.personIn(cmd.Context(), user)
 	}
 	return filter, err
 }
 
-// checkNames checks what has a fixed set of values.
-func checkNames(f audit.Filter) error {
-	if f.Action != "" && !slices.ContainsFunc(audit.Actions(), func(d audit.Described) bool { return d.Action.Matches(f.Action) }) {
-		return fmt.Errorf("--action: no entry has the action %q: %s", f.Action, actionNames())
+// wrongFilter is an error about a filter by the name of its flag. What is one of a fixed set was called wrongly; what
+// could be there, and is not, failed.
+func wrongFilter(err error) error {
+	wrong, ok := errors.AsType[*oversight.InputError](err)
+	switch {
+	case !ok:
+		return err
+	case wrong.Field == "action":
+		return usageError{fmt.Errorf("--%w: %s", wrong, actionNames())}
+	case wrong.Field == "outcome":
+		return usageError{fmt.Errorf("--%w: %s", wrong, listed(audit.Outcomes()))}
 	}
-	if f.Outcome != "" && !slices.Contains(audit.Outcomes(), f.Outcome) {
-		return fmt.Errorf("--outcome: no entry has the outcome %q: %s", string(f.Outcome), listed(audit.Outcomes()))
-	}
-	if f.Actor != "" && !actor.Parse(f.Actor).Known() {
-		return fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "apitoken NAME:ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, f.Actor)
-	}
-	return nil
+	return fmt.Errorf("--%w", wrong)
 }
 
 func setTimes(f *audit.Filter, since, until string, now time.Time) error {

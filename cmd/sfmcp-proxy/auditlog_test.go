@@ -94,6 +94,25 @@ func TestU3U4AuditList(t *testing.T) {
 			t.Errorf("--request %s:\n%s", id, out)
 		}
 	}
+	approval := held[strings.LastIndex(held, "/")+1:]
+	for _, mistyped := range [][3]string{
+		{"--server", "sobject-al", "sobject-all"}, {"--client", d.ClientID + "x", d.ClientID}, {"--approval", approval[:len(approval)-1], approval},
+		{"--tool", "soqlquery", "soqlQuery"}, {"--rule", "no rule match", "no rule matches"}, {"--action", "tool.cal", "tool.call"},
+	} {
+		for _, verb := range []string{"list", "export"} {
+			out, status := d.command("audit", verb, mistyped[0], mistyped[1])
+			if status == exitDone || !strings.Contains(out, mistyped[0]+": ") || !strings.Contains(out, `did you mean "`+mistyped[2]+`"?`) {
+				t.Errorf("audit %s %v: status %d, %s", verb, mistyped, status, out)
+			}
+		}
+	}
+	for _, known := range [][2]string{ // of which no entry tells
+		{"--server", "sobject-reads"}, {"--tool", "deleteSobjectRecord"}, {"--rule", "no rule matches"}, {"--approval", approval}, {"--client", d.ClientID},
+	} {
+		if out := d.must("audit", "list", known[0], known[1], "--json"); strings.Contains(out, "sfmcp-proxy:") {
+			t.Errorf("audit list %v: %s", known, out)
+		}
+	}
 	for _, wrong := range []struct {
 		args   []string
 		status int

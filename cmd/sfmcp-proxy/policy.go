@@ -101,9 +101,9 @@ type trying struct{ *stores }
 
 // judge says what is decided about the call of a case.
 func (s trying) judge(cmd *cobra.Command, c policyCase) (d listing.Decision, err error) {
-	server := s.access.Server(c.Server)
-	if server == nil {
-		return d, usageError{fmt.Errorf("no server %q in the configuration", c.Server)}
+	server, err := s.serverNamed(c.Server)
+	if err != nil {
+		return d, usageError{err}
 	}
 	p, err := s.access.Principal(cmd.Context(), server.Org, c.User, c.Client)
 	if err != nil {

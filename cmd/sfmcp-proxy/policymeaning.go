@@ -99,8 +99,8 @@ func whoCan(cmd *cobra.Command, _ []string) error {
 		printNotes(cmd.ErrOrStderr(), []string{"--object " + doubt})
 	}
 	servers, people := c.Analysed()
-	if only != "" && !slices.ContainsFunc(servers, func(s analysis.Server) bool { return s.Name == only }) {
-		return usageError{fmt.Errorf("no server %q in the configuration", only)}
+	if names := serverNames(servers); only != "" && !slices.Contains(names, only) {
+		return usageError{noServer(only, names)}
 	}
 	some := false
 	for _, s := range servers {
@@ -263,4 +263,11 @@ func printDiff(cmd *cobra.Command, before, after stand) error {
 		fmt.Fprintln(cmd.ErrOrStderr(), "no call is decided otherwise")
 	}
 	return nil
+}
+
+func serverNames(servers []analysis.Server) (names []string) {
+	for _, s := range servers {
+		names = append(names, s.Name)
+	}
+	return names
 }

@@ -75,6 +75,9 @@ func reconcileLogs(s *stores, cmd *cobra.Command, _ []string) error {
 	if err := r.readPeople(); err != nil {
 		return err
 	}
+	if err := r.checkClients(); err != nil {
+		return err
+	}
 	for _, log := range []struct {
 		file    string
 		compare func(io.Reader) (*listing.Compared, error)
@@ -179,6 +182,21 @@ func (r *reconciling) openAI(file io.Reader) (*listing.Compared, error) {
 	c.Difference = reconcile.Pair(r.within(c, read.Calls), ours[0], r.near(c))
 	c.Nothing = c.Matched+c.OnlyThere+c.OnlyHere == 0
 	return c, nil
+}
+
+// checkClients refuses a client of which nothing is known: all calls that ChatGPT made would be found in its log alone.
+func (r *reconciling) checkClients() error {
+	named, err := r.cmd.Flags().GetStringSlice("client")
+	if err != nil {
+		return err
+	}
+	reads, err := r.newReads()
+	for _, id := range named {
+		if err == nil {
+			err = wrongFilter(reads.CheckNames(r.cmd.Context(), audit.Filter{Client: id}))
+		}
+	}
+	return err
 }
 
 // clientsOfChatGPT says which clients ChatGPT is.

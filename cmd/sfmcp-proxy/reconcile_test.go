@@ -56,6 +56,7 @@ func checkReconcile(t *testing.T, d *demo) {
 	}{
 		{append(openai, "--openai", same, "--salesforce", rows, "--connected-app", "Proxy"), exitDone, "they agree"},
 		{append(openai, "--openai", round), exitFailed, "event 9999; app Shadow"},
+		{[]string{"reconcile", "--client", d.ClientID + "o", "--openai", same}, exitFailed, "did you mean \"" + d.ClientID + "\"?"},
 		{append(openai, "--openai", missing), exitFailed, "only we have: 1"},
 		{[]string{"reconcile", "--salesforce", foreign}, exitFailed, "005xx0000000009"},
 		{append(openai, "--openai", rows), exitFailed, "cannot be read: "},

@@ -89,8 +89,8 @@ func (s reviewing) scopeOf(cmd *cobra.Command) (name string, scope review.Scope,
 		return "", scope, err
 	}
 	for _, server := range scope.Servers {
-		if s.access.Server(server) == nil {
-			return "", scope, fmt.Errorf("--server: there is no server %q", server)
+		if _, err := s.serverNamed(server); err != nil {
+			return "", scope, fmt.Errorf("--server: %w", err)
 		}
 	}
 	return name, scope, nil

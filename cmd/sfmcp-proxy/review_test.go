@@ -64,7 +64,7 @@ func checkReview(t *testing.T, d *demo) {
 		{[]string{"start", "--quarter", "2026Q3"}, "such as 2026-Q3"},
 		{[]string{"start", "--quarter", "2999-Q1"}, "has not begun"},
 		{[]string{"start", "--name", "a b"}, "--name: expected"},
-		{[]string{"start", "--server", "x"}, `no server "x"`},
+		{[]string{"start", "--server", "x"}, `--server: no server "x" in the configuration`},
 	} {
 		if out, status := d.command(append([]string{"review"}, tt.args...)...); status != exitUsage || !strings.Contains(out, tt.want) {
 			t.Errorf("%q: status %d, %s", tt.args, status, out)

@@ -99,7 +99,12 @@ func (s *stores) serverNamed(name string) (*access.Server, error) {
 	for _, server := range s.access.Servers() {
 		names = append(names, server.Name)
 	}
-	return nil, fmt.Errorf("no server %q%s", name, nearest.Question(name, names))
+	return nil, noServer(name, names)
+}
+
+// noServer is the error about a server that is not configured, with the one that may be meant.
+func noServer(name string, names []string) error {
+	return fmt.Errorf("no server %q in the configuration%s", name, nearest.Question(name, names))
 }
 
 // definitionsOf are what is recorded of the name that SERVER and TOOL say, at least one,

@@ -50,6 +50,9 @@ func (a peopleRoutes) connections(q *call) (list Connections, err error) {
 		return list, err
 	}
 	search := oversight.Search{Person: q.query.Get("person"), Client: q.query.Get("client"), Server: q.query.Get("server")}
+	if err := a.Reads.CheckSearch(q.Context(), search); err != nil {
+		return list, err
+	}
 	found, err := a.Reads.NewestConnections(q.Context(), search, q.limit()+1, behind)
 	if err != nil {
 		return list, err

@@ -47,7 +47,7 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 	}
 	filter, err := a.Reads.Filter(q.Context(), asked, q.now)
 	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
-		return list, badRequest.is(wrong.Text, `Correct it; as cursor send what the answer before had as "next".`)
+		return list, badRequest.is(wrong.Error(), `Correct it; as cursor send what the answer before had as "next".`)
 	}
 	if err != nil {
 		return list, err

@@ -32,6 +32,9 @@ type Rule struct {
 // policy says what is in force.
 func (a toolRoutes) policy(q *call) (Policies, error) {
 	all := Policies{Notes: append([]string{}, a.PolicyNotes()...), Servers: []ServerPolicy{}}
+	if err := a.Reads.CheckServer(q.query.Get("server")); err != nil {
+		return Policies{}, err
+	}
 	servers, _ := a.Analysed()
 	for _, s := range servers {
 		if only := q.query.Get("server"); only != "" && only != s.Name {

@@ -76,7 +76,7 @@ func (a *API) problemOf(r *http.Request, err error) *Problem {
 		return p
 	}
 	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
-		return badRequest.is(wrong.Text, "Correct what the detail names, and ask again.")
+		return badRequest.is(wrong.Error(), "Correct what the detail names, and ask again.")
 	}
 	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, apitoken.ErrNotFound} {
 		if errors.Is(err, absent) {

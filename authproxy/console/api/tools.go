@@ -37,6 +37,9 @@ func classesOf(d oversight.Definition) []string {
 
 // tools lists definitions.
 func (a toolRoutes) tools(q *call) (List[Tool], error) {
+	if err := a.Reads.CheckServer(q.query.Get("server")); err != nil {
+		return List[Tool]{}, err
+	}
 	all, err := a.Reads.DefinitionList(q.Context(), q.query.Get("server"), q.query.Get("state"))
 	if err != nil {
 		return List[Tool]{}, err

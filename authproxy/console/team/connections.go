@@ -24,6 +24,9 @@ func (t peoplePages) connections(q *request) error {
 		{Name: "client", Label: "Client", Value: s.Client, Hint: "client id"},
 		{Name: "server", Label: "Server", Value: s.Server, Options: t.Reads.ServerNames()},
 	}
+	if err := t.Reads.CheckSearch(q.Context(), s); err != nil {
+		return t.wrongSearch(q, p, err)
+	}
 	found, err := t.Reads.NewestConnections(q.Context(), s, maxLines, nil)
 	if err != nil {
 		return err

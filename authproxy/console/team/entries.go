@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -29,12 +28,8 @@ func (t logPages) entries(q *request) error {
 	p := q.page("Audit log", "/console/audit", "Who did what, for whom, by which rule, and how it ended. Times are UTC.")
 	p.Search = t.entryFields(q)
 	filter, err := t.Reads.Filter(q.Context(), q.asked, q.Now)
-	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Text})
-		return t.show(q, p)
-	}
 	if err != nil {
-		return err
+		return t.wrongSearch(q, p, err)
 	}
 	look := t.Reads.Ended
 	if q.asked("show") == everyEntry {

@@ -94,7 +94,7 @@ func (t policyPages) try(q *request) error {
 	p.Back = &ui.Link{Text: "Policy", Path: "/console/policy"}
 	verdict, err := t.Reads.Try(q.Context(), with, q.Now)
 	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Text})
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Error()})
 	} else if err != nil {
 		return err
 	}

@@ -213,6 +213,16 @@ func acts(all ...*ui.Act) (may []*ui.Act) {
 	return may
 }
 
+// wrongSearch answers a search that cannot be made with what is wrong with it; every other error stays what it is.
+func (t *Team) wrongSearch(q *request, p *ui.ConsolePage, err error) error {
+	wrong, ok := errors.AsType[*oversight.InputError](err)
+	if !ok {
+		return err
+	}
+	p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Error()})
+	return t.show(q, p)
+}
+
 // done tells what an act did, with a way back.
 func (t *Team) done(q *request, title, text string, incomplete error, back ui.Link) error {
 	p := q.page(title, "", "")
