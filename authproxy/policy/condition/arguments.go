@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"cel.dev/cel-go/common/types"
@@ -26,6 +27,7 @@ const fewBytes = 2 << 10
 // readArguments makes a value of CEL of a JSON object, or of the members that only names; nil:
 // all. Whole numbers that an int holds are ints, all others doubles; a number that neither holds
 // exactly enough is an error when the arguments are asked for, and so is what is no JSON object.
+// Members are found by names in any case.
 func readArguments(object jsontext.Value, only []string) ref.Val {
 	if len(object) == 0 {
 		return types.NewStringInterfaceMap(types.DefaultTypeAdapter, nil)
@@ -40,21 +42,18 @@ func readArguments(object jsontext.Value, only []string) ref.Val {
 	} else {
 		value, err = r.some(only)
 	}
-	members, isObject := value.(map[string]any)
-	if whole, ok := value.(*record); ok { // the names of arguments are taken as they are written
-		members, isObject = whole.members, true
-	}
+	whole, isObject := value.(*record)
 	switch {
 	case r.left < 0:
 		return types.NewErr(textTooMany)
 	case err != nil || !isObject:
 		return types.NewErr("the arguments cannot be read")
 	}
-	return types.NewStringInterfaceMap(types.DefaultTypeAdapter, members)
+	return whole
 }
 
 // findArguments is readArguments of few arguments, of which any number can be read, for one who
-// has read them already.
+// has read them already and finds them in any case.
 func findArguments(find func(name string) (jsontext.Value, bool), wanted []string) ref.Val {
 	members := make(map[string]any, len(wanted))
 	for _, name := range wanted {
@@ -149,18 +148,17 @@ func (d *reader) some(wanted []string) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		i := slices.IndexFunc(wanted, func(w string) bool { return isWritten(name, w) })
-		if i < 0 {
-			err = d.skip()
+		if text, ok := isWanted(name, wanted); ok {
+			members[text], err = d.value()
 		} else {
-			members[wanted[i]], err = d.value()
+			err = d.skip()
 		}
 		if err != nil {
 			return nil, err
 		}
 	}
 	_, err := d.ReadToken()
-	return members, err
+	return newRecord(members), err
 }
 
 // skip reads a value and keeps nothing of it.
@@ -195,13 +193,25 @@ func (d *reader) skip() error {
 	return err
 }
 
-// isWritten reports whether a string of JSON, in its quotes, is that text.
-func isWritten(quoted jsontext.Value, text string) bool {
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1:len(quoted)-1]) == text
+// isWanted returns what a string of JSON, in its quotes, says, and whether that is one of the names, in
+// any case.
+func isWanted(quoted jsontext.Value, wanted []string) (text string, ok bool) {
+	plain := quoted[1 : len(quoted)-1]
+	if bytes.IndexByte(quoted, '\\') >= 0 {
+		var err error
+		if plain, err = jsontext.AppendUnquote(nil, quoted); err != nil {
+			return "", false
+		}
 	}
-	plain, err := jsontext.AppendUnquote(nil, quoted)
-	return err == nil && string(plain) == text
+	for _, name := range wanted {
+		if string(plain) == name {
+			return name, true
+		}
+	}
+	if slices.ContainsFunc(wanted, func(name string) bool { return strings.EqualFold(string(plain), name) }) {
+		return string(plain), true
+	}
+	return "", false
 }
 
 func (d *reader) value() (any, error) {

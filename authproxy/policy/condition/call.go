@@ -19,8 +19,8 @@ type Call struct {
 	Server, Tool, Class            string
 	Rows                           int
 	Arguments                      jsontext.Value // one strict JSON object, or nil for none
-	// Member finds one of the arguments, as it is written, for whoever has read them already; nil:
-	// they are read here.
+	// Member finds one of the arguments by its name in any case, as it is written, for whoever has read
+	// them already and knows that no two names differ in case alone; nil: they are read here.
 	Member func(name string) (jsontext.Value, bool)
 	Now    time.Time
 	// Reaches and Field report whether the call reaches an object or a field by a name or

@@ -74,7 +74,9 @@ func TestHolds(t *testing.T) {
 		`"sobject-name" in arguments && "name" in arguments.body`:     true,
 		`!("Nam" in arguments.body) && has(arguments.body.NAME)`:      true,
 		`arguments.body.name == "x" && arguments.body["NAME"] == "x"`: true,
-		`has(arguments.Body)`:                                         false, // names of arguments are as they are written
+		`has(arguments.Body) && arguments.AMOUNT > 12`:                true, // names of arguments are found in any case
+		`"SObject-Name" in arguments && has(arguments.Count)`:         true,
+		`arguments.Amount > 12 && arguments.amount > 12`:              true,
 		`has(arguments.body) && has(arguments.body.Name)`:             true,
 		`!has(arguments.absent) || arguments.absent == 1`:             true,
 		`now.getHours("Europe/Berlin") == 9`:                          true,

@@ -13,7 +13,7 @@
 //     error where the address is not known
 //   - server, tool, class: strings; rows: the most records that the call may answer, an int
 //   - arguments: a map of the call's arguments; has(arguments.NAME) and "NAME" in arguments ask
-//     whether one is there. Objects within it find their members by names in any case, as Salesforce
+//     whether one is there. It and objects within it find members by names in any case, as Salesforce
 //     does; two that differ in case alone are an error. Texts are compared as they are written. Of a
 //     request that another carries they are its own, as dispatch would have them
 //   - now: a timestamp; now.getHours("Europe/Berlin"), now.getDayOfWeek("Europe/Berlin"), and

@@ -10,8 +10,8 @@ import (
 
 const textSpellings = "the arguments have two names that differ in case alone"
 
-// record is an object within the arguments, as a value of CEL. Salesforce does not tell names of
-// fields apart by case, so its members are found by names in any.
+// record is the arguments, or an object within them, as a value of CEL. Salesforce does not tell names
+// of fields apart by case, nor Apex those of inputs, so members are found by names in any.
 type record struct {
 	traits.Mapper
 	members map[string]any
@@ -24,6 +24,9 @@ func newRecord(members map[string]any) *record {
 	return &record{Mapper: types.NewStringInterfaceMap(types.DefaultTypeAdapter, members), members: members}
 }
 
+// folded is what names have in common that [strings.EqualFold] takes for the same.
+func folded(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
 // Find implements [traits.Mapper].
 func (r *record) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
@@ -33,14 +36,14 @@ func (r *record) Find(key ref.Val) (ref.Val, bool) {
 	if r.written == nil {
 		r.written = make(map[string]string, len(r.members))
 		for written := range r.members {
-			folded := strings.ToLower(written)
-			if _, twice := r.written[folded]; twice {
+			name := folded(written)
+			if _, twice := r.written[name]; twice {
 				written = ""
 			}
-			r.written[folded] = written
+			r.written[name] = written
 		}
 	}
-	written, found := r.written[strings.ToLower(string(name))]
+	written, found := r.written[folded(string(name))]
 	switch {
 	case !found:
 		return nil, false

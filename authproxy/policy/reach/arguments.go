@@ -81,6 +81,28 @@ func parse(raw jsontext.Value, options ...jsontext.Options) (arguments, *Refusal
 	return a, nil
 }
 
+// alike reports whether two members have names that differ in case alone: whoever reads them may take
+// either for the other.
+func (a arguments) alike() bool {
+	if len(a.names) <= few {
+		for i, name := range a.names {
+			if slices.ContainsFunc(a.names[:i], func(other string) bool { return strings.EqualFold(name, other) }) {
+				return true
+			}
+		}
+		return false
+	}
+	seen := make(map[string]bool, len(a.names))
+	for _, name := range a.names {
+		folded := strings.ToLower(strings.ToUpper(name))
+		if seen[folded] {
+			return true
+		}
+		seen[folded] = true
+	}
+	return false
+}
+
 // long is how many bytes of arguments are looked at before they are read: to remember the names
 // of many members costs much more than to count them.
 const long = 32 << 10

@@ -204,6 +204,9 @@ func (c Catalogue) read(f *reading, tool string, raw jsontext.Value) *Refusal {
 	if refused != nil {
 		return refused
 	}
+	if a.alike() {
+		return refuse("Two arguments have names that differ in case alone; give one of them.")
+	}
 	f.arguments = a
 	t := c.Tool(tool)
 	if t.read != nil {

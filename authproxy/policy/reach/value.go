@@ -128,8 +128,17 @@ func (p *Place) Refers() bool { return p.Clause == Body && len(p.Names) > 1 }
 // Schema is what was known of the org's schema when the call was read.
 func (v *Value) Schema() *Schema { return v.schema }
 
-// Member returns a member of the call's arguments, as it is written.
-func (v *Value) Member(name string) (jsontext.Value, bool) { return v.arguments.get(name) }
+// Member returns a member of the call's arguments by its name in any case, as it is written.
+func (v *Value) Member(name string) (jsontext.Value, bool) {
+	if value, ok := v.arguments.get(name); ok {
+		return value, true
+	}
+	i := slices.IndexFunc(v.arguments.names, func(written string) bool { return strings.EqualFold(written, name) })
+	if i < 0 {
+		return nil, false
+	}
+	return v.arguments.values[i], true
+}
 
 // FieldAlone is what a call would reach that reaches one of the fields and nothing else.
 func (v *Value) FieldAlone(i int) *Value { return &Value{Fields: v.Fields[i : i+1], schema: v.schema} }
