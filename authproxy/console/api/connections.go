@@ -220,9 +220,10 @@ type Suspect struct {
 
 // Contained is what was done to contain an incident.
 type Contained struct {
-	Confirmed bool   `json:"confirmed" doc:"each step was looked at again after it was done, and is so; otherwise do it again"`
-	Ended     Ended  `json:"ended"`
-	Steps     []Step `json:"steps"`
+	Confirmed bool     `json:"confirmed" doc:"each step was looked at again after it was done, and is so; otherwise do it again"`
+	Ended     Ended    `json:"ended"`
+	Steps     []Step   `json:"steps"`
+	Elsewhere []Person `json:"elsewhere" doc:"the same human in other orgs, where nothing was done: contain it there, too"`
 }
 
 // Step is one thing that was done.
@@ -248,7 +249,13 @@ func (a peopleRoutes) contain(q *call, in *Suspect) (Contained, error) {
 		return Contained{}, err
 	}
 	done := a.Cutoff.ContainForAnswer(q.Context(), authproxy.Target{Org: in.Org, Subject: in.Subject, Client: in.Client}, q.act(in.Reason))
-	answer := Contained{done.Confirmed(), Ended{done.Ended.Connections, done.Ended.Approvals, done.Ended.Sessions}, []Step{}}
+	others := []Person{}
+	if in.Client == "" && len(done.People) > 0 {
+		if others, err = a.elsewhere(q, &done.People[0]); err != nil {
+			done.Add("elsewhere", "it is looked where else they are", err)
+		}
+	}
+	answer := Contained{done.Confirmed(), Ended{done.Ended.Connections, done.Ended.Approvals, done.Ended.Sessions}, []Step{}, others}
 	for _, s := range done.Steps {
 		answer.Steps = append(answer.Steps, Step(s))
 	}

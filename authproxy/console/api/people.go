@@ -2,12 +2,14 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
 )
 
@@ -77,6 +79,7 @@ type WholePerson struct {
 	Login      Login        `json:"salesforce_login"`
 	Connection []Connection `json:"connections"`
 	Waiting    []Waiting    `json:"waiting" doc:"calls that wait for a person"`
+	Elsewhere  []Person     `json:"elsewhere" doc:"the same human in other orgs, by user id or username: what is done about this person does nothing there"`
 }
 
 // Login is somebody's Salesforce login.
@@ -150,7 +153,18 @@ func (a peopleRoutes) person(q *call) (*WholePerson, error) {
 	for _, r := range p.Waiting {
 		whole.Waiting = append(whole.Waiting, waitingOf(r))
 	}
-	return whole, nil
+	whole.Elsewhere, err = a.elsewhere(q, &p.User)
+	return whole, err
+}
+
+// elsewhere is the human who is that user, in other orgs.
+func (a peopleRoutes) elsewhere(q *call, u *grant.User) ([]Person, error) {
+	others, err := a.Reads.Elsewhere(q.Context(), u)
+	list := []Person{}
+	for _, p := range others.People {
+		list = append(list, personOf(p))
+	}
+	return list, err
 }
 
 // Ended is how much an act ended.
@@ -160,22 +174,29 @@ type Ended struct {
 	Sessions    int `json:"sessions" doc:"browsers that were signed in"`
 }
 
-func (a peopleRoutes) revokePerson(q *call, in *Why) (Ended, error) {
+// PersonEnded is how much of what a person had was ended, in one org.
+type PersonEnded struct {
+	Ended
+	Elsewhere []Person `json:"elsewhere" doc:"the same human in other orgs, where nothing was done: do it there, too"`
+}
+
+func (a peopleRoutes) revokePerson(q *call, in *Why) (PersonEnded, error) {
 	return a.endPerson(q, in, a.Cutoff.RevokeUser)
 }
 
-func (a peopleRoutes) blockPerson(q *call, in *Why) (Ended, error) {
+func (a peopleRoutes) blockPerson(q *call, in *Why) (PersonEnded, error) {
 	return a.endPerson(q, in, a.Cutoff.BlockUser)
 }
 
 // endPerson ends everything that a person has.
-func (a peopleRoutes) endPerson(q *call, in *Why, end func(context.Context, string, string, authproxy.Act) (authproxy.Ended, error)) (Ended, error) {
+func (a peopleRoutes) endPerson(q *call, in *Why, end func(context.Context, string, string, authproxy.Act) (authproxy.Ended, error)) (PersonEnded, error) {
 	p, err := a.Reads.Person(q.Context(), q.variable("org"), q.variable("subject"))
 	if err != nil {
-		return Ended{}, err
+		return PersonEnded{}, err
 	}
 	ended, err := end(q.Context(), p.Org, p.Subject, q.act(in.Reason))
-	return Ended{ended.Connections, ended.Approvals, ended.Sessions}, a.partly(q, err)
+	others, findErr := a.elsewhere(q, &p.User)
+	return PersonEnded{Ended{ended.Connections, ended.Approvals, ended.Sessions}, others}, a.partly(q, errors.Join(err, findErr))
 }
 
 // partly is the error of an act of which some may be done.

@@ -136,7 +136,15 @@ func (t peoplePages) revokeClient(q *request) error {
 		return err
 	}
 	ended, err := t.Cutoff.RevokeClient(q.Context(), c.ID, act)
-	return t.done(q, "Revoked", fmt.Sprintf("%s of the client %s ended.", counted(len(ended), "connection"), c.ID), err, ui.Link{Text: "Clients", Path: "/console/clients"})
+	o := outcome{title: "Revoked", text: fmt.Sprintf("%s of the client %s ended.", counted(len(ended), "connection"), c.ID), reached: len(ended) > 0 || err != nil, incomplete: err, back: ui.Link{Text: "Clients", Path: "/console/clients"}}
+	switch {
+	case o.reached:
+	case c.Kind == client.Document || c.Kind == client.Dynamic:
+		o.reached, o.text = true, fmt.Sprintf("The client %s had no connection. What it registered is forgotten.", c.ID)
+	default:
+		o.title, o.text = "Nothing to end", fmt.Sprintf("The client %s has no connection, and no registration to be forgotten: nothing ended.", c.ID)
+	}
+	return t.tell(q, o)
 }
 
 // sinceUse is when something was used last.
@@ -154,7 +162,11 @@ func (t peoplePages) blockClient(q *request) error {
 		return err
 	}
 	ended, _, err := t.Cutoff.BlockClient(q.Context(), c.ID, act)
-	return t.done(q, "Blocked", fmt.Sprintf("%s of the client %s ended. It is refused until somebody unblocks it.", counted(len(ended), "connection"), c.ID), err, clientLink(c))
+	o := outcome{title: "Blocked", text: fmt.Sprintf("%s of the client %s ended. It is refused until somebody unblocks it.", counted(len(ended), "connection"), c.ID), reached: len(ended) > 0 || !c.Blocked || err != nil, incomplete: err, back: clientLink(c)}
+	if !o.reached {
+		o.title, o.text = "Nothing to end", fmt.Sprintf("The client %s is blocked already, and had no connection: nothing ended.", c.ID)
+	}
+	return t.tell(q, o)
 }
 
 // unblockClient lets people connect a program again.

@@ -97,5 +97,9 @@ func (t peoplePages) endConnections(q *request) error {
 		return err
 	}
 	n, failed := t.Cutoff.RevokeGrants(q.Context(), all, act)
-	return t.done(q, "Ended", counted(n, "connection")+" ended. Whoever had no other one is revoked at Salesforce too.", failed, back)
+	o := outcome{title: "Ended", text: counted(n, "connection") + " ended. Whoever had no other one is revoked at Salesforce too.", reached: n > 0 || failed != nil, incomplete: failed, back: back}
+	if !o.reached {
+		o.title, o.text = "Nothing to end", "0 connections ended: somebody else ended them meanwhile."
+	}
+	return t.tell(q, o)
 }

@@ -102,12 +102,15 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 	if err != nil {
 		return nil, err
 	}
+	others, err := t.Reads.Elsewhere(q.Context(), &u.User)
+	if err != nil {
+		return nil, err
+	}
 	will := fmt.Sprintf("%s is refused from now on. %s, %s and every browser session end, calls under way too. The login is revoked at Salesforce, and the audit log is signed up to here.",
 		name, sentence(counted(len(u.Grants), "connection")), counted(len(u.Waiting), "waiting call"))
-	return []ui.Section{
-		{Heading: name, Facts: t.personFacts(q, u), Acts: acts(t.containAct(q, will, "Contain "+name, "org", u.Org, "subject", u.Subject))},
-		{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)},
-	}, nil
+	sections := []ui.Section{{Heading: name, Facts: t.personFacts(q, u), Acts: acts(t.containAct(q, will, "Contain "+name, "org", u.Org, "subject", u.Subject))}}
+	sections = append(sections, elsewhereSection(others)...)
+	return append(sections, ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)}), nil
 }
 
 // aboutClient says what a program has, which would end.
@@ -146,11 +149,18 @@ func (t peoplePages) contain(q *request) error {
 	if err != nil {
 		return missing(err)
 	}
-	return t.contained(q, t.Cutoff.ContainForAnswer(q.Context(), whom, act))
+	done := t.Cutoff.ContainForAnswer(q.Context(), whom, act)
+	var others oversight.Elsewhere
+	if whom.Client == "" && len(done.People) > 0 {
+		if others, err = t.Reads.Elsewhere(q.Context(), &done.People[0]); err != nil {
+			done.Add("elsewhere", "it is looked where else they are", err)
+		}
+	}
+	return t.contained(q, done, others)
 }
 
-// contained is the list of what was done.
-func (t peoplePages) contained(q *request, done *authproxy.Containment) error {
+// contained is the list of what was done, and where nothing was done about the same human.
+func (t peoplePages) contained(q *request, done *authproxy.Containment, others oversight.Elsewhere) error {
 	p := q.page("Incident", "/console/incident", "")
 	p.Back = &ui.Link{Text: "Incident", Path: "/console/incident"}
 	note := ui.ConsoleNote{Kind: "good", Text: "Contained. Each step was looked at again after it was done, and is so."}
@@ -158,6 +168,9 @@ func (t peoplePages) contained(q *request, done *authproxy.Containment) error {
 		note = ui.ConsoleNote{Kind: "denied", Text: "Not everything is confirmed. Do it again; what is done stays done."}
 	}
 	p.Notes = append(p.Notes, note)
+	if len(others.People) > 0 {
+		p.Notes = append(p.Notes, otherOrgsNote(others))
+	}
 	table := &ui.Table{Caption: "What was done", Columns: []string{"Step", "Confirmed"}}
 	for _, s := range done.Steps {
 		is := ui.Cell{Text: "confirmed", Kind: "good"}
@@ -172,7 +185,8 @@ func (t peoplePages) contained(q *request, done *authproxy.Containment) error {
 		fields = []ui.HiddenField{{Name: "org", Value: done.Org}, {Name: "subject", Value: done.Subject}}
 		again, search = incidentPath("org", done.Org, "subject", done.Subject), "/console/audit?person="+url.QueryEscape(done.Subject)
 	}
-	p.Sections = append(p.Sections, ui.Section{Heading: "What was done", Table: table},
+	p.Sections = append(append(p.Sections, ui.Section{Heading: "What was done", Table: table}), elsewhereSection(others)...)
+	p.Sections = append(p.Sections,
 		ui.Section{Heading: "What to do now", Facts: []ui.Fact{
 			{Name: "See what happened", Cell: ui.Cell{Text: "search the audit log", Path: search}},
 			{Name: "See what they have now", Cell: ui.Cell{Text: "look again", Path: again}}},

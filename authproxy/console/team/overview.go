@@ -192,6 +192,9 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 		{access.StopAll, "Stop everything", "No assistant gets an answer, and no new connection can be made. Connections that there are, are kept."},
 		{access.StopOff, "Let calls pass again", "Calls pass by the policy again, and approved calls can be made."},
 	} {
+		if to.mode == access.StopWrites && mode == access.StopAll && !unread {
+			to.label, to.text = "Stop changes alone", "Assistants can read again, which is stopped now, and change nothing."
+		}
 		if to.mode != mode || unread {
 			s.Acts = append(s.Acts, acts(q.button(ui.Act{Path: "stop", Label: to.label, Text: to.text, Reason: true, Danger: to.mode != access.StopOff,
 				Fields: []ui.HiddenField{{Name: "to", Value: string(to.mode)}}}))...)
@@ -217,11 +220,15 @@ func (t *Team) stop(q *request) error {
 	if err != nil {
 		return err
 	}
+	before, readErr := t.Reads.Access.StopPosition(q.Context())
 	err = t.Cutoff.Stop(q.Context(), to, act)
 	if err != nil && to == access.StopOff { // what gives access is done whole or not at all
 		return err
 	}
 	text := stopInWords[to]
+	if to == access.StopWrites && before == access.StopAll && readErr == nil && err == nil {
+		text += " Reads pass again: before, every call was stopped."
+	}
 	if here, is := t.Reads.Access.StoppedHere(); is && to != access.StopAll {
 		text = "The switch is set, but " + here.String() + ". Remove that file to let calls pass again."
 	}

@@ -2,6 +2,7 @@ package team
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
@@ -88,8 +90,12 @@ func (t peoplePages) person(q *request) error {
 	if q.Holds(people.Security) {
 		facts = append(facts, ui.Fact{Name: "An incident?", Cell: ui.Cell{Text: "contain it, with every step confirmed", Path: incidentPath("org", u.Org, "subject", u.Subject)}})
 	}
-	p.Sections = append(p.Sections,
-		ui.Section{Facts: facts, Acts: q.personActs(u)},
+	others, err := t.Reads.Elsewhere(q.Context(), &u.User)
+	if err != nil {
+		return err
+	}
+	p.Sections = append(p.Sections, ui.Section{Facts: facts, Acts: q.personActs(u)})
+	p.Sections = append(append(p.Sections, elsewhereSection(others)...),
 		ui.Section{Heading: "Connections", Table: t.connectionTable(q, u.Grants, false)},
 		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, u.Waiting)},
 		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)})
@@ -151,18 +157,23 @@ func waitingTable(now time.Time, waiting []approval.Request) *ui.Table {
 
 // revokePerson ends everything that a person has.
 func (t peoplePages) revokePerson(q *request) error {
-	return t.endPerson(q, t.Cutoff.RevokeUser, "Revoked", "They can sign in again.")
+	return t.endPerson(q, t.Cutoff.RevokeUser, "Revoked", "They can sign in again.", func(u *oversight.WholePerson, ended authproxy.Ended) bool {
+		return ended != authproxy.Ended{} || u.Login.State == link.Active
+	})
 }
 
 // blockPerson ends it, and refuses the person from now on.
 func (t peoplePages) blockPerson(q *request) error {
-	return t.endPerson(q, t.Cutoff.BlockUser, "Blocked", "They are refused until somebody unblocks them.")
+	return t.endPerson(q, t.Cutoff.BlockUser, "Blocked", "They are refused until somebody unblocks them.", func(u *oversight.WholePerson, ended authproxy.Ended) bool {
+		return ended != authproxy.Ended{} || u.Login.State == link.Active || !u.Blocked()
+	})
 }
 
 // ending is an act of [authproxy.Cutoff] on a person.
 type ending func(ctx context.Context, org, subject string, act authproxy.Act) (authproxy.Ended, error)
 
-func (t peoplePages) endPerson(q *request, end ending, done, then string) error {
+// endPerson ends what a person has. reached says, of how they were and what ended, whether anything is otherwise now.
+func (t peoplePages) endPerson(q *request, end ending, done, then string, reached func(*oversight.WholePerson, authproxy.Ended) bool) error {
 	u, err := t.whom(q)
 	if err != nil {
 		return err
@@ -172,9 +183,25 @@ func (t peoplePages) endPerson(q *request, end ending, done, then string) error 
 		return err
 	}
 	ended, err := end(q.Context(), u.Org, u.Subject, act)
-	text := fmt.Sprintf("%s %s: %s, %s and %s ended. Salesforce is told to revoke the login. %s", done, called(u.Name, u.Username, u.Subject),
-		counted(ended.Connections, "connection"), counted(ended.Approvals, "waiting call"), counted(ended.Sessions, "browser session"), then)
-	return t.done(q, done, text, err, personLink(u))
+	others, findErr := t.Reads.Elsewhere(q.Context(), &u.User)
+	if findErr != nil {
+		err = errors.Join(err, fmt.Errorf("looking where else they are: %w", findErr))
+	}
+	o := outcome{title: done, reached: err != nil || reached(u, ended), incomplete: err, back: personLink(u), elsewhere: others}
+	what := fmt.Sprintf("%s, %s and %s ended", counted(ended.Connections, "connection"), counted(ended.Approvals, "waiting call"), counted(ended.Sessions, "browser session"))
+	name := fmt.Sprintf("%s in org %s", called(u.Name, u.Username, u.Subject), u.Org)
+	switch {
+	case !o.reached:
+		o.title, o.text = "Nothing to end", name+" had no connection, waiting call, browser session or login: nothing ended."
+		if u.Blocked() {
+			o.text += " They are blocked already."
+		}
+	case u.Login.State == link.Active:
+		o.text = fmt.Sprintf("%s %s: %s. Salesforce is told to revoke the login. %s", done, name, what, then)
+	default:
+		o.text = fmt.Sprintf("%s %s: %s. %s", done, name, what, then)
+	}
+	return t.tell(q, o)
 }
 
 // unblockPerson lets a person connect again.

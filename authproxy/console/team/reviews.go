@@ -322,7 +322,7 @@ func (t reviewPages) decide(q *request) error {
 			done += " They can connect again by the groups " + strings.Join(i.Groups, ", ") + ", until they are taken out of them."
 		}
 	}
-	return t.done(q, "Decided", done, err, ui.Link{Text: "What is open in " + r.ID, Path: reviewPath(r.ID) + "?state=open"})
+	return t.tell(q, outcome{title: "Decided", text: done, reached: what == audit.Keep || ended > 0, incomplete: err, back: ui.Link{Text: "What is open in " + r.ID, Path: reviewPath(r.ID) + "?state=open"}})
 }
 
 // revokeIdle ends access that nobody used.
@@ -349,5 +349,5 @@ func (t reviewPages) revokeIdle(q *request) error {
 	if did.Left > 0 {
 		text += " Unused as well, and not decided: " + counted(did.Left, "item") + ". Do it again for these."
 	}
-	return t.done(q, "Revoked", text, err, ui.Link{Text: "What is open in " + r.ID, Path: reviewPath(r.ID) + "?state=open"})
+	return t.tell(q, outcome{title: "Revoked", text: text, reached: did.Connections > 0, incomplete: err, back: ui.Link{Text: "What is open in " + r.ID, Path: reviewPath(r.ID) + "?state=open"}})
 }

@@ -222,16 +222,3 @@ func (t *Team) wrongSearch(q *request, p *ui.ConsolePage, err error) error {
 	p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: wrong.Error()})
 	return t.show(q, p)
 }
-
-// done tells what an act did, with a way back.
-func (t *Team) done(q *request, title, text string, incomplete error, back ui.Link) error {
-	p := q.page(title, "", "")
-	p.Back = &back
-	note := ui.ConsoleNote{Kind: "good", Text: text}
-	if incomplete != nil {
-		t.Log.ErrorContext(q.Context(), "an act of the console is incomplete", "path", q.URL.Path, "error", incomplete)
-		note = ui.ConsoleNote{Kind: "denied", Text: text + " Not all of it could be done: " + incomplete.Error() + ". Do it again; what is done already stays done."}
-	}
-	p.Notes = append(p.Notes, note)
-	return t.show(q, p)
-}
