@@ -9,8 +9,9 @@
 //  1. What does it do, and what does it reach? Package reach reads that from the tool's
 //     name and the arguments, as a value: the effect [Class], objects and fields with
 //     their places in the call, and a bound on the records answered. A tool that the
-//     catalogue does not know is [Unknown], and passes only by a rule for that class or for none.
-//     What the upstream says about its own tools is never asked. Arguments that cannot be read
+//     catalogue does not know is [Unknown], which no rule for another class covers: write
+//     `unknown` to let it pass, and write it beside `delete` to keep it out. What
+//     the upstream says about its own tools is never asked. Arguments that cannot be read
 //     are refused, whatever the rules say and in every mode.
 //  2. Which of its keys does a rule have? They are rows of the table in keys.go.
 //  3. Which rule is first? Rules are read from the top; a rule matches if each of
@@ -25,10 +26,10 @@
 //
 // A deny rule with objects or fields also matches a call whose objects cannot be
 // determined; an allow or confirm rule matches only if everything reached is known
-// and listed. A deny rule with classes also matches a call that may be of one of them:
-// `deny delete` holds a bulk job that deletes, a custom tool, anonymous Apex, and a
-// delete of a user, whose class is admin ([reach.Value.Besides]). A deny rule by user name also matches a user whose name is not known
-// yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
+// and listed. A deny rule with classes also matches a call that says itself that it is of
+// one of them: `deny delete` holds a bulk job that deletes, and the deletion of a sharing rule, whose
+// class is admin ([reach.Value.Besides]). A deny rule by user name also matches a user whose
+// name is not known yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
 // seen through other objects, histories and lists of recent records for instance
 // ([reach.Schema.AppendShown]). A call that touches no records at all
 // (getUserInfo) matches neither kind.

@@ -25,7 +25,7 @@ func (p *Policy) Doubts(fronts []Front) []Problem {
 		r := &p.Rules[i]
 		d.names(r)
 		d.dead(p, r, fronts)
-		d.tooLate(p, r)
+		d.undenied(p, r)
 		if len(r.Tools) > 0 && len(r.Classes) > 0 && !d.ownTools && !slices.ContainsFunc(r.Classes, func(c Class) bool { return (&Policy{}).toolOfClass(r, c) }) {
 			d.add("classes", strings.Join(classNames(r.Classes), ", ")+", which no call of its tools is", "")
 		}
@@ -97,15 +97,17 @@ func (r *Rule) holdsAll(t reach.Tool) bool {
 	})
 }
 
-// tooLate asks about a rule that lets calls pass of which nobody knows what they do, after one that
-// denies them where they may be of its classes.
-func (d *doubts) tooLate(p *Policy, r *Rule) {
-	if !r.passes() || !slices.Contains(r.Classes, Unknown) {
+// undenied asks about a rule that lets calls pass of which nobody knows what they do, and asks no person, after one
+// that denies a class of changes: a custom tool may make them as well.
+func (d *doubts) undenied(p *Policy, r *Rule) {
+	if r.Effect != Allow || r.Observe || !slices.Contains(r.Classes, Unknown) {
 		return
 	}
 	for i := range p.Rules[:d.rule] {
-		if earlier := &p.Rules[i]; earlier.Effect == Deny && !earlier.has(aboutCall&^aboutClass) && earlier.doubts(&reach.Value{Class: Unknown, Besides: reach.Classes}) {
-			d.add("classes", fmt.Sprintf("unknown after rule %d (%s), which denies what may be of its classes, so nearly every such call", i+1, earlier.describe()), "it before that rule")
+		earlier := &p.Rules[i]
+		if earlier.Effect == Deny && !earlier.Observe && !earlier.has(aboutCall&^aboutClass) && !earlier.namesClass(Unknown) && slices.ContainsFunc(earlier.Classes, isWrite) {
+			d.add("classes", fmt.Sprintf("unknown after rule %d (%s), which does not hold a custom tool, Apex or a flow that does the same", i+1, earlier.describe()),
+				"effect confirm, or each such tool declared under servers[].declare, or unknown in that rule as well")
 			return
 		}
 	}

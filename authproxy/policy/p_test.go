@@ -133,9 +133,7 @@ func TestP5HostileCallsCostLittle(t *testing.T) {
 		// times the least counts: others want the processor, too.
 		least := time.Hour
 		for try := 0; try < 10 && least > time.Second; try++ {
-			begin := time.Now()
-			standard.Decide(rep, c)
-			least = min(least, time.Since(begin))
+			least = min(least, processorTime(t, func() { standard.Decide(rep, c) }))
 		}
 		if least > time.Second {
 			t.Errorf("%s against 500 rules take %v", name, least)

@@ -5,15 +5,9 @@ import (
 	"strings"
 )
 
-// This file tells of which classes a call may be besides its own: a call of the class Unknown may be
-// of those that it is not known not to be, and one of the class Admin is also what it does.
-
-// anything are the classes of which a call may be that nobody knows; ordinary are those of one that
-// was looked into for [Admin], see the file carriers.go.
-var (
-	anything = []Class{Read, SideEffect, Create, Update, Delete, Admin}
-	ordinary = []Class{Read, SideEffect, Create, Update, Delete}
-)
+// This file tells of which classes a call is, or may be, besides its own, where the call itself says so: a bulk
+// job names its operation, and a deletion by which the org is administered is a deletion, too. Of a
+// call that says nothing, as that of a custom tool, nothing is guessed: it is of the class Unknown.
 
 // MayBe reports whether the call is of a class, or may be as far as anybody knows.
 func (v *Value) MayBe(c Class) bool { return v.Class == c || slices.Contains(v.Besides, c) }
@@ -26,34 +20,32 @@ func (f *reading) administer() {
 	f.Class = Admin
 }
 
-// doubt notes of which classes the call may be besides, once its class is known.
+// doubt notes of which classes the call is, or may be, besides, once its class is known.
 func (f *reading) doubt() {
 	switch {
-	case f.Class != Unknown && f.Class != Admin:
-		f.Besides = nil
 	case f.Class == Admin && f.done != Unknown && f.done != "":
 		f.Besides = []Class{f.done}
-	case f.narrowed != nil:
+	case f.Class == Unknown || f.Class == Admin:
 		f.Besides = f.narrowed
 	default:
-		f.Besides = anything
+		f.Besides = nil
 	}
 }
 
 // Besides are the classes of which calls of the tool may be besides one of its classes, and whether
 // every such call is certain to count as each of them.
 func (t Tool) Besides(c Class) (classes []Class, certain bool) {
-	if c == Unknown {
-		return anything, len(t.Classes) == 1
-	}
-	if c != Admin {
+	switch {
+	case c == Unknown && len(t.Classes) > 1: // it takes requests
+		return sayable, false
+	case c != Admin:
 		return nil, true
 	}
 	done := slices.DeleteFunc(slices.Clone(t.Classes), func(c Class) bool { return c == Read || c == SideEffect || c == Admin })
 	if len(done) == 1 && done[0] != Unknown {
 		return done, true
 	}
-	return anything[:len(anything)-1], len(done) == 0
+	return changes, len(done) == 0
 }
 
 // bulkOperations are the classes of what a job of the Bulk API does, by its operation in lower case.
@@ -62,20 +54,26 @@ var bulkOperations = map[string][]Class{
 	"query": {Read}, "queryall": {Read},
 }
 
-// changes are what the records do that a file holds of which the job was opened before.
-var changes = []Class{Create, Update, Delete}
+var (
+	// changes are what may become of the records of a job that was opened before.
+	changes = []Class{Create, Update, Delete}
+	// sayable are all that a request of the class Unknown may say that it does.
+	sayable = []Class{Read, Create, Update, Delete}
+)
 
-// mayBe returns the classes of which a request may be that stays of the class Unknown; nil: any.
+// mayBe returns the classes of which a request may be that stays of the class Unknown, as far as it says itself;
+// nil: it says nothing.
 func (r *request) mayBe() []Class {
-	if !r.rest || r.unknown || r.misspelled() {
-		return nil
-	}
 	path := r.path
 	second := ""
 	if len(path) > 1 {
 		second = path[1]
 	}
-	switch _, known := routes[path[0]]; {
+	switch {
+	case !r.rest && second != "async": // Apex REST, say; the Bulk API before it was one of REST is below services/async
+		return nil
+	case !r.rest || r.unknown || r.misspelled():
+		return changes // what steers Salesforce in a way that nobody here knows may make a deletion of it
 	case path[0] == "jobs" && second == "ingest":
 		return r.bulk()
 	case path[0] == "jobs" && second == "query" && r.method == "POST":
@@ -85,10 +83,8 @@ func (r *request) mayBe() []Class {
 	case r.method == "PATCH" && path[0] == "sobjects" && len(path) == 4,
 		r.method == "PATCH" && path[0] == "composite" && second == "sobjects" && len(path) == 4:
 		return bulkOperations["upsert"] // by an external id
-	case path[0] == "actions": // Apex and flows
-		return nil
-	case known || path[0] == "composite" || path[0] == "graphql" || path[0] == "query" || path[0] == "queryAll" || path[0] == "search":
-		return ordinary
+	case path[0] == "graphql", path[0] == "composite":
+		return changes
 	}
 	return nil
 }

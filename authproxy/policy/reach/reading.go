@@ -39,7 +39,7 @@ type reading struct {
 	recordArgument string           // that holds a record; "": body
 	full           bool             // more than most was reached
 	done           Class            // what a call of the class Admin does; "" or Unknown: nobody knows
-	narrowed       []Class          // of which classes a call may be whose class nobody knows; nil: any
+	narrowed       []Class          // of which classes a call may be whose class nobody knows, as far as it says
 
 	room struct { // for what most calls reach
 		objects [4]Object

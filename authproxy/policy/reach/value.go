@@ -25,8 +25,8 @@ const Whole = "*"
 type Value struct {
 	// Class is the effect class of this very call.
 	Class Class
-	// Besides are the classes of which the call may be besides, as far as its arguments tell: a call of
-	// the class Unknown does something of them, and one of the class Admin is also what it does.
+	// Besides are the classes of which the call is, or may be, besides, as far as it says itself: a bulk job of the
+	// class Unknown names what it does, and a call of the class Admin is also what it does.
 	Besides []Class
 	// Records are those that the arguments name, and those that the call makes.
 	Records []Record
