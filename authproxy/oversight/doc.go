@@ -11,6 +11,7 @@
 //	clients.go      clients with their connections, and which of them nobody uses
 //	tools.go        definitions by server and state
 //	entries.go      searching the audit log, reading one entry
+//	known.go        whether what a search names exactly is there
 //	log.go          how the log itself is, verifying it
 //	insights.go     how calls that waited were decided
 //	denials.go      what was denied most, and to whom
