@@ -40,6 +40,10 @@ func TestAU15PersonOfTheCompany(t *testing.T) {
 	}
 	count("by actor", Filter{Actor: sam.String()}, 3)
 	count("by object", Filter{Object: sam.String()}, 1)
+	human := Filter{Person: Person{Company: []actor.Actor{sam}}}
+	count("as a human, by and about", human, 4)
+	count("as a human with a Salesforce user", Filter{Person: Person{Subjects: []string{rep}, Company: []actor.Actor{sam}}}, 4)
+	count("as somebody of the same subject elsewhere", Filter{Person: Person{Company: []actor.Actor{actor.Person("https://other.example", subject)}}}, 0)
 	count("of another issuer", Filter{Actor: actor.Person("https://other.example", subject).String()}, 0)
 	erased, err := l.Persons().Erase(t.Context(), issuer, subject, Erasure{By: actor.Operator("root", ""), Why: "ticket 7"}, nothingBesides)
 	if err != nil || erased.Entries != 3 || !isPseudonym(erased.Pseudonym) {
@@ -53,7 +57,10 @@ func TestAU15PersonOfTheCompany(t *testing.T) {
 			t.Errorf("%s, erased: %+v", name, all)
 		}
 	}
+	count("who was erased, by name", human, 0)
+	count("who was erased, by pseudonym", Filter{Person: Person{Subjects: []string{erased.Pseudonym}}}, 6)
 	appendAll(t, l, Entry{Actor: sam, Action: SessionCreate, Outcome: OK})
+	count("who came back", human, 1)
 	if all := list(t, l, Filter{}); all[len(all)-1].Actor != sam || all[0].Actor == sam {
 		t.Errorf("who comes back is somebody new: %+v", all)
 	}

@@ -35,10 +35,11 @@ type Filter struct {
 // question is a filter with the pseudonyms of whom it names.
 type question struct {
 	Filter
-	persons []string // of Person.Subjects
-	names   []string // of Person.Usernames
-	actors  []string // of the user or person of the company who is Actor
-	objects []string // of the person of the company who is Object
+	persons []string      // of Person.Subjects
+	company []actor.Actor // Person.Company, by name and by pseudonym
+	names   []string      // of Person.Usernames
+	actors  []string      // of the user or person of the company who is Actor
+	objects []string      // of the person of the company who is Object
 }
 
 // ask looks up whom f names.
@@ -55,6 +56,9 @@ func (p *persons) ask(ctx context.Context, f Filter) (q question, err error) {
 			return q, err
 		}
 		q.names = append(q.names, names...)
+	}
+	if q.company, err = p.atCompany(ctx, f.Person); err != nil {
+		return q, err
 	}
 	by := actor.Parse(f.Actor)
 	if by.IsUser() {
@@ -97,12 +101,21 @@ func (f question) matches(e Entry) bool {
 	}
 	return e.Seq > f.After && (f.Before == 0 || e.Seq < f.Before) && (f.Action == "" || e.Action.Matches(f.Action)) && f.matchesActor(e.Actor) &&
 		(f.Since.IsZero() || !e.At.Before(f.Since)) && (f.Until.IsZero() || e.At.Before(f.Until)) &&
-		(f.Person.isZero() || f.concernedBy(e))
+		(f.Person.IsZero() || f.concernedBy(e))
 }
 
 // concernedBy says whether e is about the person who is asked for.
 func (f question) concernedBy(e Entry) bool {
-	return f.Person.concernedBy(e) || e.Personal != "" && (slices.Contains(f.persons, e.Subject) || e.Actor.IsUser() && slices.Contains(f.persons, e.Actor.ID))
+	return f.Person.concernedBy(e) || f.concernsCompany(e) ||
+		e.Personal != "" && (slices.Contains(f.persons, e.Subject) || e.Actor.IsUser() && slices.Contains(f.persons, e.Actor.ID))
+}
+
+// concernsCompany says whether e is about them as a person of the company, or tells what they did.
+func (f question) concernsCompany(e Entry) bool {
+	on, _ := e.object()
+	return slices.ContainsFunc(f.company, func(who actor.Actor) bool {
+		return who == e.Actor || who == on || e.Subject != "" && who == actor.Person(e.Org, e.Subject)
+	})
 }
 
 func (f question) matchesActor(by actor.Actor) bool {

@@ -5,21 +5,24 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit/postings"
 )
 
-// Person is a person in the log: all Salesforce user ids and usernames that are theirs. An
-// id is the same person in every org: no two orgs give the same one to two people, and a
-// sandbox has those of the org that it was copied from.
+// Person is a human in the log: all Salesforce user ids and usernames that are theirs, and who they
+// are at the company. An id is the same person in every org: no two orgs give the same one to two
+// people, and a sandbox has those of the org that it was copied from.
 type Person struct {
-	Subjects  []string // of 18 characters
-	Usernames []string // any case
+	Subjects  []string      // of 18 characters
+	Usernames []string      // any case, and what else an operator types for them
+	Company   []actor.Actor // persons of the company, see [actor.Person]
 }
 
-func (p Person) isZero() bool { return len(p.Subjects)+len(p.Usernames) == 0 }
+// IsZero says whether p is nobody.
+func (p Person) IsZero() bool { return len(p.Subjects)+len(p.Usernames)+len(p.Company) == 0 }
 
-// concernedBy says whether e is about p, or tells what p did. A username alone counts where
-// no id is beside it: usernames move from one person to another.
+// concernedBy says whether e is about p as a Salesforce user, or tells what they did. A username
+// alone counts where no id is beside it: usernames move from one person to another.
 func (p Person) concernedBy(e Entry) bool {
 	by := e.Actor
 	return slices.Contains(p.Subjects, e.Subject) ||

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 const (
@@ -119,8 +121,8 @@ const orgsOfPersons = `WITH RECURSIVE logged (org) AS (
 
 // everywhere are all pseudonyms that people of those ids have or would get, in any org.
 func (p *persons) everywhere(ctx context.Context, subjects []string) (all []string, err error) {
-	var orgs []string
-	if err := p.each(ctx, func(org string) { orgs = append(orgs, org) }, orgsOfPersons); err != nil {
+	orgs, err := p.orgs(ctx)
+	if err != nil {
 		return nil, err
 	}
 	for _, subject := range subjects {
@@ -129,18 +131,68 @@ func (p *persons) everywhere(ctx context.Context, subjects []string) (all []stri
 			continue
 		}
 		for _, org := range orgs {
-			has := func(pseudonym string) { all = append(all, pseudonym) }
-			if err := p.each(ctx, has, `SELECT pseudonym FROM audit_persons WHERE org = $1 AND subject = $2 AND subject <> ''`, org, subject); err != nil {
-				return nil, err
-			}
-			unused, _, err := p.unused(ctx, personID{org, subject})
+			those, err := p.present(ctx, personID{org, subject})
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, unused...)
+			all = append(all, those...)
 		}
 	}
 	return all, nil
+}
+
+// present are the pseudonyms that somebody has or would get: not those under which they were erased.
+func (p *persons) present(ctx context.Context, id personID) (all []string, err error) {
+	has := func(pseudonym string) { all = append(all, pseudonym) }
+	if err := p.each(ctx, has, `SELECT pseudonym FROM audit_persons WHERE org = $1 AND subject = $2 AND subject <> ''`, id.org, id.subject); err != nil {
+		return nil, err
+	}
+	unused, _, err := p.unused(ctx, id)
+	return append(all, unused...), err
+}
+
+// atCompany are those of who who are of the company, by name and by pseudonym. A pseudonym among the
+// subjects of who may be that of a person of any company.
+func (p *persons) atCompany(ctx context.Context, who Person) (all []actor.Actor, err error) {
+	for _, a := range who.Company {
+		all = append(all, a)
+		issuer, subject, ok := a.PersonOf()
+		if !ok || isPseudonym(subject) {
+			continue
+		}
+		pseudonyms, err := p.present(ctx, personID{issuer, subject})
+		if err != nil {
+			return nil, err
+		}
+		for _, pseudonym := range pseudonyms {
+			all = append(all, actor.Person(issuer, pseudonym))
+		}
+	}
+	for _, pseudonym := range who.Subjects {
+		if !isPseudonym(pseudonym) {
+			continue
+		}
+		orgs, err := p.orgs(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, org := range orgs {
+			has := func(issuer string) { all = append(all, actor.Person(issuer, pseudonym)) }
+			if !actor.IsIssuer(org) {
+				continue
+			}
+			if err := p.each(ctx, has, `SELECT org FROM audit_persons WHERE org = $1 AND pseudonym = $2`, org, pseudonym); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// orgs are all orgs, and issuers, of which the log or the database has somebody.
+func (p *persons) orgs(ctx context.Context) (all []string, err error) {
+	err = p.each(ctx, func(org string) { all = append(all, org) }, orgsOfPersons+` ORDER BY org`)
+	return all, err
 }
 
 // Pseudonyms are what entries may call a user of whom the database has no key, also as somebody who
@@ -152,8 +204,8 @@ func (p Persons) Pseudonyms(ctx context.Context, org, subject string) (all []str
 
 // OrgsOf are the orgs in which the log has a user under a key.
 func (p Persons) OrgsOf(ctx context.Context, subject string) (orgs []string, err error) {
-	var all []string
-	if err := p.log.persons.each(ctx, func(org string) { all = append(all, org) }, orgsOfPersons+` ORDER BY org`); err != nil {
+	all, err := p.log.persons.orgs(ctx)
+	if err != nil {
 		return nil, err
 	}
 	for _, org := range all {

@@ -109,7 +109,7 @@ func (f question) query() postings.Query {
 	}
 	one("rule", f.Rule)
 	one("approval", f.Approval)
-	if !f.Person.isZero() {
+	if !f.Person.IsZero() {
 		var names []postings.Term
 		for _, id := range f.Person.Subjects {
 			names = append(names, postings.NewTerm("concerns id", id))
@@ -119,6 +119,12 @@ func (f question) query() postings.Query {
 		}
 		for _, name := range append(slices.Clone(f.Person.Usernames), f.names...) {
 			names = append(names, postings.NewTerm("concerns name", folded(name)))
+		}
+		for _, who := range f.company {
+			names = append(names, postings.NewTerm("actor", actorTerm(who)), postings.NewTerm("object", who.String()))
+			if _, subject, _ := who.PersonOf(); isPseudonym(subject) { // it is their own, at that issuer
+				names = append(names, postings.NewTerm("concerns id", subject))
+			}
 		}
 		q.All = append(q.All, names)
 	}

@@ -21,28 +21,33 @@ const TextLooked = 5000
 
 // Filter selects the entries of the audit log that somebody asks for, by the names of fields:
 // person, tool, client, server, outcome, action, object, rule, approval, request, since, until,
-// before. What cannot be understood, or names what there is not, is an [*InputError].
-func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, err error) {
+// before. What cannot be understood, or names what there is not, is an [*InputError]. whom is who is asked for; nil: nobody is.
+func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, whom *Human, err error) {
 	f = audit.Filter{Tool: asked("tool"), Client: asked("client"), Server: asked("server"), Outcome: audit.Outcome(asked("outcome")), Action: asked("action"),
 		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Request: strings.ToUpper(asked("request"))}
 	if f.Since, f.Until, err = r.Span(asked("since"), asked("until"), now); err != nil {
-		return f, err
+		return f, nil, err
 	}
 	if before := asked("before"); before != "" {
 		if f.Before, err = strconv.ParseInt(before, 10, 64); err != nil || f.Before < 1 {
-			return f, &InputError{"before", "expected the number of an entry"}
+			return f, nil, &InputError{"before", "expected the number of an entry"}
 		}
 	}
 	if who := asked("person"); who != "" {
-		f.Person, err = r.PersonIn(ctx, who)
-		if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-			f.Actor, err = r.colleague(ctx, who, unknown)
+		whom, err = r.Humans().Named(ctx, who)
+		_, unknown := errors.AsType[*access.UnknownUserError](err)
+		_, several := errors.AsType[*InputError](err)
+		switch {
+		case unknown || several:
+			err = &InputError{"person", err.Error()}
+		case err == nil:
+			f.Person = whom.Person
 		}
 	}
 	if err != nil {
-		return f, err
+		return f, nil, err
 	}
-	return f, r.CheckNames(ctx, f)
+	return f, whom, r.CheckNames(ctx, f)
 }
 
 // Span is a time as people type it, from the first moment of since to the last of until; each may
@@ -62,25 +67,6 @@ func (r *Reader) Span(since, until string, now time.Time) (begin, end time.Time,
 		return begin, end, &InputError{"since", "it is not before until: nothing can be between"}
 	}
 	return begin, end, nil
-}
-
-// colleague finds somebody of the company by name, e-mail address or subject, as whoever did something. Their
-// Salesforce user, whom others name by username, is somebody else in the log.
-func (r *Reader) colleague(ctx context.Context, who string, unknown error) (text string, err error) {
-	found, err := r.Company.Named(ctx, who)
-	switch {
-	case err != nil:
-		return "", err
-	case len(found) == 0:
-		return "", &InputError{"person", unknown.Error()}
-	case len(found) > 1:
-		var names []string
-		for _, p := range found {
-			names = append(names, p.Called())
-		}
-		return "", &InputError{"person", "several people of the company are called so, name one by e-mail address or subject: " + strings.Join(names, ", ")}
-	}
-	return actor.Person(found[0].Issuer, found[0].Subject).String(), nil
 }
 
 // found are the entries that a filter with a limit selects, the oldest first.

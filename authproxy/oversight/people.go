@@ -156,12 +156,12 @@ func (r *Reader) Person(ctx context.Context, org, subject string) (*WholePerson,
 	return p, nil
 }
 
-// Recent are the newest entries that concern a user, each deed once as [Reader.Ended] has them.
+// Recent are the newest entries that concern the human who a user is, each deed once as [Reader.Ended] has them.
 func (r *Reader) Recent(ctx context.Context, u *grant.User, most int) ([]audit.Entry, error) {
-	who := audit.Person{Subjects: []string{u.Subject}}
-	if u.Username != "" {
-		who.Usernames = []string{u.Username}
+	who, err := r.Humans().Of(ctx, *u)
+	if err != nil {
+		return nil, err
 	}
-	recent, _, err := r.Ended(ctx, audit.Filter{Person: who}, "", most)
+	recent, _, err := r.Ended(ctx, audit.Filter{Person: who.Person}, "", most)
 	return recent, err
 }

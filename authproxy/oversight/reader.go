@@ -44,8 +44,6 @@ type Config struct {
 	Approvals   *approval.Store
 	Definitions *definition.Store
 	Audit       *audit.Log
-	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
-	PersonIn func(ctx context.Context, who string) (audit.Person, error)
 	// Company knows who signed in with the company; nil: nobody.
 	Company *people.Store
 	// Times reads a time as people type it, such as 7d or 2026-03-01: its first and last moment.
@@ -71,13 +69,18 @@ type Reader struct {
 // New returns the reader of c, or an error that names what is missing.
 func New(c Config) (*Reader, error) {
 	if c.Access == nil || c.Grants == nil || c.Links == nil || c.Clients == nil || c.Approvals == nil || c.Definitions == nil ||
-		c.Audit == nil || c.PersonIn == nil || c.Times == nil || c.Verdict == nil || c.Lifetime <= 0 {
-		return nil, errors.New("oversight: all stores, audit, person, times, verdict and lifetime are required")
+		c.Audit == nil || c.Times == nil || c.Verdict == nil || c.Lifetime <= 0 {
+		return nil, errors.New("oversight: all stores, audit, times, verdict and lifetime are required")
 	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	return &Reader{Config: c}, nil
+}
+
+// Humans finds out who somebody is.
+func (r *Reader) Humans() Humans {
+	return Humans{Access: r.Access, Grants: r.Grants, Audit: r.Audit, Company: r.Company}
 }
 
 // ServerNames are the names of all endpoints.

@@ -10,7 +10,6 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/pack"
 	"sfmcp-proxy/authproxy/reports"
@@ -18,7 +17,7 @@ import (
 
 // Asked is what a pack is to be of: one of User, Approval and Control, or a time alone.
 type Asked struct {
-	User     string    // a Salesforce user id or username
+	User     string    // a human, as [oversight.Humans.Named] finds them
 	Approval string    // the id of a call that waited; it has a time of its own
 	Control  string    // one of [Controls]
 	Since    time.Time // zero: from the first entry on
@@ -73,10 +72,10 @@ func (a Asked) Check() error {
 type plan struct {
 	Asked
 	about   string
-	filters []audit.Filter // all entries that one of them selects
-	users   []grant.User
-	history []audit.Filter // entries that files are made of: also those before the time
-	person  audit.Entry    // of a pack about a user: whom the entries about it name
+	filters []audit.Filter   // all entries that one of them selects
+	human   *oversight.Human // of a pack about one
+	history []audit.Filter   // entries that files are made of: also those before the time
+	person  audit.Entry      // of a pack about a user: whom the entries about it name
 	files   func(*packing, *pack.Builder) error
 }
 
@@ -124,22 +123,16 @@ func (m *Maker) plan(ctx context.Context, asked Asked) (*plan, error) {
 const aboutPeriod = "period"
 
 func (m *Maker) planUser(ctx context.Context, p *plan) error {
-	person, err := m.PersonIn(ctx, p.User)
+	human, err := m.Humans.Named(ctx, p.User)
 	if err != nil {
 		return err
 	}
-	for _, subject := range person.Subjects {
-		users, err := m.Grants.FindUsers(ctx, subject)
-		if err != nil {
-			return err
-		}
-		p.users = append(p.users, users...)
-	}
-	if len(p.users) > 0 {
-		p.person = audit.Entry{Org: p.users[0].Org, Subject: p.users[0].Subject, Username: p.users[0].Username}
+	p.human = human
+	if users := human.Users; len(users) > 0 {
+		p.person = audit.Entry{Org: users[0].Org, Subject: users[0].Subject, Username: users[0].Username}
 	}
 	f := p.when()
-	f.Person = person
+	f.Person = human.Person
 	p.about, p.filters, p.files = "user "+p.User, []audit.Filter{f}, (*packing).userFiles
 	return nil
 }
@@ -147,8 +140,10 @@ func (m *Maker) planUser(ctx context.Context, p *plan) error {
 // Preview is what a pack would hold.
 type Preview struct {
 	About   string
-	Entries int    // of the audit log, as it is now; making the pack adds one or two
-	TooMany string // what is more than Config.Most, too many for an answer, and what to do; empty: nothing
+	Whom    string   // of a pack about a human: who they are, at Salesforce and at the company
+	Unsure  []string // what keeps it from being known who else they are
+	Entries int      // of the audit log, as it is now; making the pack adds one or two
+	TooMany string   // what is more than Config.Most, too many for an answer, and what to do; empty: nothing
 }
 
 // Preview counts what a pack would hold. Nothing is read but the index, and nothing is recorded.
@@ -158,6 +153,9 @@ func (m *Maker) Preview(ctx context.Context, asked Asked) (Preview, error) {
 		return Preview{}, err
 	}
 	of := Preview{About: p.about}
+	if p.human != nil {
+		of.Whom, of.Unsure = p.human.String(), p.human.Unsure
+	}
 	if of.Entries, err = m.count(ctx, p.filters); err != nil {
 		return of, err
 	}
@@ -194,8 +192,8 @@ func Wrong(err error) string {
 	if input, ok := errors.AsType[*oversight.InputError](err); ok {
 		return input.Error()
 	}
-	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok {
-		return "user: " + unknown.Error()
+	if _, ok := errors.AsType[*access.UnknownUserError](err); ok {
+		return "user: " + err.Error()
 	}
 	if errors.Is(err, approval.ErrNotFound) {
 		return "approval: the audit log of the process that answers has no entry of that id; each replica has a log of its own"

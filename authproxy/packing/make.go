@@ -97,8 +97,10 @@ func (p *packing) pack() (bound int64, err error) {
 	b := p.builder
 	intent := p.entry()
 	intent.Outcome, intent.Object = audit.Intent, p.about
-	if p.filters[0].Person.Subjects != nil || p.filters[0].Person.Usernames != nil { // whom it is about stands where it can be erased
-		intent.Object = "a person"
+	if p.human != nil { // whom it is about stands where it can be erased
+		if intent.Object = "a person"; len(p.human.Users) == 0 && len(p.human.Company) > 0 {
+			intent.Object = p.human.Company[0].String()
+		}
 	}
 	seq, err := p.Audit.Append(p.ctx, intent)
 	if err != nil {
@@ -221,11 +223,56 @@ func indented(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// userFiles are what the database has of a user.
+// packedPerson is what person.json says: who the human is whom the pack is about.
+type packedPerson struct {
+	Asked   string            `json:"asked"` // as it was asked
+	Users   []packedUser      `json:"users"`
+	Company []packedColleague `json:"company"`
+}
+
+// packedUser is a Salesforce user; Org is missing where the database does not know them.
+type packedUser struct {
+	Org      string `json:"org,omitempty"`
+	Subject  string `json:"subject"`
+	Username string `json:"username,omitempty"`
+}
+
+// packedColleague is a person of the company.
+type packedColleague struct {
+	Issuer  string `json:"issuer"`
+	Subject string `json:"subject"`
+	Name    string `json:"name,omitempty"`
+	Email   string `json:"email,omitempty"`
+}
+
+// packedPerson is who the human is.
+func (p *packing) packedPerson() packedPerson {
+	who := packedPerson{p.User, []packedUser{}, []packedColleague{}}
+	for _, subject := range p.human.Subjects {
+		known := false
+		for _, u := range p.human.Users {
+			if u.Subject == subject {
+				known = true
+				who.Users = append(who.Users, packedUser{u.Org, u.Subject, u.Username})
+			}
+		}
+		if !known {
+			who.Users = append(who.Users, packedUser{Subject: subject})
+		}
+	}
+	for _, a := range p.human.People {
+		who.Company = append(who.Company, packedColleague{a.Issuer, a.Subject, a.Name, a.Email})
+	}
+	return who
+}
+
+// userFiles are who a human is, and what the database has of the users who they are.
 func (p *packing) userFiles(b *pack.Builder) error {
+	b.Manifest.Missing = append(b.Manifest.Missing, p.human.Unsure...)
 	return errors.Join(
-		b.File("connections.json", func(w io.Writer) error { return p.Connections(p.ctx, p.users, w) }),
-		b.File("approvals.json", func(w io.Writer) error { return p.Waited(p.ctx, p.users, w) }))
+		b.File("person.json", func(w io.Writer) error { return indented(w, p.packedPerson()) }),
+		b.File("connections.json", func(w io.Writer) error { return p.Connections(p.ctx, p.human.Users, w) }),
+		b.File("approvals.json", func(w io.Writer) error { return p.Waited(p.ctx, p.human.Users, w) }))
 }
 
 // accessFiles say who had access from when to when: from the whole log, because what ends within

@@ -12,14 +12,14 @@ import (
 	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/oversight"
 )
 
 // Config is what a [Maker] packs. All fields are required but Most and Now.
 type Config struct {
 	Audit  *audit.Log
 	Grants *grant.Store
-	// PersonIn finds whom somebody names, by Salesforce user id or username, in the audit log.
-	PersonIn func(ctx context.Context, who string) (audit.Person, error)
+	Humans oversight.Humans // find whom somebody names
 	// Record is the record of one call that waited. It says in the log that it was read.
 	Record func(ctx context.Context, by approval.Decider, id string) (*evidence.Record, error)
 	// Connections and Waited write what the database has of users: their connections, and their
@@ -41,8 +41,8 @@ type Maker struct {
 
 // New returns the maker of c, or an error that names what is missing.
 func New(c Config) (*Maker, error) {
-	if c.Audit == nil || c.Grants == nil || c.PersonIn == nil || c.Record == nil || c.Connections == nil || c.Waited == nil || c.Version == "" || len(c.Scratch) == 0 {
-		return nil, errors.New("packs of evidence: audit, grants, person, record, connections, waited, version and scratch are required")
+	if c.Audit == nil || c.Grants == nil || c.Humans.Audit == nil || c.Record == nil || c.Connections == nil || c.Waited == nil || c.Version == "" || len(c.Scratch) == 0 {
+		return nil, errors.New("packs of evidence: audit, grants, humans, record, connections, waited, version and scratch are required")
 	}
 	if c.Most == 0 {
 		c.Most = MostAnswered

@@ -59,9 +59,7 @@ func newBench(t *testing.T, change func(*Config)) *bench {
 	b := &bench{t: t, scratch: t.TempDir()}
 	none := func(context.Context, []grant.User, io.Writer) error { return nil }
 	c := Config{Audit: log, Grants: new(grant.Store), Version: "test", Scratch: []string{b.scratch}, Connections: none, Waited: none,
-		PersonIn: func(context.Context, string) (audit.Person, error) {
-			return audit.Person{}, errors.New("nobody is asked for")
-		},
+		Humans: oversight.Humans{Audit: log}, // nobody is asked for
 		Record: func(_ context.Context, _ approval.Decider, id string) (*evidence.Record, error) {
 			return nil, approval.ErrNotFound
 		}}

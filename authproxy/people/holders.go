@@ -55,6 +55,15 @@ func (s *Store) Named(ctx context.Context, who string) (all []Person, err error)
 	return all, nil
 }
 
+// Known is what the provider last said of a person; nil: nothing that is still here.
+func (s *Store) Known(ctx context.Context, issuer, subject string) (*Person, error) {
+	all, err := s.people(ctx, `WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return &all[0], nil
+}
+
 // people are those of whom the provider spoke, as an SQL clause selects them.
 func (s *Store) people(ctx context.Context, clause string, args ...any) (all []Person, err error) {
 	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT issuer, subject, name, email, groups, checked_at, mac FROM company_people `+clause, args...)

@@ -39,9 +39,9 @@ func (s *Store) Link(ctx context.Context, l Link) error {
 	return nil
 }
 
-// errAltered is a link that somebody changed: who is behind the user is not known then, and
+// ErrAltered is a link that somebody changed: who is behind the user is not known then, and
 // nobody is to count for being somebody else.
-var errAltered = errors.New("the link of this Salesforce user was changed by something else than the proxy: remove it with 'user unlink' and link again")
+var ErrAltered = errors.New("the link of this Salesforce user was changed by something else than the proxy: remove it with 'user unlink' and link again")
 
 // link is that of a Salesforce user; nil: there is none.
 func (s *Store) link(ctx context.Context, org, subject string) (*Link, error) {
@@ -56,7 +56,7 @@ func (s *Store) link(ctx context.Context, org, subject string) (*Link, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading a link: %w", err)
 	case !s.DB.Authentic(db.HumanLinks, mac, org, subject, l.Issuer, l.Person, at):
-		return nil, errAltered
+		return nil, ErrAltered
 	}
 	l.LinkedAt = db.Time(at)
 	return &l, nil
@@ -72,6 +72,11 @@ func (s *Store) HumanOf(ctx context.Context, org, subject string) (string, error
 		return approval.SalesforceHuman(org, subject), nil
 	}
 	return company.Human(l.Issuer, l.Person), nil
+}
+
+// LinkOf is the link of a Salesforce user; nil: there is none. [ErrAltered]
+func (s *Store) LinkOf(ctx context.Context, org, subject string) (*Link, error) {
+	return s.link(ctx, org, subject)
 }
 
 // Links are all links, by org and user.

@@ -12,12 +12,13 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
+	"sfmcp-proxy/authproxy/packing"
 )
 
 // auditFlags adds the filters of the audit log.
 func auditFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.String("user", "", "only what concerns this user, by a Salesforce user id or username: what they did, and what was done about them")
+	f.String("user", "", "only what concerns this human, by "+whoForms+": what they did, and what was done about them")
 	f.String("actor", "", `only what this actor did, such as "operator:alice" or "client chatgpt"`)
 	f.String("tool", "", "only calls of this tool")
 	f.String("client", "", "only what this client did, by its client id")
@@ -42,7 +43,7 @@ func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 		filter.Actor = by.String()
 	}
 	if filter.Actor != "" && !actor.Parse(filter.Actor).Known() {
-		return filter, usageError{fmt.Errorf(`--actor: %q is no actor: "user 005…", "client ID", "apitoken NAME:ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, filter.Actor)}
+		return filter, usageError{fmt.Errorf(`--actor: %q is no actor: "user 005…", "person ISSUER SUBJECT", "client ID", "apitoken NAME:ID", "operator:NAME", "operator", "proxy", "browser" or "stranger"`, filter.Actor)}
 	}
 	if err := setTimes(&filter, text("since"), text("until"), s.now()); err != nil {
 		return filter, usageError{err}
@@ -51,10 +52,17 @@ func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	if err == nil {
 		err = wrongFilter(reads.CheckNames(cmd.Context(), filter))
 	}
-	if user := text("user"); user != "" && err == nil {
-		filter.Person, err = s.personIn(cmd.Context(), user)
+	if err != nil {
+		return filter, err
 	}
-	return filter, err
+	if user := text("user"); user != "" {
+		whom, err := s.named(cmd, user)
+		if err != nil {
+			return filter, notMade(err, packing.Asked{})
+		}
+		filter.Person = whom.Person
+	}
+	return filter, nil
 }
 
 // wrongFilter is an error about a filter by the name of its flag. What is one of a fixed set was called wrongly; what

@@ -153,12 +153,12 @@ func TestU2EveryEntryOfAPerson(t *testing.T) {
 	}
 	readings := 0
 	for _, who := range []string{rep, strings.ToUpper(rep), salesforcesim.RepID, salesforcesim.RepID[:15]} {
-		got := slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))
+		got := slices.Collect(strings.Lines(d.printed("audit", "export", "--user", who)))
 		if len(got) != len(want)+readings || !slices.Equal(got[:len(want)], want) {
 			t.Errorf("--user %s: %d entries, want %d and %d readings", who, len(got), len(want), readings)
 		}
 		readings++ // that they are read is an entry about them
-		listed := d.must("audit", "list", "--json", "--limit", "10000", "--user", who)
+		listed := d.printed("audit", "list", "--json", "--limit", "10000", "--user", who)
 		if n := strings.Count(listed, "\n"); n != len(want)+readings {
 			t.Errorf("list --user %s: %d entries, want %d and %d readings", who, n, len(want), readings)
 		}
@@ -180,12 +180,12 @@ func TestU2PersonOfTheLogAlone(t *testing.T) {
 	d := startDemo(t)
 	d.connect("sobject-all", rep)
 	d.must("user", "revoke", rep)
-	n := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", rep))))
+	n := len(slices.Collect(strings.Lines(d.printed("audit", "export", "--user", rep))))
 	d.change(`UPDATE users SET username = 'renamed@acme.example'`)
 	d.signed(db.Users)
 	for i, who := range []string{"renamed@acme.example", rep} {
 		want := n + i + 1 // each export about somebody is an entry about them
-		if got := len(slices.Collect(strings.Lines(d.must("audit", "export", "--user", who)))); got != want || n == 0 {
+		if got := len(slices.Collect(strings.Lines(d.printed("audit", "export", "--user", who)))); got != want || n == 0 {
 			t.Errorf("%s: %d entries, want %d", who, got, want)
 		}
 	}

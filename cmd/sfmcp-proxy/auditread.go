@@ -26,6 +26,11 @@ func (s *stores) readLog(cmd *cobra.Command, action audit.Action, object string,
 			about = append(about, one)
 		}
 	}
+	for _, who := range f.Person.Company { // as what was acted on, which has their pseudonym
+		one := e
+		one.Object = who.String()
+		about = append(about, one)
+	}
 	if len(about) == 0 {
 		about = append(about, e)
 	}

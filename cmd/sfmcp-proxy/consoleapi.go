@@ -116,7 +116,7 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 func (s *stores) newReads() (*oversight.Reader, error) {
 	return oversight.New(oversight.Config{
 		Access: s.access, Grants: s.grants, Links: s.links, Clients: s.clients, Approvals: s.approvals, Definitions: s.definitions,
-		Audit: s.audit, Company: s.people, PersonIn: s.personIn, Times: timesTyped, Verdict: verdict, Lifetime: s.config.Lifetimes.Approval, Roster: s.roster, Now: s.now,
+		Audit: s.audit, Company: s.people, Times: timesTyped, Verdict: verdict, Lifetime: s.config.Lifetimes.Approval, Roster: s.roster, Now: s.now,
 	})
 }
 

@@ -26,8 +26,7 @@ under which the audit log has what is about them: their entries stay, verify as 
 have a pseudonym in place of the person. Somebody who is blocked stays blocked, by the id alone. The
 audit log keeps the reason for good, so it should not say whom.
 
-Export first what must be kept: 'audit export --user USER', and of somebody who signs in with the
-company 'audit export --actor "person ISSUER SUBJECT"'.`
+Export first what must be kept: 'audit export --user USER'.`
 	withCutoff(cmd, eraseSubject)
 	cmd.Flags().String("org", "", "only what is about the user in this org, or at the identity provider of this issuer; default: everywhere")
 	reasonFlag(cmd, "erased on request")

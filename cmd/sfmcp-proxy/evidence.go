@@ -40,6 +40,7 @@ type manifest struct {
 	Version string         `json:"version"`
 	Client  string         `json:"client,omitempty"`
 	Users   []manifestUser `json:"users"`
+	Company []actor.Actor  `json:"company,omitempty"` // who the users are at the company, by links
 	Files   []manifestFile `json:"files"`
 	Missing []string       `json:"missing"`
 }
@@ -79,16 +80,7 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 	if e.atSalesforce != "" {
 		m.Missing = append(m.Missing, "revocation at Salesforce: "+e.atSalesforce)
 	}
-	var person audit.Person
-	for _, u := range e.users {
-		m.Users = append(m.Users, manifestUser{u.Org, u.Subject, u.Username})
-		person.Subjects = append(person.Subjects, u.Subject)
-	}
-	person, personErr := s.everywhere(cmd.Context(), person.Subjects)
-	about := audit.Filter{Person: person}
-	if e.client != "" {
-		about, personErr = audit.Filter{Client: e.client}, nil
-	}
+	about, aboutErr := s.about(cmd.Context(), e, &m)
 	if err := os.MkdirAll(e.dir, 0o700); err != nil {
 		return fmt.Errorf("the evidence is missing: %w", err)
 	}
@@ -96,9 +88,9 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 	part("audit.jsonl", func(w io.Writer) error {
 		read, err := s.readLog(cmd, audit.LogExport, "entries", about)
 		if err != nil {
-			return errors.Join(personErr, err)
+			return errors.Join(aboutErr, err)
 		}
-		return errors.Join(personErr, s.audit.Export(cmd.Context(), read, w))
+		return errors.Join(aboutErr, s.audit.Export(cmd.Context(), read, w))
 	})
 	part("connections.json", func(w io.Writer) error { return s.connectionsOf(cmd.Context(), e, w) })
 	part("approvals.json", func(w io.Writer) error { return s.approvalsOf(cmd.Context(), e, w) })
@@ -118,6 +110,25 @@ func (s evidenceOf) write(cmd *cobra.Command, e evidence) error {
 		missing = errors.Join(missing, errors.New("missing: "+what))
 	}
 	return missing
+}
+
+// about selects the entries, and notes in m whom they are about. Where it cannot be found out who else a
+// user is, they are those about the user alone.
+func (s evidenceOf) about(ctx context.Context, e evidence, m *manifest) (audit.Filter, error) {
+	var f audit.Filter
+	for _, u := range e.users {
+		m.Users = append(m.Users, manifestUser{u.Org, u.Subject, u.Username})
+		f.Person.Subjects = append(f.Person.Subjects, u.Subject)
+	}
+	if e.client != "" {
+		return audit.Filter{Client: e.client}, nil
+	}
+	whom, err := s.humans().Of(ctx, e.users...)
+	if err != nil {
+		return f, err
+	}
+	m.Company, m.Missing = whom.Company, append(m.Missing, whom.Unsure...)
+	return audit.Filter{Person: whom.Person}, nil
 }
 
 // part writes one file of the evidence in dir and says so to said. What can be had of it is written all the same.

@@ -26,7 +26,8 @@ counts, and a manifest with the SHA-256 of each file. That the pack was made is 
 that holds the SHA-256 of the manifest, and lies beside it with its proof. 'evidence verify' checks
 all of it with the public key of the log alone.
 
-  --user USER          everything that concerns one user, their connections and calls that waited
+  --user USER          everything that concerns one human, their connections and calls that waited;
+                       person.json says who they are, at Salesforce and at the company
   --approval APPROVAL  one call that waited, from asking to what Salesforce answered
   --control access     who was given access and lost it, with the time between
   --control policy     changes of the configuration, the policies and the definitions
@@ -34,7 +35,7 @@ all of it with the public key of the log alone.
   --since, --until     alone: every entry of a time; with one of the others: only those of a time`,
 		Args: usageArgs(cobra.NoArgs)}, makeEvidence)
 	f := cmd.Flags()
-	f.String("user", "", "a Salesforce user id or username")
+	f.String("user", "", "a human: "+whoForms)
 	f.String("approval", "", "the id of a call that waited")
 	f.String("control", "", "access, policy or reviews")
 	f.String("since", "", "from then on: "+timeForms)
@@ -62,6 +63,11 @@ func makeEvidence(s *stores, cmd *cobra.Command, _ []string) error {
 	packs, err := s.newPacks()
 	if err != nil {
 		return err
+	}
+	if text("user") != "" {
+		if _, err := s.named(cmd, text("user")); err != nil {
+			return notMade(err, packing.Asked{})
+		}
 	}
 	asked := packing.Asked{User: text("user"), Approval: text("approval"), Control: text("control"), Since: when.Since, Until: when.Until}
 	made, err := packs.Make(cmd.Context(), asked, by, output)
@@ -98,7 +104,7 @@ func (s *stores) newPacks() (*packing.Maker, error) {
 	if !s.config.Audit.InDatabase() {
 		scratch = append(scratch, filepath.Dir(s.config.Audit.Dir))
 	}
-	return packing.New(packing.Config{Audit: s.audit, Grants: s.grants, PersonIn: s.personIn, Record: s.newDecisions().Evidence, Version: version, Scratch: scratch, Now: s.now,
+	return packing.New(packing.Config{Audit: s.audit, Grants: s.grants, Humans: s.humans(), Record: s.newDecisions().Evidence, Version: version, Scratch: scratch, Now: s.now,
 		Connections: func(ctx context.Context, users []grant.User, w io.Writer) error {
 			return of.connectionsOf(ctx, evidence{users: users}, w)
 		},

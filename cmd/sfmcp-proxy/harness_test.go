@@ -245,6 +245,16 @@ func (d *demo) must(args ...string) string {
 	return out
 }
 
+// printed is what a command that has to succeed prints, without what it says beside that.
+func (d *demo) printed(args ...string) string {
+	d.t.Helper()
+	var out, beside lockedBuffer
+	if status := run(context.Background(), append(args, "--config", d.ConfigFile), &out, &beside); status != exitDone {
+		d.t.Fatalf("%s: status %d\n%s", strings.Join(args, " "), status, beside.String())
+	}
+	return out.String()
+}
+
 // control asks the simulator's control API.
 func (d *demo) control(method, path string, body, into any) {
 	d.t.Helper()

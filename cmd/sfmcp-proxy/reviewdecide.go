@@ -81,9 +81,11 @@ func (s reviewing) itemsToDecide(cmd *cobra.Command, what audit.Decision) (r *re
 	}
 	var person audit.Person
 	if !unused {
-		if person, err = s.personIn(cmd.Context(), text("user")); err != nil {
+		whom, err := s.named(cmd, text("user"))
+		if err != nil {
 			return nil, nil, err
 		}
+		person = whom.Person
 	}
 	reviews := s.newReviews()
 	for _, i := range r.Items {

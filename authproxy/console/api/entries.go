@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -29,6 +30,7 @@ func entryParams() []Param {
 // Entries is a page of the audit log.
 type Entries struct {
 	Items []json.RawMessage `json:"items" doc:"as 'audit export' writes them, without arguments"`
+	Whom  string            `json:"whom,omitempty" doc:"of a search by person: who they are, at Salesforce and at the company"`
 	Next  string            `json:"next,omitempty" doc:"cursor of the page behind; missing: there is none"`
 }
 
@@ -45,7 +47,7 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 		}
 		return string(before)
 	}
-	filter, err := a.Reads.Filter(q.Context(), asked, q.now)
+	filter, whom, err := a.Reads.Filter(q.Context(), asked, q.now)
 	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
 		return list, badRequest.is(wrong.Error(), `Correct it; as cursor send what the answer before had as "next".`)
 	}
@@ -57,6 +59,9 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 		return list, err
 	}
 	list.Items = []json.RawMessage{}
+	if whom != nil {
+		list.Whom = strings.Join(append([]string{whom.String()}, whom.Unsure...), "; not known: ")
+	}
 	for _, e := range slices.Backward(found) {
 		e.Arguments, e.Sent = nil, nil
 		text, err := json.Marshal(e)

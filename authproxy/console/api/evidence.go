@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"reflect"
+	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/packing"
@@ -19,7 +20,7 @@ func packParams() (params []Param) {
 
 // Pack is what a pack of evidence is to be of: one of user, approval and control, or a time.
 type Pack struct {
-	User     string `json:"user,omitempty" doc:"every entry that concerns them: Salesforce user id or username" max:"300"`
+	User     string `json:"user,omitempty" doc:"every entry that concerns them: Salesforce user id or username, or the name, e-mail address or subject of somebody of the company" max:"300"`
 	Approval string `json:"approval,omitempty" doc:"every entry of a call that waited, and its record with the arguments: apr_…" max:"300"`
 	Control  string `json:"control,omitempty" doc:"who was given access and lost it; what changed how calls are decided; access reviews" enum:"access,policy,reviews"`
 	Since    string `json:"since,omitempty" doc:"7d, 2026-03-01; alone: every entry of a time" max:"300"`
@@ -29,6 +30,7 @@ type Pack struct {
 // PackPreview is what a pack would hold.
 type PackPreview struct {
 	About   string `json:"about"`
+	Whom    string `json:"whom,omitempty" doc:"who the user is, at Salesforce and at the company"`
 	Entries int    `json:"entries" doc:"of the log of the process that answers, as it is now"`
 	TooMany bool   `json:"too_many" doc:"more than an answer has or, of the control access, than it is made of, also before the time: choose a shorter time, or have it made at the command line"`
 }
@@ -47,7 +49,7 @@ func (a logRoutes) previewEvidence(q *call) (PackPreview, error) {
 		return PackPreview{}, noPack(err)
 	}
 	p, err := a.Packs.Preview(q.Context(), of)
-	return PackPreview{p.About, p.Entries, p.TooMany != ""}, noPack(err)
+	return PackPreview{p.About, strings.Join(append([]string{p.Whom}, p.Unsure...), "; not known: "), p.Entries, p.TooMany != ""}, noPack(err)
 }
 
 // makeEvidence makes a pack.

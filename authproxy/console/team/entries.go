@@ -27,9 +27,12 @@ const everyEntry = "every entry"
 func (t logPages) entries(q *request) error {
 	p := q.page("Audit log", "/console/audit", "Who did what, for whom, by which rule, and how it ended. Times are UTC.")
 	p.Search = t.entryFields(q)
-	filter, err := t.Reads.Filter(q.Context(), q.asked, q.Now)
+	filter, whom, err := t.Reads.Filter(q.Context(), q.asked, q.Now)
 	if err != nil {
 		return t.wrongSearch(q, p, err)
+	}
+	if whom != nil {
+		p.Notes = append(p.Notes, whomNotes(whom.String(), whom.Unsure)...)
 	}
 	look := t.Reads.Ended
 	if q.asked("show") == everyEntry {
@@ -54,6 +57,15 @@ func (t logPages) entries(q *request) error {
 	return t.show(q, p)
 }
 
+// whomNotes say who somebody is that was asked for, and what is not known of that.
+func whomNotes(whom string, unsure []string) (notes []ui.ConsoleNote) {
+	notes = append(notes, ui.ConsoleNote{Text: "About and by: " + whom + "."})
+	for _, text := range unsure {
+		notes = append(notes, ui.ConsoleNote{Kind: "warn", Text: "Not known: " + text + "."})
+	}
+	return notes
+}
+
 func (t logPages) entryFields(q *request) []ui.SearchField {
 	var outcomes, actions []string
 	for _, o := range audit.Outcomes() {
@@ -66,7 +78,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 		return ui.SearchField{Name: name, Label: label, Value: q.asked(name), Hint: hint, Options: options}
 	}
 	fields := []ui.SearchField{
-		field("person", "Person", "user id, username, or a colleague's name"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
+		field("person", "Person", "user id, username, or a colleague's name or e-mail address"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
 		field("text", "Text", fmt.Sprintf("%d entries at a time", oversight.TextLooked)),
 	}
 	for _, f := range []ui.SearchField{

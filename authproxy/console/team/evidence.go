@@ -24,7 +24,7 @@ func (t logPages) evidence(q *request) error {
 	p.Back = &ui.Link{Text: "Audit log", Path: "/console/audit"}
 	asked := func(name string) string { return q.asked(name) }
 	p.Search = []ui.SearchField{
-		{Name: "user", Label: "Person", Value: asked("user"), Hint: "user id or username"},
+		{Name: "user", Label: "Person", Value: asked("user"), Hint: "user id, username, or a colleague's name or e-mail address"},
 		{Name: "approval", Label: "Call that waited", Value: asked("approval"), Hint: "apr_…"},
 		{Name: "control", Label: "Control", Value: asked("control"), Options: packing.Controls(), All: "none"},
 		{Name: "since", Label: "Since", Value: asked("since"), Hint: "7d, 2026-03-01"},
@@ -47,6 +47,9 @@ func (t logPages) evidence(q *request) error {
 	if err != nil {
 		return err
 	}
+	if preview.Whom != "" {
+		p.Notes = append(p.Notes, whomNotes(preview.Whom, preview.Unsure)...)
+	}
 	p.Sections = []ui.Section{t.packSection(q, of, preview)}
 	return t.show(q, p)
 }
@@ -60,7 +63,7 @@ func (t logPages) packAsked(q *request, asked func(string) string) (of packing.A
 
 // packHolds is what a pack has beside the entries, by what it is of.
 var packHolds = map[string]string{
-	"user":     "their connections and their calls that waited, as the database has them",
+	"user":     "who they are, their connections and their calls that waited, as the database has them",
 	"approval": "the record of the call, from asking to what Salesforce answered, with its arguments",
 	"access":   "a table of each connection and block: when and by whom it was given and ended, and the time between",
 	"policy":   "a table of changes of the configuration, of what policies decide, of definitions, of the stop switch",

@@ -207,9 +207,11 @@ func (t peoplePages) evidence(q *request) error {
 			return missing(err)
 		}
 		read.Org, read.Subject, read.Username = u.Org, u.Subject, u.Username
-		if filter.Person, err = t.Reads.PersonIn(q.Context(), subject); err != nil {
+		whom, err := t.Reads.Humans().Of(q.Context(), u.User)
+		if err != nil {
 			return err
 		}
+		filter.Person = whom.Person
 	}
 	if _, err := t.Cutoff.Audit.Append(q.Context(), read); err != nil {
 		return err
