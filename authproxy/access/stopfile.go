@@ -32,6 +32,9 @@ const absentFor = 5 * time.Millisecond
 // NewStopFile returns the switch at path. The folder need not exist: then nothing is stopped.
 func NewStopFile(path string) *StopFile { return &StopFile{path: path} }
 
+// Path is where the file is looked for; "": nowhere.
+func (s *StopFile) Path() string { return s.path }
+
 // Here says that everything is stopped on this machine, whatever the database says.
 type Here struct {
 	// Path is the file, which lifts the stop when it is removed.

@@ -188,9 +188,13 @@ func withStores(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadConfig, run)
 }
 
-// withCutoff does so for a command that takes access away, or shows what there is.
+// withCutoff does so for a command that takes access away, or shows what there is. Where what is stored cannot be read or written,
+// its error says how everything is stopped all the same.
 func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
-	return onStores(cmd, loadForCutoff, run)
+	onStores(cmd, loadForCutoff, run)
+	inner := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return stopWithout(cmd, inner(cmd, args)) }
+	return cmd
 }
 
 // onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise [withStores].
@@ -211,7 +215,7 @@ func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, err
 		cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
 		s, err := openStores(cmd.Context(), c, quiet(cmd), nil)
 		if err != nil {
-			return errors.Join(err, handBack(c))
+			return errors.Join(notOpenedError{err}, handBack(c))
 		}
 		err = run(s, cmd, args)
 		return errors.Join(err, closing(s.close), handBack(c))

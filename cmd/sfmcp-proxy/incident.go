@@ -37,6 +37,9 @@ func incidentCommand() *cobra.Command {
 // errNotConfirmed is the end of a containment of which something is not known to be so.
 var errNotConfirmed = errors.New("not everything is confirmed: see above, and do it again; what is done stays done")
 
+// errNotRefused is the end of a containment of which not even that is known, which is done first.
+var errNotRefused = fmt.Errorf("it is not known that they are refused: %w", errNotConfirmed)
+
 // awaitRunning is how long a running proxy may take to revoke what it has in hand.
 const awaitRunning = 2 * time.Second
 
@@ -45,7 +48,7 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	cutoff, all := s.newCutoff(nil), true
+	cutoff, all, refused := s.newCutoff(nil), true, true
 	var users []grant.User
 	var done *authproxy.Containment
 	for _, target := range targets {
@@ -59,12 +62,16 @@ func containIncident(s *stores, cmd *cobra.Command, _ []string) error {
 		cutoff.AwaitSalesforce(ctx, done)
 		cancel()
 		all = all && done.Confirmed() && err == nil
+		refused = refused && slices.ContainsFunc(done.Steps, func(s authproxy.Step) bool { return s.Name == "refused" && s.Confirmed })
 	}
 	if dir != "" {
 		e := evidence{dir: dir, did: "incident contain", users: users, client: done.Client}
 		err = evidenceOf{s}.write(cmd, e)
 		done.Add("evidence", "what is known is in "+dir, err)
 		all = all && done.Confirmed()
+	}
+	if !refused {
+		return errNotRefused
 	}
 	if !all {
 		return errNotConfirmed
