@@ -100,7 +100,7 @@ func (c *Cutoff) containUser(ctx context.Context, done *Containment, act Act) (f
 	done.Add("refused", "they are refused from now on", err)
 	left, err := c.Grants.LiveGrants(ctx, org, subject)
 	done.Add("connections", ended(done.Ended.Connections, "connection"), errors.Join(err, noneLeft(left)))
-	left, err = c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
+	left, err = c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
 	done.Add("approvals", ended(done.Ended.Approvals, "waiting or approved call"), errors.Join(err, noneLeft(left)))
 	left, err = c.Sessions.EndUser(ctx, org, subject)
 	asPerson, personErr := c.People.EndLinked(ctx, org, subject)
@@ -123,7 +123,7 @@ func (c *Cutoff) containClient(ctx context.Context, done *Containment, act Act) 
 		failed = errors.Join(failed, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
 	}
 	done.Add("connections", ended(len(grants), "connection")+", of "+persons(len(peopleOf(grants))), errors.Join(err, noneLeft(len(more))))
-	n, err := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: id}, act.Why)
+	n, err := c.endApprovals(ctx, approval.VoidFilter{ClientID: id}, act)
 	done.Add("approvals", ended(approvals, "waiting or approved call"), errors.Join(err, noneLeft(n)))
 	c.containLogins(ctx, done, act, c.whoConnected(ctx, done))
 	return failed

@@ -76,14 +76,26 @@ func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (E
 
 func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) (Ended, error) {
 	ctx = context.WithoutCancel(ctx)
-	voided, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{Org: org, Subject: subject}, act.Why)
+	voided, voidErr := c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
 	sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
 	asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
 	sessions += asPerson
 	err = errors.Join(err, voidErr, sessionErr, personErr, c.Links.Revoke(ctx, org, subject, act.Why))
 	c.forget(org, subject)
-	return Ended{n, voided, sessions}, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", n), Reason: act.Why,
+	return Ended{n, voided, sessions}, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals, %d sessions", n, voided, sessions), Reason: act.Why,
 		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
+}
+
+// endApprovals ends the calls that wait, or were approved and not made, with an entry of each, and says how many it
+// ended. How many of one user there can be is bounded, see [approval.Config].
+func (c *Cutoff) endApprovals(ctx context.Context, f approval.VoidFilter, act Act) (n int, err error) {
+	ended, err := c.Approvals.Void(ctx, f, act.Why)
+	for _, v := range ended {
+		err = errors.Join(err, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ApprovalVoid, Object: v.ID, Approval: v.ID, Reason: act.Why,
+			Org: v.Org, Subject: v.Subject, Username: usernameOf(ctx, c.Grants, v.Org, v.Subject), Client: v.ClientID, Grant: v.GrantID, Server: v.Server,
+			Tool: v.Tool, Class: v.Class, ArgumentsDigest: v.ArgumentsDigest, DefinitionHash: v.DefinitionHash, PolicyVersion: v.PolicyVersion}, nil))
+	}
+	return len(ended), err
 }
 
 // UnblockUser lets the user connect again. What was revoked stays so.
@@ -211,7 +223,7 @@ func (c *Cutoff) stop(ctx context.Context, mode access.Stop, act Act, set func(c
 // the login at Salesforce if it was the user's last.
 func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action audit.Action, act Act) error {
 	ctx = context.WithoutCancel(ctx)
-	_, err := c.Approvals.Void(ctx, approval.VoidFilter{GrantID: g.ID}, act.Why)
+	_, err := c.endApprovals(ctx, approval.VoidFilter{GrantID: g.ID}, act)
 	c.forget(g.Org, g.Subject)
 	err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
 	return c.record(ctx, grantEntry(g, action, act), err)

@@ -106,6 +106,70 @@ func TestCutoffBlock(t *testing.T) {
 	f.wantAudited(t, "user.unblock", "ok", "")
 }
 
+// wantVoided says which of the calls that waited lack an entry of their own that they ended.
+func (f *fixture) wantVoided(t *testing.T, waited []approval.Request) {
+	t.Helper()
+	for _, r := range waited {
+		all := slices.DeleteFunc(f.audited(t, audit.ApprovalVoid), func(e audit.Entry) bool {
+			return e.Approval != r.ID || e.Object != r.ID || e.Outcome != audit.OK || e.Actor != byAdmin.By || e.Reason != byAdmin.Why ||
+				e.Org != r.Org || e.Subject != r.Subject || e.Username == "" || e.Grant != r.GrantID || e.Client != r.ClientID || e.Tool != r.Tool || e.ArgumentsDigest != r.ArgumentsDigest
+		})
+		if len(all) != 1 {
+			t.Errorf("%d entries say that %s ended, of %+v", len(all), r.ID, f.audited(t, audit.ApprovalVoid))
+		}
+	}
+}
+
+// Whatever ends calls that wait has an entry of each; the entry of the act counts what ended with it.
+func TestAU13WhatAnActEndsIsOnRecord(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		act   func(*fixture, context.Context, string) error
+		noun  audit.Action
+		count string
+	}{
+		"user revoke": {func(f *fixture, ctx context.Context, _ string) error {
+			_, err := f.Cutoff.RevokeUser(ctx, "acme", sim.RepID, byAdmin)
+			return err
+		}, audit.UserRevoke, "2 connections, 2 approvals, 2 sessions"},
+		"user block": {func(f *fixture, ctx context.Context, _ string) error {
+			_, err := f.Cutoff.BlockUser(ctx, "acme", sim.RepID, byAdmin)
+			return err
+		}, audit.UserBlock, "2 connections, 2 approvals, 2 sessions"},
+		"client block": {func(f *fixture, ctx context.Context, _ string) error {
+			_, _, err := f.Cutoff.BlockClient(ctx, "chatgpt", byAdmin)
+			return err
+		}, audit.ClientBlock, "2 connections, 2 approvals"},
+		"grant revoke": {func(f *fixture, ctx context.Context, id string) error {
+			_, err := f.Cutoff.RevokeGrant(ctx, id, byAdmin)
+			return err
+		}, audit.GrantRevoke, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := start(t, change{})
+			id, _ := f.connect(t, sim.RepUsername, sim.RepPassword)
+			f.connect(t, sim.RepUsername, sim.RepPassword)
+			only := approval.Filter{State: approval.Pending}
+			if name == "grant revoke" {
+				only.GrantID = id
+			}
+			waited, err := f.Cutoff.Approvals.List(t.Context(), only)
+			if err != nil || len(waited) == 0 {
+				t.Fatalf("%d wait, %v", len(waited), err)
+			}
+			if err := tt.act(f, t.Context(), id); err != nil {
+				t.Fatal(err)
+			}
+			f.wantVoided(t, waited)
+			all := f.audited(t, tt.noun)
+			if len(all) == 0 || all[len(all)-1].Object != tt.count {
+				t.Errorf("the entries of the act: %+v, want the last with %q", all, tt.count)
+			}
+		})
+	}
+}
+
 func TestUI16Disconnect(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})

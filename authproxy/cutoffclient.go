@@ -52,13 +52,13 @@ func (c *Cutoff) clientEnded(ctx context.Context, clientID string, action audit.
 
 // connectionsEnded ends what hangs on the connections of a client, which have ended, perhaps not all.
 func (c *Cutoff) connectionsEnded(ctx context.Context, ended []grant.Grant, clientID string, action audit.Action, act Act, err error) (approvals int, _ error) {
-	approvals, voidErr := c.Approvals.Void(ctx, approval.VoidFilter{ClientID: clientID}, act.Why)
+	approvals, voidErr := c.endApprovals(ctx, approval.VoidFilter{ClientID: clientID}, act)
 	err = errors.Join(err, voidErr)
 	for _, g := range ended {
 		c.forget(g.Org, g.Subject)
 		linkErr := c.endUnusedLink(ctx, g.Org, g.Subject, act.Why)
 		err = errors.Join(err, c.record(ctx, grantEntry(&g, audit.GrantRevoke, act), linkErr)) // in the log of each person
 	}
-	return approvals, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections", len(ended)),
+	return approvals, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals", len(ended), approvals),
 		Reason: act.Why, Client: clientID}, err)
 }

@@ -169,8 +169,9 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return r.endAPIToken(ctx, e.Object)
 	case audit.SessionEnd:
 		return errors.Join(r.endSessions(ctx, e), r.endCompanySession(ctx, e))
-	case audit.ApprovalDecide:
-		if (e.Decision == audit.Deny || e.Decision == audit.Counter) && e.Outcome == audit.OK { // a refused one decided nothing
+	case audit.ApprovalDecide, audit.ApprovalVoid:
+		ends := e.Action == audit.ApprovalVoid || e.Decision == audit.Deny || e.Decision == audit.Counter
+		if ends && e.Outcome == audit.OK { // a refused one decided nothing
 			return r.endApproval(ctx, e.Approval, again)
 		}
 	case audit.ToolCall:
@@ -275,8 +276,8 @@ func (r *reapplication) endApproval(ctx context.Context, id, why string) error {
 	if id == "" {
 		return nil
 	}
-	n, err := r.Approvals.Void(ctx, approval.VoidFilter{ID: id}, why)
-	r.changed += n
+	ended, err := r.Approvals.Void(ctx, approval.VoidFilter{ID: id}, why)
+	r.changed += len(ended)
 	return err
 }
 

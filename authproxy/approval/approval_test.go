@@ -309,8 +309,8 @@ func TestUnspend(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The user is revoked while the call is on its way.
-	if n, err := s.Void(t.Context(), VoidFilter{Subject: "005A"}, "user revoked"); n != 0 || err != nil {
-		t.Errorf("Void = %d, %v", n, err)
+	if n, err := s.Void(t.Context(), VoidFilter{Subject: "005A"}, "user revoked"); len(n) != 0 || err != nil {
+		t.Errorf("Void = %+v, %v", n, err)
 	}
 	if err := s.Unspend(t.Context(), r.ID); err != nil || state(t, s, r.ID) != Void {
 		t.Errorf("given back after the user was revoked: %s, %v", state(t, s, r.ID), err)
@@ -332,8 +332,8 @@ func TestAP11Expiry(t *testing.T) {
 	if _, err := s.Spend(t.Context(), binding("Approved")); !errors.Is(err, ErrNotApproved) {
 		t.Errorf("spending after expiry: %v", err)
 	}
-	if n, err := s.Void(t.Context(), VoidFilter{Org: "acme"}, "x"); n != 0 || err != nil {
-		t.Errorf("voided %d expired requests, %v", n, err)
+	if n, err := s.Void(t.Context(), VoidFilter{Org: "acme"}, "x"); len(n) != 0 || err != nil {
+		t.Errorf("voided %+v expired requests, %v", n, err)
 	}
 	if n, err := s.Expire(t.Context()); n != 2 || err != nil {
 		t.Errorf("Expire = %d, %v", n, err)
@@ -395,8 +395,8 @@ func TestAP12Void(t *testing.T) {
 	} {
 		a, b := submit(t, s, mine), submit(t, s, other)
 		decide(t, s, a.ID, true)
-		if n, err := s.Void(t.Context(), f, name+" revoked"); n != 1 || err != nil {
-			t.Errorf("%s: Void = %d, %v", name, n, err)
+		if n, err := s.Void(t.Context(), f, name+" revoked"); len(n) != 1 || err != nil || n[0].ID != a.ID || n[0].Tool != mine.Tool || n[0].GrantID != mine.GrantID || n[0].ArgumentsDigest != a.ArgumentsDigest {
+			t.Errorf("%s: Void = %+v, %v", name, n, err)
 		}
 		if _, err := s.Spend(t.Context(), mine); !errors.Is(err, ErrNotApproved) {
 			t.Errorf("%s: spending a void approval: %v", name, err)

@@ -39,7 +39,7 @@ func TestAP16Race(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				voids.Add(int32(n))
+				voids.Add(int32(len(n)))
 			},
 			func() {
 				if round%3 == 0 {

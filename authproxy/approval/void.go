@@ -19,43 +19,51 @@ type VoidFilter struct {
 	GrantID      string
 }
 
-// Void ends the pending and approved requests that f selects, and returns how many.
+// Voided is a request that ended: what it was for.
+type Voided struct {
+	ID, Org, Subject, ClientID, GrantID, Server, Tool, Class string
+
+	ArgumentsDigest, DefinitionHash, PolicyVersion string
+}
+
+// Void ends the pending and approved requests that f selects, and returns them.
 // why says what ended: "user revoked". A call that is being forwarded at this moment
 // goes on, but its approval cannot be given back any more.
-func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (n int, err error) {
+func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (ended []Voided, err error) {
 	if f == (VoidFilter{}) || why == "" {
-		return 0, errors.New("voiding approvals: a selection and a reason are required")
+		return nil, errors.New("voiding approvals: a selection and a reason are required")
 	}
 	// One statement: of a request that is being spent or given back at this moment, it sees
 	// what became of it.
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		n = 0
+		ended = nil
 		rows, err := tx.QueryContext(ctx, `
 			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END,
 				state_mac = CASE state WHEN 'spent' THEN state_mac ELSE '' END
 			WHERE (state = 'spent' AND outcome = '' OR state IN ('pending', 'approved') AND expires_at > $6)
 			  AND ($2 = '' OR org = $2) AND ($3 = '' OR subject = $3) AND ($4 = '' OR client_id = $4) AND ($5 = '' OR grant_id = $5)
 			  AND ($7 = '' OR id = $7)
-			RETURNING state`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()), f.ID)
+			RETURNING state, id, org, subject, client_id, grant_id, server, tool, class, arguments_digest, definition_hash, policy_version`, why, f.Org, f.Subject, f.ClientID, f.GrantID, db.Millis(s.now()), f.ID)
 		if err != nil {
 			return err
 		}
 		defer rows.Close()
 		for rows.Next() {
 			var state State
-			if err := rows.Scan(&state); err != nil {
+			var v Voided
+			if err := rows.Scan(&state, &v.ID, &v.Org, &v.Subject, &v.ClientID, &v.GrantID, &v.Server, &v.Tool, &v.Class, &v.ArgumentsDigest, &v.DefinitionHash, &v.PolicyVersion); err != nil {
 				return err
 			}
 			if state == Void {
-				n++
+				ended = append(ended, v)
 			}
 		}
 		return rows.Err()
 	})
 	if err != nil {
-		return 0, fmt.Errorf("voiding approvals: %w", err)
+		return nil, fmt.Errorf("voiding approvals: %w", err)
 	}
-	return n, nil
+	return ended, nil
 }
 
 // keepOver is how long a request that is over can still be looked at; the audit log

@@ -19,6 +19,7 @@ const (
 	ApprovalResolve      Action = "approval.resolve"
 	ApprovalUndo         Action = "approval.undo"
 	ApprovalVerify       Action = "approval.verify"
+	ApprovalVoid         Action = "approval.void"
 	AuthorizationOpen    Action = "authorization.open"
 	BudgetAlarm          Action = "budget.alarm"
 	ClientAuthenticate   Action = "client.authenticate"
@@ -118,6 +119,7 @@ var actions = []Described{
 	{ApprovalResolve, "a person says whether a call was carried out whose answer was lost"},
 	{ApprovalUndo, "a person asks for the call that takes another one back"},
 	{ApprovalVerify, "Salesforce is asked, as the requester, what a call has come to, where its rule says verify"},
+	{ApprovalVoid, "a call that waited, or was approved and not made, ends with what it depends on: its user, client or connection"},
 	{AuthorizationOpen, "a client's authorization request is refused before a person sees it"},
 	{BudgetAlarm, "much of a budget is used, and when a call is refused because it is used up; once in a window each"},
 	{ClientAuthenticate, "somebody who claims to be a client cannot prove it"},

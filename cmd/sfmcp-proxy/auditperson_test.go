@@ -27,7 +27,7 @@ const (
 // U2: what each action's entries say of the person. A new action needs a line.
 var personOfAction = map[audit.Action]carries{
 	audit.APITokenCreate: never, audit.APITokenRevoke: never, audit.APITokenUse: never, // a program's
-	audit.ApprovalDecide: always, audit.ApprovalPreview: always, audit.ApprovalRead: always, audit.ApprovalResolve: always, audit.ApprovalUndo: always, audit.ApprovalVerify: always, audit.AuthorizationOpen: never, audit.BudgetAlarm: ifKnow, audit.ClientAuthenticate: never, audit.ClientRegister: never,
+	audit.ApprovalDecide: always, audit.ApprovalPreview: always, audit.ApprovalRead: always, audit.ApprovalResolve: always, audit.ApprovalUndo: always, audit.ApprovalVerify: always, audit.ApprovalVoid: always, audit.AuthorizationOpen: never, audit.BudgetAlarm: ifKnow, audit.ClientAuthenticate: never, audit.ClientRegister: never,
 	audit.ClientRevoke: never, audit.ClientBlock: never, audit.ClientUnblock: never, // each of its connections has an entry of its own
 	// In whose session the list was seen; what is decided about a definition is about nobody.
 	audit.DefinitionBegin: always, audit.DefinitionQuarantine: always, audit.DefinitionAccept: never, audit.DefinitionReject: never,

@@ -164,6 +164,8 @@ func (r *Record) Add(e audit.Entry) {
 		r.addCall(e)
 	case audit.ApprovalDecide:
 		r.addDecision(e)
+	case audit.ApprovalVoid:
+		r.Void = e.Reason
 	case audit.ApprovalVerify:
 		if e.Outcome == audit.OK {
 			r.check().Said, r.check().VerifiedAt = e.Reason, e.At
