@@ -104,6 +104,15 @@ func (in *inspector) value(n *yaml.Node, key string, t reflect.Type, need string
 	}
 }
 
+// unknown says that there is no such key: which is near, or else which there are. In an emergency each command says it.
+func (in *inspector) unknown(n *yaml.Node, path string, known []string) {
+	if question := nearest.Question(n.Value, known); question != "" {
+		in.problem(n, path, "found an unknown key"+question, "")
+		return
+	}
+	in.problem(n, path, "an unknown key", "one of "+strings.Join(known, ", "))
+}
+
 func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 	if n.Kind != yaml.MappingNode {
 		in.problem(n, key, describe(n), "keys and values")
@@ -120,7 +129,7 @@ func (in *inspector) mapping(n *yaml.Node, key string, t reflect.Type) {
 		field, known := fields[name.Value]
 		switch {
 		case !known:
-			in.problem(name, path, "an unknown key", "one of "+strings.Join(names(t), ", ")+nearest.Question(name.Value, names(t)))
+			in.unknown(name, path, names(t))
 		case seen[name.Value]:
 			in.problem(name, path, "the key a second time", "it once")
 		default:

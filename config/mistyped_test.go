@@ -1,6 +1,9 @@
 package config
 
 import (
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -35,6 +38,28 @@ func TestU7MistypedSettings(t *testing.T) {
 		change(&c)
 		if got := said(c); !strings.Contains(got, want) {
 			t.Errorf("want %q, got %q", want, got)
+		}
+	}
+}
+
+// In an emergency each command says what is wrong with the file: the key that was meant, and all that there are only where
+// none is near.
+func TestU7UnknownKeyIsSaidShortly(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{
+		"polices":       `c.yaml:1: polices: found an unknown key, did you mean "policies"?`,
+		"allowed_tools": "c.yaml:1: allowed_tools: found an unknown key, expected one of public_url, ",
+	} {
+		file := filepath.Join(t.TempDir(), "c.yaml")
+		if err := os.WriteFile(file, []byte(key+": []\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file, nil)
+		if err == nil || !slices.ContainsFunc(strings.Split(err.Error(), "\n"), func(line string) bool {
+			_, said, _ := strings.Cut(line, filepath.Dir(file)+string(filepath.Separator))
+			return said == want || strings.HasSuffix(want, ", ") && strings.HasPrefix(said, want)
+		}) {
+			t.Errorf("%v\nwant %s", err, want)
 		}
 	}
 }

@@ -50,6 +50,9 @@ func (c *Control) FindUsersToCome(ctx context.Context, who string) ([]grant.User
 	if isUnknown {
 		id, idErr := salesforce.ParseUserID(who)
 		// 15 characters carry no checksum: the same letters in another case are a known user's.
+		if unknown.Wrong == "" {
+			unknown.Hint = "whoever has not is blocked by the Salesforce user id (005…)"
+		}
 		if idErr != nil || slices.ContainsFunc(unknown.Similar, func(u grant.User) bool { return letters(u.Subject) == letters(id) }) {
 			return nil, err
 		}
@@ -88,6 +91,8 @@ type UnknownUserError struct {
 	Who string // as it was given
 	// Wrong is what keeps it from being anybody's id or username; "" if it could be one.
 	Wrong string
+	// Hint says what can be done about somebody who has not signed in yet; "": nothing more than about others.
+	Hint string
 	// Similar are those who may have been meant, at most three.
 	Similar []grant.User
 }
@@ -96,6 +101,9 @@ func (e *UnknownUserError) Error() string {
 	text := fmt.Sprintf("no user %q has signed in", e.Who)
 	if e.Wrong != "" {
 		text = fmt.Sprintf("%q names nobody: %s", e.Who, e.Wrong)
+	}
+	if e.Hint != "" {
+		text += "; " + e.Hint
 	}
 	for i, u := range e.Similar {
 		lead := "; did you mean "

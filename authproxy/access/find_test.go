@@ -84,6 +84,22 @@ func TestU1MistypedUsers(t *testing.T) {
 	}
 }
 
+// Whoever has not signed in is blocked by their id: the error about a username says so.
+func TestBlockedBeforeSignIn(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	_, err := f.FindUsersToCome(t.Context(), "carol@acme.example")
+	if want := `no user "carol@acme.example" has signed in; whoever has not is blocked by the Salesforce user id (005…); 'user list' shows everybody`; err == nil || err.Error() != want {
+		t.Errorf("%v\nwant %s", err, want)
+	}
+	if _, err := f.FindUsers(t.Context(), "carol@acme.example"); err == nil || strings.Contains(err.Error(), "005…") {
+		t.Errorf("where nothing is to come: %v", err)
+	}
+	if users, err := f.FindUsersToCome(t.Context(), alice[:15]); err != nil || len(users) == 0 {
+		t.Errorf("by the id: %+v, %v", users, err)
+	}
+}
+
 func TestPrincipal(t *testing.T) {
 	t.Parallel()
 	f := open(t)

@@ -59,6 +59,17 @@ func (r *Reader) Try(ctx context.Context, of Trial, now time.Time) (*Verdict, er
 	}
 	v := &Verdict{Decision: server.Policy.Decide(who, policy.Call{Tool: of.Tool, Arguments: arguments, Server: server.Name, Now: now})}
 	v.Effect, v.Why = v.Decision.Effect, v.Reason
+	recorded, err := r.DefinitionList(ctx, server.Name, "")
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range recorded {
+		names = append(names, d.Called())
+	}
+	if meant := server.Policy.Meant(of.Tool, names); meant != "" {
+		v.Why += "; no tool of that name is known of this server" + meant
+	}
 	if !r.Access.MayUse(access.Person{Org: who.Org, Subject: who.Subject, Username: who.Username}, server.Name) {
 		v.Effect, v.Why = policy.Deny, "the user is in none of the server's groups: cannot connect to it at all"
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
@@ -102,6 +103,20 @@ var knownObjects = func() []string {
 	slices.Sort(all)
 	return slices.Compact(all)
 }()
+
+// Meant is `, did you mean "NAME"?` for a tool that the policy does not know of the hosted server it stands in front of (see
+// [Policy.For]), and that is none of listed, what the server lists; "" if it is known, or no name is near.
+func (p *Policy) Meant(tool string, listed []string) string {
+	if slices.Contains(listed, tool) || p.ClassesOf(tool)[0] != Unknown {
+		return ""
+	}
+	names := slices.Clone(listed)
+	for name := range p.catalogue.Tools() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return nearest.Question(tool, names)
+}
 
 // toolNames are the names of the catalogue's tools, or of its prompts.
 func toolNames(prompts bool) (all []string) {

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +68,59 @@ func TestUsageReason(t *testing.T) {
 		}
 		if err := flag.Value.Set(" case\u202e\t17\n"); err != nil || reasonOf(cmd) != "case 17" {
 			t.Errorf("%s: %v, %q", line, err, reasonOf(cmd))
+		}
+	}
+}
+
+// Of a username that nobody has signed in with, each command says what there is for its user.
+func TestUserBeforeSignIn(t *testing.T) {
+	t.Parallel()
+	_, file := configured(t, twoOrgs)
+	command := func(args ...string) (int, string) {
+		var out strings.Builder
+		status := run(t.Context(), append(args, "--config", file), &out, &out)
+		return status, out.String()
+	}
+	const blockedByID = "whoever was blocked before that is known by the Salesforce user id (005…) alone"
+	for line, want := range map[string]string{
+		"user block":              "whoever has not is blocked by the Salesforce user id (005…)",
+		"incident contain --user": "whoever has not is blocked by the Salesforce user id (005…)",
+		"user revoke":             "'user block' by the Salesforce user id (005…) refuses them before they do",
+		"user unblock":            blockedByID,
+		"user show":               blockedByID,
+	} {
+		want = `no user "rep@acme.example" has signed in; ` + want
+		if status, out := command(append(strings.Fields(line), "rep@acme.example")...); status != exitFailed || !strings.Contains(out, want) {
+			t.Errorf("%s: status %d\n%s\nwant %s", line, status, out, want)
+		}
+	}
+	if status, out := command("user", "block", "005xx000001Sv6AAAS"); status != exitDone || !strings.Contains(out, "they have not signed in here yet, and are refused if they do") {
+		t.Errorf("by the id: status %d\n%s", status, out)
+	}
+}
+
+// Scripts give --config to every command but those that the contract excepts, whatever the command reads.
+func TestUsageEveryCommandTakesConfig(t *testing.T) {
+	t.Parallel()
+	without := []string{"demo", "salesforce-sim", "version"}
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, child := range cmd.Commands() {
+			visit(child)
+		}
+		if cmd.HasSubCommands() || cmd.Name() == "help" {
+			return
+		}
+		excepted := slices.Contains(without, cmd.Name()) && cmd.Parent() == cmd.Root()
+		if flag := cmd.Flags().Lookup("config"); !excepted && (flag == nil || flag.DefValue != defaultConfig) {
+			t.Errorf("%s takes no --config FILE, or has another default: %+v", cmd.CommandPath(), flag)
+		}
+	}
+	visit(newRoot())
+	for _, args := range [][]string{{"console", "routes"}, {"console", "openapi"}, {"completion", "bash"}} {
+		var out, errOut strings.Builder
+		if status := run(t.Context(), append(args, "--config", filepath.Join(t.TempDir(), "none.yaml")), &out, &errOut); status != exitDone || out.Len() == 0 {
+			t.Errorf("%v: status %d\n%s", args, status, &errOut)
 		}
 	}
 }

@@ -125,6 +125,12 @@ func configFlag(cmd *cobra.Command) {
 	cmd.Flags().String("config", defaultConfig, "configuration file")
 }
 
+// configIgnored adds --config to a command that reads no configuration: scripts may give it to every command.
+func configIgnored(cmd *cobra.Command) *cobra.Command {
+	cmd.Flags().String("config", defaultConfig, "taken and not read: this command needs no configuration")
+	return cmd
+}
+
 // loadConfig reads the file that --config names.
 func loadConfig(cmd *cobra.Command) (*config.Config, error) {
 	file, err := cmd.Flags().GetString("config")

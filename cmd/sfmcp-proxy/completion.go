@@ -4,7 +4,7 @@ import "github.com/spf13/cobra"
 
 // completionCommand prints what a shell reads to complete commands and flags.
 func completionCommand() *cobra.Command {
-	return &cobra.Command{
+	return configIgnored(&cobra.Command{
 		Use: "completion bash|zsh|fish", Short: "Print what a shell needs to complete commands and flags",
 		Long: "Print what a shell needs to complete commands and flags.\n\n" +
 			"  bash: source <(sfmcp-proxy completion bash)\n" +
@@ -21,5 +21,5 @@ func completionCommand() *cobra.Command {
 			}
 			return root.GenFishCompletion(out, true)
 		},
-	}
+	})
 }

@@ -22,18 +22,19 @@ func consoleCommand() *cobra.Command {
 			}
 			return printer(cmd).Routes(all)
 		}}
+	configIgnored(routes)
 	jsonFlag(routes)
 	return group("console", "The security team's pages and API: what there is, and for whom", routes, openAPICommand(), tokenCommand())
 }
 
 // openAPICommand prints what /console/api/openapi.json answers, without a configuration.
 func openAPICommand() *cobra.Command {
-	return &cobra.Command{Use: "openapi", Short: "The API under /console/api, as an OpenAPI 3.1 document", Args: usageArgs(cobra.NoArgs),
+	return configIgnored(&cobra.Command{Use: "openapi", Short: "The API under /console/api, as an OpenAPI 3.1 document", Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := api.Document("")
 			if err == nil {
 				_, err = cmd.OutOrStdout().Write(text)
 			}
 			return err
-		}}
+		}})
 }

@@ -43,6 +43,14 @@ func (s *stores) findUsers(ctx context.Context, who string, find func(context.Co
 	return nil, fmt.Errorf("nobody has the username %q now; by the audit log it was that of %s: name them so; nothing was done", ui.Printable(who), strings.Join(now, ", and of "))
 }
 
+// hinted is err, which says what can be done about somebody who has not signed in yet, if it is about such a user.
+func hinted(err error, hint string) error {
+	if unknown, ok := errors.AsType[*access.UnknownUserError](err); ok && unknown.Wrong == "" {
+		unknown.Hint = hint
+	}
+	return err
+}
+
 // unseen says whether nobody of that id has signed in to that org: what is done about them reaches nobody now.
 func unseen(u grant.User) bool { return u.LastSeenAt.IsZero() && u.Connections == 0 && !u.Altered }
 

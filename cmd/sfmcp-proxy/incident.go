@@ -23,7 +23,8 @@ func incidentCommand() *cobra.Command {
 			"proxy follows within a second; Salesforce is told; and with --evidence, what is known of them is\n" +
 			"written into DIR. Each step is looked at again and printed with whether it is so. What fails\n" +
 			"keeps nothing else from being done.\n\n" +
-			"USER is a Salesforce user id or a username, CLIENT a client id as 'client list' has it.\n" +
+			"USER is a Salesforce user id (005…), also of somebody who never signed in, or a username that is\n" +
+			"known from a sign-in; CLIENT a client id as 'client list' has it.\n" +
 			"A user is refused in every org. Exit status 1 if a step was not confirmed: do it again, what\n" +
 			"is done stays done; and if nobody of that name has come here, who is refused from now on."}, containIncident)
 	contain.Flags().String("user", "", "block this user")

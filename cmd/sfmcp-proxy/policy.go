@@ -11,6 +11,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 	"sfmcp-proxy/config"
@@ -142,11 +143,38 @@ func (s trying) noteUnseen(cmd *cobra.Command, c policyCase) error {
 	return nil
 }
 
+// noteMistyped says which tool or client may have been meant by a name that nothing has here.
+func (s trying) noteMistyped(cmd *cobra.Command, c policyCase) error {
+	server := s.access.Server(c.Server)
+	if server == nil {
+		return nil
+	}
+	recorded, err := s.definitions.List(cmd.Context(), hostedBy(server))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, d := range recorded {
+		names = append(names, definition.Called(d.Kind, d.Name))
+	}
+	if meant := server.Policy.Meant(c.Tool, names); meant != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: no tool %q is known of server %s%s\n", c.Tool, c.Server, meant)
+	}
+	if c.Client == "" {
+		return nil
+	}
+	known, meant, err := s.knowsClient(cmd.Context(), c.Client)
+	if err == nil && !known && meant != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: there is no client %q%s\n", c.Client, meant)
+	}
+	return err
+}
+
 // testCase prints what is decided for one call, and holds it against what is expected.
 func (s trying) testCase(cmd *cobra.Command, c policyCase) error {
 	d, err := s.judge(cmd, c)
 	if err == nil {
-		err = s.noteUnseen(cmd, c)
+		err = errors.Join(s.noteUnseen(cmd, c), s.noteMistyped(cmd, c))
 	}
 	if err != nil {
 		return err
@@ -163,12 +191,15 @@ func (s trying) testCase(cmd *cobra.Command, c policyCase) error {
 // testCases prints those cases of a file that are decided otherwise.
 func (s trying) testCases(cmd *cobra.Command, cases []policyCase) error {
 	failed := 0
-	noted := map[[2]string]bool{} // server and user
+	noted, named := map[[2]string]bool{}, map[[3]string]bool{} // server and user; server, tool and client
 	for i, c := range cases {
 		sentence := ""
 		d, err := s.judge(cmd, c)
 		if user := [2]string{c.Server, c.User}; err == nil && !noted[user] {
 			err, noted[user] = s.noteUnseen(cmd, c), true
+		}
+		if names := [3]string{c.Server, c.Tool, c.Client}; err == nil && !named[names] {
+			err, named[names] = s.noteMistyped(cmd, c), true
 		}
 		switch {
 		case err != nil:

@@ -131,7 +131,10 @@ func parseCase(n *yaml.Node) (policyCase, error) {
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if key := n.Content[i].Value; !slices.Contains(caseKeys, key) {
-			return c, fmt.Errorf("unknown key %q, expected one of %s%s", key, strings.Join(caseKeys, ", "), nearest.Question(key, caseKeys))
+			if question := nearest.Question(key, caseKeys); question != "" {
+				return c, fmt.Errorf("unknown key %q%s", key, question)
+			}
+			return c, fmt.Errorf("unknown key %q, expected one of %s", key, strings.Join(caseKeys, ", "))
 		}
 	}
 	var values struct {

@@ -82,6 +82,31 @@ func TestU13CasesInAFile(t *testing.T) {
 	}
 }
 
+// A name that is known nowhere is no riddle, and one of the catalogue or of the configuration is no mistake.
+func TestU13MistypedToolAndClient(t *testing.T) {
+	t.Parallel()
+	const client = "clients: [{id: chatgpt, name: ChatGPT, redirect_uris: [\"https://chatgpt.com/connector/oauth/x\"]}]\n"
+	for _, c := range []struct{ tool, client, says string }{
+		{"soqlquery", "chatgpt", `note: no tool "soqlquery" is known of server sales, did you mean "soqlQuery"?`},
+		{"soqlQuery", "chatgtp", `note: there is no client "chatgtp", did you mean "chatgpt"?`},
+		{"soqlQuery", "chatgpt", ""},
+		{"somethingElse", "other", ""},
+	} {
+		status, out, errOut := runOn(t, twoOrgs+client, append(inOne[:len(inOne):len(inOne)], c.tool, "--client", c.client, "--arguments", `{"q": "SELECT Id FROM Account LIMIT 1"}`)...)
+		if status != exitDone || !strings.Contains(errOut, c.says) || strings.Contains(errOut, "did you mean") != (c.says != "") {
+			t.Errorf("%s through %s: status %d\n%s%s", c.tool, c.client, status, out, errOut)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "cases.yaml")
+	const one = "- {server: sales, user: rep@acme.example, tool: soqlquery, expect: deny}\n"
+	if err := os.WriteFile(file, []byte(one+one), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if status, out, errOut := runOn(t, twoOrgs, "policy", "test", "--file", file); status != exitDone || strings.Count(errOut, `did you mean "soqlQuery"?`) != 1 {
+		t.Errorf("in a file: status %d\n%s%s", status, out, errOut)
+	}
+}
+
 // U13: where nothing runs a test leaves nothing behind.
 func TestU13WithoutADatabase(t *testing.T) {
 	t.Parallel()

@@ -43,7 +43,7 @@ func userCommand() *cobra.Command {
 func showUser(s *stores, cmd *cobra.Command, args []string) error {
 	users, err := s.findUsers(cmd.Context(), args[0], s.access.FindUsers)
 	if err != nil {
-		return err
+		return hinted(err, byID)
 	}
 	listed, err := s.withLogins(cmd.Context(), users)
 	if err != nil {
@@ -105,10 +105,20 @@ func unblockUser(ctx context.Context, c *authproxy.Cutoff, u grant.User, act aut
 	return authproxy.Ended{}, err
 }
 
+// byID says of a username that nobody has signed in with how to name its user.
+const byID = "whoever was blocked before that is known by the Salesforce user id (005…) alone"
+
+// beforeSignIn says what there is for a user who has not signed in yet and whom a command does not know. What block says of
+// them, [access.Control.FindUsersToCome] does.
+var beforeSignIn = map[string]string{
+	"revoke":  "'user block' by the Salesforce user id (005…) refuses them before they do",
+	"unblock": byID,
+}
+
 // reaches says where a command reaches the user.
 var reaches = map[string]string{
 	"revoke":  "what they have in each org ends. Exit\nstatus 1 if they have nothing",
-	"block":   "they are refused in every org, also\nbefore they have signed in there",
+	"block":   "they are refused in every org, also\nbefore they have signed in there. Whoever never signed in is named by the id",
 	"unblock": "they are let in again in each org",
 }
 
@@ -129,6 +139,9 @@ func eachUser(verb, short, done string, change change) *cobra.Command {
 				find = s.access.FindUsersToCome
 			}
 			users, err := s.findUsers(cmd.Context(), args[0], find)
+			if hint := beforeSignIn[verb]; hint != "" {
+				err = hinted(err, hint)
+			}
 			if err != nil {
 				return err
 			}

@@ -27,13 +27,16 @@ func OpenFileLock(path string) (*FileLock, error) {
 	return &FileLock{file: file}, nil
 }
 
-// Hold takes the lock until Close, or until the process ends, unless somebody else has it.
+// ErrHeld says that somebody else has a lock.
+var ErrHeld = errors.New("another process has it")
+
+// Hold takes the lock until Close, or until the process ends. It is [ErrHeld] if somebody else has it.
 func (l *FileLock) Hold() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	got, err := tryLock(l.file)
 	if err == nil && !got {
-		err = errors.New("another process has it")
+		err = ErrHeld
 	}
 	return err
 }

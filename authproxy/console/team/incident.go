@@ -57,7 +57,7 @@ func (t peoplePages) suspects(q *request, name string) ([]ui.Section, error) {
 	if found.Found == 1 {
 		return t.aboutPerson(q, found.Page[0].Org, found.Page[0].Subject)
 	}
-	table := &ui.Table{Caption: "People", Columns: []string{"Person", "Org", "State", "Connections"}, Empty: "Nobody fits. Whoever never signed in here is blocked at the command line: 'incident contain --user'."}
+	table := &ui.Table{Caption: "People", Columns: []string{"Person", "Org", "State", "Connections"}, Empty: "Nobody fits. Whoever never signed in here is blocked at the command line: 'incident contain --user', with the Salesforce user id (005…)."}
 	for i := range found.Page {
 		u := &found.Page[i]
 		table.Rows = append(table.Rows, []ui.Cell{{Text: called(u.Name, u.Username, u.Subject), Faint: u.Username, Path: incidentPath("org", u.Org, "subject", u.Subject)},

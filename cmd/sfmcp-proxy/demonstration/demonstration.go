@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"text/template"
 
+	"sfmcp-proxy/authproxy/audit/logfile"
 	"sfmcp-proxy/authproxy/seal"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -24,7 +25,12 @@ import (
 // ClientID is the user-defined client of the demonstration.
 const ClientID = "demo"
 
-const configFile = "sfmcp-proxy.yaml"
+// Files in the folder of a demonstration: its configuration, how that begins, and the lock that a running one holds.
+const (
+	configFile  = "sfmcp-proxy.yaml"
+	configStart = "# Written by 'sfmcp-proxy demo'."
+	lockName    = "demo.lock"
+)
 
 //go:embed sfmcp-proxy.yaml.tmpl
 var configText string
@@ -63,6 +69,9 @@ func Open(c Config) (_ *Demonstration, err error) {
 	dir, err := d.folder(c.Folder)
 	if err != nil {
 		return nil, err
+	}
+	if err := d.take(dir); err != nil {
+		return nil, fmt.Errorf("--data: %w", err)
 	}
 	listen, err := d.listen(c.Listen)
 	if err != nil {
@@ -125,7 +134,11 @@ func orElse(err error, flag, address string) error {
 	}
 	host, port, _ := net.SplitHostPort(address) // it was listened to
 	n, _ := strconv.Atoi(port)
-	return fmt.Errorf("%w; name another with %s %s", err, flag, net.JoinHostPort(host, strconv.Itoa(n%65535+1)))
+	running := ""
+	if flag == "--listen" {
+		running = fmt.Sprintf(" if a demo runs there already, use it at http://%s;", address)
+	}
+	return fmt.Errorf("%w;%s name another with %s %s", err, running, flag, net.JoinHostPort(host, strconv.Itoa(n%65535+1)))
 }
 
 // Close ends the simulated Salesforce and removes what was temporary.
@@ -148,6 +161,33 @@ func (d *Demonstration) folder(data string) (string, error) {
 		return "", err
 	}
 	return dir, os.MkdirAll(dir, 0o700)
+}
+
+// take keeps the folder from other demonstrations until Close, or until the process ends. One that runs there would
+// have its configuration written over, and share its database and its Salesforce with this one.
+func (d *Demonstration) take(dir string) error {
+	file := filepath.Join(dir, configFile)
+	lock, err := logfile.OpenFileLock(filepath.Join(dir, lockName))
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, lock.Close)
+	switch err := lock.Hold(); {
+	case errors.Is(err, logfile.ErrHeld):
+		return fmt.Errorf("a demo runs in %s already: use that one, whose addresses are in %s, end it, or name another folder", dir, file)
+	case err != nil:
+		return err
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return nil
+	case err != nil:
+		return err
+	case !strings.HasPrefix(string(text), configStart):
+		return fmt.Errorf("%s was not written by a demo, which would write over it: name another folder", file)
+	}
+	return nil
 }
 
 // listen holds an address for the proxy.

@@ -27,11 +27,59 @@ func TestTakenAddress(t *testing.T) {
 		"--salesforce-listen": {Listen: "127.0.0.1:0", SalesforceListen: address},
 		"--company-listen":    {Listen: "127.0.0.1:0", SalesforceListen: "127.0.0.1:0", CompanyListen: address},
 	} {
-		want := fmt.Sprintf("%s; name another with %s 127.0.0.1:%d", syscall.EADDRINUSE, flag, next)
+		running := ""
+		if flag == "--listen" {
+			running = fmt.Sprintf(" if a demo runs there already, use it at http://%s;", address)
+		}
+		want := fmt.Sprintf("%s;%s name another with %s 127.0.0.1:%d", syscall.EADDRINUSE, running, flag, next)
 		if _, err := Open(c); err == nil || !strings.HasSuffix(err.Error(), want) {
 			t.Errorf("%v\nwant %s", err, want)
 		}
 	}
+}
+
+// Two demonstrations in one folder would share a database, and the first would be left with the configuration of the
+// second. Neither is a configuration written over that somebody else wrote.
+func TestFolderOfAnother(t *testing.T) {
+	t.Parallel()
+	c := Config{Listen: "127.0.0.1:0", SalesforceListen: "127.0.0.1:0", Folder: t.TempDir()}
+	first, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := first.Setup.ConfigFile
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unchanged := func(want string) {
+		t.Helper()
+		if now, err := os.ReadFile(file); err != nil || string(now) != want {
+			t.Errorf("%v: the configuration is\n%s", err, now)
+		}
+	}
+	if _, err := Open(c); err == nil || !strings.Contains(err.Error(), "--data: a demo runs in "+c.Folder+" already: use that one, whose addresses are in "+file) {
+		t.Errorf("while one runs: %v", err)
+	}
+	unchanged(string(before))
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(c)
+	if err == nil {
+		err = again.Close()
+	}
+	if err != nil {
+		t.Errorf("once it ended: %v", err)
+	}
+	const own = "public_url: https://mcp.example.com\n"
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(c); err == nil || !strings.Contains(err.Error(), "was not written by a demo") {
+		t.Errorf("beside another configuration: %v", err)
+	}
+	unchanged(own)
 }
 
 // What is announced is what the configuration has, and a temporary folder does not stay.
