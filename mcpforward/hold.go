@@ -3,14 +3,12 @@ package mcpforward
 import (
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/policy/reach"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/upstream"
@@ -26,8 +24,8 @@ func (c *call) hold() error {
 		c.recordDenied("only calls of tools can be held for a person")
 		return answerText(textNoHold)
 	}
-	if writesAlong(c.decision.Reach) {
-		c.recordDenied("the call writes to a record that it does not name, where a relation leads")
+	if c.decision.Reach.Unnamed { // until somebody agrees, and until the call is made, it may come to be another record
+		c.recordDenied("the call does not name by its id each record that it writes to, or says what it sets")
 		return answerText(textUnnamed)
 	}
 	if _, err := ui.Arguments(c.arguments); err != nil { // what nobody can read, nobody is asked
@@ -48,17 +46,6 @@ func (c *call) hold() error {
 		return c.noToken(err)
 	}
 	return nil
-}
-
-// writesAlong reports whether a call, or a request that it carries, writes to the record to which a
-// relation leads from the one that it names. Until somebody agrees, and until the call is made,
-// the relation may come to lead to another record.
-func writesAlong(v *reach.Value) bool {
-	if len(v.Parts) > 0 {
-		return slices.ContainsFunc(v.Parts, writesAlong)
-	}
-	return v.Class != policy.Read && v.Class != policy.SideEffect &&
-		slices.ContainsFunc(v.Records, func(r policy.Record) bool { return r.Class == policy.Read })
 }
 
 // submit finds the approval request that exactly this call meets, with the tool as

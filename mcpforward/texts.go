@@ -25,7 +25,7 @@ const (
 	textChanged     = "The rules for this call changed while it was being handled. The call was not made; repeat it."
 	textNoHold      = "This needs the approval of a person, which only calls of tools can get. It was not carried out."
 	textUnreadable  = "This needs the approval of a person, and its arguments are more than a person can read on a page. It was not carried out. Make several smaller calls."
-	textUnnamed     = "This needs the approval of a person, and it does not name the record that would be changed or deleted: a relation leads to it, which may lead to another record by the time of the call. It was not carried out. Find out which record it is, and change or delete that one by its own id."
+	textUnnamed     = "This needs the approval of a person, and it does not name by its id each record that it writes to, or sets a field to what the answer to another request says: by the time of the call a relation, an external id or such an answer may lead to another record. It was not carried out. Find out which record it is, and name that one by its own id."
 	textUnseen      = "The call was not made. It is approved for the record as it was, and whether that has changed could not be read. The approval still counts: repeat exactly the same call in a moment."
 	textAgain       = "The call was not made. Repeat exactly the same call."
 	textUnsure      = "The call was sent to Salesforce, but it is not known whether it was carried out. It was not sent again. Look in Salesforce before repeating it."

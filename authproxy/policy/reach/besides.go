@@ -20,8 +20,9 @@ func (f *reading) administer() {
 	f.Class = Admin
 }
 
-// doubt notes of which classes the call is, or may be, besides, once its class is known.
-func (f *reading) doubt() {
+// finish notes of which classes the call is, or may be, besides, once its class is known.
+func (f *reading) finish() {
+	f.Unnamed = f.Unnamed && f.Class != Read && f.Class != SideEffect
 	switch {
 	case f.Class == Admin && f.done != Unknown && f.done != "":
 		f.Besides = []Class{f.done}

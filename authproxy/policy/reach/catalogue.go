@@ -192,7 +192,7 @@ func (c Catalogue) Read(tool string, raw jsontext.Value) (*Value, *Refusal) {
 	if refused != nil {
 		return &Value{Class: Unknown, Opaque: true, OpaqueFields: true, Rows: Unlimited, schema: c.Schema}, refused
 	}
-	f.doubt()
+	f.finish()
 	return &f.Value, nil
 }
 

@@ -87,13 +87,14 @@ func (r *request) carried(f *reading) *Refusal {
 	if ok := !r.unknown && c.read(r); c.full {
 		return tooManyFields
 	} else if !ok || len(c.parts) == 0 {
+		f.Unnamed = r.method != "GET"
 		return nil
 	}
 	f.known(Read)
 	f.Parts = c.parts
 	for _, p := range c.parts {
 		f.Class = Worse(f.Class, p.Class)
-		f.Opaque, f.OpaqueFields = f.Opaque || p.Opaque, f.OpaqueFields || p.OpaqueFields
+		f.Opaque, f.OpaqueFields, f.Unnamed = f.Opaque || p.Opaque, f.OpaqueFields || p.OpaqueFields, f.Unnamed || p.Unnamed
 		f.Rows = add(f.Rows, p.Rows)
 		f.Records = append(f.Records, p.Records...)
 		f.Unknown = append(f.Unknown, p.Unknown[:min(len(p.Unknown), few-min(len(f.Unknown), few))]...)
@@ -225,6 +226,7 @@ func (c *carrier) request(members arguments) bool {
 		f.Argument = "url"
 		f.in(Path, "url", nowhere)
 		refused := r.read(f)
+		f.Unnamed = f.Unnamed || c.created != nil && r.method != "GET" && c.setsUnsaid(a)
 		if r.rest && r.method == "GET" && r.path[0] == "sobjects" && len(r.path) == 3 {
 			f.Rows = 1
 		}
@@ -265,6 +267,33 @@ func (c *carrier) name(members arguments, r *request) bool {
 	return true
 }
 
+// setsUnsaid reports whether the body of a request holds what the answer to an earlier one says, other
+// than the id of a record that this one makes.
+func (c *carrier) setsUnsaid(a arguments) bool {
+	body, given := a.get("body")
+	if !given {
+		return false
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)) // read already
+	for token, err := d.ReadToken(); err == nil; token, err = d.ReadToken() {
+		if token.Kind() == '"' && refers(token.String()) && c.made(token.String()) == "" {
+			return true
+		}
+	}
+	return false
+}
+
+// made returns the object of the record that an earlier request makes and to whose id a text refers,
+// and to nothing else; "" if it does not.
+func (c *carrier) made(text string) string {
+	name, opens := strings.CutPrefix(text, "@{")
+	name, isID := strings.CutSuffix(name, ".id}")
+	if !opens || !isID {
+		return ""
+	}
+	return c.created[name]
+}
+
 // placeholder stands for the id of a record that an earlier request makes; the key prefix of its
 // object goes before.
 const placeholder = "000000000000"
@@ -281,12 +310,7 @@ func (c *carrier) resolved(address string) (string, bool) {
 		if !refers(segment) {
 			continue
 		}
-		name, _ := strings.CutPrefix(segment, "@{")
-		name, isID := strings.CutSuffix(name, ".id}")
-		object := ""
-		if isID {
-			object = c.created[name]
-		}
+		object := c.made(segment)
 		if object == "" || i < 2 || segments[i-2] != "sobjects" || !strings.EqualFold(segments[i-1], object) {
 			return "", false
 		}
@@ -311,7 +335,7 @@ func (c *carrier) add(own arguments, read func(*reading) bool) bool {
 		return false
 	}
 	f.Each = 0 // a query within a request stays as it is
-	f.doubt()
+	f.finish()
 	for i := range f.Records {
 		if strings.HasSuffix(f.Records[i].ID, placeholder) {
 			f.Records[i].ID = ""

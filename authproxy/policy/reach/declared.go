@@ -160,6 +160,8 @@ func (d Declaration) readRecord(f *reading, a arguments) *Refusal {
 		return nil
 	case id != "" || d.Class == Create:
 		f.record(d.Class, object, id)
+	default:
+		f.Unnamed = d.ID != "" && f.writes()
 	}
 	if f.raise(object); d.Object == "" && f.writes() && idAdministers(id) {
 		f.administer()

@@ -164,7 +164,7 @@ func readRelated(c Class) func(*reading, arguments) *Refusal {
 		if refused != nil {
 			return refused
 		}
-		if c != Read {
+		if f.Unnamed = c != Read; f.Unnamed {
 			return f.write(a, c, targets)
 		}
 		for _, target := range targets {

@@ -143,6 +143,7 @@ func (r *request) sobjects(f *reading, path []string) *Refusal {
 		f.record(c, object, path[1])
 	} else {
 		f.record(Read, object, path[1])
+		f.Unnamed = c != Read
 		var refused *Refusal
 		if targets, refused = f.follow(object, strings.Join(path[2:], "/"), "url"); refused != nil {
 			return refused
@@ -196,6 +197,7 @@ func (r *request) aspect(f *reading) *Refusal {
 	for _, o := range f.Objects {
 		f.raise(o.Name)
 	}
+	f.Unnamed = r.method == "PATCH" || r.method == "PUT" || r.method == "DELETE"
 	f.in(Path, "url", nowhere)
 	f.unknown(true)
 	return nil

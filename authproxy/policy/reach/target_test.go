@@ -39,3 +39,24 @@ func TestTargetOf(t *testing.T) {
 		}
 	}
 }
+
+// A declared tool that may be called without the id of its record names none then.
+func TestUnnamedRecordsOfDeclaredTools(t *testing.T) {
+	t.Parallel()
+	c := Catalogue{Hosted: "custom/Ops", Declared: []Declaration{
+		{Tool: "change", Class: Update, Object: "object", ID: "id", Record: "fields"},
+		{Tool: "make", Class: Create, Object: "object", Record: "fields"},
+		{Tool: "show", Class: Read, Object: "object", ID: "id"},
+	}}
+	for call, unnamed := range map[[2]string]bool{
+		{"change", `{"object":"Contact","fields":{"LastName":"x"}}`}:                           true,
+		{"change", `{"object":"Contact","id":"003xx000004TmiQAAS","fields":{"LastName":"x"}}`}: false,
+		{"make", `{"object":"Contact","fields":{"LastName":"x"}}`}:                             false,
+		{"show", `{"object":"Contact"}`}:                                                       false,
+	} {
+		v, refused := c.Read(call[0], []byte(call[1]))
+		if refused != nil || v.Unnamed != unnamed {
+			t.Errorf("%s %s: unnamed %t, %v", call[0], call[1], v.Unnamed, refused)
+		}
+	}
+}

@@ -55,6 +55,10 @@ type Value struct {
 	Search   *soql.Search
 	Text     string
 	Argument string
+	// Unnamed: the call writes to a record that its arguments do not name by its id, or sets a field to
+	// what they do not say: where a relation, an external id or the answer to another request leads when
+	// the call is made, which may be elsewhere than before.
+	Unnamed bool
 	// Index: the call asks for the list of all objects, which names them and holds nothing
 	// of their records (getObjectSchema without objects).
 	Index bool
