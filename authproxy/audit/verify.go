@@ -46,6 +46,11 @@ type Verified struct {
 	Observed    int   // what other logs say of it and fits
 	// Back is where the clock went back by more than a minute.
 	Back WentBack
+	// Lost are people whose keys the database lacks; see [Log.Verify].
+	Lost LostKeys
+	// Torn is how many bytes stand behind the last whole group: of a log that is being written, or what a
+	// crash or a cut has left. They are no entries.
+	Torn int64
 
 	// Before is what an earlier verification has seen and this one has not read again; its zero value: nothing.
 	Before Earlier
@@ -54,7 +59,7 @@ type Verified struct {
 // Verify reads the whole log and compares it with the checkpoint of each of its segments and
 // with those of every place on this machine that can be reached. The error is a [*Broken] if the log was
 // changed, a [*Disagreement] if a checkpoint says something else, anything else if it could not be
-// read. Entries that are appended meanwhile do no harm. What was verified is kept for
+// read. Whether the keys are there of the people whom entries are about is in [Verified].Lost. Entries that are appended meanwhile do no harm. What was verified is kept for
 // [Log.VerifyNew].
 func (l *Log) Verify(ctx context.Context) (Verified, error) { return verifying{l}.run(ctx, Earlier{}) }
 
@@ -65,7 +70,8 @@ func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
 	if err != nil {
 		return Verified{}, err
 	}
-	v := verification{keys: keys, before: before}
+	keyed := &keyLook{log: l.Log, of: map[string]*keySeen{}}
+	v := verification{keys: keys, before: before, each: func(r logfile.Record) error { return keyed.look(ctx, r) }}
 	if before.Size > 0 {
 		v.signed = append(v.signed, namedCheckpoint{"what was verified before", before.Checkpoint})
 	}
@@ -83,6 +89,9 @@ func (l verifying) run(ctx context.Context, before Earlier) (Verified, error) {
 		return Verified{}, err
 	}
 	seen, err := v.run(ctx, segments, l.tiles.dir)
+	if err == nil {
+		seen.Lost, err = keyed.end(ctx, seen.First <= 1 && before.Size == 0)
+	}
 	if err != nil {
 		return seen, err
 	}
@@ -141,7 +150,8 @@ type verification struct {
 	signed []namedCheckpoint
 	// expected is what others say, without a signature of this log.
 	expected []parsedCheckpoint
-	before   Earlier // what need not be read
+	before   Earlier                    // what need not be read
+	each     func(logfile.Record) error // is called with every record besides; nil: nothing is
 
 	want map[int64][]parsedCheckpoint // by size
 	edge tree.Frontier
@@ -223,6 +233,11 @@ func (v *verification) segment(s logfile.Segment, first, last bool) error {
 		}
 		v.edge.Append(r.Text)
 		v.look(r)
+		if v.each != nil {
+			if err := v.each(r); err != nil {
+				return err
+			}
+		}
 		v.said = v.said || v.seen.First > 1 && saysPruned(r.Text, v.seen.First-1)
 		v.seen.Last = r.Seq
 		return v.compare()
@@ -230,7 +245,7 @@ func (v *verification) segment(s logfile.Segment, first, last bool) error {
 	var damage *logfile.Damage
 	if errors.As(err, &damage) {
 		if damage.Last && last { // a write under way, or a crash: what is missing, a checkpoint tells
-			v.torn = true
+			v.torn, v.seen.Torn = true, damage.Torn
 			return nil
 		}
 		return &Broken{damage.Seq, damage.Why}

@@ -67,5 +67,9 @@ func (v LogVerdict) String() string {
 	case v.Unread:
 		return fmt.Sprintf("It has more entries than can be read in %s. 'audit verify' at the command line reads all of it.", verifyTime)
 	}
-	return fmt.Sprintf("It is whole: entries %d to %d are as they were written, and %d signed checkpoints fit. Up to entry %d it is signed.", v.First, v.Last, v.Checkpoints, v.Signed)
+	lost := ""
+	if v.Lost.People > 0 { // of those who are erased there another log may tell
+		lost = " But " + v.Lost.String() + "."
+	}
+	return fmt.Sprintf("It is whole: entries %d to %d are as they were written, and %d signed checkpoints fit. Up to entry %d it is signed.%s", v.First, v.Last, v.Checkpoints, v.Signed, lost)
 }

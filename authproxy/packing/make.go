@@ -147,6 +147,7 @@ func (p *packing) bind(intent int64, digest string) (bound int64, line, proof []
 // packed is an entry on its way into a pack.
 type packed struct {
 	seq            int64
+	lost           bool // what it says about a person cannot be read, and nobody was erased
 	line, readable []byte
 }
 
@@ -155,12 +156,16 @@ func (p *packing) entries(prover audit.Prover) error {
 	manifest := &p.builder.Manifest
 	manifest.Log = pack.Log{Origin: prover.Checkpoint.Origin, Size: prover.Checkpoint.Size}
 	var err error
+	var lost, firstLost int64
 	if manifest.Log.Oldest, _, err = p.Audit.Published().Oldest(p.ctx); err != nil {
 		return err
 	}
 	if err := p.selected(prover.Checkpoint.Size, func(e packed) error {
 		if manifest.Entries.Count >= int64(p.most) {
 			return tooMany(p.most)
+		}
+		if e.lost {
+			lost, firstLost = lost+1, cmp.Or(firstLost, e.seq)
 		}
 		hashes, err := prover.Prove(e.seq)
 		if err != nil {
@@ -169,6 +174,9 @@ func (p *packing) entries(prover audit.Prover) error {
 		return p.builder.Add(pack.Entry{Record: e.line, Readable: e.readable, Hashes: hashes})
 	}); err != nil {
 		return err
+	}
+	if lost > 0 {
+		manifest.Missing = append(manifest.Missing, fmt.Sprintf("what %d entries, first entry %d, say about people: the database lacks the keys, and did not lose them by an erasure; `sfmcp-proxy audit verify` says more", lost, firstLost))
 	}
 	if p.about == aboutPeriod && !manifest.Entries.Whole && manifest.Entries.Count > 0 {
 		manifest.Missing = append(manifest.Missing, "entries between the first and the last: the clock went back within the time, or the log is damaged; `sfmcp-proxy audit verify` says which")
@@ -192,7 +200,7 @@ func (p *packing) selected(size int64, f func(packed) error) error {
 		filter.Before = size + 1
 		if err := p.Audit.Published().Records(p.ctx, filter, func(line []byte, e audit.Entry) error {
 			readable, err := e.MarshalJSON()
-			switch one := (packed{e.Seq, line, readable}); {
+			switch one := (packed{e.Seq, e.Personal == audit.KeyMissing, line, readable}); {
 			case err != nil:
 				return err
 			case len(p.filters) == 1:

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -139,6 +140,22 @@ func entries(n int64) string {
 	return "entries"
 }
 
+// unsound is that the log and its checkpoints do not agree, or that this cannot be found out: what is read of it is not all
+// that was written, or not as it was.
+func (s *stores) unsound(ctx context.Context) error {
+	if err := s.audit.Agree(ctx); err != nil {
+		return fmt.Errorf("what is read may not be all that was written: %w", err)
+	}
+	return nil
+}
+
+// sayUnsound says so beside what is printed.
+func (s *stores) sayUnsound(cmd *cobra.Command) {
+	if err := s.unsound(cmd.Context()); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sfmcp-proxy: %v\n", err)
+	}
+}
+
 func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	filter, err := s.auditFilter(cmd)
 	if err != nil {
@@ -154,6 +171,7 @@ func listAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	} else if filter.Limit <= 0 {
 		return usageError{fmt.Errorf("--limit: expected a number from 1 on, found %d; --all shows every entry", filter.Limit)}
 	}
+	s.sayUnsound(cmd)
 	shown, p := 0, printer(cmd)
 	if p.JSON { // whole entries, with their arguments; the columns have none
 		if filter, err = s.readLog(cmd, audit.LogRead, "entries", filter); err != nil {

@@ -33,9 +33,10 @@ func auditVerifyCommand() *cobra.Command {
 		if err := tellVerified(cmd, seen, err); err != nil {
 			return err
 		}
+		lost := s.tellLost(cmd, seen.Lost)
 		others, err := cmd.Flags().GetStringSlice("others")
 		if err == nil {
-			err = s.otherLogs(cmd, others, onlyNew)
+			err = errors.Join(lost, s.otherLogs(cmd, others, onlyNew))
 		}
 		if ask, _ := cmd.Flags().GetBool("places"); ask {
 			err = errors.Join(err, s.verifyPlaces(cmd))
@@ -133,10 +134,30 @@ func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
 		}
 		text += fmt.Sprintf("; the clock went back %s, by %s at most, first at entry %d", often, back.Most.Round(time.Second), back.First)
 	}
+	if seen.Torn > 0 {
+		text += fmt.Sprintf("; behind the last entry stand %s that are no whole group: of a write that goes on, or that was cut off", counted(int(seen.Torn), "byte"))
+	}
 	if unsigned := seen.Last - seen.Signed; unsigned > 0 {
 		text += fmt.Sprintf("; nobody has signed the last %d yet", unsigned)
 	}
 	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
+	return err
+}
+
+// tellLost says that keys of people are missing. It is an error unless somebody acknowledged since that the database was
+// put back. Whom the database has as erased another log may say so of.
+func (s *stores) tellLost(cmd *cobra.Command, lost audit.LostKeys) error {
+	logs, err := s.roster.Logs(cmd.Context())
+	if len(logs) > 1 {
+		lost.Emptied = 0
+	}
+	if err != nil || lost.People+lost.Emptied == 0 {
+		return err
+	}
+	if lost.Fresh {
+		return errors.New(lost.String())
+	}
+	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; somebody has acknowledged since that the log and the database did not agree\n", lost)
 	return err
 }
 
@@ -245,6 +266,7 @@ func auditShowCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		s.sayUnsound(cmd)
 		e, line, err := s.audit.Entry(cmd.Context(), seq)
 		if err != nil {
 			return err

@@ -192,8 +192,13 @@ func (s evidenceOf) verification(cmd *cobra.Command, w io.Writer) error {
 		Sound   bool   `json:"sound"`
 		Entries int64  `json:"sound_entries"`
 		Problem string `json:"problem,omitempty"`
+		Lost    string `json:"lost,omitempty"`
 	}{Sound: err == nil, Entries: seen.Last}
-	if err != nil {
+	if err == nil && seen.Lost.People > 0 {
+		result.Lost = seen.Lost.String()
+		err = errors.New(result.Lost)
+	}
+	if !result.Sound {
 		result.Problem = err.Error()
 	}
 	return errors.Join(err, json.NewEncoder(w).Encode(result))

@@ -19,7 +19,7 @@ func auditExportCommand() *cobra.Command {
 them (jsonl), for spreadsheets (csv: no cell is taken for a formula), or as events of the
 Open Cybersecurity Schema Framework ` + export.OCSFVersion + ` (ocsf). What they say about people is read as
 far as the database has their keys. That they are exported is an entry, too: the first of
-what the next export has more.
+what the next export has more. Of a log that was cut or changed what is left is exported, and the status is 1.
 
 To send entries somewhere as they are written, name destinations under exports.`,
 		Args: usageArgs(cobra.NoArgs),
@@ -46,17 +46,20 @@ func exportAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	unsound := s.unsound(cmd.Context()) // what there is, is exported all the same
 	if filter, err = s.readLog(cmd, audit.LogExport, "entries", filter); err != nil {
-		return err
+		return errors.Join(err, unsound)
 	}
 	out := cmd.OutOrStdout()
 	switch {
 	case raw:
-		return s.audit.ExportRecords(cmd.Context(), filter, out)
+		err = s.audit.ExportRecords(cmd.Context(), filter, out)
 	case format == export.JSON:
-		return s.audit.Export(cmd.Context(), filter, out)
+		err = s.audit.Export(cmd.Context(), filter, out)
+	default:
+		err = exporting{s}.exportAs(cmd, format, filter, out)
 	}
-	return exporting{s}.exportAs(cmd, format, filter, out)
+	return errors.Join(err, unsound)
 }
 
 // exportAs writes entries in another format than that of the log.

@@ -67,7 +67,7 @@ func (l *Log) readRest() error {
 		if err := l.cutBack(); err != nil {
 			return fmt.Errorf("cutting off a group that is not whole: %w", err)
 		}
-		l.cut += damage.torn
+		l.cut += damage.Torn
 		err = nil
 	}
 	if err == nil {

@@ -23,7 +23,7 @@ type Damage struct {
 	// Last: nothing whole follows, as after a crash in the middle of a write.
 	Last bool
 
-	torn int64 // bytes of what is not whole, without room behind it
+	Torn int64 // bytes of what is not whole, without room behind it
 }
 
 func (d *Damage) Error() string {
@@ -150,7 +150,7 @@ func (s *scanner) damage(begun []byte, why string) error {
 		return fmt.Errorf("reading the audit log: %w", err)
 	}
 	rest = append(bytes.Clone(begun), rest...)
-	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: s.segment.Store == nil && !holdsWholeGroup(rest), torn: withoutRoom(rest)}
+	return &Damage{Segment: s.segment, Offset: s.offset, Seq: s.next, Why: why, Last: s.segment.Store == nil && !holdsWholeGroup(rest), Torn: withoutRoom(rest)}
 }
 
 // Scan calls f with every record from number from on, in order, until f fails. It takes no
