@@ -53,7 +53,10 @@ type index struct {
 	likeField likes      // by patterns of either
 	parts     fieldParts // by object or name alone, whatever stands beside it
 	persons   bits       // rules that speak of fields of Account that hold those of a person
-	allFields bits       // rules that speak of fields
+	standard  fieldParts // of parts, the patterns that may name a standard field, by object
+	// standardPersons are those of persons that do so for a standard field.
+	standardPersons bits
+	allFields       bits // rules that speak of fields
 }
 
 // fieldParts are the rules with a pattern that has this object, or this name: for records
@@ -72,6 +75,7 @@ type likeRule struct {
 func newIndex(rules int) *index {
 	return &index{
 		objects: table{}, fields: table{}, named: table{}, of: table{}, parts: fieldParts{table{}, table{}, newBits(rules), newBits(rules)},
+		standard: fieldParts{objects: table{}, anyObject: newBits(rules)}, standardPersons: newBits(rules),
 		anyObject: newBits(rules), allOf: newBits(rules), anyField: newBits(rules), persons: newBits(rules), allFields: newBits(rules),
 	}
 }
@@ -104,17 +108,18 @@ func (x *index) addPersons(object, name like, rule, rules int) {
 		return
 	}
 	x.persons.add(rule)
+	if !reach.IsCustom(name.full) {
+		x.standardPersons.add(rule)
+	}
 	if alias := reach.PersonAlias(name.unqualified); alias != "" && !object.wild && !name.wild {
 		x.fields.add(object.unqualified+"."+alias, rule, rules)
 	}
 }
 
 func (x *index) addField(object, name like, rule, rules int) {
-	switch {
-	case object.every():
-		x.parts.anyObject.add(rule)
-	case !object.wild:
-		x.parts.objects.add(object.unqualified, rule, rules)
+	x.parts.addObject(object, rule, rules)
+	if !reach.IsCustom(name.full) {
+		x.standard.addObject(object, rule, rules)
 	}
 	switch {
 	case name.every():
@@ -133,6 +138,15 @@ func (x *index) addField(object, name like, rule, rules int) {
 		x.of.add(object.unqualified, rule, rules)
 	default:
 		x.fields.add(object.unqualified+"."+name.unqualified, rule, rules)
+	}
+}
+
+func (p *fieldParts) addObject(object like, rule, rules int) {
+	switch {
+	case object.every():
+		p.anyObject.add(rule)
+	case !object.wild:
+		p.objects.add(object.unqualified, rule, rules)
 	}
 }
 
@@ -252,6 +266,23 @@ func (x *index) hitWhole(hit bits, object []byte) {
 	hit.or(x.parts.objects[string(reach.Unqualified(object))])
 	for i := range x.likeField.rules {
 		if l := &x.likeField.rules[i]; !hit.has(l.rule) && l.object.matches(object) {
+			hit.add(l.rule)
+		}
+	}
+}
+
+// hitStandard adds the rules that speak of a standard field of an object, or of a person.
+func (x *index) hitStandard(hit bits, at reach.Ref) {
+	if at.Name == reach.Persons {
+		hit.or(x.standardPersons)
+		return
+	}
+	var b [longestName]byte
+	object := reach.Lower(b[:0], at.Object)
+	hit.or(x.standard.anyObject)
+	hit.or(x.standard.objects[string(reach.Unqualified(object))])
+	for i := range x.likeField.rules {
+		if l := &x.likeField.rules[i]; !hit.has(l.rule) && !reach.IsCustom(l.name.full) && l.object.matches(object) {
 			hit.add(l.rule)
 		}
 	}

@@ -226,7 +226,11 @@ func (q *question) fields() bits {
 			f := &q.reach.Fields[i]
 			shown = q.reach.Schema().AppendShown(shown[:0], f.Object, f.Name)
 			for _, at := range shown {
-				if q.reach.Class != Delete || !reach.ShowsPerson(f, at) { // which shows nobody
+				switch {
+				case q.reach.Class == Delete && reach.ShowsPerson(f, at): // which shows nobody
+				case f.HoldsStandard(at):
+					q.index.hitStandard(q.hitFields, at)
+				default:
 					q.index.hitField(q.hitFields, at)
 				}
 			}

@@ -3,6 +3,7 @@ package reach
 import (
 	"cmp"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -137,7 +138,43 @@ func (f *reading) reachField(object, name string) {
 		f.full = true
 		return
 	}
-	f.Fields = append(f.Fields, Field{object, name, f.at})
+	f.Fields = append(f.Fields, Field{Object: object, Name: name, At: f.at})
+}
+
+// reachAll adds what FIELDS(…) answers of an object: all its fields, or the standard ones.
+func (f *reading) reachAll(object string, standard bool) {
+	for i := range f.Fields {
+		if of := &f.Fields[i]; of.Name == Whole && of.At.Clause == f.at.Clause && strings.EqualFold(of.Object, object) {
+			of.Standard = of.Standard && standard
+			return
+		}
+	}
+	before := len(f.Fields)
+	if f.reachField(object, Whole); len(f.Fields) > before && object != UnknownObject {
+		f.Fields[before].Standard = standard && withStandardFields(object)
+	}
+}
+
+// withStandardFields reports whether it is known which fields of an object count as standard: of
+// sObjects of the org, not of objects of other systems.
+func withStandardFields(object string) bool {
+	name := strings.ToLower(object)
+	return !strings.Contains(name, "__") || strings.HasSuffix(name, "__c")
+}
+
+// HoldsStandard reports whether what a field shows is all of a record but for custom fields: of its own
+// object, or of the contact and the account that one person is.
+func (f *Field) HoldsStandard(shown Ref) bool {
+	return f.Standard && (shown.Name == Whole || shown.Name == Persons) &&
+		(strings.EqualFold(shown.Object, f.Object) || isPerson(f.Object) && isPerson(shown.Object))
+}
+
+// IsCustom reports whether every field is custom that has a name, or matches a pattern, that ends like
+// this: fields of the org's own and of packages, those of persons, and parts of addresses and places among them.
+func IsCustom(name string) bool {
+	return slices.ContainsFunc([]string{"__c", "__pc", "__s"}, func(suffix string) bool {
+		return len(name) > len(suffix) && strings.EqualFold(name[len(name)-len(suffix):], suffix)
+	})
 }
 
 // first reports whether a field is reached for the first time in this clause.

@@ -45,7 +45,7 @@ func (f *reading) query(q *soql.Query, outer *scope, clause Clause) {
 	if q.AllFields {
 		f.in(Select, f.Argument, q.From[0].Offset)
 		for _, o := range s.base {
-			f.reachField(o, Whole)
+			f.reachAll(o, q.StandardFields)
 		}
 	}
 	if q.Traces {

@@ -90,6 +90,8 @@ type Field struct {
 	Object string // in its usual spelling; "" where it cannot be determined
 	Name   string // as written; [Whole] for all of them
 	At     Place  // where it first stands in that clause
+	// Standard: of [Whole], but for the org's own fields and those of packages: FIELDS(STANDARD).
+	Standard bool
 }
 
 // Clause says in which part of a call something stands: what it does there.

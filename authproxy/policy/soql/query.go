@@ -21,6 +21,8 @@ type Query struct {
 	TypeOfs []TypeOf
 	// AllFields: FIELDS(ALL), FIELDS(STANDARD) or FIELDS(CUSTOM) stands somewhere.
 	AllFields bool
+	// StandardFields: so it does, and each of them is FIELDS(STANDARD), which holds no custom field.
+	StandardFields bool
 	// Children are the subqueries of the field list, whose source is a relation.
 	Children []*Query
 	// SemiJoins are the subqueries of conditions: Id IN (SELECT …).
@@ -255,10 +257,12 @@ func (p *parser) operand(q *Query) (aggregate bool) {
 	defer func() { p.functions = p.functions[:len(p.functions)-1] }()
 	switch {
 	case name == "FIELDS":
-		q.AllFields = true
-		if p.oneOf("ALL", "STANDARD", "CUSTOM") == "" {
+		which := p.oneOf("ALL", "STANDARD", "CUSTOM")
+		if which == "" {
 			p.fail()
 		}
+		q.StandardFields = which == "STANDARD" && (q.StandardFields || !q.AllFields)
+		q.AllFields = true
 	case name == "COUNT" && p.isMark(")"):
 	case aggregates[name], functions[name], groupings[name]:
 		if p.parameters(q) && name == "FORMAT" { // of one value for many
