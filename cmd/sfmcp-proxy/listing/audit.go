@@ -17,10 +17,10 @@ import (
 type auditRow struct {
 	At      string `col:"TIME"`
 	Seq     int64  `col:"SEQ"`
-	Who     string `col:"WHO" fit:"cut"`
-	What    string `col:"WHAT" fit:"cut"`
-	Result  string `col:"RESULT" fit:"cut"`
-	About   string `col:"ABOUT" fit:"cut,id"`
+	Who     string `col:"WHO"`
+	What    string `col:"WHAT"`
+	Result  string `col:"RESULT"`
+	About   string `col:"ABOUT"`
 	Request string `col:"REQUEST"`
 	Rows    string `col:"ROWS" fit:"drop"`
 	Why     string `col:"WHY" fit:"cut,drop"`

@@ -4,7 +4,6 @@
 package listing
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,7 +18,8 @@ type Printer struct {
 	Out, Notes io.Writer
 	// JSON: one object a line instead of a table.
 	JSON bool
-	// Width is how many characters a line of a table has room for; 0: [DefaultWidth].
+	// Width is how many characters a line has room for; 0: no terminal shows it, so tables are whole, and sentences are
+	// broken at [DefaultWidth].
 	Width int
 }
 
@@ -39,7 +39,7 @@ func rows[Row any](p Printer, all []Row) error {
 		_, err := fmt.Fprintln(p.Notes, "none")
 		return err
 	}
-	return table(p.Out, all, cmp.Or(p.Width, DefaultWidth))
+	return table(p.Out, all, p.Width)
 }
 
 func (p Printer) encoder() *json.Encoder {

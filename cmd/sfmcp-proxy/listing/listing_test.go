@@ -8,8 +8,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
@@ -100,6 +102,58 @@ func TestU5EntriesShowRecords(t *testing.T) {
 	for _, want := range []string{`"rows":250`, `"records_total":251`, `"answer_digest":"aaaa`, `"records":[{"class":"read","object":"Account","ids":["` + first + `"]}`, `"rows":0`, `"class":"create"`} {
 		if !strings.Contains(lines, want) {
 			t.Errorf("no %s in %s", want, lines)
+		}
+	}
+}
+
+// U12: at every width a line fits, and what people copy or tell apart is whole: who, what, how it ended, ids. What no
+// terminal shows, as a pipe, is whole.
+func TestU12TablesAreWhole(t *testing.T) {
+	t.Parallel()
+	const record, request = "001xx000003DGb1AAG", "YLSK5PR5SDR6FOVD"
+	at := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+	people := []string{"firstname.lastname@subsidiary.acme.example", "firstname.lastnam@subsidiary.acme.example.sandbox"}
+	var entries []audit.Entry
+	var grants []grant.Grant
+	var requests []approval.Request
+	for i, who := range people {
+		subject := []string{"005xx000001Sv6AAAS", "005xx000001Sv6BAAS"}[i]
+		entries = append(entries, audit.Entry{Seq: int64(100000 + i), At: at, Actor: actor.User(subject), Subject: subject, Username: who, Action: audit.ToolCall, Tool: "createSobjectRecord", Decision: audit.Approve,
+			Outcome: audit.Unknown, RequestID: request, RecordsTotal: 250, Records: []audit.Records{{IDs: []string{record}}}, Reason: strings.Repeat("a long reason ", 9)})
+		grants = append(grants, grant.Grant{ID: "grt_zgbl67xbldqsthqidgs733k5tg", Org: "acme-production", Subject: subject, Username: who, ClientID: "https://client.example/oauth/metadata.json", Server: "sobject-reviewed", CreatedAt: at, RevokedAt: at, RevokedWhy: strings.Repeat("why ", 20)})
+		requests = append(requests, approval.Request{ID: "apr_zgbl67xbldqsthqidgs733k5tg", State: approval.Pending, Binding: approval.Binding{Org: "acme-production", Subject: subject, ClientID: "chatgpt", Server: "sobject-reviewed", Tool: "createSobjectRecord"}})
+	}
+	for _, width := range []int{0, 80, 100, 160} {
+		for name, tt := range map[string]struct {
+			print func(Printer) error
+			wants []string
+		}{
+			"entries": {func(p Printer) error {
+				return p.Entries(func(each func(audit.Entry) error) error { return errors.Join(each(entries[0]), each(entries[1])) })
+			}, []string{people[0], people[1], "createSobjectRecord", "approve, outcome_unknown", record + " +249", request}},
+			"connections": {func(p Printer) error { return p.Grants(grants) }, []string{people[0], people[1], grants[0].ID, grants[0].ClientID, "sobject-reviewed", "2026-01-31"}},
+			"approvals":   {func(p Printer) error { return p.Approvals(requests) }, []string{requests[0].ID, requests[0].Subject, requests[1].Subject, "createSobjectRecord", "sobject-reviewed"}},
+			"users": {func(p Printer) error {
+				return p.Users([]User{{User: grant.User{Org: "acme-production", Subject: grants[0].Subject, Username: people[0], Name: strings.Repeat("Name ", 9)}}})
+			}, []string{"acme-production", people[0], grants[0].Subject}},
+		} {
+			var out bytes.Buffer
+			if err := tt.print(Printer{Out: &out, Notes: &out, Width: width}); err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.wants {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("%s at %d lack %q:\n%s", name, width, want, &out)
+				}
+			}
+			for line := range strings.Lines(out.String()) {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); width > 0 && n > width {
+					t.Errorf("%s at %d: %d characters: %s", name, width, n, line)
+				}
+			}
+			if whole := !strings.Contains(out.String(), "…") && strings.Count(out.String(), "\n") <= 3; width == 0 && !whole {
+				t.Errorf("%s without a terminal:\n%s", name, &out)
+			}
 		}
 	}
 }

@@ -9,13 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultWidth is how wide a table is that no terminal shows.
+// DefaultWidth is how wide sentences are that no terminal shows.
 const DefaultWidth = 100
 
-// gap is what stands between columns. What is left of a cell that is cut: readable, as long as
-// whole columns can be left out instead, then shortest.
+// gap is what stands between columns, indent before those that do not fit into the first line of a row. What is left of a cell that is cut:
+// readable, as long as whole columns can be left out instead, then shortest.
 const (
 	gap      = 2
+	indent   = 4
 	readable = 18
 	shortest = 10
 )
@@ -25,22 +26,21 @@ type column struct {
 	field int
 	cells []string
 	width int
-	// cut: a cell may be shortened, because nobody types it into another command; drop:
-	// the column may be left out, the last one first.
+	// cut: a cell may be shortened, because it is prose: nobody tells things apart by it, or types it into another command;
+	// drop: the column may be left out, the last one first.
 	cut, drop bool
-	least     int // of a cut cell
 }
 
 // table prints rows in columns. A column with the tag fit:"cut" is shortened, one with
-// fit:"drop" is left out, so that a line has at most width characters;
-// what is an argument of other commands stays whole, and may make it longer.
+// fit:"drop" is left out, so that a line has at most width characters; 0: as many as there are.
+// What people copy or tell apart is whole at every width: columns that do not fit then stand in further lines of their row.
 func table[Row any](w io.Writer, rows []Row, width int) error {
 	var columns []*column
 	t := reflect.TypeFor[Row]()
 	for i := range t.NumField() {
 		heading, fit := t.Field(i).Tag.Get("col"), t.Field(i).Tag.Get("fit")
 		if heading != "" {
-			columns = append(columns, &column{field: i, cells: []string{heading}, least: leastOf(fit), cut: strings.Contains(fit, "cut"), drop: strings.Contains(fit, "drop")})
+			columns = append(columns, &column{field: i, cells: []string{heading}, cut: strings.Contains(fit, "cut"), drop: strings.Contains(fit, "drop")})
 		}
 	}
 	for _, row := range rows {
@@ -48,21 +48,43 @@ func table[Row any](w io.Writer, rows []Row, width int) error {
 			c.cells = append(c.cells, cell(reflect.ValueOf(row).Field(c.field).Interface()))
 		}
 	}
-	columns = fitted(columns, width)
+	lines := folded(fitted(columns, width), width)
 	for i := range len(rows) + 1 {
-		var line strings.Builder
-		for _, c := range columns {
-			text := shortened(c.cells[i], c.width)
-			line.WriteString(text + strings.Repeat(" ", c.width-utf8.RuneCountInString(text)+gap))
-		}
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
-			return err
+		for n, columns := range lines {
+			var line strings.Builder
+			if n > 0 {
+				line.WriteString(strings.Repeat(" ", indent))
+			}
+			for _, c := range columns {
+				text := shortened(c.cells[i], c.width)
+				line.WriteString(text + strings.Repeat(" ", c.width-utf8.RuneCountInString(text)+gap))
+			}
+			if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
 }
 
-// fitted gives each column its width.
+// folded puts the columns into as many lines as they need, in their order. One that is wider than a line has one of its own.
+func folded(columns []*column, width int) (lines [][]*column) {
+	used := 0
+	for _, c := range columns {
+		if len(lines) == 0 || width > 0 && used+c.width > width {
+			lines, used = append(lines, nil), 0
+			if len(lines) > 1 {
+				used = indent
+			}
+		}
+		last := len(lines) - 1
+		lines[last] = append(lines[last], c)
+		used += c.width + gap
+	}
+	return lines
+}
+
+// fitted gives each column its width; 0: there is room for all of it.
 func fitted(columns []*column, width int) []*column {
 	total := -gap
 	for _, c := range columns {
@@ -70,6 +92,9 @@ func fitted(columns []*column, width int) []*column {
 			c.width = max(c.width, utf8.RuneCountInString(text))
 		}
 		total += c.width + gap
+	}
+	if width == 0 {
+		return columns
 	}
 	for total > width && narrowed(columns, readable) {
 		total--
@@ -90,7 +115,7 @@ func fitted(columns []*column, width int) []*column {
 func narrowed(columns []*column, least int) bool {
 	var widest *column
 	for _, c := range columns {
-		if c.cut && c.width > max(least, c.least) && (widest == nil || c.width > widest.width) {
+		if c.cut && c.width > least && (widest == nil || c.width > widest.width) {
 			widest = c
 		}
 	}
@@ -100,14 +125,7 @@ func narrowed(columns []*column, least int) bool {
 	return widest != nil
 }
 
-// leastOf is how much stays of a cell: of one with fit:"cut,id" a whole Salesforce id.
-func leastOf(fit string) int {
-	if strings.Contains(fit, "id") {
-		return 18
-	}
-	return 0
-}
-
+// shortened is a cell in the width of its column.
 func shortened(text string, width int) string {
 	if utf8.RuneCountInString(text) <= width {
 		return text
