@@ -370,6 +370,9 @@ func TestExamine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if err := s.Reach(t.Context(), c.issuer); errors.Is(err, ErrUnavailable) != (c.want == ErrUnavailable) {
+			t.Errorf("%s is reached: %v", c.issuer, err)
+		}
 		if err := s.Examine(t.Context(), c.issuer); !errors.Is(err, c.want) {
 			t.Errorf("%s, secret %q: %v", c.issuer, c.secret, err)
 		}

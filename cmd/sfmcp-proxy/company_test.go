@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -59,6 +60,14 @@ func listenAsProvider(t *testing.T, redirectURI string) *companysim.Provider {
 // members of its key console; provide is called with the redirect URI of the proxy.
 func startWithCompany(t *testing.T, keys string, provide func(redirectURI string) string) *demo {
 	t.Helper()
+	d, p, listening := openWithCompany(t, keys, provide)
+	serveOn(t, p, listening)
+	return d
+}
+
+// openWithCompany opens that proxy, which does not serve yet.
+func openWithCompany(t *testing.T, keys string, provide func(redirectURI string) string) (*demo, *process, map[string]net.Listener) {
+	t.Helper()
 	public, listen, err := demonstration.Listen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -83,8 +92,7 @@ func startWithCompany(t *testing.T, keys string, provide func(redirectURI string
 	}
 	p, file := configured(t, strings.ReplaceAll(strings.Replace(string(text), "approvers: requester", keys, 1), "approvers: requester", `approvers: "role:approver"`)+"\nconsole:"+provide(publicURL+"/oauth/company/callback"))
 	d := &demo{t: t, dir: filepath.Dir(file), log: &lockedBuffer{}, Setup: setupOf(p.config, sim, file)}
-	serveOn(t, p, map[string]net.Listener{listen: public, adminListen: private})
-	return d
+	return d, p, map[string]net.Listener{listen: public, adminListen: private}
 }
 
 // wayIn is the address of the proxy that signs in with a provider and leads to a path.
@@ -262,5 +270,28 @@ func TestAD09SessionsEndAtOnce(t *testing.T) {
 	d.must("session", "list")
 	if page, err := b.Get(t.Context(), d.PublicURL+"/oauth/company/callback?state=x&code=y"); err != nil || page.Status != http.StatusForbidden {
 		t.Errorf("an answer that nobody asked for: %v, %+v", err, page)
+	}
+}
+
+// A start that nobody could sign in after says so, with issuer and cause and without the secret, and serves.
+func TestStartWarnsOfAProviderThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	const secret = "canary-of-the-client"
+	issuer := "http://" + freePort(t)
+	d, p, listening := openWithCompany(t, `approvers: "role:approver"`, func(string) string {
+		return `
+  oidc: {issuer: "` + issuer + `", client_id: console, client_secret: ` + secret + `}
+  roles: [{role: security, subjects: [00u-security]}]
+`
+	})
+	p.current.Load().log = slog.New(slog.NewTextHandler(d.log, nil))
+	serveOn(t, p, listening)
+	if status, text := d.private("/readyz"); status != http.StatusOK {
+		t.Errorf("readyz: %d %s", status, text)
+	}
+	const said = "the company's identity provider cannot be reached"
+	eventually(t, plenty, "the warning", func() bool { return strings.Contains(d.log.String(), said) })
+	if log := d.log.String(); strings.Count(log, said) != 1 || !strings.Contains(log, issuer) || !strings.Contains(log, "refused") || strings.Contains(log, secret) {
+		t.Errorf("the log:\n%s", log)
 	}
 }

@@ -173,6 +173,21 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		return nil
 	})
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
+	g.Go(func() error { p.reachProviders(ctx); return nil })
+}
+
+// mostSaid is how many characters of what an identity provider answered are logged.
+const mostSaid = 300
+
+// reachProviders asks the identity providers of the company once, and warns of each that cannot be reached: nobody can sign in with
+// it, which would be found out only by the first who tries. Nothing waits for it.
+func (p *product) reachProviders(ctx context.Context) {
+	for _, of := range p.company.Providers() {
+		if err := p.company.Reach(ctx, of.Issuer); err != nil && ctx.Err() == nil {
+			said := ui.Printable(err.Error())
+			p.log.Warn("the company's identity provider cannot be reached: nobody can sign in with it; 'doctor' says which setting to look at", "issuer", of.Issuer, "error", said[:min(len(said), mostSaid)])
+		}
+	}
 }
 
 // watch follows what takes access away, whichever process does so. If a newer version has changed the
