@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +44,7 @@ func auditVerifyCommand() *cobra.Command {
 	})
 	own := cmd.RunE
 	f := cmd.Flags()
+	jsonFlag(cmd)
 	f.StringSlice("log", nil, "verify the log in this directory, without configuration, database or secret; needs --key; given several times, the logs of replicas, and what each says of the others")
 	f.StringSlice("others", nil, "a directory with a copy of another replica's log, to verify as well, and compare with what each says of the others; may be given several times")
 	f.String("key", "", "the log's public key, or a file that holds it, after rotations all of them: what `audit key` printed")
@@ -106,61 +106,6 @@ func verifyFiles(cmd *cobra.Command, dirs []string, key string) error {
 	return tellVerified(cmd, seen, err)
 }
 
-// tellVerified prints what was verified. That the log is broken says the first entry first.
-func tellVerified(cmd *cobra.Command, seen audit.Verified, err error) error {
-	if err != nil {
-		return err
-	}
-	if seen.Last == 0 {
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "0 entries: the log has not begun")
-		return err
-	}
-	n := seen.Last - max(seen.First, 1) + 1
-	text := fmt.Sprintf("%d %s, all sound", n, entries(n))
-	if seen.Before.Size > 0 {
-		text = fmt.Sprintf("entries %d to %d, all sound; those up to %d were verified at %s, and older segments were not read again",
-			seen.First, seen.Last, seen.Before.Size, seen.Before.At.Format(time.RFC3339))
-	} else if seen.First > 1 {
-		text += fmt.Sprintf("; entries 1 to %d were removed by age", seen.First-1)
-	}
-	text += fmt.Sprintf("; log %s, %d signed checkpoints fit", seen.Origin, seen.Checkpoints)
-	if seen.Observed > 0 {
-		text += fmt.Sprintf(", and what logs saw of it at %d times", seen.Observed)
-	}
-	if back := seen.Back; back.Times > 0 {
-		often := "once"
-		if back.Times > 1 {
-			often = fmt.Sprintf("%d times", back.Times)
-		}
-		text += fmt.Sprintf("; the clock went back %s, by %s at most, first at entry %d", often, back.Most.Round(time.Second), back.First)
-	}
-	if seen.Torn > 0 {
-		text += fmt.Sprintf("; behind the last entry stand %s that are no whole group: of a write that goes on, or that was cut off", counted(int(seen.Torn), "byte"))
-	}
-	if unsigned := seen.Last - seen.Signed; unsigned > 0 {
-		text += fmt.Sprintf("; nobody has signed the last %d yet", unsigned)
-	}
-	_, err = fmt.Fprintln(cmd.OutOrStdout(), text)
-	return err
-}
-
-// tellLost says that keys of people are missing. It is an error unless somebody acknowledged since that the database was
-// put back. Whom the database has as erased another log may say so of.
-func (s *stores) tellLost(cmd *cobra.Command, lost audit.LostKeys) error {
-	logs, err := s.roster.Logs(cmd.Context())
-	if len(logs) > 1 {
-		lost.Emptied = 0
-	}
-	if err != nil || lost.People+lost.Emptied == 0 {
-		return err
-	}
-	if lost.Fresh {
-		return errors.New(lost.String())
-	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s; somebody has acknowledged since that the log and the database did not agree\n", lost)
-	return err
-}
-
 // auditKeyCommand prints the public keys.
 func auditKeyCommand() *cobra.Command {
 	cmd := withStores(&cobra.Command{Use: "key", Short: "The public key that the log verifies with, the one in force first", Args: usageArgs(cobra.NoArgs)},
@@ -201,6 +146,7 @@ func auditAcknowledgeCommand() *cobra.Command {
 			return s.replaceElsewhere(ctx, places)
 		}))
 	})
+	jsonFlag(cmd)
 	return cmd
 }
 
@@ -208,8 +154,7 @@ func auditAcknowledgeCommand() *cobra.Command {
 func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (what *audit.Disagreement, err error) {
 	switch err := s.agree(cmd.Context(), places); {
 	case err == nil:
-		_, err = fmt.Fprintln(cmd.OutOrStdout(), "the log and its checkpoints agree: there is nothing to acknowledge")
-		return nil, err
+		return nil, report(cmd, "the log and its checkpoints agree: there is nothing to acknowledge", deed{Did: "audit acknowledge", Nothing: true})
 	case !errors.As(err, &what):
 		return nil, err
 	}
@@ -234,28 +179,30 @@ func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (wha
 		return what, err
 	}
 	if again.Changed > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "the database lacked what was taken away: %s made again\n", counted(again.Changed, "change"))
+		fmt.Fprintf(besides(cmd), "the database lacked what was taken away: %s made again\n", counted(again.Changed, "change"))
 	}
 	if again.Unread != nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "the log could not be read to its end, so what it says behind that was not applied: %v\n", again.Unread)
+		fmt.Fprintf(besides(cmd), "the log could not be read to its end, so what it says behind that was not applied: %v\n", again.Unread)
 	}
 	if again.Passed > 0 {
-		fmt.Fprintf(cmd.OutOrStdout(), "%s of the log changed nothing here: no key of the key file vouches for them\n", counted(int(again.Passed), "entry"))
+		fmt.Fprintf(besides(cmd), "%s of the log changed nothing here: no key of the key file vouches for them\n", counted(int(again.Passed), "entry"))
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again\n", what.Place, what.Why)
-	return what, err
+	return what, report(cmd, fmt.Sprintf("acknowledged and recorded: %s: %s\na proxy that is running has stopped appending: start it again", what.Place, what.Why),
+		deed{Did: "audit acknowledge", Place: what.Place})
 }
 
 // auditReindexCommand makes the indexes anew.
 func auditReindexCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "reindex", Short: "Make the index of every segment of the log anew", Args: usageArgs(cobra.NoArgs)},
+	cmd := withStores(&cobra.Command{Use: "reindex", Short: "Make the index of every segment of the log anew", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			n, err := s.audit.Reindex()
 			if err == nil {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), counted(n, "segment"))
+				err = report(cmd, counted(n, "segment"), deed{Did: "audit reindex", Segments: &n})
 			}
 			return err
 		})
+	jsonFlag(cmd)
+	return cmd
 }
 
 // auditShowCommand prints one entry.
@@ -318,17 +265,19 @@ func auditProveCommand() *cobra.Command {
 
 // auditTilesCommand writes the log as any client of a tiled log reads it.
 func auditTilesCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
+	cmd := withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
 				return err
 			}
 			n, err := s.audit.Published().ExportTiles(cmd.Context(), args[0])
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))
+				err = report(cmd, fmt.Sprintf("%d %s", n, entries(n)), deed{Did: "audit tiles", File: args[0], Count: &n})
 			}
 			return err
 		})
+	jsonFlag(cmd)
+	return cmd
 }
 
 func entryNumber(text string) (int64, error) {

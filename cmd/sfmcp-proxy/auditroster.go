@@ -112,8 +112,8 @@ func (s *stores) otherLogs(cmd *cobra.Command, dirs []string, onlyNew bool) erro
 		if l.Closed != nil {
 			state = "closed at " + l.Closed.At.UTC().Format(time.RFC3339)
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "log %s of %s: its checkpoint of %d entries fits what this log saw; %s; %s\n",
-			l.Origin, l.Host, l.Entries, state, unread); err != nil {
+		text := fmt.Sprintf("log %s of %s: its checkpoint of %d entries fits what this log saw; %s; %s", l.Origin, l.Host, l.Entries, state, unread)
+		if err := tellFitting(cmd, text, fitting{Log: l.Origin, Host: l.Host, Fits: true, Found: state + "; " + unread}); err != nil {
 			return err
 		}
 	}
@@ -148,10 +148,11 @@ func auditCopyCommand() *cobra.Command {
 			}
 			n, err := s.audit.Published().Copy(cmd.Context(), args[0])
 			if err == nil {
-				_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s\n", n, entries(n))
+				err = report(cmd, fmt.Sprintf("%d %s", n, entries(n)), deed{Did: "audit copy", File: args[0], Count: &n})
 			}
 			return err
 		})
+	jsonFlag(cmd)
 	cmd.Long = cmd.Short + ".\n\nThe directory gets the files that a log with audit.dir: DIRECTORY would have, without indexes; a second copy into\n" +
 		"it writes what is new. `audit verify --log DIRECTORY --key KEY` and other programs read it."
 	return cmd
@@ -159,7 +160,7 @@ func auditCopyCommand() *cobra.Command {
 
 // auditPruneCommand removes old segments, for roles of the database that may while the proxy's may not.
 func auditPruneCommand() *cobra.Command {
-	return withStores(&cobra.Command{Use: "prune", Short: "Remove the segments whose entries are all older than audit.keep, as the proxy does every hour; those of closed logs in the database, too", Args: usageArgs(cobra.NoArgs)},
+	cmd := withStores(&cobra.Command{Use: "prune", Short: "Remove the segments whose entries are all older than audit.keep, as the proxy does every hour; those of closed logs in the database, too", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			before := s.now().Add(-s.config.Audit.Keep)
 			if err := s.audit.Prune(cmd.Context(), before); err != nil {
@@ -175,7 +176,7 @@ func auditPruneCommand() *cobra.Command {
 				}
 				n, err := s.audit.Others().Prune(cmd.Context(), l.Origin, before)
 				if err == nil && n > 0 {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%d %s of the closed log %s removed\n", n, entries(n), l.Origin)
+					err = report(cmd, fmt.Sprintf("%d %s of the closed log %s removed", n, entries(n), l.Origin), deed{Did: "audit prune", Log: l.Origin, Count: &n})
 				}
 				if err != nil {
 					return fmt.Errorf("log %s: %w", l.Origin, err)
@@ -183,6 +184,8 @@ func auditPruneCommand() *cobra.Command {
 			}
 			return nil
 		})
+	jsonFlag(cmd)
+	return cmd
 }
 
 // allKeys are the public keys of all logs of the roster, and of the own one.

@@ -63,7 +63,7 @@ func (s *stores) verifyPlaces(cmd *cobra.Command) error {
 	}
 	var failed error
 	for _, found := range p.Latest(cmd.Context(), s.audit.Published().Newest()) {
-		said := "has no checkpoint of this log yet"
+		said, fits := "has no checkpoint of this log yet", false
 		switch {
 		case errors.Is(found.Err, publish.ErrNone):
 		case found.Err != nil && !errors.Is(found.Err, publish.ErrContradicted):
@@ -74,11 +74,9 @@ func (s *stores) verifyPlaces(cmd *cobra.Command) error {
 				failed = errors.Join(failed, err)
 				continue
 			}
-			said = "its checkpoint fits"
+			said, fits = "its checkpoint fits", true
 		}
-		if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%s: %s\n", found.Place, said); err != nil {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, tellFitting(cmd, found.Place+": "+said, fitting{Place: found.Place, Fits: fits, Found: said}))
 	}
 	return errors.Join(failed, closing(p.Close))
 }

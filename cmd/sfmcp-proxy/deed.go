@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 
@@ -32,6 +31,13 @@ type deed struct {
 	Destination string `json:"destination,omitempty"` // of exports
 	Position    *int64 `json:"position,omitempty"`    // number of the last entry that it counts as having
 	Log         string `json:"log,omitempty"`         // an audit log
+	Person      string `json:"person,omitempty"`      // of the company, as an entry names them
+	Target      string `json:"target,omitempty"`      // of notices
+	File        string `json:"file,omitempty"`        // or directory: what was written
+	Count       *int64 `json:"entries,omitempty"`     // of the audit log: how many were written, or removed
+	Segments    *int   `json:"segments,omitempty"`    // of the audit log
+	Place       string `json:"place,omitempty"`       // of checkpoints
+	Nothing     bool   `json:"nothing,omitempty"`     // there was nothing to do
 }
 
 // report says what was done: text to people, d to programs.
@@ -40,9 +46,7 @@ func report(cmd *cobra.Command, text string, d deed) error {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), text)
 		return err
 	}
-	enc := json.NewEncoder(cmd.OutOrStdout())
-	enc.SetEscapeHTML(false)
-	return enc.Encode(d)
+	return encode(cmd, d)
 }
 
 // besides is where goes what people are told beside that: with --json not among the objects.

@@ -42,6 +42,7 @@ all of it with the public key of the log alone.
 	f.String("until", "", "before then; a date means its end")
 	f.String("output", "", "the pack: a new directory, or a new archive if the name ends with .tar")
 	f.String("as", "", "who it is made for: a name for the audit log, beside that of the operator")
+	jsonFlag(cmd)
 	cmd.AddCommand(evidenceVerifyCommand())
 	return cmd
 }
@@ -75,8 +76,9 @@ func makeEvidence(s *stores, cmd *cobra.Command, _ []string) error {
 		return notMade(err, asked)
 	}
 	m := made.Manifest
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "wrote %s: %d %s, %s; entry %d of the log holds the SHA-256 of its manifest\ncheck it with: sfmcp-proxy evidence verify %s --key KEY\n",
+	done := fmt.Sprintf("wrote %s: %d %s, %s; entry %d of the log holds the SHA-256 of its manifest\ncheck it with: sfmcp-proxy evidence verify %s --key KEY",
 		output, m.Entries.Count, entries(m.Entries.Count), counted(len(m.Files), "file"), made.Bound, output)
+	err = report(cmd, done, deed{Did: "evidence", File: output, Count: &m.Entries.Count, Position: &made.Bound})
 	for _, what := range m.Missing {
 		err = errors.Join(err, errors.New("missing: "+what))
 	}

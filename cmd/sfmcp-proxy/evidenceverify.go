@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,6 +30,7 @@ Exit status 1, with the first thing that is wrong, if anything was changed, left
 			return verifyEvidence(cmd, args[0], strings.Join(keys, "\n"))
 		})
 	own := cmd.RunE
+	jsonFlag(cmd)
 	cmd.Flags().String("key", "", "the log's public key, or a file that holds it, after rotations all of them")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		key, err := keyOf(cmd.Flags().Lookup("key").Value.String())
@@ -43,12 +45,32 @@ Exit status 1, with the first thing that is wrong, if anything was changed, left
 	return cmd
 }
 
+// verifiedPack is a pack that is sound, for programs. Of one that is not there is an error, and the exit status 1.
+type verifiedPack struct {
+	Sound   bool      `json:"sound"`
+	About   string    `json:"about"`
+	Created time.Time `json:"created"`
+	By      string    `json:"by"`
+	Entry   int64     `json:"entry"` // of the log, which holds the SHA-256 of the manifest
+	Log     string    `json:"log"`
+	Proven  int64     `json:"proven_to"` // entry
+	First   int64     `json:"first"`
+	Last    int64     `json:"last"`
+	Entries int64     `json:"entries"`
+	Whole   bool      `json:"whole"` // every entry between the first and the last
+	Files   int       `json:"files"`
+	Missing []string  `json:"missing"` // as the pack itself says
+}
+
 func verifyEvidence(cmd *cobra.Command, path, key string) error {
 	v, err := pack.Verify(path, key)
 	if err != nil {
 		return fmt.Errorf("%s is not what the log says: %w", path, err)
 	}
 	m := v.Manifest
+	if printer(cmd).JSON {
+		return encode(cmd, verifiedPack{true, m.About, m.Created, m.By, v.Bound, m.Log.Origin, m.Log.Size, m.Entries.First, m.Entries.Last, m.Entries.Count, m.Entries.Whole, len(m.Files), append([]string{}, m.Missing...)})
+	}
 	which := fmt.Sprintf("entries %d to %d", m.Entries.First, m.Entries.Last)
 	switch {
 	case m.Entries.Count == 0:

@@ -41,6 +41,7 @@ entry of the log. That a test was made is one.
 Exit status: 0 all took it; 1 one did not.`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 	}, testExports)
+	jsonFlag(test)
 	move := withStores(&cobra.Command{
 		Use: "move NAME", Short: "Have a destination go on behind another entry of this machine's log",
 		Long: `move says from where on a destination is sent entries: behind the number --to, from the
@@ -112,7 +113,7 @@ func testExports(s *stores, cmd *cobra.Command, names []string) error {
 	for _, e := range all {
 		if err := (exporting{s}).testExport(cmd, e); err != nil {
 			failed = errors.Join(failed, fmt.Errorf("destination %s did not take the test: %w", e.Name, err))
-		} else if _, err := fmt.Fprintf(cmd.OutOrStdout(), "destination %s took the test\n", e.Name); err != nil {
+		} else if err := report(cmd, fmt.Sprintf("destination %s took the test", e.Name), deed{Did: "export test", Destination: e.Name}); err != nil {
 			return err
 		}
 	}

@@ -46,8 +46,7 @@ func keyCommand() *cobra.Command {
 			if err := source.Create(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "created %s: keep a copy of it apart from the database's backups\n", c.KeysFile)
-			return err
+			return report(cmd, fmt.Sprintf("created %s: keep a copy of it apart from the database's backups", c.KeysFile), deed{Did: "key generate", File: c.KeysFile})
 		},
 	}
 	rotate := &cobra.Command{
@@ -65,9 +64,11 @@ func keyCommand() *cobra.Command {
 			if err := source.Rotate(cmd.Context()); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "new key in %s: a running proxy seals with it within a second, and what is stored anew (key status); keep a new copy of the file\n", c.KeysFile)
-			return err
+			return report(cmd, fmt.Sprintf("new key in %s: a running proxy seals with it within a second, and what is stored anew (key status); keep a new copy of the file", c.KeysFile), deed{Did: "key rotate", File: c.KeysFile})
 		},
+	}
+	for _, cmd := range []*cobra.Command{generate, rotate} {
+		jsonFlag(cmd)
 	}
 	configFlag(generate)
 	configFlag(rotate)
@@ -106,11 +107,11 @@ func keyReencryptCommand() *cobra.Command {
 			if err := now.Reencrypt(cmd.Context(), then.Service); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s is encrypted as the configuration says: restart proxies with it, keep a new copy, and destroy earlier ones\n", c.KeysFile)
-			return err
+			return report(cmd, fmt.Sprintf("%s is encrypted as the configuration says: restart proxies with it, keep a new copy, and destroy earlier ones", c.KeysFile), deed{Did: "key reencrypt", File: c.KeysFile})
 		},
 	}
 	configFlag(cmd)
+	jsonFlag(cmd)
 	cmd.Flags().StringVar(&previous, "previous", "", "configuration file by which it was encrypted until now; the environment does not count for it")
 	return cmd
 }

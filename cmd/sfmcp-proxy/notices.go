@@ -92,6 +92,7 @@ func noticeCommand() *cobra.Command {
 	list.Flags().Bool("all", false, "include those that were sent, or that nobody needed any more")
 	jsonFlag(list)
 	test := withStores(&cobra.Command{Use: "test TARGET", Short: "Send a message to a target now", Args: usageArgs(cobra.ExactArgs(1))}, testNotice)
+	jsonFlag(test)
 	return group("notice", "Messages to people about what waits for them", list, test)
 }
 
@@ -112,6 +113,5 @@ func testNotice(s *stores, cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return fmt.Errorf("target %s did not take the message: %w", args[0], err)
 	}
-	_, err = fmt.Fprintf(cmd.OutOrStdout(), "target %s took the message\n", args[0])
-	return err
+	return report(cmd, fmt.Sprintf("target %s took the message", args[0]), deed{Did: "notice test", Target: args[0]})
 }

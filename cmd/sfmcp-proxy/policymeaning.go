@@ -31,8 +31,15 @@ Exit status: 0, with notes too; 1 with --strict, if there are any; 2 the configu
 		Args: usageArgs(cobra.NoArgs), RunE: checkPolicies,
 	}
 	configFlag(cmd)
+	jsonFlag(cmd)
 	cmd.Flags().Bool("strict", false, "fail if there is anything to note")
 	return cmd
+}
+
+// checkedPolicies is what is to note of the policies, for programs.
+type checkedPolicies struct {
+	Policies int      `json:"policies"`
+	Notes    []string `json:"notes"`
 }
 
 func checkPolicies(cmd *cobra.Command, _ []string) error {
@@ -49,10 +56,14 @@ func checkPolicies(cmd *cobra.Command, _ []string) error {
 	if len(notes) > 0 {
 		verdict = counted(len(c.Policies), "policy") + ": " + counted(len(notes), "note")
 	}
-	if _, err := fmt.Fprintln(cmd.OutOrStdout(), verdict); err != nil {
+	if printer(cmd).JSON {
+		err = encode(cmd, checkedPolicies{len(c.Policies), append([]string{}, notes...)})
+	} else if _, err = fmt.Fprintln(cmd.OutOrStdout(), verdict); err == nil {
+		printNotes(cmd.OutOrStdout(), notes)
+	}
+	if err != nil {
 		return err
 	}
-	printNotes(cmd.OutOrStdout(), notes)
 	if strict && len(notes) > 0 {
 		return reportedError(exitFailed)
 	}

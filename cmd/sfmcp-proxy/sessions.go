@@ -138,7 +138,8 @@ func unlinkCommand() *cobra.Command {
 					return err
 				}
 				found = true
-				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "unlinked %s in org %s from %s\n", args[0], u.Org, e.Object); err != nil {
+				text := fmt.Sprintf("unlinked %s in org %s from %s", args[0], u.Org, e.Object)
+				if err := report(cmd, text, deed{Did: "user unlink", Org: u.Org, Subject: u.Subject, Username: u.Username, Person: e.Object}); err != nil {
 					return err
 				}
 			}
@@ -147,6 +148,7 @@ func unlinkCommand() *cobra.Command {
 			}
 			return nil
 		})
+	jsonFlag(unlink)
 	reasonFlag(unlink, "")
 	return unlink
 }
