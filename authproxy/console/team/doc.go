@@ -29,6 +29,7 @@
 //	tools.go        definitions that wait; accept, reject
 //	policy.go       the rules in words, who can do what, trying a call
 //	pending.go      what a reload would change, and the last replay
+//	outcome.go      what an act did, and where nothing was done about the same human
 //	entries.go      the audit log: search, one entry
 //	whole.go        whether the log is whole
 //	evidence.go     packs of evidence: what one would hold, and its download
