@@ -73,15 +73,14 @@ func (c *Containment) Add(name, text string, problem error) {
 // step when it is done; nil: nobody does. It ends access here; whether Salesforce knows is for
 // [Cutoff.AwaitSalesforce], what is kept as evidence for the caller.
 func (c *Cutoff) Contain(ctx context.Context, whom Target, act Act, told func(Step)) *Containment {
-	ctx = context.WithoutCancel(ctx) // whoever closes the page stops nothing
 	done := &Containment{Target: whom, told: told}
-	var failed error
-	if whom.Client != "" {
-		failed = c.containClient(ctx, done, act)
-	} else {
-		failed = c.containUser(ctx, done, act)
-	}
-	done.Add("recorded", "the audit log says who did it, and why", unrecorded(failed))
+	failed := take(ctx, func(ctx context.Context) error {
+		if whom.Client != "" {
+			return c.containClient(ctx, done, act)
+		}
+		return c.containUser(ctx, done, act)
+	})
+	done.Add("recorded", "the audit log says who did it, and why", audit.Unrecorded(failed))
 	c.Access.AwaitProcesses()
 	return done
 }
@@ -120,7 +119,7 @@ func (c *Cutoff) containClient(ctx context.Context, done *Containment, act Act) 
 	done.Add("refused", "the client is refused from now on", errors.Join(err, c.Clients.Forget(ctx, id)))
 	more, err := c.Grants.RevokeClient(ctx, id, act.Why)
 	for _, g := range more {
-		failed = errors.Join(failed, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
+		failed = also(failed, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
 	}
 	done.Add("connections", ended(len(grants), "connection")+", of "+persons(len(peopleOf(grants))), errors.Join(err, noneLeft(len(more))))
 	n, err := c.endApprovals(ctx, approval.VoidFilter{ClientID: id}, act)

@@ -23,7 +23,8 @@ import (
 // network.
 //
 // What takes access away happens first and is recorded afterwards; every step is tried
-// even if one before failed or the caller has gone, and the errors are joined. What
+// even if one before failed or the caller has gone, and the errors are joined. If all is done
+// and only not recorded, [audit.TookEffect] says so. What
 // gives access (unblocking, loosening the stop) is recorded first. A running proxy on
 // the same database follows through the access epoch; what the calling process itself
 // holds in memory ends through Forget.
@@ -62,20 +63,27 @@ type Ended struct {
 
 // RevokeUser ends everything that the user has: connections, the login at Salesforce,
 // approvals, browser sessions.
-func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
-	n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
-	return c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
+func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (ended Ended, err error) {
+	err = take(ctx, func(ctx context.Context) error {
+		n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
+		ended, err = c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
+		return err
+	})
+	return ended, err
 }
 
 // BlockUser does as RevokeUser and refuses the user until UnblockUser. The user need
 // not have been seen before.
-func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
-	n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
-	return c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
+func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (ended Ended, err error) {
+	err = take(ctx, func(ctx context.Context) error {
+		n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
+		ended, err = c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
+		return err
+	})
+	return ended, err
 }
 
 func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) (Ended, error) {
-	ctx = context.WithoutCancel(ctx)
 	voided, voidErr := c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
 	sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
 	asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
@@ -91,7 +99,7 @@ func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audi
 func (c *Cutoff) endApprovals(ctx context.Context, f approval.VoidFilter, act Act) (n int, err error) {
 	ended, err := c.Approvals.Void(ctx, f, act.Why)
 	for _, v := range ended {
-		err = errors.Join(err, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ApprovalVoid, Object: v.ID, Approval: v.ID, Reason: act.Why,
+		err = also(err, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.ApprovalVoid, Object: v.ID, Approval: v.ID, Reason: act.Why,
 			Org: v.Org, Subject: v.Subject, Username: usernameOf(ctx, c.Grants, v.Org, v.Subject), Client: v.ClientID, Grant: v.GrantID, Server: v.Server,
 			Tool: v.Tool, Class: v.Class, ArgumentsDigest: v.ArgumentsDigest, DefinitionHash: v.DefinitionHash, PolicyVersion: v.PolicyVersion}, nil))
 	}
@@ -114,23 +122,33 @@ func (c *Cutoff) UnblockUser(ctx context.Context, org, subject string, act Act) 
 }
 
 // RevokeGrant ends one connection. [grant.ErrNotFound] when it is unknown or over.
-func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (*grant.Grant, error) {
-	g, err := c.Grants.RevokeGrant(ctx, id, act.Why)
-	if err != nil {
-		return nil, err
-	}
-	return g, c.grantEnded(ctx, g, audit.GrantRevoke, act)
+func (c *Cutoff) RevokeGrant(ctx context.Context, id string, act Act) (ended *grant.Grant, err error) {
+	err = take(ctx, func(ctx context.Context) error {
+		g, err := c.Grants.RevokeGrant(ctx, id, act.Why)
+		if err != nil {
+			return err
+		}
+		ended = g
+		return c.grantEnded(ctx, g, audit.GrantRevoke, act)
+	})
+	return ended, err
 }
 
 // RevokeGrants ends those connections, each as [Cutoff.RevokeGrant] does, and says how many it
-// ended. One that is over meanwhile is passed over.
+// ended. One that is over meanwhile is passed over. After one that ran out of time the others are not tried: each
+// would take as long.
 func (c *Cutoff) RevokeGrants(ctx context.Context, all []grant.Grant, act Act) (n int, failed error) {
-	for _, g := range all {
-		if _, err := c.RevokeGrant(ctx, g.ID, act); err == nil {
+	for i, g := range all {
+		_, err := c.RevokeGrant(ctx, g.ID, act)
+		switch {
+		case errors.Is(err, grant.ErrNotFound):
+			continue
+		case audit.TookEffect(err):
 			n++
-		} else if !errors.Is(err, grant.ErrNotFound) {
-			failed = errors.Join(failed, err)
+		case errors.Is(err, context.DeadlineExceeded):
+			return n, also(failed, fmt.Errorf("%d of %d connections were not tried: %w", len(all)-i-1, len(all), err))
 		}
+		failed = also(failed, err)
 	}
 	return n, failed
 }
@@ -138,30 +156,40 @@ func (c *Cutoff) RevokeGrants(ctx context.Context, all []grant.Grant, act Act) (
 // EndSession signs a browser out of the company's sign-in; id is its [people.Person.ID]. Without
 // such a session the error is [people.ErrNotFound].
 func (c *Cutoff) EndSession(ctx context.Context, id string, act Act) error {
-	e := audit.Entry{Actor: act.By, Action: audit.SessionEnd, Outcome: audit.Intent, Object: id, Reason: act.Why}
-	return c.give(ctx, e, func(ctx context.Context) error { return c.People.EndNamed(ctx, id) })
+	return take(ctx, func(ctx context.Context) error {
+		err := c.People.EndNamed(ctx, id)
+		if errors.Is(err, people.ErrNotFound) {
+			return err
+		}
+		return c.record(ctx, audit.Entry{Actor: act.By, Action: audit.SessionEnd, Object: id, Reason: act.Why}, err)
+	})
 }
 
 // RevokeAPIToken ends a token for the security team's API. Without a good one of that id the
 // error is [apitoken.ErrNotFound].
-func (c *Cutoff) RevokeAPIToken(ctx context.Context, id string, act Act) (*apitoken.Token, error) {
-	ctx = context.WithoutCancel(ctx)
-	t, err := c.Tokens.Revoke(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return t, c.record(ctx, audit.Entry{Actor: act.By, Action: audit.APITokenRevoke, Object: t.ID, Reason: act.Why}, nil)
+func (c *Cutoff) RevokeAPIToken(ctx context.Context, id string, act Act) (ended *apitoken.Token, err error) {
+	err = take(ctx, func(ctx context.Context) error {
+		t, err := c.Tokens.Revoke(ctx, id)
+		if err != nil {
+			return err
+		}
+		ended = t
+		return c.record(ctx, audit.Entry{Actor: act.By, Action: audit.APITokenRevoke, Object: t.ID, Reason: act.Why}, nil)
+	})
+	return ended, err
 }
 
 // EndSurplus ends those of a user's connections that are more than [grant.MaxLive], the ones
 // unused longest: programs that forget what they were given leave one behind each time.
 func (c *Cutoff) EndSurplus(ctx context.Context, org, subject string) error {
 	act := Act{By: actor.Proxy, Why: fmt.Sprintf("more than %d connections: the one unused longest", grant.MaxLive)}
-	ended, err := c.Grants.EndSurplus(ctx, org, subject, act.Why)
-	for _, g := range ended {
-		err = errors.Join(err, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
-	}
-	return err
+	return take(ctx, func(ctx context.Context) error {
+		ended, err := c.Grants.EndSurplus(ctx, org, subject, act.Why)
+		for _, g := range ended {
+			err = also(err, c.grantEnded(ctx, &g, audit.GrantRevoke, act))
+		}
+		return err
+	})
 }
 
 // Disconnect ends a connection of that user. Another user's is [grant.ErrNotFound], as
@@ -180,15 +208,17 @@ func (c *Cutoff) Disconnect(ctx context.Context, org, subject, id string) (*gran
 // RevokeToken revokes at a client's wish (RFC 7009); what there is nothing to do about
 // is no error.
 func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error {
-	g, err := c.Grants.RevokeToken(ctx, token, clientID)
-	if err != nil || g == nil {
-		return err
-	}
-	act := Act{By: actor.Client(clientID), Why: "revoked by the client"}
-	if g.RevokedAt.IsZero() { // an access token, the connection goes on
-		return c.record(ctx, grantEntry(g, audit.TokenRevoke, act), nil)
-	}
-	return c.grantEnded(ctx, g, audit.GrantRevoke, act)
+	return take(ctx, func(ctx context.Context) error {
+		g, err := c.Grants.RevokeToken(ctx, token, clientID)
+		if err != nil || g == nil {
+			return err
+		}
+		act := Act{By: actor.Client(clientID), Why: "revoked by the client"}
+		if g.RevokedAt.IsZero() { // an access token, the connection goes on
+			return c.record(ctx, grantEntry(g, audit.TokenRevoke, act), nil)
+		}
+		return c.grantEnded(ctx, g, audit.GrantRevoke, act)
+	})
 }
 
 // Stop sets the kill switch: off, writes, all.
@@ -207,22 +237,33 @@ func (c *Cutoff) stop(ctx context.Context, mode access.Stop, act Act, set func(c
 	if err := mode.Validate(); err != nil {
 		return fmt.Errorf("setting stop: %w", err)
 	}
-	have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
 	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
-	if have.StopsMoreThan(mode) {
+	gives := false
+	err := take(ctx, func(ctx context.Context) error {
+		have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
+		if gives = have.StopsMoreThan(mode); gives {
+			return nil
+		}
+		err := set(ctx)
+		if errors.Is(err, access.ErrStopMoved) {
+			return err
+		}
+		return c.record(ctx, entry, err)
+	})
+	if gives {
 		return c.give(ctx, entry, set)
 	}
-	err := set(ctx)
-	if errors.Is(err, access.ErrStopMoved) {
-		return err
-	}
-	return c.record(ctx, entry, err)
+	return err
+}
+
+// endReplayed ends what hangs on a connection that ended because a token of it was presented again.
+func (c *Cutoff) endReplayed(ctx context.Context, g *grant.Grant, act Act) error {
+	return take(ctx, func(ctx context.Context) error { return c.grantEnded(ctx, g, audit.GrantReplay, act) })
 }
 
 // grantEnded ends what hangs on a revoked grant: approvals asked for through it, and
 // the login at Salesforce if it was the user's last.
 func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action audit.Action, act Act) error {
-	ctx = context.WithoutCancel(ctx)
 	_, err := c.endApprovals(ctx, approval.VoidFilter{GrantID: g.ID}, act)
 	c.forget(g.Org, g.Subject)
 	err = errors.Join(err, c.endUnusedLink(ctx, g.Org, g.Subject, act.Why))
@@ -261,57 +302,6 @@ func grantEntry(g *grant.Grant, action audit.Action, act Act) audit.Entry {
 	return audit.Entry{Actor: act.By, Action: action, Reason: act.Why, Org: g.Org, Subject: g.Subject, Username: g.Username,
 		Client: g.ClientID, Grant: g.ID, Server: g.Server}
 }
-
-// give gives access between the entries of its intent and its outcome.
-func (c *Cutoff) give(ctx context.Context, e audit.Entry, do func(context.Context) error) error {
-	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
-		if err := do(ctx); err != nil {
-			return audit.Result{}, err
-		}
-		return audit.Result{Reason: e.Reason}, nil
-	})
-}
-
-// record appends what was done, with how it went, and returns what failed.
-func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error {
-	e.Outcome = audit.OK
-	if failed != nil {
-		e.Outcome, e.Status = audit.Failed, "incomplete"
-	}
-	_, err := c.Audit.Append(ctx, e)
-	if err == nil && liftedElsewhere[e.Action] {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkpointWait)
-		defer cancel()
-		_ = c.Audit.Checkpoint(ctx) // the next one comes by itself, and says what is wrong; what was done is done
-	}
-	if err != nil {
-		err = &unrecordedError{err}
-	}
-	return errors.Join(failed, err)
-}
-
-// unrecordedError says that what was done is not in the audit log.
-type unrecordedError struct{ error }
-
-// Unwrap gives the error of the audit log.
-func (e *unrecordedError) Unwrap() error { return e.error }
-
-// unrecorded is that part of an error of [Cutoff] which says that something is not in the audit log; nil: all of it is.
-func unrecorded(err error) error {
-	if e, ok := errors.AsType[*unrecordedError](err); ok {
-		return e
-	}
-	return nil
-}
-
-// checkpointWait is how long storing the checkpoint may take that says that an act has taken effect, once nobody else
-// is storing one.
-const checkpointWait = 5 * time.Second
-
-// liftedElsewhere are the acts that another process may lift, and then has in its own log: whoever was let in
-// again must not be refused once more when the process that refused them is killed and started. So the
-// database knows that they have taken effect before anybody is told that they are done; see [Cutoff.Reapply].
-var liftedElsewhere = map[audit.Action]bool{audit.UserBlock: true, audit.ClientBlock: true, audit.StopSet: true}
 
 func (c *Cutoff) forget(org, subject string) {
 	if c.Forget != nil {

@@ -45,7 +45,8 @@ const freshFor = 5 * time.Minute
 // as far as it is theirs to say, or to refuse it. Errors: [approval.ErrNotFound], also for a
 // request that by may not know of; and, then the request is returned as well,
 // [approval.ErrNotApprover], [approval.ErrStepUp], [approval.ErrAlready] if it was decided so,
-// [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason].
+// [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason]; an
+// [audit.UnrecordedError] if it was refused, which is not in the log.
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
 		r, err := d.approve(ctx, by, id, choice)
@@ -60,7 +61,7 @@ func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, 
 
 // told tells of a decision about r, if it took effect, and returns what became of it.
 func (d *Decisions) told(what audit.Decision, r *approval.Request, err error) error {
-	if err == nil && d.Watch != nil {
+	if audit.TookEffect(err) && d.Watch != nil {
 		d.Watch(what, d.now().Sub(r.CreatedAt))
 	}
 	return err
@@ -141,18 +142,21 @@ func (d *Decisions) deny(ctx context.Context, by approval.Decider, id, reason st
 	if err != nil {
 		return r, err
 	}
-	ctx = context.WithoutCancel(ctx)
-	denied, err := d.Approvals.Deny(ctx, id, by.Actor, reason)
-	if denied != nil && errors.Is(err, approval.ErrGone) {
-		return denied, d.refuse(ctx, by, denied, audit.Deny, goneReason(denied), tooLate(denied, audit.Deny))
-	}
-	if err != nil {
-		return r, err
-	}
-	e := d.entry(ctx, by, denied, audit.Deny)
-	e.Outcome, e.Reason = audit.OK, denied.Reason
-	_, err = d.Audit.Append(ctx, e)
-	return denied, err
+	err = take(ctx, func(ctx context.Context) error {
+		denied, err := d.Approvals.Deny(ctx, id, by.Actor, reason)
+		if denied != nil && errors.Is(err, approval.ErrGone) {
+			r = denied
+			return d.refuse(ctx, by, denied, audit.Deny, goneReason(denied), tooLate(denied, audit.Deny))
+		}
+		if err != nil {
+			return err
+		}
+		r = denied
+		e := d.entry(ctx, by, denied, audit.Deny)
+		e.Outcome, e.Reason = audit.OK, denied.Reason
+		return d.Audit.Done(ctx, e)
+	})
+	return r, err
 }
 
 // DecideTogether takes one choice about several requests of one connection, each of which is
@@ -337,7 +341,7 @@ func (d *Decisions) refuse(ctx context.Context, by approval.Decider, r *approval
 	}
 	e := d.entry(ctx, by, r, what)
 	e.Outcome, e.Reason = audit.Denied, reason
-	if _, err := d.Audit.Append(ctx, e); err != nil {
+	if _, err := d.Audit.Append(context.WithoutCancel(ctx), e); err != nil { // who tries and hangs up is on record
 		return err
 	}
 	return why

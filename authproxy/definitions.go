@@ -40,17 +40,17 @@ func (d *Definitions) Reject(ctx context.Context, by actor.Actor, server string,
 
 // reject does so, if seen is what is recorded under its name; nil: whatever it is.
 func (d *Definitions) reject(ctx context.Context, by actor.Actor, server string, p definition.Pinned, seen []definition.Pinned) error {
-	ctx = context.WithoutCancel(ctx)
-	err := d.Store.RejectSeen(ctx, p, seen, by)
-	if errors.Is(err, definition.ErrAlready) {
-		return err
-	}
-	e := d.entry(audit.DefinitionReject, by, server, p)
-	if e.Outcome = audit.OK; err != nil {
-		e.Outcome, e.Reason = audit.Failed, err.Error()
-	}
-	_, recordErr := d.Audit.Append(ctx, e)
-	return errors.Join(err, recordErr)
+	return take(ctx, func(ctx context.Context) error {
+		err := d.Store.RejectSeen(ctx, p, seen, by)
+		if errors.Is(err, definition.ErrAlready) {
+			return err
+		}
+		e := d.entry(audit.DefinitionReject, by, server, p)
+		if e.Outcome = audit.OK; err != nil {
+			e.Outcome, e.Reason = audit.Failed, err.Error()
+		}
+		return errors.Join(err, d.Audit.Done(ctx, e))
+	})
 }
 
 // Decide accepts the definition with that digest among those of one name, or rejects it. Without

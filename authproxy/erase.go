@@ -3,6 +3,7 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/people"
@@ -20,7 +21,7 @@ type ErasedSubject struct {
 // ended at the next start ([Cutoff.Reapply]).
 func (c *Cutoff) EraseSubject(ctx context.Context, org, subject string, act Act) (done ErasedSubject, err error) {
 	if done.Ended, err = c.RevokeUser(ctx, org, subject, act); err != nil {
-		return done, err
+		return done, fmt.Errorf("nothing is erased: %w", err)
 	}
 	ctx = context.WithoutCancel(ctx)
 	done.ErasedPerson, err = c.Audit.Persons().Erase(ctx, org, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) error {

@@ -22,24 +22,27 @@ func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string,
 	if _, err := d.See(ctx, by, id); err != nil {
 		return nil, err
 	}
-	ctx = context.WithoutCancel(ctx)
-	r, err := d.Approvals.Resolve(ctx, id, by.Actor, happened, reason)
-	if err != nil && !errors.Is(err, approval.ErrNotUnknown) {
-		return nil, err
-	}
-	e := d.entry(ctx, by, r, "")
-	e.Action, e.Outcome, e.Reason = audit.ApprovalResolve, audit.OK, "it happened: "
-	if happened == approval.DidNotHappen {
-		e.Reason = "it did not happen: "
-	}
-	if err != nil {
+	var r *approval.Request
+	err := take(ctx, func(ctx context.Context) (err error) {
+		r, err = d.Approvals.Resolve(ctx, id, by.Actor, happened, reason)
+		if err != nil && !errors.Is(err, approval.ErrNotUnknown) {
+			return err
+		}
+		e := d.entry(ctx, by, r, "")
+		e.Action, e.Outcome, e.Reason = audit.ApprovalResolve, audit.OK, "it happened: "
+		if happened == approval.DidNotHappen {
+			e.Reason = "it did not happen: "
+		}
+		if err == nil {
+			e.Reason += r.Check.Reason
+			return d.Audit.Done(ctx, e)
+		}
 		e.Outcome, e.Reason = audit.Denied, "there was nothing to resolve"
-	} else {
-		e.Reason += r.Check.Reason
-	}
-	if _, logErr := d.Audit.Append(ctx, e); logErr != nil {
-		return r, logErr
-	}
+		if _, logErr := d.Audit.Append(ctx, e); logErr != nil {
+			return logErr
+		}
+		return err
+	})
 	return r, err
 }
 

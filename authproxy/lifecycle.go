@@ -70,11 +70,12 @@ func days(d time.Duration) string {
 // endUnusedClient ends all that a client has, unless it was used or connected after then: whoever
 // counted may be late.
 func (c *Cutoff) endUnusedClient(ctx context.Context, clientID string, after time.Time, act Act) error {
-	ctx = context.WithoutCancel(ctx)
-	ended, err := c.Grants.EndUnusedClient(ctx, clientID, after, act.Why)
-	if err != nil || len(ended) == 0 {
+	return take(ctx, func(ctx context.Context) error {
+		ended, err := c.Grants.EndUnusedClient(ctx, clientID, after, act.Why)
+		if err != nil || len(ended) == 0 {
+			return err
+		}
+		_, err = c.connectionsEnded(ctx, ended, clientID, audit.ClientRevoke, act, nil)
 		return err
-	}
-	_, err = c.connectionsEnded(ctx, ended, clientID, audit.ClientRevoke, act, nil)
-	return err
+	})
 }

@@ -311,10 +311,13 @@ func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.R
 		_, err = r.Cutoff.Audit.Append(ctx, e)
 		return 0, err
 	case audit.Revoke:
-		ended, err = r.endConnections(ctx, item.Of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
-		var textErr error
-		e.Arguments, textErr = review.Revoked(ended)
-		return ended, errors.Join(r.Cutoff.record(context.WithoutCancel(ctx), e, err), textErr)
+		err = take(ctx, func(ctx context.Context) error {
+			ended, err = r.endConnections(ctx, item.Of, Act{By: by.Actor, Why: "access review " + one.ID + ": " + reason})
+			var textErr error
+			e.Arguments, textErr = review.Revoked(ended)
+			return also(r.Cutoff.record(ctx, e, err), textErr)
+		})
+		return ended, err
 	}
 	return 0, fmt.Errorf("deciding in a review: expected keep or revoke, found %q", string(what))
 }
@@ -367,15 +370,9 @@ func (r *Reviews) isOwn(ctx context.Context, by approval.Decider, of review.Of) 
 
 // endConnections ends what a person has to a server, each connection also if one before failed.
 func (r *Reviews) endConnections(ctx context.Context, of review.Of, act Act) (ended int, err error) {
-	ctx = context.WithoutCancel(ctx)
 	grants, err := r.Cutoff.Grants.Grants(ctx, grant.Filter{Org: of.Org, Subject: of.Subject, Server: of.Server})
-	for _, g := range grants {
-		_, endErr := r.Cutoff.RevokeGrant(ctx, g.ID, act)
-		if endErr == nil {
-			ended++
-		} else if !errors.Is(endErr, grant.ErrNotFound) { // somebody else was quicker
-			err = errors.Join(err, endErr)
-		}
+	if err != nil {
+		return 0, err
 	}
-	return ended, err
+	return r.Cutoff.RevokeGrants(ctx, grants, act)
 }

@@ -73,6 +73,7 @@ func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name stri
 	if err != nil {
 		return did, err
 	}
+	ctx = context.WithoutCancel(ctx) // whoever began it gets all of it; each item has a time of its own
 	for _, item := range one.Items {
 		switch {
 		case !r.Unused(one, item):
@@ -89,11 +90,11 @@ func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name stri
 		case errors.Is(itemErr, ErrUsed):
 			did.Used++
 			continue
-		case itemErr == nil && ended == 0:
+		case audit.TookEffect(itemErr) && ended == 0:
 			did.Without++
 		}
 		did.Items, did.Connections = did.Items+1, did.Connections+ended
-		err = errors.Join(err, itemErr)
+		err = also(err, itemErr)
 	}
 	return did, err
 }

@@ -1,9 +1,10 @@
 package authproxy
 
 import (
-	"context"
 	"net/http"
 	"net/url"
+
+	"sfmcp-proxy/authproxy/audit"
 )
 
 // revoke is the revocation endpoint (RFC 7009 2). A token that is unknown, over or
@@ -17,9 +18,11 @@ func (s endpoints) revoke(r *http.Request, form url.Values) (any, error) {
 	if token == "" {
 		return nil, badRequest("token is required")
 	}
-	// Goes on when the client hangs up: it wants to be rid of it.
-	ctx := context.WithoutCancel(r.Context())
-	if err := s.Cutoff.RevokeToken(ctx, token, client); err != nil {
+	err := s.Cutoff.RevokeToken(r.Context(), token, client)
+	if audit.Unrecorded(err) != nil {
+		s.Log.ErrorContext(r.Context(), "revoking a token", "error", err)
+	}
+	if !audit.TookEffect(err) {
 		return nil, &oauthError{status: http.StatusServiceUnavailable, code: temporarilyUnavailable, description: "try again", cause: err}
 	}
 	return nil, nil

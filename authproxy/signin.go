@@ -1,12 +1,14 @@
 package authproxy
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -96,31 +98,36 @@ func (s signing) signOut(w http.ResponseWriter, r *http.Request) error {
 	if errors.Is(err, ui.ErrNoSession) && person == nil {
 		return s.signedOut(w, r)
 	}
-	if errors.Is(err, ui.ErrNoSession) {
-		if err := ui.CheckToken(form.Get("csrf_token"), id); err != nil {
-			return err
-		}
-		if err := s.endPerson(w, r, person); err != nil {
-			return err
-		}
-		return s.signedOut(w, r)
+	switch {
+	case errors.Is(err, ui.ErrNoSession):
+		session, err = nil, ui.CheckToken(form.Get("csrf_token"), id)
+	case err == nil:
+		err = session.CheckCSRF(form)
 	}
 	if err != nil {
 		return err
 	}
-	if err := session.CheckCSRF(form); err != nil {
+	if err := take(r.Context(), func(ctx context.Context) error { return s.endHere(w, r.WithContext(ctx), person, session) }); err != nil {
 		return err
 	}
+	return s.signedOut(w, r)
+}
+
+// endHere signs the browser out of what it is signed in with.
+func (s signing) endHere(w http.ResponseWriter, r *http.Request, person *people.Person, session *ui.Session) error {
 	if person != nil {
 		if err := s.endPerson(w, r, person); err != nil {
 			return err
 		}
 	}
+	if session == nil {
+		return nil
+	}
 	if err := s.Sessions.End(w, r); err != nil {
 		return err
 	}
 	s.record(r.Context(), s.personOf(r.Context(), session.Org, session.Subject).entry(audit.SessionEnd, audit.OK, ""))
-	return s.signedOut(w, r)
+	return nil
 }
 
 func (s signing) signedOut(w http.ResponseWriter, r *http.Request) error {

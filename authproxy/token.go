@@ -102,7 +102,7 @@ func (s endpoints) refuseTokens(ctx context.Context, action audit.Action, form u
 	client := form.Get("client_id")
 	if replay, ok := errors.AsType[*grant.ReplayError](err); ok {
 		by := Act{By: actor.Client(client), Why: replay.What + " presented again"}
-		if endErr := s.Cutoff.grantEnded(context.WithoutCancel(ctx), &replay.Grant, audit.GrantReplay, by); endErr != nil {
+		if endErr := s.Cutoff.endReplayed(ctx, &replay.Grant, by); endErr != nil {
 			s.Log.ErrorContext(ctx, "after a replay", "error", endErr)
 		}
 		return &oauthError{code: invalidGrant, description: "the grant has ended: authorize again", cause: err}

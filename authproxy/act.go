@@ -1,0 +1,73 @@
+package authproxy
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sfmcp-proxy/authproxy/audit"
+)
+
+// actTime is how long an act may take whose caller may have gone. To end everything of a client with ten thousand
+// connections takes a part of it; a database that never answers holds nobody for longer.
+const actTime = 5 * time.Minute
+
+// lasting is the context of an act that has begun: it ends by its own time, and not because the caller goes.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), actTime)
+}
+
+// take does what takes access away, or anything else that takes effect before it is recorded. All such acts begin
+// here: whoever closes the page, hangs up or interrupts the command leaves none half done, and none without its
+// entry. do records what it did as its last step.
+func take(ctx context.Context, do func(context.Context) error) error {
+	ctx, end := lasting(ctx)
+	defer end()
+	return do(ctx)
+}
+
+// give does what gives access, between the entries of its intent and its outcome. All such acts of [Cutoff] begin here.
+// A caller who has gone before the intent is on record gets nothing; from then on nobody keeps intent
+// and effect apart.
+func (c *Cutoff) give(ctx context.Context, e audit.Entry, do func(context.Context) error) error {
+	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+		ctx, end := lasting(ctx)
+		defer end()
+		if err := do(ctx); err != nil {
+			return audit.Result{}, err
+		}
+		return audit.Result{Reason: e.Reason}, nil
+	})
+}
+
+// record appends what was done, with how it went, and returns what failed. That entries are missing is no failure of the act.
+func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error {
+	e.Outcome = audit.OK
+	if !audit.TookEffect(failed) {
+		e.Outcome, e.Status = audit.Failed, "incomplete"
+	}
+	err := c.Audit.Done(ctx, e)
+	if err == nil && liftedElsewhere[e.Action] {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkpointWait)
+		defer cancel()
+		_ = c.Audit.Checkpoint(ctx) // the next one comes by itself, and says what is wrong; what was done is done
+	}
+	return also(failed, err)
+}
+
+// also adds err to what failed. That something is not in the log is said once, however many entries are missing.
+func also(failed, err error) error {
+	if err == nil || audit.Unrecorded(failed) != nil && audit.TookEffect(err) {
+		return failed
+	}
+	return errors.Join(failed, err)
+}
+
+// checkpointWait is how long storing the checkpoint may take that says that an act has taken effect, once nobody else
+// is storing one.
+const checkpointWait = 5 * time.Second
+
+// liftedElsewhere are the acts that another process may lift, and then has in its own log: whoever was let in
+// again must not be refused once more when the process that refused them is killed and started. So the
+// database knows that they have taken effect before anybody is told that they are done; see [Cutoff.Reapply].
+var liftedElsewhere = map[audit.Action]bool{audit.UserBlock: true, audit.ClientBlock: true, audit.StopSet: true}
