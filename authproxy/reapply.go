@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
@@ -178,7 +179,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		switch {
 		case e.Outcome == audit.Intent && e.Approval != "": // about to leave: the approval is spent
 			r.spent[e.Seq] = e.Approval
-		case e.Outcome == audit.Denied: // it did not leave, and the approval was given back
+		case e.Outcome == audit.Denied, e.Outcome == audit.Failed && strings.HasSuffix(e.Reason, approval.GivenBack): // it did not leave, and the approval was given back
 			delete(r.spent, e.IntentSeq)
 		}
 	}

@@ -50,10 +50,13 @@ func TestSRST4ApprovalThatWasGivenBackStays(t *testing.T) {
 	t.Parallel()
 	f := start(t, change{})
 	for _, tt := range []struct {
-		name string
-		end  audit.Outcome // "": none
-		want approval.State
-	}{{"did not leave", audit.Denied, approval.Approved}, {"nobody knows", "", approval.Void}} {
+		name, why string
+		end       audit.Outcome // "": none
+		want      approval.State
+	}{
+		{"did not leave", "", audit.Denied, approval.Approved}, {"nobody knows", "", "", approval.Void},
+		{"failed before it left", "unavailable: HTTP 503; " + approval.GivenBack, audit.Failed, approval.Approved}, {"failed at Salesforce", "", audit.Failed, approval.Void},
+	} {
 		held, err := f.Cutoff.Approvals.Submit(t.Context(), approval.Binding{Org: "acme", Subject: sim.RepID, ClientID: "chatgpt", GrantID: "g", Server: "sales",
 			Tool: "createSobjectRecord", PolicyVersion: "v", DefinitionHash: "h", Arguments: []byte(`{"a":"` + tt.name + `"}`), Confirmation: policy.Confirmation{Approvers: "role:approver"}}, "create")
 		if err != nil {
@@ -68,7 +71,7 @@ func TestSRST4ApprovalThatWasGivenBackStays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if e.Outcome, e.IntentSeq = tt.end, seq; tt.end != "" {
+		if e.Outcome, e.IntentSeq, e.Reason = tt.end, seq, tt.why; tt.end != "" {
 			if _, err := f.Audit.Append(t.Context(), e); err != nil {
 				t.Fatal(err)
 			}

@@ -137,6 +137,10 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 	return nil
 }
 
+// GivenBack ends the reason of an audit entry of a call that failed before it left: its approval is good
+// for another try, also when the audit log is applied again (authproxy.Cutoff.Reapply).
+const GivenBack = "the approval was given back"
+
 // Unspend gives back an approval whose call provably did not leave this process. If
 // [Store.Void] came meanwhile, the request becomes void instead; if its time is over,
 // expired.
