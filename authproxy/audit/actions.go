@@ -82,6 +82,7 @@ const (
 	ServerUse            Action = "server.use"
 	SessionCreate        Action = "session.create"
 	SessionEnd           Action = "session.end"
+	SessionUse           Action = "session.use"
 	StopHere             Action = "stop.here"
 	StopSet              Action = "stop.set"
 	StoreMigrate         Action = "store.migrate"
@@ -182,6 +183,7 @@ var actions = []Described{
 	{ServerUse, "a good access token is refused at its server"},
 	{SessionCreate, "a browser is signed in"},
 	{SessionEnd, "a person signs a browser out"},
+	{SessionUse, "somebody who is signed in asks for an act of the console that their roles do not give"},
 	{StopHere, "everything is stopped on one machine by a file or a signal, or that is lifted"},
 	{StopSet, "the kill switch is set"},
 	{StoreMigrate, "everything that the database has was moved to another one"},

@@ -13,6 +13,7 @@ import (
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/company"
@@ -59,6 +60,8 @@ type Config struct {
 	// Budgets returns what the user has used of budgets of each user.
 	Budgets func(ctx context.Context, org, subject string) ([]budget.Count, error)
 	Outside *outside.Store
+	// Audit records what somebody asks for that their roles do not give; nil: nothing does.
+	Audit *audit.Log
 
 	Site ui.Site // what all pages show
 

@@ -4,9 +4,13 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/gorilla/mux"
+
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
@@ -46,17 +50,45 @@ func (c *Console) ForRoles(roles []string, f MemberHandler) http.Handler {
 	return c.signedIn(func(w http.ResponseWriter, r *http.Request, v *visit) error {
 		switch {
 		case v.person == nil:
-			return errNoPerson
+			return c.refused(r, v, errNoPerson)
 		case v.person.Stale && r.Method != http.MethodPost:
 			http.Redirect(w, r, renew(r, v.person, company.Silently), http.StatusSeeOther)
 			return nil
 		case v.person.Stale:
 			return errStale
 		case !holds(v.person, roles):
-			return errNoRole
+			return c.refused(r, v, errNoRole)
 		}
 		return f(w, r, &Member{Person: v.person, Viewer: v.viewer, Form: v.form, Now: v.now})
 	})
+}
+
+// refused records that somebody asked for an act that is not theirs, as often as they may ask for pages, and returns
+// why. Which act it was is said by the form of its address: whom it was to reach nobody has looked up.
+func (c *Console) refused(r *http.Request, v *visit, why error) error {
+	if r.Method != http.MethodPost || c.Audit == nil {
+		return why
+	}
+	act := r.URL.Path
+	if route := mux.CurrentRoute(r); route != nil {
+		if form, err := route.GetPathTemplate(); err == nil {
+			act = form
+		}
+	}
+	e := audit.Entry{Action: audit.SessionUse, Outcome: audit.Denied, Object: act}
+	if v.person != nil {
+		e.Actor, e.Reason = actor.Person(v.person.Issuer, v.person.Subject), "the roles that they hold do not give it: "+strings.Join(v.person.Roles, ", ")
+		if len(v.person.Roles) == 0 {
+			e.Reason = "they hold no role"
+		}
+	} else {
+		e.Actor, e.Org, e.Subject, e.Username = actor.User(v.session.Subject), v.session.Org, v.session.Subject, v.viewer.Username
+		e.Reason = "they are not signed in with the company"
+	}
+	if _, err := c.Audit.Append(r.Context(), e); err != nil {
+		return err
+	}
+	return why
 }
 
 // Problem is an error that people are told about, on a page of that status.

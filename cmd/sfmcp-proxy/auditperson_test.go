@@ -40,7 +40,7 @@ var personOfAction = map[audit.Action]carries{
 	audit.PersonLink: always, audit.PersonUnlink: always,
 	audit.PromptGet: always, audit.PromptList: always, audit.RequestRefuse: always, audit.ResourceList: always,
 	audit.ResourceRead: always, audit.SchemaRead: always, audit.ServerAnswer: always, audit.ServerRequest: always, audit.ServerUse: always,
-	audit.SessionCreate: always, audit.SessionEnd: always, audit.StopHere: never, audit.StopSet: never, audit.StoreMigrate: never, audit.StoreTamper: ifKnow, audit.StreamOpen: always,
+	audit.SessionCreate: always, audit.SessionEnd: always, audit.SessionUse: ifKnow, audit.StopHere: never, audit.StopSet: never, audit.StoreMigrate: never, audit.StoreTamper: ifKnow, audit.StreamOpen: always,
 	audit.SubjectErase: always, // under the pseudonym
 	audit.TokenIssue:   ifKnow, audit.TokenRefresh: ifKnow, audit.TokenRevoke: always, audit.TokenUse: always,
 	audit.ToolCall: always, audit.ToolList: always, audit.UserBlock: always, audit.UserLookup: always,

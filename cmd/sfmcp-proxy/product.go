@@ -144,7 +144,7 @@ func (p *product) openHandlers() (err error) {
 	decisions.Undos, decisions.Watch = p.forward, p.signals.Decided
 	if p.pages, err = console.New(console.Config{
 		Access: p.access, Sessions: p.sessions, Guard: guard, Clients: p.clients, Grants: p.grants, Approvals: p.approvals,
-		Decisions: decisions, Inbox: decisions, Proposals: decisions, Together: decisions, FollowUps: decisions, LostQuery: p.forward.LostQuery, Currents: p.forward, Marks: p.marks(), People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Site: p.site(), Now: p.now, Log: p.log,
+		Decisions: decisions, Inbox: decisions, Proposals: decisions, Together: decisions, FollowUps: decisions, LostQuery: p.forward.LostQuery, Currents: p.forward, Marks: p.marks(), People: p.people, Cookies: cookies(c), Providers: p.company.Providers(), Disconnect: p.cutoff, Logins: p.links, Budgets: p.budgetsOf, Outside: p.outside, Audit: p.audit, Site: p.site(), Now: p.now, Log: p.log,
 	}); err != nil {
 		return err
 	}

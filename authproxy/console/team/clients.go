@@ -1,6 +1,7 @@
 package team
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -175,7 +176,9 @@ func (t peoplePages) unblockClient(q *request) error {
 	if err != nil {
 		return err
 	}
-	if err := t.Cutoff.UnblockClient(q.Context(), c.ID, act); err != nil {
+	if err := t.Cutoff.UnblockClient(q.Context(), c.ID, act); errors.Is(err, client.ErrNotBlocked) {
+		return notBlocked("The client " + c.Name)
+	} else if err != nil {
 		return missing(err)
 	}
 	return t.done(q, "Unblocked", "People can connect "+c.Name+" again. What was ended stays so.", nil, clientLink(c))

@@ -10,6 +10,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/people"
@@ -215,6 +216,9 @@ func (t peoplePages) unblockPerson(q *request) error {
 		return err
 	}
 	err = t.Cutoff.UnblockUser(q.Context(), u.Org, u.Subject, act)
+	if errors.Is(err, grant.ErrNotFound) { // there is such a person: see whom
+		return notBlocked(called(u.Name, u.Username, u.Subject))
+	}
 	if err != nil {
 		return missing(err)
 	}

@@ -16,7 +16,6 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/budget"
-	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
@@ -164,7 +163,7 @@ func (q *request) act() (authproxy.Act, error) {
 
 // missing answers what is not there; every other error stays what it is.
 func missing(err error) error {
-	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, client.ErrNotBlocked, authproxy.ErrNoReview, authproxy.ErrNotInIt} {
+	for _, absent := range []error{oversight.ErrNotFound, grant.ErrNotFound, people.ErrNotFound, definition.ErrNotFound, authproxy.ErrNoReview, authproxy.ErrNotInIt} {
 		if errors.Is(err, absent) {
 			return errNothing
 		}
@@ -174,6 +173,11 @@ func missing(err error) error {
 
 // errNothing answers what is not there.
 var errNothing = console.Problem(http.StatusNotFound, "Not found", "There is nothing of that name. It may have ended, or been removed, meanwhile.")
+
+// notBlocked answers whoever lets in somebody, or a program, that is not refused.
+func notBlocked(name string) error {
+	return console.Problem(http.StatusConflict, "Not blocked", name+" is not blocked, so nothing was done. Somebody may have unblocked them meanwhile; the audit log says who.")
+}
 
 // page begins a page of the tab that its path belongs to.
 func (q *request) page(title, here, lead string) *ui.ConsolePage {
