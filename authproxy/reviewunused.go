@@ -36,6 +36,11 @@ func (r *Reviews) RevokeUnused(ctx context.Context, by approval.Decider, one *re
 	if reason == "" {
 		return 0, ErrNoReason
 	}
+	return r.revokeUnused(ctx, by, one, item, reason)
+}
+
+// revokeUnused is RevokeUnused for a reason that is one.
+func (r *Reviews) revokeUnused(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, reason string) (ended int, err error) {
 	if !r.Unused(one, item) {
 		return 0, ErrUsed
 	}
@@ -82,7 +87,7 @@ func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name stri
 			did.Left++
 			continue
 		}
-		ended, itemErr := r.RevokeUnused(ctx, by, one, item, reason)
+		ended, itemErr := r.revokeUnused(ctx, by, one, item, reason)
 		switch {
 		case errors.Is(itemErr, ErrOwnAccess):
 			did.Own++

@@ -51,7 +51,8 @@ type Place struct {
 	ID string
 }
 
-// Count is how many requests match, however many a list has.
+// Count is how many rows match, however many a list has. Unlike [Store.List] it opens none, so that rows
+// which are not authentic count, too: nothing may be decided by it.
 func (s *Store) Count(ctx context.Context, f Filter) (n int, err error) {
 	c := f.conditions(db.Millis(s.now()))
 	err = s.db.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM approvals`+c.Where(), c.Args...).Scan(&n)
