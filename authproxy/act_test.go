@@ -3,6 +3,8 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -411,4 +413,16 @@ func TestSRAD2ActsOutliveTheirCaller(t *testing.T) {
 // recorded are the entries of an act that say how it went.
 func (t *try) recorded(a act) []audit.Entry {
 	return slices.DeleteFunc(t.audited(t.T, a.action), func(e audit.Entry) bool { return e.Outcome == audit.Intent })
+}
+
+// AU-08: a client is told that its token is revoked, though that is not in the log.
+func TestAU08RevocationEndpoint(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	_, got := f.connect(t, sim.RepUsername, sim.RepPassword)
+	f.refuseEntries("")
+	if r := f.post(t, "/oauth/revoke", url.Values{"token": {got.refresh}, "client_id": {"chatgpt"}}); r.status != http.StatusOK {
+		t.Errorf("status %d: %s", r.status, r.body)
+	}
+	f.opens(t, got.access, false)
 }

@@ -55,6 +55,12 @@ var (
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
 
+// What is said of an act that is done and not in the audit log ([audit.UnrecordedError]).
+const (
+	titleUnrecorded = "Done, but not recorded"
+	textUnrecorded  = "What you asked for is done, and stays so: it need not be done again. It could not be written to the audit log. The proxy's own log says why."
+)
+
 // fail answers with a page that says what went wrong. Only a problem and a refusal
 // are told; of everything else the log knows the cause and the person that it failed.
 func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err error) {
@@ -68,7 +74,10 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 		err = errSignedOut
 		page.Links = []ui.Link{{Text: "Sign in", Path: c.signInPath(r)}}
 	}
-	if p, ok := errors.AsType[*problem](err); ok {
+	if audit.Unrecorded(err) != nil && audit.TookEffect(err) {
+		c.Log.ErrorContext(r.Context(), "an act of a page is not in the audit log", "path", r.URL.Path, "error", err)
+		status, page.Title, page.Text = http.StatusOK, titleUnrecorded, textUnrecorded
+	} else if p, ok := errors.AsType[*problem](err); ok {
 		status, page.Title, page.Text = p.status, p.title, p.text
 	} else if refusal, ok := errors.AsType[*ui.Refusal](err); ok {
 		status, page.Title, page.Text = refusal.Status, "Nothing was done", refusal.Text

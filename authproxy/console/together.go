@@ -11,6 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -151,6 +152,9 @@ func chosen(form url.Values) (ids []string) {
 // none of a person's doing goes to the log.
 func (c grouping) became(ctx context.Context, d approval.Decided) ui.Cell {
 	switch {
+	case d.Err != nil && audit.TookEffect(d.Err):
+		c.Log.ErrorContext(ctx, "a decision is not in the audit log", "error", d.Err)
+		return ui.Cell{Text: statusInWords(d.Request), Kind: string(d.Request.State), Faint: textUnrecorded}
 	case d.Err == nil && d.Request.State == approval.Pending:
 		return ui.Cell{Text: "You agreed", Kind: "good", Faint: "It still waits for " + d.Request.WhoIsMissing() + "."}
 	case d.Err == nil:

@@ -42,8 +42,8 @@ func approvalResolve(s *stores, cmd *cobra.Command, args []string) error {
 		return fmt.Errorf("%s says already: happened %s", r.Check.ResolvedBy, r.Check.Happened)
 	case errors.Is(err, approval.ErrNotUnknown):
 		return fmt.Errorf("%s: its outcome is known, or it was not sent, or less than an hour ago without an answer yet; see 'approval show'", args[0])
-	case err != nil:
+	case r == nil:
 		return err
 	}
-	return report(cmd, "noted for "+r.ID+": happened "+string(happened), approvalDeed(cmd, r))
+	return reportAct(cmd, err, "noted for "+r.ID+": happened "+string(happened), approvalDeed(cmd, r))
 }

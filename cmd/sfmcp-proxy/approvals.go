@@ -8,6 +8,7 @@ import (
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 )
 
 func approvalCommand() *cobra.Command {
@@ -132,10 +133,10 @@ func decider(cmd *cobra.Command) (approval.Decider, error) {
 // decide takes an operator's decision, for the person whom by names.
 func (s *stores) decide(cmd *cobra.Command, id string, by approval.Decider, choice approval.Choice) error {
 	r, err := s.newDecisions().Decide(cmd.Context(), by, id, choice)
-	if err != nil {
+	if !audit.TookEffect(err) {
 		return undecided(id, r, err)
 	}
-	return report(cmd, decided(r, choice), approvalDeed(cmd, r))
+	return reportAct(cmd, err, decided(r, choice), approvalDeed(cmd, r))
 }
 
 // decideTogether takes one decision about a call and those that wait beside it.
@@ -162,11 +163,11 @@ func (s *stores) decideTogether(cmd *cobra.Command, id string, by approval.Decid
 	}
 	var failed []error
 	for i, one := range all {
-		if one.Err != nil {
+		if !audit.TookEffect(one.Err) {
 			failed = append(failed, undecided(ids[i], one.Request, one.Err))
-		} else if err := report(cmd, decided(one.Request, choice), approvalDeed(cmd, one.Request)); err != nil {
-			return err
+			continue
 		}
+		failed = append(failed, reportAct(cmd, one.Err, decided(one.Request, choice), approvalDeed(cmd, one.Request)))
 	}
 	return errors.Join(failed...)
 }

@@ -58,26 +58,21 @@ func revokeClient(s *stores, cmd *cobra.Command, args []string) error {
 		return cmp.Or(err, noClient(args[0], meant))
 	}
 	ended, err := s.newCutoff(nil).RevokeClient(cmd.Context(), args[0], acting(cmd))
-	if err != nil {
-		return err
-	}
 	registered := slices.ContainsFunc(clients, func(c client.Client) bool { return c.ID == args[0] && c.Kind != client.Configured })
-	if len(ended) == 0 && !registered {
+	if err == nil && len(ended) == 0 && !registered {
 		return fmt.Errorf("reached nobody: client %s has no connections, and no registration to be forgotten", ui.Printable(args[0]))
 	}
-	return endedClient(s, cmd, "revoked", deed{Did: "client revoke", Client: args[0]}, len(ended))
+	return endedClient(s, cmd, err, "revoked", deed{Did: "client revoke", Client: args[0]}, len(ended))
 }
 
-// endedClient says how many connections of a client ended, and has their logins revoked at Salesforce. What was done
-// to the client is done in one word, and did.
-func endedClient(s *stores, cmd *cobra.Command, done string, did deed, connections int) error {
+// endedClient says how many connections of a client ended, if all did, and has their logins revoked at Salesforce in any
+// case. What was done to the client is done in one word, and did; failed is what failed of it.
+func endedClient(s *stores, cmd *cobra.Command, failed error, done string, did deed, connections int) error {
 	did.Connections = &connections
 	text := fmt.Sprintf("%s client %s: %d %s ended", done, ui.Printable(did.Client), connections, plural(connections, "connection"))
-	if err := report(cmd, text, did); err != nil {
-		return err
-	}
+	failed = reportAct(cmd, failed, text, did)
 	_, err := revokeAtSalesforce(s, cmd)
-	return err
+	return errors.Join(failed, err)
 }
 
 func blockClientCommand() *cobra.Command {
@@ -89,10 +84,7 @@ func blockClientCommand() *cobra.Command {
 				return err
 			}
 			ended, _, err := s.newCutoff(nil).BlockClient(cmd.Context(), args[0], acting(cmd))
-			if err != nil {
-				return err
-			}
-			err = endedClient(s, cmd, "blocked", deed{Did: "client block", Client: args[0]}, len(ended))
+			err = endedClient(s, cmd, err, "blocked", deed{Did: "client block", Client: args[0]}, len(ended))
 			if note != "" {
 				fmt.Fprintln(besides(cmd), note)
 			}

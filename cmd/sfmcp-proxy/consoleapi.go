@@ -41,10 +41,10 @@ func tokenCommand() *cobra.Command {
 			if errors.Is(err, apitoken.ErrNotFound) {
 				return fmt.Errorf("no good token %q: see 'console token list'", args[0])
 			}
-			if err != nil {
+			if t == nil {
 				return err
 			}
-			return report(cmd, fmt.Sprintf("revoked token %s (%s)", t.ID, ui.Printable(t.Name)), deed{Did: "console token revoke", Token: t.ID})
+			return reportAct(cmd, err, fmt.Sprintf("revoked token %s (%s)", t.ID, ui.Printable(t.Name)), deed{Did: "console token revoke", Token: t.ID})
 		})
 	jsonFlag(revoke)
 	reasonFlag(revoke, "token revoked by the security team")

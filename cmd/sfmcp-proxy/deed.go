@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/audit"
 )
 
 // deed is what a command did to whom, for programs: one line of JSON. The numbers are there
@@ -47,6 +50,15 @@ func report(cmd *cobra.Command, text string, d deed) error {
 		return err
 	}
 	return encode(cmd, d)
+}
+
+// reportAct is report of an act that returned err: also one that is done and not in the audit log is said to be done. The
+// error, and with it exit status 1, stays; it says what is missing.
+func reportAct(cmd *cobra.Command, err error, text string, d deed) error {
+	if !audit.TookEffect(err) {
+		return err
+	}
+	return errors.Join(report(cmd, text, d), err)
 }
 
 // besides is where goes what people are told beside that: with --json not among the objects.

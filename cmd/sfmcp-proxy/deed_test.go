@@ -2,10 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"path"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -96,6 +100,26 @@ func TestU12Deeds(t *testing.T) {
 	for _, want := range []string{"stop writes", "stop all", "stop off", "wrong org", "not reviewed", "laptop lost", "laptop found", "revoked by the security team"} {
 		if !strings.Contains(log, `"reason":"`+want+`"`) {
 			t.Errorf("no entry has the reason %q: %s", want, log)
+		}
+	}
+}
+
+// AU-08: what is done and not in the audit log is said to be done, and fails; what is not done, or in part, is not said to be.
+func TestAU08DoneAndNotRecorded(t *testing.T) {
+	t.Parallel()
+	lost := &audit.UnrecordedError{Err: errors.New("disk full")}
+	for _, tt := range []struct {
+		err  error
+		said string
+	}{
+		{nil, "ended\n"}, {lost, "ended\n"}, {errors.Join(lost), "ended\n"}, {errors.New("locked"), ""}, {errors.Join(lost, errors.New("locked")), ""},
+	} {
+		cmd := &cobra.Command{}
+		jsonFlag(cmd)
+		var out lockedBuffer
+		cmd.SetOut(&out)
+		if got := reportAct(cmd, tt.err, "ended", deed{}); !errors.Is(got, tt.err) || out.String() != tt.said {
+			t.Errorf("%v: returned %v, said %q", tt.err, got, out.String())
 		}
 	}
 }

@@ -31,10 +31,10 @@ func grantCommand() *cobra.Command {
 			g, err := s.newCutoff(nil).RevokeGrant(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, grant.ErrNotFound) {
 				return fmt.Errorf("no live connection %q: see 'grant list'", args[0])
-			} else if err != nil {
+			} else if g == nil {
 				return err
 			}
-			reported := report(cmd, "revoked "+args[0], deed{Did: "grant revoke", Org: g.Org, Subject: g.Subject, Username: g.Username, Connection: g.ID, Client: g.ClientID})
+			reported := reportAct(cmd, err, "revoked "+args[0], deed{Did: "grant revoke", Org: g.Org, Subject: g.Subject, Username: g.Username, Connection: g.ID, Client: g.ClientID})
 			_, err = revokeAtSalesforce(s, cmd)
 			return errors.Join(reported, err)
 		})

@@ -128,7 +128,7 @@ func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review
 	}
 	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, approval.ErrReason) {
 		return usageError{err}
-	} else if err != nil {
+	} else if !audit.TookEffect(err) {
 		return fmt.Errorf("%s at %s: %w", i.Name(), i.Server, err)
 	}
 	d := deed{Did: "review " + string(what), Review: r.ID, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server}

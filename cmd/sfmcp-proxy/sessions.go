@@ -73,10 +73,7 @@ func sessionCommand() *cobra.Command {
 			if errors.Is(err, people.ErrNotFound) {
 				return fmt.Errorf("no session %q: see 'session list'", args[0])
 			}
-			if err != nil {
-				return err
-			}
-			return report(cmd, "ended "+args[0], deed{Did: "session end", Session: args[0]})
+			return reportAct(cmd, err, "ended "+args[0], deed{Did: "session end", Session: args[0]})
 		})
 	jsonFlag(end)
 	reasonFlag(end, "")

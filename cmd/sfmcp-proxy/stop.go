@@ -16,14 +16,12 @@ func stopCommand() *cobra.Command {
 		cmd := onStoresFor(mode != access.StopOff)(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				before, readErr := s.access.StopPosition(cmd.Context())
-				if err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd)); err != nil {
-					return err
-				}
+				err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd))
 				done := done
 				if mode == access.StopWrites && before == access.StopAll && readErr == nil {
 					done += "; reads pass again: before, every call was stopped"
 				}
-				if err := report(cmd, done, deed{Did: "stop " + cmd.Name()}); err != nil {
+				if err := reportAct(cmd, err, done, deed{Did: "stop " + cmd.Name()}); err != nil {
 					return err
 				}
 				if here, is := s.access.StoppedHere(); is && mode != access.StopAll {

@@ -217,10 +217,8 @@ func decideTool(verb, short, done string, decide decideDefinition, states ...def
 				return fmt.Errorf("%s cannot be accepted (%s): what it means is not known", args[1], d.Why)
 			case errors.Is(err, definition.ErrNotFound):
 				return fmt.Errorf("%s changed meanwhile: read it again with 'tools diff'; nothing was done", args[1])
-			case err != nil:
-				return err
 			}
-			return report(cmd, fmt.Sprintf("%s %s of %s, sha256 %s", done, args[1], d.Endpoint, d.Digest),
+			return reportAct(cmd, err, fmt.Sprintf("%s %s of %s, sha256 %s", done, args[1], d.Endpoint, d.Digest),
 				deed{Did: "tools " + verb, Org: d.Org, Server: d.Endpoint, Tool: args[1], Digest: d.Digest})
 		})
 	jsonFlag(cmd)

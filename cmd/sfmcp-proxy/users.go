@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/people"
@@ -176,7 +177,7 @@ func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []gran
 	for _, u := range users {
 		login, loginErr := s.links.Status(cmd.Context(), u.Org, u.Subject)
 		n, failed := change(cmd.Context(), cutoff, u, acting(cmd))
-		if n == (authproxy.Ended{}) && verb == "revoke" && failed == nil && loginErr == nil && login.State != link.Active {
+		if n == (authproxy.Ended{}) && verb == "revoke" && audit.TookEffect(failed) && loginErr == nil && login.State != link.Active {
 			failed = errNobody{"has no connection and no login in org " + u.Org}
 		}
 		if nobody, ok := errors.AsType[errNobody](failed); ok {
@@ -184,7 +185,7 @@ func (s *stores) changeUsers(cmd *cobra.Command, verb, done string, users []gran
 			continue
 		}
 		reached = true
-		if err = errors.Join(err, failed); failed != nil {
+		if err = errors.Join(err, failed); !audit.TookEffect(failed) {
 			continue // the others all the same
 		}
 		err = errors.Join(err, tellChanged(cmd, verb, done, u, n))

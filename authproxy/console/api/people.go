@@ -9,6 +9,7 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/oversight"
 )
@@ -201,8 +202,8 @@ func (a peopleRoutes) endPerson(q *call, in *Why, end func(context.Context, stri
 
 // partly is the error of an act of which some may be done.
 func (a *API) partly(q *call, err error) error {
-	if err == nil {
-		return nil
+	if audit.TookEffect(err) {
+		return err
 	}
 	a.Log.ErrorContext(q.Context(), "an act of the API is incomplete", "path", q.URL.Path, "error", err)
 	return incomplete.is("Not all of it could be done; what is done stays done.", "Do it again, with another Idempotency-Key. The proxy's log says what failed.")

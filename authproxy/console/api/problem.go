@@ -51,6 +51,7 @@ var (
 	preconditions = kind{"precondition-required", "If-Match is needed", http.StatusPreconditionRequired}
 	tooMany       = kind{"too-many-requests", "Too many requests", http.StatusTooManyRequests}
 	incomplete    = kind{"incomplete", "Not all of it could be done", http.StatusInternalServerError}
+	unrecorded    = kind{"unrecorded", "It is done, but not in the audit log", http.StatusInternalServerError}
 	passing       = kind{"unavailable", "It cannot be done at the moment", http.StatusServiceUnavailable}
 	ours          = kind{"internal", "Something went wrong here", http.StatusInternalServerError}
 )
@@ -74,6 +75,10 @@ func (p *Problem) with(name, value string) *Problem {
 func (a *API) problemOf(r *http.Request, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
+	}
+	if audit.Unrecorded(err) != nil && audit.TookEffect(err) {
+		a.Log.ErrorContext(r.Context(), "an act of the API is not in the audit log", "method", r.Method, "path", r.URL.Path, "error", err)
+		return unrecorded.is("It is done, and stays done. It could not be written to the audit log.", "Do not do it again. The proxy's log says why the audit log cannot be written, and so does /readyz.")
 	}
 	if wrong, ok := errors.AsType[*oversight.InputError](err); ok {
 		return badRequest.is(wrong.Error(), "Correct what the detail names, and ask again.")

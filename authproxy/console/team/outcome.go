@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -29,6 +30,9 @@ func (t *Team) tell(q *request, o outcome) error {
 	p.Back = &o.back
 	note := ui.ConsoleNote{Kind: "good", Text: o.text}
 	switch {
+	case o.incomplete != nil && audit.TookEffect(o.incomplete):
+		t.Log.ErrorContext(q.Context(), "an act of the console is not in the audit log", "path", q.URL.Path, "error", o.incomplete)
+		note = ui.ConsoleNote{Kind: "warn", Text: o.text + " It is done, but not in the audit log, which could not be written: the proxy's own log says why."}
 	case o.incomplete != nil:
 		t.Log.ErrorContext(q.Context(), "an act of the console is incomplete", "path", q.URL.Path, "error", o.incomplete)
 		note = ui.ConsoleNote{Kind: "denied", Text: o.text + " Not all of it could be done: " + o.incomplete.Error() + ". Do it again; what is done already stays done."}

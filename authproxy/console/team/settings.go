@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -43,9 +44,10 @@ func (t *Team) settings(q *request) error {
 // endSession signs a browser out.
 func (t *Team) endSession(q *request) error {
 	id := q.Member.Form.Get("session")
-	if err := t.Cutoff.EndSession(q.Context(), id, authproxy.Act{By: q.Actor()}); err != nil {
+	err := t.Cutoff.EndSession(q.Context(), id, authproxy.Act{By: q.Actor()})
+	if !audit.TookEffect(err) {
 		return missing(err)
 	}
-	return t.done(q, "Signed out", "That browser is signed out. Whoever is signed in at the identity provider can sign in again: take the role away in the configuration, or the person at the provider, to end that.", nil,
+	return t.done(q, "Signed out", "That browser is signed out. Whoever is signed in at the identity provider can sign in again: take the role away in the configuration, or the person at the provider, to end that.", err,
 		ui.Link{Text: "Settings", Path: "/console/settings"})
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/console"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/oversight"
@@ -205,8 +206,8 @@ func (t toolPages) decideTool(q *request) error {
 	if errors.Is(err, definition.ErrUnclear) {
 		return console.Problem(http.StatusConflict, "It cannot be accepted", "What it means is not known: it is listed twice, or too long to be kept whole. Nothing was done.")
 	}
-	if err != nil {
+	if !audit.TookEffect(err) {
 		return missing(err)
 	}
-	return t.done(q, name, done, nil, ui.Link{Text: name, Path: toolPath(server, name)})
+	return t.done(q, name, done, err, ui.Link{Text: name, Path: toolPath(server, name)})
 }
