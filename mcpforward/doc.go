@@ -98,5 +98,6 @@
 //
 // What an answer gave away is read by package records, for the entry of how the call ended.
 //
-// The package does not issue or refresh tokens, does not parse SOQL and keeps no answer.
+// The package does not issue or refresh tokens, does not parse SOQL and keeps no answer but what it
+// made of pages of lists (pages.go).
 package mcpforward

@@ -6,7 +6,7 @@ import (
 	"sfmcp-proxy/authproxy/policy/reach"
 )
 
-// maxPattern is the longest pattern, in bytes. It bounds the work of [glob].
+// maxPattern is the longest pattern, in bytes. It bounds the work of [reach.Glob].
 const maxPattern = 256
 
 // globFold is glob without regard to ASCII case, for names of objects and fields,

@@ -85,7 +85,7 @@ type Rule struct {
 	// affected.
 	MaxRows int `mapstructure:"max_rows" need:"value"`
 	// Rewrite, beside MaxRows, lets a query match that says no sufficient LIMIT, and
-	// has its LIMIT lowered or added: see [Obligations.Rewrite].
+	// has its LIMIT lowered or added: see [Obligations].Limit.
 	Rewrite bool `mapstructure:"rewrite"`
 	// When is a condition, an expression of package condition: the rule matches only where
 	// it is true. Where it can be neither true nor false, the call is denied.

@@ -3,7 +3,7 @@
 // could have called and did not, and what was decided about it.
 //
 // A review has no table. That it began, each of its items and each decision are entries of the
-// audit log; [Read] makes a review of them. So a review cannot be changed afterwards, an item is
+// audit log; a [Reader] makes reviews of them. So a review cannot be changed afterwards, an item is
 // what it was when the review began, and what it says about a person is erased with them. A decision
 // can be taken again: the last one stands, and all are on record. What was ended does not come back
 // by that.
@@ -13,7 +13,7 @@
 // database knows for all of them: [Review.Idle] goes by that, too, so nothing that was used through another replica is
 // taken for unused.
 //
-// [Proposal] says what the rules could do without: tools that nobody in the review called, and
+// [Review.Proposal] says what the rules could do without: tools that nobody in the review called, and
 // members of groups whose access was ended. It proposes; nothing is changed.
 //
 // What begins a review and takes decisions is authproxy.Reviews.

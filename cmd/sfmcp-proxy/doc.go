@@ -101,9 +101,10 @@
 // Salesforce, work beside requests; a reload opens another one and lets this one end.
 // stores (stores.go) is what remembers, with the way to Salesforce apart from it
 // (outbound.go): commands that look at something, or take access away, open the stores
-// alone (command.go). One file a noun holds the commands: users.go, grants.go, clients.go,
-// approvals.go, tools.go, auditlog.go, report.go, evidencepack.go, review.go, reconcile.go, policy.go, stop.go,
-// incident.go, key.go.
+// alone (command.go). One file a noun begins with its commands: users.go, grants.go,
+// sessions.go, consoleroutes.go (console), consoleapi.go (its tokens), clients.go, approvals.go, notices.go, budgets.go, tools.go,
+// auditlog.go, exports.go, erase.go, policy.go, stop.go, incident.go, key.go, migrate.go, report.go, evidencepack.go, review.go,
+// reconcile.go; and of those without a noun serve.go, check.go, doctor.go, healthcheck.go, demo.go, sim.go, version.go, completion.go.
 //
 // # What to read for a question
 //

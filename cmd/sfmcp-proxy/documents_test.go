@@ -117,3 +117,39 @@ func TestTourNamesEveryPackage(t *testing.T) {
 		}
 	}
 }
+
+// The tour names the file in which each command of the first level begins.
+func TestTourNamesTheFileOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	tour, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources := map[string]string{}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "nosim.go" && !strings.HasSuffix(name, "_test.go") {
+			sources[name] = string(text)
+		}
+	}
+	_, root, _ := strings.Cut(sources["main.go"], "root.AddCommand(")
+	root, _, _ = strings.Cut(root, "\n\t)\n")
+	made := regexp.MustCompile(`\w+Command\(\)`).FindAllString(root, -1)
+	if len(made) != len(newRoot().Commands()) {
+		t.Fatalf("%d commands are added in main.go, but there are %d", len(made), len(newRoot().Commands()))
+	}
+	for _, function := range made {
+		for name, text := range sources {
+			if strings.Contains(text, "\nfunc "+function+" ") && !regexp.MustCompile(`[ (]`+regexp.QuoteMeta(name)+`\b`).Match(tour) {
+				t.Errorf("doc.go does not name %s, which has %s", name, function)
+			}
+		}
+	}
+}

@@ -12,6 +12,6 @@
 // read once for a call. What the answer of a query will hold is told by [Value.Selections],
 // apart from the fields that only decide which records are answered.
 //
-// Where the values of one record can be seen in another is known here as well ([Shown]); what
+// Where the values of one record can be seen in another is known here as well ([Schema.AppendShown]); what
 // a denial makes of that is the policy's business.
 package reach

@@ -1,5 +1,5 @@
 // Package awskms has sealing keys encrypted by a key of AWS KMS, which never leaves it: it is a
-// [seal.KeyService] on the two calls GenerateDataKey and Decrypt.
+// [sfmcp-proxy/authproxy/seal.KeyService] on the two calls GenerateDataKey and Decrypt.
 //
 // Who the proxy is to AWS comes from where AWS programs have it (environment, web identity of
 // Kubernetes, role of the machine); nothing of it is in the configuration. It needs

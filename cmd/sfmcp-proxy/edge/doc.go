@@ -2,7 +2,7 @@
 // listener with its certificate, the middleware that names and bounds a request and
 // writes one line about it, the limits by address, and what is counted on the way.
 //
-// [New] joins it. [Edge.Serve] answers on a listener; [Edge.Middleware] wraps what
+// [New] joins it. [Edge.Bound] bounds a listener, [Edge.Server] answers on it; [Edge.Middleware] wraps what
 // answers. connections.go bounds connections, load.go requests and memory,
 // sourcelimit.go what a party (an address, a /48 of IPv6: package party) may begin;
 // source.go tells which address that is; recorder.go gives each write its time, whole.go has
