@@ -65,7 +65,7 @@ func TestEncodeIsTheStruct(t *testing.T) {
 		}
 		e.At = time.UnixMilli(r.Int64N(4e12)).UTC()
 		e.Actor = []actor.Actor{actor.Proxy, actor.User(text()), actor.Client(text()), actor.Operator(text(), text())}[r.IntN(4)]
-		e = e.normalised()
+		e.normalise()
 		got := string(encodeHead(nil, e.Seq, e.At)) + string(encodeTail(&e))
 		if want := reference(t, e); got != want {
 			t.Fatalf("got  %s\nwant %s", got, want)

@@ -111,13 +111,7 @@ type Entry struct {
 	Sealed string `json:"sealed,omitempty"`
 }
 
-// normalised is e as it may be stored: redacted, bounded, valid UTF-8.
-func (e Entry) normalised() Entry {
-	e.normalise()
-	return e
-}
-
-// normalise makes e what may be stored.
+// normalise makes e what may be stored: redacted, bounded, valid UTF-8.
 func (e *Entry) normalise() {
 	for _, f := range []*string{
 		&e.Actor.ID, &e.Actor.As, (*string)(&e.Action), &e.Source, &e.RequestID, &e.Org, &e.Subject,

@@ -14,6 +14,7 @@
 //	tools.go        definitions by server and state
 //	entries.go      searching the audit log, reading one entry
 //	known.go        whether what a search names exactly is there
+//	elsewhere.go    where else a human is whom an act reaches in one org
 //	log.go          how the log itself is, verifying it
 //	insights.go     how calls that waited were decided
 //	denials.go      what was denied most, and to whom

@@ -15,15 +15,10 @@ type Hints struct {
 	OpenWorld   bool // may reach beyond the records of the org
 }
 
-// Annotations returns the hints of a tool by the whole catalogue: the worst case
-// over all its possible arguments. What the upstream declares is not asked.
-func Annotations(tool string) Hints {
-	return hintsOf((reach.Catalogue{}).Tool(tool).Classes)
-}
-
 // Annotations returns the hints of a tool for who: the worst case over those of
 // its calls that this policy lets pass. With a policy that allows reads only,
-// soqlQuery is read-only, because its clauses with side effects are denied.
+// soqlQuery is read-only, because its clauses with side effects are denied. What the upstream
+// declares is not asked.
 func (p *Policy) Annotations(who Principal, tool string) Hints {
 	passing := p.passing(who, tool)
 	if len(passing) == 0 {

@@ -6,6 +6,8 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/go-cmp/cmp"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // ClassOf returns the effect class of one call by the whole catalogue. Arguments
@@ -192,7 +194,7 @@ func TestAnnotationsAreExplicitAndTheWorstCase(t *testing.T) {
 		{"anything", Hints{Destructive: true, OpenWorld: true}},
 	}
 	for _, tt := range tests {
-		if got := Annotations(tt.tool); got != tt.want {
+		if got := hintsOf((reach.Catalogue{}).Tool(tt.tool).Classes); got != tt.want {
 			t.Errorf("%s = %+v, want %+v", tt.tool, got, tt.want)
 		}
 	}
