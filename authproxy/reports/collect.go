@@ -11,9 +11,9 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 )
 
-// Bounds are how many of a kind are told apart while counting; what comes beyond is counted
+// bounds are how many of a kind are told apart while counting; what comes beyond is counted
 // together, and said in [Log.Missing].
-var Bounds = struct{ People, Tools, Rules, Reasons, Approvals, Events int }{100_000, 10_000, 2_000, 200, 10_000, 10_000}
+var bounds = struct{ People, Tools, Rules, Reasons, Approvals, Events int }{100_000, 10_000, 2_000, 200, 10_000, 10_000}
 
 // beyond is what is counted together, once there are too many to be told apart.
 const beyond = "(others)"
@@ -199,7 +199,7 @@ var others = Who{Subject: beyond}
 
 // personOf is the row of the person of a call.
 func (c *Collector) personOf(e audit.Entry) *person {
-	p, own := row(c, c.people, key(e), others, Bounds.People, "people")
+	p, own := row(c, c.people, key(e), others, bounds.People, "people")
 	p.Last = e.At
 	if !own {
 		p.Subject = beyond
@@ -209,7 +209,7 @@ func (c *Collector) personOf(e audit.Entry) *person {
 		p.Username = e.Username
 	}
 	p.Servers, p.Clients = named(p.Servers, e.Server), named(p.Clients, e.Client)
-	note(c, &p.tools, [2]string{e.Server, e.Tool}, Bounds.Tools, "tools")
+	note(c, &p.tools, [2]string{e.Server, e.Tool}, bounds.Tools, "tools")
 	return p
 }
 
@@ -223,7 +223,7 @@ func named(list []string, name string) []string {
 
 // toolOf is the row of the tool of a call.
 func (c *Collector) toolOf(e audit.Entry) *tool {
-	t, own := row(c, c.tools, [2]string{e.Server, e.Tool}, [2]string{"", beyond}, Bounds.Tools, "tools")
+	t, own := row(c, c.tools, [2]string{e.Server, e.Tool}, [2]string{"", beyond}, bounds.Tools, "tools")
 	t.Last = e.At
 	if !own {
 		t.Tool.Tool = beyond
@@ -232,22 +232,22 @@ func (c *Collector) toolOf(e audit.Entry) *tool {
 	if t.Server, t.Tool.Tool = e.Server, e.Tool; e.Class != "" {
 		t.Class = e.Class
 	}
-	note(c, &t.people, key(e), Bounds.People, "people")
+	note(c, &t.people, key(e), bounds.People, "people")
 	return t
 }
 
 func (c *Collector) addDenial(e audit.Entry) {
-	d, own := row(c, c.rules, [2]string{e.Server, e.Rule}, [2]string{"", beyond}, Bounds.Rules, "rules")
+	d, own := row(c, c.rules, [2]string{e.Server, e.Rule}, [2]string{"", beyond}, bounds.Rules, "rules")
 	if d.Server, d.Rule = e.Server, e.Rule; !own {
 		d.Server, d.Rule = "", beyond
 	}
 	d.Calls, d.Last, d.LastEntry = d.Calls+1, e.At, e.Seq
-	note(c, &d.people, key(e), Bounds.People, "people")
+	note(c, &d.people, key(e), bounds.People, "people")
 	if d.reasons == nil {
 		d.reasons = map[string]int64{}
 	}
 	reason := e.Reason
-	if _, known := d.reasons[reason]; !known && len(d.reasons) >= Bounds.Reasons {
+	if _, known := d.reasons[reason]; !known && len(d.reasons) >= bounds.Reasons {
 		c.over["reasons"], reason = true, beyond
 	}
 	d.reasons[reason]++
@@ -258,7 +258,7 @@ func (c *Collector) addHeld(e audit.Entry) {
 	if e.Approval == "" {
 		return
 	}
-	if c.asked >= Bounds.Approvals {
+	if c.asked >= bounds.Approvals {
 		c.over["calls that waited"] = true
 		return
 	}
@@ -271,7 +271,7 @@ func (c *Collector) addHeld(e audit.Entry) {
 func (c *Collector) addAnswer(e audit.Entry) {
 	if e.Hidden+e.Cut > 0 {
 		c.totals.hidden, c.totals.cut = c.totals.hidden+e.Hidden, c.totals.cut+e.Cut
-		m, own := row(c, c.masked, [2]string{e.Server, e.Tool}, [2]string{"", beyond}, Bounds.Tools, "tools")
+		m, own := row(c, c.masked, [2]string{e.Server, e.Tool}, [2]string{"", beyond}, bounds.Tools, "tools")
 		if m.Server, m.Tool = e.Server, e.Tool; !own {
 			m.Server, m.Tool = "", beyond
 		}
@@ -281,7 +281,7 @@ func (c *Collector) addAnswer(e audit.Entry) {
 		return
 	}
 	c.totals.rows += *e.Rows
-	r, own := row(c, c.readers, key(e), others, Bounds.People, "people")
+	r, own := row(c, c.readers, key(e), others, bounds.People, "people")
 	if r.Who = (Who{e.Org, e.Subject, e.Username}); !own {
 		r.Who = others
 	}
@@ -295,7 +295,7 @@ func (c *Collector) addEvent(kind int, e audit.Entry) {
 		return
 	}
 	c.counted[kind]++
-	if len(c.events[kind]) == Bounds.Events { // the newest are kept
+	if len(c.events[kind]) == bounds.Events { // the newest are kept
 		c.over["changes"] = true
 		c.events[kind] = c.events[kind][1:]
 	}

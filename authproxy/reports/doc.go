@@ -10,7 +10,7 @@
 // Beside each number stands how it was counted, and the report says what the log does not hold:
 // entries that were removed by age, gaps, people who were erased. Everything is bounded: a list
 // shows the first of its rows with how many there are, and what is told apart while counting is
-// told apart up to a number ([Bounds]), and counted together beyond it.
+// told apart up to a number, and counted together beyond it.
 //
 // Nothing is read here and nothing is recorded: the caller does both.
 package reports

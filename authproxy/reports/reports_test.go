@@ -183,9 +183,9 @@ func TestReportSaysWhatIsMissing(t *testing.T) {
 // However many people, tools, rules and reasons there are, a collector holds so many, and counts
 // all the same.
 func TestD15ReportIsBounded(t *testing.T) {
-	before := Bounds
-	t.Cleanup(func() { Bounds = before })
-	Bounds.People, Bounds.Tools, Bounds.Rules, Bounds.Reasons, Bounds.Approvals, Bounds.Events = 5, 5, 5, 5, 5, 5
+	before := bounds
+	t.Cleanup(func() { bounds = before })
+	bounds.People, bounds.Tools, bounds.Rules, bounds.Reasons, bounds.Approvals, bounds.Events = 5, 5, 5, 5, 5, 5
 	var s story
 	for i := range 40 {
 		e := call(fmt.Sprint("u", i), "sales", fmt.Sprint("t", i), "read", audit.Denied)
