@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
 )
 
 func grantCommand() *cobra.Command {
@@ -47,6 +48,26 @@ func grantCommand() *cobra.Command {
 // before it leaves that to the running proxy.
 const salesforceWait = 5 * time.Second
 
+// runningProxyWait is how long a command waits for the running proxy, which may be telling Salesforce of the
+// same tokens already.
+const runningProxyWait = 2 * time.Second
+
+// revokePending tells Salesforce what is due, and returns how many tokens it has not been told of, by this
+// command or by the running proxy in the next moments.
+func revokePending(ctx context.Context, links *link.Store) (left int, err error) {
+	begun := time.Now()
+	for {
+		if left, err = links.RevokePending(ctx); err != nil || left == 0 || time.Since(begun) > runningProxyWait {
+			return left, err
+		}
+		select {
+		case <-ctx.Done():
+			return left, nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
 // revokeAtSalesforce tries to have the revoked refresh tokens revoked there too, and says what
 // it could not: left is why, or empty. What cannot be done now stays queued for the running
 // proxy: cutting off here never waits for Salesforce.
@@ -59,7 +80,7 @@ func revokeAtSalesforce(s *stores, cmd *cobra.Command) (left string, err error) 
 	}
 	if err != nil {
 		left = "Salesforce is not told: " + err.Error()
-	} else if tokens, err := s.linksThrough(n).RevokePending(ctx); err != nil {
+	} else if tokens, err := revokePending(ctx, s.linksThrough(n)); err != nil {
 		left = "Salesforce could not be told yet; the running proxy keeps trying"
 	} else if tokens > 0 {
 		left = fmt.Sprintf("Salesforce could not be told yet of %d refresh %s; the running proxy keeps trying", tokens, plural(tokens, "token"))
