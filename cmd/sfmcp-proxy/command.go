@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -168,17 +169,22 @@ func jsonFlag(cmd *cobra.Command) {
 // printer prints what a command lists.
 func printer(cmd *cobra.Command) listing.Printer {
 	asJSON, _ := cmd.Flags().GetBool("json") // an error is that there is no such flag
-	return listing.Printer{Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), JSON: asJSON, Width: terminalWidth(cmd.OutOrStdout())}
+	width, terminal := widthOf(cmd.OutOrStdout())
+	return listing.Printer{Out: cmd.OutOrStdout(), Notes: cmd.ErrOrStderr(), JSON: asJSON, Width: width, Terminal: terminal}
 }
 
-// terminalWidth is how many characters fit into a line; 0 where no terminal shows it.
-func terminalWidth(out io.Writer) int {
+// widthOf is how many characters fit into a line, and whether a terminal shows it: where none does what COLUMNS in
+// the environment says, as with other programs; 0: nobody says.
+func widthOf(out io.Writer) (width int, terminal bool) {
 	if f, ok := out.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
-			return width
+			return width, true
 		}
 	}
-	return 0
+	if width, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && width > 0 {
+		return width, false
+	}
+	return 0, false
 }
 
 // quiet is the logger of commands that print their own result.

@@ -187,8 +187,7 @@ func linksIn(text string) (all []string) {
 		},
 		LookupSym: func(string, string) bool { return true },
 	}
-	var walk func(of []comment.Text)
-	walk = func(of []comment.Text) {
+	walk := func(of []comment.Text) {
 		for _, one := range of {
 			if link, ok := one.(*comment.DocLink); ok {
 				var parts []string

@@ -17,10 +17,10 @@ import (
 type auditRow struct {
 	At      string `col:"TIME"`
 	Seq     int64  `col:"SEQ"`
-	Who     string `col:"WHO"`
-	What    string `col:"WHAT"`
-	Result  string `col:"RESULT"`
-	About   string `col:"ABOUT"`
+	Who     string `col:"WHO" fit:"line"`
+	What    string `col:"WHAT" fit:"line"`
+	Result  string `col:"RESULT" fit:"line"`
+	About   string `col:"ABOUT" fit:"line,id"`
 	Request string `col:"REQUEST"`
 	Rows    string `col:"ROWS" fit:"drop"`
 	Why     string `col:"WHY" fit:"cut,drop"`

@@ -10,7 +10,7 @@ import (
 type insightRow struct {
 	Of        insights.Kind `json:"of"`
 	Name      string        `json:"name"`
-	About     string        `json:"-" col:"OF"`
+	About     string        `json:"-" col:"OF" fit:"line"`
 	Held      int           `json:"held" col:"HELD"`
 	Approved  int           `json:"approved"`
 	Share     string        `json:"-" col:"APPROVED"`

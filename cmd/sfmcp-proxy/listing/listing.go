@@ -4,6 +4,7 @@
 package listing
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,9 +19,10 @@ type Printer struct {
 	Out, Notes io.Writer
 	// JSON: one object a line instead of a table.
 	JSON bool
-	// Width is how many characters a line has room for; 0: no terminal shows it, so tables are whole, and sentences are
-	// broken at [DefaultWidth].
-	Width int
+	// Width is how many characters a line has room for; 0: [DefaultWidth]. Terminal: people read it, so nothing that they
+	// copy or tell apart is cut, and a row of a table may take several lines.
+	Width    int
+	Terminal bool
 }
 
 // rows prints a listing: a table with the fields' col tags as headings, fitted to the width by
@@ -39,7 +41,7 @@ func rows[Row any](p Printer, all []Row) error {
 		_, err := fmt.Fprintln(p.Notes, "none")
 		return err
 	}
-	return table(p.Out, all, p.Width)
+	return table(p.Out, all, cmp.Or(p.Width, DefaultWidth), p.Terminal)
 }
 
 func (p Printer) encoder() *json.Encoder {

@@ -106,8 +106,8 @@ func TestU5EntriesShowRecords(t *testing.T) {
 	}
 }
 
-// U12: at every width a line fits, and what people copy or tell apart is whole: who, what, how it ended, ids. What no
-// terminal shows, as a pipe, is whole.
+// U12: at every width a line fits. On a terminal what people copy or tell apart is whole: who, what, how it ended, ids.
+// In a pipe a row is one line, as it is wherever there is room.
 func TestU12TablesAreWhole(t *testing.T) {
 	t.Parallel()
 	const record, request = "001xx000003DGb1AAG", "YLSK5PR5SDR6FOVD"
@@ -123,7 +123,10 @@ func TestU12TablesAreWhole(t *testing.T) {
 		grants = append(grants, grant.Grant{ID: "grt_zgbl67xbldqsthqidgs733k5tg", Org: "acme-production", Subject: subject, Username: who, ClientID: "https://client.example/oauth/metadata.json", Server: "sobject-reviewed", CreatedAt: at, RevokedAt: at, RevokedWhy: strings.Repeat("why ", 20)})
 		requests = append(requests, approval.Request{ID: "apr_zgbl67xbldqsthqidgs733k5tg", State: approval.Pending, Binding: approval.Binding{Org: "acme-production", Subject: subject, ClientID: "chatgpt", Server: "sobject-reviewed", Tool: "createSobjectRecord"}})
 	}
-	for _, width := range []int{0, 80, 100, 160} {
+	const plenty = 1000
+	for _, width := range []int{80, 100, 160, plenty, -100, -plenty} {
+		terminal := width > 0
+		width = max(width, -width)
 		for name, tt := range map[string]struct {
 			print func(Printer) error
 			wants []string
@@ -138,21 +141,21 @@ func TestU12TablesAreWhole(t *testing.T) {
 			}, []string{"acme-production", people[0], grants[0].Subject}},
 		} {
 			var out bytes.Buffer
-			if err := tt.print(Printer{Out: &out, Notes: &out, Width: width}); err != nil {
+			if err := tt.print(Printer{Out: &out, Notes: &out, Width: width, Terminal: terminal}); err != nil {
 				t.Fatal(err)
 			}
 			for _, want := range tt.wants {
-				if !strings.Contains(out.String(), want) {
+				if (terminal || width == plenty) && !strings.Contains(out.String(), want) {
 					t.Errorf("%s at %d lack %q:\n%s", name, width, want, &out)
 				}
 			}
 			for line := range strings.Lines(out.String()) {
-				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); width > 0 && n > width {
+				if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > width {
 					t.Errorf("%s at %d: %d characters: %s", name, width, n, line)
 				}
 			}
-			if whole := !strings.Contains(out.String(), "…") && strings.Count(out.String(), "\n") <= 3; width == 0 && !whole {
-				t.Errorf("%s without a terminal:\n%s", name, &out)
+			if n := strings.Count(out.String(), "\n"); n > 3 && (!terminal || width == plenty) {
+				t.Errorf("%s at %d, on a terminal: %t, in %d lines:\n%s", name, width, terminal, n, &out)
 			}
 		}
 	}

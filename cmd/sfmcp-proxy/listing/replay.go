@@ -13,9 +13,9 @@ import (
 type replayRow struct {
 	Calls  int    `json:"calls" col:"CALLS"`
 	Change string `json:"change" col:"CHANGE"`
-	User   string `json:"user" col:"USER"`
+	User   string `json:"user" col:"USER" fit:"line"`
 	Server string `json:"server" col:"SERVER" fit:"drop"`
-	Tool   string `json:"tool" col:"TOOL"`
+	Tool   string `json:"tool" col:"TOOL" fit:"line"`
 	Rule   string `json:"rule" col:"BY"`
 	Entry  string `json:"entry" col:"ENTRIES" fit:"drop"`
 }

@@ -9,16 +9,17 @@ import (
 	"unicode/utf8"
 )
 
-// DefaultWidth is how wide sentences are that no terminal shows.
+// DefaultWidth is how wide lines are of which nobody says how wide they may be.
 const DefaultWidth = 100
 
-// gap is what stands between columns, indent before those that do not fit into the first line of a row. What is left of a cell that is cut:
-// readable, as long as whole columns can be left out instead, then shortest.
+// gap is what stands between columns, indent before those that do not fit into the first line of a row. What is left
+// of a cell that is cut: readable, as long as whole columns can be left out instead, then shortest; wholeID of one with an id.
 const (
 	gap      = 2
 	indent   = 4
 	readable = 18
 	shortest = 10
+	wholeID  = 18
 )
 
 // column is one column of a table: its heading, then its cells.
@@ -26,21 +27,26 @@ type column struct {
 	field int
 	cells []string
 	width int
-	// cut: a cell may be shortened, because it is prose: nobody tells things apart by it, or types it into another command;
-	// drop: the column may be left out, the last one first.
+	least int // of a cell that is cut
+	// cut: a cell may be shortened; drop: the column may be left out, the last one first.
 	cut, drop bool
 }
 
-// table prints rows in columns. A column with the tag fit:"cut" is shortened, one with
-// fit:"drop" is left out, so that a line has at most width characters; 0: as many as there are.
-// What people copy or tell apart is whole at every width: columns that do not fit then stand in further lines of their row.
-func table[Row any](w io.Writer, rows []Row, width int) error {
+// table prints rows in columns, so that a line has at most width characters. A column with the tag fit:"cut", which is
+// prose, is shortened, one with fit:"drop" is left out. What people copy or tell apart is whole: where fold is true,
+// columns that do not fit stand in further lines of their row. Where it is not, a row is one line, as programs
+// read it, and columns with fit:"line" are shortened, too; of one with fit:"line,id" a whole Salesforce id stays.
+func table[Row any](w io.Writer, rows []Row, width int, fold bool) error {
 	var columns []*column
 	t := reflect.TypeFor[Row]()
 	for i := range t.NumField() {
 		heading, fit := t.Field(i).Tag.Get("col"), t.Field(i).Tag.Get("fit")
 		if heading != "" {
-			columns = append(columns, &column{field: i, cells: []string{heading}, cut: strings.Contains(fit, "cut"), drop: strings.Contains(fit, "drop")})
+			c := column{field: i, cells: []string{heading}, drop: strings.Contains(fit, "drop")}
+			if c.cut = strings.Contains(fit, "cut") || !fold && strings.Contains(fit, "line"); strings.Contains(fit, "id") {
+				c.least = wholeID
+			}
+			columns = append(columns, &c)
 		}
 	}
 	for _, row := range rows {
@@ -48,7 +54,10 @@ func table[Row any](w io.Writer, rows []Row, width int) error {
 			c.cells = append(c.cells, cell(reflect.ValueOf(row).Field(c.field).Interface()))
 		}
 	}
-	lines := folded(fitted(columns, width), width)
+	lines := [][]*column{fitted(columns, width)}
+	if fold {
+		lines = folded(lines[0], width)
+	}
 	for i := range len(rows) + 1 {
 		for n, columns := range lines {
 			var line strings.Builder
@@ -71,7 +80,7 @@ func table[Row any](w io.Writer, rows []Row, width int) error {
 func folded(columns []*column, width int) (lines [][]*column) {
 	used := 0
 	for _, c := range columns {
-		if len(lines) == 0 || width > 0 && used+c.width > width {
+		if len(lines) == 0 || used+c.width > width {
 			lines, used = append(lines, nil), 0
 			if len(lines) > 1 {
 				used = indent
@@ -84,7 +93,7 @@ func folded(columns []*column, width int) (lines [][]*column) {
 	return lines
 }
 
-// fitted gives each column its width; 0: there is room for all of it.
+// fitted gives each column its width.
 func fitted(columns []*column, width int) []*column {
 	total := -gap
 	for _, c := range columns {
@@ -92,9 +101,6 @@ func fitted(columns []*column, width int) []*column {
 			c.width = max(c.width, utf8.RuneCountInString(text))
 		}
 		total += c.width + gap
-	}
-	if width == 0 {
-		return columns
 	}
 	for total > width && narrowed(columns, readable) {
 		total--
@@ -115,7 +121,7 @@ func fitted(columns []*column, width int) []*column {
 func narrowed(columns []*column, least int) bool {
 	var widest *column
 	for _, c := range columns {
-		if c.cut && c.width > least && (widest == nil || c.width > widest.width) {
+		if c.cut && c.width > max(least, c.least) && (widest == nil || c.width > widest.width) {
 			widest = c
 		}
 	}

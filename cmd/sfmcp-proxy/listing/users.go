@@ -9,7 +9,7 @@ import (
 )
 
 type userRow struct {
-	Org         string `json:"org" col:"ORG"`
+	Org         string `json:"org" col:"ORG" fit:"line"`
 	Subject     string `json:"subject" col:"USER ID"`
 	Username    string `json:"username" col:"USERNAME"`
 	Name        string `json:"name" col:"NAME" fit:"cut,drop"`
