@@ -37,8 +37,9 @@ type Human struct {
 // Named is the human whom who names: a Salesforce user id or username, a name, e-mail address or
 // subject at the company, or an actor as entries have it ("user 005…", "person ISSUER SUBJECT").
 // With a Salesforce user comes the person of the company who is the same human by a link, and the
-// other way round. Who was never here, or was erased, is looked for in the log. Nobody is an
-// [*access.UnknownUserError]; several whom no link says to be one are an [*InputError].
+// other way round. Where no link says so, and a username is one person's e-mail address or subject at the company, both are
+// meant, and Unsure says it. Who was never here, or was erased, is looked for in the log. Nobody is an
+// [*access.UnknownUserError]; several others whom no link says to be one are an [*InputError].
 func (h Humans) Named(ctx context.Context, who string) (*Human, error) {
 	by := actor.Parse(who)
 	if by.IsUser() {
@@ -55,6 +56,9 @@ func (h Humans) Named(ctx context.Context, who string) (*Human, error) {
 	switch {
 	case len(users) > 0:
 		found, err := h.whole(ctx, audit.Person{Subjects: users})
+		if err == nil {
+			err = h.addNamesake(ctx, found, who, colleagues)
+		}
 		return found, errors.Join(err, found.only(who, colleagues))
 	case len(colleagues) > 0:
 		found, err := h.whole(ctx, audit.Person{Company: colleagues[:1]})
@@ -223,6 +227,28 @@ func (h Humans) addColleague(ctx context.Context, to *Human, a actor.Actor) erro
 		}
 	}
 	return err
+}
+
+// addNamesake adds the one person of the company whose e-mail address or subject is the username of these users, unless
+// links say that these, or that person, are somebody else: as a rule both are one human, and a search for what somebody did
+// must leave out neither.
+func (h Humans) addNamesake(ctx context.Context, to *Human, who string, colleagues []actor.Actor) error {
+	if len(colleagues) != 1 || len(to.Company) > 0 || len(to.Unsure) > 0 ||
+		!slices.ContainsFunc(to.Users, func(u grant.User) bool { return strings.EqualFold(u.Username, who) }) {
+		return nil
+	}
+	issuer, subject, _ := colleagues[0].PersonOf()
+	known, err := h.known(ctx, issuer, subject)
+	if err != nil || known == nil || !strings.EqualFold(known.Email, who) && !strings.EqualFold(subject, who) {
+		return err
+	}
+	if links, err := h.Company.LinksOf(ctx, issuer, subject); err != nil || len(links) > 0 {
+		return err
+	}
+	to.addCompany(colleagues[0])
+	to.People = append(to.People, *known)
+	to.Unsure = append(to.Unsure, fmt.Sprintf("whether user %s and %q are one human: both are called %s, and no link says so", strings.Join(to.Subjects, ", "), colleagues[0], who))
+	return h.addNames(ctx, to)
 }
 
 // addNames adds by which names entries may have the human without an id: their usernames, and what an
