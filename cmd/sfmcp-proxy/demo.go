@@ -45,6 +45,9 @@ func runDemo(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
+	if d.Saved != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "the configuration that was there, and that no demo had written, is in %s\n", d.Saved)
+	}
 	return errors.Join(serveDemo(cmd, d), d.Close())
 }
 

@@ -54,6 +54,8 @@ type Demonstration struct {
 	Setup Setup
 	// Listeners are the proxy's, by address: what others might take is held from the start.
 	Listeners map[string]net.Listener
+	// Saved is where the configuration is now that was there and that no demo had written; empty: there was none.
+	Saved string
 
 	closers []func() error
 }
@@ -184,10 +186,15 @@ func (d *Demonstration) take(dir string) error {
 		return nil
 	case err != nil:
 		return err
-	case !strings.HasPrefix(string(text), configStart):
-		return fmt.Errorf("%s was not written by a demo, which would write over it: name another folder", file)
+	case strings.HasPrefix(string(text), configStart):
+		return nil
 	}
-	return nil
+	saved := file + ".saved"
+	if _, err := os.Lstat(saved); !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s was not written by a demo, which would write over it, and %s has another one already: name another folder", file, saved)
+	}
+	d.Saved = saved
+	return os.Rename(file, saved)
 }
 
 // listen holds an address for the proxy.

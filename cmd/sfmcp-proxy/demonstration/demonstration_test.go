@@ -76,8 +76,21 @@ func TestFolderOfAnother(t *testing.T) {
 	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	beside, err := Open(c)
+	if err == nil {
+		err = beside.Close()
+	}
+	if err != nil || beside.Saved != file+".saved" {
+		t.Fatalf("beside another configuration: %v, %+v", err, beside)
+	}
+	if kept, err := os.ReadFile(beside.Saved); err != nil || string(kept) != own {
+		t.Errorf("%v: of the other configuration there is\n%s", err, kept)
+	}
+	if err := os.WriteFile(file, []byte(own), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := Open(c); err == nil || !strings.Contains(err.Error(), "was not written by a demo") {
-		t.Errorf("beside another configuration: %v", err)
+		t.Errorf("beside two: %v", err)
 	}
 	unchanged(own)
 }
