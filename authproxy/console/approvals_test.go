@@ -339,7 +339,7 @@ func TestDecisionsWhileTheAuditLogFails(t *testing.T) {
 		decision := map[*approval.Request]string{yes: "approve", no: "deny"}[request]
 		got := alice.post("/approvals/"+request.ID, url.Values{"decision": {decision}})
 		if request == yes {
-			got.want(t, http.StatusInternalServerError, "Something went wrong")
+			got.want(t, http.StatusServiceUnavailable, "Nothing was done", "nobody is given anything without an entry")
 		} else { // it is done, and told as that
 			got.want(t, http.StatusOK, "Done, but not recorded", "it need not be done again")
 		}

@@ -55,10 +55,12 @@ var (
 		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
 
-// What is said of an act that is done and not in the audit log ([audit.UnrecordedError]).
+// What is said of an act that is not in the audit log: of one that is done ([audit.UnrecordedError]), and of one that is not.
 const (
 	titleUnrecorded = "Done, but not recorded"
 	textUnrecorded  = "What you asked for is done, and stays so: it need not be done again. It could not be written to the audit log. The proxy's own log says why."
+	// textNoIntent is said of an act that gives access, which is recorded first ([audit.ErrNoIntent]).
+	textNoIntent = "It could not be written to the audit log, and nobody is given anything without an entry there. Whoever administers the proxy finds in its own log why. Try again once that is mended."
 )
 
 // fail answers with a page that says what went wrong. Only a problem and a refusal
@@ -77,6 +79,9 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 	if audit.Unrecorded(err) != nil && audit.TookEffect(err) {
 		c.Log.ErrorContext(r.Context(), "an act of a page is not in the audit log", "path", r.URL.Path, "error", err)
 		status, page.Title, page.Text = http.StatusOK, titleUnrecorded, textUnrecorded
+	} else if errors.Is(err, audit.ErrNoIntent) {
+		c.Log.ErrorContext(r.Context(), "an act of a page cannot be recorded, so it was not done", "path", r.URL.Path, "error", err)
+		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nothing was done", textNoIntent
 	} else if p, ok := errors.AsType[*problem](err); ok {
 		status, page.Title, page.Text = p.status, p.title, p.text
 	} else if refusal, ok := errors.AsType[*ui.Refusal](err); ok {

@@ -89,6 +89,9 @@ func (a *API) problemOf(r *http.Request, err error) *Problem {
 		}
 	}
 	a.Log.ErrorContext(r.Context(), "request of the API failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	if errors.Is(err, audit.ErrNoIntent) {
+		return passing.is("Nothing was done: it could not be written to the audit log first.", "The proxy's log says why the audit log cannot be written, and so does /readyz. Ask again once that is mended, under another Idempotency-Key if there was one.")
+	}
 	if db.Passes(err) {
 		return passing.is("What has to be looked up or stored for it could not be.", "Ask again in a moment, under another Idempotency-Key if there was one. If an act may have been done in part, look first: what is done stays done.").with("Retry-After", "1")
 	}

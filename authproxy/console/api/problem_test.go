@@ -2,9 +2,11 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"sfmcp-proxy/authproxy/audit"
@@ -28,6 +30,9 @@ func TestAU08ActsThatAreNotRecorded(t *testing.T) {
 		if p := a.problemOf(r, a.partly(q, tt.err)); p.Type != tt.want.name || p.Status != tt.want.status {
 			t.Errorf("%v: %+v", tt.err, p)
 		}
+	}
+	if p := a.problemOf(r, fmt.Errorf("%w: disk is full", audit.ErrNoIntent)); p.Type != passing.name || !strings.HasPrefix(p.Detail, "Nothing was done") || strings.Contains(p.Detail, "disk") {
+		t.Errorf("what was not begun: %+v", p)
 	}
 	if p := a.problemOf(r, lost); p.Type != unrecorded.name {
 		t.Errorf("%+v", p)
