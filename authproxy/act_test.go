@@ -141,7 +141,7 @@ func (t *try) isDecided(as approval.State) int {
 	return is(err == nil && a.State == as, err)
 }
 
-// definition is the one that the acts are about, in its state of now.
+// definition is the one that the acts are about, in its current state.
 func (t *try) definition() (of definition.Pinned) {
 	t.Helper()
 	s := servers()[0]

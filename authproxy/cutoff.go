@@ -63,35 +63,31 @@ type Ended struct {
 
 // RevokeUser ends everything that the user has: connections, the login at Salesforce,
 // approvals, browser sessions.
-func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (ended Ended, err error) {
-	err = take(ctx, func(ctx context.Context) error {
-		n, err := c.Grants.RevokeUser(ctx, org, subject, act.Why)
-		ended, err = c.userEnded(ctx, org, subject, audit.UserRevoke, act, n, err)
-		return err
-	})
-	return ended, err
+func (c *Cutoff) RevokeUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
+	return c.endUser(ctx, org, subject, audit.UserRevoke, act, c.Grants.RevokeUser)
 }
 
 // BlockUser does as RevokeUser and refuses the user until UnblockUser. The user need
 // not have been seen before.
-func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (ended Ended, err error) {
-	err = take(ctx, func(ctx context.Context) error {
-		n, err := c.Grants.BlockUser(ctx, org, subject, act.Why)
-		ended, err = c.userEnded(ctx, org, subject, audit.UserBlock, act, n, err)
-		return err
-	})
-	return ended, err
+func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (Ended, error) {
+	return c.endUser(ctx, org, subject, audit.UserBlock, act, c.Grants.BlockUser)
 }
 
-func (c *Cutoff) userEnded(ctx context.Context, org, subject string, action audit.Action, act Act, n int, err error) (Ended, error) {
-	voided, voidErr := c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
-	sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
-	asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
-	sessions += asPerson
-	err = errors.Join(err, voidErr, sessionErr, personErr, c.Links.Revoke(ctx, org, subject, act.Why))
-	c.forget(org, subject)
-	return Ended{n, voided, sessions}, c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals, %d sessions", n, voided, sessions), Reason: act.Why,
-		Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
+// endUser ends everything that the user has; of the connections endGrants does, and says how many these were.
+func (c *Cutoff) endUser(ctx context.Context, org, subject string, action audit.Action, act Act, endGrants func(ctx context.Context, org, subject, why string) (int, error)) (ended Ended, err error) {
+	err = take(ctx, func(ctx context.Context) error {
+		n, err := endGrants(ctx, org, subject, act.Why)
+		voided, voidErr := c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
+		sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
+		asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
+		sessions += asPerson
+		err = errors.Join(err, voidErr, sessionErr, personErr, c.Links.Revoke(ctx, org, subject, act.Why))
+		c.forget(org, subject)
+		ended = Ended{n, voided, sessions}
+		return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals, %d sessions", n, voided, sessions), Reason: act.Why,
+			Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
+	})
+	return ended, err
 }
 
 // endApprovals ends the calls that wait, or were approved and not made, with an entry of each, and says how many it

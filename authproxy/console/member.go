@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -63,8 +64,8 @@ func (c *Console) ForRoles(roles []string, f MemberHandler) http.Handler {
 	})
 }
 
-// refused records that somebody asked for an act that is not theirs, as often as they may ask for pages, and returns
-// why. Which act it was is said by the form of its address: whom it was to reach nobody has looked up.
+// refused records that somebody asked for an act that is not theirs, as often as they may ask for pages, also if they
+// hang up, and returns why. Which act it was is said by the form of its address: whom it was to reach nobody has looked up.
 func (c *Console) refused(r *http.Request, v *visit, why error) error {
 	if r.Method != http.MethodPost || c.Audit == nil {
 		return why
@@ -85,7 +86,7 @@ func (c *Console) refused(r *http.Request, v *visit, why error) error {
 		e.Actor, e.Org, e.Subject, e.Username = actor.User(v.session.Subject), v.session.Org, v.session.Subject, v.viewer.Username
 		e.Reason = "they are not signed in with the company"
 	}
-	if _, err := c.Audit.Append(r.Context(), e); err != nil {
+	if _, err := c.Audit.Append(context.WithoutCancel(r.Context()), e); err != nil {
 		return err
 	}
 	return why

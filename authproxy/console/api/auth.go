@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -62,7 +63,7 @@ func (a *API) refused(r *http.Request, t *apitoken.Token, p *Problem) error {
 		return err
 	}
 	e := audit.Entry{Actor: t.Actor(), Action: audit.APITokenUse, Outcome: audit.Denied, Object: t.ID, Reason: r.Method + " " + r.URL.EscapedPath() + ": " + p.Detail}
-	if _, err := a.Audit().Append(r.Context(), e); err != nil {
+	if _, err := a.Audit().Append(context.WithoutCancel(r.Context()), e); err != nil {
 		return err
 	}
 	return p
