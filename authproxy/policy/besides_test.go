@@ -68,6 +68,109 @@ func TestADenialOfAClassHoldsWhatSaysItIsOfIt(t *testing.T) {
 	}
 }
 
+// A rule that has people asked about deletions also holds a call that says that it deletes, or may, where a later
+// rule would let it pass without a person; it lets nothing pass by itself, and takes no call from another that asks.
+func TestARuleThatAsksHoldsWhatSaysItIsOfItsClass(t *testing.T) {
+	t.Parallel()
+	asks, others := confirm(class(Delete)), confirm(class(Unknown, Admin))
+	observed, masked := asks, allow(class(Unknown, Admin))
+	observed.Observe = true
+	masked.Mask = []string{"Contact.SSN__c"}
+	for name, c := range deletions() {
+		for about, want := range map[string]struct {
+			rules  []Rule
+			effect Effect
+			rule   int
+		}{
+			"before a rule that lets it pass":   {[]Rule{asks, allow(class(Read)), allow(class(reach.Classes...))}, Confirm, 0},
+			"before two that ask":               {[]Rule{asks, confirm(class(Delete)), allow(class(Unknown, Admin))}, Confirm, 0},
+			"before another that asks for it":   {[]Rule{asks, others, allow(class(reach.Classes...))}, Confirm, 1},
+			"before a denial of it":             {[]Rule{asks, deny(class(Unknown, Admin)), allow(class(reach.Classes...))}, Deny, 1},
+			"alone":                             {[]Rule{asks}, Deny, -1},
+			"behind the rule that lets it pass": {[]Rule{allow(class(Unknown, Admin)), asks}, Allow, 0},
+			"for other tools":                   {[]Rule{confirm(class(Delete), tools("find")), allow(class(reach.Classes...))}, Allow, 1},
+			"for other users":                   {[]Rule{confirm(class(Delete), users("nobody@acme.example")), allow(class(reach.Classes...))}, Allow, 1},
+			"for objects that it may be of":     {[]Rule{confirm(class(Delete), objects("*")), allow(class(reach.Classes...))}, Confirm, 0},
+			"for classes that it is not of":     {[]Rule{confirm(class(Read)), allow(class(reach.Classes...))}, Allow, 1},
+			"only observed":                     {[]Rule{observed, allow(class(reach.Classes...))}, Allow, 1},
+		} {
+			d := given(want.rules...).Decide(rep, c)
+			if d.Effect != want.effect || d.Rule != want.rule {
+				t.Errorf("%s, %s: %s by rule %d: %s", name, about, d.Effect, d.Rule, d.Reason)
+			}
+			if d.Effect == Confirm && d.Rule == 0 && !strings.Contains(d.Reason, "may be") {
+				t.Errorf("%s, %s: %s", name, about, d.Reason)
+			}
+			if about == "only observed" && len(d.Observed) != 1 {
+				t.Errorf("%s, only observed: %q", name, d.Observed)
+			}
+		}
+		if d := given(asks, masked).Decide(rep, c); d.Rule != 0 || len(d.Obligations.Mask) != 1 && !strings.HasSuffix(d.Reason, "hidden fields cannot be told apart") {
+			t.Errorf("%s: %s by rule %d, hidden %q: %s", name, d.Effect, d.Rule, d.Obligations.Mask, d.Reason)
+		}
+	}
+	for name, c := range undeclared() {
+		if d := given(asks, allow(class(Unknown, Admin))).Decide(rep, c); d.Effect != Allow {
+			t.Errorf("%s: %s, %s", name, d.Effect, d.Reason)
+		}
+	}
+}
+
+// Outcomes have such a rule right before the one that lets the call pass without a person.
+func TestOutcomesOfARuleThatAsksForWhatACallMayBe(t *testing.T) {
+	t.Parallel()
+	asks, others, behind := confirm(class(Delete)), confirm(class(Admin, Unknown), users("nobody@acme.example")), allow(class(reach.Classes...))
+	p := given(asks, others, behind)
+	for about, c := range map[string]struct {
+		tool        string
+		class       Class
+		rules       []int
+		conditional bool
+	}{
+		"a deletion by which the org is administered": {"deleteSobjectRecord", Admin, []int{0, 2, -1}, false},
+		"a request that may delete":                   {"dispatch", Unknown, []int{0, 2, -1}, true},
+		"a custom tool":                               {"cleanUp", Unknown, []int{2, -1}, false},
+		"a deletion":                                  {"deleteSobjectRecord", Delete, []int{0, 2, -1}, false},
+		"an update by which the org is administered":  {"updateSobjectRecord", Admin, []int{2, -1}, false},
+	} {
+		out := p.Outcomes(rep, c.tool, Reached{Class: c.class})
+		var rules []int
+		for _, o := range out {
+			rules = append(rules, o.Rule)
+		}
+		if !slices.Equal(rules, c.rules) || out[0].Conditional != c.conditional || (c.rules[0] == 0) != (out[0].Effect == Confirm) {
+			t.Errorf("%s: %+v", about, out)
+		}
+	}
+	if out := given(asks, deny(class(Admin)), allow(class(Admin))).Outcomes(rep, "deleteSobjectRecord", Reached{Class: Admin}); out[0].Rule != 1 {
+		t.Errorf("before a denial: %+v", out)
+	}
+}
+
+// What a rule about reads hides is hidden in the answer of a call that may read, for all that anybody knows.
+func TestWhatReadsHideIsHiddenWhereACallMayRead(t *testing.T) {
+	t.Parallel()
+	reads := allow(class(Read))
+	reads.Mask = []string{"Contact.SSN__c"}
+	for name, c := range map[string]Call{
+		"custom tool":  call("cleanUp", `{"inputs":[]}`),
+		"GraphQL":      dispatch("POST", "/graphql", `"body":{"query":"query{uiapi{query{Contact{edges{node{Id}}}}}}"}`),
+		"Apex REST":    call("dispatch", `{"method":"GET","url":"/services/apexrest/people"}`),
+		"stored query": dispatch("GET", "/named/query/People", ""),
+	} {
+		for _, last := range []Rule{allow(class(Unknown)), confirm(class(Unknown))} {
+			d := given(reads, last).Decide(rep, c)
+			if withheld := d.Effect == Deny && strings.HasSuffix(d.Reason, "hidden fields cannot be told apart"); !withheld && (d.Effect != last.Effect || len(d.Obligations.Mask) != 1) {
+				t.Errorf("%s: %s, hidden %q", name, d.Effect, d.Obligations.Mask)
+			}
+		}
+	}
+	p := given(reads, allow(class(Update)))
+	if d := p.Decide(rep, call("updateSobjectRecord", `{"sobject-name":"Contact","id":"003xx000004TmiQAAS","body":{"LastName":"x"}}`)); len(d.Obligations.Mask) != 0 {
+		t.Errorf("an update: %q", d.Obligations.Mask)
+	}
+}
+
 // A call that says nothing of what it does is of the class unknown, or admin, and of no other: a rule that a person
 // wrote for such calls decides, and only one for that class denies it.
 func TestACallThatSaysNothingIsUnknown(t *testing.T) {
@@ -118,8 +221,8 @@ func TestTheClassesThatACallIsOf(t *testing.T) {
 	}
 }
 
-// A rule that lets pass takes no call for what it may be, and in shadow nothing is denied for it.
-func TestOnlyDenialsHoldWhatMayBe(t *testing.T) {
+// A rule lets no call pass for what it may be, and in shadow nothing is denied for it.
+func TestNothingPassesForWhatItMayBe(t *testing.T) {
 	t.Parallel()
 	for name, c := range deletions() {
 		for _, p := range []*Policy{given(allow(class(Delete))), given(confirm(class(Delete)))} {
@@ -155,6 +258,9 @@ func TestToolsBehindADenialOfAClass(t *testing.T) {
 	}
 	doubted := given(deny(class(Delete)), allow(class(Create, Unknown)))
 	if said := doubts(doubted); !strings.Contains(said, "unknown after rule 1 (deny classes delete), which does not hold a custom tool") {
+		t.Errorf("doubts: %s", said)
+	}
+	if said := doubts(given(confirm(class(Delete)), allow(class(Create, Unknown)))); !strings.Contains(said, "unknown after rule 1 (confirm classes delete), which does not hold a custom tool") {
 		t.Errorf("doubts: %s", said)
 	}
 	for _, p := range []*Policy{given(deny(class(Delete)), confirm(class(Create, Unknown))), given(allow(class(Create, Unknown)), deny(class(Delete))),

@@ -28,7 +28,8 @@
 // determined; an allow or confirm rule matches only if everything reached is known
 // and listed. A deny rule with classes also matches a call that says itself that it is of
 // one of them: `deny delete` holds a bulk job that deletes, and the deletion of a sharing rule, whose
-// class is admin ([reach.Value.Besides]). A deny rule by user name also matches a user whose
+// class is admin ([reach.Value.Besides]). `confirm delete` has people asked about such a call where a later rule
+// would let it pass without a person; it lets nothing pass that no other rule does. A deny rule by user name also matches a user whose
 // name is not known yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
 // seen through other objects, histories and lists of recent records for instance
 // ([reach.Schema.AppendShown]). A call that touches no records at all

@@ -98,14 +98,16 @@ func (r *Rule) holdsAll(t reach.Tool) bool {
 }
 
 // undenied asks about a rule that lets calls pass of which nobody knows what they do, and asks no person, after one
-// that denies a class of changes: a custom tool may make them as well.
+// that denies a class of changes or has people asked: a custom tool may make them as well. Where people are asked, a
+// rule for tools that it names one by one is an exception that somebody wanted.
 func (d *doubts) undenied(p *Policy, r *Rule) {
 	if r.Effect != Allow || r.Observe || !slices.Contains(r.Classes, Unknown) {
 		return
 	}
+	named := len(r.Tools) > 0 && !slices.ContainsFunc(r.Tools, isPattern)
 	for i := range p.Rules[:d.rule] {
 		earlier := &p.Rules[i]
-		if earlier.Effect == Deny && !earlier.Observe && !earlier.has(aboutCall&^aboutClass) && !earlier.namesClass(Unknown) && slices.ContainsFunc(earlier.Classes, isWrite) {
+		if (earlier.Effect == Deny || earlier.Effect == Confirm && !named) && !earlier.Observe && !earlier.has(aboutCall&^aboutClass) && !earlier.namesClass(Unknown) && slices.ContainsFunc(earlier.Classes, isWrite) {
 			d.add("classes", fmt.Sprintf("unknown after rule %d (%s), which does not hold a custom tool, Apex or a flow that does the same", i+1, earlier.describe()),
 				"effect confirm, or each such tool declared under servers[].declare, or unknown in that rule as well")
 			return

@@ -19,7 +19,7 @@ type Outcome struct {
 	// asks for what was answered before; or only some of the calls, by what they may do
 	// ([reach.Value.Besides]). The next outcome is what happens otherwise.
 	Conditional bool
-	// Besides says that the rule denies the call for what it is, or may be, besides its class.
+	// Besides says that the rule denies the call, or has people asked, for what it is, or may be, besides its class.
 	Besides bool
 	// Condition is all that it depends on then, whole: equal texts mean the same.
 	Condition   string
@@ -66,34 +66,53 @@ func (r Reached) value() *reach.Value {
 // Outcomes returns what every rule that matches a call of who that reaches this would make of
 // it, in their order. The first that is not conditional decides, unless a conditional one does
 // before; the last says what happens where no rule matches. Nothing of the mode is in it, and no rule that only
-// observes.
+// observes. A rule that has people asked for what the call may be stands before that one which would let it pass
+// without.
 func (p *Policy) Outcomes(who Principal, tool string, reached Reached) (out []Outcome) {
 	compiled := p.compile()
-	rules := compiled.rules
-	q := &question{who: who, tool: tool, reach: reached.value(), index: compiled.index}
+	q := &question{who: who, tool: tool, reach: reached.value(), index: compiled.index, compiled: compiled}
 	besides, certain := p.catalogue.Tool(tool).Besides(reached.Class)
 	q.reach.Besides = besides
-	for i := range rules {
-		c := &rules[i]
-		if c.Observe || c.asks(aboutCall&^aboutMoment, q) != nil {
-			continue
+	var doubting *Outcome
+	for i := range compiled.rules {
+		c := &compiled.rules[i]
+		switch doubts := c.Effect == Confirm && c.doubts(q.reach); {
+		case c.Observe:
+		case doubts && doubting == nil && c.asks(aboutCaller|aboutTool, q) == nil && c.concerns(q):
+			o := c.outcome(q, certain)
+			doubting = &o
+		case doubts || c.asks(aboutCall&^aboutMoment, q) != nil:
+		default:
+			o := c.outcome(q, certain)
+			if o.Effect == Allow && doubting != nil {
+				asked := *doubting
+				asked.Obligations, asked.Conditional = o.Obligations, asked.Conditional || o.Conditional
+				asked.Condition += o.Condition
+				out = append(out, asked)
+			}
+			out = append(out, o)
 		}
-		o := Outcome{Rule: i, Effect: Deny, Conditional: c.has(aboutMoment)}
-		if o.Conditional {
-			o.Condition = c.condition()
-		}
-		if o.Besides = c.doubts(q.reach); o.Besides && !certain {
-			o.Conditional, o.Condition = true, o.Condition+c.reason
-		}
-		if c.passes() {
-			o.Effect, o.Obligations = c.Effect, obligations(rules, c, q)
-		}
-		if c.Effect == Confirm {
-			o.Confirmation = c.Confirmation()
-		}
-		out = append(out, o)
 	}
 	return append(out, Outcome{Rule: -1, Effect: Deny})
+}
+
+// outcome returns what the rule makes of a call that it matches. certain: the call is of each class that it may be of
+// besides its own.
+func (c *ready) outcome(q *question, certain bool) Outcome {
+	o := Outcome{Rule: c.number, Effect: Deny, Conditional: c.has(aboutMoment), Besides: c.doubts(q.reach)}
+	if o.Conditional {
+		o.Condition = c.condition()
+	}
+	if o.Besides && !certain {
+		o.Conditional, o.Condition = true, o.Condition+c.reason
+	}
+	if c.passes() {
+		o.Effect, o.Obligations = c.Effect, obligations(q.compiled.rules, c, q)
+	}
+	if c.Effect == Confirm {
+		o.Confirmation = c.Confirmation()
+	}
+	return o
 }
 
 // Words returns the rule in the few words by which operators know it, "rule 2 (deny objects

@@ -215,47 +215,80 @@ type misses struct {
 
 // walk finds the rule that decides and writes it into d.
 func (c *compiled) walk(q *question, d *Decision) (m misses) {
+	var doubting *ready // the first rule that has people asked about what the call may be besides its class
 	for i := range c.rules {
 		r := &c.rules[i]
-		missed := r.asks(aboutCall, q)
+		doubts := r.Effect == Confirm && r.doubts(q.reach)
+		missed := r.misses(q, doubts)
 		if q.failed != nil { // whatever the rule is for, nobody knows whether it is meant
 			d.Rule, d.Reason = i, fmt.Sprintf("%s: its condition cannot be evaluated: %v", r.reason, q.failed)
 			return m
 		}
-		if missed != nil {
-			switch {
-			case missed.name == "when" && r.passes():
-				m.moment = append(m.moment, r)
-			case missed.about == aboutRows:
-				m.rows = max(m.rows, r.MaxRows)
-			case missed.about == aboutReach && m.reach == nil && r.passes():
-				m.reach = r
-			}
-			continue
-		}
-		if r.Observe {
+		switch {
+		case missed != nil:
+			m.add(missed, r, doubts)
+		case r.Observe:
 			if len(d.Observed) < MaxObserved {
 				d.Observed = append(d.Observed, r.reason)
 			}
-			continue
+		case doubts:
+			if doubting == nil {
+				doubting = r
+			}
+		default:
+			r.decides(q, d, doubting)
+			return m
 		}
-		if d.Rule, d.Reason = i, r.reason; r.doubts(q.reach) {
-			d.Reason += ", of which a call of the class " + string(q.reach.Class) + " may be"
-		}
-		if r.passes() {
-			d.Effect = r.Effect
-			d.Obligations = obligations(c.rules, r, q)
-		}
-		if r.Effect == Confirm {
-			d.Confirmation = r.Confirmation()
-		}
-		return m
 	}
 	d.Reason = NoMatch
 	if m.rows > 0 {
 		d.Reason = fmt.Sprintf(NoMatch+" without LIMIT %d", m.rows)
 	}
 	return m
+}
+
+// misses returns the first key of the rule that does not match the call, nil if all do. doubts: the rule is asked
+// about what the call may be besides its class.
+func (r *ready) misses(q *question, doubts bool) *key {
+	if !doubts {
+		return r.asks(aboutCall, q)
+	}
+	if missed := r.asks(aboutCaller|aboutTool|aboutMoment, q); missed != nil || r.concerns(q) {
+		return missed
+	}
+	return &unconcerned
+}
+
+// add notes that a rule did not match, and by which key.
+func (m *misses) add(missed *key, r *ready, doubts bool) {
+	switch {
+	case doubts: // nothing passes by it
+	case missed.name == "when" && r.passes():
+		m.moment = append(m.moment, r)
+	case missed.about == aboutRows:
+		m.rows = max(m.rows, r.MaxRows)
+	case missed.about == aboutReach && m.reach == nil && r.passes():
+		m.reach = r
+	}
+}
+
+// decides writes into d that the rule decides. A call that passes by it without a person passes with one
+// if an earlier rule, doubting, wants people asked about what the call may be.
+func (r *ready) decides(q *question, d *Decision, doubting *ready) {
+	by := r
+	if r.Effect == Allow && doubting != nil {
+		by = doubting
+	}
+	if d.Rule, d.Reason = by.number, by.reason; by.doubts(q.reach) {
+		d.Reason += ", of which a call of the class " + string(q.reach.Class) + " may be"
+	}
+	if r.passes() {
+		d.Effect = by.Effect
+		d.Obligations = obligations(q.compiled.rules, r, q)
+	}
+	if by.Effect == Confirm {
+		d.Confirmation = by.Confirmation()
+	}
 }
 
 // NoMatch is how the reason of a denial begins that no rule decided.

@@ -82,7 +82,7 @@ func (p *Policy) compile() *compiled {
 		if r.passes() {
 			c.rules[i].objects, c.rules[i].fields = newAllowed(r.Objects), newAllowed(r.Fields)
 		}
-		if !r.passes() || r.hides() {
+		if !r.passes() || r.hides() || r.Effect == Confirm && r.Classes != nil {
 			c.index.add(r, i, len(p.Rules))
 		}
 	}
@@ -93,6 +93,9 @@ func (p *Policy) compile() *compiled {
 // adminUnnamed stands for the classes key of a rule that has none and is asked about a call of
 // the class admin.
 var adminUnnamed = key{name: "classes", about: aboutClass}
+
+// unconcerned stands for the objects and fields of a rule that are asked about together.
+var unconcerned = key{name: "objects", about: aboutReach}
 
 // asks reports whether those of the rule's keys match that are about these. missed is the
 // first that does not.
@@ -171,10 +174,18 @@ func (c *ready) withinRows(q *question) bool {
 }
 
 // touches reports whether the call reaches anything that the rule is about, whatever else it
-// reaches: then what the rule hides in answers is hidden in that of the call.
+// reaches: then what the rule hides in answers is hidden in that of the call. A call of the class [Unknown] may
+// be of any class, and answer what a call of that class does.
 func (c *ready) touches(q *question) bool {
-	return c.asks(aboutCaller|aboutTool|aboutClass, q) == nil &&
-		(c.Objects == nil || q.anyObject(c)) && (c.Fields == nil || q.anyField(c))
+	if q.reach.Class != Unknown && c.asks(aboutClass, q) != nil {
+		return false
+	}
+	return c.asks(aboutCaller|aboutTool, q) == nil && c.concerns(q)
+}
+
+// concerns reports whether the call reaches anything that the rule's objects and fields name, or may.
+func (c *ready) concerns(q *question) bool {
+	return (c.Objects == nil || q.anyObject(c)) && (c.Fields == nil || q.anyField(c))
 }
 
 // anyObject reports whether a rule speaks of an object that the call reaches, or that shows

@@ -64,7 +64,7 @@ type Rule struct {
 	Tools []string `mapstructure:"tools" need:"value"`
 	// Classes are effect classes. A rule that lets calls pass is about calls of the class
 	// admin only if it names that class here. Deny: also calls that may be of one of them, see
-	// [reach.Value.Besides].
+	// [reach.Value.Besides]. Confirm: also these, where a later rule would let them pass without a person.
 	Classes []Class `mapstructure:"classes" need:"value"`
 	// Users are Salesforce user ids (15 or 18 characters) or user names.
 	Users []string `mapstructure:"users" need:"value"`
@@ -163,11 +163,14 @@ func (r *Rule) namesClass(c Class) bool {
 
 // holdsClass reports whether the classes key matches a call: a rule that denies also holds what may be
 // of one of its classes, as far as anybody can tell, and what is done besides being [Admin].
-func (r *Rule) holdsClass(v *reach.Value) bool { return r.namesClass(v.Class) || r.doubts(v) }
+func (r *Rule) holdsClass(v *reach.Value) bool {
+	return r.namesClass(v.Class) || r.Effect == Deny && r.doubts(v)
+}
 
-// doubts reports whether the classes key matches a call for what it may be besides its class alone.
+// doubts reports whether a rule that does not let calls pass at once names a class that a call may be of besides its
+// own, and not that one.
 func (r *Rule) doubts(v *reach.Value) bool {
-	return r.Effect == Deny && r.Classes != nil && !r.namesClass(v.Class) && slices.ContainsFunc(v.Besides, r.namesClass)
+	return r.Effect != Allow && r.Classes != nil && !r.namesClass(v.Class) && slices.ContainsFunc(v.Besides, r.namesClass)
 }
 
 // takesUnnamed reports whether calls of a class are what the rule is about if it names no
