@@ -149,6 +149,23 @@ func (s *stores) unsound(ctx context.Context) error {
 	return nil
 }
 
+// wholeLog has a command that hands out what the log holds do so all the same, say that this may not be all, and end
+// with status 1.
+func wholeLog(run storesCommand) storesCommand {
+	return func(s *stores, cmd *cobra.Command, args []string) error {
+		unsound := s.unsound(cmd.Context())
+		err := run(s, cmd, args)
+		if unsound == nil || errors.As(err, new(usageError)) {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "sfmcp-proxy: %v\n", unsound)
+		if err == nil {
+			err = reportedError(exitFailed)
+		}
+		return err
+	}
+}
+
 // sayUnsound says so beside what is printed.
 func (s *stores) sayUnsound(cmd *cobra.Command) {
 	if err := s.unsound(cmd.Context()); err != nil {

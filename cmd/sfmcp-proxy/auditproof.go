@@ -266,7 +266,7 @@ func auditProveCommand() *cobra.Command {
 // auditTilesCommand writes the log as any client of a tiled log reads it.
 func auditTilesCommand() *cobra.Command {
 	cmd := withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
-		func(s *stores, cmd *cobra.Command, args []string) error {
+		wholeLog(func(s *stores, cmd *cobra.Command, args []string) error {
 			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
 				return err
 			}
@@ -275,7 +275,7 @@ func auditTilesCommand() *cobra.Command {
 				err = report(cmd, fmt.Sprintf("%d %s", n, entries(n)), deed{Did: "audit tiles", File: args[0], Count: &n})
 			}
 			return err
-		})
+		}))
 	jsonFlag(cmd)
 	return cmd
 }

@@ -142,7 +142,7 @@ func (s *stores) verifyWith(cmd *cobra.Command, dirs []string) (err error) {
 // auditCopyCommand writes the log to files.
 func auditCopyCommand() *cobra.Command {
 	cmd := withStores(&cobra.Command{Use: "copy DIRECTORY", Short: "Copy the log to a directory, where it can be verified by its public key alone", Args: usageArgs(cobra.ExactArgs(1))},
-		func(s *stores, cmd *cobra.Command, args []string) error {
+		wholeLog(func(s *stores, cmd *cobra.Command, args []string) error {
 			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
 				return err
 			}
@@ -151,7 +151,7 @@ func auditCopyCommand() *cobra.Command {
 				err = report(cmd, fmt.Sprintf("%d %s", n, entries(n)), deed{Did: "audit copy", File: args[0], Count: &n})
 			}
 			return err
-		})
+		}))
 	jsonFlag(cmd)
 	cmd.Long = cmd.Short + ".\n\nThe directory gets the files that a log with audit.dir: DIRECTORY would have, without indexes; a second copy into\n" +
 		"it writes what is new. `audit verify --log DIRECTORY --key KEY` and other programs read it."

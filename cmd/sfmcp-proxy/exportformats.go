@@ -23,7 +23,7 @@ what the next export has more. Of a log that was cut or changed what is left is 
 
 To send entries somewhere as they are written, name destinations under exports.`,
 		Args: usageArgs(cobra.NoArgs),
-	}, exportAudit)
+	}, wholeLog(exportAudit))
 	auditFlags(cmd)
 	jsonFlag(cmd) // the format is JSON lines unless another is asked for
 	rawFlag(cmd)
@@ -46,20 +46,17 @@ func exportAudit(s *stores, cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	unsound := s.unsound(cmd.Context()) // what there is, is exported all the same
 	if filter, err = s.readLog(cmd, audit.LogExport, "entries", filter); err != nil {
-		return errors.Join(err, unsound)
+		return err
 	}
 	out := cmd.OutOrStdout()
 	switch {
 	case raw:
-		err = s.audit.ExportRecords(cmd.Context(), filter, out)
+		return s.audit.ExportRecords(cmd.Context(), filter, out)
 	case format == export.JSON:
-		err = s.audit.Export(cmd.Context(), filter, out)
-	default:
-		err = exporting{s}.exportAs(cmd, format, filter, out)
+		return s.audit.Export(cmd.Context(), filter, out)
 	}
-	return errors.Join(err, unsound)
+	return exporting{s}.exportAs(cmd, format, filter, out)
 }
 
 // exportAs writes entries in another format than that of the log.

@@ -76,4 +76,17 @@ func TestAU02ACutLogIsReadWithAWord(t *testing.T) {
 	if out, status := d.command("audit", "export"); status != exitFailed || !strings.Contains(out, "may not be all that was written") || !strings.Contains(out, `"action":"login.finish"`) {
 		t.Errorf("export of a cut log: status %d, %s", status, out)
 	}
+	apps := filepath.Join(t.TempDir(), "apps.jsonl")
+	if err := os.WriteFile(apps, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, handedOut := range [][]string{
+		{"audit", "copy", filepath.Join(t.TempDir(), "copy")}, {"audit", "tiles", filepath.Join(t.TempDir(), "tiles")}, {"report", "--format", "md"},
+		{"reconcile", "--openai", apps}, {"policy", "replay", "--policy", d.ConfigFile}, {"review", "start", "--since", "1d", "--name", "cut"}, {"review", "status"},
+		{"review", "proposal"},
+	} {
+		if out, status := d.command(handedOut...); status != exitFailed || !strings.Contains(out, "may not be all that was written") {
+			t.Errorf("%q of a cut log: status %d, %s", handedOut, status, out)
+		}
+	}
 }

@@ -31,7 +31,7 @@ outsiders.
 --out writes the result to a file that names the draft, the catalogue and the range of the log
 by their digests. That there was a replay is in the audit log; with policies_need_replay a
 reload takes no other policy into force.`,
-		Args: usageArgs(cobra.NoArgs)}, replayPolicy)
+		Args: usageArgs(cobra.NoArgs)}, wholeLog(replayPolicy))
 	f := cmd.Flags()
 	f.String("policy", "", "the draft: a policy in a file of its own, or a configuration")
 	f.String("since", "7d", "from then on: "+timeForms)

@@ -40,7 +40,7 @@ lack went round the proxy.
 
 Exit status: 0 they agree; 1 they do not, nothing was compared, or something in a file cannot be read;
 2 wrong usage.`,
-		Args: usageArgs(cobra.NoArgs)}, reconcileLogs)
+		Args: usageArgs(cobra.NoArgs)}, wholeLog(reconcileLogs))
 	f := cmd.Flags()
 	f.String("openai", "", "the app log of ChatGPT's compliance logs")
 	f.String("salesforce", "", "an event log file of Salesforce")

@@ -35,7 +35,7 @@ blocked what. Beside each number stands how it was counted, and the report says 
 not hold. The page has no script and needs nothing else: it prints.
 
 That a report was made is in the audit log, with the SHA-256 of what was written.`,
-		Args: usageArgs(cobra.NoArgs)}, makeReport)
+		Args: usageArgs(cobra.NoArgs)}, wholeLog(makeReport))
 	f := cmd.Flags()
 	f.String("since", "30d", "from then on: "+timeForms)
 	f.String("until", "", "before then; a date means its end; empty: now")

@@ -25,7 +25,7 @@ func (s reviewing) newReviews() *authproxy.Reviews {
 func reviewCommand() *cobra.Command {
 	list := withStores(&cobra.Command{Use: "list", Short: "Access reviews that have begun", Args: usageArgs(cobra.NoArgs)}, listReviews)
 	jsonFlag(list)
-	status := withStores(&cobra.Command{Use: "status [REVIEW]", Short: "Each person and server of a review, the newest without a name, and what was decided", Args: usageArgs(cobra.MaximumNArgs(1))}, reviewStatus)
+	status := withStores(&cobra.Command{Use: "status [REVIEW]", Short: "Each person and server of a review, the newest without a name, and what was decided", Args: usageArgs(cobra.MaximumNArgs(1))}, wholeLog(reviewStatus))
 	jsonFlag(status)
 	status.Flags().Bool("open", false, "only what nobody has decided about")
 	proposal := withStores(&cobra.Command{
@@ -33,7 +33,7 @@ func reviewCommand() *cobra.Command {
 		Long: `proposal lists the tools that somebody in the review sees and nobody in it called, as a rule to put
 first, and the members of groups whose access was ended in it and who could connect again. Nothing
 is changed: write what you agree with into the configuration. 'policy diff OLD NEW' says what it
-changes for whom, 'policy replay' what it would have denied.`}, reviewProposal)
+changes for whom, 'policy replay' what it would have denied.`}, wholeLog(reviewProposal))
 	jsonFlag(proposal)
 	return group("review", "Access reviews: who has access, who uses it, keep or revoke", reviewStartCommand(), list, status, reviewDecideCommand(), proposal)
 }
@@ -44,7 +44,7 @@ func reviewStartCommand() *cobra.Command {
 		Long: `start lists each person who is connected to a server, or has signed in and may connect, with the
 tools that they called in the time of the review and those that they see and did not call. The list
 becomes entries of the audit log, and so does each decision. Without other times the review is of
-the last whole quarter.`}, startReview)
+the last whole quarter.`}, wholeLog(startReview))
 	f := cmd.Flags()
 	f.String("quarter", "", "of this quarter, such as 2026-Q3")
 	f.String("name", "", "what it is called; without it the quarter, or the day")
