@@ -21,6 +21,7 @@ type Filter struct {
 	Object   string    // exactly what was acted on: a tool, a connection, an approval, …
 	Rule     string    // exact name, as the decision has it
 	Approval string    // id of an approval
+	Grant    string    // id of a connection
 	Action   string    // an [Action], or its noun and a dot: "tool."
 	Outcome  Outcome   // how it ended
 	Request  string    // request id: what an error page prints
@@ -89,7 +90,7 @@ func (p *persons) ofCompany(ctx context.Context, a actor.Actor) ([]string, error
 // matches says whether f selects e, whatever Limit. An entry that cannot be read has pseudonyms.
 func (f question) matches(e Entry) bool {
 	for _, same := range [][2]string{
-		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Rule, e.Rule}, {f.Approval, e.Approval},
+		{f.Tool, e.Tool}, {f.Server, e.Server}, {f.Client, e.Client}, {f.Rule, e.Rule}, {f.Approval, e.Approval}, {f.Grant, e.Grant},
 		{string(f.Outcome), string(e.Outcome)}, {f.Request, e.RequestID},
 	} {
 		if same[0] != "" && same[0] != same[1] {

@@ -37,6 +37,7 @@ func termsOf(e *Entry) []postings.Term {
 	add("object", e.Object)
 	add("rule", e.Rule)
 	add("approval", e.Approval)
+	add("grant", e.Grant)
 	add("username", folded(e.Username))
 	add("concerns id", e.Subject)
 	if e.Subject == "" {
@@ -109,6 +110,7 @@ func (f question) query() postings.Query {
 	}
 	one("rule", f.Rule)
 	one("approval", f.Approval)
+	one("grant", f.Grant)
 	if !f.Person.IsZero() {
 		var names []postings.Term
 		for _, id := range f.Person.Subjects {

@@ -24,7 +24,7 @@ const TextLooked = 5000
 // before. What cannot be understood, or names what there is not, is an [*InputError]. whom is who is asked for; nil: nobody is.
 func (r *Reader) Filter(ctx context.Context, asked func(name string) string, now time.Time) (f audit.Filter, whom *Human, err error) {
 	f = audit.Filter{Tool: asked("tool"), Client: asked("client"), Server: asked("server"), Outcome: audit.Outcome(asked("outcome")), Action: asked("action"),
-		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Request: strings.ToUpper(asked("request"))}
+		Object: asked("object"), Rule: asked("rule"), Approval: asked("approval"), Grant: asked("grant"), Request: strings.ToUpper(asked("request"))}
 	if f.Since, f.Until, err = r.Span(asked("since"), asked("until"), now); err != nil {
 		return f, nil, err
 	}

@@ -37,6 +37,7 @@ func (r *Reader) CheckNames(ctx context.Context, f audit.Filter) error {
 		{"client", f.Client, "client", audit.Filter{Client: f.Client}, r.knowsClient, "'client list' at the command line has those that there are"},
 		{"rule", f.Rule, "rule", audit.Filter{Rule: f.Rule}, r.knowsRule, "a rule is named as an entry or 'policy test' names it"},
 		{"approval", f.Approval, "approval", audit.Filter{Approval: f.Approval}, r.knowsApproval, "'approval list --all' at the command line has those that there are"},
+		{"grant", f.Grant, "connection", audit.Filter{Grant: f.Grant}, r.knowsGrant, "'grant list --all' at the command line has those that there are"},
 	} {
 		if err := r.check(ctx, n); err != nil {
 			return err
@@ -129,16 +130,27 @@ func (r *Reader) knowsClient(ctx context.Context, id string) (is bool, others []
 	return false, others, err
 }
 
-// approvalsCompared is how many of the newest approvals a mistyped id is compared with.
-const approvalsCompared = 500
+// idsCompared is how many of the newest approvals or connections a mistyped id is compared with.
+const idsCompared = 500
 
 func (r *Reader) knowsApproval(ctx context.Context, id string) (is bool, others []string, err error) {
 	if _, err = r.Approvals.Get(ctx, id); !errors.Is(err, approval.ErrNotFound) {
 		return err == nil, nil, err
 	}
-	all, err := r.Approvals.List(ctx, approval.Filter{Limit: approvalsCompared})
+	all, err := r.Approvals.List(ctx, approval.Filter{Limit: idsCompared})
 	for _, a := range all {
 		others = append(others, a.ID)
+	}
+	return false, others, err
+}
+
+func (r *Reader) knowsGrant(ctx context.Context, id string) (is bool, others []string, err error) {
+	if _, err = r.Grants.Grant(ctx, id); !errors.Is(err, grant.ErrNotFound) {
+		return err == nil, nil, err
+	}
+	all, err := r.Grants.Grants(ctx, grant.Filter{All: true, Limit: idsCompared})
+	for _, g := range all {
+		others = append(others, g.ID)
 	}
 	return false, others, err
 }

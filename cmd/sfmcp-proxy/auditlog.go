@@ -27,6 +27,7 @@ func auditFlags(cmd *cobra.Command) {
 	f.String("object", "", "only what was done to exactly this: a tool, a session, a position of the kill switch, …")
 	f.String("rule", "", "only what this rule decided, as an entry names it")
 	f.String("approval", "", "only what concerns this approval")
+	f.String("grant", "", "only what was done through this connection, or about it, by its id")
 	f.String("action", "", `only this action, such as tool.call; "tool." for all of that noun`)
 	f.String("outcome", "", "only what ended so: "+listed(audit.Outcomes()))
 	f.String("request", "", "only this request: the id that an error page, or the header X-Request-Id, shows")
@@ -38,7 +39,7 @@ func auditFlags(cmd *cobra.Command) {
 func (s *stores) auditFilter(cmd *cobra.Command) (audit.Filter, error) {
 	text := func(name string) string { return cmd.Flags().Lookup(name).Value.String() }
 	filter := audit.Filter{Actor: text("actor"), Tool: text("tool"), Action: text("action"), Outcome: audit.Outcome(text("outcome")),
-		Request: strings.ToUpper(text("request")), Client: text("client"), Server: text("server"), Object: text("object"), Rule: text("rule"), Approval: text("approval")}
+		Request: strings.ToUpper(text("request")), Client: text("client"), Server: text("server"), Object: text("object"), Rule: text("rule"), Approval: text("approval"), Grant: text("grant")}
 	if by := actor.Parse(filter.Actor); by.IsUser() { // 15 characters are the same id
 		by.ID = grant.FullID(by.ID)
 		filter.Actor = by.String()

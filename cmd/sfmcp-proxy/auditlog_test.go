@@ -94,9 +94,22 @@ func TestU3U4AuditList(t *testing.T) {
 			t.Errorf("--request %s:\n%s", id, out)
 		}
 	}
+	var one struct{ ID, Server string }
+	if err := json.Unmarshal([]byte(strings.SplitN(d.must("grant", "list", "--json"), "\n", 2)[0]), &one); err != nil || one.ID == "" {
+		t.Fatalf("grant list: %+v, %v", one, err)
+	}
+	for entry := range strings.Lines(d.must("audit", "export", "--grant", one.ID)) {
+		var e struct{ Action, Grant string }
+		if err := json.Unmarshal([]byte(entry), &e); err != nil || e.Grant != one.ID {
+			t.Errorf("--grant %s: %s", one.ID, entry)
+		}
+	}
+	if out := d.must("audit", "list", "--grant", one.ID, "--action", "grant.create"); !strings.Contains(out, "grant.create") {
+		t.Errorf("--grant of a connection that was made: %s", out)
+	}
 	approval := held[strings.LastIndex(held, "/")+1:]
 	for _, mistyped := range [][3]string{
-		{"--server", "sobject-al", "sobject-all"}, {"--client", d.ClientID + "x", d.ClientID}, {"--approval", approval[:len(approval)-1], approval},
+		{"--server", "sobject-al", "sobject-all"}, {"--client", d.ClientID + "x", d.ClientID}, {"--approval", approval[:len(approval)-1], approval}, {"--grant", one.ID + "x", one.ID},
 		{"--tool", "soqlquery", "soqlQuery"}, {"--rule", "no rule match", "no rule matches"}, {"--action", "tool.cal", "tool.call"},
 	} {
 		for _, verb := range []string{"list", "export"} {

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	magic = "SFIX0001"
+	magic = "SFIX0002" // the number counts the kinds of terms, too: an index without one would find nothing by it
 	// bucketTerms is about how many terms share an entry of the directory, which is kept in
 	// memory: their part of the table is two pages at most.
 	bucketTerms = 256

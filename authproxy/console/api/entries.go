@@ -22,7 +22,7 @@ func entryParams() []Param {
 	return paging(
 		Param{Name: "person", Doc: "Salesforce user id or username, or the name, e-mail address or subject of somebody of the company"}, Param{Name: "tool", Doc: "exact name"}, Param{Name: "server", Doc: "name of the endpoint"},
 		Param{Name: "client", Doc: "client id", Length: maxClient}, Param{Name: "outcome", Doc: "how it ended", Enum: outcomes}, Param{Name: "action", Doc: "tool.call, or tool. for all of tool"},
-		Param{Name: "object", Doc: "what was acted on, exactly"}, Param{Name: "rule", Doc: "as an entry names it"}, Param{Name: "approval", Doc: "apr_…"},
+		Param{Name: "object", Doc: "what was acted on, exactly"}, Param{Name: "rule", Doc: "as an entry names it"}, Param{Name: "approval", Doc: "apr_…"}, Param{Name: "grant", Doc: "grt_…: a connection"},
 		Param{Name: "request", Doc: "request id"}, Param{Name: "since", Doc: "7d, 2026-03-01"}, Param{Name: "until", Doc: "a date means its end"},
 		Param{Name: "text", Doc: "anywhere in an entry; each page looks through " + strconv.Itoa(oversight.TextLooked) + " that fit otherwise, so one may be empty and have a next"})
 }

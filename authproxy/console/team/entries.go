@@ -84,7 +84,7 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 	for _, f := range []ui.SearchField{
 		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),
 		field("action", "Action", "", actions...), field("object", "Acted on", "exactly"), field("rule", "Rule", "as an entry names it"),
-		field("approval", "Approval", "apr_…"), field("request", "Request id", "from an error page"),
+		field("approval", "Approval", "apr_…"), field("grant", "Connection", "grt_…"), field("request", "Request id", "from an error page"),
 		{Name: "show", Label: "Show", Value: q.asked("show"), All: "each deed once", Options: []string{everyEntry}},
 	} {
 		f.Rare = true
@@ -262,7 +262,7 @@ func inReadingOrder(names iter.Seq[string]) []string {
 // entryLink is where a member of an entry leads: to the others that have the same.
 func entryLink(name, value string) string {
 	switch name {
-	case "client", "server", "tool", "rule", "approval":
+	case "client", "server", "tool", "rule", "approval", "grant":
 		return "/console/audit?" + url.Values{name: {value}}.Encode()
 	case "intent":
 		return "/console/audit/" + url.PathEscape(value)
