@@ -49,6 +49,7 @@ type appender interface {
 type files struct {
 	dir         string
 	segmentSize int64
+	listed      *logfile.Directory // dir
 }
 
 func (s files) open(origin string, f logfile.Follower) (appender, error) {
@@ -59,7 +60,7 @@ func (s files) open(origin string, f logfile.Follower) (appender, error) {
 	return log, nil
 }
 
-func (s files) segments() ([]logfile.Segment, error) { return logfile.Segments(s.dir) }
+func (s files) segments() ([]logfile.Segment, error) { return s.listed.Segments() }
 
 func (s files) segment(first int64) logfile.Segment {
 	return logfile.Segment{First: first, Path: filepath.Join(s.dir, logfile.SegmentName(first))}
@@ -136,7 +137,7 @@ func storageOf(c *Config) (s storage, temporary bool, err error) {
 		if err := seal.MakeDirectory(c.Dir); err != nil {
 			return nil, false, fmt.Errorf("opening the audit log: %w", err)
 		}
-		return files{c.Dir, c.segmentSize}, false, nil
+		return files{c.Dir, c.segmentSize, &logfile.Directory{Path: c.Dir}}, false, nil
 	}
 	if c.Dir != "" {
 		return nil, false, errors.New("opening the audit log: it is in a directory or in the database, and not in both")

@@ -34,7 +34,7 @@ func newFiles(t testing.TB) *store {
 // segments are those of the log.
 func (s *store) segments() []logfile.Segment {
 	s.t.Helper()
-	stored := storage(files{dir: filepath.Join(s.dir, "audit")})
+	stored := storage(files{dir: filepath.Join(s.dir, "audit"), listed: &logfile.Directory{Path: filepath.Join(s.dir, "audit")}})
 	if s.rows {
 		stored = rows{Rows: logrows.Rows{DB: s.db(), Machine: machineName}}
 	}

@@ -148,7 +148,9 @@ func sqliteName(path string, waits time.Duration, readOnly bool) string {
 		q["_pragma"] = append(q["_pragma"], "query_only(ON)")
 	} else {
 		q.Set("_txlock", "immediate")
-		q["_pragma"] = append(q["_pragma"], "secure_delete(ON)")
+		// 16 MiB of pages, of which there is one connection: with ten million tokens a refresh takes 1.25 times as long as with
+		// few, and twice as long with SQLite's own 2 MiB.
+		q["_pragma"] = append(q["_pragma"], "secure_delete(ON)", "cache_size(-16384)")
 	}
 	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + q.Encode()
 }
