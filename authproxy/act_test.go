@@ -25,6 +25,7 @@ import (
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/review"
 	"sfmcp-proxy/authproxy/seal"
@@ -279,6 +280,22 @@ func acts() []act {
 		{name: "revoke in a review", action: audit.ReviewDecide, asks: true, ready: func(t *try) int { return t.reviewed(2) }, left: (*try).connections,
 			do: func(t *try) error {
 				_, err := t.reviews.Decide(t.ctx, reviewer, t.id, review.Of{Org: "acme", Subject: sim.RepID, Server: "sales"}, audit.Revoke, "gone")
+				return err
+			}},
+		{name: "unlink a user from a person", action: audit.PersonUnlink, gives: true, asks: true,
+			ready: func(t *try) int {
+				if err := t.Cutoff.People.Unlink(t.Context(), "acme", sim.RepID); !errors.Is(err, people.ErrNotFound) {
+					t.must(err)
+				}
+				t.must(t.Cutoff.People.Link(t.Context(), people.Link{Org: "acme", Subject: sim.RepID, Issuer: idp, Person: "ann"}))
+				return 1
+			},
+			left: func(t *try) int {
+				l, err := t.Cutoff.People.LinkOf(t.Context(), "acme", sim.RepID)
+				return is(l == nil, err)
+			},
+			do: func(t *try) error {
+				_, err := t.Cutoff.Unlink(t.ctx, grant.User{Org: "acme", Subject: sim.RepID}, byAdmin)
 				return err
 			}},
 		{name: "revoke what is unused in a review", action: audit.ReviewDecide, asks: true, ready: func(t *try) int { return t.reviewed(2) }, left: (*try).connections,

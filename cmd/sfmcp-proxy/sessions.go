@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,8 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"sfmcp-proxy/authproxy/actor"
-	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/people"
 )
 
@@ -106,28 +106,13 @@ func unlinkCommand() *cobra.Command {
 	unlink := withStores(&cobra.Command{Use: "unlink USER", Short: "Take away that the user and a person of the company are one human", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: "Take away that the user and a person of the company are one human. From then on the two\ncount as two where a call needs several people, so be sure that they are."},
 		func(s *stores, cmd *cobra.Command, args []string) error {
-			links, err := s.people.Links(cmd.Context())
-			if err != nil {
-				return err
-			}
 			users, err := s.findUsers(cmd.Context(), args[0], s.access.FindUsers)
 			if err != nil {
 				return err
 			}
-			found := false
+			cutoff, found := s.newCutoff(nil), false
 			for _, u := range users {
-				e := audit.Entry{Actor: operator(""), Action: audit.PersonUnlink, Outcome: audit.Intent, Reason: reasonOf(cmd), Org: u.Org, Subject: u.Subject, Username: u.Username}
-				for _, l := range links {
-					if l.Org == u.Org && l.Subject == u.Subject {
-						e.Object = actor.Person(l.Issuer, l.Person).String()
-					}
-				}
-				err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
-					if err := s.people.Unlink(ctx, u.Org, u.Subject); err != nil {
-						return audit.Result{}, err
-					}
-					return audit.Result{Reason: e.Reason}, nil
-				})
+				person, err := cutoff.Unlink(cmd.Context(), u, authproxy.Act{By: operator(""), Why: reasonOf(cmd)})
 				if errors.Is(err, people.ErrNotFound) {
 					continue
 				}
@@ -135,8 +120,8 @@ func unlinkCommand() *cobra.Command {
 					return err
 				}
 				found = true
-				text := fmt.Sprintf("unlinked %s in org %s from %s", args[0], u.Org, e.Object)
-				if err := report(cmd, text, deed{Did: "user unlink", Org: u.Org, Subject: u.Subject, Username: u.Username, Person: e.Object}); err != nil {
+				text := fmt.Sprintf("unlinked %s in org %s from %s", args[0], u.Org, cmp.Or(person, "somebody: the link was changed by something else than the proxy"))
+				if err := report(cmd, text, deed{Did: "user unlink", Org: u.Org, Subject: u.Subject, Username: u.Username, Person: person}); err != nil {
 					return err
 				}
 			}

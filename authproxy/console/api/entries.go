@@ -60,7 +60,7 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 	}
 	list.Items = []json.RawMessage{}
 	if whom != nil {
-		list.Whom = strings.Join(append([]string{whom.String()}, whom.Unsure...), "; not known: ")
+		list.Whom = withUnsure(whom.String(), whom.Unsure)
 	}
 	for _, e := range slices.Backward(found) {
 		e.Arguments, e.Sent = nil, nil
@@ -74,6 +74,11 @@ func (a logRoutes) entries(q *call) (list Entries, err error) {
 		list.Next = base64.RawURLEncoding.EncodeToString(strconv.AppendInt(nil, older, 10))
 	}
 	return list, nil
+}
+
+// withUnsure says who somebody is that was asked for, and what is not known of that.
+func withUnsure(whom string, unsure []string) string {
+	return strings.Join(append([]string{whom}, unsure...), "; not known: ")
 }
 
 // Entry is one entry, whole.

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"reflect"
-	"strings"
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/packing"
@@ -49,7 +48,7 @@ func (a logRoutes) previewEvidence(q *call) (PackPreview, error) {
 		return PackPreview{}, noPack(err)
 	}
 	p, err := a.Packs.Preview(q.Context(), of)
-	return PackPreview{p.About, strings.Join(append([]string{p.Whom}, p.Unsure...), "; not known: "), p.Entries, p.TooMany != ""}, noPack(err)
+	return PackPreview{p.About, withUnsure(p.Whom, p.Unsure), p.Entries, p.TooMany != ""}, noPack(err)
 }
 
 // makeEvidence makes a pack.
