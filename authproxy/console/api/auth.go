@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gorilla/mux"
+
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/party"
@@ -62,11 +64,23 @@ func (a *API) refused(r *http.Request, t *apitoken.Token, p *Problem) error {
 	if err := a.failed(r, p); err != error(p) {
 		return err
 	}
-	e := audit.Entry{Actor: t.Actor(), Action: audit.APITokenUse, Outcome: audit.Denied, Object: t.ID, Reason: r.Method + " " + r.URL.EscapedPath() + ": " + p.Detail}
+	e := audit.Entry{Actor: t.Actor(), Action: audit.APITokenUse, Outcome: audit.Denied, Object: t.ID, Reason: r.Method + " " + a.formOf(r) + ": " + p.Detail}
 	if _, err := a.Audit().Append(context.WithoutCancel(r.Context()), e); err != nil {
 		return err
 	}
 	return p
+}
+
+// formOf is the form of the address that a request asks for: whom it was to reach nobody has looked up, and the entry
+// that says it is not erased with them.
+func (a *API) formOf(r *http.Request) string {
+	var match mux.RouteMatch
+	if a.router.Match(r, &match) && match.Route != nil {
+		if form, err := match.Route.GetPathTemplate(); err == nil {
+			return form
+		}
+	}
+	return "an address that there is not"
 }
 
 // Audit is the log of what is read and refused.

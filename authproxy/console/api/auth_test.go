@@ -99,7 +99,13 @@ func TestD15FailuresOfANetworkAreBounded(t *testing.T) {
 		}
 	}
 	entries := func() (n int) {
-		if err := a.Audit().List(t.Context(), audit.Filter{Action: string(audit.APITokenUse)}, func(audit.Entry) error { n++; return nil }); err != nil {
+		if err := a.Audit().List(t.Context(), audit.Filter{Action: string(audit.APITokenUse)}, func(e audit.Entry) error {
+			n++
+			if !strings.HasPrefix(e.Reason, "POST "+version+"/people/{org}/{subject}/block: ") {
+				t.Errorf("an entry names the person, or not the act: %s", e.Reason)
+			}
+			return nil
+		}); err != nil {
 			t.Fatal(err)
 		}
 		return n
