@@ -99,11 +99,9 @@ func (c *Cutoff) containUser(ctx context.Context, done *Containment, act Act) (f
 	done.Add("refused", "they are refused from now on", err)
 	left, err := c.Grants.LiveGrants(ctx, org, subject)
 	done.Add("connections", ended(done.Ended.Connections, "connection"), errors.Join(err, noneLeft(left)))
-	left, err = c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
-	done.Add("approvals", ended(done.Ended.Approvals, "waiting or approved call"), errors.Join(err, noneLeft(left)))
-	left, err = c.Sessions.EndUser(ctx, org, subject)
-	asPerson, personErr := c.People.EndLinked(ctx, org, subject)
-	done.Add("sessions", ended(done.Ended.Sessions, "browser session"), errors.Join(err, personErr, noneLeft(left+asPerson)))
+	more := c.userEnds(ctx, org, subject, act.Why, c.recordedVoid(act))
+	done.Add("approvals", ended(done.Ended.Approvals, "waiting or approved call"), errors.Join(more.approvalsErr, noneLeft(more.approvals)))
+	done.Add("sessions", ended(done.Ended.Sessions, "browser session"), errors.Join(more.sessionsErr, noneLeft(more.sessions)))
 	c.containLogins(ctx, done, act, nil)
 	return failed
 }

@@ -77,15 +77,10 @@ func (c *Cutoff) BlockUser(ctx context.Context, org, subject string, act Act) (E
 func (c *Cutoff) endUser(ctx context.Context, org, subject string, action audit.Action, act Act, endGrants func(ctx context.Context, org, subject, why string) (int, error)) (ended Ended, err error) {
 	err = take(ctx, func(ctx context.Context) error {
 		n, err := endGrants(ctx, org, subject, act.Why)
-		voided, voidErr := c.endApprovals(ctx, approval.VoidFilter{Org: org, Subject: subject}, act)
-		sessions, sessionErr := c.Sessions.EndUser(ctx, org, subject)
-		asPerson, personErr := c.People.EndLinked(ctx, org, subject) // the same human
-		sessions += asPerson
-		err = errors.Join(err, voidErr, sessionErr, personErr, c.Links.Revoke(ctx, org, subject, act.Why))
-		c.forget(org, subject)
-		ended = Ended{n, voided, sessions}
-		return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals, %d sessions", n, voided, sessions), Reason: act.Why,
-			Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, err)
+		rest := c.userEnds(ctx, org, subject, act.Why, c.recordedVoid(act))
+		ended = Ended{n, rest.approvals, rest.sessions}
+		return c.record(ctx, audit.Entry{Actor: act.By, Action: action, Object: fmt.Sprintf("%d connections, %d approvals, %d sessions", n, rest.approvals, rest.sessions), Reason: act.Why,
+			Org: org, Subject: subject, Username: usernameOf(ctx, c.Grants, org, subject)}, errors.Join(err, rest.failed()))
 	})
 	return ended, err
 }

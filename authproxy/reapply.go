@@ -147,7 +147,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 			r.stop, r.stopAt = access.Stop(e.Object), e.At
 		}
 	case audit.UserRevoke:
-		return errors.Join(r.endConnections(ctx, subject{e.Org, e.Subject}, e), r.endSessions(ctx, e))
+		return r.revokeUser(ctx, e)
 	case audit.GrantRevoke, audit.GrantReplay:
 		return r.endGrant(ctx, e.Grant)
 	case audit.ClientRevoke:
@@ -214,9 +214,14 @@ func (r *reapplication) erase(ctx context.Context, e audit.Entry) error {
 		return err
 	}
 	_, revokeErr := r.Grants.RevokeUser(ctx, e.Org, id, again)
-	_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: e.Org, Subject: id}, again)
-	_, sessionErr := r.Sessions.EndUser(ctx, e.Org, id)
-	return errors.Join(revokeErr, voidErr, sessionErr, r.Links.Revoke(ctx, e.Org, id, again), r.deleteRows(ctx, e.Org, id))
+	rest := r.userEnds(ctx, e.Org, id, again, r.void)
+	return errors.Join(revokeErr, rest.failed(), r.deleteRows(ctx, e.Org, id))
+}
+
+// void ends approvals without an entry: the log has one of each.
+func (r *reapplication) void(ctx context.Context, f approval.VoidFilter) (int, error) {
+	ended, err := r.Approvals.Void(ctx, f, again)
+	return len(ended), err
 }
 
 // endSessions signs a person out where they had signed in before an entry.
@@ -246,6 +251,17 @@ func (r *reapplication) endCompanySession(ctx context.Context, e audit.Entry) er
 	return err
 }
 
+// revokeUser ends what a person had before an entry: their connections, with what hangs on each, and where they had signed in.
+func (r *reapplication) revokeUser(ctx context.Context, e audit.Entry) error {
+	if e.Subject == "" { // it failed, and names nobody: everybody's are not meant
+		return nil
+	}
+	err := r.endConnections(ctx, subject{e.Org, e.Subject}, e)
+	n, signedOutErr := r.signedOut(ctx, e.Org, e.Subject, e.At)
+	r.changed += n
+	return errors.Join(err, signedOutErr)
+}
+
 // endConnections ends those of a person that are older than an entry.
 func (r *reapplication) endConnections(ctx context.Context, who subject, e audit.Entry) error {
 	grants, err := r.Grants.Grants(ctx, grant.Filter{Org: who.org, Subject: who.id})
@@ -269,7 +285,7 @@ func (r *reapplication) endGrant(ctx context.Context, id string) error {
 		return err
 	}
 	r.changed++
-	_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{GrantID: id}, again)
+	_, voidErr := r.void(ctx, approval.VoidFilter{GrantID: id})
 	return errors.Join(voidErr, r.endUnusedLink(ctx, g.Org, g.Subject, again))
 }
 
@@ -301,10 +317,7 @@ func (r *reapplication) block(ctx context.Context, who subject, e audit.Entry) e
 		if _, err := r.Grants.BlockUser(ctx, who.org, who.id, again); err != nil {
 			return err
 		}
-		_, voidErr := r.Approvals.Void(ctx, approval.VoidFilter{Org: who.org, Subject: who.id}, again)
-		_, sessionErr := r.Sessions.EndUser(ctx, who.org, who.id)
-		_, personErr := r.People.EndLinked(ctx, who.org, who.id)
-		return errors.Join(voidErr, sessionErr, personErr, r.Links.Revoke(ctx, who.org, who.id, again))
+		return r.userEnds(ctx, who.org, who.id, again, r.void).failed()
 	}
 	return nil
 }

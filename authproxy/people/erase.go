@@ -3,16 +3,21 @@ package people
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
 )
 
-// EndLinked signs out the person of the company who is the same human as a Salesforce user, and
-// returns in how many browsers they were signed in.
-func (s *Store) EndLinked(ctx context.Context, org, subject string) (int, error) {
-	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE EXISTS (SELECT 1 FROM human_links l
-		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject)
+// EndLinked signs out the person of the company who is the same human as a Salesforce user, of every browser that was
+// signed in before a time, and returns how many there were; the zero time: of every one.
+func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.Time) (int, error) {
+	until := int64(math.MaxInt64)
+	if !before.IsZero() {
+		until = db.Millis(before)
+	}
+	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE created_at < $3 AND EXISTS (SELECT 1 FROM human_links l
+		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject, until)
 	if err != nil {
 		return 0, fmt.Errorf("signing a person out: %w", err)
 	}

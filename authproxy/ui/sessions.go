@@ -140,8 +140,11 @@ func (s *Sessions) EndUser(ctx context.Context, org, subject string) (int, error
 }
 
 // EndBegunBefore signs a person out of every browser that was signed in before a time, and returns
-// how many there were.
+// how many there were; the zero time: of every one.
 func (s *Sessions) EndBegunBefore(ctx context.Context, org, subject string, before time.Time) (int, error) {
+	if before.IsZero() {
+		return s.EndUser(ctx, org, subject)
+	}
 	n, err := s.deleteWhere(ctx, `DELETE FROM browser_sessions WHERE org = $1 AND subject = $2 AND created_at < $3`, org, subject, db.Millis(before))
 	if err != nil {
 		return 0, fmt.Errorf("ending the earlier sessions of a user: %w", err)
