@@ -298,6 +298,10 @@ func apiOnce(t *testing.T, d *companyDemo, _ *mcpClient, security, _ apiCaller) 
 	path := "/console/api/v1/people/acme/" + salesforcesim.ManagerID
 	d.authorize(d.browser(), "sobject-all", manager)
 	blocks := func() int { return strings.Count(d.must("audit", "list", "--action", "user.block", "--json"), "\n") }
+	// A reason in which nothing can be seen is refused before anything ends: the block below finds the connection.
+	if a := security.ask(http.MethodPost, path+"/revoke", map[string]any{"reason": "\u200b"}); a.Status != http.StatusBadRequest || !strings.Contains(a.Body, "reason") {
+		t.Errorf("an invisible reason: %d %s", a.Status, a.Body)
+	}
 	first := security.ask(http.MethodPost, path+"/block", reason, "Idempotency-Key", `"k1"`)
 	again := security.ask(http.MethodPost, path+"/block", reason, "Idempotency-Key", "k1")
 	if first.Status != http.StatusOK || first.member("connections") != 1. || again.Body != first.Body || again.Header.Get("Idempotent-Replayed") != "true" || blocks() != 1 {

@@ -50,9 +50,8 @@ func (q *call) variable(name string) string {
 }
 
 // act is what the program does, for a reason.
-func (q *call) act(why string) authproxy.Act {
-	why, _ = authproxy.CleanReason(why) // the body was checked for its length; where nothing in it can be seen, nothing is recorded
-	return authproxy.Act{By: q.token.Actor(), Why: why}
+func (q *call) act(why Reason) authproxy.Act {
+	return authproxy.Act{By: q.token.Actor(), Why: string(why)}
 }
 
 // served answers a request of a program that may make it.

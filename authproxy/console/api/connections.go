@@ -94,7 +94,7 @@ type Selected struct {
 	Client string `json:"client,omitempty" doc:"client id" max:"2048"`
 	Server string `json:"server,omitempty" doc:"name of the endpoint" max:"300"`
 	Count  *int64 `json:"count" doc:"how many were found; with another number nothing is ended" min:"1" max:"1000000"`
-	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason Reason `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // endConnections ends all that were looked for, if they are as many as were counted.
@@ -180,7 +180,7 @@ func kindName(kind client.Kind) string {
 // OfClient is a program whose connections are to end, and why.
 type OfClient struct {
 	Client string `json:"client" doc:"client id" min:"1" max:"2048"`
-	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason Reason `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // revokeClient ends all connections of a program.
@@ -215,7 +215,7 @@ type Suspect struct {
 	Org     string `json:"org,omitempty" max:"300"`
 	Subject string `json:"subject,omitempty" doc:"Salesforce user id" max:"300"`
 	Client  string `json:"client,omitempty" doc:"client id; then no person" max:"2048"`
-	Reason  string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason  Reason `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // Contained is what was done to contain an incident.

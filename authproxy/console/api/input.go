@@ -14,6 +14,8 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy"
 )
 
 // Param is a parameter of a query.
@@ -208,7 +210,9 @@ func checkStruct(v reflect.Value) error {
 		var err error
 		switch value.Kind() {
 		case reflect.String:
-			err = s.checkText(value.String())
+			if err = s.checkText(value.String()); err == nil && value.Type() == reasonType {
+				err = cleanReason(s.name, value)
+			}
 		case reflect.Int64:
 			if n := value.Int(); n < s.min || s.max != 0 && n > s.max {
 				err = badRequest.is(fmt.Sprintf("%s: %d is not between %d and %d.", s.name, n, s.min, s.max), "Send a number that is.")
@@ -218,6 +222,22 @@ func checkStruct(v reflect.Value) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// Reason is why a program does something, of a body that was read: as it is recorded, which is never nothing.
+type Reason string
+
+var reasonType = reflect.TypeFor[Reason]()
+
+// cleanReason makes the reason of a body what is recorded of it. One in which nothing can be seen is refused
+// here, before anything is done: an act that the log does not take would be done by halves.
+func cleanReason(name string, value reflect.Value) error {
+	why, err := authproxy.CleanReason(value.String())
+	if err != nil {
+		return badRequest.is(fmt.Sprintf("%s: expected 1 to %d characters that can be seen.", name, authproxy.MaxReason), "Say why in a few words; they stand in the audit log.")
+	}
+	value.SetString(why)
 	return nil
 }
 

@@ -22,7 +22,7 @@ type List[T any] struct {
 
 // Why is the reason of an act, which stands in the audit log.
 type Why struct {
-	Reason string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason Reason `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // Person is somebody who signed in, or is blocked.

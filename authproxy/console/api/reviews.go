@@ -82,7 +82,7 @@ func (a reviewRoutes) review(q *call) (List[ReviewItem], error) {
 type Quarter struct {
 	Quarter string `json:"quarter,omitempty" doc:"such as 2026-Q3; missing: the last whole one" max:"20"`
 	Server  string `json:"server,omitempty" doc:"name of the endpoint; missing: all" max:"300"`
-	Reason  string `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason  Reason `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // startReview begins a review of a quarter, which ends nothing.

@@ -45,6 +45,8 @@ func (s schemas) of(t reflect.Type) map[string]any {
 		return map[string]any{"type": "string", "format": "date-time"}
 	case t == rawType:
 		return map[string]any{"type": "object"}
+	case t == reasonType:
+		return map[string]any{"type": "string", "pattern": reasonPattern}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
@@ -118,7 +120,7 @@ func (f field) bounded(schema map[string]any) map[string]any {
 	if f.max != 0 {
 		schema[most] = f.max
 	}
-	if schema["type"] == "string" && f.min > 0 && !f.free { // not only white space, no control character
+	if schema["type"] == "string" && schema["pattern"] == nil && f.min > 0 && !f.free { // not only white space, no control character
 		schema["pattern"] = textPattern
 	}
 	return schema
@@ -126,3 +128,8 @@ func (f field) bounded(schema map[string]any) map[string]any {
 
 // textPattern is a text without control characters, and not of white space alone.
 const textPattern = `^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00-\x1f\x7f]*$`
+
+// reasonPattern is a [Reason]: a text without control characters of which one can be seen. A reason of
+// characters beyond U+FFFF alone, which not every program's patterns know, is taken all the same.
+const reasonPattern = `^[^\x00-\x1f\x7f]*[!-~\u00a1-\u00ac\u00ae-\u05ff\u0620-\u06dc\u06de-\u070e\u0710-\u088f\u0892-\u08e1\u08e3-\u167f\u1681-\u180d\u180f-\u1fff` +
+	`\u2010-\u2027\u2030-\u205e\u2070-\u2fff\u3001-\ud7ff\uf900-\ufefe\uff00-\uffef][^\x00-\x1f\x7f]*$`

@@ -107,7 +107,7 @@ func (a settingsRoutes) stop(q *call) (*StopSwitch, error) {
 // Stop is where the kill switch is to stand, and why.
 type Stop struct {
 	Position access.Stop `json:"position" enum:"off,writes,all"`
-	Reason   string      `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
+	Reason   Reason      `json:"reason" doc:"why, in a few words" min:"1" max:"200"`
 }
 
 // setStop sets the kill switch, if it is as the program saw it.
