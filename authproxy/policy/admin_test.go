@@ -27,6 +27,9 @@ func carryAdmin() []Call {
 		dispatch("POST", "/ui-api/records", `"body":{"apiName":"User","fields":{}}`), dispatch("POST", "/graphql", `"body":{"query":"mutation{uiapi{UserUpdate(input:{Id:\"x\"}){Record{Id}}}}"}`),
 		dispatch("POST", "/composite", `"body":{"a":`+strings.Repeat(`{"a":`, 20)+`1`+strings.Repeat(`}`, 20)+`}`),
 		dispatch("POST", "/composite", `"body":{"a":[`+strings.Repeat(`1,`, 6000)+`1]}`),
+		// Ids in the query of a request that is carried, wherever they stand in it.
+		carriedDeletion("ids=0PSxx0000000001AAA&allOrNone=false"), carriedDeletion("allOrNone=false&IDs=0PSxx0000000001AAA"), carriedDeletion("ids=001xx000003DGb1AAG&ids=0PSxx0000000001AAA"),
+		carriedDeletion("%69ds=0PSxx0000000001AAA"), carriedDeletion("ids=001xx000003DGb1AAG%2C0PSxx0000000001AAA"), carriedDeletion("ids=%zz"), carriedDeletion("a=1;ids=0PSxx0000000001AAA"),
 		// Routes of credentials and permissions, and other spellings.
 		dispatch("POST", "/connect/named-credentials/credential", `"body":{"a":1}`), dispatch("POST", "/actions/standard/activateSessionPermSet", `"body":{"inputs":[]}`),
 		dispatch("DELETE", "/Tooling/sobjects/ApexClass/01pxx0000000001AAA", ""), dispatch("GET", "/Tooling/executeAnonymous?anonymousBody=x", ""),
@@ -35,6 +38,11 @@ func carryAdmin() []Call {
 		// Objects of which there are many of a kind.
 		call("createSobjectRecord", `{"sobject-name":"ExtlClntAppOauthConsumer","body":{"a":1}}`), call("createSobjectRecord", `{"sobject-name":"NamedCredentialParameter","body":{"a":1}}`),
 	}
+}
+
+// carriedDeletion is a deletion within a composite request that is not read further, with a query.
+func carriedDeletion(query string) Call {
+	return dispatch("POST", "/composite", `"body":{"deeper":{"a":1},"compositeRequest":[{"method":"DELETE","url":"/services/data/v67.0/composite/sobjects?`+query+`"}]}`)
 }
 
 // carryBoth are calls that carry requests of which one administers the org.
@@ -57,6 +65,8 @@ func TestCarriedWritesStayWhatTheyAre(t *testing.T) {
 		{dispatch("POST", "/composite/sobjects", `"body":{"records":[{"attributes":{"type":"Contact"},"LastName":"x"}]}`), Create},
 		{dispatch("DELETE", "/composite/sobjects?ids=001xx000003DGb1AAG,a01xx0000000001AAA", ""), Delete},
 		{dispatch("DELETE", "/ui-api/records/001xx000003DGb1AAG", ""), Delete}, {dispatch("POST", "/jobs/ingest", `"body":{"object":"Contact","operation":"insert"}`), Unknown},
+		{dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","url":"/services/apexrest/y?foo=bar&allOrNone=true","body":{}}]}`), Unknown},
+		{carriedDeletion("ids=001xx000003DGb1AAG,a01xx0000000001AAA&allOrNone=false"), Unknown},
 		{dispatch("POST", "/graphql", `"body":{"query":"query{uiapi{query{User{edges{node{Id}}}}}}"}`), Unknown}, {dispatch("DELETE", "/sobjects/Account/Ext__c/permission", ""), Delete},
 		{call("updateRelatedRecord", `{"sobject-name":"User","id":"005xx000001Sv6AAAS","relationship-path":"Contact","body":{"LastName":"x"}}`), Update},
 		{call("createSobjectRecord", `{"sobject-name":"Oauth_Survey__c","body":{"a":1}}`), Create},

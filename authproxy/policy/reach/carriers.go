@@ -2,6 +2,7 @@ package reach
 
 import (
 	"bytes"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -153,8 +154,23 @@ func (a arguments) administer(depth int, left *int) bool {
 		return false
 	}
 	path, query, _ := strings.Cut(address, "?")
-	ids, _ := strings.CutPrefix(query, "ids=")
-	return administersAt(method, strings.Split(path, "/"), ids)
+	ids, read := idsIn(query)
+	return !read && !strings.EqualFold(method, "GET") || administersAt(method, strings.Split(path, "/"), ids)
+}
+
+// idsIn are the ids that a query names, in any spelling and however often; false: it cannot be read.
+func idsIn(query string) (ids string, read bool) {
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", false
+	}
+	var all []string
+	for name, list := range values {
+		if strings.EqualFold(name, "ids") {
+			all = append(all, list...)
+		}
+	}
+	return strings.Join(all, ","), true
 }
 
 // mutates reports whether a text of GraphQL has a mutation of an object by which the org is
