@@ -64,7 +64,7 @@ func (h *Hiding) Nothing() bool { return len(h.exact) == 0 && len(h.globs) == 0 
 func (h *Hiding) add(pattern string, a Action) {
 	object, name, _ := strings.Cut(strings.ToLower(pattern), ".")
 	h.loose.add(object, name, a)
-	_, part := compoundOf(name)
+	_, part := reach.PartOf(name)
 	h.partly = h.partly || part || strings.ContainsAny(name, "*?")
 	h.addPersons(object, name, a)
 	if strings.ContainsAny(pattern, "*?") {
@@ -136,9 +136,9 @@ func (h *Hiding) Reaches(f Field) (a Action) {
 // withParts is what of says of a field and, where it is a compound, of its parts.
 func (h *Hiding) withParts(f Field, of func(Field) Action) Action {
 	a := of(f)
-	if stem, ok := compoundStem(f.Name); ok {
-		for _, part := range stem.parts() {
-			a = max(a, of(Field{Object: f.Object, Name: part}))
+	if stem, ok := reach.CompoundStem(f.Name); ok {
+		for _, part := range reach.AddressParts {
+			a = max(a, of(Field{Object: f.Object, Name: stem.Part(part)}))
 		}
 	}
 	return a
@@ -153,14 +153,14 @@ func (h *Hiding) itself(f Field) Action {
 	a := h.direct(f)
 	switch {
 	case f.Name == "name":
-		for _, part := range nameParts {
+		for _, part := range reach.NameParts {
 			a = max(a, h.direct(Field{Object: f.Object, Name: part}))
 		}
-	case slices.Contains(nameParts, f.Name):
+	case slices.Contains(reach.NameParts, f.Name):
 		a = max(a, h.direct(Field{Object: f.Object, Name: "name"}))
 	}
-	if compound, ok := compoundOf(f.Name); ok {
-		a = max(a, h.direct(Field{Object: f.Object, Name: compound}))
+	if stem, ok := reach.PartOf(f.Name); ok {
+		a = max(a, h.direct(Field{Object: f.Object, Name: stem.Compound()}))
 	}
 	return a
 }

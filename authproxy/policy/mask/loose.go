@@ -26,12 +26,12 @@ func (l *looseNames) add(object, name string, a Action) {
 	names := []string{looseName(name)}
 	switch {
 	case name == "name":
-		names = append(names, nameParts...)
-	case slices.Contains(nameParts, name):
+		names = append(names, reach.NameParts...)
+	case slices.Contains(reach.NameParts, name):
 		names = append(names, "name")
 	}
 	if stem, ok := strings.CutSuffix(name, "address"); ok {
-		for _, part := range addressParts {
+		for _, part := range reach.AddressParts {
 			names = append(names, stem+part)
 		}
 	}
@@ -48,7 +48,18 @@ func (l *looseNames) add(object, name string, a Action) {
 
 // of says what happens to a member of such an object.
 func (l *looseNames) of(member string) Action {
-	name := looseName(strings.ToLower(member))
+	member = strings.ToLower(member)
+	a := l.named(looseName(member))
+	if strings.HasSuffix(member, "__s") {
+		if stem, ok := reach.PartOf(member); ok {
+			a = max(a, l.named(looseName(stem.Compound())))
+		}
+	}
+	return a
+}
+
+// named says what happens to members of a name.
+func (l *looseNames) named(name string) Action {
 	a := l.exact[name]
 	for _, g := range l.globs {
 		if g.action > a && reach.Glob(g.pattern, name) {

@@ -106,6 +106,8 @@ func TestMask(t *testing.T) {
 		{"attributes that come last", Asked{}, `{"SSN__c":"1","attributes":{"url":"/x/sobjects/Contact/003","type":"Contact"}}`, `{"SSN__c":"(hidden)","attributes":{"url":"/x/sobjects/Contact/003","type":"Contact"}}`, 1, 0},
 		{"an action", Asked{}, `[{"actionName":"getX","isSuccess":true,"errors":null,"outputValues":{"ssn":"1","contactSsn":["2"],"contactEmail":"a@b.c","name":"A"}}]`,
 			`[{"actionName":"getX","isSuccess":true,"errors":null,"outputValues":{"ssn":"(hidden)","contactSsn":[],"name":"(hidden)"}}]`, 3, 1},
+		{"parts of a place that an action answers", Asked{}, `[{"actionName":"getX","isSuccess":true,"errors":null,"outputValues":{"Spot__Latitude__s":1.5,"Spot__GeocodeAccuracy__s":"Zip","spotless":true,"Spotted__City__s":"Rome"}}]`,
+			`[{"actionName":"getX","isSuccess":true,"errors":null,"outputValues":{"spotless":true,"Spotted__City__s":"Rome"}}]`, 0, 2},
 		{"an action that answers a record", Asked{}, `{"results":[{"isSuccess":true,"outputValues":{"who":` + rec("Contact", `,"SSN__c":"1"`) + `}}]}`,
 			`{"results":[{"isSuccess":true,"outputValues":{"who":` + rec("Contact", `,"SSN__c":"(hidden)"`) + `}}]}`, 1, 0},
 		{"a description", Asked{Shape: Schema}, `{"sobjects":[{"name":"Contact","label":"Contact","keyPrefix":"003","fields":[{"name":"Email","type":"email"},{"name":"SSN__c","type":"string"},{"name":"Id"}],"childRelationships":[]}]}`,

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"sfmcp-proxy/authproxy/policy/reach"
 )
 
 // Why an answer cannot be passed on.
@@ -203,9 +205,9 @@ func (r *Reader) of(p *plan, name []byte) member {
 	m := member{action: r.named(string(name))}
 	for _, object := range p.objects {
 		m.action = max(m.action, r.hiding.Of(Field{Object: object, Name: string(name)}))
-		if stem, ok := compoundStem(strings.ToLower(string(name))); ok && r.hiding.partly {
-			for _, part := range addressParts {
-				if a := r.hiding.Of(Field{Object: object, Name: stem.part(part)}); a > Shown {
+		if stem, ok := reach.CompoundStem(strings.ToLower(string(name))); ok && r.hiding.partly {
+			for _, part := range reach.AddressParts {
+				if a := r.hiding.Of(Field{Object: object, Name: stem.Part(part)}); a > Shown {
 					if m.parts == nil {
 						m.parts = map[string]Action{}
 					}

@@ -30,14 +30,14 @@ var personNames = strings.Fields(`firstname lastname middlename salutation suffi
 
 // IsPersonField reports whether a field of Account, in lower case, holds one of a person.
 func IsPersonField(name string) bool {
-	return slices.Contains(nameParts, name) || strings.HasSuffix(name, "__pc") || strings.HasPrefix(name, person) && !strings.Contains(name, "__")
+	return slices.Contains(NameParts, name) || strings.HasSuffix(name, "__pc") || strings.HasPrefix(name, person) && !strings.Contains(name, "__")
 }
 
 // PersonAlias returns the name by which a rule for a field of Account is found as well where a field
 // of Contact shows it, "" if there is none: PersonLastName for LastName. Account.LastName itself would
 // stand for Account.Name, too, which is that of companies. All in lower case.
 func PersonAlias(name string) string {
-	if !slices.Contains(nameParts, name) {
+	if !slices.Contains(NameParts, name) {
 		return ""
 	}
 	return person + name
@@ -64,7 +64,7 @@ func (c *Schema) personTwin(object, name string) (Ref, bool) {
 			return Ref{contactObject, name[:stem] + "__c"}, true
 		case len(name) > len(person) && strings.EqualFold(name[:len(person)], person):
 			return Ref{contactObject, name[len(person):]}, true
-		case slices.ContainsFunc(nameParts, func(part string) bool { return strings.EqualFold(part, name) }):
+		case slices.ContainsFunc(NameParts, func(part string) bool { return strings.EqualFold(part, name) }):
 			return Ref{contactObject, name}, true
 		}
 	case strings.EqualFold(object, contactObject):
