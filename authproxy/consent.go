@@ -32,30 +32,19 @@ func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c clien
 		FormTargets: append(formTargets(org), req.RedirectURI),
 	}
 	summary := server.Policy.Summary(policy.Principal{Org: req.Org, Client: c.ID}) // the user is not known yet
-	for _, can := range abilities {
+	for _, class := range policy.Classes() {
+		words := policy.InWords(class)
+		text := strings.ToUpper(words[:1]) + words[1:]
 		switch {
-		case slices.Contains(summary.Free, can.class):
-			page.Can = append(page.Can, can.text)
-		case slices.Contains(summary.Confirmed, can.class):
-			page.NeedsApproval = append(page.NeedsApproval, can.text)
+		case slices.Contains(summary.Free, class):
+			page.Can = append(page.Can, text)
+		case slices.Contains(summary.Confirmed, class):
+			page.NeedsApproval = append(page.NeedsApproval, text)
 		default:
-			page.Cannot = append(page.Cannot, can.text)
+			page.Cannot = append(page.Cannot, text)
 		}
 	}
 	return page
-}
-
-// abilities are the effect classes as sentences, mildest first.
-var abilities = []struct {
-	class policy.Class
-	text  string
-}{
-	{policy.Read, "Read records that you can see in Salesforce"},
-	{policy.SideEffect, "Mark records as viewed"},
-	{policy.Create, "Create records"},
-	{policy.Update, "Change records"},
-	{policy.Delete, "Delete records"},
-	{policy.Unknown, "Run other actions of your organization"},
 }
 
 // formTargets are where a form may lead that ends at the org's login. Browsers apply

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"strings"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
@@ -83,9 +84,9 @@ func registrationRequest(w http.ResponseWriter, r *http.Request) (*clientdoc.Met
 
 // registrationError makes a refusal of the store one that the client is told.
 func registrationError(err error) error {
-	if _, ok := errors.AsType[*clientdoc.RedirectError](err); ok {
-		return &oauthError{code: invalidRedirectURI, cause: err,
-			description: "expected redirect URIs with https, or with http on 127.0.0.1, [::1] or localhost"}
+	if wrong, ok := errors.AsType[*clientdoc.RedirectError](err); ok {
+		return &oauthError{code: invalidRedirectURI, cause: err, description: "redirect URIs are https, or http on 127.0.0.1, [::1] or localhost; " +
+			"of one: " + strings.ReplaceAll(wrong.Cause.Error(), `"`, "'")} // RFC 6749 5.2 has no quotes in it
 	}
 	if errors.Is(err, client.ErrTooMany) {
 		return &oauthError{status: http.StatusServiceUnavailable, code: temporarilyUnavailable, description: "too many clients are registered", cause: err}

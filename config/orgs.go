@@ -106,8 +106,8 @@ func (v *validator) serverLimits(key func(string) string, s Server) {
 	}
 }
 
-// SalesforceHosts are hosts that no redirect may lead to: an open redirect or a page
-// there that takes parameters would hand out codes. A simulated Salesforce shares its
+// SalesforceHosts are hosts that no redirect may lead to, beside those that are Salesforce's by their names: an open redirect
+// or a page there that takes parameters would hand out codes. A simulated Salesforce shares its
 // loopback host with every native client and is left out.
 func (c *Config) SalesforceHosts() []string {
 	var urls, hosts []string
@@ -118,8 +118,8 @@ func (c *Config) SalesforceHosts() []string {
 		urls = append(urls, s.Upstream)
 	}
 	for _, text := range urls {
-		if u, err := url.Parse(text); err == nil && !loopback(u.Hostname()) && !slices.Contains(hosts, u.Hostname()) {
-			hosts = append(hosts, u.Hostname())
+		if u, err := url.Parse(text); err == nil && !loopback(u.Hostname()) && !slices.Contains(hosts, strings.ToLower(u.Hostname())) {
+			hosts = append(hosts, strings.ToLower(u.Hostname()))
 		}
 	}
 	return hosts

@@ -89,6 +89,7 @@ func TestAS15RedirectSchemes(t *testing.T) {
 		"https://2130706433/cb", "https://0x7f.1/cb", "https://017700000001/cb", "https://127.1/cb", "https://[::ffff:127.0.0.1]:443/cb/%2e%2e/x", "https://[::1%25lo]/cb", "https://[0:0::1]/cb",
 		"https://*.c.example/cb", "https://c_.example/cb", "https://-c.example/cb", "https://c..example/cb", "https://c.example/a/%2e%2E/b", "https://c.example/./b",
 		"https://proxy.example/x", "https://proxy.example:443/x", "https://acme.my.salesforce.com/x", "https://acme.my.salesforce.com:8443/x",
+		"https://login.salesforce.com/x", "https://other.my.salesforce.com/x", "https://acme.lightning.force.com/x", "https://acme.my.site.com/x", "https://acme.file.force.com/x", "https://salesforce.com/x",
 	} {
 		if err := ValidateRedirectURI(uri, "https://proxy.example", []string{"acme.my.salesforce.com"}); err == nil {
 			t.Errorf("%q accepted", uri)

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/clientdoc"
+	"sfmcp-proxy/authproxy/salesforce"
 )
 
 // reserved are the names that an authorization response adds (RFC 6749 4.1.2, RFC
@@ -18,7 +19,8 @@ import (
 var reserved = []string{"code", "state", "iss", "error", "error_description", "error_uri"}
 
 // ValidateRedirectURI says what keeps uri from being registered (SR-AS-3): only https,
-// or http on a loopback host; nothing in it that two parsers could read differently.
+// or http on a loopback host; nothing in it that two parsers could read differently; no host of Salesforce's, and none
+// of salesforceHosts, which are those of the orgs, in lower case.
 func ValidateRedirectURI(uri, publicURL string, salesforceHosts []string) error {
 	if strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`\"<>^{|}`+"`", r) }) {
 		return errors.New("contains a character that is not allowed in a URL")
@@ -45,10 +47,8 @@ func ValidateRedirectURI(uri, publicURL string, salesforceHosts []string) error 
 	if own, err := url.Parse(publicURL); err == nil && sameOrigin(u, own) {
 		return errors.New("must not lead to this proxy")
 	}
-	for _, host := range salesforceHosts {
-		if strings.EqualFold(u.Hostname(), host) {
-			return errors.New("must not lead to Salesforce")
-		}
+	if salesforce.Hosts(u.Hostname()) || slices.Contains(salesforceHosts, u.Hostname()) {
+		return errors.New("must not lead to Salesforce")
 	}
 	return reservedIn(u)
 }

@@ -70,3 +70,13 @@ func TestFW22FormulasOfDeniedFields(t *testing.T) {
 		t.Error("records are sorted by a formula of a hidden field")
 	}
 }
+
+// People are told in words of every class that a policy may let pass.
+func TestEveryClassIsSaidInWords(t *testing.T) {
+	t.Parallel()
+	for _, c := range Classes() {
+		if InWords(c) == "" {
+			t.Errorf("no words for %s", c)
+		}
+	}
+}

@@ -81,6 +81,9 @@ func (p *Policy) toolOfClass(r *Rule, c Class) bool {
 	return false
 }
 
+// InWords says what calls of a class do, for people: "create records".
+func InWords(c Class) string { return words[c] }
+
 // words are the classes in words for people.
 var words = map[Class]string{
 	Read:       "read records that you can see in Salesforce",

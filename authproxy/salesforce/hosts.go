@@ -26,6 +26,18 @@ func IsOwnHost(host string) bool {
 	})
 }
 
+// pageDomains are those below which are pages of orgs: Lightning, Visualforce, sites and files, some of which
+// whoever builds for an org has written.
+var pageDomains = []string{"force.com", "visualforce.com", "site.com", "salesforce-sites.com", "salesforce-setup.com", "salesforce-scrt.com", "documentforce.com"}
+
+// Hosts reports whether a host is Salesforce's own, or one of an org's pages, of any org: it may redirect, or
+// show a page that takes what it is sent. host is as [IsOwnHost] takes it.
+func Hosts(host string) bool {
+	return IsOwnHost(host) || slices.ContainsFunc(slices.Concat(ownDomains, pageDomains), func(domain string) bool {
+		return host == domain || strings.HasSuffix(host, "."+domain)
+	})
+}
+
 // IsPageHost reports whether a host has pages of Lightning or Setup alone: people see it in
 // their browser's address line, but nobody can sign in to an API there.
 func IsPageHost(host string) bool {
