@@ -95,10 +95,13 @@ func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approva
 	for i := range all {
 		r := &all[i]
 		c, err := d.standing(ctx, by, r)
+		if err == nil && c.operator {
+			err = d.join(ctx, &c)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if !c.sees() || c.mayDecide(audit.Approve) != nil || c.agreed() {
+		if !c.sees() || c.mayDecide(audit.Approve) != nil || c.agreed {
 			continue
 		}
 		if _, _, err := c.factor(""); err == nil || errors.Is(err, errWhichRole) {
@@ -222,6 +225,9 @@ func (d *Decisions) open(ctx context.Context, by approval.Decider, id string, wh
 		return nil, none, err
 	}
 	c, err := d.standing(ctx, by, r)
+	if err == nil && c.operator && what != audit.Deny {
+		err = d.join(ctx, &c)
+	}
 	if err != nil {
 		return nil, none, err
 	}

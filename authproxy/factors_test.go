@@ -20,6 +20,7 @@ import (
 type roster struct {
 	roles  map[string][]string
 	behind map[string]string // by the subject
+	called map[string][]string
 	err    error
 }
 
@@ -28,6 +29,10 @@ func (r *roster) HumanOf(_ context.Context, org, subject string) (string, error)
 		return human, r.err
 	}
 	return approval.SalesforceHuman(org, subject), r.err
+}
+
+func (r *roster) Called(_ context.Context, name string) ([]string, error) {
+	return r.called[name], r.err
 }
 
 func (r *roster) Holds(_ context.Context, human, role string) (bool, error) {

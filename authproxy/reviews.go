@@ -297,7 +297,7 @@ func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, 
 
 // decide takes a decision about an item of a review, for a reason that is clean.
 func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, what audit.Decision, reason string) (ended int, err error) {
-	own, err := r.isOwn(ctx, by, item.Of)
+	own, err := r.isOwn(ctx, by, item.Of, what)
 	if err != nil {
 		return 0, err
 	}
@@ -356,16 +356,24 @@ type Summary struct {
 	Open int // items about which nobody has decided
 }
 
-// isOwn says whether a person decides about themselves, by whatever way they signed in.
-func (r *Reviews) isOwn(ctx context.Context, by approval.Decider, of review.Of) (bool, error) {
-	if by.Actor.IsUser() && by.Actor.ID == of.Subject {
+// isOwn says whether somebody decides about themselves, by whatever way they signed in, or whoever names
+// them at the command line. There nothing stands in the way of ending access.
+func (r *Reviews) isOwn(ctx context.Context, by approval.Decider, of review.Of, what audit.Decision) (bool, error) {
+	who := by.Human
+	switch {
+	case by.Actor.IsUser() && by.Actor.ID == of.Subject:
 		return true, nil
+	case by.Actor.IsOperator() && what != audit.Revoke:
+		who = approval.OperatorHuman(by.Actor)
 	}
-	if by.Human == "" {
+	if who == "" {
 		return false, nil
 	}
 	human, err := r.Cutoff.People.HumanOf(ctx, of.Org, of.Subject)
-	return human == by.Human, err
+	if err != nil {
+		return false, err
+	}
+	return approval.Among(ctx, r.Cutoff.People, who, human, approval.SalesforceHuman(of.Org, of.Subject))
 }
 
 // endConnections ends what a person has to a server, each connection also if one before failed.

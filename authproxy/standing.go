@@ -34,28 +34,27 @@ type standing struct {
 	requester bool // the human in whose name the call is made, however they signed in
 	signedIn  bool // as the very Salesforce user in whose name it is made
 	author    bool // the human who proposed the call
+	agreed    bool // the human has agreed to it before
 	// roles are those of the asked roles that they hold, escalated the one that may stand for any.
 	roles     []string
 	escalated string
 }
 
-// standing finds out what by is to r.
+// standing finds out what by is to r. Whom an operator names is found out where it matters, see
+// [Decisions.join].
 func (d *Decisions) standing(ctx context.Context, by approval.Decider, r *approval.Request) (standing, error) {
 	c := standing{request: r, operator: by.Actor.IsOperator(), human: by.Human}
 	if c.operator {
 		c.human = approval.OperatorHuman(by.Actor)
 	} else {
-		requester, err := d.people().HumanOf(ctx, r.Org, r.Subject)
-		if err != nil {
-			return c, err
-		}
 		c.signedIn = by.Actor == actor.User(r.Subject) && by.Org == r.Org
 		if c.human == "" && by.Actor.IsUser() {
 			c.human = approval.SalesforceHuman(by.Org, by.Actor.ID)
 		}
-		c.requester = c.signedIn || c.human != "" && (c.human == requester || c.human == approval.SalesforceHuman(r.Org, r.Subject))
+		if err := d.join(ctx, &c); err != nil {
+			return c, err
+		}
 	}
-	c.author = r.Author != "" && c.human == r.Author
 	for _, f := range r.Factors() {
 		if f.Role != "" && slices.Contains(by.Roles, f.Role) {
 			c.roles = append(c.roles, f.Role)
@@ -67,26 +66,41 @@ func (d *Decisions) standing(ctx context.Context, by approval.Decider, r *approv
 	return c, nil
 }
 
+// join finds out whether somebody is one of those whom the request knows: who asked for the call, who
+// proposed it, who agreed. For a denial at the command line nobody asks: nothing may stand in its way.
+func (d *Decisions) join(ctx context.Context, c *standing) error {
+	r := c.request
+	requester, err := d.people().HumanOf(ctx, r.Org, r.Subject)
+	if err != nil {
+		return err
+	}
+	own, err := approval.Among(ctx, d.people(), c.human, requester, approval.SalesforceHuman(r.Org, r.Subject))
+	if err != nil {
+		return err
+	}
+	c.requester = c.signedIn || own
+	if c.author, err = approval.Among(ctx, d.people(), c.human, r.Author); err != nil {
+		return err
+	}
+	c.agreed, err = r.Has(ctx, d.people(), c.human)
+	return err
+}
+
 // sees reports whether somebody may know of the request. A user may see what they asked for
 // themselves; of other calls those learn whose role is asked.
 func (c *standing) sees() bool {
 	return c.operator || c.requester || c.human != "" && (len(c.roles) > 0 || c.escalated != "")
 }
 
-// agreed reports whether somebody agreed to the request before.
-func (c *standing) agreed() bool {
-	return slices.ContainsFunc(c.request.Decisions, func(d approval.Decision) bool { return d.Human == c.human })
-}
-
-// mayDecide says whether somebody may decide about the request at all. An operator may: who
-// runs commands on the database could do so without us. A user may decide what they asked for
+// mayDecide says whether somebody may decide about the request at all. An operator may, but not for the human who asked:
+// who runs commands on the database could do so without us. A user may decide what they asked for
 // themselves only where the policy leaves it to the requester, also what they proposed then.
 // Whoever proposed a call may take that back.
 func (c *standing) mayDecide(what audit.Decision) error {
 	switch {
 	case c.author && what != audit.Deny && !c.request.OfRequester():
 		return errOwnProposal
-	case c.operator, c.request.OfRequester() && c.signedIn:
+	case c.operator && !(c.requester && !c.request.OfRequester()), c.request.OfRequester() && c.signedIn:
 		return nil
 	case c.requester && !c.request.OfRequester():
 		return errOwnCall

@@ -228,7 +228,10 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 		Profiles: f, Log: log, Now: f.clock.Now, Marks: ui.Marks{Ring: ring, Now: f.clock.Now, Least: -1},
 		Cutoff: &Cutoff{Access: control, Clients: clients, Grants: grants, Links: links, Approvals: approvals, Sessions: sessions, Audit: records,
 			Tokens: apitoken.New(apitoken.Config{DB: f.db, Roles: []string{people.Security}, Now: f.clock.Now}),
-			People: people.New(people.Config{DB: f.db, SignIn: signIn, Blocked: grants.Blocked, Now: f.clock.Now}),
+			People: people.New(people.Config{DB: f.db, SignIn: signIn, Blocked: grants.Blocked, Now: f.clock.Now,
+				Users: func(ctx context.Context, who string) ([]grant.User, error) {
+					return grants.FindUsersIn(ctx, []string{"acme", "beta"}, who)
+				}}),
 			Forget: func(org, subject string) { f.forgot = append(f.forgot, org+" "+subject) }},
 	}
 }

@@ -22,6 +22,10 @@ func (r *roster) HumanOf(_ context.Context, org, subject string) (string, error)
 	return approval.SalesforceHuman(org, subject), nil
 }
 
+func (r *roster) Called(context.Context, string) ([]string, error) {
+	return nil, nil
+}
+
 func (r *roster) Holds(_ context.Context, human, role string) (bool, error) {
 	_, ok := r.holds.Load(human + " " + role)
 	return ok, nil

@@ -61,6 +61,10 @@ func (r rosterOf) HumanOf(_ context.Context, org, subject string) (string, error
 	return SalesforceHuman(org, subject), nil
 }
 
+func (r rosterOf) Called(context.Context, string) ([]string, error) {
+	return nil, nil
+}
+
 func (r rosterOf) Holds(_ context.Context, human, role string) (bool, error) {
 	return slices.Contains(r[human], role), nil
 }

@@ -25,10 +25,14 @@ func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, e
 	}
 	for range attempts {
 		r, err := s.pending(ctx, id)
+		if err != nil {
+			return requestOf(r), fmt.Errorf("approving: %w", err)
+		}
+		again, err := r.Has(ctx, s.people, d.Human)
 		switch {
 		case err != nil:
-			return requestOf(r), fmt.Errorf("approving: %w", err)
-		case r.has(d.Human):
+			return nil, fmt.Errorf("approving: %w", err)
+		case again:
 			return &r.Request, fmt.Errorf("approving: %w", ErrAlready)
 		case !r.lacks(d.Factor):
 			return &r.Request, fmt.Errorf("approving: %w: nobody is missing for role %q", ErrNotApprover, d.Factor)

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -109,9 +110,13 @@ func inWords(factors []policy.Factor) string {
 	return strings.Join(parts, " and ")
 }
 
-// has reports whether that person agreed before.
-func (r *Request) has(human string) bool {
-	return slices.ContainsFunc(r.Decisions, func(d Decision) bool { return d.Human == human })
+// Has reports whether that person agreed before, as [Among] knows people.
+func (r *Request) Has(ctx context.Context, known People, human string) (bool, error) {
+	agreed := make([]string, len(r.Decisions))
+	for i, d := range r.Decisions {
+		agreed[i] = d.Human
+	}
+	return Among(ctx, known, human, agreed...)
 }
 
 // lacks reports whether somebody is missing for that factor.

@@ -13,6 +13,7 @@ import (
 type town struct {
 	behind map[string]string // the human behind a Salesforce user, where that is known
 	roles  map[string][]string
+	called map[string][]string
 }
 
 func (p *town) HumanOf(_ context.Context, org, subject string) (string, error) {
@@ -20,6 +21,10 @@ func (p *town) HumanOf(_ context.Context, org, subject string) (string, error) {
 		return human, nil
 	}
 	return SalesforceHuman(org, subject), nil
+}
+
+func (r *town) Called(_ context.Context, name string) ([]string, error) {
+	return r.called[name], nil
 }
 
 func (p *town) Holds(_ context.Context, human, role string) (bool, error) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,6 +120,37 @@ func (s *Store) FindUsers(ctx context.Context, who string) ([]User, error) {
 		return nil, nil
 	}
 	return s.readUsers(ctx, `subject = $2 OR username = $3`, FullID(who), strings.ToLower(who))
+}
+
+// FindUsersIn is FindUsers for these orgs, which costs the same however many users there are. An id is
+// the same person in a sandbox and in the org that it was copied from, so that a username names its user
+// in each of them.
+func (s *Store) FindUsersIn(ctx context.Context, orgs []string, who string) (all []User, err error) {
+	if who == "" {
+		return nil, nil
+	}
+	ids := []string{FullID(who)}
+	for _, org := range orgs {
+		named, err := s.readUsers(ctx, `org = $2 AND username = $3`, org, strings.ToLower(who))
+		if err != nil {
+			return nil, err
+		}
+		for _, u := range named {
+			if !slices.Contains(ids, u.Subject) {
+				ids = append(ids, u.Subject)
+			}
+		}
+	}
+	for _, org := range orgs {
+		for _, id := range ids {
+			known, err := s.readUsers(ctx, `org = $2 AND subject = $3`, org, id)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, known...)
+		}
+	}
+	return all, nil
 }
 
 // FindUser is the user of one org whom who names, as FindUsers does; or [ErrNotFound].

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // Link says that a Salesforce user and a person of the company are one human.
@@ -72,6 +74,64 @@ func (s *Store) HumanOf(ctx context.Context, org, subject string) (string, error
 		return approval.SalesforceHuman(org, subject), nil
 	}
 	return company.Human(l.Issuer, l.Person), nil
+}
+
+// mostCalled bounds how many people of one name are found.
+const mostCalled = 1000
+
+// Called names every human whom a typed name may mean: by a Salesforce user id of 15 or 18 characters, a
+// username, what somebody is called at the company, their e-mail address or subject there, or as entries of
+// the audit log have an actor; with each human of the company the Salesforce users who are linked to them,
+// and the other way round.
+func (s *Store) Called(ctx context.Context, name string) (humans []string, err error) {
+	var users []grant.User
+	by := actor.Parse(name)
+	issuer, subject, ofCompany := by.PersonOf()
+	switch {
+	case ofCompany:
+		return s.selves(ctx, humans, company.Human(issuer, subject))
+	case by.IsUser():
+		name = by.ID
+	}
+	if s.Users != nil {
+		if users, err = s.Users(ctx, name); err != nil {
+			return nil, err
+		}
+	}
+	for _, u := range users {
+		humans = append(humans, approval.SalesforceHuman(u.Org, u.Subject))
+		human, err := s.HumanOf(ctx, u.Org, u.Subject)
+		if err != nil {
+			return nil, err
+		}
+		if humans, err = s.selves(ctx, humans, human); err != nil {
+			return nil, err
+		}
+	}
+	people, err := s.people(ctx, `WHERE LOWER(name) = LOWER($1) OR LOWER(email) = LOWER($1) OR LOWER(subject) = LOWER($1) LIMIT $2`, name, mostCalled)
+	if err != nil {
+		return nil, fmt.Errorf("looking for a person by name: %w", err)
+	}
+	for _, p := range people {
+		if humans, err = s.selves(ctx, humans, p.Human()); err != nil {
+			return nil, err
+		}
+	}
+	return humans, nil
+}
+
+// selves adds a human, and the Salesforce users who are linked to them.
+func (s *Store) selves(ctx context.Context, to []string, human string) ([]string, error) {
+	to = append(to, human)
+	issuer, subject, ok := company.ParseHuman(human)
+	if !ok {
+		return to, nil
+	}
+	links, err := s.LinksOf(ctx, issuer, subject)
+	for _, l := range links {
+		to = append(to, approval.SalesforceHuman(l.Org, l.Subject))
+	}
+	return to, err
 }
 
 // LinkOf is the link of a Salesforce user; nil: there is none. [ErrAltered]

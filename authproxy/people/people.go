@@ -16,6 +16,7 @@ import (
 
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // Errors of the store.
@@ -57,7 +58,9 @@ type Config struct {
 	// Blocked says that a Salesforce user is blocked: the person whom they are has no role then.
 	// nil: nobody is.
 	Blocked func(ctx context.Context, org, subject string) (bool, error)
-	Now     func() time.Time // nil: time.Now
+	// Users are the Salesforce users whom a name means that somebody typed; nil: nobody.
+	Users func(ctx context.Context, who string) ([]grant.User, error)
+	Now   func() time.Time // nil: time.Now
 }
 
 // Store keeps people, their sessions and links.

@@ -51,8 +51,13 @@ func noApproval(id string) error {
 	return fmt.Errorf("no approval %q: see 'approval list --all'", id)
 }
 
+const whoIsNamed = `A name after --as that is somebody's Salesforce username or user id, or their name, e-mail address or subject
+at the company, is that human: they count once, on pages and here, and not for a call of their own, or one
+that they proposed. Any other name is a human of its own, and nothing tells whether somebody who is known
+agreed by it before: name people by their e-mail address.`
+
 func decideCommand(verb, short string, approve bool) *cobra.Command {
-	cmd := onStoresFor(!approve)(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Args: usageArgs(named)},
+	cmd := onStoresFor(!approve)(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Long: short + ".\n\n" + whoIsNamed, Args: usageArgs(named)},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			choice := approval.Choice{Approve: approve}
 			by, err := decider(cmd)
@@ -91,6 +96,7 @@ func counterCommand() *cobra.Command {
 	cmd := withStores(&cobra.Command{
 		Use: "counter APPROVAL --as NAME --arguments JSON", Args: usageArgs(named),
 		Short: "Propose the same call with other values in its arguments, in the place of this one",
+		Long:  "Propose the same call with other values in its arguments, in the place of this one.\n\n" + whoIsNamed,
 	}, func(s *stores, cmd *cobra.Command, args []string) error {
 		by, err := decider(cmd)
 		if err != nil {

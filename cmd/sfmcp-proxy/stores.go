@@ -176,8 +176,17 @@ func (s *stores) openPeople(n *outbound) (err error) {
 		return err
 	}
 	s.people = people.New(people.Config{DB: s.db, SignIn: s.company, MaxAge: s.config.Console.RolesMaxAge, Idle: s.config.Console.SessionIdle,
-		Lifetime: s.config.Lifetimes.Session, Blocked: s.grants.Blocked, Now: s.now})
+		Lifetime: s.config.Lifetimes.Session, Blocked: s.grants.Blocked, Users: s.usersCalled, Now: s.now})
 	return nil
+}
+
+// usersCalled are the Salesforce users of the orgs of the configuration whom a name means.
+func (s *stores) usersCalled(ctx context.Context, who string) ([]grant.User, error) {
+	var orgs []string
+	for _, o := range s.config.Salesforce.Orgs {
+		orgs = append(orgs, o.Name)
+	}
+	return s.grants.FindUsersIn(ctx, orgs, who)
 }
 
 // openDatabase opens the configuration's database for the key ring that it belongs to,
