@@ -51,7 +51,8 @@ func startSoak(t *testing.T) *soak {
 	dir, public := t.TempDir(), freePort(t)
 	s.network.to = freePort(t)
 	sim, err := salesforcesim.Listen(salesforcesim.Config{BaseURL: "http://" + s.network.from, Listen: s.network.to,
-		Callbacks: []string{"http://" + public + "/oauth/callback"}})
+		Callbacks: []string{"http://" + public + "/oauth/callback"},
+		Orgs:      []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID, DailyAPILimit: 1 << 30}}}) // 200 calls a second reach 100,000 in minutes
 	if err != nil {
 		t.Fatal(err)
 	}
