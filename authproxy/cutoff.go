@@ -212,41 +212,6 @@ func (c *Cutoff) RevokeToken(ctx context.Context, token, clientID string) error 
 	})
 }
 
-// Stop sets the kill switch: off, writes, all.
-func (c *Cutoff) Stop(ctx context.Context, mode access.Stop, act Act) error {
-	return c.stop(ctx, mode, act, func(ctx context.Context) error { return c.Access.SetStop(ctx, mode, act.By.String()) })
-}
-
-// StopFrom is Stop if the kill switch still is as it was seen, otherwise [access.ErrStopMoved] and
-// nothing is done.
-func (c *Cutoff) StopFrom(ctx context.Context, seen access.StopSetting, mode access.Stop, act Act) error {
-	return c.stop(ctx, mode, act, func(ctx context.Context) error { return c.Access.SetStopFrom(ctx, seen, mode, act.By.String()) })
-}
-
-// stop sets the kill switch by set.
-func (c *Cutoff) stop(ctx context.Context, mode access.Stop, act Act, set func(context.Context) error) error {
-	if err := mode.Validate(); err != nil {
-		return fmt.Errorf("setting stop: %w", err)
-	}
-	entry := audit.Entry{Actor: act.By, Action: audit.StopSet, Object: string(mode), Reason: act.Why}
-	gives := false
-	err := take(ctx, func(ctx context.Context) error {
-		have, _ := c.Access.StopPosition(ctx) // when it cannot be read, it stops everything
-		if gives = have.StopsMoreThan(mode); gives {
-			return nil
-		}
-		err := set(ctx)
-		if errors.Is(err, access.ErrStopMoved) {
-			return err
-		}
-		return c.record(ctx, entry, err)
-	})
-	if gives {
-		return c.give(ctx, entry, set)
-	}
-	return err
-}
-
 // endReplayed ends what hangs on a connection that ended because a token of it was presented again.
 func (c *Cutoff) endReplayed(ctx context.Context, g *grant.Grant, act Act) error {
 	return take(ctx, func(ctx context.Context) error { return c.grantEnded(ctx, g, audit.GrantReplay, act) })

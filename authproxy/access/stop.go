@@ -2,7 +2,9 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -46,8 +48,14 @@ type StopSetting struct {
 	By       string
 }
 
+// Mark is a text that stands for a setting where it is compared later, as in a form.
+func (s StopSetting) Mark() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %d %q", s.Position, db.Millis(s.At), s.By))
+	return hex.EncodeToString(sum[:16])
+}
+
 // ErrStopMoved says that the kill switch is not as it was seen any more.
-var ErrStopMoved = errors.New("the kill switch was set meanwhile")
+var ErrStopMoved = errors.New("the kill switch was set by somebody else meanwhile, so nothing was done: look at 'stop status', and set it again if that is still right")
 
 // StopSetting reads the kill switch anew. Errors are those of [Control.StopMode].
 func (c *Control) StopSetting(ctx context.Context) (StopSetting, error) {
@@ -58,23 +66,47 @@ func (c *Control) StopSetting(ctx context.Context) (StopSetting, error) {
 	return s, nil
 }
 
-// SetStopFrom is SetStop if the kill switch still is as it was seen, otherwise [ErrStopMoved].
-func (c *Control) SetStopFrom(ctx context.Context, seen StopSetting, stop Stop, by string) error {
-	return c.setStop(ctx, &seen, stop, by)
+// StopSeen is StopSetting for whoever sets the kill switch next. Where nobody can say how it stands
+// ([ErrStopAltered], [ErrStopUnknown]) it stops everything, set by nobody, and that is no error.
+func (c *Control) StopSeen(ctx context.Context) (StopSetting, error) {
+	s, err := c.StopSetting(ctx)
+	return orStopped(s, err)
 }
 
-// setStop sets the kill switch; if seen is not nil, only where it still is so.
-func (c *Control) setStop(ctx context.Context, seen *StopSetting, stop Stop, by string) error {
+// orStopped is the setting that was read, or one that stops everything where nobody can say how it stands.
+func orStopped(s StopSetting, err error) (StopSetting, error) {
+	if errors.Is(err, ErrStopAltered) || errors.Is(err, ErrStopUnknown) {
+		return StopSetting{Position: StopAll}, nil
+	}
+	return s, err
+}
+
+// SetStopFrom is SetStop if the kill switch still is as [Control.StopSeen] saw it, otherwise [ErrStopMoved].
+func (c *Control) SetStopFrom(ctx context.Context, seen StopSetting, stop Stop, by string) error {
+	return c.setStop(ctx, func(have StopSetting) bool { return have == seen }, stop, by)
+}
+
+// SetStopOver is SetStop where that stops no less, or the kill switch still is as [Control.StopSeen] saw it; otherwise
+// [ErrStopMoved]: nobody loosens what they have not seen. Everything can be stopped without knowing how it stands.
+func (c *Control) SetStopOver(ctx context.Context, seen StopSetting, stop Stop, by string) error {
+	if stop == StopAll {
+		return c.setStop(ctx, nil, stop, by)
+	}
+	return c.setStop(ctx, func(have StopSetting) bool { return have == seen || !have.Position.StopsMoreThan(stop) }, stop, by)
+}
+
+// setStop sets the kill switch; if may is not nil, only over a setting of which it says so.
+func (c *Control) setStop(ctx context.Context, may func(have StopSetting) bool, stop Stop, by string) error {
 	if err := stop.Validate(); err != nil {
 		return fmt.Errorf("setting stop: %w", err)
 	}
 	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
-		if seen != nil {
-			have, err := c.readStop(ctx, tx, c.db.ForUpdate("stops"))
+		if may != nil {
+			have, err := orStopped(c.readStop(ctx, tx, c.db.ForUpdate("stops")))
 			if err != nil {
 				return err
 			}
-			if have != *seen {
+			if !may(have) {
 				return ErrStopMoved
 			}
 		}

@@ -267,6 +267,22 @@ func TestConsoleAnswersAndStops(t *testing.T) {
 	}
 	d.act(b, overview, "/console/stop", url.Values{"to": {"off"}}, url.Values{"reason": {"drill is over"}})
 
+	// A page that was loaded before a colleague stopped everything lets nothing pass, and stops more at once.
+	overview = d.look(b, "/console")
+	d.must("stop", "all")
+	entries := d.must("audit", "list", "--action", "stop.set", "--json")
+	if after := d.act(b, overview, "/console/stop", url.Values{"to": {"writes"}}, url.Values{"reason": {"old page"}}); after.Status != http.StatusConflict || !strings.Contains(after.Body, "Everything is stopped for everybody") {
+		t.Errorf("loosening by a page that shows less: status %d %s", after.Status, after.Body)
+	}
+	if again := d.must("audit", "list", "--action", "stop.set", "--json"); strings.TrimSpace(d.must("stop", "status")) != "all" || again != entries {
+		t.Errorf("it stands at %s, with %s", d.must("stop", "status"), again)
+	}
+	d.must("stop", "writes")
+	if after := d.act(b, overview, "/console/stop", url.Values{"to": {"all"}}, url.Values{"reason": {"old page"}}); after.Status != http.StatusOK || strings.TrimSpace(d.must("stop", "status")) != "all" {
+		t.Errorf("stopping more by that page: status %d %s", after.Status, after.Body)
+	}
+	d.must("stop", "off")
+
 	// What stops this machine alone is said first, with how it ends.
 	file := filepath.Join(d.dir, "STOP")
 	if err := os.WriteFile(file, []byte("night shift"), 0o600); err != nil {

@@ -125,7 +125,7 @@ func (a settingsRoutes) setStop(q *call, in *Stop) (*StopSwitch, error) {
 	switch {
 	case errors.Is(err, access.ErrStopMoved) && readErr == nil:
 		return nil, q.moved(now)
-	case err != nil && in.Position != access.StopOff:
+	case err != nil && in.Position != access.StopOff && !seen.seen.Position.StopsMoreThan(in.Position): // what gives access is done whole or not at all
 		return nil, a.partly(q, err)
 	case err != nil:
 		return nil, err

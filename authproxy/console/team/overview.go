@@ -1,6 +1,7 @@
 package team
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -167,7 +168,11 @@ func (t *Team) stopTile(q *request, p *ui.ConsolePage) error {
 
 // stopSection says what is stopped, since when and by whom, and offers the other positions.
 func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
-	mode, err := t.Reads.Access.StopPosition(q.Context())
+	set, err := t.Reads.Access.StopSetting(q.Context())
+	if err != nil {
+		set = access.StopSetting{Position: access.StopAll}
+	}
+	mode := set.Position
 	s := ui.Section{Heading: "Stop switch", Text: stopInWords[mode] + " It holds for every process within a second, and survives restarts."}
 	if _, is := t.Reads.Access.StoppedHere(); is {
 		s.Text = fmt.Sprintf("This machine is stopped by itself, see above. The switch for every process stands at %s.", mode)
@@ -197,7 +202,7 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 		}
 		if to.mode != mode || unread {
 			s.Acts = append(s.Acts, acts(q.button(ui.Act{Path: "stop", Label: to.label, Text: to.text, Reason: true, Danger: to.mode != access.StopOff,
-				Fields: []ui.HiddenField{{Name: "to", Value: string(to.mode)}}}))...)
+				Fields: []ui.HiddenField{{Name: "to", Value: string(to.mode)}, {Name: "seen", Value: set.Mark()}}}))...)
 		}
 	}
 	p.Sections = append(p.Sections, s)
@@ -220,19 +225,37 @@ func (t *Team) stop(q *request) error {
 	if err != nil {
 		return err
 	}
-	before, readErr := t.Reads.Access.StopPosition(q.Context())
-	err = t.Cutoff.Stop(q.Context(), to, act)
-	if err != nil && to == access.StopOff { // what gives access is done whole or not at all
+	before, readErr := t.Reads.Access.StopSeen(q.Context())
+	err = t.Cutoff.StopSeen(q.Context(), q.Member.Form.Get("seen"), to, act)
+	loosened := readErr == nil && before.Position.StopsMoreThan(to)
+	switch {
+	case errors.Is(err, access.ErrStopMoved):
+		return t.stopMoved(q)
+	case err != nil && (loosened || to == access.StopOff): // what gives access is done whole or not at all
 		return err
 	}
 	text := stopInWords[to]
-	if to == access.StopWrites && before == access.StopAll && readErr == nil && err == nil {
+	if to == access.StopWrites && loosened && err == nil {
 		text += " Reads pass again: before, every call was stopped."
 	}
 	if here, is := t.Reads.Access.StoppedHere(); is && to != access.StopAll {
 		text = "The switch is set, but " + here.String() + ". Remove that file to let calls pass again."
 	}
 	return t.done(q, "Stop switch", text, err, ui.Link{Text: "Overview", Path: "/console"})
+}
+
+// stopMoved says that the switch is not as the page showed it, so that nothing was loosened.
+func (t *Team) stopMoved(q *request) error {
+	now, err := t.Reads.Access.StopSeen(q.Context())
+	if err != nil {
+		return err
+	}
+	by := ""
+	if !now.At.IsZero() {
+		by = fmt.Sprintf(" It was set %s, and the audit log says by whom and why.", ui.Moment(now.At, q.Now))
+	}
+	return console.Problem(http.StatusConflict, "The switch was set meanwhile",
+		stopInWords[now.Position]+by+" The page that you had before you showed it otherwise, and this would have let calls pass that somebody has stopped since. Nothing was done: look at the overview again.")
 }
 
 // sentence is text with a capital letter.
