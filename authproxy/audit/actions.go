@@ -114,7 +114,7 @@ var actions = []Described{
 	{APITokenCreate, "an operator makes a token for the security team's API"},
 	{APITokenRevoke, "a token for the security team's API is revoked"},
 	{APITokenUse, "a token for the security team's API is shown that is revoked or at its end, or asks for what its role may not"},
-	{ApprovalDecide, "a person approves or denies a call that waits, or tries to"},
+	{ApprovalDecide, "a person approves or denies a call that waits, or proposes another in its place, or tries to"},
 	{ApprovalPreview, "Salesforce is asked, as the requester, for what a call that waits would change"},
 	{ApprovalRead, "somebody is given the evidence of a call that waited, with its arguments"},
 	{ApprovalResolve, "a person says whether a call was carried out whose answer was lost"},

@@ -121,13 +121,21 @@ func (p *persons) hidden(ctx context.Context, e *Entry, a actor.Actor, back bool
 	return called(a, who.pseudonym), nil
 }
 
+// mostScratch is how many bytes of text a buffer holds that is kept: more than most calls are asked with.
+const mostScratch = 64 << 10
+
 // scratch holds buffers of what is encrypted: the text, what it becomes, and that as text.
 var scratch = sync.Pool{New: func() any { return new([3][]byte) }}
 
 // sealed is what e says about its owner, encrypted.
 func (who *person) sealed(e *Entry) string {
 	b := scratch.Get().(*[3][]byte)
-	defer scratch.Put(b)
+	defer func() {
+		clear(b[0]) // what it says is to be read with the key alone
+		if cap(b[0]) <= mostScratch {
+			scratch.Put(b)
+		}
+	}()
 	b[0] = e.appendPersonal(b[0][:0])
 	b[1] = who.box.Seal(b[1][:0], nil, b[0], who.data)
 	b[2] = base64.StdEncoding.AppendEncode(b[2][:0], b[1])

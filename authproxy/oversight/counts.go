@@ -28,6 +28,9 @@ type Day struct {
 	Calls []int // in the order of [Ends]
 }
 
+// Of is how many calls ended so, which is one of [Ends].
+func (d Day) Of(end audit.Outcome) int { return d.Calls[slices.Index(Ends(), end)] }
+
 // Total is how many calls there were, however they ended.
 func (d Day) Total() (n int) {
 	for _, calls := range d.Calls {

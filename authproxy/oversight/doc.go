@@ -8,7 +8,6 @@
 //	reader.go       what is needed, errors
 //	people.go       everybody, one person
 //	human.go        who somebody is, at Salesforce and at the company
-//	elsewhere.go    where else a human is whose user of one org is looked at
 //	connections.go  connections by person, client and server
 //	clients.go      clients with their connections, and which of them nobody uses
 //	tools.go        definitions by server and state

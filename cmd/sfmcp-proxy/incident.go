@@ -153,4 +153,4 @@ func tellStep(cmd *cobra.Command, target suspect, step authproxy.Step) {
 }
 
 // hasNothing are the steps that end what somebody has who has come here.
-var hasNothing = map[string]bool{"connections": true, "approvals": true, "sessions": true, "processes": true, "salesforce": true}
+var hasNothing = map[string]bool{"connections": true, "approvals": true, "sessions": true, "login": true, "salesforce": true}

@@ -10,6 +10,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/people"
 )
 
@@ -41,7 +42,7 @@ func (a settingsRoutes) overview(q *call) (Overview, error) {
 		return o, err
 	}
 	for _, d := range days {
-		o.Days = append(o.Days, Day{d.Begin, d.Calls[0], d.Calls[1], d.Calls[2], d.Calls[3]})
+		o.Days = append(o.Days, Day{d.Begin, d.Of(audit.OK), d.Of(audit.Held), d.Of(audit.Denied), d.Of(audit.Failed)})
 	}
 	if o.OtherLogs, err = a.Reads.OtherLogs(q.Context(), q.now); err != nil {
 		return o, err

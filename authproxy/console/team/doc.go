@@ -24,7 +24,6 @@
 //	people.go       everybody, one person; revoke, block, unblock
 //	connections.go  connections by person, client and server; ending many
 //	incident.go     whom an incident is about; containing it, step by step
-//	outcome.go      what an act did, as its page says it
 //	clients.go      programs, and ending all of one
 //	reviews.go      access reviews: who has access, who uses it, keep or revoke
 //	tools.go        definitions that wait; accept, reject

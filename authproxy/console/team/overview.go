@@ -45,8 +45,8 @@ func (t *Team) callTiles(q *request, p *ui.ConsolePage) error {
 	}
 	p.Tiles = append(p.Tiles, ui.Tile{Number: strconv.Itoa(today.Total()), Label: "calls today", Path: "/console/audit?action=tool.call&since=" + q.Now.UTC().Format(time.DateOnly),
 		Text: whose + usualCalls(before) + "Look who called what, if it is more than you expect."})
-	denied := ui.Tile{Number: strconv.Itoa(today.Calls[2]), Label: "denied today", Path: "/console/denials", Text: whose + "Nothing to do: the rules are in nobody's way today."}
-	if today.Calls[2] > 0 {
+	denied := ui.Tile{Number: strconv.Itoa(today.Of(audit.Denied)), Label: "denied today", Path: "/console/denials", Text: whose + "Nothing to do: the rules are in nobody's way today."}
+	if today.Of(audit.Denied) > 0 {
 		denied.Text = whose + "See which rule denies most: somebody may need access, or a word of advice."
 	}
 	p.Tiles, p.Chart = append(p.Tiles, denied), chartOf(all)

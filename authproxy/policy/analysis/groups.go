@@ -24,7 +24,7 @@ type found struct {
 	of  int    // index of what happens, in a list of the caller
 }
 
-// cases calls f for all calls of a server that its rules, and those of the policies besides, tell apart.
+// cases are all calls of a server that its rules, and those of the policies besides, tell apart.
 type cases struct {
 	server  Server
 	users   []Users
