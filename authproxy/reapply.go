@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
+	"sfmcp-proxy/authproxy/approval/evidence"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/people"
@@ -179,7 +179,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		switch {
 		case e.Outcome == audit.Intent && e.Approval != "": // about to leave: the approval is spent
 			r.spent[e.Seq] = e.Approval
-		case e.Outcome == audit.Denied, e.Outcome == audit.Failed && strings.HasSuffix(e.Reason, approval.GivenBack): // it did not leave, and the approval was given back
+		case evidence.Stayed(e):
 			delete(r.spent, e.IntentSeq)
 		}
 	}

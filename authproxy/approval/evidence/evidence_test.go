@@ -55,6 +55,46 @@ func TestRecord(t *testing.T) {
 	}
 }
 
+// A call that did not leave after all was not made: refused before it left, or failed and its approval given back. Of two
+// that were about to leave at the same time that one was made which left.
+func TestRegisterOfCallThatDidNotLeave(t *testing.T) {
+	t.Parallel()
+	call := func(seq int64, outcome audit.Outcome, intent int64, reason string) audit.Entry {
+		return audit.Entry{Seq: seq, At: begin.Add(time.Duration(seq) * time.Second), Action: audit.ToolCall, Approval: "apr_1", Outcome: outcome, IntentSeq: intent, Reason: reason}
+	}
+	decide := func(seq int64, d audit.Decision) audit.Entry {
+		return audit.Entry{Seq: seq, At: begin, Action: audit.ApprovalDecide, Approval: "apr_1", Outcome: audit.OK, Decision: d}
+	}
+	held, agreed := call(1, audit.Held, 0, ""), decide(2, audit.Approve)
+	for name, c := range map[string]struct {
+		then   []audit.Entry
+		result string
+		made   int64 // 0: never
+	}{
+		"under way":              {[]audit.Entry{call(3, audit.Intent, 0, "")}, "approved", 3},
+		"refused":                {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Denied, 3, "the record is not any more what those who agreed saw")}, "agreed", 0},
+		"refused, then denied":   {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Denied, 3, ""), call(5, audit.Held, 0, ""), decide(6, audit.Deny)}, "denied", 0},
+		"given back":             {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Failed, 3, "unavailable; "+approval.GivenBack)}, "agreed", 0},
+		"given back, then made":  {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Failed, 3, approval.GivenBack), call(5, audit.Intent, 0, ""), call(6, audit.OK, 5, "")}, "approved", 5},
+		"failed at Salesforce":   {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Failed, 3, "")}, "approved", 3},
+		"two, the later refused": {[]audit.Entry{call(3, audit.Intent, 0, ""), call(4, audit.Intent, 0, ""), call(5, audit.Denied, 4, ""), call(6, audit.OK, 3, "")}, "approved", 3},
+	} {
+		var register Register
+		register.Begin(held)
+		for _, e := range append([]audit.Entry{held, agreed}, c.then...) {
+			register.Add(e)
+		}
+		r := register.Records()[0]
+		made := time.Time{}
+		if c.made != 0 {
+			made = begin.Add(time.Duration(c.made) * time.Second)
+		}
+		if r.Result() != c.result || !r.Made.Equal(made) || (r.Answer != nil) != (c.made != 0 && name != "under way") {
+			t.Errorf("%s: %q made %v, answer %+v", name, r.Result(), r.Made, r.Answer)
+		}
+	}
+}
+
 // What the database has is more exact than what the log has.
 func TestRecordOfTheDatabase(t *testing.T) {
 	t.Parallel()

@@ -3,6 +3,7 @@ package evidence
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
@@ -36,7 +37,7 @@ type Record struct {
 	Asked   time.Time `json:"asked,omitzero"`
 	Expires time.Time `json:"expires,omitzero"`
 	Decided time.Time `json:"decided,omitzero"` // finally
-	Made    time.Time `json:"made,omitzero"`    // when the call was about to leave
+	Made    time.Time `json:"made,omitzero"`    // when the call was about to leave that did
 
 	Author    string `json:"author,omitempty"`     // the human who proposed it in the place of another
 	CounterOf string `json:"counter_of,omitempty"` // that other
@@ -61,6 +62,9 @@ type Record struct {
 	Missing []string `json:"missing,omitempty"` // sentences: what the record lacks
 
 	short bool
+	// leaving has when the call was about to leave, by the entry that says so, unless another one says that it
+	// did not.
+	leaving map[int64]time.Time
 }
 
 // Factor is one of what had to be met.
@@ -193,10 +197,28 @@ func (r *Record) addCall(e audit.Entry) {
 			r.Asked = e.At
 		}
 	case audit.Intent:
-		r.Made = e.At
-	case audit.OK, audit.Failed, audit.Unknown:
+		if r.leaving == nil {
+			r.leaving = map[int64]time.Time{}
+		}
+		r.leaving[e.Seq], r.Made = e.At, e.At
+	case audit.Denied, audit.OK, audit.Failed, audit.Unknown:
+		if Stayed(e) {
+			delete(r.leaving, e.IntentSeq)
+			r.Made = time.Time{}
+			for _, at := range r.leaving { // of a repeat at the same time
+				if at.After(r.Made) {
+					r.Made = at
+				}
+			}
+			break
+		}
 		r.Answer = &Answer{e.Seq, e.At, e.Outcome, e.Status, e.Reason, e.AnswerDigest, e.Bytes, e.DurationMS, e.Records}
 	}
+}
+
+// Stayed reports whether an entry about a call says that it did not leave: what may have been spent for it is given back.
+func Stayed(e audit.Entry) bool {
+	return e.Outcome == audit.Denied || e.Outcome == audit.Failed && strings.HasSuffix(e.Reason, approval.GivenBack)
 }
 
 func (r *Record) check() *Check {
