@@ -23,8 +23,11 @@ func (d *Decisions) Evidence(ctx context.Context, by approval.Decider, id string
 	case err != nil:
 		return nil, err
 	case !everything:
-		if c, err := d.standing(ctx, by, r); err != nil || !c.sees() {
-			return nil, errors.Join(err, approval.ErrNotFound)
+		switch c, err := d.standing(ctx, by, r); {
+		case err != nil:
+			return nil, err
+		case !c.sees():
+			return nil, approval.ErrNotFound
 		}
 	}
 	read, err := d.readOf(ctx, by, r, id)
