@@ -83,7 +83,7 @@ func (c *call) held(a *approval.Request) error {
 		e.Outcome, e.Reason = audit.Denied, "a person proposed another call in its place"
 	case approval.Spent:
 		found := c.recordsAgain(a)
-		e.Outcome, e.Reason = audit.Repeated, "was carried out before: "+string(a.Outcome)
+		e.Outcome, e.Reason = audit.Repeated, repeatReason(a)
 		if err := c.outside.noteRepeat(c.http.Context(), a, found); err != nil { // outside.go
 			e.Reason += "; that the answer holds outside text could not be noted, so it is withheld from the client"
 			c.Audit.Record(c.http.Context(), e)
@@ -97,6 +97,19 @@ func (c *call) held(a *approval.Request) error {
 		return err
 	}
 	return &notApproved{a, answer}
+}
+
+// repeatReason says in the log what is known of the call that one repeats.
+func repeatReason(a *approval.Request) string {
+	switch a.Outcome {
+	case approval.Done:
+		return "was carried out before"
+	case approval.Failed:
+		return "was sent before, and Salesforce did not carry it out"
+	case approval.Unknown:
+		return "was sent before, and it is not known whether it was carried out"
+	}
+	return "is being made, or how it ended was not recorded"
 }
 
 // approvalAnswer is what a call is answered with that does not pass for its request: a result,
@@ -134,6 +147,9 @@ func (c *call) spend(ctx context.Context) error {
 	case errors.Is(err, approval.ErrUnread):
 		c.outcome = notForwarded("whether the record is still what was shown could not be read")
 		return answerText(textUnseen)
+	case errors.Is(err, approval.ErrInDoubt):
+		c.outcome = notForwarded("whether the approval was spent is not known, because the database did not answer")
+		return unavailable("whether the approval was spent is not known, and the call was not made", err)
 	case !errors.Is(err, approval.ErrNotApproved):
 		return unavailable("the approval could not be spent, so the call was not made", err)
 	case errors.Is(err, approval.ErrLapsed):

@@ -282,6 +282,12 @@ func TestFW45ClientGoesAway(t *testing.T) {
 	if err := <-gone; err == nil {
 		t.Fatal("the client got its answer")
 	}
+	if a := c.create(createAccount); !strings.Contains(a.text(), "it may be under way") { // nobody says that it was sent, or carried out
+		t.Errorf("repeated meanwhile: %s", a.body)
+	}
+	if e := w.last(); e.Outcome != audit.Repeated || e.Reason != "is being made, or how it ended was not recorded" {
+		t.Errorf("repeated meanwhile: %+v", e)
+	}
 	w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 	waitFor(t, func() bool { return slices.Contains(outcomes(w.entries("tool.call")), audit.OK) })
 	if a := c.create(createAccount); a.failed() || !strings.Contains(a.text(), "not made again") || w.accounts("Nimbus") != 1 {

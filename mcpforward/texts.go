@@ -202,6 +202,10 @@ func spentResult(r *approval.Request) jsontext.Value {
 	case approval.Failed:
 		return toolResult(fmt.Sprintf("The same call was approved and made at %s, and Salesforce did not carry it out. It was not made again.", at), true)
 	}
+	if r.Outcome == "" { // under way, or its process ended, or its database did not answer
+		return toolResult(fmt.Sprintf("The same call was approved, and begun at %s. How it ended is not recorded: it may be under way, it may have been carried out, "+
+			"or it may not have been sent. It was not sent again. Look in Salesforce before asking for it again.", at)+followed, true)
+	}
 	return toolResult(fmt.Sprintf("The same call was approved and sent to Salesforce at %s, but there is no answer that says whether it was carried out. "+
 		"It was not sent again. Look in Salesforce before asking for it again.", at)+followed, true)
 }

@@ -16,7 +16,7 @@ import (
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
 	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
 	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac,
-	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened, undo_of, rule, reopenings`
+	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened, undo_of, rule, reopenings, spending`
 
 const decisionColumns = `human, factor, role, by_kind, by_id, by_as, org, decided_at, auth_time, acr, shown, mac`
 
@@ -276,6 +276,7 @@ type stored struct {
 	mac, stateMAC                 string
 	decisions                     string   // digest of decisionMACs
 	decisionMACs                  []string // of Decisions
+	spending                      string   // name of the last spending, see [Store.take]
 }
 
 // covered are the columns of [db.Approvals]: what the call is.
@@ -313,7 +314,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
 		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Confirmation.Approvers,
 		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why,
-		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened, &r.UndoOf, &r.Rule, &r.Reopenings)
+		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened, &r.UndoOf, &r.Rule, &r.Reopenings, &r.spending)
 	if err != nil {
 		return nil, err
 	}

@@ -11,5 +11,5 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" { // one of the processes of TestAP16Killed
 		serveChild()
 	}
-	dbtest.Main(m, "Process|Race|Submit")
+	dbtest.Main(m, "Process|Race|Submit|FT35")
 }

@@ -17,8 +17,9 @@ const maxResult = 64 << 10
 
 // Spend takes the approval of exactly this call, if there is one: approved → spent.
 // The caller must have made every other check before, forwards the call at once and
-// then calls [Store.Settle]. Of any number of callers one succeeds; the others get
-// [ErrNotApproved]. Where somebody who agreed may no longer do so, that does not count any
+// then calls [Store.Settle]; if ctx has ended meanwhile, so that the call is not made, [Store.Unspend].
+// Of any number of callers one succeeds; the others get [ErrNotApproved].
+// Where the database does not answer, it is asked again for up to 20 seconds, also when ctx ends: [ErrInDoubt]. Where somebody who agreed may no longer do so, that does not count any
 // more, the request waits again, and the error is [ErrLapsed]. Where they saw what the record
 // had, it is not taken: see [Store.SpendShown].
 func (s *Store) Spend(ctx context.Context, b Binding) (*Request, error) {
@@ -59,15 +60,7 @@ func (s *Store) spend(ctx context.Context, b Binding, is Shown) (*stored, error)
 	} else if others := slices.DeleteFunc(bound, func(d Decision) bool { return d.Shown == is }); len(others) > 0 {
 		return nil, errors.Join(s.reopen(ctx, r, others, Changed), ErrChanged)
 	}
-	approved, now := r.stateMAC, db.Millis(s.now())
-	r.State, r.SpentAt, r.SpentBy = Spent, db.Time(now), b.GrantID
-	n, err := db.Affected(ctx, s.db.Writes, `UPDATE approvals SET state = 'spent', spent_at = $1, spent_grant = $2, state_mac = $3
-		WHERE id = $4 AND state = 'approved' AND state_mac = $5 AND expires_at > $1`,
-		now, b.GrantID, s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, approved)
-	if err == nil && n != 1 {
-		err = ErrNotApproved
-	}
-	return r, err
+	return r, s.take(ctx, r, b.GrantID)
 }
 
 // Bound are the decisions of people who saw what the record had, where the call is to be made

@@ -50,7 +50,7 @@ func TestApproveAndSpend(t *testing.T) {
 	if _, err := s.approvals.Spend(t.Context(), binding("acme", "005A", `{"body":{"AnnualRevenue":1250000.00,"Name":"Nordwind"},"sobject-name":"Account"}`)); err != nil {
 		t.Errorf("spending: %v", err)
 	}
-	alice.get(path).want(t, 200, "Sent to Salesforce")
+	alice.get(path).want(t, 200, "Being made")
 }
 
 // checkDecisions compares the parts that tell decisions apart, and that each entry

@@ -57,7 +57,7 @@ func statusInWords(a *approval.Request) string {
 		case approval.Unknown:
 			return "Outcome unknown"
 		}
-		return "Sent to Salesforce"
+		return "Being made"
 	}
 	return "Unknown"
 }
@@ -167,7 +167,7 @@ func spentInWords(a *approval.Request) string {
 	case approval.Unknown:
 		return "The call was sent, but the answer was lost. It may have happened: look in Salesforce before you ask for it again."
 	}
-	return "The assistant repeated the call, and it is with Salesforce now."
+	return "The assistant repeated the call. It is being made, or how it ended was not recorded: if this stays so, look in Salesforce."
 }
 
 // approverInWords names who decides about a call.

@@ -22,9 +22,17 @@ type Network struct {
 	moved  *sync.Cond
 	cut    bool   // nothing passes, and nobody is told
 	down   bool   // connections end, and no new one is made
-	commit []bool // of each of the next COMMITs, see LoseCommit: whether it reaches the server
+	losses []loss // in turn
 	conns  map[net.Conn]bool
 	all    sync.WaitGroup
+}
+
+// loss is of a statement whose answer does not arrive.
+type loss struct {
+	text    string // in lower case
+	whole   bool   // text is the whole statement, and not a part of it
+	reaches bool   // it reaches the server
+	then    func() // called before anybody can tell
 }
 
 // Between returns a network in front of a database of [Postgres], until t ends.
@@ -58,6 +66,11 @@ func (n *Network) URL(database string) string {
 	return u.String()
 }
 
+// SimpleURL is URL with each statement in one message together with its values, as [Network.LoseAnswer] needs it.
+func (n *Network) SimpleURL(database string) string {
+	return n.URL(database) + "&default_query_exec_mode=simple_protocol"
+}
+
 // Cut lets nothing pass any more, in either direction, without telling anybody.
 func (n *Network) Cut() { n.set(func() { n.cut = true }) }
 
@@ -70,14 +83,20 @@ func (n *Network) Heal() { n.set(func() { n.cut, n.down = false, false }) }
 // LoseCommit ends the connection on which the next COMMIT comes. It reaches the server, or
 // does not: whoever sent it cannot tell which.
 func (n *Network) LoseCommit(reaches bool) {
-	n.set(func() { n.commit = append(n.commit, reaches) })
+	n.set(func() { n.losses = append(n.losses, loss{text: "commit", whole: true, reaches: reaches}) })
 }
 
-// Lost reports whether every COMMIT of LoseCommit has come.
+// LoseAnswer is LoseCommit for the next statement that contains text, and calls then, unless it is nil, before
+// whoever sent the statement can tell. It wants [Network.SimpleURL].
+func (n *Network) LoseAnswer(text string, reaches bool, then func()) {
+	n.set(func() { n.losses = append(n.losses, loss{text: strings.ToLower(text), reaches: reaches, then: then}) })
+}
+
+// Lost reports whether everything has come that LoseCommit and LoseAnswer wait for.
 func (n *Network) Lost() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.commit) == 0
+	return len(n.losses) == 0
 }
 
 func (n *Network) set(change func()) {
@@ -151,8 +170,8 @@ func (n *Network) answers(client, server net.Conn) error {
 	}
 }
 
-// errCommit ends a connection whose COMMIT is lost.
-var errCommit = errors.New("the COMMIT is lost")
+// errLost ends a connection whose statement is lost.
+var errLost = errors.New("the answer of the statement is lost")
 
 // requests forwards message by message (PostgreSQL's manual, 55.7): a first one without a
 // type, then each with one.
@@ -163,14 +182,9 @@ func (n *Network) requests(client, server net.Conn) error {
 			return err
 		}
 		n.pass()
-		if typed && message[0] == 'Q' && strings.EqualFold(strings.TrimRight(string(message[5:]), "\x00"), "commit") {
-			if lost, reaches := n.takeCommit(); lost {
-				_ = client.Close() // first: the answer must not pass
-				if reaches {
-					_, err = server.Write(message)
-					_, _ = server.Read(make([]byte, 1)) // it is done when the server answers, here or to answers
-				}
-				return errors.Join(errCommit, err)
+		if typed && message[0] == 'Q' {
+			if l, lost := n.takeLoss(strings.ToLower(strings.TrimRight(string(message[5:]), "\x00"))); lost {
+				return errors.Join(errLost, l.end(client, server, message))
 			}
 		}
 		if _, err := server.Write(message); err != nil {
@@ -179,14 +193,32 @@ func (n *Network) requests(client, server net.Conn) error {
 	}
 }
 
-func (n *Network) takeCommit() (lost, reaches bool) {
+// takeLoss returns the next loss, if the statement is the one that it waits for.
+func (n *Network) takeLoss(statement string) (next loss, lost bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if len(n.commit) == 0 {
-		return false, false
+	if len(n.losses) == 0 {
+		return next, false
 	}
-	reaches, n.commit = n.commit[0], n.commit[1:]
-	return true, reaches
+	next = n.losses[0]
+	if next.whole && statement != next.text || !strings.Contains(statement, next.text) {
+		return next, false
+	}
+	n.losses = n.losses[1:]
+	return next, true
+}
+
+// end ends the connection on which the statement came.
+func (l loss) end(client, server net.Conn, message []byte) (err error) {
+	if l.then != nil {
+		l.then()
+	}
+	_ = client.Close() // first: the answer must not pass
+	if l.reaches {
+		_, err = server.Write(message)
+		_, _ = server.Read(make([]byte, 1)) // it is done when the server answers, here or to answers
+	}
+	return err
 }
 
 func readMessage(from io.Reader, typed bool) ([]byte, error) {
