@@ -83,11 +83,20 @@ func (p *Pair) Kill() {
 	p.primary.stop = func() {}
 }
 
+// Standby is the URL of the standby itself.
+func (p *Pair) Standby() string { return p.standby.url("failover") }
+
 // Promote makes the standby the primary, at the same address.
 func (p *Pair) Promote() {
 	p.t.Helper()
 	p.exec(p.standby, `SELECT pg_promote()`)
-	u, err := url.Parse(p.standby.url("failover"))
+	p.Misdirect()
+}
+
+// Misdirect leads the address to the standby, whether or not it was promoted.
+func (p *Pair) Misdirect() {
+	p.t.Helper()
+	u, err := url.Parse(p.Standby())
 	p.must(err)
 	p.set(func() { p.server, p.down = filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"), false })
 }
