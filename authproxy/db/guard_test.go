@@ -1,6 +1,7 @@
 package db
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -155,5 +156,62 @@ func TestS7LaterColumns(t *testing.T) {
 		} else {
 			seen[m] = true
 		}
+	}
+}
+
+// The handbook names every table that the migrations make, and says rightly which of them no MAC covers.
+func TestHandbookNamesTheTables(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../examples/handbook/storage.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, tables, found := strings.Cut(string(text), "\n## Tables\n")
+	tables, _, _ = strings.Cut(tables, "\n## ")
+	_, without, listed := strings.Cut(tables, "all tables but ")
+	without, _, carries := strings.Cut(without, ") carry a MAC")
+	if !found || !listed || !carries {
+		t.Fatal("the tables, or which of them carry no MAC, are not found in the handbook")
+	}
+	named := map[string]bool{}
+	for line := range strings.Lines(tables) {
+		if first, ok := strings.CutPrefix(line, "| `"); ok {
+			first, _, _ = strings.Cut(first, " |")
+			for name := range strings.SplitSeq(first, ", ") {
+				named[strings.Trim(name, "`")] = true
+			}
+		}
+	}
+	bare := map[string]bool{}
+	for i, name := range strings.Split(without, "`") {
+		if i%2 == 1 {
+			bare[name] = true
+		}
+	}
+	d := open(t, filepath.Join(t.TempDir(), "p.db"))
+	rows, err := d.Reads.Query(`SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> '` + versionTable + `'`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	seen := 0
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		if !named[name] {
+			t.Errorf("storage.md has no row for the table %s", name)
+		}
+		if _, is := uncovered[name][""]; is != bare[name] {
+			t.Errorf("storage.md says that %s carries a MAC: %t, and it is %t", name, !bare[name], !is)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if seen != len(named) {
+		t.Errorf("storage.md names %d tables of %d: %v", len(named), seen, slices.Sorted(maps.Keys(named)))
 	}
 }
