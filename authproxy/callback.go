@@ -155,6 +155,9 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
 			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.Org, token))}
 	}
+	if err := s.Grants.Requests.Stands(ctx, req); err != nil {
+		return deny(accessDenied, textEnded, "ended_meanwhile", errors.Join(err, s.discard(ctx, who.Org, token)))
+	}
 	refused, err := s.keepLogin(ctx, &who, token)
 	if err != nil {
 		return deny(serverError, textNotStored, "internal", err)
@@ -232,6 +235,9 @@ func (s *Server) blockedByPseudonym(ctx context.Context, org, subject string) er
 	return nil
 }
 
+// textEnded is why a sign-in gives nothing that was begun before everything of the user or the client was ended.
+const textEnded = "access was ended while this sign-in was under way: start again"
+
 const textNotStored = "the sign-in could not be stored"
 
 // discard ends a login that cannot be kept: through the queue, which retries, or at once
@@ -291,8 +297,11 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		return refuse(accessDenied, "this user may not connect to this server", "not_in_group", nil)
 	}
 	code, err := s.createGrant(ctx, entry, req, who)
-	if errors.Is(err, grant.ErrBlocked) {
+	switch {
+	case errors.Is(err, grant.ErrBlocked):
 		return drop(accessDenied, "this user is blocked here", err)
+	case errors.Is(err, grant.ErrNoRequest):
+		return drop(accessDenied, textEnded, err)
 	}
 	if err != nil {
 		return drop(failedCode(err), "try again later", err)
@@ -301,7 +310,7 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 		s.Log.ErrorContext(ctx, "surplus connections not ended", "org", who.Org, "subject", who.Subject, "error", err)
 	}
 	// The same browser now needs no second login to open an approval.
-	if err := s.startSession(ctx, w, r, who); err != nil {
+	if err := s.startSession(ctx, w, r, req, who); err != nil {
 		s.Log.WarnContext(ctx, "no browser session after an authorization", "error", err)
 	}
 	s.respond(w, http.StatusSeeOther, req.RedirectURI, url.Values{"code": {code}}, req.State)
@@ -316,6 +325,9 @@ func (s *Server) createGrant(ctx context.Context, e audit.Entry, req *grant.Auth
 		if errors.Is(err, grant.ErrBlocked) {
 			return audit.Result{Outcome: audit.Denied, Reason: "user_blocked"}, err
 		}
+		if errors.Is(err, grant.ErrNoRequest) {
+			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, err
+		}
 		return audit.Result{}, err
 	})
 	return code, err
@@ -325,17 +337,29 @@ func (s *Server) createGrant(ctx context.Context, e audit.Entry, req *grant.Auth
 // Salesforce; for everyone else it has shown who they are, and that is all.
 func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
 	s.dropLink(ctx, who, "no connections")
-	if err := s.startSession(ctx, w, r, who); err != nil {
+	if err := s.startSession(ctx, w, r, req, who); errors.Is(err, grant.ErrNoRequest) {
+		return loginOver(http.StatusForbidden, err)
+	} else if err != nil {
 		return err
 	}
 	redirect(w, http.StatusSeeOther, ui.SafeReturnTo(req.ReturnTo))
 	return nil
 }
 
-// startSession signs the browser in, recorded first: with a session approvals are given.
-func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, who person) error {
+// startSession signs the browser in, recorded first: with a session approvals are given. What ends
+// everything of a user ends their sign-ins under way first and their sessions last, so that a session that is there
+// while its request stands is either ended by that or not concerned.
+func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
 	err := s.Audit.Call(ctx, who.entry(audit.SessionCreate, audit.Intent, ""), func(ctx context.Context) (audit.Result, error) {
-		return audit.Result{}, s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
+		err := s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
+		if err != nil {
+			return audit.Result{}, err
+		}
+		if err = s.Grants.Requests.Stands(ctx, req); err != nil {
+			_, endErr := s.Sessions.EndUser(ctx, who.Org, who.Subject)
+			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errors.Join(err, endErr)
+		}
+		return audit.Result{}, nil
 	})
 	if err != nil {
 		return fmt.Errorf("signing in: %w", err)

@@ -79,7 +79,8 @@ func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refu
 	// One that is redeemed has no MAC: that it comes again can only take away.
 	case c.redeemed == 0 && !r.db.Authentic(db.Codes, c.mac, c.covered()...):
 		return nil, ErrInvalidGrant, nil
-	case c.failures >= maxFailures || r.RedirectURI != c.redirectURI:
+	// Wrong verifiers do not keep a code that was redeemed from ending its grant when it comes again.
+	case c.redeemed == 0 && c.failures >= maxFailures || r.RedirectURI != c.redirectURI:
 		return nil, &RefusedError{*g, ErrInvalidGrant}, nil
 	case r.Resource != "" && r.Resource != g.Resource:
 		return nil, &RefusedError{*g, ErrInvalidTarget}, nil

@@ -108,7 +108,7 @@ func newGrantID() string { return "grt_" + strings.ToLower(rand.Text()[:16]) }
 
 // CreateGrant makes the grant that the finished request r asked for, with r.GrantID,
 // for the user who signed in, and its code. [ErrBlocked] refuses a blocked user,
-// [ErrNoRequest] a request that is not an authorization that came back.
+// [ErrNoRequest] a request that is not an authorization that came back, or was ended since.
 func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subject string) (id, code string, err error) {
 	if r.Kind != Authorize || r.Status != Done || subject == "" || r.GrantID == "" {
 		return "", "", ErrNoRequest
@@ -117,6 +117,9 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := r.hold(ctx, tx); err != nil {
+			return err
+		}
 		if err := s.users.see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {
 			return err
 		}

@@ -66,6 +66,7 @@ type AuthorizationRequest struct {
 	CreatedAt, ExpiresAt time.Time
 	// From is who began it; it is stored, and not read back.
 	From party.Sources
+	row  string // its request_hash, set by [Requests.Finish]; one that was never stored nobody can end
 }
 
 // Requests are the authorization requests of a [Store], from the page that asks for consent
@@ -289,6 +290,7 @@ func (q *Requests) Finish(ctx context.Context, state, login string) (r *Authoriz
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
 	row.Status = Done
+	row.ExpiresAt = q.now().Add(max(row.ExpiresAt.Sub(q.now()), finishing)) // so long it can be ended, see [Requests.Stands]
 	n, err := q.advance(ctx, row)
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
@@ -297,6 +299,7 @@ func (q *Requests) Finish(ctx context.Context, state, login string) (r *Authoriz
 		return nil, "", ErrNoRequest
 	}
 	r = &row.AuthorizationRequest
+	r.row = row.hash
 	plain, err := q.ring.Open(verifierPlace(row.hash, r.Org), row.sealedVerifier)
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
@@ -306,6 +309,51 @@ func (q *Requests) Finish(ctx context.Context, state, login string) (r *Authoriz
 	}
 	return r, string(plain), nil
 }
+
+// finishing is how long a request is kept at least that has come back from Salesforce: longer than it may take
+// until it has ended in a code or a session.
+const finishing = 5 * time.Minute
+
+// Stands returns [ErrNoRequest] for a finished request that was ended since with what the user, or the
+// client, had: by [Store.RevokeUser], [Store.BlockUser] or [Store.RevokeClient].
+func (q *Requests) Stands(ctx context.Context, r *AuthorizationRequest) error {
+	var stands bool
+	if err := q.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests WHERE request_hash = $1 AND status = 'done')`, r.row).Scan(&stands); err != nil {
+		return fmt.Errorf("looking for an authorization request: %w", err)
+	}
+	if !stands {
+		return ErrNoRequest
+	}
+	return nil
+}
+
+// hold keeps, until the transaction ends, everybody from ending a finished request, or returns [ErrNoRequest]
+// for one that was ended.
+func (r *AuthorizationRequest) hold(ctx context.Context, tx *sql.Tx) error {
+	if r.row == "" {
+		return nil
+	}
+	n, err := db.Affected(ctx, tx, `UPDATE authorization_requests SET status = 'done' WHERE request_hash = $1 AND status = 'done'`, r.row)
+	if err == nil && n != 1 {
+		return ErrNoRequest
+	}
+	return err
+}
+
+// endBegun ends the requests for which where holds. A transaction that ends what a user or a client has does it
+// first: whoever made a grant of one before is then seen by the statement that ends grants, and nobody makes one after.
+func endBegun(ctx context.Context, d *db.DB, tx *sql.Tx, where, of string) error {
+	if err := d.Lock(ctx, tx, "authorization_requests"); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, `DELETE FROM authorization_requests WHERE `+where, of)
+	return err
+}
+
+// begunBySomebody are the requests of an org with which somebody has gone to Salesforce: who that is, is
+// known only when they are back, and by then they may have proved it before everything of theirs was ended. The
+// others of the org who are just signing in have to begin again.
+const begunBySomebody = `org = $1 AND status IN ('sent', 'done')`
 
 func whyNotFinished(ctx context.Context, q querier, state, login string, now int64) error {
 	var waits bool

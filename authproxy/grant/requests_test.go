@@ -29,7 +29,7 @@ func TestRequestKeepsWhatWasAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	want.Status = Pending
-	if diff := cmp.Diff(&want, got, cmpopts.IgnoreFields(AuthorizationRequest{}, "CreatedAt", "ExpiresAt")); diff != "" {
+	if diff := cmp.Diff(&want, got, cmp.AllowUnexported(AuthorizationRequest{}), cmpopts.IgnoreFields(AuthorizationRequest{}, "CreatedAt", "ExpiresAt")); diff != "" {
 		t.Error(diff)
 	}
 	if life := got.ExpiresAt.Sub(got.CreatedAt); life != testLifetimes.Consent {

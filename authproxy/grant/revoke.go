@@ -58,15 +58,32 @@ func (s *Store) EndSurplus(ctx context.Context, org, subject, why string) (ended
 		org, subject, MaxLive)
 }
 
-// RevokeUser ends all grants of a user at once and returns how many there were.
+// RevokeUser ends all grants of a user at once and returns how many there were, and every sign-in
+// of their org that is under way.
 func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int, err error) {
-	ended, err := s.revokeWhere(ctx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
+	ended, err := s.revokeBegun(ctx, begunBySomebody, org, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
 	return len(ended), err
 }
 
-// RevokeClient ends all grants of a client at once, and returns them.
+// RevokeClient ends all grants of a client at once, and returns them, and every authorization of it that is
+// under way.
 func (s *Store) RevokeClient(ctx context.Context, clientID, why string) (ended []Grant, err error) {
-	return s.revokeWhere(ctx, why, `grants.client_id = $3`, clientID)
+	return s.revokeBegun(ctx, `client_id = $1`, clientID, why, `grants.client_id = $3`, clientID)
+}
+
+// revokeBegun ends grants, and before them the requests for which begun holds, whose $1 is of.
+func (s *Store) revokeBegun(ctx context.Context, begun, of, why, where string, args ...any) (ended []Grant, err error) {
+	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		if err := endBegun(ctx, s.db, tx, begun, of); err != nil {
+			return err
+		}
+		ended, err = s.revoke(ctx, tx, why, where, args...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("revoking: %w", err)
+	}
+	return ended, nil
 }
 
 // EndUnusedClient ends all grants of a client, and returns them, if none of them was used or made
@@ -77,12 +94,15 @@ func (s *Store) EndUnusedClient(ctx context.Context, clientID string, after time
 }
 
 // BlockUser refuses the user from now on and ends all grants, in one transaction, and
-// returns how many there were. The user need not have been seen before.
+// returns how many there were; sign-ins under way end as by [Store.RevokeUser]. The user need not have been seen before.
 func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int, err error) {
 	if org == "" || subject == "" {
 		return 0, errors.New("blocking user: org and subject are required")
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := endBegun(ctx, s.db, tx, begunBySomebody, org); err != nil {
+			return err
+		}
 		if _, err := s.users.setBlocked(ctx, tx, org, subject, s.millis()); err != nil {
 			return err
 		}
