@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -57,8 +58,11 @@ type Log struct {
 // database are taken over first, see [takeover].
 func New(c Config) (*Log, error) {
 	l, err := openLog(c)
+	if errors.Is(err, fs.ErrPermission) && c.Dir != "" {
+		err = seal.OwnerOf(err, c.Dir)
+	}
 	if err != nil || l.file == nil {
-		return l, err
+		return l, seal.NameOwner(err)
 	}
 	if err := (takeover{l}).run(context.Background()); err != nil {
 		return nil, errors.Join(err, l.closeFiles())

@@ -42,9 +42,12 @@ func isReadOnly(err error) bool {
 
 func filePlace(name, path string) place {
 	return place{
-		name:  name + " (" + path + ")",
-		read:  func(context.Context) ([]byte, error) { return readCheckpoint(path) },
-		write: func(_ context.Context, checkpoint []byte) error { return writeFile(path, checkpoint) },
+		name: name + " (" + path + ")",
+		read: func(context.Context) ([]byte, error) {
+			text, err := readCheckpoint(path)
+			return text, seal.NameOwner(err)
+		},
+		write: func(_ context.Context, checkpoint []byte) error { return seal.NameOwner(writeFile(path, checkpoint)) },
 	}
 }
 

@@ -94,11 +94,11 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now)}
 	opened, err := d.dialect.open(ctx, c.URL)
 	if err != nil {
-		return nil, fmt.Errorf("opening database: %w", err)
+		return nil, fmt.Errorf("opening database: %w", seal.NameOwner(err))
 	}
 	d.Writes, d.Urgent, d.Reads = opened.writes, opened.urgent, opened.reads
 	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrating database: %w", mayNotMigrate(err)), d.Close())
+		return nil, errors.Join(fmt.Errorf("migrating database: %w", nameOwner(c.URL, mayNotMigrate(err))), d.Close())
 	}
 	if err := d.checkSchema(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("checking database: %w", err), d.Close())

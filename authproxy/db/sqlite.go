@@ -122,6 +122,21 @@ func prepareFile(path string) error {
 	return nil
 }
 
+// nameOwner adds to an error about a file of SQLite that cannot be opened or written whom it belongs to, if that is
+// somebody else.
+func nameOwner(url string, err error) error {
+	const mayNot, readOnly, cannotOpen = 3, 8, 14 // SQLite's codes
+	path, failed := sqlitePath(url), (*driver.Error)(nil)
+	if path == "" || !errors.As(err, &failed) {
+		return err
+	}
+	switch failed.Code() & 0xff {
+	case mayNot, readOnly, cannotOpen:
+		return seal.OwnerOf(err, path, path+"-wal", path+"-shm", filepath.Dir(path))
+	}
+	return err
+}
+
 func openSQLite(file *sqliteFile, waits time.Duration, readOnly bool) (*sql.DB, error) {
 	c, err := driver.NewConnector(sqliteName(file.path, waits, readOnly))
 	if err != nil {

@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
-// MakeDirectory makes a directory for files that only its owner may read, and what is missing above it.
+// MakeDirectory makes a directory for files that only its owner may read, and what is missing above it. What root
+// makes belongs to whoever the directory above it belongs to: a proxy of another user is to write there.
 // Once it returns they are there, also after a loss of power: whoever then has a file in it synced, and
 // the directory with [SyncDirectory], has it.
 func MakeDirectory(dir string) error {
@@ -21,7 +23,10 @@ func MakeDirectory(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	for _, made := range missing {
+	for _, made := range slices.Backward(missing) { // the uppermost first
+		if err := keepDirectory(made); err != nil {
+			return err
+		}
 		if err := SyncDirectory(filepath.Dir(made)); err != nil {
 			return err
 		}

@@ -102,6 +102,7 @@ func (s Source) exclusively(change func() error) error {
 	if err != nil {
 		return fmt.Errorf("writing key file: %w", err)
 	}
+	KeepOwner(held, s.File) // whoever the keys belong to is to lock it next
 	if err := lock(held); err != nil {
 		return errors.Join(fmt.Errorf("writing key file: %w", err), held.Close())
 	}

@@ -3,9 +3,12 @@
 package seal
 
 import (
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -80,5 +83,29 @@ func TestS9OwnersOfAFile(t *testing.T) {
 	}
 	if reads := readByOurGroup(stat, process{65532, []int{2000}}); reads != (os.Geteuid() == 0) {
 		t.Errorf("a process of group 2000 reads it: %v", reads)
+	}
+}
+
+// SR-ST-4: an error about a file that is somebody else's says whose, and what mends it; of one's own it adds nothing.
+func TestOwnerIsNamed(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, cause := filepath.Join(dir, "checkpoint"), &fs.PathError{Op: "open", Path: "checkpoint", Err: syscall.EACCES}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own, another := os.Geteuid(), os.Geteuid()+4711
+	err := ownerOf(cause, process{user: another}, filepath.Join(dir, "absent"), file)
+	if want := fmt.Sprintf("this process runs as user %d: as root, chown %d:", another, another); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), file) {
+		t.Errorf("of a file: %v", err)
+	}
+	if again := NameOwner(err); again != err {
+		t.Errorf("it is named twice: %v", again)
+	}
+	if err := ownerOf(cause, process{user: another}, dir); !strings.Contains(err.Error(), "chown -R ") {
+		t.Errorf("of a folder: %v", err)
+	}
+	if err := ownerOf(cause, process{user: own}, file, dir); err != error(cause) {
+		t.Errorf("of its own file: %v", err)
 	}
 }

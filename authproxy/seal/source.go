@@ -133,7 +133,7 @@ func (s Source) readFile(path, remedy string) ([]byte, error) {
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
+		return nil, fmt.Errorf("key file: %w", NameOwner(err))
 	}
 	return text, nil
 }

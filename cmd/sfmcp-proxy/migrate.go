@@ -71,6 +71,7 @@ func migrateToPostgres(cmd *cobra.Command, _ []string) (err error) {
 	if m.config.Audit.InDatabase() {
 		return usageError{errors.New("audit.dir: the log of a SQLite database is a folder, and goes on as that: name it for the move. If audit.dir is database afterwards, another log begins there; close the earlier one with `audit log close`")}
 	}
+	defer func() { err = errors.Join(err, handBack(m.config), handBackBeside(m.source)) }()
 	if m.ring, err = openKeys(cmd.Context(), m.config); err != nil {
 		return err
 	}

@@ -15,56 +15,104 @@ import (
 
 // handBack gives what root has made in the places of the proxy to whoever owns these places: a command that an
 // administrator runs as root leaves nothing there that the proxy, which runs as somebody else, cannot read or replace.
-func handBack(c *config.Config) (err error) {
+func handBack(c *config.Config) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	for _, dir := range []string{c.Audit.Dir, filepath.Dir(c.KeysFile), sqliteFolder(c.Database)} {
-		err = errors.Join(err, handBackIn(dir, c))
+	err := handBackBeside(c.KeysFile)
+	if path, ok := strings.CutPrefix(c.Database, "sqlite:"); ok {
+		err = errors.Join(err, handBackBeside(path))
+	}
+	if !c.Audit.InDatabase() && c.Audit.Dir != "" {
+		err = errors.Join(err, handBackIn(c.Audit.Dir, ownerOfLog, func(string, bool) bool { return true }))
 	}
 	return err
 }
 
-// sqliteFolder is where the file of a SQLite database is; "": it is none.
-func sqliteFolder(url string) string {
-	if path, ok := strings.CutPrefix(url, "sqlite:"); ok {
-		return filepath.Dir(path)
-	}
-	return ""
-}
-
-// handBackIn does so in one folder: in all of the audit log's, and of another with the files that the configuration names and what
-// is named after them.
-func handBackIn(dir string, c *config.Config) error {
-	is, err := os.Stat(dir)
-	if dir == "" || err != nil || !is.IsDir() {
-		return nil // the log is in the database, or nothing was made
-	}
-	owner, ok := is.Sys().(*syscall.Stat_t)
-	if !ok || owner.Uid == 0 {
+// handBackBeside does so with a file and what is named after it, in its folder.
+func handBackBeside(file string) error {
+	if file == "" || os.Geteuid() != 0 {
 		return nil
 	}
-	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	base := filepath.Base(file)
+	return handBackIn(filepath.Dir(file), ownerOfFolder, func(name string, isDir bool) bool {
+		return !isDir && (name == base || strings.HasPrefix(name, base+".") || strings.HasPrefix(name, base+"-"))
+	})
+}
+
+// ownerOfFolder is who an open folder belongs to.
+func ownerOfFolder(folder *os.Root) (syscall.Stat_t, error) {
+	is, err := folder.Stat(".")
+	if err != nil {
+		return syscall.Stat_t{}, err
+	}
+	return ownerOf(is), nil
+}
+
+// ownerOfLog is who that of the audit log belongs to: root's, which a command before the first start has made,
+// to whoever owns the one above it.
+func ownerOfLog(folder *os.Root) (syscall.Stat_t, error) {
+	of, err := ownerOfFolder(folder)
+	if err != nil || of.Uid != 0 {
+		return of, err
+	}
+	real, err := filepath.EvalSymlinks(folder.Name())
+	if err != nil {
+		return of, err
+	}
+	if real, err = filepath.Abs(real); err != nil {
+		return of, err
+	}
+	is, err := os.Stat(filepath.Dir(real))
+	if err != nil {
+		return of, err
+	}
+	return ownerOf(is), nil
+}
+
+func ownerOf(is fs.FileInfo) syscall.Stat_t {
+	if of, ok := is.Sys().(*syscall.Stat_t); ok {
+		return *of
+	}
+	return syscall.Stat_t{} // root's: nothing is given away
+}
+
+// handBackIn gives those of root's files in a folder that are ours to the owner of the folder. A folder that is a symbolic
+// link is the one that it leads to; below it nothing leads out of it, whoever writes there meanwhile.
+func handBackIn(dir string, owner func(*os.Root) (syscall.Stat_t, error), ours func(name string, isDir bool) bool) error {
+	folder, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil // nothing was made there
+	}
+	defer folder.Close()
+	to, err := owner(folder)
+	if err != nil || to.Uid == 0 {
+		return err
+	}
+	return fs.WalkDir(folder.FS(), ".", func(name string, entry fs.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
 			return nil
 		case err != nil:
 			return err
-		case entry.IsDir() && dir != c.Audit.Dir && path != dir:
+		case !ours(name, entry.IsDir()) && entry.IsDir() && name != ".":
 			return fs.SkipDir
-		case dir != c.Audit.Dir && !strings.HasPrefix(path, c.KeysFile) && !strings.HasPrefix("sqlite:"+path, c.Database):
+		case !ours(name, entry.IsDir()):
 			return nil
 		}
-		info, err := entry.Info()
+		info, err := folder.Lstat(name)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		if of, ok := info.Sys().(*syscall.Stat_t); !ok || of.Uid != 0 || of.Nlink > 1 && !info.IsDir() || !(info.IsDir() || info.Mode().IsRegular()) {
+		if of := ownerOf(info); of.Uid != 0 || of.Nlink > 1 && !info.IsDir() || !(info.IsDir() || info.Mode().IsRegular()) {
 			return nil
 		}
-		return os.Lchown(path, int(owner.Uid), int(owner.Gid))
+		if err := folder.Lchown(name, int(to.Uid), int(to.Gid)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
 	})
 }

@@ -3,10 +3,14 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
+
+	"sfmcp-proxy/config"
 )
 
 // SR-ST-4: commands that root runs beside a proxy of another user leave nothing that it cannot read: the folder's owner gets what
@@ -52,5 +56,79 @@ func TestRootHandsBack(t *testing.T) {
 	}
 	if uid := owners(foreign); uid != 0 {
 		t.Errorf("another file belongs to %d", uid)
+	}
+}
+
+// SR-ST-4: so does what root runs before the first start, where the state folder is a symbolic link, as systemd's of a unit with
+// DynamicUser, and the folders of the log are not there yet; and what root has put back there by hand.
+func TestRootHandsBackBehindALink(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	t.Parallel()
+	const service = 65533
+	dir := t.TempDir()
+	state, file := filepath.Join(dir, "private", "state"), filepath.Join(dir, "sfmcp-proxy.yaml")
+	text := strings.NewReplacer("keys_file: keys", "keys_file: state/keys", "sqlite:proxy.db", "sqlite:state/proxy.db").Replace(twoOrgs) + "audit: {dir: state/log/audit}\n"
+	for _, err := range []error{os.MkdirAll(state, 0o700), os.Chown(state, service, service), os.Symlink("private/state", filepath.Join(dir, "state")),
+		os.WriteFile(file, []byte(text), 0o600)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must := func(words ...string) {
+		t.Helper()
+		var out strings.Builder
+		if status := run(t.Context(), append(words, "--config", file), &out, &out); status != exitDone {
+			t.Fatalf("%v: status %d\n%s", words, status, out.String())
+		}
+	}
+	must("key", "generate")
+	must("user", "block", "005xx000001Sv6AAAS", "--reason", "left the company")
+	for _, name := range []string{"proxy.db", "log/audit"} { // as whoever puts something back, or an earlier version, leaves it
+		if err := os.Chown(filepath.Join(state, name), 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must("user", "list")
+	must("key", "rotate")
+	found := map[string]bool{}
+	if err := filepath.WalkDir(state, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		is, err := os.Stat(path)
+		if err == nil && is.Sys().(*syscall.Stat_t).Uid != service {
+			t.Errorf("%s does not belong to the service", path)
+		}
+		found[entry.Name()] = true
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"keys", "keys.checkpoint", "keys.lock", "keys.in-use", "proxy.db", "checkpoint", "lock.checkpoints"} {
+		if !found[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
+}
+
+// A log that is in the database has no folder: one of that name, wherever root is, is somebody else's.
+func TestRootHandsBackNoFolderNamedDatabase(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	t.Chdir(t.TempDir())
+	file := filepath.Join("database", "not-ours")
+	for _, err := range []error{os.Mkdir("database", 0o700), os.WriteFile(file, nil, 0o600), os.Chown("database", 65533, 65533)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := handBack(&config.Config{Database: "postgres://localhost/x", Audit: config.Audit{Dir: config.AuditInDatabase}}); err != nil {
+		t.Fatal(err)
+	}
+	if is, err := os.Stat(file); err != nil || is.Sys().(*syscall.Stat_t).Uid != 0 {
+		t.Errorf("a file of somebody else was given away: %v", err)
 	}
 }

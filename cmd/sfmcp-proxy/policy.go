@@ -64,14 +64,14 @@ func testPolicy(cmd *cobra.Command, _ []string) error {
 	cmd.SetContext(audit.WithOrigin(cmd.Context(), audit.Origin{Source: "command line"}))
 	s, err := openStores(cmd.Context(), c, quiet(cmd), nil)
 	if err != nil {
-		return errors.Join(err, remove())
+		return errors.Join(err, handBack(c), remove())
 	}
 	if cmd.Flags().Changed("file") {
 		err = trying{s}.testCases(cmd, cases)
 	} else {
 		err = trying{s}.testCase(cmd, cases[0])
 	}
-	return errors.Join(err, closing(s.close), remove())
+	return errors.Join(err, closing(s.close), handBack(c), remove())
 }
 
 // withSomeDatabase returns the configuration with an empty database that remove deletes, if
