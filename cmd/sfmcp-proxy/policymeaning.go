@@ -189,6 +189,7 @@ func policyDiffCommand() *cobra.Command {
 		Long: `diff compares two configurations by what they mean: for each server, who may now make which
 calls that could not before, and the reverse. Members of groups and groups of servers count.
 Another order or number of rules is no difference, unless it changes what happens to a call.
+Both are read with the environment, as serve and check read them.
 
 OLD and NEW may also be policies in files of their own (as in policies_dir). They are compared
 in front of the servers of --config that have the policy of that name: --policy, or what NEW is
@@ -210,7 +211,7 @@ type stand struct {
 func diffPolicies(cmd *cobra.Command, args []string) error {
 	var stands [2]stand
 	for i, file := range args {
-		c, err := config.Load(file, nil)
+		c, err := config.Load(file, os.Environ())
 		if err == nil {
 			stands[i].servers, stands[i].people = c.Analysed()
 			continue

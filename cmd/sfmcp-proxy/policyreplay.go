@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -25,8 +26,9 @@ func policyReplayCommand() *cobra.Command {
 		Long: `replay judges the calls of the audit log by a draft: one policy in a file of its own (as in
 policies_dir; its name is that of the file), or a whole configuration. It says which calls
 would be decided otherwise, by user, tool and rule, and how many cannot be judged any more.
-Groups are those of today. Rules with after are judged as if nobody had been given text of
-outsiders.
+A configuration is read with the environment, as serve and check read it: run it with the same
+variables. Groups are those of today. Rules with after are judged as if nobody had been given
+text of outsiders.
 
 --out writes the result to a file that names the draft, the catalogue and the range of the log
 by their digests. That there was a replay is in the audit log; with policies_need_replay a
@@ -96,7 +98,7 @@ type replaying struct{ *stores }
 func (s replaying) drafts(file string) (all []draft, err error) {
 	one, err := config.ReadPolicy(file)
 	if err != nil {
-		c, loadErr := config.Load(file, nil)
+		c, loadErr := config.Load(file, os.Environ())
 		if loadErr != nil {
 			return nil, usageError{nearer(file, loadErr, err)}
 		}
