@@ -23,14 +23,14 @@ const (
 	distrust = 24 * time.Hour
 )
 
-// clock judges whether the time is one by which entries may be removed.
-type clock struct {
+// Clock judges whether the time is one by which anything may be removed for its age. The zero value has seen no time.
+type Clock struct {
 	last  time.Time // seen, or of the last entry; zero: none
 	wrong time.Time // when it went too far last; zero: never
 }
 
-// clockOfLast is a clock that has seen the time of the log's last entry.
-func clockOfLast(ctx context.Context, l *Log) (c clock) {
+// ClockOf is a clock that has seen the time of the log's last entry.
+func ClockOf(ctx context.Context, l *Log) (c Clock) {
 	err := l.List(ctx, Filter{Limit: 1}, func(e Entry) error {
 		c.last = e.At
 		return nil
@@ -41,9 +41,13 @@ func clockOfLast(ctx context.Context, l *Log) (c clock) {
 	return c
 }
 
-// trusts says whether entries may be removed by the time that it is now, and how far the clock has
-// jumped; 0: it has not.
-func (c *clock) trusts(now time.Time) (trusted bool, jumped time.Duration) {
+// Seen is the time that it saw last; zero: none.
+func (c *Clock) Seen() time.Time { return c.last }
+
+// Trusts says whether something may be removed by the time that it is now, and how far the clock has
+// jumped since it was asked last, which must be at least every hour; 0: it has not.
+func (c *Clock) Trusts(now time.Time) (trusted bool, jumped time.Duration) {
+	now = now.Round(0) // a monotonic reading would hide that the clock was set
 	if step := now.Sub(c.last); !c.last.IsZero() && (step > maxStep || step < -maxBack) {
 		c.wrong, jumped = now, step
 	}

@@ -54,7 +54,7 @@ func TestAU09ClockThatJumps(t *testing.T) {
 
 func TestAU09ClockIsTrusted(t *testing.T) {
 	t.Parallel()
-	c := clock{}
+	c := Clock{}
 	at := start
 	for i, step := range []struct {
 		by              time.Duration
@@ -66,16 +66,16 @@ func TestAU09ClockIsTrusted(t *testing.T) {
 		{time.Hour, false, false},
 	} {
 		at = at.Add(step.by)
-		trusted, jumped := c.trusts(at)
+		trusted, jumped := c.Trusts(at)
 		if trusted != step.trusted || (jumped != 0) != step.jumped {
 			t.Errorf("step %d: %t, %v", i, trusted, jumped)
 		}
 	}
 	for range 23 {
 		at = at.Add(time.Hour)
-		c.trusts(at)
+		c.Trusts(at)
 	}
-	if trusted, _ := c.trusts(at); !trusted {
+	if trusted, _ := c.Trusts(at); !trusted {
 		t.Error("a clock that went right for a day is not trusted")
 	}
 }
@@ -88,7 +88,7 @@ func TestAU09WrongClockRemovesNothing(t *testing.T) {
 	l, segments := s.long()
 	at := start.Add(10 * 365 * 24 * time.Hour)
 	l.config.Now = func() time.Time { return at }
-	p := pass{log: l, clock: clockOfLast(t.Context(), l)}
+	p := pass{log: l, clock: ClockOf(t.Context(), l)}
 	left := func() int {
 		p.run(t.Context(), Upkeep{Every: time.Hour, Keep: 24 * time.Hour})
 		return len(s.segments())

@@ -35,7 +35,7 @@ type Upkeep struct {
 // publisher; it brings the tiles up to date, and removes the segments whose entries are all too
 // old; until ctx ends. While entries cannot be written it tries to, once a second.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
-	p := pass{log: l, clock: clockOfLast(ctx, l)}
+	p := pass{log: l, clock: ClockOf(ctx, l)}
 	for {
 		p.run(ctx, u)
 		if !u.rest(ctx, l.follow.due) {
@@ -47,7 +47,7 @@ func (l *Log) Run(ctx context.Context, u Upkeep) {
 // pass is what [Log.Run] does again and again.
 type pass struct {
 	log           *Log
-	clock         clock
+	clock         Clock
 	tiled, pruned time.Time // when that was done last
 	said          string    // the last failure
 }
@@ -57,7 +57,7 @@ func (p *pass) run(ctx context.Context, u Upkeep) {
 	l.resume()
 	p.failed(ctx, "storing a checkpoint of the audit log", u.checkpoint(ctx, l))
 	now := l.config.Now()
-	trusted, jumped := p.clock.trusts(now)
+	trusted, jumped := p.clock.Trusts(now)
 	if jumped != 0 {
 		l.config.Log.Warn("the clock has jumped, or nothing was recorded for long: no old segment of the audit log is removed for a day", "by", jumped)
 	}

@@ -32,11 +32,12 @@ type accessEpoch struct {
 	// generation rises whenever access was taken away, as far as this process knows: at
 	// once by its own transactions, by others when the watcher sees it.
 	generation atomic.Uint64
-	looked     atomic.Pointer[time.Time] // when the watcher began its last good look
-	watched    atomic.Pointer[time.Time] // when a watcher began
-	raising    sync.Map                  // *sql.Tx that have raised the epoch and not ended
-	raised     atomic.Pointer[time.Time] // when the last of them ended
-	outdated   atomic.Pointer[error]     // what CheckInTouch returns from now on: see [ErrOutdated]
+	looked     atomic.Pointer[time.Time]     // when the watcher began its last good look
+	watched    atomic.Pointer[time.Time]     // when a watcher began
+	raising    sync.Map                      // *sql.Tx that have raised the epoch and not ended
+	raised     atomic.Pointer[time.Time]     // when the last of them ended
+	ahead      atomic.Pointer[time.Duration] // see [DB.ClockDifference]
+	outdated   atomic.Pointer[error]         // what CheckInTouch returns from now on: see [ErrOutdated]
 }
 
 func newAccessEpoch(now func() time.Time) *accessEpoch {
@@ -174,11 +175,14 @@ type epochReader struct {
 	prepared *sql.Stmt // on conn
 }
 
-const readEpoch = `SELECT value, COALESCE((SELECT value FROM epochs WHERE name = '` + oldestSchema + `'), 0),
-	(SELECT max(version_id) FROM ` + versionTable + `) FROM epochs WHERE name = 'access'`
-
-// A standby may be behind by any time, so what it says of the epoch is not known to be so.
-const readEpochOfPrimary = readEpoch + ` AND NOT pg_is_in_recovery()`
+const (
+	epochColumns = `SELECT value, COALESCE((SELECT value FROM epochs WHERE name = '` + oldestSchema + `'), 0),
+	(SELECT max(version_id) FROM ` + versionTable + `)`
+	ofAccess  = ` FROM epochs WHERE name = 'access'`
+	readEpoch = epochColumns + ofAccess
+	// A standby may be behind by any time, so what it says of the epoch is not known to be so.
+	readEpochOfPrimary = epochColumns + `, ` + clockOfPostgres + ofAccess + ` AND NOT pg_is_in_recovery()`
+)
 
 func (r *epochReader) read(ctx context.Context) (value int64, err error) {
 	var oldest, at int64
@@ -193,7 +197,13 @@ func (r *epochReader) row(ctx context.Context, into ...any) (err error) {
 	if r.db.dialect.shared() {
 		ctx, cancel := context.WithTimeout(ctx, accessLookTime)
 		defer cancel()
-		return r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(into...)
+		began, theirs := r.db.access.now(), int64(0)
+		if err := r.db.Reads.QueryRowContext(ctx, readEpochOfPrimary).Scan(append(into, &theirs)...); err != nil {
+			return err
+		}
+		ahead := aheadOf(time.UnixMilli(theirs), began, r.db.access.now())
+		r.db.access.ahead.Store(&ahead)
+		return nil
 	}
 	if err := r.prepare(ctx); err != nil {
 		return err

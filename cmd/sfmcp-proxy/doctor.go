@@ -18,7 +18,7 @@ func doctorCommand() *cobra.Command {
 		Long: `Looks at each configured org and server as the proxy would: host, clock, signing keys,
 External Client App, stored logins, sign-ins, rotation, and whether each hosted server
 is active and answers a query; and whether the tools, objects and fields that rules name
-are there; with PostgreSQL also what the role may do that the proxy has there; and whether the
+are there; with PostgreSQL also what the role may do that the proxy has there, and whether its clock agrees; and whether the
 identity provider of the company answers, and takes the client. What needs a signed-in user is done with a stored login, if there is one: the
 list of tools, a query for the id of one user, and up to 21 questions to an org for the
 schema of the objects that rules name. That is in the audit log, and the login's token is renewed if that is due. Nothing else is changed.
@@ -50,7 +50,7 @@ func examine(s *stores, cmd *cobra.Command, _ []string) error {
 		Quarantined: func(ctx context.Context, server doctor.Server) (int, error) {
 			return s.definitionsWaiting(ctx, definition.Server{Org: server.Org, URL: server.Upstream})
 		},
-		Excess: s.db.Excess, Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, upstream.Config{Log: s.log}),
+		Excess: s.db.Excess, DatabaseClock: s.db.AskClock, Salesforce: n.salesforce, Logins: links, Audit: s.audit, Pool: n.openPool(s.config, upstream.Config{Log: s.log}),
 		Report: doctor.Printer(cmd.OutOrStdout(), asJSON),
 	}
 	if c.SignIns, err = s.signIns(n); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -55,7 +56,9 @@ type product struct {
 	exports     *export.Couriers   // send the audit log to destinations
 
 	sweepers   []func(context.Context) error
-	outOfTouch string // what tellTouch has logged; "": nothing, or that it is over
+	sweepClock sweepClock
+	sweepsWait atomic.Bool // as a metric tells it
+	outOfTouch string      // what tellTouch has logged; "": nothing, or that it is over
 	stopWork   context.CancelFunc
 	halt       func() // ends the whole process, as a signal would
 }
@@ -238,8 +241,9 @@ const recheckTime = time.Second
 func (p *product) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
+	p.sweepClock.begin(audit.ClockOf(ctx, p.audit), p.now())
 	for {
-		for _, sweep := range p.sweepers {
+		for _, sweep := range p.sweepersNow(ctx) {
 			if err := p.edge.Survive(func() error { return sweep(ctx) }); err != nil && ctx.Err() == nil {
 				p.log.Error("sweeping", "error", err)
 			}
@@ -250,6 +254,14 @@ func (p *product) sweepLoop(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
+}
+
+// sweepersNow are those that may delete by the present clock: all or none.
+func (p *product) sweepersNow(ctx context.Context) []func(context.Context) error {
+	if !p.maySweep(ctx) {
+		return nil
+	}
+	return p.sweepers
 }
 
 // endStreams ends those that only listen.

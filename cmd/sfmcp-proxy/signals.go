@@ -96,6 +96,16 @@ func (p *process) exposeState() {
 		func() float64 { return changedAt(p.config.KeysFile) })
 	p.signals.Gauges("sfmcp_info", "Always 1: the version of this program.", "version",
 		func() map[string]float64 { return map[string]float64{version: 1} })
+	p.signals.Gauge("sfmcp_clock_difference_seconds", "By how much the clock of this process is ahead of PostgreSQL's, below 0 if it is behind; 0 with SQLite.", func() float64 {
+		ahead, _ := p.current.Load().db.ClockDifference()
+		return ahead.Seconds()
+	})
+	p.signals.Gauge("sfmcp_sweeps_wait", "1 while nothing is deleted for its age, because the clock has jumped or differs from the database's.", func() float64 {
+		if p.current.Load().sweepsWait.Load() {
+			return 1
+		}
+		return 0
+	})
 	p.signals.Gauge("sfmcp_production", "1 with production: true; 0: settings that are not for production are accepted.", func() float64 {
 		if p.current.Load().config.Production {
 			return 1

@@ -10,6 +10,7 @@ package doctor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -80,11 +81,13 @@ type Config struct {
 	// SignIns are those of the company.
 	SignIns []SignIn
 	// Excess is what the role of the database may do beyond what serving needs.
-	Excess     func(context.Context) (db.Excess, error)
-	Salesforce *salesforce.Client
-	Logins     Logins
-	Audit      *audit.Log
-	Pool       *upstream.Pool
+	Excess func(context.Context) (db.Excess, error)
+	// DatabaseClock is by how much this host's clock is ahead of the database's; not known: it has none of its own.
+	DatabaseClock func(context.Context) (ahead time.Duration, known bool, err error)
+	Salesforce    *salesforce.Client
+	Logins        Logins
+	Audit         *audit.Log
+	Pool          *upstream.Pool
 	// Report gets each finding at once: a check may take as long as Salesforce does.
 	Report func(Finding) error
 }
@@ -99,7 +102,7 @@ type examination struct {
 // Examine makes all checks. The error says how many failed.
 func Examine(ctx context.Context, c Config) error {
 	x := &examination{Config: c}
-	if err := x.database(ctx); err != nil {
+	if err := errors.Join(x.database(ctx), x.databaseClock(ctx)); err != nil {
 		return err
 	}
 	x.signIns(ctx)

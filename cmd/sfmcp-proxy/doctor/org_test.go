@@ -23,6 +23,17 @@ func TestClock(t *testing.T) {
 	}
 }
 
+// FT-32: a clock by which replicas differ is said, with what to do.
+func TestFT32ClockOfDatabase(t *testing.T) {
+	t.Parallel()
+	for ahead, found := range map[time.Duration]string{0: "agrees", -30 * time.Second: "agrees", 31 * time.Second: "31s ahead of", -2 * time.Minute: "2m0s behind"} {
+		f := clockOfDatabase(ahead)
+		if !strings.Contains(f.Found, found) || (f.Status == Good) != (f.Fix == "") || (f.Status == Fail) == (found == "agrees") {
+			t.Errorf("%v: %+v", ahead, f)
+		}
+	}
+}
+
 // What an authorize request passed before it failed is said, and no more.
 func TestFirstWrong(t *testing.T) {
 	t.Parallel()

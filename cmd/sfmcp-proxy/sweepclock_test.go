@@ -1,0 +1,71 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
+)
+
+// FT-32: nothing is deleted by a clock that has jumped since the sweep before, for a day, nor by one that
+// differs from the database's, for as long as it does.
+func TestFT32NothingIsSweptByAWrongClock(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		step, ahead time.Duration
+		known, may  bool
+	}{
+		"a minute later":                   {step: time.Minute, may: true},
+		"130 days ahead":                   {step: 130 * 24 * time.Hour},
+		"a day back":                       {step: -24 * time.Hour},
+		"as the database's":                {step: time.Minute, ahead: db.ClockBound, known: true, may: true},
+		"ahead of the database's":          {step: time.Minute, ahead: db.ClockBound + 1, known: true},
+		"behind the database's":            {step: time.Minute, ahead: -db.ClockBound - 1, known: true},
+		"not compared with the database's": {step: time.Minute, ahead: time.Hour, may: true},
+	} {
+		at := time.Now()
+		clock := sweepClock{seen: audit.Clock{}}
+		if why := clock.distrust(at, 0, true); why != "" {
+			t.Errorf("%s: before, %s", name, why)
+		}
+		if why := clock.distrust(at.Add(c.step), c.ahead, c.known); (why == "") != c.may {
+			t.Errorf("%s: %q", name, why)
+		}
+	}
+}
+
+// FT-32: a product whose clock jumps sweeps nothing and says so once, by its log and a metric; after a day it goes on.
+func TestFT32SweepsWaitForADay(t *testing.T) {
+	t.Parallel()
+	p, _ := configured(t, twoOrgs)
+	a := p.current.Load()
+	at := time.Now()
+	a.now = func() time.Time { return at }
+	swept := func() bool { return len(a.sweepersNow(t.Context())) > 0 && !a.sweepsWait.Load() }
+	if !swept() {
+		t.Error("a clock that is right is not trusted")
+	}
+	at = at.Add(130 * 24 * time.Hour)
+	for range 24 {
+		if swept() {
+			t.Fatal("a clock that is months ahead has deleted")
+		}
+		at = at.Add(time.Hour)
+	}
+	if !swept() {
+		t.Error("a clock that went right for a day is not trusted")
+	}
+	if _, err := a.audit.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.LogResume, Outcome: audit.OK}); err != nil {
+		t.Fatal(err)
+	}
+	for rest, want := range map[time.Duration]bool{-time.Hour: false, 0: true, longestRest - time.Hour: true, longestRest + time.Hour: false} {
+		at = time.Now().Add(rest)
+		a.sweepClock = sweepClock{}
+		a.sweepClock.begin(audit.ClockOf(t.Context(), a.audit), at)
+		if swept() != want {
+			t.Errorf("%v after the last entry of the log, at a start: sweeps %t", rest, !want)
+		}
+	}
+}
