@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 
 	"sfmcp-proxy/authproxy/audit/tree"
 )
@@ -148,8 +147,8 @@ func (v *validator) secretFile(key, file string) {
 	}
 	if text, err := os.ReadFile(file); err != nil {
 		v.add(key, reason(err), "a readable file that holds the secret")
-	} else if secret := strings.TrimRight(string(text), "\r\n"); secret == "" || strings.ContainsFunc(secret, unicode.IsControl) {
-		v.add(key, "an empty file, or one with control characters", "the secret, on one line")
+	} else if _, problem := secretOf(text); problem != "" {
+		v.add(key, problem, "the secret, on one line")
 	}
 }
 

@@ -34,6 +34,8 @@ func (c *Config) WriteOrigins(w io.Writer) error {
 // place of the one that they are of.
 type origins struct {
 	of atomic.Pointer[map[string]string]
+	// overridden says that the environment names another database than the file; empty: it does not.
+	overridden string
 }
 
 func newOrigins(of map[string]string) *origins {

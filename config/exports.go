@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -218,9 +220,29 @@ func (x exportCheck) file() {
 			v.add(key+".path", quote(e.Path)+", which is that of "+own.what, "a file of its own")
 		}
 	}
+	for i := range v.c.Exports {
+		if other := &v.c.Exports[i]; other == e {
+			break
+		} else if other.Kind == e.Kind && writeOne(path, filepath.Clean(other.Path)) {
+			v.add(key+".path", quote(e.Path)+", where export "+other.Name+" writes and moves its files", "a file of its own")
+		}
+	}
 	if !v.c.Audit.InDatabase() && within(filepath.Dir(path), v.c.Audit.Dir) {
 		v.add(key+".path", quote(e.Path)+" in audit.dir", "a file in another folder")
 	}
+}
+
+// writeOne says whether two exports would write to one file: under one path, under two names of it, or where the other one
+// moves its file when it is full.
+func writeOne(a, b string) bool {
+	moved := func(path, of string) bool {
+		number, is := strings.CutPrefix(path, of+".")
+		_, err := strconv.Atoi(number)
+		return is && err == nil
+	}
+	one, err := os.Stat(a)
+	other, wrong := os.Stat(b)
+	return a == b || moved(a, b) || moved(b, a) || err == nil && wrong == nil && os.SameFile(one, other)
 }
 
 // addresses checks the networks that a destination may be in, and that it can be reached if

@@ -78,6 +78,11 @@ func (v *validator) storage() {
 		scheme, _, _ := strings.Cut(v.c.Database, ":") // a URL may hold a password: show no more than this
 		v.add("database", quote(scheme+":…"), "sqlite:PATH or postgres://USER@HOST/DATABASE?sslmode=verify-full")
 	}
+	if path, isFile := strings.CutPrefix(v.c.Database, "sqlite:"); isFile {
+		if found, err := os.Stat(path); err == nil && found.IsDir() {
+			v.add("database", "sqlite:"+path+", which is a folder", "sqlite:PATH of a file in it")
+		}
+	}
 	if v.c.KeysFile == "" {
 		v.add("keys_file", "nothing", "the path of the sealing keys")
 	}

@@ -38,6 +38,7 @@ func Load(file string, environ []string) (*Config, error) {
 	}
 	c.origins = newOrigins(originsOf(lines, environ))
 	c.complete(filepath.Dir(file))
+	c.overridden(text, lines, environ, filepath.Dir(file))
 	problems = c.readSecrets()
 	policyFiles, wrongPolicies := c.readPolicies()
 	problems = append(problems, c.Validate()...)
@@ -188,9 +189,11 @@ func (c *Config) readSecrets() (problems Problems) {
 			problems = append(problems, Problem{Key: key + "_file", Found: reason(err), Want: "a readable file that holds the secret"})
 			return
 		}
-		*into = strings.TrimRight(string(text), "\r\n")
-		if *into == "" {
-			problems = append(problems, Problem{Key: key + "_file", Found: "an empty file", Want: "the secret"})
+		secret, problem := secretOf(text)
+		if problem == "" {
+			*into = secret
+		} else {
+			problems = append(problems, Problem{Key: key + "_file", Found: problem, Want: "the secret, on one line"})
 		}
 	}
 	for i := range c.Salesforce.Orgs {

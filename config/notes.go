@@ -38,7 +38,10 @@ func (c *Config) Notes() []string {
 	n.policies()
 	n.registration()
 	n.checkpoints()
+	n.beside()
 	n.exports()
+	n.missing()
+	n.placeholders()
 	n.telemetry()
 	n.serverRequests()
 	n.unused()
@@ -87,6 +90,9 @@ func (n *notes) people() {
 
 // database notes outside production what production refuses.
 func (n *notes) database() {
+	if n.c.origins != nil && n.c.origins.overridden != "" {
+		n.add("%s", n.c.origins.overridden)
+	}
 	if n.c.Production {
 		return
 	}

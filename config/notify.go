@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"sfmcp-proxy/authproxy/audit/publish"
 	"sfmcp-proxy/authproxy/notice"
 	"sfmcp-proxy/authproxy/tunnel"
 )
@@ -198,7 +199,7 @@ func secretIn(file string) string {
 	if err != nil {
 		return ""
 	}
-	return strings.TrimRight(string(text), "\r\n")
+	return publish.SecretOf(text)
 }
 
 // NoticeTargets are the targets of notices, which send over connections like these.

@@ -167,6 +167,7 @@ func (d *postgres) open(ctx context.Context, url string) (pools, error) {
 		c.ConnectTimeout = connectTimeout
 	}
 	c.DialFunc = dialer.DialContext
+	c.RuntimeParams["client_encoding"] = "UTF8" // else a database of another encoding cannot be asked which
 	c.RuntimeParams["application_name"] = cmp.Or(c.RuntimeParams["application_name"], "sfmcp-proxy")
 	opened := d.pools(c)
 	err = checkSettings(ctx, opened.reads, !d.pooled)
@@ -275,7 +276,7 @@ func checkSettings(ctx context.Context, reads *sql.DB, session bool) error {
 	case commit == "off":
 		return errors.New("synchronous_commit is off: what is revoked and recorded could be lost")
 	case encoding != "UTF8":
-		return errors.New("the database has the encoding " + encoding + ", expected UTF8")
+		return errors.New("the database has the encoding " + encoding + ", expected UTF8: make another one, CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
 	}
 	return nil
 }

@@ -33,13 +33,19 @@ func (w web) send(r *http.Request, limit int64) (status int, body []byte, err er
 	return answer.StatusCode, body, nil
 }
 
+// SecretOf is the secret in the content of a file: the mark of UTF-8 that some editors put first, and the ends of lines
+// after it, are no part of it.
+func SecretOf(text []byte) string {
+	return strings.TrimRight(strings.TrimPrefix(string(text), "\ufeff"), "\r\n")
+}
+
 // ReadSecret reads a file that holds a secret, each time, so that it can be exchanged.
 func ReadSecret(path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return "", err
 	}
-	secret := strings.TrimRight(string(text), "\r\n")
+	secret := SecretOf(text)
 	if secret == "" || strings.ContainsFunc(secret, unicode.IsControl) {
 		return "", fmt.Errorf("%s does not hold a secret on one line", path)
 	}
