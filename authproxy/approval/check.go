@@ -121,8 +121,11 @@ func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened
 	if err != nil {
 		return nil, fmt.Errorf("resolving the outcome: %w", err)
 	}
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
+	var r *stored
+	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+		if r, err = s.one(ctx, tx, `WHERE id = $1`, id); err == nil {
+			err = s.addWhatFollowed(ctx, tx, r)
+		}
 		if err != nil {
 			return err
 		}
@@ -133,23 +136,25 @@ func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened
 		if err != nil {
 			return err
 		}
+		now := db.Millis(s.now())
 		// Of two who say it at a time the first counts.
 		n, err := db.Affected(ctx, tx, `INSERT INTO approval_checks (request_id, happened, resolved_at, resolved_by_kind, resolved_by_id, resolved_by_as, sealed_resolution)
 			VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (request_id) DO NOTHING`,
-			id, string(happened), db.Millis(s.now()), string(by.Kind), by.ID, by.As, sealed)
+			id, string(happened), now, string(by.Kind), by.ID, by.As, sealed)
 		if err == nil && n != 1 {
 			err = ErrNotUnknown
 		}
+		r.Check = &Check{Happened: happened, ResolvedAt: db.Time(now), ResolvedBy: by, Reason: reason}
 		return err
 	})
-	if err != nil && !errors.Is(err, ErrNotUnknown) {
+	switch {
+	case err == nil:
+		return &r.Request, nil
+	case !errors.Is(err, ErrNotUnknown):
 		return nil, fmt.Errorf("resolving the outcome: %w", err)
 	}
-	r, readErr := s.Get(ctx, id)
-	if err = errors.Join(err, readErr); err != nil {
-		return r, fmt.Errorf("resolving the outcome: %w", err)
-	}
-	return r, nil
+	became, readErr := s.Get(ctx, id)
+	return became, fmt.Errorf("resolving the outcome: %w", errors.Join(err, readErr))
 }
 
 // UnresolvedAfter is how long after a call was sent it counts as lost, if nobody recorded how it

@@ -39,8 +39,8 @@ func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, e
 		}
 		if n, err := s.approve(ctx, r, d); err != nil {
 			return nil, fmt.Errorf("approving: %w", err)
-		} else if n == 1 {
-			return s.Get(ctx, id)
+		} else if n == 1 { // as it was written: a look at it that fails must not say that nothing was
+			return &r.Request, nil
 		}
 	}
 	return nil, fmt.Errorf("approving: others decided %d times meanwhile", attempts)
@@ -112,19 +112,22 @@ func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason stri
 		}
 	}
 	// Whatever others agreed to meanwhile: as long as it waits, a denial ends it.
+	now := db.Millis(s.now())
 	n, err := db.Affected(ctx, s.db.Writes, `
 		UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
 		WHERE id = $6 AND state = 'pending' AND expires_at > $1`,
-		db.Millis(s.now()), string(by.Kind), by.ID, by.As, sealed, id)
-	if err != nil {
+		now, string(by.Kind), by.ID, by.As, sealed, id)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("denying: %w", err)
+	case n == 0:
+		became, err := s.Get(ctx, id)
+		if err == nil {
+			err = ErrGone
+		}
+		return became, fmt.Errorf("denying: %w", err)
 	}
-	denied, err := s.Get(ctx, id)
-	if err == nil && n == 0 {
-		err = ErrGone
-	}
-	if err != nil {
-		return denied, fmt.Errorf("denying: %w", err)
-	}
-	return denied, nil
+	r.State, r.DecidedAt, r.DecidedBy, r.Reason = Denied, db.Time(now), by, reason
+	r.DeniedUntil = r.DecidedAt.Add(s.lifetime)
+	return &r.Request, nil
 }
