@@ -33,6 +33,9 @@ func (h *Handler) Profile(ctx context.Context, org, subject string) (name, usern
 	if i < 0 {
 		return "", "", errors.New("no configured server of the org offers getUserInfo")
 	}
+	if mode, err := h.Access.StopMode(ctx); err != nil || mode != access.StopOff && mode != access.StopWrites { // nothing is asked of Salesforce then
+		return "", "", errors.Join(errStopped, err)
+	}
 	server := servers[i]
 	known, _ := h.Access.Person(ctx, org, subject) // the name of an earlier sign-in, for the log
 	err = h.Audit.Call(ctx, audit.Entry{Actor: actor.Proxy, Action: audit.UserLookup, Org: org, Subject: subject, Username: known.Username,
