@@ -21,6 +21,7 @@ const (
 	currentNoServer   = "This server has no tool that reads a record."
 	currentStopped    = "Everything is stopped at the moment."
 	currentEnded      = "The connection has ended."
+	currentUnknown    = "Whether the connection still holds is not known, because the proxy's database did not answer."
 	currentPolicy     = "The rules of this server do not let the record be read."
 	currentDefinition = "The tool that reads a record is not there, or waits for an administrator to accept it."
 	currentNone       = "Salesforce shows no such record to the person for whom the assistant asks."

@@ -84,10 +84,19 @@ func (r *currentReading) mayAsk(ctx context.Context) string {
 	if mode, err := r.Access.StopMode(ctx); err != nil || mode != access.StopOff && mode != access.StopWrites {
 		return currentStopped
 	}
-	if alive, err := r.Access.Alive(ctx, a.GrantID); err != nil || !alive {
+	switch alive, err := r.Access.Alive(ctx, a.GrantID); {
+	case err != nil:
+		return r.unknown(ctx, err)
+	case !alive:
 		return currentEnded
 	}
 	return ""
+}
+
+// unknown says that nothing is asked because our database did not answer.
+func (r *currentReading) unknown(ctx context.Context, err error) string {
+	r.Log.WarnContext(ctx, "what is current is not read: whether the connection still holds is not known", "approval", r.approval.ID, "error", err)
+	return currentUnknown
 }
 
 // prepare makes the query that may be sent, or says why there is none.
@@ -98,7 +107,7 @@ func (r *currentReading) prepare(ctx context.Context) string {
 	}
 	who, err := r.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
 	if err != nil {
-		return currentEnded
+		return r.unknown(ctx, err)
 	}
 	// Once with all fields, to learn which are hidden, and once without these.
 	r.judge(who)

@@ -3,7 +3,7 @@ package mcpforward
 import (
 	"context"
 	"encoding/json"
-	"strings"
+	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -114,7 +114,7 @@ func (h *Handler) unchanged(ctx context.Context, a *approval.Request) error {
 func (h *Handler) judgeUndo(ctx context.Context, server *access.Server, a *approval.Request, tool string, arguments jsontext.Value) (d policy.Decision, digest string, err error) {
 	who, err := h.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
 	if err != nil {
-		return d, "", undoError(strings.ToLower(currentEnded[:1]) + strings.TrimSuffix(currentEnded[1:], "."))
+		return d, "", fmt.Errorf("undoing: who asks: %w", err)
 	}
 	d = server.Policy.Decide(who, policy.Call{Tool: tool, Arguments: arguments, Server: server.Name, Schema: h.schemas.For(a.Org, a.Subject), Now: h.Now()})
 	switch d.Effect {
