@@ -65,6 +65,7 @@ type Config struct {
 	Telemetry          Telemetry    `mapstructure:"telemetry"`
 
 	partial bool     // it was read by [LoadPart]
+	files   string   // digest of the secrets that are read once and not kept here, see digestFiles
 	origins *origins // where each key was set, see WriteOrigins
 }
 

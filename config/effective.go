@@ -44,8 +44,8 @@ func newOrigins(of map[string]string) *origins {
 	return o
 }
 
-// Same reports whether c says what other says, wherever in their files: a comment, or another order,
-// changes nothing. If so, other has from then on where c was set.
+// Same reports whether c says what other says, wherever in their files, and the files with secrets that it names hold
+// what they held: a comment, or another order, changes nothing. If so, other has from then on where c was set.
 func (c *Config) Same(other *Config) bool {
 	mine := *c
 	mine.origins = other.origins

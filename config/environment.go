@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-viper/mapstructure/v2"
+
 	"sfmcp-proxy/authproxy/nearest"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -83,6 +85,15 @@ func readsAs(text string, t reflect.Type) bool {
 		_, err = strconv.ParseBool(text)
 	case t.Kind() == reflect.Int:
 		_, err = strconv.Atoi(text)
+	case t.Kind() == reflect.Float64:
+		_, err = strconv.ParseFloat(text, 64)
 	}
-	return err == nil
+	return err == nil && decodes(text, t)
+}
+
+// decodes says whether [decode] would take it: of whatever kind the value of a key is, what that refuses is found here,
+// by the name of the variable.
+func decodes(text string, t reflect.Type) bool {
+	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{WeaklyTypedInput: true, DecodeHook: decodeHooks(), Result: reflect.New(t).Interface()})
+	return err == nil && d.Decode(text) == nil
 }

@@ -40,6 +40,7 @@ func Load(file string, environ []string) (*Config, error) {
 	c.complete(filepath.Dir(file))
 	c.overridden(text, lines, environ, filepath.Dir(file))
 	problems = c.readSecrets()
+	c.files = c.digestFiles()
 	policyFiles, wrongPolicies := c.readPolicies()
 	problems = append(problems, c.Validate()...)
 	if c.Production {

@@ -234,7 +234,9 @@ func (n Notify) sender(roots *x509.CertPool, via *tunnel.Dialer, now func() time
 		}
 	}
 	for _, text := range n.AllowAddresses {
-		c.Allow = append(c.Allow, netip.MustParsePrefix(text)) // Validate read it
+		if network, err := netip.ParsePrefix(text); err == nil { // Validate read it, if the configuration is whole
+			c.Allow = append(c.Allow, network)
+		}
 	}
 	return notice.NewWebhook(c)
 }

@@ -19,7 +19,9 @@ import (
 var (
 	// ForKeys is what leads to the sealing keys.
 	ForKeys = []string{"keys_file", "keys_from", "key_service"}
-	// ForCutoff is what taking access away needs.
+	// ForPolicies is what says what rules mean.
+	ForPolicies = []string{"servers", "groups", "policies", "policies_dir", "calendars", "approvals.escalate", "console.roles"}
+	// ForCutoff is what taking access away needs, and reading what is stored.
 	ForCutoff = []string{"public_url", "database", "keys_file", "keys_from", "key_service", "audit.dir"}
 )
 

@@ -1,9 +1,11 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -59,6 +61,34 @@ func (c *Config) secretFiles() (all []secretFile) {
 		add("production", "sslkey of database", u.Query().Get("sslkey"))
 	}
 	return all
+}
+
+// digestFiles is a digest of the files that are read when something is made of the configuration, and not again
+// whenever they are used: where one has other content, the configuration is another one. It is never
+// shown. Files that cannot be read are told of where they are checked. "": there are none.
+func (c *Config) digestFiles() string {
+	files := []string{c.Approvals.Mail.PasswordFile}
+	for _, n := range c.Approvals.Notify {
+		files = append(files, n.URLFile, n.SecretFile, n.PreviousSecretFile)
+	}
+	if u, err := url.Parse(c.Database); err == nil {
+		for _, name := range []string{"passfile", "sslkey", "sslcert", "sslrootcert"} {
+			files = append(files, u.Query().Get(name))
+		}
+	}
+	all, found := sha256.New(), false
+	for i, file := range files {
+		if file == "" {
+			continue
+		}
+		found = true
+		text, _ := os.ReadFile(file)
+		fmt.Fprintf(all, "%d %d %s", i, len(text), text) // in memory: it never fails
+	}
+	if !found {
+		return ""
+	}
+	return string(all.Sum(nil))
 }
 
 // inlineSecrets are the secrets that stand in the configuration file itself. fromFile says

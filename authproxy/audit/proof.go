@@ -132,6 +132,15 @@ func (p Published) Newest() publish.Checkpoint {
 	return publish.Checkpoint{Origin: c.Origin, Size: c.Size, Signed: signed}
 }
 
+// Lacks is how many entries the newest checkpoint here has that what a place elsewhere has of the log has not.
+func (p Published) Lacks(found publish.Found) int64 {
+	c, err := p.log.checkpoints.parse(found.Signed)
+	if err != nil {
+		c.Size = 0 // it has none
+	}
+	return max(0, p.Newest().Size-c.Size)
+}
+
 // AgreeWith compares the log with what places elsewhere have of it, as [Log.Agree] does with
 // those that are here. A place that cannot be reached is logged: it is no reason not to serve.
 func (p Published) AgreeWith(found []publish.Found) error {

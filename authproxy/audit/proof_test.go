@@ -2,10 +2,13 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"golang.org/x/mod/sumdb/note"
 
@@ -189,5 +192,56 @@ func TestFT53LateCheckpointReplacesNothing(t *testing.T) {
 	}
 	if err := row().write(t.Context(), []byte("4")); err != nil { // after a person has looked
 		t.Error(err)
+	}
+}
+
+// taken is a place elsewhere that keeps the sizes of what it is given.
+type taken struct{ sizes chan int64 }
+
+func (taken) String() string { return "elsewhere" }
+
+func (p taken) Publish(_ context.Context, c publish.Checkpoint) error {
+	p.sizes <- c.Size
+	return nil
+}
+
+func (taken) Latest(context.Context, publish.Checkpoint) ([]byte, error) { return nil, publish.ErrNone }
+
+// S1: what a command, or a process that was killed, has stored here and given to nobody reaches the places while nothing is
+// appended, and once; until it has, they count as behind.
+func TestStoredCheckpointReachesThePlaces(t *testing.T) {
+	t.Parallel()
+	l := newStore(t).ten()
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	place := taken{make(chan int64)}
+	p := publish.Start(publish.Config{Places: []publish.Place{place}, Every: time.Hour, Log: slog.New(slog.DiscardHandler), Now: time.Now})
+	defer p.Close(t.Context())
+	upkeep := pass{log: l, clock: clockOfLast(t.Context(), l)}
+	upkeep.run(t.Context(), Upkeep{Every: time.Hour, Publisher: p})
+	if p.States()[0].Behind.IsZero() {
+		t.Error("the place has nothing, and does not count as behind")
+	}
+	if size := <-place.sizes; size != 10 {
+		t.Errorf("the place got %d entries", size)
+	}
+	if err := p.Flush(t.Context()); err != nil || !p.States()[0].Behind.IsZero() {
+		t.Errorf("afterwards: %+v, %v", p.States(), err)
+	}
+	upkeep.run(t.Context(), Upkeep{Every: time.Hour, Publisher: p})
+	if !p.States()[0].Behind.IsZero() {
+		t.Error("the same checkpoint is given once more")
+	}
+	if lacks := l.Published().Lacks(publish.Found{Err: publish.ErrNone}); lacks != 10 {
+		t.Errorf("a place without any lacks %d", lacks)
+	}
+	there := publish.Found{Signed: l.Published().Newest().Signed}
+	appendAll(t, l, entry("a.a"))
+	if err := l.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if lacks := l.Published().Lacks(there); lacks != 1 {
+		t.Errorf("a place with that of before lacks %d", lacks)
 	}
 }

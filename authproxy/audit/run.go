@@ -50,12 +50,13 @@ type pass struct {
 	clock         Clock
 	tiled, pruned time.Time // when that was done last
 	said          string    // the last failure
+	published     int64     // size of the checkpoint here when the publisher was given the newest
 }
 
 func (p *pass) run(ctx context.Context, u Upkeep) {
 	l := p.log
 	l.resume()
-	p.failed(ctx, "storing a checkpoint of the audit log", u.checkpoint(ctx, l))
+	p.failed(ctx, "storing a checkpoint of the audit log", p.checkpoint(ctx, u))
 	now := l.config.Now()
 	trusted, jumped := p.clock.Trusts(now)
 	if jumped != 0 {
@@ -98,15 +99,18 @@ func (u Upkeep) rest(ctx context.Context, due <-chan struct{}) bool {
 	return true
 }
 
-// checkpoint stores a checkpoint, and gives it to the publisher if it is another one than the
-// last.
-func (u Upkeep) checkpoint(ctx context.Context, l *Log) error {
-	before := l.follow.storedSize()
-	if err := l.Checkpoint(ctx); err != nil || u.Publisher == nil || l.follow.storedSize() == before {
+// checkpoint stores a checkpoint, and gives the newest to the publisher if that has not got it, whoever stored it: it may be one
+// of a command, of the start, or of a process that was killed before it could give it away. What is stored was seen to
+// agree with the places here.
+func (p *pass) checkpoint(ctx context.Context, u Upkeep) error {
+	err := p.log.Checkpoint(ctx)
+	stored := p.log.follow.storedSize()
+	if err != nil || u.Publisher == nil || stored == p.published {
 		return err
 	}
-	if newest := l.Published().Newest(); newest.Size > 0 {
+	if newest := p.log.Published().Newest(); newest.Size > 0 {
 		u.Publisher.Publish(newest)
+		p.published = stored
 	}
 	return nil
 }

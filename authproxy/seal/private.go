@@ -26,7 +26,7 @@ func CheckPrivate(path string) error {
 	if err != nil {
 		return err
 	}
-	if mode := stat.Mode().Perm(); mode&0o077 != 0 && !readByOurGroup(stat, thisProcess()) && !isCredential(path, mode) {
+	if mode := stat.Mode().Perm(); mode&0o077 != 0 && !readByOurGroup(stat, thisProcess()) && !isCredential(path, mode) && !isOfUnit(path, stat, thisProcess()) {
 		return fmt.Errorf("%s %w (mode %04o): chmod 600 it", path, ErrNotPrivate, mode)
 	}
 	return nil
@@ -38,6 +38,16 @@ func CheckPrivate(path string) error {
 func isCredential(path string, mode fs.FileMode) bool {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	return dir != "" && filepath.Dir(path) == filepath.Clean(dir) && mode&0o077 == 0o040
+}
+
+// unitCredentials is where systemd keeps the credentials of its units, each unit's in a folder of its own that root makes.
+const unitCredentials = "/run/credentials"
+
+// isOfUnit says whether a file is one of them and the process is root's, as a command beside the unit: it
+// has no variable that says so. To any other process such a file is a file like all.
+func isOfUnit(path string, stat fs.FileInfo, p process) bool {
+	of, known := ownersOf(stat)
+	return known && p.user == 0 && of.user == 0 && stat.Mode().Perm()&0o077 == 0o040 && filepath.Dir(filepath.Dir(filepath.Clean(path))) == unitCredentials
 }
 
 // owners are who a file belongs to.

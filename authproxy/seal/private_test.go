@@ -109,3 +109,29 @@ func TestOwnerIsNamed(t *testing.T) {
 		t.Errorf("of its own file: %v", err)
 	}
 }
+
+// A command that root runs beside a unit of systemd finds its credentials as private as the unit does; nobody else,
+// nowhere else, and in no other mode.
+func TestCredentialsOfAUnitArePrivateToRoot(t *testing.T) {
+	t.Parallel()
+	const path = "/run/credentials/sfmcp-proxy.service/secret"
+	for name, c := range map[string]struct {
+		path string
+		file mounted
+		by   process
+		want bool
+	}{
+		"root":           {path, mounted{0o440, owners{0, 0}}, process{user: 0}, true},
+		"another user":   {path, mounted{0o440, owners{0, 0}}, process{user: 1000}, false},
+		"another's file": {path, mounted{0o440, owners{1000, 0}}, process{user: 0}, false},
+		"everybody's":    {path, mounted{0o444, owners{0, 0}}, process{user: 0}, false},
+		"writable":       {path, mounted{0o460, owners{0, 0}}, process{user: 0}, false},
+		"no folder":      {"/run/credentials/secret", mounted{0o440, owners{0, 0}}, process{user: 0}, false},
+		"out of it":      {"/run/credentials/../../etc/secret", mounted{0o440, owners{0, 0}}, process{user: 0}, false},
+		"elsewhere":      {"/etc/sfmcp-proxy/secret", mounted{0o440, owners{0, 0}}, process{user: 0}, false},
+	} {
+		if got := isOfUnit(c.path, c.file, c.by); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

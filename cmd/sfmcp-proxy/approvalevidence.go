@@ -11,7 +11,7 @@ import (
 
 // approvalEvidenceCommand writes the record of one request.
 func approvalEvidenceCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "evidence APPROVAL", Short: "All that is known of one call, from asking to what Salesforce answered",
 		Long: `evidence makes one record of a call that waited: who asked, who looked at it, who decided and by
 which proof of who they are, its arguments and digests, what Salesforce answered, and the entries of the
@@ -39,7 +39,7 @@ func approvalEvidence(s *stores, cmd *cobra.Command, args []string) error {
 
 // approvalExportCommand writes a register of many requests.
 func approvalExportCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "export", Short: "A register of the calls that began to wait in a time, one line each",
 		Long: `export lists the calls that began to wait in a time, from the audit log: who asked for what, by which
 rule, who decided when, and what became of it. It has no arguments, but their digest. As CSV, cells that

@@ -9,7 +9,7 @@ import (
 )
 
 func insightsCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "insights", Short: "Say how calls that waited were decided, by rule and by who decided",
 		Long: `insights counts the calls that began to wait in a time, from the audit log: how many were
 approved, denied, countered or expired, and how long people took (half of the decisions, and 95 %

@@ -18,11 +18,24 @@ import (
 	"sfmcp-proxy/config"
 )
 
+// loadForPlaces reads as much of the file as leads to the log and to all places of its checkpoints.
+func loadForPlaces(cmd *cobra.Command) (*config.Config, error) {
+	return loadPart(cmd, append(slices.Clone(config.ForCutoff), "audit")...)
+}
+
+// loadForVerify does so where the places are asked, and else leaves them out.
+func loadForVerify(cmd *cobra.Command) (*config.Config, error) {
+	if ask, _ := cmd.Flags().GetBool("places"); ask {
+		return loadForPlaces(cmd)
+	}
+	return loadForCutoff(cmd)
+}
+
 // auditVerifyCommand verifies the log of the configuration, or with --log any copy of a log by
 // its public key alone.
 func auditVerifyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "verify", Short: "Check that no entry was changed, removed, reordered, cut off or put back", Args: usageArgs(cobra.NoArgs)}
-	withStores(cmd, func(s *stores, cmd *cobra.Command, _ []string) error {
+	onStores(cmd, loadForVerify, func(s *stores, cmd *cobra.Command, _ []string) error {
 		verify := s.audit.Verify
 		onlyNew, _ := cmd.Flags().GetBool("new")
 		if onlyNew {
@@ -108,7 +121,7 @@ func verifyFiles(cmd *cobra.Command, dirs []string, key string) error {
 
 // auditKeyCommand prints the public keys.
 func auditKeyCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "key", Short: "The public key that the log verifies with, the one in force first", Args: usageArgs(cobra.NoArgs)},
+	cmd := withReading(&cobra.Command{Use: "key", Short: "The public key that the log verifies with, the one in force first", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			keys, err := s.audit.Keys()
 			if all, _ := cmd.Flags().GetBool("all"); all && err == nil {
@@ -127,9 +140,7 @@ func auditKeyCommand() *cobra.Command {
 // auditAcknowledgeCommand goes on after the log and its checkpoints did not agree.
 func auditAcknowledgeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "acknowledge", Short: "Record that somebody has seen why the log and its checkpoints disagree, and go on", Args: usageArgs(cobra.NoArgs)}
-	needs := append(slices.Clone(config.ForCutoff), "audit") // with all places of checkpoints
-	load := func(cmd *cobra.Command) (*config.Config, error) { return loadPart(cmd, needs...) }
-	onStores(cmd, load, func(s *stores, cmd *cobra.Command, _ []string) error {
+	onStores(cmd, loadForPlaces, func(s *stores, cmd *cobra.Command, _ []string) error {
 		n, err := openOutbound(s.config, s.log)
 		if err != nil {
 			return err
@@ -193,7 +204,7 @@ func (s *stores) acknowledge(cmd *cobra.Command, places *publish.Publisher) (wha
 
 // auditReindexCommand makes the indexes anew.
 func auditReindexCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "reindex", Short: "Make the index of every segment of the log anew", Args: usageArgs(cobra.NoArgs)},
+	cmd := withReading(&cobra.Command{Use: "reindex", Short: "Make the index of every segment of the log anew", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			n, err := s.audit.Reindex()
 			if err == nil {
@@ -208,7 +219,7 @@ func auditReindexCommand() *cobra.Command {
 // auditShowCommand prints one entry.
 func auditShowCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "show ENTRY", Short: "One entry, by its number", Args: usageArgs(cobra.ExactArgs(1))}
-	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+	withReading(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
 		seq, err := entryNumber(args[0])
 		if err != nil {
 			return err
@@ -246,7 +257,7 @@ func auditShowCommand() *cobra.Command {
 // auditProveCommand writes the proof of one entry.
 func auditProveCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "prove ENTRY", Short: "Proof that an entry is in the log, to be checked with the public key alone", Args: usageArgs(cobra.ExactArgs(1))}
-	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+	withReading(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
 		seq, err := entryNumber(args[0])
 		if err != nil {
 			return err
@@ -265,7 +276,7 @@ func auditProveCommand() *cobra.Command {
 
 // auditTilesCommand writes the log as any client of a tiled log reads it.
 func auditTilesCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
+	cmd := withReading(&cobra.Command{Use: "tiles DIRECTORY", Short: "Write the log as tiles, which any client of C2SP tlog-tiles reads", Args: usageArgs(cobra.ExactArgs(1))},
 		wholeLog(func(s *stores, cmd *cobra.Command, args []string) error {
 			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
 				return err

@@ -44,7 +44,7 @@ func auditLogCommand() *cobra.Command {
 
 // auditLogListCommand lists the roster.
 func auditLogListCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "list", Short: "The audit logs of all replicas, as the database has them", Args: usageArgs(cobra.NoArgs)},
+	cmd := withReading(&cobra.Command{Use: "list", Short: "The audit logs of all replicas, as the database has them", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			logs, err := s.roster.Logs(cmd.Context())
 			if err != nil {
@@ -59,7 +59,7 @@ func auditLogListCommand() *cobra.Command {
 // auditLogCloseCommand closes the log of a replica that is gone.
 func auditLogCloseCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "close LOG", Short: "Close the audit log of a replica that has gone away for good: it gets nothing more", Args: usageArgs(cobra.ExactArgs(1))}
-	withStores(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
+	withReading(cmd, func(s *stores, cmd *cobra.Command, args []string) error {
 		closing, err := s.roster.Close(cmd.Context(), args[0], operator(""), reasonOf(cmd))
 		if errors.Is(err, roster.ErrNotFound) {
 			err = fmt.Errorf("%w: %q; `audit log list` shows them", err, args[0])
@@ -141,7 +141,7 @@ func (s *stores) verifyWith(cmd *cobra.Command, dirs []string) (err error) {
 
 // auditCopyCommand writes the log to files.
 func auditCopyCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "copy DIRECTORY", Short: "Copy the log to a directory, where it can be verified by its public key alone", Args: usageArgs(cobra.ExactArgs(1))},
+	cmd := withReading(&cobra.Command{Use: "copy DIRECTORY", Short: "Copy the log to a directory, where it can be verified by its public key alone", Args: usageArgs(cobra.ExactArgs(1))},
 		wholeLog(func(s *stores, cmd *cobra.Command, args []string) error {
 			if _, err := s.readLog(cmd, audit.LogExport, "entries", audit.Filter{}); err != nil {
 				return err

@@ -31,6 +31,7 @@ type fitting struct {
 	Host  string `json:"host,omitempty"`
 	Place string `json:"place,omitempty"`
 	Fits  bool   `json:"checkpoint_fits"`
+	Lacks int64  `json:"lacks_entries,omitempty"` // that the newest checkpoint here has, and the place's has not
 	Found string `json:"found"`
 }
 

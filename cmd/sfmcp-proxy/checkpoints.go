@@ -76,7 +76,11 @@ func (s *stores) verifyPlaces(cmd *cobra.Command) error {
 			}
 			said, fits = "its checkpoint fits", true
 		}
-		failed = errors.Join(failed, tellFitting(cmd, found.Place+": "+said, fitting{Place: found.Place, Fits: fits, Found: said}))
+		lacks := s.audit.Published().Lacks(found)
+		if fits && lacks > 0 {
+			said += fmt.Sprintf("; it lacks the last %d %s that the newest checkpoint here has, which a proxy that runs sends it", lacks, entries(lacks))
+		}
+		failed = errors.Join(failed, tellFitting(cmd, found.Place+": "+said, fitting{Place: found.Place, Fits: fits, Lacks: lacks, Found: said}))
 	}
 	return errors.Join(failed, closing(p.Close))
 }

@@ -195,7 +195,8 @@ func quiet(cmd *cobra.Command) *slog.Logger {
 // storesCommand is what a command does with what is stored.
 type storesCommand func(s *stores, cmd *cobra.Command, args []string) error
 
-// withStores adds --config to a command and runs it on the stores.
+// withStores adds --config to a command and runs it on the stores. The whole configuration has to be right, with its secrets:
+// what gives access, sends something, or is judged by the rules.
 func withStores(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadConfig, run)
 }
@@ -209,12 +210,18 @@ func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return cmd
 }
 
-// onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise [withStores].
-func onStoresFor(takesAway bool) func(*cobra.Command, storesCommand) *cobra.Command {
+// withReading does so for a command that shows what is stored, or lifts a stop or a block. It needs no more of the configuration
+// than where that is: secrets that only the running proxy is given, as by systemd, may be missing.
+func withReading(cmd *cobra.Command, run storesCommand) *cobra.Command {
+	return onStores(cmd, loadForCutoff, run)
+}
+
+// onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise as given.
+func onStoresFor(takesAway bool, otherwise func(*cobra.Command, storesCommand) *cobra.Command) func(*cobra.Command, storesCommand) *cobra.Command {
 	if takesAway {
 		return withCutoff
 	}
-	return withStores
+	return otherwise
 }
 
 func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, error), run storesCommand) *cobra.Command {

@@ -22,7 +22,7 @@ import (
 
 // tokenCommand is about tokens of programs for the API under /console/api.
 func tokenCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Tokens, with their role, end and last use", Args: usageArgs(cobra.NoArgs)},
+	list := withReading(&cobra.Command{Use: "list", Short: "Tokens, with their role, end and last use", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			tokens, err := s.tokens.List(cmd.Context())
 			if err != nil {

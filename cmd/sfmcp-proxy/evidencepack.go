@@ -18,7 +18,7 @@ import (
 )
 
 func evidenceCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "evidence", Short: "Pack what the log has of a person, an approval, a control or a time, with proofs",
 		Long: `evidence packs entries of the audit log for somebody who has neither this machine nor a reason to
 trust it: the records, the proof of each, the signed checkpoint, what the entries say in the clear,

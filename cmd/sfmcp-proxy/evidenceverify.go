@@ -17,7 +17,7 @@ import (
 // evidenceVerifyCommand checks a pack: with --key where nothing else of the proxy is, without it by
 // the keys of the configuration's log.
 func evidenceVerifyCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{Use: "verify PACK", Short: "Check a pack of evidence with the public key of the log alone", Args: usageArgs(cobra.ExactArgs(1)),
+	cmd := withReading(&cobra.Command{Use: "verify PACK", Short: "Check a pack of evidence with the public key of the log alone", Args: usageArgs(cobra.ExactArgs(1)),
 		Long: `verify needs no configuration, no database and no secret: the pack, a directory or an archive, and
 with --key the public key of the log as 'audit key' printed it, which you have by another way than
 the pack. Without --key it takes the keys of the configuration's log.

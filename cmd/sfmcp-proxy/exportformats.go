@@ -13,7 +13,7 @@ import (
 )
 
 func auditExportCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "export", Short: "Every entry, oldest first, as JSON lines, CSV or OCSF",
 		Long: `export writes entries to the standard output, oldest first, one a line: as the log has
 them (jsonl), for spreadsheets (csv: no cell is taken for a formula), or as events of the

@@ -30,7 +30,7 @@ func (s exporting) destinations(n *outbound) []export.Export {
 }
 
 func exportCommand() *cobra.Command {
-	status := withStores(&cobra.Command{Use: "status", Short: "How far each destination has the audit log, and what hinders it", Args: usageArgs(cobra.NoArgs)}, exportStatus)
+	status := withReading(&cobra.Command{Use: "status", Short: "How far each destination has the audit log, and what hinders it", Args: usageArgs(cobra.NoArgs)}, exportStatus)
 	jsonFlag(status)
 	test := withStores(&cobra.Command{
 		Use: "test [NAME]", Short: "Send an entry that is marked as a test, and say whether it was taken",

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +27,7 @@ func healthcheckCommand() *cobra.Command {
 		Use: "healthcheck", Short: "Ask the proxy that runs here whether it is ready", Args: usageArgs(cobra.NoArgs),
 		Long: `Asks /readyz of the proxy that runs with this configuration, at its admin_listen: the
 database answers, and the proxy is not shutting down. With --live it asks /healthz: the
-process answers. Exit status 0 if so, else 1; nothing is printed if it is well.`,
+process answers. Exit status 0 if so, else 1, with what it answered instead; nothing is printed if it is well.`,
 	}
 	cmd.Flags().Bool("live", false, "ask only whether the process answers")
 	configFlag(cmd)
@@ -84,7 +87,20 @@ func askHealth(ctx context.Context, listen string, live bool) error {
 	}
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("the proxy is not ready: %s answers %s", address, res.Status)
+		return fmt.Errorf("the proxy is not ready: %s answers %s%s", address, res.Status, saidBy(res.Body))
 	}
 	return nil
+}
+
+// saidMost bounds how much of an answer is printed, in bytes.
+const saidMost = 1024
+
+// saidBy is what an answer says, in one line: why the proxy is not ready, where there is nothing else to ask it with.
+func saidBy(body io.Reader) string {
+	text, _ := io.ReadAll(io.LimitReader(body, saidMost)) // as much as there is
+	line := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(text), ""), func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsGraphic(r) }), " ")
+	if line == "" {
+		return ""
+	}
+	return ": " + line
 }

@@ -118,7 +118,7 @@ func keyReencryptCommand() *cobra.Command {
 
 // keyStatusCommand says how far a rotation has come.
 func keyStatusCommand() *cobra.Command {
-	status := withStores(&cobra.Command{Use: "status", Short: "The keys, and what each has sealed", Args: usageArgs(cobra.NoArgs)},
+	status := withReading(&cobra.Command{Use: "status", Short: "The keys, and what each has sealed", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			counts, err := reseal.Counts(cmd.Context(), s.db, s.ring)
 			if err != nil {

@@ -80,7 +80,7 @@ func objectOf(r *approval.Request) string {
 }
 
 func noticeCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Notices that wait to be sent, or were given up", Args: usageArgs(cobra.NoArgs)},
+	list := withReading(&cobra.Command{Use: "list", Short: "Notices that wait to be sent, or were given up", Args: usageArgs(cobra.NoArgs)},
 		func(s *stores, cmd *cobra.Command, _ []string) error {
 			all, _ := cmd.Flags().GetBool("all")
 			rows, err := notice.List(cmd.Context(), s.db, all)

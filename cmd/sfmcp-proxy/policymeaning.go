@@ -47,7 +47,7 @@ func checkPolicies(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	c, err := loadConfig(cmd)
+	c, err := loadPart(cmd, config.ForPolicies...)
 	if err != nil {
 		return err
 	}

@@ -102,6 +102,7 @@ func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
 		p.edge.Metrics.Reloaded("configuration", false)
 		p.log.Error("configuration cannot be used: the previous one stays in force", "error", err)
 	case !changed:
+		p.log.Info("configuration read again: neither it nor a secret that it names has changed")
 		return
 	default:
 		p.edge.Metrics.Reloaded("configuration", true)

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -12,7 +15,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"sfmcp-proxy/authproxy/db/dbtest/rounds"
+	"sfmcp-proxy/config"
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -269,5 +275,52 @@ func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	d.reconfigure(process.Process.Signal, edited, saysKept)
 	if code := ask(); code != http.StatusOK {
 		t.Errorf("after a broken file: %d", code)
+	}
+}
+
+// FT-44: a reload takes a new secret into use though the name of its file stayed the same, and says so where nothing changed.
+func TestReloadReadsSecretsAgain(t *testing.T) {
+	t.Parallel()
+	secret := filepath.Join(t.TempDir(), "secret")
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(secret, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("the first secret")
+	p, file := configured(t, twoOrgs+"approvals: {notify: [{name: hook, kind: webhook, url: 'http://127.0.0.1:9', secret_file: "+secret+"}]}\n")
+	var log lockedBuffer
+	p.log = slog.New(slog.NewTextHandler(&log, nil))
+	p.reread = func() (*config.Config, error) { return config.Load(file, nil) }
+	ctx, cancel := context.WithCancel(t.Context())
+	g, ctx := errgroup.WithContext(ctx)
+	first := p.current.Load()
+	p.reloadConfig(ctx, g)
+	if !strings.Contains(log.String(), "neither it nor a secret that it names has changed") || p.current.Load() != first {
+		t.Errorf("a reload that changes nothing says %s", log.String())
+	}
+	write("the second secret")
+	p.reloadConfig(ctx, g)
+	if !strings.Contains(log.String(), "configuration reloaded") || p.current.Load() == first {
+		t.Errorf("a reload with a new secret says %s", log.String())
+	}
+	cancel()
+	if err := g.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A check of a proxy that is not ready says why, in one bounded line: in a container there is nothing else to ask it with.
+func TestHealthcheckSaysWhy(t *testing.T) {
+	t.Parallel()
+	said := "the database does not answer\n\x1b[31mthe audit log is full\n" + strings.Repeat("x", 1<<20)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Error(w, said, http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	err := askHealth(t.Context(), strings.TrimPrefix(server.URL, "http://"), false)
+	if err == nil || !strings.Contains(err.Error(), "503 Service Unavailable: the database does not answer [31mthe audit log is full x") || strings.Contains(err.Error(), "\n") || len(err.Error()) > 2*saidMost {
+		t.Errorf("it says %.300v", err)
 	}
 }

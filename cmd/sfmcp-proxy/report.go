@@ -26,7 +26,7 @@ var reportFormats = map[string]func(*reports.Report, io.Writer) error{
 const maxRows = 10_000
 
 func reportCommand() *cobra.Command {
-	cmd := withStores(&cobra.Command{
+	cmd := withReading(&cobra.Command{
 		Use: "report", Short: "Say what happened in a time: who, which tools, denials, approvals, what was hidden, changes",
 		Long: `report counts what the audit log has of a time: who called which tools, what was denied by which
 rule and why, how calls that waited were decided and how long that took, what was hidden in

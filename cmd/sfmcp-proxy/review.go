@@ -23,9 +23,9 @@ func (s reviewing) newReviews() *authproxy.Reviews {
 }
 
 func reviewCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "Access reviews that have begun", Args: usageArgs(cobra.NoArgs)}, listReviews)
+	list := withReading(&cobra.Command{Use: "list", Short: "Access reviews that have begun", Args: usageArgs(cobra.NoArgs)}, listReviews)
 	jsonFlag(list)
-	status := withStores(&cobra.Command{Use: "status [REVIEW]", Short: "Each person and server of a review, the newest without a name, and what was decided", Args: usageArgs(cobra.MaximumNArgs(1))}, wholeLog(reviewStatus))
+	status := withReading(&cobra.Command{Use: "status [REVIEW]", Short: "Each person and server of a review, the newest without a name, and what was decided", Args: usageArgs(cobra.MaximumNArgs(1))}, wholeLog(reviewStatus))
 	jsonFlag(status)
 	status.Flags().Bool("open", false, "only what nobody has decided about")
 	proposal := withStores(&cobra.Command{

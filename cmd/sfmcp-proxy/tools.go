@@ -25,12 +25,12 @@ hosted server: endpoints in front of the same one share them.`
 type decideDefinition func(d *authproxy.Definitions, ctx context.Context, by actor.Actor, server string, p definition.Pinned) error
 
 func toolsCommand() *cobra.Command {
-	list := withStores(&cobra.Command{Use: "list", Short: "What hosted servers list, and what of it waits for a person", Args: usageArgs(cobra.NoArgs)}, listTools)
+	list := withReading(&cobra.Command{Use: "list", Short: "What hosted servers list, and what of it waits for a person", Args: usageArgs(cobra.NoArgs)}, listTools)
 	list.Flags().String("server", "", "only of this server")
 	list.Flags().Bool("quarantined", false, "only what is not accepted")
-	show := withStores(&cobra.Command{Use: "show SERVER TOOL", Short: "Definitions of one name, whole", Args: usageArgs(cobra.ExactArgs(2)),
+	show := withReading(&cobra.Command{Use: "show SERVER TOOL", Short: "Definitions of one name, whole", Args: usageArgs(cobra.ExactArgs(2)),
 		Long: "show prints every definition that is recorded under one name, and what to look at in it." + aboutTools}, showTool)
-	diff := withStores(&cobra.Command{Use: "diff SERVER TOOL", Short: "How a definition that waits differs from the accepted one", Args: usageArgs(cobra.ExactArgs(2)),
+	diff := withReading(&cobra.Command{Use: "diff SERVER TOOL", Short: "How a definition that waits differs from the accepted one", Args: usageArgs(cobra.ExactArgs(2)),
 		Long: `diff prints where the two differ. Characters that cannot be seen are written out, and what should be looked
 at before accepting is pointed out: such characters, letters that look like others, text that speaks to a model.` + aboutTools}, diffTool)
 	diff.Flags().String("digest", "", "of the definition, or its beginning; needed if several wait")
@@ -194,7 +194,7 @@ func chosen(cmd *cobra.Command, of []listing.Definition, states ...definition.St
 // decideTool is a command that decides about a definition in one of states, the first that
 // has any.
 func decideTool(verb, short, done string, decide decideDefinition, states ...definition.State) *cobra.Command {
-	cmd := onStoresFor(verb == "reject")(&cobra.Command{Use: verb + " SERVER TOOL", Short: short, Args: usageArgs(cobra.ExactArgs(2)),
+	cmd := onStoresFor(verb == "reject", withStores)(&cobra.Command{Use: verb + " SERVER TOOL", Short: short, Args: usageArgs(cobra.ExactArgs(2)),
 		Long: short + ".\n\nRead it first, with 'tools diff'. A running proxy follows within a second." + aboutTools},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			as, _ := cmd.Flags().GetString("as")
