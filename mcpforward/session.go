@@ -139,7 +139,11 @@ func (s sessionStore) find(ctx context.Context, id, grantID string) (*session, e
 		err := s.db.Reads.QueryRowContext(ctx, `SELECT protocol_version, client_info, capabilities, log_level, created_at, expires_at, mac
 			FROM mcp_sessions WHERE session_hash = $1 AND grant_id = $2 AND expires_at > $3`,
 			hash, grantID, now).Scan(&k.version, &k.client.name, &words, &k.client.logLevel, &created, &k.until, &mac)
-		if err == nil && !s.db.Authentic(db.MCPSessions, mac, hash, grantID, k.version, k.client.name, words, created) {
+		authentic := err != nil
+		if err == nil {
+			authentic, err = s.db.Verify(db.MCPSessions, mac, hash, grantID, k.version, k.client.name, words, created)
+		}
+		if err == nil && !authentic {
 			err = sql.ErrNoRows
 		}
 		k.client.capabilities = strings.Fields(words)

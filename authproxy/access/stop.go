@@ -177,7 +177,9 @@ func (c *Control) readStop(ctx context.Context, from interface {
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, err
 	}
-	if !c.db.Authentic(db.Stops, mac, "mode", s.Position, at, s.By) {
+	if authentic, err := c.db.Verify(db.Stops, mac, "mode", s.Position, at, s.By); err != nil {
+		return s, err
+	} else if !authentic {
 		return s, ErrStopAltered
 	}
 	if s.Position.Validate() != nil {

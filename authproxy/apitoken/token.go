@@ -161,7 +161,11 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (t *Token, ours bool, 
 		return nil, false, err
 	}
 	t.CreatedBy, t.CreatedAt, t.ExpiresAt, t.LastUsedAt, t.RevokedAt = actor.Parse(by), db.Time(created), db.Time(expires), db.Time(used), db.Time(revoked)
-	return t, revoked != 0 || s.DB.Authentic(db.APITokens, mac, hash, t.ID, t.Name, t.Role, by, created, expires), nil
+	if revoked != 0 {
+		return t, true, nil
+	}
+	ours, err = s.DB.Verify(db.APITokens, mac, hash, t.ID, t.Name, t.Role, by, created, expires)
+	return t, ours, err
 }
 
 // Use returns the token of a secret and notes that it was used. Errors: [ErrUnknown]; [ErrOver],

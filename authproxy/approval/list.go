@@ -235,7 +235,11 @@ func (s *Store) addDecisions(ctx context.Context, q querier, r *stored) error {
 			return err
 		}
 		d.At, d.AuthTime = db.Time(at), db.Time(authTime)
-		if s.db.Authentic(db.ApprovalDecisions, mac, d.covered(r.ID)...) {
+		authentic, err := s.db.Verify(db.ApprovalDecisions, mac, d.covered(r.ID)...)
+		if err != nil {
+			return err
+		}
+		if authentic {
 			r.Decisions, r.decisionMACs = append(r.Decisions, d), append(r.decisionMACs, mac)
 		}
 	}
@@ -319,15 +323,24 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 		return nil, err
 	}
 	r.CreatedAt, r.ExpiresAt, r.DecidedAt, r.SpentAt = db.Time(created), db.Time(expires), db.Time(decided), db.Time(spent)
-	if !s.db.Authentic(db.Approvals, r.mac, r.covered()...) {
+	authentic, err := s.db.Verify(db.Approvals, r.mac, r.covered()...)
+	if err != nil {
+		return nil, err
+	}
+	if !authentic {
 		return &r, ErrNotFound
 	}
 	if r.Confirmation, err = policy.ParseTerms(r.Confirmation.Approvers, r.terms); err != nil { // of a later version
 		return &r, ErrNotFound
 	}
-	if r.gives() && !s.db.Authentic(db.ApprovalStates, r.stateMAC, r.standing()...) {
-		r.forged()
-		untyped = ""
+	if r.gives() {
+		if authentic, err = s.db.Verify(db.ApprovalStates, r.stateMAC, r.standing()...); err != nil {
+			return nil, err
+		}
+		if !authentic {
+			r.forged()
+			untyped = ""
+		}
 	}
 	if r.DecidedBy.Kind == "" {
 		r.DecidedBy.ID = untyped

@@ -176,10 +176,13 @@ func (s *Store) setAsserted(ctx context.Context, tx *sql.Tx, clientID string) er
 	var r registration
 	err := r.scan(tx.QueryRowContext(ctx, `SELECT `+registrationColumns+` FROM registered_clients WHERE id = $1 AND asserted_at = 0`+
 		s.db.ForUpdate("registered_clients"), clientID))
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if authentic, err := s.db.Verify(db.RegisteredClients, r.mac, r.covered()...); err != nil || !authentic {
 		return err
 	}
 	r.assertedAt = s.millis()

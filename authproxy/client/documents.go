@@ -63,8 +63,9 @@ func (s *Store) registration(ctx context.Context, id string) (*registration, err
 	if err != nil {
 		return nil, fmt.Errorf("reading client: %w", err)
 	}
-	if !s.db.Authentic(db.RegisteredClients, r.mac, r.covered()...) || r.kind == "" {
-		return nil, nil
+	authentic, err := s.db.Verify(db.RegisteredClients, r.mac, r.covered()...)
+	if err != nil || !authentic || r.kind == "" {
+		return nil, err
 	}
 	return &r, nil
 }
@@ -198,9 +199,14 @@ func (s *Store) replaces(ctx context.Context, tx *sql.Tx, r *registration) error
 		return s.makeRoom(ctx, tx, storedDocument, maxDocuments)
 	case err != nil:
 		return err
-	case s.db.Authentic(db.RegisteredClients, have.mac, have.covered()...) && have.kind != Document:
+	}
+	authentic, err := s.db.Verify(db.RegisteredClients, have.mac, have.covered()...)
+	switch {
+	case err != nil:
+		return err
+	case authentic && have.kind != Document:
 		return fmt.Errorf("%w: a newer version of the program has it as a client of another kind", ErrUnknown)
-	case s.db.Authentic(db.RegisteredClients, have.mac, have.covered()...):
+	case authentic:
 		r.createdAt, r.assertedAt = have.createdAt, have.assertedAt
 	default:
 		r.createdAt, r.assertedAt = r.readAt, r.readAt

@@ -44,7 +44,11 @@ func (s *Store) key(ctx context.Context, c Client, kid, algorithm string) (crypt
 		return nil, ErrUnknown
 	}
 	stored, storedErr := findKey(have.keys, kid, algorithm)
-	other := have.keysURI != c.metadata.JWKSURI || !s.db.Authentic(db.ClientKeys, have.keysMAC, have.coveredKeys()...)
+	authentic, err := s.db.Verify(db.ClientKeys, have.keysMAC, have.coveredKeys()...)
+	if err != nil {
+		return nil, err
+	}
+	other := have.keysURI != c.metadata.JWKSURI || !authentic
 	if other { // of another place, or somebody changed them: as if there were none
 		storedErr, have.keysReadAt = ErrUnknown, 0
 	}

@@ -39,7 +39,8 @@ type RowQuerier interface {
 }
 
 // ReadBlocked returns the users who are blocked, or an error, which is [ErrBlockedLost] if
-// nobody can know any more. A transaction that goes on to write them holds [BlockedLock].
+// nobody can know any more, and [ErrKeyMissing] if whoever has the key can: such a list is not
+// begun anew, and lets nobody in. A transaction that goes on to write them holds [BlockedLock].
 func (d *DB) ReadBlocked(ctx context.Context, q RowQuerier) (Blocked, error) {
 	var sealed string
 	err := q.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`, blockedName).Scan(&sealed)
@@ -52,6 +53,9 @@ func (d *DB) ReadBlocked(ctx context.Context, q RowQuerier) (Blocked, error) {
 		if text, err = d.ring.Open(blockedPlace(), sealed); err == nil {
 			err = json.Unmarshal(text, &pairs)
 		}
+	}
+	if missing, ok := asMissing(err); ok {
+		return nil, fmt.Errorf("reading who is blocked: %w (if no process has such a key, somebody wrote the row %s of meta: delete it, and block again who was blocked)", missing, blockedName)
 	}
 	if err != nil || d.ring == nil {
 		d.altered.report(Altered{"meta", blockedName, ErrBlockedLost.Error() +

@@ -24,7 +24,21 @@ const (
 // errLaterMark: what a newer version has marked, this one does not know how to keep.
 var errLaterMark = fmt.Errorf("the database has a mark that this program does not know: %w", ErrOutdated)
 
-var errWrongKeys = errors.New("the key file does not fit this database: its sealing key is another one; put the key file back that the database was made with")
+var errWrongKeys = errors.New("the key file does not fit this database: its mark was changed, or the file has another key of the same name; put the key file back that the database was made with")
+
+func markPlace() seal.Place { return seal.Place{Table: "meta", Row: markName, Purpose: "claim"} }
+
+// openMark returns what the mark of the database says.
+func openMark(ring *seal.KeyRing, sealed string) (string, error) {
+	text, err := ring.Open(markPlace(), sealed)
+	if missing, ok := asMissing(err); ok {
+		return "", fmt.Errorf("the key file does not fit this database: %w (if it is another database's, put the one back that belongs to this one)", missing)
+	}
+	if err != nil {
+		return "", errWrongKeys
+	}
+	return string(text), nil
+}
 
 // Claim binds the database to the ring: the first call stores a sealed mark, later
 // ones must open it. It keeps a proxy from starting with a wrong key file over
@@ -34,10 +48,9 @@ var errWrongKeys = errors.New("the key file does not fit this database: its seal
 // From then on d makes and checks the MACs of rows with the ring (see DESIGN.md). The rows
 // of a database of an earlier version get theirs here, once.
 func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
-	place := seal.Place{Table: "meta", Row: markName, Purpose: "claim"}
 	d.ring = ring
 	err := d.Tx(ctx, func(tx *sql.Tx) error {
-		mark, err := ring.Seal(place, []byte(markAuthenticated))
+		mark, err := ring.Seal(markPlace(), []byte(markAuthenticated))
 		if err != nil {
 			return err
 		}
@@ -52,13 +65,13 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 		if err := tx.QueryRowContext(ctx, `SELECT value FROM meta WHERE name = $1`+d.ForUpdate("meta"), markName).Scan(&have); err != nil {
 			return fmt.Errorf("claiming database: %w", err)
 		}
-		text, err := ring.Open(place, have)
+		text, err := openMark(ring, have)
 		switch {
 		case err != nil:
-			return errWrongKeys
-		case string(text) == markAuthenticated:
-			return nil
-		case string(text) != markEarlier:
+			return err
+		case text == markAuthenticated:
+			return markWithNewest(ctx, tx, ring, have, mark)
+		case text != markEarlier:
 			return errLaterMark
 		case noteHas(ring, noteAuthenticated):
 			return fmt.Errorf("the database has the mark of an earlier version, but its rows were authenticated before: somebody put an older copy, or its mark, in place. "+
@@ -71,6 +84,19 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 		return err
 	}
 	writeNote(ring)
+	return nil
+}
+
+// markWithNewest seals the mark with the key that this process seals with, before it seals anything else: others
+// see by it that they lack the key.
+func markWithNewest(ctx context.Context, tx *sql.Tx, ring *seal.KeyRing, have, mark string) error {
+	if by := seal.SealedWith(have); by == ring.IDs()[0] || ring.Added(by) {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `UPDATE meta SET value = $1 WHERE name = $2 AND value = $3`, mark, markName, have)
+	if err != nil {
+		return fmt.Errorf("claiming database: %w", err)
+	}
 	return nil
 }
 

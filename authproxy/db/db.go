@@ -81,6 +81,7 @@ type DB struct {
 	ring    *seal.KeyRing // set by Claim
 	at      atomic.Int64  // version of the schema when it was last looked at
 	altered alterations
+	keys    missingKeys
 }
 
 // Open opens the database and migrates its schema. A file that is not there is created

@@ -12,6 +12,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 	driver "modernc.org/sqlite"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // Failure is what an error of the database means, whichever driver said it and however it
@@ -61,8 +63,12 @@ func FailureOf(err error) Failure {
 }
 
 // Passes reports whether what failed may well succeed in a moment, without anybody changing anything:
-// the database was held, slow, away or full, or takes no writes just now. Who asked is told to ask again.
+// the database was held, slow, away or full, or takes no writes just now, or the key file lacks a key that is on
+// its way ([ErrKeyMissing]). Who asked is told to ask again.
 func Passes(err error) bool {
+	if errors.Is(err, ErrKeyMissing) || errors.Is(err, seal.ErrUnknownKey) {
+		return true
+	}
 	switch FailureOf(err) {
 	case Undone, TooSlow, Unavailable, ReadOnly, Full:
 		return true

@@ -11,7 +11,7 @@ import (
 
 // Guard says which columns of a table a MAC of its rows covers, and where that MAC stands.
 // Whoever writes and whoever reads such rows gives the values of those columns in the
-// order of Covers to [DB.MAC] and [DB.Authentic].
+// order of Covers to [DB.MAC] and [DB.Verify].
 type Guard struct {
 	Table string
 	// Column holds the MAC.
@@ -89,22 +89,36 @@ func (d *DB) MAC(g Guard, values ...any) string {
 	return d.ring.MAC(g.purpose(), g.fields(values)...)
 }
 
-// Authentic reports whether this program, with these keys, wrote what the values of a row
-// say. One that is not is as good as absent, and is reported once ([DB.OnAltered]).
-func (d *DB) Authentic(g Guard, mac string, values ...any) bool {
+// Verify reports whether this program, with these keys, wrote what the values of a row
+// say. One that is not is as good as absent, and is reported once ([DB.OnAltered]). An error is an
+// [ErrKeyMissing]: the row may be genuine, and what it says cannot be known here now. Nothing is given by
+// it then, and nothing that follows from its absence may be done.
+func (d *DB) Verify(g Guard, mac string, values ...any) (authentic bool, err error) {
 	fields := g.fields(values)
 	if d.ring == nil {
-		return false
+		return false, nil
 	}
-	err := d.ring.CheckMAC(mac, g.purpose(), fields...)
-	if err != nil {
-		why := err.Error()
-		if later := d.Later(); later > 0 {
-			why += fmt.Sprintf("; or a newer version of the program wrote it: the schema is of version %d, and this program knows %d", later, newestVersion())
+	err = d.ring.CheckMAC(mac, g.purpose(), fields...)
+	if err == nil {
+		return true, nil
+	}
+	if missing, ok := asMissing(err); ok {
+		if doubt := d.keys.doubt(missing, d.access.now()); doubt != nil {
+			return false, fmt.Errorf("reading %s: %w", g.Table, doubt)
 		}
-		d.altered.report(Altered{g.Table, strings.Join(fields[:g.Names], "/"), why})
 	}
-	return err == nil
+	why := err.Error()
+	if later := d.Later(); later > 0 {
+		why += fmt.Sprintf("; or a newer version of the program wrote it: the schema is of version %d, and this program knows %d", later, newestVersion())
+	}
+	d.altered.report(Altered{g.Table, strings.Join(fields[:g.Names], "/"), why})
+	return false, nil
+}
+
+// Authentic is Verify for who gives nothing by a row, and takes nothing away by its absence: a list that is shown.
+func (d *DB) Authentic(g Guard, mac string, values ...any) bool {
+	authentic, err := d.Verify(g, mac, values...)
+	return authentic && err == nil
 }
 
 func (g Guard) purpose() string { return "row " + g.Table + "." + g.Column }

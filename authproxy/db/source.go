@@ -98,13 +98,13 @@ func (d *DB) BelongsTo(ctx context.Context, ring *seal.KeyRing) error {
 	if err != nil {
 		return fmt.Errorf("reading the mark of the keys: %w", err)
 	}
-	text, err := ring.Open(seal.Place{Table: "meta", Row: markName, Purpose: "claim"}, have)
+	text, err := openMark(ring, have)
 	switch {
 	case err != nil:
-		return errWrongKeys
-	case string(text) != markEarlier && string(text) != markAuthenticated:
+		return err
+	case text != markEarlier && text != markAuthenticated:
 		return errLaterMark
-	case string(text) != markAuthenticated:
+	case text != markAuthenticated:
 		return errors.New("the database has the mark of an earlier version: start this program on it once, and end it again")
 	}
 	return nil

@@ -184,8 +184,14 @@ func (s *Store) each(ctx context.Context, q querier, where string, args []any, f
 			return err
 		}
 		d.Text, d.Twice, d.SeenAt, d.DecidedAt = []byte(text), d.Why == ListedTwice, db.Time(seen), db.Time(decided)
-		if d.State == Accepted && !s.db.Authentic(db.Definitions, mac, d.covered()...) {
-			continue
+		if d.State == Accepted {
+			authentic, err := s.db.Verify(db.Definitions, mac, d.covered()...)
+			if err != nil {
+				return err
+			}
+			if !authentic {
+				continue
+			}
 		}
 		if d.Why != TooLong && Digest(d.Text) != d.Digest { // what is shown would not be what is accepted
 			if d.Text = nil; d.State != Accepted {

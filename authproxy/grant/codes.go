@@ -75,9 +75,14 @@ func (r codeRedemption) redeem(ctx context.Context, tx *sql.Tx) (t *Tokens, refu
 	if err != nil {
 		return nil, nil, err
 	}
+	authentic := true
+	if c.redeemed == 0 { // one that is redeemed has no MAC: that it comes again can only take away
+		authentic, err = r.db.Verify(db.Codes, c.mac, c.covered()...)
+	}
 	switch {
-	// One that is redeemed has no MAC: that it comes again can only take away.
-	case c.redeemed == 0 && !r.db.Authentic(db.Codes, c.mac, c.covered()...):
+	case err != nil:
+		return nil, nil, err
+	case !authentic:
 		return nil, ErrInvalidGrant, nil
 	// Wrong verifiers do not keep a code that was redeemed from ending its grant when it comes again.
 	case c.redeemed == 0 && c.failures >= maxFailures || r.RedirectURI != c.redirectURI:

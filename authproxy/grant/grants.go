@@ -90,12 +90,17 @@ func (s *Store) scanAuthentic(ctx context.Context, row interface{ Scan(...any) e
 	var mac, userMAC string
 	var blockedAt int64
 	g, err = scanGrant(row, append([]any{&mac, &blockedAt, &userMAC}, more...)...)
+	if err != nil {
+		return nil, false, err
+	}
+	authentic, err := s.db.Verify(db.Users, userMAC, g.Org, g.Subject, g.Username, g.Name, blockedAt)
+	if authentic && g.RevokedAt.IsZero() {
+		authentic, err = s.db.Verify(db.Grants, mac, g.covered()...)
+	}
 	switch {
 	case err != nil:
 		return nil, false, err
-	case !s.db.Authentic(db.Users, userMAC, g.Org, g.Subject, g.Username, g.Name, blockedAt):
-		return nil, false, sql.ErrNoRows
-	case g.RevokedAt.IsZero() && !s.db.Authentic(db.Grants, mac, g.covered()...):
+	case !authentic:
 		return nil, false, sql.ErrNoRows
 	case blockedAt != 0:
 		return g, true, nil

@@ -119,7 +119,11 @@ func (q *Requests) read(ctx context.Context, where string, args ...any) (*stored
 		return nil, err
 	}
 	r.CreatedAt, r.ExpiresAt = db.Time(created), db.Time(expires)
-	if !q.db.Authentic(db.Requests, r.mac, r.covered()...) || r.Kind != Authorize && r.Kind != SignIn { // a kind of a later version's
+	authentic, err := q.db.Verify(db.Requests, r.mac, r.covered()...)
+	if err != nil {
+		return nil, err
+	}
+	if !authentic || r.Kind != Authorize && r.Kind != SignIn { // a kind of a later version's
 		return nil, ErrNoRequest
 	}
 	return &r, nil

@@ -126,8 +126,11 @@ func (r tokenRotation) presented(ctx context.Context, q querier, lock string) (*
 		return nil, nil
 	}
 	// One that is late has no MAC once it is swept: that it comes again can only take away.
-	if err == nil && !p.late(r.Store) && !r.db.Authentic(db.RefreshTokens, p.mac, p.covered()...) {
-		return nil, nil
+	if err == nil && !p.late(r.Store) {
+		authentic, err := r.db.Verify(db.RefreshTokens, p.mac, p.covered()...)
+		if err != nil || !authentic {
+			return nil, err
+		}
 	}
 	return &p, err
 }
@@ -211,10 +214,13 @@ func (r tokenRotation) waitForLogin(ctx context.Context, tx *sql.Tx, g *Grant) e
 	err := tx.QueryRowContext(ctx, `SELECT token_hash, created_at, idle_expires_at, mac FROM refresh_tokens
 		WHERE grant_id = $1 AND rotated_at = 0 AND idle_expires_at > $2 ORDER BY created_at DESC LIMIT 1`, g.ID, until).
 		Scan(&leaf.hash, &leaf.created, &leaf.idleExpires, &leaf.mac)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && !r.db.Authentic(db.RefreshTokens, leaf.mac, leaf.covered()...) {
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if authentic, err := r.db.Verify(db.RefreshTokens, leaf.mac, leaf.covered()...); err != nil || !authentic {
 		return err
 	}
 	leaf.idleExpires = until

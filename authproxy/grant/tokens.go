@@ -130,10 +130,14 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 		FROM access_tokens t JOIN grants ON grants.id = t.grant_id JOIN users u ON u.org = grants.org AND u.subject = grants.subject
 		WHERE t.token_hash = $1 AND t.expires_at > $2 AND t.revoked_at = 0
 		AND grants.revoked_at = 0 AND grants.expires_at > $2 AND u.blocked_at = 0`, hash, now), &created, &until, &mac)
+	if err != nil {
+		return access{}, err
+	}
+	authentic, err := s.db.Verify(db.AccessTokens, mac, hash, g.ID, created, until)
 	switch {
 	case err != nil:
 		return access{}, err
-	case blocked || !s.db.Authentic(db.AccessTokens, mac, hash, g.ID, created, until):
+	case blocked || !authentic:
 		return access{}, sql.ErrNoRows
 	case g.Server != server:
 		return access{}, &ForeignTokenError{*g}

@@ -55,7 +55,9 @@ func (s *Store) UserPage(ctx context.Context, q UserQuery) (page []User, selecte
 			continue
 		}
 		if kept := len(page) < q.Limit; kept || q.Fits != nil { // of others nobody asks whether they are authentic
-			u.Altered = s.altered(&u, mac, listed)
+			if u.Altered, err = s.altered(&u, mac, listed); err != nil {
+				return nil, 0, err
+			}
 		}
 		if q.Fits != nil && !q.Fits(&u) {
 			continue

@@ -36,7 +36,11 @@ func (r *userRows) read(ctx context.Context, tx *sql.Tx, org, subject string) (*
 	}
 	if u.found = err == nil; u.found {
 		u.BlockedAt = db.Time(blocked)
-		if !r.db.Authentic(db.Users, mac, u.covered()...) {
+		authentic, err := r.db.Verify(db.Users, mac, u.covered()...)
+		if err != nil {
+			return nil, err // to be blocked or not is written by whoever can read it
+		}
+		if !authentic {
 			u.User = User{Org: org, Subject: subject, Altered: true}
 		}
 	}

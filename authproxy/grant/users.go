@@ -191,8 +191,9 @@ func scanUser(row interface{ Scan(...any) error }, more ...any) (u User, mac str
 
 // altered says whether a row with that MAC is not what this program wrote of the user, or lacks a
 // block that is listed.
-func (s *Store) altered(u *User, mac string, listed db.Blocked) bool {
-	return !s.db.Authentic(db.Users, mac, u.covered()...) || u.BlockedAt.IsZero() && listed[db.UserKey{Org: u.Org, Subject: u.Subject}]
+func (s *Store) altered(u *User, mac string, listed db.Blocked) (bool, error) {
+	authentic, err := s.db.Verify(db.Users, mac, u.covered()...)
+	return !authentic || u.BlockedAt.IsZero() && listed[db.UserKey{Org: u.Org, Subject: u.Subject}], err
 }
 
 // readListed reads who is blocked; while nobody can know, what their rows say counts alone.
@@ -223,7 +224,10 @@ func (s *Store) readUsers(ctx context.Context, where string, args ...any) ([]Use
 		if err != nil {
 			return nil, err
 		}
-		u.Connections, u.Altered = connections, s.altered(&u, mac, listed)
+		u.Connections = connections
+		if u.Altered, err = s.altered(&u, mac, listed); err != nil {
+			return nil, err
+		}
 		all = append(all, u)
 	}
 	if err := rows.Err(); err != nil {

@@ -328,11 +328,14 @@ func TestWrongKeyRing(t *testing.T) {
 		}
 		cfg.Ring = ring
 	})
-	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrNeedsReauth) {
+	if _, err := p.Token(t.Context(), "acme", alice); !errors.Is(err, link.ErrUnavailable) {
 		t.Errorf("another key ring: %v", err)
 	}
 	if calls, _ := f.counts(); calls != 0 {
 		t.Errorf("%d requests to Salesforce without a token to send", calls)
+	}
+	if s, err := p.Status(t.Context(), "acme", alice); err != nil || s.State != link.Active || s.Failure != (link.Failure{}) {
+		t.Errorf("another key ring: the login is %+v, %v", s, err)
 	}
 	if err := p.Revoke(t.Context(), "acme", alice, "test"); err != nil || p.state(t) != link.Revoked {
 		t.Errorf("ending a link does not need its token: %v", err)

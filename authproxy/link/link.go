@@ -221,6 +221,25 @@ func (s *Store) access(l *record) (string, error) {
 	return string(token), nil
 }
 
+// keyPause is when who met a login that is sealed with a key which the ring lacks may come again: a key file
+// that has it takes effect within a second.
+const keyPause = 5 * time.Second
+
+// keyMissing makes the error of a token that the ring lacks the key of one that passes; nil: err is no such
+// error. The login stays as it is: whoever has the key can use it.
+func keyMissing(err error) error {
+	if !errors.Is(err, seal.ErrUnknownKey) {
+		return nil
+	}
+	return unavailable(keyPause, fmt.Errorf("the key file lacks a key that this login is sealed with: copy it from the machine that rotated: %w", err))
+}
+
+// lacksKey is that error for the refresh token of a link; nil: the ring has its key.
+func (s *Store) lacksKey(l *record) error {
+	_, err := s.refreshToken(l)
+	return keyMissing(err)
+}
+
 func (s *Store) refreshToken(l *record) (string, error) {
 	token, err := s.Ring.Open(place(l.org, l.subject, "refresh"), l.sealedRefresh)
 	if err != nil {

@@ -33,8 +33,12 @@ func (s *Store) refresh(ctx context.Context, key linkVersion, forced bool) (stri
 	lease := s.keepLease(l)
 	defer lease.stop()
 	old, err := s.refreshToken(l)
+	if err := keyMissing(err); err != nil {
+		s.disclaim(l.before) // for whoever has the key
+		return "", err
+	}
 	if err != nil {
-		// Nobody can use it any more, so waiting does not help: a new sign-in does.
+		// Somebody changed it: nobody can use it any more, so waiting does not help, and a new sign-in does.
 		return s.refreshFailed(ctx, l, salesforce.NewError(salesforce.NotReadable, "the stored refresh token does not open"))
 	}
 	for {
@@ -188,6 +192,9 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 // received but not accepted, for revocation. False: the link has moved on.
 func (s *Store) lose(ctx context.Context, l *record, failure *salesforce.Error, received string) (won bool, err error) {
 	old, err := s.refreshToken(l)
+	if err := keyMissing(err); err != nil {
+		return false, err
+	}
 	if err != nil {
 		s.Log.Error("a refresh token cannot be revoked at Salesforce", "org", l.org, "subject", l.subject, "error", err)
 	}

@@ -34,10 +34,10 @@ func (s *Store) Token(ctx context.Context, org, subject string) (string, error) 
 		}
 		return h, nil
 	})
-	switch {
-	case !errors.Is(err, errDue):
+	if !errors.Is(err, errDue) {
 		return h.access, err
-	case !now.Before(l.expiresAt):
+	}
+	if !now.Before(l.expiresAt) {
 		return s.await(ctx, l, false)
 	}
 	access, err := s.access(l)
@@ -45,7 +45,7 @@ func (s *Store) Token(ctx context.Context, org, subject string) (string, error) 
 		s.Log.Error("asking for another access token", "org", org, "subject", subject, "error", err)
 		return s.await(ctx, l, true)
 	}
-	if !now.Before(s.refreshAt(l)) && !l.held(now) {
+	if !now.Before(s.refreshAt(l)) && !l.held(now) && s.lacksKey(l) == nil {
 		s.begin(l, false)
 	}
 	return access, nil
@@ -165,6 +165,9 @@ func (s *Store) ended(key linkVersion, f *sharedRefresh) {
 func (s *Store) await(ctx context.Context, l *record, forced bool) (string, error) {
 	if now := s.Now(); l.held(now) && l.leaseHolder == "" {
 		return "", unavailable(l.leaseUntil.Sub(now), nil)
+	}
+	if err := s.lacksKey(l); err != nil { // no lease is taken then: others who have the key may refresh it
+		return "", err
 	}
 	f := s.begin(l, forced)
 	timer := time.NewTimer(waitLimit)

@@ -238,7 +238,11 @@ var errWaits = errors.New("it still waits")
 
 // message puts a message together from what is true now, or says why it is moot.
 func (k *Courier) message(ctx context.Context, row *Row) (m *Message, moot string, err error) {
-	if !k.db.Authentic(db.Notices, row.mac, row.covered()...) {
+	authentic, err := k.db.Verify(db.Notices, row.mac, row.covered()...)
+	if err != nil {
+		return nil, "", err
+	}
+	if !authentic {
 		return nil, "it was changed by something else than the proxy", nil
 	}
 	if row.Event == Alarm {

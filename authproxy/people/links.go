@@ -57,7 +57,12 @@ func (s *Store) link(ctx context.Context, org, subject string) (*Link, error) {
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("reading a link: %w", err)
-	case !s.DB.Authentic(db.HumanLinks, mac, org, subject, l.Issuer, l.Person, at):
+	}
+	authentic, err := s.DB.Verify(db.HumanLinks, mac, org, subject, l.Issuer, l.Person, at)
+	switch {
+	case err != nil:
+		return nil, err
+	case !authentic:
 		return nil, ErrAltered
 	}
 	l.LinkedAt = db.Time(at)

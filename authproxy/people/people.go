@@ -220,8 +220,17 @@ func (s *Store) sessions(ctx context.Context, where string, args ...any) (all []
 			&p.Name, &p.Email, &groups, &checked, &personMAC); err != nil {
 			return nil, fmt.Errorf("reading company sessions: %w", err)
 		}
-		if now.Sub(db.Time(seen)) > s.Idle || !s.DB.Authentic(db.CompanySessions, mac, sessionHash, p.Issuer, p.Subject, authTime, p.ACR, created, expires) ||
-			!s.DB.Authentic(db.CompanyPeople, personMAC, p.Issuer, p.Subject, p.Name, p.Email, groups, checked) {
+		if now.Sub(db.Time(seen)) > s.Idle {
+			continue
+		}
+		authentic, err := s.DB.Verify(db.CompanySessions, mac, sessionHash, p.Issuer, p.Subject, authTime, p.ACR, created, expires)
+		if authentic {
+			authentic, err = s.DB.Verify(db.CompanyPeople, personMAC, p.Issuer, p.Subject, p.Name, p.Email, groups, checked)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !authentic {
 			continue
 		}
 		if err := json.Unmarshal([]byte(groups), &p.Groups); err != nil {
@@ -301,8 +310,9 @@ func (s *Store) Holds(ctx context.Context, human, role string) (bool, error) {
 		return false, nil
 	case err != nil:
 		return false, fmt.Errorf("reading a person: %w", err)
-	case !s.DB.Authentic(db.CompanyPeople, mac, issuer, subject, i.Name, i.Email, groups, checked):
-		return false, nil
+	}
+	if authentic, err := s.DB.Verify(db.CompanyPeople, mac, issuer, subject, i.Name, i.Email, groups, checked); err != nil || !authentic {
+		return false, err
 	}
 	if err := json.Unmarshal([]byte(groups), &i.Groups); err != nil {
 		return false, fmt.Errorf("reading a person: %w", err)

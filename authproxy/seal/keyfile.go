@@ -123,6 +123,9 @@ func (s Source) rotate(ctx context.Context) error {
 	if _, err := s.parse(plain); err != nil {
 		return err
 	}
+	if _, _, found := cutAdded(plain); found {
+		return fmt.Errorf("%s: %w", s.where(), errAdded)
+	}
 	if text, err = s.encrypt(ctx, append([]byte(NewKeyLine()), plain...)); err != nil {
 		return err
 	}
@@ -155,7 +158,7 @@ func parseKey(line string) (sealingKey, error) {
 	if !looksRandom(root) {
 		return sealingKey{}, errors.New("key is not random")
 	}
-	return sealingKey{id, root}, nil
+	return sealingKey{id: id, root: root}, nil
 }
 
 // looksRandom recognizes what people write where a key is asked for: zeros and other

@@ -28,7 +28,7 @@ func (r *KeyRing) MAC(purpose string, fields ...string) string {
 
 // CheckMAC returns nil if [KeyRing.MAC] made mac of these fields for this purpose, with
 // whichever key of the ring; else an [ErrMAC] that says why. A key that is not known is
-// looked for in the file, as [KeyRing.Open] does.
+// looked for in the file, as [KeyRing.Open] does, and is an [ErrUnknownKey] if it is not there.
 func (r *KeyRing) CheckMAC(mac, purpose string, fields ...string) error {
 	at := strings.LastIndexByte(mac, ':')
 	if at < 0 {
@@ -36,14 +36,16 @@ func (r *KeyRing) CheckMAC(mac, purpose string, fields ...string) error {
 	}
 	id := mac[:at]
 	key, known := r.derived(purpose, id)
-	if !known {
-		_, _ = r.Reload() // that nothing changed may mean that somebody beside us read it
-		key, known = r.derived(purpose, id)
+	if !known && !couldBeID(id) {
+		return fmt.Errorf("%w: it names no key", ErrMAC)
 	}
-	switch {
-	case !known:
-		return fmt.Errorf("%w: it names key %q, which is not in %s", ErrMAC, id, r.source.File)
-	case !hmac.Equal([]byte(mac[at+1:]), []byte(key.mac(fields))):
+	if !known {
+		if _, err := r.lookFor(id); err != nil {
+			return err
+		}
+		key, _ = r.derived(purpose, id)
+	}
+	if !hmac.Equal([]byte(mac[at+1:]), []byte(key.mac(fields))) {
 		return ErrMAC
 	}
 	return nil

@@ -29,7 +29,7 @@ func TestS7MACFitsNothingElse(t *testing.T) {
 		t.Errorf("another purpose: %v", err)
 	}
 	id, text, _ := strings.Cut(mac, ":")
-	for _, bad := range []string{"", ":", id, id + ":", ":" + text, mac[:len(mac)-1], mac + "A", mac + "=", id + ":\n" + text, "x:" + text, id + ":" + strings.Repeat("A", 43)} {
+	for _, bad := range []string{"", ":", id, id + ":", ":" + text, mac[:len(mac)-1], mac + "A", mac + "=", id + ":\n" + text, "x y:" + text, id + ":" + strings.Repeat("A", 43)} {
 		if err := r.CheckMAC(bad, "row grants", "grt_1", "acme", ""); !errors.Is(err, ErrMAC) {
 			t.Errorf("%q: %v", bad, err)
 		}
@@ -79,7 +79,7 @@ func TestMACOutlivesRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, _, _ := strings.Cut(before, ":")
-	if err := alone.CheckMAC(before, "p", "x"); !errors.Is(err, ErrMAC) || !strings.Contains(err.Error(), `names key "`+id+`"`) {
+	if err := alone.CheckMAC(before, "p", "x"); !errors.Is(err, ErrUnknownKey) || errors.Is(err, ErrMAC) || !strings.Contains(err.Error(), `names key "`+id+`"`) {
 		t.Errorf("without its key: %v", err)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // keySize is that of AES-256.
 const keySize = 32
 
-// ErrSealed says that a sealed value does not open: wrong key, wrong place, or changed.
+// ErrSealed says that a sealed value does not open: wrong place, or changed.
 var ErrSealed = errors.New("sealed value does not open")
 
 // KeyRing holds the sealing keys. The first seals, all open; so a new key is put in
@@ -42,8 +42,9 @@ type ringKeys struct {
 }
 
 type sealingKey struct {
-	id   string
-	root []byte
+	id    string
+	root  []byte
+	added bool // it opens only, see [Source.AddKey]
 }
 
 // Place is where a sealed value lives; it is authenticated with the value
@@ -181,7 +182,8 @@ func (r *KeyRing) Seal(p Place, plaintext []byte) (string, error) {
 }
 
 // Open returns what Seal was given for the same place, or [ErrSealed]. A key that is not
-// known is looked for in the file: another process may have read it there first.
+// known is looked for in the file: another process may have read it there first. One that is not
+// there either, or cannot be looked for now, is an [ErrUnknownKey].
 func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 	parts := strings.Split(sealed, ".")
 	if len(parts) != 3 || parts[0] != "v1" || strings.ContainsAny(parts[2], "\r\n") { // which the decoder skips
@@ -192,10 +194,12 @@ func (r *KeyRing) Open(p Place, sealed string) ([]byte, error) {
 		return nil, ErrSealed
 	}
 	k, known := r.find(parts[1])
+	if !known && !couldBeID(parts[1]) {
+		return nil, ErrSealed
+	}
 	if !known {
-		_, _ = r.Reload() // that nothing changed may mean that somebody beside us read it
-		if k, known = r.find(parts[1]); !known {
-			return nil, ErrSealed
+		if k, err = r.lookFor(parts[1]); err != nil {
+			return nil, err
 		}
 	}
 	aead, err := k.aead(p.Purpose)

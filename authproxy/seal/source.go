@@ -167,8 +167,12 @@ func (s Source) encrypt(ctx context.Context, plain []byte) ([]byte, error) {
 func (s Source) parse(text []byte) ([]sealingKey, error) {
 	var keys []sealingKey
 	seen := map[string]bool{}
+	added := false
 	for n, line := range bytes.Split(text, []byte("\n")) {
 		line = bytes.TrimSpace(line)
+		if string(line) == addedMark {
+			added = true
+		}
 		if len(line) == 0 || line[0] == '#' {
 			continue
 		}
@@ -176,7 +180,7 @@ func (s Source) parse(text []byte) ([]sealingKey, error) {
 		if err != nil || seen[key.id] {
 			return nil, fmt.Errorf("%s line %d: expected a new id and 32 random bytes in base64url", s.where(), n+1)
 		}
-		seen[key.id] = true
+		seen[key.id], key.added, added = true, added && len(keys) > 0, false
 		keys = append(keys, key)
 	}
 	if len(keys) == 0 {

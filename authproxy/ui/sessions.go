@@ -106,7 +106,12 @@ func (s *Sessions) Current(r *http.Request) (*Session, error) {
 		return nil, ErrNoSession
 	case err != nil:
 		return nil, fmt.Errorf("reading session: %w", err)
-	case !s.db.Authentic(db.BrowserSessions, mac, hash(id), session.Org, session.Subject, session.csrfHash, created, expires):
+	}
+	authentic, err := s.db.Verify(db.BrowserSessions, mac, hash(id), session.Org, session.Subject, session.csrfHash, created, expires)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("reading session: %w", err)
+	case !authentic:
 		return nil, ErrNoSession
 	}
 	session.CreatedAt, session.ExpiresAt = db.Time(created), db.Time(expires)

@@ -49,10 +49,25 @@ func keyCommand() *cobra.Command {
 			return report(cmd, fmt.Sprintf("created %s: keep a copy of it apart from the database's backups", c.KeysFile), deed{Did: "key generate", File: c.KeysFile})
 		},
 	}
-	rotate := &cobra.Command{
+	jsonFlag(generate)
+	configFlag(generate)
+	return group("key", "Sealing keys", generate, keyRotateCommand(), keyReencryptCommand(), keyStatusCommand())
+}
+
+// keyRotateCommand makes a new key, for machines that share a key file in one step, for others in two.
+func keyRotateCommand() *cobra.Command {
+	var add, use bool
+	cmd := &cobra.Command{
 		Use: "rotate", Short: "Put a new sealing key in front; older ones still open what they sealed",
+		Long: "Puts a new key in front of the key file: processes that read the file seal with it within a second.\n" +
+			"Where several machines have key files of their own, do it in two steps, so that each can open what\n" +
+			"another one seals: --add has the new key open only; copy the file to every machine (and restart what\n" +
+			"reads its keys at the start alone); then --use has it seal, and copy the file once more.",
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if add && use {
+				return usageError{errors.New("expected --add or --use, and the file on every machine in between")}
+			}
 			c, err := loadKeys(cmd)
 			if err != nil {
 				return err
@@ -61,18 +76,24 @@ func keyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := source.Rotate(cmd.Context()); err != nil {
+			change, said := source.Rotate, "new key in %s: a running proxy seals with it within a second, and what is stored anew (key status); keep a new copy of the file"
+			switch {
+			case add:
+				change, said = source.AddKey, "new key in %s, which opens only: copy the file to every machine, then 'key rotate --use'"
+			case use:
+				change, said = source.UseKey, "the key that was added to %s seals from now on, within a second where this file is read; copy it to every machine, and keep a new copy"
+			}
+			if err := change(cmd.Context()); err != nil {
 				return err
 			}
-			return report(cmd, fmt.Sprintf("new key in %s: a running proxy seals with it within a second, and what is stored anew (key status); keep a new copy of the file", c.KeysFile), deed{Did: "key rotate", File: c.KeysFile})
+			return report(cmd, fmt.Sprintf(said, c.KeysFile), deed{Did: "key rotate", File: c.KeysFile})
 		},
 	}
-	for _, cmd := range []*cobra.Command{generate, rotate} {
-		jsonFlag(cmd)
-	}
-	configFlag(generate)
-	configFlag(rotate)
-	return group("key", "Sealing keys", generate, rotate, keyReencryptCommand(), keyStatusCommand())
+	jsonFlag(cmd)
+	configFlag(cmd)
+	cmd.Flags().BoolVar(&add, "add", false, "the new key opens only, until --use")
+	cmd.Flags().BoolVar(&use, "use", false, "have the key that was added seal")
+	return cmd
 }
 
 // keyReencryptCommand changes what encrypts the key file.

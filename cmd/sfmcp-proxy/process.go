@@ -101,7 +101,8 @@ func (p *process) publicHandler() http.Handler {
 		if p.draining.Load() {
 			w.Header().Set("Connection", "close") // the next request goes to another process
 		}
-		if err := current.db.CheckInTouch(); err != nil { // what nobody has told us, we would decide against
+		// What nobody has told us, or what we cannot read, we would decide against.
+		if err := cmp.Or(current.db.CheckInTouch(), current.db.CheckKeys()); err != nil {
 			p.log.WarnContext(r.Context(), "nothing is decided", "error", err)
 			w.Header().Set("Retry-After", "1")
 			current.unable.answer(w, r, http.StatusServiceUnavailable)
@@ -150,6 +151,7 @@ const (
 	unreadyDraining = "draining"  // it is shutting down
 	unreadyDatabase = "database"  // it does not answer, or has not told lately what was taken away
 	unreadyAudit    = "audit_log" // it cannot be written
+	unreadyKeys     = "keys"      // the key file lacks one that the database is sealed with
 )
 
 // unready says for which reason this process should get no traffic; "": it is ready. The error is what is
@@ -167,6 +169,9 @@ func (p *process) unready(ctx context.Context) (reason string, err error) {
 	}
 	if err := current.db.CheckInTouch(); err != nil {
 		return unreadyDatabase, err
+	}
+	if err := current.db.CheckKeys(); err != nil {
+		return unreadyKeys, err
 	}
 	return "", nil
 }

@@ -164,6 +164,7 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	ctx, p.stopWork = context.WithCancel(ctx)
 	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
 	g.Go(func() error { return p.watch(ctx) })
+	g.Go(func() error { p.watchKeys(ctx); return nil })
 	g.Go(func() error {
 		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
 		return nil
@@ -191,6 +192,43 @@ func (p *product) reachProviders(ctx context.Context) {
 			p.log.Warn("the company's identity provider cannot be reached: nobody can sign in with it; 'doctor' says which setting to look at", "issuer", of.Issuer, "error", said[:min(len(said), mostSaid)])
 		}
 	}
+}
+
+// watchKeys looks twice a second whether the key file has the keys that the database is sealed with, and logs when
+// it lacks one and when it has it.
+func (p *product) watchKeys(ctx context.Context) {
+	tick := time.NewTicker(keysPoll)
+	defer tick.Stop()
+	told := ""
+	for {
+		asking, cancel := context.WithTimeout(ctx, stateTime)
+		err := p.db.LookAtKeys(asking) // of a database that does not answer tellTouch says so
+		cancel()
+		if err == nil {
+			told = p.tellKeys(told)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// tellKeys logs which key is missing, if that is other than what was told last, and returns it.
+func (p *product) tellKeys(told string) string {
+	missing := ""
+	if err := p.db.CheckKeys(); err != nil {
+		missing = err.Error()
+	}
+	switch {
+	case missing == told:
+	case missing == "":
+		p.log.Info("the key file has the keys of the database: requests are decided again")
+	default:
+		p.log.Error("nothing is decided until the key file has the key", "error", missing)
+	}
+	return missing
 }
 
 // watch follows what takes access away, whichever process does so. If a newer version has changed the

@@ -89,7 +89,7 @@ func (p *process) exposeState() {
 		Reads:        func() *sql.DB { return p.current.Load().db.Reads },
 		BudgetLimits: func() map[[2]string]int64 { return p.current.Load().budgetLimits() },
 	})
-	p.signals.Gauges("sfmcp_not_ready", "Why /readyz answers 503: draining, database, audit_log. 1 for the reason, 0 for the others.", "reason", signals.Flags(p.notReady))
+	p.signals.Gauges("sfmcp_not_ready", "Why /readyz answers 503: draining, database, audit_log, keys. 1 for the reason, 0 for the others.", "reason", signals.Flags(p.notReady))
 	p.signals.Gauges("sfmcp_stop", "Whether the kill switch is at a position: writes, all. Both are 0 while nothing is stopped; all is 1, too, when the position cannot be read.", "position",
 		signals.Flags(func() map[string]bool { return p.current.Load().stopped() }))
 	p.signals.Gauge("sfmcp_key_file_changed_timestamp_seconds", "When the file of the sealing keys was changed last, as by 'key rotate'; 0 if it cannot be read.",
@@ -198,7 +198,7 @@ func (p *process) notReady() map[string]bool {
 	ctx, cancel := context.WithTimeout(context.Background(), stateTime)
 	defer cancel()
 	reason, _ := p.unready(ctx)
-	return map[string]bool{unreadyDraining: reason == unreadyDraining, unreadyDatabase: reason == unreadyDatabase, unreadyAudit: reason == unreadyAudit}
+	return map[string]bool{unreadyDraining: reason == unreadyDraining, unreadyDatabase: reason == unreadyDatabase, unreadyAudit: reason == unreadyAudit, unreadyKeys: reason == unreadyKeys}
 }
 
 // unindexed is how many segments of the audit log have no index yet; -1: that cannot be found out in time.

@@ -98,6 +98,9 @@ func (s *stores) open(ctx context.Context, n *outbound) (_ *stores, err error) {
 		return nil, err
 	}
 	s.db.OnAltered(s.altered)
+	s.db.OnKeyMissing(func(e *db.KeyMissingError) {
+		s.log.Warn("a row of the database names a key that the key file lacks: nothing follows from it", "key", e.ID, "error", e)
+	})
 	if err = s.openRoster(ctx); err != nil {
 		return nil, err
 	}

@@ -45,7 +45,11 @@ func (p positions) scan(row interface{ Scan(...any) error }) (*Position, error) 
 		return nil, err
 	}
 	at.SentAt, at.FailedAt, at.ReportedAt = db.Time(sent), db.Time(failed), db.Time(reported)
-	if p.db.Authentic(db.ExportPositions, at.mac, at.Destination, at.Log, at.stored) {
+	authentic, err := p.db.Verify(db.ExportPositions, at.mac, at.Destination, at.Log, at.stored)
+	if err != nil {
+		return nil, err
+	}
+	if authentic {
 		at.Seq = at.stored
 	}
 	return &at, nil

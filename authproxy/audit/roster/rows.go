@@ -70,8 +70,8 @@ func (t rows) scan(from interface{ Scan(...any) error }) (r row, err error) {
 	if closed != 0 {
 		r.Closed = &c
 	}
-	r.authentic = t.db.Authentic(db.AuditLogs, r.mac, r.Origin, r.Host, verifiers, joined, closed, string(c.By.Kind), c.By.ID, c.By.As, c.Why, c.Entries)
-	return r, nil
+	r.authentic, err = t.db.Verify(db.AuditLogs, r.mac, r.Origin, r.Host, verifiers, joined, closed, string(c.By.Kind), c.By.ID, c.By.As, c.Why, c.Entries)
+	return r, err
 }
 
 // all reads the roster, by name.

@@ -139,6 +139,9 @@ func (w Worker) read(ctx context.Context, c column, last []string) (values []sea
 // replace seals a batch anew. It leaves alone what somebody else has written meanwhile.
 func (w Worker) replace(ctx context.Context, tx *sql.Tx, c column, values []sealed) (done Result, err error) {
 	for _, v := range values {
+		if w.Ring.Added(seal.SealedWith(v.value)) { // another process seals with it already
+			continue
+		}
 		plain, err := w.Ring.Open(v.place, v.value)
 		if err != nil { // whoever needs it is told
 			done.Left++

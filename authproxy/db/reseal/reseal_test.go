@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,9 @@ import (
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
+
+// access is the column of access tokens.
+var access = slices.IndexFunc(columns, func(c column) bool { return c.name == "sealed_access" })
 
 func TestMain(m *testing.M) { os.Exit(dbtest.Run(m)) }
 
@@ -96,7 +100,7 @@ func TestFT08PassIsCutOff(t *testing.T) {
 		}
 		w := Worker{Config{DB: d, Ring: ring, Log: slog.New(slog.NewTextHandler(io.Discard, nil))}}
 		ctx, cancel := context.WithCancel(t.Context())
-		cancelled := columns[0]
+		cancelled := columns[access]
 		go func() { // within the pause after the first batch, or near it
 			for {
 				if c, err := Counts(context.WithoutCancel(ctx), d, ring); err != nil || c[0].SealedValues > 0 {
@@ -145,7 +149,7 @@ func TestValueWrittenMeanwhileStays(t *testing.T) {
 	d, ring := store(t, dbtest.URL(t), 1)
 	rotate(t, ring)
 	w := Worker{Config{DB: d, Ring: ring}}
-	values, err := w.read(t.Context(), columns[0], []string{"", ""})
+	values, err := w.read(t.Context(), columns[access], []string{"", ""})
 	if err != nil || len(values) != 1 {
 		t.Fatal(values, err)
 	}
