@@ -13,6 +13,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/salesforce"
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -25,11 +26,14 @@ const (
 )
 
 // person is who signed in at Salesforce.
-type person struct{ access.Person }
+type person struct {
+	access.Person
+	login link.Kept // what came with it, once it is stored
+}
 
 // personOf is the user of that id, blocked or not, with the username where it is known.
 func (s *Server) personOf(ctx context.Context, org, subject string) person {
-	return person{access.Person{Org: org, Subject: subject, Username: usernameOf(ctx, s.Grants, org, subject)}}
+	return person{Person: access.Person{Org: org, Subject: subject, Username: usernameOf(ctx, s.Grants, org, subject)}}
 }
 
 // inBrowser is who is signed in, in that org, in the browser of a request; the zero person if
@@ -181,8 +185,9 @@ var errSomebodyElse = errors.New("the browser is signed in as another user")
 // keepLogin stores the login and learns how people know the user. A blocked user's
 // login is stored too, but only to be revoked at once, with retries.
 func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.Token) (refused *oauthError, err error) {
-	replace := func(ctx context.Context) (audit.Result, error) {
-		return audit.Result{}, s.Links.Replace(ctx, who.Org, token)
+	replace := func(ctx context.Context) (_ audit.Result, err error) {
+		who.login, err = s.Links.Keep(ctx, who.Org, token)
+		return audit.Result{}, err
 	}
 	if err := s.blockedByPseudonym(ctx, who.Org, who.Subject); err != nil {
 		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
@@ -201,7 +206,7 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 		return nil, errors.Join(err, s.discard(ctx, who.Org, token))
 	}
 	if blocked {
-		s.dropLink(ctx, *who, "user is blocked")
+		s.endLink(ctx, *who, "user is blocked")
 		s.record(ctx, who.entry(audit.LoginFinish, audit.Denied, "user_blocked"))
 		return &oauthError{code: accessDenied, description: "this user is blocked here"}, nil
 	}
@@ -299,7 +304,8 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 	code, err := s.createGrant(ctx, entry, req, who)
 	switch {
 	case errors.Is(err, grant.ErrBlocked):
-		return drop(accessDenied, "this user is blocked here", err)
+		s.endLink(ctx, who, "user is blocked")
+		return &oauthError{code: accessDenied, description: "this user is blocked here", cause: err}
 	case errors.Is(err, grant.ErrNoRequest):
 		return drop(accessDenied, textEnded, err)
 	}
@@ -367,9 +373,18 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 	return nil
 }
 
-// dropLink ends the login of a user without live grants.
+// dropLink ends the login that a sign-in has brought, of a user without live grants. Another one that is under way keeps its
+// own: where this one took its place, or is not the one that is stored any more, nothing ends, and [Cutoff.Sweep] ends what nobody
+// took.
 func (s *Server) dropLink(ctx context.Context, who person, why string) {
-	if err := s.Cutoff.endUnusedLink(ctx, who.Org, who.Subject, why); err != nil {
+	if err := s.Links.EndUnused(ctx, who.Org, who.Subject, why, link.Unneeded{Only: &who.login}); err != nil {
+		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
+	}
+}
+
+// endLink ends the login of a user, whoever has brought it.
+func (s *Server) endLink(ctx context.Context, who person, why string) {
+	if err := s.Links.Revoke(ctx, who.Org, who.Subject, why); err != nil {
 		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
 	}
 }

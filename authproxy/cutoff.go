@@ -229,11 +229,7 @@ func (c *Cutoff) grantEnded(ctx context.Context, g *grant.Grant, action audit.Ac
 // endUnusedLink revokes the login of a user who has no live grant: a refresh token that
 // serves nobody is a risk only.
 func (c *Cutoff) endUnusedLink(ctx context.Context, org, subject, why string) error {
-	n, err := c.Grants.LiveGrants(ctx, org, subject)
-	if err != nil || n > 0 {
-		return err
-	}
-	return c.Links.Revoke(ctx, org, subject, why)
+	return c.Links.EndUnused(ctx, org, subject, why, link.Unneeded{})
 }
 
 // unusedFor is how old a login without a grant must be: one that is younger may be on
@@ -244,12 +240,13 @@ const unusedFor = 10 * time.Minute
 // grantEnded does for those that somebody ended. Call it once a minute, after the
 // grants' own sweep.
 func (c *Cutoff) Sweep(ctx context.Context, now time.Time) error {
-	unused, err := c.Links.Unused(ctx, now.Add(-unusedFor), now)
+	by := now.Add(-unusedFor)
+	unused, err := c.Links.Unused(ctx, by, now)
 	if err != nil {
 		return err
 	}
-	for _, l := range unused { // a connection that was made meanwhile is seen for each
-		err = errors.Join(err, c.endUnusedLink(ctx, l.Org, l.Subject, "the last connection ran out"))
+	for _, l := range unused { // a connection or a login that was made meanwhile is seen for each
+		err = errors.Join(err, c.Links.EndUnused(ctx, l.Org, l.Subject, "the last connection ran out", link.Unneeded{By: by}))
 	}
 	return err
 }

@@ -85,13 +85,25 @@ func (s *Store) advanceOrRace(ctx context.Context, tx *sql.Tx, l *record, c seal
 // token of a previous login is queued for revocation at Salesforce in the same
 // transaction. It wins against a refresh that is under way.
 func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) error {
+	_, err := s.Keep(ctx, org, t)
+	return err
+}
+
+// Kept is the login that [Store.Keep] has stored.
+type Kept struct {
+	version int64
+	over    bool // it took the place of one that was good
+}
+
+// Keep is Replace, and says what it has stored, for [Store.EndUnused].
+func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept Kept, err error) {
 	if t.Subject == "" || t.AccessToken == "" || t.RefreshToken == "" {
-		return errors.New("storing Salesforce login: token without subject, access or refresh token")
+		return kept, errors.New("storing Salesforce login: token without subject, access or refresh token")
 	}
 	fresh := &record{org: org, subject: t.Subject}
 	sealed, err := s.seal(fresh, change{state: Active, access: t.AccessToken, expiresAt: t.ExpiresAt, refresh: t.RefreshToken})
 	if err != nil {
-		return fmt.Errorf("storing Salesforce login: %w", err)
+		return kept, fmt.Errorf("storing Salesforce login: %w", err)
 	}
 	err = s.retry(ctx, func(tx *sql.Tx) error {
 		l, err := s.load(ctx, tx, org, t.Subject)
@@ -99,8 +111,10 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 			return err
 		}
 		if l == nil {
-			return s.insert(ctx, tx, fresh, sealed)
+			kept = Kept{version: db.Millis(s.Now())}
+			return s.insert(ctx, tx, fresh, sealed, kept.version)
 		}
+		kept = Kept{l.version + 1, l.state == Active}
 		if err := s.advanceOrRace(ctx, tx, l, sealed); err != nil {
 			return err
 		}
@@ -108,16 +122,15 @@ func (s *Store) Replace(ctx context.Context, org string, t *salesforce.Token) er
 	})
 	s.held.Forget(user{org, t.Subject})
 	if err != nil {
-		return fmt.Errorf("storing Salesforce login: %w", err)
+		return Kept{}, fmt.Errorf("storing Salesforce login: %w", err)
 	}
 	s.nudge()
-	return nil
+	return kept, nil
 }
 
 // insert stores the first link of a user. Its version is the time: a refresh of a link of theirs that
 // was erased has another one, and cannot be taken for one of this.
-func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChange) error {
-	now := db.Millis(s.Now())
+func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChange, now int64) error {
 	n, err := db.Affected(ctx, tx,
 		`INSERT INTO links (org, subject, state, version, sealed_access, access_expires_at, sealed_refresh, created_at, refreshed_at)
 		VALUES ($1, $2, $3, $7, $4, $5, $6, $7, $7) ON CONFLICT (org, subject) DO NOTHING`,
@@ -132,9 +145,17 @@ func (s *Store) insert(ctx context.Context, tx *sql.Tx, l *record, c sealedChang
 // queued for revocation at Salesforce in the same transaction. No link, or one that is
 // revoked, is no error. It wins against a refresh that is under way.
 func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
+	return s.revoke(ctx, org, subject, why, func(context.Context, *sql.Tx, *record) (bool, error) { return true, nil })
+}
+
+// revoke ends a link of which which says so, in the same transaction.
+func (s *Store) revoke(ctx context.Context, org, subject, why string, which func(context.Context, *sql.Tx, *record) (bool, error)) error {
 	err := s.retry(ctx, func(tx *sql.Tx) error {
 		l, err := s.load(ctx, tx, org, subject)
 		if err != nil || l == nil || l.state == Revoked {
+			return err
+		}
+		if is, err := which(ctx, tx, l); err != nil || !is {
 			return err
 		}
 		if err := s.advanceOrRace(ctx, tx, l, sealedChange{change{state: Revoked, why: why}}); err != nil {

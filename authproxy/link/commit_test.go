@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/link"
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
@@ -57,4 +58,51 @@ func TestFT53LostCommitOfLostLoginIsTold(t *testing.T) {
 	if told := p.seen(); !slices.Equal(told, []link.EventKind{link.LoginLost, link.RevokedUpstream}) {
 		t.Errorf("told: %v", told)
 	}
+}
+
+// FT-46, FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back the row is
+// sealed with a new key. The tokens are those of the login in use: none is revoked.
+func TestFT53LostCommitOfTokensThatWereSealedAnew(t *testing.T) {
+	f, other, p, network := nearAndFar(t)
+	f.clock.pass(time.Hour)
+	var before, after int64
+	version := func(v *int64) bool { return other.db.Reads.QueryRow(`SELECT version FROM links`).Scan(v) == nil }
+	if !version(&before) {
+		t.Fatal("there is no login")
+	}
+	network.LoseCommit(true)
+	done := make(chan error)
+	go func() {
+		_, err := p.Token(t.Context(), "acme", alice)
+		done <- err
+	}()
+	eventually(t, "the COMMIT is lost", network.Lost)
+	network.Cut()
+	eventually(t, "the tokens are there", func() bool { return version(&after) && after > before })
+	for _, purpose := range []string{"access", "refresh"} {
+		at := seal.Place{Table: "links", Row: "acme/" + alice, Org: "acme", Subject: alice, Purpose: purpose}
+		var sealed string
+		if err := other.db.Reads.QueryRow(`SELECT sealed_` + purpose + ` FROM links`).Scan(&sealed); err != nil {
+			t.Fatal(err)
+		}
+		token, err := other.Ring.Open(at, sealed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sealed, err = other.Ring.Seal(at, token); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.db.Writes.Exec(`UPDATE links SET sealed_`+purpose+` = $1`, sealed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	network.Heal()
+	if err := <-done; err != nil {
+		t.Errorf("whoever asked first is told: %v", err)
+	}
+	p.drain(t)
+	if state := other.state(t); state != "active" || len(f.revoked) > 0 {
+		t.Errorf("the login is %s, and %d tokens were revoked", state, len(f.revoked))
+	}
+	f.sent(t, 1)
 }

@@ -171,7 +171,7 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 			if err != nil {
 				return err
 			}
-			if won = now != nil && now.sealedAccess == sealed.access && now.sealedRefresh == sealed.refresh; won {
+			if won = now != nil && s.holds(now, l, next); won {
 				return nil
 			}
 			if tries > 1 && now != nil && now.state == Active && now.version > l.version+1 {
@@ -186,6 +186,20 @@ func (s *Store) store(l *record, next change) (won bool, err error) {
 		s.nudge()
 	}
 	return won, err
+}
+
+// holds reports whether a link is what a change has made of it. The sealed texts do not say so: they are others once the
+// row was sealed with a new key.
+func (s *Store) holds(now, before *record, c change) bool {
+	if now.version != before.version+1 || now.state != c.state {
+		return false
+	}
+	access, err := s.access(now)
+	if err != nil || !c.keepAccess && access != c.access {
+		return false
+	}
+	refresh, err := s.refreshToken(now)
+	return err == nil && (c.refresh == "" || refresh == c.refresh)
 }
 
 // lose makes a link needs_reauth and queues its refresh token, and one that was
