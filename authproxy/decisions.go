@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -30,6 +31,8 @@ type Decisions struct {
 	// StepUpACR is the way of signing in (acr) that counts where a call asks for a fresh one;
 	// empty: none does, and such calls are decided at the command line.
 	StepUpACR string
+	// Access knows the rules by which a proposal is judged; nil: none is.
+	Access *access.Control
 	// Undos makes calls that take others back; nil: nobody can, as at the command line.
 	Undos Undos
 	// Watch hears of each decision that took effect, and how long the call had waited for it;
@@ -200,7 +203,11 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 	}
 	waited := r
 	err = d.Audit.Call(ctx, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
-		counter, err := d.Approvals.Counter(context.WithoutCancel(ctx), id, by.Actor, decision.Human, arguments)
+		var counter *approval.Request
+		err := d.judgeProposal(ctx, r, arguments)
+		if err == nil {
+			counter, err = d.Approvals.Counter(context.WithoutCancel(ctx), id, by.Actor, decision.Human, arguments)
+		}
 		switch {
 		case counter != nil && errors.Is(err, approval.ErrGone):
 			r = counter

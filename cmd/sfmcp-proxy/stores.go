@@ -277,7 +277,7 @@ func (s *stores) bindOrgs(ctx context.Context) (err error) {
 
 // newDecisions is what takes people's decisions about calls that wait.
 func (s *stores) newDecisions() *authproxy.Decisions {
-	return &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, People: s.people, StepUpACR: s.config.StepUpACR(), Now: s.now}
+	return &authproxy.Decisions{Approvals: s.approvals, Grants: s.grants, Audit: s.audit, Access: s.access, People: s.people, StepUpACR: s.config.StepUpACR(), Now: s.now}
 }
 
 // newCutoff is what takes access away. What this process holds for a user in memory ends by forget;
