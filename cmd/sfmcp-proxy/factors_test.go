@@ -65,7 +65,7 @@ func TestAP06SeveralApproversByCommand(t *testing.T) {
 			Met    bool   `json:"met"`
 		} `json:"factors"`
 	}
-	if err := json.Unmarshal([]byte(d.must("approval", "show", proposed, "--json")), &row); err != nil || row.CounterOf != id || row.Author != "named ann" ||
+	if err := json.Unmarshal([]byte(d.must("approval", "show", proposed, "--json")), &row); err != nil || row.CounterOf != id || row.Author != "named Ann" ||
 		len(row.Factors) != 2 || row.Factors[1].Quorum != 2 || row.Factors[1].Met {
 		t.Errorf("%+v, %v", row, err)
 	}
