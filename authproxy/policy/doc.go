@@ -33,7 +33,7 @@
 // name is not known yet. Relations that the schema does not know reach [UnknownObject]. A denial also holds where the same records are
 // seen through other objects, histories and lists of recent records for instance
 // ([reach.Schema.AppendShown]). A call that touches no records at all
-// matches neither kind; getUserInfo reaches fields of whoever calls, and no object.
+// (getUserInfo, which says who calls) matches neither kind.
 //
 // # Lists
 //

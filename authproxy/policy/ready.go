@@ -139,7 +139,7 @@ func (c *ready) reachesFields(q *question) bool {
 	}
 	v := q.reach
 	switch {
-	case v.OpaqueFields, len(v.Objects) == 0 && !v.Opaque: // getUserInfo reaches fields of no object: a list of fields is no leave for it
+	case v.OpaqueFields:
 		return false
 	case len(v.Fields) == 0: // COUNT() of records whose fields are listed
 		return v.Query != nil && !v.Opaque && !slices.ContainsFunc(v.Objects, func(o reach.Object) bool { return !c.fields.listsFieldOf(o.Name) })

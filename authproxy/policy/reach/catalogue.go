@@ -44,7 +44,7 @@ var families = []family{
 			"getObjectSchema":          {Classes: []Class{Read}, Touch: TouchNamed, read: readSchema},
 			"soqlQuery":                {Classes: []Class{Read, SideEffect}, Touch: TouchNamed, read: readSOQLTool},
 			"find":                     {Classes: []Class{Read, SideEffect}, Touch: TouchNamed, read: readSOSLTool},
-			"getUserInfo":              {Classes: []Class{Read}, Touch: TouchNothing, read: readUserInfo},
+			"getUserInfo":              {Classes: []Class{Read}, Touch: TouchNothing},
 			"listRecentSobjectRecords": {Classes: []Class{Read}, Touch: TouchNamed, read: readRecent},
 			"getRelatedRecords":        {Classes: []Class{Read}, Touch: TouchNamed, read: readRelated(Read)},
 			"createSobjectRecord":      {Classes: []Class{Create, Admin}, Touch: TouchNamed, read: readRecord(Create)},

@@ -23,22 +23,6 @@ func (f *reading) unknownParameters(unknown bool) {
 	}
 }
 
-// userInfo are the fields whose values getUserInfo answers, of whoever calls: who they are, and who leads them.
-var userInfo = []Ref{
-	{Object: "User", Name: "Id"}, {Object: "User", Name: "Name"}, {Object: "User", Name: "Username"}, {Object: "User", Name: "Email"},
-	{Object: "User", Name: "TimeZoneSidKey"}, {Object: "User", Name: "ManagerId"}, {Object: "UserRole", Name: "Name"}, {Object: "Profile", Name: "Name"},
-}
-
-// readUserInfo reads the call that asks who calls. It reaches fields, and no object: a denial of User keeps callers from
-// looking people up, and not from knowing who they are.
-func readUserInfo(f *reading, _ arguments) *Refusal {
-	f.Class = Read
-	for _, field := range userInfo {
-		f.reachField(field.Object, field.Name)
-	}
-	return nil
-}
-
 // readSchema: objects is one name or a comma list; absent asks for the index,
 // which is about every object. A schema holds no field values.
 func readSchema(f *reading, a arguments) *Refusal {
