@@ -23,7 +23,9 @@ type Network struct {
 	cut    bool   // nothing passes, and nobody is told
 	down   bool   // connections end, and no new one is made
 	losses []loss // in turn
+	losing int    // losses that have come, and are not over
 	conns  map[net.Conn]bool
+	silent map[net.Conn]chan struct{} // servers whose next answer is kept, and is said there
 	all    sync.WaitGroup
 }
 
@@ -42,7 +44,7 @@ func Between(t testing.TB, database string) *Network {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := &Network{server: filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"), conns: map[net.Conn]bool{}}
+	n := &Network{server: filepath.Join(u.Query().Get("host"), ".s.PGSQL.5432"), conns: map[net.Conn]bool{}, silent: map[net.Conn]chan struct{}{}}
 	n.moved = sync.NewCond(&n.mu)
 	if n.from, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
@@ -96,7 +98,7 @@ func (n *Network) LoseAnswer(text string, reaches bool, then func()) {
 func (n *Network) Lost() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return len(n.losses) == 0
+	return len(n.losses)+n.losing == 0
 }
 
 func (n *Network) set(change func()) {
@@ -141,6 +143,7 @@ func (n *Network) accept() {
 
 func (n *Network) end(client, server net.Conn, _ error) {
 	_, _ = client.Close(), server.Close()
+	n.kept(server)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.conns, client)
@@ -160,6 +163,9 @@ func (n *Network) answers(client, server net.Conn) error {
 	buffer := make([]byte, 64<<10)
 	for {
 		m, err := server.Read(buffer)
+		if n.kept(server) {
+			return errLost
+		}
 		if err != nil {
 			return err
 		}
@@ -184,7 +190,7 @@ func (n *Network) requests(client, server net.Conn) error {
 		n.pass()
 		if typed && message[0] == 'Q' {
 			if l, lost := n.takeLoss(strings.ToLower(strings.TrimRight(string(message[5:]), "\x00"))); lost {
-				return errors.Join(errLost, l.end(client, server, message))
+				return errors.Join(errLost, n.lose(l, server, message))
 			}
 		}
 		if _, err := server.Write(message); err != nil {
@@ -205,20 +211,39 @@ func (n *Network) takeLoss(statement string) (next loss, lost bool) {
 		return next, false
 	}
 	n.losses = n.losses[1:]
+	n.losing++
 	return next, true
 }
 
-// end ends the connection on which the statement came.
-func (l loss) end(client, server net.Conn, message []byte) (err error) {
+// lose has the server do what it is asked, if that reaches it, and keeps the answer. Whoever asked can tell only then: one who
+// sees the connection end has the server told to cancel the statement, and that could come before it.
+func (n *Network) lose(l loss, server net.Conn, message []byte) (err error) {
+	defer func() { n.set(func() { n.losing-- }) }()
 	if l.then != nil {
 		l.then()
 	}
-	_ = client.Close() // first: the answer must not pass
-	if l.reaches {
-		_, err = server.Write(message)
-		_, _ = server.Read(make([]byte, 1)) // it is done when the server answers, here or to answers
+	if !l.reaches {
+		return nil
 	}
+	answered := make(chan struct{})
+	n.set(func() { n.silent[server] = answered })
+	if _, err = server.Write(message); err != nil {
+		n.kept(server)
+	}
+	<-answered
 	return err
+}
+
+// kept reports whether the answer of a server is to be kept, and says that it came, or never will.
+func (n *Network) kept(server net.Conn) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	answered, ok := n.silent[server]
+	if ok {
+		delete(n.silent, server)
+		close(answered)
+	}
+	return ok
 }
 
 func readMessage(from io.Reader, typed bool) ([]byte, error) {
