@@ -57,7 +57,7 @@ that they proposed. Any other name is a human of its own, and nothing tells whet
 agreed by it before: name people by their e-mail address.`
 
 func decideCommand(verb, short string, approve bool) *cobra.Command {
-	cmd := onStoresFor(!approve, withStores)(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Long: short + ".\n\n" + whoIsNamed, Args: usageArgs(named)},
+	cmd := onStoresFor(!approve)(&cobra.Command{Use: verb + " APPROVAL --as NAME", Short: short, Long: short + ".\n\n" + whoIsNamed, Args: usageArgs(named)},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			choice := approval.Choice{Approve: approve}
 			by, err := decider(cmd)

@@ -96,7 +96,7 @@ func blockClientCommand() *cobra.Command {
 }
 
 func unblockClientCommand() *cobra.Command {
-	unblock := withReading(&cobra.Command{Use: "unblock CLIENT", Short: "Let people connect a blocked client again", Args: usageArgs(cobra.ExactArgs(1))},
+	unblock := withStores(&cobra.Command{Use: "unblock CLIENT", Short: "Let people connect a blocked client again", Args: usageArgs(cobra.ExactArgs(1))},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			err := s.newCutoff(nil).UnblockClient(cmd.Context(), args[0], acting(cmd))
 			if errors.Is(err, client.ErrNotBlocked) {

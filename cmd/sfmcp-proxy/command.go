@@ -210,18 +210,18 @@ func withCutoff(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return cmd
 }
 
-// withReading does so for a command that shows what is stored, or lifts a stop or a block. It needs no more of the configuration
+// withReading does so for a command that shows what is stored. It needs no more of the configuration
 // than where that is: secrets that only the running proxy is given, as by systemd, may be missing.
 func withReading(cmd *cobra.Command, run storesCommand) *cobra.Command {
 	return onStores(cmd, loadForCutoff, run)
 }
 
-// onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise as given.
-func onStoresFor(takesAway bool, otherwise func(*cobra.Command, storesCommand) *cobra.Command) func(*cobra.Command, storesCommand) *cobra.Command {
+// onStoresFor is how a command gets the stores: [withCutoff] for what takes access away, otherwise [withStores].
+func onStoresFor(takesAway bool) func(*cobra.Command, storesCommand) *cobra.Command {
 	if takesAway {
 		return withCutoff
 	}
-	return otherwise
+	return withStores
 }
 
 func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, error), run storesCommand) *cobra.Command {

@@ -139,7 +139,7 @@ func TestST14Backup(t *testing.T) {
 		restoreLog()
 	}
 	again := restored.connect("sobject-all", rep)
-	restored.change(`UPDATE links SET sealed_access = substr(sealed_access, 1, 40) || 'AAAA' || substr(sealed_access, 45), sealed_refresh = replace(sealed_refresh, 'v1.', 'v1.x')`)
+	restored.change(`UPDATE links SET sealed_access = substr(sealed_access, 1, 40) || 'AAAA' || substr(sealed_access, 45), sealed_refresh = substr(sealed_refresh, 1, 40) || 'AAAA' || substr(sealed_refresh, 45)`)
 	if r := again.call("getUserInfo", map[string]any{}); r.Status != http.StatusUnauthorized {
 		t.Errorf("with a login that was changed: %d %s", r.Status, r.body)
 	}
@@ -175,11 +175,11 @@ func TestDoctorMissesASealingKey(t *testing.T) {
 			t.Errorf("status %d\n%s", status, showFindings(found))
 		}
 	}
-	if row := d.user(rep); row.Salesforce != "active" {
-		t.Errorf("the login is %s", row.Salesforce)
-	}
 	if err := os.WriteFile(path, whole, 0o600); err != nil {
 		t.Fatal(err)
+	}
+	if row := d.user(rep); row.Salesforce != "active" {
+		t.Errorf("the login is %s", row.Salesforce)
 	}
 	if found, _ := d.findings(); !(expected{"acme", "", "sealing", doctor.Good, nil}).in(found) {
 		t.Errorf("with the key:\n%s", showFindings(found))

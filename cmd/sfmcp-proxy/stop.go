@@ -13,7 +13,7 @@ import (
 
 func stopCommand() *cobra.Command {
 	set := func(use, short, done string, mode access.Stop) *cobra.Command {
-		cmd := onStoresFor(mode != access.StopOff, withReading)(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
+		cmd := onStoresFor(mode != access.StopOff)(&cobra.Command{Use: use, Short: short, Args: usageArgs(cobra.NoArgs)},
 			func(s *stores, cmd *cobra.Command, _ []string) error {
 				before, readErr := s.access.StopPosition(cmd.Context())
 				err := s.newCutoff(nil).Stop(cmd.Context(), mode, acting(cmd))

@@ -194,7 +194,7 @@ func chosen(cmd *cobra.Command, of []listing.Definition, states ...definition.St
 // decideTool is a command that decides about a definition in one of states, the first that
 // has any.
 func decideTool(verb, short, done string, decide decideDefinition, states ...definition.State) *cobra.Command {
-	cmd := onStoresFor(verb == "reject", withStores)(&cobra.Command{Use: verb + " SERVER TOOL", Short: short, Args: usageArgs(cobra.ExactArgs(2)),
+	cmd := onStoresFor(verb == "reject")(&cobra.Command{Use: verb + " SERVER TOOL", Short: short, Args: usageArgs(cobra.ExactArgs(2)),
 		Long: short + ".\n\nRead it first, with 'tools diff'. A running proxy follows within a second." + aboutTools},
 		func(s *stores, cmd *cobra.Command, args []string) error {
 			as, _ := cmd.Flags().GetString("as")

@@ -125,7 +125,7 @@ var reaches = map[string]string{
 
 // eachUser is a command that changes the access of the users whom its argument names.
 func eachUser(verb, short, done string, change change) *cobra.Command {
-	with, without := withReading, done
+	with, without := withStores, done
 	if verb != "unblock" {
 		with, without = withCutoff, done+" by the security team"
 	}

@@ -18,6 +18,7 @@ import (
 var needWhole = []string{
 	"serve", "check", "doctor", "healthcheck", "demo", "salesforce-sim",
 	"approval approve", "approval counter", "approval resolve", "tools accept", "console token create", "user unlink",
+	"user unblock", "client unblock", "stop off",
 	"audit prune", "export test", "export move", "notice test", "budget list", "migrate sqlite-to-postgres", "reconcile",
 	"policy test", "policy who-can", "policy diff", "policy coverage", "policy replay", "review proposal", "review start",
 }
@@ -25,16 +26,16 @@ var needWhole = []string{
 // askedWith is what commands that do without are given. They may find nothing, and must have looked.
 var askedWith = map[string]string{
 	"approval deny": "apr_1 --as somebody", "approval show": "apr_1", "approval evidence": "apr_1", "audit copy": "DIR/copy", "audit log close": "host/audit/1 --why gone",
-	"audit prove": "1", "audit show": "1", "audit tiles": "DIR/tiles", "client block": "nobody", "client revoke": "nobody", "client unblock": "nobody",
+	"audit prove": "1", "audit show": "1", "audit tiles": "DIR/tiles", "client block": "nobody", "client revoke": "nobody",
 	"console token revoke": "apt_1", "erase subject": "005xx000001Sv6AAAS --why asked", "evidence": "--user 005xx000001Sv6AAAS --output DIR/pack", "evidence verify": "DIR/none",
 	"grant revoke": "gnt_1", "incident contain": "--user 005xx000001Sv6AAAS --reason stolen", "review decide": "keep --user x --server sales --as somebody --reason x",
 	"session end": "x", "tools diff": "sales t", "tools reject": "sales t", "tools show": "sales t",
-	"user block": "005xx000001Sv6AAAS", "user revoke": "005xx000001Sv6AAAS", "user show": "005xx000001Sv6AAAS", "user unblock": "005xx000001Sv6AAAS",
+	"user block": "005xx000001Sv6AAAS", "user revoke": "005xx000001Sv6AAAS", "user show": "005xx000001Sv6AAAS",
 	"key generate": "", "key reencrypt": "--previous FILE",
 }
 
 // SR-ST-4: where a secret of the proxy is not there, as that of a stopped unit of systemd, whatever reads what is stored, stops,
-// blocks, or lifts that works, and every other command is in the list of those for which it matters.
+// or blocks works, and every other command is in the list of those for which it matters.
 func TestReadingNeedsNoSecret(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
