@@ -62,6 +62,9 @@ approvals:
 	if m := next(); m.Type != "approval.requested" || m.Title != "Creation of Account waits for approval again" || m.Approval.Reopened != "changed" {
 		t.Errorf("%+v", m)
 	}
+	eventually(t, time.Minute, "the other target is refused again", func() bool { // else it is moot by then
+		return strings.Count(d.must("notice", "list", "--all", "--json"), `"outcome":"failed"`) == 2
+	})
 	d.must("approval", "deny", m.Approval.ID, "--as", "alice")
 	if m := next(); m.Type != "approval.decided" || m.Approval.State != "denied" {
 		t.Errorf("%+v", m)
