@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
@@ -115,7 +114,7 @@ func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest,
 	if refused.code != accessDenied {
 		status = http.StatusBadGateway
 	}
-	page := &pageError{status: status, title: "You are not signed in", text: strings.ToUpper(refused.description[:1]) + refused.description[1:] + ".", cause: refused.cause,
+	page := &pageError{status: status, title: "You are not signed in", text: ui.Capital(refused.description) + ".", cause: refused.cause,
 		links: []ui.Link{{Text: "Try again", Path: "/signin?" + url.Values{"org": {req.Org}, "return_to": {ui.SafeReturnTo(req.ReturnTo)}}.Encode()}}}
 	if errors.Is(refused.cause, errSomebodyElse) {
 		page.title = "Salesforce is open as somebody else"

@@ -33,8 +33,7 @@ func (s *Server) consentPage(id string, req *grant.AuthorizationRequest, c clien
 	}
 	summary := server.Policy.Summary(policy.Principal{Org: req.Org, Client: c.ID}) // the user is not known yet
 	for _, class := range policy.Classes() {
-		words := policy.InWords(class)
-		text := strings.ToUpper(words[:1]) + words[1:]
+		text := ui.Capital(policy.InWords(class))
 		switch {
 		case slices.Contains(summary.Free, class):
 			page.Can = append(page.Can, text)

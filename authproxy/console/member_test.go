@@ -16,8 +16,8 @@ func TestAD02ARefusedActIsOnRecordWithoutItsCaller(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.console.Audit = s.audit
-	ctx, hangUp := context.WithCancel(t.Context())
-	hangUp()
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
 	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/console/stop", nil)
 	if err := s.console.refused(r, &visit{session: &ui.Session{Org: "acme", Subject: "005A"}}, errNoRole); !errors.Is(err, errNoRole) {
 		t.Errorf("refused with %v", err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -16,14 +17,7 @@ import (
 func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
 	f, other, p, network := nearAndFar(t)
 	f.clock.pass(time.Hour)
-	network.LoseCommit(true)
-	done := make(chan error)
-	go func() {
-		_, err := p.Token(t.Context(), "acme", alice)
-		done <- err
-	}()
-	eventually(t, "the COMMIT is lost", network.Lost)
-	network.Cut()
+	done := p.losesCommit(t, network)
 	f.clock.pass(time.Hour)
 	eventually(t, "another refresh", func() bool { _, err := other.Token(t.Context(), "acme", alice); return err == nil })
 	network.Heal()
@@ -35,6 +29,21 @@ func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
 		t.Errorf("the login is %s, and %d tokens were revoked", state, len(f.revoked))
 	}
 	f.sent(t, 2)
+}
+
+// losesCommit has a process whose way is cut ask for a token: the answer to the COMMIT of the new ones is lost. What it
+// is told comes once the network is back.
+func (p *process) losesCommit(t *testing.T, network *dbtest.Network) (done chan error) {
+	t.Helper()
+	network.LoseCommit(true)
+	done = make(chan error)
+	go func() {
+		_, err := p.Token(t.Context(), "acme", alice)
+		done <- err
+	}()
+	eventually(t, "the COMMIT is lost", network.Lost)
+	network.Cut()
+	return done
 }
 
 // FT-53: the answer to the COMMIT that notes a lost login is lost with the network. That the login is lost is told
@@ -70,14 +79,7 @@ func TestFT53LostCommitOfTokensThatWereSealedAnew(t *testing.T) {
 	if !version(&before) {
 		t.Fatal("there is no login")
 	}
-	network.LoseCommit(true)
-	done := make(chan error)
-	go func() {
-		_, err := p.Token(t.Context(), "acme", alice)
-		done <- err
-	}()
-	eventually(t, "the COMMIT is lost", network.Lost)
-	network.Cut()
+	done := p.losesCommit(t, network)
 	eventually(t, "the tokens are there", func() bool { return version(&after) && after > before })
 	for _, purpose := range []string{"access", "refresh"} {
 		at := seal.Place{Table: "links", Row: "acme/" + alice, Org: "acme", Subject: alice, Purpose: purpose}

@@ -73,3 +73,11 @@ func scopeInWords(scope string) string {
 	}
 	return ""
 }
+
+// Capital is text with a capital letter, to begin a sentence. The first letter is ASCII.
+func Capital(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}

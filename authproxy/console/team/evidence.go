@@ -40,7 +40,7 @@ func (t logPages) evidence(q *request) error {
 		preview, err = t.Packs.Preview(q.Context(), of)
 	}
 	if wrong := packing.Wrong(err); wrong != "" {
-		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: sentence(wrong) + "."})
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: ui.Capital(wrong) + "."})
 		p.Sections = []ui.Section{{Heading: "What a pack can be of", Facts: packKinds()}}
 		return t.show(q, p)
 	}
@@ -124,7 +124,7 @@ func (t logPages) makeEvidence(q *request) error {
 		return console.Problem(http.StatusConflict, "Others take packs", "This process makes one at a time, within a minute, and hands over a few. Nothing was done: try again in a minute.")
 	}
 	if wrong := packing.Wrong(err); wrong != "" {
-		return console.Problem(http.StatusBadRequest, "No such pack", sentence(wrong)+". Nothing was handed over.")
+		return console.Problem(http.StatusBadRequest, "No such pack", ui.Capital(wrong)+". Nothing was handed over.")
 	}
 	if err != nil {
 		return err

@@ -107,7 +107,7 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 		return nil, err
 	}
 	will := fmt.Sprintf("%s is refused from now on. %s, %s and every browser session end, calls under way too. The login is revoked at Salesforce, and the audit log is signed up to here.",
-		name, sentence(counted(len(u.Grants), "connection")), counted(len(u.Waiting), "waiting call"))
+		name, ui.Capital(counted(len(u.Grants), "connection")), counted(len(u.Waiting), "waiting call"))
 	sections := []ui.Section{{Heading: name, Facts: t.personFacts(q, u), Acts: acts(t.containAct(q, will, "Contain "+name, "org", u.Org, "subject", u.Subject))}}
 	sections = append(sections, elsewhereSection(others)...)
 	return append(sections, ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)}), nil
@@ -177,9 +177,9 @@ func (t peoplePages) contained(q *request, done *authproxy.Containment, others o
 		if !s.Confirmed {
 			is = ui.Cell{Text: "not confirmed", Kind: "denied", Faint: s.Problem}
 		}
-		table.Rows = append(table.Rows, []ui.Cell{{Text: sentence(s.Text)}, is})
+		table.Rows = append(table.Rows, []ui.Cell{{Text: ui.Capital(s.Text)}, is})
 	}
-	table.Rows = append(table.Rows, []ui.Cell{{Text: sentence(authproxy.OtherProcesses)}, {Text: "within a second"}})
+	table.Rows = append(table.Rows, []ui.Cell{{Text: ui.Capital(authproxy.OtherProcesses)}, {Text: "within a second"}})
 	fields, again, search := []ui.HiddenField{{Name: "client", Value: done.Client}}, incidentPath("id", done.Client), "/console/audit?client="+url.QueryEscape(done.Client)
 	if done.Client == "" {
 		fields = []ui.HiddenField{{Name: "org", Value: done.Org}, {Name: "subject", Value: done.Subject}}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
@@ -143,7 +142,7 @@ func chartOf(all []oversight.Day) *ui.Chart {
 // hereNote says that this machine is stopped by itself.
 func (t *Team) hereNote(_ *request, p *ui.ConsolePage) error {
 	if here, is := t.Reads.Access.StoppedHere(); is {
-		text := sentence(here.String()) + "."
+		text := ui.Capital(here.String()) + "."
 		if !here.Kept {
 			text += " Whoever removes that file lets calls pass again, as far as the switch below does."
 		}
@@ -256,14 +255,6 @@ func (t *Team) stopMoved(q *request) error {
 	}
 	return console.Problem(http.StatusConflict, "The switch was set meanwhile",
 		stopInWords[now.Position]+by+" The page that you had before you showed it otherwise, and this would have let calls pass that somebody has stopped since. Nothing was done: look at the overview again.")
-}
-
-// sentence is text with a capital letter.
-func sentence(text string) string {
-	if text == "" {
-		return ""
-	}
-	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 func because(why string) string {

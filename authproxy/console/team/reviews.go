@@ -66,7 +66,7 @@ func elsewhereNote(all []*authproxy.ElsewhereError) string {
 
 // onAnotherReplica is what is wrong where a review is in the log of another replica.
 func onAnotherReplica(status int, e *authproxy.ElsewhereError) error {
-	return console.Problem(status, "In the log of another replica", sentence(e.Error())+". Another replica has answered now: open the page again until that one does, or use 'review' at the command line of its machine. Nothing was done.")
+	return console.Problem(status, "In the log of another replica", ui.Capital(e.Error())+". Another replica has answered now: open the page again until that one does, or use 'review' at the command line of its machine. Nothing was done.")
 }
 
 // period is the time of which a review says what was used.
@@ -102,7 +102,7 @@ func (t reviewPages) start(q *request) error {
 	case errors.Is(err, authproxy.ErrReviewed):
 		return console.Problem(http.StatusConflict, "It has begun already", "There is a review of that quarter. Open it in the list of reviews; 'review start --name' at the command line begins another.")
 	case errors.Is(err, authproxy.ErrLargeScope):
-		return console.Problem(http.StatusBadRequest, "Too many people for one review", sentence(err.Error())+". Begin one for each server. Nothing was done.")
+		return console.Problem(http.StatusBadRequest, "Too many people for one review", ui.Capital(err.Error())+". Begin one for each server. Nothing was done.")
 	case err != nil:
 		return err
 	}

@@ -143,7 +143,7 @@ func endpointsShown(n int) string {
 const maxEndpoints = 10
 
 func (t toolPages) definitionSection(q *request, server string, d definition.Pinned, accepted *definition.Pinned, others []string) ui.Section {
-	s := ui.Section{Heading: strings.ToUpper(string(d.State)[:1]) + string(d.State)[1:], Facts: []ui.Fact{
+	s := ui.Section{Heading: ui.Capital(string(d.State)), Facts: []ui.Fact{
 		{Name: "State", Cell: stateOf(d)}, {Name: "Why it was recorded", Cell: ui.Cell{Text: string(d.Why)}}, {Name: "Seen", Cell: ui.Cell{Text: ui.Moment(d.SeenAt, q.Now)}},
 		{Name: "Digest (SHA-256)", Cell: ui.Cell{Text: d.Digest, Code: true}},
 	}}
