@@ -26,13 +26,26 @@ func take(ctx context.Context, do func(context.Context) error) error {
 	return do(ctx)
 }
 
-// give does what gives access, between the entries of its intent and its outcome. All such acts of [Cutoff] begin here.
-// A caller who has gone before the intent is on record gets nothing; from then on nobody keeps intent
-// and effect apart.
-func (c *Cutoff) give(ctx context.Context, e audit.Entry, do func(context.Context) error) error {
-	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+// Give does what gives access, or anything else that is recorded first, between the entries of its intent and its
+// outcome, as [audit.Log.Call] does. All such acts begin here. A caller who has gone before the intent is on record
+// gets nothing; from then on nobody keeps intent, effect and outcome apart.
+func Give(ctx context.Context, log *audit.Log, e audit.Entry, do func(context.Context) (audit.Result, error)) error {
+	_, err := giveWithin(ctx, log, e, func(ctx context.Context, _ int64) (audit.Result, error) { return do(ctx) })
+	return err
+}
+
+// giveWithin is [Give] for an act with entries of its own; see [audit.Log.CallWithin].
+func giveWithin(ctx context.Context, log *audit.Log, e audit.Entry, do func(_ context.Context, intent int64) (audit.Result, error)) (outcome int64, err error) {
+	return log.CallWithin(ctx, e, func(ctx context.Context, intent int64) (audit.Result, error) {
 		ctx, end := lasting(ctx)
 		defer end()
+		return do(ctx, intent)
+	})
+}
+
+// give is [Give] for an act of which nothing else is to be said than that it was done.
+func (c *Cutoff) give(ctx context.Context, e audit.Entry, do func(context.Context) error) error {
+	return Give(ctx, c.Audit, e, func(ctx context.Context) (audit.Result, error) {
 		if err := do(ctx); err != nil {
 			return audit.Result{}, err
 		}

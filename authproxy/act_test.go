@@ -118,7 +118,7 @@ func (t *try) stopped(at access.Stop) int {
 }
 
 func (t *try) decisions() *Decisions {
-	return &Decisions{Approvals: t.Cutoff.Approvals, Grants: t.Grants, Audit: t.Audit}
+	return &Decisions{Approvals: t.Cutoff.Approvals, Grants: t.Grants, Audit: t.Audit, Undos: inverse{}}
 }
 
 // waiting has a call wait.
@@ -167,8 +167,8 @@ func (t *try) reviewed(n int) int {
 	return n
 }
 
-// acts are all of the table.
-func acts() []act {
+// actsOfTheTeam are those of the table by which the security team takes and gives access.
+func actsOfTheTeam() []act {
 	connections := func(n int) func(*try) int { return func(t *try) int { return t.connected(n) } }
 	return []act{
 		{name: "revoke a person", action: audit.UserRevoke, ready: connections(2), left: (*try).connections,
@@ -302,6 +302,9 @@ func acts() []act {
 			do: func(t *try) error { _, err := t.reviews.RevokeIdle(t.ctx, reviewer, t.id, 9, "unused"); return err }},
 	}
 }
+
+// acts are all of the table.
+func acts() []act { return append(actsOfTheTeam(), moreActs()...) }
 
 // eachAct makes each act possible and has test try it.
 func eachAct(t *testing.T, test func(t *try, a act, of int)) {

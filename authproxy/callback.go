@@ -197,7 +197,7 @@ func (s *Server) keepLogin(ctx context.Context, who *person, token *salesforce.T
 	case blocked:
 		_, err = replace(ctx)
 	case err == nil: // without an entry it is not stored: it would serve the connections that the user has already
-		if err = s.Audit.Call(ctx, who.entry(audit.LoginFinish, audit.Intent, ""), replace); err != nil {
+		if err = Give(ctx, s.Audit, who.entry(audit.LoginFinish, "", ""), replace); err != nil {
 			return &oauthError{code: serverError, description: textNotStored, cause: errors.Join(err, s.discard(ctx, who.Org, token))}, nil
 		}
 	}
@@ -280,7 +280,7 @@ func (s *Server) nameUser(ctx context.Context, who *person) error {
 // finishAuthorization makes the grant of a user who may have it and takes the code to
 // the client.
 func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) *oauthError {
-	entry := who.entry(audit.GrantCreate, audit.Intent, "")
+	entry := who.entry(audit.GrantCreate, "", "")
 	entry.Client, entry.Server, entry.Grant = req.ClientID, req.Server, req.GrantID
 	drop := func(code, description string, cause error) *oauthError {
 		s.dropLink(ctx, who, description)
@@ -325,7 +325,7 @@ func (s *Server) finishAuthorization(ctx context.Context, w http.ResponseWriter,
 // createGrant makes the grant and its code, recorded first, so that no grant goes
 // unrecorded.
 func (s *Server) createGrant(ctx context.Context, e audit.Entry, req *grant.AuthorizationRequest, who person) (code string, err error) {
-	err = s.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+	err = Give(ctx, s.Audit, e, func(ctx context.Context) (audit.Result, error) {
 		_, code, err = s.Grants.CreateGrant(ctx, req, who.Subject)
 		if errors.Is(err, grant.ErrBlocked) {
 			return audit.Result{Outcome: audit.Denied, Reason: "user_blocked"}, err
@@ -355,7 +355,7 @@ func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 // everything of a user ends their sign-ins under way first and their sessions last, so that a session that is there
 // while its request stands is either ended by that or not concerned.
 func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
-	err := s.Audit.Call(ctx, who.entry(audit.SessionCreate, audit.Intent, ""), func(ctx context.Context) (audit.Result, error) {
+	err := Give(ctx, s.Audit, who.entry(audit.SessionCreate, "", ""), func(ctx context.Context) (audit.Result, error) {
 		err := s.Sessions.Start(w, r.WithContext(ctx), who.Org, who.Subject)
 		if err != nil {
 			return audit.Result{}, err

@@ -63,8 +63,8 @@ func (s companySigning) finishCompany(w http.ResponseWriter, r *http.Request) er
 		return s.companyRefused(ctx, attempt.ReturnTo, err)
 	}
 	previous, _ := s.Cookies.ReadPerson(r)
-	entry := audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate, Outcome: audit.Intent}
-	err = s.Audit.Call(ctx, entry, func(ctx context.Context) (audit.Result, error) {
+	entry := audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate}
+	err = Give(ctx, s.Audit, entry, func(ctx context.Context) (audit.Result, error) {
 		id, err := s.People.Start(ctx, who, previous)
 		if err == nil {
 			s.Cookies.SetPerson(w, id, s.People.Lifetime)
@@ -138,15 +138,7 @@ func (s companySigning) linkPerson(w http.ResponseWriter, r *http.Request) error
 	if form.Get("person") != person.ID {
 		return &ui.Refusal{Status: http.StatusForbidden, Text: "The company sign-in of this browser has changed since the page was shown. Open it again."}
 	}
-	entry := s.personOf(r.Context(), session.Org, session.Subject).entry(audit.PersonLink, audit.Intent, "")
-	entry.Object = actor.Person(person.Issuer, person.Subject).String()
-	err = s.Audit.Call(r.Context(), entry, func(ctx context.Context) (audit.Result, error) {
-		err := s.People.Link(ctx, people.Link{Org: session.Org, Subject: session.Subject, Issuer: person.Issuer, Person: person.Subject})
-		if errors.Is(err, people.ErrLinked) {
-			return audit.Result{Outcome: audit.Denied, Reason: "linked to another person"}, err
-		}
-		return audit.Result{}, err
-	})
+	err = s.Cutoff.Link(r.Context(), people.Link{Org: session.Org, Subject: session.Subject, Issuer: person.Issuer, Person: person.Subject})
 	if errors.Is(err, people.ErrLinked) {
 		return &pageError{status: http.StatusConflict, title: "This Salesforce user is somebody else already",
 			text: "It is linked to another person of your company. Nothing was changed. An administrator can take that link away: user unlink.", cause: err}

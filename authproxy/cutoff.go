@@ -170,6 +170,22 @@ func (c *Cutoff) RevokeAPIToken(ctx context.Context, id string, act Act) (ended 
 	return ended, err
 }
 
+// CreateAPIToken makes a token for the security team's API, which is recorded before; why may be empty. The
+// secret is returned this once. Errors are those of [apitoken.Store.Create].
+func (c *Cutoff) CreateAPIToken(ctx context.Context, w apitoken.Wanted, why string) (secret string, t *apitoken.Token, err error) {
+	e := audit.Entry{Actor: w.By, Action: audit.APITokenCreate, Object: w.Name, Reason: fmt.Sprintf("role %s for %s, named %s", w.Role, days(w.Lifetime), w.Name)}
+	if why != "" {
+		e.Reason += ": " + why
+	}
+	err = Give(ctx, c.Audit, e, func(ctx context.Context) (audit.Result, error) {
+		if secret, t, err = c.Tokens.Create(ctx, w); err != nil {
+			return audit.Result{}, err
+		}
+		return audit.Result{Object: t.ID, Reason: e.Reason}, nil
+	})
+	return secret, t, err
+}
+
 // EndSurplus ends those of a user's connections that are more than [grant.MaxLive], the ones
 // unused longest: programs that forget what they were given leave one behind each time.
 func (c *Cutoff) EndSurplus(ctx context.Context, org, subject string) error {

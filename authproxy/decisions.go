@@ -123,9 +123,8 @@ func (d *Decisions) approve(ctx context.Context, by approval.Decider, id string,
 	decision.Shown = choice.Shown
 	e := d.entry(ctx, by, r, audit.Approve)
 	e.Reason = agreement(decision)
-	err = d.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
-		// From here on whoever hangs up must not leave intent and effect apart.
-		decided, err := d.Approvals.Approve(context.WithoutCancel(ctx), id, decision)
+	err = Give(ctx, d.Audit, e, func(ctx context.Context) (audit.Result, error) {
+		decided, err := d.Approvals.Approve(ctx, id, decision)
 		if decided != nil {
 			r = decided
 		}
@@ -202,11 +201,11 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 		return r, d.refuse(ctx, by, r, audit.Counter, "nobody else agrees to it", approval.ErrNotApprover)
 	}
 	waited := r
-	err = d.Audit.Call(ctx, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
+	err = Give(ctx, d.Audit, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
 		var counter *approval.Request
 		err := d.judgeProposal(ctx, r, arguments)
 		if err == nil {
-			counter, err = d.Approvals.Counter(context.WithoutCancel(ctx), id, by.Actor, decision.Human, arguments)
+			counter, err = d.Approvals.Counter(ctx, id, by.Actor, decision.Human, arguments)
 		}
 		switch {
 		case counter != nil && errors.Is(err, approval.ErrGone):

@@ -26,8 +26,8 @@ func (d *Definitions) Accept(ctx context.Context, by actor.Actor, server string,
 
 // accept does so, if seen is what is recorded under its name; nil: whatever it is.
 func (d *Definitions) accept(ctx context.Context, by actor.Actor, server string, p definition.Pinned, seen []definition.Pinned) error {
-	return d.Audit.Call(ctx, d.entry(audit.DefinitionAccept, by, server, p), func(ctx context.Context) (audit.Result, error) {
-		err := d.Store.AcceptSeen(context.WithoutCancel(ctx), p, seen, by)
+	return Give(ctx, d.Audit, d.entry(audit.DefinitionAccept, by, server, p), func(ctx context.Context) (audit.Result, error) {
+		err := d.Store.AcceptSeen(ctx, p, seen, by)
 		return audit.Result{Outcome: decided(err)}, err
 	})
 }

@@ -65,10 +65,10 @@ func (d *Decisions) Undo(ctx context.Context, by approval.Decider, id string) (*
 	var undo *approval.Request
 	e := d.entry(ctx, by, r, "")
 	e.Action = audit.ApprovalUndo
-	err = d.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+	err = Give(ctx, d.Audit, e, func(ctx context.Context) (audit.Result, error) {
 		binding, class, err := d.Undos.Undo(ctx, r)
 		if err == nil {
-			undo, err = d.Approvals.Undo(context.WithoutCancel(ctx), id, binding, class, c.human)
+			undo, err = d.Approvals.Undo(ctx, id, binding, class, c.human)
 		}
 		switch {
 		case errors.Is(err, approval.ErrUndo), errors.Is(err, approval.ErrTooMany):

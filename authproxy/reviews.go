@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
@@ -66,48 +67,61 @@ func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.
 	if err != nil {
 		return nil, err
 	}
-	log := r.Cutoff.Audit
-	begin := audit.Entry{Actor: act.By, Action: audit.ReviewBegin, Object: name, Outcome: audit.Intent, Reason: act.Why}
-	seq, err := log.Append(ctx, begin)
+	begin := audit.Entry{Actor: act.By, Action: audit.ReviewBegin, Object: name, Reason: act.Why}
+	entry, err := giveWithin(ctx, r.Cutoff.Audit, begin, func(ctx context.Context, intent int64) (audit.Result, error) {
+		claim, err := r.Roster.Claim(ctx, claimed, name)
+		if err != nil {
+			return audit.Result{}, err
+		}
+		if !claim.Own { // another replica was quicker
+			return audit.Result{Outcome: audit.Denied, Reason: act.Why}, fmt.Errorf("%w: %w", ErrReviewed, elsewhere(claim))
+		}
+		begin.IntentSeq = intent
+		if err := r.include(ctx, begin, items); err != nil {
+			return audit.Result{}, err
+		}
+		return audit.Result{Reason: act.Why, Arguments: about}, nil
+	})
+	if err == nil && entry == 0 { // it is this entry that has it begin
+		err = errors.New("the review has not begun: the entry that says so could not be written to the audit log")
+	}
 	if err != nil {
-		return nil, err
+		return nil, err // nobody sees what was to be in it
 	}
-	begin.IntentSeq = seq
-	claim, err := r.Roster.Claim(ctx, claimed, name)
-	if err != nil {
-		return nil, err
-	}
-	if !claim.Own { // another replica was quicker
-		begin.Outcome = audit.Denied
-		_, err := log.Append(ctx, begin)
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrReviewed, elsewhere(claim)), err)
-	}
-	if err := r.include(ctx, begin, items); err != nil {
-		return nil, err // the review has not begun, and nobody sees it
-	}
-	begin.Outcome, begin.Arguments = audit.OK, about
-	if seq, err = log.Append(ctx, begin); err != nil {
-		return nil, err
-	}
-	one, err := r.Review(ctx, name)
-	if err == nil && one.Entry != seq { // somebody else was quicker
-		return nil, ErrReviewed
-	}
-	return one, err
+	return r.begun(ctx, &review.Review{ID: name, Begun: r.Now().UTC(), By: act.By.String(), Entry: entry, Scope: scope, Items: items})
 }
 
-// include records the items of a review that begins.
+// begun is a review that has begun by an entry: as it is read, or, where it cannot be read just now, as it was written.
+func (r *Reviews) begun(ctx context.Context, written *review.Review) (*review.Review, error) {
+	ctx, end := lasting(ctx)
+	defer end()
+	switch one, err := r.Review(ctx, written.ID); {
+	case err != nil:
+		return written, nil
+	case one.Entry != written.Entry: // somebody else was quicker
+		return nil, ErrReviewed
+	default:
+		return one, nil
+	}
+}
+
+// include records the items of a review that begins. Many share one write to the disk, before that of the outcome.
 func (r *Reviews) include(ctx context.Context, begin audit.Entry, items []*review.Item) error {
+	var lost atomic.Pointer[error]
 	for _, i := range items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		facts, err := json.Marshal(i.Facts)
 		if err != nil {
 			return err
 		}
-		e := audit.Entry{Actor: begin.Actor, Action: audit.ReviewInclude, Object: begin.Object, Outcome: audit.OK, Org: i.Org, Subject: i.Subject, Username: i.Username,
-			Server: i.Server, IntentSeq: begin.IntentSeq, Arguments: facts}
-		if _, err := r.Cutoff.Audit.Append(ctx, e); err != nil {
-			return err
-		}
+		r.Cutoff.Audit.AppendLater(ctx, audit.Entry{Actor: begin.Actor, Action: audit.ReviewInclude, Object: begin.Object, Outcome: audit.OK, Org: i.Org, Subject: i.Subject, Username: i.Username,
+			Server: i.Server, IntentSeq: begin.IntentSeq, Arguments: facts}, func(err error) { lost.Store(&err) })
+	}
+	r.Cutoff.Audit.Flush()
+	if err := lost.Load(); err != nil {
+		return *err
 	}
 	return nil
 }

@@ -1,8 +1,10 @@
 package authproxy
 
 import (
+	"context"
 	"errors"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -340,4 +342,78 @@ func TestAU15ReviewForgetsWhoIsErased(t *testing.T) {
 	if changes := one.Proposal(map[string]string{"sales": "sales", "all": "sales"}); erased != 1 || len(changes) != 0 {
 		t.Errorf("%d erased, %+v", erased, changes)
 	}
+}
+
+// AU-08: whatever keeps a review from beginning, and whenever the caller goes: each intent has an outcome in the log, a review is
+// there with all of its items or not at all, and then it can be begun.
+func TestAU08ReviewBeginsOrIsRecordedAsNotBegun(t *testing.T) {
+	t.Parallel()
+	f, r, _ := startReviews(t)
+	begin := func(ctx context.Context, name string) error {
+		now := f.clock.Now()
+		one, err := r.Begin(ctx, Act{By: reviewer.Actor, Why: "access review"}, name, review.Scope{Since: now.Add(-time.Hour), Until: now.Add(time.Hour)})
+		if err == nil && len(one.Items) != 3 {
+			t.Errorf("%s has %d items", name, len(one.Items))
+		}
+		return err
+	}
+	check := func(when, name string, begun bool) {
+		t.Helper()
+		intents := map[int64]bool{}
+		for _, e := range f.audited(t, audit.ReviewBegin) {
+			if e.Outcome == audit.Intent {
+				intents[e.Seq] = true
+			} else {
+				delete(intents, e.IntentSeq)
+			}
+		}
+		if len(intents) > 0 {
+			t.Errorf("%s: %d intents have no outcome", when, len(intents))
+		}
+		one, err := r.Review(t.Context(), name)
+		if begun != (err == nil) || begun && len(one.Items) != 3 {
+			t.Errorf("%s: it is %+v, %v", when, one, err)
+		}
+	}
+	f.refuseEntries(audit.ReviewInclude)
+	if err := begin(t.Context(), "refused"); err == nil {
+		t.Error("it begins without its items")
+	}
+	check("without its items", "refused", false)
+	f.Audit.Refuse(func(e audit.Entry) error {
+		if e.Action == audit.ReviewBegin && e.Outcome == audit.OK {
+			return errors.New("the disk is full")
+		}
+		return nil
+	})
+	if err := begin(t.Context(), "unsaid"); err == nil || errors.Is(err, ErrReviewed) {
+		t.Errorf("it begins without the entry that says so: %v", err)
+	}
+	f.Audit.Refuse(func(audit.Entry) error { return nil })
+	for _, name := range []string{"refused", "unsaid"} {
+		if err := begin(t.Context(), name); err != nil {
+			t.Errorf("%s, again: %v", name, err)
+		}
+	}
+	for n := range 200 {
+		ctx, cancel := context.WithCancel(context.Background())
+		name, before := "gone"+strconv.Itoa(n), len(f.audited(t, audit.ReviewBegin))
+		err := begin(&leaving{Context: ctx, leave: cancel, left: n}, name)
+		gone := ctx.Err() != nil
+		cancel()
+		more := f.audited(t, audit.ReviewBegin)[before:]
+		if len(more) == 1 || err == nil && len(more) != 2 {
+			t.Errorf("gone after %d: recorded as %+v, %v", n, more, err)
+		}
+		if one, readErr := r.Review(t.Context(), name); (err == nil) != (readErr == nil) {
+			t.Errorf("gone after %d: it is %+v, %v; said was %v", n, one, readErr, err)
+		}
+		if !gone {
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		}
+	}
+	t.Error("the caller is asked for without end")
 }

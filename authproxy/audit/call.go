@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -27,6 +28,8 @@ type Result struct {
 	DefinitionHash string
 	Bytes          int64
 	Duration       time.Duration
+	// Arguments are what only the end knows; those of the intent are not repeated.
+	Arguments json.RawMessage
 
 	// What the answer gave away or made; see the fields of [Entry].
 	AnswerDigest string
@@ -46,25 +49,32 @@ type Result struct {
 // the arguments. If it cannot be stored, Config.Log says so: what has happened stays as it
 // is, and the intent is on record. If do panics, a read has failed, and of anything else
 // nobody knows whether it took effect.
-func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Result, error)) (err error) {
+func (l *Log) Call(ctx context.Context, e Entry, do func(context.Context) (Result, error)) error {
+	_, err := l.CallWithin(ctx, e, func(ctx context.Context, _ int64) (Result, error) { return do(ctx) })
+	return err
+}
+
+// CallWithin is Call for what makes entries of its own between the two: do gets the number of the intent, which they have as
+// theirs. It returns the number of the outcome; 0: that could not be stored, or is of a read.
+func (l *Log) CallWithin(ctx context.Context, e Entry, do func(_ context.Context, intent int64) (Result, error)) (outcome int64, err error) {
 	e.Outcome = Intent
 	e = accepted(ctx, e)
 	intent, err := writing{l}.append(ctx, e, nil)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoIntent, err)
+		return 0, fmt.Errorf("%w: %w", ErrNoIntent, err)
 	}
 	e.IntentSeq, e.Arguments, e.Sent = intent.entry.Seq, nil, nil
 	r := Result{Outcome: Unknown, Reason: "interrupted"}
 	if e.Class == classRead {
 		r.Outcome = Failed
 	}
-	defer func() { intent.end(context.WithoutCancel(ctx), l, e.ended(r)) }()
+	defer func() { outcome = intent.end(context.WithoutCancel(ctx), l, e.ended(r)) }()
 	var result Result
-	if result, err = do(ctx); err != nil {
+	if result, err = do(ctx, e.IntentSeq); err != nil {
 		result = result.failed(err)
 	}
 	r = result
-	return err
+	return 0, err
 }
 
 // failed is r after err.
@@ -96,6 +106,7 @@ func (e Entry) ended(r Result) Entry {
 	if r.DefinitionHash != "" {
 		e.DefinitionHash = r.DefinitionHash
 	}
+	e.Arguments = r.Arguments
 	e.Bytes, e.DurationMS = r.Bytes, r.Duration.Milliseconds()
 	e.AnswerDigest, e.Rows, e.Records, e.RecordsTotal = r.AnswerDigest, r.Rows, r.Records, r.RecordsTotal
 	e.Hidden, e.Cut = r.Hidden, r.Cut
@@ -103,17 +114,21 @@ func (e Entry) ended(r Result) Entry {
 	return e
 }
 
-// end stores how that ended whose intent w is. A read does not wait.
-func (w *waiting) end(ctx context.Context, l *Log, e Entry) {
+// end stores how that ended whose intent w is, and returns the entry's number; 0: it is not stored, or is of a read, which does
+// not wait.
+func (w *waiting) end(ctx context.Context, l *Log, e Entry) int64 {
 	action, outcome, intent := e.Action, e.Outcome, e.IntentSeq // not all of e stays in memory
 	lost := func(err error) { writing{l}.lost(ctx, action, outcome, intent, err) }
 	if e.Class == classRead {
 		writing{l}.later(ctx, e, w, lost)
-		return
+		return 0
 	}
-	if _, err := (writing{l}).append(ctx, e, w); err != nil {
+	one, err := (writing{l}).append(ctx, e, w)
+	if err != nil {
 		lost(err)
+		return 0
 	}
+	return one.entry.Seq
 }
 
 // Record stores e, about something that has happened already or was refused, and returns

@@ -57,6 +57,29 @@ func TestCallWritesBothEntries(t *testing.T) {
 	}
 }
 
+// What is done may make entries of its own, which name the intent; the outcome says what only the end knows, and not what
+// the intent has said.
+func TestCallWithinKnowsItsEntries(t *testing.T) {
+	t.Parallel()
+	s := newStore(t)
+	l := s.open()
+	e := Entry{Actor: actor.Operator("root", ""), Action: ReviewBegin, Object: "q", Arguments: json.RawMessage(`{"a":1}`)}
+	for _, want := range []string{`{"b":2}`, ""} {
+		var intent int64
+		outcome, err := l.CallWithin(t.Context(), e, func(_ context.Context, seq int64) (Result, error) {
+			intent = seq
+			return Result{Arguments: json.RawMessage(want)}, nil
+		})
+		got := list(t, l, Filter{Limit: 2})
+		if err != nil || intent != got[0].Seq || outcome != got[1].Seq || got[1].IntentSeq != intent || string(got[1].Arguments) != want || string(got[0].Arguments) != `{"a":1}` {
+			t.Errorf("intent %d, outcome %d, %v: %+v", intent, outcome, err, got)
+		}
+	}
+	if outcome, err := l.CallWithin(t.Context(), e, func(context.Context, int64) (Result, error) { s.vanish(); return Result{}, nil }); outcome != 0 || err != nil {
+		t.Errorf("an outcome that is lost has the number %d, %v", outcome, err)
+	}
+}
+
 // What ends by a panic is not done: of a write nobody knows.
 func TestCallThatPanics(t *testing.T) {
 	t.Parallel()

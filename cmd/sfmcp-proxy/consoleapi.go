@@ -11,7 +11,6 @@ import (
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/apitoken"
-	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/budget"
 	"sfmcp-proxy/authproxy/console/api"
 	"sfmcp-proxy/authproxy/console/team"
@@ -88,18 +87,8 @@ func createToken(s *stores, cmd *cobra.Command, _ []string) error {
 	if err := s.tokens.Check(wanted); err != nil {
 		return usageError{err}
 	}
-	var secret string
-	var t *apitoken.Token
-	e := audit.Entry{Actor: wanted.By, Action: audit.APITokenCreate, Object: wanted.Name, Reason: fmt.Sprintf("role %s for %s, named %s", wanted.Role, text["expires"], wanted.Name)}
-	if why := reasonOf(cmd); why != "" {
-		e.Reason += ": " + why
-	}
-	if err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
-		if secret, t, err = s.tokens.Create(ctx, wanted); err != nil {
-			return audit.Result{}, err
-		}
-		return audit.Result{Object: t.ID, Reason: e.Reason}, nil
-	}); err != nil {
+	secret, t, err := s.newCutoff(nil).CreateAPIToken(cmd.Context(), wanted, reasonOf(cmd))
+	if err != nil {
 		return err
 	}
 	if printer(cmd).JSON {

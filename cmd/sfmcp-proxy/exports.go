@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/export"
@@ -161,7 +162,7 @@ func moveExport(s *stores, cmd *cobra.Command, args []string) error {
 	at := positions[i]
 	e := audit.Entry{Actor: operator(as), Action: audit.ExportMove, Object: at.Destination, Source: "command line",
 		Reason: fmt.Sprintf("from entry %d to %d of %s: %s", at.Seq, number, log, reason)}
-	if err := s.audit.Call(cmd.Context(), e, func(ctx context.Context) (audit.Result, error) {
+	if err := authproxy.Give(cmd.Context(), s.audit, e, func(ctx context.Context) (audit.Result, error) {
 		return audit.Result{Reason: e.Reason}, export.Move(ctx, s.db, at, number)
 	}); err != nil {
 		return err

@@ -114,6 +114,7 @@ func (m *migration) move(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // whoever interrupts the command now leaves no move without its entry
 	if err := m.to.Claim(ctx, m.ring); err != nil {
 		return err
 	}

@@ -111,9 +111,7 @@ func (p *process) reloadConfig(ctx context.Context, g *errgroup.Group) {
 	// By whoever answers now: the previous one may be closed already.
 	now := p.current.Load()
 	for _, e := range append([]audit.Entry{entry}, policyChanges(previous, now.config)...) {
-		if _, err := now.audit.Append(ctx, e); err != nil {
-			p.log.Error("audit entry is lost", "action", e.Action, "error", err)
-		}
+		now.audit.Record(ctx, e)
 	}
 }
 

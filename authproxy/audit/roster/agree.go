@@ -198,7 +198,8 @@ func (r *Roster) Close(ctx context.Context, origin string, by actor.Actor, why s
 		arguments = fmt.Appendf(nil, `{"entries":%d,"root":%q}`, c.Size, hex.EncodeToString(c.Root[:]))
 	}
 	err = r.log.Call(ctx, audit.Entry{Actor: by, Action: audit.LogClose, Source: "command line", Object: origin, Reason: why, Arguments: arguments}, func(ctx context.Context) (audit.Result, error) {
-		closed, err := r.rows.close(ctx, l, closing, r.now().Add(-silence))
+		// From here on whoever interrupts the command must not keep intent and effect apart.
+		closed, err := r.rows.close(context.WithoutCancel(ctx), l, closing, r.now().Add(-silence))
 		if err == nil && !closed {
 			err = ErrWritten
 		}
