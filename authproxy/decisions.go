@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,20 +72,40 @@ func (d *Decisions) told(what audit.Decision, r *approval.Request, err error) er
 }
 
 // See returns a request if by may look at it: because they asked for it, or may decide about
-// it, or are an operator. Otherwise the error is [approval.ErrNotFound].
-func (d *Decisions) See(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
+// it, or are an operator; and what they may do about it now, as the acts here judge it. Otherwise
+// the error is [approval.ErrNotFound].
+func (d *Decisions) See(ctx context.Context, by approval.Decider, id string) (*approval.Request, approval.May, error) {
 	r, err := d.Approvals.Get(ctx, id)
 	if err != nil {
-		return nil, err
+		return nil, approval.May{}, err
 	}
 	c, err := d.standing(ctx, by, r)
 	if err == nil && !c.sees() {
 		err = approval.ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, approval.May{}, err
 	}
-	return r, nil
+	return r, d.mayOf(ctx, by, &c), nil
+}
+
+// mayOf is what somebody who sees a request may do about it.
+func (d *Decisions) mayOf(ctx context.Context, by approval.Decider, c *standing) (may approval.May) {
+	_, _, may.Deny = d.may(by, c, audit.Deny, "")
+	if !c.request.Unresolved(d.now()) {
+		may.Resolve = approval.ErrNotUnknown
+	}
+	may.Undo = d.mayUndo(ctx, c.request)
+	if c.operator {
+		if err := d.join(ctx, c); err != nil {
+			may.Approve, may.Propose = err, err
+			return may
+		}
+	}
+	_, _, may.Approve = d.may(by, c, audit.Approve, "")
+	_, _, may.Propose = d.may(by, c, audit.Counter, "")
+	may.Agreed = c.agreed
+	return may
 }
 
 // Waiting returns the requests to which by may agree now, the oldest first: what an inbox
@@ -94,21 +115,39 @@ func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approva
 	if err != nil {
 		return nil, err
 	}
-	var mine []approval.Request
+	return d.toAgree(ctx, by, all)
+}
+
+// Together returns the requests that by may decide together with r, and r, as
+// [approval.Store.Together] has them; nil: they decide about r alone, or not at all.
+func (d *Decisions) Together(ctx context.Context, by approval.Decider, r *approval.Request) ([]approval.Request, error) {
+	all, err := d.Approvals.Together(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	all, err = d.toAgree(ctx, by, all)
+	if len(all) < 2 || !slices.ContainsFunc(all, func(one approval.Request) bool { return one.ID == r.ID }) {
+		return nil, err
+	}
+	return all, err
+}
+
+// toAgree are those of some requests to which by may agree, for some role of theirs, if need be
+// once they have signed in anew.
+func (d *Decisions) toAgree(ctx context.Context, by approval.Decider, all []approval.Request) (mine []approval.Request, err error) {
 	for i := range all {
-		r := &all[i]
-		c, err := d.standing(ctx, by, r)
+		c, err := d.standing(ctx, by, &all[i])
 		if err == nil && c.operator {
 			err = d.join(ctx, &c)
 		}
 		if err != nil {
 			return nil, err
 		}
-		if !c.sees() || c.mayDecide(audit.Approve) != nil || c.agreed {
+		if !c.sees() {
 			continue
 		}
-		if _, _, err := c.factor(""); err == nil || errors.Is(err, errWhichRole) {
-			mine = append(mine, *r)
+		if _, _, err := d.may(by, &c, audit.Approve, ""); err == nil || errors.Is(err, approval.ErrStepUp) || errors.Is(err, errWhichRole) {
+			mine = append(mine, all[i])
 		}
 	}
 	return mine, nil
@@ -175,7 +214,7 @@ func (d *Decisions) DecideTogether(ctx context.Context, by approval.Decider, ids
 	requests := make([]*approval.Request, len(ids))
 	for i, id := range ids {
 		var err error
-		if requests[i], err = d.See(ctx, by, id); err != nil {
+		if requests[i], _, err = d.See(ctx, by, id); err != nil {
 			return nil, err
 		}
 	}
@@ -196,9 +235,6 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 	r, decision, err := d.open(ctx, by, id, audit.Counter, "")
 	if err != nil {
 		return r, err
-	}
-	if r.OfRequester() {
-		return r, d.refuse(ctx, by, r, audit.Counter, "nobody else agrees to it", approval.ErrNotApprover)
 	}
 	waited := r
 	err = Give(ctx, d.Audit, d.entry(ctx, by, r, audit.Counter), func(ctx context.Context) (audit.Result, error) {
@@ -240,23 +276,40 @@ func (d *Decisions) open(ctx context.Context, by approval.Decider, id string, wh
 	if !c.sees() {
 		return nil, none, approval.ErrNotFound
 	}
-	if err := c.mayDecide(what); err != nil {
-		return r, none, d.refuse(ctx, by, r, what, err.Error()+", who decides: "+r.Confirmation.String(), err)
-	}
-	if r.State != approval.Pending {
-		return r, none, d.refuse(ctx, by, r, what, goneReason(r), tooLate(r, what))
-	}
-	decision := approval.Decision{By: by.Actor, Org: by.Org, Human: c.human, AuthTime: by.AuthTime, ACR: by.ACR}
-	if what != audit.Approve {
-		return r, decision, nil
-	}
-	if err := d.fresh(by, r); err != nil {
-		return r, none, d.refuse(ctx, by, r, what, "has not signed in anew as is asked for", err)
-	}
-	if decision.Factor, decision.Role, err = c.factor(role); err != nil {
-		return r, none, d.refuse(ctx, by, r, what, err.Error(), err)
+	decision, reason, err := d.may(by, &c, what, role)
+	if err != nil {
+		return r, none, d.refuse(ctx, by, r, what, reason, err)
 	}
 	return r, decision, nil
+}
+
+// may says whether somebody who sees a request may decide it so now, and what an approval of theirs
+// would count for, for that role if it is not empty; else why not, with the reason as the log has it.
+// It is asked before the act, and for what pages offer: nothing else decides that.
+func (d *Decisions) may(by approval.Decider, c *standing, what audit.Decision, role string) (decision approval.Decision, reason string, err error) {
+	r := c.request
+	if err := c.mayDecide(what); err != nil {
+		return decision, err.Error() + ", who decides: " + r.Confirmation.String(), err
+	}
+	if r.State != approval.Pending {
+		return decision, goneReason(r), tooLate(r, what)
+	}
+	decision = approval.Decision{By: by.Actor, Org: by.Org, Human: c.human, AuthTime: by.AuthTime, ACR: by.ACR}
+	switch {
+	case what == audit.Counter && r.OfRequester():
+		return decision, "nobody else agrees to it", approval.ErrNotApprover
+	case what != audit.Approve:
+		return decision, "", nil
+	case c.agreed:
+		return decision, "", approval.ErrAlready
+	}
+	if err := d.fresh(by, r); err != nil {
+		return decision, "has not signed in anew as is asked for", err
+	}
+	if decision.Factor, decision.Role, err = c.factor(role); err != nil {
+		return decision, err.Error(), err
+	}
+	return decision, "", nil
 }
 
 // fresh refuses whoever has not just proved who they are, where the call asks for it. At the
@@ -265,8 +318,11 @@ func (d *Decisions) fresh(by approval.Decider, r *approval.Request) error {
 	if !r.Confirmation.StepUp || by.Actor.IsOperator() {
 		return nil
 	}
+	if d.StepUpACR == "" {
+		return errNoStepUp
+	}
 	age := d.now().Sub(by.AuthTime)
-	if d.StepUpACR == "" || by.ACR != d.StepUpACR || by.AuthTime.IsZero() || age > freshFor || age < -time.Minute {
+	if by.ACR != d.StepUpACR || by.AuthTime.IsZero() || age > freshFor || age < -time.Minute {
 		return approval.ErrStepUp
 	}
 	return nil

@@ -11,7 +11,22 @@ import (
 // Undos makes the call that takes back one that was carried out. An [approval.ErrUndo] says why
 // there is none.
 type Undos interface {
+	// MayUndo says whether there can be one, as far as is known without asking Salesforce.
+	MayUndo(ctx context.Context, a *approval.Request) error
 	Undo(ctx context.Context, a *approval.Request) (_ approval.Binding, class string, err error)
+}
+
+var errNoUndos = errors.New("undoing: nobody can read the record here")
+
+// mayUndo says whether the call that takes back that of r can be asked for.
+func (d *Decisions) mayUndo(ctx context.Context, r *approval.Request) error {
+	if err := r.MayUndo(); err != nil {
+		return err
+	}
+	if d.Undos == nil {
+		return errNoUndos
+	}
+	return d.Undos.MayUndo(ctx, r)
 }
 
 // Resolve takes what a person found out about a call whose answer was lost, with how they know. Whoever
@@ -19,7 +34,7 @@ type Undos interface {
 // Errors: [approval.ErrNotFound], [approval.ErrReason]; and, then the request is returned as
 // well, [approval.ErrNotUnknown].
 func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string, happened approval.Happened, reason string) (*approval.Request, error) {
-	if _, err := d.See(ctx, by, id); err != nil {
+	if _, _, err := d.See(ctx, by, id); err != nil {
 		return nil, err
 	}
 	var r *approval.Request
@@ -51,7 +66,7 @@ func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string,
 // others are asked. Whoever may see the call may ask. Errors: [approval.ErrNotFound];
 // [approval.ErrUndo], which says why it cannot be; [approval.ErrTooMany].
 func (d *Decisions) Undo(ctx context.Context, by approval.Decider, id string) (*approval.Request, error) {
-	r, err := d.See(ctx, by, id)
+	r, _, err := d.See(ctx, by, id)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +75,7 @@ func (d *Decisions) Undo(ctx context.Context, by approval.Decider, id string) (*
 		return nil, err
 	}
 	if d.Undos == nil {
-		return nil, errors.New("undoing: nobody can read the record here")
+		return nil, errNoUndos
 	}
 	var undo *approval.Request
 	e := d.entry(ctx, by, r, "")

@@ -16,6 +16,8 @@ import (
 // inverse makes the call back under that rule.
 type inverse struct{ rule policy.Rule }
 
+func (inverse) MayUndo(context.Context, *approval.Request) error { return nil }
+
 func (i inverse) Undo(context.Context, *approval.Request) (approval.Binding, string, error) {
 	return call("back", i.rule), string(policy.Update), nil
 }

@@ -311,12 +311,8 @@ func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, 
 
 // decide takes a decision about an item of a review, for a reason that is clean.
 func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, what audit.Decision, reason string) (ended int, err error) {
-	own, err := r.isOwn(ctx, by, item.Of, what)
-	if err != nil {
+	if err := r.MayDecide(ctx, by, item.Of, what); err != nil {
 		return 0, err
-	}
-	if own {
-		return 0, ErrOwnAccess
 	}
 	e := audit.Entry{Actor: by.Actor, Action: audit.ReviewDecide, Object: one.ID, Outcome: audit.OK, Org: item.Org, Subject: item.Subject, Username: item.Username, Server: item.Server,
 		Decision: what, Reason: reason}
@@ -368,6 +364,16 @@ func (r *Reviews) Summaries(ctx context.Context) (all []Summary, err error) {
 type Summary struct {
 	review.Review
 	Open int // items about which nobody has decided
+}
+
+// MayDecide says whether somebody may take that decision about an item: nil, or the error that [Reviews.Decide]
+// would have, [ErrOwnAccess].
+func (r *Reviews) MayDecide(ctx context.Context, by approval.Decider, of review.Of, what audit.Decision) error {
+	own, err := r.isOwn(ctx, by, of, what)
+	if err == nil && own {
+		err = ErrOwnAccess
+	}
+	return err
 }
 
 // isOwn says whether somebody decides about themselves, by whatever way they signed in, or whoever names

@@ -15,6 +15,7 @@ var (
 	errOwnProposal = notApprover("nobody agrees to what they proposed themselves")
 	errWhichRole   = notApprover("say for which role: more than one is missing")
 	errOtherRole   = notApprover("that role is not asked for, or is not held")
+	errNoStepUp    = notApprover("a fresh sign-in is asked for, and the company's sign-in gives none: an operator decides, at the command line")
 )
 
 // notApprover is an error that says why somebody does not count.

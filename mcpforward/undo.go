@@ -21,37 +21,73 @@ import (
 // the call left it, which is read first. Nothing is sent but that query. The error is an
 // [approval.ErrUndo] that says why there is no such call.
 func (h *Handler) Undo(ctx context.Context, a *approval.Request) (b approval.Binding, class string, err error) {
-	if err := a.MayUndo(); err != nil {
-		return b, "", err
-	}
-	tool, arguments, err := inverse(a)
+	i, err := h.inverse(ctx, a)
 	if err != nil {
 		return b, "", err
-	}
-	server := h.Access.Server(a.Server)
-	if server == nil || server.Org != a.Org {
-		return b, "", undoError("the server is not there any more")
 	}
 	if err := h.unchanged(ctx, a); err != nil {
 		return b, "", err
 	}
-	d, digest, err := h.judgeUndo(ctx, server, a, tool, arguments)
+	digest, err := h.accepted(ctx, i.server, a, i.tool)
 	if err != nil {
 		return b, "", err
 	}
-	return approval.Binding{Org: a.Org, Subject: a.Subject, ClientID: a.ClientID, GrantID: a.GrantID, Server: a.Server, Tool: tool,
-		DefinitionHash: digest, PolicyVersion: d.Version, Arguments: arguments, Confirmation: d.Confirmation, Rule: d.Reason}, string(d.Class), nil
+	d := i.decision
+	return approval.Binding{Org: a.Org, Subject: a.Subject, ClientID: a.ClientID, GrantID: a.GrantID, Server: a.Server, Tool: i.tool,
+		DefinitionHash: digest, PolicyVersion: d.Version, Arguments: i.arguments, Confirmation: d.Confirmation, Rule: d.Reason}, string(d.Class), nil
 }
 
-// inverse is the call that takes back that of a.
-func inverse(a *approval.Request) (tool string, arguments jsontext.Value, err error) {
+// MayUndo says whether there can be a call that takes back that of a, as far as is known without asking
+// Salesforce: whether the record is still as the call left it is not.
+func (h *Handler) MayUndo(ctx context.Context, a *approval.Request) error {
+	_, err := h.inverse(ctx, a)
+	return err
+}
+
+// inverseCall is a call that takes back another one, with what the policy says of it.
+type inverseCall struct {
+	server    *access.Server
+	tool      string
+	arguments jsontext.Value
+	decision  policy.Decision
+}
+
+// inverse is the call that takes back that of a, which needs a person.
+func (h *Handler) inverse(ctx context.Context, a *approval.Request) (i inverseCall, err error) {
+	if err := a.MayUndo(); err != nil {
+		return i, err
+	}
+	if i.tool, i.arguments, err = inverseOf(a); err != nil {
+		return i, err
+	}
+	if i.server = h.Access.Server(a.Server); i.server == nil || i.server.Org != a.Org {
+		return i, undoError("the server is not there any more")
+	}
+	who, err := h.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
+	if err != nil {
+		return i, fmt.Errorf("undoing: who asks: %w", err)
+	}
+	i.decision = i.server.Policy.Decide(who, policy.Call{Tool: i.tool, Arguments: i.arguments, Server: i.server.Name, Schema: h.schemas.For(a.Org, a.Subject), Now: h.Now()})
+	switch i.decision.Effect {
+	case policy.Confirm:
+		return i, nil
+	case policy.Allow:
+		return i, errUndoFree(i.tool, i.arguments)
+	}
+	return i, undoError("the rules of this server do not let the assistant make that call")
+}
+
+// inverseOf is the tool and the arguments of the call that takes back that of a.
+func inverseOf(a *approval.Request) (tool string, arguments jsontext.Value, err error) {
 	images := a.Check.Images
 	var o, body jsonrpc.Object
 	o.Set("sobject-name", jsonrpc.Quote(images.Object))
 	o.Set("id", jsonrpc.Quote(images.ID))
 	switch a.Tool {
 	case "createSobjectRecord":
-		tool = "deleteSobjectRecord"
+		if tool = "deleteSobjectRecord"; images.Modified == "" {
+			return "", nil, undoError("when the record was last written is not known, so it may have been changed since")
+		}
 	case "updateSobjectRecord":
 		if tool = "updateSobjectRecord"; !images.Read || images.Partial || len(images.Fields) == 0 {
 			return "", nil, undoError("not all values of before are known: rules hide some, or no query reads them")
@@ -79,9 +115,6 @@ func (h *Handler) unchanged(ctx context.Context, a *approval.Request) error {
 		q.Fields = append(q.Fields, f.Name)
 	}
 	made := a.Tool == "createSobjectRecord"
-	if made && images.Modified == "" {
-		return undoError("when the record was last written is not known, so it may have been changed since")
-	}
 	moved := ""
 	_, hidden, err := h.readRecord(ctx, a, withModified(q), audit.ApprovalPreview, func(record preview.Record, _ []string) string {
 		switch {
@@ -109,33 +142,20 @@ func (h *Handler) unchanged(ctx context.Context, a *approval.Request) error {
 	return nil
 }
 
-// judgeUndo asks the policy about the call, which must need a person, and returns the digest of the
-// accepted definition that it would be made under.
-func (h *Handler) judgeUndo(ctx context.Context, server *access.Server, a *approval.Request, tool string, arguments jsontext.Value) (d policy.Decision, digest string, err error) {
-	who, err := h.Access.Principal(ctx, a.Org, a.Subject, a.ClientID)
-	if err != nil {
-		return d, "", fmt.Errorf("undoing: who asks: %w", err)
-	}
-	d = server.Policy.Decide(who, policy.Call{Tool: tool, Arguments: arguments, Server: server.Name, Schema: h.schemas.For(a.Org, a.Subject), Now: h.Now()})
-	switch d.Effect {
-	case policy.Confirm:
-	case policy.Allow:
-		return d, "", errUndoFree(tool, arguments)
-	default:
-		return d, "", undoError("the rules of this server do not let the assistant make that call")
-	}
+// accepted is the digest of the accepted definition under which a call of that tool would be made.
+func (h *Handler) accepted(ctx context.Context, server *access.Server, a *approval.Request, tool string) (digest string, err error) {
 	pins, err := h.Definitions.Pins(ctx, definition.Server{Org: server.Org, URL: server.URL})
 	if err != nil {
-		return d, "", err
+		return "", err
 	}
 	reading := currentReading{Handler: h, approval: a, server: server}
 	list, err := h.Pool.List(ctx, reading.target(ctx), "tools/list", pins.Changes(definition.Tool))
 	if err != nil {
-		return d, "", undoError("Salesforce does not say which tools it has")
+		return "", undoError("Salesforce does not say which tools it has")
 	}
 	listed, ok := list.Named(tool)
 	if !ok || listed.Twice || !pins.Accepts(definition.Tool, tool, listed.Digest) {
-		return d, "", undoError("the tool " + tool + " is not there, or waits for an administrator to accept it")
+		return "", undoError("the tool " + tool + " is not there, or waits for an administrator to accept it")
 	}
-	return d, listed.Digest, nil
+	return listed.Digest, nil
 }

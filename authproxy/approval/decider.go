@@ -27,6 +27,18 @@ type Decider struct {
 	ACR      string
 }
 
+// May is what somebody may do about a request as it is now: each nil, or the error that the act would
+// have, which says why not. Between a look and the act others may decide, and time passes.
+type May struct {
+	Approve error // [ErrStepUp] of somebody who may once they have signed in anew
+	Deny    error
+	Propose error // other values, see [Store.Counter]
+	Resolve error // say whether a call was carried out whose answer was lost, see [Store.Resolve]
+	Undo    error // ask for the call that takes it back, see [Store.Undo]
+	// Agreed: they are among those who agreed.
+	Agreed bool
+}
+
 // Choice is what a person decides about a request.
 type Choice struct {
 	Approve bool

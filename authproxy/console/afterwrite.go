@@ -29,7 +29,7 @@ type followUps struct{ *Console }
 
 // resolve takes what the viewer found out about a call whose answer was lost.
 func (c followUps) resolve(w http.ResponseWriter, r *http.Request, v *visit) error {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	a, _, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (c followUps) resolve(w http.ResponseWriter, r *http.Request, v *visit) err
 
 // undo asks for the call that takes one back, and leads to its page.
 func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	a, _, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
 	}
@@ -61,23 +61,28 @@ func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error 
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
 	case errors.Is(err, approval.ErrUndo):
-		_, why, _ := strings.Cut(err.Error(), approval.ErrUndo.Error()+": ")
-		return &problem{http.StatusConflict, "It cannot be undone here", "Nothing was done: " + why + "."}
+		return &problem{http.StatusConflict, "It cannot be undone here", "Nothing was done: " + whyNoUndo(err) + "."}
 	case errors.Is(err, approval.ErrTooMany):
 		return errTooManyWait
 	case err != nil:
 		return err
 	}
 	path := "/approvals/" + undo.ID
-	if _, err := c.own(r.Context(), undo.ID, v); errors.Is(err, errNoCall) { // other roles are asked about it
+	if _, _, err := c.own(r.Context(), undo.ID, v); errors.Is(err, errNoCall) { // other roles are asked about it
 		path = "/approvals/" + a.ID
 	}
 	http.Redirect(w, r, path, http.StatusSeeOther)
 	return nil
 }
 
+// whyNoUndo is what an [approval.ErrUndo] says for people.
+func whyNoUndo(err error) string {
+	_, why, _ := strings.Cut(err.Error(), approval.ErrUndo.Error()+": ")
+	return why
+}
+
 // afterWrite is what the page of a call says once it was sent, and of one that takes another back.
-func (c *Console) afterWrite(a *approval.Request, named func(actor.Actor) string) *ui.AfterWrite {
+func (c *Console) afterWrite(a *approval.Request, may approval.May, named func(actor.Actor) string) *ui.AfterWrite {
 	if a.UndoOf == "" && a.State != approval.Spent {
 		return nil
 	}
@@ -88,11 +93,14 @@ func (c *Console) afterWrite(a *approval.Request, named func(actor.Actor) string
 	if a.State != approval.Spent {
 		return after
 	}
-	after.CanUndo = a.MayUndo() == nil && (a.Tool == "updateSobjectRecord" || a.Tool == "createSobjectRecord")
+	after.CanUndo = may.Undo == nil
+	if a.MayUndo() == nil && errors.Is(may.Undo, approval.ErrUndo) { // but for what the page says anyway
+		after.NoUndo = ui.Visible(whyNoUndo(may.Undo))
+	}
 	if a.Undo != nil {
 		after.Undo, after.UndoStatus = a.Undo.ID, statusInWords(a.Undo)
 	}
-	if after.Unresolved = a.Unresolved(c.Now()); after.Unresolved && c.LostQuery != nil && a.Arguments != nil {
+	if after.Unresolved = may.Resolve == nil; after.Unresolved && c.LostQuery != nil && a.Arguments != nil {
 		after.Query = c.LostQuery(a)
 	}
 	check := a.Check

@@ -18,8 +18,19 @@ import (
 // lostQuery is that of the site.
 func (s *site) lostQuery(a *approval.Request) string { return "SELECT Id FROM " + a.Tool }
 
+// MayUndo refuses where the arguments say that rules do.
+func (s *site) MayUndo(_ context.Context, a *approval.Request) error {
+	if strings.Contains(string(a.Arguments), "refused") {
+		return fmt.Errorf("%w: the rules do not let the assistant make that call", approval.ErrUndo)
+	}
+	return nil
+}
+
 // Undo makes the call back, unless the arguments say that the record moved on.
 func (s *site) Undo(_ context.Context, a *approval.Request) (approval.Binding, string, error) {
+	if err := s.MayUndo(context.Background(), a); err != nil {
+		return approval.Binding{}, "", err
+	}
 	if strings.Contains(string(a.Arguments), "moved") {
 		return approval.Binding{}, "", fmt.Errorf("%w: the record was changed since", approval.ErrUndo)
 	}

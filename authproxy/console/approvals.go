@@ -21,11 +21,11 @@ func (c *Console) deciding(f handler) handler {
 		if v.person == nil || !v.person.Aging {
 			return f(w, r, v)
 		}
-		a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+		a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 		if err != nil {
 			return err
 		}
-		if v.isRequester(a) || !v.mayDecide(a) {
+		if v.isRequester(a) || !v.offers(a, may) {
 			return f(w, r, v)
 		}
 		http.Redirect(w, r, renew(r, v.person, company.Silently), http.StatusSeeOther)
@@ -35,52 +35,45 @@ func (c *Console) deciding(f handler) handler {
 
 // approval shows one call.
 func (c *Console) approval(w http.ResponseWriter, r *http.Request, v *visit) error {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	return c.show(w, r, http.StatusOK, v, nil)
+}
+
+// own returns a call of the viewer, or one that waits for a role of theirs, and what they may do about
+// it. Somebody else's does not exist.
+func (c *Console) own(ctx context.Context, id string, v *visit) (a *approval.Request, may approval.May, err error) {
+	a, err = c.Approvals.Get(ctx, id)
+	if errors.Is(err, approval.ErrNotFound) {
+		return nil, may, errNoCall
+	}
+	if err != nil {
+		return nil, may, err
+	}
+	a, may, err = c.Decisions.See(ctx, v.decider(a), id)
+	if errors.Is(err, approval.ErrNotFound) {
+		if v.person != nil && v.person.Stale {
+			return nil, may, errStale // it may be for a role that they hold
+		}
+		return nil, may, errNoCall
+	}
+	return a, may, err
+}
+
+// show shows the call in the path as it is now, after a decision that was not taken if again is not nil.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, again *ui.Shown) error {
+	a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
 	}
-	return c.show(w, r, http.StatusOK, v, a)
-}
-
-// own returns a call of the viewer, or one that waits for a role of theirs. Somebody else's does
-// not exist.
-func (c *Console) own(ctx context.Context, id string, v *visit) (*approval.Request, error) {
-	a, err := c.Approvals.Get(ctx, id)
-	if errors.Is(err, approval.ErrNotFound) {
-		return nil, errNoCall
-	}
-	if err != nil {
-		return nil, err
-	}
-	a, err = c.Decisions.See(ctx, v.decider(a), id)
-	if errors.Is(err, approval.ErrNotFound) {
-		if v.person != nil && v.person.Stale {
-			return nil, errStale // it may be for a role that they hold
-		}
-		return nil, errNoCall
-	}
-	return a, err
-}
-
-func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request) error {
-	return c.showAgain(w, r, status, v, a, nil)
-}
-
-// showAgain shows one call, after a decision that came too soon if again is not nil.
-func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, v *visit, a *approval.Request, again *ui.Shown) error {
-	page, err := c.pageOf(r.Context(), v, a)
+	page, err := c.pageOf(r.Context(), v, a, may)
 	if err != nil {
 		return err
 	}
 	page.Late = status == http.StatusGone
-	if page.Together, err = (grouping{c}).countTogether(r.Context(), v, a); err != nil {
-		return err
-	}
 	if page.InPlace, err = (proposing{c}).inPlace(r.Context(), a); err != nil {
 		return err
 	}
 	if !v.isRequester(a) {
-		page.Next, page.Command = nextForRole(a, page.Open, v.hasAgreed(a)), ""
+		page.Next, page.Command = nextForRole(a, page.Open, may), ""
 	}
 	if v.isRequester(a) && (a.State == approval.Pending || a.State == approval.Approved) {
 		const waits = "The call cannot be made until you sign in. Signing in uses up no approval."
@@ -96,7 +89,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 		}
 		page.Mark = c.mark(v, a.ID, string(c.addCurrent(r.Context(), &page, a)), again)
 	}
-	page.After = c.afterWrite(a, func(by actor.Actor) string {
+	page.After = c.afterWrite(a, may, func(by actor.Actor) string {
 		if by == actor.User(a.Subject) {
 			return page.Requester
 		}
@@ -114,7 +107,7 @@ func (c *Console) showAgain(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 // pageOf is what the page says of the call itself.
-func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (page ui.ApprovalPage, err error) {
+func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request, may approval.May) (page ui.ApprovalPage, err error) {
 	var arguments []ui.Argument
 	digest := a.ArgumentsDigest
 	if a.Arguments != nil {
@@ -127,7 +120,7 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 	page = ui.ApprovalPage{
 		Viewer: v.viewer,
 		ID:     a.ID, State: string(a.State), Status: statusInWords(a), Next: nextInWords(a),
-		Open: v.mayDecide(a), Trouble: troubled(a),
+		Open: v.offers(a, may), MayDeny: may.Deny == nil, Proposes: may.Propose == nil, Trouble: troubled(a),
 		Sentence: sentence(a) + inKind(c.orgKind(a.Org)), Consequence: consequence(a.Class), OrgKind: c.orgKind(a.Org), Said: a.Reason, Rule: a.Rule, Escalation: escalationInWords(a, now),
 		Requester: c.requesterLabel(ctx, v, a), RequesterID: a.Subject,
 		ClientName: c.Clients.Name(ctx, a.ClientID), ClientID: a.ClientID, OrgName: a.Org,
@@ -139,7 +132,13 @@ func (c *Console) pageOf(ctx context.Context, v *visit, a *approval.Request) (pa
 		Asked:     ui.Moment(a.CreatedAt, now),
 		Expires:   ui.Moment(a.ExpiresAt, now),
 		Until:     ui.Soon(a.ExpiresAt, now),
-		Proposes:  v.mayPropose(a),
+	}
+	if page.Open {
+		group, err := c.Together.Together(ctx, v.decider(a), a)
+		if err != nil {
+			return page, err
+		}
+		page.Together = len(group)
 	}
 	page.Factors, err = c.factorLines(ctx, a)
 	return page, err

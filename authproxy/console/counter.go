@@ -32,19 +32,13 @@ const (
 // proposing are the pages on which somebody proposes other values for a call.
 type proposing struct{ *Console }
 
-// mayPropose reports whether the viewer may propose other values for a call.
-func (v *visit) mayPropose(a *approval.Request) bool { return !a.OfRequester() && v.mayDecide(a) }
-
 // proposed returns the call in the path if the viewer may propose other values for it.
 func (c proposing) proposed(r *http.Request, v *visit) (*approval.Request, error) {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
-	if err != nil {
-		return nil, err
+	a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	if err == nil && may.Propose != nil {
+		err = errNoProposal
 	}
-	if !v.mayPropose(a) {
-		return nil, errNoProposal
-	}
-	return a, nil
+	return a, err
 }
 
 // counter offers the values of a call to be changed.
@@ -89,7 +83,7 @@ func (c proposing) sendProposal(w http.ResponseWriter, r *http.Request, v *visit
 		_, why, _ := strings.Cut(err.Error(), approval.ErrProposal.Error()+": ")
 		return c.showValues(w, r, v, a, a.Arguments, "This cannot be proposed: "+why+".")
 	case errors.Is(err, approval.ErrGone):
-		return c.show(w, r, http.StatusGone, v, other)
+		return c.show(w, r, http.StatusGone, v, nil)
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
 	case errors.Is(err, approval.ErrNotApprover):

@@ -15,14 +15,14 @@ import (
 // Decisions takes and records a person's decision about a call that waits; see its errors
 // in package approval. With them, but for [approval.ErrNotFound], the request comes back.
 type Decisions interface {
-	// See returns a request that by may look at.
-	See(ctx context.Context, by approval.Decider, id string) (*approval.Request, error)
+	// See returns a request that by may look at, and what they may do about it.
+	See(ctx context.Context, by approval.Decider, id string) (*approval.Request, approval.May, error)
 	Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error)
 }
 
 // decide takes the viewer's decision about one of their own calls.
 func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
 	}
@@ -32,8 +32,8 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	}
 	choice := approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")}
 	shown, marked := c.Marks.Read(v.form.Get("shown"), v.session.CSRF, a.ID)
-	if v.mayDecide(a) && (choice.Approve && !marked || marked && c.Marks.TooSoon(r, shown)) {
-		return c.showAgain(w, r, http.StatusConflict, v, a, &shown)
+	if v.offers(a, may) && (choice.Approve && !marked || marked && c.Marks.TooSoon(r, shown)) {
+		return c.show(w, r, http.StatusConflict, v, &shown)
 	}
 	choice.Shown = approval.Shown(shown.What)
 	a, err = c.Decisions.Decide(r.Context(), v.decider(a), a.ID, choice)
@@ -44,15 +44,15 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 		return errReason
 	case errors.Is(err, approval.ErrStepUp):
 		// By a sign-in that begins anew; then the page is shown again, and nothing is decided yet.
-		if v.person == nil {
-			return errOtherApprover
+		if !v.offers(a, may) {
+			return otherApprover(err)
 		}
 		c.signInFreshly(w, r, v)
 		return nil
 	case errors.Is(err, approval.ErrNotApprover):
-		return errOtherApprover
+		return otherApprover(err)
 	case errors.Is(err, approval.ErrGone): // decided otherwise, expired or void
-		return c.show(w, r, http.StatusGone, v, a)
+		return c.show(w, r, http.StatusGone, v, nil)
 	case err != nil && !errors.Is(err, approval.ErrAlready):
 		return err
 	}

@@ -1,14 +1,12 @@
 package console
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
 	"sfmcp-proxy/authproxy/approval"
-	"sfmcp-proxy/authproxy/company"
-	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
-	"sfmcp-proxy/authproxy/ui"
 )
 
 // A page says from when on others may agree, and that they may now; not of a call that is over.
@@ -53,25 +51,20 @@ func TestWhoCouldAgree(t *testing.T) {
 	}
 }
 
-// Somebody with a role, whose decision a call does not wait for, is told whether they have agreed and whom
-// it waits for.
+// Somebody with a role, whose decision a call does not wait for, is told whether they have agreed, whom
+// it waits for, and why it is not them.
 func TestNextForWhoDecidesNothing(t *testing.T) {
 	t.Parallel()
-	person := func(subject string) *people.Person {
-		return &people.Person{Identity: company.Identity{Issuer: "https://id.example", Subject: subject}}
-	}
 	a := &approval.Request{State: approval.Pending, Binding: approval.Binding{Confirmation: policy.Confirmation{Approvers: "role:sales-ops and 2 of role:security"}},
-		Decisions: []approval.Decision{{Human: person("ann").Human(), Factor: "sales-ops"}, {Human: person("bob").Human(), Factor: "security"}}}
-	for subject, want := range map[string]string{
-		"ann": "You have agreed. It still waits for a person with the role security.",
-		"cem": "Others decide: a person with the role security.",
+		Decisions: []approval.Decision{{Human: "ann", Factor: "sales-ops"}, {Human: "bob", Factor: "security"}}}
+	for want, may := range map[string]approval.May{
+		"You have agreed. It still waits for a person with the role security.":                        {Approve: approval.ErrAlready, Agreed: true},
+		"Others decide: a person with the role security.":                                             {Approve: approval.ErrNotApprover},
+		"Others decide: a person with the role security. You proposed it: somebody else must decide.": {Approve: fmt.Errorf("you proposed it: %w", approval.ErrNotApprover)},
+		"": {},
 	} {
-		v := &visit{session: &ui.Session{}, person: person(subject)}
-		if got := nextForRole(a, v.mayDecide(a), v.hasAgreed(a)); got != want {
-			t.Errorf("%s: %q", subject, got)
+		if got := nextForRole(a, may.Approve == nil, may); got != want {
+			t.Errorf("%v: %q", may, got)
 		}
-	}
-	if (&visit{}).hasAgreed(a) {
-		t.Error("nobody who is signed in with the company has agreed")
 	}
 }

@@ -97,8 +97,8 @@ func (c lists) waitingFor(ctx context.Context, v *visit) (waiting []approval.Req
 			return nil, err
 		}
 		for i := range some {
-			// In the browser of whoever asked, nobody agrees by another name.
-			if !seen[some[i].ID] && (v.isRequester(&some[i]) || !some[i].OfRequester()) && v.mayDecide(&some[i]) {
+			// As whom they would decide about it: in the browser of whoever asked, nobody agrees by another name.
+			if !seen[some[i].ID] && v.decider(&some[i]).Actor == by.Actor {
 				seen[some[i].ID] = true
 				waiting = append(waiting, some[i])
 			}
@@ -135,7 +135,7 @@ func (c lists) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, e
 			continue
 		}
 		if !v.isRequester(a) {
-			if _, err := c.Decisions.See(ctx, v.decider(a), a.ID); errors.Is(err, approval.ErrNotFound) {
+			if _, _, err := c.Decisions.See(ctx, v.decider(a), a.ID); errors.Is(err, approval.ErrNotFound) {
 				continue
 			} else if err != nil {
 				return nil, err

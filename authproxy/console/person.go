@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"sfmcp-proxy/authproxy/access"
@@ -12,7 +11,6 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/people"
-	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -97,28 +95,10 @@ func (v *visit) isRequester(a *approval.Request) bool {
 	return v.session.Subject != "" && v.session.Org == a.Org && v.session.Subject == a.Subject
 }
 
-// mayDecide reports whether the page offers the visitor a decision; what it counts for is judged
-// when it comes.
-func (v *visit) mayDecide(a *approval.Request) bool {
-	switch {
-	case a.State != approval.Pending:
-		return false
-	case a.OfRequester():
-		return v.isRequester(a)
-	case v.isRequester(a) || v.person == nil:
-		return false
-	case a.Author == v.person.Human(): // who proposed it
-		return false
-	case v.hasAgreed(a):
-		return false
-	}
-	return slices.ContainsFunc(a.Missing(), func(f policy.Factor) bool { return slices.Contains(v.person.Roles, f.Role) }) ||
-		slices.Contains(v.person.Roles, a.EscalatedTo(v.now))
-}
-
-// hasAgreed reports whether the visitor, as signed in with the company, has agreed to the call.
-func (v *visit) hasAgreed(a *approval.Request) bool {
-	return v.person != nil && slices.ContainsFunc(a.Decisions, func(d approval.Decision) bool { return d.Human == v.person.Human() })
+// offers reports whether a page offers the visitor an approval of a call: they may give it, or may once
+// they have signed in anew, which a decision leads to.
+func (v *visit) offers(a *approval.Request, may approval.May) bool {
+	return may.Approve == nil || errors.Is(may.Approve, approval.ErrStepUp) && v.person != nil && !v.isRequester(a)
 }
 
 // renew is where a browser goes to have its person's claims renewed, by itself where the

@@ -51,9 +51,12 @@ var (
 		"Too many calls of this connection or person wait for approval. Nothing was done. Have these decided first."}
 	errAlone = &problem{http.StatusConflict, "These calls are not decided together",
 		"Only calls of one connection that wait, that the same people are asked about, and whose rules say so, are decided together. One of them may have been decided meanwhile. Nothing was done."}
-	errOtherApprover = &problem{http.StatusForbidden, "Somebody else must decide",
-		"You asked for this call, and its policy wants a person with a role to decide about it. Nothing was done, and nothing is expected of you."}
 )
+
+// otherApprover says that somebody else must decide about a call, and why.
+func otherApprover(why error) error {
+	return &problem{http.StatusForbidden, "Somebody else must decide", strings.TrimSpace(whyNot(why) + " Nothing was done, and nothing is expected of you.")}
+}
 
 // What is said of an act that is not in the audit log: of one that is done ([audit.UnrecordedError]), and of one that is not.
 const (

@@ -17,6 +17,8 @@ import (
 
 // Together takes one decision about several calls of a connection; see approval.Store.Together.
 type Together interface {
+	// Together returns the calls that by may decide together with a, and a; nil: a is decided alone.
+	Together(ctx context.Context, by approval.Decider, a *approval.Request) ([]approval.Request, error)
 	DecideTogether(ctx context.Context, by approval.Decider, ids []string, choice approval.Choice) ([]approval.Decided, error)
 }
 
@@ -26,15 +28,15 @@ type grouping struct{ *Console }
 // group is the call in the path with those that may be decided together with it, if there are any
 // and the viewer may decide about it.
 func (c grouping) group(r *http.Request, v *visit) (*approval.Request, []approval.Request, error) {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return nil, nil, err
 	}
-	if !v.mayDecide(a) {
+	if !v.offers(a, may) {
 		return a, nil, errAlone
 	}
-	all, err := c.Approvals.Together(r.Context(), a)
-	if err == nil && len(all) < 2 {
+	all, err := c.Together.Together(r.Context(), v.decider(a), a)
+	if err == nil && all == nil {
 		err = errAlone
 	}
 	return a, all, err
@@ -93,7 +95,7 @@ func (c grouping) nameTogether(ctx context.Context, page *ui.TogetherPage, calls
 
 // decideTogether takes the decision about those that were chosen, and says what became of each.
 func (c grouping) decideTogether(w http.ResponseWriter, r *http.Request, v *visit) error {
-	a, err := c.own(r.Context(), mux.Vars(r)["id"], v)
+	a, may, err := c.own(r.Context(), mux.Vars(r)["id"], v)
 	if err != nil {
 		return err
 	}
@@ -111,6 +113,10 @@ func (c grouping) decideTogether(w http.ResponseWriter, r *http.Request, v *visi
 	}
 	if decision == "approve" && !marked || marked && c.Marks.TooSoon(r, shown) {
 		return c.showTogether(w, r, http.StatusConflict, v, &shown)
+	}
+	if decision == "approve" && errors.Is(may.Approve, approval.ErrStepUp) && v.offers(a, may) { // of all of them, or none
+		c.signInFreshly(w, r, v)
+		return nil
 	}
 	decided, err := c.Together.DecideTogether(r.Context(), v.decider(a), ids, approval.Choice{Approve: decision == "approve", Reason: v.form.Get("reason")})
 	switch {
@@ -168,20 +174,8 @@ func (c grouping) became(ctx context.Context, d approval.Decided) ui.Cell {
 	case errors.Is(d.Err, approval.ErrReason):
 		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: errReason.text}
 	case errors.Is(d.Err, approval.ErrNotApprover), errors.Is(d.Err, approval.ErrNotFound):
-		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: "You may not decide about it."}
+		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: strings.TrimSpace("You may not decide about it. " + whyNot(d.Err))}
 	}
 	c.Log.ErrorContext(ctx, "deciding together failed", "error", d.Err)
 	return ui.Cell{Text: "Not decided", Kind: "denied", Faint: "It is our fault and it is recorded. Open it by itself and try again."}
-}
-
-// countTogether is how many calls the viewer can decide together with this one, with it; 0: none.
-func (c grouping) countTogether(ctx context.Context, v *visit, a *approval.Request) (int, error) {
-	if !v.mayDecide(a) {
-		return 0, nil
-	}
-	all, err := c.Approvals.Together(ctx, a)
-	if len(all) < 2 {
-		return 0, err
-	}
-	return len(all), err
 }

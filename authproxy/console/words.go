@@ -1,8 +1,12 @@
 package console
 
 import (
+	"errors"
+	"strings"
+
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // classInWords completes "This tool …".
@@ -62,16 +66,16 @@ func statusInWords(a *approval.Request) string {
 	return "Unknown"
 }
 
-// nextForRole tells somebody with a role, who has agreed or not, what a call that somebody else asked
-// for means for them.
-func nextForRole(a *approval.Request, open, agreed bool) string {
+// nextForRole tells somebody with a role what a call that somebody else asked for means for them; open:
+// the page offers them to agree.
+func nextForRole(a *approval.Request, open bool, may approval.May) string {
 	switch {
 	case open:
 		return ""
-	case a.State == approval.Pending && agreed:
+	case a.State == approval.Pending && may.Agreed:
 		return "You have agreed. It still waits for " + a.WhoIsMissing() + "."
 	case a.State == approval.Pending:
-		return "Others decide: " + a.WhoIsMissing() + "."
+		return strings.TrimSpace("Others decide: " + a.WhoIsMissing() + ". " + whyNot(may.Approve))
 	case a.State == approval.Approved:
 		return "The assistant can make the call now, once, until " + a.ExpiresAt.UTC().Format("15:04 UTC") + ". Nothing is left for you to do."
 	case a.State == approval.Denied:
@@ -94,6 +98,14 @@ func nextForRole(a *approval.Request, open, agreed bool) string {
 		return "The call was sent, but the answer was lost. It may have happened, and is never sent again."
 	}
 	return ""
+}
+
+// whyNot says why somebody may not agree, as a sentence; "" where nothing is known but that others must.
+func whyNot(err error) string {
+	if !errors.Is(err, approval.ErrNotApprover) || err.Error() == approval.ErrNotApprover.Error() {
+		return ""
+	}
+	return ui.Capital(err.Error()) + "."
 }
 
 // nextInWords tells the person what this means for them; "" while they decide.

@@ -36,6 +36,14 @@ func (s *Store) RejectSeen(ctx context.Context, p Pinned, seen []Pinned, by acto
 	return s.decide(ctx, p, by, Rejected, seen)
 }
 
+// Acceptable says whether a definition is one that a person can accept: nil, or [ErrUnclear].
+func (p *Pinned) Acceptable() error {
+	if p.Why == ListedTwice || p.Why == TooLong || len(p.Text) == 0 {
+		return ErrUnclear
+	}
+	return nil
+}
+
 // decide decides about the definition that p names; seen is what there must be under that name, nil: whatever it is.
 func (s *Store) decide(ctx context.Context, p Pinned, by actor.Actor, to State, seen []Pinned) error {
 	server, kind, called, digest := p.Server, p.Kind, p.Name, p.Digest
@@ -59,8 +67,8 @@ func (s *Store) decide(ctx context.Context, p Pinned, by actor.Actor, to State, 
 		mac, from := "", d.State
 		d.State, d.DecidedAt, d.DecidedBy = to, s.now().UTC().Truncate(time.Millisecond), by
 		if to == Accepted {
-			if d.Why == ListedTwice || d.Why == TooLong || len(d.Text) == 0 {
-				return ErrUnclear
+			if err := d.Acceptable(); err != nil {
+				return err
 			}
 			if err := clearAccepted(ctx, tx, server, kind, called); err != nil {
 				return err

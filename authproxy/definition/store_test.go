@@ -244,6 +244,18 @@ func TestDecisions(t *testing.T) {
 		if accepts(t, s, d) {
 			t.Errorf("%s passes", d.Name)
 		}
+		of, err := s.Of(t.Context(), sales, Tool, d.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range of { // what a page says before anybody tries
+			if p.Digest != d.Digest {
+				continue
+			}
+			if unclear := d.Name != is.Name; errors.Is(p.Acceptable(), ErrUnclear) != unclear {
+				t.Errorf("%s: %v", d.Name, p.Acceptable())
+			}
+		}
 	}
 }
 

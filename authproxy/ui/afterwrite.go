@@ -13,6 +13,7 @@ type AfterWrite struct {
 	Resolved, ResolvedBy, ResolvedAt, Reason string
 
 	CanUndo          bool
+	NoUndo           string // why it cannot be undone though it is known what was before; passed through [Visible]; may be empty
 	Undo, UndoStatus string // the request of the call that takes it back; empty: there is none
 	UndoOf           string // the request of the call that this one takes back
 	// SendTool and Send are what the client sends to spend it, passed through [Visible].

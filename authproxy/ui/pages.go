@@ -263,7 +263,9 @@ type ApprovalPage struct {
 	State  string // pending, approved, denied, expired, spent, void
 	Status string // State in words, one sentence
 	Next   string // what the person does now; may be empty
-	Open   bool   // the viewer may decide now
+	Open   bool   // the viewer may approve or deny it now
+
+	MayDeny bool // the viewer may deny it now, also where they may not approve it
 
 	Requester   string // name and username of who asked
 	RequesterID string

@@ -148,7 +148,7 @@ func (s *stores) decide(cmd *cobra.Command, id string, by approval.Decider, choi
 // decideTogether takes one decision about a call and those that wait beside it.
 func (s *stores) decideTogether(cmd *cobra.Command, id string, by approval.Decider, choice approval.Choice) error {
 	decisions := s.newDecisions()
-	r, err := decisions.See(cmd.Context(), by, id)
+	r, _, err := decisions.See(cmd.Context(), by, id)
 	if err != nil {
 		return undecided(id, r, err)
 	}

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -56,5 +57,34 @@ func TestConsoleReviewsAccess(t *testing.T) {
 		if page := d.look(b, none); page.Status != http.StatusNotFound {
 			t.Errorf("%s: status %d", none, page.Status)
 		}
+	}
+}
+
+// The page of somebody's own access offers no decision about it, as none is taken.
+func TestConsoleOffersNoDecisionAboutOwnAccess(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	sasha, b := companysim.DefaultUsers()[1], d.browser()
+	d.authorize(b, "sobject-all", manager)
+	d.authorize(d.browser(), "sobject-all", rep)
+	account := d.open(b, "/account", sasha)
+	if _, err := b.Submit(t.Context(), account, d.linkForm(account), nil); err != nil {
+		t.Fatal(err)
+	}
+	d.must("review", "start", "--since", "1d", "--name", "spring")
+	item := func(subject string) string { return "/console/reviews/spring/sobject-all/acme/" + subject }
+	decides := func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/decide") }
+	own, other := d.look(b, item(salesforcesim.ManagerID)), d.look(b, item(salesforcesim.RepID))
+	if slices.ContainsFunc(own.Forms, decides) || !strings.Contains(own.Body, "This is your own access") {
+		t.Errorf("their own: %s", own.Body)
+	}
+	at := slices.IndexFunc(other.Forms, decides)
+	if at < 0 {
+		t.Fatalf("of somebody else: %s", other.Body)
+	}
+	form := other.Forms[at]
+	form.Action = d.PublicURL + item(salesforcesim.ManagerID) + "/decide"
+	if page, err := b.Submit(t.Context(), own, form, url.Values{"reason": {"mine"}}); err != nil || page.Status != http.StatusForbidden {
+		t.Errorf("deciding all the same: %v, %+v", err, page)
 	}
 }

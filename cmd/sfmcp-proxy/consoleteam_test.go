@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -104,6 +105,11 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 				if shown := page.Status == http.StatusOK && strings.Contains(page.Body, `aria-label="Console"`); shown != may {
 					t.Errorf("%s, %s: status %d, shown %v", b.who, path, page.Status, shown)
 				}
+				for _, form := range page.Forms {
+					if at, ok := strings.CutPrefix(form.Action, d.PublicURL); ok && form.Method == http.MethodPost && strings.HasPrefix(at, "/console") && !mayPost(at, b.role) {
+						t.Errorf("%s, %s: a button leads to %s, which is refused", b.who, path, at)
+					}
+				}
 				continue
 			}
 			if may { // acts are tried below; here, without a field that it needs
@@ -129,6 +135,15 @@ func TestAD02ConsoleRoutesByRole(t *testing.T) {
 	if d.isBlocked(rep) {
 		t.Error("somebody was blocked")
 	}
+}
+
+// mayPost reports whether the table of routes lets people with that role act at an address.
+func mayPost(address, role string) bool {
+	part := regexp.MustCompile(`\{[a-z]+\}`)
+	return slices.ContainsFunc(team.Routes(), func(r team.Route) bool {
+		matches, err := path.Match(part.ReplaceAllString(r.Path, "*"), address)
+		return err == nil && matches && r.Method == http.MethodPost && slices.Contains(r.Roles, role)
+	})
 }
 
 // isBlocked reports whether 'user show' says so.

@@ -3,6 +3,7 @@ package team
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -11,7 +12,6 @@ import (
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/oversight"
-	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -116,7 +116,7 @@ func kindOf(c *oversight.Client) ui.Cell {
 // clientActs is what can be done about one client.
 func (t peoplePages) clientActs(q *request, c *oversight.Client) ui.Section {
 	var facts []ui.Fact
-	if q.Holds(people.Security) {
+	if q.reaches(http.MethodGet, "/console/incident") {
 		facts = append(facts, ui.Fact{Name: "An incident?", Cell: ui.Cell{Text: "contain it, with every step confirmed", Path: incidentPath("id", c.ID)}})
 	}
 	fields := []ui.HiddenField{{Name: "client", Value: c.ID}}

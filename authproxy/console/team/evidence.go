@@ -102,14 +102,13 @@ func (t logPages) packSection(q *request, of packing.Asked, preview packing.Prev
 		s.Text = "That is too much for a download: " + preview.TooMany + "."
 		return s
 	}
-	// Whoever reads may take it: nothing is changed by it, and that they took it is on record.
-	act := &ui.Act{CSRF: q.Viewer.CSRF, Path: "evidence/make", Label: "Download this pack", Text: "That you take it is an entry of the audit log in your name, with the SHA-256 of the manifest: so the pack can be checked against the log."}
+	act := ui.Act{Path: "evidence/make", Label: "Download this pack", Text: "That you take it is an entry of the audit log in your name, with the SHA-256 of the manifest: so the pack can be checked against the log."}
 	for _, name := range packFields {
 		if value := q.asked(name); value != "" {
 			act.Fields = append(act.Fields, ui.HiddenField{Name: name, Value: value})
 		}
 	}
-	s.Acts = acts(act)
+	s.Acts = acts(q.button(act))
 	return s
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -13,7 +14,6 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/oversight"
-	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -88,7 +88,7 @@ func (t peoplePages) person(q *request) error {
 		return err
 	}
 	facts := t.personFacts(q, u)
-	if q.Holds(people.Security) {
+	if q.reaches(http.MethodGet, "/console/incident") {
 		facts = append(facts, ui.Fact{Name: "An incident?", Cell: ui.Cell{Text: "contain it, with every step confirmed", Path: incidentPath("org", u.Org, "subject", u.Subject)}})
 	}
 	others, err := t.Reads.Elsewhere(q.Context(), &u.User)

@@ -23,7 +23,7 @@ func (t policyPages) policies(q *request) error {
 	for _, note := range t.PolicyNotes() {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: note})
 	}
-	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: []*ui.Act{q.tryAct(t.Reads.ServerNames(), oversight.Trial{Server: server})}})
+	p.Sections = append(p.Sections, ui.Section{Heading: "What is decided for a call?", Acts: acts(q.tryAct(t.Reads.ServerNames(), oversight.Trial{Server: server}))})
 	p.Sections = append(p.Sections, t.pendingSections()...)
 	servers, people := t.Analysed()
 	for _, s := range servers {
@@ -72,15 +72,15 @@ func whoCan(s analysis.Server, people analysis.People) ui.Section {
 	return ui.Section{Heading: "Who can do what at " + s.Name, Text: shown(len(table.Rows), len(all), "'policy who-can' at the command line has all."), Table: table}
 }
 
-// tryAct is the form that tries a call; it changes nothing, so everybody who reads may use it.
+// tryAct is the form that tries a call; it changes nothing.
 func (q *request) tryAct(servers []string, with oversight.Trial) *ui.Act {
-	return &ui.Act{CSRF: q.Viewer.CSRF, Path: "policy/try", Label: "Try", Text: "Nothing is sent to Salesforce, and nothing is recorded.", Inputs: []ui.SearchField{
+	return q.button(ui.Act{Path: "policy/try", Label: "Try", Text: "Nothing is sent to Salesforce, and nothing is recorded.", Inputs: []ui.SearchField{
 		{Name: "server", Label: "Server", Value: with.Server, Options: servers},
 		{Name: "user", Label: "User", Value: with.User, Hint: "user id or username"},
 		{Name: "client", Label: "Client", Value: with.Client, Hint: "client id; empty: none"},
 		{Name: "tool", Label: "Tool", Value: with.Tool, Hint: "soqlQuery"},
 		{Name: "arguments", Label: "Arguments, as JSON", Value: with.Arguments, Hint: `{"q": "SELECT Id FROM Account LIMIT 1"}`, Long: true},
-	}}
+	}})
 }
 
 // try says what is decided for a call, and why.
@@ -98,7 +98,7 @@ func (t policyPages) try(q *request) error {
 	} else if err != nil {
 		return err
 	}
-	p.Sections = append(p.Sections, ui.Section{Facts: verdictFacts(verdict)}, ui.Section{Heading: "Try again", Acts: []*ui.Act{q.tryAct(t.Reads.ServerNames(), with)}})
+	p.Sections = append(p.Sections, ui.Section{Facts: verdictFacts(verdict)}, ui.Section{Heading: "Try again", Acts: acts(q.tryAct(t.Reads.ServerNames(), with))})
 	return t.show(q, p)
 }
 

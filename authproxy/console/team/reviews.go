@@ -263,7 +263,16 @@ func (t reviewPages) item(q *request) error {
 	if i.UnusedTotal > 0 {
 		unused = strings.Join(i.Unused, ", ")
 	}
-	p.Sections = append(p.Sections, ui.Section{Facts: facts, Acts: itemActs(q, r, i)},
+	decisions := ui.Section{Facts: facts}
+	switch err := t.Reviews.MayDecide(q.Context(), q.reviewer(), i.Of, audit.Revoke); {
+	case errors.Is(err, authproxy.ErrOwnAccess):
+		p.Notes = append(p.Notes, ui.ConsoleNote{Text: "This is your own access: nobody decides in a review about that. Somebody else of the team does."})
+	case err != nil:
+		return err
+	default:
+		decisions.Acts = itemActs(q, r, i)
+	}
+	p.Sections = append(p.Sections, decisions,
 		ui.Section{Heading: "Tools used", Text: shown(len(i.Used), i.UsedTotal, ""), Table: used},
 		ui.Section{Heading: "Seen and not used", Text: strings.TrimSpace(unused + " " + shown(len(i.Unused), i.UnusedTotal, ""))})
 	return t.show(q, p)

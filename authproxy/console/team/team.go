@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -198,9 +199,20 @@ func (t *Team) show(q *request, p *ui.ConsolePage) error {
 	return nil
 }
 
+// reaches reports whether the table of routes lets the member use that address, as [Team.Mount] does.
+func (q *request) reaches(method, path string) bool {
+	parts := strings.Split(path, "/")
+	return slices.ContainsFunc(Routes(), func(r Route) bool {
+		pattern := strings.Split(r.Path, "/")
+		return r.Method == method && q.Holds(r.Roles...) && slices.EqualFunc(pattern, parts, func(of, part string) bool {
+			return of == part || strings.HasPrefix(of, "{")
+		})
+	})
+}
+
 // button is an act that the member may take, or nil.
 func (q *request) button(a ui.Act) *ui.Act {
-	if !q.Holds(people.Security) {
+	if !q.reaches(http.MethodPost, "/console/"+a.Path) {
 		return nil
 	}
 	a.CSRF = q.Viewer.CSRF

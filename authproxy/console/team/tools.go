@@ -159,7 +159,11 @@ func (t toolPages) definitionSection(q *request, server string, d definition.Pin
 	s.Table = differences(d, accepted)
 	hidden := []ui.HiddenField{{Name: "digest", Value: d.Digest}}
 	path := strings.TrimPrefix(toolPath(server, definition.Called(d.Kind, d.Name)), "/console/") + "/decide"
-	if d.State != definition.Accepted {
+	switch {
+	case d.State == definition.Accepted:
+	case d.Acceptable() != nil:
+		s.Facts = append(s.Facts, ui.Fact{Name: "It cannot be accepted", Cell: ui.Cell{Text: unclear}})
+	default:
 		s.Acts = append(s.Acts, acts(q.button(ui.Act{Path: path, Label: "Accept exactly this", Text: "Clients will see it, and may call it by the policy. Every other definition of this name stays hidden.",
 			Fields: append(hidden, ui.HiddenField{Name: "decision", Value: "accept"})}))...)
 	}
@@ -169,6 +173,9 @@ func (t toolPages) definitionSection(q *request, server string, d definition.Pin
 	}
 	return s
 }
+
+// unclear is why a definition is not [definition.Pinned.Acceptable].
+const unclear = "What it means is not known: it is listed twice, too long to be kept whole, or changed by something else than the proxy."
 
 // differences is what of a definition is not as in the accepted one, or all of it if there is
 // none or it is the accepted one.
@@ -204,7 +211,7 @@ func (t toolPages) decideTool(q *request) error {
 	}
 	err = t.Definitions.Decide(q.Context(), q.Actor(), server, of, q.Member.Form.Get("digest"), decision == "accept")
 	if errors.Is(err, definition.ErrUnclear) {
-		return console.Problem(http.StatusConflict, "It cannot be accepted", "What it means is not known: it is listed twice, or too long to be kept whole. Nothing was done.")
+		return console.Problem(http.StatusConflict, "It cannot be accepted", unclear+" Nothing was done.")
 	}
 	if !audit.TookEffect(err) {
 		return missing(err)

@@ -38,8 +38,7 @@ func (t logPages) wholeSection(q *request) ui.Section {
 	if s.Halted != nil {
 		agrees = ui.Cell{Text: "they do not agree", Kind: "denied", Faint: s.Halted.Error()}
 	}
-	// Whoever reads may verify: nothing is changed by it.
-	verify := &ui.Act{CSRF: q.Viewer.CSRF, Path: "log/verify", Label: "Verify the log", Text: "Reads every entry of the log of the process that answers you, and compares it with the signed checkpoints. Other replicas have logs of their own: 'audit verify' does it there."}
+	verify := q.button(ui.Act{Path: "log/verify", Label: "Verify the log", Text: "Reads every entry of the log of the process that answers you, and compares it with the signed checkpoints. Other replicas have logs of their own: 'audit verify' does it there."})
 	return ui.Section{Heading: "Is the log whole?", Facts: []ui.Fact{{Name: "Log", Cell: ui.Cell{Text: s.Origin, Code: true}}, {Name: "Log and checkpoints", Cell: agrees},
 		{Name: "Signed", Cell: ui.Cell{Text: fmt.Sprintf("%d of %s", s.Signed, counted(int(s.Entries), "entry"))}}}, Acts: acts(verify)}
 }
