@@ -3,8 +3,8 @@ package policy
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"sfmcp-proxy/authproxy/policy/reach"
@@ -182,16 +182,31 @@ func Classes() []Class { return slices.Clone(reach.Classes) }
 func Matches(pattern, name string) bool { return globFold(pattern, name) }
 
 // CatalogueDigest identifies what is known of the tools of hosted servers: what their calls
-// do, and what they can reach. It is 32 hexadecimal digits.
+// do, and what they can reach. It is 32 hexadecimal digits. It is made as [Policy.Version] is, of all that is known
+// of each tool of each server but for how its arguments are read.
 func CatalogueDigest() string {
-	all := &Policy{}
-	names, _ := all.Tools()
-	var b []byte
-	for _, name := range names {
-		shape := all.ShapeOf(name)
-		b = appendStrings(b, name, fmt.Sprint(shape.Names, shape.Opaque, shape.Queries))
-		b = appendStrings(b, classNames(shape.Classes)...)
+	b := appendStrings(nil, "catalogue 2")
+	for _, server := range reach.Servers() {
+		there := &Policy{catalogue: reach.Catalogue{Hosted: server}}
+		names, _ := there.Tools()
+		b = appendStrings(b, "server", server, strconv.Itoa(len(names)))
+		for _, name := range names {
+			b = appendShape(appendStrings(b, name), there.ShapeOf(name))
+			for _, class := range there.ClassesOf(name) {
+				besides, certain := there.catalogue.Tool(name).Besides(class)
+				b = appendSet(appendStrings(b, strconv.FormatBool(certain)), classNames(besides))
+			}
+		}
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])
+}
+
+// appendShape appends all that a shape says. The first class is that of a call of which no more is known.
+func appendShape(b []byte, s Shape) []byte {
+	b = appendStrings(appendStrings(b, strconv.Itoa(len(s.Classes))), classNames(s.Classes)...)
+	for _, is := range []bool{s.Names, s.Opaque, s.Queries, s.Unbounded} {
+		b = appendStrings(b, strconv.FormatBool(is))
+	}
+	return b
 }

@@ -178,6 +178,15 @@ func (c Catalogue) Knows() bool {
 	return slices.ContainsFunc(families, func(f family) bool { return slices.Contains(f.servers, c.Hosted) })
 }
 
+// Servers are the hosted servers whose tools are known, as namespace/name, sorted.
+func Servers() (all []string) {
+	for _, f := range families {
+		all = append(all, f.servers...)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // DescribesObjects reports whether a hosted server, as namespace/name, has the sObject tools.
 func DescribesObjects(hosted string) bool { return slices.Contains(families[0].servers, hosted) }
 

@@ -50,8 +50,8 @@ var RESTTools = map[string]Declaration{
 	"getOrganizationLimits": {Class: Read, NoRecords: true},
 }
 
-// complete adds what is known by the name of the tool.
-func (d Declaration) complete() Declaration {
+// Complete adds what is known by the name of the tool.
+func (d Declaration) Complete() Declaration {
 	known := RESTTools[d.Tool]
 	if d.Class == "" {
 		d.Class = known.Class
@@ -75,7 +75,7 @@ func (d Declaration) Validate(hosted string) (wrong [][3]string) {
 	if (Catalogue{Hosted: hosted}).Knows() {
 		add("tool", strconv.Quote(d.Tool), "it only for a custom server: the tools of "+hosted+" are known")
 	}
-	full := d.complete()
+	full := d.Complete()
 	if !slices.Contains(Classes, full.Class) {
 		add("class", strconv.Quote(string(d.Class)), "read, side_effect, create, update, delete, unknown or admin")
 	}
@@ -100,7 +100,7 @@ func (d Declaration) Validate(hosted string) (wrong [][3]string) {
 
 // tool returns what the declaration says in the form of the catalogue.
 func (d Declaration) tool() Tool {
-	d = d.complete()
+	d = d.Complete()
 	t := Tool{Classes: []Class{d.Class}, Touch: TouchNamed}
 	switch {
 	case d.SOQL != "" || d.SOSL != "":
