@@ -135,6 +135,7 @@ type call struct {
 	messageBytes int64             // of what came before the answer
 
 	outcome outcome // how it ended
+	settled string  // that its approval was given back, or that how it ended was not recorded with it; "": neither
 
 	list *listAnswer // of a list, see definitions.go; nil: it is none
 	// shape makes of Salesforce's page of a list what the client gets; nil: it is none.

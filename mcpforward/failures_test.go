@@ -279,3 +279,30 @@ func TestAU01Reconcile(t *testing.T) {
 		t.Errorf("%d denied; sent and recorded: %s", denied, diff)
 	}
 }
+
+// FT-35: the log does not say that an approval was given back, nor pass over that nobody recorded how its call
+// ended, where the database did not take it.
+func TestFT35LogSaysWhatWasNotSettled(t *testing.T) {
+	t.Parallel()
+	for name, switches := range map[string]func(*salesforcesim.Switches){
+		"carried out": func(*salesforcesim.Switches) {},
+		"not sent":    func(f *salesforcesim.Switches) { f.DailyLimitReached, f.LimitSignal = true, "429" },
+	} {
+		w := newWorld(t, nil)
+		c := rep(w)
+		w.wantHeld("first", c.create(createAccount))
+		approved := w.decide(true)
+		w.switches(switches)
+		if _, err := w.db.Writes.Exec(`CREATE TRIGGER kept BEFORE UPDATE ON approvals WHEN OLD.state = 'spent' BEGIN SELECT RAISE(ABORT, 'kept'); END`); err != nil {
+			t.Fatal(err)
+		}
+		c.create(createAccount)
+		last := w.last()
+		if !strings.HasSuffix(last.Reason, notSettled) || strings.Contains(last.Reason, approval.GivenBack) || (last.Outcome == audit.OK) != (name == "carried out") {
+			t.Errorf("%s: recorded %s %q", name, last.Outcome, last.Reason)
+		}
+		if r, err := w.approvals.Get(t.Context(), approved.ID); err != nil || !r.Unresolved(r.SpentAt.Add(approval.UnresolvedAfter)) {
+			t.Errorf("%s: nobody is asked what became of it: %+v, %v", name, r, err)
+		}
+	}
+}

@@ -166,7 +166,11 @@ func (c *call) spend(ctx context.Context) error {
 	return c.held(a)
 }
 
-// settleApproval records with the approval how its call ended.
+// notSettled is what an entry says of a call whose approval does not say how it ended.
+const notSettled = "how it ended could not be recorded with its approval"
+
+// settleApproval records with the approval how its call ended, and for the entry that it was given back, or that
+// this was not recorded.
 func (c *call) settleApproval() {
 	if c.approval == nil {
 		return
@@ -174,11 +178,13 @@ func (c *call) settleApproval() {
 	ctx := context.WithoutCancel(c.http.Context())
 	var err error
 	if c.outcome.approval == "" {
+		c.settled = approval.GivenBack
 		err = c.Approvals.Unspend(ctx, c.approval.ID)
 	} else {
 		err = c.Approvals.Settle(ctx, c.approval.ID, c.outcome.approval, c.outcome.result)
 	}
 	if err != nil {
+		c.settled = notSettled
 		c.Log.ErrorContext(ctx, "how an approved call ended was not recorded with its approval",
 			"approval", c.approval.ID, "outcome", c.outcome.recorded, "error", err)
 	}

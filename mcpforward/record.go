@@ -71,8 +71,8 @@ func (c *call) recorded(ctx context.Context, attempt func() error) error {
 func (c *call) auditResult(ctx context.Context) audit.Result {
 	o := &c.outcome
 	r := audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason, DefinitionHash: c.definition, Bytes: int64(len(o.answer)), Duration: c.Now().Sub(c.started)}
-	if c.approval != nil && o.recorded == audit.Failed && o.approval == "" {
-		r.Reason += "; " + approval.GivenBack
+	if c.settled != "" && (o.recorded == audit.Failed || c.settled == notSettled) {
+		r.Reason = strings.TrimPrefix(r.Reason+"; "+c.settled, "; ")
 	}
 	if o.answer == nil {
 		return r

@@ -103,63 +103,6 @@ func (s *Store) reopen(ctx context.Context, r *stored, lapsed []Decision, why Re
 	})
 }
 
-// Settle records how a spent call ended, and the answer for an identical repeat; an
-// answer above 64 KiB is not kept. It can be called once a spending.
-func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result []byte) error {
-	if outcome != Done && outcome != Failed && outcome != Unknown {
-		return fmt.Errorf("settling approval: no such outcome %q", outcome)
-	}
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
-		if err != nil {
-			return err
-		}
-		sealed := ""
-		if len(result) > 0 && len(result) <= maxResult {
-			if sealed, err = s.ring.Seal(r.place(resultPurpose), result); err != nil {
-				return err
-			}
-		}
-		return changed(db.Affected(ctx, tx,
-			`UPDATE approvals SET outcome = $1, sealed_result = $2, state_mac = '' WHERE id = $3 AND state = 'spent' AND outcome = ''`,
-			string(outcome), sealed, id))
-	})
-	if err != nil {
-		return fmt.Errorf("settling approval: %w", err)
-	}
-	return nil
-}
-
-// GivenBack ends the reason of an audit entry of a call that failed before it left: its approval is good
-// for another try, also when the audit log is applied again (authproxy.Cutoff.Reapply).
-const GivenBack = "the approval was given back"
-
-// Unspend gives back an approval whose call provably did not leave this process. If
-// [Store.Void] came meanwhile, the request becomes void instead; if its time is over,
-// expired.
-func (s *Store) Unspend(ctx context.Context, id string) error {
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
-		if err != nil {
-			return err
-		}
-		if r.State != Spent {
-			return ErrNotSpent
-		}
-		spent := r.stateMAC
-		r.State, r.SpentAt, r.SpentBy = Approved, time.Time{}, ""
-		return changed(db.Affected(ctx, tx, `
-			UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0, spent_grant = '',
-				state_mac = CASE WHEN why = '' AND expires_at > $2 THEN $3 ELSE '' END
-			WHERE id = $1 AND state = 'spent' AND outcome = '' AND state_mac = $4`,
-			id, db.Millis(s.now()), s.db.MAC(db.ApprovalStates, r.standing()...), spent))
-	})
-	if err != nil {
-		return fmt.Errorf("giving approval back: %w", err)
-	}
-	return nil
-}
-
 func changed(n int64, err error) error {
 	if err == nil && n != 1 {
 		return ErrNotSpent

@@ -50,6 +50,9 @@ type Store struct {
 	people   People
 
 	perConnection, perUser int // see Config
+
+	doubt     time.Duration // [doubtTime], but for tests
+	unsettled unsettled
 }
 
 // New returns the store in c.DB.
@@ -71,7 +74,7 @@ func New(c Config) (*Store, error) {
 	}
 	return &Store{
 		db: c.DB, ring: c.Ring, lifetime: c.Lifetime, keep: c.KeepArguments, now: c.Now, people: c.People,
-		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser,
+		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: doubtTime,
 	}, nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // doubtTime is how long it is tried to find out whether an approval was taken, where the database took the
-// statement and did not answer it; doubtPause is between two tries.
+// statement and did not answer it, and to record how the call ended; doubtPause is between two tries.
 const (
 	doubtTime  = 20 * time.Second
 	doubtPause = 200 * time.Millisecond
@@ -44,7 +44,7 @@ func (s *Store) take(ctx context.Context, r *stored, grant string) error {
 // retake tries what may have been done until the database answers, and returns 1 if it was, then or now.
 // Behind a statement that had its effect the same one has none, and the request has the name of its spending.
 func (s *Store) retake(ctx context.Context, r *stored, try func(context.Context) (int64, error)) (n int64, err error) {
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), doubtTime)
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), s.doubt)
 	defer end()
 	for {
 		if n, err = try(ctx); err == nil && n == 0 {

@@ -103,6 +103,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	}
 	lifecycle := &authproxy.Lifecycle{Cutoff: p.cutoff}
 	p.sweepers = []func(context.Context) error{
+		p.approvals.SettleLeft,
 		p.grants.Sweep,
 		p.clients.Sweep,
 		func(ctx context.Context) error { return lifecycle.Sweep(ctx, p.now()) },
@@ -294,10 +295,10 @@ func (p *product) sweepLoop(ctx context.Context) {
 	}
 }
 
-// sweepersNow are those that may delete by the present clock: all or none.
+// sweepersNow are those that may work by the present clock: all, or the first alone, which deletes nothing.
 func (p *product) sweepersNow(ctx context.Context) []func(context.Context) error {
 	if !p.maySweep(ctx) {
-		return nil
+		return p.sweepers[:1]
 	}
 	return p.sweepers
 }

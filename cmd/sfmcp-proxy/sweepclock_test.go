@@ -1,6 +1,7 @@
 package main
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -43,7 +44,13 @@ func TestFT32SweepsWaitForADay(t *testing.T) {
 	a := p.current.Load()
 	at := time.Now()
 	a.now = func() time.Time { return at }
-	swept := func() bool { return len(a.sweepersNow(t.Context())) > 0 && !a.sweepsWait.Load() }
+	swept := func() bool { // what deletes nothing does not wait
+		now := a.sweepersNow(t.Context())
+		if len(now) == 0 || reflect.ValueOf(now[0]).Pointer() != reflect.ValueOf(a.approvals.SettleLeft).Pointer() {
+			t.Fatal("how calls ended is not recorded")
+		}
+		return len(now) > 1 && !a.sweepsWait.Load()
+	}
 	if !swept() {
 		t.Error("a clock that is right is not trusted")
 	}

@@ -1,0 +1,139 @@
+package approval
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
+)
+
+// ends are the ways in which a call ends for which an approval was spent, with the state of the request, and how it is
+// recorded.
+var ends = map[State]func(t *testing.T, s *Store, id string) error{
+	Spent: func(t *testing.T, s *Store, id string) error {
+		return s.Settle(t.Context(), id, Done, []byte("answer"))
+	},
+	Approved: func(t *testing.T, s *Store, id string) error { return s.Unspend(t.Context(), id) },
+}
+
+// FT-35: the database is away for a moment, or its answer is lost, when the end of a call is to be recorded. It is
+// recorded once, and whoever has spent the approval again meanwhile keeps it.
+func TestFT35LostEnd(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		t.Skip("a file has no connection")
+	}
+	here, there, network := losing(t)
+	for name, lose := range map[string]func(){
+		"reaches":        func() { network.LoseCommit(true) },
+		"does not":       func() { network.LoseCommit(false) },
+		"away":           func() { network.Down(); time.AfterFunc(300*time.Millisecond, network.Heal) },
+		"is not reached": func() { network.LoseAnswer("SELECT id, state", false, nil) },
+	} {
+		for want, end := range ends {
+			b := binding(name + string(want))
+			r := submit(t, here, b)
+			decide(t, here, r.ID, true)
+			for { // connections that have ended are found out one by one
+				if _, err := there.Spend(t.Context(), b); err == nil {
+					break
+				} else if !db.Passes(err) {
+					t.Fatal(err)
+				}
+			}
+			lose()
+			if err := end(t, there, r.ID); err != nil {
+				t.Errorf("%s, %s: %v", name, want, err)
+			}
+			got, err := here.Get(t.Context(), r.ID)
+			if err != nil || got.State != want || want == Spent && (got.Outcome != Done || string(got.Result) != "answer") {
+				t.Errorf("%s, %s: %+v, %v", name, want, got, err)
+			}
+			if err := end(t, there, r.ID); !errors.Is(err, ErrNotSpent) {
+				t.Errorf("%s, %s: recorded again: %v", name, want, err)
+			}
+		}
+	}
+}
+
+// FT-35: an approval is given back, whose answer is lost, and somebody else spends it at that moment: it is not given back
+// once more.
+func TestFT35GivenBackOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	b := binding("Acme")
+	r := submit(t, s, b)
+	decide(t, s, r.ID, true)
+	spend := func() {
+		t.Helper()
+		if _, err := s.Spend(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, outcome := range []Outcome{"", Done} {
+		spend()
+		first := &ending{id: r.ID}
+		if err := first.try(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+		spend()
+		first.outcome = outcome
+		if err := first.try(t.Context(), s); err != nil {
+			t.Errorf("%q again: %v", outcome, err)
+		}
+		if got, err := s.Get(t.Context(), r.ID); err != nil || got.State != Spent || got.Outcome != "" {
+			t.Errorf("%q: the other one's is %s %q, %v", outcome, got.State, got.Outcome, err)
+		}
+		if err := s.Unspend(t.Context(), r.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// FT-35: the end of a call that could not be recorded while the database was away is recorded once it is back, as long
+// as the process lives, and not after somebody else has spent the approval.
+func TestFT35EndIsRecordedLater(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		t.Skip("a file has no connection")
+	}
+	here, there, network := losing(t)
+	there.doubt = time.Millisecond
+	spent := map[State]string{}
+	for want := range ends {
+		b := binding(string(want))
+		spent[want] = submit(t, here, b).ID
+		decide(t, here, spent[want], true)
+		if _, err := there.Spend(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	network.Down()
+	for want, end := range ends {
+		if err := end(t, there, spent[want]); !db.Passes(err) {
+			t.Errorf("%s while the database is away: %v", want, err)
+		}
+	}
+	if err := there.SettleLeft(t.Context()); err != nil || len(there.unsettled.ends) != len(ends) {
+		t.Errorf("still away: %v, %d are left", err, len(there.unsettled.ends))
+	}
+	network.Heal()
+	for len(there.unsettled.ends) > 0 {
+		if err := there.SettleLeft(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for want, id := range spent {
+		if got, err := here.Get(t.Context(), id); err != nil || got.State != want || want == Spent && got.Outcome != Done {
+			t.Errorf("%s: %+v, %v", want, got, err)
+		}
+	}
+	for range maxUnsettled + 1 {
+		there.unsettled.keep(&ending{})
+	}
+	if n := len(there.unsettled.ends); n != maxUnsettled {
+		t.Errorf("%d are kept", n)
+	}
+}
