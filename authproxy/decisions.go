@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -49,14 +50,14 @@ const freshFor = 5 * time.Minute
 // as far as it is theirs to say, or to refuse it. Errors: [approval.ErrNotFound], also for a
 // request that by may not know of; and, then the request is returned as well,
 // [approval.ErrNotApprover], [approval.ErrStepUp], [approval.ErrAlready] if it was decided so,
-// [approval.ErrGone] if it was decided otherwise or is over; [approval.ErrReason]; an
+// [approval.ErrGone] if it was decided otherwise or is over; [actor.ErrReason]; an
 // [audit.UnrecordedError] if it was refused, which is not in the log.
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
 		r, err := d.approve(ctx, by, id, choice)
 		return r, d.told(audit.Approve, r, err)
 	}
-	if _, err := approval.CleanReason(choice.Reason); err != nil {
+	if _, err := actor.ForDenial.Clean(choice.Reason); err != nil {
 		return nil, err
 	}
 	r, err := d.deny(ctx, by, id, choice.Reason)

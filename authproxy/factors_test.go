@@ -417,8 +417,8 @@ func TestAP13ReasonOfADenial(t *testing.T) {
 	b := newBoard(t)
 	rule := policy.Rule{Approvers: "role:security"}
 	r := b.hold(call("Acme", rule), policy.Create)
-	for _, bad := range []string{strings.Repeat("x", approval.MaxReason+1), "\xff"} {
-		if _, err := b.Decide(t.Context(), b.person("bob"), r.ID, approval.Choice{Reason: bad}); !errors.Is(err, approval.ErrReason) {
+	for _, bad := range []string{strings.Repeat("x", 501), "\xff"} {
+		if _, err := b.Decide(t.Context(), b.person("bob"), r.ID, approval.Choice{Reason: bad}); !errors.Is(err, actor.ErrReason) {
 			t.Errorf("%.10q: %v", bad, err)
 		}
 	}

@@ -31,7 +31,7 @@ func (d *Decisions) mayUndo(ctx context.Context, r *approval.Request) error {
 
 // Resolve takes what a person found out about a call whose answer was lost, with how they know. Whoever
 // may see the call may say so. It changes nothing but what is known: the call stays spent.
-// Errors: [approval.ErrNotFound], [approval.ErrReason]; and, then the request is returned as
+// Errors: [approval.ErrNotFound], [actor.ErrReason]; and, then the request is returned as
 // well, [approval.ErrNotUnknown].
 func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string, happened approval.Happened, reason string) (*approval.Request, error) {
 	if _, _, err := d.See(ctx, by, id); err != nil {

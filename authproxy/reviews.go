@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	logs "sfmcp-proxy/authproxy/audit/roster"
@@ -27,7 +28,6 @@ var (
 	ErrReviewed   = errors.New("a review of that name has begun already")
 	ErrNotInIt    = errors.New("the review has no such person and server")
 	ErrOwnAccess  = errors.New("nobody decides in a review about their own access")
-	ErrNoReason   = errors.New("a decision of a review needs a reason")
 	ErrLargeScope = fmt.Errorf("the review would have more than %d items", maxItems)
 )
 
@@ -293,14 +293,10 @@ const reviewNoun = "review."
 
 // Decide takes a decision about one item: that the access is kept, or that it ends. What ends does
 // so first, by [Cutoff], and is then recorded; that it is kept is recorded alone. It returns how
-// many connections ended. [ErrNoReview], [ErrNotInIt], [ErrOwnAccess], [ErrNoReason]
+// many connections ended. [ErrNoReview], [ErrNotInIt], [ErrOwnAccess], [actor.ErrReason]
 func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, of review.Of, what audit.Decision, reason string) (ended int, err error) {
-	reason, err = approval.CleanReason(reason)
-	if err != nil {
+	if reason, err = actor.ForDecision.Clean(reason); err != nil {
 		return 0, err
-	}
-	if reason == "" {
-		return 0, ErrNoReason
 	}
 	one, item, err := r.Item(ctx, name, of)
 	if err != nil {

@@ -178,7 +178,7 @@ func TestReviewRevokesWhatNobodyUsed(t *testing.T) {
 		err    error
 		open   int
 	}{
-		{"without a reason", reviewer, 9, " ", Idle{}, ErrNoReason, 3},
+		{"without a reason", reviewer, 9, " ", Idle{}, actor.ErrReason, 3},
 		{"of themselves", approval.Decider{Actor: actor.Person(idp, "ann"), Human: human}, 9, "unused", Idle{Own: 2}, nil, 3},
 		{"one of two", reviewer, 1, "unused", Idle{Items: 1, Without: 1, Left: 1}, nil, 2},
 		{"the other", reviewer, 9, "unused", Idle{Items: 1, Connections: 1}, nil, 1},
@@ -279,8 +279,8 @@ func TestReviewRefuses(t *testing.T) {
 	}{
 		{"another review", "x", reviewer, rep, audit.Revoke, "r", ErrNoReview},
 		{"another server", "q", reviewer, review.Of{Org: "acme", Subject: sim.RepID, Server: "all"}, audit.Revoke, "r", ErrNotInIt},
-		{"no text", "q", reviewer, rep, audit.Revoke, "\xff", approval.ErrReason},
-		{"no reason", "q", reviewer, rep, audit.Revoke, " \u200b", ErrNoReason},
+		{"no text", "q", reviewer, rep, audit.Revoke, "\xff", actor.ErrReason},
+		{"no reason", "q", reviewer, rep, audit.Revoke, " \u200b", actor.ErrReason},
 		{"their own", "q", own, rep, audit.Keep, "r", ErrOwnAccess},
 		{"their own as a person", "q", asPerson, rep, audit.Keep, "r", ErrOwnAccess},
 		{"neither", "q", reviewer, rep, audit.Approve, "r", nil},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
@@ -28,13 +29,10 @@ func (r *Reviews) Unused(one *review.Review, item *review.Item) bool {
 }
 
 // RevokeUnused revokes what an item is about, if nobody used it in the time of the review nor since, through any
-// replica: the connections that there are now say so. It returns how many ended. [ErrUsed], [ErrOwnAccess], [ErrNoReason]
+// replica: the connections that there are now say so. It returns how many ended. [ErrUsed], [ErrOwnAccess], [actor.ErrReason]
 func (r *Reviews) RevokeUnused(ctx context.Context, by approval.Decider, one *review.Review, item *review.Item, reason string) (ended int, err error) {
-	if reason, err = approval.CleanReason(reason); err != nil {
+	if reason, err = actor.ForDecision.Clean(reason); err != nil {
 		return 0, err
-	}
-	if reason == "" {
-		return 0, ErrNoReason
 	}
 	return r.revokeUnused(ctx, by, one, item, reason)
 }
@@ -68,11 +66,8 @@ type Idle struct {
 // RevokeIdle ends access that nobody used in the time of the review or since, and about which nobody has
 // decided: of at most so many items, each also if one before failed.
 func (r *Reviews) RevokeIdle(ctx context.Context, by approval.Decider, name string, most int, reason string) (did Idle, err error) {
-	if reason, err = approval.CleanReason(reason); err != nil {
+	if reason, err = actor.ForDecision.Clean(reason); err != nil {
 		return did, err
-	}
-	if reason == "" {
-		return did, ErrNoReason
 	}
 	one, err := r.Review(ctx, name)
 	if err != nil {

@@ -71,8 +71,6 @@ var (
 	ErrNotApprover = errors.New("somebody else must decide")
 	// ErrStepUp: whoever decides must sign in anew, in the way that is configured for it.
 	ErrStepUp = errors.New("sign in anew to decide this")
-	// ErrReason: what is said as the reason of a denial is not what people may say there.
-	ErrReason = errors.New("the reason must be one short plain text")
 	// ErrTooMany: as many requests are pending as may be; see [TooManyError].
 	ErrTooMany = errors.New("too many approval requests are pending")
 	// ErrNotSpent: only a request that was spent, and has no outcome yet, can be

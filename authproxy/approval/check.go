@@ -107,14 +107,11 @@ func (s *Store) SaveCheck(ctx context.Context, id string, v Verification, images
 }
 
 // Resolve records that by, who may do so, found out whether a call whose answer was lost was
-// carried out, with what they say of it (see [CleanReason]; it may not be empty). The call
-// stays spent: it is not made again. Errors: [ErrNotFound]; [ErrReason]; [ErrNotUnknown], then
+// carried out, with what they say of it (see [actor.ForDecision]). The call
+// stays spent: it is not made again. Errors: [ErrNotFound]; [actor.ErrReason]; [ErrNotUnknown], then
 // the request is returned as well.
 func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened Happened, reason string) (*Request, error) {
-	reason, err := CleanReason(reason)
-	if err == nil && reason == "" {
-		err = fmt.Errorf("%w: say how you know", ErrReason)
-	}
+	reason, err := actor.ForDecision.Clean(reason)
 	if err == nil && (!by.Known() || happened != DidHappen && happened != DidNotHappen) {
 		err = errors.New("nobody says, or nothing is said")
 	}

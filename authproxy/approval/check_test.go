@@ -129,7 +129,7 @@ func TestResolveOnce(t *testing.T) {
 	if _, err := s.Resolve(t.Context(), "apr_none", actor.User("005A"), DidHappen, "x"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("of none: %v", err)
 	}
-	if _, err := s.Resolve(t.Context(), lost.ID, actor.User("005A"), DidHappen, " "); !errors.Is(err, ErrReason) {
+	if _, err := s.Resolve(t.Context(), lost.ID, actor.User("005A"), DidHappen, " "); !errors.Is(err, actor.ErrReason) {
 		t.Errorf("without a reason: %v", err)
 	}
 	if _, err := s.Resolve(t.Context(), lost.ID, actor.User("005A"), "maybe", "x"); err == nil {

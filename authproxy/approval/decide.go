@@ -91,13 +91,13 @@ func (s *Store) approve(ctx context.Context, r *stored, d Decision) (n int64, er
 }
 
 // Deny refuses a pending request for good in the name of by, who may do so, with a reason that
-// may be empty (see [CleanReason]). Errors: [ErrNotFound]; [ErrGone], then the request is
+// may be empty (see [actor.ForDenial]). Errors: [ErrNotFound]; [ErrGone], then the request is
 // returned as well, to tell what became of it.
 func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason string) (*Request, error) {
 	if !by.Known() {
 		return nil, errors.New("denying: nobody decides")
 	}
-	reason, err := CleanReason(reason)
+	reason, err := actor.ForDenial.Clean(reason)
 	if err != nil {
 		return nil, fmt.Errorf("denying: %w", err)
 	}

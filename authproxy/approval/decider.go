@@ -1,11 +1,7 @@
 package approval
 
 import (
-	"fmt"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"sfmcp-proxy/authproxy/actor"
 )
@@ -45,34 +41,8 @@ type Choice struct {
 	// Role is that for which an approval counts, of those that the request asks for and the
 	// person holds; empty: the first that is still missing.
 	Role string
-	// Reason, of a denial, is the person's own words for whoever asked: plain text, at most
-	// [MaxReason] characters on one line or several; see [CleanReason].
+	// Reason, of a denial, is the person's own words for whoever asked: see [actor.ForDenial].
 	Reason string
 	// Shown, of an approval, is what the person saw of the record.
 	Shown Shown
-}
-
-// MaxReason is how many characters the reason of a denial may have.
-const MaxReason = 500
-
-// CleanReason is a reason as it is kept: without what cannot be seen, lines joined. An error
-// is [ErrReason].
-func CleanReason(reason string) (string, error) {
-	if !utf8.ValidString(reason) {
-		return "", fmt.Errorf("%w: it is not UTF-8", ErrReason)
-	}
-	clean := strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r):
-			return ' '
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp):
-			return -1
-		}
-		return r
-	}, reason)
-	clean = strings.Join(strings.Fields(clean), " ")
-	if n := utf8.RuneCountInString(clean); n > MaxReason {
-		return "", fmt.Errorf("%w: it has %d characters, at most %d are kept", ErrReason, n, MaxReason)
-	}
-	return clean, nil
 }

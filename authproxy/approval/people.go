@@ -4,9 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"unicode"
-
-	"golang.org/x/text/unicode/norm"
 
 	"sfmcp-proxy/authproxy/actor"
 )
@@ -33,21 +30,9 @@ const namedHuman = "named "
 // does; without a name it is the operator. Who that is, [Among] says.
 func OperatorHuman(a actor.Actor) string {
 	if a.As != "" {
-		return namedHuman + plainName(a.As)
+		return namedHuman + actor.PlainName(a.As)
 	}
 	return "operator " + a.ID
-}
-
-// plainName is a name without what makes it look the same and be another: space around it, more
-// than one space in it, characters that cannot be seen, and other forms of the same letters.
-func plainName(name string) string {
-	name = strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Variation_Selector) && !unicode.IsSpace(r) {
-			return -1
-		}
-		return r
-	}, norm.NFKC.String(name))
-	return strings.Join(strings.Fields(name), " ")
 }
 
 // Among reports whether a human is one of others, or may be: a human whom an operator names is
@@ -83,7 +68,7 @@ func mayBe(ctx context.Context, known People, human string) (all []string, err e
 		return nil, nil
 	}
 	if name, ok := strings.CutPrefix(human, namedHuman); ok {
-		if all, err = known.Called(ctx, plainName(name)); err != nil {
+		if all, err = known.Called(ctx, actor.PlainName(name)); err != nil {
 			return nil, err
 		}
 	}
@@ -93,7 +78,7 @@ func mayBe(ctx context.Context, known People, human string) (all []string, err e
 // compared is the name of a human as it is compared.
 func compared(human string) string {
 	if name, ok := strings.CutPrefix(human, namedHuman); ok {
-		return namedHuman + strings.ToLower(plainName(name))
+		return namedHuman + strings.ToLower(actor.PlainName(name))
 	}
 	return human
 }

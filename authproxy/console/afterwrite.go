@@ -41,7 +41,7 @@ func (c followUps) resolve(w http.ResponseWriter, r *http.Request, v *visit) err
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
-	case errors.Is(err, approval.ErrReason):
+	case errors.Is(err, actor.ErrReason):
 		return errHowKnown
 	case err != nil && !errors.Is(err, approval.ErrNotUnknown): // said already: the page shows by whom
 		return err

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/company"
 	"sfmcp-proxy/authproxy/ui"
@@ -40,7 +41,7 @@ func (c *Console) decide(w http.ResponseWriter, r *http.Request, v *visit) error
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
-	case errors.Is(err, approval.ErrReason):
+	case errors.Is(err, actor.ErrReason):
 		return errReason
 	case errors.Is(err, approval.ErrStepUp):
 		// By a sign-in that begins anew; then the page is shown again, and nothing is decided yet.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
@@ -36,7 +37,7 @@ var (
 	errDecision = &problem{http.StatusBadRequest, "No decision",
 		"The form holds no decision. Nothing was done."}
 	errReason = &problem{http.StatusBadRequest, "The reason is too long",
-		"A reason has at most 500 characters. Nothing was done."}
+		"A reason has " + actor.ForDenial.String() + ". Nothing was done."}
 	errNoPerson = &problem{http.StatusForbidden, "This page is for people with a role",
 		"Roles come from your company's sign-in, and this browser is not signed in with it. Nothing was done. Sign in with your company, then open the page again."}
 	errNoRole = &problem{http.StatusForbidden, "This page is for people with a role",
@@ -46,7 +47,7 @@ var (
 	errHappened = &problem{http.StatusBadRequest, "Nothing is said",
 		"The form does not say whether it happened. Nothing was done."}
 	errHowKnown = &problem{http.StatusBadRequest, "How do you know?",
-		"Say in a few words how you know, in at most 500 characters. Nothing was done."}
+		"Say in a few words how you know, in " + actor.ForDecision.String() + ". Nothing was done."}
 	errTooManyWait = &problem{http.StatusConflict, "Too many calls wait",
 		"Too many calls of this connection or person wait for approval. Nothing was done. Have these decided first."}
 	errAlone = &problem{http.StatusConflict, "These calls are not decided together",

@@ -76,7 +76,7 @@ func TestApprovalPageFoldsAndDeniesWithAReason(t *testing.T) {
 	if form := page.body[strings.Index(page.body, `<form class="bar`):]; strings.Index(form, `value="deny"`) > strings.Index(form, `value="approve"`) {
 		t.Error("return in the reason approves")
 	}
-	alice.post(path, url.Values{"decision": {"deny"}, "reason": {strings.Repeat("x", approval.MaxReason+1)}}).want(t, http.StatusBadRequest, "at most 500 characters", "Open the call again")
+	alice.post(path, url.Values{"decision": {"deny"}, "reason": {strings.Repeat("x", 501)}}).want(t, http.StatusBadRequest, "at most 500 characters", "Open the call again")
 	if s.state(waiting.ID) != approval.Pending {
 		t.Error("it was denied all the same")
 	}

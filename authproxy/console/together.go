@@ -10,6 +10,7 @@ import (
 
 	"github.com/gorilla/mux"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/ui"
@@ -171,7 +172,7 @@ func (c grouping) became(ctx context.Context, d approval.Decided) ui.Cell {
 		return ui.Cell{Text: "You had decided so before"}
 	case errors.Is(d.Err, approval.ErrStepUp):
 		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: "It asks for a fresh sign-in: open it by itself."}
-	case errors.Is(d.Err, approval.ErrReason):
+	case errors.Is(d.Err, actor.ErrReason):
 		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: errReason.text}
 	case errors.Is(d.Err, approval.ErrNotApprover), errors.Is(d.Err, approval.ErrNotFound):
 		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: strings.TrimSpace("You may not decide about it. " + whyNot(d.Err))}

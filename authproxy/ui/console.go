@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // ConsolePage is a page for people with a role: what there is in numbers, tables and facts,
@@ -177,9 +179,20 @@ type Act struct {
 	Fields   []HiddenField
 	Inputs   []SearchField // what is asked for
 	Reason   bool          // a reason is asked for: field "reason"
+	Decision bool          // that reason is of a decision in a review
 	Danger   bool
 	// Plain is a button in a row, without a card of its own.
 	Plain bool
+}
+
+// MostReason is how many characters the reason may have.
+func (a *Act) MostReason() int {
+	of := actor.ForAct
+	if a.Decision {
+		of = actor.ForDecision
+	}
+	_, most := of.Bounds()
+	return most
 }
 
 // HiddenField is a field of an [Act] that the page knows.

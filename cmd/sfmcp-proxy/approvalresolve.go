@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 )
 
@@ -36,8 +37,8 @@ func approvalResolve(s *stores, cmd *cobra.Command, args []string) error {
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return noApproval(args[0])
-	case errors.Is(err, approval.ErrReason):
-		return usageError{errors.New("--reason TEXT is required, at most 500 characters: say how that person knows")}
+	case errors.Is(err, actor.ErrReason):
+		return usageError{fmt.Errorf("--reason TEXT, how that person knows: %w", err)}
 	case errors.Is(err, approval.ErrNotUnknown) && r != nil && r.Check != nil && r.Check.Happened != "":
 		return fmt.Errorf("%s says already: happened %s", r.Check.ResolvedBy, r.Check.Happened)
 	case errors.Is(err, approval.ErrNotUnknown):

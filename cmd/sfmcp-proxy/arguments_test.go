@@ -10,8 +10,6 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-
-	"sfmcp-proxy/authproxy"
 )
 
 // A command that is given too few or too many arguments says which; the usage line of each
@@ -61,7 +59,7 @@ func TestUsageReason(t *testing.T) {
 			continue
 		}
 		before := flag.Value.String()
-		for _, wrong := range []string{"", " \u200b\n", strings.Repeat("x", authproxy.MaxReason+1), "\xff"} {
+		for _, wrong := range []string{"", " \u200b\n", strings.Repeat("x", 201), "\xff"} {
 			if flag.Value.Set(wrong) == nil || flag.Value.String() != before {
 				t.Errorf("%s takes %q", line, wrong)
 			}

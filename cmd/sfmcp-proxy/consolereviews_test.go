@@ -36,7 +36,7 @@ func TestConsoleReviewsAccess(t *testing.T) {
 	if refused := d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {" "}}); refused.Status != http.StatusBadRequest {
 		t.Errorf("without a reason: status %d", refused.Status)
 	}
-	d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {"sells to them"}})
+	d.act(b, item, path+"/decide", url.Values{"decision": {"keep"}}, url.Values{"reason": {strings.Repeat("sells to them ", 30)}})
 	if page := d.look(auditor, path); !strings.Contains(page.Body, "sells to them") || !strings.Contains(page.Body, "createSobjectRecord") || strings.Contains(page.Body, "<button class=\"danger\"") {
 		t.Errorf("what an auditor sees: %s", page.Body)
 	}

@@ -7,12 +7,13 @@ import (
 	"github.com/spf13/pflag"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // reasonFlag adds --reason to a command that takes or gives access; without is what is recorded where nobody says why.
 func reasonFlag(cmd *cobra.Command, without string) {
 	why := reasonText(without)
-	cmd.Flags().Var(&why, "reason", "why, for the audit log, in at most 200 characters")
+	cmd.Flags().Var(&why, "reason", "why, for the audit log, in "+actor.ForAct.String())
 }
 
 // alsoWhy takes --why for --reason, as the command was called by before.
@@ -36,7 +37,7 @@ func (r *reasonText) Type() string { return "string" }
 
 // Set takes what the command line has.
 func (r *reasonText) Set(text string) error {
-	why, err := authproxy.CleanReason(text)
+	why, err := actor.ForAct.Clean(text)
 	if err != nil {
 		return fmt.Errorf("%w; nothing was done", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/review"
@@ -126,7 +127,7 @@ func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review
 		return report(cmd, fmt.Sprintf("left: %s at %s, which was used since the review began", i.Name(), i.Server),
 			deed{Did: "review leave", Review: r.ID, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server})
 	}
-	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, approval.ErrReason) {
+	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, actor.ErrReason) {
 		return usageError{err}
 	} else if !audit.TookEffect(err) {
 		return fmt.Errorf("%s at %s: %w", i.Name(), i.Server, err)

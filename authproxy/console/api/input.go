@@ -15,7 +15,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // Param is a parameter of a query.
@@ -233,9 +233,9 @@ var reasonType = reflect.TypeFor[Reason]()
 // cleanReason makes the reason of a body what is recorded of it. One in which nothing can be seen is refused
 // here, before anything is done: an act that the log does not take would be done by halves.
 func cleanReason(name string, value reflect.Value) error {
-	why, err := authproxy.CleanReason(value.String())
+	why, err := actor.ForAct.Clean(value.String())
 	if err != nil {
-		return badRequest.is(fmt.Sprintf("%s: expected 1 to %d characters that can be seen.", name, authproxy.MaxReason), "Say why in a few words; they stand in the audit log.")
+		return badRequest.is(fmt.Sprintf("%s: expected %s that can be seen.", name, actor.ForAct), "Say why in a few words; they stand in the audit log.")
 	}
 	value.SetString(why)
 	return nil

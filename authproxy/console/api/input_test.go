@@ -11,7 +11,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/packing"
 )
 
@@ -86,7 +86,7 @@ func TestDescribedReasonsAreTaken(t *testing.T) {
 			continue
 		}
 		described++
-		if _, err := authproxy.CleanReason(string(c)); err != nil {
+		if _, err := actor.ForAct.Clean(string(c)); err != nil {
 			t.Errorf("the reason %q is described, and refused", c)
 		}
 	}

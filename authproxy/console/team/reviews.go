@@ -176,7 +176,7 @@ func (t reviewPages) review(q *request) error {
 	p.Sections = append(p.Sections, ui.Section{Text: shown(len(table.Rows), found, "Search to see fewer, or use 'review status'."), Table: table})
 	if idle > 0 {
 		p.Sections = append(p.Sections, ui.Section{Heading: "Access that nobody used", Acts: acts(q.button(ui.Act{Path: strings.TrimPrefix(reviewPath(r.ID), "/console/") + "/idle", Label: "Revoke what nobody used",
-			Reason: true, Danger: true, Text: fmt.Sprintf("%s, at most %d at once: their connections to these servers end, unless they were used meanwhile. They can connect again while their groups allow it. Nobody decides about their own access.", counted(idle, "item"), idleAtOnce)}))})
+			Reason: true, Decision: true, Danger: true, Text: fmt.Sprintf("%s, at most %d at once: their connections to these servers end, unless they were used meanwhile. They can connect again while their groups allow it. Nobody decides about their own access.", counted(idle, "item"), idleAtOnce)}))})
 	}
 	if proposal := t.proposal(r); proposal != "" {
 		p.Sections = append(p.Sections, ui.Section{Heading: "What the configuration could do without", Text: "Proposed from this review; nothing is changed by it. 'policy diff' and 'policy replay' say what it would change for whom.", Block: proposal})
@@ -281,8 +281,8 @@ func (t reviewPages) item(q *request) error {
 // itemActs are the two decisions.
 func itemActs(q *request, r *review.Review, i *review.Item) []*ui.Act {
 	path := strings.TrimPrefix(itemPath(r.ID, i.Of), "/console/") + "/decide"
-	return acts(q.button(ui.Act{Path: path, Label: "Keep", Text: "Nothing changes; that it is needed is on record.", Reason: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Keep)}}}),
-		q.button(ui.Act{Path: path, Label: "Revoke", Text: "Their connections to " + i.Server + " end. They can connect again while their groups allow it.", Reason: true, Danger: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Revoke)}}}))
+	return acts(q.button(ui.Act{Path: path, Label: "Keep", Text: "Nothing changes; that it is needed is on record.", Reason: true, Decision: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Keep)}}}),
+		q.button(ui.Act{Path: path, Label: "Revoke", Text: "Their connections to " + i.Server + " end. They can connect again while their groups allow it.", Reason: true, Decision: true, Danger: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Revoke)}}}))
 }
 
 // itemOf is the item that the path names.
@@ -309,7 +309,7 @@ func (t reviewPages) decide(q *request) error {
 	if err != nil {
 		return missing(err)
 	}
-	why, err := q.reason()
+	why, err := q.reason(actor.ForDecision)
 	if err != nil {
 		return err
 	}
@@ -340,7 +340,7 @@ func (t reviewPages) revokeIdle(q *request) error {
 	if err != nil {
 		return missing(err)
 	}
-	why, err := q.reason()
+	why, err := q.reason(actor.ForDecision)
 	if err != nil {
 		return err
 	}

@@ -147,18 +147,18 @@ const (
 )
 
 // reason is why the member acts, as they wrote it.
-func (q *request) reason() (string, error) {
-	why, err := authproxy.CleanReason(q.Member.Form.Get("reason"))
+func (q *request) reason(of actor.Reason) (string, error) {
+	why, err := of.Clean(q.Member.Form.Get("reason"))
 	if err != nil {
 		return "", console.Problem(http.StatusBadRequest, "A reason is missing",
-			fmt.Sprintf("Say in a few words, at most %d characters, why. It stands in the audit log beside your name. Nothing was done.", authproxy.MaxReason))
+			fmt.Sprintf("Say in a few words, %s, why. It stands in the audit log beside your name. Nothing was done.", of))
 	}
 	return why, nil
 }
 
 // act is what the member does, for a reason.
 func (q *request) act() (authproxy.Act, error) {
-	why, err := q.reason()
+	why, err := q.reason(actor.ForAct)
 	return authproxy.Act{By: q.Actor(), Why: why}, err
 }
 
