@@ -112,11 +112,22 @@ func (d *Decisions) mayOf(ctx context.Context, by approval.Decider, c *standing)
 // Waiting returns the requests to which by may agree now, the oldest first: what an inbox
 // shows. Those that by agreed to already are not among them.
 func (d *Decisions) Waiting(ctx context.Context, by approval.Decider) ([]approval.Request, error) {
-	all, err := d.Approvals.List(ctx, approval.Filter{State: approval.Pending, OldestFirst: true})
-	if err != nil {
-		return nil, err
+	var mine []approval.Request
+	f := approval.Filter{State: approval.Pending, OldestFirst: true, Limit: approval.MostListed}
+	for {
+		some, err := d.Approvals.List(ctx, f)
+		if err != nil {
+			return nil, err
+		}
+		theirs, err := d.toAgree(ctx, by, some)
+		if err != nil {
+			return nil, err
+		}
+		if mine = append(mine, theirs...); len(some) < f.Limit {
+			return mine, nil
+		}
+		f.Behind = some[len(some)-1].PlaceOf()
 	}
-	return d.toAgree(ctx, by, all)
 }
 
 // Together returns the requests that by may decide together with r, and r, as

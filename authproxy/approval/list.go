@@ -41,8 +41,12 @@ type Filter struct {
 	Limit        int // 0, and more than that: [MostListed]
 	// OldestFirst lists the oldest first, and no newer ones than fit; without it the newest are.
 	OldestFirst bool
+	// OfOthers selects those about which others than the requester decide.
+	OfOthers bool
 	// Behind is the request that a list goes on behind; empty: none.
 	Behind Place
+
+	over *condition // selects what waits for nobody any more, of which this holds
 }
 
 // Place is where a request stands in a list.
@@ -80,6 +84,13 @@ func (f Filter) conditions(now int64) (c db.Conditions) {
 		if is[1] != "" {
 			c.Add(is[0]+" = ?", is[1])
 		}
+	}
+	if f.over != nil {
+		c.Add("(state <> 'pending' OR expires_at <= ?)", now)
+		c.Add(f.over.text, f.over.values...)
+	}
+	if f.OfOthers {
+		c.Add("approvers <> ?", string(policy.Requester))
 	}
 	switch f.State {
 	case "":
@@ -130,12 +141,13 @@ type position struct {
 // behind reads the next rows behind last, which it moves on, and returns those that are authentic and
 // how many it read.
 func (s *Store) behind(ctx context.Context, f Filter, last *position, size int) (all []*stored, read int, err error) {
-	c, order, after := f.conditions(db.Millis(s.now())), `created_at DESC, id`, `created_at < ?`
+	c, order, after := f.conditions(db.Millis(s.now())), `created_at DESC, id`, `created_at <= ?`
 	if f.OldestFirst {
-		order, after = `created_at, id`, `created_at > ?`
+		order, after = `created_at, id`, `created_at >= ?`
 	}
 	if last.id != "" {
-		c.Add(`(`+after+` OR created_at = ? AND id > ?)`, last.millis, last.millis, last.id)
+		c.Add(after, last.millis) // by an index
+		c.Add(`(created_at <> ? OR id > ?)`, last.millis, last.id)
 	}
 	rows, err := s.db.Reads.QueryContext(ctx, `SELECT `+columns+` FROM approvals`+c.Where()+` ORDER BY `+order+` LIMIT `+strconv.Itoa(size), c.Args...)
 	if err != nil {

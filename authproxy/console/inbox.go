@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
@@ -18,7 +21,7 @@ import (
 
 // Bounds of the list of calls.
 const (
-	recentApprovals = 50  // that it looks back at
+	recentApprovals = 50  // that are over, on one page
 	waitingShown    = 50  // that wait, of which each is read
 	waitingLooked   = 300 // that are read for a search
 	maxSought       = 100 // bytes of what is searched for
@@ -57,7 +60,9 @@ func (c lists) approvals(w http.ResponseWriter, r *http.Request, v *visit) error
 			return err
 		}
 	}
-	if page.Recent, err = c.recent(r.Context(), v); err != nil {
+	behind := placeOf(r.URL.Query().Get("behind"))
+	page.Behind = behind.ID != ""
+	if page.Recent, page.Older, err = c.recent(r.Context(), v, behind); err != nil {
 		return err
 	}
 	if v.person != nil && v.person.Stale {
@@ -110,50 +115,76 @@ func (c lists) waitingFor(ctx context.Context, v *visit) (waiting []approval.Req
 
 // elsewhere are the viewer's own calls that wait for somebody else.
 func (c lists) elsewhere(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
-	mine, err := c.Approvals.List(ctx, approval.Filter{Org: v.session.Org, Subject: v.session.Subject, State: approval.Pending, Limit: waitingShown})
+	mine, err := c.Approvals.List(ctx, approval.Filter{Org: v.session.Org, Subject: v.session.Subject, State: approval.Pending, OfOthers: true, Limit: waitingShown})
 	if err != nil {
 		return nil, err
 	}
-	mine = slices.DeleteFunc(mine, func(a approval.Request) bool { return a.OfRequester() })
 	lines, _, err = c.linesOf(ctx, v, mine, "")
 	return lines, err
 }
 
-// recent are those of the viewer's calls, and of those that ask for a role of theirs, which are over.
-func (c lists) recent(ctx context.Context, v *visit) (lines []ui.ApprovalLine, err error) {
-	filter := approval.Filter{Limit: recentApprovals}
-	if v.person == nil {
-		filter.Org, filter.Subject = v.session.Org, v.session.Subject
-	}
-	all, err := c.Approvals.List(ctx, filter)
+// recent are those of the viewer's calls, and of those that ask for a role of theirs, which are over: the newest behind a
+// place, and where the next ones begin; "": there are none.
+func (c lists) recent(ctx context.Context, v *visit, behind approval.Place) (lines []ui.ApprovalLine, next string, err error) {
+	who, err := c.concerned(ctx, v)
 	if err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	all, err := c.Approvals.Over(ctx, who, behind, recentApprovals+1)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(all) > recentApprovals {
+		all = all[:recentApprovals]
+		next = placeText(all[recentApprovals-1].PlaceOf())
 	}
 	for i := range all {
-		a := &all[i]
-		if a.State == approval.Pending {
-			continue
-		}
-		if !v.isRequester(a) {
-			if _, _, err := c.Decisions.See(ctx, v.decider(a), a.ID); errors.Is(err, approval.ErrNotFound) {
-				continue
-			} else if err != nil {
-				return nil, err
-			}
-		}
-		whole, err := c.Approvals.Get(ctx, a.ID) // with what became of it
+		whole, _, err := c.Decisions.See(ctx, v.decider(&all[i]), all[i].ID) // with what became of it
 		if errors.Is(err, approval.ErrNotFound) {
 			continue // it was removed by age meanwhile
 		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		line := c.line(ctx, v, whole)
 		line.Gist = gistOf(whole)
 		lines = append(lines, line)
 	}
-	return lines, nil
+	return lines, next, nil
 }
+
+// concerned is the viewer as calls concern them, by each way in which the browser is signed in.
+func (c lists) concerned(ctx context.Context, v *visit) (who approval.Concerned, err error) {
+	if !v.isOnlyPerson() {
+		who.Users = append(who.Users, approval.Requester{Org: v.session.Org, Subject: v.session.Subject})
+	}
+	if v.person == nil {
+		return who, nil
+	}
+	links, err := c.People.LinksOf(ctx, v.person.Issuer, v.person.Subject)
+	for _, l := range links {
+		if u := (approval.Requester{Org: l.Org, Subject: l.Subject}); !slices.Contains(who.Users, u) {
+			who.Users = append(who.Users, u)
+		}
+	}
+	who.Roles = v.person.Roles
+	return who, err
+}
+
+// placeText is a place in a list for an address, and placeOf reads it; what is none is the beginning.
+func placeText(p approval.Place) string { return strconv.FormatInt(p.At.UnixMilli(), 36) + "-" + p.ID }
+
+func placeOf(text string) approval.Place {
+	at, id, _ := strings.Cut(text, "-")
+	millis, err := strconv.ParseInt(at, 36, 64)
+	if err != nil || !callID.MatchString(id) {
+		return approval.Place{}
+	}
+	return approval.Place{At: time.UnixMilli(millis), ID: id}
+}
+
+// callID is the form of ids of calls.
+var callID = regexp.MustCompile(`^` + approval.IDPrefix + `[A-Za-z0-9_-]{1,64}$`)
 
 // linesOf are the lines of calls that wait and say what is sought, and how many more there are.
 func (c lists) linesOf(ctx context.Context, v *visit, waiting []approval.Request, sought string) (lines []ui.ApprovalLine, more int, err error) {

@@ -227,9 +227,11 @@ type ApprovalsPage struct {
 	Waiting   []ApprovalLine // for the viewer's decision
 	More      int            // of them that have no line here
 	Elsewhere []ApprovalLine // for somebody else's
-	Recent    []ApprovalLine
-	Renew     string // where the company is asked again about a person whose roles do not count; empty: they do
-	Listed    string // stands for what waits for the viewer, as the events of the page say it
+	Recent    []ApprovalLine // that are over
+	Older     string         // where the next of these begin, for the field "behind" of the address; empty: there are none
+	Behind    bool           // these are not the newest
+	Renew     string         // where the company is asked again about a person whose roles do not count; empty: they do
+	Listed    string         // stands for what waits for the viewer, as the events of the page say it
 }
 
 func (p ApprovalsPage) page() head {
