@@ -38,7 +38,17 @@ type step struct {
 	do   func(s *largeStore, p *product, i int) error
 	// grows: the time is told and not compared, because it grows with the store by design.
 	grows bool
+	// least counts as the time of the small store where that needs less; 0: [leastOfAStep].
+	least time.Duration
 }
+
+// Times that a small store has at least, as far as another one is compared with it.
+const (
+	leastOfAStep = 200 * time.Microsecond // below that, what the processor remembers decides
+	// A search opens the index of the segment before the newest one if that has just begun, in a store of any size:
+	// a millisecond that either store has or lacks by how its log happened to be divided.
+	leastOfASearch = time.Millisecond
+)
 
 // steps are what FT-41 measures.
 var steps = []step{
@@ -62,14 +72,14 @@ var steps = []step{
 		_, err := p.audit.Append(s.t.Context(), largeCall(i, s.people))
 		return err
 	}},
-	{name: "audit list of a person who calls much", do: func(s *largeStore, p *product, i int) error {
+	{name: "audit list of a person who calls much", least: leastOfASearch, do: func(s *largeStore, p *product, i int) error {
 		of := i % min(s.people, 1000)
 		return s.list(p, audit.Filter{Person: audit.Person{Subjects: []string{largeSubject(of)}, Usernames: []string{largeUsername(of)}}, Limit: 1})
 	}},
-	{name: "audit list of a tool", do: func(s *largeStore, p *product, i int) error {
+	{name: "audit list of a tool", least: leastOfASearch, do: func(s *largeStore, p *product, i int) error {
 		return s.list(p, audit.Filter{Tool: []string{"soqlQuery", "find", "getUserInfo"}[i%3], Outcome: audit.Denied, Limit: 20})
 	}},
-	{name: "audit list of the last hours", do: func(s *largeStore, p *product, _ int) error {
+	{name: "audit list of the last hours", least: leastOfASearch, do: func(s *largeStore, p *product, _ int) error {
 		return s.list(p, audit.Filter{Since: time.Now().Add(-time.Hour), Outcome: audit.OK, Limit: 20})
 	}},
 	{name: "audit list of a request that is not there", grows: true, do: func(s *largeStore, p *product, i int) error {
@@ -176,7 +186,7 @@ func compareTimes(t *testing.T, step step, took [2][]time.Duration, long bool) {
 	of := func(k, hundredth int) time.Duration { return took[k][len(took[k])*hundredth/100] }
 	t.Logf("%-45s p50 %8s and %8s, p99 %8s and %8s", step.name, of(0, 50).Round(time.Microsecond), of(1, 50).Round(time.Microsecond),
 		of(0, 99).Round(time.Microsecond), of(1, 99).Round(time.Microsecond))
-	const least = 200 * time.Microsecond // below that, what the processor remembers decides
+	least := max(step.least, leastOfAStep)
 	switch {
 	case step.grows || !long:
 	case of(1, 50) > 2*max(of(0, 50), least):

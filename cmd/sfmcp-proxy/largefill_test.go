@@ -156,7 +156,8 @@ func (w *inserting) commit() error {
 }
 
 // withoutIndexes removes the indexes of what is filled, and has SQLite neither wait for the disk nor be short of
-// memory, until restore has made them again. The files are those that one row after the other makes.
+// memory, until restore has made them again. An index that is made of sorted rows has full pages, and whatever is
+// inserted into its middle splits one; so those that a refresh inserts into are filled row by row, as in use.
 func withoutIndexes(d *db.DB) (restore func() error, err error) {
 	if d.Shared() {
 		return func() error { return nil }, nil
@@ -170,7 +171,8 @@ func withoutIndexes(d *db.DB) (restore func() error, err error) {
 		return nil
 	}
 	rows, err := d.Writes.Query(`SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL
-		AND tbl_name IN ('users', 'links', 'grants', 'access_tokens', 'refresh_tokens')`)
+		AND tbl_name IN ('users', 'links', 'grants', 'access_tokens', 'refresh_tokens')
+		AND name NOT IN ('access_tokens_grant', 'refresh_tokens_grant')`)
 	if err != nil {
 		return nil, err
 	}
