@@ -63,7 +63,7 @@ func (c *Cutoff) record(ctx context.Context, e audit.Entry, failed error) error 
 	if err == nil && liftedElsewhere[e.Action] {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), checkpointWait)
 		defer cancel()
-		_ = c.Audit.Checkpoint(ctx) // the next one comes by itself, and says what is wrong; what was done is done
+		_ = c.Audit.Checkpoint(ctx) // the next one, of Run or of a command's Close, says what is wrong; what was done is done
 	}
 	return also(failed, err)
 }

@@ -150,16 +150,13 @@ func (l *Log) open() error {
 func (l *Log) Refuse(f func(Entry) error) { l.refuse.Store(&f) }
 
 // Close stores what is queued and, if this process has appended, a checkpoint, and closes
-// the files.
+// the files. A [*Disagreement] is returned: what was recorded stays recorded, but it was done in
+// a database, or with places of checkpoints, that are not those of the log.
 func (l *Log) Close(ctx context.Context) error {
 	l.Flush()
 	var err error
 	if l.follow.hasAppended() {
 		err = l.Checkpoint(ctx)
-	}
-	if disagrees := (*Disagreement)(nil); errors.As(err, &disagrees) { // what was to be done is done
-		l.config.Log.Error("no checkpoint was stored", "error", err)
-		err = nil
 	}
 	l.indexes.writing.Wait()
 	return errors.Join(err, l.closeFiles())

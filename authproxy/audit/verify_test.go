@@ -247,10 +247,10 @@ func TestS1CutAndRollback(t *testing.T) {
 			if _, err := l.Verify(t.Context()); err == nil {
 				t.Error("it verifies")
 			}
-			// Whoever must cut somebody off meanwhile can, and hides nothing by it.
+			// Whoever must cut somebody off meanwhile can, hides nothing by it, and is told.
 			if _, err := l.Append(t.Context(), entry("user.block")); err == nil {
-				if err := l.Close(context.Background()); err != nil {
-					t.Error(err)
+				if err := l.Close(context.Background()); !errors.As(err, &d) {
+					t.Errorf("closed after somebody was cut off: %v", err)
 				}
 				l = s.open()
 			}

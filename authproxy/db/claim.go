@@ -44,6 +44,7 @@ func openMark(ring *seal.KeyRing, sealed string) (string, error) {
 // ones must open it. It keeps a proxy from starting with a wrong key file over
 // existing data; and, by a note beside the key file, from starting over when its
 // database is gone (SR-ST-4): an empty one knows no blocked user and no kill switch.
+// One that was moved to another database is a [*MovedError].
 //
 // From then on d makes and checks the MACs of rows with the ring (see DESIGN.md). The rows
 // of a database of an earlier version get theirs here, once.
@@ -70,6 +71,9 @@ func (d *DB) Claim(ctx context.Context, ring *seal.KeyRing) error {
 		case err != nil:
 			return err
 		case text == markAuthenticated:
+			if err := checkMoved(ctx, tx, ring); err != nil {
+				return err
+			}
 			return markWithNewest(ctx, tx, ring, have, mark)
 		case text != markEarlier:
 			return errLaterMark
@@ -112,7 +116,9 @@ func (d *DB) claimEmpty(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("claiming database: %w", err)
 		}
 		if found && g.Table != Stops.Table {
-			return fmt.Errorf("the database has rows in %s and no mark of its keys: somebody else changed it; put a copy back", g.Table)
+			return fmt.Errorf("the database has rows in %s and no mark of its keys: somebody else removed that. "+
+				"Put the database back from a backup (\"Backup and restore\" in the handbook), then run 'audit acknowledge', which says what has to be looked at; "+
+				"without a backup, set this database aside and begin with an empty one: everybody connects again, and who was blocked has to be blocked again", g.Table)
 		}
 	}
 	if err := d.sign(ctx, tx, Stops); err != nil {

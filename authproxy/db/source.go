@@ -20,7 +20,7 @@ var ErrInUse = errors.New("it is in use: end the proxy that serves on it, and ev
 // OpenSource opens the file of a SQLite database in order to copy it: for this process alone,
 // which [ErrInUse] says is not possible, and without changing anything in it. The file must
 // be there, and have the schema that this program's migrations make. Writes and Reads are the
-// same handle, on which every write fails.
+// same handle, on which every write fails; [DB.MarkMoved] alone has a way.
 func OpenSource(ctx context.Context, path string) (*DB, error) {
 	if stat, err := os.Lstat(path); err != nil {
 		return nil, fmt.Errorf("opening %s: %w", path, err)
@@ -32,7 +32,7 @@ func OpenSource(ctx context.Context, path string) (*DB, error) {
 		// Before anything is read: in WAL mode every process that has the file open holds a
 		// shared lock on it, and this one asks for the exclusive one.
 		"locking_mode(EXCLUSIVE)",
-		"query_only(ON)", "trusted_schema(OFF)", "cell_size_check(ON)",
+		"query_only(ON)", "trusted_schema(OFF)", "cell_size_check(ON)", "synchronous(FULL)",
 	}}
 	handle, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 	"sfmcp-proxy/config"
 )
@@ -237,9 +238,21 @@ func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, err
 			return errors.Join(notOpenedError{err}, handBack(c))
 		}
 		err = run(s, cmd, args)
-		return errors.Join(err, closing(s.close), handBack(c))
+		return errors.Join(err, s.end(), handBack(c))
 	}
 	return cmd
+}
+
+// end closes the stores of a command. If the audit log to which it has written is not the one that the database was used
+// with last, what it did may have reached nobody: the proxy may serve on another database.
+func (s *stores) end() error {
+	err := closing(s.close)
+	if s.disagrees == nil {
+		return err
+	}
+	return errors.Join(err, fmt.Errorf("this was done in the database %s, on which the proxy may not serve: after a move, or where that is a copy, it reached nobody. "+
+		"See which database the configuration of the running proxy names, with SFMCP_DATABASE where it is started. If it is another one, do the same again with that configuration, and acknowledge nothing here. "+
+		"If it is this one, this was done, and: %w", db.Config{URL: s.config.Database}.Redacted(), s.disagrees))
 }
 
 // closing gives what closes its time.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -25,8 +26,8 @@ func migrateCommand() *cobra.Command {
 End the proxy first: a file that is in use is refused. All tables are copied in one transaction and
 compared with the source, row by row, before it is committed. Nobody has to sign in again: keys,
 connections, Salesforce logins, blocks, the stop and waiting calls go along, and the audit log of
-this machine goes on. The source is not changed; keep it as a backup. A proxy that is started on it
-again finds that the audit log knows more than it, and does not serve.
+this machine goes on. Last, the source is marked as moved: serve and every command that is told to
+use it then says where to, and does nothing. Nothing else in it is changed; keep it as a backup.
 
 The configuration names the keys (keys_file) and the audit log (audit.dir); its database may be the
 old or the new one. Leave the password out of URL: PGPASSWORD, or passfile=FILE in URL, has it.
@@ -82,11 +83,17 @@ func migrateToPostgres(cmd *cobra.Command, _ []string) (err error) {
 	if err := m.from.BelongsTo(cmd.Context(), m.ring); err != nil {
 		return fmt.Errorf("%s: %w", m.source, err)
 	}
+	check, _ := cmd.Flags().GetBool("check")
+	if !check {
+		if err := m.from.CheckMoved(cmd.Context(), m.ring); err != nil {
+			return fmt.Errorf("%s: %w", m.source, err)
+		}
+	}
 	if m.to, err = db.Open(cmd.Context(), m.target); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, m.to.Close()) }()
-	if check, _ := cmd.Flags().GetBool("check"); check {
+	if check {
 		same, err := move.Compare(cmd.Context(), m.from, m.to)
 		if err != nil {
 			return err
@@ -96,8 +103,8 @@ func migrateToPostgres(cmd *cobra.Command, _ []string) (err error) {
 	return m.move(cmd.Context())
 }
 
-// move does it, and records it in the log that goes on.
-func (m *migration) move(ctx context.Context) error {
+// move does it, records it in the log that goes on, and marks the source, so that nobody takes it for the database still.
+func (m *migration) move(ctx context.Context) (failed error) {
 	if used, err := m.to.Claimed(ctx); used || err != nil {
 		return cmp.Or(err, move.ErrNotEmpty)
 	}
@@ -118,8 +125,15 @@ func (m *migration) move(ctx context.Context) error {
 	if err := m.to.Claim(ctx, m.ring); err != nil {
 		return err
 	}
+	ctx = context.WithoutCancel(ctx) // it is moved
 	if err := m.record(ctx, moved); err != nil {
-		return fmt.Errorf("everything was moved, and the audit log does not have it: %w", err)
+		failed = fmt.Errorf("everything was moved, and the audit log does not have it: %w", err)
+	}
+	if err := m.from.MarkMoved(ctx, m.ring, m.target.Redacted()); err != nil {
+		failed = errors.Join(failed, fmt.Errorf("everything was moved, and %s does not say so: set it aside, so that no command acts on it: %w", m.source, err))
+	}
+	if failed != nil {
+		return failed
 	}
 	return m.tell(moved, "every row was compared")
 }
@@ -177,10 +191,25 @@ func (m *migration) tell(moved []move.Table, what string) error {
 	}
 	_, err := fmt.Fprintf(out, "%s, %s in %s: %s\n", counted(len(moved), "table"), counted(int(rows), "row"), m.target.Redacted(), what)
 	if isPostgres := (db.Config{URL: m.config.Database}).IsPostgres(); err == nil && !isPostgres {
-		_, err = fmt.Fprintf(out, "set in the configuration, with the role that is to serve (examples/postgres/roles.sql), and start the proxy:\n  database: %s\n  audit: {dir: %s}\n", m.target.Redacted(), absolute(m.config.Audit.Dir))
+		_, err = fmt.Fprint(out, m.next(os.Getenv(databaseVariable) != ""))
 	}
 	return err
 }
+
+// next says what is to be set, and where: in the environment if the variable is set here, as it counts before the file.
+func (m *migration) next(byVariable bool) string {
+	where, form := "in the configuration", "  database: %s\n  audit: {dir: %s}\n"+
+		"where the proxy is started with the variable "+databaseVariable+", as by the unit of systemd, it counts before the file: set it there\n"
+	if byVariable {
+		where, form = "where the proxy is started, and in this shell, as the variable "+databaseVariable+" is set here and counts before the file",
+			"  "+databaseVariable+"=%s\n  SFMCP_AUDIT_DIR=%s\n"
+	}
+	return "set " + where + ", with the role that is to serve (examples/postgres/roles.sql), and start the proxy:\n" +
+		fmt.Sprintf(form, m.target.Redacted(), absolute(m.config.Audit.Dir))
+}
+
+// databaseVariable is the variable of the environment that counts before the key database of the file.
+const databaseVariable = "SFMCP_DATABASE"
 
 // absolute is a path that means the same wherever it is read from.
 func absolute(path string) string {

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 	"sfmcp-proxy/authproxy/seal"
@@ -99,6 +100,10 @@ func TestMigrateToPostgres(t *testing.T) {
 	rounds.Thorough(t)
 	database := dbtest.EmptyPostgres(t)
 	p := startPilot(t)
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte(p.must("audit", "key")), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	c, err := config.Load(p.ConfigFile, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -120,15 +125,10 @@ func TestMigrateToPostgres(t *testing.T) {
 	ends(t, p.r.process, plenty)
 	expect("a comparison before", exitFailed, "is missing in the target", "--check")
 	expect("the move", exitDone, "every row was compared")
-	expect("once more", exitFailed, "the target is not empty")
+	expect("once more", exitFailed, "was moved to")
 	expect("a comparison after", exitDone, "every row is the same", "--check")
 
-	// On the file of before the audit log knows better, and nothing is served.
-	old := exec.Command(os.Args[0], "serve", "--config", p.r.file)
-	old.Env = append(os.Environ(), runAsProgram+"=1")
-	if out, err := old.CombinedOutput(); err == nil || !strings.Contains(string(out), "put back") {
-		t.Errorf("the database of before is served: %v\n%s", err, out)
-	}
+	p.refusedAsMoved(database, file, c.Audit.Dir, key)
 	text, err := os.ReadFile(p.r.file)
 	if err != nil {
 		t.Fatal(err)
@@ -148,6 +148,78 @@ func TestMigrateToPostgres(t *testing.T) {
 		t.Errorf("the audit log says of the move: %s", out)
 	}
 	p.must("audit", "verify")
+	p.goesBack(text)
+}
+
+// refusedAsMoved sees that whoever still has the configuration of before the move is told where everything is, and
+// does nothing; and that nothing is moved from there twice.
+func (p *pilot) refusedAsMoved(database, file, log, key string) {
+	t := p.t
+	t.Helper()
+	shown := (db.Config{URL: database}).Redacted()
+	old := exec.Command(os.Args[0], "serve", "--config", p.r.file)
+	old.Env = append(os.Environ(), runAsProgram+"=1")
+	if out, err := old.CombinedOutput(); err == nil || !strings.Contains(string(out), "was moved to "+shown) {
+		t.Errorf("the database of before is served: %v\n%s", err, out)
+	}
+	for _, args := range [][]string{{"user", "block", rep}, {"stop", "all"}, {"client", "block", p.ClientID}, {"stop", "status"}, {"user", "list"}, {"audit", "list"}, {"audit", "acknowledge"}, {"key", "status"},
+		{"migrate", "sqlite-to-postgres", "--from", file, "--to", dbtest.EmptyPostgres(t)}} {
+		out, status := p.command(args...)
+		if status != exitFailed || !strings.Contains(out, "was moved to "+shown) || !strings.Contains(out, "Back to the SQLite file") || strings.Contains(out, "STOP") {
+			t.Errorf("%v by the configuration of before: status %d\n%s", args, status, out)
+		}
+	}
+	if out, status := p.command("audit", "verify", "--log", log, "--key", key); status != exitDone {
+		t.Errorf("the log without a database: status %d\n%s", status, out)
+	}
+}
+
+// goesBack follows the handbook back to the file, whose configuration is text: who was blocked since the move is blocked there.
+func (p *pilot) goesBack(text []byte) {
+	t := p.t
+	t.Helper()
+	_, err := exec.LookPath("sqlite3")
+	need(t, "sqlite3", err == nil, "Debian package sqlite3")
+	p.must("user", "block", rep)
+	if err := p.r.process.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, p.r.process, plenty)
+	if err := os.WriteFile(p.r.file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said := p.follow(runbook(t, "#### Back to the SQLite file"), p.dir, "", ""); !strings.Contains(said, "it was put back to an earlier state") || !strings.Contains(said, "made again") {
+		t.Errorf("verify and acknowledge say:\n%s", said)
+	}
+	p.r.start()
+	for _, line := range strings.Split(strings.TrimSpace(p.must("user", "list", "--json")), "\n") {
+		if !strings.Contains(line, `"blocked":true`) {
+			t.Errorf("who was blocked is not, back on the file: %s", line)
+		}
+	}
+	p.must("stop", "all")
+	p.must("audit", "verify")
+}
+
+// What is to be set next is said where it counts: a variable counts before the file.
+func TestMigrateSaysWhatCounts(t *testing.T) {
+	t.Parallel()
+	m := migration{config: &config.Config{}, target: db.Config{URL: "postgres://proxy:hunter2@h/d"}}
+	m.config.Audit.Dir = "/srv/audit"
+	for byVariable, want := range map[bool][]string{
+		false: {"set in the configuration,", "\n  database: postgres://proxy:xxxxx@h/d\n", "\n  audit: {dir: /srv/audit}\n", "SFMCP_DATABASE, as by the unit of systemd, it counts before the file"},
+		true:  {"set where the proxy is started, and in this shell, as the variable SFMCP_DATABASE is set", "\n  SFMCP_DATABASE=postgres://proxy:xxxxx@h/d\n", "\n  SFMCP_AUDIT_DIR=/srv/audit\n"},
+	} {
+		said := m.next(byVariable)
+		for _, part := range want {
+			if !strings.Contains(said, part) {
+				t.Errorf("by a variable %t: %q is not in\n%s", byVariable, part, said)
+			}
+		}
+		if strings.Contains(said, "hunter2") || byVariable && strings.Contains(said, "in the configuration") {
+			t.Errorf("by a variable %t:\n%s", byVariable, said)
+		}
+	}
 }
 
 // What is called wrongly says how it is called, and shows no password.

@@ -71,7 +71,7 @@ func testPolicy(cmd *cobra.Command, _ []string) error {
 	} else {
 		err = trying{s}.testCase(cmd, cases[0])
 	}
-	return errors.Join(err, closing(s.close), handBack(c), remove())
+	return errors.Join(err, s.end(), handBack(c), remove())
 }
 
 // withSomeDatabase returns the configuration with an empty database that remove deletes, if

@@ -326,6 +326,10 @@ func (p *product) close() error {
 		p.requests.Wait(ctx)
 		p.exports.Close(ctx)
 		defer p.traces.Close(ctx) // last: they may be lost
-		return errors.Join(p.stores.close(ctx), p.closePublisher(ctx, p.checkpoints, p.agreed))
+		err := p.stores.close(ctx)
+		if p.disagrees != nil {
+			p.log.Error("no checkpoint was stored", "error", p.disagrees)
+		}
+		return errors.Join(err, p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
 }

@@ -21,9 +21,10 @@ type notOpenedError struct{ error }
 func (e notOpenedError) Unwrap() error { return e.error }
 
 // stopWithout adds to the error of a command that takes access away what needs neither the database nor the log:
-// the kill switch of this machine. It does so where one of these is what failed, and the switch is not on.
+// the kill switch of this machine. It does so where one of these is what failed, and the switch is not on. Where the database
+// was moved it does not: the proxy may look for that file elsewhere than this configuration says.
 func stopWithout(cmd *cobra.Command, err error) error {
-	if err == nil || !ofStorage(err) {
+	if _, moved := errors.AsType[*db.MovedError](err); err == nil || moved || !ofStorage(err) {
 		return err
 	}
 	file, _ := cmd.Flags().GetString("config") // an error is that there is no such flag

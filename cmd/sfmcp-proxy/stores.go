@@ -66,7 +66,8 @@ type stores struct {
 	definitions *definition.Store
 	tokens      *apitoken.Store
 
-	reports sync.WaitGroup // of altered rows, on their way to the log
+	reports   sync.WaitGroup      // of altered rows, on their way to the log
+	disagrees *audit.Disagreement // that the log was found to be with, once it is closed; nil: none
 }
 
 // openStores reads the sealing keys and opens the stores, see [stores.open].
@@ -299,11 +300,15 @@ func (s *stores) altered(row db.Altered) {
 }
 
 // close waits for what must not be cut in half, such as the refresh of a Salesforce login
-// whose answer is on its way, until ctx ends.
+// whose answer is on its way, until ctx ends. That the audit log was written to and does not agree with its checkpoints
+// is no error: disagrees has it.
 func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
 	s.reports.Wait()
-	err = errors.Join(err, s.budgets.Close(ctx), s.joinRoster(ctx), s.audit.Close(ctx))
+	err = errors.Join(err, s.budgets.Close(ctx), s.joinRoster(ctx))
+	if closed := s.audit.Close(ctx); !errors.As(closed, &s.disagrees) {
+		err = errors.Join(err, closed)
+	}
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())
 }

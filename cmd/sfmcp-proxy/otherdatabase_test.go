@@ -1,0 +1,79 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// beside is the demonstration's configuration with another database and audit log, as somebody may still have it.
+func (d *demo) beside(file, database, audit string) *demo {
+	d.t.Helper()
+	text, err := os.ReadFile(d.ConfigFile)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	changed := strings.Replace(string(text), "sqlite:proxy.db", "sqlite:"+database, 1) + "\naudit: {dir: " + audit + "}\n"
+	other := &demo{t: d.t, dir: d.dir, Setup: d.Setup}
+	other.ConfigFile = filepath.Join(d.dir, file)
+	if err := os.WriteFile(other.ConfigFile, []byte(changed), 0o600); err != nil {
+		d.t.Fatal(err)
+	}
+	return other
+}
+
+// copied is a copy of the database, as it is, in a folder of its own.
+func (d *demo) copied(name string) (path string) {
+	d.t.Helper()
+	path = filepath.Join(d.dir, name, "proxy.db")
+	text, err := os.ReadFile(filepath.Join(d.dir, "proxy.db"))
+	if err == nil {
+		err = os.Mkdir(filepath.Dir(path), 0o700)
+	}
+	if err == nil {
+		err = os.WriteFile(path, text, 0o600)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return path
+}
+
+// Whoever acts by a configuration that names a copy of the database, or one that was put back, while the proxy serves on
+// another, is told that it may have reached nobody, with status 1, whatever the act is; what only looks says nothing.
+func TestActsOnAnotherDatabase(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	id := strings.Fields(strings.Split(d.must("grant", "list"), "\n")[1])[0]
+	d.stop()
+	one, other := d.copied("one"), d.copied("other")
+	d.must("stop", "writes") // after the copies were made
+	acts := [][]string{{"stop", "all"}, {"stop", "off"}, {"stop", "all", "--json"}, {"grant", "revoke", id}, {"client", "block", d.ClientID}, {"client", "unblock", d.ClientID},
+		{"user", "block", rep}, {"user", "unblock", rep}}
+	for _, c := range []struct {
+		database string
+		by       *demo
+		acts     [][]string
+	}{
+		{one, d.beside("one.yaml", one, filepath.Join(d.dir, "audit")), acts},                    // the log of the proxy
+		{other, d.beside("other.yaml", other, filepath.Join(d.dir, "other", "audit")), acts[:2]}, // a log that begins
+	} {
+		for _, args := range [][]string{{"user", "list"}, {"stop", "status"}, {"grant", "list"}} {
+			if out, status := c.by.command(args...); status != exitDone {
+				t.Errorf("%v on %s: status %d, %s", args, c.database, status, out)
+			}
+		}
+		for _, args := range c.acts {
+			if out, status := c.by.command(args...); status != exitFailed || !strings.Contains(out, "this was done in the database sqlite:"+c.database+", on which the proxy may not serve") || !strings.Contains(out, "disagree") {
+				t.Errorf("%v on %s: status %d, %s", args, c.database, status, out)
+			}
+		}
+	}
+	if out := d.must("stop", "status"); strings.TrimSpace(out) != "writes" {
+		t.Errorf("the database of the proxy: %s", out)
+	}
+	d.must("user", "block", rep)
+	d.must("audit", "verify")
+}
