@@ -29,8 +29,14 @@ type Clock struct {
 	wrong time.Time // when it went too far last; zero: never
 }
 
-// ClockOf is a clock that has seen the time of the log's last entry.
-func ClockOf(ctx context.Context, l *Log) (c Clock) {
+// longestRest is how long nothing may have been recorded before a start without the clock counting as one that has
+// jumped. By a clock that is wrong by less nothing is removed that would not go within days; and a proxy that is stopped each
+// night would else never remove anything.
+const longestRest = 7 * 24 * time.Hour
+
+// ClockOf is the clock of a process that starts now: it has seen the time of the log's last entry, unless that is so little
+// ago that the process may just not have run. Ask for it before the process records anything.
+func ClockOf(ctx context.Context, l *Log, now time.Time) (c Clock) {
 	err := l.List(ctx, Filter{Limit: 1}, func(e Entry) error {
 		c.last = e.At
 		return nil
@@ -38,11 +44,11 @@ func ClockOf(ctx context.Context, l *Log) (c Clock) {
 	if err != nil && ctx.Err() == nil {
 		l.config.Log.Warn("reading the last entry of the audit log", "error", err)
 	}
+	if rest := now.Sub(c.last); rest >= 0 && rest <= longestRest {
+		return Clock{}
+	}
 	return c
 }
-
-// Seen is the time that it saw last; zero: none.
-func (c *Clock) Seen() time.Time { return c.last }
 
 // Trusts says whether something may be removed by the time that it is now, and how far the clock has
 // jumped since it was asked last, which must be at least every hour; 0: it has not.

@@ -88,7 +88,7 @@ func TestAU09WrongClockRemovesNothing(t *testing.T) {
 	l, segments := s.long()
 	at := start.Add(10 * 365 * 24 * time.Hour)
 	l.config.Now = func() time.Time { return at }
-	p := pass{log: l, clock: ClockOf(t.Context(), l)}
+	p := pass{log: l, clock: ClockOf(t.Context(), l, l.config.Now())}
 	left := func() int {
 		p.run(t.Context(), Upkeep{Every: time.Hour, Keep: 24 * time.Hour})
 		return len(s.segments())
@@ -101,6 +101,26 @@ func TestAU09WrongClockRemovesNothing(t *testing.T) {
 	}
 	if n := left(); n != 1 {
 		t.Errorf("a clock that was right after all: %d segments are left", n)
+	}
+}
+
+// AU-11: a proxy that is stopped each night, or for some days, removes old segments soon after a start, whatever was recorded
+// before; one whose clock has gone further, or back, waits.
+func TestAU11RestartedEachNight(t *testing.T) {
+	t.Parallel()
+	for rest, want := range map[time.Duration]bool{0: true, 8 * time.Hour: true, 3 * 24 * time.Hour: true, longestRest: true, longestRest + time.Minute: false, -time.Hour: false} {
+		s := newStore(t)
+		l, segments := s.long()
+		at := start.Add(30 * 24 * time.Hour)
+		l.config.Now = func() time.Time { return at }
+		appendAll(t, l, entry("tool.call")) // the evening before
+		at = at.Add(rest)
+		p := pass{log: l, clock: ClockOf(t.Context(), l, at)}
+		appendAll(t, l, entry("session.create")) // in the morning, before anything is removed
+		p.run(t.Context(), Upkeep{Every: time.Hour, Keep: 24 * time.Hour})
+		if n := len(s.segments()); (n < len(segments)) != want {
+			t.Errorf("%v after the last entry: %d of %d segments are left", rest, n, len(segments))
+		}
 	}
 }
 

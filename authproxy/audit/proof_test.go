@@ -218,7 +218,7 @@ func TestStoredCheckpointReachesThePlaces(t *testing.T) {
 	place := taken{make(chan int64)}
 	p := publish.Start(publish.Config{Places: []publish.Place{place}, Every: time.Hour, Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	defer p.Close(t.Context())
-	upkeep := pass{log: l, clock: ClockOf(t.Context(), l)}
+	upkeep := pass{log: l, clock: ClockOf(t.Context(), l, l.config.Now())}
 	upkeep.run(t.Context(), Upkeep{Every: time.Hour, Publisher: p})
 	if p.States()[0].Behind.IsZero() {
 		t.Error("the place has nothing, and does not count as behind")

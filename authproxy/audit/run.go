@@ -28,6 +28,7 @@ const (
 type Upkeep struct {
 	Every     time.Duration      // between checkpoints
 	Keep      time.Duration      // of entries; 0: for ever
+	Clock     Clock              // of the process, see [ClockOf]
 	Publisher *publish.Publisher // carries checkpoints elsewhere; nil: nobody does
 }
 
@@ -35,7 +36,7 @@ type Upkeep struct {
 // publisher; it brings the tiles up to date, and removes the segments whose entries are all too
 // old; until ctx ends. While entries cannot be written it tries to, once a second.
 func (l *Log) Run(ctx context.Context, u Upkeep) {
-	p := pass{log: l, clock: ClockOf(ctx, l)}
+	p := pass{log: l, clock: u.Clock}
 	for {
 		p.run(ctx, u)
 		if !u.rest(ctx, l.follow.due) {

@@ -83,6 +83,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now}).open(ctx, p.outbound); err != nil {
 		return nil, err
 	}
+	p.sweepClock.seen = audit.ClockOf(ctx, p.audit, p.now())
 	p.audit.Watch(p.signals)
 	if p.checkpoints, err = p.publisher(p.outbound); err != nil {
 		return nil, errors.Join(err, closing(p.stores.close))
@@ -166,10 +167,8 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 	g.Go(func() error { p.links.RunRevocations(ctx); return nil })
 	g.Go(func() error { return p.watch(ctx) })
 	g.Go(func() error { p.watchKeys(ctx); return nil })
-	g.Go(func() error {
-		p.audit.Run(ctx, audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Publisher: p.checkpoints})
-		return nil
-	})
+	upkeep := audit.Upkeep{Every: p.config.Audit.CheckpointEvery, Keep: p.config.Audit.Keep, Clock: p.sweepClock.seen, Publisher: p.checkpoints}
+	g.Go(func() error { p.audit.Run(ctx, upkeep); return nil })
 	g.Go(func() error { p.roster.Run(ctx); return nil })
 	g.Go(func() error { p.notices.Run(ctx); return nil })
 	g.Go(func() error { p.exports.Run(ctx); return nil })
@@ -280,7 +279,6 @@ const recheckTime = time.Second
 func (p *product) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
-	p.sweepClock.begin(audit.ClockOf(ctx, p.audit), p.now())
 	for {
 		for _, sweep := range p.sweepersNow(ctx) {
 			if err := p.edge.Survive(func() error { return sweep(ctx) }); err != nil && ctx.Err() == nil {

@@ -11,21 +11,9 @@ import (
 // sweepClock decides whether the clock of this process is one by which sweeps may delete. Nothing is valid for
 // longer because a sweep is late; what a sweep by a wrong clock has ended and deleted nobody has again.
 type sweepClock struct {
-	seen audit.Clock
+	seen audit.Clock // at a start, the last entry of the audit log, see [audit.ClockOf]
 	told string // why sweeps wait, as it was logged
 	off  bool   // that the clock differs from the database's was logged
-}
-
-// longestRest is how long nothing may have been recorded before a start after which sweeps do not wait. Whoever
-// restarts a proxy each night would else have none.
-const longestRest = 7 * 24 * time.Hour
-
-// begin goes by the clock that has seen the last entry of the audit log, at a start.
-func (c *sweepClock) begin(seen audit.Clock, now time.Time) {
-	c.seen = seen
-	if rest := now.Sub(seen.Seen()); rest >= 0 && rest <= longestRest {
-		c.seen = audit.Clock{}
-	}
 }
 
 // maySweep says whether a sweep may delete by the time that it is now, and tells each change of that once. The
