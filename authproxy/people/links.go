@@ -152,7 +152,8 @@ func (s *Store) LinksOf(ctx context.Context, issuer, person string) ([]Link, err
 	return s.links(ctx, ` WHERE issuer = $1 AND person = $2`, issuer, person)
 }
 
-// links are those that where selects, but for those that somebody changed.
+// links are those that where selects, but for those that somebody changed. One under a key that is missing
+// ([db.ErrKeyMissing]) is not passed over: by it somebody may be blocked, or be one human with another.
 func (s *Store) links(ctx context.Context, where string, args ...any) (all []Link, err error) {
 	rows, err := s.DB.Reads.QueryContext(ctx, `SELECT org, subject, issuer, person, linked_at, mac FROM human_links`+where+` ORDER BY org, subject`, args...)
 	if err != nil {
@@ -166,7 +167,11 @@ func (s *Store) links(ctx context.Context, where string, args ...any) (all []Lin
 		if err := rows.Scan(&l.Org, &l.Subject, &l.Issuer, &l.Person, &at, &mac); err != nil {
 			return nil, fmt.Errorf("reading links: %w", err)
 		}
-		if s.DB.Authentic(db.HumanLinks, mac, l.Org, l.Subject, l.Issuer, l.Person, at) {
+		authentic, err := s.DB.Verify(db.HumanLinks, mac, l.Org, l.Subject, l.Issuer, l.Person, at)
+		if err != nil {
+			return nil, err
+		}
+		if authentic {
 			l.LinkedAt = db.Time(at)
 			all = append(all, l)
 		}
