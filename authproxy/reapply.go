@@ -355,6 +355,18 @@ func (r *reapplication) setStop(ctx context.Context) error {
 	case err != nil && r.OtherLogs && r.stop != access.StopAll: // one that cannot be read stops everything
 		return nil
 	}
+	if err != nil { // nobody can say how it stands, or in a moment why
+		have = access.StopSetting{Position: access.StopAll}
+	}
+	return r.setStopOver(ctx, have)
+}
+
+// setStopOver sets the kill switch to its last position. What somebody stops at this moment stays.
+func (r *reapplication) setStopOver(ctx context.Context, seen access.StopSetting) error {
+	err := r.Access.SetStopOver(ctx, seen, r.stop, actor.Proxy.String())
+	if errors.Is(err, access.ErrStopMoved) {
+		return nil
+	}
 	r.changed++
-	return r.Access.SetStop(ctx, r.stop, actor.Proxy.String())
+	return err
 }

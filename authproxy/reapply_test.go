@@ -189,6 +189,37 @@ func TestSRST4GivingEndsNothingYounger(t *testing.T) {
 	}
 }
 
+// SR-ST-4, AD-11: what somebody stops while the log is applied is not loosened by what the log says of before.
+func TestAD11ReapplyingLoosensNoStopUnseen(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	for name, seen := range map[string]func(t *testing.T) access.StopSetting{
+		"as it was read": func(t *testing.T) access.StopSetting {
+			if err := f.Access.SetStop(t.Context(), access.StopWrites, "colleague"); err != nil {
+				t.Fatal(err)
+			}
+			seen, err := f.Access.StopSeen(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return seen
+		},
+		"altered": func(*testing.T) access.StopSetting { return access.StopSetting{Position: access.StopAll} },
+	} {
+		r := reapplication{Cutoff: f.Cutoff, stop: access.StopOff, stopAt: f.clock.Now()}
+		have := seen(t)
+		if err := f.Access.SetStop(t.Context(), access.StopAll, "colleague"); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.setStopOver(t.Context(), have); err != nil || r.changed != 0 {
+			t.Errorf("%s: %d changed, %v", name, r.changed, err)
+		}
+		if stop, err := f.Access.StopSetting(t.Context()); err != nil || stop.Position != access.StopAll {
+			t.Errorf("%s: it stands at %s, %v", name, stop.Position, err)
+		}
+	}
+}
+
 // What did not happen is not applied: a decision that was refused, and an unblock that failed.
 func TestSRST4WhatDidNotHappenIsNotApplied(t *testing.T) {
 	t.Parallel()
