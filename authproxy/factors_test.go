@@ -47,9 +47,11 @@ type board struct {
 	t      *testing.T
 }
 
-func newBoard(t *testing.T) *board {
+func newBoard(t *testing.T) *board { return newBoardOn(t, change{}) }
+
+func newBoardOn(t *testing.T, ch change) *board {
 	t.Helper()
-	f := start(t, change{})
+	f := start(t, ch)
 	people := &roster{roles: map[string][]string{
 		"ann": {"sales-ops", "security"}, "bob": {"security"}, "cem": {"security"}, "dee": {"sales-ops"}, "eve": {"lead"}, "joe": {"lead", "other"},
 	}, behind: map[string]string{}}

@@ -8,14 +8,19 @@ import (
 
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/ui"
 )
 
 // judgeProposal asks the rules about a call that is proposed in the place of another, which the client would have
 // to make. It must be for the same people to decide, and of the same class: others would agree to what is
-// denied afterwards, or to what they were not asked about. Both calls are judged by what is known here, without
+// denied afterwards, or to what they were not asked about; and what a client's call is refused for before anybody is
+// asked, no proposal is either. Both calls are judged by what is known here, without
 // the client's address and the org's own objects, and the one must come out as the other: what
 // cannot be known here is judged when the call is made. The error is an [approval.ErrProposal].
 func (d *Decisions) judgeProposal(ctx context.Context, r *approval.Request, arguments jsontext.Value) error {
+	if _, err := ui.Arguments(arguments); err != nil {
+		return fmt.Errorf("%w: the arguments are %w", approval.ErrProposal, err)
+	}
 	if d.Access == nil {
 		return nil
 	}
@@ -40,6 +45,8 @@ func (d *Decisions) judgeProposal(ctx context.Context, r *approval.Request, argu
 		return fmt.Errorf("%w: the rules do not ask about that call, they answer %q: %s", approval.ErrProposal, is.Effect, is.Reason)
 	case is.Class != was.Class:
 		return fmt.Errorf("%w: that call is of the class %s, and the one that waits of the class %s", approval.ErrProposal, is.Class, was.Class)
+	case is.Reach.Unnamed:
+		return fmt.Errorf("%w: that call does not name by its id each record that it writes to, or says what it sets", approval.ErrProposal)
 	case is.Confirmation != was.Confirmation:
 		return fmt.Errorf("%w: other people decide about that call: %s", approval.ErrProposal, is.Reason)
 	}
