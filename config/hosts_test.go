@@ -138,3 +138,16 @@ func TestU6Notes(t *testing.T) {
 		t.Errorf("unknown kind: %v", err)
 	}
 }
+
+// SR-AS-3: no redirect leads to the host of an org or a gateway in front of one, however the file spells it; what a
+// simulated Salesforce shares with native clients is left out.
+func TestSRAS3HostsOfTheOrgs(t *testing.T) {
+	t.Parallel()
+	c := Config{
+		Salesforce: Salesforce{Orgs: []Org{{LoginURL: "https://Login.ACME.example"}, {LoginURL: "https://login.acme.example:8443"}, {LoginURL: "http://127.0.0.1:8090"}}},
+		Servers:    []Server{{Upstream: "https://Gateway.acme.example/platform/mcp/v1/x/y"}, {Upstream: "http://localhost:1/x"}},
+	}
+	if got := c.SalesforceHosts(); !slices.Equal(got, []string{"login.acme.example", "gateway.acme.example"}) {
+		t.Errorf("%q", got)
+	}
+}

@@ -2,6 +2,7 @@ package client
 
 import (
 	"net/url"
+	"strings"
 	"testing"
 )
 
@@ -133,4 +134,49 @@ func FuzzAllowsRedirect(f *testing.F) {
 			t.Fatalf("%q allowed", uri)
 		}
 	})
+}
+
+// AS-15: no client is redirected to a page of Salesforce's, of whichever org or cloud, by any spelling; names that only
+// look alike are other hosts.
+func TestAS15NoRedirectToSalesforce(t *testing.T) {
+	t.Parallel()
+	refused := func(uri string) string {
+		if err := ValidateRedirectURI(uri, "https://proxy.example", []string{"login.acme.example"}); err != nil {
+			return err.Error()
+		}
+		return ""
+	}
+	const says = "must not lead to Salesforce"
+	for _, host := range []string{
+		"salesforce.com", "login.salesforce.com", "test.salesforce.com", "other.my.salesforce.com", "other--uat.sandbox.my.salesforce.com", "api.salesforce.com", "help.salesforce.com",
+		"acme.lightning.force.com", "acme--c.vf.force.com", "acme--c.visualforce.com", "acme.my.site.com", "acme.my.salesforce-sites.com", "acme.secure.force.com", "acme.file.force.com",
+		"acme.my.salesforce-setup.com", "acme.my.salesforce-scrt.com", "acme.lightning.com", "c.na1.documentforce.com", "acme.cloudforce.com", "acme.file.forceusercontent.com",
+		"acme.my.salesforce.mil", "acme.lightning.crmforce.mil", "acme.experience.crmforce.mil", "acme.force.mil", "acme.visualforce.mil", "acme.cloudforce.mil",
+		"acme.my.sfcrmproducts.cn", "acme.lightning.sfcrmapps.cn", "acme.sites.sfcrmapps.cn", "login.acme.example",
+	} {
+		for _, uri := range []string{"https://" + host + "/cb", "https://" + host, "https://" + host + ":443/cb", "https://" + host + ":8443/cb?a=b"} {
+			if got := refused(uri); got != says {
+				t.Errorf("%s: %q", uri, got)
+			}
+		}
+		for _, uri := range []string{
+			"https://" + strings.ToUpper(host) + "/cb", "https://" + host + "./cb", "https://" + host + ".:443/cb", "https://c.example@" + host + "/cb", "https://" + host + "@c.example/cb",
+			"https://" + strings.ReplaceAll(host, ".", "%2e") + "/cb", "https://" + strings.ReplaceAll(host, ".", "\u3002") + "/cb", "https://" + strings.Replace(host, "o", "\uff4f", 1) + "/cb",
+			"https://" + host + `\.c.example/cb`, "http://" + host + "/cb", "//" + host + "/cb",
+		} {
+			if refused(uri) == "" {
+				t.Errorf("%q accepted", uri)
+			}
+		}
+		for _, uri := range []string{"https://not" + host + ".example/cb", "https://" + host + ".c.example/cb", "https://c.example/" + host} {
+			if got := refused(uri); got != "" {
+				t.Errorf("%q refused: %s", uri, got)
+			}
+		}
+	}
+	for _, uri := range []string{"https://notsalesforce.com/cb", "https://my-force.com/cb", "https://website.com/cb", "https://xn--salesforce-7ta.com/cb"} {
+		if got := refused(uri); got != "" {
+			t.Errorf("%q refused: %s", uri, got)
+		}
+	}
 }

@@ -27,8 +27,13 @@ func IsOwnHost(host string) bool {
 }
 
 // pageDomains are those below which are pages of orgs: Lightning, Visualforce, sites and files, some of which
-// whoever builds for an org has written.
-var pageDomains = []string{"force.com", "visualforce.com", "site.com", "salesforce-sites.com", "salesforce-setup.com", "salesforce-scrt.com", "documentforce.com"}
+// whoever builds for an org has written. Orgs of the United States' military and in China have them on domains
+// of their own.
+var pageDomains = []string{
+	"force.com", "visualforce.com", "site.com", "lightning.com", "salesforce-sites.com", "salesforce-setup.com", "salesforce-scrt.com", "salesforce-experience.com",
+	"salesforce-communities.com", "salesforce-hub.com", "salesforceliveagent.com", "documentforce.com", "forceusercontent.com", "force-user-content.com", "cloudforce.com",
+	"force.mil", "crmforce.mil", "cloudforce.mil", "visualforce.mil", "salesforce-setup.mil", "salesforce.cn", "sfcrmapps.cn",
+}
 
 // Hosts reports whether a host is Salesforce's own, or one of an org's pages, of any org: it may redirect, or
 // show a page that takes what it is sent. host is as [IsOwnHost] takes it.
