@@ -283,6 +283,8 @@ func TestReviewRefuses(t *testing.T) {
 		{"no reason", "q", reviewer, rep, audit.Revoke, " \u200b", actor.ErrReason},
 		{"their own", "q", own, rep, audit.Keep, "r", ErrOwnAccess},
 		{"their own as a person", "q", asPerson, rep, audit.Keep, "r", ErrOwnAccess},
+		{"their own at the command line", "q", as(sim.RepID), rep, audit.Keep, "r", ErrOwnAccess},
+		{"their own at the command line, by a short id", "q", as(" " + sim.RepID[:15]), rep, audit.Keep, "r", ErrOwnAccess},
 		{"neither", "q", reviewer, rep, audit.Approve, "r", nil},
 	} {
 		if _, err := r.Decide(t.Context(), tt.by, tt.review, tt.of, tt.what, tt.reason); err == nil || tt.want != nil && !errors.Is(err, tt.want) {
@@ -292,6 +294,10 @@ func TestReviewRefuses(t *testing.T) {
 	f.opens(t, got[sim.RepID].access, true)
 	if one, err := r.Review(t.Context(), "q"); err != nil || one.Open() != 3 {
 		t.Errorf("%+v, %v", one, err)
+	}
+	// Nothing stands in the way of ending access at the command line.
+	if n, err := r.Decide(t.Context(), as(sim.RepID), "q", rep, audit.Revoke, "r"); err != nil || n == 0 {
+		t.Errorf("ending their own: %d, %v", n, err)
 	}
 }
 

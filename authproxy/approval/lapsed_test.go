@@ -72,3 +72,45 @@ func TestAP05DecisionsLapseBeforeTheCall(t *testing.T) {
 		}
 	}
 }
+
+// AP-12: whom an operator named counts no more once it turns out that they are who asked for the call, who proposed it, or
+// somebody who agreed before; of two who turn out to be one, the first counts.
+func TestAP12NamedWhoTurnOutToBeSomebody(t *testing.T) {
+	t.Parallel()
+	const named = "named bob"
+	for name, test := range map[string]struct {
+		is     []string // whom the name bob means in the end
+		lapses bool
+	}{
+		"nobody":                             {nil, false},
+		"somebody else":                      {[]string{"joe"}, false},
+		"who agreed before":                  {[]string{"ann"}, true},
+		"who proposed it":                    {[]string{"zoe"}, true},
+		"the requester at the company":       {[]string{"rep"}, true},
+		"the requester at Salesforce":        {[]string{SalesforceHuman("acme", "005A")}, true},
+		"the requester's name in other orgs": {[]string{SalesforceHuman("other", "005A")}, false},
+	} {
+		s, _ := newStore(t)
+		people := &town{behind: map[string]string{"005A": "rep"}, roles: map[string][]string{"ann": {"a"}}, called: map[string][]string{}}
+		s.people = people
+		first := submit(t, s, binding("Acme").by("role:a and role:b"))
+		r, err := s.Counter(t.Context(), first.ID, actor.User("zoe"), "zoe", binding("Other").Arguments)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range []Decision{{By: actor.User("ann"), Human: "ann", Factor: "a", Role: "a"}, {By: actor.Operator("root", "bob"), Human: named, Factor: "b", Role: "b"}} {
+			if _, err := s.Approve(t.Context(), r.ID, d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		people.called["bob"] = test.is
+		_, err = s.Spend(t.Context(), r.Binding)
+		if errors.Is(err, ErrLapsed) != test.lapses || !test.lapses && err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		now, err := s.Get(t.Context(), r.ID)
+		if test.lapses && (err != nil || len(now.Decisions) != 1 || now.Decisions[0].Human == named) {
+			t.Errorf("%s: it is %+v, %v", name, now, err)
+		}
+	}
+}
