@@ -125,8 +125,8 @@ func TestComposeGrantsLittle(t *testing.T) {
 
 // The composition, each container as a process here: the same programs, commands, variables, files and
 // secrets, at addresses and paths of this machine. A person connects through the balancer; a replica is
-// killed under load, and comes back. No read fails that is repeated, an approved write is made once, and
-// all logs verify together.
+// killed under load, and comes back; a new sealing key is made by the lines of the README. No read fails that is
+// repeated, an approved write is made once, and all logs verify together.
 func TestComposeRuns(t *testing.T) {
 	rounds.Thorough(t) // three replicas and a database server
 	t.Parallel()
@@ -165,6 +165,9 @@ func TestComposeRuns(t *testing.T) {
 		}
 	}
 	h.start("replica-2") // as "restart: unless-stopped" has it
+	if keys := h.rotatesKeys(); keys != 2 {
+		t.Errorf("%d keys", keys)
+	}
 	over.Store(true)
 	load.Wait()
 	t.Logf("%d reads, %d of them repeated", reads.Load(), repeated.Load())

@@ -4,11 +4,13 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -234,17 +236,9 @@ func (h *composed) makeSecrets() {
 	must(os.WriteFile(filepath.Join(h.Dir, "sfmcp-proxy.yaml"), []byte(read(h.t, filepath.Join(composeDir, "sfmcp-proxy.yaml"))), 0o644))
 	must(os.WriteFile(filepath.Join(dir, "salesforce"), []byte(salesforcesim.ConfidentialSecret+"\n"), 0o644)) // as cp with the usual umask leaves it
 	writeCertificate(h.t, h.authority.Sign(h.t, "127.0.0.1", time.Now().Add(time.Hour)), filepath.Join(dir, "mcp.crt"), filepath.Join(dir, "mcp.key"))
-	own, of := strconv.Itoa(os.Getuid()), strconv.Itoa(os.Getuid())
-	if h.As != nil {
-		of = strconv.Itoa(int(h.As.Uid))
-	}
 	keys := ""
 	for range 2 {
-		cmd := exec.Command("sh", script)
-		cmd.Env = append(os.Environ(), "PROXY_USER="+own, "NGINX_USER="+own, "POSTGRES_USER="+of, "DATABASE_HOST=localhost", "PROGRAM="+os.Args[0], runAsProgram+"=1")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			h.t.Fatalf("secrets.sh: %v\n%s", err, out)
-		}
+		h.types("PROGRAM=$(command -v sfmcp-proxy) ./secrets.sh")
 		now := read(h.t, filepath.Join(dir, "sealing-keys")) + read(h.t, filepath.Join(dir, "database.key")) + read(h.t, filepath.Join(dir, "pgpass"))
 		if keys != "" && now != keys {
 			h.t.Error("secrets.sh made secrets anew")
@@ -256,6 +250,81 @@ func (h *composed) makeSecrets() {
 			h.t.Errorf("secrets.sh leaves %s", left)
 		}
 	}
+}
+
+// types runs a line of the README in the folder of the composition, as whoever has the files.
+func (h *composed) types(line string) {
+	h.t.Helper()
+	own, of := strconv.Itoa(os.Getuid()), strconv.Itoa(os.Getuid())
+	if h.As != nil {
+		of = strconv.Itoa(int(h.As.Uid))
+	}
+	cmd := exec.Command("sh", "-c", strings.NewReplacer("sudo ", "", "$(command -v sfmcp-proxy)", os.Args[0]).Replace(line))
+	cmd.Env = append(os.Environ(), "PROXY_USER="+own, "NGINX_USER="+own, "POSTGRES_USER="+of, "DATABASE_HOST=localhost", runAsProgram+"=1")
+	cmd.Dir = h.Dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		h.t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+}
+
+// rotatesKeys makes a new sealing key by the lines of the README, and returns how many keys there are.
+func (h *composed) rotatesKeys() int {
+	h.t.Helper()
+	_, lines, found := strings.Cut(read(h.t, filepath.Join(composeDir, "README.md")), "**A new sealing key**")
+	lines, _, ends := strings.Cut(lines, "\n**")
+	if !found || !ends {
+		h.t.Fatal("the README has no new sealing key")
+	}
+	restarts := 0
+	for line := range strings.SplitSeq(lines, "\n") {
+		line, typed := strings.CutPrefix(line, "    ")
+		switch {
+		case !typed:
+		case strings.HasPrefix(line, "docker compose restart replica-1 "): // and so on, one after the other
+			for _, name := range slices.Sorted(maps.Keys(h.replicas)) {
+				h.restart(name)
+			}
+			restarts++
+		default:
+			h.types(line)
+		}
+	}
+	if restarts != 2 {
+		h.t.Errorf("the README restarts the replicas %d times", restarts)
+	}
+	status := []string{"/sfmcp-proxy", "key", "status", "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml"}
+	sealing := map[string]bool{}
+	keys := 0
+	for name := range h.replicas {
+		c := h.container(name)
+		out, err := c.exec(c.translated(status)).CombinedOutput()
+		if err != nil {
+			h.t.Fatalf("key status in %s: %v\n%s", name, err, out)
+		}
+		for line := range strings.Lines(string(out)) {
+			if strings.Contains(line, "  seals  ") {
+				sealing[strings.Fields(line)[0]] = true
+			}
+		}
+		keys = strings.Count(string(out), "\n")
+	}
+	if len(sealing) != 1 {
+		h.t.Errorf("%d keys seal", len(sealing))
+	}
+	return keys
+}
+
+// restart ends a replica as docker compose does, and starts it again.
+func (h *composed) restart(name string) {
+	h.t.Helper()
+	process := h.replicas[name].process
+	if err := process.Process.Signal(syscall.SIGTERM); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := process.Wait(); err != nil {
+		h.t.Errorf("%s ends with %v", name, err)
+	}
+	h.start(name)
 }
 
 // startDatabase does what the image of PostgreSQL does in an empty volume: initdb with its arguments, a

@@ -12,8 +12,8 @@ import (
 // longer because a sweep is late; what a sweep by a wrong clock has ended and deleted nobody has again.
 type sweepClock struct {
 	seen audit.Clock // at a start, the last entry of the audit log, see [audit.ClockOf]
-	told string // why sweeps wait, as it was logged
-	off  bool   // that the clock differs from the database's was logged
+	told string      // why sweeps wait, as it was logged
+	off  bool        // that the clock differs from the database's was logged
 }
 
 // maySweep says whether a sweep may delete by the time that it is now, and tells each change of that once. The
