@@ -246,7 +246,30 @@ func (d *drill) drillStores() {
 		d.r.start()
 		d.must("audit", "verify")
 	})
+	d.drillClock()
 	d.drillReplica()
+}
+
+// drillClock is that of the clock. Nobody can set the one of this machine, so the database says another time, by a function that
+// new connections find before its own.
+func (d *drill) drillClock() {
+	set := func(ahead string) {
+		d.t.Helper()
+		if _, err := d.store.Writes.Exec(`
+			CREATE OR REPLACE FUNCTION clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $f$ SELECT pg_catalog.clock_timestamp() + interval '` + ahead + `' $f$;
+			DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = %I, pg_catalog', current_database(), current_schema()); END $$`); err != nil {
+			d.t.Fatal(err)
+		}
+	}
+	d.alert("SfmcpClockDiffers", func() {
+		set("5 minutes")
+		d.network.Down()
+		d.network.Heal()
+	}, func() {
+		d.says("behind the database's", "doctor")
+		set("0 minutes")
+		d.must("audit", "list", "--action", "grant.replay")
+	})
 }
 
 // drillReplica is that of a replica that went away. Its log is made by a command, as on another machine, and was heard
