@@ -51,7 +51,8 @@ const freshFor = 5 * time.Minute
 // request that by may not know of; and, then the request is returned as well,
 // [approval.ErrNotApprover], [approval.ErrStepUp], [approval.ErrAlready] if it was decided so,
 // [approval.ErrGone] if it was decided otherwise or is over; [actor.ErrReason]; an
-// [audit.UnrecordedError] if it was refused, which is not in the log.
+// [audit.UnrecordedError] if it was refused, which is not in the log; [approval.ErrInDoubt] where
+// nobody knows whether it counts.
 func (d *Decisions) Decide(ctx context.Context, by approval.Decider, id string, choice approval.Choice) (*approval.Request, error) {
 	if choice.Approve {
 		r, err := d.approve(ctx, by, id, choice)
@@ -185,7 +186,7 @@ func (d *Decisions) approve(ctx context.Context, by approval.Decider, id string,
 		case errors.Is(err, approval.ErrAlready), errors.Is(err, approval.ErrNotApprover):
 			return audit.Result{Outcome: audit.Denied, Reason: "another decision was faster"}, err
 		case err != nil:
-			return audit.Result{Reason: "not approved"}, err
+			return failed(err, "not approved"), err
 		}
 		return audit.Result{Reason: standingReason(r)}, nil
 	})
@@ -203,6 +204,11 @@ func (d *Decisions) deny(ctx context.Context, by approval.Decider, id, reason st
 		if denied != nil && errors.Is(err, approval.ErrGone) {
 			r = denied
 			return d.refuse(ctx, by, denied, audit.Deny, goneReason(denied), tooLate(denied, audit.Deny))
+		}
+		if errors.Is(err, approval.ErrInDoubt) {
+			e := d.entry(ctx, by, r, audit.Deny)
+			e.Outcome, e.Reason = audit.Unknown, approval.ErrInDoubt.Error()
+			return errors.Join(err, d.Audit.Done(ctx, e))
 		}
 		if err != nil {
 			return err
@@ -262,7 +268,7 @@ func (d *Decisions) Counter(ctx context.Context, by approval.Decider, id string,
 		case errors.Is(err, approval.ErrProposal):
 			return audit.Result{Outcome: audit.Denied, Reason: "not a proposal"}, err
 		case err != nil:
-			return audit.Result{Reason: "not proposed"}, err
+			return failed(err, "not proposed"), err
 		}
 		r = counter
 		return audit.Result{Reason: "proposed as " + counter.ID + ", arguments sha256 " + counter.ArgumentsDigest}, nil

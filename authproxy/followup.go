@@ -34,14 +34,19 @@ func (d *Decisions) mayUndo(ctx context.Context, r *approval.Request) error {
 // Errors: [approval.ErrNotFound], [actor.ErrReason]; and, then the request is returned as
 // well, [approval.ErrNotUnknown].
 func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string, happened approval.Happened, reason string) (*approval.Request, error) {
-	if _, _, err := d.See(ctx, by, id); err != nil {
+	seen, _, err := d.See(ctx, by, id)
+	if err != nil {
 		return nil, err
 	}
 	var r *approval.Request
-	err := take(ctx, func(ctx context.Context) (err error) {
+	err = take(ctx, func(ctx context.Context) (err error) {
 		r, err = d.Approvals.Resolve(ctx, id, by.Actor, happened, reason)
-		if err != nil && !errors.Is(err, approval.ErrNotUnknown) {
+		inDoubt := errors.Is(err, approval.ErrInDoubt)
+		if err != nil && !errors.Is(err, approval.ErrNotUnknown) && !inDoubt {
 			return err
+		}
+		if inDoubt {
+			r = seen
 		}
 		e := d.entry(ctx, by, r, "")
 		e.Action, e.Outcome, e.Reason = audit.ApprovalResolve, audit.OK, "it happened: "
@@ -51,6 +56,10 @@ func (d *Decisions) Resolve(ctx context.Context, by approval.Decider, id string,
 		if err == nil {
 			e.Reason += r.Check.Reason
 			return d.Audit.Done(ctx, e)
+		}
+		if inDoubt {
+			e.Outcome, e.Reason = audit.Unknown, approval.ErrInDoubt.Error()
+			return errors.Join(err, d.Audit.Done(ctx, e))
 		}
 		e.Outcome, e.Reason = audit.Denied, "there was nothing to resolve"
 		if _, logErr := d.Audit.Append(ctx, e); logErr != nil {
@@ -89,9 +98,17 @@ func (d *Decisions) Undo(ctx context.Context, by approval.Decider, id string) (*
 		case errors.Is(err, approval.ErrUndo), errors.Is(err, approval.ErrTooMany):
 			return audit.Result{Outcome: audit.Denied, Reason: err.Error()}, err
 		case err != nil:
-			return audit.Result{Reason: "not asked for"}, err
+			return failed(err, "not asked for"), err
 		}
 		return audit.Result{Reason: "asked for as " + undo.ID + ", arguments sha256 " + undo.ArgumentsDigest}, nil
 	})
 	return undo, err
+}
+
+// failed is how a decision ended that failed by err: reason says how, but where nobody knows whether it was stored.
+func failed(err error, reason string) audit.Result {
+	if errors.Is(err, approval.ErrInDoubt) {
+		return audit.Result{Outcome: audit.Unknown, Reason: approval.ErrInDoubt.Error()}
+	}
+	return audit.Result{Reason: reason}
 }

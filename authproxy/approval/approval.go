@@ -59,9 +59,8 @@ var (
 	// ErrChanged: there was one, and the record is not any more what those who gave it saw. It is
 	// an [ErrNotApproved].
 	ErrChanged = fmt.Errorf("%w any more: the record has changed since", ErrNotApproved)
-	// ErrInDoubt: whether the approval was taken is not known: the database took the statement, and did not
-	// answer any more.
-	ErrInDoubt = errors.New("whether the approval was spent is not known")
+	// ErrInDoubt: whether it was done is not known: the database took the statement, and did not answer any more.
+	ErrInDoubt = errors.New("whether it was done is not known, because the database did not answer")
 	// ErrUnread: it is not known whether the record is still what those who agreed saw. The
 	// approval stays.
 	ErrUnread = errors.New("whether the record has changed is not known")

@@ -35,29 +35,29 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		return nil, fmt.Errorf("proposing another call: %w", err)
 	}
 	var counter *Request
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	_, err = s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
 		if err := s.db.Lock(ctx, tx, "approvals of "+r.Org+" "+r.Subject); err != nil {
-			return err
+			return 0, err
 		}
 		n, err := db.Affected(ctx, tx, `
 			UPDATE approvals SET state = 'countered', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, state_mac = ''
 			WHERE id = $5 AND state = 'pending' AND state_mac = $6 AND expires_at > $1`,
 			db.Millis(s.now()), string(by.Kind), by.ID, by.As, id, r.stateMAC)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		if n == 0 {
-			return ErrGone
+			return 0, ErrGone
 		}
 		switch there, err := s.meets(ctx, tx, other); {
 		case err != nil:
-			return err
+			return 0, err
 		case there != nil:
-			return fmt.Errorf("%w: %s", ErrProposal, there.standsFor())
+			return 0, fmt.Errorf("%w: %s", ErrProposal, there.standsFor())
 		}
 		counter, err = s.insert(ctx, tx, Request{Binding: other, Class: r.Class, Author: author, CounterOf: r.ID})
-		return err
-	})
+		return n, err
+	}, func() (string, []any) { return inserted(counter) })
 	if errors.Is(err, ErrGone) {
 		counter, _ = s.Get(ctx, id)
 	}

@@ -18,7 +18,8 @@ const attempts = 20
 // Approve has d count for a pending request, which is approved once every factor is met. The
 // caller has checked that the person may. Errors: [ErrNotFound]; and, then the request is
 // returned as well, [ErrGone] if it is not pending, [ErrAlready] if the person agreed before,
-// [ErrNotApprover] if nobody is missing for the factor.
+// [ErrNotApprover] if nobody is missing for the factor. Where the database does not answer, it is asked for up to 20 seconds
+// what became of it, here and by whatever else people decide: [ErrInDoubt].
 func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, error) {
 	if !d.By.Known() || d.Human == "" {
 		return nil, errors.New("approving: nobody decides")
@@ -64,7 +65,7 @@ func requestOf(r *stored) *Request {
 
 // approve writes a decision, if the request still waits as it did when it was read: with the
 // decisions that it had.
-func (s *Store) approve(ctx context.Context, r *stored, d Decision) (n int64, err error) {
+func (s *Store) approve(ctx context.Context, r *stored, d Decision) (int64, error) {
 	pending, now := r.stateMAC, db.Millis(s.now())
 	d.At = db.Time(now)
 	d.AuthTime = db.Time(db.Millis(d.AuthTime))
@@ -74,20 +75,21 @@ func (s *Store) approve(ctx context.Context, r *stored, d Decision) (n int64, er
 	if len(r.Missing()) == 0 {
 		r.State, r.DecidedAt, r.DecidedBy = Approved, d.At, d.By
 	}
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		n, err = db.Affected(ctx, tx, `
+	return s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
+		n, err := db.Affected(ctx, tx, `
 			UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, decisions = $6, state_mac = $7
 			WHERE id = $8 AND state = 'pending' AND state_mac = $9 AND expires_at > $10 AND sealed_arguments <> ''`,
 			string(r.State), db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, r.decisions,
 			s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, pending, now)
 		if err != nil || n == 0 {
-			return err
+			return 0, err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO approval_decisions (`+decisionColumns+`, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 			d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, now, db.Millis(d.AuthTime), d.ACR, string(d.Shown), mac, r.ID)
-		return err
+		return n, err
+	}, func() (string, []any) {
+		return `SELECT 1 FROM approval_decisions WHERE request_id = $1 AND mac = $2`, []any{r.ID, mac}
 	})
-	return n, err
 }
 
 // Deny refuses a pending request for good in the name of by, who may do so, with a reason that
@@ -113,10 +115,14 @@ func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason stri
 	}
 	// Whatever others agreed to meanwhile: as long as it waits, a denial ends it.
 	now := db.Millis(s.now())
-	n, err := db.Affected(ctx, s.db.Writes, `
-		UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
-		WHERE id = $6 AND state = 'pending' AND expires_at > $1`,
-		now, string(by.Kind), by.ID, by.As, sealed, id)
+	denial := []any{now, string(by.Kind), by.ID, by.As, sealed, id}
+	n, err := s.known(ctx, func(ctx context.Context) (int64, error) {
+		return db.Affected(ctx, s.db.Writes, `
+			UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
+			WHERE id = $6 AND state = 'pending' AND expires_at > $1`, denial...)
+	}, func() (string, []any) {
+		return `SELECT 1 FROM approvals WHERE state = 'denied' AND decided_at = $1 AND decided_by_kind = $2 AND decided_by_id = $3 AND decided_by_as = $4 AND sealed_reason = $5 AND id = $6`, denial
+	})
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("denying: %w", err)

@@ -38,6 +38,8 @@ type Config struct {
 	PendingPerUser int
 	// People knows who may still agree when an approval is spent; nil: [Strangers].
 	People People
+	// InDoubt is how long the database is asked what became of a statement that it did not answer; 0: 20 s.
+	InDoubt time.Duration
 }
 
 // Store keeps the requests. It is safe for concurrent use.
@@ -51,7 +53,7 @@ type Store struct {
 
 	perConnection, perUser int // see Config
 
-	doubt     time.Duration // [doubtTime], but for tests
+	doubt     time.Duration // see Config.InDoubt
 	unsettled unsettled
 }
 
@@ -69,12 +71,15 @@ func New(c Config) (*Store, error) {
 	if c.PendingPerConnection == 0 {
 		c.PendingPerConnection = defaultPendingPerConnection
 	}
+	if c.InDoubt == 0 {
+		c.InDoubt = doubtTime
+	}
 	if c.People == nil {
 		c.People = Strangers{}
 	}
 	return &Store{
 		db: c.DB, ring: c.Ring, lifetime: c.Lifetime, keep: c.KeepArguments, now: c.Now, people: c.People,
-		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: doubtTime,
+		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: c.InDoubt,
 	}, nil
 }
 

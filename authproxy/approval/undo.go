@@ -22,9 +22,9 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 	if author == "" {
 		return nil, errors.New("undoing: nobody asks for it")
 	}
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	_, err = s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
 		if err := s.db.Lock(ctx, tx, "approvals of "+b.Org+" "+b.Subject); err != nil {
-			return err
+			return 0, err
 		}
 		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
 		if err == nil {
@@ -32,25 +32,25 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 		}
 		switch {
 		case err != nil:
-			return err
+			return 0, err
 		case r.Org != b.Org || r.Subject != b.Subject || r.Server != b.Server:
-			return errors.New("the other call is another user's, or of another server")
+			return 0, errors.New("the other call is another user's, or of another server")
 		}
 		if err := r.MayUndo(); err != nil {
-			return err
+			return 0, err
 		}
 		switch there, err := s.meets(ctx, tx, b); {
 		case err != nil:
-			return err
+			return 0, err
 		case there != nil:
-			return fmt.Errorf("%w: %s", ErrUndo, there.standsFor())
+			return 0, fmt.Errorf("%w: %s", ErrUndo, there.standsFor())
 		}
 		if err := s.admit(ctx, tx, b); err != nil {
-			return err
+			return 0, err
 		}
 		undo, err = s.insert(ctx, tx, Request{Binding: b, Class: class, Author: author, UndoOf: r.ID})
-		return err
-	})
+		return 1, err
+	}, func() (string, []any) { return inserted(undo) })
 	if err != nil {
 		return nil, fmt.Errorf("undoing: %w", err)
 	}

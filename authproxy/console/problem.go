@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
@@ -63,6 +64,8 @@ func otherApprover(why error) error {
 const (
 	titleUnrecorded = "Done, but not recorded"
 	textUnrecorded  = "What you asked for is done, and stays so: it need not be done again. It could not be written to the audit log. The proxy's own log says why."
+	// textInDoubt is said of a decision that the database took and did not answer ([approval.ErrInDoubt]).
+	textInDoubt = "The database did not answer, so it is not known whether what you decided counts. Open the call again in a moment: its page says what became of it."
 	// textNoIntent is said of an act that gives access, which is recorded first ([audit.ErrNoIntent]).
 	textNoIntent = "It could not be written to the audit log, and nobody is given anything without an entry there. Whoever administers the proxy finds in its own log why. Try again once that is mended."
 )
@@ -86,6 +89,9 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 	} else if errors.Is(err, audit.ErrNoIntent) {
 		c.Log.ErrorContext(r.Context(), "an act of a page cannot be recorded, so it was not done", "path", r.URL.Path, "error", err)
 		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nothing was done", textNoIntent
+	} else if errors.Is(err, approval.ErrInDoubt) {
+		c.Log.ErrorContext(r.Context(), "whether an act of a page was done is not known", "path", r.URL.Path, "error", err)
+		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nobody knows yet", textInDoubt
 	} else if p, ok := errors.AsType[*problem](err); ok {
 		status, page.Title, page.Text = p.status, p.title, p.text
 	} else if refusal, ok := errors.AsType[*ui.Refusal](err); ok {
@@ -111,7 +117,7 @@ func (c *Console) waysOn(r *http.Request, status int, err error) (links []ui.Lin
 		return []ui.Link{{Text: "Sign in as somebody else", Path: "/signin"}}
 	case status >= http.StatusInternalServerError && r.Method != http.MethodPost:
 		links = append(links, ui.Link{Text: "Try again", Path: here})
-	case (refused || errors.Is(err, errDecision) || errors.Is(err, errReason)) && strings.HasPrefix(here, "/approvals/"):
+	case (refused || errors.Is(err, approval.ErrInDoubt) || errors.Is(err, errDecision) || errors.Is(err, errReason)) && strings.HasPrefix(here, "/approvals/"):
 		links = append(links, ui.Link{Text: "Open the call again", Path: here})
 	}
 	if strings.HasPrefix(here, "/approvals/") {

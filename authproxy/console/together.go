@@ -178,5 +178,8 @@ func (c grouping) became(ctx context.Context, d approval.Decided) ui.Cell {
 		return ui.Cell{Text: "Not decided", Kind: "warn", Faint: strings.TrimSpace("You may not decide about it. " + whyNot(d.Err))}
 	}
 	c.Log.ErrorContext(ctx, "deciding together failed", "error", d.Err)
+	if errors.Is(d.Err, approval.ErrInDoubt) {
+		return ui.Cell{Text: "Not known", Kind: "warn", Faint: textInDoubt}
+	}
 	return ui.Cell{Text: "Not decided", Kind: "denied", Faint: "It is our fault and it is recorded. Open it by itself and try again."}
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -196,8 +195,8 @@ func (a peopleRoutes) endPerson(q *call, in *Why, end func(context.Context, stri
 		return PersonEnded{}, err
 	}
 	ended, err := end(q.Context(), p.Org, p.Subject, q.act(in.Reason))
-	others, findErr := a.elsewhere(q, &p.User)
-	return PersonEnded{Ended{ended.Connections, ended.Approvals, ended.Sessions}, others}, a.partly(q, errors.Join(err, findErr))
+	others, err := readAfter(a.API, q, a.partly(q, err), func(q *call) ([]Person, error) { return a.elsewhere(q, &p.User) })
+	return PersonEnded{Ended{ended.Connections, ended.Approvals, ended.Sessions}, others}, err
 }
 
 // partly is the error of an act of which some may be done.

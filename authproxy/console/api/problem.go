@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -52,6 +53,7 @@ var (
 	tooMany       = kind{"too-many-requests", "Too many requests", http.StatusTooManyRequests}
 	incomplete    = kind{"incomplete", "Not all of it could be done", http.StatusInternalServerError}
 	unrecorded    = kind{"unrecorded", "It is done, but not in the audit log", http.StatusInternalServerError}
+	unread        = kind{"done-unread", "It is done, but could not be read again", http.StatusInternalServerError}
 	passing       = kind{"unavailable", "It cannot be done at the moment", http.StatusServiceUnavailable}
 	ours          = kind{"internal", "Something went wrong here", http.StatusInternalServerError}
 )
@@ -96,6 +98,23 @@ func (a *API) problemOf(r *http.Request, err error) *Problem {
 		return passing.is("What has to be looked up or stored for it could not be.", "Ask again in a moment, under another Idempotency-Key if there was one. If an act may have been done in part, look first: what is done stays done.").with("Retry-After", "1")
 	}
 	return ours.is("It is our fault and it is recorded.", "Ask again in a moment. If an act may have been done in part, look first: what is done stays done.")
+}
+
+// readAfter is the answer to an act that returned err, where that is read once the act is done. Of an act that is done nothing else is told,
+// whatever keeps the answer from being read; that the caller has gone does not: the answer may be kept for the request
+// that comes again.
+func readAfter[Out any](a *API, q *call, err error, read func(*call) (Out, error)) (Out, error) {
+	var none Out
+	if err != nil {
+		return none, err
+	}
+	q.Request = q.WithContext(context.WithoutCancel(q.Context()))
+	out, err := read(q)
+	if err != nil {
+		a.Log.ErrorContext(q.Context(), "what an act of the API came to could not be read", "path", q.URL.Path, "error", err)
+		return none, unread.is("It is done, and stays done. What the answer would have said could not be read.", "Do not do it again. Read it by the address for that, in a moment.")
+	}
+	return out, nil
 }
 
 // answer is an answer that can be sent, and kept.

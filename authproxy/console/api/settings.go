@@ -122,16 +122,17 @@ func (a settingsRoutes) setStop(q *call, in *Stop) (*StopSwitch, error) {
 		set = func() error { return a.Cutoff.Stop(q.Context(), in.Position, q.act(in.Reason)) }
 	}
 	err := set()
-	now, readErr := a.stop(q)
 	switch {
-	case errors.Is(err, access.ErrStopMoved) && readErr == nil:
+	case errors.Is(err, access.ErrStopMoved):
+		now, err := a.stop(q)
+		if err != nil {
+			return nil, err
+		}
 		return nil, q.moved(now)
-	case err != nil && in.Position != access.StopOff && !seen.seen.Position.StopsMoreThan(in.Position): // what gives access is done whole or not at all
-		return nil, a.partly(q, err)
-	case err != nil:
-		return nil, err
+	case in.Position != access.StopOff && !seen.seen.Position.StopsMoreThan(in.Position): // what gives access is done whole or not at all
+		err = a.partly(q, err)
 	}
-	return now, readErr
+	return readAfter(a.API, q, err, a.stop)
 }
 
 // Settings is the configuration in force.

@@ -137,10 +137,8 @@ func (a toolRoutes) decideTool(q *call, in *Decision) (*WholeTool, error) {
 		return nil, conflict.is("What the definition means is not known: it is listed twice, or too long to be kept whole. Nothing was done.", "Have the hosted server list it once, and shorter.")
 	case errors.Is(err, definition.ErrNotFound):
 		return nil, conflict.is("No definition of that name has that digest; nothing was done.", "Take the digest from the definitions of this name.")
-	case err != nil:
-		return nil, err
 	}
-	return a.tool(q)
+	return readAfter(a.API, q, err, a.tool)
 }
 
 // movedTool says that somebody else decided, or a list changed, after the program had looked.

@@ -17,6 +17,7 @@ type outcome struct {
 	incomplete  error // what could not be done; nil: all was
 	back        ui.Link
 	elsewhere   oversight.Elsewhere // where nothing was done about the same human
+	unfound     error               // why that is not known
 }
 
 // done tells what an act did, with a way back.
@@ -40,6 +41,10 @@ func (t *Team) tell(q *request, o outcome) error {
 		note.Kind = "warn"
 	}
 	p.Notes = append(p.Notes, note)
+	if o.unfound != nil {
+		t.Log.ErrorContext(q.Context(), "where else a person is could not be looked up", "path", q.URL.Path, "error", o.unfound)
+		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: "Whether the same person is in other orgs could not be looked up. Nothing was done there: look at them again, and at the other orgs."})
+	}
 	if len(o.elsewhere.People) > 0 {
 		p.Notes = append(p.Notes, otherOrgsNote(o.elsewhere))
 	}

@@ -185,10 +185,7 @@ func (t peoplePages) endPerson(q *request, end ending, done, then string, reache
 	}
 	ended, err := end(q.Context(), u.Org, u.Subject, act)
 	others, findErr := t.Reads.Elsewhere(q.Context(), &u.User)
-	if findErr != nil {
-		err = errors.Join(err, fmt.Errorf("looking where else they are: %w", findErr))
-	}
-	o := outcome{title: done, reached: err != nil || reached(u, ended), incomplete: err, back: personLink(u), elsewhere: others}
+	o := outcome{title: done, reached: err != nil || reached(u, ended), incomplete: err, back: personLink(u), elsewhere: others, unfound: findErr}
 	what := fmt.Sprintf("%s, %s and %s ended", counted(ended.Connections, "connection"), counted(ended.Approvals, "waiting call"), counted(ended.Sessions, "browser session"))
 	name := fmt.Sprintf("%s in org %s", called(u.Name, u.Username, u.Subject), u.Org)
 	switch {
