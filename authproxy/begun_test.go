@@ -5,9 +5,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/link"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -78,5 +81,103 @@ func TestRS10SignInUnderWay(t *testing.T) {
 	}
 	if n, err := f.Sessions.EndUser(t.Context(), "acme", sim.RepID); n != 0 || err != nil {
 		t.Errorf("%d sessions are left, %v", n, err)
+	}
+}
+
+// RS-10: access that ends while somebody who has come back is still being made a connection leaves neither a connection nor a
+// login, here or at Salesforce: before the login is stored, and after it.
+func TestRS10CutBetweenReturnAndCode(t *testing.T) {
+	t.Parallel()
+	cut := func(f *fixture) {
+		if _, err := f.Cutoff.RevokeUser(t.Context(), "acme", sim.RepID, cutNow); err != nil {
+			t.Error(err)
+		}
+	}
+	nothingIsLeft := func(when string, f *fixture) {
+		t.Helper()
+		if n, err := f.Grants.LiveGrants(t.Context(), "acme", sim.RepID); err != nil || n > 0 {
+			t.Errorf("%s: %d connections, %v", when, n, err)
+		}
+		if status, err := f.Links.Status(t.Context(), "acme", sim.RepID); err == nil && status.State == link.Active {
+			t.Errorf("%s: the login is %+v", when, status)
+		}
+		if left, err := f.Links.RevokePending(t.Context()); err != nil || left != 0 || f.liveAtSalesforce(sim.RepUsername) != 0 {
+			t.Errorf("%s: %d to be revoked, %d live at Salesforce, %v", when, left, f.liveAtSalesforce(sim.RepUsername), err)
+		}
+	}
+
+	f := start(t, change{})
+	b, callback := f.atCallback(t)
+	f.Profiles = profileHook(func() { cut(f) }) // asked once the login is stored
+	u := f.callbackWith(t, b, callback.Query()).location(t)
+	if q := u.Query(); q.Get("error") != accessDenied || q.Get("error_description") != textEnded || q.Has("code") {
+		t.Errorf("after the login is stored: %s", u)
+	}
+	nothingIsLeft("after the login is stored", f)
+
+	f = start(t, change{})
+	b, callback = f.atCallback(t)
+	r := httptest.NewRequest(http.MethodGet, f.PublicURL+"/oauth/callback?"+callback.RawQuery, nil)
+	r.Header.Set("Cookie", cookieHeader(b, f.PublicURL+"/oauth/callback"))
+	state := callback.Query().Get("state")
+	login, _ := f.Cookies.Login(r, state)
+	req, verifier, err := f.Grants.Requests.Finish(t.Context(), state, login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut(f)
+	stored := false
+	f.Profiles = profileHook(func() { stored = true })
+	if who, refused := f.Server.logIn(t.Context(), r, req, callback.Query(), verifier); refused == nil || refused.description != textEnded || who.Subject != "" || stored {
+		t.Errorf("before the login is stored: %+v, %+v, stored %t", who, refused, stored)
+	}
+	nothingIsLeft("before the login is stored", f)
+}
+
+// SR-ST-4, RS-10: a database that is put back to before a revocation gives nothing to sign-ins that were under way then, and
+// leaves alone what was begun since.
+func TestSRST4PutBackDatabaseFinishesNoSignIn(t *testing.T) {
+	t.Parallel()
+	for name, revocation := range map[string]audit.Entry{
+		"user":         {Action: audit.UserRevoke, Org: "acme", Subject: sim.RepID},
+		"block":        {Action: audit.UserBlock, Org: "acme", Subject: sim.RepID},
+		"client":       {Action: audit.ClientRevoke, Client: "chatgpt"},
+		"another org":  {Action: audit.UserRevoke, Org: "beta", Subject: sim.RepID},
+		"other client": {Action: audit.ClientRevoke, Client: "tool"},
+		"refused":      {Action: audit.ClientRevoke},
+	} {
+		f := start(t, change{})
+		b, before := f.atCallback(t)
+		f.clock.Add(time.Second)
+		revocation.Actor, revocation.Outcome = actor.Operator("root", ""), audit.OK
+		if _, err := f.Audit.Append(t.Context(), revocation); err != nil {
+			t.Fatal(err)
+		}
+		f.clock.Add(time.Second)
+		other, since := f.atCallback(t)
+		if _, err := reapplied(t, f, 0); err != nil {
+			t.Fatal(err)
+		}
+		ends := name == "user" || name == "block" || name == "client"
+		if got := f.callbackWith(t, b, before.Query()); (got.status == http.StatusBadRequest) != ends {
+			t.Errorf("%s: begun before it: %d %s", name, got.status, got.header.Get("Location"))
+		}
+		signIn, err := f.Grants.Requests.Open(t.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: "acme"}, "browser")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.clock.Add(time.Second)
+		if _, err := reapplied(t, f, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Grants.Requests.Pending(t.Context(), signIn, "browser"); err != nil {
+			t.Errorf("%s: a sign-in on its first page: %v", name, err)
+		}
+		if name == "block" { // which everything of the user ends with, whenever it was begun
+			continue
+		}
+		if got := f.callbackWith(t, other, since.Query()); got.status != http.StatusSeeOther {
+			t.Errorf("%s: begun after it: %d", name, got.status)
+		}
 	}
 }

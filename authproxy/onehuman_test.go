@@ -8,6 +8,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy"
 	sim "sfmcp-proxy/examples/salesforcesim"
@@ -30,11 +31,14 @@ func newKnown(t *testing.T) *board {
 			t.Fatal(err)
 		}
 	}
-	for org, username := range map[string]string{"acme": sim.RepUsername, "beta": "rep@acme.example.beta"} {
-		if err := b.f.Grants.SeeUser(t.Context(), org, sim.RepID); err != nil {
+	for _, u := range []grant.User{
+		{Org: "acme", Subject: sim.RepID, Username: sim.RepUsername}, {Org: "beta", Subject: sim.RepID, Username: "rep@acme.example.beta"},
+		{Org: "acme", Subject: sim.ManagerID, Username: sim.ManagerUsername},
+	} {
+		if err := b.f.Grants.SeeUser(t.Context(), u.Org, u.Subject); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.f.Grants.NameUser(t.Context(), org, sim.RepID, username, "Rep"); err != nil {
+		if err := b.f.Grants.NameUser(t.Context(), u.Org, u.Subject, u.Username, "Somebody"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -101,11 +105,17 @@ func TestAP06OneHumanOnceAtTheCommandLine(t *testing.T) {
 		"e-mail, then page":         {as(" JOE@corp.example"), atCompany(joeThere)},
 		"subject, then page":        {as("j-12"), atCompany(joeThere)},
 		"e-mail, then subject":      {as("joe@corp.example"), as("j-12")},
+		"page, then as a user":      {atCompany(joeThere), as(sim.ManagerUsername)},
+		"as a user, then page":      {as(sim.ManagerID), atCompany(joeThere)},
+		"as a user, then by e-mail": {as(sim.ManagerUsername), as("joe@corp.example")},
 		"nobody known, and a blank": {as("one"), as("one ")},
 		"nobody known, other case":  {as("One"), as("ONE")},
 		"two blanks":                {as("no one"), as("no  one")},
 	} {
 		b := newKnown(t)
+		if err := b.f.Cutoff.People.Link(t.Context(), people.Link{Org: "acme", Subject: sim.ManagerID, Issuer: idp, Person: joeThere.Subject}); err != nil {
+			t.Fatal(err)
+		}
 		r := b.hold(call("Acme", policy.Rule{Approvers: "role:security", Quorum: 2}), policy.Create)
 		if got := b.approve(r.ID, who[0], ""); got != "pending" {
 			t.Fatalf("%s: %s", name, got)

@@ -151,7 +151,10 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 	case audit.GrantRevoke, audit.GrantReplay:
 		return r.endGrant(ctx, e.Grant)
 	case audit.ClientRevoke:
-		return r.Clients.Forget(ctx, e.Client)
+		if e.Client == "" { // it was refused
+			return nil
+		}
+		return errors.Join(r.Grants.Requests.EndOfClient(ctx, e.Client, e.At), r.Clients.Forget(ctx, e.Client))
 	case audit.ClientBlock:
 		if e.Client == "" { // it was refused
 			return nil
@@ -251,12 +254,14 @@ func (r *reapplication) endCompanySession(ctx context.Context, e audit.Entry) er
 	return err
 }
 
-// revokeUser ends what a person had before an entry: their connections, with what hangs on each, and where they had signed in.
+// revokeUser ends what a person had before an entry: sign-ins of their org that were under way, their connections, with what
+// hangs on each, and where they had signed in.
 func (r *reapplication) revokeUser(ctx context.Context, e audit.Entry) error {
 	if e.Subject == "" { // it failed, and names nobody: everybody's are not meant
 		return nil
 	}
-	err := r.endConnections(ctx, subject{e.Org, e.Subject}, e)
+	err := r.Grants.Requests.EndOfOrg(ctx, e.Org, e.At) // first: whoever finishes one has a connection then
+	err = errors.Join(err, r.endConnections(ctx, subject{e.Org, e.Subject}, e))
 	n, signedOutErr := r.signedOut(ctx, e.Org, e.Subject, e.At)
 	r.changed += n
 	return errors.Join(err, signedOutErr)

@@ -114,3 +114,27 @@ func TestAP12NamedWhoTurnOutToBeSomebody(t *testing.T) {
 		}
 	}
 }
+
+// AP-06: of two who agree at the same moment and are one human nobody counts twice, although both were asked
+// before either had agreed: the store compares them as it writes.
+func TestAP06NamedAlikeCountOnceAsTheyAreWritten(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	s.people = &town{roles: map[string][]string{"ann": {"a"}}, called: map[string][]string{"ann@corp.example": {"ann"}}}
+	r := submit(t, s, binding("Acme").by("role:a and role:b"))
+	agree := func(human, factor string, by actor.Actor) error {
+		_, err := s.Approve(t.Context(), r.ID, Decision{By: by, Human: human, Factor: factor, Role: factor})
+		return err
+	}
+	if err := agree("ann", "a", actor.User("ann")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ann@corp.example", " ann@corp.example"} {
+		if err := agree(OperatorHuman(actor.Operator("root", name)), "b", actor.Operator("root", name)); !errors.Is(err, ErrAlready) {
+			t.Errorf("as %q: %v", name, err)
+		}
+	}
+	if got := state(t, s, r.ID); got != Pending {
+		t.Errorf("it is %s", got)
+	}
+}

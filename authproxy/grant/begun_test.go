@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"time"
 )
 
 // back is an authorization with which somebody came back from Salesforce.
@@ -71,6 +72,36 @@ func TestRS10BegunBeforeTheCut(t *testing.T) {
 		if _, _, err := f.CreateGrant(t.Context(), f.back(t), testSubject); err != nil {
 			t.Errorf("%s: begun after it: %v", name, err)
 		}
+	}
+}
+
+// RS-10: somebody who comes back in the last moment of the time for it has the time that is left to be made a
+// connection, and what ends their access ends that one too: a sweep does not take the request away before.
+func TestRS10BackInTheLastMoment(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	id, err := f.Requests.Open(t.Context(), authorizeRequest(), "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := f.Requests.Send(t.Context(), id, "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(testLifetimes.Consent - time.Second)
+	r, _, err := f.Requests.Finish(t.Context(), sent.State, sent.Login)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.clock.Add(finishing - time.Second)
+	if err := f.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Requests.Stands(t.Context(), r); err != nil {
+		t.Errorf("nobody ended it: %v", err)
+	}
+	if _, _, err := f.CreateGrant(t.Context(), r, testSubject); err != nil {
+		t.Errorf("nobody ended it: %v", err)
 	}
 }
 

@@ -359,6 +359,23 @@ func endBegun(ctx context.Context, d *db.DB, tx *sql.Tx, where, of string) error
 // others of the org who are just signing in have to begin again.
 const begunBySomebody = `org = $1 AND status IN ('sent', 'done')`
 
+// EndOfOrg ends the sign-ins of an org that [Store.RevokeUser] would end, as far as they were begun before then.
+func (q *Requests) EndOfOrg(ctx context.Context, org string, before time.Time) error {
+	return q.endBefore(ctx, begunBySomebody, org, before)
+}
+
+// EndOfClient ends the authorizations of a client that were begun before then.
+func (q *Requests) EndOfClient(ctx context.Context, clientID string, before time.Time) error {
+	return q.endBefore(ctx, `client_id = $1`, clientID, before)
+}
+
+func (q *Requests) endBefore(ctx context.Context, where, of string, before time.Time) error {
+	if _, err := q.db.Writes.ExecContext(ctx, `DELETE FROM authorization_requests WHERE created_at < $2 AND `+where, of, db.Millis(before)); err != nil {
+		return fmt.Errorf("ending authorization requests: %w", err)
+	}
+	return nil
+}
+
 func whyNotFinished(ctx context.Context, q querier, state, login string, now int64) error {
 	var waits bool
 	err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests
