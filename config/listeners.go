@@ -15,6 +15,10 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
+// MaxShutdownDelay is how long shutdown_delay may be. What ends a process by force waits for that, and for the 30 s that ending
+// takes, in the unit of systemd and the composition of examples.
+const MaxShutdownDelay = time.Minute
+
 func (v *validator) listeners() {
 	c := v.c
 	if err := access.ValidatePublicURL(c.PublicURL); err != nil {
@@ -32,7 +36,7 @@ func (v *validator) listeners() {
 	} else if adminPort == port && port != "0" && (adminHost == host || anyAddress(adminHost) || anyAddress(host)) {
 		v.add("admin_listen", "the public listener's address", "another address or port")
 	}
-	if c.ShutdownDelay < 0 || c.ShutdownDelay > time.Minute {
+	if c.ShutdownDelay < 0 || c.ShutdownDelay > MaxShutdownDelay {
 		v.add("shutdown_delay", c.ShutdownDelay.String(), "0s to 1m, and 30s less than what ends the process waits before it kills it")
 	}
 	if (c.TLS.CertFile == "") != (c.TLS.KeyFile == "") {

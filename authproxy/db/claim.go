@@ -26,6 +26,9 @@ var errLaterMark = fmt.Errorf("the database has a mark that this program does no
 
 var errWrongKeys = errors.New("the key file does not fit this database: its mark was changed, or the file has another key of the same name; put the key file back that the database was made with")
 
+// putBack is what to do about a database that something else than the proxy has changed.
+const putBack = "End what uses it, put the database back from a backup, and run 'audit verify' and 'audit acknowledge', as \"Backup and restore\" in the handbook says"
+
 func markPlace() seal.Place { return seal.Place{Table: "meta", Row: markName, Purpose: "claim"} }
 
 // openMark returns what the mark of the database says.
@@ -116,9 +119,8 @@ func (d *DB) claimEmpty(ctx context.Context, tx *sql.Tx) error {
 			return fmt.Errorf("claiming database: %w", err)
 		}
 		if found && g.Table != Stops.Table {
-			return fmt.Errorf("the database has rows in %s and no mark of its keys: somebody else removed that. "+
-				"Put the database back from a backup (\"Backup and restore\" in the handbook), then run 'audit acknowledge', which says what has to be looked at; "+
-				"without a backup, set this database aside and begin with an empty one: everybody connects again, and who was blocked has to be blocked again", g.Table)
+			return fmt.Errorf("the database has rows in %s, and in meta no row '"+markName+"', which says to which keys it belongs: something else than the proxy removed that. "+
+				putBack+"; without a backup, set this database aside and name an empty one: everybody connects again, and block again who was blocked", g.Table)
 		}
 	}
 	if err := d.sign(ctx, tx, Stops); err != nil {

@@ -99,7 +99,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	d.Writes, d.Urgent, d.Reads = opened.writes, opened.urgent, opened.reads
 	if err := d.migrate(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("migrating database: %w", nameOwner(c.URL, mayNotMigrate(err))), d.Close())
+		return nil, errors.Join(fmt.Errorf("migrating database: %w", nameOwner(c.URL, c.mayNotMigrate(err))), d.Close())
 	}
 	if err := d.checkSchema(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("checking database: %w", err), d.Close())

@@ -31,8 +31,7 @@ func (e *MovedError) Error() string {
 }
 
 // errForeignMove is a mark of a move that the keys have not made.
-var errForeignMove = errors.New("the database has a mark that it was moved, which the proxy did not make: somebody else changed it; " +
-	"put it back from a backup, see \"Backup and restore\" in the handbook")
+var errForeignMove = errors.New("the database has a mark that it was moved, which the proxy did not make: somebody else changed it. " + putBack)
 
 // MarkMoved notes durably in a database of [OpenSource] that everything in it is at the URL to now, which must show no
 // password. From then on [DB.Claim] refuses it with a [*MovedError].

@@ -105,12 +105,26 @@ func wrongInURL(text string) (found, want string) {
 	return found, want
 }
 
-// mayNotMigrate adds to an error of PostgreSQL's that a role may not do what a migration does whose that is.
-func mayNotMigrate(err error) error {
-	if refused, ok := errors.AsType[*pgconn.PgError](err); ok && refused.Code == "42501" { // insufficient_privilege
-		return fmt.Errorf("%w. The role of the database URL may not change the schema: before a new version serves, and at first, run one command of it, such as 'stop status', with SFMCP_DATABASE naming the role that owns the schema; examples/postgres/roles.sql makes both roles", err)
+// mayNotMigrate adds to an error of PostgreSQL's that a role may not do what a migration does what to run as whom.
+func (c Config) mayNotMigrate(err error) error {
+	refused, is := errors.AsType[*pgconn.PgError](err)
+	if !is || refused.Code != "42501" { // insufficient_privilege
+		return err
 	}
-	return err
+	parsed, parseErr := parsePostgres(c.URL)
+	u, urlErr := url.Parse(c.URL)
+	if parseErr != nil || urlErr != nil {
+		return err // it would not have been opened
+	}
+	role, owner := parsed.User, "OWNER"
+	if role == "proxy" { // as roles.sql has it
+		owner = "proxy_owner"
+	}
+	u.User = url.User(owner)
+	return fmt.Errorf("%w. The role %s may not change the schema, which the first start and a new version do. Run one command as the role that owns the schema, then start again: "+
+		"SFMCP_DATABASE='%s' sfmcp-proxy stop status, with the owner's password in PGPASSWORD or in the passfile of the URL. "+
+		"If there are no two roles yet, an administrator makes them in this database by examples/postgres/roles.sql; if %[2]s is to own the schema itself: ALTER DATABASE %[4]s OWNER TO %[2]s",
+		err, pgx.Identifier{role}.Sanitize(), Config{URL: u.String()}.Redacted(), pgx.Identifier{parsed.Database}.Sanitize())
 }
 
 // Unverified returns the hosts of a PostgreSQL URL to which a connection could be made

@@ -33,8 +33,11 @@ func TestST09RolesOfTheExample(t *testing.T) {
 	}
 	run("roles.sql")
 	t.Cleanup(func() { exec(t, url, `DROP OWNED BY proxy, proxy_owner`, `DROP ROLE proxy, proxy_owner`) }) // roles are the server's
-	if _, err := db.Open(t.Context(), db.Config{URL: strings.Replace(url, "test@", "proxy@", 1)}); err == nil || !strings.Contains(err.Error(), "roles.sql") || !strings.Contains(err.Error(), "role that owns the schema") {
-		t.Errorf("the role that serves, before the owner has made the schema: %v", err)
+	_, err := db.Open(t.Context(), db.Config{URL: strings.Replace(url, "test@", "proxy:hunter2@", 1)})
+	for _, says := range []string{`The role "proxy" may not change the schema`, "SFMCP_DATABASE='" + strings.Replace(url, "test@", "proxy_owner@", 1) + "' sfmcp-proxy stop status", "examples/postgres/roles.sql", "OWNER TO \"proxy\""} {
+		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("the role that serves, before the owner has made the schema: %v, expected %s", err, says)
+		}
 	}
 	run("roles.sql") // as before a restore, where the roles are there
 	as("proxy_owner")

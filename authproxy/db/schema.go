@@ -137,12 +137,12 @@ func (d *DB) checkSchema(ctx context.Context) error {
 	for object, text := range have {
 		expected, known := want[object]
 		if (!known || expected != text) && (d.Later() == 0 || !d.dialect.adds(want, object, expected, text)) {
-			return fmt.Errorf("%s is not part of this program's schema: somebody else changed the database", object)
+			return fmt.Errorf("%s is not part of this program's schema: somebody else changed the database. If it was added, find out by whom, and drop it; otherwise: "+putBack, object)
 		}
 	}
 	for object := range want {
 		if _, found := have[object]; !found {
-			return fmt.Errorf("%s is missing: somebody else changed the database", object)
+			return fmt.Errorf("%s is missing: somebody else changed the database. "+putBack, object)
 		}
 	}
 	return nil

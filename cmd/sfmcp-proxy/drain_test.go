@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,6 +175,23 @@ func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
 	}
 	if out := d.must("audit", "export"); !strings.Contains(out, `"outcome":"outcome_unknown"`) && !strings.Contains(out, `"outcome":"unknown"`) {
 		t.Errorf("the outcome of the write is not recorded as unknown:\n%s", out)
+	}
+}
+
+// FT-42: the unit of systemd and the composition wait for the longest shutdown_delay, and for all that ending takes after it, before
+// they end a process by force; the chart's grace follows its delay (TestHelm).
+func TestFT42ExamplesWaitForTheEnd(t *testing.T) {
+	t.Parallel()
+	longest := config.MaxShutdownDelay + longestDrain + closeTime + flushTime + time.Second
+	for file, setting := range map[string]string{filepath.Join("..", "..", "examples", "systemd", "sfmcp-proxy.service"): `(?m)^TimeoutStopSec=(\d+)$`, filepath.Join(composeDir, "compose.yaml"): `(?ms)^x-replica:.*?^  stop_grace_period: (\d+)s$`} {
+		found := regexp.MustCompile(setting).FindStringSubmatch(read(t, file))
+		if found == nil {
+			t.Errorf("%s does not say how long it waits", file)
+			continue
+		}
+		if seconds, err := strconv.Atoi(found[1]); err != nil || time.Duration(seconds)*time.Second < longest {
+			t.Errorf("%s waits %s s, and a process may take %v", file, found[1], longest)
+		}
 	}
 }
 

@@ -26,6 +26,16 @@ func handBack(c *config.Config) error {
 	if !c.Audit.InDatabase() && c.Audit.Dir != "" {
 		err = errors.Join(err, handBackIn(c.Audit.Dir, ownerOfLog, func(string, bool) bool { return true }))
 	}
+	for _, e := range c.Exports { // 'export test' writes there
+		err = errors.Join(err, handBackBeside(e.Path))
+	}
+	for _, place := range c.Audit.Checkpoints { // so does 'audit acknowledge'
+		if folder, is := strings.CutSuffix(place.File, "/"); is {
+			err = errors.Join(err, handBackIn(folder, ownerOfFolder, func(_ string, isDir bool) bool { return !isDir }))
+		} else {
+			err = errors.Join(err, handBackBeside(place.File))
+		}
+	}
 	return err
 }
 

@@ -69,7 +69,8 @@ func TestRootHandsBackBehindALink(t *testing.T) {
 	const service = 65533
 	dir := t.TempDir()
 	state, file := filepath.Join(dir, "private", "state"), filepath.Join(dir, "sfmcp-proxy.yaml")
-	text := strings.NewReplacer("keys_file: keys", "keys_file: state/keys", "sqlite:proxy.db", "sqlite:state/proxy.db").Replace(twoOrgs) + "audit: {dir: state/log/audit}\n"
+	text := strings.NewReplacer("keys_file: keys", "keys_file: state/keys", "sqlite:proxy.db", "sqlite:state/proxy.db").Replace(twoOrgs) +
+		"audit: {dir: state/log/audit}\nexports: [{name: collector, kind: file, path: state/audit.jsonl}]\n"
 	for _, err := range []error{os.MkdirAll(state, 0o700), os.Chown(state, service, service), os.Symlink("private/state", filepath.Join(dir, "state")),
 		os.WriteFile(file, []byte(text), 0o600)} {
 		if err != nil {
@@ -92,6 +93,7 @@ func TestRootHandsBackBehindALink(t *testing.T) {
 	}
 	must("user", "list")
 	must("key", "rotate")
+	must("export", "test", "collector")
 	found := map[string]bool{}
 	if err := filepath.WalkDir(state, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -106,7 +108,7 @@ func TestRootHandsBackBehindALink(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"keys", "keys.checkpoint", "keys.lock", "keys.in-use", "proxy.db", "checkpoint", "lock.checkpoints"} {
+	for _, name := range []string{"keys", "keys.checkpoint", "keys.lock", "keys.in-use", "proxy.db", "checkpoint", "lock.checkpoints", "audit.jsonl"} {
 		if !found[name] {
 			t.Errorf("there is no %s", name)
 		}
@@ -130,5 +132,32 @@ func TestRootHandsBackNoFolderNamedDatabase(t *testing.T) {
 	}
 	if is, err := os.Stat(file); err != nil || is.Sys().(*syscall.Stat_t).Uid != 0 {
 		t.Errorf("a file of somebody else was given away: %v", err)
+	}
+}
+
+// Files of checkpoints that root has written, as when it acknowledged something, belong to whom their folder does.
+func TestRootHandsBackCheckpoints(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give files away")
+	}
+	t.Parallel()
+	dir := t.TempDir()
+	in, one, other := filepath.Join(dir, "places", "proxy-audit-1"), filepath.Join(dir, "one", "checkpoint"), filepath.Join(dir, "one", "not-ours")
+	for _, path := range []string{in, one, other} {
+		_ = os.Mkdir(filepath.Dir(path), 0o700)
+		for _, err := range []error{os.WriteFile(path, nil, 0o600), os.Chown(filepath.Dir(path), 65533, 65533)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := handBack(&config.Config{Database: "postgres://localhost/x", Audit: config.Audit{Dir: config.AuditInDatabase,
+		Checkpoints: []config.Checkpoint{{File: filepath.Join(dir, "places") + "/"}, {File: one}}}}); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]uint32{in: 65533, one: 65533, other: 0} {
+		if is, err := os.Stat(path); err != nil || is.Sys().(*syscall.Stat_t).Uid != want {
+			t.Errorf("%s does not belong to %d: %v", path, want, err)
+		}
 	}
 }
