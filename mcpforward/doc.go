@@ -51,8 +51,8 @@
 //
 // # What a client gets
 //
-// A result, or one of the errors of answers.go, which render.go alone puts on the wire; the
-// sentences are in texts.go. A refusal of the transport (no token, wrong type, not one
+// A result, or one of the errors of answers.go: erroranswer.go decides what each leads to, and
+// render.go alone puts it on the wire; the sentences are in texts.go. A refusal of the transport (no token, wrong type, not one
 // strict message, unknown session) is an HTTP status. Everything after that is HTTP 200
 // with a JSON-RPC answer, as clients of these protocol versions expect: a call that is
 // denied, held or failed is a tool result with isError and a sentence that a model can

@@ -180,9 +180,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer x.done()
 	answer := renderer{x}
 	defer answer.survive()
-	res, err := x.serve()
-	x.problem = x.problemOf(err)
-	answer.render(res, err)
+	answer.render(x.serve())
 }
 
 // CircuitOpen returns for each server, by its name, whether its calls are refused for now

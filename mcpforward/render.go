@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/ui"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
@@ -19,12 +18,19 @@ import (
 // stream, in the form of the client's era.
 type renderer struct{ *request }
 
-// render answers the request with what its steps came to: res, or what err says. It is the
-// only place that does; what precedes a response in an event stream has gone out before.
+// render answers the request with what its steps came to: res, or what err leads to ([request.answerTo]), and notes what is
+// wrong with the answer. It is the only place that does; what precedes a response in an event stream has gone out before.
 func (r renderer) render(res result, err error) {
+	if err != nil {
+		a := r.answerTo(err)
+		r.problem = a.problem
+		r.renderErrorAnswer(a)
+		return
+	}
+	if r.problem = ""; r.toolFailed {
+		r.problem = toolError
+	}
 	switch {
-	case err != nil:
-		r.renderError(err)
 	case res.status != 0:
 		r.out.Status(res.status)
 	case res.value == nil:
@@ -35,55 +41,23 @@ func (r renderer) render(res result, err error) {
 	}
 }
 
-func (r renderer) renderError(err error) {
-	var (
-		c    *challenge
-		rpc  *rpcError
-		text answerText
-		held *notApproved
-		e    *refusal
-	)
+// renderErrorAnswer answers as was decided, and says in the log what is to be said of it.
+func (r renderer) renderErrorAnswer(a errorAnswer) {
+	if a.logged != "" {
+		r.Log.ErrorContext(r.http.Context(), a.logged, a.about...)
+	}
 	switch {
-	case errors.As(err, &c):
-		r.renderChallenge(c)
-	case errors.As(err, &rpc):
-		r.respond(rpc.response(r.msg.ID))
-	case errors.As(err, &text):
-		r.renderText(string(text))
-	case errors.As(err, &held):
-		r.respond(jsonrpc.Forward(r.msg.ID, held.answer))
-	case r.http.Context().Err() != nil: // what failed, failed for that
-		r.renderRefusal(&refusal{status: http.StatusServiceUnavailable, message: "the client went away"})
-	case errors.As(err, &e):
-		if e.cause != nil {
-			r.Log.ErrorContext(r.http.Context(), "request refused", "why", e.message, "error", e.cause)
-		}
-		r.renderRefusal(e)
-	case db.Passes(err):
-		r.Log.ErrorContext(r.http.Context(), "request failed", "error", err)
-		r.renderRefusal(&refusal{status: http.StatusServiceUnavailable, code: jsonrpc.InternalError, message: textNotStored, retry: failurePause})
-	default:
-		r.Log.ErrorContext(r.http.Context(), "request failed", "error", err)
-		r.renderRefusal(&refusal{status: http.StatusInternalServerError, code: jsonrpc.InternalError, message: "internal error"})
+	case a.challenge != nil:
+		r.renderChallenge(a.challenge)
+	case a.refusal != nil:
+		r.renderRefusal(a.refusal)
+	case a.response != nil:
+		r.respond(a.response)
 	}
 }
 
-// renderText puts a sentence in the place of a result.
-func (r renderer) renderText(text string) {
-	if r.msg.Method == "tools/call" {
-		r.respond(jsonrpc.Reply(r.msg.ID, r.complete(toolResult(text, true))))
-		return
-	}
-	r.respond(jsonrpc.Failure(r.msg.ID, jsonrpc.InternalError, text))
-}
-
-// renderChallenge demands a good token: by HTTP status, or by an error where an event
-// stream has begun.
+// renderChallenge demands a good token.
 func (r renderer) renderChallenge(c *challenge) {
-	if r.out.Streaming() {
-		r.renderRefusal(&refusal{code: jsonrpc.InternalError, message: textNoAccess})
-		return
-	}
 	r.out.Header().Set("WWW-Authenticate", r.header(c, r.name))
 	if r.isNavigation() {
 		r.renderAddressPage(c)
@@ -114,24 +88,8 @@ func (r renderer) renderAddressPage(c *challenge) {
 	}
 }
 
-// renderRefusal refuses by HTTP status. Where an event stream has begun there is no status
-// to choose: an error in the place of the response ends it, so that nobody takes the end
-// for a connection that broke.
+// renderRefusal refuses by HTTP status.
 func (r renderer) renderRefusal(e *refusal) {
-	var id jsontext.Value // null if the message could not be read
-	if r.msg != nil {
-		id = r.msg.ID
-	}
-	rpc := rpcError{code: e.code, message: e.message, data: e.data}
-	if r.out.Streaming() {
-		if rpc.code == 0 {
-			rpc.code = jsonrpc.InternalError
-		}
-		if r.msg != nil && r.msg.IsRequest() {
-			r.respond(rpc.response(id))
-		}
-		return
-	}
 	if e.retry > 0 {
 		r.out.Header().Set("Retry-After", strconv.Itoa(int(e.retry.Seconds())+1))
 	}
@@ -139,7 +97,11 @@ func (r renderer) renderRefusal(e *refusal) {
 		r.plain(e.status, `{"error":`+string(jsonrpc.Quote(e.message))+`}`)
 		return
 	}
-	r.plain(e.status, string(jsonrpc.Encode(rpc.response(id))))
+	var id jsontext.Value // null if the message could not be read
+	if r.msg != nil {
+		id = r.msg.ID
+	}
+	r.plain(e.status, string(jsonrpc.Encode(e.rpc().response(id))))
 }
 
 // respond sends the response to the request. That a client has gone is not an error.
@@ -164,7 +126,7 @@ func (r renderer) survive() {
 		panic(p)
 	}
 	r.Log.ErrorContext(r.http.Context(), "panic while forwarding", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-	r.renderError(errors.New("panic"))
+	r.renderErrorAnswer(r.answerTo(errors.New("panic"))) // what is measured stays a panic
 }
 
 // How long a client of the stateless era may take an answer for current. What the

@@ -2,14 +2,11 @@ package mcpforward
 
 import (
 	"context"
-	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/mcpforward/jsonrpc"
 	"sfmcp-proxy/mcpforward/traces"
@@ -88,44 +85,6 @@ func (r *request) tellWatcher() {
 		return
 	}
 	r.Watch(Answered{Server: r.server.Name, Method: r.operation, Problem: r.problem, Took: r.Now().Sub(r.started)})
-}
-
-// problemOf says in one word what is wrong with the answer that err leads to, see [renderer].
-func (r *request) problemOf(err error) string {
-	switch {
-	case err != nil:
-		return r.problemOfError(err)
-	case r.toolFailed:
-		return toolError
-	}
-	return ""
-}
-
-func (r *request) problemOfError(err error) string {
-	var (
-		c    *challenge
-		rpc  *rpcError
-		text answerText
-		held *notApproved
-		e    *refusal
-	)
-	switch {
-	case errors.As(err, &held):
-		return toolError
-	case errors.As(err, &c):
-		return strconv.Itoa(c.status())
-	case errors.As(err, &rpc):
-		return codeName(rpc.code)
-	case errors.As(err, &text) && r.operation == "tools/call":
-		return toolError
-	case errors.As(err, &text):
-		return codeName(jsonrpc.InternalError)
-	case errors.As(err, &e):
-		return strconv.Itoa(e.status)
-	case db.Passes(err):
-		return strconv.Itoa(http.StatusServiceUnavailable)
-	}
-	return strconv.Itoa(http.StatusInternalServerError)
 }
 
 // codeName is a code of JSON-RPC or MCP as a problem.
