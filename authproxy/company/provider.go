@@ -38,7 +38,9 @@ type provider struct {
 	config *Config
 	http   *http.Client
 
-	mu      sync.Mutex
+	asking sync.Mutex // held while the provider is asked, and needed to change what follows
+	mu     sync.Mutex // held for moments alone
+
 	found   *found
 	triedAt time.Time
 }
@@ -62,26 +64,44 @@ func newProvider(p Provider, c *Config) *provider {
 
 // metadata returns what the provider says of itself, asked at most once an hour while it
 // answers. What it said before counts while it does not: a sign-in then fails at the exchange.
+// Nobody waits for the answer to somebody else's question who has an older one.
 func (p *provider) metadata(ctx context.Context) (*found, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.config.Now()
-	if p.found != nil && now.Sub(p.found.at).Abs() < metadataFor {
-		return p.found, nil
+	known, good := p.known()
+	switch {
+	case good:
+		return known, nil
+	case known == nil:
+		p.asking.Lock()
+	case !p.asking.TryLock():
+		return known, nil
 	}
+	defer p.asking.Unlock()
+	if known, good = p.known(); good { // meanwhile
+		return known, nil
+	}
+	now := p.config.Now()
 	if since := now.Sub(p.triedAt); p.triedAt.IsZero() || since < 0 || since >= pause {
 		p.triedAt = now
 		f, err := p.discover(context.WithoutCancel(ctx))
 		if err == nil {
+			p.mu.Lock()
+			defer p.mu.Unlock()
 			p.found = f
 			return f, nil
 		}
 		p.config.Log.WarnContext(ctx, "the identity provider's metadata is not to be had", "issuer", p.Issuer, "error", err)
 	}
-	if p.found == nil {
+	if known == nil {
 		return nil, fmt.Errorf("%w: no metadata", ErrUnavailable)
 	}
-	return p.found, nil
+	return known, nil
+}
+
+// known is what the provider said last, nil if nothing, and whether that need not be asked for again.
+func (p *provider) known() (f *found, good bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.found, p.found != nil && p.config.Now().Sub(p.found.at).Abs() < metadataFor
 }
 
 func (p *provider) discover(ctx context.Context) (*found, error) {

@@ -102,7 +102,7 @@ func New(c Config) (*Console, error) {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	return &Console{Config: c, Streams: newStreams(), budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce), turns: party.NewTurns[access.Person](pagesUnderWay)}, nil
+	return &Console{Config: c, Streams: newStreams(c.Now), budgets: party.NewBudgets[access.Person](pagesPerSecond, pagesAtOnce), turns: party.NewTurns[access.Person](pagesUnderWay)}, nil
 }
 
 // Mount adds the pages to r.

@@ -112,36 +112,27 @@ func (s *inboxStream) begin() {
 
 // run sends an event now and whenever the viewer's list is another one.
 func (s *inboxStream) run(ctx context.Context, v *visit) error {
-	over := time.NewTimer(s.Streams.lifetime)
-	defer over.Stop()
-	tick := time.NewTicker(s.Streams.pause)
-	defer tick.Stop()
 	if err := s.write("retry: 5000\n\n"); err != nil {
 		return err
 	}
-	for {
-		if err := s.tell(ctx, v); err != nil {
-			return err
+	return s.Streams.ticks(ctx, func() (over bool, err error) {
+		if v == nil { // of this turn, nobody has looked yet
+			if v, over, err = s.again(s.look); over || err != nil {
+				return over, err
+			}
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.Streams.ended:
-			return nil
-		case <-over.C:
-			return nil
-		case <-tick.C:
-		}
-		var err error
-		var known *problem
-		v, err = s.look(s.r)
-		if errors.Is(err, ui.ErrNoSession) || errors.As(err, &known) {
-			return s.write("event: ended\ndata: \n\n")
-		}
-		if err != nil {
-			return err
-		}
+		err, v = s.tell(ctx, v), nil
+		return false, err
+	})
+}
+
+// again is who is signed in now. Whoever is not any more is told so, and the stream is over.
+func (s *inboxStream) again(look func(*http.Request) (*visit, error)) (v *visit, over bool, err error) {
+	v, err = look(s.r)
+	if known := (*problem)(nil); errors.Is(err, ui.ErrNoSession) || errors.As(err, &known) {
+		return nil, true, s.write("event: ended\ndata: \n\n")
 	}
+	return v, false, err
 }
 
 // tell sends what stands for the viewer's list, if that is not what was sent last.
@@ -152,26 +143,31 @@ func (s *inboxStream) tell(ctx context.Context, v *visit) error {
 	}
 	stale := v.person != nil && v.person.Stale
 	// Time alone makes some wait for others (escalate), so the list is looked at once in a while.
-	if version != s.version || stale != s.stale || time.Since(s.looked) > streamQuiet {
+	if version != s.version || stale != s.stale || s.Streams.now().Sub(s.looked) > streamQuiet {
 		waiting, err := lists{s.Console}.waitingFor(ctx, v)
 		if err != nil {
 			return err
 		}
-		s.version, s.stale, s.looked = version, stale, time.Now()
+		s.version, s.stale, s.looked = version, stale, s.Streams.now()
 		if now := listed(waiting); now != s.listed {
 			s.listed = now
 			return s.write(fmt.Sprintf("event: list\ndata: %s\n\n", now))
 		}
 	}
-	if time.Since(s.sent) > streamQuiet {
-		return s.write(":\n\n")
+	return s.keep()
+}
+
+// keep sends something that says nothing, if nothing was sent for long.
+func (s *inboxStream) keep() error {
+	if s.Streams.now().Sub(s.sent) <= streamQuiet {
+		return nil
 	}
-	return nil
+	return s.write(":\n\n")
 }
 
 // write sends something at once.
 func (s *inboxStream) write(text string) error {
-	s.sent = time.Now()
+	s.sent = s.Streams.now()
 	if _, err := s.w.Write([]byte(text)); err != nil {
 		return err
 	}

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"context"
 	"net/http"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +15,51 @@ import (
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/policy"
 )
+
+// beats is a clock of streams that goes on when a test says so.
+type beats struct {
+	*Streams
+	mu    sync.Mutex
+	at    time.Time
+	ticks []chan time.Time
+	lates []chan time.Time
+}
+
+// byBeats has the streams of the site go by beats, from now on.
+func (s *site) byBeats() *beats {
+	b := &beats{Streams: s.console.Streams, at: s.now}
+	channel := func(all *[]chan time.Time) func(time.Duration) (<-chan time.Time, func()) {
+		return func(time.Duration) (<-chan time.Time, func()) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			c := make(chan time.Time, 1)
+			*all = append(*all, c)
+			return c, func() {}
+		}
+	}
+	b.clock = clock{b.time, channel(&b.lates), channel(&b.ticks)}
+	return b
+}
+
+func (b *beats) time() time.Time { b.mu.Lock(); defer b.mu.Unlock(); return b.at }
+
+// beat has a pause pass, and every stream look again.
+func (b *beats) beat() { b.pass(b.pause, &b.ticks) }
+
+// late has the longest time pass that a stream lasts.
+func (b *beats) late() { b.pass(b.lifetime, &b.lates) }
+
+func (b *beats) pass(d time.Duration, to *[]chan time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at = b.at.Add(d)
+	for _, c := range *to {
+		select {
+		case c <- b.at:
+		default: // it was told already, and has not looked
+		}
+	}
+}
 
 // streamed is an inbox in view.
 type streamed struct {
@@ -58,7 +105,7 @@ func (s *streamed) next() string {
 func TestInboxIsLive(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.console.Streams.pause = 10 * time.Millisecond
+	beats := s.byBeats()
 	alice, bob := s.signIn("acme", "005A"), s.signIn("acme", "005B")
 	word := func() string {
 		_, after, _ := strings.Cut(alice.get("/approvals").body, `data-listed="`)
@@ -72,6 +119,7 @@ func TestInboxIsLive(t *testing.T) {
 	}
 	bob.ask(`{"secret":"of somebody else"}`, policy.Requester)
 	first := alice.ask(`{"secret":"mine"}`, policy.Requester)
+	beats.beat()
 	got := events.next()
 	if got == empty || got != word() || strings.Contains(got, first.ID) {
 		t.Errorf("after a call: %q, the page has %q", got, word())
@@ -79,6 +127,7 @@ func TestInboxIsLive(t *testing.T) {
 	if _, err := s.approvals.Approve(t.Context(), first.ID, approval.Decision{By: actor.User("005A"), Org: "acme", Human: approval.SalesforceHuman("acme", "005A")}); err != nil {
 		t.Fatal(err)
 	}
+	beats.beat()
 	if got := events.next(); got != empty || got != word() {
 		t.Errorf("after the decision: %q, the page has %q", got, word())
 	}
@@ -89,7 +138,7 @@ func TestInboxIsLive(t *testing.T) {
 func TestStreamsOfInboxesEnd(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.console.Streams.pause = 10 * time.Millisecond
+	beats := s.byBeats()
 	for _, c := range []struct {
 		name string
 		end  func(*person) error
@@ -104,6 +153,7 @@ func TestStreamsOfInboxesEnd(t *testing.T) {
 		if err := c.end(p); err != nil {
 			t.Fatal(err)
 		}
+		beats.beat()
 		if got := events.next(); got != "ended" {
 			t.Errorf("%s: %q", c.name, got)
 		}
@@ -143,7 +193,7 @@ func TestStreamsOfInboxesEnd(t *testing.T) {
 func TestD15StreamsOfInboxesAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
-	s.console.Streams.pause = 10 * time.Millisecond
+	beats := s.byBeats()
 	alice := s.signIn("acme", "005A")
 	var open []*streamed
 	for range streamsPerPerson {
@@ -160,15 +210,12 @@ func TestD15StreamsOfInboxesAreBounded(t *testing.T) {
 		defer s.console.Streams.mu.Unlock()
 		return s.console.Streams.of[access.Person{Org: "acme", Subject: "005A"}]
 	}
-	for range 10_000 { // until the server knows that one is gone
-		if left() < streamsPerPerson {
-			break
-		}
-		time.Sleep(time.Millisecond)
+	for left() == streamsPerPerson { // until the server knows that one is gone
+		runtime.Gosched()
 	}
 	alice.watch()
 
-	all := newStreams()
+	all := newStreams(time.Now)
 	for i := range streamsAtOnce {
 		if _, ok := all.enter(access.Person{Subject: string(rune(i))}); !ok {
 			t.Fatalf("%d streams are too many", i)
@@ -177,9 +224,13 @@ func TestD15StreamsOfInboxesAreBounded(t *testing.T) {
 	if _, ok := all.enter(access.Person{Subject: "late"}); ok {
 		t.Error("there is no bound for all")
 	}
-	s.console.Streams.lifetime = time.Millisecond
 	short := s.signIn("acme", "005C").watch()
-	for short.next() != "" {
+	if got := short.next(); !strings.HasPrefix(got, "list ") {
+		t.Errorf("one that begins: %q", got)
+	}
+	beats.late()
+	if got := short.next(); got != "" {
+		t.Errorf("after its time: %q", got)
 	}
 }
 

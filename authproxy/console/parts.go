@@ -2,12 +2,8 @@ package console
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"strings"
-	"time"
-
-	"sfmcp-proxy/authproxy/ui"
 )
 
 // Part makes what a page shows that changes while it is in view, as HTML.
@@ -42,42 +38,25 @@ func (c live) holder(r *http.Request, roles []string) (*visit, error) {
 
 // parts sends part now and whenever it is another.
 func (s *inboxStream) parts(ctx context.Context, roles []string, part Part) error {
-	over, tick := time.NewTimer(s.Streams.lifetime), time.NewTicker(s.Streams.pause)
-	defer over.Stop()
-	defer tick.Stop()
 	if err := s.write("retry: 5000\n\n"); err != nil {
 		return err
 	}
-	for {
+	first := true
+	return s.Streams.ticks(ctx, func() (over bool, err error) {
+		if !first {
+			if _, over, err = s.again(func(r *http.Request) (*visit, error) { return s.holder(r, roles) }); over || err != nil {
+				return over, err
+			}
+		}
+		first = false
 		text, err := part(ctx)
 		if err != nil {
-			return err
+			return false, err
 		}
-		switch {
-		case text != s.listed:
-			s.listed = text
-			err = s.write("event: part\ndata: " + strings.ReplaceAll(text, "\n", "\ndata: ") + "\n\n")
-		case time.Since(s.sent) > streamQuiet:
-			err = s.write(":\n\n")
+		if text == s.listed {
+			return false, s.keep()
 		}
-		if err != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-s.Streams.ended:
-			return nil
-		case <-over.C:
-			return nil
-		case <-tick.C:
-		}
-		_, err = s.holder(s.r, roles)
-		if known := (*problem)(nil); errors.Is(err, ui.ErrNoSession) || errors.As(err, &known) {
-			return s.write("event: ended\ndata: \n\n")
-		}
-		if err != nil {
-			return err
-		}
-	}
+		s.listed = text
+		return false, s.write("event: part\ndata: " + strings.ReplaceAll(text, "\n", "\ndata: ") + "\n\n")
+	})
 }

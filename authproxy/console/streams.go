@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/shared"
 )
 
 // Bounds of the streams by which inboxes learn that something came: each costs a connection and a
@@ -20,6 +21,7 @@ const (
 
 // Streams are the inboxes that are in view.
 type Streams struct {
+	clock
 	pause, lifetime time.Duration
 	ended           chan struct{}
 	end             sync.Once
@@ -28,13 +30,29 @@ type Streams struct {
 	of  map[access.Person]int
 	all int
 
-	look    sync.Mutex
-	version string    // of what waits, as it was
-	at      time.Time // then
+	version shared.Answer[string] // of what waits
 }
 
-func newStreams() *Streams {
-	return &Streams{pause: streamPause, lifetime: streamLifetime, ended: make(chan struct{}), of: map[access.Person]int{}}
+// clock is the time by which streams go on.
+type clock struct {
+	now func() time.Time
+	// after tells once that so much time has passed, every tells it again and again; stop ends that.
+	after, every func(time.Duration) (passed <-chan time.Time, stop func())
+}
+
+// clockOf is a clock that shows now and goes by itself.
+func clockOf(now func() time.Time) clock {
+	return clock{now, func(d time.Duration) (<-chan time.Time, func()) {
+		timer := time.NewTimer(d)
+		return timer.C, func() { timer.Stop() }
+	}, func(d time.Duration) (<-chan time.Time, func()) {
+		ticker := time.NewTicker(d)
+		return ticker.C, ticker.Stop
+	}}
+}
+
+func newStreams(now func() time.Time) *Streams {
+	return &Streams{clock: clockOf(now), pause: streamPause, lifetime: streamLifetime, ended: make(chan struct{}), of: map[access.Person]int{}}
 }
 
 // End ends all streams, and lets none begin any more.
@@ -67,14 +85,28 @@ func (s *Streams) enter(who access.Person) (leave func(), ok bool) {
 
 // current is the version of what waits, which all streams together ask for once in a while.
 func (s *Streams) current(ctx context.Context, read func(context.Context) (string, error)) (string, error) {
-	s.look.Lock()
-	defer s.look.Unlock()
-	if !s.at.IsZero() && time.Since(s.at) < s.pause/2 {
-		return s.version, nil
+	return s.version.Get(ctx, shared.Ask[string]{Now: s.now, Lasts: s.pause / 2, Make: read})
+}
+
+// ticks calls f at once and after each pause, until it says that the stream is over, or that is so: for the
+// time it has lasted, by the process, or because nobody listens.
+func (s *Streams) ticks(ctx context.Context, f func() (over bool, err error)) error {
+	late, stopLate := s.after(s.lifetime)
+	defer stopLate()
+	tick, stop := s.every(s.pause)
+	defer stop()
+	for {
+		if over, err := f(); over || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-s.ended:
+			return nil
+		case <-late:
+			return nil
+		case <-tick:
+		}
 	}
-	version, err := read(ctx)
-	if err == nil {
-		s.version, s.at = version, time.Now()
-	}
-	return version, err
 }

@@ -40,6 +40,8 @@ type Config struct {
 	Source  Source
 	Log     *slog.Logger
 	Now     func() time.Time // nil: time.Now
+	// Tick tells again and again that it is time to look at what waits; stop ends that. nil: once a second.
+	Tick func() (tick <-chan time.Time, stop func())
 }
 
 // Courier fills the queue and sends what is in it. It is safe for concurrent use.
@@ -48,6 +50,7 @@ type Courier struct {
 	targets []Target
 	source  Source
 	log     *slog.Logger
+	tick    func() (<-chan time.Time, func())
 	pace    []*rate.Limiter // by target
 	told    map[string]bool // what was queued for which target, so that it is not tried each second
 	// sent and failed count messages since the start.
@@ -59,7 +62,13 @@ func New(c Config) *Courier {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	k := &Courier{queue: queue{c.DB, c.Now}, targets: c.Targets, source: c.Source, log: c.Log, told: map[string]bool{}}
+	if c.Tick == nil {
+		c.Tick = func() (<-chan time.Time, func()) {
+			ticker := time.NewTicker(lookEvery)
+			return ticker.C, ticker.Stop
+		}
+	}
+	k := &Courier{queue: queue{c.DB, c.Now}, targets: c.Targets, source: c.Source, log: c.Log, tick: c.Tick, told: map[string]bool{}}
 	for range c.Targets {
 		k.pace = append(k.pace, rate.NewLimiter(rate.Every(time.Minute/PerMinute), PerMinute))
 	}
@@ -84,8 +93,8 @@ func (k *Courier) Run(ctx context.Context) {
 
 // every does the same again and again until ctx ends. What fails is tried at the next turn.
 func (k *Courier) every(ctx context.Context, do func() error) {
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
+	tick, stop := k.tick()
+	defer stop()
 	for {
 		if err := do(); err != nil && ctx.Err() == nil {
 			k.log.ErrorContext(ctx, "notices", "error", err)
@@ -93,7 +102,7 @@ func (k *Courier) every(ctx context.Context, do func() error) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-tick:
 		}
 	}
 }

@@ -438,3 +438,38 @@ func TestS7ForgedNotices(t *testing.T) {
 		}
 	}
 }
+
+// What waits is looked for at the start, and whenever it is time.
+func TestCourierLooksWhenItIsTime(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t)
+	tick, sent := make(chan time.Time), make(chan string, 1)
+	o.answer = func(_ string, m *Message) error { sent <- m.Approval; return nil }
+	looked := make(chan struct{}, 1)
+	o.looked = func() {
+		select {
+		case looked <- struct{}{}:
+		default:
+		}
+	}
+	k := New(Config{DB: o.db, Targets: []Target{o.target("ops", []Event{Requested})}, Source: o, Log: slog.New(slog.DiscardHandler), Now: o.now,
+		Tick: func() (<-chan time.Time, func()) { return tick, func() {} }})
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { k.Run(ctx) })
+	<-looked
+	o.mu.Lock()
+	o.waiting["apr_1"] = nil
+	o.mu.Unlock()
+	for got := ""; got == ""; {
+		select {
+		case got = <-sent:
+			if got != "apr_1" {
+				t.Errorf("sent: %s", got)
+			}
+		case tick <- time.Time{}:
+		}
+	}
+	cancel()
+	running.Wait()
+}

@@ -3,11 +3,11 @@ package oversight
 import (
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/audit/roster"
+	"sfmcp-proxy/authproxy/shared"
 )
 
 // CountedDays is how many days [Reader.Calls] tells of.
@@ -39,10 +39,8 @@ func (d Day) Total() (n int) {
 	return n
 }
 
-// counts remembers the days before a day.
+// counts are the days before a day.
 type counts struct {
-	mu    sync.Mutex
-	at    time.Time
 	today time.Time
 	days  []Day
 }
@@ -60,22 +58,20 @@ func (r *Reader) Calls(ctx context.Context, now time.Time) ([]Day, error) {
 
 // earlierCalls are those of the days before today.
 func (r *Reader) earlierCalls(ctx context.Context, now, today time.Time) ([]Day, error) {
-	c := &r.counted
-	c.mu.Lock() // whoever asks meanwhile gets the same
-	defer c.mu.Unlock()
-	if c.today.Equal(today) && now.Sub(c.at).Abs() < countedFor {
-		return c.days, nil
-	}
-	var all []Day
-	for i := CountedDays - 1; i > 0; i-- {
-		d, err := r.callsOf(ctx, today.AddDate(0, 0, -i))
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, d)
-	}
-	c.at, c.today, c.days = now, today, all
-	return all, nil
+	counted, err := r.counted.Get(ctx, shared.Ask[counts]{Now: func() time.Time { return now }, Lasts: countedFor,
+		Fits: func(c counts) bool { return c.today.Equal(today) },
+		Make: func(ctx context.Context) (counts, error) {
+			c := counts{today: today}
+			for i := CountedDays - 1; i > 0; i-- {
+				d, err := r.callsOf(ctx, today.AddDate(0, 0, -i))
+				if err != nil {
+					return c, err
+				}
+				c.days = append(c.days, d)
+			}
+			return c, nil
+		}})
+	return counted.days, err
 }
 
 // callsOf are those of the day that begins then.

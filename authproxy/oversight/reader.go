@@ -16,6 +16,7 @@ import (
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/link"
 	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/authproxy/shared"
 )
 
 // ErrNotFound says that there is nothing of that name.
@@ -59,7 +60,7 @@ type Config struct {
 // Reader reads. It is safe for concurrent use.
 type Reader struct {
 	Config
-	counted   counts
+	counted   shared.Answer[counts]
 	used      lastCalls
 	verifying sync.Mutex // held while the log is verified
 

@@ -9,6 +9,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/policy"
+	"sfmcp-proxy/authproxy/shared"
 )
 
 // Hosted is one hosted server, with the first endpoint in front of it.
@@ -121,26 +122,29 @@ const usedFor = 30 * time.Second
 type lastCalls struct {
 	mu sync.Mutex
 	at time.Time
-	of map[[2]string]time.Time // by endpoint and tool
+	of map[[2]string]*shared.Answer[time.Time] // by endpoint and tool
+}
+
+// call is what is remembered of a tool at an endpoint; of those that were asked of before, nothing is after a while.
+func (l *lastCalls) call(now time.Time, of [2]string) *shared.Answer[time.Time] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of == nil || now.Sub(l.at).Abs() >= usedFor {
+		l.at, l.of = now, map[[2]string]*shared.Answer[time.Time]{}
+	}
+	if l.of[of] == nil {
+		l.of[of] = &shared.Answer[time.Time]{}
+	}
+	return l.of[of]
 }
 
 // LastUse is when a tool was called last at an endpoint, half a minute ago at most; zero: never, as far as
 // the log is kept.
 func (r *Reader) LastUse(ctx context.Context, endpoint, tool string) (time.Time, error) {
-	r.used.mu.Lock() // whoever asks meanwhile gets the same
-	defer r.used.mu.Unlock()
-	if now := r.Now(); r.used.of == nil || now.Sub(r.used.at).Abs() >= usedFor {
-		r.used.at, r.used.of = now, map[[2]string]time.Time{}
-	}
-	key := [2]string{endpoint, tool}
-	if at, known := r.used.of[key]; known {
-		return at, nil
-	}
-	last, err := r.LastCall(ctx, endpoint, tool)
-	if err == nil {
-		r.used.of[key] = last.At
-	}
-	return last.At, err
+	return r.used.call(r.Now(), [2]string{endpoint, tool}).Get(ctx, shared.Ask[time.Time]{Now: r.Now, Lasts: usedFor, Make: func(ctx context.Context) (time.Time, error) {
+		last, err := r.LastCall(ctx, endpoint, tool)
+		return last.At, err
+	}})
 }
 
 // LastReplay is the newest entry of a replay of a policy; its number is 0 if there is none.

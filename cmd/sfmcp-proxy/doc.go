@@ -25,7 +25,8 @@
 // no token that it has not verified. [sfmcp-proxy/authproxy/clientdoc] fetches the
 // documents by which MCP clients describe themselves, through a guard of its own.
 // [sfmcp-proxy/authproxy/company] signs people in with the company's identity provider.
-// [sfmcp-proxy/authproxy/party] says which network addresses are one party.
+// [sfmcp-proxy/authproxy/party] says which network addresses are one party, and
+// [sfmcp-proxy/authproxy/shared] makes an answer once for all who ask at about the same time.
 // [sfmcp-proxy/authproxy/audit/logfile] keeps numbered records in files that only grow, or
 // [sfmcp-proxy/authproxy/audit/logrows] in rows of the database,
 // [sfmcp-proxy/authproxy/audit/postings] finds them again,

@@ -137,6 +137,9 @@ var layer = map[string]int{
 	// Which addresses are one party, for the edge and for tables that anybody can fill.
 	"authproxy/party": 0,
 
+	// One answer for all who ask at about the same time: of pages, and of what they show.
+	"authproxy/shared": 0,
+
 	// What a mistyped name was meant for: of users, tools, objects, keys.
 	"authproxy/nearest": 0,
 

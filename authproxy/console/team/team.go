@@ -24,6 +24,7 @@ import (
 	"sfmcp-proxy/authproxy/packing"
 	"sfmcp-proxy/authproxy/people"
 	"sfmcp-proxy/authproxy/policy/analysis"
+	"sfmcp-proxy/authproxy/shared"
 	"sfmcp-proxy/authproxy/ui"
 )
 
@@ -62,7 +63,7 @@ type Members interface {
 // Team serves the pages.
 type Team struct {
 	Config
-	live liveOverview
+	live shared.Answer[string] // the part of the overview that changes while it is in view
 }
 
 // New returns the pages of c, or an error that names what is missing.
