@@ -459,7 +459,7 @@ func TestCourierLooksWhenItIsTime(t *testing.T) {
 	running.Go(func() { k.Run(ctx) })
 	<-looked
 	o.mu.Lock()
-	o.waiting["apr_1"] = nil
+	o.waiting["apr_1"] = []string{"security"}
 	o.mu.Unlock()
 	for got := ""; got == ""; {
 		select {
