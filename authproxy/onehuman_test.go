@@ -84,6 +84,11 @@ func TestAP06NeverTheRequesterAtTheCommandLine(t *testing.T) {
 			t.Errorf("as %q proposes: %v", name, err)
 		}
 	}
+	for name, want := range map[string]int{sim.RepUsername: 0, "joe@corp.example": 1, "somebody else": 1} {
+		if got, err := b.Waiting(t.Context(), as(name)); err != nil || len(got) != want {
+			t.Errorf("for %q %d wait, %v", name, len(got), err)
+		}
+	}
 	if got := b.approve(r.ID, as("joe@corp.example"), ""); got != "approved" {
 		t.Errorf("somebody else: %s", got)
 	}
@@ -119,6 +124,9 @@ func TestAP06OneHumanOnceAtTheCommandLine(t *testing.T) {
 		r := b.hold(call("Acme", policy.Rule{Approvers: "role:security", Quorum: 2}), policy.Create)
 		if got := b.approve(r.ID, who[0], ""); got != "pending" {
 			t.Fatalf("%s: %s", name, got)
+		}
+		if got, err := b.Waiting(t.Context(), who[1]); err != nil || len(got) != 0 {
+			t.Errorf("%s: %d wait, %v", name, len(got), err)
 		}
 		if got := b.approve(r.ID, who[1], ""); got != "already" {
 			t.Errorf("%s: %s", name, got)

@@ -53,6 +53,12 @@ func TestAP01ProposalsAreJudged(t *testing.T) {
 	if now, err := b.Approvals.Get(t.Context(), r.ID); err != nil || now.State != approval.Pending {
 		t.Fatalf("it is %+v, %v", now, err)
 	}
+	elsewhere := first // whose server is in front of another org now
+	elsewhere.Org = "beta"
+	if _, err := b.Counter(t.Context(), b.person("bob"), b.hold(elsewhere, policy.Update).ID, dispatch("PATCH", account, "Other")); !errors.Is(err, approval.ErrProposal) ||
+		!strings.Contains(err.Error(), "not there any more") {
+		t.Errorf("a call to another org: %v", err)
+	}
 	if _, err := b.Counter(t.Context(), b.person("bob"), r.ID, dispatch("PATCH", account, "Other")); err != nil {
 		t.Error(err)
 	}

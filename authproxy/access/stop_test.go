@@ -2,8 +2,11 @@ package access
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 func TestStop(t *testing.T) {
@@ -101,6 +104,90 @@ func TestStopFromWhatWasSeen(t *testing.T) {
 	}
 	if got, err := f.StopMode(ctx); err != nil || got != StopOff {
 		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// AD-11: what another process is just about to store is waited for, and not loosened by whoever has seen what was before.
+func TestAD11ProcessesLoosenNoStopThatIsBeingSet(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	if !f.db.Shared() {
+		t.Skip("a file has one writer at a time")
+	}
+	ctx := t.Context()
+	if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
+		t.Fatal(err)
+	}
+	seen, err := f.StopSeen(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, loosen := range map[string]func() error{
+		"over": func() error { return f.beside(t).SetStopOver(ctx, seen, StopOff, "alice") },
+		"from": func() error { return f.beside(t).SetStopFrom(ctx, seen, StopOff, "alice") },
+	} {
+		tx, err := f.db.Writes.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now := seen.At.Add(time.Second)
+		if _, err := tx.ExecContext(ctx, `UPDATE stops SET value = 'all', changed_at = $1, changed_by = 'bob', mac = $2 WHERE name = 'mode'`,
+			db.Millis(now), f.db.MAC(db.Stops, "mode", StopAll, db.Millis(now), "bob")); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- loosen() }()
+		for waits := false; !waits; time.Sleep(5 * time.Millisecond) {
+			if err := f.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())`).Scan(&waits); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-ended; !errors.Is(err, ErrStopMoved) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if set, err := f.StopSetting(ctx); err != nil || set.Position != StopAll {
+			t.Errorf("%s: it stands at %+v, %v", name, set, err)
+		}
+		if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
+			t.Fatal(err)
+		}
+		if seen, err = f.StopSeen(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// AD-11, FT-46: everything can be stopped while nobody can say how the switch stands, because it is under a key that the
+// key file lacks; nothing can be loosened.
+func TestAD11StopWithoutKnowingHowItStands(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	seen := StopSetting{Position: StopAll}
+	away := func() {
+		t.Helper()
+		mac := f.db.MAC(db.Stops, "mode", StopOff, int64(1), "carol")
+		if _, err := f.db.Writes.ExecContext(ctx, `UPDATE stops SET value = 'off', changed_at = 1, changed_by = 'carol', mac = $1`, "kother"+mac[strings.IndexByte(mac, ':'):]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	away()
+	if _, err := f.StopSeen(ctx); !errors.Is(err, db.ErrKeyMissing) {
+		t.Errorf("how it stands: %v", err)
+	}
+	for _, to := range []Stop{StopOff, StopWrites} {
+		if err := f.SetStopOver(ctx, seen, to, "alice"); !errors.Is(err, db.ErrKeyMissing) {
+			t.Errorf("to %s: %v", to, err)
+		}
+	}
+	if err := f.SetStopOver(ctx, seen, StopAll, "alice"); err != nil {
+		t.Errorf("everything: %v", err)
+	}
+	if set, err := f.StopSetting(ctx); err != nil || set.Position != StopAll || set.By != "alice" {
+		t.Errorf("%+v, %v", set, err)
 	}
 }
 
