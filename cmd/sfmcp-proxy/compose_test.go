@@ -125,8 +125,8 @@ func TestComposeGrantsLittle(t *testing.T) {
 
 // The composition, each container as a process here: the same programs, commands, variables, files and
 // secrets, at addresses and paths of this machine. A person connects through the balancer; a replica is
-// killed under load, and comes back; a new sealing key is made by the lines of the README. No read fails that is
-// repeated, an approved write is made once, and all logs verify together.
+// killed under load, and comes back; a new sealing key is made by the lines of the README, and a backup is made and put back by
+// those of the handbook. No read fails that is repeated, an approved write is made once, and all logs verify together.
 func TestComposeRuns(t *testing.T) {
 	rounds.Thorough(t) // three replicas and a database server
 	t.Parallel()
@@ -177,4 +177,5 @@ func TestComposeRuns(t *testing.T) {
 	h.isHealthy()
 	h.verifiesTogether()
 	h.servesWithoutOwning()
+	h.isRestored(client)
 }
