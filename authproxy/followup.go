@@ -8,7 +8,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 )
 
-// Undos makes the call that takes back one that was carried out. An [approval.ErrUndo] says why
+// Undos makes the call that takes back one that was carried out. An [approval.ErrUndo], a [approval.RefusalError], says why
 // there is none.
 type Undos interface {
 	// MayUndo says whether there can be one, as far as is known without asking Salesforce.

@@ -2,7 +2,6 @@ package authproxy
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -19,18 +18,18 @@ import (
 // cannot be known here is judged when the call is made. The error is an [approval.ErrProposal].
 func (d *Decisions) judgeProposal(ctx context.Context, r *approval.Request, arguments jsontext.Value) error {
 	if _, err := ui.Arguments(arguments); err != nil {
-		return fmt.Errorf("%w: the arguments are %w", approval.ErrProposal, err)
+		return approval.Refuse(approval.ErrProposal, "the arguments are %w", err)
 	}
 	if d.Access == nil {
 		return nil
 	}
 	server := d.Access.Server(r.Server)
 	if server == nil || server.Org != r.Org {
-		return fmt.Errorf("%w: the server %q is not there any more", approval.ErrProposal, r.Server)
+		return approval.Refuse(approval.ErrProposal, "the server %q is not there any more", r.Server)
 	}
 	canonical, err := jsontext.AppendFormat(nil, arguments, jsontext.ReorderRawObjects(true))
 	if err != nil {
-		return fmt.Errorf("%w: the arguments are not JSON: %w", approval.ErrProposal, err)
+		return approval.Refuse(approval.ErrProposal, "the arguments are not JSON: %w", err)
 	}
 	who, err := d.Access.Principal(ctx, r.Org, r.Subject, r.ClientID)
 	if err != nil {
@@ -42,13 +41,13 @@ func (d *Decisions) judgeProposal(ctx context.Context, r *approval.Request, argu
 	was, is := judge(r.Arguments), judge(canonical)
 	switch {
 	case is.Effect != was.Effect:
-		return fmt.Errorf("%w: the rules do not ask about that call, they answer %q: %s", approval.ErrProposal, is.Effect, is.Reason)
+		return approval.Refuse(approval.ErrProposal, "the rules do not ask about that call, they answer %q: %s", is.Effect, is.Reason)
 	case is.Class != was.Class:
-		return fmt.Errorf("%w: that call is of the class %s, and the one that waits of the class %s", approval.ErrProposal, is.Class, was.Class)
+		return approval.Refuse(approval.ErrProposal, "that call is of the class %s, and the one that waits of the class %s", is.Class, was.Class)
 	case is.Reach.Unnamed:
-		return fmt.Errorf("%w: that call does not name by its id each record that it writes to, or says what it sets", approval.ErrProposal)
+		return approval.Refuse(approval.ErrProposal, "that call does not name by its id each record that it writes to, or says what it sets")
 	case is.Confirmation != was.Confirmation:
-		return fmt.Errorf("%w: other people decide about that call: %s", approval.ErrProposal, is.Reason)
+		return approval.Refuse(approval.ErrProposal, "other people decide about that call: %s", is.Reason)
 	}
 	return nil
 }

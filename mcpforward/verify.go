@@ -205,7 +205,7 @@ func (h *Handler) LostQuery(a *approval.Request) string {
 }
 
 // undoError is an [approval.ErrUndo] in words.
-func undoError(why string) error { return fmt.Errorf("%w: %s", approval.ErrUndo, why) }
+func undoError(why string) error { return approval.Refuse(approval.ErrUndo, "%s", why) }
 
 // errUndoFree tells which call undoes one where the rules ask nobody about it.
 func errUndoFree(tool string, arguments jsontext.Value) error {

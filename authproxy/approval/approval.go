@@ -175,7 +175,8 @@ type Request struct {
 	// Reopened says why a request that was approved waits again, or last did; Reopenings is how often.
 	Reopened   Reopening
 	Reopenings int
-	Why        string // void: what ended it
+	Why        string // void: what ended it, in words
+	Altered    bool   // void, because what is stored of it was changed without the keys
 	// Reason is what the person who denied said of it. Only from Get and Submit.
 	Reason string
 	// Result is what the client was answered, for an identical repeat; nil if there is

@@ -14,9 +14,6 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
-// ErrProposal says that a proposal cannot be made of these arguments; its text says why.
-var ErrProposal = errors.New("this cannot be proposed")
-
 // Counter proposes the same call with other arguments in the place of a pending request: that
 // one ends as countered, and a new one waits, whose author, a human, does not count for it. The
 // client spends it by making the call with these arguments. The caller has checked that by may
@@ -53,7 +50,7 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		case err != nil:
 			return 0, err
 		case there != nil:
-			return 0, fmt.Errorf("%w: %s", ErrProposal, there.standsFor())
+			return 0, Refuse(ErrProposal, "%s", there.standsFor())
 		}
 		counter, err = s.insert(ctx, tx, Request{Binding: other, Class: r.Class, Author: author, CounterOf: r.ID})
 		return n, err
@@ -85,14 +82,14 @@ func (r *Request) standsFor() string {
 // what the tool's schema says of the one holds for the other but for single values.
 func proposal(of, arguments jsontext.Value) (jsontext.Value, error) {
 	if len(arguments) > 4*len(of)+64<<10 {
-		return nil, fmt.Errorf("%w: it is much longer than the call", ErrProposal)
+		return nil, Refuse(ErrProposal, "it is much longer than the call")
 	}
 	canonical, err := jsontext.AppendFormat(nil, arguments, jsontext.ReorderRawObjects(true))
 	if err != nil {
-		return nil, fmt.Errorf("%w: the arguments are not JSON: %w", ErrProposal, err)
+		return nil, Refuse(ErrProposal, "the arguments are not JSON: %w", err)
 	}
 	if bytes.Equal(canonical, of) {
-		return nil, fmt.Errorf("%w: nothing is changed", ErrProposal)
+		return nil, Refuse(ErrProposal, "nothing is changed")
 	}
 	a, b := jsontext.NewDecoder(bytes.NewReader(of)), jsontext.NewDecoder(bytes.NewReader(canonical))
 	for {
@@ -102,7 +99,7 @@ func proposal(of, arguments jsontext.Value) (jsontext.Value, error) {
 			return canonical, nil
 		}
 		if errA != nil || errB != nil || kindOf(was) != kindOf(is) || isName(a) && was.String() != is.String() {
-			return nil, fmt.Errorf("%w: at %q it has another member or another kind of value; only values may be others", ErrProposal, a.StackPointer())
+			return nil, Refuse(ErrProposal, "at %q it has another member or another kind of value; only values may be others", a.StackPointer())
 		}
 	}
 }

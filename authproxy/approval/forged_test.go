@@ -56,7 +56,7 @@ func TestS7ForgedApprovals(t *testing.T) {
 		if got, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
 			t.Errorf("%s: spent %+v, %v", name, got, err)
 		}
-		if got, err := s.Get(t.Context(), r.ID); err != nil || got.State != Void || got.Why != Altered || got.DecidedBy.ID == "boss" {
+		if got, err := s.Get(t.Context(), r.ID); err != nil || got.State != Void || got.Why != whyAltered || !got.Altered || got.DecidedBy.ID == "boss" {
 			t.Errorf("%s: it is %+v, %v", name, got, err)
 		}
 		if _, err := s.Approve(t.Context(), r.ID, agreed(actor.User("boss"))); !errors.Is(err, ErrGone) {
@@ -226,11 +226,47 @@ func TestS7ForgedDecisions(t *testing.T) {
 			if got.State != Pending || len(got.Decisions) != 1 || got.Decisions[0].Human != "ann" {
 				t.Errorf("%s: it is %+v", name, got)
 			}
-		} else if got.State != Void || got.Why != Altered || len(got.Decisions) != 0 || !errors.Is(agree(r.ID, "cem"), ErrGone) {
+		} else if got.State != Void || got.Why != whyAltered || len(got.Decisions) != 0 || !errors.Is(agree(r.ID, "cem"), ErrGone) {
 			t.Errorf("%s: it is %+v", name, got)
 		}
 		if _, err := s.Spend(t.Context(), b); !errors.Is(err, ErrNotApproved) {
 			t.Errorf("%s: spent, %v", name, err)
 		}
+	}
+}
+
+// That a row was changed is no matter of words: whoever ends calls and says so as their reason makes none of them such a
+// row; and one that was met, and is void in the database since, is one still.
+func TestAlteredIsNoReason(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	said := submit(t, s, binding("said"))
+	if _, err := s.Void(t.Context(), VoidFilter{ID: said.ID}, whyAltered); err != nil {
+		t.Fatal(err)
+	}
+	changed := submit(t, s, binding("changed"))
+	if _, err := s.db.Writes.Exec(`UPDATE approvals SET state = 'approved' WHERE id = $1`, changed.ID); err != nil {
+		t.Fatal(err)
+	}
+	if again := submit(t, s, binding("changed")); again.ID == changed.ID {
+		t.Fatal("the row counts")
+	}
+	for id, want := range map[string]bool{said.ID: false, changed.ID: true} {
+		if got, err := s.Get(t.Context(), id); err != nil || got.State != Void || got.Altered != want || got.Why != whyAltered {
+			t.Errorf("%+v, %v, want %t", got, err, want)
+		}
+	}
+}
+
+// A refusal says what is refused, why, and what caused it, however it is wrapped.
+func TestRefusal(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("too deep")
+	err := fmt.Errorf("proposing: %w", Refuse(ErrProposal, "the arguments are %w", cause))
+	if !errors.Is(err, ErrProposal) || errors.Is(err, ErrUndo) || !errors.Is(err, cause) || WhyRefused(err) != "the arguments are too deep" || err.Error() != "proposing: this cannot be proposed: the arguments are too deep" {
+		t.Errorf("%v: %q", err, WhyRefused(err))
+	}
+	if why := WhyRefused(cause); why != "" {
+		t.Errorf("of another error: %q", why)
 	}
 }

@@ -16,7 +16,7 @@ import (
 const columns = `id, state, org, subject, grant_id, client_id, server, tool, class, policy_version, definition_hash,
 	arguments_digest, sealed_arguments, approvers, created_at, expires_at, decided_at, decided_by,
 	decided_by_kind, decided_by_id, decided_by_as, spent_at, outcome, sealed_result, why, binding_hash, mac, state_mac,
-	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened, undo_of, rule, reopenings, spending`
+	terms, author, counter_of, decisions, spent_grant, sealed_reason, reopened, undo_of, rule, reopenings, spending, altered`
 
 const decisionColumns = `human, factor, role, by_kind, by_id, by_as, org, decided_at, auth_time, acr, shown, mac`
 
@@ -231,7 +231,7 @@ func (s *Store) open(r *stored) (err error) {
 // addDecisions reads who agreed. A request that gives something, and of whose decisions
 // somebody changed any, is void.
 func (s *Store) addDecisions(ctx context.Context, q querier, r *stored) error {
-	if r.decisions == "" || r.Why == Altered {
+	if r.decisions == "" || r.Altered {
 		return nil
 	}
 	rows, err := q.QueryContext(ctx, `SELECT `+decisionColumns+` FROM approval_decisions WHERE request_id = $1 ORDER BY decided_at, human`, r.ID)
@@ -312,12 +312,12 @@ func (r *stored) gives() bool {
 	return r.State == Pending || r.State == Approved || r.State == Spent && r.Outcome == ""
 }
 
-// Altered is why a request is void whose state somebody changed.
-const Altered = "what is stored of it was changed by something else than the proxy"
+// whyAltered says of a request that is [Request.Altered] why it is void.
+const whyAltered = "what is stored of it was changed by something else than the proxy"
 
 // forged makes r one whose state somebody else wrote. Who decided may be a lie.
 func (r *stored) forged() {
-	r.State, r.Why = Void, Altered
+	r.State, r.Why, r.Altered = Void, whyAltered, true
 	r.DecidedAt, r.DecidedBy, r.Decisions = time.Time{}, actor.Actor{}, nil
 }
 
@@ -330,7 +330,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	err := row.Scan(&r.ID, &r.State, &r.Org, &r.Subject, &r.GrantID, &r.ClientID, &r.Server, &r.Tool, &r.Class,
 		&r.PolicyVersion, &r.DefinitionHash, &r.ArgumentsDigest, &r.sealedArguments, &r.Confirmation.Approvers,
 		&created, &expires, &decided, &untyped, &r.DecidedBy.Kind, &r.DecidedBy.ID, &r.DecidedBy.As, &spent, &r.Outcome, &r.sealedResult, &r.Why,
-		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened, &r.UndoOf, &r.Rule, &r.Reopenings, &r.spending)
+		&r.bindingHash, &r.mac, &r.stateMAC, &r.terms, &r.Author, &r.CounterOf, &r.decisions, &r.SpentBy, &r.sealedReason, &r.Reopened, &r.UndoOf, &r.Rule, &r.Reopenings, &r.spending, &r.Altered)
 	if err != nil {
 		return nil, err
 	}

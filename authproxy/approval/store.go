@@ -125,9 +125,9 @@ func (s *Store) meets(ctx context.Context, tx *sql.Tx, b Binding) (*Request, err
 		b.hash(), db.Millis(now), db.Millis(now.Add(-s.lifetime)))
 	if errors.Is(err, ErrNotFound) || err == nil && r.State == Void {
 		// There is none, or one that does not count. Of those no other may stand in the way.
-		_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'void', state_mac = '', why = $1,
+		_, err := tx.ExecContext(ctx, `UPDATE approvals SET state = 'void', state_mac = '', why = $1, altered = TRUE,
 				decided_at = 0, decided_by = '', decided_by_kind = '', decided_by_id = '', decided_by_as = ''
-			WHERE binding_hash = $2 AND state IN ('pending', 'approved') AND expires_at > $3`, Altered, b.hash(), db.Millis(now))
+			WHERE binding_hash = $2 AND state IN ('pending', 'approved') AND expires_at > $3`, whyAltered, b.hash(), db.Millis(now))
 		return nil, err
 	}
 	if err == nil {

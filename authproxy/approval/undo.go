@@ -7,9 +7,6 @@ import (
 	"fmt"
 )
 
-// ErrUndo says that a call cannot be taken back, or not now; its text says why.
-var ErrUndo = errors.New("this cannot be undone here")
-
 // Undo makes a request of the call that takes back the one of request id, which was done and of
 // which it is known what it changed: b is that other call, author the human who asks for it. It
 // waits for people and is spent like any other, and nothing is done before. The caller has
@@ -43,7 +40,7 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 		case err != nil:
 			return 0, err
 		case there != nil:
-			return 0, fmt.Errorf("%w: %s", ErrUndo, there.standsFor())
+			return 0, Refuse(ErrUndo, "%s", there.standsFor())
 		}
 		if err := s.admit(ctx, tx, b); err != nil {
 			return 0, err
@@ -62,13 +59,13 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 func (r *Request) MayUndo() error {
 	switch {
 	case r.State != Spent || r.Outcome != Done:
-		return fmt.Errorf("%w: the call was not carried out, or nobody knows", ErrUndo)
+		return Refuse(ErrUndo, "the call was not carried out, or nobody knows")
 	case r.Check == nil || r.Check.Images == nil || r.Arguments == nil:
-		return fmt.Errorf("%w: what the record was before is not known, or no longer kept", ErrUndo)
+		return Refuse(ErrUndo, "what the record was before is not known, or no longer kept")
 	case r.Undo != nil && (r.Undo.State == Pending || r.Undo.State == Approved):
-		return fmt.Errorf("%w: that was asked for already, as %s", ErrUndo, r.Undo.ID)
+		return Refuse(ErrUndo, "that was asked for already, as %s", r.Undo.ID)
 	case r.Undo != nil && r.Undo.State == Spent && r.Undo.Outcome != Failed:
-		return fmt.Errorf("%w: it was undone already, as %s", ErrUndo, r.Undo.ID)
+		return Refuse(ErrUndo, "it was undone already, as %s", r.Undo.ID)
 	}
 	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 
 	"github.com/gorilla/mux"
 
@@ -61,7 +60,7 @@ func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error 
 	case errors.Is(err, approval.ErrNotFound):
 		return errNoCall
 	case errors.Is(err, approval.ErrUndo):
-		return &problem{http.StatusConflict, "It cannot be undone here", "Nothing was done: " + whyNoUndo(err) + "."}
+		return &problem{http.StatusConflict, "It cannot be undone here", "Nothing was done: " + approval.WhyRefused(err) + "."}
 	case errors.Is(err, approval.ErrTooMany):
 		return errTooManyWait
 	case err != nil:
@@ -73,12 +72,6 @@ func (c followUps) undo(w http.ResponseWriter, r *http.Request, v *visit) error 
 	}
 	http.Redirect(w, r, path, http.StatusSeeOther)
 	return nil
-}
-
-// whyNoUndo is what an [approval.ErrUndo] says for people.
-func whyNoUndo(err error) string {
-	_, why, _ := strings.Cut(err.Error(), approval.ErrUndo.Error()+": ")
-	return why
 }
 
 // afterWrite is what the page of a call says once it was sent, and of one that takes another back.
@@ -95,7 +88,7 @@ func (c *Console) afterWrite(a *approval.Request, may approval.May, named func(a
 	}
 	after.CanUndo = may.Undo == nil
 	if a.MayUndo() == nil && errors.Is(may.Undo, approval.ErrUndo) { // but for what the page says anyway
-		after.NoUndo = ui.Visible(whyNoUndo(may.Undo))
+		after.NoUndo = ui.Visible(approval.WhyRefused(may.Undo))
 	}
 	if a.Undo != nil {
 		after.Undo, after.UndoStatus = a.Undo.ID, statusInWords(a.Undo)

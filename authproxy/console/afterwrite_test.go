@@ -21,7 +21,7 @@ func (s *site) lostQuery(a *approval.Request) string { return "SELECT Id FROM " 
 // MayUndo refuses where the arguments say that rules do.
 func (s *site) MayUndo(_ context.Context, a *approval.Request) error {
 	if strings.Contains(string(a.Arguments), "refused") {
-		return fmt.Errorf("%w: the rules do not let the assistant make that call", approval.ErrUndo)
+		return approval.Refuse(approval.ErrUndo, "the rules do not let the assistant make that call")
 	}
 	return nil
 }
@@ -32,7 +32,7 @@ func (s *site) Undo(_ context.Context, a *approval.Request) (approval.Binding, s
 		return approval.Binding{}, "", err
 	}
 	if strings.Contains(string(a.Arguments), "moved") {
-		return approval.Binding{}, "", fmt.Errorf("%w: the record was changed since", approval.ErrUndo)
+		return approval.Binding{}, "", approval.Refuse(approval.ErrUndo, "the record was changed since")
 	}
 	b := a.Binding
 	b.Tool, b.Arguments = "updateSobjectRecord", jsontext.Value(`{"back":"<b>"}`)

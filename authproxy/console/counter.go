@@ -80,8 +80,7 @@ func (c proposing) sendProposal(w http.ResponseWriter, r *http.Request, v *visit
 	other, err := c.Proposals.Counter(r.Context(), v.decider(a), a.ID, arguments)
 	switch {
 	case errors.Is(err, approval.ErrProposal):
-		_, why, _ := strings.Cut(err.Error(), approval.ErrProposal.Error()+": ")
-		return c.showValues(w, r, v, a, a.Arguments, "This cannot be proposed: "+why+".")
+		return c.showValues(w, r, v, a, a.Arguments, "This cannot be proposed: "+approval.WhyRefused(err)+".")
 	case errors.Is(err, approval.ErrGone):
 		return c.show(w, r, http.StatusGone, v, nil)
 	case errors.Is(err, approval.ErrNotFound):

@@ -102,7 +102,7 @@ func nextForRole(a *approval.Request, open bool, may approval.May) string {
 
 // whyNot says why somebody may not agree, as a sentence; "" where nothing is known but that others must.
 func whyNot(err error) string {
-	if !errors.Is(err, approval.ErrNotApprover) || err.Error() == approval.ErrNotApprover.Error() {
+	if err == approval.ErrNotApprover || !errors.Is(err, approval.ErrNotApprover) {
 		return ""
 	}
 	return ui.Capital(err.Error()) + "."
@@ -132,7 +132,7 @@ func nextInWords(a *approval.Request) string {
 	case approval.Expired:
 		return "Nobody decided, or the assistant did not come back, in time. If you still want the call, ask the assistant to make it again."
 	case approval.Void:
-		if a.Why == approval.Altered {
+		if a.Altered {
 			return "What is stored of this call was changed by something else than the proxy, so it can no longer be made. " +
 				"Tell your administrator. If you still want the call, ask the assistant to make it again."
 		}

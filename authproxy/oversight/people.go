@@ -23,6 +23,9 @@ const (
 	Connected    Standing = "connected"
 )
 
+// AnyLost is what pages call [LoginLost] where they search by it.
+const AnyLost = "lost"
+
 // StandingOf is how a user stands whose Salesforce login is in that state.
 func StandingOf(u *grant.User, login link.State) Standing {
 	switch {
@@ -47,8 +50,8 @@ type Person struct {
 // PeopleSearch is who is looked for, and in which order they come.
 type PeopleSearch struct {
 	Name string // a part of the name, username or user id; empty: everybody
-	// Standing is one of the standings, "blocked" for whoever is refused, "lost" for a lost login;
-	// empty: all.
+	// Standing is one of the standings, of which [Blocked] selects whoever is refused, or [AnyLost]
+	// for [LoginLost]; empty: all.
 	Standing string
 	// ByID has them ordered by org and user id, from behind Behind on; otherwise by org and username.
 	ByID   bool
@@ -67,9 +70,9 @@ func (s PeopleSearch) fits(is Standing) bool {
 	switch s.Standing {
 	case "", string(is):
 		return true
-	case "blocked":
+	case string(Blocked):
 		return is == Altered
-	case "lost":
+	case AnyLost:
 		return is == LoginLost
 	}
 	return false

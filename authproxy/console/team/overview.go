@@ -102,7 +102,7 @@ func (t *Team) loginTile(q *request, p *ui.ConsolePage) error {
 	if err != nil {
 		return err
 	}
-	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=lost", Text: "Nothing to do: nobody has to sign in again."}
+	tile := ui.Tile{Number: strconv.Itoa(lost), Label: "Salesforce logins lost", Path: "/console/people?login=" + oversight.AnyLost, Text: "Nothing to do: nobody has to sign in again."}
 	if lost > 0 {
 		tile.Kind, tile.Text = "warn", "These people must sign in again; their account page leads them."
 	}

@@ -23,7 +23,7 @@ func (t peoplePages) people(q *request) error {
 	name, login := q.asked("name"), q.asked("login")
 	p.Search = []ui.SearchField{
 		{Name: "name", Label: "Name, username or user id", Value: name},
-		{Name: "login", Label: "Salesforce login", Value: login, Options: []string{"lost", "blocked"}},
+		{Name: "login", Label: "Salesforce login", Value: login, Options: []string{oversight.AnyLost, string(oversight.Blocked)}},
 	}
 	found, err := t.Reads.People(q.Context(), oversight.PeopleSearch{Name: name, Standing: login, Most: maxLines})
 	if err != nil {
