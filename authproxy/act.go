@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/grant"
 )
 
 // actTime is how long an act may take whose caller may have gone. To end everything of a client with ten thousand
@@ -28,7 +30,8 @@ func take(ctx context.Context, do func(context.Context) error) error {
 
 // Give does what gives access, or anything else that is recorded first, between the entries of its intent and its
 // outcome, as [audit.Log.Call] does. All such acts begin here. A caller who has gone before the intent is on record
-// gets nothing; from then on nobody keeps intent, effect and outcome apart.
+// gets nothing; from then on nobody keeps intent, effect and outcome apart. Where the database took a statement and did not
+// answer it, and do says nothing else, the outcome is that nobody knows.
 func Give(ctx context.Context, log *audit.Log, e audit.Entry, do func(context.Context) (audit.Result, error)) error {
 	_, err := giveWithin(ctx, log, e, func(ctx context.Context, _ int64) (audit.Result, error) { return do(ctx) })
 	return err
@@ -39,7 +42,11 @@ func giveWithin(ctx context.Context, log *audit.Log, e audit.Entry, do func(_ co
 	return log.CallWithin(ctx, e, func(ctx context.Context, intent int64) (audit.Result, error) {
 		ctx, end := lasting(ctx)
 		defer end()
-		return do(ctx, intent)
+		r, err := do(ctx, intent)
+		if r.Outcome == "" && r.Reason == "" && db.FailureOf(err) == db.Unavailable && db.InDoubt(err) {
+			r.Outcome, r.Reason = audit.Unknown, "the database did not answer: "+err.Error()
+		}
+		return r, err
 	})
 }
 
@@ -84,3 +91,12 @@ const checkpointWait = 5 * time.Second
 // again must not be refused once more when the process that refused them is killed and started. So the
 // database knows that they have taken effect before anybody is told that they are done; see [Cutoff.Reapply].
 var liftedElsewhere = map[audit.Action]bool{audit.UserBlock: true, audit.ClientBlock: true, audit.StopSet: true}
+
+// usernameOf is for people who read the log; "" when it is not known.
+func usernameOf(ctx context.Context, grants *grant.Store, org, subject string) string {
+	u, err := grants.User(ctx, org, subject)
+	if err != nil {
+		return ""
+	}
+	return u.Username
+}

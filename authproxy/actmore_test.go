@@ -1,10 +1,14 @@
 package authproxy
 
 import (
+	"context"
+	"database/sql/driver"
 	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -13,6 +17,7 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/apitoken"
@@ -112,6 +117,35 @@ func moreActs() []act {
 				_, err := t.decisions().Undo(t.ctx, approval.Decider{Actor: actor.User(sim.RepID), Org: "acme"}, t.id)
 				return err
 			}},
+	}
+}
+
+// AU-08: of what the database may have done and did not answer, the log does not say that it failed.
+func TestAU08ActWithoutAnAnswerIsNotKnown(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	lost := fmt.Errorf("committing: %w", io.ErrUnexpectedEOF)
+	for name, tt := range map[string]struct {
+		result audit.Result
+		err    error
+		want   audit.Outcome
+	}{
+		"done":                     {audit.Result{}, nil, audit.OK},
+		"no answer":                {audit.Result{}, lost, audit.Unknown},
+		"no answer, and found out": {audit.Result{Reason: "not approved"}, lost, audit.Failed},
+		"no connection":            {audit.Result{}, driver.ErrBadConn, audit.Failed},
+		"refused by the database":  {audit.Result{}, &pgconn.PgError{Code: "57014"}, audit.Failed},
+		"refused":                  {audit.Result{Outcome: audit.Denied}, people.ErrLinked, audit.Denied},
+		"failed":                   {audit.Result{}, apitoken.ErrTooMany, audit.Failed},
+		"gone":                     {audit.Result{}, context.Canceled, audit.Failed},
+	} {
+		before := len(f.audited(t, audit.PersonLink))
+		if err := Give(t.Context(), f.Audit, audit.Entry{Actor: byAdmin.By, Action: audit.PersonLink}, func(context.Context) (audit.Result, error) { return tt.result, tt.err }); !errors.Is(err, tt.err) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if all := f.audited(t, audit.PersonLink)[before:]; len(all) != 2 || all[1].Outcome != tt.want {
+			t.Errorf("%s: recorded as %+v", name, all)
+		}
 	}
 }
 

@@ -442,12 +442,3 @@ func (d *Decisions) entry(ctx context.Context, by approval.Decider, r *approval.
 		ArgumentsDigest: r.ArgumentsDigest, DefinitionHash: r.DefinitionHash, PolicyVersion: r.PolicyVersion,
 	}
 }
-
-// usernameOf is for people who read the log; "" when it is not known.
-func usernameOf(ctx context.Context, grants *grant.Store, org, subject string) string {
-	u, err := grants.User(ctx, org, subject)
-	if err != nil {
-		return ""
-	}
-	return u.Username
-}
