@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -238,9 +239,26 @@ func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, err
 			return errors.Join(notOpenedError{err}, handBack(c))
 		}
 		err = run(s, cmd, args)
+		s.noteUnserved(cmd)
 		return errors.Join(err, s.end(), handBack(c))
 	}
 	return cmd
+}
+
+// unservedAfter is how long no proxy may have said that it serves before a command says so: each does every minute.
+const unservedAfter = 3 * sweepEvery
+
+// noteUnserved says of a command that has done something that no proxy serves on its database, where one has before: a block before
+// a start is in order, and one in a copy of the database, which everything fits, reaches nobody.
+func (s *stores) noteUnserved(cmd *cobra.Command) {
+	if !s.audit.Appended() {
+		return
+	}
+	served, err := s.db.Served(cmd.Context())
+	if err == nil && !served.IsZero() && s.now().Sub(served) > unservedAfter {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: no proxy has served on the database %s since %s: this holds once one does; if one runs now, it is on another database\n",
+			db.Config{URL: s.config.Database}.Redacted(), served.UTC().Format(time.RFC3339))
+	}
 }
 
 // end closes the stores of a command. If the audit log to which it has written is not the one that the database was used

@@ -77,3 +77,33 @@ func TestActsOnAnotherDatabase(t *testing.T) {
 	d.must("user", "block", rep)
 	d.must("audit", "verify")
 }
+
+// What is done on a database on which no proxy serves any more is done, and says so: a copy with its log and its keys fits in
+// everything. Before the first start, while one serves and of what only looks nothing is said.
+func TestActsWhereNoProxyServes(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	store := d.database()
+	eventually(t, plenty, "the proxy says that it serves", func() bool {
+		served, err := store.Served(t.Context())
+		return err == nil && !served.IsZero()
+	})
+	const note = "note: no proxy has served on the database sqlite:"
+	says := func(when string, want bool, args ...string) {
+		t.Helper()
+		if out := d.must(args...); strings.Contains(out, note) != want {
+			t.Errorf("%s, %v: %s", when, args, out)
+		}
+	}
+	says("while it serves", false, "stop", "writes")
+	d.stop()
+	says("just after", false, "stop", "off")
+	d.change(`UPDATE meta SET value = '1767225600000' WHERE name = 'served'`)
+	says("long after", true, "stop", "writes")
+	says("long after", false, "stop", "status")
+	if out := d.must("stop", "off"); !strings.Contains(out, "since 2026-01-01T00:00:00Z: this holds once one does; if one runs now, it is on another database") {
+		t.Errorf("long after: %s", out)
+	}
+	d.change(`DELETE FROM meta WHERE name = 'served'`)
+	says("where none ever served", false, "stop", "writes")
+}

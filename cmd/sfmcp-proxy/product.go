@@ -275,11 +275,12 @@ func (p *product) tellTouch() {
 // ends.
 const recheckTime = time.Second
 
-// sweepLoop deletes what can no longer have an effect.
+// sweepLoop deletes what can no longer have an effect, and notes that this process serves.
 func (p *product) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
+		_ = p.db.Serving(ctx, p.now()) // of a database that cannot be written others tell
 		for _, sweep := range p.sweepersNow(ctx) {
 			if err := p.edge.Survive(func() error { return sweep(ctx) }); err != nil && ctx.Err() == nil {
 				p.log.Error("sweeping", "error", err)
