@@ -73,6 +73,10 @@ func TestADenialOfAClassHoldsWhatSaysItIsOfIt(t *testing.T) {
 func TestARuleThatAsksHoldsWhatSaysItIsOfItsClass(t *testing.T) {
 	t.Parallel()
 	asks, others := confirm(class(Delete)), confirm(class(Unknown, Admin))
+	asks.Approvers, asks.Quorum = "role:security", 2
+	late := asks
+	late.After = OutsideText
+	bounded := 0
 	observed, masked := asks, allow(class(Unknown, Admin))
 	observed.Observe = true
 	masked.Mask = []string{"Contact.SSN__c"}
@@ -93,8 +97,12 @@ func TestARuleThatAsksHoldsWhatSaysItIsOfItsClass(t *testing.T) {
 			"for objects that it may be of":     {[]Rule{confirm(class(Delete), objects("*")), allow(class(reach.Classes...))}, Confirm, 0},
 			"for classes that it is not of":     {[]Rule{confirm(class(Read)), allow(class(reach.Classes...))}, Allow, 1},
 			"only observed":                     {[]Rule{observed, allow(class(reach.Classes...))}, Allow, 1},
+			"only after outside text":           {[]Rule{late, allow(class(reach.Classes...))}, Allow, 1},
 		} {
 			d := given(want.rules...).Decide(rep, c)
+			if d.Effect == Confirm && d.Confirmation != given(want.rules...).Rules[d.Rule].Confirmation() {
+				t.Errorf("%s, %s: asks %+v", name, about, d.Confirmation)
+			}
 			if d.Effect != want.effect || d.Rule != want.rule {
 				t.Errorf("%s, %s: %s by rule %d: %s", name, about, d.Effect, d.Rule, d.Reason)
 			}
@@ -105,9 +113,22 @@ func TestARuleThatAsksHoldsWhatSaysItIsOfItsClass(t *testing.T) {
 				t.Errorf("%s, only observed: %q", name, d.Observed)
 			}
 		}
+		c.OutsideText = func() bool { return true }
+		if d := given(late, allow(class(reach.Classes...))).Decide(rep, c); d.Effect != Confirm || d.Confirmation != late.Confirmation() {
+			t.Errorf("%s, after outside text: %s by %+v: %s", name, d.Effect, d.Confirmation, d.Reason)
+		}
+		// What the answer may hold is for the rule to say that lets the call pass.
+		if d := given(asks, allow(class(reach.Classes...), maxRows(7))).Decide(rep, c); d.Effect == Confirm {
+			if bounded++; d.Obligations.Rows != 7 {
+				t.Errorf("%s: at most %d rows", name, d.Obligations.Rows)
+			}
+		}
 		if d := given(asks, masked).Decide(rep, c); d.Rule != 0 || len(d.Obligations.Mask) != 1 && !strings.HasSuffix(d.Reason, "hidden fields cannot be told apart") {
 			t.Errorf("%s: %s by rule %d, hidden %q: %s", name, d.Effect, d.Rule, d.Obligations.Mask, d.Reason)
 		}
+	}
+	if bounded == 0 {
+		t.Error("no call was asked about that a rule bounds")
 	}
 	for name, c := range undeclared() {
 		if d := given(asks, allow(class(Unknown, Admin))).Decide(rep, c); d.Effect != Allow {
