@@ -8,6 +8,8 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
+	"sfmcp-proxy/authproxy/db/dbtest/rounds"
 )
 
 // FT-32: nothing is deleted by a clock that has jumped since the sweep before, for a day, nor by one that
@@ -73,6 +75,33 @@ func TestFT32SweepsWaitForADay(t *testing.T) {
 		a.sweepClock = sweepClock{seen: audit.ClockOf(t.Context(), a.audit, at)}
 		if swept() != want {
 			t.Errorf("%v after the last entry of the log, at a start: sweeps %t", rest, !want)
+		}
+	}
+}
+
+// FT-32: the database is asked for its time before the first sweep; nothing is swept while it says another one, or does not
+// answer.
+func TestFT32FirstSweepAsksTheDatabase(t *testing.T) {
+	rounds.Thorough(t)
+	t.Parallel()
+	p, _ := configured(t, twoOrgs)
+	a, url := p.current.Load(), dbtest.Postgres(t)
+	own := a.db
+	t.Cleanup(func() { a.db = own })
+	for off, want := range map[time.Duration]bool{0: true, 5 * time.Minute: false, -5 * time.Minute: false} {
+		d, err := db.Open(t.Context(), db.Config{URL: url, Now: func() time.Time { return time.Now().Add(off) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.db, a.sweepClock = d, sweepClock{}
+		if may := a.maySweep(t.Context()); may != want || a.sweepsWait.Load() == want {
+			t.Errorf("%v ahead: sweeps %t", off, may)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if a.sweepClock = (sweepClock{}); a.maySweep(t.Context()) {
+			t.Errorf("%v ahead: sweeps though nobody answers", off)
 		}
 	}
 }
