@@ -12,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/db"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/policy"
 	sim "sfmcp-proxy/examples/salesforcesim"
@@ -93,23 +94,16 @@ func TestFT46RowsOfEveryKindBehindAKey(t *testing.T) {
 			return err
 		})},
 	} {
-		name, key := of.of.Table+"."+of.of.Column+": "+of.what, f.ring.IDs()[0]
-		rename := func(from, to string) {
-			t.Helper()
-			n, err := db.Affected(t.Context(), f.db.Writes, `UPDATE `+of.of.Table+` SET `+of.of.Column+` = $1 || substr(`+of.of.Column+`, length($2) + 1) WHERE `+of.of.Column+` LIKE $2 || '%'`, to, from)
-			if err != nil || n == 0 {
-				t.Fatalf("%s: %d rows, %v", name, n, err)
-			}
-			f.db.AwaitWatchers()
-		}
-		other := "k" + of.of.Table + of.of.Column
-		rename(key+":", other+":")
+		name := of.of.Table + "." + of.of.Column + ": " + of.what
+		back := dbtest.Behind(t, f.db, of.of, f.ring)
+		f.db.AwaitWatchers()
 		for range 2 {
 			if err := of.ask(); !errors.Is(err, db.ErrKeyMissing) {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
-		rename(other+":", key+":")
+		back()
+		f.db.AwaitWatchers()
 		if err := of.ask(); err != nil {
 			t.Errorf("%s, once the key is here: %v", name, err)
 		}

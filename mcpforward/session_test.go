@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/seal"
 )
@@ -86,4 +87,24 @@ func TestS7ForgedMCPSessions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// FT-46: a session under a key that is not here yet is not told as one that is over, which its client would not open again.
+func TestFT46SessionBehindAKey(t *testing.T) {
+	t.Parallel()
+	url := dbtest.SQLite(t, t.TempDir())
+	d := dbtest.OpenURL(t, url)
+	store := newSessionStore(d, time.Now)
+	id, err := store.open(t.Context(), "grt_1", session{version: newestVersion})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back := dbtest.Behind(t, d, db.MCPSessions, dbtest.Ring(t, url))
+	if s, err := newSessionStore(d, time.Now).find(t.Context(), id, "grt_1"); !errors.Is(err, db.ErrKeyMissing) || errors.Is(err, errNoSession) {
+		t.Errorf("%+v, %v", s, err)
+	}
+	back()
+	if s, err := newSessionStore(d, time.Now).find(t.Context(), id, "grt_1"); err != nil || s.version != newestVersion {
+		t.Errorf("with the key: %+v, %v", s, err)
+	}
 }

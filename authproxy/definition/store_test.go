@@ -3,6 +3,7 @@ package definition
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -456,5 +457,32 @@ func TestDecisionsReachOtherProcesses(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("the other process still goes by what was accepted before")
 		}
+	}
+}
+
+// FT-46: what is accepted under a key that is not here yet is not taken for nothing: the next list is no first one, which
+// would be accepted as it is, nothing is recorded as new, and it counts again once the key is here.
+func TestFT46AcceptedBehindAKey(t *testing.T) {
+	t.Parallel()
+	url := dbtest.URL(t)
+	s, _ := newStore(t, func(c *Config) { c.DB = dbtest.OpenURL(t, url) })
+	query, other := tool("soqlQuery", "Runs a query."), tool("soqlQuery", "Does another thing.")
+	begin(t, s, query)
+	before := states(t, s)
+	back := dbtest.Behind(t, s.db, db.Definitions, dbtest.Ring(t, url))
+	s.db.AwaitWatchers()
+	if p, err := s.Pins(t.Context(), sales); !errors.Is(err, db.ErrKeyMissing) {
+		t.Errorf("what is accepted: %+v, %v", p, err)
+	}
+	if n, first, err := s.Begin(t.Context(), sales, Tool, []Definition{other}); n != 0 || first {
+		t.Errorf("a first list: %d, %t, %v", n, first, err)
+	}
+	if fresh, err := s.Quarantine(t.Context(), sales, []Definition{query}); !errors.Is(err, db.ErrKeyMissing) {
+		t.Errorf("what is new: %+v, %v", fresh, err)
+	}
+	back()
+	s.db.AwaitWatchers()
+	if !accepts(t, s, query) || accepts(t, s, other) || !slices.Equal(states(t, s), before) {
+		t.Errorf("once the key is here: %v, before %v", states(t, s), before)
 	}
 }

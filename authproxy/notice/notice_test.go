@@ -473,3 +473,25 @@ func TestCourierLooksWhenItIsTime(t *testing.T) {
 	cancel()
 	running.Wait()
 }
+
+// FT-46: a notice under a key that is not here yet is not given up as changed by somebody: whoever has the key, or the
+// next attempt, sends it.
+func TestFT46NoticeBehindAKey(t *testing.T) {
+	o := newOffice(t)
+	url := dbtest.URL(t)
+	o.db = dbtest.OpenURL(t, url)
+	k := o.courier(o.target("chat", []Event{Requested}))
+	o.waiting["apr_1"] = []string{"security"}
+	if err := k.fill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	back := dbtest.Behind(t, o.db, db.Notices, dbtest.Ring(t, url))
+	if err := k.deliver(t.Context(), 0); err != nil && !errors.Is(err, db.ErrKeyMissing) {
+		t.Fatal(err)
+	}
+	o.want("without the key", "chat")
+	back()
+	o.pass(time.Hour)
+	o.turn(k)
+	o.want("with the key", "chat", "approval.requested apr_1")
+}
