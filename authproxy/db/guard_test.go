@@ -37,7 +37,7 @@ var uncovered = map[string]map[string]string{
 	"approvals": {"sealed_arguments": "sealed for its row, and its digest is covered", "sealed_result": "sealed for its row",
 		"sealed_reason": "sealed for its row",
 		"outcome":       "ends what could be given back; a repeat is answered by it and not made", "why": "ends what could be given back, or is shown",
-		"decided_by": "of earlier versions: shown, and nothing follows from it", "reopened": "is shown", "reopenings": "people are told anew, or are not, as by writing to their notices", "spending": "who lost the answer of the database takes an approval to be theirs that another call of the connection took in the same millisecond, or theirs to be another's", "rule": "is shown; the audit log has it, too"},
+		"decided_by": "of earlier versions: shown, and nothing follows from it", "reopened": "is shown", "reopenings": "people are told anew, or are not, as by writing to their notices", "spending": "who lost the answer of the database takes an approval to be theirs that another call of the connection took in the same millisecond, or theirs to be another's", "rule": "is shown; the audit log has it, too", "altered": "is shown: why a request is void"},
 	"approval_checks": {"": "what it holds of records is sealed for its row, and the rest is shown: a call that was sent is never sent again, whatever a row says; the audit log has who said it"},
 	"budget_counts":   {"": "who can write it can do more than a budget allows, by deleting a row too, which no MAC shows; no more than the policy does, and the audit log has each call"},
 	"outside_text":    {"": "a row restricts; without it a write passes that a rule would hold because of what its client has read, which the policy allows at other times"},
