@@ -62,7 +62,7 @@ func TestConsoleNumbersAreWhatHappened(t *testing.T) {
 	expect("after nine calls and a changed definition", map[string]string{"calls today": "9", "denied today": "3", "calls waiting for a person": "3", "tools changed and hidden": "1"})
 	other := d.connect("sobject-reads", rep)
 	for path, wants := range map[string][]string{
-		"/console/people/acme/" + salesforcesim.RepID:  {"2 connections, 3 waiting calls and every browser session end"},
+		"/console/people/acme/" + salesforcesim.RepID:  {"2 connections, 3 waiting calls, every browser session"},
 		"/console/connections?client=" + d.ClientID:    {"2 connections of 1 user"},
 		"/console/clients?id=" + d.ClientID:            {"2 connections"},
 		"/console/incident?person=" + rep:              {"2 connections, 3 waiting calls"},

@@ -37,4 +37,13 @@ func TestPicturesOfTheConsole(t *testing.T) {
 	} {
 		g.take(b, "console-"+name, d.PublicURL+"/console"+path)
 	}
+	d.must("stop", "writes")
+	b.open(d.PublicURL + "/console")
+	d.must("stop", "all")
+	ask[bool](b, `(() => { const form = [...document.forms].find(f => f.textContent.includes("Let calls pass again")); form.elements.reason.value = "over"; form.requestSubmit(); return true })()`)
+	eventually(t, browserLimit, "the switch was set meanwhile", func() bool {
+		there, err := try[bool](b, `document.body.innerText.includes("set meanwhile")`)
+		return err == nil && there
+	})
+	g.takeShown(b, "console-stop-moved")
 }

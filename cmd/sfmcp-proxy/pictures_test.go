@@ -121,6 +121,12 @@ func (g *gallery) take(b *chrome, name, address string, texts ...string) {
 	b.do(chromedp.EmulateViewport(1280, 800), colourScheme("light"))
 	v := b.open(address)
 	b.shows(v, v.Status, texts...)
+	g.takeShown(b, name)
+}
+
+// takeShown takes the pictures of the page in view.
+func (g *gallery) takeShown(b *chrome, name string) {
+	g.t.Helper()
 	for _, p := range pictured {
 		b.do(screen(p.width, p.height, p.scale), colourScheme(p.scheme))
 		if wide := ask[int64](b, "document.documentElement.scrollWidth"); wide > p.width {

@@ -78,8 +78,8 @@ func (t logPages) entryFields(q *request) []ui.SearchField {
 		return ui.SearchField{Name: name, Label: label, Value: q.asked(name), Hint: hint, Options: options}
 	}
 	fields := []ui.SearchField{
-		field("person", "Person", "user id, username, or a colleague's name or e-mail address"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
-		field("text", "Text", fmt.Sprintf("%d entries at a time", oversight.TextLooked)),
+		field("person", "Person", "id, name or e-mail"), field("tool", "Tool", "soqlQuery"), field("outcome", "Outcome", "", outcomes...), field("since", "Since", "7d, 2026-03-01"),
+		field("text", "Text", "anywhere in an entry"),
 	}
 	for _, f := range []ui.SearchField{
 		field("until", "Until", "a date means its end"), field("client", "Client", "client id"), field("server", "Server", "", t.Reads.ServerNames()...),

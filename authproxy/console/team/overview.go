@@ -254,7 +254,7 @@ func (t *Team) stopMoved(q *request) error {
 		by = fmt.Sprintf(" It was set %s, and the audit log says by whom and why.", ui.Moment(now.At, q.Now))
 	}
 	return console.Problem(http.StatusConflict, "The switch was set meanwhile",
-		stopInWords[now.Position]+by+" The page that you had before you showed it otherwise, and this would have let calls pass that somebody has stopped since. Nothing was done: look at the overview again.")
+		"Nothing was done. Somebody set the switch after your page was shown, and this would let calls pass that they have stopped. "+stopInWords[now.Position]+by+" Open the console again before you decide.")
 }
 
 func because(why string) string {

@@ -126,13 +126,13 @@ func (t peoplePages) personFacts(q *request, u *oversight.WholePerson) []ui.Fact
 
 // personActs are what can be done about a person, with what it ends.
 func (q *request) personActs(u *oversight.WholePerson) []*ui.Act {
-	what := fmt.Sprintf("%s, %s and every browser session end, and the login is revoked at Salesforce.", counted(len(u.Grants), "connection"), counted(len(u.Waiting), "waiting call"))
+	what := fmt.Sprintf(" What ends: %s, %s, every browser session, and the login at Salesforce.", counted(len(u.Grants), "connection"), counted(len(u.Waiting), "waiting call"))
 	path := strings.TrimPrefix(personPath(u.Org, u.Subject), "/console/")
-	revoke := q.button(ui.Act{Path: path + "/revoke", Label: "Revoke", Text: what + " They can sign in and connect again.", Reason: true, Danger: true})
+	revoke := q.button(ui.Act{Path: path + "/revoke", Label: "Revoke", Text: "They can sign in and connect again." + what, Reason: true, Danger: true})
 	if u.Blocked() {
 		return acts(q.button(ui.Act{Path: path + "/unblock", Label: "Unblock", Text: "They can sign in and connect again. What was ended stays so.", Reason: true}), revoke)
 	}
-	return acts(q.button(ui.Act{Path: path + "/block", Label: "Block", Text: what + " They are refused until somebody unblocks them.", Reason: true, Danger: true}), revoke)
+	return acts(q.button(ui.Act{Path: path + "/block", Label: "Block", Text: "They are refused until somebody unblocks them." + what, Reason: true, Danger: true}), revoke)
 }
 
 func counted(n int, noun string) string {
