@@ -150,21 +150,8 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return r.revokeUser(ctx, e)
 	case audit.GrantRevoke, audit.GrantReplay:
 		return r.endGrant(ctx, e.Grant)
-	case audit.ClientRevoke:
-		if e.Client == "" { // it was refused
-			return nil
-		}
-		return errors.Join(r.Grants.Requests.EndOfClient(ctx, e.Client, e.At), r.Clients.Forget(ctx, e.Client))
-	case audit.ClientBlock:
-		if e.Client == "" { // it was refused
-			return nil
-		}
-		r.clients[e.Client] = true
-		return r.Clients.Forget(ctx, e.Client)
-	case audit.ClientUnblock:
-		if e.Outcome == audit.OK && e.Client != "" {
-			r.clients[e.Client] = false
-		}
+	case audit.ClientRevoke, audit.ClientBlock, audit.ClientUnblock:
+		return r.client(ctx, e)
 	case audit.SubjectErase:
 		if e.Outcome == audit.Intent { // begun: what is not known to have been done is done
 			return r.erase(ctx, e)
@@ -185,6 +172,22 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		case evidence.Stayed(e):
 			delete(r.spent, e.IntentSeq)
 		}
+	}
+	return nil
+}
+
+// client applies an act about a client. One that was refused names none.
+func (r *reapplication) client(ctx context.Context, e audit.Entry) error {
+	switch {
+	case e.Client == "":
+		return nil
+	case e.Action == audit.ClientRevoke:
+		return errors.Join(r.Grants.Requests.EndOfClient(ctx, e.Client, e.At), r.Clients.Forget(ctx, e.Client))
+	case e.Action == audit.ClientBlock:
+		r.clients[e.Client] = true
+		return r.Clients.Forget(ctx, e.Client)
+	case e.Outcome == audit.OK: // unblocked
+		r.clients[e.Client] = false
 	}
 	return nil
 }
