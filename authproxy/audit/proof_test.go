@@ -200,9 +200,13 @@ type taken struct{ sizes chan int64 }
 
 func (taken) String() string { return "elsewhere" }
 
-func (p taken) Publish(_ context.Context, c publish.Checkpoint) error {
-	p.sizes <- c.Size
-	return nil
+func (p taken) Publish(ctx context.Context, c publish.Checkpoint) error {
+	select {
+	case p.sizes <- c.Size:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (taken) Latest(context.Context, publish.Checkpoint) ([]byte, error) { return nil, publish.ErrNone }
@@ -217,11 +221,11 @@ func TestStoredCheckpointReachesThePlaces(t *testing.T) {
 	}
 	place := taken{make(chan int64)}
 	p := publish.Start(publish.Config{Places: []publish.Place{place}, Every: time.Hour, Log: slog.New(slog.DiscardHandler), Now: time.Now})
-	defer p.Close(t.Context())
+	t.Cleanup(func() { p.Close(t.Context()) }) // what is on its way then is not waited for
 	upkeep := pass{log: l, clock: ClockOf(t.Context(), l, l.config.Now())}
 	upkeep.run(t.Context(), Upkeep{Every: time.Hour, Publisher: p})
 	if p.States()[0].Behind.IsZero() {
-		t.Error("the place has nothing, and does not count as behind")
+		t.Fatal("the place has nothing, and does not count as behind")
 	}
 	if size := <-place.sizes; size != 10 {
 		t.Errorf("the place got %d entries", size)
