@@ -117,3 +117,24 @@ func TestFT35SpendingIsInterrupted(t *testing.T) {
 		t.Errorf("a statement that arrives late: %v", err)
 	}
 }
+
+// FT-35: where the database stays away, it is not known whether the approval was spent, and that is said: it is no approval that
+// another caller has spent. Once the database is back, it shows what became of it.
+func TestFT35SpendingStaysInDoubt(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		t.Skip("a file has no connection")
+	}
+	here, there, network := losing(t)
+	there.doubt = time.Millisecond
+	b := binding("Acme")
+	r := submit(t, here, b)
+	decide(t, here, r.ID, true)
+	network.LoseAnswer(spends, false, network.Down)
+	if _, err := there.Spend(t.Context(), b); !errors.Is(err, ErrInDoubt) || errors.Is(err, ErrNotApproved) || !network.Lost() {
+		t.Errorf("away: %v", err)
+	}
+	if got := state(t, here, r.ID); got != Approved {
+		t.Errorf("it is %s", got)
+	}
+}
