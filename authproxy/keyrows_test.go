@@ -20,7 +20,7 @@ import (
 
 // FT-46: whatever is stored under a key that is not here yet gives nothing, is not taken for something that somebody changed, and
 // is as good as before once the key is here: nothing was ended, begun anew or deleted meanwhile.
-func TestFT46RowsOfEveryKindBehindAKey(t *testing.T) {
+func TestFaultFT46RowsOfEveryKindBehindAKey(t *testing.T) {
 	t.Parallel()
 	f := startDynamic(t)
 	f.db.OnAltered(func(a db.Altered) { t.Errorf("told as changed by somebody: %+v", a) })

@@ -25,7 +25,7 @@ func sealAnew(t *testing.T, d *db.DB, ring *seal.KeyRing) {
 
 // FT-46: a process whose key file lacks the key that the list of who is blocked is sealed with neither begins the list
 // anew nor lets anybody in, and says which key it lacks; nothing of the list is lost.
-func TestFT46BlocksBehindAKey(t *testing.T) {
+func TestFaultFT46BlocksBehindAKey(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	url := "sqlite:" + filepath.Join(dir, "proxy.db")
@@ -106,7 +106,7 @@ func TestFT46BlocksBehindAKey(t *testing.T) {
 // FT-46, FT-54: while another process seals with a key that the file here lacks, or that cannot be read here for a
 // moment, a live login pauses: nothing of it is erased or queued to be revoked, its user need not sign in again,
 // and it goes on as soon as the file can be read. A login that somebody changed is told from that.
-func TestFT54LoginWhileTheKeyFileCannotBeRead(t *testing.T) {
+func TestFaultFT54LoginWhileTheKeyFileCannotBeRead(t *testing.T) {
 	t.Parallel()
 	const subject = "005xx000001Sv6AAAS"
 	f := start(t, change{})

@@ -16,7 +16,7 @@ import (
 
 // FT-35: the database does not answer to a decision. Whoever took it is told that it counts, once it is known to; the log and the
 // evidence have it once, and as it is: done, or, where nobody can find out, as not known.
-func TestFT35LostDecisionIsRecordedAsItIs(t *testing.T) {
+func TestFaultFT35LostDecisionIsRecordedAsItIs(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Postgres(t)
 	ring := dbtest.Ring(t, database)

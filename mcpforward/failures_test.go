@@ -282,7 +282,7 @@ func TestAU01Reconcile(t *testing.T) {
 
 // FT-35: the log does not say that an approval was given back, nor pass over that nobody recorded how its call
 // ended, where the database did not take it.
-func TestFT35LogSaysWhatWasNotSettled(t *testing.T) {
+func TestFaultFT35LogSaysWhatWasNotSettled(t *testing.T) {
 	t.Parallel()
 	for name, switches := range map[string]func(*salesforcesim.Switches){
 		"carried out": func(*salesforcesim.Switches) {},

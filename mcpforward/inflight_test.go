@@ -153,7 +153,7 @@ func TestCancelNotificationInOtherSpelling(t *testing.T) {
 
 // FT-53: calls are under way while access is looked at again and cannot be found out. They end, and are
 // not told that their token is bad: a client would throw it away, and its person would sign in again.
-func TestFT53UncheckedCallsKeepTheirToken(t *testing.T) {
+func TestFaultFT53UncheckedCallsKeepTheirToken(t *testing.T) {
 	t.Parallel()
 	for name, recheck := range map[string]func(*world) error{
 		"the kill switch cannot be read": func(w *world) error {
@@ -190,7 +190,7 @@ func TestFT53UncheckedCallsKeepTheirToken(t *testing.T) {
 
 // A call ends where it began when the configuration is reloaded; its client's cancellation
 // and the end of its access come to the handler that is in force by then.
-func TestFT45CallsOfThePreviousHandler(t *testing.T) {
+func TestFaultFT45CallsOfThePreviousHandler(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*world, *client) error{
 		"cancelled": func(_ *world, c *client) error {

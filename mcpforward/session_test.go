@@ -90,7 +90,7 @@ func TestS7ForgedMCPSessions(t *testing.T) {
 }
 
 // FT-46: a session under a key that is not here yet is not told as one that is over, which its client would not open again.
-func TestFT46SessionBehindAKey(t *testing.T) {
+func TestFaultFT46SessionBehindAKey(t *testing.T) {
 	t.Parallel()
 	url := dbtest.SQLite(t, t.TempDir())
 	d := dbtest.OpenURL(t, url)

@@ -9,7 +9,7 @@ import (
 )
 
 // FT-39: a token with a role that only a newer version knows opens nothing here.
-func TestFT39RoleOfALaterVersion(t *testing.T) {
+func TestFaultFT39RoleOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	secret, _ := create(t, s, "siem", "auditor")

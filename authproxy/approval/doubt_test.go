@@ -38,7 +38,7 @@ const spends = "SET state = 'spent'"
 
 // FT-35: the answer to the spending of an approval is lost. Whether or not it had its effect, the call is made by
 // whoever asked for it, once.
-func TestFT35LostSpending(t *testing.T) {
+func TestFaultFT35LostSpending(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
@@ -66,7 +66,7 @@ func TestFT35LostSpending(t *testing.T) {
 
 // FT-35: the same of a statement behind which another process has spent the approval, at the same time and for the same
 // connection: it is that one's.
-func TestFT35LostSpendingOfAnother(t *testing.T) {
+func TestFaultFT35LostSpendingOfAnother(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
@@ -90,7 +90,7 @@ func TestFT35LostSpendingOfAnother(t *testing.T) {
 
 // FT-35: the context ends during the statement, as by the kill switch. What was taken is the caller's to give back, and
 // a statement that arrives only then takes nothing.
-func TestFT35SpendingIsInterrupted(t *testing.T) {
+func TestFaultFT35SpendingIsInterrupted(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
@@ -120,7 +120,7 @@ func TestFT35SpendingIsInterrupted(t *testing.T) {
 
 // FT-35: where the database stays away, it is not known whether the approval was spent, and that is said: it is no approval that
 // another caller has spent. Once the database is back, it shows what became of it.
-func TestFT35SpendingStaysInDoubt(t *testing.T) {
+func TestFaultFT35SpendingStaysInDoubt(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")

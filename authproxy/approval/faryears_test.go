@@ -10,7 +10,7 @@ import (
 
 // FT-60: an approval lasts as long as ever when the seconds of a 32-bit clock run over meanwhile, with
 // a sign (2038) and without (2106), and no longer.
-func TestFT60Approvals(t *testing.T) {
+func TestFaultFT60Approvals(t *testing.T) {
 	t.Parallel()
 	s, c := newStore(t)
 	for _, over := range []time.Time{time.Unix(1<<31, 0), time.Unix(1<<32, 0)} {

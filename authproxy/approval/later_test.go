@@ -11,7 +11,7 @@ import (
 
 // FT-39: a decision that a newer version has recorded, with a word that this one does not know, does
 // not let a call be made.
-func TestFT39DecisionsOfALaterVersion(t *testing.T) {
+func TestFaultFT39DecisionsOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		approvers string
@@ -44,7 +44,7 @@ func TestFT39DecisionsOfALaterVersion(t *testing.T) {
 
 // FT-39: a request whose state, approvers or terms this version does not know is not decided, not
 // made, and in nobody's way.
-func TestFT39RequestsOfALaterVersion(t *testing.T) {
+func TestFaultFT39RequestsOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	for _, column := range []string{"state", "approvers", "terms"} {
 		s, _ := newStore(t)

@@ -13,7 +13,7 @@ import (
 
 // FT-35: the answer to a decision of a person is lost, whether or not it reached the database at all.
 // The decision counts, once, whoever took it is told so, and whoever takes it again is told that it was taken.
-func TestFT35LostDecision(t *testing.T) {
+func TestFaultFT35LostDecision(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")

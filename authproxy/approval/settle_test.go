@@ -20,7 +20,7 @@ var ends = map[State]func(t *testing.T, s *Store, id string) error{
 
 // FT-35: the database is away for a moment, or its answer is lost, when the end of a call is to be recorded. It is
 // recorded once, and whoever has spent the approval again meanwhile keeps it.
-func TestFT35LostEnd(t *testing.T) {
+func TestFaultFT35LostEnd(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
@@ -60,7 +60,7 @@ func TestFT35LostEnd(t *testing.T) {
 
 // FT-35: an approval is given back, whose answer is lost, and somebody else spends it at that moment: it is not given back
 // once more.
-func TestFT35GivenBackOnce(t *testing.T) {
+func TestFaultFT35GivenBackOnce(t *testing.T) {
 	t.Parallel()
 	s, _ := newStore(t)
 	b := binding("Acme")
@@ -94,7 +94,7 @@ func TestFT35GivenBackOnce(t *testing.T) {
 
 // FT-35: the end of a call that could not be recorded while the database was away is recorded once it is back, as long
 // as the process lives, and not after somebody else has spent the approval.
-func TestFT35EndIsRecordedLater(t *testing.T) {
+func TestFaultFT35EndIsRecordedLater(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")

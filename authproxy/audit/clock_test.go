@@ -126,7 +126,7 @@ func TestAU11RestartedEachNight(t *testing.T) {
 
 // FT-41: a segment whose entries are all of another time is not opened again, and nothing is missed where the clock
 // went back.
-func TestFT41SegmentsOfAnotherTime(t *testing.T) {
+func TestFaultFT41SegmentsOfAnotherTime(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	s.segmentSize = 4000

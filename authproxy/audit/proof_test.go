@@ -156,7 +156,7 @@ func TestHaltedSaysWhy(t *testing.T) {
 
 // FT-53: a checkpoint that was on its way to the database when the network was lost, and arrives late, does
 // not take the place of a newer one: that would look as if the database had been put back.
-func TestFT53LateCheckpointReplacesNothing(t *testing.T) {
+func TestFaultFT53LateCheckpointReplacesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	l := s.open()

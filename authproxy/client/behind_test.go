@@ -12,7 +12,7 @@ import (
 
 // FT-46: while the key is not here that a client's document, or its keys, are stored under, nothing is stored in their place, no
 // signature is spent, and no keys are fetched anew; with the key everything is as before.
-func TestFT46ClientsBehindAKey(t *testing.T) {
+func TestFaultFT46ClientsBehindAKey(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	c := config(t)

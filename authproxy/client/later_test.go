@@ -11,7 +11,7 @@ import (
 )
 
 // FT-39: a client of a kind that only a newer version knows is unknown here, and is kept for it.
-func TestFT39ClientsOfALaterVersion(t *testing.T) {
+func TestFaultFT39ClientsOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	c := config(t)
 	c.Dynamic = true

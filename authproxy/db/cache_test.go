@@ -203,7 +203,7 @@ func TestS7HeldBackEpoch(t *testing.T) {
 
 // FT-53: five seconds after the last look a process that watches decides nothing, whatever
 // single reads still say; one that does not watch remembers nothing and may always.
-func TestFT53OutOfTouch(t *testing.T) {
+func TestFaultFT53OutOfTouch(t *testing.T) {
 	d, clock := watched(t)
 	for _, step := range []struct {
 		at   time.Duration

@@ -11,7 +11,7 @@ import (
 
 // FT-32: whoever watches a PostgreSQL knows by how much its own clock differs from the database's; a command that
 // does not watch can ask. SQLite has no other clock.
-func TestFT32ClockOfTheDatabase(t *testing.T) {
+func TestFaultFT32ClockOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, url string) {
 		for _, off := range []time.Duration{0, 5 * time.Minute, -time.Hour} {

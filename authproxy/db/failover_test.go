@@ -17,7 +17,7 @@ import (
 // FT-53: the primary dies under load and its standby, which has each COMMIT before it is acknowledged, takes
 // its place at the same address. Nothing that was acknowledged is lost, the access epoch does not go back,
 // and the processes go on by themselves.
-func TestFT53FailoverLosesNothingAcknowledged(t *testing.T) {
+func TestFaultFT53FailoverLosesNothingAcknowledged(t *testing.T) {
 	rounds.Thorough(t) // two servers cost more than all other tests here
 	pair := dbtest.NewPair(t)
 	d := dbtest.OpenURL(t, pair.URL)

@@ -14,7 +14,7 @@ import (
 // FT-46: a row under a key that the file lacks gives nothing, and is no alarm while another process may have the
 // key: for a moment after it is met, and for as long as the database is sealed with a key that is missing. A
 // key that rows alone name silences the alarm no longer than that; a MAC that is wrong under a known key is told at once.
-func TestFT46RowsUnderAKeyThatIsMissing(t *testing.T) {
+func TestFaultFT46RowsUnderAKeyThatIsMissing(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	d, err := Open(t.Context(), Config{URL: "sqlite:" + filepath.Join(t.TempDir(), "p.db"), Now: func() time.Time { return now }})

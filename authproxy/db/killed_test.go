@@ -80,7 +80,7 @@ func child(url string, at int64) (*processes.Cmd, *bytes.Buffer) {
 // FT-09: a process is killed anywhere in the migrations of an empty database, alone or while another
 // one wants to migrate it, too. The other one finishes, or the next one that starts: each migration was applied
 // once, whole, and rows of before are there.
-func TestFT09KilledWhileMigrating(t *testing.T) {
+func TestFaultFT09KilledWhileMigrating(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	for name, empty := range map[string]func(t *testing.T) string{

@@ -40,7 +40,7 @@ const raised = `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99
 
 // FT-39: beside a newer version a program uses a schema to which that has added columns, tables and
 // indexes. Whatever else is changed in it, and whatever is added without a newer version, is refused.
-func TestFT39SchemaOfALaterVersion(t *testing.T) {
+func TestFaultFT39SchemaOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	type changed struct {
@@ -126,7 +126,7 @@ func TestFT39SchemaOfALaterVersion(t *testing.T) {
 
 // FT-39: a process that runs goes on when a newer version only adds to the schema, and decides
 // nothing from the moment when that does more.
-func TestFT39WhileItRuns(t *testing.T) {
+func TestFaultFT39WhileItRuns(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, url string) {
 		d := dbtest.OpenURL(t, url)
@@ -165,7 +165,7 @@ func TestFT39WhileItRuns(t *testing.T) {
 
 // FT-39: a row whose MAC covers more than this version knows counts as absent, and the report does
 // not say that it can only be a forgery.
-func TestFT39RowsThatCoverMore(t *testing.T) {
+func TestFaultFT39RowsThatCoverMore(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, url string) {
 		change(t, url, raised)

@@ -68,7 +68,7 @@ func problems(t *testing.T, files fs.FS) (found []string) {
 
 // FT-39: a migration adds to the schema, or says that programs of earlier versions must not use the
 // database any more.
-func TestFT39MigrationsAdd(t *testing.T) {
+func TestFaultFT39MigrationsAdd(t *testing.T) {
 	t.Parallel()
 	for _, problem := range problems(t, migrationFiles()) {
 		t.Errorf("%s: add only, or set oldest_schema; see DESIGN.md, Two versions on one database", problem)
@@ -102,7 +102,7 @@ func TestFT39MigrationsAdd(t *testing.T) {
 
 // FT-39: a mark that only a later version knows is not taken for one of an earlier version, whose
 // rows would all be signed.
-func TestFT39MarkOfALaterVersion(t *testing.T) {
+func TestFaultFT39MarkOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	path, keys := t.TempDir()+"/p.db", ring(t)
 	d := open(t, path)

@@ -16,7 +16,7 @@ import (
 // FT-34: behind a pooler that gives each transaction another session, whether it refuses
 // settings of the session or ignores them: the schema is made, locks and conditional
 // statements hold, no statement is missed that another session has prepared.
-func TestFT34Pooler(t *testing.T) {
+func TestFaultFT34Pooler(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	for name, lines := range map[string][]string{
@@ -87,7 +87,7 @@ func addOne(t *testing.T, d *db.DB) {
 
 // FT-34, FT-53: a network that swallows everything, and a server that is gone, are noticed and
 // told apart from nothing having changed; when they are back, so is the process.
-func TestFT53WatchThroughFailures(t *testing.T) {
+func TestFaultFT53WatchThroughFailures(t *testing.T) {
 	t.Parallel()
 	database := dbtest.Postgres(t)
 	network := dbtest.Between(t, database)
@@ -143,7 +143,7 @@ func TestFT53WatchThroughFailures(t *testing.T) {
 
 // FT-34: after the server was started again every connection that was kept is dead, and none of
 // the transactions that come then fails for that.
-func TestFT34TransactionsAfterARestart(t *testing.T) {
+func TestFaultFT34TransactionsAfterARestart(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	database := dbtest.Postgres(t)

@@ -65,7 +65,7 @@ func writesRefused(t *testing.T, d *DB, why string) {
 // FT-37: while a process has the database open, its file, or a file beside it, is deleted, moved away or
 // replaced. Nothing is decided or committed from that moment on, nothing is made at its path, whatever
 // connections database/sql opens anew, and it goes on when what was there is back.
-func TestFT37FileThatGoesWhileItIsOpen(t *testing.T) {
+func TestFaultFT37FileThatGoesWhileItIsOpen(t *testing.T) {
 	t.Parallel()
 	copyOf := func(t *testing.T, path string) string {
 		other := filepath.Join(t.TempDir(), "other.db")
@@ -133,7 +133,7 @@ func TestFT37FileThatGoesWhileItIsOpen(t *testing.T) {
 }
 
 // FT-37: a connection that is opened while the file is gone makes none, also in a process that does not watch.
-func TestFT37NothingIsMadeAnew(t *testing.T) {
+func TestFaultFT37NothingIsMadeAnew(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "proxy.db")
 	d := open(t, path)
@@ -168,7 +168,7 @@ func TestFT37NothingIsMadeAnew(t *testing.T) {
 
 // FT-37: a page that is damaged while the process runs: the statement that meets it fails, and from
 // then on nothing is decided, until a person has looked.
-func TestFT37DamagedPage(t *testing.T) {
+func TestFaultFT37DamagedPage(t *testing.T) {
 	t.Parallel()
 	d, path, told := watchedFile(t)
 	d.Reads.SetMaxIdleConns(0) // a connection remembers pages

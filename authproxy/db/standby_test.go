@@ -15,8 +15,8 @@ import (
 // FT-34: a standby, which may be behind by any time, is not opened; and where the address of the primary leads to one
 // that nobody has promoted, what it tells of the access epoch does not count: a process that serves decides
 // nothing any more and changes nothing, until there is a primary again.
-func TestFT34StandbyIsNotBelieved(t *testing.T) {
-	rounds.Thorough(t) // two servers, as for TestFT53FailoverLosesNothingAcknowledged
+func TestFaultFT34StandbyIsNotBelieved(t *testing.T) {
+	rounds.Thorough(t) // two servers, as for TestFaultFT53FailoverLosesNothingAcknowledged
 	pair := dbtest.NewPair(t)
 	refused(t, pair.Standby(), "the server is a standby")
 	var clock atomic.Int64 // what nobody steps stands still

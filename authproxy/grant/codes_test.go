@@ -63,7 +63,7 @@ func TestAS04Verifier(t *testing.T) {
 }
 
 // FT-03: a store that fails is no wrong code: the client is not told to throw it away.
-func TestFT03StoreFailsAtRedemption(t *testing.T) {
+func TestFaultFT03StoreFailsAtRedemption(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	_, code := f.code(t, testSubject)

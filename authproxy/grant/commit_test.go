@@ -39,7 +39,7 @@ func (f *fixture) cutOff(t *testing.T, reaches bool) *Store {
 // FT-35: the answer to a COMMIT is lost. Whoever asked is told that it failed, and whatever became
 // of it, what is asked for again has at most one effect: no second pair of tokens for a code, one
 // successor of a refresh token, and a revocation holds.
-func TestFT35LostCommit(t *testing.T) {
+func TestFaultFT35LostCommit(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")

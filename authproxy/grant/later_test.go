@@ -11,7 +11,7 @@ import (
 
 // FT-39: a request for authorization of a kind, or at a point, that only a newer version knows goes
 // on there alone.
-func TestFT39RequestsOfALaterVersion(t *testing.T) {
+func TestFaultFT39RequestsOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	for _, column := range []string{"kind", "status"} {

@@ -332,7 +332,7 @@ func TestRS11BlockedRowAlone(t *testing.T) {
 
 // FT-41: a sweep looks at what ended since the one before. What is left of a connection that ended earlier goes
 // with it, at the latest.
-func TestFT41SweepLooksAtWhatIsNew(t *testing.T) {
+func TestFaultFT41SweepLooksAtWhatIsNew(t *testing.T) {
 	t.Parallel()
 	f := open(t)
 	ctx := t.Context()

@@ -69,7 +69,7 @@ func (h *host) pass(d time.Duration) {
 
 // FT-27: a rotation costs one fetch, an unknown key at most one in 30 s, an outage is
 // bridged for 12 h, and a set is replaced, not merged.
-func TestFT27RemoteRotates(t *testing.T) {
+func TestFaultFT27RemoteRotates(t *testing.T) {
 	t.Parallel()
 	k := testKeys()
 	first, second := documentOf(published(&k.rsa.PublicKey, "1", nil)), documentOf(published(&k.other.PublicKey, "2", nil))

@@ -23,7 +23,7 @@ func TestReasonOfAFailure(t *testing.T) {
 
 // A login that is deleted while a process waits for another's refresh is no login: whoever
 // waited is told so.
-func TestFT19LoginDeletedWhileItIsWaitedFor(t *testing.T) {
+func TestFaultFT19LoginDeletedWhileItIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)

@@ -246,7 +246,7 @@ func TestManyRevocations(t *testing.T) {
 }
 
 // FT-19: revoke and replace win against a refresh under way, whose new token is revoked.
-func TestFT19ChangesWinAgainstRefresh(t *testing.T) {
+func TestFaultFT19ChangesWinAgainstRefresh(t *testing.T) {
 	t.Parallel()
 	for name, other := range map[string]func(t *testing.T, f *login, p *process) (want string){
 		"revoke": func(t *testing.T, f *login, p *process) string {
@@ -304,7 +304,7 @@ func TestFT19ChangesWinAgainstRefresh(t *testing.T) {
 
 // Everything at once, from two processes: no spent token is sent, nothing is left alive
 // that the link does not hold.
-func TestFT19Storm(t *testing.T) {
+func TestFaultFT19Storm(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)

@@ -14,7 +14,7 @@ import (
 
 // FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back another
 // process has refreshed once more. The tokens are those of the login in use: none is revoked.
-func TestFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
+func TestFaultFT53LostCommitOfTokensRevokesNothing(t *testing.T) {
 	f, other, p, network := nearAndFar(t)
 	f.clock.pass(time.Hour)
 	done := p.losesCommit(t, network)
@@ -48,7 +48,7 @@ func (p *process) losesCommit(t *testing.T, network *dbtest.Network) (done chan 
 
 // FT-53: the answer to the COMMIT that notes a lost login is lost with the network. That the login is lost is told
 // all the same, once, and its refresh token is revoked once.
-func TestFT53LostCommitOfLostLoginIsTold(t *testing.T) {
+func TestFaultFT53LostCommitOfLostLoginIsTold(t *testing.T) {
 	f, _, p, network := nearAndFar(t)
 	f.set(func() {
 		f.token = func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func TestFT53LostCommitOfLostLoginIsTold(t *testing.T) {
 
 // FT-46, FT-53: the answer to the COMMIT of new tokens is lost with the network, and before it is back the row is
 // sealed with a new key. The tokens are those of the login in use: none is revoked.
-func TestFT53LostCommitOfTokensThatWereSealedAnew(t *testing.T) {
+func TestFaultFT53LostCommitOfTokensThatWereSealedAnew(t *testing.T) {
 	f, other, p, network := nearAndFar(t)
 	f.clock.pass(time.Hour)
 	var before, after int64

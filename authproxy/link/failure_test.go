@@ -12,7 +12,7 @@ import (
 )
 
 // FT-15: the answer is lost after Salesforce rotated: one more try, then needs_reauth.
-func TestFT15LostReply(t *testing.T) {
+func TestFaultFT15LostReply(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
@@ -37,7 +37,7 @@ func TestFT15LostReply(t *testing.T) {
 	}
 }
 
-func TestFT15LostRequest(t *testing.T) {
+func TestFaultFT15LostRequest(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
@@ -51,7 +51,7 @@ func TestFT15LostRequest(t *testing.T) {
 	}
 }
 
-func TestFT15LostTwice(t *testing.T) {
+func TestFaultFT15LostTwice(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
@@ -72,7 +72,7 @@ func TestFT15LostTwice(t *testing.T) {
 
 // A lost answer, then Salesforce down for an hour, then another lost answer: the count
 // of unanswered sendings outlives the outage between them.
-func TestFT15LostAroundOutage(t *testing.T) {
+func TestFaultFT15LostAroundOutage(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
@@ -151,7 +151,7 @@ func epoch(t *testing.T, p *process) (n int64) {
 
 // FT-16: the token endpoint fails for ten minutes. The access token is used until it
 // expires, then callers are told when to come back, then it heals.
-func TestFT16TransientFailures(t *testing.T) {
+func TestFaultFT16TransientFailures(t *testing.T) {
 	t.Parallel()
 	for name, broken := range map[string]http.HandlerFunc{
 		"500": answer(500, ""), "503": answer(503, "<html>"), "429": answer(429, ""), "page": answer(200, "<html>"),
@@ -227,7 +227,7 @@ func TestRS07AnswerForAnotherUser(t *testing.T) {
 
 // FT-27: the keys to judge an answer are not to be had. The new refresh token is kept,
 // the access token of the answer is not used, and the link heals without its user.
-func TestFT27KeysDownDuringRefresh(t *testing.T) {
+func TestFaultFT27KeysDownDuringRefresh(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)

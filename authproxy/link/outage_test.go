@@ -13,7 +13,7 @@ import (
 
 // FT-16: ten minutes of outage, by two processes with impatient callers: in no minute is
 // Salesforce asked more than six times for one login, and the pauses differ.
-func TestFT16CallsPerMinute(t *testing.T) {
+func TestFaultFT16CallsPerMinute(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -54,7 +54,7 @@ func TestFT16CallsPerMinute(t *testing.T) {
 
 // FT-16: an endpoint that takes its time. Callers with a token do not wait, others no
 // longer than they want to, and the refresh goes on without them.
-func TestFT16Slow(t *testing.T) {
+func TestFaultFT16Slow(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, token := signedIn(t, f)
@@ -86,7 +86,7 @@ func TestFT16Slow(t *testing.T) {
 
 // FT-27: the key host lags behind a rotation of keys. The login survives, and so does its
 // refresh token.
-func TestFT27LaggingKeysLoseNoLogin(t *testing.T) {
+func TestFaultFT27LaggingKeysLoseNoLogin(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, _ := signedIn(t, f)
@@ -118,7 +118,7 @@ func TestFT27LaggingKeysLoseNoLogin(t *testing.T) {
 
 // FT-18: the app's idle limit is 30 days. Each use moves it; a login that nobody used is
 // found over at its next use, by one request, and nobody kept it alive in between.
-func TestFT18IdleLogin(t *testing.T) {
+func TestFaultFT18IdleLogin(t *testing.T) {
 	t.Parallel()
 	at := &clock{now: time.Now().Truncate(time.Second)}
 	sim := simulate(t, salesforcesim.Config{Now: at.Now, Orgs: []salesforcesim.Org{{Name: "acme", ID: salesforcesim.OrgID,

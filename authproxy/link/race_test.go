@@ -19,7 +19,7 @@ const raceCallers = 50
 // refresh at a Salesforce that ends a login whose spent token comes again, and all get
 // what it gave. Of the callers in some rounds one ends the login, and afterwards nobody
 // has a token, here or there.
-func TestFT14FT19RaceToRefresh(t *testing.T) {
+func TestFaultFT14FT19RaceToRefresh(t *testing.T) {
 	t.Parallel()
 	sim := simulate(t, salesforcesim.Config{AccessTokenLifetime: time.Hour}, salesforcesim.PublicClientID)
 	processes := []*process{sim.process(t), sim.process(t)}
@@ -96,7 +96,7 @@ func race(t *testing.T, processes []*process, call func(i int, p *process) (stri
 
 // FT-19: the link moves on between Revoke's look and its change, as it can where a database
 // has several writers. Revoke looks again.
-func TestFT19RevokeLooksAgain(t *testing.T) {
+func TestFaultFT19RevokeLooksAgain(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		return // one writer at a time

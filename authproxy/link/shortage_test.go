@@ -16,7 +16,7 @@ import (
 
 // FT-20: who waits for a connection to the database longer than a lease lasts has a whole one once it has
 // the connection: another process would take it over while the answer is under way.
-func TestFT20LeaseBeginsWithItsConnection(t *testing.T) {
+func TestFaultFT20LeaseBeginsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	const lasts = time.Minute
@@ -57,7 +57,7 @@ func (h hindered) Refresh(ctx context.Context, org, token string) (*salesforce.T
 }
 
 // FT-20: under a lease that is nearly over nothing is sent. There would be no time to store the answer.
-func TestFT20NothingIsSentAtTheEndOfALease(t *testing.T) {
+func TestFaultFT20NothingIsSentAtTheEndOfALease(t *testing.T) {
 	t.Parallel()
 	for left, sent := range map[time.Duration]int{time.Second: 0, 19 * time.Second: 0, 21 * time.Second: 1, time.Minute: 1} {
 		t.Run(fmt.Sprint(left), func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestFT20NothingIsSentAtTheEndOfALease(t *testing.T) {
 
 // FT-20: a process holds so many leases at a time that it can store what is answered. All users are
 // renewed in the end.
-func TestFT20LeasesAtATime(t *testing.T) {
+func TestFaultFT20LeasesAtATime(t *testing.T) {
 	t.Parallel()
 	const users, atATime = 100, 64
 	f := newLogin(t)
@@ -134,7 +134,7 @@ func TestFT20LeasesAtATime(t *testing.T) {
 
 // FT-53: twice the database takes the lease of a refresh and its answer is lost. Nothing was sent to
 // Salesforce, so nothing counts as sent, and the login goes on.
-func TestFT53LostAnswersToClaims(t *testing.T) {
+func TestFaultFT53LostAnswersToClaims(t *testing.T) {
 	f, near, p, network := nearAndFar(t)
 	sendings := func() (n int) {
 		if err := near.db.Reads.QueryRow(`SELECT unanswered FROM links`).Scan(&n); err != nil {

@@ -25,7 +25,7 @@ func (f *login) skewed(t *testing.T, ahead *time.Duration) func(*link.Config) {
 
 // FT-32: a clock that is wrong makes tokens unusable, never logins lost: once it is right
 // again, everything goes on, and no spent refresh token was sent meanwhile.
-func TestFT32WrongClockLosesNoLogin(t *testing.T) {
+func TestFaultFT32WrongClockLosesNoLogin(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		ahead time.Duration
@@ -64,7 +64,7 @@ func TestFT32WrongClockLosesNoLogin(t *testing.T) {
 
 // FT-32: the clock jumps a day back: a lease or pause from the future holds nobody, and a
 // token that Salesforce refuses is replaced although it looks good for a day.
-func TestFT32JumpBack(t *testing.T) {
+func TestFaultFT32JumpBack(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	var ahead time.Duration

@@ -45,7 +45,7 @@ func (g gone) Refresh(context.Context, string, string) (*salesforce.Token, error
 
 // FT-20: all processes were stopped for longer than a lease, one of them with an answer that it had not
 // stored. The others leave it the time to do so and go on with what it stores.
-func TestFT20AnswerOutlivesStopOfAll(t *testing.T) {
+func TestFaultFT20AnswerOutlivesStopOfAll(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -81,7 +81,7 @@ func TestFT20AnswerOutlivesStopOfAll(t *testing.T) {
 
 // FT-20: who watches the lease of another process, or takes it over, and is stopped meanwhile watches for the whole
 // time again: the other one may have been stopped by the same.
-func TestFT20StopBeginsTheWatchAnew(t *testing.T) {
+func TestFaultFT20StopBeginsTheWatchAnew(t *testing.T) {
 	t.Parallel()
 	const watch, looks = time.Second, 10
 	for _, name := range []string{"while it watches", "while it takes over"} {
@@ -138,7 +138,7 @@ func TestFT20StopBeginsTheWatchAnew(t *testing.T) {
 
 // FT-20, FT-53: others have every connection that writes, and want more. Who holds a lease renews it all the same,
 // and stores the answer.
-func TestFT20HolderDoesNotWaitForConnections(t *testing.T) {
+func TestFaultFT20HolderDoesNotWaitForConnections(t *testing.T) {
 	if !dbtest.OnPostgres() {
 		t.Skip("of PostgreSQL: the writers of SQLite come one after the other")
 	}
@@ -174,7 +174,7 @@ func TestFT20HolderDoesNotWaitForConnections(t *testing.T) {
 
 // FT-53: a request is lost, and then the database's answer when it is noted that the token is sent once more. It
 // counts once, and the token is sent.
-func TestFT53LostAnswerToSecondSending(t *testing.T) {
+func TestFaultFT53LostAnswerToSecondSending(t *testing.T) {
 	f, near, p, network := nearAndFar(t)
 	held := make(chan *sql.Tx)
 	f.token = func(http.ResponseWriter, *http.Request) {

@@ -78,7 +78,7 @@ func TestShortLivedTokens(t *testing.T) {
 }
 
 // FT-14: 100 calls at expiry, the leader cancelled: one refresh, all others served.
-func TestFT14ParallelCallsRefreshOnce(t *testing.T) {
+func TestFaultFT14ParallelCallsRefreshOnce(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	p, token := signedIn(t, f)
@@ -212,7 +212,7 @@ func TestRefusedAccessToken(t *testing.T) {
 
 // FT-01: a process dies after Salesforce rotated and before the commit. The next one
 // waits for its lease, sends the old token once, and reports the login as lost.
-func TestFT01CrashBeforeCommit(t *testing.T) {
+func TestFaultFT01CrashBeforeCommit(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -241,7 +241,7 @@ func TestFT01CrashBeforeCommit(t *testing.T) {
 }
 
 // The same crash before Salesforce did anything costs nothing.
-func TestFT20LeaseHolderDies(t *testing.T) {
+func TestFaultFT20LeaseHolderDies(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -269,7 +269,7 @@ func (s stalled) Refresh(ctx context.Context, org, token string) (*salesforce.To
 
 // FT-20: a process that is stopped with the lease for longer than that lasts, and goes on, does not send
 // the refresh token, which another one has spent meanwhile: Salesforce would end the whole grant for it.
-func TestFT20HolderThatWasStalledSendsNothing(t *testing.T) {
+func TestFaultFT20HolderThatWasStalledSendsNothing(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -307,7 +307,7 @@ func TestFT20HolderThatWasStalledSendsNothing(t *testing.T) {
 }
 
 // A refresh that takes long is not taken over while its process lives.
-func TestFT20LeaseIsRenewed(t *testing.T) {
+func TestFaultFT20LeaseIsRenewed(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -344,7 +344,7 @@ func TestFT20LeaseIsRenewed(t *testing.T) {
 }
 
 // Two crashes: nobody knows what became of the token, and it is not sent a third time.
-func TestFT01TwoCrashes(t *testing.T) {
+func TestFaultFT01TwoCrashes(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)
@@ -368,7 +368,7 @@ func TestFT01TwoCrashes(t *testing.T) {
 }
 
 // FT-02: a process dies after the commit; the next one uses the new token.
-func TestFT02CrashAfterCommit(t *testing.T) {
+func TestFaultFT02CrashAfterCommit(t *testing.T) {
 	t.Parallel()
 	f := newLogin(t)
 	fs := newFiles(t)

@@ -4,7 +4,7 @@ import "testing"
 
 // FT-39: a message about an event that only a newer version knows is not sent as something else, and
 // left to a process of that version.
-func TestFT39EventOfALaterVersion(t *testing.T) {
+func TestFaultFT39EventOfALaterVersion(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	q := queue{db: o.db, now: o.now}

@@ -476,7 +476,7 @@ func TestCourierLooksWhenItIsTime(t *testing.T) {
 
 // FT-46: a notice under a key that is not here yet is not given up as changed by somebody: whoever has the key, or the
 // next attempt, sends it.
-func TestFT46NoticeBehindAKey(t *testing.T) {
+func TestFaultFT46NoticeBehindAKey(t *testing.T) {
 	o := newOffice(t)
 	url := dbtest.URL(t)
 	o.db = dbtest.OpenURL(t, url)

@@ -12,7 +12,7 @@ import (
 
 // FT-46: who is one human with a blocked user, and whom a name means, is not known while the key file lacks the key that
 // this is stored under. Nobody gets a role by that, and no name is taken for somebody else's.
-func TestFT46HumansBehindAKey(t *testing.T) {
+func TestFaultFT46HumansBehindAKey(t *testing.T) {
 	t.Parallel()
 	for _, table := range []string{"human_links", "company_people"} {
 		f := newFixture(t)

@@ -257,7 +257,7 @@ func TestLinks(t *testing.T) {
 }
 
 // FT-10: where a new session cannot be stored, as when roles are read again on a full disk, the one there was goes on.
-func TestFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
+func TestFaultFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	had := f.start(t, "ann", "", "approvers")

@@ -9,7 +9,7 @@ import (
 
 // FT-60: exp of a token is more than 32 bits hold, with a sign (2038) or without (2106): the token lives
 // until then, and one that a reader of 32 bits would take for one of today, or of then, is refused.
-func TestFT60ExpiryOfTokens(t *testing.T) {
+func TestFaultFT60ExpiryOfTokens(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	c := f.client(t)
@@ -35,7 +35,7 @@ func TestFT60ExpiryOfTokens(t *testing.T) {
 
 // FT-60: a time within a leap second, which this language has no word for, is as good as none: it
 // neither holds calls back nor ends a login.
-func TestFT60LeapSecondInAnAnswer(t *testing.T) {
+func TestFaultFT60LeapSecondInAnAnswer(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	f.set(func() { f.now = time.Date(2016, 12, 31, 23, 59, 58, 0, time.UTC) })

@@ -9,7 +9,7 @@ import (
 
 // FT-20: a lease that ends before the token leaves keeps it here; one that ends once it has begun to
 // leave makes nobody believe that it did not.
-func TestFT20LeaseEndsWhileSending(t *testing.T) {
+func TestFaultFT20LeaseEndsWhileSending(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		looks int // for how many looks the lease is held

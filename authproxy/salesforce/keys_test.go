@@ -21,7 +21,7 @@ func (f *fake) signedBy(kid string) {
 
 // FT-27: Salesforce signs with a key that the key host does not publish yet. The token
 // is not used, and what came with it is not taken for an attack: nobody loses a login.
-func TestFT27KeySetLagsBehind(t *testing.T) {
+func TestFaultFT27KeySetLagsBehind(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	c := f.client(t)
@@ -48,7 +48,7 @@ func TestFT27KeySetLagsBehind(t *testing.T) {
 }
 
 // FT-27: what is no key set does not replace one, and 12 hours later nothing verifies.
-func TestFT27BadSetsDoNotReplace(t *testing.T) {
+func TestFaultFT27BadSetsDoNotReplace(t *testing.T) {
 	t.Parallel()
 	for name, keys := range map[string]http.HandlerFunc{
 		"empty set": serveKeys(), "nothing": status(200, ""), "page": status(200, "<html>"), "error": status(500, ""), "redirect": status(302, "", "Location", "/elsewhere"),
@@ -79,7 +79,7 @@ func TestFT27BadSetsDoNotReplace(t *testing.T) {
 }
 
 // FT-27: two orgs rotate at once: each is asked once, and neither's key counts for the other.
-func TestFT27TwoOrgsRotate(t *testing.T) {
+func TestFaultFT27TwoOrgsRotate(t *testing.T) {
 	t.Parallel()
 	a, b := newFake(t), newFake(t)
 	other := b.org()
@@ -110,7 +110,7 @@ func TestFT27TwoOrgsRotate(t *testing.T) {
 
 // FT-32: Salesforce's clock against ours. A minute is tolerated, no more, and no token
 // outlives what it says by Salesforce's clock.
-func TestFT32SkewedClocks(t *testing.T) {
+func TestFaultFT32SkewedClocks(t *testing.T) {
 	t.Parallel()
 	for skew, want := range map[time.Duration]string{
 		0: "", 44 * time.Second: "", -59 * time.Second: "", // iat may be a minute ahead of us

@@ -312,7 +312,7 @@ func TestRS08HostileKeys(t *testing.T) {
 
 // FT-27, RS-05: rotation costs one fetch, an unknown kid at most one in 30 s, an
 // outage is bridged until the stated age, a removed key ends with the next fetch.
-func TestFT27KeyRotation(t *testing.T) {
+func TestFaultFT27KeyRotation(t *testing.T) {
 	t.Parallel()
 	f := newFake(t)
 	c := f.client(t)

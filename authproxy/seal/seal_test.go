@@ -295,7 +295,7 @@ func TestST12SecretsAreLongAndDistinct(t *testing.T) {
 
 // FT-46: a ring that is in use takes new keys from its file, also when it meets one first
 // in what another process sealed, and keeps what it has when the file is no good.
-func TestFT46RingIsReloaded(t *testing.T) {
+func TestFaultFT46RingIsReloaded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keys")
 	if err := CreateKeyFile(path); err != nil {
 		t.Fatal(err)

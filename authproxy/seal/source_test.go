@@ -42,7 +42,7 @@ func (s *service) Decrypt(_ context.Context, encrypted []byte) ([]byte, error) {
 
 // FT-54: the file has no key in the clear; without the service nothing starts, and what runs
 // goes on with the keys that it has, and asks again once a time has passed.
-func TestFT54KeyServiceIsAway(t *testing.T) {
+func TestFaultFT54KeyServiceIsAway(t *testing.T) {
 	t.Parallel()
 	now := time.Now()
 	s := &service{keys: map[string][]byte{}}
@@ -131,7 +131,7 @@ func TestST03EncryptedKeyFileChanged(t *testing.T) {
 
 // FT-54: a file in the clear is none of a proxy whose keys are to be encrypted, until a
 // rotation encrypts it. The keys stay.
-func TestFT54PlainFileIsRefusedAndEncrypted(t *testing.T) {
+func TestFaultFT54PlainFileIsRefusedAndEncrypted(t *testing.T) {
 	t.Parallel()
 	plain := ring(t)
 	before := plain.MAC("p", "x")
@@ -150,7 +150,7 @@ func TestFT54PlainFileIsRefusedAndEncrypted(t *testing.T) {
 
 // FT-54: a file that one service encrypted is encrypted by another, or by none, with the keys that
 // it had; what runs notices nothing. Without the service that encrypted it nothing is written.
-func TestFT54AnotherKeyService(t *testing.T) {
+func TestFaultFT54AnotherKeyService(t *testing.T) {
 	t.Parallel()
 	first, second := &service{keys: map[string][]byte{}}, &service{keys: map[string][]byte{}}
 	file := filepath.Join(t.TempDir(), "keys")
@@ -244,7 +244,7 @@ func TestKeysFromElsewhere(t *testing.T) { // not in parallel: it sets the envir
 }
 
 // Two processes that rotate at once lose no key of each other.
-func TestFT46TwoProcessesRotateAtOnce(t *testing.T) {
+func TestFaultFT46TwoProcessesRotateAtOnce(t *testing.T) {
 	const rounds, child = 15, "SEAL_ROTATE_HERE"
 	if path := os.Getenv(child); path != "" {
 		for range rounds {
@@ -264,7 +264,7 @@ func TestFT46TwoProcessesRotateAtOnce(t *testing.T) {
 	var out [2]bytes.Buffer
 	var both [2]*exec.Cmd
 	for i := range both {
-		both[i] = exec.Command(os.Args[0], "-test.run=^TestFT46TwoProcessesRotateAtOnce$")
+		both[i] = exec.Command(os.Args[0], "-test.run=^TestFaultFT46TwoProcessesRotateAtOnce$")
 		both[i].Env, both[i].Stdout, both[i].Stderr = append(os.Environ(), child+"="+first.Path()), &out[i], &out[i]
 		if err := both[i].Start(); err != nil {
 			t.Fatal(err)

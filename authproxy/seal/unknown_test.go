@@ -9,7 +9,7 @@ import (
 
 // FT-46, FT-54: a value under a key that is not there yet, or that cannot be looked for at the moment, is
 // told from one that was changed; the error names the key and no secret, and why the file could not be read.
-func TestFT46KeyIsNotThereYet(t *testing.T) {
+func TestFaultFT46KeyIsNotThereYet(t *testing.T) {
 	t.Parallel()
 	behind := ring(t)
 	text, err := os.ReadFile(behind.Path())

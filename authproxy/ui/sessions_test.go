@@ -171,7 +171,7 @@ func TestUI13SessionFixation(t *testing.T) {
 }
 
 // FT-10: where a new session cannot be stored, the one there was goes on.
-func TestFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
+func TestFaultFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	had := f.signIn(t, "acme", "005A")

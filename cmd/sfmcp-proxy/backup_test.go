@@ -53,7 +53,7 @@ func (d *demo) follow(lines []string, data, backup, keys string) (out string) {
 // FT-56: a backup by the handbook's commands, while the proxy is written to. With the log left, the database
 // that is put back has all that was acknowledged after the backup by the time it serves. With all of it lost, a new folder
 // serves as at the time of the backup: the log verifies, every sealed value opens, connections and calls that wait go on.
-func TestFT56BackupAndRestore(t *testing.T) {
+func TestFaultFT56BackupAndRestore(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	_, err := exec.LookPath("sqlite3")

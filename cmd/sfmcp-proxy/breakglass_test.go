@@ -68,7 +68,7 @@ func (c *mcpClient) refusedAfter(begin time.Time) (last time.Duration, calls int
 // after people have signed in by it. Nobody signs in to the console, and the page says why; somebody is cut
 // off by a command on the host, for the next call that begins when the command is done; calls and tokens of
 // others go on, and so do the other commands of an incident.
-func TestFT52CutOffWithoutTheIdentityProvider(t *testing.T) {
+func TestFaultFT52CutOffWithoutTheIdentityProvider(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	for name, c := range map[string]struct {

@@ -64,7 +64,7 @@ func (c *mcpClient) askTokens(form url.Values) (a answered) {
 // FT-33: another process holds the SQLite file for longer than a statement waits. Whatever has to store
 // something is answered 503 with Retry-After once that time is over, however many ask at once, and has
 // no effect; what only reads goes on. Afterwards all of it is done once, by asking again.
-func TestFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
+func TestFaultFT33AnotherProcessHoldsTheDatabase(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	const wait, askers = 300 * time.Millisecond, 20

@@ -63,7 +63,7 @@ func freePort(t *testing.T) string {
 
 // What was acknowledged before kill -9 is there after a restart: the connection, the
 // approval, unspent, the audit log, and the Salesforce login.
-func TestFT05KilledAndRestarted(t *testing.T) {
+func TestFaultFT05KilledAndRestarted(t *testing.T) {
 	t.Parallel()
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
 	d, process := startProcess(t, dir, listen, salesforce)
@@ -101,7 +101,7 @@ func TestFT05KilledAndRestarted(t *testing.T) {
 // FT-10, in small: killed at many points while writes are asked for, approved and
 // made. Nothing that was acknowledged is lost, nothing is written twice, and the audit
 // log is whole each time.
-func TestFT10KilledAtManyPoints(t *testing.T) {
+func TestFaultFT10KilledAtManyPoints(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)

@@ -24,10 +24,10 @@ import (
 	"sfmcp-proxy/examples/salesforcesim/records"
 )
 
-// How much TestFT10CrashesAndRaces and TestFT10CrashesOnSQLite do; see there.
+// How much TestFaultFT10CrashesAndRaces and TestFaultFT10CrashesOnSQLite do; see there.
 var (
-	crashesWanted = flag.Int("crashes", 0, "how often TestFT10Crashes… kills a process; 0: 15 times on PostgreSQL")
-	racesWanted   = flag.Int("races", 0, "how many races TestFT10Crashes… runs; 0: 100 on PostgreSQL")
+	crashesWanted = flag.Int("crashes", 0, "how often TestFaultFT10Crashes… kills a process; 0: 15 times on PostgreSQL")
+	racesWanted   = flag.Int("races", 0, "how many races TestFaultFT10Crashes… runs; 0: 100 on PostgreSQL")
 )
 
 // fleet is the HTTP of clients and browsers that choose which replica they speak to.
@@ -190,7 +190,7 @@ func startCrashRun(t *testing.T, database string, size, crashes, races int) (*cr
 // refresh token, and the audit logs of all three: nothing that was acknowledged is lost, and no effect is there twice.
 //
 //	go test ./cmd/sfmcp-proxy -run FT10CrashesAndRaces -v -timeout 3h -crashes 1000 -races 10000
-func TestFT10CrashesAndRaces(t *testing.T) {
+func TestFaultFT10CrashesAndRaces(t *testing.T) {
 	t.Parallel()
 	crashes, races := *crashesWanted, *racesWanted
 	if crashes == 0 && races == 0 {
@@ -205,7 +205,7 @@ func TestFT10CrashesAndRaces(t *testing.T) {
 //	go test ./cmd/sfmcp-proxy -run FT10CrashesOnSQLite -v -timeout 3h -crashes 1000 -races 10000
 //
 // Without these flags it is skipped: it takes half an hour, and a tenth of it says little.
-func TestFT10CrashesOnSQLite(t *testing.T) {
+func TestFaultFT10CrashesOnSQLite(t *testing.T) {
 	if *crashesWanted == 0 && *racesWanted == 0 {
 		t.Skip("without -crashes N there is nothing to do")
 	}

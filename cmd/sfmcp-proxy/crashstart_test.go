@@ -76,7 +76,7 @@ func (r *replica) again(unsigned int) time.Duration {
 
 // FT-10: a process that was killed is ready again within five seconds, and that does not grow with the log: of all
 // entries only those of the last segment and those behind the last checkpoint are read.
-func TestFT10ReadyAgain(t *testing.T) {
+func TestFaultFT10ReadyAgain(t *testing.T) {
 	sizes, times := []int{500}, 1
 	if rounds.AreMany(t) {
 		sizes, times = []int{10_000, 200_000}, 3

@@ -76,7 +76,7 @@ func (d *demo) decidesNothing(c *mcpClient, why string) {
 
 // FT-37: the database of a running proxy is deleted. From the next request on nothing is decided, no
 // reload and no command makes a database in its place, and what the handbook says saves all of it.
-func TestFT37DeletedWhileItRuns(t *testing.T) {
+func TestFaultFT37DeletedWhileItRuns(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	dir := t.TempDir()
@@ -160,7 +160,7 @@ func savedFromProcess(t *testing.T, pid int, to string) {
 
 // FT-37: an older copy is put in the place of the database of a running proxy. It is not taken for
 // the database, by nobody, and what was there goes on when it is back.
-func TestFT37ReplacedWhileItRuns(t *testing.T) {
+func TestFaultFT37ReplacedWhileItRuns(t *testing.T) {
 	t.Parallel()
 	dir, aside := t.TempDir(), t.TempDir()
 	dbtest.SQLite(t, dir)
@@ -233,7 +233,7 @@ func failing(t *testing.T, r *replica, dir, errno string) (over func()) {
 
 // FT-37: the disk of a running proxy refuses to write or sync the database, for a while. Nothing
 // that needs it is done, nothing is decided once it is noticed, and it goes on by itself.
-func TestFT37DiskOfARunningProxyFails(t *testing.T) {
+func TestFaultFT37DiskOfARunningProxyFails(t *testing.T) {
 	t.Parallel()
 	needStrace(t)
 	dir := t.TempDir()

@@ -92,7 +92,7 @@ func (b *burst) call(c *mcpClient, id int, tool string, arguments any) {
 // FT-42: told to end while 200 event streams are open, ten of them approved writes. The
 // process takes no more work at once, finishes what it has, and ends well in time; after
 // a restart nothing is lost or done twice, and what waited for a person still waits.
-func TestFT42DrainsOnSIGTERM(t *testing.T) {
+func TestFaultFT42DrainsOnSIGTERM(t *testing.T) {
 	t.Parallel()
 	dir, listen, salesforce := t.TempDir(), freePort(t), freePort(t)
 	d, process := startProcess(t, dir, listen, salesforce)
@@ -156,7 +156,7 @@ func TestFT42DrainsOnSIGTERM(t *testing.T) {
 
 // FT-42: what takes longer than the drain is cut off, its outcome is recorded as unknown,
 // and the process ends within 30 s all the same.
-func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
+func TestFaultFT42CutsOffWhatTakesTooLong(t *testing.T) {
 	t.Parallel()
 	const drain = 3 * time.Second
 	d, process := startCommand(t, exec.Command(os.Args[0]), t.TempDir(), freePort(t), freePort(t), shortDrain+"="+drain.String())
@@ -180,7 +180,7 @@ func TestFT42CutsOffWhatTakesTooLong(t *testing.T) {
 
 // FT-42: the unit of systemd and the composition wait for the longest shutdown_delay, and for all that ending takes after it, before
 // they end a process by force; the chart's grace follows its delay (TestHelm).
-func TestFT42ExamplesWaitForTheEnd(t *testing.T) {
+func TestFaultFT42ExamplesWaitForTheEnd(t *testing.T) {
 	t.Parallel()
 	longest := config.MaxShutdownDelay + longestDrain + closeTime + flushTime + time.Second
 	for file, setting := range map[string]string{filepath.Join("..", "..", "examples", "systemd", "sfmcp-proxy.service"): `(?m)^TimeoutStopSec=(\d+)$`, filepath.Join(composeDir, "compose.yaml"): `(?ms)^x-replica:.*?^  stop_grace_period: (\d+)s$`} {
@@ -197,7 +197,7 @@ func TestFT42ExamplesWaitForTheEnd(t *testing.T) {
 
 // FT-42: with shutdown_delay a process that is told to end says so on /readyz, and answers until the delay is
 // over, on connections that it then closes.
-func TestFT42AnswersUntilTheDelayIsOver(t *testing.T) {
+func TestFaultFT42AnswersUntilTheDelayIsOver(t *testing.T) {
 	t.Parallel()
 	for _, delay := range []time.Duration{time.Second, time.Minute} {
 		t.Run(delay.String(), func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestFT42AnswersUntilTheDelayIsOver(t *testing.T) {
 }
 
 // FT-42: a second signal ends the process at once, and not as if all were well.
-func TestFT42SecondSignalEndsAtOnce(t *testing.T) {
+func TestFaultFT42SecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-reads", rep)
@@ -259,7 +259,7 @@ func TestHangUpDoesNotEndTheProxy(t *testing.T) {
 
 // FT-46: the sealing key is rotated while calls are made and another process seals with
 // the new one first. No call fails, and what was sealed before still opens.
-func TestFT46KeyIsRotatedUnderLoad(t *testing.T) {
+func TestFaultFT46KeyIsRotatedUnderLoad(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))

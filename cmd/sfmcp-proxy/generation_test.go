@@ -29,7 +29,7 @@ func (h heldLog) Handle(_ context.Context, r slog.Record) error {
 }
 
 // A comment in the file changes nothing: what answers goes on answering, and the log has no entry.
-func TestFT44CommentChangesNothing(t *testing.T) {
+func TestFaultFT44CommentChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	read := func() (*config.Config, error) { return config.Load(d.ConfigFile, nil) }
@@ -64,7 +64,7 @@ func TestFT44CommentChangesNothing(t *testing.T) {
 }
 
 // FT-44: a reload is in the audit log, also if what answered before is closed at once.
-func TestFT44ReloadIsRecorded(t *testing.T) {
+func TestFaultFT44ReloadIsRecorded(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c, err := config.Load(d.ConfigFile, nil)

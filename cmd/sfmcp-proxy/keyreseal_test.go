@@ -13,7 +13,7 @@ import (
 
 // FT-08, FT-46: what the product has stored (logins, arguments of calls, keys of persons) is
 // sealed with the newest key by one pass, all of it; the proxy goes on with that.
-func TestFT08WhatIsStoredIsSealedAnew(t *testing.T) {
+func TestFaultFT08WhatIsStoredIsSealedAnew(t *testing.T) {
 	t.Parallel()
 	d, _ := stopped(t)
 	dir := d.dir

@@ -212,7 +212,7 @@ func (d *demo) sealAnew(path, name, purpose string) {
 
 // FT-37: a database that is gone is no reason to begin with an empty one, in which nobody
 // is blocked and nothing is stopped. Commands refuse as well.
-func TestFT37VanishedDatabaseIsMissed(t *testing.T) {
+func TestFaultFT37VanishedDatabaseIsMissed(t *testing.T) {
 	t.Parallel()
 	d, _ := stopped(t)
 	d.must("user", "block", rep)

@@ -41,7 +41,7 @@ func (r *replica) readiness() (status int, text string) {
 // calls are made. Those that lack it say so, take no traffic and destroy nothing: each call is answered when it is
 // repeated, no login and no connection ends, nothing is told as changed by somebody, and once all have the
 // key everything is as before.
-func TestFT46KeyReachesReplicasOneAfterTheOther(t *testing.T) {
+func TestFaultFT46KeyReachesReplicasOneAfterTheOther(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	c := startCluster(t, 3)

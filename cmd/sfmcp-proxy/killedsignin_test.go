@@ -60,7 +60,7 @@ func (k *killing) RoundTrip(r *http.Request) (*http.Response, error) {
 // several moments of each of these requests. There is no code before Salesforce has sent somebody back, no
 // grant is half made, the user signs in again at once, and no login of Salesforce's stays but those whose
 // tokens were on their way to the process when it was killed: nobody has those.
-func TestFT04KilledWhileSigningIn(t *testing.T) {
+func TestFaultFT04KilledWhileSigningIn(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	s := startSignIns(t)

@@ -136,7 +136,7 @@ func sizes(t *testing.T) (small, large int, dir string, long bool) {
 
 // FT-41: what a request needs takes as long with millions of entries, connections and tokens as with few. A
 // verification streams, so it needs no more memory; the oldest part is removed; and the program starts.
-func TestFT41LargeStores(t *testing.T) {
+func TestFaultFT41LargeStores(t *testing.T) {
 	rounds.Thorough(t)
 	few, many, dir, long := sizes(t)
 	if !long {
@@ -294,7 +294,7 @@ func (s *largeStore) prunes(long bool) {
 }
 
 // FT-41: no statement that a call, a refresh, the page of a person or a sweep needs reads a whole table.
-func TestFT41StatementsUseAnIndex(t *testing.T) {
+func TestFaultFT41StatementsUseAnIndex(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	dbtest.Each(t, func(t *testing.T, database string) {

@@ -13,7 +13,7 @@ import (
 
 // FT-48: what reads the log of a process goes away, as a pipe to a logger does whose program ends. Records are
 // dropped and counted; calls are made, and the process drains when it is told to.
-func TestFT48TheReaderOfTheLogGoesAway(t *testing.T) {
+func TestFaultFT48TheReaderOfTheLogGoesAway(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	dbtest.SQLite(t, dir)

@@ -23,7 +23,7 @@ import (
 
 // FT-54: a proxy whose keys a token encrypts is set up, serves, takes a rotation into use and
 // seals anew, and starts again; without the token it goes on, and does not start.
-func TestFT54ServeWithKeysOfAToken(t *testing.T) {
+func TestFaultFT54ServeWithKeysOfAToken(t *testing.T) {
 	token := pkcs11test.New(t)
 	token.NewKey("sealing", "AES:32", "--sensitive")
 	dir, public := t.TempDir(), freePort(t)

@@ -13,7 +13,7 @@ import (
 // Policies in files of their own follow a reload: a new file, another text, a file that is
 // gone. One that is broken, or gone while a server names it, leaves everything as it was, and
 // the log names its line.
-func TestFT44PoliciesOfAFolderFollowAReload(t *testing.T) {
+func TestFaultFT44PoliciesOfAFolderFollowAReload(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))

@@ -22,7 +22,7 @@ import (
 	"sfmcp-proxy/config"
 )
 
-// everyCall is for TestFT11PowerLoss: minutes.
+// everyCall is for TestFaultFT11PowerLoss: minutes.
 var everyCall = flag.Bool("every-call", false, "lose the power, and be killed, at each system call that writes or syncs a file")
 
 // recordedRun is what a product has done to its files while it was used, and what it said was so.
@@ -322,7 +322,7 @@ func (run *recordedRun) startAt(what string, c *config.Config, all bool) {
 // FT-11, FT-07: the product is used, and the power is lost, or it is killed, at any system call by which
 // it writes or syncs a file. All that it has said is so afterwards: what was revoked, spent, rotated and recorded;
 // it starts, its log verifies; and a call that left for Salesforce has its intent.
-func TestFT11PowerLoss(t *testing.T) {
+func TestFaultFT11PowerLoss(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	times, some := 1, 6

@@ -126,7 +126,7 @@ func startLimited(t *testing.T, before string, environ ...string) (*demo, *exec.
 
 // FT-47: with few files to open, connections beyond half of them are shed or make idle
 // ones give way; calls are made meanwhile and afterwards, and the process does not spin.
-func TestFT47FewFileDescriptors(t *testing.T) {
+func TestFaultFT47FewFileDescriptors(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, _ := startLimited(t, "ulimit -n 256;")
@@ -184,7 +184,7 @@ func raceDetector() bool {
 
 // FT-47: answers of 2 MB, more at a time than memory holds. Some calls are refused, the
 // process lives, and recovers.
-func TestFT47LittleMemory(t *testing.T) {
+func TestFaultFT47LittleMemory(t *testing.T) {
 	rounds.Thorough(t)
 	t.Parallel()
 	d, process := startLimited(t, "", "GOMEMLIMIT=48MiB")

@@ -16,7 +16,7 @@ import (
 // FT-16: the token endpoint is broken in every way there is. While the access token is
 // good nobody notices; then the client is told to come back, never to sign in again, and
 // that nothing was done; and it heals by itself.
-func TestFT16TokenEndpointBroken(t *testing.T) {
+func TestFaultFT16TokenEndpointBroken(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	c := d.connect("sobject-all", rep)
@@ -65,7 +65,7 @@ func TestFT16TokenEndpointBroken(t *testing.T) {
 
 // FT-19: a client refreshes, a call needs a refresh at Salesforce, and the security team
 // revokes the user, all at once. Revoked wins, here and there.
-func TestFT19RevokedWins(t *testing.T) {
+func TestFaultFT19RevokedWins(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	for range 5 {
@@ -100,7 +100,7 @@ func TestFT19RevokedWins(t *testing.T) {
 
 // FT-20: a process that renews a login is killed with the request on its way. Another one
 // takes over once the lease has run out, and its caller gets an answer.
-func TestFT20KilledDuringRefresh(t *testing.T) {
+func TestFaultFT20KilledDuringRefresh(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d := startEdited(t, func(text string) string { return text })

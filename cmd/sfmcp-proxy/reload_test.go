@@ -50,7 +50,7 @@ const saysKept = "configuration cannot be used: the previous one stays in force"
 
 // FT-44: whatever is wrong with the new file, the previous configuration stays in force,
 // all of it, and the log, the audit log and the metrics say so.
-func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
+func TestFaultFT44BadConfigurationIsNotTaken(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c := d.connect("sobject-all", rep)
@@ -105,7 +105,7 @@ func TestFT44BadConfigurationIsNotTaken(t *testing.T) {
 }
 
 // FT-54: a reload asks nobody for the sealing keys: what runs goes on with those that it has.
-func TestFT54ReloadWithoutTheKeys(t *testing.T) {
+func TestFaultFT54ReloadWithoutTheKeys(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	keys := filepath.Join(d.dir, "keys")
@@ -117,7 +117,7 @@ func TestFT54ReloadWithoutTheKeys(t *testing.T) {
 
 // FT-45: what a reload takes away is gone for the next call: a tool, a user's group, and
 // what an approval was asked for under other rules. Calls in flight end as they began.
-func TestFT45ReloadTakesAccessAway(t *testing.T) {
+func TestFaultFT45ReloadTakesAccessAway(t *testing.T) {
 	t.Parallel()
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
 	c, reads, b := d.connect("sobject-all", rep), d.connect("sobject-reads", salesforcesim.ManagerUsername), d.browser()
@@ -170,7 +170,7 @@ func TestFT45ReloadTakesAccessAway(t *testing.T) {
 }
 
 // A reload under load: no call fails for it, and the previous products are closed.
-func TestFT45ReloadUnderLoad(t *testing.T) {
+func TestFaultFT45ReloadUnderLoad(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
@@ -211,7 +211,7 @@ func TestFT45ReloadUnderLoad(t *testing.T) {
 
 // A reload under which a Salesforce login is being renewed, without a request that waits
 // for it: the answer, which holds the only refresh token that is left, is stored.
-func TestFT45ReloadDuringARefresh(t *testing.T) {
+func TestFaultFT45ReloadDuringARefresh(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))
@@ -241,7 +241,7 @@ func TestFT45ReloadDuringARefresh(t *testing.T) {
 
 // Certificate authorities that were replaced in their file are trusted after a reload,
 // though the configuration itself is the same.
-func TestFT45ReloadReadsTrustedAuthorities(t *testing.T) {
+func TestFaultFT45ReloadReadsTrustedAuthorities(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))

@@ -69,7 +69,7 @@ func (d *demo) user(username string) (row struct {
 // question; the client is challenged, the user is told on their pages, the security team
 // by the command line, with the setting to change; and a sign-in repairs it for the
 // connection that was there.
-func TestFT17LostLoginIsToldAndRepaired(t *testing.T) {
+func TestFaultFT17LostLoginIsToldAndRepaired(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	b := d.browser()

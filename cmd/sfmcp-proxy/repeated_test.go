@@ -50,7 +50,7 @@ func (p *repeating) RoundTrip(r *http.Request) (*http.Response, error) {
 // FT-58: what stands in front sends every POST twice, and the client gets the second answer. A call is
 // held once, decided once and made once, and the repeat is in the log as one; tokens are renewed; a code
 // that comes twice ends its connection (RFC 6749 4.1.2), and is in the log, too.
-func TestFT58FrontRepeatsPosts(t *testing.T) {
+func TestFaultFT58FrontRepeatsPosts(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
 	public, err := url.Parse(d.PublicURL)

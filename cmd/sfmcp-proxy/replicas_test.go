@@ -185,7 +185,7 @@ func faults(stall time.Duration) []fault {
 // is lost but with an answer that was lost, although Salesforce ends one for each spent refresh token that
 // it is shown; no write is made twice, and every log is whole.
 // SFMCP_TEST_ROUNDS=N runs N/10 rounds, from 50 on with stalls that are longer than a lease.
-func TestFT20FT53ThreeReplicas(t *testing.T) {
+func TestFaultFT20FT53ThreeReplicas(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	c, times, stall := startCluster(t, 3), 4, shortStall

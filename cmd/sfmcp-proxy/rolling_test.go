@@ -81,7 +81,7 @@ func (r *replica) restart() {
 // FT-43: two processes on one database are restarted one after the other, behind a load
 // balancer. Clients that repeat a read that failed see none fail; no
 // write is lost or made twice; sessions go on.
-func TestFT43RollingRestart(t *testing.T) {
+func TestFaultFT43RollingRestart(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	dir, public := t.TempDir(), freePort(t)

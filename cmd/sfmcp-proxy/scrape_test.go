@@ -56,7 +56,7 @@ func (r *replica) shows(lines ...string) {
 
 // FT-34: a database that takes connections and says nothing. Prometheus is told so in time, however many
 // servers the proxy has.
-func TestFT34ScrapeOfAHungDatabase(t *testing.T) {
+func TestFaultFT34ScrapeOfAHungDatabase(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	database := dbtest.Postgres(t)
@@ -72,7 +72,7 @@ func TestFT34ScrapeOfAHungDatabase(t *testing.T) {
 
 // FT-37: a SQLite file that was moved away. What is open answers still, so the database is up; that nothing
 // is served is a metric of its own.
-func TestFT37ScrapeOfAFileThatIsGone(t *testing.T) {
+func TestFaultFT37ScrapeOfAFileThatIsGone(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	dbtest.SQLite(t, dir)

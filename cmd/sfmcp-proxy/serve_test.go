@@ -158,7 +158,7 @@ func TestAD12CuttingOffNeedsNoSalesforce(t *testing.T) {
 }
 
 // FT-12: a panic in work beside requests costs that round of it.
-func TestFT12PanicsOfSweepersAreSurvived(t *testing.T) {
+func TestFaultFT12PanicsOfSweepersAreSurvived(t *testing.T) {
 	t.Parallel()
 	p, _ := configured(t, twoOrgs)
 	a := p.current.Load()

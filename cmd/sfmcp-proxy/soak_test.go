@@ -218,7 +218,7 @@ func (s *soak) sample() (now sample) {
 // FT-51: a steady load while the network to Salesforce is late, slow, in pieces and broken, while logins
 // are renewed, users are cut off and come back, and writes are approved. The invariants hold, and
 // what the process holds does not grow. SFMCP_TEST_SOAK says for how long (24h; by default a second): 200 calls a second.
-func TestFT51Soak(t *testing.T) {
+func TestFaultFT51Soak(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	long, err := time.ParseDuration(cmp.Or(os.Getenv("SFMCP_TEST_SOAK"), "1s"))

@@ -14,7 +14,7 @@ import (
 
 // FT-32: nothing is deleted by a clock that has jumped since the sweep before, for a day, nor by one that
 // differs from the database's, for as long as it does.
-func TestFT32NothingIsSweptByAWrongClock(t *testing.T) {
+func TestFaultFT32NothingIsSweptByAWrongClock(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		step, ahead time.Duration
@@ -40,7 +40,7 @@ func TestFT32NothingIsSweptByAWrongClock(t *testing.T) {
 }
 
 // FT-32: a product whose clock jumps sweeps nothing and says so once, by its log and a metric; after a day it goes on.
-func TestFT32SweepsWaitForADay(t *testing.T) {
+func TestFaultFT32SweepsWaitForADay(t *testing.T) {
 	t.Parallel()
 	p, _ := configured(t, twoOrgs)
 	a := p.current.Load()
@@ -81,7 +81,7 @@ func TestFT32SweepsWaitForADay(t *testing.T) {
 
 // FT-32: the database is asked for its time before the first sweep; nothing is swept while it says another one, or does not
 // answer.
-func TestFT32FirstSweepAsksTheDatabase(t *testing.T) {
+func TestFaultFT32FirstSweepAsksTheDatabase(t *testing.T) {
 	rounds.Thorough(t)
 	t.Parallel()
 	p, _ := configured(t, twoOrgs)

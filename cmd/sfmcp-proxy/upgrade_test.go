@@ -31,27 +31,27 @@ const laterWord = "of_a_later_version"
 // columnsOfWords are those whose text has one of some values that a program goes by, with what becomes of
 // another one: the test that shows it, or why nothing follows from it.
 var columnsOfWords = map[string]string{
-	"stops.name":                       "TestFT39UnknownWords",
-	"stops.value":                      "TestFT39UnknownWords",
-	"grants.scope":                     "TestFT39UnknownWords",
-	"links.state":                      "TestFT39UnknownWords",
-	"definitions.state":                "TestFT39UnknownWords",
-	"definitions.kind":                 "TestFT39UnknownWords",
-	"authorization_requests.kind":      "authproxy/grant TestFT39RequestsOfALaterVersion",
-	"authorization_requests.status":    "authproxy/grant TestFT39RequestsOfALaterVersion",
+	"stops.name":                       "TestFaultFT39UnknownWords",
+	"stops.value":                      "TestFaultFT39UnknownWords",
+	"grants.scope":                     "TestFaultFT39UnknownWords",
+	"links.state":                      "TestFaultFT39UnknownWords",
+	"definitions.state":                "TestFaultFT39UnknownWords",
+	"definitions.kind":                 "TestFaultFT39UnknownWords",
+	"authorization_requests.kind":      "authproxy/grant TestFaultFT39RequestsOfALaterVersion",
+	"authorization_requests.status":    "authproxy/grant TestFaultFT39RequestsOfALaterVersion",
 	"authorization_requests.scope":     "narrowed to what is known when the grant is made, and asked for there: grants.scope",
-	"registered_clients.kind":          "authproxy/client TestFT39ClientsOfALaterVersion",
-	"approvals.state":                  "authproxy/approval TestFT39RequestsOfALaterVersion",
-	"approvals.approvers":              "authproxy/approval TestFT39RequestsOfALaterVersion",
-	"approvals.terms":                  "authproxy/approval TestFT39RequestsOfALaterVersion",
-	"approvals.outcome":                "authproxy/approval TestFT39RequestsOfALaterVersion",
-	"approval_decisions.by_kind":       "authproxy/approval TestFT39DecisionsOfALaterVersion",
-	"approval_decisions.role":          "authproxy/approval TestFT39DecisionsOfALaterVersion",
-	"approval_decisions.factor":        "authproxy/approval TestFT39DecisionsOfALaterVersion",
-	"approval_decisions.shown":         "authproxy/approval TestFT39DecisionsOfALaterVersion",
-	"api_tokens.role":                  "authproxy/apitoken TestFT39RoleOfALaterVersion",
-	"notices.event":                    "authproxy/notice TestFT39EventOfALaterVersion",
-	"meta.name":                        "a value is asked for by its name; the mark of a later version: authproxy/db TestFT39MarkOfALaterVersion",
+	"registered_clients.kind":          "authproxy/client TestFaultFT39ClientsOfALaterVersion",
+	"approvals.state":                  "authproxy/approval TestFaultFT39RequestsOfALaterVersion",
+	"approvals.approvers":              "authproxy/approval TestFaultFT39RequestsOfALaterVersion",
+	"approvals.terms":                  "authproxy/approval TestFaultFT39RequestsOfALaterVersion",
+	"approvals.outcome":                "authproxy/approval TestFaultFT39RequestsOfALaterVersion",
+	"approval_decisions.by_kind":       "authproxy/approval TestFaultFT39DecisionsOfALaterVersion",
+	"approval_decisions.role":          "authproxy/approval TestFaultFT39DecisionsOfALaterVersion",
+	"approval_decisions.factor":        "authproxy/approval TestFaultFT39DecisionsOfALaterVersion",
+	"approval_decisions.shown":         "authproxy/approval TestFaultFT39DecisionsOfALaterVersion",
+	"api_tokens.role":                  "authproxy/apitoken TestFaultFT39RoleOfALaterVersion",
+	"notices.event":                    "authproxy/notice TestFaultFT39EventOfALaterVersion",
+	"meta.name":                        "a value is asked for by its name; the mark of a later version: authproxy/db TestFaultFT39MarkOfALaterVersion",
 	"epochs.name":                      "asked for by its name",
 	"notices.outcome":                  "nothing more is sent",
 	"definition_lists.kind":            "the list of a kind that is known is looked for",
@@ -69,7 +69,7 @@ var columnsOfWords = map[string]string{
 	"links.why":                        "is shown",
 	"links.failure_kind":               "is shown",
 	"links.failure_code":               "is shown",
-	"mcp_sessions.protocol_version":    "TestFT39UnknownWords",
+	"mcp_sessions.protocol_version":    "TestFaultFT39UnknownWords",
 	"mcp_sessions.capabilities":        "what a client has and this version does not know is not used",
 	"mcp_sessions.log_level":           "a client gets fewer messages, or more",
 	"budget_counts.scope":              "a count is looked for by what this version counts",
@@ -85,7 +85,7 @@ var notWords = regexp.MustCompile(`\.(id|org|subject|username|name|server|resour
 	`closed_by_id|closed_by_as|closed_why|changed_by|created_by|lease_holder|failure_text|failure_hint|policy_version|author|counter_of|undo_of|decisions|spent_grant|spending|human|client_info|rule|head|content|writer|hashes)$`)
 
 // FT-39: each column is either one of columnsOfWords, or has a text that no program goes by as one of some.
-func TestFT39EveryColumnOfWords(t *testing.T) {
+func TestFaultFT39EveryColumnOfWords(t *testing.T) {
 	t.Parallel()
 	d := dbtest.OpenURL(t, dbtest.SQLite(t, t.TempDir()))
 	rows, err := d.Reads.Query(`SELECT m.name || '.' || c.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c
@@ -112,7 +112,7 @@ func TestFT39EveryColumnOfWords(t *testing.T) {
 		if !seen[column] {
 			t.Errorf("%s: there is no such column", column)
 		}
-		folder, test, isTest := strings.Cut(" "+why, " TestFT39")
+		folder, test, isTest := strings.Cut(" "+why, " TestFaultFT39")
 		if !isTest {
 			continue
 		}
@@ -120,7 +120,7 @@ func TestFT39EveryColumnOfWords(t *testing.T) {
 		files, err := filepath.Glob(filepath.Join("..", "..", folder, "*_test.go"))
 		if err != nil || !slices.ContainsFunc(files, func(file string) bool {
 			text, err := os.ReadFile(file)
-			return err == nil && strings.Contains(string(text), "func TestFT39"+test+"(")
+			return err == nil && strings.Contains(string(text), "func TestFaultFT39"+test+"(")
 		}) {
 			t.Errorf("%s: no test %s, %v", column, why, err)
 		}
@@ -129,7 +129,7 @@ func TestFT39EveryColumnOfWords(t *testing.T) {
 
 // FT-39: this version, on a schema to which a later one has added, serves as before; and each word that
 // only that one knows denies, and is shown by no crash.
-func TestFT39UnknownWords(t *testing.T) {
+func TestFaultFT39UnknownWords(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d := startDemo(t)
@@ -186,7 +186,7 @@ func TestFT39UnknownWords(t *testing.T) {
 
 // FT-39: a process beside which a newer version changes more than it may add ends by itself, says what
 // to do, and does not start again.
-func TestFT39OutdatedProcessEnds(t *testing.T) {
+func TestFaultFT39OutdatedProcessEnds(t *testing.T) {
 	t.Parallel()
 	rounds.Thorough(t)
 	d, process := startProcess(t, t.TempDir(), freePort(t), freePort(t))

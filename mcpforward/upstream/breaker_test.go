@@ -283,7 +283,7 @@ func TestOneProbe(t *testing.T) {
 	}
 }
 
-func TestFT59RetryAfterIsKept(t *testing.T) {
+func TestFaultFT59RetryAfterIsKept(t *testing.T) {
 	t.Parallel()
 	x, _ := ill(t, func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
 		w.Header().Set("Retry-After", "30")

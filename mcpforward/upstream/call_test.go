@@ -238,7 +238,7 @@ func TestTokenFails(t *testing.T) {
 	}
 }
 
-func TestFT21Cancel(t *testing.T) {
+func TestFaultFT21Cancel(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"call", "next", "close", "timeout"} {
 		t.Run(end, func(t *testing.T) {
@@ -316,7 +316,7 @@ func TestNothingSentIsTriedAgain(t *testing.T) {
 	}
 }
 
-func TestFT30Refused(t *testing.T) {
+func TestFaultFT30Refused(t *testing.T) {
 	t.Parallel()
 	t.Run("token replaced", func(t *testing.T) {
 		t.Parallel()

@@ -89,9 +89,9 @@ func reference(stream string) []string {
 	return all
 }
 
-// TestFT24EventIsDispatchedAtOnce: an event must not wait for the bytes after it, not even
+// TestFaultFT24EventIsDispatchedAtOnce: an event must not wait for the bytes after it, not even
 // one that CRs end for a LF.
-func TestFT24EventIsDispatchedAtOnce(t *testing.T) {
+func TestFaultFT24EventIsDispatchedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, end := range []string{"\n\n", "\r\r", "\r\n\r\n", "\r\n\r", "\n\r"} {
 		r, w := io.Pipe()

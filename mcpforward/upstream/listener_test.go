@@ -249,7 +249,7 @@ func TestSlowListenerIsDroppedForBytes(t *testing.T) {
 	quick.hears(t, toolsChanged)
 }
 
-func TestFT31ListenWhereGETIsNotOffered(t *testing.T) {
+func TestFaultFT31ListenWhereGETIsNotOffered(t *testing.T) {
 	t.Parallel()
 	for name, respond := range map[string]respond{
 		"405": status(405, ""), "404": status(404, ""), "406": status(406, ""), "501": status(501, ""), "202": status(202, ""),
@@ -330,7 +330,7 @@ func TestListenEnds(t *testing.T) {
 	}
 }
 
-func TestFT21ListenEndsWithItsContext(t *testing.T) {
+func TestFaultFT21ListenEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	opening := make(chan struct{})
 	x := newFixture(t, onMethod(http.MethodGet, func(_ http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {

@@ -94,16 +94,16 @@ func strike(t *testing.T, troubles []trouble) {
 	}
 }
 
-// TestFT22Limits: a limit is told, and nothing is sent again.
-func TestFT22Limits(t *testing.T) {
+// TestFaultFT22Limits: a limit is told, and nothing is sent again.
+func TestFaultFT22Limits(t *testing.T) {
 	strike(t, []trouble{
 		{"429", status(429, ""), wants{Limited, false}, 1},
 		{"403 limit", status(403, `[{"errorCode":"REQUEST_LIMIT_EXCEEDED"}]`), wants{Limited, false}, 1},
 	})
 }
 
-// TestFT23CutAnswers: 5xx and answers that break off: a read is made once more, a write is not.
-func TestFT23CutAnswers(t *testing.T) {
+// TestFaultFT23CutAnswers: 5xx and answers that break off: a read is made once more, a write is not.
+func TestFaultFT23CutAnswers(t *testing.T) {
 	strike(t, []trouble{
 		{"cut in JSON", cut(kindJSON, `{"jsonrpc":"2.0",`), wants{Broken, true}, 2},
 		{"cut before body", cut(kindJSON, ""), wants{Broken, true}, 2},
@@ -119,8 +119,8 @@ func TestFT23CutAnswers(t *testing.T) {
 	})
 }
 
-// TestFT24CutStreams: a stream that ends before the response is no answer.
-func TestFT24CutStreams(t *testing.T) {
+// TestFaultFT24CutStreams: a stream that ends before the response is no answer.
+func TestFaultFT24CutStreams(t *testing.T) {
 	strike(t, []trouble{
 		{"cut in event", cut(kindSSE, "data: {\"jsonrpc\":"), wants{Broken, true}, 2},
 		{"ended in event", raw(kindSSE, "data: "+good), wants{Broken, true}, 2},
@@ -135,8 +135,8 @@ func TestFT24CutStreams(t *testing.T) {
 	})
 }
 
-// TestFT25NoAnswers: what comes with status 200 and is no answer.
-func TestFT25NoAnswers(t *testing.T) {
+// TestFaultFT25NoAnswers: what comes with status 200 and is no answer.
+func TestFaultFT25NoAnswers(t *testing.T) {
 	strike(t, []trouble{
 		{"empty JSON", raw(kindJSON, ""), wants{Broken, true}, 2},
 		{"white space", raw(kindJSON, " \n"), wants{Broken, true}, 2},
@@ -158,8 +158,8 @@ func TestFT25NoAnswers(t *testing.T) {
 	})
 }
 
-// TestFT31Refusals: of what stands before the server, and of the server itself.
-func TestFT31Refusals(t *testing.T) {
+// TestFaultFT31Refusals: of what stands before the server, and of the server itself.
+func TestFaultFT31Refusals(t *testing.T) {
 	strike(t, []trouble{
 		{"403 HTML", status(403, "<html>blocked"), wants{Forbidden, false}, 1},
 		{"404 deactivated", status(404, "Server definition not found for: sales"), wants{ServerInactive, false}, 1},
@@ -220,7 +220,7 @@ func events(n int, kind string) respond {
 
 // FT-23: a page of something between us and Salesforce does not say that a write was
 // refused, so the write is not sent again.
-func TestFT23PageIsNoRefusalOfAWrite(t *testing.T) {
+func TestFaultFT23PageIsNoRefusalOfAWrite(t *testing.T) {
 	t.Parallel()
 	for code, body := range map[int]string{400: "<html>your session", 401: "<html>", 404: " \n<!doctype html>"} {
 		x := newFixture(t, onCall(status(code, body)))
@@ -280,7 +280,7 @@ func TestMaybeIsKept(t *testing.T) {
 	wants{Forbidden, true}.check(t, m, err)
 }
 
-func TestFT22RetryAfter(t *testing.T) {
+func TestFaultFT22RetryAfter(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for value, want := range map[string]time.Duration{
@@ -302,7 +302,7 @@ func TestFT22RetryAfter(t *testing.T) {
 }
 
 // A server that says when it is back is not asked again before.
-func TestFT22RetryAfterOfAFault(t *testing.T) {
+func TestFaultFT22RetryAfterOfAFault(t *testing.T) {
 	t.Parallel()
 	x := newFixture(t, onCall(func(w http.ResponseWriter, r *http.Request, m *jsonrpc.Message) {
 		w.Header().Set("Retry-After", "30")
@@ -374,7 +374,7 @@ func TestFW35OnlyTheResponsePasses(t *testing.T) {
 	}
 }
 
-func TestFT24StallEndsWithTheTime(t *testing.T) {
+func TestFaultFT24StallEndsWithTheTime(t *testing.T) {
 	t.Parallel()
 	x := newFixture(t, onCall(func(w http.ResponseWriter, r *http.Request, _ *jsonrpc.Message) {
 		w.Header().Set("Content-Type", "text/event-stream")

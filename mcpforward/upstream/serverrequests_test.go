@@ -198,9 +198,9 @@ func TestAskedIsNotRepeated(t *testing.T) {
 	}
 }
 
-// TestFT30RespondWithRefusedToken: the response goes with the user's current token and,
+// TestFaultFT30RespondWithRefusedToken: the response goes with the user's current token and,
 // if that is refused, once more with a renewed one. It is spent whatever comes of it.
-func TestFT30RespondWithRefusedToken(t *testing.T) {
+func TestFaultFT30RespondWithRefusedToken(t *testing.T) {
 	t.Parallel()
 	x := asker(t, 1, elicit)
 	x.target.Client.Elicitation = true

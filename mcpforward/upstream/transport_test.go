@@ -27,9 +27,9 @@ import (
 	"sfmcp-proxy/mcpforward/jsonrpc"
 )
 
-// TestFT24EventsAreRelayedAtOnce: the server sends each event only after the one before
+// TestFaultFT24EventsAreRelayedAtOnce: the server sends each event only after the one before
 // has reached the caller, so nothing can be held back.
-func TestFT24EventsAreRelayedAtOnce(t *testing.T) {
+func TestFaultFT24EventsAreRelayedAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		seen := make(chan struct{})
@@ -119,7 +119,7 @@ func TestConnectionIsReused(t *testing.T) {
 	}
 }
 
-func TestFT26NoTransparentResend(t *testing.T) {
+func TestFaultFT26NoTransparentResend(t *testing.T) {
 	t.Parallel()
 	// The server reads the whole write on the connection that opened the session,
 	// and closes it (HTTP/1.1) or resets the stream (HTTP/2) without an answer.
@@ -231,10 +231,10 @@ func (g *goaway) connection(conn net.Conn) {
 	}
 }
 
-// TestFT26GoawayIsNoReasonToResend: a server may say by GOAWAY or REFUSED_STREAM that it
+// TestFaultFT26GoawayIsNoReasonToResend: a server may say by GOAWAY or REFUSED_STREAM that it
 // did not act, which makes transports send a request again by themselves. Ours cannot:
 // the body has left, so the caller decides.
-func TestFT26GoawayIsNoReasonToResend(t *testing.T) {
+func TestFaultFT26GoawayIsNoReasonToResend(t *testing.T) {
 	t.Parallel()
 	last := func(stream, code uint32) []byte {
 		return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, stream), code)
@@ -269,9 +269,9 @@ func TestFT26GoawayIsNoReasonToResend(t *testing.T) {
 	}
 }
 
-// TestFT26IdleConnectionIsClosed: a write on a connection that the server has closed
+// TestFaultFT26IdleConnectionIsClosed: a write on a connection that the server has closed
 // meanwhile happens once, on another one, or not at all.
-func TestFT26IdleConnectionIsClosed(t *testing.T) {
+func TestFaultFT26IdleConnectionIsClosed(t *testing.T) {
 	t.Parallel()
 	for _, http2 := range []bool{false, true} {
 		x := over(t, http2, nil)
@@ -289,9 +289,9 @@ func TestFT26IdleConnectionIsClosed(t *testing.T) {
 	}
 }
 
-// TestFT28Addresses: a name that is not resolved, is resolved late, or leads nowhere or
+// TestFaultFT28Addresses: a name that is not resolved, is resolved late, or leads nowhere or
 // to somebody else. Nothing has been sent, and the time is bounded.
-func TestFT28Addresses(t *testing.T) {
+func TestFaultFT28Addresses(t *testing.T) {
 	t.Parallel()
 	refused := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
@@ -332,9 +332,9 @@ func TestFT28Addresses(t *testing.T) {
 	}
 }
 
-// TestFT28BlackHole: an address of IPv6 that swallows everything does not keep one of
+// TestFaultFT28BlackHole: an address of IPv6 that swallows everything does not keep one of
 // IPv4 from being used (RFC 8305).
-func TestFT28BlackHole(t *testing.T) {
+func TestFaultFT28BlackHole(t *testing.T) {
 	t.Parallel()
 	var swallowed atomic.Bool
 	dialer := &net.Dialer{Resolver: &net.Resolver{PreferGo: true, Dial: answerBoth(t)}, FallbackDelay: 20 * time.Millisecond,
@@ -385,9 +385,9 @@ func answerBoth(t *testing.T) func(context.Context, string, string) (net.Conn, e
 	}
 }
 
-// TestFT29Certificate: one that has expired, or of somebody else, is refused before
+// TestFaultFT29Certificate: one that has expired, or of somebody else, is refused before
 // anything is sent; a renewed one is accepted without anybody doing anything here.
-func TestFT29Certificate(t *testing.T) {
+func TestFaultFT29Certificate(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -180,7 +180,7 @@ func TestEntryThatIsRefused(t *testing.T) {
 
 // FT-55: a destination that is down for a day gets all of it; the audit log says once that it was, and
 // that it is back.
-func TestFT55DownForADay(t *testing.T) {
+func TestFaultFT55DownForADay(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	down := true

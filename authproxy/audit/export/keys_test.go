@@ -11,7 +11,7 @@ import (
 
 // FT-46: where a destination stands under a key that is not here yet is not taken for changed by somebody, which would
 // send everything again.
-func TestFT46PositionBehindAKey(t *testing.T) {
+func TestFaultFT46PositionBehindAKey(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	p := positions{dbtest.OpenURL(t, url), time.Now}

@@ -118,7 +118,7 @@ func (h *wild) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // FT-07: a process that appends and exports is killed at any moment, again and again, and its receiver has
 // moods: no entry is lost, and those that come twice have the key that they had.
-func TestFT07KilledWhileItExports(t *testing.T) {
+func TestFaultFT07KilledWhileItExports(t *testing.T) {
 	t.Parallel()
 	if dbtest.OnPostgres() {
 		t.Skip("once is enough: it starts many programs")

@@ -60,7 +60,7 @@ func acknowledged(t *testing.T, dir string, want []string) {
 // FT-38: whichever sync fails, with whatever error and however much of the group is on disk, what was
 // acknowledged is there, what was refused is not, and the log goes on, also over the end of
 // a segment.
-func TestFT38EverySyncThatFails(t *testing.T) {
+func TestFaultFT38EverySyncThatFails(t *testing.T) {
 	t.Parallel()
 	for _, torn := range []int64{0, 1, 7, 1000} {
 		for failAt := int64(1); failAt <= 24; failAt++ {
@@ -90,7 +90,7 @@ func TestFT38EverySyncThatFails(t *testing.T) {
 }
 
 // FT-38: the errors of a full, a broken and a read-only disk reach whoever appends as they are.
-func TestFT38ErrorsAreTold(t *testing.T) {
+func TestFaultFT38ErrorsAreTold(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	disk := &faultyDisk{}
@@ -109,7 +109,7 @@ func TestFT38ErrorsAreTold(t *testing.T) {
 
 // FT-37: the log's directory is gone, or another log's stands in its place: nothing is taken, no
 // new log is begun there, and it goes on when the directory is back.
-func TestFT37DirectoryThatVanishes(t *testing.T) {
+func TestFaultFT37DirectoryThatVanishes(t *testing.T) {
 	t.Parallel()
 	parent := t.TempDir()
 	dir, away := filepath.Join(parent, "audit"), filepath.Join(parent, "away")
@@ -141,7 +141,7 @@ func TestFT37DirectoryThatVanishes(t *testing.T) {
 }
 
 // FT-37: a directory that nobody can write into any more: a segment that is full has no successor.
-func TestFT37DirectoryThatIsReadOnly(t *testing.T) {
+func TestFaultFT37DirectoryThatIsReadOnly(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() == 0 {
 		t.Skip("root may write into every directory")
@@ -163,7 +163,7 @@ func TestFT37DirectoryThatIsReadOnly(t *testing.T) {
 }
 
 // FT-40: while a slow disk syncs, nothing is acknowledged, and nothing is lost of what then is.
-func TestFT40SlowDisk(t *testing.T) {
+func TestFaultFT40SlowDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	disk := &faultyDisk{}

@@ -29,7 +29,7 @@ func (d *smallDisk) write(f *os.File, b []byte, at int64) (int, error) {
 // FT-38: the disk is full, or broken, at any byte of a group or of the room that is written ahead of it.
 // What was acknowledged is there, what was refused is not, nothing is said to be cut, a process that
 // opens the log finds no half of anything, and it goes on once there is space.
-func TestFT38DiskThatEndsInTheRoom(t *testing.T) {
+func TestFaultFT38DiskThatEndsInTheRoom(t *testing.T) {
 	t.Parallel()
 	nothing := func(*os.File) error { return nil }
 	for _, fault := range []struct {
@@ -87,7 +87,7 @@ func addWhole(l *Log, record string) error {
 }
 
 // FT-38: the same on a file system that is full: what other files take is missing for room first.
-func TestFT38FullFileSystem(t *testing.T) {
+func TestFaultFT38FullFileSystem(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	if err := mountMemory(dir, 256<<10); err != nil {

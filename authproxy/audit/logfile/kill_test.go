@@ -46,7 +46,7 @@ func appendUntilKilled(dir string) {
 
 // Two processes append to one log and are killed at a random moment, again and again: what
 // they said is written is there, and nothing is there that is not whole.
-func TestFT36Killed(t *testing.T) {
+func TestFaultFT36Killed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	self, err := os.Executable()

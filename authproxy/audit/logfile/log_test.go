@@ -203,7 +203,7 @@ func TestSeveralWritersOfOneLog(t *testing.T) {
 }
 
 // Every way in which a write can end too early.
-func TestFT36TornTailIsCutAndSaid(t *testing.T) {
+func TestFaultFT36TornTailIsCutAndSaid(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l, _ := open(t, Config{Dir: dir})
@@ -344,7 +344,7 @@ func TestFilesChangedWhileOpen(t *testing.T) {
 }
 
 // A disk that refuses loses nothing that was acknowledged, and appending goes on when it is back.
-func TestFT38DiskThatRefuses(t *testing.T) {
+func TestFaultFT38DiskThatRefuses(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	var broken error

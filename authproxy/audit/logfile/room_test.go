@@ -76,7 +76,7 @@ func TestRoom(t *testing.T) {
 }
 
 // A process ends without a word while others write: what it leaves is room for them.
-func TestFT36RoomOfAProcessThatDied(t *testing.T) {
+func TestFaultFT36RoomOfAProcessThatDied(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l, _ := open(t, Config{Dir: dir, Room: 500, RoomAfter: 1})
@@ -93,7 +93,7 @@ func TestFT36RoomOfAProcessThatDied(t *testing.T) {
 
 // Every way in which a write into room can end too early: also sectors of the group that are there
 // before those in front of them.
-func TestFT36TornGroupInRoom(t *testing.T) {
+func TestFaultFT36TornGroupInRoom(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	l, _ := open(t, Config{Dir: dir, Room: 3000, RoomAfter: 1})

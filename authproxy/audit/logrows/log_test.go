@@ -146,7 +146,7 @@ func TestRaceIsWrittenBehind(t *testing.T) {
 }
 
 // FT-53: what a statement should write whose answer is lost is there once, whether it had an effect or not.
-func TestFT53AnswerIsLost(t *testing.T) {
+func TestFaultFT53AnswerIsLost(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
 		return // it is about the network
@@ -222,7 +222,7 @@ func appendUntilKilled(url string) {
 
 // FT-36: two processes append to one log and are killed at a random moment, again and again: what they said is
 // written is there, and nothing is there that is not whole.
-func TestFT36KilledRows(t *testing.T) {
+func TestFaultFT36KilledRows(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)
 	d := dbtest.OpenURL(t, url)

@@ -89,7 +89,7 @@ func rotate(t *testing.T, ring *seal.KeyRing) {
 
 // FT-08: a pass that is cut off anywhere leaves values that open, and the next does the rest. A
 // value that somebody changed is left as it is, and told; one that is written meanwhile stays.
-func TestFT08PassIsCutOff(t *testing.T) {
+func TestFaultFT08PassIsCutOff(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, url string) {
 		const users = 2*batch + 10

@@ -49,7 +49,7 @@ func newKey(t *testing.T, address string) (arn string) {
 
 // FT-54: a ring that AWS KMS encrypts is made, read, rotated; with another key of the service, or
 // without it, nothing starts, and the error says which key.
-func TestFT54RingUnderAKeyOfOtherPeople(t *testing.T) {
+func TestFaultFT54RingUnderAKeyOfOtherPeople(t *testing.T) {
 	if !mototest.Required() {
 		t.Skip("moto takes seconds to start: .ci/run runs this")
 	}
@@ -98,7 +98,7 @@ func TestFT54RingUnderAKeyOfOtherPeople(t *testing.T) {
 
 // FT-54: who cannot reach the service, or gets no sensible answer, is told what was asked, and
 // what to look at. Nothing secret is in it.
-func TestFT54OutOfReach(t *testing.T) {
+func TestFaultFT54OutOfReach(t *testing.T) {
 	credentials(t)
 	sick := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) }))
 	gone := httptest.NewServer(nil)

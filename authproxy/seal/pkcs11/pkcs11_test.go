@@ -7,7 +7,7 @@ import (
 )
 
 // FT-54: a program without PKCS #11 says so, and how to build one with it.
-func TestFT54ProgramWithoutPKCS11(t *testing.T) {
+func TestFaultFT54ProgramWithoutPKCS11(t *testing.T) {
 	t.Parallel()
 	service, err := Open(Config{})
 	if Built {

@@ -65,7 +65,7 @@ func refused(t *testing.T, what string, s seal.KeyService, want ...string) {
 
 // FT-54: a ring that a token encrypts is made, read and rotated; with the token taken out nothing
 // starts, what runs goes on; put back, it is asked anew without a restart.
-func TestFT54RingUnderAKeyOfAToken(t *testing.T) {
+func TestFaultFT54RingUnderAKeyOfAToken(t *testing.T) {
 	h := newToken(t)
 	h.NewKey("sealing", "AES:32", "--sensitive")
 	now := time.Now()
@@ -109,7 +109,7 @@ func TestFT54RingUnderAKeyOfAToken(t *testing.T) {
 }
 
 // FT-54: each thing that can be wrong is told by what to do about it.
-func TestFT54WhatIsWrongWithAToken(t *testing.T) {
+func TestFaultFT54WhatIsWrongWithAToken(t *testing.T) {
 	h := newToken(t)
 	h.NewKey("sealing", "AES:32", "--sensitive")
 	h.NewKey("twice", "AES:32", "--sensitive")
@@ -160,7 +160,7 @@ func TestFT54WhatIsWrongWithAToken(t *testing.T) {
 
 // FT-54: a wrong PIN is given to the token once by a process, which goes on once the file has
 // the right one; the last try of a token is none of ours.
-func TestFT54WrongPINIsNotTriedAgain(t *testing.T) {
+func TestFaultFT54WrongPINIsNotTriedAgain(t *testing.T) {
 	h := newToken(t)
 	h.NewKey("sealing", "AES:32", "--sensitive")
 	h.Write("pin", "canary-wrong\n")
@@ -222,7 +222,7 @@ func TestST03DataKeyOfAToken(t *testing.T) {
 
 // FT-54: a library that does not return holds nobody up for longer than they wait, and one that
 // does serves many at once, one after the other.
-func TestFT54LibraryThatHangs(t *testing.T) {
+func TestFaultFT54LibraryThatHangs(t *testing.T) {
 	h := newToken(t)
 	h.NewKey("sealing", "AES:32", "--sensitive")
 	s := h.open(nil).(*Service)

@@ -24,7 +24,7 @@ func TestClock(t *testing.T) {
 }
 
 // FT-32: a clock by which replicas differ is said, with what to do.
-func TestFT32ClockOfDatabase(t *testing.T) {
+func TestFaultFT32ClockOfDatabase(t *testing.T) {
 	t.Parallel()
 	for ahead, found := range map[time.Duration]string{0: "agrees", -30 * time.Second: "agrees", 31 * time.Second: "31s ahead of", -2 * time.Minute: "2m0s behind"} {
 		f := clockOfDatabase(ahead)

@@ -55,7 +55,7 @@ func TestSC05TLSVersionsAndSuitesOnTheWire(t *testing.T) {
 
 // FT-57: a new certificate is taken without dropping a connection, a bad one is not, and
 // the end of one is announced.
-func TestFT57CertificateIsReloaded(t *testing.T) {
+func TestFaultFT57CertificateIsReloaded(t *testing.T) {
 	t.Parallel()
 	dir := certifiedUntil(t, time.Now().Add(90*24*time.Hour))
 	var log lockedBuffer

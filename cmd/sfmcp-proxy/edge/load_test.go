@@ -9,7 +9,7 @@ import (
 
 // FT-47: a process that has too much to do, or too little memory left, says so at once,
 // and takes requests again when that is over. The private listener answers all the time.
-func TestFT47LoadIsShed(t *testing.T) {
+func TestFaultFT47LoadIsShed(t *testing.T) {
 	t.Parallel()
 	e := serving(t, "", nil)
 	watching, end := context.WithCancel(t.Context())

@@ -87,7 +87,7 @@ func (l *pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // FT-49: neither an event stream that is quiet for long nor a call that takes long is cut
 // by the server's own times. The handler is quiet for more than any of them.
-func TestFT49LongAnswersAreNotCut(t *testing.T) {
+func TestFaultFT49LongAnswersAreNotCut(t *testing.T) {
 	t.Parallel()
 	for name, overHTTP2 := range httpVersions {
 		t.Run(name, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestFT49LongAnswersAreNotCut(t *testing.T) {
 
 // AV-01, FT-50: a client that does not read its answer is given up after the time of one
 // write, whatever the answer is, and the handler learns of it.
-func TestFT50SlowReadersAreGivenUp(t *testing.T) {
+func TestFaultFT50SlowReadersAreGivenUp(t *testing.T) {
 	t.Parallel()
 	for name, overHTTP2 := range httpVersions {
 		for kind, write := range map[string]func(http.ResponseWriter) error{
@@ -244,7 +244,7 @@ func (s *stalled) Write(p []byte) (int, error) {
 
 // FT-48: nobody reads the log. Requests are answered as before, what does not fit is
 // counted, and the log says so when it is read again.
-func TestFT48LogThatNobodyReads(t *testing.T) {
+func TestFaultFT48LogThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	out := &stalled{let: make(chan struct{})}
 	records := NewLogWriter(out)
@@ -283,7 +283,7 @@ func TestFT48LogThatNobodyReads(t *testing.T) {
 }
 
 // FT-48: a real pipe of a real process, which nobody reads.
-func TestFT48PipeThatNobodyReads(t *testing.T) {
+func TestFaultFT48PipeThatNobodyReads(t *testing.T) {
 	t.Parallel()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -301,7 +301,7 @@ func TestFT48PipeThatNobodyReads(t *testing.T) {
 
 // FT-12: a panic costs its own request: in a handler, in a stream that has begun, and in
 // work beside requests. Nobody is told what it said.
-func TestFT12PanicsAreSurvived(t *testing.T) {
+func TestFaultFT12PanicsAreSurvived(t *testing.T) {
 	t.Parallel()
 	const secret = "sfa_canary"
 	var log lockedBuffer
