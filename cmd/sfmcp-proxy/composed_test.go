@@ -293,25 +293,23 @@ func (h *composed) rotatesKeys() int {
 		h.t.Errorf("the README restarts the replicas %d times", restarts)
 	}
 	status := []string{"/sfmcp-proxy", "key", "status", "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml"}
-	sealing := map[string]bool{}
-	keys := 0
+	all, sealing := map[string]bool{}, map[string]bool{}
 	for name := range h.replicas {
 		c := h.container(name)
-		out, err := c.exec(c.translated(status)).CombinedOutput()
+		out, err := c.exec(c.translated(status)).Output()
 		if err != nil {
 			h.t.Fatalf("key status in %s: %v\n%s", name, err, out)
 		}
 		for line := range strings.Lines(string(out)) {
-			if strings.Contains(line, "  seals  ") {
-				sealing[strings.Fields(line)[0]] = true
-			}
+			key := strings.Fields(line)[0]
+			all[key], sealing[key] = true, sealing[key] || strings.Contains(line, "  seals  ")
 		}
-		keys = strings.Count(string(out), "\n")
 	}
+	maps.DeleteFunc(sealing, func(_ string, seals bool) bool { return !seals })
 	if len(sealing) != 1 {
 		h.t.Errorf("%d keys seal", len(sealing))
 	}
-	return keys
+	return len(all)
 }
 
 // restart ends a replica as docker compose does, and starts it again.
