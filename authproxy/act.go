@@ -43,11 +43,17 @@ func giveWithin(ctx context.Context, log *audit.Log, e audit.Entry, do func(_ co
 		ctx, end := lasting(ctx)
 		defer end()
 		r, err := do(ctx, intent)
-		if r.Outcome == "" && r.Reason == "" && db.FailureOf(err) == db.Unavailable && db.InDoubt(err) {
+		if r.Outcome == "" && r.Reason == "" && unanswered(err) {
 			r.Outcome, r.Reason = audit.Unknown, "the database did not answer: "+err.Error()
 		}
 		return r, err
 	})
+}
+
+// unanswered says of an error that the database took a statement and did not answer, so that nobody knows what came of it.
+func unanswered(err error) bool {
+	why := db.FailureOf(err)
+	return (why == db.Unavailable || why == db.TooSlow) && db.InDoubt(err)
 }
 
 // give is [Give] for an act of which nothing else is to be said than that it was done.

@@ -132,6 +132,8 @@ func TestAU08ActWithoutAnAnswerIsNotKnown(t *testing.T) {
 	}{
 		"done":                     {audit.Result{}, nil, audit.OK},
 		"no answer":                {audit.Result{}, lost, audit.Unknown},
+		"no answer in time":        {audit.Result{}, fmt.Errorf("committing: %w", context.DeadlineExceeded), audit.Unknown},
+		"no answer to a pooler":    {audit.Result{}, &pgconn.PgError{Code: "08P01"}, audit.Unknown},
 		"no answer, and found out": {audit.Result{Reason: "not approved"}, lost, audit.Failed},
 		"no connection":            {audit.Result{}, driver.ErrBadConn, audit.Failed},
 		"refused by the database":  {audit.Result{}, &pgconn.PgError{Code: "57014"}, audit.Failed},

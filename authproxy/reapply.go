@@ -162,7 +162,7 @@ func (r *reapplication) entry(ctx context.Context, e audit.Entry) error {
 		return errors.Join(r.endSessions(ctx, e), r.endCompanySession(ctx, e))
 	case audit.ApprovalDecide, audit.ApprovalVoid:
 		ends := e.Action == audit.ApprovalVoid || e.Decision == audit.Deny || e.Decision == audit.Counter
-		if ends && e.Outcome == audit.OK { // a refused one decided nothing
+		if ends && (e.Outcome == audit.OK || e.Outcome == audit.Unknown) { // a refused one decided nothing
 			return r.endApproval(ctx, e.Approval, again)
 		}
 	case audit.ToolCall:

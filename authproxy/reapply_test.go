@@ -113,6 +113,30 @@ func TestSRST4OneThatCannotBeAppliedKeepsNoOther(t *testing.T) {
 	}
 }
 
+// SR-ST-4: a denial of which nobody knows whether it counted is applied again, as everything is that takes away; what gives is
+// not.
+func TestSRST4DenialInDoubtIsAppliedAgain(t *testing.T) {
+	t.Parallel()
+	for decision, want := range map[audit.Decision]approval.State{audit.Deny: approval.Void, audit.Counter: approval.Void, audit.Approve: approval.Pending} {
+		f := start(t, change{})
+		f.connect(t, sim.RepUsername, sim.RepPassword)
+		waiting, err := f.Cutoff.Approvals.List(t.Context(), approval.Filter{State: approval.Pending})
+		if err != nil || len(waiting) == 0 {
+			t.Fatalf("nothing waits: %v", err)
+		}
+		id := waiting[0].ID
+		if _, err := f.Audit.Append(t.Context(), audit.Entry{Actor: actor.User(sim.RepID), Action: audit.ApprovalDecide, Decision: decision, Outcome: audit.Unknown, Object: id, Approval: id}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := reapplied(t, f, 0); err != nil {
+			t.Fatal(err)
+		}
+		if now, err := f.Cutoff.Approvals.Get(t.Context(), id); err != nil || now.State != want {
+			t.Errorf("%s in doubt: it is %s, %v, want %s", decision, now.State, err, want)
+		}
+	}
+}
+
 // keepDatabase returns what puts the rows that give access back as they are now, and those of other tables.
 func (f *fixture) keepDatabase(t *testing.T, besides ...string) (restore func()) {
 	t.Helper()

@@ -258,6 +258,28 @@ func TestAlteredIsNoReason(t *testing.T) {
 	}
 }
 
+// S7: whoever writes into the database that a request was changed hides nobody's decision: who agreed is still asked for their
+// roles, and the record for what they saw.
+func TestS7AlteredHidesNoDecision(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	approved := submit(t, s, binding("one"))
+	decide(t, s, approved.ID, true)
+	if _, err := s.db.Writes.Exec(`UPDATE approvals SET altered = TRUE WHERE id = $1`, approved.ID); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Get(t.Context(), approved.ID)
+	if err != nil || got.State != Approved || got.Altered || len(got.Decisions) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if _, err := s.db.Writes.Exec(`DELETE FROM approval_decisions WHERE request_id = $1`, approved.ID); err != nil {
+		t.Fatal(err)
+	}
+	if spent, err := s.Spend(t.Context(), binding("one")); !errors.Is(err, ErrNotApproved) {
+		t.Errorf("spent without its decisions: %+v, %v", spent, err)
+	}
+}
+
 // A refusal says what is refused, why, and what caused it, however it is wrapped.
 func TestRefusal(t *testing.T) {
 	t.Parallel()

@@ -345,6 +345,7 @@ func (s *Store) scan(row interface{ Scan(...any) error }) (*stored, error) {
 	if r.Confirmation, err = policy.ParseTerms(r.Confirmation.Approvers, r.terms); err != nil { // of a later version
 		return &r, ErrNotFound
 	}
+	r.Altered = r.Altered && r.State == Void // of one that gives something the MAC of its state tells
 	if r.gives() {
 		if authentic, err = s.db.Verify(db.ApprovalStates, r.stateMAC, r.standing()...); err != nil {
 			return nil, err

@@ -28,7 +28,8 @@ const (
 	Undone
 	// Duplicate: there is a row with this key already.
 	Duplicate
-	// TooSlow: a lock, or the answer, did not come in time. The transaction had no effect.
+	// TooSlow: a lock, or the answer, did not come in time. Of a lock the transaction had no effect; of an answer
+	// [InDoubt] tells.
 	TooSlow
 	// Unavailable: nobody answers, the server is starting or ending, or has no connection free.
 	// After a COMMIT it is not known whether that had an effect.
@@ -77,11 +78,20 @@ func Passes(err error) bool {
 }
 
 // InDoubt reports whether a statement that failed may have had its effect: it was sent, and the answer did
-// not arrive.
+// not arrive. A pooler says so of a server that it has lost, and a server that ends while a COMMIT waits for a standby.
 func InDoubt(err error) bool {
-	_, refused := errors.AsType[*pgconn.PgError](err)
+	if err == nil || isConnecting(err) {
+		return false
+	}
+	if refused, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch refused.Code {
+		case "40003", "57P01", "57P02": // statement_completion_unknown, admin_shutdown, crash_shutdown
+			return true
+		}
+		return strings.HasPrefix(refused.Code, "08")
+	}
 	_, failed := errors.AsType[*driver.Error](err)
-	return err != nil && !refused && !failed && !isConnecting(err) && !pgconn.SafeToRetry(err) && !errors.Is(err, sqldriver.ErrBadConn)
+	return !failed && !pgconn.SafeToRetry(err) && !errors.Is(err, sqldriver.ErrBadConn)
 }
 
 // unverified adds to an error why the server of PostgreSQL was not the one that the URL asks for, and

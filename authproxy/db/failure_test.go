@@ -3,6 +3,7 @@ package db
 import (
 	"context"
 	"database/sql"
+	sqldriver "database/sql/driver"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,26 @@ func TestFailureOfSQLite(t *testing.T) {
 	for code, want := range map[int]Failure{5: TooSlow, 261: TooSlow, 13: Full, 14: Refused, 11: Unreadable, 26: Unreadable, 266: Unreadable, 787: OtherFailure} {
 		if got := sqliteFailure(code); got != want {
 			t.Errorf("code %d: %d, want %d", code, got, want)
+		}
+	}
+}
+
+// FT-35: a statement that was sent and got no answer may have had its effect, whoever says that there is none; one that was
+// refused, or never sent, had none.
+func TestFaultFT35InDoubt(t *testing.T) {
+	t.Parallel()
+	code := func(code string) error { return &pgconn.PgError{Code: code} }
+	_, busy := open(t, filepath.Join(t.TempDir(), "p.db")).Reads.Exec(`DELETE FROM meta`)
+	for want, errs := range map[bool][]error{
+		true: {io.ErrUnexpectedEOF, &net.OpError{Op: "read", Err: errors.New("connection reset by peer")}, context.DeadlineExceeded, context.Canceled,
+			code("08P01") /* of PgBouncer, whose server has crashed */, code("08006"), code("40003"), code("57P01") /* with "has already committed locally" */, code("57P02")},
+		false: {nil, busy, code("40001"), code("23505"), code("55P03"), code("57014"), code("42501"),
+			sqldriver.ErrBadConn, &pgconn.ConnectError{}},
+	} {
+		for _, err := range errs {
+			if got := InDoubt(err); got != want {
+				t.Errorf("%v: %t", err, got)
+			}
 		}
 	}
 }
