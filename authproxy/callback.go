@@ -245,8 +245,10 @@ const textEnded = "access was ended while this sign-in was under way: start agai
 const textNotStored = "the sign-in could not be stored"
 
 // discard ends a login that cannot be kept: through the queue, which retries, or at once
-// where not even that can be written.
+// where not even that can be written. Like whatever takes away, it has a time of its own: that of the callback may be over.
 func (s *Server) discard(ctx context.Context, org string, token *salesforce.Token) error {
+	ctx, end := lasting(ctx)
+	defer end()
 	err := s.Links.Discard(ctx, org, token)
 	if err != nil {
 		err = errors.Join(err, s.Salesforce.Revoke(ctx, org, token.RefreshToken))
@@ -376,6 +378,8 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 // own: where this one took its place, or is not the one that is stored any more, nothing ends, and [Cutoff.Sweep] ends what nobody
 // took.
 func (s *Server) dropLink(ctx context.Context, who person, why string) {
+	ctx, end := lasting(ctx)
+	defer end()
 	if err := s.Links.EndUnused(ctx, who.Org, who.Subject, why, link.Unneeded{Only: &who.login}); err != nil {
 		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
 	}
@@ -383,6 +387,8 @@ func (s *Server) dropLink(ctx context.Context, who person, why string) {
 
 // endLink ends the login of a user, whoever has brought it.
 func (s *Server) endLink(ctx context.Context, who person, why string) {
+	ctx, end := lasting(ctx)
+	defer end()
 	if err := s.Links.Revoke(ctx, who.Org, who.Subject, why); err != nil {
 		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
 	}

@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/grant"
+	"sfmcp-proxy/authproxy/salesforce"
 	sim "sfmcp-proxy/examples/salesforcesim"
 )
 
@@ -363,5 +365,19 @@ func TestNoUnrecordedLogin(t *testing.T) {
 	}
 	if n := f.upstream("/services/oauth2/revoke"); n != 1 {
 		t.Errorf("%d revocations at Salesforce, want 1", n)
+	}
+}
+
+// A login that cannot be kept is ended also when the time of the callback is over by then.
+func TestLateLoginIsDiscarded(t *testing.T) {
+	t.Parallel()
+	f := start(t, change{})
+	over, end := context.WithCancel(t.Context())
+	end()
+	if err := f.discard(over, "acme", &salesforce.Token{Subject: sim.RepID, RefreshToken: "late"}); err != nil {
+		t.Fatal(err)
+	}
+	if n := f.count(t, `SELECT COUNT(*) FROM upstream_revocations`); n != 1 {
+		t.Errorf("%d revocations wait, want 1", n)
 	}
 }

@@ -199,7 +199,9 @@ func (r *Roster) Close(ctx context.Context, origin string, by actor.Actor, why s
 	}
 	err = r.log.Call(ctx, audit.Entry{Actor: by, Action: audit.LogClose, Source: "command line", Object: origin, Reason: why, Arguments: arguments}, func(ctx context.Context) (audit.Result, error) {
 		// From here on whoever interrupts the command must not keep intent and effect apart.
-		closed, err := r.rows.close(context.WithoutCancel(ctx), l, closing, r.now().Add(-silence))
+		ctx, end := context.WithTimeout(context.WithoutCancel(ctx), closeTime)
+		defer end()
+		closed, err := r.rows.close(ctx, l, closing, r.now().Add(-silence))
 		if err == nil && !closed {
 			err = ErrWritten
 		}

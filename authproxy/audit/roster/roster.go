@@ -23,6 +23,8 @@ const (
 	observeAfter = 1000
 	// silence is after how long without a sign a log can be closed.
 	silence = 3 * lookEvery
+	// closeTime is how long the statement may take that closes one.
+	closeTime = 30 * time.Second
 )
 
 // Config is what a Roster works with. All but Host must be set.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"time"
 
 	"sfmcp-proxy/authproxy/apitoken"
 	"sfmcp-proxy/authproxy/audit"
@@ -100,6 +101,9 @@ func (a *API) problemOf(r *http.Request, err error) *Problem {
 	return ours.is("It is our fault and it is recorded.", "Ask again in a moment. If an act may have been done in part, look first: what is done stays done.")
 }
 
+// readAfterTime is how long what an act came to is read at most: meanwhile the request holds its turn.
+const readAfterTime = 30 * time.Second
+
 // readAfter is the answer to an act that returned err, where that is read once the act is done. Of an act that is done nothing else is told,
 // whatever keeps the answer from being read; that the caller has gone does not: the answer may be kept for the request
 // that comes again.
@@ -108,8 +112,11 @@ func readAfter[Out any](a *API, q *call, err error, read func(*call) (Out, error
 	if err != nil {
 		return none, err
 	}
-	q.Request = q.WithContext(context.WithoutCancel(q.Context()))
-	out, err := read(q)
+	ctx, end := context.WithTimeout(context.WithoutCancel(q.Context()), readAfterTime)
+	defer end()
+	after := *q
+	after.Request = q.WithContext(ctx)
+	out, err := read(&after)
 	if err != nil {
 		a.Log.ErrorContext(q.Context(), "what an act of the API came to could not be read", "path", q.URL.Path, "error", err)
 		return none, unread.is("It is done, and stays done. What the answer would have said could not be read.", "Do not do it again. Read it by the address for that, in a moment.")
