@@ -25,11 +25,14 @@ type Link struct {
 // [ErrLinked].
 func (s *Store) Link(ctx context.Context, l Link) error {
 	row := []any{l.Org, l.Subject, l.Issuer, l.Person, db.Millis(s.Now())}
-	_, err := s.DB.Writes.ExecContext(ctx, `
+	made, err := db.Affected(ctx, s.DB.Writes, `
 		INSERT INTO human_links (org, subject, issuer, person, linked_at, mac) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (org, subject) DO NOTHING`, append(row, s.DB.MAC(db.HumanLinks, row...))...)
 	if err != nil {
 		return fmt.Errorf("linking a Salesforce user: %w", err)
+	}
+	if made == 1 { // whatever can be read now
+		return nil
 	}
 	have, err := s.link(ctx, l.Org, l.Subject)
 	if err != nil {

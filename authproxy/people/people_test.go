@@ -211,6 +211,22 @@ func TestS7ForgedPeople(t *testing.T) {
 }
 
 // A Salesforce user is one human at a time, and an operator alone takes that away.
+// A link that is stored is no failure because nothing can be read.
+func TestLinkWhileNothingCanBeRead(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	if err := f.DB.Reads.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Link(t.Context(), Link{Org: "acme", Subject: "005A", Issuer: issuer, Person: "ann"}); err != nil {
+		t.Errorf("it is linked: %v", err)
+	}
+	var person string
+	if err := f.DB.Writes.QueryRow(`SELECT person FROM human_links`).Scan(&person); err != nil || person != "ann" {
+		t.Errorf("%q, %v", person, err)
+	}
+}
+
 func TestLinks(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -95,6 +95,18 @@ func TestRegisterOfCallThatDidNotLeave(t *testing.T) {
 	}
 }
 
+// A decision of which nobody knows whether it counted is in the register, as that.
+func TestRegisterHasDecisionsInDoubt(t *testing.T) {
+	t.Parallel()
+	r := New("apr_1")
+	for i, outcome := range []audit.Outcome{audit.OK, audit.Unknown, audit.Denied} {
+		r.Add(audit.Entry{Seq: int64(i + 1), At: begin, Actor: actor.User(string(rune('a' + i))), Action: audit.ApprovalDecide, Approval: "apr_1", Outcome: outcome, Decision: audit.Approve})
+	}
+	if got := r.deciders(); got != "approve user a; approve user b (not known whether it counted)" {
+		t.Errorf("%q", got)
+	}
+}
+
 // What the database has is more exact than what the log has.
 func TestRecordOfTheDatabase(t *testing.T) {
 	t.Parallel()

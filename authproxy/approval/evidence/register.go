@@ -106,11 +106,15 @@ func (r *Record) Result() string {
 	return result
 }
 
+// deciders are those who decided, and how. A decision of which the database said nothing may have counted.
 func (r *Record) deciders() string {
 	var by []string
 	for _, d := range r.Decisions {
-		if d.Outcome == audit.OK {
+		switch d.Outcome {
+		case audit.OK:
 			by = append(by, string(d.Decision)+" "+d.By)
+		case audit.Unknown:
+			by = append(by, string(d.Decision)+" "+d.By+" (not known whether it counted)")
 		}
 	}
 	return strings.Join(by, "; ")
