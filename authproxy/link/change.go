@@ -95,7 +95,8 @@ type Kept struct {
 	over    bool // it took the place of one that was good
 }
 
-// Keep is Replace, and says what it has stored, for [Store.EndUnused].
+// Keep is Replace, and says what it has stored, for [Store.EndUnused]. Where the database does not answer, the same is stored
+// once more: twice is as once, and whoever takes a login that is stored for one that is not would end it.
 func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept Kept, err error) {
 	if t.Subject == "" || t.AccessToken == "" || t.RefreshToken == "" {
 		return kept, errors.New("storing Salesforce login: token without subject, access or refresh token")
@@ -105,7 +106,7 @@ func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept
 	if err != nil {
 		return kept, fmt.Errorf("storing Salesforce login: %w", err)
 	}
-	err = s.retry(ctx, func(tx *sql.Tx) error {
+	store := func(tx *sql.Tx) error {
 		l, err := s.load(ctx, tx, org, t.Subject)
 		if err != nil {
 			return err
@@ -119,7 +120,10 @@ func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept
 			return err
 		}
 		return s.enqueuePrevious(ctx, tx, l, t.RefreshToken)
-	})
+	}
+	if err = s.retry(ctx, store); db.InDoubt(err) {
+		err = s.retry(ctx, store)
+	}
 	s.held.Forget(user{org, t.Subject})
 	if err != nil {
 		return Kept{}, fmt.Errorf("storing Salesforce login: %w", err)

@@ -108,3 +108,23 @@ func TestFaultFT53LostCommitOfTokensThatWereSealedAnew(t *testing.T) {
 	}
 	f.sent(t, 1)
 }
+
+// FT-53: the answer to the COMMIT of a new login is lost with the network, whether that reached the server or not. The login is
+// stored, whoever brought it is told so, and the one before it alone is ended.
+func TestFaultFT53LostCommitOfNewLogin(t *testing.T) {
+	f, _, far, network := nearAndFar(t)
+	for i, reaches := range []bool{true, false} {
+		fresh := f.signIn(alice)
+		network.LoseCommit(reaches)
+		if err := far.Replace(t.Context(), "acme", fresh); err != nil || !network.Lost() {
+			t.Fatalf("reaches: %t: %v; a COMMIT was lost: %t", reaches, err, network.Lost())
+		}
+		far.drain(t)
+		if got, err := far.Token(t.Context(), "acme", alice); err != nil || got != fresh.AccessToken {
+			t.Errorf("reaches: %t: the login in use is another one: %v", reaches, err)
+		}
+		if slices.Contains(f.revoked, fresh.RefreshToken) || len(f.revoked) != i+1 {
+			t.Errorf("reaches: %t: revoked %d tokens, the new one among them: %t", reaches, len(f.revoked), slices.Contains(f.revoked, fresh.RefreshToken))
+		}
+	}
+}
