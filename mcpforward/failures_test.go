@@ -281,28 +281,51 @@ func TestAU01Reconcile(t *testing.T) {
 }
 
 // FT-35: the log does not say that an approval was given back, nor pass over that nobody recorded how its call
-// ended, where the database did not take it.
+// ended, where the database did not take it; also where the answer is withheld, because nothing can be read either.
 func TestFaultFT35LogSaysWhatWasNotSettled(t *testing.T) {
 	t.Parallel()
-	for name, switches := range map[string]func(*salesforcesim.Switches){
-		"carried out": func(*salesforcesim.Switches) {},
-		"not sent":    func(f *salesforcesim.Switches) { f.DailyLimitReached, f.LimitSignal = true, "429" },
+	for name, tt := range map[string]struct {
+		switches func(*salesforcesim.Switches)
+		unread   bool
+		want     audit.Outcome
+		reason   string
+	}{
+		"carried out":              {func(*salesforcesim.Switches) {}, false, audit.OK, notSettled},
+		"carried out and withheld": {func(*salesforcesim.Switches) {}, true, audit.OK, notSettled + "; " + withheldReason},
+		"not sent":                 {func(f *salesforcesim.Switches) { f.DailyLimitReached, f.LimitSignal = true, "429" }, false, audit.Failed, notSettled},
 	} {
 		w := newWorld(t, nil)
 		c := rep(w)
 		w.wantHeld("first", c.create(createAccount))
 		approved := w.decide(true)
-		w.switches(switches)
-		if _, err := w.db.Writes.Exec(`CREATE TRIGGER kept BEFORE UPDATE ON approvals WHEN OLD.state = 'spent' BEGIN SELECT RAISE(ABORT, 'kept'); END`); err != nil {
-			t.Fatal(err)
+		w.switches(tt.switches)
+		w.exec(`CREATE TRIGGER kept BEFORE UPDATE ON approvals WHEN OLD.state = 'spent' BEGIN SELECT RAISE(ABORT, 'kept'); END`)
+		w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = tt.unread })
+		answered := make(chan *answer, 1)
+		go func() { answered <- c.create(createAccount) }()
+		if tt.unread {
+			waitFor(t, func() bool { return w.accounts("Nimbus") == 1 })
+			w.exec(`ALTER TABLE grants RENAME TO out_of_reach`)
+			w.age(24 * time.Hour) // so that the connection is looked at again
+			w.switches(func(f *salesforcesim.Switches) { f.AnswersHeld = false })
 		}
-		c.create(createAccount)
+		if a := <-answered; tt.unread && a.status != http.StatusServiceUnavailable {
+			t.Errorf("%s: answered %d %s", name, a.status, a.body)
+		}
 		last := w.last()
-		if !strings.HasSuffix(last.Reason, notSettled) || strings.Contains(last.Reason, approval.GivenBack) || (last.Outcome == audit.OK) != (name == "carried out") {
+		if !strings.HasSuffix(last.Reason, tt.reason) || strings.Contains(last.Reason, approval.GivenBack) || last.Outcome != tt.want {
 			t.Errorf("%s: recorded %s %q", name, last.Outcome, last.Reason)
 		}
 		if r, err := w.approvals.Get(t.Context(), approved.ID); err != nil || !r.Unresolved(r.SpentAt.Add(approval.UnresolvedAfter)) {
 			t.Errorf("%s: nobody is asked what became of it: %+v, %v", name, r, err)
 		}
+	}
+}
+
+// exec changes the database behind the product's back.
+func (w *world) exec(statement string) {
+	w.t.Helper()
+	if _, err := w.db.Writes.Exec(statement); err != nil {
+		w.t.Fatal(err)
 	}
 }

@@ -66,13 +66,16 @@ func (c *call) recorded(ctx context.Context, attempt func() error) error {
 	return err
 }
 
+// withheldReason is what an entry says of an answer that reaches nobody.
+const withheldReason = "the answer is withheld from the client"
+
 // auditResult is what the entry says of how the call ended. What is withheld from the client
 // was given to nobody; what was changed was changed.
 func (c *call) auditResult(ctx context.Context) audit.Result {
 	o := &c.outcome
 	r := audit.Result{Outcome: o.recorded, Status: o.status, Reason: o.reason, DefinitionHash: c.definition, Bytes: int64(len(o.answer)), Duration: c.Now().Sub(c.started)}
 	if c.settled != "" && (o.recorded == audit.Failed || c.settled == notSettled) {
-		r.Reason = strings.TrimPrefix(r.Reason+"; "+c.settled, "; ")
+		r.Reason = joined(r.Reason, c.settled)
 	}
 	if o.answer == nil {
 		return r
@@ -82,7 +85,7 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 	if o.withheld != "" {
 		found = found.Changed()
 	} else if c.delivery.isWithheld(ctx) {
-		r.Reason = "the answer is withheld from the client"
+		r.Reason = joined(r.Reason, withheldReason)
 		found = found.Changed()
 	} else {
 		r.AnswerDigest = o.digest
@@ -90,6 +93,9 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 	r.Rows, r.Records, r.RecordsTotal = said(found)
 	return r
 }
+
+// joined is a reason with another one after it.
+func joined(reason, other string) string { return strings.TrimPrefix(reason+"; "+other, "; ") }
 
 // answerDigest is the digest of a result as the client gets it.
 func answerDigest(answer jsontext.Value) string {
