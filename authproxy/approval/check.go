@@ -75,8 +75,10 @@ type Image struct {
 }
 
 // SaveCheck records what Salesforce had of the record once the call was made. It can be done
-// once, of a call that was done: else [ErrNotSpent].
+// once, of a call that was done: else [ErrNotSpent]. It does not end with ctx, and waits for the database no longer than [Store.Settle].
 func (s *Store) SaveCheck(ctx context.Context, id string, v Verification, images *Images) error {
+	ctx, end := s.doubting(ctx)
+	defer end()
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
 		if err != nil {

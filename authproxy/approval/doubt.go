@@ -11,11 +11,20 @@ import (
 )
 
 // doubtTime is how long it is tried to find out whether something was done, where the database took the
-// statement and did not answer it, and to record how a call ended; doubtPause is between two tries.
+// statement and did not answer it, and to record how a call ended, and lastDoubt how long after [Unsettled.EndWaits]; doubtPause is
+// between two tries.
 const (
 	doubtTime  = 20 * time.Second
+	lastDoubt  = time.Second
 	doubtPause = 200 * time.Millisecond
 )
+
+// doubting is the time for that. It does not end with ctx.
+func (s *Store) doubting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), s.doubt)
+	stop := context.AfterFunc(s.unsettled.waits, func() { time.AfterFunc(lastDoubt, end) })
+	return ctx, func() { stop(); end() }
+}
 
 // known does what changes one request and returns 1 if that had its effect, and 0 if the request is not any more as it was. Where the
 // answer of the database is lost, or ctx ends meanwhile, it is found out what became of it: do is tried until the database answers.
@@ -25,7 +34,7 @@ func (s *Store) known(ctx context.Context, do func(context.Context) (int64, erro
 	if n, err = do(ctx); !db.InDoubt(err) {
 		return n, err
 	}
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), s.doubt)
+	ctx, end := s.doubting(ctx)
 	defer end()
 	for {
 		if n, err = do(ctx); err == nil && n == 0 {

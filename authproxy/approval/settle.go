@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -10,7 +11,7 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
-// maxUnsettled is how many ends of calls are kept at most that could not be recorded; with their answers it is 16 MiB.
+// maxUnsettled is how many outcomes are kept at most that could not be recorded; with their answers it is 16 MiB.
 const maxUnsettled = 256
 
 // GivenBack ends the reason of an audit entry of a call that failed before it left: its approval is good
@@ -19,7 +20,8 @@ const GivenBack = "the approval was given back"
 
 // Settle records how a spent call ended, and the answer for an identical repeat; an
 // answer above 64 KiB is not kept. It can be called once a spending. Where the database does not answer, it is
-// asked again for up to 20 seconds, also when ctx ends; of what is not recorded then [Store.SettleLeft] takes care.
+// asked again for up to 20 seconds, also when ctx ends, but not when [Unsettled.EndWaits] does; of what is not recorded then
+// [Store.SettleLeft] takes care.
 func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result []byte) error {
 	if outcome != Done && outcome != Failed && outcome != Unknown {
 		return fmt.Errorf("settling approval: no such outcome %q", outcome)
@@ -27,7 +29,7 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 	if len(result) > maxResult {
 		result = nil
 	}
-	if err := s.unsettled.record(ctx, s, &ending{id: id, outcome: outcome, result: result}); err != nil {
+	if err := s.record(ctx, &spentCall{id: id, outcome: outcome, result: result}); err != nil {
 		return fmt.Errorf("settling approval: %w", err)
 	}
 	return nil
@@ -37,69 +39,93 @@ func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result [
 // [Store.Void] came meanwhile, the request becomes void instead; if its time is over,
 // expired. It waits for the database as [Store.Settle] does.
 func (s *Store) Unspend(ctx context.Context, id string) error {
-	if err := s.unsettled.record(ctx, s, &ending{id: id}); err != nil {
+	if err := s.record(ctx, &spentCall{id: id}); err != nil {
 		return fmt.Errorf("giving approval back: %w", err)
 	}
 	return nil
 }
 
 // SettleLeft records how calls ended of which that could not be recorded when they did. It is to be called every now and
-// then; what is still not recorded when the process ends, people are asked about ([Request.Unresolved]).
+// then; what is still not recorded when the process ends, people are asked about ([Request.Unresolved]). The error is about those
+// that will not be recorded at all; the others are tried all the same.
 func (s *Store) SettleLeft(ctx context.Context) error {
-	for _, e := range s.unsettled.take() {
-		if err := e.try(ctx, s); db.Passes(err) || ctx.Err() != nil {
-			s.unsettled.keep(e)
+	var failed []error
+	for _, c := range s.unsettled.take() {
+		if err := c.try(ctx, s); err != nil && (db.Passes(err) || ctx.Err() != nil) {
+			s.unsettled.keep(c)
 		} else if err != nil {
-			return fmt.Errorf("settling the approval %s afterwards: %w", e.id, err)
+			failed = append(failed, fmt.Errorf("settling the approval %s afterwards: %w", c.id, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
-// unsettled are the ends of calls that are still to be recorded.
-type unsettled struct {
-	mu   sync.Mutex
-	ends []*ending
-}
-
-// record records an end, and keeps it if that may succeed later.
-func (u *unsettled) record(ctx context.Context, s *Store, e *ending) error {
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), s.doubt)
+// record records how a call ended, and keeps that if it may be recorded later.
+func (s *Store) record(ctx context.Context, c *spentCall) error {
+	ctx, end := s.doubting(ctx)
 	defer end()
 	for {
-		err := e.try(ctx, s)
-		if !db.Passes(err) {
+		err := c.try(ctx, s)
+		if err == nil || !db.Passes(err) && ctx.Err() == nil {
 			return err
 		}
 		select {
 		case <-time.After(doubtPause):
 		case <-ctx.Done():
-			u.keep(e)
+			s.unsettled.keep(c)
 			return err
 		}
 	}
 }
 
-// keep keeps an end, if there is room.
-func (u *unsettled) keep(e *ending) {
+// Unsettled are the calls of a process whose outcomes are still to be recorded with their approvals. All its stores on one
+// database share it, so that none is lost when one store takes over from another.
+type Unsettled struct {
+	mu    sync.Mutex
+	calls []*spentCall
+
+	waits    context.Context // of those that wait for the database
+	endWaits context.CancelFunc
+}
+
+// NewUnsettled returns an empty one.
+func NewUnsettled() *Unsettled {
+	u := &Unsettled{}
+	u.waits, u.endWaits = context.WithCancel(context.Background())
+	return u
+}
+
+// EndWaits has every store wait for a database that does not answer one more second at most, now and from now on: the process ends,
+// and how the calls ended has to be in the audit log before.
+func (u *Unsettled) EndWaits() { u.endWaits() }
+
+// Len is how many are left.
+func (u *Unsettled) Len() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.ends) < maxUnsettled {
-		u.ends = append(u.ends, e)
+	return len(u.calls)
+}
+
+// keep keeps a call, if there is room.
+func (u *Unsettled) keep(c *spentCall) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.calls) < maxUnsettled {
+		u.calls = append(u.calls, c)
 	}
 }
 
 // take returns what was kept, and keeps it no more.
-func (u *unsettled) take() []*ending {
+func (u *Unsettled) take() []*spentCall {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	ends := u.ends
-	u.ends = nil
-	return ends
+	calls := u.calls
+	u.calls = nil
+	return calls
 }
 
-// ending is how a call ended for which an approval was spent.
-type ending struct {
+// spentCall is a call for which an approval was spent, and how it ended.
+type spentCall struct {
 	id      string
 	outcome Outcome // "": it did not leave, and the approval is given back
 	result  []byte  // for a repeat
@@ -110,42 +136,42 @@ type ending struct {
 	spending string
 }
 
-// try records the end. After a try that may have had its effect it may have been recorded, and the approval
-// spent again by somebody else: that one's end is not touched.
-func (e *ending) try(ctx context.Context, s *Store) error {
+// try records the outcome. After a try that may have had its effect it may have been recorded, and the approval
+// spent again by somebody else: that one's outcome is not touched.
+func (c *spentCall) try(ctx context.Context, s *Store) error {
 	return s.db.Tx(ctx, func(tx *sql.Tx) error {
-		r, err := s.one(ctx, tx, `WHERE id = $1`, e.id)
+		r, err := s.one(ctx, tx, `WHERE id = $1`, c.id)
 		switch {
 		case err != nil:
 			return err
-		case e.seen && (r.spending != e.spending || r.Outcome != "" || e.outcome == "" && r.State != Spent):
+		case c.seen && (r.spending != c.spending || r.Outcome != "" || c.outcome == "" && r.State != Spent):
 			return nil
-		case e.outcome == "" && r.State != Spent:
+		case c.outcome == "" && r.State != Spent:
 			return ErrNotSpent
 		}
-		e.seen, e.spending = true, r.spending
-		if e.outcome == "" {
-			return e.giveBack(ctx, tx, s, r)
+		c.seen, c.spending = true, r.spending
+		if c.outcome == "" {
+			return c.giveBack(ctx, tx, s, r)
 		}
 		sealed := ""
-		if len(e.result) > 0 {
-			if sealed, err = s.ring.Seal(r.place(resultPurpose), e.result); err != nil {
+		if len(c.result) > 0 {
+			if sealed, err = s.ring.Seal(r.place(resultPurpose), c.result); err != nil {
 				return err
 			}
 		}
 		return changed(db.Affected(ctx, tx,
 			`UPDATE approvals SET outcome = $1, sealed_result = $2, state_mac = '' WHERE id = $3 AND state = 'spent' AND outcome = '' AND spending = $4`,
-			string(e.outcome), sealed, e.id, e.spending))
+			string(c.outcome), sealed, c.id, c.spending))
 	})
 }
 
 // giveBack has the approval of r count again.
-func (e *ending) giveBack(ctx context.Context, tx *sql.Tx, s *Store, r *stored) error {
+func (c *spentCall) giveBack(ctx context.Context, tx *sql.Tx, s *Store, r *stored) error {
 	spent := r.stateMAC
 	r.State, r.SpentAt, r.SpentBy = Approved, time.Time{}, ""
 	return changed(db.Affected(ctx, tx, `
 		UPDATE approvals SET state = CASE WHEN why <> '' THEN 'void' WHEN expires_at > $2 THEN 'approved' ELSE 'expired' END, spent_at = 0, spent_grant = '',
 			state_mac = CASE WHEN why = '' AND expires_at > $2 THEN $3 ELSE '' END
 		WHERE id = $1 AND state = 'spent' AND outcome = '' AND state_mac = $4 AND spending = $5`,
-		e.id, db.Millis(s.now()), s.db.MAC(db.ApprovalStates, r.standing()...), spent, e.spending))
+		c.id, db.Millis(s.now()), s.db.MAC(db.ApprovalStates, r.standing()...), spent, c.spending))
 }

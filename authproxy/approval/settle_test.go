@@ -2,6 +2,7 @@ package approval
 
 import (
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
@@ -74,7 +75,7 @@ func TestFaultFT35GivenBackOnce(t *testing.T) {
 	}
 	for _, outcome := range []Outcome{"", Done} {
 		spend()
-		first := &ending{id: r.ID}
+		first := &spentCall{id: r.ID}
 		if err := first.try(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
@@ -116,11 +117,11 @@ func TestFaultFT35EndIsRecordedLater(t *testing.T) {
 			t.Errorf("%s while the database is away: %v", want, err)
 		}
 	}
-	if err := there.SettleLeft(t.Context()); err != nil || len(there.unsettled.ends) != len(ends) {
-		t.Errorf("still away: %v, %d are left", err, len(there.unsettled.ends))
+	if err := there.SettleLeft(t.Context()); err != nil || there.unsettled.Len() != len(ends) {
+		t.Errorf("still away: %v, %d are left", err, there.unsettled.Len())
 	}
 	network.Heal()
-	for len(there.unsettled.ends) > 0 {
+	for there.unsettled.Len() > 0 {
 		if err := there.SettleLeft(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -131,9 +132,68 @@ func TestFaultFT35EndIsRecordedLater(t *testing.T) {
 		}
 	}
 	for range maxUnsettled + 1 {
-		there.unsettled.keep(&ending{})
+		there.unsettled.keep(&spentCall{})
 	}
-	if n := len(there.unsettled.ends); n != maxUnsettled {
+	if n := there.unsettled.Len(); n != maxUnsettled {
 		t.Errorf("%d are kept", n)
+	}
+}
+
+// FT-35: outcomes that will not be recorded at all keep none of the others from being recorded, and are each told.
+func TestFaultFT35EachOutcomeIsTried(t *testing.T) {
+	t.Parallel()
+	s, _ := newStore(t)
+	b := binding("Acme")
+	r := submit(t, s, b)
+	decide(t, s, r.ID, true)
+	if _, err := s.Spend(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	waiting := submit(t, s, binding("waiting"))
+	for _, id := range []string{"apr_none", waiting.ID, r.ID} {
+		s.unsettled.keep(&spentCall{id: id, outcome: Done})
+	}
+	if err := s.SettleLeft(t.Context()); !errors.Is(err, ErrNotFound) || !errors.Is(err, ErrNotSpent) {
+		t.Errorf("told: %v", err)
+	}
+	if got, err := s.Get(t.Context(), r.ID); err != nil || got.Outcome != Done || s.unsettled.Len() != 0 {
+		t.Errorf("%+v, %v, %d are left", got, err, s.unsettled.Len())
+	}
+}
+
+// FT-35: nobody waits for the database any longer once the process ends; what is not recorded then another store of the process
+// records, as the one that took over at a reload.
+func TestFaultFT35WaitsEndWithTheProcess(t *testing.T) {
+	t.Parallel()
+	if !dbtest.OnPostgres() {
+		t.Skip("a file has no connection")
+	}
+	here, there, network := losing(t)
+	here.unsettled, there.doubt = there.unsettled, time.Hour
+	b, doubtful := binding("Acme"), binding("doubtful")
+	r := submit(t, here, b)
+	decide(t, here, r.ID, true)
+	decide(t, here, submit(t, here, doubtful).ID, true)
+	if _, err := there.Spend(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	network.LoseAnswer(spends, false, network.Down)
+	ended := make(chan error, 2)
+	go func() { _, err := there.Spend(t.Context(), doubtful); ended <- err }()
+	for !network.Lost() {
+		runtime.Gosched()
+	}
+	go func() { ended <- there.Settle(t.Context(), r.ID, Done, nil) }()
+	there.unsettled.EndWaits()
+	for range 2 {
+		if err := <-ended; err == nil {
+			t.Error("no error while the database is away")
+		}
+	}
+	if err := here.SettleLeft(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got, err := here.Get(t.Context(), r.ID); err != nil || got.Outcome != Done {
+		t.Errorf("by the other store: %+v, %v", got, err)
 	}
 }

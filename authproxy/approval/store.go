@@ -40,6 +40,8 @@ type Config struct {
 	People People
 	// InDoubt is how long the database is asked what became of a statement that it did not answer; 0: 20 s.
 	InDoubt time.Duration
+	// Unsettled are those of the process; nil: the store has its own.
+	Unsettled *Unsettled
 }
 
 // Store keeps the requests. It is safe for concurrent use.
@@ -54,7 +56,7 @@ type Store struct {
 	perConnection, perUser int // see Config
 
 	doubt     time.Duration // see Config.InDoubt
-	unsettled unsettled
+	unsettled *Unsettled
 }
 
 // New returns the store in c.DB.
@@ -74,12 +76,15 @@ func New(c Config) (*Store, error) {
 	if c.InDoubt == 0 {
 		c.InDoubt = doubtTime
 	}
+	if c.Unsettled == nil {
+		c.Unsettled = NewUnsettled()
+	}
 	if c.People == nil {
 		c.People = Strangers{}
 	}
 	return &Store{
 		db: c.DB, ring: c.Ring, lifetime: c.Lifetime, keep: c.KeepArguments, now: c.Now, people: c.People,
-		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: c.InDoubt,
+		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: c.InDoubt, unsettled: c.Unsettled,
 	}, nil
 }
 

@@ -178,6 +178,31 @@ func TestFaultFT42CutsOffWhatTakesTooLong(t *testing.T) {
 	}
 }
 
+// FT-42: the database is away while the process ends. How an approved write ended, whose answer comes meanwhile, is in the audit
+// log, with the word that its approval does not say so.
+func TestFaultFT42RecordsOutcomesWithoutTheDatabase(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	d, process := startCommand(t, exec.Command(os.Args[0]), dir, freePort(t), freePort(t), shortDrain+"=3s", shortBusy+"=300ms")
+	c := d.connect("sobject-all", rep)
+	d.decide(d.browser(), d.approvalURL(c.call("createSobjectRecord", account("Late Ltd"))), rep, "approve")
+	d.control("PATCH", "/faults", map[string]any{"answers_held": true}, nil)
+	go c.post(t.Context(), "tools/call", map[string]any{"name": "createSobjectRecord", "arguments": account("Late Ltd")}, false)
+	eventually(t, plenty, "the call is at Salesforce", func() bool { return len(d.recorded("tool=createSobjectRecord")) == 1 })
+	release := hold(t, dir)
+	process.Process.Signal(syscall.SIGTERM)
+	d.control("PATCH", "/faults", map[string]any{"answers_held": false}, nil)
+	ends(t, process, plenty)
+	release()
+	entries := d.must("audit", "list", "--action", "tool.call", "--tool", "createSobjectRecord", "--json")
+	if !strings.Contains(entries, `"intent":`) || !strings.Contains(entries, "how it ended could not be recorded with its approval") {
+		t.Errorf("the outcome of the write is not recorded:\n%s\n%s", entries, d.log)
+	}
+	if !strings.Contains(d.log.String(), "people are asked what became of them") {
+		t.Errorf("the log does not say what is left:\n%s", d.log)
+	}
+}
+
 // FT-42: the unit of systemd and the composition wait for the longest shutdown_delay, and for all that ending takes after it, before
 // they end a process by force; the chart's grace follows its delay (TestHelm).
 func TestFaultFT42ExamplesWaitForTheEnd(t *testing.T) {

@@ -11,7 +11,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/config"
 )
 
@@ -105,5 +108,63 @@ func TestFaultFT44ReloadIsRecorded(t *testing.T) {
 	}
 	if err := p.close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// FT-35: how a call ended could not be recorded with its approval while the database was held. A product that takes over from the one
+// that made the call records it, and so does an end in order.
+func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {
+	t.Parallel()
+	for name, after := range map[string]func(*process, *config.Config) error{
+		"a reload": func(p *process, c *config.Config) error {
+			next, err := openProduct(t.Context(), c, p)
+			if err != nil {
+				return err
+			}
+			return errors.Join(next.approvals.SettleLeft(t.Context()), next.close())
+		},
+		"an end": func(p *process, _ *config.Config) error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := startDemo(t)
+			c, err := config.Load(d.ConfigFile, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			approvals := p.current.Load().approvals
+			b := approval.Binding{Org: "acme", Subject: "005A", ClientID: "chatgpt", GrantID: "g1", Server: "sales", Tool: "createSobjectRecord",
+				PolicyVersion: "p", DefinitionHash: "d", Arguments: []byte(`{}`), Confirmation: policy.Confirmation{Approvers: policy.Requester}}
+			r, err := approvals.Submit(t.Context(), b, "create")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := approvals.Approve(t.Context(), r.ID, approval.Decision{By: actor.User("005A"), Human: "user 005A"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := approvals.Spend(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			release := hold(t, d.dir)
+			p.unsettled.EndWaits()
+			if err := approvals.Settle(t.Context(), r.ID, approval.Done, nil); err == nil || p.unsettled.Len() != 1 {
+				t.Errorf("settled while the database is held: %v, %d are left", err, p.unsettled.Len())
+			}
+			release()
+			other := b
+			other.Arguments = []byte(`{"other":1}`)
+			eventually(t, plenty, "the database takes writes", func() bool { _, err := approvals.Submit(t.Context(), other, "create"); return err == nil })
+			if err := errors.Join(after(p, c), p.close()); err != nil {
+				t.Error(err)
+			}
+			settled := ""
+			if err := d.database().Reads.QueryRow(`SELECT outcome FROM approvals WHERE id = $1`, r.ID).Scan(&settled); err != nil || settled != string(approval.Done) {
+				t.Errorf("it is settled as %q, %v", settled, err)
+			}
+		})
 	}
 }

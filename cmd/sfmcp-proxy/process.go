@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
+	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/cmd/sfmcp-proxy/edge"
 	"sfmcp-proxy/cmd/sfmcp-proxy/signals"
 	"sfmcp-proxy/config"
@@ -44,7 +45,9 @@ type process struct {
 	edge    *edge.Edge
 	signals *signals.Signals
 	current atomic.Pointer[product]
-	asked   singleflight.Group // for metrics, what cannot be told to end
+	// unsettled are approved calls whose outcomes are still to be recorded, through all products.
+	unsettled *approval.Unsettled
+	asked     singleflight.Group // for metrics, what cannot be told to end
 
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
 	certificate *edge.Certificate              // nil: without TLS
@@ -61,7 +64,7 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 	if err != nil {
 		return nil, err
 	}
-	p := &process{config: c, log: log}
+	p := &process{config: c, log: log, unsettled: approval.NewUnsettled()}
 	p.edge = edge.New(edge.Config{
 		TrustedProxies: trusted, RequestBytes: int64(c.Limits.RequestBytes), Connections: c.Limits.Connections, Log: log,
 		Unable: func(w http.ResponseWriter, r *http.Request, status int) { p.current.Load().unable.answer(w, r, status) },
@@ -79,7 +82,14 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 }
 
 // close closes the current product; the previous ones are closed already.
-func (p *process) close() error { return p.current.Load().close() }
+func (p *process) close() error {
+	p.unsettled.EndWaits()
+	err := p.current.Load().close()
+	if left := p.unsettled.Len(); left > 0 {
+		p.log.Error("how approved calls ended was not recorded with their approvals: people are asked what became of them", "calls", left)
+	}
+	return err
+}
 
 // enter counts a request in where it will be answered.
 func (p *process) enter() *product {
@@ -264,7 +274,8 @@ func (p *process) awaitEnd(asked, failed context.Context) {
 	}
 }
 
-// drain takes no more requests, ends the streams that only listen, and waits for the calls in flight.
+// drain takes no more requests, ends the streams that only listen, and waits for the calls in flight. Those that still wait
+// for a database that does not answer wait no longer then, because the time to close is short, and how they ended is to be in the audit log.
 func (p *process) drain(public *http.Server) error {
 	p.draining.Store(true)
 	p.log.Info("draining", "requests", p.edge.Requests())
@@ -279,6 +290,7 @@ func (p *process) drain(public *http.Server) error {
 		p.log.Warn("calls still in flight were cut off", "after", drainTime, "requests", p.edge.Requests())
 		err = public.Close()
 	}
+	p.unsettled.EndWaits()
 	return err
 }
 

@@ -80,7 +80,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if err != nil {
 		return nil, err
 	}
-	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now}).open(ctx, p.outbound); err != nil {
+	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now, unsettled: of.unsettled}).open(ctx, p.outbound); err != nil {
 		return nil, err
 	}
 	p.sweepClock.seen = audit.ClockOf(ctx, p.audit, p.now())
@@ -323,6 +323,7 @@ func (p *product) close() error {
 	p.pool.Close()
 	return closing(func(ctx context.Context) error {
 		p.requests.Wait(ctx)
+		p.settleLast(ctx)
 		p.exports.Close(ctx)
 		defer p.traces.Close(ctx) // last: they may be lost
 		err := p.stores.close(ctx)
@@ -331,4 +332,16 @@ func (p *product) close() error {
 		}
 		return errors.Join(err, p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
+}
+
+// settleLastTime is how long closing waits for the outcomes that settleLast records: the rest has to be closed in closeTime, too.
+const settleLastTime = time.Second
+
+// settleLast records with their approvals how calls ended, where the database did not take that before.
+func (p *product) settleLast(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleLastTime)
+	defer cancel()
+	if err := p.approvals.SettleLeft(ctx); err != nil {
+		p.log.Error("how approved calls ended was not recorded with their approvals", "error", err)
+	}
 }

@@ -57,6 +57,7 @@ type stores struct {
 	access      *access.Control
 	links       *link.Store
 	approvals   *approval.Store
+	unsettled   *approval.Unsettled // of the process; nil: a command, which makes no calls
 	budgets     *budget.Store
 	outside     *outside.Store
 	notices     *notice.Courier
@@ -155,7 +156,7 @@ func (s *stores) openClients(n *outbound) (err error) {
 // openCalls opens what decides about calls and remembers them.
 func (s *stores) openCalls(n *outbound) (err error) {
 	c := s.config
-	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now, People: s.people}); err != nil {
+	if s.approvals, err = approval.New(approval.Config{DB: s.db, Ring: s.ring, Lifetime: c.Lifetimes.Approval, KeepArguments: c.Approvals.KeepArguments, Now: s.now, People: s.people, Unsettled: s.unsettled}); err != nil {
 		return err
 	}
 	if s.budgets, err = budget.New(budget.Config{DB: s.db, Now: s.now, OnAlarm: s.budgetAlarm}); err != nil {
