@@ -26,7 +26,10 @@ func TestActionsAreDescribed(t *testing.T) {
 			return false
 		}
 		spec, ok := n.(*ast.ValueSpec)
-		if ok {
+		if !ok {
+			return true
+		}
+		if of, ok := spec.Type.(*ast.Ident); ok && of.Name == "Action" {
 			for _, v := range spec.Values {
 				text, err := strconv.Unquote(v.(*ast.BasicLit).Value)
 				if err != nil {
@@ -40,12 +43,29 @@ func TestActionsAreDescribed(t *testing.T) {
 	var described []Action
 	for _, d := range Actions() {
 		described = append(described, d.Action)
-		if !regexp.MustCompile(`^[a-z]+\.[a-z]+$`).MatchString(string(d.Action)) || d.When == "" || strings.HasSuffix(d.When, ".") {
+		if !regexp.MustCompile(`^[a-z]+\.[a-z]+$`).MatchString(string(d.Action)) || d.When == "" || d.kind != acts && d.kind != looks || strings.HasSuffix(d.When, ".") {
 			t.Errorf("%+v", d)
 		}
 	}
 	if !slices.Equal(constants, described) || !slices.IsSorted(described) || len(described) != len(slices.Compact(slices.Clone(described))) {
 		t.Errorf("constants %v\ntable %v", constants, described)
+	}
+}
+
+// What a command records of its own reading, and what the log and the proxy note by themselves, is no act; what takes away or
+// gives is one, and so is what nobody knows.
+func TestActionsThatAct(t *testing.T) {
+	t.Parallel()
+	for _, a := range []Action{LogRead, LogExport, ReportMake, LogReconcile, PolicyReplay, EvidenceMake, DoctorList, DoctorQuery, StoreTamper,
+		LogJoin, LogObserve, LogClock, LogCut, LogResume} {
+		if a.Acts() {
+			t.Errorf("%s counts as an act", a)
+		}
+	}
+	for _, a := range []Action{UserBlock, UserUnblock, GrantRevoke, StopSet, ApprovalDecide, ReviewBegin, LinkRefresh, LogAcknowledge, "some.thing"} {
+		if !a.Acts() {
+			t.Errorf("%s counts as reading", a)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type follower struct {
 	last     time.Time         // of the last entry, as far as it says
 	begun    string            // name of the log if this process begins it
 	appended bool              // this process has written something
+	acted    bool              // by which something is different, see [Action.Acts]
 	compared bool              // what comes now was not there when the log was compared with its checkpoints
 	stored   int64             // size of the tree in the checkpoint that was stored last
 	due      chan struct{}     // told when enough was appended for another checkpoint, and when nothing could be
@@ -115,6 +116,7 @@ func (f *follower) Record(r logfile.Record) {
 		f.last = w.entry.At
 	}
 	f.appended = f.appended || own
+	f.acted = f.acted || own && w.entry.Action.Acts()
 	if f.edge.Size()-f.stored >= checkpointAfter {
 		f.hurry()
 	}
@@ -215,6 +217,13 @@ func (f *follower) hasAppended() bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.appended
+}
+
+// hasActed says whether it has written that something is different.
+func (f *follower) hasActed() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.acted
 }
 
 // storedSize is the size of the tree in the checkpoint that this process stored last.

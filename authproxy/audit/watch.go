@@ -36,6 +36,9 @@ func (l *Log) State() State {
 // Appended says whether this process has written to the log.
 func (l *Log) Appended() bool { return l.follow.hasAppended() }
 
+// Acted says whether it has written of anything that is different since: reading is recorded, too, and is none, see [Action.Acts].
+func (l *Log) Acted() bool { return l.follow.hasActed() }
+
 // Unindexed is how many full segments have no index yet: what is in them is found by reading them
 // whole, until the next search makes the index.
 func (l *Log) Unindexed() (n int, err error) {

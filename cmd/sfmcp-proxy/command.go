@@ -30,6 +30,25 @@ type reportedError int
 
 func (e reportedError) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
+// without is err, and what is joined in it, without each that is an E or wraps one.
+func without[E error](err error) error {
+	if _, is := errors.AsType[E](err); !is {
+		return err
+	}
+	switch of := err.(type) {
+	case E:
+	case interface{ Unwrap() []error }:
+		var rest []error
+		for _, one := range of.Unwrap() {
+			rest = append(rest, without[E](one))
+		}
+		return errors.Join(rest...)
+	case interface{ Unwrap() error }:
+		return without[E](of.Unwrap())
+	}
+	return nil
+}
+
 // usageArgs makes a wrong number of arguments a usage error (exit status 2), and says which
 // is missing or too much.
 func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
@@ -246,26 +265,31 @@ func onStores(cmd *cobra.Command, load func(*cobra.Command) (*config.Config, err
 }
 
 // unservedAfter is how long no proxy may have said that it serves before a command says so: each does every minute.
-const unservedAfter = 3 * sweepEvery
+const unservedAfter = 3 * servingEvery
 
 // noteUnserved says of a command that has done something that no proxy serves on its database, where one has before: a block before
 // a start is in order, and one in a copy of the database, which everything fits, reaches nobody.
 func (s *stores) noteUnserved(cmd *cobra.Command) {
-	if !s.audit.Appended() {
+	if !s.audit.Acted() {
 		return
 	}
-	served, err := s.db.Served(cmd.Context())
-	if err == nil && !served.IsZero() && s.now().Sub(served) > unservedAfter {
+	served, ago, err := s.db.Served(cmd.Context(), s.now())
+	if err == nil && !served.IsZero() && ago > unservedAfter {
 		fmt.Fprintf(cmd.ErrOrStderr(), "note: no proxy has served on the database %s since %s: this holds once one does; if one runs now, it is on another database\n",
 			db.Config{URL: s.config.Database}.Redacted(), served.UTC().Format(time.RFC3339))
 	}
 }
 
 // end closes the stores of a command. If the audit log to which it has written is not the one that the database was used
-// with last, what it did may have reached nobody: the proxy may serve on another database.
+// with last, what it did may have reached nobody: the proxy may serve on another database. What only reads has done nothing
+// that could reach anybody, and ends as what it has read says.
 func (s *stores) end() error {
 	err := closing(s.close)
-	if s.disagrees == nil {
+	switch {
+	case s.disagrees == nil:
+		return err
+	case !s.audit.Acted():
+		s.log.Error("what was read is recorded, and no checkpoint was stored", "error", s.disagrees)
 		return err
 	}
 	return errors.Join(err, fmt.Errorf("this was done in the database %s, on which the proxy may not serve: after a move, or where that is a copy, it reached nobody. "+

@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, out, errOut io.Writer) int {
 	case err == nil:
 		return exitDone
 	case errors.As(err, &reported):
+		if more := without[reportedError](err); more != nil {
+			fmt.Fprintln(errOut, "sfmcp-proxy:", more)
+		}
 		return int(reported)
 	case errors.As(err, &problems):
 		fmt.Fprintln(errOut, problems)

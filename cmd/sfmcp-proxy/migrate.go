@@ -26,8 +26,8 @@ func migrateCommand() *cobra.Command {
 End the proxy first: a file that is in use is refused. All tables are copied in one transaction and
 compared with the source, row by row, before it is committed. Nobody has to sign in again: keys,
 connections, Salesforce logins, blocks, the stop and waiting calls go along, and the audit log of
-this machine goes on. Last, the source is marked as moved: serve and every command that is told to
-use it then says where to, and does nothing. Nothing else in it is changed; keep it as a backup.
+this machine goes on. Last, the source is marked as moved: serve and every command that opens it
+then says where to, and does nothing. Nothing else in it is changed; keep it as a backup.
 
 The configuration names the keys (keys_file) and the audit log (audit.dir); its database may be the
 old or the new one. Leave the password out of URL: PGPASSWORD, or passfile=FILE in URL, has it.
@@ -125,7 +125,6 @@ func (m *migration) move(ctx context.Context) (failed error) {
 	if err := m.to.Claim(ctx, m.ring); err != nil {
 		return err
 	}
-	ctx = context.WithoutCancel(ctx) // it is moved
 	if err := m.record(ctx, moved); err != nil {
 		failed = fmt.Errorf("everything was moved, and the audit log does not have it: %w", err)
 	}

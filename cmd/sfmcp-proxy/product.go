@@ -30,6 +30,9 @@ import (
 // sweepEvery is how often what can no longer have an effect is deleted.
 const sweepEvery = time.Minute
 
+// servingEvery is how often the process notes that it serves.
+const servingEvery = time.Minute
+
 // product is what answers, on one configuration: stores, handlers and the work beside
 // requests. A reload opens another one and closes this one (see takeOver).
 type product struct {
@@ -177,6 +180,12 @@ func (p *product) work(ctx context.Context, g *errgroup.Group) {
 		return nil
 	})
 	g.Go(func() error { p.sweepLoop(ctx); return nil })
+	g.Go(func() error {
+		tick := time.NewTicker(servingEvery)
+		defer tick.Stop()
+		p.noteServing(ctx, tick.C)
+		return nil
+	})
 	g.Go(func() error { p.reachProviders(ctx); return nil })
 }
 
@@ -275,12 +284,23 @@ func (p *product) tellTouch() {
 // ends.
 const recheckTime = time.Second
 
-// sweepLoop deletes what can no longer have an effect, and notes that this process serves.
+// noteServing notes, at once and at each tick, that this process serves, whatever else takes its time.
+func (p *product) noteServing(ctx context.Context, tick <-chan time.Time) {
+	for {
+		_ = p.db.Serving(ctx, p.now()) // of a database that cannot be written others tell
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+		}
+	}
+}
+
+// sweepLoop deletes what can no longer have an effect.
 func (p *product) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {
-		_ = p.db.Serving(ctx, p.now()) // of a database that cannot be written others tell
 		for _, sweep := range p.sweepersNow(ctx) {
 			if err := p.edge.Survive(func() error { return sweep(ctx) }); err != nil && ctx.Err() == nil {
 				p.log.Error("sweeping", "error", err)

@@ -307,9 +307,9 @@ func (s *stores) close(ctx context.Context) error {
 	err := s.links.Close(ctx)
 	s.reports.Wait()
 	err = errors.Join(err, s.budgets.Close(ctx), s.joinRoster(ctx))
-	if closed := s.audit.Close(ctx); !errors.As(closed, &s.disagrees) {
-		err = errors.Join(err, closed)
-	}
+	closed := s.audit.Close(ctx)
+	s.disagrees, _ = errors.AsType[*audit.Disagreement](closed)
+	err = errors.Join(err, without[*audit.Disagreement](closed))
 	s.db.AwaitWatchers() // a command that is done has taken effect
 	return errors.Join(err, s.db.Close())
 }

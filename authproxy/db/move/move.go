@@ -74,7 +74,7 @@ func Move(ctx context.Context, from, to *db.DB) (moved []Table, err error) {
 
 // Compare reads every table of both and returns what they have in common, or the first
 // [*Difference]. The checkpoints of audit logs are left out: they are newer in a target that was
-// opened since, and the logs themselves are what they are compared with. So is the mark of the source that it was moved.
+// opened since, and the logs themselves are what they are compared with. So is what is true of one database alone, see [ofOne].
 func Compare(ctx context.Context, from, to *db.DB) (same []Table, err error) {
 	tables, err := readTables(ctx, from.Reads)
 	if err != nil {
@@ -88,7 +88,7 @@ func Compare(ctx context.Context, from, to *db.DB) (same []Table, err error) {
 		defer tx.Rollback(context.WithoutCancel(ctx))
 		for _, t := range tables {
 			if t.name == "meta" {
-				t.where = ` WHERE name NOT LIKE 'audit_checkpoint %' AND name <> '` + db.MovedMark + `'`
+				t.where += ` AND name NOT LIKE 'audit_checkpoint %'`
 			}
 			found, err := t.compare(ctx, from.Reads, tx)
 			if err != nil {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/db/dbtest"
@@ -112,10 +113,17 @@ func target(t *testing.T, url string) *db.DB {
 func TestMove(t *testing.T) {
 	t.Parallel()
 	path := filled(t)
+	change(t, path, `INSERT INTO meta (name, value) VALUES ('served', '1767225600000')`)
 	from, to := source(t, path), target(t, dbtest.EmptyPostgres(t))
 	moved, err := Move(t.Context(), from, to)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if last, _, err := to.Served(t.Context(), time.Now()); err != nil || !last.IsZero() {
+		t.Errorf("a proxy is said to have served on the target at %v, %v", last, err)
+	}
+	if err := to.Serving(t.Context(), time.Now()); err != nil {
+		t.Error(err)
 	}
 	for _, table := range moved {
 		if table.Rows < 5 || len(table.Digest) != 64 {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // table is one of the source.
@@ -19,7 +21,7 @@ type table struct {
 	name    string
 	columns []column
 	refers  []string // tables of which it names rows
-	where   string   // of the rows that are compared; empty: all
+	where   string   // of the rows that are moved and compared; empty: all
 }
 
 type column struct {
@@ -40,6 +42,15 @@ func (t table) begun() string {
 	return ` WHERE FALSE`
 }
 
+// ofOne is the condition that leaves out the rows of a table that are true of one database alone: that it was moved, and that a
+// proxy served on it.
+func ofOne(table string) string {
+	if table != "meta" {
+		return ""
+	}
+	return ` WHERE name NOT IN ('` + db.MovedMark + `', '` + db.ServedMark + `')`
+}
+
 // readTables lists all tables but that of the migrations, each after those that it refers to.
 func readTables(ctx context.Context, source *sql.DB) (sorted []table, err error) {
 	names, err := texts(ctx, source, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\'
@@ -49,7 +60,7 @@ func readTables(ctx context.Context, source *sql.DB) (sorted []table, err error)
 	}
 	var left []table
 	for _, name := range names {
-		t := table{name: name}
+		t := table{name: name, where: ofOne(name)}
 		if t.refers, err = texts(ctx, source, `SELECT DISTINCT "table" FROM pragma_foreign_key_list($1)`, name); err == nil {
 			t.columns, err = readColumns(ctx, source, name)
 		}
