@@ -20,7 +20,7 @@ lost: the page of the call has the query that tells it. The call is not sent aga
 	jsonFlag(cmd)
 	cmd.Flags().String("as", "", "who says it: a name for the audit log, beside that of the operator")
 	cmd.Flags().String("happened", "", "yes: Salesforce carried it out; no: it did not")
-	cmd.Flags().String("reason", "", "how that person knows")
+	reasonFlagFor(cmd, actor.ForDecision, "how that person knows", "")
 	return cmd
 }
 
@@ -33,7 +33,7 @@ func approvalResolve(s *stores, cmd *cobra.Command, args []string) error {
 	if happened != approval.DidHappen && happened != approval.DidNotHappen {
 		return usageError{fmt.Errorf("--happened: expected %s or %s, found %q", approval.DidHappen, approval.DidNotHappen, string(happened))}
 	}
-	r, err := s.newDecisions().Resolve(cmd.Context(), by, args[0], happened, cmd.Flag("reason").Value.String())
+	r, err := s.newDecisions().Resolve(cmd.Context(), by, args[0], happened, reasonOf(cmd))
 	switch {
 	case errors.Is(err, approval.ErrNotFound):
 		return noApproval(args[0])

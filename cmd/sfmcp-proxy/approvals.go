@@ -67,7 +67,7 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 			if approve {
 				choice.Role, err = cmd.Flags().GetString("role")
 			} else {
-				choice.Reason, err = cmd.Flags().GetString("reason")
+				choice.Reason = reasonOf(cmd)
 			}
 			if err != nil {
 				return err
@@ -86,7 +86,7 @@ func decideCommand(verb, short string, approve bool) *cobra.Command {
 	if approve {
 		cmd.Flags().String("role", "", "the role for which that person agrees, where more than one is missing")
 	} else {
-		cmd.Flags().String("reason", "", "why, in that person's own words: the client is told")
+		reasonFlagFor(cmd, actor.ForDenial, "why, for the client, in that person's own words", "")
 	}
 	return cmd
 }

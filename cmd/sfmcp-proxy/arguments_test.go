@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
+
+	"sfmcp-proxy/authproxy/actor"
 )
 
 // A command that is given too few or too many arguments says which; the usage line of each
@@ -42,31 +44,60 @@ func TestWrongNumberOfArguments(t *testing.T) {
 	}
 }
 
-// Whatever takes access or gives it takes the reason, by one flag and clean.
+// Whatever takes a reason takes it by one flag, clean, and as long as may be; the help says how long.
 func TestUsageReason(t *testing.T) {
 	t.Parallel()
-	root := newRoot()
+	limits := map[string]actor.Reason{"approval deny": actor.ForDenial, "approval resolve": actor.ForDecision, "review decide": actor.ForDecision}
 	for _, line := range []string{"user revoke", "user block", "user unblock", "user unlink", "grant revoke", "client revoke", "client block", "client unblock",
 		"stop writes", "stop all", "stop off", "session end", "console token create", "console token revoke", "incident contain", "erase subject",
 		"audit log close", "export move"} {
-		cmd, rest, err := root.Find(strings.Fields(line))
-		if err != nil || len(rest) > 0 {
-			t.Fatalf("%s: %v, %v", line, rest, err)
+		limits[line] = actor.ForAct
+	}
+	found := map[string]*cobra.Command{}
+	var look func(*cobra.Command)
+	look = func(cmd *cobra.Command) {
+		if line := strings.TrimPrefix(cmd.CommandPath(), "sfmcp-proxy "); cmd.Flags().Lookup("reason") != nil {
+			if _, known := limits[line]; !known {
+				t.Errorf("how long may the --reason of %s be?", line)
+			}
+			found[line] = cmd
 		}
-		flag := cmd.Flags().Lookup("reason")
-		if flag == nil {
+		for _, sub := range cmd.Commands() {
+			look(sub)
+		}
+	}
+	look(newRoot())
+	for line, of := range limits {
+		cmd := found[line]
+		if cmd == nil {
 			t.Errorf("%s has no --reason", line)
 			continue
 		}
+		flag := cmd.Flags().Lookup("reason")
+		if !strings.Contains(flag.Usage, of.String()) {
+			t.Errorf("the help of %s does not say %q: %s", line, of, flag.Usage)
+		}
 		before := flag.Value.String()
-		for _, wrong := range []string{"", " \u200b\n", strings.Repeat("x", 201), "\xff"} {
-			if flag.Value.Set(wrong) == nil || flag.Value.String() != before {
-				t.Errorf("%s takes %q", line, wrong)
+		least, most := of.Bounds()
+		wrong := []string{strings.Repeat("x", most+1), "\xff"}
+		if least > 0 {
+			wrong = append(wrong, "", " \u200b\n")
+		}
+		for _, text := range wrong {
+			if flag.Value.Set(text) == nil || flag.Value.String() != before {
+				t.Errorf("%s takes %q", line, text)
 			}
+		}
+		if err := flag.Value.Set(strings.Repeat("x", most)); err != nil {
+			t.Errorf("%s: %v", line, err)
 		}
 		if err := flag.Value.Set(" case\u202e\t17\n"); err != nil || reasonOf(cmd) != "case 17" {
 			t.Errorf("%s: %v, %q", line, err, reasonOf(cmd))
 		}
+	}
+	var out strings.Builder
+	if status := run(t.Context(), []string{"approval", "deny", "apr_x", "--as", "Ann", "--reason", strings.Repeat("x", 501)}, &out, &out); status != exitUsage || !strings.Contains(out.String(), "expected at most 500 characters; nothing was done") {
+		t.Errorf("status %d, %s", status, out.String())
 	}
 }
 

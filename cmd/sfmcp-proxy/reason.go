@@ -12,8 +12,12 @@ import (
 
 // reasonFlag adds --reason to a command that takes or gives access; without is what is recorded where nobody says why.
 func reasonFlag(cmd *cobra.Command, without string) {
-	why := reasonText(without)
-	cmd.Flags().Var(&why, "reason", "why, for the audit log, in "+actor.ForAct.String())
+	reasonFlagFor(cmd, actor.ForAct, "why, for the audit log", without)
+}
+
+// reasonFlagFor adds --reason, which is for that and which the help says so of.
+func reasonFlagFor(cmd *cobra.Command, of actor.Reason, usage, without string) {
+	cmd.Flags().Var(&reasonText{of, without}, "reason", usage+", in "+of.String())
 }
 
 // alsoWhy takes --why for --reason, as the command was called by before.
@@ -28,20 +32,23 @@ func alsoWhy(cmd *cobra.Command) {
 
 // reasonText is what --reason says, clean as what the console's pages are told: what cannot be a reason is wrong usage,
 // before anything is done.
-type reasonText string
+type reasonText struct {
+	of   actor.Reason
+	text string
+}
 
-func (r *reasonText) String() string { return string(*r) }
+func (r *reasonText) String() string { return r.text }
 
 // Type is what --help says of it.
 func (r *reasonText) Type() string { return "string" }
 
 // Set takes what the command line has.
 func (r *reasonText) Set(text string) error {
-	why, err := actor.ForAct.Clean(text)
+	why, err := r.of.Clean(text)
 	if err != nil {
 		return fmt.Errorf("%w; nothing was done", err)
 	}
-	*r = reasonText(why)
+	r.text = why
 	return nil
 }
 

@@ -30,7 +30,7 @@ any replica. Servers whose tools nobody has listed are left out, because of them
 	f.String("user", "", "a Salesforce user id or username")
 	f.String("server", "", "the server; without it every one of the person in the review")
 	f.Bool("unused", false, "with revoke, in the place of --user: each open item that nobody used")
-	f.String("reason", "", "why, in a few words; required")
+	reasonFlagFor(cmd, actor.ForDecision, "required: why", "")
 	f.String("as", "", "who decides: a name for the audit log, beside that of the operator")
 	jsonFlag(cmd)
 	return cmd
@@ -38,11 +38,11 @@ any replica. Servers whose tools nobody has listed are left out, because of them
 
 func decideReview(s *stores, cmd *cobra.Command, args []string) error {
 	what := audit.Decision(args[0])
-	reason := cmd.Flags().Lookup("reason").Value.String()
+	reason := reasonOf(cmd)
 	switch {
 	case what != audit.Keep && what != audit.Revoke:
 		return usageError{fmt.Errorf("expected keep or revoke, found %q", args[0])}
-	case strings.TrimSpace(reason) == "":
+	case reason == "":
 		return usageError{errors.New("--reason is required: why, in a few words")}
 	}
 	by, err := decider(cmd)
@@ -127,7 +127,7 @@ func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review
 		return report(cmd, fmt.Sprintf("left: %s at %s, which was used since the review began", i.Name(), i.Server),
 			deed{Did: "review leave", Review: r.ID, Org: i.Org, Subject: i.Subject, Username: i.Username, Server: i.Server})
 	}
-	if errors.Is(err, authproxy.ErrOwnAccess) || errors.Is(err, actor.ErrReason) {
+	if errors.Is(err, authproxy.ErrOwnAccess) {
 		return usageError{err}
 	} else if !audit.TookEffect(err) {
 		return fmt.Errorf("%s at %s: %w", i.Name(), i.Server, err)
