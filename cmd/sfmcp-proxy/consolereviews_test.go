@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
 )
@@ -86,5 +87,35 @@ func TestConsoleOffersNoDecisionAboutOwnAccess(t *testing.T) {
 	form.Action = d.PublicURL + item(salesforcesim.ManagerID) + "/decide"
 	if page, err := b.Submit(t.Context(), own, form, url.Values{"reason": {"mine"}}); err != nil || page.Status != http.StatusForbidden {
 		t.Errorf("deciding all the same: %v, %+v", err, page)
+	}
+}
+
+// Where it cannot be found out whose access it is, because the key of that row has not come yet, an item of a review can be read all the same;
+// nobody is offered to decide, and only who could is told why.
+func TestConsoleShowsItemsThatCannotBeDecidedNow(t *testing.T) {
+	t.Parallel()
+	d := startCompany(t)
+	people, b := companysim.DefaultUsers(), d.browser()
+	security, auditor := d.member(people[1]), d.member(people[2])
+	d.authorize(b, "sobject-all", manager)
+	account := d.open(b, "/account", people[0])
+	if _, err := b.Submit(t.Context(), account, d.linkForm(account), nil); err != nil {
+		t.Fatal(err)
+	}
+	d.must("review", "start", "--since", "1d", "--name", "spring")
+	if n, err := db.Affected(t.Context(), d.database().Writes, `UPDATE human_links SET mac = 'kother' || substr(mac, instr(mac, ':'))`); err != nil || n == 0 {
+		t.Fatalf("%d links, %v", n, err)
+	}
+	item := "/console/reviews/spring/sobject-all/acme/" + salesforcesim.ManagerID
+	const undecided = "cannot be decided at the moment"
+	for who, of := range map[string]struct {
+		*salesforcesim.Browser
+		told bool
+	}{"security": {security, true}, "auditor": {auditor, false}} {
+		page := d.look(of.Browser, item)
+		if page.Status != http.StatusOK || !strings.Contains(page.Body, "Seen and not used") || strings.Contains(page.Body, undecided) != of.told ||
+			slices.ContainsFunc(page.Forms, func(f salesforcesim.Form) bool { return strings.HasSuffix(f.Action, "/decide") }) {
+			t.Errorf("%s: %d %s", who, page.Status, page.Body)
+		}
 	}
 }

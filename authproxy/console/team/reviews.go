@@ -264,13 +264,10 @@ func (t reviewPages) item(q *request) error {
 		unused = strings.Join(i.Unused, ", ")
 	}
 	decisions := ui.Section{Facts: facts}
-	switch err := t.Reviews.MayDecide(q.Context(), q.reviewer(), i.Of, audit.Revoke); {
-	case errors.Is(err, authproxy.ErrOwnAccess):
-		p.Notes = append(p.Notes, ui.ConsoleNote{Text: "This is your own access: nobody decides in a review about that. Somebody else of the team does."})
-	case err != nil:
-		return err
-	default:
-		decisions.Acts = itemActs(q, r, i)
+	acts, note := t.itemActs(q, r, i)
+	decisions.Acts = acts
+	if note != nil {
+		p.Notes = append(p.Notes, *note)
 	}
 	p.Sections = append(p.Sections, decisions,
 		ui.Section{Heading: "Tools used", Text: shown(len(i.Used), i.UsedTotal, ""), Table: used},
@@ -278,11 +275,23 @@ func (t reviewPages) item(q *request) error {
 	return t.show(q, p)
 }
 
-// itemActs are the two decisions.
-func itemActs(q *request, r *review.Review, i *review.Item) []*ui.Act {
+// itemActs are the two decisions, or none where the member may take none; the note says what is in the way of somebody who otherwise could.
+func (t reviewPages) itemActs(q *request, r *review.Review, i *review.Item) ([]*ui.Act, *ui.ConsoleNote) {
 	path := strings.TrimPrefix(itemPath(r.ID, i.Of), "/console/") + "/decide"
-	return acts(q.button(ui.Act{Path: path, Label: "Keep", Text: "Nothing changes; that it is needed is on record.", Reason: true, Decision: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Keep)}}}),
+	may := acts(q.button(ui.Act{Path: path, Label: "Keep", Text: "Nothing changes; that it is needed is on record.", Reason: true, Decision: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Keep)}}}),
 		q.button(ui.Act{Path: path, Label: "Revoke", Text: "Their connections to " + i.Server + " end. They can connect again while their groups allow it.", Reason: true, Decision: true, Danger: true, Fields: []ui.HiddenField{{Name: "decision", Value: string(audit.Revoke)}}}))
+	if len(may) == 0 {
+		return nil, nil
+	}
+	err := t.Reviews.MayDecide(q.Context(), q.reviewer(), i.Of, audit.Revoke)
+	switch {
+	case err == nil:
+		return may, nil
+	case errors.Is(err, authproxy.ErrOwnAccess):
+		return nil, &ui.ConsoleNote{Text: "This is your own access: nobody decides in a review about that. Somebody else of the team does."}
+	}
+	t.Log.ErrorContext(q.Context(), "whether somebody may decide about an item of a review is not known", "path", q.URL.Path, "error", err)
+	return nil, &ui.ConsoleNote{Kind: "warn", Text: "This cannot be decided at the moment: whether it is your own access could not be found out. Open the page again in a moment; the proxy's log says why."}
 }
 
 // itemOf is the item that the path names.
