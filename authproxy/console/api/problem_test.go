@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 
@@ -39,5 +40,19 @@ func TestAU08ActsThatAreNotRecorded(t *testing.T) {
 	}
 	if err := a.partly(q, nil); err != nil {
 		t.Error(err)
+	}
+}
+
+// The handbook says of each answer of 500 to an act what became of the act.
+func TestAU08HandbookNamesWhatBecameOfAnAct(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../../examples/handbook/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []kind{incomplete, unrecorded, unread, ours} {
+		if of.status != http.StatusInternalServerError || !strings.Contains(string(text), "`"+of.name+"`") {
+			t.Errorf("%s, %d, is not in the handbook", of.name, of.status)
+		}
 	}
 }
