@@ -41,7 +41,7 @@ func (r *request) answerTo(err error) errorAnswer {
 	case errors.As(err, &rpc):
 		return errorAnswer{response: rpc.response(r.msg.ID), problem: codeName(rpc.code)}
 	case errors.As(err, &text):
-		return r.saying(string(text))
+		return r.textAnswer(string(text))
 	case errors.As(err, &held):
 		return errorAnswer{response: jsonrpc.Forward(r.msg.ID, held.answer), problem: problemOfResult(held.answer)}
 	case r.http.Context().Err() != nil: // what failed, failed for that
@@ -61,8 +61,8 @@ func (r *request) answerTo(err error) errorAnswer {
 	return a
 }
 
-// saying puts a sentence in the place of a result.
-func (r *request) saying(text string) errorAnswer {
+// textAnswer puts a sentence in the place of a result.
+func (r *request) textAnswer(text string) errorAnswer {
 	if r.msg.Method == "tools/call" {
 		return errorAnswer{response: jsonrpc.Reply(r.msg.ID, r.complete(toolResult(text, true))), problem: toolError}
 	}
