@@ -120,9 +120,15 @@ func handBackIn(dir string, owner func(*os.Root) (syscall.Stat_t, error), ours f
 		if of := ownerOf(info); of.Uid != 0 || of.Nlink > 1 && !info.IsDir() || !(info.IsDir() || info.Mode().IsRegular()) {
 			return nil
 		}
-		if err := folder.Lchown(name, int(to.Uid), int(to.Gid)); !errors.Is(err, fs.ErrNotExist) {
+		if err := folder.Lchown(name, int(to.Uid), int(to.Gid)); !keepsOwner(err) {
 			return err
 		}
 		return nil
 	})
+}
+
+// keepsOwner reports whether an error says that there is nothing to be given: the file was removed meanwhile, or its place takes no
+// other owner, as one that is mounted to be read does, in which a command makes nothing.
+func keepsOwner(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM)
 }
