@@ -76,13 +76,16 @@ func (h *composed) stop() {
 	}
 }
 
-// inReplica runs a command in the first replica, as docker compose exec does.
+// inReplica runs a command in the first replica, as docker compose exec does, and returns what it writes to standard output.
 func (h *composed) inReplica(words ...string) string {
 	h.t.Helper()
 	c := h.container("replica-1")
-	out, err := c.exec(c.translated(append(append([]string{"/sfmcp-proxy"}, words...), "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml"))).CombinedOutput()
+	cmd := c.exec(c.translated(append(append([]string{"/sfmcp-proxy"}, words...), "--config", "/etc/sfmcp-proxy/sfmcp-proxy.yaml")))
+	var said strings.Builder
+	cmd.Stderr = &said
+	out, err := cmd.Output()
 	if err != nil {
-		h.t.Fatalf("%v: %v\n%s", words, err, out)
+		h.t.Fatalf("%v: %v\n%s%s", words, err, out, said.String())
 	}
 	return string(out)
 }
