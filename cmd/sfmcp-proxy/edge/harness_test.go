@@ -24,7 +24,7 @@ import (
 // newEdge is an edge of the default bounds that logs to the test.
 func newEdge(t testing.TB, change func(*Config)) *Edge {
 	t.Helper()
-	c := Config{RequestBytes: 1 << 20, Connections: 10_000, Log: slog.New(slog.NewTextHandler(t.Output(), nil))}
+	c := Config{RequestBytes: 1 << 20, Connections: 10_000, Log: slog.New(slog.NewTextHandler(outputOf(t), nil))}
 	if change != nil {
 		change(&c)
 	}
@@ -182,4 +182,32 @@ func speakPlainlyOnce(address string) bool {
 	}
 	resp.Body.Close()
 	return resp.StatusCode == http.StatusOK
+}
+
+// output is that of a test while it runs. What a handler still writes once its test has ended, because its
+// connection was cut, goes nowhere.
+type output struct {
+	mu    sync.Mutex
+	to    io.Writer
+	ended bool
+}
+
+// outputOf is to be asked for before a server is started: it ends behind what is cleaned up before it.
+func outputOf(t testing.TB) io.Writer {
+	o := &output{to: t.Output()}
+	t.Cleanup(func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.ended = true
+	})
+	return o
+}
+
+func (o *output) Write(text []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.ended {
+		return len(text), nil
+	}
+	return o.to.Write(text)
 }
