@@ -38,7 +38,7 @@ func InMemory() (remove func(), err error) {
 func inMemory() string {
 	const shared, room = "/dev/shm", 1 << 30
 	var fs syscall.Statfs_t
-	if err := syscall.Statfs(shared, &fs); err != nil || fs.Bavail*uint64(fs.Bsize) < room {
+	if err := syscall.Statfs(shared, &fs); err != nil || uint64(fs.Bavail)*uint64(fs.Bsize) < room {
 		return ""
 	}
 	return shared

@@ -133,8 +133,8 @@ func (s *server) create() error {
 	return d.Close()
 }
 
-// run starts the server, and waits until it answers. It ends with this process, however that
-// ends.
+// run starts the server, and waits until it answers. On Linux it ends with this process, however
+// that ends.
 func (s *server) run() error {
 	log, err := os.Create(s.log())
 	if err != nil {
@@ -144,10 +144,11 @@ func (s *server) run() error {
 	postgres := exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data(), "-k", s.dir, "-c", "listen_addresses=", "-c", "fsync=off",
 		"-c", "full_page_writes=off", "-c", "max_connections=400", "-c", "shared_buffers=32MB", "-c", "autovacuum=off")
 	postgres.Dir, postgres.Stdout, postgres.Stderr = s.dir, log, log
-	postgres.SysProcAttr = &syscall.SysProcAttr{Credential: s.as, Pdeathsig: syscall.SIGQUIT}
+	postgres.SysProcAttr = &syscall.SysProcAttr{Credential: s.as}
+	endsWithParent(postgres.SysProcAttr)
 	started, ended := make(chan error), make(chan struct{})
 	go func() {
-		runtime.LockOSThread() // Pdeathsig is for the end of the thread
+		runtime.LockOSThread() // see endsWithParent
 		defer close(ended)
 		err := postgres.Start()
 		if started <- err; err == nil {
