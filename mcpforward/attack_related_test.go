@@ -63,6 +63,11 @@ func TestAP02NobodyAgreesToARecordThatIsNotNamed(t *testing.T) {
 		{rest, "dispatch", within(found + `,{"method":"DELETE","referenceId":"b","url":"/services/data/v67.0/composite/sobjects?ids=@{a.records[0].Id}"}`)},
 		{rest, "dispatch", within(found + `,{"method":"PATCH","referenceId":"b","url":"/services/data/v67.0/sobjects/Contact/003xx000004TmiQAAS","body":{"AccountId":"@{a.records[0].AccountId}"}}`)},
 		{rest, "dispatch", within(found + `,{"method":"PATCH","referenceId":"b","url":"/services/data/v67.0/sobjects/Contact/003xx000004TmiQAAS","body":{"Title":"Like \u0040{a.records[0].Title}"}}`)},
+		// The same in one of several records that a request within writes.
+		{rest, "dispatch", within(found + `,{"method":"POST","referenceId":"b","url":"/services/data/v67.0/composite/sobjects","body":{"records":[{"attributes":{"type":"Contact"},"LastName":"x","AccountId":"@{a.records[0].AccountId}"}]}}`)},
+		{rest, "dispatch", within(found + `,{"method":"PATCH","referenceId":"b","url":"/services/data/v67.0/composite/sobjects","body":{"records":[{"attributes":{"type":"Contact"},"Id":"003xx000004TmiQAAS","Title":"x"},{"attributes":{"type":"Contact"},"Id":"003xx000004TmiRAAS","Title":"@{a.records[0].Title}"}]}}`)},
+		{rest, "dispatch", within(found + `,{"method":"POST","referenceId":"b","url":"/services/data/v67.0/composite/tree/Account","body":{"records":[{"attributes":{"type":"Account","referenceId":"c"},"Name":"x","Contacts":{"records":[{"attributes":{"type":"Contact","referenceId":"d"},"LastName":"@{a.records[0].LastName}"}]}}]}}`)},
+		{rest, "dispatch", at("POST", "composite/graph", `{"graphs":[{"graphId":"1","compositeRequest":[`+found+`,{"method":"POST","referenceId":"b","url":"/services/data/v67.0/composite/sobjects","body":{"records":[{"attributes":{"type":"Contact"},"LastName":"@{a.records[0].LastName}"}]}}]}]}`)},
 	} {
 		before := len(w.forwarded())
 		a := call.c.tool(call.tool, call.arguments)
@@ -78,6 +83,9 @@ func TestAP02NobodyAgreesToARecordThatIsNotNamed(t *testing.T) {
 	w.wantHeld("a record that is made, and one that points to it", rest.tool("dispatch", within(
 		`{"method":"POST","referenceId":"a","url":"/services/data/v67.0/sobjects/Account","body":{"Name":"x"}},`+
 			`{"method":"POST","referenceId":"b","url":"/services/data/v67.0/sobjects/Contact","body":{"LastName":"x","AccountId":"@{a.id}"}}`)))
+	w.wantHeld("a record that is made, and several that point to it", rest.tool("dispatch", within(
+		`{"method":"POST","referenceId":"a","url":"/services/data/v67.0/sobjects/Account","body":{"Name":"x"}},`+
+			`{"method":"POST","referenceId":"b","url":"/services/data/v67.0/composite/sobjects","body":{"records":[{"attributes":{"type":"Contact"},"LastName":"x","AccountId":"@{a.id}"}]}}`)))
 	before := len(w.forwarded())
 	if free.tool("dispatch", patch); !slices.Contains(w.forwarded()[before:], "dispatch") {
 		t.Error("nobody has to be asked, and it was not sent")

@@ -22,7 +22,7 @@ func carryAdmin() []Call {
 		dispatch("POST", "/composite", `"body":{"compositeRequest":[{"method":"POST","url":"/services/data/v67.0/tooling/composite","body":{}}]}`),
 		dispatch("POST", "/composite/batch", `"body":{"batchRequests":[{"method":"PATCH","url":"v67.0/sobjects/User/005xx000001Sv6AAAS","richInput":{"IsActive":true}}]}`),
 		dispatch("POST", "/composite/tree/User", `"body":{"records":[]}`), dispatch("DELETE", "/composite/sobjects?ids=0PSxx0000000001AAA", ""),
-		dispatch("DELETE", "/composite/sobjects", `"queryParams":{"ids":"001xx000003DGb1AAG,@{a.id}"}`), dispatch("POST", "/jobs/ingest", `"body":{"object":"User","operation":"update"}`),
+		dispatch("DELETE", "/composite/sobjects", `"queryParams":{"ids":"001xx000003DGb1AAG,@{a.id}"}`), dispatch("DELETE", "/composite/sobjects?IDs=0PSxx0000000001AAA", ""), dispatch("POST", "/jobs/ingest", `"body":{"object":"User","operation":"update"}`),
 		dispatch("PATCH", "/ui-api/records/005xx000001Sv6AAAS", `"body":{"fields":{}}`), dispatch("DELETE", "/ui-api/records/0Paxx0000000001AAA", ""),
 		dispatch("POST", "/ui-api/records", `"body":{"apiName":"User","fields":{}}`), dispatch("POST", "/graphql", `"body":{"query":"mutation{uiapi{UserUpdate(input:{Id:\"x\"}){Record{Id}}}}"}`),
 		dispatch("POST", "/composite", `"body":{"a":`+strings.Repeat(`{"a":`, 20)+`1`+strings.Repeat(`}`, 20)+`}`),
@@ -35,6 +35,7 @@ func carryAdmin() []Call {
 		dispatch("DELETE", "/Tooling/sobjects/ApexClass/01pxx0000000001AAA", ""), dispatch("GET", "/Tooling/executeAnonymous?anonymousBody=x", ""),
 		dispatch("POST", "/SObjects/User", `"body":{"a":1}`), call("dispatch", `{"method":"DELETE","url":"/services/Data/v67.0/tooling/sobjects/ApexClass/01pxx0000000001AAA"}`),
 		call("dispatch", `{"method":"POST","url":"/services/Soap/m/67.0","body":{"a":1}}`), call("dispatch", `{"method":"POST","url":"/services/oauth2/revoke","body":{"a":1}}`),
+		call("dispatch", `{"method":"POST","url":"/services/scim/v2/Users","body":{"userName":"a@b.example"}}`), call("dispatch", `{"method":"PATCH","url":"/services/scim/v2/Groups/0PSxx0000000001AAA","body":{"a":1}}`),
 		// Objects of which there are many of a kind.
 		call("createSobjectRecord", `{"sobject-name":"ExtlClntAppOauthConsumer","body":{"a":1}}`), call("createSobjectRecord", `{"sobject-name":"NamedCredentialParameter","body":{"a":1}}`),
 	}

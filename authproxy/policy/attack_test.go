@@ -109,6 +109,7 @@ func TestFW22ObjectPolicyAgainstSOQLAndSOSL(t *testing.T) {
 		soslCall("FIND {x} RETURNING Account, Contact(Id), User(Id, Email)"),
 		soslCall("FIND {x} RETURNING Account(Owner.Name)"),
 		soslCall("FIND {x}"),
+		soslCall(`FIND {x\u007d RETURNING User(Id WHERE Name = '} RETURNING Account(Id WHERE Name = ')')`),
 		call("soqlQuery", `{"query":"SELECT Id FROM User"}`),
 		call("soqlQuery", `{"q":"SELECT Id FROM Account","query":"SELECT Id FROM User"}`),
 		call("soqlQuery", `{"q":"SELECT Id FROM Account","Q":"SELECT Id FROM User"}`),

@@ -15,10 +15,10 @@ import (
 // permissions. What such requests reach besides is not known.
 
 // adminSegments are parts of paths that lead to metadata and code, and adminMarks are found in
-// the parts that lead to credentials and permissions. In lower case.
+// the parts that lead to users, credentials and permissions. In lower case.
 var (
 	adminSegments = []string{"tooling", "metadata", "soap"}
-	adminMarks    = []string{"credential", "permission", "permset", "oauth", "authprovider", "auth-provider", "certificate", "password"}
+	adminMarks    = []string{"credential", "permission", "permset", "oauth", "scim", "authprovider", "auth-provider", "certificate", "password"}
 )
 
 // administers reports whether a request of which no more is known may change users, permissions,
@@ -30,11 +30,21 @@ func (r *request) administers() bool {
 		return false
 	case writes && (r.misspelled() || r.beside()):
 		return true
-	case administersAt(r.method, r.path, r.query["ids"]):
+	case administersAt(r.method, r.path, r.ids()):
 		return true
 	}
 	left := maxCarried
 	return writes && r.body.administer(0, &left)
+}
+
+// ids are those that the query names, in any spelling of the parameter.
+func (r *request) ids() string {
+	for name, value := range r.query { // where no two differ in case alone
+		if strings.EqualFold(name, "ids") {
+			return value
+		}
+	}
+	return ""
 }
 
 // beside reports whether the path may be taken for one of the REST API, in other spelling.

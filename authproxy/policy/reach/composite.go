@@ -216,7 +216,7 @@ func (c *carrier) request(members arguments) bool {
 	}
 	if r.rest && r.path[0] == "composite" {
 		inner := newCarrier(c.schema, a)
-		inner.parts, inner.inner, inner.fields = c.parts, true, c.fields
+		inner.parts, inner.inner, inner.fields, inner.created = c.parts, true, c.fields, c.created
 		ok = inner.read(&r)
 		c.parts, c.fields, c.full = inner.parts, inner.fields, inner.full
 		return ok
@@ -226,7 +226,6 @@ func (c *carrier) request(members arguments) bool {
 		f.Argument = "url"
 		f.in(Path, "url", nowhere)
 		refused := r.read(f)
-		f.Unnamed = f.Unnamed || c.created != nil && r.method != "GET" && c.setsUnsaid(a)
 		if r.rest && r.method == "GET" && r.path[0] == "sobjects" && len(r.path) == 3 {
 			f.Rows = 1
 		}
@@ -267,11 +266,12 @@ func (c *carrier) name(members arguments, r *request) bool {
 	return true
 }
 
-// setsUnsaid reports whether the body of a request holds what the answer to an earlier one says, other
-// than the id of a record that this one makes.
+// setsUnsaid reports whether the body of a request, or of one record of several, holds what the answer to an
+// earlier one says, other than the id of a record that this one makes. Only requests of one composite request
+// know of each other.
 func (c *carrier) setsUnsaid(a arguments) bool {
 	body, given := a.get("body")
-	if !given {
+	if !given || c.created == nil {
 		return false
 	}
 	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true)) // read already
@@ -335,6 +335,7 @@ func (c *carrier) add(own arguments, read func(*reading) bool) bool {
 		return false
 	}
 	f.Each = 0 // a query within a request stays as it is
+	f.Unnamed = f.Unnamed || c.setsUnsaid(own)
 	f.finish()
 	for i := range f.Records {
 		if strings.HasSuffix(f.Records[i].ID, placeholder) {

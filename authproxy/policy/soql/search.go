@@ -41,8 +41,8 @@ func ParseSearch(text string) (*Search, error) {
 }
 
 // cutTerm returns what follows FIND {…}. Within the braces a backslash escapes;
-// control characters and a brace within double quotes are refused, because
-// parsers differ on where such a term ends.
+// control characters, a brace within double quotes and the code of a character of ASCII
+// (\u007d is a brace) are refused, because parsers differ on where such a term ends.
 func cutTerm(text string) (string, bool) {
 	text = strings.TrimLeft(text, " \t\r\n")
 	if len(text) < 4 || !strings.EqualFold(text[:4], "FIND") {
@@ -56,7 +56,9 @@ func cutTerm(text string) (string, bool) {
 	for i := 1; i < len(text); i++ {
 		switch c := text[i]; {
 		case c == '\\':
-			i++
+			if i++; i < len(text) && text[i] == 'u' && !escapesBeyondASCII(text[i+1:]) {
+				return "", false
+			}
 		case c == '"':
 			phrase = !phrase
 		case c == 0, c == '{', c == '}' && phrase:

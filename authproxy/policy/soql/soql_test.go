@@ -248,6 +248,9 @@ func TestParseSearchRefuses(t *testing.T) {
 		"FIND {x} RETURNING Account; FIND {y}", "FIND {x} RETURNING Account FOR VIEW", "FIND {x} IN SECRET FIELDS", "FIND {x} IN ALL",
 		"FIND {x} RETURNING Account WITH EVERYTHING", "FIND {x} RETURNING Account LIMIT x", "FIND {x} RETURNING Account(Id) UPDATE Name",
 		"SELECT Id FROM Account", "FIND {x\x00} RETURNING Account",
+		// Whoever decodes the code of a brace first reads another term.
+		`FIND {x\u007d RETURNING User(Id)} RETURNING Account`, `FIND {x\u007D} RETURNING Account`, `FIND {\u0022x} RETURNING Account`, `FIND {x\u005c} RETURNING Account`,
+		`FIND {x\u7d} RETURNING Account`, `FIND {x\u} RETURNING Account`,
 	} {
 		tree, err := ParseSearch(q)
 		checkError(t, q, tree == nil, err)
