@@ -293,7 +293,7 @@ const reviewNoun = "review."
 
 // Decide takes a decision about one item: that the access is kept, or that it ends. What ends does
 // so first, by [Cutoff], and is then recorded; that it is kept is recorded alone. It returns how
-// many connections ended. [ErrNoReview], [ErrNotInIt], [ErrOwnAccess], [actor.ErrReason]
+// many connections ended. [ErrNoReview], [ErrNotInIt], [ErrOwnAccess], [actor.ErrReason], [audit.ErrNoIntent]
 func (r *Reviews) Decide(ctx context.Context, by approval.Decider, name string, of review.Of, what audit.Decision, reason string) (ended int, err error) {
 	if reason, err = actor.ForDecision.Clean(reason); err != nil {
 		return 0, err
@@ -314,7 +314,9 @@ func (r *Reviews) decide(ctx context.Context, by approval.Decider, one *review.R
 		Decision: what, Reason: reason}
 	switch what {
 	case audit.Keep:
-		_, err = r.Cutoff.Audit.Append(ctx, e)
+		if _, err = r.Cutoff.Audit.Append(ctx, e); err != nil { // the entry is all there is to it
+			err = fmt.Errorf("%w: %w", audit.ErrNoIntent, err)
+		}
 		return 0, err
 	case audit.Revoke:
 		err = take(ctx, func(ctx context.Context) error {

@@ -2,10 +2,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
+	"log/slog"
 	"strings"
+	"syscall"
 	"testing"
 
+	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/review"
+	"sfmcp-proxy/config"
 )
 
 // A review from the command line: begin, look, keep, revoke, and what to change.
@@ -72,5 +77,36 @@ func checkReview(t *testing.T, d *demo) {
 	}
 	if out, status := d.command("review", "status", "autumn"); status != exitFailed || !strings.Contains(out, "review list") {
 		t.Errorf("status %d, %s", status, out)
+	}
+}
+
+// AU-08: a decision in a review that ended somebody's access and could not be recorded says both, and is a failure.
+func TestAU08ReviewDecisionNotRecorded(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	d.connect("sobject-all", rep)
+	d.must("review", "start", "--since", "1h", "--name", "spring")
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := openStores(t.Context(), c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closing(s.close)
+	s.audit.Refuse(func(audit.Entry) error { return syscall.ENOSPC })
+	cmd, out := reviewDecideCommand(), &lockedBuffer{}
+	cmd.SetOut(out)
+	cmd.SetErr(out)
+	cmd.SetContext(t.Context())
+	if err := cmd.ParseFlags([]string{"--user", rep, "--review", "spring", "--server", "sobject-all", "--reason", "left"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := decideReview(s, cmd, []string{"revoke"}); !errors.Is(err, syscall.ENOSPC) || audit.Unrecorded(err) == nil {
+		t.Errorf("%v, said %s", err, out)
+	}
+	if !strings.Contains(out.String(), "revoked: "+rep+" at sobject-all, 1 connection ended") {
+		t.Errorf("said %s", out)
 	}
 }

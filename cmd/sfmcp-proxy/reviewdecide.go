@@ -144,5 +144,5 @@ func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review
 			said += "; they can connect again by the groups " + strings.Join(i.Groups, ", ")
 		}
 	}
-	return report(cmd, said, d)
+	return reportAct(cmd, err, said, d)
 }

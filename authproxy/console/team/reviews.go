@@ -330,10 +330,13 @@ func (t reviewPages) decide(q *request) error {
 	if errors.Is(err, authproxy.ErrOwnAccess) {
 		return console.Problem(http.StatusForbidden, "Your own access", "Nobody decides in a review about their own access. Somebody else of the team has to. Nothing was done.")
 	}
+	if errors.Is(err, audit.ErrNoIntent) {
+		return err
+	}
 	done := "Kept: nothing changes."
 	if what == audit.Revoke {
 		done = fmt.Sprintf("Revoked: %s of %s to %s ended.", counted(ended, "connection"), i.Name(), i.Server)
-		if ended == 0 {
+		if ended == 0 && audit.TookEffect(err) {
 			done = fmt.Sprintf("Decided: %s has 0 connections to %s, nothing ended.", i.Name(), i.Server)
 		}
 		if len(i.Groups) > 0 {
