@@ -20,6 +20,7 @@
 //	overview.go     numbers, with what to do about each
 //	health.go       how Salesforce does, by server
 //	live.go         what of the overview browsers are told of
+//	unread.go       what stands in the place of a part that cannot be read
 //	budgets.go      who is near the end of a budget
 //	people.go       everybody, one person; revoke, block, unblock
 //	connections.go  connections by person, client and server; ending many

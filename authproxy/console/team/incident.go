@@ -98,19 +98,10 @@ func (t peoplePages) aboutPerson(q *request, org, subject string) ([]ui.Section,
 		return nil, err
 	}
 	name := called(u.Name, u.Username, u.Subject)
-	recent, err := t.Reads.Recent(q.Context(), &u.User, recentShown)
-	if err != nil {
-		return nil, err
-	}
-	others, err := t.Reads.Elsewhere(q.Context(), &u.User)
-	if err != nil {
-		return nil, err
-	}
 	will := fmt.Sprintf("%s is refused from now on. %s, %s and every browser session end, calls under way too. The login is revoked at Salesforce, and the audit log is signed up to here.",
 		name, ui.Capital(counted(len(u.Grants), "connection")), counted(len(u.Waiting), "waiting call"))
 	sections := []ui.Section{{Heading: name, Facts: t.personFacts(q, u), Acts: acts(t.containAct(q, will, "Contain "+name, "org", u.Org, "subject", u.Subject))}}
-	sections = append(sections, elsewhereSection(others)...)
-	return append(sections, ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)}), nil
+	return append(append(sections, t.elsewhere(q, u)...), t.recent(q, u)), nil
 }
 
 // aboutClient says what a program has, which would end.

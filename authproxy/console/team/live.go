@@ -17,9 +17,10 @@ const livePause = 5 * time.Second
 
 // watched are the parts of the overview that are told to browsers which have it in view. They are
 // the same for everybody.
-func (t *Team) watched() []func(*request, *ui.ConsolePage) error {
-	return []func(*request, *ui.ConsolePage) error{t.hereNote, t.callTiles, t.waitingTile, t.loginTile, t.definitionTile, t.healthTile, t.budgetTile, t.stopTile, t.healthSection,
-		t.budgetSection}
+func (t *Team) watched() []part {
+	return []part{{"whether this machine is stopped by itself", t.hereNote}, {"the calls of the last days", t.callTiles}, {"how many calls wait for a person", t.waitingTile},
+		{"how many logins are lost", t.loginTile}, {"how many tools changed", t.definitionTile}, {"how Salesforce does", t.healthTile}, {"budgets near their end", t.budgetTile},
+		{"where the stop switch stands", t.stopTile}, {"how Salesforce does, by server", t.healthSection}, {"whose budgets are near their end", t.budgetSection}}
 }
 
 // overviewPart is what of the overview changes.
@@ -31,10 +32,8 @@ func (t *Team) overviewPart(ctx context.Context) (string, error) {
 func (t *Team) makeOverviewPart(ctx context.Context) (string, error) {
 	nobody := &request{Request: (&http.Request{URL: &url.URL{}}).WithContext(ctx), Member: &console.Member{Person: &people.Person{}, Now: t.Reads.Now()}, named: t.People.Names(ctx)}
 	p := ui.ConsolePage{Live: eventsPath}
-	for _, part := range t.watched() {
-		if err := part(nobody, &p); err != nil {
-			return "", err
-		}
+	if err := t.add(nobody, &p, t.watched()); err != nil {
+		return "", err
 	}
 	return t.Site.LivePart(ctx, p)
 }

@@ -20,10 +20,8 @@ import (
 func (t *Team) overview(q *request) error {
 	p := q.page("Overview", "/console", "What assistants did in Salesforce, what waits for a person, and what is stopped.")
 	p.Live = eventsPath
-	for _, part := range append(t.watched(), t.stopSection) {
-		if err := part(q, p); err != nil {
-			return err
-		}
+	if err := t.add(q, p, append(t.watched(), part{"the stop switch", t.stopSection})); err != nil {
+		return err
 	}
 	return t.show(q, p)
 }
@@ -180,11 +178,11 @@ func (t *Team) stopSection(q *request, p *ui.ConsolePage) error {
 	if unread {
 		s.Text = "Everything is stopped here: " + err.Error() + ". Other processes may know better, and stop less: 'Stop everything' holds for all of them."
 	}
-	last, err := t.Reads.LastStop(q.Context())
-	if err != nil {
-		return err
-	}
-	if last.Seq != 0 {
+	switch last, err := t.Reads.LastStop(q.Context()); {
+	case err != nil:
+		t.unread(q, "who set the stop switch last", err)
+		s.Facts = append(s.Facts, ui.Fact{Name: "Last set", Cell: ui.Cell{Text: unreadCell, Kind: "warn"}})
+	case last.Seq != 0:
 		s.Facts = append(s.Facts, ui.Fact{Name: "Last set", Cell: ui.Cell{Text: ui.Moment(last.At, q.Now), Faint: "to " + last.Object + " by " + q.by(last.Actor) + because(last.Reason),
 			Path: entryPath(last.Seq)}})
 	}

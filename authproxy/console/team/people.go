@@ -83,24 +83,39 @@ func (t peoplePages) person(q *request) error {
 	}
 	p := q.page(called(u.Name, u.Username, u.Subject), "/console/people", "")
 	p.Back = &ui.Link{Text: "People", Path: "/console/people"}
-	recent, err := t.Reads.Recent(q.Context(), &u.User, recentShown)
-	if err != nil {
-		return err
-	}
 	facts := t.personFacts(q, u)
 	if q.reaches(http.MethodGet, "/console/incident") {
 		facts = append(facts, ui.Fact{Name: "An incident?", Cell: ui.Cell{Text: "contain it, with every step confirmed", Path: incidentPath("org", u.Org, "subject", u.Subject)}})
 	}
-	others, err := t.Reads.Elsewhere(q.Context(), &u.User)
-	if err != nil {
-		return err
-	}
 	p.Sections = append(p.Sections, ui.Section{Facts: facts, Acts: q.personActs(u)})
-	p.Sections = append(append(p.Sections, elsewhereSection(others)...),
+	p.Sections = append(append(p.Sections, t.elsewhere(q, u)...),
 		ui.Section{Heading: "Connections", Table: t.connectionTable(q, u.Grants, false)},
 		ui.Section{Heading: "Calls that wait for a person", Table: waitingTable(q.Now, u.Waiting)},
-		ui.Section{Heading: "Newest entries of the audit log", Table: entryTable(q, recent)})
+		t.recent(q, u))
 	return t.show(q, p)
+}
+
+// recent has the newest entries about somebody.
+func (t peoplePages) recent(q *request, u *oversight.WholePerson) ui.Section {
+	s := ui.Section{Heading: "Newest entries of the audit log"}
+	newest, err := t.Reads.Recent(q.Context(), &u.User, recentShown)
+	if err != nil {
+		t.unread(q, "the newest entries about somebody", err)
+		s.Text = unreadText
+		return s
+	}
+	s.Table = entryTable(q, newest)
+	return s
+}
+
+// elsewhere leads to the same human in other orgs.
+func (t peoplePages) elsewhere(q *request, u *oversight.WholePerson) []ui.Section {
+	others, err := t.Reads.Elsewhere(q.Context(), &u.User)
+	if err != nil {
+		t.unread(q, "where else somebody is", err)
+		return []ui.Section{{Heading: "Other orgs", Text: "Whether the same person is in other orgs could not be looked up. What is done here is done in one org; 'user revoke' and 'user block' at the command line act in every org."}}
+	}
+	return elsewhereSection(others)
 }
 
 // recentShown is how many entries of the audit log the page of a person shows.

@@ -42,11 +42,7 @@ func (t toolPages) tools(q *request) error {
 		if found[of]++; found[of] > maxLines {
 			continue
 		}
-		row, err := t.definitionRow(q, d)
-		if err != nil {
-			return err
-		}
-		*of = append(*of, row)
+		*of = append(*of, t.definitionRow(q, d))
 	}
 	columns := []string{"Name", "Server", "State", "Class", "Last call", "Seen", "Decided by"}
 	p.Sections = append(p.Sections, ui.Section{Heading: "Waiting for a person", Text: shown(len(waiting), found[&waiting], "Choose a server to see fewer."), Table: &ui.Table{Caption: "Definitions that wait", Columns: columns, Rows: waiting, Empty: "None: nothing changed that nobody has looked at."}})
@@ -55,10 +51,15 @@ func (t toolPages) tools(q *request) error {
 	return t.show(q, p)
 }
 
-func (t toolPages) definitionRow(q *request, d oversight.Definition) ([]ui.Cell, error) {
+func (t toolPages) definitionRow(q *request, d oversight.Definition) []ui.Cell {
 	used, err := t.Reads.LastUse(q.Context(), d.Endpoint, d.Called())
-	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, {Text: sinceUse(q, used)},
-		{Text: ui.Moment(d.SeenAt, q.Now)}, {Text: q.by(d.DecidedBy)}}, err
+	use := ui.Cell{Text: sinceUse(q, used)}
+	if err != nil {
+		t.unread(q, "when a tool was called last", err)
+		use = ui.Cell{Text: unreadCell, Kind: "warn"}
+	}
+	return []ui.Cell{{Text: d.Called(), Path: toolPath(d.Endpoint, d.Called())}, {Text: d.Endpoint}, stateOf(d.Pinned), {Text: classesOf(d.Classes)}, use,
+		{Text: ui.Moment(d.SeenAt, q.Now)}, {Text: q.by(d.DecidedBy)}}
 }
 
 // classesOf are the classes that calls of a tool can have, as policies write them.
@@ -97,12 +98,12 @@ func (t toolPages) tool(q *request) error {
 			accepted = &of[i]
 		}
 	}
-	used, err := t.Reads.LastCall(q.Context(), server, name)
-	if err != nil {
-		return err
-	}
 	use := ui.Cell{Text: "never, as far as the log is kept"}
-	if used.Seq != 0 {
+	switch used, err := t.Reads.LastCall(q.Context(), server, name); {
+	case err != nil:
+		t.unread(q, "when a tool was called last", err)
+		use = ui.Cell{Text: unreadCell, Kind: "warn"}
+	case used.Seq != 0:
 		use = ui.Cell{Text: ui.Moment(used.At, q.Now), Path: entryPath(used.Seq), Faint: "by " + called("", used.Username, used.Subject) + ", " + string(used.Outcome)}
 	}
 	p.Sections = append(p.Sections, ui.Section{Facts: []ui.Fact{{Name: "Last call", Cell: use},
