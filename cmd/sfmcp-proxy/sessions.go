@@ -3,38 +3,15 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"sfmcp-proxy/authproxy"
 	"sfmcp-proxy/authproxy/people"
+	"sfmcp-proxy/cmd/sfmcp-proxy/listing"
 )
-
-// listedSession is a browser that is signed in with the company, as a line of JSON.
-type listedSession struct {
-	ID       string    `json:"id"`
-	Issuer   string    `json:"issuer"`
-	Subject  string    `json:"subject"`
-	Name     string    `json:"name,omitempty"`
-	Roles    []string  `json:"roles"`
-	Stale    bool      `json:"stale"` // its claims are too old to give roles
-	ACR      string    `json:"acr,omitempty"`
-	Begun    time.Time `json:"begun"`
-	LastSeen time.Time `json:"last_seen"`
-	Ends     time.Time `json:"ends"`
-	// Users are the Salesforce users who are the same human.
-	Users []linkedUser `json:"salesforce_users"`
-}
-
-type linkedUser struct {
-	Org     string `json:"org"`
-	Subject string `json:"subject"`
-}
 
 func sessionCommand() *cobra.Command {
 	list := withCutoff(&cobra.Command{Use: "list", Short: "Browsers that are signed in with the company", Args: usageArgs(cobra.NoArgs)},
@@ -43,27 +20,13 @@ func sessionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			asJSON, err := cmd.Flags().GetBool("json")
-			if err != nil {
-				return err
-			}
-			for _, p := range all {
-				users, also, err := s.linkedUsers(cmd.Context(), &p)
-				if err != nil {
-					return err
-				}
-				line := listedSession{p.ID, p.Issuer, p.Subject, p.Name, append([]string{}, p.Roles...), p.Stale, p.ACR, p.CreatedAt, p.SeenAt, p.ExpiresAt, users}
-				if asJSON {
-					err = json.NewEncoder(cmd.OutOrStdout()).Encode(line)
-				} else {
-					_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s  %q  roles %s  since %s, last seen %s  %q at %s%s\n", p.ID, p.Label(), rolesInWords(p.Roles, p.Stale),
-						p.CreatedAt.Format(time.DateTime), p.SeenAt.Format(time.DateTime), p.Subject, p.Issuer, also)
-				}
-				if err != nil {
+			list := make([]listing.Session, len(all))
+			for i := range all {
+				if list[i], err = s.withUsers(cmd.Context(), &all[i]); err != nil {
 					return err
 				}
 			}
-			return nil
+			return printer(cmd).Sessions(list)
 		})
 	jsonFlag(list)
 	end := withCutoff(&cobra.Command{Use: "end SESSION", Short: "Sign a browser out of the company's sign-in", Args: usageArgs(cobra.ExactArgs(1)),
@@ -80,25 +43,14 @@ func sessionCommand() *cobra.Command {
 	return group("session", "Company sign-ins: list, end", list, end)
 }
 
-// linkedUsers are the Salesforce users who are the same human as a person, and that in words.
-func (s *stores) linkedUsers(ctx context.Context, p *people.Person) (users []linkedUser, also string, err error) {
+// withUsers adds to a sign-in the Salesforce users who are the same human.
+func (s *stores) withUsers(ctx context.Context, p *people.Person) (listing.Session, error) {
 	links, err := s.people.LinksOf(ctx, p.Issuer, p.Subject)
-	users = []linkedUser{}
+	one := listing.Session{Person: *p}
 	for _, l := range links {
-		users = append(users, linkedUser{l.Org, l.Subject})
-		also += "  is " + l.Subject + " in org " + l.Org
+		one.Users = append(one.Users, listing.SalesforceUser{Org: l.Org, Subject: l.Subject})
 	}
-	return users, also, err
-}
-
-func rolesInWords(roles []string, stale bool) string {
-	switch {
-	case stale:
-		return "none until the provider is asked again"
-	case len(roles) == 0:
-		return "none"
-	}
-	return strings.Join(roles, ", ")
+	return one, err
 }
 
 // unlinkCommand takes away that a Salesforce user and a person of the company are one human.

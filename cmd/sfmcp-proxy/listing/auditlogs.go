@@ -8,7 +8,7 @@ import (
 
 type auditLogRow struct {
 	Log     string `json:"log" col:"LOG"`
-	Host    string `json:"host" col:"HOST"`
+	Host    string `json:"host" col:"HOST" fit:"line,late"`
 	State   string `json:"state" col:"STATE"`
 	Entries int64  `json:"entries" col:"ENTRIES"` // by its checkpoint in the database
 	Heard   moment `json:"heard_at" col:"LAST HEARD"`

@@ -3,10 +3,10 @@ package listing
 import "sfmcp-proxy/authproxy/budget"
 
 type budgetRow struct {
-	Scope  string `json:"scope" col:"OF"`
-	Budget string `json:"budget" col:"BUDGET"`
+	Scope  string `json:"scope" col:"OF" fit:"line,late"`
+	Budget string `json:"budget" col:"BUDGET" fit:"line,late"`
 	Org    string `json:"org,omitempty" col:"ORG" fit:"drop"`
-	Party  string `json:"party,omitempty" col:"PARTY"`
+	Party  string `json:"party,omitempty" col:"PARTY" fit:"line,id,late"`
 	Used   int64  `json:"used"`
 	Limit  int64  `json:"limit"`
 	Taken  string `json:"-" col:"USED"`

@@ -19,8 +19,8 @@ type Definition struct {
 }
 
 type definitionRow struct {
-	Server     string           `json:"server" col:"SERVER"`
-	Name       string           `json:"name" col:"NAME"`
+	Server     string           `json:"server" col:"SERVER" fit:"line,late"`
+	Name       string           `json:"name" col:"NAME" fit:"line,late"`
 	State      definition.State `json:"state" col:"STATE"`
 	Why        definition.Why   `json:"why" col:"WHY"`
 	Short      string           `json:"-" col:"DIGEST"`

@@ -16,7 +16,7 @@ type Export struct {
 }
 
 type exportRow struct {
-	Name     string `json:"name" col:"NAME"`
+	Name     string `json:"name" col:"NAME" fit:"line,late"`
 	Kind     string `json:"kind" col:"KIND"`
 	Log      string `json:"log" col:"LOG" fit:"drop"`
 	Position int64  `json:"position" col:"POSITION"`
@@ -24,7 +24,7 @@ type exportRow struct {
 	Oldest   moment `json:"oldest_at" col:"OLDEST" fit:"drop"`
 	Sent     moment `json:"sent_at" col:"LAST SENT"`
 	Failures int64  `json:"failures" col:"FAILURES" fit:"drop"`
-	Problem  string `json:"problem" col:"PROBLEM"`
+	Problem  string `json:"problem" col:"PROBLEM" fit:"line"`
 }
 
 // Exports prints how destinations are doing.

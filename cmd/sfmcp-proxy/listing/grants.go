@@ -31,8 +31,8 @@ func (p Printer) Grants(grants []grant.Grant) error {
 }
 
 type clientRow struct {
-	ID          string `json:"id" col:"CLIENT"`
-	Name        string `json:"name" col:"NAME"`
+	ID          string `json:"id" col:"CLIENT" fit:"line,late"`
+	Name        string `json:"name" col:"NAME" fit:"line,late"`
 	Kind        string `json:"kind" col:"KIND"`
 	Connections int    `json:"connections" col:"CONNECTIONS"`
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`

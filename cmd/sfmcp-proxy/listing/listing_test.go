@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -158,5 +161,122 @@ func TestU12TablesAreWhole(t *testing.T) {
 				t.Errorf("%s at %d, on a terminal: %t, in %d lines:\n%s", name, width, terminal, n, &out)
 			}
 		}
+	}
+}
+
+// U12: every table fits into a line of a pipe. What it has of unbounded length is shortened or left out there; what is
+// bounded, ids, times and fixed words, is whole.
+func TestU12EveryTableFits(t *testing.T) {
+	t.Parallel()
+	const longest, id = 19, 30 // of what is neither text nor an id: a time; of an id of ours
+	whole := map[string]int{   // columns of text without a tag, and how long it may be
+		"APPROVAL": id, "CONNECTION": id, "TOKEN": id, "REQUESTER": wholeID, "USER ID": wholeID, "SESSION": 16, "TIME": longest, "REQUEST": 16, "DIGEST": shownDigest,
+		"LOG": 43, "STATE": 9, "KIND": 10, "ROLE": 8, "METHOD": 6, "EVENT": 12, "OUTCOME": 10, "WHY": 12, "REVIEW": 24, "CHANGE": 17, "APPROVED": 11, "MEDIAN": 8, "P95": 8, "USED": 8, "LIMIT": 8,
+		"USERNAME": 40, // of users, whom people tell apart by it
+		"PATH":     60,
+	}
+	known := map[string]bool{}
+	for _, row := range []any{approvalRow{}, auditRow{}, auditLogRow{}, budgetRow{}, definitionRow{}, exportRow{}, grantRow{}, clientRow{}, insightRow{}, noticeRow{}, replayRow{}, reviewRow{}, itemRow{}, Route{}, sessionRow{}, tokenRow{}, userRow{}} {
+		of, least := reflect.TypeOf(row), -gap
+		known[of.Name()] = true
+		for i := range of.NumField() {
+			field := of.Field(i)
+			heading, fit := field.Tag.Get("col"), field.Tag.Get("fit")
+			if heading == "" || strings.Contains(fit, "drop") || strings.Contains(fit, "spare") {
+				continue
+			}
+			n, isWhole := whole[heading]
+			switch isText := field.Type.Kind() == reflect.String; {
+			case strings.Contains(fit, "line,id"):
+				n = wholeID
+			case strings.Contains(fit, "cut") || strings.Contains(fit, "line"):
+				n = shortest
+			case isText && !isWhole:
+				t.Errorf("%s: the column %s is of any length, and has no tag fit", of.Name(), heading)
+			case !isText && field.Type == reflect.TypeFor[moment]():
+				n = longest
+			}
+			least += max(n, len(heading)) + gap
+		}
+		if least > DefaultWidth {
+			t.Errorf("%s: a line has %d characters at least, more than %d", of.Name(), least, DefaultWidth)
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, of := range regexp.MustCompile("(?s)\ntype (\\w+) struct {\n(.*?)\n}").FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(of[2], `col:"`) && !known[of[1]] {
+				t.Errorf("%s: the table of %s is not looked at here", file, of[1])
+			}
+		}
+	}
+}
+
+// U12: letters that take two columns are counted as two, and marks over letters as none: columns stand under each other,
+// and lines fit, whatever people are called.
+func TestU12ColumnsByWhatIsSeen(t *testing.T) {
+	t.Parallel()
+	const at = "@acme.example"
+	var all []User
+	for _, name := range []string{"山田太郎", "Zoë", "Zoe\u0308", "Riley", "김철수", strings.Repeat("長", 60)} {
+		all = append(all, User{User: grant.User{Org: "acme", Subject: "005xx000001Sv6AAAS", Username: name[:min(len(name), 12)] + at, Name: name}})
+	}
+	var out bytes.Buffer
+	if err := (Printer{Out: &out, Width: 100}).Users(all); err != nil {
+		t.Fatal(err)
+	}
+	column := 0
+	for line := range strings.Lines(out.String()) {
+		line = strings.TrimRight(line, "\n")
+		if n := shownWidth(line); n > 100 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+		before, _, found := strings.Cut(line, "false")
+		if !found {
+			continue
+		}
+		if column == 0 {
+			column = shownWidth(before)
+		}
+		if n := shownWidth(before); n != column {
+			t.Errorf("the last column begins at %d, in other lines at %d:\n%s", n, column, &out)
+		}
+	}
+	if column == 0 {
+		t.Errorf("%s", &out)
+	}
+}
+
+// A sign-in with the company is a row as wide as others; programs get what they got.
+func TestU12Sessions(t *testing.T) {
+	t.Parallel()
+	at := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+	var one Session
+	one.ID, one.Issuer, one.Subject, one.Name, one.Roles = "0123456789ab", "https://login.acme.example/a/rather/long/path/of/a/tenant", strings.Repeat("subject-", 8), "Ann Auditor", []string{"auditor", "security"}
+	one.CreatedAt, one.SeenAt, one.ExpiresAt = at, at, at.Add(time.Hour)
+	one.Users = []SalesforceUser{{"acme", "005xx000001Sv6AAAS"}}
+	table, lines := printed(t, func(p Printer) error { return p.Sessions([]Session{one}) })
+	for line := range strings.Lines(table) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > DefaultWidth {
+			t.Errorf("%d characters: %s", n, line)
+		}
+	}
+	if !strings.Contains(table, "Ann Auditor") || !strings.Contains(table, one.ID) || !strings.Contains(table, "security") {
+		t.Errorf("%s", table)
+	}
+	for _, want := range []string{`"id":"0123456789ab"`, `"roles":["auditor","security"]`, `"begun":"2026-01-31T08:00:00Z"`, `"ends":"2026-01-31T09:00:00Z"`, `"salesforce_users":[{"org":"acme","subject":"005xx000001Sv6AAAS"}]`, `"stale":false`} {
+		if !strings.Contains(lines, want) {
+			t.Errorf("no %s in %s", want, lines)
+		}
+	}
+	if _, lines := printed(t, func(p Printer) error { return p.Sessions([]Session{{}}) }); !strings.Contains(lines, `"roles":[]`) || !strings.Contains(lines, `"salesforce_users":[]`) {
+		t.Errorf("%s", lines)
 	}
 }

@@ -4,14 +4,14 @@ import "sfmcp-proxy/authproxy/notice"
 
 type noticeRow struct {
 	ID       string `json:"id" col:"ID" fit:"drop"`
-	Target   string `json:"target" col:"TARGET"`
+	Target   string `json:"target" col:"TARGET" fit:"line,late"`
 	Event    string `json:"event" col:"EVENT"`
-	About    string `json:"about" col:"ABOUT"`
+	About    string `json:"about" col:"ABOUT" fit:"line,late"`
 	Created  moment `json:"created_at" col:"CREATED"`
 	Attempts int    `json:"attempts" col:"ATTEMPTS" fit:"drop"`
 	Outcome  string `json:"outcome" col:"OUTCOME"`
 	Next     moment `json:"next_at" col:"NEXT" fit:"drop"`
-	Problem  string `json:"problem" col:"PROBLEM"`
+	Problem  string `json:"problem" col:"PROBLEM" fit:"line"`
 }
 
 // Notices prints messages of the queue.

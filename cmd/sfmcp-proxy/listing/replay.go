@@ -16,7 +16,7 @@ type replayRow struct {
 	User   string `json:"user" col:"USER" fit:"line"`
 	Server string `json:"server" col:"SERVER" fit:"drop"`
 	Tool   string `json:"tool" col:"TOOL" fit:"line"`
-	Rule   string `json:"rule" col:"BY"`
+	Rule   string `json:"rule" col:"BY" fit:"line"`
 	Entry  string `json:"entry" col:"ENTRIES" fit:"drop"`
 }
 

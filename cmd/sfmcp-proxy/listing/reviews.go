@@ -12,8 +12,8 @@ type reviewRow struct {
 	Review string `json:"review" col:"REVIEW"`
 	Since  moment `json:"since" col:"SINCE"`
 	Until  moment `json:"until" col:"UNTIL"`
-	Begun  moment `json:"begun" col:"BEGUN"`
-	By     string `json:"by" col:"BY"`
+	Begun  moment `json:"begun" col:"BEGUN" fit:"spare"`
+	By     string `json:"by" col:"BY" fit:"line"`
 	Items  int    `json:"items" col:"ITEMS"`
 	Open   int    `json:"open" col:"OPEN"`
 }
@@ -28,15 +28,15 @@ func (p Printer) Reviews(all []*review.Review) error {
 }
 
 type itemRow struct {
-	Who         string `col:"WHO"`
-	Server      string `col:"SERVER"`
-	Connections int    `col:"CONNECTIONS"`
+	Who         string `col:"WHO" fit:"line,late"`
+	Server      string `col:"SERVER" fit:"line,late"`
+	Connections int    `col:"CONNECTIONS" fit:"spare"`
 	LastUsed    moment `col:"LAST USED"`
-	Used        string `col:"USED"`
-	Unused      string `col:"NOT USED"`
-	Decision    string `col:"DECISION"`
-	By          string `col:"BY"`
-	Reason      string `col:"REASON"`
+	Used        string `col:"USED" fit:"line"`
+	Unused      string `col:"NOT USED" fit:"line"`
+	Decision    string `col:"DECISION" fit:"line"`
+	By          string `col:"BY" fit:"line,spare"`
+	Reason      string `col:"REASON" fit:"line"`
 }
 
 // ReviewItems lists the items of a review; JSON has all of each.

@@ -4,8 +4,8 @@ package listing
 type Route struct {
 	Method string `json:"method" col:"METHOD"`
 	Path   string `json:"path" col:"PATH"`
-	Roles  string `json:"roles" col:"ROLES"`
-	Does   string `json:"does" col:"WHAT IT IS FOR"`
+	Roles  string `json:"roles" col:"ROLES" fit:"line"`
+	Does   string `json:"does" col:"WHAT IT IS FOR" fit:"line"`
 }
 
 // Routes prints the table of the console's routes.

@@ -6,7 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
+	"unicode"
+
+	"golang.org/x/text/width"
 )
 
 // DefaultWidth is how wide lines are of which nobody says how wide they may be.
@@ -30,19 +32,21 @@ type column struct {
 	least int // of a cell that is cut
 	// cut: a cell may be shortened; drop: the column may be left out, the last one first.
 	cut, drop bool
+	late      bool // shortened once no column is left to be left out
 }
 
 // table prints rows in columns, so that a line has at most width characters. A column with the tag fit:"cut", which is
 // prose, is shortened, one with fit:"drop" is left out. What people copy or tell apart is whole: where fold is true,
 // columns that do not fit stand in further lines of their row. Where it is not, a row is one line, as programs
-// read it, and columns with fit:"line" are shortened, too; of one with fit:"line,id" a whole Salesforce id stays.
+// read it, and columns with fit:"line" are shortened, too, and those with fit:"spare" left out; of one with fit:"line,id" a
+// whole Salesforce id stays, and one with fit:"line,late" is shortened once nothing is left to be left out.
 func table[Row any](w io.Writer, rows []Row, width int, fold bool) error {
 	var columns []*column
 	t := reflect.TypeFor[Row]()
 	for i := range t.NumField() {
 		heading, fit := t.Field(i).Tag.Get("col"), t.Field(i).Tag.Get("fit")
 		if heading != "" {
-			c := column{field: i, cells: []string{heading}, drop: strings.Contains(fit, "drop")}
+			c := column{field: i, cells: []string{heading}, drop: strings.Contains(fit, "drop") || !fold && strings.Contains(fit, "spare"), late: strings.Contains(fit, "late")}
 			if c.cut = strings.Contains(fit, "cut") || !fold && strings.Contains(fit, "line"); strings.Contains(fit, "id") {
 				c.least = wholeID
 			}
@@ -66,7 +70,7 @@ func table[Row any](w io.Writer, rows []Row, width int, fold bool) error {
 			}
 			for _, c := range columns {
 				text := shortened(c.cells[i], c.width)
-				line.WriteString(text + strings.Repeat(" ", c.width-utf8.RuneCountInString(text)+gap))
+				line.WriteString(text + strings.Repeat(" ", c.width-shownWidth(text)+gap))
 			}
 			if _, err := fmt.Fprintln(w, strings.TrimRight(line.String(), " ")); err != nil {
 				return err
@@ -98,11 +102,11 @@ func fitted(columns []*column, width int) []*column {
 	total := -gap
 	for _, c := range columns {
 		for _, text := range c.cells {
-			c.width = max(c.width, utf8.RuneCountInString(text))
+			c.width = max(c.width, shownWidth(text))
 		}
 		total += c.width + gap
 	}
-	for total > width && narrowed(columns, readable) {
+	for total > width && narrowed(columns, readable, false) {
 		total--
 	}
 	for i := len(columns) - 1; i >= 0 && total > width; i-- {
@@ -111,17 +115,17 @@ func fitted(columns []*column, width int) []*column {
 			columns = slices.Delete(columns, i, i+1)
 		}
 	}
-	for total > width && narrowed(columns, shortest) {
+	for total > width && narrowed(columns, shortest, true) {
 		total--
 	}
 	return columns
 }
 
-// narrowed takes a character from the widest column that can be cut and is wider than least.
-func narrowed(columns []*column, least int) bool {
+// narrowed takes a character from the widest column that can be cut, also late, and is wider than least.
+func narrowed(columns []*column, least int, late bool) bool {
 	var widest *column
 	for _, c := range columns {
-		if c.cut && c.width > max(least, c.least) && (widest == nil || c.width > widest.width) {
+		if c.cut && (late || !c.late) && c.width > max(least, c.least) && (widest == nil || c.width > widest.width) {
 			widest = c
 		}
 	}
@@ -133,8 +137,36 @@ func narrowed(columns []*column, least int) bool {
 
 // shortened is a cell in the width of its column.
 func shortened(text string, width int) string {
-	if utf8.RuneCountInString(text) <= width {
+	if shownWidth(text) <= width {
 		return text
 	}
-	return string([]rune(text)[:width-1]) + "…"
+	end, used := 0, 0
+	for i, r := range text {
+		if used += runeWidth(r); used > width-1 {
+			break
+		}
+		end = i + len(string(r))
+	}
+	return text[:end] + "…"
+}
+
+// shownWidth is how many columns of a terminal a text takes.
+func shownWidth(text string) (n int) {
+	for _, r := range text {
+		n += runeWidth(r)
+	}
+	return n
+}
+
+// runeWidth is how many columns a character takes: letters of East Asia and most pictures two (Unicode UAX #11), a mark
+// that is written over the letter before it none.
+func runeWidth(r rune) int {
+	if unicode.In(r, unicode.Mn, unicode.Me) {
+		return 0
+	}
+	switch width.LookupRune(r).Kind() {
+	case width.EastAsianWide, width.EastAsianFullwidth:
+		return 2
+	}
+	return 1
 }

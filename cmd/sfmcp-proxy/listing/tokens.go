@@ -8,13 +8,13 @@ import (
 // tokenRow is a token for the security team's API; the token itself is not known.
 type tokenRow struct {
 	ID        string      `json:"id" col:"TOKEN"`
-	Name      string      `json:"name" col:"NAME"`
+	Name      string      `json:"name" col:"NAME" fit:"line,late"`
 	Role      string      `json:"role" col:"ROLE"`
 	State     string      `json:"state" col:"STATE"`
 	CreatedBy actor.Actor `json:"created_by" col:"CREATED BY" fit:"drop"`
 	Created   moment      `json:"created" col:"CREATED" fit:"drop"`
 	Expires   moment      `json:"expires" col:"EXPIRES"`
-	LastUsed  moment      `json:"last_used,omitzero" col:"LAST USED"`
+	LastUsed  moment      `json:"last_used,omitzero" col:"LAST USED" fit:"spare"`
 	Revoked   moment      `json:"revoked,omitzero"`
 }
 

@@ -3,7 +3,6 @@ package listing
 import (
 	"cmp"
 	"strings"
-	"unicode/utf8"
 )
 
 // wrap breaks a sentence at spaces into lines of at most so many characters. Every line is
@@ -13,7 +12,7 @@ func wrap(text string, indent, width int) string {
 	var b strings.Builder
 	used := 0
 	for i, word := range strings.Fields(text) {
-		length := utf8.RuneCountInString(word)
+		length := shownWidth(word)
 		switch {
 		case i == 0:
 			b.WriteString(strings.Repeat(" ", indent))
