@@ -98,6 +98,7 @@ func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 		if !c.list.shows(name) {
 			continue
 		}
+		item.DeleteLookalikes(itemNames...)
 		if l.items == "tools" {
 			annotate(&item, c.server.Policy.Annotations(c.who, name))
 		}
@@ -109,6 +110,11 @@ func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 	}
 	return page.Encode(), nil
 }
+
+// itemNames are the members of an item that clients read (MCP, lists of tools, prompts, resources and templates).
+// One that is spelled otherwise would be taken in their place by a client that reads names in any case.
+var itemNames = []string{"name", "title", "description", "inputSchema", "outputSchema", "annotations", "execution", "securitySchemes", "_meta",
+	"icons", "arguments", "uri", "uriTemplate", "mimeType", "size"}
 
 // annotate replaces what Salesforce says of a tool's effects by what we know
 // (SR-FW-4), all hints explicit because clients differ in their defaults, and takes

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 
@@ -74,6 +75,26 @@ func lookalike(v jsontext.Value, known names) bool {
 		}
 	}
 	return false
+}
+
+// Lookalike reports whether o has a member that is not one of the names but could be taken for one by a
+// lenient reader: in another case, in full-width letters, with invisible characters.
+func (o Object) Lookalike(names ...string) bool {
+	return slices.ContainsFunc(o.members, func(m member) bool { return m.isLike(names) })
+}
+
+// DeleteLookalikes takes the members out of o by which [Object.Lookalike] says so.
+func (o *Object) DeleteLookalikes(names ...string) {
+	o.members = slices.DeleteFunc(slices.Clone(o.members), func(m member) bool { return m.isLike(names) })
+}
+
+// isLike reports whether a member has none of the names, and one that folds to one of them.
+func (m *member) isLike(names []string) bool {
+	if slices.Contains(names, m.name) {
+		return false
+	}
+	f := fold(m.name)
+	return slices.ContainsFunc(names, func(name string) bool { return fold(name) == f })
 }
 
 func resembles(name string, known names) bool {

@@ -85,7 +85,7 @@ func (c ClientCapabilities) refusal(m *jsonrpc.Message) *jsonrpc.Error {
 	switch {
 	case !declared:
 		return &jsonrpc.Error{Code: jsonrpc.MethodNotFound, Message: "not declared by this client"}
-	case !also:
+	case !also, params.Lookalike("mode", "tools"): // which some clients would read as these
 		return &jsonrpc.Error{Code: jsonrpc.InvalidParams, Message: "not declared by this client"}
 	}
 	return nil

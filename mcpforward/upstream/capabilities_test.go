@@ -54,6 +54,13 @@ func TestFW35DeclaredIsWhatPasses(t *testing.T) {
 		{all, "elicitation/create", url, 0},
 		{all, "elicitation/create", `{"mode":"other"}`, jsonrpc.InvalidParams},
 		{all, "elicitation/create", `{"mode":null}`, jsonrpc.InvalidParams},
+		// A client that reads names in any case would take it for another mode, or for tools.
+		{ClientCapabilities{Elicitation: true}, "elicitation/create", `{"Mode":"url","url":"https://evil.example"}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Elicitation: true}, "elicitation/create", `{"mode":"form","MODE":"url","url":"https://evil.example"}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Elicitation: true}, "elicitation/create", `{"message":"m","\uff4dode":"url"}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Sampling: true}, "sampling/createMessage", `{"Tools":[]}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Sampling: true}, "sampling/createMessage", `{"tool\u017f":[]}`, jsonrpc.InvalidParams},
+		{ClientCapabilities{Sampling: true}, "sampling/createMessage", `{"toolChoice":{}}`, 0},
 		{all, "tools/call", `{}`, jsonrpc.MethodNotFound},
 		{all, "initialize", `{}`, jsonrpc.MethodNotFound},
 		{all, "tasks/get", `{}`, jsonrpc.MethodNotFound},
