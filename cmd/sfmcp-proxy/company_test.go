@@ -277,7 +277,7 @@ func TestAD09SessionsEndAtOnce(t *testing.T) {
 func TestStartWarnsOfAProviderThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	const secret = "canary-of-the-client"
-	issuer := "http://" + freePort(t)
+	const issuer = "http://" + nobodyListens
 	d, p, listening := openWithCompany(t, `approvers: "role:approver"`, func(string) string {
 		return `
   oidc: {issuer: "` + issuer + `", client_id: console, client_secret: ` + secret + `}

@@ -16,7 +16,9 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -275,15 +277,21 @@ func TestInspectorCLI(t *testing.T) {
 	}
 }
 
-// callbackPort is a free port that the system hands to nobody else meanwhile: below
-// those that it gives to connections, of which other tests make many.
+// portsGiven are the ports that tests have.
+var portsGiven sync.Map
+
+// callbackPort is a free port that nobody else is given: below those that the system gives to connections, of which
+// other tests make many, and no other test's, though for a moment nobody may listen there.
 func callbackPort(t *testing.T) string {
 	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 12000+rand.IntN(20000))
-		if l, err := net.Listen("tcp", address); err == nil {
+	for range 1000 {
+		port := strconv.Itoa(12000 + rand.IntN(20000))
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
 			l.Close()
-			return strings.TrimPrefix(address, "127.0.0.1:")
+			return port
 		}
 	}
 	t.Fatal("no free port")
