@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -14,8 +15,8 @@ import (
 	"sfmcp-proxy/examples/salesforcesim"
 )
 
-// zoneAtNoon is a time zone in which no day is about to end.
-func zoneAtNoon() string { return fmt.Sprintf("Etc/GMT%+d", time.Now().UTC().Hour()-12) }
+// zoneAtNoon is a time zone in which no day is about to end. It stays the same while the hour changes.
+var zoneAtNoon = sync.OnceValue(func() string { return fmt.Sprintf("Etc/GMT%+d", time.Now().UTC().Hour()-12) })
 
 // FW-30: budgets of the configuration hold over kill -9 and a restart, and what is used up
 // is told: to the client, in the audit log once, to the operator and in the metrics.
@@ -122,11 +123,11 @@ approvals:
 				strings.Contains(message, salesforcesim.RepID) || strings.Contains(message, salesforcesim.ManagerID) || strings.Contains(message, "@acme.example") {
 				t.Errorf("%s: %s", says, message)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(plenty):
 			t.Fatalf("nobody was told that %s", says)
 		}
 	}
-	eventually(t, time.Minute, "nothing waits to be told", func() bool { return !strings.Contains(d.must("notice", "list"), "waiting") })
+	eventually(t, plenty, "nothing waits to be told", func() bool { return !strings.Contains(d.must("notice", "list"), "waiting") })
 	if len(heard) > 0 {
 		t.Errorf("and told again: %s", <-heard)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"regexp"
 	"testing"
+	"time"
 
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/examples/salesforcesim/companysim"
@@ -35,16 +36,22 @@ func TestConsoleNumbersAreWhatHappened(t *testing.T) {
 	b := d.member(companysim.DefaultUsers()[1])
 	none := map[string]string{"calls today": "0", "denied today": "0", "calls waiting for a person": "0", "Salesforce logins lost": "0", "tools changed and hidden": "0",
 		"servers that do not answer": "0", "budgets near their end": "0", "stop switch": "off"}
+	day := time.Now().UTC().Day()
 	expect := func(when string, changed map[string]string) {
 		t.Helper()
-		want := maps.Clone(none)
+		got, want := d.tiles(b), maps.Clone(none)
 		for label, number := range changed {
 			if label == "call waiting for a person" {
 				delete(want, "calls waiting for a person")
 			}
 			want[label] = number
 		}
-		if got := d.tiles(b); !maps.Equal(got, want) {
+		if time.Now().UTC().Day() != day { // which has ended meanwhile, and with it what is counted
+			for _, of := range []string{"calls today", "denied today"} {
+				want[of] = got[of]
+			}
+		}
+		if !maps.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", when, got, want)
 		}
 	}

@@ -57,7 +57,7 @@ func startDrill(t *testing.T) *drill {
 		t.Fatal(err)
 	}
 	changed := strings.NewReplacer("sqlite:proxy.db", d.network.URL(database),
-		"  - name: confirm-writes\n", "  - name: confirm-writes\n    budgets: [{who: user, what: calls, window: hour, limit: 40}]\n").Replace(string(text)) +
+		"  - name: confirm-writes\n", "  - name: confirm-writes\n    budgets: [{who: user, what: calls, window: day, time_zone: "+zoneAtNoon()+", limit: 40}]\n").Replace(string(text)) +
 		"\naudit: {dir: audit}\nexports: [{name: collector, kind: webhook, url: 'http://" + d.sink + "/', allow_addresses: [127.0.0.0/8]}]\n"
 	if err := os.WriteFile(d.r.file, []byte(changed), 0o600); err != nil {
 		t.Fatal(err)
