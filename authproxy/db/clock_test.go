@@ -29,7 +29,7 @@ func TestFaultFT32ClockOfTheDatabase(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan error, 1)
 			go func() { ended <- d.WatchAccess(ctx, db.AccessPoll, func() {}) }()
-			for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(db.AccessPoll / 10) {
+			for end := time.Now().Add(2 * time.Minute); time.Now().Before(end); time.Sleep(db.AccessPoll / 10) {
 				if _, known := d.ClockDifference(); known || !d.Shared() {
 					break
 				}

@@ -32,7 +32,7 @@ func TestFaultFT34StandbyIsNotBelieved(t *testing.T) {
 	defer func() { stop(); <-ended }()
 	until := func(what string, is func() bool) {
 		t.Helper()
-		for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(db.AccessPoll) {
+		for end := time.Now().Add(2 * time.Minute); !is(); time.Sleep(db.AccessPoll) {
 			if time.Now().After(end) {
 				t.Fatal(what)
 			}

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/db/dbtest/rounds"
@@ -47,7 +46,7 @@ exports:
 	d.connect("sobject-all", rep)
 	has := func(what, name string, behind bool) {
 		t.Helper()
-		eventually(t, time.Minute, what, func() bool {
+		eventually(t, plenty, what, func() bool {
 			var row struct{ Behind, Position int64 }
 			for line := range strings.Lines(d.must("export", "status", "--json")) {
 				if strings.Contains(line, `"name":"`+name+`"`) && json.Unmarshal([]byte(line), &row) != nil {
@@ -61,7 +60,7 @@ exports:
 	down.Store(true)
 	d.must("stop", "writes")
 	has("the webhook is behind", "hook", true)
-	eventually(t, time.Minute, "the failure is shown", func() bool { return strings.Contains(d.must("export", "status"), "answered with status 503") })
+	eventually(t, plenty, "the failure is shown", func() bool { return strings.Contains(d.must("export", "status"), "answered with status 503") })
 	if n := metricOf(d, `sfmcp_export_failing{destination="hook"}`); n != "1" {
 		t.Errorf("the metric says %q", n)
 	}

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 // C8: nginx in front. With a bare proxy_pass it writes its own name into Host, and every call
@@ -88,7 +87,7 @@ http {
 			t.Logf("nginx says: %s", said)
 		}
 	})
-	eventually(t, time.Minute, "nginx listens", func() bool {
+	eventually(t, plenty, "nginx listens", func() bool {
 		c, err := net.Dial("tcp", front)
 		if err != nil {
 			return false

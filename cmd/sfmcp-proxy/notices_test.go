@@ -47,7 +47,7 @@ approvals:
 			if err := json.Unmarshal([]byte(text), &m); err != nil {
 				t.Fatal(err)
 			}
-		case <-time.After(time.Minute):
+		case <-time.After(plenty):
 			t.Fatal("nobody was told")
 		}
 		return m
@@ -57,12 +57,12 @@ approvals:
 		m.Approval.Tool != "createSobjectRecord" || m.Approval.User != rep || m.Approval.State != "pending" {
 		t.Errorf("%+v", m)
 	}
-	eventually(t, time.Minute, "the other target is refused", func() bool { return strings.Contains(d.must("notice", "list"), "failed") })
+	eventually(t, plenty, "the other target is refused", func() bool { return strings.Contains(d.must("notice", "list"), "failed") })
 	d.change(`UPDATE approvals SET reopened = 'changed', reopenings = 1 WHERE id = $1`, m.Approval.ID) // as Spend does
 	if m := next(); m.Type != "approval.requested" || m.Title != "Creation of Account waits for approval again" || m.Approval.Reopened != "changed" {
 		t.Errorf("%+v", m)
 	}
-	eventually(t, time.Minute, "the other target is refused again", func() bool { // else it is moot by then
+	eventually(t, plenty, "the other target is refused again", func() bool { // else it is moot by then
 		return strings.Count(d.must("notice", "list", "--all", "--json"), `"outcome":"failed"`) == 2
 	})
 	d.must("approval", "deny", m.Approval.ID, "--as", "alice")
@@ -70,7 +70,7 @@ approvals:
 		t.Errorf("%+v", m)
 	}
 	var list string
-	eventually(t, time.Minute, "each message is sent or refused", func() bool {
+	eventually(t, plenty, "each message is sent or refused", func() bool {
 		list = d.must("notice", "list", "--all", "--json")
 		return strings.Count(list, `"outcome":"sent"`) == 3 && strings.Count(list, `"outcome":"failed"`) == 2
 	})

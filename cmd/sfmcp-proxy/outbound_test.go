@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"sfmcp-proxy/authproxy/tunnel/tunneltest"
 	"sfmcp-proxy/cmd/sfmcp-proxy/doctor"
@@ -51,7 +50,7 @@ func tinyproxy(t *testing.T, user, password string) (address string, log func() 
 		process.Process.Kill()
 		process.Wait()
 	})
-	eventually(t, 20*time.Second, "tinyproxy answers", func() bool {
+	eventually(t, plenty, "tinyproxy answers", func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()

@@ -125,7 +125,7 @@ func TestFaultFT20KilledDuringRefresh(t *testing.T) {
 	if r := c.call("getUserInfo", map[string]any{}); r.Status != http.StatusOK || r.Result.IsError {
 		t.Errorf("after the kill: %d %s", r.Status, r.body)
 	}
-	if took := time.Since(killed); took > 20*time.Second { // the lease lasts 10 s, the request an hour
+	if took := time.Since(killed); took > 45*time.Second { // the lease lasts 10 s, a call a minute
 		t.Errorf("taken over after %s", took)
 	}
 	if n := asked(); n != 2 {

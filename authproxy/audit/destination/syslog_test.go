@@ -227,7 +227,7 @@ action(type="omfile" file=%[5]q template="raw")
 	}
 	defer func() { _ = daemon.Process.Kill(); _ = daemon.Wait() }()
 	number := ""
-	for deadline := time.Now().Add(20 * time.Second); number == "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); number == "" && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(port)
 		number = strings.TrimSpace(string(text))
 	}
@@ -243,7 +243,7 @@ action(type="omfile" file=%[5]q template="raw")
 		}
 	}
 	var got []string
-	for deadline := time.Now().Add(20 * time.Second); len(got) < len(want) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); len(got) < len(want) && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		text, _ := os.ReadFile(lines)
 		got = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	}

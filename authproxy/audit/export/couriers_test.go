@@ -56,7 +56,7 @@ func TestOneOfTwoProcessesSends(t *testing.T) {
 	go func() { other.Run(ctx); close(ended) }()
 	s.run(one, func() bool { return len(r.all()) >= 50 })
 	s.append(50)
-	deadline := time.Now().Add(20 * time.Second)
+	deadline := time.Now().Add(plenty)
 	for len(r.all()) < int(s.size()) && time.Now().Before(deadline) {
 		if _, err := otherLog.Append(t.Context(), audit.Entry{Actor: actor.Proxy, Action: audit.LogCut, Outcome: audit.OK}); err != nil { // so that it hears of the others
 			t.Fatal(err)

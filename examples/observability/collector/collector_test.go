@@ -154,7 +154,7 @@ func startOnce(t *testing.T, e *end) string {
 func TestAU12OTLPCollector(t *testing.T) {
 	var e end
 	url := start(t, &e)
-	client := guarded.New(guarded.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AnyPort: true, HeadTime: 10 * time.Second, Now: time.Now})
+	client := guarded.New(guarded.Config{Allow: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}, AnyPort: true, HeadTime: 2 * time.Minute, Now: time.Now})
 	to := destination.NewOTLP(destination.OTLPConfig{URL: url + "/v1/logs", Version: "1.2.3", Client: client})
 	const log = "proxy.example/audit/0123456789abcdef"
 	at := time.UnixMilli(1772366400123).UTC()
@@ -213,7 +213,7 @@ func TestSpansInACollector(t *testing.T) {
 		t.Fatalf("%d spans sent, %d dropped", sent, dropped)
 	}
 	arrived := map[ptrace.SpanKind]ptrace.Span{}
-	for end := time.Now().Add(10 * time.Second); len(arrived) < 2 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // the batch processor waits
+	for end := time.Now().Add(2 * time.Minute); len(arrived) < 2 && time.Now().Before(end); time.Sleep(5 * time.Millisecond) { // the batch processor waits
 		e.mu.Lock()
 		for _, each := range e.spans {
 			for _, r := range each.ResourceSpans().All() {
