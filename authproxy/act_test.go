@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,6 +22,7 @@ import (
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/client"
 	"sfmcp-proxy/authproxy/company"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/people"
@@ -375,26 +375,6 @@ func TestAU08DesignListsTheActs(t *testing.T) {
 	}
 }
 
-// leaving is the context of a caller who goes when it is asked for the n-th time whether they have gone.
-type leaving struct {
-	context.Context
-	leave context.CancelFunc
-
-	mu   sync.Mutex
-	left int
-}
-
-func (l *leaving) ask() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.left--; l.left < 0 {
-		l.leave()
-	}
-}
-
-func (l *leaving) Err() error            { l.ask(); return l.Context.Err() }
-func (l *leaving) Done() <-chan struct{} { l.ask(); return l.Context.Done() }
-
 // SR-AD-2: whenever the caller goes, an act is done and recorded, or neither; what takes access away and has
 // begun is done.
 func TestSRAD2ActsOutliveTheirCaller(t *testing.T) {
@@ -402,12 +382,10 @@ func TestSRAD2ActsOutliveTheirCaller(t *testing.T) {
 	eachAct(t, func(t *try, a act, of int) {
 		for n := range 60 {
 			before := len(t.recorded(a))
-			ctx, cancel := context.WithCancel(context.Background())
-			caller := &leaving{Context: ctx, leave: cancel, left: n}
+			caller := dbtest.Leaving(n)
 			t.ctx = caller
 			err := a.do(t)
-			gone := ctx.Err() != nil
-			cancel()
+			gone := caller.End()
 			left, more := a.left(t), t.recorded(a)[before:]
 			switch {
 			case left != 0 && left != of:

@@ -15,6 +15,7 @@ import (
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
+	"sfmcp-proxy/authproxy/db/dbtest"
 	"sfmcp-proxy/authproxy/definition"
 	"sfmcp-proxy/authproxy/grant"
 	"sfmcp-proxy/authproxy/review"
@@ -402,11 +403,10 @@ func TestAU08ReviewBeginsOrIsRecordedAsNotBegun(t *testing.T) {
 		}
 	}
 	for n := range 200 {
-		ctx, cancel := context.WithCancel(context.Background())
+		caller := dbtest.Leaving(n)
 		name, before := "gone"+strconv.Itoa(n), len(f.audited(t, audit.ReviewBegin))
-		err := begin(&leaving{Context: ctx, leave: cancel, left: n}, name)
-		gone := ctx.Err() != nil
-		cancel()
+		err := begin(caller, name)
+		gone := caller.End()
 		more := f.audited(t, audit.ReviewBegin)[before:]
 		if len(more) == 1 || err == nil && len(more) != 2 {
 			t.Errorf("gone after %d: recorded as %+v, %v", n, more, err)

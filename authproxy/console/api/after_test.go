@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -25,26 +24,6 @@ import (
 	"sfmcp-proxy/authproxy/oversight"
 	"sfmcp-proxy/authproxy/policy"
 )
-
-// leaving is the context of a caller who goes when it is asked for the n-th time whether they have gone.
-type leaving struct {
-	context.Context
-	leave context.CancelFunc
-
-	mu   sync.Mutex
-	left int
-}
-
-func (l *leaving) ask() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.left--; l.left < 0 {
-		l.leave()
-	}
-}
-
-func (l *leaving) Err() error            { l.ask(); return l.Context.Err() }
-func (l *leaving) Done() <-chan struct{} { l.ask(); return l.Context.Done() }
 
 // newActing is an API that can stop, and decide about one tool.
 func newActing(t *testing.T) *API {
@@ -124,8 +103,7 @@ func TestActsAreToldAsDoneWhateverIsReadAfterwards(t *testing.T) {
 			if n == 200 {
 				t.Fatalf("%s: the caller is asked for without end", route.Name)
 			}
-			ctx, cancel := context.WithCancel(context.Background())
-			caller := &leaving{Context: ctx, leave: cancel, left: n}
+			caller := dbtest.Leaving(n)
 			q := asks(t.Context(), route, map[string]string{"server": "sales", "tool": "find"})
 			q.in = try.in(step)
 			var err error
@@ -134,8 +112,7 @@ func TestActsAreToldAsDoneWhateverIsReadAfterwards(t *testing.T) {
 			}
 			q.Request = q.WithContext(caller)
 			out, err := route.serve(a, q)
-			gone := ctx.Err() != nil
-			cancel()
+			gone := caller.End()
 			done := try.done(step)
 			if done != (err == nil) || done && out == nil {
 				t.Errorf("%s, gone after %d: done: %t, told as %v, %v", route.Name, n, done, out, err)
